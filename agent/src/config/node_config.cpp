@@ -1,0 +1,97 @@
+#include "node_config.hpp"
+
+#include <arpa/inet.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "qarax/core/config.hpp"
+
+namespace qarax::agent {
+
+namespace {
+
+bool is_loopback(const std::string& address) {
+  in_addr v4{};
+  if (inet_pton(AF_INET, address.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
+  return address == "::1" || address == "localhost";
+}
+
+std::string default_data_dir() {
+  if (geteuid() == 0) return "/var/lib/qarax";
+  if (const char* state = std::getenv("XDG_STATE_HOME"); state != nullptr && *state == '/') return std::string(state) + "/qarax";
+  if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/') return std::string(home) + "/.local/state/qarax";
+  return {};
+}
+
+void read_plugins(core::ConfigReader& reader, std::vector<PluginEntry>& out) {
+  std::vector<json::Value> entries;
+  reader.objects("plugins", entries);
+  for (const auto& entry : entries) {
+    const auto* line = entry.find("line");
+    const std::string at = "plugins (line " + std::to_string(line != nullptr && line->as_int() != nullptr ? *line->as_int() : 0) + ")";
+    PluginEntry plugin;
+    for (const auto& [key, value] : *entry.as_object()) {
+      if (key == "line") continue;
+      if (key == "path" && value.as_string() != nullptr)
+        plugin.path = *value.as_string();
+      else if (key == "required" && value.as_bool() != nullptr)
+        plugin.required = *value.as_bool();
+      else if (key == "config" && (value.as_object() != nullptr || value.is_null()))
+        plugin.config.text = json::to_text(value);
+      else
+        reader.problem("plugins", at + ": \"" + key + "\" is unknown or of the wrong type; a plugin has path (text), config (map), required (true or false)");
+    }
+    if (plugin.path.empty() || plugin.path.front() != '/')
+      reader.problem("plugins", at + ": path must be absolute, got \"" + plugin.path + "\"");
+    else
+      out.push_back(std::move(plugin));
+  }
+}
+
+void check_absolute(core::ConfigReader& reader, std::string_view key, const std::string& path) {
+  if (!path.empty() && path.front() != '/') reader.problem(key, "must be an absolute path, got \"" + path + "\"");
+}
+
+}  // namespace
+
+Result<NodeConfig> read_node_config(const std::string& path) {
+  NodeConfig config;
+  config.data_dir = default_data_dir();
+  core::ConfigReader reader(path, "QARAX_NODE");
+  reader.text("listen.address", config.listen_address);
+  reader.integer("listen.port", config.listen_port, 0, 65535);
+  reader.text("listen.unix_socket", config.unix_socket);
+  reader.text("listen.tls.cert", config.tls_cert);
+  reader.text("listen.tls.key", config.tls_key);
+  reader.text("listen.token_sha256", config.token_sha256);
+  reader.boolean("insecure", config.insecure);
+  reader.text("data_dir", config.data_dir);
+  reader.text("supervisor", config.supervisor);
+  reader.text("boot.kernel", config.boot_kernel);
+  reader.text("boot.initramfs", config.boot_initramfs);
+  reader.text("boot.cmdline", config.boot_cmdline);
+  reader.text("default_hypervisor", config.default_hypervisor);
+  reader.integer("cold_boots", config.cold_boots, 0, 10000);
+  reader.duration_ms("shutdown.grace", config.shutdown_grace_ms);
+  reader.choice("log.level", config.log_level, {"debug", "info", "warn", "error"});
+  read_plugins(reader, config.plugins);
+
+  if (config.data_dir.empty()) reader.problem("data_dir", "is required: neither HOME nor XDG_STATE_HOME is set");
+  check_absolute(reader, "data_dir", config.data_dir);
+  check_absolute(reader, "supervisor", config.supervisor);
+  check_absolute(reader, "boot.kernel", config.boot_kernel);
+  check_absolute(reader, "boot.initramfs", config.boot_initramfs);
+  if (config.unix_socket != "none") check_absolute(reader, "listen.unix_socket", config.unix_socket);
+  if (config.unix_socket.empty()) config.unix_socket = config.data_dir + "/node.sock";
+  if (config.tls_cert.empty() != config.tls_key.empty()) reader.problem("listen.tls.cert", "cert and key go together; set both or neither");
+  if (!config.token_sha256.empty() && (config.token_sha256.size() != 64 || config.token_sha256.find_first_not_of("0123456789abcdef") != std::string::npos))
+    reader.problem("listen.token_sha256", "must be the 64 lower-case hexadecimal digits of a SHA-256; make one with: printf %s TOKEN | sha256sum");
+  const bool credentials = !config.tls_cert.empty() && !config.token_sha256.empty();
+  if (!is_loopback(config.listen_address) && !credentials && !config.insecure)
+    reader.problem("listen.address", config.listen_address + " can be reached from other machines: set listen.tls.cert, listen.tls.key and listen.token_sha256, or say insecure: true to serve everyone without a password");
+  QARAX_CHECK(reader.finish());
+  return config;
+}
+
+}  // namespace qarax::agent

@@ -1,0 +1,46 @@
+// The node's configuration: config/node.yaml, each value overridable by QARAX_NODE_….
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "qarax/plugin/fields.hpp"
+#include "qarax/result.hpp"
+
+namespace qarax::agent {
+
+struct PluginEntry {
+  std::string path;  // a file, or a folder of which every *.so that isn't named by another entry is loaded
+  RawJson config;    // files only
+  bool required = false;
+};
+
+struct NodeConfig {
+  std::string listen_address = "127.0.0.1";
+  std::int64_t listen_port = 50051;
+  std::string unix_socket;  // empty: <data_dir>/node.sock; "none": not offered
+  std::string tls_cert;
+  std::string tls_key;
+  std::string token_sha256;  // hex SHA-256 of the bearer token that every call must carry; empty: no token
+  bool insecure = false;     // listen beyond loopback without TLS and token
+
+  std::string data_dir;
+  std::string supervisor;  // empty: qarax-supervisor beside the agent's own program or in ../libexec/qarax
+
+  std::string boot_kernel;
+  std::string boot_initramfs;
+  std::string boot_cmdline = "console=ttyS0 reboot=k panic=1";
+
+  std::vector<PluginEntry> plugins;
+  std::string default_hypervisor;  // empty: cloud_hv where healthy, else the first loaded
+
+  std::int64_t cold_boots = 0;  // VMs that boot at the same time; 0: as many as the host has CPUs
+  std::int64_t shutdown_grace_ms = 5000;
+  std::string log_level = "info";
+};
+
+// Every problem is reported, with file and line. `path` empty: defaults and environment.
+Result<NodeConfig> read_node_config(const std::string& path);
+
+}  // namespace qarax::agent

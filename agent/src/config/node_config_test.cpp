@@ -1,0 +1,66 @@
+#include "node_config.hpp"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+
+namespace qarax::agent {
+namespace {
+
+class NodeConfigTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/qarax-node-config-XXXXXX";
+    const int fd = mkstemp(name);
+    ASSERT_GE(fd, 0);
+    close(fd);
+    path_ = name;
+  }
+  void TearDown() override { unlink(path_.c_str()); }
+  Result<NodeConfig> read(const std::string& text) {
+    std::ofstream(path_) << text;
+    return read_node_config(path_);
+  }
+  std::string path_;
+};
+
+TEST(NodeConfigFile, TheShippedFileParsesAndListensOnLoopback) {
+  const auto config = read_node_config(QARAX_NODE_YAML);
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->listen_address, "127.0.0.1");
+  EXPECT_EQ(config->listen_port, 50051);
+  EXPECT_FALSE(config->insecure);
+}
+
+TEST_F(NodeConfigTest, AnotherAddressWithoutCredentialsIsRefused) {
+  const auto config = read("listen:\n  address: 0.0.0.0\n");
+  ASSERT_FALSE(config);
+  EXPECT_NE(config.error().message.find("insecure: true"), std::string::npos);
+  EXPECT_TRUE(read("listen:\n  address: 0.0.0.0\ninsecure: true\n"));
+  EXPECT_TRUE(read("listen:\n  address: 127.8.8.8\n"));
+  EXPECT_FALSE(read("listen:\n  address: 0.0.0.0\n  tls:\n    cert: /c\n    key: /k\n"));
+  EXPECT_TRUE(read("listen:\n  address: 0.0.0.0\n  tls:\n    cert: /c\n    key: /k\n  token_sha256: " + std::string(64, 'a') + "\n"));
+}
+
+TEST_F(NodeConfigTest, PluginsAreFilesOrFoldersWithTheirConfig) {
+  const auto config = read("plugins:\n  - path: /p/qemu.so\n    required: true\n    config:\n      accelerator: tcg\n  - path: /p\n");
+  ASSERT_TRUE(config) << config.error().message;
+  ASSERT_EQ(config->plugins.size(), 2u);
+  EXPECT_EQ(config->plugins[0].config.text, R"({"accelerator":"tcg"})");
+  EXPECT_TRUE(config->plugins[0].required);
+  EXPECT_EQ(config->plugins[1].path, "/p");
+}
+
+TEST_F(NodeConfigTest, BadEntriesNameLineAndReason) {
+  const auto config = read("plugins:\n  - path: relative.so\n  - path: /p/x.so\n    confg: {}\ntls_cert: /x\n");
+  ASSERT_FALSE(config);
+  const std::string& m = config.error().message;
+  EXPECT_NE(m.find("path must be absolute, got \"relative.so\""), std::string::npos) << m;
+  EXPECT_NE(m.find("\"confg\" is unknown"), std::string::npos) << m;
+  EXPECT_NE(m.find(path_ + ":5: tls_cert: unknown key"), std::string::npos) << m;
+}
+
+}  // namespace
+}  // namespace qarax::agent

@@ -1,0 +1,96 @@
+#include "image_store.hpp"
+
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <memory>
+
+#include "kernel_image.hpp"
+#include "qarax/core/files.hpp"
+#include "qarax/core/logging.hpp"
+
+namespace qarax::agent {
+
+namespace {
+
+constexpr std::size_t kMaxImage = 2u << 30;
+
+std::string sha256_hex(std::string_view data) {
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned length = 0;
+  EVP_Digest(data.data(), data.size(), digest, &length, EVP_sha256(), nullptr);
+  constexpr char kHex[] = "0123456789abcdef";
+  std::string out;
+  for (unsigned i = 0; i < length; ++i) {
+    out.push_back(kHex[digest[i] >> 4]);
+    out.push_back(kHex[digest[i] & 15]);
+  }
+  return out;
+}
+
+// What a stored digest is good for: any change of the file changes this.
+Result<std::string> fingerprint(const std::string& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) return core::errno_error("boot file " + path, errno);
+  if (!S_ISREG(info.st_mode)) return make_error(Code::failed_precondition, "boot file " + path + " isn't a regular file");
+  if (::access(path.c_str(), R_OK) != 0) return core::errno_error("boot file " + path, errno);
+  return std::to_string(info.st_dev) + "-" + std::to_string(info.st_ino) + "-" + std::to_string(info.st_size) + "-" +
+         std::to_string(info.st_mtim.tv_sec) + "." + std::to_string(info.st_mtim.tv_nsec) + "-" + std::to_string(info.st_ctim.tv_sec) + "." +
+         std::to_string(info.st_ctim.tv_nsec);
+}
+
+bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
+
+}  // namespace
+
+ImageStore::ImageStore(std::string folder) : folder_(std::move(folder)) {}
+
+Result<std::string> ImageStore::digest_of(const std::string& path) {
+  QARAX_TRY(const std::string print, fingerprint(path));
+  const std::string note = folder_ + "/by-file/" + sha256_hex(path + "\n" + print).substr(0, 32);
+  if (auto known = core::read_file(note, 256); known && known->size() == 64 && exists(folder_ + "/" + *known)) return *known;
+  QARAX_TRY(const std::string content, core::read_file(path, kMaxImage));
+  const std::string digest = sha256_hex(content);
+  QARAX_CHECK(core::make_folder(folder_ + "/by-file"));
+  if (!exists(folder_ + "/" + digest)) QARAX_CHECK(core::write_file_durably(folder_ + "/" + digest, content, 0444));
+  QARAX_CHECK(core::write_file_durably(note, digest));
+  return digest;
+}
+
+Result<std::string> ImageStore::import_file(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  QARAX_TRY(const std::string digest, digest_of(path));
+  return folder_ + "/" + digest;
+}
+
+// A file of its own beside the image; an empty one records that there is none to be had.
+std::string ImageStore::pvh_for(const std::string& kernel) {
+  const std::lock_guard lock(mutex_);
+  const std::string path = kernel + ".pvh";
+  struct stat info {};
+  if (::stat(path.c_str(), &info) == 0) return info.st_size > 0 ? path : std::string();
+  auto image = core::read_file(kernel, kMaxImage);
+  Result<std::string> elf = image ? extract_pvh_kernel(*image) : Result<std::string>(std::move(image).error());
+  if (!elf) core::logger("images")->info("no PVH kernel, guests boot the bzImage reason={}", core::log_value(elf.error().message));
+  const auto written = core::write_file_durably(path, elf ? *elf : std::string(), 0444);
+  if (!written) core::logger("images")->warn("the PVH kernel could not be kept reason={}", core::log_value(written.error().message));
+  return elf && written ? path : std::string();
+}
+
+Result<BootFiles> ImageStore::prepare(const BootSource& source) {
+  if (source.kernel.empty())
+    return make_error(Code::failed_precondition, "this node has no default kernel; set boot.kernel in its config", "no-boot-source");
+  BootFiles files;
+  files.cmdline = source.cmdline;
+  QARAX_TRY(files.kernel, import_file(source.kernel));
+  if (!source.initramfs.empty()) {
+    QARAX_TRY(files.initramfs, import_file(source.initramfs));
+  }
+  files.kernel_pvh = pvh_for(files.kernel);
+  return files;
+}
+
+}  // namespace qarax::agent

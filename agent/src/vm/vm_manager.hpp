@@ -1,0 +1,62 @@
+// The VMs of this host: what gRPC asks of them, in order per VM, and what is true of them.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "qarax/core/documents.hpp"
+#include "qarax/core/lifecycle.hpp"
+#include "qarax/result.hpp"
+
+namespace qarax::agent {
+
+// One step of one job, as CommandRequest carries it.
+struct Command {
+  std::string vm;
+  std::int64_t incarnation = 0;
+  std::int64_t revision = 0;
+  std::int32_t step = 0;
+  core::Action action = core::Action::start;
+  std::string request_id;
+  std::int64_t deadline_ns = 0;  // CLOCK_MONOTONIC; 0: none
+  std::string document;          // StartCommand, StopCommand or empty
+};
+
+// `report` is what is true after the command, also after one that failed (unless the VM isn't known at all).
+struct CommandResult {
+  core::VmReport report;
+  Error error;  // code ok on success
+};
+
+// A handle on a command that runs, for cancelling when its caller goes away. Thread-safe.
+class CommandTicket {
+ public:
+  virtual ~CommandTicket() = default;
+  virtual void cancel() = 0;
+};
+
+class VmManager {
+ public:
+  virtual ~VmManager() = default;
+
+  // Any thread; returns at once. `done` is called exactly once, from a worker thread, when the command has ended (with its
+  // stored result for a repeated (revision, step), refused for a lower revision or for a VM that is still recovering).
+  virtual std::shared_ptr<CommandTicket> execute(Command command, std::function<void(CommandResult)> done) = 0;
+
+  // Any thread; asks the VMM within `deadline_ns`. A VM without a folder: a report with `missing`.
+  virtual core::VmReport inspect(const std::string& vm, std::int64_t deadline_ns) = 0;
+
+  // All VMs (and tombstones, with `deleted`) as last seen, and every report from then on: the listener is called under the
+  // lock that orders reports, so it must only enqueue. Snapshot and subscription are atomic: no gap, no duplicate.
+  using Listener = std::function<void(const core::VmReport&)>;
+  virtual std::vector<core::VmReport> subscribe(Listener listener, std::uint64_t& id) = 0;
+  virtual void unsubscribe(std::uint64_t id) = 0;
+
+  // Folder of the running (or last) incarnation, where the supervisor keeps console.log and control.sock; NOT_FOUND without one.
+  virtual Result<std::string> run_dir(const std::string& vm) = 0;
+};
+
+}  // namespace qarax::agent

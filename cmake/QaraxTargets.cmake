@@ -1,0 +1,65 @@
+# One place for what every target of ours has in common: language level, warnings, sanitizers, ccache.
+#
+#   qarax_library(NAME SOURCES … [HEADERS_DIR include] PUBLIC deps… PRIVATE deps…)   target qarax_NAME, alias qarax::NAME
+#   qarax_program(NAME SOURCES … LIBS …)                                            an executable of ours
+#   qarax_test(NAME SOURCES … LIBS … [LABELS …])                                    a GoogleTest binary, one CTest entry a binary
+include_guard(GLOBAL)
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_CXX_SCAN_FOR_MODULES OFF)
+
+find_program(QARAX_CCACHE ccache)
+if(QARAX_CCACHE)
+  set(CMAKE_C_COMPILER_LAUNCHER ${QARAX_CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${QARAX_CCACHE})
+endif()
+
+add_library(qarax_flags INTERFACE)
+target_compile_options(qarax_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
+  -Wno-missing-field-initializers -Werror)
+# -Wnon-virtual-dtor is C++ only; C targets take qarax_c_flags.
+add_library(qarax_c_flags INTERFACE)
+target_compile_options(qarax_c_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Werror)
+
+if(QARAX_SANITIZE)
+  add_compile_options(-fsanitize=${QARAX_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${QARAX_SANITIZE})
+endif()
+
+function(qarax_library NAME)
+  cmake_parse_arguments(A "" "INCLUDE" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
+  add_library(qarax_${NAME} STATIC ${A_SOURCES})
+  add_library(qarax::${NAME} ALIAS qarax_${NAME})
+  if(A_INCLUDE)
+    target_include_directories(qarax_${NAME} PUBLIC ${A_INCLUDE})
+  endif()
+  target_link_libraries(qarax_${NAME} PUBLIC ${A_PUBLIC} PRIVATE qarax_flags ${A_PRIVATE})
+endfunction()
+
+function(qarax_program NAME)
+  cmake_parse_arguments(A "" "" "SOURCES;LIBS" ${ARGN})
+  add_executable(${NAME} ${A_SOURCES})
+  target_link_libraries(${NAME} PRIVATE qarax_flags ${A_LIBS})
+  set_target_properties(${NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+  install(TARGETS ${NAME} RUNTIME DESTINATION bin)
+endfunction()
+
+function(qarax_test NAME)
+  if(NOT QARAX_TESTS)
+    return()
+  endif()
+  cmake_parse_arguments(A "" "" "SOURCES;LIBS;LABELS;DEFINES;DEPENDS" ${ARGN})
+  add_executable(${NAME} ${A_SOURCES})
+  target_link_libraries(${NAME} PRIVATE qarax_flags ${A_LIBS} qarax_deps::gtest qarax_deps::gmock)
+  target_compile_definitions(${NAME} PRIVATE ${A_DEFINES})
+  if(A_DEPENDS)
+    add_dependencies(${NAME} ${A_DEPENDS})
+  endif()
+  add_test(NAME ${NAME} COMMAND ${NAME})
+  set_tests_properties(${NAME} PROPERTIES TIMEOUT 180 LABELS "${A_LABELS}")
+endfunction()

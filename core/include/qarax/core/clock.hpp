@@ -1,0 +1,26 @@
+// Time. Deadlines and ages are monotonic; the wall clock is for people only.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+namespace qarax::core {
+
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  virtual std::int64_t monotonic_ns() const = 0;
+  virtual std::chrono::system_clock::time_point wall() const = 0;
+};
+
+class SystemClock final : public Clock {
+ public:
+  std::int64_t monotonic_ns() const override;
+  std::chrono::system_clock::time_point wall() const override;
+};
+
+// RFC 3339, UTC, milliseconds: 2026-11-23T13:45:00.123Z
+std::string to_rfc3339(std::chrono::system_clock::time_point time);
+
+}  // namespace qarax::core

@@ -1,0 +1,48 @@
+// Strict configuration: a YAML file, each value overridable by environment, unknown keys refused with file and line.
+//
+// A program describes its keys once; the file, the environment and `--check-config` follow from that:
+//   ConfigReader reader("/etc/qarax/server.yaml", "QARAX_SERVER");   // listen.port ← QARAX_SERVER_LISTEN_PORT
+//   reader.text("listen.address", config.address); reader.integer("listen.port", config.port, 0, 65535); …
+//   QARAX_CHECK(reader.finish());
+// An absent key keeps the default that the variable holds. Problems are collected; finish() reports all of them.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "qarax/plugin/fields.hpp"
+#include "qarax/result.hpp"
+
+namespace qarax::core {
+
+class ConfigReader {
+ public:
+  // An empty path: defaults and environment only. A file that is named must exist.
+  ConfigReader(std::string path, std::string environment_prefix);
+  ~ConfigReader();
+  ConfigReader(const ConfigReader&) = delete;
+  ConfigReader& operator=(const ConfigReader&) = delete;
+
+  void text(std::string_view key, std::string& value);
+  void boolean(std::string_view key, bool& value);
+  void integer(std::string_view key, std::int64_t& value, std::int64_t min, std::int64_t max);
+  void duration_ms(std::string_view key, std::int64_t& value);  // 500ms, 30s, 2m, 1h; a bare number is refused
+  void texts(std::string_view key, std::vector<std::string>& value);  // environment: comma-separated
+  void choice(std::string_view key, std::string& value, const std::vector<std::string>& of);
+  // A list of free-form maps (plugins); each entry as JSON with "line" of its first row. Not overridable by environment.
+  void objects(std::string_view key, std::vector<json::Value>& value);
+
+  // A problem that the caller found, reported with the key's file and line.
+  void problem(std::string_view key, std::string text);
+  // INVALID_ARGUMENT with one detail a problem ("/etc/qarax/server.yaml:12: listen.prot: unknown key; did you mean …").
+  Status finish();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace qarax::core

@@ -1,0 +1,136 @@
+// The documents that server and node exchange inside the protobuf envelope (core/proto): JSON by the SDK's field tables.
+// Both sides decode with Unknown::ignore, so that N±1 understand each other.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "qarax/plugin/call_args.hpp"
+#include "qarax/plugin/vm_spec.hpp"
+#include "qarax/plugin/vm_status.hpp"
+
+namespace qarax::core {
+
+// What a start needs beside its ids. `hypervisor`: the plugin's short name.
+struct StartCommand {
+  std::string name{};
+  std::string hypervisor{};
+  VmSpec spec{};
+  std::optional<VmSpec> resolved{};            // frozen at the first start; absent before
+  std::optional<std::string> boot_source_id{};  // absent: the node's default boot source
+};
+
+struct StopCommand {
+  std::int64_t timeout_ms = 0;
+};
+
+// What the node says of one VM. (session, seq) order reports: an older one never overwrites a newer one.
+struct VmReport {
+  std::string vm{};
+  std::string name{};
+  std::string hypervisor{};
+  std::int64_t incarnation = 0;
+  std::int64_t revision = 0;  // highest that the node has seen for it
+  std::string session{};
+  std::int64_t seq = 0;
+  std::string observed_at{};  // RFC 3339, for people
+  VmStatus status{};
+  std::optional<VmSpec> resolved{};
+  bool missing = false;  // the node has no folder for it: proves nothing, the VM is unknown
+  bool deleted = false;  // a tombstone: the node deleted it by command
+};
+
+struct PluginInfo {
+  std::string name{};
+  std::string id{};
+  std::string version{};
+  std::string path{};
+  std::string kind{};    // hypervisor
+  std::string state{};   // loaded, refused
+  std::string reason{};  // of a refusal
+  std::string step{};    // of the handshake that refused it
+  std::vector<std::string> interfaces{};
+  std::optional<Description> description{};
+};
+
+// The host's facts. Bytes; counts.
+struct NodeInfo {
+  std::string node_id{};
+  std::string machine_id{};
+  std::string boot_id{};      // boot_id, PID namespace and start time of its pid 1: one string, compared whole
+  std::string session{};
+  std::string version{};
+  std::string hostname{};
+  std::string kernel{};
+  std::string cpu_model{};
+  std::string architecture{};
+  std::int32_t cpus = 0;
+  std::int64_t memory = 0;
+  std::string unix_socket{};  // the node's gRPC socket, for a server on the same machine
+  std::string default_hypervisor{};
+  std::vector<PluginInfo> plugins{};
+};
+
+}  // namespace qarax::core
+
+namespace qarax {
+
+template <>
+struct Fields<core::StartCommand> {
+  using T = core::StartCommand;
+  static constexpr std::string_view kName = "StartCommand";
+  static constexpr auto kTable =
+      std::make_tuple(field<&T::name>("name"), field<&T::hypervisor>("hypervisor").required(), field<&T::spec>("spec").required(),
+                      field<&T::resolved>("resolved"), field<&T::boot_source_id>("boot_source_id"));
+};
+QARAX_FIELDS_COMPLETE(core::StartCommand);
+
+template <>
+struct Fields<core::StopCommand> {
+  static constexpr std::string_view kName = "StopCommand";
+  static constexpr auto kTable = std::make_tuple(field<&core::StopCommand::timeout_ms>("timeout_ms").min(0));
+};
+QARAX_FIELDS_COMPLETE(core::StopCommand);
+
+template <>
+struct Fields<core::VmReport> {
+  using T = core::VmReport;
+  static constexpr std::string_view kName = "VmReport";
+  static constexpr auto kTable =
+      std::make_tuple(field<&T::vm>("vm").required(), field<&T::name>("name"), field<&T::hypervisor>("hypervisor"),
+                      field<&T::incarnation>("incarnation"), field<&T::revision>("revision"), field<&T::session>("session"), field<&T::seq>("seq"),
+                      field<&T::observed_at>("observed_at"), field<&T::status>("status").required(), field<&T::resolved>("resolved"),
+                      field<&T::missing>("missing"), field<&T::deleted>("deleted"));
+};
+QARAX_FIELDS_COMPLETE(core::VmReport);
+
+template <>
+struct Fields<core::PluginInfo> {
+  using T = core::PluginInfo;
+  static constexpr std::string_view kName = "Plugin";
+  static constexpr auto kTable = std::make_tuple(
+      field<&T::name>("name").required().doc("Short name, as `hypervisor` of a VM; the file's name where it was refused unread."),
+      field<&T::id>("id").doc("Reverse-DNS id."), field<&T::version>("version").doc("The plugin's own version."),
+      field<&T::path>("path").doc("The file on the host."), field<&T::kind>("kind").doc("hypervisor, storage or network."),
+      field<&T::state>("state").required().doc("loaded or refused."), field<&T::reason>("reason").doc("Why it was refused."),
+      field<&T::step>("step").doc("The step of the handshake that refused it."),
+      field<&T::interfaces>("interfaces").doc("Interface ids that it offers."),
+      field<&T::description>("description").doc("What it said of itself and its VMM."));
+};
+QARAX_FIELDS_COMPLETE(core::PluginInfo);
+
+template <>
+struct Fields<core::NodeInfo> {
+  using T = core::NodeInfo;
+  static constexpr std::string_view kName = "NodeInfo";
+  static constexpr auto kTable = std::make_tuple(
+      field<&T::node_id>("node_id").required(), field<&T::machine_id>("machine_id"), field<&T::boot_id>("boot_id"), field<&T::session>("session"),
+      field<&T::version>("version"), field<&T::hostname>("hostname"), field<&T::kernel>("kernel"), field<&T::cpu_model>("cpu_model"),
+      field<&T::architecture>("architecture"), field<&T::cpus>("cpus"), field<&T::memory>("memory"), field<&T::unix_socket>("unix_socket"),
+      field<&T::default_hypervisor>("default_hypervisor"), field<&T::plugins>("plugins"));
+};
+QARAX_FIELDS_COMPLETE(core::NodeInfo);
+
+}  // namespace qarax

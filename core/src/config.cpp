@@ -1,0 +1,264 @@
+#include "qarax/core/config.hpp"
+
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <map>
+#include <set>
+
+#include "qarax/core/files.hpp"
+
+namespace qarax::core {
+
+namespace {
+
+struct Entry {
+  YAML::Node node;
+  int line = 0;  // from 1
+};
+
+// YAML scalars have no type of their own until somebody asks: what a person would call a number or a boolean becomes one,
+// a quoted scalar stays text.
+json::Value to_json(const YAML::Node& node) {
+  if (node.IsSequence()) {
+    json::Array out;
+    for (const auto& item : node) out.push_back(to_json(item));
+    return json::Value(std::move(out));
+  }
+  if (node.IsMap()) {
+    json::Object out;
+    for (const auto& item : node) out.emplace_back(item.first.Scalar(), to_json(item.second));
+    return json::Value(std::move(out));
+  }
+  if (node.IsNull()) return {};
+  const std::string& text = node.Scalar();
+  if (node.Tag() == "!") return json::Value(text);
+  if (text == "true" || text == "false") return json::Value(text == "true");
+  auto number = json::parse(text);
+  if (number && (number->as_int() != nullptr || number->as_double() != nullptr)) return std::move(*number);
+  return json::Value(text);
+}
+
+std::string environment_name(const std::string& prefix, std::string_view key) {
+  std::string out = prefix + "_";
+  for (const char c : key) out.push_back(c == '.' || c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c))));
+  return out;
+}
+
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t above = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      diagonal = above;
+    }
+  }
+  return row[b.size()];
+}
+
+}  // namespace
+
+struct ConfigReader::Impl {
+  std::string path;
+  std::string prefix;
+  std::map<std::string, Entry, std::less<>> entries;  // dotted key of every leaf in the file
+  std::set<std::string, std::less<>> known;
+  std::vector<ErrorDetail> problems;
+
+  void flatten(const YAML::Node& node, const std::string& base) {
+    for (const auto& item : node) {
+      const std::string key = base.empty() ? item.first.Scalar() : base + "." + item.first.Scalar();
+      if (entries.contains(key)) problems.push_back({where(item.first.Mark().line + 1) + key, "given twice"});
+      entries[key] = {item.second, item.first.Mark().line + 1};
+      if (item.second.IsMap()) flatten(item.second, key);
+    }
+  }
+
+  std::string where(int line) const { return path + ":" + std::to_string(line) + ": "; }
+
+  // The value as text, its source for messages; false where neither file nor environment has it.
+  bool scalar(std::string_view key, std::string& text, std::string& source) {
+    known.emplace(key);
+    const std::string name = environment_name(prefix, key);
+    if (const char* value = std::getenv(name.c_str()); value != nullptr) {
+      text = value;
+      source = name;
+      return true;
+    }
+    const auto found = entries.find(key);
+    if (found == entries.end() || found->second.node.IsNull()) return false;
+    source = where(found->second.line) + std::string(key);
+    if (!found->second.node.IsScalar()) {
+      problems.push_back({source, "expected a single value"});
+      return false;
+    }
+    text = found->second.node.Scalar();
+    return true;
+  }
+};
+
+ConfigReader::ConfigReader(std::string path, std::string environment_prefix) : impl_(std::make_unique<Impl>()) {
+  impl_->path = std::move(path);
+  impl_->prefix = std::move(environment_prefix);
+  if (impl_->path.empty()) return;
+  const auto text = read_file(impl_->path);
+  if (!text) {
+    impl_->problems.push_back({impl_->path, text.error().message});
+    return;
+  }
+  try {
+    const YAML::Node root = YAML::Load(*text);
+    if (root.IsMap())
+      impl_->flatten(root, "");
+    else if (!root.IsNull())
+      impl_->problems.push_back({impl_->path, "expected `key: value` lines"});
+  } catch (const YAML::Exception& e) {
+    impl_->problems.push_back({impl_->path + ":" + std::to_string(e.mark.line + 1), "not valid YAML: " + e.msg});
+  }
+}
+
+ConfigReader::~ConfigReader() = default;
+
+void ConfigReader::text(std::string_view key, std::string& value) {
+  std::string source;
+  impl_->scalar(key, value, source);
+}
+
+void ConfigReader::boolean(std::string_view key, bool& value) {
+  std::string text;
+  std::string source;
+  if (!impl_->scalar(key, text, source)) return;
+  if (text == "true" || text == "false")
+    value = text == "true";
+  else
+    impl_->problems.push_back({source, "expected true or false, got \"" + text + "\""});
+}
+
+void ConfigReader::integer(std::string_view key, std::int64_t& value, std::int64_t min, std::int64_t max) {
+  std::string text;
+  std::string source;
+  if (!impl_->scalar(key, text, source)) return;
+  std::int64_t number = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size() || number < min || number > max)
+    impl_->problems.push_back({source, "expected a whole number from " + std::to_string(min) + " to " + std::to_string(max) + ", got \"" + text + "\""});
+  else
+    value = number;
+}
+
+void ConfigReader::duration_ms(std::string_view key, std::int64_t& value) {
+  std::string text;
+  std::string source;
+  if (!impl_->scalar(key, text, source)) return;
+  std::int64_t number = -1;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
+  const std::string_view unit(parsed.ptr, static_cast<std::size_t>(text.data() + text.size() - parsed.ptr));
+  const std::int64_t factor = unit == "ms" ? 1 : unit == "s" ? 1000 : unit == "m" ? 60'000 : unit == "h" ? 3'600'000 : 0;
+  if (parsed.ec != std::errc{} || factor == 0 || number < 0 || number > 1'000'000'000)
+    impl_->problems.push_back({source, "expected a duration such as 500ms, 30s, 2m or 1h, got \"" + text + "\""});
+  else
+    value = number * factor;
+}
+
+void ConfigReader::texts(std::string_view key, std::vector<std::string>& value) {
+  impl_->known.emplace(key);
+  const std::string name = environment_name(impl_->prefix, key);
+  if (const char* given = std::getenv(name.c_str()); given != nullptr) {
+    value.clear();
+    std::string_view rest = given;
+    while (!rest.empty()) {
+      const std::size_t comma = rest.find(',');
+      if (comma != 0) value.emplace_back(rest.substr(0, comma));
+      rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
+    }
+    return;
+  }
+  const auto found = impl_->entries.find(key);
+  if (found == impl_->entries.end() || found->second.node.IsNull()) return;
+  std::vector<std::string> out;
+  bool good = found->second.node.IsSequence();
+  if (good) {
+    for (const auto& item : found->second.node) {
+      good = good && item.IsScalar();
+      if (item.IsScalar()) out.push_back(item.Scalar());
+    }
+  }
+  if (good)
+    value = std::move(out);
+  else
+    problem(key, "expected a list of values");
+}
+
+void ConfigReader::choice(std::string_view key, std::string& value, const std::vector<std::string>& of) {
+  std::string text;
+  std::string source;
+  if (!impl_->scalar(key, text, source)) return;
+  if (std::find(of.begin(), of.end(), text) != of.end()) {
+    value = text;
+    return;
+  }
+  std::string list;
+  for (const auto& one : of) list.append(list.empty() ? "" : ", ").append(one);
+  impl_->problems.push_back({source, "\"" + text + "\" is not one of " + list});
+}
+
+void ConfigReader::objects(std::string_view key, std::vector<json::Value>& value) {
+  impl_->known.emplace(key);
+  const auto found = impl_->entries.find(key);
+  if (found == impl_->entries.end() || found->second.node.IsNull()) return;
+  if (!found->second.node.IsSequence()) return problem(key, "expected a list");
+  value.clear();
+  for (const auto& item : found->second.node) {
+    json::Value entry = to_json(item);
+    if (auto* object = entry.as_object()) {
+      object->emplace_back("line", json::Value(static_cast<std::int64_t>(item.Mark().line + 1)));
+      value.push_back(std::move(entry));
+    } else {
+      problem(key, "expected each entry to be `key: value` lines");
+    }
+  }
+}
+
+void ConfigReader::problem(std::string_view key, std::string text) {
+  const auto found = impl_->entries.find(key);
+  const std::string source = found == impl_->entries.end() ? std::string(key) : impl_->where(found->second.line) + std::string(key);
+  impl_->problems.push_back({source, std::move(text)});
+}
+
+Status ConfigReader::finish() {
+  for (const auto& [key, entry] : impl_->entries) {
+    if (impl_->known.contains(key)) continue;
+    // A section that has known keys below it is fine; so is what stands below a known key (lists of maps).
+    const auto below = [&](std::string_view one, std::string_view base) { return one.size() > base.size() && one.starts_with(base) && one[base.size()] == '.'; };
+    const bool section = std::any_of(impl_->known.begin(), impl_->known.end(), [&](const auto& k) { return below(k, key); });
+    const bool inside = std::any_of(impl_->known.begin(), impl_->known.end(), [&](const auto& k) { return below(key, k); });
+    if ((section && (entry.node.IsMap() || entry.node.IsNull())) || inside) continue;
+    // Below an unknown section only the section itself is reported.
+    const std::string parent = key.substr(0, key.rfind('.') == std::string::npos ? 0 : key.rfind('.'));
+    if (!parent.empty() && std::none_of(impl_->known.begin(), impl_->known.end(), [&](const auto& k) { return k == parent || below(k, parent); })) continue;
+    std::string text = section ? "expected a section" : "unknown key";
+    const std::string* near = nullptr;
+    std::size_t best = 4;
+    for (const auto& k : impl_->known) {
+      if (const std::size_t d = edit_distance(key, k); d < best) {
+        best = d;
+        near = &k;
+      }
+    }
+    if (near != nullptr && !section) text += "; did you mean " + *near + "?";
+    impl_->problems.push_back({impl_->where(entry.line) + key, std::move(text)});
+  }
+  if (impl_->problems.empty()) return Ok{};
+  Error error = make_error(Code::invalid_argument, "", "config");
+  for (const auto& p : impl_->problems) error.message.append(error.message.empty() ? "" : "\n").append(p.pointer).append(": ").append(p.detail);
+  error.details = impl_->problems;
+  return error;
+}
+
+}  // namespace qarax::core

@@ -1,0 +1,110 @@
+#include "qarax/core/config.hpp"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+
+namespace qarax::core {
+namespace {
+
+class Config : public testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/qarax-config-XXXXXX";
+    const int fd = mkstemp(name);
+    ASSERT_GE(fd, 0);
+    close(fd);
+    path_ = name;
+  }
+  void TearDown() override {
+    unlink(path_.c_str());
+    unsetenv("QARAX_T_LISTEN_PORT");
+    unsetenv("QARAX_T_HOSTS");
+  }
+  void file(const std::string& text) { std::ofstream(path_) << text; }
+
+  struct Values {
+    std::string address = "127.0.0.1";
+    std::int64_t port = 8000;
+    bool insecure = false;
+    std::int64_t grace = 5000;
+    std::vector<std::string> hosts;
+    std::vector<json::Value> plugins;
+  };
+  Status read(Values& v) {
+    ConfigReader reader(path_, "QARAX_T");
+    reader.text("listen.address", v.address);
+    reader.integer("listen.port", v.port, 0, 65535);
+    reader.boolean("insecure", v.insecure);
+    reader.duration_ms("grace", v.grace);
+    reader.texts("hosts", v.hosts);
+    reader.objects("plugins", v.plugins);
+    return reader.finish();
+  }
+  std::string path_;
+};
+
+TEST_F(Config, AbsentKeysKeepTheirDefaults) {
+  file("# nothing\n");
+  Values v;
+  ASSERT_TRUE(read(v));
+  EXPECT_EQ(v.port, 8000);
+}
+
+TEST_F(Config, ReadsEveryKind) {
+  file("listen:\n  address: 0.0.0.0\n  port: 9000\ninsecure: true\ngrace: 2m\nhosts: [a, b]\nplugins:\n  - path: /x.so\n    config:\n      n: 3\n      s: \"3\"\n");
+  Values v;
+  const auto status = read(v);
+  ASSERT_TRUE(status) << status.error().message;
+  EXPECT_EQ(v.address, "0.0.0.0");
+  EXPECT_EQ(v.port, 9000);
+  EXPECT_TRUE(v.insecure);
+  EXPECT_EQ(v.grace, 120000);
+  EXPECT_EQ(v.hosts, (std::vector<std::string>{"a", "b"}));
+  ASSERT_EQ(v.plugins.size(), 1u);
+  EXPECT_EQ(json::to_text(v.plugins[0]), R"({"path":"/x.so","config":{"n":3,"s":"3"},"line":8})");
+}
+
+TEST_F(Config, EnvironmentWins) {
+  file("listen:\n  port: 9000\n");
+  setenv("QARAX_T_LISTEN_PORT", "9001", 1);
+  setenv("QARAX_T_HOSTS", "x,,y", 1);
+  Values v;
+  ASSERT_TRUE(read(v));
+  EXPECT_EQ(v.port, 9001);
+  EXPECT_EQ(v.hosts, (std::vector<std::string>{"x", "y"}));
+}
+
+TEST_F(Config, EveryProblemWithFileAndLine) {
+  file("listen:\n  prot: 1\n  port: 70000\ngrace: 5\nnope:\n  deeper: 1\ninsecure: yes\n");
+  Values v;
+  const auto status = read(v);
+  ASSERT_FALSE(status);
+  const std::string& m = status.error().message;
+  EXPECT_NE(m.find(path_ + ":2: listen.prot: unknown key; did you mean listen.port?"), std::string::npos) << m;
+  EXPECT_NE(m.find(path_ + ":3: listen.port: expected a whole number from 0 to 65535, got \"70000\""), std::string::npos) << m;
+  EXPECT_NE(m.find(path_ + ":4: grace: expected a duration"), std::string::npos) << m;
+  EXPECT_NE(m.find(path_ + ":5: nope: unknown key"), std::string::npos) << m;
+  EXPECT_EQ(m.find("nope.deeper"), std::string::npos) << m;
+  EXPECT_NE(m.find(path_ + ":7: insecure: expected true or false"), std::string::npos) << m;
+}
+
+TEST_F(Config, BrokenYamlNamesTheLine) {
+  file("a: b\n  c: [\n");
+  Values v;
+  const auto status = read(v);
+  ASSERT_FALSE(status);
+  EXPECT_NE(status.error().message.find(path_ + ":2"), std::string::npos) << status.error().message;
+}
+
+TEST(ConfigFile, AMissingFileIsAnError) {
+  ConfigReader reader("/nonexistent/qarax.yaml", "QARAX_T");
+  const auto status = reader.finish();
+  ASSERT_FALSE(status);
+  EXPECT_NE(status.error().message.find("/nonexistent/qarax.yaml"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace qarax::core

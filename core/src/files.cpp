@@ -1,0 +1,124 @@
+#include "qarax/core/files.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+
+namespace qarax::core {
+
+void Fd::reset(int fd) {
+  if (fd_ >= 0) ::close(fd_);
+  fd_ = fd;
+}
+
+Error errno_error(std::string_view what, int error) {
+  Code code = Code::internal;
+  if (error == ENOENT) code = Code::not_found;
+  if (error == EACCES || error == EPERM || error == EROFS) code = Code::permission_denied;
+  if (error == ENOSPC || error == EDQUOT || error == EMFILE || error == ENFILE || error == ENOMEM) code = Code::resource_exhausted;
+  return make_error(code, std::string(what) + ": " + std::generic_category().message(error));
+}
+
+Result<std::string> read_file(const std::string& path, std::size_t limit) {
+  const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return errno_error("can't read " + path, errno);
+  std::string out;
+  char buffer[16384];
+  for (;;) {
+    const ssize_t n = ::read(fd.get(), buffer, sizeof buffer);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return errno_error("can't read " + path, errno);
+    if (n == 0) return out;
+    if (out.size() + static_cast<std::size_t>(n) > limit)
+      return make_error(Code::out_of_range, path + " is larger than " + std::to_string(limit) + " bytes");
+    out.append(buffer, static_cast<std::size_t>(n));
+  }
+}
+
+std::string read_tail(const std::string& path, std::size_t limit) {
+  const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat info {};
+  if (!fd || ::fstat(fd.get(), &info) != 0) return {};
+  const auto size = static_cast<std::size_t>(info.st_size);
+  const std::size_t want = size < limit ? size : limit;
+  std::string out(want, '\0');
+  const ssize_t n = ::pread(fd.get(), out.data(), want, static_cast<off_t>(size - want));
+  out.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
+  return out;
+}
+
+Status sync_folder(const std::string& path) {
+  const Fd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd || ::fsync(fd.get()) != 0) return errno_error("can't sync folder " + path, errno);
+  return Ok{};
+}
+
+Status write_file_durably(const std::string& path, std::string_view content, unsigned mode) {
+  static std::atomic<unsigned> counter{0};
+  const std::string temp = path + ".tmp" + std::to_string(::getpid()) + "." + std::to_string(counter.fetch_add(1));
+  {
+    const Fd fd(::open(temp.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, static_cast<mode_t>(mode)));
+    if (!fd) return errno_error("can't write " + temp, errno);
+    std::size_t done = 0;
+    while (done < content.size()) {
+      const ssize_t n = ::write(fd.get(), content.data() + done, content.size() - done);
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) {
+        const int error = errno;
+        ::unlink(temp.c_str());
+        return errno_error("can't write " + temp, error);
+      }
+      done += static_cast<std::size_t>(n);
+    }
+    if (::fsync(fd.get()) != 0) {
+      const int error = errno;
+      ::unlink(temp.c_str());
+      return errno_error("can't write " + temp, error);
+    }
+  }
+  if (::rename(temp.c_str(), path.c_str()) != 0) {
+    const int error = errno;
+    ::unlink(temp.c_str());
+    return errno_error("can't write " + path, error);
+  }
+  return sync_folder(std::filesystem::path(path).parent_path().string());
+}
+
+Status make_folder(const std::string& path, unsigned mode) {
+  if (::mkdir(path.c_str(), static_cast<mode_t>(mode)) == 0)
+    return sync_folder(std::filesystem::path(path).parent_path().empty() ? "." : std::filesystem::path(path).parent_path().string());
+  const int error = errno;
+  if (error == EEXIST) {
+    struct stat info {};
+    if (::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) return Ok{};
+    return make_error(Code::failed_precondition, path + " is in the way: it isn't a folder");
+  }
+  const std::string parent = std::filesystem::path(path).parent_path().string();
+  if (error != ENOENT || parent.empty() || parent == path) return errno_error("can't make folder " + path, error);
+  QARAX_CHECK(make_folder(parent, mode));
+  return make_folder(path, mode);
+}
+
+std::optional<std::int64_t> process_start_time(int pid) {
+  const auto text = read_file("/proc/" + std::to_string(pid) + "/stat", 4096);
+  if (!text) return std::nullopt;
+  // The command's name may hold spaces and parentheses: count fields after the last ')'.
+  const std::size_t close = text->rfind(')');
+  if (close == std::string::npos) return std::nullopt;
+  std::size_t at = close + 1;
+  for (int skipped = 3; skipped <= 21; ++skipped) {
+    at = text->find_first_not_of(' ', at);
+    if (at == std::string::npos) return std::nullopt;
+    at = text->find(' ', at);
+    if (at == std::string::npos) return std::nullopt;
+  }
+  return std::strtoll(text->c_str() + at, nullptr, 10);
+}
+
+}  // namespace qarax::core

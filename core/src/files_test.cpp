@@ -1,0 +1,65 @@
+#include "qarax/core/files.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+namespace qarax::core {
+namespace {
+
+class Files : public testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/qarax-files-XXXXXX";
+    ASSERT_NE(mkdtemp(name), nullptr);
+    dir_ = name;
+  }
+  void TearDown() override { std::filesystem::remove_all(dir_); }
+  std::string dir_;
+};
+
+TEST_F(Files, DurableWriteReplacesWholeAndLeavesNoTempFile) {
+  const std::string path = dir_ + "/doc.json";
+  ASSERT_TRUE(write_file_durably(path, "first"));
+  ASSERT_TRUE(write_file_durably(path, "second"));
+  EXPECT_EQ(*read_file(path), "second");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(dir_), {}), 1);
+  struct stat info {};
+  ASSERT_EQ(stat(path.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0600u);
+}
+
+TEST_F(Files, AFailedWriteNamesThePathAndKeepsTheOldContent) {
+  const auto written = write_file_durably(dir_ + "/missing/doc.json", "x");
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().code, Code::not_found);
+  EXPECT_NE(written.error().message.find(dir_ + "/missing/doc.json"), std::string::npos);
+}
+
+TEST_F(Files, ReadRefusesWhatIsTooLarge) {
+  ASSERT_TRUE(write_file_durably(dir_ + "/f", "12345"));
+  EXPECT_EQ(read_file(dir_ + "/f", 4).error().code, Code::out_of_range);
+  EXPECT_EQ(*read_file(dir_ + "/f", 5), "12345");
+  EXPECT_EQ(read_tail(dir_ + "/f", 2), "45");
+  EXPECT_EQ(read_tail(dir_ + "/none", 2), "");
+}
+
+TEST_F(Files, MakeFolderMakesParentsAndRefusesAFileInTheWay) {
+  ASSERT_TRUE(make_folder(dir_ + "/a/b/c"));
+  ASSERT_TRUE(make_folder(dir_ + "/a/b/c"));
+  ASSERT_TRUE(write_file_durably(dir_ + "/a/file", "x"));
+  const auto made = make_folder(dir_ + "/a/file");
+  ASSERT_FALSE(made);
+  EXPECT_NE(made.error().message.find("in the way"), std::string::npos);
+}
+
+TEST(ProcessStartTime, OfThisProcessAndOfNone) {
+  EXPECT_GT(process_start_time(getpid()).value_or(0), 0);
+  EXPECT_FALSE(process_start_time(0x3fffffff).has_value());
+}
+
+}  // namespace
+}  // namespace qarax::core

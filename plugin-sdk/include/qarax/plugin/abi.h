@@ -1,0 +1,224 @@
+/*
+ * The qarax plugin ABI, version 0.9: everything that crosses the border between a host (the node agent, or the
+ * conformance checker) and a plugin. C11, standard headers only. Bytes, function tables and file descriptors cross;
+ * nothing allocated on one side is freed on the other; nothing throws or unwinds across.
+ *
+ * Reading aid. Every entry has a thread tag:
+ *   [main]    called once at a time for the plugin file, before or after everything else
+ *   [object]  serialised per object (VM, volume, port); different objects run in parallel on different threads
+ *   [any]     from any thread, at any time between create's first and destroy's last instruction
+ * Every field is pointer-sized, so that a table has no padding that a later field could hide in; static asserts below
+ * hold that. Tables only ever grow at the end: a slot exists if `size` covers it and it isn't null.
+ */
+#ifndef QARAX_PLUGIN_ABI_H
+#define QARAX_PLUGIN_ABI_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+#define QARAX_NOEXCEPT noexcept
+extern "C" {
+#else
+#define QARAX_NOEXCEPT
+#endif
+
+/* "QARAXPLG" read as a little-endian number; never changes, in any major. */
+#define QARAX_ABI_MAGIC UINT64_C(0x474c505841524151)
+#define QARAX_ABI_MAJOR 0
+#define QARAX_ABI_MINOR 9
+
+/* gRPC's canonical status codes. A host clamps a number it doesn't know to QARAX_UNKNOWN. */
+enum qarax_code {
+  QARAX_OK = 0,
+  QARAX_CANCELLED = 1,
+  QARAX_UNKNOWN = 2,
+  QARAX_INVALID_ARGUMENT = 3,
+  QARAX_DEADLINE_EXCEEDED = 4,
+  QARAX_NOT_FOUND = 5,
+  QARAX_ALREADY_EXISTS = 6,
+  QARAX_PERMISSION_DENIED = 7,
+  QARAX_RESOURCE_EXHAUSTED = 8,
+  QARAX_FAILED_PRECONDITION = 9,
+  QARAX_ABORTED = 10,
+  QARAX_OUT_OF_RANGE = 11,
+  QARAX_UNIMPLEMENTED = 12,
+  QARAX_INTERNAL = 13,
+  QARAX_UNAVAILABLE = 14,
+  QARAX_DATA_LOSS = 15,
+  QARAX_UNAUTHENTICATED = 16
+};
+
+/* UTF-8, not terminated, borrowed for the call unless an entry says otherwise. ptr may be null only if len is 0. */
+typedef struct qarax_text {
+  const char *ptr;
+  size_t len;
+} qarax_text;
+
+typedef struct qarax_call qarax_call;
+
+/*
+ * The context of one call, owned by the caller, valid until the callee returns. The callee uses it only from the thread
+ * that was called, or from threads that it joins before it returns. A field exists if `size` covers it.
+ */
+struct qarax_call {
+  size_t size;
+  int64_t deadline_ns;    /* CLOCK_MONOTONIC in nanoseconds; 0: none. The callee gives up by itself at that time. */
+  intptr_t cancel_fd;     /* becomes readable when the caller wants the call ended early; -1: can't be cancelled; never read from */
+  qarax_text request_id;  /* for logs; may be empty */
+  const int *fds;         /* borrowed for the call; dup (CLOEXEC) to keep. JSON names one by its index here. */
+  size_t fd_count;
+  void *context;          /* the caller's own; pass `call` back, don't touch */
+  /* The way back. Each copies what it is given before it returns; each returns a qarax_code. */
+  int32_t (*put)(const qarax_call *call, qarax_text document) QARAX_NOEXCEPT;      /* the result; the last one counts */
+  int32_t (*put_fd)(const qarax_call *call, intptr_t fd, size_t *index) QARAX_NOEXCEPT; /* takes ownership, also on failure */
+  /* The object's handle: versioned JSON of the plugin's own, kept byte for byte; durable on disk when it returns OK. */
+  int32_t (*keep)(const qarax_call *call, qarax_text handle) QARAX_NOEXCEPT;
+  int32_t (*progress)(const qarax_call *call, qarax_text step, uint64_t done, uint64_t total) QARAX_NOEXCEPT;
+  /* The error document (type Error of the SDK) to go with a code other than QARAX_OK; the last one counts. */
+  int32_t (*error)(const qarax_call *call, qarax_text document) QARAX_NOEXCEPT;
+};
+
+/* The one shape of every callable slot, in both directions. Returns a qarax_code. */
+typedef int32_t (*qarax_slot)(void *self, const qarax_call *call, qarax_text args);
+
+/* What a host offers. Valid from create's first to destroy's last instruction. [any] */
+typedef struct qarax_host {
+  size_t size;
+  void *self; /* the first argument of every host slot */
+  /* A table by interface id, or null: an older host lacks it. Same pointer for the same id, for the instance's life. */
+  const void *(*query)(void *self, qarax_text interface_id) QARAX_NOEXCEPT;
+} qarax_host;
+
+/*
+ * The one exported symbol of a plugin file, a constant of this type, named by QARAX_PLUGIN_SYMBOL. The first four fields
+ * never move, in any major, so that a host can always say why it refuses a file.
+ */
+typedef struct qarax_plugin_table {
+  uint64_t magic;     /* QARAX_ABI_MAGIC */
+  uint64_t abi_major; /* must equal the host's */
+  uint64_t abi_minor; /* what it was built against; for messages only, never compared */
+  uint64_t size;      /* sizeof this struct as the plugin knows it */
+  qarax_text id;      /* reverse-DNS, e.g. "org.example.hypervisor.foo"; static */
+  qarax_text name;    /* short name that people and REST use, [a-z][a-z0-9_]{0,31}; static */
+  qarax_text version; /* the plugin's own; static */
+  qarax_text config_schema; /* JSON Schema (an object of scalar properties) that the host checks config against; static */
+  /* [main] args: CreateArgs. On OK *instance is set (may be any non-null value); on failure it isn't touched. */
+  int32_t (*create)(const qarax_host *host, const qarax_call *call, qarax_text args, void **instance);
+  /* [main] no call is in flight; joins all the plugin's threads; can't fail. */
+  void (*destroy)(void *instance);
+  /* [any] a table by interface id or null; the answer never changes for an instance. */
+  const void *(*query)(void *instance, qarax_text interface_id);
+  /* [any] no args; puts a Description. May run during any other call. */
+  qarax_slot describe;
+} qarax_plugin_table;
+
+#define QARAX_PLUGIN_SYMBOL "qarax_plugin"
+
+/* ---- interfaces of plugins: looked up with query; args and result are documents of the SDK's types ---- */
+
+#define QARAX_HYPERVISOR_1 "qarax.hypervisor/1"
+/* All idempotent. [object], but inspect may run during any other call. */
+typedef struct qarax_hypervisor_1 {
+  size_t size;
+  qarax_slot resolve; /* optional. args ResolveArgs → VmSpec with every default made explicit; pure */
+  qarax_slot start;   /* args StartArgs → VmStatus; keep before anything is spawned */
+  qarax_slot stop;    /* args StopArgs → VmStatus; stopping what is stopped is success */
+  qarax_slot inspect; /* args VmArgs → VmStatus; NOT_FOUND for a handle it never made */
+  qarax_slot recover; /* args VmArgs → VmStatus; empty handle: adopt or remove what a broken-off start left */
+} qarax_hypervisor_1;
+
+#define QARAX_HYPERVISOR_PAUSE_1 "qarax.hypervisor.pause/1"
+typedef struct qarax_hypervisor_pause_1 { /* [object] args VmArgs → VmStatus; pausing what is paused is success */
+  size_t size;
+  qarax_slot pause;
+  qarax_slot resume;
+} qarax_hypervisor_pause_1;
+
+#define QARAX_HYPERVISOR_REBOOT_1 "qarax.hypervisor.reboot/1"
+typedef struct qarax_hypervisor_reboot_1 { /* [object] args VmArgs → VmStatus */
+  size_t size;
+  qarax_slot reboot;
+} qarax_hypervisor_reboot_1;
+
+#define QARAX_HYPERVISOR_RESIZE_1 "qarax.hypervisor.resize/1"
+typedef struct qarax_hypervisor_resize_1 { /* [object] args ResizeArgs → VmStatus, a new live document in it */
+  size_t size;
+  qarax_slot resize;
+} qarax_hypervisor_resize_1;
+
+#define QARAX_HYPERVISOR_SNAPSHOT_1 "qarax.hypervisor.snapshot/1"
+typedef struct qarax_hypervisor_snapshot_1 { /* [object] fds[0] is the folder to write to or read from */
+  size_t size;
+  qarax_slot snapshot; /* args SnapshotArgs → VmStatus, the VM is paused while it is written */
+  qarax_slot restore;  /* args StartArgs → VmStatus */
+} qarax_hypervisor_snapshot_1;
+
+#define QARAX_HYPERVISOR_CONSOLE_1 "qarax.hypervisor.console/1"
+typedef struct qarax_hypervisor_console_1 { /* [any] */
+  size_t size;
+  qarax_slot open; /* args VmArgs → put_fd: a stream socket, both directions; for VMMs whose console isn't the host's */
+} qarax_hypervisor_console_1;
+
+#define QARAX_HYPERVISOR_COUNTERS_1 "qarax.hypervisor.counters/1"
+typedef struct qarax_hypervisor_counters_1 { /* [any] args VmArgs → Counters */
+  size_t size;
+  qarax_slot counters;
+} qarax_hypervisor_counters_1;
+
+/* ---- services of the host: looked up with qarax_host.query; self is qarax_host.self ---- */
+
+#define QARAX_HOST_LOG_1 "qarax.host.log/1"
+enum qarax_log_level { QARAX_LOG_DEBUG = 0, QARAX_LOG_INFO = 1, QARAX_LOG_WARN = 2, QARAX_LOG_ERROR = 3 };
+typedef struct qarax_host_log_1 { /* [any] only enqueues; message ends in key=value pairs */
+  size_t size;
+  void (*log)(void *self, intptr_t level, qarax_text message) QARAX_NOEXCEPT;
+} qarax_host_log_1;
+
+#define QARAX_HOST_NOTIFY_1 "qarax.host.notify/1"
+typedef struct qarax_host_notify_1 { /* [any] only enqueues; "inspect this VM"; an empty id: "describe me again" */
+  size_t size;
+  void (*notify)(void *self, qarax_text object) QARAX_NOEXCEPT;
+} qarax_host_notify_1;
+
+#define QARAX_HOST_PROCESS_1 "qarax.host.process/1"
+/*
+ * Plugins never fork: these do. [any]. The plugin makes the qarax_call (its own sinks); the same shape as everywhere.
+ *   spawn   args SpawnArgs, fds as SpawnArgs.fd_targets says → Process. Under the per-VM supervisor, in an agent-owned
+ *           session and cgroup, signal mask and dispositions reset. Recorded before the process exists. One live
+ *           process per VM: a second spawn is ALREADY_EXISTS.
+ *   find    args ProcessArgs → Process of that VM; NOT_FOUND when none was ever spawned for the incarnation
+ *   signal  args SignalArgs to the VMM itself
+ *   kill    args ProcessArgs: SIGKILL to the whole cgroup; OK when nothing is left; waits until reaped
+ *   wait    args ProcessArgs: until the VMM has ended or the call's deadline → Process with `exit` set
+ *   claim   args ClaimArgs: record that this VM owns (kind, name) before it is made, so that nothing is ever unowned
+ *   release args ClaimArgs: it is gone
+ *   run     args RunArgs → RunResult: a short helper (`--version`) with its output, killed at the deadline
+ */
+typedef struct qarax_host_process_1 {
+  size_t size;
+  qarax_slot spawn;
+  qarax_slot find;
+  qarax_slot signal;
+  qarax_slot kill;
+  qarax_slot wait;
+  qarax_slot claim;
+  qarax_slot release;
+  qarax_slot run;
+} qarax_host_process_1;
+
+#ifdef __cplusplus
+}
+#define QARAX_STATIC_ASSERT static_assert
+#else
+#define QARAX_STATIC_ASSERT _Static_assert
+#endif
+
+/* The layout is frozen; a change of any of these numbers is a new major. LP64 only. */
+QARAX_STATIC_ASSERT(sizeof(void *) == 8, "qarax plugins are 64-bit");
+QARAX_STATIC_ASSERT(sizeof(qarax_text) == 16, "layout");
+QARAX_STATIC_ASSERT(sizeof(qarax_call) == 14 * 8 - 8, "layout");
+QARAX_STATIC_ASSERT(sizeof(qarax_plugin_table) == 16 * 8, "layout");
+QARAX_STATIC_ASSERT(offsetof(qarax_plugin_table, size) == 24, "the first four fields never move");
+
+#endif

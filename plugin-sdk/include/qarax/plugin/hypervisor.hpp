@@ -1,0 +1,104 @@
+// What a hypervisor plugin implements in C++. Derive from Hypervisor, and from each capability that the VMM has:
+//
+//   class Foo : public qarax::plugin::Hypervisor, public qarax::plugin::CanPause {
+//    public:
+//     Foo(qarax::plugin::Host& host, const qarax::CreateArgs& args);   // may throw: the instance is then refused with what()
+//     …
+//   };
+//   QARAX_PLUGIN(Foo, "org.example.hypervisor.foo", "foo", "0.1.0")     // in plugin.cpp, alone (qarax/plugin/export.hpp)
+//
+// Threads: calls about one VM come one after the other, calls about different VMs in parallel; inspect, describe,
+// counters and open_console may come during any other call. The destructor runs with no call in flight and joins the
+// plugin's threads. Every call is idempotent. Exceptions become INTERNAL errors at the border.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "qarax/plugin/call.hpp"
+#include "qarax/plugin/call_args.hpp"
+
+namespace qarax::plugin {
+
+class Hypervisor {
+ public:
+  virtual ~Hypervisor() = default;
+
+  // Health, VMM version, accelerator with its evidence, features, limits. Quick: called at load and after notify("").
+  virtual Result<Description> describe(Call& call) = 0;
+  // Every default made explicit, frozen at the first start; INVALID_ARGUMENT for what this VMM can't do. Pure.
+  virtual Result<VmSpec> resolve(Call& call, const ResolveArgs& args) {
+    static_cast<void>(call);
+    return args.spec;
+  }
+  // Returns when the guest's vCPUs run. Keep a handle before spawning. Started already with this incarnation: its status.
+  virtual Result<VmStatus> start(Call& call, const StartArgs& args) = 0;
+  // graceful: power button, then kill after timeout_ms (a paused VM at once); force: kill. Returns when no VMM is left.
+  virtual Result<VmStatus> stop(Call& call, const StopArgs& args) = 0;
+  // The truth now; never changes anything. NOT_FOUND for a handle that isn't this plugin's.
+  virtual Result<VmStatus> inspect(Call& call, const VmArgs& args) = 0;
+  // After the agent's restart. With a handle: adopt. Without: remove (or adopt) what a broken-off start left.
+  virtual Result<VmStatus> recover(Call& call, const VmArgs& args) = 0;
+};
+
+class CanPause {
+ public:
+  virtual ~CanPause() = default;
+  virtual Result<VmStatus> pause(Call& call, const VmArgs& args) = 0;
+  virtual Result<VmStatus> resume(Call& call, const VmArgs& args) = 0;
+};
+
+class CanReboot {
+ public:
+  virtual ~CanReboot() = default;
+  virtual Result<VmStatus> reboot(Call& call, const VmArgs& args) = 0;
+};
+
+class CanResize {
+ public:
+  virtual ~CanResize() = default;
+  virtual Result<VmStatus> resize(Call& call, const ResizeArgs& args) = 0;
+};
+
+class CanSnapshot {
+ public:
+  virtual ~CanSnapshot() = default;
+  virtual Result<VmStatus> snapshot(Call& call, const SnapshotArgs& args) = 0;  // call.fd(0): folder to write to
+  virtual Result<VmStatus> restore(Call& call, const StartArgs& args) = 0;      // call.fd(0): folder to read from
+};
+
+class CanConsole {
+ public:
+  virtual ~CanConsole() = default;
+  virtual Result<int> open_console(Call& call, const VmArgs& args) = 0;  // a stream socket, now the host's
+};
+
+class CanCounters {
+ public:
+  virtual ~CanCounters() = default;
+  virtual Result<Counters> counters(Call& call, const VmArgs& args) = 0;
+};
+
+enum class LogLevel { debug = QARAX_LOG_DEBUG, info = QARAX_LOG_INFO, warn = QARAX_LOG_WARN, error = QARAX_LOG_ERROR };
+
+// The host's services, typed. Outlives the plugin's instance; any thread; log and notify only enqueue.
+// A service that an older host lacks answers UNIMPLEMENTED (log and notify: nothing).
+class Host {
+ public:
+  virtual ~Host() = default;
+  virtual void log(LogLevel level, std::string_view message) = 0;
+  virtual void notify(std::string_view vm) = 0;
+  // qarax.host.process/1, see abi.h. `parent` gives deadline, cancel and request id; null: none.
+  virtual Result<Process> spawn(const Call* parent, const SpawnArgs& args, const std::vector<int>& fds) = 0;
+  virtual Result<Process> find(const Call* parent, const ProcessArgs& args) = 0;
+  virtual Status signal(const Call* parent, const SignalArgs& args) = 0;
+  virtual Status kill(const Call* parent, const ProcessArgs& args) = 0;
+  // `timeout_ms` from now, and never past the parent's deadline; DEADLINE_EXCEEDED when it still runs.
+  virtual Result<Process> wait(const Call* parent, const ProcessArgs& args, std::int64_t timeout_ms) = 0;
+  virtual Status claim(const Call* parent, const ClaimArgs& args) = 0;
+  virtual Status release(const Call* parent, const ClaimArgs& args) = 0;
+  virtual Result<RunResult> run(const Call* parent, const RunArgs& args, std::int64_t timeout_ms) = 0;
+};
+
+}  // namespace qarax::plugin
