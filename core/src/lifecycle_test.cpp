@@ -31,9 +31,12 @@ TEST(Lifecycle, TableIsTheContract) {
 }
 
 TEST(Lifecycle, NoChangeMeansTheTargetIsReached) {
-  for (const Action action : kActions)
-    for (const VmState state : kStates)
-      if (judge(action, state) == Verdict::no_change && state != VmState::created) EXPECT_EQ(target(action), state) << to_string(action);
+  for (const Action action : kActions) {
+    for (const VmState state : kStates) {
+      if (judge(action, state) != Verdict::no_change || state == VmState::created) continue;
+      EXPECT_EQ(target(action), state) << to_string(action);
+    }
+  }
 }
 
 TEST(Lifecycle, RefusalNamesTheVmItsStateAndTheWayOut) {
