@@ -1,0 +1,340 @@
+#include "http/connection.hpp"
+
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "http/request_id.hpp"
+#include "http/response_writer.hpp"
+
+namespace qarax::http {
+namespace {
+
+constexpr std::size_t kInlineBody = 8 * 1024;     // copied behind the head: cheaper than a gathered write
+constexpr std::size_t kKeptCapacity = 64 * 1024;  // buffers beyond are given back after a reply
+constexpr std::size_t kMaxDiscard = 4 * 1024 * 1024;
+constexpr std::chrono::milliseconds kDiscardTime{2000};
+
+void reset(Request& request) {
+  request.method.clear();
+  request.path.clear();
+  request.target.clear();
+  request.params.clear();
+  request.query.clear();
+  request.headers.clear();
+  if (request.body.capacity() > kKeptCapacity) {
+    request.body = std::string();
+  } else {
+    request.body.clear();
+  }
+  request.request_id.clear();
+  request.route = "";
+}
+
+}  // namespace
+
+Connection::Connection(std::unique_ptr<Transport> transport, std::string peer, std::uint64_t id,
+                       ConnectionServices& services)
+    : services_(services),
+      transport_(std::move(transport)),
+      entry_(services.registry, transport_->fd()),
+      peer_(std::move(peer)),
+      id_(id),
+      deadline_(Clock::now() + services.config.idle_timeout) {}
+
+Connection::~Connection() { release_body(); }
+
+Connection::Next Connection::run() {
+  while (true) {
+    Step step;
+    switch (phase_) {
+      case Phase::head:
+        step = on_head();
+        break;
+      case Phase::body:
+        step = on_body();
+        break;
+      case Phase::write:
+        step = on_write();
+        break;
+      case Phase::discard:
+        step = on_discard();
+        break;
+      case Phase::stream:
+        return Next::stream;
+    }
+    if (step) return *step;
+  }
+}
+
+bool Connection::begin_linger() noexcept {
+  if (services_.queued.load(std::memory_order_relaxed) > 0 || services_.draining.load(std::memory_order_relaxed))
+    return false;
+  if (services_.lingering.fetch_add(1, std::memory_order_relaxed) < services_.config.eager_threads) return true;
+  services_.lingering.fetch_sub(1, std::memory_order_relaxed);
+  return false;
+}
+
+Connection::Step Connection::fill(std::size_t limit, bool may_linger) {
+  const ReadBuffer::Room room = buffer_.room(limit);
+  IoResult got;
+  const bool just_answered = std::exchange(just_answered_, false);
+  if (may_linger && begin_linger()) {
+    got = transport_->read_waiting(room.data, room.size);
+    services_.lingering.fetch_sub(1, std::memory_order_relaxed);
+  } else if (may_linger && just_answered && !transport_->holds_data()) {
+    return park_for_request(false);  // the poller sees what has come; a read would mostly find nothing
+  } else {
+    got = transport_->read(room.data, room.size);
+  }
+  if (got.state == IoResult::State::closed) return Next::close;
+  if (got.state == IoResult::State::would_block) return park_for_request(!may_linger);
+  buffer_.commit(got.size);
+  return std::nullopt;
+}
+
+Connection::Step Connection::park_for_request(bool begun) {
+  if (!begun) {
+    if (services_.draining.load(std::memory_order_relaxed)) return Next::close;
+    // What an idle connection keeps is what a thousand of them keep.
+    buffer_.release();
+    request_ = Request{};
+    head_out_ = std::string();
+    body_out_ = std::string();
+    deadline_ = Clock::now() + services_.config.idle_timeout;
+  } else if (!request_begun_) {
+    request_begun_ = true;
+    deadline_ = Clock::now() + services_.config.read_timeout;
+  }
+  return transport_->wants_write() ? Next::park_for_write : Next::park_for_read;
+}
+
+Connection::Step Connection::on_head() {
+  if (scanned_ == 0 && buffer_.view().starts_with("\r\n")) buffer_.consume(2);  // RFC 9112 2.2: some clients send one
+  const bool only_cr = buffer_.view() == "\r";
+  if (buffer_.empty() || only_cr) return fill(services_.config.head.max_bytes, buffer_.empty());
+  const HeadEnd end = find_head_end(buffer_.view(), services_.config.head, scanned_);
+  if (end.size == 0 && !end.fault) return fill(services_.config.head.max_bytes, false);
+  reset(request_);
+  request_.peer = peer_;
+  request_.tls = transport_->is_tls();
+  framing_ = Framing{};
+  if (end.fault) {
+    complete_at_ = Clock::now();
+    adopt_request_id();
+    return refuse(Problem(end.fault->slug, std::string(end.fault->detail)), false);
+  }
+  return begin_request(end.size);
+}
+
+void Connection::adopt_request_id() {
+  const auto sent = request_.headers.find("X-Request-Id");
+  if (sent && is_usable_request_id(*sent)) {
+    request_.request_id = *sent;
+  } else {
+    make_request_id(request_.request_id);
+  }
+}
+
+Connection::Step Connection::begin_request(std::size_t head_size) {
+  const auto fault = parse_head(buffer_.view().substr(0, head_size), services_.config.head, request_, framing_);
+  buffer_.consume(head_size);
+  scanned_ = 0;
+  complete_at_ = Clock::now();
+  adopt_request_id();
+  if (fault) return refuse(Problem(fault->slug, std::string(fault->detail)), false);
+  Pipeline::Admission admission = services_.pipeline.admit(request_);
+  route_ = admission.route;
+  if (framing_.body == Framing::Body::none) {
+    return admission.refusal ? reply(std::move(*admission.refusal), framing_.keep_alive) : dispatch();
+  }
+  if (framing_.body == Framing::Body::length && framing_.length > services_.config.max_body) {
+    return refuse(Problem("body-too-large", "the body has " + std::to_string(framing_.length) +
+                                                " bytes, the limit is " + std::to_string(services_.config.max_body)),
+                  false);
+  }
+  if (admission.refusal) {
+    // A body that is here already is skipped; for one still to come it's not worth waiting.
+    const bool here = framing_.body == Framing::Body::length && buffer_.view().size() >= framing_.length;
+    if (here) buffer_.consume(static_cast<std::size_t>(framing_.length));
+    discard_ = !here;
+    return reply(std::move(*admission.refusal), here && framing_.keep_alive);
+  }
+  return accept_body();
+}
+
+Connection::Step Connection::accept_body() {
+  if (!reserve_body()) {
+    return refuse(Problem("overloaded", "too many request bodies are being received at once"), false);
+  }
+  if (framing_.expect_continue && buffer_.empty()) {
+    constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+    if (transport_->write(kContinue, {}).size != kContinue.size())
+      return Next::close;  // nothing unread can fill 25 bytes
+  }
+  chunked_.reset();
+  phase_ = Phase::body;
+  return std::nullopt;
+}
+
+bool Connection::reserve_body() {
+  const bool sized = framing_.body == Framing::Body::length;
+  reserved_ = static_cast<std::int64_t>(sized ? framing_.length : services_.config.max_body);
+  const std::int64_t before = services_.pending_bodies.fetch_add(reserved_, std::memory_order_relaxed);
+  return before + reserved_ <= services_.config.max_pending_bodies || before == 0;
+}
+
+void Connection::release_body() noexcept {
+  if (reserved_ != 0) services_.pending_bodies.fetch_sub(std::exchange(reserved_, 0), std::memory_order_relaxed);
+}
+
+Connection::Step Connection::on_body() {
+  if (!buffer_.empty()) {
+    if (framing_.body == Framing::Body::length) {
+      const auto left = static_cast<std::size_t>(framing_.length) - request_.body.size();
+      const std::string_view take = buffer_.view().substr(0, left);
+      request_.body.append(take);
+      buffer_.consume(take.size());
+      if (request_.body.size() == framing_.length) return dispatch();
+    } else {
+      std::string_view rest = buffer_.view();
+      const auto status = chunked_.feed(rest, request_.body, services_.config.max_body);
+      buffer_.consume(buffer_.view().size() - rest.size());
+      switch (status) {
+        case ChunkedDecoder::Status::done:
+          return dispatch();
+        case ChunkedDecoder::Status::bad:
+          return refuse(Problem("bad-request", "the chunked coding of the body is broken"), false);
+        case ChunkedDecoder::Status::too_large:
+          return refuse(Problem("body-too-large", "the body is over the limit of " +
+                                                      std::to_string(services_.config.max_body) + " bytes"),
+                        false);
+        case ChunkedDecoder::Status::more:
+          break;
+      }
+    }
+  }
+  return fill(services_.config.head.max_bytes, false);
+}
+
+Connection::Step Connection::dispatch() {
+  if (framing_.body != Framing::Body::none) complete_at_ = Clock::now();
+  request_begun_ = false;
+  Response response = services_.pipeline.call(*route_, request_);
+  release_body();
+  return reply(std::move(response), framing_.keep_alive);
+}
+
+Connection::Step Connection::refuse(const Problem& problem, bool keep) {
+  discard_ = discard_ || !keep;
+  return reply(problem_response(request_, problem), keep);
+}
+
+Connection::Step Connection::reply(Response response, bool keep) {
+  request_begun_ = false;
+  const bool head_only = request_.method == "HEAD";
+  if (head_only && response.stream) response.stream = nullptr;
+  keep_ = keep && !response.close && !response.stream && !services_.draining.load(std::memory_order_relaxed);
+  ReplyContext context;
+  context.request_id = request_.request_id;
+  context.minor_version = framing_.minor_version;
+  context.keep_alive = keep_;
+  context.body_size = response.body.size();
+  context.chunked = response.stream && framing_.minor_version == 1;
+  head_out_.clear();
+  body_out_.clear();
+  written_ = 0;
+  append_head(head_out_, response, context);
+  const int status = response.status;
+  if (response.stream) {
+    stream_ = std::move(response.stream);
+    stream_status_ = status;
+    phase_ = Phase::stream;
+    return Next::stream;
+  }
+  if (!head_only && status != 204 && status != 304) {
+    if (response.body.size() <= kInlineBody) {
+      head_out_.append(response.body);
+    } else {
+      body_out_ = std::move(response.body);
+    }
+  }
+  phase_ = Phase::write;
+  deadline_ = Clock::time_point{};
+  const Step step = on_write();
+  services_.pipeline.answered(request_, status, std::chrono::duration<double>(Clock::now() - complete_at_).count());
+  return step;
+}
+
+Connection::Step Connection::on_write() {
+  while (written_ < head_out_.size() + body_out_.size()) {
+    const std::string_view head = std::string_view(head_out_).substr(std::min(written_, head_out_.size()));
+    const std::size_t body_at = written_ > head_out_.size() ? written_ - head_out_.size() : 0;
+    const IoResult sent = transport_->write(head, std::string_view(body_out_).substr(body_at));
+    if (sent.state == IoResult::State::closed) return Next::close;
+    if (sent.state == IoResult::State::would_block) {
+      if (deadline_ == Clock::time_point{}) deadline_ = Clock::now() + services_.config.write_timeout;
+      const bool for_read = transport_->is_tls() && !transport_->wants_write();
+      return for_read ? Next::park_for_read : Next::park_for_write;
+    }
+    written_ += sent.size;
+  }
+  return after_reply();
+}
+
+Connection::Step Connection::after_reply() {
+  release_body();
+  if (head_out_.capacity() > kKeptCapacity) head_out_ = std::string();
+  body_out_ = std::string();
+  if (!keep_) return start_discard();
+  phase_ = Phase::head;
+  just_answered_ = true;
+  return std::nullopt;
+}
+
+Connection::Step Connection::start_discard() {
+  if (!discard_ && buffer_.empty()) return Next::close;
+  transport_->end_writing();
+  phase_ = Phase::discard;
+  deadline_ = Clock::now() + kDiscardTime;
+  return std::nullopt;
+}
+
+Connection::Step Connection::on_discard() {
+  std::array<char, 8192> waste;  // NOLINT(cppcoreguidelines-pro-type-member-init): written before it is read
+  while (discarded_ < kMaxDiscard) {
+    // Past TLS, if there is any: nobody reads these bytes.
+    const ssize_t got = ::recv(transport_->fd(), waste.data(), waste.size(), MSG_DONTWAIT);
+    if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) return Next::close;
+    if (got < 0 && errno == EAGAIN) return Next::park_for_read;
+    discarded_ += got > 0 ? static_cast<std::size_t>(got) : 0U;
+  }
+  return Next::close;
+}
+
+Connection::Next Connection::expire() {
+  if (is_idle() || phase_ == Phase::write || phase_ == Phase::discard) return Next::close;
+  if (phase_ == Phase::head) {
+    reset(request_);
+    request_.peer = peer_;
+    framing_ = Framing{};
+    adopt_request_id();
+  }
+  complete_at_ = Clock::now();
+  const auto seconds = std::chrono::duration<double>(services_.config.read_timeout).count();
+  const Step step = refuse(Problem("request-timeout", "the request was not complete after " +
+                                                          std::to_string(static_cast<long>(seconds)) + " s"),
+                           false);
+  return step ? *step : run();
+}
+
+Connection::Next Connection::refuse_stream() {
+  stream_ = nullptr;
+  const Step step = refuse(
+      Problem("overloaded", "all " + std::to_string(services_.config.max_streams) + " streams are in use"), true);
+  return step ? *step : run();
+}
+
+}  // namespace qarax::http

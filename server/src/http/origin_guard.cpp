@@ -1,0 +1,106 @@
+#include "http/origin_guard.hpp"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstring>
+
+#include "http/text.hpp"
+
+namespace qarax::http {
+namespace {
+
+struct Authority {
+  std::string_view host;  // without brackets
+  std::optional<std::uint16_t> port;
+};
+
+std::optional<std::uint16_t> parse_port(std::string_view text) noexcept {
+  std::uint16_t port = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  if (error != std::errc{} || end != text.data() + text.size() || text.empty()) return std::nullopt;
+  return port;
+}
+
+bool is_literal(std::string_view host, int family) noexcept {
+  std::array<char, INET6_ADDRSTRLEN + 1> text{};
+  std::array<unsigned char, 16> address{};
+  if (host.empty() || host.size() >= text.size()) return false;
+  std::copy(host.begin(), host.end(), text.begin());
+  return ::inet_pton(family, text.data(), address.data()) == 1;
+}
+
+std::optional<Authority> parse_authority(std::string_view text) noexcept {
+  Authority authority;
+  if (text.starts_with('[')) {
+    const std::size_t end = text.find(']');
+    if (end == std::string_view::npos) return std::nullopt;
+    authority.host = text.substr(1, end - 1);
+    if (!is_literal(authority.host, AF_INET6)) return std::nullopt;
+    text.remove_prefix(end + 1);
+    if (text.empty()) return authority;
+    if (text.front() != ':') return std::nullopt;
+    text.remove_prefix(1);
+  } else {
+    const std::size_t colon = text.find(':');
+    authority.host = text.substr(0, colon);
+    if (authority.host.empty()) return std::nullopt;
+    if (colon == std::string_view::npos) return authority;
+    text.remove_prefix(colon + 1);
+  }
+  authority.port = parse_port(text);
+  if (!authority.port) return std::nullopt;
+  return authority;
+}
+
+bool is_loopback(std::string_view host) noexcept {
+  if (equals_ignoring_case(host, "localhost") || host == "::1" || host == "127.0.0.1") return true;
+  return host.starts_with("127.") && is_literal(host, AF_INET);
+}
+
+}  // namespace
+
+OriginGuard::OriginGuard(std::string_view listen_host, const std::vector<std::string>& allowed_hosts) {
+  if (listen_host == "0.0.0.0" || listen_host == "::" || listen_host == "[::]" || listen_host == "*") {
+    any_literal_ = true;
+  } else if (!listen_host.empty()) {
+    allowed_.push_back({std::string(listen_host), std::nullopt});
+  }
+  for (const std::string& entry : allowed_hosts) {
+    if (is_literal(entry, AF_INET6)) {
+      allowed_.push_back({entry, std::nullopt});
+    } else if (const auto authority = parse_authority(entry)) {
+      allowed_.push_back({std::string(authority->host), authority->port});
+    }
+  }
+}
+
+bool OriginGuard::allows(std::string_view text) const noexcept {
+  const auto authority = parse_authority(text);
+  if (!authority) return false;
+  const std::string_view host = authority->host;
+  if (is_loopback(host)) return true;
+  if (any_literal_ && (is_literal(host, AF_INET) || is_literal(host, AF_INET6))) return true;
+  return std::any_of(allowed_.begin(), allowed_.end(), [&](const Allowed& allowed) {
+    return equals_ignoring_case(allowed.host, host) && (!allowed.port || allowed.port == authority->port);
+  });
+}
+
+std::optional<Problem> OriginGuard::check(const Request& request) const {
+  // HTTP/1.0 may come without Host; nothing but a tool sends that, and a browser never does.
+  if (const auto host = request.header("Host"); host && !allows(*host)) {
+    return Problem("forbidden-host", "the Host '" + std::string(*host) + "' is not a name of this server");
+  }
+  if (const auto origin = request.header("Origin")) {
+    const std::size_t scheme = origin->find("://");
+    const bool web = origin->starts_with("http://") || origin->starts_with("https://");
+    if (!web || !allows(origin->substr(scheme + 3))) {
+      return Problem("forbidden-origin", "pages of the origin '" + std::string(*origin) + "' may not use this server");
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace qarax::http

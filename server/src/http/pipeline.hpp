@@ -1,0 +1,52 @@
+// What happens to every request whatever its route: the guards in front of the handler, the border where exceptions
+// stop, the log and the metrics behind it. Immutable, any thread.
+#pragma once
+
+#include <spdlog/logger.h>
+
+#include <memory>
+#include <optional>
+
+#include "http/authenticator.hpp"
+#include "http/observer.hpp"
+#include "http/origin_guard.hpp"
+#include "http/request.hpp"
+#include "http/response.hpp"
+#include "http/router.hpp"
+
+namespace qarax::http {
+
+class Pipeline {
+ public:
+  // Borrows all; `authenticator` and `observer` may be null.
+  Pipeline(const Router& router, OriginGuard guard, const Authenticator* authenticator, RequestObserver* observer,
+           spdlog::logger& logger);
+
+  struct Admission {
+    const Route* route = nullptr;
+    std::optional<Response> refusal;  // set: the answer; the handler must not run
+  };
+  // Decides by the head alone, before the body is read.
+  Admission admit(Request& request) const;
+
+  // Runs the handler; an exception becomes a logged 500.
+  Response call(const Route& route, const Request& request) const;
+
+  // Runs a streamed body; false where it ended in an exception, which is logged.
+  bool run_stream(const BodyStream& stream, StreamSink& sink, const Request& request) const;
+
+  // After the reply. `seconds` as RequestObserver says.
+  void answered(const Request& request, int status, double seconds) const noexcept;
+
+ private:
+  std::optional<Problem> authenticate(const Request& request) const;
+  Response no_route(const Request& request, const std::string& allow) const;
+
+  const Router& router_;
+  OriginGuard guard_;
+  const Authenticator* authenticator_;
+  RequestObserver* observer_;
+  spdlog::logger& logger_;
+};
+
+}  // namespace qarax::http

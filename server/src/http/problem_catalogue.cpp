@@ -1,0 +1,118 @@
+#include "http/problem_catalogue.hpp"
+
+#include <array>
+
+namespace qarax::http {
+namespace {
+
+constexpr ProblemKind kKinds[] = {
+    // What the HTTP layer itself refuses.
+    {"bad-request", 400, "Malformed request", "Send a well-formed HTTP/1.1 request."},
+    {"bad-path", 400, "Malformed path",
+     "Percent-encode the path once, as UTF-8, without control characters or dot segments."},
+    {"bad-query", 400, "Malformed query", "Percent-encode the query as UTF-8 name=value pairs."},
+    {"unauthorized", 401, "Credentials missing or wrong", "Send the header 'Authorization: Bearer <token>'."},
+    {"forbidden-host", 403, "Foreign Host header",
+     "Address the server by a name listed under allowed_hosts in its config."},
+    {"forbidden-origin", 403, "Foreign Origin header",
+     "List the page's host under allowed_hosts in the server's config."},
+    {"route-not-found", 404, "No such route", "GET /api-docs/openapi.json lists the routes."},
+    {"method-not-allowed", 405, "Method not allowed on this route",
+     "The Allow header lists the methods of this route."},
+    {"request-timeout", 408, "Request not received in time", "Send the whole request without pauses."},
+    {"body-too-large", 413, "Body over the limit", "Send a smaller body, or raise max_body in the server's config."},
+    {"uri-too-long", 414, "Request target over the limit", "Shorten the path or the query."},
+    {"unsupported-media-type", 415, "Unsupported content type", "Send 'Content-Type: application/json'."},
+    {"expectation-failed", 417, "Unsupported expectation", "Only 'Expect: 100-continue' is understood."},
+    {"header-too-large", 431, "Header fields over the limit", "Send fewer or shorter header fields."},
+    {"transfer-coding-unsupported", 501, "Unsupported transfer coding",
+     "Send Content-Length, or 'Transfer-Encoding: chunked'."},
+    {"version-unsupported", 505, "Unsupported HTTP version", "Use HTTP/1.1."},
+    {"overloaded", 503, "Server at its limit", "Try again after the time in Retry-After.", 1},
+    {"shutting-down", 503, "Server is shutting down", "Try again after the time in Retry-After.", 5},
+    // Documents.
+    {"bad-uuid", 400, "Not a UUID", "Ids are UUIDs such as 6f1c2a9e-3b57-4a0e-9d0c-0f6f2f3b1a55."},
+    {"bad-json", 400, "Malformed JSON", "Send one well-formed JSON document in UTF-8."},
+    {"validation", 422, "Document does not fit the schema", "errors[] names each field and what it takes."},
+    {"bad-cursor", 400, "Unknown or expired cursor", "Start the listing again without cursor."},
+    {"precondition-failed", 412, "The object has changed", "Read it again and repeat with its present ETag."},
+    {"idempotency-key-reused", 422, "Idempotency-Key used for another body", "Use a new key for a new request."},
+    {"idempotency-in-progress", 409, "The first request with this key is still running",
+     "Repeat the same request later.", 1},
+    // Objects and their states.
+    {"not-found", 404, "No such object", ""},
+    {"vm-not-found", 404, "No such VM", "GET /vms lists the VMs."},
+    {"host-not-found", 404, "No such host", "GET /hosts lists the hosts."},
+    {"job-not-found", 404, "No such job", ""},
+    {"boot-source-not-found", 422, "No such boot source", "Leave boot_source_id out for the node's default."},
+    {"already-exists", 409, "Exists already", ""},
+    {"name-taken", 409, "Name taken", "Choose another name, or use the object that has it."},
+    {"wrong-state", 409, "Not possible in this state", "Bring the object into the state that the detail names."},
+    {"job-in-progress", 409, "Another job is running on this object", "Wait for the job in job_id."},
+    {"conflict", 409, "Overtaken by another change", "Read the object again and repeat."},
+    {"cancelled", 409, "Cancelled", ""},
+    {"forbidden", 403, "Not permitted", ""},
+    // Placing and running.
+    {"no-host-fits", 422, "No host fits", "errors[] gives every host's reason."},
+    {"hypervisor-unavailable", 422, "Hypervisor unavailable",
+     "GET /hosts/{id}/plugins shows what each host offers and why not."},
+    {"unsupported-by-hypervisor", 422, "Not supported by this hypervisor", ""},
+    {"boot-files-missing", 422, "Boot files missing or unreadable", ""},
+    {"quota-exceeded", 429, "Limit reached", "", 1},
+    {"resource-exhausted", 503, "Resources exhausted", "Free resources or add a host, then try again.", 5},
+    {"not-implemented", 501, "Not implemented", ""},
+    {"vmm-failed", 502, "The VMM failed", "The detail has the VMM's last words; the VM's console log has the guest's."},
+    {"node-unreachable", 503, "Node unreachable", "Check qarax-node on that host; the request can be repeated.", 5},
+    {"node-recovering", 503, "Node is recovering this VM", "Try again after the time in Retry-After.", 1},
+    {"store-unavailable", 503, "Database unavailable", "Check the database that DATABASE_URL names.", 5},
+    {"read-only", 503, "Server is read-only", "", 30},
+    {"unavailable", 503, "Temporarily unavailable", "Try again after the time in Retry-After.", 1},
+    {"deadline-exceeded", 504, "Not done within the time limit", "The job goes on; follow it by job_id."},
+    {"data-loss", 500, "Stored data damaged", "Keep the data folder as it is and look at the server's log."},
+    {"internal", 500, "Internal error", "The server's log has the cause under this request_id."},
+};
+
+constexpr std::array<std::string_view, 17> kByCode = {
+    "internal",            // ok: an error never carries it
+    "cancelled",           // cancelled
+    "internal",            // unknown
+    "validation",          // invalid_argument
+    "deadline-exceeded",   // deadline_exceeded
+    "not-found",           // not_found
+    "already-exists",      // already_exists
+    "forbidden",           // permission_denied
+    "resource-exhausted",  // resource_exhausted
+    "wrong-state",         // failed_precondition
+    "conflict",            // aborted
+    "validation",          // out_of_range
+    "not-implemented",     // unimplemented
+    "internal",            // internal
+    "unavailable",         // unavailable
+    "data-loss",           // data_loss
+    "unauthorized",        // unauthenticated
+};
+
+const ProblemKind* lookup(std::string_view slug) noexcept {
+  for (const ProblemKind& kind : kKinds) {
+    if (kind.slug == slug) return &kind;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+std::span<const ProblemKind> problem_catalogue() noexcept { return kKinds; }
+
+const ProblemKind& problem_kind(std::string_view slug) noexcept {
+  const ProblemKind* kind = lookup(slug);
+  return kind != nullptr ? *kind : *lookup("internal");
+}
+
+bool is_problem_slug(std::string_view slug) noexcept { return lookup(slug) != nullptr; }
+
+std::string_view default_slug(Code code) noexcept {
+  const auto index = static_cast<std::size_t>(code);
+  return index < kByCode.size() ? kByCode[index] : kByCode[static_cast<std::size_t>(Code::unknown)];
+}
+
+}  // namespace qarax::http

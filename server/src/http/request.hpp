@@ -1,0 +1,45 @@
+// One request as a handler sees it: decoded, bounded, owning its bytes. Built by the HTTP layer, filled by hand in
+// tests. A handler gets it by const reference for the length of the call; copy what must live longer.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "http/headers.hpp"
+
+namespace qarax::http {
+
+using NamedValues = std::vector<std::pair<std::string, std::string>>;
+
+struct Request {
+  std::string method;  // as sent; HEAD stays HEAD although the GET handler runs
+  std::string path;    // percent-decoded, valid UTF-8, no control characters, no "." or ".." segment
+  std::string target;  // path and query as sent
+  NamedValues params;  // the pattern's {name} segments, in order
+  NamedValues query;   // decoded, in order, duplicates kept
+  Headers headers;
+  std::string body;
+  std::string request_id;       // 1–128 visible ASCII characters; echoed by the layer itself
+  std::string peer;             // "127.0.0.1:40312"
+  std::string_view route = "";  // the pattern that matched ("/vms/{id}"), lives as long as the router
+  bool tls = false;
+
+  // The value of {name} in the matched pattern; empty only if the pattern has no such segment.
+  std::string_view param(std::string_view name) const noexcept { return first(params, name).value_or(""); }
+  // The first ?name=, nullopt where it is absent ("?name" alone is present and empty).
+  std::optional<std::string_view> query_value(std::string_view name) const noexcept { return first(query, name); }
+  std::optional<std::string_view> header(std::string_view name) const noexcept { return headers.find(name); }
+
+ private:
+  static std::optional<std::string_view> first(const NamedValues& values, std::string_view name) noexcept {
+    for (const auto& [key, value] : values) {
+      if (key == name) return value;
+    }
+    return std::nullopt;
+  }
+};
+
+}  // namespace qarax::http

@@ -1,0 +1,187 @@
+#include "http/server.hpp"
+
+#include <Poco/Exception.h>
+#include <Poco/Net/Context.h>
+#include <Poco/Net/NetException.h>
+#include <Poco/Net/SSLManager.h>
+#include <Poco/Net/ServerSocket.h>
+#include <Poco/Net/SocketAddress.h>
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <optional>
+#include <utility>
+
+#include "http/poller.hpp"
+
+namespace qarax::http {
+namespace {
+
+constexpr int kBacklog = 4096;
+constexpr std::chrono::milliseconds kAfterCut{200};  // for handlers that return as soon as their connection is cut
+
+std::string address_text(const ServerConfig& config) {
+  const bool v6 = config.host.find(':') != std::string::npos && !config.host.starts_with('[');
+  return (v6 ? "[" + config.host + "]" : config.host) + ":" + std::to_string(config.port);
+}
+
+Result<Poco::Net::ServerSocket> open_listener(const ServerConfig& config) {
+  try {
+    std::string host = config.host;
+    if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+    const Poco::Net::SocketAddress address(host, config.port);
+    Poco::Net::ServerSocket socket;
+    // Never SO_REUSEPORT: a second server on the port must fail instead of taking half of the connections.
+    if (address.family() == Poco::Net::SocketAddress::IPv6) {
+      socket.bind6(address, true, false, false);
+    } else {
+      socket.bind(address, true, false);
+    }
+    ::fcntl(socket.impl()->sockfd(), F_SETFD, FD_CLOEXEC);
+    socket.setBlocking(false);
+    socket.listen(kBacklog);
+    return socket;
+  } catch (const Poco::Net::NetException& error) {
+    return make_error(Code::failed_precondition, "cannot listen on " + address_text(config) + ": " +
+                                                     error.displayText() +
+                                                     "; end the program that holds the address or set another one");
+  } catch (const Poco::Exception& error) {
+    return make_error(Code::invalid_argument, "cannot listen on " + address_text(config) + ": " + error.displayText());
+  }
+}
+
+Result<Poco::Net::Context::Ptr> open_tls(const ServerConfig& config) {
+  using Poco::Net::Context;
+  if (config.tls_certificate.empty() && config.tls_key.empty()) return Context::Ptr();
+  if (config.tls_certificate.empty() || config.tls_key.empty()) {
+    return make_error(Code::invalid_argument, "TLS needs a certificate and a key; only one of them is set");
+  }
+  for (const std::string* path : {&config.tls_certificate, &config.tls_key}) {
+    if (::access(path->c_str(), R_OK) != 0) {
+      return make_error(Code::invalid_argument,
+                        "cannot read the TLS file '" + *path + "': " + std::generic_category().message(errno));
+    }
+  }
+  try {
+    Poco::Net::initializeSSL();
+    Context::Ptr context = new Context(Context::TLS_SERVER_USE, config.tls_key, config.tls_certificate, "",
+                                       Context::VERIFY_NONE, 9, false);
+    context->requireMinimumProtocol(Context::PROTO_TLSV1_2);
+    return context;
+  } catch (const Poco::Exception& error) {
+    return make_error(Code::invalid_argument, "cannot use the TLS certificate '" + config.tls_certificate +
+                                                  "' with the key '" + config.tls_key + "': " + error.displayText());
+  }
+}
+
+}  // namespace
+
+class HttpServer::Impl {
+ public:
+  Impl(ServerConfig config, const Router& router, const Authenticator* authenticator, RequestObserver* observer,
+       spdlog::logger& logger)
+      : config_(std::move(config)),
+        pipeline_(router, OriginGuard(config_.host, config_.allowed_hosts), authenticator, observer, logger),
+        services_(pipeline_, config_),
+        logger_(logger) {
+    services_.stop_fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  }
+
+  ~Impl() {
+    stop(std::chrono::milliseconds(0));
+    // The order matters: the streams and workers may park connections, so the poller object goes last.
+    workers_.reset();
+    streams_.reset();
+    poller_.reset();
+    ::close(services_.stop_fd);
+  }
+
+  Status start() {
+    if (services_.stop_fd < 0) return make_error(Code::resource_exhausted, "no descriptor for the server's own use");
+    QARAX_TRY(Poco::Net::Context::Ptr tls, open_tls(config_));
+    QARAX_TRY(Poco::Net::ServerSocket listener, open_listener(config_));
+    port_ = listener.address().port();
+    const WorkerPool::Limits workers{"http", config_.eager_threads, config_.max_threads, config_.thread_stack,
+                                     config_.worker_idle};
+    workers_.emplace(
+        workers, [this](WorkerPool::Job job) { serve(std::move(job)); }, &services_.queued);
+    const WorkerPool::Limits streams{"http-stream", config_.max_streams, config_.max_streams, config_.thread_stack,
+                                     config_.worker_idle};
+    streams_.emplace(
+        streams, [](WorkerPool::Job job) { job->run_stream(); }, nullptr);
+    try {
+      poller_ = std::make_unique<Poller>(std::move(listener), std::move(tls), services_, *workers_, logger_);
+      poller_->start();
+    } catch (const Poco::Exception& error) {
+      return make_error(Code::resource_exhausted, "cannot start the HTTP server: " + error.displayText());
+    }
+    return Ok{};
+  }
+
+  void begin_drain() noexcept {
+    if (services_.draining.exchange(true)) return;
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const ssize_t done = ::write(services_.stop_fd, &one, sizeof one);
+    if (poller_) poller_->drain();
+  }
+
+  bool stop(std::chrono::milliseconds deadline) {
+    begin_drain();
+    const auto until = std::chrono::steady_clock::now() + deadline;
+    if (!services_.registry.wait_empty(until)) {
+      services_.registry.cut_all();
+      services_.registry.wait_empty(std::max(until, std::chrono::steady_clock::now()) + kAfterCut);
+    }
+    if (poller_) poller_->stop();
+    return services_.registry.count() == 0;
+  }
+
+  std::uint16_t port() const noexcept { return port_; }
+  std::size_t connections() const { return services_.registry.count(); }
+
+ private:
+  void serve(WorkerPool::Job connection) {
+    Connection::Next next = connection->run();
+    if (next == Connection::Next::stream) {
+      if (streams_->try_push(connection)) return;
+      next = connection->refuse_stream();
+    }
+    if (next == Connection::Next::park_for_read || next == Connection::Next::park_for_write) {
+      poller_->park(std::move(connection), next);
+    }
+  }
+
+  const ServerConfig config_;
+  const Pipeline pipeline_;
+  ConnectionServices services_;
+  spdlog::logger& logger_;
+  std::uint16_t port_ = 0;
+  std::optional<WorkerPool> workers_;
+  std::optional<WorkerPool> streams_;
+  std::unique_ptr<Poller> poller_;
+};
+
+HttpServer::HttpServer(ServerConfig config, const Router& router, const Authenticator* authenticator,
+                       RequestObserver* observer, spdlog::logger& logger)
+    : impl_(std::make_unique<Impl>(std::move(config), router, authenticator, observer, logger)) {}
+
+HttpServer::~HttpServer() = default;
+
+Status HttpServer::start() { return impl_->start(); }
+std::uint16_t HttpServer::port() const noexcept { return impl_->port(); }
+void HttpServer::begin_drain() noexcept { impl_->begin_drain(); }
+bool HttpServer::stop(std::chrono::milliseconds deadline) { return impl_->stop(deadline); }
+std::size_t HttpServer::connections() const { return impl_->connections(); }
+
+void raise_descriptor_limit() noexcept {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+  }
+}
+
+}  // namespace qarax::http

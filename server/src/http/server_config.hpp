@@ -1,0 +1,37 @@
+// What the HTTP server is told; every limit has a default that a small machine bears.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "http/head_parser.hpp"
+
+namespace qarax::http {
+
+struct ServerConfig {
+  std::string host = "127.0.0.1";  // address or name; "0.0.0.0" and "::" listen on all
+  std::uint16_t port = 8000;       // 0: the kernel chooses, see HttpServer::port()
+  std::string tls_certificate;     // PEM chain; set together with tls_key, both empty: plain HTTP
+  std::string tls_key;
+  std::vector<std::string> allowed_hosts;
+
+  HeadLimits head;
+  std::size_t max_body = 1024 * 1024;
+  std::int64_t max_pending_bodies = 64LL * 1024 * 1024;  // of all requests being received
+  std::size_t max_connections = 4096;                    // beyond: the oldest idle one goes, else 503
+  int eager_threads = 32;  // made as requests come; each may wait on its connection for the next request
+  int max_threads = 1024;  // handlers running at once; made only when requests wait
+  int max_streams = 256;   // streamed replies at once, each on a thread of its own; beyond: 503
+  std::size_t thread_stack = 256 * 1024;
+
+  std::chrono::milliseconds read_timeout{10'000};   // from a request's first byte to its last
+  std::chrono::milliseconds write_timeout{30'000};  // for a whole reply; for one piece of a stream
+  std::chrono::milliseconds idle_timeout{60'000};   // between requests; an idle connection holds no thread
+  std::chrono::milliseconds linger{50};  // how long a worker waits for the next request before the connection is parked
+  std::chrono::milliseconds worker_idle{10'000};  // an idle thread beyond the first two ends after this
+};
+
+}  // namespace qarax::http
