@@ -19,8 +19,8 @@ struct Entry {
   int line = 0;  // from 1
 };
 
-// YAML scalars have no type of their own until somebody asks: what a person would call a number or a boolean becomes one,
-// a quoted scalar stays text.
+// YAML scalars have no type of their own until somebody asks: what a person would call a number or a boolean becomes
+// one, a quoted scalar stays text.
 json::Value to_json(const YAML::Node& node) {
   if (node.IsSequence()) {
     json::Array out;
@@ -43,7 +43,8 @@ json::Value to_json(const YAML::Node& node) {
 
 std::string environment_name(const std::string& prefix, std::string_view key) {
   std::string out = prefix + "_";
-  for (const char c : key) out.push_back(c == '.' || c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c))));
+  for (const char c : key)
+    out.push_back(c == '.' || c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c))));
   return out;
 }
 
@@ -147,7 +148,8 @@ void ConfigReader::integer(std::string_view key, std::int64_t& value, std::int64
   std::int64_t number = 0;
   const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
   if (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size() || number < min || number > max)
-    impl_->problems.push_back({source, "expected a whole number from " + std::to_string(min) + " to " + std::to_string(max) + ", got \"" + text + "\""});
+    impl_->problems.push_back({source, "expected a whole number from " + std::to_string(min) + " to " +
+                                           std::to_string(max) + ", got \"" + text + "\""});
   else
     value = number;
 }
@@ -159,7 +161,11 @@ void ConfigReader::duration_ms(std::string_view key, std::int64_t& value) {
   std::int64_t number = -1;
   const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
   const std::string_view unit(parsed.ptr, static_cast<std::size_t>(text.data() + text.size() - parsed.ptr));
-  const std::int64_t factor = unit == "ms" ? 1 : unit == "s" ? 1000 : unit == "m" ? 60'000 : unit == "h" ? 3'600'000 : 0;
+  const std::int64_t factor = unit == "ms"  ? 1
+                              : unit == "s" ? 1000
+                              : unit == "m" ? 60'000
+                              : unit == "h" ? 3'600'000
+                                            : 0;
   if (parsed.ec != std::errc{} || factor == 0 || number < 0 || number > 1'000'000'000)
     impl_->problems.push_back({source, "expected a duration such as 500ms, 30s, 2m or 1h, got \"" + text + "\""});
   else
@@ -227,7 +233,8 @@ void ConfigReader::objects(std::string_view key, std::vector<json::Value>& value
 
 void ConfigReader::problem(std::string_view key, std::string text) {
   const auto found = impl_->entries.find(key);
-  const std::string source = found == impl_->entries.end() ? std::string(key) : impl_->where(found->second.line) + std::string(key);
+  const std::string source =
+      found == impl_->entries.end() ? std::string(key) : impl_->where(found->second.line) + std::string(key);
   impl_->problems.push_back({source, std::move(text)});
 }
 
@@ -235,13 +242,19 @@ Status ConfigReader::finish() {
   for (const auto& [key, entry] : impl_->entries) {
     if (impl_->known.contains(key)) continue;
     // A section that has known keys below it is fine; so is what stands below a known key (lists of maps).
-    const auto below = [&](std::string_view one, std::string_view base) { return one.size() > base.size() && one.starts_with(base) && one[base.size()] == '.'; };
-    const bool section = std::any_of(impl_->known.begin(), impl_->known.end(), [&](const auto& k) { return below(k, key); });
-    const bool inside = std::any_of(impl_->known.begin(), impl_->known.end(), [&](const auto& k) { return below(key, k); });
+    const auto below = [&](std::string_view one, std::string_view base) {
+      return one.size() > base.size() && one.starts_with(base) && one[base.size()] == '.';
+    };
+    const bool section =
+        std::any_of(impl_->known.begin(), impl_->known.end(), [&](const auto& k) { return below(k, key); });
+    const bool inside =
+        std::any_of(impl_->known.begin(), impl_->known.end(), [&](const auto& k) { return below(key, k); });
     if ((section && (entry.node.IsMap() || entry.node.IsNull())) || inside) continue;
     // Below an unknown section only the section itself is reported.
     const std::string parent = key.substr(0, key.rfind('.') == std::string::npos ? 0 : key.rfind('.'));
-    if (!parent.empty() && std::none_of(impl_->known.begin(), impl_->known.end(), [&](const auto& k) { return k == parent || below(k, parent); })) continue;
+    if (!parent.empty() && std::none_of(impl_->known.begin(), impl_->known.end(),
+                                        [&](const auto& k) { return k == parent || below(k, parent); }))
+      continue;
     std::string text = section ? "expected a section" : "unknown key";
     const std::string* near = nullptr;
     std::size_t best = 4;
@@ -256,7 +269,8 @@ Status ConfigReader::finish() {
   }
   if (impl_->problems.empty()) return Ok{};
   Error error = make_error(Code::invalid_argument, "", "config");
-  for (const auto& p : impl_->problems) error.message.append(error.message.empty() ? "" : "\n").append(p.pointer).append(": ").append(p.detail);
+  for (const auto& p : impl_->problems)
+    error.message.append(error.message.empty() ? "" : "\n").append(p.pointer).append(": ").append(p.detail);
   error.details = impl_->problems;
   return error;
 }

@@ -54,7 +54,9 @@ TEST_F(Config, AbsentKeysKeepTheirDefaults) {
 }
 
 TEST_F(Config, ReadsEveryKind) {
-  file("listen:\n  address: 0.0.0.0\n  port: 9000\ninsecure: true\ngrace: 2m\nhosts: [a, b]\nplugins:\n  - path: /x.so\n    config:\n      n: 3\n      s: \"3\"\n");
+  file(
+      "listen:\n  address: 0.0.0.0\n  port: 9000\ninsecure: true\ngrace: 2m\nhosts: [a, b]\nplugins:\n  - path: "
+      "/x.so\n    config:\n      n: 3\n      s: \"3\"\n");
   Values v;
   const auto status = read(v);
   ASSERT_TRUE(status) << status.error().message;
@@ -84,7 +86,9 @@ TEST_F(Config, EveryProblemWithFileAndLine) {
   ASSERT_FALSE(status);
   const std::string& m = status.error().message;
   EXPECT_NE(m.find(path_ + ":2: listen.prot: unknown key; did you mean listen.port?"), std::string::npos) << m;
-  EXPECT_NE(m.find(path_ + ":3: listen.port: expected a whole number from 0 to 65535, got \"70000\""), std::string::npos) << m;
+  EXPECT_NE(m.find(path_ + ":3: listen.port: expected a whole number from 0 to 65535, got \"70000\""),
+            std::string::npos)
+      << m;
   EXPECT_NE(m.find(path_ + ":4: grace: expected a duration"), std::string::npos) << m;
   EXPECT_NE(m.find(path_ + ":5: nope: unknown key"), std::string::npos) << m;
   EXPECT_EQ(m.find("nope.deeper"), std::string::npos) << m;

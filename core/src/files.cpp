@@ -21,7 +21,8 @@ Error errno_error(std::string_view what, int error) {
   Code code = Code::internal;
   if (error == ENOENT) code = Code::not_found;
   if (error == EACCES || error == EPERM || error == EROFS) code = Code::permission_denied;
-  if (error == ENOSPC || error == EDQUOT || error == EMFILE || error == ENFILE || error == ENOMEM) code = Code::resource_exhausted;
+  if (error == ENOSPC || error == EDQUOT || error == EMFILE || error == ENFILE || error == ENOMEM)
+    code = Code::resource_exhausted;
   return make_error(code, std::string(what) + ": " + std::generic_category().message(error));
 }
 
@@ -92,7 +93,8 @@ Status write_file_durably(const std::string& path, std::string_view content, uns
 
 Status make_folder(const std::string& path, unsigned mode) {
   if (::mkdir(path.c_str(), static_cast<mode_t>(mode)) == 0)
-    return sync_folder(std::filesystem::path(path).parent_path().empty() ? "." : std::filesystem::path(path).parent_path().string());
+    return sync_folder(
+        std::filesystem::path(path).parent_path().empty() ? "." : std::filesystem::path(path).parent_path().string());
   const int error = errno;
   if (error == EEXIST) {
     struct stat info {};

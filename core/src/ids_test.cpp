@@ -19,8 +19,13 @@ TEST(Uuid, IsVersion4AndUnique) {
 }
 
 TEST(Uuid, RefusesWhatOnlyLooksLikeOne) {
-  const char* const bad[] = {"", "x", "123e4567-e89b-12d3-a456-42661417400", "123e4567-e89b-12d3-a456-4266141740000",
-                             "123e4567ee89b-12d3-a456-426614174000", "123g4567-e89b-12d3-a456-426614174000", "../../../../../../../../../../etc/passwd"};
+  const char* const bad[] = {"",
+                             "x",
+                             "123e4567-e89b-12d3-a456-42661417400",
+                             "123e4567-e89b-12d3-a456-4266141740000",
+                             "123e4567ee89b-12d3-a456-426614174000",
+                             "123g4567-e89b-12d3-a456-426614174000",
+                             "../../../../../../../../../../etc/passwd"};
   for (const char* text : bad) EXPECT_FALSE(is_uuid(text)) << text;
   EXPECT_TRUE(is_uuid("123E4567-E89B-12D3-A456-426614174000"));
 }

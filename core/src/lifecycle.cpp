@@ -6,13 +6,20 @@ namespace qarax::core {
 
 std::string_view to_string(Action action) {
   switch (action) {
-    case Action::start: return "start";
-    case Action::stop: return "stop";
-    case Action::force_stop: return "force-stop";
-    case Action::pause: return "pause";
-    case Action::resume: return "resume";
-    case Action::reboot: return "reboot";
-    case Action::remove: return "delete";
+    case Action::start:
+      return "start";
+    case Action::stop:
+      return "stop";
+    case Action::force_stop:
+      return "force-stop";
+    case Action::pause:
+      return "pause";
+    case Action::resume:
+      return "resume";
+    case Action::reboot:
+      return "reboot";
+    case Action::remove:
+      return "delete";
   }
   return "?";
 }
@@ -23,13 +30,19 @@ Verdict judge(Action action, VmState state) {
   if (state == VmState::unknown) return action == Action::force_stop || action == Action::remove ? proceed : refuse;
   const bool idle = state == VmState::created || state == VmState::shutdown;
   switch (action) {
-    case Action::start: return idle ? proceed : state == VmState::running ? no_change : refuse;
-    case Action::pause: return state == VmState::running ? proceed : state == VmState::paused ? no_change : refuse;
-    case Action::resume: return state == VmState::paused ? proceed : state == VmState::running ? no_change : refuse;
+    case Action::start:
+      return idle ? proceed : state == VmState::running ? no_change : refuse;
+    case Action::pause:
+      return state == VmState::running ? proceed : state == VmState::paused ? no_change : refuse;
+    case Action::resume:
+      return state == VmState::paused ? proceed : state == VmState::running ? no_change : refuse;
     case Action::stop:
-    case Action::force_stop: return idle ? no_change : proceed;
-    case Action::reboot: return state == VmState::running ? proceed : refuse;
-    case Action::remove: return proceed;
+    case Action::force_stop:
+      return idle ? no_change : proceed;
+    case Action::reboot:
+      return state == VmState::running ? proceed : refuse;
+    case Action::remove:
+      return proceed;
   }
   return refuse;
 }
@@ -38,21 +51,28 @@ VmState target(Action action) {
   switch (action) {
     case Action::start:
     case Action::resume:
-    case Action::reboot: return VmState::running;
-    case Action::pause: return VmState::paused;
+    case Action::reboot:
+      return VmState::running;
+    case Action::pause:
+      return VmState::paused;
     case Action::stop:
     case Action::force_stop:
-    case Action::remove: return VmState::shutdown;
+    case Action::remove:
+      return VmState::shutdown;
   }
   return VmState::unknown;
 }
 
 int precedence(Action action) {
   switch (action) {
-    case Action::remove: return 3;
-    case Action::force_stop: return 2;
-    case Action::stop: return 1;
-    default: return 0;
+    case Action::remove:
+      return 3;
+    case Action::force_stop:
+      return 2;
+    case Action::stop:
+      return 1;
+    default:
+      return 0;
   }
 }
 
@@ -73,11 +93,14 @@ Error refusal(Action action, VmState state, std::string_view vm_name) {
       needs = "paused";
       way_out = "Start it instead.";
       break;
-    default: needs = "a known state"; break;
+    default:
+      needs = "a known state";
+      break;
   }
-  if (state == VmState::unknown) way_out = "Its node can't say what it does; force-stop or delete it, or wait for the node.";
-  std::string message = "VM " + std::string(vm_name) + " is " + std::string(to_string(state)) + "; " + std::string(to_string(action)) +
-                        " needs " + std::string(needs) + ".";
+  if (state == VmState::unknown)
+    way_out = "Its node can't say what it does; force-stop or delete it, or wait for the node.";
+  std::string message = "VM " + std::string(vm_name) + " is " + std::string(to_string(state)) + "; " +
+                        std::string(to_string(action)) + " needs " + std::string(needs) + ".";
   if (!way_out.empty()) message.append(" ").append(way_out);
   return make_error(Code::failed_precondition, std::move(message), "wrong-state");
 }

@@ -5,8 +5,10 @@
 namespace qarax::core {
 namespace {
 
-constexpr Action kActions[] = {Action::start, Action::stop, Action::force_stop, Action::pause, Action::resume, Action::reboot, Action::remove};
-constexpr VmState kStates[] = {VmState::unknown, VmState::created, VmState::running, VmState::paused, VmState::shutdown};
+constexpr Action kActions[] = {Action::start,  Action::stop,   Action::force_stop, Action::pause,
+                               Action::resume, Action::reboot, Action::remove};
+constexpr VmState kStates[] = {VmState::unknown, VmState::created, VmState::running, VmState::paused,
+                               VmState::shutdown};
 
 // p: proceed, n: no change, r: refuse. Rows as kActions, columns as kStates; architecture.md's table written out.
 constexpr const char* kTable[] = {

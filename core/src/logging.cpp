@@ -20,7 +20,8 @@ const std::shared_ptr<spdlog::sinks::sink>& shared_sink() {
 
 Status init_logging(const std::string& level) {
   const auto parsed = spdlog::level::from_str(level);
-  if (parsed == spdlog::level::off && level != "off") return make_error(Code::invalid_argument, "log.level: \"" + level + "\" is not one of debug, info, warn, error");
+  if (parsed == spdlog::level::off && level != "off")
+    return make_error(Code::invalid_argument, "log.level: \"" + level + "\" is not one of debug, info, warn, error");
   spdlog::set_level(parsed);
   spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %n %v", spdlog::pattern_time_type::utc);
   return Ok{};

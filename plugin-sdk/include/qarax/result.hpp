@@ -34,14 +34,16 @@ enum class Code : std::int32_t {
 };
 
 // A code from outside: what we don't know becomes `unknown`.
-constexpr Code code_from_int(std::int32_t value) { return value >= 0 && value <= 16 ? static_cast<Code>(value) : Code::unknown; }
+constexpr Code code_from_int(std::int32_t value) {
+  return value >= 0 && value <= 16 ? static_cast<Code>(value) : Code::unknown;
+}
 
 std::string_view constexpr to_string(Code code) {
-  constexpr std::string_view kNames[] = {"ok",           "cancelled",     "unknown",           "invalid_argument",
-                                         "deadline_exceeded", "not_found", "already_exists",    "permission_denied",
-                                         "resource_exhausted", "failed_precondition", "aborted", "out_of_range",
-                                         "unimplemented", "internal",     "unavailable",       "data_loss",
-                                         "unauthenticated"};
+  constexpr std::string_view kNames[] = {
+      "ok",        "cancelled",      "unknown",           "invalid_argument",   "deadline_exceeded",
+      "not_found", "already_exists", "permission_denied", "resource_exhausted", "failed_precondition",
+      "aborted",   "out_of_range",   "unimplemented",     "internal",           "unavailable",
+      "data_loss", "unauthenticated"};
   return kNames[static_cast<std::size_t>(code)];
 }
 
@@ -84,8 +86,8 @@ template <class T = Ok>
 class [[nodiscard]] Result {
  public:
   using value_type = T;
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}        // NOLINT(google-explicit-constructor)
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}    // NOLINT(google-explicit-constructor)
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT(google-explicit-constructor)
+  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT(google-explicit-constructor)
 
   explicit operator bool() const { return state_.index() == 0; }
   bool ok() const { return state_.index() == 0; }
@@ -112,14 +114,14 @@ using Status = Result<Ok>;
 // `QARAX_TRY(auto x, call())`: x is the value, or the function returns the error.
 #define QARAX_CONCAT_(a, b) a##b
 #define QARAX_CONCAT(a, b) QARAX_CONCAT_(a, b)
-#define QARAX_TRY(declaration, ...)                                                       \
-  auto QARAX_CONCAT(qarax_try_, __LINE__) = (__VA_ARGS__);                                \
+#define QARAX_TRY(declaration, ...)                                                                      \
+  auto QARAX_CONCAT(qarax_try_, __LINE__) = (__VA_ARGS__);                                               \
   if (!QARAX_CONCAT(qarax_try_, __LINE__)) return std::move(QARAX_CONCAT(qarax_try_, __LINE__)).error(); \
   declaration = std::move(QARAX_CONCAT(qarax_try_, __LINE__)).value()
-#define QARAX_CHECK(...)                                                                  \
-  do {                                                                                    \
-    auto qarax_check_ = (__VA_ARGS__);                                                    \
-    if (!qarax_check_) return std::move(qarax_check_).error();                            \
+#define QARAX_CHECK(...)                                       \
+  do {                                                         \
+    auto qarax_check_ = (__VA_ARGS__);                         \
+    if (!qarax_check_) return std::move(qarax_check_).error(); \
   } while (false)
 
 }  // namespace qarax

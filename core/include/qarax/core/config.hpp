@@ -29,10 +29,11 @@ class ConfigReader {
   void text(std::string_view key, std::string& value);
   void boolean(std::string_view key, bool& value);
   void integer(std::string_view key, std::int64_t& value, std::int64_t min, std::int64_t max);
-  void duration_ms(std::string_view key, std::int64_t& value);  // 500ms, 30s, 2m, 1h; a bare number is refused
+  void duration_ms(std::string_view key, std::int64_t& value);        // 500ms, 30s, 2m, 1h; a bare number is refused
   void texts(std::string_view key, std::vector<std::string>& value);  // environment: comma-separated
   void choice(std::string_view key, std::string& value, const std::vector<std::string>& of);
-  // A list of free-form maps (plugins); each entry as JSON with "line" of its first row. Not overridable by environment.
+  // A list of free-form maps (plugins); each entry as JSON with "line" of its first row. Not overridable by
+  // environment.
   void objects(std::string_view key, std::vector<json::Value>& value);
 
   // A problem that the caller found, reported with the key's file and line.

@@ -1,5 +1,5 @@
-// The documents that server and node exchange inside the protobuf envelope (core/proto): JSON by the SDK's field tables.
-// Both sides decode with Unknown::ignore, so that N±1 understand each other.
+// The documents that server and node exchange inside the protobuf envelope (core/proto): JSON by the SDK's field
+// tables. Both sides decode with Unknown::ignore, so that N±1 understand each other.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@ struct StartCommand {
   std::string name{};
   std::string hypervisor{};
   VmSpec spec{};
-  std::optional<VmSpec> resolved{};            // frozen at the first start; absent before
+  std::optional<VmSpec> resolved{};             // frozen at the first start; absent before
   std::optional<std::string> boot_source_id{};  // absent: the node's default boot source
 };
 
@@ -59,7 +59,7 @@ struct PluginInfo {
 struct NodeInfo {
   std::string node_id{};
   std::string machine_id{};
-  std::string boot_id{};      // boot_id, PID namespace and start time of its pid 1: one string, compared whole
+  std::string boot_id{};  // boot_id, PID namespace and start time of its pid 1: one string, compared whole
   std::string session{};
   std::string version{};
   std::string hostname{};
@@ -81,9 +81,9 @@ template <>
 struct Fields<core::StartCommand> {
   using T = core::StartCommand;
   static constexpr std::string_view kName = "StartCommand";
-  static constexpr auto kTable =
-      std::make_tuple(field<&T::name>("name"), field<&T::hypervisor>("hypervisor").required(), field<&T::spec>("spec").required(),
-                      field<&T::resolved>("resolved"), field<&T::boot_source_id>("boot_source_id"));
+  static constexpr auto kTable = std::make_tuple(
+      field<&T::name>("name"), field<&T::hypervisor>("hypervisor").required(), field<&T::spec>("spec").required(),
+      field<&T::resolved>("resolved"), field<&T::boot_source_id>("boot_source_id"));
 };
 QARAX_FIELDS_COMPLETE(core::StartCommand);
 
@@ -98,11 +98,11 @@ template <>
 struct Fields<core::VmReport> {
   using T = core::VmReport;
   static constexpr std::string_view kName = "VmReport";
-  static constexpr auto kTable =
-      std::make_tuple(field<&T::vm>("vm").required(), field<&T::name>("name"), field<&T::hypervisor>("hypervisor"),
-                      field<&T::incarnation>("incarnation"), field<&T::revision>("revision"), field<&T::session>("session"), field<&T::seq>("seq"),
-                      field<&T::observed_at>("observed_at"), field<&T::status>("status").required(), field<&T::resolved>("resolved"),
-                      field<&T::missing>("missing"), field<&T::deleted>("deleted"));
+  static constexpr auto kTable = std::make_tuple(
+      field<&T::vm>("vm").required(), field<&T::name>("name"), field<&T::hypervisor>("hypervisor"),
+      field<&T::incarnation>("incarnation"), field<&T::revision>("revision"), field<&T::session>("session"),
+      field<&T::seq>("seq"), field<&T::observed_at>("observed_at"), field<&T::status>("status").required(),
+      field<&T::resolved>("resolved"), field<&T::missing>("missing"), field<&T::deleted>("deleted"));
 };
 QARAX_FIELDS_COMPLETE(core::VmReport);
 
@@ -111,10 +111,13 @@ struct Fields<core::PluginInfo> {
   using T = core::PluginInfo;
   static constexpr std::string_view kName = "Plugin";
   static constexpr auto kTable = std::make_tuple(
-      field<&T::name>("name").required().doc("Short name, as `hypervisor` of a VM; the file's name where it was refused unread."),
+      field<&T::name>("name").required().doc(
+          "Short name, as `hypervisor` of a VM; the file's name where it was refused unread."),
       field<&T::id>("id").doc("Reverse-DNS id."), field<&T::version>("version").doc("The plugin's own version."),
-      field<&T::path>("path").doc("The file on the host."), field<&T::kind>("kind").doc("hypervisor, storage or network."),
-      field<&T::state>("state").required().doc("loaded or refused."), field<&T::reason>("reason").doc("Why it was refused."),
+      field<&T::path>("path").doc("The file on the host."),
+      field<&T::kind>("kind").doc("hypervisor, storage or network."),
+      field<&T::state>("state").required().doc("loaded or refused."),
+      field<&T::reason>("reason").doc("Why it was refused."),
       field<&T::step>("step").doc("The step of the handshake that refused it."),
       field<&T::interfaces>("interfaces").doc("Interface ids that it offers."),
       field<&T::description>("description").doc("What it said of itself and its VMM."));
@@ -126,9 +129,10 @@ struct Fields<core::NodeInfo> {
   using T = core::NodeInfo;
   static constexpr std::string_view kName = "NodeInfo";
   static constexpr auto kTable = std::make_tuple(
-      field<&T::node_id>("node_id").required(), field<&T::machine_id>("machine_id"), field<&T::boot_id>("boot_id"), field<&T::session>("session"),
-      field<&T::version>("version"), field<&T::hostname>("hostname"), field<&T::kernel>("kernel"), field<&T::cpu_model>("cpu_model"),
-      field<&T::architecture>("architecture"), field<&T::cpus>("cpus"), field<&T::memory>("memory"), field<&T::unix_socket>("unix_socket"),
+      field<&T::node_id>("node_id").required(), field<&T::machine_id>("machine_id"), field<&T::boot_id>("boot_id"),
+      field<&T::session>("session"), field<&T::version>("version"), field<&T::hostname>("hostname"),
+      field<&T::kernel>("kernel"), field<&T::cpu_model>("cpu_model"), field<&T::architecture>("architecture"),
+      field<&T::cpus>("cpus"), field<&T::memory>("memory"), field<&T::unix_socket>("unix_socket"),
       field<&T::default_hypervisor>("default_hypervisor"), field<&T::plugins>("plugins"));
 };
 QARAX_FIELDS_COMPLETE(core::NodeInfo);

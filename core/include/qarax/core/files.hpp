@@ -41,7 +41,8 @@ Result<std::string> read_file(const std::string& path, std::size_t limit = 16u <
 // The last `limit` bytes; empty for a file that isn't there.
 std::string read_tail(const std::string& path, std::size_t limit);
 
-// Temp file in the same folder, fsync, rename, fsync of the folder: the old or the new content, whole, whenever power goes.
+// Temp file in the same folder, fsync, rename, fsync of the folder: the old or the new content, whole, whenever power
+// goes.
 Status write_file_durably(const std::string& path, std::string_view content, unsigned mode = 0600);
 Status sync_folder(const std::string& path);
 // mkdir -p with `mode` for what it makes; the parents' entries are synced.

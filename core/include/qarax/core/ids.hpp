@@ -6,12 +6,13 @@
 
 namespace qarax::core {
 
-std::string new_uuid();                      // lower case, from getrandom(2)
-bool is_uuid(std::string_view text);         // 8-4-4-4-12 hexadecimal digits, any case
+std::string new_uuid();                       // lower case, from getrandom(2)
+bool is_uuid(std::string_view text);          // 8-4-4-4-12 hexadecimal digits, any case
 std::string to_lower(std::string_view text);  // ASCII
 
 std::string machine_id();  // /etc/machine-id, empty in containers that have none
-// Changes exactly when every process of this PID namespace is gone: boot_id, the namespace's inode, start time of its pid 1.
+// Changes exactly when every process of this PID namespace is gone: boot_id, the namespace's inode, start time of its
+// pid 1.
 std::string boot_identity();
 
 }  // namespace qarax::core

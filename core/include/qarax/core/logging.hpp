@@ -1,4 +1,5 @@
-// spdlog, one logger a component, to stderr. Messages end in key=value pairs with the fixed keys vm= job= host= plugin= request=.
+// spdlog, one logger a component, to stderr. Messages end in key=value pairs with the fixed keys vm= job= host= plugin=
+// request=.
 #pragma once
 
 #include <spdlog/logger.h>
@@ -15,7 +16,8 @@ Status init_logging(const std::string& level);
 // The component's logger; made at the first call. Any thread.
 std::shared_ptr<spdlog::logger> logger(const std::string& component);
 void flush_logs();
-// A value for a key=value tail: quoted when it has spaces; control characters become '?', so that one record stays one line.
+// A value for a key=value tail: quoted when it has spaces; control characters become '?', so that one record stays one
+// line.
 std::string log_value(std::string_view value);
 
 }  // namespace qarax::core

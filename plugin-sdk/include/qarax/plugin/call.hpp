@@ -14,7 +14,9 @@
 namespace qarax::plugin {
 
 inline qarax_text text(std::string_view view) { return {view.data(), view.size()}; }
-inline std::string_view view(qarax_text text) { return text.len == 0 ? std::string_view() : std::string_view(text.ptr, text.len); }
+inline std::string_view view(qarax_text text) {
+  return text.len == 0 ? std::string_view() : std::string_view(text.ptr, text.len);
+}
 
 inline std::int64_t monotonic_ns() {
   timespec now{};
@@ -59,7 +61,8 @@ class Call {
   Result<std::size_t> put_fd(int fd) const {
     std::size_t index = 0;
     if (raw_->put_fd == nullptr) return make_error(Code::unimplemented, "this call takes no file descriptors back");
-    if (const auto code = raw_->put_fd(raw_, fd, &index); code != QARAX_OK) return make_error(code_from_int(code), "the host refused a file descriptor");
+    if (const auto code = raw_->put_fd(raw_, fd, &index); code != QARAX_OK)
+      return make_error(code_from_int(code), "the host refused a file descriptor");
     return index;
   }
 

@@ -16,24 +16,29 @@ namespace qarax {
 // Error crosses the ABI as a document too.
 template <>
 struct EnumNames<Code> {
-  static constexpr std::string_view kNames[] = {"ok", "cancelled", "unknown", "invalid_argument", "deadline_exceeded", "not_found", "already_exists",
-                                                "permission_denied", "resource_exhausted", "failed_precondition", "aborted", "out_of_range",
-                                                "unimplemented", "internal", "unavailable", "data_loss", "unauthenticated"};
+  static constexpr std::string_view kNames[] = {
+      "ok",        "cancelled",      "unknown",           "invalid_argument",   "deadline_exceeded",
+      "not_found", "already_exists", "permission_denied", "resource_exhausted", "failed_precondition",
+      "aborted",   "out_of_range",   "unimplemented",     "internal",           "unavailable",
+      "data_loss", "unauthenticated"};
   static constexpr Code kUnknown = Code::unknown;
 };
 template <>
 struct Fields<ErrorDetail> {
   static constexpr std::string_view kName = "ErrorDetail";
-  static constexpr auto kTable = std::make_tuple(field<&ErrorDetail::pointer>("pointer").required().doc("JSON pointer into the request's document."),
-                                                 field<&ErrorDetail::detail>("detail").required().doc("What is wrong there."));
+  static constexpr auto kTable = std::make_tuple(
+      field<&ErrorDetail::pointer>("pointer").required().doc("JSON pointer into the request's document."),
+      field<&ErrorDetail::detail>("detail").required().doc("What is wrong there."));
 };
 QARAX_FIELDS_COMPLETE(ErrorDetail);
 template <>
 struct Fields<Error> {
   static constexpr std::string_view kName = "Error";
-  static constexpr auto kTable = std::make_tuple(
-      field<&Error::code>("code"), field<&Error::message>("message"), field<&Error::details>("details"), field<&Error::reason>("reason"),
-      field<&Error::retryable>("retryable"), field<&Error::retry_after_ms>("retry_after_ms"), field<&Error::hint>("hint"), field<&Error::log_tail>("log_tail"));
+  static constexpr auto kTable =
+      std::make_tuple(field<&Error::code>("code"), field<&Error::message>("message"), field<&Error::details>("details"),
+                      field<&Error::reason>("reason"), field<&Error::retryable>("retryable"),
+                      field<&Error::retry_after_ms>("retry_after_ms"), field<&Error::hint>("hint"),
+                      field<&Error::log_tail>("log_tail"));
 };
 QARAX_FIELDS_COMPLETE(Error);
 
@@ -44,22 +49,24 @@ struct CreateArgs {
 template <>
 struct Fields<CreateArgs> {
   static constexpr std::string_view kName = "CreateArgs";
-  static constexpr auto kTable = std::make_tuple(field<&CreateArgs::config>("config"), field<&CreateArgs::state_dir>("state_dir"));
+  static constexpr auto kTable =
+      std::make_tuple(field<&CreateArgs::config>("config"), field<&CreateArgs::state_dir>("state_dir"));
 };
 QARAX_FIELDS_COMPLETE(CreateArgs);
 
 // Files on the host that a start boots from; made by the host from the VM's boot source, immutable while the VM lives.
 struct BootFiles {
-  std::string kernel{};     // bzImage or vmlinux
-  std::string kernel_pvh{}; // an ELF with a PVH note made from `kernel`; empty when there is none
-  std::string initramfs{};  // empty when there is none
+  std::string kernel{};      // bzImage or vmlinux
+  std::string kernel_pvh{};  // an ELF with a PVH note made from `kernel`; empty when there is none
+  std::string initramfs{};   // empty when there is none
   std::string cmdline{};
 };
 template <>
 struct Fields<BootFiles> {
   static constexpr std::string_view kName = "BootFiles";
-  static constexpr auto kTable = std::make_tuple(field<&BootFiles::kernel>("kernel"), field<&BootFiles::kernel_pvh>("kernel_pvh"),
-                                                 field<&BootFiles::initramfs>("initramfs"), field<&BootFiles::cmdline>("cmdline"));
+  static constexpr auto kTable =
+      std::make_tuple(field<&BootFiles::kernel>("kernel"), field<&BootFiles::kernel_pvh>("kernel_pvh"),
+                      field<&BootFiles::initramfs>("initramfs"), field<&BootFiles::cmdline>("cmdline"));
 };
 QARAX_FIELDS_COMPLETE(BootFiles);
 
@@ -79,14 +86,15 @@ struct StartArgs {
   std::int64_t incarnation = 0;  // this start; counts up over the VM's life
   VmSpec spec{};                 // resolved
   BootFiles boot{};
-  std::string run_dir{};         // absolute, private to this incarnation: sockets and the VMM's log live here
+  std::string run_dir{};  // absolute, private to this incarnation: sockets and the VMM's log live here
 };
 template <>
 struct Fields<StartArgs> {
   static constexpr std::string_view kName = "StartArgs";
   static constexpr auto kTable = std::make_tuple(
-      field<&StartArgs::vm>("vm").required(), field<&StartArgs::name>("name"), field<&StartArgs::incarnation>("incarnation").required(),
-      field<&StartArgs::spec>("spec").required(), field<&StartArgs::boot>("boot"), field<&StartArgs::run_dir>("run_dir"));
+      field<&StartArgs::vm>("vm").required(), field<&StartArgs::name>("name"),
+      field<&StartArgs::incarnation>("incarnation").required(), field<&StartArgs::spec>("spec").required(),
+      field<&StartArgs::boot>("boot"), field<&StartArgs::run_dir>("run_dir"));
 };
 QARAX_FIELDS_COMPLETE(StartArgs);
 
@@ -100,8 +108,9 @@ struct VmArgs {
 template <>
 struct Fields<VmArgs> {
   static constexpr std::string_view kName = "VmArgs";
-  static constexpr auto kTable = std::make_tuple(field<&VmArgs::vm>("vm").required(), field<&VmArgs::incarnation>("incarnation").required(),
-                                                 field<&VmArgs::run_dir>("run_dir"), field<&VmArgs::handle>("handle"));
+  static constexpr auto kTable =
+      std::make_tuple(field<&VmArgs::vm>("vm").required(), field<&VmArgs::incarnation>("incarnation").required(),
+                      field<&VmArgs::run_dir>("run_dir"), field<&VmArgs::handle>("handle"));
 };
 QARAX_FIELDS_COMPLETE(VmArgs);
 
@@ -119,7 +128,9 @@ struct StopArgs {
 template <>
 struct Fields<StopArgs> {
   static constexpr std::string_view kName = "StopArgs";
-  static constexpr auto kTable = std::make_tuple(field<&StopArgs::vm>("vm").flat(), field<&StopArgs::mode>("mode").required(), field<&StopArgs::timeout_ms>("timeout_ms").min(0));
+  static constexpr auto kTable =
+      std::make_tuple(field<&StopArgs::vm>("vm").flat(), field<&StopArgs::mode>("mode").required(),
+                      field<&StopArgs::timeout_ms>("timeout_ms").min(0));
 };
 QARAX_FIELDS_COMPLETE(StopArgs);
 
@@ -131,7 +142,9 @@ struct ResizeArgs {
 template <>
 struct Fields<ResizeArgs> {
   static constexpr std::string_view kName = "ResizeArgs";
-  static constexpr auto kTable = std::make_tuple(field<&ResizeArgs::vm>("vm").flat(), field<&ResizeArgs::vcpus>("vcpus").min(1), field<&ResizeArgs::memory>("memory").min(1));
+  static constexpr auto kTable =
+      std::make_tuple(field<&ResizeArgs::vm>("vm").flat(), field<&ResizeArgs::vcpus>("vcpus").min(1),
+                      field<&ResizeArgs::memory>("memory").min(1));
 };
 QARAX_FIELDS_COMPLETE(ResizeArgs);
 
@@ -151,18 +164,19 @@ QARAX_FIELDS_COMPLETE(SnapshotArgs);
 struct SpawnArgs {
   std::string vm{};
   std::int64_t incarnation = 0;
-  std::vector<std::string> argv{};               // argv[0] is an absolute path
-  std::map<std::string, std::string> env{};      // the whole environment
+  std::vector<std::string> argv{};           // argv[0] is an absolute path
+  std::map<std::string, std::string> env{};  // the whole environment
   std::vector<std::int32_t> fd_targets{};
-  std::string console_connect{};  // unix stream socket, already listening, on which the VMM serves its serial console; the host
-                                  // connects before the VMM runs and keeps log and attach; empty: no console
+  std::string console_connect{};  // unix stream socket, already listening, on which the VMM serves its serial console;
+                                  // the host connects before the VMM runs and keeps log and attach; empty: no console
 };
 template <>
 struct Fields<SpawnArgs> {
   static constexpr std::string_view kName = "SpawnArgs";
   static constexpr auto kTable = std::make_tuple(
-      field<&SpawnArgs::vm>("vm").required(), field<&SpawnArgs::incarnation>("incarnation").required(), field<&SpawnArgs::argv>("argv").required(),
-      field<&SpawnArgs::env>("env"), field<&SpawnArgs::fd_targets>("fd_targets"), field<&SpawnArgs::console_connect>("console_connect"));
+      field<&SpawnArgs::vm>("vm").required(), field<&SpawnArgs::incarnation>("incarnation").required(),
+      field<&SpawnArgs::argv>("argv").required(), field<&SpawnArgs::env>("env"),
+      field<&SpawnArgs::fd_targets>("fd_targets"), field<&SpawnArgs::console_connect>("console_connect"));
 };
 QARAX_FIELDS_COMPLETE(SpawnArgs);
 
@@ -173,7 +187,8 @@ struct ProcessArgs {
 template <>
 struct Fields<ProcessArgs> {
   static constexpr std::string_view kName = "ProcessArgs";
-  static constexpr auto kTable = std::make_tuple(field<&ProcessArgs::vm>("vm").required(), field<&ProcessArgs::incarnation>("incarnation").required());
+  static constexpr auto kTable = std::make_tuple(field<&ProcessArgs::vm>("vm").required(),
+                                                 field<&ProcessArgs::incarnation>("incarnation").required());
 };
 QARAX_FIELDS_COMPLETE(ProcessArgs);
 
@@ -187,7 +202,8 @@ struct Process {
 template <>
 struct Fields<Process> {
   static constexpr std::string_view kName = "Process";
-  static constexpr auto kTable = std::make_tuple(field<&Process::pid>("pid"), field<&Process::start_time>("start_time"), field<&Process::alive>("alive"), field<&Process::exit>("exit"));
+  static constexpr auto kTable = std::make_tuple(field<&Process::pid>("pid"), field<&Process::start_time>("start_time"),
+                                                 field<&Process::alive>("alive"), field<&Process::exit>("exit"));
 };
 QARAX_FIELDS_COMPLETE(Process);
 
@@ -198,7 +214,8 @@ struct SignalArgs {
 template <>
 struct Fields<SignalArgs> {
   static constexpr std::string_view kName = "SignalArgs";
-  static constexpr auto kTable = std::make_tuple(field<&SignalArgs::process>("process").flat(), field<&SignalArgs::signal>("signal").required().min(1).max(64));
+  static constexpr auto kTable = std::make_tuple(field<&SignalArgs::process>("process").flat(),
+                                                 field<&SignalArgs::signal>("signal").required().min(1).max(64));
 };
 QARAX_FIELDS_COMPLETE(SignalArgs);
 
@@ -211,21 +228,24 @@ struct ClaimArgs {
 template <>
 struct Fields<ClaimArgs> {
   static constexpr std::string_view kName = "ClaimArgs";
-  static constexpr auto kTable = std::make_tuple(field<&ClaimArgs::vm>("vm").required(), field<&ClaimArgs::kind>("kind").required(), field<&ClaimArgs::name>("name").required());
+  static constexpr auto kTable =
+      std::make_tuple(field<&ClaimArgs::vm>("vm").required(), field<&ClaimArgs::kind>("kind").required(),
+                      field<&ClaimArgs::name>("name").required());
 };
 QARAX_FIELDS_COMPLETE(ClaimArgs);
 
 struct RunArgs {
   std::vector<std::string> argv{};
   std::map<std::string, std::string> env{};
-  std::string until{};               // end it successfully as soon as its output contains this; empty: wait for the exit
-  std::int64_t max_output = 65536;   // bytes kept of stdout and stderr together
+  std::string until{};              // end it successfully as soon as its output contains this; empty: wait for the exit
+  std::int64_t max_output = 65536;  // bytes kept of stdout and stderr together
 };
 template <>
 struct Fields<RunArgs> {
   static constexpr std::string_view kName = "RunArgs";
-  static constexpr auto kTable = std::make_tuple(field<&RunArgs::argv>("argv").required(), field<&RunArgs::env>("env"), field<&RunArgs::until>("until"),
-                                                 field<&RunArgs::max_output>("max_output").min(0).max(1048576));
+  static constexpr auto kTable =
+      std::make_tuple(field<&RunArgs::argv>("argv").required(), field<&RunArgs::env>("env"),
+                      field<&RunArgs::until>("until"), field<&RunArgs::max_output>("max_output").min(0).max(1048576));
 };
 QARAX_FIELDS_COMPLETE(RunArgs);
 
@@ -238,7 +258,9 @@ struct RunResult {
 template <>
 struct Fields<RunResult> {
   static constexpr std::string_view kName = "RunResult";
-  static constexpr auto kTable = std::make_tuple(field<&RunResult::exit>("exit"), field<&RunResult::output>("output"), field<&RunResult::matched>("matched"), field<&RunResult::timed_out>("timed_out"));
+  static constexpr auto kTable =
+      std::make_tuple(field<&RunResult::exit>("exit"), field<&RunResult::output>("output"),
+                      field<&RunResult::matched>("matched"), field<&RunResult::timed_out>("timed_out"));
 };
 QARAX_FIELDS_COMPLETE(RunResult);
 

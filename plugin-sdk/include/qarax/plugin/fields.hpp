@@ -11,7 +11,8 @@
 //   QARAX_FIELDS_COMPLETE(Disk);
 //
 // Member types: bool, int32_t, int64_t, double, std::string, RawJson, enums with an EnumNames table, document structs,
-// std::vector and std::optional of those, std::map<std::string, std::string>. `null` decodes only into an optional or RawJson.
+// std::vector and std::optional of those, std::map<std::string, std::string>. `null` decodes only into an optional or
+// RawJson.
 #pragma once
 
 #include <cstdint>
@@ -33,8 +34,8 @@ namespace qarax {
 template <class T>
 struct Fields;  // specialised per document type
 
-// An enum on the wire: its names in order of value from 0. Specialise as `static constexpr std::string_view kNames[]` and
-// kUnknown, the value that a name from a newer plugin becomes.
+// An enum on the wire: its names in order of value from 0. Specialise as `static constexpr std::string_view kNames[]`
+// and kUnknown, the value that a name from a newer plugin becomes.
 template <class E>
 struct EnumNames;
 
@@ -45,16 +46,18 @@ struct RawJson {
 };
 
 template <class T>
-concept Document = requires { Fields<T>::kTable; };
+concept Document = requires {
+  Fields<T>::kTable;
+};
 
-enum class Unknown { refuse, ignore };          // what decoding does with a member or enum value that it doesn't know
-enum class Defaults { omit, write };            // what encoding does with a member that has its default
+enum class Unknown { refuse, ignore };  // what decoding does with a member or enum value that it doesn't know
+enum class Defaults { omit, write };    // what encoding does with a member that has its default
 
 // ---- the table ----
 
 template <auto M>
 struct MemberOf;
-template <class C, class T, T C::* M>
+template <class C, class T, T C::*M>
 struct MemberOf<M> {
   using Class = C;
   using Type = T;
@@ -72,22 +75,56 @@ struct Field {
   std::string_view pattern_text{};  // for the schema's reader, e.g. "uuid"
   std::int64_t min_value = std::numeric_limits<std::int64_t>::min();
   std::int64_t max_value = std::numeric_limits<std::int64_t>::max();
-  bool is_required = false;   // decoding fails without it
-  bool is_nullable = false;   // an optional that is always written, as null when empty
-  bool is_flat = false;       // a document struct whose members stand in the parent
+  bool is_required = false;  // decoding fails without it
+  bool is_nullable = false;  // an optional that is always written, as null when empty
+  bool is_flat = false;      // a document struct whose members stand in the parent
 
-  constexpr Field doc(std::string_view text) const { auto f = *this; f.doc_text = text; return f; }
-  constexpr Field since(std::string_view version) const { auto f = *this; f.since_version = version; return f; }
-  constexpr Field format(std::string_view text) const { auto f = *this; f.pattern_text = text; return f; }
-  constexpr Field min(std::int64_t value) const { auto f = *this; f.min_value = value; return f; }  // of a string: its length
-  constexpr Field max(std::int64_t value) const { auto f = *this; f.max_value = value; return f; }
-  constexpr Field required() const { auto f = *this; f.is_required = true; return f; }
-  constexpr Field nullable() const { auto f = *this; f.is_nullable = true; return f; }
-  constexpr Field flat() const { auto f = *this; f.is_flat = true; return f; }
+  constexpr Field doc(std::string_view text) const {
+    auto f = *this;
+    f.doc_text = text;
+    return f;
+  }
+  constexpr Field since(std::string_view version) const {
+    auto f = *this;
+    f.since_version = version;
+    return f;
+  }
+  constexpr Field format(std::string_view text) const {
+    auto f = *this;
+    f.pattern_text = text;
+    return f;
+  }
+  constexpr Field min(std::int64_t value) const {
+    auto f = *this;
+    f.min_value = value;
+    return f;
+  }  // of a string: its length
+  constexpr Field max(std::int64_t value) const {
+    auto f = *this;
+    f.max_value = value;
+    return f;
+  }
+  constexpr Field required() const {
+    auto f = *this;
+    f.is_required = true;
+    return f;
+  }
+  constexpr Field nullable() const {
+    auto f = *this;
+    f.is_nullable = true;
+    return f;
+  }
+  constexpr Field flat() const {
+    auto f = *this;
+    f.is_flat = true;
+    return f;
+  }
 };
 
 template <auto Member>
-constexpr Field<Member> field(std::string_view name) { return Field<Member>{name}; }
+constexpr Field<Member> field(std::string_view name) {
+  return Field<Member>{name};
+}
 
 namespace detail {
 
@@ -98,9 +135,13 @@ struct AnyMember {
 template <std::size_t>
 using AnyMemberAt = AnyMember;
 template <class T, class... A>
-concept BraceInitialisable = requires { T{std::declval<A>()...}; };
+concept BraceInitialisable = requires {
+  T{std::declval<A>()...};
+};
 template <class T, std::size_t... I>
-constexpr bool takes(std::index_sequence<I...>) { return BraceInitialisable<T, AnyMemberAt<I>...>; }
+constexpr bool takes(std::index_sequence<I...>) {
+  return BraceInitialisable<T, AnyMemberAt<I>...>;
+}
 template <class T, std::size_t N = 0>
 constexpr std::size_t member_count() {
   if constexpr (!takes<T>(std::make_index_sequence<N + 1>{}))
@@ -132,8 +173,9 @@ void for_each_field(F&& f) {
 }  // namespace detail
 
 // Fails to compile when a member of the struct has no row in its table.
-#define QARAX_FIELDS_COMPLETE(T)                                                                                    \
-  static_assert(std::tuple_size_v<std::remove_cvref_t<decltype(::qarax::Fields<T>::kTable)>> == ::qarax::detail::member_count<T>(), \
+#define QARAX_FIELDS_COMPLETE(T)                                                                \
+  static_assert(std::tuple_size_v<std::remove_cvref_t<decltype(::qarax::Fields<T>::kTable)>> == \
+                    ::qarax::detail::member_count<T>(),                                         \
                 "a member of " #T " is missing from its field table")
 
 // ---- encoding ----
@@ -257,8 +299,10 @@ class Decoder {
   template <class T>
   void read(const json::Value& in, T& out, const std::string& pointer) {
     if constexpr (std::is_same_v<T, bool>) {
-      if (const auto* b = in.as_bool()) out = *b;
-      else expected(pointer, "a boolean", in);
+      if (const auto* b = in.as_bool())
+        out = *b;
+      else
+        expected(pointer, "a boolean", in);
     } else if constexpr (std::is_enum_v<T>) {
       read_enum(in, out, pointer);
     } else if constexpr (std::is_integral_v<T>) {
@@ -268,17 +312,24 @@ class Decoder {
         return problem(pointer, std::to_string(*i) + " doesn't fit into " + std::to_string(sizeof(T) * 8) + " bits");
       out = static_cast<T>(*i);
     } else if constexpr (std::is_floating_point_v<T>) {
-      if (const auto* d = in.as_double()) out = *d;
-      else if (const auto* i = in.as_int()) out = static_cast<T>(*i);
-      else expected(pointer, "a number", in);
+      if (const auto* d = in.as_double())
+        out = *d;
+      else if (const auto* i = in.as_int())
+        out = static_cast<T>(*i);
+      else
+        expected(pointer, "a number", in);
     } else if constexpr (std::is_same_v<T, std::string>) {
-      if (const auto* s = in.as_string()) out = *s;
-      else expected(pointer, "a string", in);
+      if (const auto* s = in.as_string())
+        out = *s;
+      else
+        expected(pointer, "a string", in);
     } else if constexpr (std::is_same_v<T, RawJson>) {
       out.text = json::to_text(in);
     } else if constexpr (IsOptional<T>::value) {
-      if (in.is_null()) out.reset();
-      else read(in, out.emplace(), pointer);
+      if (in.is_null())
+        out.reset();
+      else
+        read(in, out.emplace(), pointer);
     } else if constexpr (IsVector<T>::value) {
       const auto* array = in.as_array();
       if (array == nullptr) return expected(pointer, "an array", in);
@@ -304,7 +355,9 @@ class Decoder {
  private:
   void expected(const std::string& pointer, std::string_view what, const json::Value& in) {
     std::string text = "expected ";
-    text.append(what).append(", got ").append(in.as_double() != nullptr && what == "an integer" ? "a number that isn't a whole one in range" : in.type_name());
+    text.append(what).append(", got ").append(in.as_double() != nullptr && what == "an integer"
+                                                  ? "a number that isn't a whole one in range"
+                                                  : in.type_name());
     problem(pointer, std::move(text));
   }
 
@@ -347,11 +400,15 @@ class Decoder {
     if constexpr (IsOptional<M>::value) {
       if (member) check_bounds(f, *member, pointer);
     } else if constexpr (std::is_integral_v<M> && !std::is_same_v<M, bool>) {
-      if (member < f.min_value) problem(pointer, std::to_string(member) + " is below the minimum of " + std::to_string(f.min_value));
-      if (member > f.max_value) problem(pointer, std::to_string(member) + " is above the maximum of " + std::to_string(f.max_value));
+      if (member < f.min_value)
+        problem(pointer, std::to_string(member) + " is below the minimum of " + std::to_string(f.min_value));
+      if (member > f.max_value)
+        problem(pointer, std::to_string(member) + " is above the maximum of " + std::to_string(f.max_value));
     } else if constexpr (std::is_same_v<M, std::string>) {
       const auto length = static_cast<std::int64_t>(member.size());
-      if (length < f.min_value) problem(pointer, member.empty() ? "must not be empty" : "shorter than " + std::to_string(f.min_value) + " bytes");
+      if (length < f.min_value)
+        problem(pointer,
+                member.empty() ? "must not be empty" : "shorter than " + std::to_string(f.min_value) + " bytes");
       if (length > f.max_value) problem(pointer, "longer than " + std::to_string(f.max_value) + " bytes");
     }
   }
@@ -389,8 +446,10 @@ Result<T> decode(const json::Value& in, Unknown unknown = Unknown::refuse) {
   decoder.read(in, out, "");
   if (decoder.problems.empty()) return out;
   const auto& first = decoder.problems.front();
-  Error error = make_error(Code::invalid_argument,
-                           std::string(Fields<T>::kName) + " " + (first.pointer.empty() ? "document" : first.pointer) + ": " + first.detail, "validation");
+  Error error = make_error(
+      Code::invalid_argument,
+      std::string(Fields<T>::kName) + " " + (first.pointer.empty() ? "document" : first.pointer) + ": " + first.detail,
+      "validation");
   if (decoder.problems.size() > 1) error.message += " (and " + std::to_string(decoder.problems.size() - 1) + " more)";
   error.details = std::move(decoder.problems);
   return error;

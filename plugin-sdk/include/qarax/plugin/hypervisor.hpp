@@ -2,10 +2,11 @@
 //
 //   class Foo : public qarax::plugin::Hypervisor, public qarax::plugin::CanPause {
 //    public:
-//     Foo(qarax::plugin::Host& host, const qarax::CreateArgs& args);   // may throw: the instance is then refused with what()
-//     …
+//     Foo(qarax::plugin::Host& host, const qarax::CreateArgs& args);   // may throw: the instance is then refused with
+//     what() …
 //   };
-//   QARAX_PLUGIN(Foo, "org.example.hypervisor.foo", "foo", "0.1.0")     // in plugin.cpp, alone (qarax/plugin/export.hpp)
+//   QARAX_PLUGIN(Foo, "org.example.hypervisor.foo", "foo", "0.1.0")     // in plugin.cpp, alone
+//   (qarax/plugin/export.hpp)
 //
 // Threads: calls about one VM come one after the other, calls about different VMs in parallel; inspect, describe,
 // counters and open_console may come during any other call. The destructor runs with no call in flight and joins the
@@ -32,7 +33,8 @@ class Hypervisor {
     static_cast<void>(call);
     return args.spec;
   }
-  // Returns when the guest's vCPUs run. Keep a handle before spawning. Started already with this incarnation: its status.
+  // Returns when the guest's vCPUs run. Keep a handle before spawning. Started already with this incarnation: its
+  // status.
   virtual Result<VmStatus> start(Call& call, const StartArgs& args) = 0;
   // graceful: power button, then kill after timeout_ms (a paused VM at once); force: kill. Returns when no VMM is left.
   virtual Result<VmStatus> stop(Call& call, const StopArgs& args) = 0;

@@ -27,8 +27,7 @@ class Value {
  public:
   Value() = default;
   template <class T>
-    requires(!std::is_same_v<std::decay_t<T>, Value>)
-  explicit Value(T value) : data_(std::move(value)) {}
+  requires(!std::is_same_v<std::decay_t<T>, Value>) explicit Value(T value) : data_(std::move(value)) {}
 
   bool is_null() const { return data_.index() == 0; }
   const bool* as_bool() const { return std::get_if<bool>(&data_); }
@@ -69,11 +68,21 @@ inline void append_string(std::string& out, std::string_view text) {
     out.append(text, plain, i - plain);
     plain = i + 1;
     switch (c) {
-      case '"': out.append("\\\""); break;
-      case '\\': out.append("\\\\"); break;
-      case '\n': out.append("\\n"); break;
-      case '\r': out.append("\\r"); break;
-      case '\t': out.append("\\t"); break;
+      case '"':
+        out.append("\\\"");
+        break;
+      case '\\':
+        out.append("\\\\");
+        break;
+      case '\n':
+        out.append("\\n");
+        break;
+      case '\r':
+        out.append("\\r");
+        break;
+      case '\t':
+        out.append("\\t");
+        break;
       default:
         out.append("\\u00");
         out.push_back(kHex[c >> 4]);
@@ -220,12 +229,14 @@ class Parser {
     return false;
   }
   Error failure() const {
-    Error error = make_error(Code::invalid_argument, "not a valid JSON document: " + detail_ + " at byte " + std::to_string(at_), "bad-json");
+    Error error = make_error(Code::invalid_argument,
+                             "not a valid JSON document: " + detail_ + " at byte " + std::to_string(at_), "bad-json");
     error.details.push_back({pointer_, detail_});
     return error;
   }
   void skip_space() {
-    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\t' || text_[at_] == '\n' || text_[at_] == '\r')) ++at_;
+    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\t' || text_[at_] == '\n' || text_[at_] == '\r'))
+      ++at_;
   }
   bool literal(std::string_view word) {
     if (text_.substr(at_, word.size()) != word) return false;
@@ -237,8 +248,10 @@ class Parser {
     if (depth > kMaxDepth) return fail(pointer, "nested deeper than 64 levels");
     if (at_ >= text_.size()) return fail(pointer, "the document ends too early");
     switch (text_[at_]) {
-      case '{': return parse_object(out, pointer, depth);
-      case '[': return parse_array(out, pointer, depth);
+      case '{':
+        return parse_object(out, pointer, depth);
+      case '[':
+        return parse_array(out, pointer, depth);
       case '"': {
         std::string text;
         if (!parse_string(text, pointer)) return false;
@@ -254,7 +267,8 @@ class Parser {
       case 'n':
         if (literal("null")) return out = Value(), true;
         break;
-      default: return parse_number(out, pointer);
+      default:
+        return parse_number(out, pointer);
     }
     return fail(pointer, "expected a value");
   }
@@ -342,12 +356,24 @@ class Parser {
     switch (const char c = text_[at_++]) {
       case '"':
       case '\\':
-      case '/': out.push_back(c); return true;
-      case 'b': out.push_back('\b'); return true;
-      case 'f': out.push_back('\f'); return true;
-      case 'n': out.push_back('\n'); return true;
-      case 'r': out.push_back('\r'); return true;
-      case 't': out.push_back('\t'); return true;
+      case '/':
+        out.push_back(c);
+        return true;
+      case 'b':
+        out.push_back('\b');
+        return true;
+      case 'f':
+        out.push_back('\f');
+        return true;
+      case 'n':
+        out.push_back('\n');
+        return true;
+      case 'r':
+        out.push_back('\r');
+        return true;
+      case 't':
+        out.push_back('\t');
+        return true;
       case 'u': {
         unsigned cp = 0;
         if (!hex4(cp)) return fail(pointer, "bad \\u escape");
@@ -363,7 +389,8 @@ class Parser {
         append_utf8(out, cp);
         return true;
       }
-      default: return fail(pointer, "unknown escape in a string");
+      default:
+        return fail(pointer, "unknown escape in a string");
     }
   }
 

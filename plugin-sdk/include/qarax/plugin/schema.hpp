@@ -9,7 +9,8 @@
 
 namespace qarax {
 
-// `ref_prefix` + name is what a nested document becomes ("#/components/schemas/"); every such type needs its own schema.
+// `ref_prefix` + name is what a nested document becomes ("#/components/schemas/"); every such type needs its own
+// schema.
 template <class T>
 std::string json_schema(std::string_view ref_prefix = "#/components/schemas/");
 
@@ -27,7 +28,8 @@ void append_type(std::string& out, std::string_view ref_prefix) {
     }
     out.push_back(']');
   } else if constexpr (std::is_integral_v<M>) {
-    out.append(sizeof(M) == 4 ? "\"type\":\"integer\",\"format\":\"int32\"" : "\"type\":\"integer\",\"format\":\"int64\"");
+    out.append(sizeof(M) == 4 ? "\"type\":\"integer\",\"format\":\"int32\""
+                              : "\"type\":\"integer\",\"format\":\"int64\"");
   } else if constexpr (std::is_floating_point_v<M>) {
     out.append("\"type\":\"number\"");
   } else if constexpr (std::is_same_v<M, std::string>) {

@@ -17,7 +17,9 @@ struct EnumNames<VmState> {
   static constexpr std::string_view kNames[] = {"unknown", "created", "running", "paused", "shutdown"};
   static constexpr VmState kUnknown = VmState::unknown;
 };
-constexpr std::string_view to_string(VmState state) { return EnumNames<VmState>::kNames[static_cast<std::size_t>(state)]; }
+constexpr std::string_view to_string(VmState state) {
+  return EnumNames<VmState>::kNames[static_cast<std::size_t>(state)];
+}
 
 enum class ExitKind { unknown, exited, signaled };
 template <>
@@ -37,10 +39,12 @@ struct ExitInfo {
 template <>
 struct Fields<ExitInfo> {
   static constexpr std::string_view kName = "ExitInfo";
-  static constexpr auto kTable = std::make_tuple(
-      field<&ExitInfo::kind>("kind").doc("exited (see code), signaled (see signal) or unknown."),
-      field<&ExitInfo::code>("code").doc("Exit code of the VMM."), field<&ExitInfo::signal>("signal").doc("Signal that ended the VMM."),
-      field<&ExitInfo::at>("at").format("date-time").doc("When the VMM ended."), field<&ExitInfo::log_tail>("log_tail").doc("Last lines of the VMM's own log."));
+  static constexpr auto kTable =
+      std::make_tuple(field<&ExitInfo::kind>("kind").doc("exited (see code), signaled (see signal) or unknown."),
+                      field<&ExitInfo::code>("code").doc("Exit code of the VMM."),
+                      field<&ExitInfo::signal>("signal").doc("Signal that ended the VMM."),
+                      field<&ExitInfo::at>("at").format("date-time").doc("When the VMM ended."),
+                      field<&ExitInfo::log_tail>("log_tail").doc("Last lines of the VMM's own log."));
 };
 QARAX_FIELDS_COMPLETE(ExitInfo);
 
@@ -68,9 +72,9 @@ struct Fields<VmStatus> {
 QARAX_FIELDS_COMPLETE(VmStatus);
 
 struct PluginLimits {
-  std::int32_t max_vcpus = 0;              // 0: no limit of its own
-  std::int64_t max_memory = 0;             // bytes
-  std::int64_t vmm_overhead = 0;           // bytes of host memory beside the guest's, for reservations
+  std::int32_t max_vcpus = 0;     // 0: no limit of its own
+  std::int64_t max_memory = 0;    // bytes
+  std::int64_t vmm_overhead = 0;  // bytes of host memory beside the guest's, for reservations
 };
 template <>
 struct Fields<PluginLimits> {
@@ -120,9 +124,10 @@ struct Counter {
 template <>
 struct Fields<Counter> {
   static constexpr std::string_view kName = "Counter";
-  static constexpr auto kTable = std::make_tuple(field<&Counter::name>("name").required().doc("Dotted name."),
-                                                 field<&Counter::value>("value").required().doc("Value since the start."),
-                                                 field<&Counter::unit>("unit").doc("bytes, ops, ns, …"));
+  static constexpr auto kTable =
+      std::make_tuple(field<&Counter::name>("name").required().doc("Dotted name."),
+                      field<&Counter::value>("value").required().doc("Value since the start."),
+                      field<&Counter::unit>("unit").doc("bytes, ops, ns, …"));
 };
 QARAX_FIELDS_COMPLETE(Counter);
 

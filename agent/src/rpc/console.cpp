@@ -1,0 +1,86 @@
+#include "console.hpp"
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+
+#include "qarax/core/unix_socket.hpp"
+
+namespace qarax::agent {
+
+namespace {
+constexpr std::size_t kMaxLog = 64u << 20;  // above what the supervisor keeps
+constexpr int kAnswerMs = 2000;             // the supervisor answers a command line at once or not at all
+
+bool send_all(int fd, std::string_view data) {
+  while (!data.empty()) {
+    const ssize_t n = ::send(fd, data.data(), data.size(), MSG_NOSIGNAL);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return false;
+    data.remove_prefix(static_cast<std::size_t>(n));
+  }
+  return true;
+}
+
+// The answer's first line; what follows it in the stream stays unread.
+Result<std::string> answer_line(int fd) {
+  std::string line;
+  for (;;) {
+    pollfd wait{fd, POLLIN, 0};
+    const int ready = ::poll(&wait, 1, kAnswerMs);
+    if (ready < 0 && errno == EINTR) continue;
+    if (ready <= 0) return make_error(Code::unavailable, "the VM's supervisor doesn't answer");
+    char c = 0;
+    if (::recv(fd, &c, 1, 0) != 1) return make_error(Code::unavailable, "the VM's supervisor hung up");
+    if (c == '\n') return line;
+    line.push_back(c);
+    if (line.size() > 4096) return make_error(Code::internal, "the VM's supervisor answered no line");
+  }
+}
+}  // namespace
+
+std::string read_console_log(const std::string& run_dir, std::int64_t tail_bytes) {
+  const std::size_t want =
+      tail_bytes > 0 && static_cast<std::size_t>(tail_bytes) < kMaxLog ? static_cast<std::size_t>(tail_bytes) : kMaxLog;
+  std::string out = core::read_tail(run_dir + "/console.log", want);
+  if (out.size() < want) out.insert(0, core::read_tail(run_dir + "/console.log.1", want - out.size()));
+  return out;
+}
+
+Result<std::unique_ptr<ConsoleLink>> ConsoleLink::open(const std::string& run_dir, std::int64_t tail_bytes,
+                                                       Sink on_data) {
+  QARAX_TRY(core::Fd socket, core::connect_unix(run_dir + "/control.sock"));
+  const std::string command =
+      tail_bytes > 0 ? "attach tail " + std::to_string(tail_bytes) + "\n" : std::string("attach\n");
+  if (!send_all(socket.get(), command)) return make_error(Code::unavailable, "the VM's supervisor hung up");
+  QARAX_TRY(const std::string answer, answer_line(socket.get()));
+  if (answer != "ok")
+    return make_error(Code::failed_precondition, "the VM's supervisor refused the console: " + answer);
+  std::unique_ptr<ConsoleLink> link(new ConsoleLink(std::move(socket)));
+  link->reader_ = std::thread([fd = link->socket_.get(), sink = std::move(on_data)] {
+    std::string buffer(65536, '\0');
+    for (;;) {
+      const ssize_t n = ::recv(fd, buffer.data(), buffer.size(), 0);
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0) break;
+      sink(buffer.substr(0, static_cast<std::size_t>(n)));
+    }
+    sink({});
+  });
+  return link;
+}
+
+ConsoleLink::~ConsoleLink() {
+  close();
+  if (reader_.joinable()) reader_.join();
+}
+
+void ConsoleLink::close() { ::shutdown(socket_.get(), SHUT_RDWR); }
+
+Status ConsoleLink::write(std::string_view data) {
+  if (!send_all(socket_.get(), data)) return make_error(Code::unavailable, "the VM's console is closed");
+  return Ok{};
+}
+
+}  // namespace qarax::agent

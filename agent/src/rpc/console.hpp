@@ -1,0 +1,39 @@
+// The serial console of a VM, from what its supervisor keeps in the run folder.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "qarax/core/files.hpp"
+#include "qarax/result.hpp"
+
+namespace qarax::agent {
+
+// The kept serial log (console.log.1, then console.log), its last `tail_bytes`; 0: all of it.
+std::string read_console_log(const std::string& run_dir, std::int64_t tail_bytes);
+
+// A connection to the supervisor's control socket with a thread that reads it. The supervisor fans out to its clients
+// and marks what a slow one missed, so nothing here can block the guest.
+class ConsoleLink {
+ public:
+  // `on_data` gets each piece of output on the link's thread; an empty piece is the end, and the last call. It may
+  // block.
+  using Sink = std::function<void(std::string)>;
+  static Result<std::unique_ptr<ConsoleLink>> open(const std::string& run_dir, std::int64_t tail_bytes, Sink on_data);
+  ~ConsoleLink();  // ends the reading and joins; not from `on_data`
+  ConsoleLink(const ConsoleLink&) = delete;
+  ConsoleLink& operator=(const ConsoleLink&) = delete;
+
+  Status write(std::string_view data);  // to the guest
+  void close();                         // from any thread; on_data("") follows
+
+ private:
+  explicit ConsoleLink(core::Fd socket) : socket_(std::move(socket)) {}
+
+  core::Fd socket_;
+  std::thread reader_;
+};
+
+}  // namespace qarax::agent

@@ -1,0 +1,37 @@
+#include "console_reactor.hpp"
+
+#include "status.hpp"
+
+namespace qarax::agent {
+
+void ReadConsoleReactor::next() {
+  constexpr std::size_t kChunk = 256 * 1024;
+  if (at_ >= log_.size()) return Finish(grpc::Status::OK);
+  chunk_.set_data(log_.substr(at_, kChunk));
+  at_ += chunk_.data().size();
+  StartWrite(&chunk_);
+}
+
+void ReadConsoleReactor::OnWriteDone(bool ok) {
+  if (ok)
+    next();
+  else
+    Finish(grpc::Status::CANCELLED);
+}
+
+void AttachReactor::OnReadDone(bool ok) {
+  if (!ok) return end(grpc::Status::OK);  // the client closed its side
+  if (!opened_) {
+    opened_ = true;
+    const Status admitted = node_.admit(*context_, input_.open().authority());
+    if (!admitted) return end(to_status(admitted.error()));
+    open(input_.open());
+  }
+  if (!input_.data().empty()) {
+    const Status sent = to_guest(input_.data());
+    if (!sent) return end(to_status(sent.error()));
+  }
+  read_more(&input_);
+}
+
+}  // namespace qarax::agent

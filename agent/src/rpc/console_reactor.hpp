@@ -1,0 +1,151 @@
+// The two console calls. Output is written one chunk at a time; the link's thread waits for the client, the guest never
+// does.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "console.hpp"
+#include "node_service.hpp"
+
+namespace qarax::agent {
+
+class ReadConsoleReactor final : public grpc::ServerWriteReactor<node::v1::ConsoleChunk> {
+ public:
+  explicit ReadConsoleReactor(std::string log) : log_(std::move(log)) {}
+  void begin() { next(); }
+  void OnWriteDone(bool ok) override;
+  void OnDone() override { delete this; }
+
+ private:
+  void next();
+
+  std::string log_;
+  std::size_t at_ = 0;
+  node::v1::ConsoleChunk chunk_;
+};
+
+// Follows (ReadConsole with follow) or attaches (AttachConsole): Base is the reactor type of the call.
+template <class Base>
+class LiveConsole : public Base {
+ public:
+  explicit LiveConsole(NodeService& service) : service_(service) {}
+
+  // Opens the link; the call ends by itself when the console does. Not on a thread that may not block.
+  void open(const node::v1::ConsoleRequest& request) {
+    auto dir = service_.vms().run_dir(request.vm());
+    if (!dir) return end(to_grpc(dir.error()));
+    auto link = ConsoleLink::open(*dir, request.tail_bytes(), [this](std::string data) { push(std::move(data)); });
+    if (!link) return end(to_grpc(link.error()));
+    const std::lock_guard lock(mutex_);
+    link_ = std::move(*link);
+    if (ending_) link_->close();
+  }
+
+  Status to_guest(std::string_view data) {
+    const std::lock_guard lock(mutex_);
+    if (!link_) return make_error(Code::failed_precondition, "the console isn't open");
+    return link_->write(data);
+  }
+
+  void end(const grpc::Status& status) {
+    const std::lock_guard lock(mutex_);
+    if (!ending_) status_ = status;
+    ending_ = true;
+    if (link_) link_->close();
+    room_.notify_all();
+    finish_if_idle();
+  }
+
+  // For calls with input: the next message, unless the call is ending (nothing may be started after Finish).
+  template <class Message>
+  void read_more(Message* message) {
+    const std::lock_guard lock(mutex_);
+    if (!finished_) this->StartRead(message);
+  }
+
+  void OnWriteDone(bool ok) override {
+    const std::lock_guard lock(mutex_);
+    writing_ = false;
+    pending_.pop_front();
+    if (!ok) ending_ = true;
+    room_.notify_all();
+    if (ending_)
+      finish_if_idle();
+    else
+      write_next();
+  }
+  void OnCancel() override { end(grpc::Status::CANCELLED); }
+  void OnDone() override {
+    // The link joins its thread, which may be what called us: hand it to the service's own.
+    service_.later([this] { delete this; });
+  }
+
+ private:
+  static constexpr std::size_t kMaxPending = 16;
+  static grpc::Status to_grpc(const Error& error) {
+    return {static_cast<grpc::StatusCode>(error.code), error.message, encode(error)};
+  }
+
+  void push(std::string data) {
+    std::unique_lock lock(mutex_);
+    if (data.empty()) {
+      draining_ = true;
+      finish_if_idle();
+      return;
+    }
+    room_.wait(lock, [&] { return ending_ || pending_.size() < kMaxPending; });
+    if (ending_) return;
+    node::v1::ConsoleChunk chunk;
+    chunk.set_data(std::move(data));
+    pending_.push_back(std::move(chunk));
+    write_next();
+  }
+  void write_next() {
+    if (pending_.empty()) return finish_if_idle();
+    if (writing_ || ending_) return;
+    writing_ = true;
+    this->StartWrite(&pending_.front());
+  }
+  void finish_if_idle() {
+    if (writing_ || finished_ || !(ending_ || (draining_ && pending_.empty()))) return;
+    finished_ = true;
+    this->Finish(status_);
+  }
+
+  NodeService& service_;
+  std::mutex mutex_;
+  std::condition_variable room_;
+  std::unique_ptr<ConsoleLink> link_;
+  std::deque<node::v1::ConsoleChunk> pending_;
+  bool writing_ = false;
+  bool ending_ = false;
+  bool draining_ = false;
+  bool finished_ = false;
+  grpc::Status status_;
+};
+
+class FollowReactor final : public LiveConsole<grpc::ServerWriteReactor<node::v1::ConsoleChunk>> {
+ public:
+  using LiveConsole::LiveConsole;
+};
+
+class AttachReactor final
+    : public LiveConsole<grpc::ServerBidiReactor<node::v1::ConsoleInput, node::v1::ConsoleChunk>> {
+ public:
+  AttachReactor(NodeService& service, grpc::CallbackServerContext* context)
+      : LiveConsole(service), node_(service), context_(context) {}
+  void begin() { read_more(&input_); }
+  void OnReadDone(bool ok) override;
+
+ private:
+  NodeService& node_;
+  grpc::CallbackServerContext* context_;
+  node::v1::ConsoleInput input_;
+  bool opened_ = false;
+};
+
+}  // namespace qarax::agent

@@ -1,0 +1,299 @@
+#include "node_service.hpp"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+
+#include "console_reactor.hpp"
+#include "qarax/core/ids.hpp"
+#include "qarax/core/logging.hpp"
+#include "qarax/plugin/call_args.hpp"
+#include "status.hpp"
+#include "watch_reactor.hpp"
+
+namespace qarax::agent {
+
+namespace {
+
+constexpr int kProtocol = 1;
+
+AuthorityClaim claim_of(const node::v1::Authority& a) { return {a.cluster_id(), a.term(), a.activation()}; }
+
+Result<core::Action> action_of(node::v1::Action action) {
+  switch (action) {
+    case node::v1::ACTION_START:
+      return core::Action::start;
+    case node::v1::ACTION_STOP:
+      return core::Action::stop;
+    case node::v1::ACTION_FORCE_STOP:
+      return core::Action::force_stop;
+    case node::v1::ACTION_PAUSE:
+      return core::Action::pause;
+    case node::v1::ACTION_RESUME:
+      return core::Action::resume;
+    case node::v1::ACTION_REBOOT:
+      return core::Action::reboot;
+    case node::v1::ACTION_DELETE:
+      return core::Action::remove;
+    default:
+      return make_error(Code::unimplemented,
+                        "this node doesn't know action " + std::to_string(static_cast<int>(action)) + "; upgrade it");
+  }
+}
+
+grpc::ServerUnaryReactor* finish(grpc::CallbackServerContext* context, const Status& status) {
+  auto* reactor = context->DefaultReactor();
+  reactor->Finish(status ? grpc::Status::OK : to_status(status.error()));
+  return reactor;
+}
+
+template <class Chunk>
+class RefuseStream final : public grpc::ServerWriteReactor<Chunk> {
+ public:
+  explicit RefuseStream(const Error& error) { this->Finish(to_status(error)); }
+  void OnDone() override { delete this; }
+};
+
+class ExecuteReactor final : public grpc::ServerUnaryReactor {
+ public:
+  void begin(VmManager& vms, Command command, node::v1::CommandReply* reply) {
+    auto ticket = vms.execute(std::move(command), [this, reply](CommandResult result) {
+      reply->set_report(encode(result.report));
+      if (result.error.code != Code::ok) reply->set_error(encode(result.error));
+      Finish(grpc::Status::OK);
+      release();
+    });
+    bool cancel = false;
+    {
+      const std::lock_guard lock(mutex_);
+      ticket_ = std::move(ticket);
+      cancel = cancelled_;
+    }
+    if (cancel) ticket_->cancel();
+    release();
+  }
+  void OnCancel() override {
+    std::shared_ptr<CommandTicket> ticket;
+    {
+      const std::lock_guard lock(mutex_);
+      cancelled_ = true;
+      ticket = ticket_;
+    }
+    if (ticket) ticket->cancel();
+  }
+  void OnDone() override { release(); }
+
+ private:
+  // begin(), the command's end and gRPC each hold the reactor; the last one frees it.
+  void release() {
+    if (holders_.fetch_sub(1) == 1) delete this;
+  }
+  std::atomic<int> holders_{3};
+  std::mutex mutex_;
+  std::shared_ptr<CommandTicket> ticket_;
+  bool cancelled_ = false;
+};
+
+}  // namespace
+
+NodeService::NodeService(VmManager& vms, AuthorityStore& authority, DescribeNode describe, Options options)
+    : vms_(vms), authority_(authority), describe_(std::move(describe)), options_(std::move(options)), worker_([this] {
+        work();
+      }) {}
+
+NodeService::~NodeService() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  worker_.join();
+}
+
+void NodeService::work() {
+  std::unique_lock lock(mutex_);
+  auto beat = std::chrono::steady_clock::now();
+  while (!stopping_ || !queue_.empty()) {
+    changed_.wait_until(lock, beat + std::chrono::milliseconds(options_.heartbeat_ms),
+                        [&] { return stopping_ || !queue_.empty(); });
+    while (!queue_.empty()) {
+      auto task = std::move(queue_.front());
+      queue_.pop_front();
+      lock.unlock();
+      task();
+      lock.lock();
+    }
+    if (std::chrono::steady_clock::now() - beat < std::chrono::milliseconds(options_.heartbeat_ms)) continue;
+    beat = std::chrono::steady_clock::now();
+    node::v1::Event event;
+    event.mutable_heartbeat();
+    for (WatchReactor* watcher : watchers_) watcher->enqueue(event);
+  }
+}
+
+void NodeService::later(std::function<void()> task) {
+  {
+    const std::lock_guard lock(mutex_);
+    queue_.push_back(std::move(task));
+  }
+  changed_.notify_all();
+}
+
+void NodeService::node_changed() {
+  later([this] {
+    node::v1::Event event;
+    event.set_node_info(encode(describe_()));
+    const std::lock_guard lock(mutex_);
+    for (WatchReactor* watcher : watchers_) watcher->enqueue(event);
+  });
+}
+
+void NodeService::end_streams() {
+  const std::lock_guard lock(mutex_);
+  stopping_ = true;
+  for (WatchReactor* watcher : watchers_)
+    watcher->end(grpc::Status(grpc::StatusCode::UNAVAILABLE, "the node agent is shutting down"));
+}
+
+void NodeService::forget(WatchReactor* watcher) {
+  const std::lock_guard lock(mutex_);
+  watchers_.erase(watcher);
+}
+
+Status NodeService::authenticate(const grpc::CallbackServerContext& context) const {
+  // The unix socket is the agent's own user's only, by its mode.
+  if (options_.token_sha256.empty() || context.peer().starts_with("unix:")) return Ok{};
+  const auto found = context.client_metadata().find("authorization");
+  const std::string_view prefix = "Bearer ";
+  std::string_view given;
+  if (found != context.client_metadata().end()) given = std::string_view(found->second.data(), found->second.size());
+  if (!given.starts_with(prefix))
+    return make_error(Code::unauthenticated, "this node asks for a bearer token; set the server's node token",
+                      "unauthorized");
+  given.remove_prefix(prefix.size());
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned length = 0;
+  EVP_Digest(given.data(), given.size(), digest, &length, EVP_sha256(), nullptr);
+  std::string hex;
+  for (unsigned i = 0; i < length; ++i) {
+    hex.push_back("0123456789abcdef"[digest[i] >> 4]);
+    hex.push_back("0123456789abcdef"[digest[i] & 15]);
+  }
+  if (hex.size() != options_.token_sha256.size() ||
+      CRYPTO_memcmp(hex.data(), options_.token_sha256.data(), hex.size()) != 0)
+    return make_error(Code::unauthenticated, "the bearer token isn't this node's", "unauthorized");
+  return Ok{};
+}
+
+Status NodeService::admit(const grpc::CallbackServerContext& context, const node::v1::Authority& authority) const {
+  QARAX_CHECK(authenticate(context));
+  QARAX_CHECK(authority_.check(claim_of(authority)));
+  if (authority.session() != options_.session)
+    return make_error(Code::failed_precondition,
+                      "the node agent was restarted (session " + options_.session + "); greet it again",
+                      "stale-session");
+  return Ok{};
+}
+
+grpc::ServerUnaryReactor* NodeService::Hello(grpc::CallbackServerContext* context,
+                                             const node::v1::HelloRequest* request, node::v1::HelloReply* reply) {
+  const auto greet = [&]() -> Status {
+    QARAX_CHECK(authenticate(*context));
+    if (request->min_protocol() > kProtocol || request->protocol() < kProtocol)
+      return make_error(Code::failed_precondition,
+                        "the server speaks protocols " + std::to_string(request->min_protocol()) + " to " +
+                            std::to_string(request->protocol()) + ", this node protocol " + std::to_string(kProtocol) +
+                            "; upgrade the older of both",
+                        "protocol");
+    core::NodeInfo info = describe_();
+    if (!request->expected_node_id().empty() && request->expected_node_id() != info.node_id)
+      return make_error(
+          Code::failed_precondition,
+          "this is node " + info.node_id + ", the server expected " + request->expected_node_id() + " at this address",
+          "other-node");
+    QARAX_TRY(const auto obeyed, authority_.greet(claim_of(request->authority())));
+    reply->set_protocol(kProtocol);
+    reply->set_min_protocol(kProtocol);
+    reply->set_session(options_.session);
+    reply->set_last_activation(obeyed.last_activation);
+    reply->set_highest_term(obeyed.highest_term);
+    reply->set_node_info(encode(info));
+    return Ok{};
+  };
+  return finish(context, greet());
+}
+
+grpc::ServerUnaryReactor* NodeService::Execute(grpc::CallbackServerContext* context,
+                                               const node::v1::CommandRequest* request, node::v1::CommandReply* reply) {
+  if (const Status admitted = admit(*context, request->authority()); !admitted) return finish(context, admitted);
+  auto action = action_of(request->action());
+  if (!action) return finish(context, action.error());
+  if (!core::is_uuid(request->vm()))
+    return finish(context, make_error(Code::invalid_argument, "a command's vm must be a UUID"));
+  Command command{request->vm(),
+                  request->incarnation(),
+                  request->revision(),
+                  request->step(),
+                  *action,
+                  request->request_id(),
+                  monotonic_deadline(context->deadline()),
+                  request->document()};
+  auto* reactor = new ExecuteReactor;
+  reactor->begin(vms_, std::move(command), reply);
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* NodeService::Inspect(grpc::CallbackServerContext* context, const node::v1::VmRequest* request,
+                                               node::v1::VmReply* reply) {
+  if (const Status admitted = admit(*context, request->authority()); !admitted) return finish(context, admitted);
+  if (!core::is_uuid(request->vm())) return finish(context, make_error(Code::invalid_argument, "vm must be a UUID"));
+  auto* reactor = context->DefaultReactor();
+  later([this, reactor, reply, vm = request->vm(), deadline = monotonic_deadline(context->deadline())] {
+    reply->set_report(encode(vms_.inspect(vm, deadline)));
+    reactor->Finish(grpc::Status::OK);
+  });
+  return reactor;
+}
+
+grpc::ServerWriteReactor<node::v1::Event>* NodeService::Watch(grpc::CallbackServerContext* context,
+                                                              const node::v1::WatchRequest* request) {
+  if (const Status admitted = admit(*context, request->authority()); !admitted)
+    return new RefuseStream<node::v1::Event>(admitted.error());
+  auto* reactor = new WatchReactor(*this);
+  bool stopping = false;
+  {
+    const std::lock_guard lock(mutex_);
+    stopping = stopping_;
+    if (!stopping) watchers_.insert(reactor);
+  }
+  if (stopping)
+    reactor->end(grpc::Status(grpc::StatusCode::UNAVAILABLE, "the node agent is shutting down"));
+  else
+    reactor->begin();
+  return reactor;
+}
+
+grpc::ServerWriteReactor<node::v1::ConsoleChunk>* NodeService::ReadConsole(grpc::CallbackServerContext* context,
+                                                                           const node::v1::ConsoleRequest* request) {
+  using Refuse = RefuseStream<node::v1::ConsoleChunk>;
+  if (const Status admitted = admit(*context, request->authority()); !admitted) return new Refuse(admitted.error());
+  if (!core::is_uuid(request->vm())) return new Refuse(make_error(Code::invalid_argument, "vm must be a UUID"));
+  if (request->follow()) {
+    auto* reactor = new FollowReactor(*this);
+    later([reactor, copy = *request] { reactor->open(copy); });
+    return reactor;
+  }
+  const auto dir = vms_.run_dir(request->vm());
+  if (!dir) return new Refuse(dir.error());
+  auto* reactor = new ReadConsoleReactor(read_console_log(*dir, request->tail_bytes()));
+  reactor->begin();
+  return reactor;
+}
+
+grpc::ServerBidiReactor<node::v1::ConsoleInput, node::v1::ConsoleChunk>* NodeService::AttachConsole(
+    grpc::CallbackServerContext* context) {
+  auto* reactor = new AttachReactor(*this, context);
+  reactor->begin();
+  return reactor;
+}
+
+}  // namespace qarax::agent

@@ -1,0 +1,77 @@
+// qarax.node.v1 over gRPC's callback API: code mapping, authority and deadlines only; what is done is VmManager's.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+
+#include "authority.hpp"
+#include "qarax/core/documents.hpp"
+#include "qarax/node/v1/node.grpc.pb.h"
+#include "vm_manager.hpp"
+
+namespace qarax::agent {
+
+class WatchReactor;
+
+class NodeService final : public node::v1::Node::CallbackService {
+ public:
+  struct Options {
+    std::string session;
+    std::string token_sha256;  // empty: none asked for
+    std::int64_t heartbeat_ms = 1000;
+  };
+  using DescribeNode = std::function<core::NodeInfo()>;  // any thread, quick
+
+  NodeService(VmManager& vms, AuthorityStore& authority, DescribeNode describe, Options options);
+  ~NodeService() override;
+
+  // A plugin described itself anew: every watcher is told. Any thread; only enqueues.
+  void node_changed();
+  // Ends every stream; before grpc::Server::Shutdown, which would wait for them.
+  void end_streams();
+
+  grpc::ServerUnaryReactor* Hello(grpc::CallbackServerContext* context, const node::v1::HelloRequest* request,
+                                  node::v1::HelloReply* reply) override;
+  grpc::ServerUnaryReactor* Execute(grpc::CallbackServerContext* context, const node::v1::CommandRequest* request,
+                                    node::v1::CommandReply* reply) override;
+  grpc::ServerUnaryReactor* Inspect(grpc::CallbackServerContext* context, const node::v1::VmRequest* request,
+                                    node::v1::VmReply* reply) override;
+  grpc::ServerWriteReactor<node::v1::Event>* Watch(grpc::CallbackServerContext* context,
+                                                   const node::v1::WatchRequest* request) override;
+  grpc::ServerWriteReactor<node::v1::ConsoleChunk>* ReadConsole(grpc::CallbackServerContext* context,
+                                                                const node::v1::ConsoleRequest* request) override;
+  grpc::ServerBidiReactor<node::v1::ConsoleInput, node::v1::ConsoleChunk>* AttachConsole(
+      grpc::CallbackServerContext* context) override;
+
+  // For the reactors.
+  Status admit(const grpc::CallbackServerContext& context, const node::v1::Authority& authority) const;
+  Status authenticate(const grpc::CallbackServerContext& context) const;
+  VmManager& vms() { return vms_; }
+  const std::string& session() const { return options_.session; }
+  void forget(WatchReactor* watcher);
+  void later(std::function<void()> work);  // on the service's own thread, in order
+
+ private:
+  void work();
+
+  VmManager& vms_;
+  AuthorityStore& authority_;
+  DescribeNode describe_;
+  Options options_;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::set<WatchReactor*> watchers_;
+  std::deque<std::function<void()>> queue_;
+  bool stopping_ = false;
+  std::thread worker_;
+};
+
+}  // namespace qarax::agent

@@ -1,0 +1,89 @@
+#include "watch_reactor.hpp"
+
+#include "status.hpp"
+
+namespace qarax::agent {
+
+namespace {
+node::v1::Event event_of(const core::VmReport& report) {
+  node::v1::Event event;
+  event.set_report(encode(report));
+  return event;
+}
+}  // namespace
+
+void WatchReactor::begin() {
+  // Reports that arrive while the snapshot is being queued are held, so that they come after its end. The lock isn't
+  // kept across subscribe(): the listener takes it under VmManager's own.
+  const auto snapshot =
+      service_.vms().subscribe([this](const core::VmReport& report) { enqueue(event_of(report)); }, subscription_);
+  const std::lock_guard lock(mutex_);
+  subscribed_ = true;
+  std::deque<node::v1::Event> held;
+  held.swap(backlog_);
+  node::v1::Event begin;
+  begin.mutable_begin()->set_session(service_.session());
+  begin.mutable_begin()->set_vms(static_cast<std::int64_t>(snapshot.size()));
+  backlog_.push_back(std::move(begin));
+  for (const auto& report : snapshot) backlog_.push_back(event_of(report));
+  node::v1::Event end;
+  end.mutable_end();
+  backlog_.push_back(std::move(end));
+  for (auto& event : held) backlog_.push_back(std::move(event));
+  write_next();
+}
+
+void WatchReactor::enqueue(node::v1::Event event) {
+  const std::lock_guard lock(mutex_);
+  if (ending_) return;
+  if (backlog_.size() >= kMaxBacklog) {
+    ending_ = true;
+    status_ = grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED,
+                           "the event stream's reader is too slow; watch again for a snapshot");
+    finish_if_idle();
+    return;
+  }
+  backlog_.push_back(std::move(event));
+  write_next();
+}
+
+void WatchReactor::end(const grpc::Status& status) {
+  const std::lock_guard lock(mutex_);
+  if (!ending_) status_ = status;
+  ending_ = true;
+  finish_if_idle();
+}
+
+void WatchReactor::write_next() {
+  if (!subscribed_ || writing_ || ending_ || backlog_.empty()) return;
+  writing_ = true;
+  backlog_.front().set_seq(++seq_);
+  StartWrite(&backlog_.front());
+}
+
+void WatchReactor::finish_if_idle() {
+  if (writing_ || finished_) return;
+  finished_ = true;
+  Finish(status_);
+}
+
+void WatchReactor::OnWriteDone(bool ok) {
+  const std::lock_guard lock(mutex_);
+  writing_ = false;
+  backlog_.pop_front();
+  if (!ok) ending_ = true;
+  if (ending_)
+    finish_if_idle();
+  else
+    write_next();
+}
+
+void WatchReactor::OnCancel() { end(grpc::Status::CANCELLED); }
+
+void WatchReactor::OnDone() {
+  if (subscribed_) service_.vms().unsubscribe(subscription_);
+  service_.forget(this);
+  delete this;
+}
+
+}  // namespace qarax::agent

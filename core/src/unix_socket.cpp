@@ -1,0 +1,36 @@
+#include "qarax/core/unix_socket.hpp"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+namespace qarax::core {
+
+Result<Fd> connect_unix(const std::string& path) {
+  const std::filesystem::path whole(path);
+  const std::string folder = whole.has_parent_path() ? whole.parent_path().string() : ".";
+  // Through the folder's descriptor the address is short however deep the folder lies.
+  const Fd dir(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!dir) return errno_error("can't connect to " + path, errno);
+  const std::string address = "/proc/self/fd/" + std::to_string(dir.get()) + "/" + whole.filename().string();
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  if (address.size() >= sizeof name.sun_path)
+    return make_error(Code::invalid_argument, "can't connect to " + path + ": the file's name is too long");
+  std::memcpy(name.sun_path, address.c_str(), address.size() + 1);
+  Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!fd) return errno_error("can't make a socket", errno);
+  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) != 0) {
+    const int error = errno;
+    Error out = errno_error("can't connect to " + path, error);
+    if (error == ECONNREFUSED) out.code = Code::unavailable;
+    return out;
+  }
+  return fd;
+}
+
+}  // namespace qarax::core
