@@ -19,8 +19,10 @@ bool is_loopback(const std::string& address) {
 
 std::string default_data_dir() {
   if (geteuid() == 0) return "/var/lib/qarax";
-  if (const char* state = std::getenv("XDG_STATE_HOME"); state != nullptr && *state == '/') return std::string(state) + "/qarax";
-  if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/') return std::string(home) + "/.local/state/qarax";
+  if (const char* state = std::getenv("XDG_STATE_HOME"); state != nullptr && *state == '/')
+    return std::string(state) + "/qarax";
+  if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/')
+    return std::string(home) + "/.local/state/qarax";
   return {};
 }
 
@@ -29,7 +31,8 @@ void read_plugins(core::ConfigReader& reader, std::vector<PluginEntry>& out) {
   reader.objects("plugins", entries);
   for (const auto& entry : entries) {
     const auto* line = entry.find("line");
-    const std::string at = "plugins (line " + std::to_string(line != nullptr && line->as_int() != nullptr ? *line->as_int() : 0) + ")";
+    const std::string at =
+        "plugins (line " + std::to_string(line != nullptr && line->as_int() != nullptr ? *line->as_int() : 0) + ")";
     PluginEntry plugin;
     for (const auto& [key, value] : *entry.as_object()) {
       if (key == "line") continue;
@@ -40,7 +43,10 @@ void read_plugins(core::ConfigReader& reader, std::vector<PluginEntry>& out) {
       else if (key == "config" && (value.as_object() != nullptr || value.is_null()))
         plugin.config.text = json::to_text(value);
       else
-        reader.problem("plugins", at + ": \"" + key + "\" is unknown or of the wrong type; a plugin has path (text), config (map), required (true or false)");
+        reader.problem(
+            "plugins",
+            at + ": \"" + key +
+                "\" is unknown or of the wrong type; a plugin has path (text), config (map), required (true or false)");
     }
     if (plugin.path.empty() || plugin.path.front() != '/')
       reader.problem("plugins", at + ": path must be absolute, got \"" + plugin.path + "\"");
@@ -84,12 +90,19 @@ Result<NodeConfig> read_node_config(const std::string& path) {
   check_absolute(reader, "boot.initramfs", config.boot_initramfs);
   if (config.unix_socket != "none") check_absolute(reader, "listen.unix_socket", config.unix_socket);
   if (config.unix_socket.empty()) config.unix_socket = config.data_dir + "/node.sock";
-  if (config.tls_cert.empty() != config.tls_key.empty()) reader.problem("listen.tls.cert", "cert and key go together; set both or neither");
-  if (!config.token_sha256.empty() && (config.token_sha256.size() != 64 || config.token_sha256.find_first_not_of("0123456789abcdef") != std::string::npos))
-    reader.problem("listen.token_sha256", "must be the 64 lower-case hexadecimal digits of a SHA-256; make one with: printf %s TOKEN | sha256sum");
+  if (config.tls_cert.empty() != config.tls_key.empty())
+    reader.problem("listen.tls.cert", "cert and key go together; set both or neither");
+  if (!config.token_sha256.empty() && (config.token_sha256.size() != 64 ||
+                                       config.token_sha256.find_first_not_of("0123456789abcdef") != std::string::npos))
+    reader.problem(
+        "listen.token_sha256",
+        "must be the 64 lower-case hexadecimal digits of a SHA-256; make one with: printf %s TOKEN | sha256sum");
   const bool credentials = !config.tls_cert.empty() && !config.token_sha256.empty();
   if (!is_loopback(config.listen_address) && !credentials && !config.insecure)
-    reader.problem("listen.address", config.listen_address + " can be reached from other machines: set listen.tls.cert, listen.tls.key and listen.token_sha256, or say insecure: true to serve everyone without a password");
+    reader.problem("listen.address",
+                   config.listen_address +
+                       " can be reached from other machines: set listen.tls.cert, listen.tls.key and "
+                       "listen.token_sha256, or say insecure: true to serve everyone without a password");
   QARAX_CHECK(reader.finish());
   return config;
 }

@@ -41,11 +41,13 @@ TEST_F(NodeConfigTest, AnotherAddressWithoutCredentialsIsRefused) {
   EXPECT_TRUE(read("listen:\n  address: 0.0.0.0\ninsecure: true\n"));
   EXPECT_TRUE(read("listen:\n  address: 127.8.8.8\n"));
   EXPECT_FALSE(read("listen:\n  address: 0.0.0.0\n  tls:\n    cert: /c\n    key: /k\n"));
-  EXPECT_TRUE(read("listen:\n  address: 0.0.0.0\n  tls:\n    cert: /c\n    key: /k\n  token_sha256: " + std::string(64, 'a') + "\n"));
+  EXPECT_TRUE(read("listen:\n  address: 0.0.0.0\n  tls:\n    cert: /c\n    key: /k\n  token_sha256: " +
+                   std::string(64, 'a') + "\n"));
 }
 
 TEST_F(NodeConfigTest, PluginsAreFilesOrFoldersWithTheirConfig) {
-  const auto config = read("plugins:\n  - path: /p/qemu.so\n    required: true\n    config:\n      accelerator: tcg\n  - path: /p\n");
+  const auto config =
+      read("plugins:\n  - path: /p/qemu.so\n    required: true\n    config:\n      accelerator: tcg\n  - path: /p\n");
   ASSERT_TRUE(config) << config.error().message;
   ASSERT_EQ(config->plugins.size(), 2u);
   EXPECT_EQ(config->plugins[0].config.text, R"({"accelerator":"tcg"})");

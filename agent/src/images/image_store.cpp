@@ -35,11 +35,12 @@ std::string sha256_hex(std::string_view data) {
 Result<std::string> fingerprint(const std::string& path) {
   struct stat info {};
   if (::stat(path.c_str(), &info) != 0) return core::errno_error("boot file " + path, errno);
-  if (!S_ISREG(info.st_mode)) return make_error(Code::failed_precondition, "boot file " + path + " isn't a regular file");
+  if (!S_ISREG(info.st_mode))
+    return make_error(Code::failed_precondition, "boot file " + path + " isn't a regular file");
   if (::access(path.c_str(), R_OK) != 0) return core::errno_error("boot file " + path, errno);
   return std::to_string(info.st_dev) + "-" + std::to_string(info.st_ino) + "-" + std::to_string(info.st_size) + "-" +
-         std::to_string(info.st_mtim.tv_sec) + "." + std::to_string(info.st_mtim.tv_nsec) + "-" + std::to_string(info.st_ctim.tv_sec) + "." +
-         std::to_string(info.st_ctim.tv_nsec);
+         std::to_string(info.st_mtim.tv_sec) + "." + std::to_string(info.st_mtim.tv_nsec) + "-" +
+         std::to_string(info.st_ctim.tv_sec) + "." + std::to_string(info.st_ctim.tv_nsec);
 }
 
 bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
@@ -51,7 +52,8 @@ ImageStore::ImageStore(std::string folder) : folder_(std::move(folder)) {}
 Result<std::string> ImageStore::digest_of(const std::string& path) {
   QARAX_TRY(const std::string print, fingerprint(path));
   const std::string note = folder_ + "/by-file/" + sha256_hex(path + "\n" + print).substr(0, 32);
-  if (auto known = core::read_file(note, 256); known && known->size() == 64 && exists(folder_ + "/" + *known)) return *known;
+  if (auto known = core::read_file(note, 256); known && known->size() == 64 && exists(folder_ + "/" + *known))
+    return *known;
   QARAX_TRY(const std::string content, core::read_file(path, kMaxImage));
   const std::string digest = sha256_hex(content);
   QARAX_CHECK(core::make_folder(folder_ + "/by-file"));
@@ -74,15 +76,20 @@ std::string ImageStore::pvh_for(const std::string& kernel) {
   if (::stat(path.c_str(), &info) == 0) return info.st_size > 0 ? path : std::string();
   auto image = core::read_file(kernel, kMaxImage);
   Result<std::string> elf = image ? extract_pvh_kernel(*image) : Result<std::string>(std::move(image).error());
-  if (!elf) core::logger("images")->info("no PVH kernel, guests boot the bzImage reason={}", core::log_value(elf.error().message));
+  if (!elf)
+    core::logger("images")->info("no PVH kernel, guests boot the bzImage reason={}",
+                                 core::log_value(elf.error().message));
   const auto written = core::write_file_durably(path, elf ? *elf : std::string(), 0444);
-  if (!written) core::logger("images")->warn("the PVH kernel could not be kept reason={}", core::log_value(written.error().message));
+  if (!written)
+    core::logger("images")->warn("the PVH kernel could not be kept reason={}",
+                                 core::log_value(written.error().message));
   return elf && written ? path : std::string();
 }
 
 Result<BootFiles> ImageStore::prepare(const BootSource& source) {
   if (source.kernel.empty())
-    return make_error(Code::failed_precondition, "this node has no default kernel; set boot.kernel in its config", "no-boot-source");
+    return make_error(Code::failed_precondition, "this node has no default kernel; set boot.kernel in its config",
+                      "no-boot-source");
   BootFiles files;
   files.cmdline = source.cmdline;
   QARAX_TRY(files.kernel, import_file(source.kernel));

@@ -1,5 +1,5 @@
-// Boot files, immutable by digest: <data_dir>/images/<sha256>. A VM refers to what it was started with, so replacing the
-// node's default kernel changes nothing for VMs that exist. Thread-safe.
+// Boot files, immutable by digest: <data_dir>/images/<sha256>. A VM refers to what it was started with, so replacing
+// the node's default kernel changes nothing for VMs that exist. Thread-safe.
 #pragma once
 
 #include <mutex>

@@ -1,5 +1,5 @@
-#include <gtest/gtest.h>
 #include <elf.h>
+#include <gtest/gtest.h>
 #include <lz4.h>
 #include <sys/stat.h>
 
@@ -42,7 +42,8 @@ std::string small_elf(std::uint32_t note_type) {
 
 std::string bzimage(const std::string& elf) {
   std::string packed(static_cast<std::size_t>(LZ4_compressBound(static_cast<int>(elf.size()))), '\0');
-  packed.resize(static_cast<std::size_t>(LZ4_compress_default(elf.data(), packed.data(), static_cast<int>(elf.size()), static_cast<int>(packed.size()))));
+  packed.resize(static_cast<std::size_t>(
+      LZ4_compress_default(elf.data(), packed.data(), static_cast<int>(elf.size()), static_cast<int>(packed.size()))));
   const std::uint32_t block = static_cast<std::uint32_t>(packed.size());
   const std::uint32_t payload = 4 + 4 + block + 4;
   std::string out(1024 + 16 + payload, '\0');
@@ -75,7 +76,8 @@ TEST(KernelImage, RefusesWithTheReason) {
 
 TEST(KernelImage, ACutImageIsRefusedAtEveryLength) {
   const std::string image = bzimage(small_elf(18));
-  for (std::size_t length = 0; length < image.size(); ++length) EXPECT_FALSE(extract_pvh_kernel(std::string_view(image).substr(0, length))) << length;
+  for (std::size_t length = 0; length < image.size(); ++length)
+    EXPECT_FALSE(extract_pvh_kernel(std::string_view(image).substr(0, length))) << length;
 }
 
 class Images : public testing::Test {

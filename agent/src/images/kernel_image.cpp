@@ -4,17 +4,17 @@
 #include <lz4.h>
 #include <zstd.h>
 
-#include <cstdint>
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 
 namespace qarax::agent {
 
 namespace {
 
-constexpr std::size_t kMaxKernel = 512u << 20;    // refuse what claims to be larger than any kernel
-constexpr std::size_t kLz4Block = 8u << 20;       // of the legacy frame format, fixed
-constexpr std::uint32_t kXenPhys32Entry = 18;     // xen/include/public/elfnote.h
+constexpr std::size_t kMaxKernel = 512u << 20;  // refuse what claims to be larger than any kernel
+constexpr std::size_t kLz4Block = 8u << 20;     // of the legacy frame format, fixed
+constexpr std::uint32_t kXenPhys32Entry = 18;   // xen/include/public/elfnote.h
 
 template <class T>
 bool read_at(std::string_view data, std::size_t offset, T& out) {
@@ -51,7 +51,8 @@ Result<std::string> unpack_zstd(std::string_view data, std::size_t size) {
   ZSTD_inBuffer in{data.data(), data.size(), 0};
   ZSTD_outBuffer to{out.data(), out.size(), 0};
   std::size_t left = 1;
-  while (left != 0 && ZSTD_isError(left) == 0 && to.pos < to.size && in.pos < in.size) left = ZSTD_decompressStream(stream, &to, &in);
+  while (left != 0 && ZSTD_isError(left) == 0 && to.pos < to.size && in.pos < in.size)
+    left = ZSTD_decompressStream(stream, &to, &in);
   ZSTD_freeDStream(stream);
   if (ZSTD_isError(left) != 0 || to.pos != size) return refuse("its zstd stream is damaged");
   return out;
@@ -59,18 +60,24 @@ Result<std::string> unpack_zstd(std::string_view data, std::size_t size) {
 
 bool has_pvh_note(std::string_view elf) {
   Elf64_Ehdr header{};
-  if (!read_at(elf, 0, header) || std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_ident[EI_CLASS] != ELFCLASS64) return false;
+  if (!read_at(elf, 0, header) || std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 ||
+      header.e_ident[EI_CLASS] != ELFCLASS64)
+    return false;
   for (unsigned i = 0; i < header.e_phnum; ++i) {
     Elf64_Phdr program{};
     if (!read_at(elf, header.e_phoff + std::size_t{i} * header.e_phentsize, program)) return false;
-    if (program.p_type != PT_NOTE || program.p_offset > elf.size() || program.p_filesz > elf.size() - program.p_offset) continue;
+    if (program.p_type != PT_NOTE || program.p_offset > elf.size() || program.p_filesz > elf.size() - program.p_offset)
+      continue;
     const std::string_view notes = elf.substr(program.p_offset, program.p_filesz);
     std::size_t at = 0;
     Elf64_Nhdr note{};
     while (read_at(notes, at, note)) {
       const std::size_t name = at + sizeof note;
-      if (note.n_type == kXenPhys32Entry && notes.substr(std::min(name, notes.size()), 4) == std::string_view("Xen\0", 4)) return true;
-      at = name + ((std::size_t{note.n_namesz} + 3) & ~std::size_t{3}) + ((std::size_t{note.n_descsz} + 3) & ~std::size_t{3});
+      if (note.n_type == kXenPhys32Entry &&
+          notes.substr(std::min(name, notes.size()), 4) == std::string_view("Xen\0", 4))
+        return true;
+      at = name + ((std::size_t{note.n_namesz} + 3) & ~std::size_t{3}) +
+           ((std::size_t{note.n_descsz} + 3) & ~std::size_t{3});
     }
   }
   return false;
@@ -85,12 +92,14 @@ Result<std::string> extract_pvh_kernel(std::string_view image) {
   std::uint32_t payload_offset = 0;
   std::uint32_t payload_length = 0;
   if (!read_at(image, 0x202, magic) || magic != 0x53726448 /* HdrS */) return refuse("it isn't a bzImage");
-  if (!read_at(image, 0x206, version) || version < 0x0208) return refuse("its boot protocol is older than 2.08 and names no payload");
+  if (!read_at(image, 0x206, version) || version < 0x0208)
+    return refuse("its boot protocol is older than 2.08 and names no payload");
   read_at(image, 0x1f1, setup_sectors);
   read_at(image, 0x248, payload_offset);
   read_at(image, 0x24c, payload_length);
   const std::size_t start = (std::size_t{setup_sectors == 0 ? 4u : setup_sectors} + 1) * 512 + payload_offset;
-  if (payload_length < 8 || start > image.size() || payload_length > image.size() - start) return refuse("its payload lies outside the file");
+  if (payload_length < 8 || start > image.size() || payload_length > image.size() - start)
+    return refuse("its payload lies outside the file");
   const std::string_view payload = image.substr(start, payload_length);
   // The build appends the unpacked size to the compressed stream.
   std::uint32_t size = 0;

@@ -9,8 +9,8 @@
 
 namespace qarax::agent {
 
-// The decompressed ELF. FAILED_PRECONDITION where `image` is no bzImage, its compression isn't lz4 or zstd, or the ELF has
-// no PVH entry note (XEN_ELFNOTE_PHYS32_ENTRY, type 18, name "Xen").
+// The decompressed ELF. FAILED_PRECONDITION where `image` is no bzImage, its compression isn't lz4 or zstd, or the ELF
+// has no PVH entry note (XEN_ELFNOTE_PHYS32_ENTRY, type 18, name "Xen").
 Result<std::string> extract_pvh_kernel(std::string_view image);
 
 }  // namespace qarax::agent

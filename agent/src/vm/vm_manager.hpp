@@ -42,20 +42,22 @@ class VmManager {
  public:
   virtual ~VmManager() = default;
 
-  // Any thread; returns at once. `done` is called exactly once, from a worker thread, when the command has ended (with its
-  // stored result for a repeated (revision, step), refused for a lower revision or for a VM that is still recovering).
+  // Any thread; returns at once. `done` is called exactly once, from a worker thread, when the command has ended (with
+  // its stored result for a repeated (revision, step), refused for a lower revision or for a VM that is still
+  // recovering).
   virtual std::shared_ptr<CommandTicket> execute(Command command, std::function<void(CommandResult)> done) = 0;
 
   // Any thread; asks the VMM within `deadline_ns`. A VM without a folder: a report with `missing`.
   virtual core::VmReport inspect(const std::string& vm, std::int64_t deadline_ns) = 0;
 
-  // All VMs (and tombstones, with `deleted`) as last seen, and every report from then on: the listener is called under the
-  // lock that orders reports, so it must only enqueue. Snapshot and subscription are atomic: no gap, no duplicate.
+  // All VMs (and tombstones, with `deleted`) as last seen, and every report from then on: the listener is called under
+  // the lock that orders reports, so it must only enqueue. Snapshot and subscription are atomic: no gap, no duplicate.
   using Listener = std::function<void(const core::VmReport&)>;
   virtual std::vector<core::VmReport> subscribe(Listener listener, std::uint64_t& id) = 0;
   virtual void unsubscribe(std::uint64_t id) = 0;
 
-  // Folder of the running (or last) incarnation, where the supervisor keeps console.log and control.sock; NOT_FOUND without one.
+  // Folder of the running (or last) incarnation, where the supervisor keeps console.log and control.sock; NOT_FOUND
+  // without one.
   virtual Result<std::string> run_dir(const std::string& vm) = 0;
 };
 
