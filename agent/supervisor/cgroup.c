@@ -1,0 +1,100 @@
+// cgroup v2 by its files (contract: cgroup.h).
+#include "cgroup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int make_folder(const char* path, Failure* failure) {
+  if (mkdir(path, 0755) == 0 || errno == EEXIST) return 0;
+  return fail(failure, errno, "make cgroup %.300s", path);
+}
+
+static void remove_folders(const char* dir) {
+  char path[PATH_MAX];
+  (void)snprintf(path, sizeof path, "%s/vmm", dir);
+  (void)rmdir(path);
+  (void)snprintf(path, sizeof path, "%s/sup", dir);
+  (void)rmdir(path);
+  (void)rmdir(dir);
+}
+
+static int make_and_enter(Cgroup* cgroup, const char* dir, Failure* failure) {
+  char path[PATH_MAX];
+  if (strlen(dir) > sizeof path - 32) return fail(failure, ENAMETOOLONG, "--cgroup");
+  if (make_folder(dir, failure) != 0) return -1;
+  (void)snprintf(path, sizeof path, "%s/sup", dir);
+  if (make_folder(path, failure) != 0) return -1;
+  (void)snprintf(path, sizeof path, "%s/vmm", dir);
+  if (make_folder(path, failure) != 0) return -1;
+  cgroup->vmm_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (cgroup->vmm_fd < 0) return fail(failure, errno, "open cgroup %.300s", path);
+  (void)snprintf(path, sizeof path, "%s/sup/cgroup.procs", dir);
+  int error = write_text(AT_FDCWD, path, "0");
+  // An ordinary folder has no such file, so a path that isn't on a cgroup file system ends here too.
+  if (error != 0) return fail(failure, -error, "move the supervisor to %.300s", path);
+  return 0;
+}
+
+int cgroup_open(Cgroup* cgroup, const char* dir, Failure* failure) {
+  cgroup->dir = NULL;
+  cgroup->vmm_fd = -1;
+  if (make_and_enter(cgroup, dir, failure) == 0) {
+    cgroup->dir = dir;
+    return 0;
+  }
+  if (cgroup->vmm_fd >= 0) (void)close(cgroup->vmm_fd);
+  cgroup->vmm_fd = -1;
+  remove_folders(dir);
+  return -1;
+}
+
+int cgroup_enter_vmm(const Cgroup* cgroup) {
+  return cgroup->vmm_fd < 0 ? 0 : write_text(cgroup->vmm_fd, "cgroup.procs", "0");
+}
+
+void cgroup_kill(const Cgroup* cgroup) {
+  if (cgroup->vmm_fd < 0 || write_text(cgroup->vmm_fd, "cgroup.kill", "1") == 0) return;
+  // Before Linux 5.14: one by one. The caller repeats until the group is empty, so a fork in between is met again.
+  int fd = openat(cgroup->vmm_fd, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return;
+  char text[4096];
+  ssize_t n = read(fd, text, sizeof text - 1);
+  (void)close(fd);
+  if (n <= 0) return;
+  text[n] = '\0';
+  for (char* at = text; *at != '\0';) {
+    char* end = NULL;
+    long pid = strtol(at, &end, 10);
+    if (end == at || *end != '\n') break;  // the last number may be cut
+    if (pid > 1) (void)kill((pid_t)pid, SIGKILL);
+    at = end + 1;
+  }
+}
+
+bool cgroup_populated(const Cgroup* cgroup) {
+  if (cgroup->vmm_fd < 0) return false;
+  int fd = openat(cgroup->vmm_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  char text[256];
+  ssize_t n = read(fd, text, sizeof text - 1);
+  (void)close(fd);
+  if (n <= 0) return false;
+  text[n] = '\0';
+  return strstr(text, "populated 1") != NULL;
+}
+
+void cgroup_remove_vmm(Cgroup* cgroup) {
+  if (cgroup->vmm_fd < 0) return;
+  char path[PATH_MAX];
+  (void)close(cgroup->vmm_fd);
+  cgroup->vmm_fd = -1;
+  (void)snprintf(path, sizeof path, "%s/vmm", cgroup->dir);
+  if (rmdir(path) != 0 && errno != ENOENT) complain("remove cgroup %s: %s", path, strerror(errno));
+}

@@ -1,0 +1,51 @@
+// The connection to the VMM's console socket: output to the log and to the attached clients, their input to the guest.
+//
+// The guest is never held up: its output is read whenever there is some, whatever becomes of it then.
+#pragma once
+
+#include <poll.h>
+
+#include "log.h"
+#include "record.h"
+#include "supervisor.h"
+
+enum { kInputMax = 4096, kReconnectFirstMs = 50, kReconnectLastMs = 1000 };
+
+// Called for output that just went to the log, to pass it on to who is attached.
+typedef void (*ConsoleSink)(void* context, const void* data, size_t length);
+
+typedef struct Console {
+  bool enabled;
+  int dir_fd;      // the socket's folder, because its path may be longer than an address holds
+  char name[100];  // the socket in it
+  int fd;          // -1: not connected
+  int64_t retry_at;
+  int backoff_ms;
+  uint64_t reconnects;
+  ConsoleCounters counters;
+  ConsoleLog log;
+  size_t input_length;
+  char input[kInputMax];
+  ConsoleSink sink;
+  void* sink_context;
+} Console;
+
+// Call it before the working folder changes: `socket_path` may be relative. Doesn't connect yet.
+int console_prepare(Console* console, const char* socket_path, Failure* failure);
+
+// Connects for the first time and begins the log. The VMM needn't have accepted yet: the backlog takes the connection.
+int console_start(Console* console, int64_t log_max, Failure* failure);
+
+// What to poll the connection for; fd -1 when there is none.
+struct pollfd console_poll(const Console* console);
+void console_handle(Console* console, short events, int64_t now);
+
+// Reconnects when it is time. Returns when to be called again, -1: no need.
+int64_t console_tick(Console* console, int64_t now);
+
+// Input for the guest: how much there is room for, and what fits of it.
+size_t console_input_room(const Console* console);
+void console_input(Console* console, const void* data, size_t length);
+
+// The VMM is gone: reads what it left, and closes.
+void console_drain(Console* console);

@@ -1,0 +1,46 @@
+// vmm.log and its bound (contract: vmm_log.h). The VMM has the file open for appending, so it can't be renamed away
+// from under it: the content is copied, and the file cut.
+#include "vmm_log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char kName[] = "vmm.log";
+
+int vmm_log_open(VmmLog* log, Failure* failure) {
+  (void)unlink("vmm.log.1");
+  log->fd = open(kName, O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (log->fd < 0) return fail(failure, errno, "open %s", kName);
+  log->notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+  if (log->notify >= 0 && inotify_add_watch(log->notify, kName, IN_MODIFY) < 0) {
+    (void)close(log->notify);
+    log->notify = -1;
+  }
+  return 0;
+}
+
+void vmm_log_check(VmmLog* log) {
+  char events[1024];
+  while (read(log->notify, events, sizeof events) > 0) {
+  }
+  struct stat info;
+  if (fstat(log->fd, &info) != 0 || info.st_size <= kVmmLogMax) return;
+  off_t from = info.st_size - kVmmLogMax;
+  int out = open("vmm.log.1", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (out >= 0) {
+    while (from < info.st_size) {
+      ssize_t n = sendfile(out, log->fd, &from, (size_t)(info.st_size - from));
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0) break;
+    }
+    (void)close(out);
+  }
+  (void)ftruncate(log->fd, 0);
+  complain("[qarax: the log was cut; the %d bytes before this are in vmm.log.1]", kVmmLogMax);
+}
