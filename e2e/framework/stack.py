@@ -1,0 +1,229 @@
+"""One server and its nodes as a user runs them: own ports, own folders, everything ended and looked after at the end."""
+
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import shutil
+
+import yaml
+
+from . import paths
+from .api import Api, Problem
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_for(what: str, probe, timeout: float = 30, every: float = 0.02):
+    """The probe's first true answer; its last exception or answer is in the failure."""
+    deadline = time.monotonic() + timeout
+    last = None
+    while time.monotonic() < deadline:
+        try:
+            last = probe()
+            if last:
+                return last
+        except (OSError, Problem, AssertionError) as e:
+            last = e
+        time.sleep(every)
+    raise AssertionError(f"{what}: not within {timeout} s; last: {last!r}")
+
+
+class Program:
+    """A qarax program that can be started, killed and started again; its log is one file over all of that."""
+
+    def __init__(self, name: str, folder: pathlib.Path, env: dict | None = None):
+        self.name = name
+        self.folder = folder
+        self.config_path = folder / "config.yaml"
+        self.log_path = folder / "log"
+        self.env = env or {}
+        self.process: subprocess.Popen | None = None
+
+    def start(self) -> None:
+        assert self.process is None
+        env = {k: v for k, v in os.environ.items() if not k.startswith(("QARAX_SERVER_", "QARAX_NODE_"))}
+        env.pop("DATABASE_URL", None)
+        env.update(self.env)
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                [str(paths.program(self.name)), "--config", str(self.config_path)],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env, start_new_session=True,
+            )
+
+    def kill(self, sig: int = signal.SIGKILL) -> int:
+        assert self.process is not None
+        self.process.send_signal(sig)
+        code = self.process.wait(timeout=30)
+        self.process = None
+        return code
+
+    def stop(self) -> int:
+        return self.kill(signal.SIGTERM)
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    def log(self) -> str:
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+
+class Node(Program):
+    def __init__(self, folder: pathlib.Path, plugins: list, boot: dict, settings: dict, env: dict | None = None):
+        super().__init__("qarax-node", folder, env)
+        self.port = free_port()
+        self.data = folder / "data"
+        config = {
+            "listen": {"address": "127.0.0.1", "port": self.port},
+            "data_dir": str(self.data),
+            "boot": boot,
+            "plugins": plugins,
+            "log": {"level": "debug"},
+            **settings,
+        }
+        self.config_path.write_text(yaml.safe_dump(config))
+
+    def vm_dir(self, vm_id: str) -> pathlib.Path:
+        return self.data / "vms" / vm_id
+
+    def vmm_pids(self) -> dict:
+        """VM id → pid of its VMM, by QEMU's own -uuid argument; nothing of the agent's is asked."""
+        found = {}
+        for entry in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                argv = entry.read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if b"qemu-system" not in argv[0] or b"-uuid" not in argv:
+                continue
+            if str(self.data).encode() not in b" ".join(argv) and not self.vm_dir(argv[argv.index(b"-uuid") + 1].decode()).exists():
+                continue
+            found[argv[argv.index(b"-uuid") + 1].decode()] = int(entry.parent.name)
+        return found
+
+
+class Server(Program):
+    def __init__(self, folder: pathlib.Path, settings: dict, env: dict | None = None):
+        super().__init__("qarax-server", folder, env)
+        self.port = free_port()
+        self.data = folder / "data"
+        config = {
+            "listen": {"address": "127.0.0.1", "port": self.port},
+            "data_dir": str(self.data),
+            "log": {"level": "debug"},
+            **settings,
+        }
+        self.config_path.write_text(yaml.safe_dump(config))
+        self.base = f"http://127.0.0.1:{self.port}"
+
+
+class Stack:
+    def __init__(self, server_settings: dict | None = None, accelerator: str = "tcg"):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="qarax-e2e-"))
+        self.accelerator = accelerator
+        self.nodes: list[Node] = []
+        (self.folder / "server").mkdir()
+        self.server = Server(self.folder / "server", server_settings or {})
+        self.server.start()
+        self.api = Api(self.server.base)
+        wait_for("server ready", lambda: self.server_alive() and self.api.session.get(self.server.base + "/livez", timeout=5).status_code == 200)
+        self.api.load_contract()
+
+    def server_alive(self) -> bool:
+        code = self.server.process.poll()
+        if code is not None:
+            raise RuntimeError(f"qarax-server ended with {code}:\n{self.server.log()}")
+        return True
+
+    def qemu_plugin(self, **config) -> dict:
+        return {"path": str(paths.plugin("qemu")), "required": True, "config": {"accelerator": self.accelerator, **config}}
+
+    def simulator_plugin(self, **config) -> dict:
+        return {"path": str(paths.plugin("simulator")), "required": True, "config": config}
+
+    def boot(self, cmdline: str = "console=ttyS0 reboot=k panic=1") -> dict:
+        guest = paths.guest_dir()
+        return {"kernel": str(guest / "vmlinuz"), "initramfs": str(paths.guest_initramfs(guest)), "cmdline": cmdline}
+
+    def add_node(self, name: str = "node1", plugins: list | None = None, boot: dict | None = None, settings: dict | None = None,
+                 env: dict | None = None, register: bool = True) -> Node:
+        folder = self.folder / name
+        folder.mkdir()
+        plugins = [self.qemu_plugin(), self.simulator_plugin()] if plugins is None else plugins
+        node = Node(folder, plugins, self.boot() if boot is None else boot, settings or {}, env)
+        self.nodes.append(node)
+        node.start()
+        if register:
+            self.register(name, node)
+        return node
+
+    def register(self, name: str, node: Node) -> str:
+        response = self.api.ok("POST", "/hosts", json={"name": name, "address": "127.0.0.1", "port": node.port})
+        host_id = response.text
+        self.wait_host(host_id, "up")
+        return host_id
+
+    def wait_host(self, host_id: str, status: str, timeout: float = 30) -> dict:
+        return wait_for(f"host {host_id} {status}", lambda: next((h for h in self.api.hosts() if h["id"] == host_id and h["status"] == status), None), timeout)
+
+    def wait_state(self, vm_id: str, state: str, timeout: float = 30) -> dict:
+        return wait_for(f"VM {vm_id} {state}", lambda: (lambda v: v if v["status"] == state else None)(self.api.vm(vm_id)), timeout)
+
+    def wait_console(self, vm_id: str, text: str, timeout: float = 60) -> str:
+        return wait_for(f"{text!r} on the console of {vm_id}", lambda: (lambda c: c if text in c else None)(self.api.console(vm_id)), timeout, every=0.1)
+
+    def close(self, keep: bool = False) -> list:
+        """Ends everything; answers what was left behind (a test fails on it)."""
+        left = []
+        if self.server.process is None:
+            self.server.start()
+        for node in self.nodes:
+            if node.process is None:
+                node.start()
+        try:
+            for vm in self.api.vms():
+                wait_for(f"delete {vm['name']}", lambda v=vm: self.api.call("DELETE", f"/vms/{v['id']}").status_code in (204, 404), 30, 0.2)
+        except Exception as e:  # noqa: BLE001 - reported as a leftover, so that the rest is still ended
+            left.append(f"a VM could not be deleted: {e}")
+        for program in [self.server, *self.nodes]:
+            if program.process is not None:
+                code = program.stop()
+                if code != 0:
+                    left.append(f"{program.name} ended with {code} at SIGTERM")
+        marker = str(self.folder).encode()
+        deadline = time.monotonic() + 5
+        while True:
+            alive = []
+            for entry in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+                try:
+                    argv = entry.read_bytes()
+                except OSError:
+                    continue
+                if marker in argv and int(entry.parent.name) != os.getpid():
+                    alive.append((int(entry.parent.name), argv.replace(b"\0", b" ")[:160]))
+            if not alive or time.monotonic() > deadline:
+                break
+            time.sleep(0.05)
+        for pid, argv in alive:
+            left.append(f"process {pid} still runs: {argv!r}")
+            os.kill(pid, signal.SIGKILL)
+        if keep or left:
+            print(f"kept for inspection: {self.folder}")
+        else:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        return left
+
+
+def uptimes(console: str) -> list:
+    """The guest's own once-a-second uptime lines, in order."""
+    return [float(m) for m in re.findall(r"qarax uptime (\d+\.\d+)", console)]

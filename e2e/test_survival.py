@@ -1,0 +1,154 @@
+"""kill -9 of each part, and what must survive it. The guests' own uptime lines are the witness."""
+
+import os
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from framework.stack import uptimes, wait_for
+
+pytestmark = pytest.mark.guest
+
+
+def start_guests(stack, count: int) -> list:
+    ids = [stack.api.create(f"guest-{i}") for i in range(count)]
+    with ThreadPoolExecutor(count) as pool:
+        for result in [pool.submit(stack.api.act, i, "start") for i in ids]:
+            assert result.result()["status"] == "running"
+    for vm_id in ids:
+        stack.wait_console(vm_id, "qarax uptime", 180)
+    return ids
+
+
+@pytest.mark.serial
+def test_agent_killed_while_eight_guests_run(stack):
+    node = stack.nodes[0]
+    ids = start_guests(stack, 8)
+    pids = node.vmm_pids()
+    assert set(pids) == set(ids)
+    before = {i: len(uptimes(stack.api.console(i))) for i in ids}
+    node.kill()
+    time.sleep(3)  # the guests go on meanwhile: that's the point
+    node.start()
+    for vm_id in ids:
+        stack.wait_state(vm_id, "running", 30)
+    assert node.vmm_pids() == pids, "the same VMMs as before"
+    for vm_id in ids:
+        assert stack.api.act(vm_id, "pause")["status"] == "paused"
+        assert stack.api.act(vm_id, "resume")["status"] == "running"
+        lines = uptimes(stack.api.console(vm_id))
+        assert len(lines) > before[vm_id], "the guest went on printing while the agent was dead"
+        # Every second is there: guests on two cores may be late, but no line may be missing.
+        seconds = [int(u) for u in lines]
+        gaps = [(a, b) for a, b in zip(seconds, seconds[1:]) if b - a > 2]
+        assert not gaps, f"holes in the guest's uptime lines: {gaps}"
+    for vm_id in ids:
+        assert stack.api.act(vm_id, "force-stop")["status"] == "shutdown"
+
+
+def test_vmm_killed_is_seen_within_a_second(stack):
+    vm_id = start_guests(stack, 1)[0]
+    os.kill(stack.nodes[0].vmm_pids()[vm_id], signal.SIGKILL)
+    begun = time.monotonic()
+    vm = stack.wait_state(vm_id, "shutdown", 5)
+    assert time.monotonic() - begun < 1.0
+    assert vm["exit"]["kind"] == "signaled" and vm["exit"]["signal"] == signal.SIGKILL
+    assert "signal 9" in vm["status_reason"]
+    assert stack.api.act(vm_id, "start")["status"] == "running", "and it can be started again"
+
+
+def test_vmm_killed_while_the_agent_is_down(stack):
+    vm_id = start_guests(stack, 1)[0]
+    node = stack.nodes[0]
+    pid = node.vmm_pids()[vm_id]
+    node.kill()
+    stack.wait_state(vm_id, "unknown", 15)
+    os.kill(pid, signal.SIGKILL)
+    node.start()
+    vm = stack.wait_state(vm_id, "shutdown", 15)
+    assert vm["exit"]["kind"] == "signaled" and vm["exit"]["signal"] == signal.SIGKILL
+    assert "qarax uptime" in stack.api.console(vm_id)
+
+
+def test_node_down_is_unknown_and_never_shutdown(stack):
+    vm_id = start_guests(stack, 1)[0]
+    node = stack.nodes[0]
+    node.kill()
+    vm = stack.wait_state(vm_id, "unknown", 15)
+    assert vm["status_reason"]
+    refused = stack.api.call("POST", f"/vms/{vm_id}/start")
+    assert refused.status_code in (409, 503)
+    assert stack.api.call("DELETE", f"/vms/{vm_id}").status_code == 503
+    assert stack.api.vm(vm_id)["id"] == vm_id
+    node.start()
+    stack.wait_state(vm_id, "running", 15)
+
+
+def test_server_killed_and_restarted_finds_its_vms(stack):
+    vm_id = start_guests(stack, 1)[0]
+    stack.server.kill()
+    stack.server.start()
+    wait_for("server back", lambda: stack.api.session.get(stack.server.base + "/livez", timeout=5).status_code == 200)
+    stack.wait_state(vm_id, "running", 15)
+    assert stack.api.act(vm_id, "stop")["status"] == "shutdown"
+
+
+def test_server_killed_during_a_hundred_creates(bare_stack):
+    stack = bare_stack
+    acknowledged = []
+    lock = threading.Lock()
+
+    def create(i: int) -> None:
+        try:
+            vm_id = stack.api.__class__(stack.server.base).create(f"flood-{i}")
+        except Exception:  # noqa: BLE001 - not acknowledged: no promise
+            return
+        with lock:
+            acknowledged.append(vm_id)
+
+    with ThreadPoolExecutor(16) as pool:
+        for i in range(100):
+            pool.submit(create, i)
+        wait_for("a few creates", lambda: len(acknowledged) >= 10, 20, 0.001)
+        stack.server.kill()
+    stack.server.start()
+    wait_for("server back", lambda: stack.api.session.get(stack.server.base + "/livez", timeout=5).status_code == 200)
+    there = {v["id"] for v in stack.api.vms()}
+    assert set(acknowledged) <= there, "a 201 that is gone after the restart"
+    assert len(acknowledged) >= 10
+
+
+def test_sigterm_ends_server_and_node_in_time_and_vms_run_on(stack):
+    vm_id = start_guests(stack, 1)[0]
+    node = stack.nodes[0]
+    pid = node.vmm_pids()[vm_id]
+    for program in (stack.server, node):
+        begun = time.monotonic()
+        assert program.stop() == 0
+        assert time.monotonic() - begun < 5
+    os.kill(pid, 0)
+    node.start()
+    stack.server.start()
+    wait_for("server back", lambda: stack.api.session.get(stack.server.base + "/livez", timeout=5).status_code == 200)
+    stack.wait_state(vm_id, "running", 15)
+    assert node.vmm_pids()[vm_id] == pid
+
+
+def test_two_nodes(stack):
+    stack.add_node("node2")
+    ids = start_guests(stack, 2)
+    hosts = {stack.api.vm(i)["host_id"] for i in ids}
+    assert len(hosts) == 2, "two empty nodes of one size get one VM each"
+    first, second = stack.nodes
+    assert len(first.vmm_pids()) == 1 and len(second.vmm_pids()) == 1
+    # One node's death touches the other's VMs in no way.
+    on_first = next(iter(first.vmm_pids()))
+    on_second = next(iter(second.vmm_pids()))
+    first.kill()
+    stack.wait_state(on_first, "unknown", 15)
+    assert stack.api.act(on_second, "pause")["status"] == "paused"
+    first.start()
+    stack.wait_state(on_first, "running", 15)
