@@ -115,7 +115,7 @@ static bool all_gone(Supervisor* self) {
 static int64_t sooner(int64_t a, int64_t b) { return a < 0 || (b >= 0 && b < a) ? b : a; }
 
 static void run(Supervisor* self) {
-  enum { kSignals, kConsole, kVmmLog, kControl, kPolled = kControl + 1 + kMaxClients };
+  enum { kSignals, kConsole, kControl, kPolled = kControl + 1 + kMaxClients };
   struct pollfd polled[kPolled];
   while (!all_gone(self)) {
     int64_t now = monotonic_ms();
@@ -124,14 +124,13 @@ static void run(Supervisor* self) {
     // The group is empty a moment after its last process was reaped, and nothing tells when.
     if (self->childless && !self->killing) next = sooner(next, now + kGroupEmptyMs);
     next = sooner(next, control_tick(&self->control, now));
+    next = sooner(next, vmm_log_tick(&self->vmm_log, now));
     if (!self->vmm_ended) next = sooner(next, console_tick(&self->console, now));
     polled[kSignals] = (struct pollfd){.fd = self->signal_fd, .events = POLLIN};
     polled[kConsole] = console_poll(&self->console);
-    polled[kVmmLog] = (struct pollfd){.fd = self->vmm_log.notify, .events = POLLIN};
     size_t clients = control_poll(&self->control, polled + kControl);
     int64_t wait = next < 0 ? -1 : next > now ? next - now : 0;
     if (poll(polled, kPolled, (int)wait) < 0) continue;
-    if (polled[kVmmLog].revents != 0) vmm_log_check(&self->vmm_log);
     console_handle(&self->console, polled[kConsole].revents, monotonic_ms());
     control_handle(&self->control, polled + kControl, clients, monotonic_ms());
     if (polled[kSignals].revents != 0) {
@@ -145,6 +144,7 @@ static void run(Supervisor* self) {
 
 static void finish(Supervisor* self) {
   console_drain(&self->console);
+  vmm_log_check(&self->vmm_log);
   cgroup_remove_vmm(&self->cgroup);
   int error = -1;
   for (int i = 0; i < kExitRecordTries && error != 0; ++i) {

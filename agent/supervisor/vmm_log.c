@@ -4,9 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/inotify.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,22 +12,18 @@ static const char kName[] = "vmm.log";
 
 int vmm_log_open(VmmLog* log, Failure* failure) {
   (void)unlink("vmm.log.1");
+  *log = (VmmLog){.interval_ms = kVmmLogFirstMs};
   log->fd = open(kName, O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (log->fd < 0) return fail(failure, errno, "open %s", kName);
-  log->notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-  if (log->notify >= 0 && inotify_add_watch(log->notify, kName, IN_MODIFY) < 0) {
-    (void)close(log->notify);
-    log->notify = -1;
-  }
-  return 0;
+  return log->fd < 0 ? fail(failure, errno, "open %s", kName) : 0;
 }
 
 void vmm_log_check(VmmLog* log) {
-  char events[1024];
-  while (read(log->notify, events, sizeof events) > 0) {
-  }
   struct stat info;
-  if (fstat(log->fd, &info) != 0 || info.st_size <= kVmmLogMax) return;
+  if (fstat(log->fd, &info) != 0) return;
+  log->interval_ms = info.st_size != log->size ? kVmmLogFirstMs : log->interval_ms * 2;
+  if (log->interval_ms > kVmmLogLastMs) log->interval_ms = kVmmLogLastMs;
+  log->size = info.st_size;
+  if (info.st_size <= kVmmLogMax) return;
   off_t from = info.st_size - kVmmLogMax;
   int out = open("vmm.log.1", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (out >= 0) {
@@ -43,4 +36,12 @@ void vmm_log_check(VmmLog* log) {
   }
   (void)ftruncate(log->fd, 0);
   complain("[qarax: the log was cut; the %d bytes before this are in vmm.log.1]", kVmmLogMax);
+}
+
+int64_t vmm_log_tick(VmmLog* log, int64_t now) {
+  if (now >= log->next_at) {
+    vmm_log_check(log);
+    log->next_at = now + log->interval_ms;
+  }
+  return log->next_at;
 }

@@ -1,0 +1,204 @@
+// The console: what reaches the log and the clients, and what happens where it can't.
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+#include "supervisor_fixture.hpp"
+
+namespace {
+
+TEST_F(SupervisorTest, EveryByteUpToTheLastIsInTheLog) {
+  Launched launched = launch_with_console({"flood", "1000001", "exit", "0"});
+  EXPECT_EQ(wait_exit(launched.supervisor), 0);
+  std::string log = read_file("console.log");
+  EXPECT_EQ(log.size(), 1000001U);
+  EXPECT_EQ(follow_pattern(log, 0), 1000001);
+  std::string record = read_file("exit.json");
+  EXPECT_EQ(number_in(record, "console_bytes"), 1000001);
+  EXPECT_EQ(number_in(record, "console_dropped"), 0);
+}
+
+TEST_F(SupervisorTest, BytesBeforeACrashAreInTheLog) {
+  Launched launched = launch_with_console({"say", "Kernel panic", "raise", "9"});
+  EXPECT_EQ(wait_exit(launched.supervisor), 0);
+  EXPECT_EQ(read_file("console.log"), "Kernel panic");
+}
+
+TEST_F(SupervisorTest, AttachedClientTalksToTheGuest) {
+  Launched launched = launch_with_console({"echo", "exit", "0"});
+  int client = connect_control();
+  write_all(client, "attach\nwith the command,");
+  EXPECT_EQ(read_until(client, ","), "ok\nwith the command,");
+  write_all(client, "later!");
+  EXPECT_EQ(read_until(client, "!"), "later!");
+  write_all(client, "q");
+  EXPECT_EQ(read_all(client), "");
+  close(client);
+  EXPECT_EQ(wait_exit(launched.supervisor), 0);
+  EXPECT_EQ(read_file("console.log"), "with the command,later!");
+}
+
+TEST_F(SupervisorTest, LotsOfInputAllArrives) {
+  Launched launched = launch_with_console({"echo", "exit", "0"});
+  int reader = attach();
+  int writer = attach();
+  std::string text(100000, 'a');
+  for (size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>('A' + i % 10);
+  std::string got;
+  // In pieces, so that neither side of this one thread waits for the other.
+  for (size_t i = 0; i < text.size(); i += 1000) {
+    write_all(writer, text.substr(i, 999) + "\n");
+    got += read_until(reader, "\n");
+    read_until(writer, "\n");
+  }
+  EXPECT_EQ(got.size(), text.size());
+  write_all(writer, "q");
+  EXPECT_EQ(wait_exit(launched.supervisor), 0);
+  close(reader);
+  close(writer);
+}
+
+TEST_F(SupervisorTest, TwoClientsSeeTheSame) {
+  Launched launched = launch_with_console({"line", "say", "for both\n", "line", "exit", "0"});
+  int first = attach();
+  int second = attach();
+  write_all(first, "\n");
+  EXPECT_EQ(read_until(first, "\n"), "for both\n");
+  EXPECT_EQ(read_until(second, "\n"), "for both\n");
+  write_all(second, "\n");
+  EXPECT_EQ(wait_exit(launched.supervisor), 0);
+  close(first);
+  close(second);
+}
+
+TEST_F(SupervisorTest, SlowClientLosesMarkedBytesAndHoldsNobodyUp) {
+  Launched launched = launch_with_console({"line", "flood", "4000000", "say", "END", "line", "exit", "0"});
+  int slow = attach();
+  int control = attach();
+  write_all(control, "\n");
+  // While `slow` reads nothing at all, the guest writes everything.
+  for (std::string status; number_in(status, "bytes") != 4000003;) {
+    status = ask("status");
+    ASSERT_FALSE(status.empty());
+  }
+  EXPECT_EQ(follow_pattern(read_file("console.log").substr(0, 4000000), 0), 4000000);
+  std::string got = read_until(slow, " bytes dropped]\n");
+  long dropped = 0;
+  // The three bytes of END were dropped with the rest.
+  EXPECT_EQ(follow_pattern(got, 0, &dropped), 4000003);
+  EXPECT_GT(dropped, 1000000);
+  write_all(control, "\n");
+  EXPECT_EQ(wait_exit(launched.supervisor), 0);
+  close(slow);
+  close(control);
+}
+
+TEST_F(SupervisorTest, TailJoinsTheLiveOutputWithoutGapOrRepetition) {
+  Launched launched = launch_with_console({"flood", "300000", "line", "flood", "5000000", "exit", "0"});
+  for (std::string status; number_in(status, "bytes") != 300000;) {
+    status = ask("status");
+    ASSERT_FALSE(status.empty());
+  }
+  int trigger = attach();
+  int tail = attach("attach tail 250000");
+  write_all(trigger, "\n");
+  close(trigger);
+  std::array<int, 3> late = {attach("attach tail 1000000"), attach("attach tail 77"), attach("attach tail 1")};
+  std::string got = read_all(tail);
+  EXPECT_EQ(got.substr(0, 8), "0006250\n");
+  // This thread may be too slow for the guest: what was dropped is then marked, and nothing else is missing.
+  EXPECT_EQ(follow_pattern(got, 50000), 5300000);
+  for (int fd : late) close(fd);
+  EXPECT_EQ(wait_exit(launched.supervisor), 0);
+  EXPECT_EQ(follow_pattern(read_file("console.log"), 0), 5300000);
+}
+
+TEST_F(SupervisorTest, LogRotatesWithinItsLimitAndSaysWhatIsGone) {
+  Launched launched = launch_with_console({"flood", "100000", "line", "exit", "0"}, {"--log-max", "8192"});
+  for (std::string status; number_in(status, "bytes") != 100000;) {
+    status = ask("status");
+    ASSERT_FALSE(status.empty());
+  }
+  int client = attach("attach tail 100000");
+  std::string older = read_file("console.log.1");
+  std::string current = read_file("console.log");
+  EXPECT_LE(older.size() + current.size(), 8192U);
+  EXPECT_GT(older.size() + current.size(), 4096U);
+  long dropped = 0;
+  EXPECT_EQ(follow_pattern(older + current, 0, &dropped), 100000);
+  EXPECT_GT(dropped, 90000);
+  write_all(client, "\n");
+  // What a client is told is what the file says.
+  EXPECT_EQ(read_all(client), older + current);
+  close(client);
+  EXPECT_EQ(wait_exit(launched.supervisor), 0);
+  EXPECT_EQ(number_in(read_file("exit.json"), "console_dropped"), 0);
+}
+
+TEST_F(SupervisorTest, UnwritableLogIsMarkedOnceItCanBeWrittenAgain) {
+  Launched launched = launch_with_console({"line", "flood", "5000", "line", "flood", "100", "exit", "0"});
+  int client = attach();
+  // A full disk as the supervisor sees it: no file may grow beyond 1000 bytes.
+  rlimit before{};
+  rlimit full{1000, RLIM_INFINITY};
+  ASSERT_EQ(prlimit(launched.supervisor, RLIMIT_FSIZE, &full, &before), 0);
+  write_all(client, "\n");
+  std::string live;
+  while (live.size() < 5000) live += read_until(client, "\n");
+  EXPECT_EQ(follow_pattern(live, 0), 5000) << "what can't be logged is still shown";
+  EXPECT_EQ(number_in(ask("status"), "dropped"), 4000);
+  ASSERT_EQ(prlimit(launched.supervisor, RLIMIT_FSIZE, &before, nullptr), 0);
+  write_all(client, "\n");
+  close(client);
+  EXPECT_EQ(wait_exit(launched.supervisor), 0);
+  std::string log = read_file("console.log");
+  EXPECT_EQ(log.substr(1000, 29), "\n[qarax: 4000 bytes dropped]\n");
+  EXPECT_EQ(follow_pattern(log, 0), 5100);
+  EXPECT_EQ(number_in(read_file("exit.json"), "console_bytes"), 5100);
+  EXPECT_EQ(number_in(read_file("exit.json"), "console_dropped"), 4000);
+}
+
+TEST_F(SupervisorTest, LostConnectionIsMadeAgainAndTheGapMarked) {
+  Launched launched = launch_with_console({"say", "one\n", "again", "10", "say", "two\n", "line", "exit", "0"});
+  int client = attach("attach tail 1000");
+  EXPECT_EQ(read_until(client, "two\n"), "one\n\n[qarax: console reconnected, output may be missing here]\ntwo\n");
+  EXPECT_EQ(number_in(ask("status"), "reconnects"), 1);
+  write_all(client, "\n");
+  EXPECT_EQ(wait_exit(launched.supervisor), 0);
+  close(client);
+}
+
+TEST_F(SupervisorTest, CommandsWorkWhenAllPlacesAreTaken) {
+  Launched launched = launch_with_console({"wait"});
+  std::vector<int> clients;
+  for (int i = 0; i < 8; ++i) clients.push_back(attach());
+  EXPECT_EQ(ask("attach"), "error 8 clients are attached already\n");
+  EXPECT_EQ(number_in(ask("status"), "attached"), 8);
+  close(clients.back());
+  clients.pop_back();
+  while (number_in(ask("status"), "attached") != 7) {
+  }
+  clients.push_back(attach());
+  EXPECT_EQ(ask("kill"), "ok\n");
+  EXPECT_EQ(wait_exit(launched.supervisor), 0);
+  for (int fd : clients) close(fd);
+}
+
+TEST_F(SupervisorTest, ClientThatEndsItsInputStillListens) {
+  Launched launched = launch_with_console({"line", "line", "say", "heard", "exit", "0"});
+  int listener = attach();
+  write_all(listener, "\n");
+  shutdown(listener, SHUT_WR);
+  int writer = attach();
+  write_all(writer, "\n");
+  EXPECT_EQ(read_all(listener), "heard");
+  close(listener);
+  close(writer);
+  EXPECT_EQ(wait_exit(launched.supervisor), 0);
+}
+
+}  // namespace
