@@ -23,6 +23,9 @@ extern "C" {
 #define QARAX_NOEXCEPT
 #endif
 
+/* What the one exported constant of a plugin file carries; everything else stays hidden. */
+#define QARAX_EXPORT __attribute__((visibility("default")))
+
 /* "QARAXPLG" read as a little-endian number; never changes, in any major. */
 #define QARAX_ABI_MAGIC UINT64_C(0x474c505841524151)
 #define QARAX_ABI_MAJOR 0

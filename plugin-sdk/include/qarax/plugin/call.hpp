@@ -13,7 +13,7 @@
 
 namespace qarax::plugin {
 
-inline qarax_text text(std::string_view view) { return {view.data(), view.size()}; }
+constexpr qarax_text text(std::string_view view) { return {view.data(), view.size()}; }
 inline std::string_view view(qarax_text text) {
   return text.len == 0 ? std::string_view() : std::string_view(text.ptr, text.len);
 }

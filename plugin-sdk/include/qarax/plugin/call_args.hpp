@@ -42,6 +42,17 @@ struct Fields<Error> {
 };
 QARAX_FIELDS_COMPLETE(Error);
 
+// The error document from across the border, read leniently; empty when it isn't one.
+inline std::optional<Error> decode_error(std::string_view document) {
+  const auto parsed = json::parse(document);
+  if (!parsed) return std::nullopt;
+  Error error;
+  detail::Decoder decoder(Unknown::ignore);
+  decoder.read(*parsed, error, "");
+  if (!decoder.problems.empty()) return std::nullopt;
+  return error;
+}
+
 struct CreateArgs {
   RawJson config{};         // checked against config_schema before; null where the node's config has none
   std::string state_dir{};  // absolute, private to this instance, survives restarts

@@ -1,0 +1,175 @@
+# qarax_add_plugin(<name> KIND hypervisor SOURCES … [TESTS …] [LIBS …] [TEST_LIBS …] [CHECK_CONFIG json] [EXAMPLE])
+#
+#   qarax_plugin_<name>_logic   static library of every source but plugin.cpp (or plugin.c): what the tests link
+#   qarax_plugin_<name>         the module <name>.so in ${CMAKE_BINARY_DIR}/plugins, installed to lib/qarax/plugins
+#                               (EXAMPLE: stays in its own binary folder, isn't installed)
+#   qarax_plugin_<name>_test    GoogleTest binary of TESTS, one CTest entry
+#   qarax_plugin_<name>_load    CTest entry: the file passes the host's handshake, so a plugin can't be added untested
+#
+# LIBS must be static or header-only: whatever a plugin needs goes into its file. A plugin links the SDK and nothing else
+# of qarax; anything else of qarax, gRPC, Protobuf or Poco in its link line stops the configure.
+include_guard(GLOBAL)
+
+set(QARAX_PLUGIN_MAP ${CMAKE_CURRENT_LIST_DIR}/plugin.map)
+
+function(qarax_add_plugin NAME)
+  cmake_parse_arguments(A "EXAMPLE" "KIND;CHECK_CONFIG" "SOURCES;TESTS;LIBS;TEST_LIBS" ${ARGN})
+  if(A_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "qarax_add_plugin(${NAME}): unknown arguments: ${A_UNPARSED_ARGUMENTS}")
+  endif()
+  if(NOT NAME MATCHES "^[a-z][a-z0-9_]*$")
+    message(FATAL_ERROR "qarax_add_plugin(${NAME}): a plugin's name is [a-z][a-z0-9_]*, as its short name is")
+  endif()
+  if(NOT A_KIND STREQUAL "hypervisor")
+    message(FATAL_ERROR "qarax_add_plugin(${NAME}): KIND must be hypervisor (storage and network are drafts)")
+  endif()
+
+  set(entry ${A_SOURCES})
+  list(FILTER entry INCLUDE REGEX "(^|/)plugin\\.(c|cpp|cc)$")
+  set(logic ${A_SOURCES})
+  list(FILTER logic EXCLUDE REGEX "(^|/)plugin\\.(c|cpp|cc)$")
+  if(NOT entry)
+    message(FATAL_ERROR "qarax_add_plugin(${NAME}): SOURCES needs plugin.cpp (or plugin.c) with the export line")
+  endif()
+
+  # Warnings are the tree's where there are any; a stranger's build keeps its own.
+  set(flags)
+  if(TARGET qarax_flags)
+    set(flags qarax_flags)
+    if(NOT "${A_SOURCES}" MATCHES "\\.(cpp|cc|cxx)(;|$)")
+      set(flags qarax_c_flags)
+    endif()
+  endif()
+
+  if(logic)
+    add_library(qarax_plugin_${NAME}_logic STATIC ${logic})
+    set_target_properties(qarax_plugin_${NAME}_logic PROPERTIES POSITION_INDEPENDENT_CODE ON
+      C_VISIBILITY_PRESET hidden CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+    target_include_directories(qarax_plugin_${NAME}_logic PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
+    target_link_libraries(qarax_plugin_${NAME}_logic PUBLIC qarax::plugin_sdk ${A_LIBS})
+    target_link_libraries(qarax_plugin_${NAME}_logic PRIVATE ${flags})
+    target_compile_features(qarax_plugin_${NAME}_logic PUBLIC cxx_std_20)
+    set(libs qarax_plugin_${NAME}_logic)
+  else()
+    set(libs ${A_LIBS})
+  endif()
+
+  add_library(qarax_plugin_${NAME} MODULE ${entry})
+  qarax_plugin_link_options(qarax_plugin_${NAME})
+  set_target_properties(qarax_plugin_${NAME} PROPERTIES OUTPUT_NAME ${NAME})
+  if(NOT A_EXAMPLE)
+    set_target_properties(qarax_plugin_${NAME} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/plugins)
+    install(TARGETS qarax_plugin_${NAME} LIBRARY DESTINATION lib/qarax/plugins)
+  endif()
+  target_link_libraries(qarax_plugin_${NAME} PRIVATE qarax::plugin_sdk ${libs} ${flags})
+  target_compile_features(qarax_plugin_${NAME} PRIVATE cxx_std_20)
+
+  # At the end of the configure, when every target exists and nothing can be linked behind our back any more.
+  cmake_language(EVAL CODE
+    "cmake_language(DEFER DIRECTORY [[${CMAKE_SOURCE_DIR}]] CALL qarax_check_plugin_links ${NAME})")
+
+  qarax_plugin_tests(${NAME} "${A_TESTS}" "${libs}" "${A_TEST_LIBS}" "${A_CHECK_CONFIG}")
+endfunction()
+
+# What makes a module safe to load beside others: one exported symbol, every other one resolved, never unloaded.
+function(qarax_plugin_link_options TARGET)
+  set_target_properties(${TARGET} PROPERTIES PREFIX "" SUFFIX .so POSITION_INDEPENDENT_CODE ON
+    C_VISIBILITY_PRESET hidden CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON
+    LINK_DEPENDS ${QARAX_PLUGIN_MAP})
+  target_link_options(${TARGET} PRIVATE -Wl,--version-script=${QARAX_PLUGIN_MAP} -Wl,-z,nodelete -Wl,-z,now
+    -Wl,--exclude-libs,ALL)
+  # A sanitizer's runtime lives in the program, so a module built with one has symbols that only the program resolves.
+  if(NOT QARAX_SANITIZE AND NOT "${CMAKE_CXX_FLAGS} ${CMAKE_MODULE_LINKER_FLAGS}" MATCHES "-fsanitize")
+    target_link_options(${TARGET} PRIVATE -Wl,-z,defs)
+  endif()
+endfunction()
+
+function(qarax_plugin_tests NAME TESTS LIBS TEST_LIBS CONFIG)
+  if(DEFINED QARAX_TESTS AND NOT QARAX_TESTS)
+    return()
+  endif()
+  if(TESTS)
+    if(NOT TARGET GTest::gtest_main)
+      find_package(GTest 1.12 REQUIRED)
+    endif()
+    add_executable(qarax_plugin_${NAME}_test ${TESTS})
+    target_link_libraries(qarax_plugin_${NAME}_test PRIVATE ${LIBS} qarax::plugin_sdk ${TEST_LIBS}
+      GTest::gtest_main GTest::gmock $<TARGET_NAME_IF_EXISTS:qarax_flags>)
+    target_compile_definitions(qarax_plugin_${NAME}_test PRIVATE
+      QARAX_TEST_DATA="${CMAKE_CURRENT_SOURCE_DIR}" QARAX_PLUGIN_FILE="$<TARGET_FILE:qarax_plugin_${NAME}>")
+    add_test(NAME qarax_plugin_${NAME}_test COMMAND qarax_plugin_${NAME}_test)
+    set_tests_properties(qarax_plugin_${NAME}_test PROPERTIES TIMEOUT 180)
+  endif()
+
+  set(check ${QARAX_PLUGIN_LOAD_CHECK})
+  if(NOT check AND QARAX_IN_TREE)
+    set(check ${CMAKE_BINARY_DIR}/bin/qarax-plugin-load-check)
+  endif()
+  if(check)
+    set(arguments $<TARGET_FILE:qarax_plugin_${NAME}>)
+    if(CONFIG)
+      list(APPEND arguments --config ${CONFIG})
+    endif()
+    add_test(NAME qarax_plugin_${NAME}_load COMMAND ${check} ${arguments})
+    set_tests_properties(qarax_plugin_${NAME}_load PROPERTIES TIMEOUT 60)
+  else()
+    message(STATUS "qarax_add_plugin(${NAME}): qarax-plugin-load-check isn't installed, so ${NAME}.so isn't load-tested")
+  endif()
+endfunction()
+
+# ---- the rule that a plugin links the SDK and nothing else of ours ----
+
+function(qarax_check_plugin_links NAME)
+  set(seen)
+  foreach(target qarax_plugin_${NAME} qarax_plugin_${NAME}_logic)
+    if(TARGET ${target})
+      qarax_walk_links(${NAME} ${target})
+    endif()
+  endforeach()
+endfunction()
+
+# Reads and writes `seen` of the caller.
+function(qarax_walk_links NAME node)
+  if(node IN_LIST seen)
+    return()
+  endif()
+  list(APPEND seen ${node})
+  get_target_property(type ${node} TYPE)
+  set(all)
+  set(properties INTERFACE_LINK_LIBRARIES)
+  if(NOT type STREQUAL "INTERFACE_LIBRARY")
+    list(APPEND properties LINK_LIBRARIES)
+  endif()
+  foreach(property ${properties})
+    get_target_property(libraries ${node} ${property})
+    if(libraries)
+      list(APPEND all ${libraries})
+    endif()
+  endforeach()
+  foreach(library IN LISTS all)
+    # "$<LINK_ONLY:x>" and directory ids of target_link_libraries from elsewhere
+    string(REGEX REPLACE "^\\$<LINK_ONLY:(.*)>$" "\\1" library "${library}")
+    string(REGEX REPLACE "::@.*$" "" library "${library}")
+    if(TARGET "${library}")
+      get_target_property(real ${library} ALIASED_TARGET)
+      if(real)
+        set(library ${real})
+      endif()
+    endif()
+    if(library MATCHES "^qarax(_|::)" AND
+       NOT library MATCHES "^(qarax_flags|qarax_c_flags|qarax_plugin_sdk|qarax::plugin_sdk|qarax_plugin_sdk_.*|qarax_plugin_${NAME}_logic|qarax_dep_(threads|gtest|gmock|openssl|zstd|lz4)|qarax_deps::(threads|gtest|gmock|openssl|zstd|lz4))$")
+      message(FATAL_ERROR
+        "plugin ${NAME} links ${library} (through ${node}): a plugin links qarax::plugin_sdk and nothing else of "
+        "qarax, nor gRPC, Protobuf or Poco; what it shares with the host goes through the SDK's headers")
+    endif()
+    if(library MATCHES "^(Poco::|gRPC::|protobuf::|PkgConfig::GRPC)")
+      message(FATAL_ERROR
+        "plugin ${NAME} links ${library} (through ${node}): Poco, gRPC and Protobuf clash with the host's own copies "
+        "when they are loaded into it; use the SDK's JSON and plain sockets")
+    endif()
+    if(TARGET "${library}" AND NOT library MATCHES "^GTest::")
+      qarax_walk_links(${NAME} ${library})
+    endif()
+  endforeach()
+  set(seen ${seen} PARENT_SCOPE)
+endfunction()
