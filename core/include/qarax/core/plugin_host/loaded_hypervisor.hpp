@@ -1,0 +1,61 @@
+// The host's side of one plugin instance: typed calls over the C table. An interface, so that the agent's tests can
+// stand in for a plugin.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "qarax/core/files.hpp"
+#include "qarax/plugin/call_args.hpp"
+#include "qarax/plugin/vm_spec.hpp"
+#include "qarax/plugin/vm_status.hpp"
+#include "qarax/result.hpp"
+
+namespace qarax::core {
+
+// The context of one call into a plugin. The functions are called on the calling thread, or on threads of the plugin
+// that end before the call returns; what they throw becomes an error that the plugin sees.
+struct CallContext {
+  std::int64_t deadline_ns = 0;  // CLOCK_MONOTONIC; 0: none. The plugin gives up by itself; a hung call isn't cut off.
+  int cancel_fd = -1;            // made readable by the caller to end the call early
+  std::string request_id{};
+  std::vector<int> fds{};  // borrowed; snapshot and restore: [0] is the folder
+  // The handle is durable when this returns ok. Unset: the plugin's keep is refused with FAILED_PRECONDITION.
+  std::function<Status(std::string_view handle)> keep{};
+  std::function<void(std::string_view step, std::uint64_t done, std::uint64_t total)> progress{};
+};
+
+// Threads as abi.h says: the caller serialises calls about one VM; inspect, describe, counters and open_console may
+// come at any time. Every call blocks until the plugin returns. Errors name the plugin; UNIMPLEMENTED where the plugin
+// lacks the capability, UNAVAILABLE after PluginHost::shutdown began.
+class LoadedHypervisor {
+ public:
+  virtual ~LoadedHypervisor() = default;
+
+  virtual const std::string& name() const = 0;     // short name
+  virtual const std::string& version() const = 0;  // the plugin's own
+  // By interface id (QARAX_HYPERVISOR_PAUSE_1, …); never changes.
+  virtual bool supports(std::string_view interface_id) const = 0;
+
+  virtual Result<Description> describe(const CallContext& context) = 0;
+  // A plugin without `resolve` takes the spec as it is.
+  virtual Result<VmSpec> resolve(const CallContext& context, const ResolveArgs& args) = 0;
+  virtual Result<VmStatus> start(const CallContext& context, const StartArgs& args) = 0;
+  virtual Result<VmStatus> stop(const CallContext& context, const StopArgs& args) = 0;
+  virtual Result<VmStatus> inspect(const CallContext& context, const VmArgs& args) = 0;
+  virtual Result<VmStatus> recover(const CallContext& context, const VmArgs& args) = 0;
+
+  virtual Result<VmStatus> pause(const CallContext& context, const VmArgs& args) = 0;
+  virtual Result<VmStatus> resume(const CallContext& context, const VmArgs& args) = 0;
+  virtual Result<VmStatus> reboot(const CallContext& context, const VmArgs& args) = 0;
+  virtual Result<VmStatus> resize(const CallContext& context, const ResizeArgs& args) = 0;
+  virtual Result<VmStatus> snapshot(const CallContext& context, const SnapshotArgs& args) = 0;
+  virtual Result<VmStatus> restore(const CallContext& context, const StartArgs& args) = 0;
+  virtual Result<Counters> counters(const CallContext& context, const VmArgs& args) = 0;
+  virtual Result<Fd> open_console(const CallContext& context, const VmArgs& args) = 0;
+};
+
+}  // namespace qarax::core

@@ -1,0 +1,55 @@
+// Loads plugin files, keeps what became of each, and gives out the typed clients. A file once opened stays open until
+// the process ends, refused or not: its threads and destructors may live on (core/decisions/0001).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "qarax/core/plugin_host/host_services.hpp"
+#include "qarax/core/plugin_host/loaded_hypervisor.hpp"
+#include "qarax/core/plugin_host/plugin_record.hpp"
+#include "qarax/result.hpp"
+
+namespace qarax::core {
+
+struct PluginHostOptions {
+  std::int64_t create_timeout_ms = 30'000;    // the deadline that create's call carries
+  std::int64_t describe_timeout_ms = 10'000;  // likewise describe's
+};
+
+class PluginHost {
+ public:
+  // `services` outlives this and every thread of a plugin: it is called until the process ends.
+  explicit PluginHost(HostServices& services, PluginHostOptions options = {});
+  ~PluginHost();  // shutdown(5000) where nobody called it
+  PluginHost(const PluginHost&) = delete;
+  PluginHost& operator=(const PluginHost&) = delete;
+
+  // One file. Main thread, one at a time, before plugins are used: a create may not race with other threads that
+  // fork or change signal dispositions. Never fails as such: a refused file is a record with the reason.
+  PluginRecord load(const PluginFileConfig& config);
+  // A file, or each *.so of a folder; an unreadable folder is one refused record.
+  std::vector<PluginRecord> load_all(const PluginFileConfig& config);
+
+  // Any thread.
+  std::vector<PluginRecord> records() const;
+  // By short name; null when no loaded plugin has it. Valid as long as this.
+  LoadedHypervisor* hypervisor(std::string_view name) const;
+  // One sentence for "no such hypervisor": the loaded ones, and why a refused file of that name was refused.
+  std::string explain_missing(std::string_view name) const;
+  // Calls describe and puts the answer into the record; an error leaves the record as it was.
+  Status refresh_description(std::string_view name);
+
+  // Refuses new calls, waits for those in flight, destroys every instance. DEADLINE_EXCEEDED naming the plugins that
+  // didn't end in time: their threads still run, so the process must end with _exit, as it should in any case.
+  Status shutdown(std::int64_t timeout_ms);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace qarax::core

@@ -1,0 +1,59 @@
+// What the node's config says about a plugin, and what became of it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "qarax/plugin/fields.hpp"
+#include "qarax/plugin/vm_status.hpp"
+
+namespace qarax::core {
+
+struct PluginFileConfig {
+  std::string path{};       // absolute; a file, or a folder: every *.so in it in order of name, each with this config
+  RawJson config{};         // an object, or null where the node's config has none
+  bool required = false;    // the node refuses to start without it
+  std::string state_dir{};  // absolute; made 0700 if missing; for a folder: its subfolder named like the file
+};
+
+enum class PluginState { loaded, refused };
+
+// The step of the handshake that refused a file; they run in this order, each has its own text.
+enum class LoadStep {
+  path,
+  exports,
+  open,
+  magic,
+  major,
+  size,
+  config,
+  clash,
+  create,
+  interfaces,
+  describe,
+  registered,
+};
+constexpr std::string_view to_string(LoadStep step) {
+  constexpr std::string_view kNames[] = {"path",   "exports", "open",   "magic",      "major",    "size",
+                                         "config", "clash",   "create", "interfaces", "describe", "registered"};
+  return kNames[static_cast<std::size_t>(step)];
+}
+
+// Stays for the life of the process, refused or not. Strings that the plugin's file gave are repaired UTF-8.
+struct PluginRecord {
+  std::string path{};
+  std::string id{};       // empty where the file couldn't say
+  std::string name{};     // short name
+  std::string version{};  // the plugin's own
+  std::string abi{};      // "0.9": what it was built against
+  PluginState state = PluginState::refused;
+  LoadStep step = LoadStep::path;         // registered when loaded
+  std::string reason{};                   // why refused; names the file, the reason and what to do
+  std::vector<std::string> warnings{};    // what the host put right behind the plugin ("ignored SIGCHLD")
+  std::vector<std::string> interfaces{};  // ids that it offers and this host knows
+  Description description{};              // as of the last describe
+  bool required = false;
+};
+
+}  // namespace qarax::core
