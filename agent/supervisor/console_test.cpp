@@ -4,7 +4,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 
 #include "supervisor_fixture.hpp"
@@ -175,6 +174,7 @@ TEST_F(SupervisorTest, LostConnectionIsMadeAgainAndTheGapMarked) {
 TEST_F(SupervisorTest, CommandsWorkWhenAllPlacesAreTaken) {
   Launched launched = launch_with_console({"wait"});
   std::vector<int> clients;
+  clients.reserve(8);
   for (int i = 0; i < 8; ++i) clients.push_back(attach());
   EXPECT_EQ(ask("attach"), "error 8 clients are attached already\n");
   EXPECT_EQ(number_in(ask("status"), "attached"), 8);

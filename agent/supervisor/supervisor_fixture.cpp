@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -61,6 +62,7 @@ Launched SupervisorTest::launch(const LaunchOptions& options) {
   words.push_back(options.program.empty() ? QARAX_TEST_VMM : options.program);
   words.insert(words.end(), options.vmm.begin(), options.vmm.end());
   std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
   for (auto& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
 
@@ -73,6 +75,7 @@ Launched SupervisorTest::launch(const LaunchOptions& options) {
     int top = 500;
     int report = fcntl(ready[1], F_DUPFD_CLOEXEC, top);
     std::vector<int> moved;
+    moved.reserve(options.fds.size());
     for (int fd : options.fds) moved.push_back(fcntl(fd, F_DUPFD_CLOEXEC, top));
     dup2(report, 3);
     for (size_t i = 0; i < moved.size(); ++i) dup2(moved[i], 4 + static_cast<int>(i));
@@ -82,6 +85,7 @@ Launched SupervisorTest::launch(const LaunchOptions& options) {
       sigprocmask(SIG_SETMASK, &all, nullptr);
       for (int number : {SIGINT, SIGCHLD, SIGUSR1, SIGTERM}) std::signal(number, SIG_IGN);
     }
+    if (options.traced) ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
     execv(argv[0], argv.data());
     _exit(127);
   }

@@ -24,6 +24,7 @@ struct LaunchOptions {
   std::string program;             // instead of the test VMM
   bool reader_gone = false;        // nobody reads the ready pipe
   bool hostile_signals = false;    // start with signals blocked and ignored
+  bool traced = false;             // stops at exec for a tracer: the caller
 };
 
 class SupervisorTest : public testing::Test {

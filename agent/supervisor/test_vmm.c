@@ -6,6 +6,7 @@
 //   log TEXT      write to stderr                    spam BYTES   write that much to stderr
 //   report PATH   write what this process was given
 //   child PATH    fork a child that outlives us, and write its pid
+//   mark FD       write our pid to it, close it
 //   raise N       exit N       wait
 #include <dirent.h>
 #include <fcntl.h>
@@ -17,8 +18,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-extern char** environ;
 
 static int console = -1;
 static long position = 0;
@@ -135,6 +134,9 @@ int main(int argc, char** argv) {
       (void)fprintf(stderr, "%s\n", argument);
     } else if (strcmp(command, "spam") == 0) {
       for (long left = atol(argument); left > 0; left -= 100) (void)fprintf(stderr, "%099ld\n", left);
+    } else if (strcmp(command, "mark") == 0) {
+      (void)dprintf(atoi(argument), "%d\n", (int)getpid());
+      (void)close(atoi(argument));
     } else if (strcmp(command, "report") == 0) {
       report(argument);
     } else if (strcmp(command, "child") == 0) {
