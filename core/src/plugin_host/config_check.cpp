@@ -1,0 +1,180 @@
+#include "config_check.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "qarax/plugin/json.hpp"
+
+namespace qarax::core {
+namespace {
+
+using json::Value;
+
+Error bad_schema(const std::string& pointer, const std::string& why) {
+  return make_error(Code::failed_precondition,
+                    "its config_schema" + (pointer.empty() ? "" : " " + pointer) + ": " + why, "plugin-config-schema");
+}
+
+template <std::size_t N>
+bool one_of(std::string_view text, const std::string_view (&names)[N]) {
+  return std::find(std::begin(names), std::end(names), text) != std::end(names);
+}
+
+bool is_number(const Value& value) { return value.as_int() != nullptr || value.as_double() != nullptr; }
+double number(const Value& value) {
+  return value.as_int() != nullptr ? static_cast<double>(*value.as_int()) : *value.as_double();
+}
+
+bool has_type(const Value& value, std::string_view type) {
+  if (type == "number") return is_number(value);
+  return value.type_name() == type;  // null, boolean, integer, string
+}
+
+bool equal(const Value& a, const Value& b) {
+  if (is_number(a) && is_number(b)) return number(a) == number(b);
+  return a.type_name() == b.type_name() && json::to_text(a) == json::to_text(b);
+}
+
+std::vector<std::string> types_of(const Value& type) {
+  std::vector<std::string> types;
+  if (const auto* one = type.as_string()) types.push_back(*one);
+  if (const auto* many = type.as_array())
+    for (const auto& each : *many) types.push_back(each.as_string() != nullptr ? *each.as_string() : "");
+  return types;
+}
+
+Status check_property_schema(const std::string& pointer, const Value& property) {
+  constexpr std::string_view kKeywords[] = {"type",    "enum",  "minimum",     "maximum",  "minLength", "maxLength",
+                                            "default", "title", "description", "examples", "format"};
+  constexpr std::string_view kTypes[] = {"null", "boolean", "integer", "number", "string"};
+  const auto* object = property.as_object();
+  if (object == nullptr) return bad_schema(pointer, "expected an object");
+  for (const auto& [key, value] : *object) {
+    if (!one_of(key, kKeywords))
+      return bad_schema(json::pointer_to(pointer, key), "a keyword that qarax doesn't check");
+    if ((key == "minimum" || key == "maximum") && !is_number(value))
+      return bad_schema(json::pointer_to(pointer, key), "expected a number");
+    if ((key == "minLength" || key == "maxLength") && value.as_int() == nullptr)
+      return bad_schema(json::pointer_to(pointer, key), "expected an integer");
+    if (key == "enum" && value.as_array() == nullptr)
+      return bad_schema(json::pointer_to(pointer, key), "expected an array");
+  }
+  const Value* type = property.find("type");
+  if (type == nullptr) return bad_schema(pointer, "has no type");
+  const auto types = types_of(*type);
+  if (types.empty() || !std::all_of(types.begin(), types.end(), [&](const auto& t) { return one_of(t, kTypes); }))
+    return bad_schema(json::pointer_to(pointer, "type"), "must be string, integer, number or boolean");
+  return Ok{};
+}
+
+Status check_schema(const Value& schema) {
+  constexpr std::string_view kKeywords[] = {"type",  "properties",  "required", "additionalProperties",
+                                            "title", "description", "$schema"};
+  const auto* object = schema.as_object();
+  if (object == nullptr) return bad_schema("", "expected an object");
+  for (const auto& [key, value] : *object) {
+    if (!one_of(key, kKeywords)) return bad_schema("/" + key, "a keyword that qarax doesn't check");
+    if (key == "properties") {
+      if (value.as_object() == nullptr) return bad_schema("/properties", "expected an object");
+      for (const auto& [name, property] : *value.as_object())
+        QARAX_CHECK(check_property_schema(json::pointer_to("/properties", name), property));
+    }
+    if (key == "additionalProperties" && value.as_bool() == nullptr)
+      return bad_schema("/additionalProperties", "must be true or false");
+    if (key == "required") {
+      if (value.as_array() == nullptr) return bad_schema("/required", "expected an array");
+      for (const auto& name : *value.as_array())
+        if (name.as_string() == nullptr) return bad_schema("/required", "expected an array of strings");
+    }
+  }
+  const Value* type = schema.find("type");
+  if (type == nullptr || type->as_string() == nullptr || *type->as_string() != "object")
+    return bad_schema("/type", "must be \"object\"");
+  return Ok{};
+}
+
+std::size_t characters(std::string_view utf8) {
+  return static_cast<std::size_t>(
+      std::count_if(utf8.begin(), utf8.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
+// What is wrong with `value`, or nothing.
+std::optional<std::string> check_value(const Value& property, const Value& value) {
+  const auto types = types_of(*property.find("type"));
+  if (std::none_of(types.begin(), types.end(), [&](const auto& type) { return has_type(value, type); })) {
+    std::string expected;
+    for (const auto& type : types) expected += (expected.empty() ? "" : " or ") + type;
+    return "expected " + expected + ", got " + std::string(value.type_name());
+  }
+  if (const Value* allowed = property.find("enum")) {
+    const auto& values = *allowed->as_array();
+    if (std::none_of(values.begin(), values.end(), [&](const Value& each) { return equal(each, value); })) {
+      std::string list;
+      for (const auto& each : values) list += (list.empty() ? "" : ", ") + json::to_text(each);
+      return json::to_text(value) + " is not one of " + list;
+    }
+  }
+  if (is_number(value)) {
+    const Value* min = property.find("minimum");
+    const Value* max = property.find("maximum");
+    if (min != nullptr && number(value) < number(*min))
+      return json::to_text(value) + " is below the minimum of " + json::to_text(*min);
+    if (max != nullptr && number(value) > number(*max))
+      return json::to_text(value) + " is above the maximum of " + json::to_text(*max);
+  }
+  if (const auto* text = value.as_string()) {
+    const auto length = static_cast<std::int64_t>(characters(*text));
+    const Value* min = property.find("minLength");
+    const Value* max = property.find("maxLength");
+    if (min != nullptr && length < *min->as_int())
+      return "shorter than " + std::to_string(*min->as_int()) + " characters";
+    if (max != nullptr && length > *max->as_int())
+      return "longer than " + std::to_string(*max->as_int()) + " characters";
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Status check_plugin_config(std::string_view schema_text, std::string_view config_text) {
+  const auto schema = json::parse(schema_text);
+  if (!schema) return bad_schema("", schema.error().message);
+  QARAX_CHECK(check_schema(*schema));
+
+  QARAX_TRY(auto config, json::parse(config_text));
+  if (config.is_null()) config = Value(json::Object{});
+  Error error = make_error(Code::invalid_argument, "", "plugin-config");
+  const auto problem = [&](const std::string& pointer, std::string detail) {
+    error.details.push_back({pointer, std::move(detail)});
+  };
+  if (const auto* object = config.as_object()) {
+    const Value* properties = schema->find("properties");
+    const Value* additional = schema->find("additionalProperties");
+    for (const auto& [key, value] : *object) {
+      const Value* property = properties != nullptr ? properties->find(key) : nullptr;
+      const std::string pointer = json::pointer_to("", key);
+      if (property != nullptr) {
+        if (auto wrong = check_value(*property, value)) problem(pointer, std::move(*wrong));
+      } else if (additional != nullptr && !*additional->as_bool()) {
+        std::string known;
+        if (properties != nullptr)
+          for (const auto& each : *properties->as_object()) known += (known.empty() ? "" : ", ") + each.first;
+        problem(pointer, known.empty() ? "unknown option; this plugin has none" : "unknown option; it knows " + known);
+      }
+    }
+    if (const Value* required = schema->find("required"))
+      for (const auto& name : *required->as_array())
+        if (config.find(*name.as_string()) == nullptr) problem(json::pointer_to("", *name.as_string()), "is required");
+  } else {
+    problem("", "expected an object, got " + std::string(config.type_name()));
+  }
+  if (error.details.empty()) return Ok{};
+  for (const auto& detail : error.details)
+    error.message += (error.message.empty() ? "config " : "; ") +
+                     (detail.pointer.empty() ? "" : detail.pointer + ": ") + detail.detail;
+  return error;
+}
+
+}  // namespace qarax::core

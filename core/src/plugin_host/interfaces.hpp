@@ -1,0 +1,28 @@
+// The interfaces that this host knows, and what each must have to be taken.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "qarax/plugin/abi.h"
+#include "qarax/result.hpp"
+
+namespace qarax::core {
+
+struct HypervisorTables {
+  const qarax_hypervisor_1* basic = nullptr;  // never null once taken
+  const qarax_hypervisor_pause_1* pause = nullptr;
+  const qarax_hypervisor_reboot_1* reboot = nullptr;
+  const qarax_hypervisor_resize_1* resize = nullptr;
+  const qarax_hypervisor_snapshot_1* snapshot = nullptr;
+  const qarax_hypervisor_console_1* console = nullptr;
+  const qarax_hypervisor_counters_1* counters = nullptr;
+
+  std::vector<std::string> ids() const;
+};
+
+// Asks the instance for each; a table that is too small, or lacks a slot that its id promises, is an error: it says
+// that it can do what it can't. Newer, larger tables are taken. May throw what the plugin throws.
+Result<HypervisorTables> query_interfaces(const qarax_plugin_table& table, void* instance);
+
+}  // namespace qarax::core

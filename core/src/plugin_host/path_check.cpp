@@ -1,0 +1,56 @@
+#include "path_check.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+namespace qarax::core {
+namespace {
+
+Error refuse(std::string why) { return make_error(Code::failed_precondition, std::move(why), "plugin-path"); }
+
+// One component; `what` is it or a folder above it.
+Status check_component(const std::filesystem::path& what) {
+  struct stat info {};
+  if (::lstat(what.c_str(), &info) != 0) return refuse(what.string() + ": " + std::strerror(errno));
+  if (info.st_uid != 0 && info.st_uid != ::geteuid())
+    return refuse(what.string() + " belongs to user " + std::to_string(info.st_uid) +
+                  ", not to root or to the node's user " + std::to_string(::geteuid()) + "; chown it");
+  if (S_ISLNK(info.st_mode)) return Ok{};  // a link has no rights of its own; where it leads is checked too
+  const bool sticky = S_ISDIR(info.st_mode) && (info.st_mode & S_ISVTX) != 0;
+  if ((info.st_mode & (S_IWGRP | S_IWOTH)) != 0 && !sticky)
+    return refuse(what.string() + " can be written by others; chmod go-w it");
+  return Ok{};
+}
+
+Status check_all(const std::filesystem::path& path) {
+  std::filesystem::path prefix;
+  for (const auto& part : path) {
+    prefix /= part;
+    if (part.empty()) continue;  // a slash at the end
+    QARAX_CHECK(check_component(prefix));
+  }
+  return Ok{};
+}
+
+}  // namespace
+
+Status check_plugin_path(const std::string& path, bool folder) {
+  if (path.empty() || path.front() != '/')
+    return refuse("its path isn't absolute; write it from / on in the node's config");
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0)
+    return refuse(std::string(std::strerror(errno)) + "; correct the node's config");
+  if (folder && !S_ISDIR(info.st_mode)) return refuse("it is not a folder");
+  if (!folder && !S_ISREG(info.st_mode)) return refuse("it is not a regular file");
+  QARAX_CHECK(check_all(path));
+  std::error_code ec;
+  const auto real = std::filesystem::canonical(path, ec);
+  if (ec) return refuse(ec.message());
+  return check_all(real);
+}
+
+}  // namespace qarax::core

@@ -1,0 +1,147 @@
+#include "plugin_call.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <exception>
+#include <new>
+
+#include "qarax/plugin/json.hpp"
+
+namespace qarax::core {
+namespace {
+
+bool sane(qarax_text text) { return text.len == 0 || text.ptr != nullptr; }
+
+// What one sink does, with nothing let out: the plugin may not be able to unwind.
+template <class F>
+std::int32_t fenced(F&& body) noexcept {
+  try {
+    return body();
+  } catch (const std::bad_alloc&) {
+    return QARAX_RESOURCE_EXHAUSTED;
+  } catch (...) {
+    return QARAX_INTERNAL;
+  }
+}
+
+PluginCall* self(const qarax_call* call) { return static_cast<PluginCall*>(call->context); }
+
+}  // namespace
+
+std::string repaired(qarax_text text) {
+  if (text.ptr == nullptr) return {};
+  return json::repair_utf8({text.ptr, text.len});
+}
+
+PluginCall::PluginCall(const CallContext& context, bool takes_fds) : context_(context), takes_fds_(takes_fds) {
+  raw_.size = sizeof raw_;
+  raw_.deadline_ns = context.deadline_ns;
+  raw_.cancel_fd = context.cancel_fd;
+  raw_.request_id = {context.request_id.data(), context.request_id.size()};
+  raw_.fds = context.fds.data();
+  raw_.fd_count = context.fds.size();
+  raw_.context = this;
+  raw_.put = &put;
+  raw_.put_fd = &put_fd;
+  raw_.keep = &keep;
+  raw_.progress = &progress;
+  raw_.error = &put_error;
+}
+
+Result<std::string> PluginCall::finish(const std::string& what, std::int32_t code, std::string thrown) {
+  const std::lock_guard lock(mutex_);
+  if (!thrown.empty()) return make_error(Code::internal, what + " " + thrown, "plugin-exception");
+  if (code == QARAX_OK) return std::move(document_);
+
+  auto given = decode_error(error_);
+  Error error = given ? std::move(*given) : Error{};
+  error.code = code_from_int(code);
+  if (error.message.empty()) {
+    error.message = "failed without saying why";
+    if (code < 0 || code > QARAX_UNAUTHENTICATED) error.message += " (code " + std::to_string(code) + ")";
+  }
+  if (!keep_problem_.empty()) error.message += ": " + keep_problem_;
+  return std::move(error).context(what);
+}
+
+std::int32_t PluginCall::put(const qarax_call* call, qarax_text document) noexcept {
+  return fenced([&]() -> std::int32_t {
+    if (!sane(document)) return QARAX_INVALID_ARGUMENT;
+    if (document.len > kMaxDocument) return QARAX_RESOURCE_EXHAUSTED;
+    auto& me = *self(call);
+    std::string text = repaired(document);
+    const std::lock_guard lock(me.mutex_);
+    me.document_ = std::move(text);
+    me.has_document_ = true;
+    return QARAX_OK;
+  });
+}
+
+std::int32_t PluginCall::put_error(const qarax_call* call, qarax_text document) noexcept {
+  return fenced([&]() -> std::int32_t {
+    if (!sane(document)) return QARAX_INVALID_ARGUMENT;
+    if (document.len > kMaxDocument) return QARAX_RESOURCE_EXHAUSTED;
+    auto& me = *self(call);
+    std::string text = repaired(document);
+    const std::lock_guard lock(me.mutex_);
+    me.error_ = std::move(text);
+    return QARAX_OK;
+  });
+}
+
+std::int32_t PluginCall::put_fd(const qarax_call* call, std::intptr_t fd, std::size_t* index) noexcept {
+  return fenced([&]() -> std::int32_t {
+    const int number = static_cast<int>(fd);
+    if (fd < 0 || fd != number || ::fcntl(number, F_GETFD) < 0) return QARAX_INVALID_ARGUMENT;
+    Fd owned(number);  // ours from here on, also when it is refused
+    auto& me = *self(call);
+    if (!me.takes_fds_) return QARAX_FAILED_PRECONDITION;
+    ::fcntl(number, F_SETFD, FD_CLOEXEC);
+    const std::lock_guard lock(me.mutex_);
+    me.put_fds_.push_back(std::move(owned));
+    if (index != nullptr) *index = me.put_fds_.size() - 1;
+    return QARAX_OK;
+  });
+}
+
+std::int32_t PluginCall::keep(const qarax_call* call, qarax_text handle) noexcept {
+  return fenced([&]() -> std::int32_t {
+    auto& me = *self(call);
+    const auto refuse = [&me](Code code, std::string why) {
+      const std::lock_guard lock(me.mutex_);
+      me.keep_problem_ = std::move(why);
+      return static_cast<std::int32_t>(code);
+    };
+    if (!sane(handle)) return refuse(Code::invalid_argument, "the handle has a length but no bytes");
+    if (handle.len > kMaxHandle)
+      return refuse(Code::resource_exhausted, "the handle has " + std::to_string(handle.len) + " bytes; at most " +
+                                                  std::to_string(kMaxHandle) + " are kept");
+    const std::string_view bytes(handle.ptr, handle.len);
+    // It comes back inside a document, so it must be one, to the letter.
+    if (const auto parsed = json::parse(bytes); !parsed)
+      return refuse(Code::invalid_argument, "the handle is " + parsed.error().message);
+    if (!me.context_.keep) return refuse(Code::failed_precondition, "this call doesn't keep a handle");
+    try {
+      auto kept = me.context_.keep(bytes);
+      if (!kept) return refuse(kept.error().code, kept.error().message);
+    } catch (const std::exception& e) {
+      return refuse(Code::internal, std::string("the handle wasn't kept: ") + e.what());
+    }
+    return QARAX_OK;
+  });
+}
+
+std::int32_t PluginCall::progress(const qarax_call* call, qarax_text step, std::uint64_t done,
+                                  std::uint64_t total) noexcept {
+  return fenced([&]() -> std::int32_t {
+    const auto& me = *self(call);
+    if (!me.context_.progress) return QARAX_OK;
+    std::string text = repaired(step);
+    if (text.size() > 256) text.resize(256);
+    me.context_.progress(json::repair_utf8(text), done, total);
+    return QARAX_OK;
+  });
+}
+
+}  // namespace qarax::core

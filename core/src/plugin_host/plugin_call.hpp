@@ -1,0 +1,70 @@
+// One call into a plugin: the qarax_call with its sinks, the exception fence, and what came back.
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "qarax/core/plugin_host/loaded_hypervisor.hpp"
+#include "qarax/plugin/abi.h"
+
+namespace qarax::core {
+
+inline constexpr std::size_t kMaxDocument = 16u << 20;  // bytes that a plugin may put
+inline constexpr std::size_t kMaxHandle = 1u << 20;     // bytes that it may keep
+
+// `text` as valid UTF-8; empty where the plugin gave a null pointer with a length.
+std::string repaired(qarax_text text);
+
+class PluginCall {
+ public:
+  // `takes_fds`: descriptors that the plugin puts are wanted; otherwise they are closed and refused.
+  PluginCall(const CallContext& context, bool takes_fds);
+  PluginCall(const PluginCall&) = delete;
+  PluginCall& operator=(const PluginCall&) = delete;
+
+  const qarax_call* raw() const { return &raw_; }
+
+  // Runs `body`, which returns a qarax_code. Ok: the document, repaired, empty where none was put. Otherwise the
+  // plugin's error with `what` ("plugin foo: start") where it gave none. An exception becomes INTERNAL.
+  template <class F>
+  Result<std::string> run(const std::string& what, F&& body) {
+    std::int32_t code = QARAX_INTERNAL;
+    std::string thrown;
+    try {
+      code = body();
+    } catch (const std::exception& e) {
+      thrown = std::string("threw across the border: ") + e.what();
+    } catch (...) {
+      thrown = "threw across the border";
+    }
+    return finish(what, code, std::move(thrown));
+  }
+
+  bool has_document() const { return has_document_; }
+  std::vector<Fd> take_fds() { return std::move(put_fds_); }
+
+ private:
+  Result<std::string> finish(const std::string& what, std::int32_t code, std::string thrown);
+
+  static std::int32_t put(const qarax_call* call, qarax_text document) noexcept;
+  static std::int32_t put_fd(const qarax_call* call, std::intptr_t fd, std::size_t* index) noexcept;
+  static std::int32_t keep(const qarax_call* call, qarax_text handle) noexcept;
+  static std::int32_t progress(const qarax_call* call, qarax_text step, std::uint64_t done,
+                               std::uint64_t total) noexcept;
+  static std::int32_t put_error(const qarax_call* call, qarax_text document) noexcept;
+
+  const CallContext& context_;
+  const bool takes_fds_;
+  qarax_call raw_{};
+  std::mutex mutex_;  // the sinks may be used by threads that the plugin joins before it returns
+  std::string document_;
+  bool has_document_ = false;
+  std::string error_;
+  std::string keep_problem_;
+  std::vector<Fd> put_fds_;
+};
+
+}  // namespace qarax::core

@@ -1,0 +1,141 @@
+#include "plugin_file.hpp"
+
+#include <dlfcn.h>
+
+#include <algorithm>
+#include <boost/dll/shared_library.hpp>
+#include <cstddef>
+#include <cstdio>
+#include <filesystem>
+#include <string_view>
+#include <system_error>
+
+#include "elf_exports.hpp"
+#include "path_check.hpp"
+#include "plugin_call.hpp"
+#include "qarax/core/files.hpp"
+#include "qarax/plugin/call.hpp"
+
+namespace qarax::core {
+namespace {
+
+constexpr std::size_t kMaxFile = 512u << 20;
+
+Error refuse(std::string why) { return make_error(Code::failed_precondition, std::move(why), "plugin-refused"); }
+
+Status check_exports(const std::string& path) {
+  QARAX_TRY(const std::string content, read_file(path, kMaxFile));
+  const auto exports = elf_exports(content);
+  if (!exports) return refuse(exports.error().message + "; a plugin is a shared library built for this machine");
+  const ElfExport* entry = nullptr;
+  std::vector<std::string> others;
+  for (const auto& each : *exports) {
+    if (each.name == QARAX_PLUGIN_SYMBOL)
+      entry = &each;
+    else
+      others.push_back(each.name);
+  }
+  if (entry == nullptr)
+    return refuse("it doesn't export `" QARAX_PLUGIN_SYMBOL "`; a plugin's plugin.cpp has one QARAX_PLUGIN(…) line");
+  if (!entry->is_object)
+    return refuse("its `" QARAX_PLUGIN_SYMBOL "` is code, not the constant table; define it with QARAX_PLUGIN(…)");
+  if (!others.empty()) {
+    std::sort(others.begin(), others.end());
+    std::string some = others.front();
+    for (std::size_t i = 1; i < std::min<std::size_t>(others.size(), 3); ++i) some += ", " + others[i];
+    if (others.size() > 3) some += ", …";
+    return refuse("it exports " + std::to_string(others.size()) + " symbols beside `" QARAX_PLUGIN_SYMBOL "` (" + some +
+                  "), which would meet other plugins'; build it with qarax_add_plugin()");
+  }
+  return Ok{};
+}
+
+// Loads for good and gives the table that stands in this very file.
+Result<const void*> open(const std::string& path) {
+  boost::dll::shared_library library;
+  try {
+    library.load(path, boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local);
+  } catch (const std::exception& e) {
+    return refuse(std::string("the loader refuses it: ") + e.what());
+  }
+  // A plugin's thread may still run its code whatever becomes of it, so nothing may ever unmap it: not the end of
+  // `library`, and not a plugin that was linked without -z nodelete.
+  ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD | RTLD_NODELETE);  // NOLINT: the mark is what is wanted
+  const void* symbol = ::dlsym(library.native(), QARAX_PLUGIN_SYMBOL);
+  Dl_info info{};
+  std::error_code ec;
+  if (symbol == nullptr || ::dladdr(symbol, &info) == 0 || info.dli_fname == nullptr ||
+      !std::filesystem::equivalent(info.dli_fname, path, ec))
+    return refuse("the loader took another file for it" +
+                  (info.dli_fname != nullptr ? std::string(" (") + info.dli_fname + ")" : std::string()) +
+                  "; a changed plugin takes effect with a restart of qarax-node");
+  return symbol;
+}
+
+bool short_name(std::string_view name) {
+  if (name.empty() || name.size() > 32 || name.front() < 'a' || name.front() > 'z') return false;
+  return std::all_of(name.begin(), name.end(),
+                     [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
+}
+
+bool reverse_dns(std::string_view id) {
+  const auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
+  };
+  return id.size() <= 128 && std::all_of(id.begin(), id.end(), allowed) && id.find('.') != std::string_view::npos &&
+         id.front() != '.' && id.back() != '.' && id.find("..") == std::string_view::npos;
+}
+
+Status check_table(const qarax_plugin_table& table, PluginRecord& record) {
+  if (table.size < sizeof(qarax_plugin_table))
+    return refuse("its table has " + std::to_string(table.size) + " bytes, ABI " + std::to_string(QARAX_ABI_MAJOR) +
+                  "." + std::to_string(QARAX_ABI_MINOR) + " needs " + std::to_string(sizeof(qarax_plugin_table)) +
+                  "; rebuild it with the SDK's own abi.h");
+  for (const auto& text : {table.id, table.name, table.version, table.config_schema})
+    if (text.ptr == nullptr || text.len == 0 || text.len > kMaxHandle)
+      return refuse("its table lacks an id, name, version or config_schema");
+  record.id = repaired(table.id);
+  record.name = repaired(table.name);
+  record.version = repaired(table.version);
+  if (!reverse_dns(record.id))
+    return refuse("its id \"" + record.id + "\" isn't of the kind org.example.hypervisor.foo");
+  if (!short_name(record.name)) return refuse("its name \"" + record.name + "\" isn't [a-z][a-z0-9_]{0,31}");
+  const std::pair<const char*, bool> slots[] = {{"create", table.create != nullptr},
+                                                {"destroy", table.destroy != nullptr},
+                                                {"query", table.query != nullptr},
+                                                {"describe", table.describe != nullptr}};
+  for (const auto& [name, filled] : slots)
+    if (!filled) return refuse(std::string("its table lacks `") + name + "`, which every plugin has");
+  return Ok{};
+}
+
+}  // namespace
+
+Result<const qarax_plugin_table*> open_plugin_file(PluginRecord& record) {
+  record.step = LoadStep::path;
+  QARAX_CHECK(check_plugin_path(record.path, false));
+  record.step = LoadStep::exports;
+  QARAX_CHECK(check_exports(record.path));
+  record.step = LoadStep::open;
+  QARAX_TRY(const void* symbol, open(record.path));
+  const auto& table = *static_cast<const qarax_plugin_table*>(symbol);
+
+  record.step = LoadStep::magic;
+  if (table.magic != QARAX_ABI_MAGIC) {
+    char hex[32];
+    std::snprintf(hex, sizeof hex, "%016llx", static_cast<unsigned long long>(table.magic));
+    return refuse(std::string("its `" QARAX_PLUGIN_SYMBOL "` begins with ") + hex +
+                  ", not with the mark of a qarax plugin; define it with QARAX_PLUGIN(…)");
+  }
+  record.step = LoadStep::major;
+  record.abi = std::to_string(table.abi_major) + "." + std::to_string(table.abi_minor);
+  if (table.abi_major != QARAX_ABI_MAJOR)
+    return refuse("it was built for plugin ABI " + record.abi + ", this node speaks " +
+                  std::to_string(QARAX_ABI_MAJOR) + "." + std::to_string(QARAX_ABI_MINOR) +
+                  "; rebuild it with this node's SDK");
+  record.step = LoadStep::size;
+  QARAX_CHECK(check_table(table, record));
+  return &table;
+}
+
+}  // namespace qarax::core
