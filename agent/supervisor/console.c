@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 // The second bound only keeps a drain finite; what a socket can hold is far below it.
-enum { kChunk = 16384, kChunksATurn = 8, kChunksAtEnd = 1024 };
+enum { kChunk = 16384, kChunksATurn = 4, kChunksAtEnd = 1024 };
 
 static const char kGap[] = "\n[qarax: console reconnected, output may be missing here]\n";
 

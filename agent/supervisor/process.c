@@ -49,11 +49,8 @@ static int place_fds(const Options* options, int* go_fd, int* status_fd, Failure
       return fail(failure, errno, "place passed descriptor %zu at %d", i, options->fd_targets[i]);
   for (int fd = 3; fd < top; ++fd)
     if (!is_target(options, fd)) (void)close(fd);
-  if (close_range((unsigned)top, ~0U, CLOSE_RANGE_CLOEXEC) != 0) {
-    // Before Linux 5.11. Nothing above is needed but these two, and they close themselves.
-    for (int fd = top; fd < 4096; ++fd)
-      if (fd != *go_fd && fd != *status_fd) (void)close(fd);
-  }
+  // All that is above closes itself already; this is for a descriptor that was forgotten. Linux 5.11 and later have it.
+  (void)close_range((unsigned)top, ~0U, CLOSE_RANGE_CLOEXEC);
   return 0;
 }
 

@@ -9,6 +9,7 @@
 #include <csignal>
 #include <ctime>
 #include <filesystem>
+#include <fstream>
 
 #include "supervisor_fixture.hpp"
 
@@ -213,6 +214,20 @@ TEST_F(SupervisorTest, PassedDescriptorsLandOnTheirNumbersEvenWhereTheyOverlap) 
   EXPECT_TRUE(report.ends_with(expected)) << report;
 }
 
+TEST_F(SupervisorTest, SupervisorKeepsNoCopyOfWhatItPassesOn) {
+  int mark[2];
+  ASSERT_EQ(pipe2(mark, O_CLOEXEC), 0);
+  Launched launched =
+      launch({.vmm = {"mark", "10", "wait"}, .extra = {"--fds", "1", "--fd-targets", "10"}, .fds = {mark[1]}});
+  close(mark[1]);
+  // The VMM closes its end after writing, so the stream ends while both live.
+  EXPECT_EQ(read_all(mark[0]), std::to_string(launched.vmm) + "\n");
+  close(mark[0]);
+  EXPECT_TRUE(alive(launched.vmm));
+  EXPECT_EQ(ask("kill"), "ok\n");
+  EXPECT_EQ(wait_exit(launched.supervisor), 0);
+}
+
 TEST_F(SupervisorTest, DescriptorThatIsNotThereIsAnError) {
   Launched launched = launch({.vmm = {"wait"}, .extra = {"--fds", "2", "--fd-targets", "5,6"}, .fds = {0}});
   EXPECT_TRUE(launched.line.starts_with("error 9 --fds 2, but descriptor 5 isn't open")) << launched.line;
@@ -280,6 +295,24 @@ TEST_F(SupervisorTest, CgroupHoldsTheVmmAndIsKilledAsAWhole) {
   vmms_.push_back(std::stoi(read_file("child")));
   EXPECT_FALSE(alive(vmms_.back()));
   EXPECT_EQ(number_in(read_file("exit.json"), "code"), 2);
+  EXPECT_FALSE(std::filesystem::exists(group + "/vmm"));
+  EXPECT_EQ(rmdir((group + "/sup").c_str()), 0);
+  EXPECT_EQ(rmdir(group.c_str()), 0);
+}
+
+TEST_F(SupervisorTest, ForeignProcessInTheCgroupIsWaitedForAndKilledToo) {
+  std::string root = cgroup_root();
+  if (root.empty()) GTEST_SKIP() << "no writable cgroup v2 here";
+  std::string group = root + "/qarax-test-" + std::to_string(getpid());
+  Launched launched = launch({.vmm = {"wait"}, .extra = {"--cgroup", group}});
+  pid_t foreign = fork();
+  if (foreign == 0)
+    for (;;) pause();
+  vmms_.push_back(foreign);
+  std::ofstream(group + "/vmm/cgroup.procs") << foreign << std::flush;
+  EXPECT_EQ(ask("signal 15"), "ok\n");
+  EXPECT_EQ(wait_exit(launched.supervisor), 0);
+  EXPECT_FALSE(alive(foreign));
   EXPECT_FALSE(std::filesystem::exists(group + "/vmm"));
   EXPECT_EQ(rmdir((group + "/sup").c_str()), 0);
   EXPECT_EQ(rmdir(group.c_str()), 0);

@@ -7,6 +7,7 @@
 //   report PATH   write what this process was given
 //   child PATH    fork a child that outlives us, and write its pid
 //   mark FD       write our pid to it, close it
+//   usr1          wait for SIGUSR1 (blocked from the start where it is used)
 //   raise N       exit N       wait
 #include <dirent.h>
 #include <fcntl.h>
@@ -108,6 +109,11 @@ static void make_child(const char* path) {
 }
 
 int main(int argc, char** argv) {
+  sigset_t usr1;
+  (void)sigemptyset(&usr1);
+  (void)sigaddset(&usr1, SIGUSR1);
+  for (int i = 1; i < argc; ++i)
+    if (strcmp(argv[i], "usr1") == 0) (void)sigprocmask(SIG_BLOCK, &usr1, NULL);
   for (int i = 1; i < argc; ++i) {
     const char* command = argv[i];
     if (strcmp(command, "line") == 0) {
@@ -116,6 +122,11 @@ int main(int argc, char** argv) {
     }
     if (strcmp(command, "echo") == 0) {
       echo();
+      continue;
+    }
+    if (strcmp(command, "usr1") == 0) {
+      int number = 0;
+      (void)sigwait(&usr1, &number);
       continue;
     }
     if (strcmp(command, "wait") == 0)

@@ -1,0 +1,153 @@
+#include "plugin_drivers.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+
+#include "qarax/core/logging.hpp"
+
+namespace qarax::agent {
+
+namespace {
+
+class PluginDriver final : public Driver {
+ public:
+  explicit PluginDriver(core::LoadedHypervisor& plugin) : plugin_(plugin) {}
+  Result<VmSpec> resolve(const DriverCall& call, const ResolveArgs& args) override {
+    return plugin_.resolve(context(call), args);
+  }
+  Result<VmStatus> start(const DriverCall& call, const StartArgs& args) override {
+    return plugin_.start(context(call), args);
+  }
+  Result<VmStatus> stop(const DriverCall& call, const StopArgs& args) override {
+    return plugin_.stop(context(call), args);
+  }
+  Result<VmStatus> inspect(const DriverCall& call, const VmArgs& args) override {
+    return plugin_.inspect(context(call), args);
+  }
+  Result<VmStatus> recover(const DriverCall& call, const VmArgs& args) override {
+    return plugin_.recover(context(call), args);
+  }
+  Result<VmStatus> pause(const DriverCall& call, const VmArgs& args) override {
+    return plugin_.pause(context(call), args);
+  }
+  Result<VmStatus> resume(const DriverCall& call, const VmArgs& args) override {
+    return plugin_.resume(context(call), args);
+  }
+  Result<VmStatus> reboot(const DriverCall& call, const VmArgs& args) override {
+    return plugin_.reboot(context(call), args);
+  }
+
+ private:
+  static core::CallContext context(const DriverCall& call) {
+    core::CallContext out;
+    out.deadline_ns = call.deadline_ns;
+    out.cancel_fd = call.cancel_fd;
+    out.request_id = call.request_id;
+    out.keep = call.keep;
+    return out;
+  }
+  core::LoadedHypervisor& plugin_;
+};
+
+std::string stem(const std::string& path) { return std::filesystem::path(path).stem().string(); }
+
+// A plugin whose schema has probe_kernel gets the node's own boot files there, unless its config names others.
+RawJson with_probe(const RawJson& config, const std::string& plugin, const BootFiles& boot) {
+  if (plugin != "qemu" || boot.kernel.empty()) return config;
+  auto parsed = json::parse(config.text);
+  json::Object object;
+  if (parsed && parsed->as_object() != nullptr) object = *parsed->as_object();
+  const auto has = [&](std::string_view key) {
+    return std::any_of(object.begin(), object.end(), [&](const auto& m) { return m.first == key; });
+  };
+  if (!has("probe_kernel")) object.emplace_back("probe_kernel", json::Value(boot.kernel));
+  if (!has("probe_initramfs") && !boot.initramfs.empty())
+    object.emplace_back("probe_initramfs", json::Value(boot.initramfs));
+  return RawJson{json::to_text(json::Value(std::move(object)))};
+}
+
+}  // namespace
+
+PluginDrivers::~PluginDrivers() = default;
+
+Status PluginDrivers::load(const NodeConfig& config, const BootFiles& boot) {
+  std::vector<core::PluginFileConfig> files;
+  std::set<std::string> named;
+  const auto add = [&](const std::string& path, const RawJson& plugin_config, bool required) {
+    if (!named.insert(path).second) return;
+    files.push_back(
+        {path, with_probe(plugin_config, stem(path), boot), required, config.data_dir + "/plugins/" + stem(path)});
+  };
+  std::error_code ignored;
+  for (const auto& entry : config.plugins)
+    if (!std::filesystem::is_directory(entry.path, ignored)) add(entry.path, entry.config, entry.required);
+  for (const auto& entry : config.plugins) {
+    if (!std::filesystem::is_directory(entry.path, ignored)) continue;
+    std::vector<std::string> found;
+    for (const auto& file : std::filesystem::directory_iterator(entry.path, ignored))
+      if (file.path().extension() == ".so") found.push_back(file.path().string());
+    std::sort(found.begin(), found.end());
+    for (const auto& path : found) add(path, entry.config, entry.required);
+  }
+  const auto log = core::logger("plugins");
+  for (const auto& file : files) {
+    const core::PluginRecord record = host_.load(file);
+    for (const auto& warning : record.warnings) log->warn("{} plugin={}", warning, record.name);
+    if (record.state == core::PluginState::loaded) {
+      log->info("loaded plugin={} version={} path={}", record.name, record.version, record.path);
+    } else {
+      log->warn("refused path={} step={} reason={}", record.path, core::to_string(record.step),
+                core::log_value(record.reason));
+      if (file.required)
+        return make_error(Code::failed_precondition, "a required plugin was refused: " + record.reason);
+    }
+  }
+  return Ok{};
+}
+
+Result<Driver*> PluginDrivers::find(const std::string& name) {
+  const std::lock_guard lock(mutex_);
+  if (const auto found = drivers_.find(name); found != drivers_.end()) return found->second.get();
+  core::LoadedHypervisor* plugin = host_.hypervisor(name);
+  if (plugin == nullptr) return make_error(Code::unavailable, host_.explain_missing(name), "hypervisor-unavailable");
+  return drivers_.emplace(name, std::make_unique<PluginDriver>(*plugin)).first->second.get();
+}
+
+std::vector<core::PluginInfo> PluginDrivers::infos() const {
+  std::vector<core::PluginInfo> out;
+  for (const auto& record : host_.records()) {
+    core::PluginInfo info;
+    const bool loaded = record.state == core::PluginState::loaded;
+    info.name = record.name.empty() ? stem(record.path) : record.name;
+    info.id = record.id;
+    info.version = record.version;
+    info.path = record.path;
+    info.kind = "hypervisor";
+    info.state = loaded ? "loaded" : "refused";
+    info.reason = record.reason;
+    if (!loaded) info.step = core::to_string(record.step);
+    info.interfaces = record.interfaces;
+    if (loaded) info.description = record.description;
+    out.push_back(std::move(info));
+  }
+  return out;
+}
+
+std::string PluginDrivers::default_hypervisor(const std::string& configured) const {
+  if (!configured.empty()) return configured;
+  std::string first;
+  std::string healthy;
+  for (const auto& record : host_.records()) {
+    if (record.state != core::PluginState::loaded) continue;
+    if (first.empty()) first = record.name;
+    if (!record.description.healthy) continue;
+    if (record.name == "cloud_hv") return record.name;
+    // The simulator is a backend that somebody names, never one that somebody gets.
+    const bool simulated = record.description.accelerator == "simulated";
+    if (healthy.empty() && !simulated) healthy = record.name;
+  }
+  return healthy.empty() ? first : healthy;
+}
+
+}  // namespace qarax::agent

@@ -1,0 +1,81 @@
+// qarax-node: reads its config, runs a Node until SIGTERM or SIGINT, leaves by _exit as plugins' threads demand.
+#include <pthread.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <iostream>
+
+#include "node.hpp"
+#include "qarax/core/logging.hpp"
+
+namespace {
+
+// A library once loaded is never unloaded and a plugin's thread may outlive it all: no static destructor may run under
+// one.
+[[noreturn]] void leave(int code) {
+  qarax::core::flush_logs();
+  std::fflush(nullptr);
+  _exit(code);
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("qarax-node: the agent of one VM host");
+  std::string config_path;
+  bool check = false;
+  app.add_option("--config", config_path, "YAML file; without one: defaults and QARAX_NODE_… variables");
+  app.add_flag("--check-config", check, "read the configuration, say what is wrong with it, and end");
+  app.set_version_flag("--version", "qarax-node " QARAX_VERSION);
+  CLI11_PARSE(app, argc, argv);
+
+  const auto config = qarax::agent::read_node_config(config_path);
+  if (!config) {
+    std::cerr << config.error().message << '\n';
+    return 2;
+  }
+  if (check) {
+    std::cout << (config_path.empty() ? "the configuration" : config_path) << " is valid\n";
+    return 0;
+  }
+  if (const auto logging = qarax::core::init_logging(config->log_level); !logging) {
+    std::cerr << logging.error().message << '\n';
+    return 2;
+  }
+
+  // Blocked before any thread exists, so that they all inherit it and the signals wait for sigwait below.
+  sigset_t ends;
+  sigemptyset(&ends);
+  sigaddset(&ends, SIGTERM);
+  sigaddset(&ends, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &ends, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+
+  std::error_code ignored;
+  const std::string folder = std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path().string();
+  const auto log = qarax::core::logger("node");
+  auto node = qarax::agent::Node::start(*config, folder);
+  if (!node) {
+    std::cerr << "qarax-node can't start: " << node.error().message << '\n';
+    leave(1);
+  }
+  log->info("qarax-node {} listening on {}:{}", QARAX_VERSION, config->listen_address, (*node)->port());
+  int signal = 0;
+  sigwait(&ends, &signal);
+  log->info("ending, VMs run on signal={}", signal);
+  const auto stopped = (*node)->stop();
+  if (!stopped) log->warn("a plugin did not end in time reason={}", qarax::core::log_value(stopped.error().message));
+  leave(0);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const std::exception& e) {
+    std::cerr << "qarax-node: " << e.what() << '\n';
+    return 1;
+  }
+}

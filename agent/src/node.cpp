@@ -1,0 +1,230 @@
+#include "node.hpp"
+
+#include <fcntl.h>
+#include <grpcpp/grpcpp.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "authority.hpp"
+#include "image_store.hpp"
+#include "inventory.hpp"
+#include "manager.hpp"
+#include "node_service.hpp"
+#include "plugin_drivers.hpp"
+#include "plugin_services.hpp"
+#include "qarax/core/ids.hpp"
+#include "qarax/core/logging.hpp"
+
+namespace qarax::agent {
+
+namespace {
+
+class DefaultBootFiles final : public BootFilesProvider {
+ public:
+  DefaultBootFiles(ImageStore& images, BootSource source) : images_(images), source_(std::move(source)) {}
+  Result<BootFiles> files_for(const std::optional<std::string>& id) override {
+    if (id)
+      return make_error(
+          Code::not_found,
+          "boot source " + *id + " isn't on this node; leave boot_source_id out for the node's default kernel",
+          "no-boot-source");
+    return images_.prepare(source_);
+  }
+
+ private:
+  ImageStore& images_;
+  BootSource source_;
+};
+
+Result<std::string> find_supervisor(const std::string& configured, const std::string& program_folder) {
+  const std::string candidates[] = {configured, program_folder + "/qarax-supervisor",
+                                    program_folder + "/../libexec/qarax/qarax-supervisor"};
+  for (const auto& path : candidates)
+    if (!path.empty() && ::access(path.c_str(), X_OK) == 0) return path;
+  return make_error(Code::not_found,
+                    "qarax-supervisor isn't " +
+                        (configured.empty() ? "beside qarax-node in " + program_folder + " nor in ../libexec/qarax"
+                                            : "at " + configured) +
+                        "; install it there, or set `supervisor` in the node's config");
+}
+
+std::string version() { return QARAX_VERSION; }
+
+class RunningNode final : public Node {
+ public:
+  explicit RunningNode(const NodeConfig& config) : config_(config), session_(core::new_uuid()) {}
+
+  ~RunningNode() override {
+    if (grpc_) static_cast<void>(stop());
+  }
+
+  Status begin(const std::string& program_folder) {
+    QARAX_CHECK(core::make_folder(config_.data_dir));
+    QARAX_CHECK(lock_data_dir());
+    facts_ = host_facts();
+    QARAX_TRY(facts_.node_id, node_id(config_.data_dir));
+    facts_.session = session_;
+    facts_.version = version();
+    facts_.unix_socket = config_.unix_socket == "none" ? "" : config_.unix_socket;
+    QARAX_TRY(authority_, AuthorityStore::open(config_.data_dir + "/cluster.json"));
+    QARAX_TRY(const std::string supervisor, find_supervisor(config_.supervisor, program_folder));
+
+    images_ = std::make_unique<ImageStore>(config_.data_dir + "/images");
+    const BootSource source{config_.boot_kernel, config_.boot_initramfs, config_.boot_cmdline};
+    boot_files_ = std::make_unique<DefaultBootFiles>(*images_, source);
+    BootFiles boot;
+    if (!source.kernel.empty()) {
+      if (auto prepared = images_->prepare(source))
+        boot = std::move(*prepared);
+      else
+        core::logger("node")->warn("the default kernel can't be used, VMs without a boot source won't start reason={}",
+                                   core::log_value(prepared.error().message));
+    }
+
+    processes_ = std::make_unique<ProcessService>(ProcessService::Options{supervisor, config_.data_dir + "/vms"},
+                                                  Cgroups::detect("qarax-" + facts_.node_id.substr(0, 8)),
+                                                  [this](const std::string& vm, std::int64_t incarnation) {
+                                                    if (Manager* manager = manager_ptr_.load())
+                                                      manager->vm_ended(vm, incarnation);
+                                                  });
+    services_ = std::make_unique<PluginServices>(
+        *processes_, [this](const std::string& plugin, const std::string& vm) { notified(plugin, vm); });
+    plugins_ = std::make_unique<core::PluginHost>(*services_);
+    drivers_ = std::make_unique<PluginDrivers>(*plugins_);
+    QARAX_CHECK(drivers_->load(config_, boot));
+
+    Manager::Options options;
+    options.data_dir = config_.data_dir;
+    options.session = session_;
+    options.cold_boots = static_cast<std::size_t>(config_.cold_boots > 0 ? config_.cold_boots : facts_.cpus);
+    QARAX_TRY(manager_, Manager::open(options, *drivers_, *processes_, *boot_files_, clock_));
+    manager_ptr_.store(manager_.get());
+
+    NodeService::Options service_options;
+    service_options.session = session_;
+    service_options.token_sha256 = config_.token_sha256;
+    service_ = std::make_unique<NodeService>(
+        *manager_, *authority_, [this] { return describe(); }, service_options);
+    service_ptr_.store(service_.get());
+    return listen();
+  }
+
+  int port() const override { return port_; }
+
+  Status stop() override {
+    service_ptr_.store(nullptr);
+    service_->end_streams();
+    manager_->shutdown(config_.shutdown_grace_ms / 2);
+    grpc_->Shutdown(std::chrono::system_clock::now() + std::chrono::milliseconds(config_.shutdown_grace_ms / 4));
+    grpc_.reset();
+    if (!facts_.unix_socket.empty()) ::unlink(facts_.unix_socket.c_str());
+    return plugins_->shutdown(config_.shutdown_grace_ms / 4);
+  }
+
+ private:
+  // One agent a data folder: two would fight over the same VMs.
+  Status lock_data_dir() {
+    const std::string path = config_.data_dir + "/lock";
+    lock_ = core::Fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    if (!lock_) return core::errno_error("can't use data_dir " + config_.data_dir, errno);
+    if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0)
+      return make_error(Code::failed_precondition, "another qarax-node runs on " + config_.data_dir +
+                                                       "; end it first, or give this one a data_dir of its own");
+    return Ok{};
+  }
+
+  core::NodeInfo describe() const {
+    core::NodeInfo info = facts_;
+    info.plugins = drivers_->infos();
+    info.default_hypervisor = drivers_->default_hypervisor(config_.default_hypervisor);
+    return info;
+  }
+
+  // From any thread of any plugin: only enqueues.
+  void notified(const std::string& plugin, const std::string& vm) {
+    if (!vm.empty()) {
+      if (Manager* manager = manager_ptr_.load()) manager->look_again(vm);
+      return;
+    }
+    if (NodeService* service = service_ptr_.load())
+      service->later([this, plugin] {
+        static_cast<void>(plugins_->refresh_description(plugin));
+        if (NodeService* now = service_ptr_.load()) now->node_changed();
+      });
+  }
+
+  Result<std::shared_ptr<grpc::ServerCredentials>> credentials() const {
+    if (config_.tls_cert.empty()) return grpc::InsecureServerCredentials();
+    grpc::SslServerCredentialsOptions options;
+    QARAX_TRY(const std::string cert, core::read_file(config_.tls_cert));
+    QARAX_TRY(const std::string key, core::read_file(config_.tls_key));
+    options.pem_key_cert_pairs.push_back({key, cert});
+    return grpc::SslServerCredentials(options);
+  }
+
+  Status listen() {
+    QARAX_TRY(const auto creds, credentials());
+    grpc::ServerBuilder builder;
+    // Without this two agents could share the port and each get half of the calls.
+    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+    builder.SetMaxReceiveMessageSize(4 << 20);
+    const std::string host = config_.listen_address.find(':') == std::string::npos ? config_.listen_address
+                                                                                   : "[" + config_.listen_address + "]";
+    const std::string address = host + ":" + std::to_string(config_.listen_port);
+    builder.AddListeningPort(address, creds, &port_);
+    if (!facts_.unix_socket.empty()) {
+      if (facts_.unix_socket.size() >= sizeof(sockaddr_un::sun_path)) {
+        core::logger("node")->warn("no unix socket: its path is too long path={}", facts_.unix_socket);
+        facts_.unix_socket.clear();
+      } else {
+        ::unlink(facts_.unix_socket.c_str());
+        builder.AddListeningPort("unix:" + facts_.unix_socket, grpc::InsecureServerCredentials());
+      }
+    }
+    builder.RegisterService(service_.get());
+    const mode_t mask = ::umask(0177);  // the socket is the agent's user's only
+    grpc_ = builder.BuildAndStart();
+    ::umask(mask);
+    if (!grpc_ || port_ == 0) {
+      service_ptr_.store(nullptr);
+      return make_error(
+          Code::unavailable,
+          "can't listen on " + address +
+              ": the port is in use or the address isn't this machine's; set listen.port and listen.address");
+    }
+    return Ok{};
+  }
+
+  const NodeConfig config_;
+  const std::string session_;
+  core::SystemClock clock_;
+  core::Fd lock_;
+  core::NodeInfo facts_;
+  std::atomic<Manager*> manager_ptr_{nullptr};
+  std::atomic<NodeService*> service_ptr_{nullptr};
+  std::unique_ptr<AuthorityStore> authority_;
+  std::unique_ptr<ImageStore> images_;
+  std::unique_ptr<BootFilesProvider> boot_files_;
+  std::unique_ptr<ProcessService> processes_;
+  std::unique_ptr<PluginServices> services_;
+  std::unique_ptr<core::PluginHost> plugins_;
+  std::unique_ptr<PluginDrivers> drivers_;
+  std::unique_ptr<Manager> manager_;
+  std::unique_ptr<NodeService> service_;
+  int port_ = 0;
+  std::unique_ptr<grpc::Server> grpc_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Node>> Node::start(const NodeConfig& config, const std::string& program_folder) {
+  auto node = std::make_unique<RunningNode>(config);
+  QARAX_CHECK(node->begin(program_folder));
+  return std::unique_ptr<Node>(std::move(node));
+}
+
+}  // namespace qarax::agent

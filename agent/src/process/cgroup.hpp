@@ -1,0 +1,27 @@
+// Where VMMs are put: a version 2 hierarchy, alone or as the unified part of a hybrid, or nowhere.
+#pragma once
+
+#include <string>
+
+namespace qarax::agent {
+
+class Cgroups {
+ public:
+  // Chosen by evidence: a folder is made and removed in the hierarchy. `subtree`: the agent's own name there.
+  static Cgroups detect(const std::string& subtree);
+  static Cgroups none() { return Cgroups({}); }
+
+  bool available() const { return !root_.empty(); }
+  // The VM's folder; the supervisor makes it with the leaves vmm and sup. Empty where there are no cgroups.
+  std::string folder(const std::string& vm) const;
+  // SIGKILL to all in the VMM's leaf, also what it forked. False where that can't be said (no cgroup, an old kernel).
+  bool kill_all(const std::string& vm) const;
+  // Removes what is empty; true when nothing is left.
+  bool remove(const std::string& vm) const;
+
+ private:
+  explicit Cgroups(std::string root) : root_(std::move(root)) {}
+  std::string root_;
+};
+
+}  // namespace qarax::agent

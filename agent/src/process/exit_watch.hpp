@@ -1,0 +1,42 @@
+// One thread that waits for processes to end: pidfds in an epoll set, no polling.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "pidfd.hpp"
+
+namespace qarax::agent {
+
+class ExitWatch {
+ public:
+  ExitWatch();
+  ~ExitWatch();  // joins; pending callbacks are dropped
+  ExitWatch(const ExitWatch&) = delete;
+  ExitWatch& operator=(const ExitWatch&) = delete;
+
+  // `on_exit` is called once on the watch's thread when the process has ended (and, if it is a child, was reaped); at
+  // once when it is gone already. It must be quick.
+  void watch(const ProcessId& id, std::function<void()> on_exit);
+
+ private:
+  void run();
+
+  struct Entry {
+    core::Fd pidfd;
+    std::function<void()> on_exit;
+  };
+  core::Fd epoll_;
+  core::Fd wake_;
+  std::mutex mutex_;
+  std::map<std::uint64_t, Entry> entries_;
+  std::uint64_t next_ = 1;  // 0 is the wake-up
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace qarax::agent

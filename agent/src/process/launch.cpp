@@ -1,0 +1,56 @@
+#include "launch.hpp"
+
+#include <fcntl.h>
+#include <spawn.h>
+
+#include <cerrno>
+#include <csignal>
+#include <memory>
+
+namespace qarax::agent {
+
+Result<int> launch(const Launch& what) {
+  constexpr int kAboveTargets = 64;
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  const std::unique_ptr<posix_spawn_file_actions_t, int (*)(posix_spawn_file_actions_t*)> free_actions(
+      &actions, posix_spawn_file_actions_destroy);
+  for (int fd = 0; fd < 3; ++fd) posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", O_RDWR, 0);
+  // Copies above every target first, so that no dup2 overwrites a descriptor that a later one needs.
+  std::vector<core::Fd> copies;
+  for (const auto& [ours, target] : what.fds) {
+    core::Fd copy(::fcntl(ours, F_DUPFD_CLOEXEC, kAboveTargets));
+    if (!copy)
+      return core::errno_error("can't pass descriptor " + std::to_string(ours) + " to " + what.argv.at(0), errno);
+    posix_spawn_file_actions_adddup2(&actions, copy.get(), target);
+    copies.push_back(std::move(copy));
+  }
+
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  const std::unique_ptr<posix_spawnattr_t, int (*)(posix_spawnattr_t*)> free_attributes(&attributes,
+                                                                                        posix_spawnattr_destroy);
+  sigset_t none;
+  sigset_t all;
+  sigemptyset(&none);
+  sigfillset(&all);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setsigdefault(&attributes, &all);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+
+  std::vector<char*> argv;
+  for (const auto& one : what.argv) argv.push_back(const_cast<char*>(one.c_str()));
+  argv.push_back(nullptr);
+  std::vector<std::string> pairs;
+  for (const auto& [key, value] : what.env) pairs.push_back(key + "=" + value);
+  std::vector<char*> env;
+  for (auto& pair : pairs) env.push_back(pair.data());
+  env.push_back(nullptr);
+
+  pid_t pid = 0;
+  const int error = posix_spawn(&pid, what.argv.at(0).c_str(), &actions, &attributes, argv.data(), env.data());
+  if (error != 0) return core::errno_error("can't start " + what.argv.at(0), error);
+  return pid;
+}
+
+}  // namespace qarax::agent

@@ -1,0 +1,44 @@
+#include "ledger.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "qarax/core/files.hpp"
+
+namespace qarax::agent {
+
+Status Ledger::append(char sign, const std::vector<LedgerEntry>& entries) {
+  std::string lines;
+  for (const auto& [kind, name] : entries) {
+    if (kind.empty() || (kind + name).find_first_of("\n\t") != std::string::npos)
+      return make_error(Code::invalid_argument, "a claim's kind and name must have no tabs or line breaks");
+    lines.append(1, sign).append(1, '\t').append(kind).append(1, '\t').append(name).append(1, '\n');
+  }
+  const core::Fd fd(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  if (!fd) return core::errno_error("can't record what the VM owns in " + path_, errno);
+  if (::write(fd.get(), lines.data(), lines.size()) != static_cast<ssize_t>(lines.size()) || ::fdatasync(fd.get()) != 0)
+    return core::errno_error("can't record what the VM owns in " + path_, errno);
+  return Ok{};
+}
+
+Result<std::vector<LedgerEntry>> Ledger::owned() const {
+  auto text = core::read_file(path_);
+  if (!text && text.error().code == Code::not_found) return std::vector<LedgerEntry>{};
+  if (!text) return std::move(text).error();
+  std::vector<LedgerEntry> out;
+  std::size_t at = 0;
+  for (std::size_t end = text->find('\n'); end != std::string::npos; at = end + 1, end = text->find('\n', at)) {
+    const std::string line = text->substr(at, end - at);
+    const std::size_t tab = line.find('\t', 2);
+    if (line.size() < 4 || line[1] != '\t' || tab == std::string::npos) continue;
+    const LedgerEntry entry{line.substr(2, tab - 2), line.substr(tab + 1)};
+    std::erase(out, entry);
+    if (line[0] == '+') out.push_back(entry);
+  }
+  return out;
+}
+
+}  // namespace qarax::agent

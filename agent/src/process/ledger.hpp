@@ -1,0 +1,31 @@
+// What a VM owns beside its folder: one line a claim or release in <vm>/ledger, on disk before the thing is made.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "qarax/result.hpp"
+
+namespace qarax::agent {
+
+struct LedgerEntry {
+  std::string kind;
+  std::string name;
+  bool operator==(const LedgerEntry&) const = default;
+};
+
+class Ledger {
+ public:
+  explicit Ledger(const std::string& vm_dir) : path_(vm_dir + "/ledger") {}
+
+  Status claim(const std::vector<LedgerEntry>& entries) { return append('+', entries); }
+  Status release(const std::vector<LedgerEntry>& entries) { return append('-', entries); }
+  // What is claimed and not released. A line that was cut off by a crash was never acknowledged and counts as absent.
+  Result<std::vector<LedgerEntry>> owned() const;
+
+ private:
+  Status append(char sign, const std::vector<LedgerEntry>& entries);
+  std::string path_;
+};
+
+}  // namespace qarax::agent

@@ -1,0 +1,38 @@
+#include "pidfd.hpp"
+
+#include <poll.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace qarax::agent {
+
+namespace {
+constexpr idtype_t kPidfd = static_cast<idtype_t>(3);  // P_PIDFD, which glibc's header names since 2.36 only
+}
+
+core::Fd open_pidfd(const ProcessId& id) {
+  if (id.pid <= 0) return {};
+  core::Fd fd(static_cast<int>(::syscall(SYS_pidfd_open, id.pid, 0)));
+  // Opened first, compared second: if the start time matches now, the descriptor names that process.
+  if (!fd || core::process_start_time(id.pid) != id.start_time) return {};
+  return fd;
+}
+
+bool is_alive(const ProcessId& id) {
+  const core::Fd fd = open_pidfd(id);
+  if (!fd) return false;
+  pollfd wait{fd.get(), POLLIN, 0};
+  return ::poll(&wait, 1, 0) == 0;
+}
+
+void send_signal(const core::Fd& pidfd, int signal) {
+  if (pidfd) ::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0);
+}
+
+void reap(const core::Fd& pidfd) {
+  siginfo_t info{};
+  ::waitid(kPidfd, static_cast<id_t>(pidfd.get()), &info, WEXITED | WNOHANG);
+}
+
+}  // namespace qarax::agent

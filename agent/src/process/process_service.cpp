@@ -1,0 +1,286 @@
+#include "process_service.hpp"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+
+#include "launch.hpp"
+#include "ledger.hpp"
+#include "qarax/core/ids.hpp"
+#include "qarax/core/logging.hpp"
+#include "qarax/core/unix_socket.hpp"
+#include "records.hpp"
+
+namespace qarax::agent {
+
+namespace {
+
+constexpr std::int64_t kReadyMs = 10'000;      // from posix_spawn to the supervisor's report
+constexpr std::int64_t kExitRecordMs = 5'000;  // from the VMM's end to its supervisor's
+constexpr int kReadyTarget = 3;                // the supervisor's contract
+constexpr int kFirstVmmTarget = 4;
+
+Result<std::string> read_report(const core::Fd& pipe, const CallLimits& limits) {
+  std::string line;
+  char buffer[512];
+  while (line.find('\n') == std::string::npos) {
+    QARAX_CHECK(limits.await(pipe.get(), "starting the VM's supervisor"));
+    const ssize_t n = ::read(pipe.get(), buffer, sizeof buffer);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return make_error(Code::internal, "the VM's supervisor ended without a report");
+    line.append(buffer, static_cast<std::size_t>(n));
+  }
+  return line.substr(0, line.find('\n'));
+}
+
+std::string current_boot_id() {
+  auto text = core::read_file("/proc/sys/kernel/random/boot_id", 128);
+  return text ? text->substr(0, text->find('\n')) : std::string();
+}
+
+}  // namespace
+
+ProcessService::ProcessService(Options options, Cgroups cgroups, ExitListener on_exit)
+    : options_(std::move(options)), cgroups_(std::move(cgroups)), on_exit_(std::move(on_exit)) {}
+
+Result<Process> ProcessService::spawn(const SpawnArgs& args, const std::vector<int>& fds, const CallLimits& limits) {
+  if (args.argv.empty() || args.argv.front().empty() || args.argv.front().front() != '/')
+    return make_error(Code::invalid_argument, "spawn needs an absolute program path in argv[0]");
+  if (args.fd_targets.size() != fds.size())
+    return make_error(Code::invalid_argument, "spawn got " + std::to_string(fds.size()) + " descriptors and " +
+                                                  std::to_string(args.fd_targets.size()) + " fd_targets");
+  const std::string dir = run_dir(args.vm, args.incarnation);
+  if (auto existing = find({args.vm, args.incarnation}); existing && existing->alive)
+    return make_error(Code::already_exists,
+                      "VM " + args.vm + " has a process already, pid " + std::to_string(existing->pid));
+  QARAX_CHECK(core::make_folder(dir));
+  ::unlink((dir + "/exit.json").c_str());
+
+  std::vector<LedgerEntry> claims{{"process", dir}};
+  if (cgroups_.available()) claims.push_back({"cgroup", cgroups_.folder(args.vm)});
+  QARAX_CHECK(Ledger(vm_dir(args.vm)).claim(claims));
+
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return core::errno_error("can't make a pipe", errno);
+  core::Fd report(ends[0]);
+  core::Fd report_write(ends[1]);
+
+  Launch what;
+  what.argv = {options_.supervisor, "--dir", dir, "--log-max", std::to_string(options_.console_log_max)};
+  if (cgroups_.available())
+    what.argv.insert(what.argv.end(), {"--cgroup", cgroups_.folder(args.vm), "--cgroup-optional"});
+  if (!args.console_connect.empty()) what.argv.insert(what.argv.end(), {"--console-connect", args.console_connect});
+  what.fds.emplace_back(report_write.get(), kReadyTarget);
+  if (!fds.empty()) {
+    std::string targets;
+    for (std::size_t i = 0; i < fds.size(); ++i) {
+      targets.append(i == 0 ? "" : ",").append(std::to_string(args.fd_targets[i]));
+      what.fds.emplace_back(fds[i], kFirstVmmTarget + static_cast<int>(i));
+    }
+    what.argv.insert(what.argv.end(), {"--fds", std::to_string(fds.size()), "--fd-targets", targets});
+  }
+  what.argv.emplace_back("--");
+  what.argv.insert(what.argv.end(), args.argv.begin(), args.argv.end());
+  what.env = args.env;
+
+  QARAX_TRY(const int supervisor_pid, launch(what));
+  report_write.reset();
+  const ProcessId supervisor{supervisor_pid, core::process_start_time(supervisor_pid).value_or(0)};
+  auto line = read_report(report, limits.within_ms(kReadyMs));
+  if (!line || !line->starts_with("ok ")) {
+    // It ends by itself after an error; when it hangs, what it has started goes with it.
+    if (!line) {
+      cgroups_.kill_all(args.vm);
+      send_signal(open_pidfd(supervisor), SIGKILL);
+    }
+    exits_.watch(supervisor, [] {});
+    if (!line) return std::move(line).error();
+    const std::string what_failed = line->starts_with("error ") ? line->substr(line->find(' ', 6) + 1) : *line;
+    const int error = line->starts_with("error ") ? std::atoi(line->c_str() + 6) : 0;
+    Error out = error != 0 ? core::errno_error(args.argv.front() + " could not be started: " + what_failed, error)
+                           : make_error(Code::internal, "the VM's supervisor answered: " + what_failed);
+    out.log_tail = vmm_log_tail(dir);
+    return out;
+  }
+  watch(args.vm, args.incarnation, supervisor);
+  Process process;
+  long long start = 0;
+  if (std::sscanf(line->c_str(), "ok %d %lld", &process.pid, &start) != 2)
+    return make_error(Code::internal, "the VM's supervisor answered: " + *line);
+  process.start_time = start;
+  process.alive = true;
+  return process;
+}
+
+void ProcessService::watch(const std::string& vm, std::int64_t incarnation, const ProcessId& supervisor) {
+  exits_.watch(supervisor, [this, vm, incarnation, supervisor] {
+    // A supervisor that was killed leaves its VMM running: then the VMM itself is what to wait for.
+    if (!read_exit_record(run_dir(vm, incarnation))) {
+      if (auto record = read_supervisor_record(run_dir(vm, incarnation)); record && is_alive(record->vmm)) {
+        core::logger("process")->warn("the supervisor was lost, the VMM runs on vm={} pid={}", vm, record->vmm.pid);
+        exits_.watch(record->vmm, [this, vm, incarnation] { on_exit_(vm, incarnation); });
+        return;
+      }
+    }
+    on_exit_(vm, incarnation);
+  });
+}
+
+bool ProcessService::adopt(const std::string& vm, std::int64_t incarnation) {
+  const auto record = read_supervisor_record(run_dir(vm, incarnation));
+  if (!record || record->boot_id != current_boot_id()) return false;
+  if (open_pidfd(record->supervisor)) {
+    watch(vm, incarnation, record->supervisor);
+    return true;
+  }
+  if (!is_alive(record->vmm)) return false;
+  exits_.watch(record->vmm, [this, vm, incarnation] { on_exit_(vm, incarnation); });
+  return true;
+}
+
+Result<Process> ProcessService::find(const ProcessArgs& args) {
+  const std::string dir = run_dir(args.vm, args.incarnation);
+  auto record = read_supervisor_record(dir);
+  if (!record && record.error().code == Code::not_found && !supervisor_holds_lock(dir))
+    return make_error(Code::not_found,
+                      "VM " + args.vm + " has no process for incarnation " + std::to_string(args.incarnation));
+  if (!record && record.error().code == Code::not_found) {
+    // A supervisor is up and about to write: it was started by an agent that died at once.
+    return make_error(Code::unavailable, "VM " + args.vm + " is just being started by its supervisor");
+  }
+  if (!record) return std::move(record).error();
+  Process process;
+  process.pid = record->vmm.pid;
+  process.start_time = record->vmm.start_time;
+  const bool this_boot = record->boot_id == current_boot_id();
+  process.alive = this_boot && is_alive(record->vmm);
+  if (process.alive) return process;
+  process.exit = read_exit_record(dir);
+  if (!process.exit && this_boot) {
+    // The VMM has ended and its supervisor is writing how.
+    if (const core::Fd supervisor = open_pidfd(record->supervisor)) {
+      static_cast<void>(CallLimits{}.within_ms(kExitRecordMs).await(supervisor.get(), "the VMM's exit record"));
+      process.exit = read_exit_record(dir);
+    }
+  }
+  if (!process.exit) {
+    process.exit.emplace();
+    process.exit->log_tail = vmm_log_tail(dir);
+  }
+  return process;
+}
+
+Status ProcessService::signal(const SignalArgs& args) {
+  const auto record = read_supervisor_record(run_dir(args.process.vm, args.process.incarnation));
+  if (!record) return make_error(Code::not_found, "VM " + args.process.vm + " has no process");
+  const core::Fd vmm = open_pidfd(record->vmm);
+  if (!vmm) return make_error(Code::not_found, "VM " + args.process.vm + "'s process has ended");
+  send_signal(vmm, args.signal);
+  return Ok{};
+}
+
+Status ProcessService::kill(const ProcessArgs& args, const CallLimits& limits) {
+  const std::string dir = run_dir(args.vm, args.incarnation);
+  auto record = read_supervisor_record(dir);
+  if (!record && record.error().code == Code::not_found && supervisor_holds_lock(dir)) {
+    // Between its start and its record: it writes within milliseconds, or it dies and lets go of the lock.
+    const CallLimits brief = limits.within_ms(kReadyMs);
+    while (!record && supervisor_holds_lock(dir) && plugin::monotonic_ns() < brief.deadline_ns) {
+      ::usleep(1000);
+      record = read_supervisor_record(dir);
+    }
+  }
+  if (!record && record.error().code == Code::not_found) {
+    cgroups_.kill_all(args.vm);
+    return Ok{};
+  }
+  if (!record) return std::move(record).error();
+  if (record->boot_id != current_boot_id()) return Ok{};
+  const core::Fd vmm = open_pidfd(record->vmm);
+  const core::Fd supervisor = open_pidfd(record->supervisor);
+  cgroups_.kill_all(args.vm);
+  send_signal(vmm, SIGKILL);
+  // The supervisor ends when nothing of the VMM is left and the exit is on disk.
+  if (supervisor)
+    QARAX_CHECK(limits.await(supervisor.get(), "ending VM " + args.vm));
+  else if (vmm)
+    QARAX_CHECK(limits.await(vmm.get(), "ending VM " + args.vm));
+  return Ok{};
+}
+
+Result<Process> ProcessService::wait(const ProcessArgs& args, const CallLimits& limits) {
+  const std::string dir = run_dir(args.vm, args.incarnation);
+  QARAX_TRY(const SupervisorRecord record, read_supervisor_record(dir));
+  core::Fd end = open_pidfd(record.supervisor);
+  if (!end) end = open_pidfd(record.vmm);
+  if (end && !read_exit_record(dir)) QARAX_CHECK(limits.await(end.get(), "waiting for VM " + args.vm + " to end"));
+  return find(args);
+}
+
+Status ProcessService::claim(const ClaimArgs& args) { return Ledger(vm_dir(args.vm)).claim({{args.kind, args.name}}); }
+
+Status ProcessService::release(const ClaimArgs& args) {
+  return Ledger(vm_dir(args.vm)).release({{args.kind, args.name}});
+}
+
+Result<RunResult> ProcessService::run(const RunArgs& args, const CallLimits& limits) {
+  if (args.argv.empty() || args.argv.front().empty() || args.argv.front().front() != '/')
+    return make_error(Code::invalid_argument, "run needs an absolute program path in argv[0]");
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return core::errno_error("can't make a pipe", errno);
+  const core::Fd output(ends[0]);
+  core::Fd write_end(ends[1]);
+  Launch what{args.argv, args.env, {{write_end.get(), 1}, {write_end.get(), 2}}};
+  QARAX_TRY(const int pid, launch(what));
+  write_end.reset();
+  const ProcessId id{pid, core::process_start_time(pid).value_or(0)};
+  const core::Fd pidfd = open_pidfd(id);
+
+  RunResult result;
+  Status waited = Ok{};
+  char buffer[4096];
+  for (;;) {
+    waited = limits.await(output.get(), args.argv.front());
+    if (!waited) break;
+    const ssize_t n = ::read(output.get(), buffer, sizeof buffer);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) break;
+    const auto room = static_cast<std::size_t>(args.max_output) -
+                      std::min(static_cast<std::size_t>(args.max_output), result.output.size());
+    result.output.append(buffer, std::min(room, static_cast<std::size_t>(n)));
+    if (!args.until.empty() && result.output.find(args.until) != std::string::npos) {
+      result.matched = true;
+      break;
+    }
+  }
+  if (waited && !result.matched) waited = limits.await(pidfd.get(), args.argv.front());
+  // Its whole session goes: a helper that forked leaves nothing.
+  if (!waited || result.matched) ::kill(-pid, SIGKILL);
+  siginfo_t info{};
+  while (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED) != 0 && errno == EINTR) {
+  }
+  result.exit.kind = info.si_code == CLD_EXITED ? ExitKind::exited : ExitKind::signaled;
+  (info.si_code == CLD_EXITED ? result.exit.code : result.exit.signal) = info.si_status;
+  result.output = json::repair_utf8(result.output);
+  if (!waited && waited.error().code == Code::cancelled) return std::move(waited).error();
+  result.timed_out = !waited;
+  return result;
+}
+
+void ProcessService::clean_up(const std::string& vm, std::int64_t incarnation) {
+  const std::string dir = run_dir(vm, incarnation);
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(dir, ignored))
+    if (entry.is_socket(ignored)) std::filesystem::remove(entry.path(), ignored);
+  if (!cgroups_.remove(vm)) core::logger("process")->debug("a cgroup isn't empty yet vm={}", vm);
+}
+
+}  // namespace qarax::agent

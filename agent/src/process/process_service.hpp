@@ -1,0 +1,58 @@
+// qarax.host.process/1: every process that outlives a call is started here, under its VM's supervisor, in a cgroup and
+// session of its own, recorded before it exists. Thread-safe; blocking calls end at their limits.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "call_limits.hpp"
+#include "cgroup.hpp"
+#include "exit_watch.hpp"
+#include "qarax/plugin/call_args.hpp"
+
+namespace qarax::agent {
+
+class ProcessService {
+ public:
+  struct Options {
+    std::string supervisor;  // the program
+    std::string vms_dir;     // <data>/vms
+    std::int64_t console_log_max = 16LL << 20;
+  };
+  // Called from the exit watch's thread when a VM's supervisor has ended; must be quick.
+  using ExitListener = std::function<void(const std::string& vm, std::int64_t incarnation)>;
+
+  ProcessService(Options options, Cgroups cgroups, ExitListener on_exit);
+
+  std::string vm_dir(const std::string& vm) const { return options_.vms_dir + "/" + vm; }
+  std::string run_dir(const std::string& vm, std::int64_t incarnation) const {
+    return vm_dir(vm) + "/run/" + std::to_string(incarnation);
+  }
+
+  Result<Process> spawn(const SpawnArgs& args, const std::vector<int>& fds, const CallLimits& limits);
+  Result<Process> find(const ProcessArgs& args);
+  Status signal(const SignalArgs& args);
+  Status kill(const ProcessArgs& args, const CallLimits& limits);
+  Result<Process> wait(const ProcessArgs& args, const CallLimits& limits);
+  Status claim(const ClaimArgs& args);
+  Status release(const ClaimArgs& args);
+  Result<RunResult> run(const RunArgs& args, const CallLimits& limits);
+
+  // After the agent's restart: reports the exit of a supervisor that an earlier agent started. False: it is gone
+  // already.
+  bool adopt(const std::string& vm, std::int64_t incarnation);
+  // Files, sockets and cgroup of an incarnation that has ended; the console log and the records stay.
+  void clean_up(const std::string& vm, std::int64_t incarnation);
+
+ private:
+  void watch(const std::string& vm, std::int64_t incarnation, const ProcessId& supervisor);
+
+  Options options_;
+  Cgroups cgroups_;
+  ExitListener on_exit_;
+  ExitWatch exits_;
+};
+
+}  // namespace qarax::agent

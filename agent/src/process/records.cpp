@@ -1,0 +1,75 @@
+#include "records.hpp"
+
+#include <fcntl.h>
+
+#include "qarax/plugin/json.hpp"
+
+namespace qarax::agent {
+
+namespace {
+
+constexpr std::int64_t kFormat = 1;
+constexpr std::size_t kLogTail = 4096;
+
+std::int64_t integer(const json::Value& document, std::string_view key) {
+  const auto* value = document.find(key);
+  return value != nullptr && value->as_int() != nullptr ? *value->as_int() : 0;
+}
+std::string text(const json::Value& document, std::string_view key) {
+  const auto* value = document.find(key);
+  return value != nullptr && value->as_string() != nullptr ? *value->as_string() : std::string();
+}
+
+Result<json::Value> read_record(const std::string& path) {
+  QARAX_TRY(const std::string content, core::read_file(path, 65536));
+  auto parsed = json::parse(content);
+  if (!parsed || parsed->as_object() == nullptr) return make_error(Code::data_loss, path + " is damaged");
+  if (integer(*parsed, "min_reader") > kFormat)
+    return make_error(Code::data_loss, path + " was written by a newer supervisor (needs reader " +
+                                           std::to_string(integer(*parsed, "min_reader")) + "); upgrade this node");
+  return parsed;
+}
+
+}  // namespace
+
+Result<SupervisorRecord> read_supervisor_record(const std::string& run_dir) {
+  QARAX_TRY(const json::Value document, read_record(run_dir + "/supervisor.json"));
+  SupervisorRecord out;
+  out.vmm = {static_cast<std::int32_t>(integer(document, "vmm_pid")), integer(document, "vmm_start_time")};
+  out.supervisor = {static_cast<std::int32_t>(integer(document, "supervisor_pid")),
+                    integer(document, "supervisor_start_time")};
+  out.boot_id = text(document, "boot_id");
+  out.started_at = text(document, "started_at");
+  if (out.vmm.pid <= 0 || out.supervisor.pid <= 0)
+    return make_error(Code::data_loss, run_dir + "/supervisor.json names no process");
+  return out;
+}
+
+std::optional<ExitInfo> read_exit_record(const std::string& run_dir) {
+  const auto document = read_record(run_dir + "/exit.json");
+  if (!document) return std::nullopt;
+  ExitInfo exit;
+  exit.kind = text(*document, "kind") == "signaled" ? ExitKind::signaled
+              : text(*document, "kind") == "exited" ? ExitKind::exited
+                                                    : ExitKind::unknown;
+  exit.code = static_cast<std::int32_t>(integer(*document, "code"));
+  exit.signal = static_cast<std::int32_t>(integer(*document, "signal"));
+  exit.at = text(*document, "at");
+  exit.log_tail = vmm_log_tail(run_dir);
+  return exit;
+}
+
+bool supervisor_holds_lock(const std::string& run_dir) {
+  const core::Fd fd(::open((run_dir + "/supervisor.lock").c_str(), O_RDWR | O_CLOEXEC));
+  if (!fd) return false;
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  return ::fcntl(fd.get(), F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
+std::string vmm_log_tail(const std::string& run_dir) {
+  return json::repair_utf8(core::read_tail(run_dir + "/vmm.log", kLogTail));
+}
+
+}  // namespace qarax::agent

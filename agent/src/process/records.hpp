@@ -1,0 +1,29 @@
+// The files that a VM's supervisor writes into its run folder (agent/supervisor/README.md), as the agent reads them.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "pidfd.hpp"
+#include "qarax/plugin/vm_status.hpp"
+#include "qarax/result.hpp"
+
+namespace qarax::agent {
+
+struct SupervisorRecord {
+  ProcessId vmm;
+  ProcessId supervisor;
+  std::string boot_id;
+  std::string started_at;
+};
+
+// NOT_FOUND: never written. DATA_LOSS: unreadable or of a format that this agent is too old for.
+Result<SupervisorRecord> read_supervisor_record(const std::string& run_dir);
+// Nothing: not written (the VMM runs, or its supervisor was lost).
+std::optional<ExitInfo> read_exit_record(const std::string& run_dir);
+// True while a supervisor holds the folder's lock, also one that has written nothing yet.
+bool supervisor_holds_lock(const std::string& run_dir);
+// The last lines of the VMM's own log.
+std::string vmm_log_tail(const std::string& run_dir);
+
+}  // namespace qarax::agent

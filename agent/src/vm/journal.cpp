@@ -1,0 +1,127 @@
+#include "journal.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <optional>
+
+namespace qarax::agent {
+
+namespace {
+
+constexpr std::int64_t kReserve = 16 * 1024;  // room for a stop and a delete, several times over
+constexpr std::uint32_t kMaxRecord = 4u << 20;
+constexpr std::size_t kHeader = 8;
+
+constexpr std::array<std::uint32_t, 256> make_crc_table() {
+  std::array<std::uint32_t, 256> table{};
+  for (std::uint32_t i = 0; i < 256; ++i) {
+    std::uint32_t c = i;
+    for (int bit = 0; bit < 8; ++bit) c = (c & 1) != 0 ? 0xEDB88320u ^ (c >> 1) : c >> 1;
+    table[i] = c;
+  }
+  return table;
+}
+constexpr auto kCrcTable = make_crc_table();
+
+std::string frame(const JournalRecord& record) {
+  const std::string body = encode(record);
+  const std::uint32_t header[2] = {static_cast<std::uint32_t>(body.size()), crc32(body)};
+  std::string out(kHeader, '\0');
+  std::memcpy(out.data(), header, kHeader);
+  return out + body;
+}
+
+}  // namespace
+
+std::uint32_t crc32(std::string_view data) {
+  std::uint32_t c = 0xFFFFFFFFu;
+  for (const char byte : data) c = kCrcTable[(c ^ static_cast<std::uint8_t>(byte)) & 0xFF] ^ (c >> 8);
+  return c ^ 0xFFFFFFFFu;
+}
+
+Result<Journal> Journal::open(const std::string& path) {
+  Journal journal;
+  journal.path_ = path;
+  journal.fd_ = core::Fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!journal.fd_) return core::errno_error("can't open the journal " + path, errno);
+  QARAX_TRY(const std::string content, core::read_file(path, 64u << 20));
+  std::size_t at = 0;
+  while (content.size() - at >= kHeader) {
+    std::uint32_t header[2];
+    std::memcpy(header, content.data() + at, kHeader);
+    const std::size_t end = at + kHeader + header[0];
+    const bool fits = header[0] <= kMaxRecord && end <= content.size();
+    const std::string_view body = fits ? std::string_view(content).substr(at + kHeader, header[0]) : std::string_view();
+    if (header[0] == 0 || !fits || crc32(body) != header[1]) {
+      // Only the last record can be torn. What lies behind a damaged one would be silently forgotten: refuse instead.
+      const bool more_behind = fits && header[0] != 0 && content.find_first_not_of('\0', end) != std::string::npos;
+      if (more_behind)
+        return make_error(Code::data_loss, "the journal " + path + " is damaged at byte " + std::to_string(at) +
+                                               "; later records would be lost");
+      break;
+    }
+    auto record = decode<JournalRecord>(body, Unknown::ignore);
+    if (!record) return std::move(record).error().context("the journal " + path + " at byte " + std::to_string(at));
+    journal.records_.push_back(std::move(*record));
+    at = end;
+  }
+  journal.size_ = static_cast<std::int64_t>(at);
+  if (content.size() != at && ::ftruncate(journal.fd_.get(), static_cast<off_t>(at)) != 0)
+    return core::errno_error("can't mend the journal " + path, errno);
+  QARAX_CHECK(journal.reserve());
+  return journal;
+}
+
+Status Journal::reserve() {
+  if (reserved_ - size_ >= kReserve / 2) return Ok{};
+  // Not every file system can: then a full disk is seen at the append instead.
+  if (::fallocate(fd_.get(), FALLOC_FL_KEEP_SIZE, size_, kReserve) == 0) reserved_ = size_ + kReserve;
+  return Ok{};
+}
+
+Status Journal::append(const JournalRecord& record) {
+  const std::string bytes = frame(record);
+  std::size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t n = ::pwrite(fd_.get(), bytes.data() + done, bytes.size() - done,
+                               static_cast<off_t>(size_) + static_cast<off_t>(done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return core::errno_error("can't write the journal " + path_, errno);
+    done += static_cast<std::size_t>(n);
+  }
+  if (::fdatasync(fd_.get()) != 0) return core::errno_error("can't write the journal " + path_, errno);
+  size_ += static_cast<std::int64_t>(bytes.size());
+  records_.push_back(record);
+  return reserve();
+}
+
+Status Journal::compact() {
+  std::optional<JournalRecord> latest[3];
+  std::int64_t order[3] = {-1, -1, -1};
+  for (std::size_t i = 0; i < records_.size(); ++i) {
+    if (records_[i].kind == RecordKind::unknown) continue;
+    const auto slot = static_cast<std::size_t>(records_[i].kind) - 1;
+    latest[slot] = records_[i];
+    order[slot] = static_cast<std::int64_t>(i);
+  }
+  std::vector<JournalRecord> kept;
+  for (std::size_t i = 0; i < records_.size(); ++i)
+    for (std::size_t slot = 0; slot < 3; ++slot)
+      if (order[slot] == static_cast<std::int64_t>(i)) kept.push_back(*latest[slot]);
+  std::string bytes;
+  for (const auto& record : kept) bytes += frame(record);
+  QARAX_CHECK(core::write_file_durably(path_, bytes));
+  fd_ = core::Fd(::open(path_.c_str(), O_RDWR | O_CLOEXEC));
+  if (!fd_) return core::errno_error("can't open the journal " + path_, errno);
+  size_ = static_cast<std::int64_t>(bytes.size());
+  reserved_ = 0;
+  records_ = std::move(kept);
+  return reserve();
+}
+
+}  // namespace qarax::agent

@@ -1,0 +1,214 @@
+#include "manager.hpp"
+
+#include <filesystem>
+
+#include "qarax/core/ids.hpp"
+#include "qarax/core/logging.hpp"
+
+namespace qarax::agent {
+
+Manager::Manager(Options options, Drivers& drivers, ProcessService& processes, BootFilesProvider& boot_files,
+                 const core::Clock& clock)
+    : options_(std::move(options)),
+      drivers_(drivers),
+      processes_(processes),
+      boot_files_(boot_files),
+      clock_(clock),
+      vms_dir_(options_.data_dir + "/vms"),
+      tombstones_dir_(options_.data_dir + "/tombstones"),
+      gate_(options_.cold_boots),
+      pool_(4, 512) {
+  deadline_thread_ = std::thread([this] { deadlines(); });
+}
+
+Manager::~Manager() {
+  shutdown(0);
+  pool_.stop();
+  {
+    const std::lock_guard lock(deadline_mutex_);
+    stopping_ = true;
+  }
+  deadline_changed_.notify_all();
+  deadline_thread_.join();
+}
+
+Result<std::unique_ptr<Manager>> Manager::open(Options options, Drivers& drivers, ProcessService& processes,
+                                               BootFilesProvider& boot_files, const core::Clock& clock) {
+  QARAX_CHECK(core::make_folder(options.data_dir + "/vms"));
+  QARAX_CHECK(core::make_folder(options.data_dir + "/tombstones"));
+  std::unique_ptr<Manager> manager(new Manager(std::move(options), drivers, processes, boot_files, clock));
+  QARAX_CHECK(manager->load());
+  return manager;
+}
+
+Status Manager::load() {
+  std::error_code error;
+  std::filesystem::directory_iterator entries(vms_dir_, error);
+  if (error) return make_error(Code::internal, "can't list " + vms_dir_ + ": " + error.message());
+  for (const auto& entry : entries) {
+    const std::string id = entry.path().filename().string();
+    if (!core::is_uuid(id)) {
+      core::logger("vm")->warn("not a VM's folder, left alone path={}", entry.path().string());
+      continue;
+    }
+    auto vm = std::make_shared<Vm>(id, entry.path().string());
+    vm->recovering = true;
+    vm->report.vm = id;
+    vm->report.status.state = VmState::unknown;
+    vm->report.status.status_reason = "recovering after the agent's restart";
+    vms_.emplace(id, vm);
+  }
+  for (const auto& [id, vm] : vms_) {
+    enqueue(vm, [this, vm = vm] {
+      recover(vm);
+      const std::lock_guard lock(vm->strand_mutex);
+      vm->recovering = false;
+    });
+  }
+  return Ok{};
+}
+
+void Manager::emit(core::VmReport& report) {
+  report.session = options_.session;
+  report.seq = ++seq_;
+  report.observed_at = core::to_rfc3339(clock_.wall());
+  for (const auto& [id, listener] : listeners_) listener(report);
+}
+
+core::VmReport Manager::publish(const VmPtr& vm, const VmStatus& status) {
+  {
+    const std::lock_guard lock(order_mutex_);
+    vm->report.name = vm->document.name;
+    vm->report.hypervisor = vm->document.hypervisor;
+    vm->report.incarnation = vm->document.incarnation;
+    vm->report.resolved = vm->document.resolved;
+  }
+  return publish_state(vm, status);
+}
+
+core::VmReport Manager::publish_state(const VmPtr& vm, const VmStatus& status) {
+  std::int64_t revision = 0;
+  {
+    const std::lock_guard lock(vm->strand_mutex);
+    revision = vm->revision;
+  }
+  const std::lock_guard lock(order_mutex_);
+  vm->report.revision = revision;
+  vm->report.status = status;
+  emit(vm->report);
+  return vm->report;
+}
+
+core::VmReport Manager::last_report(const VmPtr& vm) {
+  const std::lock_guard lock(order_mutex_);
+  return vm->report;
+}
+
+core::VmReport Manager::publish_deleted(const VmPtr& vm) {
+  {
+    const std::lock_guard lock(vms_mutex_);
+    vms_.erase(vm->id);
+  }
+  const std::lock_guard lock(order_mutex_);
+  vm->report.deleted = true;
+  vm->report.status = {};
+  vm->report.status.state = VmState::shutdown;
+  emit(vm->report);
+  return vm->report;
+}
+
+core::VmReport Manager::unknown_vm(const std::string& id) {
+  core::VmReport report;
+  report.vm = id;
+  report.missing = true;
+  report.status.status_reason = "this node has no folder for it";
+  const std::lock_guard lock(order_mutex_);
+  report.session = options_.session;
+  report.seq = ++seq_;
+  report.observed_at = core::to_rfc3339(clock_.wall());
+  return report;
+}
+
+core::VmReport Manager::inspect(const std::string& id, std::int64_t deadline_ns) {
+  const VmPtr vm = find(id);
+  if (!vm) return unknown_vm(id);
+  core::VmReport report;
+  {
+    const std::lock_guard lock(order_mutex_);
+    report = vm->report;
+  }
+  if (report.status.state != VmState::running && report.status.state != VmState::paused) return report;
+  const auto driver = drivers_.find(report.hypervisor);
+  const auto handle = vm->folder.read_handle();
+  if (!driver || !handle) return report;
+  Command command;
+  command.deadline_ns = deadline_ns;
+  const auto status = (*driver)->inspect(call_for(vm, command, -1),
+                                         {id, report.incarnation, processes_.run_dir(id, report.incarnation), *handle});
+  if (status) report.status = *status;
+  return report;
+}
+
+std::vector<core::VmReport> Manager::subscribe(Listener listener, std::uint64_t& id) {
+  std::vector<VmPtr> all;
+  const std::lock_guard vms(vms_mutex_);
+  for (const auto& [name, vm] : vms_) all.push_back(vm);
+  const std::lock_guard order(order_mutex_);
+  id = next_listener_++;
+  listeners_.emplace(id, std::move(listener));
+  std::vector<core::VmReport> out;
+  for (const VmPtr& vm : all) {
+    // What was loaded and not yet published still has to carry this session's place in the order.
+    if (vm->report.seq == 0) {
+      vm->report.session = options_.session;
+      vm->report.seq = ++seq_;
+      vm->report.observed_at = core::to_rfc3339(clock_.wall());
+    }
+    out.push_back(vm->report);
+  }
+  return out;
+}
+
+void Manager::unsubscribe(std::uint64_t id) {
+  const std::lock_guard lock(order_mutex_);
+  listeners_.erase(id);
+}
+
+Result<std::string> Manager::run_dir(const std::string& id) {
+  const VmPtr vm = find(id);
+  if (!vm) return make_error(Code::not_found, "VM " + id + " isn't on this node", "vm-not-found");
+  const std::lock_guard lock(order_mutex_);
+  if (vm->report.incarnation == 0)
+    return make_error(Code::not_found, "VM " + id + " was never started here", "no-console");
+  return processes_.run_dir(id, vm->report.incarnation);
+}
+
+void Manager::vm_ended(const std::string& id, std::int64_t incarnation) {
+  if (const VmPtr vm = find(id)) enqueue(vm, [this, vm, incarnation] { saw_exit(vm, incarnation); });
+}
+
+void Manager::look_again(const std::string& id) {
+  const VmPtr vm = find(id);
+  if (!vm) return;
+  enqueue(vm, [this, vm] {
+    const VmStatus before = status_of(vm);
+    if (before.state != VmState::running && before.state != VmState::paused) return;
+    const auto driver = drivers_.find(vm->document.hypervisor);
+    const auto args = args_for(vm);
+    if (!driver || !args) return;
+    Command command;
+    command.deadline_ns = plugin::monotonic_ns() + 5'000'000'000;
+    const auto seen = (*driver)->inspect(call_for(vm, command, -1), *args);
+    if (!seen || (seen->state == before.state && seen->status_reason == before.status_reason)) return;
+    publish(vm, *seen);
+    if (seen->state != VmState::shutdown || !vm->journal) return;
+    JournalRecord record;
+    record.kind = RecordKind::exit;
+    record.incarnation = vm->document.incarnation;
+    record.status.text = encode(*seen);
+    static_cast<void>(vm->journal->append(record));
+    processes_.clean_up(vm->id, vm->document.incarnation);
+  });
+}
+
+}  // namespace qarax::agent

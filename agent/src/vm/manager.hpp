@@ -1,0 +1,123 @@
+// VmManager on disk and processes. Commands of one VM run one after the other on a pool; force-stop and delete overtake
+// a hung plugin call by killing the VMM's cgroup. No lock is held across a driver's call.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "boot_gate.hpp"
+#include "driver.hpp"
+#include "process_service.hpp"
+#include "qarax/core/clock.hpp"
+#include "vm.hpp"
+#include "vm_manager.hpp"
+#include "worker_pool.hpp"
+
+namespace qarax::agent {
+
+class Manager final : public VmManager {
+ public:
+  struct Options {
+    std::string data_dir;
+    std::string session;
+    std::size_t cold_boots = 1;
+    std::int64_t grace_ms = 2000;           // after a deadline, before the caller is answered without the plugin
+    std::int64_t stop_timeout_ms = 30'000;  // where a stop names none
+  };
+  // Lists the folders and returns; the VMs recover in the background. Fails only where the folders can't be made or
+  // listed.
+  static Result<std::unique_ptr<Manager>> open(Options options, Drivers& drivers, ProcessService& processes,
+                                               BootFilesProvider& boot_files, const core::Clock& clock);
+  ~Manager() override;
+
+  std::shared_ptr<CommandTicket> execute(Command command, std::function<void(CommandResult)> done) override;
+  core::VmReport inspect(const std::string& vm, std::int64_t deadline_ns) override;
+  std::vector<core::VmReport> subscribe(Listener listener, std::uint64_t& id) override;
+  void unsubscribe(std::uint64_t id) override;
+  Result<std::string> run_dir(const std::string& vm) override;
+
+  // From the process service's exit listener and from plugins' notify: look again. Any thread; only enqueues.
+  void vm_ended(const std::string& vm, std::int64_t incarnation);
+  void look_again(const std::string& vm);
+  // No more commands; those in flight get `grace_ms`, then are cancelled. VMs run on.
+  void shutdown(std::int64_t grace_ms);
+
+ private:
+  using VmPtr = std::shared_ptr<Vm>;
+  using OperationPtr = std::shared_ptr<Operation>;
+
+  Manager(Options options, Drivers& drivers, ProcessService& processes, BootFilesProvider& boot_files,
+          const core::Clock& clock);
+  Status load();
+
+  // strand.cpp
+  VmPtr find(const std::string& id);
+  void enqueue(const VmPtr& vm, std::function<void()> task);
+  void next_task(const VmPtr& vm);
+  void watch_deadline(const VmPtr& vm, const OperationPtr& operation);
+  void deadlines();
+  void overtake(const VmPtr& vm, const OperationPtr& operation);
+  void finish(const VmPtr& vm, const OperationPtr& operation, const CommandResult& result);
+
+  // operations.cpp, on the VM's strand
+  void run(const VmPtr& vm, const OperationPtr& operation);
+  Result<VmStatus> perform(const VmPtr& vm, const Operation& operation);
+  Result<VmStatus> start(const VmPtr& vm, const Operation& operation);
+  Result<VmStatus> stop(const VmPtr& vm, const Operation& operation, bool force);
+  Status remove(const VmPtr& vm, const Command& command);
+  DriverCall call_for(const VmPtr& vm, const Command& command, int cancel_fd);
+  Result<VmArgs> args_for(const VmPtr& vm);
+  VmStatus ended_status(const VmPtr& vm);
+
+  // recovery.cpp, on the VM's strand
+  void recover(const VmPtr& vm);
+  void settle_interrupted(const VmPtr& vm, const VmStatus& status);
+  void saw_exit(const VmPtr& vm, std::int64_t incarnation);
+
+  // reports
+  VmStatus status_of(const VmPtr& vm);
+  core::VmReport publish(const VmPtr& vm, const VmStatus& status);  // on the strand
+  core::VmReport publish_state(const VmPtr& vm,
+                               const VmStatus& status);  // from elsewhere: the document isn't looked at
+  core::VmReport last_report(const VmPtr& vm);
+  core::VmReport publish_deleted(const VmPtr& vm);
+  core::VmReport unknown_vm(const std::string& id);
+  void emit(core::VmReport& report);
+
+  Options options_;
+  Drivers& drivers_;
+  ProcessService& processes_;
+  BootFilesProvider& boot_files_;
+  const core::Clock& clock_;
+  const std::string vms_dir_;
+  const std::string tombstones_dir_;
+
+  std::mutex vms_mutex_;
+  std::map<std::string, VmPtr> vms_;
+  bool closed_ = false;
+
+  std::mutex order_mutex_;  // orders reports: seq, every Vm::report, the listeners
+  std::int64_t seq_ = 0;
+  std::uint64_t next_listener_ = 1;
+  std::map<std::uint64_t, Listener> listeners_;
+
+  std::mutex deadline_mutex_;
+  std::condition_variable deadline_changed_;
+  std::multimap<std::int64_t, std::pair<VmPtr, std::weak_ptr<Operation>>> deadlines_;
+  bool stopping_ = false;
+  std::thread deadline_thread_;
+
+  std::atomic<int> in_flight_{0};
+  std::mutex idle_mutex_;
+  std::condition_variable idle_;
+
+  BootGate gate_;
+  WorkerPool pool_;  // last: its threads use all of the above
+};
+
+}  // namespace qarax::agent

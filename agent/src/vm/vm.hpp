@@ -1,0 +1,63 @@
+// One VM in memory: its folder, its strand, what is true of it. Private to the manager.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "vm_folder.hpp"
+#include "vm_manager.hpp"
+
+namespace qarax::agent {
+
+// A command on its way. Answered exactly once; more callers may join one that runs.
+class Operation final : public CommandTicket {
+ public:
+  Operation(Command command, std::function<void(CommandResult)> done);
+  void cancel() override;
+  // The callers; false when it was answered already (a deadline was quicker).
+  bool answer(const CommandResult& result);
+  // False when it was answered already: then the stored result is the answer.
+  bool join(std::function<void(CommandResult)> done);
+
+  const Command command;
+  int cancel_fd() const { return cancel_.get(); }
+
+ private:
+  core::Fd cancel_;
+  std::mutex mutex_;
+  std::vector<std::function<void(CommandResult)>> waiting_;
+  bool answered_ = false;
+};
+
+struct Vm {
+  explicit Vm(std::string vm_id, std::string path) : id(std::move(vm_id)), folder(std::move(path)) {}
+
+  const std::string id;
+  const VmFolder folder;
+
+  // The strand: at most one task runs; guarded by strand_mutex.
+  std::mutex strand_mutex;
+  std::deque<std::function<void()>> tasks;
+  bool busy = false;
+  std::shared_ptr<Operation> running;  // the command that the strand is at
+
+  // Admission, guarded by strand_mutex: the highest revision taken, and results of that revision.
+  std::int64_t revision = 0;
+  std::vector<std::pair<std::int32_t, CommandResult>> results;  // (step, result)
+  std::vector<std::shared_ptr<Operation>> pending;              // taken and not finished
+  bool recovering = false;
+
+  // Only the strand's task touches these.
+  VmDocument document;
+  std::optional<Journal> journal;
+
+  // Guarded by the manager's order mutex.
+  core::VmReport report;
+};
+
+}  // namespace qarax::agent

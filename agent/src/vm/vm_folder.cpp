@@ -1,0 +1,76 @@
+#include "vm_folder.hpp"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+
+#include "qarax/core/files.hpp"
+
+namespace qarax::agent {
+
+namespace {
+constexpr std::int64_t kReader = 1;
+}
+
+Result<VmDocument> VmFolder::read_document() const {
+  std::error_code error;
+  if (!std::filesystem::exists(path_, error)) return make_error(Code::not_found, "there is no folder " + path_);
+  auto text = core::read_file(path_ + "/vm.json");
+  if (!text) return make_error(Code::data_loss, "the VM's folder can't be read: " + text.error().message);
+  auto document = decode<VmDocument>(std::string_view(*text), Unknown::ignore);
+  if (!document)
+    return make_error(Code::data_loss, "the VM's folder is damaged: " + path_ + "/" + document.error().message);
+  if (document->min_reader > kReader)
+    return make_error(Code::data_loss, path_ + "/vm.json was written by a newer agent; upgrade this one");
+  return document;
+}
+
+Status VmFolder::write_document(const VmDocument& document) const {
+  return core::write_file_durably(path_ + "/vm.json", encode(document));
+}
+
+Result<RawJson> VmFolder::read_handle() const {
+  auto text = core::read_file(path_ + "/handle.json");
+  if (!text && text.error().code == Code::not_found) return RawJson{};
+  if (!text) return std::move(text).error();
+  if (!json::parse(*text)) return make_error(Code::data_loss, path_ + "/handle.json is damaged");
+  return RawJson{std::move(*text)};
+}
+
+Status VmFolder::write_handle(std::string_view handle) const {
+  auto parsed = json::parse(handle);
+  if (!parsed) return std::move(parsed).error().context("the plugin's handle");
+  return core::write_file_durably(path_ + "/handle.json", handle);
+}
+
+Status VmFolder::remove_handle() const {
+  if (::unlink((path_ + "/handle.json").c_str()) != 0 && errno != ENOENT)
+    return core::errno_error("can't remove " + path_ + "/handle.json", errno);
+  return core::sync_folder(path_);
+}
+
+void VmFolder::remove_old_runs(std::int64_t keep) const {
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(path_ + "/run", ignored))
+    if (std::atoll(entry.path().filename().c_str()) < keep) std::filesystem::remove_all(entry.path(), ignored);
+}
+
+Status VmFolder::remove() const {
+  std::error_code error;
+  std::filesystem::remove_all(path_, error);
+  if (error) return make_error(Code::internal, "can't remove " + path_ + ": " + error.message());
+  return core::sync_folder(std::filesystem::path(path_).parent_path().string());
+}
+
+Status write_tombstone(const std::string& folder, const Tombstone& stone) {
+  return core::write_file_durably(folder + "/" + stone.vm + ".json", encode(stone, Defaults::write));
+}
+
+Result<Tombstone> read_tombstone(const std::string& folder, const std::string& vm) {
+  QARAX_TRY(const std::string text, core::read_file(folder + "/" + vm + ".json", 4096));
+  return decode<Tombstone>(std::string_view(text), Unknown::ignore);
+}
+
+}  // namespace qarax::agent

@@ -1,0 +1,79 @@
+// What the agent keeps of one VM: <data>/vms/<uuid>/{vm.json, handle.json, journal, ledger, run/<incarnation>/}.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "journal.hpp"
+#include "qarax/plugin/call_args.hpp"
+#include "qarax/plugin/vm_status.hpp"
+
+namespace qarax::agent {
+
+// vm.json: who the VM is and what its current incarnation was started with. format and min_reader as in every file
+// here.
+struct VmDocument {
+  std::int64_t format = 1;
+  std::int64_t min_reader = 1;
+  std::string vm{};
+  std::string name{};
+  std::string hypervisor{};
+  std::int64_t incarnation = 0;
+  std::string boot_identity{};  // core::boot_identity() of that start
+  VmSpec spec{};
+  std::optional<VmSpec> resolved{};
+  BootFiles boot{};  // immutable by digest, so this freezes what the VM boots
+};
+
+class VmFolder {
+ public:
+  explicit VmFolder(std::string path) : path_(std::move(path)) {}
+
+  const std::string& path() const { return path_; }
+  // NOT_FOUND only for a folder that isn't there; an empty or damaged one is DATA_LOSS with the reason.
+  Result<VmDocument> read_document() const;
+  Status write_document(const VmDocument& document) const;
+  Result<RawJson> read_handle() const;  // "null" where none was kept
+  Status write_handle(std::string_view handle) const;
+  Status remove_handle() const;
+  Result<Journal> open_journal() const { return Journal::open(path_ + "/journal"); }
+  // Run folders of incarnations before `keep`; their console logs go with them.
+  void remove_old_runs(std::int64_t keep) const;
+  Status remove() const;
+
+ private:
+  std::string path_;
+};
+
+// <data>/tombstones/<uuid>.json: a VM that was deleted by command, with the revision that did it.
+struct Tombstone {
+  std::string vm{};
+  std::int64_t revision = 0;
+  std::int32_t step = 0;
+};
+Status write_tombstone(const std::string& folder, const Tombstone& stone);
+Result<Tombstone> read_tombstone(const std::string& folder, const std::string& vm);
+
+}  // namespace qarax::agent
+
+namespace qarax {
+template <>
+struct Fields<agent::VmDocument> {
+  using T = agent::VmDocument;
+  static constexpr std::string_view kName = "vm.json";
+  static constexpr auto kTable = std::make_tuple(
+      field<&T::format>("format").required(), field<&T::min_reader>("min_reader").required(),
+      field<&T::vm>("vm").required(), field<&T::name>("name"), field<&T::hypervisor>("hypervisor").required(),
+      field<&T::incarnation>("incarnation").required(), field<&T::boot_identity>("boot_identity"),
+      field<&T::spec>("spec"), field<&T::resolved>("resolved"), field<&T::boot>("boot"));
+};
+QARAX_FIELDS_COMPLETE(agent::VmDocument);
+template <>
+struct Fields<agent::Tombstone> {
+  using T = agent::Tombstone;
+  static constexpr std::string_view kName = "Tombstone";
+  static constexpr auto kTable = std::make_tuple(field<&T::vm>("vm").required(),
+                                                 field<&T::revision>("revision").required(), field<&T::step>("step"));
+};
+QARAX_FIELDS_COMPLETE(agent::Tombstone);
+}  // namespace qarax
