@@ -82,13 +82,13 @@ class PlainTransport : public Transport {
 
 class TlsTransport : public Transport {
  public:
-  TlsTransport(const Poco::Net::StreamSocket& socket, Poco::Net::Context::Ptr context, std::chrono::milliseconds linger)
-      : socket_(Poco::Net::SecureStreamSocket::attach(socket, std::move(context))),
+  TlsTransport(Poco::Net::StreamSocket plain, Poco::Net::Context::Ptr context, std::chrono::milliseconds linger)
+      : socket_(Poco::Net::SecureStreamSocket::attach(plain, std::move(context))),
         fd_(socket_.impl()->sockfd()),
         linger_(static_cast<int>(linger.count())) {
     set_no_delay(fd_);
-    // Both: Poco's own flag, which lets its TLS calls return instead of waiting, and the descriptor's.
-    socket_.setBlocking(false);
+    // On the socket inside: its flag decides whether Poco's TLS calls return or wait.
+    plain.setBlocking(false);
   }
   ~TlsTransport() override {
     try {
@@ -148,7 +148,7 @@ class TlsTransport : public Transport {
         wants_write_ = !reading;
         return {State::would_block, 0};
       }
-    } catch (const std::exception&) {
+    } catch (const std::exception& e) {
       broken_ = true;  // handshake refused, garbage, reset: nothing can be said to such a peer
     }
     return {State::closed, 0};
