@@ -1,0 +1,62 @@
+#include <algorithm>
+
+#include "api/host.hpp"
+#include "api/new_vm.hpp"
+#include "api/rules.hpp"
+
+namespace qarax::api {
+
+namespace {
+
+// Generated clients of the first API write null for an optional member that wasn't set; for those without a null of
+// their own that means absent. What a VM can't do without stays strict.
+void drop_unset(json::Value& document) {
+  static constexpr std::string_view kMayBeUnset[] = {"max_vcpus",     "kvm_hyperv",       "memory_mergeable",
+                                                     "memory_shared", "memory_hugepages", "memory_prefault",
+                                                     "memory_thp"};
+  if (auto* object = document.as_object())
+    std::erase_if(*object, [](const json::Member& member) {
+      return member.second.is_null() &&
+             std::find(std::begin(kMayBeUnset), std::end(kMayBeUnset), member.first) != std::end(kMayBeUnset);
+    });
+}
+
+}  // namespace
+
+Result<NewVm> decode_new_vm(std::string_view body) {
+  auto parsed = json::parse(body);
+  if (!parsed) return std::move(parsed).error().context("NewVm");
+  drop_unset(*parsed);
+  // Both kinds of problems are reported together where the second can be judged.
+  auto vm = decode<NewVm>(*parsed);
+  Problems problems = vm ? Problems() : std::move(vm.error().details);
+  const auto add_name = [&](const json::Value* name) {
+    if (name == nullptr || name->as_string() == nullptr || name->as_string()->empty() ||
+        name->as_string()->size() > 253)
+      return;  // the codec has said it
+    check_name(problems, "/name", *name->as_string());
+  };
+  add_name(parsed->find("name"));
+  if (const auto* config = parsed->find("config")) check_no_host_path(problems, "/config", *config);
+  if (vm) {
+    if (parsed->find("max_vcpus") == nullptr) vm->spec.max_vcpus = vm->spec.boot_vcpus;
+    check_spec(problems, vm->spec);
+    if (vm->boot_source_id) check_uuid(problems, "/boot_source_id", *vm->boot_source_id);
+    if (vm->hypervisor && !is_safe_name(*vm->hypervisor))
+      problems.push_back(
+          {"/hypervisor", "is not a plugin's short name; GET /hosts/{id}/plugins lists those there are"});
+  }
+  if (!problems.empty()) return validation_error("NewVm", std::move(problems));
+  return vm;
+}
+
+Result<NewHost> decode_new_host(std::string_view body) {
+  QARAX_TRY(NewHost host, decode<NewHost>(body));
+  Problems problems;
+  check_name(problems, "/name", host.name);
+  check_address(problems, "/address", host.address);
+  if (!problems.empty()) return validation_error("NewHost", std::move(problems));
+  return host;
+}
+
+}  // namespace qarax::api

@@ -1,0 +1,43 @@
+// The body of POST /vms.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "qarax/plugin/vm_spec.hpp"
+
+namespace qarax::api {
+
+struct NewVm {
+  std::string name{};
+  std::optional<std::string> hypervisor{};
+  VmSpec spec{};
+  std::optional<std::string> boot_source_id{};
+  std::optional<std::string> description{};
+};
+
+// Decodes and checks all that can be known without asking anybody: INVALID_ARGUMENT with one detail a problem, reason
+// "bad-json" or "validation". An absent max_vcpus becomes boot_vcpus; a null optional member counts as absent.
+Result<NewVm> decode_new_vm(std::string_view body);
+
+}  // namespace qarax::api
+
+template <>
+struct qarax::Fields<qarax::api::NewVm> {
+  using T = api::NewVm;
+  static constexpr std::string_view kName = "NewVm";
+  static constexpr auto kTable = std::make_tuple(
+      field<&T::name>("name").required().min(1).max(253).doc(
+          "Unique among the VMs. Letters, digits, '.', '_' and '-', beginning with a letter or digit."),
+      field<&T::hypervisor>("hypervisor")
+          .min(1)
+          .max(63)
+          .doc("Short name of the hypervisor plugin (cloud_hv, qemu, …); the node's default when absent."),
+      field<&T::spec>("").flat(),
+      field<&T::boot_source_id>("boot_source_id")
+          .format("uuid")
+          .doc("What the VM boots; the node's default kernel, initramfs and command line when absent."),
+      field<&T::description>("description").max(4096).doc("For people."));
+};
+QARAX_FIELDS_COMPLETE(qarax::api::NewVm);

@@ -1,0 +1,67 @@
+// A VM as REST shows it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "qarax/plugin/vm_spec.hpp"
+#include "qarax/plugin/vm_status.hpp"
+
+namespace qarax::api {
+
+struct Vm {
+  std::string id{};
+  std::string name{};
+  VmState status = VmState::unknown;
+  std::string hypervisor{};
+  VmSpec spec{};
+  std::optional<std::string> host_id{};
+  std::optional<std::string> boot_source_id{};
+  std::optional<std::string> description{};
+  // What follows is ours alone; clients of the first API don't look at it.
+  VmState desired_status = VmState::created;
+  std::optional<std::string> activity{};
+  std::optional<std::string> status_reason{};
+  std::optional<ExitInfo> exit{};
+  std::optional<std::string> accelerator{};
+  std::optional<std::string> accelerator_evidence{};
+  std::optional<std::string> effective_hypervisor{};
+  std::optional<std::string> fallback_reason{};
+  std::int64_t incarnation = 0;
+  std::optional<std::string> observed_at{};
+  std::string created_at{};
+  std::string updated_at{};
+};
+
+}  // namespace qarax::api
+
+template <>
+struct qarax::Fields<qarax::api::Vm> {
+  using T = api::Vm;
+  static constexpr std::string_view kName = "Vm";
+  static constexpr auto kTable = std::make_tuple(
+      field<&T::id>("id").required().format("uuid").doc("What the VM is known by everywhere."),
+      field<&T::name>("name").required().doc("For people; unique among the VMs."),
+      field<&T::status>("status").required().doc("What its node last saw."),
+      field<&T::hypervisor>("hypervisor").required().doc("Short name of the hypervisor plugin."),
+      field<&T::spec>("").flat(),
+      field<&T::host_id>("host_id").nullable().format("uuid").doc("Where it runs or ran last; null before."),
+      field<&T::boot_source_id>("boot_source_id").nullable().format("uuid").doc("null: the node's default."),
+      field<&T::description>("description").nullable().doc("For people."),
+      field<&T::desired_status>("desired_status").doc("What was last asked for."),
+      field<&T::activity>("activity").nullable().doc("What a job is doing with it now: start, stop, …"),
+      field<&T::status_reason>("status_reason").nullable().doc("Why it is in this state, where that isn't plain."),
+      field<&T::exit>("exit").nullable().doc("How the VMM last ended."),
+      field<&T::accelerator>("accelerator").nullable().doc("kvm, tcg, simulated, …: what runs its vCPUs."),
+      field<&T::accelerator_evidence>("accelerator_evidence").nullable().doc("What the choice rests on."),
+      field<&T::effective_hypervisor>("effective_hypervisor")
+          .nullable()
+          .doc("The plugin that really runs it, where that isn't `hypervisor`."),
+      field<&T::fallback_reason>("fallback_reason").nullable().doc("Why another hypervisor took its place."),
+      field<&T::incarnation>("incarnation").doc("How often it was started."),
+      field<&T::observed_at>("observed_at").nullable().format("date-time").doc("When its node saw `status`."),
+      field<&T::created_at>("created_at").format("date-time").doc("When it was defined."),
+      field<&T::updated_at>("updated_at").format("date-time").doc("Its last change."));
+};
+QARAX_FIELDS_COMPLETE(qarax::api::Vm);
