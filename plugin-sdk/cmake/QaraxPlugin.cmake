@@ -10,8 +10,6 @@
 # of qarax; anything else of qarax, gRPC, Protobuf or Poco in its link line stops the configure.
 include_guard(GLOBAL)
 
-set(QARAX_PLUGIN_MAP ${CMAKE_CURRENT_LIST_DIR}/plugin.map)
-
 function(qarax_add_plugin NAME)
   cmake_parse_arguments(A "EXAMPLE" "KIND;CHECK_CONFIG" "SOURCES;TESTS;LIBS;TEST_LIBS" ${ARGN})
   if(A_UNPARSED_ARGUMENTS)
@@ -73,10 +71,11 @@ endfunction()
 
 # What makes a module safe to load beside others: one exported symbol, every other one resolved, never unloaded.
 function(qarax_plugin_link_options TARGET)
+  set(map ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/plugin.map)
   set_target_properties(${TARGET} PROPERTIES PREFIX "" SUFFIX .so POSITION_INDEPENDENT_CODE ON
     C_VISIBILITY_PRESET hidden CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON
-    LINK_DEPENDS ${QARAX_PLUGIN_MAP})
-  target_link_options(${TARGET} PRIVATE -Wl,--version-script=${QARAX_PLUGIN_MAP} -Wl,-z,nodelete -Wl,-z,now
+    LINK_DEPENDS ${map})
+  target_link_options(${TARGET} PRIVATE -Wl,--version-script=${map} -Wl,-z,nodelete -Wl,-z,now
     -Wl,--exclude-libs,ALL)
   # A sanitizer's runtime lives in the program, so a module built with one has symbols that only the program resolves.
   if(NOT QARAX_SANITIZE AND NOT "${CMAKE_CXX_FLAGS} ${CMAKE_MODULE_LINKER_FLAGS}" MATCHES "-fsanitize")

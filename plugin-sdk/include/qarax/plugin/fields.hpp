@@ -39,7 +39,8 @@ struct Fields;  // specialised per document type
 template <class E>
 struct EnumNames;
 
-// Any JSON value, kept as text; "null" when absent.
+// Any JSON value, kept as text; "null" when absent. Decoded from a text it keeps the spelling of numbers and strings;
+// white space between tokens goes, so that it stays one line.
 struct RawJson {
   std::string text = "null";
   bool operator==(const RawJson&) const = default;
@@ -291,7 +292,8 @@ namespace detail {
 
 class Decoder {
  public:
-  explicit Decoder(Unknown unknown) : unknown_(unknown) {}
+  // `source`: the text that the values were parsed from, empty when it isn't at hand.
+  explicit Decoder(Unknown unknown, std::string_view source = {}) : unknown_(unknown), source_(source) {}
   std::vector<ErrorDetail> problems;
 
   void problem(const std::string& pointer, std::string text) { problems.push_back({pointer, std::move(text)}); }
@@ -324,7 +326,7 @@ class Decoder {
       else
         expected(pointer, "a string", in);
     } else if constexpr (std::is_same_v<T, RawJson>) {
-      out.text = json::to_text(in);
+      out.text = json::source_text(in, source_);
     } else if constexpr (IsOptional<T>::value) {
       if (in.is_null())
         out.reset();
@@ -434,15 +436,17 @@ class Decoder {
   }
 
   Unknown unknown_;
+  std::string_view source_;
 };
 
 }  // namespace detail
 
 // All problems are reported, not only the first. INVALID_ARGUMENT; reason "bad-json" (no JSON) or "validation".
+// `source`: the text that `in` was parsed from, where RawJson members should keep its spelling.
 template <class T>
-Result<T> decode(const json::Value& in, Unknown unknown = Unknown::refuse) {
+Result<T> decode(const json::Value& in, Unknown unknown = Unknown::refuse, std::string_view source = {}) {
   T out{};
-  detail::Decoder decoder(unknown);
+  detail::Decoder decoder(unknown, source);
   decoder.read(in, out, "");
   if (decoder.problems.empty()) return out;
   const auto& first = decoder.problems.front();
@@ -459,7 +463,7 @@ template <class T>
 Result<T> decode(std::string_view text, Unknown unknown = Unknown::refuse) {
   auto parsed = json::parse(text);
   if (!parsed) return std::move(parsed).error().context(Fields<T>::kName);
-  return decode<T>(*parsed, unknown);
+  return decode<T>(*parsed, unknown, text);
 }
 
 }  // namespace qarax

@@ -16,7 +16,7 @@
 
 namespace qarax::json {
 
-constexpr int kMaxDepth = 64;
+constexpr int kMaxDepth = 64;  // objects and arrays within each other
 
 class Value;
 using Array = std::vector<Value>;
@@ -47,13 +47,20 @@ class Value {
     return nullptr;
   }
 
+  // Where a parsed value stands in its document; both 0 for one that was made otherwise.
+  std::size_t from() const { return from_; }
+  std::size_t to() const { return to_; }
+
   std::string_view type_name() const {
     constexpr std::string_view kNames[] = {"null", "boolean", "integer", "number", "string", "array", "object"};
     return kNames[data_.index()];
   }
 
  private:
+  friend class Parser;
   std::variant<std::monostate, bool, std::int64_t, double, std::string, Array, Object> data_;
+  std::size_t from_ = 0;
+  std::size_t to_ = 0;
 };
 
 // ---- writing ----
@@ -144,6 +151,28 @@ inline void append(std::string& out, const Value& value) {
 inline std::string to_text(const Value& value) {
   std::string out;
   append(out, value);
+  return out;
+}
+
+// A parsed value as `document` spells it, without the white space between its tokens: numbers beyond 64 bits and escapes
+// stay as they were written.
+inline std::string source_text(const Value& value, std::string_view document) {
+  if (value.to() <= value.from() || value.to() > document.size()) return to_text(value);
+  std::string out;
+  out.reserve(value.to() - value.from());
+  bool in_string = false;
+  bool escaped = false;
+  for (const char c : document.substr(value.from(), value.to() - value.from())) {
+    if (in_string) {
+      if (!escaped && c == '"') in_string = false;
+      escaped = !escaped && c == '\\';
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == ' ' || c == '\t' || c == '\n' || c == '\r') {
+      continue;
+    }
+    out.push_back(c);
+  }
   return out;
 }
 
@@ -245,7 +274,14 @@ class Parser {
   }
 
   bool parse_value(Value& out, const std::string& pointer, int depth) {
-    if (depth > kMaxDepth) return fail(pointer, "nested deeper than 64 levels");
+    const std::size_t from = at_;
+    if (!parse_any(out, pointer, depth)) return false;
+    out.from_ = from;
+    out.to_ = at_;
+    return true;
+  }
+
+  bool parse_any(Value& out, const std::string& pointer, int depth) {
     if (at_ >= text_.size()) return fail(pointer, "the document ends too early");
     switch (text_[at_]) {
       case '{':
@@ -274,6 +310,7 @@ class Parser {
   }
 
   bool parse_object(Value& out, const std::string& pointer, int depth) {
+    if (depth >= kMaxDepth) return fail(pointer, "nested deeper than 64 levels");
     Object object;
     ++at_;
     skip_space();
@@ -306,6 +343,7 @@ class Parser {
   }
 
   bool parse_array(Value& out, const std::string& pointer, int depth) {
+    if (depth >= kMaxDepth) return fail(pointer, "nested deeper than 64 levels");
     Array array;
     ++at_;
     skip_space();
