@@ -1,0 +1,186 @@
+#include "config/server_config.hpp"
+
+#include <arpa/inet.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+
+#include "api/rules.hpp"
+#include "http/authenticator.hpp"
+#include "qarax/core/config.hpp"
+#include "qarax/core/files.hpp"
+
+namespace qarax::server {
+
+namespace {
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? std::string() : std::string(value);
+}
+
+bool is_loopback(const std::string& address) {
+  in_addr v4{};
+  if (inet_pton(AF_INET, address.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
+  return address == "::1" || address == "[::1]" || address == "localhost";
+}
+
+std::string default_data_dir() {
+  if (geteuid() == 0) return "/var/lib/qarax-server";
+  if (const std::string state = environment("XDG_STATE_HOME"); state.starts_with('/')) return state + "/qarax-server";
+  if (const std::string home = environment("HOME"); home.starts_with('/')) return home + "/.local/state/qarax-server";
+  return {};
+}
+
+void check_absolute(core::ConfigReader& reader, std::string_view key, const std::string& path) {
+  if (!path.empty() && path.front() != '/') reader.problem(key, "must be an absolute path, got \"" + path + "\"");
+}
+
+void check_node(core::ConfigReader& reader, const std::string& source, const NodeEntry& node) {
+  api::Problems problems;
+  api::check_name(problems, "name", node.name);
+  api::check_address(problems, "address", node.address);
+  for (const auto& one : problems) reader.problem("nodes", source + ": " + one.pointer + " " + one.detail);
+  if (node.port < 1 || node.port > 65535) reader.problem("nodes", source + ": port must be from 1 to 65535");
+}
+
+void read_nodes(core::ConfigReader& reader, std::vector<NodeEntry>& out) {
+  std::vector<json::Value> entries;
+  reader.objects("nodes", entries);
+  for (const auto& entry : entries) {
+    const json::Value* line = entry.find("line");
+    const std::string at = "line " + std::to_string(line != nullptr && line->as_int() != nullptr ? *line->as_int() : 0);
+    NodeEntry node;
+    for (const auto& [key, value] : *entry.as_object()) {
+      if (key == "line") continue;
+      if (key == "name" && value.as_string() != nullptr)
+        node.name = *value.as_string();
+      else if (key == "address" && value.as_string() != nullptr)
+        node.address = *value.as_string();
+      else if (key == "port" && value.as_int() != nullptr)
+        node.port = static_cast<std::int32_t>(std::clamp<std::int64_t>(*value.as_int(), 0, 65536));
+      else
+        reader.problem("nodes", at + ": \"" + key +
+                                    "\" is unknown or of the wrong type; a node has name and address "
+                                    "(text) and port (a number)");
+    }
+    if (node.name.empty()) node.name = node.address;
+    check_node(reader, at, node);
+    out.push_back(std::move(node));
+  }
+}
+
+// QARAX_NODE_HOST and QARAX_NODE_PORT name one more node.
+void read_node_from_environment(core::ConfigReader& reader, std::vector<NodeEntry>& out) {
+  const std::string host = environment("QARAX_NODE_HOST");
+  const std::string port = environment("QARAX_NODE_PORT");
+  if (host.empty() && port.empty()) return;
+  NodeEntry node;
+  node.address = host.empty() ? "127.0.0.1" : host;
+  node.name = node.address;
+  // An IPv6 address is no name: 2001:db8::1 → 2001-db8--1.
+  std::erase_if(node.name, [](char c) { return c == '[' || c == ']'; });
+  std::replace(node.name.begin(), node.name.end(), ':', '-');
+  if (node.name.front() == '-') node.name.insert(0, "node");
+  if (!port.empty()) {
+    const auto parsed = std::from_chars(port.data(), port.data() + port.size(), node.port);
+    if (parsed.ec != std::errc{} || parsed.ptr != port.data() + port.size()) node.port = 0;
+  }
+  check_node(reader, "QARAX_NODE_HOST and QARAX_NODE_PORT", node);
+  out.push_back(std::move(node));
+}
+
+void resolve_database(core::ConfigReader& reader, ServerConfig& config) {
+  std::string source = "database";
+  if (std::string url = environment("DATABASE_URL"); !url.empty()) {
+    config.database = std::move(url);
+    source = "DATABASE_URL";
+  }
+  const std::string& url = config.database;
+  constexpr std::string_view kSqlite = "sqlite://";
+  if (url.empty()) {
+    config.database_path = config.data_dir + "/qarax.db";
+  } else if (url.starts_with("postgres://") || url.starts_with("postgresql://")) {
+    reader.problem(source,
+                   "PostgreSQL is not in this version; use sqlite:///path, or leave it out for a file in data_dir");
+  } else if (!url.starts_with(kSqlite) || url.size() <= kSqlite.size() + 1 || url[kSqlite.size()] != '/') {
+    reader.problem(source, "expected sqlite:///absolute/path, got \"" + url + "\"");
+  } else {
+    config.database_path = url.substr(kSqlite.size());
+  }
+}
+
+void check_listen(core::ConfigReader& reader, const ServerConfig& config) {
+  if (config.tls_cert.empty() != config.tls_key.empty())
+    reader.problem("listen.tls.cert", "cert and key go together; set both or neither");
+  if (!config.token_sha256.empty() && !http::TokenAuthenticator::is_hash(config.token_sha256))
+    reader.problem(
+        "listen.token_sha256",
+        "must be the 64 lower-case hexadecimal digits of a SHA-256; make one with: qarax-server --hash-token");
+  const bool credentials = !config.tls_cert.empty() && !config.token_sha256.empty();
+  if (!is_loopback(config.listen_address) && !credentials && !config.insecure)
+    reader.problem("listen.address",
+                   config.listen_address +
+                       " can be reached from other machines: set listen.tls.cert, listen.tls.key and "
+                       "listen.token_sha256, or say insecure: true to serve everyone without a password");
+}
+
+}  // namespace
+
+Result<ServerConfig> read_server_config(const std::string& path) {
+  ServerConfig config;
+  config.data_dir = default_data_dir();
+  core::ConfigReader reader(path, "QARAX_SERVER");
+  reader.text("listen.address", config.listen_address);
+  reader.integer("listen.port", config.listen_port, 0, 65535);
+  reader.text("listen.tls.cert", config.tls_cert);
+  reader.text("listen.tls.key", config.tls_key);
+  reader.text("listen.token_sha256", config.token_sha256);
+  reader.texts("listen.allowed_hosts", config.allowed_hosts);
+  reader.boolean("insecure", config.insecure);
+  reader.text("data_dir", config.data_dir);
+  reader.text("database", config.database);
+  reader.text("node.token", config.node_token);
+  reader.text("node.token_file", config.node_token_file);
+  reader.text("node.ca", config.node_ca);
+  reader.integer("limits.body", config.max_body, 1024, 1LL << 30);
+  reader.integer("limits.connections", config.max_connections, 1, 1'000'000);
+  reader.duration_ms("limits.request_timeout", config.request_timeout_ms);
+  reader.duration_ms("limits.action_wait", config.action_wait_ms);
+  reader.duration_ms("vm.stop_timeout", config.stop_timeout_ms);
+  reader.duration_ms("shutdown.grace", config.shutdown_grace_ms);
+  reader.texts("compat.hypervisor_names", config.known_hypervisors);
+  reader.choice("log.level", config.log_level, {"debug", "info", "warn", "error"});
+  read_nodes(reader, config.nodes);
+  read_node_from_environment(reader, config.nodes);
+
+  if (config.data_dir.empty()) reader.problem("data_dir", "is required: neither HOME nor XDG_STATE_HOME is set");
+  check_absolute(reader, "data_dir", config.data_dir);
+  check_absolute(reader, "listen.tls.cert", config.tls_cert);
+  check_absolute(reader, "listen.tls.key", config.tls_key);
+  check_absolute(reader, "node.token_file", config.node_token_file);
+  check_absolute(reader, "node.ca", config.node_ca);
+  if (!config.node_token.empty() && !config.node_token_file.empty())
+    reader.problem("node.token", "node.token and node.token_file are both set; choose one");
+  for (const std::string& name : config.known_hypervisors)
+    if (!api::is_safe_name(name))
+      reader.problem("compat.hypervisor_names", "\"" + name + "\" is no plugin's short name");
+  resolve_database(reader, config);
+  check_listen(reader, config);
+  QARAX_CHECK(reader.finish());
+  return config;
+}
+
+Result<std::string> read_node_token(const ServerConfig& config) {
+  if (config.node_token_file.empty()) return config.node_token;
+  auto text = core::read_file(config.node_token_file, 4096);
+  if (!text) return std::move(text).error().context("node.token_file");
+  while (!text->empty() && (text->back() == '\n' || text->back() == '\r')) text->pop_back();
+  if (text->empty())
+    return make_error(Code::invalid_argument, "node.token_file: " + config.node_token_file + " is empty");
+  return text;
+}
+
+}  // namespace qarax::server

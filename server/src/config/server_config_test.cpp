@@ -1,0 +1,130 @@
+#include "config/server_config.hpp"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+
+namespace qarax::server {
+namespace {
+
+class ServerConfigTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/qarax-server-config-XXXXXX";
+    const int fd = mkstemp(name);
+    ASSERT_GE(fd, 0);
+    close(fd);
+    path_ = name;
+    clear_environment();
+  }
+  void TearDown() override {
+    unlink(path_.c_str());
+    clear_environment();
+  }
+  static void clear_environment() {
+    for (const char* name : {"DATABASE_URL", "QARAX_NODE_HOST", "QARAX_NODE_PORT", "QARAX_SERVER_LISTEN_PORT"})
+      unsetenv(name);
+  }
+  Result<ServerConfig> read(const std::string& text) {
+    std::ofstream(path_) << text;
+    return read_server_config(path_);
+  }
+  std::string refusal(const std::string& text) {
+    const auto config = read(text);
+    return config ? "accepted" : config.error().message;
+  }
+  std::string path_;
+};
+
+TEST_F(ServerConfigTest, TheShippedFileHoldsTheDefaults) {
+  const auto shipped = read_server_config(QARAX_SERVER_YAML);
+  ASSERT_TRUE(shipped) << shipped.error().message;
+  const auto bare = read_server_config("");
+  ASSERT_TRUE(bare) << bare.error().message;
+  EXPECT_EQ(shipped->listen_address, "127.0.0.1");
+  EXPECT_EQ(shipped->listen_port, 8000);
+  EXPECT_FALSE(shipped->insecure);
+  EXPECT_EQ(shipped->data_dir, bare->data_dir);
+  EXPECT_EQ(shipped->database_path, bare->data_dir + "/qarax.db");
+  EXPECT_EQ(shipped->max_body, bare->max_body);
+  EXPECT_EQ(shipped->max_connections, bare->max_connections);
+  EXPECT_EQ(shipped->request_timeout_ms, bare->request_timeout_ms);
+  EXPECT_EQ(shipped->action_wait_ms, bare->action_wait_ms);
+  EXPECT_EQ(shipped->stop_timeout_ms, bare->stop_timeout_ms);
+  EXPECT_EQ(shipped->shutdown_grace_ms, bare->shutdown_grace_ms);
+  EXPECT_EQ(shipped->log_level, bare->log_level);
+  EXPECT_TRUE(shipped->nodes.empty());
+}
+
+TEST_F(ServerConfigTest, AnUnknownKeyIsNamedWithItsLine) {
+  EXPECT_NE(refusal("log:\n  level: info\nlisten:\n  prot: 1\n")
+                .find(path_ + ":4: listen.prot: unknown key; did you mean listen.port?"),
+            std::string::npos);
+}
+
+TEST_F(ServerConfigTest, AnOpenAddressNeedsCredentials) {
+  const std::string open = "listen:\n  address: 0.0.0.0\n";
+  const std::string tls = "  tls:\n    cert: /c\n    key: /k\n";
+  const std::string token = "  token_sha256: " + std::string(64, 'a') + "\n";
+  EXPECT_NE(refusal(open).find("insecure: true"), std::string::npos);
+  EXPECT_NE(refusal(open + tls).find("insecure: true"), std::string::npos);
+  EXPECT_NE(refusal(open + token).find("insecure: true"), std::string::npos);
+  EXPECT_TRUE(read(open + tls + token));
+  EXPECT_TRUE(read(open + "insecure: true\n"));
+  EXPECT_TRUE(read("listen:\n  address: \"::1\"\n"));
+  EXPECT_NE(refusal("listen:\n  tls:\n    cert: /c\n").find("cert and key go together"), std::string::npos);
+  EXPECT_NE(refusal("listen:\n  token_sha256: secret\n").find("--hash-token"), std::string::npos);
+}
+
+TEST_F(ServerConfigTest, TheDatabaseIsAFileForNow) {
+  EXPECT_EQ(read("database: sqlite:///var/x/y.db\n")->database_path, "/var/x/y.db");
+  EXPECT_NE(refusal("database: postgres://u@h/d\n").find("not in this version"), std::string::npos);
+  EXPECT_NE(refusal("database: sqlite://x.db\n").find("sqlite:///absolute/path"), std::string::npos);
+  EXPECT_NE(refusal("database: sqlite:///\n").find("sqlite:///absolute/path"), std::string::npos);
+  setenv("DATABASE_URL", "sqlite:///env.db", 1);
+  EXPECT_EQ(read("database: sqlite:///file.db\n")->database_path, "/env.db");
+  setenv("DATABASE_URL", "mysql://x", 1);
+  EXPECT_NE(refusal("").find("DATABASE_URL: expected"), std::string::npos);
+}
+
+TEST_F(ServerConfigTest, NodesComeFromFileAndEnvironment) {
+  setenv("QARAX_NODE_HOST", "10.0.0.7", 1);
+  setenv("QARAX_NODE_PORT", "50052", 1);
+  const auto config = read("nodes:\n  - name: n1\n    address: h1.example\n    port: 50053\n  - address: h2\n");
+  ASSERT_TRUE(config) << config.error().message;
+  ASSERT_EQ(config->nodes.size(), 3u);
+  EXPECT_EQ(config->nodes[0].name, "n1");
+  EXPECT_EQ(config->nodes[0].port, 50053);
+  EXPECT_EQ(config->nodes[1].name, "h2");
+  EXPECT_EQ(config->nodes[1].port, 50051);
+  EXPECT_EQ(config->nodes[2].name, "10.0.0.7");
+  EXPECT_EQ(config->nodes[2].address, "10.0.0.7");
+  EXPECT_EQ(config->nodes[2].port, 50052);
+  setenv("QARAX_NODE_HOST", "::1", 1);
+  EXPECT_EQ(read("")->nodes.at(0).name, "node--1");
+  setenv("QARAX_NODE_PORT", "many", 1);
+  EXPECT_NE(refusal("").find("QARAX_NODE_PORT: port must be"), std::string::npos);
+  clear_environment();
+  EXPECT_NE(refusal("nodes:\n  - adress: x\n").find("\"adress\" is unknown"), std::string::npos);
+}
+
+TEST_F(ServerConfigTest, TheEnvironmentWins) {
+  setenv("QARAX_SERVER_LISTEN_PORT", "8123", 1);
+  EXPECT_EQ(read("listen:\n  port: 9000\n")->listen_port, 8123);
+}
+
+TEST_F(ServerConfigTest, TheNodesTokenMayStandInAFile) {
+  const std::string file = path_ + ".token";
+  std::ofstream(file) << "secret\n";
+  const auto config = read("node:\n  token_file: " + file + "\n");
+  ASSERT_TRUE(config);
+  EXPECT_EQ(*read_node_token(*config), "secret");
+  unlink(file.c_str());
+  EXPECT_EQ(read_node_token(*config).error().code, Code::not_found);
+  EXPECT_NE(refusal("node:\n  token: a\n  token_file: /b\n").find("choose one"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace qarax::server
