@@ -1,0 +1,54 @@
+// The store's memory: what readers see. Written only after the database agreed (or, where the store says so, before).
+#pragma once
+
+#include <map>
+#include <shared_mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "records.hpp"
+
+namespace qarax::server {
+
+class Memory {
+ public:
+  VmPtr vm(const std::string& id) const;
+  std::vector<VmPtr> vms() const;
+  HostPtr host(const std::string& id) const;
+  std::vector<HostPtr> hosts() const;
+
+  VmPtr put(VmRecord record);  // gives it its version
+  void erase(const VmRecord& record);
+  void put(HostRecord record);
+  // A change of one record under the lock, so that none is lost; null when it isn't there or `change` says false.
+  template <class Change>
+  VmPtr update(const std::string& id, Change change) {
+    const std::unique_lock lock(mutex_);
+    const auto found = by_id_.find(id);
+    if (found == by_id_.end()) return nullptr;
+    VmRecord copy = *found->second;
+    if (!change(copy)) return nullptr;
+    return store(std::move(copy));
+  }
+  template <class Change>
+  void update_host(const std::string& id, Change change) {
+    const std::unique_lock lock(mutex_);
+    const auto found = hosts_.find(id);
+    if (found == hosts_.end()) return;
+    HostRecord copy = *found->second;
+    change(copy);
+    found->second = std::make_shared<const HostRecord>(std::move(copy));
+  }
+
+ private:
+  VmPtr store(VmRecord record);
+
+  mutable std::shared_mutex mutex_;
+  std::unordered_map<std::string, VmPtr> by_id_;
+  std::map<std::int64_t, VmPtr> by_order_;
+  std::map<std::string, HostPtr> hosts_;
+  std::uint64_t version_ = 0;
+};
+
+}  // namespace qarax::server

@@ -1,0 +1,96 @@
+#include "migrations.hpp"
+
+namespace qarax::server {
+
+namespace {
+
+constexpr Migration kMigrations[] = {
+    {1, 1, R"sql(
+CREATE TABLE cluster (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  cluster_id TEXT NOT NULL,
+  term INTEGER NOT NULL
+);
+CREATE TABLE activations (
+  term INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  at TEXT NOT NULL
+);
+CREATE TABLE projects (
+  id TEXT PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE
+);
+INSERT INTO projects (id, name) VALUES ('default', 'default');
+CREATE TABLE hosts (
+  id TEXT PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE,
+  address TEXT NOT NULL,
+  port INTEGER NOT NULL,
+  host_user TEXT NOT NULL DEFAULT '',
+  node_id TEXT NOT NULL DEFAULT '',
+  created_at TEXT NOT NULL
+);
+CREATE TABLE vms (
+  id TEXT PRIMARY KEY,
+  ordinal INTEGER NOT NULL UNIQUE,
+  project_id TEXT NOT NULL REFERENCES projects (id),
+  name TEXT NOT NULL,
+  description TEXT,
+  hypervisor TEXT NOT NULL DEFAULT '',
+  spec TEXT NOT NULL,
+  resolved TEXT,
+  live TEXT,
+  boot_source_id TEXT,
+  host_id TEXT REFERENCES hosts (id),
+  incarnation INTEGER NOT NULL DEFAULT 0,
+  revision INTEGER NOT NULL DEFAULT 0,
+  desired TEXT NOT NULL,
+  observed TEXT NOT NULL,
+  created_at TEXT NOT NULL,
+  updated_at TEXT NOT NULL,
+  UNIQUE (project_id, name)
+);
+CREATE TABLE jobs (
+  id TEXT PRIMARY KEY,
+  vm_id TEXT NOT NULL,
+  revision INTEGER NOT NULL,
+  action TEXT NOT NULL,
+  state TEXT NOT NULL,
+  incarnation INTEGER NOT NULL,
+  timeout_ms INTEGER NOT NULL DEFAULT 0,
+  before TEXT NOT NULL,
+  owner TEXT NOT NULL,
+  term INTEGER NOT NULL,
+  request_id TEXT NOT NULL DEFAULT '',
+  created_at TEXT NOT NULL,
+  finished_at TEXT
+);
+CREATE UNIQUE INDEX jobs_one_unfinished ON jobs (vm_id) WHERE state = 'running';
+CREATE TABLE reservations (
+  vm_id TEXT NOT NULL REFERENCES vms (id) ON DELETE CASCADE,
+  host_id TEXT NOT NULL REFERENCES hosts (id),
+  incarnation INTEGER NOT NULL,
+  class TEXT NOT NULL,
+  amount INTEGER NOT NULL,
+  PRIMARY KEY (vm_id, class)
+);
+CREATE TABLE tombstones (
+  vm_id TEXT PRIMARY KEY,
+  host_id TEXT NOT NULL,
+  revision INTEGER NOT NULL,
+  at TEXT NOT NULL
+);
+CREATE TABLE event_counter (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  epoch INTEGER NOT NULL,
+  seq INTEGER NOT NULL
+);
+INSERT INTO event_counter (one, epoch, seq) VALUES (1, 1, 0)
+)sql"},
+};
+
+}  // namespace
+
+std::span<const Migration> migrations() { return kMigrations; }
+
+}  // namespace qarax::server

@@ -1,0 +1,128 @@
+// What the server keeps: immutable snapshots of rows, shared between the store's memory and its readers.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "qarax/core/documents.hpp"
+#include "qarax/core/lifecycle.hpp"
+
+namespace qarax::server {
+
+enum class Origin { user, guest, policy };  // who asked for the desired state
+
+struct Desired {
+  VmState state = VmState::created;
+  Origin origin = Origin::user;
+  std::int64_t revision = 0;
+};
+
+// What the node saw last; never overwrites the desired state, nor is it overwritten by it.
+struct Observed {
+  VmStatus status{};
+  std::string observed_at{};
+  std::string session{};
+  std::int64_t seq = 0;
+  std::int64_t incarnation = 0;
+};
+
+struct VmRecord {
+  std::string id;
+  std::string name;
+  std::optional<std::string> description;
+  std::string hypervisor;  // as asked for, or the node's default once it is placed
+  VmSpec spec;
+  std::optional<VmSpec> resolved;  // frozen at the first start
+  std::optional<std::string> boot_source_id;
+  std::optional<std::string> host_id;  // of the first start
+  std::int64_t incarnation = 0;
+  std::int64_t revision = 0;  // of the latest job
+  Desired desired;
+  Observed observed;
+  std::string activity;  // what an unfinished job does: start, stop, …; empty
+  std::string job_id;    // of that job
+  std::string created_at;
+  std::string updated_at;
+  std::int64_t order = 0;     // of creation
+  std::uint64_t version = 0;  // changes with every change of the record: for caches and ETags
+};
+using VmPtr = std::shared_ptr<const VmRecord>;
+
+enum class HostStatus { unknown, down, installing, installation_failed, initializing, up };
+
+struct HostRecord {
+  std::string id;
+  std::string name;
+  std::string address;
+  std::int64_t port = 0;
+  std::string host_user;
+  std::string node_id;  // pinned at the first contact
+  HostStatus status = HostStatus::unknown;
+  std::string status_reason;
+  std::optional<core::NodeInfo> info;  // of the last contact
+  std::string last_seen;
+};
+using HostPtr = std::shared_ptr<const HostRecord>;
+
+enum class JobState { running, completed, failed, superseded };
+
+struct JobRecord {
+  std::string id;
+  std::string vm_id;
+  std::int64_t revision = 0;
+  core::Action action = core::Action::start;
+  JobState state = JobState::running;
+  std::int64_t incarnation = 0;
+  std::int64_t timeout_ms = 0;  // of a stop
+  std::string request_id;
+  Desired before;  // what a definite failure restores
+};
+
+// Memory that a VM of a host has taken, from the start's transaction until its confirmed end.
+struct Reservation {
+  std::string vm_id;
+  std::string host_id;
+  std::int64_t incarnation = 0;
+  std::int64_t memory = 0;  // bytes, with the VMM's overhead
+};
+
+}  // namespace qarax::server
+
+namespace qarax {
+template <>
+struct EnumNames<server::Origin> {
+  static constexpr std::string_view kNames[] = {"user", "guest", "policy"};
+  static constexpr server::Origin kUnknown = server::Origin::user;
+};
+template <>
+struct EnumNames<server::HostStatus> {
+  static constexpr std::string_view kNames[] = {"unknown",      "down", "installing", "installation_failed",
+                                                "initializing", "up"};
+  static constexpr server::HostStatus kUnknown = server::HostStatus::unknown;
+};
+template <>
+struct EnumNames<server::JobState> {
+  static constexpr std::string_view kNames[] = {"running", "completed", "failed", "superseded"};
+  static constexpr server::JobState kUnknown = server::JobState::running;
+};
+template <>
+struct Fields<server::Desired> {
+  using T = server::Desired;
+  static constexpr std::string_view kName = "Desired";
+  static constexpr auto kTable = std::make_tuple(field<&T::state>("state").required(), field<&T::origin>("origin"),
+                                                 field<&T::revision>("revision"));
+};
+QARAX_FIELDS_COMPLETE(server::Desired);
+template <>
+struct Fields<server::Observed> {
+  using T = server::Observed;
+  static constexpr std::string_view kName = "Observed";
+  static constexpr auto kTable =
+      std::make_tuple(field<&T::status>("status").required(), field<&T::observed_at>("observed_at"),
+                      field<&T::session>("session"), field<&T::seq>("seq"), field<&T::incarnation>("incarnation"));
+};
+QARAX_FIELDS_COMPLETE(server::Observed);
+}  // namespace qarax

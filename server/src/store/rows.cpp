@@ -1,0 +1,265 @@
+#include "rows.hpp"
+
+#include <Poco/Data/RecordSet.h>
+#include <Poco/Data/Statement.h>
+#include <Poco/Nullable.h>
+
+namespace qarax::server::rows {
+
+namespace {
+
+using namespace Poco::Data::Keywords;
+using Poco::Data::RecordSet;
+using Poco::Data::Session;
+using Poco::Data::Statement;
+
+std::string text(const RecordSet& set, std::size_t column, std::size_t row) {
+  const auto value = set.value(column, row);
+  return value.isEmpty() ? std::string() : value.convert<std::string>();
+}
+std::optional<std::string> optional_text(const RecordSet& set, std::size_t column, std::size_t row) {
+  const auto value = set.value(column, row);
+  if (value.isEmpty()) return std::nullopt;
+  return value.convert<std::string>();
+}
+std::int64_t number(const RecordSet& set, std::size_t column, std::size_t row) {
+  return set.value(column, row).convert<std::int64_t>();
+}
+
+template <class T>
+T document(const std::string& json, const std::string& where) {
+  auto decoded = decode<T>(std::string_view(json), Unknown::ignore);
+  if (!decoded) throw BadRow(where + ": " + decoded.error().message);
+  return std::move(*decoded);
+}
+
+template <class T>
+Poco::Nullable<std::string> nullable(const std::optional<T>& value) {
+  if (!value) return {};
+  if constexpr (std::is_same_v<T, std::string>)
+    return *value;
+  else
+    return encode(*value, Defaults::write);
+}
+
+core::Action action_of(const std::string& name) {
+  constexpr core::Action kAll[] = {core::Action::start, core::Action::stop,   core::Action::force_stop,
+                                   core::Action::pause, core::Action::resume, core::Action::reboot,
+                                   core::Action::remove};
+  for (const core::Action action : kAll)
+    if (core::to_string(action) == name) return action;
+  throw BadRow("jobs: unknown action " + name);
+}
+
+}  // namespace
+
+std::vector<VmRecord> read_vms(Session& session) {
+  Statement select(session);
+  select << "SELECT id, ordinal, name, description, hypervisor, spec, resolved, boot_source_id, host_id, incarnation, "
+            "revision, desired, observed, "
+            "created_at, updated_at FROM vms ORDER BY ordinal",
+      now;
+  const RecordSet set(select);
+  std::vector<VmRecord> out;
+  for (std::size_t row = 0; row < set.rowCount(); ++row) {
+    VmRecord vm;
+    vm.id = text(set, 0, row);
+    const std::string where = "vms " + vm.id;
+    vm.order = number(set, 1, row);
+    vm.name = text(set, 2, row);
+    vm.description = optional_text(set, 3, row);
+    vm.hypervisor = text(set, 4, row);
+    vm.spec = document<VmSpec>(text(set, 5, row), where);
+    if (const auto resolved = optional_text(set, 6, row)) vm.resolved = document<VmSpec>(*resolved, where);
+    vm.boot_source_id = optional_text(set, 7, row);
+    vm.host_id = optional_text(set, 8, row);
+    vm.incarnation = number(set, 9, row);
+    vm.revision = number(set, 10, row);
+    vm.desired = document<Desired>(text(set, 11, row), where);
+    vm.observed = document<Observed>(text(set, 12, row), where);
+    vm.created_at = text(set, 13, row);
+    vm.updated_at = text(set, 14, row);
+    out.push_back(std::move(vm));
+  }
+  return out;
+}
+
+std::vector<HostRecord> read_hosts(Session& session) {
+  Statement select(session);
+  select << "SELECT id, name, address, port, host_user, node_id FROM hosts", now;
+  const RecordSet set(select);
+  std::vector<HostRecord> out;
+  for (std::size_t row = 0; row < set.rowCount(); ++row) {
+    HostRecord host;
+    host.id = text(set, 0, row);
+    host.name = text(set, 1, row);
+    host.address = text(set, 2, row);
+    host.port = number(set, 3, row);
+    host.host_user = text(set, 4, row);
+    host.node_id = text(set, 5, row);
+    out.push_back(std::move(host));
+  }
+  return out;
+}
+
+std::vector<JobRecord> read_unfinished_jobs(Session& session) {
+  Statement select(session);
+  select << "SELECT id, vm_id, revision, action, incarnation, timeout_ms, request_id, before FROM jobs WHERE state = "
+            "'running'",
+      now;
+  const RecordSet set(select);
+  std::vector<JobRecord> out;
+  for (std::size_t row = 0; row < set.rowCount(); ++row) {
+    JobRecord job;
+    job.id = text(set, 0, row);
+    job.vm_id = text(set, 1, row);
+    job.revision = number(set, 2, row);
+    job.action = action_of(text(set, 3, row));
+    job.incarnation = number(set, 4, row);
+    job.timeout_ms = number(set, 5, row);
+    job.request_id = text(set, 6, row);
+    job.before = document<Desired>(text(set, 7, row), "jobs " + job.id);
+    out.push_back(std::move(job));
+  }
+  return out;
+}
+
+std::vector<Reservation> read_reservations(Session& session) {
+  Statement select(session);
+  select << "SELECT vm_id, host_id, incarnation, amount FROM reservations WHERE class = 'memory'", now;
+  const RecordSet set(select);
+  std::vector<Reservation> out;
+  for (std::size_t row = 0; row < set.rowCount(); ++row)
+    out.push_back({text(set, 0, row), text(set, 1, row), number(set, 2, row), number(set, 3, row)});
+  return out;
+}
+
+std::map<std::string, std::pair<std::string, std::int64_t>> read_tombstones(Session& session) {
+  Statement select(session);
+  select << "SELECT vm_id, host_id, revision FROM tombstones", now;
+  const RecordSet set(select);
+  std::map<std::string, std::pair<std::string, std::int64_t>> out;
+  for (std::size_t row = 0; row < set.rowCount(); ++row)
+    out[text(set, 0, row)] = {text(set, 1, row), number(set, 2, row)};
+  return out;
+}
+
+bool insert_vm(Session& session, const VmRecord& vm) {
+  std::string id = vm.id;
+  std::int64_t ordinal = vm.order;
+  std::string name = vm.name;
+  Poco::Nullable<std::string> description = nullable(vm.description);
+  std::string hypervisor = vm.hypervisor;
+  std::string spec = encode(vm.spec, Defaults::write);
+  Poco::Nullable<std::string> boot_source = nullable(vm.boot_source_id);
+  std::string desired = encode(vm.desired, Defaults::write);
+  std::string observed = encode(vm.observed);
+  std::string at = vm.created_at;
+  Statement insert(session);
+  insert << "INSERT INTO vms (id, ordinal, project_id, name, description, hypervisor, spec, boot_source_id, desired, "
+            "observed, created_at, updated_at) "
+            "VALUES (?, ?, 'default', ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (project_id, name) DO NOTHING",
+      use(id), use(ordinal), use(name), use(description), use(hypervisor), use(spec), use(boot_source), use(desired),
+      use(observed), use(at), use(at);
+  return insert.execute() == 1;
+}
+
+void update_vm(Session& session, const VmRecord& vm) {
+  std::string id = vm.id;
+  std::string hypervisor = vm.hypervisor;
+  Poco::Nullable<std::string> resolved = nullable(vm.resolved);
+  Poco::Nullable<std::string> host = nullable(vm.host_id);
+  std::int64_t incarnation = vm.incarnation;
+  std::int64_t revision = vm.revision;
+  std::string desired = encode(vm.desired, Defaults::write);
+  std::string observed = encode(vm.observed);
+  std::string at = vm.updated_at;
+  session << "UPDATE vms SET hypervisor = ?, resolved = ?, host_id = ?, incarnation = ?, revision = ?, desired = ?, "
+             "observed = ?, updated_at = ? WHERE id = ?",
+      use(hypervisor), use(resolved), use(host), use(incarnation), use(revision), use(desired), use(observed), use(at),
+      use(id), now;
+}
+
+void delete_vm(Session& session, const std::string& vm_id) {
+  std::string id = vm_id;
+  session << "DELETE FROM jobs WHERE vm_id = ?", use(id), now;
+  session << "DELETE FROM vms WHERE id = ?", use(id), now;
+}
+
+bool insert_host(Session& session, const HostRecord& host, const std::string& when) {
+  std::string id = host.id;
+  std::string name = host.name;
+  std::string address = host.address;
+  std::int64_t port = host.port;
+  std::string user = host.host_user;
+  std::string at = when;
+  Statement insert(session);
+  insert << "INSERT INTO hosts (id, name, address, port, host_user, created_at) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT "
+            "(name) DO NOTHING",
+      use(id), use(name), use(address), use(port), use(user), use(at);
+  return insert.execute() == 1;
+}
+
+void pin_node(Session& session, const std::string& host_id, const std::string& node_id) {
+  std::string node = node_id;
+  std::string id = host_id;
+  session << "UPDATE hosts SET node_id = ? WHERE id = ?", use(node), use(id), now;
+}
+
+void insert_job(Session& session, const JobRecord& job, const Activation& activation, const std::string& when) {
+  std::string id = job.id;
+  std::string vm = job.vm_id;
+  std::int64_t revision = job.revision;
+  std::string action(core::to_string(job.action));
+  std::int64_t incarnation = job.incarnation;
+  std::int64_t timeout = job.timeout_ms;
+  std::string before = encode(job.before, Defaults::write);
+  std::string owner = activation.id;
+  std::int64_t term = activation.term;
+  std::string request = job.request_id;
+  std::string at = when;
+  session << "INSERT INTO jobs (id, vm_id, revision, action, state, incarnation, timeout_ms, before, owner, term, "
+             "request_id, created_at) "
+             "VALUES (?, ?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?)",
+      use(id), use(vm), use(revision), use(action), use(incarnation), use(timeout), use(before), use(owner), use(term),
+      use(request), use(at), now;
+}
+
+void finish_job(Session& session, const std::string& job_id, JobState state, const std::string& when) {
+  std::string name(EnumNames<JobState>::kNames[static_cast<std::size_t>(state)]);
+  std::string at = when;
+  std::string id = job_id;
+  session << "UPDATE jobs SET state = ?, finished_at = ? WHERE id = ?", use(name), use(at), use(id), now;
+}
+
+void put_reservation(Session& session, const Reservation& reservation) {
+  std::string vm = reservation.vm_id;
+  std::string host = reservation.host_id;
+  std::int64_t incarnation = reservation.incarnation;
+  std::int64_t amount = reservation.memory;
+  session << "INSERT OR REPLACE INTO reservations (vm_id, host_id, incarnation, class, amount) VALUES (?, ?, ?, "
+             "'memory', ?)",
+      use(vm), use(host), use(incarnation), use(amount), now;
+}
+
+void delete_reservation(Session& session, const std::string& vm_id) {
+  std::string id = vm_id;
+  session << "DELETE FROM reservations WHERE vm_id = ?", use(id), now;
+}
+
+void insert_tombstone(Session& session, const std::string& vm_id, const std::string& host_id, std::int64_t revision,
+                      const std::string& when) {
+  std::string id = vm_id;
+  std::string host = host_id;
+  std::int64_t number = revision;
+  std::string at = when;
+  session << "INSERT OR REPLACE INTO tombstones (vm_id, host_id, revision, at) VALUES (?, ?, ?, ?)", use(id), use(host),
+      use(number), use(at), now;
+}
+
+void delete_tombstone(Session& session, const std::string& vm_id) {
+  std::string id = vm_id;
+  session << "DELETE FROM tombstones WHERE vm_id = ?", use(id), now;
+}
+
+}  // namespace qarax::server::rows

@@ -1,0 +1,41 @@
+// SQL statements, one function each, between rows and records. They throw Poco::Exception (the database) or BadRow.
+#pragma once
+
+#include <Poco/Data/Session.h>
+
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "store.hpp"
+
+namespace qarax::server::rows {
+
+class BadRow : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+std::vector<VmRecord> read_vms(Poco::Data::Session& session);
+std::vector<HostRecord> read_hosts(Poco::Data::Session& session);
+std::vector<JobRecord> read_unfinished_jobs(Poco::Data::Session& session);
+std::vector<Reservation> read_reservations(Poco::Data::Session& session);
+std::map<std::string, std::pair<std::string, std::int64_t>> read_tombstones(Poco::Data::Session& session);
+
+bool insert_vm(Poco::Data::Session& session, const VmRecord& vm);  // false: the name is taken
+void update_vm(Poco::Data::Session& session, const VmRecord& vm);
+void delete_vm(Poco::Data::Session& session, const std::string& id);
+bool insert_host(Poco::Data::Session& session, const HostRecord& host,
+                 const std::string& at);  // false: the name is taken
+void pin_node(Poco::Data::Session& session, const std::string& host_id, const std::string& node_id);
+void insert_job(Poco::Data::Session& session, const JobRecord& job, const Activation& owner, const std::string& at);
+void finish_job(Poco::Data::Session& session, const std::string& id, JobState state, const std::string& at);
+void put_reservation(Poco::Data::Session& session, const Reservation& reservation);
+void delete_reservation(Poco::Data::Session& session, const std::string& vm_id);
+void insert_tombstone(Poco::Data::Session& session, const std::string& vm_id, const std::string& host_id,
+                      std::int64_t revision, const std::string& at);
+void delete_tombstone(Poco::Data::Session& session, const std::string& vm_id);
+
+}  // namespace qarax::server::rows

@@ -1,0 +1,211 @@
+#include "sqlite_db.hpp"
+
+#include <Poco/Data/SQLite/Connector.h>
+#include <Poco/Data/SQLite/Utility.h>
+#include <Poco/Data/Statement.h>
+#include <fcntl.h>
+#include <sys/file.h>
+
+#include <cerrno>
+#include <filesystem>
+
+#include "migrations.hpp"
+#include "qarax/core/clock.hpp"
+#include "qarax/core/ids.hpp"
+#include "qarax/core/logging.hpp"
+
+namespace qarax::server {
+
+namespace {
+
+using namespace Poco::Data::Keywords;
+using Poco::Data::Session;
+
+void run(Session& session, const std::string& sql) { session << sql, now; }
+
+std::int64_t number(Session& session, const std::string& sql) {
+  std::int64_t out = 0;
+  session << sql, into(out), now;
+  return out;
+}
+
+void run_script(Session& session, std::string_view sql) {
+  while (!sql.empty()) {
+    const std::size_t end = sql.find(";\n");
+    const std::string_view one = sql.substr(0, end);
+    if (one.find_first_not_of(" \n;") != std::string_view::npos) run(session, std::string(one));
+    sql = end == std::string_view::npos ? std::string_view() : sql.substr(end + 2);
+  }
+}
+
+Error database_error(const Poco::Exception& e) {
+  return make_error(Code::internal, "the database refused: " + e.displayText(), "database");
+}
+
+}  // namespace
+
+SqliteDb::SqliteDb(const std::string& path) : session_("SQLite", path) {}
+
+Result<std::unique_ptr<SqliteDb>> SqliteDb::open(const std::string& path) {
+  const std::string folder = std::filesystem::path(path).parent_path().string();
+  QARAX_CHECK(core::make_folder(folder));
+  core::Fd lock(::open((path + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!lock) return core::errno_error("the database's folder " + folder + " can't be written", errno);
+  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0)
+    return make_error(Code::failed_precondition, "another qarax-server uses the database " + path +
+                                                     "; end it first, or give this one a database of its own");
+  try {
+    Poco::Data::SQLite::Connector::registerConnector();
+    std::unique_ptr<SqliteDb> db(new SqliteDb(path));
+    db->lock_ = std::move(lock);
+    run(db->session_, "PRAGMA journal_mode = WAL");
+    run(db->session_, "PRAGMA synchronous = FULL");
+    run(db->session_, "PRAGMA foreign_keys = ON");
+    QARAX_CHECK(db->migrate(path));
+    QARAX_CHECK(db->activate());
+    db->thread_ = std::thread([raw = db.get()] { raw->background(); });
+    return db;
+  } catch (const Poco::Exception& e) {
+    return make_error(Code::internal, "the database " + path + " can't be opened: " + e.displayText());
+  }
+}
+
+SqliteDb::~SqliteDb() {
+  {
+    const std::lock_guard lock(waiting_mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+Status SqliteDb::migrate(const std::string& path) {
+  run(session_,
+      "CREATE TABLE IF NOT EXISTS schema_version (number INTEGER PRIMARY KEY, min_reader INTEGER NOT NULL, at TEXT NOT "
+      "NULL)");
+  const std::int64_t have = number(session_, "SELECT COALESCE(MAX(number), 0) FROM schema_version");
+  const std::int64_t min_reader = number(session_, "SELECT COALESCE(MAX(min_reader), 0) FROM schema_version");
+  const std::int64_t ours = migrations().back().number;
+  if (min_reader > ours)
+    return make_error(Code::failed_precondition, "the database " + path + " has schema " + std::to_string(have) +
+                                                     ", which needs a server that knows schema " +
+                                                     std::to_string(min_reader) + "; this one knows " +
+                                                     std::to_string(ours) + ": upgrade it");
+  if (have > 0 && have < ours) {
+    const std::string copy = path + ".before-" + std::to_string(ours);
+    run(session_, "PRAGMA wal_checkpoint(TRUNCATE)");
+    std::error_code error;
+    std::filesystem::copy_file(path, copy, std::filesystem::copy_options::overwrite_existing, error);
+    if (error)
+      return make_error(Code::internal,
+                        "the database can't be copied to " + copy + " before its migration: " + error.message());
+  }
+  for (const Migration& migration : migrations()) {
+    if (migration.number <= have) continue;
+    run(session_, "BEGIN IMMEDIATE");
+    try {
+      run_script(session_, migration.sql);
+      std::int64_t n = migration.number;
+      std::int64_t reader = migration.min_reader;
+      std::string at = core::to_rfc3339(std::chrono::system_clock::now());
+      session_ << "INSERT INTO schema_version (number, min_reader, at) VALUES (?, ?, ?)", use(n), use(reader), use(at),
+          now;
+      run(session_, "COMMIT");
+    } catch (const Poco::Exception& e) {
+      run(session_, "ROLLBACK");
+      return make_error(Code::internal, "migration " + std::to_string(migration.number) +
+                                            " of the database failed and was undone: " + e.displayText());
+    }
+  }
+  return Ok{};
+}
+
+Status SqliteDb::activate() {
+  activation_.id = core::new_uuid();
+  run(session_, "BEGIN IMMEDIATE");
+  std::string fresh = core::new_uuid();
+  session_ << "INSERT INTO cluster (one, cluster_id, term) VALUES (1, ?, 0) ON CONFLICT DO NOTHING", use(fresh), now;
+  run(session_, "UPDATE cluster SET term = term + 1");
+  session_ << "SELECT cluster_id, term FROM cluster", into(activation_.cluster_id), into(activation_.term), now;
+  std::string at = core::to_rfc3339(std::chrono::system_clock::now());
+  session_ << "INSERT INTO activations (term, id, at) VALUES (?, ?, ?)", use(activation_.term), use(activation_.id),
+      use(at), now;
+  run(session_, "COMMIT");
+  return Ok{};
+}
+
+Status SqliteDb::transact(const std::function<Status(Session&)>& work) {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::function<void(Session&)>> batch;
+  {
+    const std::lock_guard waiting(waiting_mutex_);
+    batch.swap(waiting_);
+  }
+  // Whatever ends this transaction without a commit, what had waited is as true as before.
+  const auto undo = [&](bool begun) {
+    {
+      const std::lock_guard waiting(waiting_mutex_);
+      waiting_.insert(waiting_.begin(), std::make_move_iterator(batch.begin()), std::make_move_iterator(batch.end()));
+    }
+    try {
+      if (begun) run(session_, "ROLLBACK");
+    } catch (const Poco::Exception& e) {
+      core::logger("store")->error("a rollback failed reason={}", core::log_value(e.displayText()));
+    }
+  };
+  bool begun = false;
+  try {
+    run(session_, "BEGIN IMMEDIATE");
+    begun = true;
+    if (number(session_, "SELECT term FROM cluster") != activation_.term) {
+      undo(true);
+      return make_error(Code::aborted, "another server has taken over this database", "stale-term");
+    }
+    for (const auto& one : batch) one(session_);
+    Status status = work(session_);
+    if (!status) {
+      undo(true);
+      return status;
+    }
+    run(session_, "COMMIT");
+    return status;
+  } catch (const Poco::Exception& e) {
+    undo(begun);
+    return database_error(e);
+  }
+}
+
+void SqliteDb::later(std::function<void(Session&)> work) {
+  {
+    const std::lock_guard lock(waiting_mutex_);
+    waiting_.push_back(std::move(work));
+  }
+  changed_.notify_one();
+}
+
+void SqliteDb::flush() {
+  const auto written = transact([](Session&) -> Status { return Ok{}; });
+  if (!written)
+    core::logger("store")->error("changes could not be written yet reason={}",
+                                 core::log_value(written.error().message));
+}
+
+void SqliteDb::background() {
+  std::unique_lock lock(waiting_mutex_);
+  for (;;) {
+    changed_.wait(lock, [&] { return stopping_ || !waiting_.empty(); });
+    const bool last = stopping_;
+    if (!waiting_.empty()) {
+      // A moment for others to join the same commit.
+      if (!last) changed_.wait_for(lock, std::chrono::milliseconds(5), [&] { return stopping_; });
+      lock.unlock();
+      flush();
+      lock.lock();
+      // A database that refuses is asked again, not hammered.
+      if (!waiting_.empty() && !stopping_) changed_.wait_for(lock, std::chrono::seconds(1), [&] { return stopping_; });
+    }
+    if (last) return;
+  }
+}
+
+}  // namespace qarax::server

@@ -1,0 +1,116 @@
+// The only place with SQL. Reads come from memory; every change is one transaction, durable when the call returns
+// unless it says otherwise. Thread-safe. A change that the database refuses has changed nothing.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "qarax/result.hpp"
+#include "records.hpp"
+
+namespace qarax::server {
+
+struct NewVmInput {
+  std::string name;
+  std::optional<std::string> description;
+  std::string hypervisor;  // empty: the node's default, at the first start
+  std::optional<std::string> boot_source_id;
+  VmSpec spec;
+};
+
+struct NewHostInput {
+  std::string name;
+  std::string address;
+  std::int64_t port = 0;
+  std::string host_user;
+};
+
+// This activation of the server, as Hello and every command carry it.
+struct Activation {
+  std::string cluster_id;
+  std::int64_t term = 0;
+  std::string id;
+};
+
+// Where a start goes, decided by the scheduler; `capacity` is rechecked in the transaction.
+struct Placement {
+  std::string host_id;
+  std::string hypervisor;
+  std::int64_t memory = 0;    // bytes to reserve
+  std::int64_t capacity = 0;  // bytes that the host has for VMs
+};
+
+struct BeginJob {
+  std::string vm_id;
+  core::Action action = core::Action::start;
+  std::int64_t expected_revision = 0;  // of the VM when the caller decided; another one: ABORTED "changed"
+  std::optional<Placement> placement;  // of a start
+  std::int64_t timeout_ms = 0;
+  std::string request_id;
+};
+
+struct BegunJob {
+  JobRecord job;
+  VmPtr vm;
+  std::string superseded;  // id of the job that this one put aside; empty
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  virtual const Activation& activation() const = 0;
+  virtual Status check() = 0;  // can it still write? for /readyz
+
+  // -- reads, from memory --
+  virtual VmPtr vm(const std::string& id) const = 0;  // null: none
+  virtual std::vector<VmPtr> vms() const = 0;         // in order of creation
+  virtual HostPtr host(const std::string& id) const = 0;
+  virtual std::vector<HostPtr> hosts() const = 0;
+  virtual std::vector<Reservation> reservations() const = 0;
+  virtual std::vector<JobRecord> unfinished_jobs() const = 0;
+
+  // -- VMs --
+  // ALREADY_EXISTS "name-taken".
+  virtual Result<VmPtr> create_vm(const NewVmInput& input) = 0;
+  // The record, its jobs and reservations go; `tombstone`: the host's node shall delete it when it comes back.
+  virtual Status remove_vm(const std::string& id, bool tombstone) = 0;
+  virtual std::vector<std::pair<std::string, std::int64_t>> tombstones(
+      const std::string& host_id) const = 0;  // (vm, revision)
+  virtual Status drop_tombstone(const std::string& vm_id) = 0;
+
+  // -- jobs --
+  // Job, desired state, incarnation and reservation in one transaction. One unfinished job a VM: a higher precedence
+  // supersedes it, else ABORTED "job-in-progress" with its id in details ("/job_id"). RESOURCE_EXHAUSTED
+  // "no-host-fits".
+  virtual Result<BegunJob> begin_job(const BeginJob& job) = 0;
+  // The job's end and the node's report. In memory at once, on disk soon: after a crash the job is asked for again, and
+  // the node repeats its stored result. Superseded or finished already: the VM as it is.
+  virtual VmPtr finish_job(const std::string& job_id, JobState state, const std::optional<core::VmReport>& report) = 0;
+
+  // -- observations --
+  // Applied only if host, incarnation, session and order say that it is newer. Disk as finish_job. Null: not applied.
+  virtual VmPtr apply_report(const std::string& host_id, const core::VmReport& report) = 0;
+  // All VMs of the host that may run become unknown (in memory only: a restarted server knows nothing anyway).
+  virtual void lose_host(const std::string& host_id, const std::string& reason) = 0;
+  // After a snapshot: VMs of the host that may run and aren't in it are unknown, never shutdown.
+  virtual void missing_from_snapshot(const std::string& host_id, const std::vector<std::string>& seen) = 0;
+
+  // -- hosts --
+  virtual Result<HostPtr> add_host(const NewHostInput& input) = 0;  // ALREADY_EXISTS "name-taken"
+  // Status and facts live in memory; the pinned node_id is durable.
+  virtual Status pin_node(const std::string& host_id, const std::string& node_id) = 0;
+  virtual void update_host(const std::string& host_id, HostStatus status, const std::string& reason,
+                           const std::optional<core::NodeInfo>& info) = 0;
+
+  // Writes what waits to be written.
+  virtual void flush() = 0;
+};
+
+// SQLite in one file: WAL, synchronous=FULL. Takes the store's lock, migrates (after a copy of the file), starts a new
+// term. Errors are one sentence: not writable, locked by another server, newer schema.
+Result<std::unique_ptr<Store>> open_sqlite(const std::string& path);
+
+}  // namespace qarax::server
