@@ -176,18 +176,21 @@ std::string read_until(int fd, const std::string& end) {
   return got;
 }
 
+std::string read_some(int fd, size_t most) {
+  if (!wait_readable(fd)) {
+    ADD_FAILURE() << "nothing comes, and the stream doesn't end";
+    return "";
+  }
+  std::string got(most, '\0');
+  ssize_t n = read(fd, got.data(), got.size());
+  got.resize(n > 0 ? static_cast<size_t>(n) : 0);
+  return got;
+}
+
 std::string read_all(int fd) {
   std::string got;
-  char data[65536];
-  for (;;) {
-    if (!wait_readable(fd)) {
-      ADD_FAILURE() << "the stream doesn't end";
-      return got;
-    }
-    ssize_t n = read(fd, data, sizeof data);
-    if (n <= 0) return got;
-    got.append(data, static_cast<size_t>(n));
-  }
+  for (std::string block = read_some(fd); !block.empty(); block = read_some(fd)) got += block;
+  return got;
 }
 
 void write_all(int fd, const std::string& data) {

@@ -49,6 +49,7 @@ class SupervisorTest : public testing::Test {
 };
 
 std::string read_until(int fd, const std::string& end);  // what came up to and with `end`; fails at the limit
+std::string read_some(int fd, size_t most = 65536);      // what is there, once there is something
 std::string read_all(int fd);                            // up to the end of the stream
 void write_all(int fd, const std::string& data);
 long number_in(const std::string& json, const std::string& key);
