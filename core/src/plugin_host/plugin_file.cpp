@@ -6,7 +6,9 @@
 #include <boost/dll/shared_library.hpp>
 #include <cstddef>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <string_view>
 #include <system_error>
 
@@ -50,18 +52,50 @@ Status check_exports(const std::string& path) {
   return Ok{};
 }
 
+// Whether the file that `address` was mapped from has been removed or replaced since: the loader goes by name and gives
+// the old library again.
+bool mapped_from_a_removed_file(const void* address) {
+  std::ifstream maps("/proc/self/maps");
+  const auto wanted = reinterpret_cast<std::uintptr_t>(address);
+  for (std::string line; std::getline(maps, line);) {
+    unsigned long from = 0;
+    unsigned long to = 0;
+    if (std::sscanf(line.c_str(), "%lx-%lx", &from, &to) != 2 || wanted < from || wanted >= to) continue;
+    constexpr std::string_view kMark = " (deleted)";
+    return line.size() > kMark.size() && line.compare(line.size() - kMark.size(), kMark.size(), kMark) == 0;
+  }
+  return false;
+}
+
+// What the loader itself said, without the wrapping of Boost.DLL and without the errno that nobody set.
+std::string loader_message(const std::system_error& error) {
+  std::string text = error.what();
+  const std::string tail = ": " + error.code().message();
+  if (const auto at = text.rfind(tail); at != std::string::npos) text.resize(at);
+  constexpr std::string_view kWrapping = "(dlerror system message: ";
+  if (const auto at = text.find(kWrapping); at != std::string::npos && text.back() == ')')
+    return text.substr(at + kWrapping.size(), text.size() - at - kWrapping.size() - 1);
+  return text;
+}
+
 // Loads for good and gives the table that stands in this very file.
 Result<const void*> open(const std::string& path) {
   boost::dll::shared_library library;
   try {
     library.load(path, boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local);
-  } catch (const std::exception& e) {
-    return refuse(std::string("the loader refuses it: ") + e.what());
+  } catch (const std::system_error& e) {
+    return refuse("the loader refuses it: " + loader_message(e));
+  } catch (const std::exception& e) {  // a static initialiser of the plugin
+    return refuse(std::string("it threw while it was loaded: ") + e.what());
   }
   // A plugin's thread may still run its code whatever becomes of it, so nothing may ever unmap it: not the end of
   // `library`, and not a plugin that was linked without -z nodelete.
   ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD | RTLD_NODELETE);  // NOLINT: the mark is what is wanted
   const void* symbol = ::dlsym(library.native(), QARAX_PLUGIN_SYMBOL);
+  if (symbol != nullptr && mapped_from_a_removed_file(symbol))
+    return refuse(
+        "an older file of that name is loaded already; a changed plugin takes effect with a restart of "
+        "qarax-node");
   Dl_info info{};
   std::error_code ec;
   if (symbol == nullptr || ::dladdr(symbol, &info) == 0 || info.dli_fname == nullptr ||

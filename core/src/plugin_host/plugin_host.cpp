@@ -31,32 +31,66 @@ struct Plugin {
   std::unique_ptr<TableHypervisor> hypervisor;
 };
 
-// What runs in a thread of its own so that a plugin that hangs can be left behind. Shared with that thread.
-struct Ending {
-  std::mutex mutex;
-  std::condition_variable ended;
-  bool done = false;
+// What a plugin that hangs may still use. Reachable for the leak checker, never freed.
+struct Abandoned {
+  std::unique_ptr<TableHypervisor> hypervisor;
+  std::unique_ptr<std::thread> thread;
 };
-
-// True when destroy returned in time. The thread of one that didn't can't be ended, only left; the process leaves by
-// _exit.
-bool destroy_bounded(TableHypervisor& hypervisor, Clock::time_point until) {
-  auto ending = std::make_shared<Ending>();
-  auto thread = std::make_unique<std::thread>([ending, &hypervisor] {
-    hypervisor.destroy();
-    const std::lock_guard lock(ending->mutex);
-    ending->done = true;
-    ending->ended.notify_all();
-  });
-  std::unique_lock lock(ending->mutex);
-  const bool done = ending->ended.wait_until(lock, until, [&] { return ending->done; });
-  lock.unlock();
-  if (done)
-    thread->join();
-  else
-    static_cast<void>(thread.release());  // joining would hang, destroying would end the process
-  return done;
+void abandon(Abandoned what) {
+  static std::mutex mutex;
+  static auto& all = *new std::vector<Abandoned>;
+  const std::lock_guard lock(mutex);
+  all.push_back(std::move(what));
 }
+
+// The end of one instance, in a thread of its own, so that one that hangs can be left behind without holding up the
+// others.
+class Ending {
+ public:
+  enum class Phase { waiting, destroying, done };
+
+  // Waits until `until` for the calls in flight, then destroys. `hypervisor` outlives the thread.
+  Ending(TableHypervisor& hypervisor, Clock::time_point until) : shared_(std::make_shared<Shared>()) {
+    thread_ = std::make_unique<std::thread>([shared = shared_, &hypervisor, until] {
+      if (!hypervisor.close(until)) return;
+      shared->enter(Phase::destroying);
+      hypervisor.destroy();
+      shared->enter(Phase::done);
+    });
+  }
+  Ending(Ending&&) = default;
+  Ending& operator=(Ending&&) = delete;
+  ~Ending() {
+    if (thread_ && thread_->joinable()) thread_->join();
+  }
+
+  // How far it came by `until`. Not done: the thread can't be joined without hanging with it; it is left running.
+  Phase wait(Clock::time_point until) {
+    std::unique_lock lock(shared_->mutex);
+    shared_->changed.wait_until(lock, until, [this] { return shared_->phase == Phase::done; });
+    const Phase phase = shared_->phase;
+    lock.unlock();
+    if (phase == Phase::done)
+      thread_->join();
+    else
+      abandon({nullptr, std::move(thread_)});
+    return phase;
+  }
+
+ private:
+  struct Shared {
+    std::mutex mutex;
+    std::condition_variable changed;
+    Phase phase = Phase::waiting;
+    void enter(Phase next) {
+      const std::lock_guard lock(mutex);
+      phase = next;
+      changed.notify_all();
+    }
+  };
+  std::shared_ptr<Shared> shared_;
+  std::unique_ptr<std::thread> thread_;
+};
 
 CallContext context_for(std::int64_t timeout_ms) {
   CallContext context;
@@ -152,10 +186,10 @@ Status PluginHost::Impl::handshake(Plugin& plugin, const PluginFileConfig& confi
   };
   if (auto status = rest(); !status) {
     if (!hypervisor) hypervisor = std::make_unique<TableHypervisor>(*table, *instance, HypervisorTables{});
-    if (destroy_bounded(*hypervisor, grace()))
+    if (Ending(*hypervisor, grace()).wait(grace()) == Ending::Phase::done)
       plugin.host->close(grace());
     else
-      static_cast<void>(hypervisor.release());  // its thread still uses it
+      abandon({std::move(hypervisor), nullptr});
     return status;
   }
   record.step = LoadStep::registered;
@@ -278,17 +312,22 @@ Status PluginHost::shutdown(std::int64_t timeout_ms) {
       if (plugin->hypervisor) live.push_back(plugin.get());
   }
   const auto until = Clock::now() + std::chrono::milliseconds(timeout_ms);
+  for (auto* plugin : live) plugin->hypervisor->close(Clock::now());  // every door before the first destroy
+  std::vector<Ending> endings;
+  endings.reserve(live.size());
+  for (auto* plugin : live) endings.emplace_back(*plugin->hypervisor, until);
   std::string late;
-  for (auto* plugin : live) plugin->hypervisor->close(Clock::now());  // all doors first, then wait
-  for (auto* plugin : live) {
-    const bool idle = plugin->hypervisor->close(until);
-    const bool destroyed = idle && destroy_bounded(*plugin->hypervisor, until);
-    const bool quiet = destroyed && plugin->host->close(until);
-    if (quiet) continue;
+  for (std::size_t i = 0; i < live.size(); ++i) {
+    const auto phase = endings[i].wait(until);
+    const bool done = phase == Ending::Phase::done;
+    if (done && live[i]->host->close(until)) continue;
     // Its code still runs in our memory: what it uses stays, and the caller leaves by _exit.
-    late.append(late.empty() ? "" : ", ").append(plugin->record.name);
-    late.append(!idle ? " (a call hasn't returned)" : !destroyed ? " (destroy hasn't returned)" : " (calls the host)");
-    static_cast<void>(plugin->hypervisor.release());
+    late.append(late.empty() ? "" : ", ").append(live[i]->record.name);
+    late.append(done                                 ? " (it calls the host)"
+                : phase == Ending::Phase::destroying ? " (destroy hasn't returned)"
+                                                     : " (a call hasn't returned)");
+    const std::lock_guard lock(impl_->mutex);
+    abandon({std::move(live[i]->hypervisor), nullptr});
   }
   if (late.empty()) return Ok{};
   return make_error(Code::deadline_exceeded, "plugins that didn't end in time: " + late, "plugin-hangs");

@@ -38,7 +38,8 @@ std::string signal_name(int signal) {
 }
 
 bool same_action(const struct sigaction& a, const struct sigaction& b) {
-  return a.sa_handler == b.sa_handler && a.sa_flags == b.sa_flags;
+  constexpr int kRestorer = 0x04000000;  // the C library's own mark on what was set through it
+  return a.sa_handler == b.sa_handler && (a.sa_flags & ~kRestorer) == (b.sa_flags & ~kRestorer);
 }
 
 }  // namespace

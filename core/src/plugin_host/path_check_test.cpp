@@ -1,0 +1,48 @@
+#include "path_check.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <fstream>
+
+#include "test_support.hpp"
+
+namespace qarax::core::testing {
+namespace {
+
+TEST(PluginPath, AStickyFolderIsFineAGroupWritableOneIsNot) {
+  const TempFolder folder;  // in /tmp, which is sticky and writable by all
+  std::ofstream(folder.path("a.so")) << "x";
+  ::chmod(folder.path("a.so").c_str(), 0644);
+  EXPECT_TRUE(check_plugin_path(folder.path("a.so"), false));
+  EXPECT_TRUE(check_plugin_path(folder.path(), true));
+  ::chmod(folder.path().c_str(), 0720);
+  const auto status = check_plugin_path(folder.path("a.so"), false);
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().message, folder.path() + " can be written by others; chmod go-w it");
+  ::chmod(folder.path().c_str(), 01720);
+  EXPECT_TRUE(check_plugin_path(folder.path("a.so"), false));
+}
+
+TEST(PluginPath, KindsOfFiles) {
+  const TempFolder folder;
+  EXPECT_EQ(check_plugin_path(folder.path(), false).error().message, "it is not a regular file");
+  EXPECT_EQ(check_plugin_path("/dev/null", false).error().message, "it is not a regular file");
+  EXPECT_EQ(check_plugin_path("/bin/sh", true).error().message, "it is not a folder");
+  EXPECT_EQ(check_plugin_path("", false).error().message,
+            "its path isn't absolute; write it from / on in the node's config");
+}
+
+TEST(PluginPath, BothEndsOfALink) {
+  const TempFolder folder;
+  std::filesystem::create_directory(folder.path("open"));
+  std::filesystem::create_directory(folder.path("shut"));
+  std::ofstream(folder.path("shut/a.so")) << "x";
+  std::filesystem::create_symlink(folder.path("shut/a.so"), folder.path("open/a.so"));
+  EXPECT_TRUE(check_plugin_path(folder.path("open/a.so"), false));
+  ::chmod(folder.path("open").c_str(), 0777);  // the link could be turned elsewhere
+  EXPECT_FALSE(check_plugin_path(folder.path("open/a.so"), false));
+}
+
+}  // namespace
+}  // namespace qarax::core::testing

@@ -1,0 +1,243 @@
+// Typed calls across the border, and answers that a host must survive.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <unistd.h>
+
+#include <stdexcept>
+
+#include "qarax/plugin/call.hpp"
+#include "test_support.hpp"
+
+namespace qarax::core::testing {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class Calls : public ::testing::Test {
+ protected:
+  LoadedHypervisor& load(const std::string& path, const std::string& config = "null") {
+    record_ = host_.load({.path = path, .config = {config}});
+    if (record_.state != PluginState::loaded) throw std::runtime_error(record_.reason);
+    return *host_.hypervisor(record_.name);
+  }
+  static StartArgs start_args(const std::string& vm) { return {.vm = vm, .incarnation = 3, .run_dir = "/run/x"}; }
+  CallContext keeping() {
+    CallContext context;
+    context.request_id = "req-1";
+    context.keep = [this](std::string_view handle) -> Status {
+      services_.event("keep " + std::string(handle));
+      return Ok{};
+    };
+    return context;
+  }
+  RecordingServices services_;
+  PluginHost host_{services_};
+  PluginRecord record_;
+};
+
+TEST_F(Calls, LifeOfAVmInPlainC) {
+  auto& c = load(fixture("c_plugin"));
+  auto context = keeping();
+  std::vector<std::string> steps;
+  context.progress = [&](std::string_view step, std::uint64_t done, std::uint64_t total) {
+    steps.push_back(std::string(step) + " " + std::to_string(done) + "/" + std::to_string(total));
+  };
+  const auto started = c.start(context, start_args("vm-1"));
+  ASSERT_TRUE(started) << started.error().message;
+  EXPECT_EQ(started->state, VmState::running);
+  EXPECT_THAT(steps, ElementsAre("spawn 1/2"));
+  EXPECT_THAT(services_.events(), ElementsAre("notify c_plugin ", R"(keep {"format":1,"vm":"vm-1"})",
+                                              "spawn vm-1/3 /bin/sleep request=req-1"));
+
+  const VmArgs vm{.vm = "vm-1", .incarnation = 3, .handle = {R"({"format":1,"vm":"vm-1"})"}};
+  EXPECT_EQ(c.inspect({}, vm)->state, VmState::running);
+  ASSERT_TRUE(c.supports(QARAX_HYPERVISOR_PAUSE_1));
+  EXPECT_EQ(c.pause({}, vm)->state, VmState::paused);
+  EXPECT_EQ(c.resume({}, vm)->state, VmState::running);
+  EXPECT_EQ(c.stop({}, {.vm = vm, .mode = StopMode::force})->state, VmState::shutdown);
+  EXPECT_EQ(c.recover({}, vm)->state, VmState::shutdown);
+
+  const auto unknown = c.inspect({}, {.vm = "vm-1", .handle = {R"({"format":2})"}});
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.error().code, Code::not_found);
+  EXPECT_EQ(unknown.error().message, "plugin c_plugin: inspect: this handle isn't c_plugin's");
+}
+
+TEST_F(Calls, LifeOfAVmInCpp) {
+  auto& sleeper = load(QARAX_SLEEPER);
+  const auto started = sleeper.start(keeping(), start_args("vm-2"));
+  ASSERT_TRUE(started) << started.error().message;
+  EXPECT_EQ(started->state, VmState::running);
+  EXPECT_THAT(services_.events(),
+              ElementsAre(R"(keep {"format":1})", "spawn vm-2/3 /bin/sleep request=req-1", "find vm-2"));
+  const VmArgs vm{.vm = "vm-2", .incarnation = 3};
+  EXPECT_EQ(sleeper.stop({}, {.vm = vm})->state, VmState::shutdown);
+  EXPECT_EQ(sleeper.inspect({}, vm)->state, VmState::shutdown);
+  // Without a resolve of its own the spec comes back as it went.
+  const auto resolved = sleeper.resolve({}, {.spec = {.boot_vcpus = 3, .max_vcpus = 4}});
+  ASSERT_TRUE(resolved) << resolved.error().message;
+  EXPECT_EQ(resolved->boot_vcpus, 3);
+}
+
+TEST_F(Calls, HostErrorsComeBackThroughThePlugin) {
+  services_.on_spawn = [](const CallView&) -> Result<Process> {
+    auto error = make_error(Code::resource_exhausted, "the host has no memory left", "no-memory");
+    error.retryable = true;
+    return error;
+  };
+  for (const auto& path : {fixture("c_plugin"), std::string(QARAX_SLEEPER)}) {
+    const auto started = load(path).start(keeping(), start_args("vm"));
+    ASSERT_FALSE(started);
+    EXPECT_EQ(started.error().code, Code::resource_exhausted);
+    EXPECT_EQ(started.error().message, "plugin " + record_.name + ": start: the host has no memory left");
+    EXPECT_EQ(started.error().reason, "no-memory");
+    EXPECT_TRUE(started.error().retryable);
+  }
+}
+
+TEST_F(Calls, AThrowingHostStopsAtItsOwnBorder) {
+  services_.on_spawn = [](const CallView&) -> Result<Process> { throw std::runtime_error("bug in the agent"); };
+  auto& c = load(fixture("c_plugin"));
+  auto failed = c.start(keeping(), start_args("vm"));
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().code, Code::internal);
+  EXPECT_EQ(failed.error().message, "plugin c_plugin: start: the host failed: bug in the agent");
+
+  CallContext context;
+  context.keep = [](std::string_view) -> Status { throw std::runtime_error("disk full"); };
+  failed = c.start(context, start_args("vm"));
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().code, Code::internal);
+  EXPECT_EQ(failed.error().message, "plugin c_plugin: start: no handle, no start: the handle wasn't kept: disk full");
+
+  services_.on_spawn = nullptr;
+  context = keeping();
+  context.progress = [](std::string_view, std::uint64_t, std::uint64_t) { throw 42; };
+  EXPECT_TRUE(c.start(context, start_args("vm")));
+}
+
+TEST_F(Calls, KeepThatFailsSaysWhy) {
+  auto& sleeper = load(QARAX_SLEEPER);
+  CallContext context;
+  context.keep = [](std::string_view) -> Status {
+    return make_error(Code::resource_exhausted, "/var/lib/qarax is full");
+  };
+  auto failed = sleeper.start(context, start_args("vm"));
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().code, Code::resource_exhausted);
+  EXPECT_EQ(failed.error().message,
+            "plugin sleeper: start: the host could not keep the handle: /var/lib/qarax is full");
+  failed = sleeper.start({}, start_args("vm"));
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().code, Code::failed_precondition);
+  EXPECT_THAT(services_.events(), ::testing::IsEmpty()) << "nothing is spawned without a handle";
+}
+
+TEST_F(Calls, MissingCapability) {
+  auto& sleeper = load(QARAX_SLEEPER);
+  EXPECT_FALSE(sleeper.supports(QARAX_HYPERVISOR_PAUSE_1));
+  const auto paused = sleeper.pause({}, {.vm = "vm"});
+  ASSERT_FALSE(paused);
+  EXPECT_EQ(paused.error().code, Code::unimplemented);
+  EXPECT_EQ(paused.error().message, "plugin sleeper 0.1.0 can't pause: it doesn't offer qarax.hypervisor.pause/1");
+  const auto console = sleeper.open_console({}, {.vm = "vm"});
+  ASSERT_FALSE(console);
+  EXPECT_EQ(console.error().message,
+            "plugin sleeper 0.1.0 can't open the console: it doesn't offer qarax.hypervisor.console/1");
+}
+
+TEST_F(Calls, ExceptionsOfAPluginWithoutAGuard) {
+  auto& throws = load(fixture("throws"));
+  auto failed = throws.start({}, start_args("vm"));
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().code, Code::internal);
+  EXPECT_EQ(failed.error().message, "plugin throws: start threw across the border: disk on fire");
+  failed = throws.stop({}, {.vm = {.vm = "vm"}});
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().message, "plugin throws: stop threw across the border");
+  EXPECT_EQ(throws.inspect({}, {.vm = "vm"})->state, VmState::running);
+  EXPECT_TRUE(host_.shutdown(2000)) << "a destroy that throws is survived";
+}
+
+TEST_F(Calls, BrokenAnswers) {
+  auto& bad = load(fixture("bad_answers"));
+  EXPECT_EQ(record_.description.vmm_version, "7.\xEF\xBF\xBD\xEF\xBF\xBD");
+  EXPECT_EQ(record_.description.health_reason, "caf\xEF\xBF\xBD");
+  EXPECT_FALSE(record_.description.healthy);
+  EXPECT_THAT(services_.events(), ElementsAre("log bad_answers 3 two lines and \xEF\xBF\xBD vm=x"));
+
+  const struct {
+    const char* vm;
+    Code code;
+    const char* message;
+  } cases[] = {
+      {"code-77", Code::unknown, "odd"},
+      {"code-negative", Code::unknown, "failed without saying why (code -5)"},
+      {"silent-error", Code::unavailable, "failed without saying why"},
+      {"garbage-error", Code::aborted, "failed without saying why"},
+      {"bad-utf8-error", Code::aborted, "lost \xEF\xBF\xBD\xEF\xBF\xBD"},
+      {"null-text", Code::invalid_argument, "failed without saying why"},
+      {"fd", Code::invalid_argument, "failed without saying why"},
+      {"bad-handle", Code::invalid_argument,
+       "failed without saying why: the handle is not a valid JSON document: expected a value at byte 0"},
+  };
+  for (const auto& each : cases) {
+    const auto failed = bad.start(keeping(), start_args(each.vm));
+    ASSERT_FALSE(failed) << each.vm;
+    EXPECT_EQ(failed.error().code, each.code) << each.vm;
+    EXPECT_EQ(failed.error().message, std::string("plugin bad_answers: start: ") + each.message);
+  }
+  auto failed = bad.start({}, start_args("no-put"));
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().code, Code::internal);
+  EXPECT_EQ(failed.error().message, "plugin bad_answers: start succeeded without an answer; the plugin must `put` one");
+  failed = bad.start({}, start_args("wrong-type"));
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().message,
+            "plugin bad_answers: start gave an answer that can't be read: VmStatus /state: expected a string, got "
+            "integer");
+  failed = bad.start({}, start_args("not-json"));
+  ASSERT_FALSE(failed);
+  EXPECT_THAT(failed.error().message, HasSubstr("can't be read: VmStatus: not a valid JSON document"));
+
+  CallContext context;
+  std::string step;
+  context.progress = [&](std::string_view text, std::uint64_t, std::uint64_t) { step = text; };
+  EXPECT_TRUE(bad.start(context, start_args("good")));
+  EXPECT_EQ(step, "half\xEF\xBF\xBD");
+}
+
+TEST_F(Calls, NewerPlugin) {
+  auto& newer = load(fixture("newer"));
+  EXPECT_EQ(record_.abi, "0.99");
+  EXPECT_THAT(record_.description.features, ElementsAre("spawn"));
+  EXPECT_THAT(record_.interfaces, ElementsAre("qarax.hypervisor/1"));
+  const auto started = newer.start({}, start_args("vm"));
+  ASSERT_TRUE(started) << started.error().message;
+  EXPECT_EQ(started->state, VmState::unknown) << "a state from the future";
+  EXPECT_THAT(started->can, ElementsAre("teleport"));
+}
+
+TEST_F(Calls, DeadlineThatHasPassed) {
+  auto& c = load(fixture("c_plugin"));
+  auto context = keeping();
+  context.deadline_ns = plugin::monotonic_ns() - 1;
+  const auto late = c.start(context, start_args("vm"));
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().code, Code::deadline_exceeded);
+  EXPECT_EQ(late.error().message, "plugin c_plugin: start: the deadline had passed before the call");
+  EXPECT_THAT(services_.events(), ElementsAre("notify c_plugin "));
+}
+
+TEST_F(Calls, RefreshDescription) {
+  load(fixture("c_plugin"));
+  EXPECT_TRUE(host_.refresh_description("c_plugin"));
+  const auto missing = host_.refresh_description("xen");
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().message, "no hypervisor \"xen\" on this node; loaded: c_plugin");
+}
+
+}  // namespace
+}  // namespace qarax::core::testing

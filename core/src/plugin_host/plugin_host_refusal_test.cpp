@@ -1,0 +1,214 @@
+// Every step of the handshake refuses with its own words.
+#include <gmock/gmock.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "qarax/core/files.hpp"
+#include "test_support.hpp"
+
+namespace qarax::core::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Refusal : public ::testing::Test {
+ protected:
+  // The reason without "plugin <path>: ".
+  std::string refused(const std::string& path, LoadStep step, const std::string& config = "null") {
+    const auto record = host_.load({.path = path, .config = {config}});
+    EXPECT_EQ(record.state, PluginState::refused);
+    EXPECT_EQ(to_string(record.step), to_string(step));
+    const std::string prefix = "plugin " + path + ": ";
+    EXPECT_EQ(record.reason.substr(0, prefix.size()), prefix);
+    return record.reason.substr(std::min(prefix.size(), record.reason.size()));
+  }
+  TempFolder folder_;
+  RecordingServices services_;
+  PluginHost host_{services_};
+};
+
+TEST_F(Refusal, HealthyOnesAreTaken) {
+  const auto c = host_.load({.path = fixture("c_plugin")});
+  EXPECT_EQ(c.reason, "");
+  EXPECT_EQ(c.state, PluginState::loaded);
+  EXPECT_EQ(c.id, "org.qarax.fixture.c_plugin");
+  EXPECT_EQ(c.name, "c_plugin");
+  EXPECT_EQ(c.version, "1.2.3");
+  EXPECT_EQ(c.abi, "0.9");
+  EXPECT_THAT(c.interfaces, ::testing::ElementsAre("qarax.hypervisor/1", "qarax.hypervisor.pause/1"));
+  EXPECT_EQ(c.description.vmm_path, "/bin/sleep");
+  EXPECT_THAT(c.warnings, ::testing::IsEmpty());
+  const auto cpp = host_.load({.path = QARAX_SLEEPER});
+  EXPECT_EQ(cpp.reason, "");
+  EXPECT_THAT(cpp.interfaces, ::testing::ElementsAre("qarax.hypervisor/1"));
+  EXPECT_EQ(host_.records().size(), 2u);
+}
+
+TEST_F(Refusal, Path) {
+  EXPECT_EQ(refused("plugins/foo.so", LoadStep::path),
+            "its path isn't absolute; write it from / on in the node's config");
+  EXPECT_EQ(refused(folder_.path("none.so"), LoadStep::path), "No such file or directory; correct the node's config");
+  EXPECT_EQ(refused(folder_.path(), LoadStep::path), "it is not a regular file");
+
+  const auto file = folder_.take(fixture("c_plugin"), "p.so");
+  ASSERT_EQ(::chmod(file.c_str(), 0777), 0);
+  EXPECT_EQ(refused(file, LoadStep::path), file + " can be written by others; chmod go-w it");
+  ASSERT_EQ(::chmod(file.c_str(), 0755), 0);
+  ASSERT_EQ(::chmod(folder_.path().c_str(), 0770), 0);
+  EXPECT_EQ(refused(file, LoadStep::path), folder_.path() + " can be written by others; chmod go-w it");
+  ASSERT_EQ(::chmod(folder_.path().c_str(), 0700), 0);
+
+  // A link is followed: where it leads counts too.
+  fs::create_directory(folder_.path("open"));
+  const auto target = folder_.take(fixture("c_plugin"), "open/p.so");
+  ASSERT_EQ(::chmod(folder_.path("open").c_str(), 0777), 0);
+  fs::create_symlink(target, folder_.path("link.so"));
+  EXPECT_EQ(refused(folder_.path("link.so"), LoadStep::path),
+            folder_.path("open") + " can be written by others; chmod go-w it");
+}
+
+TEST_F(Refusal, PathOfAnotherUser) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root to give a file away";
+  const auto file = folder_.take(fixture("c_plugin"), "p.so");
+  ASSERT_EQ(::chown(file.c_str(), 12345, 12345), 0);
+  EXPECT_EQ(refused(file, LoadStep::path),
+            file + " belongs to user 12345, not to root or to the node's user 0; chown it");
+}
+
+TEST_F(Refusal, Exports) {
+  EXPECT_EQ(refused(fixture("no_symbol"), LoadStep::exports),
+            "it doesn't export `qarax_plugin`; a plugin's plugin.cpp has one QARAX_PLUGIN(…) line");
+  EXPECT_EQ(refused(fixture("function_symbol"), LoadStep::exports),
+            "its `qarax_plugin` is code, not the constant table; define it with QARAX_PLUGIN(…)");
+  EXPECT_EQ(refused(fixture("extra_exports"), LoadStep::exports),
+            "it exports 4 symbols beside `qarax_plugin` (helper_a, helper_b, helper_c, …), which would meet other "
+            "plugins'; build it with qarax_add_plugin()");
+  EXPECT_EQ(refused(fixture("depends"), LoadStep::exports),
+            "it doesn't export `qarax_plugin`; a plugin's plugin.cpp has one QARAX_PLUGIN(…) line");
+
+  std::ofstream(folder_.path("text.so")) << "#!/bin/sh\n";
+  EXPECT_EQ(refused(folder_.path("text.so"), LoadStep::exports),
+            "it isn't an ELF file; a plugin is a shared library built for this machine");
+  const auto cut = folder_.take(fixture("c_plugin"), "cut.so");
+  fs::resize_file(cut, 600);
+  EXPECT_EQ(refused(cut, LoadStep::exports),
+            "its dynamic section is cut off; a plugin is a shared library built for this machine");
+}
+
+TEST_F(Refusal, Open) {
+  const auto path = fixture("unresolved");
+  EXPECT_EQ(refused(path, LoadStep::open), "the loader refuses it: " + path + ": undefined symbol: defined_nowhere");
+}
+
+TEST_F(Refusal, OpenAfterAReplacement) {
+  const auto path = folder_.take(fixture("create_fails"), "p.so");
+  refused(path, LoadStep::create);
+  fs::rename(folder_.take(fixture("c_plugin"), "new.so"), path);
+  EXPECT_EQ(refused(path, LoadStep::open),
+            "an older file of that name is loaded already; a changed plugin takes effect with a restart of qarax-node");
+}
+
+TEST_F(Refusal, Magic) {
+  EXPECT_EQ(refused(fixture("bad_magic"), LoadStep::magic),
+            "its `qarax_plugin` begins with deadbeef00000001, not with the mark of a qarax plugin; define it with "
+            "QARAX_PLUGIN(…)");
+}
+
+TEST_F(Refusal, Major) {
+  EXPECT_EQ(refused(fixture("other_major"), LoadStep::major),
+            "it was built for plugin ABI 7.3, this node speaks 0.9; rebuild it with this node's SDK");
+  EXPECT_EQ(host_.records().back().abi, "7.3");
+}
+
+TEST_F(Refusal, Size) {
+  EXPECT_EQ(refused(fixture("small_table"), LoadStep::size),
+            "its table has 96 bytes, ABI 0.9 needs 128; rebuild it with the SDK's own abi.h");
+  EXPECT_EQ(refused(fixture("no_describe"), LoadStep::size), "its table lacks `describe`, which every plugin has");
+  EXPECT_EQ(refused(fixture("bad_name"), LoadStep::size), "its name \"../Bad\" isn't [a-z][a-z0-9_]{0,31}");
+}
+
+TEST_F(Refusal, Config) {
+  EXPECT_EQ(refused(fixture("bad_schema"), LoadStep::config),
+            "its config_schema /properties/path/pattern: a keyword that qarax doesn't check");
+  EXPECT_EQ(refused(fixture("c_plugin"), LoadStep::config, R"({"mode":"warp","count":9,"colour":1})"),
+            "config /mode: \"warp\" is not one of \"fast\", \"slow\"; /count: 9 is above the maximum of 8; /colour: "
+            "unknown option; it knows mode, count, label, on");
+}
+
+TEST_F(Refusal, Clash) {
+  const auto first = host_.load({.path = fixture("c_plugin")});
+  ASSERT_EQ(first.state, PluginState::loaded) << first.reason;
+  EXPECT_EQ(refused(fixture("same_name"), LoadStep::clash),
+            "its name c_plugin is taken by " + fixture("c_plugin") + "; remove one of the two from the node's config");
+  EXPECT_EQ(refused(folder_.take(fixture("c_plugin"), "copy.so"), LoadStep::clash),
+            "its id org.qarax.fixture.c_plugin is taken by " + fixture("c_plugin") +
+                "; remove one of the two from the node's config");
+}
+
+TEST_F(Refusal, Create) {
+  EXPECT_EQ(refused(fixture("create_fails"), LoadStep::create), "create: /usr/bin/vmm isn't installed");
+  EXPECT_EQ(refused(fixture("create_without_instance"), LoadStep::create),
+            "create succeeded without an instance; it must set *instance");
+  EXPECT_EQ(refused(fixture("throws"), LoadStep::create, R"({"throw":"create"})"),
+            "create threw across the border: no luck");
+  std::ofstream(folder_.path("file")) << "x";
+  const auto record = host_.load({.path = fixture("c_plugin"), .state_dir = folder_.path("file/state")});
+  EXPECT_EQ(to_string(record.step), "create");
+  EXPECT_THAT(record.reason, ::testing::HasSubstr(folder_.path("file")));
+}
+
+TEST_F(Refusal, Interfaces) {
+  EXPECT_EQ(refused(fixture("no_interface"), LoadStep::interfaces),
+            "it offers no interface that this host can use; a hypervisor plugin offers qarax.hypervisor/1");
+  EXPECT_EQ(refused(fixture("small_interface"), LoadStep::interfaces),
+            "it offers qarax.hypervisor.pause/1, but its table of 16 bytes has no `resume`; offer all of an interface "
+            "or none of it");
+}
+
+TEST_F(Refusal, Describe) {
+  EXPECT_EQ(refused(fixture("describe_fails"), LoadStep::describe),
+            "plugin describe_fails: describe: the VMM doesn't answer");
+  EXPECT_EQ(refused(fixture("describe_without_put"), LoadStep::describe),
+            "plugin describe_without_put: describe succeeded without an answer; the plugin must `put` one");
+}
+
+TEST_F(Refusal, RefusedOnesStayVisible) {
+  host_.load({.path = fixture("create_fails"), .required = true});
+  host_.load({.path = fixture("c_plugin")});
+  const auto records = host_.records();
+  ASSERT_EQ(records.size(), 2u);
+  EXPECT_TRUE(records[0].required);
+  EXPECT_EQ(host_.hypervisor("create_fails"), nullptr);
+  EXPECT_EQ(host_.explain_missing("create_fails"),
+            "no hypervisor \"create_fails\" on this node; loaded: c_plugin; plugin " + fixture("create_fails") +
+                ": create: /usr/bin/vmm isn't installed");
+  EXPECT_EQ(host_.explain_missing("xen"), "no hypervisor \"xen\" on this node; loaded: c_plugin");
+}
+
+TEST_F(Refusal, FolderInOrderOfName) {
+  folder_.take(QARAX_SLEEPER, "20-sleeper.so");
+  folder_.take(fixture("c_plugin"), "10-c.so");
+  std::ofstream(folder_.path("README")) << "not a plugin";
+  std::ofstream(folder_.path("30-bad.so")) << "not a plugin either";
+  const auto records = host_.load_all({.path = folder_.path(), .state_dir = folder_.path("state")});
+  ASSERT_EQ(records.size(), 3u);
+  EXPECT_EQ(records[0].path, folder_.path("10-c.so"));
+  EXPECT_EQ(records[1].path, folder_.path("20-sleeper.so"));
+  EXPECT_EQ(records[0].state, PluginState::loaded) << records[0].reason;
+  EXPECT_EQ(records[1].state, PluginState::loaded) << records[1].reason;
+  EXPECT_EQ(records[2].state, PluginState::refused);
+  EXPECT_TRUE(fs::is_directory(folder_.path("state/10-c")));
+  EXPECT_EQ(fs::status(folder_.path("state/10-c")).permissions(), fs::perms::owner_all);
+
+  fs::create_directory(folder_.path("open"));
+  ASSERT_EQ(::chmod(folder_.path("open").c_str(), 0777), 0);
+  const auto refused = host_.load_all({.path = folder_.path("open")});
+  ASSERT_EQ(refused.size(), 1u);
+  EXPECT_EQ(refused[0].reason, "plugin folder " + folder_.path("open") + ": " + folder_.path("open") +
+                                   " can be written by others; chmod go-w it");
+}
+
+}  // namespace
+}  // namespace qarax::core::testing
