@@ -14,9 +14,9 @@
 #include "driver.hpp"
 #include "process_service.hpp"
 #include "qarax/core/clock.hpp"
+#include "qarax/core/worker_pool.hpp"
 #include "vm.hpp"
 #include "vm_manager.hpp"
-#include "worker_pool.hpp"
 
 namespace qarax::agent {
 
@@ -117,7 +117,7 @@ class Manager final : public VmManager {
   std::condition_variable idle_;
 
   BootGate gate_;
-  WorkerPool pool_;  // last: its threads use all of the above
+  core::WorkerPool pool_;  // last: its threads use all of the above
 };
 
 }  // namespace qarax::agent

@@ -9,7 +9,7 @@
 #include <mutex>
 #include <thread>
 
-namespace qarax::agent {
+namespace qarax::core {
 
 class WorkerPool {
  public:
@@ -35,4 +35,4 @@ class WorkerPool {
   bool stopping_ = false;
 };
 
-}  // namespace qarax::agent
+}  // namespace qarax::core

@@ -1,8 +1,8 @@
-#include "worker_pool.hpp"
+#include "qarax/core/worker_pool.hpp"
 
 #include <chrono>
 
-namespace qarax::agent {
+namespace qarax::core {
 
 void WorkerPool::post(std::function<void()> work) {
   std::list<std::thread> finished;
@@ -66,4 +66,4 @@ void WorkerPool::stop() {
   }
 }
 
-}  // namespace qarax::agent
+}  // namespace qarax::core

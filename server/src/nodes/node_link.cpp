@@ -1,0 +1,311 @@
+#include "node_link.hpp"
+
+#include <algorithm>
+
+#include "qarax/core/ids.hpp"
+#include "qarax/core/logging.hpp"
+#include "qarax/plugin/call.hpp"
+
+namespace qarax::server {
+
+namespace {
+
+constexpr std::int64_t kGreetMs = 5'000;
+constexpr std::int64_t kSilenceNs = 5'000'000'000;  // heartbeats come every second
+constexpr std::int64_t kFirstBackoffMs = 20;
+constexpr std::int64_t kLastBackoffMs = 1'000;
+
+std::chrono::system_clock::time_point in_ms(std::int64_t ms) {
+  return std::chrono::system_clock::now() + std::chrono::milliseconds(ms);
+}
+
+Error to_error(const grpc::Status& status) {
+  if (auto error = decode_error(status.error_details()); error && error->code != Code::unknown)
+    return std::move(*error);
+  return make_error(code_from_int(status.error_code()), status.error_message());
+}
+
+// A refusal of the call as a whole, or a connection that broke: neither says what became of the VM.
+bool is_decision(const Error& error) {
+  return error.reason != "stale-session" && error.code != Code::unavailable && error.code != Code::deadline_exceeded &&
+         error.code != Code::cancelled && error.code != Code::unknown && error.reason != "other-cluster" &&
+         error.reason != "stale-term" && error.code != Code::unauthenticated;
+}
+
+}  // namespace
+
+NodeLink::NodeLink(HostPtr host, Store& store, NodeCredentials credentials, Events events)
+    : host_(std::move(host)),
+      store_(store),
+      credentials_(std::move(credentials)),
+      events_(std::move(events)),
+      thread_([this] { run(); }) {}
+
+NodeLink::~NodeLink() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    if (stream_) stream_->TryCancel();
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+void NodeLink::prepare(grpc::ClientContext& context) const {
+  if (!credentials_.token.empty()) context.AddMetadata("authorization", "Bearer " + credentials_.token);
+}
+
+NodeLink::ConnectionPtr NodeLink::connection() const {
+  const std::lock_guard lock(mutex_);
+  return connection_;
+}
+
+Result<NodeLink::ConnectionPtr> NodeLink::greet(const std::string& target, bool unix_socket, core::NodeInfo& info) {
+  auto made = std::make_shared<Connection>();
+  grpc::ChannelArguments arguments;
+  // A channel of its own: with the global pool a new attempt would inherit the old one's back-off.
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  std::shared_ptr<grpc::ChannelCredentials> channel_credentials = grpc::InsecureChannelCredentials();
+  if (!credentials_.ca_cert.empty() && !unix_socket) {
+    grpc::SslCredentialsOptions options;
+    options.pem_root_certs = credentials_.ca_cert;
+    channel_credentials = grpc::SslCredentials(options);
+  }
+  made->channel = grpc::CreateCustomChannel(target, channel_credentials, arguments);
+  made->stub = node::v1::Node::NewStub(made->channel);
+  const Activation& activation = store_.activation();
+  made->authority.set_cluster_id(activation.cluster_id);
+  made->authority.set_term(activation.term);
+  made->authority.set_activation(activation.id);
+
+  node::v1::HelloRequest request;
+  *request.mutable_authority() = made->authority;
+  request.set_protocol(1);
+  request.set_min_protocol(1);
+  const HostPtr now = store_.host(host_->id);
+  if (now) request.set_expected_node_id(now->node_id);
+  node::v1::HelloReply reply;
+  grpc::ClientContext context;
+  context.set_deadline(in_ms(kGreetMs));
+  prepare(context);
+  const grpc::Status status = made->stub->Hello(&context, request, &reply);
+  if (!status.ok()) return to_error(status);
+  QARAX_TRY(info, decode<core::NodeInfo>(std::string_view(reply.node_info()), Unknown::ignore));
+  made->authority.set_session(reply.session());
+  return made;
+}
+
+Result<NodeLink::ConnectionPtr> NodeLink::connect(core::NodeInfo& info) {
+  const std::string address =
+      host_->address.find(':') == std::string::npos ? host_->address : "[" + host_->address + "]";
+  QARAX_TRY(ConnectionPtr made, greet(address + ":" + std::to_string(host_->port), false, info));
+  // On one machine the unix socket saves the TCP stack; it must lead to the same agent.
+  if (!info.unix_socket.empty() && info.boot_id == core::boot_identity()) {
+    core::NodeInfo other;
+    auto local = greet("unix:" + info.unix_socket, true, other);
+    if (local && other.node_id == info.node_id && other.session == info.session) made = std::move(*local);
+  }
+  const HostPtr now = store_.host(host_->id);
+  if (now && now->node_id.empty()) QARAX_CHECK(store_.pin_node(host_->id, info.node_id));
+  return made;
+}
+
+void NodeLink::run() {
+  const auto log = core::logger("nodes");
+  std::int64_t backoff = kFirstBackoffMs;
+  std::string logged;
+  for (;;) {
+    core::NodeInfo info;
+    auto made = connect(info);
+    std::string reason;
+    if (made) {
+      store_.update_host(host_->id, HostStatus::initializing, "", info);
+      {
+        const std::lock_guard lock(mutex_);
+        connection_ = *made;
+        if (stopping_) return;
+      }
+      reason = follow(*made);
+      const bool was_up = up_.exchange(false);
+      if (was_up) backoff = kFirstBackoffMs;
+    } else {
+      reason = made.error().message;
+    }
+    {
+      const std::lock_guard lock(mutex_);
+      connection_ = nullptr;
+      last_error_ = reason;
+      ++attempts_;
+      if (stopping_) return;
+    }
+    changed_.notify_all();
+    store_.update_host(host_->id, HostStatus::down, reason, std::nullopt);
+    store_.lose_host(host_->id, "its node " + host_->name + " can't be reached: " + reason);
+    if (reason != logged) log->warn("the node is down host={} reason={}", host_->name, core::log_value(reason));
+    logged = reason;
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, std::chrono::milliseconds(backoff), [&] { return stopping_ || hurry_; });
+    if (stopping_) return;
+    hurry_ = false;
+    backoff = std::min(backoff * 2, kLastBackoffMs);
+  }
+}
+
+std::string NodeLink::follow(const ConnectionPtr& connection) {
+  auto context = std::make_shared<grpc::ClientContext>();
+  prepare(*context);
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return "the server is ending";
+    stream_ = context;
+  }
+  last_event_ns_ = plugin::monotonic_ns();
+  node::v1::WatchRequest request;
+  *request.mutable_authority() = connection->authority;
+  auto reader = connection->stub->Watch(context.get(), request);
+  node::v1::Event event;
+  std::int64_t expected = 1;
+  std::string why;
+  std::vector<std::string> seen;
+  bool in_snapshot = false;
+  while (reader->Read(&event)) {
+    last_event_ns_ = plugin::monotonic_ns();
+    if (event.seq() != expected++) {
+      why = "its event stream has a gap; asking for a snapshot";
+      context->TryCancel();
+      break;
+    }
+    if (event.has_begin()) {
+      in_snapshot = true;
+    } else if (event.has_end()) {
+      in_snapshot = false;
+      store_.missing_from_snapshot(host_->id, seen);
+      store_.update_host(host_->id, HostStatus::up, "", std::nullopt);
+      up_ = true;
+      core::logger("nodes")->info("the node is up host={} vms={}", host_->name, seen.size());
+      {
+        const std::lock_guard lock(mutex_);
+        ++attempts_;
+      }
+      changed_.notify_all();
+      events_.up(host_->id);
+    } else if (event.what_case() == node::v1::Event::kReport) {
+      auto report = decode<core::VmReport>(std::string_view(event.report()), Unknown::ignore);
+      if (!report) {
+        core::logger("nodes")->error("a report can't be read host={} reason={}", host_->name,
+                                     core::log_value(report.error().message));
+        continue;
+      }
+      if (in_snapshot) seen.push_back(report->vm);
+      if (const VmPtr vm = store_.apply_report(host_->id, *report)) events_.report(vm, *report);
+    } else if (event.what_case() == node::v1::Event::kNodeInfo) {
+      auto info = decode<core::NodeInfo>(std::string_view(event.node_info()), Unknown::ignore);
+      const HostPtr now = store_.host(host_->id);
+      if (info && now) store_.update_host(host_->id, now->status, now->status_reason, *info);
+    }
+  }
+  const grpc::Status status = reader->Finish();
+  const std::lock_guard lock(mutex_);
+  stream_ = nullptr;
+  if (!why.empty()) return why;
+  return status.ok()                        ? "it ended the event stream"
+         : to_error(status).message.empty() ? "the connection broke"
+                                            : to_error(status).message;
+}
+
+void NodeLink::check_heartbeat() {
+  const std::lock_guard lock(mutex_);
+  if (stream_ && plugin::monotonic_ns() - last_event_ns_.load() > kSilenceNs) stream_->TryCancel();
+}
+
+Status NodeLink::connect_now(std::int64_t timeout_ms) {
+  std::unique_lock lock(mutex_);
+  if (up_) return Ok{};
+  const std::uint64_t before = attempts_;
+  hurry_ = true;
+  changed_.notify_all();
+  changed_.wait_for(lock, std::chrono::milliseconds(timeout_ms), [&] { return up_.load() || attempts_ > before + 1; });
+  if (up_) return Ok{};
+  Error error = make_error(Code::unavailable,
+                           "host " + host_->name + " at " + host_->address + ":" + std::to_string(host_->port) +
+                               " can't be reached: " + last_error_,
+                           "node-unreachable");
+  error.retryable = true;
+  error.retry_after_ms = 1000;
+  return error;
+}
+
+std::shared_ptr<grpc::ClientContext> NodeLink::execute(node::v1::CommandRequest request, std::int64_t timeout_ms,
+                                                       std::function<void(CommandOutcome)> done) {
+  const ConnectionPtr now = connection();
+  auto context = std::make_shared<grpc::ClientContext>();
+  if (!now || !up_) {
+    done({false, std::nullopt,
+          make_error(Code::unavailable, "host " + host_->name + " can't be reached", "node-unreachable")});
+    return context;
+  }
+  prepare(*context);
+  context->set_deadline(in_ms(timeout_ms));
+  *request.mutable_authority() = now->authority;
+  struct Call {
+    node::v1::CommandRequest request;
+    node::v1::CommandReply reply;
+    ConnectionPtr connection;  // outlives the call
+    std::shared_ptr<grpc::ClientContext> context;
+    std::function<void(CommandOutcome)> done;
+  };
+  auto call = std::make_shared<Call>();
+  call->request = std::move(request);
+  call->connection = now;
+  call->context = context;
+  call->done = std::move(done);
+  now->stub->async()->Execute(context.get(), &call->request, &call->reply, [call](const grpc::Status& status) {
+    CommandOutcome outcome;
+    if (!status.ok()) {
+      outcome.error = to_error(status);
+      outcome.decided = is_decision(*outcome.error);
+    } else {
+      if (!call->reply.report().empty())
+        if (auto report = decode<core::VmReport>(std::string_view(call->reply.report()), Unknown::ignore))
+          outcome.report = std::move(*report);
+      if (!call->reply.error().empty()) {
+        outcome.error =
+            decode_error(call->reply.error()).value_or(make_error(Code::unknown, "the node's error can't be read"));
+        // Past its deadline, or cancelled with the connection: the node will say later what became of it.
+        outcome.decided = outcome.error->code != Code::deadline_exceeded && outcome.error->reason != "recovering" &&
+                          outcome.error->reason != "node-unreachable";
+      } else {
+        outcome.decided = true;
+      }
+    }
+    call->done(std::move(outcome));
+  });
+  return context;
+}
+
+Status NodeLink::read_console(const std::string& vm_id, std::int64_t tail_bytes, bool follow,
+                              const std::function<bool(std::string_view)>& sink) {
+  const ConnectionPtr now = connection();
+  if (!now) return make_error(Code::unavailable, "host " + host_->name + " can't be reached", "node-unreachable");
+  grpc::ClientContext context;
+  prepare(context);
+  if (!follow) context.set_deadline(in_ms(30'000));
+  node::v1::ConsoleRequest request;
+  *request.mutable_authority() = now->authority;
+  request.set_vm(vm_id);
+  request.set_tail_bytes(tail_bytes);
+  request.set_follow(follow);
+  auto reader = now->stub->ReadConsole(&context, request);
+  node::v1::ConsoleChunk chunk;
+  while (reader->Read(&chunk)) {
+    if (sink(chunk.data())) continue;
+    context.TryCancel();
+    break;
+  }
+  const grpc::Status status = reader->Finish();
+  if (status.ok() || status.error_code() == grpc::StatusCode::CANCELLED) return Ok{};
+  return to_error(status);
+}
+
+}  // namespace qarax::server

@@ -1,0 +1,32 @@
+#include "nodes.hpp"
+
+#include <mutex>
+
+namespace qarax::server {
+
+void Nodes::start(const HostPtr& host) {
+  const std::unique_lock lock(mutex_);
+  if (!links_.contains(host->id))
+    links_.emplace(host->id, std::make_shared<NodeLink>(host, store_, credentials_, events_));
+}
+
+void Nodes::stop() {
+  std::map<std::string, std::shared_ptr<NodeLink>> ending;
+  {
+    const std::unique_lock lock(mutex_);
+    ending.swap(links_);
+  }
+}
+
+std::shared_ptr<NodeLink> Nodes::link(const std::string& host_id) const {
+  const std::shared_lock lock(mutex_);
+  const auto found = links_.find(host_id);
+  return found == links_.end() ? nullptr : found->second;
+}
+
+void Nodes::check_heartbeats() {
+  const std::shared_lock lock(mutex_);
+  for (const auto& [id, link] : links_) link->check_heartbeat();
+}
+
+}  // namespace qarax::server

@@ -1,0 +1,111 @@
+// What users ask of VMs, made into jobs: recorded with the desired state, sent to the node, awaited. One job at a time
+// per VM (the store's rule); a job that nobody decided stays open and is asked for again when its node is there.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+
+#include "nodes.hpp"
+#include "qarax/core/lifecycle.hpp"
+#include "qarax/core/worker_pool.hpp"
+#include "scheduler.hpp"
+#include "store.hpp"
+
+namespace qarax::server {
+
+struct OrchestratorOptions {
+  std::int64_t stop_timeout_ms = 30'000;  // what a guest gets after the power button
+  std::int64_t start_timeout_ms = 120'000;
+  std::int64_t action_timeout_ms = 30'000;  // every other action at the node
+};
+
+struct ActOptions {
+  std::string request_id;
+  std::int64_t wait_ms = 60'000;  // then DEADLINE_EXCEEDED "deadline-exceeded" with "/job_id" in details
+  bool respond_async = false;     // don't wait at all
+};
+
+class Orchestrator {
+ public:
+  using Options = OrchestratorOptions;
+  Orchestrator(Store& store, Nodes& nodes, Options options = {});
+  ~Orchestrator();  // shutdown(0) where nobody called it
+
+  // Links to all known hosts; jobs that an earlier server left are taken up as their nodes come.
+  void start();
+  // New work is refused, waiting callers are answered UNAVAILABLE with their job; VMs and jobs go on.
+  void shutdown(std::int64_t grace_ms);
+
+  // ALREADY_EXISTS "name-taken"; FAILED_PRECONDITION "no-host-fits", "hypervisor-unavailable" where no known host ever
+  // could.
+  Result<VmPtr> create(const NewVmInput& input);
+  // Blocks the caller until the job is final: the VM then is what GET shows. Not for `remove`.
+  Result<VmPtr> act(const std::string& vm_id, core::Action action, const ActOptions& options);
+  // UNAVAILABLE "node-unreachable" where a VM may run on a node that doesn't answer, unless `forget`: then a tombstone
+  // stays, which the node is held to when it returns.
+  Status remove(const std::string& vm_id, bool forget, const ActOptions& options);
+  Status read_console(const std::string& vm_id, std::int64_t tail_bytes, bool follow,
+                      const std::function<bool(std::string_view)>& sink);
+
+  Result<HostPtr> add_host(const NewHostInput& input);
+  // Connects now and answers the host once it is up, or why it isn't.
+  Result<HostPtr> init_host(const std::string& host_id, std::int64_t timeout_ms);
+
+  struct Counts {
+    std::int64_t started = 0;
+    std::int64_t completed = 0;
+    std::int64_t failed = 0;
+  };
+  Counts job_counts() const { return {jobs_started_.load(), jobs_completed_.load(), jobs_failed_.load()}; }
+
+ private:
+  // A caller that waits for a job's end.
+  struct Waiter {
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool finished = false;
+    std::optional<Error> error;
+    VmPtr vm;
+  };
+  using WaiterPtr = std::shared_ptr<Waiter>;
+
+  Result<BegunJob> begin(const std::string& vm_id, core::Action action, const ActOptions& options, VmPtr& unchanged);
+  Result<VmPtr> wait(const BegunJob& begun, const WaiterPtr& waiter, std::int64_t wait_ms);
+  void send(const JobRecord& job);
+  void decided(const JobRecord& job, const CommandOutcome& outcome);
+  void saw_report(const VmPtr& vm, const core::VmReport& report);
+  void host_up(const std::string& host_id);
+  void finish_waiter(const std::string& job_id, const VmPtr& vm, std::optional<Error> error);
+  void enforce_tombstones(const std::string& host_id);
+  void ticks();
+  Error unreachable(const VmRecord& vm) const;
+  std::int64_t timeout_of(const JobRecord& job) const;
+
+  Store& store_;
+  Nodes& nodes_;
+  const Options options_;
+  std::atomic<std::int64_t> jobs_started_{0};
+  std::atomic<std::int64_t> jobs_completed_{0};
+  std::atomic<std::int64_t> jobs_failed_{0};
+
+  std::mutex mutex_;
+  std::condition_variable no_waiters_;
+  std::map<std::string, WaiterPtr> waiters_;                               // by job
+  std::map<std::string, std::shared_ptr<grpc::ClientContext>> in_flight_;  // by job
+  bool closed_ = false;
+
+  std::mutex tick_mutex_;
+  std::condition_variable tick_;
+  bool stopping_ = false;
+  core::WorkerPool pool_;
+  std::thread thread_;
+};
+
+}  // namespace qarax::server

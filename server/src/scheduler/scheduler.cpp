@@ -1,0 +1,118 @@
+#include "scheduler.hpp"
+
+#include <algorithm>
+
+namespace qarax::server {
+
+namespace {
+
+struct Refusal {
+  bool about_hypervisor = false;
+  std::string text;
+};
+
+std::string mebibytes(std::int64_t bytes) { return std::to_string(bytes / (1024 * 1024)) + " MiB"; }
+
+const core::PluginInfo* find_plugin(const core::NodeInfo& node, const std::string& name) {
+  for (const auto& plugin : node.plugins)
+    if (plugin.name == name) return &plugin;
+  return nullptr;
+}
+
+std::string loaded_names(const core::NodeInfo& node) {
+  std::string out;
+  for (const auto& plugin : node.plugins)
+    if (plugin.state == "loaded") out.append(out.empty() ? "" : ", ").append(plugin.name);
+  return out.empty() ? "none" : out;
+}
+
+// What no waiting would change: hypervisor and size. Sets `placement` where the host passes.
+std::optional<Refusal> judge_host(const PlacementRequest& request, const HostRecord& host, Placement& placement) {
+  const core::NodeInfo& node = *host.info;
+  const std::string name = request.hypervisor.empty() ? node.default_hypervisor : request.hypervisor;
+  if (name.empty()) return Refusal{true, "it has no hypervisor loaded"};
+  const core::PluginInfo* plugin = find_plugin(node, name);
+  if (plugin == nullptr) return Refusal{true, "it has no hypervisor " + name + "; it has: " + loaded_names(node)};
+  if (plugin->state != "loaded") return Refusal{true, "hypervisor " + name + " was refused: " + plugin->reason};
+  if (plugin->description && !plugin->description->healthy)
+    return Refusal{true, "hypervisor " + name + " can't be used: " + plugin->description->health_reason};
+  const PluginLimits limits = plugin->description ? plugin->description->limits : PluginLimits{};
+  if (limits.max_vcpus > 0 && request.spec.max_vcpus > limits.max_vcpus)
+    return Refusal{false, name + " takes at most " + std::to_string(limits.max_vcpus) + " vCPUs, the VM asks for " +
+                              std::to_string(request.spec.max_vcpus)};
+  if (limits.max_memory > 0 && request.spec.memory_size > limits.max_memory)
+    return Refusal{false, name + " takes at most " + mebibytes(limits.max_memory) + " of memory, the VM asks for " +
+                              mebibytes(request.spec.memory_size)};
+  if (request.spec.memory_size > node.memory - limits.vmm_overhead)
+    return Refusal{false, "it has " + mebibytes(node.memory) + " of memory, the VM asks for " +
+                              mebibytes(request.spec.memory_size) +
+                              (limits.vmm_overhead > 0 ? " and its VMM for " + mebibytes(limits.vmm_overhead) : "")};
+  placement.host_id = host.id;
+  placement.hypervisor = name;
+  placement.memory = request.spec.memory_size + limits.vmm_overhead;
+  placement.capacity = node.memory;
+  return std::nullopt;
+}
+
+Error no_host(const PlacementRequest& request, const std::vector<std::pair<std::string, Refusal>>& refusals) {
+  const bool hypervisor = !refusals.empty() && std::all_of(refusals.begin(), refusals.end(),
+                                                           [](const auto& r) { return r.second.about_hypervisor; });
+  Error error = make_error(Code::failed_precondition, "no host can take VM " + request.vm_name,
+                           hypervisor ? "hypervisor-unavailable" : "no-host-fits");
+  if (hypervisor && !request.hypervisor.empty()) error.message += " with hypervisor " + request.hypervisor;
+  if (refusals.empty()) error.message += ": there is no host; add one with POST /hosts";
+  for (const auto& [host, refusal] : refusals) {
+    error.message.append(&host == &refusals.front().first ? ": " : "; ").append(host).append(": ").append(refusal.text);
+    error.details.push_back({hypervisor ? "/hypervisor" : "", "host " + host + ": " + refusal.text});
+  }
+  return error;
+}
+
+}  // namespace
+
+Result<Placement> place(const PlacementRequest& request, const std::vector<Candidate>& candidates) {
+  std::vector<std::pair<std::string, Refusal>> refusals;
+  std::optional<Placement> best;
+  std::int64_t best_free = 0;
+  for (const auto& [host, reserved, reachable] : candidates) {
+    if (host->status != HostStatus::up || !reachable || !host->info) {
+      const std::string state(EnumNames<HostStatus>::kNames[static_cast<std::size_t>(host->status)]);
+      refusals.push_back(
+          {host->name, {false, "it is " + state + (host->status_reason.empty() ? "" : ": " + host->status_reason)}});
+      continue;
+    }
+    Placement placement;
+    if (auto refusal = judge_host(request, *host, placement)) {
+      refusals.push_back({host->name, std::move(*refusal)});
+      continue;
+    }
+    const std::int64_t free = placement.capacity - reserved;
+    if (free < placement.memory) {
+      refusals.push_back(
+          {host->name,
+           {false, "it has " + mebibytes(free) + " of memory left, the VM takes " + mebibytes(placement.memory)}});
+      continue;
+    }
+    if (!best || free > best_free) {
+      best = placement;
+      best_free = free;
+    }
+  }
+  if (best) return *best;
+  return no_host(request, refusals);
+}
+
+Status could_fit(const PlacementRequest& request, const std::vector<HostPtr>& hosts) {
+  std::vector<std::pair<std::string, Refusal>> refusals;
+  for (const HostPtr& host : hosts) {
+    Placement unused;
+    if (!host->info) return Ok{};
+    auto refusal = judge_host(request, *host, unused);
+    if (!refusal) return Ok{};
+    refusals.emplace_back(host->name, std::move(*refusal));
+  }
+  if (refusals.empty()) return Ok{};
+  return no_host(request, refusals);
+}
+
+}  // namespace qarax::server

@@ -1,0 +1,32 @@
+// Where a VM goes: a pure function of what it asks for and what the hosts are. It decides nothing else and keeps
+// nothing.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "store.hpp"
+
+namespace qarax::server {
+
+struct Candidate {
+  HostPtr host;
+  std::int64_t reserved = 0;  // bytes of its memory that are taken
+  bool reachable = true;      // a command would get there now
+};
+
+struct PlacementRequest {
+  std::string vm_name;
+  std::string hypervisor;  // empty: each host's default
+  VmSpec spec;
+};
+
+// The host with the most free memory among those that fit. FAILED_PRECONDITION "no-host-fits" (or
+// "hypervisor-unavailable", where the hypervisor is all that's missing), with one detail a host: why not.
+Result<Placement> place(const PlacementRequest& request, const std::vector<Candidate>& candidates);
+
+// Before a VM is created: could any host ever take it? Hosts that were never heard of may; what is taken or down now
+// doesn't count. The same errors as place().
+Status could_fit(const PlacementRequest& request, const std::vector<HostPtr>& hosts);
+
+}  // namespace qarax::server

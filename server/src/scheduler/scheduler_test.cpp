@@ -1,0 +1,99 @@
+#include "scheduler.hpp"
+
+#include <gtest/gtest.h>
+
+namespace qarax::server {
+namespace {
+
+constexpr std::int64_t kGiB = 1LL << 30;
+
+HostRecord host(const std::string& name, std::int64_t memory) {
+  HostRecord h;
+  h.id = "id-" + name;
+  h.name = name;
+  h.status = HostStatus::up;
+  core::PluginInfo qemu;
+  qemu.name = "qemu";
+  qemu.state = "loaded";
+  qemu.description.emplace();
+  qemu.description->limits.vmm_overhead = 0;
+  core::NodeInfo info;
+  info.memory = memory;
+  info.default_hypervisor = "qemu";
+  info.plugins.push_back(qemu);
+  h.info = info;
+  return h;
+}
+Candidate candidate(HostRecord h, std::int64_t reserved = 0) {
+  return {std::make_shared<const HostRecord>(std::move(h)), reserved, true};
+}
+PlacementRequest ask(std::int64_t memory, std::string hypervisor = {}) {
+  PlacementRequest request{"web", std::move(hypervisor), {}};
+  request.spec.memory_size = memory;
+  return request;
+}
+
+TEST(Place, TakesTheHostWithTheMostFreeMemory) {
+  const auto placed = place(ask(kGiB), {candidate(host("a", 8 * kGiB), 5 * kGiB), candidate(host("b", 4 * kGiB))});
+  ASSERT_TRUE(placed);
+  EXPECT_EQ(placed->host_id, "id-b");
+  EXPECT_EQ(placed->hypervisor, "qemu");
+}
+
+TEST(Place, ReservesTheVmmsOverheadToo) {
+  auto h = host("a", 2 * kGiB);
+  h.info->plugins[0].description->limits.vmm_overhead = kGiB;
+  EXPECT_EQ(place(ask(kGiB), {candidate(h)})->memory, 2 * kGiB);
+  EXPECT_FALSE(place(ask(kGiB + 1), {candidate(h)}));
+}
+
+TEST(Place, SaysOfEveryHostWhyNot) {
+  auto down = host("down", kGiB);
+  down.status = HostStatus::down;
+  down.status_reason = "connection refused";
+  auto sick = host("sick", kGiB);
+  sick.info->plugins[0].description->healthy = false;
+  sick.info->plugins[0].description->health_reason = "qemu isn't installed";
+  auto refused = host("refused", kGiB);
+  refused.info->plugins[0].state = "refused";
+  refused.info->plugins[0].reason = "wrong ABI";
+  auto few = host("few", 8 * kGiB);
+  few.info->plugins[0].description->limits.max_vcpus = 1;
+  auto request = ask(2 * kGiB);
+  request.spec.max_vcpus = 2;
+  const auto placed = place(request, {candidate(down), candidate(sick), candidate(refused), candidate(few),
+                                      candidate(host("full", 4 * kGiB), 3 * kGiB)});
+  ASSERT_FALSE(placed);
+  EXPECT_EQ(placed.error().reason, "no-host-fits");
+  ASSERT_EQ(placed.error().details.size(), 5u);
+  EXPECT_EQ(placed.error().details[0].detail, "host down: it is down: connection refused");
+  EXPECT_EQ(placed.error().details[1].detail, "host sick: hypervisor qemu can't be used: qemu isn't installed");
+  EXPECT_EQ(placed.error().details[2].detail, "host refused: hypervisor qemu was refused: wrong ABI");
+  EXPECT_EQ(placed.error().details[3].detail, "host few: qemu takes at most 1 vCPUs, the VM asks for 2");
+  EXPECT_EQ(placed.error().details[4].detail, "host full: it has 1024 MiB of memory left, the VM takes 2048 MiB");
+}
+
+TEST(Place, AnUnknownHypervisorListsThoseThatExist) {
+  const auto placed = place(ask(kGiB, "vaporware"), {candidate(host("a", 8 * kGiB))});
+  ASSERT_FALSE(placed);
+  EXPECT_EQ(placed.error().reason, "hypervisor-unavailable");
+  EXPECT_NE(placed.error().message.find("it has no hypervisor vaporware; it has: qemu"), std::string::npos)
+      << placed.error().message;
+}
+
+TEST(Place, WithoutHostsItSaysHowToAddOne) {
+  EXPECT_NE(place(ask(kGiB), {}).error().message.find("POST /hosts"), std::string::npos);
+}
+
+TEST(CouldFit, OnlyWhatNoWaitingWouldChangeIsRefused) {
+  auto down = host("down", 8 * kGiB);
+  down.status = HostStatus::down;
+  EXPECT_TRUE(could_fit(ask(kGiB), {std::make_shared<const HostRecord>(down)}));
+  EXPECT_FALSE(could_fit(ask(16 * kGiB), {std::make_shared<const HostRecord>(down)}));
+  down.info.reset();
+  EXPECT_TRUE(could_fit(ask(16 * kGiB), {std::make_shared<const HostRecord>(down)}));
+  EXPECT_TRUE(could_fit(ask(kGiB), {}));
+}
+
+}  // namespace
+}  // namespace qarax::server
