@@ -1,0 +1,71 @@
+#include "qarax/plugin/schema.hpp"
+
+#include <gtest/gtest.h>
+
+#include "qarax/plugin/call_args.hpp"
+
+namespace qarax {
+namespace {
+
+json::Value schema_of(const std::string& text) {
+  auto parsed = json::parse(text);
+  EXPECT_TRUE(parsed) << (parsed ? "" : parsed.error().message);
+  return parsed ? *parsed : json::Value();
+}
+
+TEST(Schema, CpuTopologyWordByWord) {
+  EXPECT_EQ(json_schema<CpuTopology>(),
+            R"({"type":"object","properties":{)"
+            R"("threads_per_core":{"type":"integer","format":"int32","minimum":1,"maximum":8,)"
+            R"("description":"Threads of one core."},)"
+            R"("cores_per_die":{"type":"integer","format":"int32","minimum":1,"maximum":1024,)"
+            R"("description":"Cores of one die."},)"
+            R"("dies_per_package":{"type":"integer","format":"int32","minimum":1,"maximum":64,)"
+            R"("description":"Dies of one package."},)"
+            R"("packages":{"type":"integer","format":"int32","minimum":1,"maximum":64,)"
+            R"("description":"Packages (sockets)."}}})");
+}
+
+TEST(Schema, NestedNullableAndEnums) {
+  const auto spec = schema_of(json_schema<VmSpec>("#/x/"));
+  const auto* topology = spec.find("properties")->find("cpu_topology");
+  ASSERT_NE(topology, nullptr);
+  const auto& one_of = *topology->find("oneOf")->as_array();
+  EXPECT_EQ(*one_of.at(0).find("$ref")->as_string(), "#/x/CpuTopology");
+  EXPECT_EQ(*one_of.at(1).find("type")->as_string(), "null");
+  const auto* config = spec.find("properties")->find("config");
+  ASSERT_NE(config, nullptr);
+  EXPECT_EQ(config->find("type"), nullptr) << "any JSON value";
+
+  const auto status = schema_of(json_schema<VmStatus>());
+  EXPECT_EQ(json::to_text(*status.find("required")), R"(["state"])");
+  EXPECT_EQ(json::to_text(*status.find("properties")->find("state")->find("enum")),
+            R"(["unknown","created","running","paused","shutdown"])");
+}
+
+TEST(Schema, FlatMembersAndText) {
+  const auto stop = schema_of(json_schema<StopArgs>());
+  EXPECT_EQ(stop.find("properties")->find("vm")->find("type")->as_string()->c_str(), std::string("string"));
+  EXPECT_EQ(json::to_text(*stop.find("required")), R"(["vm","incarnation","mode"])");
+}
+
+// Each member that the codec writes is in the schema, and nothing else is.
+template <class T>
+void expect_same_members() {
+  const auto document = schema_of(encode(T{}, Defaults::write));
+  const auto schema = schema_of(json_schema<T>());
+  for (const auto& [name, value] : *document.as_object())
+    EXPECT_NE(schema.find("properties")->find(name), nullptr) << Fields<T>::kName << "." << name;
+}
+
+TEST(Schema, CoversTheCodec) {
+  expect_same_members<VmSpec>();
+  expect_same_members<VmStatus>();
+  expect_same_members<Description>();
+  expect_same_members<StartArgs>();
+  expect_same_members<SpawnArgs>();
+  expect_same_members<RunResult>();
+}
+
+}  // namespace
+}  // namespace qarax
