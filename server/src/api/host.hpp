@@ -56,8 +56,7 @@ struct Host {
   std::optional<std::string> accelerator{};
   std::optional<std::string> accelerator_evidence{};
   std::vector<HostPlugin> plugins{};
-  std::string created_at{};
-  std::string updated_at{};
+  std::optional<std::string> last_seen_at{};
 };
 
 }  // namespace qarax::api
@@ -122,7 +121,6 @@ struct qarax::Fields<qarax::api::Host> {
       field<&T::accelerator>("accelerator").nullable().doc("What the default hypervisor's VMs run on: kvm, tcg, …"),
       field<&T::accelerator_evidence>("accelerator_evidence").nullable().doc("What that choice rests on."),
       field<&T::plugins>("plugins").doc("Each plugin in a line, the refused ones too."),
-      field<&T::created_at>("created_at").format("date-time").doc("When it was registered."),
-      field<&T::updated_at>("updated_at").format("date-time").doc("Its last change."));
+      field<&T::last_seen_at>("last_seen_at").nullable().format("date-time").doc("When its node last answered."));
 };
 QARAX_FIELDS_COMPLETE(qarax::api::Host);

@@ -1,0 +1,53 @@
+#include "handlers/console_reply.hpp"
+
+#include "handlers/reply.hpp"
+
+namespace qarax::server {
+
+namespace {
+
+constexpr std::chrono::seconds kWholeLog{20};          // for a log that ends
+constexpr std::chrono::milliseconds kFirstPiece{200};  // then the head goes out without one
+constexpr std::chrono::milliseconds kPiece{250};       // how soon a stream sees that its client is gone
+constexpr std::size_t kLargest = 64u << 20;            // the node keeps far less
+
+// The guest's bytes as they are: no charset is claimed.
+constexpr std::string_view kType = "text/plain";
+
+}  // namespace
+
+http::Response console_text(const http::Request& request, ConsoleReader& reader) {
+  const auto until = std::chrono::steady_clock::now() + kWholeLog;
+  std::string text;
+  while (text.size() < kLargest) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+    if (left.count() <= 0)
+      return refuse(request,
+                    make_error(Code::deadline_exceeded, "the node didn't send the whole serial log within 20 s"));
+    auto piece = reader.next(left);
+    if (!piece) return refuse(request, std::move(piece).error());
+    if (!*piece) break;
+    text.append(**piece);
+  }
+  return http::Response::make(200, kType, std::move(text));
+}
+
+http::Response console_stream(const http::Request& request, std::unique_ptr<ConsoleReader> reader) {
+  auto first = reader->next(kFirstPiece);
+  if (!first) return refuse(request, std::move(first).error());
+  if (!*first) return http::Response::make(200, kType, "");
+  // std::function must be copyable.
+  const std::shared_ptr<ConsoleReader> shared = std::move(reader);
+  return http::Response::streaming(kType, [shared, begin = std::move(**first)](http::StreamSink& sink) {
+    if (!begin.empty() && !sink.write(begin)) return;
+    while (sink.wait(std::chrono::milliseconds(0))) {
+      auto piece = shared->next(kPiece);
+      // Half a log can't become a problem document any more: the connection ends without its last chunk.
+      if (!piece) throw std::runtime_error(piece.error().message);
+      if (!*piece) return;
+      if (!(*piece)->empty() && !sink.write(**piece)) return;
+    }
+  });
+}
+
+}  // namespace qarax::server

@@ -1,0 +1,120 @@
+// Operations without nodes: an action succeeds at once in the store, or fails as the test says. The store is real.
+#pragma once
+
+#include <cstdlib>
+#include <deque>
+#include <filesystem>
+#include <stdexcept>
+#include <string>
+
+#include "handlers/operations.hpp"
+
+namespace qarax::server::testing {
+
+class TempStore {
+ public:
+  TempStore() {
+    char name[] = "/tmp/qarax-handlers-XXXXXX";
+    if (::mkdtemp(name) == nullptr) throw std::runtime_error("no temporary folder");
+    folder_ = name;
+    auto store = open_sqlite(folder_ + "/qarax.db");
+    if (!store) throw std::runtime_error(store.error().message);
+    store_ = std::move(*store);
+  }
+  ~TempStore() {
+    store_.reset();
+    std::error_code ignored;
+    std::filesystem::remove_all(folder_, ignored);
+  }
+  Store& operator*() { return *store_; }
+  Store* operator->() { return store_.get(); }
+
+ private:
+  std::string folder_;
+  std::unique_ptr<Store> store_;
+};
+
+class FakeReader final : public ConsoleReader {
+ public:
+  explicit FakeReader(std::deque<Result<std::optional<std::string>>> pieces) : pieces_(std::move(pieces)) {}
+  Result<std::optional<std::string>> next(std::chrono::milliseconds) override {
+    if (pieces_.empty()) return std::optional<std::string>();
+    auto piece = std::move(pieces_.front());
+    pieces_.pop_front();
+    return piece;
+  }
+
+ private:
+  std::deque<Result<std::optional<std::string>>> pieces_;
+};
+
+class FakeOperations final : public Operations {
+ public:
+  explicit FakeOperations(Store& store) : store_(store) {}
+
+  std::optional<Error> failure;  // of the next calls
+  std::vector<ActionCall> calls;
+  std::deque<Result<std::optional<std::string>>> console_pieces;
+  std::int64_t console_tail = -1;
+  std::vector<api::Check> extra_checks;
+
+  Result<VmPtr> create_vm(const NewVmInput& input, const std::string&) override {
+    if (failure) return *failure;
+    return store_.create_vm(input);
+  }
+
+  Result<ActionResult> act(const ActionCall& call) override {
+    calls.push_back(call);
+    if (failure) return *failure;
+    const VmPtr vm = store_.vm(call.vm_id);
+    if (call.action == core::Action::remove) {
+      const Status removed = store_.remove_vm(vm->id, call.forget);
+      if (!removed) return removed.error();
+      return ActionResult{};
+    }
+    if (core::judge(call.action, vm->observed.status.state) == core::Verdict::refuse)
+      return core::refusal(call.action, vm->observed.status.state, vm->name);
+    QARAX_TRY(BegunJob begun, store_.begin_job(begin(*vm, call.action)));
+    if (call.respond_async) return ActionResult{begun.vm, begun.job.id, true};
+    core::VmReport report;
+    report.vm = vm->id;
+    report.incarnation = begun.job.incarnation;
+    report.session = "session";
+    report.seq = ++seq_;
+    report.status.state = core::target(call.action);
+    report.status.accelerator = "simulated";
+    return ActionResult{store_.finish_job(begun.job.id, JobState::completed, report), begun.job.id, false};
+  }
+
+  Result<std::unique_ptr<ConsoleReader>> console(const VmRecord&, std::int64_t tail_bytes, bool,
+                                                 const std::string&) override {
+    console_tail = tail_bytes;
+    if (failure) return *failure;
+    return std::unique_ptr<ConsoleReader>(std::make_unique<FakeReader>(console_pieces));
+  }
+
+  Result<HostPtr> add_host(const NewHostInput& input) override { return store_.add_host(input); }
+  Result<HostPtr> init_host(const std::string& host_id, const std::string&) override {
+    if (failure) return *failure;
+    store_.update_host(host_id, HostStatus::up, "", core::NodeInfo{});
+    return store_.host(host_id);
+  }
+  std::vector<api::Check> checks() override { return extra_checks; }
+
+ private:
+  BeginJob begin(const VmRecord& vm, core::Action action) {
+    BeginJob job;
+    job.vm_id = vm.id;
+    job.action = action;
+    job.expected_revision = vm.revision;
+    if (action != core::Action::start) return job;
+    if (store_.hosts().empty()) (void)store_.add_host({"somewhere", "127.0.0.1", 1, ""});
+    job.placement = Placement{store_.hosts().front()->id, "simulator", 1, 1LL << 40};
+    return job;
+  }
+
+  Store& store_;
+  std::int64_t seq_ = 0;
+};
+
+}  // namespace qarax::server::testing

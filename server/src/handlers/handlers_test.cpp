@@ -1,0 +1,389 @@
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "api/openapi.hpp"
+#include "handlers/fake_operations.hpp"
+#include "handlers/host_handlers.hpp"
+#include "handlers/metrics.hpp"
+#include "handlers/system_handlers.hpp"
+#include "handlers/vm_handlers.hpp"
+#include "http/target.hpp"
+#include "qarax/core/ids.hpp"
+
+namespace qarax::server {
+namespace {
+
+using testing::FakeOperations;
+using testing::TempStore;
+using HeaderList = std::vector<std::pair<std::string, std::string>>;
+
+class StringSink final : public http::StreamSink {
+ public:
+  bool write(std::string_view piece) override {
+    text.append(piece);
+    return text.size() < limit;
+  }
+  bool wait(std::chrono::milliseconds) override { return text.size() < limit; }
+  std::string text;
+  std::size_t limit = 1 << 20;
+};
+
+class HandlersTest : public ::testing::Test {
+ protected:
+  HandlersTest() {
+    add_vm_routes(router, *store, operations, renderer);
+    add_host_routes(router, *store, operations);
+    add_system_routes(router, *store, operations, metrics, "1.2.3");
+  }
+
+  http::Response call(const std::string& method, const std::string& target, const std::string& body = "",
+                      const HeaderList& headers = {}) {
+    http::Request request;
+    request.method = method;
+    request.request_id = "req-1";
+    EXPECT_FALSE(http::parse_target(target, request)) << target;
+    request.body = body;
+    if (!body.empty()) request.headers.add("Content-Type", "application/json");
+    for (const auto& [name, value] : headers) request.headers.set(name, value);
+    const auto match = router.find(request);
+    if (match.route == nullptr) throw std::runtime_error("no route for " + method + " " + target);
+    return match.route->handler(request);
+  }
+  json::Value parsed(const http::Response& response) {
+    auto value = json::parse(response.body);
+    EXPECT_TRUE(value) << response.body;
+    return value ? *value : json::Value();
+  }
+  static std::string text(const json::Value& document, std::string_view name) {
+    const json::Value* value = document.find(name);
+    return value != nullptr && value->as_string() != nullptr ? *value->as_string() : "(none)";
+  }
+  // Status and slug of a problem.
+  std::string problem(const http::Response& response) {
+    EXPECT_EQ(response.content_type, "application/problem+json") << response.body;
+    const std::string type = text(parsed(response), "type");
+    return std::to_string(response.status) + " " + type.substr(type.rfind('/') + 1);
+  }
+  std::string create(const std::string& name) {
+    const auto response = call("POST", "/vms", R"({"name":")" + name + R"("})");
+    EXPECT_EQ(response.status, 201) << response.body;
+    return response.body;
+  }
+
+  TempStore store;
+  FakeOperations operations{*store};
+  VmRenderer renderer{*store, {}};
+  Metrics metrics{*store, "1.2.3"};
+  http::Router router;
+};
+
+TEST_F(HandlersTest, CreateAnswersTheBareIdAsText) {
+  const auto response = call("POST", "/vms", R"({"name":"web"})");
+  EXPECT_EQ(response.status, 201);
+  EXPECT_TRUE(response.content_type.starts_with("text/plain"));
+  EXPECT_TRUE(core::is_uuid(response.body)) << response.body;
+  EXPECT_EQ(response.headers.find("Location"), "/vms/" + response.body);
+}
+
+TEST_F(HandlersTest, CreateAnswersTheVmWhereJsonIsPreferred) {
+  const auto created = [&](const std::string& name, const std::string& accept) {
+    return call("POST", "/vms", R"({"name":")" + name + R"("})", {{"Accept", accept}}).content_type;
+  };
+  EXPECT_EQ(created("a", "application/json"), "application/json");
+  EXPECT_EQ(created("b", "application/json, text/plain;q=0.5"), "application/json");
+  EXPECT_NE(created("c", "*/*"), "application/json");
+  EXPECT_NE(created("d", "application/json, text/plain, */*"), "application/json");
+  EXPECT_NE(created("e", "text/plain"), "application/json");
+  EXPECT_NE(created("f", "application/json;q=0, */*"), "application/json");
+}
+
+TEST_F(HandlersTest, GetAndListShowTheSameVm) {
+  const std::string id = create("web");
+  const auto one = call("GET", "/vms/" + id);
+  EXPECT_EQ(one.status, 200);
+  EXPECT_EQ(text(parsed(one), "status"), "created");
+  EXPECT_EQ(text(parsed(one), "name"), "web");
+  EXPECT_EQ(call("GET", "/vms").body, "[" + one.body + "]");
+  std::string upper = id;
+  for (char& c : upper) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  EXPECT_EQ(call("GET", "/vms/" + upper).body, one.body);
+}
+
+TEST_F(HandlersTest, AnActionsReplyIsWhatGetShowsAfterIt) {
+  const std::string id = create("web");
+  const std::pair<const char*, const char*> steps[] = {
+      {"start", "running"}, {"pause", "paused"},  {"resume", "running"},     {"reboot", "running"},
+      {"stop", "shutdown"}, {"start", "running"}, {"force-stop", "shutdown"}};
+  for (const auto& [action, state] : steps) {
+    const auto reply = call("POST", "/vms/" + id + "/" + action);
+    EXPECT_EQ(reply.status, 200) << reply.body;
+    EXPECT_EQ(text(parsed(reply), "status"), state) << action;
+    EXPECT_EQ(call("GET", "/vms/" + id).body, reply.body);
+    EXPECT_EQ(operations.calls.back().request_id, "req-1");
+  }
+  EXPECT_EQ(text(parsed(call("GET", "/vms/" + id)), "hypervisor"), "simulator");
+}
+
+TEST_F(HandlersTest, AWrongStateIsAConflict) {
+  const std::string id = create("web");
+  const auto refused = call("POST", "/vms/" + id + "/pause");
+  EXPECT_EQ(problem(refused), "409 wrong-state");
+  EXPECT_NE(refused.body.find("created"), std::string::npos);
+}
+
+TEST_F(HandlersTest, DeleteIsOnce) {
+  const std::string id = create("web");
+  const auto gone = call("DELETE", "/vms/" + id);
+  EXPECT_EQ(gone.status, 204);
+  EXPECT_EQ(gone.body, "");
+  EXPECT_EQ(problem(call("DELETE", "/vms/" + id)), "404 vm-not-found");
+  EXPECT_EQ(problem(call("GET", "/vms/" + id)), "404 vm-not-found");
+  EXPECT_EQ(call("GET", "/vms").body, "[]");
+}
+
+TEST_F(HandlersTest, ForgetIsPassedOn) {
+  const std::string a = create("a");
+  const std::string b = create("b");
+  EXPECT_EQ(problem(call("DELETE", "/vms/" + a + "?forget=maybe")), "400 bad-query");
+  EXPECT_TRUE(operations.calls.empty());
+  call("DELETE", "/vms/" + a);
+  EXPECT_FALSE(operations.calls.back().forget);
+  call("DELETE", "/vms/" + b + "?forget=true");
+  EXPECT_TRUE(operations.calls.back().forget);
+}
+
+TEST_F(HandlersTest, BadAndUnknownIdsAreToldApart) {
+  const std::string unknown = core::new_uuid();
+  const std::pair<const char*, const char*> routes[] = {
+      {"GET", ""}, {"DELETE", ""}, {"POST", "/start"}, {"POST", "/reboot"}, {"GET", "/console"}};
+  for (const auto& [method, rest] : routes) {
+    EXPECT_EQ(problem(call(method, std::string("/vms/nope") + rest)), "400 bad-uuid");
+    const auto missing = call(method, "/vms/" + unknown + rest);
+    EXPECT_EQ(problem(missing), "404 vm-not-found");
+    EXPECT_NE(missing.body.find(unknown), std::string::npos);
+  }
+  EXPECT_EQ(problem(call("GET", "/hosts/nope")), "400 bad-uuid");
+  EXPECT_EQ(problem(call("GET", "/hosts/" + unknown)), "404 host-not-found");
+  EXPECT_EQ(problem(call("POST", "/hosts/" + unknown + "/init")), "404 host-not-found");
+}
+
+TEST_F(HandlersTest, BadBodiesChangeNothing) {
+  EXPECT_EQ(problem(call("POST", "/vms", "{")), "400 bad-json");
+  EXPECT_EQ(problem(call("POST", "/vms", "")), "400 bad-json");
+  EXPECT_EQ(problem(call("POST", "/vms", "{}", {{"Content-Type", "text/plain"}})), "415 unsupported-media-type");
+  const auto refused = call("POST", "/vms", R"({"name":"../x","boot_vcpus":0})");
+  EXPECT_EQ(problem(refused), "422 validation");
+  EXPECT_EQ(parsed(refused).find("errors")->as_array()->size(), 2u);
+  EXPECT_EQ(problem(call("POST", "/hosts", R"({"name":"h","address":"a b","port":1})")), "422 validation");
+  EXPECT_EQ(call("GET", "/vms").body, "[]");
+  EXPECT_EQ(call("GET", "/hosts").body, "[]");
+}
+
+TEST_F(HandlersTest, ANameIsTakenOnce) {
+  create("web");
+  EXPECT_EQ(problem(call("POST", "/vms", R"({"name":"web"})")), "409 name-taken");
+}
+
+TEST_F(HandlersTest, ListsFilter) {
+  const std::string a = create("a");
+  create("b");
+  call("POST", "/vms/" + a + "/start");
+  const auto names = [&](const std::string& query) {
+    std::string out;
+    const json::Value list = parsed(call("GET", "/vms" + query));
+    for (const auto& vm : *list.as_array()) out += text(vm, "name");
+    return out;
+  };
+  EXPECT_EQ(names("?status=running"), "a");
+  EXPECT_EQ(names("?status=created"), "b");
+  EXPECT_EQ(names("?name=b"), "b");
+  EXPECT_EQ(names("?name=b&status=running"), "");
+  EXPECT_EQ(names("?host_id=" + core::new_uuid()), "");
+  EXPECT_EQ(problem(call("GET", "/vms?status=on")), "400 bad-query");
+  EXPECT_EQ(problem(call("GET", "/vms?host_id=x")), "400 bad-uuid");
+}
+
+TEST_F(HandlersTest, AJobThatStandsInTheWayIsNamed) {
+  const std::string id = create("web");
+  const auto accepted = call("POST", "/vms/" + id + "/start", "", {{"Prefer", "wait=1, respond-async"}});
+  EXPECT_EQ(accepted.status, 202);
+  const std::string job = text(parsed(accepted), "job_id");
+  EXPECT_EQ(accepted.headers.find("Location"), "/jobs/" + job);
+  EXPECT_EQ(text(parsed(call("GET", "/vms/" + id)), "activity"), "start");
+  const auto refused = call("POST", "/vms/" + id + "/start");
+  EXPECT_EQ(problem(refused), "409 job-in-progress");
+  EXPECT_EQ(text(parsed(refused), "job_id"), job);
+  EXPECT_EQ(parsed(refused).find("errors"), nullptr);
+}
+
+TEST_F(HandlersTest, AnUnreachableNodeSaysWhenToTryAgain) {
+  const std::string id = create("web");
+  operations.failure = make_error(Code::unavailable, "host n1 can't be reached", "node-unreachable");
+  const auto refused = call("DELETE", "/vms/" + id);
+  EXPECT_EQ(problem(refused), "503 node-unreachable");
+  EXPECT_TRUE(refused.headers.find("Retry-After"));
+}
+
+TEST_F(HandlersTest, TheConsoleIsTheGuestsBytes) {
+  const std::string id = create("web");
+  operations.console_pieces = {std::optional<std::string>("boot\n"), std::optional<std::string>(""),
+                               std::optional<std::string>("\xff\n")};
+  const auto whole = call("GET", "/vms/" + id + "/console?tail=100");
+  EXPECT_EQ(whole.body, "boot\n\xff\n");
+  EXPECT_EQ(whole.content_type, "text/plain");
+  EXPECT_EQ(operations.console_tail, 100);
+  EXPECT_EQ(problem(call("GET", "/vms/" + id + "/console?tail=0")), "400 bad-query");
+  EXPECT_EQ(problem(call("GET", "/vms/" + id + "/console?tail=x")), "400 bad-query");
+}
+
+TEST_F(HandlersTest, AFollowedConsoleGoesOnAndEndsWithItsClient) {
+  const std::string id = create("web");
+  operations.console_pieces = {std::optional<std::string>("a"), std::optional<std::string>(""),
+                               std::optional<std::string>("b"), std::optional<std::string>("c")};
+  const auto reply = call("GET", "/vms/" + id + "/console?follow=true");
+  ASSERT_TRUE(reply.stream);
+  StringSink sink;
+  reply.stream(sink);
+  EXPECT_EQ(sink.text, "abc");
+  const auto again = call("GET", "/vms/" + id + "/console?follow");
+  StringSink gone;
+  gone.limit = 2;
+  again.stream(gone);
+  EXPECT_EQ(gone.text, "ab");
+}
+
+TEST_F(HandlersTest, AConsoleThatFailsIsAProblemNotHalfALog) {
+  const std::string id = create("web");
+  operations.console_pieces = {std::optional<std::string>("boot\n"),
+                               make_error(Code::unavailable, "gone", "node-unreachable")};
+  EXPECT_EQ(problem(call("GET", "/vms/" + id + "/console")), "503 node-unreachable");
+  operations.console_pieces = {make_error(Code::unavailable, "gone", "node-unreachable")};
+  EXPECT_EQ(problem(call("GET", "/vms/" + id + "/console?follow=true")), "503 node-unreachable");
+}
+
+TEST_F(HandlersTest, HostsAreAddedShownAndInitialised) {
+  const auto added =
+      call("POST", "/hosts", R"({"name":"n1","address":"127.0.0.1","port":50051,"host_user":"u","password":"p"})");
+  EXPECT_EQ(added.status, 201);
+  ASSERT_TRUE(core::is_uuid(added.body)) << added.body;
+  const auto host = call("GET", "/hosts/" + added.body);
+  EXPECT_EQ(text(parsed(host), "host_user"), "u");
+  EXPECT_EQ(host.body.find("password"), std::string::npos);
+  EXPECT_EQ(call("GET", "/hosts").body, "[" + host.body + "]");
+  EXPECT_EQ(call("GET", "/hosts/" + added.body + "/plugins").body, "[]");
+  EXPECT_EQ(text(parsed(call("POST", "/hosts/" + added.body + "/init")), "status"), "up");
+  EXPECT_EQ(problem(call("POST", "/hosts", R"({"name":"n1","address":"::1","port":1})")), "409 name-taken");
+  operations.failure = make_error(Code::unavailable, "refused", "node-unreachable");
+  EXPECT_EQ(problem(call("POST", "/hosts/" + added.body + "/init")), "503 node-unreachable");
+}
+
+TEST_F(HandlersTest, PluginsAreShownWholeAndInALine) {
+  const std::string id = call("POST", "/hosts", R"({"name":"n1","address":"h","port":1})").body;
+  core::NodeInfo info;
+  info.default_hypervisor = "qemu";
+  info.memory = 1 << 30;
+  core::PluginInfo qemu;
+  qemu.name = "qemu";
+  qemu.state = "loaded";
+  qemu.description.emplace().accelerator = "tcg";
+  qemu.description->accelerator_evidence = "the trial guest didn't run";
+  core::PluginInfo broken;
+  broken.name = "broken.so";
+  broken.state = "refused";
+  broken.reason = "not an ELF file";
+  info.plugins = {qemu, broken};
+  store->update_host(id, HostStatus::up, "", info);
+  const auto host = parsed(call("GET", "/hosts/" + id));
+  EXPECT_EQ(text(host, "accelerator"), "tcg");
+  EXPECT_EQ(text(host, "accelerator_evidence"), "the trial guest didn't run");
+  EXPECT_EQ(host.find("plugins")->as_array()->size(), 2u);
+  const auto plugins = parsed(call("GET", "/hosts/" + id + "/plugins"));
+  EXPECT_EQ(text(plugins.as_array()->at(1), "reason"), "not an ELF file");
+  EXPECT_EQ(text(*plugins.as_array()->at(0).find("description"), "accelerator"), "tcg");
+  // A VM that names no hypervisor is shown with what it would get.
+  EXPECT_EQ(text(parsed(call("GET", "/vms/" + create("web"))), "hypervisor"), "qemu");
+}
+
+TEST_F(HandlersTest, NamesThatAClientDoesntKnowAreShownAsOneItDoes) {
+  const std::string id = create("web");
+  call("POST", "/vms/" + id + "/start");
+  VmRenderer compatible{*store, {"cloud_hv", "firecracker"}};
+  const auto vm = *json::parse(compatible.one(store->vm(id)));
+  EXPECT_EQ(text(vm, "hypervisor"), "cloud_hv");
+  EXPECT_EQ(text(vm, "effective_hypervisor"), "simulator");
+  EXPECT_NE(text(vm, "fallback_reason"), "(none)");
+}
+
+TEST_F(HandlersTest, ReadinessShowsEachCheck) {
+  operations.extra_checks = {{"nodes", true, "1 of 1 up"}};
+  const auto ready = call("GET", "/readyz");
+  EXPECT_EQ(ready.status, 200);
+  EXPECT_EQ(parsed(ready).find("checks")->as_array()->size(), 2u);
+  operations.extra_checks[0].ok = false;
+  EXPECT_EQ(call("GET", "/readyz").status, 503);
+}
+
+TEST_F(HandlersTest, TheServerTellsAboutItself) {
+  EXPECT_EQ(call("GET", "/").status, 200);
+  EXPECT_EQ(call("GET", "/livez").body, "ok\n");
+  EXPECT_EQ(text(parsed(call("GET", "/version")), "version"), "1.2.3");
+  EXPECT_EQ(text(parsed(call("GET", "/api-docs/openapi.json")), "openapi"), "3.1.0");
+}
+
+TEST_F(HandlersTest, MetricsCountRequestsAndStates) {
+  create("web");
+  metrics.answered("GET", "/vms", 200, 0.001);
+  metrics.answered("GET", "/vms", 200, 0.001);
+  metrics.answered("BREW", "", 404, 0.001);
+  const std::string text = call("GET", "/metrics").body;
+  const auto has = [&](const std::string& line) { return text.find(line + "\n") != std::string::npos; };
+  EXPECT_TRUE(has(R"(qarax_http_requests_total{code="200",method="GET",route="/vms"} 2)")) << text;
+  EXPECT_TRUE(has(R"(qarax_http_requests_total{code="404",method="other",route="none"} 1)")) << text;
+  EXPECT_TRUE(has(R"(qarax_vms{status="created"} 1)")) << text;
+  EXPECT_TRUE(has(R"(qarax_vms{status="running"} 0)")) << text;
+  EXPECT_TRUE(has(R"(qarax_build_info{version="1.2.3"} 1)")) << text;
+}
+
+TEST_F(HandlersTest, TheDocumentHasTheRoutesOfTheRouterAndNoOthers) {
+  std::set<std::string> served;
+  for (const http::Route* route : router.routes()) served.insert(route->method + " " + route->pattern);
+  std::set<std::string> described;
+  const auto document = json::parse(api::openapi_json());
+  ASSERT_TRUE(document) << document.error().message;
+  for (const auto& [path, item] : *document->find("paths")->as_object())
+    for (const auto& [method, operation] : *item.as_object()) {
+      if (method == "parameters") continue;
+      std::string upper = method;
+      for (char& c : upper) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+      described.insert(upper + " " + path);
+      EXPECT_NE(operation.find("responses")->find("default"), nullptr) << path;
+    }
+  EXPECT_EQ(served, described);
+}
+
+TEST_F(HandlersTest, OpenRoutesAreThoseTheDocumentSaysAreOpen) {
+  const auto document = json::parse(api::openapi_json());
+  for (const http::Route* route : router.routes()) {
+    std::string method = core::to_lower(route->method);
+    const json::Value* security = document->find("paths")->find(route->pattern)->find(method)->find("security");
+    EXPECT_EQ(route->access == http::Access::open, security != nullptr && security->as_array()->empty())
+        << route->pattern;
+  }
+}
+
+TEST_F(HandlersTest, AThousandVmsAreAppends) {
+  NewVmInput input;
+  for (int i = 0; i < 1000; ++i) {
+    input.name = "vm-" + std::to_string(i);
+    ASSERT_TRUE(store->create_vm(input));
+  }
+  EXPECT_EQ(parsed(call("GET", "/vms")).as_array()->size(), 1000u);
+  const std::string first = call("GET", "/vms").body;
+  const auto vms = store->vms();
+  ASSERT_TRUE(store->remove_vm(vms[0]->id, false));
+  EXPECT_EQ(parsed(call("GET", "/vms")).as_array()->size(), 999u);
+}
+
+}  // namespace
+}  // namespace qarax::server

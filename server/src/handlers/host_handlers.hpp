@@ -1,0 +1,12 @@
+// /hosts and below.
+#pragma once
+
+#include "handlers/operations.hpp"
+#include "http/router.hpp"
+
+namespace qarax::server {
+
+// Borrows all for as long as the router is used.
+void add_host_routes(http::Router& router, const Store& store, Operations& operations);
+
+}  // namespace qarax::server

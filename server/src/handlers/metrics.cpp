@@ -1,0 +1,114 @@
+#include "handlers/metrics.hpp"
+
+#include <dirent.h>
+#include <prometheus/text_serializer.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <mutex>
+
+namespace qarax::server {
+
+namespace {
+
+std::string_view known_method(std::string_view method) {
+  for (const std::string_view one : {"GET", "POST", "DELETE", "HEAD", "PUT", "PATCH", "OPTIONS"})
+    if (one == method) return one;
+  return "other";
+}
+
+const prometheus::Histogram::BucketBoundaries& buckets() {
+  static const prometheus::Histogram::BucketBoundaries bounds{0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05,
+                                                              0.1,    0.5,    1,     5,     10,   60};
+  return bounds;
+}
+
+double resident_bytes() {
+  long pages = 0;
+  if (FILE* file = std::fopen("/proc/self/statm", "re")) {
+    long total = 0;
+    if (std::fscanf(file, "%ld %ld", &total, &pages) != 2) pages = 0;
+    std::fclose(file);
+  }
+  return static_cast<double>(pages) * static_cast<double>(::sysconf(_SC_PAGESIZE));
+}
+
+double open_descriptors() {
+  int count = 0;
+  if (DIR* folder = ::opendir("/proc/self/fd")) {
+    while (::readdir(folder) != nullptr) ++count;
+    ::closedir(folder);
+  }
+  return count - 3;  // ".", ".." and the folder's own
+}
+
+}  // namespace
+
+Metrics::Metrics(const Store& store, const std::string& version)
+    : store_(store),
+      requests_(prometheus::BuildCounter()
+                    .Name("qarax_http_requests_total")
+                    .Help("Requests answered, by route pattern.")
+                    .Register(registry_)),
+      seconds_(prometheus::BuildHistogram()
+                   .Name("qarax_http_request_seconds")
+                   .Help("From the complete request to the reply, by route pattern.")
+                   .Register(registry_)),
+      vms_(prometheus::BuildGauge().Name("qarax_vms").Help("VMs by status.").Register(registry_)),
+      hosts_(prometheus::BuildGauge().Name("qarax_hosts").Help("Hosts by status.").Register(registry_)),
+      jobs_(prometheus::BuildGauge()
+                .Name("qarax_jobs_running")
+                .Help("Jobs that are not finished.")
+                .Register(registry_)
+                .Add({})),
+      resident_(prometheus::BuildGauge()
+                    .Name("process_resident_memory_bytes")
+                    .Help("Resident memory.")
+                    .Register(registry_)
+                    .Add({})),
+      descriptors_(
+          prometheus::BuildGauge().Name("process_open_fds").Help("Open descriptors.").Register(registry_).Add({})) {
+  prometheus::BuildGauge()
+      .Name("qarax_build_info")
+      .Help("1, with the version.")
+      .Register(registry_)
+      .Add({{"version", version}})
+      .Set(1);
+}
+
+Metrics::Series Metrics::series(const Key& key) {
+  {
+    const std::shared_lock lock(mutex_);
+    if (const auto found = known_.find(key); found != known_.end()) return found->second;
+  }
+  const std::unique_lock lock(mutex_);
+  const std::string method(key.method);
+  const std::string route(key.route.empty() ? "none" : key.route);
+  const Series made{&requests_.Add({{"method", method}, {"route", route}, {"code", std::to_string(key.status)}}),
+                    &seconds_.Add({{"method", method}, {"route", route}}, buckets())};
+  return known_.emplace(key, made).first->second;
+}
+
+void Metrics::answered(std::string_view method, std::string_view route, int status, double seconds) {
+  const Series one = series({known_method(method), route, status});
+  one.requests->Increment();
+  one.seconds->Observe(seconds);
+}
+
+std::string Metrics::text() {
+  std::array<int, std::size(EnumNames<VmState>::kNames)> vms{};
+  for (const VmPtr& vm : store_.vms()) ++vms[static_cast<std::size_t>(vm->observed.status.state)];
+  for (std::size_t i = 0; i < vms.size(); ++i)
+    vms_.Add({{"status", std::string(EnumNames<VmState>::kNames[i])}}).Set(vms[i]);
+  std::array<int, std::size(EnumNames<HostStatus>::kNames)> hosts{};
+  for (const HostPtr& host : store_.hosts()) ++hosts[static_cast<std::size_t>(host->status)];
+  for (std::size_t i = 0; i < hosts.size(); ++i)
+    hosts_.Add({{"status", std::string(EnumNames<HostStatus>::kNames[i])}}).Set(hosts[i]);
+  jobs_.Set(static_cast<double>(store_.unfinished_jobs().size()));
+  resident_.Set(resident_bytes());
+  descriptors_.Set(open_descriptors());
+  return prometheus::TextSerializer().Serialize(registry_.Collect());
+}
+
+}  // namespace qarax::server

@@ -1,0 +1,55 @@
+// Prometheus metrics: requests as they are answered, the rest counted when it is asked for.
+#pragma once
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+
+#include <map>
+#include <shared_mutex>
+#include <string>
+
+#include "http/observer.hpp"
+#include "store/store.hpp"
+
+namespace qarax::server {
+
+class Metrics final : public http::RequestObserver {
+ public:
+  // Borrows the store.
+  Metrics(const Store& store, const std::string& version);
+
+  // Any thread. Labels are bounded: routes are patterns, unknown methods are "other".
+  void answered(std::string_view method, std::string_view route, int status, double seconds) override;
+
+  // The text format.
+  std::string text();
+
+ private:
+  struct Series {
+    prometheus::Counter* requests;
+    prometheus::Histogram* seconds;
+  };
+  struct Key {
+    std::string_view method;  // a literal
+    std::string_view route;   // the router's
+    int status;
+    auto operator<=>(const Key&) const = default;
+  };
+  Series series(const Key& key);
+
+  const Store& store_;
+  prometheus::Registry registry_;
+  prometheus::Family<prometheus::Counter>& requests_;
+  prometheus::Family<prometheus::Histogram>& seconds_;
+  prometheus::Family<prometheus::Gauge>& vms_;
+  prometheus::Family<prometheus::Gauge>& hosts_;
+  prometheus::Gauge& jobs_;
+  prometheus::Gauge& resident_;
+  prometheus::Gauge& descriptors_;
+  std::shared_mutex mutex_;
+  std::map<Key, Series> known_;
+};
+
+}  // namespace qarax::server

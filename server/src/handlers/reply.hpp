@@ -1,0 +1,37 @@
+// What the handlers have in common: reading a request's small parts, turning an Error into its problem document.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "http/problem.hpp"
+#include "http/request.hpp"
+#include "http/response.hpp"
+
+namespace qarax::server {
+
+// The {id} of the route, lower case; INVALID_ARGUMENT "bad-uuid".
+Result<std::string> id_of(const http::Request& request);
+
+// ?name=true|false|1|0 or bare ?name; INVALID_ARGUMENT "bad-query".
+Result<bool> flag_of(const http::Request& request, std::string_view name);
+// ?name=N, at least 1; nullopt where it is absent.
+Result<std::optional<std::int64_t>> count_of(const http::Request& request, std::string_view name);
+
+// Accept ranks application/json strictly above text/plain: "*/*" and axios' "application/json, text/plain, */*" don't.
+bool prefers_json(const http::Request& request);
+// "Prefer: respond-async" (RFC 7240).
+bool prefers_async(const http::Request& request);
+
+// The problem of an Error; a detail with the pointer "/job_id" becomes the document's job_id.
+http::Response refuse(const http::Request& request, Error error);
+
+// 201 with Location: the bare id, or the document where the client prefers JSON.
+http::Response created(const http::Request& request, const std::string& location, const std::string& id,
+                       std::string document);
+
+Error no_such_vm(const std::string& id);
+Error no_such_host(const std::string& id);
+
+}  // namespace qarax::server

@@ -1,0 +1,49 @@
+#include "handlers/system_handlers.hpp"
+
+#include "api/openapi.hpp"
+#include "api/system.hpp"
+
+namespace qarax::server {
+
+namespace {
+
+constexpr std::int32_t kNodeProtocol = 1;
+
+http::Response ready(Store& store, Operations& operations) {
+  api::Ready document;
+  const Status stored = store.check();
+  document.checks.push_back({"store", stored.ok(), stored ? "writes are durable" : stored.error().message});
+  for (api::Check& check : operations.checks()) document.checks.push_back(std::move(check));
+  document.ready = true;
+  for (const api::Check& check : document.checks) document.ready = document.ready && check.ok;
+  return http::Response::json(encode(document, Defaults::write), document.ready ? 200 : 503);
+}
+
+}  // namespace
+
+void add_system_routes(http::Router& router, Store& store, Operations& operations, Metrics& metrics,
+                       const std::string& version) {
+  using http::Request;
+  using http::Response;
+  router.add("GET", "/", [version](const Request&) {
+    return Response::text("qarax-server " + version + "\nGET /api-docs/openapi.json describes the API.\n");
+  });
+  router.add(
+      "GET", "/livez", [](const Request&) { return Response::text("ok\n"); }, http::Access::open);
+  router.add(
+      "GET", "/readyz", [&](const Request&) { return ready(store, operations); }, http::Access::open);
+  router.add("GET", "/metrics", [&](const Request&) {
+    return Response::make(200, "text/plain; version=0.0.4; charset=utf-8", metrics.text());
+  });
+  router.add("GET", "/version", [version](const Request&) {
+    api::Version document;
+    document.version = version;
+    document.api_version = api::api_version();
+    document.node_protocol = kNodeProtocol;
+    return Response::json(encode(document, Defaults::write));
+  });
+  router.add("GET", "/api-docs/openapi.json",
+             [](const Request&) { return Response::json(std::string(api::openapi_json())); });
+}
+
+}  // namespace qarax::server

@@ -1,0 +1,16 @@
+// The server about itself: /, /livez, /readyz, /metrics, /version and the API's description.
+#pragma once
+
+#include <string>
+
+#include "handlers/metrics.hpp"
+#include "handlers/operations.hpp"
+#include "http/router.hpp"
+
+namespace qarax::server {
+
+// Borrows all for as long as the router is used.
+void add_system_routes(http::Router& router, Store& store, Operations& operations, Metrics& metrics,
+                       const std::string& version);
+
+}  // namespace qarax::server

@@ -1,0 +1,111 @@
+#include "handlers/vm_renderer.hpp"
+
+#include <algorithm>
+#include <mutex>
+#include <unordered_set>
+
+namespace qarax::server {
+
+namespace {
+
+constexpr std::size_t kSpareEntries = 256;  // of VMs that are gone, before the cache is swept
+
+std::optional<std::string> unless_empty(const std::string& text) {
+  return text.empty() ? std::nullopt : std::optional<std::string>(text);
+}
+
+}  // namespace
+
+VmRenderer::VmRenderer(const Store& store, std::vector<std::string> known_hypervisors)
+    : store_(store), known_(std::move(known_hypervisors)) {}
+
+std::string VmRenderer::default_hypervisor() const {
+  for (const HostPtr& host : store_.hosts())
+    if (host->status == HostStatus::up && host->info && !host->info->default_hypervisor.empty())
+      return host->info->default_hypervisor;
+  return "cloud_hv";
+}
+
+api::Vm VmRenderer::document(const VmRecord& vm, const std::string& default_hypervisor) const {
+  api::Vm out;
+  out.id = vm.id;
+  out.name = vm.name;
+  out.status = vm.observed.status.state;
+  out.hypervisor = vm.hypervisor.empty() ? default_hypervisor : vm.hypervisor;
+  out.spec = vm.spec;
+  out.host_id = vm.host_id;
+  out.boot_source_id = vm.boot_source_id;
+  out.description = vm.description;
+  out.desired_status = vm.desired.state;
+  out.activity = unless_empty(vm.activity);
+  out.status_reason = unless_empty(vm.observed.status.status_reason);
+  out.exit = vm.observed.status.exit;
+  out.accelerator = unless_empty(vm.observed.status.accelerator);
+  out.accelerator_evidence = unless_empty(vm.observed.status.accelerator_evidence);
+  out.incarnation = vm.incarnation;
+  out.observed_at = unless_empty(vm.observed.observed_at);
+  out.created_at = vm.created_at;
+  out.updated_at = vm.updated_at;
+  if (!known_.empty() && std::find(known_.begin(), known_.end(), out.hypervisor) == known_.end()) {
+    out.effective_hypervisor = std::exchange(out.hypervisor, known_.front());
+    out.fallback_reason = "the server's compat.hypervisor_names leaves " + *out.effective_hypervisor +
+                          " out, for clients that know a fixed list of names";
+  }
+  return out;
+}
+
+std::shared_ptr<const std::string> VmRenderer::text_of(const VmPtr& vm, const std::string& default_hypervisor) {
+  const bool assumed = vm->hypervisor.empty();
+  {
+    const std::shared_lock lock(mutex_);
+    const auto found = entries_.find(vm->id);
+    if (found != entries_.end() && found->second.version == vm->version &&
+        (!assumed || found->second.assumed_hypervisor == default_hypervisor))
+      return found->second.text;
+  }
+  auto text = std::make_shared<const std::string>(encode(document(*vm, default_hypervisor), Defaults::write));
+  const std::unique_lock lock(mutex_);
+  Entry& entry = entries_[vm->id];
+  // A slower thread with an older record must not put it back.
+  if (entry.text == nullptr || entry.version <= vm->version)
+    entry = {vm->version, assumed ? default_hypervisor : std::string(), text};
+  return text;
+}
+
+std::string VmRenderer::one(const VmPtr& vm) {
+  return *text_of(vm, vm->hypervisor.empty() ? default_hypervisor() : std::string());
+}
+
+std::string VmRenderer::list(const std::vector<VmPtr>& vms) {
+  const std::string fallback = default_hypervisor();
+  std::vector<std::shared_ptr<const std::string>> texts;
+  texts.reserve(vms.size());
+  std::size_t size = 2;
+  for (const VmPtr& vm : vms) {
+    texts.push_back(text_of(vm, fallback));
+    size += texts.back()->size() + 1;
+  }
+  std::string out;
+  out.reserve(size);
+  out.push_back('[');
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    if (i != 0) out.push_back(',');
+    out.append(*texts[i]);
+  }
+  out.push_back(']');
+  prune(vms);
+  return out;
+}
+
+void VmRenderer::prune(const std::vector<VmPtr>& vms) {
+  {
+    const std::shared_lock lock(mutex_);
+    if (entries_.size() <= vms.size() + kSpareEntries) return;
+  }
+  std::unordered_set<std::string_view> alive;
+  for (const VmPtr& vm : vms) alive.insert(vm->id);
+  const std::unique_lock lock(mutex_);
+  std::erase_if(entries_, [&](const auto& entry) { return !alive.contains(entry.first); });
+}
+
+}  // namespace qarax::server

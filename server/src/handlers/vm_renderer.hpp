@@ -1,0 +1,45 @@
+// VM records as JSON. Each is made once a version of its record and kept, so that a list of a thousand is a thousand
+// appends.
+#pragma once
+
+#include <memory>
+#include <shared_mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "api/vm.hpp"
+#include "store/store.hpp"
+
+namespace qarax::server {
+
+class VmRenderer {
+ public:
+  // `known_hypervisors`: compat.hypervisor_names; other names are shown as its first one, with the true one beside.
+  // Borrows the store: a VM that names no hypervisor is shown with the default of a host that is up.
+  VmRenderer(const Store& store, std::vector<std::string> known_hypervisors);
+
+  // Any thread.
+  std::string one(const VmPtr& vm);
+  std::string list(const std::vector<VmPtr>& vms);
+
+  api::Vm document(const VmRecord& vm, const std::string& default_hypervisor) const;
+  // What an unplaced VM would get now: the first host's default that is up, else cloud_hv.
+  std::string default_hypervisor() const;
+
+ private:
+  struct Entry {
+    std::uint64_t version = 0;
+    std::string assumed_hypervisor;  // where the record names none
+    std::shared_ptr<const std::string> text;
+  };
+  std::shared_ptr<const std::string> text_of(const VmPtr& vm, const std::string& default_hypervisor);
+  void prune(const std::vector<VmPtr>& vms);
+
+  const Store& store_;
+  const std::vector<std::string> known_;
+  std::shared_mutex mutex_;
+  std::unordered_map<std::string, Entry> entries_;
+};
+
+}  // namespace qarax::server
