@@ -1,0 +1,35 @@
+# What a stranger does: install the SDK by itself, build the template against it, load what came out; and the rule that a
+# plugin links nothing else of ours. cmake -DSDK=… -DWORK=… -DCHECK=… -DCXX=… -DCC=… -P out_of_tree.cmake
+function(run)
+  execute_process(COMMAND ${ARGN} RESULT_VARIABLE code OUTPUT_VARIABLE out ERROR_VARIABLE out)
+  if(NOT code EQUAL 0)
+    message(FATAL_ERROR "${ARGN}: ${code}\n${out}")
+  endif()
+endfunction()
+
+file(REMOVE_RECURSE ${WORK})
+set(compilers -DCMAKE_C_COMPILER=${CC} -DCMAKE_CXX_COMPILER=${CXX})
+run(${CMAKE_COMMAND} -S ${SDK} -B ${WORK}/sdk -G Ninja ${compilers} -DCMAKE_INSTALL_PREFIX=${WORK}/prefix)
+run(${CMAKE_COMMAND} --install ${WORK}/sdk)
+file(COPY ${WORK}/prefix/share/qarax/plugin-sdk/template DESTINATION ${WORK})
+run(${CMAKE_COMMAND} -S ${WORK}/template -B ${WORK}/build -G Ninja ${compilers}
+  -DCMAKE_PREFIX_PATH=${WORK}/prefix -DQARAX_PLUGIN_LOAD_CHECK=${CHECK})
+run(${CMAKE_COMMAND} --build ${WORK}/build)
+run(${CHECK} ${WORK}/build/plugins/sleeper.so)
+
+# A plugin that links the rest of qarax, or Poco, fails to configure with the reason.
+foreach(library "qarax::core" "Poco::Net")
+  file(WRITE ${WORK}/wrong/plugin.cpp "\n")
+  file(WRITE ${WORK}/wrong/CMakeLists.txt
+    "cmake_minimum_required(VERSION 3.25)\nproject(wrong LANGUAGES C CXX)\nfind_package(qarax-plugin-sdk REQUIRED)\n"
+    "add_library(${library} INTERFACE IMPORTED)\nadd_library(indirect INTERFACE)\n"
+    "qarax_add_plugin(wrong KIND hypervisor SOURCES plugin.cpp LIBS indirect)\n"
+    "target_link_libraries(indirect INTERFACE ${library})\n")
+  execute_process(COMMAND ${CMAKE_COMMAND} -S ${WORK}/wrong -B ${WORK}/wrong-build --fresh -G Ninja ${compilers}
+    -DCMAKE_PREFIX_PATH=${WORK}/prefix RESULT_VARIABLE code OUTPUT_VARIABLE out ERROR_VARIABLE out)
+  string(REGEX REPLACE "[ \n]+" " " out "${out}")
+  if(code EQUAL 0 OR NOT out MATCHES "plugin wrong links ${library} \\(through indirect\\)")
+    message(FATAL_ERROR "a plugin that links ${library} must not configure, got ${code}: ${out}")
+  endif()
+endforeach()
+file(REMOVE_RECURSE ${WORK})
