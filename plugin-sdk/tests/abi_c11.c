@@ -1,7 +1,9 @@
 /* abi.h is plain C11: this file is compiled with -std=c11 -pedantic-errors, and uses one of everything. */
 #include <stdio.h>
 
+#include "network_1.h"
 #include "qarax/plugin/abi.h"
+#include "storage_1.h"
 
 static int32_t count(void* self, const qarax_call* call, qarax_text args) {
   (void)self;
@@ -23,6 +25,7 @@ int main(void) {
   bad += hypervisor.size != 6 * sizeof(void*) || pausing.size != 3 * sizeof(void*);
   bad += reboot.size != 16 || resize.size != 16 || snapshot.size != 24 || console.size != 16 || counters.size != 16;
   bad += sizeof(qarax_host_process_1) != 9 * sizeof(void*) || sizeof(qarax_host) != 3 * sizeof(void*);
+  bad += sizeof(qarax_storage_1) != 7 * sizeof(void*) || sizeof(qarax_network_1) != 6 * sizeof(void*);
   /* the name of the mark, as a hex dump of the file shows it */
   const uint64_t magic = QARAX_ABI_MAGIC;
   const unsigned char* bytes = (const unsigned char*)&magic;
