@@ -2,13 +2,16 @@
 // thread, one io_context, keep-alive; the target is answered whatever the path. Not part of the product.
 //
 //   beast_floor PORT [BODY_BYTES]
+// clang-format off
+#include <utility>  // Boost 1.74's asio forgets it
+// clang-format on
+
 #include <boost/asio.hpp>
 #include <boost/beast.hpp>
 #include <cstdlib>
 #include <iostream>
 #include <memory>
 #include <string>
-#include <utility>  // Boost 1.74 forgets it
 
 namespace asio = boost::asio;
 namespace beast = boost::beast;

@@ -12,9 +12,9 @@
 namespace qarax::http {
 namespace {
 
-constexpr std::size_t kInlineBody = 8 * 1024;     // copied behind the head: cheaper than a gathered write
-constexpr std::size_t kKeptCapacity = 64 * 1024;  // buffers beyond are given back after a reply
-constexpr std::size_t kMaxDiscard = 4 * 1024 * 1024;
+constexpr std::size_t kInlineBody = std::size_t{8} * 1024;     // copied behind the head: cheaper than a gathered write
+constexpr std::size_t kKeptCapacity = std::size_t{64} * 1024;  // buffers beyond are given back after a reply
+constexpr std::size_t kMaxDiscard = std::size_t{4} * 1024 * 1024;
 constexpr std::chrono::milliseconds kDiscardTime{2000};
 
 void reset(Request& request) {

@@ -55,9 +55,9 @@ void send_overloaded(int fd) {
 
 }  // namespace
 
-Poller::Poller(Poco::Net::ServerSocket listener, Poco::Net::Context::Ptr tls, ConnectionServices& services,
+Poller::Poller(const Poco::Net::ServerSocket& listener, Poco::Net::Context::Ptr tls, ConnectionServices& services,
                WorkerPool& workers, spdlog::logger& logger)
-    : listener_(std::move(listener)),
+    : listener_(listener),
       tls_(std::move(tls)),
       services_(services),
       workers_(workers),
@@ -231,7 +231,7 @@ void Poller::admit(int fd, std::string peer) {
   Poco::Net::StreamSocket socket(new Poco::Net::StreamSocketImpl(fd));  // owns the descriptor from here
   try {
     auto transport = tls_ ? make_tls_transport(socket, tls_, services_.config.linger)
-                          : make_plain_transport(std::move(socket), services_.config.linger);
+                          : make_plain_transport(socket, services_.config.linger);
     park(std::make_unique<Connection>(std::move(transport), std::move(peer), next_id_++, services_),
          Connection::Next::park_for_read);
   } catch (const std::exception& error) {
@@ -287,6 +287,7 @@ void Poller::close_idle() {
   std::vector<std::unique_ptr<Connection>> idle;
   const std::lock_guard lock(mutex_);
   std::vector<std::uint64_t> ids;
+  ids.reserve(parked_.size());
   for (auto& [id, parked] : parked_) {
     if (parked.connection->is_idle()) {
       ids.push_back(id);
@@ -296,6 +297,7 @@ void Poller::close_idle() {
       deadlines_.emplace(latest, id);
     }
   }
+  idle.reserve(ids.size());
   for (const std::uint64_t id : ids) idle.push_back(take(id));
 }
 

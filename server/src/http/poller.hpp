@@ -25,7 +25,7 @@ class Poller {
  public:
   // `listener` is bound and listening; `tls` may be null. Starts nothing. Throws Poco::SystemException where the kernel
   // gives no epoll instance.
-  Poller(Poco::Net::ServerSocket listener, Poco::Net::Context::Ptr tls, ConnectionServices& services,
+  Poller(const Poco::Net::ServerSocket& listener, Poco::Net::Context::Ptr tls, ConnectionServices& services,
          WorkerPool& workers, spdlog::logger& logger);
   ~Poller();
   Poller(const Poller&) = delete;

@@ -41,7 +41,7 @@ TEST(Problem, LeavesOutWhatThereIsNot) {
 }
 
 TEST(Problem, QuotesHostileBytes) {
-  const std::string hostile("\"\\\n\x01\x7f\xff\xc3(\xed\xa0\x80 \xc3\xbc", 15);
+  const std::string hostile("\"\\\n\x01\x7f\xff\xc3(\xed\xa0\x80 \xc3\xbc", 14);
   const std::string document = problem_document(Problem("bad-json", hostile), hostile, "r");
   EXPECT_TRUE(is_utf8(document));
   const std::string detail = parse(document)->getValue<std::string>("detail");

@@ -113,7 +113,7 @@ class HttpServer::Impl {
     streams_.emplace(
         streams, [](WorkerPool::Job job) { job->run_stream(); }, nullptr);
     try {
-      poller_ = std::make_unique<Poller>(std::move(listener), std::move(tls), services_, *workers_, logger_);
+      poller_ = std::make_unique<Poller>(listener, std::move(tls), services_, *workers_, logger_);
       poller_->start();
     } catch (const Poco::Exception& error) {
       return make_error(Code::resource_exhausted, "cannot start the HTTP server: " + error.displayText());

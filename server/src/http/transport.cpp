@@ -26,8 +26,8 @@ void set_no_delay(int fd) noexcept {
 // peer's address again each time, which halves the request rate.
 class PlainTransport : public Transport {
  public:
-  PlainTransport(Poco::Net::StreamSocket socket, std::chrono::milliseconds linger)
-      : socket_(std::move(socket)), fd_(socket_.impl()->sockfd()) {
+  PlainTransport(const Poco::Net::StreamSocket& socket, std::chrono::milliseconds linger)
+      : socket_(socket), fd_(socket_.impl()->sockfd()) {
     set_no_delay(fd_);
     // The kernel's own receive timeout makes a timed wait and the read one call.
     timeval wait{};
@@ -127,7 +127,7 @@ class TlsTransport : public Transport {
   bool is_tls() const noexcept override { return true; }
 
  private:
-  static constexpr std::size_t kRecord = 16 * 1024;
+  static constexpr std::size_t kRecord = std::size_t{16} * 1024;
   static int clamp(std::size_t size) noexcept {
     return static_cast<int>(std::min<std::size_t>(size, std::numeric_limits<int>::max()));
   }
@@ -163,8 +163,9 @@ class TlsTransport : public Transport {
 
 }  // namespace
 
-std::unique_ptr<Transport> make_plain_transport(Poco::Net::StreamSocket socket, std::chrono::milliseconds linger) {
-  return std::make_unique<PlainTransport>(std::move(socket), linger);
+std::unique_ptr<Transport> make_plain_transport(const Poco::Net::StreamSocket& socket,
+                                                std::chrono::milliseconds linger) {
+  return std::make_unique<PlainTransport>(socket, linger);
 }
 
 std::unique_ptr<Transport> make_tls_transport(const Poco::Net::StreamSocket& socket, Poco::Net::Context::Ptr context,

@@ -38,7 +38,8 @@ class Transport {
 };
 
 // Both take a connected blocking socket and set its options.
-std::unique_ptr<Transport> make_plain_transport(Poco::Net::StreamSocket socket, std::chrono::milliseconds linger);
+std::unique_ptr<Transport> make_plain_transport(const Poco::Net::StreamSocket& socket,
+                                                std::chrono::milliseconds linger);
 std::unique_ptr<Transport> make_tls_transport(const Poco::Net::StreamSocket& socket, Poco::Net::Context::Ptr context,
                                               std::chrono::milliseconds linger);
 

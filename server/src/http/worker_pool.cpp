@@ -28,7 +28,7 @@ void WorkerPool::note_queue() const {
   if (queued_ != nullptr) queued_->store(static_cast<int>(queue_.size()), std::memory_order_relaxed);
 }
 
-void WorkerPool::join(Workers workers) {
+void WorkerPool::join(const Workers& workers) {
   for (const auto& worker : workers) worker->thread.join();
 }
 
@@ -57,7 +57,7 @@ void WorkerPool::push(Job job) {
     finished.swap(finished_);
   }
   wake_.notify_one();
-  join(std::move(finished));
+  join(finished);
 }
 
 bool WorkerPool::try_push(Job& job) {
@@ -71,7 +71,7 @@ bool WorkerPool::try_push(Job& job) {
     finished.swap(finished_);
   }
   wake_.notify_one();
-  join(std::move(finished));
+  join(finished);
   return true;
 }
 
@@ -105,7 +105,7 @@ void WorkerPool::stop() {
     ended_.wait(lock, [this] { return workers_.empty(); });
     all.splice(all.end(), finished_);
   }
-  join(std::move(all));
+  join(all);
 }
 
 void WorkerPool::work_loop(Workers::iterator self) {

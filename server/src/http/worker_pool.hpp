@@ -55,7 +55,7 @@ class WorkerPool {
   bool add_worker();  // under the lock
   void work_loop(Workers::iterator self);
   void note_queue() const;  // under the lock
-  static void join(Workers workers);
+  static void join(const Workers& workers);
 
   const Limits limits_;
   const std::function<void(Job)> work_;
