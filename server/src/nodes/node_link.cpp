@@ -285,10 +285,12 @@ std::shared_ptr<grpc::ClientContext> NodeLink::execute(node::v1::CommandRequest 
 }
 
 Status NodeLink::read_console(const std::string& vm_id, std::int64_t tail_bytes, bool follow,
-                              const std::function<bool(std::string_view)>& sink) {
+                              const std::function<bool(std::string_view)>& sink,
+                              std::shared_ptr<grpc::ClientContext> given) {
   const ConnectionPtr now = connection();
   if (!now) return make_error(Code::unavailable, "host " + host_->name + " can't be reached", "node-unreachable");
-  grpc::ClientContext context;
+  const auto owned = given ? std::move(given) : std::make_shared<grpc::ClientContext>();
+  grpc::ClientContext& context = *owned;
   prepare(context);
   if (!follow) context.set_deadline(in_ms(30'000));
   node::v1::ConsoleRequest request;

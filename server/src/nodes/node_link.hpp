@@ -50,9 +50,11 @@ class NodeLink {
   // `done` once, from a gRPC thread. The returned context may be cancelled while the command runs.
   std::shared_ptr<grpc::ClientContext> execute(node::v1::CommandRequest request, std::int64_t timeout_ms,
                                                std::function<void(CommandOutcome)> done);
-  // The serial log, piece by piece on the calling thread, until the end or until `sink` says false.
+  // The serial log, piece by piece on the calling thread, until the end, until `sink` says false, or until somebody
+  // cancels `context` (a quiet guest gives `sink` no chance to say it); null: the call's own.
   Status read_console(const std::string& vm_id, std::int64_t tail_bytes, bool follow,
-                      const std::function<bool(std::string_view)>& sink);
+                      const std::function<bool(std::string_view)>& sink,
+                      std::shared_ptr<grpc::ClientContext> context = nullptr);
 
  private:
   struct Connection {

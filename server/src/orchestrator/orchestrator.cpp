@@ -374,13 +374,14 @@ void Orchestrator::ticks() {
 }
 
 Status Orchestrator::read_console(const std::string& vm_id, std::int64_t tail_bytes, bool follow,
-                                  const std::function<bool(std::string_view)>& sink) {
+                                  const std::function<bool(std::string_view)>& sink,
+                                  std::shared_ptr<grpc::ClientContext> context) {
   const VmPtr vm = store_.vm(vm_id);
   if (!vm) return not_found(vm_id);
   if (!vm->host_id) return Ok{};  // never started: an empty log
   const auto link = nodes_.link(*vm->host_id);
   if (!link || !link->is_up()) return unreachable(*vm);
-  auto read = link->read_console(vm_id, tail_bytes, follow, sink);
+  auto read = link->read_console(vm_id, tail_bytes, follow, sink, std::move(context));
   if (!read && (read.error().reason == "no-console" || read.error().reason == "vm-not-found")) return Ok{};
   return read;
 }

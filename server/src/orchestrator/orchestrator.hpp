@@ -51,8 +51,10 @@ class Orchestrator {
   // UNAVAILABLE "node-unreachable" where a VM may run on a node that doesn't answer, unless `forget`: then a tombstone
   // stays, which the node is held to when it returns.
   Status remove(const std::string& vm_id, bool forget, const ActOptions& options);
+  // `context`: as NodeLink::read_console.
   Status read_console(const std::string& vm_id, std::int64_t tail_bytes, bool follow,
-                      const std::function<bool(std::string_view)>& sink);
+                      const std::function<bool(std::string_view)>& sink,
+                      std::shared_ptr<grpc::ClientContext> context = nullptr);
 
   Result<HostPtr> add_host(const NewHostInput& input);
   // Connects now and answers the host once it is up, or why it isn't.

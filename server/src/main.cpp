@@ -1,0 +1,206 @@
+// qarax-server: reads its config, wires the parts, serves until SIGTERM or SIGINT.
+#include <malloc.h>
+#include <signal.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstdlib>
+#include <iostream>
+
+#include "config/server_config.hpp"
+#include "handlers/host_handlers.hpp"
+#include "handlers/metrics.hpp"
+#include "handlers/system_handlers.hpp"
+#include "handlers/vm_handlers.hpp"
+#include "http/server.hpp"
+#include "qarax/core/files.hpp"
+#include "qarax/core/logging.hpp"
+#include "wiring/rest_operations.hpp"
+
+namespace qarax::server {
+namespace {
+
+constexpr const char* kDefaultConfig = "/etc/qarax/server.yaml";
+constexpr std::size_t kThreadStack = 256 * 1024;
+
+struct CommandLine {
+  std::string config;
+  std::string port_file;
+  std::optional<std::int64_t> port;
+  bool check_config = false;
+  bool hash_token = false;
+};
+
+int fail(const Error& error) {
+  std::cerr << "qarax-server: " << error.message << '\n';
+  return EXIT_FAILURE;
+}
+
+int hash_token() {
+  std::string token;
+  std::getline(std::cin, token);
+  if (token.empty())
+    return fail(make_error(Code::invalid_argument, "--hash-token reads the token from standard input"));
+  std::cout << http::TokenAuthenticator::hash(token) << '\n';
+  return EXIT_SUCCESS;
+}
+
+http::ServerConfig http_config(const ServerConfig& config) {
+  http::ServerConfig out;
+  out.host = config.listen_address;
+  out.port = static_cast<std::uint16_t>(config.listen_port);
+  out.tls_certificate = config.tls_cert;
+  out.tls_key = config.tls_key;
+  out.allowed_hosts = config.allowed_hosts;
+  out.max_body = static_cast<std::size_t>(config.max_body);
+  out.max_connections = static_cast<std::size_t>(config.max_connections);
+  out.read_timeout = std::chrono::milliseconds(config.request_timeout_ms);
+  out.thread_stack = kThreadStack;
+  return out;
+}
+
+Result<NodeCredentials> node_credentials(const ServerConfig& config) {
+  NodeCredentials out;
+  QARAX_TRY(out.token, read_node_token(config));
+  if (config.node_ca.empty()) return out;
+  auto ca = core::read_file(config.node_ca);
+  if (!ca) return std::move(ca).error().context("node.ca");
+  out.ca_cert = std::move(*ca);
+  return out;
+}
+
+// The nodes of the config that no host stands for yet.
+void register_nodes(const ServerConfig& config, const Store& store, Operations& operations) {
+  for (const NodeEntry& node : config.nodes) {
+    bool known = false;
+    for (const HostPtr& host : store.hosts())
+      known = known || (host->address == node.address && host->port == node.port);
+    if (known) continue;
+    NewHostInput input;
+    input.name = node.name;
+    input.address = node.address;
+    input.port = node.port;
+    if (const auto added = operations.add_host(input); !added)
+      core::logger("server")->warn("a node of the config isn't registered: {} address={} port={}",
+                                   added.error().message, node.address, node.port);
+  }
+}
+
+std::string url_of(const ServerConfig& config, std::uint16_t port) {
+  const bool v6 = config.listen_address.find(':') != std::string::npos && !config.listen_address.starts_with('[');
+  return (config.tls_cert.empty() ? "http://" : "https://") +
+         (v6 ? "[" + config.listen_address + "]" : config.listen_address) + ":" + std::to_string(port);
+}
+
+// Blocked before any thread is made, so that only wait() sees them.
+class Signals {
+ public:
+  Signals() {
+    ::sigemptyset(&set_);
+    ::sigaddset(&set_, SIGTERM);
+    ::sigaddset(&set_, SIGINT);
+    ::pthread_sigmask(SIG_BLOCK, &set_, nullptr);
+    ::signal(SIGPIPE, SIG_IGN);
+  }
+  int wait() const {
+    int number = 0;
+    while (::sigwait(&set_, &number) != 0) {
+    }
+    return number;
+  }
+
+ private:
+  sigset_t set_{};
+};
+
+int serve(const ServerConfig& config, const CommandLine& line) {
+  const Signals signals;
+  http::raise_descriptor_limit();
+  auto log = core::logger("server");
+  auto http_log = core::logger("http");
+  if (const Status made = core::make_folder(config.data_dir); !made) return fail(made.error());
+  auto store = open_sqlite(config.database_path);
+  if (!store) return fail(store.error());
+  auto credentials = node_credentials(config);
+  if (!credentials) return fail(credentials.error());
+
+  Nodes nodes(**store, std::move(*credentials));
+  OrchestratorOptions options;
+  options.stop_timeout_ms = config.stop_timeout_ms;
+  Orchestrator orchestrator(**store, nodes, options);
+  RestOperations operations(**store, orchestrator, {config.action_wait_ms});
+  VmRenderer renderer(**store, config.known_hypervisors);
+  Metrics metrics(**store, QARAX_VERSION);
+  http::Router router;
+  add_vm_routes(router, **store, operations, renderer);
+  add_host_routes(router, **store, operations);
+  add_system_routes(router, **store, operations, metrics, QARAX_VERSION);
+  std::optional<http::TokenAuthenticator> authenticator;
+  if (!config.token_sha256.empty()) authenticator.emplace(std::vector<std::string>{config.token_sha256});
+  http::HttpServer server(http_config(config), router, authenticator ? &*authenticator : nullptr, &metrics, *http_log);
+  if (const Status started = server.start(); !started) return fail(started.error());
+  orchestrator.start();
+  register_nodes(config, **store, operations);
+  if (!line.port_file.empty()) {
+    const Status written = core::write_file_durably(line.port_file, std::to_string(server.port()) + "\n", 0644);
+    if (!written) return fail(written.error());
+  }
+  log->info("qarax-server {} listening on {} database={}", QARAX_VERSION, url_of(config, server.port()),
+            core::log_value(config.database_path));
+
+  const int number = signals.wait();
+  log->info("ending: VMs run on signal={}", number);
+  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(config.shutdown_grace_ms);
+  server.begin_drain();
+  // Callers that wait for a job hear of its end, or at last where to look for it; the rest is for their replies.
+  orchestrator.shutdown(config.shutdown_grace_ms * 3 / 5);
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+  const bool quiet = server.stop(std::max(left, std::chrono::milliseconds(0)));
+  (*store)->flush();
+  log->info("ended");
+  core::flush_logs();
+  // A handler that still runs must not keep the process: all that was acknowledged is on disk.
+  if (!quiet) std::_Exit(EXIT_SUCCESS);
+  return EXIT_SUCCESS;
+}
+
+int run(int argc, char** argv) {
+  CommandLine line;
+  CLI::App app{"qarax-server: the REST API and control plane of qarax"};
+  app.set_version_flag("--version", std::string("qarax-server ") + QARAX_VERSION);
+  app.add_option("--config", line.config, std::string("Configuration file; ") + kDefaultConfig + " where there is one");
+  app.add_option("--port", line.port, "Instead of listen.port; 0: the kernel chooses")->check(CLI::Range(0, 65535));
+  app.add_option("--port-file", line.port_file, "Write the port to this file once requests are answered");
+  app.add_flag("--check-config", line.check_config, "Check the configuration and end");
+  app.add_flag("--hash-token", line.hash_token,
+               "Read a token from standard input, print what listen.token_sha256 takes");
+  CLI11_PARSE(app, argc, argv);
+  if (line.hash_token) return hash_token();
+  if (line.config.empty() && ::access(kDefaultConfig, F_OK) == 0) line.config = kDefaultConfig;
+  auto config = read_server_config(line.config);
+  if (!config) {
+    std::cerr << config.error().message << '\n';
+    return EXIT_FAILURE;
+  }
+  if (line.check_config) {
+    std::cout << (line.config.empty() ? "the defaults and the environment" : line.config) << ": good\n";
+    return EXIT_SUCCESS;
+  }
+  if (line.port) config->listen_port = *line.port;
+  if (const Status logging = core::init_logging(config->log_level); !logging) return fail(logging.error());
+  return serve(*config, line);
+}
+
+}  // namespace
+}  // namespace qarax::server
+
+int main(int argc, char** argv) {
+  // Two arenas instead of eight a core: threads wait most of the time here, and each arena keeps its pages.
+  ::mallopt(M_ARENA_MAX, 2);
+  try {
+    return qarax::server::run(argc, argv);
+  } catch (const std::exception& e) {
+    std::cerr << "qarax-server: " << e.what() << '\n';
+    return EXIT_FAILURE;
+  }
+}

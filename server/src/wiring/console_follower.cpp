@@ -1,0 +1,55 @@
+#include "wiring/console_follower.hpp"
+
+namespace qarax::server {
+
+namespace {
+constexpr std::size_t kMostWaiting = 256 * 1024;
+}
+
+ConsoleFollower::ConsoleFollower(Source source)
+    : thread_([this, source = std::move(source)] {
+        Status end = source([this](std::string_view piece) { return take(piece); }, context_);
+        {
+          const std::lock_guard lock(mutex_);
+          end_ = std::move(end);
+          finished_ = true;
+        }
+        changed_.notify_all();
+      }) {}
+
+ConsoleFollower::~ConsoleFollower() {
+  {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+  }
+  changed_.notify_all();
+  context_->TryCancel();
+  thread_.join();
+}
+
+bool ConsoleFollower::take(std::string_view piece) {
+  {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return closed_ || waiting_.size() < kMostWaiting; });
+    if (closed_) return false;
+    waiting_.append(piece);
+  }
+  changed_.notify_all();
+  return true;
+}
+
+Result<std::optional<std::string>> ConsoleFollower::next(std::chrono::milliseconds wait) {
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, wait, [&] { return finished_ || !waiting_.empty(); });
+  if (waiting_.empty() && finished_) {
+    if (!end_) return end_.error();
+    return std::optional<std::string>();
+  }
+  std::optional<std::string> piece(std::move(waiting_));
+  waiting_.clear();
+  lock.unlock();
+  changed_.notify_all();
+  return piece;
+}
+
+}  // namespace qarax::server

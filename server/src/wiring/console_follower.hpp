@@ -1,0 +1,45 @@
+// A serial log that goes on: a thread reads it from the node, the stream's thread takes the pieces. The node is read no
+// faster than the client takes them.
+#pragma once
+
+#include <grpcpp/client_context.h>
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+
+#include "handlers/operations.hpp"
+
+namespace qarax::server {
+
+class ConsoleFollower final : public ConsoleReader {
+ public:
+  using Sink = std::function<bool(std::string_view)>;
+  // Blocks until the log ends, `sink` says false or the context is cancelled.
+  using Source = std::function<Status(const Sink& sink, std::shared_ptr<grpc::ClientContext> context)>;
+
+  explicit ConsoleFollower(Source source);
+  ~ConsoleFollower() override;  // cancels and joins
+  ConsoleFollower(const ConsoleFollower&) = delete;
+  ConsoleFollower& operator=(const ConsoleFollower&) = delete;
+
+  Result<std::optional<std::string>> next(std::chrono::milliseconds wait) override;
+
+ private:
+  bool take(std::string_view piece);
+
+  const std::shared_ptr<grpc::ClientContext> context_ = std::make_shared<grpc::ClientContext>();
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::string waiting_;
+  bool closed_ = false;    // by the reader of this object
+  bool finished_ = false;  // by the source
+  Status end_ = Ok{};
+  std::thread thread_;  // last: it uses all of the above
+};
+
+}  // namespace qarax::server

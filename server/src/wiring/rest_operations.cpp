@@ -1,0 +1,90 @@
+#include "wiring/rest_operations.hpp"
+
+#include "qarax/core/logging.hpp"
+#include "wiring/console_follower.hpp"
+
+namespace qarax::server {
+
+namespace {
+
+// A log that was read to its end.
+class WholeLog final : public ConsoleReader {
+ public:
+  explicit WholeLog(std::string text) : text_(std::move(text)) {}
+  Result<std::optional<std::string>> next(std::chrono::milliseconds) override {
+    return std::exchange(text_, std::nullopt);
+  }
+
+ private:
+  std::optional<std::string> text_;
+};
+
+constexpr std::size_t kLargestLog = 64u << 20;  // the node keeps far less
+
+}  // namespace
+
+RestOperations::RestOperations(Store& store, Orchestrator& orchestrator, Options options)
+    : store_(store), orchestrator_(orchestrator), options_(options) {}
+
+Result<VmPtr> RestOperations::create_vm(const NewVmInput& input, const std::string& request_id) {
+  auto vm = orchestrator_.create(input);
+  if (vm) core::logger("vms")->info("created name={} vm={} request={}", (*vm)->name, (*vm)->id, request_id);
+  return vm;
+}
+
+Result<ActionResult> RestOperations::act(const ActionCall& call) {
+  ActOptions options;
+  options.request_id = call.request_id;
+  options.wait_ms = options_.action_wait_ms;
+  options.respond_async = call.respond_async;
+  if (call.action == core::Action::remove) {
+    QARAX_CHECK(orchestrator_.remove(call.vm_id, call.forget, options));
+    core::logger("vms")->info("deleted vm={} request={}", call.vm_id, call.request_id);
+    return ActionResult{};
+  }
+  QARAX_TRY(VmPtr vm, orchestrator_.act(call.vm_id, call.action, options));
+  ActionResult result;
+  result.job_id = vm->job_id;
+  result.pending = call.respond_async && !vm->job_id.empty();
+  result.vm = std::move(vm);
+  return result;
+}
+
+Result<std::unique_ptr<ConsoleReader>> RestOperations::console(const VmRecord& vm, std::int64_t tail_bytes, bool follow,
+                                                               const std::string&) {
+  if (follow) {
+    return std::unique_ptr<ConsoleReader>(
+        std::make_unique<ConsoleFollower>([this, id = vm.id, tail_bytes](const ConsoleFollower::Sink& sink,
+                                                                         std::shared_ptr<grpc::ClientContext> context) {
+          return orchestrator_.read_console(id, tail_bytes, true, sink, std::move(context));
+        }));
+  }
+  std::string text;
+  QARAX_CHECK(orchestrator_.read_console(vm.id, tail_bytes, false, [&](std::string_view piece) {
+    text.append(piece);
+    return text.size() < kLargestLog;
+  }));
+  return std::unique_ptr<ConsoleReader>(std::make_unique<WholeLog>(std::move(text)));
+}
+
+Result<HostPtr> RestOperations::add_host(const NewHostInput& input) {
+  auto host = orchestrator_.add_host(input);
+  if (host)
+    core::logger("hosts")->info("added name={} address={} port={} host={}", (*host)->name, (*host)->address,
+                                (*host)->port, (*host)->id);
+  return host;
+}
+
+Result<HostPtr> RestOperations::init_host(const std::string& host_id, const std::string&) {
+  return orchestrator_.init_host(host_id, options_.connect_wait_ms);
+}
+
+std::vector<api::Check> RestOperations::checks() {
+  std::size_t up = 0;
+  const auto hosts = store_.hosts();
+  for (const HostPtr& host : hosts) up += host->status == HostStatus::up ? 1 : 0;
+  // A host that is down is no reason to send clients away: the others go on, and this server tells about it.
+  return {{"hosts", true, std::to_string(up) + " of " + std::to_string(hosts.size()) + " up"}};
+}
+
+}  // namespace qarax::server
