@@ -1,0 +1,233 @@
+#include "accelerator.hpp"
+
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <pwd.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <fstream>
+#include <sstream>
+
+namespace qarax::qemu {
+
+namespace {
+
+constexpr int kApiVersion = 12;  // linux/kvm.h: the only one that was ever stable
+
+std::string own_name() {
+  const passwd* entry = ::getpwuid(::geteuid());
+  return entry != nullptr ? entry->pw_name : std::to_string(::geteuid());
+}
+
+bool cpu_has_virtualisation() {
+  std::ifstream info("/proc/cpuinfo");
+  std::string line;
+  while (std::getline(info, line)) {
+    if (!line.starts_with("flags")) continue;
+    line += ' ';
+    return line.find(" vmx ") != std::string::npos || line.find(" svm ") != std::string::npos;
+  }
+  return false;
+}
+
+std::string fingerprint(const std::string& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) return path + ":none";
+  return path + ":" + std::to_string(info.st_size) + ":" + std::to_string(info.st_mtim.tv_sec) + "." +
+         std::to_string(info.st_mtim.tv_nsec);
+}
+
+std::string last_line(const std::string& text) {
+  const std::size_t end = text.find_last_not_of(" \r\n\t");
+  if (end == std::string::npos) return {};
+  const std::size_t begin = text.rfind('\n', end);
+  std::string line =
+      text.substr(begin == std::string::npos ? 0 : begin + 1, end - (begin == std::string::npos ? 0 : begin + 1) + 1);
+  for (char& c : line)
+    if (static_cast<unsigned char>(c) < 0x20) c = ' ';
+  return line.substr(0, 200);
+}
+
+}  // namespace
+
+KvmFacts look_at_kvm(const char* device) {
+  const int fd = ::open(device, O_RDWR | O_CLOEXEC);
+  if (fd < 0) {
+    const std::string name = device;
+    if (errno == ENOENT)
+      return {
+          "there is no " + name + ": the host has no KVM, or its module isn't loaded (modprobe kvm_intel or kvm_amd)",
+          ""};
+    if (errno == EACCES || errno == EPERM)
+      return {"no right to open " + name + ": run `sudo usermod -aG kvm " + own_name() +
+                  "`, log in again and restart the node",
+              ""};
+    return {name + " doesn't open (errno " + std::to_string(errno) + ")", ""};
+  }
+  const int version = ::ioctl(fd, KVM_GET_API_VERSION, 0);
+  const int vm = version == kApiVersion ? ::ioctl(fd, KVM_CREATE_VM, 0) : -1;
+  const int vm_errno = errno;
+  if (vm >= 0) ::close(vm);
+  ::close(fd);
+  if (version != kApiVersion)
+    return {
+        std::string(device) + " has API version " + std::to_string(version) + ", not " + std::to_string(kApiVersion),
+        ""};
+  if (vm < 0) return {std::string(device) + " opens, but can't make a VM (errno " + std::to_string(vm_errno) + ")", ""};
+  std::string seen = std::string(device) + " opens, API " + std::to_string(version) + ", a VM can be made";
+  seen += cpu_has_virtualisation() ? ", the CPU has vmx or svm" : ", but the CPU shows neither vmx nor svm";
+  return {"", seen};
+}
+
+Verdict decide(AcceleratorChoice choice, const KvmFacts& facts, const Trial* trial,
+               const std::string& no_trial_reason) {
+  if (choice == AcceleratorChoice::tcg) return {"tcg", "the node's config says accelerator: tcg"};
+  std::string why_not;
+  if (!facts.reason.empty()) {
+    why_not = facts.reason;
+  } else if (trial == nullptr) {
+    // Told to use KVM, that it opens has to do; choosing freely, nothing was proven.
+    if (choice == AcceleratorChoice::kvm)
+      return {"kvm", "the node's config says accelerator: kvm; " + facts.seen + "; no trial: " + no_trial_reason};
+    why_not = "nothing proves that KVM runs a guest here: " + no_trial_reason;
+  } else if (trial->ran) {
+    return {"kvm", "a trial guest ran under KVM (" + facts.seen + ")"};
+  } else {
+    why_not = "KVM doesn't run a guest here: the trial " +
+              (trial->timed_out ? "printed nothing within " + std::to_string(trial->limit_ms) + " ms"
+                                : std::string("ended without a word of its kernel")) +
+              (trial->last_words.empty() ? "" : " (last: " + trial->last_words + ")") + "; " + facts.seen;
+  }
+  if (choice == AcceleratorChoice::kvm) return {"", why_not};
+  return {"tcg", why_not};
+}
+
+Accelerator::Accelerator(plugin::Host& host, Settings settings, std::string binary, std::string state_dir)
+    : host_(host),
+      settings_(std::move(settings)),
+      binary_(std::move(binary)),
+      cache_(state_dir.empty() ? "" : state_dir + "/kvm-trial") {
+  begin();
+}
+
+void Accelerator::begin() {
+  KvmFacts facts;
+  if (settings_.accelerator != AcceleratorChoice::tcg) facts = look_at_kvm();
+  if (settings_.accelerator == AcceleratorChoice::tcg || !facts.reason.empty())
+    return settle(decide(settings_.accelerator, facts, nullptr, ""));
+  if (binary_.empty()) return settle(decide(settings_.accelerator, facts, nullptr, "there is no QEMU to run one with"));
+  if (settings_.probe_kernel.empty())
+    return settle(
+        decide(settings_.accelerator, facts, nullptr, "the node has no kernel to try (boot.kernel in its config)"));
+  if (!cache_.empty()) {
+    std::ifstream kept(cache_);
+    std::string key;
+    Verdict verdict;
+    if (std::getline(kept, key) && key == cache_key() && std::getline(kept, verdict.accelerator) &&
+        std::getline(kept, verdict.evidence))
+      return settle(std::move(verdict));
+  }
+  cancel_fd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  thread_ = std::thread([this, facts] { probe(facts); });
+}
+
+Accelerator::~Accelerator() {
+  if (cancel_fd_ >= 0) ::eventfd_write(cancel_fd_, 1);
+  if (thread_.joinable()) thread_.join();
+  if (cancel_fd_ >= 0) ::close(cancel_fd_);
+}
+
+std::string Accelerator::cache_key() const {
+  std::string boot_id;
+  std::ifstream("/proc/sys/kernel/random/boot_id") >> boot_id;
+  return "1 " + boot_id + " " + fingerprint(binary_) + " " + fingerprint(settings_.probe_kernel) + " " +
+         std::string(EnumNames<AcceleratorChoice>::kNames[static_cast<std::size_t>(settings_.accelerator)]) + " " +
+         std::to_string(settings_.probe_timeout_ms);
+}
+
+void Accelerator::probe(const KvmFacts& facts) {
+  RunArgs run;
+  run.argv = {binary_,
+              "-machine",
+              settings_.machine + ",accel=kvm",
+              "-cpu",
+              "host",
+              "-m",
+              "256",
+              "-nodefaults",
+              "-no-user-config",
+              "-no-reboot",
+              "-display",
+              "none",
+              "-vga",
+              "none",
+              "-serial",
+              "stdio",
+              "-kernel",
+              settings_.probe_kernel,
+              "-append",
+              "console=ttyS0 earlyprintk=ttyS0 panic=-1"};
+  if (!settings_.probe_initramfs.empty()) run.argv.insert(run.argv.end(), {"-initrd", settings_.probe_initramfs});
+  run.until = "Linux version";
+  // Cancelled by the destructor: a node that ends doesn't wait for the trial.
+  qarax_call raw{};
+  raw.size = sizeof raw;
+  raw.cancel_fd = cancel_fd_;
+  const plugin::Call call(&raw);
+  const auto result = host_.run(&call, run, settings_.probe_timeout_ms);
+  if (!result && result.error().code == Code::cancelled) return settle({"tcg", "the trial under KVM was broken off"});
+  Trial trial;
+  trial.limit_ms = settings_.probe_timeout_ms;
+  if (result) {
+    trial.ran = result->matched;
+    trial.timed_out = result->timed_out;
+    trial.last_words = last_line(result->output);
+  } else {
+    trial.last_words = last_line(result.error().message);
+  }
+  Verdict verdict = decide(settings_.accelerator, facts, &trial, "");
+  if (!cache_.empty() && result) {
+    const std::string temp = cache_ + ".tmp";
+    {
+      std::ofstream file(temp, std::ios::trunc);
+      file << cache_key() << '\n' << verdict.accelerator << '\n' << verdict.evidence << '\n';
+    }
+    std::rename(temp.c_str(), cache_.c_str());
+  }
+  host_.log(plugin::LogLevel::info,
+            "accelerator decided accelerator=" + (verdict.accelerator.empty() ? "none" : verdict.accelerator) +
+                " evidence=\"" + verdict.evidence + "\"");
+  settle(std::move(verdict));
+  host_.notify("");
+}
+
+void Accelerator::settle(Verdict verdict) {
+  {
+    const std::lock_guard lock(mutex_);
+    verdict_ = std::move(verdict);
+  }
+  changed_.notify_all();
+}
+
+Verdict Accelerator::now() const {
+  const std::lock_guard lock(mutex_);
+  return verdict_;
+}
+
+Result<Verdict> Accelerator::settled(const plugin::Call& call) {
+  std::unique_lock lock(mutex_);
+  while (verdict_.accelerator == "probing") {
+    changed_.wait_for(lock, std::chrono::milliseconds(call.remaining_ms(50)));
+    if (verdict_.accelerator != "probing") break;
+    if (call.expired()) return make_error(Code::deadline_exceeded, "the trial under KVM isn't finished yet");
+    if (call.cancelled()) return make_error(Code::cancelled, "the call was cancelled during the trial under KVM");
+  }
+  return verdict_;
+}
+
+}  // namespace qarax::qemu

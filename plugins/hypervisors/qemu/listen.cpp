@@ -1,0 +1,72 @@
+#include "listen.hpp"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+
+namespace qarax::qemu {
+
+namespace {
+
+Error failed(const std::string& what, int error) {
+  const Code code = error == ENOENT ? Code::not_found : error == ECONNREFUSED ? Code::unavailable : Code::internal;
+  return make_error(code, what + ": " + std::generic_category().message(error));
+}
+
+// Through the folder's descriptor an address fits into sockaddr_un however long the path is.
+Result<sockaddr_un> address_of(const Socket& folder, const std::string& name) {
+  sockaddr_un out{};
+  out.sun_family = AF_UNIX;
+  const std::string path = "/proc/self/fd/" + std::to_string(folder.get()) + "/" + name;
+  if (path.size() >= sizeof out.sun_path) return make_error(Code::invalid_argument, "socket name too long: " + name);
+  std::memcpy(out.sun_path, path.c_str(), path.size() + 1);
+  return out;
+}
+
+}  // namespace
+
+Socket& Socket::operator=(Socket&& other) noexcept {
+  if (this != &other) {
+    close();
+    fd_ = other.fd_;
+    other.fd_ = -1;
+  }
+  return *this;
+}
+
+Socket::~Socket() { close(); }
+
+void Socket::close() {
+  if (fd_ >= 0) ::close(fd_);
+  fd_ = -1;
+}
+
+Result<Socket> listen_unix(const std::string& folder, const std::string& name) {
+  const Socket dir(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (dir.get() < 0) return failed("can't open " + folder, errno);
+  if (::unlinkat(dir.get(), name.c_str(), 0) != 0 && errno != ENOENT)
+    return failed("can't remove " + folder + "/" + name, errno);
+  QARAX_TRY(const sockaddr_un address, address_of(dir, name));
+  Socket socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (socket.get() < 0 || ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+      ::listen(socket.get(), 8) != 0)
+    return failed("can't listen on " + folder + "/" + name, errno);
+  return socket;
+}
+
+Result<Socket> connect_unix(const std::string& folder, const std::string& name) {
+  const Socket dir(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (dir.get() < 0) return failed("can't open " + folder, errno);
+  QARAX_TRY(const sockaddr_un address, address_of(dir, name));
+  Socket socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (socket.get() < 0 || ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+    return failed("can't connect to " + folder + "/" + name, errno);
+  return socket;
+}
+
+}  // namespace qarax::qemu

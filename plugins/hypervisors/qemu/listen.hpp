@@ -1,0 +1,32 @@
+// A listening unix socket that is handed to the VMM as an open descriptor, so that a client can connect before the VMM
+// runs, and again after the agent was restarted.
+#pragma once
+
+#include <string>
+
+#include "qarax/result.hpp"
+
+namespace qarax::qemu {
+
+class Socket {
+ public:
+  Socket() = default;
+  explicit Socket(int fd) : fd_(fd) {}
+  Socket(Socket&& other) noexcept : fd_(other.fd_) { other.fd_ = -1; }
+  Socket& operator=(Socket&& other) noexcept;
+  Socket(const Socket&) = delete;
+  Socket& operator=(const Socket&) = delete;
+  ~Socket();
+  int get() const { return fd_; }
+  void close();
+
+ private:
+  int fd_ = -1;
+};
+
+// Whatever stood at the path is removed first: it is this incarnation's own folder. Close-on-exec.
+Result<Socket> listen_unix(const std::string& folder, const std::string& name);
+// NOT_FOUND: no such socket. UNAVAILABLE: nobody listens.
+Result<Socket> connect_unix(const std::string& folder, const std::string& name);
+
+}  // namespace qarax::qemu

@@ -1,0 +1,96 @@
+#include "qmp_client.hpp"
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+
+namespace qarax::qemu {
+
+namespace {
+constexpr std::size_t kMaxMessage = 1 << 20;
+}
+
+Result<QmpClient> QmpClient::connect(const plugin::Call& call, const std::string& run_dir, int most_ms) {
+  auto socket = connect_unix(run_dir, "monitor.sock");
+  if (!socket) return std::move(socket).error().context("QEMU's monitor");
+  QmpClient client(std::move(*socket), most_ms);
+  QARAX_TRY(const json::Value greeting, client.read_message(call));
+  if (greeting.find("QMP") == nullptr)
+    return make_error(Code::internal, "QEMU's monitor sent no greeting but: " + json::to_text(greeting).substr(0, 200));
+  QARAX_CHECK(client.simple(call, "qmp_capabilities"));
+  return client;
+}
+
+Result<json::Value> QmpClient::read_message(const plugin::Call& call) {
+  const std::int64_t until = plugin::monotonic_ns() + std::int64_t{most_ms_} * 1'000'000;
+  for (;;) {
+    if (const std::size_t end = buffer_.find('\n'); end != std::string::npos) {
+      const std::string line = buffer_.substr(0, end);
+      buffer_.erase(0, end + 1);
+      if (line.find_first_not_of(" \r\t") == std::string::npos) continue;
+      auto message = json::parse(std::string_view(line).substr(0, line.find_last_not_of('\r') + 1));
+      if (!message || message->as_object() == nullptr)
+        return make_error(Code::internal,
+                          "QEMU's monitor sent no JSON object: " + json::repair_utf8(line.substr(0, 200)));
+      return message;
+    }
+    if (buffer_.size() > kMaxMessage)
+      return make_error(Code::internal, "QEMU's monitor sent more than a MiB without a line end");
+    const std::int64_t left = (until - plugin::monotonic_ns() + 999'999) / 1'000'000;
+    const int wait = left <= 0 ? 0 : call.remaining_ms(static_cast<int>(left));
+    pollfd fds[2] = {{socket_.get(), POLLIN, 0}, {call.cancel_fd(), POLLIN, 0}};
+    const int ready = ::poll(fds, call.cancel_fd() >= 0 ? 2 : 1, wait);
+    if (ready < 0 && errno == EINTR) continue;
+    if (ready == 0) return make_error(Code::deadline_exceeded, "QEMU's monitor doesn't answer");
+    if (fds[0].revents == 0)
+      return make_error(Code::cancelled, "the call was cancelled while QEMU's monitor was asked");
+    char chunk[4096];
+    const ssize_t n = ::recv(socket_.get(), chunk, sizeof chunk, 0);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return make_error(Code::unavailable, "QEMU hung up");
+    buffer_.append(chunk, static_cast<std::size_t>(n));
+  }
+}
+
+Result<json::Value> QmpClient::execute(const plugin::Call& call, std::string_view command) {
+  const std::string line = "{\"execute\":\"" + std::string(command) + "\"}\r\n";
+  std::string_view rest = line;
+  while (!rest.empty()) {
+    const ssize_t n = ::send(socket_.get(), rest.data(), rest.size(), MSG_NOSIGNAL);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return make_error(Code::unavailable, "QEMU hung up");
+    rest.remove_prefix(static_cast<std::size_t>(n));
+  }
+  for (;;) {
+    QARAX_TRY(json::Value message, read_message(call));
+    if (const auto* answer = message.find("return")) return *answer;
+    if (const auto* error = message.find("error")) {
+      const auto* text = error->find("desc");
+      return make_error(
+          Code::internal,
+          "QEMU refused " + std::string(command) + ": " +
+              (text != nullptr && text->as_string() != nullptr ? *text->as_string() : json::to_text(*error)),
+          "vmm-failed");
+    }
+    // Events come in between; what they say is asked for when it matters.
+    if (message.find("event") == nullptr)
+      return make_error(Code::internal, "QEMU's monitor answered " + json::to_text(message).substr(0, 200));
+  }
+}
+
+Status QmpClient::simple(const plugin::Call& call, std::string_view command) {
+  auto answer = execute(call, command);
+  if (!answer) return std::move(answer).error();
+  return Ok{};
+}
+
+Result<std::string> QmpClient::query_status(const plugin::Call& call) {
+  QARAX_TRY(const json::Value answer, execute(call, "query-status"));
+  const auto* status = answer.find("status");
+  if (status == nullptr || status->as_string() == nullptr)
+    return make_error(Code::internal, "QEMU's query-status has no status");
+  return *status->as_string();
+}
+
+}  // namespace qarax::qemu

@@ -1,0 +1,37 @@
+// One conversation with QEMU's monitor (QMP): connect, greeting, capabilities, commands. Not thread-safe. A peer that
+// hangs, talks garbage or hangs up is an error within the call's limits.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "listen.hpp"
+#include "qarax/plugin/call.hpp"
+#include "qarax/plugin/json.hpp"
+
+namespace qarax::qemu {
+
+class QmpClient {
+ public:
+  // Returns after qmp_capabilities. `most_ms`: a limit of its own, below the call's deadline. UNAVAILABLE: nobody
+  // there.
+  static Result<QmpClient> connect(const plugin::Call& call, const std::string& run_dir, int most_ms);
+
+  Result<std::string> query_status(const plugin::Call& call);  // running, paused, prelaunch, shutdown, io-error, …
+  Status cont(const plugin::Call& call) { return simple(call, "cont"); }
+  Status stop(const plugin::Call& call) { return simple(call, "stop"); }
+  Status system_powerdown(const plugin::Call& call) { return simple(call, "system_powerdown"); }
+  Status system_reset(const plugin::Call& call) { return simple(call, "system_reset"); }
+
+ private:
+  QmpClient(Socket socket, int most_ms) : socket_(std::move(socket)), most_ms_(most_ms) {}
+  Status simple(const plugin::Call& call, std::string_view command);
+  Result<json::Value> execute(const plugin::Call& call, std::string_view command);
+  Result<json::Value> read_message(const plugin::Call& call);
+
+  Socket socket_;
+  int most_ms_;
+  std::string buffer_;
+};
+
+}  // namespace qarax::qemu

@@ -1,0 +1,122 @@
+#include "qmp_client.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <thread>
+
+namespace qarax::qemu {
+namespace {
+
+constexpr const char* kGreeting = "{\"QMP\": {\"version\": {}, \"capabilities\": []}}\r\n";
+
+// A monitor that plays a script: sends the first piece on connect, the next after each line that it gets.
+class ScriptedMonitor {
+ public:
+  explicit ScriptedMonitor(std::vector<std::string> script) : script_(std::move(script)) {
+    char name[] = "/tmp/qarax-qmp-XXXXXX";
+    dir_ = mkdtemp(name);
+    auto socket = listen_unix(dir_, "monitor.sock");
+    EXPECT_TRUE(socket);
+    listener_ = std::move(*socket);
+    thread_ = std::thread([this] { play(); });
+  }
+  ~ScriptedMonitor() {
+    ::shutdown(listener_.get(), SHUT_RDWR);
+    thread_.join();
+    std::filesystem::remove_all(dir_);
+  }
+  const std::string& dir() const { return dir_; }
+  std::string received;
+
+ private:
+  void play() {
+    const Socket peer(::accept(listener_.get(), nullptr, nullptr));
+    if (peer.get() < 0) return;
+    char c = 0;
+    for (std::size_t i = 0; i < script_.size(); ++i) {
+      if (i > 0) {
+        do {
+          if (::recv(peer.get(), &c, 1, 0) != 1) return;
+          received.push_back(c);
+        } while (c != '\n');
+      }
+      if (script_[i] == "<close>") return;
+      static_cast<void>(::send(peer.get(), script_[i].data(), script_[i].size(), MSG_NOSIGNAL));
+    }
+    while (::recv(peer.get(), &c, 1, 0) == 1) {
+    }
+  }
+  std::vector<std::string> script_;
+  std::string dir_;
+  Socket listener_;
+  std::thread thread_;
+};
+
+class Qmp : public testing::Test {
+ protected:
+  Qmp() {
+    raw_.size = sizeof raw_;
+    raw_.cancel_fd = -1;
+  }
+  qarax_call raw_{};
+  plugin::Call call_{&raw_};
+};
+
+TEST_F(Qmp, GreetsAndSkipsEvents) {
+  ScriptedMonitor monitor({kGreeting, "{\"return\": {}}\r\n",
+                           "{\"event\": \"RESUME\", \"data\": {}}\r\n{\"return\": {\"status\": \"running\"}}\r\n"});
+  auto client = QmpClient::connect(call_, monitor.dir(), 2000);
+  ASSERT_TRUE(client) << client.error().message;
+  const auto status = client->query_status(call_);
+  ASSERT_TRUE(status) << status.error().message;
+  EXPECT_EQ(*status, "running");
+}
+
+TEST_F(Qmp, AnErrorReplyIsQuoted) {
+  ScriptedMonitor monitor({kGreeting, "{\"return\": {}}\r\n",
+                           "{\"error\": {\"class\": \"GenericError\", \"desc\": \"no such thing\"}}\r\n"});
+  auto client = QmpClient::connect(call_, monitor.dir(), 2000);
+  ASSERT_TRUE(client);
+  const auto done = client->cont(call_);
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().message, "QEMU refused cont: no such thing");
+}
+
+TEST_F(Qmp, GarbageHangAndHangUpAreErrors) {
+  {
+    ScriptedMonitor monitor({"hello\n"});
+    EXPECT_EQ(QmpClient::connect(call_, monitor.dir(), 2000).error().code, Code::internal);
+  }
+  {
+    ScriptedMonitor monitor({"{\"QMP\": "});
+    EXPECT_EQ(QmpClient::connect(call_, monitor.dir(), 50).error().code, Code::deadline_exceeded);
+  }
+  {
+    ScriptedMonitor monitor({kGreeting, "<close>"});
+    EXPECT_EQ(QmpClient::connect(call_, monitor.dir(), 2000).error().code, Code::unavailable);
+  }
+  {
+    ScriptedMonitor monitor({"{\"surprise\": 1}\r\n"});
+    EXPECT_EQ(QmpClient::connect(call_, monitor.dir(), 2000).error().code, Code::internal);
+  }
+}
+
+TEST_F(Qmp, CancelEndsAWait) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  ASSERT_EQ(write(ends[1], "x", 1), 1);
+  raw_.cancel_fd = ends[0];
+  ScriptedMonitor monitor({""});
+  EXPECT_EQ(QmpClient::connect(call_, monitor.dir(), 60000).error().code, Code::cancelled);
+  close(ends[0]);
+  close(ends[1]);
+}
+
+TEST_F(Qmp, NobodyThere) { EXPECT_EQ(QmpClient::connect(call_, "/nonexistent", 50).error().code, Code::not_found); }
+
+}  // namespace
+}  // namespace qarax::qemu

@@ -1,0 +1,64 @@
+// The plugin's part of the node's config, and what a VM may ask of it in `config`.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "qarax/plugin/fields.hpp"
+
+namespace qarax::qemu {
+
+enum class AcceleratorChoice { automatic, kvm, tcg };
+
+struct Settings {
+  std::string binary{};  // empty: qemu-system-x86_64 in /usr/bin or /usr/local/bin
+  AcceleratorChoice accelerator = AcceleratorChoice::automatic;
+  std::string machine = "q35";
+  std::string probe_kernel{};  // what the KVM trial boots; the node gives its default kernel
+  std::string probe_initramfs{};
+  std::int64_t probe_timeout_ms = 5000;
+  bool sandbox = true;  // QEMU's own seccomp filter
+};
+
+// VmSpec.config for this plugin.
+struct VmOptions {
+  std::string cpu{};  // -cpu; empty: host under KVM, max under TCG
+};
+
+constexpr std::string_view kConfigSchema = R"({"type":"object","additionalProperties":false,"properties":{)"
+                                           R"("binary":{"type":"string"},)"
+                                           R"("accelerator":{"type":"string","enum":["auto","kvm","tcg"]},)"
+                                           R"("machine":{"type":"string","enum":["q35","pc"]},)"
+                                           R"("probe_kernel":{"type":"string"},)"
+                                           R"("probe_initramfs":{"type":"string"},)"
+                                           R"("probe_timeout_ms":{"type":"integer","minimum":100,"maximum":120000},)"
+                                           R"("sandbox":{"type":"boolean"}}})";
+constexpr std::string_view kVmOptionsSchema =
+    R"({"type":"object","additionalProperties":false,"properties":{"cpu":{"type":"string","description":"CPU model, as qemu-system-x86_64 -cpu help lists them."}}})";
+
+}  // namespace qarax::qemu
+
+namespace qarax {
+template <>
+struct EnumNames<qemu::AcceleratorChoice> {
+  static constexpr std::string_view kNames[] = {"auto", "kvm", "tcg"};
+  static constexpr qemu::AcceleratorChoice kUnknown = qemu::AcceleratorChoice::automatic;
+};
+template <>
+struct Fields<qemu::Settings> {
+  using T = qemu::Settings;
+  static constexpr std::string_view kName = "qemu config";
+  static constexpr auto kTable = std::make_tuple(
+      field<&T::binary>("binary"), field<&T::accelerator>("accelerator"), field<&T::machine>("machine"),
+      field<&T::probe_kernel>("probe_kernel"), field<&T::probe_initramfs>("probe_initramfs"),
+      field<&T::probe_timeout_ms>("probe_timeout_ms").min(100).max(120000), field<&T::sandbox>("sandbox"));
+};
+QARAX_FIELDS_COMPLETE(qemu::Settings);
+template <>
+struct Fields<qemu::VmOptions> {
+  static constexpr std::string_view kName = "qemu VM options";
+  static constexpr auto kTable = std::make_tuple(field<&qemu::VmOptions::cpu>("cpu").max(64));
+};
+QARAX_FIELDS_COMPLETE(qemu::VmOptions);
+}  // namespace qarax
