@@ -145,7 +145,7 @@ int serve(const ServerConfig& config, const CommandLine& line) {
     const Status written = core::write_file_durably(line.port_file, std::to_string(server.port()) + "\n", 0644);
     if (!written) return fail(written.error());
   }
-  log->info("qarax-server {} listening on {} database={}", QARAX_VERSION, url_of(config, server.port()),
+  log->info("qarax-server listening on {} version={} database={}", url_of(config, server.port()), QARAX_VERSION,
             core::log_value(config.database_path));
 
   const int number = signals.wait();
