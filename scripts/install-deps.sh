@@ -1,0 +1,112 @@
+#!/usr/bin/env bash
+# Installs what qarax needs on Debian 12 and 13: install-deps.sh [--run-only|--test]
+#   (nothing)    build and run           --run-only  a VM host that doesn't build
+#   --test       build, run and test     --list      print the packages and end
+# The names stand in third_party/packages. A second run sees that nothing is missing, in well under a second, without
+# network and without root.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+. "$here/lib/common.sh"
+lists=$here/../third_party/packages
+
+sets=(build run)
+list_only=
+for arg; do
+  case $arg in
+    --run-only) sets=(run) ;;
+    --test) sets=(build run test) ;;
+    --list) list_only=1 ;;
+    -h | --help) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit ;;
+    *) fail "unknown argument $arg" -- "$0 --help" ;;
+  esac
+done
+
+supported() {
+  local id= version= arch
+  if [ -r /etc/os-release ]; then
+    id=$(. /etc/os-release && printf %s "${ID:-}")
+    version=$(. /etc/os-release && printf %s "${VERSION_ID:-}")
+  fi
+  arch=$(uname -m)
+  if [ "$arch" = x86_64 ] && command -v dpkg-query >/dev/null; then
+    case $id-$version in debian-12 | debian-13) return ;; esac
+    [ -n "${QARAX_ANY_DEBIAN:-}" ] && return
+  fi
+  fail "this is ${id:-an unknown system} ${version:-of unknown version} on $arch; qarax builds on Debian 12 and 13, x86_64" -- \
+    "use a container, e.g. docker run -it -v \"\$PWD\":/src debian:13 /src/scripts/install-deps.sh, or, on a relative of Debian with the same packages, QARAX_ANY_DEBIAN=1 $0"
+}
+
+# Sets `missing`: those of the packages given that aren't installed.
+find_missing() {
+  local status name pkg
+  local -A have=()
+  # dpkg-query answers 1 for a name that it has never seen, which is just what's asked.
+  while read -r status name; do
+    case $status in ii | hi) have[$name]=1 ;; esac
+  done < <(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' "$@" 2>/dev/null || true)
+  missing=()
+  for pkg; do
+    [ -n "${have[$pkg]:-}" ] || missing+=("$pkg")
+  done
+}
+
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -- "$@"; fi; }
+apt() { as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C apt-get -q -y -o DPkg::Lock::Timeout=120 -o Acquire::Retries=3 "$@"; }
+
+update() {
+  logged "$logs/apt-update.log" apt update && return
+  sleep 2
+  logged "$logs/apt-update.log" apt update ||
+    say "apt-get update had errors (one broken source is enough; log: $logs/apt-update.log): going on with what it got"
+}
+
+# A newer qemu-utils, from backports, breaks the distribution's qemu-system-common: apt then refuses, or removes the
+# tool that somebody uses. Either QEMU comes in the version that the tool has, or the tool in the version that QEMU has.
+qemu_family() {
+  local have candidate pkg
+  have=$(dpkg-query -W -f '${db:Status-Abbrev} ${Version}' qemu-utils 2>/dev/null | sed -n 's/^ii  *//p') || true
+  candidate=$(apt-cache policy qemu-system-x86 | awk '$1 == "Candidate:" { print $2 }')
+  [ -n "$have" ] && [ "$have" != "$candidate" ] || return 0
+  if apt-cache madison qemu-system-x86 | awk '{ print $3 }' | grep -qxF -- "$have"; then
+    say "qemu-utils $have is installed: QEMU in the same version"
+    for pkg in qemu-system-x86 qemu-system-common qemu-system-data; do
+      pinned+=("$pkg=$(apt-cache madison "$pkg" | awk '{ print $3 }' | grep -xF -- "$have" || echo "$have")")
+    done
+    return
+  fi
+  say "qemu-utils $have is installed, from a source that is no longer here: it comes in QEMU's version, $candidate"
+  for pkg in qemu-utils qemu-block-extra; do
+    dpkg-query -W -f '${db:Status-Abbrev}' "$pkg" 2>/dev/null | grep -q ^ii && pinned+=("$pkg=$candidate")
+  done
+  return 0
+}
+
+supported
+mapfile -t wanted < <(for set in "${sets[@]}"; do listed "$lists/$set.debian.txt"; done | sort -u)
+[ -n "$list_only" ] && { printf '%s\n' "${wanted[@]}"; exit; }
+[ ${#wanted[@]} -gt 0 ] || fail "no package lists in $lists"
+find_missing "${wanted[@]}"
+if [ ${#missing[@]} = 0 ]; then
+  say "dependencies: all ${#wanted[@]} packages are here"
+  exit
+fi
+
+step "install ${#missing[@]} packages"
+say "missing: ${missing[*]}"
+if [ "$(id -u)" != 0 ]; then
+  command -v sudo >/dev/null ||
+    fail "not root, and there is no sudo" -- "as root: apt-get install --no-install-recommends ${missing[*]}"
+  [ -t 0 ] || sudo -n true 2>/dev/null ||
+    fail "sudo wants a password and there is no terminal to ask on" -- "as root: apt-get install --no-install-recommends ${missing[*]}"
+  sudo -v || fail "sudo was refused" -- "as root: apt-get install --no-install-recommends ${missing[*]}"
+fi
+logs=$(mktemp -d "${TMPDIR:-/tmp}/qarax-install.XXXXXX")
+update
+pinned=()
+case " ${missing[*]} " in *" qemu-system-x86 "*) qemu_family ;; esac
+must "$logs/apt-install.log" apt install --no-install-recommends --allow-downgrades "${missing[@]}" "${pinned[@]}"
+installed=${#missing[@]}
+find_missing "${wanted[@]}"
+[ ${#missing[@]} = 0 ] || fail "apt-get succeeded, but these are still missing: ${missing[*]}" -- "look into the log"
+rm -rf "$logs"
+say "installed $installed packages"

@@ -1,0 +1,83 @@
+# Shell helpers of our scripts: what runs, for how long, and when it fails which step, why and where the log is.
+# Source it: . "$(dirname "$0")/lib/common.sh". Needs bash 5.
+#
+#   step NAME…            from here on a failure is named as NAME's
+#   say TEXT…             one line with the elapsed time
+#   fail TEXT… [-- WAY…]  the step, TEXT, the last log's place, the way out; ends the script with 1
+#   logged LOG CMD…       runs CMD with its output in LOG, a line of progress now and then; answers CMD's exit code
+#   must LOG CMD…         the same, and a failure ends the script with the tail of LOG
+#
+# QARAX_STARTED, exported, keeps one clock over scripts that call each other.
+
+: "${QARAX_STARTED:=$EPOCHREALTIME}"
+export QARAX_STARTED
+QARAX_STEP=
+QARAX_LOG=
+
+elapsed() {
+  local now=${EPOCHREALTIME/[.,]/} then=${QARAX_STARTED/[.,]/} tenths
+  tenths=$(((now - then) / 100000))
+  printf '%d.%d' $((tenths / 10)) $((tenths % 10))
+}
+
+say() { printf '[%6s s] %s\n' "$(elapsed)" "$*"; }
+
+step() {
+  QARAX_STEP=$*
+  QARAX_LOG=
+  say "$*"
+}
+
+fail() {
+  local why=() way=
+  while [ $# -gt 0 ]; do
+    [ "$1" = -- ] && { shift; way=$*; break; }
+    why+=("$1")
+    shift
+  done
+  {
+    printf '\n[%6s s] FAILED%s: %s\n' "$(elapsed)" "${QARAX_STEP:+ at \"$QARAX_STEP\"}" "${why[*]}"
+    [ -n "$QARAX_LOG" ] && printf '  log: %s\n' "$QARAX_LOG"
+    [ -n "$way" ] && printf '  way out: %s\n' "$way"
+  } >&2
+  exit 1
+}
+
+# The last line worth showing of a log: ninja's "[3/90] …", apt's "Unpacking …".
+last_line() { tail -c 2000 "$1" 2>/dev/null | tr '\r' '\n' | grep -v '^[[:space:]]*$' | tail -n 1 | cut -c 1-100; }
+
+logged() {
+  local log=$1 pid shown= line waited=0 every=50
+  shift
+  QARAX_LOG=$log
+  mkdir -p "$(dirname "$log")"
+  [ -t 1 ] && every=5
+  "$@" >"$log" 2>&1 </dev/null &
+  pid=$!
+  # A signal that ends the script must not leave what it waits for behind.
+  trap 'kill "$pid" 2>/dev/null; wait "$pid" 2>/dev/null; exit 130' INT TERM
+  while kill -0 "$pid" 2>/dev/null; do
+    sleep 0.2
+    waited=$((waited + 1))
+    [ $((waited % every)) = 0 ] || continue
+    line=$(last_line "$log")
+    [ -n "$line" ] && [ "$line" != "$shown" ] || continue
+    shown=$line
+    if [ -t 1 ]; then printf '\r\033[K[%6s s]   %s' "$(elapsed)" "$line"; else say "  $line"; fi
+  done
+  [ -t 1 ] && [ -n "$shown" ] && printf '\r\033[K'
+  trap - INT TERM
+  wait "$pid"
+}
+
+must() {
+  local code=0
+  logged "$@" || code=$?
+  [ $code = 0 ] && return
+  shift
+  { printf '\n'; tail -n 15 "$QARAX_LOG" | sed 's/^/  | /'; } >&2
+  fail "\"$*\" ended with $code"
+}
+
+# The names in a package list, without its comments.
+listed() { sed -e 's/#.*//' -e 's/[[:space:]]*$//' -e '/^$/d' "$@" | sort -u; }
