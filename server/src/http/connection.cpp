@@ -16,6 +16,7 @@ constexpr std::size_t kInlineBody = std::size_t{8} * 1024;     // copied behind 
 constexpr std::size_t kKeptCapacity = std::size_t{64} * 1024;  // buffers beyond are given back after a reply
 constexpr std::size_t kMaxDiscard = std::size_t{4} * 1024 * 1024;
 constexpr std::chrono::milliseconds kDiscardTime{2000};
+constexpr std::chrono::milliseconds kDiscardTimeAtStop{300};
 
 void reset(Request& request) {
   request.method.clear();
@@ -298,7 +299,7 @@ Connection::Step Connection::start_discard() {
   if (!discard_ && buffer_.empty()) return Next::close;
   transport_->end_writing();
   phase_ = Phase::discard;
-  deadline_ = Clock::now() + kDiscardTime;
+  deadline_ = Clock::now() + (services_.draining.load(std::memory_order_relaxed) ? kDiscardTimeAtStop : kDiscardTime);
   return std::nullopt;
 }
 

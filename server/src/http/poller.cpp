@@ -25,7 +25,7 @@ constexpr std::uint64_t kListener = 0;
 constexpr std::uint64_t kWake = 1;
 constexpr int kStallMs = 10;
 constexpr std::chrono::milliseconds kDescriptorPause{100};
-constexpr std::chrono::milliseconds kDrainPatience{2000};  // for peers that are slow to send or to read
+constexpr std::chrono::milliseconds kDrainPatience{1500};  // for peers that are slow to send or to read
 
 std::string peer_text(const sockaddr_storage& address) {
   std::array<char, INET6_ADDRSTRLEN> text{};
