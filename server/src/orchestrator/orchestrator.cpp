@@ -291,8 +291,9 @@ void Orchestrator::decided(const JobRecord& job, const CommandOutcome& outcome) 
   std::optional<Error> error = outcome.error;
   if (error) {
     const VmPtr now = vm ? vm : store_.vm(job.vm_id);
-    *error = std::move(*error).context("VM " + (now ? now->name : job.vm_id) + " could not " +
-                                       std::string(core::to_string(job.action)));
+    // In place: assigned to itself it would move its own text away.
+    static_cast<void>(std::move(*error).context("VM " + (now ? now->name : job.vm_id) + " could not " +
+                                                std::string(core::to_string(job.action))));
     if (error->reason.empty()) error->reason = "vmm-failed";
     core::logger("jobs")->error("{} failed vm={} job={} reason={}", core::to_string(job.action), job.vm_id, job.id,
                                 core::log_value(error->message));
