@@ -134,7 +134,12 @@ Result<VmStatus> Manager::start(const VmPtr& vm, const Operation& operation) {
   document.incarnation = command.incarnation;
   document.boot_identity = core::boot_identity();
   document.spec = wanted.spec;
-  QARAX_TRY(document.boot, boot_files_.files_for(wanted.boot_source_id));
+  auto boot = boot_files_.files_for(wanted.boot_source_id);
+  // Not every hypervisor boots a kernel: whether the lack of a default one matters is the plugin's to say.
+  if (boot)
+    document.boot = std::move(*boot);
+  else if (boot.error().reason != "no-boot-source")
+    return std::move(boot).error();
   document.resolved = wanted.resolved;
   if (!document.resolved) {
     QARAX_TRY(document.resolved, driver->resolve(call, {wanted.spec}));

@@ -138,6 +138,11 @@ VmStatus Qemu::ended(const Process& process) const {
 
 Result<VmStatus> Qemu::start(plugin::Call& call, const StartArgs& args) {
   if (binary_.empty()) return make_error(Code::failed_precondition, no_binary_, "hypervisor-unavailable");
+  if (args.boot.kernel.empty())
+    return make_error(
+        Code::failed_precondition,
+        "the VM names no boot source and this node has no default kernel; set boot.kernel in the node's config",
+        "boot-files-missing");
   QARAX_TRY(const Verdict verdict, accelerator_.settled(call));
   if (verdict.accelerator.empty())
     return make_error(Code::failed_precondition, "the node's config demands KVM: " + verdict.evidence,
