@@ -49,6 +49,9 @@ function(qarax_program NAME)
   install(TARGETS ${NAME} RUNTIME DESTINATION bin)
 endfunction()
 
+# What ThreadSanitizer is run on: the tests with the label tsan, and what they need.
+add_custom_target(qarax_tsan_tests)
+
 function(qarax_test NAME)
   if(NOT QARAX_TESTS)
     return()
@@ -62,4 +65,7 @@ function(qarax_test NAME)
   endif()
   add_test(NAME ${NAME} COMMAND ${NAME})
   set_tests_properties(${NAME} PROPERTIES TIMEOUT 180 LABELS "${A_LABELS}")
+  if("tsan" IN_LIST A_LABELS)
+    add_dependencies(qarax_tsan_tests ${NAME})
+  endif()
 endfunction()

@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# Every test of qarax, from a bare machine on: test.sh [STEP…]
+#   steps, in this order: deps format unit guest e2e asan tsan tidy
+# Without arguments all of them; a step needs those before it to have run once.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+. "$root/scripts/lib/common.sh"
+. "$root/scripts/lib/python.sh"
+cd "$root"
+logs=$root/build/logs
+env=$root/build/venv
+jobs=$(nproc)
+mkdir -p "$logs"
+export CCACHE_MAXSIZE=${CCACHE_MAXSIZE:-5G}
+
+build() { # PRESET [TARGET…]
+  local preset=$1
+  shift
+  step "build $preset"
+  must "$logs/configure-$preset.log" cmake --preset "$preset"
+  must "$logs/build-$preset.log" cmake --build "build/$preset" -j "$jobs" ${1:+--target "$@"}
+}
+
+run_ctest() { # PRESET [ARGUMENTS…]
+  local preset=$1
+  shift
+  step "unit tests, $preset"
+  ctest --test-dir "build/$preset" --output-on-failure -j "$jobs" "$@" || fail "unit tests failed ($preset)" -- "ctest --test-dir build/$preset --rerun-failed --output-on-failure"
+}
+
+run_e2e() { # PRESET [PYTEST ARGUMENTS…]
+  local preset=$1 status=0
+  shift
+  step "end-to-end tests, $preset"
+  python_env "$env" "$root/e2e"
+  export QARAX_BUILD=$root/build/$preset QARAX_GUEST_DIR=$root/build/guest PYTHONDONTWRITEBYTECODE=1
+  (cd e2e && "$env/bin/python" -m pytest -q -p no:cacheprovider -n 2 -m 'not serial' "$@") || status=$?
+  # 5: these arguments left nothing to run.
+  [ "$status" = 0 ] || [ "$status" = 5 ] || fail "end-to-end tests failed ($preset)" -- "cd e2e && QARAX_BUILD=$QARAX_BUILD $env/bin/python -m pytest -x"
+  status=0
+  (cd e2e && "$env/bin/python" -m pytest -q -p no:cacheprovider -m serial "$@") || status=$?
+  [ "$status" = 0 ] || [ "$status" = 5 ] || fail "end-to-end tests failed ($preset, serial)" -- "cd e2e && QARAX_BUILD=$QARAX_BUILD $env/bin/python -m pytest -x -m serial"
+}
+
+sources() { git ls-files '*.cpp' '*.hpp' '*.c' '*.h'; }
+
+step_deps() { step "install what is missing"; "$root/scripts/install-deps.sh" --test; }
+step_format() {
+  step "clang-format"
+  sources | xargs clang-format --dry-run --Werror 2>"$logs/format.log" || { head -n 20 "$logs/format.log" >&2; fail "some files aren't formatted" -- "git ls-files '*.cpp' '*.hpp' '*.c' '*.h' | xargs clang-format -i"; }
+}
+step_unit() { build dev; run_ctest dev; }
+step_guest() { step "make the guest"; must "$logs/guest.log" "$root/e2e/guest/build.sh" "$root/build/guest"; }
+step_e2e() { run_e2e dev; }
+step_asan() {
+  build asan
+  # Plugins are never unloaded by design, and the agent leaves by _exit: leaks are looked for in the unit tests.
+  ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 run_ctest asan
+  ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 run_e2e asan test_vm_lifecycle.py test_bad_input.py
+}
+step_tsan() {
+  build tsan qarax_tsan_tests
+  TSAN_OPTIONS="suppressions=$root/scripts/tsan.supp second_deadlock_stack=1" run_ctest tsan -L tsan
+}
+step_tidy() {
+  step "clang-tidy"
+  [ -f build/dev/compile_commands.json ] || build dev
+  git ls-files '*.cpp' '*.c' | grep -vE '(_test\.cpp|/fixtures/|^e2e/|^plugin-sdk/(template|tests)/|testing/)' |
+    xargs -P "$jobs" -n 4 clang-tidy --quiet -p build/dev >"$logs/tidy.log" 2>&1 ||
+    { grep -E 'error:|warning:' "$logs/tidy.log" | sort -u | head -n 40 >&2; fail "clang-tidy has findings" -- "read $logs/tidy.log"; }
+}
+
+all=(deps format unit guest e2e asan tsan tidy)
+for one in "${@:-${all[@]}}"; do
+  declare -F "step_$one" >/dev/null || fail "unknown step $one" -- "steps: ${all[*]}"
+  "step_$one"
+done
+say "all passed: ${*:-${all[*]}}"
