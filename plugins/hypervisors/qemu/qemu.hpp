@@ -40,8 +40,8 @@ class Qemu final : public plugin::Hypervisor,
 
   plugin::Host& host_;
   Settings settings_;
+  std::string no_binary_;  // why there is none; before binary_, whose initialiser writes it
   std::string binary_;     // empty: there is none
-  std::string no_binary_;  // why
   std::string version_;
   Accelerator accelerator_;
 };
