@@ -96,6 +96,7 @@ void SqliteStore::load() {
     if (vm.observed.status.state == VmState::running || vm.observed.status.state == VmState::paused) {
       vm.observed.status.state = VmState::unknown;
       vm.observed.status.status_reason = "not heard of since the server's start";
+      vm.observed.session.clear();  // whatever the node says next is newer, also what it said before
     }
     for (const auto& [id, job] : jobs_) {
       if (job.vm_id != vm.id) continue;
@@ -294,6 +295,7 @@ void SqliteStore::lose_host(const std::string& host_id, const std::string& reaso
     memory_.update(vm->id, [&](VmRecord& changed) {
       changed.observed.status.state = VmState::unknown;
       changed.observed.status.status_reason = reason;
+      changed.observed.session.clear();  // the node's next snapshot counts, even if nothing has changed since
       changed.observed.status.can.clear();
       return true;
     });
