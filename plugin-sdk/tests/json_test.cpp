@@ -92,7 +92,7 @@ TEST(Json, DepthIsBounded) {
   for (int i = 0; i < 65; ++i) objects += R"({"a":)";
   EXPECT_EQ(parse(objects).error().details[0].detail, "nested deeper than 64 levels");
   std::string scalar = "1";
-  for (int i = 0; i < 64; ++i) scalar = "[" + scalar + "]";
+  for (int i = 0; i < 64; ++i) scalar.insert(0, "[").append("]");
   EXPECT_TRUE(parse(scalar)) << "a scalar inside 64 arrays";
 }
 

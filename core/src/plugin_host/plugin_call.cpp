@@ -49,7 +49,7 @@ PluginCall::PluginCall(const CallContext& context, bool takes_fds) : context_(co
   raw_.error = &put_error;
 }
 
-Result<std::string> PluginCall::finish(const std::string& what, std::int32_t code, std::string thrown) {
+Result<std::string> PluginCall::finish(const std::string& what, std::int32_t code, const std::string& thrown) {
   const std::lock_guard lock(mutex_);
   if (!thrown.empty()) return make_error(Code::internal, what + " " + thrown, "plugin-exception");
   if (code == QARAX_OK) return std::move(document_);

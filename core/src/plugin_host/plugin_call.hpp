@@ -40,14 +40,14 @@ class PluginCall {
     } catch (...) {
       thrown = "threw across the border";
     }
-    return finish(what, code, std::move(thrown));
+    return finish(what, code, thrown);
   }
 
   bool has_document() const { return has_document_; }
   std::vector<Fd> take_fds() { return std::move(put_fds_); }
 
  private:
-  Result<std::string> finish(const std::string& what, std::int32_t code, std::string thrown);
+  Result<std::string> finish(const std::string& what, std::int32_t code, const std::string& thrown);
 
   static std::int32_t put(const qarax_call* call, qarax_text document) noexcept;
   static std::int32_t put_fd(const qarax_call* call, std::intptr_t fd, std::size_t* index) noexcept;

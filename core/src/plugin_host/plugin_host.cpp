@@ -295,10 +295,10 @@ std::string PluginHost::explain_missing(std::string_view name) const {
 Status PluginHost::refresh_description(std::string_view name) {
   LoadedHypervisor* loaded = hypervisor(name);
   if (loaded == nullptr) return make_error(Code::not_found, explain_missing(name));
-  QARAX_TRY(auto description, loaded->describe(context_for(impl_->options.describe_timeout_ms)));
+  QARAX_TRY(const auto description, loaded->describe(context_for(impl_->options.describe_timeout_ms)));
   const std::lock_guard lock(impl_->mutex);
   for (auto& plugin : impl_->plugins)
-    if (plugin->hypervisor.get() == loaded) plugin->record.description = std::move(description);
+    if (plugin->hypervisor.get() == loaded) plugin->record.description = description;
   return Ok{};
 }
 

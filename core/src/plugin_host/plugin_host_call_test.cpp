@@ -11,7 +11,6 @@
 namespace qarax::core::testing {
 namespace {
 
-using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 

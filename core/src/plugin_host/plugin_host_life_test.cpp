@@ -12,8 +12,6 @@
 
 #include "test_support.hpp"
 
-extern char** environ;
-
 namespace qarax::core::testing {
 namespace {
 

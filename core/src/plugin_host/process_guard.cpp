@@ -10,8 +10,6 @@
 #include <cstring>
 #include <string_view>
 
-extern char** environ;
-
 namespace qarax::core {
 namespace {
 

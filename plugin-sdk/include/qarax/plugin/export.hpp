@@ -125,7 +125,7 @@ class Entry {
         return fail(raw, make_error(Code::failed_precondition, named() + " needs a host of ABI 0.9 or newer"));
       auto decoded = decode<CreateArgs>(view(args), Unknown::refuse);
       if (!decoded) return refuse(raw, std::move(decoded).error());
-      *out = new Instance(host, *decoded);
+      *out = std::make_unique<Instance>(host, *decoded).release();  // destroy takes it back
       return static_cast<std::int32_t>(QARAX_OK);
     });
   }
