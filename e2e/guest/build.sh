@@ -23,7 +23,7 @@ out=${1:-$here/../../build/guest}
 mkdir -p "$out" || fail "cannot make $out"
 out=$(cd "$out" && pwd)
 
-step "make the guest"
+QARAX_STEP="make the guest"
 need() { command -v "$1" >/dev/null || fail "$1 is missing" -- "scripts/install-deps.sh --run-only"; }
 need dpkg-deb
 need apt-get

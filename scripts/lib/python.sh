@@ -7,7 +7,7 @@ python_env() {
   local env=$1 project=$2 list stamp wanted had=
   list=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../third_party/packages" && pwd)/python.txt
   stamp=$env/.qarax-made-from
-  wanted=$(cat "$list" "$project/pyproject.toml" "$project/uv.lock" 2>/dev/null | sha256sum; python3 --version; readlink -f "$env")
+  wanted=$(cat "$list" "$project/pyproject.toml" | sha256sum; python3 --version; readlink -f "$env")
   [ -r "$stamp" ] && had=$(cat "$stamp")
   [ "$had" = "$wanted" ] && return
   python3 -c 'import venv, ensurepip' 2>/dev/null ||
@@ -15,9 +15,7 @@ python_env() {
   rm -f "$stamp"
   [ -x "$env/bin/python" ] || must "$env.log" python3 -m venv "$env"
   must "$env.log" "$env/bin/python" -m pip install --quiet --disable-pip-version-check -r <(listed "$list")
-  # --no-install-project: the tests run from the source tree. --inexact: uv itself lives in the same environment.
-  # The lock file goes nowhere: minimum versions are the contract, the newest that fit are what runs.
-  VIRTUAL_ENV=$env UV_PROJECT_ENVIRONMENT=$env must "$env.log" "$env/bin/uv" sync --active --quiet --inexact \
-    --no-install-project --project "$project"
+  # Not "uv sync", which writes a lock file into the source tree (it may be read-only, and is nobody's build folder).
+  must "$env.log" "$env/bin/uv" pip install --quiet --python "$env/bin/python" -r "$project/pyproject.toml"
   printf '%s\n' "$wanted" >"$stamp"
 }
