@@ -60,25 +60,33 @@ update() {
     say "apt-get update had errors (one broken source is enough; log: $logs/apt-update.log): going on with what it got"
 }
 
+# Each version of a package that the sources have, the newest first.
+versions_of() { apt-cache madison "$1" | awk '{ print $3 }'; }
+
 # A newer qemu-utils, from backports, breaks the distribution's qemu-system-common: apt then refuses, or removes the
-# tool that somebody uses. Either QEMU comes in the version that the tool has, or the tool in the version that QEMU has.
+# tool that somebody uses. Either QEMU comes in the version that the tool has (with firmware as new as there is), or the
+# tool in the version that QEMU has. Sets `pinned`.
 qemu_family() {
-  local have candidate pkg
+  local have candidate pkg version
   have=$(dpkg-query -W -f '${db:Status-Abbrev} ${Version}' qemu-utils 2>/dev/null | sed -n 's/^ii  *//p') || true
   candidate=$(apt-cache policy qemu-system-x86 | awk '$1 == "Candidate:" { print $2 }')
   [ -n "$have" ] && [ "$have" != "$candidate" ] || return 0
-  if apt-cache madison qemu-system-x86 | awk '{ print $3 }' | grep -qxF -- "$have"; then
-    say "qemu-utils $have is installed: QEMU in the same version"
-    for pkg in qemu-system-x86 qemu-system-common qemu-system-data; do
-      pinned+=("$pkg=$(apt-cache madison "$pkg" | awk '{ print $3 }' | grep -xF -- "$have" || echo "$have")")
-    done
+  for pkg in qemu-system-x86 qemu-system-common qemu-system-data seabios ipxe-qemu; do
+    case $pkg in
+      qemu-*) version=$(versions_of "$pkg" | grep -xF -- "$have" | head -n 1) || true ;;
+      *) version=$(versions_of "$pkg" | head -n 1) ;;
+    esac
+    pinned+=("$pkg=$version")
+  done
+  if apt -s install --no-install-recommends qemu-system-x86 "${pinned[@]}" >"$logs/apt-plan.log" 2>&1; then
+    say "qemu-utils $have is installed: QEMU comes in the same version"
     return
   fi
-  say "qemu-utils $have is installed, from a source that is no longer here: it comes in QEMU's version, $candidate"
+  pinned=(--allow-downgrades)
   for pkg in qemu-utils qemu-block-extra; do
-    dpkg-query -W -f '${db:Status-Abbrev}' "$pkg" 2>/dev/null | grep -q ^ii && pinned+=("$pkg=$candidate")
+    dpkg-query -W -f '${db:Status-Abbrev}' "$pkg" 2>/dev/null | grep -q '^[ih]i' && pinned+=("$pkg=$candidate")
   done
-  return 0
+  say "qemu-utils $have is installed, and no QEMU of that version is to be had: it comes in QEMU's, $candidate"
 }
 
 supported
@@ -104,7 +112,7 @@ logs=$(mktemp -d "${TMPDIR:-/tmp}/qarax-install.XXXXXX")
 update
 pinned=()
 case " ${missing[*]} " in *" qemu-system-x86 "*) qemu_family ;; esac
-must "$logs/apt-install.log" apt install --no-install-recommends --allow-downgrades "${missing[@]}" "${pinned[@]}"
+must "$logs/apt-install.log" apt install --no-install-recommends "${missing[@]}" "${pinned[@]}"
 installed=${#missing[@]}
 find_missing "${wanted[@]}"
 [ ${#missing[@]} = 0 ] || fail "apt-get succeeded, but these are still missing: ${missing[*]}" -- "look into the log"
