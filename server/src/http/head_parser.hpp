@@ -12,8 +12,8 @@
 namespace qarax::http {
 
 struct HeadLimits {
-  std::size_t max_bytes = 16 * 1024;  // request line and all fields
-  std::size_t max_target = 8 * 1024;
+  std::size_t max_bytes = std::size_t{16} * 1024;  // request line and all fields
+  std::size_t max_target = std::size_t{8} * 1024;
   std::size_t max_fields = 100;
 };
 

@@ -22,9 +22,9 @@ struct Request {
   NamedValues query;   // decoded, in order, duplicates kept
   Headers headers;
   std::string body;
-  std::string request_id;       // 1–128 visible ASCII characters; echoed by the layer itself
-  std::string peer;             // "127.0.0.1:40312"
-  std::string_view route = "";  // the pattern that matched ("/vms/{id}"), lives as long as the router
+  std::string request_id;  // 1–128 visible ASCII characters; echoed by the layer itself
+  std::string peer;        // "127.0.0.1:40312"
+  std::string_view route;  // the pattern that matched ("/vms/{id}"), lives as long as the router
   bool tls = false;
 
   // The value of {name} in the matched pattern; empty only if the pattern has no such segment.

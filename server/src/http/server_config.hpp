@@ -19,13 +19,13 @@ struct ServerConfig {
   std::vector<std::string> allowed_hosts;
 
   HeadLimits head;
-  std::size_t max_body = 1024 * 1024;
+  std::size_t max_body = std::size_t{1024} * 1024;
   std::int64_t max_pending_bodies = 64LL * 1024 * 1024;  // of all requests being received
   std::size_t max_connections = 4096;                    // beyond: the oldest idle one goes, else 503
   int eager_threads = 32;  // made as requests come; each may wait on its connection for the next request
   int max_threads = 1024;  // handlers running at once; made only when requests wait
   int max_streams = 256;   // streamed replies at once, each on a thread of its own; beyond: 503
-  std::size_t thread_stack = 256 * 1024;
+  std::size_t thread_stack = std::size_t{256} * 1024;
 
   std::chrono::milliseconds read_timeout{10'000};   // from a request's first byte to its last
   std::chrono::milliseconds write_timeout{30'000};  // for a whole reply; for one piece of a stream

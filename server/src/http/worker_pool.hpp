@@ -24,7 +24,7 @@ class WorkerPool {
     std::string name;
     int eager = 1;  // up to so many threads a push makes one at once if none is free
     int max = 1;
-    std::size_t stack = 256 * 1024;
+    std::size_t stack = std::size_t{256} * 1024;
     std::chrono::milliseconds idle{10'000};
   };
 
