@@ -1,5 +1,7 @@
 #include "path_check.hpp"
 
+#include <grp.h>
+#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,6 +14,19 @@ namespace {
 
 Error refuse(std::string why) { return make_error(Code::failed_precondition, std::move(why), "plugin-path"); }
 
+// A group that is one user's alone, as Debian makes one for each user: with umask 002 everything of theirs is writable
+// by it.
+bool private_group(gid_t group, uid_t owner) {
+  const passwd* user = ::getpwuid(owner);  // main thread, as loading is
+  if (user == nullptr || user->pw_gid != group) return false;
+  const std::string name = user->pw_name;
+  const ::group* entry = ::getgrgid(group);
+  if (entry == nullptr || name != entry->gr_name) return false;
+  for (char** member = entry->gr_mem; *member != nullptr; ++member)
+    if (name != *member) return false;
+  return true;
+}
+
 // One component; `what` is it or a folder above it.
 Status check_component(const std::filesystem::path& what) {
   struct stat info {};
@@ -21,7 +36,8 @@ Status check_component(const std::filesystem::path& what) {
                   ", not to root or to the node's user " + std::to_string(::geteuid()) + "; chown it");
   if (S_ISLNK(info.st_mode)) return Ok{};  // a link has no rights of its own; where it leads is checked too
   const bool sticky = S_ISDIR(info.st_mode) && (info.st_mode & S_ISVTX) != 0;
-  if ((info.st_mode & (S_IWGRP | S_IWOTH)) != 0 && !sticky)
+  const bool group = (info.st_mode & S_IWGRP) != 0 && !private_group(info.st_gid, info.st_uid);
+  if ((group || (info.st_mode & S_IWOTH) != 0) && !sticky)
     return refuse(what.string() + " can be written by others; chmod go-w it");
   return Ok{};
 }

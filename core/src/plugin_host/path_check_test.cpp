@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <fstream>
 
@@ -10,18 +11,29 @@
 namespace qarax::core::testing {
 namespace {
 
-TEST(PluginPath, AStickyFolderIsFineAGroupWritableOneIsNot) {
+TEST(PluginPath, AStickyFolderIsFineAWritableOneIsNot) {
   const TempFolder folder;  // in /tmp, which is sticky and writable by all
   std::ofstream(folder.path("a.so")) << "x";
   ::chmod(folder.path("a.so").c_str(), 0644);
   EXPECT_TRUE(check_plugin_path(folder.path("a.so"), false));
   EXPECT_TRUE(check_plugin_path(folder.path(), true));
-  ::chmod(folder.path().c_str(), 0720);
+  ::chmod(folder.path().c_str(), 0702);
   const auto status = check_plugin_path(folder.path("a.so"), false);
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().message, folder.path() + " can be written by others; chmod go-w it");
-  ::chmod(folder.path().c_str(), 01720);
+  ::chmod(folder.path().c_str(), 01702);
   EXPECT_TRUE(check_plugin_path(folder.path("a.so"), false));
+}
+
+TEST(PluginPath, GroupsOfOneAndOfMany) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root to give a file to a group";
+  const TempFolder folder;
+  std::ofstream(folder.path("a.so")) << "x";
+  ::chmod(folder.path("a.so").c_str(), 0664);  // root's own group, nobody else in it
+  EXPECT_TRUE(check_plugin_path(folder.path("a.so"), false));
+  ASSERT_EQ(::chown(folder.path("a.so").c_str(), 0, 12345), 0);
+  EXPECT_EQ(check_plugin_path(folder.path("a.so"), false).error().message,
+            folder.path("a.so") + " can be written by others; chmod go-w it");
 }
 
 TEST(PluginPath, KindsOfFiles) {

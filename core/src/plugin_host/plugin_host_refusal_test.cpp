@@ -56,7 +56,7 @@ TEST_F(Refusal, Path) {
   ASSERT_EQ(::chmod(file.c_str(), 0777), 0);
   EXPECT_EQ(refused(file, LoadStep::path), file + " can be written by others; chmod go-w it");
   ASSERT_EQ(::chmod(file.c_str(), 0755), 0);
-  ASSERT_EQ(::chmod(folder_.path().c_str(), 0770), 0);
+  ASSERT_EQ(::chmod(folder_.path().c_str(), 0707), 0);
   EXPECT_EQ(refused(file, LoadStep::path), folder_.path() + " can be written by others; chmod go-w it");
   ASSERT_EQ(::chmod(folder_.path().c_str(), 0700), 0);
 
