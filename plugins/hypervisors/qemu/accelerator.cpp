@@ -35,13 +35,6 @@ bool cpu_has_virtualisation() {
   return false;
 }
 
-std::string fingerprint(const std::string& path) {
-  struct stat info {};
-  if (::stat(path.c_str(), &info) != 0) return path + ":none";
-  return path + ":" + std::to_string(info.st_size) + ":" + std::to_string(info.st_mtim.tv_sec) + "." +
-         std::to_string(info.st_mtim.tv_nsec);
-}
-
 std::string last_line(const std::string& text) {
   const std::size_t end = text.find_last_not_of(" \r\n\t");
   if (end == std::string::npos) return {};
@@ -54,6 +47,13 @@ std::string last_line(const std::string& text) {
 }
 
 }  // namespace
+
+std::string fingerprint(const std::string& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) return path + ":none";
+  return path + ":" + std::to_string(info.st_size) + ":" + std::to_string(info.st_mtim.tv_sec) + "." +
+         std::to_string(info.st_mtim.tv_nsec);
+}
 
 KvmFacts look_at_kvm(const char* device) {
   const int fd = ::open(device, O_RDWR | O_CLOEXEC);

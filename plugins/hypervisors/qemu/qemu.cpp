@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <fstream>
 #include <stdexcept>
@@ -14,6 +15,7 @@ constexpr int kMonitorFd = 10;  // their numbers inside QEMU
 constexpr int kSerialFd = 11;
 constexpr int kQmpMs = 10'000;  // QEMU answers in under a millisecond; under heavy load its main loop may starve
 constexpr int kGreetingMs = 30'000;
+constexpr std::int64_t kPressAgainMs = 1'000;
 constexpr std::int64_t kHandleFormat = 1;
 constexpr std::int64_t kVmmOverhead = 48LL
                                       << 20;  // QEMU 7.2's own memory beside the guest's, PSS of a q35 VM rounded up
@@ -39,9 +41,16 @@ std::string find_binary(const Settings& settings, std::string& why_not) {
   return {};
 }
 
-// "QEMU emulator version 7.2.22 (Debian …)" → 7.2.22
-std::string ask_version(plugin::Host& host, const std::string& binary) {
+// "QEMU emulator version 7.2.22 (Debian …)" → 7.2.22. Loading QEMU takes 40 ms, so the answer is kept for as long as
+// the program is the same: an agent's restart doesn't pay for it.
+std::string ask_version(plugin::Host& host, const std::string& binary, const std::string& state_dir) {
   if (binary.empty()) return {};
+  const std::string cache = state_dir.empty() ? "" : state_dir + "/qemu-version";
+  const std::string key = fingerprint(binary);
+  std::string kept_key;
+  std::string version;
+  if (std::ifstream kept(cache); std::getline(kept, kept_key) && kept_key == key && std::getline(kept, version))
+    return version;
   RunArgs run;
   run.argv = {binary, "--version"};
   const auto result = host.run(nullptr, run, 5000);
@@ -50,7 +59,9 @@ std::string ask_version(plugin::Host& host, const std::string& binary) {
   const std::size_t at = result->output.find(kMark);
   if (at == std::string::npos) return {};
   const std::size_t begin = at + kMark.size();
-  return result->output.substr(begin, result->output.find_first_of(" \n", begin) - begin);
+  version = result->output.substr(begin, result->output.find_first_of(" \n", begin) - begin);
+  if (!cache.empty()) std::ofstream(cache, std::ios::trunc) << key << '\n' << version << '\n';
+  return version;
 }
 
 std::string last_line(const std::string& log) {
@@ -68,7 +79,7 @@ Qemu::Qemu(plugin::Host& host, const CreateArgs& args)
     : host_(host),
       settings_(parse(args)),
       binary_(find_binary(settings_, no_binary_)),
-      version_(ask_version(host, binary_)),
+      version_(ask_version(host, binary_, args.state_dir)),
       accelerator_(host, settings_, binary_, args.state_dir) {}
 
 Result<Description> Qemu::describe(plugin::Call&) {
@@ -278,11 +289,18 @@ Result<VmStatus> Qemu::stop(plugin::Call& call, const StopArgs& args) {
       pressed = said && *said == "running" && qmp->system_powerdown(call);
     }
   }
-  if (pressed) {
-    const auto gone = host_.wait(&call, process, args.timeout_ms);
-    if (gone) return ended(*gone);
-    if (gone.error().code == Code::cancelled) return std::move(gone).error();
-    host_.log(plugin::LogLevel::warn, "the guest ignored the power button, killing it vm=" + args.vm.vm);
+  // A guest that still boots doesn't hear the button; it is pressed again until it does.
+  const std::int64_t until = plugin::monotonic_ns() + args.timeout_ms * 1'000'000;
+  while (pressed) {
+    const std::int64_t left = (until - plugin::monotonic_ns()) / 1'000'000;
+    const auto gone = host_.wait(&call, process, std::max<std::int64_t>(0, std::min(left, kPressAgainMs)));
+    if (gone && !gone->alive) return ended(*gone);
+    if (!gone && gone.error().code != Code::deadline_exceeded) return std::move(gone).error();
+    if (left <= kPressAgainMs || call.expired()) {
+      host_.log(plugin::LogLevel::warn, "the guest ignored the power button, killing it vm=" + args.vm.vm);
+      break;
+    }
+    if (auto qmp = QmpClient::connect(call, args.vm.run_dir, kQmpMs)) static_cast<void>(qmp->system_powerdown(call));
   }
   QARAX_CHECK(host_.kill(&call, process));
   QARAX_TRY(const Process last, host_.find(&call, process));
