@@ -11,7 +11,7 @@ namespace qarax::http {
 
 inline constexpr std::string_view kProblemBase = "https://qarax.dev/problems/";
 
-struct ProblemKind {
+struct ProblemKind {  // NOLINT(clang-analyzer-optin.performance.Padding): in the order one reads it
   std::string_view slug;
   int status;
   std::string_view title;
