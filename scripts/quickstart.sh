@@ -42,7 +42,7 @@ end_program() {
 request() { # METHOD PATH [BODY]
   curl --silent --show-error --fail-with-body --max-time 150 --noproxy '*' -X "$1" ${3:+-H 'Content-Type: application/json' -d "$3"} "$base$2"
 }
-field() { sed -n 's/.*"'"$1"'":"\([^"]*\)".*/\1/p' | head -n 1; }
+field() { grep -o "\"$1\":\"[^\"]*\"" | head -n 1 | cut -d '"' -f 4; } # the first of that name
 
 delete_vms() {
   local ids id
