@@ -48,6 +48,11 @@ sources() { git ls-files '*.cpp' '*.hpp' '*.c' '*.h'; }
 step_deps() { step "install what is missing"; "$root/scripts/install-deps.sh" --test; }
 step_format() {
   step "clang-format"
+  # Each version has its own taste: the tree follows Debian 12's.
+  if ! clang-format --version | grep -q 'version 14\.'; then
+    say "skipped: $(clang-format --version); the tree is formatted with version 14"
+    return
+  fi
   sources | xargs clang-format --dry-run --Werror 2>"$logs/format.log" || { head -n 20 "$logs/format.log" >&2; fail "some files aren't formatted" -- "git ls-files '*.cpp' '*.hpp' '*.c' '*.h' | xargs clang-format -i"; }
 }
 step_unit() { build dev; run_ctest dev; }

@@ -9,7 +9,6 @@
 #include <cstdio>
 #include <fstream>
 #include <iostream>
-#include <regex>
 #include <sstream>
 #include <string>
 
@@ -80,12 +79,21 @@ Value schemas_document() {
 
 // ---- YAML writing ----
 
+// Plain text stays bare where YAML can't take it for anything else.
+bool is_plain(const std::string& text) {
+  static constexpr std::string_view kInner = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_ ./$-";
+  static constexpr std::string_view kWords[] = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"};
+  std::string lower = text;
+  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || c == '_' || c == '$'; };
+  return !text.empty() && letter(lower.front()) && text.find_first_not_of(kInner) == std::string::npos &&
+         text.back() != ' ' && text.back() != '-' && text.back() != '$' &&
+         std::find(std::begin(kWords), std::end(kWords), lower) == std::end(kWords);
+}
+
 std::string scalar(const Value& value) {
   const auto* text = value.as_string();
-  if (text == nullptr) return to_text(value);
-  static const std::regex kPlain("[A-Za-z_$][A-Za-z0-9_ ./$-]*[A-Za-z0-9_./]|[A-Za-z_]");
-  static const std::regex kWord("(?:true|false|null|yes|no|on|off|y|n)", std::regex::icase);
-  return std::regex_match(*text, kPlain) && !std::regex_match(*text, kWord) ? *text : to_text(value);
+  return text != nullptr && is_plain(*text) ? *text : to_text(value);
 }
 
 std::string flow(const Value& value) {

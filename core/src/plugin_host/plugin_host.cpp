@@ -2,13 +2,12 @@
 
 #include <algorithm>
 #include <chrono>
-#include <condition_variable>
 #include <deque>
 #include <filesystem>
 #include <mutex>
-#include <thread>
 
 #include "config_check.hpp"
+#include "ending.hpp"
 #include "host_tables.hpp"
 #include "interfaces.hpp"
 #include "path_check.hpp"
@@ -29,67 +28,6 @@ struct Plugin {
   PluginRecord record;
   HostTables* host = nullptr;  // never destroyed
   std::unique_ptr<TableHypervisor> hypervisor;
-};
-
-// What a plugin that hangs may still use. Reachable for the leak checker, never freed.
-struct Abandoned {
-  std::unique_ptr<TableHypervisor> hypervisor;
-  std::unique_ptr<std::thread> thread;
-};
-void abandon(Abandoned what) {
-  static std::mutex mutex;
-  static auto& all = *new std::vector<Abandoned>;
-  const std::lock_guard lock(mutex);
-  all.push_back(std::move(what));
-}
-
-// The end of one instance, in a thread of its own, so that one that hangs can be left behind without holding up the
-// others.
-class Ending {
- public:
-  enum class Phase { waiting, destroying, done };
-
-  // Waits until `until` for the calls in flight, then destroys. `hypervisor` outlives the thread.
-  Ending(TableHypervisor& hypervisor, Clock::time_point until) : shared_(std::make_shared<Shared>()) {
-    thread_ = std::make_unique<std::thread>([shared = shared_, &hypervisor, until] {
-      if (!hypervisor.close(until)) return;
-      shared->enter(Phase::destroying);
-      hypervisor.destroy();
-      shared->enter(Phase::done);
-    });
-  }
-  Ending(Ending&&) = default;
-  Ending& operator=(Ending&&) = delete;
-  ~Ending() {
-    if (thread_ && thread_->joinable()) thread_->join();
-  }
-
-  // How far it came by `until`. Not done: the thread can't be joined without hanging with it; it is left running.
-  Phase wait(Clock::time_point until) {
-    std::unique_lock lock(shared_->mutex);
-    shared_->changed.wait_until(lock, until, [this] { return shared_->phase == Phase::done; });
-    const Phase phase = shared_->phase;
-    lock.unlock();
-    if (phase == Phase::done)
-      thread_->join();
-    else
-      abandon({nullptr, std::move(thread_)});
-    return phase;
-  }
-
- private:
-  struct Shared {
-    std::mutex mutex;
-    std::condition_variable changed;
-    Phase phase = Phase::waiting;
-    void enter(Phase next) {
-      const std::lock_guard lock(mutex);
-      phase = next;
-      changed.notify_all();
-    }
-  };
-  std::shared_ptr<Shared> shared_;
-  std::unique_ptr<std::thread> thread_;
 };
 
 CallContext context_for(std::int64_t timeout_ms) {
@@ -189,7 +127,7 @@ Status PluginHost::Impl::handshake(Plugin& plugin, const PluginFileConfig& confi
     if (Ending(*hypervisor, grace()).wait(grace()) == Ending::Phase::done)
       plugin.host->close(grace());
     else
-      abandon({std::move(hypervisor), nullptr});
+      abandon(std::move(hypervisor));
     return status;
   }
   record.step = LoadStep::registered;
@@ -327,7 +265,7 @@ Status PluginHost::shutdown(std::int64_t timeout_ms) {
                 : phase == Ending::Phase::destroying ? " (destroy hasn't returned)"
                                                      : " (a call hasn't returned)");
     const std::lock_guard lock(impl_->mutex);
-    abandon({std::move(live[i]->hypervisor), nullptr});
+    abandon(std::move(live[i]->hypervisor));
   }
   if (late.empty()) return Ok{};
   return make_error(Code::deadline_exceeded, "plugins that didn't end in time: " + late, "plugin-hangs");

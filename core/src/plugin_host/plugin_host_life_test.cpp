@@ -8,6 +8,7 @@
 
 #include <clocale>
 #include <csignal>
+#include <future>
 #include <thread>
 
 #include "test_support.hpp"
@@ -102,6 +103,30 @@ TEST(PluginLife, ADestroyThatHangsIsLeftBehindAndNamed) {
   const int fd = ::open(fifo.c_str(), O_WRONLY | O_CLOEXEC);  // returns when destroy has it open: lets it go
   EXPECT_GE(fd, 0);
   ::close(fd);
+}
+
+TEST(PluginLife, ACallThatHangsIsLeftBehindAndNamed) {
+  RecordingServices services;
+  std::promise<void> inside;
+  std::promise<void> go_on;
+  services.on_spawn = [&](const CallView&) -> Result<Process> {
+    inside.set_value();
+    go_on.get_future().wait();
+    return Process{};
+  };
+  PluginHost host(services);
+  ASSERT_EQ(host.load({.path = fixture("c_plugin")}).state, PluginState::loaded);
+  auto* c = host.hypervisor("c_plugin");
+  CallContext context;
+  context.keep = [](std::string_view) -> Status { return Ok{}; };
+  std::thread caller([&] { EXPECT_TRUE(c->start(context, {.vm = "vm", .incarnation = 1})); });
+  inside.get_future().wait();
+  const auto ended = host.shutdown(50);
+  go_on.set_value();
+  caller.join();
+  ASSERT_FALSE(ended);
+  EXPECT_EQ(ended.error().message, "plugins that didn't end in time: c_plugin (a call hasn't returned)");
+  EXPECT_THAT(services.events(), ::testing::Not(Contains("notify c_plugin going"))) << "no destroy under a call";
 }
 
 // As a process: a thread that the plugin never joins must not be able to take the host down, whether the plugin was

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -15,7 +16,8 @@ struct Settings {
   std::string binary{};  // empty: qemu-system-x86_64 in /usr/bin or /usr/local/bin
   AcceleratorChoice accelerator = AcceleratorChoice::automatic;
   std::string machine = "q35";
-  std::string probe_kernel{};  // what the KVM trial boots; the node gives its default kernel
+  std::optional<std::int64_t> tcg_tb_size_mib{};  // TCG's cache of translated code; QEMU's own default when absent
+  std::string probe_kernel{};                     // what the KVM trial boots; the node gives its default kernel
   std::string probe_initramfs{};
   std::int64_t probe_timeout_ms = 5000;
   bool sandbox = true;  // QEMU's own seccomp filter
@@ -24,18 +26,23 @@ struct Settings {
 // VmSpec.config for this plugin.
 struct VmOptions {
   std::string cpu{};  // -cpu; empty: host under KVM, max under TCG
+  std::string
+      machine{};  // -machine; resolve puts a versioned type here, so that an upgrade changes no guest's hardware
 };
 
 constexpr std::string_view kConfigSchema = R"({"type":"object","additionalProperties":false,"properties":{)"
                                            R"("binary":{"type":"string"},)"
                                            R"("accelerator":{"type":"string","enum":["auto","kvm","tcg"]},)"
                                            R"("machine":{"type":"string","enum":["q35","pc"]},)"
+                                           R"("tcg_tb_size_mib":{"type":"integer","minimum":8,"maximum":2048},)"
                                            R"("probe_kernel":{"type":"string"},)"
                                            R"("probe_initramfs":{"type":"string"},)"
                                            R"("probe_timeout_ms":{"type":"integer","minimum":100,"maximum":120000},)"
                                            R"("sandbox":{"type":"boolean"}}})";
 constexpr std::string_view kVmOptionsSchema =
-    R"({"type":"object","additionalProperties":false,"properties":{"cpu":{"type":"string","description":"CPU model, as qemu-system-x86_64 -cpu help lists them."}}})";
+    R"({"type":"object","additionalProperties":false,"properties":{)"
+    R"("cpu":{"type":"string","maxLength":256,"description":"CPU model, as qemu-system-x86_64 -cpu help lists them."},)"
+    R"("machine":{"type":"string","maxLength":64,"description":"q35, pc or a version of one (pc-q35-7.2); the node's own when absent."}}})";
 
 }  // namespace qarax::qemu
 
@@ -51,14 +58,16 @@ struct Fields<qemu::Settings> {
   static constexpr std::string_view kName = "qemu config";
   static constexpr auto kTable = std::make_tuple(
       field<&T::binary>("binary"), field<&T::accelerator>("accelerator"), field<&T::machine>("machine"),
-      field<&T::probe_kernel>("probe_kernel"), field<&T::probe_initramfs>("probe_initramfs"),
+      field<&T::tcg_tb_size_mib>("tcg_tb_size_mib").min(8).max(2048), field<&T::probe_kernel>("probe_kernel"),
+      field<&T::probe_initramfs>("probe_initramfs"),
       field<&T::probe_timeout_ms>("probe_timeout_ms").min(100).max(120000), field<&T::sandbox>("sandbox"));
 };
 QARAX_FIELDS_COMPLETE(qemu::Settings);
 template <>
 struct Fields<qemu::VmOptions> {
   static constexpr std::string_view kName = "qemu VM options";
-  static constexpr auto kTable = std::make_tuple(field<&qemu::VmOptions::cpu>("cpu").max(64));
+  static constexpr auto kTable = std::make_tuple(field<&qemu::VmOptions::cpu>("cpu").max(256),
+                                                 field<&qemu::VmOptions::machine>("machine").max(64));
 };
 QARAX_FIELDS_COMPLETE(qemu::VmOptions);
 }  // namespace qarax

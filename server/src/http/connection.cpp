@@ -71,10 +71,10 @@ Connection::Next Connection::run() {
 }
 
 bool Connection::begin_linger() noexcept {
-  if (services_.queued.load(std::memory_order_relaxed) > 0 || services_.draining.load(std::memory_order_relaxed))
-    return false;
-  if (services_.lingering.fetch_add(1, std::memory_order_relaxed) < services_.config.eager_threads) return true;
-  services_.lingering.fetch_sub(1, std::memory_order_relaxed);
+  if (services_.queued.load() > 0 || services_.draining.load(std::memory_order_relaxed)) return false;
+  // A job queued before this shows in `queued` below; one queued after sees this thread as free to be replaced.
+  if (services_.lingering.fetch_add(1) < services_.config.running_threads && services_.queued.load() == 0) return true;
+  services_.lingering.fetch_sub(1);
   return false;
 }
 
@@ -84,7 +84,7 @@ Connection::Step Connection::fill(std::size_t limit, bool may_linger) {
   const bool just_answered = std::exchange(just_answered_, false);
   if (may_linger && begin_linger()) {
     got = transport_->read_waiting(room.data, room.size);
-    services_.lingering.fetch_sub(1, std::memory_order_relaxed);
+    services_.lingering.fetch_sub(1);
   } else if (may_linger && just_answered && !transport_->holds_data()) {
     return park_for_request(false);  // the poller sees what has come; a read would mostly find nothing
   } else {
@@ -223,7 +223,10 @@ Connection::Step Connection::on_body() {
 Connection::Step Connection::dispatch() {
   if (framing_.body != Framing::Body::none) complete_at_ = Clock::now();
   request_begun_ = false;
+  const bool may_wait = route_->pace == Pace::may_wait;
+  if (may_wait) services_.gate->begin_blocking();
   Response response = services_.pipeline.call(*route_, request_);
+  if (may_wait) services_.gate->end_blocking();
   release_body();
   return reply(std::move(response), framing_.keep_alive);
 }

@@ -20,6 +20,14 @@
 
 namespace qarax::http {
 
+// Told around a handler that may wait, so that another thread can take its place meanwhile. Any thread.
+class BlockingGate {
+ public:
+  virtual ~BlockingGate() = default;
+  virtual void begin_blocking() = 0;
+  virtual void end_blocking() = 0;
+};
+
 // What all connections of a server share; outlives them.
 struct ConnectionServices {
   ConnectionServices(const Pipeline& pipeline_ref, const ServerConfig& config_ref)
@@ -27,7 +35,8 @@ struct ConnectionServices {
 
   const Pipeline& pipeline;
   const ServerConfig& config;
-  int stop_fd = -1;  // an eventfd, readable from the begin of the drain
+  BlockingGate* gate = nullptr;  // set before the first connection
+  int stop_fd = -1;              // an eventfd, readable from the begin of the drain
   ConnectionRegistry registry;
   std::atomic<bool> draining{false};
   std::atomic<int> lingering{0};

@@ -44,6 +44,10 @@ std::vector<Router::Segment> Router::split(std::string_view pattern) {
 }
 
 void Router::add(std::string_view method, std::string_view pattern, Handler handler, Access access) {
+  add(method, pattern, std::move(handler), access, method == "GET" ? Pace::quick : Pace::may_wait);
+}
+
+void Router::add(std::string_view method, std::string_view pattern, Handler handler, Access access, Pace pace) {
   auto found = std::find_if(paths_.begin(), paths_.end(), [&](const auto& path) { return path->pattern == pattern; });
   if (found == paths_.end()) {
     auto path = std::make_unique<Path>();
@@ -61,7 +65,8 @@ void Router::add(std::string_view method, std::string_view pattern, Handler hand
                   [&](const auto& route) { return route->method == method; })) {
     throw std::invalid_argument("route '" + std::string(pattern) + "': second handler for " + std::string(method));
   }
-  path.methods.push_back(std::make_unique<Route>(Route{std::string(method), path.pattern, std::move(handler), access}));
+  path.methods.push_back(
+      std::make_unique<Route>(Route{std::string(method), path.pattern, std::move(handler), access, pace}));
   all_.push_back(path.methods.back().get());
 }
 

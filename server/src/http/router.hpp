@@ -18,11 +18,16 @@ using Handler = std::function<Response(const Request&)>;
 
 enum class Access { authenticated, open };  // open: no credentials asked (liveness, metrics)
 
+// Whether a handler is short and from memory, or waits for disks, nodes or jobs. A wrong `quick` costs other requests
+// some milliseconds until the server notices, a wrong `may_wait` a few task switches.
+enum class Pace { quick, may_wait };
+
 struct Route {
   std::string method;
   std::string pattern;  // "/vms/{id}/start"
   Handler handler;
   Access access = Access::authenticated;
+  Pace pace = Pace::quick;
 };
 
 class Router {
@@ -31,6 +36,8 @@ class Router {
   // wins over a {name} at the same place. Throws std::invalid_argument on a malformed pattern or a second handler for
   // the same method and pattern: a wiring mistake, seen at start.
   void add(std::string_view method, std::string_view pattern, Handler handler, Access access = Access::authenticated);
+  // As above with the pace said; otherwise GET is quick and every other method may wait.
+  void add(std::string_view method, std::string_view pattern, Handler handler, Access access, Pace pace);
 
   struct Match {
     const Route* route = nullptr;  // null: see allow

@@ -104,14 +104,15 @@ class HttpServer::Impl {
     QARAX_TRY(Poco::Net::Context::Ptr tls, open_tls(config_));
     QARAX_TRY(Poco::Net::ServerSocket listener, open_listener(config_));
     port_ = listener.address().port();
-    const WorkerPool::Limits workers{"http", config_.eager_threads, config_.max_threads, config_.thread_stack,
+    const WorkerPool::Limits workers{"http", config_.running_threads, config_.max_threads, config_.thread_stack,
                                      config_.worker_idle};
     workers_.emplace(
-        workers, [this](WorkerPool::Job job) { serve(std::move(job)); }, &services_.queued);
+        workers, [this](WorkerPool::Job job) { serve(std::move(job)); }, services_.queued, services_.lingering);
+    services_.gate = &*workers_;
     const WorkerPool::Limits streams{"http-stream", config_.max_streams, config_.max_streams, config_.thread_stack,
                                      config_.worker_idle};
     streams_.emplace(
-        streams, [](WorkerPool::Job job) { job->run_stream(); }, nullptr);
+        streams, [](WorkerPool::Job job) { job->run_stream(); }, streams_queued_, nobody_lingers_);
     try {
       poller_ = std::make_unique<Poller>(listener, std::move(tls), services_, *workers_, logger_);
       poller_->start();
@@ -159,6 +160,8 @@ class HttpServer::Impl {
   ConnectionServices services_;
   spdlog::logger& logger_;
   std::uint16_t port_ = 0;
+  std::atomic<int> streams_queued_{0};
+  const std::atomic<int> nobody_lingers_{0};
   std::optional<WorkerPool> workers_;
   std::optional<WorkerPool> streams_;
   std::unique_ptr<Poller> poller_;

@@ -122,7 +122,7 @@ TEST_F(ServerStressTest, AClientThatSendsByteByByteIsCut) {
 TEST_F(ServerStressTest, SlowClientsHoldNoThread) {
   ServerConfig config;
   config.max_threads = 2;
-  config.eager_threads = 2;
+  config.running_threads = 2;
   TestServer& server = serve(config);
   std::vector<RawClient> slow;
   for (int i = 0; i < 100; ++i) {

@@ -150,7 +150,7 @@ TEST_F(ServerTlsTest, StreamsAndProblems) {
 TEST_F(ServerTlsTest, PlainTextAndHalfHandshakesHurtNobody) {
   ServerConfig config = certificate_.config();
   config.max_threads = 2;
-  config.eager_threads = 2;
+  config.running_threads = 2;
   TestServer server(config, router_);
   RawClient plain = server.client();
   ASSERT_TRUE(plain.send("GET /" + std::string(kHost) + "\r\n"));

@@ -19,14 +19,11 @@ constexpr std::size_t kStackFactor = 1;
 
 }  // namespace
 
-WorkerPool::WorkerPool(Limits limits, std::function<void(Job)> work, std::atomic<int>* queued)
-    : limits_(std::move(limits)), work_(std::move(work)), queued_(queued) {}
+WorkerPool::WorkerPool(Limits limits, std::function<void(Job)> work, std::atomic<int>& queued,
+                       const std::atomic<int>& lingering)
+    : limits_(std::move(limits)), work_(std::move(work)), queued_(queued), lingering_(lingering) {}
 
 WorkerPool::~WorkerPool() { stop(); }
-
-void WorkerPool::note_queue() const {
-  if (queued_ != nullptr) queued_->store(static_cast<int>(queue_.size()), std::memory_order_relaxed);
-}
 
 void WorkerPool::join(const Workers& workers) {
   for (const auto& worker : workers) worker->thread.join();
@@ -43,7 +40,17 @@ bool WorkerPool::add_worker() {
     workers_.erase(self);  // no more threads to be had: the queue waits for those there are
     return false;
   }
+  ++starting_;
   return true;
+}
+
+void WorkerPool::rouse() {
+  if (queue_.empty() || running() + starting_ >= limits_.running + extra_) return;
+  if (idle_ > 0) {
+    wake_.notify_one();
+  } else {
+    add_worker();
+  }
 }
 
 void WorkerPool::push(Job job) {
@@ -52,11 +59,10 @@ void WorkerPool::push(Job job) {
     const std::lock_guard lock(mutex_);
     if (stopping_) return;
     queue_.push_back(std::move(job));
-    note_queue();
-    if (idle_ < static_cast<int>(queue_.size()) && static_cast<int>(workers_.size()) < limits_.eager) add_worker();
+    note_queue();  // before rouse() looks at who lingers: Connection::begin_linger looks in the other order
+    rouse();
     finished.swap(finished_);
   }
-  wake_.notify_one();
   join(finished);
 }
 
@@ -65,7 +71,7 @@ bool WorkerPool::try_push(Job& job) {
   {
     const std::lock_guard lock(mutex_);
     if (stopping_) return false;
-    if (idle_ <= static_cast<int>(queue_.size()) && !add_worker()) return false;
+    if (idle_ + starting_ <= static_cast<int>(queue_.size()) && !add_worker()) return false;
     queue_.push_back(std::move(job));
     note_queue();
     finished.swap(finished_);
@@ -75,19 +81,28 @@ bool WorkerPool::try_push(Job& job) {
   return true;
 }
 
-bool WorkerPool::is_waiting() const {
+void WorkerPool::begin_blocking() {
   const std::lock_guard lock(mutex_);
-  return !queue_.empty();
+  --active_;
+  rouse();
+}
+
+void WorkerPool::end_blocking() {
+  const std::lock_guard lock(mutex_);
+  ++active_;
 }
 
 void WorkerPool::grow_if_stalled() {
   const std::lock_guard lock(mutex_);
-  if (!std::exchange(taken_, false) && idle_ < static_cast<int>(queue_.size())) {
-    // In steps: what looks like slow handlers may be a busy machine, where more threads only cost.
-    std::size_t wanted = std::min(queue_.size(), std::max<std::size_t>(8, workers_.size() / 2));
-    while (wanted > 0 && add_worker()) --wanted;
-  }
+  if (std::exchange(taken_, false) || queue_.empty()) return;
+  // In steps: what looks like waiting handlers may be a busy machine, where more threads only cost.
+  const int step = std::max(8, static_cast<int>(workers_.size()) / 2);
+  extra_ = std::max(extra_, running() + step - limits_.running);
+  for (int i = std::min(step, static_cast<int>(queue_.size())); i > 0; --i) rouse();
 }
+
+// The queue is empty: takes back what may run beyond the limit, but for what is stuck and some room beside it.
+void WorkerPool::settle_growth() { extra_ = running() < limits_.running ? 0 : running(); }
 
 void WorkerPool::stop() {
   Workers all;
@@ -114,19 +129,28 @@ void WorkerPool::work_loop(Workers::iterator self) {
   ::sigfillset(&all);
   ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
   std::unique_lock lock(mutex_);
+  --starting_;
   while (true) {
-    ++idle_;
-    const bool woken = wake_.wait_for(lock, limits_.idle, [this] { return stopping_ || !queue_.empty(); });
-    --idle_;
-    if (stopping_ || (!woken && static_cast<int>(workers_.size()) > kMinThreads)) break;
-    if (!woken) continue;
+    const auto may_take = [this] { return !queue_.empty() && running() < limits_.running + extra_; };
+    if (!stopping_ && !may_take()) {
+      if (queue_.empty() && extra_ > 0) settle_growth();
+      ++idle_;
+      const bool woken = wake_.wait_for(lock, limits_.idle, [&] { return stopping_ || may_take(); });
+      --idle_;
+      if (!woken && static_cast<int>(workers_.size()) > kMinThreads) break;
+      if (!woken) continue;
+    }
+    if (stopping_) break;
     Job job = std::move(queue_.front());
     queue_.pop_front();
     note_queue();
     taken_ = true;
+    ++active_;
+    rouse();  // a thread that was told to wake up may have found this job gone
     lock.unlock();
     work_(std::move(job));
     lock.lock();
+    --active_;
   }
   finished_.splice(finished_.end(), workers_, self);
   ended_.notify_all();

@@ -54,7 +54,7 @@ enum qarax_code {
 
 /* UTF-8, not terminated, borrowed for the call unless an entry says otherwise. ptr may be null only if len is 0. */
 typedef struct qarax_text {
-  const char *ptr;
+  const char* ptr;
   size_t len;
 } qarax_text;
 
@@ -66,36 +66,38 @@ typedef struct qarax_call qarax_call;
  */
 struct qarax_call {
   size_t size;
-  int64_t deadline_ns;    /* CLOCK_MONOTONIC in nanoseconds; 0: none. The callee gives up by itself at that time. */
-  intptr_t cancel_fd;     /* becomes readable when the caller wants the call ended early; -1: can't be cancelled; never read from */
-  qarax_text request_id;  /* for logs; may be empty */
-  const int *fds;         /* borrowed for the call; dup (CLOEXEC) to keep. JSON names one by its index here. */
+  int64_t deadline_ns; /* CLOCK_MONOTONIC in nanoseconds; 0: none. The callee gives up by itself at that time. */
+  intptr_t cancel_fd; /* becomes readable when the caller wants the call ended early; -1: can't be cancelled; never read
+                         from */
+  qarax_text request_id; /* for logs; may be empty */
+  const int* fds;        /* borrowed for the call; dup (CLOEXEC) to keep. JSON names one by its index here. */
   size_t fd_count;
-  void *context;          /* the caller's own; pass `call` back, don't touch */
+  void* context; /* the caller's own; pass `call` back, don't touch */
   /* The way back. Each copies what it is given before it returns; each returns a qarax_code. */
-  int32_t (*put)(const qarax_call *call, qarax_text document) QARAX_NOEXCEPT;      /* the result; the last one counts */
-  int32_t (*put_fd)(const qarax_call *call, intptr_t fd, size_t *index) QARAX_NOEXCEPT; /* takes ownership, also on failure */
+  int32_t (*put)(const qarax_call* call, qarax_text document) QARAX_NOEXCEPT; /* the result; the last one counts */
+  int32_t (*put_fd)(const qarax_call* call, intptr_t fd,
+                    size_t* index) QARAX_NOEXCEPT; /* takes ownership, also on failure */
   /* The object's handle: versioned JSON of the plugin's own, kept byte for byte; durable on disk when it returns OK. */
-  int32_t (*keep)(const qarax_call *call, qarax_text handle) QARAX_NOEXCEPT;
-  int32_t (*progress)(const qarax_call *call, qarax_text step, uint64_t done, uint64_t total) QARAX_NOEXCEPT;
+  int32_t (*keep)(const qarax_call* call, qarax_text handle) QARAX_NOEXCEPT;
+  int32_t (*progress)(const qarax_call* call, qarax_text step, uint64_t done, uint64_t total) QARAX_NOEXCEPT;
   /* The error document (type Error of the SDK) to go with a code other than QARAX_OK; the last one counts. */
-  int32_t (*error)(const qarax_call *call, qarax_text document) QARAX_NOEXCEPT;
+  int32_t (*error)(const qarax_call* call, qarax_text document) QARAX_NOEXCEPT;
 };
 
 /* The one shape of every callable slot, in both directions. Returns a qarax_code. */
-typedef int32_t (*qarax_slot)(void *self, const qarax_call *call, qarax_text args);
+typedef int32_t (*qarax_slot)(void* self, const qarax_call* call, qarax_text args);
 
 /* What a host offers. Valid from create's first to destroy's last instruction. [any] */
 typedef struct qarax_host {
   size_t size;
-  void *self; /* the first argument of every host slot */
+  void* self; /* the first argument of every host slot */
   /* A table by interface id, or null: an older host lacks it. Same pointer for the same id, for the instance's life. */
-  const void *(*query)(void *self, qarax_text interface_id) QARAX_NOEXCEPT;
+  const void* (*query)(void* self, qarax_text interface_id)QARAX_NOEXCEPT;
 } qarax_host;
 
 /*
- * The one exported symbol of a plugin file, a constant of this type, named by QARAX_PLUGIN_SYMBOL. The first four fields
- * never move, in any major, so that a host can always say why it refuses a file.
+ * The one exported symbol of a plugin file, a constant of this type, named by QARAX_PLUGIN_SYMBOL. The first four
+ * fields never move, in any major, so that a host can always say why it refuses a file.
  */
 typedef struct qarax_plugin_table {
   uint64_t magic;     /* QARAX_ABI_MAGIC */
@@ -105,13 +107,14 @@ typedef struct qarax_plugin_table {
   qarax_text id;      /* reverse-DNS, e.g. "org.example.hypervisor.foo"; static */
   qarax_text name;    /* short name that people and REST use, [a-z][a-z0-9_]{0,31}; static */
   qarax_text version; /* the plugin's own; static */
-  qarax_text config_schema; /* JSON Schema (an object of scalar properties) that the host checks config against; static */
+  qarax_text
+      config_schema; /* JSON Schema (an object of scalar properties) that the host checks config against; static */
   /* [main] args: CreateArgs. On OK *instance is set (may be any non-null value); on failure it isn't touched. */
-  int32_t (*create)(const qarax_host *host, const qarax_call *call, qarax_text args, void **instance);
+  int32_t (*create)(const qarax_host* host, const qarax_call* call, qarax_text args, void** instance);
   /* [main] no call is in flight; joins all the plugin's threads; can't fail. */
-  void (*destroy)(void *instance);
+  void (*destroy)(void* instance);
   /* [any] a table by interface id or null; the answer never changes for an instance. */
-  const void *(*query)(void *instance, qarax_text interface_id);
+  const void* (*query)(void* instance, qarax_text interface_id);
   /* [any] no args; puts a Description. May run during any other call. */
   qarax_slot describe;
 } qarax_plugin_table;
@@ -175,13 +178,13 @@ typedef struct qarax_hypervisor_counters_1 { /* [any] args VmArgs → Counters *
 enum qarax_log_level { QARAX_LOG_DEBUG = 0, QARAX_LOG_INFO = 1, QARAX_LOG_WARN = 2, QARAX_LOG_ERROR = 3 };
 typedef struct qarax_host_log_1 { /* [any] only enqueues; message ends in key=value pairs */
   size_t size;
-  void (*log)(void *self, intptr_t level, qarax_text message) QARAX_NOEXCEPT;
+  void (*log)(void* self, intptr_t level, qarax_text message) QARAX_NOEXCEPT;
 } qarax_host_log_1;
 
 #define QARAX_HOST_NOTIFY_1 "qarax.host.notify/1"
 typedef struct qarax_host_notify_1 { /* [any] only enqueues; "inspect this VM"; an empty id: "describe me again" */
   size_t size;
-  void (*notify)(void *self, qarax_text object) QARAX_NOEXCEPT;
+  void (*notify)(void* self, qarax_text object) QARAX_NOEXCEPT;
 } qarax_host_notify_1;
 
 #define QARAX_HOST_PROCESS_1 "qarax.host.process/1"
@@ -218,7 +221,7 @@ typedef struct qarax_host_process_1 {
 #endif
 
 /* The layout is frozen; a change of any of these numbers is a new major. LP64 only. */
-QARAX_STATIC_ASSERT(sizeof(void *) == 8, "qarax plugins are 64-bit");
+QARAX_STATIC_ASSERT(sizeof(void*) == 8, "qarax plugins are 64-bit");
 QARAX_STATIC_ASSERT(sizeof(qarax_text) == 16, "layout");
 QARAX_STATIC_ASSERT(sizeof(qarax_call) == 14 * 8 - 8, "layout");
 QARAX_STATIC_ASSERT(sizeof(qarax_plugin_table) == 16 * 8, "layout");

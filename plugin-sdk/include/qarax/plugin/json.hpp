@@ -154,8 +154,8 @@ inline std::string to_text(const Value& value) {
   return out;
 }
 
-// A parsed value as `document` spells it, without the white space between its tokens: numbers beyond 64 bits and escapes
-// stay as they were written.
+// A parsed value as `document` spells it, without the white space between its tokens: numbers beyond 64 bits and
+// escapes stay as they were written.
 inline std::string source_text(const Value& value, std::string_view document) {
   if (value.to() <= value.from() || value.to() > document.size()) return to_text(value);
   std::string out;
