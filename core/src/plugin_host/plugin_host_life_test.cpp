@@ -94,7 +94,7 @@ TEST(PluginLife, ADestroyThatHangsIsLeftBehindAndNamed) {
     const auto record = host.load({.path = fixture("slow_destroy"), .config = {R"({"fifo":")" + fifo + R"("})"}});
     ASSERT_EQ(record.state, PluginState::loaded) << record.reason;
     ASSERT_EQ(host.load({.path = fixture("c_plugin")}).state, PluginState::loaded);
-    const auto ended = host.shutdown(100);
+    const auto ended = host.shutdown(500);
     ASSERT_FALSE(ended);
     EXPECT_EQ(ended.error().code, Code::deadline_exceeded);
     EXPECT_EQ(ended.error().message, "plugins that didn't end in time: slow_destroy (destroy hasn't returned)");

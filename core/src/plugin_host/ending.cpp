@@ -1,0 +1,61 @@
+#include "ending.hpp"
+
+#include <condition_variable>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+namespace qarax::core {
+namespace {
+
+// Reachable for the leak checker, never freed.
+template <class T>
+void keep_for_ever(std::unique_ptr<T> what) {
+  static std::mutex mutex;
+  static auto& all = *new std::vector<std::unique_ptr<T>>;
+  const std::lock_guard lock(mutex);
+  all.push_back(std::move(what));
+}
+
+}  // namespace
+
+struct Ending::Shared {
+  std::mutex mutex;
+  std::condition_variable changed;
+  Phase phase = Phase::waiting;
+
+  void enter(Phase next) {
+    const std::lock_guard lock(mutex);
+    phase = next;
+    changed.notify_all();
+  }
+};
+
+void abandon(std::unique_ptr<TableHypervisor> hypervisor) { keep_for_ever(std::move(hypervisor)); }
+
+Ending::Ending(TableHypervisor& hypervisor, Clock::time_point until) : shared_(std::make_shared<Shared>()) {
+  thread_ = std::make_unique<std::thread>([shared = shared_, &hypervisor, until] {
+    if (!hypervisor.close(until)) return;
+    shared->enter(Phase::destroying);
+    hypervisor.destroy();
+    shared->enter(Phase::done);
+  });
+}
+
+Ending::~Ending() {
+  if (thread_ && thread_->joinable()) thread_->join();
+}
+
+Ending::Phase Ending::wait(Clock::time_point until) {
+  std::unique_lock lock(shared_->mutex);
+  shared_->changed.wait_until(lock, until, [this] { return shared_->phase == Phase::done; });
+  const Phase phase = shared_->phase;
+  lock.unlock();
+  if (phase == Phase::done)
+    thread_->join();
+  else
+    keep_for_ever(std::move(thread_));
+  return phase;
+}
+
+}  // namespace qarax::core
