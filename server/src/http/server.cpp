@@ -11,8 +11,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <optional>
+#include <thread>
 #include <utility>
 
 #include "http/poller.hpp"
@@ -77,13 +79,21 @@ Result<Poco::Net::Context::Ptr> open_tls(const ServerConfig& config) {
   }
 }
 
+// More threads at work than cores only cost task switches; one more covers the moments a handler does wait.
+ServerConfig with_defaults(ServerConfig config) {
+  if (config.running_threads <= 0) {
+    config.running_threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency())) + 1;
+  }
+  return config;
+}
+
 }  // namespace
 
 class HttpServer::Impl {
  public:
   Impl(ServerConfig config, const Router& router, const Authenticator* authenticator, RequestObserver* observer,
        spdlog::logger& logger)
-      : config_(std::move(config)),
+      : config_(with_defaults(std::move(config))),
         pipeline_(router, OriginGuard(config_.host, config_.allowed_hosts), authenticator, observer, logger),
         services_(pipeline_, config_),
         logger_(logger) {

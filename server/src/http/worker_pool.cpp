@@ -146,7 +146,6 @@ void WorkerPool::work_loop(Workers::iterator self) {
     note_queue();
     taken_ = true;
     ++active_;
-    rouse();  // a thread that was told to wake up may have found this job gone
     lock.unlock();
     work_(std::move(job));
     lock.lock();
