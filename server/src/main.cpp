@@ -21,7 +21,7 @@ namespace qarax::server {
 namespace {
 
 constexpr const char* kDefaultConfig = "/etc/qarax/server.yaml";
-constexpr std::size_t kThreadStack = 256 * 1024;
+constexpr std::size_t kThreadStack = 262'144;
 
 struct CommandLine {
   std::string config;

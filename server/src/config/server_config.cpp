@@ -62,9 +62,10 @@ void read_nodes(core::ConfigReader& reader, std::vector<NodeEntry>& out) {
       else if (key == "port" && value.as_int() != nullptr)
         node.port = static_cast<std::int32_t>(std::clamp<std::int64_t>(*value.as_int(), 0, 65536));
       else
-        reader.problem("nodes", at + ": \"" + key +
-                                    "\" is unknown or of the wrong type; a node has name and address "
-                                    "(text) and port (a number)");
+        reader.problem("nodes",
+                       std::string(at).append(": \"").append(key).append(
+                           "\" is unknown or of the wrong type; a node has name and address (text) and port (a "
+                           "number)"));
     }
     if (node.name.empty()) node.name = node.address;
     check_node(reader, at, node);

@@ -35,7 +35,7 @@ struct ServerConfig {
   std::string node_token_file;  // or the file that holds it
   std::string node_ca;          // PEM; set: nodes are reached over TLS and must show a certificate of it
 
-  std::int64_t max_body = 1024 * 1024;
+  std::int64_t max_body = 1'048'576;
   std::int64_t max_connections = 4096;
   std::int64_t request_timeout_ms = 10'000;  // from a request's first byte to its last
   std::int64_t action_wait_ms = 60'000;      // then 504 with the job's id, and the job goes on

@@ -356,7 +356,7 @@ TEST_F(HandlersTest, TheDocumentHasTheRoutesOfTheRouterAndNoOthers) {
       if (method == "parameters") continue;
       std::string upper = method;
       for (char& c : upper) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-      described.insert(upper + " " + path);
+      described.insert(upper.append(" ").append(path));
       EXPECT_NE(operation.find("responses")->find("default"), nullptr) << path;
     }
   EXPECT_EQ(served, described);

@@ -9,6 +9,8 @@
 #include <map>
 #include <shared_mutex>
 #include <string>
+#include <string_view>
+#include <tuple>
 
 #include "http/observer.hpp"
 #include "store/store.hpp"
@@ -35,7 +37,9 @@ class Metrics final : public http::RequestObserver {
     std::string_view method;  // a literal
     std::string_view route;   // the router's
     int status;
-    auto operator<=>(const Key&) const = default;
+    bool operator<(const Key& other) const {
+      return std::tie(route, status, method) < std::tie(other.route, other.status, other.method);
+    }
   };
   Series series(const Key& key);
 

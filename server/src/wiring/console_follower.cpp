@@ -3,7 +3,7 @@
 namespace qarax::server {
 
 namespace {
-constexpr std::size_t kMostWaiting = 256 * 1024;
+constexpr std::size_t kMostWaiting = 262'144;
 }
 
 ConsoleFollower::ConsoleFollower(Source source)
