@@ -1,6 +1,7 @@
 #include "accelerator.hpp"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/kvm.h>
 #include <pwd.h>
 #include <sys/eventfd.h>
@@ -13,6 +14,9 @@
 #include <fstream>
 #include <sstream>
 
+#include "program.hpp"
+#include "status.hpp"
+
 namespace qarax::qemu {
 
 namespace {
@@ -22,6 +26,14 @@ constexpr int kApiVersion = 12;  // linux/kvm.h: the only one that was ever stab
 std::string own_name() {
   const passwd* entry = ::getpwuid(::geteuid());
   return entry != nullptr ? entry->pw_name : std::to_string(::geteuid());
+}
+
+// Who may open the device, as `usermod -aG` takes it; "kvm" where it can't be told.
+std::string group_of(const char* device) {
+  struct stat info {};
+  if (::stat(device, &info) != 0 || info.st_gid == 0) return "kvm";
+  const group* entry = ::getgrgid(info.st_gid);
+  return entry != nullptr ? entry->gr_name : std::to_string(info.st_gid);
 }
 
 bool cpu_has_virtualisation() {
@@ -35,25 +47,7 @@ bool cpu_has_virtualisation() {
   return false;
 }
 
-std::string last_line(const std::string& text) {
-  const std::size_t end = text.find_last_not_of(" \r\n\t");
-  if (end == std::string::npos) return {};
-  const std::size_t begin = text.rfind('\n', end);
-  std::string line =
-      text.substr(begin == std::string::npos ? 0 : begin + 1, end - (begin == std::string::npos ? 0 : begin + 1) + 1);
-  for (char& c : line)
-    if (static_cast<unsigned char>(c) < 0x20) c = ' ';
-  return line.substr(0, 200);
-}
-
 }  // namespace
-
-std::string fingerprint(const std::string& path) {
-  struct stat info {};
-  if (::stat(path.c_str(), &info) != 0) return path + ":none";
-  return path + ":" + std::to_string(info.st_size) + ":" + std::to_string(info.st_mtim.tv_sec) + "." +
-         std::to_string(info.st_mtim.tv_nsec);
-}
 
 KvmFacts look_at_kvm(const char* device) {
   const int fd = ::open(device, O_RDWR | O_CLOEXEC);
@@ -64,7 +58,7 @@ KvmFacts look_at_kvm(const char* device) {
           "there is no " + name + ": the host has no KVM, or its module isn't loaded (modprobe kvm_intel or kvm_amd)",
           ""};
     if (errno == EACCES || errno == EPERM)
-      return {"no right to open " + name + ": run `sudo usermod -aG kvm " + own_name() +
+      return {"no right to open " + name + ": run `sudo usermod -aG " + group_of(device) + " " + own_name() +
                   "`, log in again and restart the node",
               ""};
     return {name + " doesn't open (errno " + std::to_string(errno) + ")", ""};

@@ -34,9 +34,6 @@ struct Trial {
 };
 Verdict decide(AcceleratorChoice choice, const KvmFacts& facts, const Trial* trial, const std::string& no_trial_reason);
 
-// What a kept answer about a program or file is good for: its path, size and time.
-std::string fingerprint(const std::string& path);
-
 class Accelerator {
  public:
   // `binary` empty: there is no QEMU, nothing is tried. The trial runs on a thread of its own; its result is kept in

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -35,7 +36,15 @@ StartArgs start_args() {
   args.run_dir = "/run";
   return args;
 }
-ArgvInput input() { return {"/usr/bin/qemu-system-x86_64", "tcg", "q35", true, 10, 11}; }
+ArgvInput input() {
+  ArgvInput out;
+  out.binary = "/usr/bin/qemu-system-x86_64";
+  out.accelerator = "tcg";
+  out.machine = "q35";
+  out.monitor_fd = 10;
+  out.serial_fd = 11;
+  return out;
+}
 
 TEST(Argv, Defaults) { golden("defaults", build_argv(input(), start_args(), {})); }
 
@@ -59,14 +68,25 @@ TEST(Argv, EveryMemoryAndCpuOption) {
   args.spec.kvm_hyperv = true;
   auto in = input();
   in.accelerator = "kvm";
-  golden("everything", build_argv(in, args, {"Skylake-Server"}));
+  golden("everything", build_argv(in, args, {"Skylake-Server", ""}));
+}
+
+TEST(Argv, TheVmsOwnMachineAndTheNodesTranslationCache) {
+  auto in = input();
+  in.tcg_tb_size_mib = 64;
+  VmOptions options;
+  options.machine = "pc-q35-7.2";
+  golden("own_machine", build_argv(in, start_args(), options));
 }
 
 TEST(VmOptions, OnlyWhatIsListed) {
   VmSpec spec;
-  spec.config.text = R"({"cpu":"EPYC-v4"})";
-  EXPECT_EQ(vm_options(spec)->cpu, "EPYC-v4");
-  for (const char* bad : {R"({"kernel":"/etc/shadow"})", R"({"cpu":"-drive"})", R"({"cpu":"x;y"})", R"([])"}) {
+  spec.config.text = R"({"cpu":"EPYC-v4,+x2apic","machine":"pc-q35-7.2"})";
+  EXPECT_EQ(vm_options(spec)->cpu, "EPYC-v4,+x2apic");
+  EXPECT_EQ(vm_options(spec)->machine, "pc-q35-7.2");
+  for (const char* bad :
+       {R"({"kernel":"/etc/shadow"})", R"({"cpu":"-drive"})", R"({"cpu":"x;y"})", R"([])", R"({"machine":"none"})",
+        R"({"machine":"pc-q35-7.2,accel=kvm"})", R"({"machine":"microvm"})"}) {
     spec.config.text = bad;
     const auto options = vm_options(spec);
     ASSERT_FALSE(options) << bad;
@@ -74,17 +94,62 @@ TEST(VmOptions, OnlyWhatIsListed) {
   }
 }
 
+std::vector<std::string> pointers(const VmSpec& spec, const std::string& accelerator, const HugePages& pages) {
+  std::vector<std::string> out;
+  for (const auto& detail : unsupported(spec, accelerator, pages)) out.push_back(detail.pointer);
+  return out;
+}
+using Pointers = std::vector<std::string>;
+
 TEST(Unsupported, EachWithItsPointer) {
   VmSpec spec;
-  EXPECT_TRUE(unsupported(spec, "tcg").empty());
+  EXPECT_EQ(pointers(spec, "tcg", {}), Pointers{});
   spec.kvm_hyperv = true;
+  EXPECT_EQ(pointers(spec, "kvm", {}), Pointers{});
   spec.memory_hotplug_size = 1 << 20;
   spec.memory_size += 1;
-  const auto problems = unsupported(spec, "tcg");
-  ASSERT_EQ(problems.size(), 3u);
-  EXPECT_EQ(problems[0].pointer, "/kvm_hyperv");
-  EXPECT_EQ(problems[1].pointer, "/memory_hotplug_size");
-  EXPECT_EQ(problems[2].pointer, "/memory_size");
+  EXPECT_EQ(pointers(spec, "tcg", {}), (Pointers{"/kvm_hyperv", "/memory_hotplug_size", "/memory_size"}));
+}
+
+TEST(Unsupported, VcpusAndTopologyHaveToFit) {
+  VmSpec spec;
+  spec.max_vcpus = 256;
+  EXPECT_EQ(pointers(spec, "tcg", {}), Pointers{"/max_vcpus"});
+  spec.max_vcpus = 8;
+  spec.cpu_topology = CpuTopology{2, 2, 1, 2};
+  EXPECT_EQ(pointers(spec, "tcg", {}), Pointers{});
+  spec.cpu_topology->packages = 1;
+  EXPECT_EQ(pointers(spec, "tcg", {}), Pointers{"/cpu_topology"});
+}
+
+TEST(Unsupported, HugePagesThatTheHostHas) {
+  constexpr std::int64_t kMib = 1 << 20;
+  VmSpec spec;
+  spec.memory_size = 128 * kMib;
+  spec.memory_hugepage_size = 2 * kMib;
+  EXPECT_EQ(pointers(spec, "tcg", {}), Pointers{"/memory_hugepage_size"}) << "without memory_hugepages";
+  spec.memory_hugepages = true;
+  EXPECT_EQ(pointers(spec, "tcg", {}), Pointers{"/memory_hugepages"});
+  EXPECT_EQ(pointers(spec, "tcg", {{2 * kMib, 63}}), Pointers{"/memory_hugepages"});
+  EXPECT_EQ(pointers(spec, "tcg", {{2 * kMib, 64}}), Pointers{});
+  EXPECT_EQ(pointers(spec, "tcg", {{1024 * kMib, 64}}), Pointers{"/memory_hugepage_size"});
+  spec.memory_hugepage_size.reset();
+  EXPECT_EQ(pointers(spec, "tcg", {{2 * kMib, 64}, {1024 * kMib, 0}}), Pointers{});
+  spec.memory_size += 4096;
+  EXPECT_EQ(pointers(spec, "tcg", {{2 * kMib, 99}}), Pointers{"/memory_size"});
+}
+
+TEST(HugePageFolder, IsReadAsTheKernelWritesIt) {
+  char name[] = "/tmp/qarax-huge-XXXXXX";
+  const std::filesystem::path folder = mkdtemp(name);
+  const auto two = folder / "hugepages-2048kB";
+  std::filesystem::create_directories(two);
+  std::filesystem::create_directories(folder / "hugepages-1048576kB");
+  std::ofstream(two / "nr_hugepages") << "5\n";
+  std::ofstream(two / "nr_overcommit_hugepages") << "2\n";
+  EXPECT_EQ(look_at_huge_pages(folder), (HugePages{{2 << 20, 7}, {1 << 30, 0}}));
+  std::filesystem::remove_all(folder);
+  EXPECT_TRUE(look_at_huge_pages(folder).empty());
 }
 
 }  // namespace

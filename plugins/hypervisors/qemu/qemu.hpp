@@ -1,14 +1,17 @@
 // QEMU as a qarax hypervisor: one process per VM under the host's supervisor, monitor and serial as listening sockets
-// that were open before it ran. The handle names nothing but a format: all else follows from the run folder.
+// that were open before it ran.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "accelerator.hpp"
 #include "argv.hpp"
+#include "program.hpp"
 #include "qarax/plugin/hypervisor.hpp"
 #include "qmp_client.hpp"
 #include "settings.hpp"
+#include "status.hpp"
 
 namespace qarax::qemu {
 
@@ -32,17 +35,24 @@ class Qemu final : public plugin::Hypervisor,
   Result<Counters> counters(plugin::Call& call, const VmArgs& args) override;
 
  private:
-  Result<VmStatus> launch(plugin::Call& call, const StartArgs& args, const Verdict& verdict);
-  Result<VmStatus> look(plugin::Call& call, const VmArgs& args);
-  VmStatus ended(const Process& process) const;
-  VmStatus alive(VmState state) const;
-  Status check_handle(const VmArgs& args) const;
+  Result<VmStatus> launch(plugin::Call& call, const StartArgs& args, const Handle& handle);
+  // What became of a start that failed: says why, and leaves nothing behind.
+  Error undo(const StartArgs& args, Error why);
+  // The monitor of a VM that runs; FAILED_PRECONDITION with its end where it has ended meanwhile.
+  Result<QmpClient> monitor_of(plugin::Call& call, const VmArgs& args);
+  Result<VmStatus> look(plugin::Call& call, const VmArgs& args, const Handle& handle);
+  // The guest's own way out within timeout_ms; empty `status`: it has to be killed, and `why` says so.
+  struct Pressed {
+    std::optional<VmStatus> status{};
+    std::string why{};
+  };
+  Result<Pressed> press_button(plugin::Call& call, const StopArgs& args, const Handle* handle);
+  void remove_sockets(const std::string& vm, const std::string& run_dir);
+  Status check(const VmSpec& spec, const Verdict& verdict) const;
 
   plugin::Host& host_;
-  Settings settings_;
-  std::string no_binary_;  // why there is none; before binary_, whose initialiser writes it
-  std::string binary_;     // empty: there is none
-  std::string version_;
+  const Settings settings_;
+  const Program program_;
   Accelerator accelerator_;
 };
 

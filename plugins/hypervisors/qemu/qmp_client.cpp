@@ -9,21 +9,22 @@ namespace qarax::qemu {
 
 namespace {
 constexpr std::size_t kMaxMessage = 1 << 20;
-}
+
+std::int64_t from_now(int ms) { return plugin::monotonic_ns() + std::int64_t{ms} * 1'000'000; }
+}  // namespace
 
 Result<QmpClient> QmpClient::connect(const plugin::Call& call, const std::string& run_dir, int most_ms) {
   auto socket = connect_unix(run_dir, "monitor.sock");
   if (!socket) return std::move(socket).error().context("QEMU's monitor");
   QmpClient client(std::move(*socket), most_ms);
-  QARAX_TRY(const json::Value greeting, client.read_message(call));
+  QARAX_TRY(const json::Value greeting, client.read_message(call, from_now(most_ms)));
   if (greeting.find("QMP") == nullptr)
     return make_error(Code::internal, "QEMU's monitor sent no greeting but: " + json::to_text(greeting).substr(0, 200));
   QARAX_CHECK(client.simple(call, "qmp_capabilities"));
   return client;
 }
 
-Result<json::Value> QmpClient::read_message(const plugin::Call& call) {
-  const std::int64_t until = plugin::monotonic_ns() + std::int64_t{most_ms_} * 1'000'000;
+Result<json::Value> QmpClient::read_message(const plugin::Call& call, std::int64_t until_ns) {
   for (;;) {
     if (const std::size_t end = buffer_.find('\n'); end != std::string::npos) {
       const std::string line = buffer_.substr(0, end);
@@ -37,7 +38,7 @@ Result<json::Value> QmpClient::read_message(const plugin::Call& call) {
     }
     if (buffer_.size() > kMaxMessage)
       return make_error(Code::internal, "QEMU's monitor sent more than a MiB without a line end");
-    const std::int64_t left = (until - plugin::monotonic_ns() + 999'999) / 1'000'000;
+    const std::int64_t left = (until_ns - plugin::monotonic_ns() + 999'999) / 1'000'000;
     const int wait = left <= 0 ? 0 : call.remaining_ms(static_cast<int>(left));
     pollfd fds[2] = {{socket_.get(), POLLIN, 0}, {call.cancel_fd(), POLLIN, 0}};
     const int ready = ::poll(fds, call.cancel_fd() >= 0 ? 2 : 1, wait);
@@ -62,8 +63,9 @@ Result<json::Value> QmpClient::execute(const plugin::Call& call, std::string_vie
     if (n <= 0) return make_error(Code::unavailable, "QEMU hung up");
     rest.remove_prefix(static_cast<std::size_t>(n));
   }
+  const std::int64_t until_ns = from_now(most_ms_);
   for (;;) {
-    QARAX_TRY(json::Value message, read_message(call));
+    QARAX_TRY(json::Value message, read_message(call, until_ns));
     if (const auto* answer = message.find("return")) return *answer;
     if (const auto* error = message.find("error")) {
       const auto* text = error->find("desc");

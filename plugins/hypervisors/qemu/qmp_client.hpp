@@ -13,8 +13,8 @@ namespace qarax::qemu {
 
 class QmpClient {
  public:
-  // Returns after qmp_capabilities. `most_ms`: a limit of its own, below the call's deadline. UNAVAILABLE: nobody
-  // there.
+  // Returns after qmp_capabilities. `most_ms`: a limit for the greeting and for each command, however much the peer
+  // says meanwhile, below the call's deadline. NOT_FOUND: no socket. UNAVAILABLE: nobody there.
   static Result<QmpClient> connect(const plugin::Call& call, const std::string& run_dir, int most_ms);
 
   Result<std::string> query_status(const plugin::Call& call);  // running, paused, prelaunch, shutdown, io-error, …
@@ -27,7 +27,7 @@ class QmpClient {
   QmpClient(Socket socket, int most_ms) : socket_(std::move(socket)), most_ms_(most_ms) {}
   Status simple(const plugin::Call& call, std::string_view command);
   Result<json::Value> execute(const plugin::Call& call, std::string_view command);
-  Result<json::Value> read_message(const plugin::Call& call);
+  Result<json::Value> read_message(const plugin::Call& call, std::int64_t until_ns);
 
   Socket socket_;
   int most_ms_;

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <thread>
@@ -44,8 +45,9 @@ class ScriptedMonitor {
           received.push_back(c);
         } while (c != '\n');
       }
-      if (script_[i] == "<close>") return;
-      static_cast<void>(::send(peer.get(), script_[i].data(), script_[i].size(), MSG_NOSIGNAL));
+      const std::size_t close_at = script_[i].find("<close>");
+      static_cast<void>(::send(peer.get(), script_[i].data(), std::min(close_at, script_[i].size()), MSG_NOSIGNAL));
+      if (close_at != std::string::npos) return;
     }
     while (::recv(peer.get(), &c, 1, 0) == 1) {
     }
@@ -103,6 +105,36 @@ TEST_F(Qmp, GarbageHangAndHangUpAreErrors) {
     ScriptedMonitor monitor({"{\"surprise\": 1}\r\n"});
     EXPECT_EQ(QmpClient::connect(call_, monitor.dir(), 2000).error().code, Code::internal);
   }
+}
+
+TEST_F(Qmp, AChattyPeerThatNeverAnswersIsGivenUp) {
+  // Each event alone would start the wait anew.
+  std::string events;
+  for (int i = 0; i < 1000; ++i) events += "{\"event\": \"RTC_CHANGE\", \"data\": {}}\r\n";
+  ScriptedMonitor monitor({kGreeting, "{\"return\": {}}\r\n", events});
+  auto client = QmpClient::connect(call_, monitor.dir(), 100);
+  ASSERT_TRUE(client) << client.error().message;
+  const auto before = plugin::monotonic_ns();
+  EXPECT_EQ(client->query_status(call_).error().code, Code::deadline_exceeded);
+  EXPECT_LT(plugin::monotonic_ns() - before, 5'000'000'000);
+}
+
+TEST_F(Qmp, TheCallsDeadlineCountsToo) {
+  raw_.deadline_ns = plugin::monotonic_ns() + 20'000'000;
+  ScriptedMonitor monitor({""});
+  EXPECT_EQ(QmpClient::connect(call_, monitor.dir(), 60000).error().code, Code::deadline_exceeded);
+}
+
+TEST_F(Qmp, CloseInTheMiddleOfALine) {
+  ScriptedMonitor monitor({kGreeting, "{\"return\": {<close>"});
+  EXPECT_EQ(QmpClient::connect(call_, monitor.dir(), 2000).error().code, Code::unavailable);
+}
+
+TEST_F(Qmp, ALineWithoutAnEndIsRefusedBeforeItFillsTheMemory) {
+  ScriptedMonitor monitor({std::string((1 << 20) + 8192, 'x')});
+  const auto client = QmpClient::connect(call_, monitor.dir(), 5000);
+  ASSERT_FALSE(client);
+  EXPECT_NE(client.error().message.find("MiB"), std::string::npos);
 }
 
 TEST_F(Qmp, CancelEndsAWait) {

@@ -71,9 +71,12 @@ Connection::Next Connection::run() {
 }
 
 bool Connection::begin_linger() noexcept {
-  if (services_.queued.load() > 0 || services_.draining.load(std::memory_order_relaxed)) return false;
-  // A job queued before this shows in `queued` below; one queued after sees this thread as free to be replaced.
-  if (services_.lingering.fetch_add(1) < services_.config.running_threads && services_.queued.load() == 0) return true;
+  if (services_.draining.load(std::memory_order_relaxed)) return false;
+  // A job queued before this shows in `queued`; one queued after sees this thread as free to be replaced.
+  if (services_.lingering.fetch_add(1) < services_.config.lingering_threads &&
+      (services_.queued.load() == 0 || services_.gate->relieve())) {
+    return true;
+  }
   services_.lingering.fetch_sub(1);
   return false;
 }

@@ -20,12 +20,15 @@
 
 namespace qarax::http {
 
-// Told around a handler that may wait, so that another thread can take its place meanwhile. Any thread.
+// Told by a thread that is going to wait, so that another can take its place meanwhile. Any thread.
 class BlockingGate {
  public:
   virtual ~BlockingGate() = default;
   virtual void begin_blocking() = 0;
   virtual void end_blocking() = 0;
+  // The caller begins to linger, as services.lingering already says: wakes a thread for the queue. False: there is
+  // none.
+  virtual bool relieve() = 0;
 };
 
 // What all connections of a server share; outlives them.

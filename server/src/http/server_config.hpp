@@ -22,10 +22,10 @@ struct ServerConfig {
   std::size_t max_body = std::size_t{1024} * 1024;
   std::int64_t max_pending_bodies = 64LL * 1024 * 1024;  // of all requests being received
   std::size_t max_connections = 4096;                    // beyond: the oldest idle one goes, else 503
-  // At work at once, handlers that may wait (Pace) not counted; also how many may linger. 0: one more than cores.
-  int running_threads = 0;
-  int max_threads = 1024;  // in all, so also the handlers that may wait at once; made only when requests need them
-  int max_streams = 256;   // streamed replies at once, each on a thread of its own; beyond: 503
+  int running_threads = 0;     // at work at once, handlers that may wait (Pace) not counted; 0: one more than cores
+  int lingering_threads = 32;  // so many busy connections keep their thread between requests: the cheapest way to serve
+  int max_threads = 1024;      // in all, so also the handlers that may wait at once; made only when requests need them
+  int max_streams = 256;       // streamed replies at once, each on a thread of its own; beyond: 503
   std::size_t thread_stack = std::size_t{256} * 1024;
 
   std::chrono::milliseconds read_timeout{10'000};   // from a request's first byte to its last

@@ -44,13 +44,16 @@ bool WorkerPool::add_worker() {
   return true;
 }
 
-void WorkerPool::rouse() {
-  if (queue_.empty() || running() + starting_ >= limits_.running + extra_) return;
-  if (idle_ > 0) {
-    wake_.notify_one();
-  } else {
-    add_worker();
-  }
+bool WorkerPool::rouse() {
+  if (queue_.empty() || running() + starting_ >= limits_.running + extra_) return false;
+  if (idle_ == 0) return add_worker();
+  wake_.notify_one();
+  return true;
+}
+
+bool WorkerPool::relieve() {
+  const std::lock_guard lock(mutex_);
+  return queue_.empty() || rouse();
 }
 
 void WorkerPool::push(Job job) {

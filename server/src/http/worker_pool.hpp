@@ -51,6 +51,7 @@ class WorkerPool : public BlockingGate {
 
   void begin_blocking() override;
   void end_blocking() override;
+  bool relieve() override;
 
  private:
   struct Worker {
@@ -60,7 +61,7 @@ class WorkerPool : public BlockingGate {
 
   // All under the lock.
   int running() const { return active_ - lingering_.load(); }
-  void rouse();  // one more thread for the queue, if there may be one
+  bool rouse();  // one more thread for the queue; false: none may be or can be had
   bool add_worker();
   void note_queue() { queued_.store(static_cast<int>(queue_.size())); }
   void settle_growth();

@@ -1,5 +1,6 @@
 #include "wiring/rest_operations.hpp"
 
+#include "handlers/reply.hpp"
 #include "qarax/core/logging.hpp"
 #include "wiring/console_follower.hpp"
 
@@ -43,6 +44,8 @@ Result<ActionResult> RestOperations::act(const ActionCall& call) {
     return ActionResult{};
   }
   QARAX_TRY(VmPtr vm, orchestrator_.act(call.vm_id, call.action, options));
+  // Deleted by somebody else while this action was under way.
+  if (vm == nullptr) return no_such_vm(call.vm_id);
   ActionResult result;
   result.job_id = vm->job_id;
   result.pending = call.respond_async && !vm->job_id.empty();

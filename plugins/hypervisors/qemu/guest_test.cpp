@@ -1,0 +1,128 @@
+// The plugin with the machine's own QEMU and a real guest under TCG. QARAX_GUEST_DIR names the folder that
+// e2e/guest/build.sh made; without it there is no guest to boot and the test says so.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "qemu.hpp"
+#include "test_host.hpp"
+
+namespace qarax::qemu {
+namespace {
+
+using testing::RealHost;
+using testing::TestCall;
+
+constexpr std::int64_t kBootMs = 60'000;
+
+class Guest : public ::testing::Test {
+ protected:
+  Guest() {
+    char name[] = "/tmp/qarax-guest-XXXXXX";
+    dir_ = mkdtemp(name);
+    std::filesystem::create_directories(dir_ + "/run");
+    std::filesystem::create_directories(dir_ + "/state");
+  }
+  ~Guest() override { std::filesystem::remove_all(dir_); }
+
+  void SetUp() override {
+    const char* folder = std::getenv("QARAX_GUEST_DIR");
+    if (folder == nullptr) GTEST_SKIP() << "QARAX_GUEST_DIR isn't set: make a guest with e2e/guest/build.sh DIR";
+    create_.config.text = R"({"accelerator":"tcg"})";
+    create_.state_dir = dir_ + "/state";
+    plugin_.emplace(host, create_);
+    const auto description = plugin_->describe(call.get());
+    ASSERT_TRUE(description);
+    if (description->vmm_path.empty()) GTEST_SKIP() << description->health_reason;
+    args.vm = "123e4567-e89b-42d3-a456-426614174000";
+    args.name = "plugin test";
+    args.incarnation = 1;
+    args.spec.memory_size = 128 << 20;
+    args.spec.boot_vcpus = args.spec.max_vcpus = 2;
+    args.run_dir = dir_ + "/run";
+    args.boot.cmdline = "console=ttyS0 reboot=k panic=1";
+    args.boot.kernel = std::string(folder) + "/vmlinuz";
+    for (const auto& file : std::filesystem::directory_iterator(folder))
+      if (file.path().filename().string().starts_with("initramfs.cpio")) args.boot.initramfs = file.path();
+    ASSERT_TRUE(std::filesystem::exists(args.boot.kernel) && !args.boot.initramfs.empty()) << folder;
+    auto resolved = plugin_->resolve(call.get(), {args.spec});
+    ASSERT_TRUE(resolved) << resolved.error().message;
+    args.spec = *resolved;
+  }
+
+  VmArgs vm() const { return {args.vm, 1, args.run_dir, {call.kept}}; }
+  VmState inspect() {
+    const auto status = plugin_->inspect(call.get(), vm());
+    EXPECT_TRUE(status) << status.error().message;
+    return status ? status->state : VmState::unknown;
+  }
+
+  RealHost host;
+  TestCall call;
+  StartArgs args;
+  CreateArgs create_;
+  std::optional<Qemu> plugin_;
+
+ private:
+  std::string dir_;
+};
+
+TEST_F(Guest, FromStartToPowerButton) {
+  const auto started = plugin_->start(call.get(), args);
+  ASSERT_TRUE(started) << started.error().message;
+  EXPECT_EQ(started->state, VmState::running);
+  EXPECT_EQ(started->accelerator, "tcg");
+  EXPECT_NE(started->live.text.find("pc-q35-"), std::string::npos) << started->live.text;
+  ASSERT_NE(host.console("qarax guest: 2 vCPU, 128 MiB", kBootMs), "") << "the guest didn't boot";
+  ASSERT_NE(host.console("qarax uptime", kBootMs), "");
+
+  EXPECT_EQ(plugin_->pause(call.get(), vm())->state, VmState::paused);
+  EXPECT_EQ(inspect(), VmState::paused);
+  // What was on its way has to arrive before silence means anything.
+  host.console("never", 200);
+  const std::size_t quiet_from = host.console_size();
+  EXPECT_EQ(host.console("qarax uptime", 2500, quiet_from), "") << "a paused guest talks";
+  EXPECT_EQ(plugin_->resume(call.get(), vm())->state, VmState::running);
+  EXPECT_EQ(inspect(), VmState::running);
+  EXPECT_NE(host.console("qarax uptime", kBootMs, quiet_from), "");
+
+  const auto counters = plugin_->counters(call.get(), vm());
+  ASSERT_TRUE(counters);
+  EXPECT_GT(counters->counters.at(0).value, 100'000'000) << "a boot takes more processor time than that";
+  EXPECT_GT(counters->counters.at(1).value, 32 << 20);
+
+  const std::size_t reboot_from = host.console_size();
+  EXPECT_EQ(plugin_->reboot(call.get(), vm())->state, VmState::running);
+  EXPECT_NE(host.console("qarax uptime", kBootMs, reboot_from), "") << "the guest didn't come back";
+  EXPECT_EQ(plugin_->recover(call.get(), vm())->state, VmState::running);
+
+  const auto stopped = plugin_->stop(call.get(), {vm(), StopMode::graceful, kBootMs});
+  ASSERT_TRUE(stopped) << stopped.error().message;
+  EXPECT_EQ(stopped->state, VmState::shutdown);
+  EXPECT_EQ(stopped->status_reason, "the guest powered off");
+  EXPECT_EQ(inspect(), VmState::shutdown);
+}
+
+TEST_F(Guest, AKilledQemuIsTold) {
+  ASSERT_TRUE(plugin_->start(call.get(), args));
+  ::kill(host.find(nullptr, {})->pid, SIGKILL);
+  ASSERT_TRUE(host.wait(nullptr, {}, 10'000));
+  const auto status = plugin_->inspect(call.get(), vm());
+  ASSERT_TRUE(status);
+  EXPECT_EQ(status->state, VmState::shutdown);
+  EXPECT_EQ(status->status_reason, "QEMU was killed by signal 9");
+}
+
+TEST_F(Guest, ABadCpuIsQuotedFromQemuItself) {
+  args.spec.config.text = R"({"cpu":"no-such-model"})";
+  const auto status = plugin_->start(call.get(), args);
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().reason, "vmm-failed");
+  EXPECT_NE(status.error().message.find("QEMU exited with code 1"), std::string::npos) << status.error().message;
+  EXPECT_TRUE(std::filesystem::is_empty(args.run_dir));
+}
+
+}  // namespace
+}  // namespace qarax::qemu

@@ -1,0 +1,113 @@
+#include "program.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "argv.hpp"
+
+namespace qarax::qemu {
+
+namespace {
+
+constexpr std::int64_t kAskMs = 5000;
+
+void find_path(const Settings& settings, Program& out) {
+  if (!settings.binary.empty()) {
+    if (settings.binary.front() == '/' && ::access(settings.binary.c_str(), X_OK) == 0) {
+      out.path = settings.binary;
+      return;
+    }
+    out.why_not = "the configured QEMU " + settings.binary + " can't be run; correct `binary` in the plugin's config";
+    return;
+  }
+  for (const char* path : {"/usr/bin/qemu-system-x86_64", "/usr/local/bin/qemu-system-x86_64"})
+    if (::access(path, X_OK) == 0) {
+      out.path = path;
+      return;
+    }
+  out.why_not =
+      "there is no qemu-system-x86_64 in /usr/bin or /usr/local/bin; install it (apt-get install qemu-system-x86), or "
+      "set `binary` in the plugin's config";
+}
+
+bool ended_well(const Result<RunResult>& result) {
+  return result && result->exit.kind == ExitKind::exited && result->exit.code == 0;
+}
+
+// Whether all of it was answered: only that is worth keeping.
+bool ask(plugin::Host& host, Program& out) {
+  RunArgs run;
+  run.argv = {out.path, "--version"};
+  const auto version = host.run(nullptr, run, kAskMs);
+  if (version) out.version = version_in(version->output);
+  // One run tells both: a QEMU without seccomp refuses the option before it lists anything.
+  run.argv = {out.path, "-sandbox", std::string(kSandbox), "-machine", "help"};
+  auto machines = host.run(nullptr, run, kAskMs);
+  out.can_sandbox = ended_well(machines);
+  if (!out.can_sandbox) {
+    run.argv = {out.path, "-machine", "help"};
+    machines = host.run(nullptr, run, kAskMs);
+  }
+  if (!ended_well(machines)) {
+    out.can_sandbox = true;  // nothing is known: better a start that fails than a sandbox that is silently left out
+    return false;
+  }
+  out.q35 = machine_in(machines->output, "q35");
+  out.pc = machine_in(machines->output, "pc");
+  return !out.version.empty();
+}
+
+}  // namespace
+
+std::string fingerprint(const std::string& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) return path + ":none";
+  return path + ":" + std::to_string(info.st_size) + ":" + std::to_string(info.st_mtim.tv_sec) + "." +
+         std::to_string(info.st_mtim.tv_nsec);
+}
+
+std::string version_in(const std::string& output) {
+  constexpr std::string_view kMark = "version ";
+  const std::size_t at = output.find(kMark);
+  if (at == std::string::npos) return {};
+  const std::size_t begin = at + kMark.size();
+  return output.substr(begin, output.find_first_of(" \r\n", begin) - begin);
+}
+
+std::string machine_in(const std::string& output, const std::string& alias) {
+  constexpr std::string_view kMark = "(alias of ";
+  std::size_t at = 0;
+  while (at < output.size()) {
+    const std::size_t end = std::min(output.find('\n', at), output.size());
+    const std::string line = output.substr(at, end - at);
+    at = end + 1;
+    if (!line.starts_with(alias + " ")) continue;
+    const std::size_t mark = line.find(kMark);
+    if (mark == std::string::npos) return {};
+    const std::size_t begin = mark + kMark.size();
+    return line.substr(begin, line.find(')', begin) - begin);
+  }
+  return {};
+}
+
+Program find_program(plugin::Host& host, const Settings& settings, const std::string& state_dir) {
+  Program out;
+  find_path(settings, out);
+  if (out.path.empty()) return out;
+  const std::string cache = state_dir.empty() ? "" : state_dir + "/program";
+  const std::string key = "1 " + fingerprint(out.path);
+  std::string kept_key;
+  std::string document;
+  if (std::ifstream kept(cache); std::getline(kept, kept_key) && kept_key == key && std::getline(kept, document))
+    if (auto program = decode<Program>(std::string_view(document), Unknown::ignore)) return std::move(*program);
+  if (ask(host, out) && !cache.empty()) {
+    // A torn file is one whose document doesn't parse: it is asked again.
+    std::ofstream(cache, std::ios::trunc) << key << '\n' << encode(out) << '\n';
+  }
+  return out;
+}
+
+}  // namespace qarax::qemu

@@ -1,0 +1,44 @@
+// The QEMU program on this host and what it says of itself. Loading QEMU costs 40 ms, so the answers are kept in the
+// state folder for as long as the file is the same: an agent's restart doesn't pay for them.
+#pragma once
+
+#include <string>
+
+#include "qarax/plugin/hypervisor.hpp"
+#include "settings.hpp"
+
+namespace qarax::qemu {
+
+struct Program {
+  std::string path{};     // empty: there is none
+  std::string why_not{};  // why there is none, and what to do
+  std::string version{};  // 7.2.22; empty: it didn't say
+  std::string q35{};      // what the aliases stand for in this version: pc-q35-7.2
+  std::string pc{};
+  bool can_sandbox = false;
+};
+
+// What an answer about a file is good for: its path, size and time.
+std::string fingerprint(const std::string& path);
+
+// "QEMU emulator version 7.2.22 (Debian …)" → 7.2.22; empty where there is none in it.
+std::string version_in(const std::string& output);
+// The machine type that `alias` stands for in the output of -machine help; empty where it isn't there.
+std::string machine_in(const std::string& output, const std::string& alias);
+
+// Looks for the program and asks it. `state_dir` may be empty: then nothing is kept.
+Program find_program(plugin::Host& host, const Settings& settings, const std::string& state_dir);
+
+}  // namespace qarax::qemu
+
+namespace qarax {
+template <>
+struct Fields<qemu::Program> {
+  using T = qemu::Program;
+  static constexpr std::string_view kName = "qemu program";
+  static constexpr auto kTable =
+      std::make_tuple(field<&T::path>("path"), field<&T::why_not>("why_not"), field<&T::version>("version"),
+                      field<&T::q35>("q35"), field<&T::pc>("pc"), field<&T::can_sandbox>("can_sandbox"));
+};
+QARAX_FIELDS_COMPLETE(qemu::Program);
+}  // namespace qarax
