@@ -15,6 +15,7 @@ constexpr int kSerialFd = 11;
 constexpr int kQmpMs = 10'000;  // QEMU answers in under a millisecond; under heavy load its main loop may starve
 constexpr int kGreetingMs = 30'000;
 constexpr std::int64_t kPressAgainMs = 1'000;
+constexpr std::int64_t kHangUpMs = 1'000;
 constexpr std::int64_t kCleanUpMs = 10'000;
 // QEMU 7.2's own memory beside the guest's, PSS of a q35 VM rounded up.
 constexpr std::int64_t kVmmOverhead = 48LL << 20;
@@ -176,7 +177,8 @@ Result<VmStatus> Qemu::launch(plugin::Call& call, const StartArgs& args, const H
 Error Qemu::undo(const StartArgs& args, Error why) {
   const OwnCall own(kCleanUpMs);
   const ProcessArgs id{args.vm, args.incarnation};
-  const auto before = host_.find(own.get(), id);
+  // A hang-up is seen a little before the end of the process that causes it.
+  const auto before = why.code == Code::unavailable ? host_.wait(own.get(), id, kHangUpMs) : host_.find(own.get(), id);
   const bool died = before && !before->alive;
   if (auto killed = host_.kill(own.get(), id); !killed)
     why.message += "; and its process could not be ended: " + killed.error().message;
