@@ -59,11 +59,7 @@ Status Manager::load() {
     vms_.emplace(id, vm);
   }
   for (const auto& [id, vm] : vms_) {
-    enqueue(vm, [this, vm = vm] {
-      recover(vm);
-      const std::lock_guard lock(vm->strand_mutex);
-      vm->recovering = false;
-    });
+    enqueue(vm, [this, vm = vm] { recover(vm); });
   }
   return Ok{};
 }

@@ -36,7 +36,13 @@ std::optional<VmStatus> last_status(const Journal& journal) {
 
 void Manager::recover(const VmPtr& vm) {
   const auto log = core::logger("vm");
+  // Before the report: who reads it may send a command at once.
+  const auto admit_commands = [&] {
+    const std::lock_guard lock(vm->strand_mutex);
+    vm->recovering = false;
+  };
   const auto give_up = [&](const std::string& reason) {
+    admit_commands();
     log->error("the VM could not be recovered vm={} reason={}", vm->id, core::log_value(reason));
     publish(vm, unknown(reason));
   };
@@ -92,6 +98,7 @@ void Manager::recover(const VmPtr& vm) {
     record.status.text = encode(status);
     static_cast<void>(vm->journal->append(record));
   }
+  admit_commands();
   publish(vm, status);
   log->info("recovered vm={} state={}", vm->id, to_string(status.state));
 }

@@ -1,0 +1,107 @@
+#include "journal.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+namespace qarax::agent {
+namespace {
+
+class JournalTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/qarax-journal-XXXXXX";
+    ASSERT_NE(mkdtemp(name), nullptr);
+    dir_ = name;
+    path_ = dir_ + "/journal";
+  }
+  void TearDown() override { std::filesystem::remove_all(dir_); }
+
+  static JournalRecord record(RecordKind kind, std::int64_t revision) {
+    JournalRecord out;
+    out.kind = kind;
+    out.revision = revision;
+    out.step = 1;
+    out.action = "start";
+    out.incarnation = revision;
+    return out;
+  }
+  // Three records, and where each ends.
+  std::string three(std::vector<std::int64_t>& ends) {
+    auto journal = Journal::open(path_);
+    EXPECT_TRUE(journal);
+    for (std::int64_t i = 1; i <= 3; ++i) {
+      EXPECT_TRUE(journal->append(record(i % 2 == 0 ? RecordKind::result : RecordKind::intent, i)));
+      ends.push_back(journal->size());
+    }
+    return *core::read_file(path_);
+  }
+  std::string dir_;
+  std::string path_;
+};
+
+TEST_F(JournalTest, WhatWasAppendedIsThereAfterAnOpen) {
+  std::vector<std::int64_t> ends;
+  three(ends);
+  const auto again = Journal::open(path_);
+  ASSERT_TRUE(again);
+  ASSERT_EQ(again->records().size(), 3u);
+  EXPECT_EQ(again->records()[2].revision, 3);
+  EXPECT_EQ(again->records()[1].kind, RecordKind::result);
+}
+
+TEST_F(JournalTest, ATornTailIsDroppedWhereverItWasCut) {
+  std::vector<std::int64_t> ends;
+  const std::string whole = three(ends);
+  for (std::int64_t cut = 0; cut <= ends[2]; ++cut) {
+    ASSERT_TRUE(core::write_file_durably(path_, std::string_view(whole).substr(0, static_cast<std::size_t>(cut))));
+    auto journal = Journal::open(path_);
+    ASSERT_TRUE(journal) << cut << ": " << journal.error().message;
+    std::size_t complete = 0;
+    for (const std::int64_t end : ends) complete += end <= cut ? 1 : 0;
+    EXPECT_EQ(journal->records().size(), complete) << cut;
+    // And it goes on from there.
+    ASSERT_TRUE(journal->append(record(RecordKind::exit, 9)));
+    EXPECT_EQ(Journal::open(path_)->records().back().revision, 9) << cut;
+  }
+}
+
+TEST_F(JournalTest, ADamagedRecordBeforeOthersIsAnErrorAndNothingIsForgotten) {
+  std::vector<std::int64_t> ends;
+  const std::string whole = three(ends);
+  for (std::int64_t at = ends[0] + 8; at < ends[1]; ++at) {
+    std::string damaged = whole;
+    damaged[static_cast<std::size_t>(at)] ^= 0x20;
+    ASSERT_TRUE(core::write_file_durably(path_, damaged));
+    const auto journal = Journal::open(path_);
+    ASSERT_FALSE(journal) << at;
+    EXPECT_EQ(journal.error().code, Code::data_loss);
+    EXPECT_EQ(*core::read_file(path_), damaged) << "an unreadable journal is left as it is";
+  }
+}
+
+TEST_F(JournalTest, CompactionKeepsWhatARestartNeeds) {
+  auto journal = Journal::open(path_);
+  ASSERT_TRUE(journal);
+  for (std::int64_t i = 1; i <= 50; ++i) {
+    ASSERT_TRUE(journal->append(record(RecordKind::intent, i)));
+    ASSERT_TRUE(journal->append(record(RecordKind::result, i)));
+  }
+  const std::int64_t before = journal->size();
+  ASSERT_TRUE(journal->compact());
+  EXPECT_LT(journal->size(), before / 10);
+  ASSERT_TRUE(journal->append(record(RecordKind::intent, 51)));
+  const auto again = Journal::open(path_);
+  ASSERT_TRUE(again);
+  ASSERT_EQ(again->records().size(), 3u);
+  EXPECT_EQ(again->records()[0].kind, RecordKind::intent);
+  EXPECT_EQ(again->records()[0].revision, 50);
+  EXPECT_EQ(again->records()[1].kind, RecordKind::result);
+  EXPECT_EQ(again->records()[2].revision, 51);
+}
+
+TEST(Crc32, IsTheStandardOne) { EXPECT_EQ(crc32("123456789"), 0xCBF43926u); }
+
+}  // namespace
+}  // namespace qarax::agent

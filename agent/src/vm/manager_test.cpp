@@ -1,0 +1,255 @@
+// The manager's rules, with a driver that is a record: order, revisions, tombstones, hung calls, recovery from disk.
+#include "manager.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <filesystem>
+#include <future>
+
+#include "qarax/core/ids.hpp"
+
+namespace qarax::agent {
+namespace {
+
+using core::Action;
+
+class FakeDriver final : public Driver, public Drivers, public BootFilesProvider {
+ public:
+  Result<VmSpec> resolve(const DriverCall&, const ResolveArgs& args) override { return args.spec; }
+  Result<VmStatus> start(const DriverCall& call, const StartArgs&) override {
+    ++starts;
+    QARAX_CHECK(call.keep("{\"format\":1}"));
+    if (hang_start) {
+      pollfd cancel{call.cancel_fd, POLLIN, 0};
+      ::poll(&cancel, 1, 30'000);
+      return make_error(Code::cancelled, "cancelled");
+    }
+    if (fail_start) return make_error(Code::internal, "no luck");
+    return state(VmState::running);
+  }
+  Result<VmStatus> stop(const DriverCall&, const StopArgs&) override { return state(VmState::shutdown); }
+  Result<VmStatus> inspect(const DriverCall&, const VmArgs&) override { return state(VmState::shutdown); }
+  Result<VmStatus> recover(const DriverCall&, const VmArgs&) override { return state(recovered.load()); }
+  Result<VmStatus> pause(const DriverCall&, const VmArgs&) override { return state(VmState::paused); }
+  Result<VmStatus> resume(const DriverCall&, const VmArgs&) override { return state(VmState::running); }
+  Result<VmStatus> reboot(const DriverCall&, const VmArgs&) override { return state(VmState::running); }
+
+  Result<Driver*> find(const std::string& name) override {
+    if (name == "fake") return this;
+    return make_error(Code::unavailable, "there is no hypervisor " + name);
+  }
+  Result<BootFiles> files_for(const std::optional<std::string>&) override { return BootFiles{}; }
+
+  std::atomic<int> starts{0};
+  std::atomic<bool> hang_start{false};
+  std::atomic<bool> fail_start{false};
+  std::atomic<VmState> recovered{VmState::running};
+
+ private:
+  static VmStatus state(VmState value) {
+    VmStatus status;
+    status.state = value;
+    return status;
+  }
+};
+
+class ManagerTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/qarax-manager-XXXXXX";
+    ASSERT_NE(mkdtemp(name), nullptr);
+    dir_ = name;
+    processes_ = std::make_unique<ProcessService>(ProcessService::Options{"/nonexistent", dir_ + "/vms"},
+                                                  Cgroups::none(), [](const std::string&, std::int64_t) {});
+    open();
+  }
+  void TearDown() override {
+    manager_.reset();
+    std::filesystem::remove_all(dir_);
+  }
+  void open() {
+    manager_.reset();
+    Manager::Options options;
+    options.data_dir = dir_;
+    options.session = core::new_uuid();
+    options.grace_ms = 50;
+    auto opened = Manager::open(options, driver_, *processes_, driver_, clock_);
+    ASSERT_TRUE(opened) << opened.error().message;
+    manager_ = std::move(*opened);
+  }
+  Command command(Action action, std::int64_t revision) const {
+    Command out;
+    out.vm = vm_;
+    out.action = action;
+    out.revision = revision;
+    out.step = 1;
+    out.incarnation = revision;
+    if (action == Action::start) out.document = R"({"name":"web","hypervisor":"fake","spec":{}})";
+    return out;
+  }
+  std::future<CommandResult> begin(Command what) {
+    auto promise = std::make_shared<std::promise<CommandResult>>();
+    auto future = promise->get_future();
+    manager_->execute(std::move(what), [promise](CommandResult result) { promise->set_value(std::move(result)); });
+    return future;
+  }
+  CommandResult run(Command what) { return begin(std::move(what)).get(); }
+  // Recovery runs in the background; its end is a report that is no longer "recovering".
+  core::VmReport settled() {
+    std::promise<void> done;
+    std::atomic<bool> told{false};
+    std::uint64_t id = 0;
+    auto check = [&](const core::VmReport& r) {
+      if (r.vm == vm_ && r.status.status_reason.find("recovering") == std::string::npos && !told.exchange(true))
+        done.set_value();
+    };
+    for (const auto& report : manager_->subscribe(check, id)) check(report);
+    done.get_future().wait();
+    manager_->unsubscribe(id);
+    return manager_->inspect(vm_, 0);
+  }
+
+  std::string dir_;
+  std::string vm_ = core::new_uuid();
+  FakeDriver driver_;
+  core::SystemClock clock_;
+  std::unique_ptr<ProcessService> processes_;
+  std::unique_ptr<Manager> manager_;
+};
+
+TEST_F(ManagerTest, ARepeatedStepGetsItsStoredResultAndRunsOnce) {
+  EXPECT_EQ(run(command(Action::start, 1)).error.code, Code::ok);
+  const auto again = run(command(Action::start, 1));
+  EXPECT_EQ(again.error.code, Code::ok);
+  EXPECT_EQ(again.report.status.state, VmState::running);
+  EXPECT_EQ(driver_.starts, 1);
+}
+
+TEST_F(ManagerTest, ALatePauseAfterAResumeIsRefused) {
+  run(command(Action::start, 1));
+  EXPECT_EQ(run(command(Action::pause, 2)).error.code, Code::ok);
+  EXPECT_EQ(run(command(Action::resume, 3)).error.code, Code::ok);
+  const auto late = run(command(Action::pause, 2));
+  EXPECT_EQ(late.error.reason, "stale-revision");
+  EXPECT_EQ(late.report.status.state, VmState::running);
+}
+
+TEST_F(ManagerTest, ALateStartOfADeletedVmIsRefusedAlsoAfterARestart) {
+  run(command(Action::start, 1));
+  EXPECT_TRUE(run(command(Action::remove, 3)).report.deleted);
+  EXPECT_FALSE(std::filesystem::exists(dir_ + "/vms/" + vm_));
+  EXPECT_EQ(run(command(Action::start, 2)).error.reason, "stale-revision");
+  open();
+  EXPECT_EQ(run(command(Action::start, 2)).error.reason, "stale-revision");
+  const auto again = run(command(Action::remove, 3));
+  EXPECT_EQ(again.error.code, Code::ok);
+  EXPECT_TRUE(again.report.deleted);
+  EXPECT_EQ(driver_.starts, 1);
+}
+
+TEST_F(ManagerTest, AFailedStartSaysWhyAndCanBeTriedAgain) {
+  driver_.fail_start = true;
+  const auto failed = run(command(Action::start, 1));
+  EXPECT_EQ(failed.error.code, Code::internal);
+  EXPECT_EQ(failed.report.status.state, VmState::shutdown);
+  driver_.fail_start = false;
+  EXPECT_EQ(run(command(Action::start, 2)).error.code, Code::ok);
+}
+
+TEST_F(ManagerTest, ForceStopOvertakesAHungStart) {
+  driver_.hang_start = true;
+  auto hung = begin(command(Action::start, 1));
+  while (driver_.starts == 0) std::this_thread::yield();
+  const auto stopped = run(command(Action::force_stop, 2));
+  EXPECT_EQ(stopped.error.code, Code::ok) << stopped.error.message;
+  EXPECT_EQ(stopped.report.status.state, VmState::shutdown);
+  EXPECT_EQ(hung.get().error.code, Code::cancelled);
+}
+
+TEST_F(ManagerTest, PastDeadlineAndGraceTheCallerIsAnsweredAndTheVmUnknown) {
+  driver_.hang_start = true;
+  auto slow = command(Action::start, 1);
+  slow.deadline_ns = plugin::monotonic_ns() + 50'000'000;
+  const auto late = run(slow);
+  EXPECT_EQ(late.error.code, Code::deadline_exceeded);
+  EXPECT_EQ(late.report.status.state, VmState::unknown);
+  run(command(Action::force_stop, 2));
+}
+
+TEST_F(ManagerTest, ARestartTakesTheVmUpAgain) {
+  run(command(Action::start, 1));
+  open();
+  const auto report = settled();
+  EXPECT_EQ(report.incarnation, 1);
+  EXPECT_EQ(run(command(Action::pause, 2)).error.code, Code::ok);
+  EXPECT_EQ(run(command(Action::start, 1)).error.reason, "stale-revision");
+}
+
+TEST_F(ManagerTest, ADamagedFolderIsUnknownAndNeverGone) {
+  run(command(Action::start, 1));
+  manager_.reset();
+  for (const std::string content : {"", "{", "{}"}) {
+    ASSERT_TRUE(core::write_file_durably(dir_ + "/vms/" + vm_ + "/vm.json", content));
+    open();
+    const auto report = settled();
+    EXPECT_EQ(report.status.state, VmState::unknown) << content;
+    EXPECT_FALSE(report.missing);
+    EXPECT_FALSE(report.status.status_reason.empty());
+    EXPECT_EQ(run(command(Action::start, 9)).error.code, Code::failed_precondition);
+    manager_.reset();
+  }
+}
+
+TEST_F(ManagerTest, AHostRebootIsToldAsThat) {
+  run(command(Action::start, 1));
+  manager_.reset();
+  const VmFolder folder(dir_ + "/vms/" + vm_);
+  auto document = folder.read_document();
+  ASSERT_TRUE(document);
+  document->boot_identity = "another boot";
+  ASSERT_TRUE(folder.write_document(*document));
+  open();
+  const auto report = settled();
+  EXPECT_EQ(report.status.state, VmState::shutdown);
+  EXPECT_EQ(report.status.status_reason, "the host was rebooted");
+}
+
+TEST_F(ManagerTest, AnInterruptedStartIsSettledAndItsCallerCanSeeWhich) {
+  run(command(Action::start, 1));
+  manager_.reset();
+  {
+    auto journal = Journal::open(dir_ + "/vms/" + vm_ + "/journal");
+    ASSERT_TRUE(journal);
+    JournalRecord intent;
+    intent.kind = RecordKind::intent;
+    intent.revision = 2;
+    intent.step = 1;
+    intent.action = "pause";
+    intent.incarnation = 1;
+    ASSERT_TRUE(journal->append(intent));
+  }
+  driver_.recovered = VmState::running;
+  open();
+  settled();
+  const auto asked_again = run(command(Action::pause, 2));
+  EXPECT_EQ(asked_again.error.code, Code::aborted);
+  EXPECT_NE(asked_again.error.message.find("undone"), std::string::npos);
+}
+
+TEST_F(ManagerTest, ReportsCountUpWithoutGapOrDuplicate) {
+  std::vector<std::int64_t> seen;
+  std::uint64_t id = 0;
+  auto snapshot = manager_->subscribe([&](const core::VmReport& report) { seen.push_back(report.seq); }, id);
+  EXPECT_TRUE(snapshot.empty());
+  run(command(Action::start, 1));
+  run(command(Action::pause, 2));
+  run(command(Action::resume, 3));
+  manager_->unsubscribe(id);
+  ASSERT_GE(seen.size(), 3u);
+  for (std::size_t i = 1; i < seen.size(); ++i) EXPECT_EQ(seen[i], seen[i - 1] + 1);
+}
+
+}  // namespace
+}  // namespace qarax::agent
