@@ -1,0 +1,294 @@
+// The store's contract, on a real SQLite file.
+#include "store.hpp"
+
+#include <Poco/Data/SQLite/Connector.h>
+#include <Poco/Data/Session.h>
+#include <Poco/Data/Statement.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <filesystem>
+#include <thread>
+
+namespace qarax::server {
+namespace {
+
+using core::Action;
+
+class StoreTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/qarax-store-XXXXXX";
+    ASSERT_NE(mkdtemp(name), nullptr);
+    dir_ = name;
+    open();
+  }
+  void TearDown() override {
+    store_.reset();
+    std::filesystem::remove_all(dir_);
+  }
+  void open() {
+    store_.reset();
+    auto opened = open_sqlite(dir_ + "/qarax.db");
+    ASSERT_TRUE(opened) << opened.error().message;
+    store_ = std::move(*opened);
+  }
+  VmPtr vm(const std::string& name) {
+    auto made = store_->create_vm({name, std::nullopt, "", std::nullopt, {}});
+    EXPECT_TRUE(made) << made.error().message;
+    return *made;
+  }
+  HostPtr host() {
+    auto made = store_->add_host({"h1", "127.0.0.1", 1, ""});
+    EXPECT_TRUE(made);
+    return *made;
+  }
+  BeginJob job(const VmPtr& of, Action action) const {
+    BeginJob out;
+    out.vm_id = of->id;
+    out.action = action;
+    out.expected_revision = store_->vm(of->id)->revision;
+    return out;
+  }
+  BegunJob start(const VmPtr& of, const HostPtr& on, std::int64_t memory = 100) {
+    BeginJob asked = job(of, Action::start);
+    asked.placement = Placement{on->id, "qemu", memory, 1000};
+    auto begun = store_->begin_job(asked);
+    EXPECT_TRUE(begun) << begun.error().message;
+    return *begun;
+  }
+  core::VmReport report(const VmPtr& of, VmState state, std::int64_t seq, const std::string& session = "s1") const {
+    core::VmReport out;
+    out.vm = of->id;
+    out.incarnation = store_->vm(of->id)->incarnation;
+    out.session = session;
+    out.seq = seq;
+    out.status.state = state;
+    return out;
+  }
+  VmPtr running(const std::string& name, const HostPtr& on) {
+    const VmPtr made = vm(name);
+    const auto begun = start(made, on);
+    return store_->finish_job(begun.job.id, JobState::completed, report(made, VmState::running, 1));
+  }
+  std::string dir_;
+  std::unique_ptr<Store> store_;
+};
+
+TEST_F(StoreTest, NamesAreUniqueAndTheRefusalChangesNothing) {
+  const VmPtr first = vm("web");
+  const auto second = store_->create_vm({"web", std::nullopt, "", std::nullopt, {}});
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().reason, "name-taken");
+  EXPECT_EQ(store_->vms().size(), 1u);
+  ASSERT_TRUE(store_->remove_vm(first->id, false));
+  EXPECT_TRUE(store_->create_vm({"web", std::nullopt, "", std::nullopt, {}}));
+}
+
+TEST_F(StoreTest, WhatWasAcknowledgedIsThereAfterAnOpen) {
+  VmSpec spec;
+  spec.boot_vcpus = spec.max_vcpus = 3;
+  const auto made = store_->create_vm({"web", "words", "qemu", std::nullopt, spec});
+  ASSERT_TRUE(made);
+  const HostPtr on = host();
+  start(*made, on);
+  open();
+  const VmPtr again = store_->vm((*made)->id);
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->spec.boot_vcpus, 3);
+  EXPECT_EQ(again->description, "words");
+  EXPECT_EQ(again->incarnation, 1);
+  EXPECT_EQ(again->desired.state, VmState::running);
+  EXPECT_EQ(again->activity, "start");
+  ASSERT_EQ(store_->unfinished_jobs().size(), 1u);
+  EXPECT_EQ(store_->reservations().size(), 1u);
+}
+
+TEST_F(StoreTest, KillNineLosesNothingThatWasAnswered) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  store_.reset();
+  const pid_t child = fork();
+  if (child == 0) {
+    auto store = open_sqlite(dir_ + "/qarax.db");
+    if (!store) _exit(1);
+    for (int i = 0; i < 10'000; ++i) {
+      const auto made = (*store)->create_vm({"vm-" + std::to_string(i), std::nullopt, "", std::nullopt, {}});
+      if (!made || write(ends[1], (*made)->id.data(), 36) != 36) _exit(2);
+    }
+    _exit(0);
+  }
+  close(ends[1]);
+  std::vector<std::string> answered;
+  char id[36];
+  while (answered.size() < 50 && read(ends[0], id, sizeof id) == sizeof id) answered.emplace_back(id, sizeof id);
+  ASSERT_EQ(kill(child, SIGKILL), 0);
+  while (read(ends[0], id, sizeof id) == sizeof id) answered.emplace_back(id, sizeof id);
+  int status = 0;
+  waitpid(child, &status, 0);
+  close(ends[0]);
+  ASSERT_GE(answered.size(), 50u);
+  open();
+  for (const auto& one : answered) EXPECT_TRUE(store_->vm(one)) << one;
+}
+
+TEST_F(StoreTest, OneUnfinishedJobAVmIsARuleOfTheDatabase) {
+  const VmPtr made = vm("web");
+  const auto begun = start(made, host());
+  const auto second = store_->begin_job(job(made, Action::pause));
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().reason, "job-in-progress");
+  EXPECT_EQ(second.error().details.at(0).detail, begun.job.id);
+  // Not only of our code: the index itself refuses.
+  store_.reset();
+  Poco::Data::SQLite::Connector::registerConnector();
+  Poco::Data::Session session("SQLite", dir_ + "/qarax.db");
+  const auto insert = [&] {
+    session
+        << "INSERT INTO jobs (id, vm_id, revision, action, state, incarnation, before, owner, term, created_at) SELECT "
+           "'x', vm_id, revision, action, state, incarnation, before, owner, term, created_at FROM jobs",
+        Poco::Data::Keywords::now;
+  };
+  EXPECT_ANY_THROW(insert());
+}
+
+TEST_F(StoreTest, AHigherPrecedenceSupersedes) {
+  const VmPtr made = vm("web");
+  const auto begun = start(made, host());
+  const auto stop = store_->begin_job(job(made, Action::stop));
+  ASSERT_TRUE(stop);
+  EXPECT_EQ(stop->superseded, begun.job.id);
+  EXPECT_EQ(store_->finish_job(begun.job.id, JobState::completed, report(made, VmState::running, 1)), nullptr)
+      << "late";
+  EXPECT_EQ(store_->vm(made->id)->observed.status.state, VmState::created);
+  const auto force = store_->begin_job(job(made, Action::force_stop));
+  ASSERT_TRUE(force);
+  EXPECT_FALSE(store_->begin_job(job(made, Action::stop)));
+  EXPECT_EQ(force->job.before.state, VmState::created) << "a failure restores what stood before the first of them";
+}
+
+TEST_F(StoreTest, ADefiniteFailureRestoresTheDesiredStateAndTheMemory) {
+  const VmPtr made = vm("web");
+  const auto begun = start(made, host());
+  const VmPtr after = store_->finish_job(begun.job.id, JobState::failed, std::nullopt);
+  ASSERT_TRUE(after);
+  EXPECT_EQ(after->desired.state, VmState::created);
+  EXPECT_EQ(after->observed.status.state, VmState::created);
+  EXPECT_TRUE(after->job_id.empty());
+  EXPECT_TRUE(store_->reservations().empty());
+}
+
+TEST_F(StoreTest, MemoryIsRecheckedInTheTransaction) {
+  const HostPtr on = host();
+  start(vm("a"), on, 600);
+  BeginJob asked = job(vm("b"), Action::start);
+  asked.placement = Placement{on->id, "qemu", 500, 1000};
+  EXPECT_EQ(store_->begin_job(asked).error().code, Code::resource_exhausted);
+}
+
+TEST_F(StoreTest, OnlyNewerReportsOfTheRightHostAndIncarnationCount) {
+  const HostPtr on = host();
+  const VmPtr made = running("web", on);
+  EXPECT_EQ(store_->apply_report("another host", report(made, VmState::shutdown, 9)), nullptr);
+  EXPECT_EQ(store_->apply_report(on->id, report(made, VmState::shutdown, 1)), nullptr) << "as old as the last";
+  auto old = report(made, VmState::shutdown, 9);
+  old.incarnation = 7;
+  EXPECT_EQ(store_->apply_report(on->id, old), nullptr);
+  EXPECT_TRUE(store_->apply_report(on->id, report(made, VmState::paused, 2)));
+  EXPECT_TRUE(store_->apply_report(on->id, report(made, VmState::running, 1, "s2"))) << "a new session starts anew";
+}
+
+TEST_F(StoreTest, AGuestsPowerOffIsItsWishACrashIsNot) {
+  const HostPtr on = host();
+  const VmPtr crashed = running("crash", on);
+  auto dead = report(crashed, VmState::shutdown, 2);
+  dead.status.exit = ExitInfo{ExitKind::signaled, 0, 9, "", ""};
+  EXPECT_EQ(store_->apply_report(on->id, dead)->desired.state, VmState::running);
+  const VmPtr off = running("off", on);
+  auto ended = report(off, VmState::shutdown, 2);
+  ended.status.exit = ExitInfo{ExitKind::exited, 0, 0, "", ""};
+  const VmPtr after = store_->apply_report(on->id, ended);
+  EXPECT_EQ(after->desired.state, VmState::shutdown);
+  EXPECT_EQ(after->desired.origin, Origin::guest);
+  EXPECT_TRUE(store_->reservations().empty());
+}
+
+TEST_F(StoreTest, ALostHostMakesUnknownAndItsNextWordCounts) {
+  const HostPtr on = host();
+  const VmPtr made = running("web", on);
+  const VmPtr idle = vm("idle");
+  store_->lose_host(on->id, "cut");
+  EXPECT_EQ(store_->vm(made->id)->observed.status.state, VmState::unknown);
+  EXPECT_EQ(store_->vm(idle->id)->observed.status.state, VmState::created);
+  EXPECT_TRUE(store_->apply_report(on->id, report(made, VmState::running, 1)))
+      << "the same report again, from the snapshot";
+  EXPECT_EQ(store_->vm(made->id)->observed.status.state, VmState::running);
+  store_->missing_from_snapshot(on->id, {});
+  EXPECT_EQ(store_->vm(made->id)->observed.status.state, VmState::unknown) << "absence proves nothing";
+}
+
+TEST_F(StoreTest, ARestartedServerKnowsNothingOfWhatRan) {
+  const HostPtr on = host();
+  const VmPtr made = running("web", on);
+  open();
+  EXPECT_EQ(store_->vm(made->id)->observed.status.state, VmState::unknown);
+  EXPECT_TRUE(store_->apply_report(on->id, report(made, VmState::running, 1)));
+}
+
+TEST_F(StoreTest, TermsCountUpAndASecondServerIsRefused) {
+  const auto second = open_sqlite(dir_ + "/qarax.db");
+  ASSERT_FALSE(second);
+  EXPECT_NE(second.error().message.find("another qarax-server"), std::string::npos);
+  const auto before = store_->activation();
+  open();
+  EXPECT_EQ(store_->activation().cluster_id, before.cluster_id);
+  EXPECT_EQ(store_->activation().term, before.term + 1);
+  EXPECT_NE(store_->activation().id, before.id);
+}
+
+TEST_F(StoreTest, ANewerSchemaIsRefusedInOneSentence) {
+  store_.reset();
+  {
+    Poco::Data::SQLite::Connector::registerConnector();
+    Poco::Data::Session session("SQLite", dir_ + "/qarax.db");
+    session << "INSERT INTO schema_version (number, min_reader, at) VALUES (99, 99, '')", Poco::Data::Keywords::now;
+  }
+  const auto opened = open_sqlite(dir_ + "/qarax.db");
+  ASSERT_FALSE(opened);
+  EXPECT_NE(opened.error().message.find("upgrade it"), std::string::npos) << opened.error().message;
+}
+
+TEST_F(StoreTest, ATombstoneOutlivesTheVm) {
+  const HostPtr on = host();
+  const VmPtr made = running("web", on);
+  ASSERT_TRUE(store_->remove_vm(made->id, true));
+  EXPECT_FALSE(store_->vm(made->id));
+  open();
+  ASSERT_EQ(store_->tombstones(on->id).size(), 1u);
+  EXPECT_GT(store_->tombstones(on->id)[0].second, made->revision);
+  ASSERT_TRUE(store_->drop_tombstone(made->id));
+  EXPECT_TRUE(store_->tombstones(on->id).empty());
+}
+
+TEST_F(StoreTest, EightThreadsCreateWithoutARefusal) {
+  std::vector<std::thread> threads;
+  std::atomic<int> failures{0};
+  for (int t = 0; t < 8; ++t)
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 100; ++i)
+        if (!store_->create_vm({"t" + std::to_string(t) + "-" + std::to_string(i), std::nullopt, "", std::nullopt, {}}))
+          ++failures;
+    });
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(failures, 0);
+  EXPECT_EQ(store_->vms().size(), 800u);
+  open();
+  EXPECT_EQ(store_->vms().size(), 800u);
+}
+
+}  // namespace
+}  // namespace qarax::server
