@@ -1,7 +1,10 @@
 #include "simulator.hpp"
 
+#include <algorithm>
 #include <fstream>
 #include <stdexcept>
+
+#include "life_file.hpp"
 
 namespace qarax::simulator {
 
@@ -14,26 +17,35 @@ Behaviour parse(const CreateArgs& args) {
   return *behaviour;
 }
 
+std::string read_boot_id() {
+  std::string out;
+  std::ifstream("/proc/sys/kernel/random/boot_id") >> out;
+  return out;
+}
+
+VmStatus never_ran(const char* reason) {
+  Life none;
+  none.state = VmState::shutdown;
+  VmStatus status = status_at(none, {}, 0);
+  status.status_reason = reason;
+  return status;
+}
+
 }  // namespace
 
-Simulator::Simulator(plugin::Host& host, const CreateArgs& args)
-    : host_(host), behaviour_(parse(args)), thread_([this] { alarms(); }) {}
-
-Simulator::~Simulator() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  changed_.notify_all();
-  thread_.join();
-}
+Simulator::Simulator(plugin::Host& host, const CreateArgs& args, std::unique_ptr<Clock> clock)
+    : host_(host),
+      behaviour_(parse(args)),
+      boot_id_(read_boot_id()),
+      clock_(std::move(clock)),
+      alarms_(*clock_, [this](const std::string& vm) { host_.notify(vm); }) {}
 
 Result<Description> Simulator::describe(plugin::Call&) {
   Description out;
   out.vmm_version = "simulated";
   out.accelerator = "simulated";
   out.accelerator_evidence = "no guest runs: VMs of this plugin are records";
-  out.features = {"simulated", "pause", "reboot", "counters"};
+  out.features = {"simulated", "pause", "reboot", "resize", "counters"};
   out.boot_modes = {"simulated"};
   out.options_schema.text = kConfigSchema;
   return out;
@@ -44,124 +56,111 @@ Result<VmSpec> Simulator::resolve(plugin::Call&, const ResolveArgs& args) {
   return args.spec;
 }
 
-// A delay that a real VMM would have: ends early with the call's deadline or cancel.
-Status Simulator::wait(plugin::Call& call, std::int64_t ms) const {
-  const std::int64_t until = plugin::monotonic_ns() + ms * 1'000'000;
-  while (plugin::monotonic_ns() < until) {
-    if (call.expired())
-      return make_error(Code::deadline_exceeded, "the simulated delay is longer than the call's deadline");
-    pollfd cancel{call.cancel_fd(), POLLIN, 0};
-    const auto left = static_cast<int>((until - plugin::monotonic_ns() + 999'999) / 1'000'000);
-    if (::poll(&cancel, call.cancel_fd() >= 0 ? 1 : 0, call.remaining_ms(left < 0 ? 0 : left)) > 0)
-      return make_error(Code::cancelled, "the call was cancelled during a simulated delay");
-  }
-  return Ok{};
-}
-
 Result<VmStatus> Simulator::start(plugin::Call& call, const StartArgs& args) {
   QARAX_TRY(const Behaviour behaviour, behaviour_of(behaviour_, args.spec));
-  QARAX_CHECK(wait(call, behaviour.start_delay_ms));
+  if (const auto there = read_life(args.run_dir); there && !has_ended(*there, clock_->now_ns()))
+    return status_of(*there);
+  QARAX_CHECK(call.keep(make_handle()));
+  QARAX_CHECK(clock_->delay(call, behaviour.start_delay_ms));
   if (start_fails(behaviour, args.vm, args.incarnation))
     return make_error(
         Code::internal,
         "simulated failure of a start (failure_percent " + std::to_string(behaviour.failure_percent) + ")",
         "vmm-failed");
-  Life life;
-  life.started_ns = plugin::monotonic_ns();
-  if (const std::int64_t delay = exit_delay_ns(behaviour, args.vm, args.incarnation); delay != 0)
-    life.ends_ns = life.started_ns + delay;
-  QARAX_CHECK(call.keep(encode(life, Defaults::write)));
-  // So that whoever reads the console sees what it is.
-  std::ofstream(args.run_dir + "/console.log", std::ios::app) << "simulated VM " << args.vm << ": no guest runs\n";
-  schedule(args.vm, life);
-  return status_at(life, plugin::monotonic_ns());
+  return become(begin(args, behaviour, boot_id_, clock_->now_ns()), args.vm, args.run_dir, "started, no guest runs");
 }
 
-Result<Life> Simulator::life_of(const VmArgs& args) const {
-  auto life = decode<Life>(std::string_view(args.handle.text), Unknown::ignore);
-  if (!life || !life->simulated)
-    return make_error(Code::not_found, "VM " + args.vm + " has no handle of the simulator");
-  if (life->format > 1)
-    return make_error(Code::failed_precondition,
-                      "VM " + args.vm + " was started by a newer simulator; upgrade this one");
+Result<VmStatus> Simulator::become(const Life& life, const std::string& vm, const std::string& run_dir,
+                                   const char* what) {
+  QARAX_CHECK(write_life(run_dir, life));
+  // So that whoever reads the console sees what it is.
+  std::ofstream(run_dir + "/console.log", std::ios::app) << "simulated VM " << vm << ": " << what << '\n';
+  alarms_.set(vm, life.state == VmState::running ? life.ends_ns : 0);
+  return status_of(life);
+}
+
+Result<Life> Simulator::act_on(plugin::Call& call, const VmArgs& args) {
+  QARAX_CHECK(check_handle(args));
+  QARAX_TRY(Life life, read_life(args.run_dir));
+  QARAX_CHECK(clock_->delay(call, life.behaviour.action_delay_ms));
+  if (const VmStatus now = status_of(life); now.state == VmState::shutdown)
+    return make_error(Code::failed_precondition, "VM " + args.vm + " has ended: " + now.status_reason);
   return life;
 }
 
-Result<VmStatus> Simulator::become(plugin::Call& call, const VmArgs& args, VmState state) {
-  QARAX_TRY(Life life, life_of(args));
-  QARAX_CHECK(wait(call, behaviour_.action_delay_ms));
-  const VmStatus now = status_at(life, plugin::monotonic_ns());
-  if (now.state == VmState::shutdown)
-    return make_error(Code::failed_precondition, "VM " + args.vm + " has ended: " + now.status_reason);
-  life.state = state;
-  QARAX_CHECK(call.keep(encode(life, Defaults::write)));
-  return status_at(life, plugin::monotonic_ns());
+Result<VmStatus> Simulator::pause(plugin::Call& call, const VmArgs& args) {
+  QARAX_TRY(Life life, act_on(call, args));
+  if (life.state == VmState::paused) return status_of(life);
+  simulator::pause(life, clock_->now_ns());
+  return become(life, args.vm, args.run_dir, "paused");
+}
+
+Result<VmStatus> Simulator::resume(plugin::Call& call, const VmArgs& args) {
+  QARAX_TRY(Life life, act_on(call, args));
+  if (life.state == VmState::running) return status_of(life);
+  simulator::resume(life, clock_->now_ns());
+  return become(life, args.vm, args.run_dir, "resumed");
+}
+
+Result<VmStatus> Simulator::reboot(plugin::Call& call, const VmArgs& args) {
+  QARAX_TRY(Life life, act_on(call, args));
+  ++life.reboots;
+  return become(life, args.vm, args.run_dir, "rebooted");
+}
+
+Result<VmStatus> Simulator::resize(plugin::Call& call, const ResizeArgs& args) {
+  QARAX_TRY(Life life, act_on(call, args.vm));
+  QARAX_CHECK(simulator::resize(life, args));
+  return become(life, args.vm.vm, args.vm.run_dir, "resized");
 }
 
 Result<VmStatus> Simulator::stop(plugin::Call& call, const StopArgs& args) {
-  Life life;
-  if (auto kept = life_of(args.vm)) life = *kept;
-  if (args.mode == StopMode::graceful) QARAX_CHECK(wait(call, behaviour_.stop_delay_ms));
-  const VmStatus now = status_at(life, plugin::monotonic_ns());
-  if (now.state == VmState::shutdown) return now;
-  life.state = VmState::shutdown;
-  life.ended_ns = plugin::monotonic_ns();
-  QARAX_CHECK(call.keep(encode(life, Defaults::write)));
-  return status_at(life, plugin::monotonic_ns());
+  // A start that failed left no handle, and nothing runs.
+  if (args.vm.handle.text != "null") QARAX_CHECK(check_handle(args.vm));
+  auto life = read_life(args.vm.run_dir);
+  if (!life && life.error().code == Code::not_found) return never_ran("simulated: stopped");
+  // A record that can't be read is no reason to leave the VM there for ever.
+  if (!life && args.mode != StopMode::force) return std::move(life).error();
+  Life last = life ? std::move(*life) : Life{};
+  if (life) {
+    if (args.mode == StopMode::graceful && !has_ended(last, clock_->now_ns()) && last.state == VmState::running)
+      QARAX_CHECK(clock_->delay(call, std::min(last.behaviour.stop_delay_ms, args.timeout_ms)));
+    if (const VmStatus now = status_of(last); now.state == VmState::shutdown) return now;
+  }
+  last.state = VmState::shutdown;
+  last.ended_ns = clock_->now_ns();
+  return become(last, args.vm.vm, args.vm.run_dir, "stopped");
 }
 
 Result<VmStatus> Simulator::inspect(plugin::Call&, const VmArgs& args) {
-  QARAX_TRY(const Life life, life_of(args));
-  return status_at(life, plugin::monotonic_ns());
+  QARAX_CHECK(check_handle(args));
+  auto life = read_life(args.run_dir);
+  if (!life && life.error().code == Code::not_found) return never_ran("simulated: nothing runs");
+  if (!life) return std::move(life).error();
+  return status_of(*life);
 }
 
 Result<VmStatus> Simulator::recover(plugin::Call&, const VmArgs& args) {
-  if (args.handle.text == "null") {
-    Life never;
-    never.state = VmState::shutdown;
-    VmStatus status = status_at(never, 0);
-    status.status_reason = "simulated: its start was interrupted";
-    return status;
+  const bool kept = args.handle.text != "null";
+  if (kept) QARAX_CHECK(check_handle(args));
+  auto life = read_life(args.run_dir);
+  if (!life && life.error().code != Code::not_found) return std::move(life).error();
+  if (!kept || !life) {
+    remove_life(args.run_dir);
+    return never_ran("simulated: its start was interrupted and undone");
   }
-  QARAX_TRY(const Life life, life_of(args));
-  schedule(args.vm, life);
-  return status_at(life, plugin::monotonic_ns());
+  const VmStatus status = status_of(*life);
+  if (status.state == VmState::running) alarms_.set(args.vm, life->ends_ns);
+  return status;
 }
 
 Result<Counters> Simulator::counters(plugin::Call&, const VmArgs& args) {
-  QARAX_TRY(const Life life, life_of(args));
+  QARAX_CHECK(check_handle(args));
+  QARAX_TRY(const Life life, read_life(args.run_dir));
   Counters out;
-  out.counters.push_back({"simulated.uptime", plugin::monotonic_ns() - life.started_ns, "ns"});
+  out.counters.push_back({"simulated.uptime", uptime_ns(life, clock_->now_ns()), "ns"});
+  out.counters.push_back({"simulated.reboots", life.reboots, "count"});
   return out;
-}
-
-void Simulator::schedule(const std::string& vm, const Life& life) {
-  if (life.ends_ns == 0 || life.state == VmState::shutdown) return;
-  {
-    const std::lock_guard lock(mutex_);
-    ends_.emplace(life.ends_ns, vm);
-  }
-  changed_.notify_all();
-}
-
-void Simulator::alarms() {
-  std::unique_lock lock(mutex_);
-  while (!stopping_) {
-    if (ends_.empty()) {
-      changed_.wait(lock);
-      continue;
-    }
-    const std::int64_t left = ends_.begin()->first - plugin::monotonic_ns();
-    if (left > 0) {
-      changed_.wait_for(lock, std::chrono::nanoseconds(left));
-      continue;
-    }
-    const std::string vm = ends_.begin()->second;
-    ends_.erase(ends_.begin());
-    lock.unlock();
-    host_.notify(vm);
-    lock.lock();
-  }
 }
 
 }  // namespace qarax::simulator

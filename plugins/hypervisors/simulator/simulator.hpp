@@ -2,12 +2,11 @@
 // gets one without asking by name, and everything that it says of itself says "simulated".
 #pragma once
 
-#include <condition_variable>
-#include <map>
-#include <mutex>
+#include <memory>
 #include <string>
-#include <thread>
 
+#include "alarms.hpp"
+#include "clock.hpp"
 #include "qarax/plugin/hypervisor.hpp"
 #include "timeline.hpp"
 
@@ -16,13 +15,11 @@ namespace qarax::simulator {
 class Simulator final : public plugin::Hypervisor,
                         public plugin::CanPause,
                         public plugin::CanReboot,
+                        public plugin::CanResize,
                         public plugin::CanCounters {
  public:
   static constexpr std::string_view kConfigSchema = simulator::kConfigSchema;
-  Simulator(plugin::Host& host, const CreateArgs& args);
-  ~Simulator() override;
-  Simulator(const Simulator&) = delete;
-  Simulator& operator=(const Simulator&) = delete;
+  Simulator(plugin::Host& host, const CreateArgs& args, std::unique_ptr<Clock> clock = std::make_unique<SystemClock>());
 
   Result<Description> describe(plugin::Call& call) override;
   Result<VmSpec> resolve(plugin::Call& call, const ResolveArgs& args) override;
@@ -30,31 +27,24 @@ class Simulator final : public plugin::Hypervisor,
   Result<VmStatus> stop(plugin::Call& call, const StopArgs& args) override;
   Result<VmStatus> inspect(plugin::Call& call, const VmArgs& args) override;
   Result<VmStatus> recover(plugin::Call& call, const VmArgs& args) override;
-  Result<VmStatus> pause(plugin::Call& call, const VmArgs& args) override {
-    return become(call, args, VmState::paused);
-  }
-  Result<VmStatus> resume(plugin::Call& call, const VmArgs& args) override {
-    return become(call, args, VmState::running);
-  }
-  Result<VmStatus> reboot(plugin::Call& call, const VmArgs& args) override {
-    return become(call, args, VmState::running);
-  }
+  Result<VmStatus> pause(plugin::Call& call, const VmArgs& args) override;
+  Result<VmStatus> resume(plugin::Call& call, const VmArgs& args) override;
+  Result<VmStatus> reboot(plugin::Call& call, const VmArgs& args) override;
+  Result<VmStatus> resize(plugin::Call& call, const ResizeArgs& args) override;
   Result<Counters> counters(plugin::Call& call, const VmArgs& args) override;
 
  private:
-  Result<Life> life_of(const VmArgs& args) const;
-  Result<VmStatus> become(plugin::Call& call, const VmArgs& args, VmState state);
-  Status wait(plugin::Call& call, std::int64_t ms) const;
-  void schedule(const std::string& vm, const Life& life);
-  void alarms();
+  VmStatus status_of(const Life& life) const { return status_at(life, boot_id_, clock_->now_ns()); }
+  // The VM of a later call, after its action delay: FAILED_PRECONDITION where it has ended.
+  Result<Life> act_on(plugin::Call& call, const VmArgs& args);
+  // The record on disk, a line on its console, its alarm.
+  Result<VmStatus> become(const Life& life, const std::string& vm, const std::string& run_dir, const char* what);
 
   plugin::Host& host_;
-  Behaviour behaviour_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::multimap<std::int64_t, std::string> ends_;  // when, VM
-  bool stopping_ = false;
-  std::thread thread_;  // tells the host when a VM has ended by itself
+  const Behaviour behaviour_;
+  const std::string boot_id_;
+  std::unique_ptr<Clock> clock_;
+  Alarms alarms_;  // last: its thread uses the host
 };
 
 }  // namespace qarax::simulator

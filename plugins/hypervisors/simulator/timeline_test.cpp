@@ -52,15 +52,94 @@ TEST(BehaviourOf, TheVmsOwnOptionsWinAndUnknownOnesAreRefused) {
   EXPECT_EQ(behaviour_of(base, spec).error().details.at(0).pointer, "/config/sed");
 }
 
-TEST(StatusAt, IsVisiblySimulatedAndEndsInTime) {
+constexpr const char* kBoot = "this boot";
+
+Life life_of(std::int64_t ends_ns) {
   Life life;
-  life.ends_ns = 100;
-  EXPECT_EQ(status_at(life, 99).state, VmState::running);
-  EXPECT_EQ(status_at(life, 99).accelerator, "simulated");
-  const VmStatus ended = status_at(life, 100);
+  life.boot_id = kBoot;
+  life.ends_ns = ends_ns;
+  return life;
+}
+
+TEST(StatusAt, IsVisiblySimulatedAndEndsInTime) {
+  const Life life = life_of(100);
+  const VmStatus running = status_at(life, kBoot, 99);
+  EXPECT_EQ(running.state, VmState::running);
+  EXPECT_EQ(running.accelerator, "simulated");
+  EXPECT_EQ(running.status_reason, "simulated");
+  EXPECT_NE(running.live.text.find("\"simulated\":true"), std::string::npos);
+  const VmStatus ended = status_at(life, kBoot, 100);
   EXPECT_EQ(ended.state, VmState::shutdown);
   ASSERT_TRUE(ended.exit);
   EXPECT_EQ(ended.exit->code, 0);
+}
+
+TEST(StatusAt, ARebootOfTheHostEndsIt) {
+  const VmStatus status = status_at(life_of(0), "the next boot", 1);
+  EXPECT_EQ(status.state, VmState::shutdown);
+  EXPECT_NE(status.status_reason.find("rebooted"), std::string::npos);
+}
+
+TEST(Pause, StopsTheClockOfTheEnd) {
+  Life life = life_of(100);
+  pause(life, 60);
+  EXPECT_EQ(status_at(life, kBoot, 1000).state, VmState::paused);
+  resume(life, 1000);
+  EXPECT_EQ(status_at(life, kBoot, 1039).state, VmState::running);
+  EXPECT_EQ(status_at(life, kBoot, 1040).state, VmState::shutdown);
+  Life eternal = life_of(0);
+  pause(eternal, 60);
+  resume(eternal, 70);
+  EXPECT_FALSE(has_ended(eternal, INT64_MAX));
+}
+
+TEST(Uptime, EndsWithTheVm) {
+  Life life = life_of(100);
+  life.started_ns = 10;
+  EXPECT_EQ(uptime_ns(life, 50), 40);
+  EXPECT_EQ(uptime_ns(life, 500), 90);
+  life.ended_ns = 30;
+  EXPECT_EQ(uptime_ns(life, 500), 20);
+}
+
+TEST(Begin, TakesWhatTheSpecSays) {
+  StartArgs args;
+  args.vm = "x";
+  args.spec.boot_vcpus = 2;
+  args.spec.max_vcpus = 4;
+  args.spec.memory_size = 100;
+  args.spec.memory_hotplug_size = 50;
+  Behaviour behaviour;
+  behaviour.exit_after_ms = 1000;
+  const Life life = begin(args, behaviour, kBoot, 7);
+  EXPECT_EQ(life.ends_ns, 7 + exit_delay_ns(behaviour, "x", 0));
+  EXPECT_EQ(life.vcpus, 2);
+  EXPECT_EQ(life.max_memory, 150);
+  const auto again = decode<Life>(std::string_view(encode(life)));
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(encode(*again), encode(life));
+}
+
+TEST(Resize, KeepsToItsRoom) {
+  Life life;
+  life.max_vcpus = 4;
+  life.memory = 100;
+  life.max_memory = 150;
+  ResizeArgs args;
+  args.vcpus = 4;
+  args.memory = 150;
+  ASSERT_TRUE(resize(life, args));
+  EXPECT_EQ(life.vcpus, 4);
+  EXPECT_EQ(life.memory, 150);
+  args.vcpus = 5;
+  args.memory = 151;
+  const auto refused = resize(life, args);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::invalid_argument);
+  ASSERT_EQ(refused.error().details.size(), 2u);
+  EXPECT_EQ(refused.error().details[0].pointer, "/vcpus");
+  EXPECT_EQ(refused.error().details[1].pointer, "/memory");
+  EXPECT_EQ(life.vcpus, 4);
 }
 
 }  // namespace

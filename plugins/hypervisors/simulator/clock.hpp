@@ -1,0 +1,29 @@
+// Time as the simulator sees it, so that its tests need none.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+
+#include "qarax/plugin/call.hpp"
+
+namespace qarax::simulator {
+
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  virtual std::int64_t now_ns() const = 0;  // CLOCK_MONOTONIC; any thread
+  // A delay that a real VMM would have. DEADLINE_EXCEEDED or CANCELLED as soon as the call says so.
+  virtual Status delay(const plugin::Call& call, std::int64_t ms) = 0;
+  // Until then, or until `changed` is notified; `lock` is held on entry and exit.
+  virtual void sleep_until(std::unique_lock<std::mutex>& lock, std::condition_variable& changed, std::int64_t ns) = 0;
+};
+
+class SystemClock final : public Clock {
+ public:
+  std::int64_t now_ns() const override { return plugin::monotonic_ns(); }
+  Status delay(const plugin::Call& call, std::int64_t ms) override;
+  void sleep_until(std::unique_lock<std::mutex>& lock, std::condition_variable& changed, std::int64_t ns) override;
+};
+
+}  // namespace qarax::simulator
