@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <iostream>
 
 #include "config/server_config.hpp"
@@ -142,7 +143,8 @@ int serve(const ServerConfig& config, const CommandLine& line) {
   orchestrator.start();
   register_nodes(config, **store, operations);
   if (!line.port_file.empty()) {
-    const Status written = core::write_file_durably(line.port_file, std::to_string(server.port()) + "\n", 0644);
+    const Status written =
+        core::write_file_durably(std::filesystem::absolute(line.port_file), std::to_string(server.port()) + "\n", 0644);
     if (!written) return fail(written.error());
   }
   log->info("qarax-server listening on {} version={} database={}", url_of(config, server.port()), QARAX_VERSION,
