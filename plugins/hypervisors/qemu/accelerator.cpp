@@ -101,7 +101,7 @@ Verdict decide(AcceleratorChoice choice, const KvmFacts& facts, const Trial* tri
   return {"tcg", why_not};
 }
 
-Accelerator::Accelerator(plugin::Host& host, Settings settings, std::string binary, std::string state_dir)
+Accelerator::Accelerator(plugin::Host& host, Settings settings, std::string binary, const std::string& state_dir)
     : host_(host),
       settings_(std::move(settings)),
       binary_(std::move(binary)),

@@ -38,7 +38,7 @@ class Accelerator {
  public:
   // `binary` empty: there is no QEMU, nothing is tried. The trial runs on a thread of its own; its result is kept in
   // state_dir for as long as host, QEMU and kernel are the same.
-  Accelerator(plugin::Host& host, Settings settings, std::string binary, std::string state_dir);
+  Accelerator(plugin::Host& host, Settings settings, std::string binary, const std::string& state_dir);
   ~Accelerator();  // ends a trial and joins
   Accelerator(const Accelerator&) = delete;
   Accelerator& operator=(const Accelerator&) = delete;

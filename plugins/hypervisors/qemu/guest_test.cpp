@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <iostream>
 
 #include "qemu.hpp"
 #include "test_host.hpp"
@@ -103,6 +104,24 @@ TEST_F(Guest, FromStartToPowerButton) {
   EXPECT_EQ(stopped->state, VmState::shutdown);
   EXPECT_EQ(stopped->status_reason, "the guest powered off");
   EXPECT_EQ(inspect(), VmState::shutdown);
+}
+
+// Whatever this host's /dev/kvm is worth, `auto` has to find it out, say why, and start what really runs.
+TEST_F(Guest, TheAcceleratorIsChosenByATrial) {
+  create_.config.text = "{\"probe_kernel\":" + json::to_text(json::Value(args.boot.kernel)) + "}";
+  plugin_.emplace(host, create_);
+  const auto started = plugin_->start(call.get(), args);
+  ASSERT_TRUE(started) << started.error().message;
+  EXPECT_TRUE(started->accelerator == "kvm" || started->accelerator == "tcg") << started->accelerator;
+  EXPECT_FALSE(started->accelerator_evidence.empty());
+  RecordProperty("accelerator", started->accelerator + ": " + started->accelerator_evidence);
+  std::cout << started->accelerator << ": " << started->accelerator_evidence << '\n';
+  EXPECT_NE(host.console("qarax guest: 2 vCPU, 128 MiB", kBootMs), "") << "chosen, but it runs no guest";
+  // The answer is kept: an agent's restart doesn't try again.
+  const int trials = host.count("trial");
+  plugin_.emplace(host, create_);
+  EXPECT_EQ(plugin_->describe(call.get())->accelerator, started->accelerator);
+  EXPECT_EQ(host.count("trial"), trials);
 }
 
 TEST_F(Guest, AKilledQemuIsTold) {

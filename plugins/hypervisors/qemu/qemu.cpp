@@ -288,8 +288,8 @@ Result<Qemu::Pressed> Qemu::press_button(plugin::Call& call, const StopArgs& arg
   Pressed out;
   {
     auto qmp = QmpClient::connect(call, args.vm.run_dir, kQmpMs);
-    const auto said = qmp ? qmp->query_status(call) : Result<std::string>(std::move(qmp).error());
-    if (!said && (said.error().code == Code::cancelled || call.expired())) return said.error();
+    auto said = qmp ? qmp->query_status(call) : Result<std::string>(qmp.error());
+    if (!said && (said.error().code == Code::cancelled || call.expired())) return std::move(said).error();
     if (!said) {
       out.why = "killed: QEMU's monitor could not be asked for a power-off: " + said.error().message;
       return out;

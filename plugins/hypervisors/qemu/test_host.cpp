@@ -201,12 +201,14 @@ Result<Process> RealHost::spawn(const plugin::Call*, const SpawnArgs& args, cons
   for (const auto& arg : args.argv) argv.push_back(const_cast<char*>(arg.c_str()));
   argv.push_back(nullptr);
   std::vector<std::string> pairs;
-  for (const auto& [key, value] : args.env) pairs.push_back(key + "=" + value);
+  for (const auto& [key, value] : args.env) pairs.emplace_back(key).append("=").append(value);
   std::vector<char*> env;
+  env.reserve(pairs.size() + 1);
   for (auto& pair : pairs) env.push_back(pair.data());
   env.push_back(nullptr);
   // Out of the way of the targets, so that one dup2 doesn't overwrite the source of the next.
   std::vector<Socket> high;
+  high.reserve(fds.size());
   for (const int fd : fds) high.emplace_back(::fcntl(fd, F_DUPFD_CLOEXEC, 100));
   const pid_t pid = ::fork();
   if (pid < 0) return make_error(Code::internal, "fork");
@@ -279,7 +281,8 @@ Result<Process> RealHost::wait(const plugin::Call*, const ProcessArgs&, std::int
   return process;
 }
 
-Result<RunResult> RealHost::run(const plugin::Call*, const RunArgs& args, std::int64_t) {
+Result<RunResult> RealHost::run(const plugin::Call* parent, const RunArgs& args, std::int64_t timeout_ms) {
+  note(args.until.empty() ? "run" : "trial");
   std::vector<char*> argv;
   for (const auto& arg : args.argv) argv.push_back(const_cast<char*>(arg.c_str()));
   argv.push_back(nullptr);
@@ -290,16 +293,30 @@ Result<RunResult> RealHost::run(const plugin::Call*, const RunArgs& args, std::i
   const pid_t pid = ::fork();
   if (pid == 0) {
     ::dup2(write_end.get(), 1);
+    ::dup2(write_end.get(), 2);
     ::execv(argv[0], argv.data());
     ::_exit(127);
   }
   write_end.close();
   RunResult out;
+  const std::int64_t until = plugin::monotonic_ns() + timeout_ms * 1'000'000;
+  bool cancelled = false;
   char chunk[4096];
-  for (ssize_t n = 0; (n = ::read(read_end.get(), chunk, sizeof chunk)) > 0;)
+  while (!out.matched && !out.timed_out && !cancelled) {
+    pollfd fds[2] = {{read_end.get(), POLLIN, 0}, {parent != nullptr ? parent->cancel_fd() : -1, POLLIN, 0}};
+    const std::int64_t left = (until - plugin::monotonic_ns()) / 1'000'000;
+    out.timed_out = left <= 0 || ::poll(fds, 2, static_cast<int>(left)) == 0;
+    cancelled = fds[1].revents != 0;
+    if (out.timed_out || cancelled) break;
+    const ssize_t n = ::read(read_end.get(), chunk, sizeof chunk);
+    if (n <= 0) break;
     out.output.append(chunk, static_cast<std::size_t>(n));
+    out.matched = !args.until.empty() && out.output.find(args.until) != std::string::npos;
+  }
+  if (out.matched || out.timed_out || cancelled) ::kill(pid, SIGKILL);
   int status = 0;
   ::waitpid(pid, &status, 0);
+  if (cancelled) return make_error(Code::cancelled, "cancelled");
   out.exit.kind = WIFEXITED(status) ? ExitKind::exited : ExitKind::signaled;
   out.exit.code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
   return out;
