@@ -55,8 +55,9 @@ std::string read_tail(const std::string& path, std::size_t limit) {
 }
 
 Status sync_folder(const std::string& path) {
-  const Fd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd || ::fsync(fd.get()) != 0) return errno_error("can't sync folder " + path, errno);
+  const std::string folder = path.empty() ? "." : path;  // the parent of a bare file name
+  const Fd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd || ::fsync(fd.get()) != 0) return errno_error("can't sync folder " + folder, errno);
   return Ok{};
 }
 
@@ -93,8 +94,7 @@ Status write_file_durably(const std::string& path, std::string_view content, uns
 
 Status make_folder(const std::string& path, unsigned mode) {
   if (::mkdir(path.c_str(), static_cast<mode_t>(mode)) == 0)
-    return sync_folder(
-        std::filesystem::path(path).parent_path().empty() ? "." : std::filesystem::path(path).parent_path().string());
+    return sync_folder(std::filesystem::path(path).parent_path().string());
   const int error = errno;
   if (error == EEXIST) {
     struct stat info {};

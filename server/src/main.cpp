@@ -109,10 +109,27 @@ class Signals {
     }
     return number;
   }
+  // 0: none came within that time.
+  int wait_for(std::chrono::milliseconds time) const {
+    const timespec limit{time.count() / 1000, (time.count() % 1000) * 1'000'000};
+    return std::max(0, ::sigtimedwait(&set_, nullptr, &limit));
+  }
 
  private:
   sigset_t set_{};
 };
+
+// One server at a time: a second one stands by until the first has ended. Null: a signal came first.
+Result<std::unique_ptr<Store>> open_store(const ServerConfig& config, const Signals& signals) {
+  bool said = false;
+  for (;;) {
+    auto store = open_sqlite(config.database_path);
+    if (store || store.error().reason != "store-locked") return store;
+    if (!said) core::logger("server")->warn("standing by: {}", store.error().message);
+    said = true;
+    if (signals.wait_for(std::chrono::milliseconds(100)) != 0) return std::unique_ptr<Store>();
+  }
+}
 
 int serve(const ServerConfig& config, const CommandLine& line) {
   const Signals signals;
@@ -120,8 +137,9 @@ int serve(const ServerConfig& config, const CommandLine& line) {
   auto log = core::logger("server");
   auto http_log = core::logger("http");
   if (const Status made = core::make_folder(config.data_dir); !made) return fail(made.error());
-  auto store = open_sqlite(config.database_path);
+  auto store = open_store(config, signals);
   if (!store) return fail(store.error());
+  if (*store == nullptr) return EXIT_SUCCESS;
   auto credentials = node_credentials(config);
   if (!credentials) return fail(credentials.error());
 

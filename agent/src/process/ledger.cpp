@@ -17,9 +17,15 @@ Status Ledger::append(char sign, const std::vector<LedgerEntry>& entries) {
       return make_error(Code::invalid_argument, "a claim's kind and name must have no tabs or line breaks");
     lines.append(1, sign).append(1, '\t').append(kind).append(1, '\t').append(name).append(1, '\n');
   }
+  // What a loss of power ends anyway needs no record of it afterwards.
+  const bool outlives_host = std::any_of(entries.begin(), entries.end(), [](const LedgerEntry& entry) {
+    return entry.kind != "process" && entry.kind != "cgroup" && entry.kind != "socket" && entry.kind != "tap" &&
+           entry.kind != "mount";
+  });
   const core::Fd fd(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   if (!fd) return core::errno_error("can't record what the VM owns in " + path_, errno);
-  if (::write(fd.get(), lines.data(), lines.size()) != static_cast<ssize_t>(lines.size()) || ::fdatasync(fd.get()) != 0)
+  if (::write(fd.get(), lines.data(), lines.size()) != static_cast<ssize_t>(lines.size()) ||
+      (outlives_host && ::fdatasync(fd.get()) != 0))
     return core::errno_error("can't record what the VM owns in " + path_, errno);
   return Ok{};
 }

@@ -1,4 +1,5 @@
-// What a VM owns beside its folder: one line a claim or release in <vm>/ledger, on disk before the thing is made.
+// What a VM owns beside its folder: one line a claim or release in <vm>/ledger before the thing is made, on disk where the
+// thing outlives a loss of power.
 #pragma once
 
 #include <string>

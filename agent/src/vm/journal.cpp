@@ -44,7 +44,7 @@ std::uint32_t crc32(std::string_view data) {
   return c ^ 0xFFFFFFFFu;
 }
 
-Result<Journal> Journal::open(const std::string& path) {
+Result<Journal> Journal::open(const std::string& path, After after) {
   Journal journal;
   journal.path_ = path;
   journal.fd_ = core::Fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
@@ -59,7 +59,7 @@ Result<Journal> Journal::open(const std::string& path) {
     const std::string_view body = fits ? std::string_view(content).substr(at + kHeader, header[0]) : std::string_view();
     if (header[0] == 0 || !fits || crc32(body) != header[1]) {
       // Only the last record can be torn. What lies behind a damaged one would be silently forgotten: refuse instead.
-      const bool more_behind = fits && header[0] != 0 && content.find_first_not_of('\0', end) != std::string::npos;
+      const bool more_behind = after == After::agent && fits && header[0] != 0 && content.find_first_not_of('\0', end) != std::string::npos;
       if (more_behind)
         return make_error(Code::data_loss, "the journal " + path + " is damaged at byte " + std::to_string(at) +
                                                "; later records would be lost");
@@ -84,7 +84,7 @@ Status Journal::reserve() {
   return Ok{};
 }
 
-Status Journal::append(const JournalRecord& record) {
+Status Journal::append(const JournalRecord& record, Outlives outlives) {
   const std::string bytes = frame(record);
   std::size_t done = 0;
   while (done < bytes.size()) {
@@ -94,7 +94,8 @@ Status Journal::append(const JournalRecord& record) {
     if (n <= 0) return core::errno_error("can't write the journal " + path_, errno);
     done += static_cast<std::size_t>(n);
   }
-  if (::fdatasync(fd_.get()) != 0) return core::errno_error("can't write the journal " + path_, errno);
+  if (outlives == Outlives::host && ::fdatasync(fd_.get()) != 0)
+    return core::errno_error("can't write the journal " + path_, errno);
   size_ += static_cast<std::int64_t>(bytes.size());
   records_.push_back(record);
   return reserve();

@@ -1,6 +1,7 @@
-// A VM's journal: what was about to be done and what came of it, each record on disk before the next step.
+// A VM's journal: what was about to be done and what came of it, each record in the file before the next step.
 // Append-only; a record is its length, its CRC-32 and its bytes. A torn tail is dropped, a damaged record before it is
-// an error. Space is reserved ahead, so that a stop and a delete fit on a full disk.
+// an error. Space is reserved ahead, so that a stop and a delete fit on a full disk. Which records wait for the disk:
+// core/decisions/0004-what-waits-for-the-disk.md.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +16,13 @@ namespace qarax::agent {
 
 enum class RecordKind { unknown, intent, result, exit };
 
+// What a record outlives once append() has returned: this process, or the host's loss of power too.
+enum class Outlives { agent, host };
+
+// Whose end came before this opening. After the host's, whatever lies behind the last record that waited for the disk
+// may be torn, and none of it speaks of anything that still runs.
+enum class After { agent, host };
+
 struct JournalRecord {
   RecordKind kind = RecordKind::unknown;
   std::int64_t revision = 0;
@@ -28,11 +36,10 @@ struct JournalRecord {
 class Journal {
  public:
   // Reads what is there. DATA_LOSS: a record that isn't the last is damaged.
-  static Result<Journal> open(const std::string& path);
+  static Result<Journal> open(const std::string& path, After after);
 
   const std::vector<JournalRecord>& records() const { return records_; }
-  // Durable when it returns.
-  Status append(const JournalRecord& record);
+  Status append(const JournalRecord& record, Outlives outlives);
   // Only what a restart needs is kept once the file has grown: the latest intent, result and exit.
   Status compact();
   std::int64_t size() const { return size_; }

@@ -29,10 +29,10 @@ class JournalTest : public testing::Test {
   }
   // Three records, and where each ends.
   std::string three(std::vector<std::int64_t>& ends) {
-    auto journal = Journal::open(path_);
+    auto journal = Journal::open(path_, After::agent);
     EXPECT_TRUE(journal);
     for (std::int64_t i = 1; i <= 3; ++i) {
-      EXPECT_TRUE(journal->append(record(i % 2 == 0 ? RecordKind::result : RecordKind::intent, i)));
+      EXPECT_TRUE(journal->append(record(i % 2 == 0 ? RecordKind::result : RecordKind::intent, i), Outlives::host));
       ends.push_back(journal->size());
     }
     return *core::read_file(path_);
@@ -44,7 +44,7 @@ class JournalTest : public testing::Test {
 TEST_F(JournalTest, WhatWasAppendedIsThereAfterAnOpen) {
   std::vector<std::int64_t> ends;
   three(ends);
-  const auto again = Journal::open(path_);
+  const auto again = Journal::open(path_, After::agent);
   ASSERT_TRUE(again);
   ASSERT_EQ(again->records().size(), 3u);
   EXPECT_EQ(again->records()[2].revision, 3);
@@ -56,14 +56,14 @@ TEST_F(JournalTest, ATornTailIsDroppedWhereverItWasCut) {
   const std::string whole = three(ends);
   for (std::int64_t cut = 0; cut <= ends[2]; ++cut) {
     ASSERT_TRUE(core::write_file_durably(path_, std::string_view(whole).substr(0, static_cast<std::size_t>(cut))));
-    auto journal = Journal::open(path_);
+    auto journal = Journal::open(path_, After::agent);
     ASSERT_TRUE(journal) << cut << ": " << journal.error().message;
     std::size_t complete = 0;
     for (const std::int64_t end : ends) complete += end <= cut ? 1 : 0;
     EXPECT_EQ(journal->records().size(), complete) << cut;
     // And it goes on from there.
-    ASSERT_TRUE(journal->append(record(RecordKind::exit, 9)));
-    EXPECT_EQ(Journal::open(path_)->records().back().revision, 9) << cut;
+    ASSERT_TRUE(journal->append(record(RecordKind::exit, 9), Outlives::host));
+    EXPECT_EQ(Journal::open(path_, After::agent)->records().back().revision, 9) << cut;
   }
 }
 
@@ -74,25 +74,36 @@ TEST_F(JournalTest, ADamagedRecordBeforeOthersIsAnErrorAndNothingIsForgotten) {
     std::string damaged = whole;
     damaged[static_cast<std::size_t>(at)] ^= 0x20;
     ASSERT_TRUE(core::write_file_durably(path_, damaged));
-    const auto journal = Journal::open(path_);
+    const auto journal = Journal::open(path_, After::agent);
     ASSERT_FALSE(journal) << at;
     EXPECT_EQ(journal.error().code, Code::data_loss);
     EXPECT_EQ(*core::read_file(path_), damaged) << "an unreadable journal is left as it is";
   }
 }
 
+TEST_F(JournalTest, AfterALossOfPowerWhatIsTornEndsTheJournal) {
+  std::vector<std::int64_t> ends;
+  std::string torn = three(ends);
+  torn[static_cast<std::size_t>(ends[0]) + 9] ^= 0x20;
+  ASSERT_TRUE(core::write_file_durably(path_, torn));
+  const auto journal = Journal::open(path_, After::host);
+  ASSERT_TRUE(journal) << journal.error().message;
+  EXPECT_EQ(journal->records().size(), 1u);
+  EXPECT_EQ(journal->size(), ends[0]);
+}
+
 TEST_F(JournalTest, CompactionKeepsWhatARestartNeeds) {
-  auto journal = Journal::open(path_);
+  auto journal = Journal::open(path_, After::agent);
   ASSERT_TRUE(journal);
   for (std::int64_t i = 1; i <= 50; ++i) {
-    ASSERT_TRUE(journal->append(record(RecordKind::intent, i)));
-    ASSERT_TRUE(journal->append(record(RecordKind::result, i)));
+    ASSERT_TRUE(journal->append(record(RecordKind::intent, i), Outlives::host));
+    ASSERT_TRUE(journal->append(record(RecordKind::result, i), Outlives::host));
   }
   const std::int64_t before = journal->size();
   ASSERT_TRUE(journal->compact());
   EXPECT_LT(journal->size(), before / 10);
-  ASSERT_TRUE(journal->append(record(RecordKind::intent, 51)));
-  const auto again = Journal::open(path_);
+  ASSERT_TRUE(journal->append(record(RecordKind::intent, 51), Outlives::host));
+  const auto again = Journal::open(path_, After::agent);
   ASSERT_TRUE(again);
   ASSERT_EQ(again->records().size(), 3u);
   EXPECT_EQ(again->records()[0].kind, RecordKind::intent);

@@ -202,7 +202,7 @@ void Manager::look_again(const std::string& id) {
     record.kind = RecordKind::exit;
     record.incarnation = vm->document.incarnation;
     record.status.text = encode(*seen);
-    static_cast<void>(vm->journal->append(record));
+    static_cast<void>(vm->journal->append(record, Outlives::agent));
     processes_.clean_up(vm->id, vm->document.incarnation);
   });
 }

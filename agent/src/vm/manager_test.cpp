@@ -220,7 +220,7 @@ TEST_F(ManagerTest, AnInterruptedStartIsSettledAndItsCallerCanSeeWhich) {
   run(command(Action::start, 1));
   manager_.reset();
   {
-    auto journal = Journal::open(dir_ + "/vms/" + vm_ + "/journal");
+    auto journal = Journal::open(dir_ + "/vms/" + vm_ + "/journal", After::agent);
     ASSERT_TRUE(journal);
     JournalRecord intent;
     intent.kind = RecordKind::intent;
@@ -228,7 +228,7 @@ TEST_F(ManagerTest, AnInterruptedStartIsSettledAndItsCallerCanSeeWhich) {
     intent.step = 1;
     intent.action = "pause";
     intent.incarnation = 1;
-    ASSERT_TRUE(journal->append(intent));
+    ASSERT_TRUE(journal->append(intent, Outlives::agent));
   }
   driver_.recovered = VmState::running;
   open();

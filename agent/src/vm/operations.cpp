@@ -65,7 +65,7 @@ void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
     record.status.text = encode(after);
     if (!status) record.error.text = encode(result.error);
     if (vm->journal) {
-      if (auto kept = vm->journal->append(record); !kept)
+      if (auto kept = vm->journal->append(record, Outlives::agent); !kept)
         log->error("the result could not be kept vm={} reason={}", vm->id, core::log_value(kept.error().message));
       if (vm->journal->size() > kCompactAt) static_cast<void>(vm->journal->compact());
     }
@@ -98,7 +98,7 @@ Result<VmArgs> Manager::args_for(const VmPtr& vm) {
 Result<VmStatus> Manager::perform(const VmPtr& vm, const Operation& operation) {
   const Command& command = operation.command;
   if (command.action == core::Action::start) return start(vm, operation);
-  QARAX_CHECK(vm->journal->append(record_of(RecordKind::intent, command)));
+  QARAX_CHECK(vm->journal->append(record_of(RecordKind::intent, command), Outlives::agent));
   if (command.action == core::Action::stop) return stop(vm, operation, false);
   if (command.action == core::Action::force_stop) return stop(vm, operation, true);
   QARAX_TRY(Driver * driver, drivers_.find(vm->document.hypervisor));
@@ -146,10 +146,10 @@ Result<VmStatus> Manager::start(const VmPtr& vm, const Operation& operation) {
   }
   QARAX_CHECK(core::make_folder(vm->folder.path()));
   if (!vm->journal) {
-    QARAX_TRY(Journal journal, vm->folder.open_journal());
+    QARAX_TRY(Journal journal, vm->folder.open_journal(After::agent));
     vm->journal.emplace(std::move(journal));
   }
-  QARAX_CHECK(vm->journal->append(record_of(RecordKind::intent, command)));
+  QARAX_CHECK(vm->journal->append(record_of(RecordKind::intent, command), Outlives::host));
   QARAX_CHECK(vm->folder.remove_handle());
   const VmDocument before = vm->document;
   QARAX_CHECK(vm->folder.write_document(document));
@@ -249,7 +249,7 @@ Result<VmStatus> Manager::stop(const VmPtr& vm, const Operation& operation, bool
 }
 
 Status Manager::remove(const VmPtr& vm, const Command& command) {
-  if (vm->journal) QARAX_CHECK(vm->journal->append(record_of(RecordKind::intent, command)));
+  if (vm->journal) QARAX_CHECK(vm->journal->append(record_of(RecordKind::intent, command), Outlives::host));
   const VmState state = status_of(vm).state;
   if (state != VmState::shutdown && state != VmState::created) {
     const Operation force(command, [](const CommandResult&) {});

@@ -49,7 +49,8 @@ void Manager::recover(const VmPtr& vm) {
   auto document = vm->folder.read_document();
   if (!document) return give_up(document.error().message);
   vm->document = std::move(*document);
-  auto journal = vm->folder.open_journal();
+  const bool same_boot = vm->document.boot_identity == core::boot_identity();
+  auto journal = vm->folder.open_journal(same_boot ? After::agent : After::host);
   if (!journal) return give_up(journal.error().message);
   vm->journal.emplace(std::move(*journal));
   {
@@ -65,7 +66,7 @@ void Manager::recover(const VmPtr& vm) {
   const auto before = last_status(*vm->journal);
   if (before && before->state == VmState::shutdown) {
     status = *before;  // nothing ran, and nobody but the agent starts anything
-  } else if (vm->document.boot_identity != core::boot_identity()) {
+  } else if (!same_boot) {
     status.state = VmState::shutdown;
     status.status_reason = "the host was rebooted";
     processes_.clean_up(vm->id, vm->document.incarnation);
@@ -96,7 +97,7 @@ void Manager::recover(const VmPtr& vm) {
     record.kind = RecordKind::exit;
     record.incarnation = vm->document.incarnation;
     record.status.text = encode(status);
-    static_cast<void>(vm->journal->append(record));
+    static_cast<void>(vm->journal->append(record, Outlives::agent));
   }
   admit_commands();
   publish(vm, status);
@@ -129,7 +130,7 @@ void Manager::settle_interrupted(const VmPtr& vm, const VmStatus& status) {
     }
     core::logger("vm")->warn("a command was interrupted vm={} action={} revision={} finished={}", vm->id, record.action,
                              record.revision, settled.error.code == Code::ok);
-    static_cast<void>(vm->journal->append(record));
+    static_cast<void>(vm->journal->append(record, Outlives::agent));
     result = last_of(*vm->journal, RecordKind::result);
   } else if (result != nullptr && result->error.text != "null") {
     settled.error = decode_error(result->error.text).value_or(make_error(Code::unknown, "the command failed"));
@@ -156,7 +157,7 @@ void Manager::saw_exit(const VmPtr& vm, std::int64_t incarnation) {
   record.status.text = encode(status);
   // The report must not wait for the disk: a restart finds the same in the supervisor's record.
   publish(vm, status);
-  if (vm->journal) static_cast<void>(vm->journal->append(record));
+  if (vm->journal) static_cast<void>(vm->journal->append(record, Outlives::agent));
   processes_.clean_up(vm->id, incarnation);
   core::logger("vm")->info("the VMM has ended vm={} reason={}", vm->id, core::log_value(status.status_reason));
 }

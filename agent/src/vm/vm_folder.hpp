@@ -36,7 +36,7 @@ class VmFolder {
   Result<RawJson> read_handle() const;  // "null" where none was kept
   Status write_handle(std::string_view handle) const;
   Status remove_handle() const;
-  Result<Journal> open_journal() const { return Journal::open(path_ + "/journal"); }
+  Result<Journal> open_journal(After after) const { return Journal::open(path_ + "/journal", after); }
   // Run folders of incarnations before `keep`; their console logs go with them.
   void remove_old_runs(std::int64_t keep) const;
   Status remove() const;

@@ -29,9 +29,9 @@ class SimulatorPlugin : public ::testing::Test {
   }
   // Also: the agent was restarted.
   void load(const std::string& config) {
-    plugin.reset();
     auto made = std::make_unique<FakeClock>();
     if (clock != nullptr) made->advance(clock->now_ns());
+    plugin.reset();
     clock = made.get();
     CreateArgs args;
     args.config.text = config;

@@ -12,7 +12,9 @@ namespace {
 
 constexpr std::int64_t kGreetMs = 5'000;
 constexpr std::int64_t kSilenceNs = 5'000'000'000;  // heartbeats come every second
+// An agent that was killed or upgraded is back within a moment: until then it is asked often, later seldom.
 constexpr std::int64_t kFirstBackoffMs = 20;
+constexpr int kQuickAttempts = 100;
 constexpr std::int64_t kLastBackoffMs = 1'000;
 
 std::chrono::system_clock::time_point in_ms(std::int64_t ms) {
@@ -114,6 +116,7 @@ Result<NodeLink::ConnectionPtr> NodeLink::connect(core::NodeInfo& info) {
 void NodeLink::run() {
   const auto log = core::logger("nodes");
   std::int64_t backoff = kFirstBackoffMs;
+  int attempts_since_up = 0;
   std::string logged;
   for (;;) {
     core::NodeInfo info;
@@ -128,7 +131,10 @@ void NodeLink::run() {
       }
       reason = follow(*made);
       const bool was_up = up_.exchange(false);
-      if (was_up) backoff = kFirstBackoffMs;
+      if (was_up) {
+        backoff = kFirstBackoffMs;
+        attempts_since_up = 0;
+      }
     } else {
       reason = made.error().message;
     }
@@ -148,7 +154,7 @@ void NodeLink::run() {
     changed_.wait_for(lock, std::chrono::milliseconds(backoff), [&] { return stopping_ || hurry_; });
     if (stopping_) return;
     hurry_ = false;
-    backoff = std::min(backoff * 2, kLastBackoffMs);
+    if (++attempts_since_up > kQuickAttempts) backoff = std::min(backoff * 2, kLastBackoffMs);
   }
 }
 

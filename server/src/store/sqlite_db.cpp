@@ -12,7 +12,8 @@
 #include "migrations.hpp"
 #include "qarax/core/clock.hpp"
 #include "qarax/core/ids.hpp"
-#include "qarax/core/logging.hpp"
+#include "rows.hpp"
+#include "sql_store.hpp"
 
 namespace qarax::server {
 
@@ -38,13 +39,10 @@ void run_script(Session& session, std::string_view sql) {
   }
 }
 
-Error database_error(const Poco::Exception& e) {
-  return make_error(Code::internal, "the database refused: " + e.displayText(), "database");
-}
-
 }  // namespace
 
-SqliteDb::SqliteDb(const std::string& path) : session_("SQLite", path) {}
+SqliteDb::SqliteDb(const std::string& path)
+    : Database(Session("SQLite", path), {"BEGIN IMMEDIATE", "SELECT term FROM cluster"}) {}
 
 Result<std::unique_ptr<SqliteDb>> SqliteDb::open(const std::string& path) {
   const std::string folder = std::filesystem::path(path).parent_path().string();
@@ -52,8 +50,10 @@ Result<std::unique_ptr<SqliteDb>> SqliteDb::open(const std::string& path) {
   core::Fd lock(::open((path + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!lock) return core::errno_error("the database's folder " + folder + " can't be written", errno);
   if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0)
-    return make_error(Code::failed_precondition, "another qarax-server uses the database " + path +
-                                                     "; end it first, or give this one a database of its own");
+    return make_error(
+        Code::failed_precondition,
+        "another qarax-server uses the database " + path + "; end it first, or give this one a database of its own",
+        "store-locked");
   try {
     Poco::Data::SQLite::Connector::registerConnector();
     std::unique_ptr<SqliteDb> db(new SqliteDb(path));
@@ -63,21 +63,14 @@ Result<std::unique_ptr<SqliteDb>> SqliteDb::open(const std::string& path) {
     run(db->session_, "PRAGMA foreign_keys = ON");
     QARAX_CHECK(db->migrate(path));
     QARAX_CHECK(db->activate());
-    db->thread_ = std::thread([raw = db.get()] { raw->background(); });
+    db->start();
     return db;
   } catch (const Poco::Exception& e) {
     return make_error(Code::internal, "the database " + path + " can't be opened: " + e.displayText());
   }
 }
 
-SqliteDb::~SqliteDb() {
-  {
-    const std::lock_guard lock(waiting_mutex_);
-    stopping_ = true;
-  }
-  changed_.notify_all();
-  if (thread_.joinable()) thread_.join();
-}
+SqliteDb::~SqliteDb() { stop(); }
 
 Status SqliteDb::migrate(const std::string& path) {
   run(session_,
@@ -134,77 +127,14 @@ Status SqliteDb::activate() {
   return Ok{};
 }
 
-Status SqliteDb::transact(const std::function<Status(Session&)>& work) {
-  const std::lock_guard lock(mutex_);
-  std::vector<std::function<void(Session&)>> batch;
-  {
-    const std::lock_guard waiting(waiting_mutex_);
-    batch.swap(waiting_);
-  }
-  // Whatever ends this transaction without a commit, what had waited is as true as before.
-  const auto undo = [&](bool begun) {
-    {
-      const std::lock_guard waiting(waiting_mutex_);
-      waiting_.insert(waiting_.begin(), std::make_move_iterator(batch.begin()), std::make_move_iterator(batch.end()));
-    }
-    try {
-      if (begun) run(session_, "ROLLBACK");
-    } catch (const Poco::Exception& e) {
-      core::logger("store")->error("a rollback failed reason={}", core::log_value(e.displayText()));
-    }
-  };
-  bool begun = false;
+Result<std::unique_ptr<Store>> open_sqlite(const std::string& path) {
+  QARAX_TRY(std::unique_ptr<Database> db, SqliteDb::open(path));
   try {
-    run(session_, "BEGIN IMMEDIATE");
-    begun = true;
-    if (number(session_, "SELECT term FROM cluster") != activation_.term) {
-      undo(true);
-      return make_error(Code::aborted, "another server has taken over this database", "stale-term");
-    }
-    for (const auto& one : batch) one(session_);
-    Status status = work(session_);
-    if (!status) {
-      undo(true);
-      return status;
-    }
-    run(session_, "COMMIT");
-    return status;
+    return std::unique_ptr<Store>(std::make_unique<SqlStore>(std::move(db)));
   } catch (const Poco::Exception& e) {
-    undo(begun);
-    return database_error(e);
-  }
-}
-
-void SqliteDb::later(std::function<void(Session&)> work) {
-  {
-    const std::lock_guard lock(waiting_mutex_);
-    waiting_.push_back(std::move(work));
-  }
-  changed_.notify_one();
-}
-
-void SqliteDb::flush() {
-  const auto written = transact([](Session&) -> Status { return Ok{}; });
-  if (!written)
-    core::logger("store")->error("changes could not be written yet reason={}",
-                                 core::log_value(written.error().message));
-}
-
-void SqliteDb::background() {
-  std::unique_lock lock(waiting_mutex_);
-  for (;;) {
-    changed_.wait(lock, [&] { return stopping_ || !waiting_.empty(); });
-    const bool last = stopping_;
-    if (!waiting_.empty()) {
-      // A moment for others to join the same commit.
-      if (!last) changed_.wait_for(lock, std::chrono::milliseconds(5), [&] { return stopping_; });
-      lock.unlock();
-      flush();
-      lock.lock();
-      // A database that refuses is asked again, not hammered.
-      if (!waiting_.empty() && !stopping_) changed_.wait_for(lock, std::chrono::seconds(1), [&] { return stopping_; });
-    }
-    if (last) return;
+    return make_error(Code::data_loss, "the database " + path + " can't be read: " + e.displayText());
+  } catch (const rows::BadRow& e) {
+    return make_error(Code::data_loss, "the database " + path + " holds a damaged row: " + e.what());
   }
 }
 

@@ -110,7 +110,7 @@ class Store {
 };
 
 // SQLite in one file: WAL, synchronous=FULL. Takes the store's lock, migrates (after a copy of the file), starts a new
-// term. Errors are one sentence: not writable, locked by another server, newer schema.
+// term. Errors are one sentence: not writable, locked by another server ("store-locked"), newer schema.
 Result<std::unique_ptr<Store>> open_sqlite(const std::string& path);
 
 }  // namespace qarax::server

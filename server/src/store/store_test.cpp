@@ -239,6 +239,55 @@ TEST_F(StoreTest, ARestartedServerKnowsNothingOfWhatRan) {
   EXPECT_TRUE(store_->apply_report(on->id, report(made, VmState::running, 1)));
 }
 
+TEST_F(StoreTest, CommitsAreSharedAndEachChangeStandsForItself) {
+  constexpr int kThreads = 16;
+  constexpr int kEach = 20;
+  std::atomic<int> made{0};
+  std::atomic<int> taken{0};
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < kThreads; ++thread)
+    threads.emplace_back([&, thread] {
+      for (int i = 0; i < kEach; ++i) {
+        // Every name twice, from two threads: one of them loses, and none of its neighbours in the group with it.
+        const std::string name = "vm-" + std::to_string(thread / 2) + "-" + std::to_string(i);
+        const auto result = store_->create_vm({name, std::nullopt, "", std::nullopt, {}});
+        if (result) {
+          ++made;
+        } else {
+          EXPECT_EQ(result.error().reason, "name-taken") << result.error().message;
+          ++taken;
+        }
+      }
+    });
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(made.load(), kThreads / 2 * kEach);
+  EXPECT_EQ(taken.load(), kThreads / 2 * kEach);
+  open();
+  EXPECT_EQ(store_->vms().size(), static_cast<std::size_t>(kThreads / 2 * kEach));
+}
+
+TEST_F(StoreTest, StartsAtOnceNeverReserveMoreThanTheHostHas) {
+  const HostPtr on = host();
+  std::vector<VmPtr> vms;
+  for (int i = 0; i < 16; ++i) vms.push_back(vm("vm" + std::to_string(i)));
+  std::atomic<int> begun{0};
+  std::vector<std::thread> threads;
+  for (const VmPtr& one : vms)
+    threads.emplace_back([&, one] {
+      BeginJob asked = job(one, Action::start);
+      asked.placement = Placement{on->id, "qemu", 200, 1000};
+      const auto result = store_->begin_job(asked);
+      if (result)
+        ++begun;
+      else
+        EXPECT_EQ(result.error().reason, "no-host-fits");
+    });
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(begun.load(), 5);
+  open();
+  EXPECT_EQ(store_->reservations().size(), 5u);
+}
+
 TEST_F(StoreTest, TermsCountUpAndASecondServerIsRefused) {
   const auto second = open_sqlite(dir_ + "/qarax.db");
   ASSERT_FALSE(second);

@@ -1,0 +1,172 @@
+#include "database.hpp"
+
+#include <Poco/Data/Statement.h>
+
+#include <algorithm>
+#include <set>
+
+#include "qarax/core/logging.hpp"
+
+namespace qarax::server {
+
+namespace {
+
+using namespace Poco::Data::Keywords;
+using Poco::Data::Session;
+
+constexpr std::size_t kMostInGroup = 64;
+// What may wait usually finds a transaction to go along with; a lone commit of its own would stand in the way of one.
+constexpr auto kLaterWaits = std::chrono::milliseconds(50);
+
+void run(Session& session, const std::string& sql) { session << sql, now; }
+
+Error refused(const Poco::Exception& e) {
+  return make_error(Code::internal, "the database refused: " + e.displayText(), "database");
+}
+
+}  // namespace
+
+Database::Database(Session session, Dialect dialect) : session_(std::move(session)), dialect_(dialect) {}
+
+Database::~Database() = default;
+
+void Database::stop() {
+  {
+    const std::lock_guard lock(later_mutex_);
+    stopping_ = true;
+  }
+  later_changed_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+Status Database::transact(Change change) {
+  Waiting own{std::move(change)};
+  std::unique_lock lock(queue_mutex_);
+  queue_.push_back(&own);
+  while (!own.done) {
+    if (leading_) {
+      group_done_.wait(lock);
+      continue;
+    }
+    leading_ = true;
+    const auto group = next_group();
+    lock.unlock();
+    run_group(group);
+    lock.lock();
+    for (Waiting* one : group) one->done = true;
+    leading_ = false;
+    group_done_.notify_all();
+  }
+  return std::move(own.result);
+}
+
+std::vector<Database::Waiting*> Database::next_group() {
+  std::vector<Waiting*> group;
+  std::vector<Waiting*> left;
+  std::set<std::string_view> taken;
+  for (Waiting* one : queue_) {
+    const auto& keys = one->change.keys;
+    const bool clash = std::any_of(keys.begin(), keys.end(), [&](const auto& key) { return taken.contains(key); });
+    // Also what isn't taken claims its keys: of two that wait for one key the first comes first.
+    taken.insert(keys.begin(), keys.end());
+    (clash || group.size() >= kMostInGroup ? left : group).push_back(one);
+  }
+  queue_ = std::move(left);
+  return group;
+}
+
+// True when a change is left to commit.
+bool Database::work_on(const std::vector<Waiting*>& group, bool alone) {
+  bool any = false;
+  for (Waiting* one : group) {
+    if (!alone) run(session_, "SAVEPOINT change");
+    try {
+      one->result = one->change.work(session_);
+    } catch (const Poco::Exception& e) {
+      one->result = refused(e);
+    } catch (const std::exception& e) {
+      one->result = make_error(Code::internal, std::string("a change of the database failed: ") + e.what(), "database");
+    }
+    if (!one->result && !alone) run(session_, "ROLLBACK TO SAVEPOINT change");
+    if (!alone) run(session_, "RELEASE SAVEPOINT change");
+    any = any || one->result;
+  }
+  return any;
+}
+
+void Database::run_group(const std::vector<Waiting*>& group) {
+  const std::lock_guard state(state_);
+  std::vector<Work> batch;
+  {
+    const std::lock_guard waiting(later_mutex_);
+    batch.swap(later_);
+  }
+  bool begun = false;
+  // Whatever ends this transaction without a commit, what had waited is as true as before.
+  const auto undo = [&] {
+    {
+      const std::lock_guard waiting(later_mutex_);
+      later_.insert(later_.begin(), std::make_move_iterator(batch.begin()), std::make_move_iterator(batch.end()));
+    }
+    try {
+      if (begun) run(session_, "ROLLBACK");
+    } catch (const Poco::Exception& e) {
+      core::logger("store")->error("a rollback failed reason={}", core::log_value(e.displayText()));
+    }
+  };
+  const auto fail_all = [&](const Error& error) {
+    undo();
+    for (Waiting* one : group)
+      if (one->result) one->result = error;
+  };
+  try {
+    run(session_, dialect_.begin);
+    begun = true;
+    std::int64_t term = 0;
+    session_ << dialect_.read_term, into(term), now;
+    if (term != activation_.term)
+      return fail_all(make_error(Code::aborted, "another server has taken over this database", "stale-term"));
+    for (const auto& one : batch) one(session_);
+    if (!work_on(group, group.size() == 1 && batch.empty()) && batch.empty()) return undo();
+    run(session_, "COMMIT");
+  } catch (const Poco::Exception& e) {
+    return fail_all(refused(e));
+  }
+  for (Waiting* one : group)
+    if (one->result) one->change.publish();
+}
+
+void Database::later(Work work) {
+  {
+    const std::lock_guard lock(later_mutex_);
+    later_.push_back(std::move(work));
+  }
+  later_changed_.notify_one();
+}
+
+void Database::flush() {
+  const auto written = transact({{}, [](Session&) -> Status { return Ok{}; }});
+  if (!written)
+    core::logger("store")->error("changes could not be written yet reason={}",
+                                 core::log_value(written.error().message));
+}
+
+void Database::background() {
+  std::unique_lock lock(later_mutex_);
+  for (;;) {
+    later_changed_.wait(lock, [&] { return stopping_ || !later_.empty(); });
+    const bool last = stopping_;
+    if (!last) later_changed_.wait_for(lock, kLaterWaits, [&] { return stopping_; });
+    if (!later_.empty()) {
+      lock.unlock();
+      flush();
+      lock.lock();
+      // A database that refuses is asked again, not hammered.
+      if (!later_.empty() && !stopping_)
+        later_changed_.wait_for(lock, std::chrono::seconds(1), [&] { return stopping_; });
+    }
+    if (last) return;
+  }
+}
+
+}  // namespace qarax::server

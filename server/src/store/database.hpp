@@ -1,0 +1,91 @@
+// One database connection through Poco::Data whose transactions are committed in groups: who comes while a commit is
+// under way shares the next one. Each transaction first checks that this server's term still holds. Thread-safe.
+#pragma once
+
+#include <Poco/Data/Session.h>
+
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "store.hpp"
+
+namespace qarax::server {
+
+class Database {
+ public:
+  // A part of a group's transaction. `work` reads and plans what `publish` then makes visible, after the commit; both
+  // run under state(). Two changes that share a key are never in one group, so neither sees the other half done.
+  // `publish` must not throw.
+  struct Change {
+    std::vector<std::string> keys{};
+    std::function<Status(Poco::Data::Session&)> work;
+    std::function<void()> publish = [] {};
+  };
+
+  virtual ~Database();  // of a subclass that called stop()
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+
+  const Activation& activation() const { return activation_; }
+
+  // Durable when it returns Ok. An Error or exception of `work` undoes that change and no other. The caller doesn't
+  // hold state().
+  Status transact(Change change);
+  // Written with the next transaction, or soon by itself; in the order given. May be called under state().
+  void later(std::function<void(Poco::Data::Session&)> work);
+  void flush();
+
+  // Guards what the owner keeps in memory beside the database; held while a group is worked on and committed.
+  std::mutex& state() { return state_; }
+  // For the initial load, before any other thread is there.
+  Poco::Data::Session& session() { return session_; }
+
+ protected:
+  // What differs between databases. `begin` must take the write lock at once.
+  struct Dialect {
+    const char* begin;
+    const char* read_term;
+  };
+  Database(Poco::Data::Session session, Dialect dialect);
+  void start() {
+    thread_ = std::thread([this] { background(); });
+  }
+  void stop();  // writes what waits
+
+  Poco::Data::Session session_;
+  Activation activation_;
+
+ private:
+  struct Waiting {
+    Change change;
+    Status result = Ok{};
+    bool done = false;
+  };
+  using Work = std::function<void(Poco::Data::Session&)>;
+
+  std::vector<Waiting*> next_group();
+  void run_group(const std::vector<Waiting*>& group);
+  bool work_on(const std::vector<Waiting*>& group, bool alone);
+  void background();
+
+  const Dialect dialect_;
+
+  std::mutex queue_mutex_;
+  std::condition_variable group_done_;
+  std::vector<Waiting*> queue_;
+  bool leading_ = false;  // somebody runs a group
+
+  std::mutex state_;
+
+  std::mutex later_mutex_;
+  std::condition_variable later_changed_;
+  std::vector<Work> later_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace qarax::server

@@ -1,0 +1,208 @@
+// Loading, VMs and jobs.
+#include "sql_store.hpp"
+
+#include <algorithm>
+
+#include "qarax/core/clock.hpp"
+#include "qarax/core/ids.hpp"
+#include "rows.hpp"
+
+namespace qarax::server {
+
+using Poco::Data::Session;
+
+namespace {
+std::string now_text() { return core::to_rfc3339(std::chrono::system_clock::now()); }
+}  // namespace
+
+void SqlStore::load() {
+  Session& session = db_->session();
+  for (auto& host : rows::read_hosts(session)) memory_.put(std::move(host));
+  for (auto& job : rows::read_unfinished_jobs(session)) jobs_.emplace(job.id, std::move(job));
+  for (auto& reservation : rows::read_reservations(session))
+    reservations_.emplace(reservation.vm_id, std::move(reservation));
+  tombstones_ = rows::read_tombstones(session);
+  for (auto& vm : rows::read_vms(session)) {
+    next_order_ = std::max(next_order_, vm.order + 1);
+    // What ran when this server's predecessor ended may do anything by now: its node will say.
+    if (vm.observed.status.state == VmState::running || vm.observed.status.state == VmState::paused) {
+      vm.observed.status.state = VmState::unknown;
+      vm.observed.status.status_reason = "not heard of since the server's start";
+      vm.observed.session.clear();  // whatever the node says next is newer, also what it said before
+    }
+    for (const auto& [id, job] : jobs_) {
+      if (job.vm_id != vm.id) continue;
+      vm.activity = core::to_string(job.action);
+      vm.job_id = id;
+    }
+    memory_.put(std::move(vm));
+  }
+}
+
+Result<VmPtr> SqlStore::create_vm(const NewVmInput& input) {
+  VmRecord vm;
+  vm.id = core::new_uuid();
+  vm.name = input.name;
+  vm.description = input.description;
+  vm.hypervisor = input.hypervisor;
+  vm.boot_source_id = input.boot_source_id;
+  vm.spec = input.spec;
+  vm.observed.status.state = VmState::created;
+  vm.created_at = vm.updated_at = now_text();
+  VmPtr made;
+  QARAX_CHECK(db_->transact({{},
+                             [&](Session& session) -> Status {
+                               vm.order = next_order_++;
+                               if (rows::insert_vm(session, vm)) return Ok{};
+                               return make_error(Code::already_exists,
+                                                 "there is a VM named " + vm.name +
+                                                     " already; names are unique: choose another one, or delete that "
+                                                     "VM",
+                                                 "name-taken");
+                             },
+                             [&] { made = memory_.put(std::move(vm)); }}));
+  return made;
+}
+
+Status SqlStore::remove_vm(const std::string& id, bool tombstone) {
+  VmPtr vm;
+  return db_->transact({{id},
+                        [&](Session& session) -> Status {
+                          vm = memory_.vm(id);
+                          if (!vm) return Ok{};
+                          rows::delete_vm(session, id);
+                          if (tombstone && vm->host_id)
+                            rows::insert_tombstone(session, id, *vm->host_id, vm->revision + 1, now_text());
+                          return Ok{};
+                        },
+                        [&] {
+                          if (!vm) return;
+                          if (tombstone && vm->host_id) tombstones_[id] = {*vm->host_id, vm->revision + 1};
+                          std::erase_if(jobs_, [&](const auto& item) { return item.second.vm_id == id; });
+                          reservations_.erase(id);
+                          memory_.erase(*vm);
+                        }});
+}
+
+std::vector<std::pair<std::string, std::int64_t>> SqlStore::tombstones(const std::string& host_id) const {
+  const std::lock_guard lock(db_->state());
+  std::vector<std::pair<std::string, std::int64_t>> out;
+  for (const auto& [vm, stone] : tombstones_)
+    if (stone.first == host_id) out.emplace_back(vm, stone.second);
+  return out;
+}
+
+Status SqlStore::drop_tombstone(const std::string& vm_id) {
+  return db_->transact({{vm_id},
+                        [&](Session& session) -> Status {
+                          rows::delete_tombstone(session, vm_id);
+                          return Ok{};
+                        },
+                        [&] { tombstones_.erase(vm_id); }});
+}
+
+// What a job's transaction will have changed once it is committed.
+struct SqlStore::Begin {
+  VmRecord vm{};
+  JobRecord job{};
+  std::optional<Reservation> reservation{};
+  std::string superseded{};
+};
+
+Status SqlStore::plan_job(Session& session, const BeginJob& asked, Begin& plan) {
+  const VmPtr before = memory_.vm(asked.vm_id);
+  if (!before) return make_error(Code::not_found, "there is no VM " + asked.vm_id, "vm-not-found");
+  const JobRecord* unfinished = nullptr;
+  if (const auto found = jobs_.find(before->job_id); found != jobs_.end()) unfinished = &found->second;
+  if (unfinished != nullptr && core::precedence(asked.action) <= core::precedence(unfinished->action)) {
+    Error error =
+        make_error(Code::aborted,
+                   "VM " + before->name + " is busy with " + std::string(core::to_string(unfinished->action)) +
+                       " (job " + unfinished->id + "); ask again when it has finished",
+                   "job-in-progress");
+    error.details.push_back({"/job_id", unfinished->id});
+    return error;
+  }
+  if (before->revision != asked.expected_revision)
+    return make_error(Code::aborted, "VM " + before->name + " was changed meanwhile", "changed");
+
+  VmRecord& vm = plan.vm;
+  JobRecord& job = plan.job;
+  vm = *before;
+  job.id = core::new_uuid();
+  job.vm_id = vm.id;
+  job.revision = vm.revision + 1;
+  job.action = asked.action;
+  job.timeout_ms = asked.timeout_ms;
+  job.request_id = asked.request_id;
+  job.before = unfinished != nullptr ? unfinished->before : vm.desired;
+  vm.revision = job.revision;
+  vm.desired = {core::target(asked.action), Origin::user, job.revision};
+  vm.activity = core::to_string(asked.action);
+  vm.job_id = job.id;
+  vm.updated_at = now_text();
+  if (asked.placement) {
+    ++vm.incarnation;
+    vm.host_id = asked.placement->host_id;
+    vm.hypervisor = asked.placement->hypervisor;
+    plan.reservation = Reservation{vm.id, *vm.host_id, vm.incarnation, asked.placement->memory};
+    std::int64_t taken = 0;
+    for (const auto& [id, other] : reservations_)
+      if (other.host_id == *vm.host_id && id != vm.id) taken += other.memory;
+    if (taken + asked.placement->memory > asked.placement->capacity)
+      return make_error(Code::resource_exhausted, "the host's memory was taken by another VM meanwhile",
+                        "no-host-fits");
+  }
+  job.incarnation = vm.incarnation;
+  if (unfinished != nullptr) plan.superseded = unfinished->id;
+  if (!plan.superseded.empty()) rows::finish_job(session, plan.superseded, JobState::superseded, vm.updated_at);
+  rows::insert_job(session, job, db_->activation(), vm.updated_at);
+  rows::update_vm(session, vm);
+  if (plan.reservation) rows::put_reservation(session, *plan.reservation);
+  return Ok{};
+}
+
+Result<BegunJob> SqlStore::begin_job(const BeginJob& asked) {
+  Begin plan;
+  BegunJob begun;
+  // Two starts on one host don't plan side by side: each must see what the other has reserved.
+  std::vector<std::string> keys{asked.vm_id};
+  if (asked.placement) keys.push_back(asked.placement->host_id);
+  QARAX_CHECK(db_->transact({std::move(keys), [&](Session& session) { return plan_job(session, asked, plan); },
+                             [&] {
+                               if (!plan.superseded.empty()) jobs_.erase(plan.superseded);
+                               jobs_.emplace(plan.job.id, plan.job);
+                               if (plan.reservation) reservations_[plan.vm.id] = *plan.reservation;
+                               begun = {plan.job, memory_.put(std::move(plan.vm)), plan.superseded};
+                             }}));
+  return begun;
+}
+
+VmPtr SqlStore::finish_job(const std::string& job_id, JobState state, const std::optional<core::VmReport>& report) {
+  const std::lock_guard lock(db_->state());
+  const auto found = jobs_.find(job_id);
+  if (found == jobs_.end()) return nullptr;
+  const JobRecord job = found->second;
+  jobs_.erase(found);
+  const std::string at = now_text();
+  db_->later([job_id, state, at](Session& session) { rows::finish_job(session, job_id, state, at); });
+  VmPtr vm = memory_.update(job.vm_id, [&](VmRecord& changed) {
+    changed.activity.clear();
+    changed.job_id.clear();
+    changed.updated_at = at;
+    if (state == JobState::failed) {
+      const std::int64_t revision = changed.desired.revision;
+      changed.desired = job.before;
+      changed.desired.revision = revision;
+    }
+    if (report) observe(changed, *report, true);
+    // Without a word from the node a start that failed before it got there has changed nothing.
+    return true;
+  });
+  if (!vm) return nullptr;
+  save_later(vm);
+  settle_reservation(vm);
+  return vm;
+}
+
+}  // namespace qarax::server

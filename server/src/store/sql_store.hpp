@@ -1,0 +1,75 @@
+// Store over a Database and Memory: each change is part of a transaction; once that is committed the same change is
+// made in memory, where readers see it.
+#pragma once
+
+#include <map>
+#include <memory>
+
+#include "database.hpp"
+#include "memory.hpp"
+#include "store.hpp"
+
+namespace qarax::server {
+
+class SqlStore final : public Store {
+ public:
+  explicit SqlStore(std::unique_ptr<Database> db) : db_(std::move(db)) { load(); }
+
+  const Activation& activation() const override { return db_->activation(); }
+  Status check() override {
+    return db_->transact({{}, [](Poco::Data::Session&) -> Status { return Ok{}; }});
+  }
+  void flush() override { db_->flush(); }
+
+  VmPtr vm(const std::string& id) const override { return memory_.vm(id); }
+  std::vector<VmPtr> vms() const override { return memory_.vms(); }
+  HostPtr host(const std::string& id) const override { return memory_.host(id); }
+  std::vector<HostPtr> hosts() const override { return memory_.hosts(); }
+
+  std::vector<Reservation> reservations() const override {
+    const std::lock_guard lock(db_->state());
+    std::vector<Reservation> out;
+    for (const auto& [vm, reservation] : reservations_) out.push_back(reservation);
+    return out;
+  }
+  std::vector<JobRecord> unfinished_jobs() const override {
+    const std::lock_guard lock(db_->state());
+    std::vector<JobRecord> out;
+    for (const auto& [id, job] : jobs_) out.push_back(job);
+    return out;
+  }
+
+  Result<VmPtr> create_vm(const NewVmInput& input) override;
+  Status remove_vm(const std::string& id, bool tombstone) override;
+  Result<BegunJob> begin_job(const BeginJob& job) override;
+  VmPtr finish_job(const std::string& job_id, JobState state, const std::optional<core::VmReport>& report) override;
+  VmPtr apply_report(const std::string& host_id, const core::VmReport& report) override;
+  void lose_host(const std::string& host_id, const std::string& reason) override;
+  void missing_from_snapshot(const std::string& host_id, const std::vector<std::string>& seen) override;
+  Result<HostPtr> add_host(const NewHostInput& input) override;
+  Status pin_node(const std::string& host_id, const std::string& node_id) override;
+  void update_host(const std::string& host_id, HostStatus status, const std::string& reason,
+                   const std::optional<core::NodeInfo>& info) override;
+  std::vector<std::pair<std::string, std::int64_t>> tombstones(const std::string& host_id) const override;
+  Status drop_tombstone(const std::string& vm_id) override;
+
+ private:
+  void load();
+  void save_later(const VmPtr& vm);
+  bool observe(VmRecord& vm, const core::VmReport& report, bool of_job);
+  void settle_reservation(const VmPtr& vm);
+
+  struct Begin;
+  Status plan_job(Poco::Data::Session& session, const BeginJob& asked, Begin& plan);
+
+  const std::unique_ptr<Database> db_;
+  Memory memory_;
+  // Guarded by db_->state(), under which all changes are made, so that database and memory agree on their order.
+  // Readers of memory_ don't need it.
+  std::map<std::string, JobRecord> jobs_;                                   // unfinished, by id
+  std::map<std::string, Reservation> reservations_;                         // by VM
+  std::map<std::string, std::pair<std::string, std::int64_t>> tombstones_;  // by VM: host, revision
+  std::int64_t next_order_ = 1;
+};
+
+}  // namespace qarax::server

@@ -1,0 +1,59 @@
+// Hosts. Their status and facts live in memory only: a restarted server asks anew.
+#include "qarax/core/clock.hpp"
+#include "qarax/core/ids.hpp"
+#include "rows.hpp"
+#include "sql_store.hpp"
+
+namespace qarax::server {
+
+using Poco::Data::Session;
+
+namespace {
+std::string now_text() { return core::to_rfc3339(std::chrono::system_clock::now()); }
+}  // namespace
+
+Result<HostPtr> SqlStore::add_host(const NewHostInput& input) {
+  HostRecord host;
+  host.id = core::new_uuid();
+  host.name = input.name;
+  host.address = input.address;
+  host.port = input.port;
+  host.host_user = input.host_user;
+  const std::string id = host.id;
+  QARAX_CHECK(db_->transact({{},
+                             [&](Session& session) -> Status {
+                               if (rows::insert_host(session, host, now_text())) return Ok{};
+                               return make_error(Code::already_exists,
+                                                 "there is a host named " + host.name + " already; choose another name",
+                                                 "name-taken");
+                             },
+                             [&] { memory_.put(std::move(host)); }}));
+  return memory_.host(id);
+}
+
+Status SqlStore::pin_node(const std::string& host_id, const std::string& node_id) {
+  return db_->transact({{"node " + node_id},
+                        [&](Session& session) -> Status {
+                          for (const HostPtr& other : memory_.hosts())
+                            if (other->id != host_id && other->node_id == node_id)
+                              return make_error(Code::already_exists,
+                                                "this node is host " + other->name +
+                                                    " already; a cloned data folder needs an identity of its own",
+                                                "node-taken");
+                          rows::pin_node(session, host_id, node_id);
+                          return Ok{};
+                        },
+                        [&] { memory_.update_host(host_id, [&](HostRecord& host) { host.node_id = node_id; }); }});
+}
+
+void SqlStore::update_host(const std::string& host_id, HostStatus status, const std::string& reason,
+                           const std::optional<core::NodeInfo>& info) {
+  memory_.update_host(host_id, [&](HostRecord& host) {
+    host.status = status;
+    host.status_reason = reason;
+    if (info) host.info = info;
+    if (status == HostStatus::up) host.last_seen = now_text();
+  });
+}
+
+}  // namespace qarax::server

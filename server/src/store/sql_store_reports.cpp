@@ -1,0 +1,97 @@
+// What nodes report.
+#include <algorithm>
+
+#include "rows.hpp"
+#include "sql_store.hpp"
+
+namespace qarax::server {
+
+using Poco::Data::Session;
+
+namespace {
+bool may_run(VmState state) {
+  return state == VmState::running || state == VmState::paused || state == VmState::unknown;
+}
+}  // namespace
+
+// True when something changed that people or schedulers see.
+bool SqlStore::observe(VmRecord& vm, const core::VmReport& report, bool of_job) {
+  if (report.missing || report.deleted) return false;
+  // A first start that failed leaves no folder behind on the node: the VM is as it was, created.
+  if (report.incarnation != vm.incarnation && !(of_job && report.incarnation == 0)) return false;
+  const bool same_session = report.session == vm.observed.session;
+  if (same_session && report.seq <= vm.observed.seq) return false;
+  const bool first_start_failed =
+      of_job && report.status.state == VmState::shutdown && vm.observed.status.state == VmState::created;
+  vm.observed.session = report.session;
+  vm.observed.seq = report.seq;
+  vm.observed.observed_at = report.observed_at;
+  vm.observed.incarnation = report.incarnation;
+  vm.observed.status = report.status;
+  if (first_start_failed && report.incarnation == 0) vm.observed.status.state = VmState::created;
+  if (report.resolved && !vm.resolved) vm.resolved = report.resolved;
+  return true;
+}
+
+void SqlStore::settle_reservation(const VmPtr& vm) {
+  const auto found = reservations_.find(vm->id);
+  if (found == reservations_.end() || may_run(vm->observed.status.state) || !vm->job_id.empty()) return;
+  reservations_.erase(found);
+  db_->later([id = vm->id](Session& session) { rows::delete_reservation(session, id); });
+}
+
+void SqlStore::save_later(const VmPtr& vm) {
+  db_->later([vm](Session& session) { rows::update_vm(session, *vm); });
+}
+
+VmPtr SqlStore::apply_report(const std::string& host_id, const core::VmReport& report) {
+  const std::lock_guard lock(db_->state());
+  bool important = false;
+  const VmPtr vm = memory_.update(report.vm, [&](VmRecord& changed) {
+    if (changed.host_id != host_id) return false;
+    const VmState before = changed.observed.status.state;
+    if (!observe(changed, report, false)) return false;
+    const VmStatus& status = changed.observed.status;
+    important = before != status.state;
+    // A guest that powered itself off meant it; a crash isn't a wish.
+    if (status.state == VmState::shutdown && changed.desired.state != VmState::shutdown && changed.job_id.empty() &&
+        status.exit && status.exit->kind == ExitKind::exited && status.exit->code == 0)
+      changed.desired = {VmState::shutdown, Origin::guest, changed.desired.revision};
+    return true;
+  });
+  if (!vm) return nullptr;
+  if (important) save_later(vm);
+  settle_reservation(vm);
+  return vm;
+}
+
+void SqlStore::lose_host(const std::string& host_id, const std::string& reason) {
+  const std::lock_guard lock(db_->state());
+  for (const VmPtr& vm : memory_.vms()) {
+    if (vm->host_id != host_id || !may_run(vm->observed.status.state)) continue;
+    memory_.update(vm->id, [&](VmRecord& changed) {
+      changed.observed.status.state = VmState::unknown;
+      changed.observed.status.status_reason = reason;
+      changed.observed.session.clear();  // the node's next snapshot counts, even if nothing has changed since
+      changed.observed.status.can.clear();
+      return true;
+    });
+  }
+}
+
+void SqlStore::missing_from_snapshot(const std::string& host_id, const std::vector<std::string>& seen) {
+  const std::lock_guard lock(db_->state());
+  for (const VmPtr& vm : memory_.vms()) {
+    if (vm->host_id != host_id || !may_run(vm->observed.status.state) || !vm->job_id.empty()) continue;
+    if (std::find(seen.begin(), seen.end(), vm->id) != seen.end()) continue;
+    memory_.update(vm->id, [&](VmRecord& changed) {
+      changed.observed.status = {};
+      changed.observed.status.state = VmState::unknown;
+      changed.observed.status.status_reason =
+          "missing: its node has no folder for it; delete it, or restore the node's data folder";
+      return true;
+    });
+  }
+}
+
+}  // namespace qarax::server
