@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static int make_folder(const char* path, Failure* failure) {
@@ -25,7 +27,7 @@ static void remove_folders(const char* dir) {
   (void)rmdir(dir);
 }
 
-static int make_and_enter(Cgroup* cgroup, const char* dir, Failure* failure) {
+static int make_folders(Cgroup* cgroup, const char* dir, Failure* failure) {
   char path[PATH_MAX];
   if (strlen(dir) > sizeof path - 32) return fail(failure, ENAMETOOLONG, "--cgroup");
   if (make_folder(dir, failure) != 0) return -1;
@@ -35,28 +37,47 @@ static int make_and_enter(Cgroup* cgroup, const char* dir, Failure* failure) {
   if (make_folder(path, failure) != 0) return -1;
   cgroup->vmm_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (cgroup->vmm_fd < 0) return fail(failure, errno, "open cgroup %.300s", path);
-  (void)snprintf(path, sizeof path, "%s/sup/cgroup.procs", dir);
-  int error = write_text(AT_FDCWD, path, "0");
-  // An ordinary folder has no such file, so a path that isn't on a cgroup file system ends here too.
-  if (error != 0) return fail(failure, -error, "move the supervisor to %.300s", path);
+  // An ordinary folder has no such file, so a path that isn't on a cgroup file system ends here.
+  if (faccessat(cgroup->vmm_fd, "cgroup.procs", W_OK, AT_EACCESS) != 0)
+    return fail(failure, errno, "use cgroup %.300s", path);
   return 0;
 }
 
 int cgroup_open(Cgroup* cgroup, const char* dir, Failure* failure) {
-  cgroup->dir = NULL;
   cgroup->vmm_fd = -1;
-  if (make_and_enter(cgroup, dir, failure) == 0) {
-    cgroup->dir = dir;
-    return 0;
-  }
+  cgroup->dir = dir;
+  if (make_folders(cgroup, dir, failure) == 0) return 0;
+  cgroup_forgo(cgroup);
+  return -1;
+}
+
+void cgroup_forgo(Cgroup* cgroup) {
   if (cgroup->vmm_fd >= 0) (void)close(cgroup->vmm_fd);
   cgroup->vmm_fd = -1;
-  remove_folders(dir);
-  return -1;
+  if (cgroup->dir != NULL) remove_folders(cgroup->dir);
+  cgroup->dir = NULL;
+}
+
+pid_t cgroup_fork(const Cgroup* cgroup, bool* inside) {
+  *inside = cgroup->vmm_fd < 0;
+  if (*inside) return fork();
+  struct clone_args args;
+  memset(&args, 0, sizeof args);
+  args.flags = CLONE_INTO_CGROUP;
+  args.exit_signal = SIGCHLD;
+  args.cgroup = (unsigned)cgroup->vmm_fd;
+  pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
+  if (pid < 0) return fork();
+  *inside = true;
+  return pid;
 }
 
 int cgroup_enter_vmm(const Cgroup* cgroup) {
   return cgroup->vmm_fd < 0 ? 0 : write_text(cgroup->vmm_fd, "cgroup.procs", "0");
+}
+
+int cgroup_enter_sup(const Cgroup* cgroup) {
+  return cgroup->vmm_fd < 0 ? 0 : write_text(cgroup->vmm_fd, "../sup/cgroup.procs", "0");
 }
 
 void cgroup_kill(const Cgroup* cgroup) {

@@ -8,11 +8,21 @@ typedef struct Cgroup {
   int vmm_fd;       // DIR/vmm, -1 without one
 } Cgroup;
 
-// Makes the folders and moves the calling process to DIR/sup. On failure nothing of it is left but the caller's place.
+// Makes the folders. On failure nothing of it is left.
 int cgroup_open(Cgroup* cgroup, const char* dir, Failure* failure);
+
+// fork() into DIR/vmm, with `*inside` saying whether the child is there already: born in a group costs nothing, while a
+// move waits for an RCU grace period, 5 to 20 ms. Where the kernel or a sandbox has no clone3, the child moves itself.
+pid_t cgroup_fork(const Cgroup* cgroup, bool* inside);
 
 // Moves the calling process to DIR/vmm; 0 or -errno. For the child, between fork and exec.
 int cgroup_enter_vmm(const Cgroup* cgroup);
+
+// Moves the calling process to DIR/sup; 0 or -errno. Takes as long as a move does, so it is done when nobody waits.
+int cgroup_enter_sup(const Cgroup* cgroup);
+
+// Gives the folders up before anything is in them.
+void cgroup_forgo(Cgroup* cgroup);
 
 // SIGKILL to everything in DIR/vmm.
 void cgroup_kill(const Cgroup* cgroup);

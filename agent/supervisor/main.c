@@ -1,6 +1,7 @@
 // qarax-supervisor: start the VMM, keep its console and its exit status, end when none of its processes is left.
 //
-// This file is the order of things. At start: lock, cgroup, files, fork, identity on disk, exec, report. At the end:
+// This file is the order of things. At start: lock, cgroup, files, fork, identity on disk, exec, report, and only then
+// its own move to its cgroup, for which nobody has to wait. At the end:
 // the last child is gone, console drained, exit record on disk, clients served, exit. Whoever started the supervisor
 // may die at any instruction in between; SIGTERM and its like are ignored, because a VM isn't ended by ending its
 // supervisor.
@@ -267,6 +268,8 @@ int main(int argc, char** argv) {
   (void)snprintf(line, sizeof line, "ok %d %" PRIu64 " %d %" PRIu64 "\n", (int)self.identity.vmm_pid,
                  self.identity.vmm_start_time, (int)self.identity.supervisor_pid, self.identity.supervisor_start_time);
   report(line);
+  int moved = cgroup_enter_sup(&self.cgroup);
+  if (moved != 0) complain("qarax-supervisor: stays in its starter's cgroup: %s", strerror(-moved));
   run(&self);
   finish(&self);
   return kExitDone;

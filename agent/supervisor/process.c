@@ -54,10 +54,11 @@ static int place_fds(const Options* options, int* go_fd, int* status_fd, Failure
   return 0;
 }
 
+// `cgroup`: NULL when the child was born where it belongs.
 static int prepare(const Options* options, const Cgroup* cgroup, int log_fd, int* go_fd, int* status_fd,
                    Failure* failure) {
   if (setsid() < 0) return fail(failure, errno, "make a session for the VMM");
-  int error = cgroup_enter_vmm(cgroup);
+  int error = cgroup == NULL ? 0 : cgroup_enter_vmm(cgroup);
   if (error != 0) return fail(failure, -error, "move the VMM to its cgroup");
   (void)write_text(AT_FDCWD, "/proc/self/oom_score_adj", "0");
   (void)umask(077);
@@ -100,12 +101,13 @@ int vmm_fork(Vmm* vmm, const Options* options, const Cgroup* cgroup, int log_fd,
     (void)close(go[1]);
     return -1;
   }
-  vmm->pid = fork();
+  bool inside = false;
+  vmm->pid = cgroup_fork(cgroup, &inside);
   int error = errno;
   if (vmm->pid == 0) {
     (void)close(go[1]);
     (void)close(status[0]);
-    run_child(options, cgroup, log_fd, go[0], status[1]);
+    run_child(options, inside ? NULL : cgroup, log_fd, go[0], status[1]);
   }
   (void)close(go[0]);
   (void)close(status[1]);

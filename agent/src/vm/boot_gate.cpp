@@ -1,5 +1,7 @@
 #include "boot_gate.hpp"
 
+#include <poll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -11,7 +13,7 @@ namespace qarax::agent {
 
 namespace {
 
-constexpr auto kLook = std::chrono::milliseconds(100);
+constexpr int kLookMs = 100;
 constexpr int kCalmLooks = 2;
 constexpr std::int64_t kAtMostNs = 20'000'000'000;
 
@@ -29,14 +31,15 @@ std::optional<std::int64_t> cpu_ticks(std::int32_t pid) {
 
 }  // namespace
 
-BootGate::BootGate(std::size_t slots) : free_(slots), thread_([this] { watch(); }) {}
+BootGate::BootGate(std::size_t slots)
+    : free_(slots), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), thread_([this] { watch(); }) {}
 
 BootGate::~BootGate() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
-  changed_.notify_all();
+  ::eventfd_write(wake_.get(), 1);
   thread_.join();
 }
 
@@ -65,32 +68,41 @@ void BootGate::leave() {
   changed_.notify_all();
 }
 
-void BootGate::leave_when_calm(std::int32_t pid) {
-  const auto ticks = cpu_ticks(pid);
-  if (!ticks) return leave();
+void BootGate::leave_when_calm(const ProcessId& vmm) {
+  const auto ticks = cpu_ticks(vmm.pid);
+  core::Fd end = open_pidfd(vmm);
+  if (!ticks || !end) return leave();
   {
     const std::lock_guard lock(mutex_);
-    booting_.push_back({pid, *ticks, plugin::monotonic_ns()});
+    booting_.push_back({vmm.pid, std::move(end), *ticks, plugin::monotonic_ns()});
   }
-  changed_.notify_all();
+  ::eventfd_write(wake_.get(), 1);
 }
 
 void BootGate::watch() {
-  const std::int64_t per_look = ::sysconf(_SC_CLK_TCK) / 10;
+  const std::int64_t per_look = ::sysconf(_SC_CLK_TCK) * kLookMs / 1000;
+  std::int64_t next_look = 0;
+  std::vector<pollfd> fds;
   std::unique_lock lock(mutex_);
   while (!stopping_) {
-    if (booting_.empty()) {
-      changed_.wait(lock, [&] { return stopping_ || !booting_.empty(); });
-      continue;
-    }
-    changed_.wait_for(lock, kLook, [&] { return stopping_; });
+    fds.assign(1, {wake_.get(), POLLIN, 0});
+    for (const Booting& one : booting_) fds.push_back({one.end.get(), POLLIN, 0});
+    lock.unlock();
+    ::poll(fds.data(), fds.size(), fds.size() > 1 ? kLookMs : -1);
+    eventfd_t ignored = 0;
+    ::eventfd_read(wake_.get(), &ignored);
+    lock.lock();
     const std::int64_t now = plugin::monotonic_ns();
+    const bool look = now >= next_look;
+    if (look) next_look = now + std::int64_t{kLookMs} * 1'000'000;
     const std::size_t before = booting_.size();
     std::erase_if(booting_, [&](Booting& one) {
-      const auto ticks = cpu_ticks(one.pid);
-      if (!ticks || now - one.since_ns > kAtMostNs) return true;
-      one.calm = *ticks - one.ticks < per_look / 2 ? one.calm + 1 : 0;
-      one.ticks = *ticks;
+      pollfd ended{one.end.get(), POLLIN, 0};
+      if (::poll(&ended, 1, 0) > 0 || now - one.since_ns > kAtMostNs) return true;
+      if (!look) return false;
+      const std::int64_t ticks = cpu_ticks(one.pid).value_or(one.ticks);
+      one.calm = ticks - one.ticks < per_look / 2 ? one.calm + 1 : 0;
+      one.ticks = ticks;
       return one.calm >= kCalmLooks;
     });
     free_ += before - booting_.size();

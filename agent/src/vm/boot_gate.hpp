@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "call_limits.hpp"
+#include "pidfd.hpp"
 
 namespace qarax::agent {
 
@@ -24,11 +25,12 @@ class BootGate {
   // The start failed or needs no CPU of ours: the slot is free at once.
   void leave();
   // The VMM runs: the slot is free when it calms down, ends, or has had it for long enough.
-  void leave_when_calm(std::int32_t pid);
+  void leave_when_calm(const ProcessId& vmm);
 
  private:
   struct Booting {
     std::int32_t pid;
+    core::Fd end;        // its pidfd: an ended VMM's slot is free at once
     std::int64_t ticks;  // CPU time used at the last look
     std::int64_t since_ns;
     int calm = 0;  // looks in a row
@@ -40,6 +42,7 @@ class BootGate {
   std::size_t free_;
   std::vector<Booting> booting_;
   bool stopping_ = false;
+  core::Fd wake_;
   std::thread thread_;
 };
 

@@ -169,7 +169,7 @@ Result<VmStatus> Manager::start(const VmPtr& vm, const Operation& operation) {
   if (started && (started->state == VmState::running || started->state == VmState::paused)) {
     const auto process = processes_.find({vm->id, document.incarnation});
     if (process && process->alive && started->accelerator != "kvm")
-      gate_.leave_when_calm(process->pid);
+      gate_.leave_when_calm({process->pid, process->start_time});
     else
       gate_.leave();
     return started;
