@@ -152,3 +152,22 @@ def test_two_nodes(stack):
     assert stack.api.act(on_second, "pause")["status"] == "paused"
     first.start()
     stack.wait_state(on_first, "running", 15)
+
+
+def test_a_vmm_that_is_slow_to_answer_is_not_given_up(stack):
+    """A host under load: the monitor is silent while the agent recovers, and answers later."""
+    node = stack.nodes[0]
+    vm = start_guests(stack, 1)[0]
+    pid = node.vmm_pids()[vm]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        node.kill()
+        node.start()
+        wait_for("the VM is unknown", lambda: stack.api.vm(vm)["status"] == "unknown", 30)
+        refused = stack.api.call("POST", f"/vms/{vm}/pause")
+        assert refused.status_code in (409, 503), refused.text
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    wait_for("the VM is running again", lambda: stack.api.vm(vm)["status"] == "running", 60)
+    assert stack.api.act(vm, "pause")["status"] == "paused"
+    assert node.vmm_pids()[vm] == pid

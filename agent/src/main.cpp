@@ -1,5 +1,7 @@
 // qarax-node: reads its config, runs a Node until SIGTERM or SIGINT, leaves by _exit as plugins' threads demand.
+#include <malloc.h>
 #include <pthread.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -51,6 +53,12 @@ int run(int argc, char** argv) {
   sigaddset(&ends, SIGINT);
   pthread_sigmask(SIG_BLOCK, &ends, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
+  // Each running VM takes a few descriptors.
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+    files.rlim_cur = files.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &files);
+  }
 
   std::error_code ignored;
   const std::string folder = std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path().string();
@@ -64,6 +72,9 @@ int run(int argc, char** argv) {
   int signal = 0;
   sigwait(&ends, &signal);
   log->info("ending, VMs run on signal={}", signal);
+  // Whatever hangs, the end comes: VMs run on, and what is acknowledged is on disk.
+  std::signal(SIGALRM, [](int) { _exit(0); });
+  ::alarm(static_cast<unsigned>(config->shutdown_grace_ms / 1000 + 3));
   const auto stopped = (*node)->stop();
   if (!stopped) log->warn("a plugin did not end in time reason={}", qarax::core::log_value(stopped.error().message));
   leave(0);
@@ -72,6 +83,10 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // Two arenas instead of eight a core: threads wait most of the time here, and each arena keeps its pages. A kernel
+  // image is unpacked in a big buffer once: it goes back to the system, and doesn't raise what counts as big.
+  ::mallopt(M_ARENA_MAX, 2);
+  ::mallopt(M_MMAP_THRESHOLD, 256 * 1024);
   try {
     return run(argc, argv);
   } catch (const std::exception& e) {

@@ -103,6 +103,7 @@ class RunningNode final : public Node {
     options.cold_boots = static_cast<std::size_t>(config_.cold_boots > 0 ? config_.cold_boots : facts_.cpus);
     QARAX_TRY(manager_, Manager::open(options, *drivers_, *processes_, *boot_files_, clock_));
     manager_ptr_.store(manager_.get());
+    manager_->begin_recovery();
 
     NodeService::Options service_options;
     service_options.session = session_;
@@ -151,7 +152,7 @@ class RunningNode final : public Node {
       return;
     }
     if (NodeService* service = service_ptr_.load())
-      service->later([this, plugin] {
+      service->ask([this, plugin] {
         static_cast<void>(plugins_->refresh_description(plugin));
         if (NodeService* now = service_ptr_.load()) now->node_changed();
       });

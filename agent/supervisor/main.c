@@ -196,6 +196,8 @@ static int open_cgroup(Supervisor* self, Failure* failure) {
 }
 
 static int launch(Supervisor* self, Failure* failure) {
+  // An agent that found neither lock nor record has promised that nothing runs here.
+  if (access("cancelled", F_OK) == 0) return fail(failure, ECANCELED, "start: the start was taken back");
   Identity* identity = &self->identity;
   if (vmm_fork(&self->vmm, &self->options, &self->cgroup, self->vmm_log.fd, failure) != 0) return -1;
   identity->vmm_pid = self->vmm.pid;

@@ -321,6 +321,14 @@ TEST_F(SupervisorTest, ForeignProcessInTheCgroupIsWaitedForAndKilledToo) {
   EXPECT_EQ(rmdir(group.c_str()), 0);
 }
 
+TEST_F(SupervisorTest, ACancelledStartStartsNothing) {
+  std::ofstream(path("cancelled")) << std::flush;
+  Launched launched = launch({.vmm = {"wait"}});
+  EXPECT_TRUE(launched.line.starts_with("error 125 ")) << launched.line;
+  EXPECT_EQ(WEXITSTATUS(wait_exit(launched.supervisor)), 4);
+  EXPECT_FALSE(std::filesystem::exists(path("supervisor.json")));
+}
+
 TEST_F(SupervisorTest, CgroupThatCannotBeMadeIsAnErrorUnlessOptional) {
   Launched launched = launch({.vmm = {"exit", "0"}, .extra = {"--cgroup", path("not-a-cgroup")}});
   EXPECT_TRUE(launched.line.starts_with("error 2 use cgroup ")) << launched.line;

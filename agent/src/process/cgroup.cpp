@@ -58,6 +58,12 @@ bool Cgroups::kill_all(const std::string& vm) const {
   return fd && ::write(fd.get(), "1", 1) == 1;
 }
 
+bool Cgroups::populated(const std::string& vm) const {
+  if (root_.empty()) return false;
+  const auto events = core::read_file(folder(vm) + "/vmm/cgroup.events", 4096);
+  return events && events->find("populated 1") != std::string::npos;
+}
+
 bool Cgroups::remove(const std::string& vm) const {
   if (root_.empty()) return true;
   const std::string base = folder(vm);

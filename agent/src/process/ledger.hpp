@@ -1,5 +1,5 @@
-// What a VM owns beside its folder: one line a claim or release in <vm>/ledger before the thing is made, on disk where the
-// thing outlives a loss of power.
+// What a VM owns beside its folder: one line a claim or release in <vm>/ledger before the thing is made, on disk where
+// the thing outlives a loss of power.
 #pragma once
 
 #include <string>

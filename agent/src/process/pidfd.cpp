@@ -1,9 +1,12 @@
 #include "pidfd.hpp"
 
 #include <poll.h>
+#include <signal.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <cerrno>
 
 namespace qarax::agent {
 
@@ -12,15 +15,21 @@ constexpr idtype_t kPidfd = static_cast<idtype_t>(3);  // P_PIDFD, which glibc's
 }
 
 core::Fd open_pidfd(const ProcessId& id) {
+  errno = 0;
   if (id.pid <= 0) return {};
   core::Fd fd(static_cast<int>(::syscall(SYS_pidfd_open, id.pid, 0)));
   // Opened first, compared second: if the start time matches now, the descriptor names that process.
-  if (!fd || core::process_start_time(id.pid) != id.start_time) return {};
+  if (!fd) return {};
+  errno = 0;
+  if (core::process_start_time(id.pid) != id.start_time) return {};
   return fd;
 }
 
 bool is_alive(const ProcessId& id) {
   const core::Fd fd = open_pidfd(id);
+  // Without a free descriptor nothing can be compared: a process of that number counts, so that a VM isn't taken for
+  // dead.
+  if (!fd && (errno == EMFILE || errno == ENFILE)) return id.pid > 0 && (::kill(id.pid, 0) == 0 || errno == EPERM);
   if (!fd) return false;
   pollfd wait{fd.get(), POLLIN, 0};
   return ::poll(&wait, 1, 0) == 0;

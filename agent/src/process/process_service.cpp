@@ -27,6 +27,7 @@ constexpr std::int64_t kReadyMs = 10'000;      // from posix_spawn to the superv
 constexpr std::int64_t kExitRecordMs = 5'000;  // from the VMM's end to its supervisor's
 constexpr int kReadyTarget = 3;                // the supervisor's contract
 constexpr int kFirstVmmTarget = 4;
+constexpr const char* kSetpriv = "/usr/bin/setpriv";  // util-linux, which every Debian has
 
 Result<std::string> read_report(const core::Fd& pipe, const CallLimits& limits) {
   std::string line;
@@ -63,6 +64,7 @@ Result<Process> ProcessService::spawn(const SpawnArgs& args, const std::vector<i
                       "VM " + args.vm + " has a process already, pid " + std::to_string(existing->pid));
   QARAX_CHECK(core::make_folder(dir));
   ::unlink((dir + "/exit.json").c_str());
+  ::unlink((dir + "/cancelled").c_str());
 
   std::vector<LedgerEntry> claims{{"process", dir}};
   if (cgroups_.available()) claims.push_back({"cgroup", cgroups_.folder(args.vm)});
@@ -190,6 +192,9 @@ Status ProcessService::signal(const SignalArgs& args) {
 Status ProcessService::kill(const ProcessArgs& args, const CallLimits& limits) {
   const std::string dir = run_dir(args.vm, args.incarnation);
   auto record = read_supervisor_record(dir);
+  // A supervisor that hasn't got its lock yet finds this and ends; one that has it is waited for.
+  if (!record && record.error().code == Code::not_found && std::filesystem::exists(dir))
+    core::Fd(::open((dir + "/cancelled").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600)).reset();
   if (!record && record.error().code == Code::not_found && supervisor_holds_lock(dir)) {
     // Between its start and its record: it writes within milliseconds, or it dies and lets go of the lock.
     const CallLimits brief = limits.within_ms(kReadyMs);
@@ -198,14 +203,13 @@ Status ProcessService::kill(const ProcessArgs& args, const CallLimits& limits) {
       record = read_supervisor_record(dir);
     }
   }
-  if (!record && record.error().code == Code::not_found) {
-    cgroups_.kill_all(args.vm);
-    return Ok{};
-  }
+  if (!record && record.error().code == Code::not_found) return empty_cgroup(args.vm, limits);
   if (!record) return std::move(record).error();
   if (record->boot_id != current_boot_id()) return Ok{};
   const core::Fd vmm = open_pidfd(record->vmm);
   const core::Fd supervisor = open_pidfd(record->supervisor);
+  if (!vmm && is_alive(record->vmm))
+    return make_error(Code::resource_exhausted, "VM " + args.vm + " can't be ended: the agent is out of descriptors");
   cgroups_.kill_all(args.vm);
   send_signal(vmm, SIGKILL);
   // The supervisor ends when nothing of the VMM is left and the exit is on disk.
@@ -214,6 +218,29 @@ Status ProcessService::kill(const ProcessArgs& args, const CallLimits& limits) {
   else if (vmm)
     QARAX_CHECK(limits.await(vmm.get(), "ending VM " + args.vm));
   return Ok{};
+}
+
+Status ProcessService::empty_cgroup(const std::string& vm, const CallLimits& limits) {
+  while (cgroups_.populated(vm)) {
+    cgroups_.kill_all(vm);
+    if (limits.deadline_ns != 0 && plugin::monotonic_ns() >= limits.deadline_ns)
+      return make_error(Code::deadline_exceeded, "a process of VM " + vm + " can't be killed");
+    ::usleep(1000);
+  }
+  return Ok{};
+}
+
+Status ProcessService::kill_all(const std::string& vm, const CallLimits& limits) {
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(vm_dir(vm) + "/run", ignored)) {
+    const std::int64_t incarnation = std::atoll(entry.path().filename().c_str());
+    if (incarnation <= 0) continue;
+    // A record that can't be read leaves the cgroup, which holds whatever it would have named.
+    if (auto killed = kill({vm, incarnation}, limits);
+        !killed && (killed.error().code != Code::data_loss || !cgroups_.available()))
+      return killed;
+  }
+  return empty_cgroup(vm, limits);
 }
 
 Result<Process> ProcessService::wait(const ProcessArgs& args, const CallLimits& limits) {
@@ -239,6 +266,8 @@ Result<RunResult> ProcessService::run(const RunArgs& args, const CallLimits& lim
   const core::Fd output(ends[0]);
   core::Fd write_end(ends[1]);
   Launch what{args.argv, args.env, {{write_end.get(), 1}, {write_end.get(), 2}}};
+  // No supervisor and no record stand for it: it ends with the thread that waits for it, an agent's kill -9 included.
+  if (::access(kSetpriv, X_OK) == 0) what.argv.insert(what.argv.begin(), {kSetpriv, "--pdeathsig", "KILL"});
   QARAX_TRY(const int pid, launch(what));
   write_end.reset();
   const ProcessId id{pid, core::process_start_time(pid).value_or(0)};

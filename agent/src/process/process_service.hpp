@@ -35,6 +35,8 @@ class ProcessService {
   Result<Process> find(const ProcessArgs& args);
   Status signal(const SignalArgs& args);
   Status kill(const ProcessArgs& args, const CallLimits& limits);
+  // Every incarnation that has left a run folder: nothing of the VM runs when it returns Ok.
+  Status kill_all(const std::string& vm, const CallLimits& limits);
   Result<Process> wait(const ProcessArgs& args, const CallLimits& limits);
   Status claim(const ClaimArgs& args);
   Status release(const ClaimArgs& args);
@@ -47,6 +49,7 @@ class ProcessService {
   void clean_up(const std::string& vm, std::int64_t incarnation);
 
  private:
+  Status empty_cgroup(const std::string& vm, const CallLimits& limits);
   void watch(const std::string& vm, std::int64_t incarnation, const ProcessId& supervisor);
 
   Options options_;

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "qarax/core/unix_socket.hpp"
 
@@ -74,13 +75,37 @@ Result<std::unique_ptr<ConsoleLink>> ConsoleLink::open(const std::string& run_di
 ConsoleLink::~ConsoleLink() {
   close();
   if (reader_.joinable()) reader_.join();
+  if (writer_.joinable()) writer_.join();
 }
 
-void ConsoleLink::close() { ::shutdown(socket_.get(), SHUT_RDWR); }
+void ConsoleLink::close() {
+  {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+  }
+  changed_.notify_all();
+  ::shutdown(socket_.get(), SHUT_RDWR);
+}
 
-Status ConsoleLink::write(std::string_view data) {
-  if (!send_all(socket_.get(), data)) return make_error(Code::unavailable, "the VM's console is closed");
-  return Ok{};
+void ConsoleLink::write(std::string data, std::function<void(Status)> done) {
+  const std::lock_guard lock(mutex_);
+  output_ = std::move(data);
+  done_ = std::move(done);
+  if (!writer_.joinable()) writer_ = std::thread([this] { write_all(); });
+  changed_.notify_all();
+}
+
+void ConsoleLink::write_all() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    changed_.wait(lock, [&] { return closed_ || done_; });
+    if (!done_) return;
+    const std::string data = std::move(output_);
+    const auto done = std::exchange(done_, nullptr);
+    lock.unlock();
+    done(send_all(socket_.get(), data) ? Status(Ok{}) : make_error(Code::unavailable, "the VM's console is closed"));
+    lock.lock();
+  }
 }
 
 }  // namespace qarax::agent

@@ -1,8 +1,10 @@
 // The serial console of a VM, from what its supervisor keeps in the run folder.
 #pragma once
 
+#include <condition_variable>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 
@@ -26,14 +28,24 @@ class ConsoleLink {
   ConsoleLink(const ConsoleLink&) = delete;
   ConsoleLink& operator=(const ConsoleLink&) = delete;
 
-  Status write(std::string_view data);  // to the guest
-  void close();                         // from any thread; on_data("") follows
+  // To the guest, on a thread of its own, because a guest that doesn't read makes it wait; `done` follows there. At
+  // most one at a time.
+  void write(std::string data, std::function<void(Status)> done);
+  void close();  // from any thread; on_data("") follows, and a write that waits ends
 
  private:
   explicit ConsoleLink(core::Fd socket) : socket_(std::move(socket)) {}
 
+  void write_all();
+
   core::Fd socket_;
   std::thread reader_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::string output_;
+  std::function<void(Status)> done_;  // of what is being written
+  bool closed_ = false;
+  std::thread writer_;  // from the first write on
 };
 
 }  // namespace qarax::agent

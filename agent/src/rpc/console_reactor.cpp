@@ -27,11 +27,12 @@ void AttachReactor::OnReadDone(bool ok) {
     if (!admitted) return end(to_status(admitted.error()));
     open(input_.open());
   }
-  if (!input_.data().empty()) {
-    const Status sent = to_guest(input_.data());
+  if (input_.data().empty()) return read_more(&input_);
+  // The next message is read when the guest has taken this one: the client feels it, no thread of gRPC's does.
+  to_guest(input_.data(), [this](const Status& sent) {
     if (!sent) return end(to_status(sent.error()));
-  }
-  read_more(&input_);
+    read_more(&input_);
+  });
 }
 
 }  // namespace qarax::agent

@@ -45,10 +45,11 @@ class LiveConsole : public Base {
     if (ending_) link_->close();
   }
 
-  Status to_guest(std::string_view data) {
-    const std::lock_guard lock(mutex_);
-    if (!link_) return make_error(Code::failed_precondition, "the console isn't open");
-    return link_->write(data);
+  void to_guest(std::string data, std::function<void(Status)> done) {
+    std::unique_lock lock(mutex_);
+    if (link_) return link_->write(std::move(data), std::move(done));
+    lock.unlock();
+    done(make_error(Code::failed_precondition, "the console isn't open"));
   }
 
   void end(const grpc::Status& status) {

@@ -96,25 +96,30 @@ class ExecuteReactor final : public grpc::ServerUnaryReactor {
 }  // namespace
 
 NodeService::NodeService(VmManager& vms, AuthorityStore& authority, DescribeNode describe, Options options)
-    : vms_(vms), authority_(authority), describe_(std::move(describe)), options_(std::move(options)), worker_([this] {
-        work();
-      }) {}
+    : vms_(vms),
+      authority_(authority),
+      describe_(std::move(describe)),
+      options_(std::move(options)),
+      worker_([this] { work(); }),
+      heart_([this] { beat(); }),
+      asking_(1, 64) {}
 
 NodeService::~NodeService() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
+    ended_ = true;
   }
   changed_.notify_all();
+  asking_.stop();
+  heart_.join();
   worker_.join();
 }
 
 void NodeService::work() {
   std::unique_lock lock(mutex_);
-  auto beat = std::chrono::steady_clock::now();
-  while (!stopping_ || !queue_.empty()) {
-    changed_.wait_until(lock, beat + std::chrono::milliseconds(options_.heartbeat_ms),
-                        [&] { return stopping_ || !queue_.empty(); });
+  while (!ended_ || !queue_.empty()) {
+    changed_.wait(lock, [&] { return ended_ || !queue_.empty(); });
     while (!queue_.empty()) {
       auto task = std::move(queue_.front());
       queue_.pop_front();
@@ -122,8 +127,13 @@ void NodeService::work() {
       task();
       lock.lock();
     }
-    if (std::chrono::steady_clock::now() - beat < std::chrono::milliseconds(options_.heartbeat_ms)) continue;
-    beat = std::chrono::steady_clock::now();
+  }
+}
+
+void NodeService::beat() {
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    changed_.wait_for(lock, std::chrono::milliseconds(options_.heartbeat_ms), [&] { return stopping_; });
     node::v1::Event event;
     event.mutable_heartbeat();
     for (WatchReactor* watcher : watchers_) watcher->enqueue(event);
@@ -139,7 +149,15 @@ void NodeService::later(std::function<void()> task) {
 }
 
 void NodeService::node_changed() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (std::exchange(describing_, true)) return;
+  }
   later([this] {
+    {
+      const std::lock_guard lock(mutex_);
+      describing_ = false;
+    }
     node::v1::Event event;
     event.set_node_info(encode(describe_()));
     const std::lock_guard lock(mutex_);
@@ -150,6 +168,7 @@ void NodeService::node_changed() {
 void NodeService::end_streams() {
   const std::lock_guard lock(mutex_);
   stopping_ = true;
+  changed_.notify_all();
   for (WatchReactor* watcher : watchers_)
     watcher->end(grpc::Status(grpc::StatusCode::UNAVAILABLE, "the node agent is shutting down"));
 }
@@ -247,7 +266,7 @@ grpc::ServerUnaryReactor* NodeService::Inspect(grpc::CallbackServerContext* cont
   if (const Status admitted = admit(*context, request->authority()); !admitted) return finish(context, admitted);
   if (!core::is_uuid(request->vm())) return finish(context, make_error(Code::invalid_argument, "vm must be a UUID"));
   auto* reactor = context->DefaultReactor();
-  later([this, reactor, reply, vm = request->vm(), deadline = monotonic_deadline(context->deadline())] {
+  ask([this, reactor, reply, vm = request->vm(), deadline = monotonic_deadline(context->deadline())] {
     reply->set_report(encode(vms_.inspect(vm, deadline)));
     reactor->Finish(grpc::Status::OK);
   });

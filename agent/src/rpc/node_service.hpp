@@ -13,6 +13,7 @@
 
 #include "authority.hpp"
 #include "qarax/core/documents.hpp"
+#include "qarax/core/worker_pool.hpp"
 #include "qarax/node/v1/node.grpc.pb.h"
 #include "vm_manager.hpp"
 
@@ -34,6 +35,8 @@ class NodeService final : public node::v1::Node::CallbackService {
 
   // A plugin described itself anew: every watcher is told. Any thread; only enqueues.
   void node_changed();
+  // For what may block on a plugin or a VMM. Any thread; only enqueues.
+  void ask(std::function<void()> work) { asking_.post(std::move(work)); }
   // Ends every stream; before grpc::Server::Shutdown, which would wait for them.
   void end_streams();
 
@@ -56,10 +59,12 @@ class NodeService final : public node::v1::Node::CallbackService {
   VmManager& vms() { return vms_; }
   const std::string& session() const { return options_.session; }
   void forget(WatchReactor* watcher);
-  void later(std::function<void()> work);  // on the service's own thread, in order
+  // On the service's own thread, in order, until the service's destruction.
+  void later(std::function<void()> work);
 
  private:
   void work();
+  void beat();
 
   VmManager& vms_;
   AuthorityStore& authority_;
@@ -70,8 +75,12 @@ class NodeService final : public node::v1::Node::CallbackService {
   std::condition_variable changed_;
   std::set<WatchReactor*> watchers_;
   std::deque<std::function<void()>> queue_;
-  bool stopping_ = false;
+  bool stopping_ = false;    // no new streams
+  bool ended_ = false;       // nobody queues any more
+  bool describing_ = false;  // a node_changed is queued already
   std::thread worker_;
+  std::thread heart_;        // alone, so that nothing that is slow makes the node look dead
+  core::WorkerPool asking_;  // calls that wait for a VMM or a plugin
 };
 
 }  // namespace qarax::agent

@@ -59,7 +59,8 @@ Result<Journal> Journal::open(const std::string& path, After after) {
     const std::string_view body = fits ? std::string_view(content).substr(at + kHeader, header[0]) : std::string_view();
     if (header[0] == 0 || !fits || crc32(body) != header[1]) {
       // Only the last record can be torn. What lies behind a damaged one would be silently forgotten: refuse instead.
-      const bool more_behind = after == After::agent && fits && header[0] != 0 && content.find_first_not_of('\0', end) != std::string::npos;
+      const bool more_behind =
+          after == After::agent && fits && header[0] != 0 && content.find_first_not_of('\0', end) != std::string::npos;
       if (more_behind)
         return make_error(Code::data_loss, "the journal " + path + " is damaged at byte " + std::to_string(at) +
                                                "; later records would be lost");

@@ -17,19 +17,12 @@ Manager::Manager(Options options, Drivers& drivers, ProcessService& processes, B
       vms_dir_(options_.data_dir + "/vms"),
       tombstones_dir_(options_.data_dir + "/tombstones"),
       gate_(options_.cold_boots),
-      pool_(4, 512) {
-  deadline_thread_ = std::thread([this] { deadlines(); });
-}
+      pool_(4, 512) {}
 
 Manager::~Manager() {
   shutdown(0);
+  timers_.stop();
   pool_.stop();
-  {
-    const std::lock_guard lock(deadline_mutex_);
-    stopping_ = true;
-  }
-  deadline_changed_.notify_all();
-  deadline_thread_.join();
 }
 
 Result<std::unique_ptr<Manager>> Manager::open(Options options, Drivers& drivers, ProcessService& processes,
@@ -47,6 +40,10 @@ Status Manager::load() {
   if (error) return make_error(Code::internal, "can't list " + vms_dir_ + ": " + error.message());
   for (const auto& entry : entries) {
     const std::string id = entry.path().filename().string();
+    if (VmFolder::is_debris(id)) {
+      std::filesystem::remove_all(entry.path(), error);
+      continue;
+    }
     if (!core::is_uuid(id)) {
       core::logger("vm")->warn("not a VM's folder, left alone path={}", entry.path().string());
       continue;
@@ -58,10 +55,15 @@ Status Manager::load() {
     vm->report.status.status_reason = "recovering after the agent's restart";
     vms_.emplace(id, vm);
   }
-  for (const auto& [id, vm] : vms_) {
-    enqueue(vm, [this, vm = vm] { recover(vm); });
-  }
   return Ok{};
+}
+
+void Manager::begin_recovery() {
+  const std::lock_guard lock(vms_mutex_);
+  for (const auto& [id, vm] : vms_) {
+    enqueue(vm, [this, vm = vm] { recover(vm, 1); });
+  }
+  if (options_.look_ms > 0) timers_.in_ms(options_.look_ms, [this] { look_at_all(); });
 }
 
 void Manager::emit(core::VmReport& report) {
@@ -71,24 +73,38 @@ void Manager::emit(core::VmReport& report) {
   for (const auto& [id, listener] : listeners_) listener(report);
 }
 
-core::VmReport Manager::publish(const VmPtr& vm, const VmStatus& status) {
-  {
-    const std::lock_guard lock(order_mutex_);
-    vm->report.name = vm->document.name;
-    vm->report.hypervisor = vm->document.hypervisor;
-    vm->report.incarnation = vm->document.incarnation;
-    vm->report.resolved = vm->document.resolved;
-  }
-  return publish_state(vm, status);
+VmStatus Manager::status_of(const VmPtr& vm) {
+  const std::lock_guard lock(order_mutex_);
+  return vm->report.status;
 }
 
-core::VmReport Manager::publish_state(const VmPtr& vm, const VmStatus& status) {
+core::VmReport Manager::publish(const VmPtr& vm, const VmStatus& status, const OperationPtr& settles) {
   std::int64_t revision = 0;
   {
     const std::lock_guard lock(vm->strand_mutex);
     revision = vm->revision;
   }
   const std::lock_guard lock(order_mutex_);
+  if (settles) settles->settled = true;
+  vm->report.name = vm->document.name;
+  vm->report.hypervisor = vm->document.hypervisor;
+  vm->report.incarnation = vm->document.incarnation;
+  vm->report.resolved = vm->document.resolved;
+  vm->report.revision = revision;
+  vm->report.status = status;
+  emit(vm->report);
+  return vm->report;
+}
+
+std::optional<core::VmReport> Manager::publish_unless_settled(const VmPtr& vm, const VmStatus& status,
+                                                              const OperationPtr& operation) {
+  std::int64_t revision = 0;
+  {
+    const std::lock_guard lock(vm->strand_mutex);
+    revision = vm->revision;
+  }
+  const std::lock_guard lock(order_mutex_);
+  if (operation->settled) return std::nullopt;
   vm->report.revision = revision;
   vm->report.status = status;
   emit(vm->report);
@@ -141,7 +157,9 @@ core::VmReport Manager::inspect(const std::string& id, std::int64_t deadline_ns)
   command.deadline_ns = deadline_ns;
   const auto status = (*driver)->inspect(call_for(vm, command, -1),
                                          {id, report.incarnation, processes_.run_dir(id, report.incarnation), *handle});
-  if (status) report.status = *status;
+  if (!status) return report;
+  if (status->state != report.status.state) look_again(id);
+  report.status = *status;
   return report;
 }
 
@@ -186,25 +204,12 @@ void Manager::vm_ended(const std::string& id, std::int64_t incarnation) {
 void Manager::look_again(const std::string& id) {
   const VmPtr vm = find(id);
   if (!vm) return;
-  enqueue(vm, [this, vm] {
-    const VmStatus before = status_of(vm);
-    if (before.state != VmState::running && before.state != VmState::paused) return;
-    const auto driver = drivers_.find(vm->document.hypervisor);
-    const auto args = args_for(vm);
-    if (!driver || !args) return;
-    Command command;
-    command.deadline_ns = plugin::monotonic_ns() + 5'000'000'000;
-    const auto seen = (*driver)->inspect(call_for(vm, command, -1), *args);
-    if (!seen || (seen->state == before.state && seen->status_reason == before.status_reason)) return;
-    publish(vm, *seen);
-    if (seen->state != VmState::shutdown || !vm->journal) return;
-    JournalRecord record;
-    record.kind = RecordKind::exit;
-    record.incarnation = vm->document.incarnation;
-    record.status.text = encode(*seen);
-    static_cast<void>(vm->journal->append(record, Outlives::agent));
-    processes_.clean_up(vm->id, vm->document.incarnation);
-  });
+  {
+    const std::lock_guard lock(vm->strand_mutex);
+    if (vm->looking) return;
+    vm->looking = true;
+  }
+  enqueue(vm, [this, vm] { look(vm); });
 }
 
 }  // namespace qarax::agent

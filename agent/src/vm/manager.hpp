@@ -8,13 +8,13 @@
 #include <memory>
 #include <mutex>
 #include <set>
-#include <thread>
 
 #include "boot_gate.hpp"
 #include "driver.hpp"
 #include "process_service.hpp"
 #include "qarax/core/clock.hpp"
 #include "qarax/core/worker_pool.hpp"
+#include "timers.hpp"
 #include "vm.hpp"
 #include "vm_manager.hpp"
 
@@ -28,12 +28,14 @@ class Manager final : public VmManager {
     std::size_t cold_boots = 1;
     std::int64_t grace_ms = 2000;           // after a deadline, before the caller is answered without the plugin
     std::int64_t stop_timeout_ms = 30'000;  // where a stop names none
+    std::int64_t look_ms = 10'000;          // between looks at VMs that run, for what no event tells; 0: never
   };
-  // Lists the folders and returns; the VMs recover in the background. Fails only where the folders can't be made or
-  // listed.
+  // Lists the folders. Fails only where they can't be made or listed.
   static Result<std::unique_ptr<Manager>> open(Options options, Drivers& drivers, ProcessService& processes,
                                                BootFilesProvider& boot_files, const core::Clock& clock);
   ~Manager() override;
+  // Once, when exits and notifications reach this manager: the VMs recover in the background.
+  void begin_recovery();
 
   std::shared_ptr<CommandTicket> execute(Command command, std::function<void(CommandResult)> done) override;
   core::VmReport inspect(const std::string& vm, std::int64_t deadline_ns) override;
@@ -55,35 +57,54 @@ class Manager final : public VmManager {
           const core::Clock& clock);
   Status load();
 
+  static Error success() { return Error{Code::ok, {}, {}, {}, false, 0, {}, {}}; }
+  static bool overtakes(core::Action action) {
+    return action == core::Action::force_stop || action == core::Action::remove;
+  }
+
+  // admission.cpp
+  std::optional<CommandResult> judge_absent(const Command& asked);
+  void missed_deadline(const VmPtr& vm, const OperationPtr& operation);
+  void finish(const VmPtr& vm, const OperationPtr& operation, const CommandResult& result);
+
   // strand.cpp
   VmPtr find(const std::string& id);
   void enqueue(const VmPtr& vm, std::function<void()> task);
   void next_task(const VmPtr& vm);
-  void watch_deadline(const VmPtr& vm, const OperationPtr& operation);
-  void deadlines();
   void overtake(const VmPtr& vm, const OperationPtr& operation);
-  void finish(const VmPtr& vm, const OperationPtr& operation, const CommandResult& result);
+  void abandon(const VmPtr& vm, const OperationPtr& operation);
 
   // operations.cpp, on the VM's strand
   void run(const VmPtr& vm, const OperationPtr& operation);
   Result<VmStatus> perform(const VmPtr& vm, const Operation& operation);
+  Status note_intent(const VmPtr& vm, const Command& command);
   Result<VmStatus> start(const VmPtr& vm, const Operation& operation);
   Result<VmStatus> stop(const VmPtr& vm, const Operation& operation, bool force);
   Status remove(const VmPtr& vm, const Command& command);
+  VmStatus truth_after_failure(const VmPtr& vm, const Command& command, const VmStatus& before);
   DriverCall call_for(const VmPtr& vm, const Command& command, int cancel_fd);
   Result<VmArgs> args_for(const VmPtr& vm);
   VmStatus ended_status(const VmPtr& vm);
 
   // recovery.cpp, on the VM's strand
-  void recover(const VmPtr& vm);
+  void recover(const VmPtr& vm, int attempt);
+  bool was_never_started(const VmPtr& vm);
+  bool finish_interrupted_delete(const VmPtr& vm);
+  Result<VmStatus> recovered_status(const VmPtr& vm, bool same_boot, const std::optional<VmStatus>& before);
   void settle_interrupted(const VmPtr& vm, const VmStatus& status);
+  void record_exit(const VmPtr& vm, const VmStatus& status);
   void saw_exit(const VmPtr& vm, std::int64_t incarnation);
+  void look(const VmPtr& vm);
+  void look_at_all();
 
   // reports
   VmStatus status_of(const VmPtr& vm);
-  core::VmReport publish(const VmPtr& vm, const VmStatus& status);  // on the strand
-  core::VmReport publish_state(const VmPtr& vm,
-                               const VmStatus& status);  // from elsewhere: the document isn't looked at
+  // On the strand. `settles`: the operation whose outcome this is.
+  core::VmReport publish(const VmPtr& vm, const VmStatus& status, const OperationPtr& settles = nullptr);
+  // From elsewhere: the document isn't looked at, and an operation that has come to its end meanwhile has the last
+  // word.
+  std::optional<core::VmReport> publish_unless_settled(const VmPtr& vm, const VmStatus& status,
+                                                       const OperationPtr& operation);
   core::VmReport last_report(const VmPtr& vm);
   core::VmReport publish_deleted(const VmPtr& vm);
   core::VmReport unknown_vm(const std::string& id);
@@ -106,18 +127,13 @@ class Manager final : public VmManager {
   std::uint64_t next_listener_ = 1;
   std::map<std::uint64_t, Listener> listeners_;
 
-  std::mutex deadline_mutex_;
-  std::condition_variable deadline_changed_;
-  std::multimap<std::int64_t, std::pair<VmPtr, std::weak_ptr<Operation>>> deadlines_;
-  bool stopping_ = false;
-  std::thread deadline_thread_;
-
   std::atomic<int> in_flight_{0};
   std::mutex idle_mutex_;
   std::condition_variable idle_;
 
   BootGate gate_;
-  core::WorkerPool pool_;  // last: its threads use all of the above
+  core::WorkerPool pool_;  // its threads use all of the above
+  Timers timers_;          // and this one's the pool too
 };
 
 }  // namespace qarax::agent

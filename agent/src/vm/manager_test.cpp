@@ -21,6 +21,11 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   Result<VmStatus> start(const DriverCall& call, const StartArgs&) override {
     ++starts;
     QARAX_CHECK(call.keep("{\"format\":1}"));
+    if (deaf_start) {
+      std::unique_lock lock(mutex_);
+      released_.wait(lock, [&] { return !deaf_start; });
+      return make_error(Code::internal, "too late");
+    }
     if (hang_start) {
       pollfd cancel{call.cancel_fd, POLLIN, 0};
       ::poll(&cancel, 1, 30'000);
@@ -30,9 +35,19 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
     return state(VmState::running);
   }
   Result<VmStatus> stop(const DriverCall&, const StopArgs&) override { return state(VmState::shutdown); }
-  Result<VmStatus> inspect(const DriverCall&, const VmArgs&) override { return state(VmState::shutdown); }
+  Result<VmStatus> inspect(const DriverCall&, const VmArgs&) override { return state(inspected.load()); }
   Result<VmStatus> recover(const DriverCall&, const VmArgs&) override { return state(recovered.load()); }
-  Result<VmStatus> pause(const DriverCall&, const VmArgs&) override { return state(VmState::paused); }
+  Result<VmStatus> pause(const DriverCall&, const VmArgs&) override {
+    if (fail_pause) return make_error(Code::internal, "no luck");
+    return state(VmState::paused);
+  }
+  void release() {
+    {
+      const std::lock_guard lock(mutex_);
+      deaf_start = false;
+    }
+    released_.notify_all();
+  }
   Result<VmStatus> resume(const DriverCall&, const VmArgs&) override { return state(VmState::running); }
   Result<VmStatus> reboot(const DriverCall&, const VmArgs&) override { return state(VmState::running); }
 
@@ -45,9 +60,14 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   std::atomic<int> starts{0};
   std::atomic<bool> hang_start{false};
   std::atomic<bool> fail_start{false};
+  std::atomic<bool> deaf_start{false};  // hangs, whatever is cancelled, until release()
+  std::atomic<bool> fail_pause{false};
   std::atomic<VmState> recovered{VmState::running};
+  std::atomic<VmState> inspected{VmState::shutdown};
 
  private:
+  std::mutex mutex_;
+  std::condition_variable released_;
   static VmStatus state(VmState value) {
     VmStatus status;
     status.state = value;
@@ -66,6 +86,7 @@ class ManagerTest : public testing::Test {
     open();
   }
   void TearDown() override {
+    driver_.release();
     manager_.reset();
     std::filesystem::remove_all(dir_);
   }
@@ -75,9 +96,11 @@ class ManagerTest : public testing::Test {
     options.data_dir = dir_;
     options.session = core::new_uuid();
     options.grace_ms = 50;
+    options.look_ms = 0;
     auto opened = Manager::open(options, driver_, *processes_, driver_, clock_);
     ASSERT_TRUE(opened) << opened.error().message;
     manager_ = std::move(*opened);
+    manager_->begin_recovery();
   }
   Command command(Action action, std::int64_t revision) const {
     Command out;
@@ -178,7 +201,129 @@ TEST_F(ManagerTest, PastDeadlineAndGraceTheCallerIsAnsweredAndTheVmUnknown) {
   run(command(Action::force_stop, 2));
 }
 
+TEST_F(ManagerTest, WhoAsksAgainForWhatHangsIsAnsweredEachTime) {
+  driver_.deaf_start = true;
+  auto slow = command(Action::start, 1);
+  slow.deadline_ns = plugin::monotonic_ns() + 20'000'000;
+  EXPECT_EQ(run(slow).error.reason, "still-running");
+  for (int i = 0; i < 3; ++i) {
+    const auto again = run(command(Action::start, 1));
+    EXPECT_EQ(again.error.reason, "still-running");
+    EXPECT_EQ(again.report.status.state, VmState::unknown);
+  }
+}
+
+TEST_F(ManagerTest, WhatFailsLateDoesNotStayUnknown) {
+  driver_.deaf_start = true;
+  auto slow = command(Action::start, 1);
+  slow.deadline_ns = plugin::monotonic_ns() + 20'000'000;
+  EXPECT_EQ(run(slow).report.status.state, VmState::unknown);
+  std::promise<VmState> last;
+  std::atomic<bool> told{false};
+  std::uint64_t id = 0;
+  manager_->subscribe(
+      [&](const core::VmReport& report) {
+        if (!told.exchange(true)) last.set_value(report.status.state);
+      },
+      id);
+  driver_.release();
+  EXPECT_EQ(last.get_future().get(), VmState::shutdown);
+  manager_->unsubscribe(id);
+  EXPECT_EQ(run(command(Action::start, 2)).error.code, Code::ok);
+}
+
+TEST_F(ManagerTest, AFailedPauseTellsWhatIsTrueNow) {
+  run(command(Action::start, 1));
+  driver_.fail_pause = true;
+  driver_.inspected = VmState::running;
+  const auto failed = run(command(Action::pause, 2));
+  EXPECT_EQ(failed.error.code, Code::internal);
+  EXPECT_EQ(failed.report.status.state, VmState::running);
+}
+
+TEST_F(ManagerTest, ADeleteDoesNotWaitForACallThatNeverReturns) {
+  driver_.deaf_start = true;
+  auto hung = begin(command(Action::start, 1));
+  while (driver_.starts == 0) std::this_thread::yield();
+  const auto deleted = run(command(Action::remove, 2));
+  EXPECT_EQ(deleted.error.code, Code::ok) << deleted.error.message;
+  EXPECT_TRUE(deleted.report.deleted);
+  EXPECT_EQ(hung.get().error.reason, "vm-not-found");
+  EXPECT_FALSE(std::filesystem::exists(dir_ + "/vms/" + vm_));
+  driver_.release();
+  EXPECT_EQ(run(command(Action::start, 1)).error.reason, "stale-revision");
+  manager_.reset();
+  EXPECT_TRUE(std::filesystem::is_empty(dir_ + "/vms"));
+}
+
+TEST_F(ManagerTest, AHungCallKeepsTheEndOfTheAgentNoLongerThanItsGrace) {
+  driver_.deaf_start = true;
+  auto hung = begin(command(Action::start, 1));
+  while (driver_.starts == 0) std::this_thread::yield();
+  manager_->shutdown(10);
+  EXPECT_EQ(hung.get().error.reason, "node-unreachable");
+}
+
+TEST_F(ManagerTest, AnInterruptedDeleteIsFinished) {
+  run(command(Action::start, 1));
+  manager_.reset();
+  {
+    auto journal = Journal::open(dir_ + "/vms/" + vm_ + "/journal", After::agent);
+    ASSERT_TRUE(journal);
+    JournalRecord intent;
+    intent.kind = RecordKind::intent;
+    intent.revision = 2;
+    intent.step = 1;
+    intent.action = "delete";
+    ASSERT_TRUE(journal->append(intent, Outlives::agent));
+  }
+  open();
+  const auto asked_again = run(command(Action::remove, 2));
+  EXPECT_EQ(asked_again.error.code, Code::ok) << asked_again.error.message;
+  manager_.reset();
+  EXPECT_FALSE(std::filesystem::exists(dir_ + "/vms/" + vm_));
+  EXPECT_TRUE(std::filesystem::exists(dir_ + "/tombstones/" + vm_ + ".json"));
+}
+
+TEST_F(ManagerTest, AFirstStartThatGotNowhereIsUndone) {
+  JournalRecord intent;
+  intent.kind = RecordKind::intent;
+  intent.revision = 1;
+  intent.step = 1;
+  intent.action = "start";
+  intent.incarnation = 1;
+  ASSERT_TRUE(VmFolder(dir_ + "/vms/" + vm_).make(intent));
+  std::filesystem::create_directories(dir_ + "/vms/.new-" + core::new_uuid());
+  open();
+  EXPECT_EQ(settled().status.state, VmState::shutdown);
+  const auto asked_again = run(command(Action::start, 1));
+  EXPECT_EQ(asked_again.error.code, Code::aborted) << asked_again.error.message;
+  EXPECT_EQ(run(command(Action::start, 2)).error.code, Code::ok);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(dir_ + "/vms"), {}), 1);
+}
+
+TEST_F(ManagerTest, ADamagedVmCanBeEndedAndDeleted) {
+  for (const bool journal_too : {false, true}) {
+    vm_ = core::new_uuid();
+    run(command(Action::start, 1));
+    manager_.reset();
+    ASSERT_TRUE(core::write_file_durably(dir_ + "/vms/" + vm_ + "/vm.json", "{"));
+    if (journal_too) {
+      std::filesystem::remove(dir_ + "/vms/" + vm_ + "/journal");
+      std::filesystem::create_directory(dir_ + "/vms/" + vm_ + "/journal");
+    }
+    open();
+    EXPECT_EQ(settled().status.state, VmState::unknown);
+    const auto stopped = run(command(Action::force_stop, 2));
+    EXPECT_EQ(stopped.error.code, Code::ok) << stopped.error.message;
+    const auto deleted = run(command(Action::remove, 3));
+    EXPECT_EQ(deleted.error.code, Code::ok) << deleted.error.message;
+    EXPECT_FALSE(std::filesystem::exists(dir_ + "/vms/" + vm_));
+  }
+}
+
 TEST_F(ManagerTest, ARestartTakesTheVmUpAgain) {
+  driver_.inspected = VmState::running;
   run(command(Action::start, 1));
   open();
   const auto report = settled();

@@ -1,4 +1,6 @@
 // What a command does, on its VM's strand: intent on disk, the driver's call, result on disk, answer.
+#include <utility>
+
 #include "manager.hpp"
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
@@ -8,8 +10,8 @@ namespace qarax::agent {
 
 namespace {
 constexpr std::int64_t kCompactAt = 64 * 1024;
-
-Error ok() { return Error{Code::ok, {}, {}, {}, false, 0, {}, {}}; }
+constexpr std::int64_t kKillMs = 10'000;
+constexpr std::int64_t kLookMs = 5'000;
 
 JournalRecord record_of(RecordKind kind, const Command& command) {
   JournalRecord record;
@@ -22,59 +24,94 @@ JournalRecord record_of(RecordKind kind, const Command& command) {
 }
 }  // namespace
 
-VmStatus Manager::status_of(const VmPtr& vm) {
-  const std::lock_guard lock(order_mutex_);
-  return vm->report.status;
-}
-
 void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
   const Command& command = operation->command;
   {
     const std::lock_guard lock(vm->strand_mutex);
     vm->running = operation;
+    // What ends the VM ends its recovery too.
+    if (overtakes(command.action)) vm->recovering = false;
   }
   idle_.notify_all();
   const auto log = core::logger("vm");
   const VmStatus before = status_of(vm);
   CommandResult result;
-  result.error = ok();
+  result.error = success();
   const auto fail = [&](Error error) {
     log->error("{} failed vm={} request={} reason={}", core::to_string(command.action), vm->id, command.request_id,
                core::log_value(error.message));
     result.error = std::move(error);
   };
+  const auto keep_result = [&](const VmStatus& after, bool failed) {
+    if (!vm->journal) return;
+    JournalRecord record = record_of(RecordKind::result, command);
+    record.status.text = encode(after);
+    if (failed) record.error.text = encode(result.error);
+    if (auto kept = vm->journal->append(record, Outlives::agent); !kept)
+      log->error("the result could not be kept vm={} reason={}", vm->id, core::log_value(kept.error().message));
+    if (vm->journal->size() > kCompactAt) static_cast<void>(vm->journal->compact());
+  };
 
   const core::Verdict verdict = core::judge(command.action, before.state);
   if (verdict == core::Verdict::refuse) {
     fail(core::refusal(command.action, before.state, vm->document.name.empty() ? vm->id : vm->document.name));
-    result.report = publish(vm, before);
+    result.report = publish(vm, before, operation);
   } else if (verdict == core::Verdict::no_change) {
-    result.report = publish(vm, before);
+    result.report = publish(vm, before, operation);
   } else if (command.action == core::Action::remove) {
     if (auto removed = remove(vm, command)) {
       result.report = publish_deleted(vm);
     } else {
       fail(std::move(removed).error());
-      result.report = publish(vm, status_of(vm));
+      const VmStatus after = truth_after_failure(vm, command, before);
+      keep_result(after, true);
+      result.report = publish(vm, after, operation);
     }
   } else {
     auto status = perform(vm, *operation);
-    if (!status) fail(std::move(status).error());
-    JournalRecord record = record_of(RecordKind::result, command);
-    const VmStatus after = status ? *status : status_of(vm);
-    record.status.text = encode(after);
-    if (!status) record.error.text = encode(result.error);
-    if (vm->journal) {
-      if (auto kept = vm->journal->append(record, Outlives::agent); !kept)
-        log->error("the result could not be kept vm={} reason={}", vm->id, core::log_value(kept.error().message));
-      if (vm->journal->size() > kCompactAt) static_cast<void>(vm->journal->compact());
+    bool killed = false;
+    {
+      const std::lock_guard lock(vm->strand_mutex);
+      if (vm->dead) return;  // answered when it was deleted under this call
+      killed = std::exchange(vm->killed, false);
     }
-    result.report = publish(vm, after);
+    if (killed && status && status->state != VmState::shutdown)
+      status = make_error(Code::aborted, "VM " + vm->id + " was killed by a force-stop meanwhile", "superseded");
+    if (!status) fail(std::move(status).error());
+    const VmStatus after = status ? *status : truth_after_failure(vm, command, before);
+    keep_result(after, !status);
+    result.report = publish(vm, after, operation);
     if (status) log->debug("{} done vm={} request={}", core::to_string(command.action), vm->id, command.request_id);
   }
   finish(vm, operation, result);
   const std::lock_guard lock(vm->strand_mutex);
   vm->running = nullptr;
+}
+
+// A command that failed says nothing about the VM: what is true is looked at, never assumed.
+VmStatus Manager::truth_after_failure(const VmPtr& vm, const Command& command, const VmStatus& before) {
+  const auto process = processes_.find({vm->id, vm->document.incarnation});
+  const bool nothing_runs = process ? !process->alive : process.error().code == Code::not_found;
+  if (command.action == core::Action::start && nothing_runs) {
+    VmStatus status = before;
+    // A deadline may have called it unknown meanwhile.
+    if (status.state != VmState::created) status.state = VmState::shutdown;
+    return status;
+  }
+  if (command.action != core::Action::start) {
+    const auto driver = drivers_.find(vm->document.hypervisor);
+    const auto args = args_for(vm);
+    Command look;
+    look.deadline_ns = plugin::monotonic_ns() + kLookMs * 1'000'000;
+    if (driver && args)
+      if (auto seen = (*driver)->inspect(call_for(vm, look, -1), *args)) return std::move(*seen);
+  }
+  if (process && !process->alive) return ended_status(vm);
+  VmStatus status;
+  status.state = VmState::unknown;
+  status.status_reason = "its " + std::string(core::to_string(command.action)) +
+                         " failed and its VMM can't be asked what is true; force-stop or delete it";
+  return status;
 }
 
 DriverCall Manager::call_for(const VmPtr& vm, const Command& command, int cancel_fd) {
@@ -98,7 +135,7 @@ Result<VmArgs> Manager::args_for(const VmPtr& vm) {
 Result<VmStatus> Manager::perform(const VmPtr& vm, const Operation& operation) {
   const Command& command = operation.command;
   if (command.action == core::Action::start) return start(vm, operation);
-  QARAX_CHECK(vm->journal->append(record_of(RecordKind::intent, command), Outlives::agent));
+  QARAX_CHECK(note_intent(vm, command));
   if (command.action == core::Action::stop) return stop(vm, operation, false);
   if (command.action == core::Action::force_stop) return stop(vm, operation, true);
   QARAX_TRY(Driver * driver, drivers_.find(vm->document.hypervisor));
@@ -114,6 +151,23 @@ Result<VmStatus> Manager::perform(const VmPtr& vm, const Operation& operation) {
     default:
       return make_error(Code::unimplemented, "this node can't " + std::string(core::to_string(command.action)));
   }
+}
+
+// What ends a VM has to work on a full disk and with a damaged folder too: there it goes on without its record.
+Status Manager::note_intent(const VmPtr& vm, const Command& command) {
+  const Outlives outlives = command.action == core::Action::remove ? Outlives::host : Outlives::agent;
+  Status noted = Ok{};
+  if (!vm->journal) {
+    if (auto journal = vm->folder.open_journal(After::agent))
+      vm->journal.emplace(std::move(*journal));
+    else
+      noted = std::move(journal).error();
+  }
+  if (vm->journal) noted = vm->journal->append(record_of(RecordKind::intent, command), outlives);
+  if (noted || !overtakes(command.action)) return noted;
+  core::logger("vm")->warn("going on without a record of it vm={} action={} reason={}", vm->id,
+                           core::to_string(command.action), core::log_value(noted.error().message));
+  return Ok{};
 }
 
 Result<VmStatus> Manager::start(const VmPtr& vm, const Operation& operation) {
@@ -144,16 +198,25 @@ Result<VmStatus> Manager::start(const VmPtr& vm, const Operation& operation) {
   if (!document.resolved) {
     QARAX_TRY(document.resolved, driver->resolve(call, {wanted.spec}));
   }
-  QARAX_CHECK(core::make_folder(vm->folder.path()));
-  if (!vm->journal) {
-    QARAX_TRY(Journal journal, vm->folder.open_journal(After::agent));
+  const JournalRecord intent = record_of(RecordKind::intent, command);
+  if (!vm->folder.exists()) {
+    QARAX_TRY(Journal journal, vm->folder.make(intent));
     vm->journal.emplace(std::move(journal));
+  } else {
+    if (!vm->journal) {
+      QARAX_TRY(Journal journal, vm->folder.open_journal(After::agent));
+      vm->journal.emplace(std::move(journal));
+    }
+    QARAX_CHECK(vm->journal->append(intent, Outlives::host));
   }
-  QARAX_CHECK(vm->journal->append(record_of(RecordKind::intent, command), Outlives::host));
   QARAX_CHECK(vm->folder.remove_handle());
-  const VmDocument before = vm->document;
   QARAX_CHECK(vm->folder.write_document(document));
   vm->document = document;
+  {
+    // Whoever has to kill it under a hung call must know which one it is.
+    const std::lock_guard lock(order_mutex_);
+    vm->report.incarnation = document.incarnation;
+  }
   vm->folder.remove_old_runs(command.incarnation);
 
   StartArgs args;
@@ -183,8 +246,11 @@ Result<VmStatus> Manager::start(const VmPtr& vm, const Operation& operation) {
                     : std::move(started).error();
   if (error.log_tail.empty()) error.log_tail = vmm_log_tail(args.run_dir);
   // Whatever the plugin left: its processes go, so that "not started" is a promise.
-  if (auto killed = processes_.kill({vm->id, document.incarnation}, CallLimits{}.within_ms(5000)); !killed)
+  if (auto killed = processes_.kill({vm->id, document.incarnation}, CallLimits{}.within_ms(5000)); !killed) {
+    // Handle and sockets stay: it is still there to be asked and ended.
     error.message += "; and its process could not be ended: " + killed.error().message;
+    return error;
+  }
   processes_.clean_up(vm->id, document.incarnation);
   static_cast<void>(vm->folder.remove_handle());
   return error;
@@ -218,6 +284,14 @@ VmStatus Manager::ended_status(const VmPtr& vm) {
 
 Result<VmStatus> Manager::stop(const VmPtr& vm, const Operation& operation, bool force) {
   const Command& command = operation.command;
+  if (vm->document.incarnation == 0) {
+    // Its document can't be read: nothing tells which plugin to ask, and its processes are the agent's own.
+    QARAX_CHECK(processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs)));
+    VmStatus status;
+    status.state = VmState::shutdown;
+    status.status_reason = "killed on request; its folder's document can't be read, delete it";
+    return status;
+  }
   const DriverCall call = call_for(vm, command, operation.cancel_fd());
   auto driver = drivers_.find(vm->document.hypervisor);
   auto args = args_for(vm);
@@ -235,7 +309,7 @@ Result<VmStatus> Manager::stop(const VmPtr& vm, const Operation& operation, bool
   }
   // Without its plugin a VM still has to be endable: the processes are the agent's own.
   if (!stopped && force) {
-    QARAX_CHECK(processes_.kill({vm->id, vm->document.incarnation}, CallLimits{}.within_ms(10'000)));
+    QARAX_CHECK(processes_.kill({vm->id, vm->document.incarnation}, CallLimits{}.within_ms(kKillMs)));
     stopped = ended_status(vm);
   }
   if (!stopped) return stopped;
@@ -249,17 +323,16 @@ Result<VmStatus> Manager::stop(const VmPtr& vm, const Operation& operation, bool
 }
 
 Status Manager::remove(const VmPtr& vm, const Command& command) {
-  if (vm->journal) QARAX_CHECK(vm->journal->append(record_of(RecordKind::intent, command), Outlives::host));
+  QARAX_CHECK(note_intent(vm, command));
   const VmState state = status_of(vm).state;
   if (state != VmState::shutdown && state != VmState::created) {
     const Operation force(command, [](const CommandResult&) {});
     if (auto stopped = stop(vm, force, true); !stopped && state != VmState::unknown) return std::move(stopped).error();
   }
-  // Nothing of it may run when its folder goes, whatever the plugin said.
-  if (vm->document.incarnation > 0) {
-    QARAX_CHECK(processes_.kill({vm->id, vm->document.incarnation}, CallLimits{}.within_ms(10'000)));
-    processes_.clean_up(vm->id, vm->document.incarnation);
-  }
+  // Nothing of it may run when its folder goes, whatever the plugin said and whatever the document says.
+  QARAX_CHECK(processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs)));
+  processes_.clean_up(vm->id, vm->document.incarnation);
+  vm->folder.remove_runs();
   QARAX_CHECK(write_tombstone(tombstones_dir_, {vm->id, command.revision, command.step}));
   vm->journal.reset();
   return vm->folder.remove();

@@ -1,5 +1,7 @@
 // After the agent's restart, and after a VMM's end: what is true of a VM, from its folder, its processes and its
 // plugin.
+#include <utility>
+
 #include "manager.hpp"
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
@@ -8,6 +10,9 @@ namespace qarax::agent {
 
 namespace {
 constexpr std::int64_t kRecoverMs = 30'000;
+constexpr int kRetryMs = 1'000;  // times the attempt
+constexpr std::int64_t kLastRetryMs = 30'000;
+constexpr std::int64_t kLookMs = 5'000;
 
 VmStatus unknown(std::string reason) {
   VmStatus status;
@@ -34,74 +39,138 @@ std::optional<VmStatus> last_status(const Journal& journal) {
 }
 }  // namespace
 
-void Manager::recover(const VmPtr& vm) {
+// A first start that was broken off before anything but its intent was on disk. Without that intent a folder with
+// nothing in it is damage, and damage proves nothing.
+bool Manager::was_never_started(const VmPtr& vm) {
+  if (vm->folder.has_document() || vm->folder.has_runs()) return false;
+  auto journal = vm->folder.open_journal(After::host);
+  if (!journal || journal->records().empty()) return false;
+  for (const JournalRecord& record : journal->records())
+    if (record.kind != RecordKind::intent || record.action != core::to_string(core::Action::start)) return false;
+  vm->journal.emplace(std::move(*journal));
+  return true;
+}
+
+// A delete that was begun is finished: its caller may have been told already, or will be when it asks again.
+bool Manager::finish_interrupted_delete(const VmPtr& vm) {
+  const JournalRecord* intent = vm->journal ? last_of(*vm->journal, RecordKind::intent) : nullptr;
+  if (intent == nullptr || intent->action != core::to_string(core::Action::remove)) return false;
+  const JournalRecord* result = last_of(*vm->journal, RecordKind::result);
+  if (result != nullptr && result->revision == intent->revision && result->step == intent->step) return false;
+  Command command;
+  command.vm = vm->id;
+  command.action = core::Action::remove;
+  command.revision = intent->revision;
+  command.step = intent->step;
+  if (auto removed = remove(vm, command); !removed) {
+    core::logger("vm")->error("an interrupted delete could not be finished vm={} reason={}", vm->id,
+                              core::log_value(removed.error().message));
+    return false;
+  }
+  core::logger("vm")->info("an interrupted delete was finished vm={}", vm->id);
+  publish_deleted(vm);
+  return true;
+}
+
+Result<VmStatus> Manager::recovered_status(const VmPtr& vm, bool same_boot, const std::optional<VmStatus>& before) {
+  VmStatus status;
+  if (!same_boot) {
+    processes_.clean_up(vm->id, vm->document.incarnation);
+    if (before && before->state == VmState::shutdown) return *before;
+    status.state = VmState::shutdown;
+    status.status_reason = "the host was rebooted";
+    return status;
+  }
+  // What the journal says is believed where no process says otherwise.
+  if (before && before->state == VmState::shutdown) {
+    const auto process = processes_.find({vm->id, vm->document.incarnation});
+    if (!process || !process->alive) return *before;
+  }
+  // Watched before it is asked for, so that an end in between is seen.
+  processes_.adopt(vm->id, vm->document.incarnation);
+  QARAX_TRY(Driver * driver, drivers_.find(vm->document.hypervisor));
+  QARAX_TRY(const VmArgs args, args_for(vm));
+  Command none;
+  none.deadline_ns = plugin::monotonic_ns() + kRecoverMs * 1'000'000;
+  QARAX_TRY(status, driver->recover(call_for(vm, none, -1), args));
+  if (status.state != VmState::shutdown) return status;
+  if (!status.exit || status.status_reason.empty()) {
+    VmStatus told = ended_status(vm);
+    if (!status.exit) status.exit = told.exit;
+    if (status.status_reason.empty()) status.status_reason = told.status_reason;
+  }
+  processes_.clean_up(vm->id, vm->document.incarnation);
+  return status;
+}
+
+void Manager::recover(const VmPtr& vm, int attempt) {
   const auto log = core::logger("vm");
   // Before the report: who reads it may send a command at once.
   const auto admit_commands = [&] {
     const std::lock_guard lock(vm->strand_mutex);
-    vm->recovering = false;
+    const bool was = std::exchange(vm->recovering, false);
+    return was;
   };
   const auto give_up = [&](const std::string& reason) {
     admit_commands();
     log->error("the VM could not be recovered vm={} reason={}", vm->id, core::log_value(reason));
     publish(vm, unknown(reason));
   };
-  auto document = vm->folder.read_document();
-  if (!document) return give_up(document.error().message);
-  vm->document = std::move(*document);
-  const bool same_boot = vm->document.boot_identity == core::boot_identity();
-  auto journal = vm->folder.open_journal(same_boot ? After::agent : After::host);
-  if (!journal) return give_up(journal.error().message);
-  vm->journal.emplace(std::move(*journal));
-  {
+  const auto raise_revision = [&] {
     const std::lock_guard lock(vm->strand_mutex);
     for (const auto& record : vm->journal->records()) vm->revision = std::max(vm->revision, record.revision);
+  };
+  {
+    // A force-stop may have come in between two attempts.
+    const std::lock_guard lock(vm->strand_mutex);
+    if (!vm->recovering) return;
   }
+  auto document = vm->folder.read_document();
+  if (!document && was_never_started(vm)) {
+    raise_revision();
+    VmStatus status;
+    status.state = VmState::shutdown;
+    status.status_reason = "its start was interrupted and undone";
+    settle_interrupted(vm, status);
+    admit_commands();
+    publish(vm, status);
+    return;
+  }
+  if (!document) return give_up(document.error().message);
+  vm->document = std::move(*document);
   {
     const std::lock_guard lock(order_mutex_);
     vm->report.incarnation = vm->document.incarnation;
   }
+  const bool same_boot = vm->document.boot_identity == core::boot_identity();
+  if (!vm->journal) {
+    auto journal = vm->folder.open_journal(same_boot ? After::agent : After::host);
+    if (!journal) return give_up(journal.error().message);
+    vm->journal.emplace(std::move(*journal));
+  }
+  raise_revision();
+  if (finish_interrupted_delete(vm)) return;
 
-  VmStatus status;
   const auto before = last_status(*vm->journal);
-  if (before && before->state == VmState::shutdown) {
-    status = *before;  // nothing ran, and nobody but the agent starts anything
-  } else if (!same_boot) {
-    status.state = VmState::shutdown;
-    status.status_reason = "the host was rebooted";
-    processes_.clean_up(vm->id, vm->document.incarnation);
-  } else {
-    // Watched before it is asked for, so that an end in between is seen.
-    processes_.adopt(vm->id, vm->document.incarnation);
-    auto driver = drivers_.find(vm->document.hypervisor);
-    auto args = args_for(vm);
-    if (!driver) return give_up(driver.error().message);
-    if (!args) return give_up(args.error().message);
-    Command none;
-    none.deadline_ns = plugin::monotonic_ns() + kRecoverMs * 1'000'000;
-    auto recovered = (*driver)->recover(call_for(vm, none, -1), *args);
-    if (!recovered) return give_up(recovered.error().message);
-    status = std::move(*recovered);
-    if (status.state == VmState::shutdown) {
-      if (!status.exit || status.status_reason.empty()) {
-        VmStatus told = ended_status(vm);
-        if (!status.exit) status.exit = told.exit;
-        if (status.status_reason.empty()) status.status_reason = told.status_reason;
-      }
-      processes_.clean_up(vm->id, vm->document.incarnation);
-    }
+  auto status = recovered_status(vm, same_boot, before);
+  if (!status) {
+    const Error& error = status.error();
+    // An overloaded host or a VMM that is slow to answer gets better: the VM isn't given up for it.
+    const auto process = processes_.find({vm->id, vm->document.incarnation});
+    const bool may_change =
+        (error.code == Code::unavailable || error.code == Code::deadline_exceeded) && process && process->alive;
+    if (!may_change) return give_up(error.message);
+    log->warn("a recovery is tried again vm={} attempt={} reason={}", vm->id, attempt, core::log_value(error.message));
+    publish(vm, unknown("recovering, tried " + std::to_string(attempt) + " times: " + error.message));
+    timers_.in_ms(std::min<std::int64_t>(std::int64_t{kRetryMs} * attempt, kLastRetryMs),
+                  [this, vm, attempt] { enqueue(vm, [this, vm, attempt] { recover(vm, attempt + 1); }); });
+    return;
   }
-  settle_interrupted(vm, status);
-  if (status.state == VmState::shutdown && !(before && before->state == VmState::shutdown)) {
-    JournalRecord record;
-    record.kind = RecordKind::exit;
-    record.incarnation = vm->document.incarnation;
-    record.status.text = encode(status);
-    static_cast<void>(vm->journal->append(record, Outlives::agent));
-  }
-  admit_commands();
-  publish(vm, status);
-  log->info("recovered vm={} state={}", vm->id, to_string(status.state));
+  settle_interrupted(vm, *status);
+  if (status->state == VmState::shutdown && !(before && before->state == VmState::shutdown)) record_exit(vm, *status);
+  if (!admit_commands()) return;
+  publish(vm, *status);
+  log->info("recovered vm={} state={}", vm->id, to_string(status->state));
 }
 
 // A command that was under way when the agent ended: its caller can ask for its result again and hears what became of
@@ -110,7 +179,7 @@ void Manager::settle_interrupted(const VmPtr& vm, const VmStatus& status) {
   const JournalRecord* intent = last_of(*vm->journal, RecordKind::intent);
   const JournalRecord* result = last_of(*vm->journal, RecordKind::result);
   CommandResult settled;
-  settled.error = Error{Code::ok, {}, {}, {}, false, 0, {}, {}};
+  settled.error = success();
   if (intent != nullptr && (result == nullptr || result->revision < intent->revision ||
                             (result->revision == intent->revision && result->step < intent->step))) {
     constexpr core::Action kActions[] = {core::Action::start, core::Action::stop,   core::Action::force_stop,
@@ -122,7 +191,10 @@ void Manager::settle_interrupted(const VmPtr& vm, const VmStatus& status) {
     JournalRecord record = *intent;
     record.kind = RecordKind::result;
     record.status.text = encode(status);
-    if (status.state != core::target(action)) {
+    if (action == core::Action::reboot) {
+      settled.error = make_error(Code::aborted, "the node agent ended during the reboot; it may not have happened");
+      record.error.text = encode(settled.error);
+    } else if (status.state != core::target(action)) {
       settled.error =
           make_error(Code::aborted, "the node agent ended during the " + intent->action +
                                         "; it was undone, the VM is " + std::string(to_string(status.state)));
@@ -145,21 +217,59 @@ void Manager::settle_interrupted(const VmPtr& vm, const VmStatus& status) {
   if (result->revision == vm->revision) vm->results.emplace_back(result->step, settled);
 }
 
+void Manager::record_exit(const VmPtr& vm, const VmStatus& status) {
+  if (!vm->journal) return;
+  JournalRecord record;
+  record.kind = RecordKind::exit;
+  record.incarnation = vm->document.incarnation;
+  record.status.text = encode(status);
+  static_cast<void>(vm->journal->append(record, Outlives::agent));
+}
+
 void Manager::saw_exit(const VmPtr& vm, std::int64_t incarnation) {
   const VmState state = status_of(vm).state;
   if (incarnation != vm->document.incarnation || state == VmState::shutdown) return;
   // A start that failed has told its caller already; a process that runs on after a false alarm is left alone.
   if (const auto process = processes_.find({vm->id, incarnation}); process && process->alive) return;
   const VmStatus status = ended_status(vm);
-  JournalRecord record;
-  record.kind = RecordKind::exit;
-  record.incarnation = incarnation;
-  record.status.text = encode(status);
   // The report must not wait for the disk: a restart finds the same in the supervisor's record.
   publish(vm, status);
-  if (vm->journal) static_cast<void>(vm->journal->append(record, Outlives::agent));
+  record_exit(vm, status);
   processes_.clean_up(vm->id, incarnation);
   core::logger("vm")->info("the VMM has ended vm={} reason={}", vm->id, core::log_value(status.status_reason));
+}
+
+void Manager::look(const VmPtr& vm) {
+  {
+    const std::lock_guard lock(vm->strand_mutex);
+    vm->looking = false;
+    if (vm->recovering) return;
+  }
+  const VmStatus before = status_of(vm);
+  if (before.state == VmState::shutdown || before.state == VmState::created || vm->document.incarnation == 0) return;
+  const auto driver = drivers_.find(vm->document.hypervisor);
+  const auto args = args_for(vm);
+  if (!driver || !args) return;
+  Command command;
+  command.deadline_ns = plugin::monotonic_ns() + kLookMs * 1'000'000;
+  const auto seen = (*driver)->inspect(call_for(vm, command, -1), *args);
+  if (!seen || (seen->state == before.state && seen->status_reason == before.status_reason)) return;
+  publish(vm, *seen);
+  if (seen->state != VmState::shutdown) return;
+  record_exit(vm, *seen);
+  processes_.clean_up(vm->id, vm->document.incarnation);
+}
+
+// What no event tells of: a VMM that paused itself at an I/O error, a guest that panicked.
+void Manager::look_at_all() {
+  std::vector<std::string> ids;
+  {
+    const std::lock_guard lock(vms_mutex_);
+    if (closed_) return;
+    for (const auto& [id, vm] : vms_) ids.push_back(id);
+  }
+  for (const std::string& id : ids) look_again(id);
+  timers_.in_ms(options_.look_ms, [this] { look_at_all(); });
 }
 
 }  // namespace qarax::agent

@@ -25,6 +25,8 @@ class Operation final : public CommandTicket {
   bool join(std::function<void(CommandResult)> done);
 
   const Command command;
+  // Guarded by the manager's order mutex: what came of it is published, so nothing older may be any more.
+  bool settled = false;
   int cancel_fd() const { return cancel_.get(); }
 
  private:
@@ -51,6 +53,9 @@ struct Vm {
   std::vector<std::pair<std::int32_t, CommandResult>> results;  // (step, result)
   std::vector<std::shared_ptr<Operation>> pending;              // taken and not finished
   bool recovering = false;
+  bool looking = false;  // a look at it is queued already
+  bool killed = false;   // its VMM was killed under the call that the strand is at
+  bool dead = false;     // deleted under that call: nothing is done or said for it any more
 
   // Only the strand's task touches these.
   VmDocument document;

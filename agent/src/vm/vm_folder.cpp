@@ -12,7 +12,9 @@ namespace qarax::agent {
 
 namespace {
 constexpr std::int64_t kReader = 1;
-}
+constexpr const char* kUnfinished = ".new-";
+constexpr const char* kRemoved = ".removed-";
+}  // namespace
 
 Result<VmDocument> VmFolder::read_document() const {
   std::error_code error;
@@ -58,11 +60,37 @@ void VmFolder::remove_old_runs(std::int64_t keep) const {
 }
 
 Status VmFolder::remove() const {
+  const std::filesystem::path path(path_);
+  const std::string aside = path.parent_path().string() + std::string("/") + kRemoved + path.filename().string();
   std::error_code error;
-  std::filesystem::remove_all(path_, error);
-  if (error) return make_error(Code::internal, "can't remove " + path_ + ": " + error.message());
-  return core::sync_folder(std::filesystem::path(path_).parent_path().string());
+  std::filesystem::remove_all(aside, error);
+  if (::rename(path_.c_str(), aside.c_str()) != 0 && errno != ENOENT)
+    return core::errno_error("can't remove " + path_, errno);
+  const Status synced = core::sync_folder(path.parent_path().string());
+  std::filesystem::remove_all(aside, error);
+  return synced;
 }
+
+Result<Journal> VmFolder::make(const JournalRecord& first) const {
+  const std::filesystem::path path(path_);
+  const std::string parent = path.parent_path().string();
+  const std::string unfinished = parent + "/" + kUnfinished + path.filename().string();
+  std::error_code error;
+  std::filesystem::remove_all(unfinished, error);
+  QARAX_CHECK(core::make_folder(unfinished));
+  {
+    QARAX_TRY(Journal journal, Journal::open(unfinished + "/journal", After::agent));
+    QARAX_CHECK(journal.append(first, Outlives::host));
+  }
+  if (::rename(unfinished.c_str(), path_.c_str()) != 0) return core::errno_error("can't make " + path_, errno);
+  QARAX_CHECK(core::sync_folder(parent));
+  return open_journal(After::agent);
+}
+
+bool VmFolder::exists() const { return ::access(path_.c_str(), F_OK) == 0; }
+bool VmFolder::has_document() const { return ::access((path_ + "/vm.json").c_str(), F_OK) == 0; }
+bool VmFolder::has_runs() const { return ::access((path_ + "/run").c_str(), F_OK) == 0; }
+bool VmFolder::is_debris(std::string_view name) { return name.starts_with(kUnfinished) || name.starts_with(kRemoved); }
 
 Status write_tombstone(const std::string& folder, const Tombstone& stone) {
   return core::write_file_durably(folder + "/" + stone.vm + ".json", encode(stone, Defaults::write));

@@ -39,7 +39,17 @@ class VmFolder {
   Result<Journal> open_journal(After after) const { return Journal::open(path_ + "/journal", after); }
   // Run folders of incarnations before `keep`; their console logs go with them.
   void remove_old_runs(std::int64_t keep) const;
+  // Frees what is large, so that the rest of a delete fits on a full disk.
+  void remove_runs() const { remove_old_runs(INT64_MAX); }
+  // Gone under its name when it returns, and with its content then or after the agent's next start.
   Status remove() const;
+  // A new folder, there only together with its journal and that first record.
+  Result<Journal> make(const JournalRecord& first) const;
+  bool exists() const;
+  bool has_document() const;
+  bool has_runs() const;
+  // What a folder that was being made or removed leaves behind.
+  static bool is_debris(std::string_view name);
 
  private:
   std::string path_;

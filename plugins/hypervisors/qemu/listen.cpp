@@ -14,7 +14,7 @@ namespace qarax::qemu {
 namespace {
 
 Error failed(const std::string& what, int error) {
-  const Code code = error == ENOENT ? Code::not_found : error == ECONNREFUSED ? Code::unavailable : Code::internal;
+  const Code code = error == ENOENT ? Code::not_found : error == ECONNREFUSED || error == EAGAIN ? Code::unavailable : Code::internal;
   return make_error(code, what + ": " + std::generic_category().message(error));
 }
 
@@ -63,7 +63,8 @@ Result<Socket> connect_unix(const std::string& folder, const std::string& name) 
   const Socket dir(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (dir.get() < 0) return failed("can't open " + folder, errno);
   QARAX_TRY(const sockaddr_un address, address_of(dir, name));
-  Socket socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  // A peer that accepts nobody, with a full queue, is an error at once and not a wait without an end.
+  Socket socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (socket.get() < 0 || ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
     return failed("can't connect to " + folder + "/" + name, errno);
   return socket;

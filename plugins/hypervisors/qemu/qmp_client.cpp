@@ -48,7 +48,7 @@ Result<json::Value> QmpClient::read_message(const plugin::Call& call, std::int64
       return make_error(Code::cancelled, "the call was cancelled while QEMU's monitor was asked");
     char chunk[4096];
     const ssize_t n = ::recv(socket_.get(), chunk, sizeof chunk, 0);
-    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
     if (n <= 0) return make_error(Code::unavailable, "QEMU hung up");
     buffer_.append(chunk, static_cast<std::size_t>(n));
   }
@@ -60,6 +60,7 @@ Result<json::Value> QmpClient::execute(const plugin::Call& call, std::string_vie
   while (!rest.empty()) {
     const ssize_t n = ::send(socket_.get(), rest.data(), rest.size(), MSG_NOSIGNAL);
     if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && errno == EAGAIN) return make_error(Code::unavailable, "QEMU's monitor takes no more commands");
     if (n <= 0) return make_error(Code::unavailable, "QEMU hung up");
     rest.remove_prefix(static_cast<std::size_t>(n));
   }

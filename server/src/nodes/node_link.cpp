@@ -278,8 +278,8 @@ std::shared_ptr<grpc::ClientContext> NodeLink::execute(node::v1::CommandRequest 
       if (!call->reply.error().empty()) {
         outcome.error =
             decode_error(call->reply.error()).value_or(make_error(Code::unknown, "the node's error can't be read"));
-        // Past its deadline, or cancelled with the connection: the node will say later what became of it.
-        outcome.decided = outcome.error->code != Code::deadline_exceeded && outcome.error->reason != "recovering" &&
+        // It goes on there, or hasn't begun: the node will say later what became of it.
+        outcome.decided = outcome.error->reason != "still-running" && outcome.error->reason != "recovering" &&
                           outcome.error->reason != "node-unreachable";
       } else {
         outcome.decided = true;

@@ -1,0 +1,198 @@
+// Which command is taken, and who hears when what came of it.
+#include <sys/eventfd.h>
+
+#include <algorithm>
+
+#include "manager.hpp"
+#include "qarax/core/logging.hpp"
+
+namespace qarax::agent {
+
+Operation::Operation(Command the_command, std::function<void(CommandResult)> done)
+    : command(std::move(the_command)), cancel_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  waiting_.push_back(std::move(done));
+}
+
+void Operation::cancel() { ::eventfd_write(cancel_.get(), 1); }
+
+bool Operation::join(std::function<void(CommandResult)> done) {
+  const std::lock_guard lock(mutex_);
+  if (answered_) return false;
+  waiting_.push_back(std::move(done));
+  return true;
+}
+
+bool Operation::answer(const CommandResult& result) {
+  std::vector<std::function<void(CommandResult)>> callers;
+  {
+    const std::lock_guard lock(mutex_);
+    if (answered_) return false;
+    answered_ = true;
+    callers.swap(waiting_);
+  }
+  for (const auto& caller : callers) caller(result);
+  return true;
+}
+
+namespace {
+
+// Not an end: the strand stays closed until the call returns, and its result is then stored and reported as usual.
+Error still_running(const Command& command) {
+  return make_error(Code::deadline_exceeded,
+                    "VM " + command.vm + ": " + std::string(core::to_string(command.action)) +
+                        " is still going on in the plugin, past its deadline",
+                    "still-running");
+}
+
+Error stale(const Command& command, const std::string& why) {
+  return make_error(Code::failed_precondition, "VM " + command.vm + " " + why, "stale-revision");
+}
+
+}  // namespace
+
+// A VM that has no folder here: the answer, or nothing where a start makes one.
+std::optional<CommandResult> Manager::judge_absent(const Command& asked) {
+  const auto stone = read_tombstone(tombstones_dir_, asked.vm);
+  if (stone && asked.revision < stone->revision)
+    return CommandResult{unknown_vm(asked.vm),
+                         stale(asked, "was deleted by revision " + std::to_string(stone->revision) + "; revision " +
+                                          std::to_string(asked.revision) + " comes too late")};
+  if (asked.action == core::Action::remove) {
+    auto report = unknown_vm(asked.vm);
+    if (auto written = write_tombstone(tombstones_dir_, {asked.vm, asked.revision, asked.step}); !written)
+      return CommandResult{report, std::move(written).error()};
+    report.deleted = true;
+    return CommandResult{report, success()};
+  }
+  if (asked.action != core::Action::start)
+    return CommandResult{unknown_vm(asked.vm),
+                         make_error(Code::not_found, "VM " + asked.vm + " isn't on this node", "vm-not-found")};
+  if (stone)
+    return CommandResult{unknown_vm(asked.vm), stale(asked, "was deleted on this node and can't be started again")};
+  return std::nullopt;
+}
+
+std::shared_ptr<CommandTicket> Manager::execute(Command command, std::function<void(CommandResult)> done) {
+  auto operation = std::make_shared<Operation>(std::move(command), std::move(done));
+  const Command& asked = operation->command;
+  const auto answer = [&](CommandResult result) {
+    pool_.post([operation, result = std::move(result)] { operation->answer(result); });
+    return operation;
+  };
+
+  VmPtr vm;
+  {
+    const std::lock_guard lock(vms_mutex_);
+    if (closed_)
+      return answer({{}, make_error(Code::unavailable, "the node agent is shutting down", "node-unreachable")});
+    if (const auto found = vms_.find(asked.vm); found != vms_.end()) {
+      vm = found->second;
+    } else {
+      if (auto judged = judge_absent(asked)) return answer(std::move(*judged));
+      vm = std::make_shared<Vm>(asked.vm, vms_dir_ + "/" + asked.vm);
+      vms_.emplace(asked.vm, vm);
+      const std::lock_guard order(order_mutex_);
+      vm->report.vm = asked.vm;
+      vm->report.status.state = VmState::shutdown;
+    }
+  }
+
+  bool overtake_now = false;
+  const core::VmReport last = last_report(vm);
+  {
+    const std::lock_guard lock(vm->strand_mutex);
+    if (asked.revision < vm->revision)
+      return answer({last, stale(asked, "has seen revision " + std::to_string(vm->revision) + "; revision " +
+                                            std::to_string(asked.revision) + " comes too late")});
+    if (asked.revision == vm->revision) {
+      for (const auto& [step, result] : vm->results)
+        if (step == asked.step) return answer(result);
+      for (const auto& other : vm->pending)
+        if (other->command.revision == asked.revision && other->command.step == asked.step) {
+          auto joined = std::make_shared<Operation>(asked, [](const CommandResult&) {});
+          if (!other->join([operation](const CommandResult& result) { operation->answer(result); }))
+            return answer({last, still_running(asked)});
+          return joined;
+        }
+    }
+    if (vm->recovering && !overtakes(asked.action))
+      return answer(
+          {last,
+           make_error(Code::unavailable,
+                      "VM " + asked.vm +
+                          " is still being recovered after the agent's restart; ask again, or force-stop or delete it",
+                      "recovering")});
+    if (asked.revision > vm->revision) {
+      vm->revision = asked.revision;
+      vm->results.clear();
+    }
+    // What an overtaking command makes pointless is told so at once.
+    if (overtakes(asked.action) && !vm->pending.empty()) {
+      for (const auto& other : vm->pending) other->cancel();
+      overtake_now = true;
+    }
+    overtake_now = overtake_now || (overtakes(asked.action) && vm->busy);
+    vm->pending.push_back(operation);
+  }
+  in_flight_.fetch_add(1);
+  enqueue(vm, [this, vm, operation] { run(vm, operation); });
+  if (overtake_now) pool_.post([this, vm, operation] { overtake(vm, operation); });
+  if (asked.deadline_ns != 0)
+    timers_.at(asked.deadline_ns + options_.grace_ms * 1'000'000, [this, vm, weak = std::weak_ptr(operation)] {
+      if (const auto late = weak.lock()) missed_deadline(vm, late);
+    });
+  return operation;
+}
+
+void Manager::missed_deadline(const VmPtr& vm, const OperationPtr& operation) {
+  {
+    const std::lock_guard lock(vm->strand_mutex);
+    if (std::find(vm->pending.begin(), vm->pending.end(), operation) == vm->pending.end()) return;
+  }
+  Error error = still_running(operation->command);
+  VmStatus status;
+  status.state = VmState::unknown;
+  status.status_reason = error.message;
+  if (const auto report = publish_unless_settled(vm, status, operation)) operation->answer({*report, std::move(error)});
+}
+
+void Manager::finish(const VmPtr& vm, const OperationPtr& operation, const CommandResult& result) {
+  {
+    const std::lock_guard lock(vm->strand_mutex);
+    if (std::erase(vm->pending, operation) == 0) return;
+    if (vm->revision == operation->command.revision) vm->results.emplace_back(operation->command.step, result);
+  }
+  operation->answer(result);
+  in_flight_.fetch_sub(1);
+  idle_.notify_all();
+}
+
+void Manager::shutdown(std::int64_t grace_ms) {
+  std::vector<VmPtr> all;
+  {
+    const std::lock_guard lock(vms_mutex_);
+    closed_ = true;
+    for (const auto& [id, vm] : vms_) all.push_back(vm);
+  }
+  std::unique_lock lock(idle_mutex_);
+  const auto done = [&] { return in_flight_.load() == 0; };
+  if (idle_.wait_for(lock, std::chrono::milliseconds(grace_ms), done)) return;
+  for (const VmPtr& vm : all) {
+    const std::lock_guard strand(vm->strand_mutex);
+    for (const auto& operation : vm->pending) operation->cancel();
+  }
+  if (idle_.wait_for(lock, std::chrono::milliseconds(500), done)) return;
+  // A plugin's call that hangs keeps neither its caller nor the agent's end waiting; what it did shows at recovery.
+  for (const VmPtr& vm : all) {
+    std::vector<OperationPtr> left;
+    {
+      const std::lock_guard strand(vm->strand_mutex);
+      left = vm->pending;
+    }
+    for (const auto& operation : left)
+      operation->answer(
+          {last_report(vm), make_error(Code::unavailable, "the node agent is shutting down", "node-unreachable")});
+  }
+}
+
+}  // namespace qarax::agent
