@@ -1,6 +1,10 @@
 #include "qarax/core/worker_pool.hpp"
 
 #include <chrono>
+#include <exception>
+#include <system_error>
+
+#include "qarax/core/logging.hpp"
 
 namespace qarax::core {
 
@@ -14,7 +18,14 @@ void WorkerPool::post(std::function<void()> work) {
     if (idle_ < queue_.size() && threads_.size() < most_) {
       threads_.emplace_front();
       const auto self = threads_.begin();
-      *self = std::thread([this, self] { run(self); });
+      try {
+        *self = std::thread([this, self] { run(self); });
+      } catch (const std::system_error& e) {
+        threads_.pop_front();
+        // Another one will get to it; without any there is nobody to do it.
+        if (threads_.empty()) throw;
+        logger("core")->error("no thread could be made threads={} reason={}", threads_.size(), e.what());
+      }
     }
   }
   ready_.notify_one();
@@ -31,7 +42,12 @@ void WorkerPool::run(std::list<std::thread>::iterator self) {
       auto work = std::move(queue_.front());
       queue_.pop_front();
       lock.unlock();
-      work();
+      try {
+        work();
+      } catch (const std::exception& e) {
+        // A border: whatever escapes here would end the process.
+        logger("core")->error("work in the background failed reason={}", log_value(e.what()));
+      }
       work = nullptr;
       lock.lock();
       continue;

@@ -14,6 +14,7 @@
 #include "handlers/system_handlers.hpp"
 #include "handlers/vm_handlers.hpp"
 #include "http/server.hpp"
+#include "nodes.hpp"
 #include "qarax/core/files.hpp"
 #include "qarax/core/logging.hpp"
 #include "wiring/rest_operations.hpp"

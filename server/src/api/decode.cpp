@@ -28,7 +28,7 @@ Result<NewVm> decode_new_vm(std::string_view body) {
   if (!parsed) return std::move(parsed).error().context("NewVm");
   drop_unset(*parsed);
   // Both kinds of problems are reported together where the second can be judged.
-  auto vm = decode<NewVm>(*parsed);
+  auto vm = decode<NewVm>(*parsed, Unknown::refuse, body);
   Problems problems = vm ? Problems() : std::move(vm.error().details);
   const auto add_name = [&](const json::Value* name) {
     if (name == nullptr || name->as_string() == nullptr || name->as_string()->empty() ||

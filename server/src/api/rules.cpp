@@ -84,21 +84,38 @@ void check_spec(Problems& out, const VmSpec& spec) {
   }
 }
 
-void check_no_host_path(Problems& out, const std::string& pointer, const json::Value& value) {
+namespace {
+
+// `path` grows and shrinks with the way down: a pointer is made only for what is reported.
+void find_host_paths(Problems& out, std::string& path, const json::Value& value) {
   constexpr std::string_view kWords =
       "names a file of the host, which no document may; files are referred to by stored objects such as boot_source_id";
+  constexpr std::size_t kMostReported = 16;
+  if (out.size() >= kMostReported) return;
+  const std::size_t size = path.size();
   if (const auto* text = value.as_string()) {
-    if (names_host_path(*text)) out.push_back({pointer, std::string(kWords)});
+    if (names_host_path(*text)) out.push_back({path, std::string(kWords)});
   } else if (const auto* array = value.as_array()) {
-    for (std::size_t i = 0; i < array->size(); ++i)
-      check_no_host_path(out, json::pointer_to(pointer, std::to_string(i)), (*array)[i]);
+    for (std::size_t i = 0; i < array->size(); ++i) {
+      json::append_pointer(path, std::to_string(i));
+      find_host_paths(out, path, (*array)[i]);
+      path.resize(size);
+    }
   } else if (const auto* object = value.as_object()) {
     for (const auto& [key, inner] : *object) {
-      const std::string at = json::pointer_to(pointer, key);
-      if (names_host_path(key)) out.push_back({at, std::string(kWords)});
-      check_no_host_path(out, at, inner);
+      json::append_pointer(path, key);
+      if (names_host_path(key)) out.push_back({path, std::string(kWords)});
+      find_host_paths(out, path, inner);
+      path.resize(size);
     }
   }
+}
+
+}  // namespace
+
+void check_no_host_path(Problems& out, const std::string& pointer, const json::Value& value) {
+  std::string path = pointer;
+  find_host_paths(out, path, value);
 }
 
 Error validation_error(std::string_view document, Problems problems) {

@@ -68,7 +68,7 @@ class FakeOperations final : public Operations {
     if (failure) return *failure;
     const VmPtr vm = store_.vm(call.vm_id);
     if (call.action == core::Action::remove) {
-      const Status removed = store_.remove_vm(vm->id, call.forget);
+      const Status removed = store_.remove_vm(vm->id, call.forget ? Removal::with_tombstone : Removal::by_job);
       if (!removed) return removed.error();
       return ActionResult{};
     }

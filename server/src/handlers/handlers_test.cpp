@@ -381,7 +381,7 @@ TEST_F(HandlersTest, AThousandVmsAreAppends) {
   EXPECT_EQ(parsed(call("GET", "/vms")).as_array()->size(), 1000u);
   const std::string first = call("GET", "/vms").body;
   const auto vms = store->vms();
-  ASSERT_TRUE(store->remove_vm(vms[0]->id, false));
+  ASSERT_TRUE(store->remove_vm(vms[0]->id, Removal::by_job));
   EXPECT_EQ(parsed(call("GET", "/vms")).as_array()->size(), 999u);
 }
 

@@ -7,7 +7,8 @@
 namespace qarax::http {
 namespace {
 
-constexpr std::size_t kMaxOverhead = 4096;        // of all extensions and trailers of one body
+constexpr std::size_t kMaxOverhead = 4096;  // of all extensions and trailers of one body
+constexpr std::size_t kMaxDigits = 16;
 constexpr std::uint64_t kMaxChunk = 1ULL << 40U;  // far below where the arithmetic could wrap
 
 bool is_text(char c) noexcept { return static_cast<unsigned char>(c) >= 0x20U ? c != 0x7F : c == '\t'; }
@@ -43,7 +44,7 @@ bool ChunkedDecoder::step(char c) noexcept {
       if (digit >= 0) {
         left_ = left_ * 16 + static_cast<std::uint64_t>(digit);
         state_ = State::size;
-        return left_ <= kMaxChunk;
+        return left_ <= kMaxChunk && ++digits_ <= kMaxDigits;
       }
       if (state_ == State::size_first) return false;  // no digit at all
       if (c == '\r') return state_ = State::size_lf, true;
@@ -61,6 +62,7 @@ bool ChunkedDecoder::step(char c) noexcept {
     case State::data_cr:
       return state_ = State::data_lf, c == '\r';
     case State::data_lf:
+      digits_ = 0;
       return state_ = State::size_first, c == '\n';
     case State::trailer_start:
       if (c == '\r') return state_ = State::end_lf, true;

@@ -37,6 +37,7 @@ class ChunkedDecoder {
 
   State state_ = State::size_first;
   std::uint64_t left_ = 0;    // of the present chunk
+  std::size_t digits_ = 0;    // of this chunk's size
   std::size_t overhead_ = 0;  // bytes of extensions, or of trailer fields
   bool finished_ = false;
 };

@@ -43,14 +43,28 @@ NodeLink::NodeLink(HostPtr host, Store& store, NodeCredentials credentials, Even
       events_(std::move(events)),
       thread_([this] { run(); }) {}
 
-NodeLink::~NodeLink() {
+NodeLink::~NodeLink() { stop(); }
+
+void NodeLink::cancel_calls() {
+  for (const auto& call : calls_) call->TryCancel();
+}
+
+void NodeLink::interrupt() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
+    if (greeting_) greeting_->TryCancel();
     if (stream_) stream_->TryCancel();
+    cancel_calls();
   }
   changed_.notify_all();
-  thread_.join();
+}
+
+void NodeLink::stop() {
+  interrupt();
+  if (thread_.joinable()) thread_.join();
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return calls_.empty(); });
 }
 
 void NodeLink::prepare(grpc::ClientContext& context) const {
@@ -88,10 +102,19 @@ Result<NodeLink::ConnectionPtr> NodeLink::greet(const std::string& target, bool 
   const HostPtr now = store_.host(host_->id);
   if (now) request.set_expected_node_id(now->node_id);
   node::v1::HelloReply reply;
-  grpc::ClientContext context;
-  context.set_deadline(in_ms(kGreetMs));
-  prepare(context);
-  const grpc::Status status = made->stub->Hello(&context, request, &reply);
+  auto context = std::make_shared<grpc::ClientContext>();
+  context->set_deadline(in_ms(kGreetMs));
+  prepare(*context);
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return make_error(Code::cancelled, "the server is ending");
+    greeting_ = context;
+  }
+  const grpc::Status status = made->stub->Hello(context.get(), request, &reply);
+  {
+    const std::lock_guard lock(mutex_);
+    greeting_ = nullptr;
+  }
   if (!status.ok()) return to_error(status);
   QARAX_TRY(info, decode<core::NodeInfo>(std::string_view(reply.node_info()), Unknown::ignore));
   made->authority.set_session(reply.session());
@@ -222,7 +245,9 @@ std::string NodeLink::follow(const ConnectionPtr& connection) {
 
 void NodeLink::check_heartbeat() {
   const std::lock_guard lock(mutex_);
-  if (stream_ && plugin::monotonic_ns() - last_event_ns_.load() > kSilenceNs) stream_->TryCancel();
+  if (!stream_ || plugin::monotonic_ns() - last_event_ns_.load() <= kSilenceNs) return;
+  stream_->TryCancel();
+  cancel_calls();
 }
 
 Status NodeLink::connect_now(std::int64_t timeout_ms) {
@@ -242,14 +267,19 @@ Status NodeLink::connect_now(std::int64_t timeout_ms) {
   return error;
 }
 
-std::shared_ptr<grpc::ClientContext> NodeLink::execute(node::v1::CommandRequest request, std::int64_t timeout_ms,
-                                                       std::function<void(CommandOutcome)> done) {
-  const ConnectionPtr now = connection();
+std::function<void()> NodeLink::execute(node::v1::CommandRequest request, std::int64_t timeout_ms,
+                                        std::function<void(CommandOutcome)> done) {
   auto context = std::make_shared<grpc::ClientContext>();
-  if (!now || !up_) {
+  ConnectionPtr now;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!stopping_ && up_) now = connection_;
+    if (now) calls_.insert(context);
+  }
+  if (!now) {
     done({false, std::nullopt,
           make_error(Code::unavailable, "host " + host_->name + " can't be reached", "node-unreachable")});
-    return context;
+    return [] {};
   }
   prepare(*context);
   context->set_deadline(in_ms(timeout_ms));
@@ -266,11 +296,12 @@ std::shared_ptr<grpc::ClientContext> NodeLink::execute(node::v1::CommandRequest 
   call->connection = now;
   call->context = context;
   call->done = std::move(done);
-  now->stub->async()->Execute(context.get(), &call->request, &call->reply, [call](const grpc::Status& status) {
+  now->stub->async()->Execute(context.get(), &call->request, &call->reply, [this, call](const grpc::Status& status) {
     CommandOutcome outcome;
     if (!status.ok()) {
       outcome.error = to_error(status);
-      outcome.decided = is_decision(*outcome.error);
+      // What gRPC itself says of a call, without the node's own words, is no answer of the node's.
+      outcome.decided = decode_error(status.error_details()).has_value() && is_decision(*outcome.error);
     } else {
       if (!call->reply.report().empty())
         if (auto report = decode<core::VmReport>(std::string_view(call->reply.report()), Unknown::ignore))
@@ -286,8 +317,14 @@ std::shared_ptr<grpc::ClientContext> NodeLink::execute(node::v1::CommandRequest 
       }
     }
     call->done(std::move(outcome));
+    {
+      // The last thing: after it this link may be gone.
+      const std::lock_guard lock(mutex_);
+      calls_.erase(call->context);
+      changed_.notify_all();
+    }
   });
-  return context;
+  return [context] { context->TryCancel(); };
 }
 
 Status NodeLink::read_console(const std::string& vm_id, std::int64_t tail_bytes, bool follow,

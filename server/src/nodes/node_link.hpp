@@ -9,9 +9,11 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 
+#include "fleet.hpp"
 #include "qarax/node/v1/node.grpc.pb.h"
 #include "store.hpp"
 
@@ -22,39 +24,29 @@ struct NodeCredentials {
   std::string ca_cert;  // PEM; empty: plain text
 };
 
-// What came of a command. `error` is the node's own word when `decided`, else why nothing is known of it.
-struct CommandOutcome {
-  bool decided = false;
-  std::optional<core::VmReport> report;
-  std::optional<Error> error;
-};
-
-class NodeLink {
+class NodeLink final : public NodeAccess {
  public:
-  struct Events {
-    std::function<void(const std::string& host_id)> up;                         // greeted, and its snapshot is applied
-    std::function<void(const VmPtr& vm, const core::VmReport& report)> report;  // applied
-  };
+  using Events = Fleet::Events;
 
   NodeLink(HostPtr host, Store& store, NodeCredentials credentials, Events events);
-  ~NodeLink();  // commands in flight end as not decided
+  ~NodeLink() override;
+  // Everything that waits for the node ends, commands in flight as not decided; nothing new begins.
+  void interrupt();
+  // interrupt(), and returns when no callback of this link's is to come.
+  void stop();
   NodeLink(const NodeLink&) = delete;
   NodeLink& operator=(const NodeLink&) = delete;
 
-  bool is_up() const { return up_.load(); }
-  // A fresh attempt now, not after the back-off; waits until up or `timeout_ms`.
-  Status connect_now(std::int64_t timeout_ms);
-  // The stream was silent for too long: cut it. Called regularly.
+  bool is_up() const override { return up_.load(); }
+  Status connect_now(std::int64_t timeout_ms) override;
+  // The stream was silent for too long: it and the commands in flight are cut. Called regularly.
   void check_heartbeat();
 
-  // `done` once, from a gRPC thread. The returned context may be cancelled while the command runs.
-  std::shared_ptr<grpc::ClientContext> execute(node::v1::CommandRequest request, std::int64_t timeout_ms,
-                                               std::function<void(CommandOutcome)> done);
-  // The serial log, piece by piece on the calling thread, until the end, until `sink` says false, or until somebody
-  // cancels `context` (a quiet guest gives `sink` no chance to say it); null: the call's own.
+  std::function<void()> execute(node::v1::CommandRequest request, std::int64_t timeout_ms,
+                                std::function<void(CommandOutcome)> done) override;
   Status read_console(const std::string& vm_id, std::int64_t tail_bytes, bool follow,
                       const std::function<bool(std::string_view)>& sink,
-                      std::shared_ptr<grpc::ClientContext> context = nullptr);
+                      std::shared_ptr<grpc::ClientContext> context) override;
 
  private:
   struct Connection {
@@ -69,6 +61,7 @@ class NodeLink {
   Result<ConnectionPtr> connect(core::NodeInfo& info);
   std::string follow(const ConnectionPtr& connection);  // until the stream ends: why
   void prepare(grpc::ClientContext& context) const;
+  void cancel_calls();  // with mutex_ held
   ConnectionPtr connection() const;
 
   const HostPtr host_;
@@ -79,7 +72,9 @@ class NodeLink {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   ConnectionPtr connection_;
+  std::shared_ptr<grpc::ClientContext> greeting_;
   std::shared_ptr<grpc::ClientContext> stream_;
+  std::set<std::shared_ptr<grpc::ClientContext>> calls_;  // commands in flight
   std::string last_error_;
   bool stopping_ = false;
   bool hurry_ = false;

@@ -6,7 +6,7 @@ namespace qarax::server {
 
 void Nodes::start(const HostPtr& host) {
   const std::unique_lock lock(mutex_);
-  if (!links_.contains(host->id))
+  if (!stopped_ && !links_.contains(host->id))
     links_.emplace(host->id, std::make_shared<NodeLink>(host, store_, credentials_, events_));
 }
 
@@ -14,11 +14,15 @@ void Nodes::stop() {
   std::map<std::string, std::shared_ptr<NodeLink>> ending;
   {
     const std::unique_lock lock(mutex_);
+    stopped_ = true;
     ending.swap(links_);
   }
+  // All at once, so that hosts that don't answer don't add up.
+  for (const auto& [id, link] : ending) link->interrupt();
+  for (const auto& [id, link] : ending) link->stop();
 }
 
-std::shared_ptr<NodeLink> Nodes::link(const std::string& host_id) const {
+std::shared_ptr<NodeAccess> Nodes::link(const std::string& host_id) const {
   const std::shared_lock lock(mutex_);
   const auto found = links_.find(host_id);
   return found == links_.end() ? nullptr : found->second;

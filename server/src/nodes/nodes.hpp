@@ -10,24 +10,24 @@
 
 namespace qarax::server {
 
-class Nodes {
+class Nodes final : public Fleet {
  public:
   Nodes(Store& store, NodeCredentials credentials) : store_(store), credentials_(std::move(credentials)) {}
-  ~Nodes() { stop(); }
+  ~Nodes() override { stop(); }
 
-  // Before the first start(); called from the links' threads.
-  void on(NodeLink::Events events) { events_ = std::move(events); }
-  void start(const HostPtr& host);  // connects in the background, and again whenever it is lost
-  void stop();                      // ends every link; after it no event comes
-  std::shared_ptr<NodeLink> link(const std::string& host_id) const;  // null: none
-  void check_heartbeats();
+  void on(Events events) override { events_ = std::move(events); }
+  void start(const HostPtr& host) override;
+  void stop() override;
+  std::shared_ptr<NodeAccess> link(const std::string& host_id) const override;
+  void check_heartbeats() override;
 
  private:
   Store& store_;
   const NodeCredentials credentials_;
-  NodeLink::Events events_;
+  Events events_;
   mutable std::shared_mutex mutex_;
   std::map<std::string, std::shared_ptr<NodeLink>> links_;
+  bool stopped_ = false;
 };
 
 }  // namespace qarax::server

@@ -12,7 +12,8 @@
 #include <string>
 #include <thread>
 
-#include "nodes.hpp"
+#include "fleet.hpp"
+#include "job_waiters.hpp"
 #include "qarax/core/lifecycle.hpp"
 #include "qarax/core/worker_pool.hpp"
 #include "scheduler.hpp"
@@ -35,7 +36,7 @@ struct ActOptions {
 class Orchestrator {
  public:
   using Options = OrchestratorOptions;
-  Orchestrator(Store& store, Nodes& nodes, Options options = {});
+  Orchestrator(Store& store, Fleet& nodes, Options options = {});
   ~Orchestrator();  // shutdown(0) where nobody called it
 
   // Links to all known hosts; jobs that an earlier server left are taken up as their nodes come.
@@ -68,40 +69,33 @@ class Orchestrator {
   Counts job_counts() const { return {jobs_started_.load(), jobs_completed_.load(), jobs_failed_.load()}; }
 
  private:
-  // A caller that waits for a job's end.
-  struct Waiter {
-    std::mutex mutex;
-    std::condition_variable changed;
-    bool finished = false;
-    std::optional<Error> error;
-    VmPtr vm;
-  };
-  using WaiterPtr = std::shared_ptr<Waiter>;
-
   Result<BegunJob> begin(const std::string& vm_id, core::Action action, const ActOptions& options, VmPtr& unchanged);
-  Result<VmPtr> wait(const BegunJob& begun, const WaiterPtr& waiter, std::int64_t wait_ms);
+  node::v1::CommandRequest request_of(const JobRecord& job, const VmRecord& vm) const;
   void send(const JobRecord& job);
+  void put_aside(const std::string& job_id, core::Action by);
   void decided(const JobRecord& job, const CommandOutcome& outcome);
   void saw_report(const VmPtr& vm, const core::VmReport& report);
   void host_up(const std::string& host_id);
-  void finish_waiter(const std::string& job_id, const VmPtr& vm, std::optional<Error> error);
   void enforce_tombstones(const std::string& host_id);
+  void tick();
   void ticks();
+  bool is_reachable(const VmRecord& vm) const;
   Error unreachable(const VmRecord& vm) const;
   std::int64_t timeout_of(const JobRecord& job) const;
 
   Store& store_;
-  Nodes& nodes_;
+  Fleet& nodes_;
   const Options options_;
   std::atomic<std::int64_t> jobs_started_{0};
   std::atomic<std::int64_t> jobs_completed_{0};
   std::atomic<std::int64_t> jobs_failed_{0};
 
+  std::atomic<bool> closed_{false};
+  JobWaiters waiters_;
+
   std::mutex mutex_;
-  std::condition_variable no_waiters_;
-  std::map<std::string, WaiterPtr> waiters_;                               // by job
-  std::map<std::string, std::shared_ptr<grpc::ClientContext>> in_flight_;  // by job
-  bool closed_ = false;
+  std::map<std::string, std::function<void()>> in_flight_;  // how to cancel it, by job
+  std::set<std::string> burying_;                           // VMs whose tombstone's delete is in flight
 
   std::mutex tick_mutex_;
   std::condition_variable tick_;

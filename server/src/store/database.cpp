@@ -21,7 +21,9 @@ constexpr auto kLaterWaits = std::chrono::milliseconds(50);
 void run(Session& session, const std::string& sql) { session << sql, now; }
 
 Error refused(const Poco::Exception& e) {
-  return make_error(Code::internal, "the database refused: " + e.displayText(), "database");
+  Error error = make_error(Code::unavailable, "the database refused: " + e.displayText(), "store-unavailable");
+  error.retryable = true;
+  return error;
 }
 
 }  // namespace
@@ -85,7 +87,7 @@ bool Database::work_on(const std::vector<Waiting*>& group, bool alone) {
     } catch (const Poco::Exception& e) {
       one->result = refused(e);
     } catch (const std::exception& e) {
-      one->result = make_error(Code::internal, std::string("a change of the database failed: ") + e.what(), "database");
+      one->result = make_error(Code::internal, std::string("a change of the database failed: ") + e.what());
     }
     if (!one->result && !alone) run(session_, "ROLLBACK TO SAVEPOINT change");
     if (!alone) run(session_, "RELEASE SAVEPOINT change");
@@ -125,7 +127,8 @@ void Database::run_group(const std::vector<Waiting*>& group) {
     std::int64_t term = 0;
     session_ << dialect_.read_term, into(term), now;
     if (term != activation_.term)
-      return fail_all(make_error(Code::aborted, "another server has taken over this database", "stale-term"));
+      return fail_all(
+          make_error(Code::unavailable, "another server has taken over this database", "store-unavailable"));
     for (const auto& one : batch) one(session_);
     if (!work_on(group, group.size() == 1 && batch.empty()) && batch.empty()) return undo();
     run(session_, "COMMIT");

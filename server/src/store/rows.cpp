@@ -180,6 +180,11 @@ void update_vm(Session& session, const VmRecord& vm) {
       use(id), now;
 }
 
+void touch(Session& session, const Activation& activation) {
+  std::int64_t term = activation.term;
+  session << "UPDATE activations SET at = at WHERE term = ?", use(term), now;
+}
+
 void delete_vm(Session& session, const std::string& vm_id) {
   std::string id = vm_id;
   session << "DELETE FROM jobs WHERE vm_id = ?", use(id), now;

@@ -26,6 +26,8 @@ std::map<std::string, std::pair<std::string, std::int64_t>> read_tombstones(Poco
 
 bool insert_vm(Poco::Data::Session& session, const VmRecord& vm);  // false: the name is taken
 void update_vm(Poco::Data::Session& session, const VmRecord& vm);
+// A write that changes nothing, for the question whether one is possible.
+void touch(Poco::Data::Session& session, const Activation& activation);
 void delete_vm(Poco::Data::Session& session, const std::string& id);
 bool insert_host(Poco::Data::Session& session, const HostRecord& host,
                  const std::string& at);  // false: the name is taken

@@ -34,9 +34,19 @@ void SqlStore::load() {
       if (job.vm_id != vm.id) continue;
       vm.activity = core::to_string(job.action);
       vm.job_id = id;
+      // It may have got to the node, and may run: nothing else is known until the node says so.
+      if (job.action == core::Action::start) vm.observed.status.state = VmState::unknown;
     }
+    if (vm.observed.status.state == VmState::unknown) vm.observed.session.clear();
     memory_.put(std::move(vm));
   }
+}
+
+Status SqlStore::check() {
+  return db_->transact({{}, [&](Session& session) -> Status {
+                          rows::touch(session, db_->activation());
+                          return Ok{};
+                        }});
 }
 
 Result<VmPtr> SqlStore::create_vm(const NewVmInput& input) {
@@ -64,24 +74,51 @@ Result<VmPtr> SqlStore::create_vm(const NewVmInput& input) {
   return made;
 }
 
-Status SqlStore::remove_vm(const std::string& id, bool tombstone) {
+Status SqlStore::remove_vm(const std::string& id, Removal how) {
   VmPtr vm;
+  bool tombstone = false;
   return db_->transact({{id},
                         [&](Session& session) -> Status {
                           vm = memory_.vm(id);
                           if (!vm) return Ok{};
+                          if (how == Removal::never_placed && vm->host_id)
+                            return make_error(Code::aborted, "VM " + vm->name + " was started meanwhile", "changed");
+                          tombstone = how == Removal::with_tombstone && vm->host_id;
                           rows::delete_vm(session, id);
-                          if (tombstone && vm->host_id)
+                          if (tombstone)
                             rows::insert_tombstone(session, id, *vm->host_id, vm->revision + 1, now_text());
                           return Ok{};
                         },
                         [&] {
                           if (!vm) return;
-                          if (tombstone && vm->host_id) tombstones_[id] = {*vm->host_id, vm->revision + 1};
+                          if (tombstone) tombstones_[id] = {*vm->host_id, vm->revision + 1};
                           std::erase_if(jobs_, [&](const auto& item) { return item.second.vm_id == id; });
                           reservations_.erase(id);
                           memory_.erase(*vm);
                         }});
+}
+
+Result<VmPtr> SqlStore::set_desired(const std::string& id, VmState state) {
+  VmPtr now = memory_.vm(id);
+  if (!now) return make_error(Code::not_found, "there is no VM " + id, "vm-not-found");
+  if (now->desired.state == state && now->desired.origin == Origin::user) return now;
+  std::optional<VmRecord> changed;
+  QARAX_CHECK(db_->transact({{id},
+                             [&](Session& session) -> Status {
+                               now = memory_.vm(id);
+                               // A job that came in between says what is wanted now.
+                               if (!now || !now->job_id.empty()) return Ok{};
+                               changed = *now;
+                               changed->desired = {state, Origin::user, changed->revision};
+                               changed->updated_at = now_text();
+                               rows::update_vm(session, *changed);
+                               return Ok{};
+                             },
+                             [&] {
+                               if (changed) now = memory_.put(std::move(*changed));
+                             }}));
+  if (!now) return make_error(Code::not_found, "there is no VM " + id, "vm-not-found");
+  return now;
 }
 
 std::vector<std::pair<std::string, std::int64_t>> SqlStore::tombstones(const std::string& host_id) const {
@@ -141,6 +178,9 @@ Status SqlStore::plan_job(Session& session, const BeginJob& asked, Begin& plan) 
   vm.activity = core::to_string(asked.action);
   vm.job_id = job.id;
   vm.updated_at = now_text();
+  // What the caller took for busy has come to its end: it has to find a place first.
+  if (asked.action == core::Action::start && !asked.placement)
+    return make_error(Code::aborted, "VM " + before->name + " was changed meanwhile", "changed");
   if (asked.placement) {
     ++vm.incarnation;
     vm.host_id = asked.placement->host_id;
@@ -185,6 +225,7 @@ VmPtr SqlStore::finish_job(const std::string& job_id, JobState state, const std:
   const JobRecord job = found->second;
   jobs_.erase(found);
   const std::string at = now_text();
+  const bool current = report && is_current(*report);
   db_->later([job_id, state, at](Session& session) { rows::finish_job(session, job_id, state, at); });
   VmPtr vm = memory_.update(job.vm_id, [&](VmRecord& changed) {
     changed.activity.clear();
@@ -195,7 +236,7 @@ VmPtr SqlStore::finish_job(const std::string& job_id, JobState state, const std:
       changed.desired = job.before;
       changed.desired.revision = revision;
     }
-    if (report) observe(changed, *report, true);
+    if (current) observe(changed, *report, true);
     // Without a word from the node a start that failed before it got there has changed nothing.
     return true;
   });

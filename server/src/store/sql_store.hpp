@@ -16,9 +16,7 @@ class SqlStore final : public Store {
   explicit SqlStore(std::unique_ptr<Database> db) : db_(std::move(db)) { load(); }
 
   const Activation& activation() const override { return db_->activation(); }
-  Status check() override {
-    return db_->transact({{}, [](Poco::Data::Session&) -> Status { return Ok{}; }});
-  }
+  Status check() override;
   void flush() override { db_->flush(); }
 
   VmPtr vm(const std::string& id) const override { return memory_.vm(id); }
@@ -40,7 +38,8 @@ class SqlStore final : public Store {
   }
 
   Result<VmPtr> create_vm(const NewVmInput& input) override;
-  Status remove_vm(const std::string& id, bool tombstone) override;
+  Status remove_vm(const std::string& id, Removal how) override;
+  Result<VmPtr> set_desired(const std::string& id, VmState state) override;
   Result<BegunJob> begin_job(const BeginJob& job) override;
   VmPtr finish_job(const std::string& job_id, JobState state, const std::optional<core::VmReport>& report) override;
   VmPtr apply_report(const std::string& host_id, const core::VmReport& report) override;
@@ -56,6 +55,8 @@ class SqlStore final : public Store {
  private:
   void load();
   void save_later(const VmPtr& vm);
+  bool starts(const VmRecord& vm) const;
+  bool is_current(const core::VmReport& report) const;
   bool observe(VmRecord& vm, const core::VmReport& report, bool of_job);
   void settle_reservation(const VmPtr& vm);
 

@@ -14,21 +14,33 @@ bool may_run(VmState state) {
 }
 }  // namespace
 
-// True when something changed that people or schedulers see.
+bool SqlStore::starts(const VmRecord& vm) const {
+  const auto job = jobs_.find(vm.job_id);
+  return job != jobs_.end() && job->second.action == core::Action::start;
+}
+
+// A reply that was under way when its node was lost, or restarted, tells of a time before what is known by now.
+bool SqlStore::is_current(const core::VmReport& report) const {
+  const VmPtr vm = memory_.vm(report.vm);
+  const HostPtr host = vm && vm->host_id ? memory_.host(*vm->host_id) : nullptr;
+  if (!host || !host->info) return true;
+  return host->status != HostStatus::down && report.session == host->info->session;
+}
+
+// True when something changed that people or schedulers see. `of_job`: the report came with the end of a job.
 bool SqlStore::observe(VmRecord& vm, const core::VmReport& report, bool of_job) {
   if (report.missing || report.deleted) return false;
-  // A first start that failed leaves no folder behind on the node: the VM is as it was, created.
-  if (report.incarnation != vm.incarnation && !(of_job && report.incarnation == 0)) return false;
-  const bool same_session = report.session == vm.observed.session;
-  if (same_session && report.seq <= vm.observed.seq) return false;
-  const bool first_start_failed =
-      of_job && report.status.state == VmState::shutdown && vm.observed.status.state == VmState::created;
+  // A start that failed early has left the incarnation before it, shut down, or none at all: the VM is as it was then.
+  const bool before_this = report.incarnation < vm.incarnation && report.status.state == VmState::shutdown &&
+                           (of_job || (vm.job_id.empty() && vm.observed.status.state == VmState::unknown));
+  if (report.incarnation != vm.incarnation && !before_this) return false;
+  if (report.session == vm.observed.session && report.seq <= vm.observed.seq) return false;
   vm.observed.session = report.session;
   vm.observed.seq = report.seq;
   vm.observed.observed_at = report.observed_at;
   vm.observed.incarnation = report.incarnation;
   vm.observed.status = report.status;
-  if (first_start_failed && report.incarnation == 0) vm.observed.status.state = VmState::created;
+  if (before_this && report.incarnation == 0) vm.observed.status.state = VmState::created;
   if (report.resolved && !vm.resolved) vm.resolved = report.resolved;
   return true;
 }
@@ -46,6 +58,7 @@ void SqlStore::save_later(const VmPtr& vm) {
 
 VmPtr SqlStore::apply_report(const std::string& host_id, const core::VmReport& report) {
   const std::lock_guard lock(db_->state());
+  if (!is_current(report)) return nullptr;
   bool important = false;
   const VmPtr vm = memory_.update(report.vm, [&](VmRecord& changed) {
     if (changed.host_id != host_id) return false;
@@ -68,7 +81,7 @@ VmPtr SqlStore::apply_report(const std::string& host_id, const core::VmReport& r
 void SqlStore::lose_host(const std::string& host_id, const std::string& reason) {
   const std::lock_guard lock(db_->state());
   for (const VmPtr& vm : memory_.vms()) {
-    if (vm->host_id != host_id || !may_run(vm->observed.status.state)) continue;
+    if (vm->host_id != host_id || !(may_run(vm->observed.status.state) || starts(*vm))) continue;
     memory_.update(vm->id, [&](VmRecord& changed) {
       changed.observed.status.state = VmState::unknown;
       changed.observed.status.status_reason = reason;

@@ -57,6 +57,12 @@ struct BegunJob {
   std::string superseded;  // id of the job that this one put aside; empty
 };
 
+enum class Removal {
+  never_placed,    // no node has heard of it
+  with_tombstone,  // its node shall delete it when it comes back
+  by_job,          // its node has deleted it
+};
+
 class Store {
  public:
   virtual ~Store() = default;
@@ -75,8 +81,10 @@ class Store {
   // -- VMs --
   // ALREADY_EXISTS "name-taken".
   virtual Result<VmPtr> create_vm(const NewVmInput& input) = 0;
-  // The record, its jobs and reservations go; `tombstone`: the host's node shall delete it when it comes back.
-  virtual Status remove_vm(const std::string& id, bool tombstone) = 0;
+  // The record, its jobs and reservations go. ABORTED "changed": a VM that was never placed has a host by now.
+  virtual Status remove_vm(const std::string& id, Removal how) = 0;
+  // What the VM shall be, where it is that already and no job is needed. Null: there is no such VM.
+  virtual Result<VmPtr> set_desired(const std::string& id, VmState state) = 0;
   virtual std::vector<std::pair<std::string, std::int64_t>> tombstones(
       const std::string& host_id) const = 0;  // (vm, revision)
   virtual Status drop_tombstone(const std::string& vm_id) = 0;

@@ -85,7 +85,7 @@ TEST_F(StoreTest, NamesAreUniqueAndTheRefusalChangesNothing) {
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().reason, "name-taken");
   EXPECT_EQ(store_->vms().size(), 1u);
-  ASSERT_TRUE(store_->remove_vm(first->id, false));
+  ASSERT_TRUE(store_->remove_vm(first->id, Removal::never_placed));
   EXPECT_TRUE(store_->create_vm({"web", std::nullopt, "", std::nullopt, {}}));
 }
 
@@ -314,7 +314,7 @@ TEST_F(StoreTest, ANewerSchemaIsRefusedInOneSentence) {
 TEST_F(StoreTest, ATombstoneOutlivesTheVm) {
   const HostPtr on = host();
   const VmPtr made = running("web", on);
-  ASSERT_TRUE(store_->remove_vm(made->id, true));
+  ASSERT_TRUE(store_->remove_vm(made->id, Removal::with_tombstone));
   EXPECT_FALSE(store_->vm(made->id));
   open();
   ASSERT_EQ(store_->tombstones(on->id).size(), 1u);

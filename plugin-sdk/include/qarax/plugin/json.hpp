@@ -217,17 +217,20 @@ inline std::string repair_utf8(std::string_view text) {
 }
 
 // "/disks/2": one more step of a JSON pointer, escaped (RFC 6901).
-inline std::string pointer_to(std::string_view base, std::string_view key) {
-  std::string out(base);
-  out.push_back('/');
+inline void append_pointer(std::string& pointer, std::string_view key) {
+  pointer.push_back('/');
   for (const char c : key) {
     if (c == '~')
-      out.append("~0");
+      pointer.append("~0");
     else if (c == '/')
-      out.append("~1");
+      pointer.append("~1");
     else
-      out.push_back(c);
+      pointer.push_back(c);
   }
+}
+inline std::string pointer_to(std::string_view base, std::string_view key) {
+  std::string out(base);
+  append_pointer(out, key);
   return out;
 }
 
@@ -240,19 +243,33 @@ class Parser {
   Result<Value> parse() {
     Value value;
     skip_space();
-    if (!parse_value(value, "", 0)) return failure();
+    if (!parse_value(value, 0)) return failure();
     skip_space();
     if (at_ != text_.size()) {
-      fail("", "unexpected text after the document");
+      fail("unexpected text after the document");
       return failure();
     }
     return value;
   }
 
  private:
-  bool fail(std::string pointer, std::string detail) {
+  // One step deeper in the path, for as long as it lives. The path is one string that grows and shrinks: making a
+  // pointer for each element would let a long key in front of many elements cost minutes.
+  class Step {
+   public:
+    Step(std::string& path, std::string_view key) : path_(path), size_(path.size()) { append_pointer(path, key); }
+    ~Step() { path_.resize(size_); }
+    Step(const Step&) = delete;
+    Step& operator=(const Step&) = delete;
+
+   private:
+    std::string& path_;
+    std::size_t size_;
+  };
+
+  bool fail(std::string detail) {
     if (detail_.empty()) {
-      pointer_ = std::move(pointer);
+      pointer_ = path_;
       detail_ = std::move(detail);
     }
     return false;
@@ -273,24 +290,24 @@ class Parser {
     return true;
   }
 
-  bool parse_value(Value& out, const std::string& pointer, int depth) {
+  bool parse_value(Value& out, int depth) {
     const std::size_t from = at_;
-    if (!parse_any(out, pointer, depth)) return false;
+    if (!parse_any(out, depth)) return false;
     out.from_ = from;
     out.to_ = at_;
     return true;
   }
 
-  bool parse_any(Value& out, const std::string& pointer, int depth) {
-    if (at_ >= text_.size()) return fail(pointer, "the document ends too early");
+  bool parse_any(Value& out, int depth) {
+    if (at_ >= text_.size()) return fail("the document ends too early");
     switch (text_[at_]) {
       case '{':
-        return parse_object(out, pointer, depth);
+        return parse_object(out, depth);
       case '[':
-        return parse_array(out, pointer, depth);
+        return parse_array(out, depth);
       case '"': {
         std::string text;
-        if (!parse_string(text, pointer)) return false;
+        if (!parse_string(text)) return false;
         out = Value(std::move(text));
         return true;
       }
@@ -304,13 +321,13 @@ class Parser {
         if (literal("null")) return out = Value(), true;
         break;
       default:
-        return parse_number(out, pointer);
+        return parse_number(out);
     }
-    return fail(pointer, "expected a value");
+    return fail("expected a value");
   }
 
-  bool parse_object(Value& out, const std::string& pointer, int depth) {
-    if (depth >= kMaxDepth) return fail(pointer, "nested deeper than 64 levels");
+  bool parse_object(Value& out, int depth) {
+    if (depth >= kMaxDepth) return fail("nested deeper than 64 levels");
     Object object;
     ++at_;
     skip_space();
@@ -318,32 +335,41 @@ class Parser {
     for (;;) {
       skip_space();
       std::string key;
-      if (at_ >= text_.size() || text_[at_] != '"') return fail(pointer, "expected a member name in double quotes");
-      if (!parse_string(key, pointer)) return false;
-      const std::string inner = pointer_to(pointer, key);
-      for (const auto& member : object)
-        if (member.first == key) return fail(inner, "duplicate member");
-      skip_space();
-      if (at_ >= text_.size() || text_[at_] != ':') return fail(inner, "expected ':'");
-      ++at_;
-      skip_space();
+      if (at_ >= text_.size() || text_[at_] != '"') return fail("expected a member name in double quotes");
+      if (!parse_string(key)) return false;
       Value value;
-      if (!parse_value(value, inner, depth + 1)) return false;
+      if (!parse_member(value, object, key, depth)) return false;
       object.emplace_back(std::move(key), std::move(value));
       // Duplicates are found by a scan, so the number of members is bounded to keep that cheap for any input.
-      if (object.size() > kMaxMembers) return fail(pointer, "more than 1024 members");
+      if (object.size() > kMaxMembers) return fail("more than 1024 members");
       skip_space();
       if (at_ < text_.size() && text_[at_] == ',') {
         ++at_;
         continue;
       }
       if (at_ < text_.size() && text_[at_] == '}') return ++at_, out = Value(std::move(object)), true;
-      return fail(pointer, "expected ',' or '}'");
+      return fail("expected ',' or '}'");
     }
   }
 
-  bool parse_array(Value& out, const std::string& pointer, int depth) {
-    if (depth >= kMaxDepth) return fail(pointer, "nested deeper than 64 levels");
+  bool parse_member(Value& out, const Object& object, const std::string& key, int depth) {
+    const Step step(path_, key);
+    for (const auto& member : object)
+      if (member.first == key) return fail("duplicate member");
+    skip_space();
+    if (at_ >= text_.size() || text_[at_] != ':') return fail("expected ':'");
+    ++at_;
+    skip_space();
+    return parse_value(out, depth + 1);
+  }
+
+  bool parse_element(Value& out, std::size_t index, int depth) {
+    const Step step(path_, std::to_string(index));
+    return parse_value(out, depth + 1);
+  }
+
+  bool parse_array(Value& out, int depth) {
+    if (depth >= kMaxDepth) return fail("nested deeper than 64 levels");
     Array array;
     ++at_;
     skip_space();
@@ -351,7 +377,7 @@ class Parser {
     for (;;) {
       skip_space();
       Value value;
-      if (!parse_value(value, pointer_to(pointer, std::to_string(array.size())), depth + 1)) return false;
+      if (!parse_element(value, array.size(), depth)) return false;
       array.push_back(std::move(value));
       skip_space();
       if (at_ < text_.size() && text_[at_] == ',') {
@@ -359,7 +385,7 @@ class Parser {
         continue;
       }
       if (at_ < text_.size() && text_[at_] == ']') return ++at_, out = Value(std::move(array)), true;
-      return fail(pointer, "expected ',' or ']'");
+      return fail("expected ',' or ']'");
     }
   }
 
@@ -389,8 +415,8 @@ class Parser {
     }
   }
 
-  bool parse_escape(std::string& out, const std::string& pointer) {
-    if (at_ >= text_.size()) return fail(pointer, "the document ends inside a string");
+  bool parse_escape(std::string& out) {
+    if (at_ >= text_.size()) return fail("the document ends inside a string");
     switch (const char c = text_[at_++]) {
       case '"':
       case '\\':
@@ -414,42 +440,42 @@ class Parser {
         return true;
       case 'u': {
         unsigned cp = 0;
-        if (!hex4(cp)) return fail(pointer, "bad \\u escape");
-        if (cp == 0) return fail(pointer, "NUL character in a string");
-        if (cp >= 0xDC00 && cp <= 0xDFFF) return fail(pointer, "lone surrogate in a string");
+        if (!hex4(cp)) return fail("bad \\u escape");
+        if (cp == 0) return fail("NUL character in a string");
+        if (cp >= 0xDC00 && cp <= 0xDFFF) return fail("lone surrogate in a string");
         if (cp >= 0xD800 && cp <= 0xDBFF) {
           unsigned low = 0;
-          if (text_.substr(at_, 2) != "\\u") return fail(pointer, "lone surrogate in a string");
+          if (text_.substr(at_, 2) != "\\u") return fail("lone surrogate in a string");
           at_ += 2;
-          if (!hex4(low) || low < 0xDC00 || low > 0xDFFF) return fail(pointer, "lone surrogate in a string");
+          if (!hex4(low) || low < 0xDC00 || low > 0xDFFF) return fail("lone surrogate in a string");
           cp = 0x10000 + ((cp - 0xD800) << 10) + (low - 0xDC00);
         }
         append_utf8(out, cp);
         return true;
       }
       default:
-        return fail(pointer, "unknown escape in a string");
+        return fail("unknown escape in a string");
     }
   }
 
-  bool parse_string(std::string& out, const std::string& pointer) {
+  bool parse_string(std::string& out) {
     ++at_;
     while (at_ < text_.size()) {
       const auto c = static_cast<unsigned char>(text_[at_]);
       if (c == '"') return ++at_, true;
       if (c == '\\') {
         ++at_;
-        if (!parse_escape(out, pointer)) return false;
+        if (!parse_escape(out)) return false;
       } else if (c < 0x20) {
-        return fail(pointer, c == 0 ? "NUL character in a string" : "control character in a string");
+        return fail(c == 0 ? "NUL character in a string" : "control character in a string");
       } else {
         const std::size_t n = utf8_length(text_.substr(at_, 4));
-        if (n == 0) return fail(pointer, "invalid UTF-8");
+        if (n == 0) return fail("invalid UTF-8");
         out.append(text_, at_, n);
         at_ += n;
       }
     }
-    return fail(pointer, "the document ends inside a string");
+    return fail("the document ends inside a string");
   }
 
   bool digits() {
@@ -458,23 +484,23 @@ class Parser {
     return at_ > from;
   }
 
-  bool parse_number(Value& out, const std::string& pointer) {
+  bool parse_number(Value& out) {
     const std::size_t from = at_;
     if (text_[at_] == '-') ++at_;
     const std::size_t first = at_;
-    if (!digits()) return at_ = from, fail(pointer, "expected a value");
-    if (text_[first] == '0' && at_ - first > 1) return fail(pointer, "a number can't start with 0");
+    if (!digits()) return at_ = from, fail("expected a value");
+    if (text_[first] == '0' && at_ - first > 1) return fail("a number can't start with 0");
     bool integer = true;
     if (at_ < text_.size() && text_[at_] == '.') {
       integer = false;
       ++at_;
-      if (!digits()) return fail(pointer, "digits must follow the decimal point");
+      if (!digits()) return fail("digits must follow the decimal point");
     }
     if (at_ < text_.size() && (text_[at_] == 'e' || text_[at_] == 'E')) {
       integer = false;
       ++at_;
       if (at_ < text_.size() && (text_[at_] == '+' || text_[at_] == '-')) ++at_;
-      if (!digits()) return fail(pointer, "digits must follow the exponent");
+      if (!digits()) return fail("digits must follow the exponent");
     }
     const char* begin = text_.data() + from;
     const char* end = text_.data() + at_;
@@ -483,14 +509,15 @@ class Parser {
       if (std::from_chars(begin, end, value).ec == std::errc{}) return out = Value(value), true;
     }
     double value = 0;
-    if (std::from_chars(begin, end, value).ec != std::errc{}) return fail(pointer, "number out of range");
+    if (std::from_chars(begin, end, value).ec != std::errc{}) return fail("number out of range");
     return out = Value(value), true;
   }
 
   static constexpr std::size_t kMaxMembers = 1024;
   std::string_view text_;
   std::size_t at_ = 0;
-  std::string pointer_;
+  std::string path_;     // where the parser is
+  std::string pointer_;  // where it failed
   std::string detail_;
 };
 

@@ -1,0 +1,60 @@
+// The nodes as the orchestrator sees them: reachable or not, commands down, reports and consoles up. Nodes and NodeLink
+// are it over gRPC.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "qarax/core/documents.hpp"
+#include "qarax/node/v1/node.pb.h"
+#include "store.hpp"
+
+namespace grpc {
+class ClientContext;
+}
+
+namespace qarax::server {
+
+// What came of a command. `error` is the node's own word when `decided`, else why nothing is known of it.
+struct CommandOutcome {
+  bool decided = false;
+  std::optional<core::VmReport> report;
+  std::optional<Error> error;
+};
+
+class NodeAccess {
+ public:
+  virtual ~NodeAccess() = default;
+
+  virtual bool is_up() const = 0;
+  // A fresh attempt now, not after the back-off; waits until up or `timeout_ms`.
+  virtual Status connect_now(std::int64_t timeout_ms) = 0;
+  // `done` once, from any thread, also from within this call. What is returned cancels the command, from any thread.
+  virtual std::function<void()> execute(node::v1::CommandRequest request, std::int64_t timeout_ms,
+                                        std::function<void(CommandOutcome)> done) = 0;
+  // The serial log, piece by piece on the calling thread, until the end, until `sink` says false, or until somebody
+  // cancels `context` (a quiet guest gives `sink` no chance to say it); null: the call's own.
+  virtual Status read_console(const std::string& vm_id, std::int64_t tail_bytes, bool follow,
+                              const std::function<bool(std::string_view)>& sink,
+                              std::shared_ptr<grpc::ClientContext> context) = 0;
+};
+
+class Fleet {
+ public:
+  struct Events {
+    std::function<void(const std::string& host_id)> up;                         // greeted, and its snapshot is applied
+    std::function<void(const VmPtr& vm, const core::VmReport& report)> report;  // applied
+  };
+  virtual ~Fleet() = default;
+
+  // Before the first start(); called from the links' threads.
+  virtual void on(Events events) = 0;
+  virtual void start(const HostPtr& host) = 0;  // connects in the background, and again whenever it is lost
+  virtual void stop() = 0;                      // ends every link; after it no event comes and no link is made
+  virtual std::shared_ptr<NodeAccess> link(const std::string& host_id) const = 0;  // null: none
+  virtual void check_heartbeats() = 0;
+};
+
+}  // namespace qarax::server

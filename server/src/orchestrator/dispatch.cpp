@@ -1,0 +1,222 @@
+// From a job in the store to its command at the node and back to its end.
+#include <chrono>
+
+#include "orchestrator.hpp"
+#include "qarax/core/logging.hpp"
+
+namespace qarax::server {
+
+namespace {
+
+constexpr auto kTick = std::chrono::milliseconds(500);
+
+Error with_job(Error error, const std::string& job_id) {
+  error.details.push_back({"/job_id", job_id});
+  return error;
+}
+
+}  // namespace
+
+std::int64_t Orchestrator::timeout_of(const JobRecord& job) const {
+  if (job.action == core::Action::start) return options_.start_timeout_ms;
+  if (job.action == core::Action::stop) return job.timeout_ms + options_.action_timeout_ms;
+  return options_.action_timeout_ms;
+}
+
+node::v1::CommandRequest Orchestrator::request_of(const JobRecord& job, const VmRecord& vm) const {
+  node::v1::CommandRequest request;
+  request.set_vm(job.vm_id);
+  request.set_incarnation(job.incarnation);
+  request.set_revision(job.revision);
+  request.set_step(1);
+  request.set_request_id(job.request_id);
+  switch (job.action) {
+    case core::Action::start: {
+      request.set_action(node::v1::ACTION_START);
+      core::StartCommand command;
+      command.name = vm.name;
+      command.hypervisor = vm.hypervisor;
+      command.spec = vm.spec;
+      command.resolved = vm.resolved;
+      command.boot_source_id = vm.boot_source_id;
+      request.set_document(encode(command));
+      break;
+    }
+    case core::Action::stop:
+      request.set_action(node::v1::ACTION_STOP);
+      request.set_document(encode(core::StopCommand{job.timeout_ms}));
+      break;
+    case core::Action::force_stop:
+      request.set_action(node::v1::ACTION_FORCE_STOP);
+      break;
+    case core::Action::pause:
+      request.set_action(node::v1::ACTION_PAUSE);
+      break;
+    case core::Action::resume:
+      request.set_action(node::v1::ACTION_RESUME);
+      break;
+    case core::Action::reboot:
+      request.set_action(node::v1::ACTION_REBOOT);
+      break;
+    case core::Action::remove:
+      request.set_action(node::v1::ACTION_DELETE);
+      break;
+  }
+  return request;
+}
+
+void Orchestrator::send(const JobRecord& job) {
+  const VmPtr vm = store_.vm(job.vm_id);
+  // Deleted meanwhile, which a delete's caller is glad to hear.
+  if (!vm) return waiters_.finish(job.id, {nullptr, std::nullopt});
+  const auto link = vm->host_id ? nodes_.link(*vm->host_id) : nullptr;
+  if (!link) return;
+  {
+    const std::lock_guard lock(mutex_);
+    // Taken before the call, so that a tick meanwhile doesn't send it twice.
+    if (closed_ || !in_flight_.emplace(job.id, nullptr).second) return;
+  }
+  auto cancel = link->execute(request_of(job, *vm), timeout_of(job), [this, job](CommandOutcome outcome) {
+    pool_.post([this, job, outcome = std::move(outcome)] {
+      {
+        const std::lock_guard lock(mutex_);
+        in_flight_.erase(job.id);
+      }
+      decided(job, outcome);
+    });
+  });
+  const std::lock_guard lock(mutex_);
+  if (const auto found = in_flight_.find(job.id); found != in_flight_.end()) found->second = std::move(cancel);
+}
+
+void Orchestrator::put_aside(const std::string& job_id, core::Action by) {
+  std::function<void()> cancel;
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = in_flight_.find(job_id); found != in_flight_.end()) cancel = found->second;
+  }
+  if (cancel) cancel();
+  waiters_.finish(job_id, {nullptr, with_job(make_error(Code::aborted,
+                                                        "the " + std::string(core::to_string(by)) +
+                                                            " that was asked for meanwhile took its place",
+                                                        "superseded"),
+                                             job_id)});
+}
+
+bool Orchestrator::is_reachable(const VmRecord& vm) const {
+  const auto link = vm.host_id ? nodes_.link(*vm.host_id) : nullptr;
+  return link && link->is_up();
+}
+
+void Orchestrator::decided(const JobRecord& job, const CommandOutcome& outcome) {
+  if (!outcome.decided) {
+    // The job stays open; the next tick, or the node's return, asks again. A caller isn't kept for a node that is gone.
+    const VmPtr vm = store_.vm(job.vm_id);
+    if (vm && !is_reachable(*vm)) waiters_.finish(job.id, {vm, with_job(unreachable(*vm), job.id)});
+    return;
+  }
+  if (job.action == core::Action::remove && !outcome.error) {
+    const Status removed = store_.remove_vm(job.vm_id, Removal::by_job);
+    ++jobs_completed_;
+    return waiters_.finish(job.id, {nullptr, removed ? std::nullopt : std::optional<Error>(removed.error())});
+  }
+  const bool failed = outcome.error.has_value();
+  VmPtr vm = store_.finish_job(job.id, failed ? JobState::failed : JobState::completed, outcome.report);
+  if (vm) ++(failed ? jobs_failed_ : jobs_completed_);
+  if (!vm) vm = store_.vm(job.vm_id);
+  std::optional<Error> error = outcome.error;
+  if (error) {
+    // In place: assigned to itself it would move its own text away.
+    static_cast<void>(std::move(*error).context("VM " + (vm ? vm->name : job.vm_id) + " could not " +
+                                                std::string(core::to_string(job.action))));
+    if (error->reason == "vm-not-found") {
+      // It isn't on its node; here it is, and GET shows it.
+      error->code = Code::failed_precondition;
+      error->reason = "wrong-state";
+      error->hint = "its node has no folder for it: DELETE removes it";
+    }
+    if (error->reason.empty()) error->reason = "vmm-failed";
+    core::logger("jobs")->error("{} failed vm={} job={} reason={}", core::to_string(job.action), job.vm_id, job.id,
+                                core::log_value(error->message));
+  }
+  waiters_.finish(job.id, {vm, std::move(error)});
+}
+
+// A job whose reply was lost or is late is decided by what the node says is true now, after that very revision.
+void Orchestrator::saw_report(const VmPtr& vm, const core::VmReport& report) {
+  if (vm->job_id.empty() || report.revision < vm->revision) return;
+  {
+    const std::lock_guard lock(mutex_);
+    if (in_flight_.contains(vm->job_id)) return;
+  }
+  for (const JobRecord& job : store_.unfinished_jobs()) {
+    if (job.id != vm->job_id || job.action == core::Action::reboot || job.action == core::Action::remove) continue;
+    if (report.status.state != core::target(job.action)) continue;
+    pool_.post([this, job, report] { decided(job, {true, report, std::nullopt}); });
+  }
+}
+
+void Orchestrator::enforce_tombstones(const std::string& host_id) {
+  const auto link = nodes_.link(host_id);
+  if (!link || !link->is_up()) return;
+  for (const auto& [vm_id, revision] : store_.tombstones(host_id)) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (closed_ || !burying_.insert(vm_id).second) continue;
+    }
+    node::v1::CommandRequest request;
+    request.set_vm(vm_id);
+    request.set_revision(revision);
+    request.set_step(1);
+    request.set_action(node::v1::ACTION_DELETE);
+    link->execute(std::move(request), options_.action_timeout_ms, [this, vm = vm_id](const CommandOutcome& outcome) {
+      const bool gone = outcome.decided && !outcome.error;
+      pool_.post([this, vm, gone] {
+        if (gone) static_cast<void>(store_.drop_tombstone(vm));
+        const std::lock_guard lock(mutex_);
+        burying_.erase(vm);
+      });
+    });
+  }
+}
+
+void Orchestrator::host_up(const std::string& host_id) {
+  enforce_tombstones(host_id);
+  for (const JobRecord& job : store_.unfinished_jobs()) {
+    const VmPtr vm = store_.vm(job.vm_id);
+    if (vm && vm->host_id == host_id) send(job);
+  }
+}
+
+// What a lost reply or a node's refusal left open is asked for again, and nobody waits for a node that is gone.
+void Orchestrator::tick() {
+  nodes_.check_heartbeats();
+  for (const JobRecord& job : store_.unfinished_jobs()) {
+    const VmPtr vm = store_.vm(job.vm_id);
+    if (!vm) continue;
+    if (is_reachable(*vm)) {
+      send(job);
+      continue;
+    }
+    bool in_flight = false;
+    {
+      const std::lock_guard lock(mutex_);
+      in_flight = in_flight_.contains(job.id);
+    }
+    if (!in_flight && waiters_.waits(job.id)) waiters_.finish(job.id, {vm, with_job(unreachable(*vm), job.id)});
+  }
+  for (const HostPtr& host : store_.hosts()) enforce_tombstones(host->id);
+}
+
+void Orchestrator::ticks() {
+  std::unique_lock lock(tick_mutex_);
+  while (!stopping_) {
+    tick_.wait_for(lock, kTick, [&] { return stopping_; });
+    if (stopping_) return;
+    lock.unlock();
+    tick();
+    lock.lock();
+  }
+}
+
+}  // namespace qarax::server

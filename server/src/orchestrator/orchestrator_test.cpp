@@ -1,0 +1,231 @@
+// Jobs from REST's side to a node and back, on a real store and a fake node: what is lost, late, repeated or overtaken
+// on the way. Each test runs twice: over gRPC as in the server, and without it for ThreadSanitizer (filter Direct/*).
+#include "orchestrator.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <future>
+
+#include "fake_fleet.hpp"
+#include "fake_node.hpp"
+#include "nodes.hpp"
+
+namespace qarax::server {
+namespace {
+
+using core::Action;
+
+enum class Way { grpc, direct };
+
+class OrchestratorTest : public testing::TestWithParam<Way> {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/qarax-orchestrator-XXXXXX";
+    ASSERT_NE(mkdtemp(name), nullptr);
+    dir_ = name;
+    if (GetParam() == Way::grpc) server_ = std::make_unique<FakeNodeServer>(node_);
+    open();
+    const auto added = orchestrator_->add_host({"h1", "127.0.0.1", server_ ? server_->port() : 1, ""});
+    ASSERT_TRUE(added) << added.error().message;
+    host_ = (*added)->id;
+    up();
+  }
+  void TearDown() override {
+    close();
+    std::filesystem::remove_all(dir_);
+  }
+  void open() {
+    auto opened = open_sqlite(dir_ + "/qarax.db");
+    ASSERT_TRUE(opened) << opened.error().message;
+    store_ = std::move(*opened);
+    if (GetParam() == Way::grpc)
+      nodes_ = std::make_unique<Nodes>(*store_, NodeCredentials{});
+    else
+      nodes_ = std::make_unique<FakeFleet>(*store_, node_);
+    orchestrator_ = std::make_unique<Orchestrator>(*store_, *nodes_);
+    orchestrator_->start();
+  }
+  void close() {
+    node_.hang(false);
+    orchestrator_.reset();
+    nodes_.reset();
+    store_.reset();
+  }
+  void up() {
+    const auto connected = orchestrator_->init_host(host_, 20'000);
+    ASSERT_TRUE(connected) << connected.error().message;
+  }
+  std::string vm(const std::string& name) {
+    const auto made = orchestrator_->create({name, std::nullopt, "", std::nullopt, {}});
+    EXPECT_TRUE(made) << made.error().message;
+    return (*made)->id;
+  }
+  Result<VmPtr> act(const std::string& id, Action action) { return orchestrator_->act(id, action, {}); }
+  std::future<Result<VmPtr>> begin(const std::string& id, Action action) {
+    return std::async(std::launch::async, [this, id, action] { return act(id, action); });
+  }
+  VmState state(const std::string& id) const { return store_->vm(id)->observed.status.state; }
+  // Until the VM has no job and is in that state; the test's own time limit is CTest's.
+  void settle(const std::string& id, VmState wanted) const {
+    for (;;) {
+      const VmPtr now = store_->vm(id);
+      if (now && now->job_id.empty() && now->observed.status.state == wanted) return;
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+  }
+
+  void stop_node() { server_ ? server_->stop() : node_.stop(); }
+  void start_node() { server_ ? server_->start() : node_.start(); }
+
+  FakeNode node_;
+  std::unique_ptr<FakeNodeServer> server_;
+  std::string dir_;
+  std::string host_;
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<Fleet> nodes_;
+  std::unique_ptr<Orchestrator> orchestrator_;
+};
+
+TEST_P(OrchestratorTest, AnAnsweredActionIsWhatTheStoreShows) {
+  const std::string id = vm("web");
+  const auto started = act(id, Action::start);
+  ASSERT_TRUE(started) << started.error().message;
+  EXPECT_EQ((*started)->observed.status.state, VmState::running);
+  EXPECT_EQ(state(id), VmState::running);
+  EXPECT_TRUE(store_->unfinished_jobs().empty());
+  EXPECT_TRUE(act(id, Action::pause));
+  EXPECT_EQ(state(id), VmState::paused);
+}
+
+TEST_P(OrchestratorTest, ALostReplyIsAskedForAgainAndNothingIsDoneTwice) {
+  const std::string id = vm("web");
+  node_.lose_replies(1);
+  const auto started = act(id, Action::start);
+  ASSERT_TRUE(started) << started.error().message;
+  EXPECT_EQ(state(id), VmState::running);
+  EXPECT_EQ(node_.carried_out(Action::start), 1);
+}
+
+TEST_P(OrchestratorTest, AHigherJobTakesTheHungOnesPlaceAndItsLateResultIsIgnored) {
+  const std::string id = vm("web");
+  node_.hang(true);
+  auto start = begin(id, Action::start);
+  node_.wait_for_command(Action::start);
+  const auto refused = act(id, Action::pause);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "job-in-progress");
+  const auto stopped = act(id, Action::force_stop);
+  ASSERT_TRUE(stopped) << stopped.error().message;
+  const auto overtaken = start.get();
+  ASSERT_FALSE(overtaken);
+  EXPECT_EQ(overtaken.error().reason, "superseded");
+  node_.hang(false);
+  EXPECT_EQ(store_->vm(id)->desired.state, VmState::shutdown);
+}
+
+TEST_P(OrchestratorTest, AFailedFirstStartLeavesTheVmAsItWas) {
+  const std::string id = vm("web");
+  node_.fail(make_error(Code::internal, "QEMU ended", "vmm-failed"));
+  const auto failed = act(id, Action::start);
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().reason, "vmm-failed");
+  EXPECT_EQ(state(id), VmState::created);
+  EXPECT_EQ(store_->vm(id)->desired.state, VmState::created);
+  EXPECT_TRUE(store_->reservations().empty());
+  EXPECT_TRUE(act(id, Action::start));
+}
+
+TEST_P(OrchestratorTest, ANodeThatGoesAwayKeepsNobodyWaiting) {
+  const std::string id = vm("web");
+  node_.hang(true);
+  auto start = begin(id, Action::start);
+  node_.wait_for_command(Action::start);
+  stop_node();
+  const auto lost = start.get();
+  ASSERT_FALSE(lost);
+  EXPECT_EQ(lost.error().reason, "node-unreachable");
+  EXPECT_EQ(state(id), VmState::unknown) << "the start may have come to its end there";
+  node_.hang(false);
+  start_node();
+  settle(id, VmState::running);
+  EXPECT_EQ(node_.carried_out(Action::start), 1);
+}
+
+TEST_P(OrchestratorTest, AnUnfinishedStartIsUnknownToTheNextServerUntilItsNodeIsBack) {
+  const std::string id = vm("web");
+  node_.hang(true);
+  auto start = begin(id, Action::start);
+  node_.wait_for_command(Action::start);
+  stop_node();
+  static_cast<void>(start.get());
+  close();
+  open();
+  EXPECT_EQ(state(id), VmState::unknown);
+  EXPECT_EQ(store_->unfinished_jobs().size(), 1u);
+  start_node();
+  settle(id, VmState::running);
+  EXPECT_EQ(node_.carried_out(Action::start), 1);
+}
+
+TEST_P(OrchestratorTest, AForgottenVmIsDeletedWhenItsNodeReturns) {
+  const std::string id = vm("web");
+  ASSERT_TRUE(act(id, Action::start));
+  stop_node();
+  while (nodes_->link(host_)->is_up()) std::this_thread::yield();
+  const auto refused = orchestrator_->remove(id, false, {});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "node-unreachable");
+  EXPECT_TRUE(orchestrator_->remove(id, true, {}));
+  EXPECT_EQ(store_->vm(id), nullptr);
+  start_node();
+  while (!store_->tombstones(host_).empty()) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  EXPECT_TRUE(node_.vms().empty());
+}
+
+TEST_P(OrchestratorTest, ADeleteThatMeetsAFirstStartLeavesNothingBehind) {
+  for (int round = 0; round < 40; ++round) {
+    const std::string id = vm("web" + std::to_string(round));
+    auto start = begin(id, Action::start);
+    auto removed = std::async(std::launch::async, [&] { return orchestrator_->remove(id, false, {}); });
+    const Status gone = removed.get();
+    static_cast<void>(start.get());
+    EXPECT_TRUE(gone) << gone.error().message;
+    EXPECT_EQ(store_->vm(id), nullptr);
+    EXPECT_FALSE(node_.vms().contains(id)) << "round " << round;
+  }
+  EXPECT_TRUE(store_->reservations().empty());
+  EXPECT_TRUE(store_->unfinished_jobs().empty());
+}
+
+TEST_P(OrchestratorTest, TheEndOfTheServerIsBoundedAndTellsWhoWaits) {
+  const std::string id = vm("web");
+  node_.hang(true);
+  auto start = begin(id, Action::start);
+  node_.wait_for_command(Action::start);
+  orchestrator_->shutdown(20);
+  const auto told = start.get();
+  ASSERT_FALSE(told);
+  EXPECT_EQ(told.error().reason, "shutting-down");
+  const auto refused = act(id, Action::force_stop);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "shutting-down");
+}
+
+TEST_P(OrchestratorTest, WhatIsSoAlreadyIsRecordedAsMeant) {
+  const std::string id = vm("web");
+  ASSERT_TRUE(act(id, Action::start));
+  node_.set_state(id, VmState::shutdown);
+  settle(id, VmState::shutdown);
+  EXPECT_EQ(store_->vm(id)->desired.state, VmState::running) << "a crash isn't a wish";
+  ASSERT_TRUE(act(id, Action::stop));
+  EXPECT_EQ(store_->vm(id)->desired.state, VmState::shutdown);
+  EXPECT_EQ(node_.carried_out(Action::stop), 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Grpc, OrchestratorTest, testing::Values(Way::grpc));
+INSTANTIATE_TEST_SUITE_P(Direct, OrchestratorTest, testing::Values(Way::direct));
+
+}  // namespace
+}  // namespace qarax::server

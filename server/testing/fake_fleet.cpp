@@ -1,0 +1,108 @@
+#include "fake_fleet.hpp"
+
+#include <chrono>
+
+namespace qarax::server {
+
+class FakeFleet::Link final : public NodeAccess {
+ public:
+  Link(std::string host_id, FakeNode& node) : id(std::move(host_id)), node_(node), pool_(1, 32) {}
+  ~Link() override { pool_.stop(); }
+
+  bool is_up() const override { return up; }
+  Status connect_now(std::int64_t timeout_ms) override {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
+    while (!up && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+    return up ? Status(Ok{}) : make_error(Code::unavailable, "the fake node is gone", "node-unreachable");
+  }
+  std::function<void()> execute(node::v1::CommandRequest request, std::int64_t,
+                                std::function<void(CommandOutcome)> done) override {
+    auto cancelled = std::make_shared<std::atomic<bool>>(false);
+    request.mutable_authority()->set_session(node_.info().session);
+    pool_.post([this, cancelled, request = std::move(request), done = std::move(done)] {
+      auto answer = node_.execute(request, [&] { return cancelled->load() || !up; });
+      CommandOutcome outcome;
+      outcome.decided = !answer.connection_broke && !(answer.refused && answer.refused->reason == "stale-session");
+      if (answer.refused) outcome.error = answer.refused;
+      if (answer.connection_broke) outcome.error = make_error(Code::unavailable, "the connection broke");
+      if (outcome.decided && !answer.refused) {
+        if (!answer.reply.error().empty()) outcome.error = decode_error(answer.reply.error());
+        if (auto report = decode<core::VmReport>(std::string_view(answer.reply.report()), Unknown::ignore))
+          outcome.report = std::move(*report);
+      }
+      done(std::move(outcome));
+    });
+    return [cancelled] { *cancelled = true; };
+  }
+  Status read_console(const std::string&, std::int64_t, bool, const std::function<bool(std::string_view)>&,
+                      std::shared_ptr<grpc::ClientContext>) override {
+    return Ok{};
+  }
+
+  const std::string id;
+  std::atomic<bool> up{false};
+
+ private:
+  FakeNode& node_;
+  core::WorkerPool pool_;
+};
+
+void FakeFleet::start(const HostPtr& host) {
+  const std::lock_guard lock(mutex_);
+  if (link_ || stopping_) return;
+  link_ = std::make_shared<Link>(host->id, node_);
+  thread_ = std::thread([this, id = host->id] { follow(id); });
+}
+
+void FakeFleet::stop() {
+  stopping_ = true;
+  std::shared_ptr<Link> ending;
+  {
+    const std::lock_guard lock(mutex_);
+    ending = std::move(link_);
+  }
+  if (ending) ending->up = false;
+  if (thread_.joinable()) thread_.join();
+}
+
+std::shared_ptr<NodeAccess> FakeFleet::link(const std::string& host_id) const {
+  const std::lock_guard lock(mutex_);
+  return link_ && link_->id == host_id ? link_ : nullptr;
+}
+
+// As NodeLink does it: facts, snapshot, changes, and the loss of it all.
+void FakeFleet::follow(const std::string& host_id) {
+  std::shared_ptr<Link> link;
+  {
+    const std::lock_guard lock(mutex_);
+    link = link_;
+  }
+  while (link && !stopping_) {
+    if (node_.is_gone()) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      continue;
+    }
+    store_.update_host(host_id, HostStatus::initializing, "", node_.info());
+    std::vector<std::string> seen;
+    node_.watch(
+        [&](const core::VmReport* report) {
+          if (report == nullptr) return !stopping_;
+          if (report->vm.empty()) {
+            store_.missing_from_snapshot(host_id, seen);
+            store_.update_host(host_id, HostStatus::up, "", std::nullopt);
+            link->up = true;
+            events_.up(host_id);
+            return true;
+          }
+          if (!link->up) seen.push_back(report->vm);
+          if (const VmPtr vm = store_.apply_report(host_id, *report)) events_.report(vm, *report);
+          return !stopping_;
+        },
+        [&] { return stopping_.load(); });
+    link->up = false;
+    store_.update_host(host_id, HostStatus::down, "the fake node is gone", std::nullopt);
+    store_.lose_host(host_id, "the fake node is gone");
+  }
+}
+
+}  // namespace qarax::server

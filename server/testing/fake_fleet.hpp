@@ -1,0 +1,38 @@
+// One fake node without gRPC in between: for ThreadSanitizer, which can't see through a library that wasn't built with
+// it.
+#pragma once
+
+#include <atomic>
+#include <thread>
+
+#include "fake_node.hpp"
+#include "fleet.hpp"
+#include "qarax/core/worker_pool.hpp"
+
+namespace qarax::server {
+
+class FakeFleet final : public Fleet {
+ public:
+  FakeFleet(Store& store, FakeNode& node) : store_(store), node_(node) {}
+  ~FakeFleet() override { stop(); }
+
+  void on(Events events) override { events_ = std::move(events); }
+  void start(const HostPtr& host) override;
+  void stop() override;
+  std::shared_ptr<NodeAccess> link(const std::string& host_id) const override;
+  void check_heartbeats() override {}
+
+ private:
+  class Link;
+  void follow(const std::string& host_id);
+
+  Store& store_;
+  FakeNode& node_;
+  Events events_;
+  mutable std::mutex mutex_;
+  std::shared_ptr<Link> link_;
+  std::atomic<bool> stopping_{false};
+  std::thread thread_;
+};
+
+}  // namespace qarax::server

@@ -1,0 +1,278 @@
+#include "fake_node.hpp"
+
+#include "qarax/core/ids.hpp"
+
+namespace qarax::server {
+
+namespace {
+
+core::Action action_of(node::v1::Action action) {
+  switch (action) {
+    case node::v1::ACTION_STOP:
+      return core::Action::stop;
+    case node::v1::ACTION_FORCE_STOP:
+      return core::Action::force_stop;
+    case node::v1::ACTION_PAUSE:
+      return core::Action::pause;
+    case node::v1::ACTION_RESUME:
+      return core::Action::resume;
+    case node::v1::ACTION_REBOOT:
+      return core::Action::reboot;
+    case node::v1::ACTION_DELETE:
+      return core::Action::remove;
+    default:
+      return core::Action::start;
+  }
+}
+
+grpc::Status refused(const Error& error) {
+  return {static_cast<grpc::StatusCode>(error.code), error.message, encode(error)};
+}
+
+}  // namespace
+
+FakeNode::FakeNode() : node_id_(core::new_uuid()) { start(); }
+
+void FakeNode::start() {
+  const std::lock_guard lock(mutex_);
+  stopping_ = false;
+  session_ = core::new_uuid();
+  seq_ = 0;
+  log_.clear();
+  for (auto& [id, vm] : vms_) {
+    vm.report.session = session_;
+    vm.report.seq = ++seq_;
+  }
+}
+
+void FakeNode::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+}
+
+bool FakeNode::is_gone() const {
+  const std::lock_guard lock(mutex_);
+  return stopping_;
+}
+
+void FakeNode::lose_replies(int count) {
+  const std::lock_guard lock(mutex_);
+  lost_replies_ = count;
+}
+
+void FakeNode::hang(bool hangs) {
+  {
+    const std::lock_guard lock(mutex_);
+    hangs_ = hangs;
+  }
+  changed_.notify_all();
+}
+
+void FakeNode::fail(Error error) {
+  const std::lock_guard lock(mutex_);
+  failure_ = std::move(error);
+}
+
+std::map<std::string, VmState> FakeNode::vms() const {
+  const std::lock_guard lock(mutex_);
+  std::map<std::string, VmState> out;
+  for (const auto& [id, vm] : vms_) out[id] = vm.report.status.state;
+  return out;
+}
+
+int FakeNode::carried_out(core::Action action) const {
+  const std::lock_guard lock(mutex_);
+  return static_cast<int>(done_.count(action));
+}
+
+void FakeNode::wait_for_command(core::Action action) const {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return arrived_.contains(action); });
+}
+
+void FakeNode::set_state(const std::string& id, VmState state) {
+  const std::lock_guard lock(mutex_);
+  Vm& vm = vms_.at(id);
+  vm.report.status.state = state;
+  changed(vm);
+}
+
+void FakeNode::changed(Vm& vm) {
+  vm.report.session = session_;
+  vm.report.seq = ++seq_;
+  vm.report.revision = vm.revision;
+  log_.push_back(vm.report);
+  changed_.notify_all();
+}
+
+core::NodeInfo FakeNode::info() const {
+  const std::lock_guard lock(mutex_);
+  core::NodeInfo out;
+  out.node_id = node_id_;
+  out.session = session_;
+  out.version = "fake";
+  out.cpus = 4;
+  out.memory = 64LL << 30;
+  out.default_hypervisor = "fake";
+  core::PluginInfo plugin;
+  plugin.name = "fake";
+  plugin.kind = "hypervisor";
+  plugin.state = "loaded";
+  plugin.interfaces = {"qarax.hypervisor/1", "qarax.hypervisor.pause/1", "qarax.hypervisor.reboot/1"};
+  plugin.description.emplace();
+  plugin.description->healthy = true;
+  plugin.description->limits.max_vcpus = 64;
+  out.plugins.push_back(std::move(plugin));
+  return out;
+}
+
+node::v1::CommandReply FakeNode::carry_out(const node::v1::CommandRequest& request) {
+  const core::Action action = action_of(request.action());
+  node::v1::CommandReply reply;
+  Vm& vm = vms_[request.vm()];
+  vm.revision = request.revision();
+  vm.report.vm = request.vm();
+  if (failure_.code != Code::ok) {
+    reply.set_error(encode(failure_));
+    failure_.code = Code::ok;
+    if (vm.report.incarnation == 0) vm.report.status.state = VmState::shutdown;
+  } else {
+    if (action == core::Action::start) vm.report.incarnation = request.incarnation();
+    vm.report.status.state = core::target(action);
+    done_.insert(action);
+  }
+  changed(vm);
+  reply.set_report(encode(vm.report));
+  vm.results[request.step()] = reply;
+  return reply;
+}
+
+FakeNode::Answer FakeNode::execute(const node::v1::CommandRequest& request, const std::function<bool()>& is_cancelled) {
+  const core::Action action = action_of(request.action());
+  std::unique_lock lock(mutex_);
+  Answer answer;
+  if (request.authority().session() != session_) {
+    answer.refused = make_error(Code::failed_precondition, "another session", "stale-session");
+    return answer;
+  }
+  arrived_.insert(action);
+  changed_.notify_all();
+  while (hangs_ && !stopping_ && !is_cancelled() && action != core::Action::force_stop)
+    changed_.wait_for(lock, std::chrono::milliseconds(10));
+  if (stopping_ || is_cancelled()) {
+    answer.connection_broke = true;
+    return answer;
+  }
+  const auto found = vms_.find(request.vm());
+  const std::int64_t stone = tombstones_.contains(request.vm()) ? tombstones_[request.vm()] : 0;
+  const std::int64_t highest = found != vms_.end() ? found->second.revision : stone;
+  if (request.revision() < highest) {
+    answer.refused = make_error(Code::failed_precondition, "comes too late", "stale-revision");
+    return answer;
+  }
+  if (action == core::Action::remove) {
+    vms_.erase(request.vm());
+    tombstones_[request.vm()] = request.revision();
+    done_.insert(action);
+    core::VmReport report;
+    report.vm = request.vm();
+    report.deleted = true;
+    answer.reply.set_report(encode(report));
+  } else if (found != vms_.end() && request.revision() == highest && found->second.results.contains(request.step())) {
+    answer.reply = found->second.results[request.step()];
+  } else {
+    if (found != vms_.end()) found->second.results.clear();
+    answer.reply = carry_out(request);
+  }
+  answer.connection_broke = lost_replies_ > 0;
+  if (lost_replies_ > 0) --lost_replies_;
+  return answer;
+}
+
+void FakeNode::watch(const std::function<bool(const core::VmReport*)>& sink,
+                     const std::function<bool()>& is_cancelled) {
+  std::unique_lock lock(mutex_);
+  for (const auto& [id, vm] : vms_) sink(&vm.report);
+  const core::VmReport end;
+  sink(&end);
+  std::size_t at = log_.size();
+  while (!stopping_ && !is_cancelled()) {
+    if (at < log_.size()) {
+      if (!sink(&log_[at++])) return;
+    } else if (changed_.wait_for(lock, std::chrono::milliseconds(50)) == std::cv_status::timeout) {
+      if (!sink(nullptr)) return;
+    }
+  }
+}
+
+FakeNodeServer::FakeNodeServer(FakeNode& node) : node_(node) { listen(); }
+
+FakeNodeServer::~FakeNodeServer() { stop(); }
+
+void FakeNodeServer::listen() {
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort("127.0.0.1:" + std::to_string(port_), grpc::InsecureServerCredentials(), &port_);
+  builder.RegisterService(this);
+  server_ = builder.BuildAndStart();
+}
+
+void FakeNodeServer::start() {
+  node_.start();
+  listen();
+}
+
+void FakeNodeServer::stop() {
+  if (!server_) return;
+  node_.stop();
+  server_->Shutdown(std::chrono::system_clock::now());
+  server_->Wait();
+  server_.reset();
+}
+
+grpc::Status FakeNodeServer::Hello(grpc::ServerContext*, const node::v1::HelloRequest*, node::v1::HelloReply* reply) {
+  const core::NodeInfo info = node_.info();
+  reply->set_protocol(1);
+  reply->set_min_protocol(1);
+  reply->set_session(info.session);
+  reply->set_node_info(encode(info));
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeNodeServer::Execute(grpc::ServerContext* context, const node::v1::CommandRequest* request,
+                                     node::v1::CommandReply* reply) {
+  auto answer = node_.execute(*request, [&] { return context->IsCancelled(); });
+  if (answer.refused) return refused(*answer.refused);
+  if (answer.connection_broke) return {grpc::StatusCode::UNAVAILABLE, "the connection broke"};
+  *reply = std::move(answer.reply);
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeNodeServer::Watch(grpc::ServerContext* context, const node::v1::WatchRequest*,
+                                   grpc::ServerWriter<node::v1::Event>* writer) {
+  std::int64_t seq = 0;
+  const auto write = [&](node::v1::Event event) {
+    event.set_seq(++seq);
+    return writer->Write(event);
+  };
+  node::v1::Event begin;
+  begin.mutable_begin()->set_session(node_.info().session);
+  write(begin);
+  node_.watch(
+      [&](const core::VmReport* report) {
+        node::v1::Event event;
+        if (report == nullptr)
+          event.mutable_heartbeat();
+        else if (report->vm.empty())
+          event.mutable_end();
+        else
+          event.set_report(encode(*report));
+        return write(event);
+      },
+      [&] { return context->IsCancelled(); });
+  return grpc::Status::OK;
+}
+
+}  // namespace qarax::server

@@ -1,0 +1,103 @@
+// A node agent without VMs: it keeps the protocol's rules and misbehaves on request. Thread-safe.
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "qarax/core/documents.hpp"
+#include "qarax/core/lifecycle.hpp"
+#include "qarax/node/v1/node.grpc.pb.h"
+
+namespace qarax::server {
+
+class FakeNode {
+ public:
+  FakeNode();
+
+  // The agent is gone, as by kill -9; its VMs stay. start(): back, with a new session.
+  void stop();
+  void start();
+
+  // -- what it shall do next --
+  void lose_replies(int count);  // carried out, and the caller hears UNAVAILABLE
+  void hang(bool hangs);         // commands don't return until they are cancelled or this is false
+  void fail(Error error);        // the next command fails with it; empty code: none
+
+  // -- what it has seen --
+  std::map<std::string, VmState> vms() const;
+  int carried_out(core::Action action) const;
+  void wait_for_command(core::Action action) const;  // until one such has arrived
+  // A change that no command made.
+  void set_state(const std::string& vm, VmState state);
+
+  // -- the protocol --
+  core::NodeInfo info() const;
+  struct Answer {
+    bool connection_broke = false;
+    std::optional<Error> refused;
+    node::v1::CommandReply reply;
+  };
+  Answer execute(const node::v1::CommandRequest& request, const std::function<bool()>& is_cancelled);
+  // The snapshot, then every change, each handed to `sink` under the node's lock, until that says false, the agent is
+  // gone or `is_cancelled`. Null: a heartbeat. An empty `vm`: the snapshot's end.
+  void watch(const std::function<bool(const core::VmReport*)>& sink, const std::function<bool()>& is_cancelled);
+  bool is_gone() const;
+
+ private:
+  struct Vm {
+    core::VmReport report;
+    std::int64_t revision = 0;
+    std::map<std::int32_t, node::v1::CommandReply> results;
+  };
+  void changed(Vm& vm);  // with mutex_ held
+  node::v1::CommandReply carry_out(const node::v1::CommandRequest& request);
+
+  const std::string node_id_;
+  mutable std::mutex mutex_;
+  mutable std::condition_variable changed_;
+  std::string session_;
+  std::int64_t seq_ = 0;
+  std::map<std::string, Vm> vms_;
+  std::map<std::string, std::int64_t> tombstones_;
+  std::deque<core::VmReport> log_;  // of this session
+  std::multiset<core::Action> arrived_;
+  std::multiset<core::Action> done_;
+  int lost_replies_ = 0;
+  bool hangs_ = false;
+  Error failure_{Code::ok, {}, {}, {}, false, 0, {}, {}};
+  bool stopping_ = false;
+};
+
+// The same on a real gRPC port.
+class FakeNodeServer final : public node::v1::Node::Service {
+ public:
+  explicit FakeNodeServer(FakeNode& node);
+  ~FakeNodeServer() override;
+  int port() const { return port_; }
+  void stop();   // the node's too
+  void start();  // on the same port
+
+  grpc::Status Hello(grpc::ServerContext*, const node::v1::HelloRequest*, node::v1::HelloReply*) override;
+  grpc::Status Execute(grpc::ServerContext*, const node::v1::CommandRequest*, node::v1::CommandReply*) override;
+  grpc::Status Watch(grpc::ServerContext*, const node::v1::WatchRequest*,
+                     grpc::ServerWriter<node::v1::Event>*) override;
+
+ private:
+  void listen();
+
+  FakeNode& node_;
+  int port_ = 0;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+}  // namespace qarax::server
