@@ -55,8 +55,11 @@ static int open_connection(const Console* console) {
 int console_start(Console* console, int64_t log_max, Failure* failure) {
   if (!console->enabled) return 0;
   int fd = open_connection(console);
-  if (fd < 0) return fail(failure, -fd, "connect to the VMM's console socket %s", console->name);
-  console->fd = fd;
+  if (fd < 0 && fd != -ENOENT && fd != -ECONNREFUSED)
+    return fail(failure, -fd, "connect to the VMM's console socket %s", console->name);
+  console->fd = fd < 0 ? -1 : fd;
+  console->connected_once = fd >= 0;
+  console->eager_until = monotonic_ms() + kFirstTriesMs;
   log_open(&console->log, log_max);
   return 0;
 }
@@ -112,10 +115,17 @@ int64_t console_tick(Console* console, int64_t now) {
     int fd = open_connection(console);
     if (fd >= 0) {
       console->fd = fd;
+      bool first = !console->connected_once;
+      console->connected_once = true;
+      if (first) return -1;
       ++console->reconnects;
       (void)log_append(&console->log, kGap, sizeof kGap - 1);
       console->sink(console->sink_context, kGap, sizeof kGap - 1);
       return -1;
+    }
+    if (!console->connected_once && now < console->eager_until) {
+      console->retry_at = now + kFirstTryMs;
+      return console->retry_at;
     }
     console->backoff_ms = console->backoff_ms * 2 < kReconnectLastMs ? console->backoff_ms * 2 : kReconnectLastMs;
     console->retry_at = now + console->backoff_ms;

@@ -9,7 +9,7 @@
 #include "record.h"
 #include "supervisor.h"
 
-enum { kInputMax = 4096, kReconnectFirstMs = 50, kReconnectLastMs = 1000 };
+enum { kInputMax = 4096, kReconnectFirstMs = 50, kReconnectLastMs = 1000, kFirstTryMs = 5, kFirstTriesMs = 10000 };
 
 // Called for output that just went to the log, to pass it on to who is attached.
 typedef void (*ConsoleSink)(void* context, const void* data, size_t length);
@@ -21,6 +21,8 @@ typedef struct Console {
   int fd;          // -1: not connected
   int64_t retry_at;
   int backoff_ms;
+  bool connected_once;
+  int64_t eager_until;  // before the first connection: how long to try every few milliseconds
   uint64_t reconnects;
   ConsoleCounters counters;
   ConsoleLog log;
@@ -33,7 +35,9 @@ typedef struct Console {
 // Call it before the working folder changes: `socket_path` may be relative. Doesn't connect yet.
 int console_prepare(Console* console, const char* socket_path, Failure* failure);
 
-// Connects for the first time and begins the log. The VMM needn't have accepted yet: the backlog takes the connection.
+// Begins the log and connects for the first time. The VMM needn't have accepted yet: the backlog takes the connection.
+// A socket that isn't there yet is the VMM's to make: it is looked for every few milliseconds, so that nothing the
+// guest says is missed.
 int console_start(Console* console, int64_t log_max, Failure* failure);
 
 // What to poll the connection for; fd -1 when there is none.

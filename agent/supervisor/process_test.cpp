@@ -1,6 +1,8 @@
 // The supervisor and its VMM as processes: reports, records, lock, signals, descriptors, cgroups, commands.
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -102,10 +104,23 @@ TEST_F(SupervisorTest, BadOptionsAreRefusedByName) {
   EXPECT_TRUE(std::filesystem::is_empty(dir_));
 }
 
-TEST_F(SupervisorTest, MissingConsoleSocketIsAnError) {
-  Launched launched = launch({.vmm = {"wait"}, .extra = {"--console-connect", path("none.sock")}});
-  EXPECT_EQ(launched.line, "error 2 connect to the VMM's console socket none.sock: No such file or directory\n");
-  EXPECT_EQ(WEXITSTATUS(wait_exit(launched.supervisor)), 4);
+TEST_F(SupervisorTest, ConsoleSocketThatTheVmmMakesLaterIsConnectedWithoutAGap) {
+  Launched launched = launch({.vmm = {"wait"}, .extra = {"--console-connect", path("late.sock")}});
+  EXPECT_TRUE(launched.line.starts_with("ok ")) << launched.line;
+  int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  path("late.sock").copy(address.sun_path, sizeof address.sun_path - 1);
+  ASSERT_EQ(bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  ASSERT_EQ(listen(listener, 1), 0);
+  int peer = accept(listener, nullptr, nullptr);
+  int client = attach();
+  write_all(peer, "first words\n");
+  EXPECT_EQ(read_until(client, "\n"), "first words\n");
+  EXPECT_EQ(read_file("console.log"), "first words\n");
+  close(client);
+  close(peer);
+  close(listener);
 }
 
 TEST_F(SupervisorTest, SecondSupervisorIsRefusedAndTheFirstUntouched) {

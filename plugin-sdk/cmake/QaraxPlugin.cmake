@@ -156,7 +156,7 @@ function(qarax_walk_links NAME node)
       endif()
     endif()
     if(library MATCHES "^qarax(_|::)" AND
-       NOT library MATCHES "^(qarax_flags|qarax_c_flags|qarax_plugin_sdk|qarax::plugin_sdk|qarax_plugin_sdk_.*|qarax_plugin_${NAME}_logic|qarax_dep_(threads|gtest|gmock|openssl|zstd|lz4)|qarax_deps::(threads|gtest|gmock|openssl|zstd|lz4))$")
+       NOT library MATCHES "^(qarax_flags|qarax_c_flags|qarax_plugin_sdk|qarax::plugin_sdk|qarax_plugin_helpers|qarax::plugin_helpers|qarax_plugin_sdk_.*|qarax_plugin_${NAME}_logic|qarax_dep_(threads|gtest|gmock|openssl|zstd|lz4)|qarax_deps::(threads|gtest|gmock|openssl|zstd|lz4))$")
       message(FATAL_ERROR
         "plugin ${NAME} links ${library} (through ${node}): a plugin links qarax::plugin_sdk and nothing else of "
         "qarax, nor gRPC, Protobuf or Poco; what it shares with the host goes through the SDK's headers")

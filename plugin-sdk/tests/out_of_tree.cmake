@@ -10,6 +10,7 @@ endfunction()
 file(REMOVE_RECURSE ${WORK})
 set(compilers -DCMAKE_C_COMPILER=${CC} -DCMAKE_CXX_COMPILER=${CXX})
 run(${CMAKE_COMMAND} -S ${SDK} -B ${WORK}/sdk -G Ninja ${compilers} -DCMAKE_INSTALL_PREFIX=${WORK}/prefix)
+run(${CMAKE_COMMAND} --build ${WORK}/sdk)
 run(${CMAKE_COMMAND} --install ${WORK}/sdk)
 file(COPY ${WORK}/prefix/share/qarax/plugin-sdk/template DESTINATION ${WORK})
 run(${CMAKE_COMMAND} -S ${WORK}/template -B ${WORK}/build -G Ninja ${compilers}

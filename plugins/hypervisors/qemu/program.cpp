@@ -1,12 +1,12 @@
 #include "program.hpp"
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
 
 #include "argv.hpp"
+#include "text.hpp"
 
 namespace qarax::qemu {
 
@@ -62,13 +62,6 @@ bool ask(plugin::Host& host, Program& out) {
 
 }  // namespace
 
-std::string fingerprint(const std::string& path) {
-  struct stat info {};
-  if (::stat(path.c_str(), &info) != 0) return path + ":none";
-  return path + ":" + std::to_string(info.st_size) + ":" + std::to_string(info.st_mtim.tv_sec) + "." +
-         std::to_string(info.st_mtim.tv_nsec);
-}
-
 std::string version_in(const std::string& output) {
   constexpr std::string_view kMark = "version ";
   const std::size_t at = output.find(kMark);
@@ -98,7 +91,7 @@ Program find_program(plugin::Host& host, const Settings& settings, const std::st
   find_path(settings, out);
   if (out.path.empty()) return out;
   const std::string cache = state_dir.empty() ? "" : state_dir + "/program";
-  const std::string key = "1 " + fingerprint(out.path);
+  const std::string key = "1 " + plugin::fingerprint(out.path);
   std::string kept_key;
   std::string document;
   if (std::ifstream kept(cache); std::getline(kept, kept_key) && kept_key == key && std::getline(kept, document))

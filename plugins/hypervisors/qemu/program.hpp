@@ -18,9 +18,6 @@ struct Program {
   bool can_sandbox = false;
 };
 
-// What an answer about a file is good for: its path, size and time.
-std::string fingerprint(const std::string& path);
-
 // "QEMU emulator version 7.2.22 (Debian …)" → 7.2.22; empty where there is none in it.
 std::string version_in(const std::string& output);
 // The machine type that `alias` stands for in the output of -machine help; empty where it isn't there.

@@ -1,10 +1,10 @@
 #include "qemu.hpp"
 
-#include <unistd.h>
-
-#include <algorithm>
 #include <fstream>
 #include <stdexcept>
+
+#include "text.hpp"
+#include "vmm_life.hpp"
 
 namespace qarax::qemu {
 
@@ -14,12 +14,10 @@ constexpr int kMonitorFd = 10;  // their numbers inside QEMU
 constexpr int kSerialFd = 11;
 constexpr int kQmpMs = 10'000;  // QEMU answers in under a millisecond; under heavy load its main loop may starve
 constexpr int kGreetingMs = 30'000;
-constexpr std::int64_t kPressAgainMs = 1'000;
-constexpr std::int64_t kHangUpMs = 1'000;
-constexpr std::int64_t kCleanUpMs = 10'000;
 // QEMU 7.2's own memory beside the guest's, PSS of a q35 VM rounded up.
 constexpr std::int64_t kVmmOverhead = 48LL << 20;
-constexpr const char* kSockets[] = {"monitor.sock", "serial.sock"};
+constexpr const char* kMonitor = "monitor.sock";
+constexpr const char* kSerial = "serial.sock";
 
 Settings parse(const CreateArgs& args) {
   if (args.config.text == "null") return {};
@@ -35,20 +33,49 @@ Error demands_kvm(const Verdict& verdict) {
                     "hypervisor-unavailable");
 }
 
-// A call of our own, for what has to be done although the caller's time is up or it has cancelled.
-class OwnCall {
- public:
-  explicit OwnCall(std::int64_t ms) {
-    raw_.size = sizeof raw_;
-    raw_.cancel_fd = -1;
-    raw_.deadline_ns = plugin::monotonic_ns() + ms * 1'000'000;
+// The smallest guest that shows its kernel running.
+plugin::TrialPlan trial_plan(const Settings& settings, const Program& program) {
+  plugin::TrialPlan plan;
+  plan.limit_ms = settings.probe_timeout_ms;
+  if (program.path.empty()) {
+    plan.why_not = "there is no QEMU to run one with";
+    return plan;
   }
-  const plugin::Call* get() const { return &call_; }
+  if (settings.probe_kernel.empty()) {
+    plan.why_not = "the node has no kernel to try (boot.kernel in its config)";
+    return plan;
+  }
+  plan.files = {program.path, settings.probe_kernel};
+  plan.run.argv = {program.path,
+                   "-machine",
+                   settings.machine + ",accel=kvm",
+                   "-cpu",
+                   "host",
+                   "-m",
+                   "256",
+                   "-nodefaults",
+                   "-no-user-config",
+                   "-no-reboot",
+                   "-display",
+                   "none",
+                   "-vga",
+                   "none",
+                   "-serial",
+                   "stdio",
+                   "-kernel",
+                   settings.probe_kernel,
+                   "-append",
+                   "console=ttyS0 earlyprintk=ttyS0 panic=-1"};
+  if (!settings.probe_initramfs.empty())
+    plan.run.argv.insert(plan.run.argv.end(), {"-initrd", settings.probe_initramfs});
+  plan.run.until = "Linux version";
+  return plan;
+}
 
- private:
-  qarax_call raw_{};
-  plugin::Call call_{&raw_};
-};
+const plugin::VmmKind& kind() {
+  static const plugin::VmmKind kKind{"QEMU", {kMonitor, kSerial}};
+  return kKind;
+}
 
 }  // namespace
 
@@ -56,7 +83,7 @@ Qemu::Qemu(plugin::Host& host, const CreateArgs& args)
     : host_(host),
       settings_(parse(args)),
       program_(find_program(host, settings_, args.state_dir)),
-      accelerator_(host, settings_, program_.path, args.state_dir) {
+      accelerator_(host, settings_.accelerator, trial_plan(settings_, program_), args.state_dir) {
   if (settings_.sandbox && !program_.path.empty() && !program_.can_sandbox)
     host_.log(plugin::LogLevel::warn, "this QEMU has no seccomp sandbox, its VMs run without path=" + program_.path);
 }
@@ -137,15 +164,16 @@ Result<VmStatus> Qemu::start(plugin::Call& call, const StartArgs& args) {
   QARAX_CHECK(check(args.spec, verdict));
   auto started = launch(call, args, handle);
   if (started) return started;
-  return undo(args, std::move(started).error());
+  return plugin::undo_start(host_, kind(), args, std::move(started).error());
 }
 
 Result<VmStatus> Qemu::launch(plugin::Call& call, const StartArgs& args, const Handle& handle) {
   QARAX_TRY(const VmOptions options, vm_options(args.spec));
   QARAX_CHECK(call.keep(encode(handle, Defaults::write)));
-  for (const char* name : kSockets) QARAX_CHECK(host_.claim(&call, {args.vm, "socket", args.run_dir + "/" + name}));
-  QARAX_TRY(Socket monitor, listen_unix(args.run_dir, kSockets[0]));
-  QARAX_TRY(Socket serial, listen_unix(args.run_dir, kSockets[1]));
+  for (const std::string& name : kind().sockets)
+    QARAX_CHECK(host_.claim(&call, {args.vm, "socket", args.run_dir + "/" + name}));
+  QARAX_TRY(Socket monitor, listen_unix(args.run_dir, kMonitor));
+  QARAX_TRY(Socket serial, listen_unix(args.run_dir, kSerial));
 
   ArgvInput input;
   input.binary = program_.path;
@@ -161,7 +189,7 @@ Result<VmStatus> Qemu::launch(plugin::Call& call, const StartArgs& args, const H
   spawn.argv = build_argv(input, args, options);
   spawn.env = {{"PATH", "/usr/bin:/bin"}, {"LC_ALL", "C"}};
   spawn.fd_targets = {kMonitorFd, kSerialFd};
-  spawn.console_connect = args.run_dir + "/" + kSockets[1];
+  spawn.console_connect = args.run_dir + "/" + kSerial;
   call.progress("spawn", 1, 3);
   QARAX_CHECK(host_.spawn(&call, spawn, {monitor.get(), serial.get()}));
   // Ours are closed now: a QEMU that dies must show as a hang-up, not as a socket that nobody answers.
@@ -172,36 +200,6 @@ Result<VmStatus> Qemu::launch(plugin::Call& call, const StartArgs& args, const H
   QARAX_CHECK(qmp.cont(call));
   call.progress("running", 3, 3);
   return alive("running", handle);
-}
-
-Error Qemu::undo(const StartArgs& args, Error why) {
-  const OwnCall own(kCleanUpMs);
-  const ProcessArgs id{args.vm, args.incarnation};
-  // A hang-up is seen a little before the end of the process that causes it.
-  const auto before = why.code == Code::unavailable ? host_.wait(own.get(), id, kHangUpMs) : host_.find(own.get(), id);
-  const bool died = before && !before->alive;
-  if (auto killed = host_.kill(own.get(), id); !killed)
-    why.message += "; and its process could not be ended: " + killed.error().message;
-  if (const auto process = host_.find(own.get(), id); process && process->exit && why.log_tail.empty())
-    why.log_tail = process->exit->log_tail;
-  if (died) {
-    // The monitor's hang-up is only how it was noticed.
-    why.code = Code::internal;
-    why.message = "QEMU ended during the start of VM " + args.vm + ": " + ended(*before, nullptr).status_reason;
-    why.reason = "vmm-failed";
-  } else if (why.reason.empty() && why.code != Code::cancelled && why.code != Code::deadline_exceeded) {
-    why.reason = "vmm-failed";
-  }
-  remove_sockets(args.vm, args.run_dir);
-  return why;
-}
-
-void Qemu::remove_sockets(const std::string& vm, const std::string& run_dir) {
-  const OwnCall own(kCleanUpMs);
-  for (const char* name : kSockets) {
-    ::unlink((run_dir + "/" + name).c_str());
-    static_cast<void>(host_.release(own.get(), {vm, "socket", run_dir + "/" + name}));
-  }
 }
 
 Result<QmpClient> Qemu::monitor_of(plugin::Call& call, const VmArgs& args) {
@@ -252,7 +250,7 @@ Result<VmStatus> Qemu::recover(plugin::Call& call, const VmArgs& args) {
   }
   // The start was broken off before the guest ran a single instruction: it is undone.
   QARAX_CHECK(host_.kill(&call, {args.vm, args.incarnation}));
-  remove_sockets(args.vm, args.run_dir);
+  plugin::remove_sockets(host_, kind(), args.vm, args.run_dir);
   VmStatus undone;
   undone.state = VmState::shutdown;
   undone.status_reason = "its start was interrupted and undone";
@@ -300,24 +298,12 @@ Result<Qemu::Pressed> Qemu::press_button(plugin::Call& call, const StopArgs& arg
     }
     QARAX_CHECK(qmp->system_powerdown(call));
   }
-  // A guest that still boots doesn't hear the button; it is pressed again until it does.
-  const std::int64_t until = plugin::monotonic_ns() + args.timeout_ms * 1'000'000;
-  for (;;) {
-    const std::int64_t left = std::max<std::int64_t>(0, (until - plugin::monotonic_ns()) / 1'000'000);
-    const auto gone = host_.wait(&call, {args.vm.vm, args.vm.incarnation}, std::min(left, kPressAgainMs));
-    if (gone && !gone->alive) {
-      out.status = ended(*gone, handle);
-      return out;
-    }
-    if (!gone && gone.error().code != Code::deadline_exceeded) return gone.error();
-    if (plugin::monotonic_ns() >= until) break;
-    // The guest was promised its whole time: a caller that has less leaves it running.
-    if (call.expired())
-      return make_error(Code::deadline_exceeded, "the guest has been asked to power off and hasn't yet");
-    if (auto qmp = QmpClient::connect(call, args.vm.run_dir, kQmpMs)) static_cast<void>(qmp->system_powerdown(call));
-  }
-  host_.log(plugin::LogLevel::warn, "the guest ignored the power button, killing it vm=" + args.vm.vm);
-  out.why = "killed: the guest did not power off within " + std::to_string(args.timeout_ms) + " ms";
+  QARAX_TRY(const plugin::PowerOff waited, plugin::wait_for_power_off(host_, call, args, [&] {
+              if (auto qmp = QmpClient::connect(call, args.vm.run_dir, kQmpMs))
+                static_cast<void>(qmp->system_powerdown(call));
+            }));
+  if (waited.ended) out.status = ended(*waited.ended, handle);
+  out.why = waited.why;
   return out;
 }
 
@@ -350,7 +336,7 @@ Result<Counters> Qemu::counters(plugin::Call& call, const VmArgs& args) {
   if (!process.alive) return make_error(Code::failed_precondition, "VM " + args.vm + " doesn't run");
   std::ifstream stat("/proc/" + std::to_string(process.pid) + "/stat");
   const std::string text((std::istreambuf_iterator<char>(stat)), {});
-  return process_counters(text, args.vm);
+  return plugin::process_counters(text, args.vm);
 }
 
 }  // namespace qarax::qemu

@@ -15,6 +15,9 @@
 
 namespace qarax::qemu {
 
+using plugin::Accelerator;
+using plugin::Verdict;
+
 class Qemu final : public plugin::Hypervisor,
                    public plugin::CanPause,
                    public plugin::CanReboot,
@@ -36,8 +39,6 @@ class Qemu final : public plugin::Hypervisor,
 
  private:
   Result<VmStatus> launch(plugin::Call& call, const StartArgs& args, const Handle& handle);
-  // What became of a start that failed: says why, and leaves nothing behind.
-  Error undo(const StartArgs& args, Error why);
   // The monitor of a VM that runs; FAILED_PRECONDITION with its end where it has ended meanwhile.
   Result<QmpClient> monitor_of(plugin::Call& call, const VmArgs& args);
   Result<VmStatus> look(plugin::Call& call, const VmArgs& args, const Handle& handle);
@@ -47,7 +48,6 @@ class Qemu final : public plugin::Hypervisor,
     std::string why{};
   };
   Result<Pressed> press_button(plugin::Call& call, const StopArgs& args, const Handle* handle);
-  void remove_sockets(const std::string& vm, const std::string& run_dir);
   Status check(const VmSpec& spec, const Verdict& verdict) const;
 
   plugin::Host& host_;

@@ -5,11 +5,15 @@
 #include <string>
 #include <vector>
 
-#include "listen.hpp"
+#include "unix_socket.hpp"
 #include "qarax/plugin/call.hpp"
 #include "qarax/plugin/json.hpp"
 
 namespace qarax::qemu {
+
+using plugin::connect_unix;
+using plugin::listen_unix;
+using plugin::Socket;
 
 class QmpClient {
  public:

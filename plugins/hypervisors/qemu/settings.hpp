@@ -6,11 +6,12 @@
 #include <string>
 #include <string_view>
 
+#include "accelerator.hpp"
 #include "qarax/plugin/fields.hpp"
 
 namespace qarax::qemu {
 
-enum class AcceleratorChoice { automatic, kvm, tcg };
+using plugin::AcceleratorChoice;
 
 struct Settings {
   std::string binary{};  // empty: qemu-system-x86_64 in /usr/bin or /usr/local/bin
@@ -47,11 +48,6 @@ constexpr std::string_view kVmOptionsSchema =
 }  // namespace qarax::qemu
 
 namespace qarax {
-template <>
-struct EnumNames<qemu::AcceleratorChoice> {
-  static constexpr std::string_view kNames[] = {"auto", "kvm", "tcg"};
-  static constexpr qemu::AcceleratorChoice kUnknown = qemu::AcceleratorChoice::automatic;
-};
 template <>
 struct Fields<qemu::Settings> {
   using T = qemu::Settings;

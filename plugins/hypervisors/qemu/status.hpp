@@ -21,9 +21,6 @@ constexpr std::int64_t kHandleFormat = 1;
 // NOT_FOUND: not a handle of this plugin. FAILED_PRECONDITION: of a newer one.
 Result<Handle> read_handle(const VmArgs& args);
 
-// The last line of a log with something in it, control characters taken out, at most 200 bytes.
-std::string last_line(const std::string& text);
-
 // Of a process that has ended. A handle may be absent (null).
 VmStatus ended(const Process& process, const Handle* handle);
 // Of one that lives. `said`: what query-status answers.
@@ -31,9 +28,6 @@ VmStatus alive(const std::string& said, const Handle& handle);
 
 // Whether that VM was spawned and its guest hasn't run an instruction.
 bool is_prelaunch(const VmStatus& status);
-
-// From the text of /proc/<pid>/stat; UNAVAILABLE where the process has just ended.
-Result<Counters> process_counters(const std::string& stat, const std::string& vm);
 
 }  // namespace qarax::qemu
 

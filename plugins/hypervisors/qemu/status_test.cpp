@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "text.hpp"
+
 namespace qarax::qemu {
 namespace {
 
@@ -67,14 +69,14 @@ TEST(Alive, EveryWordOfQemu) {
 TEST(ProcessCounters, ANameMayHoldAnything) {
   const std::string stat =
       "7 (qemu) a b) S 1 7 7 0 -1 4194560 100 0 0 0 150 50 0 0 20 0 3 0 12345 1000000 2000 18446744073709551615 1 1\n";
-  const auto counters = process_counters(stat, "vm-1");
+  const auto counters = plugin::process_counters(stat, "vm-1");
   ASSERT_TRUE(counters);
   const std::int64_t tick_ns = 1'000'000'000 / ::sysconf(_SC_CLK_TCK);
   EXPECT_EQ(counters->counters.at(0).name, "cpu.time");
   EXPECT_EQ(counters->counters.at(0).value, 200 * tick_ns);
   EXPECT_EQ(counters->counters.at(1).value, 2000 * ::sysconf(_SC_PAGESIZE));
   for (const char* cut : {"", "7 (qemu", "7 (qemu)", "7 (qemu) S 1 7"})
-    EXPECT_EQ(process_counters(cut, "vm-1").error().code, Code::unavailable) << cut;
+    EXPECT_EQ(plugin::process_counters(cut, "vm-1").error().code, Code::unavailable) << cut;
 }
 
 }  // namespace

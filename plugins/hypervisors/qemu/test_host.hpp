@@ -9,10 +9,14 @@
 #include <thread>
 #include <vector>
 
-#include "listen.hpp"
+#include "unix_socket.hpp"
 #include "qarax/plugin/hypervisor.hpp"
 
 namespace qarax::qemu::testing {
+
+using plugin::connect_unix;
+using plugin::listen_unix;
+using plugin::Socket;
 
 // A call with sinks; `kept` is what keep() got last.
 class TestCall {

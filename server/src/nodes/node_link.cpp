@@ -36,9 +36,10 @@ bool is_decision(const Error& error) {
 
 }  // namespace
 
-NodeLink::NodeLink(HostPtr host, Store& store, NodeCredentials credentials, Events events)
+NodeLink::NodeLink(HostPtr host, Store& store, CallQueue& calls, NodeCredentials credentials, Events events)
     : host_(std::move(host)),
       store_(store),
+      calls_queue_(calls),
       credentials_(std::move(credentials)),
       events_(std::move(events)),
       thread_([this] { run(); }) {}
@@ -267,6 +268,52 @@ Status NodeLink::connect_now(std::int64_t timeout_ms) {
   return error;
 }
 
+// One command in flight.
+class NodeLink::Call final : public CallQueue::Tag {
+ public:
+  Call(NodeLink& link, ConnectionPtr over, std::shared_ptr<grpc::ClientContext> with,
+       std::function<void(CommandOutcome)> done)
+      : connection(std::move(over)), context(std::move(with)), link_(link), done_(std::move(done)) {}
+
+  void finished() override {
+    done_(outcome());
+    // The last thing: after it the link may be gone.
+    const std::lock_guard lock(link_.mutex_);
+    link_.calls_.erase(context);
+    link_.changed_.notify_all();
+  }
+
+  const ConnectionPtr connection;  // outlives the call
+  const std::shared_ptr<grpc::ClientContext> context;
+  std::unique_ptr<grpc::ClientAsyncResponseReader<node::v1::CommandReply>> reader;
+  node::v1::CommandReply reply;
+  grpc::Status status;
+
+ private:
+  CommandOutcome outcome() const {
+    CommandOutcome out;
+    if (!status.ok()) {
+      out.error = to_error(status);
+      // What gRPC itself says of a call, without the node's own words, is no answer of the node's.
+      out.decided = decode_error(status.error_details()).has_value() && is_decision(*out.error);
+      return out;
+    }
+    if (!reply.report().empty())
+      if (auto report = decode<core::VmReport>(std::string_view(reply.report()), Unknown::ignore))
+        out.report = std::move(*report);
+    out.decided = true;
+    if (reply.error().empty()) return out;
+    out.error = decode_error(reply.error()).value_or(make_error(Code::unknown, "the node's error can't be read"));
+    // It goes on there, or hasn't begun: the node will say later what became of it.
+    out.decided = out.error->reason != "still-running" && out.error->reason != "recovering" &&
+                  out.error->reason != "node-unreachable";
+    return out;
+  }
+
+  NodeLink& link_;
+  const std::function<void(CommandOutcome)> done_;
+};
+
 std::function<void()> NodeLink::execute(node::v1::CommandRequest request, std::int64_t timeout_ms,
                                         std::function<void(CommandOutcome)> done) {
   auto context = std::make_shared<grpc::ClientContext>();
@@ -284,46 +331,10 @@ std::function<void()> NodeLink::execute(node::v1::CommandRequest request, std::i
   prepare(*context);
   context->set_deadline(in_ms(timeout_ms));
   *request.mutable_authority() = now->authority;
-  struct Call {
-    node::v1::CommandRequest request;
-    node::v1::CommandReply reply;
-    ConnectionPtr connection;  // outlives the call
-    std::shared_ptr<grpc::ClientContext> context;
-    std::function<void(CommandOutcome)> done;
-  };
-  auto call = std::make_shared<Call>();
-  call->request = std::move(request);
-  call->connection = now;
-  call->context = context;
-  call->done = std::move(done);
-  now->stub->async()->Execute(context.get(), &call->request, &call->reply, [this, call](const grpc::Status& status) {
-    CommandOutcome outcome;
-    if (!status.ok()) {
-      outcome.error = to_error(status);
-      // What gRPC itself says of a call, without the node's own words, is no answer of the node's.
-      outcome.decided = decode_error(status.error_details()).has_value() && is_decision(*outcome.error);
-    } else {
-      if (!call->reply.report().empty())
-        if (auto report = decode<core::VmReport>(std::string_view(call->reply.report()), Unknown::ignore))
-          outcome.report = std::move(*report);
-      if (!call->reply.error().empty()) {
-        outcome.error =
-            decode_error(call->reply.error()).value_or(make_error(Code::unknown, "the node's error can't be read"));
-        // It goes on there, or hasn't begun: the node will say later what became of it.
-        outcome.decided = outcome.error->reason != "still-running" && outcome.error->reason != "recovering" &&
-                          outcome.error->reason != "node-unreachable";
-      } else {
-        outcome.decided = true;
-      }
-    }
-    call->done(std::move(outcome));
-    {
-      // The last thing: after it this link may be gone.
-      const std::lock_guard lock(mutex_);
-      calls_.erase(call->context);
-      changed_.notify_all();
-    }
-  });
+  auto call = std::make_unique<Call>(*this, std::move(now), context, std::move(done));
+  call->reader = call->connection->stub->AsyncExecute(context.get(), request, &calls_queue_.queue());
+  Call* const raw = call.release();  // the queue's from here on
+  raw->reader->Finish(&raw->reply, &raw->status, static_cast<CallQueue::Tag*>(raw));
   return [context] { context->TryCancel(); };
 }
 

@@ -13,6 +13,7 @@
 #include <string>
 #include <thread>
 
+#include "call_queue.hpp"
 #include "fleet.hpp"
 #include "qarax/node/v1/node.grpc.pb.h"
 #include "store.hpp"
@@ -28,7 +29,7 @@ class NodeLink final : public NodeAccess {
  public:
   using Events = Fleet::Events;
 
-  NodeLink(HostPtr host, Store& store, NodeCredentials credentials, Events events);
+  NodeLink(HostPtr host, Store& store, CallQueue& calls, NodeCredentials credentials, Events events);
   ~NodeLink() override;
   // Everything that waits for the node ends, commands in flight as not decided; nothing new begins.
   void interrupt();
@@ -55,6 +56,7 @@ class NodeLink final : public NodeAccess {
     node::v1::Authority authority;
   };
   using ConnectionPtr = std::shared_ptr<Connection>;
+  class Call;
 
   void run();
   Result<ConnectionPtr> greet(const std::string& target, bool unix_socket, core::NodeInfo& info);
@@ -66,6 +68,7 @@ class NodeLink final : public NodeAccess {
 
   const HostPtr host_;
   Store& store_;
+  CallQueue& calls_queue_;
   const NodeCredentials credentials_;
   const Events events_;
 

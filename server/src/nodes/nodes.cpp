@@ -7,7 +7,7 @@ namespace qarax::server {
 void Nodes::start(const HostPtr& host) {
   const std::unique_lock lock(mutex_);
   if (!stopped_ && !links_.contains(host->id))
-    links_.emplace(host->id, std::make_shared<NodeLink>(host, store_, credentials_, events_));
+    links_.emplace(host->id, std::make_shared<NodeLink>(host, store_, calls_, credentials_, events_));
 }
 
 void Nodes::stop() {

@@ -23,6 +23,7 @@ class Nodes final : public Fleet {
 
  private:
   Store& store_;
+  CallQueue calls_;
   const NodeCredentials credentials_;
   Events events_;
   mutable std::shared_mutex mutex_;

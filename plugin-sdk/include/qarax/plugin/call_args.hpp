@@ -178,8 +178,9 @@ struct SpawnArgs {
   std::vector<std::string> argv{};           // argv[0] is an absolute path
   std::map<std::string, std::string> env{};  // the whole environment
   std::vector<std::int32_t> fd_targets{};
-  std::string console_connect{};  // unix stream socket, already listening, on which the VMM serves its serial console;
-                                  // the host connects before the VMM runs and keeps log and attach; empty: no console
+  std::string console_connect{};  // unix stream socket on which the VMM serves its serial console: listening already,
+                                  // or made by the VMM as it starts; the host connects as soon as it is there and keeps
+                                  // log and attach; empty: no console
 };
 template <>
 struct Fields<SpawnArgs> {

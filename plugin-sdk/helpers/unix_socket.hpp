@@ -6,7 +6,7 @@
 
 #include "qarax/result.hpp"
 
-namespace qarax::qemu {
+namespace qarax::plugin {
 
 class Socket {
  public:
@@ -29,4 +29,4 @@ Result<Socket> listen_unix(const std::string& folder, const std::string& name);
 // NOT_FOUND: no such socket. UNAVAILABLE: nobody listens.
 Result<Socket> connect_unix(const std::string& folder, const std::string& name);
 
-}  // namespace qarax::qemu
+}  // namespace qarax::plugin

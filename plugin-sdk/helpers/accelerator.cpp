@@ -14,10 +14,9 @@
 #include <fstream>
 #include <sstream>
 
-#include "program.hpp"
-#include "status.hpp"
+#include "text.hpp"
 
-namespace qarax::qemu {
+namespace qarax::plugin {
 
 namespace {
 
@@ -101,23 +100,16 @@ Verdict decide(AcceleratorChoice choice, const KvmFacts& facts, const Trial* tri
   return {"tcg", why_not};
 }
 
-Accelerator::Accelerator(plugin::Host& host, Settings settings, std::string binary, const std::string& state_dir)
-    : host_(host),
-      settings_(std::move(settings)),
-      binary_(std::move(binary)),
-      cache_(state_dir.empty() ? "" : state_dir + "/kvm-trial") {
+Accelerator::Accelerator(Host& host, AcceleratorChoice choice, TrialPlan plan, const std::string& state_dir)
+    : host_(host), choice_(choice), plan_(std::move(plan)), cache_(state_dir.empty() ? "" : state_dir + "/kvm-trial") {
   begin();
 }
 
 void Accelerator::begin() {
   KvmFacts facts;
-  if (settings_.accelerator != AcceleratorChoice::tcg) facts = look_at_kvm();
-  if (settings_.accelerator == AcceleratorChoice::tcg || !facts.reason.empty())
-    return settle(decide(settings_.accelerator, facts, nullptr, ""));
-  if (binary_.empty()) return settle(decide(settings_.accelerator, facts, nullptr, "there is no QEMU to run one with"));
-  if (settings_.probe_kernel.empty())
-    return settle(
-        decide(settings_.accelerator, facts, nullptr, "the node has no kernel to try (boot.kernel in its config)"));
+  if (choice_ != AcceleratorChoice::tcg) facts = look_at_kvm();
+  if (choice_ == AcceleratorChoice::tcg || !facts.reason.empty()) return settle(decide(choice_, facts, nullptr, ""));
+  if (plan_.run.argv.empty()) return settle(decide(choice_, facts, nullptr, plan_.why_not));
   if (!cache_.empty()) {
     std::ifstream kept(cache_);
     std::string key;
@@ -139,44 +131,22 @@ Accelerator::~Accelerator() {
 std::string Accelerator::cache_key() const {
   std::string boot_id;
   std::ifstream("/proc/sys/kernel/random/boot_id") >> boot_id;
-  return "1 " + boot_id + " " + fingerprint(binary_) + " " + fingerprint(settings_.probe_kernel) + " " +
-         std::string(EnumNames<AcceleratorChoice>::kNames[static_cast<std::size_t>(settings_.accelerator)]) + " " +
-         std::to_string(settings_.probe_timeout_ms);
+  std::string key = "1 " + boot_id;
+  for (const std::string& file : plan_.files) key += " " + fingerprint(file);
+  return key + " " + std::string(EnumNames<AcceleratorChoice>::kNames[static_cast<std::size_t>(choice_)]) + " " +
+         std::to_string(plan_.limit_ms);
 }
 
 void Accelerator::probe(const KvmFacts& facts) {
-  RunArgs run;
-  run.argv = {binary_,
-              "-machine",
-              settings_.machine + ",accel=kvm",
-              "-cpu",
-              "host",
-              "-m",
-              "256",
-              "-nodefaults",
-              "-no-user-config",
-              "-no-reboot",
-              "-display",
-              "none",
-              "-vga",
-              "none",
-              "-serial",
-              "stdio",
-              "-kernel",
-              settings_.probe_kernel,
-              "-append",
-              "console=ttyS0 earlyprintk=ttyS0 panic=-1"};
-  if (!settings_.probe_initramfs.empty()) run.argv.insert(run.argv.end(), {"-initrd", settings_.probe_initramfs});
-  run.until = "Linux version";
   // Cancelled by the destructor: a node that ends doesn't wait for the trial.
   qarax_call raw{};
   raw.size = sizeof raw;
   raw.cancel_fd = cancel_fd_;
-  const plugin::Call call(&raw);
-  const auto result = host_.run(&call, run, settings_.probe_timeout_ms);
+  const Call call(&raw);
+  const auto result = host_.run(&call, plan_.run, plan_.limit_ms);
   if (!result && result.error().code == Code::cancelled) return settle({"tcg", "the trial under KVM was broken off"});
   Trial trial;
-  trial.limit_ms = settings_.probe_timeout_ms;
+  trial.limit_ms = plan_.limit_ms;
   if (result) {
     trial.ran = result->matched;
     trial.timed_out = result->timed_out;
@@ -184,7 +154,7 @@ void Accelerator::probe(const KvmFacts& facts) {
   } else {
     trial.last_words = last_line(result.error().message);
   }
-  Verdict verdict = decide(settings_.accelerator, facts, &trial, "");
+  Verdict verdict = decide(choice_, facts, &trial, "");
   if (!cache_.empty() && result) {
     const std::string temp = cache_ + ".tmp";
     {
@@ -193,7 +163,7 @@ void Accelerator::probe(const KvmFacts& facts) {
     }
     std::rename(temp.c_str(), cache_.c_str());
   }
-  host_.log(plugin::LogLevel::info,
+  host_.log(LogLevel::info,
             "accelerator decided accelerator=" + (verdict.accelerator.empty() ? "none" : verdict.accelerator) +
                 " evidence=\"" + verdict.evidence + "\"");
   settle(std::move(verdict));
@@ -213,7 +183,7 @@ Verdict Accelerator::now() const {
   return verdict_;
 }
 
-Result<Verdict> Accelerator::settled(const plugin::Call& call) {
+Result<Verdict> Accelerator::settled(const Call& call) {
   std::unique_lock lock(mutex_);
   while (verdict_.accelerator == "probing") {
     changed_.wait_for(lock, std::chrono::milliseconds(call.remaining_ms(50)));
@@ -224,4 +194,4 @@ Result<Verdict> Accelerator::settled(const plugin::Call& call) {
   return verdict_;
 }
 
-}  // namespace qarax::qemu
+}  // namespace qarax::plugin

@@ -7,11 +7,14 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <vector>
 
+#include "qarax/plugin/fields.hpp"
 #include "qarax/plugin/hypervisor.hpp"
-#include "settings.hpp"
 
-namespace qarax::qemu {
+namespace qarax::plugin {
+
+enum class AcceleratorChoice { automatic, kvm, tcg };
 
 struct Verdict {
   std::string accelerator;  // kvm, tcg, probing; empty: none usable
@@ -34,17 +37,25 @@ struct Trial {
 };
 Verdict decide(AcceleratorChoice choice, const KvmFacts& facts, const Trial* trial, const std::string& no_trial_reason);
 
+// How to run a guest that proves KVM.
+struct TrialPlan {
+  RunArgs run{};  // until its kernel's first line; no argv: there can be no trial, and `why_not` says why
+  std::string why_not{};
+  std::int64_t limit_ms = 5000;
+  std::vector<std::string> files{};  // VMM, kernel, …: the result holds for as long as they are the same
+};
+
 class Accelerator {
  public:
-  // `binary` empty: there is no QEMU, nothing is tried. The trial runs on a thread of its own; its result is kept in
-  // state_dir for as long as host, QEMU and kernel are the same.
-  Accelerator(plugin::Host& host, Settings settings, std::string binary, const std::string& state_dir);
+  // The trial runs on a thread of its own; its result is kept in state_dir for as long as the host's boot and the
+  // plan's files are the same.
+  Accelerator(Host& host, AcceleratorChoice choice, TrialPlan plan, const std::string& state_dir);
   ~Accelerator();  // ends a trial and joins
   Accelerator(const Accelerator&) = delete;
   Accelerator& operator=(const Accelerator&) = delete;
 
-  Verdict now() const;                                // "probing" while the trial runs
-  Result<Verdict> settled(const plugin::Call& call);  // waits for it within the call's limits
+  Verdict now() const;                        // "probing" while the trial runs
+  Result<Verdict> settled(const Call& call);  // waits for it within the call's limits
 
  private:
   void begin();
@@ -52,9 +63,9 @@ class Accelerator {
   void settle(Verdict verdict);
   std::string cache_key() const;
 
-  plugin::Host& host_;
-  const Settings settings_;
-  const std::string binary_;
+  Host& host_;
+  const AcceleratorChoice choice_;
+  const TrialPlan plan_;
   const std::string cache_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
@@ -63,4 +74,12 @@ class Accelerator {
   std::thread thread_;
 };
 
-}  // namespace qarax::qemu
+}  // namespace qarax::plugin
+
+namespace qarax {
+template <>
+struct EnumNames<plugin::AcceleratorChoice> {
+  static constexpr std::string_view kNames[] = {"auto", "kvm", "tcg"};
+  static constexpr plugin::AcceleratorChoice kUnknown = plugin::AcceleratorChoice::automatic;
+};
+}  // namespace qarax

@@ -1,4 +1,4 @@
-#include "listen.hpp"
+#include "unix_socket.hpp"
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -9,12 +9,14 @@
 #include <cstring>
 #include <system_error>
 
-namespace qarax::qemu {
+namespace qarax::plugin {
 
 namespace {
 
 Error failed(const std::string& what, int error) {
-  const Code code = error == ENOENT ? Code::not_found : error == ECONNREFUSED || error == EAGAIN ? Code::unavailable : Code::internal;
+  const Code code = error == ENOENT                            ? Code::not_found
+                    : error == ECONNREFUSED || error == EAGAIN ? Code::unavailable
+                                                               : Code::internal;
   return make_error(code, what + ": " + std::generic_category().message(error));
 }
 
@@ -70,4 +72,4 @@ Result<Socket> connect_unix(const std::string& folder, const std::string& name) 
   return socket;
 }
 
-}  // namespace qarax::qemu
+}  // namespace qarax::plugin

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace qarax::qemu {
+namespace qarax::plugin {
 namespace {
 
 const KvmFacts kOpens{"", "/dev/kvm opens, API 12"};
@@ -52,4 +52,4 @@ TEST(LookAtKvm, WhatIsNoKvmDeviceIsRefused) {
 }
 
 }  // namespace
-}  // namespace qarax::qemu
+}  // namespace qarax::plugin

@@ -1,0 +1,84 @@
+#include "api_client.hpp"
+
+#include "text.hpp"
+
+namespace qarax::cloud_hypervisor {
+
+namespace {
+
+// An error's body is text, in newer versions a JSON array of causes, outermost first.
+std::string words_of(const plugin::HttpReply& reply) {
+  std::string out;
+  const auto parsed = json::parse(reply.body);
+  if (const auto* causes = parsed ? parsed->as_array() : nullptr) {
+    for (const auto& cause : *causes)
+      if (cause.as_string() != nullptr) out.append(out.empty() ? "" : ": ").append(*cause.as_string());
+  } else {
+    out = json::repair_utf8(reply.body.substr(0, 512));
+  }
+  return out.empty() ? "status " + std::to_string(reply.status) : out;
+}
+
+Error refused(const std::string& what, const plugin::HttpReply& reply) {
+  return make_error(reply.status == 404 ? Code::not_found : Code::failed_precondition,
+                    "Cloud Hypervisor refused " + what + ": " + words_of(reply), "vmm-refused");
+}
+
+}  // namespace
+
+Status ApiClient::put(const plugin::Call& call, const std::string& what, const std::string& body) const {
+  QARAX_TRY(const plugin::HttpReply reply, http_.request(call, "PUT", "/api/v1/" + what, body, most_ms_));
+  if (reply.status / 100 == 2) return Ok{};
+  return refused(what, reply);
+}
+
+Result<json::Value> ApiClient::get(const plugin::Call& call, const std::string& what) const {
+  QARAX_TRY(const plugin::HttpReply reply, http_.request(call, "GET", "/api/v1/" + what, "", most_ms_));
+  if (reply.status / 100 != 2) return refused(what, reply);
+  auto parsed = json::parse(reply.body);
+  if (!parsed || parsed->as_object() == nullptr)
+    return make_error(Code::internal, "Cloud Hypervisor answered " + what + " with no JSON object");
+  return parsed;
+}
+
+Result<std::string> ApiClient::ping(const plugin::Call& call) const {
+  QARAX_TRY(const json::Value said, get(call, "vmm.ping"));
+  const auto* version = said.find("version");
+  if (version == nullptr || version->as_string() == nullptr)
+    return make_error(Code::internal, "Cloud Hypervisor's vmm.ping has no version");
+  return *version->as_string();
+}
+
+Result<std::string> ApiClient::state(const plugin::Call& call) const {
+  auto said = get(call, "vm.info");
+  if (!said) {
+    Error error = std::move(said).error();
+    // v44.0 answers 500 where newer ones answer 404.
+    if (error.message.find("VM is not created") != std::string::npos) error.code = Code::not_found;
+    return error;
+  }
+  const auto* state = said->find("state");
+  if (state == nullptr || state->as_string() == nullptr)
+    return make_error(Code::internal, "Cloud Hypervisor's vm.info has no state");
+  return *state->as_string();
+}
+
+Status ApiClient::resize(const plugin::Call& call, std::optional<std::int32_t> vcpus,
+                         std::optional<std::int64_t> memory) const {
+  json::Object body;
+  if (vcpus) body.emplace_back("desired_vcpus", json::Value(std::int64_t{*vcpus}));
+  if (memory) body.emplace_back("desired_ram", json::Value(*memory));
+  return put(call, "vm.resize", json::to_text(json::Value(std::move(body))));
+}
+
+Result<std::map<std::string, std::int64_t>> ApiClient::counters(const plugin::Call& call) const {
+  QARAX_TRY(const json::Value said, get(call, "vm.counters"));
+  std::map<std::string, std::int64_t> out;
+  for (const auto& [device, values] : *said.as_object())
+    if (const auto* object = values.as_object())
+      for (const auto& [name, value] : *object)
+        if (value.as_int() != nullptr) out[device + "." + name] = *value.as_int();
+  return out;
+}
+
+}  // namespace qarax::cloud_hypervisor

@@ -1,0 +1,120 @@
+// The client against fake_vmm, a process; against the real VMM with CLOUD_HYPERVISOR=/path (what needs no KVM of it).
+#include "api_client.hpp"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "unix_socket.hpp"
+
+namespace qarax::cloud_hypervisor {
+namespace {
+
+class ApiClientTest : public testing::TestWithParam<bool> {
+ protected:
+  void SetUp() override {
+    const char* real = std::getenv("CLOUD_HYPERVISOR");
+    if (GetParam() && real == nullptr) GTEST_SKIP() << "CLOUD_HYPERVISOR names no cloud-hypervisor program";
+    char name[] = "/tmp/qarax-ch-XXXXXX";
+    ASSERT_NE(mkdtemp(name), nullptr);
+    dir_ = name;
+    std::ofstream(dir_ + "/kernel") << "not a kernel";
+    auto listening = plugin::listen_unix(dir_, kApiSocket);
+    ASSERT_TRUE(listening);
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      const int fd = ::dup2(listening->get(), 10);
+      ::fcntl(fd, F_SETFD, 0);
+      const char* program = GetParam() ? real : FAKE_VMM;
+      ::execl(program, program, "--api-socket", "fd=10", "--seccomp", "log", static_cast<char*>(nullptr));
+      ::_exit(127);
+    }
+  }
+  void TearDown() override {
+    if (pid_ > 0) {
+      ::kill(pid_, SIGKILL);
+      ::waitpid(pid_, nullptr, 0);
+    }
+    if (!dir_.empty()) std::filesystem::remove_all(dir_);
+  }
+  ApiClient client(int most_ms = 5000) const { return {dir_, most_ms}; }
+  plugin::Call& call() { return call_; }
+  std::string config(const std::string& fault = "") const {
+    return R"({"cpus":{"boot_vcpus":1,"max_vcpus":1},"memory":{"size":134217728},"payload":{"kernel":")" + dir_ +
+           R"(/kernel","cmdline":"x"},"serial":{"mode":"Socket","socket":")" + dir_ + R"(/serial.sock"},)" +
+           R"("console":{"mode":"Off"},"platform":{"oem_strings":[)" + (fault.empty() ? "" : "\"" + fault + "\"") +
+           "]}}";
+  }
+
+ private:
+  std::string dir_;
+  pid_t pid_ = -1;
+  static qarax_call raw() {
+    qarax_call out{};
+    out.size = sizeof out;
+    out.cancel_fd = -1;
+    return out;
+  }
+  qarax_call raw_ = raw();
+  plugin::Call call_{&raw_};
+};
+
+TEST_P(ApiClientTest, WhatNeedsNoGuestIsAnsweredAlike) {
+  const auto version = client().ping(call());
+  ASSERT_TRUE(version) << version.error().message;
+  EXPECT_FALSE(version->empty());
+  const auto none = client().state(call());
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().code, Code::not_found) << none.error().message;
+  EXPECT_EQ(none.error().reason, "vmm-refused");
+  for (const auto& refused : {client().boot(call()), client().pause(call()), client().resume(call()),
+                              client().power_button(call()), client().reboot(call())}) {
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().reason, "vmm-refused") << refused.error().message;
+  }
+  ASSERT_TRUE(client().create(call(), config()));
+  EXPECT_EQ(*client().state(call()), "Created");
+  const auto twice = client().create(call(), config());
+  ASSERT_FALSE(twice);
+  EXPECT_NE(twice.error().message.find("already created"), std::string::npos) << twice.error().message;
+  const auto nonsense = client().create(call(), "{");
+  ASSERT_FALSE(nonsense);
+  EXPECT_EQ(nonsense.error().reason, "vmm-refused");
+}
+
+INSTANTIATE_TEST_SUITE_P(Fake, ApiClientTest, testing::Values(false));
+INSTANTIATE_TEST_SUITE_P(Real, ApiClientTest, testing::Values(true));
+
+using FakeFaults = ApiClientTest;
+
+TEST_P(FakeFaults, AVmmThatDiesHangsOrTalksGarbageIsAnError) {
+  ASSERT_TRUE(client().create(call(), config("fake:info=garbage")));
+  const auto garbage = client().state(call());
+  ASSERT_FALSE(garbage);
+  EXPECT_EQ(garbage.error().code, Code::internal);
+}
+
+TEST_P(FakeFaults, AHungBootEndsAtTheLimit) {
+  ASSERT_TRUE(client().create(call(), config("fake:boot=hangs")));
+  const auto hung = client(50).boot(call());
+  ASSERT_FALSE(hung);
+  EXPECT_EQ(hung.error().code, Code::deadline_exceeded);
+}
+
+TEST_P(FakeFaults, ABootThatKillsTheVmmIsAHangUp) {
+  ASSERT_TRUE(client().create(call(), config("fake:boot=dies")));
+  const auto died = client().boot(call());
+  ASSERT_FALSE(died);
+  EXPECT_EQ(died.error().code, Code::unavailable);
+}
+
+INSTANTIATE_TEST_SUITE_P(Fake, FakeFaults, testing::Values(false));
+
+}  // namespace
+}  // namespace qarax::cloud_hypervisor

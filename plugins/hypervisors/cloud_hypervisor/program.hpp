@@ -1,0 +1,31 @@
+// The cloud-hypervisor program on this host: where, and which version. Asked, never assumed.
+#pragma once
+
+#include <string>
+
+#include "qarax/plugin/hypervisor.hpp"
+#include "settings.hpp"
+
+namespace qarax::cloud_hypervisor {
+
+struct Version {
+  int major = 0;
+  int minor = 0;
+  auto operator<=>(const Version&) const = default;
+};
+
+struct Program {
+  std::string path{};     // empty: there is none that can be used
+  std::string why_not{};  // why, and what to do
+  std::string text{};     // as it says it: v53.0
+  Version version{};
+};
+
+constexpr Version kOldest{44, 0};  // what this plugin was written and run against: 44.0 to 53.0
+
+// "cloud-hypervisor v53.0.0-dirty" → 53.0; nothing where there is no version in it.
+std::optional<Version> version_in(const std::string& output);
+
+Program find_program(plugin::Host& host, const Settings& settings);
+
+}  // namespace qarax::cloud_hypervisor

@@ -1,0 +1,195 @@
+#include "vm_config.hpp"
+
+#include <algorithm>
+
+#include "qarax/plugin/json.hpp"
+
+namespace qarax::cloud_hypervisor {
+
+namespace {
+
+using json::Object;
+using json::Value;
+
+enum class Kind { boolean, integer, text, texts, affinity };
+
+// section, member, what it is. Members of the spec itself aren't here: they have one place.
+struct Option {
+  std::string_view section;
+  std::string_view member;
+  Kind kind;
+};
+constexpr Option kOptions[] = {
+    {"cpus", "max_phys_bits", Kind::integer}, {"cpus", "nested", Kind::boolean},
+    {"cpus", "affinity", Kind::affinity},     {"memory", "hotplug_method", Kind::text},
+    {"platform", "oem_strings", Kind::texts}, {"platform", "serial_number", Kind::text},
+    {"", "watchdog", Kind::boolean},          {"", "pvpanic", Kind::boolean},
+};
+
+const Option* option_of(std::string_view section, std::string_view member) {
+  for (const Option& option : kOptions)
+    if (option.section == section && option.member == member) return &option;
+  return nullptr;
+}
+
+bool is_section(std::string_view name) {
+  return std::any_of(std::begin(kOptions), std::end(kOptions),
+                     [&](const Option& option) { return !option.section.empty() && option.section == name; });
+}
+
+bool all_of(const Value& value, bool (*good)(const Value&)) {
+  const auto* array = value.as_array();
+  return array != nullptr && std::all_of(array->begin(), array->end(), good);
+}
+
+bool fits(const Value& value, Kind kind) {
+  const auto is_integer = [](const Value& one) { return one.as_int() != nullptr && *one.as_int() >= 0; };
+  switch (kind) {
+    case Kind::boolean:
+      return value.as_bool() != nullptr;
+    case Kind::integer:
+      return is_integer(value);
+    case Kind::text:
+      return value.as_string() != nullptr;
+    case Kind::texts:
+      return all_of(value, [](const Value& one) { return one.as_string() != nullptr; });
+    case Kind::affinity:
+      return all_of(value, [](const Value& one) {
+        const auto* vcpu = one.find("vcpu");
+        const auto* cpus = one.find("host_cpus");
+        return vcpu != nullptr && vcpu->as_int() != nullptr && cpus != nullptr &&
+               all_of(*cpus, [](const Value& cpu) { return cpu.as_int() != nullptr && *cpu.as_int() >= 0; });
+      });
+  }
+  return false;
+}
+
+std::string_view words(Kind kind) {
+  constexpr std::string_view kWords[] = {"expected true or false", "expected an integer, 0 or more",
+                                         "expected a string", "expected an array of strings",
+                                         "expected an array of {\"vcpu\": n, \"host_cpus\": [n, …]}"};
+  return kWords[static_cast<std::size_t>(kind)];
+}
+
+std::string allowed() {
+  std::string out;
+  for (const Option& option : kOptions)
+    out.append(out.empty() ? "" : ", ")
+        .append(option.section)
+        .append(option.section.empty() ? "" : ".")
+        .append(option.member);
+  return out;
+}
+
+void check_option(std::vector<ErrorDetail>& out, std::string_view section, const json::Member& member,
+                  const std::string& pointer) {
+  const Option* option = option_of(section, member.first);
+  if (option == nullptr)
+    out.push_back({pointer, "is no option of cloud_hv VMs; there are " + allowed()});
+  else if (!fits(member.second, option->kind))
+    out.push_back({pointer, std::string(words(option->kind))});
+}
+
+void check_config(std::vector<ErrorDetail>& out, const VmSpec& spec) {
+  const auto config = json::parse(spec.config.text);
+  if (!config || config->is_null()) return;
+  const auto* object = config->as_object();
+  if (object == nullptr) {
+    out.push_back({"/config", "expected an object"});
+    return;
+  }
+  for (const auto& member : *object) {
+    const std::string pointer = json::pointer_to("/config", member.first);
+    const auto* section = is_section(member.first) ? member.second.as_object() : nullptr;
+    if (section == nullptr) {
+      check_option(out, "", member, pointer);
+      continue;
+    }
+    for (const auto& inner : *section) check_option(out, member.first, inner, json::pointer_to(pointer, inner.first));
+  }
+}
+
+// What the VM's own options add to a section.
+void add_options(Object& to, const json::Value& config, std::string_view section) {
+  const Value* from = section.empty() ? &config : config.find(section);
+  if (from == nullptr || from->as_object() == nullptr) return;
+  for (const auto& [key, value] : *from->as_object())
+    if (option_of(section, key) != nullptr) to.emplace_back(key, value);
+}
+
+}  // namespace
+
+const std::string_view kVmOptionsSchema =
+    R"({"type":"object","additionalProperties":false,"properties":{)"
+    R"("cpus":{"type":"object","additionalProperties":false,"properties":{)"
+    R"("max_phys_bits":{"type":"integer"},"nested":{"type":"boolean"},)"
+    R"("affinity":{"type":"array","items":{"type":"object","properties":{"vcpu":{"type":"integer"},)"
+    R"("host_cpus":{"type":"array","items":{"type":"integer"}}}}}}},)"
+    R"("memory":{"type":"object","additionalProperties":false,"properties":{)"
+    R"("hotplug_method":{"type":"string","enum":["Acpi","VirtioMem"]}}},)"
+    R"("platform":{"type":"object","additionalProperties":false,"properties":{)"
+    R"("oem_strings":{"type":"array","items":{"type":"string"}},"serial_number":{"type":"string"}}},)"
+    R"("watchdog":{"type":"boolean"},"pvpanic":{"type":"boolean"}}})";
+
+std::vector<ErrorDetail> unsupported(const VmSpec& spec) {
+  std::vector<ErrorDetail> out;
+  if (spec.max_vcpus > kMaxVcpus)
+    out.push_back({"/max_vcpus", std::to_string(spec.max_vcpus) + " vCPUs; Cloud Hypervisor takes up to " +
+                                     std::to_string(kMaxVcpus)});
+  constexpr std::int64_t kHotplugStep = 128LL << 20;
+  if (spec.memory_hotplug_size && *spec.memory_hotplug_size % kHotplugStep != 0)
+    out.push_back({"/memory_hotplug_size", "must be a multiple of 128 MiB"});
+  check_config(out, spec);
+  return out;
+}
+
+std::string build_vm_config(const StartArgs& args, const Settings& settings, const Version& version,
+                            const std::string& serial_socket) {
+  const VmSpec& spec = args.spec;
+  const auto parsed = json::parse(spec.config.text);
+  const Value options = parsed ? *parsed : Value();
+
+  Object cpus{{"boot_vcpus", Value(std::int64_t{spec.boot_vcpus})}, {"max_vcpus", Value(std::int64_t{spec.max_vcpus})}};
+  if (spec.cpu_topology)
+    cpus.emplace_back("topology",
+                      Value(Object{{"threads_per_core", Value(std::int64_t{spec.cpu_topology->threads_per_core})},
+                                   {"cores_per_die", Value(std::int64_t{spec.cpu_topology->cores_per_die})},
+                                   {"dies_per_package", Value(std::int64_t{spec.cpu_topology->dies_per_package})},
+                                   {"packages", Value(std::int64_t{spec.cpu_topology->packages})}}));
+  cpus.emplace_back("kvm_hyperv", Value(spec.kvm_hyperv));
+  add_options(cpus, options, "cpus");
+
+  Object memory{{"size", Value(spec.memory_size)},         {"mergeable", Value(spec.memory_mergeable)},
+                {"shared", Value(spec.memory_shared)},     {"hugepages", Value(spec.memory_hugepages)},
+                {"prefault", Value(spec.memory_prefault)}, {"thp", Value(spec.memory_thp)}};
+  if (spec.memory_hugepage_size) memory.emplace_back("hugepage_size", Value(*spec.memory_hugepage_size));
+  if (spec.memory_hotplug_size) memory.emplace_back("hotplug_size", Value(*spec.memory_hotplug_size));
+  add_options(memory, options, "memory");
+
+  Object payload{{"kernel", Value(args.boot.kernel_pvh.empty() ? args.boot.kernel : args.boot.kernel_pvh)},
+                 {"cmdline", Value(args.boot.cmdline)}};
+  if (!args.boot.initramfs.empty()) payload.emplace_back("initramfs", Value(args.boot.initramfs));
+
+  // The older name went out of use with v53; both are refused where they aren't known.
+  Object platform{{version >= Version{53, 0} ? "system_uuid" : "uuid", Value(args.vm)}};
+  add_options(platform, options, "platform");
+
+  Object root{{"cpus", Value(std::move(cpus))},
+              {"memory", Value(std::move(memory))},
+              {"payload", Value(std::move(payload))},
+              {"platform", Value(std::move(platform))},
+              {"rng", Value(Object{{"src", Value("/dev/urandom")}})},
+              {"serial", Value(Object{{"mode", Value("Socket")}, {"socket", Value(serial_socket)}})},
+              {"console", Value(Object{{"mode", Value("Off")}})}};
+  if (settings.landlock) root.emplace_back("landlock_enable", Value(true));
+  add_options(root, options, "");
+  return json::to_text(Value(std::move(root)));
+}
+
+std::vector<std::string> build_argv(const std::string& binary, const Settings& settings, int api_fd) {
+  constexpr std::string_view kModes[] = {"true", "false", "log"};
+  return {binary, "--api-socket", "fd=" + std::to_string(api_fd), "--seccomp",
+          std::string(kModes[static_cast<std::size_t>(settings.seccomp)])};
+}
+
+}  // namespace qarax::cloud_hypervisor

@@ -1,0 +1,28 @@
+// VmSpec → Cloud Hypervisor's VmConfig and command line. Pure: golden files in testdata/ hold it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "program.hpp"
+#include "qarax/plugin/call_args.hpp"
+#include "settings.hpp"
+
+namespace qarax::cloud_hypervisor {
+
+constexpr std::int32_t kMaxVcpus = 254;
+
+// What a VM's `config` may add: members of Cloud Hypervisor's own VmConfig, as its API names them, that name no file,
+// socket or device of the host.
+extern const std::string_view kVmOptionsSchema;
+
+// Problems of the spec and of its `config`, each with its pointer; empty: all fine.
+std::vector<ErrorDetail> unsupported(const VmSpec& spec);
+
+// The document of vm.create. `spec` has passed unsupported().
+std::string build_vm_config(const StartArgs& args, const Settings& settings, const Version& version,
+                            const std::string& serial_socket);
+
+std::vector<std::string> build_argv(const std::string& binary, const Settings& settings, int api_fd);
+
+}  // namespace qarax::cloud_hypervisor

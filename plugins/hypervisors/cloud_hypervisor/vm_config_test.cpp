@@ -1,0 +1,107 @@
+#include "vm_config.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+namespace qarax::cloud_hypervisor {
+namespace {
+
+// QARAX_REGENERATE=1 writes the golden files instead of comparing; look at the diff before you commit it.
+void golden(const std::string& name, const std::string& json) {
+  const std::string path = std::string(CLOUD_HV_TESTDATA) + "/" + name + ".json";
+  // One member a line, so that a diff shows what changed.
+  std::string text;
+  for (const char c : json) {
+    text.push_back(c);
+    if (c == ',' || c == '{') text.push_back('\n');
+  }
+  text.push_back('\n');
+  if (std::getenv("QARAX_REGENERATE") != nullptr) {
+    std::ofstream(path) << text;
+    return;
+  }
+  std::ifstream file(path);
+  ASSERT_TRUE(file) << path << " is missing; make it with QARAX_REGENERATE=1";
+  std::stringstream expected;
+  expected << file.rdbuf();
+  EXPECT_EQ(text, expected.str()) << path;
+}
+
+StartArgs start_args() {
+  StartArgs args;
+  args.vm = "123e4567-e89b-42d3-a456-426614174000";
+  args.spec.memory_size = 128 << 20;
+  args.boot = {"/images/bz", "/images/bz.pvh", "/images/initramfs", "console=ttyS0 reboot=k panic=1"};
+  return args;
+}
+
+TEST(VmConfig, Defaults) { golden("defaults", build_vm_config(start_args(), {}, {53, 0}, "/run/serial.sock")); }
+
+TEST(VmConfig, TheOlderVersionHasTheOlderName) {
+  auto args = start_args();
+  args.boot.kernel_pvh.clear();
+  args.boot.initramfs.clear();
+  golden("v44_bzimage", build_vm_config(args, {}, {44, 0}, "/run/serial.sock"));
+}
+
+TEST(VmConfig, EveryFieldOfTheSpecArrives) {
+  auto args = start_args();
+  VmSpec& spec = args.spec;
+  spec.boot_vcpus = 2;
+  spec.max_vcpus = 8;
+  spec.cpu_topology = CpuTopology{2, 2, 1, 2};
+  spec.kvm_hyperv = spec.memory_mergeable = spec.memory_shared = spec.memory_hugepages = true;
+  spec.memory_prefault = spec.memory_thp = true;
+  spec.memory_hugepage_size = 2 << 20;
+  spec.memory_hotplug_size = 1LL << 30;
+  spec.config.text = R"({"cpus":{"max_phys_bits":40,"nested":false,"affinity":[{"vcpu":0,"host_cpus":[1]}]},)"
+                     R"("memory":{"hotplug_method":"VirtioMem"},"platform":{"oem_strings":["a"]},"watchdog":true})";
+  EXPECT_TRUE(unsupported(spec).empty());
+  Settings settings;
+  settings.landlock = true;
+  golden("everything", build_vm_config(args, settings, {53, 0}, "/run/serial.sock"));
+}
+
+TEST(VmConfig, WhatIsNotAllowedIsRefusedWithItsPointer) {
+  const auto pointer = [](const std::string& config) {
+    VmSpec spec;
+    spec.config.text = config;
+    const auto problems = unsupported(spec);
+    return problems.empty() ? std::string() : problems.front().pointer;
+  };
+  EXPECT_EQ(pointer(R"({"disks":[{"path":"/etc/shadow"}]})"), "/config/disks");
+  EXPECT_EQ(pointer(R"({"serial":{"mode":"File"}})"), "/config/serial");
+  EXPECT_EQ(pointer(R"({"cpus":{"boot_vcpus":9}})"), "/config/cpus/boot_vcpus");
+  EXPECT_EQ(pointer(R"({"cpus":{"nested":1}})"), "/config/cpus/nested");
+  EXPECT_EQ(pointer(R"({"payload":{"kernel":"/x"}})"), "/config/payload");
+  EXPECT_EQ(pointer(R"([])"), "/config");
+  EXPECT_EQ(pointer("null"), "");
+}
+
+TEST(VmConfig, LimitsAreTold) {
+  VmSpec spec;
+  spec.max_vcpus = 255;
+  EXPECT_EQ(unsupported(spec).front().pointer, "/max_vcpus");
+  spec.max_vcpus = 1;
+  spec.memory_hotplug_size = 1 << 20;
+  EXPECT_EQ(unsupported(spec).front().pointer, "/memory_hotplug_size");
+}
+
+TEST(Argv, SeccompIsASetting) {
+  Settings settings;
+  settings.seccomp = Seccomp::log;
+  const std::vector<std::string> expected{"/bin/ch", "--api-socket", "fd=10", "--seccomp", "log"};
+  EXPECT_EQ(build_argv("/bin/ch", settings, 10), expected);
+}
+
+TEST(Version, IsReadFromWhatTheProgramSays) {
+  EXPECT_EQ(version_in("cloud-hypervisor v53.0\n"), (Version{53, 0}));
+  EXPECT_EQ(version_in("cloud-hypervisor v44.1-dirty"), (Version{44, 1}));
+  EXPECT_EQ(version_in("bash: no such file"), std::nullopt);
+}
+
+}  // namespace
+}  // namespace qarax::cloud_hypervisor

@@ -1,0 +1,22 @@
+#include "call_queue.hpp"
+
+#include <memory>
+
+namespace qarax::server {
+
+CallQueue::CallQueue()
+    : thread_([this] {
+        void* tag = nullptr;
+        bool ok = false;
+        while (queue_.Next(&tag, &ok)) {
+          const std::unique_ptr<Tag> call(static_cast<Tag*>(tag));
+          call->finished();
+        }
+      }) {}
+
+CallQueue::~CallQueue() {
+  queue_.Shutdown();
+  thread_.join();
+}
+
+}  // namespace qarax::server
