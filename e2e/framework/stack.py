@@ -83,7 +83,7 @@ class Node(Program):
         super().__init__("qarax-node", folder, env)
         self.port = free_port()
         self.data = folder / "data"
-        config = {
+        self.config = {
             "listen": {"address": "127.0.0.1", "port": self.port},
             "data_dir": str(self.data),
             "boot": boot,
@@ -91,18 +91,29 @@ class Node(Program):
             "log": {"level": "debug"},
             **settings,
         }
-        self.config_path.write_text(yaml.safe_dump(config))
+        self.write_config()
+
+    def write_config(self) -> None:
+        self.config_path.write_text(yaml.safe_dump(self.config))
 
     def vm_dir(self, vm_id: str) -> pathlib.Path:
         return self.data / "vms" / vm_id
 
     def vmm_pids(self) -> dict:
-        """VM id → pid of its VMM, by QEMU's own -uuid argument; nothing of the agent's is asked."""
+        """VM id → pid of its VMM, by QEMU's own -uuid argument, or for other VMMs by the supervisor above it; nothing of
+        the agent's is asked."""
         found = {}
         for entry in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
             try:
                 argv = entry.read_bytes().split(b"\0")
-            except OSError:
+                if argv[0].endswith((b"/cloud-hypervisor", b"/fake_vmm")):
+                    parent = (entry.parent / "stat").read_text().rsplit(")", 1)[1].split()[1]
+                    above = pathlib.Path(f"/proc/{parent}/cmdline").read_bytes().split(b"\0")
+                    run_dir = pathlib.Path(above[above.index(b"--dir") + 1].decode())
+                    if run_dir.is_relative_to(self.data):
+                        found[run_dir.parents[1].name] = int(entry.parent.name)
+                    continue
+            except (OSError, ValueError):
                 continue
             if b"qemu-system" not in argv[0] or b"-uuid" not in argv:
                 continue

@@ -78,6 +78,7 @@ Result<NodeConfig> read_node_config(const std::string& path) {
   reader.text("boot.initramfs", config.boot_initramfs);
   reader.text("boot.cmdline", config.boot_cmdline);
   reader.text("default_hypervisor", config.default_hypervisor);
+  reader.text("fallback.cloud_hv", config.fallback_cloud_hv);
   reader.integer("cold_boots", config.cold_boots, 0, 10000);
   reader.duration_ms("shutdown.grace", config.shutdown_grace_ms);
   reader.choice("log.level", config.log_level, {"debug", "info", "warn", "error"});

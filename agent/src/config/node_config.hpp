@@ -35,6 +35,8 @@ struct NodeConfig {
   std::vector<PluginEntry> plugins;
   std::string default_hypervisor;  // empty: cloud_hv where healthy, else the first loaded
 
+  std::string fallback_cloud_hv;  // what runs a VM that asks for cloud_hv where that can't run; empty: it is refused
+
   std::int64_t cold_boots = 0;  // VMs that boot at the same time; 0: as many as the host has CPUs
   std::int64_t shutdown_grace_ms = 5000;
   std::string log_level = "info";

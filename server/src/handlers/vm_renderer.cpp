@@ -46,6 +46,10 @@ api::Vm VmRenderer::document(const VmRecord& vm, const std::string& default_hype
   out.observed_at = unless_empty(vm.observed.observed_at);
   out.created_at = vm.created_at;
   out.updated_at = vm.updated_at;
+  if (!vm.observed.fallback_reason.empty()) {
+    out.effective_hypervisor = vm.observed.hypervisor;
+    out.fallback_reason = vm.observed.fallback_reason;
+  }
   if (!known_.empty() && std::find(known_.begin(), known_.end(), out.hypervisor) == known_.end()) {
     out.effective_hypervisor = std::exchange(out.hypervisor, known_.front());
     out.fallback_reason = "the server's compat.hypervisor_names leaves " + *out.effective_hypervisor +

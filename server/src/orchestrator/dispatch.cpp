@@ -35,7 +35,7 @@ node::v1::CommandRequest Orchestrator::request_of(const JobRecord& job, const Vm
       request.set_action(node::v1::ACTION_START);
       core::StartCommand command;
       command.name = vm.name;
-      command.hypervisor = vm.hypervisor;
+      command.hypervisor = vm.observed.hypervisor.empty() ? vm.hypervisor : vm.observed.hypervisor;
       command.spec = vm.spec;
       command.resolved = vm.resolved;
       command.boot_source_id = vm.boot_source_id;

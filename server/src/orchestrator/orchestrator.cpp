@@ -110,7 +110,10 @@ Result<BegunJob> Orchestrator::begin(const std::string& vm_id, core::Action acti
       }
       if (vm->host_id && vm->incarnation > 0 && !candidates.empty() && !candidates.front().reachable)
         return unreachable(*vm);
-      QARAX_TRY(job.placement, place({vm->name, vm->hypervisor, vm->spec}, candidates));
+      // What it was frozen for at its first start runs it ever after.
+      const std::string& hypervisor =
+          vm->resolved && !vm->observed.hypervisor.empty() ? vm->observed.hypervisor : vm->hypervisor;
+      QARAX_TRY(job.placement, place({vm->name, hypervisor, vm->spec}, candidates));
     } else if (action != core::Action::start) {
       const auto link = vm->host_id ? nodes_.link(*vm->host_id) : nullptr;
       if (!link || !link->is_up()) return unreachable(*vm);

@@ -26,16 +26,31 @@ std::string loaded_names(const core::NodeInfo& node) {
   return out.empty() ? "none" : out;
 }
 
+// Why a hypervisor can't run a VM there; empty: it can.
+std::string unusable(const core::NodeInfo& node, const std::string& name) {
+  const core::PluginInfo* plugin = find_plugin(node, name);
+  if (plugin == nullptr) return "it has no hypervisor " + name + "; it has: " + loaded_names(node);
+  if (plugin->state != "loaded") return "hypervisor " + name + " was refused: " + plugin->reason;
+  if (plugin->description && !plugin->description->healthy)
+    return "hypervisor " + name + " can't be used: " + plugin->description->health_reason;
+  return {};
+}
+
 // What no waiting would change: hypervisor and size. Sets `placement` where the host passes.
 std::optional<Refusal> judge_host(const PlacementRequest& request, const HostRecord& host, Placement& placement) {
   const core::NodeInfo& node = *host.info;
-  const std::string name = request.hypervisor.empty() ? node.default_hypervisor : request.hypervisor;
+  std::string name = request.hypervisor.empty() ? node.default_hypervisor : request.hypervisor;
   if (name.empty()) return Refusal{true, "it has no hypervisor loaded"};
+  if (std::string why = unusable(node, name); !why.empty()) {
+    // Only where the node's operator said so, and the VM says it for as long as it lives.
+    const auto other = node.fallback.find(name);
+    if (other == node.fallback.end()) return Refusal{true, why};
+    if (std::string why_other = unusable(node, other->second); !why_other.empty())
+      return Refusal{true, why + "; nor its fallback: " + why_other};
+    placement.fallback_reason = "the node's config says fallback." + name + ": " + other->second + ", because " + why;
+    name = other->second;
+  }
   const core::PluginInfo* plugin = find_plugin(node, name);
-  if (plugin == nullptr) return Refusal{true, "it has no hypervisor " + name + "; it has: " + loaded_names(node)};
-  if (plugin->state != "loaded") return Refusal{true, "hypervisor " + name + " was refused: " + plugin->reason};
-  if (plugin->description && !plugin->description->healthy)
-    return Refusal{true, "hypervisor " + name + " can't be used: " + plugin->description->health_reason};
   const PluginLimits limits = plugin->description ? plugin->description->limits : PluginLimits{};
   if (limits.max_vcpus > 0 && request.spec.max_vcpus > limits.max_vcpus)
     return Refusal{false, name + " takes at most " + std::to_string(limits.max_vcpus) + " vCPUs, the VM asks for " +

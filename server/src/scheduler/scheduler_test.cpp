@@ -95,5 +95,24 @@ TEST(CouldFit, OnlyWhatNoWaitingWouldChangeIsRefused) {
   EXPECT_TRUE(could_fit(ask(kGiB), {}));
 }
 
+TEST(Place, AFallbackIsTakenOnlyWhereTheNodeSaysSoAndIsTold) {
+  auto h = host("a", 8 * kGiB);
+  core::PluginInfo ill = h.info->plugins[0];
+  ill.name = "cloud_hv";
+  ill.description->healthy = false;
+  ill.description->health_reason = "there is no KVM";
+  h.info->plugins.push_back(ill);
+  const auto refused = place(ask(kGiB, "cloud_hv"), {candidate(h)});
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("there is no KVM"), std::string::npos);
+  h.info->fallback["cloud_hv"] = "qemu";
+  const auto placed = place(ask(kGiB, "cloud_hv"), {candidate(h)});
+  ASSERT_TRUE(placed) << placed.error().message;
+  EXPECT_EQ(placed->hypervisor, "qemu");
+  EXPECT_NE(placed->fallback_reason.find("there is no KVM"), std::string::npos);
+  h.info->plugins[0].state = "refused";
+  EXPECT_FALSE(place(ask(kGiB, "cloud_hv"), {candidate(h)}));
+}
+
 }  // namespace
 }  // namespace qarax::server

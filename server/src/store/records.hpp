@@ -27,6 +27,8 @@ struct Observed {
   std::string session{};
   std::int64_t seq = 0;
   std::int64_t incarnation = 0;
+  std::string hypervisor{};       // what runs it, from its first start on
+  std::string fallback_reason{};  // why that isn't what was asked for
 };
 
 struct VmRecord {
@@ -122,7 +124,8 @@ struct Fields<server::Observed> {
   static constexpr std::string_view kName = "Observed";
   static constexpr auto kTable =
       std::make_tuple(field<&T::status>("status").required(), field<&T::observed_at>("observed_at"),
-                      field<&T::session>("session"), field<&T::seq>("seq"), field<&T::incarnation>("incarnation"));
+                      field<&T::session>("session"), field<&T::seq>("seq"), field<&T::incarnation>("incarnation"),
+                      field<&T::hypervisor>("hypervisor"), field<&T::fallback_reason>("fallback_reason"));
 };
 QARAX_FIELDS_COMPLETE(server::Observed);
 }  // namespace qarax

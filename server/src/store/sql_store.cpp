@@ -184,7 +184,9 @@ Status SqlStore::plan_job(Session& session, const BeginJob& asked, Begin& plan) 
   if (asked.placement) {
     ++vm.incarnation;
     vm.host_id = asked.placement->host_id;
-    vm.hypervisor = asked.placement->hypervisor;
+    if (vm.hypervisor.empty()) vm.hypervisor = asked.placement->hypervisor;
+    vm.observed.hypervisor = asked.placement->hypervisor;
+    if (!asked.placement->fallback_reason.empty()) vm.observed.fallback_reason = asked.placement->fallback_reason;
     plan.reservation = Reservation{vm.id, *vm.host_id, vm.incarnation, asked.placement->memory};
     std::int64_t taken = 0;
     for (const auto& [id, other] : reservations_)

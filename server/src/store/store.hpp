@@ -37,9 +37,10 @@ struct Activation {
 // Where a start goes, decided by the scheduler; `capacity` is rechecked in the transaction.
 struct Placement {
   std::string host_id;
-  std::string hypervisor;
-  std::int64_t memory = 0;    // bytes to reserve
-  std::int64_t capacity = 0;  // bytes that the host has for VMs
+  std::string hypervisor;         // what shall run it
+  std::int64_t memory = 0;        // bytes to reserve
+  std::int64_t capacity = 0;      // bytes that the host has for VMs
+  std::string fallback_reason{};  // why `hypervisor` isn't what was asked for; empty: it is
 };
 
 struct BeginJob {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -70,6 +71,7 @@ struct NodeInfo {
   std::int64_t memory = 0;
   std::string unix_socket{};  // the node's gRPC socket, for a server on the same machine
   std::string default_hypervisor{};
+  std::map<std::string, std::string> fallback{};  // hypervisor asked for → what runs the VM where that can't
   std::vector<PluginInfo> plugins{};
 };
 
@@ -128,12 +130,13 @@ template <>
 struct Fields<core::NodeInfo> {
   using T = core::NodeInfo;
   static constexpr std::string_view kName = "NodeInfo";
-  static constexpr auto kTable = std::make_tuple(
-      field<&T::node_id>("node_id").required(), field<&T::machine_id>("machine_id"), field<&T::boot_id>("boot_id"),
-      field<&T::session>("session"), field<&T::version>("version"), field<&T::hostname>("hostname"),
-      field<&T::kernel>("kernel"), field<&T::cpu_model>("cpu_model"), field<&T::architecture>("architecture"),
-      field<&T::cpus>("cpus"), field<&T::memory>("memory"), field<&T::unix_socket>("unix_socket"),
-      field<&T::default_hypervisor>("default_hypervisor"), field<&T::plugins>("plugins"));
+  static constexpr auto kTable =
+      std::make_tuple(field<&T::node_id>("node_id").required(), field<&T::machine_id>("machine_id"),
+                      field<&T::boot_id>("boot_id"), field<&T::session>("session"), field<&T::version>("version"),
+                      field<&T::hostname>("hostname"), field<&T::kernel>("kernel"), field<&T::cpu_model>("cpu_model"),
+                      field<&T::architecture>("architecture"), field<&T::cpus>("cpus"), field<&T::memory>("memory"),
+                      field<&T::unix_socket>("unix_socket"), field<&T::default_hypervisor>("default_hypervisor"),
+                      field<&T::fallback>("fallback"), field<&T::plugins>("plugins"));
 };
 QARAX_FIELDS_COMPLETE(core::NodeInfo);
 
