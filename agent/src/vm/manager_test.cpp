@@ -226,6 +226,7 @@ TEST_F(ManagerTest, WhatFailsLateDoesNotStayUnknown) {
         if (!told.exchange(true)) last.set_value(report.status.state);
       },
       id);
+  while (driver_.starts == 0) std::this_thread::yield();
   driver_.release();
   EXPECT_EQ(last.get_future().get(), VmState::shutdown);
   manager_->unsubscribe(id);
