@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -61,6 +62,7 @@ static int prepare(const Options* options, const Cgroup* cgroup, int log_fd, int
   int error = cgroup == NULL ? 0 : cgroup_enter_vmm(cgroup);
   if (error != 0) return fail(failure, -error, "move the VMM to its cgroup");
   (void)write_text(AT_FDCWD, "/proc/self/oom_score_adj", "0");
+  (void)setpriority(PRIO_PROCESS, 0, 0);
   (void)umask(077);
   if (dup2(log_fd, STDOUT_FILENO) < 0 || dup2(log_fd, STDERR_FILENO) < 0)
     return fail(failure, errno, "give the VMM its log");
