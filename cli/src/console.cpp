@@ -1,0 +1,74 @@
+#include <algorithm>
+
+#include "commands.hpp"
+#include "problem.hpp"
+
+namespace qarax::cli {
+
+namespace {
+
+constexpr std::int64_t kLine = 160;  // bytes of a console line, as a first guess
+
+// The console's last `lines` lines. REST counts bytes, so it is asked for more until there are enough.
+Result<std::string> last_lines(ApiClient& api, const std::string& path, std::int64_t lines) {
+  for (std::int64_t bytes = lines * kLine;; bytes *= 8) {
+    QARAX_TRY(Reply reply, api.call({.path = path + "?tail=" + std::to_string(bytes)}));
+    const std::string& text = reply.body;
+    std::size_t at = text.size();
+    if (text.ends_with('\n')) --at;
+    std::int64_t left = lines;
+    while (left > 0) {
+      at = at == 0 ? std::string::npos : text.rfind('\n', at - 1);
+      if (at == std::string::npos) break;
+      --left;
+    }
+    if (at != std::string::npos) return text.substr(at + 1);
+    if (static_cast<std::int64_t>(text.size()) < bytes) return std::move(reply.body);
+  }
+}
+
+// Why a followed console came to its end: the guest's, or something that isn't the guest's.
+Status say_end(const Context& context, const json::Value& followed) {
+  auto now = context.api.get(vm_path(followed));
+  const std::string name = context.arguments.target;
+  if (!now) {
+    if (now.error().code != Code::not_found) return std::move(now).error();
+    context.note << "VM " << name << " is gone\n";
+    return Ok{};
+  }
+  const std::string status = text_of(now->value, "status");
+  if (status == "running" || status == "paused" || status == "unknown")
+    return make_error(Code::unavailable,
+                      "the console of VM " + name + " broke off while the VM is " + status + "; qarax console " + name +
+                          " --follow takes it up again",
+                      std::string(kUnreachable));
+  context.note << "VM " << name << " is " << status << "\n  next: qarax why " << name << '\n';
+  return Ok{};
+}
+
+}  // namespace
+
+Status console(const Context& context) {
+  QARAX_TRY(const Document vm, find_vm(context.api, context.arguments.target));
+  const std::string path = vm_path(vm.value, "/console");
+  if (context.arguments.follow) {
+    QARAX_TRY(const StreamEnd end, context.api.follow(path + "?follow=true", std::nullopt, [&](std::string_view piece) {
+      return static_cast<bool>(context.out << piece << std::flush);
+    }));
+    return end == StreamEnd::ended ? say_end(context, vm.value) : Ok{};
+  }
+  std::string text;
+  if (context.arguments.tail) {
+    QARAX_TRY(text, last_lines(context.api, path, *context.arguments.tail));
+  } else {
+    QARAX_TRY(Reply reply, context.api.call({.path = path}));
+    text = std::move(reply.body);
+  }
+  // The guest's bytes as they are: -o json has no other form for them.
+  context.out << text;
+  if (text.empty())
+    context.note << "the guest has written nothing yet\n  next: qarax why " << context.arguments.target << '\n';
+  return Ok{};
+}
+
+}  // namespace qarax::cli
