@@ -164,7 +164,9 @@ Parsed parse_arguments(std::vector<std::string> words) {
     parsed.out = out.str();
     return parsed;
   } catch (const CLI::ParseError& error) {
-    return refuse(error.what());
+    // CLI11 says "a subcommand is required" of a word that is none.
+    const auto unknown = app.get_subcommands().empty() ? app.remaining() : std::vector<std::string>();
+    return refuse(unknown.empty() ? error.what() : "there is no command " + unknown.front());
   }
   if (const Status done = finish(raw, *app.get_subcommands().front()); !done) return refuse(done.error().message);
   parsed.arguments = std::move(raw.arguments);

@@ -68,7 +68,8 @@ TEST_F(ArgumentsTest, TheEnvironmentFillsInAndTheOptionWins) {
 
 TEST_F(ArgumentsTest, WrongUsageNamesTheHelpToRead) {
   EXPECT_NE(bad({}).find("qarax --help"), std::string::npos);
-  EXPECT_NE(bad({"lunch"}).find("lunch"), std::string::npos);
+  EXPECT_NE(bad({"lunch"}).find("no command lunch"), std::string::npos);
+  EXPECT_NE(bad({"-o", "json", "lunch", "web"}).find("no command lunch"), std::string::npos);
   EXPECT_NE(bad({"start"}).find("next: qarax start --help"), std::string::npos);
   EXPECT_NE(bad({"start", "a", "b"}).find("b"), std::string::npos);
   EXPECT_NE(bad({"launch", "web", "--memory", "12Q"}).find("--memory: \"12Q\" is no size"), std::string::npos);

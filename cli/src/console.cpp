@@ -51,7 +51,10 @@ Status say_end(const Context& context, const json::Value& followed) {
 Status console(const Context& context) {
   QARAX_TRY(const Document vm, find_vm(context.api, context.arguments.target));
   const std::string path = vm_path(vm.value, "/console");
-  if (context.arguments.follow) {
+  const std::string status = text_of(vm.value, "status");
+  // Of a VM that has ended there is the log, and nothing to follow.
+  const bool alive = status != "created" && status != "shutdown";
+  if (context.arguments.follow && alive) {
     QARAX_TRY(const StreamEnd end, context.api.follow(path + "?follow=true", std::nullopt, [&](std::string_view piece) {
       return static_cast<bool>(context.out << piece << std::flush);
     }));
@@ -65,7 +68,8 @@ Status console(const Context& context) {
     text = std::move(reply.body);
   }
   // The guest's bytes as they are: -o json has no other form for them.
-  context.out << text;
+  context.out << text << std::flush;
+  if (context.arguments.follow) return say_end(context, vm.value);
   if (text.empty())
     context.note << "the guest has written nothing yet\n  next: qarax why " << context.arguments.target << '\n';
   return Ok{};

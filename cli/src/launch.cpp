@@ -1,4 +1,5 @@
 // create, start, and the console until the guest says something.
+#include <algorithm>
 #include <cctype>
 #include <cstdio>
 
@@ -36,7 +37,26 @@ void say_started(const Context& context, const json::Value& vm) {
   context.note << printable(line) << '\n';
 }
 
-// The guest's words, to stdout as they come; nothing but the VM is there with -o json.
+// Simulators and their like run no guest: there is nothing to wait for.
+bool has_console(const Context& context, const json::Value& vm) {
+  const std::string effective = text_of(vm, "effective_hypervisor");
+  const std::string name = effective.empty() ? text_of(vm, "hypervisor") : effective;
+  const auto plugins = context.api.get("/hosts/" + percent_encoded(text_of(vm, "host_id")) + "/plugins");
+  if (!plugins) return true;
+  for (std::size_t i = 0; i < element_count(*plugins); ++i) {
+    const Document plugin = element(*plugins, i);
+    if (text_of(plugin.value, "name") != name) continue;
+    const json::Value* about = plugin.value.find("description");
+    const json::Value* features = about == nullptr ? nullptr : about->find("features");
+    if (features == nullptr || features->as_array() == nullptr) return true;
+    return std::any_of(features->as_array()->begin(), features->as_array()->end(), [](const json::Value& feature) {
+      return feature.as_string() != nullptr && *feature.as_string() == "console";
+    });
+  }
+  return true;
+}
+
+// The guest's words go to stdout; with -o json nothing but the VM does.
 Status first_output(const Context& context, const json::Value& vm) {
   const std::string& name = context.arguments.target;
   const auto limit = context.arguments.first_output;
@@ -45,10 +65,10 @@ Status first_output(const Context& context, const json::Value& vm) {
   QARAX_TRY(const StreamEnd end,
             context.api.follow(vm_path(vm, "/console?follow=true"), begun + limit, [&](std::string_view piece) {
               seen += piece;
-              if (!context.arguments.json()) context.out << piece << std::flush;
               return !says_something(seen);
             }));
-  if (!context.arguments.json() && !seen.empty() && !seen.ends_with('\n')) context.out << '\n' << std::flush;
+  // Whole lines, where there are some: what has arrived ends wherever the network cut it.
+  if (!context.arguments.json()) context.out << seen.substr(0, seen.rfind('\n') + 1) << std::flush;
   if (end == StreamEnd::stopped) {
     context.note << "the guest speaks, " << seconds(Clock::now() - begun) << " after its start\n  next: qarax console "
                  << name << " --follow\n";
@@ -56,7 +76,7 @@ Status first_output(const Context& context, const json::Value& vm) {
   }
   if (end == StreamEnd::timed_out)
     return make_error(Code::deadline_exceeded,
-                      "VM " + name + " runs, and its guest wrote nothing within " + seconds(limit) +
+                      "VM " + name + " runs, and its guest wrote no line within " + seconds(limit) +
                           "; qarax console " + name + " --follow waits on",
                       std::string(kTimeout));
   return make_error(Code::failed_precondition, "VM " + name + " ended before its guest wrote anything", "wrong-state");
@@ -76,7 +96,9 @@ Status launch(const Context& context) {
     return error;
   }
   say_started(context, started->value);
-  if (text_of(started->value, "activity").empty()) {
+  if (!has_console(context, started->value)) {
+    context.note << "this hypervisor has no console to wait on\n  next: qarax why " << printable(name) << '\n';
+  } else if (text_of(started->value, "activity").empty()) {
     context.note << "waiting for the guest's first output\n";
     QARAX_CHECK(first_output(context, started->value));
   } else {

@@ -41,6 +41,10 @@ std::string host_line(const json::Value& host, const json::Value& vm) {
   return with_reason(text_of(host, "name") + " is " + text_of(host, "status"), text_of(host, "status_reason"));
 }
 
+std::string host_name(const WhyInput& in) {
+  return in.host.is_null() ? "that ran it" : printable(text_of(in.host, "name"));
+}
+
 // Each line indented, nothing in it that a terminal would obey.
 std::string quoted(std::string_view text) {
   std::string out;
@@ -59,7 +63,7 @@ void after_shutdown(const WhyInput& in, std::vector<std::string>& steps) {
   const std::string kind = text_of(exit, "kind");
   const bool asked = text_of(in.vm, "desired_status") == "shutdown";
   if (kind == "signaled" && integer_of(exit, "signal") == kKill && !asked)
-    steps.push_back("journalctl -k on host " + text_of(in.host, "name") +
+    steps.push_back("journalctl -k on host " + host_name(in) +
                     ": whether the kernel killed it for want of memory; else somebody did");
   if (!asked && !text_of(exit, "log_tail").empty()) steps.push_back("read the VMM's last words above");
   steps.push_back("qarax start " + in.target + ": start it again; its definition is kept");
@@ -71,7 +75,7 @@ void while_unknown(const WhyInput& in, std::vector<std::string>& steps) {
     steps.push_back("qarax force-stop " + in.target + ": give it up and kill whatever runs of it");
     return;
   }
-  steps.push_back("systemctl status qarax-node on host " + text_of(in.host, "name") +
+  steps.push_back("systemctl status qarax-node on host " + host_name(in) +
                   ": the VM may well run on while its node doesn't answer");
   steps.push_back("qarax delete " + in.target + " --forget: only if that host never comes back");
 }
