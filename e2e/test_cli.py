@@ -154,6 +154,8 @@ def test_follow_tells_a_broken_stream_from_an_end(stack):
         stack.server.kill()
         out, note = follower.communicate(timeout=15)
         assert follower.returncode == UNREACHABLE, note
+        stack.server.start()
+        wait_for("the server again", lambda: stack.api.vms())
     finally:
         if follower.poll() is None:
             follower.kill()

@@ -188,7 +188,8 @@ Result<StreamEnd> ApiClient::follow(const std::string& path, std::optional<Clock
                                     const std::function<bool(std::string_view)>& take) {
   const Request request{.path = path};
   bool begun = false;
-  auto end = Exchange(*this, request).run(until.value_or(deadline()), [&](Exchange& exchange) -> Result<StreamEnd> {
+  // The head comes with the server's own pace; `until` is about the guest.
+  auto end = Exchange(*this, request).run(deadline(), [&](Exchange& exchange) -> Result<StreamEnd> {
     begun = true;
     for (;;) {
       exchange.limit_read(until);

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <thread>
 
 #include "commands.hpp"
 #include "problem.hpp"
@@ -6,6 +7,10 @@
 namespace qarax::cli {
 
 namespace {
+
+// The console ends some milliseconds before the server hears of the VM's end.
+constexpr std::chrono::milliseconds kSettles{3000};
+constexpr std::chrono::milliseconds kPoll{50};
 
 constexpr std::int64_t kLine = 160;  // bytes of a console line, as a first guess
 
@@ -27,21 +32,32 @@ Result<std::string> last_lines(ApiClient& api, const std::string& path, std::int
   }
 }
 
+bool has_ended(const json::Value& vm) {
+  const std::string status = text_of(vm, "status");
+  return status == "created" || status == "shutdown";
+}
+
 // Why a followed console came to its end: the guest's, or something that isn't the guest's.
 Status say_end(const Context& context, const json::Value& followed) {
-  auto now = context.api.get(vm_path(followed));
   const std::string name = context.arguments.target;
+  const auto until = Clock::now() + kSettles;
+  auto now = context.api.get(vm_path(followed));
+  while (now && !has_ended(now->value) && Clock::now() < until) {
+    std::this_thread::sleep_for(kPoll);
+    now = context.api.get(vm_path(followed));
+  }
   if (!now) {
     if (now.error().code != Code::not_found) return std::move(now).error();
     context.note << "VM " << name << " is gone\n";
     return Ok{};
   }
   const std::string status = text_of(now->value, "status");
-  if (status == "running" || status == "paused" || status == "unknown")
-    return make_error(Code::unavailable,
-                      "the console of VM " + name + " broke off while the VM is " + status + "; qarax console " + name +
-                          " --follow takes it up again",
-                      std::string(kUnreachable));
+  if (!has_ended(now->value)) {
+    Error error = make_error(Code::unavailable, "the console of VM " + name + " broke off while the VM is " + status,
+                             std::string(kUnreachable));
+    error.hint = "The server or the VM's host was cut off. qarax console " + name + " --follow takes it up again.";
+    return error;
+  }
   context.note << "VM " << name << " is " << status << "\n  next: qarax why " << name << '\n';
   return Ok{};
 }
@@ -51,10 +67,8 @@ Status say_end(const Context& context, const json::Value& followed) {
 Status console(const Context& context) {
   QARAX_TRY(const Document vm, find_vm(context.api, context.arguments.target));
   const std::string path = vm_path(vm.value, "/console");
-  const std::string status = text_of(vm.value, "status");
   // Of a VM that has ended there is the log, and nothing to follow.
-  const bool alive = status != "created" && status != "shutdown";
-  if (context.arguments.follow && alive) {
+  if (context.arguments.follow && !has_ended(vm.value)) {
     QARAX_TRY(const StreamEnd end, context.api.follow(path + "?follow=true", std::nullopt, [&](std::string_view piece) {
       return static_cast<bool>(context.out << piece << std::flush);
     }));

@@ -56,7 +56,6 @@ constexpr Next kNext[] = {
     {"node-recovering", "qarax why %"},
     {kTimeout, "qarax why %"},
     {"unauthorized", "export QARAX_TOKEN=…, or give --token"},
-    {kUnreachable, "qarax --server URL version"},
 };
 
 std::string next_command(const Error& error, std::string_view vm) {
