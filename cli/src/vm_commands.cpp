@@ -148,7 +148,8 @@ Status remove(const Context& context) {
   if (!reply) {
     Error error = std::move(reply).error();
     if (error.reason == "node-unreachable")
-      error.hint += " If that host never comes back: qarax delete " + context.arguments.target + " --forget";
+      error.hint = "Where that host never comes back: qarax delete " + context.arguments.target +
+                   " --forget; should it come back after all, it ends the VM.";
     return error;
   }
   const std::string name = text_of(vm.value, "name");
