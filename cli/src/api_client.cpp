@@ -1,0 +1,207 @@
+#include "api_client.hpp"
+
+#include <Poco/Net/Context.h>
+#include <Poco/Net/HTTPClientSession.h>
+#include <Poco/Net/HTTPRequest.h>
+#include <Poco/Net/HTTPResponse.h>
+#include <Poco/Net/HTTPSClientSession.h>
+#include <Poco/Net/RejectCertificateHandler.h>
+#include <Poco/Net/SSLException.h>
+#include <Poco/Net/SSLManager.h>
+#include <Poco/URI.h>
+
+#include <algorithm>
+#include <array>
+#include <istream>
+#include <memory>
+
+#include "problem.hpp"
+
+namespace qarax::cli {
+
+namespace {
+
+constexpr std::chrono::milliseconds kConnect{5000};
+// What --wait 0 leaves for a call: that is about jobs, an answer is still waited for.
+constexpr std::chrono::milliseconds kLeastWait{10'000};
+
+Poco::Timespan timespan(std::chrono::milliseconds time) {
+  return Poco::Timespan(static_cast<Poco::Timespan::TimeDiff>(time.count()) * 1000);
+}
+
+std::chrono::milliseconds left_until(Clock::time_point until) {
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());
+  return std::max(left, std::chrono::milliseconds(1));  // 0 would mean: no limit
+}
+
+std::unique_ptr<Poco::Net::HTTPClientSession> make_session(const Endpoint& endpoint, const std::string& ca_file) {
+  using Poco::Net::Context;
+  if (!endpoint.tls) return std::make_unique<Poco::Net::HTTPClientSession>(endpoint.host, endpoint.port);
+  // Relaxed for the name only, and only on this machine's own addresses: Poco compares no IP address with a
+  // certificate.
+  Context::Ptr context = new Context(Context::TLS_CLIENT_USE, "", "", ca_file, Context::VERIFY_RELAXED, 9, true);
+  context->requireMinimumProtocol(Context::PROTO_TLSV1_2);
+  Poco::Net::SSLManager::instance().initializeClient(nullptr, new Poco::Net::RejectCertificateHandler(false), context);
+  return std::make_unique<Poco::Net::HTTPSClientSession>(endpoint.host, endpoint.port, context);
+}
+
+// What has arrived, at least a byte; "" at the end. Straight from the buffer: a stream would swallow the exceptions
+// that tell a timeout from an end.
+std::string read_piece(std::istream& in) {
+  std::streambuf& buffer = *in.rdbuf();
+  if (buffer.sgetc() == std::streambuf::traits_type::eof()) return {};
+  std::array<char, 16'384> piece{};
+  const auto ready = std::clamp<std::streamsize>(buffer.in_avail(), 1, static_cast<std::streamsize>(piece.size()));
+  return {piece.data(), static_cast<std::size_t>(buffer.sgetn(piece.data(), ready))};
+}
+
+}  // namespace
+
+Result<Endpoint> parse_endpoint(const std::string& url) {
+  const Error bad = make_error(Code::invalid_argument,
+                               "--server: \"" + url + "\" is no server's URL; write http://HOST:PORT or https://HOST",
+                               std::string(kUsage));
+  try {
+    const Poco::URI uri(url);
+    const bool tls = uri.getScheme() == "https";
+    if ((!tls && uri.getScheme() != "http") || uri.getHost().empty() || uri.getPort() == 0 || !uri.getQuery().empty() ||
+        !uri.getFragment().empty() || !uri.getUserInfo().empty())
+      return bad;
+    Endpoint out{url, tls, uri.getHost(), uri.getPort(), uri.getPath()};
+    while (out.prefix.ends_with('/')) out.prefix.pop_back();
+    while (out.url.ends_with('/')) out.url.pop_back();
+    return out;
+  } catch (const Poco::Exception&) {
+    return bad;
+  }
+}
+
+std::string percent_encoded(std::string_view text) {
+  std::string out;
+  Poco::URI::encode(std::string(text), "!*'();:@&=+$,/?#[]%\"", out);
+  return out;
+}
+
+// One request and its reply, from connecting to the last byte. The stages differ in what a failure means.
+class ApiClient::Exchange {
+ public:
+  Exchange(const ApiClient& client, const Request& request) : client_(client), request_(request) {}
+
+  // Runs `read` on the body of a 2xx reply; Poco's exceptions end here.
+  template <class Read>
+  auto run(Clock::time_point until, Read read) -> decltype(read(*this)) {
+    try {
+      session_ = make_session(client_.endpoint_, client_.ca_file_);
+      session_->setTimeout(timespan(std::min(kConnect, left_until(until))), timespan(left_until(until)),
+                           timespan(left_until(until)));
+      send();
+      answering_ = true;
+      limit_read(until);
+      body_ = &session_->receiveResponse(response_);
+      if (response_.getStatus() >= 300)
+        return problem_error(response_.getStatus(), response_.getContentType(), whole_body());
+      return read(*this);
+    } catch (const Poco::TimeoutException&) {
+      return answering_ ? timed_out() : unreachable("it doesn't answer");
+    } catch (const Poco::Net::SSLException& e) {
+      Error error = unreachable("TLS: " + e.displayText());
+      error.hint = "Where the certificate is of your own authority, name that with --ca-file or QARAX_CA_FILE.";
+      return error;
+    } catch (const Poco::Exception& e) {
+      if (answering_) return broken(e.displayText());
+      return unreachable(e.message().empty() ? e.name() : e.displayText());
+    }
+  }
+
+  int status() const { return response_.getStatus(); }
+  // Of the socket; nullopt: none.
+  void limit_read(std::optional<Clock::time_point> until) {
+    session_->socket().setReceiveTimeout(until ? timespan(left_until(*until)) : Poco::Timespan(0));
+  }
+  std::string piece() { return read_piece(*body_); }
+  std::string whole_body() {
+    std::string out;
+    for (std::string one = piece(); !one.empty(); one = piece()) out += one;
+    const auto length = response_.getContentLength64();
+    if (length != Poco::Net::HTTPMessage::UNKNOWN_CONTENT_LENGTH && out.size() < static_cast<std::size_t>(length))
+      throw Poco::Net::NetException("the answer was cut short");
+    return out;
+  }
+
+ private:
+  void send() {
+    using Poco::Net::HTTPRequest;
+    HTTPRequest out(request_.method, client_.endpoint_.prefix + request_.path, HTTPRequest::HTTP_1_1);
+    out.set("Accept", "application/json, text/plain;q=0.5");
+    out.set("User-Agent", "qarax/" QARAX_VERSION);
+    if (!client_.token_.empty()) out.set("Authorization", "Bearer " + client_.token_);
+    if (request_.respond_async) out.set("Prefer", "respond-async");
+    if (!request_.body.empty()) out.setContentType("application/json");
+    if (request_.method != "GET") out.setContentLength(static_cast<std::streamsize>(request_.body.size()));
+    std::ostream& stream = session_->sendRequest(out);
+    stream << request_.body << std::flush;
+  }
+  Error unreachable(const std::string& why) const {
+    Error error =
+        make_error(Code::unavailable, "no server at " + client_.endpoint_.url + ": " + why, std::string(kUnreachable));
+    error.hint = "Start qarax-server, or name another one with --server or QARAX_URL.";
+    return error;
+  }
+  Error broken(const std::string& why) const {
+    return make_error(Code::unavailable, client_.endpoint_.url + " broke off before the whole answer was here: " + why,
+                      std::string(kUnreachable));
+  }
+  Error timed_out() const {
+    std::string message = "no answer from " + client_.endpoint_.url + " in time";
+    if (request_.method != "GET") message += "; what was asked for may still be done";
+    return make_error(Code::deadline_exceeded, message, std::string(kTimeout));
+  }
+
+  const ApiClient& client_;
+  const Request& request_;
+  std::unique_ptr<Poco::Net::HTTPClientSession> session_;
+  Poco::Net::HTTPResponse response_;
+  std::istream* body_ = nullptr;
+  bool answering_ = false;
+};
+
+ApiClient::ApiClient(Endpoint endpoint, std::string token, std::string ca_file, std::chrono::milliseconds wait)
+    : endpoint_(std::move(endpoint)),
+      token_(std::move(token)),
+      ca_file_(std::move(ca_file)),
+      wait_(wait.count() == 0 ? kLeastWait : wait) {}
+
+Clock::time_point ApiClient::deadline() const { return Clock::now() + wait_; }
+
+Result<Reply> ApiClient::call(const Request& request) {
+  return Exchange(*this, request).run(request.until.value_or(deadline()), [](Exchange& exchange) -> Result<Reply> {
+    return Reply{exchange.status(), exchange.whole_body()};
+  });
+}
+
+Result<Document> ApiClient::get(const std::string& path) {
+  QARAX_TRY(Reply reply, call({.path = path}));
+  return parse_document(std::move(reply.body));
+}
+
+Result<StreamEnd> ApiClient::follow(const std::string& path, std::optional<Clock::time_point> until,
+                                    const std::function<bool(std::string_view)>& take) {
+  const Request request{.path = path};
+  bool begun = false;
+  // The head comes with the server's own pace; `until` is about the guest.
+  auto end = Exchange(*this, request).run(deadline(), [&](Exchange& exchange) -> Result<StreamEnd> {
+    begun = true;
+    for (;;) {
+      exchange.limit_read(until);
+      const std::string piece = exchange.piece();
+      if (piece.empty()) return StreamEnd::ended;
+      if (!take(piece)) return StreamEnd::stopped;
+      if (until && Clock::now() >= *until) return StreamEnd::timed_out;
+    }
+  });
+  // The head was here: what is late is the guest, not the server.
+  if (!end && begun && end.error().reason == kTimeout) return StreamEnd::timed_out;
+  return end;
+}
+
+}  // namespace qarax::cli

@@ -1,0 +1,176 @@
+#include "arguments.hpp"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <sstream>
+
+#include "problem.hpp"
+#include "sizes.hpp"
+
+namespace qarax::cli {
+
+namespace {
+
+constexpr double kLongestWait = 86'400;
+
+constexpr const char* kFooter =
+    "A VM is named by its name or its id. `qarax COMMAND --help` says more.\n"
+    "Exit codes: 0 done, 1 refused by the server, 2 wrong usage, 3 server not reachable, 4 timed out.";
+
+constexpr const char* kConsoleHelp =
+    "Show what the guest wrote to its serial port, as it wrote it. "
+    "Read only: typing into the console isn't possible yet, since the server has no WebSocket for it.";
+
+constexpr const char* kWhyHelp =
+    "Say in what state a VM is, why, on what it rests (accelerator, host), how it ended, its last console lines and "
+    "what to do next.";
+
+void add_global(CLI::App& app, RawArguments& in) {
+  Arguments& a = in.arguments;
+  app.add_option("--server", a.server, "The server's URL, http or https")->envname("QARAX_URL")->capture_default_str();
+  app.add_option("--token", a.token, "Bearer token; better in the environment, where `ps` doesn't show it")
+      ->envname("QARAX_TOKEN");
+  app.add_option("--ca-file", a.ca_file, "PEM file of the authority that signed the server's certificate")
+      ->envname("QARAX_CA_FILE");
+  app.add_option("-o,--output", a.output, "table for people, json as the server sent it")
+      ->check(CLI::IsMember({"table", "json"}))
+      ->capture_default_str();
+  app.add_option("--wait", in.wait, "Seconds to wait for the end of what is asked; 0: leave an action to the server")
+      ->check(CLI::Range(0.0, kLongestWait))
+      ->capture_default_str();
+}
+
+void add_spec(CLI::App& command, RawArguments& in) {
+  Arguments& a = in.arguments;
+  command.add_option("NAME", a.target, "The new VM's name")->required();
+  command.add_option("--memory", in.memory, "Memory, such as 512M or 2G");
+  command.add_option("--vcpus", in.vcpus, "Number of vCPUs")->check(CLI::Range(1, 1024));
+  command.add_option("--hypervisor", a.hypervisor, "Plugin to run it; `qarax plugins` lists them");
+  command.add_option("--description", a.description, "A line for people");
+  command.add_option("--config", in.config, "The hypervisor plugin's own options, a JSON object");
+}
+
+CLI::App& add_vm_command(CLI::App& app, RawArguments& in, const char* name, const std::string& help) {
+  CLI::App& command = *app.add_subcommand(name, help);
+  command.add_option("VM", in.arguments.target, "Name or id of the VM")->required();
+  return command;
+}
+
+void add_vms(CLI::App& app, RawArguments& in) {
+  Arguments& a = in.arguments;
+  CLI::App& launch =
+      *app.add_subcommand("launch", "Create a VM, start it and show its console until it says something");
+  add_spec(launch, in);
+  launch.add_option("--timeout", in.timeout, "Seconds to wait for the guest's first output")
+      ->check(CLI::Range(0.0, kLongestWait))
+      ->capture_default_str();
+  add_spec(*app.add_subcommand("create", "Define a VM without starting it"), in);
+  CLI::App& list = *app.add_subcommand("list", "List the VMs");
+  list.add_option("--status", a.status, "Only those in this state")
+      ->check(CLI::IsMember({"unknown", "created", "running", "paused", "shutdown"}));
+  list.add_flag("--names", a.names, "Only the names, one a line");
+  add_vm_command(app, in, "show", "Show one VM");
+  add_vm_command(app, in, "why", kWhyHelp);
+  add_vm_command(app, in, "start", "Start a VM");
+  add_vm_command(app, in, "stop", "Press the power button; the server kills what doesn't listen");
+  add_vm_command(app, in, "pause", "Freeze a VM; its memory stays");
+  add_vm_command(app, in, "resume", "Let a paused VM go on");
+  add_vm_command(app, in, "reboot", "Reset a running VM");
+  add_vm_command(app, in, "force-stop", "Kill a VM at once");
+  add_vm_command(app, in, "delete", "Remove a VM; a running one is stopped first")
+      .add_flag("--forget", a.forget, "Also where its host can't be reached; the host ends the VM when it returns");
+  CLI::App& console = add_vm_command(app, in, "console", kConsoleHelp);
+  CLI::Option* tail =
+      console.add_option("--tail", in.tail, "Only the last so many lines")->check(CLI::Range(1, 1'000'000));
+  console.add_flag("-f,--follow", a.follow, "Go on as the guest writes; Ctrl-C ends it")->excludes(tail);
+}
+
+void add_others(CLI::App& app, RawArguments& in) {
+  Arguments& a = in.arguments;
+  app.add_subcommand("hosts", "List the hosts and why one isn't up");
+  app.add_subcommand("plugins", "List what each host's plugins offer, and why one was refused")
+      ->add_option("HOST", a.target, "Only this host, by name or id");
+  app.add_subcommand("version", "Versions of this program and of the server");
+  app.add_subcommand("completion", "Print a completion script: source <(qarax completion bash)")
+      ->add_option("SHELL", a.target, "bash")
+      ->required()
+      ->check(CLI::IsMember({"bash"}));
+}
+
+Status usage(const std::string& message) { return make_error(Code::invalid_argument, message, std::string(kUsage)); }
+
+std::chrono::milliseconds milliseconds(double seconds) {
+  return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
+}
+
+Status finish(RawArguments& in, const CLI::App& command) {
+  Arguments& a = in.arguments;
+  a.command = command.get_name();
+  a.wait = milliseconds(in.wait);
+  a.first_output = milliseconds(in.timeout);
+  if (in.vcpus != 0) a.vcpus = in.vcpus;
+  if (in.tail != 0) a.tail = in.tail;
+  if (!in.memory.empty()) {
+    auto size = parse_size(in.memory);
+    if (!size) return usage("--memory: " + size.error().message);
+    a.memory = *size;
+  }
+  if (!in.config.empty()) {
+    auto config = json::parse(in.config);
+    if (!config) return usage("--config: " + config.error().message);
+    a.config = std::move(*config);
+  }
+  return Ok{};
+}
+
+// CLI11 sorts words from the last to the first.
+std::vector<std::string> reversed(std::vector<std::string> words) {
+  std::reverse(words.begin(), words.end());
+  return words;
+}
+
+}  // namespace
+
+void add_grammar(CLI::App& app, RawArguments& into) {
+  app.description("Virtual machines through a qarax server.");
+  app.footer(kFooter);
+  app.set_version_flag("--version", "qarax " QARAX_VERSION);
+  app.require_subcommand(1);
+  app.fallthrough();  // global options may stand behind the command
+  add_global(app, into);
+  add_vms(app, into);
+  add_others(app, into);
+}
+
+Parsed parse_arguments(std::vector<std::string> words) {
+  CLI::App app("", "qarax");
+  RawArguments raw;
+  add_grammar(app, raw);
+  Parsed parsed;
+  const auto help_of = [&] {
+    const auto chosen = app.get_subcommands();
+    return "qarax " + (chosen.empty() ? std::string() : chosen.front()->get_name() + " ") + "--help";
+  };
+  const auto refuse = [&](const std::string& message) {
+    parsed.err = "qarax: " + message + "\n  next: " + help_of() + "\n";
+    parsed.exit_code = kWrongUsage;
+    return parsed;
+  };
+  try {
+    app.parse(reversed(std::move(words)));
+  } catch (const CLI::Success& asked) {  // --help, --version
+    std::ostringstream out;
+    app.exit(asked, out, out);
+    parsed.out = out.str();
+    return parsed;
+  } catch (const CLI::ParseError& error) {
+    // CLI11 says "a subcommand is required" of a word that is none.
+    const auto unknown = app.get_subcommands().empty() ? app.remaining() : std::vector<std::string>();
+    return refuse(unknown.empty() ? error.what() : "there is no command " + unknown.front());
+  }
+  if (const Status done = finish(raw, *app.get_subcommands().front()); !done) return refuse(done.error().message);
+  parsed.arguments = std::move(raw.arguments);
+  return parsed;
+}
+
+}  // namespace qarax::cli

@@ -1,0 +1,70 @@
+// The command line's grammar: options, commands, their help.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "qarax/plugin/json.hpp"
+#include "qarax/result.hpp"
+
+namespace CLI {
+class App;
+}
+
+namespace qarax::cli {
+
+struct Arguments {
+  std::string command;  // "launch", "force-stop", …
+
+  std::string server = "http://127.0.0.1:8000";
+  std::string token;
+  std::string ca_file;
+  std::string output = "table";
+  std::chrono::milliseconds wait{90'000};
+
+  std::string target;  // the VM or host, or for launch and create the new name
+  std::string hypervisor;
+  std::string description;
+  std::optional<std::int64_t> memory;  // bytes
+  std::optional<std::int64_t> vcpus;
+  std::optional<json::Value> config;
+  std::chrono::milliseconds first_output{60'000};  // launch --timeout
+  std::string status;
+  bool names = false;
+  bool forget = false;
+  bool follow = false;
+  std::optional<std::int64_t> tail;  // lines
+
+  bool json() const { return output == "json"; }
+};
+
+// What parsing came to: arguments to carry out, or a text to print and an exit code.
+struct Parsed {
+  std::optional<Arguments> arguments;
+  std::string out;  // for stdout: help and version
+  std::string err;  // for stderr: what is wrong, and which help to read
+  int exit_code = 0;
+};
+
+// `words` without the program's name. Reads QARAX_URL, QARAX_TOKEN and QARAX_CA_FILE where the option isn't given.
+Parsed parse_arguments(std::vector<std::string> words);
+
+// Options that stand between their flags and what they mean: strings that are checked after the parse.
+struct RawArguments {
+  Arguments arguments;
+  std::string memory;
+  std::string config;
+  double wait = 90;
+  double timeout = 60;
+  std::int64_t vcpus = 0;
+  std::int64_t tail = 0;
+};
+
+// Adds every command and option to `app`; the values land in `into`, which has to outlive the parse. Also what the
+// completion script is made from, so that it knows every option.
+void add_grammar(CLI::App& app, RawArguments& into);
+
+}  // namespace qarax::cli

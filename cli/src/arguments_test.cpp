@@ -1,0 +1,96 @@
+#include "arguments.hpp"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+namespace qarax::cli {
+namespace {
+
+// The environment is part of the grammar: each test begins without it.
+class ArgumentsTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    for (const char* name : {"QARAX_URL", "QARAX_TOKEN", "QARAX_CA_FILE"}) ::unsetenv(name);
+  }
+  static Arguments good(std::vector<std::string> words) {
+    Parsed parsed = parse_arguments(std::move(words));
+    EXPECT_TRUE(parsed.arguments) << parsed.err;
+    return parsed.arguments.value_or(Arguments{});
+  }
+  static std::string bad(std::vector<std::string> words) {
+    const Parsed parsed = parse_arguments(std::move(words));
+    EXPECT_FALSE(parsed.arguments);
+    EXPECT_EQ(parsed.exit_code, 2);
+    EXPECT_EQ(parsed.out, "");
+    return parsed.err;
+  }
+};
+
+TEST_F(ArgumentsTest, LaunchTakesAWholeMachine) {
+  const Arguments a = good({"launch", "web", "--memory", "512M", "--vcpus", "2", "--hypervisor", "qemu", "--timeout",
+                            "1.5", "--config", R"({"a":1})"});
+  EXPECT_EQ(a.command, "launch");
+  EXPECT_EQ(a.target, "web");
+  EXPECT_EQ(a.memory, 512LL << 20);
+  EXPECT_EQ(a.vcpus, 2);
+  EXPECT_EQ(a.hypervisor, "qemu");
+  EXPECT_EQ(a.first_output, std::chrono::milliseconds(1500));
+  ASSERT_TRUE(a.config);
+  EXPECT_EQ(json::to_text(*a.config), R"({"a":1})");
+}
+
+TEST_F(ArgumentsTest, WhatIsNotGivenIsTheServersToChoose) {
+  const Arguments a = good({"create", "web"});
+  EXPECT_FALSE(a.memory || a.vcpus || a.config);
+  EXPECT_EQ(a.hypervisor, "");
+}
+
+TEST_F(ArgumentsTest, GlobalOptionsStandBeforeOrBehindTheCommand) {
+  const Arguments before = good({"-o", "json", "--server", "http://h:1", "--wait", "3", "list"});
+  const Arguments behind = good({"list", "-o", "json", "--server", "http://h:1", "--wait", "3"});
+  for (const Arguments& a : {before, behind}) {
+    EXPECT_TRUE(a.json());
+    EXPECT_EQ(a.server, "http://h:1");
+    EXPECT_EQ(a.wait, std::chrono::seconds(3));
+  }
+}
+
+TEST_F(ArgumentsTest, TheEnvironmentFillsInAndTheOptionWins) {
+  EXPECT_EQ(good({"list"}).server, "http://127.0.0.1:8000");
+  ::setenv("QARAX_URL", "http://env:2", 1);
+  ::setenv("QARAX_TOKEN", "secret", 1);
+  EXPECT_EQ(good({"list"}).server, "http://env:2");
+  EXPECT_EQ(good({"list"}).token, "secret");
+  EXPECT_EQ(good({"list", "--server", "http://h:1"}).server, "http://h:1");
+  EXPECT_EQ(bad({"list", "--nonsense"}).find("secret"), std::string::npos);
+  EXPECT_EQ(parse_arguments({"--help"}).out.find("secret"), std::string::npos);
+}
+
+TEST_F(ArgumentsTest, WrongUsageNamesTheHelpToRead) {
+  EXPECT_NE(bad({}).find("qarax --help"), std::string::npos);
+  EXPECT_NE(bad({"lunch"}).find("no command lunch"), std::string::npos);
+  EXPECT_NE(bad({"-o", "json", "lunch", "web"}).find("no command lunch"), std::string::npos);
+  EXPECT_NE(bad({"start"}).find("next: qarax start --help"), std::string::npos);
+  EXPECT_NE(bad({"start", "a", "b"}).find("b"), std::string::npos);
+  EXPECT_NE(bad({"launch", "web", "--memory", "12Q"}).find("--memory: \"12Q\" is no size"), std::string::npos);
+  EXPECT_NE(bad({"launch", "web", "--vcpus", "0"}).find("--vcpus"), std::string::npos);
+  EXPECT_NE(bad({"create", "web", "--config", "{"}).find("--config"), std::string::npos);
+  EXPECT_NE(bad({"list", "-o", "yaml"}).find("yaml"), std::string::npos);
+  EXPECT_NE(bad({"list", "--wait", "-1"}).find("--wait"), std::string::npos);
+  EXPECT_NE(bad({"completion", "fish"}).find("fish"), std::string::npos);
+}
+
+TEST_F(ArgumentsTest, AConsoleIsFollowedOrCut) {
+  EXPECT_TRUE(good({"console", "web", "--follow"}).follow);
+  EXPECT_EQ(good({"console", "web", "--tail", "5"}).tail, 5);
+  EXPECT_NE(bad({"console", "web", "--follow", "--tail", "5"}).find("exclude"), std::string::npos);
+}
+
+TEST_F(ArgumentsTest, HelpSaysThatAConsoleCannotBeTypedInto) {
+  const Parsed parsed = parse_arguments({"console", "--help"});
+  EXPECT_EQ(parsed.exit_code, 0);
+  EXPECT_NE(parsed.out.find("typing into the console isn't possible yet"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace qarax::cli

@@ -1,0 +1,42 @@
+// The commands. Each prints what was asked for to `out`, what it does meanwhile to `note`, and answers with what went
+// wrong; main renders that and makes the exit code of it.
+#pragma once
+
+#include "context.hpp"
+
+namespace qarax::cli {
+
+// Finds the command that the arguments name and runs it.
+Status run_command(const Context& context);
+
+// vm_commands.cpp
+Status create(const Context& context);
+Status list(const Context& context);
+Status show(const Context& context);
+Status act(const Context& context);  // start, stop, pause, resume, reboot, force-stop
+Status remove(const Context& context);
+
+// host_commands.cpp
+Status hosts(const Context& context);
+Status plugins(const Context& context);
+Status version(const Context& context);
+
+// console.cpp, launch.cpp, why.cpp, completion.cpp
+Status console(const Context& context);
+Status launch(const Context& context);
+Status why(const Context& context);
+Status completion(const Context& context);
+
+// ---- shared between commands ----
+
+// The script that `completion bash` prints.
+std::string completion_script();
+
+// Defines the VM that the arguments describe.
+Result<Document> create_vm(const Context& context);
+
+// Carries out an action and waits for its end, past the server's own limit as far as --wait goes. The VM as it then is;
+// with --wait 0 it may still be under way (`activity`).
+Result<Document> act_on(const Context& context, const json::Value& vm, const std::string& action);
+
+}  // namespace qarax::cli

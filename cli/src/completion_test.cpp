@@ -1,0 +1,24 @@
+#include <gtest/gtest.h>
+
+#include "commands.hpp"
+
+namespace qarax::cli {
+namespace {
+
+TEST(Completion, KnowsTheGrammar) {
+  const std::string script = completion_script();
+  EXPECT_EQ(script.find('@' + std::string("GLOBAL")), std::string::npos);
+  for (const char* mark : {"@OPTIONS@", "@COMMANDS@", "@VM_COMMANDS@", "@VALUES@"})
+    EXPECT_EQ(script.find(mark), std::string::npos) << mark;
+  for (const char* word : {"launch", "force-stop", "--hypervisor", "--forget", "--follow", "--ca-file"})
+    EXPECT_NE(script.find(word), std::string::npos) << word;
+  EXPECT_NE(script.find("show | why | start"), std::string::npos) << "commands that take a VM";
+}
+
+TEST(Completion, NeverExpandsWhatAServerSent) {
+  EXPECT_EQ(completion_script().find("compgen -W"), std::string::npos);
+  EXPECT_EQ(completion_script().find("eval"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace qarax::cli

@@ -1,0 +1,92 @@
+#include <algorithm>
+#include <thread>
+
+#include "commands.hpp"
+#include "problem.hpp"
+
+namespace qarax::cli {
+
+namespace {
+
+// The console ends some milliseconds before the server hears of the VM's end.
+constexpr std::chrono::milliseconds kSettles{3000};
+constexpr std::chrono::milliseconds kPoll{50};
+
+constexpr std::int64_t kLine = 160;  // bytes of a console line, as a first guess
+
+// The console's last `lines` lines. REST counts bytes, so it is asked for more until there are enough.
+Result<std::string> last_lines(ApiClient& api, const std::string& path, std::int64_t lines) {
+  for (std::int64_t bytes = lines * kLine;; bytes *= 8) {
+    QARAX_TRY(Reply reply, api.call({.path = path + "?tail=" + std::to_string(bytes)}));
+    const std::string& text = reply.body;
+    std::size_t at = text.size();
+    if (text.ends_with('\n')) --at;
+    std::int64_t left = lines;
+    while (left > 0) {
+      at = at == 0 ? std::string::npos : text.rfind('\n', at - 1);
+      if (at == std::string::npos) break;
+      --left;
+    }
+    if (at != std::string::npos) return text.substr(at + 1);
+    if (static_cast<std::int64_t>(text.size()) < bytes) return std::move(reply.body);
+  }
+}
+
+bool has_ended(const json::Value& vm) {
+  const std::string status = text_of(vm, "status");
+  return status == "created" || status == "shutdown";
+}
+
+// Why a followed console came to its end: the guest's, or something that isn't the guest's.
+Status say_end(const Context& context, const json::Value& followed) {
+  const std::string name = context.arguments.target;
+  const auto until = Clock::now() + kSettles;
+  auto now = context.api.get(vm_path(followed));
+  while (now && !has_ended(now->value) && Clock::now() < until) {
+    std::this_thread::sleep_for(kPoll);
+    now = context.api.get(vm_path(followed));
+  }
+  if (!now) {
+    if (now.error().code != Code::not_found) return std::move(now).error();
+    context.note << "VM " << name << " is gone\n";
+    return Ok{};
+  }
+  const std::string status = text_of(now->value, "status");
+  if (!has_ended(now->value)) {
+    Error error = make_error(Code::unavailable, "the console of VM " + name + " broke off while the VM is " + status,
+                             std::string(kUnreachable));
+    error.hint = "The server or the VM's host was cut off. qarax console " + name + " --follow takes it up again.";
+    return error;
+  }
+  context.note << "VM " << name << " is " << status << "\n  next: qarax why " << name << '\n';
+  return Ok{};
+}
+
+}  // namespace
+
+Status console(const Context& context) {
+  QARAX_TRY(const Document vm, find_vm(context.api, context.arguments.target));
+  const std::string path = vm_path(vm.value, "/console");
+  // Of a VM that has ended there is the log, and nothing to follow.
+  if (context.arguments.follow && !has_ended(vm.value)) {
+    QARAX_TRY(const StreamEnd end, context.api.follow(path + "?follow=true", std::nullopt, [&](std::string_view piece) {
+      return static_cast<bool>(context.out << piece << std::flush);
+    }));
+    return end == StreamEnd::ended ? say_end(context, vm.value) : Ok{};
+  }
+  std::string text;
+  if (context.arguments.tail) {
+    QARAX_TRY(text, last_lines(context.api, path, *context.arguments.tail));
+  } else {
+    QARAX_TRY(Reply reply, context.api.call({.path = path}));
+    text = std::move(reply.body);
+  }
+  // The guest's bytes as they are: -o json has no other form for them.
+  context.out << text << std::flush;
+  if (context.arguments.follow) return say_end(context, vm.value);
+  if (text.empty())
+    context.note << "the guest has written nothing yet\n  next: qarax why " << context.arguments.target << '\n';
+  return Ok{};
+}
+
+}  // namespace qarax::cli

@@ -1,0 +1,28 @@
+// What every command works with.
+#pragma once
+
+#include <ostream>
+#include <string>
+
+#include "api_client.hpp"
+#include "arguments.hpp"
+
+namespace qarax::cli {
+
+struct Context {
+  const Arguments& arguments;
+  ApiClient& api;
+  std::ostream& out;   // what was asked for
+  std::ostream& note;  // stderr: what happens meanwhile and what can be done next
+  bool colour = false;
+};
+
+// The VM or host that a name or an id stands for; an id is tried first.
+Result<Document> find_vm(ApiClient& api, const std::string& name_or_id);
+Result<Document> find_host(ApiClient& api, const std::string& name_or_id);
+
+inline std::string vm_path(const json::Value& vm, const std::string& rest = "") {
+  return "/vms/" + percent_encoded(text_of(vm, "id")) + rest;
+}
+
+}  // namespace qarax::cli

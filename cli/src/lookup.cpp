@@ -1,0 +1,41 @@
+// Names and ids to documents.
+#include "context.hpp"
+#include "problem.hpp"
+
+namespace qarax::cli {
+
+namespace {
+
+// A name may look like an id, so an id that isn't known is tried as a name too.
+Result<std::optional<Document>> by_id(ApiClient& api, const std::string& collection, const std::string& id) {
+  if (!is_uuid(id)) return std::optional<Document>();
+  auto found = api.get(collection + "/" + id);
+  if (found) return std::optional(std::move(*found));
+  if (found.error().code == Code::not_found) return std::optional<Document>();
+  return std::move(found).error();
+}
+
+Result<Document> by_name(ApiClient& api, const std::string& query, const std::string& name, Error missing) {
+  QARAX_TRY(const Document all, api.get(query));
+  for (std::size_t i = 0; i < element_count(all); ++i)
+    if (Document one = element(all, i); text_of(one.value, "name") == name) return one;
+  return missing;
+}
+
+}  // namespace
+
+Result<Document> find_vm(ApiClient& api, const std::string& name_or_id) {
+  QARAX_TRY(auto found, by_id(api, "/vms", name_or_id));
+  if (found) return std::move(*found);
+  return by_name(api, "/vms?name=" + percent_encoded(name_or_id), name_or_id,
+                 make_error(Code::not_found, "no VM has the name or id " + name_or_id, std::string(kVmNotFound)));
+}
+
+Result<Document> find_host(ApiClient& api, const std::string& name_or_id) {
+  QARAX_TRY(auto found, by_id(api, "/hosts", name_or_id));
+  if (found) return std::move(*found);
+  return by_name(api, "/hosts", name_or_id,
+                 make_error(Code::not_found, "no host has the name or id " + name_or_id, std::string(kHostNotFound)));
+}
+
+}  // namespace qarax::cli

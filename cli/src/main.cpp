@@ -1,0 +1,53 @@
+// qarax: the command line over the REST API. Parses, wires, runs one command, says what went wrong.
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <iostream>
+
+#include "commands.hpp"
+#include "problem.hpp"
+
+namespace qarax::cli {
+namespace {
+
+// https://no-color.org, and terminals that can't.
+bool wants_colour() {
+  const char* no_colour = std::getenv("NO_COLOR");
+  const char* term = std::getenv("TERM");
+  return ::isatty(STDOUT_FILENO) == 1 && (no_colour == nullptr || *no_colour == '\0') &&
+         (term == nullptr || std::string_view(term) != "dumb");
+}
+
+// Commands that name a VM, for the commands that an error suggests.
+std::string vm_named(const Arguments& arguments) {
+  return arguments.command == "plugins" || arguments.command == "completion" ? std::string() : arguments.target;
+}
+
+int fail(const Error& error, const std::string& vm) {
+  std::cout << std::flush;
+  std::cerr << render_error(error, vm);
+  return exit_code(error);
+}
+
+int run(std::vector<std::string> words) {
+  const Parsed parsed = parse_arguments(std::move(words));
+  std::cout << parsed.out;
+  std::cerr << parsed.err;
+  if (!parsed.arguments) return parsed.exit_code;
+  const Arguments& arguments = *parsed.arguments;
+  auto endpoint = parse_endpoint(arguments.server);
+  if (!endpoint) return fail(endpoint.error(), "");
+  ApiClient api(std::move(*endpoint), arguments.token, arguments.ca_file, arguments.wait);
+  const Status done = run_command({arguments, api, std::cout, std::cerr, wants_colour()});
+  return done ? kDone : fail(done.error(), vm_named(arguments));
+}
+
+}  // namespace
+}  // namespace qarax::cli
+
+int main(int argc, char** argv) {
+  // A reader that goes away (`qarax console web --follow | head`) ends us by the failing write.
+  ::signal(SIGPIPE, SIG_IGN);
+  return qarax::cli::run({argv + 1, argv + argc});
+}

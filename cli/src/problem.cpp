@@ -1,0 +1,119 @@
+#include "problem.hpp"
+
+#include <algorithm>
+
+#include "document.hpp"
+#include "table.hpp"
+
+namespace qarax::cli {
+
+namespace {
+
+constexpr std::string_view kJobPointer = "/job_id";
+
+Code code_of(int status) {
+  switch (status) {
+    case 401:
+      return Code::unauthenticated;
+    case 403:
+      return Code::permission_denied;
+    case 404:
+      return Code::not_found;
+    case 409:
+    case 412:
+      return Code::failed_precondition;
+    case 429:
+      return Code::resource_exhausted;
+    case 501:
+      return Code::unimplemented;
+    case 503:
+      return Code::unavailable;
+    case 504:
+      return Code::deadline_exceeded;
+    default:
+      return status < 500 ? Code::invalid_argument : Code::internal;
+  }
+}
+
+// A row says what helps after that failure; "%" stands for the VM. Rows that need a VM are skipped without one.
+struct Next {
+  std::string_view reason;
+  std::string_view command;
+};
+constexpr Next kNext[] = {
+    {kVmNotFound, "qarax list"},
+    {kHostNotFound, "qarax hosts"},
+    {"name-taken", "qarax show %"},
+    {"wrong-state", "qarax why %"},
+    {"job-in-progress", "qarax show %"},
+    {"conflict", "qarax show %"},
+    {"no-host-fits", "qarax hosts"},
+    {"hypervisor-unavailable", "qarax plugins"},
+    {"unsupported-by-hypervisor", "qarax plugins"},
+    {"boot-files-missing", "qarax plugins"},
+    {"vmm-failed", "qarax why %"},
+    {"node-unreachable", "qarax hosts"},
+    {"node-recovering", "qarax why %"},
+    {kTimeout, "qarax why %"},
+    {"unauthorized", "export QARAX_TOKEN=…, or give --token"},
+};
+
+std::string next_command(const Error& error, std::string_view vm) {
+  const auto* row =
+      std::find_if(std::begin(kNext), std::end(kNext), [&](const Next& next) { return next.reason == error.reason; });
+  if (row == std::end(kNext)) return {};
+  std::string command(row->command);
+  const auto place = command.find('%');
+  if (place == std::string::npos) return command;
+  return vm.empty() ? std::string() : command.replace(place, 1, vm);
+}
+
+}  // namespace
+
+ExitCode exit_code(const Error& error) {
+  if (error.reason == kUsage) return kWrongUsage;
+  if (error.reason == kUnreachable) return kNotReachable;
+  return error.code == Code::deadline_exceeded ? kTimedOut : kRefused;
+}
+
+Error problem_error(int status, std::string_view content_type, std::string_view body) {
+  const auto document = json::parse(body);
+  if (!content_type.starts_with("application/problem+json") || !document) {
+    Error error = make_error(
+        Code::unavailable,
+        "the answer is HTTP " + std::to_string(status) + " without a problem document, so no qarax server gave it",
+        std::string(kUnreachable));
+    error.hint = "Is the URL that of a qarax-server? A proxy in between answers in its own words.";
+    return error;
+  }
+  const std::string type = text_of(*document, "type");
+  Error error = make_error(code_of(status), text_of(*document, "detail"), type.substr(type.rfind('/') + 1));
+  if (error.message.empty()) error.message = text_of(*document, "title");
+  error.hint = text_of(*document, "hint");
+  if (const json::Value* errors = document->find("errors"); errors != nullptr && errors->as_array() != nullptr)
+    for (const json::Value& one : *errors->as_array())
+      error.details.push_back({text_of(one, "pointer"), text_of(one, "detail")});
+  if (const std::string job = text_of(*document, "job_id"); !job.empty())
+    error.details.push_back({std::string(kJobPointer), job});
+  return error;
+}
+
+std::string render_error(const Error& error, std::string_view vm) {
+  std::string out = "qarax: " + printable(error.message) + "\n";
+  std::string job;
+  for (const ErrorDetail& detail : error.details) {
+    if (detail.pointer == kJobPointer) {
+      job = detail.detail;
+      continue;
+    }
+    // With one detail the message often is that detail in full.
+    const std::string line = (detail.pointer.empty() ? "" : detail.pointer + ": ") + detail.detail;
+    if (error.message.find(line) == std::string::npos) out += "  " + printable(line) + "\n";
+  }
+  if (!error.hint.empty()) out += "  hint: " + printable(error.hint) + "\n";
+  if (!job.empty()) out += "  job:  " + printable(job) + "\n";
+  if (const std::string next = next_command(error, vm); !next.empty()) out += "  next: " + printable(next) + "\n";
+  return out;
+}
+
+}  // namespace qarax::cli

@@ -1,0 +1,32 @@
+// What goes wrong, how it is said, and with which exit code the program ends. Every failure is a qarax::Error; its
+// reason is the server's problem slug or one of the constants here, its details are errors[], and a detail with the
+// pointer /job_id carries job_id, as in the server.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "qarax/result.hpp"
+
+namespace qarax::cli {
+
+// Part of the command line's contract: scripts rely on them.
+enum ExitCode { kDone = 0, kRefused = 1, kWrongUsage = 2, kNotReachable = 3, kTimedOut = 4 };
+
+constexpr std::string_view kUsage = "usage";
+constexpr std::string_view kUnreachable = "server-unreachable";  // nobody answers, or somebody else
+constexpr std::string_view kTimeout = "deadline-exceeded";       // the server's own slug for the same thing
+constexpr std::string_view kVmNotFound = "vm-not-found";
+constexpr std::string_view kHostNotFound = "host-not-found";
+
+ExitCode exit_code(const Error& error);
+
+// The Error of a reply that isn't 2xx. A body that is no problem document makes it kUnreachable: a proxy, or another
+// program, answered in the server's place.
+Error problem_error(int status, std::string_view content_type, std::string_view body);
+
+// The error for people, several lines: what happened, each detail, hint, job and the command to go on with. `vm` is the
+// name that the user gave, or empty.
+std::string render_error(const Error& error, std::string_view vm);
+
+}  // namespace qarax::cli

@@ -1,0 +1,166 @@
+#include "commands.hpp"
+#include "problem.hpp"
+#include "sizes.hpp"
+#include "table.hpp"
+
+namespace qarax::cli {
+
+namespace {
+
+std::string number_of(const json::Value& object, std::string_view key) {
+  const auto value = integer_of(object, key);
+  return value ? std::to_string(*value) : std::string();
+}
+
+std::string size_of(const json::Value& object, std::string_view key) {
+  const auto value = integer_of(object, key);
+  return value ? format_size(*value) : std::string();
+}
+
+// Hosts by id, for tables; a host that went away meanwhile shows as its id.
+Result<std::vector<std::pair<std::string, std::string>>> host_names(ApiClient& api) {
+  QARAX_TRY(const Document hosts, api.get("/hosts"));
+  std::vector<std::pair<std::string, std::string>> names;
+  for (std::size_t i = 0; i < element_count(hosts); ++i) {
+    const json::Value host = element(hosts, i).value;
+    names.emplace_back(text_of(host, "id"), text_of(host, "name"));
+  }
+  return names;
+}
+
+std::string name_of_host(const std::vector<std::pair<std::string, std::string>>& names, const std::string& id) {
+  for (const auto& [known, name] : names)
+    if (known == id) return name;
+  return id;
+}
+
+std::string new_vm(const Arguments& arguments) {
+  json::Object body;
+  const auto add = [&](const char* key, auto value) { body.emplace_back(key, json::Value(std::move(value))); };
+  add("name", arguments.target);
+  if (arguments.memory) add("memory_size", *arguments.memory);
+  if (arguments.vcpus) {
+    add("boot_vcpus", *arguments.vcpus);
+    add("max_vcpus", *arguments.vcpus);
+  }
+  if (!arguments.hypervisor.empty()) add("hypervisor", arguments.hypervisor);
+  if (!arguments.description.empty()) add("description", arguments.description);
+  if (arguments.config) body.emplace_back("config", *arguments.config);
+  return json::to_text(json::Value(std::move(body)));
+}
+
+// "web is running"; with what a job still does, and why it is so.
+std::string state_line(const json::Value& vm, bool colour) {
+  std::string line = printable(text_of(vm, "name")) + " is " + coloured_state(text_of(vm, "status"), colour);
+  if (const std::string activity = text_of(vm, "activity"); !activity.empty())
+    line += " (" + printable(activity) + " is under way)";
+  return line + "\n";
+}
+
+}  // namespace
+
+Result<Document> create_vm(const Context& context) {
+  QARAX_TRY(Reply reply, context.api.call({.method = "POST", .path = "/vms", .body = new_vm(context.arguments)}));
+  return parse_document(std::move(reply.body));
+}
+
+Status create(const Context& context) {
+  QARAX_TRY(const Document vm, create_vm(context));
+  if (context.arguments.json()) {
+    context.out << vm.text << '\n';
+    return Ok{};
+  }
+  const std::string name = printable(text_of(vm.value, "name"));
+  context.out << name << " is created (" << printable(text_of(vm.value, "id")) << ")\n";
+  context.note << "  next: qarax start " << name << '\n';
+  return Ok{};
+}
+
+Status list(const Context& context) {
+  const std::string& status = context.arguments.status;
+  QARAX_TRY(const Document vms, context.api.get(status.empty() ? "/vms" : "/vms?status=" + percent_encoded(status)));
+  const std::size_t count = element_count(vms);
+  if (context.arguments.names) {
+    for (std::size_t i = 0; i < count; ++i) context.out << printable(text_of(element(vms, i).value, "name")) << '\n';
+    return Ok{};
+  }
+  if (context.arguments.json()) {
+    context.out << vms.text << '\n';
+    return Ok{};
+  }
+  if (count == 0) {
+    context.note << (status.empty() ? "no VMs yet\n  next: qarax launch NAME\n" : "no VM is " + status + "\n");
+    return Ok{};
+  }
+  QARAX_TRY(const auto names, host_names(context.api));
+  Table table({"NAME", "STATUS", "VCPUS", "MEMORY", "HYPERVISOR", "ACCELERATOR", "HOST", "ID"});
+  for (std::size_t i = 0; i < count; ++i) {
+    const json::Value vm = element(vms, i).value;
+    table.add({text_of(vm, "name"), text_of(vm, "status"), number_of(vm, "boot_vcpus"), size_of(vm, "memory_size"),
+               text_of(vm, "hypervisor"), text_of(vm, "accelerator"), name_of_host(names, text_of(vm, "host_id")),
+               text_of(vm, "id")});
+  }
+  context.out << table.text(context.colour);
+  return Ok{};
+}
+
+Status show(const Context& context) {
+  QARAX_TRY(const Document found, find_vm(context.api, context.arguments.target));
+  if (context.arguments.json()) {
+    context.out << found.text << '\n';
+    return Ok{};
+  }
+  const json::Value& vm = found.value;
+  QARAX_TRY(const auto names, host_names(context.api));
+  const auto line = [&](const char* key) { return printable(text_of(vm, key)); };
+  const json::Value* config = vm.find("config");
+  context.out << field_list({{"name", line("name")},
+                             {"id", line("id")},
+                             {"description", line("description")},
+                             {"status", coloured_state(line("status"), context.colour)},
+                             {"reason", line("status_reason")},
+                             {"asked for", line("desired_status")},
+                             {"under way", line("activity")},
+                             {"host", printable(name_of_host(names, text_of(vm, "host_id")))},
+                             {"hypervisor", line("hypervisor")},
+                             {"run by", line("effective_hypervisor")},
+                             {"accelerator", line("accelerator")},
+                             {"vcpus", number_of(vm, "boot_vcpus")},
+                             {"memory", size_of(vm, "memory_size")},
+                             {"config", config == nullptr || config->is_null() ? "" : json::to_text(*config)},
+                             {"starts", number_of(vm, "incarnation")},
+                             {"created", line("created_at")},
+                             {"seen", line("observed_at")}});
+  return Ok{};
+}
+
+Status act(const Context& context) {
+  QARAX_TRY(const Document vm, find_vm(context.api, context.arguments.target));
+  QARAX_TRY(const Document now, act_on(context, vm.value, context.arguments.command));
+  context.out << (context.arguments.json() ? now.text + "\n" : state_line(now.value, context.colour));
+  return Ok{};
+}
+
+Status remove(const Context& context) {
+  QARAX_TRY(const Document vm, find_vm(context.api, context.arguments.target));
+  const std::string path = vm_path(vm.value, context.arguments.forget ? "?forget=true" : "");
+  auto reply = context.api.call({.method = "DELETE", .path = path});
+  if (!reply) {
+    Error error = std::move(reply).error();
+    if (error.reason == "node-unreachable")
+      error.hint = "Where that host never comes back: qarax delete " + context.arguments.target +
+                   " --forget; should it come back after all, it ends the VM.";
+    return error;
+  }
+  const std::string name = text_of(vm.value, "name");
+  if (context.arguments.json())
+    context.out << json::to_text(json::Value(json::Object{{"id", json::Value(text_of(vm.value, "id"))},
+                                                          {"name", json::Value(name)},
+                                                          {"deleted", json::Value(true)}}))
+                << '\n';
+  else
+    context.out << printable(name) << " is deleted\n";
+  return Ok{};
+}
+
+}  // namespace qarax::cli

@@ -1,0 +1,136 @@
+#include "why.hpp"
+
+#include <string.h>
+
+#include "document.hpp"
+#include "table.hpp"
+
+namespace qarax::cli {
+
+namespace {
+
+constexpr std::int64_t kKill = 9;
+
+const json::Value& member(const json::Value& object, std::string_view key) {
+  static const json::Value kNothing;
+  const json::Value* found = object.find(key);
+  return found == nullptr ? kNothing : *found;
+}
+
+std::string signal_name(std::int64_t number) {
+  const char* name = ::sigabbrev_np(static_cast<int>(number));
+  return "signal " + std::to_string(number) + (name == nullptr ? "" : std::string(" (SIG") + name + ")");
+}
+
+std::string exit_line(const json::Value& exit) {
+  if (exit.is_null()) return {};
+  const std::string kind = text_of(exit, "kind");
+  std::string line = "nobody saw how";
+  if (kind == "exited") line = "exit code " + std::to_string(integer_of(exit, "code").value_or(0));
+  if (kind == "signaled") line = "ended by " + signal_name(integer_of(exit, "signal").value_or(0));
+  const std::string at = text_of(exit, "at");
+  return at.empty() ? line : line + " at " + at;
+}
+
+std::string with_reason(const std::string& what, const std::string& why) {
+  return what.empty() || why.empty() ? what + why : what + ": " + why;
+}
+
+std::string host_line(const json::Value& host, const json::Value& vm) {
+  if (host.is_null()) return text_of(vm, "host_id");
+  return with_reason(text_of(host, "name") + " is " + text_of(host, "status"), text_of(host, "status_reason"));
+}
+
+std::string host_name(const WhyInput& in) {
+  return in.host.is_null() ? "that ran it" : printable(text_of(in.host, "name"));
+}
+
+// Each line indented, nothing in it that a terminal would obey.
+std::string quoted(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    const auto end = std::min(text.find('\n'), text.size());
+    std::string_view line = text.substr(0, end);
+    while (line.ends_with('\r')) line.remove_suffix(1);
+    if (!line.empty()) out.append("  | ").append(printable(line)).push_back('\n');
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return out;
+}
+
+void after_shutdown(const WhyInput& in, std::vector<std::string>& steps) {
+  const json::Value& exit = member(in.vm, "exit");
+  const std::string kind = text_of(exit, "kind");
+  const bool asked = text_of(in.vm, "desired_status") == "shutdown";
+  if (kind == "signaled" && integer_of(exit, "signal") == kKill && !asked)
+    steps.push_back("journalctl -k on host " + host_name(in) +
+                    ": whether the kernel killed it for want of memory; else somebody did");
+  if (!asked && !text_of(exit, "log_tail").empty()) steps.push_back("read the VMM's last words above");
+  steps.push_back("qarax start " + in.target + ": start it again; its definition is kept");
+}
+
+void while_unknown(const WhyInput& in, std::vector<std::string>& steps) {
+  if (text_of(in.host, "status") == "up") {
+    steps.push_back("qarax why " + in.target + ": again in some seconds; its host is back and takes its VMs up");
+    steps.push_back("qarax force-stop " + in.target + ": give it up and kill whatever runs of it");
+    return;
+  }
+  steps.push_back("systemctl status qarax-node on host " + host_name(in) +
+                  ": the VM may well run on while its node doesn't answer");
+  steps.push_back("qarax delete " + in.target + " --forget: only if that host never comes back");
+}
+
+}  // namespace
+
+std::vector<std::string> next_steps(const WhyInput& in) {
+  const std::string status = text_of(in.vm, "status");
+  const std::string desired = text_of(in.vm, "desired_status");
+  std::vector<std::string> steps;
+  if (const std::string activity = text_of(in.vm, "activity"); !activity.empty())
+    steps.push_back("qarax show " + in.target + ": " + activity + " is under way");
+  if (status == "running") {
+    steps.push_back("qarax console " + in.target + " --follow: see what the guest does");
+  } else if (status == "paused") {
+    if (desired == "running") steps.push_back("remove the cause: it was its VMM that paused it, nobody asked for that");
+    steps.push_back("qarax resume " + in.target + ": let it go on");
+  } else if (status == "created") {
+    if (desired == "running" || !text_of(in.vm, "status_reason").empty())
+      steps.push_back("qarax plugins: what the hosts can run now, and why not");
+    steps.push_back("qarax start " + in.target + ": start it");
+  } else if (status == "shutdown") {
+    after_shutdown(in, steps);
+  } else {
+    while_unknown(in, steps);
+  }
+  return steps;
+}
+
+std::string why_text(const WhyInput& in, bool colour) {
+  const auto line = [&](const char* key) { return printable(text_of(in.vm, key)); };
+  const json::Value& exit = member(in.vm, "exit");
+  const std::string desired = line("desired_status");
+  std::string out =
+      field_list({{"VM", line("name") + " (" + line("id") + ")"},
+                  {"state", with_reason(coloured_state(line("status"), colour), line("status_reason"))},
+                  {"asked for", desired == text_of(in.vm, "status") ? "" : desired},
+                  {"under way", line("activity")},
+                  {"VMM ended", printable(exit_line(exit))},
+                  {"hypervisor",
+                   with_reason(line("effective_hypervisor").empty() ? line("hypervisor") : line("effective_hypervisor"),
+                               line("fallback_reason"))},
+                  {"accelerator", with_reason(line("accelerator"), line("accelerator_evidence"))},
+                  {"host", printable(host_line(in.host, in.vm))},
+                  {"seen", line("observed_at")}});
+  if (const std::string log = quoted(text_of(exit, "log_tail")); !log.empty())
+    out += "\nlast of the VMM's log:\n" + log;
+  const std::string console = quoted(in.console);
+  if (!console.empty())
+    out += "\nlast of the console:\n" + console;
+  else if (!in.console_problem.empty())
+    out += "\nno console: " + printable(in.console_problem) + "\n";
+  out += "\nwhat to do next:\n";
+  for (const std::string& step : next_steps(in)) out += "  " + printable(step) + "\n";
+  return out;
+}
+
+}  // namespace qarax::cli

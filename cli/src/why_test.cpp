@@ -1,0 +1,80 @@
+#include "why.hpp"
+
+#include <gtest/gtest.h>
+
+namespace qarax::cli {
+namespace {
+
+WhyInput input(const char* vm, const char* host = "null") {
+  WhyInput in;
+  in.target = "web";
+  in.vm = std::move(json::parse(vm)).value();
+  in.host = std::move(json::parse(host)).value();
+  return in;
+}
+
+constexpr const char* kUp = R"({"name":"node1","status":"up","status_reason":null})";
+
+TEST(Why, AKilledVmmIsToldWithEverythingThatIsKnown) {
+  WhyInput in = input(
+      R"({"id":"i","name":"web","status":"shutdown","desired_status":"running","status_reason":"QEMU was ended by signal 9",
+          "exit":{"kind":"signaled","code":0,"signal":9,"at":"2026-01-01T00:00:00.000Z","log_tail":"one\ntwo\n"},
+          "hypervisor":"qemu","accelerator":"tcg","accelerator_evidence":"no /dev/kvm","host_id":"h","activity":null})",
+      kUp);
+  in.console = "qarax uptime 1\r\nqarax \033[2Juptime 2\r\n";
+  EXPECT_EQ(why_text(in, false),
+            "VM:          web (i)\n"
+            "state:       shutdown: QEMU was ended by signal 9\n"
+            "asked for:   running\n"
+            "VMM ended:   ended by signal 9 (SIGKILL) at 2026-01-01T00:00:00.000Z\n"
+            "hypervisor:  qemu\n"
+            "accelerator: tcg: no /dev/kvm\n"
+            "host:        node1 is up\n"
+            "\nlast of the VMM's log:\n"
+            "  | one\n"
+            "  | two\n"
+            "\nlast of the console:\n"
+            "  | qarax uptime 1\n"
+            "  | qarax  [2Juptime 2\n"
+            "\nwhat to do next:\n"
+            "  journalctl -k on host node1: whether the kernel killed it for want of memory; else somebody did\n"
+            "  read the VMM's last words above\n"
+            "  qarax start web: start it again; its definition is kept\n");
+}
+
+TEST(Why, AStopThatWasAskedForIsNoRiddle) {
+  const auto steps = next_steps(input(
+      R"({"status":"shutdown","desired_status":"shutdown","exit":{"kind":"signaled","signal":9,"log_tail":"bye"}})",
+      kUp));
+  ASSERT_EQ(steps.size(), 1u);
+  EXPECT_TRUE(steps[0].starts_with("qarax start web"));
+}
+
+TEST(Why, AnUnknownVmDependsOnItsHost) {
+  const char* vm = R"({"status":"unknown","desired_status":"running","exit":null})";
+  const auto down = next_steps(input(vm, R"({"name":"node1","status":"down"})"));
+  EXPECT_NE(down[0].find("qarax-node on host node1"), std::string::npos);
+  EXPECT_NE(down[1].find("--forget: only if"), std::string::npos);
+  const auto up = next_steps(input(vm, kUp));
+  EXPECT_NE(up[1].find("force-stop web"), std::string::npos);
+}
+
+TEST(Why, APauseThatNobodyAskedForHasACause) {
+  EXPECT_TRUE(
+      next_steps(input(R"({"status":"paused","desired_status":"running"})"))[0].starts_with("remove the cause"));
+  EXPECT_TRUE(next_steps(input(R"({"status":"paused","desired_status":"paused"})"))[0].starts_with("qarax resume web"));
+}
+
+TEST(Why, WhatIsUnderWayComesFirst) {
+  const auto steps = next_steps(input(R"({"status":"created","desired_status":"running","activity":"start"})"));
+  EXPECT_EQ(steps[0], "qarax show web: start is under way");
+}
+
+TEST(Why, AMissingConsoleSaysSo) {
+  WhyInput in = input(R"({"id":"i","name":"web","status":"created","desired_status":"created"})");
+  in.console_problem = "VM web has no console yet";
+  EXPECT_NE(why_text(in, false).find("no console: VM web has no console yet\n"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace qarax::cli

@@ -1,0 +1,339 @@
+"""The command line `qarax` against the real server, node and guests: what it prints, what it asks for, its exit codes."""
+
+import json
+import os
+import re
+import select
+import signal
+import socket
+import subprocess
+import threading
+
+
+import pytest
+
+from framework import paths
+from framework.stack import Server, Stack, free_port, wait_for
+
+DONE, REFUSED, USAGE, UNREACHABLE, TIMED_OUT = range(5)
+
+
+def environment(**more) -> dict:
+    env = {k: v for k, v in os.environ.items() if not k.startswith("QARAX_") and k != "NO_COLOR"}
+    return {**env, **more}
+
+
+class Cli:
+    """`qarax` with the server of a stack in QARAX_URL; each call expects an exit code."""
+
+    def __init__(self, url: str, **env):
+        self.env = environment(QARAX_URL=url, **env)
+
+    def popen(self, *args: str) -> subprocess.Popen:
+        return subprocess.Popen([str(paths.program("qarax")), *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, env=self.env)
+
+    def run(self, *args: str, expect: int = DONE) -> subprocess.CompletedProcess:
+        result = subprocess.run([str(paths.program("qarax")), *args], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                                errors="replace", timeout=120, env=self.env)
+        assert result.returncode == expect, f"qarax {args}: {result.returncode}\n{result.stdout}\n{result.stderr}"
+        assert "\033[" not in result.stdout + result.stderr, "no colour where nobody looks"
+        return result
+
+    def json(self, *args: str):
+        return json.loads(self.run(*args, "-o", "json").stdout)
+
+
+def rows(table: str) -> list:
+    """The table's rows as dicts, cut where its header's columns begin: that they do is what is tested."""
+    lines = table.splitlines()
+    starts = [m.start() for m in re.finditer(r"\S+", lines[0])] + [None]
+    columns = [lines[0][a:b].strip() for a, b in zip(starts, starts[1:])]
+    return [{c: line[a:b].strip() for c, a, b in zip(columns, starts, starts[1:])} for line in lines[1:]]
+
+
+@pytest.mark.guest
+def test_launch_to_delete(stack):
+    cli = Cli(stack.server.base)
+    assert "qarax launch" in cli.run("list").stderr, "an empty list says how to change that"
+
+    launched = cli.run("launch", "web", "--memory", "128M", "--vcpus", "1")
+    vm = stack.api.vms()[0]
+    assert vm["name"] == "web" and vm["memory_size"] == 128 << 20 and vm["boot_vcpus"] == vm["max_vcpus"] == 1
+    assert vm["status"] == "running"
+    assert launched.stdout.strip() and launched.stdout.endswith("\n"), "the guest's first words"
+    assert stack.api.console(vm["id"]).replace("\r", "").startswith(launched.stdout.replace("\r", "")[:20])
+    for said in ("created VM web", vm["id"], "on host node1", "qemu", "accelerator tcg", "the guest speaks", "qarax console web"):
+        assert said in launched.stderr
+
+    cli.run("create", "a-much-longer-name", "--memory", "1G", "--hypervisor", "simulator")
+    listed = {row["NAME"]: row for row in rows(cli.run("list").stdout)}
+    assert listed["web"]["STATUS"] == "running" and listed["web"]["HOST"] == "node1" and listed["web"]["ID"] == vm["id"]
+    assert listed["a-much-longer-name"]["MEMORY"] == "1G" and listed["a-much-longer-name"]["HOST"] == "-"
+    assert cli.run("list", "--status", "running", "--names").stdout == "web\n"
+    assert [v["id"] for v in cli.json("list")] == [v["id"] for v in stack.api.vms()]
+
+    assert cli.run("pause", "web").stdout == "web is paused\n"
+    assert stack.api.vm(vm["id"])["status"] == "paused"
+    assert cli.run("resume", vm["id"]).stdout == "web is running\n", "an id does what a name does"
+    assert stack.api.vm(vm["id"])["status"] == "running"
+    assert re.search(r"^status: +running$", cli.run("show", "web").stdout, re.M)
+    assert cli.json("show", "web")["id"] == vm["id"]
+
+    stack.wait_console(vm["id"], "qarax uptime")
+    assert "qarax guest: 1 vCPU, 128 MiB" in cli.run("console", "web").stdout
+    assert re.fullmatch(r"(qarax uptime [\d.]+\r?\n){2}", cli.run("console", "web", "--tail", "2").stdout) or \
+        stack.api.console(vm["id"]).count("qarax uptime") < 2
+
+    assert cli.run("stop", "web").stdout == "web is shutdown\n"
+    assert stack.nodes[0].vmm_pids() == {}
+    assert cli.run("start", "web").stdout == "web is running\n"
+    assert cli.run("delete", "web").stdout == "web is deleted\n"
+    assert cli.json("delete", "a-much-longer-name")["deleted"] is True
+    assert stack.api.vms() == []
+
+
+@pytest.mark.guest
+def test_why_of_a_killed_vmm(stack):
+    cli = Cli(stack.server.base)
+    cli.run("launch", "victim", "--memory", "128M")
+    vm_id = stack.api.vms()[0]["id"]
+    running = cli.run("why", "victim").stdout
+    assert re.search(r"^state: +running$", running, re.M) and "qarax console victim --follow" in running
+    stack.wait_console(vm_id, "qarax uptime")
+    os.kill(stack.nodes[0].vmm_pids()[vm_id], signal.SIGKILL)
+    stack.wait_state(vm_id, "shutdown", 5)
+    told = cli.run("why", "victim").stdout
+    for pattern in (r"^state: +shutdown: .*signal 9", r"^asked for: +running$", r"^VMM ended: .*signal 9 \(SIGKILL\) at 20",
+                    r"^accelerator: tcg: .+", r"^host: +node1 is up$", r"^  \| qarax uptime", r"^  journalctl -k on host node1",
+                    r"^  qarax start victim"):
+        assert re.search(pattern, told, re.M), f"{pattern} isn't in\n{told}"
+    document = cli.json("why", "victim")
+    assert document["vm"]["exit"]["signal"] == 9 and document["host"]["name"] == "node1"
+    assert "qarax uptime" in document["console"] and any("qarax start victim" in step for step in document["next"])
+    # A console that is over is shown and not waited on.
+    over = cli.run("console", "victim", "--follow")
+    assert "qarax uptime" in over.stdout and "victim is shutdown" in over.stderr and "qarax why victim" in over.stderr
+
+
+@pytest.mark.guest
+def test_follow_goes_on_until_the_guest_ends(stack):
+    cli = Cli(stack.server.base)
+    cli.run("launch", "talker", "--memory", "128M")
+    vm_id = stack.api.vms()[0]["id"]
+    follower = cli.popen("console", "talker", "--follow")
+    seen = b""
+
+    def heard(count: int) -> bool:
+        nonlocal seen
+        while select.select([follower.stdout], [], [], 0)[0]:
+            piece = os.read(follower.stdout.fileno(), 65536)
+            assert piece, follower.stderr.read()
+            seen += piece
+        return seen.count(b"qarax uptime") >= count
+
+    try:
+        wait_for("the guest's lines as it writes them", lambda: heard(3), 60)
+        stack.api.act(vm_id, "force-stop")
+        rest, note = follower.communicate(timeout=15)
+        assert follower.returncode == DONE, note
+        assert "talker is shutdown" in note.decode()
+    finally:
+        if follower.poll() is None:
+            follower.kill()
+            follower.communicate()
+
+
+@pytest.mark.guest
+def test_follow_tells_a_broken_stream_from_an_end(stack):
+    cli = Cli(stack.server.base)
+    cli.run("launch", "talker", "--memory", "128M")
+    follower = cli.popen("console", "talker", "--follow")
+    try:
+        assert os.read(follower.stdout.fileno(), 1), "it follows"
+        stack.server.kill()
+        out, note = follower.communicate(timeout=15)
+        assert follower.returncode == UNREACHABLE, note
+        stack.server.start()
+        wait_for("the server again", lambda: stack.api.vms())
+    finally:
+        if follower.poll() is None:
+            follower.kill()
+            follower.communicate()
+
+
+@pytest.mark.guest
+def test_a_silent_guest_is_a_timeout(stack):
+    result = Cli(stack.server.base).run("launch", "mute", "--memory", "128M", "--timeout", "0", expect=TIMED_OUT)
+    assert "VM mute runs" in result.stderr and "qarax console mute --follow" in result.stderr
+    assert stack.api.vms()[0]["status"] == "running"
+
+
+def test_simulated_vms_have_no_console_to_wait_on(simulated):
+    cli = Cli(simulated.server.base)
+    result = cli.run("launch", "dry", "--timeout", "30")
+    assert "no console" in result.stderr
+    assert cli.run("reboot", "dry").stdout == "dry is running\n"
+    assert cli.run("force-stop", "dry").stdout == "dry is shutdown\n"
+    cli.run("delete", "dry")
+
+
+def test_hosts_and_plugins(simulated):
+    cli = Cli(simulated.server.base)
+    (host,) = rows(cli.run("hosts").stdout)
+    assert host["NAME"] == "node1" and host["STATUS"] == "up" and host["HYPERVISOR"] == "simulator"
+    (plugin,) = rows(cli.run("plugins", "node1").stdout)
+    assert plugin["NAME"] == "simulator" and plugin["STATE"] == "ready" and plugin["ACCELERATOR"] == "simulated"
+    assert cli.run("plugins").stdout == cli.run("plugins", simulated.api.hosts()[0]["id"]).stdout
+    assert cli.json("plugins")[0]["plugins"][0]["state"] == "loaded"
+    assert "qarax hosts" in cli.run("plugins", "nowhere", expect=REFUSED).stderr
+
+
+def test_the_servers_no_is_told_in_full(simulated):
+    cli = Cli(simulated.server.base)
+    missing = cli.run("pause", "nobody", expect=REFUSED)
+    assert missing.stdout == "" and "nobody" in missing.stderr and "next: qarax list" in missing.stderr
+    cli.run("show", "6f1c2a9e-3b57-4a0e-9d0c-0f6f2f3b1a55", expect=REFUSED)
+    cli.run("create", "taken")
+    taken = cli.run("launch", "taken", expect=REFUSED)
+    assert "taken" in taken.stderr and "hint: " in taken.stderr and "next: qarax show taken" in taken.stderr
+    wrong = cli.run("pause", "taken", expect=REFUSED)
+    assert "created" in wrong.stderr and "next: qarax why taken" in wrong.stderr
+    small = cli.run("create", "small", "--memory", "1K", expect=REFUSED)
+    assert "/memory_size" in small.stderr
+    # A start that no host takes leaves the VM, and says so; each host's reason stands there.
+    unfit = cli.run("launch", "unfit", "--hypervisor", "nonesuch", expect=REFUSED)
+    assert "nonesuch" in unfit.stderr
+    for vm in cli.run("list", "--names").stdout.split():
+        cli.run("delete", vm)
+
+
+def test_the_deadline_is_exit_code_4_and_the_job_goes_on(simulated):
+    cli = Cli(simulated.server.base)
+    cli.run("create", "slow", "--config", '{"start_delay_ms": 1500}')
+    late = cli.run("--wait", "0.3", "start", "slow", expect=TIMED_OUT)
+    assert "may still be done" in late.stderr and "next: qarax why slow" in late.stderr
+    simulated.wait_state(simulated.api.vms()[-1]["id"], "running")
+    cli.run("force-stop", "slow")
+    left = cli.run("--wait", "0", "start", "slow")
+    assert "start is under way" in left.stdout and "job " in left.stderr
+    simulated.wait_state(simulated.api.vms()[-1]["id"], "running")
+    cli.run("delete", "slow")
+
+
+def test_wait_goes_beyond_the_servers_own_limit():
+    made = Stack(server_settings={"limits": {"action_wait": "1s"}, "vm": {"stop_timeout": "500ms"}})
+    try:
+        made.add_node(plugins=[made.simulator_plugin()], boot={})
+        cli = Cli(made.server.base)
+        cli.run("create", "slow", "--config", '{"start_delay_ms": 3000}')
+        assert cli.run("start", "slow").stdout == "slow is running\n"
+        cli.run("force-stop", "slow")
+        late = cli.run("--wait", "1.5", "start", "slow", expect=TIMED_OUT)
+        assert re.search(r"job: +[0-9a-f-]{36}", late.stderr)
+    finally:
+        left = made.close()
+    assert not left
+
+
+def test_unreachable_server_is_exit_code_3(simulated):
+    gone = f"http://127.0.0.1:{free_port()}"
+    result = Cli(gone).run("list", expect=UNREACHABLE)
+    assert gone in result.stderr and "refused" in result.stderr and "QARAX_URL" in result.stderr
+    assert result.stdout == ""
+    assert Cli("http://no-such-host.invalid:1").run("hosts", expect=UNREACHABLE).stderr
+    assert Cli(simulated.server.base).run("--server", gone, "list", expect=UNREACHABLE), "the option wins over the environment"
+    # Our own version is known without a server.
+    version = Cli(gone).run("version", expect=UNREACHABLE)
+    assert version.stdout.startswith("qarax ")
+    assert "qarax-server" in Cli(simulated.server.base).run("version").stdout
+
+
+def test_somebody_else_at_that_address_is_not_our_server():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        def answer():
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        result = Cli(f"http://127.0.0.1:{listener.getsockname()[1]}").run("list", expect=UNREACHABLE)
+        thread.join()
+    assert "no qarax server" in result.stderr
+
+
+def test_wrong_usage_is_exit_code_2():
+    cli = Cli("http://127.0.0.1:1")
+    for words in ([], ["lunch", "web"], ["start"], ["start", "a", "b"], ["launch", "web", "--memory", "12Q"], ["list", "-o", "yaml"],
+                  ["console", "web", "--follow", "--tail", "3"], ["--server", "localhost:8000", "list"]):
+        result = cli.run(*words, expect=USAGE)
+        assert result.stderr.startswith("qarax: ") and result.stdout == "", words
+    assert "typing into the console isn't possible yet" in " ".join(cli.run("console", "--help").stdout.split())
+
+
+def test_token_and_tls(tmp_path):
+    key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1", "-subj",
+                    "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(cert)],
+                   check=True, capture_output=True)
+    os.chmod(key, 0o600)
+    digest = subprocess.run([str(paths.program("qarax-server")), "--hash-token"], input="s3cret-token\n", capture_output=True, text=True, check=True)
+    server = Server(tmp_path, {})
+    server.config_path.write_text(json.dumps({
+        "listen": {"address": "127.0.0.1", "port": server.port, "tls": {"cert": str(cert), "key": str(key)},
+                   "token_sha256": digest.stdout.strip()},
+        "data_dir": str(server.data)}))
+    server.start()
+    try:
+        wait_for("the server listens", lambda: "listening on" in server.log() and server.process.poll() is None)
+        url = f"https://localhost:{server.port}"
+        assert Cli(url, QARAX_TOKEN="s3cret-token", QARAX_CA_FILE=str(cert)).json("list") == []
+        denied = Cli(url, QARAX_CA_FILE=str(cert)).run("list", expect=REFUSED)
+        assert "QARAX_TOKEN" in denied.stderr
+        # Whose certificate nobody vouches for gets no token.
+        untrusted = Cli(url, QARAX_TOKEN="s3cret-token").run("list", expect=UNREACHABLE)
+        assert "--ca-file" in untrusted.stderr and "s3cret" not in untrusted.stderr
+    finally:
+        server.stop()
+
+
+def test_bash_completes_commands_and_names(simulated, tmp_path):
+    cli = Cli(simulated.server.base)
+    for name in ("alpha", "alpine", "beta"):
+        cli.run("create", name)
+    script = tmp_path / "completion.bash"
+    script.write_text(cli.run("completion", "bash").stdout)
+    ask = tmp_path / "ask.bash"
+    ask.write_text('source "$1"\nCOMP_LINE=$2 COMP_POINT=${#2}\n_qarax\nprintf "%s\\n" "${COMPREPLY[@]}"\n')
+
+    def complete(line: str, url: str = simulated.server.base) -> list:
+        line = line.replace("qarax", str(paths.program("qarax")), 1)
+        result = subprocess.run(["bash", "--norc", str(ask), str(script), line], capture_output=True, text=True, timeout=30, env=environment(QARAX_URL=url))
+        assert result.stderr == ""
+        return result.stdout.split()
+
+    try:
+        assert complete("qarax pa") == ["pause"]
+        assert {"launch", "why", "plugins"} <= set(complete("qarax "))
+        assert complete("qarax start al") == ["alpha", "alpine"]
+        assert complete("qarax start ") == ["alpha", "alpine", "beta"]
+        assert complete("qarax -o json delete b") == ["beta"]
+        assert complete("qarax delete --f") == ["--forget"]
+        assert complete("qarax list -o ") == ["table", "json"]
+        assert complete("qarax plugins n") == ["node1"]
+        gone = f"http://127.0.0.1:{free_port()}"
+        assert complete("qarax start ", gone) == [], "no server: nothing, and no noise"
+        assert complete(f"qarax --server {simulated.server.base} start be", gone) == ["beta"], "the server of the line is asked"
+    finally:
+        for name in ("alpha", "alpine", "beta"):
+            cli.run("delete", name)
+
+
+def test_a_reader_that_leaves_ends_it_quietly(simulated):
+    cli = Cli(simulated.server.base)
+    process = cli.popen("hosts")
+    process.stdout.close()
+    assert process.wait(timeout=15) in (DONE, REFUSED), "not by a signal"
+    process.stderr.close()
