@@ -101,7 +101,9 @@ get() { curl --silent --fail --noproxy '*' --max-time 5 "$url$1"; }
 ready() {
   local hosts
   get /readyz >/dev/null && hosts=$(get /hosts) || return
-  accelerator=$(sed -n 's/.*"status":"up".*"accelerator":"\([a-z]*\)".*/\1/p' <<<"$hosts")
+  grep -q '"status":"up"' <<<"$hosts" || return
+  # The first one is the host's own; its plugins follow with theirs.
+  accelerator=$(grep -o '"accelerator":"[a-z]*"' <<<"$hosts" | head -n 1 | cut -d '"' -f 4)
   case $accelerator in "" | probing) return 1 ;; esac
 }
 

@@ -35,7 +35,7 @@ run_e2e() { # PRESET [PYTEST ARGUMENTS…]
   shift
   step "end-to-end tests, $preset"
   python_env "$env" "$root/e2e"
-  export QARAX_BUILD=$root/build/$preset QARAX_GUEST_DIR=$root/build/guest PYTHONDONTWRITEBYTECODE=1
+  export QARAX_BUILD=$root/build/$preset QARAX_GUEST_DIR=$root/build/guest QARAX_URL= PYTHONDONTWRITEBYTECODE=1
   (cd e2e && "$env/bin/python" -m pytest -q -p no:cacheprovider -n 2 -m 'not serial' "$@") || status=$?
   # 5: these arguments left nothing to run.
   [ "$status" = 0 ] || [ "$status" = 5 ] || fail "end-to-end tests failed ($preset)" -- "cd e2e && QARAX_BUILD=$QARAX_BUILD $env/bin/python -m pytest -x"

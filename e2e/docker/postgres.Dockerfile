@@ -1,7 +1,8 @@
 # Debian's PostgreSQL behind the variables of the well-known image: POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB.
 ARG BASE=debian:bookworm-slim
 FROM ${BASE}
-WORKDIR /opt/qarax
+# A place of its own: with steps like the other images' the builder takes their cache for this one's, and misses.
+WORKDIR /opt/postgres
 COPY scripts/install-deps.sh scripts/
 COPY scripts/lib scripts/lib
 COPY e2e/docker/postgres.debian.txt ./
