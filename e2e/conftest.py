@@ -1,8 +1,21 @@
-"""Fixtures: a stack of its own per test, or one shared by the tests of a module that leave it as it was."""
+"""Fixtures: a stack of its own per test, one shared by the tests of a module that leave it as it was, or one that is up."""
 
 import pytest
 
+from framework.service import Qarax, running_url
 from framework.stack import Stack
+
+
+def pytest_report_header(config):
+    return f"qarax: {running_url() or 'started by each test'}"
+
+
+def pytest_collection_modifyitems(items):
+    if running_url() is None:
+        return
+    for item in items:
+        if item.get_closest_marker("anywhere") is None:
+            item.add_marker(pytest.mark.skip(reason=f"starts programs of its own, and {running_url()} is to be used; QARAX_URL= says otherwise"))
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -11,7 +24,7 @@ def pytest_runtest_makereport(item, call):
     report = outcome.get_result()
     setattr(item, "report_" + report.when, report)
     if report.when == "call" and report.failed:
-        stack = item.funcargs.get("stack")
+        stack = item.funcargs.get("stack") or getattr(item.funcargs.get("qarax"), "stack", None)
         if stack is not None:
             for program in [stack.server, *stack.nodes]:
                 report.sections.append((f"log of {program.folder.name}", program.log()[-8000:]))
@@ -32,6 +45,17 @@ def stack(request):
         yield made
     finally:
         _ended(made, request)
+
+
+@pytest.fixture
+def qarax(request):
+    """The same through the Python client; or the server that is up already, from which the test's VMs are deleted."""
+    made = Qarax(running_url()) if running_url() else Qarax((stack := request.getfixturevalue("stack")).server.base, stack)
+    try:
+        made.wait_ready()
+        yield made
+    finally:
+        made.close()
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Installs what qarax needs on Debian 12 and 13: install-deps.sh [--run-only|--test]
-#   (nothing)    build and run           --run-only  a VM host that doesn't build
-#   --test       build, run and test     --list      print the packages and end
+# Installs what qarax needs on Debian 12 and 13: install-deps.sh [--run-only|--test|--only FILE]
+#   (nothing)    build and run           --run-only   a VM host that doesn't build
+#   --test       build, run and test     --only FILE  what FILE lists, as third_party/packages do
+#   --list       print the packages and end
 # The names stand in third_party/packages. A second run sees that nothing is missing, in well under a second, without
 # network and without root.
 set -euo pipefail
@@ -9,16 +10,22 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/lib/common.sh"
 lists=$here/../third_party/packages
 
-sets=(build run)
+files=("$lists/build.debian.txt" "$lists/run.debian.txt")
 list_only=
-for arg; do
-  case $arg in
-    --run-only) sets=(run) ;;
-    --test) sets=(build run test) ;;
+while [ $# -gt 0 ]; do
+  case $1 in
+    --run-only) files=("$lists/run.debian.txt") ;;
+    --test) files+=("$lists/test.debian.txt") ;;
+    --only)
+      [ -r "${2:-}" ] || fail "--only: cannot read '${2:-}'" -- "$0 --help"
+      files=("$2")
+      shift
+      ;;
     --list) list_only=1 ;;
-    -h | --help) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit ;;
-    *) fail "unknown argument $arg" -- "$0 --help" ;;
+    -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit ;;
+    *) fail "unknown argument $1" -- "$0 --help" ;;
   esac
+  shift
 done
 
 supported() {
@@ -90,7 +97,7 @@ qemu_family() {
 }
 
 supported
-mapfile -t wanted < <(for set in "${sets[@]}"; do listed "$lists/$set.debian.txt"; done | sort -u)
+mapfile -t wanted < <(listed "${files[@]}")
 [ -n "$list_only" ] && { printf '%s\n' "${wanted[@]}"; exit; }
 [ ${#wanted[@]} -gt 0 ] || fail "no package lists in $lists"
 find_missing "${wanted[@]}"

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Every test of qarax, from a bare machine on: test.sh [STEP…]
-#   steps: deps format unit guest e2e tsan, which run without arguments, and asan tidy, which are asked for by name:
-#   they double the time, and clang-tidy still has findings. A step needs those before it to have run once.
+#   steps: deps format client unit guest e2e tsan, which run without arguments, and asan tidy compose, which are asked
+#   for by name: the first two double the time, and clang-tidy still has findings; compose needs docker, and makes images
+#   of the tree (with SKIP_BUILD=1 out of build/release). A step needs those before it to have run once.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/scripts/lib/common.sh"
@@ -34,7 +35,7 @@ run_e2e() { # PRESET [PYTEST ARGUMENTS…]
   shift
   step "end-to-end tests, $preset"
   python_env "$env" "$root/e2e"
-  export QARAX_BUILD=$root/build/$preset QARAX_GUEST_DIR=$root/build/guest PYTHONDONTWRITEBYTECODE=1
+  export QARAX_BUILD=$root/build/$preset QARAX_GUEST_DIR=$root/build/guest QARAX_URL= PYTHONDONTWRITEBYTECODE=1
   (cd e2e && "$env/bin/python" -m pytest -q -p no:cacheprovider -n 2 -m 'not serial' "$@") || status=$?
   # 5: these arguments left nothing to run.
   [ "$status" = 0 ] || [ "$status" = 5 ] || fail "end-to-end tests failed ($preset)" -- "cd e2e && QARAX_BUILD=$QARAX_BUILD $env/bin/python -m pytest -x"
@@ -55,6 +56,7 @@ step_format() {
   fi
   sources | xargs clang-format --dry-run --Werror 2>"$logs/format.log" || { head -n 20 "$logs/format.log" >&2; fail "some files aren't formatted" -- "git ls-files '*.cpp' '*.hpp' '*.c' '*.h' | xargs clang-format -i"; }
 }
+step_client() { "$root/scripts/generate-python-client.sh" --check; }
 step_unit() { build dev; run_ctest dev; }
 step_guest() { step "make the guest"; must "$logs/guest.log" "$root/e2e/guest/build.sh" "$root/build/guest"; }
 step_e2e() { run_e2e dev; }
@@ -77,10 +79,11 @@ step_tidy() {
     xargs -P "$jobs" -n 4 clang-tidy --quiet --extra-arg=-Wno-unknown-warning-option -p build/dev >"$logs/tidy.log" 2>&1 ||
     { grep -E 'error:|warning:' "$logs/tidy.log" | sort -u | head -n 40 >&2; fail "clang-tidy has findings" -- "read $logs/tidy.log"; }
 }
+step_compose() { step "end-to-end tests in containers"; "$root/e2e/run_e2e_tests.sh"; }
 
-all=(deps format unit guest e2e tsan)
+all=(deps format client unit guest e2e tsan)
 for one in "${@:-${all[@]}}"; do
-  declare -F "step_$one" >/dev/null || fail "unknown step $one" -- "steps: ${all[*]} asan tidy"
+  declare -F "step_$one" >/dev/null || fail "unknown step $one" -- "steps: ${all[*]} asan tidy compose"
   "step_$one"
 done
 say "all passed: ${*:-${all[*]}}"

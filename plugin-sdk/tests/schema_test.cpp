@@ -33,6 +33,11 @@ TEST(Schema, NestedNullableAndEnums) {
   const auto& one_of = *topology->find("oneOf")->as_array();
   EXPECT_EQ(*one_of.at(0).find("$ref")->as_string(), "#/x/CpuTopology");
   EXPECT_EQ(*one_of.at(1).find("type")->as_string(), "null");
+  const auto* hotplug = spec.find("properties")->find("memory_hotplug_size");
+  ASSERT_NE(hotplug, nullptr);
+  EXPECT_EQ(hotplug->find("minimum"), nullptr) << "a bound stands beside its type";
+  EXPECT_EQ(json::to_text(*hotplug->find("oneOf")),
+            R"([{"type":"integer","format":"int64","minimum":0},{"type":"null"}])");
   const auto* config = spec.find("properties")->find("config");
   ASSERT_NE(config, nullptr);
   EXPECT_EQ(config->find("type"), nullptr) << "any JSON value";

@@ -1,21 +1,40 @@
-# A Python environment of our own for the e2e tests. Source it after common.sh.
+# Python environments of our own. Source it after common.sh.
 #
 #   python_env FOLDER PROJECT   makes or refreshes FOLDER (a venv) with what PROJECT/pyproject.toml asks for;
-#                               afterwards FOLDER/bin/pytest runs. Quick when nothing has changed, and then offline.
+#                               afterwards FOLDER/bin/pytest runs
+#   python_tools FOLDER LIST    the same with the packages of a list, as third_party/packages/python.txt
+#
+# Both are quick when nothing has changed, and then need no network.
 
-python_env() {
-  local env=$1 project=$2 list stamp wanted had=
-  list=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../third_party/packages" && pwd)/python.txt
-  stamp=$env/.qarax-made-from
-  wanted=$(cat "$list" "$project/pyproject.toml" | sha256sum; python3 --version; readlink -f "$env")
-  [ -r "$stamp" ] && had=$(cat "$stamp")
-  [ "$had" = "$wanted" ] && return
+# Sets `wanted`, what FOLDER is to be made from (further files in $2…); answers whether it was.
+python_made() {
+  local env=$1 had=
+  shift
+  wanted=$(cat "$@" | sha256sum; python3 --version; readlink -f "$env")
+  [ -r "$env/.qarax-made-from" ] && had=$(cat "$env/.qarax-made-from")
+  [ "$had" = "$wanted" ]
+}
+
+python_tools() {
+  local env=$1 list=$2 wanted
+  mkdir -p "$(dirname "$env")"
+  python_made "$env" "$list" && return
   python3 -c 'import venv, ensurepip' 2>/dev/null ||
     fail "python3 with venv is missing" -- "scripts/install-deps.sh --test"
-  rm -f "$stamp"
+  rm -f "$env/.qarax-made-from"
   [ -x "$env/bin/python" ] || must "$env.log" python3 -m venv "$env"
   must "$env.log" "$env/bin/python" -m pip install --quiet --disable-pip-version-check -r <(listed "$list")
-  # Not "uv sync", which writes a lock file into the source tree (it may be read-only, and is nobody's build folder).
+  printf '%s\n' "$wanted" >"$env/.qarax-made-from"
+}
+
+python_env() {
+  local env=$1 project=$2 list wanted
+  list=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../third_party/packages" && pwd)/python.txt
+  python_made "$env" "$list" "$project/pyproject.toml" && return
+  # Its stamp is another one: what the list makes is only the first half.
+  python_tools "$env" "$list"
+  rm -f "$env/.qarax-made-from"
+  # Not "uv sync": uv.lock names PyPI's own addresses, and this machine may reach only a mirror.
   must "$env.log" "$env/bin/uv" pip install --quiet --python "$env/bin/python" -r "$project/pyproject.toml"
-  printf '%s\n' "$wanted" >"$stamp"
+  printf '%s\n' "$wanted" >"$env/.qarax-made-from"
 }

@@ -69,27 +69,28 @@ void append_properties(std::string& out, std::string& required, std::string_view
     first = false;
     json::append_string(out, f.name);
     out.append(":{");
+    // Bounds and format stand beside the type that they belong to: generators of clients read each branch alone.
     std::string body;
     append_type<B>(body, ref_prefix);
+    constexpr bool kText = std::is_same_v<B, std::string>;
+    if constexpr (std::is_integral_v<B> || kText) {
+      if (f.min_value != std::numeric_limits<std::int64_t>::min()) {
+        body.append(kText ? ",\"minLength\":" : ",\"minimum\":");
+        json::append_int(body, f.min_value);
+      }
+      if (f.max_value != std::numeric_limits<std::int64_t>::max()) {
+        body.append(kText ? ",\"maxLength\":" : ",\"maximum\":");
+        json::append_int(body, f.max_value);
+      }
+    }
+    if (!f.pattern_text.empty()) {
+      body.append(",\"format\":");
+      json::append_string(body, f.pattern_text);
+    }
     if (f.is_nullable) {
       out.append("\"oneOf\":[{").append(body).append("},{\"type\":\"null\"}]");
     } else {
       out.append(body);
-    }
-    constexpr bool kText = std::is_same_v<B, std::string>;
-    if constexpr (std::is_integral_v<B> || kText) {
-      if (f.min_value != std::numeric_limits<std::int64_t>::min()) {
-        out.append(kText ? ",\"minLength\":" : ",\"minimum\":");
-        json::append_int(out, f.min_value);
-      }
-      if (f.max_value != std::numeric_limits<std::int64_t>::max()) {
-        out.append(kText ? ",\"maxLength\":" : ",\"maximum\":");
-        json::append_int(out, f.max_value);
-      }
-    }
-    if (!f.pattern_text.empty()) {
-      out.append(",\"format\":");
-      json::append_string(out, f.pattern_text);
     }
     if (!f.doc_text.empty()) {
       if (out.back() != '{') out.push_back(',');

@@ -1,0 +1,49 @@
+"""Contains all the data models used in inputs/outputs"""
+
+from .accepted import Accepted
+from .check import Check
+from .cpu_topology import CpuTopology
+from .description import Description
+from .exit_info import ExitInfo
+from .exit_info_kind import ExitInfoKind
+from .host import Host
+from .host_plugin import HostPlugin
+from .host_status import HostStatus
+from .list_vms_status import ListVmsStatus
+from .new_host import NewHost
+from .new_vm import NewVm
+from .openapi_response_200 import OpenapiResponse200
+from .plugin import Plugin
+from .plugin_limits import PluginLimits
+from .problem import Problem
+from .problem_error import ProblemError
+from .ready import Ready
+from .version import Version
+from .vm import Vm
+from .vm_desired_status import VmDesiredStatus
+from .vm_status import VmStatus
+
+__all__ = (
+    "Accepted",
+    "Check",
+    "CpuTopology",
+    "Description",
+    "ExitInfo",
+    "ExitInfoKind",
+    "Host",
+    "HostPlugin",
+    "HostStatus",
+    "ListVmsStatus",
+    "NewHost",
+    "NewVm",
+    "OpenapiResponse200",
+    "Plugin",
+    "PluginLimits",
+    "Problem",
+    "ProblemError",
+    "Ready",
+    "Version",
+    "Vm",
+    "VmDesiredStatus",
+    "VmStatus",
+)
