@@ -60,7 +60,8 @@ Error undo_start(Host& host, const VmmKind& kind, const StartArgs& args, Error w
     why.code = Code::internal;
     why.message = kind.name + " ended during the start of VM " + args.vm + ": " + ended(kind, *before).status_reason;
     why.reason = "vmm-failed";
-  } else if (why.reason.empty() && why.code != Code::cancelled && why.code != Code::deadline_exceeded) {
+  } else if ((why.reason.empty() || why.reason == "vmm-refused") && why.code != Code::cancelled &&
+             why.code != Code::deadline_exceeded) {
     why.reason = "vmm-failed";
   }
   remove_sockets(host, kind, args.vm, args.run_dir);

@@ -23,11 +23,14 @@ struct Ending::Shared {
   std::mutex mutex;
   std::condition_variable changed;
   Phase phase = Phase::waiting;
+  bool given_up = false;  // nobody waits any more: what hasn't begun doesn't begin
 
-  void enter(Phase next) {
+  bool enter(Phase next) {
     const std::lock_guard lock(mutex);
+    if (given_up && next == Phase::destroying) return false;
     phase = next;
     changed.notify_all();
+    return true;
   }
 };
 
@@ -36,7 +39,7 @@ void abandon(std::unique_ptr<TableHypervisor> hypervisor) { keep_for_ever(std::m
 Ending::Ending(TableHypervisor& hypervisor, Clock::time_point until) : shared_(std::make_shared<Shared>()) {
   thread_ = std::make_unique<std::thread>([shared = shared_, &hypervisor, until] {
     if (!hypervisor.close(until)) return;
-    shared->enter(Phase::destroying);
+    if (!shared->enter(Phase::destroying)) return;
     hypervisor.destroy();
     shared->enter(Phase::done);
   });
@@ -50,6 +53,7 @@ Ending::Phase Ending::wait(Clock::time_point until) {
   std::unique_lock lock(shared_->mutex);
   shared_->changed.wait_until(lock, until, [this] { return shared_->phase == Phase::done; });
   const Phase phase = shared_->phase;
+  shared_->given_up = true;
   lock.unlock();
   if (phase == Phase::done)
     thread_->join();
