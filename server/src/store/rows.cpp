@@ -237,7 +237,8 @@ void finish_job(Session& session, const std::string& job_id, JobState state, con
   std::string name(EnumNames<JobState>::kNames[static_cast<std::size_t>(state)]);
   std::string at = when;
   std::string id = job_id;
-  session << "UPDATE jobs SET state = $1, finished_at = $2 WHERE id = $3", use(name), use(at), use(id), now;
+  session << "UPDATE jobs SET state = $1, finished_at = $2 WHERE id = $3 AND state = 'running'", use(name), use(at),
+      use(id), now;
 }
 
 void put_reservation(Session& session, const Reservation& reservation) {
