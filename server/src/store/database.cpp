@@ -178,7 +178,11 @@ void Database::run_group(const std::vector<Waiting*>& group) {
     committing = true;
     run("COMMIT");
   } catch (const Poco::Exception& e) {
-    if (!committing || connected() || !find_out(state)) return fail_all(refused(e));
+    const bool unknown = committing && !connected();
+    if (!unknown || !find_out(state)) {
+      begun = begun && !unknown;  // whatever it was has ended with its connection
+      return fail_all(refused(e));
+    }
   }
   for (Waiting* one : group)
     if (one->result) one->change.publish();

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "database_url.hpp"
 #include "qarax/result.hpp"
 #include "records.hpp"
 
@@ -120,5 +121,12 @@ class Store {
 // SQLite in one file: WAL, synchronous=FULL. Takes the store's lock, migrates (after a copy of the file), starts a new
 // term. Errors are one sentence: not writable, locked by another server ("store-locked"), newer schema.
 Result<std::unique_ptr<Store>> open_sqlite(const std::string& path);
+
+// PostgreSQL, UTF8, through one connection of its own (no pooler in between). As above, and "store-down": nobody
+// answers there, ask again. Later on a lost connection makes changes fail with UNAVAILABLE "store-unavailable" and
+// heals by itself; a lock or a term that another server has taken meanwhile ends the process.
+Result<std::unique_ptr<Store>> open_postgres(const DatabaseUrl& url);
+
+Result<std::unique_ptr<Store>> open_store(const DatabaseUrl& url);
 
 }  // namespace qarax::server
