@@ -33,18 +33,29 @@ Session connect(const DatabaseUrl& url) {
 
 SessionHandle& handle_of(Session& session) { return *Poco::AnyCast<SessionHandle*>(session.getProperty("handle")); }
 
-Error down(const std::string& name, std::string_view reason) {
-  Error error = make_error(Code::unavailable, "the database " + name + " isn't reachable", std::string(reason));
-  error.retryable = true;
-  return error;
-}
-
 // libpq's messages end in a newline and may have several lines.
 std::string one_line(std::string text) {
   while (!text.empty() && text.back() == '\n') text.pop_back();
   for (char& c : text)
     if (c == '\n') c = ' ';
   return text;
+}
+
+Error down(const std::string& name, const std::string& why, const std::string& reason) {
+  Error error = make_error(Code::unavailable, "the database " + name + " isn't reachable" + why, reason);
+  error.retryable = true;
+  return error;
+}
+
+// "store-down" is what may pass by itself; a refused password or a missing database isn't.
+Status reachable(const DatabaseUrl& url) {
+  const std::string conninfo = url.conninfo();
+  const std::unique_ptr<PGconn, decltype(&PQfinish)> probe(PQconnectdb(conninfo.c_str()), PQfinish);
+  if (PQstatus(probe.get()) == CONNECTION_OK) return Ok{};
+  const std::string why = ": " + one_line(PQerrorMessage(probe.get()));
+  const PGPing ping = PQping(conninfo.c_str());
+  if (ping == PQPING_NO_RESPONSE || ping == PQPING_REJECT) return down(url.shown(), why, "store-down");
+  return make_error(Code::internal, "the database " + url.shown() + " can't be opened" + why);
 }
 
 void log_notice(void*, const char* text) {
@@ -66,8 +77,7 @@ PostgresDb::PostgresDb(const DatabaseUrl& url)
 
 Result<std::unique_ptr<PostgresDb>> PostgresDb::open(const DatabaseUrl& url) {
   // Asked first, because a connection that fails leaves its memory behind in Poco's session.
-  const std::string conninfo = url.conninfo();
-  if (PQping(conninfo.c_str()) != PQPING_OK) return down(url.shown(), "store-down");
+  QARAX_CHECK(reachable(url));
   try {
     std::unique_ptr<PostgresDb> db(new PostgresDb(url));
     db->set_up_session();
@@ -90,7 +100,7 @@ Result<std::unique_ptr<PostgresDb>> PostgresDb::open(const DatabaseUrl& url) {
     db->keeper_ = std::thread([raw = db.get()] { raw->keep(); });
     return db;
   } catch (const Poco::Exception& e) {
-    if (PQping(conninfo.c_str()) != PQPING_OK) return down(url.shown(), "store-down");
+    QARAX_CHECK(reachable(url));
     return make_error(Code::internal, "the database " + url.shown() + " can't be opened: " + one_line(e.displayText()));
   }
 }
@@ -145,7 +155,7 @@ Status PostgresDb::ready() {
     link_changed_.notify_all();
     link_changed_.wait_for(lock, kBlip, [&] { return closing_ || !down_; });
   }
-  if (down_) return down(name_, "store-unavailable");
+  if (down_) return down(name_, "; what is known is still shown", "store-unavailable");
   return Ok{};
 }
 

@@ -60,6 +60,9 @@ Status SqlStore::check() {
 }
 
 Result<VmPtr> SqlStore::create_vm(const NewVmInput& input) {
+  // PostgreSQL's text ends there, and what was acknowledged must be what is kept.
+  if (input.description && input.description->find('\0') != std::string::npos)
+    return make_error(Code::invalid_argument, "the description holds a NUL character; leave it out", "validation");
   VmRecord vm;
   vm.id = core::new_uuid();
   vm.name = input.name;

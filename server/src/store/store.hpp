@@ -80,7 +80,7 @@ class Store {
   virtual std::vector<JobRecord> unfinished_jobs() const = 0;
 
   // -- VMs --
-  // ALREADY_EXISTS "name-taken".
+  // ALREADY_EXISTS "name-taken". INVALID_ARGUMENT: a description with a NUL.
   virtual Result<VmPtr> create_vm(const NewVmInput& input) = 0;
   // The record, its jobs and reservations go. ABORTED "changed": a VM that was never placed has a host by now.
   virtual Status remove_vm(const std::string& id, Removal how) = 0;

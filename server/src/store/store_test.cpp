@@ -334,6 +334,9 @@ TEST_P(StoreTest, TextIsKeptAsItIs) {
   const auto made = store_->create_vm({"odd", odd, "", std::nullopt, {}});
   const auto empty = store_->create_vm({"empty", "", "", std::nullopt, {}});
   ASSERT_TRUE(made && empty);
+  const auto cut = store_->create_vm({"nul", std::string("a\0b", 3), "", std::nullopt, {}});
+  ASSERT_FALSE(cut);
+  EXPECT_EQ(cut.error().code, Code::invalid_argument);
   open();
   EXPECT_EQ(store_->vm((*made)->id)->description, odd);
   EXPECT_EQ(store_->vm((*empty)->id)->description, "");
