@@ -7,6 +7,7 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/scripts/lib/common.sh"
 . "$root/scripts/lib/python.sh"
+. "$root/scripts/lib/postgres.sh"
 cd "$root"
 logs=$root/build/logs
 env=$root/build/venv
@@ -57,9 +58,9 @@ step_format() {
   sources | xargs clang-format --dry-run --Werror 2>"$logs/format.log" || { head -n 20 "$logs/format.log" >&2; fail "some files aren't formatted" -- "git ls-files '*.cpp' '*.hpp' '*.c' '*.h' | xargs clang-format -i"; }
 }
 step_client() { "$root/scripts/generate-python-client.sh" --check; }
-step_unit() { build dev; run_ctest dev; }
+step_unit() { build dev; postgres_for_tests; run_ctest dev; }
 step_guest() { step "make the guest"; must "$logs/guest.log" "$root/e2e/guest/build.sh" "$root/build/guest"; }
-step_e2e() { run_e2e dev; }
+step_e2e() { postgres_for_tests; run_e2e dev; }
 step_asan() {
   build asan
   # Plugins are never unloaded by design, and the agent leaves by _exit: leaks are looked for in the unit tests.

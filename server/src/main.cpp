@@ -120,15 +120,20 @@ class Signals {
   sigset_t set_{};
 };
 
-// One server at a time: a second one stands by until the first has ended. Null: a signal came first.
-Result<std::unique_ptr<Store>> open_store(const ServerConfig& config, const Signals& signals) {
-  bool said = false;
+// One server at a time: a second one stands by until the first has ended. A database that is down is waited for. Null:
+// a signal came first.
+Result<std::unique_ptr<Store>> wait_for_store(const DatabaseUrl& url, const Signals& signals) {
+  // An attempt at PostgreSQL is a process there; at SQLite it is a lock of a file.
+  const std::chrono::milliseconds every(url.is_postgres() ? 500 : 100);
+  std::string said;
   for (;;) {
-    auto store = open_sqlite(config.database_path);
-    if (store || store.error().reason != "store-locked") return store;
-    if (!said) core::logger("server")->warn("standing by: {}", store.error().message);
-    said = true;
-    if (signals.wait_for(std::chrono::milliseconds(100)) != 0) return std::unique_ptr<Store>();
+    auto store = open_store(url);
+    if (store) return store;
+    const std::string& reason = store.error().reason;
+    if (reason != "store-locked" && reason != "store-down") return store;
+    if (said != reason) core::logger("server")->warn("standing by: {}", store.error().message);
+    said = reason;
+    if (signals.wait_for(every) != 0) return std::unique_ptr<Store>();
   }
 }
 
@@ -138,7 +143,7 @@ int serve(const ServerConfig& config, const CommandLine& line) {
   auto log = core::logger("server");
   auto http_log = core::logger("http");
   if (const Status made = core::make_folder(config.data_dir); !made) return fail(made.error());
-  auto store = open_store(config, signals);
+  auto store = wait_for_store(config.database_url, signals);
   if (!store) return fail(store.error());
   if (*store == nullptr) return EXIT_SUCCESS;
   auto credentials = node_credentials(config);
@@ -167,7 +172,7 @@ int serve(const ServerConfig& config, const CommandLine& line) {
     if (!written) return fail(written.error());
   }
   log->info("qarax-server listening on {} version={} database={}", url_of(config, server.port()), QARAX_VERSION,
-            core::log_value(config.database_path));
+            core::log_value(config.database_url.shown()));
 
   const int number = signals.wait();
   log->info("ending: VMs run on signal={}", number);

@@ -99,17 +99,12 @@ void resolve_database(core::ConfigReader& reader, ServerConfig& config) {
     config.database = std::move(url);
     source = "DATABASE_URL";
   }
-  const std::string& url = config.database;
-  constexpr std::string_view kSqlite = "sqlite://";
-  if (url.empty()) {
-    config.database_path = config.data_dir + "/qarax.db";
-  } else if (url.starts_with("postgres://") || url.starts_with("postgresql://")) {
-    reader.problem(source,
-                   "PostgreSQL is not in this version; use sqlite:///path, or leave it out for a file in data_dir");
-  } else if (!url.starts_with(kSqlite) || url.size() <= kSqlite.size() + 1 || url[kSqlite.size()] != '/') {
-    reader.problem(source, "expected sqlite:///absolute/path, got \"" + url + "\"");
+  if (config.database.empty()) {
+    config.database_url = sqlite_file(config.data_dir + "/qarax.db");
+  } else if (auto url = parse_database_url(config.database); url) {
+    config.database_url = std::move(*url);
   } else {
-    config.database_path = url.substr(kSqlite.size());
+    reader.problem(source, url.error().message);
   }
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "database_url.hpp"
 #include "qarax/result.hpp"
 
 namespace qarax::server {
@@ -27,8 +28,8 @@ struct ServerConfig {
   std::vector<std::string> allowed_hosts;
 
   std::string data_dir;
-  std::string database;       // as given: sqlite:///path; empty: <data_dir>/qarax.db
-  std::string database_path;  // the SQLite file, from `database`
+  std::string database;      // as given, maybe with a password; empty: <data_dir>/qarax.db
+  DatabaseUrl database_url;  // what that means
 
   std::vector<NodeEntry> nodes;
   std::string node_token;       // bearer token that the server sends to its nodes

@@ -47,7 +47,7 @@ TEST_F(ServerConfigTest, TheShippedFileHoldsTheDefaults) {
   EXPECT_EQ(shipped->listen_port, 8000);
   EXPECT_FALSE(shipped->insecure);
   EXPECT_EQ(shipped->data_dir, bare->data_dir);
-  EXPECT_EQ(shipped->database_path, bare->data_dir + "/qarax.db");
+  EXPECT_EQ(shipped->database_url.path, bare->data_dir + "/qarax.db");
   EXPECT_EQ(shipped->max_body, bare->max_body);
   EXPECT_EQ(shipped->max_connections, bare->max_connections);
   EXPECT_EQ(shipped->request_timeout_ms, bare->request_timeout_ms);
@@ -78,15 +78,22 @@ TEST_F(ServerConfigTest, AnOpenAddressNeedsCredentials) {
   EXPECT_NE(refusal("listen:\n  token_sha256: secret\n").find("--hash-token"), std::string::npos);
 }
 
-TEST_F(ServerConfigTest, TheDatabaseIsAFileForNow) {
-  EXPECT_EQ(read("database: sqlite:///var/x/y.db\n")->database_path, "/var/x/y.db");
-  EXPECT_NE(refusal("database: postgres://u@h/d\n").find("not in this version"), std::string::npos);
+TEST_F(ServerConfigTest, TheDatabaseIsAFileOrPostgres) {
+  EXPECT_EQ(read("database: sqlite:///var/x/y.db\n")->database_url.path, "/var/x/y.db");
   EXPECT_NE(refusal("database: sqlite://x.db\n").find("sqlite:///absolute/path"), std::string::npos);
   EXPECT_NE(refusal("database: sqlite:///\n").find("sqlite:///absolute/path"), std::string::npos);
+  const auto postgres = read("database: postgres://u:secret@h/d\n");
+  ASSERT_TRUE(postgres) << postgres.error().message;
+  EXPECT_TRUE(postgres->database_url.is_postgres());
+  EXPECT_EQ(postgres->database_url.shown(), "postgres://u@h:5432/d");
+  const std::string wrong = refusal("database: postgres://u:secret@h:many/d\n");
+  EXPECT_NE(wrong.find("port must be"), std::string::npos) << wrong;
+  EXPECT_EQ(wrong.find("secret"), std::string::npos) << wrong;
   setenv("DATABASE_URL", "sqlite:///env.db", 1);
-  EXPECT_EQ(read("database: sqlite:///file.db\n")->database_path, "/env.db");
-  setenv("DATABASE_URL", "mysql://x", 1);
+  EXPECT_EQ(read("database: sqlite:///file.db\n")->database_url.path, "/env.db");
+  setenv("DATABASE_URL", "mysql://u:secret@x", 1);
   EXPECT_NE(refusal("").find("DATABASE_URL: expected"), std::string::npos);
+  EXPECT_EQ(refusal("").find("secret"), std::string::npos);
 }
 
 TEST_F(ServerConfigTest, NodesComeFromFileAndEnvironment) {

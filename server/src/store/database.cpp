@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "qarax/core/logging.hpp"
 
@@ -18,19 +19,26 @@ constexpr std::size_t kMostInGroup = 64;
 // What may wait usually finds a transaction to go along with; a lone commit of its own would stand in the way of one.
 constexpr auto kLaterWaits = std::chrono::milliseconds(50);
 
-void run(Session& session, const std::string& sql) { session << sql, now; }
-
 Error refused(const Poco::Exception& e) {
   Error error = make_error(Code::unavailable, "the database refused: " + e.displayText(), "store-unavailable");
   error.retryable = true;
   return error;
 }
 
+Error not_now() {
+  Error error =
+      make_error(Code::unavailable, "the database isn't reachable; what is known is still shown", "store-unavailable");
+  error.retryable = true;
+  return error;
+}
+
 }  // namespace
 
-Database::Database(Session session, Dialect dialect) : session_(std::move(session)), dialect_(dialect) {}
+Database::Database(Session session) : session_(std::move(session)) {}
 
 Database::~Database() = default;
+
+void Database::run(const char* statement) { session_ << statement, now; }
 
 void Database::stop() {
   {
@@ -44,6 +52,7 @@ void Database::stop() {
 Status Database::transact(Change change) {
   Waiting own{std::move(change)};
   std::unique_lock lock(queue_mutex_);
+  if (finding_out_) return not_now();
   queue_.push_back(&own);
   while (!own.done) {
     if (leading_) {
@@ -60,6 +69,19 @@ Status Database::transact(Change change) {
     group_done_.notify_all();
   }
   return std::move(own.result);
+}
+
+bool Database::between_groups(const std::function<void()>& look) {
+  {
+    const std::lock_guard lock(queue_mutex_);
+    if (leading_) return false;
+    leading_ = true;
+  }
+  look();
+  const std::lock_guard lock(queue_mutex_);
+  leading_ = false;
+  group_done_.notify_all();
+  return true;
 }
 
 std::vector<Database::Waiting*> Database::next_group() {
@@ -81,7 +103,7 @@ std::vector<Database::Waiting*> Database::next_group() {
 bool Database::work_on(const std::vector<Waiting*>& group, bool alone) {
   bool any = false;
   for (Waiting* one : group) {
-    if (!alone) run(session_, "SAVEPOINT change");
+    if (!alone) run("SAVEPOINT change");
     try {
       one->result = one->change.work(session_);
     } catch (const Poco::Exception& e) {
@@ -89,15 +111,38 @@ bool Database::work_on(const std::vector<Waiting*>& group, bool alone) {
     } catch (const std::exception& e) {
       one->result = make_error(Code::internal, std::string("a change of the database failed: ") + e.what());
     }
-    if (!one->result && !alone) run(session_, "ROLLBACK TO SAVEPOINT change");
-    if (!alone) run(session_, "RELEASE SAVEPOINT change");
+    if (!one->result && !alone) run("ROLLBACK TO SAVEPOINT change");
+    if (!alone) run("RELEASE SAVEPOINT change");
     any = any || one->result;
   }
   return any;
 }
 
+// Nobody else is kept waiting, nor is state(): it may take until the database is back.
+bool Database::find_out(std::unique_lock<std::mutex>& state) {
+  const auto set = [&](bool on) {
+    const std::lock_guard lock(queue_mutex_);
+    finding_out_ = on;
+    for (Waiting* one : std::exchange(queue_, {})) {
+      one->result = not_now();
+      one->done = true;
+    }
+    group_done_.notify_all();
+  };
+  set(true);
+  state.unlock();
+  const bool yes = took_effect();
+  state.lock();
+  set(false);
+  return yes;
+}
+
 void Database::run_group(const std::vector<Waiting*>& group) {
-  const std::lock_guard state(state_);
+  if (const Status able = ready(); !able) {
+    for (Waiting* one : group) one->result = able.error();
+    return;
+  }
+  std::unique_lock state(state_);
   std::vector<Work> batch;
   {
     const std::lock_guard waiting(later_mutex_);
@@ -111,7 +156,7 @@ void Database::run_group(const std::vector<Waiting*>& group) {
       later_.insert(later_.begin(), std::make_move_iterator(batch.begin()), std::make_move_iterator(batch.end()));
     }
     try {
-      if (begun) run(session_, "ROLLBACK");
+      if (begun && connected()) run("ROLLBACK");
     } catch (const Poco::Exception& e) {
       core::logger("store")->error("a rollback failed reason={}", core::log_value(e.displayText()));
     }
@@ -121,19 +166,23 @@ void Database::run_group(const std::vector<Waiting*>& group) {
     for (Waiting* one : group)
       if (one->result) one->result = error;
   };
+  bool committing = false;
   try {
-    run(session_, dialect_.begin);
+    run(begin_statement());
     begun = true;
-    std::int64_t term = 0;
-    session_ << dialect_.read_term, into(term), now;
-    if (term != activation_.term)
+    if (read_term() != activation_.term)
       return fail_all(
           make_error(Code::unavailable, "another server has taken over this database", "store-unavailable"));
     for (const auto& one : batch) one(session_);
     if (!work_on(group, group.size() == 1 && batch.empty()) && batch.empty()) return undo();
-    run(session_, "COMMIT");
+    committing = true;
+    run("COMMIT");
   } catch (const Poco::Exception& e) {
-    return fail_all(refused(e));
+    const bool unknown = committing && !connected();
+    if (!unknown || !find_out(state)) {
+      begun = begun && !unknown;  // whatever it was has ended with its connection
+      return fail_all(refused(e));
+    }
   }
   for (Waiting* one : group)
     if (one->result) one->change.publish();
@@ -149,7 +198,8 @@ void Database::later(Work work) {
 
 void Database::flush() {
   const auto written = transact({{}, [](Session&) -> Status { return Ok{}; }});
-  if (!written)
+  const bool before = refused_.exchange(!written);
+  if (!written && !before)
     core::logger("store")->error("changes could not be written yet reason={}",
                                  core::log_value(written.error().message));
 }

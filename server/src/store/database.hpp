@@ -1,9 +1,12 @@
 // One database connection through Poco::Data whose transactions are committed in groups: who comes while a commit is
 // under way shares the next one. Each transaction first checks that this server's term still holds. Thread-safe.
+// A commit whose fate isn't known (the connection broke) is waited for: its callers hear the truth or nothing, and
+// until then everybody else is refused "store-unavailable".
 #pragma once
 
 #include <Poco/Data/Session.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <mutex>
@@ -18,8 +21,9 @@ namespace qarax::server {
 class Database {
  public:
   // A part of a group's transaction. `work` reads and plans what `publish` then makes visible, after the commit; both
-  // run under state(). Two changes that share a key are never in one group, so neither sees the other half done.
-  // `publish` must not throw.
+  // run under state(), but where the commit's fate had to be found out others held it in between: `publish` changes
+  // what was planned and keeps what nodes have reported meanwhile. Two changes that share a key are never in one
+  // group, so neither sees the other half done. `publish` must not throw.
   struct Change {
     std::vector<std::string> keys{};
     std::function<Status(Poco::Data::Session&)> work;
@@ -45,12 +49,19 @@ class Database {
   Poco::Data::Session& session() { return session_; }
 
  protected:
-  // What differs between databases. `begin` must take the write lock at once.
-  struct Dialect {
-    const char* begin;
-    const char* read_term;
-  };
-  Database(Poco::Data::Session session, Dialect dialect);
+  explicit Database(Poco::Data::Session session);
+
+  // What differs between databases; one thread at a time. They throw Poco::Exception.
+  virtual Status ready() { return Ok{}; }           // could there be a transaction now? Called without state()
+  virtual const char* begin_statement() const = 0;  // takes the write lock at once, or with read_term()
+  virtual std::int64_t read_term() = 0;             // in the transaction
+  virtual void run(const char* statement);          // BEGIN, COMMIT and the like
+  virtual bool connected() { return true; }
+  // After a COMMIT without an answer: did it take effect? Waits for as long as it takes, without state().
+  virtual bool took_effect() { return false; }
+
+  // Runs `look` if no group is under way, and keeps groups away meanwhile. False: one was.
+  bool between_groups(const std::function<void()>& look);
   void start() {
     thread_ = std::thread([this] { background(); });
   }
@@ -69,15 +80,15 @@ class Database {
 
   std::vector<Waiting*> next_group();
   void run_group(const std::vector<Waiting*>& group);
+  bool find_out(std::unique_lock<std::mutex>& state);
   bool work_on(const std::vector<Waiting*>& group, bool alone);
   void background();
-
-  const Dialect dialect_;
 
   std::mutex queue_mutex_;
   std::condition_variable group_done_;
   std::vector<Waiting*> queue_;
-  bool leading_ = false;  // somebody runs a group
+  bool leading_ = false;      // somebody runs a group
+  bool finding_out_ = false;  // whether the last group's commit took effect
 
   std::mutex state_;
 
@@ -85,6 +96,7 @@ class Database {
   std::condition_variable later_changed_;
   std::vector<Work> later_;
   bool stopping_ = false;
+  std::atomic<bool> refused_{false};  // the last flush; said once
   std::thread thread_;
 };
 

@@ -87,6 +87,10 @@ CREATE TABLE event_counter (
 );
 INSERT INTO event_counter (one, epoch, seq) VALUES (1, 1, 0)
 )sql"},
+    // Counts the transactions of PostgreSQL's writer, which finds out by it what became of a commit without an answer.
+    {2, 1, R"sql(
+ALTER TABLE cluster ADD COLUMN commits INTEGER NOT NULL DEFAULT 0
+)sql"},
 };
 
 }  // namespace

@@ -1,4 +1,5 @@
-// The schema's history. Each migration is one transaction; expand first, contract later. Never change one that shipped.
+// The schema's history, one text for SQLite and PostgreSQL, where INTEGER is read as BIGINT: SQLite's has 64 bits. Each
+// migration is one transaction; expand first, contract later. Never change one that shipped.
 #pragma once
 
 #include <cstdint>

@@ -156,9 +156,10 @@ bool insert_vm(Session& session, const VmRecord& vm) {
   std::string observed = encode(vm.observed);
   std::string at = vm.created_at;
   Statement insert(session);
-  insert << "INSERT INTO vms (id, ordinal, project_id, name, description, hypervisor, spec, boot_source_id, desired, "
-            "observed, created_at, updated_at) "
-            "VALUES (?, ?, 'default', ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (project_id, name) DO NOTHING",
+  insert
+      << "INSERT INTO vms (id, ordinal, project_id, name, description, hypervisor, spec, boot_source_id, desired, "
+         "observed, created_at, updated_at) "
+         "VALUES ($1, $2, 'default', $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (project_id, name) DO NOTHING",
       use(id), use(ordinal), use(name), use(description), use(hypervisor), use(spec), use(boot_source), use(desired),
       use(observed), use(at), use(at);
   return insert.execute() == 1;
@@ -174,21 +175,22 @@ void update_vm(Session& session, const VmRecord& vm) {
   std::string desired = encode(vm.desired, Defaults::write);
   std::string observed = encode(vm.observed);
   std::string at = vm.updated_at;
-  session << "UPDATE vms SET hypervisor = ?, resolved = ?, host_id = ?, incarnation = ?, revision = ?, desired = ?, "
-             "observed = ?, updated_at = ? WHERE id = ?",
+  session
+      << "UPDATE vms SET hypervisor = $1, resolved = $2, host_id = $3, incarnation = $4, revision = $5, desired = $6, "
+         "observed = $7, updated_at = $8 WHERE id = $9",
       use(hypervisor), use(resolved), use(host), use(incarnation), use(revision), use(desired), use(observed), use(at),
       use(id), now;
 }
 
 void touch(Session& session, const Activation& activation) {
   std::int64_t term = activation.term;
-  session << "UPDATE activations SET at = at WHERE term = ?", use(term), now;
+  session << "UPDATE activations SET at = at WHERE term = $1", use(term), now;
 }
 
 void delete_vm(Session& session, const std::string& vm_id) {
   std::string id = vm_id;
-  session << "DELETE FROM jobs WHERE vm_id = ?", use(id), now;
-  session << "DELETE FROM vms WHERE id = ?", use(id), now;
+  session << "DELETE FROM jobs WHERE vm_id = $1", use(id), now;
+  session << "DELETE FROM vms WHERE id = $1", use(id), now;
 }
 
 bool insert_host(Session& session, const HostRecord& host, const std::string& when) {
@@ -199,7 +201,8 @@ bool insert_host(Session& session, const HostRecord& host, const std::string& wh
   std::string user = host.host_user;
   std::string at = when;
   Statement insert(session);
-  insert << "INSERT INTO hosts (id, name, address, port, host_user, created_at) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT "
+  insert << "INSERT INTO hosts (id, name, address, port, host_user, created_at) VALUES ($1, $2, $3, $4, $5, $6) ON "
+            "CONFLICT "
             "(name) DO NOTHING",
       use(id), use(name), use(address), use(port), use(user), use(at);
   return insert.execute() == 1;
@@ -208,7 +211,7 @@ bool insert_host(Session& session, const HostRecord& host, const std::string& wh
 void pin_node(Session& session, const std::string& host_id, const std::string& node_id) {
   std::string node = node_id;
   std::string id = host_id;
-  session << "UPDATE hosts SET node_id = ? WHERE id = ?", use(node), use(id), now;
+  session << "UPDATE hosts SET node_id = $1 WHERE id = $2", use(node), use(id), now;
 }
 
 void insert_job(Session& session, const JobRecord& job, const Activation& activation, const std::string& when) {
@@ -225,7 +228,7 @@ void insert_job(Session& session, const JobRecord& job, const Activation& activa
   std::string at = when;
   session << "INSERT INTO jobs (id, vm_id, revision, action, state, incarnation, timeout_ms, before, owner, term, "
              "request_id, created_at) "
-             "VALUES (?, ?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?)",
+             "VALUES ($1, $2, $3, $4, 'running', $5, $6, $7, $8, $9, $10, $11)",
       use(id), use(vm), use(revision), use(action), use(incarnation), use(timeout), use(before), use(owner), use(term),
       use(request), use(at), now;
 }
@@ -234,7 +237,8 @@ void finish_job(Session& session, const std::string& job_id, JobState state, con
   std::string name(EnumNames<JobState>::kNames[static_cast<std::size_t>(state)]);
   std::string at = when;
   std::string id = job_id;
-  session << "UPDATE jobs SET state = ?, finished_at = ? WHERE id = ?", use(name), use(at), use(id), now;
+  session << "UPDATE jobs SET state = $1, finished_at = $2 WHERE id = $3 AND state = 'running'", use(name), use(at),
+      use(id), now;
 }
 
 void put_reservation(Session& session, const Reservation& reservation) {
@@ -242,14 +246,15 @@ void put_reservation(Session& session, const Reservation& reservation) {
   std::string host = reservation.host_id;
   std::int64_t incarnation = reservation.incarnation;
   std::int64_t amount = reservation.memory;
-  session << "INSERT OR REPLACE INTO reservations (vm_id, host_id, incarnation, class, amount) VALUES (?, ?, ?, "
-             "'memory', ?)",
+  session << "INSERT INTO reservations (vm_id, host_id, incarnation, class, amount) VALUES ($1, $2, $3, 'memory', $4) "
+             "ON CONFLICT (vm_id, class) DO UPDATE SET host_id = excluded.host_id, incarnation = excluded.incarnation, "
+             "amount = excluded.amount",
       use(vm), use(host), use(incarnation), use(amount), now;
 }
 
 void delete_reservation(Session& session, const std::string& vm_id) {
   std::string id = vm_id;
-  session << "DELETE FROM reservations WHERE vm_id = ?", use(id), now;
+  session << "DELETE FROM reservations WHERE vm_id = $1", use(id), now;
 }
 
 void insert_tombstone(Session& session, const std::string& vm_id, const std::string& host_id, std::int64_t revision,
@@ -258,13 +263,15 @@ void insert_tombstone(Session& session, const std::string& vm_id, const std::str
   std::string host = host_id;
   std::int64_t number = revision;
   std::string at = when;
-  session << "INSERT OR REPLACE INTO tombstones (vm_id, host_id, revision, at) VALUES (?, ?, ?, ?)", use(id), use(host),
-      use(number), use(at), now;
+  session << "INSERT INTO tombstones (vm_id, host_id, revision, at) VALUES ($1, $2, $3, $4) ON CONFLICT (vm_id) DO "
+             "UPDATE SET "
+             "host_id = excluded.host_id, revision = excluded.revision, at = excluded.at",
+      use(id), use(host), use(number), use(at), now;
 }
 
 void delete_tombstone(Session& session, const std::string& vm_id) {
   std::string id = vm_id;
-  session << "DELETE FROM tombstones WHERE vm_id = ?", use(id), now;
+  session << "DELETE FROM tombstones WHERE vm_id = $1", use(id), now;
 }
 
 }  // namespace qarax::server::rows

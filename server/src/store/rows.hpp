@@ -1,4 +1,5 @@
 // SQL statements, one function each, between rows and records. They throw Poco::Exception (the database) or BadRow.
+// One text for SQLite and PostgreSQL: $1, $2… in order, which both take; only what both know.
 #pragma once
 
 #include <Poco/Data/Session.h>

@@ -15,6 +15,16 @@ namespace {
 std::string now_text() { return core::to_rfc3339(std::chrono::system_clock::now()); }
 }  // namespace
 
+Result<std::unique_ptr<Store>> SqlStore::load_from(std::unique_ptr<Database> db, const std::string& name) {
+  try {
+    return std::unique_ptr<Store>(new SqlStore(std::move(db)));
+  } catch (const Poco::Exception& e) {
+    return make_error(Code::data_loss, "the database " + name + " can't be read: " + e.displayText());
+  } catch (const rows::BadRow& e) {
+    return make_error(Code::data_loss, "the database " + name + " holds a damaged row: " + e.what());
+  }
+}
+
 void SqlStore::load() {
   Session& session = db_->session();
   for (auto& host : rows::read_hosts(session)) memory_.put(std::move(host));
@@ -50,6 +60,9 @@ Status SqlStore::check() {
 }
 
 Result<VmPtr> SqlStore::create_vm(const NewVmInput& input) {
+  // PostgreSQL's text ends there, and what was acknowledged must be what is kept.
+  if (input.description && input.description->find('\0') != std::string::npos)
+    return make_error(Code::invalid_argument, "the description holds a NUL character; leave it out", "validation");
   VmRecord vm;
   vm.id = core::new_uuid();
   vm.name = input.name;
@@ -115,7 +128,12 @@ Result<VmPtr> SqlStore::set_desired(const std::string& id, VmState state) {
                                return Ok{};
                              },
                              [&] {
-                               if (changed) now = memory_.put(std::move(*changed));
+                               if (!changed) return;
+                               now = memory_.update(id, [&](VmRecord& vm) {
+                                 vm.desired = changed->desired;
+                                 vm.updated_at = changed->updated_at;
+                                 return true;
+                               });
                              }}));
   if (!now) return make_error(Code::not_found, "there is no VM " + id, "vm-not-found");
   return now;
@@ -204,6 +222,21 @@ Status SqlStore::plan_job(Session& session, const BeginJob& asked, Begin& plan) 
   return Ok{};
 }
 
+// What the job changes, on top of what the node has reported since it was planned.
+VmPtr SqlStore::publish(const Begin& plan) {
+  return memory_.update(plan.vm.id, [&](VmRecord& vm) {
+    vm.revision = plan.vm.revision;
+    vm.incarnation = plan.vm.incarnation;
+    vm.host_id = plan.vm.host_id;
+    vm.hypervisor = plan.vm.hypervisor;
+    vm.desired = plan.vm.desired;
+    vm.activity = plan.vm.activity;
+    vm.job_id = plan.vm.job_id;
+    vm.updated_at = plan.vm.updated_at;
+    return true;
+  });
+}
+
 Result<BegunJob> SqlStore::begin_job(const BeginJob& asked) {
   Begin plan;
   BegunJob begun;
@@ -215,7 +248,7 @@ Result<BegunJob> SqlStore::begin_job(const BeginJob& asked) {
                                if (!plan.superseded.empty()) jobs_.erase(plan.superseded);
                                jobs_.emplace(plan.job.id, plan.job);
                                if (plan.reservation) reservations_[plan.vm.id] = *plan.reservation;
-                               begun = {plan.job, memory_.put(std::move(plan.vm)), plan.superseded};
+                               begun = {plan.job, publish(plan), plan.superseded};
                              }}));
   return begun;
 }
@@ -243,7 +276,7 @@ VmPtr SqlStore::finish_job(const std::string& job_id, JobState state, const std:
     return true;
   });
   if (!vm) return nullptr;
-  save_later(vm);
+  save_later(vm->id);
   settle_reservation(vm);
   return vm;
 }

@@ -13,7 +13,8 @@ namespace qarax::server {
 
 class SqlStore final : public Store {
  public:
-  explicit SqlStore(std::unique_ptr<Database> db) : db_(std::move(db)) { load(); }
+  // DATA_LOSS: what can't be read. `name` as messages call the database.
+  static Result<std::unique_ptr<Store>> load_from(std::unique_ptr<Database> db, const std::string& name);
 
   const Activation& activation() const override { return db_->activation(); }
   Status check() override;
@@ -53,8 +54,9 @@ class SqlStore final : public Store {
   Status drop_tombstone(const std::string& vm_id) override;
 
  private:
+  explicit SqlStore(std::unique_ptr<Database> db) : db_(std::move(db)) { load(); }
   void load();
-  void save_later(const VmPtr& vm);
+  void save_later(const std::string& id);
   bool starts(const VmRecord& vm) const;
   bool is_current(const core::VmReport& report) const;
   bool observe(VmRecord& vm, const core::VmReport& report, bool of_job);
@@ -62,8 +64,8 @@ class SqlStore final : public Store {
 
   struct Begin;
   Status plan_job(Poco::Data::Session& session, const BeginJob& asked, Begin& plan);
+  VmPtr publish(const Begin& plan);
 
-  const std::unique_ptr<Database> db_;
   Memory memory_;
   // Guarded by db_->state(), under which all changes are made, so that database and memory agree on their order.
   // Readers of memory_ don't need it.
@@ -71,6 +73,7 @@ class SqlStore final : public Store {
   std::map<std::string, Reservation> reservations_;                         // by VM
   std::map<std::string, std::pair<std::string, std::int64_t>> tombstones_;  // by VM: host, revision
   std::int64_t next_order_ = 1;
+  const std::unique_ptr<Database> db_;  // ends first: it writes what waits, from the members above
 };
 
 }  // namespace qarax::server

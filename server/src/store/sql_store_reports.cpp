@@ -49,11 +49,17 @@ void SqlStore::settle_reservation(const VmPtr& vm) {
   const auto found = reservations_.find(vm->id);
   if (found == reservations_.end() || may_run(vm->observed.status.state) || !vm->job_id.empty()) return;
   reservations_.erase(found);
-  db_->later([id = vm->id](Session& session) { rows::delete_reservation(session, id); });
+  // Unless a start has taken it anew by the time of writing.
+  db_->later([this, id = vm->id](Session& session) {
+    if (!reservations_.contains(id)) rows::delete_reservation(session, id);
+  });
 }
 
-void SqlStore::save_later(const VmPtr& vm) {
-  db_->later([vm](Session& session) { rows::update_vm(session, *vm); });
+// The VM as it is at the time of writing: a change that was committed in between isn't overwritten.
+void SqlStore::save_later(const std::string& id) {
+  db_->later([this, id](Session& session) {
+    if (const VmPtr vm = memory_.vm(id)) rows::update_vm(session, *vm);
+  });
 }
 
 VmPtr SqlStore::apply_report(const std::string& host_id, const core::VmReport& report) {
@@ -73,7 +79,7 @@ VmPtr SqlStore::apply_report(const std::string& host_id, const core::VmReport& r
     return true;
   });
   if (!vm) return nullptr;
-  if (important) save_later(vm);
+  if (important) save_later(vm->id);
   settle_reservation(vm);
   return vm;
 }

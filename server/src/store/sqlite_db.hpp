@@ -17,8 +17,8 @@ class SqliteDb final : public Database {
 
  private:
   explicit SqliteDb(const std::string& path);
-  Status migrate(const std::string& path);
-  Status activate();
+  const char* begin_statement() const override { return "BEGIN IMMEDIATE"; }
+  std::int64_t read_term() override;
 
   core::Fd lock_;
 };

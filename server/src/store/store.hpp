@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "database_url.hpp"
 #include "qarax/result.hpp"
 #include "records.hpp"
 
@@ -80,7 +81,7 @@ class Store {
   virtual std::vector<JobRecord> unfinished_jobs() const = 0;
 
   // -- VMs --
-  // ALREADY_EXISTS "name-taken".
+  // ALREADY_EXISTS "name-taken". INVALID_ARGUMENT: a description with a NUL.
   virtual Result<VmPtr> create_vm(const NewVmInput& input) = 0;
   // The record, its jobs and reservations go. ABORTED "changed": a VM that was never placed has a host by now.
   virtual Status remove_vm(const std::string& id, Removal how) = 0;
@@ -121,5 +122,12 @@ class Store {
 // SQLite in one file: WAL, synchronous=FULL. Takes the store's lock, migrates (after a copy of the file), starts a new
 // term. Errors are one sentence: not writable, locked by another server ("store-locked"), newer schema.
 Result<std::unique_ptr<Store>> open_sqlite(const std::string& path);
+
+// PostgreSQL, UTF8, through one connection of its own (no pooler in between). As above, and "store-down": nobody
+// answers there, ask again. Later on a lost connection makes changes fail with UNAVAILABLE "store-unavailable" and
+// heals by itself; a lock or a term that another server has taken meanwhile ends the process.
+Result<std::unique_ptr<Store>> open_postgres(const DatabaseUrl& url);
+
+Result<std::unique_ptr<Store>> open_store(const DatabaseUrl& url);
 
 }  // namespace qarax::server

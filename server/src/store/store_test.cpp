@@ -1,39 +1,38 @@
-// The store's contract, on a real SQLite file.
+// The store's contract, on a real SQLite file and a real PostgreSQL.
 #include "store.hpp"
 
-#include <Poco/Data/SQLite/Connector.h>
-#include <Poco/Data/Session.h>
-#include <Poco/Data/Statement.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
-#include <cstdlib>
-#include <filesystem>
+#include <chrono>
 #include <thread>
+
+#include "test_database.hpp"
 
 namespace qarax::server {
 namespace {
 
 using core::Action;
 
-class StoreTest : public testing::Test {
+class StoreTest : public testing::TestWithParam<Backend> {
  protected:
   void SetUp() override {
-    char name[] = "/tmp/qarax-store-XXXXXX";
-    ASSERT_NE(mkdtemp(name), nullptr);
-    dir_ = name;
+    if (!TestDatabase::there(GetParam())) GTEST_SKIP() << "QARAX_TEST_POSTGRES names no server";
+    database_.emplace(GetParam());
     open();
   }
-  void TearDown() override {
-    store_.reset();
-    std::filesystem::remove_all(dir_);
-  }
+  Result<std::unique_ptr<Store>> open_another() const { return open_store(database_->url()); }
+  // A server that was killed holds its lock until PostgreSQL sees its connection's end.
   void open() {
     store_.reset();
-    auto opened = open_sqlite(dir_ + "/qarax.db");
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    auto opened = open_another();
+    while (!opened && opened.error().reason == "store-locked" && std::chrono::steady_clock::now() < until) {
+      std::this_thread::yield();
+      opened = open_another();
+    }
     ASSERT_TRUE(opened) << opened.error().message;
     store_ = std::move(*opened);
   }
@@ -75,11 +74,11 @@ class StoreTest : public testing::Test {
     const auto begun = start(made, on);
     return store_->finish_job(begun.job.id, JobState::completed, report(made, VmState::running, 1));
   }
-  std::string dir_;
+  std::optional<TestDatabase> database_;
   std::unique_ptr<Store> store_;
 };
 
-TEST_F(StoreTest, NamesAreUniqueAndTheRefusalChangesNothing) {
+TEST_P(StoreTest, NamesAreUniqueAndTheRefusalChangesNothing) {
   const VmPtr first = vm("web");
   const auto second = store_->create_vm({"web", std::nullopt, "", std::nullopt, {}});
   ASSERT_FALSE(second);
@@ -89,7 +88,7 @@ TEST_F(StoreTest, NamesAreUniqueAndTheRefusalChangesNothing) {
   EXPECT_TRUE(store_->create_vm({"web", std::nullopt, "", std::nullopt, {}}));
 }
 
-TEST_F(StoreTest, WhatWasAcknowledgedIsThereAfterAnOpen) {
+TEST_P(StoreTest, WhatWasAcknowledgedIsThereAfterAnOpen) {
   VmSpec spec;
   spec.boot_vcpus = spec.max_vcpus = 3;
   const auto made = store_->create_vm({"web", "words", "qemu", std::nullopt, spec});
@@ -108,13 +107,13 @@ TEST_F(StoreTest, WhatWasAcknowledgedIsThereAfterAnOpen) {
   EXPECT_EQ(store_->reservations().size(), 1u);
 }
 
-TEST_F(StoreTest, KillNineLosesNothingThatWasAnswered) {
+TEST_P(StoreTest, KillNineLosesNothingThatWasAnswered) {
   int ends[2];
   ASSERT_EQ(pipe(ends), 0);
   store_.reset();
   const pid_t child = fork();
   if (child == 0) {
-    auto store = open_sqlite(dir_ + "/qarax.db");
+    auto store = open_another();
     if (!store) _exit(1);
     for (int i = 0; i < 10'000; ++i) {
       const auto made = (*store)->create_vm({"vm-" + std::to_string(i), std::nullopt, "", std::nullopt, {}});
@@ -136,7 +135,7 @@ TEST_F(StoreTest, KillNineLosesNothingThatWasAnswered) {
   for (const auto& one : answered) EXPECT_TRUE(store_->vm(one)) << one;
 }
 
-TEST_F(StoreTest, OneUnfinishedJobAVmIsARuleOfTheDatabase) {
+TEST_P(StoreTest, OneUnfinishedJobAVmIsARuleOfTheDatabase) {
   const VmPtr made = vm("web");
   const auto begun = start(made, host());
   const auto second = store_->begin_job(job(made, Action::pause));
@@ -145,18 +144,12 @@ TEST_F(StoreTest, OneUnfinishedJobAVmIsARuleOfTheDatabase) {
   EXPECT_EQ(second.error().details.at(0).detail, begun.job.id);
   // Not only of our code: the index itself refuses.
   store_.reset();
-  Poco::Data::SQLite::Connector::registerConnector();
-  Poco::Data::Session session("SQLite", dir_ + "/qarax.db");
-  const auto insert = [&] {
-    session
-        << "INSERT INTO jobs (id, vm_id, revision, action, state, incarnation, before, owner, term, created_at) SELECT "
-           "'x', vm_id, revision, action, state, incarnation, before, owner, term, created_at FROM jobs",
-        Poco::Data::Keywords::now;
-  };
-  EXPECT_ANY_THROW(insert());
+  EXPECT_ANY_THROW(database_->execute(
+      "INSERT INTO jobs (id, vm_id, revision, action, state, incarnation, before, owner, term, created_at) SELECT "
+      "'x', vm_id, revision, action, state, incarnation, before, owner, term, created_at FROM jobs"));
 }
 
-TEST_F(StoreTest, AHigherPrecedenceSupersedes) {
+TEST_P(StoreTest, AHigherPrecedenceSupersedes) {
   const VmPtr made = vm("web");
   const auto begun = start(made, host());
   const auto stop = store_->begin_job(job(made, Action::stop));
@@ -171,7 +164,7 @@ TEST_F(StoreTest, AHigherPrecedenceSupersedes) {
   EXPECT_EQ(force->job.before.state, VmState::created) << "a failure restores what stood before the first of them";
 }
 
-TEST_F(StoreTest, ADefiniteFailureRestoresTheDesiredStateAndTheMemory) {
+TEST_P(StoreTest, ADefiniteFailureRestoresTheDesiredStateAndTheMemory) {
   const VmPtr made = vm("web");
   const auto begun = start(made, host());
   const VmPtr after = store_->finish_job(begun.job.id, JobState::failed, std::nullopt);
@@ -182,7 +175,7 @@ TEST_F(StoreTest, ADefiniteFailureRestoresTheDesiredStateAndTheMemory) {
   EXPECT_TRUE(store_->reservations().empty());
 }
 
-TEST_F(StoreTest, MemoryIsRecheckedInTheTransaction) {
+TEST_P(StoreTest, MemoryIsRecheckedInTheTransaction) {
   const HostPtr on = host();
   start(vm("a"), on, 600);
   BeginJob asked = job(vm("b"), Action::start);
@@ -190,7 +183,7 @@ TEST_F(StoreTest, MemoryIsRecheckedInTheTransaction) {
   EXPECT_EQ(store_->begin_job(asked).error().code, Code::resource_exhausted);
 }
 
-TEST_F(StoreTest, OnlyNewerReportsOfTheRightHostAndIncarnationCount) {
+TEST_P(StoreTest, OnlyNewerReportsOfTheRightHostAndIncarnationCount) {
   const HostPtr on = host();
   const VmPtr made = running("web", on);
   EXPECT_EQ(store_->apply_report("another host", report(made, VmState::shutdown, 9)), nullptr);
@@ -202,7 +195,7 @@ TEST_F(StoreTest, OnlyNewerReportsOfTheRightHostAndIncarnationCount) {
   EXPECT_TRUE(store_->apply_report(on->id, report(made, VmState::running, 1, "s2"))) << "a new session starts anew";
 }
 
-TEST_F(StoreTest, AGuestsPowerOffIsItsWishACrashIsNot) {
+TEST_P(StoreTest, AGuestsPowerOffIsItsWishACrashIsNot) {
   const HostPtr on = host();
   const VmPtr crashed = running("crash", on);
   auto dead = report(crashed, VmState::shutdown, 2);
@@ -217,7 +210,7 @@ TEST_F(StoreTest, AGuestsPowerOffIsItsWishACrashIsNot) {
   EXPECT_TRUE(store_->reservations().empty());
 }
 
-TEST_F(StoreTest, ALostHostMakesUnknownAndItsNextWordCounts) {
+TEST_P(StoreTest, ALostHostMakesUnknownAndItsNextWordCounts) {
   const HostPtr on = host();
   const VmPtr made = running("web", on);
   const VmPtr idle = vm("idle");
@@ -231,7 +224,7 @@ TEST_F(StoreTest, ALostHostMakesUnknownAndItsNextWordCounts) {
   EXPECT_EQ(store_->vm(made->id)->observed.status.state, VmState::unknown) << "absence proves nothing";
 }
 
-TEST_F(StoreTest, ARestartedServerKnowsNothingOfWhatRan) {
+TEST_P(StoreTest, ARestartedServerKnowsNothingOfWhatRan) {
   const HostPtr on = host();
   const VmPtr made = running("web", on);
   open();
@@ -239,7 +232,7 @@ TEST_F(StoreTest, ARestartedServerKnowsNothingOfWhatRan) {
   EXPECT_TRUE(store_->apply_report(on->id, report(made, VmState::running, 1)));
 }
 
-TEST_F(StoreTest, CommitsAreSharedAndEachChangeStandsForItself) {
+TEST_P(StoreTest, CommitsAreSharedAndEachChangeStandsForItself) {
   constexpr int kThreads = 16;
   constexpr int kEach = 20;
   std::atomic<int> made{0};
@@ -266,7 +259,7 @@ TEST_F(StoreTest, CommitsAreSharedAndEachChangeStandsForItself) {
   EXPECT_EQ(store_->vms().size(), static_cast<std::size_t>(kThreads / 2 * kEach));
 }
 
-TEST_F(StoreTest, StartsAtOnceNeverReserveMoreThanTheHostHas) {
+TEST_P(StoreTest, StartsAtOnceNeverReserveMoreThanTheHostHas) {
   const HostPtr on = host();
   std::vector<VmPtr> vms;
   for (int i = 0; i < 16; ++i) vms.push_back(vm("vm" + std::to_string(i)));
@@ -288,10 +281,11 @@ TEST_F(StoreTest, StartsAtOnceNeverReserveMoreThanTheHostHas) {
   EXPECT_EQ(store_->reservations().size(), 5u);
 }
 
-TEST_F(StoreTest, TermsCountUpAndASecondServerIsRefused) {
-  const auto second = open_sqlite(dir_ + "/qarax.db");
+TEST_P(StoreTest, TermsCountUpAndASecondServerIsRefused) {
+  const auto second = open_another();
   ASSERT_FALSE(second);
   EXPECT_NE(second.error().message.find("another qarax-server"), std::string::npos);
+  EXPECT_EQ(second.error().reason, "store-locked");
   const auto before = store_->activation();
   open();
   EXPECT_EQ(store_->activation().cluster_id, before.cluster_id);
@@ -299,19 +293,15 @@ TEST_F(StoreTest, TermsCountUpAndASecondServerIsRefused) {
   EXPECT_NE(store_->activation().id, before.id);
 }
 
-TEST_F(StoreTest, ANewerSchemaIsRefusedInOneSentence) {
+TEST_P(StoreTest, ANewerSchemaIsRefusedInOneSentence) {
   store_.reset();
-  {
-    Poco::Data::SQLite::Connector::registerConnector();
-    Poco::Data::Session session("SQLite", dir_ + "/qarax.db");
-    session << "INSERT INTO schema_version (number, min_reader, at) VALUES (99, 99, '')", Poco::Data::Keywords::now;
-  }
-  const auto opened = open_sqlite(dir_ + "/qarax.db");
+  database_->execute("INSERT INTO schema_version (number, min_reader, at) VALUES (99, 99, '')");
+  const auto opened = open_another();
   ASSERT_FALSE(opened);
   EXPECT_NE(opened.error().message.find("upgrade it"), std::string::npos) << opened.error().message;
 }
 
-TEST_F(StoreTest, ATombstoneOutlivesTheVm) {
+TEST_P(StoreTest, ATombstoneOutlivesTheVm) {
   const HostPtr on = host();
   const VmPtr made = running("web", on);
   ASSERT_TRUE(store_->remove_vm(made->id, Removal::with_tombstone));
@@ -323,7 +313,7 @@ TEST_F(StoreTest, ATombstoneOutlivesTheVm) {
   EXPECT_TRUE(store_->tombstones(on->id).empty());
 }
 
-TEST_F(StoreTest, EightThreadsCreateWithoutARefusal) {
+TEST_P(StoreTest, EightThreadsCreateWithoutARefusal) {
   std::vector<std::thread> threads;
   std::atomic<int> failures{0};
   for (int t = 0; t < 8; ++t)
@@ -338,6 +328,32 @@ TEST_F(StoreTest, EightThreadsCreateWithoutARefusal) {
   open();
   EXPECT_EQ(store_->vms().size(), 800u);
 }
+
+TEST_P(StoreTest, TextIsKeptAsItIs) {
+  const std::string odd = "\xc3\xa4 '; DROP TABLE vms; -- \\ $1 ? \n\t\"";
+  const auto made = store_->create_vm({"odd", odd, "", std::nullopt, {}});
+  const auto empty = store_->create_vm({"empty", "", "", std::nullopt, {}});
+  ASSERT_TRUE(made && empty);
+  const auto cut = store_->create_vm({"nul", std::string("a\0b", 3), "", std::nullopt, {}});
+  ASSERT_FALSE(cut);
+  EXPECT_EQ(cut.error().code, Code::invalid_argument);
+  open();
+  EXPECT_EQ(store_->vm((*made)->id)->description, odd);
+  EXPECT_EQ(store_->vm((*empty)->id)->description, "");
+  EXPECT_EQ(store_->vms()[0]->name, "odd") << "in order of creation";
+}
+
+TEST_P(StoreTest, AnAmountBeyond32BitsIsKept) {
+  const HostPtr on = host();
+  BeginJob asked = job(vm("big"), Action::start);
+  asked.placement = Placement{on->id, "qemu", 1LL << 40, 1LL << 41};
+  ASSERT_TRUE(store_->begin_job(asked));
+  open();
+  EXPECT_EQ(store_->reservations().at(0).memory, 1LL << 40);
+}
+
+INSTANTIATE_TEST_SUITE_P(, StoreTest, testing::Values(Backend::sqlite, Backend::postgres),
+                         [](const auto& param) { return param.param == Backend::sqlite ? "Sqlite" : "Postgres"; });
 
 }  // namespace
 }  // namespace qarax::server

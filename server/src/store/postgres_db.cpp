@@ -1,0 +1,258 @@
+#include "postgres_db.hpp"
+
+#include <Poco/Data/PostgreSQL/Connector.h>
+#include <Poco/Data/PostgreSQL/PostgreSQLException.h>
+#include <Poco/Data/Statement.h>
+#include <libpq-fe.h>
+
+#include <cstdlib>
+
+#include "qarax/core/logging.hpp"
+#include "schema.hpp"
+#include "sql_store.hpp"
+
+namespace qarax::server {
+
+namespace {
+
+using namespace Poco::Data::Keywords;
+using Poco::Data::Session;
+using Poco::Data::PostgreSQL::SessionHandle;
+using Poco::Data::PostgreSQL::StatementException;
+
+// "qarax" in ASCII; advisory locks are of one database, so each has one active server.
+constexpr std::int64_t kLock = 0x7161726178;
+constexpr auto kLookEvery = std::chrono::milliseconds(500);
+constexpr auto kRetryEvery = std::chrono::milliseconds(200);
+constexpr auto kBlip = std::chrono::milliseconds(300);  // of a lost connection that one request may wait out
+
+Session connect(const DatabaseUrl& url) {
+  Poco::Data::PostgreSQL::Connector::registerConnector();
+  return {Poco::Data::PostgreSQL::Connector::KEY, url.conninfo()};
+}
+
+SessionHandle& handle_of(Session& session) { return *Poco::AnyCast<SessionHandle*>(session.getProperty("handle")); }
+
+// libpq's messages end in a newline and may have several lines.
+std::string one_line(std::string text) {
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  for (char& c : text)
+    if (c == '\n') c = ' ';
+  return text;
+}
+
+Error down(const std::string& name, const std::string& why, const std::string& reason) {
+  Error error = make_error(Code::unavailable, "the database " + name + " isn't reachable" + why, reason);
+  error.retryable = true;
+  return error;
+}
+
+// "store-down" is what may pass by itself; a refused password or a missing database isn't.
+Status reachable(const DatabaseUrl& url) {
+  const std::string conninfo = url.conninfo();
+  const std::unique_ptr<PGconn, decltype(&PQfinish)> probe(PQconnectdb(conninfo.c_str()), PQfinish);
+  if (PQstatus(probe.get()) == CONNECTION_OK) return Ok{};
+  const std::string why = ": " + one_line(PQerrorMessage(probe.get()));
+  const PGPing ping = PQping(conninfo.c_str());
+  if (ping == PQPING_NO_RESPONSE || ping == PQPING_REJECT) return down(url.shown(), why, "store-down");
+  return make_error(Code::internal, "the database " + url.shown() + " can't be opened" + why);
+}
+
+void log_notice(void*, const char* text) {
+  core::logger("store")->debug("the database says text={}", core::log_value(one_line(text)));
+}
+
+[[noreturn]] void end_process(const std::string& why) {
+  core::logger("store")->error("ending: {}", why);
+  core::flush_logs();
+  std::_Exit(EXIT_FAILURE);
+}
+
+}  // namespace
+
+PostgresDb::PostgresDb(const DatabaseUrl& url)
+    : Database(connect(url)), name_(url.shown()), handle_(handle_of(session_)) {
+  PQsetNoticeProcessor(handle_, log_notice, nullptr);
+}
+
+Result<std::unique_ptr<PostgresDb>> PostgresDb::open(const DatabaseUrl& url) {
+  // Asked first, because a connection that fails leaves its memory behind in Poco's session.
+  QARAX_CHECK(reachable(url));
+  try {
+    std::unique_ptr<PostgresDb> db(new PostgresDb(url));
+    db->set_up_session();
+    if (!db->take_lock())
+      return make_error(Code::failed_precondition,
+                        "another qarax-server uses the database " + db->name_ +
+                            "; end it first, or give this one a database of its own",
+                        "store-locked");
+    if (db->ask("SHOW server_encoding") != "UTF8")
+      return make_error(Code::failed_precondition,
+                        "the database " + db->name_ + " isn't encoded in UTF8; create it with ENCODING 'UTF8'");
+    if (db->ask("SHOW fsync") != "on")
+      core::logger("store")->warn("the database's server runs with fsync = off: a power cut loses what was answered");
+    const schema::Dialect dialect{db->name_, db->begin_statement(), "BIGINT", {}};
+    QARAX_CHECK(schema::migrate(db->session_, dialect));
+    db->activation_ = schema::activate(db->session_, dialect);
+    db->set_up_session();
+    db->commits_ = db->attempted_ = std::stoll(db->ask("SELECT commits FROM cluster"));
+    db->start();
+    db->keeper_ = std::thread([raw = db.get()] { raw->keep(); });
+    return db;
+  } catch (const Poco::Exception& e) {
+    QARAX_CHECK(reachable(url));
+    return make_error(Code::internal, "the database " + url.shown() + " can't be opened: " + one_line(e.displayText()));
+  }
+}
+
+PostgresDb::~PostgresDb() {
+  {
+    const std::lock_guard lock(link_mutex_);
+    closing_ = true;
+  }
+  link_changed_.notify_all();
+  stop();
+  if (keeper_.joinable()) keeper_.join();
+}
+
+// Poco prepares every statement, which is four round trips; for what has no parameters and no rows one will do.
+void PostgresDb::run(const char* statement) { ask(statement); }
+
+std::string PostgresDb::ask(const std::string& query) {
+  const std::unique_ptr<PGresult, decltype(&PQclear)> result(PQexec(handle_, query.c_str()), PQclear);
+  const ExecStatusType status = PQresultStatus(result.get());
+  if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
+    throw StatementException(one_line(PQerrorMessage(handle_)));
+  if (query == "COMMIT") {
+    // A transaction that had failed is rolled back by COMMIT, without an error.
+    if (std::string_view(PQcmdStatus(result.get())) != "COMMIT") throw StatementException("the commit was refused");
+    commits_ = attempted_;
+  }
+  return PQntuples(result.get()) > 0 ? PQgetvalue(result.get(), 0, 0) : std::string();
+}
+
+// The update locks the row as FOR SHARE would (no other server can begin a term before this transaction's end), and
+// its count tells after a lost connection whether the transaction was committed.
+std::int64_t PostgresDb::read_term() {
+  std::int64_t term = 0;
+  session_ << "UPDATE cluster SET commits = commits + 1 RETURNING term, commits", into(term), into(attempted_), now;
+  if (term != activation_.term) end_process("another server has taken over the database " + name_);
+  return term;
+}
+
+bool PostgresDb::connected() { return PQstatus(handle_) == CONNECTION_OK; }
+
+// Sees a connection that was closed while nobody used it; the first read may only bring the server's last words.
+bool PostgresDb::alive() {
+  return connected() && PQconsumeInput(handle_) == 1 && PQconsumeInput(handle_) == 1 && connected();
+}
+
+Status PostgresDb::ready() {
+  std::unique_lock lock(link_mutex_);
+  if (!down_) {
+    if (alive()) return Ok{};
+    down_ = true;
+    link_changed_.notify_all();
+    link_changed_.wait_for(lock, kBlip, [&] { return closing_ || !down_; });
+  }
+  if (down_) return down(name_, "; what is known is still shown", "store-unavailable");
+  return Ok{};
+}
+
+bool PostgresDb::took_effect() {
+  std::unique_lock lock(link_mutex_);
+  const std::int64_t attempted = attempted_;
+  core::logger("store")->warn("the connection broke during a commit; whether it took effect is found out");
+  down_ = true;
+  link_changed_.notify_all();
+  link_changed_.wait(lock, [&] { return closing_ || !down_; });
+  const bool yes = !down_ && commits_ == attempted;
+  if (!down_) core::logger("store")->info("the commit in question {}", yes ? "took effect" : "did not take effect");
+  return yes;
+}
+
+void PostgresDb::set_up_session() {
+  // Reset connections start with the defaults again. Names the session, so that this server finds it when it is cut
+  // off from it; a dead server's session, and with it the lock, ends within seconds.
+  ask("SET application_name = 'qarax-server " + activation_.id + "'");
+  ask("SET tcp_keepalives_idle = 5");
+  ask("SET tcp_keepalives_interval = 5");
+  ask("SET tcp_keepalives_count = 3");
+  ask("SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'");
+}
+
+bool PostgresDb::take_lock() { return ask("SELECT pg_try_advisory_lock(" + std::to_string(kLock) + ")") == "t"; }
+
+void PostgresDb::check_where_it_stands() {
+  if (std::stoll(ask("SELECT term FROM cluster")) != activation_.term)
+    end_process("another server has taken over the database " + name_);
+}
+
+// True when the connection, the lock and the term are ours again, and commits_ is what the database says.
+bool PostgresDb::reconnect() {
+  try {
+    if (!handle_.reset()) throw StatementException(one_line(PQerrorMessage(handle_)));
+    set_up_session();
+    check_where_it_stands();
+    // A link that was cut without a word leaves the old session behind, and the lock with it.
+    ask("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'qarax-server " +
+        activation_.id + "' AND pid <> pg_backend_pid()");
+    // Who gets the lock knows that the old session has ended, and with it whatever it was committing.
+    if (!take_lock()) return false;
+    check_where_it_stands();
+    const std::int64_t commits = std::stoll(ask("SELECT commits FROM cluster"));
+    if (commits != commits_ && commits != attempted_)
+      end_process("the database " + name_ + " isn't where this server left it: it was set back or changed by others");
+    commits_ = attempted_ = commits;
+    return true;
+  } catch (const Poco::Exception& e) {
+    if (const std::string why = e.displayText(); why != said_)
+      core::logger("store")->warn("not connected to the database again yet reason={}", core::log_value(said_ = why));
+  } catch (const std::exception&) {
+    end_process("the database " + name_ + " has lost its cluster row");
+  }
+  return false;
+}
+
+void PostgresDb::keep() {
+  const auto log = core::logger("store");
+  std::unique_lock lock(link_mutex_);
+  bool said = false;
+  while (!closing_) {
+    if (!down_) {
+      link_changed_.wait_for(lock, kLookEvery, [&] { return closing_ || down_; });
+      if (closing_ || down_) continue;
+      lock.unlock();
+      between_groups([&] {
+        const std::lock_guard look(link_mutex_);
+        down_ = down_ || !alive();
+      });
+      lock.lock();
+      continue;
+    }
+    if (!said) log->error("the connection to the database is lost; changes are refused until it is back");
+    said = true;
+    lock.unlock();
+    const bool back = reconnect();
+    lock.lock();
+    if (back) {
+      log->info("the database is back, with the lock and the term as they were");
+      said = down_ = false;
+      said_.clear();
+      link_changed_.notify_all();
+    } else {
+      link_changed_.wait_for(lock, kRetryEvery, [&] { return closing_; });
+    }
+  }
+}
+
+Result<std::unique_ptr<Store>> open_postgres(const DatabaseUrl& url) {
+  QARAX_TRY(std::unique_ptr<Database> db, PostgresDb::open(url));
+  return SqlStore::load_from(std::move(db), url.shown());
+}
+
+Result<std::unique_ptr<Store>> open_store(const DatabaseUrl& url) {
+  return url.is_postgres() ? open_postgres(url) : open_sqlite(url.path);
+}
+
+}  // namespace qarax::server
