@@ -147,7 +147,7 @@ if on "${KEEP:-}"; then
   cat <<T
 
 The stack stays up: $url, node localhost:${QARAX_NODE_PORT:-50051}. In $here:
-  uv run pytest test_vm_lifecycle.py::test_vm_full_lifecycle -v
+  $(command -v uv >/dev/null && echo uv || echo "$uv") run pytest test_vm_lifecycle.py::test_vm_full_lifecycle -v
   ${compose[*]} logs qarax-node
   ${compose[*]} exec qarax-node sh
   ${compose[*]} down -v
