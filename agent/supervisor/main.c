@@ -228,8 +228,8 @@ static int start(Supervisor* self, Failure* failure) {
   // From here on what goes wrong is told in vmm.log: whoever started this may not be there any more.
   (void)dup2(self->vmm_log.fd, STDERR_FILENO);
   (void)write_text(AT_FDCWD, "/proc/self/oom_score_adj", "-999");  // needs a right that a test may not have
-  // A VMM that writes its console byte by byte has room for a few hundred, and drops the rest: who empties it mustn't wait
-  // for a CPU that guests are busy with.
+  // A VMM that writes its console byte by byte has room for a few hundred, and drops the rest: who empties it mustn't
+  // wait for a CPU that guests are busy with.
   (void)setpriority(PRIO_PROCESS, 0, kOwnPriority);
   if (open_cgroup(self, failure) != 0) return -1;
   ControlHost host = {.context = self, .status = write_status, .kill_all = kill_everything, .send_signal = send_signal};

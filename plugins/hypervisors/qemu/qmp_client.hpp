@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "unix_socket.hpp"
 #include "qarax/plugin/call.hpp"
 #include "qarax/plugin/json.hpp"
+#include "unix_socket.hpp"
 
 namespace qarax::qemu {
 

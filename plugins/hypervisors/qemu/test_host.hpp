@@ -9,8 +9,8 @@
 #include <thread>
 #include <vector>
 
-#include "unix_socket.hpp"
 #include "qarax/plugin/hypervisor.hpp"
+#include "unix_socket.hpp"
 
 namespace qarax::qemu::testing {
 
