@@ -1,0 +1,116 @@
+#!/usr/bin/env bash
+# A host with a working /dev/kvm, made from Debian's packages inside QEMU's TCG, with our node in it; then the end-to-end
+# tests against that node from outside: run.sh [pytest arguments]   (default: test_vm_lifecycle.py)
+#   CLOUD_HYPERVISOR=/path  a cloud-hypervisor program: the cloud_hv plugin runs on it; without one only qemu is tried
+#   CLOUD_HYPERVISOR_SECCOMP=on|off|log   its seccomp mode (an older one built with a newer Rust needs log)
+#   QARAX_BUILD  build/release   KEEP=1  leaves the lab up and says how to reach it
+# Needs root for debootstrap, once; the root image stays in ~/.cache/qarax/kvm-lab.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+. "$root/scripts/lib/common.sh"
+. "$root/scripts/lib/python.sh"
+case ${1:-} in -h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit ;; esac
+
+build=$(cd "${QARAX_BUILD:-$root/build/release}" && pwd)
+guest=${QARAX_GUEST_DIR:-$root/build/guest}
+vmm=${CLOUD_HYPERVISOR:-}
+distribution=$(. /etc/os-release && printf %s "$VERSION_CODENAME")
+cache=${QARAX_LAB_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/qarax/kvm-lab}/$distribution
+work=$(mktemp -d "${TMPDIR:-/tmp}/qarax-lab.XXXXXX")
+mkdir -p "$cache"
+lab= server=
+leave() {
+  [ -z "$server" ] || kill "$server" 2>/dev/null || true
+  [ -z "$lab" ] || kill "$lab" 2>/dev/null || true
+  wait 2>/dev/null || true
+  rm -rf "$work"
+}
+trap leave EXIT
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+
+step "the lab's root, from Debian's packages"
+[ -x "$build/bin/qarax-node" ] || fail "there is no $build/bin/qarax-node" -- "cmake --preset release && cmake --build build/release"
+must "$cache/guest.log" "$root/e2e/guest/build.sh" "$guest"
+if [ ! -d "$cache/root" ]; then
+  command -v debootstrap >/dev/null || fail "debootstrap is missing" -- "apt-get install debootstrap"
+  # What the node's programs link against, whatever the distribution calls the packages.
+  libraries=$(ldd "$build/bin/qarax-node" "$build/bin/qarax-supervisor" "$build"/plugins/*.so | awk '$2 == "=>" && $3 ~ /^\// { print $3 }' | sort -u |
+    xargs -n 1 readlink -f | while read -r file; do dpkg -S "$file" 2>/dev/null || dpkg -S "${file#/usr}"; done | cut -d: -f1 | sort -u | paste -sd, -)
+  must "$cache/debootstrap.log" debootstrap --variant=minbase --include="kmod,iproute2,qemu-system-x86,seabios,$libraries" \
+    "$distribution" "$cache/root.new" http://deb.debian.org/debian
+  must "$cache/kernel.log" dpkg-deb -x "${QARAX_GUEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/qarax/guest}/$distribution/kernel.deb" "$work/kernel"
+  mkdir -p "$cache/root.new/lib/modules"
+  cp -a "$work"/kernel/lib/modules/* "$cache/root.new/lib/modules/" 2>/dev/null || cp -a "$work"/kernel/usr/lib/modules/* "$cache/root.new/lib/modules/"
+  chroot "$cache/root.new" depmod "$(ls "$cache/root.new/lib/modules")"
+  rm -rf "$cache/root.new/var/cache/apt" "$cache/root.new/usr/share/doc" "$cache/root.new/var/lib/apt/lists"
+  mv "$cache/root.new" "$cache/root"
+fi
+
+step "our programs into it"
+lab_root=$cache/root
+rm -rf "$lab_root/opt/qarax"
+mkdir -p "$lab_root/opt/qarax" "$lab_root/etc/qarax" "$lab_root/var/lib/qarax"
+cp -a "$build/bin" "$build/plugins" "$lab_root/opt/qarax/"
+cp "$guest/vmlinuz" "$guest/initramfs.cpio" "$lab_root/opt/qarax/"
+install -m 755 "$here/init" "$lab_root/sbin/lab-init"
+rm -f "$lab_root/usr/local/bin/cloud-hypervisor"
+[ -z "$vmm" ] || install -m 755 "$vmm" "$lab_root/usr/local/bin/cloud-hypervisor"
+sed -e "s/@SECCOMP@/${CLOUD_HYPERVISOR_SECCOMP:-on}/" "$here/node.yaml" >"$lab_root/etc/qarax/node.yaml"
+must "$cache/image.log" mke2fs -q -F -t ext4 -d "$lab_root" "$work/lab.ext4" 3G
+
+step "the lab's own start"
+mkdir -p "$work/initrd"/{bin,proc,sys,dev,new,lib}
+cp -L "$(command -v busybox)" "$work/initrd/bin/busybox"
+ln -s busybox "$work/initrd/bin/sh"
+for module in virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk failover net_failover virtio_net; do
+  file=$(find "$lab_root/lib/modules" -name "$module.ko*" -print -quit)
+  case $file in
+    *.xz) xz -dc "$file" >"$work/initrd/lib/$module.ko" ;;
+    ?*) cp "$file" "$work/initrd/lib/$module.ko" ;;
+  esac
+done
+cp "$here/initrd" "$work/initrd/init"
+chmod 755 "$work/initrd/init"
+(cd "$work/initrd" && find . -print0 | cpio -0 -o -H newc -R 0:0 --quiet) | gzip >"$work/lab.gz"
+
+try() { # HYPERVISOR PYTEST ARGUMENTS…
+  local hypervisor=$1 node_port server_port evidence waited=0
+  shift
+  node_port=$(free_port)
+  server_port=$(free_port)
+  step "the lab with $hypervisor"
+  qemu-system-x86_64 -M q35 -accel tcg,thread=multi -cpu EPYC,+svm,+npt -smp 2 -m 3072 -vga none -display none -no-reboot \
+    -kernel "$guest/vmlinuz" -initrd "$work/lab.gz" -snapshot -drive file="$work/lab.ext4",if=virtio,format=raw \
+    -append "console=ttyS0 quiet panic=-1 mitigations=off lab.hypervisor=$hypervisor" \
+    -nic "user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:$node_port-:50051" -serial "file:$work/lab-$hypervisor.log" </dev/null >"$work/qemu.log" 2>&1 &
+  lab=$!
+  env -i PATH="$PATH" HOME="$HOME" QARAX_NODE_HOST=127.0.0.1 QARAX_NODE_PORT="$node_port" QARAX_SERVER_LISTEN_PORT="$server_port" \
+    QARAX_SERVER_DATA_DIR="$work/server-$hypervisor" "$build/bin/qarax-server" >"$work/server-$hypervisor.log" 2>&1 </dev/null &
+  server=$!
+  until curl -fs "http://127.0.0.1:$server_port/hosts" 2>/dev/null | grep -q '"accelerator":"kvm"'; do
+    kill -0 "$lab" 2>/dev/null || { tail -n 20 "$work/lab-$hypervisor.log" >&2; fail "the lab ended" -- "read $work"; }
+    waited=$((waited + 1))
+    [ "$waited" -lt 240 ] || { tail -n 30 "$work/lab-$hypervisor.log" >&2; curl -s "http://127.0.0.1:$server_port/hosts" >&2; fail "the lab's node didn't come up with KVM within 120 s"; }
+    sleep 0.5
+  done
+  evidence=$(curl -fs "http://127.0.0.1:$server_port/hosts" | grep -o '"accelerator_evidence":"[^"]*"' | head -n 1)
+  say "up: $evidence"
+  local status=0
+  (cd "$root/e2e" && QARAX_URL=http://127.0.0.1:$server_port "$root/build/venv/bin/python" -m pytest -q -p no:cacheprovider "$@") || status=$?
+  curl -s "http://127.0.0.1:$server_port/hosts" | grep -o '"vmm_version":"[^"]*"' | head -n 1 || true
+  if [ -n "${KEEP:-}" ]; then
+    say "kept: http://127.0.0.1:$server_port, node 127.0.0.1:$node_port, the lab's console $work/lab-$hypervisor.log; press Enter to end it"
+    read -r _
+  fi
+  kill "$server" "$lab" 2>/dev/null || true
+  wait "$server" "$lab" 2>/dev/null || true
+  server= lab=
+  [ "$status" = 0 ] || { tail -n 20 "$work/lab-$hypervisor.log" >&2; fail "tests failed with $hypervisor in the lab"; }
+}
+
+python_env "$root/build/venv" "$root/e2e"
+[ $# -gt 0 ] || set -- test_vm_lifecycle.py
+try qemu "$@"
+if [ -n "$vmm" ]; then try cloud_hv "$@"; else say "cloud_hv skipped: CLOUD_HYPERVISOR names no program"; fi
+say "all passed"
