@@ -111,6 +111,9 @@ class RunningNode final : public Node {
     service_ = std::make_unique<NodeService>(
         *manager_, *authority_, [this] { return describe(); }, service_options);
     service_ptr_.store(service_.get());
+    // What a plugin had to say of itself before anybody could hear it.
+    for (const auto& plugin : drivers_->infos())
+      if (plugin.state == "loaded") notified(plugin.name, "");
     return listen();
   }
 

@@ -229,6 +229,8 @@ VmPtr SqlStore::publish(const Begin& plan) {
     vm.incarnation = plan.vm.incarnation;
     vm.host_id = plan.vm.host_id;
     vm.hypervisor = plan.vm.hypervisor;
+    vm.observed.hypervisor = plan.vm.observed.hypervisor;
+    vm.observed.fallback_reason = plan.vm.observed.fallback_reason;
     vm.desired = plan.vm.desired;
     vm.activity = plan.vm.activity;
     vm.job_id = plan.vm.job_id;
