@@ -156,7 +156,8 @@ class RunningNode final : public Node {
       return;
     }
     if (NodeService* service = service_ptr_.load())
-      service->ask([this, plugin] {
+      // One after the other: an older description must not come in over a newer one.
+      service->later([this, plugin] {
         static_cast<void>(plugins_->refresh_description(plugin));
         if (NodeService* now = service_ptr_.load()) now->node_changed();
       });

@@ -35,8 +35,9 @@ must "$cache/guest.log" "$root/e2e/guest/build.sh" "$guest"
 if [ ! -d "$cache/root" ]; then
   command -v debootstrap >/dev/null || fail "debootstrap is missing" -- "apt-get install debootstrap"
   # What the node's programs link against, whatever the distribution calls the packages.
-  libraries=$(ldd "$build/bin/qarax-node" "$build/bin/qarax-supervisor" "$build"/plugins/*.so | awk '$2 == "=>" && $3 ~ /^\// { print $3 }' | sort -u |
-    xargs -n 1 readlink -f | while read -r file; do dpkg -S "$file" 2>/dev/null || dpkg -S "${file#/usr}"; done | cut -d: -f1 | sort -u | paste -sd, -)
+  libraries=$({ ldd "$build/bin/qarax-node" "$build"/plugins/*.so || true; } 2>/dev/null | awk '$2 == "=>" && $3 ~ /^\// { print $3 }' | sort -u |
+    xargs -n 1 readlink -f | while read -r file; do dpkg -S "$file" 2>/dev/null || dpkg -S "${file#/usr}" 2>/dev/null || true; done |
+    cut -d: -f1 | sort -u | paste -sd, -)
   must "$cache/debootstrap.log" debootstrap --variant=minbase --include="kmod,iproute2,qemu-system-x86,seabios,$libraries" \
     "$distribution" "$cache/root.new" http://deb.debian.org/debian
   must "$cache/kernel.log" dpkg-deb -x "${QARAX_GUEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/qarax/guest}/$distribution/kernel.deb" "$work/kernel"

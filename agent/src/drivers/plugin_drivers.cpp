@@ -52,18 +52,11 @@ class PluginDriver final : public Driver {
 
 std::string stem(const std::string& path) { return std::filesystem::path(path).stem().string(); }
 
-// A plugin whose schema has probe_kernel gets the node's own boot files there, unless its config names others.
-RawJson with_probe(const RawJson& config, const std::string& plugin, const BootFiles& boot) {
-  if (plugin != "qemu" || boot.kernel.empty()) return config;
-  auto parsed = json::parse(config.text);
-  json::Object object;
-  if (parsed && parsed->as_object() != nullptr) object = *parsed->as_object();
-  const auto has = [&](std::string_view key) {
-    return std::any_of(object.begin(), object.end(), [&](const auto& m) { return m.first == key; });
-  };
-  if (!has("probe_kernel")) object.emplace_back("probe_kernel", json::Value(boot.kernel));
-  if (!has("probe_initramfs") && !boot.initramfs.empty())
-    object.emplace_back("probe_initramfs", json::Value(boot.initramfs));
+// The node's own boot files, for a plugin that tries a guest and whose config names no others.
+RawJson probe_files(const BootFiles& boot) {
+  if (boot.kernel.empty()) return {};
+  json::Object object{{"probe_kernel", json::Value(boot.kernel)}};
+  if (!boot.initramfs.empty()) object.emplace_back("probe_initramfs", json::Value(boot.initramfs));
   return RawJson{json::to_text(json::Value(std::move(object)))};
 }
 
@@ -76,8 +69,7 @@ Status PluginDrivers::load(const NodeConfig& config, const BootFiles& boot) {
   std::set<std::string> named;
   const auto add = [&](const std::string& path, const RawJson& plugin_config, bool required) {
     if (!named.insert(path).second) return;
-    files.push_back(
-        {path, with_probe(plugin_config, stem(path), boot), required, config.data_dir + "/plugins/" + stem(path)});
+    files.push_back({path, plugin_config, required, config.data_dir + "/plugins/" + stem(path), probe_files(boot)});
   };
   std::error_code ignored;
   for (const auto& entry : config.plugins)

@@ -36,7 +36,7 @@ class NodeService final : public node::v1::Node::CallbackService {
 
   // A plugin described itself anew: every watcher is told. Any thread; only enqueues.
   void node_changed();
-  // For what may block on a plugin or a VMM. Any thread; only enqueues.
+  // For what may block on a VMM. Any thread; only enqueues.
   void ask(std::function<void()> work) { asking_.post(std::move(work)); }
   // Ends every stream; before grpc::Server::Shutdown, which would wait for them.
   void end_streams();

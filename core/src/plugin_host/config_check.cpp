@@ -177,4 +177,18 @@ Status check_plugin_config(std::string_view schema_text, std::string_view config
   return error;
 }
 
+RawJson with_offers(std::string_view schema, const RawJson& config, const RawJson& offers) {
+  const auto parsed_schema = json::parse(schema);
+  const auto* properties = parsed_schema ? parsed_schema->find("properties") : nullptr;
+  const auto parsed = json::parse(config.text);
+  const auto offered = json::parse(offers.text);
+  if (properties == nullptr || !parsed || !offered || offered->as_object() == nullptr) return config;
+  if (parsed->as_object() == nullptr && !parsed->is_null()) return config;
+  json::Object object = parsed->is_null() ? json::Object() : *parsed->as_object();
+  for (const auto& [key, value] : *offered->as_object())
+    if (properties->find(key) != nullptr && (parsed->is_null() || parsed->find(key) == nullptr))
+      object.emplace_back(key, value);
+  return object.empty() ? config : RawJson{json::to_text(json::Value(std::move(object)))};
+}
+
 }  // namespace qarax::core

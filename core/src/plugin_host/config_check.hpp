@@ -3,6 +3,7 @@
 
 #include <string_view>
 
+#include "qarax/plugin/fields.hpp"
 #include "qarax/result.hpp"
 
 namespace qarax::core {
@@ -14,5 +15,9 @@ namespace qarax::core {
 // `config`: JSON; "null" counts as {}. INVALID_ARGUMENT with every problem and its pointer; FAILED_PRECONDITION when
 // the schema itself is at fault.
 Status check_plugin_config(std::string_view schema, std::string_view config);
+
+// `config` with those members of `offers` that it lacks and that the schema's properties have. A schema or config that
+// can't be read is left to check_plugin_config.
+RawJson with_offers(std::string_view schema, const RawJson& config, const RawJson& offers);
 
 }  // namespace qarax::core

@@ -79,5 +79,15 @@ TEST(PluginConfig, SchemasThatAreAtFault) {
   }
 }
 
+TEST(Offers, FillWhatTheSchemaHasAndTheConfigLacks) {
+  constexpr std::string_view kTwo = R"({"type":"object","properties":{"a":{"type":"string"},"b":{"type":"string"}}})";
+  const RawJson offers{R"({"a":"1","c":"3"})"};
+  EXPECT_EQ(with_offers(kTwo, {}, offers).text, R"({"a":"1"})");
+  EXPECT_EQ(with_offers(kTwo, {R"({"b":"2"})"}, offers).text, R"({"b":"2","a":"1"})");
+  EXPECT_EQ(with_offers(kTwo, {R"({"a":"mine"})"}, offers).text, R"({"a":"mine"})");
+  EXPECT_EQ(with_offers(R"({"type":"object"})", {}, offers).text, "null");
+  EXPECT_EQ(with_offers(kTwo, {"[]"}, offers).text, "[]") << "left to the check";
+}
+
 }  // namespace
 }  // namespace qarax::core

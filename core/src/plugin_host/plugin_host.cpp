@@ -88,11 +88,13 @@ Result<void*> PluginHost::Impl::create(Plugin& plugin, const qarax_plugin_table&
   return instance;
 }
 
-Status PluginHost::Impl::handshake(Plugin& plugin, const PluginFileConfig& config) {
+Status PluginHost::Impl::handshake(Plugin& plugin, const PluginFileConfig& given) {
   PluginRecord& record = plugin.record;
   QARAX_TRY(const qarax_plugin_table* table, open_plugin_file(record));
 
   record.step = LoadStep::config;
+  PluginFileConfig config = given;
+  config.config = with_offers(plugin::view(table->config_schema), given.config, given.offers);
   QARAX_CHECK(check_plugin_config(plugin::view(table->config_schema), config.config.text));
   record.step = LoadStep::clash;
   QARAX_CHECK(check_clash(record));

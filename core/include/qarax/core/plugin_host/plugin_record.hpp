@@ -15,6 +15,7 @@ struct PluginFileConfig {
   RawJson config{};         // an object, or null where the node's config has none
   bool required = false;    // the node refuses to start without it
   std::string state_dir{};  // absolute; made 0700 if missing; for a folder: its subfolder named like the file
+  RawJson offers{};         // an object: members for a config that lacks them, where the plugin's schema has them
 };
 
 enum class PluginState { loaded, refused };
