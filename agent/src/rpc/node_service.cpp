@@ -288,6 +288,8 @@ grpc::ServerWriteReactor<node::v1::Event>* NodeService::Watch(grpc::CallbackServ
     reactor->end(grpc::Status(grpc::StatusCode::UNAVAILABLE, "the node agent is shutting down"));
   else
     reactor->begin();
+  // What has changed since the greeting, which came before there was a stream to tell it on.
+  if (!stopping) node_changed();
   return reactor;
 }
 
