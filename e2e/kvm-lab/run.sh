@@ -75,6 +75,12 @@ cp "$here/initrd" "$work/initrd/init"
 chmod 755 "$work/initrd/init"
 (cd "$work/initrd" && find . -print0 | cpio -0 -o -H newc -R 0:0 --quiet) | gzip >"$work/lab.gz"
 
+plugins() { # PORT: each plugin with its VMM's version
+  local host
+  host=$(curl -fs "http://127.0.0.1:$1/hosts" | grep -o '"id":"[^"]*"' | head -n 1 | cut -d '"' -f 4)
+  curl -fs "http://127.0.0.1:$1/hosts/$host/plugins" | grep -oE '"(name|vmm_version|healthy)":("[^"]*"|true|false)' | tr '\n' ' '
+}
+
 try() { # HYPERVISOR PYTEST ARGUMENTS…
   local hypervisor=$1 node_port server_port evidence waited=0
   shift
@@ -99,7 +105,7 @@ try() { # HYPERVISOR PYTEST ARGUMENTS…
   say "up: $evidence"
   local status=0
   (cd "$root/e2e" && QARAX_URL=http://127.0.0.1:$server_port "$root/build/venv/bin/python" -m pytest -q -p no:cacheprovider "$@") || status=$?
-  curl -s "http://127.0.0.1:$server_port/hosts" | grep -o '"vmm_version":"[^"]*"' | head -n 1 || true
+  say "ran on: $(curl -fs "http://127.0.0.1:$server_port/vms" | grep -o '"hypervisor":"[^"]*"' | sort | uniq -c | tr -s ' ')$(plugins "$server_port")"
   if [ -n "${KEEP:-}" ]; then
     say "kept: http://127.0.0.1:$server_port, node 127.0.0.1:$node_port, the lab's console $work/lab-$hypervisor.log; press Enter to end it"
     read -r _
