@@ -59,7 +59,10 @@ class RunningNode final : public Node {
   explicit RunningNode(const NodeConfig& config) : config_(config), session_(core::new_uuid()) {}
 
   ~RunningNode() override {
-    if (grpc_) static_cast<void>(stop());
+    if (grpc_)
+      static_cast<void>(stop());
+    else if (processes_)
+      processes_->leave();  // a start that failed
   }
 
   Status begin(const std::string& program_folder) {
@@ -126,7 +129,9 @@ class RunningNode final : public Node {
     grpc_->Shutdown(std::chrono::system_clock::now() + std::chrono::milliseconds(config_.shutdown_grace_ms / 4));
     grpc_.reset();
     if (!facts_.unix_socket.empty()) ::unlink(facts_.unix_socket.c_str());
-    return plugins_->shutdown(config_.shutdown_grace_ms / 4);
+    const Status ended = plugins_->shutdown(config_.shutdown_grace_ms / 4);
+    processes_->leave();
+    return ended;
   }
 
  private:

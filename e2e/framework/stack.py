@@ -211,6 +211,10 @@ class Stack:
                 code = program.stop()
                 if code != 0:
                     left.append(f"{program.name} ended with {code} at SIGTERM")
+        for node in self.nodes:
+            identity = node.data / "node_id"
+            name = f"qarax-{identity.read_text().strip()[:8]}" if identity.exists() else None
+            left += [f"cgroup {path}" for path in pathlib.Path("/sys/fs/cgroup").glob(f"**/{name}") if name]
         marker = str(self.folder).encode()
         deadline = time.monotonic() + 5
         while True:

@@ -58,6 +58,10 @@ bool Cgroups::kill_all(const std::string& vm) const {
   return fd && ::write(fd.get(), "1", 1) == 1;
 }
 
+void Cgroups::leave() const {
+  if (!root_.empty()) gone(root_);
+}
+
 bool Cgroups::populated(const std::string& vm) const {
   if (root_.empty()) return false;
   const auto events = core::read_file(folder(vm) + "/vmm/cgroup.events", 4096);

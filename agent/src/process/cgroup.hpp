@@ -16,6 +16,8 @@ class Cgroups {
   std::string folder(const std::string& vm) const;
   // SIGKILL to all in the VMM's leaf, also what it forked. False where that can't be said (no cgroup, an old kernel).
   bool kill_all(const std::string& vm) const;
+  // At the agent's end: the subtree goes where no VM is left in it.
+  void leave() const;
   bool populated(const std::string& vm) const;  // a process is left in DIR/vmm
   // Removes what is empty; true when nothing is left.
   bool remove(const std::string& vm) const;

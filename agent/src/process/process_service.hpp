@@ -47,6 +47,8 @@ class ProcessService {
   bool adopt(const std::string& vm, std::int64_t incarnation);
   // Files, sockets and cgroup of an incarnation that has ended; the console log and the records stay.
   void clean_up(const std::string& vm, std::int64_t incarnation);
+  // At the agent's end: nothing of this agent's own stays; what VMs run on with does.
+  void leave() const { cgroups_.leave(); }
 
  private:
   Status empty_cgroup(const std::string& vm, const CallLimits& limits);
