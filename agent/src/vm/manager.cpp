@@ -66,11 +66,15 @@ void Manager::begin_recovery() {
   if (options_.look_ms > 0) timers_.in_ms(options_.look_ms, [this] { look_at_all(); });
 }
 
-void Manager::emit(core::VmReport& report) {
+void Manager::number(core::VmReport& report) {
   report.session = options_.session;
   report.seq = ++seq_;
   report.observed_at = core::to_rfc3339(clock_.wall());
-  for (const auto& [id, listener] : listeners_) listener(report);
+}
+
+void Manager::emit(core::VmReport& report) {
+  number(report);
+  for (const auto& [id, one] : listeners_) one.listener(report);
 }
 
 VmStatus Manager::status_of(const VmPtr& vm) {
@@ -78,22 +82,35 @@ VmStatus Manager::status_of(const VmPtr& vm) {
   return vm->report.status;
 }
 
-core::VmReport Manager::publish(const VmPtr& vm, const VmStatus& status, const OperationPtr& settles) {
+core::VmReport Manager::publish(const VmPtr& vm, const VmStatus& status) {
+  core::VmReport report = settle(vm, status, nullptr);
+  tell(vm, report);
+  return report;
+}
+
+core::VmReport Manager::settle(const VmPtr& vm, const VmStatus& status, const OperationPtr& operation) {
   std::int64_t revision = 0;
   {
     const std::lock_guard lock(vm->strand_mutex);
     revision = vm->revision;
   }
   const std::lock_guard lock(order_mutex_);
-  if (settles) settles->settled = true;
+  if (operation) operation->settled = true;
   vm->report.name = vm->document.name;
   vm->report.hypervisor = vm->document.hypervisor;
   vm->report.incarnation = vm->document.incarnation;
   vm->report.resolved = vm->document.resolved;
   vm->report.revision = revision;
   vm->report.status = status;
-  emit(vm->report);
+  number(vm->report);
   return vm->report;
+}
+
+void Manager::tell(const VmPtr& vm, const core::VmReport& report) {
+  const std::lock_guard lock(order_mutex_);
+  if (vm->report.seq != report.seq) return;  // something newer was said meanwhile
+  for (const auto& [id, one] : listeners_)
+    if (one.since < report.seq) one.listener(report);
 }
 
 std::optional<core::VmReport> Manager::publish_unless_settled(const VmPtr& vm, const VmStatus& status,
@@ -135,9 +152,7 @@ core::VmReport Manager::unknown_vm(const std::string& id) {
   report.missing = true;
   report.status.status_reason = "this node has no folder for it";
   const std::lock_guard lock(order_mutex_);
-  report.session = options_.session;
-  report.seq = ++seq_;
-  report.observed_at = core::to_rfc3339(clock_.wall());
+  number(report);
   return report;
 }
 
@@ -169,17 +184,13 @@ std::vector<core::VmReport> Manager::subscribe(Listener listener, std::uint64_t&
   for (const auto& [name, vm] : vms_) all.push_back(vm);
   const std::lock_guard order(order_mutex_);
   id = next_listener_++;
-  listeners_.emplace(id, std::move(listener));
   std::vector<core::VmReport> out;
   for (const VmPtr& vm : all) {
     // What was loaded and not yet published still has to carry this session's place in the order.
-    if (vm->report.seq == 0) {
-      vm->report.session = options_.session;
-      vm->report.seq = ++seq_;
-      vm->report.observed_at = core::to_rfc3339(clock_.wall());
-    }
+    if (vm->report.seq == 0) number(vm->report);
     out.push_back(vm->report);
   }
+  listeners_.emplace(id, Subscription{std::move(listener), seq_});
   return out;
 }
 

@@ -99,8 +99,11 @@ class Manager final : public VmManager {
 
   // reports
   VmStatus status_of(const VmPtr& vm);
-  // On the strand. `settles`: the operation whose outcome this is.
-  core::VmReport publish(const VmPtr& vm, const VmStatus& status, const OperationPtr& settles = nullptr);
+  // On the strand: what is true from here on, told to those who listen.
+  core::VmReport publish(const VmPtr& vm, const VmStatus& status);
+  // The same as the outcome of `operation`, not yet told: its caller hears it first, then tell() everybody else.
+  core::VmReport settle(const VmPtr& vm, const VmStatus& status, const OperationPtr& operation);
+  void tell(const VmPtr& vm, const core::VmReport& report);
   // From elsewhere: the document isn't looked at, and an operation that has come to its end meanwhile has the last
   // word.
   std::optional<core::VmReport> publish_unless_settled(const VmPtr& vm, const VmStatus& status,
@@ -108,6 +111,7 @@ class Manager final : public VmManager {
   core::VmReport last_report(const VmPtr& vm);
   core::VmReport publish_deleted(const VmPtr& vm);
   core::VmReport unknown_vm(const std::string& id);
+  void number(core::VmReport& report);  // this, and the next: under order_mutex_
   void emit(core::VmReport& report);
 
   Options options_;
@@ -125,7 +129,11 @@ class Manager final : public VmManager {
   std::mutex order_mutex_;  // orders reports: seq, every Vm::report, the listeners
   std::int64_t seq_ = 0;
   std::uint64_t next_listener_ = 1;
-  std::map<std::uint64_t, Listener> listeners_;
+  struct Subscription {
+    Listener listener;
+    std::int64_t since = 0;  // the reports up to this one were in its snapshot
+  };
+  std::map<std::uint64_t, Subscription> listeners_;
 
   std::atomic<int> in_flight_{0};
   std::mutex idle_mutex_;

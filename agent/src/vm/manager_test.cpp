@@ -386,15 +386,41 @@ TEST_F(ManagerTest, AnInterruptedStartIsSettledAndItsCallerCanSeeWhich) {
 
 TEST_F(ManagerTest, ReportsCountUpWithoutGapOrDuplicate) {
   std::vector<std::int64_t> seen;
+  std::promise<void> all;  // a caller hears of its command's end before the listeners do
   std::uint64_t id = 0;
-  auto snapshot = manager_->subscribe([&](const core::VmReport& report) { seen.push_back(report.seq); }, id);
+  auto snapshot = manager_->subscribe(
+      [&](const core::VmReport& report) {
+        seen.push_back(report.seq);
+        if (report.revision == 3) all.set_value();
+      },
+      id);
   EXPECT_TRUE(snapshot.empty());
   run(command(Action::start, 1));
   run(command(Action::pause, 2));
   run(command(Action::resume, 3));
+  all.get_future().wait();
   manager_->unsubscribe(id);
-  ASSERT_GE(seen.size(), 3u);
+  ASSERT_EQ(seen.size(), 3u);
   for (std::size_t i = 1; i < seen.size(); ++i) EXPECT_EQ(seen[i], seen[i - 1] + 1);
+}
+
+TEST_F(ManagerTest, WhoSubscribesBetweenAnAnswerAndItsReportHearsItOnce) {
+  run(command(Action::start, 1));
+  std::vector<std::int64_t> heard;
+  std::uint64_t id = 0;
+  // On the strand's own thread: after the answer, before the listeners are told.
+  std::promise<void> subscribed;
+  manager_->execute(command(Action::pause, 2), [&](const CommandResult& result) {
+    for (const auto& report : manager_->subscribe([&](const core::VmReport& r) { heard.push_back(r.seq); }, id))
+      heard.push_back(report.seq);
+    EXPECT_EQ(heard, std::vector<std::int64_t>{result.report.seq});
+    subscribed.set_value();
+  });
+  subscribed.get_future().wait();
+  const auto next = run(command(Action::resume, 3));
+  manager_->shutdown(10'000);
+  manager_.reset();  // whatever was still to be told has been
+  EXPECT_EQ(heard, (std::vector<std::int64_t>{next.report.seq - 1, next.report.seq}));
 }
 
 }  // namespace

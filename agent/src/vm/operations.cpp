@@ -55,9 +55,9 @@ void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
   const core::Verdict verdict = core::judge(command.action, before.state);
   if (verdict == core::Verdict::refuse) {
     fail(core::refusal(command.action, before.state, vm->document.name.empty() ? vm->id : vm->document.name));
-    result.report = publish(vm, before, operation);
+    result.report = settle(vm, before, operation);
   } else if (verdict == core::Verdict::no_change) {
-    result.report = publish(vm, before, operation);
+    result.report = settle(vm, before, operation);
   } else if (command.action == core::Action::remove) {
     if (auto removed = remove(vm, command)) {
       result.report = publish_deleted(vm);
@@ -65,7 +65,7 @@ void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
       fail(std::move(removed).error());
       const VmStatus after = truth_after_failure(vm, command, before);
       keep_result(after, true);
-      result.report = publish(vm, after, operation);
+      result.report = settle(vm, after, operation);
     }
   } else {
     auto status = perform(vm, *operation);
@@ -80,10 +80,11 @@ void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
     if (!status) fail(std::move(status).error());
     const VmStatus after = status ? *status : truth_after_failure(vm, command, before);
     keep_result(after, !status);
-    result.report = publish(vm, after, operation);
+    result.report = settle(vm, after, operation);
     if (status) log->debug("{} done vm={} request={}", core::to_string(command.action), vm->id, command.request_id);
   }
   finish(vm, operation, result);
+  if (!result.report.deleted) tell(vm, result.report);
   const std::lock_guard lock(vm->strand_mutex);
   vm->running = nullptr;
 }

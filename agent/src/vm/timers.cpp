@@ -10,7 +10,9 @@ void Timers::at(std::int64_t monotonic_ns, std::function<void()> work) {
   {
     const std::lock_guard lock(mutex_);
     if (stopping_) return;
-    due_.emplace(monotonic_ns, std::move(work));
+    // Only what comes before all others changes until when the thread sleeps.
+    const auto added = due_.emplace(monotonic_ns, std::move(work));
+    if (added != due_.begin()) return;
   }
   changed_.notify_all();
 }

@@ -157,13 +157,14 @@ Result<VmStatus> Qemu::start(plugin::Call& call, const StartArgs& args) {
     QARAX_TRY(VmStatus status, look(call, args_of(args), handle));
     if (!is_prelaunch(status)) return status;
     // Spawned by a start that was broken off before its guest ran: this one finishes it.
-    QARAX_TRY(QmpClient qmp, QmpClient::connect(call, args.run_dir, kQmpMs));
-    QARAX_CHECK(qmp.cont(call));
+    QARAX_TRY(Monitors::Lease qmp, monitors_.ask(call, args.run_dir, kQmpMs));
+    QARAX_CHECK(qmp->cont(call));
     return alive("running", handle);
   }
   QARAX_CHECK(check(args.spec, verdict));
   auto started = launch(call, args, handle);
   if (started) return started;
+  monitors_.forget(args.run_dir);
   return plugin::undo_start(host_, kind(), args, std::move(started).error());
 }
 
@@ -196,33 +197,44 @@ Result<VmStatus> Qemu::launch(plugin::Call& call, const StartArgs& args, const H
   monitor.close();
   serial.close();
   call.progress("monitor", 2, 3);
-  QARAX_TRY(QmpClient qmp, QmpClient::connect(call, args.run_dir, kGreetingMs));
-  QARAX_CHECK(qmp.cont(call));
+  QARAX_TRY(Monitors::Lease qmp, monitors_.ask(call, args.run_dir, kGreetingMs));
+  QARAX_CHECK(qmp->cont(call));
   call.progress("running", 3, 3);
   return alive("running", handle);
 }
 
-Result<QmpClient> Qemu::monitor_of(plugin::Call& call, const VmArgs& args) {
-  auto qmp = QmpClient::connect(call, args.run_dir, kQmpMs);
-  if (qmp) return qmp;
+Error Qemu::why_not(plugin::Call& call, const VmArgs& args, Error error) {
   if (const auto process = host_.find(&call, {args.vm, args.incarnation}); process && !process->alive)
     return make_error(Code::failed_precondition,
-                      "VM " + args.vm + " has ended: " + ended(*process, nullptr).status_reason);
-  Error error = std::move(qmp).error();
+                      "VM " + args.vm + " has ended: " + gone(args, *process, nullptr).status_reason);
   // The VM is there, so "not found" would mislead: it is its monitor that can't be reached.
   if (error.code == Code::not_found) error.code = Code::unavailable;
   return error;
 }
 
+template <class Ask>
+auto Qemu::with_monitor(plugin::Call& call, const VmArgs& args, Ask ask) -> decltype(ask(std::declval<QmpClient&>())) {
+  auto qmp = monitors_.ask(call, args.run_dir, kQmpMs);
+  if (!qmp) return why_not(call, args, std::move(qmp).error());
+  auto said = ask(**qmp);
+  if (!said) return why_not(call, args, std::move(said).error());
+  return said;
+}
+
+VmStatus Qemu::gone(const VmArgs& args, const Process& process, const Handle* handle) {
+  monitors_.forget(args.run_dir);
+  return ended(process, handle);
+}
+
 Result<VmStatus> Qemu::look(plugin::Call& call, const VmArgs& args, const Handle& handle) {
   QARAX_TRY(const Process process, host_.find(&call, {args.vm, args.incarnation}));
-  if (!process.alive) return ended(process, &handle);
-  auto qmp = QmpClient::connect(call, args.run_dir, kQmpMs);
-  Result<std::string> said = qmp ? qmp->query_status(call) : Result<std::string>(std::move(qmp).error());
+  if (!process.alive) return gone(args, process, &handle);
+  auto qmp = monitors_.ask(call, args.run_dir, kQmpMs);
+  Result<std::string> said = qmp ? (*qmp)->query_status(call) : Result<std::string>(std::move(qmp).error());
   if (said) return alive(*said, handle);
   // It may have ended while it was asked.
   if (const auto again = host_.find(&call, {args.vm, args.incarnation}); again && !again->alive)
-    return ended(*again, &handle);
+    return gone(args, *again, &handle);
   Error error = std::move(said).error();
   if (error.code == Code::not_found) error.code = Code::unavailable;
   return error;
@@ -249,6 +261,7 @@ Result<VmStatus> Qemu::recover(plugin::Call& call, const VmArgs& args) {
     }
   }
   // The start was broken off before the guest ran a single instruction: it is undone.
+  monitors_.forget(args.run_dir);
   QARAX_CHECK(host_.kill(&call, {args.vm, args.incarnation}));
   plugin::remove_sockets(host_, kind(), args.vm, args.run_dir);
   VmStatus undone;
@@ -267,7 +280,7 @@ Result<VmStatus> Qemu::stop(plugin::Call& call, const StopArgs& args) {
     status.state = VmState::shutdown;
     return status;
   }
-  if (found && !found->alive) return ended(*found, handle);
+  if (found && !found->alive) return gone(args.vm, *found, handle);
   std::string why = "killed on request";
   if (args.mode == StopMode::graceful) {
     QARAX_TRY(Pressed pressed, press_button(call, args, handle));
@@ -276,7 +289,7 @@ Result<VmStatus> Qemu::stop(plugin::Call& call, const StopArgs& args) {
   }
   QARAX_CHECK(host_.kill(&call, process));
   QARAX_TRY(const Process last, host_.find(&call, process));
-  VmStatus status = ended(last, handle);
+  VmStatus status = gone(args.vm, last, handle);
   // It may have gone by itself before the kill came.
   if (last.exit && last.exit->kind == ExitKind::signaled) status.status_reason = why;
   return status;
@@ -285,8 +298,8 @@ Result<VmStatus> Qemu::stop(plugin::Call& call, const StopArgs& args) {
 Result<Qemu::Pressed> Qemu::press_button(plugin::Call& call, const StopArgs& args, const Handle* handle) {
   Pressed out;
   {
-    auto qmp = QmpClient::connect(call, args.vm.run_dir, kQmpMs);
-    auto said = qmp ? qmp->query_status(call) : Result<std::string>(qmp.error());
+    auto qmp = monitors_.ask(call, args.vm.run_dir, kQmpMs);
+    auto said = qmp ? (*qmp)->query_status(call) : Result<std::string>(qmp.error());
     if (!said && (said.error().code == Code::cancelled || call.expired())) return std::move(said).error();
     if (!said) {
       out.why = "killed: QEMU's monitor could not be asked for a power-off: " + said.error().message;
@@ -296,37 +309,36 @@ Result<Qemu::Pressed> Qemu::press_button(plugin::Call& call, const StopArgs& arg
       out.why = "killed at once: a guest that is " + *said + " can't hear the power button";
       return out;
     }
-    QARAX_CHECK(qmp->system_powerdown(call));
+    QARAX_CHECK((*qmp)->system_powerdown(call));
   }
   QARAX_TRY(const plugin::PowerOff waited, plugin::wait_for_power_off(host_, call, args, [&] {
-              if (auto qmp = QmpClient::connect(call, args.vm.run_dir, kQmpMs))
-                static_cast<void>(qmp->system_powerdown(call));
+              if (auto qmp = monitors_.ask(call, args.vm.run_dir, kQmpMs))
+                static_cast<void>((*qmp)->system_powerdown(call));
             }));
-  if (waited.ended) out.status = ended(*waited.ended, handle);
+  if (waited.ended) out.status = gone(args.vm, *waited.ended, handle);
   out.why = waited.why;
   return out;
 }
 
 Result<VmStatus> Qemu::pause(plugin::Call& call, const VmArgs& args) {
   QARAX_TRY(const Handle handle, read_handle(args));
-  QARAX_TRY(QmpClient qmp, monitor_of(call, args));
-  QARAX_CHECK(qmp.stop(call));
+  QARAX_CHECK(with_monitor(call, args, [&](QmpClient& qmp) { return qmp.stop(call); }));
   return alive("paused", handle);
 }
 
 Result<VmStatus> Qemu::resume(plugin::Call& call, const VmArgs& args) {
   QARAX_TRY(const Handle handle, read_handle(args));
-  QARAX_TRY(QmpClient qmp, monitor_of(call, args));
-  QARAX_CHECK(qmp.cont(call));
+  QARAX_CHECK(with_monitor(call, args, [&](QmpClient& qmp) { return qmp.cont(call); }));
   return alive("running", handle);
 }
 
 Result<VmStatus> Qemu::reboot(plugin::Call& call, const VmArgs& args) {
   QARAX_TRY(const Handle handle, read_handle(args));
-  QARAX_TRY(QmpClient qmp, monitor_of(call, args));
-  QARAX_CHECK(qmp.system_reset(call));
   // A reset doesn't resume what is paused.
-  QARAX_TRY(const std::string said, qmp.query_status(call));
+  QARAX_TRY(const std::string said, with_monitor(call, args, [&](QmpClient& qmp) -> Result<std::string> {
+              QARAX_CHECK(qmp.system_reset(call));
+              return qmp.query_status(call);
+            }));
   return alive(said, handle);
 }
 

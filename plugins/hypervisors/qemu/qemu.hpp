@@ -7,9 +7,9 @@
 
 #include "accelerator.hpp"
 #include "argv.hpp"
+#include "monitors.hpp"
 #include "program.hpp"
 #include "qarax/plugin/hypervisor.hpp"
-#include "qmp_client.hpp"
 #include "settings.hpp"
 #include "status.hpp"
 
@@ -39,9 +39,12 @@ class Qemu final : public plugin::Hypervisor,
 
  private:
   Result<VmStatus> launch(plugin::Call& call, const StartArgs& args, const Handle& handle);
-  // The monitor of a VM that runs; FAILED_PRECONDITION with its end where it has ended meanwhile.
-  Result<QmpClient> monitor_of(plugin::Call& call, const VmArgs& args);
+  // What `ask` says of a VM's monitor; FAILED_PRECONDITION with its end where the VM has ended meanwhile.
+  template <class Ask>
+  auto with_monitor(plugin::Call& call, const VmArgs& args, Ask ask) -> decltype(ask(std::declval<QmpClient&>()));
+  Error why_not(plugin::Call& call, const VmArgs& args, Error error);
   Result<VmStatus> look(plugin::Call& call, const VmArgs& args, const Handle& handle);
+  VmStatus gone(const VmArgs& args, const Process& process, const Handle* handle);
   // The guest's own way out within timeout_ms; empty `status`: it has to be killed, and `why` says so.
   struct Pressed {
     std::optional<VmStatus> status{};
@@ -54,6 +57,7 @@ class Qemu final : public plugin::Hypervisor,
   const Settings settings_;
   const Program program_;
   Accelerator accelerator_;
+  Monitors monitors_;
 };
 
 }  // namespace qarax::qemu

@@ -40,6 +40,8 @@ class QemuPlugin : public ::testing::Test {
     if (!plugin_) plugin_.emplace(host, create());
     return *plugin_;
   }
+  // As after the agent's restart: a plugin that knows nothing.
+  Qemu& restarted() { return plugin_.emplace(host, create()); }
   StartArgs start_args() const {
     StartArgs args;
     args.vm = "123e4567-e89b-42d3-a456-426614174000";
@@ -211,6 +213,14 @@ TEST_F(QemuPlugin, PauseResumeAndRebootTellTheTruth) {
   EXPECT_EQ(plugin().reboot(call.get(), vm())->state, VmState::running);
 }
 
+TEST_F(QemuPlugin, OneConversationServesAllCallsOfAVm) {
+  start();
+  ASSERT_TRUE(plugin().pause(call.get(), vm()));
+  ASSERT_TRUE(plugin().resume(call.get(), vm()));
+  ASSERT_TRUE(plugin().inspect(call.get(), vm()));
+  EXPECT_EQ(host.commands(), (Words{"qmp_capabilities", "cont", "stop", "cont", "query-status"}));
+}
+
 TEST_F(QemuPlugin, WhatHasEndedCanNotBePaused) {
   start();
   host.end(ExitKind::signaled, 9);
@@ -308,7 +318,7 @@ TEST_F(QemuPlugin, ARunningVmIsAdoptedWithTheAcceleratorItWasStartedWith) {
 TEST_F(QemuPlugin, ALostMonitorSocketCostsNoVmItsLife) {
   start();
   std::filesystem::remove(run_dir() + "/monitor.sock");
-  const auto status = plugin().recover(call.get(), vm());
+  const auto status = restarted().recover(call.get(), vm());
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().code, Code::unavailable);
   EXPECT_EQ(host.count("kill"), 0);

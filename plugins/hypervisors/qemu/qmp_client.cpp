@@ -54,7 +54,26 @@ Result<json::Value> QmpClient::read_message(const plugin::Call& call, std::int64
   }
 }
 
+bool QmpClient::is_there() {
+  char chunk[4096];
+  while (sound_) {
+    const ssize_t n = ::recv(socket_.get(), chunk, sizeof chunk, MSG_DONTWAIT);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && errno == EAGAIN) break;
+    sound_ = n > 0 && buffer_.size() <= kMaxMessage;
+    if (n > 0) buffer_.append(chunk, static_cast<std::size_t>(n));
+    // Events, as no command is under way: what they told of is asked for when it matters.
+    if (const std::size_t end = buffer_.rfind('\n'); end != std::string::npos) buffer_.erase(0, end + 1);
+  }
+  return sound_;
+}
+
 Result<json::Value> QmpClient::execute(const plugin::Call& call, std::string_view command) {
+  sound_ = false;
+  return converse(call, command);
+}
+
+Result<json::Value> QmpClient::converse(const plugin::Call& call, std::string_view command) {
   const std::string line = "{\"execute\":\"" + std::string(command) + "\"}\r\n";
   std::string_view rest = line;
   while (!rest.empty()) {
@@ -67,8 +86,11 @@ Result<json::Value> QmpClient::execute(const plugin::Call& call, std::string_vie
   const std::int64_t until_ns = from_now(most_ms_);
   for (;;) {
     QARAX_TRY(json::Value message, read_message(call, until_ns));
-    if (const auto* answer = message.find("return")) return *answer;
-    if (const auto* error = message.find("error")) {
+    const auto* answer = message.find("return");
+    const auto* error = message.find("error");
+    sound_ = answer != nullptr || error != nullptr;
+    if (answer != nullptr) return *answer;
+    if (error != nullptr) {
       const auto* text = error->find("desc");
       return make_error(
           Code::internal,

@@ -27,15 +27,23 @@ class QmpClient {
   Status system_powerdown(const plugin::Call& call) { return simple(call, "system_powerdown"); }
   Status system_reset(const plugin::Call& call) { return simple(call, "system_reset"); }
 
+  // Could it take another command? Not where one got no answer: a late one would pass for the next one's.
+  bool is_sound() const { return sound_; }
+  // As is_sound(), and QEMU hasn't hung up; takes in what it has said meanwhile. Doesn't wait.
+  bool is_there();
+  void limit(int most_ms) { most_ms_ = most_ms; }
+
  private:
   QmpClient(Socket socket, int most_ms) : socket_(std::move(socket)), most_ms_(most_ms) {}
   Status simple(const plugin::Call& call, std::string_view command);
   Result<json::Value> execute(const plugin::Call& call, std::string_view command);
+  Result<json::Value> converse(const plugin::Call& call, std::string_view command);
   Result<json::Value> read_message(const plugin::Call& call, std::int64_t until_ns);
 
   Socket socket_;
   int most_ms_;
   std::string buffer_;
+  bool sound_ = true;
 };
 
 }  // namespace qarax::qemu

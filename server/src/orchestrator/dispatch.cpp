@@ -77,13 +77,16 @@ void Orchestrator::send(const JobRecord& job) {
     if (closed_ || !in_flight_.emplace(job.id, nullptr).second) return;
   }
   auto cancel = link->execute(request_of(job, *vm), timeout_of(job), [this, job](CommandOutcome outcome) {
-    pool_.post([this, job, outcome = std::move(outcome)] {
+    auto decide = [this, job, outcome = std::move(outcome)] {
       {
         const std::lock_guard lock(mutex_);
         in_flight_.erase(job.id);
       }
       decided(job, outcome);
-    });
+    };
+    // Where replies arrive nothing waits for the disk. Another thread would cost a pause a tenth of its time.
+    if (job.action == core::Action::remove) return pool_.post(std::move(decide));
+    decide();
   });
   const std::lock_guard lock(mutex_);
   if (const auto found = in_flight_.find(job.id); found != in_flight_.end()) found->second = std::move(cancel);

@@ -1,0 +1,110 @@
+#include "monitors.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <future>
+#include <thread>
+
+#include "test_host.hpp"
+
+namespace qarax::qemu {
+namespace {
+
+using testing::ScriptedHost;
+using testing::TestCall;
+
+constexpr int kPatienceMs = 10'000;
+
+class KeptMonitors : public ::testing::Test {
+ protected:
+  KeptMonitors() {
+    char name[] = "/tmp/qarax-monitors-XXXXXX";
+    dir_ = mkdtemp(name);
+    auto listener = listen_unix(dir_, "monitor.sock");
+    EXPECT_TRUE(listener);
+    EXPECT_TRUE(host.spawn(nullptr, {}, {listener->get()}));
+  }
+  ~KeptMonitors() override { std::filesystem::remove_all(dir_); }
+
+  Result<Monitors::Lease> ask() { return monitors.ask(call.get(), dir_, kPatienceMs); }
+  std::string status() {
+    auto lease = ask();
+    if (!lease) return lease.error().message;
+    auto said = (*lease)->query_status(call.get());
+    return said ? std::move(*said) : said.error().message;
+  }
+  std::ptrdiff_t greetings() const {
+    const auto commands = host.commands();
+    return std::count(commands.begin(), commands.end(), "qmp_capabilities");
+  }
+
+  ScriptedHost host;
+  TestCall call;
+  Monitors monitors;
+  std::string dir_;
+};
+
+TEST_F(KeptMonitors, TheNextCallGoesOnWhereTheLastOneEnded) {
+  EXPECT_EQ(status(), "prelaunch");
+  EXPECT_EQ(status(), "prelaunch");
+  EXPECT_EQ(greetings(), 1);
+}
+
+TEST_F(KeptMonitors, ARefusedCommandBreaksNothing) {
+  host.refuses = "cont";
+  {
+    auto lease = ask();
+    ASSERT_TRUE(lease);
+    EXPECT_FALSE((*lease)->cont(call.get()));
+  }
+  EXPECT_EQ(status(), "running");
+  EXPECT_EQ(greetings(), 1);
+}
+
+TEST_F(KeptMonitors, WhoComesMeanwhileIsGreetedWhenTheFirstHasFinished) {
+  std::future<std::string> second;
+  {
+    auto first = ask();
+    ASSERT_TRUE(first);
+    second = std::async(std::launch::async, [this] { return status(); });
+    // It has come: only then does the first one's end matter to it. Its own greeting can't be heard before.
+    while (monitors.users(dir_) < 2) std::this_thread::yield();
+  }
+  EXPECT_EQ(second.get(), "prelaunch");
+  EXPECT_EQ(greetings(), 2);
+}
+
+TEST_F(KeptMonitors, AConversationWithoutAnAnswerIsNotGoneOnWith) {
+  {
+    auto lease = ask();
+    ASSERT_TRUE(lease);
+    TestCall impatient;
+    impatient.cancel();
+    // The answer comes, too late for this call: the next one must not take it for its own.
+    EXPECT_EQ((*lease)->query_status(impatient.get()).error().code, Code::cancelled);
+  }
+  EXPECT_EQ(status(), "prelaunch");
+  EXPECT_EQ(greetings(), 2);
+}
+
+TEST_F(KeptMonitors, AVmmThatHungUpIsNotTakenForThere) {
+  EXPECT_EQ(status(), "prelaunch");
+  std::filesystem::remove(dir_ + "/monitor.sock");
+  host.end(ExitKind::signaled, 9);
+  while (ask()) std::this_thread::yield();  // until its end shows
+  EXPECT_EQ(ask().error().code, Code::not_found);
+}
+
+TEST_F(KeptMonitors, WhatIsForgottenIsGreetedAnew) {
+  EXPECT_EQ(status(), "prelaunch");
+  monitors.forget(dir_);
+  EXPECT_EQ(monitors.users(dir_), 0);
+  EXPECT_EQ(status(), "prelaunch");
+  EXPECT_EQ(greetings(), 2);
+}
+
+}  // namespace
+}  // namespace qarax::qemu
