@@ -24,6 +24,7 @@ int main(void) {
   bad += hypervisor.start(0, &call, args) != QARAX_OK;
   bad += hypervisor.size != 6 * sizeof(void*) || pausing.size != 3 * sizeof(void*);
   bad += reboot.size != 16 || resize.size != 16 || snapshot.size != 24 || console.size != 16 || counters.size != 16;
+  bad += sizeof(qarax_hypervisor_disks_1) != 4 * sizeof(void*) || sizeof(qarax_hypervisor_nics_1) != 3 * sizeof(void*);
   bad += sizeof(qarax_host_process_1) != 9 * sizeof(void*) || sizeof(qarax_host) != 3 * sizeof(void*);
   bad += sizeof(qarax_storage_1) != 7 * sizeof(void*) || sizeof(qarax_network_1) != 6 * sizeof(void*);
   /* the name of the mark, as a hex dump of the file shows it */

@@ -18,6 +18,8 @@ class Everything final : public Hypervisor,
                          public CanReboot,
                          public CanResize,
                          public CanSnapshot,
+                         public CanDisks,
+                         public CanNics,
                          public CanConsole,
                          public CanCounters {
  public:
@@ -56,6 +58,17 @@ class Everything final : public Hypervisor,
     return VmStatus{.status_reason = "fd " + std::to_string(call.fd(0)) + " of " + std::to_string(call.fd_count())};
   }
   Result<VmStatus> restore(Call&, const StartArgs&) override { return VmStatus{}; }
+  Result<VmStatus> attach_disk(Call& call, const DiskArgs& args) override {
+    return VmStatus{.status_reason = args.disk.id + " fd " + std::to_string(call.fd(*args.disk.fd))};
+  }
+  Result<VmStatus> detach_disk(Call&, const DetachArgs& args) override { return VmStatus{.status_reason = args.id}; }
+  Result<VmStatus> resize_disk(Call&, const DiskResizeArgs& args) override {
+    return VmStatus{.status_reason = args.id + " " + std::to_string(args.size)};
+  }
+  Result<VmStatus> attach_nic(Call&, const NicArgs& args) override {
+    return VmStatus{.status_reason = args.nic.tap + " " + args.nic.mac};
+  }
+  Result<VmStatus> detach_nic(Call&, const DetachArgs& args) override { return VmStatus{.status_reason = args.id}; }
   Result<int> open_console(Call&, const VmArgs& args) override {
     if (args.vm != "vm") return make_error(Code::not_found, "no console");
     return ::open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -177,9 +190,9 @@ TEST_F(Export, TableAndCapabilities) {
   EXPECT_EQ(qarax_plugin.size, sizeof(qarax_plugin_table));
   EXPECT_EQ(view(qarax_plugin.id), "org.example.hypervisor.everything");
   EXPECT_EQ(view(qarax_plugin.config_schema), R"({"type":"object"})");
-  for (const char* id :
-       {QARAX_HYPERVISOR_1, QARAX_HYPERVISOR_PAUSE_1, QARAX_HYPERVISOR_REBOOT_1, QARAX_HYPERVISOR_RESIZE_1,
-        QARAX_HYPERVISOR_SNAPSHOT_1, QARAX_HYPERVISOR_CONSOLE_1, QARAX_HYPERVISOR_COUNTERS_1})
+  for (const char* id : {QARAX_HYPERVISOR_1, QARAX_HYPERVISOR_PAUSE_1, QARAX_HYPERVISOR_REBOOT_1,
+                         QARAX_HYPERVISOR_RESIZE_1, QARAX_HYPERVISOR_SNAPSHOT_1, QARAX_HYPERVISOR_DISKS_1,
+                         QARAX_HYPERVISOR_NICS_1, QARAX_HYPERVISOR_CONSOLE_1, QARAX_HYPERVISOR_COUNTERS_1})
     EXPECT_NE(qarax_plugin.query(instance_, text(id)), nullptr) << id;
   EXPECT_EQ(qarax_plugin.query(instance_, text("qarax.hypervisor.teleport/1")), nullptr);
   EXPECT_EQ(heard(), std::vector<std::string>{"log 1 created state_dir=/s"});
@@ -217,6 +230,18 @@ TEST_F(Export, EverySlotReachesItsMethod) {
             R"({"state":"unknown","status_reason":"3"})");
   EXPECT_EQ(ask(table<qarax_hypervisor_snapshot_1>(QARAX_HYPERVISOR_SNAPSHOT_1)->snapshot, vm),
             R"({"state":"unknown","status_reason":"fd 42 of 1"})");
+  const auto* disks = table<qarax_hypervisor_disks_1>(QARAX_HYPERVISOR_DISKS_1);
+  EXPECT_EQ(ask(disks->attach, text(R"({"vm":"vm","incarnation":1,"disk":{"id":"d","fd":0,"format":"raw"}})")),
+            R"({"state":"unknown","status_reason":"d fd 42"})");
+  const auto device = text(R"({"vm":"vm","incarnation":1,"id":"d"})");
+  EXPECT_EQ(ask(disks->detach, device), R"({"state":"unknown","status_reason":"d"})");
+  EXPECT_EQ(ask(disks->resize, text(R"({"vm":"vm","incarnation":1,"id":"d","size":4096})")),
+            R"({"state":"unknown","status_reason":"d 4096"})");
+  const auto* nics = table<qarax_hypervisor_nics_1>(QARAX_HYPERVISOR_NICS_1);
+  EXPECT_EQ(
+      ask(nics->attach, text(R"({"vm":"vm","incarnation":1,"nic":{"id":"n","mac":"52:54:00:00:00:01","tap":"tap0"}})")),
+      R"({"state":"unknown","status_reason":"tap0 52:54:00:00:00:01"})");
+  EXPECT_EQ(ask(nics->detach, device), R"({"state":"unknown","status_reason":"d"})");
   EXPECT_EQ(ask(table<qarax_hypervisor_counters_1>(QARAX_HYPERVISOR_COUNTERS_1)->counters, vm),
             R"({"counters":[{"name":"net.rx","value":5,"unit":"bytes"}]})");
 }

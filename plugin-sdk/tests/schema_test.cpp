@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "qarax/plugin/call_args.hpp"
+#include "qarax/plugin/device_args.hpp"
 
 namespace qarax {
 namespace {
@@ -69,6 +69,9 @@ TEST(Schema, CoversTheCodec) {
   expect_same_members<Description>();
   expect_same_members<StartArgs>();
   expect_same_members<SpawnArgs>();
+  expect_same_members<DiskArgs>();
+  expect_same_members<NicArgs>();
+  expect_same_members<DiskResizeArgs>();
   expect_same_members<RunResult>();
 }
 

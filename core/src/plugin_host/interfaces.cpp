@@ -35,6 +35,8 @@ std::vector<std::string> HypervisorTables::ids() const {
   if (reboot != nullptr) ids.emplace_back(QARAX_HYPERVISOR_REBOOT_1);
   if (resize != nullptr) ids.emplace_back(QARAX_HYPERVISOR_RESIZE_1);
   if (snapshot != nullptr) ids.emplace_back(QARAX_HYPERVISOR_SNAPSHOT_1);
+  if (disks != nullptr) ids.emplace_back(QARAX_HYPERVISOR_DISKS_1);
+  if (nics != nullptr) ids.emplace_back(QARAX_HYPERVISOR_NICS_1);
   if (console != nullptr) ids.emplace_back(QARAX_HYPERVISOR_CONSOLE_1);
   if (counters != nullptr) ids.emplace_back(QARAX_HYPERVISOR_COUNTERS_1);
   return ids;
@@ -44,6 +46,8 @@ Result<HypervisorTables> query_interfaces(const qarax_plugin_table& plugin, void
   using Basic = qarax_hypervisor_1;
   using Pause = qarax_hypervisor_pause_1;
   using Snapshot = qarax_hypervisor_snapshot_1;
+  using Disks = qarax_hypervisor_disks_1;
+  using Nics = qarax_hypervisor_nics_1;
   HypervisorTables out;
   // `resolve` may be null: the spec is then taken as it is.
   QARAX_CHECK(take<Basic>(
@@ -61,6 +65,11 @@ Result<HypervisorTables> query_interfaces(const qarax_plugin_table& plugin, void
                                               {{"resize", &qarax_hypervisor_resize_1::resize}}, out.resize));
   QARAX_CHECK(take<Snapshot>(plugin, instance, QARAX_HYPERVISOR_SNAPSHOT_1,
                              {{"snapshot", &Snapshot::snapshot}, {"restore", &Snapshot::restore}}, out.snapshot));
+  QARAX_CHECK(take<Disks>(plugin, instance, QARAX_HYPERVISOR_DISKS_1,
+                          {{"attach", &Disks::attach}, {"detach", &Disks::detach}, {"resize", &Disks::resize}},
+                          out.disks));
+  QARAX_CHECK(take<Nics>(plugin, instance, QARAX_HYPERVISOR_NICS_1,
+                         {{"attach", &Nics::attach}, {"detach", &Nics::detach}}, out.nics));
   QARAX_CHECK(take<qarax_hypervisor_console_1>(plugin, instance, QARAX_HYPERVISOR_CONSOLE_1,
                                                {{"open", &qarax_hypervisor_console_1::open}}, out.console));
   QARAX_CHECK(take<qarax_hypervisor_counters_1>(plugin, instance, QARAX_HYPERVISOR_COUNTERS_1,

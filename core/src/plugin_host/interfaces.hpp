@@ -15,6 +15,8 @@ struct HypervisorTables {
   const qarax_hypervisor_reboot_1* reboot = nullptr;
   const qarax_hypervisor_resize_1* resize = nullptr;
   const qarax_hypervisor_snapshot_1* snapshot = nullptr;
+  const qarax_hypervisor_disks_1* disks = nullptr;
+  const qarax_hypervisor_nics_1* nics = nullptr;
   const qarax_hypervisor_console_1* console = nullptr;
   const qarax_hypervisor_counters_1* counters = nullptr;
 

@@ -64,6 +64,22 @@ TEST_F(Calls, LifeOfAVmInPlainC) {
   EXPECT_EQ(unknown.error().message, "plugin c_plugin: inspect: this handle isn't c_plugin's");
 }
 
+TEST_F(Calls, DevicesInPlainC) {
+  auto& c = load(fixture("c_plugin"));
+  ASSERT_TRUE(c.supports(QARAX_HYPERVISOR_DISKS_1) && c.supports(QARAX_HYPERVISOR_NICS_1));
+  const VmArgs vm{.vm = "vm-1", .incarnation = 3};
+  CallContext context;
+  context.fds = {0};
+  const auto live = [](const Result<VmStatus>& status) { return status ? status->live.text : status.error().message; };
+  EXPECT_EQ(live(c.attach_disk(context, {vm, {.id = "root", .fd = 0, .format = DiskFormat::raw}})),
+            R"({"id":"root","size":0,"fds":1})");
+  EXPECT_EQ(live(c.resize_disk({}, {vm, "root", 4096})), R"({"id":"root","size":4096,"fds":0})");
+  EXPECT_EQ(live(c.detach_disk({}, {vm, "root"})), R"({"id":"root","size":0,"fds":0})");
+  EXPECT_EQ(live(c.attach_nic(context, {vm, {.id = "net0", .mac = "52:54:00:00:00:01", .fds = {0}}})),
+            R"({"id":"net0","size":0,"fds":1})");
+  EXPECT_EQ(live(c.detach_nic({}, {vm, "net0"})), R"({"id":"net0","size":0,"fds":0})");
+}
+
 TEST_F(Calls, LifeOfAVmInCpp) {
   auto& sleeper = load(QARAX_SLEEPER);
   const auto started = sleeper.start(keeping(), start_args("vm-2"));
@@ -141,6 +157,10 @@ TEST_F(Calls, MissingCapability) {
   ASSERT_FALSE(paused);
   EXPECT_EQ(paused.error().code, Code::unimplemented);
   EXPECT_EQ(paused.error().message, "plugin sleeper 0.1.0 can't pause: it doesn't offer qarax.hypervisor.pause/1");
+  EXPECT_EQ(sleeper.attach_disk({}, {}).error().message,
+            "plugin sleeper 0.1.0 can't attach a disk: it doesn't offer qarax.hypervisor.disks/1");
+  EXPECT_EQ(sleeper.detach_nic({}, {}).error().message,
+            "plugin sleeper 0.1.0 can't detach a NIC: it doesn't offer qarax.hypervisor.nics/1");
   const auto console = sleeper.open_console({}, {.vm = "vm"});
   ASSERT_FALSE(console);
   EXPECT_EQ(console.error().message,

@@ -37,7 +37,8 @@ TEST_F(Refusal, HealthyOnesAreTaken) {
   EXPECT_EQ(c.name, "c_plugin");
   EXPECT_EQ(c.version, "1.2.3");
   EXPECT_EQ(c.abi, "0.9");
-  EXPECT_THAT(c.interfaces, ::testing::ElementsAre("qarax.hypervisor/1", "qarax.hypervisor.pause/1"));
+  EXPECT_THAT(c.interfaces, ::testing::ElementsAre("qarax.hypervisor/1", "qarax.hypervisor.pause/1",
+                                                   "qarax.hypervisor.disks/1", "qarax.hypervisor.nics/1"));
   EXPECT_EQ(c.description.vmm_path, "/bin/sleep");
   EXPECT_THAT(c.warnings, ::testing::IsEmpty());
   const auto cpp = host_.load({.path = QARAX_SLEEPER});

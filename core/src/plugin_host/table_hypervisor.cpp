@@ -121,6 +121,26 @@ Result<VmStatus> TableHypervisor::restore(const CallContext& context, const Star
   return call<VmStatus>(interfaces_.snapshot, QARAX_HYPERVISOR_SNAPSHOT_1, &qarax_hypervisor_snapshot_1::restore,
                         "restore", context, args);
 }
+Result<VmStatus> TableHypervisor::attach_disk(const CallContext& context, const DiskArgs& args) {
+  return call<VmStatus>(interfaces_.disks, QARAX_HYPERVISOR_DISKS_1, &qarax_hypervisor_disks_1::attach, "attach a disk",
+                        context, args);
+}
+Result<VmStatus> TableHypervisor::detach_disk(const CallContext& context, const DetachArgs& args) {
+  return call<VmStatus>(interfaces_.disks, QARAX_HYPERVISOR_DISKS_1, &qarax_hypervisor_disks_1::detach, "detach a disk",
+                        context, args);
+}
+Result<VmStatus> TableHypervisor::resize_disk(const CallContext& context, const DiskResizeArgs& args) {
+  return call<VmStatus>(interfaces_.disks, QARAX_HYPERVISOR_DISKS_1, &qarax_hypervisor_disks_1::resize, "resize a disk",
+                        context, args);
+}
+Result<VmStatus> TableHypervisor::attach_nic(const CallContext& context, const NicArgs& args) {
+  return call<VmStatus>(interfaces_.nics, QARAX_HYPERVISOR_NICS_1, &qarax_hypervisor_nics_1::attach, "attach a NIC",
+                        context, args);
+}
+Result<VmStatus> TableHypervisor::detach_nic(const CallContext& context, const DetachArgs& args) {
+  return call<VmStatus>(interfaces_.nics, QARAX_HYPERVISOR_NICS_1, &qarax_hypervisor_nics_1::detach, "detach a NIC",
+                        context, args);
+}
 Result<Counters> TableHypervisor::counters(const CallContext& context, const VmArgs& args) {
   return call<Counters>(interfaces_.counters, QARAX_HYPERVISOR_COUNTERS_1, &qarax_hypervisor_counters_1::counters,
                         "counters", context, args);

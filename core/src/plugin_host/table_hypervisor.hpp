@@ -38,6 +38,11 @@ class TableHypervisor final : public LoadedHypervisor {
   Result<VmStatus> resize(const CallContext& context, const ResizeArgs& args) override;
   Result<VmStatus> snapshot(const CallContext& context, const SnapshotArgs& args) override;
   Result<VmStatus> restore(const CallContext& context, const StartArgs& args) override;
+  Result<VmStatus> attach_disk(const CallContext& context, const DiskArgs& args) override;
+  Result<VmStatus> detach_disk(const CallContext& context, const DetachArgs& args) override;
+  Result<VmStatus> resize_disk(const CallContext& context, const DiskResizeArgs& args) override;
+  Result<VmStatus> attach_nic(const CallContext& context, const NicArgs& args) override;
+  Result<VmStatus> detach_nic(const CallContext& context, const DetachArgs& args) override;
   Result<Counters> counters(const CallContext& context, const VmArgs& args) override;
   Result<Fd> open_console(const CallContext& context, const VmArgs& args) override;
 

@@ -172,6 +172,28 @@ typedef struct qarax_hypervisor_counters_1 { /* [any] args VmArgs → Counters *
   qarax_slot counters;
 } qarax_hypervisor_counters_1;
 
+#define QARAX_HYPERVISOR_DISKS_1 "qarax.hypervisor.disks/1"
+/*
+ * [object] → VmStatus, a new live document in it; keep the handle before the device is there. The paths and descriptors
+ * are the host's own, from its storage plugins; fds as DiskSpec.fd says. Attached is what the VM has now: an attach of
+ * an id that is there with the same spec, and a detach of one that isn't, are success. A detach is done when the guest
+ * has let go: DEADLINE_EXCEEDED where it doesn't, and the disk then still counts as attached.
+ */
+typedef struct qarax_hypervisor_disks_1 {
+  size_t size;
+  qarax_slot attach; /* args DiskArgs */
+  qarax_slot detach; /* args DetachArgs */
+  qarax_slot resize; /* args DiskResizeArgs: the guest is told the size that the volume has been given */
+} qarax_hypervisor_disks_1;
+
+#define QARAX_HYPERVISOR_NICS_1 "qarax.hypervisor.nics/1"
+typedef struct qarax_hypervisor_nics_1 { /* [object] as disks/1; taps and fds are the host's, from its network plugins
+                                          */
+  size_t size;
+  qarax_slot attach; /* args NicArgs */
+  qarax_slot detach; /* args DetachArgs */
+} qarax_hypervisor_nics_1;
+
 /* ---- services of the host: looked up with qarax_host.query; self is qarax_host.self ---- */
 
 #define QARAX_HOST_LOG_1 "qarax.host.log/1"

@@ -159,6 +159,17 @@ class Entry {
                                                              &slot<StartArgs, &CanSnapshot::restore>};
       if (id == QARAX_HYPERVISOR_SNAPSHOT_1) return &kTable;
     }
+    if constexpr (std::is_base_of_v<CanDisks, T>) {
+      static constexpr qarax_hypervisor_disks_1 kTable = {sizeof kTable, &slot<DiskArgs, &CanDisks::attach_disk>,
+                                                          &slot<DetachArgs, &CanDisks::detach_disk>,
+                                                          &slot<DiskResizeArgs, &CanDisks::resize_disk>};
+      if (id == QARAX_HYPERVISOR_DISKS_1) return &kTable;
+    }
+    if constexpr (std::is_base_of_v<CanNics, T>) {
+      static constexpr qarax_hypervisor_nics_1 kTable = {sizeof kTable, &slot<NicArgs, &CanNics::attach_nic>,
+                                                         &slot<DetachArgs, &CanNics::detach_nic>};
+      if (id == QARAX_HYPERVISOR_NICS_1) return &kTable;
+    }
     if constexpr (std::is_base_of_v<CanConsole, T>) {
       static constexpr qarax_hypervisor_console_1 kTable = {sizeof kTable, &open_console<CanConsole>};
       if (id == QARAX_HYPERVISOR_CONSOLE_1) return &kTable;

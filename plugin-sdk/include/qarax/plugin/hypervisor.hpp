@@ -19,6 +19,7 @@
 
 #include "qarax/plugin/call.hpp"
 #include "qarax/plugin/call_args.hpp"
+#include "qarax/plugin/device_args.hpp"
 
 namespace qarax::plugin {
 
@@ -68,6 +69,24 @@ class CanSnapshot {
   virtual ~CanSnapshot() = default;
   virtual Result<VmStatus> snapshot(Call& call, const SnapshotArgs& args) = 0;  // call.fd(0): folder to write to
   virtual Result<VmStatus> restore(Call& call, const StartArgs& args) = 0;      // call.fd(0): folder to read from
+};
+
+// Idempotent by the device's id. `keep` the handle before the device is there, and again when it is gone.
+class CanDisks {
+ public:
+  virtual ~CanDisks() = default;
+  // call.fd(*args.disk.fd): the open file, where it is given by descriptor. ALREADY_EXISTS: the id is another disk's.
+  virtual Result<VmStatus> attach_disk(Call& call, const DiskArgs& args) = 0;
+  virtual Result<VmStatus> detach_disk(Call& call, const DetachArgs& args) = 0;
+  // The volume has that size already, or is made it by the VMM; NOT_FOUND: no such disk.
+  virtual Result<VmStatus> resize_disk(Call& call, const DiskResizeArgs& args) = 0;
+};
+
+class CanNics {
+ public:
+  virtual ~CanNics() = default;
+  virtual Result<VmStatus> attach_nic(Call& call, const NicArgs& args) = 0;  // call.fd(args.nic.fds[i]): queue i
+  virtual Result<VmStatus> detach_nic(Call& call, const DetachArgs& args) = 0;
 };
 
 class CanConsole {

@@ -10,6 +10,7 @@
 
 #include "qarax/core/files.hpp"
 #include "qarax/plugin/call_args.hpp"
+#include "qarax/plugin/device_args.hpp"
 #include "qarax/plugin/vm_spec.hpp"
 #include "qarax/plugin/vm_status.hpp"
 #include "qarax/result.hpp"
@@ -22,7 +23,7 @@ struct CallContext {
   std::int64_t deadline_ns = 0;  // CLOCK_MONOTONIC; 0: none. The plugin gives up by itself; a hung call isn't cut off.
   int cancel_fd = -1;            // made readable by the caller to end the call early
   std::string request_id{};
-  std::vector<int> fds{};  // borrowed; snapshot and restore: [0] is the folder
+  std::vector<int> fds{};  // borrowed; snapshot and restore: [0] is the folder; attach: as the document says
   // The handle is durable when this returns ok. Unset: the plugin's keep is refused with FAILED_PRECONDITION.
   std::function<Status(std::string_view handle)> keep{};
   std::function<void(std::string_view step, std::uint64_t done, std::uint64_t total)> progress{};
@@ -54,6 +55,11 @@ class LoadedHypervisor {
   virtual Result<VmStatus> resize(const CallContext& context, const ResizeArgs& args) = 0;
   virtual Result<VmStatus> snapshot(const CallContext& context, const SnapshotArgs& args) = 0;
   virtual Result<VmStatus> restore(const CallContext& context, const StartArgs& args) = 0;
+  virtual Result<VmStatus> attach_disk(const CallContext& context, const DiskArgs& args) = 0;
+  virtual Result<VmStatus> detach_disk(const CallContext& context, const DetachArgs& args) = 0;
+  virtual Result<VmStatus> resize_disk(const CallContext& context, const DiskResizeArgs& args) = 0;
+  virtual Result<VmStatus> attach_nic(const CallContext& context, const NicArgs& args) = 0;
+  virtual Result<VmStatus> detach_nic(const CallContext& context, const DetachArgs& args) = 0;
   virtual Result<Counters> counters(const CallContext& context, const VmArgs& args) = 0;
   virtual Result<Fd> open_console(const CallContext& context, const VmArgs& args) = 0;
 };
