@@ -129,6 +129,7 @@ bool ScriptedHost::answer(int peer, const std::string& command) {
   {
     const std::lock_guard lock(state_);
     commands_.push_back(command);
+    if (command == ignored_) return true;
     if (command == "cont") status_ = "running";
     if (command == "stop") status_ = "paused";
     if (command == "query-status") reply = "{\"return\": {\"status\": \"" + status_ + "\"}}\r\n";
@@ -173,6 +174,11 @@ Result<Process> ScriptedHost::wait(const plugin::Call* parent, const ProcessArgs
   if (!ended_.wait_for(lock, std::chrono::milliseconds(most), [&] { return process_ && !process_->alive; }))
     return make_error(Code::deadline_exceeded, "it still runs");
   return *process_;
+}
+
+void ScriptedHost::ignore(std::string command) {
+  const std::lock_guard lock(state_);
+  ignored_ = std::move(command);
 }
 
 void ScriptedHost::set_status(std::string status) {

@@ -87,6 +87,7 @@ class ScriptedHost final : public FakeHost {
   std::optional<Error> find_fails{};  // what find answers instead
 
   void end(ExitKind kind, int value, std::string log_tail = {});
+  void ignore(std::string command);     // it gets no answer from now on; empty: all do
   void set_status(std::string status);  // what query-status says
   std::vector<std::string> commands() const;
   SpawnArgs spawned;
@@ -99,6 +100,7 @@ class ScriptedHost final : public FakeHost {
   std::condition_variable ended_;
   std::optional<Process> process_;
   std::string status_ = "prelaunch";
+  std::string ignored_;
   std::vector<std::string> commands_;
   int stop_fd_ = -1;
   std::thread thread_;
