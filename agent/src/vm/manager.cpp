@@ -66,10 +66,14 @@ void Manager::begin_recovery() {
   if (options_.look_ms > 0) timers_.in_ms(options_.look_ms, [this] { look_at_all(); });
 }
 
-void Manager::emit(core::VmReport& report) {
+void Manager::stamp(core::VmReport& report) {
   report.session = options_.session;
   report.seq = ++seq_;
   report.observed_at = core::to_rfc3339(clock_.wall());
+}
+
+void Manager::emit(core::VmReport& report) {
+  stamp(report);
   for (const auto& [id, listener] : listeners_) listener(report);
 }
 
@@ -86,14 +90,19 @@ core::VmReport Manager::publish(const VmPtr& vm, const VmStatus& status, const O
   }
   const std::lock_guard lock(order_mutex_);
   if (settles) settles->settled = true;
+  fill(vm, status, revision);
+  emit(vm->report);
+  return vm->report;
+}
+
+// order_mutex_ is held.
+void Manager::fill(const VmPtr& vm, const VmStatus& status, std::int64_t revision) {
   vm->report.name = vm->document.name;
   vm->report.hypervisor = vm->document.hypervisor;
   vm->report.incarnation = vm->document.incarnation;
   vm->report.resolved = vm->document.resolved;
   vm->report.revision = revision;
   vm->report.status = status;
-  emit(vm->report);
-  return vm->report;
 }
 
 std::optional<core::VmReport> Manager::publish_unless_settled(const VmPtr& vm, const VmStatus& status,
@@ -135,9 +144,7 @@ core::VmReport Manager::unknown_vm(const std::string& id) {
   report.missing = true;
   report.status.status_reason = "this node has no folder for it";
   const std::lock_guard lock(order_mutex_);
-  report.session = options_.session;
-  report.seq = ++seq_;
-  report.observed_at = core::to_rfc3339(clock_.wall());
+  stamp(report);
   return report;
 }
 

@@ -108,6 +108,8 @@ class Manager final : public VmManager {
   core::VmReport last_report(const VmPtr& vm);
   core::VmReport publish_deleted(const VmPtr& vm);
   core::VmReport unknown_vm(const std::string& id);
+  void fill(const VmPtr& vm, const VmStatus& status, std::int64_t revision);
+  void stamp(core::VmReport& report);  // this session's next place in the order
   void emit(core::VmReport& report);
 
   Options options_;
