@@ -1,19 +1,21 @@
 // Kills a program at one of its system calls, counted over all its threads: the outside's way to be at every step.
 //
 //   killpoint PID N            SIGKILL to PID when it is about to make its N-th system call with an effect
-//   killpoint PID N TEXT NAME  the same moment, but the victim is the process whose name (comm) begins with NAME and whose
+//   killpoint PID N TEXT NAME  the same moment, but the victim is the process whose name (comm) begins with NAME and
+//   whose
 //                              command line contains TEXT; is there none yet, then at the first such call after it is
 //
-// An effect is what another process, the disk or a peer could see: files made, written, synced, renamed, removed; messages
-// sent; processes made and signalled. Reads, waits, memory and wake-ups aren't.
+// An effect is what another process, the disk or a peer could see: files made, written, synced, renamed, removed;
+// messages sent; processes made and signalled. Reads, waits, memory and wake-ups aren't.
 //
-// Writes "ready" once it counts, then one line: "killed N CALL" or, when its standard input ends first, "counted M". The
-// traced program is let go in either case; nothing of it is changed.
+// Writes "ready" once it counts, then one line: "killed N CALL" or, when its standard input ends first, "counted M".
+// The traced program is let go in either case; nothing of it is changed.
 #define _GNU_SOURCE
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -26,8 +28,6 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <linux/sched.h>
 
 struct effect {
   long number;
