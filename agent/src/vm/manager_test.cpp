@@ -94,7 +94,7 @@ class ManagerTest : public testing::Test {
     manager_.reset();
     Manager::Options options;
     options.data_dir = dir_;
-    options.session = core::new_uuid();
+    options.session = session_ = core::new_uuid();
     options.grace_ms = 50;
     options.look_ms = 0;
     auto opened = Manager::open(options, driver_, *processes_, driver_, clock_);
@@ -135,6 +135,7 @@ class ManagerTest : public testing::Test {
   }
 
   std::string dir_;
+  std::string session_;
   std::string vm_ = core::new_uuid();
   FakeDriver driver_;
   core::SystemClock clock_;
@@ -299,6 +300,12 @@ TEST_F(ManagerTest, AFirstStartThatGotNowhereIsUndone) {
   EXPECT_EQ(settled().status.state, VmState::shutdown);
   const auto asked_again = run(command(Action::start, 1));
   EXPECT_EQ(asked_again.error.code, Code::aborted) << asked_again.error.message;
+  // The server takes no report without this session for news: the VM would stay unknown.
+  EXPECT_EQ(asked_again.report.session, session_);
+  EXPECT_EQ(asked_again.report.revision, 1);
+  // What came of it is on record by now, which the next restart mustn't take for damage.
+  open();
+  EXPECT_EQ(settled().status.state, VmState::shutdown);
   EXPECT_EQ(run(command(Action::start, 2)).error.code, Code::ok);
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(dir_ + "/vms"), {}), 1);
 }

@@ -39,14 +39,17 @@ std::optional<VmStatus> last_status(const Journal& journal) {
 }
 }  // namespace
 
-// A first start that was broken off before anything but its intent was on disk. Without that intent a folder with
-// nothing in it is damage, and damage proves nothing.
+// First starts that were broken off, or failed, before anything but their records was on disk. Without those a folder
+// with nothing in it is damage, and damage proves nothing.
 bool Manager::was_never_started(const VmPtr& vm) {
   if (vm->folder.has_document() || vm->folder.has_runs()) return false;
   auto journal = vm->folder.open_journal(After::host);
   if (!journal || journal->records().empty()) return false;
-  for (const JournalRecord& record : journal->records())
-    if (record.kind != RecordKind::intent || record.action != core::to_string(core::Action::start)) return false;
+  for (const JournalRecord& record : journal->records()) {
+    const bool failed = record.kind == RecordKind::result && record.error.text != "null";
+    if (record.action != core::to_string(core::Action::start) || !(record.kind == RecordKind::intent || failed))
+      return false;
+  }
   vm->journal.emplace(std::move(*journal));
   return true;
 }
@@ -208,11 +211,8 @@ void Manager::settle_interrupted(const VmPtr& vm, const VmStatus& status) {
     settled.error = decode_error(result->error.text).value_or(make_error(Code::unknown, "the command failed"));
   }
   if (result == nullptr) return;
-  {
-    const std::lock_guard order(order_mutex_);
-    settled.report = vm->report;
-  }
-  settled.report.status = status;
+  // As good as a published one: who asks again may be quicker than the report that everybody gets.
+  settled.report = settle(vm, status, nullptr);
   const std::lock_guard lock(vm->strand_mutex);
   if (result->revision == vm->revision) vm->results.emplace_back(result->step, settled);
 }
