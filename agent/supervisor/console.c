@@ -9,6 +9,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "room.h"
+
 // The second bound only keeps a drain finite; what a socket can hold is far below it.
 enum { kChunk = 16384, kChunksATurn = 4, kChunksAtEnd = 1024 };
 
@@ -44,6 +46,8 @@ static int open_connection(const Console* console) {
   (void)snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%.80s", console->dir_fd, console->name);
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return -errno;
+  // A name of the kernel's choice, by which the other end is found again (room.h).
+  (void)bind(fd, (const struct sockaddr*)&(struct sockaddr_un){.sun_family = AF_UNIX}, sizeof(sa_family_t));
   if (connect(fd, (const struct sockaddr*)&address, sizeof address) != 0) {
     int error = errno;
     (void)close(fd);
@@ -73,12 +77,18 @@ struct pollfd console_poll(const Console* console) {
 static void lose(Console* console, int64_t now) {
   (void)close(console->fd);
   console->fd = -1;
+  console->roomy = false;
   console->backoff_ms = kReconnectFirstMs;
   console->retry_at = now + kReconnectFirstMs;
 }
 
 // Returns false at the end of the stream.
 static bool read_output(Console* console, int chunks) {
+  // What there is to read was written by a VMM that has accepted.
+  if (!console->roomy && console->vmm > 0) {
+    (void)make_room(console->vmm, console->fd);
+    console->roomy = true;
+  }
   char data[kChunk];
   for (int i = 0; i < chunks; ++i) {
     ssize_t n = read(console->fd, data, sizeof data);

@@ -19,6 +19,8 @@ typedef struct Console {
   int dir_fd;      // the socket's folder, because its path may be longer than an address holds
   char name[100];  // the socket in it
   int fd;          // -1: not connected
+  pid_t vmm;       // set before the first output is read; 0: not known
+  bool roomy;      // this connection's room was seen to
   int64_t retry_at;
   int backoff_ms;
   bool connected_once;

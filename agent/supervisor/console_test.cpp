@@ -42,6 +42,46 @@ TEST_F(SupervisorTest, OutputStillInTheSocketWhenTheVmmIsGoneIsInTheLog) {
   EXPECT_EQ(follow_pattern(read_file("console.log").substr(6), 0), 100000);
 }
 
+bool may_make_sockets_large() {
+  const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+  const int size = 1 << 20;
+  const bool may = setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) == 0;
+  close(fd);
+  return may;
+}
+
+TEST_F(SupervisorTest, WhatAGuestSaysByteByByteHasRoomWhileTheSupervisorWaits) {
+  if (!may_make_sockets_large()) GTEST_SKIP() << "CAP_NET_ADMIN is missing: the socket stays as large as it is";
+  Launched launched = launch_with_console({"say", "ready\n", "usr1", "drip", "8000", "exit", "0"});
+  int client = attach("attach tail 100");
+  read_until(client, "ready\n");
+  kill(launched.supervisor, SIGSTOP);
+  kill(launched.vmm, SIGUSR1);
+  // Clients that come meanwhile are no business of the guest's.
+  for (int i = 0; i < 8; ++i) close(connect_control());
+  EXPECT_TRUE(wait_gone(launched.vmm));
+  kill(launched.supervisor, SIGCONT);
+  EXPECT_EQ(wait_exit(launched.supervisor), 0);
+  close(client);
+  EXPECT_EQ(read_file("vmm.log"), "lost 0\n");
+  EXPECT_EQ(follow_pattern(read_file("console.log").substr(6), 0), 8000);
+}
+
+TEST_F(SupervisorTest, AVmmThatAcceptsAnewHasThatRoomAgain) {
+  if (!may_make_sockets_large()) GTEST_SKIP() << "CAP_NET_ADMIN is missing: the socket stays as large as it is";
+  Launched launched =
+      launch_with_console({"say", "first\n", "again", "10", "say", "ready\n", "usr1", "drip", "8000", "exit", "0"});
+  int client = attach("attach tail 1000");
+  read_until(client, "ready\n");
+  kill(launched.supervisor, SIGSTOP);
+  kill(launched.vmm, SIGUSR1);
+  EXPECT_TRUE(wait_gone(launched.vmm));
+  kill(launched.supervisor, SIGCONT);
+  EXPECT_EQ(wait_exit(launched.supervisor), 0);
+  close(client);
+  EXPECT_EQ(read_file("vmm.log"), "lost 0\n");
+}
+
 TEST_F(SupervisorTest, AttachedClientTalksToTheGuest) {
   Launched launched = launch_with_console({"echo", "exit", "0"});
   int client = connect_control();

@@ -1,7 +1,7 @@
 // qarax-supervisor: start the VMM, keep its console and its exit status, end when none of its processes is left.
 //
-// This file is the order of things. At start: lock, cgroup, files, fork, identity on disk, exec, report, and only then
-// its own move to its cgroup, for which nobody has to wait. At the end:
+// This file is the order of things. At start: lock, cgroup, files, fork, identity written, exec, report, and only then
+// its own move to its cgroup and the wait for the folders, for which nobody else has to wait. At the end:
 // the last child is gone, console drained, exit record on disk, clients served, exit. Whoever started the supervisor
 // may die at any instruction in between; SIGTERM and its like are ignored, because a VM isn't ended by ending its
 // supervisor.
@@ -99,6 +99,7 @@ static void reap(Supervisor* self) {
     struct timespec boottime;
     (void)clock_gettime(CLOCK_BOOTTIME, &boottime);
     self->vmm_ended = true;
+    self->console.vmm = 0;
     self->status.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
     self->status.code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
     self->status.core = WIFSIGNALED(status) && WCOREDUMP(status);
@@ -203,6 +204,7 @@ static int launch(Supervisor* self, Failure* failure) {
   Identity* identity = &self->identity;
   if (vmm_fork(&self->vmm, &self->options, &self->cgroup, self->vmm_log.fd, failure) != 0) return -1;
   identity->vmm_pid = self->vmm.pid;
+  self->console.vmm = self->vmm.pid;
   identity->vmm_start_time = start_time(self->vmm.pid);
   if (write_identity(identity, failure) != 0) {
     vmm_abandon(&self->vmm);
@@ -277,6 +279,7 @@ int main(int argc, char** argv) {
   report(line);
   int moved = cgroup_enter_sup(&self.cgroup);
   if (moved != 0) complain("qarax-supervisor: stays in its starter's cgroup: %s", strerror(-moved));
+  settle_records();
   run(&self);
   finish(&self);
   return kExitDone;

@@ -1,4 +1,5 @@
-// Records and the lock (contract: record.h). Each record is a temporary file, synced, renamed, and the folder synced.
+// Records and the lock (contract: record.h). Each record is a temporary file, synced, renamed, and the folder synced:
+// for the exit record before anybody hears of it, for the identity after the start was reported (settle_records).
 #include "record.h"
 
 #include <errno.h>
@@ -48,8 +49,8 @@ int take_lock(const Identity* identity, Failure* failure) {
   return 0;
 }
 
-static int sync_folder(void) {
-  int fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+static int sync_folder(const char* path) {
+  int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return -errno;
   int result = fsync(fd) == 0 ? 0 : -errno;
   (void)close(fd);
@@ -62,8 +63,16 @@ static int publish(int fd, const char* temporary, const char* name, const char* 
   if (n < 0) return -errno;
   if ((size_t)n != length) return -ENOSPC;
   if (ftruncate(fd, (off_t)length) != 0 || fsync(fd) != 0) return -errno;
-  if (rename(temporary, name) != 0) return -errno;
-  return sync_folder();
+  return rename(temporary, name) == 0 ? 0 : -errno;
+}
+
+void settle_records(void) {
+  // The run folder, those of all runs, and the VM's: the agent that made them didn't wait.
+  static const char* const kFolders[] = {".", "..", "../.."};
+  for (size_t i = 0; i < sizeof kFolders / sizeof kFolders[0]; ++i) {
+    int error = sync_folder(kFolders[i]);
+    if (error != 0) complain("qarax-supervisor: sync %s: %s", kFolders[i], strerror(-error));
+  }
 }
 
 int write_identity(const Identity* identity, Failure* failure) {
@@ -88,7 +97,7 @@ void remove_identity(void) {
   (void)unlink("supervisor.json");
   (void)unlink("supervisor.json.tmp");
   (void)unlink("exit.json.tmp");
-  (void)sync_folder();
+  (void)sync_folder(".");
 }
 
 int reserve_exit_record(void) {
@@ -111,6 +120,7 @@ int write_exit(int reserved_fd, const Identity* identity, const ExitStatus* stat
   if (fd < 0) fd = open("exit.json.tmp", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd < 0) return -errno;
   int error = publish(fd, "exit.json.tmp", "exit.json", text, (size_t)length);
+  if (error == 0) error = sync_folder(".");
   if (fd != reserved_fd) (void)close(fd);
   return error;
 }

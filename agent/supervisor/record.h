@@ -1,7 +1,8 @@
 // The files of the run folder that say who runs and how it ended, and the lock that says that the supervisor lives.
 //
-// All names are relative: the working folder is the run folder. What write_identity() and write_exit() return 0 for is
-// on disk: the file's data, then its name.
+// All names are relative: the working folder is the run folder. What write_exit() returns 0 for is on disk: the file's
+// data, then its name. write_identity() returns when the data is; the name, which nobody reads after the host's end,
+// waits for settle_records().
 #pragma once
 
 #include "supervisor.h"
@@ -17,6 +18,9 @@ int read_boot_id(char out[40], Failure* failure);
 
 // supervisor.json. Removes the exit record of an earlier run first, so that a stale one is never taken for this run's.
 int write_identity(const Identity* identity, Failure* failure);
+
+// The folder's entries on disk, and those of the folders above it up to the VM's own. Complains where that fails.
+void settle_records(void);
 
 // Takes supervisor.json back after a start that failed: no VMM ever ran here.
 void remove_identity(void);

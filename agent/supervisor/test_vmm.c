@@ -2,6 +2,9 @@
 //
 //   listen FD     accept a console connection        again FD     close it, accept the next
 //   say TEXT      write to the console               flood BYTES  write that much of the numbered pattern
+//   drip BYTES    write that much of it byte by byte, as a serial port is: what finds no room is lost, and how much
+//   that
+//                 was is logged
 //   line          wait for a line of console input   echo         echo input until a 'q'
 //   log TEXT      write to stderr                    spam BYTES   write that much to stderr
 //   report PATH   write what this process was given
@@ -47,6 +50,17 @@ static void flood(long bytes) {
     position += length;
     bytes -= length;
   }
+}
+
+static void drip(long bytes) {
+  long lost = 0;
+  for (long i = 0; i < bytes; ++i) {
+    char line[24];
+    (void)snprintf(line, sizeof line, "%07ld\n", position / 8 % 10000000);
+    if (send(console, line + position % 8, 1, MSG_DONTWAIT) != 1) ++lost;
+    ++position;
+  }
+  (void)fprintf(stderr, "lost %ld\n", lost);
 }
 
 static void wait_line(void) {
@@ -141,6 +155,8 @@ int main(int argc, char** argv) {
       send_all(argument, strlen(argument));
     } else if (strcmp(command, "flood") == 0) {
       flood(atol(argument));
+    } else if (strcmp(command, "drip") == 0) {
+      drip(atol(argument));
     } else if (strcmp(command, "log") == 0) {
       (void)fprintf(stderr, "%s\n", argument);
     } else if (strcmp(command, "spam") == 0) {

@@ -92,20 +92,24 @@ Status write_file_durably(const std::string& path, std::string_view content, uns
   return sync_folder(std::filesystem::path(path).parent_path().string());
 }
 
-Status make_folder(const std::string& path, unsigned mode) {
-  if (::mkdir(path.c_str(), static_cast<mode_t>(mode)) == 0)
-    return sync_folder(std::filesystem::path(path).parent_path().string());
+namespace {
+Status make_folders(const std::string& path, unsigned mode, bool sync) {
+  const std::string parent = std::filesystem::path(path).parent_path().string();
+  if (::mkdir(path.c_str(), static_cast<mode_t>(mode)) == 0) return sync ? sync_folder(parent) : Status(Ok{});
   const int error = errno;
   if (error == EEXIST) {
     struct stat info {};
     if (::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) return Ok{};
     return make_error(Code::failed_precondition, path + " is in the way: it isn't a folder");
   }
-  const std::string parent = std::filesystem::path(path).parent_path().string();
   if (error != ENOENT || parent.empty() || parent == path) return errno_error("can't make folder " + path, error);
-  QARAX_CHECK(make_folder(parent, mode));
-  return make_folder(path, mode);
+  QARAX_CHECK(make_folders(parent, mode, sync));
+  return make_folders(path, mode, sync);
 }
+}  // namespace
+
+Status make_folder(const std::string& path, unsigned mode) { return make_folders(path, mode, true); }
+Status make_folder_unsynced(const std::string& path, unsigned mode) { return make_folders(path, mode, false); }
 
 std::optional<std::int64_t> process_start_time(int pid) {
   const auto text = read_file("/proc/" + std::to_string(pid) + "/stat", 4096);

@@ -2,6 +2,7 @@
 
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
+#include "run_program.hpp"
 
 namespace qarax::agent {
 
@@ -60,7 +61,7 @@ Status PluginServices::release(const core::CallView& call, const ClaimArgs& args
 }
 
 Result<RunResult> PluginServices::run(const core::CallView& call, const RunArgs& args) {
-  return processes_.run(args, limits_of(call));
+  return run_program(args, limits_of(call));
 }
 
 }  // namespace qarax::agent

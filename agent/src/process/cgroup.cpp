@@ -16,11 +16,11 @@ namespace {
 bool make(const std::string& path) { return ::mkdir(path.c_str(), 0755) == 0 || errno == EEXIST; }
 bool gone(const std::string& path) { return ::rmdir(path.c_str()) == 0 || errno == ENOENT; }
 
-// Mount point and own place of the version 2 hierarchy, from /proc/self: works hybrid, unified and in a cgroup
+// Mount point and own place of the version 2 hierarchy: works hybrid, unified and in a cgroup
 // namespace.
-std::string own_folder() {
-  const auto mounts = core::read_file("/proc/self/mounts", 1u << 20);
-  const auto groups = core::read_file("/proc/self/cgroup", 1u << 16);
+std::string own_folder(const std::string& proc) {
+  const auto mounts = core::read_file(proc + "/mounts", 1u << 20);
+  const auto groups = core::read_file(proc + "/cgroup", 1u << 16);
   if (!mounts || !groups) return {};
   std::string mount;
   std::istringstream lines(*mounts);
@@ -39,8 +39,8 @@ std::string own_folder() {
 
 }  // namespace
 
-Cgroups Cgroups::detect(const std::string& subtree) {
-  std::string base = own_folder();
+Cgroups Cgroups::detect(const std::string& subtree, const std::string& proc) {
+  std::string base = own_folder(proc);
   if (base.empty()) return none();
   const std::string root = base + "/" + subtree;
   const std::string probe = root + "/probe-" + std::to_string(::getpid());

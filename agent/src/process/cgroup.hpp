@@ -8,7 +8,8 @@ namespace qarax::agent {
 class Cgroups {
  public:
   // Chosen by evidence: a folder is made and removed in the hierarchy. `subtree`: the agent's own name there.
-  static Cgroups detect(const std::string& subtree);
+  // `proc`: where the kernel tells of this process.
+  static Cgroups detect(const std::string& subtree, const std::string& proc = "/proc/self");
   static Cgroups none() { return Cgroups({}); }
 
   bool available() const { return !root_.empty(); }

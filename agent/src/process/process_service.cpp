@@ -1,7 +1,6 @@
 #include "process_service.hpp"
 
 #include <fcntl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,7 +26,6 @@ constexpr std::int64_t kReadyMs = 10'000;      // from posix_spawn to the superv
 constexpr std::int64_t kExitRecordMs = 5'000;  // from the VMM's end to its supervisor's
 constexpr int kReadyTarget = 3;                // the supervisor's contract
 constexpr int kFirstVmmTarget = 4;
-constexpr const char* kSetpriv = "/usr/bin/setpriv";  // util-linux, which every Debian has
 
 Result<std::string> read_report(const core::Fd& pipe, const CallLimits& limits) {
   std::string line;
@@ -62,7 +60,7 @@ Result<Process> ProcessService::spawn(const SpawnArgs& args, const std::vector<i
   if (auto existing = find({args.vm, args.incarnation}); existing && existing->alive)
     return make_error(Code::already_exists,
                       "VM " + args.vm + " has a process already, pid " + std::to_string(existing->pid));
-  QARAX_CHECK(core::make_folder(dir));
+  QARAX_CHECK(core::make_folder_unsynced(dir));
   ::unlink((dir + "/exit.json").c_str());
   ::unlink((dir + "/cancelled").c_str());
 
@@ -256,52 +254,6 @@ Status ProcessService::claim(const ClaimArgs& args) { return Ledger(vm_dir(args.
 
 Status ProcessService::release(const ClaimArgs& args) {
   return Ledger(vm_dir(args.vm)).release({{args.kind, args.name}});
-}
-
-Result<RunResult> ProcessService::run(const RunArgs& args, const CallLimits& limits) {
-  if (args.argv.empty() || args.argv.front().empty() || args.argv.front().front() != '/')
-    return make_error(Code::invalid_argument, "run needs an absolute program path in argv[0]");
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return core::errno_error("can't make a pipe", errno);
-  const core::Fd output(ends[0]);
-  core::Fd write_end(ends[1]);
-  Launch what{args.argv, args.env, {{write_end.get(), 1}, {write_end.get(), 2}}};
-  // No supervisor and no record stand for it: it ends with the thread that waits for it, an agent's kill -9 included.
-  if (::access(kSetpriv, X_OK) == 0) what.argv.insert(what.argv.begin(), {kSetpriv, "--pdeathsig", "KILL"});
-  QARAX_TRY(const int pid, launch(what));
-  write_end.reset();
-  const ProcessId id{pid, core::process_start_time(pid).value_or(0)};
-  const core::Fd pidfd = open_pidfd(id);
-
-  RunResult result;
-  Status waited = Ok{};
-  char buffer[4096];
-  for (;;) {
-    waited = limits.await(output.get(), args.argv.front());
-    if (!waited) break;
-    const ssize_t n = ::read(output.get(), buffer, sizeof buffer);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) break;
-    const auto room = static_cast<std::size_t>(args.max_output) -
-                      std::min(static_cast<std::size_t>(args.max_output), result.output.size());
-    result.output.append(buffer, std::min(room, static_cast<std::size_t>(n)));
-    if (!args.until.empty() && result.output.find(args.until) != std::string::npos) {
-      result.matched = true;
-      break;
-    }
-  }
-  if (waited && !result.matched) waited = limits.await(pidfd.get(), args.argv.front());
-  // Its whole session goes: a helper that forked leaves nothing.
-  if (!waited || result.matched) ::kill(-pid, SIGKILL);
-  siginfo_t info{};
-  while (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED) != 0 && errno == EINTR) {
-  }
-  result.exit.kind = info.si_code == CLD_EXITED ? ExitKind::exited : ExitKind::signaled;
-  (info.si_code == CLD_EXITED ? result.exit.code : result.exit.signal) = info.si_status;
-  result.output = json::repair_utf8(result.output);
-  if (!waited && waited.error().code == Code::cancelled) return std::move(waited).error();
-  result.timed_out = !waited;
-  return result;
 }
 
 void ProcessService::clean_up(const std::string& vm, std::int64_t incarnation) {

@@ -40,7 +40,6 @@ class ProcessService {
   Result<Process> wait(const ProcessArgs& args, const CallLimits& limits);
   Status claim(const ClaimArgs& args);
   Status release(const ClaimArgs& args);
-  Result<RunResult> run(const RunArgs& args, const CallLimits& limits);
 
   // After the agent's restart: reports the exit of a supervisor that an earlier agent started. False: it is gone
   // already.

@@ -1,9 +1,8 @@
 #include "node_service.hpp"
 
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-
+#include "bearer.hpp"
 #include "console_reactor.hpp"
+#include "execute_reactor.hpp"
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
 #include "qarax/plugin/call_args.hpp"
@@ -51,46 +50,6 @@ class RefuseStream final : public grpc::ServerWriteReactor<Chunk> {
  public:
   explicit RefuseStream(const Error& error) { this->Finish(to_status(error)); }
   void OnDone() override { delete this; }
-};
-
-class ExecuteReactor final : public grpc::ServerUnaryReactor {
- public:
-  void begin(VmManager& vms, Command command, node::v1::CommandReply* reply) {
-    auto ticket = vms.execute(std::move(command), [this, reply](CommandResult result) {
-      reply->set_report(encode(result.report));
-      if (result.error.code != Code::ok) reply->set_error(encode(result.error));
-      Finish(grpc::Status::OK);
-      release();
-    });
-    bool cancel = false;
-    {
-      const std::lock_guard lock(mutex_);
-      ticket_ = std::move(ticket);
-      cancel = cancelled_;
-    }
-    if (cancel) ticket_->cancel();
-    release();
-  }
-  void OnCancel() override {
-    std::shared_ptr<CommandTicket> ticket;
-    {
-      const std::lock_guard lock(mutex_);
-      cancelled_ = true;
-      ticket = ticket_;
-    }
-    if (ticket) ticket->cancel();
-  }
-  void OnDone() override { release(); }
-
- private:
-  // begin(), the command's end and gRPC each hold the reactor; the last one frees it.
-  void release() {
-    if (holders_.fetch_sub(1) == 1) delete this;
-  }
-  std::atomic<int> holders_{3};
-  std::mutex mutex_;
-  std::shared_ptr<CommandTicket> ticket_;
-  bool cancelled_ = false;
 };
 
 }  // namespace
@@ -182,25 +141,8 @@ Status NodeService::authenticate(const grpc::CallbackServerContext& context) con
   // The unix socket is the agent's own user's only, by its mode.
   if (options_.token_sha256.empty() || context.peer().starts_with("unix:")) return Ok{};
   const auto found = context.client_metadata().find("authorization");
-  const std::string_view prefix = "Bearer ";
-  std::string_view given;
-  if (found != context.client_metadata().end()) given = std::string_view(found->second.data(), found->second.size());
-  if (!given.starts_with(prefix))
-    return make_error(Code::unauthenticated, "this node asks for a bearer token; set the server's node token",
-                      "unauthorized");
-  given.remove_prefix(prefix.size());
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned length = 0;
-  EVP_Digest(given.data(), given.size(), digest, &length, EVP_sha256(), nullptr);
-  std::string hex;
-  for (unsigned i = 0; i < length; ++i) {
-    hex.push_back("0123456789abcdef"[digest[i] >> 4]);
-    hex.push_back("0123456789abcdef"[digest[i] & 15]);
-  }
-  if (hex.size() != options_.token_sha256.size() ||
-      CRYPTO_memcmp(hex.data(), options_.token_sha256.data(), hex.size()) != 0)
-    return make_error(Code::unauthenticated, "the bearer token isn't this node's", "unauthorized");
-  return Ok{};
+  if (found == context.client_metadata().end()) return check_bearer({}, options_.token_sha256);
+  return check_bearer(std::string_view(found->second.data(), found->second.size()), options_.token_sha256);
 }
 
 Status NodeService::admit(const grpc::CallbackServerContext& context, const node::v1::Authority& authority) const {

@@ -135,7 +135,7 @@ std::shared_ptr<CommandTicket> Manager::execute(Command command, std::function<v
     vm->pending.push_back(operation);
   }
   in_flight_.fetch_add(1);
-  enqueue(vm, [this, vm, operation] { run(vm, operation); });
+  enqueue_task(vm, [this, vm, operation] { return take_turn(vm, operation); });
   if (overtake_now) pool_.post([this, vm, operation] { overtake(vm, operation); });
   if (asked.deadline_ns != 0)
     timers_.at(asked.deadline_ns + options_.grace_ms * 1'000'000, [this, vm, weak = std::weak_ptr(operation)] {

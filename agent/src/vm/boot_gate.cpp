@@ -2,10 +2,12 @@
 
 #include <poll.h>
 #include <sys/eventfd.h>
-#include <unistd.h>
+#include <time.h>
 
-#include <cstdlib>
-#include <optional>
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
 
 #include "qarax/core/files.hpp"
 
@@ -13,20 +15,34 @@ namespace qarax::agent {
 
 namespace {
 
-constexpr int kLookMs = 100;
-constexpr int kCalmLooks = 2;
+// Short, as a slot that nobody uses is time that the next boot loses; long enough for a guest that waits for a timer.
+constexpr std::int64_t kLookNs = 25'000'000;
+constexpr int kCalmLooks = 3;
 constexpr std::int64_t kAtMostNs = 20'000'000'000;
 
-// utime + stime, fields 14 and 15 of /proc/<pid>/stat, in clock ticks.
-std::optional<std::int64_t> cpu_ticks(std::int32_t pid) {
-  const auto text = core::read_file("/proc/" + std::to_string(pid) + "/stat", 4096);
-  if (!text) return std::nullopt;
-  std::size_t at = text->rfind(')');
-  for (int field = 3; at != std::string::npos && field <= 14; ++field) at = text->find(' ', at + 1);
-  if (at == std::string::npos) return std::nullopt;
-  char* end = nullptr;
-  const std::int64_t user = std::strtoll(text->c_str() + at, &end, 10);
-  return user + std::strtoll(end, nullptr, 10);
+// The CPU time that a process has used or waited for: one that is kept from its CPU by others isn't calm. Without the
+// kernel's word on waiting, what it has used.
+std::optional<std::int64_t> wanted_ns(std::int32_t pid) {
+  std::int64_t wanted = 0;
+  std::error_code error;
+  for (const auto& thread : std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task", error)) {
+    const auto text = core::read_file(thread.path().string() + "/schedstat", 256);
+    long long ran = 0;
+    long long waited = 0;
+    if (text && std::sscanf(text->c_str(), "%lld %lld", &ran, &waited) == 2) wanted += ran + waited;
+  }
+  if (wanted > 0) return wanted;
+  clockid_t clock{};
+  timespec used{};
+  if (::clock_getcpuclockid(pid, &clock) != 0 || ::clock_gettime(clock, &used) != 0) return std::nullopt;
+  return std::int64_t{used.tv_sec} * 1'000'000'000 + used.tv_nsec;
+}
+
+Error ending() { return make_error(Code::unavailable, "the node agent is shutting down", "node-unreachable"); }
+
+bool is_readable(int fd) {
+  pollfd wait{fd, POLLIN, 0};
+  return fd >= 0 && ::poll(&wait, 1, 0) > 0;
 }
 
 }  // namespace
@@ -34,79 +50,123 @@ std::optional<std::int64_t> cpu_ticks(std::int32_t pid) {
 BootGate::BootGate(std::size_t slots)
     : free_(slots), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), thread_([this] { watch(); }) {}
 
-BootGate::~BootGate() {
+BootGate::~BootGate() { stop(); }
+
+void BootGate::stop() {
+  std::deque<Waiting> left;
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
+    left.swap(waiting_);
   }
   ::eventfd_write(wake_.get(), 1);
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
+  for (const Waiting& one : left) one.then(ending());
 }
 
-Status BootGate::enter(const CallLimits& limits) {
-  std::unique_lock lock(mutex_);
-  while (free_ == 0) {
-    // Short waits, because a cancel shows on a descriptor and not here.
-    changed_.wait_for(lock, std::chrono::milliseconds(50));
-    if (free_ != 0) break;
-    if (limits.deadline_ns != 0 && plugin::monotonic_ns() >= limits.deadline_ns)
-      return make_error(Code::deadline_exceeded,
-                        "too many VMs boot on this node; the start's turn did not come in time");
-    pollfd cancel{limits.cancel_fd, POLLIN, 0};
-    if (limits.cancel_fd >= 0 && ::poll(&cancel, 1, 0) > 0)
-      return make_error(Code::cancelled, "the start was cancelled while it waited for its turn");
-  }
+std::optional<BootGate::Turn> BootGate::try_enter() {
+  const std::lock_guard lock(mutex_);
+  if (free_ == 0 || !waiting_.empty()) return std::nullopt;
   --free_;
-  return Ok{};
+  return Turn(*this);
+}
+
+void BootGate::enter(const CallLimits& limits, Then then) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!stopping_) waiting_.push_back({limits, std::move(then)});
+  }
+  if (then) return then(ending());
+  ::eventfd_write(wake_.get(), 1);
 }
 
 void BootGate::leave() {
   {
     const std::lock_guard lock(mutex_);
     ++free_;
-  }
-  changed_.notify_all();
-}
-
-void BootGate::leave_when_calm(const ProcessId& vmm) {
-  const auto ticks = cpu_ticks(vmm.pid);
-  core::Fd end = open_pidfd(vmm);
-  if (!ticks || !end) return leave();
-  {
-    const std::lock_guard lock(mutex_);
-    booting_.push_back({vmm.pid, std::move(end), *ticks, plugin::monotonic_ns()});
+    if (waiting_.empty()) return;
   }
   ::eventfd_write(wake_.get(), 1);
 }
 
+void BootGate::leave_when_calm(const ProcessId& vmm) {
+  const auto wanted = wanted_ns(vmm.pid);
+  core::Fd end = open_pidfd(vmm);
+  if (!wanted || !end) return leave();
+  {
+    const std::lock_guard lock(mutex_);
+    const std::int64_t now = plugin::monotonic_ns();
+    booting_.push_back({vmm.pid, std::move(end), *wanted, now, now});
+  }
+  ::eventfd_write(wake_.get(), 1);
+}
+
+void BootGate::look(std::int64_t now) {
+  const std::size_t before = booting_.size();
+  std::erase_if(booting_, [&](Booting& one) {
+    if (is_readable(one.end.get()) || now - one.since_ns > kAtMostNs) return true;
+    const std::int64_t passed = now - one.looked_ns;
+    if (passed < kLookNs) return false;
+    const std::int64_t wanted = wanted_ns(one.pid).value_or(one.wanted_ns);
+    one.calm = wanted - one.wanted_ns < passed / 2 ? one.calm + 1 : 0;
+    one.wanted_ns = wanted;
+    one.looked_ns = now;
+    return one.calm >= kCalmLooks;
+  });
+  free_ += before - booting_.size();
+}
+
+// Those who get a slot now, in the order in which they came, and those whose time is up.
+std::vector<std::function<void()>> BootGate::next_turns(std::int64_t now) {
+  std::vector<std::function<void()>> calls;
+  std::erase_if(waiting_, [&](Waiting& one) {
+    std::shared_ptr<Result<Turn>> outcome;
+    if (is_readable(one.limits.cancel_fd))
+      outcome = std::make_shared<Result<Turn>>(
+          make_error(Code::cancelled, "the start was cancelled while it waited for its turn"));
+    else if (one.limits.deadline_ns != 0 && now >= one.limits.deadline_ns)
+      outcome = std::make_shared<Result<Turn>>(
+          make_error(Code::deadline_exceeded, "too many VMs boot on this node; the start's turn did not come in time"));
+    else if (free_ > 0)
+      outcome = std::make_shared<Result<Turn>>(Turn(*this));
+    if (!outcome) return false;
+    if (*outcome) --free_;
+    calls.emplace_back([then = std::move(one.then), outcome] { then(std::move(*outcome)); });
+    return true;
+  });
+  return calls;
+}
+
 void BootGate::watch() {
-  const std::int64_t per_look = ::sysconf(_SC_CLK_TCK) * kLookMs / 1000;
-  std::int64_t next_look = 0;
   std::vector<pollfd> fds;
   std::unique_lock lock(mutex_);
   while (!stopping_) {
+    std::int64_t until = INT64_MAX;
     fds.assign(1, {wake_.get(), POLLIN, 0});
-    for (const Booting& one : booting_) fds.push_back({one.end.get(), POLLIN, 0});
+    for (const Booting& one : booting_) {
+      fds.push_back({one.end.get(), POLLIN, 0});
+      until = std::min(until, one.looked_ns + kLookNs);
+    }
+    for (const Waiting& one : waiting_) {
+      if (one.limits.cancel_fd >= 0) fds.push_back({one.limits.cancel_fd, POLLIN, 0});
+      if (one.limits.deadline_ns != 0) until = std::min(until, one.limits.deadline_ns);
+    }
     lock.unlock();
-    ::poll(fds.data(), fds.size(), fds.size() > 1 ? kLookMs : -1);
+    int wait_ms = -1;
+    if (until != INT64_MAX)
+      wait_ms = static_cast<int>(
+          std::clamp<std::int64_t>((until - plugin::monotonic_ns() + 999'999) / 1'000'000, 0, kAtMostNs / 1'000'000));
+    ::poll(fds.data(), fds.size(), wait_ms);
     eventfd_t ignored = 0;
     ::eventfd_read(wake_.get(), &ignored);
     lock.lock();
     const std::int64_t now = plugin::monotonic_ns();
-    const bool look = now >= next_look;
-    if (look) next_look = now + std::int64_t{kLookMs} * 1'000'000;
-    const std::size_t before = booting_.size();
-    std::erase_if(booting_, [&](Booting& one) {
-      pollfd ended{one.end.get(), POLLIN, 0};
-      if (::poll(&ended, 1, 0) > 0 || now - one.since_ns > kAtMostNs) return true;
-      if (!look) return false;
-      const std::int64_t ticks = cpu_ticks(one.pid).value_or(one.ticks);
-      one.calm = ticks - one.ticks < per_look / 2 ? one.calm + 1 : 0;
-      one.ticks = ticks;
-      return one.calm >= kCalmLooks;
-    });
-    free_ += before - booting_.size();
-    if (before != booting_.size()) changed_.notify_all();
+    look(now);
+    auto calls = next_turns(now);
+    lock.unlock();
+    for (const auto& call : calls) call();
+    calls.clear();
+    lock.lock();
   }
 }
 

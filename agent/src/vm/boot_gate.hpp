@@ -1,11 +1,14 @@
 // Cold boots at the same time are limited: more than the host has CPUs lowers what all of them get done (measured, by a
-// sixth under TCG). A slot is held until the guest has calmed down: its VMM took less than half a CPU for a moment.
+// sixth under TCG). A slot is held until the guest has calmed down: its VMM wanted less than half a CPU for a moment.
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
+#include <deque>
+#include <functional>
 #include <mutex>
+#include <optional>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "call_limits.hpp"
@@ -20,27 +23,55 @@ class BootGate {
   BootGate(const BootGate&) = delete;
   BootGate& operator=(const BootGate&) = delete;
 
-  // A slot, or the limits' error. A caller that finds one free doesn't wait.
-  Status enter(const CallLimits& limits);
-  // The start failed or needs no CPU of ours: the slot is free at once.
-  void leave();
-  // The VMM runs: the slot is free when it calms down, ends, or has had it for long enough.
-  void leave_when_calm(const ProcessId& vmm);
+  // A slot, given back with it: a start that failed, or needs no CPU of ours, frees it at once.
+  class Turn {
+   public:
+    Turn(Turn&& other) noexcept : gate_(std::exchange(other.gate_, nullptr)) {}
+    Turn& operator=(Turn&&) = delete;
+    ~Turn() {
+      if (gate_ != nullptr) gate_->leave();
+    }
+    // The VMM runs: the slot is free when it calms down, ends, or has had it for long enough.
+    void until_calm(const ProcessId& vmm) && { std::exchange(gate_, nullptr)->leave_when_calm(vmm); }
+
+   private:
+    friend class BootGate;
+    explicit Turn(BootGate& gate) : gate_(&gate) {}
+    BootGate* gate_;
+  };
+
+  // Nothing where all slots are taken, or others wait for one.
+  std::optional<Turn> try_enter();
+  // `then` gets a slot, or why there is none within the limits; once, on the gate's thread or stop()'s, so it only
+  // enqueues.
+  using Then = std::function<void(Result<Turn>)>;
+  void enter(const CallLimits& limits, Then then);
+  // Whoever waits, or comes later, is told UNAVAILABLE. Before what `then` uses ends.
+  void stop();
 
  private:
   struct Booting {
     std::int32_t pid;
-    core::Fd end;        // its pidfd: an ended VMM's slot is free at once
-    std::int64_t ticks;  // CPU time used at the last look
+    core::Fd end;            // its pidfd: an ended VMM's slot is free at once
+    std::int64_t wanted_ns;  // of CPU time, at the last look
     std::int64_t since_ns;
+    std::int64_t looked_ns;
     int calm = 0;  // looks in a row
   };
+  struct Waiting {
+    CallLimits limits;
+    Then then;
+  };
+  void leave();
+  void leave_when_calm(const ProcessId& vmm);
   void watch();
+  void look(std::int64_t now);
+  std::vector<std::function<void()>> next_turns(std::int64_t now);
 
   std::mutex mutex_;
-  std::condition_variable changed_;
   std::size_t free_;
   std::vector<Booting> booting_;
+  std::deque<Waiting> waiting_;
   bool stopping_ = false;
   core::Fd wake_;
   std::thread thread_;

@@ -22,6 +22,7 @@ Manager::Manager(Options options, Drivers& drivers, ProcessService& processes, B
 Manager::~Manager() {
   shutdown(0);
   timers_.stop();
+  gate_.stop();
   pool_.stop();
 }
 

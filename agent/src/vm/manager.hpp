@@ -70,15 +70,17 @@ class Manager final : public VmManager {
   // strand.cpp
   VmPtr find(const std::string& id);
   void enqueue(const VmPtr& vm, std::function<void()> task);
+  void enqueue_task(const VmPtr& vm, StrandTask task);
+  Went take_turn(const VmPtr& vm, const OperationPtr& operation);
   void next_task(const VmPtr& vm);
   void overtake(const VmPtr& vm, const OperationPtr& operation);
   void abandon(const VmPtr& vm, const OperationPtr& operation);
 
   // operations.cpp, on the VM's strand
   void run(const VmPtr& vm, const OperationPtr& operation);
-  Result<VmStatus> perform(const VmPtr& vm, const Operation& operation);
+  Result<VmStatus> perform(const VmPtr& vm, Operation& operation);
   Status note_intent(const VmPtr& vm, const Command& command);
-  Result<VmStatus> start(const VmPtr& vm, const Operation& operation);
+  Result<VmStatus> start(const VmPtr& vm, Operation& operation);
   Result<VmStatus> stop(const VmPtr& vm, const Operation& operation, bool force);
   Status remove(const VmPtr& vm, const Command& command);
   VmStatus truth_after_failure(const VmPtr& vm, const Command& command, const VmStatus& before);

@@ -294,7 +294,8 @@ TEST_F(ManagerTest, AFirstStartThatGotNowhereIsUndone) {
   intent.step = 1;
   intent.action = "start";
   intent.incarnation = 1;
-  ASSERT_TRUE(VmFolder(dir_ + "/vms/" + vm_).make(intent));
+  ASSERT_TRUE(VmFolder(dir_ + "/vms/" + vm_).make(intent, {}));
+  std::filesystem::remove(dir_ + "/vms/" + vm_ + "/vm.json");  // earlier agents wrote it later
   std::filesystem::create_directories(dir_ + "/vms/.new-" + core::new_uuid());
   open();
   EXPECT_EQ(settled().status.state, VmState::shutdown);
@@ -389,6 +390,26 @@ TEST_F(ManagerTest, AnInterruptedStartIsSettledAndItsCallerCanSeeWhich) {
   const auto asked_again = run(command(Action::pause, 2));
   EXPECT_EQ(asked_again.error.code, Code::aborted);
   EXPECT_NE(asked_again.error.message.find("undone"), std::string::npos);
+}
+
+TEST_F(ManagerTest, AStartThatWaitsForItsTurnKeepsNoThreadAndCanBeEnded) {
+  driver_.deaf_start = true;
+  auto booting = begin(command(Action::start, 1));
+  while (driver_.starts == 0) std::this_thread::yield();
+  // Far more than there are threads: each waits for the one slot.
+  std::vector<std::future<CommandResult>> waiting;
+  std::vector<std::string> vms;
+  for (int i = 0; i < 600; ++i) {
+    vm_ = vms.emplace_back(core::new_uuid());
+    waiting.push_back(begin(command(Action::start, 1)));
+  }
+  vm_ = vms.front();
+  EXPECT_EQ(run(command(Action::force_stop, 2)).error.code, Code::ok);
+  EXPECT_EQ(waiting.front().get().error.code, Code::cancelled);
+  driver_.release();
+  EXPECT_EQ(booting.get().error.code, Code::internal);
+  for (std::size_t i = 1; i < waiting.size(); ++i) EXPECT_EQ(waiting[i].get().error.code, Code::ok);
+  EXPECT_EQ(driver_.starts, 600);
 }
 
 TEST_F(ManagerTest, ReportsCountUpWithoutGapOrDuplicate) {

@@ -133,7 +133,7 @@ Result<VmArgs> Manager::args_for(const VmPtr& vm) {
   return args;
 }
 
-Result<VmStatus> Manager::perform(const VmPtr& vm, const Operation& operation) {
+Result<VmStatus> Manager::perform(const VmPtr& vm, Operation& operation) {
   const Command& command = operation.command;
   if (command.action == core::Action::start) return start(vm, operation);
   QARAX_CHECK(note_intent(vm, command));
@@ -171,7 +171,9 @@ Status Manager::note_intent(const VmPtr& vm, const Command& command) {
   return Ok{};
 }
 
-Result<VmStatus> Manager::start(const VmPtr& vm, const Operation& operation) {
+Result<VmStatus> Manager::start(const VmPtr& vm, Operation& operation) {
+  auto turn = std::exchange(operation.turn, std::nullopt);
+  if (turn && !*turn) return std::move(*turn).error();
   const Command& command = operation.command;
   QARAX_TRY(const auto wanted, decode<core::StartCommand>(std::string_view(command.document), Unknown::ignore));
   if (command.incarnation <= vm->document.incarnation)
@@ -201,7 +203,7 @@ Result<VmStatus> Manager::start(const VmPtr& vm, const Operation& operation) {
   }
   const JournalRecord intent = record_of(RecordKind::intent, command);
   if (!vm->folder.exists()) {
-    QARAX_TRY(Journal journal, vm->folder.make(intent));
+    QARAX_TRY(Journal journal, vm->folder.make(intent, document));
     vm->journal.emplace(std::move(journal));
   } else {
     if (!vm->journal) {
@@ -209,9 +211,9 @@ Result<VmStatus> Manager::start(const VmPtr& vm, const Operation& operation) {
       vm->journal.emplace(std::move(journal));
     }
     QARAX_CHECK(vm->journal->append(intent, Outlives::host));
+    QARAX_CHECK(vm->folder.remove_handle());
+    QARAX_CHECK(vm->folder.write_document(document));
   }
-  QARAX_CHECK(vm->folder.remove_handle());
-  QARAX_CHECK(vm->folder.write_document(document));
   vm->document = document;
   {
     // Whoever has to kill it under a hung call must know which one it is.
@@ -227,18 +229,15 @@ Result<VmStatus> Manager::start(const VmPtr& vm, const Operation& operation) {
   args.spec = *document.resolved;
   args.boot = document.boot;
   args.run_dir = processes_.run_dir(vm->id, document.incarnation);
-  QARAX_CHECK(core::make_folder(args.run_dir));
-  QARAX_CHECK(gate_.enter({command.deadline_ns, operation.cancel_fd()}));
+  QARAX_CHECK(core::make_folder_unsynced(args.run_dir));  // its supervisor sees to the rest
   auto started = driver->start(call, args);
   if (started && (started->state == VmState::running || started->state == VmState::paused)) {
     const auto process = processes_.find({vm->id, document.incarnation});
-    if (process && process->alive && started->accelerator != "kvm")
-      gate_.leave_when_calm({process->pid, process->start_time});
-    else
-      gate_.leave();
+    if (turn && process && process->alive && started->accelerator != "kvm")
+      std::move(**turn).until_calm({process->pid, process->start_time});
     return started;
   }
-  gate_.leave();
+  turn.reset();
   Error error = started
                     ? make_error(Code::internal,
                                  "the plugin says that VM " + vm->id + " is " + std::string(to_string(started->state)) +

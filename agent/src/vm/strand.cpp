@@ -19,6 +19,13 @@ Manager::VmPtr Manager::find(const std::string& id) {
 }
 
 void Manager::enqueue(const VmPtr& vm, std::function<void()> task) {
+  enqueue_task(vm, [task = std::move(task)] {
+    task();
+    return Went::through;
+  });
+}
+
+void Manager::enqueue_task(const VmPtr& vm, StrandTask task) {
   {
     const std::lock_guard lock(vm->strand_mutex);
     vm->tasks.push_back(std::move(task));
@@ -30,7 +37,7 @@ void Manager::enqueue(const VmPtr& vm, std::function<void()> task) {
 
 void Manager::next_task(const VmPtr& vm) {
   for (;;) {
-    std::function<void()> task;
+    StrandTask task;
     {
       const std::lock_guard lock(vm->strand_mutex);
       if (vm->dead) vm->tasks.clear();
@@ -41,8 +48,31 @@ void Manager::next_task(const VmPtr& vm) {
       task = std::move(vm->tasks.front());
       vm->tasks.pop_front();
     }
-    task();
+    if (task() == Went::aside) return;
   }
+}
+
+// A start waits for its turn to boot before it begins, and without a thread: there are as many as may hang in plugins,
+// and starts come by the hundred.
+Went Manager::take_turn(const VmPtr& vm, const OperationPtr& operation) {
+  const Command& command = operation->command;
+  const bool boots = command.action == core::Action::start &&
+                     core::judge(command.action, status_of(vm).state) == core::Verdict::proceed;
+  if (boots) {
+    if (auto turn = gate_.try_enter()) operation->turn.emplace(std::move(*turn));
+  }
+  if (!boots || operation->turn) {
+    run(vm, operation);
+    return Went::through;
+  }
+  gate_.enter({command.deadline_ns, operation->cancel_fd()}, [this, vm, operation](Result<BootGate::Turn> turn) {
+    operation->turn.emplace(std::move(turn));
+    pool_.post([this, vm, operation] {
+      run(vm, operation);
+      next_task(vm);
+    });
+  });
+  return Went::aside;
 }
 
 void Manager::overtake(const VmPtr& vm, const OperationPtr& operation) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "boot_gate.hpp"
 #include "vm_folder.hpp"
 #include "vm_manager.hpp"
 
@@ -27,6 +28,8 @@ class Operation final : public CommandTicket {
   const Command command;
   // Guarded by the manager's order mutex: what came of it is published, so nothing older may be any more.
   bool settled = false;
+  // A start's turn to boot, or why it didn't come; only the strand's.
+  std::optional<Result<BootGate::Turn>> turn;
   int cancel_fd() const { return cancel_.get(); }
 
  private:
@@ -36,6 +39,11 @@ class Operation final : public CommandTicket {
   bool answered_ = false;
 };
 
+// A task of a VM's strand. One that has to wait for something other than a call of its own steps aside: the strand
+// stays closed without a thread, until the task is taken up again.
+enum class Went { through, aside };
+using StrandTask = std::function<Went()>;
+
 struct Vm {
   explicit Vm(std::string vm_id, std::string path) : id(std::move(vm_id)), folder(std::move(path)) {}
 
@@ -44,7 +52,7 @@ struct Vm {
 
   // The strand: at most one task runs; guarded by strand_mutex.
   std::mutex strand_mutex;
-  std::deque<std::function<void()>> tasks;
+  std::deque<StrandTask> tasks;
   bool busy = false;
   std::shared_ptr<Operation> running;  // the command that the strand is at
 

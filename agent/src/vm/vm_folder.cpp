@@ -50,7 +50,7 @@ Status VmFolder::write_handle(std::string_view handle) const {
 Status VmFolder::remove_handle() const {
   if (::unlink((path_ + "/handle.json").c_str()) != 0 && errno != ENOENT)
     return core::errno_error("can't remove " + path_ + "/handle.json", errno);
-  return core::sync_folder(path_);
+  return Ok{};
 }
 
 void VmFolder::remove_old_runs(std::int64_t keep) const {
@@ -71,17 +71,18 @@ Status VmFolder::remove() const {
   return synced;
 }
 
-Result<Journal> VmFolder::make(const JournalRecord& first) const {
+Result<Journal> VmFolder::make(const JournalRecord& first, const VmDocument& document) const {
   const std::filesystem::path path(path_);
   const std::string parent = path.parent_path().string();
   const std::string unfinished = parent + "/" + kUnfinished + path.filename().string();
   std::error_code error;
   std::filesystem::remove_all(unfinished, error);
-  QARAX_CHECK(core::make_folder(unfinished));
+  QARAX_CHECK(core::make_folder_unsynced(unfinished));
   {
     QARAX_TRY(Journal journal, Journal::open(unfinished + "/journal", After::agent));
     QARAX_CHECK(journal.append(first, Outlives::host));
   }
+  QARAX_CHECK(VmFolder(unfinished).write_document(document));  // and with it both names
   if (::rename(unfinished.c_str(), path_.c_str()) != 0) return core::errno_error("can't make " + path_, errno);
   QARAX_CHECK(core::sync_folder(parent));
   return open_journal(After::agent);

@@ -35,7 +35,7 @@ class VmFolder {
   Status write_document(const VmDocument& document) const;
   Result<RawJson> read_handle() const;  // "null" where none was kept
   Status write_handle(std::string_view handle) const;
-  Status remove_handle() const;
+  Status remove_handle() const;  // not waited for: after a loss of power no handle is looked at
   Result<Journal> open_journal(After after) const { return Journal::open(path_ + "/journal", after); }
   // Run folders of incarnations before `keep`; their console logs go with them.
   void remove_old_runs(std::int64_t keep) const;
@@ -43,8 +43,8 @@ class VmFolder {
   void remove_runs() const { remove_old_runs(INT64_MAX); }
   // Gone under its name when it returns, and with its content then or after the agent's next start.
   Status remove() const;
-  // A new folder, there only together with its journal and that first record.
-  Result<Journal> make(const JournalRecord& first) const;
+  // A new folder, there only together with its journal, that first record, and its document.
+  Result<Journal> make(const JournalRecord& first, const VmDocument& document) const;
   bool exists() const;
   bool has_document() const;
   bool has_runs() const;

@@ -169,60 +169,6 @@ Connection::Step Connection::begin_request(std::size_t head_size) {
   return accept_body();
 }
 
-Connection::Step Connection::accept_body() {
-  if (!reserve_body()) {
-    return refuse(Problem("overloaded", "too many request bodies are being received at once"), false);
-  }
-  if (framing_.expect_continue && buffer_.empty()) {
-    constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-    if (transport_->write(kContinue, {}).size != kContinue.size())
-      return Next::close;  // nothing unread can fill 25 bytes
-  }
-  chunked_.reset();
-  phase_ = Phase::body;
-  return std::nullopt;
-}
-
-bool Connection::reserve_body() {
-  const bool sized = framing_.body == Framing::Body::length;
-  reserved_ = static_cast<std::int64_t>(sized ? framing_.length : services_.config.max_body);
-  const std::int64_t before = services_.pending_bodies.fetch_add(reserved_, std::memory_order_relaxed);
-  return before + reserved_ <= services_.config.max_pending_bodies || before == 0;
-}
-
-void Connection::release_body() noexcept {
-  if (reserved_ != 0) services_.pending_bodies.fetch_sub(std::exchange(reserved_, 0), std::memory_order_relaxed);
-}
-
-Connection::Step Connection::on_body() {
-  if (!buffer_.empty()) {
-    if (framing_.body == Framing::Body::length) {
-      const auto left = static_cast<std::size_t>(framing_.length) - request_.body.size();
-      const std::string_view take = buffer_.view().substr(0, left);
-      request_.body.append(take);
-      buffer_.consume(take.size());
-      if (request_.body.size() == framing_.length) return dispatch();
-    } else {
-      std::string_view rest = buffer_.view();
-      const auto status = chunked_.feed(rest, request_.body, services_.config.max_body);
-      buffer_.consume(buffer_.view().size() - rest.size());
-      switch (status) {
-        case ChunkedDecoder::Status::done:
-          return dispatch();
-        case ChunkedDecoder::Status::bad:
-          return refuse(Problem("bad-request", "the chunked coding of the body is broken"), false);
-        case ChunkedDecoder::Status::too_large:
-          return refuse(Problem("body-too-large", "the body is over the limit of " +
-                                                      std::to_string(services_.config.max_body) + " bytes"),
-                        false);
-        case ChunkedDecoder::Status::more:
-          break;
-      }
-    }
-  }
-  return fill(services_.config.head.max_bytes, false);
-}
-
 Connection::Step Connection::dispatch() {
   if (framing_.body != Framing::Body::none) complete_at_ = Clock::now();
   request_begun_ = false;

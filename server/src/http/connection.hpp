@@ -89,6 +89,7 @@ class Connection {
   Step begin_request(std::size_t head_size);
   Step accept_body();
   bool reserve_body();
+  Step refuse_body();
   void release_body() noexcept;
   Step dispatch();
   Step refuse(const Problem& problem, bool keep);  // keep: the connection's framing is still certain

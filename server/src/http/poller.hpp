@@ -41,6 +41,9 @@ class Poller {
 
  private:
   using Clock = Connection::Clock;
+  // What epoll tells of; connections count up from behind.
+  static constexpr std::uint64_t kListener = 0;
+  static constexpr std::uint64_t kWake = 1;
   struct Parked {
     std::unique_ptr<Connection> connection;
     Clock::time_point deadline;
@@ -72,7 +75,7 @@ class Poller {
   std::atomic<bool> stopping_{false};
   bool drained_ = false;                           // the poller's thread only
   std::optional<Clock::time_point> listen_again_;  // out of descriptors until then; the poller's thread only
-  std::uint64_t next_id_ = 2;                      // 0 and 1 are the listener and the wake-up
+  std::uint64_t next_id_ = kWake + 1;
 
   std::mutex mutex_;
   std::unordered_map<std::uint64_t, Parked> parked_;

@@ -47,6 +47,8 @@ Status write_file_durably(const std::string& path, std::string_view content, uns
 Status sync_folder(const std::string& path);
 // mkdir -p with `mode` for what it makes; the parents' entries are synced.
 Status make_folder(const std::string& path, unsigned mode = 0700);
+// The same for what needn't outlive the host: nothing is waited for.
+Status make_folder_unsynced(const std::string& path, unsigned mode = 0700);
 Error errno_error(std::string_view what, int error);
 
 // Field 22 of /proc/<pid>/stat, in clock ticks since boot; empty when there is no such process.

@@ -1,0 +1,99 @@
+#include "cgroup.hpp"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+
+namespace qarax::agent {
+namespace {
+
+// What the kernel would tell of a process, and a folder where a hierarchy would be mounted.
+class CgroupsTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/qarax-cgroup-XXXXXX";
+    ASSERT_NE(mkdtemp(name), nullptr);
+    dir_ = name;
+    std::filesystem::create_directories(proc());
+    std::filesystem::create_directories(mount());
+  }
+  void TearDown() override { std::filesystem::remove_all(dir_); }
+
+  std::string proc() const { return dir_ + "/proc"; }
+  std::string mount() const { return dir_ + "/mount"; }
+  void tell(const std::string& mounts, const std::string& groups) const {
+    std::ofstream(proc() + "/mounts") << mounts;
+    std::ofstream(proc() + "/cgroup") << groups;
+  }
+  Cgroups detect() const { return Cgroups::detect("qarax-test", proc()); }
+
+  std::string dir_;
+};
+
+TEST_F(CgroupsTest, WithoutAnyAVmIsNowhereAndNothingIsMissed) {
+  const Cgroups none = Cgroups::none();
+  EXPECT_FALSE(none.available());
+  EXPECT_EQ(none.folder("vm"), "");
+  EXPECT_FALSE(none.kill_all("vm"));
+  EXPECT_FALSE(none.populated("vm"));
+  EXPECT_TRUE(none.remove("vm"));
+  none.leave();
+}
+
+TEST_F(CgroupsTest, AKernelThatTellsNothingHasNone) { EXPECT_FALSE(detect().available()); }
+
+TEST_F(CgroupsTest, VersionOneAloneIsNone) {
+  tell("cgroup " + mount() + " cgroup rw,cpu 0 0\n", "4:cpu:/\n");
+  EXPECT_FALSE(detect().available());
+}
+
+TEST_F(CgroupsTest, AMountWithoutAPlaceInItIsNone) {
+  tell("cgroup2 " + mount() + " cgroup2 rw 0 0\n", "4:cpu:/\n");
+  EXPECT_FALSE(detect().available());
+}
+
+TEST_F(CgroupsTest, AFolderThatIsNoHierarchyIsNoneAndNothingIsLeftInIt) {
+  // Folders can be made in it, as in any, and they have no cgroup.procs.
+  tell("cgroup " + dir_ + " cgroup rw 0 0\ncgroup2 " + mount() + " cgroup2 rw 0 0\n", "4:cpu:/\n0::/\n");
+  EXPECT_FALSE(detect().available());
+  EXPECT_TRUE(std::filesystem::is_empty(mount()));
+}
+
+TEST_F(CgroupsTest, APlaceThatIsntThereIsNone) {
+  tell("cgroup2 " + mount() + " cgroup2 rw 0 0\n", "0::/of/another/namespace\n");
+  EXPECT_FALSE(detect().available());
+}
+
+TEST_F(CgroupsTest, ARealOneIsKilledEmptiedAndLeft) {
+  const std::string subtree = "qarax-unit-" + std::to_string(::getpid());
+  const Cgroups groups = Cgroups::detect(subtree);
+  if (!groups.available()) GTEST_SKIP() << "this machine lets nobody make a version 2 cgroup";
+  const std::string vmm = groups.folder("vm") + "/vmm";
+  std::filesystem::create_directories(vmm);
+  std::filesystem::create_directories(groups.folder("vm") + "/sup");
+  const pid_t pid = ::fork();
+  if (pid == 0)
+    for (;;) ::pause();
+  std::ofstream(vmm + "/cgroup.procs") << pid << std::flush;
+  EXPECT_TRUE(groups.populated("vm"));
+  EXPECT_FALSE(groups.populated("another"));
+  EXPECT_FALSE(groups.remove("vm")) << "somebody is in it";
+  groups.leave();
+  EXPECT_TRUE(std::filesystem::exists(vmm)) << "a VM that runs on keeps its place";
+  if (!groups.kill_all("vm")) ::kill(pid, SIGKILL);  // a kernel before 5.14
+  int status = 0;
+  EXPECT_EQ(::waitpid(pid, &status, 0), pid);
+  EXPECT_EQ(WTERMSIG(status), SIGKILL);
+  EXPECT_TRUE(groups.remove("vm"));
+  EXPECT_TRUE(groups.remove("vm")) << "what is gone is removed";
+  groups.leave();
+  EXPECT_FALSE(std::filesystem::exists(groups.folder("")));
+}
+
+}  // namespace
+}  // namespace qarax::agent

@@ -1,0 +1,73 @@
+#include "ledger.hpp"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
+
+namespace qarax::agent {
+namespace {
+
+class LedgerTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/qarax-ledger-XXXXXX";
+    ASSERT_NE(mkdtemp(name), nullptr);
+    dir_ = name;
+  }
+  void TearDown() override { std::filesystem::remove_all(dir_); }
+  std::vector<LedgerEntry> owned() const {
+    auto all = Ledger(dir_).owned();
+    EXPECT_TRUE(all);
+    return all ? *all : std::vector<LedgerEntry>{};
+  }
+  void append(const std::string& text) const { std::ofstream(dir_ + "/ledger", std::ios::app) << text; }
+
+  std::string dir_;
+};
+
+using Entries = std::vector<LedgerEntry>;
+
+TEST_F(LedgerTest, WhatWasNeverClaimedIsNotOwned) { EXPECT_EQ(owned(), Entries{}); }
+
+TEST_F(LedgerTest, AClaimIsThereForTheNextAgentUntilItIsReleased) {
+  ASSERT_TRUE(Ledger(dir_).claim({{"tap", "qt0"}, {"disk", "/pool/a b.img"}}));
+  EXPECT_EQ(owned(), (Entries{{"tap", "qt0"}, {"disk", "/pool/a b.img"}}));
+  ASSERT_TRUE(Ledger(dir_).release({{"tap", "qt0"}}));
+  EXPECT_EQ(owned(), (Entries{{"disk", "/pool/a b.img"}}));
+}
+
+TEST_F(LedgerTest, ClaimedTwiceIsOwnedOnceAndReleasedOnce) {
+  ASSERT_TRUE(Ledger(dir_).claim({{"tap", "qt0"}}));
+  ASSERT_TRUE(Ledger(dir_).claim({{"tap", "qt0"}}));
+  EXPECT_EQ(owned().size(), 1u);
+  ASSERT_TRUE(Ledger(dir_).release({{"tap", "qt0"}}));
+  EXPECT_EQ(owned(), Entries{});
+  ASSERT_TRUE(Ledger(dir_).release({{"tap", "qt0"}})) << "what isn't owned may be released";
+}
+
+TEST_F(LedgerTest, ALineThatACrashCutOffCountsAsAbsent) {
+  ASSERT_TRUE(Ledger(dir_).claim({{"tap", "qt0"}}));
+  append("+\ttap\tqt1");
+  EXPECT_EQ(owned(), (Entries{{"tap", "qt0"}}));
+}
+
+TEST_F(LedgerTest, WhatIsNoEntryIsPassedOver) {
+  append("\n+\n?\ttap\tqt9\n+tap\n+\ttap\tqt0\n");
+  EXPECT_EQ(owned(), (Entries{{"tap", "qt0"}}));
+}
+
+TEST_F(LedgerTest, WhatWouldBreakALineIsRefusedAndNothingWritten) {
+  for (const LedgerEntry& bad : Entries{{"", "x"}, {"t\tap", "x"}, {"tap", "a\nb"}})
+    EXPECT_EQ(Ledger(dir_).claim({{"tap", "good"}, bad}).error().code, Code::invalid_argument);
+  EXPECT_EQ(owned(), Entries{});
+}
+
+TEST_F(LedgerTest, AVmWithoutAFolderCanOwnNothing) {
+  Ledger nowhere(dir_ + "/missing");
+  EXPECT_EQ(nowhere.claim({{"tap", "qt0"}}).error().code, Code::not_found);
+}
+
+}  // namespace
+}  // namespace qarax::agent

@@ -1,0 +1,275 @@
+// The service with the real supervisor and its test VMM.
+#include "process_service.hpp"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <future>
+#include <thread>
+
+#include "ledger.hpp"
+#include "qarax/core/ids.hpp"
+#include "records.hpp"
+
+namespace qarax::agent {
+namespace {
+
+constexpr std::chrono::seconds kPatience{10};
+const CallLimits kLimits = CallLimits{}.within_ms(60'000);
+
+class ProcessServiceTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/qarax-process-XXXXXX";
+    ASSERT_NE(mkdtemp(name), nullptr);
+    dir_ = name;
+    std::filesystem::create_directories(dir_ + "/vms/" + vm_);
+    open(Cgroups::none());
+  }
+  void TearDown() override {
+    EXPECT_TRUE(service_->kill_all(vm_, kLimits));
+    service_->clean_up(vm_, 1);
+    service_->leave();
+    service_.reset();
+    std::filesystem::remove_all(dir_);
+  }
+  void open(Cgroups cgroups, const std::string& supervisor = QARAX_SUPERVISOR) {
+    service_ = std::make_unique<ProcessService>(ProcessService::Options{supervisor, dir_ + "/vms"}, std::move(cgroups),
+                                                [this](const std::string& vm, std::int64_t incarnation) {
+                                                  EXPECT_EQ(vm, vm_);
+                                                  exits_.set_value(incarnation);
+                                                });
+  }
+  // As an agent that was restarted: it knows nothing but what is on disk.
+  void reopen() {
+    service_.reset();
+    exits_ = {};
+    open(Cgroups::none());
+  }
+  SpawnArgs vmm(std::vector<std::string> commands) const {
+    SpawnArgs args;
+    args.vm = vm_;
+    args.incarnation = 1;
+    args.argv = {QARAX_TEST_VMM};
+    args.argv.insert(args.argv.end(), commands.begin(), commands.end());
+    return args;
+  }
+  Process spawn(std::vector<std::string> commands) {
+    auto process = service_->spawn(vmm(std::move(commands)), {}, kLimits);
+    EXPECT_TRUE(process) << process.error().message;
+    return process ? *process : Process{};
+  }
+  std::int64_t exited() {
+    auto future = exits_.get_future();
+    return future.wait_for(kPatience) == std::future_status::ready ? future.get() : -1;
+  }
+  ProcessArgs process() const { return {vm_, 1}; }
+  std::string run_dir() const { return service_->run_dir(vm_, 1); }
+
+  std::string dir_;
+  std::string vm_ = core::new_uuid();
+  std::promise<std::int64_t> exits_;
+  std::unique_ptr<ProcessService> service_;
+};
+
+TEST_F(ProcessServiceTest, WhatRunsIsFoundAndWhatNeverRanIsNot) {
+  EXPECT_EQ(service_->find(process()).error().code, Code::not_found);
+  const Process started = spawn({"wait"});
+  EXPECT_TRUE(started.alive);
+  const auto found = service_->find(process());
+  ASSERT_TRUE(found) << found.error().message;
+  EXPECT_TRUE(found->alive);
+  EXPECT_EQ(found->pid, started.pid);
+  EXPECT_EQ(found->start_time, started.start_time);
+  EXPECT_EQ(service_->find({vm_, 2}).error().code, Code::not_found);
+  EXPECT_EQ(service_->spawn(vmm({"wait"}), {}, kLimits).error().code, Code::already_exists);
+}
+
+TEST_F(ProcessServiceTest, AnEndIsToldAndItsRecordFound) {
+  spawn({"log", "last words", "exit", "3"});
+  EXPECT_EQ(exited(), 1);
+  const auto ended = service_->find(process());
+  ASSERT_TRUE(ended);
+  EXPECT_FALSE(ended->alive);
+  ASSERT_TRUE(ended->exit);
+  EXPECT_EQ(ended->exit->kind, ExitKind::exited);
+  EXPECT_EQ(ended->exit->code, 3);
+  EXPECT_EQ(ended->exit->log_tail, "last words\n");
+  EXPECT_EQ(service_->wait(process(), kLimits)->exit->code, 3) << "waiting for what has ended doesn't wait";
+}
+
+TEST_F(ProcessServiceTest, AKillReturnsWhenNothingIsLeftAndAgainIsSuccess) {
+  const Process started = spawn({"wait"});
+  ASSERT_TRUE(service_->kill(process(), kLimits));
+  EXPECT_FALSE(is_alive({started.pid, started.start_time}));
+  EXPECT_EQ(exited(), 1);
+  EXPECT_EQ(service_->find(process())->exit->signal, SIGKILL);
+  EXPECT_TRUE(service_->kill(process(), kLimits));
+  EXPECT_EQ(service_->signal({process(), SIGUSR1}).error().code, Code::not_found);
+}
+
+TEST_F(ProcessServiceTest, ASignalReachesTheVmm) {
+  spawn({"report", dir_ + "/report", "usr1", "exit", "7"});
+  while (!std::filesystem::exists(dir_ + "/report")) std::this_thread::yield();  // it is ready for one
+  ASSERT_TRUE(service_->signal({process(), SIGUSR1}));
+  EXPECT_EQ(service_->wait(process(), kLimits)->exit->code, 7);
+}
+
+TEST_F(ProcessServiceTest, AWaitEndsAtItsLimits) {
+  spawn({"wait"});
+  EXPECT_EQ(service_->wait(process(), CallLimits{}.within_ms(20)).error().code, Code::deadline_exceeded);
+  const core::Fd cancel(::eventfd(1, EFD_CLOEXEC));
+  EXPECT_EQ(service_->wait(process(), {0, cancel.get()}).error().code, Code::cancelled);
+}
+
+TEST_F(ProcessServiceTest, ARestartedAgentAdoptsWhatRunsAndHearsOfItsEnd) {
+  const Process started = spawn({"wait"});
+  reopen();
+  EXPECT_TRUE(service_->find(process())->alive);
+  ASSERT_TRUE(service_->adopt(vm_, 1));
+  ::kill(started.pid, SIGTERM);
+  EXPECT_EQ(exited(), 1);
+  EXPECT_EQ(service_->find(process())->exit->signal, SIGTERM);
+  EXPECT_FALSE(service_->adopt(vm_, 1)) << "it is gone";
+  EXPECT_FALSE(service_->adopt(vm_, 2)) << "it never was";
+}
+
+TEST_F(ProcessServiceTest, ALostSupervisorLeavesTheVmmWatched) {
+  const Process started = spawn({"wait"});
+  const auto record = read_supervisor_record(run_dir());
+  ASSERT_TRUE(record);
+  ::kill(record->supervisor.pid, SIGKILL);
+  // The watch has gone over to the VMM once the supervisor is reaped.
+  while (is_alive(record->supervisor) || core::process_start_time(record->supervisor.pid)) std::this_thread::yield();
+  EXPECT_TRUE(service_->find(process())->alive);
+  ASSERT_TRUE(service_->kill(process(), kLimits));
+  EXPECT_EQ(exited(), 1);
+  const auto ended = service_->find(process());
+  ASSERT_TRUE(ended);
+  EXPECT_FALSE(ended->alive);
+  EXPECT_EQ(ended->exit->kind, ExitKind::unknown) << "nothing recorded how it ended";
+  EXPECT_FALSE(is_alive({started.pid, started.start_time}));
+}
+
+TEST_F(ProcessServiceTest, DescriptorsArriveUnderTheirNumbersAndNothingElseDoes) {
+  auto args = vmm({"report", dir_ + "/report", "wait"});
+  args.fd_targets = {20};
+  args.env = {{"ONE", "1"}};
+  int ends[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+  const core::Fd ours(ends[0]);
+  const core::Fd theirs(ends[1]);  // not close-on-exec: still no business of the VMM's
+  ASSERT_TRUE(service_->spawn(args, {theirs.get()}, kLimits));
+  while (!std::filesystem::exists(dir_ + "/report")) std::this_thread::yield();
+  const auto report = core::read_file(dir_ + "/report");
+  ASSERT_TRUE(report);
+  EXPECT_NE(report->find("\nenv ONE=1\n"), std::string::npos) << *report;
+  EXPECT_NE(report->find("\nfd 20 socket:"), std::string::npos) << *report;
+  std::size_t fds = 0;
+  for (std::size_t at = report->find("\nfd "); at != std::string::npos; at = report->find("\nfd ", at + 1)) ++fds;
+  EXPECT_EQ(fds, 4u) << "0, 1, 2 and the one that was passed:\n" << *report;
+}
+
+TEST_F(ProcessServiceTest, WhatIsWrongWithASpawnIsSaidAndNothingIsMade) {
+  auto args = vmm({"wait"});
+  args.argv = {"qemu"};
+  EXPECT_EQ(service_->spawn(args, {}, kLimits).error().code, Code::invalid_argument);
+  args.argv = {};
+  EXPECT_EQ(service_->spawn(args, {}, kLimits).error().code, Code::invalid_argument);
+  args = vmm({"wait"});
+  args.fd_targets = {20};
+  EXPECT_EQ(service_->spawn(args, {}, kLimits).error().code, Code::invalid_argument);
+  EXPECT_FALSE(std::filesystem::exists(run_dir()));
+}
+
+TEST_F(ProcessServiceTest, AProgramThatIsntThereIsNamed) {
+  auto args = vmm({});
+  args.argv = {"/nonexistent/vmm"};
+  const auto started = service_->spawn(args, {}, kLimits);
+  ASSERT_FALSE(started);
+  EXPECT_EQ(started.error().code, Code::not_found);
+  EXPECT_NE(started.error().message.find("/nonexistent/vmm could not be started"), std::string::npos)
+      << started.error().message;
+  EXPECT_EQ(service_->find(process()).error().code, Code::not_found);
+}
+
+TEST_F(ProcessServiceTest, ASupervisorThatIsntThereIsNamed) {
+  open(Cgroups::none(), "/nonexistent/supervisor");
+  const auto started = service_->spawn(vmm({"wait"}), {}, kLimits);
+  ASSERT_FALSE(started);
+  EXPECT_NE(started.error().message.find("/nonexistent/supervisor"), std::string::npos);
+}
+
+TEST_F(ProcessServiceTest, ASupervisorThatSaysNothingIsGivenUp) {
+  open(Cgroups::none(), "/bin/true");
+  EXPECT_NE(service_->spawn(vmm({"wait"}), {}, kLimits).error().message.find("without a report"), std::string::npos);
+}
+
+TEST_F(ProcessServiceTest, AKillBeforeTheRecordTakesTheStartBack) {
+  std::filesystem::create_directories(run_dir());
+  ASSERT_TRUE(service_->kill(process(), kLimits));
+  EXPECT_TRUE(std::filesystem::exists(run_dir() + "/cancelled")) << "a supervisor that comes late finds this";
+}
+
+TEST_F(ProcessServiceTest, ADamagedRecordIsAnErrorAndNeverAnEnd) {
+  std::filesystem::create_directories(run_dir());
+  std::ofstream(run_dir() + "/supervisor.json") << "{";
+  EXPECT_EQ(service_->find(process()).error().code, Code::data_loss);
+  EXPECT_EQ(service_->kill(process(), kLimits).error().code, Code::data_loss);
+  EXPECT_FALSE(service_->adopt(vm_, 1));
+  std::filesystem::remove_all(run_dir());
+}
+
+TEST_F(ProcessServiceTest, WhatIsStartedIsClaimedFirst) {
+  spawn({"exit", "0"});
+  const auto owned = Ledger(service_->vm_dir(vm_)).owned();
+  ASSERT_TRUE(owned);
+  EXPECT_EQ(*owned, (std::vector<LedgerEntry>{{"process", run_dir()}}));
+  ASSERT_TRUE(service_->claim({vm_, "tap", "qt0"}));
+  EXPECT_EQ(Ledger(service_->vm_dir(vm_)).owned()->size(), 2u);
+  ASSERT_TRUE(service_->release({vm_, "tap", "qt0"}));
+  EXPECT_EQ(Ledger(service_->vm_dir(vm_)).owned()->size(), 1u);
+}
+
+TEST_F(ProcessServiceTest, CleaningUpTakesTheSocketsAndLeavesTheLogs) {
+  spawn({"exit", "0"});
+  EXPECT_EQ(exited(), 1);
+  const core::Fd socket(::socket(AF_UNIX, SOCK_STREAM, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string path = run_dir() + "/monitor.sock";
+  ASSERT_LT(path.size(), sizeof address.sun_path);
+  path.copy(address.sun_path, path.size());
+  ASSERT_EQ(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  service_->clean_up(vm_, 1);
+  EXPECT_FALSE(std::filesystem::exists(path));
+  EXPECT_TRUE(std::filesystem::exists(run_dir() + "/exit.json"));
+}
+
+TEST_F(ProcessServiceTest, WhatAVmmForkedGoesWithItsCgroup) {
+  service_.reset();
+  Cgroups groups = Cgroups::detect("qarax-unit-" + std::to_string(::getpid()));
+  if (!groups.available()) {
+    open(Cgroups::none());
+    GTEST_SKIP() << "this machine lets nobody make a version 2 cgroup";
+  }
+  open(std::move(groups));
+  spawn({"child", dir_ + "/child", "wait"});
+  while (!std::filesystem::exists(dir_ + "/child") || std::filesystem::file_size(dir_ + "/child") == 0)
+    std::this_thread::yield();
+  const int child = std::atoi(core::read_file(dir_ + "/child")->c_str());
+  ASSERT_GT(child, 0);
+  ASSERT_TRUE(service_->kill_all(vm_, kLimits));
+  EXPECT_FALSE(core::process_start_time(child)) << "its supervisor has reaped it";
+  EXPECT_EQ(Ledger(service_->vm_dir(vm_)).owned()->size(), 2u) << "process and cgroup";
+}
+
+}  // namespace
+}  // namespace qarax::agent

@@ -1,0 +1,66 @@
+#include "run_program.hpp"
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+
+#include "launch.hpp"
+#include "qarax/plugin/json.hpp"
+
+namespace qarax::agent {
+
+namespace {
+constexpr const char* kSetpriv = "/usr/bin/setpriv";  // util-linux, which every Debian has
+}
+
+Result<RunResult> run_program(const RunArgs& args, const CallLimits& limits) {
+  if (args.argv.empty() || args.argv.front().empty() || args.argv.front().front() != '/')
+    return make_error(Code::invalid_argument, "run needs an absolute program path in argv[0]");
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return core::errno_error("can't make a pipe", errno);
+  const core::Fd output(ends[0]);
+  core::Fd write_end(ends[1]);
+  Launch what{args.argv, args.env, {{write_end.get(), 1}, {write_end.get(), 2}}};
+  // No supervisor and no record stand for it: it ends with the thread that waits for it, an agent's kill -9 included.
+  if (::access(kSetpriv, X_OK) == 0) what.argv.insert(what.argv.begin(), {kSetpriv, "--pdeathsig", "KILL"});
+  QARAX_TRY(const int pid, launch(what));
+  write_end.reset();
+  const ProcessId id{pid, core::process_start_time(pid).value_or(0)};
+  const core::Fd pidfd = open_pidfd(id);
+
+  RunResult result;
+  Status waited = Ok{};
+  char buffer[4096];
+  for (;;) {
+    waited = limits.await(output.get(), args.argv.front());
+    if (!waited) break;
+    const ssize_t n = ::read(output.get(), buffer, sizeof buffer);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) break;
+    const auto room = static_cast<std::size_t>(args.max_output) -
+                      std::min(static_cast<std::size_t>(args.max_output), result.output.size());
+    result.output.append(buffer, std::min(room, static_cast<std::size_t>(n)));
+    if (!args.until.empty() && result.output.find(args.until) != std::string::npos) {
+      result.matched = true;
+      break;
+    }
+  }
+  if (waited && !result.matched) waited = limits.await(pidfd.get(), args.argv.front());
+  // Its whole session goes: a helper that forked leaves nothing.
+  if (!waited || result.matched) ::kill(-pid, SIGKILL);
+  siginfo_t info{};
+  while (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED) != 0 && errno == EINTR) {
+  }
+  result.exit.kind = info.si_code == CLD_EXITED ? ExitKind::exited : ExitKind::signaled;
+  (info.si_code == CLD_EXITED ? result.exit.code : result.exit.signal) = info.si_status;
+  result.output = json::repair_utf8(result.output);
+  if (!waited && waited.error().code == Code::cancelled) return std::move(waited).error();
+  result.timed_out = !waited;
+  return result;
+}
+
+}  // namespace qarax::agent

@@ -1,0 +1,149 @@
+"""clang-tidy over our sources, those that are known to be clean left out: tidy.py [--minutes N] BUILD_FOLDER [SOURCE…]
+
+What a source was found clean with (itself, what it includes of ours, its compile command, .clang-tidy, the versions of
+clang-tidy and of the packages beneath) is remembered by its digest, in $QARAX_TIDY_CACHE or ~/.cache/qarax-tidy. So a
+second run, or one in another clone, looks at what has changed. All of them take half an hour on two CPUs: with
+--minutes, what was committed last is looked at first, and what there was no time for is counted. Prints the findings;
+ends with 1 where there are any.
+"""
+
+import argparse
+import concurrent.futures
+import hashlib
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import threading
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+CACHE = pathlib.Path(os.environ.get("QARAX_TIDY_CACHE") or pathlib.Path.home() / ".cache" / "qarax-tidy")
+KEPT_DAYS = 30
+# Tests read like tables, and fixtures are broken on purpose.
+LEFT_OUT = re.compile(r"_test\.cpp$|/fixtures/|^e2e/|^plugin-sdk/(template|tests)/|testing/")
+
+
+def output_of(*command):
+    return subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout
+
+
+def includes_by_object(build):
+    """What ninja noted at each object's compilation: its headers, by the object's path in the build folder."""
+    out, current = {}, None
+    for line in output_of("ninja", "-C", str(build), "-t", "deps").splitlines():
+        if line.startswith("    "):
+            out[current].append(line.strip())
+        elif ": #deps" in line:
+            current = line.split(": #deps")[0]
+            out[current] = []
+    return out
+
+
+class Digests:
+    """Of files, each read once; a file of the system counts by its path, as its package's version is in every key."""
+
+    def __init__(self, build):
+        self.build = build
+        self.known = {}
+
+    def of(self, name):
+        path = pathlib.Path(os.path.normpath(self.build / name))
+        if path not in self.known:
+            ours = path.is_relative_to(ROOT)
+            self.known[path] = hashlib.sha256(path.read_bytes()).hexdigest() if ours else "system"
+        shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+        return f"{shown} {self.known[path]}\n"
+
+
+def key_of(entry, includes, digests, common):
+    """None where ninja knows nothing of it: then it is looked at each time."""
+    built = re.search(r" -o (\S+)", entry["command"])
+    headers = includes.get(built[1]) if built else None
+    if headers is None:
+        return None
+    digest = hashlib.sha256(common)
+    digest.update(entry["command"].replace(str(ROOT), "").encode())
+    for name in sorted([entry["file"], *headers]):
+        digest.update(digests.of(name).encode())
+    return digest.hexdigest()
+
+
+def look_at(build, source):
+    done = subprocess.run(
+        ["clang-tidy", "--quiet", "--extra-arg=-Wno-unknown-warning-option", "-p", str(build), source],
+        capture_output=True, text=True, cwd=ROOT, check=False)
+    return done.returncode == 0, done.stdout + ("" if done.returncode == 0 else f"{done.stderr}\nended with {done.returncode}")
+
+
+def forget_old():
+    oldest = time.time() - KEPT_DAYS * 86400
+    for entry in CACHE.iterdir():
+        if entry.stat().st_mtime < oldest:
+            entry.unlink(missing_ok=True)
+
+
+def newest_first(sources):
+    """By their last commits; what isn't committed yet comes before."""
+    order = {}
+    log = output_of("git", "log", "--format=", "--name-only", "-n", "300")
+    for name in output_of("git", "diff", "--name-only", "HEAD").splitlines() + log.splitlines():
+        order.setdefault(name, len(order))
+    return sorted(sources, key=lambda s: order.get(s, len(order)))
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--minutes", type=float)
+    arguments.add_argument("build", type=lambda text: (ROOT / text).resolve())
+    arguments.add_argument("sources", nargs="*")
+    given = arguments.parse_args()
+    build, sources = given.build, given.sources
+    until = time.monotonic() + given.minutes * 60 if given.minutes else None
+    if not sources:
+        sources = [s for s in output_of("git", "ls-files", "*.cpp", "*.c").splitlines() if not LEFT_OUT.search(s)]
+    CACHE.mkdir(parents=True, exist_ok=True)
+    forget_old()
+    commands = {os.path.relpath(os.path.normpath(os.path.join(e["directory"], e["file"])), ROOT): e
+                for e in json.loads((build / "compile_commands.json").read_text())}
+    packages = output_of("dpkg-query", "-W", "-f", "${Package} ${Version}\n", "clang-tidy*", "lib*-dev")
+    common = (output_of("clang-tidy", "--version") + packages + (ROOT / ".clang-tidy").read_text()).encode()
+    includes, digests = includes_by_object(build), Digests(build)
+    todo = []
+    for source in newest_first(sources):
+        if source not in commands:
+            sys.exit(f"{source} isn't compiled in {build}: add it to its CMakeLists.txt, or remove it")
+        key = key_of(commands[source], includes, digests, common)
+        if key is None or not (CACHE / key).exists():
+            todo.append((source, key))
+        else:
+            os.utime(CACHE / key)
+    print(f"{len(sources)} sources, {len(sources) - len(todo)} known to be clean", flush=True)
+    findings, left, lock = set(), [], threading.Lock()
+
+    def one(source, key):
+        if until and time.monotonic() > until:
+            return left.append(source)
+        clean, text = look_at(build, source)
+        if clean and key:
+            (CACHE / key).touch()
+        with lock:
+            print(f"{source}{'' if clean else ': findings'}", flush=True)
+            if not clean:
+                found = re.findall(r"^\S+:\d+:\d+: (?:error|warning): .*$", text, re.M)
+                findings.update(found or [f"{source}: clang-tidy failed: {text.strip()[-500:]}"])
+        return None
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(lambda task: one(*task), todo))
+    if left:
+        print(f"{len(left)} weren't looked at, as the {given.minutes:g} minutes are over: scripts/test.sh tidy looks at all")
+    for line in sorted(findings):
+        print(line)
+    sys.exit(1 if findings else 0)
+
+
+if __name__ == "__main__":
+    main()
