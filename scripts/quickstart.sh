@@ -130,7 +130,7 @@ try() { # CURL'S-ARGUMENTS QARAX'S-ARGUMENTS…
   printf '%11s = curl %s\n' '' "$curl"
   qarax "$@" 2>&1 | tr -d '\r' | sed 's/^/           | /' || fail "qarax $* ended with ${PIPESTATUS[0]}" -- "read the logs in $dir"
 }
-uptimes() { qarax console "$name" | grep -c 'qarax uptime' || true; }
+uptimes() { qarax console "$name" 2>/dev/null | grep -c 'qarax uptime' || true; }
 more_than() { # COUNT SECONDS: until the guest has written more uptime lines than that
   local tries=0
   until [ "$(uptimes)" -gt "$1" ]; do
@@ -150,18 +150,14 @@ try "$vm/console" console "$name" --tail 4
 
 if [ -n "$keep" ]; then
   trap - EXIT
-  [ "$base" = http://127.0.0.1:8000 ] || printf '\nexport QARAX_URL=%s' "$base"
+  url=
+  [ "$base" = http://127.0.0.1:8000 ] || url=" QARAX_URL=$base"
+  printf '\nServer %s and node 127.0.0.1:%s are up, VM %s runs. Try, after export PATH=%s:$PATH%s:\n' "$base" "$node_port" "$name" "$build/bin" "$url"
+  printf '  %-36s  curl %s\n' "qarax list" "$base/vms" "qarax why $name" "$vm" "qarax console $name --follow" "$vm/console" \
+    "qarax pause $name" "-X POST $vm/pause" "qarax resume $name" "-X POST $vm/resume" "qarax hosts" "$base/hosts"
   cat <<T
-
-Server $base and node 127.0.0.1:$node_port are up, VM $name runs. Try (PATH=$build/bin:\$PATH):
-  qarax list                          curl $base/vms
-  qarax why $name               curl $vm
-  qarax console $name --follow  curl $vm/console
-  qarax pause $name             curl -X POST $vm/pause
-  qarax resume $name            curl -X POST $vm/resume
-  qarax hosts                         curl $base/hosts
-  qarax launch another --memory 256M  # create, start, and the console until the guest speaks
-  kill -9 \$(cat $dir/qarax-node.pid)      # the guest doesn't notice; start the node again with:
+  qarax launch another --memory 256M    # create, start, and the console until the guest speaks
+  kill -9 \$(cat $dir/qarax-node.pid)     # the guest doesn't notice; start the node again with:
   $build/bin/qarax-node --config $dir/node.yaml &
   scripts/quickstart.sh --stop
 T
