@@ -62,6 +62,17 @@ if [ "${1:-}" = --stop ]; then
   exit 0
 fi
 
+# Before the minutes that a build takes.
+step "look for what is in the way"
+if running qarax-server >/dev/null || running qarax-node >/dev/null; then
+  fail "a server or node of an earlier --keep still runs" -- "scripts/quickstart.sh --stop"
+fi
+for used in "$port" "$node_port"; do
+  if (exec 3<>"/dev/tcp/127.0.0.1/$used") 2>/dev/null; then
+    fail "port $used is in use" -- "end what listens there, or choose others: QARAX_PORT=8001 QARAX_NODE_PORT=50052 $0"
+  fi
+done
+
 step "install what is missing"
 "$root/scripts/install-deps.sh"
 
@@ -75,14 +86,6 @@ must "$root/build/quickstart-guest.log" "$root/e2e/guest/build.sh" "$root/build/
 initramfs=$(ls "$root"/build/guest/initramfs.cpio* | head -n 1)
 
 step "start server and node"
-if running qarax-server >/dev/null || running qarax-node >/dev/null; then
-  fail "a server or node of an earlier --keep still runs" -- "scripts/quickstart.sh --stop"
-fi
-for used in "$port" "$node_port"; do
-  if (exec 3<>"/dev/tcp/127.0.0.1/$used") 2>/dev/null; then
-    fail "port $used is in use" -- "end what listens there, or choose others: QARAX_PORT=8001 QARAX_NODE_PORT=50052 $0"
-  fi
-done
 mkdir -p "$dir"
 chmod go-w "$dir"
 cat >"$dir/server.yaml" <<Y
