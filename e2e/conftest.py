@@ -1,7 +1,10 @@
 """Fixtures: a stack of its own per test, one shared by the tests of a module that leave it as it was, or one that is up."""
 
+import collections
+
 import pytest
 
+from framework import lab, ran_on
 from framework.service import Qarax, running_url
 from framework.stack import Stack
 
@@ -11,10 +14,12 @@ def pytest_report_header(config):
 
 
 def pytest_collection_modifyitems(items):
-    if running_url() is None:
-        return
     for item in items:
-        if item.get_closest_marker("anywhere") is None:
+        if item.get_closest_marker("lab") is not None:
+            if lab.address() is None:
+                item.add_marker(pytest.mark.skip(reason="needs the KVM lab: kvm-lab/run.sh"))
+            continue
+        if running_url() is not None and item.get_closest_marker("anywhere") is None:
             item.add_marker(pytest.mark.skip(reason=f"starts programs of its own, and {running_url()} is to be used; QARAX_URL= says otherwise"))
 
 
@@ -23,11 +28,29 @@ def pytest_runtest_makereport(item, call):
     outcome = yield
     report = outcome.get_result()
     setattr(item, "report_" + report.when, report)
+    # A property of the report: also where xdist or JUnit's XML carries it.
+    report.user_properties += [("ran on", line) for line in ran_on.take()]
     if report.when == "call" and report.failed:
         stack = item.funcargs.get("stack") or getattr(item.funcargs.get("qarax"), "stack", None)
         if stack is not None:
             for program in [stack.server, *stack.nodes]:
                 report.sections.append((f"log of {program.folder.name}", program.log()[-8000:]))
+
+
+def pytest_terminal_summary(terminalreporter):
+    tests = collections.defaultdict(list)
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for name, line in getattr(report, "user_properties", []):
+                if name == "ran on" and report.nodeid not in tests[line]:
+                    tests[line].append(report.nodeid)
+    if tests:
+        terminalreporter.section("what the guests ran on")
+    for line, names in sorted(tests.items()):
+        terminalreporter.write_line(f"{len(names)} test{'s' if len(names) > 1 else ''}: {line}")
+        if terminalreporter.verbosity > 0:
+            for name in names:
+                terminalreporter.write_line(f"    {name}")
 
 
 def _ended(stack, request):

@@ -4,13 +4,14 @@
 #   REBUILD=1      all images anew, whatever is kept
 #   SKIP_BUILD=1   compile nothing: the programs of build/release, and without those the images that are there
 #   KEEP=1         leave the stack up, for `uv run pytest …` and a look around
+#   CLOUD_HYPERVISOR=/path   a cloud-hypervisor program for the node; without one, or without KVM, cloud_hv is QEMU's
 #   QARAX_BASE_IMAGE, QARAX_DATABASE_URL, QARAX_PORT, QARAX_NODE_PORT, QARAX_LOG_LEVEL: see README.md
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/.." && pwd)
 . "$root/scripts/lib/common.sh"
 . "$root/scripts/lib/python.sh"
-case ${1:-} in -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit ;; esac
+case ${1:-} in -h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit ;; esac
 
 on() { case ${1:-} in "" | 0 | no | false) return 1 ;; esac }
 logs=$root/build/logs
@@ -34,6 +35,11 @@ cd "$here"
 # Whether KVM is of use is for the node to find out; it is offered where it exists.
 export COMPOSE_FILE=docker-compose.yml
 if [ -c /dev/kvm ]; then COMPOSE_FILE+=:docker-compose.kvm.yml; fi
+if [ -n "${CLOUD_HYPERVISOR:-}" ]; then
+  CLOUD_HYPERVISOR=$(readlink -f "$CLOUD_HYPERVISOR") && [ -x "$CLOUD_HYPERVISOR" ] || fail "CLOUD_HYPERVISOR names no program: $CLOUD_HYPERVISOR"
+  export CLOUD_HYPERVISOR
+  COMPOSE_FILE+=:docker-compose.cloud-hypervisor.yml
+fi
 
 have_image() { docker image inspect "$1" >/dev/null 2>&1; }
 
@@ -107,6 +113,15 @@ ready() {
   case $accelerator in "" | probing) return 1 ;; esac
 }
 
+# What a VM gets that asks for cloud_hv, by the node's own word.
+cloud_hv() {
+  get /hosts | python3 -c '
+import json, sys
+for plugin in json.load(sys.stdin)[0]["plugins"]:
+    if plugin["name"] == "cloud_hv":
+        print("cloud_hv is itself" if plugin["healthy"] else "who asks for cloud_hv gets qemu: " + plugin["reason"])'
+}
+
 start_stack() {
   local service id tries=0
   # Also what an earlier KEEP left: a node obeys the one control plane that it knows, by its database.
@@ -134,7 +149,7 @@ make_images
 step "start the stack"
 on "${KEEP:-}" || trap remove_stack EXIT
 start_stack
-say "$url is ready, guests run under $accelerator"
+say "$url is ready, guests run under $accelerator; $(cloud_hv)"
 if on "${KEEP:-}"; then printf '%s\n' "$url" >"$kept"; fi
 
 step "run the tests"

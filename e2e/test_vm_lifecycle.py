@@ -119,6 +119,25 @@ def test_vm_start_stop_cycle(qarax):
         assert qarax.act(stop_vm, vm_id).status == VmStatus.SHUTDOWN, "stopping what is stopped changes nothing"
 
 
+@pytest.mark.anywhere
+def test_who_asks_for_cloud_hv_is_told_what_it_got(qarax):
+    """A client of the API's first version always asks for it: it gets it, a refusal with the reason, or, where the node's
+    config says so, another one that says so."""
+    body = NewVm(name=qarax.name("asks"), hypervisor="cloud_hv", boot_vcpus=1, max_vcpus=1, memory_size=134217728)
+    made = create_vm.sync(client=qarax.client, body=body)
+    if isinstance(made, Problem):
+        assert made.status == 422 and "cloud_hv" in made.detail, made
+        return
+    qarax.owned.append(made)
+    vm = qarax.act(start_vm, made)
+    assert vm.status == VmStatus.RUNNING and vm.hypervisor == "cloud_hv"
+    if vm.effective_hypervisor is None:
+        assert vm.accelerator == "kvm" and vm.fallback_reason is None
+    else:
+        assert vm.effective_hypervisor == "qemu" and vm.accelerator in ("kvm", "tcg") and vm.fallback_reason
+    assert qarax.act(force_stop_vm, made).status == VmStatus.SHUTDOWN
+
+
 def test_reboot_starts_the_guest_again(stack):
     vm_id = stack.api.create("again")
     stack.api.act(vm_id, "start")

@@ -39,15 +39,13 @@ end_program() {
   rm -f "$dir/$1.pid"
 }
 
-request() { # METHOD PATH [BODY]
-  curl --silent --show-error --fail-with-body --max-time 150 --noproxy '*' -X "$1" ${3:+-H 'Content-Type: application/json' -d "$3"} "$base$2"
-}
+qarax() { "$build/bin/qarax" --server "$base" "$@"; }
 field() { grep -o "\"$1\":\"[^\"]*\"" | head -n 1 | cut -d '"' -f 4; } # the first of that name
 
 delete_vms() {
-  local ids id
-  ids=$(request GET /vms | grep -o '"id":"[^"]*","name"' | cut -d '"' -f 4) || return 0
-  for id in $ids; do request DELETE "/vms/$id" >/dev/null || say "VM $id could not be deleted"; done
+  local names name
+  names=$(qarax list --names) || return 0
+  for name in $names; do qarax delete "$name" >/dev/null || say "VM $name could not be deleted"; done
 }
 
 stop_all() {
@@ -64,6 +62,17 @@ if [ "${1:-}" = --stop ]; then
   exit 0
 fi
 
+# Before the minutes that a build takes.
+step "look for what is in the way"
+if running qarax-server >/dev/null || running qarax-node >/dev/null; then
+  fail "a server or node of an earlier --keep still runs" -- "scripts/quickstart.sh --stop"
+fi
+for used in "$port" "$node_port"; do
+  if (exec 3<>"/dev/tcp/127.0.0.1/$used") 2>/dev/null; then
+    fail "port $used is in use" -- "end what listens there, or choose others: QARAX_PORT=8001 QARAX_NODE_PORT=50052 $0"
+  fi
+done
+
 step "install what is missing"
 "$root/scripts/install-deps.sh"
 
@@ -77,14 +86,6 @@ must "$root/build/quickstart-guest.log" "$root/e2e/guest/build.sh" "$root/build/
 initramfs=$(ls "$root"/build/guest/initramfs.cpio* | head -n 1)
 
 step "start server and node"
-if running qarax-server >/dev/null || running qarax-node >/dev/null; then
-  fail "a server or node of an earlier --keep still runs" -- "scripts/quickstart.sh --stop"
-fi
-for used in "$port" "$node_port"; do
-  if (exec 3<>"/dev/tcp/127.0.0.1/$used") 2>/dev/null; then
-    fail "port $used is in use" -- "end what listens there, or choose others: QARAX_PORT=8001 QARAX_NODE_PORT=50052 $0"
-  fi
-done
 mkdir -p "$dir"
 chmod go-w "$dir"
 cat >"$dir/server.yaml" <<Y
@@ -109,7 +110,7 @@ start_program qarax-node
 start_program qarax-server QARAX_NODE_HOST=127.0.0.1 "QARAX_NODE_PORT=$node_port"
 QARAX_LOG=$dir/qarax-node.log
 tries=0
-until request GET /hosts 2>/dev/null | grep -q '"status":"up"'; do
+until qarax hosts -o json 2>/dev/null | grep -q '"status":"up"'; do
   running qarax-node >/dev/null || { tail -n 5 "$dir/qarax-node.log" >&2; fail "qarax-node ended" -- "read its log"; }
   running qarax-server >/dev/null || { QARAX_LOG=$dir/qarax-server.log; tail -n 5 "$dir/qarax-server.log" >&2; fail "qarax-server ended" -- "read its log"; }
   tries=$((tries + 1))
@@ -118,38 +119,48 @@ until request GET /hosts 2>/dev/null | grep -q '"status":"up"'; do
 done
 # Which accelerator is settled by a trial guest; nothing is started before that is known.
 tries=0
-while request GET /hosts | grep -q '"accelerator":"probing"' && [ "$tries" -lt 150 ]; do sleep 0.1; tries=$((tries + 1)); done
-say "host up, accelerator $(request GET /hosts | field accelerator): $(request GET /hosts | field accelerator_evidence)"
-
-show() { say "$1 → $(request GET "/vms/$id" | field status)"; }
-uptimes() { request GET "/vms/$id/console" | grep -c 'qarax uptime' || true; }
-act() { request POST "/vms/$id/$1" >/dev/null; show "$1"; }
+while qarax hosts -o json | grep -q '"accelerator":"probing"' && [ "$tries" -lt 150 ]; do sleep 0.1; tries=$((tries + 1)); done
+say "host up, accelerator $(qarax hosts -o json | field accelerator): $(qarax hosts -o json | field accelerator_evidence)"
 
 QARAX_STEP="a VM's life"
 name=hello-$$
-id=$(request POST /vms '{"name":"'"$name"'","boot_vcpus":1,"max_vcpus":1,"memory_size":134217728}')
-show "create $name"
-act start
-tries=0
-until [ "$(uptimes)" -ge 2 ]; do
-  tries=$((tries + 1))
-  [ "$tries" -lt 600 ] || fail "the guest printed no uptime within 60 s" -- "curl $base/vms/$id/console"
-  sleep 0.1
-done
-say "the guest's serial console says:"
-request GET "/vms/$id/console" | tr -d '\r' | grep -A 100 'qarax guest' | sed 's/^/    | /'
+# The command, the curl that does the same, and what the command says.
+try() { # CURL'S-ARGUMENTS QARAX'S-ARGUMENTS…
+  local curl=$1
+  shift
+  printf '\n'
+  say "\$ qarax $*"
+  printf '%11s = curl %s\n' '' "$curl"
+  qarax "$@" 2>&1 | tr -d '\r' | sed 's/^/           | /' || fail "qarax $* ended with ${PIPESTATUS[0]}" -- "read the logs in $dir"
+}
+uptimes() { qarax console "$name" 2>/dev/null | grep -c 'qarax uptime' || true; }
+more_than() { # COUNT SECONDS: until the guest has written more uptime lines than that
+  local tries=0
+  until [ "$(uptimes)" -gt "$1" ]; do
+    tries=$((tries + 1))
+    [ "$tries" -lt $(($2 * 10)) ] || fail "the guest printed no uptime within $2 s" -- "$build/bin/qarax --server $base why $name"
+    sleep 0.1
+  done
+}
+
+body="{\"name\":\"$name\",\"boot_vcpus\":1,\"max_vcpus\":1,\"memory_size\":134217728}"
+try "$base/vms -H 'Content-Type: application/json' -d '$body'" create "$name" --memory 128M --vcpus 1
+id=$(qarax show "$name" -o json | field id)
+vm=$base/vms/$id
+try "-X POST $vm/start" start "$name"
+more_than 1 60
+try "$vm/console" console "$name" --tail 4
 
 if [ -n "$keep" ]; then
   trap - EXIT
+  url=
+  [ "$base" = http://127.0.0.1:8000 ] || url=" QARAX_URL=$base"
+  printf '\nServer %s and node 127.0.0.1:%s are up, VM %s runs. Try, after export PATH=%s:$PATH%s:\n' "$base" "$node_port" "$name" "$build/bin" "$url"
+  printf '  %-36s  curl %s\n' "qarax list" "$base/vms" "qarax why $name" "$vm" "qarax console $name --follow" "$vm/console" \
+    "qarax pause $name" "-X POST $vm/pause" "qarax resume $name" "-X POST $vm/resume" "qarax hosts" "$base/hosts"
   cat <<T
-
-Server $base and node 127.0.0.1:$node_port are up, VM $name runs. Try:
-  curl $base/vms/$id
-  curl $base/vms/$id/console
-  curl -X POST $base/vms/$id/pause
-  curl -X POST $base/vms/$id/resume
-  curl $base/hosts
-  kill -9 \$(cat $dir/qarax-node.pid)      # the guest doesn't notice; start the node again with:
+  qarax launch another --memory 256M    # create, start, and the console until the guest speaks
+  kill -9 \$(cat $dir/qarax-node.pid)     # the guest doesn't notice; start the node again with:
   $build/bin/qarax-node --config $dir/node.yaml &
   scripts/quickstart.sh --stop
 T
@@ -157,18 +168,18 @@ T
   exit 0
 fi
 
-act pause
+try "-X POST $vm/pause" pause "$name"
 before=$(uptimes)
 sleep 2
 say "paused for 2 s: $(($(uptimes) - before)) new lines on the console"
-act resume
-tries=0
-until [ "$(uptimes)" -gt "$before" ] || [ "$tries" -ge 100 ]; do sleep 0.1; tries=$((tries + 1)); done
-say "resumed: the guest counts on: $(request GET "/vms/$id/console" | tr -d '\r' | grep 'qarax uptime' | tail -n 1)"
-act stop
-request DELETE "/vms/$id" >/dev/null
-say "delete → $(curl --silent --noproxy '*' -o /dev/null -w '%{http_code}' "$base/vms/$id")"
+try "-X POST $vm/resume" resume "$name"
+more_than "$before" 10
+say "resumed: the guest counts on: $(qarax console "$name" --tail 1 | tr -d '\r')"
+try "-X POST $vm/stop" stop "$name"
+try "-X DELETE $vm" delete "$name"
+try "$base/vms" list
 
+printf '\n'
 step "end server and node"
 stop_all
 trap - EXIT

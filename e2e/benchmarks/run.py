@@ -397,6 +397,27 @@ def creates_together(b):
     return statistics.median(floor), statistics.median(ours), "/s"
 
 
+def creates_on_postgres(connections):
+    from postgres_creates import Creates
+
+    both = Creates()
+    try:
+        turns = [(both.hand(connections), both.ours(connections)) for _ in range(3)]
+    finally:
+        both.close()
+    return *(statistics.median(side) for side in zip(*turns)), "/s"
+
+
+@row(13.3, "durable creates/s at REST on PostgreSQL, one at a time", "≥ 0.85 × the same statements by hand")
+def creates_on_postgres_alone(_):
+    return creates_on_postgres(1)
+
+
+@row(13.4, "durable creates/s at REST on PostgreSQL, 16 connections", "≥ 0.85 × the same statements by hand, 16 clients")
+def creates_on_postgres_together(_):
+    return creates_on_postgres(16)
+
+
 @row(13.5, "list 1,000 VMs with state (row 12), at the client", "≤ 2.5 ms")
 def list_thousand(b):
     made = getattr(b, "made", [])

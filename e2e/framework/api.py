@@ -5,6 +5,8 @@ import re
 import jsonschema
 import requests
 
+from . import ran_on
+
 
 class Contract:
     """The server's OpenAPI document, asked whether a response may look as it does."""
@@ -79,6 +81,7 @@ class Api:
         assert response.headers.get("X-Request-Id"), f"{method} {path}: no X-Request-Id"
         if self.contract is not None:
             self.contract.check(method, path.split("?")[0], response)
+        ran_on.see(path.split("?")[0], response)
         return response
 
     def ok(self, method: str, path: str, **kwargs) -> requests.Response:

@@ -11,7 +11,7 @@ from qarax_api_client.api.hosts import list_hosts
 from qarax_api_client.api.vms import create_vm, delete_vm, get_vm, get_vm_console, list_vms
 from qarax_api_client.models import Host, HostStatus, NewVm, Problem, Vm
 
-from . import paths
+from . import paths, ran_on
 from .api import Contract
 from .stack import Stack, wait_for
 
@@ -68,12 +68,17 @@ class Qarax:
         return AuthenticatedClient(base_url=self.base, token=token, **settings) if token else Client(base_url=self.base, **settings)
 
     def async_client(self) -> Client | AuthenticatedClient:
-        return self._client()
+        async def see(response: httpx.Response) -> None:
+            await response.aread()
+            ran_on.see(response.request.url.path, response)
+
+        return self._client(event_hooks={"response": [see]})
 
     def _check(self, response: httpx.Response) -> None:
         response.read()
         assert response.headers.get("X-Request-Id"), f"{response.request.url}: no X-Request-Id"
         self._contract.check(response.request.method, response.request.url.path, response)
+        ran_on.see(response.request.url.path, response)
 
     def wait_ready(self) -> None:
         """A host is up and knows what its VMs will run on."""

@@ -1,16 +1,19 @@
 #!/usr/bin/env bash
 # A host with a working /dev/kvm, made from Debian's packages inside QEMU's TCG, with our node in it; then the end-to-end
-# tests against that node from outside: run.sh [pytest arguments]   (default: test_vm_lifecycle.py)
+# tests against that node from outside:
+#   run.sh [pytest arguments]   default: test_vm_lifecycle.py test_kvm_lab.py
+#   run.sh --do COMMAND…        COMMAND instead of pytest, as ../benchmarks/lab_start.py; it finds QARAX_URL and QARAX_LAB
 #   CLOUD_HYPERVISOR=/path  a cloud-hypervisor program: the cloud_hv plugin runs on it; without one only qemu is tried
 #   CLOUD_HYPERVISOR_SECCOMP=on|off|log   its seccomp mode (an older one built with a newer Rust needs log)
-#   QARAX_BUILD  build/release   KEEP=1  leaves the lab up and says how to reach it
+#   QARAX_LAB_HYPERVISORS="qemu cloud_hv"   which to try   QARAX_BUILD  build/release
+#   KEEP=1  leaves the lab up and says how to reach it
 # Needs root for debootstrap, once; the root image stays in ~/.cache/qarax/kvm-lab.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 . "$root/scripts/lib/common.sh"
 . "$root/scripts/lib/python.sh"
-case ${1:-} in -h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit ;; esac
+case ${1:-} in -h | --help) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit ;; esac
 
 build=$(cd "${QARAX_BUILD:-$root/build/release}" && pwd)
 guest=${QARAX_GUEST_DIR:-$root/build/guest}
@@ -32,20 +35,22 @@ free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1
 step "the lab's root, from Debian's packages"
 [ -x "$build/bin/qarax-node" ] || fail "there is no $build/bin/qarax-node" -- "cmake --preset release && cmake --build build/release"
 must "$cache/guest.log" "$root/e2e/guest/build.sh" "$guest"
-if [ ! -d "$cache/root" ]; then
+# What the node's programs link against, whatever the distribution calls the packages.
+libraries=$({ ldd "$build/bin/qarax-node" "$build"/plugins/*.so || true; } 2>/dev/null | awk '$2 == "=>" && $3 ~ /^\// { print $3 }' | sort -u |
+  xargs -n 1 readlink -f | while read -r file; do dpkg -S "$file" 2>/dev/null || dpkg -S "${file#/usr}" 2>/dev/null || true; done |
+  cut -d: -f1 | sort -u | paste -sd, -)
+packages=kmod,iproute2,qemu-system-x86,seabios,$libraries
+if [ "$(cat "$cache/packages" 2>/dev/null)" != "$packages" ]; then
   command -v debootstrap >/dev/null || fail "debootstrap is missing" -- "apt-get install debootstrap"
-  # What the node's programs link against, whatever the distribution calls the packages.
-  libraries=$({ ldd "$build/bin/qarax-node" "$build"/plugins/*.so || true; } 2>/dev/null | awk '$2 == "=>" && $3 ~ /^\// { print $3 }' | sort -u |
-    xargs -n 1 readlink -f | while read -r file; do dpkg -S "$file" 2>/dev/null || dpkg -S "${file#/usr}" 2>/dev/null || true; done |
-    cut -d: -f1 | sort -u | paste -sd, -)
-  must "$cache/debootstrap.log" debootstrap --variant=minbase --include="kmod,iproute2,qemu-system-x86,seabios,$libraries" \
-    "$distribution" "$cache/root.new" http://deb.debian.org/debian
+  rm -rf "$cache/root" "$cache/root.new" "$cache/packages"
+  must "$cache/debootstrap.log" debootstrap --variant=minbase --include="$packages" "$distribution" "$cache/root.new" http://deb.debian.org/debian
   must "$cache/kernel.log" dpkg-deb -x "${QARAX_GUEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/qarax/guest}/$distribution/kernel.deb" "$work/kernel"
   mkdir -p "$cache/root.new/lib/modules"
   cp -a "$work"/kernel/lib/modules/* "$cache/root.new/lib/modules/" 2>/dev/null || cp -a "$work"/kernel/usr/lib/modules/* "$cache/root.new/lib/modules/"
   chroot "$cache/root.new" depmod "$(ls "$cache/root.new/lib/modules")"
   rm -rf "$cache/root.new/var/cache/apt" "$cache/root.new/usr/share/doc" "$cache/root.new/var/lib/apt/lists"
   mv "$cache/root.new" "$cache/root"
+  printf '%s\n' "$packages" >"$cache/packages"
 fi
 
 step "our programs into it"
@@ -54,6 +59,12 @@ rm -rf "$lab_root/opt/qarax"
 mkdir -p "$lab_root/opt/qarax" "$lab_root/etc/qarax" "$lab_root/var/lib/qarax"
 cp -a "$build/bin" "$build/plugins" "$lab_root/opt/qarax/"
 cp "$guest/vmlinuz" "$guest/initramfs.cpio" "$lab_root/opt/qarax/"
+# What the plugin's own test says of the real program; tests are built with the preset dev.
+for program in "$build" "$root/build/dev"; do
+  program+=/plugins/hypervisors/cloud_hypervisor/qarax_plugin_cloud_hv_test
+  [ ! -x "$program" ] || { cp "$program" "$lab_root/opt/qarax/cloud_hv_test"; break; }
+done
+install -m 755 "$(readlink -f "$(command -v busybox)")" "$lab_root/bin/busybox"
 install -m 755 "$here/init" "$lab_root/sbin/lab-init"
 rm -f "$lab_root/usr/local/bin/cloud-hypervisor"
 [ -z "$vmm" ] || install -m 755 "$vmm" "$lab_root/usr/local/bin/cloud-hypervisor"
@@ -81,16 +92,17 @@ plugins() { # PORT: each plugin with its VMM's version
   curl -fs "http://127.0.0.1:$1/hosts/$host/plugins" | grep -oE '"(name|vmm_version|healthy)":("[^"]*"|true|false)' | tr '\n' ' '
 }
 
-try() { # HYPERVISOR PYTEST ARGUMENTS…
-  local hypervisor=$1 node_port server_port evidence waited=0
+try() { # HYPERVISOR ARGUMENTS…
+  local hypervisor=$1 node_port server_port shell_port evidence waited=0
   shift
   node_port=$(free_port)
   server_port=$(free_port)
+  shell_port=$(free_port)
   step "the lab with $hypervisor"
   qemu-system-x86_64 -M q35 -accel tcg,thread=multi -cpu EPYC,+svm,+npt -smp 2 -m 3072 -vga none -display none -no-reboot \
     -kernel "$guest/vmlinuz" -initrd "$work/lab.gz" -snapshot -drive file="$work/lab.ext4",if=virtio,format=raw \
     -append "console=ttyS0 quiet panic=-1 mitigations=off lab.hypervisor=$hypervisor" \
-    -nic "user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:$node_port-:50051" -serial "file:$work/lab-$hypervisor.log" </dev/null >"$work/qemu.log" 2>&1 &
+    -nic "user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:$node_port-:50051,hostfwd=tcp:127.0.0.1:$shell_port-:2222" -serial "file:$work/lab-$hypervisor.log" </dev/null >"$work/qemu.log" 2>&1 &
   lab=$!
   env -i PATH="$PATH" HOME="$HOME" QARAX_NODE_HOST=127.0.0.1 QARAX_NODE_PORT="$node_port" QARAX_SERVER_LISTEN_PORT="$server_port" \
     QARAX_SERVER_DATA_DIR="$work/server-$hypervisor" "$build/bin/qarax-server" >"$work/server-$hypervisor.log" 2>&1 </dev/null &
@@ -104,10 +116,10 @@ try() { # HYPERVISOR PYTEST ARGUMENTS…
   evidence=$(curl -fs "http://127.0.0.1:$server_port/hosts" | grep -o '"accelerator_evidence":"[^"]*"' | head -n 1)
   say "up: $evidence"
   local status=0
-  (cd "$root/e2e" && QARAX_URL=http://127.0.0.1:$server_port "$root/build/venv/bin/python" -m pytest -q -p no:cacheprovider "$@") || status=$?
+  (cd "$root/e2e" && QARAX_URL=http://127.0.0.1:$server_port QARAX_LAB=127.0.0.1:$shell_port "${command[@]}" "$@") || status=$?
   say "ran on: $(curl -fs "http://127.0.0.1:$server_port/vms" | grep -o '"hypervisor":"[^"]*"' | sort | uniq -c | tr -s ' ')$(plugins "$server_port")"
   if [ -n "${KEEP:-}" ]; then
-    say "kept: http://127.0.0.1:$server_port, node 127.0.0.1:$node_port, the lab's console $work/lab-$hypervisor.log; press Enter to end it"
+    say "kept: http://127.0.0.1:$server_port, node 127.0.0.1:$node_port, a shell: nc 127.0.0.1 $shell_port, the lab's console: $work/lab-$hypervisor.log; press Enter to end it"
     read -r _
   fi
   kill "$server" "$lab" 2>/dev/null || true
@@ -117,7 +129,15 @@ try() { # HYPERVISOR PYTEST ARGUMENTS…
 }
 
 python_env "$root/build/venv" "$root/e2e"
-[ $# -gt 0 ] || set -- test_vm_lifecycle.py
-try qemu "$@"
-if [ -n "$vmm" ]; then try cloud_hv "$@"; else say "cloud_hv skipped: CLOUD_HYPERVISOR names no program"; fi
+command=("$root/build/venv/bin/python" -m pytest -q -p no:cacheprovider)
+case ${1:-} in
+  "") set -- test_vm_lifecycle.py test_kvm_lab.py ;;
+  --do) shift; command=() ;;
+esac
+for hypervisor in ${QARAX_LAB_HYPERVISORS:-qemu cloud_hv}; do
+  case $hypervisor:$vmm in
+    cloud_hv:) say "cloud_hv skipped: CLOUD_HYPERVISOR names no program" ;;
+    *) try "$hypervisor" "$@" ;;
+  esac
+done
 say "all passed"

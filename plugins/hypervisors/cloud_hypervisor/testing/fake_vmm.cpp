@@ -1,5 +1,6 @@
-// Speaks Cloud Hypervisor's API where no KVM is: the same states, status codes and error bodies as v53.0 (each was
-// compared with the real one, see ../README.md), a serial console that says what our test guest says, and no guest.
+// Speaks Cloud Hypervisor's API where no KVM is: the same states, status codes and error bodies as v53.0
+// (../fidelity_test.cpp compares them with the real one's), a serial console that says what our test guest says, and no
+// guest.
 //
 // What shall go wrong is named in platform.oem_strings of vm.create: "fake:boot=refused", "fake:boot=dies",
 // "fake:boot=hangs", "fake:info=garbage", "fake:button=ignored".
@@ -70,10 +71,13 @@ class FakeVmm {
     ::close(peer);
   }
 
-  // Causes, outermost first, as v53.0 words them.
+  // Causes, outermost first, as v53.0 words them; fidelity_test.cpp compares.
   static Reply refused(const std::string& outer, const std::string& inner, int status = 500) {
     return {status, "[\"Error from API\",\"" + outer + "\",\"" + inner + "\"]"};
   }
+
+  // A VM that is only created is none yet to the calls that want a guest.
+  bool has_guest() const { return state_ == "Running" || state_ == "Paused"; }
 
   bool shall(const std::string& fault) const { return faults_.contains("fake:" + fault); }
 
@@ -89,27 +93,25 @@ class FakeVmm {
               "{\"config\":" + config_ + ",\"state\":\"" + state_ + "\",\"memory_actual_size\":0,\"device_tree\":{}}"};
     }
     if (line == "GET /api/v1/vm.counters")
-      return state_ == "Running" || state_ == "Paused" ? Reply{200, R"({"__serial":{"writes":1}})"}
-                                                       : refused("The VM info is not available", "VM is not running");
+      return has_guest() ? Reply{200, "{}"} : refused("The VM info is not available", "VM is not running");
     if (line == "PUT /api/v1/vm.create") return create(body);
     if (line == "PUT /api/v1/vm.boot") return boot(lock);
-    if (line == "PUT /api/v1/vm.pause") return move("Running", "Paused", "The VM could not be paused");
-    if (line == "PUT /api/v1/vm.resume") return move("Paused", "Running", "The VM could not resume");
+    if (line == "PUT /api/v1/vm.pause") return move("Running", "Paused", "pause", "The VM could not be paused");
+    if (line == "PUT /api/v1/vm.resume") return move("Paused", "Running", "resume", "The VM could not resume");
     if (line == "PUT /api/v1/vm.reboot") {
-      if (state_.empty()) return refused("The VM could not reboot", "VM is not created", 404);
+      if (!has_guest()) return refused("The VM could not reboot", "VM is not created", 404);
       state_ = "Running";
       ++boots_;
       return {204, ""};
     }
     if (line == "PUT /api/v1/vm.resize")
-      return state_ == "Running" ? Reply{204, ""} : refused("The VM could not be resized", "VM is not running");
+      return state_.empty() ? refused("The VM could not be resized", "VM is not created", 404) : Reply{204, ""};
     if (line == "PUT /api/v1/vm.power-button") {
-      if (state_ != "Running" && state_ != "Paused")
-        return refused("The VM could not be powered off", "VM is not running");
+      if (!has_guest()) return refused("Error triggering power button", "VM is not running");
       if (state_ == "Running" && !shall("button=ignored")) pressed_ = true;
       return {204, ""};
     }
-    return {404, ""};
+    return {404, R"(["Not Found"])"};
   }
 
   Reply create(const std::string& body) {
@@ -141,8 +143,8 @@ class FakeVmm {
   }
 
   Reply boot(std::unique_lock<std::mutex>& lock) {
-    if (state_.empty()) return refused("The VM could not boot", "VM is not created", 404);
-    if (state_ != "Created") return refused("The VM could not boot", "Invalid VM state transition");
+    if (state_.empty()) return refused("The VM could not boot", "VM config is missing", 404);
+    if (has_guest()) return refused("The VM could not boot", "VM is already created");
     if (shall("boot=refused") || ::access(kernel_.c_str(), R_OK) != 0)
       return refused("The VM could not boot", "Cannot load the kernel into memory");
     if (shall("boot=dies")) {
@@ -158,10 +160,12 @@ class FakeVmm {
     return {204, ""};
   }
 
-  Reply move(const std::string& from, const std::string& to, const std::string& failure) {
-    if (state_.empty() || state_ == "Created") return refused(failure, "VM is not running");
+  Reply move(const std::string& from, const std::string& to, const std::string& verb, const std::string& failure) {
+    if (!has_guest()) return refused(failure, "VM is not running");
     if (state_ != from)
-      return refused(failure, "Invalid state transition: InvalidStateTransition(" + state_ + ", " + to + ")");
+      return refused(failure, "Cannot " + verb + " VM\",\"Failed to " + verb +
+                                  " migratable component\",\"Invalid transition: InvalidStateTransition(" + state_ +
+                                  ", " + to + ")");
     state_ = to;
     return {204, ""};
   }

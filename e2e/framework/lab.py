@@ -1,0 +1,90 @@
+"""The host of kvm-lab/run.sh from inside: a shell in it, with which a test kills what runs there and asks its kernel."""
+
+import os
+import re
+import socket
+
+from .stack import wait_for
+
+
+def address() -> str | None:
+    """HOST:PORT of the lab's shell; None where no lab is up."""
+    return os.environ.get("QARAX_LAB") or None
+
+
+class Shell:
+    """One in the lab that stays open, a line at a time."""
+
+    def __init__(self, where):
+        self.socket = socket.create_connection(where, timeout=120)
+        self.file = self.socket.makefile("r", errors="replace")
+
+    def send(self, line: str) -> None:
+        self.socket.sendall(line.encode() + b"\n")
+
+    def line(self) -> str:
+        line = self.file.readline()
+        assert line, "the lab's shell has ended"
+        return line.rstrip("\n")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.file.close()
+        self.socket.close()
+
+
+class Lab:
+    def __init__(self, where: str):
+        host, port = where.rsplit(":", 1)
+        self.where = (host, int(port))
+
+    def shell(self) -> Shell:
+        return Shell(self.where)
+
+    def run(self, script: str, timeout: float = 60) -> str:
+        """What the script says there; it has to end with 0. What it leaves in the background must not hold its output."""
+        with socket.create_connection(self.where, timeout=timeout) as shell:
+            shell.sendall(f"{{\n{script}\n}} 2>&1 </dev/null\necho \"lab-status $?\"\n".encode())
+            shell.shutdown(socket.SHUT_WR)
+            said = b""
+            while part := shell.recv(65536):
+                said += part
+        text, _, status = said.decode(errors="replace").rpartition("lab-status ")
+        assert status.strip() == "0", f"in the lab: {script!r} ended with {status.strip() or 'nothing'}: {text[-2000:]}"
+        return text
+
+    def argvs(self) -> dict[int, list[str]]:
+        """pid → command line of every process; one program there, which a TCG host needs long enough to start."""
+        out = {}
+        for line in self.run("grep -a '' /proc/[0-9]*/cmdline || true").splitlines():
+            match = re.match(r"/proc/(\d+)/cmdline:(.*)", line)
+            if match:
+                out.setdefault(int(match[1]), match[2].rstrip("\0").split("\0"))
+        return out
+
+    def vmm_pids(self) -> dict[str, int]:
+        """VM id → pid of its VMM, by the supervisor that is its parent; nothing of the agent's is asked."""
+        argvs = self.argvs()
+        parents = {int(pid): int(parent) for pid, parent in
+                   re.findall(r"/stat:(\d+) \(.*\) \S (\d+) ", self.run("grep -a '' /proc/[0-9]*/stat || true"))}
+        out = {}
+        for pid, argv in argvs.items():
+            above = argvs.get(parents.get(pid, 0), [])
+            if argv[0].rsplit("/", 1)[-1].startswith(("qemu-system", "cloud-hypervisor")) and "--dir" in above:
+                out[above[above.index("--dir") + 1].split("/vms/")[1].split("/")[0]] = pid
+        return out
+
+    def agent(self) -> int | None:
+        return next((pid for pid, argv in self.argvs().items() if argv[0].endswith("/qarax-node")), None)
+
+    def kill_agent(self) -> None:
+        """kill -9; it stays away until release_agent()."""
+        pid = self.agent()
+        assert pid is not None, "no agent runs in the lab"
+        self.run(f": >/run/hold; kill -9 {pid}")
+
+    def release_agent(self) -> None:
+        self.run("rm -f /run/hold")
+        wait_for("an agent in the lab", self.agent, 30, every=0.2)

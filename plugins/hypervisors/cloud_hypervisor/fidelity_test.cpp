@@ -1,0 +1,159 @@
+// What fake_vmm answers is what Cloud Hypervisor answers: one life, request by request, status and body. The fake's
+// turn is always; the real one's where CLOUD_HYPERVISOR names it and CLOUD_HYPERVISOR_KERNEL a kernel (e2e/kvm-lab
+// does). The bodies are v53.0's; an older one words them otherwise and has to agree in success alone.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "unix_http_client.hpp"
+#include "unix_socket.hpp"
+
+namespace qarax::cloud_hypervisor {
+namespace {
+
+struct Step {
+  const char* what;  // "PUT vm.pause"
+  const char* body;  // of the request
+  int status;
+  const char* cause;  // of a refusal, behind "Error from API"; "": isn't compared
+};
+
+constexpr const char* kInfo = R"(The VM info is not available","VM is not created)";
+constexpr const char* kCounters = R"(The VM info is not available","VM is not running)";
+constexpr const char* kPause = R"(The VM could not be paused","VM is not running)";
+constexpr const char* kResume = R"(The VM could not resume","VM is not running)";
+constexpr const char* kReboot = R"(The VM could not reboot","VM is not created)";
+constexpr const char* kButton = R"(Error triggering power button","VM is not running)";
+constexpr const char* kBoot = R"(The VM could not boot","VM config is missing)";
+constexpr const char* kBootTwice = R"(The VM could not boot","VM is already created)";
+constexpr const char* kCreateTwice = R"(The VM could not be created","VM is already created)";
+constexpr const char* kResize = R"(The VM could not be resized","VM is not created)";
+constexpr const char* kResumeRunning =
+    R"r(The VM could not resume","Cannot resume VM","Failed to resume migratable component",)r"
+    R"r("Invalid transition: InvalidStateTransition(Running, Running))r";
+constexpr const char* kPausePaused =
+    R"r(The VM could not be paused","Cannot pause VM","Failed to pause migratable component",)r"
+    R"r("Invalid transition: InvalidStateTransition(Paused, Paused))r";
+constexpr const char* kOneVcpu = R"({"desired_vcpus":1})";
+
+const Step kLife[] = {
+    // No VM.
+    {"GET vm.info", "", 404, kInfo},
+    {"GET vm.counters", "", 500, kCounters},
+    {"PUT vm.boot", "", 404, kBoot},
+    {"PUT vm.pause", "", 500, kPause},
+    {"PUT vm.resume", "", 500, kResume},
+    {"PUT vm.reboot", "", 404, kReboot},
+    {"PUT vm.power-button", "", 500, kButton},
+    {"PUT vm.resize", kOneVcpu, 404, kResize},
+    {"PUT vm.create", "{", 400, ""},
+    // Created.
+    {"PUT vm.create", "@CONFIG", 204, ""},
+    {"PUT vm.create", "@CONFIG", 500, kCreateTwice},
+    {"GET vm.counters", "", 500, kCounters},
+    {"PUT vm.pause", "", 500, kPause},
+    {"PUT vm.resume", "", 500, kResume},
+    {"PUT vm.reboot", "", 404, kReboot},
+    {"PUT vm.power-button", "", 500, kButton},
+    {"PUT vm.resize", kOneVcpu, 204, ""},
+    // Running.
+    {"PUT vm.boot", "", 204, ""},
+    {"PUT vm.boot", "", 500, kBootTwice},
+    {"GET vm.counters", "", 200, ""},
+    {"PUT vm.resume", "", 500, kResumeRunning},
+    {"PUT vm.resize", kOneVcpu, 204, ""},
+    // Paused.
+    {"PUT vm.pause", "", 204, ""},
+    {"PUT vm.pause", "", 500, kPausePaused},
+    {"PUT vm.resume", "", 204, ""},
+    // Booted anew, and what a paused VM takes.
+    {"PUT vm.reboot", "", 204, ""},
+    {"PUT vm.pause", "", 204, ""},
+    {"PUT vm.power-button", "", 204, ""},
+    {"PUT vm.resume", "", 204, ""},
+    {"GET vm.nonsense", "", 404, ""},
+};
+
+class Fidelity : public testing::TestWithParam<bool> {
+ protected:
+  void SetUp() override {
+    const char* real = std::getenv("CLOUD_HYPERVISOR");
+    const char* kernel = std::getenv("CLOUD_HYPERVISOR_KERNEL");
+    if (GetParam() && (real == nullptr || kernel == nullptr))
+      GTEST_SKIP() << "CLOUD_HYPERVISOR and CLOUD_HYPERVISOR_KERNEL name no program and kernel";
+    char name[] = "/tmp/qarax-ch-XXXXXX";
+    ASSERT_NE(mkdtemp(name), nullptr);
+    dir_ = name;
+    kernel_ = GetParam() ? kernel : dir_ + "/kernel";
+    if (!GetParam()) std::ofstream(kernel_) << "not a kernel";
+    auto listening = plugin::listen_unix(dir_, "api.sock");
+    ASSERT_TRUE(listening);
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      const int fd = ::dup2(listening->get(), 10);
+      ::fcntl(fd, F_SETFD, 0);
+      const char* program = GetParam() ? real : FAKE_VMM;
+      ::execl(program, program, "--api-socket", "fd=10", "--seccomp", "log", static_cast<char*>(nullptr));
+      ::_exit(127);
+    }
+  }
+  void TearDown() override {
+    if (pid_ > 0) {
+      ::kill(pid_, SIGKILL);
+      ::waitpid(pid_, nullptr, 0);
+    }
+    if (!dir_.empty()) std::filesystem::remove_all(dir_);
+  }
+  plugin::HttpReply ask(const Step& step) {
+    qarax_call raw{};
+    raw.size = sizeof raw;
+    raw.cancel_fd = -1;
+    plugin::Call call{&raw};
+    const std::string what = step.what;
+    const std::string body = std::string_view(step.body) == "@CONFIG" ? config() : step.body;
+    auto reply = plugin::UnixHttpClient(dir_, "api.sock", "the VMM")
+                     .request(call, what.substr(0, 3), "/api/v1/" + what.substr(4), body, 60'000);
+    if (!reply) ADD_FAILURE() << what << ": " << reply.error().message;
+    return reply ? *reply : plugin::HttpReply{};
+  }
+
+ private:
+  std::string config() const {
+    return R"({"cpus":{"boot_vcpus":1,"max_vcpus":1},"memory":{"size":268435456},"payload":{"kernel":")" + kernel_ +
+           R"(","cmdline":"console=ttyS0"},"serial":{"mode":"Socket","socket":")" + dir_ + R"(/serial.sock"},)" +
+           R"("console":{"mode":"Off"}})";
+  }
+  std::string dir_;
+  std::string kernel_;
+  pid_t pid_ = -1;
+};
+
+TEST_P(Fidelity, OneLifeIsAnsweredAlike) {
+  const plugin::HttpReply ping = ask({"GET vmm.ping", "", 200, ""});
+  ASSERT_EQ(ping.status, 200);
+  const bool same_words = ping.body.find("\"version\":\"53.") != std::string::npos;
+  int number = 0;
+  for (const Step& step : kLife) {
+    const plugin::HttpReply reply = ask(step);
+    const std::string at = "step " + std::to_string(++number) + ", " + step.what + ": " + reply.body;
+    if (!same_words) {
+      EXPECT_EQ(reply.status / 100 == 2, step.status / 100 == 2) << at;
+      continue;
+    }
+    EXPECT_EQ(reply.status, step.status) << at;
+    if (step.cause[0] == '\0') continue;
+    EXPECT_EQ(reply.body, R"(["Error from API",")" + std::string(step.cause) + R"("])") << at;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Fake, Fidelity, testing::Values(false));
+INSTANTIATE_TEST_SUITE_P(Real, Fidelity, testing::Values(true));
+
+}  // namespace
+}  // namespace qarax::cloud_hypervisor
