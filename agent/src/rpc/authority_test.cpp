@@ -1,0 +1,76 @@
+// Two servers, an old one that comes back, one whose database was set back: whom the node obeys, and whom not.
+#include "authority.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+namespace qarax::agent {
+namespace {
+
+class AuthorityTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/qarax-authority-XXXXXX";
+    ASSERT_NE(mkdtemp(name), nullptr);
+    dir_ = name;
+    open();
+  }
+  void TearDown() override { std::filesystem::remove_all(dir_); }
+  void open() {
+    auto opened = AuthorityStore::open(dir_ + "/cluster.json");
+    ASSERT_TRUE(opened) << opened.error().message;
+    store_ = std::move(*opened);
+  }
+  std::string refusal(const AuthorityClaim& claim) {
+    const auto greeted = store_->greet(claim);
+    return greeted ? "" : greeted.error().reason;
+  }
+
+  std::string dir_;
+  std::unique_ptr<AuthorityStore> store_;
+};
+
+TEST_F(AuthorityTest, TheHighestTermIsObeyedAlsoAfterARestart) {
+  ASSERT_TRUE(store_->greet({"c", 1, "a"}));
+  const auto second = store_->greet({"c", 2, "b"});
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->last_activation, "a");
+  EXPECT_EQ(second->highest_term, 1);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(refusal({"c", 1, "a"}), "stale-term");
+    EXPECT_EQ(store_->check({"c", 1, "a"}).error().reason, "stale-term");
+    EXPECT_TRUE(store_->check({"c", 2, "b"}));
+    open();
+  }
+}
+
+TEST_F(AuthorityTest, OfTwoCopiesOfOneServerOnlyTheFirstIsObeyed) {
+  ASSERT_TRUE(store_->greet({"c", 2, "first"}));
+  EXPECT_EQ(refusal({"c", 2, "second"}), "stale-term");
+  EXPECT_EQ(store_->check({"c", 2, "second"}).error().reason, "stale-term");
+  EXPECT_TRUE(store_->check({"c", 2, "first"}));
+}
+
+TEST_F(AuthorityTest, AnotherClusterIsRefusedUntilAnAdopt) {
+  ASSERT_TRUE(store_->greet({"c", 7, "a"}));
+  EXPECT_EQ(refusal({"other", 9, "b"}), "other-cluster");
+  EXPECT_EQ(store_->adopt({"other", 1, "b"}, {"c", 6, "x"}).error().reason, "plan-changed");
+  EXPECT_TRUE(store_->check({"c", 7, "a"})) << "a refused adopt changes nothing";
+  const AuthorityClaim seen = store_->current();
+  ASSERT_TRUE(store_->adopt({"other", 1, "b"}, seen));
+  EXPECT_TRUE(store_->adopt({"other", 1, "b"}, seen)) << "asked for again after a lost reply";
+  open();
+  EXPECT_TRUE(store_->check({"other", 1, "b"}));
+  EXPECT_EQ(refusal({"c", 8, "z"}), "other-cluster");
+}
+
+TEST_F(AuthorityTest, ADamagedFileIsAnErrorAndNeverNobody) {
+  ASSERT_TRUE(store_->greet({"c", 1, "a"}));
+  std::filesystem::resize_file(dir_ + "/cluster.json", 3);
+  EXPECT_FALSE(AuthorityStore::open(dir_ + "/cluster.json"));
+}
+
+}  // namespace
+}  // namespace qarax::agent
