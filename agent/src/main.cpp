@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <iostream>
 
+#include "commands.hpp"
 #include "node.hpp"
 #include "qarax/core/logging.hpp"
 
@@ -23,6 +24,11 @@ namespace {
   _exit(code);
 }
 
+int print(const qarax::Result<std::string>& said) {
+  (said ? std::cout : std::cerr) << (said ? *said : said.error().message) << '\n';
+  return said ? 0 : 1;
+}
+
 int run(int argc, char** argv) {
   CLI::App app("qarax-node: the agent of one VM host");
   std::string config_path;
@@ -30,6 +36,12 @@ int run(int argc, char** argv) {
   app.add_option("--config", config_path, "YAML file; without one: defaults and QARAX_NODE_… variables");
   app.add_flag("--check-config", check, "read the configuration, say what is wrong with it, and end");
   app.set_version_flag("--version", "qarax-node " QARAX_VERSION);
+  app.fallthrough();  // --config may stand behind the command
+  bool moved = false;
+  CLI::App& rehome = *app.add_subcommand(
+      "rehome", "make a copied data folder a node of its own; what it knew of the original's VMs is set aside");
+  rehome.add_flag("--moved", moved,
+                  "the folder was moved here and the original is gone: node and VMs stay what they are");
   CLI11_PARSE(app, argc, argv);
 
   const auto config = qarax::agent::read_node_config(config_path);
@@ -41,6 +53,7 @@ int run(int argc, char** argv) {
     std::cout << (config_path.empty() ? "the configuration" : config_path) << " is valid\n";
     return 0;
   }
+  if (rehome.parsed()) return print(qarax::agent::rehome_node(*config, moved));
   if (const auto logging = qarax::core::init_logging(config->log_level); !logging) {
     std::cerr << logging.error().message << '\n';
     return 2;

@@ -1,15 +1,12 @@
 #include "node.hpp"
 
-#include <fcntl.h>
 #include <grpcpp/grpcpp.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <cerrno>
-
 #include "authority.hpp"
+#include "identity.hpp"
 #include "image_store.hpp"
 #include "inventory.hpp"
 #include "manager.hpp"
@@ -67,7 +64,7 @@ class RunningNode final : public Node {
 
   Status begin(const std::string& program_folder) {
     QARAX_CHECK(core::make_folder(config_.data_dir));
-    QARAX_CHECK(lock_data_dir());
+    QARAX_TRY(lock_, lock_data_dir(config_.data_dir));
     facts_ = host_facts();
     QARAX_TRY(facts_.node_id, node_id(config_.data_dir));
     facts_.session = session_;
@@ -135,17 +132,6 @@ class RunningNode final : public Node {
   }
 
  private:
-  // One agent a data folder: two would fight over the same VMs.
-  Status lock_data_dir() {
-    const std::string path = config_.data_dir + "/lock";
-    lock_ = core::Fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-    if (!lock_) return core::errno_error("can't use data_dir " + config_.data_dir, errno);
-    if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0)
-      return make_error(Code::failed_precondition, "another qarax-node runs on " + config_.data_dir +
-                                                       "; end it first, or give this one a data_dir of its own");
-    return Ok{};
-  }
-
   core::NodeInfo describe() const {
     core::NodeInfo info = facts_;
     info.plugins = drivers_->infos();

@@ -17,6 +17,7 @@
 #include "nodes.hpp"
 #include "qarax/core/files.hpp"
 #include "qarax/core/logging.hpp"
+#include "wiring/rest_host_truth.hpp"
 #include "wiring/rest_operations.hpp"
 
 namespace qarax::server {
@@ -159,6 +160,8 @@ int serve(const ServerConfig& config, const CommandLine& line) {
   http::Router router;
   add_vm_routes(router, **store, operations, renderer);
   add_host_routes(router, **store, operations);
+  RestHostTruth truth(**store, nodes);
+  add_host_truth_routes(router, truth, renderer);
   add_system_routes(router, **store, operations, metrics, QARAX_VERSION);
   std::optional<http::TokenAuthenticator> authenticator;
   if (!config.token_sha256.empty()) authenticator.emplace(std::vector<std::string>{config.token_sha256});

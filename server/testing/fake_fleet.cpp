@@ -38,6 +38,9 @@ class FakeFleet::Link final : public NodeAccess {
                       std::shared_ptr<grpc::ClientContext>) override {
     return Ok{};
   }
+  Result<NodeSurvey> survey(const std::vector<std::string>& deleted_of) override { return node_.survey(deleted_of); }
+  Status adopt(const Activation&) override { return Ok{}; }
+  void reconnect() override {}
 
   const std::string id;
   std::atomic<bool> up{false};

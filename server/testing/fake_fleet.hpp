@@ -21,6 +21,7 @@ class FakeFleet final : public Fleet {
   void stop() override;
   std::shared_ptr<NodeAccess> link(const std::string& host_id) const override;
   void check_heartbeats() override {}
+  void reconnect_all() override {}
 
  private:
   class Link;

@@ -100,6 +100,66 @@ void FakeNode::set_state(const std::string& id, VmState state) {
   changed(vm);
 }
 
+void FakeNode::obey(const Activation& other) {
+  const std::lock_guard lock(mutex_);
+  obeyed_ = other;
+}
+
+void FakeNode::raise_revision(const std::string& id, std::int64_t revision) {
+  const std::lock_guard lock(mutex_);
+  Vm& vm = vms_.at(id);
+  vm.revision = revision;
+  changed(vm);
+}
+
+void FakeNode::change_identity() {
+  const std::lock_guard lock(mutex_);
+  node_id_ = core::new_uuid();
+}
+
+NodeSurvey FakeNode::survey(const std::vector<std::string>& deleted_of) const {
+  NodeSurvey out;
+  out.info = info();
+  const std::lock_guard lock(mutex_);
+  out.obeyed = obeyed_;
+  for (const auto& [id, vm] : vms_) {
+    core::KeptVm kept;
+    kept.report = vm.report;
+    kept.report.name = vm.given.name;
+    kept.report.hypervisor = vm.given.hypervisor;
+    kept.spec = vm.given.spec;
+    kept.keep = vm.given.keep;
+    out.vms.push_back(std::move(kept));
+  }
+  for (const std::string& id : deleted_of) {
+    const auto stone = tombstones_.find(id);
+    if (stone == tombstones_.end()) continue;
+    core::KeptVm kept;
+    kept.report.vm = id;
+    kept.report.revision = stone->second;
+    kept.report.deleted = true;
+    out.vms.push_back(std::move(kept));
+  }
+  return out;
+}
+
+std::optional<Error> FakeNode::greet(const Activation& server) {
+  const std::lock_guard lock(mutex_);
+  if (!obeyed_.cluster_id.empty() && obeyed_.cluster_id != server.cluster_id)
+    return make_error(Code::failed_precondition, "another cluster", "other-cluster");
+  if (server.term < obeyed_.term || (server.term == obeyed_.term && server.id != obeyed_.id))
+    return make_error(Code::aborted, "a stale term", "stale-term");
+  obeyed_ = server;
+  return std::nullopt;
+}
+
+std::optional<Error> FakeNode::adopt(const Activation& server, const Activation& seen) {
+  const std::lock_guard lock(mutex_);
+  if (obeyed_.id != seen.id) return make_error(Code::aborted, "it obeys another one now", "plan-changed");
+  obeyed_ = server;
+  return std::nullopt;
+}
+
 void FakeNode::changed(Vm& vm) {
   vm.report.session = session_;
   vm.report.seq = ++seq_;
@@ -140,7 +200,11 @@ node::v1::CommandReply FakeNode::carry_out(const node::v1::CommandRequest& reque
     failure_.code = Code::ok;
     if (vm.report.incarnation == 0) vm.report.status.state = VmState::shutdown;
   } else {
-    if (action == core::Action::start) vm.report.incarnation = request.incarnation();
+    if (action == core::Action::start) {
+      vm.report.incarnation = request.incarnation();
+      if (auto given = decode<core::StartCommand>(std::string_view(request.document()), Unknown::ignore))
+        vm.given = std::move(*given);
+    }
     vm.report.status.state = core::target(action);
     done_.insert(action);
   }
@@ -232,7 +296,30 @@ void FakeNodeServer::stop() {
   server_.reset();
 }
 
-grpc::Status FakeNodeServer::Hello(grpc::ServerContext*, const node::v1::HelloRequest*, node::v1::HelloReply* reply) {
+namespace {
+Activation activation_of(const node::v1::Authority& a) { return {a.cluster_id(), a.term(), a.activation()}; }
+}  // namespace
+
+grpc::Status FakeNodeServer::Survey(grpc::ServerContext*, const node::v1::SurveyRequest* request,
+                                    node::v1::SurveyReply* reply) {
+  const NodeSurvey seen = node_.survey({request->deleted_of().begin(), request->deleted_of().end()});
+  reply->mutable_obeyed()->set_cluster_id(seen.obeyed.cluster_id);
+  reply->mutable_obeyed()->set_term(seen.obeyed.term);
+  reply->mutable_obeyed()->set_activation(seen.obeyed.id);
+  reply->set_node_info(encode(seen.info));
+  if (request->vms())
+    for (const core::KeptVm& vm : seen.vms) reply->add_vms(encode(vm));
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeNodeServer::Adopt(grpc::ServerContext*, const node::v1::AdoptRequest* request, node::v1::AdoptReply*) {
+  const auto no = node_.adopt(activation_of(request->authority()), activation_of(request->seen()));
+  return no ? refused(*no) : grpc::Status::OK;
+}
+
+grpc::Status FakeNodeServer::Hello(grpc::ServerContext*, const node::v1::HelloRequest* request,
+                                   node::v1::HelloReply* reply) {
+  if (const auto no = node_.greet(activation_of(request->authority()))) return refused(*no);
   const core::NodeInfo info = node_.info();
   reply->set_protocol(1);
   reply->set_min_protocol(1);

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "fleet.hpp"
 #include "qarax/core/documents.hpp"
 #include "qarax/core/lifecycle.hpp"
 #include "qarax/node/v1/node.grpc.pb.h"
@@ -39,9 +40,17 @@ class FakeNode {
   void wait_for_command(core::Action action) const;  // until one such has arrived
   // A change that no command made.
   void set_state(const std::string& vm, VmState state);
+  // As if another server had commanded it since.
+  void obey(const Activation& other);
+  void raise_revision(const std::string& vm, std::int64_t revision);
+  // Its data folder is another one now.
+  void change_identity();
 
   // -- the protocol --
   core::NodeInfo info() const;
+  NodeSurvey survey(const std::vector<std::string>& deleted_of) const;
+  std::optional<Error> greet(const Activation& server);
+  std::optional<Error> adopt(const Activation& server, const Activation& seen);
   struct Answer {
     bool connection_broke = false;
     std::optional<Error> refused;
@@ -58,11 +67,13 @@ class FakeNode {
     core::VmReport report;
     std::int64_t revision = 0;
     std::map<std::int32_t, node::v1::CommandReply> results;
+    core::StartCommand given;
   };
   void changed(Vm& vm);  // with mutex_ held
   node::v1::CommandReply carry_out(const node::v1::CommandRequest& request);
 
-  const std::string node_id_;
+  std::string node_id_;
+  Activation obeyed_;
   mutable std::mutex mutex_;
   mutable std::condition_variable changed_;
   std::string session_;
@@ -91,6 +102,8 @@ class FakeNodeServer final : public node::v1::Node::Service {
   grpc::Status Execute(grpc::ServerContext*, const node::v1::CommandRequest*, node::v1::CommandReply*) override;
   grpc::Status Watch(grpc::ServerContext*, const node::v1::WatchRequest*,
                      grpc::ServerWriter<node::v1::Event>*) override;
+  grpc::Status Survey(grpc::ServerContext*, const node::v1::SurveyRequest*, node::v1::SurveyReply*) override;
+  grpc::Status Adopt(grpc::ServerContext*, const node::v1::AdoptRequest*, node::v1::AdoptReply*) override;
 
  private:
   void listen();

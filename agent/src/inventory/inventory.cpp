@@ -42,21 +42,4 @@ core::NodeInfo host_facts() {
   return info;
 }
 
-Result<std::string> node_id(const std::string& data_dir) {
-  const std::string path = data_dir + "/node_id";
-  auto text = core::read_file(path, 256);
-  if (!text && text.error().code != Code::not_found) return std::move(text).error();
-  if (text) {
-    const std::string id = text->substr(0, text->find('\n'));
-    if (!core::is_uuid(id))
-      return make_error(
-          Code::data_loss,
-          path + " doesn't hold a UUID; restore it: with another id the server would not know this node's VMs");
-    return id;
-  }
-  const std::string id = core::new_uuid();
-  QARAX_CHECK(core::write_file_durably(path, id + "\n"));
-  return id;
-}
-
 }  // namespace qarax::agent

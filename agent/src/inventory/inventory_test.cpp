@@ -2,10 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <filesystem>
-
-#include "qarax/core/files.hpp"
 #include "qarax/core/ids.hpp"
 
 namespace qarax::agent {
@@ -17,18 +13,6 @@ TEST(HostFacts, AreThisHosts) {
   EXPECT_GT(info.memory, 64 << 20);
   EXPECT_FALSE(info.kernel.empty());
   EXPECT_EQ(info.boot_id, core::boot_identity());
-}
-
-TEST(NodeId, IsMadeOnceAndADamagedOneIsNeverReplaced) {
-  char name[] = "/tmp/qarax-inventory-XXXXXX";
-  ASSERT_NE(mkdtemp(name), nullptr);
-  const std::string dir = name;
-  const auto first = node_id(dir);
-  ASSERT_TRUE(first);
-  EXPECT_EQ(*node_id(dir), *first);
-  ASSERT_TRUE(core::write_file_durably(dir + "/node_id", ""));
-  EXPECT_EQ(node_id(dir).error().code, Code::data_loss);
-  std::filesystem::remove_all(dir);
 }
 
 }  // namespace

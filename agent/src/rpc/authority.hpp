@@ -14,6 +14,7 @@ struct AuthorityClaim {
   std::string cluster_id;
   std::int64_t term = 0;
   std::string activation;
+  bool operator==(const AuthorityClaim&) const = default;
 };
 
 class AuthorityStore {
@@ -25,13 +26,19 @@ class AuthorityStore {
     std::string last_activation;  // before this claim
     std::int64_t highest_term = 0;
   };
-  // Hello: takes a first cluster, raises the term. FAILED_PRECONDITION "other-cluster", ABORTED "stale-term".
+  // Hello: takes a first cluster, raises the term. FAILED_PRECONDITION "other-cluster", ABORTED "stale-term": also for
+  // the term that is obeyed already where another activation of a server has it.
   Result<Obeyed> greet(const AuthorityClaim& claim);
+  // By an operator's word: obeys `claim` from now on, whatever its cluster and term. ABORTED "plan-changed" where the
+  // node doesn't obey `seen` any more.
+  Status adopt(const AuthorityClaim& claim, const AuthorityClaim& seen);
+  AuthorityClaim current() const;
   // Every command after it: must be what the last greeting said.
   Status check(const AuthorityClaim& claim) const;
 
  private:
   explicit AuthorityStore(std::string path) : path_(std::move(path)) {}
+  Status obey(const AuthorityClaim& claim);  // with mutex_ held
 
   const std::string path_;
   mutable std::mutex mutex_;

@@ -1,10 +1,10 @@
+// Two servers, an old one that comes back, one whose database was set back: whom the node obeys, and whom not.
 #include "authority.hpp"
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
+#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 
 namespace qarax::agent {
 namespace {
@@ -15,81 +15,83 @@ class AuthorityTest : public testing::Test {
     char name[] = "/tmp/qarax-authority-XXXXXX";
     ASSERT_NE(mkdtemp(name), nullptr);
     dir_ = name;
+    open();
   }
   void TearDown() override { std::filesystem::remove_all(dir_); }
-  std::string path() const { return dir_ + "/cluster.json"; }
-  std::unique_ptr<AuthorityStore> open() const {
-    auto store = AuthorityStore::open(path());
-    EXPECT_TRUE(store) << store.error().message;
-    return store ? std::move(*store) : nullptr;
+  void open() {
+    auto opened = AuthorityStore::open(dir_ + "/cluster.json");
+    ASSERT_TRUE(opened) << opened.error().message;
+    store_ = std::move(*opened);
+  }
+  std::string refusal(const AuthorityClaim& claim) {
+    const auto greeted = store_->greet(claim);
+    return greeted ? "" : greeted.error().reason;
   }
 
   std::string dir_;
+  std::unique_ptr<AuthorityStore> store_;
 };
 
 TEST_F(AuthorityTest, ANewNodeObeysNobodyUntilItIsGreeted) {
-  const auto store = open();
-  EXPECT_EQ(store->check({"cluster", 1, "a"}).error().reason, "other-cluster");
-  const auto obeyed = store->greet({"cluster", 1, "a"});
+  EXPECT_EQ(store_->check({"c", 1, "a"}).error().reason, "other-cluster");
+  const auto obeyed = store_->greet({"c", 1, "a"});
   ASSERT_TRUE(obeyed);
   EXPECT_EQ(obeyed->highest_term, 0);
   EXPECT_EQ(obeyed->last_activation, "");
-  EXPECT_TRUE(store->check({"cluster", 1, "a"}));
-}
-
-TEST_F(AuthorityTest, AnotherClusterIsRefusedWithTheWayOut) {
-  const auto store = open();
-  ASSERT_TRUE(store->greet({"ours", 5, "a"}));
-  const auto other = store->greet({"theirs", 99, "b"});
-  ASSERT_FALSE(other);
-  EXPECT_EQ(other.error().code, Code::failed_precondition);
-  EXPECT_EQ(other.error().reason, "other-cluster");
-  EXPECT_NE(other.error().message.find(path()), std::string::npos);
-  EXPECT_TRUE(store->check({"ours", 5, "a"})) << "a refused greeting changes nothing";
-}
-
-TEST_F(AuthorityTest, ATermOnlyRises) {
-  const auto store = open();
-  ASSERT_TRUE(store->greet({"ours", 5, "a"}));
-  EXPECT_EQ(store->greet({"ours", 4, "b"}).error().reason, "stale-term");
-  const auto raised = store->greet({"ours", 6, "c"});
-  ASSERT_TRUE(raised);
-  EXPECT_EQ(raised->highest_term, 5);
-  EXPECT_EQ(raised->last_activation, "a");
-  EXPECT_EQ(store->check({"ours", 5, "a"}).error().reason, "stale-term") << "the server before it is too late";
-  EXPECT_EQ(store->check({"ours", 7, "c"}).error().reason, "stale-term") << "it has to greet first";
-}
-
-TEST_F(AuthorityTest, ARestartedNodeRemembers) {
-  ASSERT_TRUE(open()->greet({"ours", 5, "a"}));
-  const auto store = open();
-  EXPECT_TRUE(store->check({"ours", 5, "a"}));
-  EXPECT_EQ(store->greet({"ours", 4, "b"}).error().reason, "stale-term");
-  EXPECT_EQ(store->greet({"theirs", 9, "b"}).error().reason, "other-cluster");
-  const auto again = store->greet({"ours", 5, "a"});
-  ASSERT_TRUE(again);
-  EXPECT_EQ(again->last_activation, "a");
+  EXPECT_TRUE(store_->check({"c", 1, "a"}));
 }
 
 TEST_F(AuthorityTest, AGreetingWithoutAClusterOrATermIsNone) {
-  const auto store = open();
-  EXPECT_EQ(store->greet({"", 1, "a"}).error().code, Code::invalid_argument);
-  EXPECT_EQ(store->greet({"ours", 0, "a"}).error().code, Code::invalid_argument);
-  EXPECT_FALSE(std::filesystem::exists(path()));
-}
-
-TEST_F(AuthorityTest, ADamagedFileIsNeverForgotten) {
-  std::ofstream(path()) << "{\"cluster_id\":";
-  const auto store = AuthorityStore::open(path());
-  ASSERT_FALSE(store);
-  EXPECT_NE(store.error().message.find("damaged"), std::string::npos) << store.error().message;
+  EXPECT_EQ(store_->greet({"", 1, "a"}).error().code, Code::invalid_argument);
+  EXPECT_EQ(store_->greet({"c", 0, "a"}).error().code, Code::invalid_argument);
+  EXPECT_FALSE(std::filesystem::exists(dir_ + "/cluster.json"));
 }
 
 TEST_F(AuthorityTest, WhatCantBeWrittenIsNotObeyed) {
   const auto store = AuthorityStore::open(dir_ + "/missing/cluster.json");
   ASSERT_TRUE(store);
-  EXPECT_FALSE((*store)->greet({"ours", 1, "a"}));
-  EXPECT_FALSE((*store)->check({"ours", 1, "a"}));
+  EXPECT_FALSE((*store)->greet({"c", 1, "a"}));
+  EXPECT_FALSE((*store)->check({"c", 1, "a"}));
+}
+
+TEST_F(AuthorityTest, TheHighestTermIsObeyedAlsoAfterARestart) {
+  ASSERT_TRUE(store_->greet({"c", 1, "a"}));
+  const auto second = store_->greet({"c", 2, "b"});
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->last_activation, "a");
+  EXPECT_EQ(second->highest_term, 1);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(refusal({"c", 1, "a"}), "stale-term");
+    EXPECT_EQ(store_->check({"c", 1, "a"}).error().reason, "stale-term");
+    EXPECT_TRUE(store_->check({"c", 2, "b"}));
+    open();
+  }
+}
+
+TEST_F(AuthorityTest, OfTwoCopiesOfOneServerOnlyTheFirstIsObeyed) {
+  ASSERT_TRUE(store_->greet({"c", 2, "first"}));
+  EXPECT_EQ(refusal({"c", 2, "second"}), "stale-term");
+  EXPECT_EQ(store_->check({"c", 2, "second"}).error().reason, "stale-term");
+  EXPECT_TRUE(store_->check({"c", 2, "first"}));
+}
+
+TEST_F(AuthorityTest, AnotherClusterIsRefusedUntilAnAdopt) {
+  ASSERT_TRUE(store_->greet({"c", 7, "a"}));
+  EXPECT_EQ(refusal({"other", 9, "b"}), "other-cluster");
+  EXPECT_EQ(store_->adopt({"other", 1, "b"}, {"c", 6, "x"}).error().reason, "plan-changed");
+  EXPECT_TRUE(store_->check({"c", 7, "a"})) << "a refused adopt changes nothing";
+  const AuthorityClaim seen = store_->current();
+  ASSERT_TRUE(store_->adopt({"other", 1, "b"}, seen));
+  EXPECT_TRUE(store_->adopt({"other", 1, "b"}, seen)) << "asked for again after a lost reply";
+  open();
+  EXPECT_TRUE(store_->check({"other", 1, "b"}));
+  EXPECT_EQ(refusal({"c", 8, "z"}), "other-cluster");
+}
+
+TEST_F(AuthorityTest, ADamagedFileIsAnErrorAndNeverNobody) {
+  ASSERT_TRUE(store_->greet({"c", 1, "a"}));
+  std::filesystem::resize_file(dir_ + "/cluster.json", 3);
+  EXPECT_FALSE(AuthorityStore::open(dir_ + "/cluster.json"));
 }
 
 }  // namespace

@@ -6,7 +6,7 @@
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
 #include "qarax/plugin/call_args.hpp"
-#include "status.hpp"
+#include "unary.hpp"
 #include "watch_reactor.hpp"
 
 namespace qarax::agent {
@@ -14,8 +14,6 @@ namespace qarax::agent {
 namespace {
 
 constexpr int kProtocol = 1;
-
-AuthorityClaim claim_of(const node::v1::Authority& a) { return {a.cluster_id(), a.term(), a.activation()}; }
 
 Result<core::Action> action_of(node::v1::Action action) {
   switch (action) {
@@ -37,12 +35,6 @@ Result<core::Action> action_of(node::v1::Action action) {
       return make_error(Code::unimplemented,
                         "this node doesn't know action " + std::to_string(static_cast<int>(action)) + "; upgrade it");
   }
-}
-
-grpc::ServerUnaryReactor* finish(grpc::CallbackServerContext* context, const Status& status) {
-  auto* reactor = context->DefaultReactor();
-  reactor->Finish(status ? grpc::Status::OK : to_status(status.error()));
-  return reactor;
 }
 
 template <class Chunk>
@@ -132,6 +124,17 @@ void NodeService::end_streams() {
     watcher->end(grpc::Status(grpc::StatusCode::UNAVAILABLE, "the node agent is shutting down"));
 }
 
+// Who isn't obeyed any more must not go on believing that it sees and commands this node.
+void NodeService::end_other_watchers(const AuthorityClaim& obeyed) {
+  const Error replaced = make_error(Code::aborted,
+                                    "another server was greeted meanwhile: the node obeys term " +
+                                        std::to_string(obeyed.term) + " of cluster " + obeyed.cluster_id,
+                                    "stale-term");
+  const std::lock_guard lock(mutex_);
+  for (WatchReactor* watcher : watchers_)
+    if (!(watcher->claim() == obeyed)) watcher->end(to_status(replaced));
+}
+
 void NodeService::forget(WatchReactor* watcher) {
   const std::lock_guard lock(mutex_);
   watchers_.erase(watcher);
@@ -171,9 +174,12 @@ grpc::ServerUnaryReactor* NodeService::Hello(grpc::CallbackServerContext* contex
           Code::failed_precondition,
           "this is node " + info.node_id + ", the server expected " + request->expected_node_id() + " at this address",
           "other-node");
-    QARAX_TRY(const auto obeyed, authority_.greet(claim_of(request->authority())));
+    const AuthorityClaim claim = claim_of(request->authority());
+    QARAX_TRY(const auto obeyed, authority_.greet(claim));
+    if (obeyed.last_activation != claim.activation) end_other_watchers(claim);
     reply->set_protocol(kProtocol);
     reply->set_min_protocol(kProtocol);
+    reply->add_features("survey");
     reply->set_session(options_.session);
     reply->set_last_activation(obeyed.last_activation);
     reply->set_highest_term(obeyed.highest_term);
@@ -219,7 +225,7 @@ grpc::ServerWriteReactor<node::v1::Event>* NodeService::Watch(grpc::CallbackServ
                                                               const node::v1::WatchRequest* request) {
   if (const Status admitted = admit(*context, request->authority()); !admitted)
     return new RefuseStream<node::v1::Event>(admitted.error());
-  auto* reactor = new WatchReactor(*this);
+  auto* reactor = new WatchReactor(*this, claim_of(request->authority()));
   bool stopping = false;
   {
     const std::lock_guard lock(mutex_);
@@ -230,6 +236,8 @@ grpc::ServerWriteReactor<node::v1::Event>* NodeService::Watch(grpc::CallbackServ
     reactor->end(grpc::Status(grpc::StatusCode::UNAVAILABLE, "the node agent is shutting down"));
   else
     reactor->begin();
+  // A greeting that came in between has ended the others' streams without this one among them.
+  if (const Status still = authority_.check(reactor->claim()); !still) reactor->end(to_status(still.error()));
   // What has changed since the greeting, which came before there was a stream to tell it on.
   if (!stopping) node_changed();
   return reactor;

@@ -53,6 +53,11 @@ class NodeService final : public node::v1::Node::CallbackService {
                                                                 const node::v1::ConsoleRequest* request) override;
   grpc::ServerBidiReactor<node::v1::ConsoleInput, node::v1::ConsoleChunk>* AttachConsole(
       grpc::CallbackServerContext* context) override;
+  // survey.cpp
+  grpc::ServerUnaryReactor* Survey(grpc::CallbackServerContext* context, const node::v1::SurveyRequest* request,
+                                   node::v1::SurveyReply* reply) override;
+  grpc::ServerUnaryReactor* Adopt(grpc::CallbackServerContext* context, const node::v1::AdoptRequest* request,
+                                  node::v1::AdoptReply* reply) override;
 
   // For the reactors.
   Status admit(const grpc::CallbackServerContext& context, const node::v1::Authority& authority) const;
@@ -66,6 +71,7 @@ class NodeService final : public node::v1::Node::CallbackService {
  private:
   void work();
   void beat();
+  void end_other_watchers(const AuthorityClaim& obeyed);
 
   VmManager& vms_;
   AuthorityStore& authority_;

@@ -68,6 +68,7 @@ class FakeVms final : public VmManager {
     listeners_.erase(id);
     changed_.notify_all();
   }
+  std::vector<core::KeptVm> kept(const std::vector<std::string>&) override { return {}; }
   Result<std::string> run_dir(const std::string& vm) override {
     if (dir.empty()) return make_error(Code::not_found, "VM " + vm + " was never started here", "no-console");
     return dir;

@@ -11,7 +11,8 @@ namespace qarax::agent {
 
 class WatchReactor final : public grpc::ServerWriteReactor<node::v1::Event> {
  public:
-  explicit WatchReactor(NodeService& service) : service_(service) {}
+  WatchReactor(NodeService& service, AuthorityClaim claim) : service_(service), claim_(std::move(claim)) {}
+  const AuthorityClaim& claim() const { return claim_; }
   void begin();                          // snapshot and subscription; once
   void enqueue(node::v1::Event event);   // any thread; only enqueues
   void end(const grpc::Status& status);  // any thread; once is enough
@@ -28,6 +29,7 @@ class WatchReactor final : public grpc::ServerWriteReactor<node::v1::Event> {
   static constexpr std::size_t kMaxBacklog = 65536;
 
   NodeService& service_;
+  const AuthorityClaim claim_;  // of the server that watches
   std::mutex mutex_;
   std::deque<node::v1::Event> backlog_;
   std::int64_t seq_ = 0;

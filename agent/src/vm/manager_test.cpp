@@ -412,6 +412,50 @@ TEST_F(ManagerTest, AStartThatWaitsForItsTurnKeepsNoThreadAndCanBeEnded) {
   EXPECT_EQ(driver_.starts, 600);
 }
 
+TEST_F(ManagerTest, ARepeatedStepGetsItsStoredResultAlsoAfterARestart) {
+  run(command(Action::start, 1));
+  driver_.fail_pause = true;
+  driver_.inspected = VmState::running;
+  const std::string said = run(command(Action::pause, 2)).error.message;
+  ASSERT_FALSE(said.empty());
+  driver_.fail_pause = false;
+  open();
+  settled();
+  EXPECT_EQ(run(command(Action::pause, 2)).error.message, said) << "the answer of then, not another try";
+  EXPECT_EQ(run(command(Action::start, 1)).error.reason, "stale-revision");
+  EXPECT_EQ(driver_.starts, 1);
+}
+
+TEST_F(ManagerTest, WhatWasGivenIsKeptForAnAdopt) {
+  auto start = command(Action::start, 1);
+  start.document = R"({"name":"web","hypervisor":"fake","spec":{"boot_vcpus":3,"max_vcpus":3},"keep":{"a":[1,"b"]}})";
+  run(start);
+  const std::string other = std::exchange(vm_, core::new_uuid());
+  run(command(Action::start, 1));
+  run(command(Action::remove, 2));
+  const std::string gone = std::exchange(vm_, other);
+  for (int round = 0; round < 2; ++round) {
+    const auto kept = manager_->kept({gone, core::new_uuid(), vm_});
+    ASSERT_EQ(kept.size(), 2u);
+    EXPECT_EQ(kept[0].report.vm, vm_);
+    EXPECT_EQ(kept[0].report.name, "web");
+    EXPECT_EQ(kept[0].report.incarnation, 1);
+    EXPECT_EQ(kept[0].report.revision, 1);
+    EXPECT_EQ(kept[0].spec.boot_vcpus, 3);
+    EXPECT_EQ(kept[0].keep.text, R"({"a":[1,"b"]})");
+    EXPECT_EQ(kept[1].report.vm, gone);
+    EXPECT_TRUE(kept[1].report.deleted);
+    open();
+    settled();
+  }
+  manager_.reset();
+  ASSERT_TRUE(core::write_file_durably(dir_ + "/vms/" + vm_ + "/vm.json", "{"));
+  open();
+  const auto damaged = manager_->kept({});
+  ASSERT_EQ(damaged.size(), 1u);
+  EXPECT_NE(damaged[0].problem.find("damaged"), std::string::npos);
+}
+
 TEST_F(ManagerTest, ReportsCountUpWithoutGapOrDuplicate) {
   std::vector<std::int64_t> seen;
   std::promise<void> all;  // a caller hears of its command's end before the listeners do

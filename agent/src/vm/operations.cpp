@@ -191,6 +191,8 @@ Result<VmStatus> Manager::start(const VmPtr& vm, Operation& operation) {
   document.incarnation = command.incarnation;
   document.boot_identity = core::boot_identity();
   document.spec = wanted.spec;
+  document.boot_source_id = wanted.boot_source_id;
+  document.keep = wanted.keep;
   auto boot = boot_files_.files_for(wanted.boot_source_id);
   // Not every hypervisor boots a kernel: whether the lack of a default one matters is the plugin's to say.
   if (boot)

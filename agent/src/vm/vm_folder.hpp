@@ -22,7 +22,9 @@ struct VmDocument {
   std::string boot_identity{};  // core::boot_identity() of that start
   VmSpec spec{};
   std::optional<VmSpec> resolved{};
-  BootFiles boot{};  // immutable by digest, so this freezes what the VM boots
+  BootFiles boot{};                             // immutable by digest, so this freezes what the VM boots
+  std::optional<std::string> boot_source_id{};  // as it was asked for
+  RawJson keep{};                               // the server's own words, for an adopt
 };
 
 class VmFolder {
@@ -75,7 +77,8 @@ struct Fields<agent::VmDocument> {
       field<&T::format>("format").required(), field<&T::min_reader>("min_reader").required(),
       field<&T::vm>("vm").required(), field<&T::name>("name"), field<&T::hypervisor>("hypervisor").required(),
       field<&T::incarnation>("incarnation").required(), field<&T::boot_identity>("boot_identity"),
-      field<&T::spec>("spec"), field<&T::resolved>("resolved"), field<&T::boot>("boot"));
+      field<&T::spec>("spec"), field<&T::resolved>("resolved"), field<&T::boot>("boot"),
+      field<&T::boot_source_id>("boot_source_id"), field<&T::keep>("keep"));
 };
 QARAX_FIELDS_COMPLETE(agent::VmDocument);
 template <>

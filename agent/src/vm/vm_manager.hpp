@@ -56,6 +56,9 @@ class VmManager {
   virtual std::vector<core::VmReport> subscribe(Listener listener, std::uint64_t& id) = 0;
   virtual void unsubscribe(std::uint64_t id) = 0;
 
+  // What is kept of every VM, and of those of `deleted_of` that were deleted here by command. Any thread; reads files.
+  virtual std::vector<core::KeptVm> kept(const std::vector<std::string>& deleted_of) = 0;
+
   // Folder of the running (or last) incarnation, where the supervisor keeps console.log and control.sock; NOT_FOUND
   // without one.
   virtual Result<std::string> run_dir(const std::string& vm) = 0;

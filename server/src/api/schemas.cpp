@@ -1,5 +1,6 @@
 #include "api/schemas.hpp"
 
+#include "api/adopt.hpp"
 #include "api/host.hpp"
 #include "api/new_vm.hpp"
 #include "api/system.hpp"
@@ -54,6 +55,8 @@ std::vector<NamedSchema> all_schemas() {
   out.push_back(response<core::PluginInfo>());
   out.push_back(response<Description>());
   out.push_back(response<PluginLimits>());
+  out.push_back(response<AdoptPlan>());
+  out.push_back(response<AdoptVm>());
   out.push_back(response<Accepted>());
   out.push_back(response<Version>());
   out.push_back(response<Ready>());

@@ -24,6 +24,13 @@ struct CommandOutcome {
   std::optional<Error> error;
 };
 
+// What a node tells every server: whom it obeys (an empty cluster: nobody yet), what it keeps.
+struct NodeSurvey {
+  Activation obeyed;
+  core::NodeInfo info;
+  std::vector<core::KeptVm> vms;
+};
+
 class NodeAccess {
  public:
   virtual ~NodeAccess() = default;
@@ -39,6 +46,12 @@ class NodeAccess {
   virtual Status read_console(const std::string& vm_id, std::int64_t tail_bytes, bool follow,
                               const std::function<bool(std::string_view)>& sink,
                               std::shared_ptr<grpc::ClientContext> context) = 0;
+  // Also where the node obeys another server. `deleted_of`: these ids' tombstones too. UNIMPLEMENTED: an older node.
+  virtual Result<NodeSurvey> survey(const std::vector<std::string>& deleted_of) = 0;
+  // The node obeys the store's activation from now on, if it still obeys `seen`; ABORTED "plan-changed".
+  virtual Status adopt(const Activation& seen) = 0;
+  // Greets again, as the store's activation now is.
+  virtual void reconnect() = 0;
 };
 
 class Fleet {
@@ -55,6 +68,7 @@ class Fleet {
   virtual void stop() = 0;                      // ends every link; after it no event comes and no link is made
   virtual std::shared_ptr<NodeAccess> link(const std::string& host_id) const = 0;  // null: none
   virtual void check_heartbeats() = 0;
+  virtual void reconnect_all() = 0;
 };
 
 }  // namespace qarax::server

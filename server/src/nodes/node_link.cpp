@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "calls.hpp"
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
 #include "qarax/plugin/call.hpp"
@@ -16,16 +17,6 @@ constexpr std::int64_t kSilenceNs = 5'000'000'000;  // heartbeats come every sec
 constexpr std::int64_t kFirstBackoffMs = 20;
 constexpr int kQuickAttempts = 100;
 constexpr std::int64_t kLastBackoffMs = 1'000;
-
-std::chrono::system_clock::time_point in_ms(std::int64_t ms) {
-  return std::chrono::system_clock::now() + std::chrono::milliseconds(ms);
-}
-
-Error to_error(const grpc::Status& status) {
-  if (auto error = decode_error(status.error_details()); error && error->code != Code::unknown)
-    return std::move(*error);
-  return make_error(code_from_int(status.error_code()), status.error_message());
-}
 
 // A refusal of the call as a whole, or a connection that broke: neither says what became of the VM.
 bool is_decision(const Error& error) {
@@ -56,6 +47,7 @@ void NodeLink::interrupt() {
     stopping_ = true;
     if (greeting_) greeting_->TryCancel();
     if (stream_) stream_->TryCancel();
+    for (const auto& survey : surveys_) survey->TryCancel();
     cancel_calls();
   }
   changed_.notify_all();
@@ -65,7 +57,7 @@ void NodeLink::stop() {
   interrupt();
   if (thread_.joinable()) thread_.join();
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return calls_.empty(); });
+  changed_.wait(lock, [&] { return calls_.empty() && surveys_.empty(); });
 }
 
 void NodeLink::prepare(grpc::ClientContext& context) const {
@@ -79,19 +71,10 @@ NodeLink::ConnectionPtr NodeLink::connection() const {
 
 Result<NodeLink::ConnectionPtr> NodeLink::greet(const std::string& target, bool unix_socket, core::NodeInfo& info) {
   auto made = std::make_shared<Connection>();
-  grpc::ChannelArguments arguments;
-  // A channel of its own: with the global pool a new attempt would inherit the old one's back-off.
-  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  std::shared_ptr<grpc::ChannelCredentials> channel_credentials = grpc::InsecureChannelCredentials();
-  if (!credentials_.ca_cert.empty() && !unix_socket) {
-    grpc::SslCredentialsOptions options;
-    options.pem_root_certs = credentials_.ca_cert;
-    channel_credentials = grpc::SslCredentials(options);
-  }
-  made->channel = grpc::CreateCustomChannel(target, channel_credentials, arguments);
+  made->channel = channel_to(target, unix_socket);
   made->stub = node::v1::Node::NewStub(made->channel);
-  const Activation& activation = store_.activation();
+  if (!unix_socket) QARAX_CHECK(recognise(*made->stub));
+  const Activation activation = store_.activation();
   made->authority.set_cluster_id(activation.cluster_id);
   made->authority.set_term(activation.term);
   made->authority.set_activation(activation.id);
@@ -118,14 +101,13 @@ Result<NodeLink::ConnectionPtr> NodeLink::greet(const std::string& target, bool 
   }
   if (!status.ok()) return to_error(status);
   QARAX_TRY(info, decode<core::NodeInfo>(std::string_view(reply.node_info()), Unknown::ignore));
+  QARAX_CHECK(check_identity(info));
   made->authority.set_session(reply.session());
   return made;
 }
 
 Result<NodeLink::ConnectionPtr> NodeLink::connect(core::NodeInfo& info) {
-  const std::string address =
-      host_->address.find(':') == std::string::npos ? host_->address : "[" + host_->address + "]";
-  QARAX_TRY(ConnectionPtr made, greet(address + ":" + std::to_string(host_->port), false, info));
+  QARAX_TRY(ConnectionPtr made, greet(target(), false, info));
   // On one machine the unix socket saves the TCP stack; it must lead to the same agent.
   if (!info.unix_socket.empty() && info.boot_id == core::boot_identity()) {
     core::NodeInfo other;
@@ -134,6 +116,7 @@ Result<NodeLink::ConnectionPtr> NodeLink::connect(core::NodeInfo& info) {
   }
   const HostPtr now = store_.host(host_->id);
   if (now && now->node_id.empty()) QARAX_CHECK(store_.pin_node(host_->id, info.node_id));
+  recognised_ = true;
   return made;
 }
 
@@ -161,6 +144,8 @@ void NodeLink::run() {
       }
     } else {
       reason = made.error().message;
+      // Somebody else may have come in between.
+      if (made.error().code == Code::aborted || made.error().code == Code::failed_precondition) recognised_ = false;
     }
     {
       const std::lock_guard lock(mutex_);
@@ -228,6 +213,7 @@ std::string NodeLink::follow(const ConnectionPtr& connection) {
         continue;
       }
       if (in_snapshot) seen.push_back(report->vm);
+      look_for_set_back(*report);
       if (const VmPtr vm = store_.apply_report(host_->id, *report)) events_.report(vm, *report);
     } else if (event.what_case() == node::v1::Event::kNodeInfo) {
       auto info = decode<core::NodeInfo>(std::string_view(event.node_info()), Unknown::ignore);

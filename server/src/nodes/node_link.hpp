@@ -48,6 +48,10 @@ class NodeLink final : public NodeAccess {
   Status read_console(const std::string& vm_id, std::int64_t tail_bytes, bool follow,
                       const std::function<bool(std::string_view)>& sink,
                       std::shared_ptr<grpc::ClientContext> context) override;
+  // node_survey.cpp
+  Result<NodeSurvey> survey(const std::vector<std::string>& deleted_of) override;
+  Status adopt(const Activation& seen) override;
+  void reconnect() override;
 
  private:
   struct Connection {
@@ -61,6 +65,12 @@ class NodeLink final : public NodeAccess {
   void run();
   Result<ConnectionPtr> greet(const std::string& target, bool unix_socket, core::NodeInfo& info);
   Result<ConnectionPtr> connect(core::NodeInfo& info);
+  std::string target() const;
+  std::shared_ptr<grpc::Channel> channel_to(const std::string& target, bool unix_socket) const;
+  Result<NodeSurvey> survey_over(node::v1::Node::Stub& stub, const node::v1::SurveyRequest& request);
+  Status recognise(node::v1::Node::Stub& stub);
+  Status check_identity(const core::NodeInfo& info) const;
+  void look_for_set_back(const core::VmReport& report);
   std::string follow(const ConnectionPtr& connection);  // until the stream ends: why
   void prepare(grpc::ClientContext& context) const;
   void cancel_calls();  // with mutex_ held
@@ -77,10 +87,12 @@ class NodeLink final : public NodeAccess {
   ConnectionPtr connection_;
   std::shared_ptr<grpc::ClientContext> greeting_;
   std::shared_ptr<grpc::ClientContext> stream_;
-  std::set<std::shared_ptr<grpc::ClientContext>> calls_;  // commands in flight
+  std::set<std::shared_ptr<grpc::ClientContext>> calls_;    // commands in flight
+  std::set<std::shared_ptr<grpc::ClientContext>> surveys_;  // and surveys, on their callers' threads
   std::string last_error_;
   bool stopping_ = false;
   bool hurry_ = false;
+  bool recognised_ = false;  // only the link's thread: it has greeted this node, which obeyed nobody else
   std::uint64_t attempts_ = 0;
   std::atomic<bool> up_{false};
   std::atomic<std::int64_t> last_event_ns_{0};

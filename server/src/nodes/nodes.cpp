@@ -33,4 +33,9 @@ void Nodes::check_heartbeats() {
   for (const auto& [id, link] : links_) link->check_heartbeat();
 }
 
+void Nodes::reconnect_all() {
+  const std::shared_lock lock(mutex_);
+  for (const auto& [id, link] : links_) link->reconnect();
+}
+
 }  // namespace qarax::server

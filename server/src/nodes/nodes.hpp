@@ -20,6 +20,7 @@ class Nodes final : public Fleet {
   void stop() override;
   std::shared_ptr<NodeAccess> link(const std::string& host_id) const override;
   void check_heartbeats() override;
+  void reconnect_all() override;
 
  private:
   Store& store_;

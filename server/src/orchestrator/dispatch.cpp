@@ -1,6 +1,7 @@
 // From a job in the store to its command at the node and back to its end.
 #include <chrono>
 
+#include "keep.hpp"
 #include "orchestrator.hpp"
 #include "qarax/core/logging.hpp"
 
@@ -39,6 +40,7 @@ node::v1::CommandRequest Orchestrator::request_of(const JobRecord& job, const Vm
       command.spec = vm.spec;
       command.resolved = vm.resolved;
       command.boot_source_id = vm.boot_source_id;
+      command.keep.text = encode(keep_of(vm));
       request.set_document(encode(command));
       break;
     }
@@ -66,6 +68,8 @@ node::v1::CommandRequest Orchestrator::request_of(const JobRecord& job, const Vm
 }
 
 void Orchestrator::send(const JobRecord& job) {
+  // A job of a database that was set back may have been carried out long ago, and more after it.
+  if (!store_.read_only().empty()) return;
   const VmPtr vm = store_.vm(job.vm_id);
   // Deleted meanwhile, which a delete's caller is glad to hear.
   if (!vm) return waiters_.finish(job.id, {nullptr, std::nullopt});
@@ -161,7 +165,7 @@ void Orchestrator::saw_report(const VmPtr& vm, const core::VmReport& report) {
 
 void Orchestrator::enforce_tombstones(const std::string& host_id) {
   const auto link = nodes_.link(host_id);
-  if (!link || !link->is_up()) return;
+  if (!link || !link->is_up() || !store_.read_only().empty()) return;
   for (const auto& [vm_id, revision] : store_.tombstones(host_id)) {
     {
       const std::lock_guard lock(mutex_);

@@ -49,7 +49,18 @@ void Database::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
+void Database::set_read_only(std::string why) {
+  const std::lock_guard lock(standing_mutex_);
+  is_read_only_ = !why.empty();
+  read_only_ = std::move(why);
+}
+
 Status Database::transact(Change change) {
+  if (is_read_only() && !change.while_read_only) {
+    Error error = make_error(Code::unavailable, "nothing can be changed now: " + read_only(), "read-only");
+    error.retryable = true;
+    return error;
+  }
   Waiting own{std::move(change)};
   std::unique_lock lock(queue_mutex_);
   if (finding_out_) return not_now();
@@ -170,7 +181,7 @@ void Database::run_group(const std::vector<Waiting*>& group) {
   try {
     run(begin_statement());
     begun = true;
-    if (read_term() != activation_.term)
+    if (read_term() != activation().term)
       return fail_all(
           make_error(Code::unavailable, "another server has taken over this database", "store-unavailable"));
     for (const auto& one : batch) one(session_);
@@ -197,7 +208,7 @@ void Database::later(Work work) {
 }
 
 void Database::flush() {
-  const auto written = transact({{}, [](Session&) -> Status { return Ok{}; }});
+  const auto written = transact({{}, [](Session&) -> Status { return Ok{}; }, [] {}, true});
   const bool before = refused_.exchange(!written);
   if (!written && !before)
     core::logger("store")->error("changes could not be written yet reason={}",

@@ -28,13 +28,29 @@ class Database {
     std::vector<std::string> keys{};
     std::function<Status(Poco::Data::Session&)> work;
     std::function<void()> publish = [] {};
+    bool while_read_only = false;  // also where set_read_only() refuses changes
   };
 
   virtual ~Database();  // of a subclass that called stop()
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
 
-  const Activation& activation() const { return activation_; }
+  Activation activation() const {
+    const std::lock_guard lock(standing_mutex_);
+    return activation_;
+  }
+  // Before the first transaction, or from the publish of the change that wrote the new term.
+  void become(Activation next) {
+    const std::lock_guard lock(standing_mutex_);
+    activation_ = std::move(next);
+  }
+  // Why changes are refused; empty: they aren't.
+  std::string read_only() const {
+    const std::lock_guard lock(standing_mutex_);
+    return read_only_;
+  }
+  void set_read_only(std::string why);
+  bool is_read_only() const { return is_read_only_.load(); }
 
   // Durable when it returns Ok. An Error or exception of `work` undoes that change and no other. The caller doesn't
   // hold state().
@@ -68,7 +84,6 @@ class Database {
   void stop();  // writes what waits
 
   Poco::Data::Session session_;
-  Activation activation_;
 
  private:
   struct Waiting {
@@ -91,6 +106,11 @@ class Database {
   bool finding_out_ = false;  // whether the last group's commit took effect
 
   std::mutex state_;
+
+  mutable std::mutex standing_mutex_;
+  Activation activation_;
+  std::string read_only_;
+  std::atomic<bool> is_read_only_{false};
 
   std::mutex later_mutex_;
   std::condition_variable later_changed_;

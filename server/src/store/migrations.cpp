@@ -91,6 +91,10 @@ INSERT INTO event_counter (one, epoch, seq) VALUES (1, 1, 0)
     {2, 1, R"sql(
 ALTER TABLE cluster ADD COLUMN commits INTEGER NOT NULL DEFAULT 0
 )sql"},
+    // A host's proof that this database was set back: until it is adopted the server changes nothing.
+    {3, 1, R"sql(
+ALTER TABLE hosts ADD COLUMN needs_adopt TEXT NOT NULL DEFAULT ''
+)sql"},
 };
 
 }  // namespace

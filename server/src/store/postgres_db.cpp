@@ -93,7 +93,8 @@ Result<std::unique_ptr<PostgresDb>> PostgresDb::open(const DatabaseUrl& url) {
       core::logger("store")->warn("the database's server runs with fsync = off: a power cut loses what was answered");
     const schema::Dialect dialect{db->name_, db->begin_statement(), "BIGINT", {}};
     QARAX_CHECK(schema::migrate(db->session_, dialect));
-    db->activation_ = schema::activate(db->session_, dialect);
+    db->become(schema::activate(db->session_, dialect));
+    db->session_name_ = "qarax-server " + db->activation().id;
     db->set_up_session();
     db->commits_ = db->attempted_ = std::stoll(db->ask("SELECT commits FROM cluster"));
     db->start();
@@ -136,7 +137,7 @@ std::string PostgresDb::ask(const std::string& query) {
 std::int64_t PostgresDb::read_term() {
   std::int64_t term = 0;
   session_ << "UPDATE cluster SET commits = commits + 1 RETURNING term, commits", into(term), into(attempted_), now;
-  if (term != activation_.term) end_process("another server has taken over the database " + name_);
+  if (term != activation().term) end_process("another server has taken over the database " + name_);
   return term;
 }
 
@@ -174,7 +175,7 @@ bool PostgresDb::took_effect() {
 void PostgresDb::set_up_session() {
   // Reset connections start with the defaults again. Names the session, so that this server finds it when it is cut
   // off from it; a dead server's session, and with it the lock, ends within seconds.
-  ask("SET application_name = 'qarax-server " + activation_.id + "'");
+  ask("SET application_name = '" + session_name_ + "'");
   ask("SET tcp_keepalives_idle = 5");
   ask("SET tcp_keepalives_interval = 5");
   ask("SET tcp_keepalives_count = 3");
@@ -184,7 +185,7 @@ void PostgresDb::set_up_session() {
 bool PostgresDb::take_lock() { return ask("SELECT pg_try_advisory_lock(" + std::to_string(kLock) + ")") == "t"; }
 
 void PostgresDb::check_where_it_stands() {
-  if (std::stoll(ask("SELECT term FROM cluster")) != activation_.term)
+  if (std::stoll(ask("SELECT term FROM cluster")) != activation().term)
     end_process("another server has taken over the database " + name_);
 }
 
@@ -195,8 +196,8 @@ bool PostgresDb::reconnect() {
     set_up_session();
     check_where_it_stands();
     // A link that was cut without a word leaves the old session behind, and the lock with it.
-    ask("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'qarax-server " +
-        activation_.id + "' AND pid <> pg_backend_pid()");
+    ask("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '" + session_name_ +
+        "' AND pid <> pg_backend_pid()");
     // Who gets the lock knows that the old session has ended, and with it whatever it was committing.
     if (!take_lock()) return false;
     check_where_it_stands();

@@ -36,6 +36,8 @@ class PostgresDb final : public Database {
   void keep();
 
   const std::string name_;  // as messages call it
+  // This server's session as the database lists it; the activation that it began with, whatever an adopt makes of it.
+  std::string session_name_ = "qarax-server";
   Poco::Data::PostgreSQL::SessionHandle& handle_;
   // Of the cluster's row: in the last transaction that is known to have been committed, and in the one under way.
   std::int64_t commits_ = 0;

@@ -61,7 +61,8 @@ struct HostRecord {
   std::string address;
   std::int64_t port = 0;
   std::string host_user;
-  std::string node_id;  // pinned at the first contact
+  std::string node_id;      // pinned at the first contact
+  std::string needs_adopt;  // what its node proves: this database was set back; empty: nothing of the kind
   HostStatus status = HostStatus::unknown;
   std::string status_reason;
   std::optional<core::NodeInfo> info;  // of the last contact

@@ -86,7 +86,7 @@ std::vector<VmRecord> read_vms(Session& session) {
 
 std::vector<HostRecord> read_hosts(Session& session) {
   Statement select(session);
-  select << "SELECT id, name, address, port, host_user, node_id FROM hosts", now;
+  select << "SELECT id, name, address, port, host_user, node_id, needs_adopt FROM hosts", now;
   const RecordSet set(select);
   std::vector<HostRecord> out;
   for (std::size_t row = 0; row < set.rowCount(); ++row) {
@@ -97,6 +97,7 @@ std::vector<HostRecord> read_hosts(Session& session) {
     host.port = number(set, 3, row);
     host.host_user = text(set, 4, row);
     host.node_id = text(set, 5, row);
+    host.needs_adopt = text(set, 6, row);
     out.push_back(std::move(host));
   }
   return out;

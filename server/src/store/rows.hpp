@@ -39,6 +39,15 @@ void put_reservation(Poco::Data::Session& session, const Reservation& reservatio
 void delete_reservation(Poco::Data::Session& session, const std::string& vm_id);
 void insert_tombstone(Poco::Data::Session& session, const std::string& vm_id, const std::string& host_id,
                       std::int64_t revision, const std::string& at);
+// rows_adopt.cpp
+bool has_activation(Poco::Data::Session& session, const std::string& id);
+void set_needs_adopt(Poco::Data::Session& session, const std::string& host_id, const std::string& proof);
+// What insert_vm writes of a VM, of one that is there.
+void redefine_vm(Poco::Data::Session& session, const VmRecord& vm);
+void fail_jobs(Poco::Data::Session& session, const std::string& vm_id, const std::string& at);
+// Term and id of `next` are the server's from here on; events are numbered anew.
+void begin_term(Poco::Data::Session& session, const Activation& next, std::int64_t seconds_now, const std::string& at);
+
 void delete_tombstone(Poco::Data::Session& session, const std::string& vm_id);
 
 }  // namespace qarax::server::rows

@@ -50,6 +50,7 @@ void SqlStore::load() {
     if (vm.observed.status.state == VmState::unknown) vm.observed.session.clear();
     memory_.put(std::move(vm));
   }
+  judge_read_only();
 }
 
 Status SqlStore::check() {

@@ -16,7 +16,7 @@ class SqlStore final : public Store {
   // DATA_LOSS: what can't be read. `name` as messages call the database.
   static Result<std::unique_ptr<Store>> load_from(std::unique_ptr<Database> db, const std::string& name);
 
-  const Activation& activation() const override { return db_->activation(); }
+  Activation activation() const override { return db_->activation(); }
   Status check() override;
   void flush() override { db_->flush(); }
 
@@ -52,11 +52,17 @@ class SqlStore final : public Store {
                    const std::optional<core::NodeInfo>& info) override;
   std::vector<std::pair<std::string, std::int64_t>> tombstones(const std::string& host_id) const override;
   Status drop_tombstone(const std::string& vm_id) override;
+  std::string read_only() const override { return db_->read_only(); }
+  Result<bool> knows_activation(const std::string& id) override;
+  Status mark_set_back(const std::string& host_id, const std::string& proof) override;
+  Status adopt(const Adoption& adoption) override;
 
  private:
   explicit SqlStore(std::unique_ptr<Database> db) : db_(std::move(db)) { load(); }
   void load();
   void save_later(const std::string& id);
+  void judge_read_only();
+  Status write_adopted(Poco::Data::Session& session, const Adoption& adoption, VmRecord& vm);
   bool starts(const VmRecord& vm) const;
   bool is_current(const core::VmReport& report) const;
   bool observe(VmRecord& vm, const core::VmReport& report, bool of_job);

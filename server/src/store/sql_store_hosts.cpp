@@ -43,7 +43,8 @@ Status SqlStore::pin_node(const std::string& host_id, const std::string& node_id
                           rows::pin_node(session, host_id, node_id);
                           return Ok{};
                         },
-                        [&] { memory_.update_host(host_id, [&](HostRecord& host) { host.node_id = node_id; }); }});
+                        [&] { memory_.update_host(host_id, [&](HostRecord& host) { host.node_id = node_id; }); },
+                        true});
 }
 
 void SqlStore::update_host(const std::string& host_id, HostStatus status, const std::string& reason,

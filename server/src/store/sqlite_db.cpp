@@ -74,7 +74,7 @@ Result<std::unique_ptr<SqliteDb>> SqliteDb::open(const std::string& path) {
     const schema::Dialect dialect{path, db->begin_statement(), "INTEGER",
                                   [&](std::int64_t to) { return copy(db->session_, path, to); }};
     QARAX_CHECK(schema::migrate(db->session_, dialect));
-    db->activation_ = schema::activate(db->session_, dialect);
+    db->become(schema::activate(db->session_, dialect));
     db->start();
     return db;
   } catch (const Poco::Exception& e) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "adoption.hpp"
 #include "database_url.hpp"
 #include "qarax/result.hpp"
 #include "records.hpp"
@@ -69,8 +70,8 @@ class Store {
  public:
   virtual ~Store() = default;
 
-  virtual const Activation& activation() const = 0;
-  virtual Status check() = 0;  // can it still write? for /readyz
+  virtual Activation activation() const = 0;  // changes with an adopt
+  virtual Status check() = 0;                 // can it still write? for /readyz
 
   // -- reads, from memory --
   virtual VmPtr vm(const std::string& id) const = 0;  // null: none
@@ -114,6 +115,16 @@ class Store {
   virtual Status pin_node(const std::string& host_id, const std::string& node_id) = 0;
   virtual void update_host(const std::string& host_id, HostStatus status, const std::string& reason,
                            const std::optional<core::NodeInfo>& info) = 0;
+
+  // -- a database that was set back, or lost --
+  // Why every change is refused UNAVAILABLE "read-only" until an adopt; empty: it isn't.
+  virtual std::string read_only() const = 0;
+  virtual Result<bool> knows_activation(const std::string& id) = 0;
+  // What this host's node says proves that it obeyed a later state of this database. Durable; changes are refused from
+  // here on. Again for the same host: nothing.
+  virtual Status mark_set_back(const std::string& host_id, const std::string& proof) = 0;
+  // One transaction, also while changes are refused. ABORTED "plan-changed".
+  virtual Status adopt(const Adoption& adoption) = 0;
 
   // Writes what waits to be written.
   virtual void flush() = 0;

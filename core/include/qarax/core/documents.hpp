@@ -21,6 +21,7 @@ struct StartCommand {
   VmSpec spec{};
   std::optional<VmSpec> resolved{};             // frozen at the first start; absent before
   std::optional<std::string> boot_source_id{};  // absent: the node's default boot source
+  RawJson keep{};  // the server's own words about the VM: kept as they are, given back by Survey
 };
 
 struct StopCommand {
@@ -41,6 +42,15 @@ struct VmReport {
   std::optional<VmSpec> resolved{};
   bool missing = false;  // the node has no folder for it: proves nothing, the VM is unknown
   bool deleted = false;  // a tombstone: the node deleted it by command
+};
+
+// What a node keeps of a VM that it was given: enough to define it anew.
+struct KeptVm {
+  VmReport report{};
+  VmSpec spec{};  // of its last start
+  std::optional<std::string> boot_source_id{};
+  RawJson keep{};         // StartCommand's
+  std::string problem{};  // why the rest can't be read; empty: it can
 };
 
 struct PluginInfo {
@@ -85,7 +95,7 @@ struct Fields<core::StartCommand> {
   static constexpr std::string_view kName = "StartCommand";
   static constexpr auto kTable = std::make_tuple(
       field<&T::name>("name"), field<&T::hypervisor>("hypervisor").required(), field<&T::spec>("spec").required(),
-      field<&T::resolved>("resolved"), field<&T::boot_source_id>("boot_source_id"));
+      field<&T::resolved>("resolved"), field<&T::boot_source_id>("boot_source_id"), field<&T::keep>("keep"));
 };
 QARAX_FIELDS_COMPLETE(core::StartCommand);
 
@@ -107,6 +117,16 @@ struct Fields<core::VmReport> {
       field<&T::resolved>("resolved"), field<&T::missing>("missing"), field<&T::deleted>("deleted"));
 };
 QARAX_FIELDS_COMPLETE(core::VmReport);
+
+template <>
+struct Fields<core::KeptVm> {
+  using T = core::KeptVm;
+  static constexpr std::string_view kName = "KeptVm";
+  static constexpr auto kTable = std::make_tuple(field<&T::report>("report").required(), field<&T::spec>("spec"),
+                                                 field<&T::boot_source_id>("boot_source_id"), field<&T::keep>("keep"),
+                                                 field<&T::problem>("problem"));
+};
+QARAX_FIELDS_COMPLETE(core::KeptVm);
 
 template <>
 struct Fields<core::PluginInfo> {

@@ -1,6 +1,10 @@
 """Contains all the data models used in inputs/outputs"""
 
 from .accepted import Accepted
+from .adopt_plan import AdoptPlan
+from .adopt_vm import AdoptVm
+from .adopt_vm_action import AdoptVmAction
+from .adopt_vm_status import AdoptVmStatus
 from .check import Check
 from .cpu_topology import CpuTopology
 from .description import Description
@@ -25,6 +29,10 @@ from .vm_status import VmStatus
 
 __all__ = (
     "Accepted",
+    "AdoptPlan",
+    "AdoptVm",
+    "AdoptVmAction",
+    "AdoptVmStatus",
     "Check",
     "CpuTopology",
     "Description",

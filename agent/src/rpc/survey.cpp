@@ -1,0 +1,42 @@
+// Who the node obeys, what it keeps, and how that changes by an operator's word.
+#include "node_service.hpp"
+#include "qarax/core/logging.hpp"
+#include "qarax/plugin/call_args.hpp"
+#include "unary.hpp"
+
+namespace qarax::agent {
+
+grpc::ServerUnaryReactor* NodeService::Survey(grpc::CallbackServerContext* context,
+                                              const node::v1::SurveyRequest* request, node::v1::SurveyReply* reply) {
+  if (const Status known = authenticate(*context); !known) return finish(context, known);
+  const AuthorityClaim obeyed = authority_.current();
+  reply->mutable_obeyed()->set_cluster_id(obeyed.cluster_id);
+  reply->mutable_obeyed()->set_term(obeyed.term);
+  reply->mutable_obeyed()->set_activation(obeyed.activation);
+  reply->mutable_obeyed()->set_session(options_.session);
+  reply->set_node_info(encode(describe_()));
+  if (!request->vms()) return finish(context, Ok{});
+  auto* reactor = context->DefaultReactor();
+  std::vector<std::string> deleted_of(request->deleted_of().begin(), request->deleted_of().end());
+  ask([this, reactor, reply, deleted_of = std::move(deleted_of)] {
+    for (const core::KeptVm& vm : vms_.kept(deleted_of)) reply->add_vms(encode(vm));
+    reactor->Finish(grpc::Status::OK);
+  });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* NodeService::Adopt(grpc::CallbackServerContext* context,
+                                             const node::v1::AdoptRequest* request, node::v1::AdoptReply*) {
+  const auto adopt = [&]() -> Status {
+    QARAX_CHECK(authenticate(*context));
+    const AuthorityClaim claim = claim_of(request->authority());
+    QARAX_CHECK(authority_.adopt(claim, claim_of(request->seen())));
+    core::logger("node")->warn("adopted: another server commands from now on cluster={} term={}", claim.cluster_id,
+                               claim.term);
+    end_other_watchers(claim);
+    return Ok{};
+  };
+  return finish(context, adopt());
+}
+
+}  // namespace qarax::agent

@@ -1,0 +1,269 @@
+"""What is true when somebody's memory isn't: a database that was set back, copied or lost, a node's folder that was emptied
+or cloned, VMs that only one side knows. Guests run on through all of it, and nothing is `shutdown` because it is absent."""
+
+import os
+import shutil
+import sqlite3
+import subprocess
+
+import pytest
+import yaml
+
+from framework import paths
+from framework.api import Api
+from framework.stack import Server, free_port, uptimes, wait_for
+
+
+def answers(server) -> bool:
+    return Api(server.base).session.get(server.base + "/livez", timeout=5).status_code == 200
+
+
+def restart(server) -> None:
+    server.start()
+    wait_for("the server answers", lambda: answers(server))
+
+
+def copy_database(server, to) -> None:
+    """As `sqlite3 qarax.db .backup` does it: whole, also while the server runs."""
+    with sqlite3.connect(server.data / "qarax.db") as source, sqlite3.connect(to) as target:
+        source.backup(target)
+    source.close()
+    target.close()
+
+
+def remove_database(server) -> None:
+    for name in ("qarax.db", "qarax.db-wal", "qarax.db-shm"):
+        (server.data / name).unlink(missing_ok=True)
+
+
+def host(api, **wanted) -> dict:
+    return next(h for h in api.hosts() if all(h[k] == v for k, v in wanted.items()))
+
+
+def adopt(api, host_id: str) -> dict:
+    plan = api.ok("POST", f"/hosts/{host_id}/adopt").json()
+    assert not plan["applied"]
+    again = api.ok("POST", f"/hosts/{host_id}/adopt?dry_run=true").json()
+    assert again["plan"] == plan["plan"], "a plan that was only looked at is the same the next time"
+    done = api.ok("POST", f"/hosts/{host_id}/adopt?plan={plan['plan']}").json()
+    assert done["applied"]
+    return {vm["id"]: vm for vm in done["vms"]}
+
+
+def no_holes(console: str) -> None:
+    seconds = [int(u) for u in uptimes(console)]
+    assert seconds == sorted(seconds), "the guest was started anew"
+    assert not [(a, b) for a, b in zip(seconds, seconds[1:]) if b - a > 2]
+
+
+@pytest.mark.guest
+def test_a_restored_backup_is_noticed_and_the_guests_do_not_notice(stack):
+    node, server, api = stack.nodes[0], stack.server, stack.api
+    old = api.create("old")
+    api.act(old, "start")
+    stack.wait_console(old, "qarax uptime", 120)
+    copy_database(server, stack.folder / "backup.db")
+    server.stop()
+    restart(server)
+    stack.wait_state(old, "running")
+    later = api.create("later", hypervisor="simulator", description="after the backup")
+    api.act(later, "start")
+    gone = api.create("gone", hypervisor="simulator")
+    api.act(gone, "start")
+    api.delete(gone)
+    api.act(old, "pause")
+    api.act(old, "resume")
+    pids = node.vmm_pids()
+    server.stop()
+    remove_database(server)
+    shutil.copy(stack.folder / "backup.db", server.data / "qarax.db")
+    restart(server)
+
+    def refused():
+        response = api.call("POST", "/vms", json={"name": "new", "memory_size": 1 << 27})
+        return response.json() if response.status_code == 503 else None
+
+    problem = wait_for("the server notices", refused)
+    assert problem["type"].endswith("/read-only") and "/adopt" in problem["detail"]
+    assert api.call("GET", "/readyz").status_code == 503
+    assert api.vm(old)["status"] == "unknown"
+    assert api.call("DELETE", f"/vms/{old}?forget=true").status_code == 503
+    node1 = host(api, name="node1")
+    assert node1["status"] == "down" and "this database knows nothing of" in node1["status_reason"]
+    assert node.vmm_pids() == pids, "nobody touched the guests"
+
+    done = adopt(api, node1["id"])
+    assert {vm: line["action"] for vm, line in done.items()} == {old: "raise", later: "create"}
+    stack.wait_state(old, "running")
+    assert stack.wait_state(later, "running")["description"] == "after the backup"
+    assert api.vm(later)["name"] == "later"
+    assert node.vmm_pids() == pids
+    assert api.act(old, "pause")["status"] == "paused", "numbers go on above the node's"
+    assert api.act(old, "resume")["status"] == "running"
+    restart_count = len(uptimes(api.console(old)))
+    wait_for("the guest goes on", lambda: len(uptimes(api.console(old))) > restart_count)
+    server.stop()
+    restart(server)
+    assert api.create("new", hypervisor="simulator"), "after the adopt it is a server like any other"
+
+
+@pytest.mark.guest
+def test_a_lost_database_comes_back_from_the_node(stack):
+    node, server, api = stack.nodes[0], stack.server, stack.api
+    web = api.create("web", memory_size=160 << 20, description="the words", hypervisor="qemu")
+    api.act(web, "start")
+    off = api.create("off", hypervisor="simulator")
+    api.act(off, "start")
+    api.act(off, "force-stop")
+    stack.wait_console(web, "qarax uptime", 120)
+    before = {vm: api.vm(vm) for vm in (web, off)}
+    pids = node.vmm_pids()
+    server.stop()
+    remove_database(server)
+    restart(server)
+    assert api.vms() == []
+    response = api.ok("POST", "/hosts", json={"name": "again", "address": "127.0.0.1", "port": node.port})
+    down = stack.wait_host(response.text, "down")
+    assert "belongs to cluster" in down["status_reason"] and "/adopt" in down["status_reason"]
+    assert api.call("POST", f"/hosts/{down['id']}/adopt?plan=0000").json()["type"].endswith("/plan-changed")
+    assert api.vms() == []
+    adopt(api, down["id"])
+    for vm, status in ((web, "running"), (off, "shutdown")):
+        now = stack.wait_state(vm, status)
+        for field in ("id", "name", "description", "memory_size", "boot_vcpus", "hypervisor", "incarnation", "created_at", "desired_status"):
+            assert now[field] == before[vm][field], field
+    assert node.vmm_pids() == pids
+    seen = len(uptimes(api.console(web)))
+    wait_for("the guest goes on", lambda: len(uptimes(api.console(web))) > seen + 1)
+    no_holes(api.console(web))
+    assert api.act(off, "start")["incarnation"] == before[off]["incarnation"] + 1
+    assert api.act(web, "stop")["status"] == "shutdown"
+
+
+def test_of_two_servers_only_one_commands(bare_stack):
+    """A copy of the database is started elsewhere while the first server still runs."""
+    stack = bare_stack
+    node = stack.add_node(plugins=[stack.simulator_plugin()], boot={})
+    vm = stack.api.create("web")
+    stack.api.act(vm, "start")
+    (stack.folder / "second" / "data").mkdir(parents=True)
+    copy_database(stack.server, stack.folder / "second" / "data" / "qarax.db")
+    second = Server(stack.folder / "second", {})
+    second.start()
+    try:
+        wait_for("the second server answers", lambda: answers(second))
+        other = Api(second.base)
+        wait_for("the second commands", lambda: other.vm(vm)["status"] == "running")
+        assert other.act(vm, "pause")["status"] == "paused"
+        # The first one hears of it, believes nothing that it knew, and changes nothing.
+        problem = wait_for("the first gives up", lambda: (lambda r: r.json() if r.status_code == 503 else None)(stack.api.call("DELETE", f"/vms/{vm}?forget=true")))
+        assert problem["type"].endswith("/read-only")
+        assert stack.api.vm(vm)["status"] == "unknown"
+        assert stack.api.call("POST", f"/vms/{vm}/resume").status_code == 409
+        assert other.vm(vm)["status"] == "paused"
+    finally:
+        second.stop()
+    adopt(stack.api, host(stack.api, name="node1")["id"])
+    stack.wait_state(vm, "paused")
+    assert stack.api.act(vm, "resume")["status"] == "running"
+    assert node.process.poll() is None
+
+
+def test_a_cloned_node_folder_is_refused_until_it_is_rehomed(bare_stack):
+    stack = bare_stack
+    node = stack.add_node(plugins=[stack.simulator_plugin()], boot={})
+    vm = stack.api.create("web")
+    stack.api.act(vm, "start")
+    clone = stack.folder / "clone"
+    clone.mkdir()
+    shutil.copytree(node.data, clone / "data", symlinks=True, ignore=lambda folder, names: [n for n in names if n.endswith(".sock")])
+    port = free_port()
+    config = clone / "config.yaml"
+    config.write_text(yaml.safe_dump({**node.config, "listen": {"address": "127.0.0.1", "port": port}, "data_dir": str(clone / "data")}))
+
+    def run(*words):
+        return subprocess.run([str(paths.program("qarax-node")), *words, "--config", str(config)], capture_output=True, text=True, timeout=30)
+
+    refused = run()
+    assert refused.returncode == 1
+    assert "Two nodes of one id" in refused.stderr and "qarax-node rehome" in refused.stderr
+    assert stack.api.vm(vm)["status"] == "running"
+    done = run("rehome")
+    assert done.returncode == 0, done.stderr
+    assert (clone / "data" / f"vms-of-{(node.data / 'node_id').read_text().strip()}" / vm).is_dir()
+    log = open(clone / "log", "wb")
+    second = subprocess.Popen([str(paths.program("qarax-node")), "--config", str(config)], stdout=log, stderr=log)
+    try:
+        made = wait_for("the second node is up", lambda: stack.api.ok("POST", "/hosts", json={"name": "clone", "address": "127.0.0.1", "port": port}).text)
+        up = stack.wait_host(made, "up")
+        assert up["node_id"] != host(stack.api, name="node1")["node_id"]
+        assert stack.api.ok("GET", f"/hosts/{made}/unmanaged").json() == []
+        assert stack.api.vm(vm)["status"] == "running"
+    finally:
+        second.terminate()
+        assert second.wait(20) == 0
+        log.close()
+
+
+def test_an_emptied_node_folder_shows_nothing_as_shutdown(bare_stack):
+    stack = bare_stack
+    node = stack.add_node(plugins=[stack.simulator_plugin()], boot={})
+    vm = stack.api.create("web")
+    stack.api.act(vm, "start")
+    # All of it: the node is another one by its own word.
+    node.stop()
+    node.data.rename(stack.folder / "aside")
+    node.start()
+    down = wait_for("the host is down for it", lambda: (lambda h: h if "which host node1 is" in (h["status_reason"] or "") else None)(host(stack.api, name="node1")))
+    assert down["status"] == "down" and down["node_id"] in down["status_reason"]
+    assert stack.api.vm(vm)["status"] == "unknown"
+    node.stop()
+    shutil.rmtree(node.data)
+    (stack.folder / "aside").rename(node.data)
+    # Only the VM's folder: the node is who it was, and doesn't know the VM.
+    (node.data / "vms" / vm).rename(stack.folder / "vm-aside")
+    node.start()
+    stack.wait_host(down["id"], "up")
+    missing = stack.wait_state(vm, "unknown")
+    assert missing["status_reason"].startswith("missing")
+    refused = stack.api.call("POST", f"/vms/{vm}/start")
+    assert refused.status_code == 409, "it may still run"
+    # Its content: damage proves nothing.
+    node.stop()
+    (node.data / "vms" / vm).mkdir()
+    node.start()
+    stack.wait_host(down["id"], "up")
+    assert stack.wait_state(vm, "unknown")["status_reason"]
+    node.stop()
+    shutil.rmtree(node.data / "vms" / vm)
+    (stack.folder / "vm-aside").rename(node.data / "vms" / vm)
+    node.start()
+    stack.wait_state(vm, "running")
+
+
+def test_what_only_the_node_knows_is_adopted_or_removed_by_an_explicit_call(bare_stack):
+    stack = bare_stack
+    node = stack.add_node(plugins=[stack.simulator_plugin()], boot={})
+    ids = [stack.api.create(name) for name in ("one", "two")]
+    for vm in ids:
+        stack.api.act(vm, "start")
+    stack.server.stop()
+    with sqlite3.connect(stack.server.data / "qarax.db") as database:
+        database.execute("DELETE FROM jobs")
+        database.execute("DELETE FROM reservations")
+        database.execute("DELETE FROM vms")
+    database.close()
+    restart(stack.server)
+    node1 = host(stack.api, name="node1")["id"]
+    stack.wait_host(node1, "up")
+    assert stack.api.vms() == []
+    listed = stack.api.ok("GET", f"/hosts/{node1}/unmanaged").json()
+    assert {vm["id"] for vm in listed} == set(ids) and {vm["status"] for vm in listed} == {"running"}
+    assert sorted(p.name for p in (node.data / "vms").iterdir()) == sorted(ids), "nothing happens to them by itself"
+    assert stack.api.ok("POST", f"/hosts/{node1}/unmanaged/{ids[0]}/adopt").json()["status"] == "running"
+    assert stack.api.act(ids[0], "pause")["status"] == "paused"
+    assert stack.api.call("DELETE", f"/hosts/{node1}/unmanaged/{ids[0]}").status_code == 404, "it is the server's now"
+    assert stack.api.call("DELETE", f"/hosts/{node1}/unmanaged/{ids[1]}").status_code == 204
+    assert not (node.data / "vms" / ids[1]).exists()
+    assert stack.api.ok("GET", f"/hosts/{node1}/unmanaged").json() == []
+    assert os.path.exists(node.data / "tombstones" / f"{ids[1]}.json")

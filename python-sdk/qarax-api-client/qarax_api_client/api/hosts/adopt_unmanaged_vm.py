@@ -1,0 +1,190 @@
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID
+
+import httpx
+
+from ...client import AuthenticatedClient, Client
+from ...models.problem import Problem
+from ...models.vm import Vm
+from ...types import Response
+
+
+def _get_kwargs(
+    id: UUID,
+    vm_id: UUID,
+) -> dict[str, Any]:
+
+    _kwargs: dict[str, Any] = {
+        "method": "post",
+        "url": "/hosts/{id}/unmanaged/{vm_id}/adopt".format(
+            id=quote(str(id), safe=""),
+            vm_id=quote(str(vm_id), safe=""),
+        ),
+    }
+
+    return _kwargs
+
+
+def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> Problem | Vm:
+    if response.status_code == 200:
+        response_200 = Vm.from_dict(response.json())
+
+        return response_200
+
+    if response.status_code == 400:
+        response_400 = Problem.from_dict(response.json())
+
+        return response_400
+
+    if response.status_code == 404:
+        response_404 = Problem.from_dict(response.json())
+
+        return response_404
+
+    if response.status_code == 409:
+        response_409 = Problem.from_dict(response.json())
+
+        return response_409
+
+    if response.status_code == 501:
+        response_501 = Problem.from_dict(response.json())
+
+        return response_501
+
+    if response.status_code == 503:
+        response_503 = Problem.from_dict(response.json())
+
+        return response_503
+
+    response_default = Problem.from_dict(response.json())
+
+    return response_default
+
+
+def _build_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> Response[Problem | Vm]:
+    return Response(
+        status_code=HTTPStatus(response.status_code),
+        content=response.content,
+        headers=response.headers,
+        parsed=_parse_response(client=client, response=response),
+    )
+
+
+def sync_detailed(
+    id: UUID,
+    vm_id: UUID,
+    *,
+    client: AuthenticatedClient | Client,
+) -> Response[Problem | Vm]:
+    """Define such a VM here as its node has it.
+
+    Args:
+        id (UUID):
+        vm_id (UUID):
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Response[Problem | Vm]
+    """
+
+    kwargs = _get_kwargs(
+        id=id,
+        vm_id=vm_id,
+    )
+
+    response = client.get_httpx_client().request(
+        **kwargs,
+    )
+
+    return _build_response(client=client, response=response)
+
+
+def sync(
+    id: UUID,
+    vm_id: UUID,
+    *,
+    client: AuthenticatedClient | Client,
+) -> Problem | Vm | None:
+    """Define such a VM here as its node has it.
+
+    Args:
+        id (UUID):
+        vm_id (UUID):
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Problem | Vm
+    """
+
+    return sync_detailed(
+        id=id,
+        vm_id=vm_id,
+        client=client,
+    ).parsed
+
+
+async def asyncio_detailed(
+    id: UUID,
+    vm_id: UUID,
+    *,
+    client: AuthenticatedClient | Client,
+) -> Response[Problem | Vm]:
+    """Define such a VM here as its node has it.
+
+    Args:
+        id (UUID):
+        vm_id (UUID):
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Response[Problem | Vm]
+    """
+
+    kwargs = _get_kwargs(
+        id=id,
+        vm_id=vm_id,
+    )
+
+    response = await client.get_async_httpx_client().request(**kwargs)
+
+    return _build_response(client=client, response=response)
+
+
+async def asyncio(
+    id: UUID,
+    vm_id: UUID,
+    *,
+    client: AuthenticatedClient | Client,
+) -> Problem | Vm | None:
+    """Define such a VM here as its node has it.
+
+    Args:
+        id (UUID):
+        vm_id (UUID):
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Problem | Vm
+    """
+
+    return (
+        await asyncio_detailed(
+            id=id,
+            vm_id=vm_id,
+            client=client,
+        )
+    ).parsed

@@ -1,0 +1,43 @@
+// HostTruth that answers what the test put there.
+#pragma once
+
+#include "handlers/host_truth.hpp"
+
+namespace qarax::server::testing {
+
+class FakeHostTruth final : public HostTruth {
+ public:
+  std::optional<Error> failure;
+  api::AdoptPlan planned;
+  std::vector<api::AdoptVm> vms;
+  VmPtr adopted;
+  std::string confirmed;  // the plan that was carried out
+  std::string removed;
+
+  Result<api::AdoptPlan> plan(const std::string&) override {
+    if (failure) return *failure;
+    return planned;
+  }
+  Result<api::AdoptPlan> adopt(const std::string&, const std::string& plan) override {
+    if (failure) return *failure;
+    confirmed = plan;
+    api::AdoptPlan done = planned;
+    done.applied = true;
+    return done;
+  }
+  Result<std::vector<api::AdoptVm>> unmanaged(const std::string&) override {
+    if (failure) return *failure;
+    return vms;
+  }
+  Result<VmPtr> adopt_vm(const std::string&, const std::string&) override {
+    if (failure) return *failure;
+    return adopted;
+  }
+  Status remove_vm(const std::string&, const std::string& vm_id) override {
+    if (failure) return *failure;
+    removed = vm_id;
+    return Ok{};
+  }
+};
+
+}  // namespace qarax::server::testing

@@ -1,0 +1,71 @@
+#include "handlers/host_truth.hpp"
+
+#include <gtest/gtest.h>
+
+#include "handlers/fake_host_truth.hpp"
+#include "handlers/fake_operations.hpp"
+#include "handlers/vm_renderer.hpp"
+#include "http/target.hpp"
+#include "qarax/core/ids.hpp"
+
+namespace qarax::server {
+namespace {
+
+class HostTruthTest : public ::testing::Test {
+ protected:
+  HostTruthTest() { add_host_truth_routes(router, truth, renderer); }
+  http::Response call(const std::string& method, const std::string& target) {
+    http::Request request;
+    request.method = method;
+    EXPECT_FALSE(http::parse_target(target, request)) << target;
+    return router.find(request).route->handler(request);
+  }
+
+  testing::TempStore store;
+  VmRenderer renderer{*store, {}};
+  testing::FakeHostTruth truth;
+  http::Router router;
+  const std::string host = "/hosts/" + core::new_uuid();
+};
+
+TEST_F(HostTruthTest, OnlyAConfirmedPlanIsCarriedOut) {
+  truth.planned.plan = "abc";
+  for (const char* query : {"", "?dry_run=true", "?dry_run&plan=abc"}) {
+    const auto response = call("POST", host + "/adopt" + query);
+    EXPECT_EQ(response.status, 200) << response.body;
+    EXPECT_NE(response.body.find("\"applied\":false"), std::string::npos);
+    EXPECT_EQ(truth.confirmed, "") << query;
+  }
+  const auto response = call("POST", host + "/adopt?plan=abc");
+  EXPECT_NE(response.body.find("\"applied\":true"), std::string::npos);
+  EXPECT_EQ(truth.confirmed, "abc");
+  EXPECT_EQ(call("POST", host + "/adopt?dry_run=perhaps").status, 400);
+}
+
+TEST_F(HostTruthTest, AnUnmanagedVmIsAdoptedOrRemovedByItsId) {
+  const std::string vm = core::new_uuid();
+  truth.vms.push_back({vm, "web", api::AdoptAction::create, VmState::running, "qemu", 1, 2, ""});
+  EXPECT_NE(call("GET", host + "/unmanaged").body.find(vm), std::string::npos);
+  truth.adopted = *store->create_vm({"web", std::nullopt, "", std::nullopt, {}});
+  EXPECT_NE(call("POST", host + "/unmanaged/" + vm + "/adopt").body.find("\"name\":\"web\""), std::string::npos);
+  EXPECT_EQ(call("DELETE", host + "/unmanaged/" + vm).status, 204);
+  EXPECT_EQ(truth.removed, vm);
+  EXPECT_EQ(call("DELETE", host + "/unmanaged/web").status, 400);
+}
+
+TEST_F(HostTruthTest, ReasonsHaveTheirOwnProblemTypes) {
+  const std::pair<const char*, int> kinds[] = {{"plan-changed", 409},
+                                               {"other-node", 409},
+                                               {"node-outdated", 501},
+                                               {"read-only", 503},
+                                               {"node-unreachable", 503}};
+  for (const auto& [reason, status] : kinds) {
+    truth.failure = make_error(Code::unknown, "no", reason);
+    const auto response = call("POST", host + "/adopt?plan=abc");
+    EXPECT_EQ(response.status, status);
+    EXPECT_NE(response.body.find(std::string("/") + reason + "\""), std::string::npos) << response.body;
+  }
+}
+
+}  // namespace
+}  // namespace qarax::server

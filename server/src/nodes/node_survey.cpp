@@ -1,0 +1,156 @@
+// Before a node is greeted: whose it is. A greeting makes it this server's, and a server whose database was set back
+// must not take it.
+#include "calls.hpp"
+#include "node_link.hpp"
+#include "qarax/core/logging.hpp"
+
+namespace qarax::server {
+
+namespace {
+
+constexpr std::int64_t kGreetMs = 5'000;
+constexpr std::int64_t kSurveyMs = 30'000;  // with all VMs
+constexpr int kLargestSurvey = 256 << 20;
+
+Error not_ours(const std::string& host_id, const std::string& host, const std::string& why, const std::string& reason) {
+  return make_error(Code::failed_precondition,
+                    "host " + host + " isn't this server's: " + why + ". POST /hosts/" + host_id +
+                        "/adopt shows what taking it over would do",
+                    reason);
+}
+
+}  // namespace
+
+std::string NodeLink::target() const {
+  const std::string address =
+      host_->address.find(':') == std::string::npos ? host_->address : "[" + host_->address + "]";
+  return address + ":" + std::to_string(host_->port);
+}
+
+std::shared_ptr<grpc::Channel> NodeLink::channel_to(const std::string& target, bool unix_socket) const {
+  grpc::ChannelArguments arguments;
+  // A channel of its own: with the global pool a new attempt would inherit the old one's back-off.
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  arguments.SetMaxReceiveMessageSize(kLargestSurvey);
+  std::shared_ptr<grpc::ChannelCredentials> credentials = grpc::InsecureChannelCredentials();
+  if (!credentials_.ca_cert.empty() && !unix_socket) {
+    grpc::SslCredentialsOptions options;
+    options.pem_root_certs = credentials_.ca_cert;
+    credentials = grpc::SslCredentials(options);
+  }
+  return grpc::CreateCustomChannel(target, credentials, arguments);
+}
+
+Result<NodeSurvey> NodeLink::survey_over(node::v1::Node::Stub& stub, const node::v1::SurveyRequest& request) {
+  auto context = std::make_shared<grpc::ClientContext>();
+  context->set_deadline(in_ms(request.vms() ? kSurveyMs : kGreetMs));
+  prepare(*context);
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return make_error(Code::cancelled, "the server is ending");
+    surveys_.insert(context);
+  }
+  node::v1::SurveyReply reply;
+  const grpc::Status status = stub.Survey(context.get(), request, &reply);
+  {
+    const std::lock_guard lock(mutex_);
+    surveys_.erase(context);
+  }
+  changed_.notify_all();
+  if (!status.ok()) return to_error(status);
+  NodeSurvey out;
+  out.obeyed = {reply.obeyed().cluster_id(), reply.obeyed().term(), reply.obeyed().activation()};
+  QARAX_TRY(out.info, decode<core::NodeInfo>(std::string_view(reply.node_info()), Unknown::ignore));
+  for (const std::string& text : reply.vms()) {
+    QARAX_TRY(core::KeptVm vm, decode<core::KeptVm>(std::string_view(text), Unknown::ignore));
+    out.vms.push_back(std::move(vm));
+  }
+  return out;
+}
+
+Status NodeLink::check_identity(const core::NodeInfo& info) const {
+  const HostPtr now = store_.host(host_->id);
+  if (!now || now->node_id.empty() || now->node_id == info.node_id) return Ok{};
+  return make_error(Code::failed_precondition,
+                    "at " + target() + " is node " + info.node_id + ", not node " + now->node_id + ", which host " +
+                        host_->name +
+                        " is: its data folder is another one now. Give the node its folder back, or register it as a "
+                        "host of its own",
+                    "other-node");
+}
+
+Status NodeLink::recognise(node::v1::Node::Stub& stub) {
+  if (recognised_) return Ok{};
+  const auto seen = survey_over(stub, {});
+  // An older node says at the greeting what it doesn't like.
+  if (!seen && seen.error().code == Code::unimplemented) return Ok{};
+  if (!seen) return seen.error();
+  QARAX_CHECK(check_identity(seen->info));
+  if (const HostPtr now = store_.host(host_->id); now && now->node_id.empty())
+    QARAX_CHECK(store_.pin_node(host_->id, seen->info.node_id));
+  const Activation own = store_.activation();
+  const Activation& obeyed = seen->obeyed;
+  if (obeyed.cluster_id.empty() || obeyed.id == own.id) return Ok{};
+  if (obeyed.cluster_id != own.cluster_id)
+    return not_ours(host_->id, host_->name,
+                    "its node belongs to cluster " + obeyed.cluster_id + ", this server is cluster " + own.cluster_id,
+                    "other-cluster");
+  QARAX_TRY(const bool known, store_.knows_activation(obeyed.id));
+  if (known && obeyed.term < own.term) return Ok{};
+  const std::string proof = "the node of host " + host_->name + " obeys term " + std::to_string(obeyed.term) +
+                            " of a server (activation " + obeyed.id + ") that this database knows nothing of";
+  QARAX_CHECK(store_.mark_set_back(host_->id, proof));
+  return not_ours(host_->id, host_->name, proof, "set-back");
+}
+
+// Each revision was on disk here before its command was sent: one that isn't was lost.
+void NodeLink::look_for_set_back(const core::VmReport& report) {
+  const VmPtr vm = store_.vm(report.vm);
+  if (!vm || vm->host_id != host_->id || report.revision <= vm->revision) return;
+  static_cast<void>(store_.mark_set_back(
+      host_->id, "the node of host " + host_->name + " has carried out revision " + std::to_string(report.revision) +
+                     " of VM " + vm->name + ", this database knows only up to " + std::to_string(vm->revision)));
+}
+
+Result<NodeSurvey> NodeLink::survey(const std::vector<std::string>& deleted_of) {
+  node::v1::SurveyRequest request;
+  request.set_vms(true);
+  for (const std::string& id : deleted_of) request.add_deleted_of(id);
+  const auto stub = node::v1::Node::NewStub(channel_to(target(), false));
+  auto seen = survey_over(*stub, request);
+  if (!seen && seen.error().code == Code::unavailable) {
+    seen.error().message = "host " + host_->name + " at " + target() + " can't be reached: " + seen.error().message;
+    seen.error().reason = "node-unreachable";
+  }
+  return seen;
+}
+
+Status NodeLink::adopt(const Activation& seen) {
+  const Activation own = store_.activation();
+  node::v1::AdoptRequest request;
+  request.mutable_authority()->set_cluster_id(own.cluster_id);
+  request.mutable_authority()->set_term(own.term);
+  request.mutable_authority()->set_activation(own.id);
+  request.mutable_seen()->set_cluster_id(seen.cluster_id);
+  request.mutable_seen()->set_term(seen.term);
+  request.mutable_seen()->set_activation(seen.id);
+  const auto stub = node::v1::Node::NewStub(channel_to(target(), false));
+  grpc::ClientContext context;
+  context.set_deadline(in_ms(kSurveyMs));
+  prepare(context);
+  node::v1::AdoptReply reply;
+  const grpc::Status status = stub->Adopt(&context, request, &reply);
+  if (!status.ok()) return to_error(status);
+  return Ok{};
+}
+
+void NodeLink::reconnect() {
+  const std::lock_guard lock(mutex_);
+  hurry_ = true;
+  up_ = false;  // who waits for it from here on waits for the new greeting
+  if (stream_) stream_->TryCancel();
+  changed_.notify_all();
+}
+
+}  // namespace qarax::server

@@ -1,0 +1,278 @@
+#include "adopter.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <future>
+#include <set>
+
+#include "keep.hpp"
+#include "qarax/core/logging.hpp"
+
+namespace qarax::server {
+
+namespace {
+
+using api::AdoptAction;
+
+bool may_run(VmState state) {
+  return state == VmState::running || state == VmState::paused || state == VmState::unknown;
+}
+
+// FNV-1a: tells plans apart, and no more than that is asked of it.
+std::string fingerprint(const std::string& text) {
+  std::uint64_t hash = 14695981039346656037ULL;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
+  char out[17];
+  std::snprintf(out, sizeof out, "%016llx", static_cast<unsigned long long>(hash));
+  return out;
+}
+
+Error outdated(Error error, const std::string& host) {
+  if (error.code != Code::unimplemented) return error;
+  return make_error(Code::unimplemented, "the node of host " + host + " is too old to say what it keeps; upgrade it",
+                    "node-outdated");
+}
+
+}  // namespace
+
+Keep keep_of(const VmRecord& vm) { return {vm.hypervisor, vm.observed.fallback_reason, vm.description, vm.created_at}; }
+
+// What was seen, and what it leads to.
+struct Adopter::Draft {
+  HostPtr host;
+  std::shared_ptr<NodeAccess> link;
+  NodeSurvey seen;
+  api::AdoptPlan plan;
+  Adoption adoption;
+  std::set<std::string> names;  // taken, on either side
+};
+
+Result<std::shared_ptr<NodeAccess>> Adopter::link_of(const std::string& host_id) const {
+  auto link = nodes_.link(host_id);
+  if (link) return link;
+  return make_error(Code::unavailable, "the server is ending", "shutting-down");
+}
+
+std::string Adopter::free_name(const Draft& draft, const std::string& name, const std::string& id) const {
+  std::string wanted = name.empty() ? "vm-" + id.substr(0, 8) : name;
+  return draft.names.contains(wanted) ? wanted.substr(0, 244) + "-" + id.substr(0, 8) : wanted;
+}
+
+VmRecord Adopter::record_of(const Draft& draft, const core::KeptVm& kept, const VmPtr& before) const {
+  const core::VmReport& report = kept.report;
+  VmRecord vm;
+  if (before) vm = *before;
+  const auto keep = decode<Keep>(std::string_view(kept.keep.text), Unknown::ignore);
+  if (!before) {
+    vm.id = report.vm;
+    vm.hypervisor = keep && !keep->hypervisor.empty() ? keep->hypervisor : report.hypervisor;
+    if (keep) vm.created_at = keep->created_at;
+  }
+  // The later start knows better what was asked for.
+  if (!before || report.incarnation > before->incarnation) {
+    vm.name = before && report.name == before->name ? report.name : free_name(draft, report.name, report.vm);
+    if (keep) vm.description = keep->description;
+    if (keep) vm.observed.fallback_reason = keep->fallback_reason;
+    vm.spec = kept.spec;
+    vm.boot_source_id = kept.boot_source_id;
+    vm.observed.hypervisor = report.hypervisor;
+    if (report.resolved) vm.resolved = report.resolved;
+  }
+  vm.host_id = draft.host->id;
+  vm.incarnation = std::max(vm.incarnation, report.incarnation);
+  vm.revision = std::max(vm.revision, report.revision);
+  if (report.status.state != VmState::unknown)
+    vm.desired = {report.status.state, Origin::user, vm.revision};
+  else
+    vm.desired.revision = vm.revision;
+  vm.activity.clear();
+  vm.job_id.clear();
+  // Until the node, which then obeys this server, says so again.
+  vm.observed.status = report.status;
+  vm.observed.session.clear();
+  vm.observed.observed_at = report.observed_at;
+  vm.observed.incarnation = report.incarnation;
+  return vm;
+}
+
+void Adopter::judge(Draft& draft, const core::KeptVm& kept) {
+  const core::VmReport& report = kept.report;
+  const VmPtr before = store_.vm(report.vm);
+  api::AdoptVm line;
+  line.id = report.vm;
+  line.name = before ? before->name : report.name;
+  line.status = report.status.state;
+  line.hypervisor = report.hypervisor;
+  line.incarnation = report.incarnation;
+  line.revision = report.revision;
+  const auto stones = store_.tombstones(draft.host->id);
+  const bool buried = std::any_of(stones.begin(), stones.end(), [&](const auto& s) { return s.first == report.vm; });
+  if (report.deleted) {
+    line.action = before && before->host_id == draft.host->id ? AdoptAction::forget : AdoptAction::none;
+    if (line.action == AdoptAction::forget) draft.adoption.forgotten.push_back(report.vm);
+  } else if (buried) {
+    line.action = AdoptAction::leave;
+    line.note = "it was deleted here while its node was away; the node is told to delete it";
+  } else if (before && before->host_id && before->host_id != draft.host->id) {
+    line.action = AdoptAction::leave;
+    const HostPtr other = store_.host(*before->host_id);
+    line.note = "here it is on host " + (other ? other->name : *before->host_id);
+  } else if (!kept.problem.empty()) {
+    line.action = AdoptAction::leave;
+    line.note = kept.problem;
+  } else if (!before || before->host_id != draft.host->id || before->revision < report.revision ||
+             before->incarnation < report.incarnation) {
+    line.action = before ? AdoptAction::raise : AdoptAction::create;
+    VmRecord vm = record_of(draft, kept, before);
+    if (!report.name.empty() && vm.name != report.name)
+      line.note = "the node calls it " + report.name + ", which is another VM's name here";
+    line.name = vm.name;
+    draft.names.insert(vm.name);
+    if (before) draft.adoption.revisions[vm.id] = before->revision;
+    if (may_run(report.status.state)) {
+      std::int64_t overhead = 0;
+      for (const auto& plugin : draft.seen.info.plugins)
+        if (plugin.name == report.hypervisor && plugin.description) overhead = plugin.description->limits.vmm_overhead;
+      draft.adoption.memory[vm.id] = vm.spec.memory_size + overhead;
+    }
+    draft.adoption.vms.push_back(std::move(vm));
+  }
+  draft.plan.vms.push_back(std::move(line));
+}
+
+Result<Adopter::Draft> Adopter::draft(const std::string& host_id) {
+  Draft out;
+  out.host = store_.host(host_id);
+  if (!out.host) return make_error(Code::not_found, "there is no host " + host_id, "host-not-found");
+  QARAX_TRY(out.link, link_of(host_id));
+  std::vector<std::string> here;
+  for (const VmPtr& vm : store_.vms()) {
+    out.names.insert(vm->name);
+    if (vm->host_id == host_id) here.push_back(vm->id);
+  }
+  auto seen = out.link->survey(here);
+  if (!seen) return outdated(std::move(seen).error(), out.host->name);
+  out.seen = std::move(*seen);
+  if (!out.host->node_id.empty() && out.host->node_id != out.seen.info.node_id)
+    return make_error(Code::failed_precondition,
+                      "node " + out.seen.info.node_id + " answers for host " + out.host->name + ", which is node " +
+                          out.host->node_id,
+                      "other-node");
+  out.adoption.host_id = host_id;
+  out.adoption.above_term = out.seen.obeyed.term;
+  out.plan.host_id = host_id;
+  out.plan.host = out.host->name;
+  out.plan.node_id = out.seen.info.node_id;
+  out.plan.reason = !out.host->needs_adopt.empty()            ? out.host->needs_adopt
+                    : out.host->status == HostStatus::up      ? ""
+                    : out.host->status == HostStatus::unknown ? "not connected yet"
+                                                              : out.host->status_reason;
+  std::sort(out.seen.vms.begin(), out.seen.vms.end(),
+            [](const auto& a, const auto& b) { return a.report.vm < b.report.vm; });
+  std::set<std::string> there;
+  for (const core::KeptVm& vm : out.seen.vms) {
+    there.insert(vm.report.vm);
+    judge(out, vm);
+  }
+  for (const std::string& id : here) {
+    if (there.contains(id)) continue;
+    const VmPtr vm = store_.vm(id);
+    if (!vm) continue;
+    out.plan.vms.push_back({id, vm->name, AdoptAction::leave, vm->observed.status.state, vm->observed.hypervisor,
+                            vm->incarnation, vm->revision, "its node has no folder for it, which proves nothing"});
+  }
+  // What a guest does meanwhile makes no other plan.
+  const Activation& obeyed = out.seen.obeyed;
+  std::string text = host_id + obeyed.cluster_id + std::to_string(obeyed.term) + obeyed.id + out.plan.node_id;
+  for (const api::AdoptVm& vm : out.plan.vms)
+    text += "|" + vm.id + vm.name + std::to_string(static_cast<int>(vm.action)) + " " + std::to_string(vm.incarnation) +
+            " " + std::to_string(vm.revision) + vm.note;
+  out.plan.plan = fingerprint(text);
+  return out;
+}
+
+Result<api::AdoptPlan> Adopter::plan(const std::string& host_id) {
+  QARAX_TRY(Draft made, draft(host_id));
+  return std::move(made.plan);
+}
+
+Result<api::AdoptPlan> Adopter::adopt(const std::string& host_id, const std::string& token, std::int64_t wait_ms) {
+  QARAX_TRY(Draft made, draft(host_id));
+  if (made.plan.plan != token)
+    return make_error(Code::aborted,
+                      "the plan for host " + made.host->name + " is " + made.plan.plan + " by now, not " + token,
+                      "plan-changed");
+  // Here first: broken off in between, the node still obeys whom it obeyed, and the same is asked for again.
+  QARAX_CHECK(store_.adopt(made.adoption));
+  core::logger("hosts")->warn("adopted host={} vms={} forgotten={} term={}", made.host->name, made.adoption.vms.size(),
+                              made.adoption.forgotten.size(), store_.activation().term);
+  QARAX_CHECK(made.link->adopt(made.seen.obeyed));
+  nodes_.reconnect_all();
+  QARAX_CHECK(made.link->connect_now(wait_ms));
+  made.plan.applied = true;
+  return std::move(made.plan);
+}
+
+Result<std::vector<api::AdoptVm>> Adopter::unmanaged(const std::string& host_id) {
+  QARAX_TRY(Draft made, draft(host_id));
+  std::vector<api::AdoptVm> out;
+  for (api::AdoptVm& vm : made.plan.vms)
+    if (!store_.vm(vm.id)) out.push_back(std::move(vm));
+  return out;
+}
+
+Result<core::KeptVm> Adopter::find_unmanaged(const Draft& draft, const std::string& vm_id) const {
+  if (!draft.link->is_up())
+    return make_error(Code::unavailable,
+                      "host " + draft.host->name + " isn't up" +
+                          (draft.host->status_reason.empty() ? "" : ": " + draft.host->status_reason),
+                      "node-unreachable");
+  for (const core::KeptVm& vm : draft.seen.vms)
+    if (vm.report.vm == vm_id && !store_.vm(vm_id)) return vm;
+  return make_error(Code::not_found,
+                    "host " + draft.host->name + " has no VM " + vm_id + " that the server doesn't know",
+                    "vm-not-found");
+}
+
+Result<VmPtr> Adopter::adopt_vm(const std::string& host_id, const std::string& vm_id) {
+  QARAX_TRY(Draft made, draft(host_id));
+  QARAX_TRY(const core::KeptVm kept, find_unmanaged(made, vm_id));
+  Adoption one;
+  one.host_id = host_id;
+  for (VmRecord& vm : made.adoption.vms)
+    if (vm.id == vm_id) one.vms.push_back(std::move(vm));
+  if (one.vms.empty()) {
+    std::string why;
+    for (const api::AdoptVm& vm : made.plan.vms)
+      if (vm.id == vm_id) why = vm.note;
+    return make_error(Code::failed_precondition, "VM " + vm_id + " can't be adopted: " + why, "wrong-state");
+  }
+  if (const auto memory = made.adoption.memory.find(vm_id); memory != made.adoption.memory.end())
+    one.memory.insert(*memory);
+  QARAX_CHECK(store_.adopt(one));
+  core::logger("vms")->info("adopted name={} vm={} host={}", one.vms.front().name, vm_id, made.host->name);
+  return store_.vm(vm_id);
+}
+
+Status Adopter::remove_vm(const std::string& host_id, const std::string& vm_id, std::int64_t timeout_ms) {
+  QARAX_TRY(Draft made, draft(host_id));
+  QARAX_TRY(const core::KeptVm kept, find_unmanaged(made, vm_id));
+  if (const std::string why = store_.read_only(); !why.empty())
+    return make_error(Code::unavailable, "nothing can be changed now: " + why, "read-only");
+  node::v1::CommandRequest request;
+  request.set_vm(vm_id);
+  request.set_incarnation(kept.report.incarnation);
+  request.set_revision(kept.report.revision + 1);
+  request.set_step(1);
+  request.set_action(node::v1::ACTION_DELETE);
+  auto promise = std::make_shared<std::promise<CommandOutcome>>();
+  auto future = promise->get_future();
+  made.link->execute(std::move(request), timeout_ms,
+                     [promise](CommandOutcome outcome) { promise->set_value(std::move(outcome)); });
+  const CommandOutcome outcome = future.get();
+  if (outcome.error) return *outcome.error;
+  core::logger("vms")->warn("removed a VM that only its node knew vm={} host={}", vm_id, made.host->name);
+  return Ok{};
+}
+
+}  // namespace qarax::server

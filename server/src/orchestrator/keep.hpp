@@ -1,0 +1,31 @@
+// What the server wants back of a VM when its database is lost, beside what the node needs to run it: goes along with
+// every start, and comes back by a survey.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "store.hpp"
+
+namespace qarax::server {
+
+struct Keep {
+  std::string hypervisor{};  // as it was asked for
+  std::string fallback_reason{};
+  std::optional<std::string> description{};
+  std::string created_at{};
+};
+
+Keep keep_of(const VmRecord& vm);
+
+}  // namespace qarax::server
+
+template <>
+struct qarax::Fields<qarax::server::Keep> {
+  using T = server::Keep;
+  static constexpr std::string_view kName = "Keep";
+  static constexpr auto kTable =
+      std::make_tuple(field<&T::hypervisor>("hypervisor"), field<&T::fallback_reason>("fallback_reason"),
+                      field<&T::description>("description"), field<&T::created_at>("created_at"));
+};
+QARAX_FIELDS_COMPLETE(qarax::server::Keep);

@@ -1,0 +1,62 @@
+#include <Poco/Data/Statement.h>
+
+#include "rows.hpp"
+
+namespace qarax::server::rows {
+
+using namespace Poco::Data::Keywords;
+using Poco::Data::Session;
+
+namespace {
+template <class T>
+Poco::Nullable<std::string> nullable(const std::optional<T>& value) {
+  if (!value) return {};
+  if constexpr (std::is_same_v<T, std::string>)
+    return *value;
+  else
+    return encode(*value, Defaults::write);
+}
+}  // namespace
+
+bool has_activation(Session& session, const std::string& activation) {
+  std::string id = activation;
+  std::int64_t count = 0;
+  session << "SELECT COUNT(*) FROM activations WHERE id = $1", use(id), into(count), now;
+  return count > 0;
+}
+
+void set_needs_adopt(Session& session, const std::string& host_id, const std::string& why) {
+  std::string id = host_id;
+  std::string proof = why;
+  session << "UPDATE hosts SET needs_adopt = $1 WHERE id = $2", use(proof), use(id), now;
+}
+
+void redefine_vm(Session& session, const VmRecord& vm) {
+  std::string id = vm.id;
+  std::string name = vm.name;
+  Poco::Nullable<std::string> description = nullable(vm.description);
+  std::string spec = encode(vm.spec, Defaults::write);
+  Poco::Nullable<std::string> boot_source = nullable(vm.boot_source_id);
+  session << "UPDATE vms SET name = $1, description = $2, spec = $3, boot_source_id = $4 WHERE id = $5", use(name),
+      use(description), use(spec), use(boot_source), use(id), now;
+}
+
+void fail_jobs(Session& session, const std::string& vm_id, const std::string& when) {
+  std::string id = vm_id;
+  std::string at = when;
+  session << "UPDATE jobs SET state = 'failed', finished_at = $1 WHERE vm_id = $2 AND state = 'running'", use(at),
+      use(id), now;
+}
+
+void begin_term(Session& session, const Activation& next, std::int64_t seconds_now, const std::string& when) {
+  std::int64_t term = next.term;
+  std::string id = next.id;
+  std::string at = when;
+  session << "UPDATE cluster SET term = $1", use(term), now;
+  session << "INSERT INTO activations (term, id, at) VALUES ($1, $2, $3)", use(term), use(id), use(at), now;
+  // What was lost may have counted epochs too: one that is made of the time is nobody's.
+  std::int64_t seconds = seconds_now;
+  session << "UPDATE event_counter SET epoch = CASE WHEN epoch < $1 THEN $1 ELSE epoch + 1 END", use(seconds), now;
+}
+
+}  // namespace qarax::server::rows

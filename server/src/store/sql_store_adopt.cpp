@@ -1,0 +1,132 @@
+// A database that was set back, or lost, and how it catches up with what its nodes know.
+#include <chrono>
+
+#include "qarax/core/clock.hpp"
+#include "qarax/core/ids.hpp"
+#include "qarax/core/logging.hpp"
+#include "rows.hpp"
+#include "sql_store.hpp"
+
+namespace qarax::server {
+
+using Poco::Data::Session;
+
+namespace {
+
+std::string now_text() { return core::to_rfc3339(std::chrono::system_clock::now()); }
+
+Error changed(const std::string& vm) {
+  return make_error(Code::aborted, "VM " + vm + " was changed since the plan was made; make it anew", "plan-changed");
+}
+
+}  // namespace
+
+void SqlStore::judge_read_only() {
+  std::string why;
+  for (const HostPtr& host : memory_.hosts()) {
+    if (host->needs_adopt.empty()) continue;
+    why = "this database was set back: " + host->needs_adopt + ". Look at the plan that POST /hosts/" + host->id +
+          "/adopt makes, and confirm it";
+    break;
+  }
+  db_->set_read_only(std::move(why));
+}
+
+Result<bool> SqlStore::knows_activation(const std::string& id) {
+  bool known = false;
+  QARAX_CHECK(db_->transact({{},
+                             [&](Session& session) -> Status {
+                               known = rows::has_activation(session, id);
+                               return Ok{};
+                             },
+                             [] {},
+                             true}));
+  return known;
+}
+
+Status SqlStore::mark_set_back(const std::string& host_id, const std::string& proof) {
+  const HostPtr host = memory_.host(host_id);
+  if (!host || !host->needs_adopt.empty()) return Ok{};
+  core::logger("store")->error("the database was set back; nothing is changed until an adopt host={} proof={}",
+                               host->name, core::log_value(proof));
+  return db_->transact({{},
+                        [&](Session& session) -> Status {
+                          rows::set_needs_adopt(session, host_id, proof);
+                          return Ok{};
+                        },
+                        [&] {
+                          memory_.update_host(host_id, [&](HostRecord& one) { one.needs_adopt = proof; });
+                          judge_read_only();
+                        },
+                        true});
+}
+
+Status SqlStore::write_adopted(Session& session, const Adoption& adoption, VmRecord& vm) {
+  const VmPtr there = memory_.vm(vm.id);
+  const auto looked_at = adoption.revisions.find(vm.id);
+  const bool expected = looked_at != adoption.revisions.end();
+  if (expected != (there != nullptr) || (there && there->revision != looked_at->second)) return changed(vm.name);
+  if (there) {
+    rows::redefine_vm(session, vm);
+    rows::fail_jobs(session, vm.id, vm.updated_at);
+  } else {
+    vm.order = next_order_++;
+    if (!rows::insert_vm(session, vm))
+      return make_error(Code::already_exists, "there is a VM named " + vm.name + " already", "name-taken");
+  }
+  rows::update_vm(session, vm);
+  return Ok{};
+}
+
+Status SqlStore::adopt(const Adoption& adoption) {
+  std::vector<VmRecord> vms = adoption.vms;
+  std::vector<std::string> keys = adoption.forgotten;
+  for (const VmRecord& vm : vms) keys.push_back(vm.id);
+  std::optional<Activation> next;
+  const std::string at = now_text();
+  return db_->transact(
+      {keys,
+       [&](Session& session) -> Status {
+         const HostPtr host = memory_.host(adoption.host_id);
+         if (!host) return make_error(Code::not_found, "there is no host " + adoption.host_id, "host-not-found");
+         for (VmRecord& vm : vms) {
+           vm.updated_at = at;
+           if (vm.created_at.empty()) vm.created_at = at;
+           QARAX_CHECK(write_adopted(session, adoption, vm));
+           if (const auto memory = adoption.memory.find(vm.id); memory != adoption.memory.end())
+             rows::put_reservation(session, {vm.id, adoption.host_id, vm.incarnation, memory->second});
+         }
+         for (const std::string& id : adoption.forgotten) rows::delete_vm(session, id);
+         if (!adoption.above_term) return Ok{};
+         next = db_->activation();
+         next->term = std::max(next->term, *adoption.above_term) + 1;
+         next->id = core::new_uuid();
+         const auto seconds =
+             std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch());
+         rows::begin_term(session, *next, seconds.count(), at);
+         rows::set_needs_adopt(session, adoption.host_id, "");
+         return Ok{};
+       },
+       [&] {
+         for (VmRecord& vm : vms) {
+           std::erase_if(jobs_, [&](const auto& job) { return job.second.vm_id == vm.id; });
+           if (const auto memory = adoption.memory.find(vm.id); memory != adoption.memory.end())
+             reservations_[vm.id] = {vm.id, adoption.host_id, vm.incarnation, memory->second};
+           memory_.put(std::move(vm));
+         }
+         for (const std::string& id : adoption.forgotten) {
+           const VmPtr vm = memory_.vm(id);
+           if (!vm) continue;
+           std::erase_if(jobs_, [&](const auto& job) { return job.second.vm_id == id; });
+           reservations_.erase(id);
+           memory_.erase(*vm);
+         }
+         if (!next) return;
+         db_->become(*next);
+         memory_.update_host(adoption.host_id, [](HostRecord& host) { host.needs_adopt.clear(); });
+         judge_read_only();
+       },
+       true});
+}
+
+}  // namespace qarax::server
