@@ -7,6 +7,7 @@
 #include "http/problem_catalogue.hpp"
 #include "qarax/core/documents.hpp"
 #include "qarax/plugin/schema.hpp"
+#include "store/event.hpp"
 
 namespace qarax::api {
 
@@ -54,6 +55,7 @@ std::vector<NamedSchema> all_schemas() {
   out.push_back(response<core::PluginInfo>());
   out.push_back(response<Description>());
   out.push_back(response<PluginLimits>());
+  out.push_back(response<server::Event>());
   out.push_back(response<Accepted>());
   out.push_back(response<Version>());
   out.push_back(response<Ready>());

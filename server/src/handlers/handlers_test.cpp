@@ -3,6 +3,7 @@
 #include <set>
 
 #include "api/openapi.hpp"
+#include "handlers/event_handlers.hpp"
 #include "handlers/fake_operations.hpp"
 #include "handlers/host_handlers.hpp"
 #include "handlers/metrics.hpp"
@@ -34,6 +35,7 @@ class HandlersTest : public ::testing::Test {
   HandlersTest() {
     add_vm_routes(router, *store, operations, renderer);
     add_host_routes(router, *store, operations);
+    add_event_routes(router, *store);
     add_system_routes(router, *store, operations, metrics, "1.2.3");
   }
 

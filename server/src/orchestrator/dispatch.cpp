@@ -9,6 +9,7 @@ namespace qarax::server {
 namespace {
 
 constexpr auto kTick = std::chrono::milliseconds(500);
+constexpr int kTicksToTidy = 120;
 
 Error with_job(Error error, const std::string& job_id) {
   error.details.push_back({"/job_id", job_id});
@@ -211,13 +212,20 @@ void Orchestrator::tick() {
   for (const HostPtr& host : store_.hosts()) enforce_tombstones(host->id);
 }
 
+// A database that doesn't answer now is tidied up a minute later.
+void Orchestrator::tidy() {
+  if (const Status done = store_.prune(options_.retention); !done)
+    core::logger("store")->debug("nothing was removed this time reason={}", core::log_value(done.error().message));
+}
+
 void Orchestrator::ticks() {
   std::unique_lock lock(tick_mutex_);
-  while (!stopping_) {
+  for (int count = 1; !stopping_; ++count) {
     tick_.wait_for(lock, kTick, [&] { return stopping_; });
     if (stopping_) return;
     lock.unlock();
     tick();
+    if (count % kTicksToTidy == 0) tidy();
     lock.lock();
   }
 }

@@ -25,6 +25,7 @@ struct OrchestratorOptions {
   std::int64_t stop_timeout_ms = 30'000;  // what a guest gets after the power button
   std::int64_t start_timeout_ms = 120'000;
   std::int64_t action_timeout_ms = 30'000;  // every other action at the node
+  Retention retention{};                    // of what is removed in time
 };
 
 struct ActOptions {
@@ -79,6 +80,7 @@ class Orchestrator {
   void enforce_tombstones(const std::string& host_id);
   void tick();
   void ticks();
+  void tidy();
   bool is_reachable(const VmRecord& vm) const;
   Error unreachable(const VmRecord& vm) const;
   std::int64_t timeout_of(const JobRecord& job) const;

@@ -91,6 +91,15 @@ INSERT INTO event_counter (one, epoch, seq) VALUES (1, 1, 0)
     {2, 1, R"sql(
 ALTER TABLE cluster ADD COLUMN commits INTEGER NOT NULL DEFAULT 0
 )sql"},
+    // `at`: the database's own clock, in seconds.
+    {3, 1, R"sql(
+CREATE TABLE events (
+  seq INTEGER PRIMARY KEY,
+  epoch INTEGER NOT NULL,
+  document TEXT NOT NULL,
+  at INTEGER NOT NULL
+)
+)sql"},
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "event_makers.hpp"
 #include "qarax/core/clock.hpp"
 #include "qarax/core/ids.hpp"
 #include "rows.hpp"
@@ -27,6 +28,9 @@ Result<std::unique_ptr<Store>> SqlStore::load_from(std::unique_ptr<Database> db,
 
 void SqlStore::load() {
   Session& session = db_->session();
+  events_.load(session);
+  db_->set_trailer(events_);
+  std::vector<std::pair<VmPtr, VmState>> changed;
   for (auto& host : rows::read_hosts(session)) memory_.put(std::move(host));
   for (auto& job : rows::read_unfinished_jobs(session)) jobs_.emplace(job.id, std::move(job));
   for (auto& reservation : rows::read_reservations(session))
@@ -34,6 +38,7 @@ void SqlStore::load() {
   tombstones_ = rows::read_tombstones(session);
   for (auto& vm : rows::read_vms(session)) {
     next_order_ = std::max(next_order_, vm.order + 1);
+    const VmState stored = vm.observed.status.state;
     // What ran when this server's predecessor ended may do anything by now: its node will say.
     if (vm.observed.status.state == VmState::running || vm.observed.status.state == VmState::paused) {
       vm.observed.status.state = VmState::unknown;
@@ -48,8 +53,11 @@ void SqlStore::load() {
       if (job.action == core::Action::start) vm.observed.status.state = VmState::unknown;
     }
     if (vm.observed.status.state == VmState::unknown) vm.observed.session.clear();
-    memory_.put(std::move(vm));
+    const VmPtr now = memory_.put(std::move(vm));
+    if (now->observed.status.state != stored) changed.push_back({now, stored});
   }
+  // Last: from here on there is another thread.
+  for (const auto& [vm, before] : changed) save_later(vm->id, {events::vm_status_changed(*vm, before)});
 }
 
 Status SqlStore::check() {
@@ -76,12 +84,14 @@ Result<VmPtr> SqlStore::create_vm(const NewVmInput& input) {
   QARAX_CHECK(db_->transact({{},
                              [&](Session& session) -> Status {
                                vm.order = next_order_++;
-                               if (rows::insert_vm(session, vm)) return Ok{};
-                               return make_error(Code::already_exists,
-                                                 "there is a VM named " + vm.name +
-                                                     " already; names are unique: choose another one, or delete that "
-                                                     "VM",
-                                                 "name-taken");
+                               if (!rows::insert_vm(session, vm))
+                                 return make_error(Code::already_exists,
+                                                   "there is a VM named " + vm.name +
+                                                       " already; names are unique: choose another one, or delete "
+                                                       "that VM",
+                                                   "name-taken");
+                               events_.add(events::vm_created(vm));
+                               return Ok{};
                              },
                              [&] { made = memory_.put(std::move(vm)); }}));
   return made;
@@ -100,6 +110,7 @@ Status SqlStore::remove_vm(const std::string& id, Removal how) {
                           rows::delete_vm(session, id);
                           if (tombstone)
                             rows::insert_tombstone(session, id, *vm->host_id, vm->revision + 1, now_text());
+                          events_.add(events::vm_deleted(*vm));
                           return Ok{};
                         },
                         [&] {
@@ -219,6 +230,8 @@ Status SqlStore::plan_job(Session& session, const BeginJob& asked, Begin& plan) 
   rows::insert_job(session, job, db_->activation(), vm.updated_at);
   rows::update_vm(session, vm);
   if (plan.reservation) rows::put_reservation(session, *plan.reservation);
+  if (unfinished != nullptr) events_.add(events::job_finished(vm, *unfinished, JobState::superseded));
+  events_.add(events::job_started(vm, job));
   return Ok{};
 }
 
@@ -264,7 +277,9 @@ VmPtr SqlStore::finish_job(const std::string& job_id, JobState state, const std:
   const std::string at = now_text();
   const bool current = report && is_current(*report);
   db_->later([job_id, state, at](Session& session) { rows::finish_job(session, job_id, state, at); });
+  VmState before = VmState::unknown;
   VmPtr vm = memory_.update(job.vm_id, [&](VmRecord& changed) {
+    before = changed.observed.status.state;
     changed.activity.clear();
     changed.job_id.clear();
     changed.updated_at = at;
@@ -278,7 +293,10 @@ VmPtr SqlStore::finish_job(const std::string& job_id, JobState state, const std:
     return true;
   });
   if (!vm) return nullptr;
-  save_later(vm->id);
+  std::vector<Event> happened;
+  if (vm->observed.status.state != before) happened.push_back(events::vm_status_changed(*vm, before));
+  happened.push_back(events::job_finished(*vm, job, state));
+  save_later(vm->id, std::move(happened));
   settle_reservation(vm);
   return vm;
 }

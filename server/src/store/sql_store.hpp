@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "database.hpp"
+#include "event_log.hpp"
 #include "memory.hpp"
 #include "store.hpp"
 
@@ -52,15 +53,20 @@ class SqlStore final : public Store {
                    const std::optional<core::NodeInfo>& info) override;
   std::vector<std::pair<std::string, std::int64_t>> tombstones(const std::string& host_id) const override;
   Status drop_tombstone(const std::string& vm_id) override;
+  EventFeed& events() override { return feed_; }
+  Result<EventPage> stored_events(std::int64_t seq, std::size_t most) override;
+  Status prune(const Retention& retention) override;
 
  private:
-  explicit SqlStore(std::unique_ptr<Database> db) : db_(std::move(db)) { load(); }
+  explicit SqlStore(std::unique_ptr<Database> db) : events_(db->clock(), feed_), db_(std::move(db)) { load(); }
   void load();
-  void save_later(const std::string& id);
+  void save_later(const std::string& id, std::vector<Event> events);
+  void log_later(std::vector<Event> events);
   bool starts(const VmRecord& vm) const;
   bool is_current(const core::VmReport& report) const;
   bool observe(VmRecord& vm, const core::VmReport& report, bool of_job);
   void settle_reservation(const VmPtr& vm);
+  void note_unknown(const VmRecord& before, const VmPtr& now);
 
   struct Begin;
   Status plan_job(Poco::Data::Session& session, const BeginJob& asked, Begin& plan);
@@ -73,6 +79,8 @@ class SqlStore final : public Store {
   std::map<std::string, Reservation> reservations_;                         // by VM
   std::map<std::string, std::pair<std::string, std::int64_t>> tombstones_;  // by VM: host, revision
   std::int64_t next_order_ = 1;
+  EventFeed feed_;
+  EventLog events_;
   const std::unique_ptr<Database> db_;  // ends first: it writes what waits, from the members above
 };
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "database_url.hpp"
+#include "event_feed.hpp"
 #include "qarax/result.hpp"
 #include "records.hpp"
 
@@ -57,6 +58,12 @@ struct BegunJob {
   JobRecord job;
   VmPtr vm;
   std::string superseded;  // id of the job that this one put aside; empty
+};
+
+// How long it is kept what nobody needs for running VMs.
+struct Retention {
+  std::int64_t events = 100'000;
+  std::int64_t events_s = 7 * 24 * 3600;
 };
 
 enum class Removal {
@@ -115,6 +122,13 @@ class Store {
   virtual void update_host(const std::string& host_id, HostStatus status, const std::string& reason,
                            const std::optional<core::NodeInfo>& info) = 0;
 
+  // -- events --
+  virtual EventFeed& events() = 0;
+  // What comes after `seq`, from the database.
+  virtual Result<EventPage> stored_events(std::int64_t seq, std::size_t most) = 0;
+
+  // Removes what has been kept for long enough.
+  virtual Status prune(const Retention& retention) = 0;
   // Writes what waits to be written.
   virtual void flush() = 0;
 };
