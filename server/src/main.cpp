@@ -11,6 +11,7 @@
 #include "config/server_config.hpp"
 #include "handlers/event_handlers.hpp"
 #include "handlers/host_handlers.hpp"
+#include "handlers/job_handlers.hpp"
 #include "handlers/metrics.hpp"
 #include "handlers/system_handlers.hpp"
 #include "handlers/vm_handlers.hpp"
@@ -156,6 +157,8 @@ int serve(const ServerConfig& config, const CommandLine& line) {
   options.stop_timeout_ms = config.stop_timeout_ms;
   options.retention.events = config.events_keep;
   options.retention.events_s = config.events_keep_ms / 1000;
+  options.retention.jobs = config.jobs_keep;
+  options.retention.jobs_s = config.jobs_keep_ms / 1000;
   Orchestrator orchestrator(**store, nodes, options);
   RestOperations operations(**store, orchestrator, {config.action_wait_ms});
   VmRenderer renderer(**store, config.known_hypervisors);
@@ -164,6 +167,7 @@ int serve(const ServerConfig& config, const CommandLine& line) {
   add_vm_routes(router, **store, operations, renderer);
   add_host_routes(router, **store, operations);
   add_event_routes(router, **store);
+  add_job_routes(router, **store, operations);
   add_system_routes(router, **store, operations, metrics, QARAX_VERSION);
   std::optional<http::TokenAuthenticator> authenticator;
   if (!config.token_sha256.empty()) authenticator.emplace(std::vector<std::string>{config.token_sha256});

@@ -1,6 +1,7 @@
 #include "api/schemas.hpp"
 
 #include "api/host.hpp"
+#include "api/job.hpp"
 #include "api/new_vm.hpp"
 #include "api/system.hpp"
 #include "api/vm.hpp"
@@ -55,6 +56,8 @@ std::vector<NamedSchema> all_schemas() {
   out.push_back(response<core::PluginInfo>());
   out.push_back(response<Description>());
   out.push_back(response<PluginLimits>());
+  out.push_back(response<Job>());
+  out.push_back(response<server::JobStep>());
   out.push_back(response<server::Event>());
   out.push_back(response<Accepted>());
   out.push_back(response<Version>());

@@ -150,6 +150,8 @@ Result<ServerConfig> read_server_config(const std::string& path) {
   reader.duration_ms("shutdown.grace", config.shutdown_grace_ms);
   reader.integer("events.keep", config.events_keep, 1, 1'000'000'000);
   reader.duration_ms("events.keep_for", config.events_keep_ms);
+  reader.integer("jobs.keep", config.jobs_keep, 1, 1'000'000'000);
+  reader.duration_ms("jobs.keep_for", config.jobs_keep_ms);
   reader.texts("compat.hypervisor_names", config.known_hypervisors);
   reader.choice("log.level", config.log_level, {"debug", "info", "warn", "error"});
   read_nodes(reader, config.nodes);

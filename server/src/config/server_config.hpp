@@ -45,6 +45,8 @@ struct ServerConfig {
   std::int64_t shutdown_grace_ms = 5'000;
   std::int64_t events_keep = 100'000;
   std::int64_t events_keep_ms = 168 * 3'600'000LL;
+  std::int64_t jobs_keep = 10'000;
+  std::int64_t jobs_keep_ms = 168 * 3'600'000LL;
   std::vector<std::string> known_hypervisors;  // compat.hypervisor_names; empty: names are shown as they are
   std::string log_level = "info";
 };

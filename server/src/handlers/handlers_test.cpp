@@ -6,6 +6,7 @@
 #include "handlers/event_handlers.hpp"
 #include "handlers/fake_operations.hpp"
 #include "handlers/host_handlers.hpp"
+#include "handlers/job_handlers.hpp"
 #include "handlers/metrics.hpp"
 #include "handlers/system_handlers.hpp"
 #include "handlers/vm_handlers.hpp"
@@ -36,6 +37,7 @@ class HandlersTest : public ::testing::Test {
     add_vm_routes(router, *store, operations, renderer);
     add_host_routes(router, *store, operations);
     add_event_routes(router, *store);
+    add_job_routes(router, *store, operations);
     add_system_routes(router, *store, operations, metrics, "1.2.3");
   }
 

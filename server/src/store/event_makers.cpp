@@ -33,11 +33,14 @@ Event of_host(const char* type, const HostRecord& host) {
   return event;
 }
 
-Event of_job(const char* type, const VmRecord& vm, const JobRecord& job, JobState state) {
-  Event event = of_vm(type, vm);
+Event of_job(const char* type, const Job& job) {
+  Event event = now(type);
+  if (!job.vm_id.empty()) event.vm_id = job.vm_id;
+  if (!job.vm_name.empty()) event.vm_name = job.vm_name;
+  if (!job.host_id.empty()) event.host_id = job.host_id;
   event.job_id = job.id;
-  event.action = core::to_string(job.action);
-  event.new_status = name_of(state);
+  event.action = job.action;
+  event.new_status = name_of(job.state);
   return event;
 }
 
@@ -47,14 +50,16 @@ void set_reason(Event& event, const std::string& reason) {
 
 }  // namespace
 
-Event vm_created(const VmRecord& vm) {
+Event vm_created(const VmRecord& vm, const std::string& job_id) {
   Event event = of_vm("vm.created", vm);
+  event.job_id = job_id;
   event.new_status = name_of(vm.observed.status.state);
   return event;
 }
 
-Event vm_deleted(const VmRecord& vm) {
+Event vm_deleted(const VmRecord& vm, const std::string& job_id) {
   Event event = of_vm("vm.deleted", vm);
+  event.job_id = job_id;
   event.previous_status = name_of(vm.observed.status.state);
   return event;
 }
@@ -67,8 +72,9 @@ Event vm_status_changed(const VmRecord& vm, VmState before) {
   return event;
 }
 
-Event host_added(const HostRecord& host) {
+Event host_added(const HostRecord& host, const std::string& job_id) {
   Event event = of_host("host.added", host);
+  event.job_id = job_id;
   event.new_status = name_of(host.status);
   return event;
 }
@@ -81,12 +87,12 @@ Event host_status_changed(const HostRecord& host, HostStatus before) {
   return event;
 }
 
-Event job_started(const VmRecord& vm, const JobRecord& job) {
-  return of_job("job.started", vm, job, JobState::running);
-}
+Event job_started(const Job& job) { return of_job("job.started", job); }
 
-Event job_finished(const VmRecord& vm, const JobRecord& job, JobState state) {
-  return of_job("job.finished", vm, job, state);
+Event job_finished(const Job& job) {
+  Event event = of_job("job.finished", job);
+  if (job.error) set_reason(event, job.error->message);
+  return event;
 }
 
 }  // namespace qarax::server::events

@@ -2,17 +2,17 @@
 #pragma once
 
 #include "event.hpp"
-#include "records.hpp"
+#include "job.hpp"
 
 namespace qarax::server::events {
 
-Event vm_created(const VmRecord& vm);
-Event vm_deleted(const VmRecord& vm);
+Event vm_created(const VmRecord& vm, const std::string& job_id);
+Event vm_deleted(const VmRecord& vm, const std::string& job_id);
 // From `before` to what the record says now.
 Event vm_status_changed(const VmRecord& vm, VmState before);
-Event host_added(const HostRecord& host);
+Event host_added(const HostRecord& host, const std::string& job_id);
 Event host_status_changed(const HostRecord& host, HostStatus before);
-Event job_started(const VmRecord& vm, const JobRecord& job);
-Event job_finished(const VmRecord& vm, const JobRecord& job, JobState state);
+Event job_started(const Job& job);
+Event job_finished(const Job& job);
 
 }  // namespace qarax::server::events

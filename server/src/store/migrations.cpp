@@ -100,6 +100,15 @@ CREATE TABLE events (
   at INTEGER NOT NULL
 )
 )sql"},
+    // Jobs are kept beyond their end, also those of VMs that are gone. `finished_s`: as events.at.
+    {4, 1, R"sql(
+ALTER TABLE jobs ADD COLUMN vm_name TEXT NOT NULL DEFAULT '';
+ALTER TABLE jobs ADD COLUMN host_id TEXT NOT NULL DEFAULT '';
+ALTER TABLE jobs ADD COLUMN steps TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE jobs ADD COLUMN error TEXT NOT NULL DEFAULT '';
+ALTER TABLE jobs ADD COLUMN finished_s INTEGER;
+CREATE INDEX jobs_by_time ON jobs (created_at, id)
+)sql"},
 };
 
 }  // namespace

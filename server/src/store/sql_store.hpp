@@ -7,6 +7,7 @@
 
 #include "database.hpp"
 #include "event_log.hpp"
+#include "job_book.hpp"
 #include "memory.hpp"
 #include "store.hpp"
 
@@ -43,7 +44,12 @@ class SqlStore final : public Store {
   Status remove_vm(const std::string& id, Removal how) override;
   Result<VmPtr> set_desired(const std::string& id, VmState state) override;
   Result<BegunJob> begin_job(const BeginJob& job) override;
-  VmPtr finish_job(const std::string& job_id, JobState state, const std::optional<core::VmReport>& report) override;
+  using Store::finish_job;
+  VmPtr finish_job(const std::string& job_id, JobState state, const std::optional<core::VmReport>& report,
+                   const std::optional<Error>& error) override;
+  Result<JobPtr> job(const std::string& id) override;
+  Result<std::vector<JobPtr>> jobs(const JobQuery& query) override;
+  JobBook& job_book() override { return book_; }
   VmPtr apply_report(const std::string& host_id, const core::VmReport& report) override;
   void lose_host(const std::string& host_id, const std::string& reason) override;
   void missing_from_snapshot(const std::string& host_id, const std::vector<std::string>& seen) override;
@@ -60,6 +66,13 @@ class SqlStore final : public Store {
  private:
   explicit SqlStore(std::unique_ptr<Database> db) : events_(db->clock(), feed_), db_(std::move(db)) { load(); }
   void load();
+  void load_jobs(Poco::Data::Session& session);
+  void end_orphaned_jobs();
+  Job new_job(std::string action) const;
+  Job job_done_at_once(std::string action) const;
+  Job told_of(const JobRecord& job, const VmRecord& vm) const;
+  // What is known of an unfinished job, with that end.
+  Job ended_job(const std::string& id, JobState state, const std::optional<Error>& error) const;
   void save_later(const std::string& id, std::vector<Event> events);
   void log_later(std::vector<Event> events);
   bool starts(const VmRecord& vm) const;
@@ -69,6 +82,8 @@ class SqlStore final : public Store {
   void note_unknown(const VmRecord& before, const VmPtr& now);
 
   struct Begin;
+  struct Removed;
+  Status plan_removal(Poco::Data::Session& session, const std::string& id, Removal how, Removed& plan);
   Status plan_job(Poco::Data::Session& session, const BeginJob& asked, Begin& plan);
   VmPtr publish(const Begin& plan);
 
@@ -79,6 +94,7 @@ class SqlStore final : public Store {
   std::map<std::string, Reservation> reservations_;                         // by VM
   std::map<std::string, std::pair<std::string, std::int64_t>> tombstones_;  // by VM: host, revision
   std::int64_t next_order_ = 1;
+  JobBook book_;
   EventFeed feed_;
   EventLog events_;
   const std::unique_ptr<Database> db_;  // ends first: it writes what waits, from the members above

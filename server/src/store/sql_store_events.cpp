@@ -20,6 +20,7 @@ Status SqlStore::prune(const Retention& retention) {
   return db_->transact({{},
                         [&](Session& session) -> Status {
                           first = events_.prune(session, retention.events, retention.events_s);
+                          rows::prune_jobs(session, retention.jobs, retention.jobs_s, db_->clock());
                           return Ok{};
                         },
                         [&] { feed_.forget_before(first); }});

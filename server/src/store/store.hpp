@@ -9,6 +9,7 @@
 
 #include "database_url.hpp"
 #include "event_feed.hpp"
+#include "job_book.hpp"
 #include "qarax/result.hpp"
 #include "records.hpp"
 
@@ -64,6 +65,8 @@ struct BegunJob {
 struct Retention {
   std::int64_t events = 100'000;
   std::int64_t events_s = 7 * 24 * 3600;
+  std::int64_t jobs = 10'000;  // finished ones
+  std::int64_t jobs_s = 7 * 24 * 3600;
 };
 
 enum class Removal {
@@ -104,8 +107,17 @@ class Store {
   // "no-host-fits".
   virtual Result<BegunJob> begin_job(const BeginJob& job) = 0;
   // The job's end and the node's report. In memory at once, on disk soon: after a crash the job is asked for again, and
-  // the node repeats its stored result. Superseded or finished already: the VM as it is.
-  virtual VmPtr finish_job(const std::string& job_id, JobState state, const std::optional<core::VmReport>& report) = 0;
+  // the node repeats its stored result. Superseded or finished already: the VM as it is. failed, cancelled: the desired
+  // state is what it was before.
+  virtual VmPtr finish_job(const std::string& job_id, JobState state, const std::optional<core::VmReport>& report,
+                           const std::optional<Error>& error) = 0;
+  VmPtr finish_job(const std::string& job_id, JobState state, const std::optional<core::VmReport>& report) {
+    return finish_job(job_id, state, report, std::nullopt);
+  }
+  // Null: it never was, or isn't kept any more.
+  virtual Result<JobPtr> job(const std::string& id) = 0;
+  virtual Result<std::vector<JobPtr>> jobs(const JobQuery& query) = 0;
+  virtual JobBook& job_book() = 0;
 
   // -- observations --
   // Applied only if host, incarnation, session and order say that it is newer. Disk as finish_job. Null: not applied.

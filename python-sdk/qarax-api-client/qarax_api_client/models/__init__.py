@@ -4,11 +4,17 @@ from .accepted import Accepted
 from .check import Check
 from .cpu_topology import CpuTopology
 from .description import Description
+from .event import Event
 from .exit_info import ExitInfo
 from .exit_info_kind import ExitInfoKind
 from .host import Host
 from .host_plugin import HostPlugin
 from .host_status import HostStatus
+from .job import Job
+from .job_state import JobState
+from .job_step import JobStep
+from .job_step_state import JobStepState
+from .list_jobs_state import ListJobsState
 from .list_vms_status import ListVmsStatus
 from .new_host import NewHost
 from .new_vm import NewVm
@@ -28,11 +34,17 @@ __all__ = (
     "Check",
     "CpuTopology",
     "Description",
+    "Event",
     "ExitInfo",
     "ExitInfoKind",
     "Host",
     "HostPlugin",
     "HostStatus",
+    "Job",
+    "JobState",
+    "JobStep",
+    "JobStepState",
+    "ListJobsState",
     "ListVmsStatus",
     "NewHost",
     "NewVm",
