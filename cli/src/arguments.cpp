@@ -85,6 +85,25 @@ void add_vms(CLI::App& app, RawArguments& in) {
   console.add_flag("-f,--follow", a.follow, "Go on as the guest writes; Ctrl-C ends it")->excludes(tail);
 }
 
+void add_jobs(CLI::App& app, RawArguments& in) {
+  Arguments& a = in.arguments;
+  CLI::App& jobs = *app.add_subcommand("jobs", "List the jobs, newest first");
+  jobs.add_option("VM", a.target, "Only those of this VM, by name or id");
+  jobs.add_option("--state", a.status, "Only those in this state")
+      ->check(CLI::IsMember({"running", "completed", "failed", "superseded", "cancelled"}));
+  jobs.add_option("--tail", in.tail, "So many, 50 unless said otherwise")->check(CLI::Range(1, 1000));
+  CLI::App& job = *app.add_subcommand("job", "Show one job with its steps");
+  job.add_option("JOB", a.target, "Id of the job")->required();
+  job.add_flag("--wait", a.until_end, "Wait for its end; `qarax --wait SECONDS job …` says how long");
+  app.add_subcommand("cancel", "End a job that isn't done yet: what it did is undone")
+      ->add_option("JOB", a.target, "Id of the job")
+      ->required();
+  CLI::App& events = *app.add_subcommand("events", "Show what happened, or with --follow what happens");
+  events.add_option("VM", a.target, "Only events of this VM, by name or id");
+  events.add_flag("-f,--follow", a.follow, "Go on as it happens; Ctrl-C ends it");
+  events.add_option("--after", a.after, "Begin behind this event's id; oldest: with the first that is kept");
+}
+
 void add_others(CLI::App& app, RawArguments& in) {
   Arguments& a = in.arguments;
   app.add_subcommand("hosts", "List the hosts and why one isn't up");
@@ -139,6 +158,7 @@ void add_grammar(CLI::App& app, RawArguments& into) {
   app.fallthrough();  // global options may stand behind the command
   add_global(app, into);
   add_vms(app, into);
+  add_jobs(app, into);
   add_others(app, into);
 }
 

@@ -36,6 +36,8 @@ struct Arguments {
   bool names = false;
   bool forget = false;
   bool follow = false;
+  bool until_end = false;            // job --wait
+  std::string after;                 // events: the last one that was seen
   std::optional<std::int64_t> tail;  // lines
 
   bool json() const { return output == "json"; }

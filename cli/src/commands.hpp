@@ -21,6 +21,12 @@ Status hosts(const Context& context);
 Status plugins(const Context& context);
 Status version(const Context& context);
 
+// job_commands.cpp, event_command.cpp
+Status jobs(const Context& context);
+Status job(const Context& context);
+Status cancel(const Context& context);
+Status events(const Context& context);
+
 // console.cpp, launch.cpp, why.cpp, completion.cpp
 Status console(const Context& context);
 Status launch(const Context& context);

@@ -21,7 +21,9 @@ bool wants_colour() {
 
 // Commands that name a VM, for the commands that an error suggests.
 std::string vm_named(const Arguments& arguments) {
-  return arguments.command == "plugins" || arguments.command == "completion" ? std::string() : arguments.target;
+  for (const char* other : {"plugins", "completion", "job", "cancel"})
+    if (arguments.command == other) return {};
+  return arguments.target;
 }
 
 int fail(const Error& error, const std::string& vm) {

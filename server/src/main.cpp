@@ -9,7 +9,9 @@
 #include <iostream>
 
 #include "config/server_config.hpp"
+#include "handlers/event_handlers.hpp"
 #include "handlers/host_handlers.hpp"
+#include "handlers/job_handlers.hpp"
 #include "handlers/metrics.hpp"
 #include "handlers/system_handlers.hpp"
 #include "handlers/vm_handlers.hpp"
@@ -57,6 +59,7 @@ http::ServerConfig http_config(const ServerConfig& config) {
   out.allowed_hosts = config.allowed_hosts;
   out.max_body = static_cast<std::size_t>(config.max_body);
   out.max_connections = static_cast<std::size_t>(config.max_connections);
+  out.max_live_streams = static_cast<std::size_t>(config.max_event_readers);
   out.read_timeout = std::chrono::milliseconds(config.request_timeout_ms);
   out.thread_stack = kThreadStack;
   return out;
@@ -153,6 +156,10 @@ int serve(const ServerConfig& config, const CommandLine& line) {
   Nodes nodes(**store, std::move(*credentials));
   OrchestratorOptions options;
   options.stop_timeout_ms = config.stop_timeout_ms;
+  options.retention.events = config.events_keep;
+  options.retention.events_s = config.events_keep_ms / 1000;
+  options.retention.jobs = config.jobs_keep;
+  options.retention.jobs_s = config.jobs_keep_ms / 1000;
   Orchestrator orchestrator(**store, nodes, options);
   RestOperations operations(**store, orchestrator, {config.action_wait_ms});
   VmRenderer renderer(**store, config.known_hypervisors);
@@ -162,11 +169,14 @@ int serve(const ServerConfig& config, const CommandLine& line) {
   add_host_routes(router, **store, operations);
   RestHostTruth truth(**store, nodes);
   add_host_truth_routes(router, truth, renderer);
+  add_event_routes(router, **store);
+  add_job_routes(router, **store, operations);
   add_system_routes(router, **store, operations, metrics, QARAX_VERSION);
   std::optional<http::TokenAuthenticator> authenticator;
   if (!config.token_sha256.empty()) authenticator.emplace(std::vector<std::string>{config.token_sha256});
   http::HttpServer server(http_config(config), router, authenticator ? &*authenticator : nullptr, &metrics, *http_log);
   if (const Status started = server.start(); !started) return fail(started.error());
+  const auto wakes_readers = (*store)->events().on_commit([&server] { server.wake_live(); });
   orchestrator.start();
   register_nodes(config, **store, operations);
   if (!line.port_file.empty()) {

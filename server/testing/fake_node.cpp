@@ -224,12 +224,16 @@ FakeNode::Answer FakeNode::execute(const node::v1::CommandRequest& request, cons
   }
   arrived_.insert(action);
   changed_.notify_all();
-  while (hangs_ && !stopping_ && !is_cancelled() && action != core::Action::force_stop)
+  const auto decided = [&] {
+    const auto vm = vms_.find(request.vm());
+    return vm != vms_.end() && vm->second.revision == request.revision() && vm->second.results.contains(request.step());
+  };
+  while (hangs_ && !decided() && !stopping_ && !is_cancelled() && action != core::Action::force_stop)
     changed_.wait_for(lock, std::chrono::milliseconds(10));
-  if (stopping_ || is_cancelled()) {
-    answer.connection_broke = true;
-    return answer;
-  }
+  answer.connection_broke = stopping_ || is_cancelled();
+  if (stopping_ || (is_cancelled() && action == core::Action::remove)) return answer;
+  // Undone, and that is what the node says of it from then on.
+  if (is_cancelled() && !decided()) failure_ = make_error(Code::cancelled, "it was cancelled");
   const auto found = vms_.find(request.vm());
   const std::int64_t stone = tombstones_.contains(request.vm()) ? tombstones_[request.vm()] : 0;
   const std::int64_t highest = found != vms_.end() ? found->second.revision : stone;
@@ -251,7 +255,7 @@ FakeNode::Answer FakeNode::execute(const node::v1::CommandRequest& request, cons
     if (found != vms_.end()) found->second.results.clear();
     answer.reply = carry_out(request);
   }
-  answer.connection_broke = lost_replies_ > 0;
+  answer.connection_broke = answer.connection_broke || lost_replies_ > 0;
   if (lost_replies_ > 0) --lost_replies_;
   return answer;
 }

@@ -31,7 +31,7 @@ class FakeNode {
 
   // -- what it shall do next --
   void lose_replies(int count);  // carried out, and the caller hears UNAVAILABLE
-  void hang(bool hangs);         // commands don't return until they are cancelled or this is false
+  void hang(bool hangs);         // commands don't return until they are cancelled (and undone) or this is false
   void fail(Error error);        // the next command fails with it; empty code: none
 
   // -- what it has seen --

@@ -2,12 +2,14 @@
 
 #include "api/adopt.hpp"
 #include "api/host.hpp"
+#include "api/job.hpp"
 #include "api/new_vm.hpp"
 #include "api/system.hpp"
 #include "api/vm.hpp"
 #include "http/problem_catalogue.hpp"
 #include "qarax/core/documents.hpp"
 #include "qarax/plugin/schema.hpp"
+#include "store/event.hpp"
 
 namespace qarax::api {
 
@@ -57,6 +59,9 @@ std::vector<NamedSchema> all_schemas() {
   out.push_back(response<PluginLimits>());
   out.push_back(response<AdoptPlan>());
   out.push_back(response<AdoptVm>());
+  out.push_back(response<Job>());
+  out.push_back(response<server::JobStep>());
+  out.push_back(response<server::Event>());
   out.push_back(response<Accepted>());
   out.push_back(response<Version>());
   out.push_back(response<Ready>());

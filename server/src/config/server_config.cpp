@@ -143,10 +143,15 @@ Result<ServerConfig> read_server_config(const std::string& path) {
   reader.text("node.ca", config.node_ca);
   reader.integer("limits.body", config.max_body, 1024, 1LL << 30);
   reader.integer("limits.connections", config.max_connections, 1, 1'000'000);
+  reader.integer("limits.event_readers", config.max_event_readers, 1, 100'000);
   reader.duration_ms("limits.request_timeout", config.request_timeout_ms);
   reader.duration_ms("limits.action_wait", config.action_wait_ms);
   reader.duration_ms("vm.stop_timeout", config.stop_timeout_ms);
   reader.duration_ms("shutdown.grace", config.shutdown_grace_ms);
+  reader.integer("events.keep", config.events_keep, 1, 1'000'000'000);
+  reader.duration_ms("events.keep_for", config.events_keep_ms);
+  reader.integer("jobs.keep", config.jobs_keep, 1, 1'000'000'000);
+  reader.duration_ms("jobs.keep_for", config.jobs_keep_ms);
   reader.texts("compat.hypervisor_names", config.known_hypervisors);
   reader.choice("log.level", config.log_level, {"debug", "info", "warn", "error"});
   read_nodes(reader, config.nodes);

@@ -38,10 +38,15 @@ struct ServerConfig {
 
   std::int64_t max_body = 1'048'576;
   std::int64_t max_connections = 4096;
+  std::int64_t max_event_readers = 1000;
   std::int64_t request_timeout_ms = 10'000;  // from a request's first byte to its last
   std::int64_t action_wait_ms = 60'000;      // then 504 with the job's id, and the job goes on
   std::int64_t stop_timeout_ms = 20'000;     // power button, then kill
   std::int64_t shutdown_grace_ms = 5'000;
+  std::int64_t events_keep = 100'000;
+  std::int64_t events_keep_ms = 168 * 3'600'000LL;
+  std::int64_t jobs_keep = 10'000;
+  std::int64_t jobs_keep_ms = 168 * 3'600'000LL;
   std::vector<std::string> known_hypervisors;  // compat.hypervisor_names; empty: names are shown as they are
   std::string log_level = "info";
 };

@@ -86,6 +86,12 @@ class FakeOperations final : public Operations {
     return ActionResult{store_.finish_job(begun.job.id, JobState::completed, report), begun.job.id, false};
   }
 
+  Result<JobPtr> cancel_job(const std::string& job_id, bool respond_async) override {
+    if (failure) return *failure;
+    if (!respond_async) (void)store_.finish_job(job_id, JobState::cancelled, std::nullopt);
+    return store_.job(job_id);
+  }
+
   Result<std::unique_ptr<ConsoleReader>> console(const VmRecord&, std::int64_t tail_bytes, bool,
                                                  const std::string&) override {
     console_tail = tail_bytes;

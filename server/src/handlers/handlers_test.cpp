@@ -4,8 +4,10 @@
 
 #include "api/openapi.hpp"
 #include "handlers/fake_host_truth.hpp"
+#include "handlers/event_handlers.hpp"
 #include "handlers/fake_operations.hpp"
 #include "handlers/host_handlers.hpp"
+#include "handlers/job_handlers.hpp"
 #include "handlers/metrics.hpp"
 #include "handlers/system_handlers.hpp"
 #include "handlers/vm_handlers.hpp"
@@ -36,6 +38,8 @@ class HandlersTest : public ::testing::Test {
     add_vm_routes(router, *store, operations, renderer);
     add_host_routes(router, *store, operations);
     add_host_truth_routes(router, truth, renderer);
+    add_event_routes(router, *store);
+    add_job_routes(router, *store, operations);
     add_system_routes(router, *store, operations, metrics, "1.2.3");
   }
 

@@ -41,6 +41,8 @@ class Operations {
   virtual ~Operations() = default;
   virtual Result<VmPtr> create_vm(const NewVmInput& input, const std::string& request_id) = 0;
   virtual Result<ActionResult> act(const ActionCall& call) = 0;
+  // As Orchestrator::cancel.
+  virtual Result<JobPtr> cancel_job(const std::string& job_id, bool respond_async) = 0;
   virtual Result<std::unique_ptr<ConsoleReader>> console(const VmRecord& vm, std::int64_t tail_bytes, bool follow,
                                                          const std::string& request_id) = 0;
   virtual Result<HostPtr> add_host(const NewHostInput& input) = 0;  // and begins to connect

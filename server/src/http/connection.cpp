@@ -65,6 +65,8 @@ Connection::Next Connection::run() {
         break;
       case Phase::stream:
         return Next::stream;
+      case Phase::live:
+        return Next::live;
     }
     if (step) return *step;
   }
@@ -188,24 +190,29 @@ Connection::Step Connection::refuse(const Problem& problem, bool keep) {
 Connection::Step Connection::reply(Response response, bool keep) {
   request_begun_ = false;
   const bool head_only = request_.method == "HEAD";
-  if (head_only && response.stream) response.stream = nullptr;
-  keep_ = keep && !response.close && !response.stream && !services_.draining.load(std::memory_order_relaxed);
+  if (head_only) {
+    response.stream = nullptr;
+    response.live = nullptr;
+  }
+  const bool goes_on = response.stream || response.live;
+  keep_ = keep && !response.close && !goes_on && !services_.draining.load(std::memory_order_relaxed);
   ReplyContext context;
   context.request_id = request_.request_id;
   context.minor_version = framing_.minor_version;
   context.keep_alive = keep_;
   context.body_size = response.body.size();
-  context.chunked = response.stream && framing_.minor_version == 1;
+  context.chunked = goes_on && framing_.minor_version == 1;
   head_out_.clear();
   body_out_.clear();
   written_ = 0;
   append_head(head_out_, response, context);
   const int status = response.status;
-  if (response.stream) {
+  if (goes_on) {
     stream_ = std::move(response.stream);
+    live_ = std::move(response.live);
     stream_status_ = status;
-    phase_ = Phase::stream;
-    return Next::stream;
+    phase_ = stream_ ? Phase::stream : Phase::live;
+    return stream_ ? Next::stream : Next::live;
   }
   if (!head_only && status != 204 && status != 304) {
     if (response.body.size() <= kInlineBody) {
@@ -284,9 +291,11 @@ Connection::Next Connection::expire() {
 }
 
 Connection::Next Connection::refuse_stream() {
+  const auto most = phase_ == Phase::live ? services_.config.max_live_streams
+                                          : static_cast<std::size_t>(services_.config.max_streams);
   stream_ = nullptr;
-  const Step step = refuse(
-      Problem("overloaded", "all " + std::to_string(services_.config.max_streams) + " streams are in use"), true);
+  live_ = nullptr;
+  const Step step = refuse(Problem("overloaded", "all " + std::to_string(most) + " streams are in use"), true);
   return step ? *step : run();
 }
 

@@ -47,10 +47,17 @@ struct ConnectionServices {
   std::atomic<std::int64_t> pending_bodies{0};
 };
 
+// A reply that LiveStreams goes on with.
+struct LiveReply {
+  std::shared_ptr<LiveBody> body;
+  std::string head;  // still to be sent; empty where a stream came before
+  bool chunked = true;
+};
+
 class Connection {
  public:
   using Clock = std::chrono::steady_clock;
-  enum class Next { park_for_read, park_for_write, close, stream };
+  enum class Next { park_for_read, park_for_write, close, stream, live };
 
   Connection(std::unique_ptr<Transport> transport, std::string peer, std::uint64_t id, ConnectionServices& services);
   ~Connection();
@@ -62,9 +69,11 @@ class Connection {
   // The deadline has passed while parked: a half-sent request is answered 408. The connection is to be closed after
   // Next::close; Next::park_for_read lets the client read the answer first.
   Next expire();
-  // After Next::stream, on a thread that may wait; to be closed then.
-  void run_stream();
-  // After Next::stream where there is no thread for it: answers 503. Continue as run() says.
+  // After Next::stream, on a thread that may wait: Next::close or Next::live.
+  Next run_stream();
+  // After Next::live, once; the connection is kept for its transport.
+  LiveReply take_live();
+  // After Next::stream or Next::live where there is no thread for it: answers 503. Continue as run() says.
   Next refuse_stream();
 
   // Waiting for a request of which no byte has come.
@@ -72,9 +81,11 @@ class Connection {
   Clock::time_point deadline() const noexcept { return deadline_; }
   std::uint64_t id() const noexcept { return id_; }
   int fd() const noexcept { return transport_->fd(); }
+  const std::string& peer() const noexcept { return peer_; }
+  Transport& transport() noexcept { return *transport_; }
 
  private:
-  enum class Phase { head, body, write, discard, stream };
+  enum class Phase { head, body, write, discard, stream, live };
   using Step = std::optional<Next>;  // nullopt: go on
 
   Step on_head();
@@ -123,6 +134,7 @@ class Connection {
   bool discard_ = false;  // the client may still be sending: read it away before closing, or the answer is lost
   std::size_t discarded_ = 0;
   BodyStream stream_;
+  std::shared_ptr<LiveBody> live_;
   int stream_status_ = 0;
   bool just_answered_ = false;
 };

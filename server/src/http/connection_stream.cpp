@@ -73,17 +73,33 @@ class Sink : public StreamSink {
 
 }  // namespace
 
-void Connection::run_stream() {
+Connection::Next Connection::run_stream() {
   const bool chunked = framing_.minor_version == 1;
   Sink sink(*transport_, services_, chunked);
   const bool begun = sink.send_all(head_out_, {});
   services_.pipeline.answered(request_, stream_status_,
                               std::chrono::duration<double>(Clock::now() - complete_at_).count());
   const BodyStream stream = std::exchange(stream_, nullptr);
-  if (!begun) return;
+  if (!begun) return Next::close;
   // An exception leaves the chunks without their end, which tells the client that the body is not whole.
-  if (services_.pipeline.run_stream(stream, sink, request_) && chunked && sink.is_open())
-    sink.send_all("0\r\n\r\n", {});
+  if (!services_.pipeline.run_stream(stream, sink, request_) || !sink.is_open()) return Next::close;
+  if (live_) {
+    head_out_.clear();
+    phase_ = Phase::live;
+    return Next::live;
+  }
+  if (chunked) sink.send_all("0\r\n\r\n", {});
+  return Next::close;
+}
+
+LiveReply Connection::take_live() {
+  if (!head_out_.empty())
+    services_.pipeline.answered(request_, stream_status_,
+                                std::chrono::duration<double>(Clock::now() - complete_at_).count());
+  // What a request needs is not needed again: readers stay long.
+  request_ = Request{};
+  buffer_.release();
+  return {std::move(live_), std::exchange(head_out_, {}), framing_.minor_version == 1};
 }
 
 }  // namespace qarax::http

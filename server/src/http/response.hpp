@@ -3,11 +3,13 @@
 
 #include <chrono>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "http/headers.hpp"
+#include "http/live_body.hpp"
 
 namespace qarax::http {
 
@@ -30,7 +32,9 @@ struct Response {
   std::string content_type;  // empty: no Content-Type
   std::string body;
   Headers headers;
-  BodyStream stream;   // set: `body` is ignored and the reply is chunked
+  BodyStream stream;  // set: `body` is ignored and the reply is chunked
+  // Set: as `stream`, without a thread of its own. Both: first the stream, and what it sends is the begin of this one.
+  std::shared_ptr<LiveBody> live;
   bool close = false;  // end the connection after this reply
 
   static Response json(std::string body, int status = 200) { return make(status, "application/json", std::move(body)); }
@@ -42,6 +46,11 @@ struct Response {
   static Response streaming(std::string_view type, BodyStream stream) {
     Response response = make(200, type, "");
     response.stream = std::move(stream);
+    return response;
+  }
+  static Response going_on(std::string_view type, std::shared_ptr<LiveBody> live) {
+    Response response = make(200, type, "");
+    response.live = std::move(live);
     return response;
   }
   static Response make(int status, std::string_view type, std::string body) {

@@ -154,7 +154,7 @@ void append_head(std::string& out, const Response& response, const ReplyContext&
   }
   if (context.chunked) {
     out.append("\r\nTransfer-Encoding: chunked");
-  } else if (!response.stream && !has_no_body(response.status)) {
+  } else if (!response.stream && !response.live && !has_no_body(response.status)) {
     out.append("\r\nContent-Length: ");
     append_number(out, context.body_size);
   }

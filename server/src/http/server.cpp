@@ -17,6 +17,7 @@
 #include <thread>
 #include <utility>
 
+#include "http/live_streams.hpp"
 #include "http/poller.hpp"
 
 namespace qarax::http {
@@ -105,6 +106,7 @@ class HttpServer::Impl {
     // The order matters: the streams and workers may park connections, so the poller object goes last.
     workers_.reset();
     streams_.reset();
+    live_.reset();
     poller_.reset();
     ::close(services_.stop_fd);
   }
@@ -122,8 +124,15 @@ class HttpServer::Impl {
     const WorkerPool::Limits streams{"http-stream", config_.max_streams, config_.max_streams, config_.thread_stack,
                                      config_.worker_idle};
     streams_.emplace(
-        streams, [](WorkerPool::Job job) { job->run_stream(); }, streams_queued_, nobody_lingers_);
+        streams,
+        [this](WorkerPool::Job job) {
+          // Where there is no room to go on the client sees the body end without its last chunk, and comes again.
+          if (job->run_stream() == Connection::Next::live) live_->adopt(job);
+        },
+        streams_queued_, nobody_lingers_);
     try {
+      live_.emplace(services_, logger_);
+      live_->start();
       poller_ = std::make_unique<Poller>(listener, std::move(tls), services_, *workers_, logger_);
       poller_->start();
     } catch (const Poco::Exception& error) {
@@ -137,6 +146,11 @@ class HttpServer::Impl {
     const std::uint64_t one = 1;
     [[maybe_unused]] const ssize_t done = ::write(services_.stop_fd, &one, sizeof one);
     if (poller_) poller_->drain();
+    if (live_) live_->wake();
+  }
+
+  void wake_live() noexcept {
+    if (live_) live_->wake();
   }
 
   bool stop(std::chrono::milliseconds deadline) {
@@ -160,6 +174,10 @@ class HttpServer::Impl {
       if (streams_->try_push(connection)) return;
       next = connection->refuse_stream();
     }
+    if (next == Connection::Next::live) {
+      if (live_->adopt(connection)) return;
+      next = connection->refuse_stream();
+    }
     if (next == Connection::Next::park_for_read || next == Connection::Next::park_for_write) {
       poller_->park(std::move(connection), next);
     }
@@ -174,6 +192,7 @@ class HttpServer::Impl {
   const std::atomic<int> nobody_lingers_{0};
   std::optional<WorkerPool> workers_;
   std::optional<WorkerPool> streams_;
+  std::optional<LiveStreams> live_;
   std::unique_ptr<Poller> poller_;
 };
 
@@ -186,6 +205,7 @@ HttpServer::~HttpServer() = default;
 Status HttpServer::start() { return impl_->start(); }
 std::uint16_t HttpServer::port() const noexcept { return impl_->port(); }
 void HttpServer::begin_drain() noexcept { impl_->begin_drain(); }
+void HttpServer::wake_live() noexcept { impl_->wake_live(); }
 bool HttpServer::stop(std::chrono::milliseconds deadline) { return impl_->stop(deadline); }
 std::size_t HttpServer::connections() const { return impl_->connections(); }
 

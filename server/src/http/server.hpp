@@ -42,6 +42,10 @@ class HttpServer {
 
   std::size_t connections() const;
 
+  // There may be something new for replies that go on (LiveBody). Any thread, between start() and the destructor;
+  // quick.
+  void wake_live() noexcept;
+
  private:
   class Impl;
   std::unique_ptr<Impl> impl_;

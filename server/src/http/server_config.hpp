@@ -26,12 +26,14 @@ struct ServerConfig {
   int lingering_threads = 32;  // so many busy connections keep their thread between requests: the cheapest way to serve
   int max_threads = 1024;      // in all, so also the handlers that may wait at once; made only when requests need them
   int max_streams = 256;       // streamed replies at once, each on a thread of its own; beyond: 503
+  std::size_t max_live_streams = 1000;  // replies that go on (LiveBody), all on one thread; beyond: 503
   std::size_t thread_stack = std::size_t{256} * 1024;
 
   std::chrono::milliseconds read_timeout{10'000};   // from a request's first byte to its last
   std::chrono::milliseconds write_timeout{30'000};  // for a whole reply; for one piece of a stream
   std::chrono::milliseconds idle_timeout{60'000};   // between requests; an idle connection holds no thread
   std::chrono::milliseconds linger{50};  // how long a worker waits for the next request before the connection is parked
+  std::chrono::milliseconds heartbeat{15'000};    // of a live stream where nothing is to be said
   std::chrono::milliseconds worker_idle{10'000};  // an idle thread beyond the first two ends after this
 };
 

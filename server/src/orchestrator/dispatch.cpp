@@ -10,6 +10,7 @@ namespace qarax::server {
 namespace {
 
 constexpr auto kTick = std::chrono::milliseconds(500);
+constexpr int kTicksToTidy = 120;
 
 Error with_job(Error error, const std::string& job_id) {
   error.details.push_back({"/job_id", job_id});
@@ -80,6 +81,7 @@ void Orchestrator::send(const JobRecord& job) {
     // Taken before the call, so that a tick meanwhile doesn't send it twice.
     if (closed_ || !in_flight_.emplace(job.id, nullptr).second) return;
   }
+  note_sent(job, *vm);
   auto cancel = link->execute(request_of(job, *vm), timeout_of(job), [this, job](CommandOutcome outcome) {
     auto decide = [this, job, outcome = std::move(outcome)] {
       {
@@ -97,12 +99,7 @@ void Orchestrator::send(const JobRecord& job) {
 }
 
 void Orchestrator::put_aside(const std::string& job_id, core::Action by) {
-  std::function<void()> cancel;
-  {
-    const std::lock_guard lock(mutex_);
-    if (const auto found = in_flight_.find(job_id); found != in_flight_.end()) cancel = found->second;
-  }
-  if (cancel) cancel();
+  cancel_at_node(job_id);
   waiters_.finish(job_id, {nullptr, with_job(make_error(Code::aborted,
                                                         "the " + std::string(core::to_string(by)) +
                                                             " that was asked for meanwhile took its place",
@@ -115,11 +112,29 @@ bool Orchestrator::is_reachable(const VmRecord& vm) const {
   return link && link->is_up();
 }
 
+// The node's error in the words of this side.
+Error Orchestrator::explained(Error error, const JobRecord& job, const std::string& vm_name) const {
+  static_cast<void>(
+      std::move(error).context("VM " + vm_name + " could not " + std::string(core::to_string(job.action))));
+  if (error.reason == "vm-not-found") {
+    // It isn't on its node; here it is, and GET shows it.
+    error.code = Code::failed_precondition;
+    error.reason = "wrong-state";
+    error.hint = "its node has no folder for it: DELETE removes it";
+  }
+  if (error.reason.empty()) error.reason = error.code == Code::cancelled ? "cancelled" : "vmm-failed";
+  return error;
+}
+
 void Orchestrator::decided(const JobRecord& job, const CommandOutcome& outcome) {
+  const JobPtr told = store_.job_book().find(job.id);
+  const bool cancelling = told && told->cancelling;
   if (!outcome.decided) {
     // The job stays open; the next tick, or the node's return, asks again. A caller isn't kept for a node that is gone.
     const VmPtr vm = store_.vm(job.vm_id);
-    if (vm && !is_reachable(*vm)) waiters_.finish(job.id, {vm, with_job(unreachable(*vm), job.id)});
+    if (vm && !is_reachable(*vm)) return waiters_.finish(job.id, {vm, with_job(unreachable(*vm), job.id)});
+    // gRPC has let go of the call; what became of the command is the node's to say.
+    if (cancelling && outcome.error && outcome.error->code == Code::cancelled) send(job);
     return;
   }
   if (job.action == core::Action::remove && !outcome.error) {
@@ -127,24 +142,18 @@ void Orchestrator::decided(const JobRecord& job, const CommandOutcome& outcome) 
     ++jobs_completed_;
     return waiters_.finish(job.id, {nullptr, removed ? std::nullopt : std::optional<Error>(removed.error())});
   }
-  const bool failed = outcome.error.has_value();
-  VmPtr vm = store_.finish_job(job.id, failed ? JobState::failed : JobState::completed, outcome.report);
-  if (vm) ++(failed ? jobs_failed_ : jobs_completed_);
-  if (!vm) vm = store_.vm(job.vm_id);
-  std::optional<Error> error = outcome.error;
-  if (error) {
-    // In place: assigned to itself it would move its own text away.
-    static_cast<void>(std::move(*error).context("VM " + (vm ? vm->name : job.vm_id) + " could not " +
-                                                std::string(core::to_string(job.action))));
-    if (error->reason == "vm-not-found") {
-      // It isn't on its node; here it is, and GET shows it.
-      error->code = Code::failed_precondition;
-      error->reason = "wrong-state";
-      error->hint = "its node has no folder for it: DELETE removes it";
-    }
-    if (error->reason.empty()) error->reason = "vmm-failed";
+  VmPtr vm = store_.vm(job.vm_id);
+  std::optional<Error> error;
+  JobState state = JobState::completed;
+  if (outcome.error) {
+    error = explained(*outcome.error, job, vm ? vm->name : job.vm_id);
+    state = cancelling && error->code == Code::cancelled ? JobState::cancelled : JobState::failed;
     core::logger("jobs")->error("{} failed vm={} job={} reason={}", core::to_string(job.action), job.vm_id, job.id,
                                 core::log_value(error->message));
+  }
+  if (VmPtr after = store_.finish_job(job.id, state, outcome.report, error)) {
+    ++(error ? jobs_failed_ : jobs_completed_);
+    vm = std::move(after);
   }
   waiters_.finish(job.id, {vm, std::move(error)});
 }
@@ -203,6 +212,7 @@ void Orchestrator::tick() {
     if (!vm) continue;
     if (is_reachable(*vm)) {
       send(job);
+      if (const JobPtr told = store_.job_book().find(job.id); told && told->cancelling) cancel_at_node(job.id);
       continue;
     }
     bool in_flight = false;
@@ -215,13 +225,20 @@ void Orchestrator::tick() {
   for (const HostPtr& host : store_.hosts()) enforce_tombstones(host->id);
 }
 
+// A database that doesn't answer now is tidied up a minute later.
+void Orchestrator::tidy() {
+  if (const Status done = store_.prune(options_.retention); !done)
+    core::logger("store")->debug("nothing was removed this time reason={}", core::log_value(done.error().message));
+}
+
 void Orchestrator::ticks() {
   std::unique_lock lock(tick_mutex_);
-  while (!stopping_) {
+  for (int count = 1; !stopping_; ++count) {
     tick_.wait_for(lock, kTick, [&] { return stopping_; });
     if (stopping_) return;
     lock.unlock();
     tick();
+    if (count % kTicksToTidy == 0) tidy();
     lock.lock();
   }
 }

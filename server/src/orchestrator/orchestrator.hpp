@@ -25,6 +25,7 @@ struct OrchestratorOptions {
   std::int64_t stop_timeout_ms = 30'000;  // what a guest gets after the power button
   std::int64_t start_timeout_ms = 120'000;
   std::int64_t action_timeout_ms = 30'000;  // every other action at the node
+  Retention retention{};                    // of what is removed in time
 };
 
 struct ActOptions {
@@ -57,6 +58,12 @@ class Orchestrator {
                       const std::function<bool(std::string_view)>& sink,
                       std::shared_ptr<grpc::ClientContext> context = nullptr);
 
+  // Ends a start or a stop: what it did is undone at the node, and the desired state is what it was before. Blocks
+  // until the node has decided; the job as it then is, with `respond_async` as it is now. NOT_FOUND "job-not-found";
+  // FAILED_PRECONDITION "job-finished" (also where it came to its end first), "not-cancellable"; UNAVAILABLE
+  // "node-unreachable".
+  Result<JobPtr> cancel(const std::string& job_id, const ActOptions& options);
+
   Result<HostPtr> add_host(const NewHostInput& input);
   // Connects now and answers the host once it is up, or why it isn't.
   Result<HostPtr> init_host(const std::string& host_id, std::int64_t timeout_ms);
@@ -64,7 +71,7 @@ class Orchestrator {
   struct Counts {
     std::int64_t started = 0;
     std::int64_t completed = 0;
-    std::int64_t failed = 0;
+    std::int64_t failed = 0;  // also what was cancelled
   };
   Counts job_counts() const { return {jobs_started_.load(), jobs_completed_.load(), jobs_failed_.load()}; }
 
@@ -72,6 +79,9 @@ class Orchestrator {
   Result<BegunJob> begin(const std::string& vm_id, core::Action action, const ActOptions& options, VmPtr& unchanged);
   node::v1::CommandRequest request_of(const JobRecord& job, const VmRecord& vm) const;
   void send(const JobRecord& job);
+  void note_sent(const JobRecord& job, const VmRecord& vm);
+  void cancel_at_node(const std::string& job_id);
+  Error explained(Error error, const JobRecord& job, const std::string& vm_name) const;
   void put_aside(const std::string& job_id, core::Action by);
   void decided(const JobRecord& job, const CommandOutcome& outcome);
   void saw_report(const VmPtr& vm, const core::VmReport& report);
@@ -79,6 +89,7 @@ class Orchestrator {
   void enforce_tombstones(const std::string& host_id);
   void tick();
   void ticks();
+  void tidy();
   bool is_reachable(const VmRecord& vm) const;
   Error unreachable(const VmRecord& vm) const;
   std::int64_t timeout_of(const JobRecord& job) const;

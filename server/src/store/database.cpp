@@ -61,7 +61,19 @@ Status Database::transact(Change change) {
     error.retryable = true;
     return error;
   }
-  Waiting own{std::move(change)};
+  Waiting own;
+  own.change = std::move(change);
+  return wait_for(std::move(own));
+}
+
+Status Database::read(std::function<Status(Session&)> work) {
+  Waiting own;
+  own.change.work = std::move(work);
+  own.reads_only = true;
+  return wait_for(std::move(own));
+}
+
+Status Database::wait_for(Waiting own) {
   std::unique_lock lock(queue_mutex_);
   if (finding_out_) return not_now();
   queue_.push_back(&own);
@@ -110,21 +122,27 @@ std::vector<Database::Waiting*> Database::next_group() {
   return group;
 }
 
+void Database::work_on_one(Waiting& one) {
+  try {
+    one.result = one.change.work(session_);
+  } catch (const Poco::Exception& e) {
+    one.result = refused(e);
+  } catch (const std::exception& e) {
+    one.result = make_error(Code::internal, std::string("a change of the database failed: ") + e.what());
+  }
+}
+
 // True when a change is left to commit.
 bool Database::work_on(const std::vector<Waiting*>& group, bool alone) {
   bool any = false;
   for (Waiting* one : group) {
+    const std::size_t added = trailer_ != nullptr ? trailer_->size() : 0;
     if (!alone) run("SAVEPOINT change");
-    try {
-      one->result = one->change.work(session_);
-    } catch (const Poco::Exception& e) {
-      one->result = refused(e);
-    } catch (const std::exception& e) {
-      one->result = make_error(Code::internal, std::string("a change of the database failed: ") + e.what());
-    }
+    work_on_one(*one);
+    if (!one->result && trailer_ != nullptr) trailer_->shrink(added);
     if (!one->result && !alone) run("ROLLBACK TO SAVEPOINT change");
     if (!alone) run("RELEASE SAVEPOINT change");
-    any = any || one->result;
+    any = any || (one->result && !one->reads_only);
   }
   return any;
 }
@@ -158,6 +176,11 @@ void Database::run_group(const std::vector<Waiting*>& group) {
   {
     const std::lock_guard waiting(later_mutex_);
     batch.swap(later_);
+    hurry_ = false;
+  }
+  if (batch.empty() && std::all_of(group.begin(), group.end(), [](const Waiting* one) { return one->reads_only; })) {
+    for (Waiting* one : group) work_on_one(*one);
+    return;
   }
   bool begun = false;
   // Whatever ends this transaction without a commit, what had waited is as true as before.
@@ -166,6 +189,7 @@ void Database::run_group(const std::vector<Waiting*>& group) {
       const std::lock_guard waiting(later_mutex_);
       later_.insert(later_.begin(), std::make_move_iterator(batch.begin()), std::make_move_iterator(batch.end()));
     }
+    if (trailer_ != nullptr) trailer_->shrink(0);
     try {
       if (begun && connected()) run("ROLLBACK");
     } catch (const Poco::Exception& e) {
@@ -175,7 +199,7 @@ void Database::run_group(const std::vector<Waiting*>& group) {
   const auto fail_all = [&](const Error& error) {
     undo();
     for (Waiting* one : group)
-      if (one->result) one->result = error;
+      if (one->result && !one->reads_only) one->result = error;
   };
   bool committing = false;
   try {
@@ -186,6 +210,7 @@ void Database::run_group(const std::vector<Waiting*>& group) {
           make_error(Code::unavailable, "another server has taken over this database", "store-unavailable"));
     for (const auto& one : batch) one(session_);
     if (!work_on(group, group.size() == 1 && batch.empty()) && batch.empty()) return undo();
+    if (trailer_ != nullptr) trailer_->write(session_);
     committing = true;
     run("COMMIT");
   } catch (const Poco::Exception& e) {
@@ -197,12 +222,14 @@ void Database::run_group(const std::vector<Waiting*>& group) {
   }
   for (Waiting* one : group)
     if (one->result) one->change.publish();
+  if (trailer_ != nullptr) trailer_->committed();
 }
 
-void Database::later(Work work) {
+void Database::later(Work work, bool at_once) {
   {
     const std::lock_guard lock(later_mutex_);
     later_.push_back(std::move(work));
+    hurry_ = hurry_ || at_once;
   }
   later_changed_.notify_one();
 }
@@ -220,7 +247,7 @@ void Database::background() {
   for (;;) {
     later_changed_.wait(lock, [&] { return stopping_ || !later_.empty(); });
     const bool last = stopping_;
-    if (!last) later_changed_.wait_for(lock, kLaterWaits, [&] { return stopping_; });
+    if (!last) later_changed_.wait_for(lock, kLaterWaits, [&] { return stopping_ || hurry_; });
     if (!later_.empty()) {
       lock.unlock();
       flush();

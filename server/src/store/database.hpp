@@ -31,6 +31,17 @@ class Database {
     bool while_read_only = false;  // also where set_read_only() refuses changes
   };
 
+  // Takes part in every transaction: what changes add to it while they are worked on is written last, and shown after
+  // the commit and what the changes publish. Called under state().
+  class Trailer {
+   public:
+    virtual ~Trailer() = default;
+    virtual std::size_t size() const = 0;          // of what was added and isn't written
+    virtual void shrink(std::size_t size) = 0;     // what came after that is undone
+    virtual void write(Poco::Data::Session&) = 0;  // throws Poco::Exception
+    virtual void committed() = 0;                  // must not throw
+  };
+
   virtual ~Database();  // of a subclass that called stop()
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
@@ -55,14 +66,20 @@ class Database {
   // Durable when it returns Ok. An Error or exception of `work` undoes that change and no other. The caller doesn't
   // hold state().
   Status transact(Change change);
-  // Written with the next transaction, or soon by itself; in the order given. May be called under state().
-  void later(std::function<void(Poco::Data::Session&)> work);
+  // A look at what is committed: `work` changes nothing.
+  Status read(std::function<Status(Poco::Data::Session&)> work);
+  // Written with the next transaction, or soon by itself (`at_once`: without waiting for one); in the order given. May
+  // be called under state().
+  void later(std::function<void(Poco::Data::Session&)> work, bool at_once = false);
   void flush();
 
   // Guards what the owner keeps in memory beside the database; held while a group is worked on and committed.
   std::mutex& state() { return state_; }
   // For the initial load, before any other thread is there.
   Poco::Data::Session& session() { return session_; }
+  void set_trailer(Trailer& trailer) { trailer_ = &trailer; }
+  // SQL for the database's own time, in seconds: the age of what is stored is told by one clock.
+  virtual const char* clock() const = 0;
 
  protected:
   explicit Database(Poco::Data::Session session);
@@ -88,14 +105,17 @@ class Database {
  private:
   struct Waiting {
     Change change;
+    bool reads_only = false;
     Status result = Ok{};
     bool done = false;
   };
   using Work = std::function<void(Poco::Data::Session&)>;
 
+  Status wait_for(Waiting own);
   std::vector<Waiting*> next_group();
   void run_group(const std::vector<Waiting*>& group);
   bool find_out(std::unique_lock<std::mutex>& state);
+  void work_on_one(Waiting& one);
   bool work_on(const std::vector<Waiting*>& group, bool alone);
   void background();
 
@@ -106,6 +126,7 @@ class Database {
   bool finding_out_ = false;  // whether the last group's commit took effect
 
   std::mutex state_;
+  Trailer* trailer_ = nullptr;
 
   mutable std::mutex standing_mutex_;
   Activation activation_;
@@ -115,6 +136,7 @@ class Database {
   std::mutex later_mutex_;
   std::condition_variable later_changed_;
   std::vector<Work> later_;
+  bool hurry_ = false;  // something in later_ isn't to wait
   bool stopping_ = false;
   std::atomic<bool> refused_{false};  // the last flush; said once
   std::thread thread_;

@@ -95,6 +95,24 @@ ALTER TABLE cluster ADD COLUMN commits INTEGER NOT NULL DEFAULT 0
     {3, 1, R"sql(
 ALTER TABLE hosts ADD COLUMN needs_adopt TEXT NOT NULL DEFAULT ''
 )sql"},
+    // `at`: the database's own clock, in seconds.
+    {4, 1, R"sql(
+CREATE TABLE events (
+  seq INTEGER PRIMARY KEY,
+  epoch INTEGER NOT NULL,
+  document TEXT NOT NULL,
+  at INTEGER NOT NULL
+)
+)sql"},
+    // Jobs are kept beyond their end, also those of VMs that are gone. `finished_s`: as events.at.
+    {5, 1, R"sql(
+ALTER TABLE jobs ADD COLUMN vm_name TEXT NOT NULL DEFAULT '';
+ALTER TABLE jobs ADD COLUMN host_id TEXT NOT NULL DEFAULT '';
+ALTER TABLE jobs ADD COLUMN steps TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE jobs ADD COLUMN error TEXT NOT NULL DEFAULT '';
+ALTER TABLE jobs ADD COLUMN finished_s INTEGER;
+CREATE INDEX jobs_by_time ON jobs (created_at, id)
+)sql"},
 };
 
 }  // namespace

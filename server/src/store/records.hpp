@@ -70,7 +70,7 @@ struct HostRecord {
 };
 using HostPtr = std::shared_ptr<const HostRecord>;
 
-enum class JobState { running, completed, failed, superseded };
+enum class JobState { running, completed, failed, superseded, cancelled };
 
 struct JobRecord {
   std::string id;
@@ -108,7 +108,7 @@ struct EnumNames<server::HostStatus> {
 };
 template <>
 struct EnumNames<server::JobState> {
-  static constexpr std::string_view kNames[] = {"running", "completed", "failed", "superseded"};
+  static constexpr std::string_view kNames[] = {"running", "completed", "failed", "superseded", "cancelled"};
   static constexpr server::JobState kUnknown = server::JobState::running;
 };
 template <>

@@ -190,7 +190,6 @@ void touch(Session& session, const Activation& activation) {
 
 void delete_vm(Session& session, const std::string& vm_id) {
   std::string id = vm_id;
-  session << "DELETE FROM jobs WHERE vm_id = $1", use(id), now;
   session << "DELETE FROM vms WHERE id = $1", use(id), now;
 }
 
@@ -213,33 +212,6 @@ void pin_node(Session& session, const std::string& host_id, const std::string& n
   std::string node = node_id;
   std::string id = host_id;
   session << "UPDATE hosts SET node_id = $1 WHERE id = $2", use(node), use(id), now;
-}
-
-void insert_job(Session& session, const JobRecord& job, const Activation& activation, const std::string& when) {
-  std::string id = job.id;
-  std::string vm = job.vm_id;
-  std::int64_t revision = job.revision;
-  std::string action(core::to_string(job.action));
-  std::int64_t incarnation = job.incarnation;
-  std::int64_t timeout = job.timeout_ms;
-  std::string before = encode(job.before, Defaults::write);
-  std::string owner = activation.id;
-  std::int64_t term = activation.term;
-  std::string request = job.request_id;
-  std::string at = when;
-  session << "INSERT INTO jobs (id, vm_id, revision, action, state, incarnation, timeout_ms, before, owner, term, "
-             "request_id, created_at) "
-             "VALUES ($1, $2, $3, $4, 'running', $5, $6, $7, $8, $9, $10, $11)",
-      use(id), use(vm), use(revision), use(action), use(incarnation), use(timeout), use(before), use(owner), use(term),
-      use(request), use(at), now;
-}
-
-void finish_job(Session& session, const std::string& job_id, JobState state, const std::string& when) {
-  std::string name(EnumNames<JobState>::kNames[static_cast<std::size_t>(state)]);
-  std::string at = when;
-  std::string id = job_id;
-  session << "UPDATE jobs SET state = $1, finished_at = $2 WHERE id = $3 AND state = 'running'", use(name), use(at),
-      use(id), now;
 }
 
 void put_reservation(Session& session, const Reservation& reservation) {

@@ -33,8 +33,16 @@ void delete_vm(Poco::Data::Session& session, const std::string& id);
 bool insert_host(Poco::Data::Session& session, const HostRecord& host,
                  const std::string& at);  // false: the name is taken
 void pin_node(Poco::Data::Session& session, const std::string& host_id, const std::string& node_id);
-void insert_job(Poco::Data::Session& session, const JobRecord& job, const Activation& owner, const std::string& at);
-void finish_job(Poco::Data::Session& session, const std::string& id, JobState state, const std::string& at);
+
+// rows_jobs.cpp; `clock` as Database::clock()
+std::optional<Job> read_job(Poco::Data::Session& session, const std::string& id);
+std::vector<Job> read_jobs(Poco::Data::Session& session, const JobQuery& query);
+void insert_job(Poco::Data::Session& session, const Job& job, const Desired& desired_before, std::int64_t timeout_ms,
+                const std::string& clock);
+void finish_job(Poco::Data::Session& session, const Job& job, const std::string& clock);
+void take_over_jobs(Poco::Data::Session& session, const Activation& activation);
+void prune_jobs(Poco::Data::Session& session, std::int64_t keep, std::int64_t keep_s, const std::string& clock);
+
 void put_reservation(Poco::Data::Session& session, const Reservation& reservation);
 void delete_reservation(Poco::Data::Session& session, const std::string& vm_id);
 void insert_tombstone(Poco::Data::Session& session, const std::string& vm_id, const std::string& host_id,

@@ -1,8 +1,9 @@
-// Loading, VMs and jobs.
+// Loading and VMs.
 #include "sql_store.hpp"
 
 #include <algorithm>
 
+#include "event_makers.hpp"
 #include "qarax/core/clock.hpp"
 #include "qarax/core/ids.hpp"
 #include "rows.hpp"
@@ -27,13 +28,17 @@ Result<std::unique_ptr<Store>> SqlStore::load_from(std::unique_ptr<Database> db,
 
 void SqlStore::load() {
   Session& session = db_->session();
+  events_.load(session);
+  db_->set_trailer(events_);
+  std::vector<std::pair<VmPtr, VmState>> changed;
   for (auto& host : rows::read_hosts(session)) memory_.put(std::move(host));
-  for (auto& job : rows::read_unfinished_jobs(session)) jobs_.emplace(job.id, std::move(job));
+  load_jobs(session);
   for (auto& reservation : rows::read_reservations(session))
     reservations_.emplace(reservation.vm_id, std::move(reservation));
   tombstones_ = rows::read_tombstones(session);
   for (auto& vm : rows::read_vms(session)) {
     next_order_ = std::max(next_order_, vm.order + 1);
+    const VmState stored = vm.observed.status.state;
     // What ran when this server's predecessor ended may do anything by now: its node will say.
     if (vm.observed.status.state == VmState::running || vm.observed.status.state == VmState::paused) {
       vm.observed.status.state = VmState::unknown;
@@ -48,9 +53,12 @@ void SqlStore::load() {
       if (job.action == core::Action::start) vm.observed.status.state = VmState::unknown;
     }
     if (vm.observed.status.state == VmState::unknown) vm.observed.session.clear();
-    memory_.put(std::move(vm));
+    const VmPtr now = memory_.put(std::move(vm));
+    if (now->observed.status.state != stored) changed.push_back({now, stored});
   }
   judge_read_only();
+  end_orphaned_jobs();
+  for (const auto& [vm, before] : changed) save_later(vm->id, {events::vm_status_changed(*vm, before)});
 }
 
 Status SqlStore::check() {
@@ -73,42 +81,80 @@ Result<VmPtr> SqlStore::create_vm(const NewVmInput& input) {
   vm.spec = input.spec;
   vm.observed.status.state = VmState::created;
   vm.created_at = vm.updated_at = now_text();
+  Job job = job_done_at_once("create");
+  job.vm_id = vm.id;
+  job.vm_name = vm.name;
   VmPtr made;
   QARAX_CHECK(db_->transact({{},
                              [&](Session& session) -> Status {
                                vm.order = next_order_++;
-                               if (rows::insert_vm(session, vm)) return Ok{};
-                               return make_error(Code::already_exists,
-                                                 "there is a VM named " + vm.name +
-                                                     " already; names are unique: choose another one, or delete that "
-                                                     "VM",
-                                                 "name-taken");
+                               if (!rows::insert_vm(session, vm))
+                                 return make_error(Code::already_exists,
+                                                   "there is a VM named " + vm.name +
+                                                       " already; names are unique: choose another one, or delete "
+                                                       "that VM",
+                                                   "name-taken");
+                               rows::insert_job(session, job, vm.desired, 0, db_->clock());
+                               events_.add(events::vm_created(vm, job.id));
+                               return Ok{};
                              },
-                             [&] { made = memory_.put(std::move(vm)); }}));
+                             [&] {
+                               made = memory_.put(std::move(vm));
+                               book_.put(std::move(job));
+                             }}));
   return made;
 }
 
-Status SqlStore::remove_vm(const std::string& id, Removal how) {
-  VmPtr vm;
+// What a removal's transaction will have changed.
+struct SqlStore::Removed {
+  VmPtr vm{};
   bool tombstone = false;
+  std::vector<Job> ended{};
+};
+
+Status SqlStore::plan_removal(Session& session, const std::string& id, Removal how, Removed& plan) {
+  plan.vm = memory_.vm(id);
+  if (!plan.vm) return Ok{};
+  const VmRecord& vm = *plan.vm;
+  if (how == Removal::never_placed && vm.host_id)
+    return make_error(Code::aborted, "VM " + vm.name + " was started meanwhile", "changed");
+  plan.tombstone = how == Removal::with_tombstone && vm.host_id;
+  rows::delete_vm(session, id);
+  if (plan.tombstone) rows::insert_tombstone(session, id, *vm.host_id, vm.revision + 1, now_text());
+  // A delete that its node has carried out is completed by this; what else was under way has lost its VM.
+  std::string by;
+  for (const auto& [job_id, job] : jobs_) {
+    if (job.vm_id != id) continue;
+    const bool done = how == Removal::by_job && job.action == core::Action::remove;
+    if (done) by = job_id;
+    plan.ended.push_back(ended_job(job_id, done ? JobState::completed : JobState::superseded, std::nullopt));
+    rows::finish_job(session, plan.ended.back(), db_->clock());
+    events_.add(events::job_finished(plan.ended.back()));
+  }
+  if (by.empty()) {
+    Job job = job_done_at_once(std::string(core::to_string(core::Action::remove)));
+    job.vm_id = id;
+    job.vm_name = vm.name;
+    job.host_id = vm.host_id.value_or("");
+    by = job.id;
+    rows::insert_job(session, job, vm.desired, 0, db_->clock());
+    plan.ended.push_back(std::move(job));
+  }
+  events_.add(events::vm_deleted(vm, by));
+  return Ok{};
+}
+
+Status SqlStore::remove_vm(const std::string& id, Removal how) {
+  Removed plan;
   return db_->transact({{id},
-                        [&](Session& session) -> Status {
-                          vm = memory_.vm(id);
-                          if (!vm) return Ok{};
-                          if (how == Removal::never_placed && vm->host_id)
-                            return make_error(Code::aborted, "VM " + vm->name + " was started meanwhile", "changed");
-                          tombstone = how == Removal::with_tombstone && vm->host_id;
-                          rows::delete_vm(session, id);
-                          if (tombstone)
-                            rows::insert_tombstone(session, id, *vm->host_id, vm->revision + 1, now_text());
-                          return Ok{};
-                        },
+                        [&](Session& session) { return plan_removal(session, id, how, plan); },
                         [&] {
-                          if (!vm) return;
-                          if (tombstone) tombstones_[id] = {*vm->host_id, vm->revision + 1};
+                          if (!plan.vm) return;
+                          if (plan.tombstone) tombstones_[id] = {*plan.vm->host_id, plan.vm->revision + 1};
                           std::erase_if(jobs_, [&](const auto& item) { return item.second.vm_id == id; });
+                          for (Job& job : plan.ended) book_.put(std::move(job));
                           reservations_.erase(id);
-                          memory_.erase(*vm);
+                          memory_.erase(*plan.vm);
                         }});
 }
 
@@ -155,133 +201,6 @@ Status SqlStore::drop_tombstone(const std::string& vm_id) {
                           return Ok{};
                         },
                         [&] { tombstones_.erase(vm_id); }});
-}
-
-// What a job's transaction will have changed once it is committed.
-struct SqlStore::Begin {
-  VmRecord vm{};
-  JobRecord job{};
-  std::optional<Reservation> reservation{};
-  std::string superseded{};
-};
-
-Status SqlStore::plan_job(Session& session, const BeginJob& asked, Begin& plan) {
-  const VmPtr before = memory_.vm(asked.vm_id);
-  if (!before) return make_error(Code::not_found, "there is no VM " + asked.vm_id, "vm-not-found");
-  const JobRecord* unfinished = nullptr;
-  if (const auto found = jobs_.find(before->job_id); found != jobs_.end()) unfinished = &found->second;
-  if (unfinished != nullptr && core::precedence(asked.action) <= core::precedence(unfinished->action)) {
-    Error error =
-        make_error(Code::aborted,
-                   "VM " + before->name + " is busy with " + std::string(core::to_string(unfinished->action)) +
-                       " (job " + unfinished->id + "); ask again when it has finished",
-                   "job-in-progress");
-    error.details.push_back({"/job_id", unfinished->id});
-    return error;
-  }
-  if (before->revision != asked.expected_revision)
-    return make_error(Code::aborted, "VM " + before->name + " was changed meanwhile", "changed");
-
-  VmRecord& vm = plan.vm;
-  JobRecord& job = plan.job;
-  vm = *before;
-  job.id = core::new_uuid();
-  job.vm_id = vm.id;
-  job.revision = vm.revision + 1;
-  job.action = asked.action;
-  job.timeout_ms = asked.timeout_ms;
-  job.request_id = asked.request_id;
-  job.before = unfinished != nullptr ? unfinished->before : vm.desired;
-  vm.revision = job.revision;
-  vm.desired = {core::target(asked.action), Origin::user, job.revision};
-  vm.activity = core::to_string(asked.action);
-  vm.job_id = job.id;
-  vm.updated_at = now_text();
-  // What the caller took for busy has come to its end: it has to find a place first.
-  if (asked.action == core::Action::start && !asked.placement)
-    return make_error(Code::aborted, "VM " + before->name + " was changed meanwhile", "changed");
-  if (asked.placement) {
-    ++vm.incarnation;
-    vm.host_id = asked.placement->host_id;
-    if (vm.hypervisor.empty()) vm.hypervisor = asked.placement->hypervisor;
-    vm.observed.hypervisor = asked.placement->hypervisor;
-    if (!asked.placement->fallback_reason.empty()) vm.observed.fallback_reason = asked.placement->fallback_reason;
-    plan.reservation = Reservation{vm.id, *vm.host_id, vm.incarnation, asked.placement->memory};
-    std::int64_t taken = 0;
-    for (const auto& [id, other] : reservations_)
-      if (other.host_id == *vm.host_id && id != vm.id) taken += other.memory;
-    if (taken + asked.placement->memory > asked.placement->capacity)
-      return make_error(Code::resource_exhausted, "the host's memory was taken by another VM meanwhile",
-                        "no-host-fits");
-  }
-  job.incarnation = vm.incarnation;
-  if (unfinished != nullptr) plan.superseded = unfinished->id;
-  if (!plan.superseded.empty()) rows::finish_job(session, plan.superseded, JobState::superseded, vm.updated_at);
-  rows::insert_job(session, job, db_->activation(), vm.updated_at);
-  rows::update_vm(session, vm);
-  if (plan.reservation) rows::put_reservation(session, *plan.reservation);
-  return Ok{};
-}
-
-// What the job changes, on top of what the node has reported since it was planned.
-VmPtr SqlStore::publish(const Begin& plan) {
-  return memory_.update(plan.vm.id, [&](VmRecord& vm) {
-    vm.revision = plan.vm.revision;
-    vm.incarnation = plan.vm.incarnation;
-    vm.host_id = plan.vm.host_id;
-    vm.hypervisor = plan.vm.hypervisor;
-    vm.observed.hypervisor = plan.vm.observed.hypervisor;
-    vm.observed.fallback_reason = plan.vm.observed.fallback_reason;
-    vm.desired = plan.vm.desired;
-    vm.activity = plan.vm.activity;
-    vm.job_id = plan.vm.job_id;
-    vm.updated_at = plan.vm.updated_at;
-    return true;
-  });
-}
-
-Result<BegunJob> SqlStore::begin_job(const BeginJob& asked) {
-  Begin plan;
-  BegunJob begun;
-  // Two starts on one host don't plan side by side: each must see what the other has reserved.
-  std::vector<std::string> keys{asked.vm_id};
-  if (asked.placement) keys.push_back(asked.placement->host_id);
-  QARAX_CHECK(db_->transact({std::move(keys), [&](Session& session) { return plan_job(session, asked, plan); },
-                             [&] {
-                               if (!plan.superseded.empty()) jobs_.erase(plan.superseded);
-                               jobs_.emplace(plan.job.id, plan.job);
-                               if (plan.reservation) reservations_[plan.vm.id] = *plan.reservation;
-                               begun = {plan.job, publish(plan), plan.superseded};
-                             }}));
-  return begun;
-}
-
-VmPtr SqlStore::finish_job(const std::string& job_id, JobState state, const std::optional<core::VmReport>& report) {
-  const std::lock_guard lock(db_->state());
-  const auto found = jobs_.find(job_id);
-  if (found == jobs_.end()) return nullptr;
-  const JobRecord job = found->second;
-  jobs_.erase(found);
-  const std::string at = now_text();
-  const bool current = report && is_current(*report);
-  db_->later([job_id, state, at](Session& session) { rows::finish_job(session, job_id, state, at); });
-  VmPtr vm = memory_.update(job.vm_id, [&](VmRecord& changed) {
-    changed.activity.clear();
-    changed.job_id.clear();
-    changed.updated_at = at;
-    if (state == JobState::failed) {
-      const std::int64_t revision = changed.desired.revision;
-      changed.desired = job.before;
-      changed.desired.revision = revision;
-    }
-    if (current) observe(changed, *report, true);
-    // Without a word from the node a start that failed before it got there has changed nothing.
-    return true;
-  });
-  if (!vm) return nullptr;
-  save_later(vm->id);
-  settle_reservation(vm);
-  return vm;
 }
 
 }  // namespace qarax::server

@@ -6,6 +6,8 @@
 #include <memory>
 
 #include "database.hpp"
+#include "event_log.hpp"
+#include "job_book.hpp"
 #include "memory.hpp"
 #include "store.hpp"
 
@@ -42,7 +44,12 @@ class SqlStore final : public Store {
   Status remove_vm(const std::string& id, Removal how) override;
   Result<VmPtr> set_desired(const std::string& id, VmState state) override;
   Result<BegunJob> begin_job(const BeginJob& job) override;
-  VmPtr finish_job(const std::string& job_id, JobState state, const std::optional<core::VmReport>& report) override;
+  using Store::finish_job;
+  VmPtr finish_job(const std::string& job_id, JobState state, const std::optional<core::VmReport>& report,
+                   const std::optional<Error>& error) override;
+  Result<JobPtr> job(const std::string& id) override;
+  Result<std::vector<JobPtr>> jobs(const JobQuery& query) override;
+  JobBook& job_book() override { return book_; }
   VmPtr apply_report(const std::string& host_id, const core::VmReport& report) override;
   void lose_host(const std::string& host_id, const std::string& reason) override;
   void missing_from_snapshot(const std::string& host_id, const std::vector<std::string>& seen) override;
@@ -56,19 +63,34 @@ class SqlStore final : public Store {
   Result<bool> knows_activation(const std::string& id) override;
   Status mark_set_back(const std::string& host_id, const std::string& proof) override;
   Status adopt(const Adoption& adoption) override;
+  EventFeed& events() override { return feed_; }
+  Result<EventPage> stored_events(std::int64_t seq, std::size_t most) override;
+  Status prune(const Retention& retention) override;
 
  private:
-  explicit SqlStore(std::unique_ptr<Database> db) : db_(std::move(db)) { load(); }
+  explicit SqlStore(std::unique_ptr<Database> db) : events_(db->clock(), feed_), db_(std::move(db)) { load(); }
   void load();
   void save_later(const std::string& id);
   void judge_read_only();
   Status write_adopted(Poco::Data::Session& session, const Adoption& adoption, VmRecord& vm);
+  void load_jobs(Poco::Data::Session& session);
+  void end_orphaned_jobs();
+  Job new_job(std::string action) const;
+  Job job_done_at_once(std::string action) const;
+  Job told_of(const JobRecord& job, const VmRecord& vm) const;
+  // What is known of an unfinished job, with that end.
+  Job ended_job(const std::string& id, JobState state, const std::optional<Error>& error) const;
+  void save_later(const std::string& id, std::vector<Event> events);
+  void log_later(std::vector<Event> events);
   bool starts(const VmRecord& vm) const;
   bool is_current(const core::VmReport& report) const;
   bool observe(VmRecord& vm, const core::VmReport& report, bool of_job);
   void settle_reservation(const VmPtr& vm);
+  void note_unknown(const VmRecord& before, const VmPtr& now);
 
   struct Begin;
+  struct Removed;
+  Status plan_removal(Poco::Data::Session& session, const std::string& id, Removal how, Removed& plan);
   Status plan_job(Poco::Data::Session& session, const BeginJob& asked, Begin& plan);
   VmPtr publish(const Begin& plan);
 
@@ -79,6 +101,9 @@ class SqlStore final : public Store {
   std::map<std::string, Reservation> reservations_;                         // by VM
   std::map<std::string, std::pair<std::string, std::int64_t>> tombstones_;  // by VM: host, revision
   std::int64_t next_order_ = 1;
+  JobBook book_;
+  EventFeed feed_;
+  EventLog events_;
   const std::unique_ptr<Database> db_;  // ends first: it writes what waits, from the members above
 };
 

@@ -1,4 +1,5 @@
 // Hosts. Their status and facts live in memory only: a restarted server asks anew.
+#include "event_makers.hpp"
 #include "qarax/core/clock.hpp"
 #include "qarax/core/ids.hpp"
 #include "rows.hpp"
@@ -20,14 +21,22 @@ Result<HostPtr> SqlStore::add_host(const NewHostInput& input) {
   host.port = input.port;
   host.host_user = input.host_user;
   const std::string id = host.id;
-  QARAX_CHECK(db_->transact({{},
-                             [&](Session& session) -> Status {
-                               if (rows::insert_host(session, host, now_text())) return Ok{};
-                               return make_error(Code::already_exists,
-                                                 "there is a host named " + host.name + " already; choose another name",
-                                                 "name-taken");
-                             },
-                             [&] { memory_.put(std::move(host)); }}));
+  Job job = job_done_at_once("add-host");
+  job.host_id = id;
+  QARAX_CHECK(db_->transact(
+      {{},
+       [&](Session& session) -> Status {
+         if (!rows::insert_host(session, host, now_text()))
+           return make_error(Code::already_exists,
+                             "there is a host named " + host.name + " already; choose another name", "name-taken");
+         rows::insert_job(session, job, {}, 0, db_->clock());
+         events_.add(events::host_added(host, job.id));
+         return Ok{};
+       },
+       [&] {
+         memory_.put(std::move(host));
+         book_.put(std::move(job));
+       }}));
   return memory_.host(id);
 }
 
@@ -49,12 +58,15 @@ Status SqlStore::pin_node(const std::string& host_id, const std::string& node_id
 
 void SqlStore::update_host(const std::string& host_id, HostStatus status, const std::string& reason,
                            const std::optional<core::NodeInfo>& info) {
+  std::optional<Event> changed;
   memory_.update_host(host_id, [&](HostRecord& host) {
-    host.status = status;
+    const HostStatus before = std::exchange(host.status, status);
     host.status_reason = reason;
     if (info) host.info = info;
     if (status == HostStatus::up) host.last_seen = now_text();
+    if (before != status) changed = events::host_status_changed(host, before);
   });
+  if (changed) log_later({std::move(*changed)});
 }
 
 }  // namespace qarax::server

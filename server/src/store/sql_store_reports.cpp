@@ -1,6 +1,7 @@
 // What nodes report.
 #include <algorithm>
 
+#include "event_makers.hpp"
 #include "rows.hpp"
 #include "sql_store.hpp"
 
@@ -55,23 +56,15 @@ void SqlStore::settle_reservation(const VmPtr& vm) {
   });
 }
 
-// The VM as it is at the time of writing: a change that was committed in between isn't overwritten.
-void SqlStore::save_later(const std::string& id) {
-  db_->later([this, id](Session& session) {
-    if (const VmPtr vm = memory_.vm(id)) rows::update_vm(session, *vm);
-  });
-}
-
 VmPtr SqlStore::apply_report(const std::string& host_id, const core::VmReport& report) {
   const std::lock_guard lock(db_->state());
   if (!is_current(report)) return nullptr;
-  bool important = false;
+  VmState before = VmState::unknown;
   const VmPtr vm = memory_.update(report.vm, [&](VmRecord& changed) {
     if (changed.host_id != host_id) return false;
-    const VmState before = changed.observed.status.state;
+    before = changed.observed.status.state;
     if (!observe(changed, report, false)) return false;
     const VmStatus& status = changed.observed.status;
-    important = before != status.state;
     // A guest that powered itself off meant it; a crash isn't a wish.
     if (status.state == VmState::shutdown && changed.desired.state != VmState::shutdown && changed.job_id.empty() &&
         status.exit && status.exit->kind == ExitKind::exited && status.exit->code == 0)
@@ -79,22 +72,29 @@ VmPtr SqlStore::apply_report(const std::string& host_id, const core::VmReport& r
     return true;
   });
   if (!vm) return nullptr;
-  if (important) save_later(vm->id);
+  if (before != vm->observed.status.state) save_later(vm->id, {events::vm_status_changed(*vm, before)});
   settle_reservation(vm);
   return vm;
+}
+
+// Written too, so that a restarted server doesn't tell of the change a second time.
+void SqlStore::note_unknown(const VmRecord& before, const VmPtr& now) {
+  if (now && before.observed.status.state != VmState::unknown)
+    save_later(now->id, {events::vm_status_changed(*now, before.observed.status.state)});
 }
 
 void SqlStore::lose_host(const std::string& host_id, const std::string& reason) {
   const std::lock_guard lock(db_->state());
   for (const VmPtr& vm : memory_.vms()) {
     if (vm->host_id != host_id || !(may_run(vm->observed.status.state) || starts(*vm))) continue;
-    memory_.update(vm->id, [&](VmRecord& changed) {
+    const VmPtr now = memory_.update(vm->id, [&](VmRecord& changed) {
       changed.observed.status.state = VmState::unknown;
       changed.observed.status.status_reason = reason;
       changed.observed.session.clear();  // the node's next snapshot counts, even if nothing has changed since
       changed.observed.status.can.clear();
       return true;
     });
+    note_unknown(*vm, now);
   }
 }
 
@@ -103,13 +103,14 @@ void SqlStore::missing_from_snapshot(const std::string& host_id, const std::vect
   for (const VmPtr& vm : memory_.vms()) {
     if (vm->host_id != host_id || !may_run(vm->observed.status.state) || !vm->job_id.empty()) continue;
     if (std::find(seen.begin(), seen.end(), vm->id) != seen.end()) continue;
-    memory_.update(vm->id, [&](VmRecord& changed) {
+    const VmPtr now = memory_.update(vm->id, [&](VmRecord& changed) {
       changed.observed.status = {};
       changed.observed.status.state = VmState::unknown;
       changed.observed.status.status_reason =
           "missing: its node has no folder for it; delete it, or restore the node's data folder";
       return true;
     });
+    note_unknown(*vm, now);
   }
 }
 

@@ -9,6 +9,8 @@
 
 #include "adoption.hpp"
 #include "database_url.hpp"
+#include "event_feed.hpp"
+#include "job_book.hpp"
 #include "qarax/result.hpp"
 #include "records.hpp"
 
@@ -60,6 +62,14 @@ struct BegunJob {
   std::string superseded;  // id of the job that this one put aside; empty
 };
 
+// How long it is kept what nobody needs for running VMs.
+struct Retention {
+  std::int64_t events = 100'000;
+  std::int64_t events_s = 7 * 24 * 3600;
+  std::int64_t jobs = 10'000;  // finished ones
+  std::int64_t jobs_s = 7 * 24 * 3600;
+};
+
 enum class Removal {
   never_placed,    // no node has heard of it
   with_tombstone,  // its node shall delete it when it comes back
@@ -98,8 +108,17 @@ class Store {
   // "no-host-fits".
   virtual Result<BegunJob> begin_job(const BeginJob& job) = 0;
   // The job's end and the node's report. In memory at once, on disk soon: after a crash the job is asked for again, and
-  // the node repeats its stored result. Superseded or finished already: the VM as it is.
-  virtual VmPtr finish_job(const std::string& job_id, JobState state, const std::optional<core::VmReport>& report) = 0;
+  // the node repeats its stored result. Superseded or finished already: the VM as it is. failed, cancelled: the desired
+  // state is what it was before.
+  virtual VmPtr finish_job(const std::string& job_id, JobState state, const std::optional<core::VmReport>& report,
+                           const std::optional<Error>& error) = 0;
+  VmPtr finish_job(const std::string& job_id, JobState state, const std::optional<core::VmReport>& report) {
+    return finish_job(job_id, state, report, std::nullopt);
+  }
+  // Null: it never was, or isn't kept any more.
+  virtual Result<JobPtr> job(const std::string& id) = 0;
+  virtual Result<std::vector<JobPtr>> jobs(const JobQuery& query) = 0;
+  virtual JobBook& job_book() = 0;
 
   // -- observations --
   // Applied only if host, incarnation, session and order say that it is newer. Disk as finish_job. Null: not applied.
@@ -126,6 +145,13 @@ class Store {
   // One transaction, also while changes are refused. ABORTED "plan-changed".
   virtual Status adopt(const Adoption& adoption) = 0;
 
+  // -- events --
+  virtual EventFeed& events() = 0;
+  // What comes after `seq`, from the database.
+  virtual Result<EventPage> stored_events(std::int64_t seq, std::size_t most) = 0;
+
+  // Removes what has been kept for long enough.
+  virtual Status prune(const Retention& retention) = 0;
   // Writes what waits to be written.
   virtual void flush() = 0;
 };

@@ -2,6 +2,7 @@
 
 #include "handlers/reply.hpp"
 #include "qarax/core/logging.hpp"
+#include "request_scope.hpp"
 #include "wiring/console_follower.hpp"
 
 namespace qarax::server {
@@ -51,6 +52,14 @@ Result<ActionResult> RestOperations::act(const ActionCall& call) {
   result.pending = call.respond_async && !vm->job_id.empty();
   result.vm = std::move(vm);
   return result;
+}
+
+Result<JobPtr> RestOperations::cancel_job(const std::string& job_id, bool respond_async) {
+  ActOptions options;
+  if (const RequestScope* request = RequestScope::current()) options.request_id = request->id();
+  options.wait_ms = options_.action_wait_ms;
+  options.respond_async = respond_async;
+  return orchestrator_.cancel(job_id, options);
 }
 
 Result<std::unique_ptr<ConsoleReader>> RestOperations::console(const VmRecord& vm, std::int64_t tail_bytes, bool follow,

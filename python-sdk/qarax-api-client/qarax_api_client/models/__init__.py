@@ -8,11 +8,17 @@ from .adopt_vm_status import AdoptVmStatus
 from .check import Check
 from .cpu_topology import CpuTopology
 from .description import Description
+from .event import Event
 from .exit_info import ExitInfo
 from .exit_info_kind import ExitInfoKind
 from .host import Host
 from .host_plugin import HostPlugin
 from .host_status import HostStatus
+from .job import Job
+from .job_state import JobState
+from .job_step import JobStep
+from .job_step_state import JobStepState
+from .list_jobs_state import ListJobsState
 from .list_vms_status import ListVmsStatus
 from .new_host import NewHost
 from .new_vm import NewVm
@@ -36,11 +42,17 @@ __all__ = (
     "Check",
     "CpuTopology",
     "Description",
+    "Event",
     "ExitInfo",
     "ExitInfoKind",
     "Host",
     "HostPlugin",
     "HostStatus",
+    "Job",
+    "JobState",
+    "JobStep",
+    "JobStepState",
+    "ListJobsState",
     "ListVmsStatus",
     "NewHost",
     "NewVm",

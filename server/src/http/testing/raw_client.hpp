@@ -109,6 +109,37 @@ class RawClient {
     return reply(head_only);
   }
 
+  // Of a chunked body whose head was read before: the next chunk (empty: the last one), and all of them.
+  std::optional<std::string> chunk() {
+    std::size_t line = 0;
+    while ((line = pending_.find("\r\n")) == std::string::npos) {
+      if (!more()) return std::nullopt;
+    }
+    const std::size_t size = std::strtoul(pending_.c_str(), nullptr, 16);
+    pending_.erase(0, line + 2);
+    while (pending_.size() < size + 2) {
+      if (!more()) return std::nullopt;
+    }
+    std::string out = pending_.substr(0, size);
+    pending_.erase(0, size + 2);
+    return out;
+  }
+  std::optional<std::string> chunked_body() {
+    std::string body;
+    while (true) {
+      const auto piece = chunk();
+      if (!piece) return std::nullopt;
+      if (piece->empty()) return body;
+      body.append(*piece);
+    }
+  }
+  // Everything until the connection's end.
+  std::string rest() {
+    while (more()) {
+    }
+    return std::exchange(pending_, {});
+  }
+
   // Nothing more comes and the connection has ended (in whichever way).
   bool at_end() {
     if (!pending_.empty()) return false;
@@ -129,20 +160,10 @@ class RawClient {
   }
 
   std::optional<Reply> chunked(Reply reply) {
-    while (true) {
-      std::size_t line = 0;
-      while ((line = pending_.find("\r\n")) == std::string::npos) {
-        if (!more()) return std::nullopt;
-      }
-      const std::size_t size = std::strtoul(pending_.c_str(), nullptr, 16);
-      pending_.erase(0, line + 2);
-      while (pending_.size() < size + 2) {
-        if (!more()) return std::nullopt;
-      }
-      reply.body.append(pending_, 0, size);
-      pending_.erase(0, size + 2);
-      if (size == 0) return reply;
-    }
+    auto body = chunked_body();
+    if (!body) return std::nullopt;
+    reply.body = std::move(*body);
+    return reply;
   }
 
   int fd_;

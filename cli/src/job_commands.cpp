@@ -1,0 +1,115 @@
+// Jobs: what the server did and is doing, one of them until its end, and the end of one that isn't wanted any more.
+#include "commands.hpp"
+#include "problem.hpp"
+#include "table.hpp"
+
+namespace qarax::cli {
+
+namespace {
+
+// The server answers at the latest after this, and is asked again.
+constexpr std::chrono::seconds kOneLook{30};
+
+std::string path_of(const std::string& id) { return "/jobs/" + percent_encoded(id); }
+
+std::string error_of(const json::Value& job) {
+  const json::Value* error = job.find("error");
+  return error == nullptr ? std::string() : text_of(*error, "detail");
+}
+
+std::string about(const json::Value& job) {
+  const std::string vm = text_of(job, "vm_name");
+  return vm.empty() ? text_of(job, "host_id") : vm;
+}
+
+std::string steps_of(const json::Value& job) {
+  std::string out;
+  const json::Value* steps = job.find("steps");
+  if (steps == nullptr || steps->as_array() == nullptr) return out;
+  for (const json::Value& step : *steps->as_array()) {
+    if (!out.empty()) out += '\n';
+    out += text_of(step, "name") + " " + text_of(step, "state") + " " + text_of(step, "started_at");
+    if (const std::string end = text_of(step, "finished_at"); !end.empty()) out += " to " + end;
+    if (const std::string detail = text_of(step, "detail"); !detail.empty()) out += " (" + detail + ")";
+  }
+  return out;
+}
+
+void print(const Context& context, const Document& job) {
+  if (context.arguments.json()) {
+    context.out << job.text << '\n';
+    return;
+  }
+  const auto progress = integer_of(job.value, "progress");
+  context.out << field_list({{"id", text_of(job.value, "id")},
+                             {"action", text_of(job.value, "action")},
+                             {"of", about(job.value)},
+                             {"state", text_of(job.value, "state")},
+                             {"progress", progress ? std::to_string(*progress) + " %" : ""},
+                             {"began", text_of(job.value, "created_at")},
+                             {"ended", text_of(job.value, "finished_at")},
+                             {"steps", steps_of(job.value)},
+                             {"error", error_of(job.value)},
+                             {"request", text_of(job.value, "request_id")}});
+}
+
+}  // namespace
+
+Status jobs(const Context& context) {
+  std::string path = "/jobs?limit=" + std::to_string(context.arguments.tail.value_or(50));
+  if (!context.arguments.status.empty()) path += "&state=" + percent_encoded(context.arguments.status);
+  if (!context.arguments.target.empty()) {
+    // Of a VM that is gone only its id is left.
+    std::string id = context.arguments.target;
+    auto vm = find_vm(context.api, id);
+    if (!vm && !is_uuid(id)) return std::move(vm).error();
+    if (vm) id = text_of(vm->value, "id");
+    path += "&vm_id=" + percent_encoded(id);
+  }
+  QARAX_TRY(const Document all, context.api.get(path));
+  if (context.arguments.json()) {
+    context.out << all.text << '\n';
+    return Ok{};
+  }
+  if (element_count(all) == 0) {
+    context.note << "no such jobs\n";
+    return Ok{};
+  }
+  Table table({"BEGAN", "ACTION", "OF", "STATE", "ID", "WHY"});
+  for (std::size_t i = 0; i < element_count(all); ++i) {
+    const json::Value job = element(all, i).value;
+    table.add({text_of(job, "created_at"), text_of(job, "action"), about(job), text_of(job, "state"),
+               text_of(job, "id"), error_of(job)});
+  }
+  context.out << table.text(context.colour);
+  return Ok{};
+}
+
+Status job(const Context& context) {
+  const std::string path = path_of(context.arguments.target);
+  const auto until = context.api.deadline();
+  QARAX_TRY(Document now, context.api.get(path));
+  while (context.arguments.until_end && text_of(now.value, "state") == "running") {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now());
+    if (left.count() <= 0) {
+      print(context, now);
+      return make_error(Code::deadline_exceeded, "job " + context.arguments.target + " is still going on",
+                        std::string(kTimeout));
+    }
+    const auto look = std::min<std::chrono::milliseconds>(left, kOneLook);
+    QARAX_TRY(Reply reply, context.api.call({.path = path + "?wait=" + std::to_string(look.count()) + "ms",
+                                             .until = Clock::now() + look + std::chrono::seconds(10)}));
+    QARAX_TRY(now, parse_document(std::move(reply.body)));
+  }
+  print(context, now);
+  return Ok{};
+}
+
+Status cancel(const Context& context) {
+  QARAX_TRY(Reply reply, context.api.call({.method = "DELETE", .path = path_of(context.arguments.target)}));
+  QARAX_TRY(const Document job, parse_document(std::move(reply.body)));
+  print(context, job);
+  return Ok{};
+}
+
+}  // namespace qarax::cli

@@ -1,0 +1,159 @@
+"""GET /events: what happens on a node is seen at once, by many, and nothing is missed over a kill -9 of the server."""
+
+import json
+import threading
+import time
+
+import requests
+
+from framework.stack import wait_for
+
+
+class Reader:
+    """Follows /events on a thread of its own, as a browser does: with Last-Event-ID wherever the connection ends."""
+
+    def __init__(self, api, query: str = "", after: str | None = None):
+        self.url = api.base + "/events" + query
+        self.last = after
+        self.events: list[dict] = []
+        self.ids: list[str] = []
+        self.controls: list[tuple[str, dict]] = []
+        self.ready = threading.Event()
+        self._ended = threading.Event()
+        self._response = None
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+        assert self.ready.wait(20), "the stream begins with the id of now"
+
+    def _run(self) -> None:
+        session = requests.Session()
+        session.trust_env = False
+        while not self._ended.is_set():
+            try:
+                headers = {"Last-Event-ID": self.last} if self.last else {}
+                with session.get(self.url, headers=headers, stream=True, timeout=(5, 60)) as response:
+                    self._response = response
+                    assert response.status_code == 200, response.text
+                    self._read(response)
+            except (requests.RequestException, OSError, AttributeError):
+                self._ended.wait(0.05)  # the server is away for a moment
+
+    def _read(self, response) -> None:
+        frame: dict = {}
+        for raw in response.iter_lines(chunk_size=1):
+            if self._ended.is_set():
+                return
+            line = raw.decode()
+            if line:
+                key, _, value = line.partition(": ")
+                frame[key] = value
+                continue
+            self.last = frame.get("id", self.last)
+            if frame.get("event") in ("gap", "end"):
+                self.controls.append((frame["event"], json.loads(frame["data"])))
+            elif "data" in frame:
+                self.ids.append(frame["id"])
+                self.events.append({"event": frame["event"], **json.loads(frame["data"])})
+            self.ready.set()
+            frame = {}
+
+    def wait(self, what: str, probe, timeout: float = 20) -> dict:
+        return wait_for(what, lambda: next((e for e in list(self.events) if probe(e)), None), timeout, every=0.002)
+
+    def close(self) -> None:
+        self._ended.set()
+        if self._response is not None and self._response.raw._fp is not None:
+            self._response.raw._fp.fp.raw._sock.shutdown(2)
+        self._thread.join(10)
+        assert not self._thread.is_alive()
+
+
+def becomes(vm_id: str, status: str):
+    return lambda e: e["event"] == "vm.status_changed" and e["vm_id"] == vm_id and e["new_status"] == status
+
+
+def test_the_life_of_a_vm(simulated):
+    reader = Reader(simulated.api)
+    try:
+        vm_id = simulated.api.create("told", hypervisor="simulator")
+        simulated.api.act(vm_id, "start")
+        simulated.api.act(vm_id, "pause")
+        simulated.api.delete(vm_id)
+        reader.wait("deleted", lambda e: e["event"] == "vm.deleted" and e["vm_id"] == vm_id)
+        mine = [e for e in reader.events if e.get("vm_id") == vm_id]
+        changes = [(e["previous_status"], e["new_status"]) for e in mine if e["event"] == "vm.status_changed"]
+        assert changes[:2] == [("created", "running"), ("running", "paused")]
+        assert all(e["vm_name"] == "told" for e in mine)
+        assert next(e for e in mine if e["event"] == "vm.status_changed")["host_id"] == simulated.api.hosts()[0]["id"]
+        numbers = [int(i.split("-")[1]) for i in reader.ids]
+        assert numbers == sorted(numbers)
+    finally:
+        reader.close()
+
+
+def test_two_hundred_readers_and_a_slow_one(simulated):
+    api = simulated.api
+    vm_id = api.create("watched", hypervisor="simulator")
+    api.act(vm_id, "start")
+    threads_before = len(list(__import__("pathlib").Path(f"/proc/{simulated.server.pid}/task").iterdir()))
+    session = requests.Session()
+    session.trust_env = False
+    session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=256))
+    readers = [session.get(api.base + "/events", params={"vm_id": vm_id, "type": "vm.status_changed"}, stream=True, timeout=30) for _ in range(200)]
+    try:
+        assert all(r.status_code == 200 for r in readers)
+        threads = len(list(__import__("pathlib").Path(f"/proc/{simulated.server.pid}/task").iterdir()))
+        assert threads < threads_before + 40, "readers cost no thread each"
+        # None of them reads, and requests go on.
+        begun = time.monotonic()
+        api.act(vm_id, "pause")
+        assert time.monotonic() - begun < 5
+        for response in readers:
+            for line in response.iter_lines(chunk_size=1):
+                if line.startswith(b"data: ") and json.loads(line[6:])["new_status"] == "paused":
+                    break
+    finally:
+        for response in readers:
+            response.close()
+        api.delete(vm_id)
+
+
+def test_nothing_is_missed_over_a_killed_server(stack):
+    reader = Reader(stack.api, "?type=vm.created,vm.deleted")
+    try:
+        made = []
+        for turn in range(3):
+            for i in range(20):
+                made.append(stack.api.create(f"vm-{turn}-{i}"))
+            stack.server.kill()
+            stack.server.start()
+            wait_for("server ready", lambda: requests.get(stack.server.base + "/livez", timeout=5).status_code == 200)
+        made.append(stack.api.create("last"))
+        reader.wait("the last one", lambda e: e["vm_id"] == made[-1])
+        assert [e["vm_id"] for e in reader.events if e["event"] == "vm.created"] == made, "each once, in order"
+        assert not [c for c in reader.controls if c[0] == "gap"]
+    finally:
+        reader.close()
+
+
+def test_a_node_that_goes_and_comes_is_told(stack):
+    vm_id = stack.api.create("sim", hypervisor="simulator")
+    stack.api.act(vm_id, "start")
+    reader = Reader(stack.api)
+    try:
+        stack.nodes[0].kill()
+        reader.wait("unknown", becomes(vm_id, "unknown"))
+        reader.wait("host down", lambda e: e["event"] == "host.status_changed" and e["new_status"] == "down")
+        stack.nodes[0].start()
+        reader.wait("host up", lambda e: e["event"] == "host.status_changed" and e["new_status"] == "up")
+        reader.wait("running again", lambda e: becomes(vm_id, "running")(e) and e["previous_status"] == "unknown")
+    finally:
+        reader.close()
+
+
+def test_what_is_no_position_is_refused(simulated):
+    response = simulated.api.call("GET", "/events?after=yesterday")
+    assert response.status_code == 400 and response.json()["type"].endswith("/bad-query")
+    # Of a database that was set back, or not of this one at all.
+    response = simulated.api.call("GET", "/events?after=99-5&follow=false")
+    assert "event: gap" in response.text and '"reason":"epoch"' in response.text

@@ -1,0 +1,84 @@
+#include "handlers/event_handlers.hpp"
+
+#include "handlers/event_stream.hpp"
+#include "handlers/reply.hpp"
+#include "http/text.hpp"
+#include "qarax/core/ids.hpp"
+
+namespace qarax::server {
+
+namespace {
+
+constexpr std::string_view kType = "text/event-stream";
+
+// ?name=a,b and ?name=a&name=b.
+std::vector<std::string> list_of(const http::Request& request, std::string_view name) {
+  std::vector<std::string> out;
+  for (const auto& [key, value] : request.query) {
+    if (key != name) continue;
+    for (std::string_view rest = value; !rest.empty();) {
+      const std::size_t end = std::min(rest.find(','), rest.size());
+      if (const auto one = http::trim_blanks(rest.substr(0, end)); !one.empty()) out.emplace_back(one);
+      rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+  }
+  return out;
+}
+
+Result<EventFilter> filter_of(const http::Request& request) {
+  EventFilter filter;
+  filter.types = list_of(request, "type");
+  filter.statuses = list_of(request, "status");
+  filter.tags = list_of(request, "tag");
+  if (const auto vm = request.query_value("vm_id")) {
+    if (!core::is_uuid(*vm))
+      return make_error(Code::invalid_argument, "vm_id: \"" + std::string(*vm) + "\" is not a UUID", "bad-uuid");
+    filter.vm_id = core::to_lower(*vm);
+  }
+  return filter;
+}
+
+// ?after= wins over Last-Event-ID, which a browser sends by itself. Position 0 of this epoch is before everything.
+Result<std::optional<EventPosition>> position_of(const http::Request& request, const EventFeed& feed) {
+  const auto after = request.query_value("after");
+  const auto text = after ? after : request.header("Last-Event-ID");
+  if (!text || (!after && text->empty())) return std::optional<EventPosition>();
+  if (*text == "oldest") return std::optional<EventPosition>({feed.last().epoch, feed.oldest() - 1});
+  auto position = parse_event_id(*text);
+  if (!position)
+    return make_error(Code::invalid_argument,
+                      "\"" + std::string(text->substr(0, 80)) +
+                          "\" is no event's id; take the last one that was received, such as 1-42, or after=oldest",
+                      "bad-query");
+  return position;
+}
+
+http::Response events(const http::Request& request, Store& store) {
+  auto filter = filter_of(request);
+  if (!filter) return refuse(request, std::move(filter).error());
+  auto after = position_of(request, store.events());
+  if (!after) return refuse(request, std::move(after).error());
+  auto follow = flag_of(request, "follow");
+  if (!follow) return refuse(request, std::move(follow).error());
+  const bool goes_on = *follow || !request.query_value("follow");
+  if (!goes_on && !*after) *after = {store.events().last().epoch, store.events().oldest() - 1};
+  const auto stream = std::make_shared<EventStream>(store, std::move(*filter), *after);
+  http::Response response;
+  if (!goes_on) {
+    response = http::Response::streaming(
+        kType, [stream, last = store.events().last().seq](http::StreamSink& sink) { stream->catch_up(sink, last); });
+  } else {
+    response = http::Response::going_on(kType, stream);
+    if (stream->is_behind()) response.stream = [stream](http::StreamSink& sink) { stream->catch_up(sink); };
+  }
+  // A proxy that buffers would hold events back.
+  return std::move(response).with("Cache-Control", "no-store").with("X-Accel-Buffering", "no");
+}
+
+}  // namespace
+
+void add_event_routes(http::Router& router, Store& store) {
+  router.add("GET", "/events", [&store](const http::Request& request) { return events(request, store); });
+}
+
+}  // namespace qarax::server

@@ -1,0 +1,55 @@
+#include "handlers/job_document.hpp"
+
+#include "http/problem.hpp"
+
+namespace qarax::server {
+
+namespace {
+
+std::optional<std::string> unless_empty(const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  return text;
+}
+
+std::optional<std::string> path_of_result(const Job& job) {
+  if (job.state != JobState::completed || job.action == core::to_string(core::Action::remove)) return std::nullopt;
+  return job.vm_id.empty() ? "/hosts/" + job.host_id : "/vms/" + job.vm_id;
+}
+
+std::int32_t progress_of(const Job& job) {
+  if (job.state == JobState::completed) return 100;
+  // What isn't done at once has two steps: it is recorded, and its node carries it out.
+  std::int32_t done = 0;
+  for (const JobStep& step : job.steps) done += step.state == StepState::completed ? 1 : 0;
+  return std::min(done * 50, 99);
+}
+
+}  // namespace
+
+api::Job job_document(const Job& job) {
+  api::Job out;
+  out.id = job.id;
+  out.action = job.action;
+  out.state = job.state;
+  out.progress = progress_of(job);
+  out.cancellable = can_be_cancelled(job);
+  out.vm_id = unless_empty(job.vm_id);
+  out.vm_name = unless_empty(job.vm_name);
+  out.host_id = unless_empty(job.host_id);
+  out.steps = job.steps;
+  out.result = path_of_result(job);
+  if (job.error) {
+    const std::string text = http::problem_document(http::Problem(*job.error), "/jobs/" + job.id, job.request_id);
+    if (auto problem = decode<api::Problem>(std::string_view(text), Unknown::ignore)) out.error = std::move(*problem);
+  }
+  out.revision = job.revision;
+  out.incarnation = job.incarnation;
+  out.request_id = job.request_id;
+  out.owner = job.owner;
+  out.term = job.term;
+  out.created_at = job.created_at;
+  out.finished_at = unless_empty(job.finished_at);
+  return out;
+}
+
+}  // namespace qarax::server

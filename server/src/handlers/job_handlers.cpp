@@ -1,0 +1,149 @@
+#include "handlers/job_handlers.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+#include "handlers/job_document.hpp"
+#include "handlers/reply.hpp"
+#include "qarax/core/ids.hpp"
+
+namespace qarax::server {
+
+namespace {
+
+constexpr std::int64_t kLongestWaitMs = 120'000;
+constexpr std::int64_t kMostInList = 1000;
+
+Error no_such_job(const std::string& id) {
+  return make_error(Code::not_found, "there is no job " + id + "; it never was, or it is no longer kept",
+                    "job-not-found");
+}
+
+// "30s", "1500ms", "1m"; a bare number is seconds. 0 where it is absent.
+Result<std::int64_t> wait_of(const http::Request& request) {
+  const auto value = request.query_value("wait");
+  if (!value) return std::int64_t{0};
+  std::int64_t number = 0;
+  const auto parsed = std::from_chars(value->data(), value->data() + value->size(), number);
+  const std::string_view unit(parsed.ptr, static_cast<std::size_t>(value->data() + value->size() - parsed.ptr));
+  const std::int64_t factor = unit == "ms" ? 1 : unit.empty() || unit == "s" ? 1000 : unit == "m" ? 60'000 : 0;
+  if (parsed.ec != std::errc{} || factor == 0 || number < 0)
+    return make_error(Code::invalid_argument,
+                      "the query's wait takes a time such as 30s, 1500ms or 1m, got \"" + std::string(*value) + "\"",
+                      "bad-query");
+  return std::min(number, kLongestWaitMs / factor) * factor;
+}
+
+Result<JobQuery> query_of(const http::Request& request) {
+  JobQuery query;
+  if (const auto vm = request.query_value("vm_id")) {
+    if (!core::is_uuid(*vm))
+      return make_error(Code::invalid_argument, "vm_id: \"" + std::string(*vm) + "\" is not a UUID", "bad-uuid");
+    query.vm_id = core::to_lower(*vm);
+  }
+  if (const auto state = request.query_value("state")) {
+    const auto* const begin = std::begin(EnumNames<JobState>::kNames);
+    const auto* const found = std::find(begin, std::end(EnumNames<JobState>::kNames), *state);
+    if (found == std::end(EnumNames<JobState>::kNames))
+      return make_error(Code::invalid_argument,
+                        "\"" + std::string(*state) +
+                            "\" is no state of a job; there are running, completed, failed, superseded, cancelled",
+                        "bad-query");
+    query.state = static_cast<JobState>(found - begin);
+  }
+  QARAX_TRY(const auto limit, count_of(request, "limit"));
+  query.limit = static_cast<std::size_t>(std::min(limit.value_or(kMostInList), kMostInList));
+  if (const auto cursor = request.query_value("cursor")) {
+    const std::size_t split = cursor->rfind('_');
+    if (split == std::string_view::npos || !core::is_uuid(cursor->substr(split + 1)))
+      return make_error(Code::invalid_argument, "\"" + std::string(*cursor) + "\" is no cursor of this list",
+                        "bad-cursor");
+    query.before_at = cursor->substr(0, split);
+    query.before_id = cursor->substr(split + 1);
+  }
+  return query;
+}
+
+// Where the list goes on behind its last job, with the same filters.
+std::string next_page(const http::Request& request, const Job& last) {
+  std::string out = "</jobs?";
+  for (const auto& [name, value] : request.query)
+    if (name != "cursor") out.append(name).append("=").append(value).append("&");
+  return out + "cursor=" + last.created_at + "_" + last.id + ">; rel=\"next\"";
+}
+
+class JobHandlers {
+ public:
+  JobHandlers(Store& store, Operations& operations) : store_(store), operations_(operations) {}
+
+  http::Response list(const http::Request& request) {
+    auto query = query_of(request);
+    if (!query) return refuse(request, std::move(query).error());
+    const std::size_t limit = query->limit++;  // one more tells whether there is a next page
+    auto jobs = store_.jobs(*query);
+    if (!jobs) return refuse(request, std::move(jobs).error());
+    const bool more = jobs->size() > limit;
+    if (more) jobs->resize(limit);
+    std::string out = "[";
+    for (const JobPtr& job : *jobs) {
+      if (out.size() > 1) out.push_back(',');
+      encode_to(out, job_document(*job), Defaults::write);
+    }
+    auto response = http::Response::json(out + "]");
+    if (more) response.headers.set("Link", next_page(request, *jobs->back()));
+    return response;
+  }
+
+  http::Response get(const http::Request& request) {
+    auto wait = wait_of(request);
+    if (!wait) return refuse(request, std::move(wait).error());
+    return with_job(request, [&](JobPtr job) {
+      if (*wait > 0 && job->state == JobState::running)
+        if (const JobPtr later = store_.job_book().wait(job->id, std::chrono::milliseconds(*wait))) job = later;
+      return http::Response::json(encode(job_document(*job), Defaults::write));
+    });
+  }
+
+  http::Response cancel(const http::Request& request) {
+    return with_job(request, [&](const JobPtr& job) {
+      const bool async = prefers_async(request);
+      auto done = operations_.cancel_job(job->id, async);
+      if (!done) return refuse(request, std::move(done).error());
+      const bool goes_on = (*done)->state == JobState::running;
+      auto response = http::Response::json(encode(job_document(**done), Defaults::write), goes_on ? 202 : 200);
+      if (async && goes_on) response.headers.set("Preference-Applied", "respond-async");
+      return response;
+    });
+  }
+
+ private:
+  template <class Use>
+  http::Response with_job(const http::Request& request, Use use) {
+    auto id = id_of(request);
+    if (!id) return refuse(request, std::move(id).error());
+    auto job = store_.job(*id);
+    if (!job) return refuse(request, std::move(job).error());
+    if (*job == nullptr) return refuse(request, no_such_job(*id));
+    return use(std::move(*job));
+  }
+
+  Store& store_;
+  Operations& operations_;
+};
+
+}  // namespace
+
+void add_job_routes(http::Router& router, Store& store, Operations& operations) {
+  const auto handlers = std::make_shared<JobHandlers>(store, operations);
+  using http::Request;
+  constexpr auto kAccess = http::Access::authenticated;
+  // They may wait: for a job's end, or for the database where memory doesn't reach back to.
+  constexpr auto kPace = http::Pace::may_wait;
+  router.add(
+      "GET", "/jobs", [handlers](const Request& r) { return handlers->list(r); }, kAccess, kPace);
+  router.add(
+      "GET", "/jobs/{id}", [handlers](const Request& r) { return handlers->get(r); }, kAccess, kPace);
+  router.add("DELETE", "/jobs/{id}", [handlers](const Request& r) { return handlers->cancel(r); });
+}
+
+}  // namespace qarax::server

@@ -1,0 +1,78 @@
+// Replies that go on (LiveBody), all on one thread: a reader that has nothing to read costs a descriptor and some
+// hundred bytes, and one that reads slowly keeps nobody waiting. Who takes nothing for the write timeout is cut.
+#pragma once
+
+#include <Poco/Thread.h>
+#include <spdlog/logger.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "http/connection.hpp"
+
+namespace qarax::http {
+
+class LiveStreams {
+ public:
+  // Throws Poco::SystemException where the kernel gives no epoll instance. Starts nothing.
+  LiveStreams(ConnectionServices& services, spdlog::logger& logger);
+  ~LiveStreams();  // stop()
+  LiveStreams(const LiveStreams&) = delete;
+  LiveStreams& operator=(const LiveStreams&) = delete;
+
+  void start();
+  // Any thread; `connection` said Next::live. False: there are as many as may be, and it stays the caller's.
+  bool adopt(std::unique_ptr<Connection>& connection);
+  // Any thread: there may be something to pull. With services.draining set: says farewell to all.
+  void wake() const noexcept;
+  // Ends the thread, closes what is left.
+  void stop();
+
+ private:
+  using Clock = Connection::Clock;
+  enum class State { open, ending, over };
+  struct Stream {
+    std::unique_ptr<Connection> connection;
+    LiveReply reply;
+    std::string out;
+    std::size_t sent = 0;
+    State state = State::open;
+    bool blocked = false;         // until the socket takes more
+    Clock::time_point since;      // when it took something last
+    Clock::time_point spoken_at;  // when something was said last
+  };
+
+  void loop();
+  int timeout_ms() const;
+  void take_in();
+  bool watch(Stream& stream, std::uint64_t id, int operation) const;
+  void handle(std::uint64_t id, std::uint32_t events);
+  void serve(Stream& stream, std::uint64_t id);
+  bool flush(Stream& stream, std::uint64_t id);
+  static void say(Stream& stream, std::string_view words);
+  static void end(Stream& stream);
+  void pass_time();
+  void dismiss();
+  void sweep();
+
+  ConnectionServices& services_;
+  spdlog::logger& logger_;
+  int epoll_ = -1;
+  int wake_ = -1;
+  Poco::Thread thread_;
+  bool started_ = false;
+  std::atomic<bool> stopping_{false};
+  std::atomic<std::size_t> count_{0};
+
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Connection>> incoming_;
+  // The thread's only.
+  std::unordered_map<std::uint64_t, Stream> streams_;
+};
+
+}  // namespace qarax::http

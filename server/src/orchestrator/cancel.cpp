@@ -1,0 +1,78 @@
+// The end of a job that isn't wanted any more: job → gRPC's cancellation → the plugin's cancel_fd, and back as the
+// node's decision. What the node never heard of is asked for and cancelled again, so that the answer is always its own.
+#include "orchestrator.hpp"
+#include "qarax/core/clock.hpp"
+#include "qarax/core/logging.hpp"
+
+namespace qarax::server {
+
+namespace {
+
+Error with_job(Error error, const std::string& job_id) {
+  error.details.push_back({"/job_id", job_id});
+  return error;
+}
+
+Error has_ended(const Job& job) {
+  return with_job(
+      make_error(Code::failed_precondition,
+                 "job " + job.id + ", the " + job.action + " of VM " + job.vm_name + ", has ended already: it is " +
+                     std::string(EnumNames<JobState>::kNames[static_cast<std::size_t>(job.state)]),
+                 "job-finished"),
+      job.id);
+}
+
+}  // namespace
+
+void Orchestrator::note_sent(const JobRecord& job, const VmRecord& vm) {
+  const HostPtr host = store_.host(*vm.host_id);
+  store_.job_book().update(job.id, [&](Job& told) {
+    ++told.asked;
+    if (told.asked == 1)
+      told.steps.push_back(
+          {"node", StepState::running, core::to_rfc3339(std::chrono::system_clock::now()), std::nullopt, std::nullopt});
+    told.steps.back().detail = "host " + (host ? host->name : *vm.host_id) +
+                               (told.asked > 1 ? ", asked " + std::to_string(told.asked) + " times" : "");
+  });
+}
+
+void Orchestrator::cancel_at_node(const std::string& job_id) {
+  std::function<void()> cancel;
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = in_flight_.find(job_id); found != in_flight_.end()) cancel = found->second;
+  }
+  if (cancel) cancel();
+}
+
+Result<JobPtr> Orchestrator::cancel(const std::string& job_id, const ActOptions& options) {
+  QARAX_TRY(const JobPtr known, store_.job(job_id));
+  if (!known) return make_error(Code::not_found, "there is no job " + job_id, "job-not-found");
+  if (known->state != JobState::running) return has_ended(*known);
+  if (!can_be_cancelled(*known))
+    return with_job(make_error(Code::failed_precondition,
+                               "job " + job_id + " can't be cancelled: a " + known->action +
+                                   " is done in a moment, or can't be undone",
+                               "not-cancellable"),
+                    job_id);
+  const VmPtr vm = store_.vm(known->vm_id);
+  if (vm && !is_reachable(*vm)) return with_job(unreachable(*vm), job_id);
+  if (!store_.job_book().update(job_id, [](Job& job) { job.cancelling = job.state == JobState::running; }))
+    return has_ended(*known);
+  core::logger("jobs")->info("cancelling job={} vm={} action={} request={}", job_id, known->vm_id, known->action,
+                             options.request_id);
+  cancel_at_node(job_id);
+  JobPtr now = store_.job_book().find(job_id);
+  if (!options.respond_async) now = store_.job_book().wait(job_id, std::chrono::milliseconds(options.wait_ms));
+  if (!now) return has_ended(*known);
+  if (now->state == JobState::running && !options.respond_async)
+    return with_job(make_error(Code::deadline_exceeded,
+                               "job " + job_id + " hasn't come to its end after " +
+                                   std::to_string(options.wait_ms / 1000) + " s; its cancel goes on",
+                               "deadline-exceeded"),
+                    job_id);
+  if (now->state != JobState::running && now->state != JobState::cancelled) return has_ended(*now);
+  return now;
+}
+
+}  // namespace qarax::server

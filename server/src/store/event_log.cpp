@@ -1,0 +1,102 @@
+#include "event_log.hpp"
+
+#include <Poco/Data/RecordSet.h>
+#include <Poco/Data/Statement.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "rows.hpp"
+
+namespace qarax::server {
+
+namespace {
+
+using namespace Poco::Data::Keywords;
+using Poco::Data::RecordSet;
+using Poco::Data::Session;
+using Poco::Data::Statement;
+
+constexpr std::size_t kRowsInOne = 64;  // of an INSERT
+
+}  // namespace
+
+void EventLog::load(Session& session) {
+  EventPosition last;
+  std::int64_t oldest = 0;
+  session << "SELECT epoch, seq FROM event_counter", into(last.epoch), into(last.seq), now;
+  session << "SELECT COALESCE((SELECT MIN(seq) FROM events), 0)", into(oldest), now;
+  feed_.reset(last, oldest == 0 ? last.seq + 1 : oldest);
+}
+
+void EventLog::write(Session& session) {
+  written_.clear();
+  if (added_.empty()) return;
+  std::int64_t count = static_cast<std::int64_t>(added_.size());
+  std::int64_t epoch = 0;
+  std::int64_t last = 0;
+  session << "UPDATE event_counter SET seq = seq + $1 RETURNING epoch, seq", use(count), into(epoch), into(last), now;
+  std::vector<std::int64_t> seqs;
+  std::vector<std::string> documents;
+  seqs.reserve(added_.size());
+  documents.reserve(added_.size());
+  for (const Event& event : added_) {
+    seqs.push_back(last - count + 1 + static_cast<std::int64_t>(seqs.size()));
+    documents.push_back(encode(event));
+  }
+  for (std::size_t from = 0; from < seqs.size(); from += kRowsInOne) {
+    const std::size_t end = std::min(seqs.size(), from + kRowsInOne);
+    std::string sql = "INSERT INTO events (seq, epoch, document, at) VALUES ";
+    int parameter = 0;
+    for (std::size_t i = from; i < end; ++i) {
+      sql.append(i == from ? "($" : ", ($").append(std::to_string(++parameter));
+      sql.append(", $").append(std::to_string(++parameter));
+      sql.append(", $").append(std::to_string(++parameter)).append(", ").append(clock_).append(")");
+    }
+    Statement insert(session);
+    insert << sql;
+    for (std::size_t i = from; i < end; ++i) insert, use(seqs[i]), use(epoch), use(documents[i]);
+    insert.execute();
+  }
+  for (std::size_t i = 0; i < seqs.size(); ++i)
+    written_.push_back(
+        std::make_shared<const LoggedEvent>(LoggedEvent{seqs[i], std::move(added_[i]), std::move(documents[i])}));
+  added_.clear();
+}
+
+void EventLog::committed() {
+  if (!written_.empty()) feed_.append(std::exchange(written_, {}));
+}
+
+EventPage EventLog::stored_after(Session& session, std::int64_t seq, std::size_t most) const {
+  EventPage page;
+  page.complete = seq + 1 >= feed_.oldest();
+  std::int64_t from = seq;
+  std::int64_t limit = static_cast<std::int64_t>(most);
+  Statement select(session);
+  select << "SELECT seq, document FROM events WHERE seq > $1 ORDER BY seq LIMIT $2", use(from), use(limit), now;
+  const RecordSet set(select);
+  for (std::size_t row = 0; row < set.rowCount(); ++row) {
+    LoggedEvent one;
+    one.seq = set.value(std::size_t{0}, row).convert<std::int64_t>();
+    one.document = set.value(std::size_t{1}, row).convert<std::string>();
+    auto event = decode<Event>(std::string_view(one.document), Unknown::ignore);
+    if (!event) throw rows::BadRow("events " + std::to_string(one.seq) + ": " + event.error().message);
+    one.event = std::move(*event);
+    page.events.push_back(std::make_shared<const LoggedEvent>(std::move(one)));
+  }
+  return page;
+}
+
+std::int64_t EventLog::prune(Session& session, std::int64_t keep, std::int64_t keep_s) const {
+  // Times grow as the numbers do, so that this looks at what is too old and no further.
+  std::int64_t young = 0;
+  std::string sql = "SELECT COALESCE((SELECT seq FROM events WHERE at >= ";
+  sql.append(clock_).append(" - $1 ORDER BY seq LIMIT 1), (SELECT seq + 1 FROM event_counter))");
+  session << sql, use(keep_s), into(young), now;
+  std::int64_t first = std::max(feed_.last().seq - keep + 1, young);
+  session << "DELETE FROM events WHERE seq < $1", use(first), now;
+  return first;
+}
+
+}  // namespace qarax::server

@@ -1,0 +1,39 @@
+// The durable log of what happened. Events are added by the changes that cause them, written in their transaction, and
+// fed to readers once it is committed. The counter's row is locked last and held until then, so that the order of ids
+// is that of commits. One thread at a time, under the database's state().
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "database.hpp"
+#include "event_feed.hpp"
+
+namespace qarax::server {
+
+class EventLog final : public Database::Trailer {
+ public:
+  // `clock`: as Database::clock(). Borrows the feed.
+  EventLog(std::string clock, EventFeed& feed) : clock_(std::move(clock)), feed_(feed) {}
+
+  void load(Poco::Data::Session& session);
+
+  // In a change's work.
+  void add(Event event) { added_.push_back(std::move(event)); }
+  std::size_t size() const override { return added_.size(); }
+  void shrink(std::size_t size) override { added_.resize(size); }
+  void write(Poco::Data::Session& session) override;
+  void committed() override;
+
+  EventPage stored_after(Poco::Data::Session& session, std::int64_t seq, std::size_t most) const;
+  // Removes all but the newest `keep`, and of these what is older than `keep_s` seconds; answers the first that stays.
+  std::int64_t prune(Poco::Data::Session& session, std::int64_t keep, std::int64_t keep_s) const;
+
+ private:
+  const std::string clock_;
+  EventFeed& feed_;
+  std::vector<Event> added_;
+  std::vector<LoggedEventPtr> written_;
+};
+
+}  // namespace qarax::server

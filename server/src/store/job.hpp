@@ -1,0 +1,91 @@
+// Jobs as they are told of: everything that changes a VM or a host is one, also what was done at once.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "records.hpp"
+
+namespace qarax::server {
+
+enum class StepState { running, completed, failed };
+
+// A job's own account of what it did, in order.
+struct JobStep {
+  std::string name{};
+  StepState state = StepState::running;
+  std::string started_at{};
+  std::optional<std::string> finished_at{};
+  std::optional<std::string> detail{};
+};
+
+struct Job {
+  std::string id;
+  std::string action;  // create, start, …, delete, add-host
+  JobState state = JobState::running;
+  std::string vm_id;    // of a VM's job
+  std::string vm_name;  // then
+  std::string host_id;  // where it is carried out; of add-host: what it made
+  std::int64_t revision = 0;
+  std::int64_t incarnation = 0;
+  std::vector<JobStep> steps;
+  std::optional<Error> error;  // of a failed one
+  bool cancelling = false;     // somebody asked for its end; in memory only, as the next one
+  std::int64_t asked = 0;      // how often its node was
+  std::string owner;           // the activation that carries it out, or did
+  std::int64_t term = 0;
+  std::string request_id;
+  std::string created_at;
+  std::string finished_at;
+};
+struct JobSteps {  // as they are stored
+  std::vector<JobStep> steps{};
+};
+using JobPtr = std::shared_ptr<const Job>;
+
+// What takes its time and can be undone; the rest is done in a moment, or what it has removed is gone.
+inline bool can_be_cancelled(const Job& job) {
+  return job.state == JobState::running &&
+         (job.action == core::to_string(core::Action::start) || job.action == core::to_string(core::Action::stop));
+}
+
+// Which jobs, newest first.
+struct JobQuery {
+  std::string vm_id;              // empty: any
+  std::optional<JobState> state;  // nullopt: any
+  std::size_t limit = 1000;
+  // Those behind this one, as it stands in the list; empty: from the newest on.
+  std::string before_at;
+  std::string before_id;
+};
+
+}  // namespace qarax::server
+
+namespace qarax {
+template <>
+struct EnumNames<server::StepState> {
+  static constexpr std::string_view kNames[] = {"running", "completed", "failed"};
+  static constexpr server::StepState kUnknown = server::StepState::running;
+};
+template <>
+struct Fields<server::JobStep> {
+  using T = server::JobStep;
+  static constexpr std::string_view kName = "JobStep";
+  static constexpr auto kTable = std::make_tuple(
+      field<&T::name>("name").required().doc("record: the job and the desired state; node: the command at the host's "
+                                             "node."),
+      field<&T::state>("state").required().doc("How far it is."),
+      field<&T::started_at>("started_at").required().doc("When it began, UTC."),
+      field<&T::finished_at>("finished_at").doc("When it came to its end, UTC."),
+      field<&T::detail>("detail").doc("What more there is to say: the host, how often it was asked."));
+};
+QARAX_FIELDS_COMPLETE(server::JobStep);
+template <>
+struct Fields<server::JobSteps> {
+  static constexpr std::string_view kName = "JobSteps";
+  static constexpr auto kTable = std::make_tuple(field<&server::JobSteps::steps>("steps"));
+};
+QARAX_FIELDS_COMPLETE(server::JobSteps);
+}  // namespace qarax

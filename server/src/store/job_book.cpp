@@ -1,0 +1,58 @@
+#include "job_book.hpp"
+
+namespace qarax::server {
+
+namespace {
+constexpr std::size_t kFinishedInMemory = 1024;
+}
+
+JobPtr JobBook::keep(Job job) {
+  const bool ends = job.state != JobState::running;
+  JobPtr& place = jobs_[job.id];
+  const bool new_end = ends && (!place || place->state == JobState::running);
+  place = std::make_shared<const Job>(std::move(job));
+  const JobPtr kept = place;
+  if (new_end) {
+    finished_.push_back(kept->id);
+    if (finished_.size() > kFinishedInMemory) {
+      jobs_.erase(finished_.front());
+      finished_.pop_front();
+    }
+    ended_.notify_all();
+  }
+  return kept;
+}
+
+void JobBook::put(Job job) {
+  const std::lock_guard lock(mutex_);
+  keep(std::move(job));
+}
+
+JobPtr JobBook::find(const std::string& id) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = jobs_.find(id);
+  return found == jobs_.end() ? nullptr : found->second;
+}
+
+JobPtr JobBook::wait(const std::string& id, std::chrono::milliseconds time) const {
+  const auto until = std::chrono::steady_clock::now() + time;
+  std::unique_lock lock(mutex_);
+  JobPtr last;
+  const auto is_over = [&] {
+    const auto found = jobs_.find(id);
+    // Gone from memory while it was waited for: a thousand others have ended since, so it has too.
+    if (found == jobs_.end()) return true;
+    last = found->second;
+    return last->state != JobState::running || closed_;
+  };
+  ended_.wait_until(lock, until, is_over);
+  return last;
+}
+
+void JobBook::stop_waiting() {
+  const std::lock_guard lock(mutex_);
+  closed_ = true;
+  ended_.notify_all();
+}
+
+}  // namespace qarax::server

@@ -1,0 +1,44 @@
+// Jobs in memory: the unfinished ones and the last that came to their end, and those who wait for one. Thread-safe.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+
+#include "job.hpp"
+
+namespace qarax::server {
+
+class JobBook {
+ public:
+  void put(Job job);  // new, or in place of what was known of it
+  JobPtr find(const std::string& id) const;
+  // A change of one job under the lock; null where it isn't here.
+  template <class Change>
+  JobPtr update(const std::string& id, Change change) {
+    const std::lock_guard lock(mutex_);
+    const auto found = jobs_.find(id);
+    if (found == jobs_.end()) return nullptr;
+    Job copy = *found->second;
+    change(copy);
+    return keep(std::move(copy));
+  }
+  // Until it has come to its end, the time is up or stop_waiting(): as it is then.
+  JobPtr wait(const std::string& id, std::chrono::milliseconds time) const;
+  // From now on nobody waits: the server ends.
+  void stop_waiting();
+
+ private:
+  JobPtr keep(Job job);  // with mutex_ held
+
+  mutable std::mutex mutex_;
+  mutable std::condition_variable ended_;
+  std::unordered_map<std::string, JobPtr> jobs_;
+  std::deque<std::string> finished_;  // the oldest first
+  bool closed_ = false;
+};
+
+}  // namespace qarax::server

@@ -1,0 +1,157 @@
+// Jobs between rows and records.
+#include <Poco/Data/RecordSet.h>
+#include <Poco/Data/Statement.h>
+#include <Poco/Nullable.h>
+
+#include "qarax/plugin/call_args.hpp"
+#include "rows.hpp"
+
+namespace qarax::server::rows {
+
+namespace {
+
+using namespace Poco::Data::Keywords;
+using Poco::Data::RecordSet;
+using Poco::Data::Session;
+using Poco::Data::Statement;
+
+constexpr const char* kColumns =
+    "id, action, state, vm_id, vm_name, host_id, revision, incarnation, steps, error, owner, term, request_id, "
+    "created_at, finished_at";
+
+std::string text(const RecordSet& set, std::size_t column, std::size_t row) {
+  const auto value = set.value(column, row);
+  return value.isEmpty() ? std::string() : value.convert<std::string>();
+}
+
+std::string name_of(JobState state) {
+  return std::string(EnumNames<JobState>::kNames[static_cast<std::size_t>(state)]);
+}
+
+JobState state_of(const std::string& name) {
+  for (std::size_t i = 0; i < std::size(EnumNames<JobState>::kNames); ++i)
+    if (EnumNames<JobState>::kNames[i] == name) return static_cast<JobState>(i);
+  throw BadRow("jobs: unknown state " + name);
+}
+
+std::vector<JobStep> steps_of(const std::string& json) {
+  auto steps = decode<JobSteps>(std::string_view(json), Unknown::ignore);
+  return steps ? std::move(steps->steps) : std::vector<JobStep>();
+}
+
+std::string steps_text(const Job& job) { return encode(JobSteps{job.steps}); }
+std::string error_text(const Job& job) { return job.error ? encode(*job.error) : std::string(); }
+
+Job job_of(const RecordSet& set, std::size_t row) {
+  Job job;
+  job.id = text(set, 0, row);
+  job.action = text(set, 1, row);
+  job.state = state_of(text(set, 2, row));
+  job.vm_id = text(set, 3, row);
+  job.vm_name = text(set, 4, row);
+  job.host_id = text(set, 5, row);
+  job.revision = set.value(std::size_t{6}, row).convert<std::int64_t>();
+  job.incarnation = set.value(std::size_t{7}, row).convert<std::int64_t>();
+  job.steps = steps_of(text(set, 8, row));
+  if (const std::string error = text(set, 9, row); !error.empty()) job.error = decode_error(error);
+  job.owner = text(set, 10, row);
+  job.term = set.value(std::size_t{11}, row).convert<std::int64_t>();
+  job.request_id = text(set, 12, row);
+  job.created_at = text(set, 13, row);
+  job.finished_at = text(set, 14, row);
+  return job;
+}
+
+}  // namespace
+
+std::optional<Job> read_job(Session& session, const std::string& job_id) {
+  std::string id = job_id;
+  Statement select(session);
+  select << "SELECT " << kColumns << " FROM jobs WHERE id = $1", use(id), now;
+  const RecordSet set(select);
+  if (set.rowCount() == 0) return std::nullopt;
+  return job_of(set, 0);
+}
+
+std::vector<Job> read_jobs(Session& session, const JobQuery& query) {
+  std::string vm = query.vm_id;
+  std::string state = query.state ? name_of(*query.state) : std::string();
+  std::string at = query.before_at;
+  std::string id = query.before_id;
+  std::int64_t limit = static_cast<std::int64_t>(query.limit);
+  std::string where = " WHERE 1 = 1";
+  int parameter = 0;
+  const auto next = [&] { return "$" + std::to_string(++parameter); };
+  Statement select(session);
+  if (!vm.empty()) where += " AND vm_id = " + next();
+  if (!state.empty()) where += " AND state = " + next();
+  if (!id.empty()) {
+    where += " AND (created_at, id) < (" + next();
+    where += ", " + next() + ")";
+  }
+  select << "SELECT " << kColumns << " FROM jobs" << where << " ORDER BY created_at DESC, id DESC LIMIT " << next();
+  if (!vm.empty()) select, use(vm);
+  if (!state.empty()) select, use(state);
+  if (!id.empty()) select, use(at), use(id);
+  select, use(limit);
+  select.execute();
+  const RecordSet set(select);
+  std::vector<Job> out;
+  for (std::size_t row = 0; row < set.rowCount(); ++row) out.push_back(job_of(set, row));
+  return out;
+}
+
+void insert_job(Session& session, const Job& job, const Desired& desired_before, std::int64_t timeout_ms,
+                const std::string& clock) {
+  std::string id = job.id;
+  std::string vm = job.vm_id;
+  std::string name = job.vm_name;
+  std::string host = job.host_id;
+  std::int64_t revision = job.revision;
+  std::string action = job.action;
+  std::string state = name_of(job.state);
+  std::int64_t incarnation = job.incarnation;
+  std::int64_t timeout = timeout_ms;
+  std::string before = encode(desired_before, Defaults::write);
+  std::string owner = job.owner;
+  std::int64_t term = job.term;
+  std::string request = job.request_id;
+  std::string at = job.created_at;
+  Poco::Nullable<std::string> end;
+  if (!job.finished_at.empty()) end = job.finished_at;
+  std::string steps = steps_text(job);
+  session << "INSERT INTO jobs (id, vm_id, vm_name, host_id, revision, action, state, incarnation, timeout_ms, before, "
+             "owner, term, request_id, created_at, finished_at, steps, finished_s) "
+             "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, "
+          << (job.finished_at.empty() ? "NULL" : clock) << ")",
+      use(id), use(vm), use(name), use(host), use(revision), use(action), use(state), use(incarnation), use(timeout),
+      use(before), use(owner), use(term), use(request), use(at), use(end), use(steps), now;
+}
+
+void finish_job(Session& session, const Job& job, const std::string& clock) {
+  std::string state = name_of(job.state);
+  std::string at = job.finished_at;
+  std::string steps = steps_text(job);
+  std::string error = error_text(job);
+  std::string id = job.id;
+  session << "UPDATE jobs SET finished_s = " << clock
+          << ", state = $1, finished_at = $2, steps = $3, error = $4 WHERE id = $5 AND state = 'running'",
+      use(state), use(at), use(steps), use(error), use(id), now;
+}
+
+void take_over_jobs(Session& session, const Activation& activation) {
+  std::string owner = activation.id;
+  std::int64_t term = activation.term;
+  session << "UPDATE jobs SET owner = $1, term = $2 WHERE state = 'running'", use(owner), use(term), now;
+}
+
+void prune_jobs(Session& session, std::int64_t keep, std::int64_t keep_s, const std::string& clock) {
+  std::int64_t age = keep_s;
+  session << "DELETE FROM jobs WHERE finished_s < " << clock << " - $1", use(age), now;
+  std::int64_t offset = keep;
+  session << "DELETE FROM jobs WHERE state <> 'running' AND created_at < (SELECT created_at FROM jobs ORDER BY "
+             "created_at DESC, id DESC LIMIT 1 OFFSET $1)",
+      use(offset), now;
+}
+
+}  // namespace qarax::server::rows

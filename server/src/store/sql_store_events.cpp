@@ -1,0 +1,47 @@
+// The log of events, and what is removed in time.
+#include "rows.hpp"
+#include "sql_store.hpp"
+
+namespace qarax::server {
+
+using Poco::Data::Session;
+
+Result<EventPage> SqlStore::stored_events(std::int64_t seq, std::size_t most) {
+  EventPage page;
+  QARAX_CHECK(db_->read([&](Session& session) -> Status {
+    page = events_.stored_after(session, seq, most);
+    return Ok{};
+  }));
+  return page;
+}
+
+Status SqlStore::prune(const Retention& retention) {
+  std::int64_t first = 0;
+  return db_->transact({{},
+                        [&](Session& session) -> Status {
+                          first = events_.prune(session, retention.events, retention.events_s);
+                          rows::prune_jobs(session, retention.jobs, retention.jobs_s, db_->clock());
+                          return Ok{};
+                        },
+                        [&] { feed_.forget_before(first); }});
+}
+
+void SqlStore::log_later(std::vector<Event> events) {
+  db_->later(
+      [this, events = std::move(events)](Session&) {
+        for (const Event& event : events) events_.add(event);
+      },
+      feed_.has_readers());
+}
+
+// The VM as it is at the time of writing: a change that was committed in between isn't overwritten.
+void SqlStore::save_later(const std::string& id, std::vector<Event> events) {
+  db_->later(
+      [this, id, events = std::move(events)](Session& session) {
+        if (const VmPtr vm = memory_.vm(id)) rows::update_vm(session, *vm);
+        for (const Event& event : events) events_.add(event);
+      },
+      !events.empty() && feed_.has_readers());
+}
+
+}  // namespace qarax::server

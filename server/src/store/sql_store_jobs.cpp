@@ -1,0 +1,277 @@
+// Jobs: begun with the desired state in one transaction, ended with what the node says.
+#include <algorithm>
+
+#include "event_makers.hpp"
+#include "qarax/core/clock.hpp"
+#include "qarax/core/ids.hpp"
+#include "request_scope.hpp"
+#include "rows.hpp"
+#include "sql_store.hpp"
+
+namespace qarax::server {
+
+using Poco::Data::Session;
+
+namespace {
+
+constexpr const char* kRecord = "record";
+
+std::string now_text() { return core::to_rfc3339(std::chrono::system_clock::now()); }
+
+}  // namespace
+
+void SqlStore::load_jobs(Session& session) {
+  for (auto& job : rows::read_unfinished_jobs(session)) jobs_.emplace(job.id, std::move(job));
+  JobQuery unfinished;
+  unfinished.state = JobState::running;
+  unfinished.limit = jobs_.size();
+  for (Job& job : rows::read_jobs(session, unfinished)) {
+    // This server carries them out from now on.
+    job.owner = db_->activation().id;
+    job.term = db_->activation().term;
+    book_.put(std::move(job));
+  }
+}
+
+// For the end of the load: what follows runs on another thread.
+void SqlStore::end_orphaned_jobs() {
+  if (jobs_.empty()) return;
+  std::vector<Job> ended;
+  for (auto it = jobs_.begin(); it != jobs_.end();) {
+    if (memory_.vm(it->second.vm_id)) {
+      ++it;
+      continue;
+    }
+    ended.push_back(ended_job(
+        it->first, JobState::failed,
+        make_error(Code::not_found, "VM " + it->second.vm_id + " is gone, and with it the reason for this job",
+                   "vm-not-found")));
+    book_.put(ended.back());
+    it = jobs_.erase(it);
+  }
+  db_->later([this, ended = std::move(ended)](Session& session) {
+    for (const Job& job : ended) {
+      rows::finish_job(session, job, db_->clock());
+      events_.add(events::job_finished(job));
+    }
+    rows::take_over_jobs(session, db_->activation());
+  });
+}
+
+Job SqlStore::new_job(std::string action) const {
+  Job job;
+  job.id = core::new_uuid();
+  job.action = std::move(action);
+  job.owner = db_->activation().id;
+  job.term = db_->activation().term;
+  if (const RequestScope* request = RequestScope::current()) job.request_id = request->id();
+  job.created_at = now_text();
+  job.steps.push_back({kRecord, StepState::completed, job.created_at, job.created_at, std::nullopt});
+  return job;
+}
+
+Job SqlStore::job_done_at_once(std::string action) const {
+  Job job = new_job(std::move(action));
+  job.state = JobState::completed;
+  job.finished_at = job.created_at;
+  return job;
+}
+
+Job SqlStore::told_of(const JobRecord& job, const VmRecord& vm) const {
+  Job out = new_job(std::string(core::to_string(job.action)));
+  out.id = job.id;
+  out.vm_id = vm.id;
+  out.vm_name = vm.name;
+  out.host_id = vm.host_id.value_or("");
+  out.revision = job.revision;
+  out.incarnation = job.incarnation;
+  out.request_id = job.request_id;
+  return out;
+}
+
+Job SqlStore::ended_job(const std::string& id, JobState state, const std::optional<Error>& error) const {
+  const JobPtr known = book_.find(id);
+  Job job = known ? *known : Job{};
+  job.id = id;
+  job.state = state;
+  job.error = error;
+  job.finished_at = now_text();
+  for (JobStep& step : job.steps) {
+    if (step.state != StepState::running) continue;
+    step.state = state == JobState::completed ? StepState::completed : StepState::failed;
+    step.finished_at = job.finished_at;
+  }
+  return job;
+}
+
+Result<JobPtr> SqlStore::job(const std::string& id) {
+  if (JobPtr known = book_.find(id)) return known;
+  std::optional<Job> stored;
+  QARAX_CHECK(db_->read([&](Session& session) -> Status {
+    stored = rows::read_job(session, id);
+    return Ok{};
+  }));
+  return stored ? std::make_shared<const Job>(std::move(*stored)) : JobPtr();
+}
+
+Result<std::vector<JobPtr>> SqlStore::jobs(const JobQuery& query) {
+  std::vector<Job> stored;
+  QARAX_CHECK(db_->read([&](Session& session) -> Status {
+    stored = rows::read_jobs(session, query);
+    return Ok{};
+  }));
+  std::vector<JobPtr> out;
+  for (Job& one : stored) {
+    // The steps of what is under way are in memory only.
+    JobPtr known = one.state == JobState::running ? book_.find(one.id) : nullptr;
+    out.push_back(known ? std::move(known) : std::make_shared<const Job>(std::move(one)));
+  }
+  return out;
+}
+
+// What a job's transaction will have changed once it is committed.
+struct SqlStore::Begin {
+  VmRecord vm{};
+  JobRecord job{};
+  std::optional<Reservation> reservation{};
+  Job told{};  // the job as it is told of
+  std::optional<Job> superseded{};
+};
+
+Status SqlStore::plan_job(Session& session, const BeginJob& asked, Begin& plan) {
+  const VmPtr before = memory_.vm(asked.vm_id);
+  if (!before) return make_error(Code::not_found, "there is no VM " + asked.vm_id, "vm-not-found");
+  const JobRecord* unfinished = nullptr;
+  if (const auto found = jobs_.find(before->job_id); found != jobs_.end()) unfinished = &found->second;
+  if (unfinished != nullptr && core::precedence(asked.action) <= core::precedence(unfinished->action)) {
+    Error error =
+        make_error(Code::aborted,
+                   "VM " + before->name + " is busy with " + std::string(core::to_string(unfinished->action)) +
+                       " (job " + unfinished->id + "); ask again when it has finished",
+                   "job-in-progress");
+    error.details.push_back({"/job_id", unfinished->id});
+    return error;
+  }
+  if (before->revision != asked.expected_revision)
+    return make_error(Code::aborted, "VM " + before->name + " was changed meanwhile", "changed");
+
+  VmRecord& vm = plan.vm;
+  JobRecord& job = plan.job;
+  vm = *before;
+  job.id = core::new_uuid();
+  job.vm_id = vm.id;
+  job.revision = vm.revision + 1;
+  job.action = asked.action;
+  job.timeout_ms = asked.timeout_ms;
+  job.request_id = asked.request_id;
+  job.before = unfinished != nullptr ? unfinished->before : vm.desired;
+  vm.revision = job.revision;
+  vm.desired = {core::target(asked.action), Origin::user, job.revision};
+  vm.activity = core::to_string(asked.action);
+  vm.job_id = job.id;
+  vm.updated_at = now_text();
+  // What the caller took for busy has come to its end: it has to find a place first.
+  if (asked.action == core::Action::start && !asked.placement)
+    return make_error(Code::aborted, "VM " + before->name + " was changed meanwhile", "changed");
+  if (asked.placement) {
+    ++vm.incarnation;
+    vm.host_id = asked.placement->host_id;
+    if (vm.hypervisor.empty()) vm.hypervisor = asked.placement->hypervisor;
+    vm.observed.hypervisor = asked.placement->hypervisor;
+    if (!asked.placement->fallback_reason.empty()) vm.observed.fallback_reason = asked.placement->fallback_reason;
+    plan.reservation = Reservation{vm.id, *vm.host_id, vm.incarnation, asked.placement->memory};
+    std::int64_t taken = 0;
+    for (const auto& [id, other] : reservations_)
+      if (other.host_id == *vm.host_id && id != vm.id) taken += other.memory;
+    if (taken + asked.placement->memory > asked.placement->capacity)
+      return make_error(Code::resource_exhausted, "the host's memory was taken by another VM meanwhile",
+                        "no-host-fits");
+  }
+  job.incarnation = vm.incarnation;
+  plan.told = told_of(job, vm);
+  if (unfinished != nullptr) {
+    plan.superseded = ended_job(unfinished->id, JobState::superseded, std::nullopt);
+    rows::finish_job(session, *plan.superseded, db_->clock());
+    events_.add(events::job_finished(*plan.superseded));
+  }
+  rows::insert_job(session, plan.told, job.before, job.timeout_ms, db_->clock());
+  rows::update_vm(session, vm);
+  if (plan.reservation) rows::put_reservation(session, *plan.reservation);
+  events_.add(events::job_started(plan.told));
+  return Ok{};
+}
+
+// What the job changes, on top of what the node has reported since it was planned.
+VmPtr SqlStore::publish(const Begin& plan) {
+  return memory_.update(plan.vm.id, [&](VmRecord& vm) {
+    vm.revision = plan.vm.revision;
+    vm.incarnation = plan.vm.incarnation;
+    vm.host_id = plan.vm.host_id;
+    vm.hypervisor = plan.vm.hypervisor;
+    vm.observed.hypervisor = plan.vm.observed.hypervisor;
+    vm.observed.fallback_reason = plan.vm.observed.fallback_reason;
+    vm.desired = plan.vm.desired;
+    vm.activity = plan.vm.activity;
+    vm.job_id = plan.vm.job_id;
+    vm.updated_at = plan.vm.updated_at;
+    return true;
+  });
+}
+
+Result<BegunJob> SqlStore::begin_job(const BeginJob& asked) {
+  Begin plan;
+  BegunJob begun;
+  // Two starts on one host don't plan side by side: each must see what the other has reserved.
+  std::vector<std::string> keys{asked.vm_id};
+  if (asked.placement) keys.push_back(asked.placement->host_id);
+  QARAX_CHECK(db_->transact({std::move(keys), [&](Session& session) { return plan_job(session, asked, plan); },
+                             [&] {
+                               const std::string superseded = plan.superseded ? plan.superseded->id : "";
+                               jobs_.erase(superseded);
+                               if (plan.superseded) book_.put(std::move(*plan.superseded));
+                               jobs_.emplace(plan.job.id, plan.job);
+                               book_.put(plan.told);
+                               if (plan.reservation) reservations_[plan.vm.id] = *plan.reservation;
+                               begun = {plan.job, publish(plan), superseded};
+                             }}));
+  return begun;
+}
+
+VmPtr SqlStore::finish_job(const std::string& job_id, JobState state, const std::optional<core::VmReport>& report,
+                           const std::optional<Error>& error) {
+  const std::lock_guard lock(db_->state());
+  const auto found = jobs_.find(job_id);
+  if (found == jobs_.end()) return nullptr;
+  const JobRecord job = found->second;
+  jobs_.erase(found);
+  const Job ended = ended_job(job_id, state, error);
+  const std::string& at = ended.finished_at;
+  const bool current = report && is_current(*report);
+  db_->later([this, ended](Session& session) { rows::finish_job(session, ended, db_->clock()); });
+  VmState before = VmState::unknown;
+  VmPtr vm = memory_.update(job.vm_id, [&](VmRecord& changed) {
+    before = changed.observed.status.state;
+    changed.activity.clear();
+    changed.job_id.clear();
+    changed.updated_at = at;
+    if (state == JobState::failed || state == JobState::cancelled) {
+      const std::int64_t revision = changed.desired.revision;
+      changed.desired = job.before;
+      changed.desired.revision = revision;
+    }
+    if (current) observe(changed, *report, true);
+    // Without a word from the node a start that failed before it got there has changed nothing.
+    return true;
+  });
+  // Who waits for the job finds its VM as the job has left it.
+  book_.put(ended);
+  if (!vm) return nullptr;
+  std::vector<Event> happened;
+  if (vm->observed.status.state != before) happened.push_back(events::vm_status_changed(*vm, before));
+  happened.push_back(events::job_finished(ended));
+  save_later(vm->id, std::move(happened));
+  settle_reservation(vm);
+  return vm;
+}
+
+}  // namespace qarax::server
