@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Every test of qarax, from a bare machine on: test.sh [STEP…]
-#   steps: deps format client unit guest e2e tsan asan lint, which run without arguments, and tidy compose, which are
+#   steps: deps format client guest unit e2e tsan asan lint, which run without arguments, and tidy compose, which are
 #   asked for by name: tidy is lint without its limit of time; compose needs docker, and makes images of the tree (with
 #   SKIP_BUILD=1 out of build/release). A step needs those before it to have run once.
 set -euo pipefail
@@ -88,7 +88,7 @@ step_tidy() {
 step_lint() { step_tidy 4; }
 step_compose() { step "end-to-end tests in containers"; "$root/e2e/run_e2e_tests.sh"; }
 
-all=(deps format client unit guest e2e tsan asan lint)
+all=(deps format client guest unit e2e tsan asan lint)
 for one in "${@:-${all[@]}}"; do
   declare -F "step_$one" >/dev/null || fail "unknown step $one" -- "steps: ${all[*]} tidy compose"
   "step_$one"

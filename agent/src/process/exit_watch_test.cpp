@@ -7,6 +7,7 @@
 #include <atomic>
 #include <csignal>
 #include <future>
+#include <memory>
 
 namespace qarax::agent {
 namespace {
@@ -128,6 +129,22 @@ TEST(ExitWatchTest, ItsEndDropsWhatIsStillToBeTold) {
   }
   kill_and_reap(pid);
   EXPECT_FALSE(told);
+}
+
+// As a child is for a moment in every spawn: it has a copy of each descriptor of ours, the watched pidfds too.
+TEST(ExitWatchTest, AChildThatHoldsCopiesOfItsDescriptorsChangesNothing) {
+  ExitWatch watch;
+  const auto end_of = [&](pid_t pid) {
+    auto said = std::make_shared<std::promise<void>>();
+    watch.watch(id_of(pid), [said] { said->set_value(); });
+    ::kill(pid, SIGKILL);
+    return said->get_future().wait_for(kPatience);
+  };
+  const pid_t first = child();
+  const pid_t holds_copies = child();
+  EXPECT_EQ(end_of(first), std::future_status::ready);
+  EXPECT_EQ(end_of(child()), std::future_status::ready);
+  kill_and_reap(holds_copies);
 }
 
 }  // namespace
