@@ -323,12 +323,40 @@ def test_bash_completes_commands_and_names(simulated, tmp_path):
         assert complete("qarax delete --f") == ["--forget"]
         assert complete("qarax list -o ") == ["table", "json"]
         assert complete("qarax plugins n") == ["node1"]
+        assert complete("qarax restore al") == ["alpha", "alpine"]
+        cli.run("start", "alpha")
+        cli.run("snapshot", "alpha", "--name", "before")
+        assert complete("qarax restore alpha ") == ["before"]
         gone = f"http://127.0.0.1:{free_port()}"
         assert complete("qarax start ", gone) == [], "no server: nothing, and no noise"
         assert complete(f"qarax --server {simulated.server.base} start be", gone) == ["beta"], "the server of the line is asked"
     finally:
         for name in ("alpha", "alpine", "beta"):
             cli.run("delete", name)
+
+
+def test_size_and_snapshots(simulated):
+    cli = Cli(simulated.server.base)
+    vm_id = simulated.api.create("sized", hypervisor="simulator", max_vcpus=2)
+    try:
+        assert "qarax start sized" in cli.run("resize", "sized", "--memory", "192M").stderr, "from its next start on"
+        assert "running or paused" in cli.run("snapshot", "sized", expect=REFUSED).stderr
+        cli.run("start", "sized")
+        assert cli.run("resize", "sized", "--vcpus", "2").stdout == "sized has 2 vCPUs and 192M of memory\n"
+        assert "next: qarax snapshot sized" in cli.run("snapshots", "sized").stderr
+        taken = cli.run("snapshot", "sized", "--name", "before")
+        assert taken.stdout.startswith("snapshot before of sized is ready") and "qarax restore sized before" in taken.stderr
+        assert cli.json("snapshot", "sized")["name"] == "snapshot-1"
+        assert [row["NAME"] for row in rows(cli.run("snapshots", "sized").stdout)] == ["before", "snapshot-1"]
+        assert "Stop it first" in cli.run("restore", "sized", "before", expect=REFUSED).stderr
+        cli.run("stop", "sized")
+        assert cli.run("restore", "sized", "before").stdout == "sized is running\n"
+        assert simulated.api.vm(vm_id)["incarnation"] == 2
+        assert "next: qarax snapshots sized" in cli.run("restore", "sized", "after", expect=REFUSED).stderr
+        assert cli.run("delete-snapshot", "sized", "before").stdout == "snapshot before is deleted\n"
+        assert cli.run("snapshots", "sized", "--names").stdout == "snapshot-1\n"
+    finally:
+        cli.run("delete", "sized")
 
 
 def test_a_reader_that_leaves_ends_it_quietly(simulated):

@@ -25,6 +25,10 @@ constexpr const char* kWhyHelp =
     "Say in what state a VM is, why, on what it rests (accelerator, host), how it ended, its last console lines and "
     "what to do next.";
 
+constexpr const char* kResizeHelp =
+    "Change a VM's number of vCPUs or its memory: of a running one at once, by hotplug, as far as its hypervisor can; "
+    "of a stopped one from its next start on.";
+
 void add_global(CLI::App& app, RawArguments& in) {
   Arguments& a = in.arguments;
   app.add_option("--server", a.server, "The server's URL, http or https")->envname("QARAX_URL")->capture_default_str();
@@ -40,11 +44,15 @@ void add_global(CLI::App& app, RawArguments& in) {
       ->capture_default_str();
 }
 
+void add_size(CLI::App& command, RawArguments& in) {
+  command.add_option("--memory", in.memory, "Memory, such as 512M or 2G");
+  command.add_option("--vcpus", in.vcpus, "Number of vCPUs")->check(CLI::Range(1, 1024));
+}
+
 void add_spec(CLI::App& command, RawArguments& in) {
   Arguments& a = in.arguments;
   command.add_option("NAME", a.target, "The new VM's name")->required();
-  command.add_option("--memory", in.memory, "Memory, such as 512M or 2G");
-  command.add_option("--vcpus", in.vcpus, "Number of vCPUs")->check(CLI::Range(1, 1024));
+  add_size(command, in);
   command.add_option("--hypervisor", a.hypervisor, "Plugin to run it; `qarax plugins` lists them");
   command.add_option("--description", a.description, "A line for people");
   command.add_option("--config", in.config, "The hypervisor plugin's own options, a JSON object");
@@ -79,6 +87,13 @@ void add_vms(CLI::App& app, RawArguments& in) {
   add_vm_command(app, in, "force-stop", "Kill a VM at once");
   add_vm_command(app, in, "delete", "Remove a VM; a running one is stopped first")
       .add_flag("--forget", a.forget, "Also where its host can't be reached; the host ends the VM when it returns");
+  add_size(add_vm_command(app, in, "resize", kResizeHelp), in);
+  add_vm_command(app, in, "snapshot", "Keep a VM's memory and devices on its host; the guest goes on")
+      .add_option("--name", a.snapshot, "The snapshot's name; snapshot-1, snapshot-2, … without it");
+  add_vm_command(app, in, "snapshots", "List a VM's snapshots").add_flag("--names", a.names, "Only the names");
+  for (const auto& [name, help] : {std::pair{"restore", "Let a stopped VM go on where a snapshot left it"},
+                                   std::pair{"delete-snapshot", "Delete a snapshot from the VM's host"}})
+    add_vm_command(app, in, name, help).add_option("SNAPSHOT", a.snapshot, "Name or id of the snapshot")->required();
   CLI::App& console = add_vm_command(app, in, "console", kConsoleHelp);
   CLI::Option* tail =
       console.add_option("--tail", in.tail, "Only the last so many lines")->check(CLI::Range(1, 1'000'000));
@@ -134,6 +149,7 @@ Status finish(RawArguments& in, const CLI::App& command) {
     if (!size) return usage("--memory: " + size.error().message);
     a.memory = *size;
   }
+  if (a.command == "resize" && !a.memory && !a.vcpus) return usage("resize needs --vcpus, --memory or both");
   if (!in.config.empty()) {
     auto config = json::parse(in.config);
     if (!config) return usage("--config: " + config.error().message);

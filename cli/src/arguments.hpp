@@ -25,7 +25,8 @@ struct Arguments {
   std::string output = "table";
   std::chrono::milliseconds wait{90'000};
 
-  std::string target;  // the VM or host, or for launch and create the new name
+  std::string target;    // the VM or host, or for launch and create the new name
+  std::string snapshot;  // of the VM: a name or id, or the new one's name
   std::string hypervisor;
   std::string description;
   std::optional<std::int64_t> memory;  // bytes

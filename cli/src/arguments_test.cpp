@@ -39,6 +39,25 @@ TEST_F(ArgumentsTest, LaunchTakesAWholeMachine) {
   EXPECT_EQ(json::to_text(*a.config), R"({"a":1})");
 }
 
+TEST_F(ArgumentsTest, AResizeNamesWhatChanges) {
+  const Arguments a = good({"resize", "web", "--vcpus", "2", "--memory", "1G"});
+  EXPECT_EQ(a.vcpus, 2);
+  EXPECT_EQ(a.memory, 1LL << 30);
+  EXPECT_FALSE(good({"resize", "web", "--vcpus", "2"}).memory);
+  EXPECT_NE(bad({"resize", "web", "--memory", "much"}).find("--memory"), std::string::npos);
+  EXPECT_NE(bad({"resize", "web", "--vcpus", "0"}), "");
+  EXPECT_NE(bad({"resize", "web"}).find("--vcpus, --memory or both"), std::string::npos);
+}
+
+TEST_F(ArgumentsTest, ASnapshotIsNamedAfterItsVm) {
+  EXPECT_EQ(good({"snapshot", "web", "--name", "before"}).snapshot, "before");
+  const Arguments a = good({"restore", "web", "before"});
+  EXPECT_EQ(a.target, "web");
+  EXPECT_EQ(a.snapshot, "before");
+  EXPECT_NE(bad({"restore", "web"}).find("SNAPSHOT"), std::string::npos);
+  EXPECT_NE(bad({"delete-snapshot", "web"}).find("SNAPSHOT"), std::string::npos);
+}
+
 TEST_F(ArgumentsTest, WhatIsNotGivenIsTheServersToChoose) {
   const Arguments a = good({"create", "web"});
   EXPECT_FALSE(a.memory || a.vcpus || a.config);

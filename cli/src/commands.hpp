@@ -2,6 +2,8 @@
 // wrong; main renders that and makes the exit code of it.
 #pragma once
 
+#include <functional>
+
 #include "context.hpp"
 
 namespace qarax::cli {
@@ -15,6 +17,13 @@ Status list(const Context& context);
 Status show(const Context& context);
 Status act(const Context& context);  // start, stop, pause, resume, reboot, force-stop
 Status remove(const Context& context);
+
+// change_commands.cpp
+Status resize(const Context& context);
+Status snapshot(const Context& context);
+Status snapshots(const Context& context);
+Status restore(const Context& context);
+Status delete_snapshot(const Context& context);
 
 // host_commands.cpp
 Status hosts(const Context& context);
@@ -44,5 +53,17 @@ Result<Document> create_vm(const Context& context);
 // Carries out an action and waits for its end, past the server's own limit as far as --wait goes. The VM as it then is;
 // with --wait 0 it may still be under way (`activity`).
 Result<Document> act_on(const Context& context, const json::Value& vm, const std::string& action);
+
+// The same for any request that the server makes a job of. `reached` says of the VM, once no job works on it any more,
+// whether that is what was asked for. The server's document; the VM where it wasn't waited for; none of a 204.
+using Reached = std::function<bool(const json::Value& vm)>;
+Result<Document> carry_out(const Context& context, const json::Value& vm, const std::string& action, Request request,
+                           const Reached& reached);
+
+// "web is running"; with what a job still does.
+std::string state_line(const json::Value& vm, bool colour);
+// A member that is a number, or bytes; empty where there is none.
+std::string number_text(const json::Value& object, std::string_view key);
+std::string size_text(const json::Value& object, std::string_view key);
 
 }  // namespace qarax::cli

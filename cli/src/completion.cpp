@@ -29,7 +29,7 @@ _qarax_offer() {
 
 _qarax() {
   # COMP_WORDS is cut at ':' and '=', which are inside a URL and an option.
-  local line=${COMP_LINE:0:COMP_POINT} _qarax_words _qarax_current= previous= command= word skip=
+  local line=${COMP_LINE:0:COMP_POINT} _qarax_words _qarax_current= previous= command= target= word skip=
   read -ra _qarax_words <<<"$line"
   COMPREPLY=()
   if [[ $line != *[[:space:]] ]]; then
@@ -43,7 +43,7 @@ _qarax() {
     case $word in
       @VALUES@) skip=1 ;;
       -*) ;;
-      *) [[ $command ]] || command=$word ;;
+      *) if [[ ! $command ]]; then command=$word; elif [[ ! $target ]]; then target=$word; fi ;;
     esac
   done
   if [[ $skip ]]; then
@@ -62,6 +62,10 @@ _qarax() {
   fi
   case $command in
     '') _qarax_offer < <(printf '%s\n' @COMMANDS@) ;;
+    @SNAPSHOT_COMMANDS@)
+      if [[ $target ]]; then _qarax_offer < <(_qarax_ask snapshots --names -- "$target")
+      else _qarax_offer < <(_qarax_ask list --names); fi
+      ;;
     @VM_COMMANDS@) _qarax_offer < <(_qarax_ask list --names) ;;
     plugins) _qarax_offer < <(_qarax_ask hosts | tail -n +2) ;;
     completion) _qarax_offer < <(printf '%s\n' bash) ;;
@@ -103,19 +107,24 @@ std::string completion_script() {
   add_grammar(app, raw);
   std::string commands;
   std::string vm_commands;
+  std::string snapshot_commands;
   std::string values;
   std::string options;
   const std::string global = options_of(app, values);
   for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
     const std::string& name = command->get_name();
     join(commands, name, " ");
-    if (command->get_option_no_throw("VM") != nullptr) join(vm_commands, name, " | ");
+    if (command->get_option_no_throw("SNAPSHOT") != nullptr)
+      join(snapshot_commands, name, " | ");
+    else if (command->get_option_no_throw("VM") != nullptr)
+      join(vm_commands, name, " | ");
     options += "      " + name + ") _qarax_offer < <(printf '%s\\n' " + options_of(*command, values) + ") ;;\n";
   }
   std::string script = kScript;
   replace(script, "@GLOBAL@", global);
   replace(script, "@OPTIONS@", options);
   replace(script, "@COMMANDS@", commands);
+  replace(script, "@SNAPSHOT_COMMANDS@", snapshot_commands);
   replace(script, "@VM_COMMANDS@", vm_commands);
   replace(script, "@VALUES@", values);
   return script;

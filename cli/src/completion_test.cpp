@@ -8,11 +8,12 @@ namespace {
 TEST(Completion, KnowsTheGrammar) {
   const std::string script = completion_script();
   EXPECT_EQ(script.find('@' + std::string("GLOBAL")), std::string::npos);
-  for (const char* mark : {"@OPTIONS@", "@COMMANDS@", "@VM_COMMANDS@", "@VALUES@"})
+  for (const char* mark : {"@OPTIONS@", "@COMMANDS@", "@VM_COMMANDS@", "@SNAPSHOT_COMMANDS@", "@VALUES@"})
     EXPECT_EQ(script.find(mark), std::string::npos) << mark;
   for (const char* word : {"launch", "force-stop", "--hypervisor", "--forget", "--follow", "--ca-file"})
     EXPECT_NE(script.find(word), std::string::npos) << word;
   EXPECT_NE(script.find("show | why | start"), std::string::npos) << "commands that take a VM";
+  EXPECT_NE(script.find("restore | delete-snapshot)"), std::string::npos) << "commands that take a snapshot too";
 }
 
 TEST(Completion, NeverExpandsWhatAServerSent) {

@@ -44,6 +44,8 @@ constexpr Next kNext[] = {
     {kVmNotFound, "qarax list"},
     {kHostNotFound, "qarax hosts"},
     {"name-taken", "qarax show %"},
+    {kSnapshotNotFound, "qarax snapshots %"},
+    {"disk-full", "qarax snapshots %"},
     {"wrong-state", "qarax why %"},
     {"job-in-progress", "qarax show %"},
     {"conflict", "qarax show %"},

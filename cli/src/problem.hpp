@@ -18,6 +18,7 @@ constexpr std::string_view kUnreachable = "server-unreachable";  // nobody answe
 constexpr std::string_view kTimeout = "deadline-exceeded";       // the server's own slug for the same thing
 constexpr std::string_view kVmNotFound = "vm-not-found";
 constexpr std::string_view kHostNotFound = "host-not-found";
+constexpr std::string_view kSnapshotNotFound = "snapshot-not-found";
 
 ExitCode exit_code(const Error& error);
 

@@ -7,16 +7,6 @@ namespace qarax::cli {
 
 namespace {
 
-std::string number_of(const json::Value& object, std::string_view key) {
-  const auto value = integer_of(object, key);
-  return value ? std::to_string(*value) : std::string();
-}
-
-std::string size_of(const json::Value& object, std::string_view key) {
-  const auto value = integer_of(object, key);
-  return value ? format_size(*value) : std::string();
-}
-
 // Hosts by id, for tables; a host that went away meanwhile shows as its id.
 Result<std::vector<std::pair<std::string, std::string>>> host_names(ApiClient& api) {
   QARAX_TRY(const Document hosts, api.get("/hosts"));
@@ -49,7 +39,8 @@ std::string new_vm(const Arguments& arguments) {
   return json::to_text(json::Value(std::move(body)));
 }
 
-// "web is running"; with what a job still does, and why it is so.
+}  // namespace
+
 std::string state_line(const json::Value& vm, bool colour) {
   std::string line = printable(text_of(vm, "name")) + " is " + coloured_state(text_of(vm, "status"), colour);
   if (const std::string activity = text_of(vm, "activity"); !activity.empty())
@@ -57,7 +48,15 @@ std::string state_line(const json::Value& vm, bool colour) {
   return line + "\n";
 }
 
-}  // namespace
+std::string size_text(const json::Value& object, std::string_view key) {
+  const auto value = integer_of(object, key);
+  return value ? format_size(*value) : std::string();
+}
+
+std::string number_text(const json::Value& object, std::string_view key) {
+  const auto value = integer_of(object, key);
+  return value ? std::to_string(*value) : std::string();
+}
 
 Result<Document> create_vm(const Context& context) {
   QARAX_TRY(Reply reply, context.api.call({.method = "POST", .path = "/vms", .body = new_vm(context.arguments)}));
@@ -96,7 +95,7 @@ Status list(const Context& context) {
   Table table({"NAME", "STATUS", "VCPUS", "MEMORY", "HYPERVISOR", "ACCELERATOR", "HOST", "ID"});
   for (std::size_t i = 0; i < count; ++i) {
     const json::Value vm = element(vms, i).value;
-    table.add({text_of(vm, "name"), text_of(vm, "status"), number_of(vm, "boot_vcpus"), size_of(vm, "memory_size"),
+    table.add({text_of(vm, "name"), text_of(vm, "status"), number_text(vm, "boot_vcpus"), size_text(vm, "memory_size"),
                text_of(vm, "hypervisor"), text_of(vm, "accelerator"), name_of_host(names, text_of(vm, "host_id")),
                text_of(vm, "id")});
   }
@@ -125,10 +124,10 @@ Status show(const Context& context) {
                              {"hypervisor", line("hypervisor")},
                              {"run by", line("effective_hypervisor")},
                              {"accelerator", line("accelerator")},
-                             {"vcpus", number_of(vm, "boot_vcpus")},
-                             {"memory", size_of(vm, "memory_size")},
+                             {"vcpus", number_text(vm, "boot_vcpus")},
+                             {"memory", size_text(vm, "memory_size")},
                              {"config", config == nullptr || config->is_null() ? "" : json::to_text(*config)},
-                             {"starts", number_of(vm, "incarnation")},
+                             {"starts", number_text(vm, "incarnation")},
                              {"created", line("created_at")},
                              {"seen", line("observed_at")}});
   return Ok{};

@@ -20,9 +20,25 @@ std::string_view to_string(Action action) {
       return "reboot";
     case Action::remove:
       return "delete";
+    case Action::resize:
+      return "resize";
+    case Action::snapshot:
+      return "snapshot";
+    case Action::restore:
+      return "restore";
+    case Action::drop_snapshot:
+      return "delete-snapshot";
   }
   return "?";
 }
+
+std::optional<Action> action_named(std::string_view name) {
+  for (const Action action : kActions)
+    if (to_string(action) == name) return action;
+  return std::nullopt;
+}
+
+bool begins(Action action) { return action == Action::start || action == Action::restore; }
 
 Verdict judge(Action action, VmState state) {
   using enum Verdict;
@@ -42,16 +58,25 @@ Verdict judge(Action action, VmState state) {
     case Action::reboot:
       return state == VmState::running ? proceed : refuse;
     case Action::remove:
+    case Action::drop_snapshot:
       return proceed;
+    case Action::resize:
+      // Of an idle VM it changes the next start.
+      return state == VmState::paused ? refuse : proceed;
+    case Action::snapshot:
+      return idle ? refuse : proceed;
+    case Action::restore:
+      return idle ? proceed : refuse;
   }
   return refuse;
 }
 
-VmState target(Action action) {
+std::optional<VmState> target(Action action) {
   switch (action) {
     case Action::start:
     case Action::resume:
     case Action::reboot:
+    case Action::restore:
       return VmState::running;
     case Action::pause:
       return VmState::paused;
@@ -59,8 +84,16 @@ VmState target(Action action) {
     case Action::force_stop:
     case Action::remove:
       return VmState::shutdown;
+    case Action::resize:
+    case Action::snapshot:
+    case Action::drop_snapshot:
+      return std::nullopt;
   }
-  return VmState::unknown;
+  return std::nullopt;
+}
+
+bool state_tells(Action action) {
+  return target(action) && action != Action::reboot && action != Action::restore && action != Action::remove;
 }
 
 int precedence(Action action) {
@@ -92,6 +125,18 @@ Error refusal(Action action, VmState state, std::string_view vm_name) {
     case Action::resume:
       needs = "paused";
       way_out = "Start it instead.";
+      break;
+    case Action::resize:
+      needs = "running, created or shutdown";
+      way_out = "Resume it first.";
+      break;
+    case Action::snapshot:
+      needs = "running or paused";
+      way_out = "Start it first.";
+      break;
+    case Action::restore:
+      needs = "created or shutdown";
+      way_out = "Stop it first.";
       break;
     default:
       needs = "a known state";

@@ -5,8 +5,6 @@
 namespace qarax::core {
 namespace {
 
-constexpr Action kActions[] = {Action::start,  Action::stop,   Action::force_stop, Action::pause,
-                               Action::resume, Action::reboot, Action::remove};
 constexpr VmState kStates[] = {VmState::unknown, VmState::created, VmState::running, VmState::paused,
                                VmState::shutdown};
 
@@ -19,7 +17,12 @@ constexpr const char* kTable[] = {
     "rrnpr",  // resume
     "rrprr",  // reboot
     "ppppp",  // delete
+    "rpprp",  // resize
+    "rrppr",  // snapshot
+    "rprrp",  // restore
+    "rpppp",  // delete-snapshot
 };
+static_assert(std::size(kTable) == std::size(kActions));
 
 TEST(Lifecycle, TableIsTheContract) {
   for (std::size_t a = 0; a < std::size(kActions); ++a) {
@@ -41,6 +44,20 @@ TEST(Lifecycle, NoChangeMeansTheTargetIsReached) {
   }
 }
 
+TEST(Lifecycle, EveryActionIsFoundByItsName) {
+  for (const Action action : kActions) EXPECT_EQ(action_named(to_string(action)), action);
+  EXPECT_EQ(action_named("fly"), std::nullopt);
+}
+
+TEST(Lifecycle, WhatKeepsTheStateHasNoTarget) {
+  for (const Action action : {Action::resize, Action::snapshot, Action::drop_snapshot}) {
+    EXPECT_EQ(target(action), std::nullopt) << to_string(action);
+    EXPECT_FALSE(state_tells(action)) << to_string(action);
+  }
+  EXPECT_TRUE(state_tells(Action::start));
+  EXPECT_FALSE(state_tells(Action::restore));
+}
+
 TEST(Lifecycle, RefusalNamesTheVmItsStateAndTheWayOut) {
   const Error error = refusal(Action::start, VmState::paused, "web");
   EXPECT_EQ(error.code, Code::failed_precondition);
@@ -53,6 +70,7 @@ TEST(Lifecycle, Precedence) {
   EXPECT_GT(precedence(Action::force_stop), precedence(Action::stop));
   EXPECT_GT(precedence(Action::stop), precedence(Action::start));
   EXPECT_EQ(precedence(Action::pause), precedence(Action::resume));
+  EXPECT_EQ(precedence(Action::restore), precedence(Action::start));
 }
 
 }  // namespace

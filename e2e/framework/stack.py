@@ -46,6 +46,7 @@ class Program:
         self.config_path = folder / "config.yaml"
         self.log_path = folder / "log"
         self.env = env or {}
+        self.under: list = []  # a command that becomes the program, such as unshare
         self.process: subprocess.Popen | None = None
 
     def start(self) -> None:
@@ -55,7 +56,7 @@ class Program:
         env.update(self.env)
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [str(paths.program(self.name)), "--config", str(self.config_path)],
+                [*self.under, str(paths.program(self.name)), "--config", str(self.config_path)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env, start_new_session=True,
             )
 
@@ -167,12 +168,13 @@ class Stack:
         return {"kernel": str(guest / "vmlinuz"), "initramfs": str(paths.guest_initramfs(guest)), "cmdline": cmdline}
 
     def add_node(self, name: str = "node1", plugins: list | None = None, boot: dict | None = None, settings: dict | None = None,
-                 env: dict | None = None, register: bool = True) -> Node:
+                 env: dict | None = None, register: bool = True, under: list | None = None) -> Node:
         folder = self.folder / name
         folder.mkdir()
         plugins = [self.qemu_plugin(), self.simulator_plugin()] if plugins is None else plugins
         node = Node(folder, plugins, self.boot() if boot is None else boot, settings or {}, env)
         self.nodes.append(node)
+        node.under = under or []
         node.start()
         if register:
             self.register(name, node)

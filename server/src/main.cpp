@@ -14,6 +14,7 @@
 #include "handlers/job_handlers.hpp"
 #include "handlers/metrics.hpp"
 #include "handlers/system_handlers.hpp"
+#include "handlers/vm_change_handlers.hpp"
 #include "handlers/vm_handlers.hpp"
 #include "http/server.hpp"
 #include "nodes.hpp"
@@ -166,6 +167,7 @@ int serve(const ServerConfig& config, const CommandLine& line) {
   Metrics metrics(**store, QARAX_VERSION);
   http::Router router;
   add_vm_routes(router, **store, operations, renderer);
+  add_vm_change_routes(router, **store, operations, renderer);
   add_host_routes(router, **store, operations);
   RestHostTruth truth(**store, nodes);
   add_host_truth_routes(router, truth, renderer);

@@ -15,6 +15,8 @@ class FakeFleet::Link final : public NodeAccess {
     while (!up && std::chrono::steady_clock::now() < until) std::this_thread::yield();
     return up ? Status(Ok{}) : make_error(Code::unavailable, "the fake node is gone", "node-unreachable");
   }
+  bool knows(std::string_view feature) const override { return node_.knows(feature); }
+  Result<Counters> counters(const std::string&, std::int64_t) override { return Counters{{{"fake", 1, "count"}}}; }
   std::function<void()> execute(node::v1::CommandRequest request, std::int64_t,
                                 std::function<void(CommandOutcome)> done) override {
     auto cancelled = std::make_shared<std::atomic<bool>>(false);

@@ -1,5 +1,7 @@
 #include "fake_node.hpp"
 
+#include <algorithm>
+
 #include "qarax/core/ids.hpp"
 
 namespace qarax::server {
@@ -20,6 +22,14 @@ core::Action action_of(node::v1::Action action) {
       return core::Action::reboot;
     case node::v1::ACTION_DELETE:
       return core::Action::remove;
+    case node::v1::ACTION_RESIZE:
+      return core::Action::resize;
+    case node::v1::ACTION_SNAPSHOT:
+      return core::Action::snapshot;
+    case node::v1::ACTION_RESTORE:
+      return core::Action::restore;
+    case node::v1::ACTION_DELETE_SNAPSHOT:
+      return core::Action::drop_snapshot;
     default:
       return core::Action::start;
   }
@@ -74,6 +84,17 @@ void FakeNode::hang(bool hangs) {
 void FakeNode::fail(Error error) {
   const std::lock_guard lock(mutex_);
   failure_ = std::move(error);
+}
+
+void FakeNode::forget_features() {
+  const std::lock_guard lock(mutex_);
+  outdated_ = true;
+}
+
+bool FakeNode::knows(std::string_view feature) const {
+  const std::lock_guard lock(mutex_);
+  return !outdated_ &&
+         std::find(std::begin(core::kFeatures), std::end(core::kFeatures), feature) != std::end(core::kFeatures);
 }
 
 std::map<std::string, VmState> FakeNode::vms() const {
@@ -181,7 +202,8 @@ core::NodeInfo FakeNode::info() const {
   plugin.name = "fake";
   plugin.kind = "hypervisor";
   plugin.state = "loaded";
-  plugin.interfaces = {"qarax.hypervisor/1", "qarax.hypervisor.pause/1", "qarax.hypervisor.reboot/1"};
+  plugin.interfaces = {"qarax.hypervisor/1", "qarax.hypervisor.pause/1", "qarax.hypervisor.reboot/1",
+                       "qarax.hypervisor.resize/1", "qarax.hypervisor.snapshot/1"};
   plugin.description.emplace();
   plugin.description->healthy = true;
   plugin.description->limits.max_vcpus = 64;
@@ -200,16 +222,20 @@ node::v1::CommandReply FakeNode::carry_out(const node::v1::CommandRequest& reque
     failure_.code = Code::ok;
     if (vm.report.incarnation == 0) vm.report.status.state = VmState::shutdown;
   } else {
-    if (action == core::Action::start) {
+    if (core::begins(action)) {
       vm.report.incarnation = request.incarnation();
       if (auto given = decode<core::StartCommand>(std::string_view(request.document()), Unknown::ignore))
         vm.given = std::move(*given);
     }
-    vm.report.status.state = core::target(action);
+    vm.report.status.state = core::target(action).value_or(vm.report.status.state);
     done_.insert(action);
   }
   changed(vm);
-  reply.set_report(encode(vm.report));
+  core::VmReport answer = vm.report;
+  if (action == core::Action::snapshot && reply.error().empty())
+    if (const auto asked = decode<core::SnapshotCommand>(std::string_view(request.document()), Unknown::ignore))
+      answer.snapshot = core::SnapshotFacts{asked->id, 4096};
+  reply.set_report(encode(answer));
   vm.results[request.step()] = reply;
   return reply;
 }
@@ -329,6 +355,14 @@ grpc::Status FakeNodeServer::Hello(grpc::ServerContext*, const node::v1::HelloRe
   reply->set_min_protocol(1);
   reply->set_session(info.session);
   reply->set_node_info(encode(info));
+  for (const std::string_view feature : core::kFeatures)
+    if (node_.knows(feature)) reply->add_features(std::string(feature));
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeNodeServer::Counters(grpc::ServerContext*, const node::v1::VmRequest*,
+                                      node::v1::CountersReply* reply) {
+  reply->set_counters(encode(qarax::Counters{{{"fake", 1, "count"}}}));
   return grpc::Status::OK;
 }
 

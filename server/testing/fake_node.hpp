@@ -33,6 +33,7 @@ class FakeNode {
   void lose_replies(int count);  // carried out, and the caller hears UNAVAILABLE
   void hang(bool hangs);         // commands don't return until they are cancelled (and undone) or this is false
   void fail(Error error);        // the next command fails with it; empty code: none
+  void forget_features();        // as a node that is older than all of them says it
 
   // -- what it has seen --
   std::map<std::string, VmState> vms() const;
@@ -51,6 +52,7 @@ class FakeNode {
   NodeSurvey survey(const std::vector<std::string>& deleted_of) const;
   std::optional<Error> greet(const Activation& server);
   std::optional<Error> adopt(const Activation& server, const Activation& seen);
+  bool knows(std::string_view feature) const;
   struct Answer {
     bool connection_broke = false;
     std::optional<Error> refused;
@@ -87,6 +89,7 @@ class FakeNode {
   bool hangs_ = false;
   Error failure_{Code::ok, {}, {}, {}, false, 0, {}, {}};
   bool stopping_ = false;
+  bool outdated_ = false;
 };
 
 // The same on a real gRPC port.
@@ -100,6 +103,7 @@ class FakeNodeServer final : public node::v1::Node::Service {
 
   grpc::Status Hello(grpc::ServerContext*, const node::v1::HelloRequest*, node::v1::HelloReply*) override;
   grpc::Status Execute(grpc::ServerContext*, const node::v1::CommandRequest*, node::v1::CommandReply*) override;
+  grpc::Status Counters(grpc::ServerContext*, const node::v1::VmRequest*, node::v1::CountersReply*) override;
   grpc::Status Watch(grpc::ServerContext*, const node::v1::WatchRequest*,
                      grpc::ServerWriter<node::v1::Event>*) override;
   grpc::Status Survey(grpc::ServerContext*, const node::v1::SurveyRequest*, node::v1::SurveyReply*) override;

@@ -13,6 +13,7 @@ namespace {
 class PluginDriver final : public Driver {
  public:
   explicit PluginDriver(core::LoadedHypervisor& plugin) : plugin_(plugin) {}
+  std::string version() const override { return plugin_.version(); }
   Result<VmSpec> resolve(const DriverCall& call, const ResolveArgs& args) override {
     return plugin_.resolve(context(call), args);
   }
@@ -37,6 +38,18 @@ class PluginDriver final : public Driver {
   Result<VmStatus> reboot(const DriverCall& call, const VmArgs& args) override {
     return plugin_.reboot(context(call), args);
   }
+  Result<VmStatus> resize(const DriverCall& call, const ResizeArgs& args) override {
+    return plugin_.resize(context(call), args);
+  }
+  Result<VmStatus> snapshot(const DriverCall& call, const SnapshotArgs& args) override {
+    return plugin_.snapshot(context(call), args);
+  }
+  Result<VmStatus> restore(const DriverCall& call, const StartArgs& args) override {
+    return plugin_.restore(context(call), args);
+  }
+  Result<Counters> counters(const DriverCall& call, const VmArgs& args) override {
+    return plugin_.counters(context(call), args);
+  }
 
  private:
   static core::CallContext context(const DriverCall& call) {
@@ -45,6 +58,7 @@ class PluginDriver final : public Driver {
     out.cancel_fd = call.cancel_fd;
     out.request_id = call.request_id;
     out.keep = call.keep;
+    out.fds = call.fds;
     return out;
   }
   core::LoadedHypervisor& plugin_;

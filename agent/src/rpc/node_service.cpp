@@ -31,6 +31,14 @@ Result<core::Action> action_of(node::v1::Action action) {
       return core::Action::reboot;
     case node::v1::ACTION_DELETE:
       return core::Action::remove;
+    case node::v1::ACTION_RESIZE:
+      return core::Action::resize;
+    case node::v1::ACTION_SNAPSHOT:
+      return core::Action::snapshot;
+    case node::v1::ACTION_RESTORE:
+      return core::Action::restore;
+    case node::v1::ACTION_DELETE_SNAPSHOT:
+      return core::Action::drop_snapshot;
     default:
       return make_error(Code::unimplemented,
                         "this node doesn't know action " + std::to_string(static_cast<int>(action)) + "; upgrade it");
@@ -180,6 +188,7 @@ grpc::ServerUnaryReactor* NodeService::Hello(grpc::CallbackServerContext* contex
     reply->set_protocol(kProtocol);
     reply->set_min_protocol(kProtocol);
     reply->add_features("survey");
+    for (const std::string_view feature : core::kFeatures) reply->add_features(std::string(feature));
     reply->set_session(options_.session);
     reply->set_last_activation(obeyed.last_activation);
     reply->set_highest_term(obeyed.highest_term);
@@ -217,6 +226,19 @@ grpc::ServerUnaryReactor* NodeService::Inspect(grpc::CallbackServerContext* cont
   ask([this, reactor, reply, vm = request->vm(), deadline = monotonic_deadline(context->deadline())] {
     reply->set_report(encode(vms_.inspect(vm, deadline)));
     reactor->Finish(grpc::Status::OK);
+  });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* NodeService::Counters(grpc::CallbackServerContext* context,
+                                                const node::v1::VmRequest* request, node::v1::CountersReply* reply) {
+  if (const Status admitted = admit(*context, request->authority()); !admitted) return finish(context, admitted);
+  if (!core::is_uuid(request->vm())) return finish(context, make_error(Code::invalid_argument, "vm must be a UUID"));
+  auto* reactor = context->DefaultReactor();
+  ask([this, reactor, reply, vm = request->vm(), deadline = monotonic_deadline(context->deadline())] {
+    const auto counters = vms_.counters(vm, deadline);
+    if (counters) reply->set_counters(encode(*counters, Defaults::write));
+    reactor->Finish(counters ? grpc::Status::OK : to_status(counters.error()));
   });
   return reactor;
 }

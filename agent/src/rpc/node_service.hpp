@@ -47,6 +47,8 @@ class NodeService final : public node::v1::Node::CallbackService {
                                     node::v1::CommandReply* reply) override;
   grpc::ServerUnaryReactor* Inspect(grpc::CallbackServerContext* context, const node::v1::VmRequest* request,
                                     node::v1::VmReply* reply) override;
+  grpc::ServerUnaryReactor* Counters(grpc::CallbackServerContext* context, const node::v1::VmRequest* request,
+                                     node::v1::CountersReply* reply) override;
   grpc::ServerWriteReactor<node::v1::Event>* Watch(grpc::CallbackServerContext* context,
                                                    const node::v1::WatchRequest* request) override;
   grpc::ServerWriteReactor<node::v1::ConsoleChunk>* ReadConsole(grpc::CallbackServerContext* context,

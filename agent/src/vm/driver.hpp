@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "qarax/plugin/call_args.hpp"
 #include "qarax/result.hpp"
@@ -14,12 +15,14 @@ struct DriverCall {
   int cancel_fd = -1;
   std::string request_id;
   std::function<Status(std::string_view)> keep;  // the handle; durable when it returns
+  std::vector<int> fds{};                        // borrowed; of snapshot and restore: [0] is the folder
 };
 
 // One loaded hypervisor. Calls about one VM come one after the other; different VMs in parallel.
 class Driver {
  public:
   virtual ~Driver() = default;
+  virtual std::string version() const = 0;  // the plugin's own
   virtual Result<VmSpec> resolve(const DriverCall& call, const ResolveArgs& args) = 0;
   virtual Result<VmStatus> start(const DriverCall& call, const StartArgs& args) = 0;
   virtual Result<VmStatus> stop(const DriverCall& call, const StopArgs& args) = 0;
@@ -28,6 +31,11 @@ class Driver {
   virtual Result<VmStatus> pause(const DriverCall& call, const VmArgs& args) = 0;
   virtual Result<VmStatus> resume(const DriverCall& call, const VmArgs& args) = 0;
   virtual Result<VmStatus> reboot(const DriverCall& call, const VmArgs& args) = 0;
+  virtual Result<VmStatus> resize(const DriverCall& call, const ResizeArgs& args) = 0;
+  virtual Result<VmStatus> snapshot(const DriverCall& call, const SnapshotArgs& args) = 0;
+  virtual Result<VmStatus> restore(const DriverCall& call, const StartArgs& args) = 0;
+  // At any time, like inspect.
+  virtual Result<Counters> counters(const DriverCall& call, const VmArgs& args) = 0;
 };
 
 class Drivers {

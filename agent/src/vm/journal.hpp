@@ -11,6 +11,7 @@
 #include "qarax/core/files.hpp"
 #include "qarax/core/lifecycle.hpp"
 #include "qarax/plugin/fields.hpp"
+#include "qarax/plugin/vm_status.hpp"
 
 namespace qarax::agent {
 
@@ -31,6 +32,9 @@ struct JournalRecord {
   std::int64_t incarnation = 0;
   RawJson status{};  // VmStatus after it: result, exit
   RawJson error{};   // Error of a result that failed
+  // Of an intent that a restart has to know more of than its name: the command's document, and the VM's state then.
+  RawJson document{};
+  VmState before = VmState::unknown;
 };
 
 class Journal {
@@ -71,7 +75,7 @@ struct Fields<agent::JournalRecord> {
   static constexpr auto kTable =
       std::make_tuple(field<&T::kind>("kind").required(), field<&T::revision>("revision"), field<&T::step>("step"),
                       field<&T::action>("action"), field<&T::incarnation>("incarnation"), field<&T::status>("status"),
-                      field<&T::error>("error"));
+                      field<&T::error>("error"), field<&T::document>("document"), field<&T::before>("before"));
 };
 QARAX_FIELDS_COMPLETE(agent::JournalRecord);
 }  // namespace qarax

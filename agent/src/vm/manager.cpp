@@ -179,6 +179,23 @@ core::VmReport Manager::inspect(const std::string& id, std::int64_t deadline_ns)
   return report;
 }
 
+Result<Counters> Manager::counters(const std::string& id, std::int64_t deadline_ns) {
+  const VmPtr vm = find(id);
+  if (!vm) return make_error(Code::not_found, "VM " + id + " isn't on this node", "vm-not-found");
+  const core::VmReport report = last_report(vm);
+  if (report.status.state != VmState::running && report.status.state != VmState::paused)
+    return make_error(Code::failed_precondition,
+                      "VM " + report.name + " is " + std::string(to_string(report.status.state)) +
+                          "; only a VMM that runs counts anything",
+                      "wrong-state");
+  QARAX_TRY(Driver * driver, drivers_.find(report.hypervisor));
+  QARAX_TRY(const RawJson handle, vm->folder.read_handle());
+  Command command;
+  command.deadline_ns = deadline_ns;
+  return driver->counters(call_for(vm, command, -1),
+                          {id, report.incarnation, processes_.run_dir(id, report.incarnation), handle});
+}
+
 std::vector<core::VmReport> Manager::subscribe(Listener listener, std::uint64_t& id) {
   std::vector<VmPtr> all;
   const std::lock_guard vms(vms_mutex_);

@@ -39,6 +39,7 @@ class Manager final : public VmManager {
 
   std::shared_ptr<CommandTicket> execute(Command command, std::function<void(CommandResult)> done) override;
   core::VmReport inspect(const std::string& vm, std::int64_t deadline_ns) override;
+  Result<Counters> counters(const std::string& vm, std::int64_t deadline_ns) override;
   std::vector<core::VmReport> subscribe(Listener listener, std::uint64_t& id) override;
   void unsubscribe(std::uint64_t id) override;
   std::vector<core::KeptVm> kept(const std::vector<std::string>& deleted_of) override;
@@ -81,7 +82,12 @@ class Manager final : public VmManager {
   void run(const VmPtr& vm, const OperationPtr& operation);
   Result<VmStatus> perform(const VmPtr& vm, Operation& operation);
   Status note_intent(const VmPtr& vm, const Command& command);
+  Status check_incarnation(const VmPtr& vm, const Command& command);
   Result<VmStatus> start(const VmPtr& vm, Operation& operation);
+  Status note_start(const VmPtr& vm, const Command& command, const VmDocument& document);
+  using Launch = std::function<Result<VmStatus>(DriverCall& call, const StartArgs& args)>;
+  Result<VmStatus> launch(const VmPtr& vm, const Operation& operation, const Launch& how,
+                          std::optional<Result<BootGate::Turn>> turn = std::nullopt);
   Result<VmStatus> stop(const VmPtr& vm, const Operation& operation, bool force);
   Status remove(const VmPtr& vm, const Command& command);
   VmStatus truth_after_failure(const VmPtr& vm, const Command& command, const VmStatus& before);
@@ -89,12 +95,24 @@ class Manager final : public VmManager {
   Result<VmArgs> args_for(const VmPtr& vm);
   VmStatus ended_status(const VmPtr& vm);
 
+  // snapshots.cpp, on the VM's strand
+  DriverCall call_to_undo(const VmPtr& vm);
+  Result<VmStatus> resize(const VmPtr& vm, const Command& command, Driver& driver, const DriverCall& call);
+  Result<VmStatus> go_on(const VmPtr& vm, Driver& driver, VmState before, const VmStatus& now);
+  Result<VmStatus> snapshot(const VmPtr& vm, const Command& command, Driver& driver, DriverCall call);
+  void add_snapshot_facts(const VmPtr& vm, const std::string& document, core::VmReport& report);
+  Result<VmStatus> drop_snapshot(const VmPtr& vm, const Command& command);
+  Result<VmStatus> restore(const VmPtr& vm, const Operation& operation);
+  Result<VmStatus> carry_through(const VmPtr& vm, const JournalRecord& intent, const VmStatus& now);
+
   // recovery.cpp, on the VM's strand
   void recover(const VmPtr& vm, int attempt);
   bool was_never_started(const VmPtr& vm);
   bool finish_interrupted_delete(const VmPtr& vm);
   Result<VmStatus> recovered_status(const VmPtr& vm, bool same_boot, const std::optional<VmStatus>& before);
-  void settle_interrupted(const VmPtr& vm, const VmStatus& status);
+  void settle_interrupted(const VmPtr& vm, const VmStatus& status, const std::optional<Error>& broken = std::nullopt);
+  std::optional<Error> broken_off(const VmPtr& vm, const JournalRecord& intent, const VmStatus& status,
+                                  const std::optional<Error>& broken);
   void record_exit(const VmPtr& vm, const VmStatus& status);
   void saw_exit(const VmPtr& vm, std::int64_t incarnation);
   void look(const VmPtr& vm);

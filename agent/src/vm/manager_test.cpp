@@ -6,9 +6,11 @@
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <future>
 
 #include "qarax/core/ids.hpp"
+#include "snapshot_folder.hpp"
 
 namespace qarax::agent {
 namespace {
@@ -17,6 +19,7 @@ using core::Action;
 
 class FakeDriver final : public Driver, public Drivers, public BootFilesProvider {
  public:
+  std::string version() const override { return "1"; }
   Result<VmSpec> resolve(const DriverCall&, const ResolveArgs& args) override { return args.spec; }
   Result<VmStatus> start(const DriverCall& call, const StartArgs&) override {
     ++starts;
@@ -48,8 +51,29 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
     }
     released_.notify_all();
   }
-  Result<VmStatus> resume(const DriverCall&, const VmArgs&) override { return state(VmState::running); }
+  Result<VmStatus> resume(const DriverCall&, const VmArgs&) override {
+    ++resumes;
+    return state(VmState::running);
+  }
   Result<VmStatus> reboot(const DriverCall&, const VmArgs&) override { return state(VmState::running); }
+  Result<VmStatus> resize(const DriverCall&, const ResizeArgs& args) override {
+    if (args.vcpus) vcpus = *args.vcpus;
+    VmStatus status = state(VmState::running);
+    status.live.text = R"({"vcpus":)" + std::to_string(vcpus) + "}";
+    return status;
+  }
+  Result<VmStatus> snapshot(const DriverCall& call, const SnapshotArgs&) override {
+    std::ofstream(in_folder(call)) << "memory";
+    if (fail_snapshot) return make_error(full_disk ? Code::resource_exhausted : Code::internal, "no luck");
+    return state(snapshot_leaves.load());
+  }
+  Result<VmStatus> restore(const DriverCall& call, const StartArgs& args) override {
+    QARAX_CHECK(call.keep("{\"format\":1}"));
+    QARAX_TRY(restored, core::read_file(in_folder(call)));
+    vcpus = args.spec.boot_vcpus;
+    return state(VmState::running);
+  }
+  Result<Counters> counters(const DriverCall&, const VmArgs&) override { return Counters{{{"exits", 7, "count"}}}; }
 
   Result<Driver*> find(const std::string& name) override {
     if (name == "fake") return this;
@@ -62,12 +86,21 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   std::atomic<bool> fail_start{false};
   std::atomic<bool> deaf_start{false};  // hangs, whatever is cancelled, until release()
   std::atomic<bool> fail_pause{false};
+  std::atomic<bool> fail_snapshot{false};
+  std::atomic<bool> full_disk{false};
+  std::atomic<VmState> snapshot_leaves{VmState::running};
+  std::atomic<int> resumes{0};
+  std::atomic<int> vcpus{1};
+  std::string restored;  // what the last restore found
   std::atomic<VmState> recovered{VmState::running};
   std::atomic<VmState> inspected{VmState::shutdown};
 
  private:
   std::mutex mutex_;
   std::condition_variable released_;
+  static std::string in_folder(const DriverCall& call) {
+    return "/proc/self/fd/" + std::to_string(call.fds.at(0)) + "/memory";
+  }
   static VmStatus state(VmState value) {
     VmStatus status;
     status.state = value;
@@ -119,6 +152,41 @@ class ManagerTest : public testing::Test {
     return future;
   }
   CommandResult run(Command what) { return begin(std::move(what)).get(); }
+  Command resize(std::int64_t revision, int vcpus) const {
+    Command out = command(Action::resize, revision);
+    out.document = encode(core::ResizeCommand{vcpus, std::nullopt});
+    return out;
+  }
+  Command snapshot(std::int64_t revision, Action action = Action::snapshot) const {
+    Command out = command(action, revision);
+    out.document = encode(core::SnapshotCommand{snapshot_, "before"});
+    return out;
+  }
+  Command restore(std::int64_t revision) const {
+    Command out = command(Action::restore, revision);
+    core::RestoreCommand document;
+    document.start.name = "web";
+    document.start.hypervisor = "fake";
+    document.snapshot = snapshot_;
+    out.document = encode(document);
+    return out;
+  }
+  // As kill -9 leaves it: the intent, and nothing after it.
+  void interrupt(const Command& what, VmState before) {
+    manager_.reset();
+    auto journal = Journal::open(dir_ + "/vms/" + vm_ + "/journal", After::agent);
+    ASSERT_TRUE(journal);
+    JournalRecord intent;
+    intent.kind = RecordKind::intent;
+    intent.revision = what.revision;
+    intent.step = what.step;
+    intent.action = core::to_string(what.action);
+    intent.incarnation = what.incarnation;
+    intent.document.text = what.document;
+    intent.before = before;
+    ASSERT_TRUE(journal->append(intent, Outlives::agent));
+  }
+  std::string snapshots() const { return dir_ + "/vms/" + vm_ + "/snapshots"; }
   // Recovery runs in the background; its end is a report that is no longer "recovering".
   core::VmReport settled() {
     std::promise<void> done;
@@ -137,6 +205,7 @@ class ManagerTest : public testing::Test {
   std::string dir_;
   std::string session_;
   std::string vm_ = core::new_uuid();
+  const std::string snapshot_ = core::new_uuid();
   FakeDriver driver_;
   core::SystemClock clock_;
   std::unique_ptr<ProcessService> processes_;
@@ -454,6 +523,124 @@ TEST_F(ManagerTest, WhatWasGivenIsKeptForAnAdopt) {
   const auto damaged = manager_->kept({});
   ASSERT_EQ(damaged.size(), 1u);
   EXPECT_NE(damaged[0].problem.find("damaged"), std::string::npos);
+}
+
+TEST_F(ManagerTest, AResizeIsKeptForTheNextStart) {
+  run(command(Action::start, 1));
+  const auto resized = run(resize(2, 3));
+  ASSERT_EQ(resized.error.code, Code::ok) << resized.error.message;
+  EXPECT_EQ(resized.report.status.live.text, R"({"vcpus":3})");
+  EXPECT_EQ(resized.report.resolved->boot_vcpus, 3);
+  const auto document = VmFolder(dir_ + "/vms/" + vm_).read_document();
+  ASSERT_TRUE(document);
+  EXPECT_EQ(document->spec.boot_vcpus, 3);
+  EXPECT_EQ(document->live.text, R"({"vcpus":3})");
+  run(command(Action::stop, 3));
+  EXPECT_EQ(run(resize(4, 2)).error.reason, "wrong-state") << "of an idle VM it is the server's alone";
+}
+
+TEST_F(ManagerTest, AnInterruptedResizeIsCarriedThrough) {
+  run(command(Action::start, 1));
+  interrupt(resize(2, 4), VmState::running);
+  open();
+  settled();
+  EXPECT_EQ(driver_.vcpus, 4);
+  EXPECT_EQ(VmFolder(dir_ + "/vms/" + vm_).read_document()->spec.boot_vcpus, 4);
+  EXPECT_EQ(run(resize(2, 4)).error.code, Code::ok);
+}
+
+TEST_F(ManagerTest, ASnapshotIsTakenRestoredAndDropped) {
+  run(command(Action::start, 1));
+  driver_.snapshot_leaves = VmState::paused;
+  const auto taken = run(snapshot(2));
+  ASSERT_EQ(taken.error.code, Code::ok) << taken.error.message;
+  EXPECT_EQ(taken.report.status.state, VmState::running) << "as it was before";
+  EXPECT_EQ(driver_.resumes, 1);
+  const auto manifest = SnapshotFolder(dir_ + "/vms/" + vm_).read(snapshot_);
+  ASSERT_TRUE(manifest) << manifest.error().message;
+  EXPECT_EQ(manifest->size, 6);
+  EXPECT_EQ(manifest->name, "before");
+  EXPECT_EQ(manifest->hypervisor, "fake");
+  EXPECT_EQ(run(restore(3)).error.reason, "wrong-state") << "it runs";
+  run(resize(4, 2));
+  run(command(Action::stop, 5));
+  const auto restored = run(restore(6));
+  ASSERT_EQ(restored.error.code, Code::ok) << restored.error.message;
+  EXPECT_EQ(restored.report.status.state, VmState::running);
+  EXPECT_EQ(restored.report.incarnation, 6);
+  EXPECT_EQ(driver_.restored, "memory");
+  EXPECT_EQ(driver_.vcpus, 1) << "the snapshot's size, not the one since";
+  EXPECT_EQ(run(snapshot(7, Action::drop_snapshot)).error.code, Code::ok);
+  EXPECT_EQ(run(snapshot(8, Action::drop_snapshot)).error.code, Code::ok) << "a second time";
+  run(command(Action::stop, 9));
+  EXPECT_EQ(run(restore(10)).error.reason, "snapshot-not-found");
+  EXPECT_TRUE(std::filesystem::is_empty(snapshots()));
+}
+
+TEST_F(ManagerTest, ASnapshotThatFailsLeavesNothingAndTheVmAsItWas) {
+  run(command(Action::start, 1));
+  driver_.fail_snapshot = true;
+  driver_.inspected = VmState::paused;
+  const auto failed = run(snapshot(2));
+  EXPECT_EQ(failed.error.code, Code::internal);
+  EXPECT_EQ(driver_.resumes, 1) << "it ran before";
+  EXPECT_TRUE(std::filesystem::is_empty(snapshots()));
+  driver_.full_disk = true;
+  EXPECT_EQ(run(snapshot(3)).error.reason, "disk-full");
+  EXPECT_TRUE(std::filesystem::is_empty(snapshots()));
+  driver_.fail_snapshot = false;
+  EXPECT_EQ(run(snapshot(4)).error.code, Code::ok);
+}
+
+TEST_F(ManagerTest, AnInterruptedSnapshotIsUndoneAndTheVmGoesOn) {
+  run(command(Action::start, 1));
+  interrupt(snapshot(2), VmState::running);
+  std::filesystem::create_directories(snapshots() + "/.new-" + snapshot_);
+  driver_.recovered = VmState::paused;
+  open();
+  EXPECT_EQ(settled().status.state, VmState::shutdown) << "what the fake's inspect says";
+  EXPECT_EQ(driver_.resumes, 1);
+  EXPECT_TRUE(std::filesystem::is_empty(snapshots()));
+  EXPECT_EQ(run(snapshot(2)).error.code, Code::aborted);
+}
+
+TEST_F(ManagerTest, ASnapshotThatWasWholeWhenTheAgentEndedIsThere) {
+  run(command(Action::start, 1));
+  run(snapshot(2));
+  interrupt(snapshot(3), VmState::running);
+  open();
+  settled();
+  EXPECT_EQ(run(snapshot(3)).error.code, Code::ok);
+  EXPECT_EQ(driver_.resumes, 0);
+}
+
+TEST_F(ManagerTest, AHalfRestoredVmIsEnded) {
+  run(command(Action::start, 1));
+  run(snapshot(2));
+  run(command(Action::stop, 3));
+  interrupt(restore(4), VmState::shutdown);
+  driver_.recovered = VmState::paused;
+  open();
+  const auto report = settled();
+  EXPECT_EQ(report.status.state, VmState::shutdown);
+  EXPECT_NE(report.status.status_reason.find("restore was interrupted"), std::string::npos);
+  EXPECT_EQ(run(restore(4)).error.code, Code::aborted);
+  EXPECT_EQ(run(restore(5)).error.code, Code::ok);
+}
+
+TEST_F(ManagerTest, CountersAreOfWhatRuns) {
+  EXPECT_EQ(manager_->counters(vm_, 0).error().reason, "vm-not-found");
+  run(command(Action::start, 1));
+  EXPECT_EQ(manager_->counters(vm_, 0)->counters.at(0).value, 7);
+  run(command(Action::stop, 2));
+  EXPECT_EQ(manager_->counters(vm_, 0).error().reason, "wrong-state");
+}
+
+TEST_F(ManagerTest, ADeleteTakesTheSnapshotsAlong) {
+  run(command(Action::start, 1));
+  run(snapshot(2));
+  EXPECT_TRUE(run(command(Action::remove, 3)).report.deleted);
+  EXPECT_TRUE(std::filesystem::is_empty(dir_ + "/vms"));
 }
 
 TEST_F(ManagerTest, ReportsCountUpWithoutGapOrDuplicate) {

@@ -5,6 +5,7 @@
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
 #include "records.hpp"
+#include "snapshot_folder.hpp"
 
 namespace qarax::agent {
 
@@ -81,6 +82,7 @@ void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
     const VmStatus after = status ? *status : truth_after_failure(vm, command, before);
     keep_result(after, !status);
     result.report = settle(vm, after, operation);
+    if (status && command.action == core::Action::snapshot) add_snapshot_facts(vm, command.document, result.report);
     if (status) log->debug("{} done vm={} request={}", core::to_string(command.action), vm->id, command.request_id);
   }
   finish(vm, operation, result);
@@ -93,13 +95,13 @@ void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
 VmStatus Manager::truth_after_failure(const VmPtr& vm, const Command& command, const VmStatus& before) {
   const auto process = processes_.find({vm->id, vm->document.incarnation});
   const bool nothing_runs = process ? !process->alive : process.error().code == Code::not_found;
-  if (command.action == core::Action::start && nothing_runs) {
+  if (core::begins(command.action) && nothing_runs) {
     VmStatus status = before;
     // A deadline may have called it unknown meanwhile.
     if (status.state != VmState::created) status.state = VmState::shutdown;
     return status;
   }
-  if (command.action != core::Action::start) {
+  if (!core::begins(command.action)) {
     const auto driver = drivers_.find(vm->document.hypervisor);
     const auto args = args_for(vm);
     Command look;
@@ -136,6 +138,12 @@ Result<VmArgs> Manager::args_for(const VmPtr& vm) {
 Result<VmStatus> Manager::perform(const VmPtr& vm, Operation& operation) {
   const Command& command = operation.command;
   if (command.action == core::Action::start) return start(vm, operation);
+  if (command.action == core::Action::restore) return restore(vm, operation);
+  // Nothing to take up again after a restart: what was removed is under no name.
+  if (command.action == core::Action::drop_snapshot) return drop_snapshot(vm, command);
+  // The lifecycle allows it of an idle VM, where it is the server's alone.
+  if (const VmState now = status_of(vm).state; command.action == core::Action::resize && now != VmState::running)
+    return core::refusal(command.action, now, vm->document.name);
   QARAX_CHECK(note_intent(vm, command));
   if (command.action == core::Action::stop) return stop(vm, operation, false);
   if (command.action == core::Action::force_stop) return stop(vm, operation, true);
@@ -149,6 +157,10 @@ Result<VmStatus> Manager::perform(const VmPtr& vm, Operation& operation) {
       return driver->resume(call, args);
     case core::Action::reboot:
       return driver->reboot(call, args);
+    case core::Action::resize:
+      return resize(vm, command, *driver, call);
+    case core::Action::snapshot:
+      return snapshot(vm, command, *driver, call);
     default:
       return make_error(Code::unimplemented, "this node can't " + std::string(core::to_string(command.action)));
   }
@@ -164,11 +176,26 @@ Status Manager::note_intent(const VmPtr& vm, const Command& command) {
     else
       noted = std::move(journal).error();
   }
-  if (vm->journal) noted = vm->journal->append(record_of(RecordKind::intent, command), outlives);
+  if (vm->journal) {
+    JournalRecord record = record_of(RecordKind::intent, command);
+    if (command.action == core::Action::resize || command.action == core::Action::snapshot) {
+      record.document.text = command.document;
+      record.before = status_of(vm).state;
+    }
+    noted = vm->journal->append(record, outlives);
+  }
   if (noted || !overtakes(command.action)) return noted;
   core::logger("vm")->warn("going on without a record of it vm={} action={} reason={}", vm->id,
                            core::to_string(command.action), core::log_value(noted.error().message));
   return Ok{};
+}
+
+Status Manager::check_incarnation(const VmPtr& vm, const Command& command) {
+  if (command.incarnation > vm->document.incarnation) return Ok{};
+  return make_error(Code::failed_precondition,
+                    "VM " + vm->id + " had incarnation " + std::to_string(vm->document.incarnation) +
+                        " already; a start needs a higher one",
+                    "stale-revision");
 }
 
 Result<VmStatus> Manager::start(const VmPtr& vm, Operation& operation) {
@@ -176,11 +203,7 @@ Result<VmStatus> Manager::start(const VmPtr& vm, Operation& operation) {
   if (turn && !*turn) return std::move(*turn).error();
   const Command& command = operation.command;
   QARAX_TRY(const auto wanted, decode<core::StartCommand>(std::string_view(command.document), Unknown::ignore));
-  if (command.incarnation <= vm->document.incarnation)
-    return make_error(Code::failed_precondition,
-                      "VM " + vm->id + " had incarnation " + std::to_string(vm->document.incarnation) +
-                          " already; a start needs a higher one",
-                      "stale-revision");
+  QARAX_CHECK(check_incarnation(vm, command));
   QARAX_TRY(Driver * driver, drivers_.find(wanted.hypervisor));
   const DriverCall call = call_for(vm, command, operation.cancel_fd());
 
@@ -203,6 +226,14 @@ Result<VmStatus> Manager::start(const VmPtr& vm, Operation& operation) {
   if (!document.resolved) {
     QARAX_TRY(document.resolved, driver->resolve(call, {wanted.spec}));
   }
+  QARAX_CHECK(note_start(vm, command, document));
+  return launch(
+      vm, operation, [&](const DriverCall& with, const StartArgs& args) { return driver->start(with, args); },
+      std::move(turn));
+}
+
+// The intent and what the incarnation is made of, before anything is made.
+Status Manager::note_start(const VmPtr& vm, const Command& command, const VmDocument& document) {
   const JournalRecord intent = record_of(RecordKind::intent, command);
   if (!vm->folder.exists()) {
     QARAX_TRY(Journal journal, vm->folder.make(intent, document));
@@ -223,16 +254,23 @@ Result<VmStatus> Manager::start(const VmPtr& vm, Operation& operation) {
     vm->report.incarnation = document.incarnation;
   }
   vm->folder.remove_old_runs(command.incarnation);
+  return Ok{};
+}
 
+Result<VmStatus> Manager::launch(const VmPtr& vm, const Operation& operation, const Launch& how,
+                                 std::optional<Result<BootGate::Turn>> turn) {
+  const Command& command = operation.command;
+  const VmDocument& document = vm->document;
+  DriverCall call = call_for(vm, command, operation.cancel_fd());
   StartArgs args;
   args.vm = vm->id;
   args.name = document.name;
   args.incarnation = document.incarnation;
-  args.spec = *document.resolved;
+  args.spec = document.resolved.value_or(document.spec);
   args.boot = document.boot;
   args.run_dir = processes_.run_dir(vm->id, document.incarnation);
   QARAX_CHECK(core::make_folder_unsynced(args.run_dir));  // its supervisor sees to the rest
-  auto started = driver->start(call, args);
+  auto started = how(call, args);
   if (started && (started->state == VmState::running || started->state == VmState::paused)) {
     const auto process = processes_.find({vm->id, document.incarnation});
     if (turn && process && process->alive && started->accelerator != "kvm")
@@ -240,12 +278,12 @@ Result<VmStatus> Manager::start(const VmPtr& vm, Operation& operation) {
     return started;
   }
   turn.reset();
-  Error error = started
-                    ? make_error(Code::internal,
-                                 "the plugin says that VM " + vm->id + " is " + std::string(to_string(started->state)) +
-                                     " after its start: " + started->status_reason,
-                                 "vmm-failed")
-                    : std::move(started).error();
+  Error error = started ? make_error(Code::internal,
+                                     "the plugin says that VM " + vm->id + " is " +
+                                         std::string(to_string(started->state)) + " after its " +
+                                         std::string(core::to_string(command.action)) + ": " + started->status_reason,
+                                     "vmm-failed")
+                        : std::move(started).error();
   if (error.log_tail.empty()) error.log_tail = vmm_log_tail(args.run_dir);
   // Whatever the plugin left: its processes go, so that "not started" is a promise.
   if (auto killed = processes_.kill({vm->id, document.incarnation}, CallLimits{}.within_ms(5000)); !killed) {
@@ -335,6 +373,7 @@ Status Manager::remove(const VmPtr& vm, const Command& command) {
   QARAX_CHECK(processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs)));
   processes_.clean_up(vm->id, vm->document.incarnation);
   vm->folder.remove_runs();
+  SnapshotFolder(vm->folder.path()).remove_all();
   QARAX_CHECK(write_tombstone(tombstones_dir_, {vm->id, command.revision, command.step}));
   vm->journal.reset();
   return vm->folder.remove();

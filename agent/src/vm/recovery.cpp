@@ -5,6 +5,7 @@
 #include "manager.hpp"
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
+#include "snapshot_folder.hpp"
 
 namespace qarax::agent {
 
@@ -25,6 +26,15 @@ const JournalRecord* last_of(const Journal& journal, RecordKind kind) {
   for (auto it = journal.records().rbegin(); it != journal.records().rend(); ++it)
     if (it->kind == kind) return &*it;
   return nullptr;
+}
+
+// The command that was under way when the agent ended; null: none.
+const JournalRecord* interrupted(const Journal& journal) {
+  const JournalRecord* intent = last_of(journal, RecordKind::intent);
+  const JournalRecord* result = last_of(journal, RecordKind::result);
+  const bool open = intent != nullptr && (result == nullptr || result->revision < intent->revision ||
+                                          (result->revision == intent->revision && result->step < intent->step));
+  return open ? intent : nullptr;
 }
 
 // The last thing known for certain before the agent ended: a result or an exit, whichever is later.
@@ -169,38 +179,51 @@ void Manager::recover(const VmPtr& vm, int attempt) {
                   [this, vm, attempt] { enqueue(vm, [this, vm, attempt] { recover(vm, attempt + 1); }); });
     return;
   }
-  settle_interrupted(vm, *status);
+  SnapshotFolder(vm->folder.path()).sweep();
+  std::optional<Error> broken;
+  if (const JournalRecord* intent = interrupted(*vm->journal)) {
+    if (auto carried = carry_through(vm, *intent, *status))
+      status = std::move(carried);
+    else
+      broken = std::move(carried).error();
+  }
+  settle_interrupted(vm, *status, broken);
   if (status->state == VmState::shutdown && !(before && before->state == VmState::shutdown)) record_exit(vm, *status);
   if (!admit_commands()) return;
   publish(vm, *status);
   log->info("recovered vm={} state={}", vm->id, to_string(status->state));
 }
 
+// Why an interrupted command isn't what its caller asked for; nothing: it is.
+std::optional<Error> Manager::broken_off(const VmPtr& vm, const JournalRecord& intent, const VmStatus& status,
+                                         const std::optional<Error>& broken) {
+  const auto action = core::action_named(intent.action);
+  if (action == core::Action::reboot)
+    return make_error(Code::aborted, "the node agent ended during the reboot; it may not have happened");
+  if (action == core::Action::resize && status.state == VmState::running) return broken;
+  if (action == core::Action::snapshot) {
+    const auto asked = decode<core::SnapshotCommand>(std::string_view(intent.document.text), Unknown::ignore);
+    if (asked && SnapshotFolder(vm->folder.path()).holds(asked->id)) return std::nullopt;
+  }
+  if (action && core::target(*action) == status.state) return std::nullopt;
+  return make_error(Code::aborted, "the node agent ended during the " + intent.action + "; it was undone, the VM is " +
+                                       std::string(to_string(status.state)));
+}
+
 // A command that was under way when the agent ended: its caller can ask for its result again and hears what became of
 // it.
-void Manager::settle_interrupted(const VmPtr& vm, const VmStatus& status) {
-  const JournalRecord* intent = last_of(*vm->journal, RecordKind::intent);
+void Manager::settle_interrupted(const VmPtr& vm, const VmStatus& status, const std::optional<Error>& broken) {
+  const JournalRecord* intent = interrupted(*vm->journal);
   const JournalRecord* result = last_of(*vm->journal, RecordKind::result);
   CommandResult settled;
   settled.error = success();
-  if (intent != nullptr && (result == nullptr || result->revision < intent->revision ||
-                            (result->revision == intent->revision && result->step < intent->step))) {
-    constexpr core::Action kActions[] = {core::Action::start, core::Action::stop,   core::Action::force_stop,
-                                         core::Action::pause, core::Action::resume, core::Action::reboot,
-                                         core::Action::remove};
-    core::Action action = core::Action::start;
-    for (const core::Action one : kActions)
-      if (core::to_string(one) == intent->action) action = one;
+  if (intent != nullptr) {
     JournalRecord record = *intent;
     record.kind = RecordKind::result;
     record.status.text = encode(status);
-    if (action == core::Action::reboot) {
-      settled.error = make_error(Code::aborted, "the node agent ended during the reboot; it may not have happened");
-      record.error.text = encode(settled.error);
-    } else if (status.state != core::target(action)) {
-      settled.error =
-          make_error(Code::aborted, "the node agent ended during the " + intent->action +
-                                        "; it was undone, the VM is " + std::string(to_string(status.state)));
+    record.document = {};
+    if (auto why = broken_off(vm, *intent, status, broken)) {
+      settled.error = std::move(*why);
       record.error.text = encode(settled.error);
     }
     core::logger("vm")->warn("a command was interrupted vm={} action={} revision={} finished={}", vm->id, record.action,
@@ -213,6 +236,10 @@ void Manager::settle_interrupted(const VmPtr& vm, const VmStatus& status) {
   if (result == nullptr) return;
   // As good as a published one: who asks again may be quicker than the report that everybody gets.
   settled.report = settle(vm, status, nullptr);
+  intent = last_of(*vm->journal, RecordKind::intent);
+  if (settled.error.code == Code::ok && result->action == core::to_string(core::Action::snapshot) &&
+      intent != nullptr && intent->revision == result->revision)
+    add_snapshot_facts(vm, intent->document.text, settled.report);
   const std::lock_guard lock(vm->strand_mutex);
   if (result->revision == vm->revision) vm->results.emplace_back(result->step, settled);
 }

@@ -1,4 +1,5 @@
-// What the agent keeps of one VM: <data>/vms/<uuid>/{vm.json, handle.json, journal, ledger, run/<incarnation>/}.
+// What the agent keeps of one VM: <data>/vms/<uuid>/{vm.json, handle.json, journal, ledger, run/<incarnation>/,
+// snapshots/<id>/}.
 #pragma once
 
 #include <optional>
@@ -20,8 +21,9 @@ struct VmDocument {
   std::string hypervisor{};
   std::int64_t incarnation = 0;
   std::string boot_identity{};  // core::boot_identity() of that start
-  VmSpec spec{};
+  VmSpec spec{};                // as it now is: a resize changes it, and `resolved` and `live` with it
   std::optional<VmSpec> resolved{};
+  RawJson live{};                               // what the plugin said of the running incarnation after its last resize
   BootFiles boot{};                             // immutable by digest, so this freezes what the VM boots
   std::optional<std::string> boot_source_id{};  // as it was asked for
   RawJson keep{};                               // the server's own words, for an adopt
@@ -77,7 +79,7 @@ struct Fields<agent::VmDocument> {
       field<&T::format>("format").required(), field<&T::min_reader>("min_reader").required(),
       field<&T::vm>("vm").required(), field<&T::name>("name"), field<&T::hypervisor>("hypervisor").required(),
       field<&T::incarnation>("incarnation").required(), field<&T::boot_identity>("boot_identity"),
-      field<&T::spec>("spec"), field<&T::resolved>("resolved"), field<&T::boot>("boot"),
+      field<&T::spec>("spec"), field<&T::resolved>("resolved"), field<&T::live>("live"), field<&T::boot>("boot"),
       field<&T::boot_source_id>("boot_source_id"), field<&T::keep>("keep"));
 };
 QARAX_FIELDS_COMPLETE(agent::VmDocument);

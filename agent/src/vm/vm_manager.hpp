@@ -22,7 +22,7 @@ struct Command {
   core::Action action = core::Action::start;
   std::string request_id;
   std::int64_t deadline_ns = 0;  // CLOCK_MONOTONIC; 0: none
-  std::string document;          // StartCommand, StopCommand or empty
+  std::string document;          // as node.proto says for the action
 };
 
 // `report` is what is true after the command, also after one that failed (unless the VM isn't known at all).
@@ -49,6 +49,8 @@ class VmManager {
 
   // Any thread; asks the VMM within `deadline_ns`. A VM without a folder: a report with `missing`.
   virtual core::VmReport inspect(const std::string& vm, std::int64_t deadline_ns) = 0;
+  // The same for what it has counted. FAILED_PRECONDITION "wrong-state" where no VMM runs.
+  virtual Result<Counters> counters(const std::string& vm, std::int64_t deadline_ns) = 0;
 
   // All VMs (and tombstones, with `deleted`) as last seen, and every report from then on: the listener is called under
   // the lock that orders reports, so it must only enqueue. Snapshot and subscription are atomic: no gap, no duplicate.

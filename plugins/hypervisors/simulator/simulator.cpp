@@ -23,6 +23,8 @@ std::string read_boot_id() {
   return out;
 }
 
+std::string folder_of(const plugin::Call& call) { return "/proc/self/fd/" + std::to_string(call.fd(0)); }
+
 VmStatus never_ran(const char* reason) {
   Life none;
   none.state = VmState::shutdown;
@@ -45,7 +47,7 @@ Result<Description> Simulator::describe(plugin::Call&) {
   out.vmm_version = "simulated";
   out.accelerator = "simulated";
   out.accelerator_evidence = "no guest runs: VMs of this plugin are records";
-  out.features = {"simulated", "pause", "reboot", "resize", "counters"};
+  out.features = {"simulated", "pause", "reboot", "resize", "snapshot", "counters"};
   out.boot_modes = {"simulated"};
   out.options_schema.text = kConfigSchema;
   return out;
@@ -112,6 +114,27 @@ Result<VmStatus> Simulator::resize(plugin::Call& call, const ResizeArgs& args) {
   QARAX_TRY(Life life, act_on(call, args.vm));
   QARAX_CHECK(simulator::resize(life, args));
   return become(life, args.vm.vm, args.vm.run_dir, "resized");
+}
+
+Result<VmStatus> Simulator::snapshot(plugin::Call& call, const SnapshotArgs& args) {
+  QARAX_TRY(Life life, act_on(call, args.vm));
+  // Frozen, as a real one's memory is: the time that passes until a restore isn't the VM's.
+  simulator::pause(life, clock_->now_ns());
+  life.started_ns = -uptime_ns(life, clock_->now_ns());
+  QARAX_CHECK(write_life(folder_of(call), life));
+  return inspect(call, args.vm);
+}
+
+Result<VmStatus> Simulator::restore(plugin::Call& call, const StartArgs& args) {
+  if (const auto there = read_life(args.run_dir); there && !has_ended(*there, clock_->now_ns()))
+    return status_of(*there);
+  QARAX_TRY(Life life, read_life(folder_of(call)));
+  QARAX_CHECK(call.keep(make_handle()));
+  QARAX_CHECK(clock_->delay(call, life.behaviour.start_delay_ms));
+  life.boot_id = boot_id_;
+  life.started_ns += clock_->now_ns();
+  simulator::resume(life, clock_->now_ns());
+  return become(life, args.vm, args.run_dir, "restored, no guest runs");
 }
 
 Result<VmStatus> Simulator::stop(plugin::Call& call, const StopArgs& args) {

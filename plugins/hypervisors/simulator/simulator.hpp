@@ -16,6 +16,7 @@ class Simulator final : public plugin::Hypervisor,
                         public plugin::CanPause,
                         public plugin::CanReboot,
                         public plugin::CanResize,
+                        public plugin::CanSnapshot,
                         public plugin::CanCounters {
  public:
   static constexpr std::string_view kConfigSchema = simulator::kConfigSchema;
@@ -31,6 +32,8 @@ class Simulator final : public plugin::Hypervisor,
   Result<VmStatus> resume(plugin::Call& call, const VmArgs& args) override;
   Result<VmStatus> reboot(plugin::Call& call, const VmArgs& args) override;
   Result<VmStatus> resize(plugin::Call& call, const ResizeArgs& args) override;
+  Result<VmStatus> snapshot(plugin::Call& call, const SnapshotArgs& args) override;
+  Result<VmStatus> restore(plugin::Call& call, const StartArgs& args) override;
   Result<Counters> counters(plugin::Call& call, const VmArgs& args) override;
 
  private:

@@ -57,6 +57,10 @@ class SimulatorPlugin : public ::testing::Test {
     EXPECT_TRUE(status) << status.error().message;
     return status ? status->state : VmState::unknown;
   }
+  std::string folder(const std::string& name) const {
+    std::filesystem::create_directories(dir_ + "/" + name);
+    return dir_ + "/" + name;
+  }
   std::string console() const {
     std::ifstream file(dir_ + "/console.log");
     return {std::istreambuf_iterator<char>(file), {}};
@@ -162,6 +166,30 @@ TEST_F(SimulatorPlugin, AStoppedOrPausedVmDoesNotEndByItself) {
   clock->advance(10'000'000'000);
   plugin.reset();  // joins the thread that would tell
   EXPECT_TRUE(host.notified().empty());
+}
+
+TEST_F(SimulatorPlugin, ARestoreGoesOnWhereTheSnapshotLeftOff) {
+  start(R"({"exit_after_ms":1000})");
+  clock->advance(400'000'000);
+  call.lend_folder(folder("snapshot"));
+  EXPECT_EQ(plugin->snapshot(call.get(), {vm()})->state, VmState::running);
+  ASSERT_TRUE(plugin->stop(call.get(), {vm(), StopMode::force, 0}));
+  clock->advance(90'000'000'000);
+  StartArgs args = start_args();
+  args.incarnation = 2;
+  const auto restored = plugin->restore(call.get(), args);
+  ASSERT_TRUE(restored) << restored.error().message;
+  EXPECT_EQ(restored->state, VmState::running);
+  EXPECT_EQ(plugin->counters(call.get(), vm())->counters.at(0).value, 400'000'000) << "its clock stood still";
+  EXPECT_EQ(plugin->restore(call.get(), args)->state, VmState::running) << "a restore that is repeated";
+  clock->advance(900'000'000);
+  EXPECT_EQ(state(), VmState::shutdown) << "and so did the clock of its end";
+}
+
+TEST_F(SimulatorPlugin, AFolderWithoutASnapshotRestoresNothing) {
+  call.lend_folder(folder("empty"));
+  EXPECT_EQ(plugin->restore(call.get(), start_args()).error().code, Code::not_found);
+  EXPECT_EQ(call.kept, "null");
 }
 
 TEST_F(SimulatorPlugin, ItsStateOutlivesTheAgent) {

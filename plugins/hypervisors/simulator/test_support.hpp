@@ -1,6 +1,7 @@
 // A clock that stands still until it is told to go on, a host that remembers, and a call with sinks.
 #pragma once
 
+#include <fcntl.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -107,10 +108,20 @@ class TestCall {
       return QARAX_OK;
     };
   }
-  ~TestCall() { ::close(cancel_fd_); }
+  ~TestCall() {
+    ::close(cancel_fd_);
+    if (folder_ >= 0) ::close(folder_);
+  }
   TestCall(const TestCall&) = delete;
   TestCall& operator=(const TestCall&) = delete;
   plugin::Call& get() { return call_; }
+  // As fds[0] of the call.
+  void lend_folder(const std::string& path) {
+    if (folder_ >= 0) ::close(folder_);
+    folder_ = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    raw_.fds = &folder_;
+    raw_.fd_count = 1;
+  }
   void cancel() { ::eventfd_write(cancel_fd_, 1); }
   void set_deadline_ms(std::int64_t ms) { raw_.deadline_ns = plugin::monotonic_ns() + ms * 1'000'000; }
   std::string kept = "null";
@@ -118,6 +129,7 @@ class TestCall {
  private:
   qarax_call raw_{};
   int cancel_fd_;
+  int folder_ = -1;
   plugin::Call call_{&raw_};
 };
 

@@ -115,8 +115,9 @@ VmStatus status_at(const Life& life, const std::string& boot_id, std::int64_t no
   } else {
     status.state = life.state;
     status.status_reason = "simulated";
-    status.can = life.state == VmState::running ? std::vector<std::string>{"pause", "reboot", "resize", "stop"}
-                                                : std::vector<std::string>{"resume", "resize", "stop"};
+    status.can = life.state == VmState::running
+                     ? std::vector<std::string>{"pause", "reboot", "resize", "snapshot", "stop"}
+                     : std::vector<std::string>{"resume", "snapshot", "stop"};
     status.live.text = "{\"simulated\":true,\"vcpus\":" + std::to_string(life.vcpus) +
                        ",\"memory\":" + std::to_string(life.memory) + "}";
   }

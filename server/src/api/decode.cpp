@@ -3,6 +3,7 @@
 #include "api/host.hpp"
 #include "api/new_vm.hpp"
 #include "api/rules.hpp"
+#include "api/vm_changes.hpp"
 
 namespace qarax::api {
 
@@ -48,6 +49,30 @@ Result<NewVm> decode_new_vm(std::string_view body) {
   }
   if (!problems.empty()) return validation_error("NewVm", std::move(problems));
   return vm;
+}
+
+Result<VmResize> decode_resize(std::string_view body) {
+  QARAX_TRY(VmResize size, decode<VmResize>(body));
+  if (!size.desired_vcpus && !size.desired_ram)
+    return validation_error("VmResize", {{"", "names nothing to change; give desired_vcpus, desired_ram or both"}});
+  return size;
+}
+
+Result<NewSnapshot> decode_new_snapshot(std::string_view body) {
+  if (body.empty()) return NewSnapshot{};
+  QARAX_TRY(NewSnapshot snapshot, decode<NewSnapshot>(body));
+  Problems problems;
+  if (snapshot.name) check_name(problems, "/name", *snapshot.name);
+  if (!problems.empty()) return validation_error("NewSnapshot", std::move(problems));
+  return snapshot;
+}
+
+Result<Restore> decode_restore(std::string_view body) {
+  QARAX_TRY(Restore restore, decode<Restore>(body));
+  Problems problems;
+  check_uuid(problems, "/snapshot_id", restore.snapshot_id);
+  if (!problems.empty()) return validation_error("Restore", std::move(problems));
+  return restore;
 }
 
 Result<NewHost> decode_new_host(std::string_view body) {

@@ -34,6 +34,7 @@ struct HostPlugin {
   std::string reason{};
   std::string accelerator{};
   std::string accelerator_evidence{};
+  std::vector<std::string> capabilities{};
 };
 
 struct Host {
@@ -86,14 +87,17 @@ template <>
 struct qarax::Fields<qarax::api::HostPlugin> {
   using T = api::HostPlugin;
   static constexpr std::string_view kName = "HostPlugin";
-  static constexpr auto kTable =
-      std::make_tuple(field<&T::name>("name").required().doc("Short name, as `hypervisor` of a VM."),
-                      field<&T::version>("version").doc("The plugin's own version."),
-                      field<&T::state>("state").required().doc("loaded or refused."),
-                      field<&T::healthy>("healthy").required().doc("Whether it could start a VM now."),
-                      field<&T::reason>("reason").doc("Why it was refused or isn't healthy."),
-                      field<&T::accelerator>("accelerator").doc("kvm, tcg, simulated, …: what new VMs get."),
-                      field<&T::accelerator_evidence>("accelerator_evidence").doc("What the choice rests on."));
+  static constexpr auto kTable = std::make_tuple(
+      field<&T::name>("name").required().doc("Short name, as `hypervisor` of a VM."),
+      field<&T::version>("version").doc("The plugin's own version."),
+      field<&T::state>("state").required().doc("loaded or refused."),
+      field<&T::healthy>("healthy").required().doc("Whether it could start a VM now."),
+      field<&T::reason>("reason").doc("Why it was refused or isn't healthy."),
+      field<&T::accelerator>("accelerator").doc("kvm, tcg, simulated, …: what new VMs get."),
+      field<&T::accelerator_evidence>("accelerator_evidence").doc("What the choice rests on."),
+      field<&T::capabilities>("capabilities")
+          .doc("What its VMs can do there beyond start and stop: pause, reboot, resize, snapshot, disks, nics, "
+               "console, counters. Anything else is refused with unsupported-by-hypervisor."));
 };
 QARAX_FIELDS_COMPLETE(qarax::api::HostPlugin);
 

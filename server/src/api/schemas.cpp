@@ -6,6 +6,7 @@
 #include "api/new_vm.hpp"
 #include "api/system.hpp"
 #include "api/vm.hpp"
+#include "api/vm_changes.hpp"
 #include "http/problem_catalogue.hpp"
 #include "qarax/core/documents.hpp"
 #include "qarax/plugin/schema.hpp"
@@ -51,6 +52,12 @@ std::vector<NamedSchema> all_schemas() {
   out.push_back(request<CpuTopology>());
   out.push_back(response<Vm>());
   out.push_back(response<ExitInfo>());
+  out.push_back(request<VmResize>());
+  out.push_back(request<NewSnapshot>());
+  out.push_back(request<Restore>());
+  out.push_back(response<Snapshot>());
+  out.push_back(response<VmMetrics>());
+  out.push_back(response<Counter>());
   out.push_back(request<NewHost>());
   out.push_back(response<Host>());
   out.push_back(response<HostPlugin>());

@@ -74,14 +74,15 @@ class FakeOperations final : public Operations {
     }
     if (core::judge(call.action, vm->observed.status.state) == core::Verdict::refuse)
       return core::refusal(call.action, vm->observed.status.state, vm->name);
-    QARAX_TRY(BegunJob begun, store_.begin_job(begin(*vm, call.action)));
+    QARAX_TRY(BegunJob begun, store_.begin_job(begin(*vm, call)));
     if (call.respond_async) return ActionResult{begun.vm, begun.job.id, true};
     core::VmReport report;
+    if (call.action == core::Action::snapshot) report.snapshot = core::SnapshotFacts{call.arguments.snapshot, 4096};
     report.vm = vm->id;
     report.incarnation = begun.job.incarnation;
     report.session = "session";
     report.seq = ++seq_;
-    report.status.state = core::target(call.action);
+    report.status.state = core::target(call.action).value_or(vm->observed.status.state);
     report.status.accelerator = "simulated";
     return ActionResult{store_.finish_job(begun.job.id, JobState::completed, report), begun.job.id, false};
   }
@@ -91,7 +92,10 @@ class FakeOperations final : public Operations {
     if (!respond_async) (void)store_.finish_job(job_id, JobState::cancelled, std::nullopt);
     return store_.job(job_id);
   }
-
+  Result<Counters> counters(const std::string&) override {
+    if (failure) return *failure;
+    return Counters{{{"exits", 7, "count"}}};
+  }
   Result<std::unique_ptr<ConsoleReader>> console(const VmRecord&, std::int64_t tail_bytes, bool,
                                                  const std::string&) override {
     console_tail = tail_bytes;
@@ -108,12 +112,14 @@ class FakeOperations final : public Operations {
   std::vector<api::Check> checks() override { return extra_checks; }
 
  private:
-  BeginJob begin(const VmRecord& vm, core::Action action) {
+  BeginJob begin(const VmRecord& vm, const ActionCall& call) {
     BeginJob job;
     job.vm_id = vm.id;
-    job.action = action;
+    job.action = call.action;
     job.expected_revision = vm.revision;
-    if (action != core::Action::start) return job;
+    job.arguments = call.arguments;
+    job.capacity = 1LL << 40;
+    if (!core::begins(call.action)) return job;
     if (store_.hosts().empty()) (void)store_.add_host({"somewhere", "127.0.0.1", 1, ""});
     job.placement = Placement{store_.hosts().front()->id, "simulator", 1, 1LL << 40};
     return job;

@@ -3,23 +3,11 @@
 #include <set>
 
 #include "api/openapi.hpp"
-#include "handlers/fake_host_truth.hpp"
-#include "handlers/event_handlers.hpp"
-#include "handlers/fake_operations.hpp"
-#include "handlers/host_handlers.hpp"
-#include "handlers/job_handlers.hpp"
-#include "handlers/metrics.hpp"
-#include "handlers/system_handlers.hpp"
-#include "handlers/vm_handlers.hpp"
-#include "http/target.hpp"
+#include "handlers/handlers_fixture.hpp"
 #include "qarax/core/ids.hpp"
 
 namespace qarax::server {
 namespace {
-
-using testing::FakeOperations;
-using testing::TempStore;
-using HeaderList = std::vector<std::pair<std::string, std::string>>;
 
 class StringSink final : public http::StreamSink {
  public:
@@ -30,59 +18,6 @@ class StringSink final : public http::StreamSink {
   bool wait(std::chrono::milliseconds) override { return text.size() < limit; }
   std::string text;
   std::size_t limit = 1 << 20;
-};
-
-class HandlersTest : public ::testing::Test {
- protected:
-  HandlersTest() {
-    add_vm_routes(router, *store, operations, renderer);
-    add_host_routes(router, *store, operations);
-    add_host_truth_routes(router, truth, renderer);
-    add_event_routes(router, *store);
-    add_job_routes(router, *store, operations);
-    add_system_routes(router, *store, operations, metrics, "1.2.3");
-  }
-
-  http::Response call(const std::string& method, const std::string& target, const std::string& body = "",
-                      const HeaderList& headers = {}) {
-    http::Request request;
-    request.method = method;
-    request.request_id = "req-1";
-    EXPECT_FALSE(http::parse_target(target, request)) << target;
-    request.body = body;
-    if (!body.empty()) request.headers.add("Content-Type", "application/json");
-    for (const auto& [name, value] : headers) request.headers.set(name, value);
-    const auto match = router.find(request);
-    if (match.route == nullptr) throw std::runtime_error("no route for " + method + " " + target);
-    return match.route->handler(request);
-  }
-  json::Value parsed(const http::Response& response) {
-    auto value = json::parse(response.body);
-    EXPECT_TRUE(value) << response.body;
-    return value ? *value : json::Value();
-  }
-  static std::string text(const json::Value& document, std::string_view name) {
-    const json::Value* value = document.find(name);
-    return value != nullptr && value->as_string() != nullptr ? *value->as_string() : "(none)";
-  }
-  // Status and slug of a problem.
-  std::string problem(const http::Response& response) {
-    EXPECT_EQ(response.content_type, "application/problem+json") << response.body;
-    const std::string type = text(parsed(response), "type");
-    return std::to_string(response.status) + " " + type.substr(type.rfind('/') + 1);
-  }
-  std::string create(const std::string& name) {
-    const auto response = call("POST", "/vms", R"({"name":")" + name + R"("})");
-    EXPECT_EQ(response.status, 201) << response.body;
-    return response.body;
-  }
-
-  TempStore store;
-  FakeOperations operations{*store};
-  testing::FakeHostTruth truth;
-  VmRenderer renderer{*store, {}};
-  Metrics metrics{*store, "1.2.3"};
-  http::Router router;
 };
 
 TEST_F(HandlersTest, CreateAnswersTheBareIdAsText) {

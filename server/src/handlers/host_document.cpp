@@ -1,5 +1,7 @@
 #include "handlers/host_document.hpp"
 
+#include "capabilities.hpp"
+
 namespace qarax::server {
 
 namespace {
@@ -14,6 +16,7 @@ api::HostPlugin summary(const core::PluginInfo& plugin) {
   out.version = plugin.version;
   out.state = plugin.state;
   out.reason = plugin.reason;
+  if (plugin.state == "loaded") out.capabilities = capabilities_of(plugin);
   if (plugin.description) {
     out.healthy = plugin.state == "loaded" && plugin.description->healthy;
     if (out.reason.empty()) out.reason = plugin.description->health_reason;

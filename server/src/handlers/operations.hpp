@@ -18,6 +18,7 @@ struct ActionCall {
   std::string request_id;
   bool respond_async = false;  // return as soon as the job is recorded
   bool forget = false;         // of remove: leave a tombstone where the node can't be reached
+  JobArguments arguments{};    // of resize, snapshot, restore, drop_snapshot
 };
 
 struct ActionResult {
@@ -43,6 +44,7 @@ class Operations {
   virtual Result<ActionResult> act(const ActionCall& call) = 0;
   // As Orchestrator::cancel.
   virtual Result<JobPtr> cancel_job(const std::string& job_id, bool respond_async) = 0;
+  virtual Result<Counters> counters(const std::string& vm_id) = 0;
   virtual Result<std::unique_ptr<ConsoleReader>> console(const VmRecord& vm, std::int64_t tail_bytes, bool follow,
                                                          const std::string& request_id) = 0;
   virtual Result<HostPtr> add_host(const NewHostInput& input) = 0;  // and begins to connect

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstdlib>
 
+#include "api/system.hpp"
 #include "http/text.hpp"
 #include "qarax/core/ids.hpp"
 
@@ -114,6 +115,13 @@ http::Response created(const http::Request& request, const std::string& location
   auto response =
       prefers_json(request) ? http::Response::json(std::move(document), 201) : http::Response::text(id, 201);
   response.headers.set("Location", location);
+  return response;
+}
+
+http::Response accepted(const std::string& job_id) {
+  auto response = http::Response::json(encode(api::Accepted{job_id}, Defaults::write), 202);
+  response.headers.set("Location", "/jobs/" + job_id);
+  response.headers.set("Preference-Applied", "respond-async");
   return response;
 }
 

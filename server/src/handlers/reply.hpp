@@ -31,6 +31,9 @@ http::Response refuse(const http::Request& request, Error error);
 http::Response created(const http::Request& request, const std::string& location, const std::string& id,
                        std::string document);
 
+// 202: the job that goes on.
+http::Response accepted(const std::string& job_id);
+
 Error no_such_vm(const std::string& id);
 Error no_such_host(const std::string& id);
 

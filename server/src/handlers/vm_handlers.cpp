@@ -4,7 +4,7 @@
 
 #include "api/new_vm.hpp"
 #include "handlers/console_reply.hpp"
-#include "handlers/reply.hpp"
+#include "handlers/vm_reply.hpp"
 #include "http/json_body.hpp"
 #include "qarax/core/ids.hpp"
 
@@ -57,30 +57,23 @@ class VmHandlers {
   }
 
   http::Response get(const http::Request& request) const {
-    return with_vm(request, [&](const VmPtr& vm) { return http::Response::json(renderer_.one(vm)); });
+    return with_vm(request, store_, [&](const VmPtr& vm) { return http::Response::json(renderer_.one(vm)); });
   }
 
   http::Response act(const http::Request& request, core::Action action) {
-    return with_vm(request, [&](const VmPtr& vm) {
+    return with_vm(request, store_, [&](const VmPtr& vm) {
       ActionCall call;
       call.vm_id = vm->id;
       call.action = action;
-      call.request_id = request.request_id;
-      call.respond_async = prefers_async(request);
-      auto result = operations_.act(call);
-      if (!result) return refuse(request, std::move(result).error());
-      if (!result->pending) return http::Response::json(renderer_.one(result->vm));
-      auto response = http::Response::json(encode(api::Accepted{result->job_id}, Defaults::write), 202);
-      response.headers.set("Location", "/jobs/" + result->job_id);
-      response.headers.set("Preference-Applied", "respond-async");
-      return response;
+      return carry_out(request, operations_, call,
+                       [&](const ActionResult& result) { return http::Response::json(renderer_.one(result.vm)); });
     });
   }
 
   http::Response remove(const http::Request& request) {
     auto forget = flag_of(request, "forget");
     if (!forget) return refuse(request, std::move(forget).error());
-    return with_vm(request, [&](const VmPtr& vm) {
+    return with_vm(request, store_, [&](const VmPtr& vm) {
       ActionCall call;
       call.vm_id = vm->id;
       call.action = core::Action::remove;
@@ -96,7 +89,7 @@ class VmHandlers {
     if (!tail) return refuse(request, std::move(tail).error());
     auto follow = flag_of(request, "follow");
     if (!follow) return refuse(request, std::move(follow).error());
-    return with_vm(request, [&](const VmPtr& vm) {
+    return with_vm(request, store_, [&](const VmPtr& vm) {
       auto reader = operations_.console(*vm, tail->value_or(0), *follow, request.request_id);
       if (!reader) return refuse(request, std::move(reader).error());
       return *follow ? console_stream(request, std::move(*reader)) : console_text(request, **reader);
@@ -104,15 +97,6 @@ class VmHandlers {
   }
 
  private:
-  template <class Use>
-  http::Response with_vm(const http::Request& request, Use use) const {
-    auto id = id_of(request);
-    if (!id) return refuse(request, std::move(id).error());
-    const VmPtr vm = store_.vm(*id);
-    if (vm == nullptr) return refuse(request, no_such_vm(*id));
-    return use(vm);
-  }
-
   const Store& store_;
   Operations& operations_;
   VmRenderer& renderer_;

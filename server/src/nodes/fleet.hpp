@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "qarax/core/documents.hpp"
 #include "qarax/node/v1/node.pb.h"
@@ -36,11 +37,15 @@ class NodeAccess {
   virtual ~NodeAccess() = default;
 
   virtual bool is_up() const = 0;
+  // Whether the node that was greeted last knows this feature (core/documents.hpp); never assumed.
+  virtual bool knows(std::string_view feature) const = 0;
   // A fresh attempt now, not after the back-off; waits until up or `timeout_ms`.
   virtual Status connect_now(std::int64_t timeout_ms) = 0;
   // `done` once, from any thread, also from within this call. What is returned cancels the command, from any thread.
   virtual std::function<void()> execute(node::v1::CommandRequest request, std::int64_t timeout_ms,
                                         std::function<void(CommandOutcome)> done) = 0;
+  // What a VM has counted, asked of its VMM now; blocks the caller for up to `timeout_ms`.
+  virtual Result<Counters> counters(const std::string& vm_id, std::int64_t timeout_ms) = 0;
   // The serial log, piece by piece on the calling thread, until the end, until `sink` says false, or until somebody
   // cancels `context` (a quiet guest gives `sink` no chance to say it); null: the call's own.
   virtual Status read_console(const std::string& vm_id, std::int64_t tail_bytes, bool follow,

@@ -83,6 +83,7 @@ Result<NodeLink::ConnectionPtr> NodeLink::greet(const std::string& target, bool 
   *request.mutable_authority() = made->authority;
   request.set_protocol(1);
   request.set_min_protocol(1);
+  for (const std::string_view feature : core::kFeatures) request.add_features(std::string(feature));
   const HostPtr now = store_.host(host_->id);
   if (now) request.set_expected_node_id(now->node_id);
   node::v1::HelloReply reply;
@@ -103,6 +104,7 @@ Result<NodeLink::ConnectionPtr> NodeLink::greet(const std::string& target, bool 
   QARAX_TRY(info, decode<core::NodeInfo>(std::string_view(reply.node_info()), Unknown::ignore));
   QARAX_CHECK(check_identity(info));
   made->authority.set_session(reply.session());
+  made->features.insert(reply.features().begin(), reply.features().end());
   return made;
 }
 
@@ -322,6 +324,25 @@ std::function<void()> NodeLink::execute(node::v1::CommandRequest request, std::i
   Call* const raw = call.release();  // the queue's from here on
   raw->reader->Finish(&raw->reply, &raw->status, static_cast<CallQueue::Tag*>(raw));
   return [context] { context->TryCancel(); };
+}
+
+bool NodeLink::knows(std::string_view feature) const {
+  const ConnectionPtr now = connection();
+  return now && now->features.contains(feature);
+}
+
+Result<Counters> NodeLink::counters(const std::string& vm_id, std::int64_t timeout_ms) {
+  const ConnectionPtr now = connection();
+  if (!now) return make_error(Code::unavailable, "host " + host_->name + " can't be reached", "node-unreachable");
+  grpc::ClientContext context;
+  prepare(context);
+  context.set_deadline(in_ms(timeout_ms));
+  node::v1::VmRequest request;
+  *request.mutable_authority() = now->authority;
+  request.set_vm(vm_id);
+  node::v1::CountersReply reply;
+  if (const grpc::Status status = now->stub->Counters(&context, request, &reply); !status.ok()) return to_error(status);
+  return decode<Counters>(std::string_view(reply.counters()), Unknown::ignore);
 }
 
 Status NodeLink::read_console(const std::string& vm_id, std::int64_t tail_bytes, bool follow,

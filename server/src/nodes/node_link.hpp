@@ -39,12 +39,14 @@ class NodeLink final : public NodeAccess {
   NodeLink& operator=(const NodeLink&) = delete;
 
   bool is_up() const override { return up_.load(); }
+  bool knows(std::string_view feature) const override;
   Status connect_now(std::int64_t timeout_ms) override;
   // The stream was silent for too long: it and the commands in flight are cut. Called regularly.
   void check_heartbeat();
 
   std::function<void()> execute(node::v1::CommandRequest request, std::int64_t timeout_ms,
                                 std::function<void(CommandOutcome)> done) override;
+  Result<Counters> counters(const std::string& vm_id, std::int64_t timeout_ms) override;
   Status read_console(const std::string& vm_id, std::int64_t tail_bytes, bool follow,
                       const std::function<bool(std::string_view)>& sink,
                       std::shared_ptr<grpc::ClientContext> context) override;
@@ -58,6 +60,7 @@ class NodeLink final : public NodeAccess {
     std::shared_ptr<grpc::Channel> channel;
     std::unique_ptr<node::v1::Node::Stub> stub;
     node::v1::Authority authority;
+    std::set<std::string, std::less<>> features;
   };
   using ConnectionPtr = std::shared_ptr<Connection>;
   class Call;

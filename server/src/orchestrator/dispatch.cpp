@@ -17,10 +17,34 @@ Error with_job(Error error, const std::string& job_id) {
   return error;
 }
 
+core::StartCommand start_command(const VmRecord& vm) {
+  core::StartCommand command;
+  command.name = vm.name;
+  command.hypervisor = vm.observed.hypervisor.empty() ? vm.hypervisor : vm.observed.hypervisor;
+  command.spec = vm.spec;
+  command.resolved = vm.resolved;
+  command.boot_source_id = vm.boot_source_id;
+  command.keep.text = encode(keep_of(vm));
+  return command;
+}
+
+// A failure of the node's in the words of the REST API.
+void translate(Error& error, core::Action action) {
+  if (error.reason == "capability-missing") error.reason = "unsupported-by-hypervisor";
+  if (error.reason.empty() && (error.code == Code::invalid_argument || error.code == Code::out_of_range))
+    error.reason = "validation";
+  if (action != core::Action::resize) return;
+  for (ErrorDetail& detail : error.details) {
+    if (detail.pointer == "/vcpus") detail.pointer = "/desired_vcpus";
+    if (detail.pointer == "/memory") detail.pointer = "/desired_ram";
+  }
+}
+
 }  // namespace
 
 std::int64_t Orchestrator::timeout_of(const JobRecord& job) const {
   if (job.action == core::Action::start) return options_.start_timeout_ms;
+  if (job.action == core::Action::snapshot || job.action == core::Action::restore) return options_.snapshot_timeout_ms;
   if (job.action == core::Action::stop) return job.timeout_ms + options_.action_timeout_ms;
   return options_.action_timeout_ms;
 }
@@ -33,18 +57,10 @@ node::v1::CommandRequest Orchestrator::request_of(const JobRecord& job, const Vm
   request.set_step(1);
   request.set_request_id(job.request_id);
   switch (job.action) {
-    case core::Action::start: {
+    case core::Action::start:
       request.set_action(node::v1::ACTION_START);
-      core::StartCommand command;
-      command.name = vm.name;
-      command.hypervisor = vm.observed.hypervisor.empty() ? vm.hypervisor : vm.observed.hypervisor;
-      command.spec = vm.spec;
-      command.resolved = vm.resolved;
-      command.boot_source_id = vm.boot_source_id;
-      command.keep.text = encode(keep_of(vm));
-      request.set_document(encode(command));
+      request.set_document(encode(start_command(vm)));
       break;
-    }
     case core::Action::stop:
       request.set_action(node::v1::ACTION_STOP);
       request.set_document(encode(core::StopCommand{job.timeout_ms}));
@@ -63,6 +79,20 @@ node::v1::CommandRequest Orchestrator::request_of(const JobRecord& job, const Vm
       break;
     case core::Action::remove:
       request.set_action(node::v1::ACTION_DELETE);
+      break;
+    case core::Action::resize:
+      request.set_action(node::v1::ACTION_RESIZE);
+      request.set_document(encode(job.arguments.resize));
+      break;
+    case core::Action::snapshot:
+    case core::Action::drop_snapshot:
+      request.set_action(job.action == core::Action::snapshot ? node::v1::ACTION_SNAPSHOT
+                                                              : node::v1::ACTION_DELETE_SNAPSHOT);
+      request.set_document(encode(core::SnapshotCommand{job.arguments.snapshot, job.arguments.name}));
+      break;
+    case core::Action::restore:
+      request.set_action(node::v1::ACTION_RESTORE);
+      request.set_document(encode(core::RestoreCommand{start_command(vm), job.arguments.snapshot}));
       break;
   }
   return request;
@@ -122,6 +152,7 @@ Error Orchestrator::explained(Error error, const JobRecord& job, const std::stri
     error.reason = "wrong-state";
     error.hint = "its node has no folder for it: DELETE removes it";
   }
+  translate(error, job.action);
   if (error.reason.empty()) error.reason = error.code == Code::cancelled ? "cancelled" : "vmm-failed";
   return error;
 }
@@ -166,7 +197,7 @@ void Orchestrator::saw_report(const VmPtr& vm, const core::VmReport& report) {
     if (in_flight_.contains(vm->job_id)) return;
   }
   for (const JobRecord& job : store_.unfinished_jobs()) {
-    if (job.id != vm->job_id || job.action == core::Action::reboot || job.action == core::Action::remove) continue;
+    if (job.id != vm->job_id || !core::state_tells(job.action)) continue;
     if (report.status.state != core::target(job.action)) continue;
     pool_.post([this, job, report] { decided(job, {true, report, std::nullopt}); });
   }

@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "capabilities.hpp"
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
 
@@ -13,6 +14,13 @@ constexpr int kAttempts = 16;  // against other changes of the same VM
 
 Error not_found(const std::string& vm_id) {
   return make_error(Code::not_found, "there is no VM " + vm_id, "vm-not-found");
+}
+
+std::optional<std::string_view> feature_for(core::Action action) {
+  if (action == core::Action::resize) return core::kFeatureResize;
+  if (action == core::Action::snapshot || action == core::Action::restore || action == core::Action::drop_snapshot)
+    return core::kFeatureSnapshot;
+  return std::nullopt;
 }
 
 Error with_job(Error error, const std::string& job_id) {
@@ -87,38 +95,39 @@ Result<BegunJob> Orchestrator::begin(const std::string& vm_id, core::Action acti
       const auto verdict = core::judge(action, state);
       if (verdict == core::Verdict::no_change) {
         // The state is there already; that it is meant to be is news after a crash or a guest's own power-off.
-        QARAX_TRY(unchanged, store_.set_desired(vm_id, core::target(action)));
+        QARAX_TRY(unchanged, store_.set_desired(vm_id, core::target(action).value_or(vm->desired.state)));
         return BegunJob{};
       }
       if (verdict == core::Verdict::refuse) return core::refusal(action, state, vm->name);
+    }
+    // Before anything is recorded.
+    if (action == core::Action::resize) QARAX_CHECK(check_size(*vm, options.arguments.resize));
+    const bool idle = state == VmState::created || state == VmState::shutdown;
+    if (action == core::Action::resize && idle && !busy) {
+      auto resized = store_.resize_idle(vm_id, options.arguments.resize, vm->revision);
+      if (!resized && resized.error().reason == "changed" && attempt < kAttempts) continue;
+      QARAX_TRY(unchanged, std::move(resized));
+      return BegunJob{};
     }
     BeginJob job;
     job.vm_id = vm_id;
     job.action = action;
     job.expected_revision = vm->revision;
     job.request_id = options.request_id;
+    job.arguments = options.arguments;
     if (action == core::Action::stop) job.timeout_ms = options_.stop_timeout_ms;
-    if (action == core::Action::start && !busy) {
-      std::map<std::string, std::int64_t> reserved;
-      for (const Reservation& one : store_.reservations())
-        if (one.vm_id != vm_id) reserved[one.host_id] += one.memory;
-      std::vector<Candidate> candidates;
-      for (const HostPtr& host : store_.hosts()) {
-        // A VM that was started once stays where its folder is.
-        if (vm->host_id && host->id != *vm->host_id) continue;
-        const auto link = nodes_.link(host->id);
-        candidates.push_back({host, reserved[host->id], link && link->is_up()});
+    if (core::begins(action)) {
+      QARAX_TRY(const VmSpec spec, spec_to_begin(*vm, job));
+      if (!busy) {
+        QARAX_TRY(job.placement, find_place(*vm, spec));
       }
-      if (vm->host_id && vm->incarnation > 0 && !candidates.empty() && !candidates.front().reachable)
-        return unreachable(*vm);
-      // What it was frozen for at its first start runs it ever after.
-      const std::string& hypervisor =
-          vm->resolved && !vm->observed.hypervisor.empty() ? vm->observed.hypervisor : vm->hypervisor;
-      QARAX_TRY(job.placement, place({vm->name, hypervisor, vm->spec}, candidates));
-    } else if (action != core::Action::start) {
+    } else {
       const auto link = vm->host_id ? nodes_.link(*vm->host_id) : nullptr;
       if (!link || !link->is_up()) return unreachable(*vm);
     }
+    QARAX_CHECK(check_able(*vm, capability_for(action), feature_for(action)));
+    if (action == core::Action::resize)
+      if (const HostPtr host = store_.host(*vm->host_id); host && host->info) job.capacity = host->info->memory;
     auto begun = store_.begin_job(job);
     if (begun) return begun;
     const std::string& reason = begun.error().reason;

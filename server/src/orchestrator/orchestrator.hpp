@@ -24,6 +24,8 @@ namespace qarax::server {
 struct OrchestratorOptions {
   std::int64_t stop_timeout_ms = 30'000;  // what a guest gets after the power button
   std::int64_t start_timeout_ms = 120'000;
+  std::int64_t snapshot_timeout_ms = 600'000;  // of taking or restoring one: as much as the VM's memory is written
+  std::int64_t counters_timeout_ms = 5'000;
   std::int64_t action_timeout_ms = 30'000;  // every other action at the node
   Retention retention{};                    // of what is removed in time
 };
@@ -32,6 +34,7 @@ struct ActOptions {
   std::string request_id;
   std::int64_t wait_ms = 60'000;  // then DEADLINE_EXCEEDED "deadline-exceeded" with "/job_id" in details
   bool respond_async = false;     // don't wait at all
+  JobArguments arguments{};       // of resize, snapshot, restore, drop_snapshot
 };
 
 class Orchestrator {
@@ -48,11 +51,14 @@ class Orchestrator {
   // ALREADY_EXISTS "name-taken"; FAILED_PRECONDITION "no-host-fits", "hypervisor-unavailable" where no known host ever
   // could.
   Result<VmPtr> create(const NewVmInput& input);
-  // Blocks the caller until the job is final: the VM then is what GET shows. Not for `remove`.
+  // Blocks the caller until the job is final: the VM then is what GET shows. Not for `remove`. FAILED_PRECONDITION
+  // "unsupported-by-hypervisor", UNIMPLEMENTED "node-outdated" before anything is recorded.
   Result<VmPtr> act(const std::string& vm_id, core::Action action, const ActOptions& options);
   // UNAVAILABLE "node-unreachable" where a VM may run on a node that doesn't answer, unless `forget`: then a tombstone
   // stays, which the node is held to when it returns.
   Status remove(const std::string& vm_id, bool forget, const ActOptions& options);
+  // FAILED_PRECONDITION "wrong-state" where no VMM runs.
+  Result<Counters> counters(const std::string& vm_id);
   // `context`: as NodeLink::read_console.
   Status read_console(const std::string& vm_id, std::int64_t tail_bytes, bool follow,
                       const std::function<bool(std::string_view)>& sink,
@@ -77,6 +83,13 @@ class Orchestrator {
 
  private:
   Result<BegunJob> begin(const std::string& vm_id, core::Action action, const ActOptions& options, VmPtr& unchanged);
+  // changes.cpp
+  Status check_able(const VmRecord& vm, std::optional<std::string_view> capability,
+                    std::optional<std::string_view> feature) const;
+  Status check_size(const VmRecord& vm, const core::ResizeCommand& size) const;
+  Result<Placement> find_place(const VmRecord& vm, const VmSpec& spec) const;
+  Result<VmSpec> spec_to_begin(const VmRecord& vm, const BeginJob& job) const;
+
   node::v1::CommandRequest request_of(const JobRecord& job, const VmRecord& vm) const;
   void send(const JobRecord& job);
   void note_sent(const JobRecord& job, const VmRecord& vm);

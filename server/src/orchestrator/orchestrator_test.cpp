@@ -11,6 +11,7 @@
 #include "fake_fleet.hpp"
 #include "fake_node.hpp"
 #include "nodes.hpp"
+#include "qarax/core/ids.hpp"
 
 namespace qarax::server {
 namespace {
@@ -315,6 +316,81 @@ TEST_P(OrchestratorTest, WhatIsSoAlreadyIsRecordedAsMeant) {
   ASSERT_TRUE(act(id, Action::stop));
   EXPECT_EQ(store_->vm(id)->desired.state, VmState::shutdown);
   EXPECT_EQ(node_.carried_out(Action::stop), 0);
+}
+
+TEST_P(OrchestratorTest, ARunningVmIsResizedAtItsNodeAndAnIdleOneInTheStoreAlone) {
+  const std::string id = vm("web");
+  ActOptions options;
+  options.arguments.resize.memory = 256LL << 20;
+  ASSERT_TRUE(orchestrator_->act(id, Action::resize, options));
+  EXPECT_EQ(node_.carried_out(Action::resize), 0);
+  ASSERT_TRUE(act(id, Action::start));
+  options.arguments.resize.memory = 384LL << 20;
+  const auto resized = orchestrator_->act(id, Action::resize, options);
+  ASSERT_TRUE(resized) << resized.error().message;
+  EXPECT_EQ((*resized)->spec.memory_size, 384LL << 20);
+  EXPECT_EQ((*resized)->observed.status.state, VmState::running);
+  EXPECT_EQ(node_.carried_out(Action::resize), 1);
+}
+
+TEST_P(OrchestratorTest, ASizeThatCannotBeIsRefusedBeforeAnythingIsRecorded) {
+  const std::string id = vm("web");
+  ASSERT_TRUE(act(id, Action::start));
+  const std::int64_t revision = store_->vm(id)->revision;
+  ActOptions options;
+  options.arguments.resize.vcpus = 2;
+  const auto too_many = orchestrator_->act(id, Action::resize, options);
+  ASSERT_FALSE(too_many);
+  EXPECT_EQ(too_many.error().reason, "validation");
+  EXPECT_EQ(too_many.error().details.at(0).pointer, "/desired_vcpus");
+  options.arguments.resize = {std::nullopt, 1LL << 50};
+  EXPECT_EQ(orchestrator_->act(id, Action::resize, options).error().reason, "no-host-fits");
+  options.arguments.resize.memory = 256LL << 20;
+  Error said = make_error(Code::invalid_argument, "no room", "");
+  said.details.push_back({"/memory", "no room"});
+  node_.fail(said);
+  const auto no_room = orchestrator_->act(id, Action::resize, options);
+  ASSERT_FALSE(no_room);
+  EXPECT_EQ(no_room.error().reason, "validation") << "in the words of the REST API";
+  EXPECT_EQ(no_room.error().details.at(0).pointer, "/desired_ram");
+  EXPECT_EQ(store_->vm(id)->revision, revision + 1) << "only what was sent";
+  EXPECT_EQ(store_->vm(id)->spec.memory_size, VmSpec{}.memory_size);
+}
+
+TEST_P(OrchestratorTest, ASnapshotIsTakenAndRestored) {
+  const std::string id = vm("web");
+  ASSERT_TRUE(act(id, Action::start));
+  ActOptions options;
+  options.arguments.snapshot = core::new_uuid();
+  node_.lose_replies(1);
+  ASSERT_TRUE(orchestrator_->act(id, Action::snapshot, options)) << "a lost reply is asked for again";
+  EXPECT_EQ(store_->snapshot(options.arguments.snapshot)->status, SnapshotStatus::ready);
+  EXPECT_EQ(store_->snapshot(options.arguments.snapshot)->size, 4096);
+  EXPECT_EQ(node_.carried_out(Action::snapshot), 1);
+  ASSERT_TRUE(act(id, Action::stop));
+  const auto restored = orchestrator_->act(id, Action::restore, options);
+  ASSERT_TRUE(restored) << restored.error().message;
+  EXPECT_EQ((*restored)->observed.status.state, VmState::running);
+  EXPECT_EQ((*restored)->incarnation, 2);
+  EXPECT_EQ(store_->reservations().size(), 1u);
+  ASSERT_TRUE(orchestrator_->act(id, Action::drop_snapshot, options));
+  EXPECT_EQ(store_->snapshot(options.arguments.snapshot), nullptr);
+}
+
+TEST_P(OrchestratorTest, AnOlderNodeIsNotAskedForWhatItDoesNotKnow) {
+  node_.forget_features();
+  stop_node();
+  start_node();
+  up();
+  const std::string id = vm("web");
+  ASSERT_TRUE(act(id, Action::start));
+  ActOptions options;
+  options.arguments.snapshot = core::new_uuid();
+  const auto refused = orchestrator_->act(id, Action::snapshot, options);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "node-outdated");
+  EXPECT_EQ(store_->snapshot(options.arguments.snapshot), nullptr);
+  EXPECT_EQ(orchestrator_->counters(id).error().reason, "unsupported-by-hypervisor");
 }
 
 INSTANTIATE_TEST_SUITE_P(Grpc, OrchestratorTest, testing::Values(Way::grpc));

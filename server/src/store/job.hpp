@@ -47,8 +47,11 @@ using JobPtr = std::shared_ptr<const Job>;
 
 // What takes its time and can be undone; the rest is done in a moment, or what it has removed is gone.
 inline bool can_be_cancelled(const Job& job) {
-  return job.state == JobState::running &&
-         (job.action == core::to_string(core::Action::start) || job.action == core::to_string(core::Action::stop));
+  if (job.state != JobState::running) return false;
+  for (const core::Action one :
+       {core::Action::start, core::Action::stop, core::Action::snapshot, core::Action::restore})
+    if (job.action == core::to_string(one)) return true;
+  return false;
 }
 
 // Which jobs, newest first.

@@ -113,6 +113,21 @@ ALTER TABLE jobs ADD COLUMN error TEXT NOT NULL DEFAULT '';
 ALTER TABLE jobs ADD COLUMN finished_s INTEGER;
 CREATE INDEX jobs_by_time ON jobs (created_at, id)
 )sql"},
+    {6, 1, R"sql(
+ALTER TABLE jobs ADD COLUMN arguments TEXT NOT NULL DEFAULT '{}';
+CREATE TABLE snapshots (
+  id TEXT PRIMARY KEY,
+  vm_id TEXT NOT NULL REFERENCES vms (id) ON DELETE CASCADE,
+  name TEXT NOT NULL,
+  status TEXT NOT NULL,
+  hypervisor TEXT NOT NULL,
+  spec TEXT NOT NULL,
+  resolved TEXT NOT NULL,
+  size INTEGER NOT NULL DEFAULT 0,
+  created_at TEXT NOT NULL,
+  UNIQUE (vm_id, name)
+)
+)sql"},
 };
 
 }  // namespace

@@ -72,6 +72,13 @@ using HostPtr = std::shared_ptr<const HostRecord>;
 
 enum class JobState { running, completed, failed, superseded, cancelled };
 
+// What an action is about beside its VM.
+struct JobArguments {
+  core::ResizeCommand resize{};
+  std::string snapshot{};  // id of the snapshot that is taken, restored or deleted
+  std::string name{};      // of one that is taken; empty: the store finds one
+};
+
 struct JobRecord {
   std::string id;
   std::string vm_id;
@@ -82,7 +89,23 @@ struct JobRecord {
   std::int64_t timeout_ms = 0;  // of a stop
   std::string request_id;
   Desired before;  // what a definite failure restores
+  JobArguments arguments{};
 };
+
+enum class SnapshotStatus { creating, ready, failed };  // failed: another job took its place; there may be leftovers
+
+struct SnapshotRecord {
+  std::string id;
+  std::string vm_id;
+  std::string name;  // unique among the VM's
+  SnapshotStatus status = SnapshotStatus::creating;
+  std::string hypervisor;  // that took it, and alone can restore it
+  VmSpec spec;             // the VM's at that time, which a restore brings back
+  VmSpec resolved;
+  std::int64_t size = 0;  // bytes on its host, once it is ready
+  std::string created_at;
+};
+using SnapshotPtr = std::shared_ptr<const SnapshotRecord>;
 
 // Memory that a VM of a host has taken, from the start's transaction until its confirmed end.
 struct Reservation {
@@ -111,6 +134,19 @@ struct EnumNames<server::JobState> {
   static constexpr std::string_view kNames[] = {"running", "completed", "failed", "superseded", "cancelled"};
   static constexpr server::JobState kUnknown = server::JobState::running;
 };
+template <>
+struct EnumNames<server::SnapshotStatus> {
+  static constexpr std::string_view kNames[] = {"creating", "ready", "failed"};
+  static constexpr server::SnapshotStatus kUnknown = server::SnapshotStatus::failed;
+};
+template <>
+struct Fields<server::JobArguments> {
+  using T = server::JobArguments;
+  static constexpr std::string_view kName = "JobArguments";
+  static constexpr auto kTable =
+      std::make_tuple(field<&T::resize>("resize").flat(), field<&T::snapshot>("snapshot"), field<&T::name>("name"));
+};
+QARAX_FIELDS_COMPLETE(server::JobArguments);
 template <>
 struct Fields<server::Desired> {
   using T = server::Desired;

@@ -42,12 +42,15 @@ Poco::Nullable<std::string> nullable(const std::optional<T>& value) {
     return encode(*value, Defaults::write);
 }
 
+SnapshotStatus status_of(const std::string& name) {
+  constexpr SnapshotStatus kAll[] = {SnapshotStatus::creating, SnapshotStatus::ready, SnapshotStatus::failed};
+  for (const SnapshotStatus status : kAll)
+    if (EnumNames<SnapshotStatus>::kNames[static_cast<std::size_t>(status)] == name) return status;
+  throw BadRow("snapshots: unknown status " + name);
+}
+
 core::Action action_of(const std::string& name) {
-  constexpr core::Action kAll[] = {core::Action::start, core::Action::stop,   core::Action::force_stop,
-                                   core::Action::pause, core::Action::resume, core::Action::reboot,
-                                   core::Action::remove};
-  for (const core::Action action : kAll)
-    if (core::to_string(action) == name) return action;
+  if (const auto action = core::action_named(name)) return *action;
   throw BadRow("jobs: unknown action " + name);
 }
 
@@ -105,8 +108,9 @@ std::vector<HostRecord> read_hosts(Session& session) {
 
 std::vector<JobRecord> read_unfinished_jobs(Session& session) {
   Statement select(session);
-  select << "SELECT id, vm_id, revision, action, incarnation, timeout_ms, request_id, before FROM jobs WHERE state = "
-            "'running'",
+  select
+      << "SELECT id, vm_id, revision, action, incarnation, timeout_ms, request_id, before, arguments FROM jobs WHERE "
+         "state = 'running'",
       now;
   const RecordSet set(select);
   std::vector<JobRecord> out;
@@ -120,6 +124,7 @@ std::vector<JobRecord> read_unfinished_jobs(Session& session) {
     job.timeout_ms = number(set, 5, row);
     job.request_id = text(set, 6, row);
     job.before = document<Desired>(text(set, 7, row), "jobs " + job.id);
+    job.arguments = document<JobArguments>(text(set, 8, row), "jobs " + job.id);
     out.push_back(std::move(job));
   }
   return out;
@@ -176,11 +181,12 @@ void update_vm(Session& session, const VmRecord& vm) {
   std::string desired = encode(vm.desired, Defaults::write);
   std::string observed = encode(vm.observed);
   std::string at = vm.updated_at;
+  std::string spec = encode(vm.spec, Defaults::write);
   session
       << "UPDATE vms SET hypervisor = $1, resolved = $2, host_id = $3, incarnation = $4, revision = $5, desired = $6, "
-         "observed = $7, updated_at = $8 WHERE id = $9",
+         "observed = $7, updated_at = $8, spec = $9 WHERE id = $10",
       use(hypervisor), use(resolved), use(host), use(incarnation), use(revision), use(desired), use(observed), use(at),
-      use(id), now;
+      use(spec), use(id), now;
 }
 
 void touch(Session& session, const Activation& activation) {
@@ -190,6 +196,7 @@ void touch(Session& session, const Activation& activation) {
 
 void delete_vm(Session& session, const std::string& vm_id) {
   std::string id = vm_id;
+  session << "DELETE FROM snapshots WHERE vm_id = $1", use(id), now;
   session << "DELETE FROM vms WHERE id = $1", use(id), now;
 }
 
@@ -212,6 +219,51 @@ void pin_node(Session& session, const std::string& host_id, const std::string& n
   std::string node = node_id;
   std::string id = host_id;
   session << "UPDATE hosts SET node_id = $1 WHERE id = $2", use(node), use(id), now;
+}
+
+std::vector<SnapshotRecord> read_snapshots(Session& session) {
+  Statement select(session);
+  select << "SELECT id, vm_id, name, status, hypervisor, spec, resolved, size, created_at FROM snapshots ORDER BY "
+            "created_at, id",
+      now;
+  const RecordSet set(select);
+  std::vector<SnapshotRecord> out;
+  for (std::size_t row = 0; row < set.rowCount(); ++row) {
+    SnapshotRecord one;
+    one.id = text(set, 0, row);
+    const std::string where = "snapshots " + one.id;
+    one.vm_id = text(set, 1, row);
+    one.name = text(set, 2, row);
+    one.status = status_of(text(set, 3, row));
+    one.hypervisor = text(set, 4, row);
+    one.spec = document<VmSpec>(text(set, 5, row), where);
+    one.resolved = document<VmSpec>(text(set, 6, row), where);
+    one.size = number(set, 7, row);
+    one.created_at = text(set, 8, row);
+    out.push_back(std::move(one));
+  }
+  return out;
+}
+
+void put_snapshot(Session& session, const SnapshotRecord& snapshot) {
+  std::string id = snapshot.id;
+  std::string vm = snapshot.vm_id;
+  std::string name = snapshot.name;
+  std::string status(EnumNames<SnapshotStatus>::kNames[static_cast<std::size_t>(snapshot.status)]);
+  std::string hypervisor = snapshot.hypervisor;
+  std::string spec = encode(snapshot.spec, Defaults::write);
+  std::string resolved = encode(snapshot.resolved, Defaults::write);
+  std::int64_t size = snapshot.size;
+  std::string at = snapshot.created_at;
+  session << "INSERT INTO snapshots (id, vm_id, name, status, hypervisor, spec, resolved, size, created_at) VALUES "
+             "($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO UPDATE SET status = excluded.status, "
+             "size = excluded.size",
+      use(id), use(vm), use(name), use(status), use(hypervisor), use(spec), use(resolved), use(size), use(at), now;
+}
+
+void delete_snapshot(Session& session, const std::string& snapshot_id) {
+  std::string id = snapshot_id;
+  session << "DELETE FROM snapshots WHERE id = $1", use(id), now;
 }
 
 void put_reservation(Session& session, const Reservation& reservation) {

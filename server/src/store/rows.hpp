@@ -25,6 +25,9 @@ std::vector<JobRecord> read_unfinished_jobs(Poco::Data::Session& session);
 std::vector<Reservation> read_reservations(Poco::Data::Session& session);
 std::map<std::string, std::pair<std::string, std::int64_t>> read_tombstones(Poco::Data::Session& session);
 
+std::vector<SnapshotRecord> read_snapshots(Poco::Data::Session& session);  // in order of creation
+void put_snapshot(Poco::Data::Session& session, const SnapshotRecord& snapshot);
+void delete_snapshot(Poco::Data::Session& session, const std::string& id);
 bool insert_vm(Poco::Data::Session& session, const VmRecord& vm);  // false: the name is taken
 void update_vm(Poco::Data::Session& session, const VmRecord& vm);
 // A write that changes nothing, for the question whether one is possible.
@@ -38,7 +41,7 @@ void pin_node(Poco::Data::Session& session, const std::string& host_id, const st
 std::optional<Job> read_job(Poco::Data::Session& session, const std::string& id);
 std::vector<Job> read_jobs(Poco::Data::Session& session, const JobQuery& query);
 void insert_job(Poco::Data::Session& session, const Job& job, const Desired& desired_before, std::int64_t timeout_ms,
-                const std::string& clock);
+                const std::string& clock, const JobArguments& arguments = {});
 void finish_job(Poco::Data::Session& session, const Job& job, const std::string& clock);
 void take_over_jobs(Poco::Data::Session& session, const Activation& activation);
 void prune_jobs(Poco::Data::Session& session, std::int64_t keep, std::int64_t keep_s, const std::string& clock);

@@ -102,7 +102,7 @@ std::vector<Job> read_jobs(Session& session, const JobQuery& query) {
 }
 
 void insert_job(Session& session, const Job& job, const Desired& desired_before, std::int64_t timeout_ms,
-                const std::string& clock) {
+                const std::string& clock, const JobArguments& arguments) {
   std::string id = job.id;
   std::string vm = job.vm_id;
   std::string name = job.vm_name;
@@ -120,12 +120,13 @@ void insert_job(Session& session, const Job& job, const Desired& desired_before,
   Poco::Nullable<std::string> end;
   if (!job.finished_at.empty()) end = job.finished_at;
   std::string steps = steps_text(job);
+  std::string about = encode(arguments);
   session << "INSERT INTO jobs (id, vm_id, vm_name, host_id, revision, action, state, incarnation, timeout_ms, before, "
-             "owner, term, request_id, created_at, finished_at, steps, finished_s) "
-             "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, "
+             "owner, term, request_id, created_at, finished_at, steps, arguments, finished_s) "
+             "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, "
           << (job.finished_at.empty() ? "NULL" : clock) << ")",
       use(id), use(vm), use(name), use(host), use(revision), use(action), use(state), use(incarnation), use(timeout),
-      use(before), use(owner), use(term), use(request), use(at), use(end), use(steps), now;
+      use(before), use(owner), use(term), use(request), use(at), use(end), use(steps), use(about), now;
 }
 
 void finish_job(Session& session, const Job& job, const std::string& clock) {

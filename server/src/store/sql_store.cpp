@@ -36,6 +36,7 @@ void SqlStore::load() {
   for (auto& reservation : rows::read_reservations(session))
     reservations_.emplace(reservation.vm_id, std::move(reservation));
   tombstones_ = rows::read_tombstones(session);
+  for (auto& snapshot : rows::read_snapshots(session)) keep_snapshot(std::move(snapshot));
   for (auto& vm : rows::read_vms(session)) {
     next_order_ = std::max(next_order_, vm.order + 1);
     const VmState stored = vm.observed.status.state;
@@ -50,7 +51,7 @@ void SqlStore::load() {
       vm.activity = core::to_string(job.action);
       vm.job_id = id;
       // It may have got to the node, and may run: nothing else is known until the node says so.
-      if (job.action == core::Action::start) vm.observed.status.state = VmState::unknown;
+      if (core::begins(job.action)) vm.observed.status.state = VmState::unknown;
     }
     if (vm.observed.status.state == VmState::unknown) vm.observed.session.clear();
     const VmPtr now = memory_.put(std::move(vm));
@@ -154,6 +155,7 @@ Status SqlStore::remove_vm(const std::string& id, Removal how) {
                           std::erase_if(jobs_, [&](const auto& item) { return item.second.vm_id == id; });
                           for (Job& job : plan.ended) book_.put(std::move(job));
                           reservations_.erase(id);
+                          std::erase_if(snapshots_, [&](const auto& item) { return item.second->vm_id == id; });
                           memory_.erase(*plan.vm);
                         }});
 }

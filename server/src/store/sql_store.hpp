@@ -40,9 +40,14 @@ class SqlStore final : public Store {
     return out;
   }
 
+  std::vector<SnapshotPtr> snapshots(const std::string& vm_id) const override;
+  SnapshotPtr snapshot(const std::string& id) const override;
+
   Result<VmPtr> create_vm(const NewVmInput& input) override;
   Status remove_vm(const std::string& id, Removal how) override;
   Result<VmPtr> set_desired(const std::string& id, VmState state) override;
+  Result<VmPtr> resize_idle(const std::string& id, const core::ResizeCommand& size,
+                            std::int64_t expected_revision) override;
   Result<BegunJob> begin_job(const BeginJob& job) override;
   using Store::finish_job;
   VmPtr finish_job(const std::string& job_id, JobState state, const std::optional<core::VmReport>& report,
@@ -88,7 +93,14 @@ class SqlStore final : public Store {
   void settle_reservation(const VmPtr& vm);
   void note_unknown(const VmRecord& before, const VmPtr& now);
 
+  // sql_store_snapshots.cpp: what a job is about beside its VM's state.
   struct Begin;
+  Status plan_subject(Poco::Data::Session& session, const BeginJob& asked, const JobRecord* unfinished, Begin& plan);
+  void publish_subject(const Begin& plan);
+  void finish_subject(const JobRecord& job, JobState state, const std::optional<core::VmReport>& report, VmRecord& vm);
+  void keep_snapshot(SnapshotRecord record);
+  Status check_free(const VmRecord& vm, const JobRecord* unfinished, core::Action asked) const;
+
   struct Removed;
   Status plan_removal(Poco::Data::Session& session, const std::string& id, Removal how, Removed& plan);
   Status plan_job(Poco::Data::Session& session, const BeginJob& asked, Begin& plan);
@@ -100,6 +112,7 @@ class SqlStore final : public Store {
   std::map<std::string, JobRecord> jobs_;                                   // unfinished, by id
   std::map<std::string, Reservation> reservations_;                         // by VM
   std::map<std::string, std::pair<std::string, std::int64_t>> tombstones_;  // by VM: host, revision
+  std::map<std::string, SnapshotPtr> snapshots_;                            // by id
   std::int64_t next_order_ = 1;
   JobBook book_;
   EventFeed feed_;

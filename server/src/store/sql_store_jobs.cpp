@@ -6,7 +6,7 @@
 #include "qarax/core/ids.hpp"
 #include "request_scope.hpp"
 #include "rows.hpp"
-#include "sql_store.hpp"
+#include "store_begin.hpp"
 
 namespace qarax::server {
 
@@ -129,29 +129,12 @@ Result<std::vector<JobPtr>> SqlStore::jobs(const JobQuery& query) {
   return out;
 }
 
-// What a job's transaction will have changed once it is committed.
-struct SqlStore::Begin {
-  VmRecord vm{};
-  JobRecord job{};
-  std::optional<Reservation> reservation{};
-  Job told{};  // the job as it is told of
-  std::optional<Job> superseded{};
-};
-
 Status SqlStore::plan_job(Session& session, const BeginJob& asked, Begin& plan) {
   const VmPtr before = memory_.vm(asked.vm_id);
   if (!before) return make_error(Code::not_found, "there is no VM " + asked.vm_id, "vm-not-found");
   const JobRecord* unfinished = nullptr;
   if (const auto found = jobs_.find(before->job_id); found != jobs_.end()) unfinished = &found->second;
-  if (unfinished != nullptr && core::precedence(asked.action) <= core::precedence(unfinished->action)) {
-    Error error =
-        make_error(Code::aborted,
-                   "VM " + before->name + " is busy with " + std::string(core::to_string(unfinished->action)) +
-                       " (job " + unfinished->id + "); ask again when it has finished",
-                   "job-in-progress");
-    error.details.push_back({"/job_id", unfinished->id});
-    return error;
-  }
+  QARAX_CHECK(check_free(*before, unfinished, asked.action));
   if (before->revision != asked.expected_revision)
     return make_error(Code::aborted, "VM " + before->name + " was changed meanwhile", "changed");
 
@@ -164,14 +147,15 @@ Status SqlStore::plan_job(Session& session, const BeginJob& asked, Begin& plan) 
   job.action = asked.action;
   job.timeout_ms = asked.timeout_ms;
   job.request_id = asked.request_id;
+  job.arguments = asked.arguments;
   job.before = unfinished != nullptr ? unfinished->before : vm.desired;
   vm.revision = job.revision;
-  vm.desired = {core::target(asked.action), Origin::user, job.revision};
+  vm.desired = {core::target(asked.action).value_or(vm.desired.state), Origin::user, job.revision};
   vm.activity = core::to_string(asked.action);
   vm.job_id = job.id;
   vm.updated_at = now_text();
   // What the caller took for busy has come to its end: it has to find a place first.
-  if (asked.action == core::Action::start && !asked.placement)
+  if (core::begins(asked.action) && !asked.placement)
     return make_error(Code::aborted, "VM " + before->name + " was changed meanwhile", "changed");
   if (asked.placement) {
     ++vm.incarnation;
@@ -188,13 +172,14 @@ Status SqlStore::plan_job(Session& session, const BeginJob& asked, Begin& plan) 
                         "no-host-fits");
   }
   job.incarnation = vm.incarnation;
+  QARAX_CHECK(plan_subject(session, asked, unfinished, plan));
   plan.told = told_of(job, vm);
   if (unfinished != nullptr) {
     plan.superseded = ended_job(unfinished->id, JobState::superseded, std::nullopt);
     rows::finish_job(session, *plan.superseded, db_->clock());
     events_.add(events::job_finished(*plan.superseded));
   }
-  rows::insert_job(session, plan.told, job.before, job.timeout_ms, db_->clock());
+  rows::insert_job(session, plan.told, job.before, job.timeout_ms, db_->clock(), job.arguments);
   rows::update_vm(session, vm);
   if (plan.reservation) rows::put_reservation(session, *plan.reservation);
   events_.add(events::job_started(plan.told));
@@ -224,6 +209,8 @@ Result<BegunJob> SqlStore::begin_job(const BeginJob& asked) {
   // Two starts on one host don't plan side by side: each must see what the other has reserved.
   std::vector<std::string> keys{asked.vm_id};
   if (asked.placement) keys.push_back(asked.placement->host_id);
+  if (asked.action == core::Action::resize)
+    if (const VmPtr vm = memory_.vm(asked.vm_id); vm && vm->host_id) keys.push_back(*vm->host_id);
   QARAX_CHECK(db_->transact({std::move(keys), [&](Session& session) { return plan_job(session, asked, plan); },
                              [&] {
                                const std::string superseded = plan.superseded ? plan.superseded->id : "";
@@ -232,6 +219,7 @@ Result<BegunJob> SqlStore::begin_job(const BeginJob& asked) {
                                jobs_.emplace(plan.job.id, plan.job);
                                book_.put(plan.told);
                                if (plan.reservation) reservations_[plan.vm.id] = *plan.reservation;
+                               publish_subject(plan);
                                begun = {plan.job, publish(plan), superseded};
                              }}));
   return begun;
@@ -259,6 +247,7 @@ VmPtr SqlStore::finish_job(const std::string& job_id, JobState state, const std:
       changed.desired = job.before;
       changed.desired.revision = revision;
     }
+    finish_subject(job, state, report, changed);
     if (current) observe(changed, *report, true);
     // Without a word from the node a start that failed before it got there has changed nothing.
     return true;

@@ -17,7 +17,7 @@ bool may_run(VmState state) {
 
 bool SqlStore::starts(const VmRecord& vm) const {
   const auto job = jobs_.find(vm.job_id);
-  return job != jobs_.end() && job->second.action == core::Action::start;
+  return job != jobs_.end() && core::begins(job->second.action);
 }
 
 // A reply that was under way when its node was lost, or restarted, tells of a time before what is known by now.

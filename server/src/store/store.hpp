@@ -51,9 +51,11 @@ struct BeginJob {
   std::string vm_id;
   core::Action action = core::Action::start;
   std::int64_t expected_revision = 0;  // of the VM when the caller decided; another one: ABORTED "changed"
-  std::optional<Placement> placement;  // of a start
+  std::optional<Placement> placement;  // of a start or restore
   std::int64_t timeout_ms = 0;
   std::string request_id;
+  JobArguments arguments{};
+  std::int64_t capacity = 0;  // of a resize: bytes that its host has for VMs
 };
 
 struct BegunJob {
@@ -90,6 +92,8 @@ class Store {
   virtual std::vector<HostPtr> hosts() const = 0;
   virtual std::vector<Reservation> reservations() const = 0;
   virtual std::vector<JobRecord> unfinished_jobs() const = 0;
+  virtual std::vector<SnapshotPtr> snapshots(const std::string& vm_id) const = 0;  // in order of creation
+  virtual SnapshotPtr snapshot(const std::string& id) const = 0;                   // null: none
 
   // -- VMs --
   // ALREADY_EXISTS "name-taken". INVALID_ARGUMENT: a description with a NUL.
@@ -98,6 +102,9 @@ class Store {
   virtual Status remove_vm(const std::string& id, Removal how) = 0;
   // What the VM shall be, where it is that already and no job is needed. Null: there is no such VM.
   virtual Result<VmPtr> set_desired(const std::string& id, VmState state) = 0;
+  // The size of a VM that doesn't run, for its next start. ABORTED "changed", "job-in-progress".
+  virtual Result<VmPtr> resize_idle(const std::string& id, const core::ResizeCommand& size,
+                                    std::int64_t expected_revision) = 0;
   virtual std::vector<std::pair<std::string, std::int64_t>> tombstones(
       const std::string& host_id) const = 0;  // (vm, revision)
   virtual Status drop_tombstone(const std::string& vm_id) = 0;
@@ -105,7 +112,8 @@ class Store {
   // -- jobs --
   // Job, desired state, incarnation and reservation in one transaction. One unfinished job a VM: a higher precedence
   // supersedes it, else ABORTED "job-in-progress" with its id in details ("/job_id"). RESOURCE_EXHAUSTED
-  // "no-host-fits".
+  // "no-host-fits". A resize reserves what it adds, a snapshot has its record from here on ("name-taken"), a restore
+  // needs one that is ready ("snapshot-not-found").
   virtual Result<BegunJob> begin_job(const BeginJob& job) = 0;
   // The job's end and the node's report. In memory at once, on disk soon: after a crash the job is asked for again, and
   // the node repeats its stored result. Superseded or finished already: the VM as it is. failed, cancelled: the desired

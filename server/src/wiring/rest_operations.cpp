@@ -39,6 +39,7 @@ Result<ActionResult> RestOperations::act(const ActionCall& call) {
   options.request_id = call.request_id;
   options.wait_ms = options_.action_wait_ms;
   options.respond_async = call.respond_async;
+  options.arguments = call.arguments;
   if (call.action == core::Action::remove) {
     QARAX_CHECK(orchestrator_.remove(call.vm_id, call.forget, options));
     core::logger("vms")->info("deleted vm={} request={}", call.vm_id, call.request_id);

@@ -18,6 +18,7 @@ class RestOperations final : public Operations {
   Result<VmPtr> create_vm(const NewVmInput& input, const std::string& request_id) override;
   Result<ActionResult> act(const ActionCall& call) override;
   Result<JobPtr> cancel_job(const std::string& job_id, bool respond_async) override;
+  Result<Counters> counters(const std::string& vm_id) override { return orchestrator_.counters(vm_id); }
   Result<std::unique_ptr<ConsoleReader>> console(const VmRecord& vm, std::int64_t tail_bytes, bool follow,
                                                  const std::string& request_id) override;
   Result<HostPtr> add_host(const NewHostInput& input) override;

@@ -28,6 +28,35 @@ struct StopCommand {
   std::int64_t timeout_ms = 0;
 };
 
+// What stays absent stays as it is.
+struct ResizeCommand {
+  std::optional<std::int32_t> vcpus{};
+  std::optional<std::int64_t> memory{};  // bytes
+};
+
+struct SnapshotCommand {
+  std::string id{};  // UUID, the server's
+  std::string name{};
+};
+
+// A start that goes on where the snapshot left off: spec, hardware and boot files are the snapshot's.
+struct RestoreCommand {
+  StartCommand start{};
+  std::string snapshot{};
+};
+
+// Names in Hello's `features`: what an older node or server doesn't know isn't asked of it.
+inline constexpr std::string_view kFeatureResize = "resize";
+inline constexpr std::string_view kFeatureSnapshot = "snapshot";
+inline constexpr std::string_view kFeatureCounters = "counters";
+inline constexpr std::string_view kFeatures[] = {kFeatureResize, kFeatureSnapshot, kFeatureCounters};
+
+// A snapshot as its node keeps it.
+struct SnapshotFacts {
+  std::string id{};
+  std::int64_t size = 0;  // bytes
+};
+
 // What the node says of one VM. (session, seq) order reports: an older one never overwrites a newer one.
 struct VmReport {
   std::string vm{};
@@ -40,8 +69,9 @@ struct VmReport {
   std::string observed_at{};  // RFC 3339, for people
   VmStatus status{};
   std::optional<VmSpec> resolved{};
-  bool missing = false;  // the node has no folder for it: proves nothing, the VM is unknown
-  bool deleted = false;  // a tombstone: the node deleted it by command
+  bool missing = false;                     // the node has no folder for it: proves nothing, the VM is unknown
+  bool deleted = false;                     // a tombstone: the node deleted it by command
+  std::optional<SnapshotFacts> snapshot{};  // that this very command has taken
 };
 
 // What a node keeps of a VM that it was given: enough to define it anew.
@@ -107,14 +137,48 @@ struct Fields<core::StopCommand> {
 QARAX_FIELDS_COMPLETE(core::StopCommand);
 
 template <>
+struct Fields<core::ResizeCommand> {
+  using T = core::ResizeCommand;
+  static constexpr std::string_view kName = "ResizeCommand";
+  static constexpr auto kTable = std::make_tuple(field<&T::vcpus>("vcpus").min(1), field<&T::memory>("memory").min(1));
+};
+QARAX_FIELDS_COMPLETE(core::ResizeCommand);
+
+template <>
+struct Fields<core::SnapshotCommand> {
+  using T = core::SnapshotCommand;
+  static constexpr std::string_view kName = "SnapshotCommand";
+  static constexpr auto kTable = std::make_tuple(field<&T::id>("id").required(), field<&T::name>("name"));
+};
+QARAX_FIELDS_COMPLETE(core::SnapshotCommand);
+
+template <>
+struct Fields<core::RestoreCommand> {
+  using T = core::RestoreCommand;
+  static constexpr std::string_view kName = "RestoreCommand";
+  static constexpr auto kTable =
+      std::make_tuple(field<&T::start>("start").flat(), field<&T::snapshot>("snapshot").required());
+};
+QARAX_FIELDS_COMPLETE(core::RestoreCommand);
+
+template <>
+struct Fields<core::SnapshotFacts> {
+  using T = core::SnapshotFacts;
+  static constexpr std::string_view kName = "SnapshotFacts";
+  static constexpr auto kTable = std::make_tuple(field<&T::id>("id").required(), field<&T::size>("size").min(0));
+};
+QARAX_FIELDS_COMPLETE(core::SnapshotFacts);
+
+template <>
 struct Fields<core::VmReport> {
   using T = core::VmReport;
   static constexpr std::string_view kName = "VmReport";
-  static constexpr auto kTable = std::make_tuple(
-      field<&T::vm>("vm").required(), field<&T::name>("name"), field<&T::hypervisor>("hypervisor"),
-      field<&T::incarnation>("incarnation"), field<&T::revision>("revision"), field<&T::session>("session"),
-      field<&T::seq>("seq"), field<&T::observed_at>("observed_at"), field<&T::status>("status").required(),
-      field<&T::resolved>("resolved"), field<&T::missing>("missing"), field<&T::deleted>("deleted"));
+  static constexpr auto kTable =
+      std::make_tuple(field<&T::vm>("vm").required(), field<&T::name>("name"), field<&T::hypervisor>("hypervisor"),
+                      field<&T::incarnation>("incarnation"), field<&T::revision>("revision"),
+                      field<&T::session>("session"), field<&T::seq>("seq"), field<&T::observed_at>("observed_at"),
+                      field<&T::status>("status").required(), field<&T::resolved>("resolved"),
+                      field<&T::missing>("missing"), field<&T::deleted>("deleted"), field<&T::snapshot>("snapshot"));
 };
 QARAX_FIELDS_COMPLETE(core::VmReport);
 

@@ -1,0 +1,120 @@
+#include "snapshot_folder.hpp"
+
+#include <fcntl.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+
+namespace qarax::agent {
+
+namespace {
+
+constexpr std::int64_t kReader = 1;
+constexpr const char* kUnfinished = ".new-";
+constexpr const char* kRemoved = ".removed-";
+constexpr std::uint64_t kCrumb = 256u << 10;  // bytes
+
+Result<core::Fd> open_folder(const std::string& path) {
+  core::Fd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd) return core::errno_error("can't open the snapshot's folder " + path, errno);
+  return fd;
+}
+
+// Every file of the folder on disk; how many bytes they are.
+Result<std::int64_t> sync_files(const std::string& folder) {
+  std::int64_t size = 0;
+  std::error_code error;
+  for (std::filesystem::recursive_directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    const std::string path = it->path().string();
+    if (it->is_symlink()) return make_error(Code::internal, "the plugin left a symbolic link: " + path, "plugin-bug");
+    const core::Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (!fd || ::fsync(fd.get()) != 0) return core::errno_error("can't sync " + path, errno);
+    if (it->is_regular_file()) size += static_cast<std::int64_t>(it->file_size());
+  }
+  if (error) return make_error(Code::internal, "can't list " + folder + ": " + error.message());
+  return size;
+}
+
+}  // namespace
+
+Result<core::Fd> SnapshotFolder::begin(const std::string& id) const {
+  if (holds(id)) return make_error(Code::already_exists, "there is a snapshot " + id + " already");
+  sweep();
+  const std::string unfinished = place(kUnfinished + id);
+  QARAX_CHECK(core::make_folder(unfinished));
+  return open_folder(unfinished);
+}
+
+Result<SnapshotManifest> SnapshotFolder::finish(SnapshotManifest manifest) const {
+  const std::string unfinished = place(kUnfinished + manifest.id);
+  const auto write = [&]() -> Status {
+    QARAX_TRY(manifest.size, sync_files(unfinished));
+    QARAX_CHECK(core::write_file_durably(unfinished + "/manifest.json", encode(manifest, Defaults::write)));
+    if (::rename(unfinished.c_str(), place(manifest.id).c_str()) != 0)
+      return core::errno_error("can't name the snapshot " + place(manifest.id), errno);
+    return core::sync_folder(path_);
+  };
+  if (auto written = write(); !written) {
+    undo(manifest.id);
+    return std::move(written).error();
+  }
+  return manifest;
+}
+
+void SnapshotFolder::undo(const std::string& id) const {
+  std::error_code ignored;
+  std::filesystem::remove_all(place(kUnfinished + id), ignored);
+}
+
+bool SnapshotFolder::holds(const std::string& id) const {
+  return ::access((place(id) + "/manifest.json").c_str(), F_OK) == 0;
+}
+
+Result<SnapshotManifest> SnapshotFolder::read(const std::string& id) const {
+  auto text = core::read_file(place(id) + "/manifest.json");
+  if (!text && text.error().code == Code::not_found)
+    return make_error(Code::not_found, "there is no snapshot " + id + " of this VM on its node", "snapshot-not-found");
+  if (!text) return std::move(text).error();
+  auto manifest = decode<SnapshotManifest>(std::string_view(*text), Unknown::ignore);
+  if (!manifest)
+    return make_error(Code::data_loss, "snapshot " + id + " is damaged: " + manifest.error().message, "data-loss");
+  if (manifest->min_reader > kReader)
+    return make_error(Code::failed_precondition,
+                      "snapshot " + id + " was written by a newer qarax-node; upgrade this one", "node-outdated");
+  return manifest;
+}
+
+Result<core::Fd> SnapshotFolder::open(const std::string& id) const { return open_folder(place(id)); }
+
+Status SnapshotFolder::remove(const std::string& id) const {
+  const std::string aside = place(kRemoved + id);
+  if (::rename(place(id).c_str(), aside.c_str()) != 0) {
+    if (errno == ENOENT) return Ok{};
+    return core::errno_error("can't remove the snapshot " + place(id), errno);
+  }
+  const Status synced = core::sync_folder(path_);
+  sweep();
+  return synced;
+}
+
+void SnapshotFolder::remove_all() const {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
+void SnapshotFolder::sweep() const {
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(path_, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with(kUnfinished) || name.starts_with(kRemoved)) std::filesystem::remove_all(entry.path(), ignored);
+  }
+}
+
+bool SnapshotFolder::disk_is_full() const {
+  struct statvfs room {};
+  return ::statvfs(path_.c_str(), &room) == 0 && std::uint64_t{room.f_bavail} * room.f_frsize < kCrumb;
+}
+
+}  // namespace qarax::agent

@@ -1,0 +1,195 @@
+// Snapshot, restore and resize, on the VM's strand, and what becomes of those that the agent's end interrupted.
+#include <unistd.h>
+
+#include "manager.hpp"
+#include "qarax/core/ids.hpp"
+#include "qarax/core/logging.hpp"
+#include "snapshot_folder.hpp"
+
+namespace qarax::agent {
+
+namespace {
+
+constexpr std::int64_t kUndoMs = 10'000;
+
+// The id becomes a folder's name.
+Status check_id(const std::string& id) {
+  if (core::is_uuid(id)) return Ok{};
+  return make_error(Code::invalid_argument, "a snapshot's id must be a UUID, got \"" + id + "\"");
+}
+
+// Whatever the plugin says of a write that failed for lack of room.
+Error snapshot_error(Error error, const SnapshotFolder& snapshots) {
+  if (error.code != Code::resource_exhausted && !snapshots.disk_is_full()) return error;
+  error.code = Code::resource_exhausted;
+  if (error.reason.empty() || snapshots.disk_is_full()) error.reason = "disk-full";
+  error.message = "there is no room for the snapshot on its host: " + error.message;
+  return error;
+}
+
+void apply(const core::ResizeCommand& wanted, VmSpec& spec) {
+  if (wanted.vcpus) spec.boot_vcpus = *wanted.vcpus;
+  if (wanted.memory) spec.memory_size = *wanted.memory;
+}
+
+}  // namespace
+
+DriverCall Manager::call_to_undo(const VmPtr& vm) {
+  Command command;
+  command.deadline_ns = plugin::monotonic_ns() + kUndoMs * 1'000'000;
+  return call_for(vm, command, -1);
+}
+
+Result<VmStatus> Manager::resize(const VmPtr& vm, const Command& command, Driver& driver, const DriverCall& call) {
+  QARAX_TRY(const auto wanted, decode<core::ResizeCommand>(std::string_view(command.document), Unknown::ignore));
+  ResizeArgs args;
+  QARAX_TRY(args.vm, args_for(vm));
+  args.vcpus = wanted.vcpus;
+  args.memory = wanted.memory;
+  QARAX_TRY(VmStatus status, driver.resize(call, args));
+  VmDocument document = vm->document;
+  apply(wanted, document.spec);
+  if (document.resolved) apply(wanted, *document.resolved);
+  document.live = status.live;
+  if (auto written = vm->folder.write_document(document); !written) {
+    // A size that nothing remembers would be gone after the next start, and nobody would know why.
+    const VmSpec& before = vm->document.resolved ? *vm->document.resolved : vm->document.spec;
+    if (args.vcpus) args.vcpus = before.boot_vcpus;
+    if (args.memory) args.memory = before.memory_size;
+    if (auto undone = driver.resize(call_to_undo(vm), args); !undone)
+      core::logger("vm")->error("a resize could not be undone vm={} reason={}", vm->id,
+                                core::log_value(undone.error().message));
+    return std::move(written).error();
+  }
+  vm->document = std::move(document);
+  return status;
+}
+
+// As it was before, or at least the truth: a plugin may leave the VM paused.
+Result<VmStatus> Manager::go_on(const VmPtr& vm, Driver& driver, VmState before, const VmStatus& now) {
+  if (before != VmState::running || now.state != VmState::paused) return now;
+  QARAX_TRY(const VmArgs args, args_for(vm));
+  return driver.resume(call_to_undo(vm), args);
+}
+
+Result<VmStatus> Manager::snapshot(const VmPtr& vm, const Command& command, Driver& driver, DriverCall call) {
+  QARAX_TRY(const auto wanted, decode<core::SnapshotCommand>(std::string_view(command.document), Unknown::ignore));
+  QARAX_CHECK(check_id(wanted.id));
+  const SnapshotFolder snapshots(vm->folder.path());
+  const VmState before = status_of(vm).state;
+  const auto folder = snapshots.begin(wanted.id);
+  if (!folder) return snapshot_error(folder.error(), snapshots);
+  call.fds = {folder->get()};
+  SnapshotArgs args;
+  QARAX_TRY(args.vm, args_for(vm));
+  const auto fail = [&](Error error) {
+    error = snapshot_error(std::move(error), snapshots);
+    snapshots.undo(wanted.id);
+    if (auto seen = driver.inspect(call_to_undo(vm), args.vm)) static_cast<void>(go_on(vm, driver, before, *seen));
+    return error;
+  };
+  auto taken = driver.snapshot(call, args);
+  if (!taken) return fail(std::move(taken).error());
+  if (taken->state != VmState::running && taken->state != VmState::paused)
+    return fail(make_error(Code::internal,
+                           "the plugin says that VM " + vm->id + " is " + std::string(to_string(taken->state)) +
+                               " after its snapshot: " + taken->status_reason,
+                           "vmm-failed"));
+  SnapshotManifest manifest;
+  manifest.id = wanted.id;
+  manifest.name = wanted.name;
+  manifest.created_at = core::to_rfc3339(clock_.wall());
+  manifest.vm = vm->id;
+  manifest.incarnation = vm->document.incarnation;
+  manifest.hypervisor = vm->document.hypervisor;
+  manifest.plugin_version = driver.version();
+  manifest.spec = vm->document.spec;
+  manifest.resolved = vm->document.resolved.value_or(vm->document.spec);
+  manifest.boot = vm->document.boot;
+  auto finished = snapshots.finish(std::move(manifest));
+  if (!finished) return fail(std::move(finished).error());
+  core::logger("vm")->info("snapshot taken vm={} snapshot={} bytes={}", vm->id, wanted.id, finished->size);
+  auto now = go_on(vm, driver, before, *taken);
+  if (!now) return std::move(now).error().context("the snapshot is taken, but the VM is left paused");
+  now->live = taken->live;
+  return now;
+}
+
+void Manager::add_snapshot_facts(const VmPtr& vm, const std::string& document, core::VmReport& report) {
+  const auto asked = decode<core::SnapshotCommand>(std::string_view(document), Unknown::ignore);
+  if (!asked) return;
+  if (const auto manifest = SnapshotFolder(vm->folder.path()).read(asked->id))
+    report.snapshot = core::SnapshotFacts{manifest->id, manifest->size};
+}
+
+Result<VmStatus> Manager::drop_snapshot(const VmPtr& vm, const Command& command) {
+  QARAX_TRY(const auto wanted, decode<core::SnapshotCommand>(std::string_view(command.document), Unknown::ignore));
+  QARAX_CHECK(check_id(wanted.id));
+  QARAX_CHECK(SnapshotFolder(vm->folder.path()).remove(wanted.id));
+  return status_of(vm);
+}
+
+Result<VmStatus> Manager::restore(const VmPtr& vm, const Operation& operation) {
+  const Command& command = operation.command;
+  QARAX_TRY(const auto wanted, decode<core::RestoreCommand>(std::string_view(command.document), Unknown::ignore));
+  QARAX_CHECK(check_id(wanted.snapshot));
+  QARAX_CHECK(check_incarnation(vm, command));
+  const SnapshotFolder snapshots(vm->folder.path());
+  QARAX_TRY(const SnapshotManifest manifest, snapshots.read(wanted.snapshot));
+  for (const std::string& file : {manifest.boot.kernel, manifest.boot.kernel_pvh, manifest.boot.initramfs})
+    if (!file.empty() && ::access(file.c_str(), R_OK) != 0)
+      return make_error(Code::failed_precondition, "the snapshot's boot file " + file + " is gone",
+                        "boot-files-missing");
+  QARAX_TRY(Driver * driver, drivers_.find(manifest.hypervisor));
+  QARAX_TRY(const core::Fd folder, snapshots.open(wanted.snapshot));
+  VmDocument document;
+  document.vm = vm->id;
+  document.name = wanted.start.name;
+  document.hypervisor = manifest.hypervisor;
+  document.incarnation = command.incarnation;
+  document.boot_identity = core::boot_identity();
+  document.spec = manifest.spec;
+  document.resolved = manifest.resolved;
+  document.boot = manifest.boot;
+  document.boot_source_id = wanted.start.boot_source_id;
+  document.keep = wanted.start.keep;
+  QARAX_CHECK(note_start(vm, command, document));
+  auto restored = launch(vm, operation, [&](DriverCall& call, const StartArgs& args) {
+    call.fds = {folder.get()};
+    return driver->restore(call, args);
+  });
+  if (!restored && driver->version() != manifest.plugin_version)
+    return std::move(restored).error().context("the snapshot was taken by " + manifest.hypervisor + " " +
+                                               manifest.plugin_version + ", this is " + driver->version());
+  return restored;
+}
+
+// At recovery: a VM that was paused for a snapshot goes on, what was half restored ends, and a resize is carried
+// through, since nobody else knows how far it came.
+Result<VmStatus> Manager::carry_through(const VmPtr& vm, const JournalRecord& intent, const VmStatus& now) {
+  const auto action = core::action_named(intent.action);
+  const bool runs = now.state == VmState::running || now.state == VmState::paused;
+  if (!runs) return now;
+  QARAX_TRY(Driver * driver, drivers_.find(vm->document.hypervisor));
+  if (action == core::Action::snapshot) return go_on(vm, *driver, intent.before, now);
+  if (action == core::Action::restore && now.state == VmState::paused) {
+    QARAX_CHECK(processes_.kill_all(vm->id, CallLimits{}.within_ms(kUndoMs)));
+    StopArgs args;
+    QARAX_TRY(args.vm, args_for(vm));
+    args.mode = StopMode::force;
+    QARAX_TRY(VmStatus stopped, driver->stop(call_to_undo(vm), args));
+    processes_.clean_up(vm->id, vm->document.incarnation);
+    stopped.status_reason = "its restore was interrupted and undone";
+    return stopped;
+  }
+  if (action == core::Action::resize && now.state == VmState::running) {
+    Command again;
+    again.vm = vm->id;
+    again.action = core::Action::resize;
+    again.document = intent.document.text;
+    return resize(vm, again, *driver, call_to_undo(vm));
+  }
+  return now;
+}
+
+}  // namespace qarax::agent

@@ -1,0 +1,83 @@
+#include "capabilities.hpp"
+
+#include <algorithm>
+
+namespace qarax::server {
+
+namespace {
+
+constexpr std::string_view kCapabilities[] = {"pause", "reboot", "resize",  "snapshot",
+                                              "disks", "nics",   "console", "counters"};
+
+bool holds(const std::vector<std::string>& list, std::string_view what) {
+  return std::find(list.begin(), list.end(), what) != list.end();
+}
+
+std::string interface_of(std::string_view capability) {
+  return std::string("qarax.hypervisor.").append(capability).append("/1");
+}
+
+// Why not; empty: it can.
+std::string missing(const core::PluginInfo& plugin, std::string_view capability) {
+  if (!holds(plugin.interfaces, interface_of(capability))) return "it doesn't offer " + interface_of(capability);
+  if (!plugin.description) return {};
+  const auto& features = plugin.description->features;
+  const bool says = std::any_of(std::begin(kCapabilities), std::end(kCapabilities),
+                                [&](std::string_view one) { return holds(features, one); });
+  if (!says || holds(features, capability)) return {};
+  const std::string& version = plugin.description->vmm_version;
+  return "its VMM there" + (version.empty() ? "" : ", version " + version + ",") + " can't";
+}
+
+}  // namespace
+
+std::vector<std::string> capabilities_of(const core::PluginInfo& plugin) {
+  std::vector<std::string> out;
+  for (const std::string_view one : kCapabilities)
+    if (missing(plugin, one).empty()) out.emplace_back(one);
+  return out;
+}
+
+std::optional<std::string_view> capability_for(core::Action action) {
+  switch (action) {
+    case core::Action::pause:
+    case core::Action::resume:
+      return "pause";
+    case core::Action::reboot:
+      return "reboot";
+    case core::Action::resize:
+      return "resize";
+    case core::Action::snapshot:
+    case core::Action::restore:
+      return "snapshot";
+    case core::Action::start:
+    case core::Action::stop:
+    case core::Action::force_stop:
+    case core::Action::remove:
+    case core::Action::drop_snapshot:
+      return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+Status check_capability(const core::NodeInfo& node, const std::string& host_name, const std::string& hypervisor,
+                        std::string_view capability) {
+  for (const core::PluginInfo& plugin : node.plugins) {
+    if (plugin.name != hypervisor || plugin.state != "loaded") continue;
+    const std::string why = missing(plugin, capability);
+    if (why.empty()) return Ok{};
+    Error error =
+        make_error(Code::failed_precondition,
+                   "hypervisor " + plugin.name + (plugin.version.empty() ? "" : " " + plugin.version) + " on host " +
+                       host_name + " lacks the capability " + std::string(capability) + ": " + why,
+                   "unsupported-by-hypervisor");
+    const auto has = capabilities_of(plugin);
+    std::string list;
+    for (const std::string& one : has) list.append(list.empty() ? "" : ", ").append(one);
+    error.hint = "it has: " + (list.empty() ? std::string("none of the optional ones") : list);
+    return error;
+  }
+  return Ok{};
+}
+
+}  // namespace qarax::server

@@ -1,0 +1,204 @@
+// Sizes and snapshots: what some jobs are about beside their VM's state.
+#include <algorithm>
+#include <tuple>
+
+#include "event_makers.hpp"
+#include "qarax/core/clock.hpp"
+#include "rows.hpp"
+#include "store_begin.hpp"
+
+namespace qarax::server {
+
+using Poco::Data::Session;
+
+namespace {
+
+std::string now_text() { return core::to_rfc3339(std::chrono::system_clock::now()); }
+
+void apply(const core::ResizeCommand& size, VmRecord& vm) {
+  const auto to = [&](VmSpec& spec) {
+    if (size.vcpus) spec.boot_vcpus = *size.vcpus;
+    if (size.memory) spec.memory_size = *size.memory;
+  };
+  to(vm.spec);
+  if (vm.resolved) to(*vm.resolved);
+}
+
+std::string mebibytes(std::int64_t bytes) { return std::to_string(bytes / (1024 * 1024)) + " MiB"; }
+
+}  // namespace
+
+void SqlStore::keep_snapshot(SnapshotRecord record) {
+  auto kept = std::make_shared<const SnapshotRecord>(std::move(record));
+  snapshots_[kept->id] = std::move(kept);
+}
+
+std::vector<SnapshotPtr> SqlStore::snapshots(const std::string& vm_id) const {
+  std::vector<SnapshotPtr> out;
+  {
+    const std::lock_guard lock(db_->state());
+    for (const auto& [id, snapshot] : snapshots_)
+      if (snapshot->vm_id == vm_id) out.push_back(snapshot);
+  }
+  std::sort(out.begin(), out.end(), [](const SnapshotPtr& a, const SnapshotPtr& b) {
+    return std::tie(a->created_at, a->id) < std::tie(b->created_at, b->id);
+  });
+  return out;
+}
+
+SnapshotPtr SqlStore::snapshot(const std::string& id) const {
+  const std::lock_guard lock(db_->state());
+  const auto found = snapshots_.find(id);
+  return found == snapshots_.end() ? nullptr : found->second;
+}
+
+Status SqlStore::check_free(const VmRecord& vm, const JobRecord* unfinished, core::Action asked) const {
+  if (unfinished == nullptr || core::precedence(asked) > core::precedence(unfinished->action)) return Ok{};
+  Error error = make_error(Code::aborted,
+                           "VM " + vm.name + " is busy with " + std::string(core::to_string(unfinished->action)) +
+                               " (job " + unfinished->id + "); ask again when it has finished",
+                           "job-in-progress");
+  error.details.push_back({"/job_id", unfinished->id});
+  return error;
+}
+
+Result<VmPtr> SqlStore::resize_idle(const std::string& id, const core::ResizeCommand& size,
+                                    std::int64_t expected_revision) {
+  VmRecord changed;
+  VmPtr now;
+  Job done = job_done_at_once(std::string(core::to_string(core::Action::resize)));
+  QARAX_CHECK(db_->transact({{id},
+                             [&](Session& session) -> Status {
+                               const VmPtr vm = memory_.vm(id);
+                               if (!vm) return make_error(Code::not_found, "there is no VM " + id, "vm-not-found");
+                               const auto job = jobs_.find(vm->job_id);
+                               if (job != jobs_.end()) QARAX_CHECK(check_free(*vm, &job->second, core::Action::resize));
+                               if (vm->revision != expected_revision)
+                                 return make_error(Code::aborted, "VM " + vm->name + " was changed meanwhile",
+                                                   "changed");
+                               changed = *vm;
+                               apply(size, changed);
+                               changed.updated_at = now_text();
+                               rows::update_vm(session, changed);
+                               done.vm_id = id;
+                               done.vm_name = changed.name;
+                               done.host_id = changed.host_id.value_or("");
+                               rows::insert_job(session, done, changed.desired, 0, db_->clock(), {size, "", ""});
+                               events_.add(events::job_finished(done));
+                               return Ok{};
+                             },
+                             [&] {
+                               book_.put(std::move(done));
+                               now = memory_.update(id, [&](VmRecord& vm) {
+                                 vm.spec = changed.spec;
+                                 vm.resolved = changed.resolved;
+                                 vm.updated_at = changed.updated_at;
+                                 return true;
+                               });
+                             }}));
+  return now;
+}
+
+Status SqlStore::plan_subject(Session& session, const BeginJob& asked, const JobRecord* unfinished, Begin& plan) {
+  VmRecord& vm = plan.vm;
+  if (unfinished != nullptr && unfinished->action == core::Action::snapshot) {
+    // Its node may have finished it by now: it is listed until it is deleted.
+    if (const auto found = snapshots_.find(unfinished->arguments.snapshot); found != snapshots_.end()) {
+      plan.abandoned = *found->second;
+      plan.abandoned->status = SnapshotStatus::failed;
+      rows::put_snapshot(session, *plan.abandoned);
+    }
+  }
+  if (asked.action == core::Action::resize && asked.arguments.resize.memory) {
+    const std::int64_t more = *asked.arguments.resize.memory - vm.spec.memory_size;
+    const auto found = reservations_.find(vm.id);
+    if (more <= 0 || found == reservations_.end()) return Ok{};
+    std::int64_t taken = 0;
+    for (const auto& [id, other] : reservations_)
+      if (other.host_id == found->second.host_id) taken += other.memory;
+    if (taken + more > asked.capacity)
+      return make_error(Code::failed_precondition,
+                        "VM " + vm.name + " asks for " + mebibytes(more) + " more, and its host has " +
+                            mebibytes(asked.capacity - taken) + " of memory left",
+                        "no-host-fits");
+    plan.reservation = found->second;
+    plan.reservation->memory += more;
+  }
+  if (asked.action == core::Action::restore || asked.action == core::Action::drop_snapshot) {
+    const auto found = snapshots_.find(asked.arguments.snapshot);
+    const bool there = found != snapshots_.end() && found->second->vm_id == vm.id;
+    if (!there || (asked.action == core::Action::restore && found->second->status != SnapshotStatus::ready))
+      return make_error(
+          Code::not_found,
+          "VM " + vm.name + " has no snapshot " + asked.arguments.snapshot + (there ? " that is ready" : ""),
+          "snapshot-not-found");
+  }
+  if (asked.action != core::Action::snapshot) return Ok{};
+  const auto is_taken = [&](const std::string& name) {
+    return std::any_of(snapshots_.begin(), snapshots_.end(),
+                       [&](const auto& item) { return item.second->vm_id == vm.id && item.second->name == name; });
+  };
+  SnapshotRecord& snapshot = plan.snapshot.emplace();
+  snapshot.id = asked.arguments.snapshot;
+  snapshot.vm_id = vm.id;
+  snapshot.name = asked.arguments.name;
+  for (int number = 1; snapshot.name.empty(); ++number)
+    if (const std::string name = "snapshot-" + std::to_string(number); !is_taken(name)) snapshot.name = name;
+  if (is_taken(snapshot.name))
+    return make_error(Code::already_exists,
+                      "VM " + vm.name + " has a snapshot named " + snapshot.name +
+                          " already; choose another name, or delete that snapshot",
+                      "name-taken");
+  snapshot.hypervisor = vm.observed.hypervisor;
+  snapshot.spec = vm.spec;
+  snapshot.resolved = vm.resolved.value_or(vm.spec);
+  snapshot.created_at = vm.updated_at;
+  plan.job.arguments.name = snapshot.name;
+  rows::put_snapshot(session, snapshot);
+  return Ok{};
+}
+
+void SqlStore::publish_subject(const Begin& plan) {
+  if (plan.snapshot) keep_snapshot(*plan.snapshot);
+  if (plan.abandoned) keep_snapshot(*plan.abandoned);
+}
+
+// Under state(), with the job's end: in memory at once, on disk soon, like the job itself.
+void SqlStore::finish_subject(const JobRecord& job, JobState state, const std::optional<core::VmReport>& report,
+                              VmRecord& vm) {
+  const bool done = state == JobState::completed;
+  const auto found = snapshots_.find(job.arguments.snapshot);
+  if (job.action == core::Action::resize) {
+    const std::int64_t more = job.arguments.resize.memory.value_or(vm.spec.memory_size) - vm.spec.memory_size;
+    // What grew was reserved before it did, what shrank is free once it has.
+    const std::int64_t freed = done ? -std::min<std::int64_t>(more, 0) : std::max<std::int64_t>(more, 0);
+    if (const auto reserved = reservations_.find(vm.id); reserved != reservations_.end() && freed != 0) {
+      reserved->second.memory -= freed;
+      db_->later([this, id = vm.id](Session& session) {
+        if (const auto now = reservations_.find(id); now != reservations_.end())
+          rows::put_reservation(session, now->second);
+      });
+    }
+    if (done) apply(job.arguments.resize, vm);
+  }
+  if (found == snapshots_.end()) return;
+  SnapshotRecord record = *found->second;
+  if (job.action == core::Action::restore && done) {
+    vm.spec = record.spec;
+    vm.resolved = record.resolved;
+  }
+  const bool gone = job.action == core::Action::snapshot ? !done : job.action == core::Action::drop_snapshot && done;
+  if (gone) {
+    snapshots_.erase(found);
+    db_->later([id = record.id](Session& session) { rows::delete_snapshot(session, id); });
+  } else if (job.action == core::Action::snapshot) {
+    record.status = SnapshotStatus::ready;
+    if (report && report->snapshot) record.size = report->snapshot->size;
+    keep_snapshot(record);
+    db_->later([this, id = record.id](Session& session) {
+      if (const auto now = snapshots_.find(id); now != snapshots_.end()) rows::put_snapshot(session, *now->second);
+    });
+  }
+}
+
+}  // namespace qarax::server

@@ -1,0 +1,19 @@
+// Private to SqlStore's sources.
+#pragma once
+
+#include "sql_store.hpp"
+
+namespace qarax::server {
+
+// What a job's transaction will have changed once it is committed.
+struct SqlStore::Begin {
+  VmRecord vm{};
+  JobRecord job{};
+  std::optional<Reservation> reservation{};
+  Job told{};  // the job as it is told of
+  std::optional<Job> superseded{};
+  std::optional<SnapshotRecord> snapshot{};   // that the job takes
+  std::optional<SnapshotRecord> abandoned{};  // whose job it puts aside
+};
+
+}  // namespace qarax::server
