@@ -2,6 +2,7 @@
 #
 #   qarax_library(NAME SOURCES … [HEADERS_DIR include] PUBLIC deps… PRIVATE deps…)   target qarax_NAME, alias qarax::NAME
 #   qarax_program(NAME SOURCES … LIBS …)                                            an executable of ours
+#   qarax_fuzz(NAME SOURCES … LIBS …)            NAME_fuzz, a libFuzzer program; its seeds are in fuzz_seeds/NAME, if any
 #   qarax_test(NAME SOURCES … LIBS … [LABELS …])                                    a GoogleTest binary, one CTest entry a binary
 include_guard(GLOBAL)
 
@@ -32,6 +33,32 @@ if(QARAX_SANITIZE)
   add_compile_options(-fsanitize=${QARAX_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${QARAX_SANITIZE})
 endif()
+
+# All of it is built for the fuzzers, which only clang can; scripts/test.sh fuzz does.
+if(QARAX_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    message(FATAL_ERROR "QARAX_FUZZ needs clang: cmake --preset fuzz")
+  endif()
+  add_compile_options(-fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=address,undefined)
+  add_custom_target(qarax_fuzzers)
+endif()
+
+function(qarax_fuzz NAME)
+  if(NOT QARAX_FUZZ)
+    return()
+  endif()
+  cmake_parse_arguments(A "" "" "SOURCES;LIBS" ${ARGN})
+  add_executable(${NAME}_fuzz ${A_SOURCES})
+  target_link_libraries(${NAME}_fuzz PRIVATE qarax_flags ${A_LIBS})
+  target_link_options(${NAME}_fuzz PRIVATE -fsanitize=fuzzer)
+  set_target_properties(${NAME}_fuzz PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
+  add_dependencies(qarax_fuzzers ${NAME}_fuzz)
+  if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/fuzz_seeds/${NAME})
+    add_custom_command(TARGET ${NAME}_fuzz POST_BUILD COMMAND ${CMAKE_COMMAND} -E copy_directory
+      ${CMAKE_CURRENT_SOURCE_DIR}/fuzz_seeds/${NAME} ${CMAKE_BINARY_DIR}/fuzz/${NAME}_seeds)
+  endif()
+endfunction()
 
 function(qarax_library NAME)
   cmake_parse_arguments(A "" "INCLUDE" "SOURCES;PUBLIC;PRIVATE" ${ARGN})

@@ -8,6 +8,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/scripts/lib/common.sh"
 . "$root/scripts/lib/python.sh"
 . "$root/scripts/lib/postgres.sh"
+. "$root/scripts/lib/fuzz.sh"
 cd "$root"
 logs=$root/build/logs
 env=$root/build/venv
@@ -72,6 +73,11 @@ step_tsan() {
   # gRPC isn't built with ThreadSanitizer: what it hands from thread to thread would look like races of ours.
   export GTEST_FILTER=-Grpc/*
   TSAN_OPTIONS="suppressions=$root/scripts/tsan.supp second_deadlock_stack=1" run_ctest tsan -L tsan
+}
+step_fuzz() {
+  build fuzz qarax_fuzzers
+  step "fuzzers, ${QARAX_FUZZ_SECONDS:-60} s each"
+  fuzz_all "$root/build/fuzz/fuzz" "${QARAX_FUZZ_SECONDS:-60}" || fail "a fuzzer found something" -- "build/fuzz/fuzz/NAME_fuzz build/fuzz/fuzz/NAME_crash-…; its log is beside it"
 }
 step_tidy() {
   step "clang-tidy"
