@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
@@ -49,6 +50,10 @@ class FakeVms final : public VmManager {
     report.vm = vm;
     report.missing = true;
     return report;
+  }
+  Result<Counters> counters(const std::string& vm, std::int64_t) override {
+    if (fails) return make_error(Code::failed_precondition, "VM " + vm + " is shutdown", "wrong-state");
+    return Counters{{{"exits", 7, "count"}}};
   }
   std::vector<core::VmReport> subscribe(Listener listener, std::uint64_t& id) override {
     std::vector<core::VmReport> snapshot(2);
@@ -197,6 +202,8 @@ TEST_F(NodeServiceTest, AGreetingTellsWhoTheNodeIs) {
   EXPECT_EQ(reply.protocol(), 1);
   EXPECT_EQ(reply.session(), "session");
   EXPECT_EQ(reply.highest_term(), 0);
+  for (const std::string_view feature : core::kFeatures)
+    EXPECT_NE(std::find(reply.features().begin(), reply.features().end(), feature), reply.features().end()) << feature;
   const auto info = decode<core::NodeInfo>(std::string_view(reply.node_info()), Unknown::ignore);
   ASSERT_TRUE(info);
   EXPECT_EQ(info->node_id, "node");
@@ -312,6 +319,21 @@ TEST_F(NodeServiceTest, AVmIsAskedAbout) {
   request.set_vm("no uuid");
   EXPECT_EQ(call([&](auto& context) { return node().Inspect(&context, request, &reply); }).error_code(),
             grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(NodeServiceTest, CountersAreTheVmmsOrWhyThereAreNone) {
+  greet();
+  node::v1::VmRequest request;
+  set(request.mutable_authority());
+  request.set_vm(vm_);
+  node::v1::CountersReply reply;
+  const auto ask = [&] { return call([&](auto& context) { return node().Counters(&context, request, &reply); }); };
+  ASSERT_TRUE(ask().ok());
+  EXPECT_EQ(decode<Counters>(std::string_view(reply.counters()), Unknown::ignore)->counters.at(0).value, 7);
+  vms_.fails = true;
+  EXPECT_EQ(reason(ask()), "wrong-state");
+  request.set_vm("no uuid");
+  EXPECT_EQ(ask().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
 }
 
 // What a stream says, without its heartbeats; its numbers count up by one.

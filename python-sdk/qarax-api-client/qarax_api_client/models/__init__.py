@@ -6,6 +6,7 @@ from .adopt_vm import AdoptVm
 from .adopt_vm_action import AdoptVmAction
 from .adopt_vm_status import AdoptVmStatus
 from .check import Check
+from .counter import Counter
 from .cpu_topology import CpuTopology
 from .description import Description
 from .event import Event
@@ -21,6 +22,7 @@ from .job_step_state import JobStepState
 from .list_jobs_state import ListJobsState
 from .list_vms_status import ListVmsStatus
 from .new_host import NewHost
+from .new_snapshot import NewSnapshot
 from .new_vm import NewVm
 from .openapi_response_200 import OpenapiResponse200
 from .plugin import Plugin
@@ -28,9 +30,14 @@ from .plugin_limits import PluginLimits
 from .problem import Problem
 from .problem_error import ProblemError
 from .ready import Ready
+from .restore import Restore
+from .snapshot import Snapshot
+from .snapshot_status import SnapshotStatus
 from .version import Version
 from .vm import Vm
 from .vm_desired_status import VmDesiredStatus
+from .vm_metrics import VmMetrics
+from .vm_resize import VmResize
 from .vm_status import VmStatus
 
 __all__ = (
@@ -40,6 +47,7 @@ __all__ = (
     "AdoptVmAction",
     "AdoptVmStatus",
     "Check",
+    "Counter",
     "CpuTopology",
     "Description",
     "Event",
@@ -55,6 +63,7 @@ __all__ = (
     "ListJobsState",
     "ListVmsStatus",
     "NewHost",
+    "NewSnapshot",
     "NewVm",
     "OpenapiResponse200",
     "Plugin",
@@ -62,8 +71,13 @@ __all__ = (
     "Problem",
     "ProblemError",
     "Ready",
+    "Restore",
+    "Snapshot",
+    "SnapshotStatus",
     "Version",
     "Vm",
     "VmDesiredStatus",
+    "VmMetrics",
+    "VmResize",
     "VmStatus",
 )

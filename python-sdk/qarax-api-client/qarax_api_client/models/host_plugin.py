@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
@@ -20,6 +20,8 @@ class HostPlugin:
         reason (str): Why it was refused or isn't healthy.
         accelerator (str): kvm, tcg, simulated, …: what new VMs get.
         accelerator_evidence (str): What the choice rests on.
+        capabilities (list[str]): What its VMs can do there beyond start and stop: pause, reboot, resize, snapshot,
+            disks, nics, console, counters. Anything else is refused with unsupported-by-hypervisor.
     """
 
     name: str
@@ -29,6 +31,7 @@ class HostPlugin:
     reason: str
     accelerator: str
     accelerator_evidence: str
+    capabilities: list[str]
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -46,6 +49,8 @@ class HostPlugin:
 
         accelerator_evidence = self.accelerator_evidence
 
+        capabilities = self.capabilities
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -57,6 +62,7 @@ class HostPlugin:
                 "reason": reason,
                 "accelerator": accelerator,
                 "accelerator_evidence": accelerator_evidence,
+                "capabilities": capabilities,
             }
         )
 
@@ -79,6 +85,8 @@ class HostPlugin:
 
         accelerator_evidence = d.pop("accelerator_evidence")
 
+        capabilities = cast(list[str], d.pop("capabilities"))
+
         host_plugin = cls(
             name=name,
             version=version,
@@ -87,6 +95,7 @@ class HostPlugin:
             reason=reason,
             accelerator=accelerator,
             accelerator_evidence=accelerator_evidence,
+            capabilities=capabilities,
         )
 
         host_plugin.additional_properties = d

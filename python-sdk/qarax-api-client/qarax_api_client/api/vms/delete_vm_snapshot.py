@@ -1,0 +1,224 @@
+from http import HTTPStatus
+from typing import Any, cast
+from urllib.parse import quote
+from uuid import UUID
+
+import httpx
+
+from ...client import AuthenticatedClient, Client
+from ...models.accepted import Accepted
+from ...models.problem import Problem
+from ...types import UNSET, Response, Unset
+
+
+def _get_kwargs(
+    id: UUID,
+    snapshot_id: UUID,
+    *,
+    prefer: str | Unset = UNSET,
+) -> dict[str, Any]:
+    headers: dict[str, Any] = {}
+    if not isinstance(prefer, Unset):
+        headers["Prefer"] = prefer
+
+    _kwargs: dict[str, Any] = {
+        "method": "delete",
+        "url": "/vms/{id}/snapshots/{snapshot_id}".format(
+            id=quote(str(id), safe=""),
+            snapshot_id=quote(str(snapshot_id), safe=""),
+        ),
+    }
+
+    _kwargs["headers"] = headers
+    return _kwargs
+
+
+def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> Accepted | Any | Problem:
+    if response.status_code == 202:
+        response_202 = Accepted.from_dict(response.json())
+
+        return response_202
+
+    if response.status_code == 204:
+        response_204 = cast(Any, None)
+        return response_204
+
+    if response.status_code == 400:
+        response_400 = Problem.from_dict(response.json())
+
+        return response_400
+
+    if response.status_code == 404:
+        response_404 = Problem.from_dict(response.json())
+
+        return response_404
+
+    if response.status_code == 409:
+        response_409 = Problem.from_dict(response.json())
+
+        return response_409
+
+    if response.status_code == 501:
+        response_501 = Problem.from_dict(response.json())
+
+        return response_501
+
+    if response.status_code == 502:
+        response_502 = Problem.from_dict(response.json())
+
+        return response_502
+
+    if response.status_code == 503:
+        response_503 = Problem.from_dict(response.json())
+
+        return response_503
+
+    if response.status_code == 504:
+        response_504 = Problem.from_dict(response.json())
+
+        return response_504
+
+    response_default = Problem.from_dict(response.json())
+
+    return response_default
+
+
+def _build_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> Response[Accepted | Any | Problem]:
+    return Response(
+        status_code=HTTPStatus(response.status_code),
+        content=response.content,
+        headers=response.headers,
+        parsed=_parse_response(client=client, response=response),
+    )
+
+
+def sync_detailed(
+    id: UUID,
+    snapshot_id: UUID,
+    *,
+    client: AuthenticatedClient | Client,
+    prefer: str | Unset = UNSET,
+) -> Response[Accepted | Any | Problem]:
+    """Delete a snapshot from its host.
+
+    Args:
+        id (UUID):
+        snapshot_id (UUID):
+        prefer (str | Unset):
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Response[Accepted | Any | Problem]
+    """
+
+    kwargs = _get_kwargs(
+        id=id,
+        snapshot_id=snapshot_id,
+        prefer=prefer,
+    )
+
+    response = client.get_httpx_client().request(
+        **kwargs,
+    )
+
+    return _build_response(client=client, response=response)
+
+
+def sync(
+    id: UUID,
+    snapshot_id: UUID,
+    *,
+    client: AuthenticatedClient | Client,
+    prefer: str | Unset = UNSET,
+) -> Accepted | Any | Problem | None:
+    """Delete a snapshot from its host.
+
+    Args:
+        id (UUID):
+        snapshot_id (UUID):
+        prefer (str | Unset):
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Accepted | Any | Problem
+    """
+
+    return sync_detailed(
+        id=id,
+        snapshot_id=snapshot_id,
+        client=client,
+        prefer=prefer,
+    ).parsed
+
+
+async def asyncio_detailed(
+    id: UUID,
+    snapshot_id: UUID,
+    *,
+    client: AuthenticatedClient | Client,
+    prefer: str | Unset = UNSET,
+) -> Response[Accepted | Any | Problem]:
+    """Delete a snapshot from its host.
+
+    Args:
+        id (UUID):
+        snapshot_id (UUID):
+        prefer (str | Unset):
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Response[Accepted | Any | Problem]
+    """
+
+    kwargs = _get_kwargs(
+        id=id,
+        snapshot_id=snapshot_id,
+        prefer=prefer,
+    )
+
+    response = await client.get_async_httpx_client().request(**kwargs)
+
+    return _build_response(client=client, response=response)
+
+
+async def asyncio(
+    id: UUID,
+    snapshot_id: UUID,
+    *,
+    client: AuthenticatedClient | Client,
+    prefer: str | Unset = UNSET,
+) -> Accepted | Any | Problem | None:
+    """Delete a snapshot from its host.
+
+    Args:
+        id (UUID):
+        snapshot_id (UUID):
+        prefer (str | Unset):
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Accepted | Any | Problem
+    """
+
+    return (
+        await asyncio_detailed(
+            id=id,
+            snapshot_id=snapshot_id,
+            client=client,
+            prefer=prefer,
+        )
+    ).parsed
