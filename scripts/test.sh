@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Every test of qarax, from a bare machine on: test.sh [STEP…]
-#   steps: deps format client unit guest e2e tsan, which run without arguments, and asan tidy compose, which are asked
+#   steps: deps format client guest unit e2e tsan, which run without arguments, and asan tidy compose, which are asked
 #   for by name: the first two double the time, and clang-tidy still has findings; compose needs docker, and makes images
 #   of the tree (with SKIP_BUILD=1 out of build/release). A step needs those before it to have run once.
 set -euo pipefail
@@ -82,7 +82,7 @@ step_tidy() {
 }
 step_compose() { step "end-to-end tests in containers"; "$root/e2e/run_e2e_tests.sh"; }
 
-all=(deps format client unit guest e2e tsan)
+all=(deps format client guest unit e2e tsan)
 for one in "${@:-${all[@]}}"; do
   declare -F "step_$one" >/dev/null || fail "unknown step $one" -- "steps: ${all[*]} asan tidy compose"
   "step_$one"

@@ -231,6 +231,14 @@ void ConfigReader::objects(std::string_view key, std::vector<json::Value>& value
   }
 }
 
+void ConfigReader::object(std::string_view key, json::Value& value) {
+  impl_->known.emplace(key);
+  const auto found = impl_->entries.find(key);
+  if (found == impl_->entries.end() || found->second.node.IsNull()) return;
+  if (!found->second.node.IsMap()) return problem(key, "expected `key: value` lines");
+  value = to_json(found->second.node);
+}
+
 void ConfigReader::problem(std::string_view key, std::string text) {
   const auto found = impl_->entries.find(key);
   const std::string source =

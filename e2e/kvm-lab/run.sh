@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # A host with a working /dev/kvm, made from Debian's packages inside QEMU's TCG, with our node in it; then the end-to-end
 # tests against that node from outside: run.sh [pytest arguments]   (default: test_vm_lifecycle.py)
+#   --check   instead of them: qarax-plugin-check on both plugins, their rows written into plugins/MATRIX.md
 #   CLOUD_HYPERVISOR=/path  a cloud-hypervisor program: the cloud_hv plugin runs on it; without one only qemu is tried
 #   CLOUD_HYPERVISOR_SECCOMP=on|off|log   its seccomp mode (an older one built with a newer Rust needs log)
 #   QARAX_BUILD  build/release   KEEP=1  leaves the lab up and says how to reach it
@@ -10,7 +11,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 . "$root/scripts/lib/common.sh"
 . "$root/scripts/lib/python.sh"
-case ${1:-} in -h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit ;; esac
+case ${1:-} in -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit ;; esac
 
 build=$(cd "${QARAX_BUILD:-$root/build/release}" && pwd)
 guest=${QARAX_GUEST_DIR:-$root/build/guest}
@@ -57,7 +58,9 @@ cp "$guest/vmlinuz" "$guest/initramfs.cpio" "$lab_root/opt/qarax/"
 install -m 755 "$here/init" "$lab_root/sbin/lab-init"
 rm -f "$lab_root/usr/local/bin/cloud-hypervisor"
 [ -z "$vmm" ] || install -m 755 "$vmm" "$lab_root/usr/local/bin/cloud-hypervisor"
-sed -e "s/@SECCOMP@/${CLOUD_HYPERVISOR_SECCOMP:-on}/" "$here/node.yaml" >"$lab_root/etc/qarax/node.yaml"
+for file in node.yaml check-qemu.yaml check-cloud_hv.yaml; do
+  sed -e "s/@SECCOMP@/${CLOUD_HYPERVISOR_SECCOMP:-on}/" "$here/$file" >"$lab_root/etc/qarax/$file"
+done
 must "$cache/image.log" mke2fs -q -F -t ext4 -d "$lab_root" "$work/lab.ext4" 3G
 
 step "the lab's own start"
@@ -81,17 +84,35 @@ plugins() { # PORT: each plugin with its VMM's version
   curl -fs "http://127.0.0.1:$1/hosts/$host/plugins" | grep -oE '"(name|vmm_version|healthy)":("[^"]*"|true|false)' | tr '\n' ' '
 }
 
+boot_lab() { # QEMU ARGUMENTS… -- CMDLINE; its pid is $lab
+  local arguments=()
+  while [ "$1" != -- ]; do arguments+=("$1"); shift; done
+  qemu-system-x86_64 -M q35 -accel tcg,thread=multi -cpu EPYC,+svm,+npt -smp 2 -m 3072 -vga none -display none -no-reboot \
+    -kernel "$guest/vmlinuz" -initrd "$work/lab.gz" -snapshot -drive file="$work/lab.ext4",if=virtio,format=raw \
+    -append "console=ttyS0 quiet panic=-1 mitigations=off $2" "${arguments[@]}" </dev/null >"$work/qemu.log" 2>&1 &
+  lab=$!
+}
+
+check() {
+  step "the lab with qarax-plugin-check"
+  boot_lab -nic user,model=virtio-net-pci -serial "file:$work/lab-check.log" -- lab.check
+  wait "$lab" || true
+  lab=
+  tr -d '\r' <"$work/lab-check.log" | sed '/^lab report: /d'
+  tr -d '\r' <"$work/lab-check.log" | sed -n 's/^lab report: //p' | split -l 1 --additional-suffix=.json - "$work/report-"
+  ls "$work"/report-*.json >/dev/null 2>&1 || fail "the lab gave no report" -- "read what it said, above"
+  "$build/bin/qarax-plugin-check" --matrix "$root/plugins/MATRIX.md" --write "$work"/report-*.json
+  ! grep -q '"verdict":"failed"' "$work"/report-*.json || fail "a rule failed in the lab"
+}
+
 try() { # HYPERVISOR PYTEST ARGUMENTS…
   local hypervisor=$1 node_port server_port evidence waited=0
   shift
   node_port=$(free_port)
   server_port=$(free_port)
   step "the lab with $hypervisor"
-  qemu-system-x86_64 -M q35 -accel tcg,thread=multi -cpu EPYC,+svm,+npt -smp 2 -m 3072 -vga none -display none -no-reboot \
-    -kernel "$guest/vmlinuz" -initrd "$work/lab.gz" -snapshot -drive file="$work/lab.ext4",if=virtio,format=raw \
-    -append "console=ttyS0 quiet panic=-1 mitigations=off lab.hypervisor=$hypervisor" \
-    -nic "user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:$node_port-:50051" -serial "file:$work/lab-$hypervisor.log" </dev/null >"$work/qemu.log" 2>&1 &
-  lab=$!
+  boot_lab -nic "user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:$node_port-:50051" -serial "file:$work/lab-$hypervisor.log" \
+    -- "lab.hypervisor=$hypervisor"
   env -i PATH="$PATH" HOME="$HOME" QARAX_NODE_HOST=127.0.0.1 QARAX_NODE_PORT="$node_port" QARAX_SERVER_LISTEN_PORT="$server_port" \
     QARAX_SERVER_DATA_DIR="$work/server-$hypervisor" "$build/bin/qarax-server" >"$work/server-$hypervisor.log" 2>&1 </dev/null &
   server=$!
@@ -116,6 +137,11 @@ try() { # HYPERVISOR PYTEST ARGUMENTS…
   [ "$status" = 0 ] || { tail -n 20 "$work/lab-$hypervisor.log" >&2; fail "tests failed with $hypervisor in the lab"; }
 }
 
+if [ "${1:-}" = --check ]; then
+  check
+  say "all passed"
+  exit
+fi
 python_env "$root/build/venv" "$root/e2e"
 [ $# -gt 0 ] || set -- test_vm_lifecycle.py
 try qemu "$@"

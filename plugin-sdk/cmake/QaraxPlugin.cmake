@@ -1,17 +1,20 @@
-# qarax_add_plugin(<name> KIND hypervisor SOURCES … [TESTS …] [LIBS …] [TEST_LIBS …] [CHECK_CONFIG json] [EXAMPLE])
+# qarax_add_plugin(<name> KIND hypervisor SOURCES … [TESTS …] [LIBS …] [TEST_LIBS …] [CHECK …] [EXAMPLE])
 #
 #   qarax_plugin_<name>_logic   static library of every source but plugin.cpp (or plugin.c): what the tests link
 #   qarax_plugin_<name>         the module <name>.so in ${CMAKE_BINARY_DIR}/plugins, installed to lib/qarax/plugins
 #                               (EXAMPLE: stays in its own binary folder, isn't installed)
 #   qarax_plugin_<name>_test    GoogleTest binary of TESTS, one CTest entry
-#   qarax_plugin_<name>_load    CTest entry: the file passes the host's handshake, so a plugin can't be added untested
+#   qarax_plugin_<name>_load    CTest entry: the file passes the host's handshake
+#   qarax_plugin_<name>_conformance   CTest entry: qarax-plugin-check with conformance.yaml of the plugin's folder, where
+#                               there is one, and the arguments CHECK: so a plugin can't be added untested. Its report
+#                               is ${CMAKE_BINARY_DIR}/conformance/<name>.json
 #
 # LIBS must be static or header-only: whatever a plugin needs goes into its file. A plugin links the SDK and nothing else
 # of qarax; anything else of qarax, gRPC, Protobuf or Poco in its link line stops the configure.
 include_guard(GLOBAL)
 
 function(qarax_add_plugin NAME)
-  cmake_parse_arguments(A "EXAMPLE" "KIND;CHECK_CONFIG" "SOURCES;TESTS;LIBS;TEST_LIBS" ${ARGN})
+  cmake_parse_arguments(A "EXAMPLE" "KIND" "SOURCES;TESTS;LIBS;TEST_LIBS;CHECK" ${ARGN})
   if(A_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "qarax_add_plugin(${NAME}): unknown arguments: ${A_UNPARSED_ARGUMENTS}")
   endif()
@@ -66,7 +69,8 @@ function(qarax_add_plugin NAME)
   cmake_language(EVAL CODE
     "cmake_language(DEFER DIRECTORY [[${CMAKE_SOURCE_DIR}]] CALL qarax_check_plugin_links ${NAME})")
 
-  qarax_plugin_tests(${NAME} "${A_TESTS}" "${libs}" "${A_TEST_LIBS}" "${A_CHECK_CONFIG}")
+  qarax_plugin_tests(${NAME} "${A_TESTS}" "${libs}" "${A_TEST_LIBS}")
+  qarax_plugin_conformance(${NAME} "${A_EXAMPLE}" ${A_CHECK})
 endfunction()
 
 # What makes a module safe to load beside others: one exported symbol, every other one resolved, never unloaded.
@@ -83,7 +87,7 @@ function(qarax_plugin_link_options TARGET)
   endif()
 endfunction()
 
-function(qarax_plugin_tests NAME TESTS LIBS TEST_LIBS CONFIG)
+function(qarax_plugin_tests NAME TESTS LIBS TEST_LIBS)
   if(DEFINED QARAX_TESTS AND NOT QARAX_TESTS)
     return()
   endif()
@@ -105,14 +109,38 @@ function(qarax_plugin_tests NAME TESTS LIBS TEST_LIBS CONFIG)
     set(check ${CMAKE_BINARY_DIR}/bin/qarax-plugin-load-check)
   endif()
   if(check)
-    set(arguments $<TARGET_FILE:qarax_plugin_${NAME}>)
-    if(CONFIG)
-      list(APPEND arguments --config ${CONFIG})
-    endif()
-    add_test(NAME qarax_plugin_${NAME}_load COMMAND ${check} ${arguments})
+    add_test(NAME qarax_plugin_${NAME}_load COMMAND ${check} $<TARGET_FILE:qarax_plugin_${NAME}>)
     set_tests_properties(qarax_plugin_${NAME}_load PROPERTIES TIMEOUT 60)
   else()
     message(STATUS "qarax_add_plugin(${NAME}): qarax-plugin-load-check isn't installed, so ${NAME}.so isn't load-tested")
+  endif()
+endfunction()
+
+function(qarax_plugin_conformance NAME EXAMPLE)
+  if(DEFINED QARAX_TESTS AND NOT QARAX_TESTS)
+    return()
+  endif()
+  set(kit ${QARAX_PLUGIN_CHECK})
+  if(NOT kit AND QARAX_IN_TREE)
+    set(kit ${CMAKE_BINARY_DIR}/bin/qarax-plugin-check)
+  endif()
+  if(NOT kit)
+    message(STATUS "qarax_add_plugin(${NAME}): qarax-plugin-check isn't installed, so ${NAME}.so isn't tested for conformance")
+    return()
+  endif()
+  set(report ${CMAKE_BINARY_DIR}/conformance/${NAME}.json)
+  file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/conformance)
+  set(config)
+  if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/conformance.yaml)
+    set(config --config ${CMAKE_CURRENT_SOURCE_DIR}/conformance.yaml)
+  endif()
+  add_test(NAME qarax_plugin_${NAME}_conformance
+    COMMAND ${kit} $<TARGET_FILE:qarax_plugin_${NAME}> ${config} ${ARGN} --patience 5 --report ${report})
+  # Alone on a small machine: what comes "at once" is part of the rules. 77: nothing with a VM can be tried here.
+  set_tests_properties(qarax_plugin_${NAME}_conformance PROPERTIES TIMEOUT 300 PROCESSORS 2 SKIP_RETURN_CODE 77)
+  if(NOT EXAMPLE)
+    set_tests_properties(qarax_plugin_${NAME}_conformance PROPERTIES FIXTURES_SETUP qarax_conformance_reports)
+    set_property(GLOBAL APPEND PROPERTY QARAX_CONFORMANCE_REPORTS ${report})
   endif()
 endfunction()
 

@@ -50,7 +50,9 @@ Error undo_start(Host& host, const VmmKind& kind, const StartArgs& args, Error w
   const ProcessArgs id{args.vm, args.incarnation};
   // A hang-up is seen a little before the end of the process that causes it.
   const auto before = why.code == Code::unavailable ? host.wait(own.get(), id, kHangUpMs) : host.find(own.get(), id);
-  const bool died = before && !before->alive;
+  // Who gave up the start ended its process, too: that isn't why it failed.
+  const bool given_up = why.code == Code::cancelled || why.code == Code::deadline_exceeded;
+  const bool died = before && !before->alive && !given_up;
   if (auto killed = host.kill(own.get(), id); !killed)
     why.message += "; and its process could not be ended: " + killed.error().message;
   if (const auto process = host.find(own.get(), id); process && process->exit && why.log_tail.empty())
@@ -60,8 +62,7 @@ Error undo_start(Host& host, const VmmKind& kind, const StartArgs& args, Error w
     why.code = Code::internal;
     why.message = kind.name + " ended during the start of VM " + args.vm + ": " + ended(kind, *before).status_reason;
     why.reason = "vmm-failed";
-  } else if ((why.reason.empty() || why.reason == "vmm-refused") && why.code != Code::cancelled &&
-             why.code != Code::deadline_exceeded) {
+  } else if ((why.reason.empty() || why.reason == "vmm-refused") && !given_up) {
     why.reason = "vmm-failed";
   }
   remove_sockets(host, kind, args.vm, args.run_dir);

@@ -1,5 +1,6 @@
 // A whole hypervisor plugin. Its "VMM" is sleep(1), so that it runs anywhere: put yours in its place.
 #include "qarax/plugin/export.hpp"
+#include "qarax/plugin/handle.hpp"
 
 namespace {
 using qarax::plugin::Call;
@@ -12,7 +13,7 @@ class Sleeper final : public qarax::plugin::Hypervisor {
     return qarax::Description{.vmm_path = "/bin/sleep", .accelerator = "none", .boot_modes = {"kernel"}};
   }
   qarax::Result<qarax::VmStatus> start(Call& call, const qarax::StartArgs& args) override {
-    QARAX_CHECK(call.keep(R"({"format":1})"));  // durable before anything is spawned
+    QARAX_CHECK(call.keep(qarax::plugin::make_handle("sleeper", 1)));  // durable before anything is spawned
     auto process =
         host_.spawn(&call, {.vm = args.vm, .incarnation = args.incarnation, .argv = {"/bin/sleep", "1d"}}, {});
     if (!process && process.error().code != qarax::Code::already_exists) return std::move(process).error();
@@ -23,10 +24,16 @@ class Sleeper final : public qarax::plugin::Hypervisor {
     return qarax::VmStatus{.state = qarax::VmState::shutdown};
   }
   qarax::Result<qarax::VmStatus> inspect(Call& call, const qarax::VmArgs& args) override {
+    QARAX_CHECK(qarax::plugin::check_handle(args, "sleeper", 1));
     return status(call, args.vm, args.incarnation);
   }
   qarax::Result<qarax::VmStatus> recover(Call& call, const qarax::VmArgs& args) override {
-    return status(call, args.vm, args.incarnation);
+    const bool kept = args.handle.text != "null";
+    if (kept) QARAX_CHECK(qarax::plugin::check_handle(args, "sleeper", 1));
+    auto found = status(call, args.vm, args.incarnation);
+    if (kept && (found || found.error().code != qarax::Code::not_found)) return found;
+    QARAX_CHECK(host_.kill(&call, {args.vm, args.incarnation}));  // a start that was broken off: nothing stays of it
+    return qarax::VmStatus{.state = qarax::VmState::shutdown};
   }
 
  private:

@@ -1,5 +1,5 @@
 # What a stranger does: install the SDK by itself, build the template against it, load what came out; and the rule that a
-# plugin links nothing else of ours. cmake -DSDK=… -DWORK=… -DCHECK=… -DCXX=… -DCC=… -P out_of_tree.cmake
+# plugin links nothing else of ours. cmake -DSDK=… -DWORK=… -DBIN=… -DCXX=… -DCC=… -P out_of_tree.cmake
 function(run)
   execute_process(COMMAND ${ARGN} RESULT_VARIABLE code OUTPUT_VARIABLE out ERROR_VARIABLE out)
   if(NOT code EQUAL 0)
@@ -14,9 +14,10 @@ run(${CMAKE_COMMAND} --build ${WORK}/sdk)
 run(${CMAKE_COMMAND} --install ${WORK}/sdk)
 file(COPY ${WORK}/prefix/share/qarax/plugin-sdk/template DESTINATION ${WORK})
 run(${CMAKE_COMMAND} -S ${WORK}/template -B ${WORK}/build -G Ninja ${compilers}
-  -DCMAKE_PREFIX_PATH=${WORK}/prefix -DQARAX_PLUGIN_LOAD_CHECK=${CHECK})
+  -DCMAKE_PREFIX_PATH=${WORK}/prefix -DQARAX_PLUGIN_LOAD_CHECK=${BIN}/qarax-plugin-load-check
+  -DQARAX_PLUGIN_CHECK=${BIN}/qarax-plugin-check)
 run(${CMAKE_COMMAND} --build ${WORK}/build)
-run(${CHECK} ${WORK}/build/plugins/sleeper.so)
+run(${CMAKE_CTEST_COMMAND} --test-dir ${WORK}/build --output-on-failure --no-tests=error)
 
 # A plugin that links the rest of qarax, or Poco, fails to configure with the reason.
 foreach(library "qarax::core" "Poco::Net")

@@ -55,7 +55,12 @@ void ExitWatch::run() {
       if (stopping_) return;
       for (int i = 0; i < count; ++i) {
         if (events[i].data.u64 != 0) {
-          ended.push_back(std::move(entries_.extract(events[i].data.u64).mapped()));
+          const auto found = entries_.find(events[i].data.u64);
+          if (found == entries_.end()) continue;
+          // A child between fork and exec has a copy of the descriptor: closing ours alone wouldn't end the events.
+          ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, found->second.pidfd.get(), nullptr);
+          ended.push_back(std::move(found->second));
+          entries_.erase(found);
           continue;
         }
         eventfd_t value = 0;

@@ -13,9 +13,9 @@
 #include "path_check.hpp"
 #include "plugin_call.hpp"
 #include "plugin_file.hpp"
-#include "process_guard.hpp"
 #include "qarax/core/files.hpp"
 #include "qarax/core/logging.hpp"
+#include "qarax/core/plugin_host/process_guard.hpp"
 #include "qarax/plugin/call.hpp"
 #include "table_hypervisor.hpp"
 

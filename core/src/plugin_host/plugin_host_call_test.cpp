@@ -58,10 +58,13 @@ TEST_F(Calls, LifeOfAVmInPlainC) {
   EXPECT_EQ(c.stop({}, {.vm = vm, .mode = StopMode::force})->state, VmState::shutdown);
   EXPECT_EQ(c.recover({}, vm)->state, VmState::shutdown);
 
-  const auto unknown = c.inspect({}, {.vm = "vm-1", .handle = {R"({"format":2})"}});
+  const auto unknown = c.inspect({}, {.vm = "vm-1", .handle = {R"({"of":"another"})"}});
   ASSERT_FALSE(unknown);
   EXPECT_EQ(unknown.error().code, Code::not_found);
   EXPECT_EQ(unknown.error().message, "plugin c_plugin: inspect: this handle isn't c_plugin's");
+  const auto newer = c.inspect({}, {.vm = "vm-1", .handle = {R"({"format":2})"}});
+  ASSERT_FALSE(newer);
+  EXPECT_EQ(newer.error().code, Code::failed_precondition);
 }
 
 TEST_F(Calls, DevicesInPlainC) {
@@ -85,9 +88,9 @@ TEST_F(Calls, LifeOfAVmInCpp) {
   const auto started = sleeper.start(keeping(), start_args("vm-2"));
   ASSERT_TRUE(started) << started.error().message;
   EXPECT_EQ(started->state, VmState::running);
-  EXPECT_THAT(services_.events(),
-              ElementsAre(R"(keep {"format":1})", "spawn vm-2/3 /bin/sleep request=req-1", "find vm-2"));
-  const VmArgs vm{.vm = "vm-2", .incarnation = 3};
+  EXPECT_THAT(services_.events(), ElementsAre(R"(keep {"format":1,"plugin":"sleeper"})",
+                                              "spawn vm-2/3 /bin/sleep request=req-1", "find vm-2"));
+  const VmArgs vm{.vm = "vm-2", .incarnation = 3, .handle = {R"({"format":1,"plugin":"sleeper"})"}};
   EXPECT_EQ(sleeper.stop({}, {.vm = vm})->state, VmState::shutdown);
   EXPECT_EQ(sleeper.inspect({}, vm)->state, VmState::shutdown);
   // Without a resolve of its own the spec comes back as it went.

@@ -1,4 +1,4 @@
-#include "process_guard.hpp"
+#include "qarax/core/plugin_host/process_guard.hpp"
 
 #include <gmock/gmock.h>
 #include <unistd.h>

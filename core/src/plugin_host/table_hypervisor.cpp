@@ -162,4 +162,20 @@ Result<Fd> TableHypervisor::open_console(const CallContext& context, const VmArg
   return std::move(fds.front());
 }
 
+Result<std::string> TableHypervisor::call_raw(const CallContext& context, std::string_view slot,
+                                              const std::string& args) {
+  using Basic = qarax_hypervisor_1;
+  constexpr std::pair<std::string_view, qarax_slot Basic::*> kSlots[] = {{"resolve", &Basic::resolve},
+                                                                         {"start", &Basic::start},
+                                                                         {"stop", &Basic::stop},
+                                                                         {"inspect", &Basic::inspect},
+                                                                         {"recover", &Basic::recover}};
+  qarax_slot function = nullptr;
+  for (const auto& [name, member] : kSlots)
+    if (name == slot) function = plugin::slot_of(interfaces_.basic, member);
+  if (function == nullptr) return unimplemented(slot, QARAX_HYPERVISOR_1);
+  PluginCall call(context, false);
+  return raw(function, what(slot), call, args);
+}
+
 }  // namespace qarax::core

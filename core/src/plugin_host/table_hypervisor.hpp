@@ -45,6 +45,7 @@ class TableHypervisor final : public LoadedHypervisor {
   Result<VmStatus> detach_nic(const CallContext& context, const DetachArgs& args) override;
   Result<Counters> counters(const CallContext& context, const VmArgs& args) override;
   Result<Fd> open_console(const CallContext& context, const VmArgs& args) override;
+  Result<std::string> call_raw(const CallContext& context, std::string_view slot, const std::string& args) override;
 
  private:
   template <class R, class Table, class Args>

@@ -331,8 +331,12 @@ Result<VmStatus> CloudHypervisor::reboot(plugin::Call& call, const VmArgs& args)
 
 Result<VmStatus> CloudHypervisor::resize(plugin::Call& call, const ResizeArgs& args) {
   QARAX_TRY(const Handle handle, read_handle(args.vm));
-  QARAX_CHECK(ApiClient(args.vm.run_dir, kApiMs).resize(call, args.vcpus, args.memory));
-  return look(call, args.vm, handle);
+  const Status resized = ApiClient(args.vm.run_dir, kApiMs).resize(call, args.vcpus, args.memory);
+  auto now = look(call, args.vm, handle);
+  if (resized) return now;
+  if (now && now->state == VmState::shutdown)
+    return make_error(Code::failed_precondition, "VM " + args.vm.vm + " has ended: " + now->status_reason);
+  return resized.error();
 }
 
 Result<Counters> CloudHypervisor::counters(plugin::Call& call, const VmArgs& args) {

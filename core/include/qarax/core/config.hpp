@@ -36,6 +36,9 @@ class ConfigReader {
   // environment.
   void objects(std::string_view key, std::vector<json::Value>& value);
 
+  // One free-form map, as JSON; likewise.
+  void object(std::string_view key, json::Value& value);
+
   // A problem that the caller found, reported with the key's file and line.
   void problem(std::string_view key, std::string text);
   // INVALID_ARGUMENT with one detail a problem ("/etc/qarax/server.yaml:12: listen.prot: unknown key; did you mean …").

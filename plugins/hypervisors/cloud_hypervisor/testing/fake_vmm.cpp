@@ -101,8 +101,7 @@ class FakeVmm {
       ++boots_;
       return {204, ""};
     }
-    if (line == "PUT /api/v1/vm.resize")
-      return state_ == "Running" ? Reply{204, ""} : refused("The VM could not be resized", "VM is not running");
+    if (line == "PUT /api/v1/vm.resize") return resize(body);
     if (line == "PUT /api/v1/vm.power-button") {
       if (state_ != "Running" && state_ != "Paused")
         return refused("The VM could not be powered off", "VM is not running");
@@ -133,6 +132,7 @@ class FakeVmm {
           return refused("The VM could not be created", "Cannot create console devices");
       }
     vcpus_ = *parsed->find("cpus")->find("boot_vcpus")->as_int();
+    max_vcpus_ = *parsed->find("cpus")->find("max_vcpus")->as_int();
     memory_ = *parsed->find("memory")->find("size")->as_int();
     config_ = body;
     kernel_ = *kernel->as_string();
@@ -155,6 +155,16 @@ class FakeVmm {
     }
     state_ = "Running";
     std::thread([this] { guest(); }).detach();
+    return {204, ""};
+  }
+
+  Reply resize(const std::string& body) const {
+    if (state_ != "Running") return refused("The VM could not be resized", "VM is not running");
+    const auto parsed = qarax::json::parse(body);
+    const Value* vcpus = parsed ? parsed->find("desired_vcpus") : nullptr;
+    // Its words haven't been compared with the real one's.
+    if (vcpus != nullptr && vcpus->as_int() != nullptr && *vcpus->as_int() > max_vcpus_)
+      return refused("The VM could not be resized", "Desired vCPU count exceeds maximum");
     return {204, ""};
   }
 
@@ -199,6 +209,7 @@ class FakeVmm {
   std::string kernel_;
   std::set<std::string> faults_;
   std::int64_t vcpus_ = 1;
+  std::int64_t max_vcpus_ = 1;
   std::int64_t memory_ = 0;
   int serial_ = -1;
   int boots_ = 0;

@@ -62,6 +62,10 @@ class LoadedHypervisor {
   virtual Result<VmStatus> detach_nic(const CallContext& context, const DetachArgs& args) = 0;
   virtual Result<Counters> counters(const CallContext& context, const VmArgs& args) = 0;
   virtual Result<Fd> open_console(const CallContext& context, const VmArgs& args) = 0;
+
+  // For the conformance kit: a slot of hypervisor/1 by its name, with arguments that no type of ours would encode; the
+  // document as the plugin put it.
+  virtual Result<std::string> call_raw(const CallContext& context, std::string_view slot, const std::string& args) = 0;
 };
 
 }  // namespace qarax::core

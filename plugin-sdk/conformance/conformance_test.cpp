@@ -1,0 +1,115 @@
+// Each rule can fail: on a plugin that breaks it and nothing else. And each passes: on the same plugin unbroken, on the
+// template, on the one in plain C.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <iostream>
+#include <set>
+
+#include "qarax/core/logging.hpp"
+#include "rules/rules.hpp"
+#include "runner.hpp"
+
+namespace qarax::conformance {
+namespace {
+
+using ::testing::IsEmpty;
+
+constexpr int kPatience = 5;  // of what has to pass on a busy machine
+constexpr int kJobs = 8;      // they mostly wait
+
+Settings settings_for(const std::string& plugin, const std::string& breaks = {}) {
+  static const bool quiet = core::init_logging("error").ok();
+  static_cast<void>(quiet);
+  Settings out = *read_settings(plugin, "", {}, "");
+  out.supervisor = QARAX_SUPERVISOR;
+  out.spec.memory_hotplug_size = 128LL << 20;
+  if (!breaks.empty()) out.config.text = "{\"breaks\":" + json::to_text(json::Value(breaks)) + "}";
+  return out;
+}
+
+Report checked(const Settings& settings, const Rules& rules) {
+  auto report = check(settings, rules, kJobs, [](const Outcome&) {});
+  EXPECT_TRUE(report) << report.error().message;
+  return report ? *report : Report{};
+}
+
+std::vector<std::string> lines(const Report& report, Verdict verdict) {
+  std::vector<std::string> out;
+  for (const auto& outcome : report.outcomes)
+    if (outcome.verdict == verdict) out.push_back(to_line(outcome));
+  return out;
+}
+
+std::string fixture_for(std::string_view rule) {
+  if (rule == "HV-SPEC-01") return DEAF;
+  if (rule == "HS-CONF-01" || rule == "HS-DESC-02") return BREAKABLE_POOR;
+  return BREAKABLE;
+}
+
+TEST(Conformance, EachRuleFailsOnAPluginThatBreaksIt) {
+  const Rules rules = all_rules();
+  std::vector<Settings> settings;
+  for (const Rule& rule : rules) {
+    const std::string fixture = fixture_for(rule.id);
+    settings.push_back(settings_for(fixture, fixture == BREAKABLE ? std::string(rule.id) : ""));
+  }
+  std::vector<Trial> trials;
+  for (std::size_t i = 0; i < rules.size(); ++i) trials.push_back({&settings[i], &rules[i]});
+  const auto outcomes = try_rules(trials, kJobs, [](const Outcome&) {});
+  ASSERT_TRUE(outcomes);
+  for (const Outcome& outcome : *outcomes) {
+    EXPECT_EQ(outcome.verdict, Verdict::failed) << to_line(outcome);
+    std::cout << to_line(outcome) << '\n';
+  }
+}
+
+TEST(Conformance, TheSamePluginUnbrokenPasses) {
+  auto settings = settings_for(BREAKABLE);
+  settings.patience = kPatience;
+  const Report report = checked(settings, all_rules());
+  EXPECT_THAT(lines(report, Verdict::failed), IsEmpty());
+  EXPECT_THAT(lines(report, Verdict::skipped), IsEmpty());
+  EXPECT_EQ(count(report, Verdict::passed), static_cast<int>(all_rules().size())) << summary(report);
+}
+
+TEST(Conformance, WhatIsntOfferedIsSaid) {
+  for (const char* plugin : {SLEEPER, C_PLUGIN}) {
+    auto settings = settings_for(plugin);
+    settings.patience = kPatience;
+    const Report report = checked(settings, all_rules());
+    EXPECT_THAT(lines(report, Verdict::failed), IsEmpty()) << plugin;
+    EXPECT_GT(count(report, Verdict::passed), 25) << summary(report);
+    EXPECT_GT(count(report, Verdict::not_offered), 5) << summary(report);
+  }
+}
+
+TEST(Conformance, APluginThatDoesntLoadFailsOneRule) {
+  const Report report = checked(settings_for(BREAKABLE, "HS-LOAD-01"), all_rules());
+  ASSERT_EQ(count(report, Verdict::failed), 1);
+  EXPECT_EQ(report.outcomes.front().id, "HS-LOAD-01");
+  EXPECT_THAT(report.outcomes.front().why, ::testing::HasSubstr("refused at create"));
+}
+
+TEST(Conformance, IdsAreUnique) {
+  std::set<std::string_view> ids;
+  for (const Rule& rule : all_rules()) {
+    EXPECT_TRUE(ids.insert(rule.id).second) << rule.id;
+    EXPECT_NE(rule.in_agent == nullptr, rule.on_bench == nullptr) << rule.id;
+  }
+}
+
+TEST(Report, JUnitEscapesAndCounts) {
+  Report report;
+  report.plugin.name = "a<b";
+  report.outcomes = {{"X-01", "x", "does", Verdict::failed, "said \"no\" & went", 1234},
+                     {"X-02", "x", "does", Verdict::skipped, "can't", 0}};
+  const std::string xml = to_junit(report);
+  EXPECT_THAT(xml, ::testing::HasSubstr("tests=\"2\" failures=\"1\" skipped=\"1\""));
+  EXPECT_THAT(xml, ::testing::HasSubstr("said &quot;no&quot; &amp; went"));
+  EXPECT_THAT(xml, ::testing::HasSubstr("time=\"1.234\""));
+  EXPECT_THAT(xml, ::testing::HasSubstr("a&lt;b"));
+}
+
+}  // namespace
+}  // namespace qarax::conformance

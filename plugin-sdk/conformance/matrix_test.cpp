@@ -1,0 +1,72 @@
+#include "matrix.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "qarax/plugin/abi.h"
+
+namespace qarax::conformance {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::SizeIs;
+
+Report report_of(const std::string& name, const std::string& version) {
+  Report out;
+  out.plugin.name = name;
+  out.plugin.description.vmm_version = version;
+  out.plugin.description.accelerator = "tcg";
+  out.outcomes = {{"HV-START-01", QARAX_HYPERVISOR_1, "", Verdict::passed, "", 1},
+                  {"PAUSE-01", QARAX_HYPERVISOR_PAUSE_1, "", Verdict::failed, "it said so", 1},
+                  {"REBOOT-01", QARAX_HYPERVISOR_REBOOT_1, "", Verdict::not_offered, "", 0},
+                  {"RESIZE-01", QARAX_HYPERVISOR_RESIZE_1, "", Verdict::skipped, "", 0}};
+  return out;
+}
+
+TEST(Matrix, ARowSaysWhatTheRunSaid) {
+  const std::string page = with_reports("", {report_of("qemu", "7.2.22 (Debian)")});
+  EXPECT_THAT(page, HasSubstr("| plugin | VMM | run on | hypervisor | pause | reboot | resize |"));
+  EXPECT_THAT(page, HasSubstr("| qemu | 7.2 | tcg | yes | no: PAUSE-01 | – | untried |"));
+  std::vector<std::string> notes;
+  EXPECT_THAT(stale(page, {report_of("qemu", "7.2.99")}, notes), IsEmpty());
+  EXPECT_THAT(notes, IsEmpty());
+}
+
+TEST(Matrix, AChangeIsStaleAndANewVersionIsNot) {
+  const std::string page = with_reports("", {report_of("qemu", "7.2")});
+  Report changed = report_of("qemu", "7.2");
+  changed.outcomes[1].verdict = Verdict::passed;
+  std::vector<std::string> notes;
+  ASSERT_THAT(stale(page, {changed}, notes), SizeIs(1));
+  EXPECT_THAT(stale(page, {changed}, notes)[0], HasSubstr("no: PAUSE-01"));
+  EXPECT_THAT(notes, IsEmpty());
+  EXPECT_THAT(stale(page, {report_of("qemu", "10.0")}, notes), IsEmpty());
+  EXPECT_THAT(notes, SizeIs(1));
+  EXPECT_THAT(stale(page, {report_of("other", "1")}, notes), SizeIs(1));
+}
+
+TEST(Matrix, RowsOfTheLabStay) {
+  Report lab = report_of("qemu", "7.2");
+  lab.lab = true;
+  lab.plugin.description.accelerator = "kvm";
+  std::string page = with_reports("", {lab, report_of("qemu", "7.2")});
+  Report changed = report_of("qemu", "7.2");
+  changed.outcomes[1].verdict = Verdict::passed;
+  page = with_reports(page, {changed});
+  EXPECT_THAT(page, HasSubstr("| qemu | 7.2 | lab, kvm | yes | no: PAUSE-01 |"));
+  EXPECT_THAT(page, HasSubstr("| qemu | 7.2 | tcg | yes | yes |"));
+}
+
+TEST(Matrix, WhatWasntTriedSaysNothing) {
+  Report untried = report_of("cloud_hv", "");
+  untried.untried = "no /dev/kvm";
+  std::vector<std::string> notes;
+  EXPECT_THAT(stale("", {untried}, notes), IsEmpty());
+  EXPECT_THAT(notes, SizeIs(1));
+  EXPECT_THAT(with_reports("", {untried}), Not(HasSubstr("cloud_hv")));
+}
+
+}  // namespace
+}  // namespace qarax::conformance

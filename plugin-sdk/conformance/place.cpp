@@ -1,0 +1,126 @@
+#include "place.hpp"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <map>
+
+#include "ledger.hpp"
+#include "qarax/core/files.hpp"
+#include "qarax/core/ids.hpp"
+
+namespace qarax::conformance {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Stat {
+  int parent = 0;
+  char state = 'Z';
+};
+std::map<int, Stat> all_processes() {
+  std::map<int, Stat> out;
+  std::error_code ec;
+  for (const auto& entry : fs::directory_iterator("/proc", ec)) {
+    const std::string name = entry.path().filename().string();
+    if (std::isdigit(static_cast<unsigned char>(name.front())) == 0) continue;
+    const auto text = core::read_file(entry.path().string() + "/stat", 4096);
+    const std::size_t end = text ? text->rfind(')') : std::string::npos;
+    Stat stat;
+    if (end == std::string::npos || std::sscanf(text->c_str() + end, ") %c %d", &stat.state, &stat.parent) != 2)
+      continue;
+    out[std::atoi(name.c_str())] = stat;
+  }
+  return out;
+}
+
+std::string command_of(int pid) {
+  auto text = core::read_file("/proc/" + std::to_string(pid) + "/cmdline", 200);
+  if (!text) return "?";
+  std::replace(text->begin(), text->end(), '\0', ' ');
+  return *text;
+}
+
+void in_folder(const std::string& folder, const char* what, std::vector<std::string>& out) {
+  std::error_code ec;
+  for (const auto& entry : fs::directory_iterator(folder, ec)) out.push_back(what + entry.path().string());
+}
+
+bool exists(const agent::LedgerEntry& entry) {
+  if (entry.kind == "socket" || entry.kind == "file") return fs::exists(entry.name);
+  if (entry.kind == "tap") return fs::exists("/sys/class/net/" + entry.name);
+  return false;  // processes and cgroups are counted as they are
+}
+
+}  // namespace
+
+Result<Place> make_place() {
+  const char* tmp = std::getenv("TMPDIR");
+  std::string pattern = std::string(tmp != nullptr && *tmp == '/' ? tmp : "/tmp") + "/qarax-check-XXXXXX";
+  if (::mkdtemp(pattern.data()) == nullptr) return core::errno_error("can't make a folder like " + pattern, errno);
+  Place out;
+  out.root = pattern;
+  out.cgroups = agent::Cgroups::detect("qarax-check-" + pattern.substr(pattern.size() - 6));
+  for (int i = 0; i < kVms; ++i) out.vm_ids.push_back(core::new_uuid());
+  for (const std::string& folder : {out.vms(), out.state(), out.tmp(), out.cwd()})
+    QARAX_CHECK(core::make_folder(folder));
+  QARAX_CHECK(core::write_file_durably(out.empty_kernel(), ""));
+  return out;
+}
+
+void remove_place(const Place& place) {
+  for (const std::string& vm : place.vm_ids) place.cgroups.remove(vm);
+  place.cgroups.leave();
+  std::error_code ec;
+  fs::remove_all(place.root, ec);
+}
+
+std::vector<int> descendants(int pid) {
+  const auto all = all_processes();
+  std::vector<int> out;
+  std::vector<int> open{pid};
+  while (!open.empty()) {
+    const int parent = open.back();
+    open.pop_back();
+    for (const auto& [child, stat] : all) {
+      if (stat.parent != parent) continue;
+      open.push_back(child);
+      if (stat.state != 'Z' && stat.state != 'X') out.push_back(child);
+    }
+  }
+  return out;
+}
+
+std::vector<std::string> leftovers(const Place& place, int root_pid) {
+  std::vector<std::string> out;
+  for (const int pid : descendants(root_pid)) out.push_back("process " + std::to_string(pid) + " " + command_of(pid));
+  std::error_code ec;
+  for (const std::string& vm : place.vm_ids) {
+    if (place.cgroups.available() && fs::exists(place.cgroups.folder(vm), ec))
+      out.push_back("cgroup " + place.cgroups.folder(vm));
+    for (fs::recursive_directory_iterator it(place.vms() + "/" + vm + "/run", ec), end; !ec && it != end;
+         it.increment(ec))
+      if (it->is_socket(ec) && it->path().filename() != "control.sock") out.push_back("socket " + it->path().string());
+    if (const auto owned = agent::Ledger(place.vms() + "/" + vm).owned())
+      for (const auto& entry : *owned)
+        if (exists(entry)) out.push_back("claimed " + entry.kind + " " + entry.name);
+  }
+  in_folder(place.tmp(), "temporary file ", out);
+  in_folder(place.cwd(), "file in the working folder ", out);
+  return out;
+}
+
+std::string listed(const std::vector<std::string>& things) {
+  std::string out;
+  for (const auto& thing : things) out.append(out.empty() ? "" : ", ").append(thing);
+  return out;
+}
+
+}  // namespace qarax::conformance

@@ -1,0 +1,39 @@
+// One rule of the kit: what a plugin has to do, and how that is tried.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "qarax/plugin/abi.h"
+#include "qarax/plugin/vm_status.hpp"
+#include "qarax/result.hpp"
+
+namespace qarax::conformance {
+
+class Agent;
+class Bench;
+
+struct Rule {
+  std::string_view id;              // HV-START-01: stable, what reports and reviews cite
+  std::string_view interface;       // that it belongs to; kHandshake: the file itself
+  std::string_view what;            // one sentence, true of a plugin that passes
+  Status (*in_agent)(Agent&) = {};  // tried within one agent's life; an error says what the plugin did instead
+  Status (*on_bench)(Bench&) = {};  // or with agents that come and go
+};
+using Rules = std::vector<Rule>;
+
+constexpr std::string_view kHandshake = "handshake";
+
+// What a rule returns where it can't be tried on this plugin or this host.
+inline Error skipped(std::string why) { return make_error(Code::unknown, std::move(why), "skipped"); }
+inline bool is_skip(const Error& error) { return error.reason == "skipped"; }
+
+inline Error broken(std::string otherwise) { return make_error(Code::internal, std::move(otherwise)); }
+inline Status expect(bool held, std::string otherwise) {
+  if (held) return Ok{};
+  return broken(std::move(otherwise));
+}
+Status expect_state(const Result<VmStatus>& got, VmState wanted, std::string_view when);
+
+}  // namespace qarax::conformance

@@ -1,0 +1,102 @@
+// HV-INSPECT, HV-HANDLE: the truth about a VM, and by which handle it is named.
+#include <signal.h>
+
+#include "pidfd.hpp"
+#include "rules.hpp"
+
+namespace qarax::conformance {
+namespace {
+
+Status refuses_strange_handle(Agent& agent) {
+  Vm vm = agent.vm();
+  QARAX_CHECK(vm.start_args());
+  vm.keep_instead("{\"qarax_check\":\"nobody's handle\"}");
+  const auto said = vm.inspect();
+  if (said) return broken("inspect takes a handle that it never made and says " + std::string(to_string(said->state)));
+  return expect(said.error().code == Code::not_found, "inspect of a handle that it never made is " +
+                                                          std::string(to_string(said.error().code)) +
+                                                          ", not not_found: " + said.error().message);
+}
+
+Status tells_of_a_killed_vmm(Agent& agent) {
+  QARAX_TRY(Vm vm, agent.started());
+  const auto process = vm.process();
+  if (!process || !process->alive) return skipped("its VMs have no process that could be killed");
+  agent::send_signal(agent::open_pidfd({process->pid, process->start_time}), SIGKILL);
+  const std::int64_t until = plugin::monotonic_ns() + agent.at_once_ms() * 1'000'000;
+  auto said = vm.inspect();
+  while (!(said && said->state == VmState::shutdown) && plugin::monotonic_ns() < until) said = vm.inspect();
+  QARAX_CHECK(expect_state(said, VmState::shutdown, "inspect, its VMM killed, within a second"));
+  return expect_state(vm.stop(StopMode::graceful, 1000), VmState::shutdown, "stop, its VMM killed,");
+}
+
+Status inspect_changes_nothing(Agent& agent) {
+  QARAX_TRY(Vm vm, agent.started());
+  const std::string kept = vm.kept();
+  const auto asked = agent.services().asked();
+  for (int i = 0; i < 3; ++i) QARAX_CHECK(expect_state(vm.inspect(), VmState::running, "inspect"));
+  return expect(vm.kept() == kept && agent.services().asked() == asked,
+                "inspect kept a handle, or spawned or claimed something");
+}
+
+// The kept bytes and nothing else lead a new agent back; here even before recover.
+Status comes_back_by_its_handle(Bench& bench) {
+  const Bench::Body life = [](Agent& agent) -> Status {
+    QARAX_CHECK(agent.started());
+    return Ok{};
+  };
+  QARAX_CHECK(bench.agent(life));
+  return bench.agent([](Agent& agent) -> Status {
+    Vm vm = agent.vm();
+    const std::string kept = vm.kept();
+    QARAX_CHECK(expect(kept != "null", "no handle was kept"));
+    QARAX_CHECK(expect_state(vm.recover(), VmState::running, "recover with the bytes that were kept"));
+    QARAX_CHECK(expect_state(vm.inspect(), VmState::running, "inspect with the bytes that were kept"));
+    // As another program would write the same document.
+    const auto parsed = json::parse(kept);
+    if (!parsed) return broken("the handle isn't JSON");
+    vm.keep_instead(json::to_text(*parsed));
+    return expect_state(vm.inspect(), VmState::running, "inspect with the same handle, written anew,");
+  });
+}
+
+Status leaves_a_newer_handle_alone(Agent& agent) {
+  QARAX_TRY(Vm vm, agent.started());
+  const std::string kept = vm.kept();
+  auto handle = json::parse(kept);
+  json::Value* format = nullptr;
+  if (handle && handle->as_object() != nullptr)
+    for (auto& [name, value] : *handle->as_object())
+      if (name == "format" && value.as_int() != nullptr) format = &value;
+  if (format == nullptr)
+    return broken("its handle has no integer `format`: a newer one couldn't be told from this one: " + kept);
+  *format = json::Value(std::int64_t{1'000'000});
+  vm.keep_instead(json::to_text(*handle));
+  const auto refused = [](const char* what, const Result<VmStatus>& said) {
+    if (said) return Status(broken(std::string(what) + " takes a handle of format 1000000, from a newer plugin"));
+    return expect(said.error().code == Code::failed_precondition,
+                  std::string(what) + " of a newer plugin's handle is " + std::string(to_string(said.error().code)) +
+                      ", not failed_precondition: " + said.error().message);
+  };
+  QARAX_CHECK(refused("inspect", vm.inspect()));
+  QARAX_CHECK(refused("recover", vm.recover()));
+  vm.keep_instead(kept);
+  return expect_state(vm.inspect(), VmState::running, "inspect of the VM whose newer handle was refused");
+}
+
+}  // namespace
+
+Rules inspect_rules() {
+  return {
+      {"HV-INSPECT-01", QARAX_HYPERVISOR_1, "a handle that it never made is not_found", refuses_strange_handle},
+      {"HV-INSPECT-02", QARAX_HYPERVISOR_1, "its VMM killed under it, inspect says shutdown within a second",
+       tells_of_a_killed_vmm},
+      {"HV-INSPECT-03", QARAX_HYPERVISOR_1, "inspect changes nothing", inspect_changes_nothing},
+      {"HV-HANDLE-01", QARAX_HYPERVISOR_1, "the handle alone leads a new agent back to the VM", nullptr,
+       comes_back_by_its_handle},
+      {"HV-HANDLE-02", QARAX_HYPERVISOR_1,
+       "a handle with a higher `format` is failed_precondition, and its VM is untouched", leaves_a_newer_handle_alone},
+  };
+}
+
+}  // namespace qarax::conformance

@@ -1,0 +1,129 @@
+// HV-START, HV-RESOLVE, HV-SPEC, HV-KEEP, HV-FORK: how a VM comes to run.
+#include <unistd.h>
+
+#include <algorithm>
+#include <set>
+
+#include "pidfd.hpp"
+#include "records.hpp"
+#include "rules.hpp"
+
+namespace qarax::conformance {
+namespace {
+
+Status starts(Agent& agent) {
+  QARAX_TRY(Vm vm, agent.started());
+  return expect_state(vm.inspect(), VmState::running, "inspect after start");
+}
+
+Status starts_once(Agent& agent) {
+  QARAX_TRY(Vm vm, agent.started());
+  const auto first = vm.process();
+  QARAX_CHECK(expect_state(vm.start(), VmState::running, "a second start of the same incarnation"));
+  const auto second = vm.process();
+  QARAX_CHECK(expect(!first || (second && second->alive && second->pid == first->pid),
+                     "a second start of the same incarnation ended the process of the first"));
+  const auto asked = agent.services().asked();
+  return expect(std::count(asked.begin(), asked.end(), "spawned") <= 1,
+                "a second start of the same incarnation spawned another process");
+}
+
+Status starts_again(Agent& agent) {
+  QARAX_TRY(Vm first, agent.started());
+  QARAX_CHECK(expect_state(first.stop(StopMode::force), VmState::shutdown, "stop"));
+  agent.clean_up(first);
+  Vm second = agent.vm(1, 2);
+  second.keep_instead("null");
+  QARAX_CHECK(expect_state(second.start(), VmState::running, "a start of the next incarnation"));
+  return expect_state(second.inspect(), VmState::running, "inspect of the next incarnation");
+}
+
+Status keeps_first(Agent& agent) {
+  QARAX_TRY(Vm vm, agent.started());
+  const auto asked = agent.services().asked();
+  if (asked.empty() || std::find(asked.begin(), asked.end(), "keep") == asked.end())
+    return broken("start kept no handle: after a crash of the agent nothing would lead back to the VM");
+  return expect(asked.front() == "keep", "start asked the host for \"" + asked.front() + "\" before it kept a handle");
+}
+
+// What the host starts for it is under a supervisor; anything else below the agent it made itself.
+Status forks_nothing(Agent& agent) {
+  QARAX_TRY(Vm vm, agent.started());
+  std::set<int> hosts;
+  if (const auto record = agent::read_supervisor_record(vm.run_dir())) {
+    hosts.insert(record->supervisor.pid);
+    for (const int pid : descendants(record->supervisor.pid)) hosts.insert(pid);
+  }
+  for (const int pid : descendants(::getpid()))
+    QARAX_CHECK(expect(hosts.contains(pid), "process " + std::to_string(pid) +
+                                                " isn't one that the host spawned: use qarax.host.process/1"));
+  return Ok{};
+}
+
+Status resolves_purely(Agent& agent) {
+  Vm vm = agent.vm();
+  QARAX_TRY(const StartArgs once, vm.start_args());
+  QARAX_TRY(const VmSpec twice, vm.call(&Hypervisor::resolve, ResolveArgs{once.spec}));
+  QARAX_CHECK(
+      expect(encode(twice, Defaults::write) == encode(once.spec, Defaults::write),
+             "resolve of what it resolved gives something else: " + encode(twice) + " after " + encode(once.spec)));
+  const auto asked = agent.services().asked();
+  return expect(asked.empty(), "resolve isn't pure: it asked the host for " + (asked.empty() ? "" : asked.front()));
+}
+
+bool points_at(const Error& error, std::string_view member) {
+  return std::any_of(error.details.begin(), error.details.end(),
+                     [&](const ErrorDetail& detail) { return detail.pointer.find(member) != std::string::npos; });
+}
+
+// A newer host knows a member that this plugin doesn't: it can't honour what it doesn't know.
+Status refuses_unknown_member(Agent& agent) {
+  Vm vm = agent.vm();
+  QARAX_TRY(const StartArgs args, vm.start_args());
+  std::string document = encode(args, Defaults::write);
+  const std::string spec = "\"spec\":{";
+  const auto at = document.find(spec);
+  if (at == std::string::npos) return skipped("the arguments have no spec");
+  document.insert(at + spec.size(), "\"qarax_check_unknown\":true,");
+  const auto said = agent.plugin().call_raw(vm.context({}), "start", document);
+  if (said) return broken("start took a spec with a member that it can't know: an old plugin must not ignore it");
+  QARAX_CHECK(expect(said.error().code == Code::invalid_argument,
+                     "an unknown member of the spec is refused as " + std::string(to_string(said.error().code)) +
+                         ", not invalid_argument: " + said.error().message));
+  return expect(points_at(said.error(), "/qarax_check_unknown"),
+                "the refusal of /spec/qarax_check_unknown has no detail with its pointer: " + said.error().message);
+}
+
+Status refuses_unknown_option(Agent& agent) {
+  if (agent.record().description.options_schema.text == "null")
+    return skipped("describe has no options_schema: its VMs have no options of their own");
+  Vm vm = agent.vm();
+  ResolveArgs args{agent.settings().spec};
+  args.spec.config.text = "{\"qarax_check_unknown\":1}";
+  const auto said = vm.call(&Hypervisor::resolve, args);
+  if (said) return broken("resolve took a config with an option that isn't in its options_schema");
+  QARAX_CHECK(expect(
+      said.error().code == Code::invalid_argument,
+      "an unknown option is refused as " + std::string(to_string(said.error().code)) + ": " + said.error().message));
+  return expect(points_at(said.error(), "/config/qarax_check_unknown"),
+                "the refusal of /config/qarax_check_unknown has no detail with its pointer: " + said.error().message);
+}
+
+}  // namespace
+
+Rules start_rules() {
+  return {
+      {"HV-START-01", QARAX_HYPERVISOR_1, "start returns running, and inspect agrees", starts},
+      {"HV-START-02", QARAX_HYPERVISOR_1, "started twice with one incarnation is running, once", starts_once},
+      {"HV-START-03", QARAX_HYPERVISOR_1, "a VM that was stopped starts again as its next incarnation", starts_again},
+      {"HV-KEEP-01", QARAX_HYPERVISOR_1, "start keeps a handle before it asks the host for anything", keeps_first},
+      {"HV-FORK-01", QARAX_HYPERVISOR_1, "every process of a VM was spawned by the host", forks_nothing},
+      {"HV-RESOLVE-01", QARAX_HYPERVISOR_1, "resolve is pure, and resolving twice changes nothing", resolves_purely},
+      {"HV-SPEC-01", QARAX_HYPERVISOR_1, "an unknown member of the spec is refused with its pointer",
+       refuses_unknown_member},
+      {"HV-SPEC-02", QARAX_HYPERVISOR_1, "an unknown option of the plugin is refused with its pointer",
+       refuses_unknown_option},
+  };
+}
+
+}  // namespace qarax::conformance

@@ -1,0 +1,93 @@
+#include "settings.hpp"
+
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "qarax/core/config.hpp"
+
+namespace qarax::conformance {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+// What is small enough for any host, and leaves something to resize.
+VmSpec default_spec() {
+  VmSpec spec;
+  spec.max_vcpus = 2;
+  spec.memory_size = 128LL << 20;
+  return spec;
+}
+
+Status read_spec(const json::Value& value, VmSpec& out) {
+  detail::Decoder decoder(Unknown::refuse);
+  decoder.read(value, out, "/spec");
+  if (decoder.problems.empty()) return Ok{};
+  Error error =
+      make_error(Code::invalid_argument, decoder.problems.front().pointer + ": " + decoder.problems.front().detail);
+  error.details = std::move(decoder.problems);
+  return error;
+}
+
+std::string with(const json::Value& config, const std::vector<std::pair<std::string, std::string>>& overrides) {
+  json::Object object = config.as_object() != nullptr ? *config.as_object() : json::Object{};
+  for (const auto& [key, text] : overrides) {
+    auto parsed = json::parse(text);
+    json::Value value = parsed ? std::move(*parsed) : json::Value(text);
+    bool there = false;
+    for (auto& [name, old] : object)
+      if (name == key) {
+        old = value;
+        there = true;
+      }
+    if (!there) object.emplace_back(key, std::move(value));
+  }
+  return object.empty() ? "null" : json::to_text(json::Value(std::move(object)));
+}
+
+}  // namespace
+
+Result<Settings> read_settings(const std::string& plugin, const std::string& config_file,
+                               const std::vector<std::pair<std::string, std::string>>& overrides,
+                               const std::string& guest) {
+  Settings out;
+  std::error_code ec;
+  out.plugin = fs::canonical(plugin, ec).string();
+  if (ec) return make_error(Code::not_found, "there is no plugin file " + plugin);
+  out.spec = default_spec();
+  out.boot.cmdline = "console=ttyS0 reboot=k panic=1";
+
+  core::ConfigReader reader(config_file, "QARAX_CHECK");
+  json::Value config;
+  json::Value spec;
+  reader.object("config", config);
+  reader.object("spec", spec);
+  reader.text("boot.kernel", out.boot.kernel);
+  reader.text("boot.initramfs", out.boot.initramfs);
+  reader.text("boot.cmdline", out.boot.cmdline);
+  reader.boolean("needs_guest", out.needs_guest);
+  reader.text("stand_in", out.stand_in);
+  if (spec.as_object() != nullptr)
+    if (const auto read = read_spec(spec, out.spec); !read) reader.problem("spec", read.error().message);
+  QARAX_CHECK(reader.finish());
+
+  out.config.text = with(config, overrides);
+  if (out.boot.kernel.empty() && fs::exists(guest + "/vmlinuz", ec)) {
+    out.boot.kernel = guest + "/vmlinuz";
+    out.boot.initramfs = guest + "/initramfs.cpio";
+  }
+  return out;
+}
+
+Result<std::string> find_supervisor(const std::string& given) {
+  std::error_code ec;
+  const std::string folder = fs::read_symlink("/proc/self/exe", ec).parent_path().string();
+  for (const std::string& path : {given, folder + "/qarax-supervisor", folder + "/../libexec/qarax/qarax-supervisor"})
+    if (!path.empty() && ::access(path.c_str(), X_OK) == 0) return path;
+  return make_error(Code::not_found, given.empty() ? "qarax-supervisor is neither in " + folder +
+                                                         " nor in ../libexec/qarax; name it with --supervisor"
+                                                   : "qarax-supervisor can't be run at " + given);
+}
+
+}  // namespace qarax::conformance
