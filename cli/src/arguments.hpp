@@ -36,6 +36,10 @@ struct Arguments {
   bool names = false;
   bool forget = false;
   bool follow = false;
+  bool collect = false;
+  std::string adopt;                 // of unmanaged: the VM's id
+  std::string remove;                // likewise
+  std::string plan;                  // of adopt: the one to carry out
   std::optional<std::int64_t> tail;  // lines
 
   bool json() const { return output == "json"; }

@@ -21,6 +21,9 @@ Status run_command(const Context& context) {
                                                             {"console", console},
                                                             {"hosts", hosts},
                                                             {"plugins", plugins},
+                                                            {"leftovers", leftovers},
+                                                            {"unmanaged", unmanaged},
+                                                            {"adopt", adopt},
                                                             {"version", version},
                                                             {"completion", completion}};
   for (const auto& [name, run] : kCommands)

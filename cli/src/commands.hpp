@@ -21,6 +21,11 @@ Status hosts(const Context& context);
 Status plugins(const Context& context);
 Status version(const Context& context);
 
+// truth_commands.cpp
+Status leftovers(const Context& context);
+Status unmanaged(const Context& context);
+Status adopt(const Context& context);
+
 // console.cpp, launch.cpp, why.cpp, completion.cpp
 Status console(const Context& context);
 Status launch(const Context& context);

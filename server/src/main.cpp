@@ -153,6 +153,7 @@ int serve(const ServerConfig& config, const CommandLine& line) {
   Nodes nodes(**store, std::move(*credentials));
   OrchestratorOptions options;
   options.stop_timeout_ms = config.stop_timeout_ms;
+  options.restarts = {config.restart_backoff_ms, config.restart_backoff_max_ms, config.restart_calm_ms};
   Orchestrator orchestrator(**store, nodes, options);
   RestOperations operations(**store, orchestrator, {config.action_wait_ms});
   VmRenderer renderer(**store, config.known_hypervisors);

@@ -238,6 +238,7 @@ grpc::ServerUnaryReactor* NodeService::Hello(grpc::CallbackServerContext* contex
     reply->set_protocol(kProtocol);
     reply->set_min_protocol(kProtocol);
     reply->add_features("survey");
+    reply->add_features("leftovers");
     reply->set_session(options_.session);
     reply->set_last_activation(obeyed.last_activation);
     reply->set_highest_term(obeyed.highest_term);

@@ -57,6 +57,7 @@ std::vector<NamedSchema> all_schemas() {
   out.push_back(response<PluginLimits>());
   out.push_back(response<AdoptPlan>());
   out.push_back(response<AdoptVm>());
+  out.push_back(response<core::Leftover>());
   out.push_back(response<Accepted>());
   out.push_back(response<Version>());
   out.push_back(response<Ready>());

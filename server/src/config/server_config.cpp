@@ -146,6 +146,9 @@ Result<ServerConfig> read_server_config(const std::string& path) {
   reader.duration_ms("limits.request_timeout", config.request_timeout_ms);
   reader.duration_ms("limits.action_wait", config.action_wait_ms);
   reader.duration_ms("vm.stop_timeout", config.stop_timeout_ms);
+  reader.duration_ms("vm.restart.backoff", config.restart_backoff_ms);
+  reader.duration_ms("vm.restart.backoff_max", config.restart_backoff_max_ms);
+  reader.duration_ms("vm.restart.calm", config.restart_calm_ms);
   reader.duration_ms("shutdown.grace", config.shutdown_grace_ms);
   reader.texts("compat.hypervisor_names", config.known_hypervisors);
   reader.choice("log.level", config.log_level, {"debug", "info", "warn", "error"});

@@ -95,6 +95,9 @@ ALTER TABLE cluster ADD COLUMN commits INTEGER NOT NULL DEFAULT 0
     {3, 1, R"sql(
 ALTER TABLE hosts ADD COLUMN needs_adopt TEXT NOT NULL DEFAULT ''
 )sql"},
+    {4, 1, R"sql(
+ALTER TABLE vms ADD COLUMN restart TEXT NOT NULL DEFAULT '{}'
+)sql"},
 };
 
 }  // namespace

@@ -35,17 +35,14 @@ void SqlStore::load() {
   for (auto& vm : rows::read_vms(session)) {
     next_order_ = std::max(next_order_, vm.order + 1);
     // What ran when this server's predecessor ended may do anything by now: its node will say.
-    if (vm.observed.status.state == VmState::running || vm.observed.status.state == VmState::paused) {
-      vm.observed.status.state = VmState::unknown;
-      vm.observed.status.status_reason = "not heard of since the server's start";
-      vm.observed.session.clear();  // whatever the node says next is newer, also what it said before
-    }
+    if (vm.observed.status.state == VmState::running || vm.observed.status.state == VmState::paused)
+      lose_sight(vm, "not heard of since the server's start");
     for (const auto& [id, job] : jobs_) {
       if (job.vm_id != vm.id) continue;
       vm.activity = core::to_string(job.action);
       vm.job_id = id;
       // It may have got to the node, and may run: nothing else is known until the node says so.
-      if (job.action == core::Action::start) vm.observed.status.state = VmState::unknown;
+      if (job.action == core::Action::start) lose_sight(vm, "its start was under way when the server ended");
     }
     if (vm.observed.status.state == VmState::unknown) vm.observed.session.clear();
     memory_.put(std::move(vm));
@@ -71,6 +68,7 @@ Result<VmPtr> SqlStore::create_vm(const NewVmInput& input) {
   vm.hypervisor = input.hypervisor;
   vm.boot_source_id = input.boot_source_id;
   vm.spec = input.spec;
+  vm.restart = input.restart;
   vm.observed.status.state = VmState::created;
   vm.created_at = vm.updated_at = now_text();
   VmPtr made;
@@ -179,7 +177,9 @@ Status SqlStore::plan_job(Session& session, const BeginJob& asked, Begin& plan) 
     error.details.push_back({"/job_id", unfinished->id});
     return error;
   }
-  if (before->revision != asked.expected_revision)
+  // A stop that came in between is a wish, whether it needed a job or not.
+  const bool unwanted = asked.origin == Origin::policy && !wants_restart(*before, asked.was_calm);
+  if (before->revision != asked.expected_revision || unwanted)
     return make_error(Code::aborted, "VM " + before->name + " was changed meanwhile", "changed");
 
   VmRecord& vm = plan.vm;
@@ -193,7 +193,7 @@ Status SqlStore::plan_job(Session& session, const BeginJob& asked, Begin& plan) 
   job.request_id = asked.request_id;
   job.before = unfinished != nullptr ? unfinished->before : vm.desired;
   vm.revision = job.revision;
-  vm.desired = {core::target(asked.action), Origin::user, job.revision};
+  vm.desired = {core::target(asked.action), asked.origin, job.revision};
   vm.activity = core::to_string(asked.action);
   vm.job_id = job.id;
   vm.updated_at = now_text();
@@ -202,6 +202,8 @@ Status SqlStore::plan_job(Session& session, const BeginJob& asked, Begin& plan) 
     return make_error(Code::aborted, "VM " + before->name + " was changed meanwhile", "changed");
   if (asked.placement) {
     ++vm.incarnation;
+    if (asked.origin != Origin::policy || asked.was_calm) vm.restart.count = 0;
+    if (asked.origin == Origin::policy) ++vm.restart.count;
     vm.host_id = asked.placement->host_id;
     if (vm.hypervisor.empty()) vm.hypervisor = asked.placement->hypervisor;
     vm.observed.hypervisor = asked.placement->hypervisor;
@@ -233,6 +235,7 @@ VmPtr SqlStore::publish(const Begin& plan) {
     vm.observed.hypervisor = plan.vm.observed.hypervisor;
     vm.observed.fallback_reason = plan.vm.observed.fallback_reason;
     vm.desired = plan.vm.desired;
+    vm.restart.count = plan.vm.restart.count;
     vm.activity = plan.vm.activity;
     vm.job_id = plan.vm.job_id;
     vm.updated_at = plan.vm.updated_at;

@@ -63,6 +63,7 @@ class SqlStore final : public Store {
   void save_later(const std::string& id);
   void judge_read_only();
   Status write_adopted(Poco::Data::Session& session, const Adoption& adoption, VmRecord& vm);
+  static void lose_sight(VmRecord& vm, const std::string& reason);
   bool starts(const VmRecord& vm) const;
   bool is_current(const core::VmReport& report) const;
   bool observe(VmRecord& vm, const core::VmReport& report, bool of_job);

@@ -20,6 +20,7 @@ struct NewVmInput {
   std::string hypervisor;  // empty: the node's default, at the first start
   std::optional<std::string> boot_source_id;
   VmSpec spec;
+  Restart restart{};
 };
 
 struct NewHostInput {
@@ -52,6 +53,8 @@ struct BeginJob {
   std::optional<Placement> placement;  // of a start
   std::int64_t timeout_ms = 0;
   std::string request_id;
+  Origin origin = Origin::user;  // policy: only if its policy still wants it, else ABORTED "changed"
+  bool was_calm = false;         // of a policy's: the VM had run for long, its restarts count anew
 };
 
 struct BegunJob {
