@@ -189,6 +189,22 @@ def test_hosts_and_plugins(simulated):
     assert "qarax hosts" in cli.run("plugins", "nowhere", expect=REFUSED).stderr
 
 
+def test_what_only_the_node_knows(simulated):
+    cli = Cli(simulated.server.base)
+    assert "nothing is left over on node1" in cli.run("leftovers", "node1").stderr
+    assert cli.json("leftovers", "node1", "--collect") == []
+    assert "knows every VM" in cli.run("unmanaged", "node1").stderr
+    cli.run("create", "planned")
+    cli.run("start", "planned")
+    plan = cli.run("adopt", "node1")
+    assert "needs no adopt" in plan.stderr and "qarax adopt node1 --plan " in plan.stderr
+    (line,) = rows(plan.stdout)
+    assert line["NAME"] == "planned" and line["ACTION"] == "none"
+    assert "plan" in cli.run("adopt", "node1", "--plan", "0000", expect=REFUSED).stderr
+    cli.run("unmanaged", "node1", "--adopt", "6f1c2a9e-3b57-4a0e-9d0c-0f6f2f3b1a55", expect=REFUSED)
+    cli.run("delete", "planned")
+
+
 def test_the_servers_no_is_told_in_full(simulated):
     cli = Cli(simulated.server.base)
     missing = cli.run("pause", "nobody", expect=REFUSED)

@@ -42,6 +42,12 @@ int run(int argc, char** argv) {
       "rehome", "make a copied data folder a node of its own; what it knew of the original's VMs is set aside");
   rehome.add_flag("--moved", moved,
                   "the folder was moved here and the original is gone: node and VMs stay what they are");
+  double timeout = 30;
+  CLI::App& stop_guests = *app.add_subcommand(
+      "stop-guests", "the host is going down: press every guest's power button, kill what doesn't listen, then return");
+  stop_guests.add_option("--timeout", timeout, "seconds that the guests get, all at once")
+      ->check(CLI::Range(0.0, 86'400.0))
+      ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
 
   const auto config = qarax::agent::read_node_config(config_path);
@@ -53,6 +59,7 @@ int run(int argc, char** argv) {
     std::cout << (config_path.empty() ? "the configuration" : config_path) << " is valid\n";
     return 0;
   }
+  if (stop_guests.parsed()) return print(qarax::agent::stop_guests(*config, static_cast<std::int64_t>(timeout * 1000)));
   if (rehome.parsed()) return print(qarax::agent::rehome_node(*config, moved));
   if (const auto logging = qarax::core::init_logging(config->log_level); !logging) {
     std::cerr << logging.error().message << '\n';

@@ -136,6 +136,7 @@ class RunningNode final : public Node {
     core::NodeInfo info = facts_;
     info.plugins = drivers_->infos();
     info.default_hypervisor = drivers_->default_hypervisor(config_.default_hypervisor);
+    if (const NodeService* service = service_ptr_.load()) info.stopping = service->host_stops();
     if (!config_.fallback_cloud_hv.empty()) info.fallback["cloud_hv"] = config_.fallback_cloud_hv;
     return info;
   }

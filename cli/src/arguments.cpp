@@ -124,6 +124,18 @@ void add_others(CLI::App& app, RawArguments& in) {
   app.add_subcommand("hosts", "List the hosts and why one isn't up");
   app.add_subcommand("plugins", "List what each host's plugins offer, and why one was refused")
       ->add_option("HOST", a.target, "Only this host, by name or id");
+  const auto of_host = [&](const char* name, const char* help) -> CLI::App& {
+    CLI::App& command = *app.add_subcommand(name, help);
+    command.add_option("HOST", a.target, "Name or id of the host")->required();
+    return command;
+  };
+  of_host("leftovers", "List what the host's agents have made and no VM owns")
+      .add_flag("--collect", a.collect, "Remove exactly that");
+  CLI::App& unmanaged = of_host("unmanaged", "List VMs that the host's node has and the server doesn't know");
+  CLI::Option* adopted = unmanaged.add_option("--adopt", a.adopt, "Make the VM of this id the server's, as it is");
+  unmanaged.add_option("--remove", a.remove, "End the VM of this id and delete it")->excludes(adopted);
+  of_host("adopt", "Show what taking the host over after a lost or restored database would do")
+      .add_option("--plan", a.plan, "Carry out the plan that was shown by this name");
   app.add_subcommand("version", "Versions of this program and of the server");
   app.add_subcommand("completion", "Print a completion script: source <(qarax completion bash)")
       ->add_option("SHELL", a.target, "bash")

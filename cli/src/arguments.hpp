@@ -39,6 +39,10 @@ struct Arguments {
   bool follow = false;
   bool until_end = false;            // job --wait
   std::string after;                 // events: the last one that was seen
+  bool collect = false;
+  std::string adopt;                 // of unmanaged: the VM's id
+  std::string remove;                // likewise
+  std::string plan;                  // of adopt: the one to carry out
   std::optional<std::int64_t> tail;  // lines
 
   bool json() const { return output == "json"; }

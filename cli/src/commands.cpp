@@ -30,6 +30,9 @@ Status run_command(const Context& context) {
                                                             {"events", events},
                                                             {"hosts", hosts},
                                                             {"plugins", plugins},
+                                                            {"leftovers", leftovers},
+                                                            {"unmanaged", unmanaged},
+                                                            {"adopt", adopt},
                                                             {"version", version},
                                                             {"completion", completion}};
   for (const auto& [name, run] : kCommands)

@@ -36,6 +36,11 @@ Status job(const Context& context);
 Status cancel(const Context& context);
 Status events(const Context& context);
 
+// truth_commands.cpp
+Status leftovers(const Context& context);
+Status unmanaged(const Context& context);
+Status adopt(const Context& context);
+
 // console.cpp, launch.cpp, why.cpp, completion.cpp
 Status console(const Context& context);
 Status launch(const Context& context);

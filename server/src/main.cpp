@@ -161,6 +161,7 @@ int serve(const ServerConfig& config, const CommandLine& line) {
   options.retention.events_s = config.events_keep_ms / 1000;
   options.retention.jobs = config.jobs_keep;
   options.retention.jobs_s = config.jobs_keep_ms / 1000;
+  options.restarts = {config.restart_backoff_ms, config.restart_backoff_max_ms, config.restart_calm_ms};
   Orchestrator orchestrator(**store, nodes, options);
   RestOperations operations(**store, orchestrator, {config.action_wait_ms});
   VmRenderer renderer(**store, config.known_hypervisors);

@@ -42,6 +42,7 @@ class FakeFleet::Link final : public NodeAccess {
   }
   Result<NodeSurvey> survey(const std::vector<std::string>& deleted_of) override { return node_.survey(deleted_of); }
   Status adopt(const Activation&) override { return Ok{}; }
+  Result<std::vector<core::Leftover>> leftovers(bool) override { return std::vector<core::Leftover>(); }
   void reconnect() override {}
 
   const std::string id;

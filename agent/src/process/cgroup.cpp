@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <sstream>
 
 #include "qarax/core/files.hpp"
@@ -66,6 +67,25 @@ bool Cgroups::populated(const std::string& vm) const {
   if (root_.empty()) return false;
   const auto events = core::read_file(folder(vm) + "/vmm/cgroup.events", 4096);
   return events && events->find("populated 1") != std::string::npos;
+}
+
+std::vector<std::string> Cgroups::folders() const {
+  std::vector<std::string> out;
+  std::error_code ignored;
+  if (root_.empty()) return out;
+  for (const auto& entry : std::filesystem::directory_iterator(root_, ignored))
+    if (entry.is_directory(ignored)) out.push_back(entry.path().filename().string());
+  return out;
+}
+
+Status empty_cgroup(const Cgroups& cgroups, const std::string& vm, const CallLimits& limits) {
+  while (cgroups.populated(vm)) {
+    cgroups.kill_all(vm);
+    if (limits.deadline_ns != 0 && plugin::monotonic_ns() >= limits.deadline_ns)
+      return make_error(Code::deadline_exceeded, "a process of VM " + vm + " can't be killed");
+    ::usleep(1000);
+  }
+  return Ok{};
 }
 
 bool Cgroups::remove(const std::string& vm) const {

@@ -2,6 +2,9 @@
 #pragma once
 
 #include <string>
+#include <vector>
+
+#include "call_limits.hpp"
 
 namespace qarax::agent {
 
@@ -20,6 +23,8 @@ class Cgroups {
   // At the agent's end: the subtree goes where no VM is left in it.
   void leave() const;
   bool populated(const std::string& vm) const;  // a process is left in DIR/vmm
+  // The names of all folders in the subtree: VMs', and those that an agent tried the hierarchy with.
+  std::vector<std::string> folders() const;
   // Removes what is empty; true when nothing is left.
   bool remove(const std::string& vm) const;
 
@@ -27,5 +32,8 @@ class Cgroups {
   explicit Cgroups(std::string root) : root_(std::move(root)) {}
   std::string root_;
 };
+
+// Kills what is in the VMM's leaf until nothing is. DEADLINE_EXCEEDED: something can't be killed.
+Status empty_cgroup(const Cgroups& cgroups, const std::string& vm, const CallLimits& limits);
 
 }  // namespace qarax::agent

@@ -18,6 +18,11 @@ struct LedgerEntry {
 class Ledger {
  public:
   explicit Ledger(const std::string& vm_dir) : path_(vm_dir + "/ledger") {}
+  static Ledger at(std::string file) {
+    Ledger out{std::string()};
+    out.path_ = std::move(file);
+    return out;
+  }
 
   Status claim(const std::vector<LedgerEntry>& entries) { return append('+', entries); }
   Status release(const std::vector<LedgerEntry>& entries) { return append('-', entries); }

@@ -48,7 +48,10 @@ std::string current_boot_id() {
 }  // namespace
 
 ProcessService::ProcessService(Options options, Cgroups cgroups, ExitListener on_exit)
-    : options_(std::move(options)), cgroups_(std::move(cgroups)), on_exit_(std::move(on_exit)) {}
+    : options_(std::move(options)),
+      cgroups_(std::move(cgroups)),
+      leftovers_(std::filesystem::path(options_.vms_dir).parent_path().string(), cgroups_),
+      on_exit_(std::move(on_exit)) {}
 
 Result<Process> ProcessService::spawn(const SpawnArgs& args, const std::vector<int>& fds, const CallLimits& limits) {
   if (args.argv.empty() || args.argv.front().empty() || args.argv.front().front() != '/')
@@ -201,7 +204,7 @@ Status ProcessService::kill(const ProcessArgs& args, const CallLimits& limits) {
       record = read_supervisor_record(dir);
     }
   }
-  if (!record && record.error().code == Code::not_found) return empty_cgroup(args.vm, limits);
+  if (!record && record.error().code == Code::not_found) return empty_cgroup(cgroups_, args.vm, limits);
   if (!record) return std::move(record).error();
   if (record->boot_id != current_boot_id()) return Ok{};
   const core::Fd vmm = open_pidfd(record->vmm);
@@ -218,16 +221,6 @@ Status ProcessService::kill(const ProcessArgs& args, const CallLimits& limits) {
   return Ok{};
 }
 
-Status ProcessService::empty_cgroup(const std::string& vm, const CallLimits& limits) {
-  while (cgroups_.populated(vm)) {
-    cgroups_.kill_all(vm);
-    if (limits.deadline_ns != 0 && plugin::monotonic_ns() >= limits.deadline_ns)
-      return make_error(Code::deadline_exceeded, "a process of VM " + vm + " can't be killed");
-    ::usleep(1000);
-  }
-  return Ok{};
-}
-
 Status ProcessService::kill_all(const std::string& vm, const CallLimits& limits) {
   std::error_code ignored;
   for (const auto& entry : std::filesystem::directory_iterator(vm_dir(vm) + "/run", ignored)) {
@@ -238,7 +231,7 @@ Status ProcessService::kill_all(const std::string& vm, const CallLimits& limits)
         !killed && (killed.error().code != Code::data_loss || !cgroups_.available()))
       return killed;
   }
-  return empty_cgroup(vm, limits);
+  return empty_cgroup(cgroups_, vm, limits);
 }
 
 Result<Process> ProcessService::wait(const ProcessArgs& args, const CallLimits& limits) {

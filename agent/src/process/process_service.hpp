@@ -10,6 +10,7 @@
 #include "call_limits.hpp"
 #include "cgroup.hpp"
 #include "exit_watch.hpp"
+#include "leftovers.hpp"
 #include "qarax/plugin/call_args.hpp"
 
 namespace qarax::agent {
@@ -48,13 +49,14 @@ class ProcessService {
   void clean_up(const std::string& vm, std::int64_t incarnation);
   // At the agent's end: nothing of this agent's own stays; what VMs run on with does.
   void leave() const { cgroups_.leave(); }
+  const Leftovers& leftovers() const { return leftovers_; }
 
  private:
-  Status empty_cgroup(const std::string& vm, const CallLimits& limits);
   void watch(const std::string& vm, std::int64_t incarnation, const ProcessId& supervisor);
 
   Options options_;
   Cgroups cgroups_;
+  const Leftovers leftovers_;
   ExitListener on_exit_;
   ExitWatch exits_;
 };

@@ -189,6 +189,7 @@ grpc::ServerUnaryReactor* NodeService::Hello(grpc::CallbackServerContext* contex
     reply->set_min_protocol(kProtocol);
     reply->add_features("survey");
     for (const std::string_view feature : core::kFeatures) reply->add_features(std::string(feature));
+    reply->add_features("leftovers");
     reply->set_session(options_.session);
     reply->set_last_activation(obeyed.last_activation);
     reply->set_highest_term(obeyed.highest_term);

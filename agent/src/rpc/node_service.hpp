@@ -60,6 +60,11 @@ class NodeService final : public node::v1::Node::CallbackService {
                                    node::v1::SurveyReply* reply) override;
   grpc::ServerUnaryReactor* Adopt(grpc::CallbackServerContext* context, const node::v1::AdoptRequest* request,
                                   node::v1::AdoptReply* reply) override;
+  grpc::ServerUnaryReactor* Leftovers(grpc::CallbackServerContext* context, const node::v1::LeftoversRequest* request,
+                                      node::v1::LeftoversReply* reply) override;
+  grpc::ServerUnaryReactor* StopGuests(grpc::CallbackServerContext* context, const node::v1::StopGuestsRequest* request,
+                                       node::v1::StopGuestsReply* reply) override;
+  bool host_stops() const { return host_stops_.load(); }
 
   // For the reactors.
   Status admit(const grpc::CallbackServerContext& context, const node::v1::Authority& authority) const;
@@ -80,6 +85,7 @@ class NodeService final : public node::v1::Node::CallbackService {
   DescribeNode describe_;
   Options options_;
 
+  std::atomic<bool> host_stops_{false};
   std::mutex mutex_;
   std::condition_variable changed_;
   std::set<WatchReactor*> watchers_;

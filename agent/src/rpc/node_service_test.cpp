@@ -74,6 +74,8 @@ class FakeVms final : public VmManager {
     changed_.notify_all();
   }
   std::vector<core::KeptVm> kept(const std::vector<std::string>&) override { return {}; }
+  std::vector<core::Leftover> leftovers(bool) override { return {}; }
+  HostShutdown stop_guests(std::int64_t) override { return {}; }
   Result<std::string> run_dir(const std::string& vm) override {
     if (dir.empty()) return make_error(Code::not_found, "VM " + vm + " was never started here", "no-console");
     return dir;

@@ -39,4 +39,37 @@ grpc::ServerUnaryReactor* NodeService::Adopt(grpc::CallbackServerContext* contex
   return finish(context, adopt());
 }
 
+grpc::ServerUnaryReactor* NodeService::Leftovers(grpc::CallbackServerContext* context,
+                                                 const node::v1::LeftoversRequest* request,
+                                                 node::v1::LeftoversReply* reply) {
+  if (const Status admitted = admit(*context, request->authority()); !admitted) return finish(context, admitted);
+  auto* reactor = context->DefaultReactor();
+  ask([this, reactor, reply, collect = request->collect()] {
+    for (const core::Leftover& one : vms_.leftovers(collect)) reply->add_leftovers(encode(one, Defaults::write));
+    reactor->Finish(grpc::Status::OK);
+  });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* NodeService::StopGuests(grpc::CallbackServerContext* context,
+                                                  const node::v1::StopGuestsRequest* request,
+                                                  node::v1::StopGuestsReply* reply) {
+  if (!context->peer().starts_with("unix:"))
+    return finish(context, make_error(Code::permission_denied, "only the host itself may say that it is going down"));
+  core::logger("node")->warn("the host is going down: guests get the power button timeout_ms={}",
+                             request->timeout_ms());
+  // First, so that no server starts again what is about to end.
+  host_stops_ = true;
+  node_changed();
+  auto* reactor = context->DefaultReactor();
+  ask([this, reactor, reply, timeout_ms = request->timeout_ms()] {
+    const HostShutdown done = vms_.stop_guests(timeout_ms);
+    reply->set_powered_off(done.powered_off);
+    reply->set_killed(done.killed);
+    reply->set_failed(done.failed);
+    reactor->Finish(grpc::Status::OK);
+  });
+  return reactor;
+}
+
 }  // namespace qarax::agent

@@ -85,6 +85,10 @@ std::shared_ptr<CommandTicket> Manager::execute(Command command, std::function<v
     const std::lock_guard lock(vms_mutex_);
     if (closed_)
       return answer({{}, make_error(Code::unavailable, "the node agent is shutting down", "node-unreachable")});
+    if (host_stops_ && asked.action == core::Action::start)
+      return answer({unknown_vm(asked.vm),
+                     make_error(Code::failed_precondition, "its host is being shut down; start the VM when it is back",
+                                "host-stopping")});
     if (const auto found = vms_.find(asked.vm); found != vms_.end()) {
       vm = found->second;
     } else {

@@ -49,4 +49,10 @@ std::vector<core::KeptVm> Manager::kept(const std::vector<std::string>& deleted_
   return out;
 }
 
+std::vector<core::Leftover> Manager::leftovers(bool collect) {
+  const std::lock_guard one(collecting_);
+  const auto is_owned = [this](const std::string& id) { return find(id) != nullptr; };
+  return collect ? processes_.leftovers().collect(is_owned) : processes_.leftovers().find(is_owned);
+}
+
 }  // namespace qarax::agent

@@ -43,6 +43,8 @@ class Manager final : public VmManager {
   std::vector<core::VmReport> subscribe(Listener listener, std::uint64_t& id) override;
   void unsubscribe(std::uint64_t id) override;
   std::vector<core::KeptVm> kept(const std::vector<std::string>& deleted_of) override;
+  std::vector<core::Leftover> leftovers(bool collect) override;
+  HostShutdown stop_guests(std::int64_t timeout_ms) override;
   Result<std::string> run_dir(const std::string& vm) override;
 
   // From the process service's exit listener and from plugins' notify: look again. Any thread; only enqueues.
@@ -113,10 +115,13 @@ class Manager final : public VmManager {
   void settle_interrupted(const VmPtr& vm, const VmStatus& status, const std::optional<Error>& broken = std::nullopt);
   std::optional<Error> broken_off(const VmPtr& vm, const JournalRecord& intent, const VmStatus& status,
                                   const std::optional<Error>& broken);
-  void record_exit(const VmPtr& vm, const VmStatus& status);
+  void record_exit(const VmPtr& vm, const VmStatus& status, Outlives outlives = Outlives::agent);
   void saw_exit(const VmPtr& vm, std::int64_t incarnation);
   void look(const VmPtr& vm);
   void look_at_all();
+
+  // host_shutdown.cpp, on the VM's strand
+  HostShutdown stop_for_host(const VmPtr& vm, std::int64_t timeout_ms);
 
   // reports
   VmStatus status_of(const VmPtr& vm);
@@ -146,6 +151,7 @@ class Manager final : public VmManager {
   std::mutex vms_mutex_;
   std::map<std::string, VmPtr> vms_;
   bool closed_ = false;
+  bool host_stops_ = false;
 
   std::mutex order_mutex_;  // orders reports: seq, every Vm::report, the listeners
   std::int64_t seq_ = 0;
@@ -155,6 +161,8 @@ class Manager final : public VmManager {
     std::int64_t since = 0;  // the reports up to this one were in its snapshot
   };
   std::map<std::uint64_t, Subscription> listeners_;
+
+  std::mutex collecting_;  // one at a time
 
   std::atomic<int> in_flight_{0};
   std::mutex idle_mutex_;

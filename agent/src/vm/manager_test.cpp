@@ -643,6 +643,21 @@ TEST_F(ManagerTest, ADeleteTakesTheSnapshotsAlong) {
   EXPECT_TRUE(std::filesystem::is_empty(dir_ + "/vms"));
 }
 
+TEST_F(ManagerTest, AHostThatGoesDownEndsItsGuestsAndTakesNoStartAnyMore) {
+  run(command(Action::start, 1));
+  const HostShutdown done = manager_->stop_guests(1000);
+  EXPECT_EQ(done.powered_off + done.killed, 1);
+  EXPECT_EQ(done.failed, 0);
+  const auto report = manager_->inspect(vm_, 0);
+  EXPECT_EQ(report.status.state, VmState::shutdown);
+  EXPECT_EQ(report.revision, 1) << "no job of the server's";
+  EXPECT_FALSE(report.status.exit) << "it says nothing of what is wanted of the VM";
+  EXPECT_EQ(run(command(Action::start, 2)).error.reason, "host-stopping");
+  open();
+  EXPECT_EQ(settled().status.status_reason.find("the host was shut down"), 0u);
+  EXPECT_EQ(run(command(Action::start, 2)).error.code, Code::ok) << "the host is back";
+}
+
 TEST_F(ManagerTest, ReportsCountUpWithoutGapOrDuplicate) {
   std::vector<std::int64_t> seen;
   std::promise<void> all;  // a caller hears of its command's end before the listeners do

@@ -372,6 +372,9 @@ Status Manager::remove(const VmPtr& vm, const Command& command) {
   // Nothing of it may run when its folder goes, whatever the plugin said and whatever the document says.
   QARAX_CHECK(processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs)));
   processes_.clean_up(vm->id, vm->document.incarnation);
+  if (const Status noted = processes_.leftovers().disown(vm->id); !noted)
+    core::logger("vm")->error("what the VM leaves behind can't be noted vm={} reason={}", vm->id,
+                              core::log_value(noted.error().message));
   vm->folder.remove_runs();
   SnapshotFolder(vm->folder.path()).remove_all();
   QARAX_CHECK(write_tombstone(tombstones_dir_, {vm->id, command.revision, command.step}));

@@ -244,13 +244,13 @@ void Manager::settle_interrupted(const VmPtr& vm, const VmStatus& status, const 
   if (result->revision == vm->revision) vm->results.emplace_back(result->step, settled);
 }
 
-void Manager::record_exit(const VmPtr& vm, const VmStatus& status) {
+void Manager::record_exit(const VmPtr& vm, const VmStatus& status, Outlives outlives) {
   if (!vm->journal) return;
   JournalRecord record;
   record.kind = RecordKind::exit;
   record.incarnation = vm->document.incarnation;
   record.status.text = encode(status);
-  static_cast<void>(vm->journal->append(record, Outlives::agent));
+  static_cast<void>(vm->journal->append(record, outlives));
 }
 
 void Manager::saw_exit(const VmPtr& vm, std::int64_t incarnation) {

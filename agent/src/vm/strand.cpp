@@ -117,6 +117,7 @@ void Manager::abandon(const VmPtr& vm, const OperationPtr& operation) {
     for (const auto& one : vm->pending)
       if (one != operation) others.push_back(one);
   }
+  static_cast<void>(processes_.leftovers().disown(vm->id));
   if (auto removed = vm->folder.remove(); !removed)
     core::logger("vm")->error("a deleted VM's folder is left vm={} reason={}", vm->id,
                               core::log_value(removed.error().message));

@@ -31,6 +31,13 @@ struct CommandResult {
   Error error;  // code ok on success
 };
 
+// What became of the guests when their host was about to go down.
+struct HostShutdown {
+  int powered_off = 0;
+  int killed = 0;  // after their time was up
+  int failed = 0;  // still there
+};
+
 // A handle on a command that runs, for cancelling when its caller goes away. Thread-safe.
 class CommandTicket {
  public:
@@ -60,6 +67,13 @@ class VmManager {
 
   // What is kept of every VM, and of those of `deleted_of` that were deleted here by command. Any thread; reads files.
   virtual std::vector<core::KeptVm> kept(const std::vector<std::string>& deleted_of) = 0;
+
+  // What agents have made here and no VM owns; with `collect` it is removed. Any thread; may take seconds.
+  virtual std::vector<core::Leftover> leftovers(bool collect) = 0;
+
+  // The power button to every guest, `timeout_ms` for all of them at once, then the VMMs are killed. No start is taken
+  // from then on until the agent's end. Any thread; returns when all are done.
+  virtual HostShutdown stop_guests(std::int64_t timeout_ms) = 0;
 
   // Folder of the running (or last) incarnation, where the supervisor keeps console.log and control.sock; NOT_FOUND
   // without one.

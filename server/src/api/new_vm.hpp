@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "qarax/plugin/vm_spec.hpp"
+#include "store/restart.hpp"
 
 namespace qarax::api {
 
@@ -15,6 +16,8 @@ struct NewVm {
   VmSpec spec{};
   std::optional<std::string> boot_source_id{};
   std::optional<std::string> description{};
+  server::RestartPolicy restart_policy = server::RestartPolicy::never;
+  std::int32_t restart_limit = 5;
 };
 
 // Decodes and checks all that can be known without asking anybody: INVALID_ARGUMENT with one detail a problem, reason
@@ -38,6 +41,13 @@ struct qarax::Fields<qarax::api::NewVm> {
       field<&T::boot_source_id>("boot_source_id")
           .format("uuid")
           .doc("What the VM boots; the node's default kernel, initramfs and command line when absent."),
-      field<&T::description>("description").max(4096).doc("For people."));
+      field<&T::description>("description").max(4096).doc("For people."),
+      field<&T::restart_policy>("restart_policy")
+          .doc("Whether the server starts it again when it ends by itself. on-failure: unless the guest powered itself "
+               "off; always: then too. Never after somebody's stop. Each restart in a row waits longer."),
+      field<&T::restart_limit>("restart_limit")
+          .min(0)
+          .max(1'000'000)
+          .doc("Most restarts in a row; 0: no limit. A start by hand, or a long run, counts anew."));
 };
 QARAX_FIELDS_COMPLETE(qarax::api::NewVm);

@@ -69,6 +69,7 @@ std::vector<NamedSchema> all_schemas() {
   out.push_back(response<Job>());
   out.push_back(response<server::JobStep>());
   out.push_back(response<server::Event>());
+  out.push_back(response<core::Leftover>());
   out.push_back(response<Accepted>());
   out.push_back(response<Version>());
   out.push_back(response<Ready>());

@@ -7,6 +7,7 @@
 
 #include "qarax/plugin/vm_spec.hpp"
 #include "qarax/plugin/vm_status.hpp"
+#include "store/records.hpp"
 
 namespace qarax::api {
 
@@ -21,6 +22,8 @@ struct Vm {
   std::optional<std::string> description{};
   // What follows is ours alone; clients of the first API don't look at it.
   VmState desired_status = VmState::created;
+  server::Origin desired_origin = server::Origin::user;
+  std::optional<std::string> drift{};
   std::optional<std::string> activity{};
   std::optional<std::string> status_reason{};
   std::optional<ExitInfo> exit{};
@@ -30,6 +33,11 @@ struct Vm {
   std::optional<std::string> fallback_reason{};
   std::int64_t incarnation = 0;
   std::optional<std::string> observed_at{};
+  server::Source observed_source = server::Source::server;
+  std::optional<std::string> unknown_since{};
+  server::RestartPolicy restart_policy = server::RestartPolicy::never;
+  std::int32_t restart_limit = 5;
+  std::int32_t restart_count = 0;
   std::string created_at{};
   std::string updated_at{};
 };
@@ -50,6 +58,10 @@ struct qarax::Fields<qarax::api::Vm> {
       field<&T::boot_source_id>("boot_source_id").nullable().format("uuid").doc("null: the node's default."),
       field<&T::description>("description").nullable().doc("For people."),
       field<&T::desired_status>("desired_status").doc("What was last asked for."),
+      field<&T::desired_origin>("desired_origin")
+          .doc("Who asked for it: user, guest (it powered itself off) or policy (a restart)."),
+      field<&T::drift>("drift").nullable().doc(
+          "How `status` differs from what was asked for, while no job is about to change that; null: it doesn't."),
       field<&T::activity>("activity").nullable().doc("What a job is doing with it now: start, stop, …"),
       field<&T::status_reason>("status_reason").nullable().doc("Why it is in this state, where that isn't plain."),
       field<&T::exit>("exit").nullable().doc("How the VMM last ended."),
@@ -60,7 +72,13 @@ struct qarax::Fields<qarax::api::Vm> {
           .doc("The plugin that really runs it, where that isn't `hypervisor`."),
       field<&T::fallback_reason>("fallback_reason").nullable().doc("Why another hypervisor took its place."),
       field<&T::incarnation>("incarnation").doc("How often it was started."),
-      field<&T::observed_at>("observed_at").nullable().format("date-time").doc("When its node saw `status`."),
+      field<&T::observed_at>("observed_at").nullable().format("date-time").doc("When its node last said anything."),
+      field<&T::observed_source>("observed_source")
+          .doc("Whose word `status` is: node (it saw it), server (never started, or nothing was heard of it)."),
+      field<&T::unknown_since>("unknown_since").nullable().format("date-time").doc("Of a status that is unknown."),
+      field<&T::restart_policy>("restart_policy").doc("As in NewVm."),
+      field<&T::restart_limit>("restart_limit").doc("As in NewVm."),
+      field<&T::restart_count>("restart_count").doc("Restarts in a row so far."),
       field<&T::created_at>("created_at").format("date-time").doc("When it was defined."),
       field<&T::updated_at>("updated_at").format("date-time").doc("Its last change."));
 };

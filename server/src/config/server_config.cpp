@@ -147,6 +147,9 @@ Result<ServerConfig> read_server_config(const std::string& path) {
   reader.duration_ms("limits.request_timeout", config.request_timeout_ms);
   reader.duration_ms("limits.action_wait", config.action_wait_ms);
   reader.duration_ms("vm.stop_timeout", config.stop_timeout_ms);
+  reader.duration_ms("vm.restart.backoff", config.restart_backoff_ms);
+  reader.duration_ms("vm.restart.backoff_max", config.restart_backoff_max_ms);
+  reader.duration_ms("vm.restart.calm", config.restart_calm_ms);
   reader.duration_ms("shutdown.grace", config.shutdown_grace_ms);
   reader.integer("events.keep", config.events_keep, 1, 1'000'000'000);
   reader.duration_ms("events.keep_for", config.events_keep_ms);

@@ -42,6 +42,9 @@ struct ServerConfig {
   std::int64_t request_timeout_ms = 10'000;  // from a request's first byte to its last
   std::int64_t action_wait_ms = 60'000;      // then 504 with the job's id, and the job goes on
   std::int64_t stop_timeout_ms = 20'000;     // power button, then kill
+  std::int64_t restart_backoff_ms = 1'000;
+  std::int64_t restart_backoff_max_ms = 60'000;
+  std::int64_t restart_calm_ms = 600'000;
   std::int64_t shutdown_grace_ms = 5'000;
   std::int64_t events_keep = 100'000;
   std::int64_t events_keep_ms = 168 * 3'600'000LL;

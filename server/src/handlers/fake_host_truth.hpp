@@ -38,6 +38,10 @@ class FakeHostTruth final : public HostTruth {
     removed = vm_id;
     return Ok{};
   }
+  Result<std::vector<core::Leftover>> leftovers(const std::string&, bool collect) override {
+    if (failure) return *failure;
+    return std::vector<core::Leftover>{{"file", "/tmp/x", "", "", collect, ""}};
+  }
 };
 
 }  // namespace qarax::server::testing

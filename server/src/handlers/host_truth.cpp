@@ -49,6 +49,12 @@ void add_host_truth_routes(http::Router& router, HostTruth& truth, VmRenderer& r
   router.add("GET", "/hosts/{id}/unmanaged", [&truth](const Request& r) {
     return with_host(r, [&](const std::string& host) { return reply(r, truth.unmanaged(host)); });
   });
+  router.add("GET", "/hosts/{id}/leftovers", [&truth](const Request& r) {
+    return with_host(r, [&](const std::string& host) { return reply(r, truth.leftovers(host, false)); });
+  });
+  router.add("POST", "/hosts/{id}/leftovers/collect", [&truth](const Request& r) {
+    return with_host(r, [&](const std::string& host) { return reply(r, truth.leftovers(host, true)); });
+  });
   router.add("POST", "/hosts/{id}/unmanaged/{vm_id}/adopt", [&truth, &renderer](const Request& r) {
     return with_vm(r, [&](const std::string& host, const std::string& vm) {
       auto adopted = truth.adopt_vm(host, vm);

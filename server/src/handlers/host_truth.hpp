@@ -21,6 +21,7 @@ class HostTruth {
   virtual Result<std::vector<api::AdoptVm>> unmanaged(const std::string& host_id) = 0;
   virtual Result<VmPtr> adopt_vm(const std::string& host_id, const std::string& vm_id) = 0;
   virtual Status remove_vm(const std::string& host_id, const std::string& vm_id) = 0;
+  virtual Result<std::vector<core::Leftover>> leftovers(const std::string& host_id, bool collect) = 0;
 };
 
 void add_host_truth_routes(http::Router& router, HostTruth& truth, VmRenderer& renderer);

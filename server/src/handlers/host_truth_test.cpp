@@ -53,6 +53,11 @@ TEST_F(HostTruthTest, AnUnmanagedVmIsAdoptedOrRemovedByItsId) {
   EXPECT_EQ(call("DELETE", host + "/unmanaged/web").status, 400);
 }
 
+TEST_F(HostTruthTest, LeftoversAreRemovedOnlyByTheirOwnCall) {
+  EXPECT_NE(call("GET", host + "/leftovers").body.find("\"removed\":false"), std::string::npos);
+  EXPECT_NE(call("POST", host + "/leftovers/collect").body.find("\"removed\":true"), std::string::npos);
+}
+
 TEST_F(HostTruthTest, ReasonsHaveTheirOwnProblemTypes) {
   const std::pair<const char*, int> kinds[] = {{"plan-changed", 409},
                                                {"other-node", 409},

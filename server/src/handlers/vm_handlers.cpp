@@ -50,6 +50,7 @@ class VmHandlers {
     input.hypervisor = body->hypervisor.value_or("");
     if (body->boot_source_id) input.boot_source_id = core::to_lower(*body->boot_source_id);
     input.spec = std::move(body->spec);
+    input.restart = {body->restart_policy, body->restart_limit, 0};
     auto vm = operations_.create_vm(input, request.request_id);
     if (!vm) return refuse(request, std::move(vm).error());
     const std::string& id = (*vm)->id;

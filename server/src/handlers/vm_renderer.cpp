@@ -14,6 +14,20 @@ std::optional<std::string> unless_empty(const std::string& text) {
   return text.empty() ? std::nullopt : std::optional<std::string>(text);
 }
 
+// What can't be known isn't called drift.
+std::optional<std::string> drift_of(const VmRecord& vm) {
+  const VmState seen = vm.observed.status.state;
+  if (!vm.activity.empty() || seen == vm.desired.state || seen == VmState::unknown) return std::nullopt;
+  std::string text =
+      "asked for: " + std::string(to_string(vm.desired.state)) + ", seen: " + std::string(to_string(seen));
+  const Restart& restart = vm.restart;
+  if (wants_restart(vm))
+    text += "; it is about to be started again";
+  else if (restart.policy != RestartPolicy::never && restart.limit > 0 && restart.count >= restart.limit)
+    text += "; " + std::to_string(restart.count) + " restarts in a row are its limit";
+  return text;
+}
+
 }  // namespace
 
 VmRenderer::VmRenderer(const Store& store, std::vector<std::string> known_hypervisors)
@@ -37,6 +51,8 @@ api::Vm VmRenderer::document(const VmRecord& vm, const std::string& default_hype
   out.boot_source_id = vm.boot_source_id;
   out.description = vm.description;
   out.desired_status = vm.desired.state;
+  out.desired_origin = vm.desired.origin;
+  out.drift = drift_of(vm);
   out.activity = unless_empty(vm.activity);
   out.status_reason = unless_empty(vm.observed.status.status_reason);
   out.exit = vm.observed.status.exit;
@@ -44,6 +60,11 @@ api::Vm VmRenderer::document(const VmRecord& vm, const std::string& default_hype
   out.accelerator_evidence = unless_empty(vm.observed.status.accelerator_evidence);
   out.incarnation = vm.incarnation;
   out.observed_at = unless_empty(vm.observed.observed_at);
+  out.observed_source = vm.observed.source;
+  out.unknown_since = unless_empty(vm.observed.unknown_since);
+  out.restart_policy = vm.restart.policy;
+  out.restart_limit = static_cast<std::int32_t>(vm.restart.limit);
+  out.restart_count = static_cast<std::int32_t>(vm.restart.count);
   out.created_at = vm.created_at;
   out.updated_at = vm.updated_at;
   if (!vm.observed.fallback_reason.empty()) {

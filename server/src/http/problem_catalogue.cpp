@@ -75,6 +75,7 @@ constexpr ProblemKind kKinds[] = {
     {"not-implemented", 501, "Not implemented", ""},
     {"vmm-failed", 502, "The VMM failed", "The detail has the VMM's last words; the VM's console log has the guest's."},
     {"node-unreachable", 503, "Node unreachable", "Check qarax-node on that host; the request can be repeated.", 5},
+    {"host-stopping", 503, "The host is being shut down", "Start the VM when its host is back.", 30},
     {"node-recovering", 503, "Node is recovering this VM", "Try again after the time in Retry-After.", 1},
     {"store-unavailable", 503, "Database unavailable", "Check the database that DATABASE_URL names.", 5},
     {"read-only", 503, "Server is read-only",

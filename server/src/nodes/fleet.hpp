@@ -55,6 +55,8 @@ class NodeAccess {
   virtual Result<NodeSurvey> survey(const std::vector<std::string>& deleted_of) = 0;
   // The node obeys the store's activation from now on, if it still obeys `seen`; ABORTED "plan-changed".
   virtual Status adopt(const Activation& seen) = 0;
+  // Of a node that is up. UNIMPLEMENTED: an older node.
+  virtual Result<std::vector<core::Leftover>> leftovers(bool collect) = 0;
   // Greets again, as the store's activation now is.
   virtual void reconnect() = 0;
 };

@@ -53,6 +53,7 @@ class NodeLink final : public NodeAccess {
   // node_survey.cpp
   Result<NodeSurvey> survey(const std::vector<std::string>& deleted_of) override;
   Status adopt(const Activation& seen) override;
+  Result<std::vector<core::Leftover>> leftovers(bool collect) override;
   void reconnect() override;
 
  private:

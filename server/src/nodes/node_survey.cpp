@@ -145,6 +145,27 @@ Status NodeLink::adopt(const Activation& seen) {
   return Ok{};
 }
 
+Result<std::vector<core::Leftover>> NodeLink::leftovers(bool collect) {
+  const ConnectionPtr now = connection();
+  if (!now || !up_)
+    return make_error(Code::unavailable, "host " + host_->name + " can't be reached", "node-unreachable");
+  node::v1::LeftoversRequest request;
+  *request.mutable_authority() = now->authority;
+  request.set_collect(collect);
+  grpc::ClientContext context;
+  context.set_deadline(in_ms(kSurveyMs));
+  prepare(context);
+  node::v1::LeftoversReply reply;
+  const grpc::Status status = now->stub->Leftovers(&context, request, &reply);
+  if (!status.ok()) return to_error(status);
+  std::vector<core::Leftover> out;
+  for (const std::string& text : reply.leftovers()) {
+    QARAX_TRY(core::Leftover one, decode<core::Leftover>(std::string_view(text), Unknown::ignore));
+    out.push_back(std::move(one));
+  }
+  return out;
+}
+
 void NodeLink::reconnect() {
   const std::lock_guard lock(mutex_);
   hurry_ = true;

@@ -29,13 +29,16 @@ std::string fingerprint(const std::string& text) {
 
 Error outdated(Error error, const std::string& host) {
   if (error.code != Code::unimplemented) return error;
-  return make_error(Code::unimplemented, "the node of host " + host + " is too old to say what it keeps; upgrade it",
+  return make_error(Code::unimplemented,
+                    "the node of host " + host + " is too old to be asked for this; upgrade it, its VMs run on",
                     "node-outdated");
 }
 
 }  // namespace
 
-Keep keep_of(const VmRecord& vm) { return {vm.hypervisor, vm.observed.fallback_reason, vm.description, vm.created_at}; }
+Keep keep_of(const VmRecord& vm) {
+  return {vm.hypervisor, vm.observed.fallback_reason, vm.description, vm.created_at, vm.restart};
+}
 
 // What was seen, and what it leads to.
 struct Adopter::Draft {
@@ -72,6 +75,7 @@ VmRecord Adopter::record_of(const Draft& draft, const core::KeptVm& kept, const 
   if (!before || report.incarnation > before->incarnation) {
     vm.name = before && report.name == before->name ? report.name : free_name(draft, report.name, report.vm);
     if (keep) vm.description = keep->description;
+    if (keep) vm.restart = keep->restart;
     if (keep) vm.observed.fallback_reason = keep->fallback_reason;
     vm.spec = kept.spec;
     vm.boot_source_id = kept.boot_source_id;
@@ -89,6 +93,7 @@ VmRecord Adopter::record_of(const Draft& draft, const core::KeptVm& kept, const 
   vm.job_id.clear();
   // Until the node, which then obeys this server, says so again.
   vm.observed.status = report.status;
+  vm.observed.source = Source::node;
   vm.observed.session.clear();
   vm.observed.observed_at = report.observed_at;
   vm.observed.incarnation = report.incarnation;
@@ -273,6 +278,15 @@ Status Adopter::remove_vm(const std::string& host_id, const std::string& vm_id, 
   if (outcome.error) return *outcome.error;
   core::logger("vms")->warn("removed a VM that only its node knew vm={} host={}", vm_id, made.host->name);
   return Ok{};
+}
+
+Result<std::vector<core::Leftover>> Adopter::leftovers(const std::string& host_id, bool collect) {
+  const HostPtr host = store_.host(host_id);
+  if (!host) return make_error(Code::not_found, "there is no host " + host_id, "host-not-found");
+  QARAX_TRY(const auto link, link_of(host_id));
+  auto found = link->leftovers(collect);
+  if (!found) return outdated(std::move(found).error(), host->name);
+  return found;
 }
 
 }  // namespace qarax::server

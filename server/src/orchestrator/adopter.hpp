@@ -30,6 +30,9 @@ class Adopter {
   // One of them is ended and deleted on its node.
   Status remove_vm(const std::string& host_id, const std::string& vm_id, std::int64_t timeout_ms);
 
+  // What no VM of the host's node owns; with `collect` the node removes it.
+  Result<std::vector<core::Leftover>> leftovers(const std::string& host_id, bool collect);
+
  private:
   struct Draft;
   Result<Draft> draft(const std::string& host_id);

@@ -4,6 +4,7 @@
 #include "keep.hpp"
 #include "orchestrator.hpp"
 #include "qarax/core/logging.hpp"
+#include "qarax/plugin/call.hpp"
 
 namespace qarax::server {
 
@@ -235,6 +236,22 @@ void Orchestrator::host_up(const std::string& host_id) {
   }
 }
 
+void Orchestrator::restart_what_ended() {
+  if (closed_ || !store_.read_only().empty()) return;
+  for (const auto& [vm, was_calm] : restarts_.due(store_.vms(), plugin::monotonic_ns())) {
+    if (!is_reachable(*vm)) continue;
+    ActOptions options;
+    options.respond_async = true;
+    options.origin = Origin::policy;
+    options.was_calm = was_calm;
+    core::logger("jobs")->info("restarted by its policy vm={} reason={}", vm->id,
+                               core::log_value(vm->observed.status.status_reason));
+    if (const auto begun = act(vm->id, core::Action::start, options); !begun)
+      core::logger("jobs")->warn("a restart isn't possible now vm={} reason={}", vm->id,
+                                 core::log_value(begun.error().message));
+  }
+}
+
 // What a lost reply or a node's refusal left open is asked for again, and nobody waits for a node that is gone.
 void Orchestrator::tick() {
   nodes_.check_heartbeats();
@@ -254,6 +271,7 @@ void Orchestrator::tick() {
     if (!in_flight && waiters_.waits(job.id)) waiters_.finish(job.id, {vm, with_job(unreachable(*vm), job.id)});
   }
   for (const HostPtr& host : store_.hosts()) enforce_tombstones(host->id);
+  restart_what_ended();
 }
 
 // A database that doesn't answer now is tidied up a minute later.

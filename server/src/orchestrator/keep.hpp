@@ -14,6 +14,7 @@ struct Keep {
   std::string fallback_reason{};
   std::optional<std::string> description{};
   std::string created_at{};
+  Restart restart{};
 };
 
 Keep keep_of(const VmRecord& vm);
@@ -24,8 +25,8 @@ template <>
 struct qarax::Fields<qarax::server::Keep> {
   using T = server::Keep;
   static constexpr std::string_view kName = "Keep";
-  static constexpr auto kTable =
-      std::make_tuple(field<&T::hypervisor>("hypervisor"), field<&T::fallback_reason>("fallback_reason"),
-                      field<&T::description>("description"), field<&T::created_at>("created_at"));
+  static constexpr auto kTable = std::make_tuple(
+      field<&T::hypervisor>("hypervisor"), field<&T::fallback_reason>("fallback_reason"),
+      field<&T::description>("description"), field<&T::created_at>("created_at"), field<&T::restart>("restart"));
 };
 QARAX_FIELDS_COMPLETE(qarax::server::Keep);

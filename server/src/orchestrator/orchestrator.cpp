@@ -31,7 +31,7 @@ Error with_job(Error error, const std::string& job_id) {
 }  // namespace
 
 Orchestrator::Orchestrator(Store& store, Fleet& nodes, Options options)
-    : store_(store), nodes_(nodes), options_(options), pool_(2, 64) {
+    : store_(store), nodes_(nodes), options_(options), restarts_(options.restarts), pool_(2, 64) {
   nodes_.on({[this](const std::string& host_id) { pool_.post([this, host_id] { host_up(host_id); }); },
              [this](const VmPtr& vm, const core::VmReport& report) { saw_report(vm, report); }});
   thread_ = std::thread([this] { ticks(); });
@@ -81,6 +81,18 @@ Error Orchestrator::unreachable(const VmRecord& vm) const {
   return error;
 }
 
+Error Orchestrator::refusal(const VmRecord& vm, core::Action action) const {
+  const VmState state = vm.observed.status.state;
+  Error error = core::refusal(action, state, vm.name);
+  const HostPtr host = vm.host_id ? store_.host(*vm.host_id) : nullptr;
+  if (action != core::Action::start || state != VmState::unknown || !host) return error;
+  error.message = "VM " + vm.name + " may still run on host " + host->name + ": it is unknown since " +
+                  vm.observed.unknown_since + " (" + vm.observed.status.status_reason +
+                  "). A second start could run it twice";
+  error.hint = "Bring its host back, or force-stop or delete it there.";
+  return error;
+}
+
 // `unchanged` is set where the VM is as asked for already and no job is needed.
 Result<BegunJob> Orchestrator::begin(const std::string& vm_id, core::Action action, const ActOptions& options,
                                      VmPtr& unchanged) {
@@ -91,6 +103,9 @@ Result<BegunJob> Orchestrator::begin(const std::string& vm_id, core::Action acti
     // While a job is under way its VM's state is about to change: whether this one may overtake it is the store's to
     // say.
     const VmState state = vm->observed.status.state;
+    // What a policy saw is over: nobody asked for anything else.
+    if (options.origin == Origin::policy && (busy || core::judge(action, state) != core::Verdict::proceed))
+      return make_error(Code::aborted, "VM " + vm->name + " was changed meanwhile", "changed");
     if (!busy) {
       const auto verdict = core::judge(action, state);
       if (verdict == core::Verdict::no_change) {
@@ -98,7 +113,7 @@ Result<BegunJob> Orchestrator::begin(const std::string& vm_id, core::Action acti
         QARAX_TRY(unchanged, store_.set_desired(vm_id, core::target(action).value_or(vm->desired.state)));
         return BegunJob{};
       }
-      if (verdict == core::Verdict::refuse) return core::refusal(action, state, vm->name);
+      if (verdict == core::Verdict::refuse) return refusal(*vm, action);
     }
     // Before anything is recorded.
     if (action == core::Action::resize) QARAX_CHECK(check_size(*vm, options.arguments.resize));
@@ -115,6 +130,8 @@ Result<BegunJob> Orchestrator::begin(const std::string& vm_id, core::Action acti
     job.expected_revision = vm->revision;
     job.request_id = options.request_id;
     job.arguments = options.arguments;
+    job.origin = options.origin;
+    job.was_calm = options.was_calm;
     if (action == core::Action::stop) job.timeout_ms = options_.stop_timeout_ms;
     if (core::begins(action)) {
       QARAX_TRY(const VmSpec spec, spec_to_begin(*vm, job));

@@ -16,6 +16,7 @@
 #include "job_waiters.hpp"
 #include "qarax/core/lifecycle.hpp"
 #include "qarax/core/worker_pool.hpp"
+#include "restarts.hpp"
 #include "scheduler.hpp"
 #include "store.hpp"
 
@@ -28,6 +29,7 @@ struct OrchestratorOptions {
   std::int64_t counters_timeout_ms = 5'000;
   std::int64_t action_timeout_ms = 30'000;  // every other action at the node
   Retention retention{};                    // of what is removed in time
+  Restarts::Options restarts{};
 };
 
 struct ActOptions {
@@ -35,6 +37,8 @@ struct ActOptions {
   std::int64_t wait_ms = 60'000;  // then DEADLINE_EXCEEDED "deadline-exceeded" with "/job_id" in details
   bool respond_async = false;     // don't wait at all
   JobArguments arguments{};       // of resize, snapshot, restore, drop_snapshot
+  Origin origin = Origin::user;
+  bool was_calm = false;  // as BeginJob
 };
 
 class Orchestrator {
@@ -100,11 +104,13 @@ class Orchestrator {
   void saw_report(const VmPtr& vm, const core::VmReport& report);
   void host_up(const std::string& host_id);
   void enforce_tombstones(const std::string& host_id);
+  void restart_what_ended();
   void tick();
   void ticks();
   void tidy();
   bool is_reachable(const VmRecord& vm) const;
   Error unreachable(const VmRecord& vm) const;
+  Error refusal(const VmRecord& vm, core::Action action) const;
   std::int64_t timeout_of(const JobRecord& job) const;
 
   Store& store_;
@@ -120,6 +126,8 @@ class Orchestrator {
   std::mutex mutex_;
   std::map<std::string, std::function<void()>> in_flight_;  // how to cancel it, by job
   std::set<std::string> burying_;                           // VMs whose tombstone's delete is in flight
+
+  Restarts restarts_;  // only tick()
 
   std::mutex tick_mutex_;
   std::condition_variable tick_;

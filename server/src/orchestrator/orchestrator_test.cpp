@@ -45,7 +45,9 @@ class OrchestratorTest : public testing::TestWithParam<Way> {
       nodes_ = std::make_unique<Nodes>(*store_, NodeCredentials{});
     else
       nodes_ = std::make_unique<FakeFleet>(*store_, node_);
-    orchestrator_ = std::make_unique<Orchestrator>(*store_, *nodes_);
+    OrchestratorOptions options;
+    options.restarts = {1, 2, 600'000};
+    orchestrator_ = std::make_unique<Orchestrator>(*store_, *nodes_, options);
     orchestrator_->start();
   }
   void close() {
@@ -391,6 +393,65 @@ TEST_P(OrchestratorTest, AnOlderNodeIsNotAskedForWhatItDoesNotKnow) {
   EXPECT_EQ(refused.error().reason, "node-outdated");
   EXPECT_EQ(store_->snapshot(options.arguments.snapshot), nullptr);
   EXPECT_EQ(orchestrator_->counters(id).error().reason, "unsupported-by-hypervisor");
+}
+
+TEST_P(OrchestratorTest, WhatEndsByItselfIsStartedAgainAsItsPolicySays) {
+  const auto made =
+      orchestrator_->create({"web", std::nullopt, "", std::nullopt, {}, {RestartPolicy::on_failure, 2, 0}});
+  ASSERT_TRUE(made);
+  const std::string id = (*made)->id;
+  ASSERT_TRUE(act(id, Action::start));
+  for (int restart = 1; restart <= 2; ++restart) {
+    node_.set_state(id, VmState::shutdown);
+    while (store_->vm(id)->restart.count != restart) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    settle(id, VmState::running);
+    EXPECT_EQ(store_->vm(id)->incarnation, 1 + restart);
+    EXPECT_EQ(store_->vm(id)->desired.origin, Origin::policy);
+  }
+  node_.set_state(id, VmState::shutdown);
+  settle(id, VmState::shutdown);
+  EXPECT_FALSE(wants_restart(*store_->vm(id))) << "its limit";
+  ASSERT_TRUE(act(id, Action::start));
+  EXPECT_EQ(store_->vm(id)->restart.count, 0) << "somebody took care of it";
+  ASSERT_TRUE(act(id, Action::force_stop));
+  EXPECT_FALSE(wants_restart(*store_->vm(id)));
+  EXPECT_EQ(node_.carried_out(Action::start), 4);
+}
+
+TEST_P(OrchestratorTest, APolicyTakesNoPartInWhatSomebodyElseDecided) {
+  const auto made = orchestrator_->create({"web", std::nullopt, "", std::nullopt, {}, {RestartPolicy::always, 5, 0}});
+  ASSERT_TRUE(made);
+  const std::string id = (*made)->id;
+  ASSERT_TRUE(act(id, Action::start));
+  ActOptions policy;
+  policy.origin = Origin::policy;
+  EXPECT_EQ(orchestrator_->act(id, Action::start, policy).error().reason, "changed") << "it runs";
+  ASSERT_TRUE(act(id, Action::force_stop));
+  EXPECT_EQ(orchestrator_->act(id, Action::start, policy).error().reason, "changed") << "it was stopped";
+  EXPECT_EQ(store_->vm(id)->desired.origin, Origin::user);
+  EXPECT_EQ(node_.carried_out(Action::start), 1);
+}
+
+TEST_P(OrchestratorTest, AStartOfAVmThatMayStillRunIsRefusedAndSaysSinceWhen) {
+  const std::string id = vm("web");
+  ASSERT_TRUE(act(id, Action::start));
+  EXPECT_EQ(store_->vm(id)->observed.source, Source::node);
+  EXPECT_TRUE(store_->vm(id)->observed.unknown_since.empty());
+  stop_node();
+  while (state(id) != VmState::unknown) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  const std::string since = store_->vm(id)->observed.unknown_since;
+  EXPECT_FALSE(since.empty());
+  EXPECT_EQ(store_->vm(id)->observed.source, Source::server);
+  const auto refused = act(id, Action::start);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "wrong-state");
+  EXPECT_NE(refused.error().message.find("may still run on host h1: it is unknown since " + since), std::string::npos);
+  close();
+  open();
+  EXPECT_EQ(state(id), VmState::unknown);
+  start_node();
+  settle(id, VmState::running);
+  EXPECT_TRUE(store_->vm(id)->observed.unknown_since.empty());
 }
 
 INSTANTIATE_TEST_SUITE_P(Grpc, OrchestratorTest, testing::Values(Way::grpc));

@@ -96,6 +96,10 @@ Result<Placement> place(const PlacementRequest& request, const std::vector<Candi
           {host->name, {false, "it is " + state + (host->status_reason.empty() ? "" : ": " + host->status_reason)}});
       continue;
     }
+    if (host->info->stopping) {
+      refusals.push_back({host->name, {false, "it is being shut down"}});
+      continue;
+    }
     Placement placement;
     if (auto refusal = judge_host(request, *host, placement)) {
       refusals.push_back({host->name, std::move(*refusal)});

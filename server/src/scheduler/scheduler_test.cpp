@@ -40,6 +40,14 @@ TEST(Place, TakesTheHostWithTheMostFreeMemory) {
   EXPECT_EQ(placed->hypervisor, "qemu");
 }
 
+TEST(Place, NothingIsStartedOnAHostThatGoesDown) {
+  auto going = host("going", 8 * kGiB);
+  going.info->stopping = true;
+  EXPECT_EQ(place(ask(kGiB), {candidate(going), candidate(host("b", 4 * kGiB))})->host_id, "id-b");
+  EXPECT_EQ(place(ask(kGiB), {candidate(going)}).error().details[0].detail, "host going: it is being shut down");
+  EXPECT_TRUE(could_fit(ask(kGiB), {std::make_shared<const HostRecord>(going)})) << "it will be back";
+}
+
 TEST(Place, ReservesTheVmmsOverheadToo) {
   auto h = host("a", 2 * kGiB);
   h.info->plugins[0].description->limits.vmm_overhead = kGiB;

@@ -128,6 +128,9 @@ CREATE TABLE snapshots (
   UNIQUE (vm_id, name)
 )
 )sql"},
+    {7, 1, R"sql(
+ALTER TABLE vms ADD COLUMN restart TEXT NOT NULL DEFAULT '{}'
+)sql"},
 };
 
 }  // namespace

@@ -9,6 +9,7 @@
 
 #include "qarax/core/documents.hpp"
 #include "qarax/core/lifecycle.hpp"
+#include "restart.hpp"
 
 namespace qarax::server {
 
@@ -20,10 +21,15 @@ struct Desired {
   std::int64_t revision = 0;
 };
 
+// Whose word the observed state is: the node's own, or what the server concludes from hearing nothing.
+enum class Source { server, node };
+
 // What the node saw last; never overwrites the desired state, nor is it overwritten by it.
 struct Observed {
   VmStatus status{};
-  std::string observed_at{};
+  Source source = Source::server;
+  std::string observed_at{};    // by the node
+  std::string unknown_since{};  // of a state that is unknown
   std::string session{};
   std::int64_t seq = 0;
   std::int64_t incarnation = 0;
@@ -44,6 +50,7 @@ struct VmRecord {
   std::int64_t revision = 0;  // of the latest job
   Desired desired;
   Observed observed;
+  Restart restart;
   std::string activity;  // what an unfinished job does: start, stop, …; empty
   std::string job_id;    // of that job
   std::string created_at;
@@ -124,6 +131,11 @@ struct EnumNames<server::Origin> {
   static constexpr server::Origin kUnknown = server::Origin::user;
 };
 template <>
+struct EnumNames<server::Source> {
+  static constexpr std::string_view kNames[] = {"server", "node"};
+  static constexpr server::Source kUnknown = server::Source::server;
+};
+template <>
 struct EnumNames<server::HostStatus> {
   static constexpr std::string_view kNames[] = {"unknown",      "down", "installing", "installation_failed",
                                                 "initializing", "up"};
@@ -160,7 +172,8 @@ struct Fields<server::Observed> {
   using T = server::Observed;
   static constexpr std::string_view kName = "Observed";
   static constexpr auto kTable =
-      std::make_tuple(field<&T::status>("status").required(), field<&T::observed_at>("observed_at"),
+      std::make_tuple(field<&T::status>("status").required(), field<&T::source>("source"),
+                      field<&T::observed_at>("observed_at"), field<&T::unknown_since>("unknown_since"),
                       field<&T::session>("session"), field<&T::seq>("seq"), field<&T::incarnation>("incarnation"),
                       field<&T::hypervisor>("hypervisor"), field<&T::fallback_reason>("fallback_reason"));
 };

@@ -60,7 +60,7 @@ std::vector<VmRecord> read_vms(Session& session) {
   Statement select(session);
   select << "SELECT id, ordinal, name, description, hypervisor, spec, resolved, boot_source_id, host_id, incarnation, "
             "revision, desired, observed, "
-            "created_at, updated_at FROM vms ORDER BY ordinal",
+            "created_at, updated_at, restart FROM vms ORDER BY ordinal",
       now;
   const RecordSet set(select);
   std::vector<VmRecord> out;
@@ -82,6 +82,7 @@ std::vector<VmRecord> read_vms(Session& session) {
     vm.observed = document<Observed>(text(set, 12, row), where);
     vm.created_at = text(set, 13, row);
     vm.updated_at = text(set, 14, row);
+    vm.restart = document<Restart>(text(set, 15, row), where);
     out.push_back(std::move(vm));
   }
   return out;
@@ -160,14 +161,15 @@ bool insert_vm(Session& session, const VmRecord& vm) {
   Poco::Nullable<std::string> boot_source = nullable(vm.boot_source_id);
   std::string desired = encode(vm.desired, Defaults::write);
   std::string observed = encode(vm.observed);
+  std::string restart = encode(vm.restart);
   std::string at = vm.created_at;
   Statement insert(session);
-  insert
-      << "INSERT INTO vms (id, ordinal, project_id, name, description, hypervisor, spec, boot_source_id, desired, "
-         "observed, created_at, updated_at) "
-         "VALUES ($1, $2, 'default', $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (project_id, name) DO NOTHING",
+  insert << "INSERT INTO vms (id, ordinal, project_id, name, description, hypervisor, spec, boot_source_id, desired, "
+            "observed, created_at, updated_at, restart) "
+            "VALUES ($1, $2, 'default', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (project_id, name) DO "
+            "NOTHING",
       use(id), use(ordinal), use(name), use(description), use(hypervisor), use(spec), use(boot_source), use(desired),
-      use(observed), use(at), use(at);
+      use(observed), use(at), use(at), use(restart);
   return insert.execute() == 1;
 }
 
@@ -180,13 +182,14 @@ void update_vm(Session& session, const VmRecord& vm) {
   std::int64_t revision = vm.revision;
   std::string desired = encode(vm.desired, Defaults::write);
   std::string observed = encode(vm.observed);
+  std::string restart = encode(vm.restart);
   std::string at = vm.updated_at;
   std::string spec = encode(vm.spec, Defaults::write);
   session
       << "UPDATE vms SET hypervisor = $1, resolved = $2, host_id = $3, incarnation = $4, revision = $5, desired = $6, "
-         "observed = $7, updated_at = $8, spec = $9 WHERE id = $10",
+         "observed = $7, updated_at = $8, spec = $9, restart = $10 WHERE id = $11",
       use(hypervisor), use(resolved), use(host), use(incarnation), use(revision), use(desired), use(observed), use(at),
-      use(spec), use(id), now;
+      use(spec), use(restart), use(id), now;
 }
 
 void touch(Session& session, const Activation& activation) {

@@ -41,17 +41,14 @@ void SqlStore::load() {
     next_order_ = std::max(next_order_, vm.order + 1);
     const VmState stored = vm.observed.status.state;
     // What ran when this server's predecessor ended may do anything by now: its node will say.
-    if (vm.observed.status.state == VmState::running || vm.observed.status.state == VmState::paused) {
-      vm.observed.status.state = VmState::unknown;
-      vm.observed.status.status_reason = "not heard of since the server's start";
-      vm.observed.session.clear();  // whatever the node says next is newer, also what it said before
-    }
+    if (vm.observed.status.state == VmState::running || vm.observed.status.state == VmState::paused)
+      lose_sight(vm, "not heard of since the server's start");
     for (const auto& [id, job] : jobs_) {
       if (job.vm_id != vm.id) continue;
       vm.activity = core::to_string(job.action);
       vm.job_id = id;
       // It may have got to the node, and may run: nothing else is known until the node says so.
-      if (core::begins(job.action)) vm.observed.status.state = VmState::unknown;
+      if (core::begins(job.action)) lose_sight(vm, "its start was under way when the server ended");
     }
     if (vm.observed.status.state == VmState::unknown) vm.observed.session.clear();
     const VmPtr now = memory_.put(std::move(vm));
@@ -80,6 +77,7 @@ Result<VmPtr> SqlStore::create_vm(const NewVmInput& input) {
   vm.hypervisor = input.hypervisor;
   vm.boot_source_id = input.boot_source_id;
   vm.spec = input.spec;
+  vm.restart = input.restart;
   vm.observed.status.state = VmState::created;
   vm.created_at = vm.updated_at = now_text();
   Job job = job_done_at_once("create");

@@ -87,6 +87,7 @@ class SqlStore final : public Store {
   Job ended_job(const std::string& id, JobState state, const std::optional<Error>& error) const;
   void save_later(const std::string& id, std::vector<Event> events);
   void log_later(std::vector<Event> events);
+  static void lose_sight(VmRecord& vm, const std::string& reason);
   bool starts(const VmRecord& vm) const;
   bool is_current(const core::VmReport& report) const;
   bool observe(VmRecord& vm, const core::VmReport& report, bool of_job);

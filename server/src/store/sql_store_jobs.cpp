@@ -5,6 +5,7 @@
 #include "qarax/core/clock.hpp"
 #include "qarax/core/ids.hpp"
 #include "request_scope.hpp"
+#include "restart.hpp"
 #include "rows.hpp"
 #include "store_begin.hpp"
 
@@ -135,7 +136,9 @@ Status SqlStore::plan_job(Session& session, const BeginJob& asked, Begin& plan) 
   const JobRecord* unfinished = nullptr;
   if (const auto found = jobs_.find(before->job_id); found != jobs_.end()) unfinished = &found->second;
   QARAX_CHECK(check_free(*before, unfinished, asked.action));
-  if (before->revision != asked.expected_revision)
+  // A stop that came in between is a wish, whether it needed a job or not.
+  const bool unwanted = asked.origin == Origin::policy && !wants_restart(*before, asked.was_calm);
+  if (before->revision != asked.expected_revision || unwanted)
     return make_error(Code::aborted, "VM " + before->name + " was changed meanwhile", "changed");
 
   VmRecord& vm = plan.vm;
@@ -150,7 +153,7 @@ Status SqlStore::plan_job(Session& session, const BeginJob& asked, Begin& plan) 
   job.arguments = asked.arguments;
   job.before = unfinished != nullptr ? unfinished->before : vm.desired;
   vm.revision = job.revision;
-  vm.desired = {core::target(asked.action).value_or(vm.desired.state), Origin::user, job.revision};
+  vm.desired = {core::target(asked.action).value_or(vm.desired.state), asked.origin, job.revision};
   vm.activity = core::to_string(asked.action);
   vm.job_id = job.id;
   vm.updated_at = now_text();
@@ -159,6 +162,8 @@ Status SqlStore::plan_job(Session& session, const BeginJob& asked, Begin& plan) 
     return make_error(Code::aborted, "VM " + before->name + " was changed meanwhile", "changed");
   if (asked.placement) {
     ++vm.incarnation;
+    if (asked.origin != Origin::policy || asked.was_calm) vm.restart.count = 0;
+    if (asked.origin == Origin::policy) ++vm.restart.count;
     vm.host_id = asked.placement->host_id;
     if (vm.hypervisor.empty()) vm.hypervisor = asked.placement->hypervisor;
     vm.observed.hypervisor = asked.placement->hypervisor;
@@ -196,6 +201,7 @@ VmPtr SqlStore::publish(const Begin& plan) {
     vm.observed.hypervisor = plan.vm.observed.hypervisor;
     vm.observed.fallback_reason = plan.vm.observed.fallback_reason;
     vm.desired = plan.vm.desired;
+    vm.restart.count = plan.vm.restart.count;
     vm.activity = plan.vm.activity;
     vm.job_id = plan.vm.job_id;
     vm.updated_at = plan.vm.updated_at;

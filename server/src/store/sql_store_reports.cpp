@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "event_makers.hpp"
+#include "qarax/core/clock.hpp"
 #include "rows.hpp"
 #include "sql_store.hpp"
 
@@ -13,7 +14,25 @@ namespace {
 bool may_run(VmState state) {
   return state == VmState::running || state == VmState::paused || state == VmState::unknown;
 }
+
+// The time of the first word that it is unknown, whoever said it and why.
+void date_unknown(Observed& observed) {
+  if (observed.status.state != VmState::unknown)
+    observed.unknown_since.clear();
+  else if (observed.unknown_since.empty())
+    observed.unknown_since = core::to_rfc3339(std::chrono::system_clock::now());
+}
 }  // namespace
+
+// The server's own conclusion, from hearing nothing: whatever the node says next is newer, also what it said before.
+void SqlStore::lose_sight(VmRecord& vm, const std::string& reason) {
+  vm.observed.status.state = VmState::unknown;
+  vm.observed.status.status_reason = reason;
+  vm.observed.status.can.clear();
+  vm.observed.source = Source::server;
+  vm.observed.session.clear();
+  date_unknown(vm.observed);
+}
 
 bool SqlStore::starts(const VmRecord& vm) const {
   const auto job = jobs_.find(vm.job_id);
@@ -41,7 +60,9 @@ bool SqlStore::observe(VmRecord& vm, const core::VmReport& report, bool of_job) 
   vm.observed.observed_at = report.observed_at;
   vm.observed.incarnation = report.incarnation;
   vm.observed.status = report.status;
+  vm.observed.source = Source::node;
   if (before_this && report.incarnation == 0) vm.observed.status.state = VmState::created;
+  date_unknown(vm.observed);
   if (report.resolved && !vm.resolved) vm.resolved = report.resolved;
   return true;
 }
@@ -88,10 +109,7 @@ void SqlStore::lose_host(const std::string& host_id, const std::string& reason) 
   for (const VmPtr& vm : memory_.vms()) {
     if (vm->host_id != host_id || !(may_run(vm->observed.status.state) || starts(*vm))) continue;
     const VmPtr now = memory_.update(vm->id, [&](VmRecord& changed) {
-      changed.observed.status.state = VmState::unknown;
-      changed.observed.status.status_reason = reason;
-      changed.observed.session.clear();  // the node's next snapshot counts, even if nothing has changed since
-      changed.observed.status.can.clear();
+      lose_sight(changed, reason);
       return true;
     });
     note_unknown(*vm, now);
@@ -105,9 +123,7 @@ void SqlStore::missing_from_snapshot(const std::string& host_id, const std::vect
     if (std::find(seen.begin(), seen.end(), vm->id) != seen.end()) continue;
     const VmPtr now = memory_.update(vm->id, [&](VmRecord& changed) {
       changed.observed.status = {};
-      changed.observed.status.state = VmState::unknown;
-      changed.observed.status.status_reason =
-          "missing: its node has no folder for it; delete it, or restore the node's data folder";
+      lose_sight(changed, "missing: its node has no folder for it; delete it, or restore the node's data folder");
       return true;
     });
     note_unknown(*vm, now);

@@ -22,6 +22,7 @@ struct NewVmInput {
   std::string hypervisor;  // empty: the node's default, at the first start
   std::optional<std::string> boot_source_id;
   VmSpec spec;
+  Restart restart{};
 };
 
 struct NewHostInput {
@@ -56,6 +57,8 @@ struct BeginJob {
   std::string request_id;
   JobArguments arguments{};
   std::int64_t capacity = 0;  // of a resize: bytes that its host has for VMs
+  Origin origin = Origin::user;  // policy: only if its policy still wants it, else ABORTED "changed"
+  bool was_calm = false;         // of a policy's: the VM had run for long, its restarts count anew
 };
 
 struct BegunJob {

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <thread>
 
+#include "qarax/core/ids.hpp"
 #include "store_fixture.hpp"
 
 namespace qarax::server {
@@ -310,6 +311,79 @@ TEST_P(StoreTest, AnAmountBeyond32BitsIsKept) {
   ASSERT_TRUE(store_->begin_job(asked));
   open();
   EXPECT_EQ(store_->reservations().at(0).memory, 1LL << 40);
+}
+
+TEST_P(StoreTest, ADatabaseThatWasSetBackChangesNothingUntilItsHostIsAdopted) {
+  const HostPtr on = host();
+  const VmPtr web = running("web", on);
+  const Activation before = store_->activation();
+  ASSERT_TRUE(store_->mark_set_back(on->id, "its node has seen more"));
+  for (int round = 0; round < 2; ++round) {
+    const auto refused = store_->create_vm({"other", std::nullopt, "", std::nullopt, {}});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().reason, "read-only");
+    EXPECT_NE(refused.error().message.find("its node has seen more"), std::string::npos);
+    EXPECT_EQ(store_->remove_vm(web->id, Removal::by_job).error().reason, "read-only");
+    EXPECT_EQ(store_->begin_job(job(web, Action::pause)).error().reason, "read-only");
+    EXPECT_FALSE(store_->check());
+    EXPECT_TRUE(store_->pin_node(on->id, "n1"));
+    open();
+  }
+  EXPECT_TRUE(*store_->knows_activation(before.id));
+  EXPECT_FALSE(*store_->knows_activation(core::new_uuid()));
+
+  Adoption adoption;
+  adoption.host_id = on->id;
+  adoption.above_term = 50;
+  VmRecord raised = *store_->vm(web->id);
+  adoption.revisions[web->id] = raised.revision;
+  raised.name = "renamed";
+  raised.revision = 9;
+  raised.incarnation = 4;
+  VmRecord fresh;
+  fresh.id = core::new_uuid();
+  fresh.name = "fresh";
+  fresh.host_id = on->id;
+  fresh.incarnation = 2;
+  adoption.vms = {raised, fresh};
+  adoption.memory[fresh.id] = 77;
+  adoption.revisions[fresh.id] = 1;
+  EXPECT_EQ(store_->adopt(adoption).error().reason, "plan-changed");
+  EXPECT_EQ(store_->vm(web->id)->name, "web") << "nothing of it was done";
+  adoption.revisions.erase(fresh.id);
+  ASSERT_TRUE(store_->adopt(adoption));
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_TRUE(store_->read_only().empty());
+    EXPECT_EQ(store_->activation().term, 51 + round);
+    EXPECT_EQ(store_->vm(web->id)->name, "renamed");
+    EXPECT_EQ(store_->vm(web->id)->revision, 9);
+    EXPECT_EQ(store_->vm(web->id)->incarnation, 4);
+    EXPECT_EQ(store_->vm(fresh.id)->incarnation, 2);
+    EXPECT_EQ(store_->reservations().size(), 2u);
+    EXPECT_TRUE(store_->create_vm({"vm" + std::to_string(round), std::nullopt, "", std::nullopt, {}}));
+    open();
+  }
+}
+
+TEST_P(StoreTest, WhatEndsIsRestartedOnlyAsLongAsItIsWanted) {
+  const HostPtr on = host();
+  const VmPtr web = *store_->create_vm({"web", std::nullopt, "", std::nullopt, {}, {RestartPolicy::always, 2, 0}});
+  const auto begun = start(web, on);
+  store_->finish_job(begun.job.id, JobState::completed, report(web, VmState::running, 1));
+  store_->apply_report(on->id, report(web, VmState::shutdown, 2));
+  BeginJob again = job(web, Action::start);
+  again.placement = Placement{on->id, "qemu", 100, 1000};
+  again.origin = Origin::policy;
+  ASSERT_TRUE(store_->set_desired(web->id, VmState::shutdown));
+  EXPECT_EQ(store_->begin_job(again).error().reason, "changed") << "somebody stopped it, without a job";
+  ASSERT_TRUE(store_->set_desired(web->id, VmState::running));
+  ASSERT_TRUE(store_->begin_job(again));
+  EXPECT_EQ(store_->begin_job(again).error().reason, "job-in-progress") << "one end, one start";
+  open();
+  EXPECT_EQ(store_->vm(web->id)->restart.count, 1);
+  EXPECT_EQ(store_->vm(web->id)->restart.policy, RestartPolicy::always);
+  EXPECT_EQ(store_->vm(web->id)->desired.origin, Origin::policy);
+  EXPECT_FALSE(store_->vm(web->id)->observed.unknown_since.empty());
 }
 
 INSTANTIATE_TEST_SUITE_P(, StoreTest, testing::Values(Backend::sqlite, Backend::postgres),

@@ -23,6 +23,9 @@ class RestHostTruth final : public HostTruth {
   Status remove_vm(const std::string& host_id, const std::string& vm_id) override {
     return adopter_.remove_vm(host_id, vm_id, kWaitMs);
   }
+  Result<std::vector<core::Leftover>> leftovers(const std::string& host_id, bool collect) override {
+    return adopter_.leftovers(host_id, collect);
+  }
 
  private:
   static constexpr std::int64_t kWaitMs = 30'000;

@@ -83,6 +83,16 @@ struct KeptVm {
   std::string problem{};  // why the rest can't be read; empty: it can
 };
 
+// Something that an agent made on its host and no VM owns.
+struct Leftover {
+  std::string kind{};
+  std::string name{};
+  std::string vm{};
+  std::string why{};
+  bool removed = false;
+  std::string problem{};
+};
+
 struct PluginInfo {
   std::string name{};
   std::string id{};
@@ -113,6 +123,7 @@ struct NodeInfo {
   std::string default_hypervisor{};
   std::map<std::string, std::string> fallback{};  // hypervisor asked for → what runs the VM where that can't
   std::vector<PluginInfo> plugins{};
+  bool stopping = false;  // the host is being shut down: nothing is started here any more
 };
 
 }  // namespace qarax::core
@@ -193,6 +204,20 @@ struct Fields<core::KeptVm> {
 QARAX_FIELDS_COMPLETE(core::KeptVm);
 
 template <>
+struct Fields<core::Leftover> {
+  using T = core::Leftover;
+  static constexpr std::string_view kName = "Leftover";
+  static constexpr auto kTable = std::make_tuple(
+      field<&T::kind>("kind").required().doc("process, cgroup, folder, file, socket, tap, mount, …"),
+      field<&T::name>("name").required().doc("Which one: a path, a pid, a device."),
+      field<&T::vm>("vm").required().doc("The VM that it was made for; empty: for none."),
+      field<&T::why>("why").required().doc("Why nobody owns it."),
+      field<&T::removed>("removed").required().doc("Whether it was removed just now."),
+      field<&T::problem>("problem").required().doc("Why it could not be removed; empty: it could, or wasn't to be."));
+};
+QARAX_FIELDS_COMPLETE(core::Leftover);
+
+template <>
 struct Fields<core::PluginInfo> {
   using T = core::PluginInfo;
   static constexpr std::string_view kName = "Plugin";
@@ -220,7 +245,7 @@ struct Fields<core::NodeInfo> {
                       field<&T::hostname>("hostname"), field<&T::kernel>("kernel"), field<&T::cpu_model>("cpu_model"),
                       field<&T::architecture>("architecture"), field<&T::cpus>("cpus"), field<&T::memory>("memory"),
                       field<&T::unix_socket>("unix_socket"), field<&T::default_hypervisor>("default_hypervisor"),
-                      field<&T::fallback>("fallback"), field<&T::plugins>("plugins"));
+                      field<&T::fallback>("fallback"), field<&T::plugins>("plugins"), field<&T::stopping>("stopping"));
 };
 QARAX_FIELDS_COMPLETE(core::NodeInfo);
 

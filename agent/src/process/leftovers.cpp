@@ -1,0 +1,219 @@
+#include "leftovers.hpp"
+
+#include <dirent.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+
+#include "call_limits.hpp"
+#include "ledger.hpp"
+#include "pidfd.hpp"
+#include "qarax/core/ids.hpp"
+#include "qarax/core/logging.hpp"
+
+namespace qarax::agent {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::int64_t kEndMs = 5'000;
+constexpr const char* kSupervisor = "qarax-supervisor";
+
+std::vector<int> all_pids() {
+  std::vector<int> out;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator("/proc", ignored)) {
+    const std::string name = entry.path().filename().string();
+    int pid = 0;
+    const auto parsed = std::from_chars(name.data(), name.data() + name.size(), pid);
+    if (parsed.ec == std::errc{} && parsed.ptr == name.data() + name.size()) out.push_back(pid);
+  }
+  return out;
+}
+
+// A supervisor by its program, whatever its arguments pretend; of an upgraded one "(deleted)" is behind the name.
+bool is_supervisor(int pid) {
+  std::error_code ignored;
+  const std::string exe = fs::read_symlink("/proc/" + std::to_string(pid) + "/exe", ignored).filename().string();
+  return exe == kSupervisor || exe.starts_with(std::string(kSupervisor) + " ");
+}
+
+// The VM that a supervisor under `vms_dir` works for; empty: it isn't one of this agent's.
+std::string vm_of(int pid, const std::string& vms_dir) {
+  const auto text = core::read_file("/proc/" + std::to_string(pid) + "/cmdline", 1u << 16);
+  if (!text) return {};
+  const std::string start = std::string("--dir") + '\0' + vms_dir + "/";
+  const std::size_t at = text->find(start);
+  if (at == std::string::npos) return {};
+  std::string vm = text->substr(at + start.size(), 36);
+  return core::is_uuid(vm) ? vm : std::string();
+}
+
+std::vector<int> children_of(int parent) {
+  std::vector<int> out;
+  for (const int pid : all_pids()) {
+    const auto stat = core::read_file("/proc/" + std::to_string(pid) + "/stat", 4096);
+    if (!stat) continue;
+    const std::size_t name_end = stat->rfind(')');
+    if (name_end == std::string::npos || stat->size() < name_end + 5) continue;
+    if (std::atoi(stat->c_str() + name_end + 4) == parent) out.push_back(pid);
+  }
+  return out;
+}
+
+Status end_process(int pid, const CallLimits& limits) {
+  const core::Fd pidfd = open_pidfd({pid, core::process_start_time(pid).value_or(0)});
+  if (!pidfd) return Ok{};
+  send_signal(pidfd, SIGKILL);
+  return limits.await(pidfd.get(), "ending process " + std::to_string(pid));
+}
+
+bool is_there(const LedgerEntry& entry) {
+  struct stat ignored {};
+  if (entry.kind == "file" || entry.kind == "socket") return ::lstat(entry.name.c_str(), &ignored) == 0;
+  if (entry.kind == "tap") return ::lstat(("/sys/class/net/" + entry.name).c_str(), &ignored) == 0;
+  if (entry.kind == "mount") {
+    const auto mounts = core::read_file("/proc/self/mounts", 1u << 20);
+    return mounts && mounts->find(" " + entry.name + " ") != std::string::npos;
+  }
+  return true;  // nothing here can tell
+}
+
+core::Leftover leftover(std::string kind, std::string name, std::string vm, std::string why) {
+  core::Leftover out;
+  out.kind = std::move(kind);
+  out.name = std::move(name);
+  out.vm = std::move(vm);
+  out.why = std::move(why);
+  return out;
+}
+
+}  // namespace
+
+Status Leftovers::disown(const std::string& vm) const {
+  const std::string folder = vms_dir() + "/" + vm;
+  QARAX_TRY(const auto owned, Ledger(folder).owned());
+  std::vector<LedgerEntry> left;
+  for (const LedgerEntry& entry : owned) {
+    // Processes and cgroups are found by looking; what lies in the folder goes with it.
+    if (entry.kind == "process" || entry.kind == "cgroup" || entry.name.starts_with(folder + "/")) continue;
+    if (is_there(entry)) left.push_back({entry.kind, vm + " " + entry.name});
+  }
+  if (left.empty()) return Ok{};
+  return Ledger::at(disowned_file()).claim(left);
+}
+
+void Leftovers::find_processes(std::vector<core::Leftover>& out) const {
+  for (const int pid : all_pids()) {
+    if (!is_supervisor(pid)) continue;
+    const std::string vm = vm_of(pid, vms_dir());
+    if (!vm.empty())
+      out.push_back(leftover("process", std::to_string(pid), vm, "a supervisor of a VM that this node doesn't have"));
+  }
+}
+
+void Leftovers::find_cgroups(std::vector<core::Leftover>& out) const {
+  for (const std::string& name : cgroups_.folders())
+    out.push_back(leftover("cgroup", cgroups_.folder(name), core::is_uuid(name) ? name : "",
+                           core::is_uuid(name) ? "a cgroup of a VM that this node doesn't have"
+                                               : "a cgroup that an agent tried the hierarchy with"));
+}
+
+void Leftovers::find_folders(std::vector<core::Leftover>& out) const {
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(vms_dir(), ignored)) {
+    const std::string name = entry.path().filename().string();
+    const std::size_t dash = name.find('-');
+    const std::string vm = dash == std::string::npos ? "" : name.substr(dash + 1);
+    if ((name.starts_with(".new-") || name.starts_with(".removed-")) && core::is_uuid(vm))
+      out.push_back(
+          leftover("folder", entry.path().string(), vm, "a VM's folder whose making or removal was broken off"));
+  }
+  for (const auto& entry : fs::directory_iterator(data_dir_, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("vms-of-"))
+      out.push_back(leftover("folder", entry.path().string(), "",
+                             "VMs' folders of another node, set aside by `qarax-node rehome`"));
+  }
+}
+
+void Leftovers::find_disowned(std::vector<core::Leftover>& out) const {
+  const auto entries = Ledger::at(disowned_file()).owned();
+  if (!entries) {
+    core::logger("process")->error("{}", entries.error().message);
+    return;
+  }
+  for (const LedgerEntry& entry : *entries) {
+    const std::string vm = entry.name.substr(0, 36);
+    const std::string name = entry.name.size() > 37 ? entry.name.substr(37) : "";
+    if (core::is_uuid(vm) && is_there({entry.kind, name}))
+      out.push_back(leftover(entry.kind, name, vm, "of a VM that was deleted; it could not be removed then"));
+  }
+}
+
+std::vector<core::Leftover> Leftovers::find(const IsOwned& is_owned) const {
+  std::vector<core::Leftover> out;
+  find_processes(out);
+  find_cgroups(out);
+  find_folders(out);
+  find_disowned(out);
+  std::erase_if(out, [&](const core::Leftover& one) { return !one.vm.empty() && is_owned(one.vm); });
+  return out;
+}
+
+Status Leftovers::remove(const core::Leftover& what) const {
+  const CallLimits limits = CallLimits{}.within_ms(kEndMs);
+  std::error_code error;
+  if (what.kind == "process") {
+    const int pid = std::atoi(what.name.c_str());
+    // Somebody else may have that number by now.
+    if (!is_supervisor(pid) || vm_of(pid, vms_dir()) != what.vm) return Ok{};
+    cgroups_.kill_all(what.vm);
+    // It ends by itself once nothing is left under it, and says so to whoever waits.
+    for (const int child : children_of(pid)) QARAX_CHECK(end_process(child, limits));
+    return end_process(pid, limits);
+  }
+  if (what.kind == "cgroup") {
+    const std::string name = fs::path(what.name).filename().string();
+    if (what.vm.empty()) {
+      if (::rmdir(what.name.c_str()) == 0 || errno == ENOENT) return Ok{};
+      return core::errno_error("can't remove " + what.name, errno);
+    }
+    QARAX_CHECK(empty_cgroup(cgroups_, name, limits));
+    if (cgroups_.remove(name)) return Ok{};
+    return make_error(Code::internal, what.name + " isn't empty: processes that aren't a VMM's are in it");
+  }
+  if (what.kind == "folder") {
+    fs::remove_all(what.name, error);
+    if (error) return make_error(Code::internal, "can't remove " + what.name + ": " + error.message());
+    return Ok{};
+  }
+  if (what.kind == "file" || what.kind == "socket") {
+    if (::unlink(what.name.c_str()) != 0 && errno != ENOENT)
+      return core::errno_error("can't remove " + what.name, errno);
+    return Ledger::at(disowned_file()).release({{what.kind, what.vm + " " + what.name}});
+  }
+  return make_error(Code::unimplemented, "this node can't remove a " + what.kind + "; remove it by hand");
+}
+
+std::vector<core::Leftover> Leftovers::collect(const IsOwned& is_owned) const {
+  std::vector<core::Leftover> out = find(is_owned);
+  const auto log = core::logger("process");
+  for (core::Leftover& one : out) {
+    const Status removed = remove(one);
+    one.removed = static_cast<bool>(removed);
+    if (!removed) one.problem = removed.error().message;
+    log->warn("a leftover was {} kind={} name={} vm={}", removed ? "removed" : "not removed", one.kind,
+              core::log_value(one.name), one.vm);
+  }
+  return out;
+}
+
+}  // namespace qarax::agent

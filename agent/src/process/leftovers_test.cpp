@@ -1,0 +1,94 @@
+#include "leftovers.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "ledger.hpp"
+#include "qarax/core/ids.hpp"
+
+namespace qarax::agent {
+namespace {
+
+namespace fs = std::filesystem;
+
+class LeftoversTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/qarax-leftovers-XXXXXX";
+    ASSERT_NE(mkdtemp(name), nullptr);
+    dir_ = name;
+    fs::create_directories(dir_ + "/vms/" + vm_);
+  }
+  void TearDown() override { fs::remove_all(dir_); }
+  std::string file(const std::string& name) const {
+    std::ofstream(dir_ + "/" + name) << "x";
+    return dir_ + "/" + name;
+  }
+  static bool nobody(const std::string&) { return false; }
+
+  std::string dir_;
+  const std::string vm_ = core::new_uuid();
+  const Cgroups none_ = Cgroups::none();
+};
+
+TEST_F(LeftoversTest, WhatADeletedVmCouldNotTakeAlongIsRememberedUntilItIsGone) {
+  const Leftovers leftovers(dir_, none_);
+  Ledger ledger(dir_ + "/vms/" + vm_);
+  const std::string outside = file("outside");
+  const std::string released = file("released");
+  ASSERT_TRUE(ledger.claim({{"file", outside},
+                            {"file", released},
+                            {"socket", dir_ + "/vms/" + vm_ + "/run/1/qmp"},
+                            {"file", dir_ + "/never made"},
+                            {"process", dir_ + "/vms/" + vm_ + "/run/1"}}));
+  ASSERT_TRUE(ledger.release({{"file", released}}));
+  ASSERT_TRUE(leftovers.disown(vm_));
+  fs::remove_all(dir_ + "/vms/" + vm_);
+
+  auto found = leftovers.find(nobody);
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].kind, "file");
+  EXPECT_EQ(found[0].name, outside);
+  EXPECT_EQ(found[0].vm, vm_);
+  EXPECT_TRUE(fs::exists(outside)) << "looking changes nothing";
+  EXPECT_TRUE(leftovers.find([&](const std::string& vm) { return vm == vm_; }).empty()) << "a VM owns it again";
+
+  found = leftovers.collect(nobody);
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_TRUE(found[0].removed) << found[0].problem;
+  EXPECT_FALSE(fs::exists(outside));
+  EXPECT_TRUE(fs::exists(released)) << "what was given back isn't ours";
+  EXPECT_TRUE(leftovers.find(nobody).empty());
+}
+
+TEST_F(LeftoversTest, WhatIsOfAKindThatTheNodeCannotRemoveStaysListed) {
+  const Leftovers leftovers(dir_, none_);
+  ASSERT_TRUE(Ledger(dir_ + "/vms/" + vm_).claim({{"volume", "pool/disk"}}));
+  ASSERT_TRUE(leftovers.disown(vm_));
+  const auto found = leftovers.collect(nobody);
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_FALSE(found[0].removed);
+  EXPECT_NE(found[0].problem.find("volume"), std::string::npos);
+  EXPECT_EQ(leftovers.find(nobody).size(), 1u);
+}
+
+TEST_F(LeftoversTest, BrokenOffFoldersAreLeftoversAndVmsAndStrangersAreNot) {
+  const Leftovers leftovers(dir_, none_);
+  const std::string begun = core::new_uuid();
+  fs::create_directories(dir_ + "/vms/.new-" + begun);
+  fs::create_directories(dir_ + "/vms/.removed-" + core::new_uuid());
+  fs::create_directories(dir_ + "/vms/notes");
+  fs::create_directories(dir_ + "/vms-of-" + core::new_uuid());
+  const auto found = leftovers.collect([&](const std::string& vm) { return vm == vm_ || vm == begun; });
+  EXPECT_EQ(found.size(), 2u);
+  EXPECT_TRUE(fs::exists(dir_ + "/vms/.new-" + begun)) << "a start is at it";
+  EXPECT_TRUE(fs::exists(dir_ + "/vms/" + vm_));
+  EXPECT_TRUE(fs::exists(dir_ + "/vms/notes"));
+  EXPECT_EQ(std::distance(fs::directory_iterator(dir_ + "/vms"), {}), 3);
+}
+
+}  // namespace
+}  // namespace qarax::agent

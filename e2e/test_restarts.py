@@ -1,0 +1,88 @@
+"""What is started again by itself, what isn't, and what a VM's document says of it. The guest's end is a real one: its VMM
+killed, or its own power-off."""
+
+import os
+import signal
+
+import pytest
+
+from framework.stack import Stack, wait_for
+
+
+@pytest.fixture
+def quick(request):
+    """Restarts without waiting for people."""
+    made = Stack(server_settings={"vm": {"restart": {"backoff": "10ms", "backoff_max": "50ms"}}})
+    try:
+        yield made
+    finally:
+        left = made.close(keep=getattr(getattr(request.node, "report_call", None), "failed", False))
+        assert not left, left
+
+
+def restarted(stack, vm_id: str, count: int) -> dict:
+    return wait_for(f"restart {count}", lambda: (lambda v: v if v["restart_count"] == count and v["status"] == "running" else None)(stack.api.vm(vm_id)), 60)
+
+
+@pytest.mark.guest
+def test_a_killed_vmm_is_started_again_until_its_limit(quick):
+    node = quick.add_node()
+    vm = quick.api.create("web", hypervisor="qemu", restart_policy="on-failure", restart_limit=1)
+    plain = quick.api.create("plain", hypervisor="qemu")
+    for one in (vm, plain):
+        quick.api.act(one, "start")
+    for one in (vm, plain):
+        os.kill(node.vmm_pids()[one], signal.SIGKILL)
+    again = restarted(quick, vm, 1)
+    assert again["incarnation"] == 2 and again["desired_origin"] == "policy" and again["drift"] is None
+    os.kill(node.vmm_pids()[vm], signal.SIGKILL)
+    ended = quick.wait_state(vm, "shutdown")
+    assert ended["drift"] == "asked for: running, seen: shutdown; 1 restarts in a row are its limit"
+    assert ended["observed_source"] == "node" and ended["exit"]["signal"] == signal.SIGKILL
+    left = quick.api.vm(plain)
+    assert left["status"] == "shutdown" and left["restart_policy"] == "never" and left["incarnation"] == 1
+    assert left["drift"] == "asked for: running, seen: shutdown"
+    assert quick.api.act(vm, "start")["restart_count"] == 0
+    assert quick.api.act(vm, "force-stop")["drift"] is None
+
+
+def test_a_power_off_is_meant_unless_the_policy_is_always(quick):
+    quick.add_node(plugins=[quick.simulator_plugin()], boot={})
+    ids = {policy: quick.api.create(policy, restart_policy=policy, config={"exit_after_ms": 300}) for policy in ("never", "on-failure", "always")}
+    for vm in ids.values():
+        quick.api.act(vm, "start")
+    wait_for("always, twice", lambda: quick.api.vm(ids["always"])["restart_count"] >= 2)
+    for policy in ("never", "on-failure"):
+        ended = quick.wait_state(ids[policy], "shutdown")
+        assert ended["desired_status"] == "shutdown" and ended["desired_origin"] == "guest"
+        assert ended["restart_count"] == 0 and ended["drift"] is None
+    wait_for("a stop holds", lambda: quick.api.call("POST", f"/vms/{ids['always']}/force-stop").status_code == 200)
+    count = quick.api.vm(ids["always"])["incarnation"]
+    quick.server.stop()
+    quick.server.start()
+    wait_for("the server answers", lambda: quick.api.vm(ids["always"]))
+    quick.wait_host(quick.api.hosts()[0]["id"], "up")
+    assert quick.api.vm(ids["always"])["status"] == "shutdown" and quick.api.vm(ids["always"])["incarnation"] == count
+
+
+def test_a_restart_waits_for_the_truth(quick):
+    """The VM ended while its node could not be reached: unknown first, and started again only when the node has said so."""
+    node = quick.add_node(plugins=[quick.simulator_plugin()], boot={})
+    vm = quick.api.create("web", restart_policy="always", config={"exit_after_ms": 1500})
+    quick.api.act(vm, "start")
+    node.kill()
+    unknown = quick.wait_state(vm, "unknown")
+    assert unknown["unknown_since"] and unknown["observed_source"] == "server" and unknown["drift"] is None
+    refused = quick.api.call("POST", f"/vms/{vm}/start")
+    assert refused.status_code == 409 and "may still run on host node1" in refused.json()["detail"]
+    assert quick.api.vm(vm)["incarnation"] == 1
+    node.start()
+    again = restarted(quick, vm, 1)
+    assert again["unknown_since"] is None and again["observed_source"] == "node" and again["incarnation"] == 2
+
+
+def test_a_policy_must_be_one_of_three(quick):
+    response = quick.api.call("POST", "/vms", json={"name": "x", "restart_policy": "sometimes"})
+    assert response.status_code == 422 and response.json()["errors"][0]["pointer"] == "/restart_policy"
+    response = quick.api.call("POST", "/vms", json={"name": "x", "restart_limit": -1})
+    assert response.status_code == 422 and response.json()["errors"][0]["pointer"] == "/restart_limit"

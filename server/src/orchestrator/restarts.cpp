@@ -1,0 +1,40 @@
+#include "restarts.hpp"
+
+#include <algorithm>
+
+namespace qarax::server {
+
+std::int64_t Restarts::wait_ns(std::int64_t count) const {
+  constexpr std::int64_t kDoublings = 30;
+  const std::int64_t ms = options_.first_ms << std::min(count, kDoublings);
+  return std::min(ms, options_.most_ms) * 1'000'000;
+}
+
+std::vector<Restarts::Due> Restarts::due(const std::vector<VmPtr>& vms, std::int64_t now_ns) {
+  std::vector<Due> out;
+  std::map<std::string, Seen> still;
+  for (const VmPtr& vm : vms) {
+    if (vm->restart.policy == RestartPolicy::never) continue;
+    const auto found = seen_.find(vm->id);
+    Seen seen = found != seen_.end() ? found->second : Seen{};
+    if (seen.incarnation != vm->incarnation) seen = {vm->incarnation, 0, 0, false};
+    const bool runs = vm->observed.status.state == VmState::running || vm->observed.status.state == VmState::paused;
+    if (runs && seen.running_ns == 0) seen.running_ns = now_ns;
+    if (runs) seen.calm = now_ns - seen.running_ns >= options_.calm_ms * 1'000'000;
+    // Its limit doesn't hold for one that has come to rest in between.
+    if (!wants_restart(*vm, seen.calm)) {
+      seen.ended_ns = 0;
+    } else if (seen.ended_ns == 0) {
+      seen.ended_ns = now_ns;
+    }
+    if (seen.ended_ns != 0 && now_ns - seen.ended_ns >= wait_ns(seen.calm ? 0 : vm->restart.count)) {
+      seen.ended_ns = now_ns;
+      out.push_back({vm, seen.calm});
+    }
+    still.emplace(vm->id, seen);
+  }
+  seen_.swap(still);
+  return out;
+}
+
+}  // namespace qarax::server

@@ -1,0 +1,89 @@
+#include "restarts.hpp"
+
+#include <gtest/gtest.h>
+
+namespace qarax::server {
+namespace {
+
+constexpr std::int64_t kMs = 1'000'000;
+
+class RestartsTest : public testing::Test {
+ protected:
+  RestartsTest() {
+    vm.id = "a";
+    vm.incarnation = 1;
+    vm.restart.policy = RestartPolicy::on_failure;
+    vm.desired = {VmState::running, Origin::user, 1};
+    ended();
+  }
+  void ended() { vm.observed.status.state = VmState::shutdown; }
+  void runs() { vm.observed.status.state = VmState::running; }
+  // As the store does it when a restart is recorded, and its start then ends at once.
+  void restarted() {
+    ++vm.incarnation;
+    ++vm.restart.count;
+  }
+  bool due_at(std::int64_t ms) {
+    const auto due = restarts.due({std::make_shared<const VmRecord>(vm)}, ms * kMs + 1);
+    calm = !due.empty() && due.front().was_calm;
+    return !due.empty();
+  }
+
+  VmRecord vm;
+  bool calm = false;
+  Restarts restarts{{100, 1'000, 60'000}};
+};
+
+TEST_F(RestartsTest, EachRestartInARowWaitsTwiceAsLong) {
+  std::int64_t now = 0;
+  for (const std::int64_t wait : {100, 200, 400, 800, 1'000}) {
+    EXPECT_FALSE(due_at(now));
+    EXPECT_FALSE(due_at(now + wait - 1)) << wait;
+    EXPECT_TRUE(due_at(now + wait)) << wait;
+    now += wait;
+    restarted();
+  }
+  EXPECT_FALSE(due_at(now + 1'000'000)) << "five in a row are its limit";
+}
+
+TEST_F(RestartsTest, OneEndIsOneStartHoweverOftenItIsAsked) {
+  EXPECT_FALSE(due_at(0));
+  EXPECT_TRUE(due_at(100));
+  EXPECT_FALSE(due_at(150)) << "its start could not be recorded: not before another wait";
+  EXPECT_TRUE(due_at(200));
+  vm.job_id = "busy";
+  EXPECT_FALSE(due_at(10'000));
+}
+
+TEST_F(RestartsTest, WhatHasComeToRestCountsAnew) {
+  vm.restart.count = vm.restart.limit;
+  runs();
+  EXPECT_FALSE(due_at(0));
+  EXPECT_FALSE(due_at(60'000));
+  ended();
+  EXPECT_FALSE(due_at(60'001));
+  EXPECT_TRUE(due_at(60'101));
+  EXPECT_TRUE(calm);
+}
+
+TEST_F(RestartsTest, OnlyWhatEndedUnmeantIsWanted) {
+  const auto wanted = [&](RestartPolicy policy, VmState desired, Origin origin, VmState observed) {
+    vm.restart.policy = policy;
+    vm.desired = {desired, origin, 1};
+    vm.observed.status.state = observed;
+    return wants_restart(vm);
+  };
+  using P = RestartPolicy;
+  EXPECT_TRUE(wanted(P::on_failure, VmState::running, Origin::user, VmState::shutdown));
+  EXPECT_TRUE(wanted(P::always, VmState::running, Origin::policy, VmState::shutdown));
+  EXPECT_TRUE(wanted(P::always, VmState::shutdown, Origin::guest, VmState::shutdown));
+  EXPECT_FALSE(wanted(P::never, VmState::running, Origin::user, VmState::shutdown));
+  EXPECT_FALSE(wanted(P::on_failure, VmState::shutdown, Origin::guest, VmState::shutdown)) << "it powered itself off";
+  EXPECT_FALSE(wanted(P::always, VmState::shutdown, Origin::user, VmState::shutdown)) << "somebody stopped it";
+  EXPECT_FALSE(wanted(P::always, VmState::running, Origin::user, VmState::unknown)) << "it may still run";
+  EXPECT_FALSE(wanted(P::always, VmState::running, Origin::user, VmState::created));
+  EXPECT_FALSE(wanted(P::always, VmState::running, Origin::user, VmState::paused));
+}
+
+}  // namespace
+}  // namespace qarax::server

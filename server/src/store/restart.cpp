@@ -1,0 +1,18 @@
+#include "restart.hpp"
+
+#include "records.hpp"
+
+namespace qarax::server {
+
+bool wants_restart(const VmRecord& vm, bool was_calm) {
+  const Restart& restart = vm.restart;
+  if (restart.policy == RestartPolicy::never || !vm.job_id.empty()) return false;
+  if (vm.observed.status.state != VmState::shutdown) return false;
+  if (!was_calm && restart.limit > 0 && restart.count >= restart.limit) return false;
+  if (vm.desired.state == VmState::running) return true;
+  // A guest that powered itself off meant it, which `always` overrules; a user's stop holds against every policy.
+  return restart.policy == RestartPolicy::always && vm.desired.state == VmState::shutdown &&
+         vm.desired.origin == Origin::guest;
+}
+
+}  // namespace qarax::server
