@@ -59,20 +59,7 @@ plugin::TrialPlan trial_plan(const Settings& settings, const Program& program) {
 VmArgs args_of(const StartArgs& start) { return {start.vm, start.incarnation, start.run_dir, {}}; }
 
 Result<Handle> read_handle(const VmArgs& args) {
-  const auto parsed = json::parse(args.handle.text);
-  const auto* format = parsed ? parsed->find("format") : nullptr;
-  const auto* vmm = parsed ? parsed->find("vmm") : nullptr;
-  if (format == nullptr || format->as_int() == nullptr || vmm == nullptr || vmm->as_string() == nullptr ||
-      *vmm->as_string() != "cloud_hv")
-    return make_error(Code::not_found, "VM " + args.vm + " has no handle of the cloud_hv plugin");
-  if (*format->as_int() > kHandleFormat)
-    return make_error(Code::failed_precondition, "VM " + args.vm +
-                                                     " was started by a newer cloud_hv plugin (handle format " +
-                                                     std::to_string(*format->as_int()) + ", this one knows " +
-                                                     std::to_string(kHandleFormat) + "); upgrade this node's plugin");
-  auto handle = decode<Handle>(std::string_view(args.handle.text), Unknown::ignore);
-  if (!handle) return make_error(Code::not_found, "VM " + args.vm + "'s handle: " + handle.error().message);
-  return handle;
+  return plugin::read_handle_as<Handle>(args, "cloud_hv", kHandleFormat);
 }
 
 VmStatus alive(const std::string& said, const Handle& handle) {
@@ -257,50 +244,15 @@ Result<VmStatus> CloudHypervisor::recover(plugin::Call& call, const VmArgs& args
 }
 
 Result<VmStatus> CloudHypervisor::stop(plugin::Call& call, const StopArgs& args) {
-  const ProcessArgs process{args.vm.vm, args.vm.incarnation};
-  const auto kept = read_handle(args.vm);  // a VM without one has to be endable too
-  const Handle* handle = kept ? &*kept : nullptr;
-  const auto found = host_.find(&call, process);
-  if (!found && found.error().code == Code::not_found) {
-    VmStatus status;
-    status.state = VmState::shutdown;
-    return status;
-  }
-  if (found && !found->alive) return ended(*found, handle);
-  std::string why = "killed on request";
-  if (args.mode == StopMode::graceful) {
-    QARAX_TRY(Pressed pressed, press_button(call, args, handle));
-    if (pressed.status) return std::move(*pressed.status);
-    why = std::move(pressed.why);
-  }
-  QARAX_CHECK(host_.kill(&call, process));
-  QARAX_TRY(const Process last, host_.find(&call, process));
-  VmStatus status = ended(last, handle);
-  // It may have gone by itself before the kill came.
-  if (last.exit && last.exit->kind == ExitKind::signaled) status.status_reason = why;
-  return status;
-}
-
-Result<CloudHypervisor::Pressed> CloudHypervisor::press_button(plugin::Call& call, const StopArgs& args,
-                                                               const Handle* handle) {
-  Pressed out;
   const ApiClient api(args.vm.run_dir, kApiMs);
-  const auto said = api.state(call);
-  if (!said && (said.error().code == Code::cancelled || call.expired())) return said.error();
-  if (!said) {
-    out.why = "killed: Cloud Hypervisor could not be asked for a power-off: " + said.error().message;
-    return out;
+  const plugin::PowerButton button{[&] { return api.state(call); }, "Running", [&] { return api.power_button(call); }};
+  QARAX_TRY(VmStatus status, plugin::stop_vmm(host_, kind(), call, args, button));
+  // A VM without a handle has to be endable too.
+  if (const auto handle = read_handle(args.vm); handle && status.exit) {
+    status.accelerator = "kvm";
+    status.accelerator_evidence = handle->evidence;
   }
-  if (*said != "Running") {
-    out.why = "killed at once: a guest that is " + *said + " can't hear the power button";
-    return out;
-  }
-  QARAX_CHECK(api.power_button(call));
-  QARAX_TRY(const plugin::PowerOff waited,
-            plugin::wait_for_power_off(host_, call, args, [&] { static_cast<void>(api.power_button(call)); }));
-  if (waited.ended) out.status = ended(*waited.ended, handle);
-  out.why = waited.why;
-  return out;
+  return status;
 }
 
 Result<VmStatus> CloudHypervisor::act(plugin::Call& call, const VmArgs& args,

@@ -44,17 +44,10 @@ class CloudHypervisor final : public plugin::Hypervisor,
  private:
   Result<VmStatus> launch(plugin::Call& call, const StartArgs& args, const Handle& handle);
   Result<VmStatus> finish_start(plugin::Call& call, const StartArgs& args, const Handle& handle);
-  Error undo(const StartArgs& args, Error why);
   // One action on a VM that runs; what its VMM refuses because it is so already counts as done.
   Result<VmStatus> act(plugin::Call& call, const VmArgs& args, Status (ApiClient::*what)(const plugin::Call&) const,
                        VmState wanted);
   Result<VmStatus> look(plugin::Call& call, const VmArgs& args, const Handle& handle);
-  struct Pressed {
-    std::optional<VmStatus> status{};
-    std::string why{};
-  };
-  Result<Pressed> press_button(plugin::Call& call, const StopArgs& args, const Handle* handle);
-  void remove_sockets(const std::string& vm, const std::string& run_dir);
 
   plugin::Host& host_;
   const Settings settings_;
