@@ -94,7 +94,7 @@ Result<std::optional<HttpReply>> parse_http_reply(std::string_view received, boo
 }
 
 Result<HttpReply> UnixHttpClient::request(const Call& call, std::string_view method, std::string_view path,
-                                          std::string_view body, int most_ms) const {
+                                          std::string_view body, int most_ms, const std::vector<int>& fds) const {
   const std::string what = peer_ + " (" + std::string(method) + " " + std::string(path) + ")";
   auto socket = connect_unix(folder_, name_);
   if (!socket) return std::move(socket).error().context(peer_ + "'s socket");
@@ -106,7 +106,7 @@ Result<HttpReply> UnixHttpClient::request(const Call& call, std::string_view met
   const std::int64_t until_ns = monotonic_ns() + std::int64_t{most_ms} * 1'000'000;
   std::string_view rest = out;
   while (!rest.empty()) {
-    const ssize_t n = ::send(socket->get(), rest.data(), rest.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    const ssize_t n = send_some(socket->get(), rest, rest.size() == out.size() ? fds : std::vector<int>());
     if (n > 0) {
       rest.remove_prefix(static_cast<std::size_t>(n));
     } else if (n < 0 && (errno == EAGAIN || errno == EINTR)) {

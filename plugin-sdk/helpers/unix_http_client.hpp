@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "qarax/plugin/call.hpp"
 
@@ -22,9 +23,9 @@ class UnixHttpClient {
       : folder_(std::move(folder)), name_(std::move(name)), peer_(std::move(peer)) {}
 
   // Any status is a reply. NOT_FOUND: no socket. UNAVAILABLE: nobody there, or hung up. DEADLINE_EXCEEDED, CANCELLED:
-  // the call's, or `most_ms` from now. INTERNAL: what came isn't HTTP.
+  // the call's, or `most_ms` from now. INTERNAL: what came isn't HTTP. `fds` go along with the first byte.
   Result<HttpReply> request(const Call& call, std::string_view method, std::string_view path, std::string_view body,
-                            int most_ms) const;
+                            int most_ms, const std::vector<int>& fds = {}) const;
 
  private:
   const std::string folder_;

@@ -72,4 +72,23 @@ Result<Socket> connect_unix(const std::string& folder, const std::string& name) 
   return socket;
 }
 
+ssize_t send_some(int socket, std::string_view data, const std::vector<int>& fds) {
+  iovec part{const_cast<char*>(data.data()), data.size()};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  const std::size_t bytes = fds.size() * sizeof(int);
+  std::vector<cmsghdr> control(bytes == 0 ? 0 : CMSG_SPACE(bytes) / sizeof(cmsghdr) + 1);  // aligned as it has to be
+  if (bytes > 0) {
+    message.msg_control = control.data();
+    message.msg_controllen = CMSG_SPACE(bytes);
+    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(bytes);
+    std::memcpy(CMSG_DATA(header), fds.data(), bytes);
+  }
+  return ::sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 }  // namespace qarax::plugin

@@ -2,7 +2,11 @@
 // runs, and again after the agent was restarted.
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "qarax/result.hpp"
 
@@ -28,5 +32,8 @@ class Socket {
 Result<Socket> listen_unix(const std::string& folder, const std::string& name);
 // NOT_FOUND: no such socket. UNAVAILABLE: nobody listens.
 Result<Socket> connect_unix(const std::string& folder, const std::string& name);
+
+// As ::send without a wait or a signal; `fds` go along with the first byte.
+ssize_t send_some(int socket, std::string_view data, const std::vector<int>& fds);
 
 }  // namespace qarax::plugin

@@ -1,8 +1,10 @@
 #include "vmm_life.hpp"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "text.hpp"
 
@@ -69,8 +71,17 @@ Error undo_start(Host& host, const VmmKind& kind, const StartArgs& args, Error w
   return why;
 }
 
-Result<PowerOff> wait_for_power_off(Host& host, Call& call, const StopArgs& args, const std::function<void()>& press) {
-  PowerOff out;
+namespace {
+
+// Of a guest that was asked to power off: its VMM's end, or why it has to be killed.
+struct Pressed {
+  std::optional<Process> ended{};
+  std::string why{};
+};
+
+// The button was pressed: waits for as long as the guest was given.
+Result<Pressed> wait_for_power_off(Host& host, Call& call, const StopArgs& args, const PowerButton& button) {
+  Pressed out;
   const std::int64_t until = monotonic_ns() + args.timeout_ms * 1'000'000;
   for (;;) {
     const std::int64_t left = std::max<std::int64_t>(0, (until - monotonic_ns()) / 1'000'000);
@@ -84,11 +95,82 @@ Result<PowerOff> wait_for_power_off(Host& host, Call& call, const StopArgs& args
     // The guest was promised its whole time: a caller that has less leaves it running.
     if (call.expired())
       return make_error(Code::deadline_exceeded, "the guest has been asked to power off and hasn't yet");
-    press();
+    static_cast<void>(button.press());
   }
   host.log(LogLevel::warn, "the guest ignored the power button, killing it vm=" + args.vm.vm);
   out.why = "killed: the guest did not power off within " + std::to_string(args.timeout_ms) + " ms";
   return out;
+}
+
+Result<Pressed> press(Host& host, const VmmKind& kind, Call& call, const StopArgs& args, const PowerButton& button) {
+  Pressed out;
+  const auto said = button.state();
+  if (!said && (said.error().code == Code::cancelled || call.expired())) return said.error();
+  if (!said) {
+    out.why = "killed: " + kind.name + " could not be asked for a power-off: " + said.error().message;
+    return out;
+  }
+  if (*said != button.running) {
+    out.why = "killed at once: a guest that is " + *said + " can't hear the power button";
+    return out;
+  }
+  QARAX_CHECK(button.press());
+  return wait_for_power_off(host, call, args, button);
+}
+
+}  // namespace
+
+Result<VmStatus> stop_vmm(Host& host, const VmmKind& kind, Call& call, const StopArgs& args,
+                          const PowerButton& button) {
+  const ProcessArgs process{args.vm.vm, args.vm.incarnation};
+  const auto found = host.find(&call, process);
+  if (!found && found.error().code == Code::not_found) {
+    VmStatus status;
+    status.state = VmState::shutdown;
+    return status;
+  }
+  if (found && !found->alive) return ended(kind, *found);
+  std::string why = "killed on request";
+  if (args.mode == StopMode::graceful) {
+    QARAX_TRY(Pressed pressed, press(host, kind, call, args, button));
+    if (pressed.ended) return ended(kind, *pressed.ended);
+    why = std::move(pressed.why);
+  }
+  QARAX_CHECK(host.kill(&call, process));
+  QARAX_TRY(const Process last, host.find(&call, process));
+  VmStatus status = ended(kind, last);
+  // It may have gone by itself before the kill came.
+  if (last.exit && last.exit->kind == ExitKind::signaled) status.status_reason = why;
+  return status;
+}
+
+Result<bool> ask_until(Call& call, int most_ms, const std::function<Result<bool>()>& so) {
+  constexpr int kLongestStepMs = 100;
+  const std::int64_t until = monotonic_ns() + std::int64_t{most_ms} * 1'000'000;
+  for (int step = 1;; step = std::min(step * 2, kLongestStepMs)) {
+    QARAX_TRY(const bool is_so, so());
+    if (is_so) return true;
+    if (monotonic_ns() >= until) return false;
+    if (call.expired()) return make_error(Code::deadline_exceeded, "the call's time is up");
+    pollfd cancel{call.cancel_fd(), POLLIN, 0};
+    if (::poll(&cancel, 1, call.remaining_ms(step)) > 0) return make_error(Code::cancelled, "the call was cancelled");
+  }
+}
+
+Status check_vmm_handle(const VmArgs& args, std::string_view vmm, std::int64_t newest) {
+  const std::string plugin(vmm);
+  const auto parsed = json::parse(args.handle.text);
+  const auto* format = parsed ? parsed->find("format") : nullptr;
+  const auto* whose = parsed ? parsed->find("vmm") : nullptr;
+  if (format == nullptr || format->as_int() == nullptr || whose == nullptr || whose->as_string() == nullptr ||
+      *whose->as_string() != vmm)
+    return make_error(Code::not_found, "VM " + args.vm + " has no handle of the " + plugin + " plugin");
+  if (*format->as_int() > newest)
+    return make_error(Code::failed_precondition, "VM " + args.vm + " was started by a newer " + plugin +
+                                                     " plugin (handle format " + std::to_string(*format->as_int()) +
+                                                     ", this one knows " + std::to_string(newest) +
+                                                     "); upgrade this node's plugin");
+  return Ok{};
 }
 
 }  // namespace qarax::plugin

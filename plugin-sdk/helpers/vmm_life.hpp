@@ -1,10 +1,10 @@
-// What is the same for every VMM that is a process with sockets in its run folder: how its end is told, how a start
-// that failed is undone, how a guest is given time to power off.
+// What is the same for every VMM that is a process with sockets in its run folder: how its handle is read and its end
+// told, how a start that failed is undone, how a VM is stopped.
 #pragma once
 
 #include <functional>
-#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "qarax/plugin/hypervisor.hpp"
@@ -40,12 +40,29 @@ void remove_sockets(Host& host, const VmmKind& kind, const std::string& vm, cons
 // Says why, with the VMM's last words where it died, and leaves nothing behind.
 Error undo_start(Host& host, const VmmKind& kind, const StartArgs& args, Error why);
 
-// The power button was pressed: waits for the VMM's end, pressing again each second (a guest that still boots doesn't
-// hear it), for as long as the guest was given. `ended`: empty, then it has to be killed, and `why` says so.
-struct PowerOff {
-  std::optional<Process> ended{};
-  std::string why{};
+// How a guest is asked to power off, where its VMM runs.
+struct PowerButton {
+  std::function<Result<std::string>()> state;  // the VMM's word for what the guest does
+  std::string running;                         // which word means that it runs
+  std::function<Status()> press;
 };
-Result<PowerOff> wait_for_power_off(Host& host, Call& call, const StopArgs& args, const std::function<void()>& press);
+// graceful: the button, pressed again each second (a guest that still boots doesn't hear it), then a kill after the
+// guest's time, at once where it can't hear it. force: a kill. Success where nothing runs. What is left is shutdown.
+Result<VmStatus> stop_vmm(Host& host, const VmmKind& kind, Call& call, const StopArgs& args, const PowerButton& button);
+
+// Asks until it is so, for what a VMM tells nobody by itself; in growing steps up to 100 ms, with nothing held in
+// between. False: not within `most_ms`. CANCELLED and DEADLINE_EXCEEDED as the call says.
+Result<bool> ask_until(Call& call, int most_ms, const std::function<Result<bool>()>& so);
+
+// An object with `format` and `vmm`, the plugin's short name. NOT_FOUND: not this plugin's. FAILED_PRECONDITION: of a
+// newer one than `newest`.
+Status check_vmm_handle(const VmArgs& args, std::string_view vmm, std::int64_t newest);
+template <class Handle>
+Result<Handle> read_handle_as(const VmArgs& args, std::string_view vmm, std::int64_t newest) {
+  QARAX_CHECK(check_vmm_handle(args, vmm, newest));
+  auto handle = decode<Handle>(std::string_view(args.handle.text), Unknown::ignore);
+  if (!handle) return make_error(Code::not_found, "VM " + args.vm + "'s handle: " + handle.error().message);
+  return handle;
+}
 
 }  // namespace qarax::plugin

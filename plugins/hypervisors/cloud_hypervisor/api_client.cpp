@@ -24,10 +24,17 @@ Error refused(const std::string& what, const plugin::HttpReply& reply) {
                     "Cloud Hypervisor refused " + what + ": " + words_of(reply), "vmm-refused");
 }
 
+std::optional<std::int64_t> number(const json::Value& config, const char* section, const char* member) {
+  const auto* object = config.find(section);
+  const auto* value = object != nullptr ? object->find(member) : nullptr;
+  return value != nullptr && value->as_int() != nullptr ? std::optional(*value->as_int()) : std::nullopt;
+}
+
 }  // namespace
 
-Status ApiClient::put(const plugin::Call& call, const std::string& what, const std::string& body) const {
-  QARAX_TRY(const plugin::HttpReply reply, http_.request(call, "PUT", "/api/v1/" + what, body, most_ms_));
+Status ApiClient::put(const plugin::Call& call, const std::string& what, const std::string& body,
+                      const std::vector<int>& fds) const {
+  QARAX_TRY(const plugin::HttpReply reply, http_.request(call, "PUT", "/api/v1/" + what, body, most_ms_, fds));
   if (reply.status / 100 == 2) return Ok{};
   return refused(what, reply);
 }
@@ -49,7 +56,7 @@ Result<std::string> ApiClient::ping(const plugin::Call& call) const {
   return *version->as_string();
 }
 
-Result<std::string> ApiClient::state(const plugin::Call& call) const {
+Result<Info> ApiClient::info(const plugin::Call& call) const {
   auto said = get(call, "vm.info");
   if (!said) {
     Error error = std::move(said).error();
@@ -60,7 +67,40 @@ Result<std::string> ApiClient::state(const plugin::Call& call) const {
   const auto* state = said->find("state");
   if (state == nullptr || state->as_string() == nullptr)
     return make_error(Code::internal, "Cloud Hypervisor's vm.info has no state");
-  return *state->as_string();
+  Info out;
+  out.state = *state->as_string();
+  if (const auto* config = said->find("config")) {
+    out.vcpus = number(*config, "cpus", "boot_vcpus");
+    out.memory = number(*config, "memory", "size");
+    if (const auto more = number(*config, "memory", "hotplugged_size"); more && out.memory) *out.memory += *more;
+  }
+  if (const auto* tree = said->find("device_tree"); tree != nullptr && tree->as_object() != nullptr)
+    for (const auto& [id, node] : *tree->as_object()) out.devices.push_back(id);
+  return out;
+}
+
+Result<std::string> ApiClient::state(const plugin::Call& call) const {
+  QARAX_TRY(Info said, info(call));
+  return std::move(said.state);
+}
+
+Status ApiClient::remove_device(const plugin::Call& call, const std::string& id) const {
+  return put(call, "vm.remove-device", json::to_text(json::Value(json::Object{{"id", json::Value(id)}})));
+}
+
+Status ApiClient::resize_disk(const plugin::Call& call, const std::string& id, std::int64_t size) const {
+  const json::Object body{{"id", json::Value(id)}, {"desired_size", json::Value(size)}};
+  return put(call, "vm.resize-disk", json::to_text(json::Value(body)));
+}
+
+Status ApiClient::snapshot(const plugin::Call& call, const std::string& folder) const {
+  const json::Object body{{"destination_url", json::Value("file://" + folder)}};
+  return put(call, "vm.snapshot", json::to_text(json::Value(body)));
+}
+
+Status ApiClient::restore(const plugin::Call& call, const std::string& folder) const {
+  const json::Object body{{"source_url", json::Value("file://" + folder)}};
+  return put(call, "vm.restore", json::to_text(json::Value(body)));
 }
 
 Status ApiClient::resize(const plugin::Call& call, std::optional<std::int32_t> vcpus,

@@ -2,13 +2,23 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "unix_http_client.hpp"
 
 namespace qarax::cloud_hypervisor {
 
 constexpr const char* kApiSocket = "api.sock";
+
+// What vm.info says.
+struct Info {
+  std::string state{};                   // Created, Running, Paused, Shutdown
+  std::optional<std::int64_t> vcpus{};   // as last asked for
+  std::optional<std::int64_t> memory{};  // bytes, as last asked for
+  std::vector<std::string> devices{};    // ids of what is plugged in
+};
 
 class ApiClient {
  public:
@@ -18,8 +28,9 @@ class ApiClient {
 
   // Errors as UnixHttpClient's; FAILED_PRECONDITION "vmm-refused" with the VMM's own words for what it refuses.
   Result<std::string> ping(const plugin::Call& call) const;  // its version
-  // Created, Running, Paused, Shutdown; NOT_FOUND: no VM was created yet.
-  Result<std::string> state(const plugin::Call& call) const;
+  // NOT_FOUND: no VM was created yet.
+  Result<Info> info(const plugin::Call& call) const;
+  Result<std::string> state(const plugin::Call& call) const;  // of it
   Status create(const plugin::Call& call, const std::string& vm_config) const {
     return put(call, "vm.create", vm_config);
   }
@@ -29,11 +40,23 @@ class ApiClient {
   Status resume(const plugin::Call& call) const { return put(call, "vm.resume"); }
   Status reboot(const plugin::Call& call) const { return put(call, "vm.reboot"); }
   Status resize(const plugin::Call& call, std::optional<std::int32_t> vcpus, std::optional<std::int64_t> memory) const;
+  // What add_disk and add_net take is one object of vm.create's lists; `fds` are a NIC's queues.
+  Status add_disk(const plugin::Call& call, const std::string& disk) const { return put(call, "vm.add-disk", disk); }
+  Status add_net(const plugin::Call& call, const std::string& net, const std::vector<int>& fds) const {
+    return put(call, "vm.add-net", net, fds);
+  }
+  // Asks the guest; the device is out when info() no longer has it.
+  Status remove_device(const plugin::Call& call, const std::string& id) const;
+  Status resize_disk(const plugin::Call& call, const std::string& id, std::int64_t size) const;
+  // To and from a folder's path. A snapshot needs a paused VM; a restore makes one, in a VMM that has none.
+  Status snapshot(const plugin::Call& call, const std::string& folder) const;
+  Status restore(const plugin::Call& call, const std::string& folder) const;
   // device.counter → value
   Result<std::map<std::string, std::int64_t>> counters(const plugin::Call& call) const;
 
  private:
-  Status put(const plugin::Call& call, const std::string& what, const std::string& body = {}) const;
+  Status put(const plugin::Call& call, const std::string& what, const std::string& body = {},
+             const std::vector<int>& fds = {}) const;
   Result<json::Value> get(const plugin::Call& call, const std::string& what) const;
 
   const plugin::UnixHttpClient http_;

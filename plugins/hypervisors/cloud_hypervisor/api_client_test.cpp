@@ -45,6 +45,7 @@ class ApiClientTest : public testing::TestWithParam<bool> {
   }
   ApiClient client(int most_ms = 5000) const { return {dir_, most_ms}; }
   plugin::Call& call() { return call_; }
+  const std::string& dir() const { return dir_; }
   std::string config(const std::string& fault = "") const {
     return R"({"cpus":{"boot_vcpus":1,"max_vcpus":1},"memory":{"size":134217728},"payload":{"kernel":")" + dir_ +
            R"(/kernel","cmdline":"x"},"serial":{"mode":"Socket","socket":")" + dir_ + R"(/serial.sock"},)" +
@@ -78,8 +79,25 @@ TEST_P(ApiClientTest, WhatNeedsNoGuestIsAnsweredAlike) {
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().reason, "vmm-refused") << refused.error().message;
   }
+  const std::string disk = R"({"id":"d","path":")" + dir() + R"(/kernel","readonly":true,"image_type":"Raw"})";
+  const std::string net = R"({"id":"n","tap":"qaraxtest0","mac":"52:54:00:12:34:56","num_queues":2})";
+  for (const auto& refused : {client().add_disk(call(), disk), client().add_net(call(), net, {}),
+                              client().remove_device(call(), "d"), client().resize(call(), 2, std::nullopt),
+                              client().snapshot(call(), dir()), client().restore(call(), dir() + "/none")}) {
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().reason, "vmm-refused") << refused.error().message;
+  }
   ASSERT_TRUE(client().create(call(), config()));
   EXPECT_EQ(*client().state(call()), "Created");
+  const auto added = client().add_disk(call(), disk);
+  EXPECT_TRUE(added) << added.error().message;
+  EXPECT_FALSE(client().add_disk(call(), disk)) << "the id is taken";
+  EXPECT_TRUE(client().remove_device(call(), "d"));
+  EXPECT_FALSE(client().remove_device(call(), "d"));
+  EXPECT_TRUE(client().add_net(call(), net, {}));
+  const auto running = client().snapshot(call(), dir());
+  ASSERT_FALSE(running) << "a VM that doesn't run has nothing to write";
+  EXPECT_FALSE(client().restore(call(), dir())) << "there is a VM already";
   const auto twice = client().create(call(), config());
   ASSERT_FALSE(twice);
   EXPECT_NE(twice.error().message.find("already created"), std::string::npos) << twice.error().message;

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <stdexcept>
 
+#include "devices.hpp"
 #include "text.hpp"
 #include "unix_socket.hpp"
 #include "vm_config.hpp"
@@ -14,17 +15,9 @@ namespace qarax::cloud_hypervisor {
 namespace {
 
 constexpr int kApiFd = 10;       // its number inside the VMM
-constexpr int kApiMs = 10'000;   // it answers in milliseconds; under heavy load it may starve
 constexpr int kBootMs = 30'000;  // vm.boot loads the kernel and faults the memory in where that was asked for
-constexpr std::int64_t kHandleFormat = 1;
-constexpr const char* kSerial = "serial.sock";
 // Cloud Hypervisor's own memory beside the guest's, PSS of a VM without devices rounded up.
 constexpr std::int64_t kVmmOverhead = 16LL << 20;
-
-const plugin::VmmKind& kind() {
-  static const plugin::VmmKind kKind{"Cloud Hypervisor", {kApiSocket, kSerial}};
-  return kKind;
-}
 
 Settings parse(const CreateArgs& args) {
   if (args.config.text == "null") return {};
@@ -33,80 +26,7 @@ Settings parse(const CreateArgs& args) {
   return std::move(*settings);
 }
 
-plugin::TrialPlan trial_plan(const Settings& settings, const Program& program) {
-  plugin::TrialPlan plan;
-  plan.limit_ms = settings.probe_timeout_ms;
-  if (settings.trial == TrialChoice::skip)
-    plan.why_not = "the plugin's config says trial: skip";
-  else if (program.path.empty())
-    plan.why_not = "there is no cloud-hypervisor to run one with";
-  else if (settings.probe_kernel.empty())
-    plan.why_not = "the node has no kernel to try (boot.kernel in its config)";
-  if (!plan.why_not.empty()) return plan;
-  plan.files = {program.path, settings.probe_kernel};
-  plan.run.argv = build_argv(program.path, settings, -1);
-  // Without an API socket: the guest of the command line is all that it shall run.
-  plan.run.argv.erase(plan.run.argv.begin() + 1, plan.run.argv.begin() + 3);
-  plan.run.argv.insert(plan.run.argv.end(),
-                       {"--cpus", "boot=1", "--memory", "size=256M", "--serial", "tty", "--console", "off", "--kernel",
-                        settings.probe_kernel, "--cmdline", "console=ttyS0 earlyprintk=ttyS0 panic=-1"});
-  if (!settings.probe_initramfs.empty())
-    plan.run.argv.insert(plan.run.argv.end(), {"--initramfs", settings.probe_initramfs});
-  plan.run.until = "Linux version";
-  return plan;
-}
-
 VmArgs args_of(const StartArgs& start) { return {start.vm, start.incarnation, start.run_dir, {}}; }
-
-Result<Handle> read_handle(const VmArgs& args) {
-  const auto parsed = json::parse(args.handle.text);
-  const auto* format = parsed ? parsed->find("format") : nullptr;
-  const auto* vmm = parsed ? parsed->find("vmm") : nullptr;
-  if (format == nullptr || format->as_int() == nullptr || vmm == nullptr || vmm->as_string() == nullptr ||
-      *vmm->as_string() != "cloud_hv")
-    return make_error(Code::not_found, "VM " + args.vm + " has no handle of the cloud_hv plugin");
-  if (*format->as_int() > kHandleFormat)
-    return make_error(Code::failed_precondition, "VM " + args.vm +
-                                                     " was started by a newer cloud_hv plugin (handle format " +
-                                                     std::to_string(*format->as_int()) + ", this one knows " +
-                                                     std::to_string(kHandleFormat) + "); upgrade this node's plugin");
-  auto handle = decode<Handle>(std::string_view(args.handle.text), Unknown::ignore);
-  if (!handle) return make_error(Code::not_found, "VM " + args.vm + "'s handle: " + handle.error().message);
-  return handle;
-}
-
-VmStatus alive(const std::string& said, const Handle& handle) {
-  VmStatus status;
-  status.accelerator = "kvm";
-  status.accelerator_evidence = handle.evidence;
-  status.live.text = "{\"version\":" + json::to_text(json::Value(handle.version)) + "}";
-  if (said == "Running") {
-    status.state = VmState::running;
-    status.can = {"pause", "reboot", "resize", "stop"};
-  } else {
-    status.state = VmState::paused;
-    status.can = {"resume", "stop"};
-    if (said != "Paused") {
-      status.status_reason = "Cloud Hypervisor says " + json::repair_utf8(said.substr(0, 64));
-      status.can = {"stop"};
-    }
-  }
-  return status;
-}
-
-VmStatus ended(const Process& process, const Handle* handle) {
-  VmStatus status = plugin::ended(kind(), process);
-  if (handle == nullptr) return status;
-  status.accelerator = "kvm";
-  status.accelerator_evidence = handle->evidence;
-  return status;
-}
-
-// A VMM in which no guest runs: its VM was never created or booted, or was shut down through the API by somebody else.
-bool runs_no_guest(const Result<std::string>& said) {
-  if (!said) return said.error().code == Code::not_found && said.error().reason == "vmm-refused";
-  return *said == "Created" || *said == "Shutdown";
-}
 
 }  // namespace
 
@@ -123,7 +43,7 @@ Result<Description> CloudHypervisor::describe(plugin::Call&) {
   out.vmm_version = program_.text;
   out.accelerator = verdict.accelerator;
   out.accelerator_evidence = verdict.evidence;
-  out.features = {"pause", "reboot", "resize", "counters", "console"};
+  out.features = features_of(program_.version, settings_);
   out.boot_modes = {"kernel", "pvh"};
   out.limits.max_vcpus = kMaxVcpus;
   out.limits.vmm_overhead = kVmmOverhead;
@@ -151,6 +71,10 @@ Result<VmSpec> CloudHypervisor::resolve(plugin::Call&, const ResolveArgs& args) 
 }
 
 Result<VmStatus> CloudHypervisor::start(plugin::Call& call, const StartArgs& args) {
+  return start_or_restore(call, args, {});
+}
+
+Result<VmStatus> CloudHypervisor::start_or_restore(plugin::Call& call, const StartArgs& args, const std::string& from) {
   if (program_.path.empty()) return make_error(Code::failed_precondition, program_.why_not, "hypervisor-unavailable");
   if (args.boot.kernel.empty())
     return make_error(
@@ -161,21 +85,22 @@ Result<VmStatus> CloudHypervisor::start(plugin::Call& call, const StartArgs& arg
   if (verdict.accelerator.empty())
     return make_error(Code::failed_precondition, "Cloud Hypervisor needs KVM: " + verdict.evidence,
                       "hypervisor-unavailable");
-  const Handle handle{kHandleFormat, "cloud_hv", program_.text, verdict.evidence};
+  const Handle handle{kHandleFormat, "cloud_hv", program_.text, verdict.evidence, args.spec, {}, {}};
   if (const auto there = host_.find(&call, {args.vm, args.incarnation}); there && there->alive) {
-    const auto said = ApiClient(args.run_dir, kApiMs).state(call);
+    const auto said = ApiClient(args.run_dir, kApiMs).info(call);
     if (!runs_no_guest(said)) return look(call, args_of(args), handle);
     // Spawned by a start that was broken off before its guest ran: this one finishes it.
-    return finish_start(call, args, handle);
+    return finish_start(call, args, handle, from);
   }
   if (auto checked = resolve(call, {args.spec}); !checked) return std::move(checked).error();
-  auto started = launch(call, args, handle);
+  auto started = launch(call, args, handle, from);
   if (started) return started;
   return plugin::undo_start(host_, kind(), args, std::move(started).error());
 }
 
-Result<VmStatus> CloudHypervisor::launch(plugin::Call& call, const StartArgs& args, const Handle& handle) {
-  QARAX_CHECK(call.keep(encode(handle, Defaults::write)));
+Result<VmStatus> CloudHypervisor::launch(plugin::Call& call, const StartArgs& args, const Handle& handle,
+                                         const std::string& from) {
+  QARAX_CHECK(call.keep(encode(handle)));
   for (const std::string& name : kind().sockets)
     QARAX_CHECK(host_.claim(&call, {args.vm, "socket", args.run_dir + "/" + name}));
   // The VMM makes this one itself, and refuses where something is in the way.
@@ -192,26 +117,33 @@ Result<VmStatus> CloudHypervisor::launch(plugin::Call& call, const StartArgs& ar
   QARAX_CHECK(host_.spawn(&call, spawn, {api.get()}));
   // Ours is closed now: a VMM that dies must show as a hang-up, not as a socket that nobody answers.
   api.close();
-  return finish_start(call, args, handle);
+  return finish_start(call, args, handle, from);
 }
 
-Result<VmStatus> CloudHypervisor::finish_start(plugin::Call& call, const StartArgs& args, const Handle& handle) {
+Result<VmStatus> CloudHypervisor::finish_start(plugin::Call& call, const StartArgs& args, const Handle& handle,
+                                               const std::string& from) {
   const ApiClient api(args.run_dir, kBootMs);
-  call.progress("create", 2, 3);
+  call.progress(from.empty() ? "create" : "restore", 2, 3);
   const auto said = api.state(call);
   if (!said && said.error().reason != "vmm-refused") return said.error();
+  if (!from.empty()) {
+    QARAX_CHECK(api.restore(call, from));
+    QARAX_CHECK(api.resume(call));
+    call.progress("running", 3, 3);
+    return look(call, args_of(args), handle);
+  }
   if (!said)
     QARAX_CHECK(api.create(call, build_vm_config(args, settings_, program_.version, args.run_dir + "/" + kSerial)));
   QARAX_CHECK(api.boot(call));
   call.progress("running", 3, 3);
-  return alive("Running", handle);
+  return alive(as_started("Running", args.spec), handle);
 }
 
 Result<VmStatus> CloudHypervisor::look(plugin::Call& call, const VmArgs& args, const Handle& handle) {
   QARAX_TRY(const Process process, host_.find(&call, {args.vm, args.incarnation}));
   if (!process.alive) return ended(process, &handle);
-  const auto said = ApiClient(args.run_dir, kApiMs).state(call);
-  if (said && *said == "Shutdown") {
+  const auto said = ApiClient(args.run_dir, kApiMs).info(call);
+  if (said && said->state == "Shutdown") {
     // Shut down through its API by somebody else, which leaves the VMM behind: nothing of the VM runs, and nothing
     // will.
     QARAX_CHECK(host_.kill(&call, {args.vm, args.incarnation}));
@@ -221,7 +153,7 @@ Result<VmStatus> CloudHypervisor::look(plugin::Call& call, const VmArgs& args, c
     return status;
   }
   if (said) return alive(*said, handle);
-  if (runs_no_guest(said)) return alive("not booted", handle);
+  if (runs_no_guest(said)) return alive(Info{"not booted", {}, {}, {}}, handle);
   // It may have ended while it was asked.
   if (const auto again = host_.find(&call, {args.vm, args.incarnation}); again && !again->alive)
     return ended(*again, &handle);
@@ -243,7 +175,7 @@ Result<VmStatus> CloudHypervisor::recover(plugin::Call& call, const VmArgs& args
     if (found != Code::ok && found != Code::not_found && found != Code::unavailable) return process.error();
     if (found == Code::ok) {
       if (!process->alive) return ended(*process, &handle);
-      const auto said = ApiClient(args.run_dir, kApiMs).state(call);
+      const auto said = ApiClient(args.run_dir, kApiMs).info(call);
       if (!runs_no_guest(said)) return look(call, args, handle);
     }
   }
@@ -257,50 +189,15 @@ Result<VmStatus> CloudHypervisor::recover(plugin::Call& call, const VmArgs& args
 }
 
 Result<VmStatus> CloudHypervisor::stop(plugin::Call& call, const StopArgs& args) {
-  const ProcessArgs process{args.vm.vm, args.vm.incarnation};
-  const auto kept = read_handle(args.vm);  // a VM without one has to be endable too
-  const Handle* handle = kept ? &*kept : nullptr;
-  const auto found = host_.find(&call, process);
-  if (!found && found.error().code == Code::not_found) {
-    VmStatus status;
-    status.state = VmState::shutdown;
-    return status;
-  }
-  if (found && !found->alive) return ended(*found, handle);
-  std::string why = "killed on request";
-  if (args.mode == StopMode::graceful) {
-    QARAX_TRY(Pressed pressed, press_button(call, args, handle));
-    if (pressed.status) return std::move(*pressed.status);
-    why = std::move(pressed.why);
-  }
-  QARAX_CHECK(host_.kill(&call, process));
-  QARAX_TRY(const Process last, host_.find(&call, process));
-  VmStatus status = ended(last, handle);
-  // It may have gone by itself before the kill came.
-  if (last.exit && last.exit->kind == ExitKind::signaled) status.status_reason = why;
-  return status;
-}
-
-Result<CloudHypervisor::Pressed> CloudHypervisor::press_button(plugin::Call& call, const StopArgs& args,
-                                                               const Handle* handle) {
-  Pressed out;
   const ApiClient api(args.vm.run_dir, kApiMs);
-  const auto said = api.state(call);
-  if (!said && (said.error().code == Code::cancelled || call.expired())) return said.error();
-  if (!said) {
-    out.why = "killed: Cloud Hypervisor could not be asked for a power-off: " + said.error().message;
-    return out;
+  const plugin::PowerButton button{[&] { return api.state(call); }, "Running", [&] { return api.power_button(call); }};
+  QARAX_TRY(VmStatus status, plugin::stop_vmm(host_, kind(), call, args, button));
+  // A VM without a handle has to be endable too.
+  if (const auto handle = read_handle(args.vm); handle && status.exit) {
+    status.accelerator = "kvm";
+    status.accelerator_evidence = handle->evidence;
   }
-  if (*said != "Running") {
-    out.why = "killed at once: a guest that is " + *said + " can't hear the power button";
-    return out;
-  }
-  QARAX_CHECK(api.power_button(call));
-  QARAX_TRY(const plugin::PowerOff waited,
-            plugin::wait_for_power_off(host_, call, args, [&] { static_cast<void>(api.power_button(call)); }));
-  if (waited.ended) out.status = ended(*waited.ended, handle);
-  out.why = waited.why;
-  return out;
+  return status;
 }
 
 Result<VmStatus> CloudHypervisor::act(plugin::Call& call, const VmArgs& args,
@@ -308,13 +205,20 @@ Result<VmStatus> CloudHypervisor::act(plugin::Call& call, const VmArgs& args,
   QARAX_TRY(const Handle handle, read_handle(args));
   const ApiClient api(args.run_dir, kApiMs);
   const Status done = (api.*what)(call);
-  if (done) return alive(wanted == VmState::paused ? "Paused" : "Running", handle);
+  // It may have been resized meanwhile: what it has now only its VMM knows.
+  if (done) return look(call, args, handle);
   // Paused already, ended meanwhile: what is true now says whether that was a failure.
   auto now = look(call, args, handle);
   if (now && now->state == wanted && what != &ApiClient::reboot) return now;
-  if (now && now->state == VmState::shutdown)
+  return why_not(call, args, handle, done.error());
+}
+
+Error CloudHypervisor::why_not(plugin::Call& call, const VmArgs& args, const Handle& handle, Error error) {
+  if (const auto now = look(call, args, handle); now && now->state == VmState::shutdown)
     return make_error(Code::failed_precondition, "VM " + args.vm + " has ended: " + now->status_reason);
-  return done.error();
+  // The VM is there, so "not found" would mislead: it is its API that can't be reached.
+  if (error.code == Code::not_found && error.reason != "vmm-refused") error.code = Code::unavailable;
+  return error;
 }
 
 Result<VmStatus> CloudHypervisor::pause(plugin::Call& call, const VmArgs& args) {
@@ -331,12 +235,22 @@ Result<VmStatus> CloudHypervisor::reboot(plugin::Call& call, const VmArgs& args)
 
 Result<VmStatus> CloudHypervisor::resize(plugin::Call& call, const ResizeArgs& args) {
   QARAX_TRY(const Handle handle, read_handle(args.vm));
-  const Status resized = ApiClient(args.vm.run_dir, kApiMs).resize(call, args.vcpus, args.memory);
-  auto now = look(call, args.vm, handle);
-  if (resized) return now;
-  if (now && now->state == VmState::shutdown)
-    return make_error(Code::failed_precondition, "VM " + args.vm.vm + " has ended: " + now->status_reason);
-  return resized.error();
+  QARAX_TRY(const VmSpec spec, spec_of(args.vm, handle));
+  auto problems = plugin::resize_problems(spec, args);
+  const ApiClient api(args.vm.run_dir, kApiMs);
+  if (problems.empty() && args.memory && !can_shrink(spec)) {
+    // It would say that it has, and do nothing.
+    const auto now = api.info(call);
+    if (!now) return why_not(call, args.vm, handle, now.error());
+    if (now->memory && *args.memory < *now->memory)
+      problems.push_back({"/memory", "can't be less than it is, " + std::to_string(*now->memory) +
+                                         " bytes: the VM's memory is plugged by ACPI; hotplug_method VirtioMem in its "
+                                         "config lets it go"});
+  }
+  if (!problems.empty()) return plugin::invalid("the VM can't be resized", std::move(problems));
+  const Status done = api.resize(call, args.vcpus, args.memory);
+  if (done) return look(call, args.vm, handle);
+  return why_not(call, args.vm, handle, done.error());
 }
 
 Result<Counters> CloudHypervisor::counters(plugin::Call& call, const VmArgs& args) {

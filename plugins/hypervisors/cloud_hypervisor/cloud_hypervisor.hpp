@@ -2,28 +2,27 @@
 // unix socket that was open before it ran, serial console on another.
 #pragma once
 
-#include <optional>
 #include <string>
+#include <vector>
 
 #include "accelerator.hpp"
 #include "api_client.hpp"
 #include "program.hpp"
 #include "qarax/plugin/hypervisor.hpp"
 #include "settings.hpp"
+#include "status.hpp"
 
 namespace qarax::cloud_hypervisor {
 
-struct Handle {
-  std::int64_t format = 1;
-  std::string vmm{};  // "cloud_hv": a handle of another plugin isn't ours
-  std::string version{};
-  std::string evidence{};
-};
+constexpr int kApiMs = 10'000;  // it answers in milliseconds; under heavy load it may starve
 
 class CloudHypervisor final : public plugin::Hypervisor,
                               public plugin::CanPause,
                               public plugin::CanReboot,
                               public plugin::CanResize,
+                              public plugin::CanSnapshot,
+                              public plugin::CanDisks,
+                              public plugin::CanNics,
                               public plugin::CanCounters {
  public:
   static constexpr std::string_view kConfigSchema = cloud_hypervisor::kConfigSchema;
@@ -40,21 +39,36 @@ class CloudHypervisor final : public plugin::Hypervisor,
   Result<VmStatus> reboot(plugin::Call& call, const VmArgs& args) override;
   Result<VmStatus> resize(plugin::Call& call, const ResizeArgs& args) override;
   Result<Counters> counters(plugin::Call& call, const VmArgs& args) override;
+  // snapshot.cpp
+  Result<VmStatus> snapshot(plugin::Call& call, const SnapshotArgs& args) override;
+  Result<VmStatus> restore(plugin::Call& call, const StartArgs& args) override;
+  // attach.cpp
+  Result<VmStatus> attach_disk(plugin::Call& call, const DiskArgs& args) override;
+  Result<VmStatus> detach_disk(plugin::Call& call, const DetachArgs& args) override;
+  Result<VmStatus> resize_disk(plugin::Call& call, const DiskResizeArgs& args) override;
+  Result<VmStatus> attach_nic(plugin::Call& call, const NicArgs& args) override;
+  Result<VmStatus> detach_nic(plugin::Call& call, const DetachArgs& args) override;
 
  private:
-  Result<VmStatus> launch(plugin::Call& call, const StartArgs& args, const Handle& handle);
-  Result<VmStatus> finish_start(plugin::Call& call, const StartArgs& args, const Handle& handle);
-  Error undo(const StartArgs& args, Error why);
+  // `from`: the folder of a snapshot to go on from; empty: it boots.
+  Result<VmStatus> start_or_restore(plugin::Call& call, const StartArgs& args, const std::string& from);
+  Result<VmStatus> launch(plugin::Call& call, const StartArgs& args, const Handle& handle, const std::string& from);
+  Result<VmStatus> finish_start(plugin::Call& call, const StartArgs& args, const Handle& handle,
+                                const std::string& from);
   // One action on a VM that runs; what its VMM refuses because it is so already counts as done.
   Result<VmStatus> act(plugin::Call& call, const VmArgs& args, Status (ApiClient::*what)(const plugin::Call&) const,
                        VmState wanted);
   Result<VmStatus> look(plugin::Call& call, const VmArgs& args, const Handle& handle);
-  struct Pressed {
-    std::optional<VmStatus> status{};
-    std::string why{};
-  };
-  Result<Pressed> press_button(plugin::Call& call, const StopArgs& args, const Handle* handle);
-  void remove_sockets(const std::string& vm, const std::string& run_dir);
+  // FAILED_PRECONDITION with its end where the VM has ended meanwhile; else `error`.
+  Error why_not(plugin::Call& call, const VmArgs& args, const Handle& handle, Error error);
+  // UNIMPLEMENTED where this version, or the node's settings, leave it out.
+  Status needs(const std::string& feature) const;
+  template <class Device, class Add>
+  Result<VmStatus> attach(plugin::Call& call, const VmArgs& vm, std::vector<Device> Handle::*devices,
+                          const Device& device, const Add& add);
+  template <class Device>
+  Result<VmStatus> detach(plugin::Call& call, const DetachArgs& args, std::vector<Device> Handle::*devices,
+                          const char* what);
 
   plugin::Host& host_;
   const Settings settings_;
@@ -63,15 +77,3 @@ class CloudHypervisor final : public plugin::Hypervisor,
 };
 
 }  // namespace qarax::cloud_hypervisor
-
-namespace qarax {
-template <>
-struct Fields<cloud_hypervisor::Handle> {
-  using T = cloud_hypervisor::Handle;
-  static constexpr std::string_view kName = "cloud_hv handle";
-  static constexpr auto kTable =
-      std::make_tuple(field<&T::format>("format").required(), field<&T::vmm>("vmm").required(),
-                      field<&T::version>("version"), field<&T::evidence>("evidence"));
-};
-QARAX_FIELDS_COMPLETE(cloud_hypervisor::Handle);
-}  // namespace qarax

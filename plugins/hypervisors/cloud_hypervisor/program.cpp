@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "text.hpp"
+#include "vm_config.hpp"
 
 namespace qarax::cloud_hypervisor {
 
@@ -60,6 +61,40 @@ Program find_program(plugin::Host& host, const Settings& settings) {
   }
   out.path = path;
   return out;
+}
+
+std::vector<std::string> features_of(const Version& version, const Settings& settings) {
+  std::vector<std::string> out = {"pause", "reboot", "resize", "counters", "console"};
+  // Under landlock the VMM sees the files that its VM was started with, and no others.
+  if (settings.landlock) return out;
+  out.emplace_back("snapshot");
+  out.emplace_back("nics");
+  if (version >= kDiskFormats) out.emplace_back("disks");
+  if (version >= kDiskResize) out.emplace_back("disk-resize");
+  return out;
+}
+
+plugin::TrialPlan trial_plan(const Settings& settings, const Program& program) {
+  plugin::TrialPlan plan;
+  plan.limit_ms = settings.probe_timeout_ms;
+  if (settings.trial == TrialChoice::skip)
+    plan.why_not = "the plugin's config says trial: skip";
+  else if (program.path.empty())
+    plan.why_not = "there is no cloud-hypervisor to run one with";
+  else if (settings.probe_kernel.empty())
+    plan.why_not = "the node has no kernel to try (boot.kernel in its config)";
+  if (!plan.why_not.empty()) return plan;
+  plan.files = {program.path, settings.probe_kernel};
+  plan.run.argv = build_argv(program.path, settings, -1);
+  // Without an API socket: the guest of the command line is all that it shall run.
+  plan.run.argv.erase(plan.run.argv.begin() + 1, plan.run.argv.begin() + 3);
+  plan.run.argv.insert(plan.run.argv.end(),
+                       {"--cpus", "boot=1", "--memory", "size=256M", "--serial", "tty", "--console", "off", "--kernel",
+                        settings.probe_kernel, "--cmdline", "console=ttyS0 earlyprintk=ttyS0 panic=-1"});
+  if (!settings.probe_initramfs.empty())
+    plan.run.argv.insert(plan.run.argv.end(), {"--initramfs", settings.probe_initramfs});
+  plan.run.until = "Linux version";
+  return plan;
 }
 
 }  // namespace qarax::cloud_hypervisor

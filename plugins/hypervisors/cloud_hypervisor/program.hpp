@@ -1,8 +1,11 @@
 // The cloud-hypervisor program on this host: where, and which version. Asked, never assumed.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <vector>
 
+#include "accelerator.hpp"
 #include "qarax/plugin/hypervisor.hpp"
 #include "settings.hpp"
 
@@ -26,6 +29,14 @@ constexpr Version kOldest{44, 0};  // what this plugin was written and run again
 // "cloud-hypervisor v53.0.0-dirty" → 53.0; nothing where there is no version in it.
 std::optional<Version> version_in(const std::string& output);
 
+constexpr Version kDiskFormats{51, 0};  // is told a disk's format; before, it guessed from what the guest had written
+constexpr Version kDiskResize{51, 0};
+
+// What that version can do under these settings: what it lacks isn't in it.
+std::vector<std::string> features_of(const Version& version, const Settings& settings);
+
 Program find_program(plugin::Host& host, const Settings& settings);
+// The smallest guest that shows its kernel running.
+plugin::TrialPlan trial_plan(const Settings& settings, const Program& program);
 
 }  // namespace qarax::cloud_hypervisor

@@ -143,6 +143,13 @@ std::vector<ErrorDetail> unsupported(const VmSpec& spec) {
   return out;
 }
 
+bool can_shrink(const VmSpec& spec) {
+  const auto config = json::parse(spec.config.text);
+  const auto* memory = config ? config->find("memory") : nullptr;
+  const auto* method = memory != nullptr ? memory->find("hotplug_method") : nullptr;
+  return method != nullptr && method->as_string() != nullptr && *method->as_string() == "VirtioMem";
+}
+
 std::string build_vm_config(const StartArgs& args, const Settings& settings, const Version& version,
                             const std::string& serial_socket) {
   const VmSpec& spec = args.spec;

@@ -19,6 +19,9 @@ extern const std::string_view kVmOptionsSchema;
 // Problems of the spec and of its `config`, each with its pointer; empty: all fine.
 std::vector<ErrorDetail> unsupported(const VmSpec& spec);
 
+// Whether memory that was plugged into such a VM can be taken away again.
+bool can_shrink(const VmSpec& spec);
+
 // The document of vm.create. `spec` has passed unsupported().
 std::string build_vm_config(const StartArgs& args, const Settings& settings, const Version& version,
                             const std::string& serial_socket);

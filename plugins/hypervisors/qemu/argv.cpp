@@ -18,10 +18,10 @@ std::string escaped(const std::string& value) {
   return out;
 }
 
-std::string smp(const VmSpec& spec) {
+std::string smp(const VmSpec& spec, std::int32_t vcpus) {
   const std::int32_t most = std::max(spec.max_vcpus, spec.boot_vcpus);
-  std::string out = std::to_string(spec.boot_vcpus);
-  if (most > spec.boot_vcpus) out += ",maxcpus=" + std::to_string(most);
+  std::string out = std::to_string(vcpus);
+  if (most > vcpus) out += ",maxcpus=" + std::to_string(most);
   if (spec.cpu_topology) {
     const CpuTopology& t = *spec.cpu_topology;
     out += ",sockets=" + std::to_string(t.packages) + ",dies=" + std::to_string(t.dies_per_package) +
@@ -73,7 +73,47 @@ void check_huge_pages(const VmSpec& spec, const HugePages& host, std::vector<Err
                                             "; raise vm.nr_hugepages on the host (sysctl)"});
 }
 
+bool is_q35(const std::string& machine) { return machine.starts_with("q35") || machine.starts_with("pc-q35"); }
+
+// An object of object-add as -object takes it. Numbers are sizes here.
+std::string as_option(const json::Object& object) {
+  std::string out;
+  for (const auto& [key, value] : object) {
+    if (!out.empty()) out += "," + key + "=";
+    if (const auto* text = value.as_string())
+      out += *text;
+    else if (const auto* number = value.as_int())
+      out += std::to_string(*number) + "B";
+    else
+      out += *value.as_bool() ? "on" : "off";
+  }
+  return out;
+}
+
 }  // namespace
+
+json::Object memory_backend(const VmSpec& spec, const std::string& id, std::int64_t size) {
+  // memfd carries shared and huge pages alike, without a mounted hugetlbfs.
+  const bool memfd = spec.memory_shared || spec.memory_hugepages;
+  json::Object out{{"qom-type", json::Value(memfd ? "memory-backend-memfd" : "memory-backend-ram")},
+                   {"id", json::Value(id)},
+                   {"size", json::Value(size)}};
+  if (spec.memory_shared) out.emplace_back("share", json::Value(true));
+  if (spec.memory_hugepages) {
+    out.emplace_back("hugetlb", json::Value(true));
+    if (spec.memory_hugepage_size) out.emplace_back("hugetlbsize", json::Value(*spec.memory_hugepage_size));
+  }
+  if (spec.memory_mergeable) out.emplace_back("merge", json::Value(true));
+  if (spec.memory_prefault) out.emplace_back("prealloc", json::Value(true));
+  return out;
+}
+
+std::string memory_id(const std::string& dimm) { return "memory-" + dimm; }
+
+std::string hotplug_bus(const std::string& machine, bool has_bridge) {
+  if (!is_q35(machine)) return "pci.0";
+  return has_bridge ? kBridge : "";
+}
 
 HugePages look_at_huge_pages(const std::string& folder) {
   HugePages out;
@@ -125,8 +165,9 @@ std::vector<ErrorDetail> unsupported(const VmSpec& spec, const std::string& acce
   }
   if (spec.kvm_hyperv && accelerator != "kvm")
     out.push_back({"/kvm_hyperv", "needs KVM; this host runs QEMU with " + accelerator});
-  if (spec.memory_hotplug_size && *spec.memory_hotplug_size > 0)
-    out.push_back({"/memory_hotplug_size", "the qemu plugin can't add memory to a running VM"});
+  if (spec.memory_hotplug_size.value_or(0) % kMemoryStep != 0)
+    out.push_back(
+        {"/memory_hotplug_size", "must be a multiple of " + std::to_string(kMemoryStep) + " bytes (128 MiB)"});
   if (spec.memory_size % 4096 != 0) out.push_back({"/memory_size", "must be a multiple of 4096 bytes"});
   check_huge_pages(spec, huge_pages, out);
   return out;
@@ -165,20 +206,18 @@ std::vector<std::string> build_argv(const ArgvInput& input, const StartArgs& arg
   std::string cpu = options.cpu.empty() ? (input.accelerator == "kvm" ? "host" : "max") : options.cpu;
   if (spec.kvm_hyperv)
     cpu += ",hv-relaxed,hv-vapic,hv-spinlocks=0x1fff,hv-time,hv-vpindex,hv-runtime,hv-synic,hv-stimer,hv-reset";
-  add({"-cpu", cpu, "-smp", smp(spec), "-m", "size=" + bytes});
-  if (backend) {
-    // memfd carries shared and huge pages alike, without a mounted hugetlbfs.
-    std::string object = (spec.memory_shared || spec.memory_hugepages) ? "memory-backend-memfd" : "memory-backend-ram";
-    object += ",id=ram0,size=" + bytes;
-    if (spec.memory_shared) object += ",share=on";
-    if (spec.memory_hugepages)
-      object += ",hugetlb=on" + (spec.memory_hugepage_size
-                                     ? ",hugetlbsize=" + std::to_string(*spec.memory_hugepage_size) + "B"
-                                     : std::string());
-    if (spec.memory_mergeable) object += ",merge=on";
-    if (spec.memory_prefault) object += ",prealloc=on";
-    add({"-object", object});
-  }
+  const std::int32_t vcpus = input.frozen ? input.frozen->vcpus : spec.boot_vcpus;
+  std::string memory = "size=" + bytes;
+  if (const std::int64_t more = spec.memory_hotplug_size.value_or(0); more > 0)
+    memory += ",slots=" + std::to_string(kMemorySlots) + ",maxmem=" + std::to_string(spec.memory_size + more) + "B";
+  add({"-cpu", cpu, "-smp", smp(spec, vcpus), "-m", memory});
+  if (backend) add({"-object", as_option(memory_backend(spec, "ram0", spec.memory_size))});
+  if (input.frozen)
+    for (const Dimm& dimm : input.frozen->dimms)
+      add({"-object", as_option(memory_backend(spec, memory_id(dimm.id), dimm.size)), "-device",
+           "pc-dimm,id=" + dimm.id + ",memdev=" + memory_id(dimm.id) + ",addr=" + std::to_string(dimm.address)});
+  if (options.hotplug.value_or(false) && is_q35(machine))
+    add({"-device", std::string("pcie-pci-bridge,id=") + kBridge});
   add({"-kernel", args.boot.kernel_pvh.empty() ? args.boot.kernel : args.boot.kernel_pvh});
   if (!args.boot.initramfs.empty()) add({"-initrd", args.boot.initramfs});
   if (!args.boot.cmdline.empty()) add({"-append", args.boot.cmdline});
@@ -186,6 +225,7 @@ std::vector<std::string> build_argv(const ArgvInput& input, const StartArgs& arg
        "chardev:serial0"});
   add({"-chardev", "socket,id=monitor0,fd=" + std::to_string(input.monitor_fd) + ",server=on,wait=off", "-mon",
        "chardev=monitor0,mode=control"});
+  if (input.frozen) add({"-incoming", "defer"});
   return argv;
 }
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -77,6 +78,34 @@ TEST(Argv, TheVmsOwnMachineAndTheNodesTranslationCache) {
   VmOptions options;
   options.machine = "pc-q35-7.2";
   golden("own_machine", build_argv(in, start_args(), options));
+}
+
+TEST(Argv, RoomForMoreAndABridge) {
+  auto args = start_args();
+  args.spec.max_vcpus = 4;
+  args.spec.memory_hotplug_size = 1 << 30;
+  VmOptions options;
+  options.machine = "pc-q35-7.2";
+  options.hotplug = true;
+  golden("hotplug", build_argv(input(), args, options));
+  options.machine = "pc";
+  const auto pc = build_argv(input(), args, options);
+  EXPECT_EQ(std::count(pc.begin(), pc.end(), "-device"), 0) << "its root bus takes devices as it is";
+  EXPECT_EQ(hotplug_bus("pc-i440fx-7.2", false), "pci.0");
+  EXPECT_EQ(hotplug_bus("pc-q35-7.2", true), "hotplug");
+  EXPECT_EQ(hotplug_bus("q35", false), "");
+}
+
+TEST(Argv, AFrozenMachineIsTheOneThatWasFrozen) {
+  auto args = start_args();
+  args.spec.max_vcpus = 4;
+  args.spec.memory_hotplug_size = 1 << 30;
+  args.spec.memory_shared = true;
+  auto in = input();
+  in.frozen = Frozen{3, {{"dimm-0", 128 << 20, 0x140000000}, {"dimm-2", 256 << 20, 0x180000000}}};
+  VmOptions options;
+  options.hotplug = true;
+  golden("frozen", build_argv(in, args, options));
 }
 
 TEST(VmOptions, OnlyWhatIsListed) {

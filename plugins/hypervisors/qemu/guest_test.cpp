@@ -1,74 +1,15 @@
-// The plugin with the machine's own QEMU and a real guest under TCG. QARAX_GUEST_DIR names the folder that
-// e2e/guest/build.sh made; without it there is no guest to boot and the test says so.
-#include <gtest/gtest.h>
-#include <unistd.h>
-
-#include <cstdlib>
+// The plugin with the machine's own QEMU and a real guest under TCG.
 #include <filesystem>
 #include <iostream>
 
-#include "qemu.hpp"
-#include "test_host.hpp"
+#include "test_guest.hpp"
 
 namespace qarax::qemu {
 namespace {
 
-using testing::RealHost;
-using testing::TestCall;
+using testing::kBootMs;
 
-constexpr std::int64_t kBootMs = 60'000;
-
-class Guest : public ::testing::Test {
- protected:
-  Guest() {
-    char name[] = "/tmp/qarax-guest-XXXXXX";
-    dir_ = mkdtemp(name);
-    std::filesystem::create_directories(dir_ + "/run");
-    std::filesystem::create_directories(dir_ + "/state");
-  }
-  ~Guest() override { std::filesystem::remove_all(dir_); }
-
-  void SetUp() override {
-    const char* folder = std::getenv("QARAX_GUEST_DIR");
-    if (folder == nullptr) GTEST_SKIP() << "QARAX_GUEST_DIR isn't set: make a guest with e2e/guest/build.sh DIR";
-    create_.config.text = R"({"accelerator":"tcg"})";
-    create_.state_dir = dir_ + "/state";
-    plugin_.emplace(host, create_);
-    const auto description = plugin_->describe(call.get());
-    ASSERT_TRUE(description);
-    if (description->vmm_path.empty()) GTEST_SKIP() << description->health_reason;
-    args.vm = "123e4567-e89b-42d3-a456-426614174000";
-    args.name = "plugin test";
-    args.incarnation = 1;
-    args.spec.memory_size = 128 << 20;
-    args.spec.boot_vcpus = args.spec.max_vcpus = 2;
-    args.run_dir = dir_ + "/run";
-    args.boot.cmdline = "console=ttyS0 reboot=k panic=1";
-    args.boot.kernel = std::string(folder) + "/vmlinuz";
-    for (const auto& file : std::filesystem::directory_iterator(folder))
-      if (file.path().filename().string().starts_with("initramfs.cpio")) args.boot.initramfs = file.path();
-    ASSERT_TRUE(std::filesystem::exists(args.boot.kernel) && !args.boot.initramfs.empty()) << folder;
-    auto resolved = plugin_->resolve(call.get(), {args.spec});
-    ASSERT_TRUE(resolved) << resolved.error().message;
-    args.spec = *resolved;
-  }
-
-  VmArgs vm() const { return {args.vm, 1, args.run_dir, {call.kept}}; }
-  VmState inspect() {
-    const auto status = plugin_->inspect(call.get(), vm());
-    EXPECT_TRUE(status) << status.error().message;
-    return status ? status->state : VmState::unknown;
-  }
-
-  RealHost host;
-  TestCall call;
-  StartArgs args;
-  CreateArgs create_;
-  std::optional<Qemu> plugin_;
-
- private:
-  std::string dir_;
-};
+class Guest : public testing::GuestTest {};
 
 TEST_F(Guest, FromStartToPowerButton) {
   const auto started = plugin_->start(call.get(), args);

@@ -103,4 +103,42 @@ Program find_program(plugin::Host& host, const Settings& settings, const std::st
   return out;
 }
 
+plugin::TrialPlan trial_plan(const Settings& settings, const Program& program) {
+  plugin::TrialPlan plan;
+  plan.limit_ms = settings.probe_timeout_ms;
+  if (program.path.empty()) {
+    plan.why_not = "there is no QEMU to run one with";
+    return plan;
+  }
+  if (settings.probe_kernel.empty()) {
+    plan.why_not = "the node has no kernel to try (boot.kernel in its config)";
+    return plan;
+  }
+  plan.files = {program.path, settings.probe_kernel};
+  plan.run.argv = {program.path,
+                   "-machine",
+                   settings.machine + ",accel=kvm",
+                   "-cpu",
+                   "host",
+                   "-m",
+                   "256",
+                   "-nodefaults",
+                   "-no-user-config",
+                   "-no-reboot",
+                   "-display",
+                   "none",
+                   "-vga",
+                   "none",
+                   "-serial",
+                   "stdio",
+                   "-kernel",
+                   settings.probe_kernel,
+                   "-append",
+                   "console=ttyS0 earlyprintk=ttyS0 panic=-1"};
+  if (!settings.probe_initramfs.empty())
+    plan.run.argv.insert(plan.run.argv.end(), {"-initrd", settings.probe_initramfs});
+  plan.run.until = "Linux version";
+  return plan;
+}
+
 }  // namespace qarax::qemu

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "accelerator.hpp"
 #include "qarax/plugin/hypervisor.hpp"
 #include "settings.hpp"
 
@@ -25,6 +26,9 @@ std::string machine_in(const std::string& output, const std::string& alias);
 
 // Looks for the program and asks it. `state_dir` may be empty: then nothing is kept.
 Program find_program(plugin::Host& host, const Settings& settings, const std::string& state_dir);
+
+// The smallest guest that shows its kernel running under KVM.
+plugin::TrialPlan trial_plan(const Settings& settings, const Program& program);
 
 }  // namespace qarax::qemu
 

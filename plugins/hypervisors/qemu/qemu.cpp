@@ -3,6 +3,7 @@
 #include <fstream>
 #include <stdexcept>
 
+#include "hotplug.hpp"
 #include "text.hpp"
 #include "vmm_life.hpp"
 
@@ -12,7 +13,6 @@ namespace {
 
 constexpr int kMonitorFd = 10;  // their numbers inside QEMU
 constexpr int kSerialFd = 11;
-constexpr int kQmpMs = 10'000;  // QEMU answers in under a millisecond; under heavy load its main loop may starve
 constexpr int kGreetingMs = 30'000;
 // QEMU 7.2's own memory beside the guest's, PSS of a q35 VM rounded up.
 constexpr std::int64_t kVmmOverhead = 48LL << 20;
@@ -31,45 +31,6 @@ VmArgs args_of(const StartArgs& start) { return {start.vm, start.incarnation, st
 Error demands_kvm(const Verdict& verdict) {
   return make_error(Code::failed_precondition, "the node's config demands KVM: " + verdict.evidence,
                     "hypervisor-unavailable");
-}
-
-// The smallest guest that shows its kernel running.
-plugin::TrialPlan trial_plan(const Settings& settings, const Program& program) {
-  plugin::TrialPlan plan;
-  plan.limit_ms = settings.probe_timeout_ms;
-  if (program.path.empty()) {
-    plan.why_not = "there is no QEMU to run one with";
-    return plan;
-  }
-  if (settings.probe_kernel.empty()) {
-    plan.why_not = "the node has no kernel to try (boot.kernel in its config)";
-    return plan;
-  }
-  plan.files = {program.path, settings.probe_kernel};
-  plan.run.argv = {program.path,
-                   "-machine",
-                   settings.machine + ",accel=kvm",
-                   "-cpu",
-                   "host",
-                   "-m",
-                   "256",
-                   "-nodefaults",
-                   "-no-user-config",
-                   "-no-reboot",
-                   "-display",
-                   "none",
-                   "-vga",
-                   "none",
-                   "-serial",
-                   "stdio",
-                   "-kernel",
-                   settings.probe_kernel,
-                   "-append",
-                   "console=ttyS0 earlyprintk=ttyS0 panic=-1"};
-  if (!settings.probe_initramfs.empty())
-    plan.run.argv.insert(plan.run.argv.end(), {"-initrd", settings.probe_initramfs});
-  plan.run.until = "Linux version";
-  return plan;
 }
 
 const plugin::VmmKind& kind() {
@@ -95,7 +56,7 @@ Result<Description> Qemu::describe(plugin::Call&) {
   out.vmm_version = program_.version;
   out.accelerator = verdict.accelerator;
   out.accelerator_evidence = verdict.evidence;
-  out.features = {"pause", "reboot", "counters", "console"};
+  out.features = {"pause", "reboot", "resize", "snapshot", "disks", "disk-resize", "nics", "counters", "console"};
   out.boot_modes = {"kernel", "pvh"};
   out.limits.max_vcpus = kMaxVcpus;
   out.limits.vmm_overhead = kVmmOverhead;
@@ -134,11 +95,17 @@ Result<VmSpec> Qemu::resolve(plugin::Call& call, const ResolveArgs& args) {
   if (options.machine.empty()) options.machine = settings_.machine;
   if (options.machine == "q35" && !program_.q35.empty()) options.machine = program_.q35;
   if (options.machine == "pc" && !program_.pc.empty()) options.machine = program_.pc;
+  // Frozen with the machine: a later default must not change the guest's hardware.
+  if (!options.hotplug) options.hotplug = settings_.hotplug;
   spec.config.text = encode(options);
   return spec;
 }
 
 Result<VmStatus> Qemu::start(plugin::Call& call, const StartArgs& args) {
+  return start_or_restore(call, args, std::nullopt);
+}
+
+Result<VmStatus> Qemu::start_or_restore(plugin::Call& call, const StartArgs& args, const std::optional<Thaw>& from) {
   if (program_.path.empty()) return make_error(Code::failed_precondition, program_.why_not, "hypervisor-unavailable");
   if (args.boot.kernel.empty())
     return make_error(
@@ -153,24 +120,34 @@ Result<VmStatus> Qemu::start(plugin::Call& call, const StartArgs& args) {
   handle.accelerator = verdict.accelerator;
   handle.evidence = verdict.evidence;
   handle.machine = options.machine.empty() ? settings_.machine : options.machine;
+  handle.spec = args.spec;
   if (const auto there = host_.find(&call, {args.vm, args.incarnation}); there && there->alive) {
     QARAX_TRY(VmStatus status, look(call, args_of(args), handle));
     if (!is_prelaunch(status)) return status;
-    // Spawned by a start that was broken off before its guest ran: this one finishes it.
-    QARAX_TRY(Monitors::Lease qmp, monitors_.ask(call, args.run_dir, kQmpMs));
-    QARAX_CHECK(qmp->cont(call));
-    return alive("running", handle);
+    if (!from && !awaits_snapshot(status)) {
+      // Spawned by a start that was broken off before its guest ran: this one finishes it.
+      QARAX_TRY(Monitors::Lease qmp, monitors_.ask(call, args.run_dir, kQmpMs));
+      QARAX_CHECK(qmp->cont(call));
+      return alive("running", handle, boot_sizes(args.spec));
+    }
+    // One that waits for another kind of beginning.
+    monitors_.forget(args.run_dir);
+    QARAX_CHECK(host_.kill(&call, {args.vm, args.incarnation}));
   }
   QARAX_CHECK(check(args.spec, verdict));
-  auto started = launch(call, args, handle);
+  if (from)
+    if (const std::string why = difference(from->machine, args.spec, verdict.accelerator); !why.empty())
+      return make_error(Code::failed_precondition, "VM " + args.vm + " can't go on from the snapshot: " + why);
+  auto started = launch(call, args, handle, from);
   if (started) return started;
   monitors_.forget(args.run_dir);
   return plugin::undo_start(host_, kind(), args, std::move(started).error());
 }
 
-Result<VmStatus> Qemu::launch(plugin::Call& call, const StartArgs& args, const Handle& handle) {
+Result<VmStatus> Qemu::launch(plugin::Call& call, const StartArgs& args, const Handle& handle,
+                              const std::optional<Thaw>& from) {
   QARAX_TRY(const VmOptions options, vm_options(args.spec));
-  QARAX_CHECK(call.keep(encode(handle, Defaults::write)));
+  QARAX_CHECK(call.keep(encode(handle)));
   for (const std::string& name : kind().sockets)
     QARAX_CHECK(host_.claim(&call, {args.vm, "socket", args.run_dir + "/" + name}));
   QARAX_TRY(Socket monitor, listen_unix(args.run_dir, kMonitor));
@@ -184,23 +161,31 @@ Result<VmStatus> Qemu::launch(plugin::Call& call, const StartArgs& args, const H
   input.tcg_tb_size_mib = settings_.tcg_tb_size_mib;
   input.monitor_fd = kMonitorFd;
   input.serial_fd = kSerialFd;
+  if (from) input.frozen = Frozen{from->machine.vcpus, from->machine.dimms};
   SpawnArgs spawn;
   spawn.vm = args.vm;
   spawn.incarnation = args.incarnation;
   spawn.argv = build_argv(input, args, options);
   spawn.env = {{"PATH", "/usr/bin:/bin"}, {"LC_ALL", "C"}};
   spawn.fd_targets = {kMonitorFd, kSerialFd};
+  std::vector<int> fds{monitor.get(), serial.get()};
+  if (from) {
+    spawn.fd_targets.push_back(kStateFd);
+    fds.push_back(from->memory);
+  }
   spawn.console_connect = args.run_dir + "/" + kSerial;
   call.progress("spawn", 1, 3);
-  QARAX_CHECK(host_.spawn(&call, spawn, {monitor.get(), serial.get()}));
+  QARAX_CHECK(host_.spawn(&call, spawn, fds));
   // Ours are closed now: a QEMU that dies must show as a hang-up, not as a socket that nobody answers.
   monitor.close();
   serial.close();
   call.progress("monitor", 2, 3);
+  if (from) QARAX_CHECK(thaw(call, args));
   QARAX_TRY(Monitors::Lease qmp, monitors_.ask(call, args.run_dir, kGreetingMs));
   QARAX_CHECK(qmp->cont(call));
   call.progress("running", 3, 3);
-  return alive("running", handle);
+  if (from) return seen(call, *qmp, handle);
+  return alive("running", handle, boot_sizes(args.spec));
 }
 
 Error Qemu::why_not(plugin::Call& call, const VmArgs& args, Error error) {
@@ -212,15 +197,6 @@ Error Qemu::why_not(plugin::Call& call, const VmArgs& args, Error error) {
   return error;
 }
 
-template <class Ask>
-auto Qemu::with_monitor(plugin::Call& call, const VmArgs& args, Ask ask) -> decltype(ask(std::declval<QmpClient&>())) {
-  auto qmp = monitors_.ask(call, args.run_dir, kQmpMs);
-  if (!qmp) return why_not(call, args, std::move(qmp).error());
-  auto said = ask(**qmp);
-  if (!said) return why_not(call, args, std::move(said).error());
-  return said;
-}
-
 VmStatus Qemu::gone(const VmArgs& args, const Process& process, const Handle* handle) {
   monitors_.forget(args.run_dir);
   return ended(process, handle);
@@ -230,14 +206,20 @@ Result<VmStatus> Qemu::look(plugin::Call& call, const VmArgs& args, const Handle
   QARAX_TRY(const Process process, host_.find(&call, {args.vm, args.incarnation}));
   if (!process.alive) return gone(args, process, &handle);
   auto qmp = monitors_.ask(call, args.run_dir, kQmpMs);
-  Result<std::string> said = qmp ? (*qmp)->query_status(call) : Result<std::string>(std::move(qmp).error());
-  if (said) return alive(*said, handle);
+  auto said = qmp ? seen(call, **qmp, handle) : Result<VmStatus>(std::move(qmp).error());
+  if (said) return said;
   // It may have ended while it was asked.
   if (const auto again = host_.find(&call, {args.vm, args.incarnation}); again && !again->alive)
     return gone(args, *again, &handle);
   Error error = std::move(said).error();
   if (error.code == Code::not_found) error.code = Code::unavailable;
   return error;
+}
+
+Result<VmStatus> Qemu::seen(plugin::Call& call, QmpClient& qmp, const Handle& handle) {
+  QARAX_TRY(const std::string said, qmp.query_status(call));
+  QARAX_TRY(const auto now, sizes_now(call, qmp, handle));
+  return alive(said, handle, now);
 }
 
 Result<VmStatus> Qemu::inspect(plugin::Call& call, const VmArgs& args) {
@@ -271,75 +253,51 @@ Result<VmStatus> Qemu::recover(plugin::Call& call, const VmArgs& args) {
 }
 
 Result<VmStatus> Qemu::stop(plugin::Call& call, const StopArgs& args) {
-  const ProcessArgs process{args.vm.vm, args.vm.incarnation};
-  const auto kept = read_handle(args.vm);  // a VM without one has to be endable too
-  const Handle* handle = kept ? &*kept : nullptr;
-  const auto found = host_.find(&call, process);
-  if (!found && found.error().code == Code::not_found) {
-    VmStatus status;
-    status.state = VmState::shutdown;
-    return status;
+  plugin::PowerButton button;
+  button.running = "running";
+  button.state = [&]() -> Result<std::string> {
+    QARAX_TRY(Monitors::Lease qmp, monitors_.ask(call, args.vm.run_dir, kQmpMs));
+    return qmp->query_status(call);
+  };
+  button.press = [&]() -> Status {
+    QARAX_TRY(Monitors::Lease qmp, monitors_.ask(call, args.vm.run_dir, kQmpMs));
+    return qmp->system_powerdown(call);
+  };
+  QARAX_TRY(VmStatus status, plugin::stop_vmm(host_, kind(), call, args, button));
+  monitors_.forget(args.vm.run_dir);
+  // A VM without a handle has to be endable too.
+  if (const auto handle = read_handle(args.vm); handle && status.exit) {
+    status.accelerator = handle->accelerator;
+    status.accelerator_evidence = handle->evidence;
   }
-  if (found && !found->alive) return gone(args.vm, *found, handle);
-  std::string why = "killed on request";
-  if (args.mode == StopMode::graceful) {
-    QARAX_TRY(Pressed pressed, press_button(call, args, handle));
-    if (pressed.status) return std::move(*pressed.status);
-    why = std::move(pressed.why);
-  }
-  QARAX_CHECK(host_.kill(&call, process));
-  QARAX_TRY(const Process last, host_.find(&call, process));
-  VmStatus status = gone(args.vm, last, handle);
-  // It may have gone by itself before the kill came.
-  if (last.exit && last.exit->kind == ExitKind::signaled) status.status_reason = why;
   return status;
-}
-
-Result<Qemu::Pressed> Qemu::press_button(plugin::Call& call, const StopArgs& args, const Handle* handle) {
-  Pressed out;
-  {
-    auto qmp = monitors_.ask(call, args.vm.run_dir, kQmpMs);
-    auto said = qmp ? (*qmp)->query_status(call) : Result<std::string>(qmp.error());
-    if (!said && (said.error().code == Code::cancelled || call.expired())) return std::move(said).error();
-    if (!said) {
-      out.why = "killed: QEMU's monitor could not be asked for a power-off: " + said.error().message;
-      return out;
-    }
-    if (*said != "running") {
-      out.why = "killed at once: a guest that is " + *said + " can't hear the power button";
-      return out;
-    }
-    QARAX_CHECK((*qmp)->system_powerdown(call));
-  }
-  QARAX_TRY(const plugin::PowerOff waited, plugin::wait_for_power_off(host_, call, args, [&] {
-              if (auto qmp = monitors_.ask(call, args.vm.run_dir, kQmpMs))
-                static_cast<void>((*qmp)->system_powerdown(call));
-            }));
-  if (waited.ended) out.status = gone(args.vm, *waited.ended, handle);
-  out.why = waited.why;
-  return out;
 }
 
 Result<VmStatus> Qemu::pause(plugin::Call& call, const VmArgs& args) {
   QARAX_TRY(const Handle handle, read_handle(args));
-  QARAX_CHECK(with_monitor(call, args, [&](QmpClient& qmp) { return qmp.stop(call); }));
-  return alive("paused", handle);
+  return with_monitor(call, args, [&](QmpClient& qmp) -> Result<VmStatus> {
+    QARAX_CHECK(qmp.stop(call));
+    QARAX_TRY(const auto now, sizes_now(call, qmp, handle));
+    return alive("paused", handle, now);
+  });
 }
 
 Result<VmStatus> Qemu::resume(plugin::Call& call, const VmArgs& args) {
   QARAX_TRY(const Handle handle, read_handle(args));
-  QARAX_CHECK(with_monitor(call, args, [&](QmpClient& qmp) { return qmp.cont(call); }));
-  return alive("running", handle);
+  return with_monitor(call, args, [&](QmpClient& qmp) -> Result<VmStatus> {
+    QARAX_CHECK(qmp.cont(call));
+    QARAX_TRY(const auto now, sizes_now(call, qmp, handle));
+    return alive("running", handle, now);
+  });
 }
 
 Result<VmStatus> Qemu::reboot(plugin::Call& call, const VmArgs& args) {
   QARAX_TRY(const Handle handle, read_handle(args));
-  // A reset doesn't resume what is paused.
-  QARAX_TRY(const std::string said, with_monitor(call, args, [&](QmpClient& qmp) -> Result<std::string> {
-              QARAX_CHECK(qmp.system_reset(call));
-              return qmp.query_status(call);
-            }));
-  return alive(said, handle);
+  return with_monitor(call, args, [&](QmpClient& qmp) -> Result<VmStatus> {
+    QARAX_CHECK(qmp.system_reset(call));
+    // A reset doesn't resume what is paused.
+    return seen(call, qmp, handle);
+  });
 }
 
 Result<Counters> Qemu::counters(plugin::Call& call, const VmArgs& args) {

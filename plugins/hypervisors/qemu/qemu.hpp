@@ -2,8 +2,9 @@
 // that were open before it ran.
 #pragma once
 
-#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "accelerator.hpp"
 #include "argv.hpp"
@@ -11,6 +12,7 @@
 #include "program.hpp"
 #include "qarax/plugin/hypervisor.hpp"
 #include "settings.hpp"
+#include "snapshot_files.hpp"
 #include "status.hpp"
 
 namespace qarax::qemu {
@@ -18,9 +20,17 @@ namespace qarax::qemu {
 using plugin::Accelerator;
 using plugin::Verdict;
 
+constexpr int kQmpMs = 10'000;     // QEMU answers in under a millisecond; under heavy load its main loop may starve
+constexpr int kUnplugMs = 15'000;  // a guest lets go within a second, one that boots or is swapped out takes longer
+constexpr int kStateFd = 12;       // a snapshot's memory, as numbered inside QEMU
+
 class Qemu final : public plugin::Hypervisor,
                    public plugin::CanPause,
                    public plugin::CanReboot,
+                   public plugin::CanResize,
+                   public plugin::CanSnapshot,
+                   public plugin::CanDisks,
+                   public plugin::CanNics,
                    public plugin::CanCounters {
  public:
   static constexpr std::string_view kConfigSchema = qemu::kConfigSchema;
@@ -36,21 +46,48 @@ class Qemu final : public plugin::Hypervisor,
   Result<VmStatus> resume(plugin::Call& call, const VmArgs& args) override;
   Result<VmStatus> reboot(plugin::Call& call, const VmArgs& args) override;
   Result<Counters> counters(plugin::Call& call, const VmArgs& args) override;
+  // resize.cpp
+  Result<VmStatus> resize(plugin::Call& call, const ResizeArgs& args) override;
+  // snapshot.cpp
+  Result<VmStatus> snapshot(plugin::Call& call, const SnapshotArgs& args) override;
+  Result<VmStatus> restore(plugin::Call& call, const StartArgs& args) override;
+  // attach.cpp
+  Result<VmStatus> attach_disk(plugin::Call& call, const DiskArgs& args) override;
+  Result<VmStatus> detach_disk(plugin::Call& call, const DetachArgs& args) override;
+  Result<VmStatus> resize_disk(plugin::Call& call, const DiskResizeArgs& args) override;
+  Result<VmStatus> attach_nic(plugin::Call& call, const NicArgs& args) override;
+  Result<VmStatus> detach_nic(plugin::Call& call, const DetachArgs& args) override;
 
  private:
-  Result<VmStatus> launch(plugin::Call& call, const StartArgs& args, const Handle& handle);
+  // What a restore goes on from.
+  struct Thaw {
+    Machine machine{};
+    int memory = -1;
+  };
+  Result<VmStatus> start_or_restore(plugin::Call& call, const StartArgs& args, const std::optional<Thaw>& from);
+  Result<VmStatus> launch(plugin::Call& call, const StartArgs& args, const Handle& handle,
+                          const std::optional<Thaw>& from);
   // What `ask` says of a VM's monitor; FAILED_PRECONDITION with its end where the VM has ended meanwhile.
   template <class Ask>
   auto with_monitor(plugin::Call& call, const VmArgs& args, Ask ask) -> decltype(ask(std::declval<QmpClient&>()));
   Error why_not(plugin::Call& call, const VmArgs& args, Error error);
   Result<VmStatus> look(plugin::Call& call, const VmArgs& args, const Handle& handle);
   VmStatus gone(const VmArgs& args, const Process& process, const Handle* handle);
-  // The guest's own way out within timeout_ms; empty `status`: it has to be killed, and `why` says so.
-  struct Pressed {
-    std::optional<VmStatus> status{};
-    std::string why{};
-  };
-  Result<Pressed> press_button(plugin::Call& call, const StopArgs& args, const Handle* handle);
+  // As it is seen through a monitor at hand.
+  Result<VmStatus> seen(plugin::Call& call, QmpClient& qmp, const Handle& handle);
+
+  Status resize_vcpus(plugin::Call& call, const VmArgs& vm, const Handle& handle, std::int32_t wanted);
+  Status resize_memory(plugin::Call& call, const VmArgs& vm, const VmSpec& spec, std::int64_t wanted);
+  // DEADLINE_EXCEEDED: the guest doesn't let go. `what`: for people.
+  Status unplug(plugin::Call& call, const VmArgs& vm, const std::string& path, const std::string& what);
+  template <class Device, class Plug>
+  Result<VmStatus> attach(plugin::Call& call, const VmArgs& vm, std::vector<Device> Handle::*devices,
+                          const Device& device, const Plug& plug_in);
+  template <class Device>
+  Result<VmStatus> detach(plugin::Call& call, const DetachArgs& args, std::vector<Device> Handle::*devices,
+                          const char* what);
+  Status write_memory(plugin::Call& call, const VmArgs& vm, int file);
+  Status thaw(plugin::Call& call, const StartArgs& args);
   Status check(const VmSpec& spec, const Verdict& verdict) const;
 
   plugin::Host& host_;
@@ -59,5 +96,14 @@ class Qemu final : public plugin::Hypervisor,
   Accelerator accelerator_;
   Monitors monitors_;
 };
+
+template <class Ask>
+auto Qemu::with_monitor(plugin::Call& call, const VmArgs& args, Ask ask) -> decltype(ask(std::declval<QmpClient&>())) {
+  auto qmp = monitors_.ask(call, args.run_dir, kQmpMs);
+  if (!qmp) return why_not(call, args, std::move(qmp).error());
+  auto said = ask(**qmp);
+  if (!said) return why_not(call, args, std::move(said).error());
+  return said;
+}
 
 }  // namespace qarax::qemu

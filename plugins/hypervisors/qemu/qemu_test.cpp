@@ -1,71 +1,17 @@
 // The plugin's policy against a scripted QEMU: what it does, in which order, and what is left after each failure.
 #include "qemu.hpp"
 
-#include <gtest/gtest.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <thread>
 
-#include "test_host.hpp"
+#include "test_plugin.hpp"
 
 namespace qarax::qemu {
 namespace {
 
-using testing::ScriptedHost;
-using testing::TestCall;
-using Words = std::vector<std::string>;
-
-class QemuPlugin : public ::testing::Test {
- protected:
-  QemuPlugin() {
-    char name[] = "/tmp/qarax-qemu-XXXXXX";
-    dir_ = mkdtemp(name);
-    std::filesystem::create_directories(run_dir());
-    std::filesystem::create_directories(dir_ + "/state");
-  }
-  ~QemuPlugin() override { std::filesystem::remove_all(dir_); }
-
-  // Longer than a socket's address may be.
-  std::string run_dir() const { return dir_ + "/" + std::string(120, 'x'); }
-  CreateArgs create(const std::string& config = R"({"binary":"/bin/true","accelerator":"tcg"})") const {
-    CreateArgs args;
-    args.config.text = config;
-    args.state_dir = dir_ + "/state";
-    return args;
-  }
-  Qemu& plugin() {
-    if (!plugin_) plugin_.emplace(host, create());
-    return *plugin_;
-  }
-  // As after the agent's restart: a plugin that knows nothing.
-  Qemu& restarted() { return plugin_.emplace(host, create()); }
-  StartArgs start_args() const {
-    StartArgs args;
-    args.vm = "123e4567-e89b-42d3-a456-426614174000";
-    args.incarnation = 1;
-    args.spec.memory_size = 128 << 20;
-    args.boot.kernel = "/images/bz";
-    args.run_dir = run_dir();
-    return args;
-  }
-  VmArgs vm() const { return {start_args().vm, 1, run_dir(), {call.kept}}; }
-  StopArgs stop_args(std::int64_t timeout_ms) const { return {vm(), StopMode::graceful, timeout_ms}; }
-  void start() {
-    const auto status = plugin().start(call.get(), start_args());
-    ASSERT_TRUE(status) << status.error().message;
-  }
-  bool sockets_gone() const { return std::filesystem::is_empty(run_dir()); }
-
-  ScriptedHost host;
-  TestCall call;
-
- private:
-  std::string dir_;
-  std::optional<Qemu> plugin_;
-};
+using testing::Words;
+using QemuPlugin = testing::PluginTest;
 
 TEST_F(QemuPlugin, StartKeepsAndClaimsBeforeItSpawnsAndSaysNoMoreThanNeeded) {
   plugin();
@@ -84,6 +30,16 @@ TEST_F(QemuPlugin, StartKeepsAndClaimsBeforeItSpawnsAndSaysNoMoreThanNeeded) {
   const auto handle = read_handle(vm());
   ASSERT_TRUE(handle) << handle.error().message;
   EXPECT_EQ(handle->accelerator, "tcg");
+}
+
+TEST_F(QemuPlugin, AStartOfAMachineThatCanGrowSaysNoMoreEither) {
+  auto args = start_args();
+  args.spec.max_vcpus = 4;
+  args.spec.memory_hotplug_size = 1 << 30;
+  const auto status = plugin().start(call.get(), args);
+  ASSERT_TRUE(status) << status.error().message;
+  EXPECT_EQ(host.commands(), (Words{"qmp_capabilities", "cont"}));
+  EXPECT_NE(status->live.text.find(R"("vcpus":1,"memory":134217728)"), std::string::npos) << status->live.text;
 }
 
 TEST_F(QemuPlugin, AStartThatIsRepeatedAnswersWhatIs) {
@@ -193,7 +149,7 @@ TEST_F(QemuPlugin, ResolveFreezesTheMachineAndRefusesWithPointers) {
   args.spec.boot_vcpus = 2;
   const auto resolved = plugin().resolve(call.get(), args);
   ASSERT_TRUE(resolved) << resolved.error().message;
-  EXPECT_EQ(resolved->config.text, R"({"machine":"pc-q35-7.2"})");
+  EXPECT_EQ(resolved->config.text, R"({"machine":"pc-q35-7.2","hotplug":true})");
   EXPECT_EQ(resolved->max_vcpus, 2);
   EXPECT_EQ(plugin().resolve(call.get(), {*resolved})->config.text, resolved->config.text);
   args.spec.kvm_hyperv = true;

@@ -68,21 +68,31 @@ bool QmpClient::is_there() {
   return sound_;
 }
 
-Result<json::Value> QmpClient::execute(const plugin::Call& call, std::string_view command) {
+Result<json::Value> QmpClient::execute(const plugin::Call& call, std::string_view command,
+                                       const json::Object& arguments, int fd) {
   sound_ = false;
-  return converse(call, command);
+  return converse(call, command, arguments, fd);
 }
 
-Result<json::Value> QmpClient::converse(const plugin::Call& call, std::string_view command) {
-  const std::string line = "{\"execute\":\"" + std::string(command) + "\"}\r\n";
-  std::string_view rest = line;
-  while (!rest.empty()) {
-    const ssize_t n = ::send(socket_.get(), rest.data(), rest.size(), MSG_NOSIGNAL);
+Status QmpClient::send_line(std::string_view line, int fd) {
+  std::vector<int> fds;
+  if (fd >= 0) fds.push_back(fd);
+  while (!line.empty()) {
+    const ssize_t n = plugin::send_some(socket_.get(), line, fds);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0 && errno == EAGAIN) return make_error(Code::unavailable, "QEMU's monitor takes no more commands");
     if (n <= 0) return make_error(Code::unavailable, "QEMU hung up");
-    rest.remove_prefix(static_cast<std::size_t>(n));
+    line.remove_prefix(static_cast<std::size_t>(n));
+    fds.clear();
   }
+  return Ok{};
+}
+
+Result<json::Value> QmpClient::converse(const plugin::Call& call, std::string_view command,
+                                        const json::Object& arguments, int fd) {
+  std::string line = "{\"execute\":\"" + std::string(command) + "\"";
+  if (!arguments.empty()) line += ",\"arguments\":" + json::to_text(json::Value(arguments));
+  QARAX_CHECK(send_line(line + "}\r\n", fd));
   const std::int64_t until_ns = from_now(most_ms_);
   for (;;) {
     QARAX_TRY(json::Value message, read_message(call, until_ns));

@@ -27,6 +27,11 @@ class QmpClient {
   Status system_powerdown(const plugin::Call& call) { return simple(call, "system_powerdown"); }
   Status system_reset(const plugin::Call& call) { return simple(call, "system_reset"); }
 
+  // Any command. `fd`, if not -1, goes along (add-fd, getfd). What QEMU refuses is INTERNAL "vmm-failed" with its
+  // words.
+  Result<json::Value> execute(const plugin::Call& call, std::string_view command, const json::Object& arguments = {},
+                              int fd = -1);
+
   // Could it take another command? Not where one got no answer: a late one would pass for the next one's.
   bool is_sound() const { return sound_; }
   // As is_sound(), and QEMU hasn't hung up; takes in what it has said meanwhile. Doesn't wait.
@@ -36,8 +41,9 @@ class QmpClient {
  private:
   QmpClient(Socket socket, int most_ms) : socket_(std::move(socket)), most_ms_(most_ms) {}
   Status simple(const plugin::Call& call, std::string_view command);
-  Result<json::Value> execute(const plugin::Call& call, std::string_view command);
-  Result<json::Value> converse(const plugin::Call& call, std::string_view command);
+  Result<json::Value> converse(const plugin::Call& call, std::string_view command, const json::Object& arguments,
+                               int fd);
+  Status send_line(std::string_view line, int fd);
   Result<json::Value> read_message(const plugin::Call& call, std::int64_t until_ns);
 
   Socket socket_;

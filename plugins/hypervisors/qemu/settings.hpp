@@ -22,6 +22,7 @@ struct Settings {
   std::string probe_initramfs{};
   std::int64_t probe_timeout_ms = 5000;
   bool sandbox = true;  // QEMU's own seccomp filter
+  bool hotplug = true;  // new VMs get the bridge that disks and NICs are plugged into
 };
 
 // VmSpec.config for this plugin.
@@ -29,6 +30,7 @@ struct VmOptions {
   std::string cpu{};  // -cpu; empty: host under KVM, max under TCG
   std::string
       machine{};  // -machine; resolve puts a versioned type here, so that an upgrade changes no guest's hardware
+  std::optional<bool> hotplug{};  // a bridge for disks and NICs; resolve puts the node's choice here
 };
 
 constexpr std::string_view kConfigSchema = R"({"type":"object","additionalProperties":false,"properties":{)"
@@ -39,11 +41,13 @@ constexpr std::string_view kConfigSchema = R"({"type":"object","additionalProper
                                            R"("probe_kernel":{"type":"string"},)"
                                            R"("probe_initramfs":{"type":"string"},)"
                                            R"("probe_timeout_ms":{"type":"integer","minimum":100,"maximum":120000},)"
-                                           R"("sandbox":{"type":"boolean"}}})";
+                                           R"("sandbox":{"type":"boolean"},)"
+                                           R"("hotplug":{"type":"boolean"}}})";
 constexpr std::string_view kVmOptionsSchema =
     R"({"type":"object","additionalProperties":false,"properties":{)"
     R"("cpu":{"type":"string","maxLength":256,"description":"CPU model, as qemu-system-x86_64 -cpu help lists them."},)"
-    R"("machine":{"type":"string","maxLength":64,"description":"q35, pc or a version of one (pc-q35-7.2); the node's own when absent."}}})";
+    R"("machine":{"type":"string","maxLength":64,"description":"q35, pc or a version of one (pc-q35-7.2); the node's own when absent."},)"
+    R"("hotplug":{"type":"boolean","description":"Whether disks and NICs can be plugged in; the node's choice when absent."}}})";
 
 }  // namespace qarax::qemu
 
@@ -52,18 +56,20 @@ template <>
 struct Fields<qemu::Settings> {
   using T = qemu::Settings;
   static constexpr std::string_view kName = "qemu config";
-  static constexpr auto kTable = std::make_tuple(
-      field<&T::binary>("binary"), field<&T::accelerator>("accelerator"), field<&T::machine>("machine"),
-      field<&T::tcg_tb_size_mib>("tcg_tb_size_mib").min(8).max(2048), field<&T::probe_kernel>("probe_kernel"),
-      field<&T::probe_initramfs>("probe_initramfs"),
-      field<&T::probe_timeout_ms>("probe_timeout_ms").min(100).max(120000), field<&T::sandbox>("sandbox"));
+  static constexpr auto kTable =
+      std::make_tuple(field<&T::binary>("binary"), field<&T::accelerator>("accelerator"), field<&T::machine>("machine"),
+                      field<&T::tcg_tb_size_mib>("tcg_tb_size_mib").min(8).max(2048),
+                      field<&T::probe_kernel>("probe_kernel"), field<&T::probe_initramfs>("probe_initramfs"),
+                      field<&T::probe_timeout_ms>("probe_timeout_ms").min(100).max(120000),
+                      field<&T::sandbox>("sandbox"), field<&T::hotplug>("hotplug"));
 };
 QARAX_FIELDS_COMPLETE(qemu::Settings);
 template <>
 struct Fields<qemu::VmOptions> {
   static constexpr std::string_view kName = "qemu VM options";
-  static constexpr auto kTable = std::make_tuple(field<&qemu::VmOptions::cpu>("cpu").max(256),
-                                                 field<&qemu::VmOptions::machine>("machine").max(64));
+  static constexpr auto kTable =
+      std::make_tuple(field<&qemu::VmOptions::cpu>("cpu").max(256), field<&qemu::VmOptions::machine>("machine").max(64),
+                      field<&qemu::VmOptions::hotplug>("hotplug"));
 };
 QARAX_FIELDS_COMPLETE(qemu::VmOptions);
 }  // namespace qarax

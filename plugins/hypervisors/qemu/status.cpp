@@ -2,30 +2,40 @@
 
 #include <cstdlib>
 
+#include "devices.hpp"
 #include "vmm_life.hpp"
 
 namespace qarax::qemu {
 
 namespace {
 constexpr std::string_view kNeverRan = "its start was interrupted before the guest ran";
+constexpr std::string_view kNeverThawed = "its restore was interrupted before the guest ran";
+
+json::Object live_of(const Handle& handle, const std::optional<Sizes>& now) {
+  json::Object live{{"accelerator", json::Value(handle.accelerator)}, {"machine", json::Value(handle.machine)}};
+  if (now) {
+    live.emplace_back("vcpus", json::Value(std::int64_t{now->vcpus}));
+    live.emplace_back("memory", json::Value(now->memory));
+  }
+  plugin::add_ids(live, "disks", handle.disks);
+  plugin::add_ids(live, "nics", handle.nics);
+  return live;
 }
 
-Result<Handle> read_handle(const VmArgs& args) {
-  const auto parsed = json::parse(args.handle.text);
-  const auto* format = parsed ? parsed->find("format") : nullptr;
-  const auto* vmm = parsed ? parsed->find("vmm") : nullptr;
-  if (format == nullptr || format->as_int() == nullptr || vmm == nullptr || vmm->as_string() == nullptr ||
-      *vmm->as_string() != "qemu")
-    return make_error(Code::not_found, "VM " + args.vm + " has no handle of the qemu plugin");
-  if (*format->as_int() > kHandleFormat)
-    return make_error(Code::failed_precondition, "VM " + args.vm +
-                                                     " was started by a newer qemu plugin (handle format " +
-                                                     std::to_string(*format->as_int()) + ", this one knows " +
-                                                     std::to_string(kHandleFormat) + "); upgrade this node's plugin");
-  auto handle = decode<Handle>(std::string_view(args.handle.text), Unknown::ignore);
-  if (!handle) return make_error(Code::not_found, "VM " + args.vm + "'s handle: " + handle.error().message);
-  return handle;
+}  // namespace
+
+Result<Handle> read_handle(const VmArgs& args) { return plugin::read_handle_as<Handle>(args, "qemu", kHandleFormat); }
+
+Result<VmSpec> spec_of(const VmArgs& args, const Handle& handle) {
+  if (handle.spec) return *handle.spec;
+  return make_error(Code::failed_precondition, "VM " + args.vm +
+                                                   " was started by a qemu plugin that kept no spec; stop and start "
+                                                   "it once to change its hardware while it runs");
 }
+
+bool is_resizable(const VmSpec& spec) { return spec.max_vcpus > 1 || spec.memory_hotplug_size.value_or(0) > 0; }
+
+Sizes boot_sizes(const VmSpec& spec) { return {spec.boot_vcpus, spec.memory_size}; }
 
 VmStatus ended(const Process& process, const Handle* handle) {
   VmStatus status = plugin::ended({"QEMU", {}}, process);
@@ -36,21 +46,24 @@ VmStatus ended(const Process& process, const Handle* handle) {
   return status;
 }
 
-VmStatus alive(const std::string& said, const Handle& handle) {
+VmStatus alive(const std::string& said, const Handle& handle, const std::optional<Sizes>& now) {
   VmStatus status;
   status.accelerator = handle.accelerator;
   status.accelerator_evidence = handle.evidence;
-  status.live.text = "{\"accelerator\":" + json::to_text(json::Value(handle.accelerator)) +
-                     ",\"machine\":" + json::to_text(json::Value(handle.machine)) + "}";
+  status.live.text = json::to_text(json::Value(live_of(handle, now)));
   if (said == "running") {
     status.state = VmState::running;
     status.can = {"pause", "reboot", "stop"};
+    if (handle.spec && is_resizable(*handle.spec)) status.can.emplace_back("resize");
+    if (handle.spec && handle.disks.empty() && handle.nics.empty()) status.can.emplace_back("snapshot");
     return status;
   }
   // Whatever else QEMU is in, the guest's vCPUs stand still.
   status.state = VmState::paused;
   status.can = {"resume", "stop"};
   if (said == "paused") return status;
+  // Written to a snapshot as it stood.
+  if (said == "postmigrate") return status;
   if (said == "io-error") {
     status.status_reason = "QEMU paused the VM after an I/O error; resume tries again";
   } else if (said == "internal-error") {
@@ -62,8 +75,8 @@ VmStatus alive(const std::string& said, const Handle& handle) {
   } else if (said == "shutdown") {
     status.status_reason = "the guest has powered off and QEMU is ending";
     status.can = {"stop"};
-  } else if (said == "prelaunch") {
-    status.status_reason = kNeverRan;
+  } else if (said == "prelaunch" || said == "inmigrate") {
+    status.status_reason = said == "prelaunch" ? kNeverRan : kNeverThawed;
     status.can = {"stop"};
   } else {
     status.status_reason = "QEMU says " + json::repair_utf8(said.substr(0, 64));
@@ -72,7 +85,11 @@ VmStatus alive(const std::string& said, const Handle& handle) {
 }
 
 bool is_prelaunch(const VmStatus& status) {
-  return status.state == VmState::paused && status.status_reason == kNeverRan;
+  return (status.state == VmState::paused && status.status_reason == kNeverRan) || awaits_snapshot(status);
+}
+
+bool awaits_snapshot(const VmStatus& status) {
+  return status.state == VmState::paused && status.status_reason == kNeverThawed;
 }
 
 }  // namespace qarax::qemu

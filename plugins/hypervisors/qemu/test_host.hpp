@@ -1,73 +1,28 @@
-// Hosts for the tests: what the node agent does for a plugin, with a scripted QEMU or a real one in its place.
+// The hosts that the tests use: one with a QEMU that is a script, and one that forks the machine's own.
 #pragma once
 
 #include <condition_variable>
 #include <functional>
-#include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "qarax/plugin/hypervisor.hpp"
-#include "unix_socket.hpp"
+#include "real_host.hpp"
 
 namespace qarax::qemu::testing {
 
 using plugin::connect_unix;
 using plugin::listen_unix;
 using plugin::Socket;
+using plugin::testing::RealHost;
+using plugin::testing::TestCall;
 
-// A call with sinks; `kept` is what keep() got last.
-class TestCall {
+// Without an on_run it answers as an ordinary QEMU that is asked for its version and machines.
+class FakeHost : public plugin::testing::FakeHost {
  public:
-  TestCall();
-  ~TestCall();
-  TestCall(const TestCall&) = delete;
-  TestCall& operator=(const TestCall&) = delete;
-  plugin::Call& get() { return call_; }
-  void set_deadline_ms(std::int64_t ms);
-  void cancel();
-
-  std::string kept = "null";
-  bool keep_fails = false;
-  std::function<void()> on_keep = [] {};
-
- private:
-  qarax_call raw_{};
-  int cancel_fd_;
-  plugin::Call call_{&raw_};
-};
-
-// What a fake or real VMM is to a host: one process.
-class FakeHost : public plugin::Host {
- public:
-  void log(plugin::LogLevel, std::string_view message) override { note("log " + std::string(message)); }
-  void notify(std::string_view vm) override { note("notify " + std::string(vm)); }
-  Status claim(const plugin::Call*, const ClaimArgs& args) override {
-    note("claim " + args.kind);
-    return Ok{};
-  }
-  Status release(const plugin::Call*, const ClaimArgs& args) override {
-    note("release " + args.kind);
-    return Ok{};
-  }
-  Status signal(const plugin::Call*, const SignalArgs&) override { return Ok{}; }
-  Result<RunResult> run(const plugin::Call*, const RunArgs& args, std::int64_t) override;
-
-  // One word per call, in order.
-  std::vector<std::string> calls() const;
-  int count(const std::string& call) const;
-  bool wait_for(const std::string& call);
-  std::function<Result<RunResult>(const RunArgs&)> on_run;  // none: as an ordinary QEMU answers
-
- protected:
-  void note(std::string call);
-
- private:
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  std::vector<std::string> calls_;
+  Result<RunResult> run(const plugin::Call* parent, const RunArgs& args, std::int64_t timeout_ms) override;
 };
 
 // A QEMU that is a thread: answers its monitor, one connection at a time, and ends as told.
@@ -85,6 +40,8 @@ class ScriptedHost final : public FakeHost {
   bool hears_the_button = true;       // system_powerdown ends it with code 0
   std::string refuses{};              // this command is answered by an error
   std::optional<Error> find_fails{};  // what find answers instead
+  // What a command returns, as JSON; nothing: as an ordinary QEMU answers. Runs on the thread that is QEMU.
+  std::function<std::optional<std::string>(const std::string& command, const json::Value& arguments)> on_command{};
 
   void end(ExitKind kind, int value, std::string log_tail = {});
   void ignore(std::string command);     // it gets no answer from now on; empty: all do
@@ -94,7 +51,7 @@ class ScriptedHost final : public FakeHost {
 
  private:
   void serve(const Socket& listener);
-  bool answer(int peer, const std::string& command);
+  bool answer(int peer, const std::string& command, const json::Value& arguments);
 
   mutable std::mutex state_;
   std::condition_variable ended_;
@@ -104,30 +61,6 @@ class ScriptedHost final : public FakeHost {
   std::vector<std::string> commands_;
   int stop_fd_ = -1;
   std::thread thread_;
-};
-
-// The machine's own QEMU, forked here and read at its serial socket.
-class RealHost final : public FakeHost {
- public:
-  ~RealHost() override;
-  Result<Process> spawn(const plugin::Call*, const SpawnArgs& args, const std::vector<int>& fds) override;
-  Result<Process> find(const plugin::Call*, const ProcessArgs&) override;
-  Status kill(const plugin::Call*, const ProcessArgs&) override;
-  Result<Process> wait(const plugin::Call*, const ProcessArgs&, std::int64_t timeout_ms) override;
-  Result<RunResult> run(const plugin::Call*, const RunArgs& args, std::int64_t timeout_ms) override;
-
-  // The guest's output from `from` on, as soon as it holds `text`; empty after `ms`.
-  std::string console(const std::string& text, std::int64_t ms, std::size_t from = 0);
-  std::size_t console_size() const;
-
- private:
-  void reap(bool block);
-  mutable std::mutex mutex_;
-  std::condition_variable said_;
-  std::string output_;
-  std::optional<Process> process_;
-  Socket serial_;
-  std::thread reader_;
 };
 
 }  // namespace qarax::qemu::testing

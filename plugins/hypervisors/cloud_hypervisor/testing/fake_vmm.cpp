@@ -1,19 +1,26 @@
 // Speaks Cloud Hypervisor's API where no KVM is: the same states, status codes and error bodies as v53.0
 // (../fidelity_test.cpp compares them with the real one's), a serial console that says what our test guest says, and no
 // guest.
+// FAKE_VMM_VERSION=44.0 makes it an older one: what that lacks is 404.
 //
 // What shall go wrong is named in platform.oem_strings of vm.create: "fake:boot=refused", "fake:boot=dies",
-// "fake:boot=hangs", "fake:info=garbage", "fake:button=ignored".
+// "fake:boot=hangs", "fake:info=garbage", "fake:button=ignored", "fake:eject=never"; and for every call, there and in
+// FAKE_VMM_FAULTS (comma-separated, from the first call on): "vm.pause=hangs", "=garbage", "=error", "=cut", "=dies".
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <iterator>
+#include <map>
 #include <mutex>
 #include <set>
 #include <string>
@@ -25,8 +32,27 @@ namespace {
 
 using qarax::json::Value;
 
+// The version that it plays.
+double version() {
+  const char* told = std::getenv("FAKE_VMM_VERSION");
+  return told != nullptr ? std::strtod(told, nullptr) : 53.0;
+}
+std::string version_text() {
+  const char* told = std::getenv("FAKE_VMM_VERSION");
+  return told != nullptr ? told : "53.0";
+}
+
 class FakeVmm {
  public:
+  FakeVmm() {
+    const char* told = std::getenv("FAKE_VMM_FAULTS");
+    std::string all = told != nullptr ? told : "";
+    for (std::size_t at = 0; at < all.size();) {
+      const std::size_t end = std::min(all.find(',', at), all.size());
+      faults_.insert("fake:" + all.substr(at, end - at));
+      at = end + 1;
+    }
+  }
   void serve(int listener) {
     for (;;) {
       const int peer = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
@@ -46,7 +72,7 @@ class FakeVmm {
     for (;;) {
       const std::size_t head = in.find("\r\n\r\n");
       if (head == std::string::npos) {
-        const ssize_t n = ::recv(peer, chunk, sizeof chunk, 0);
+        const ssize_t n = receive(peer, chunk, sizeof chunk);
         if (n <= 0) break;
         in.append(chunk, static_cast<std::size_t>(n));
         continue;
@@ -59,16 +85,51 @@ class FakeVmm {
         in.append(chunk, static_cast<std::size_t>(n));
       }
       const std::string line = in.substr(0, in.find(" HTTP"));
-      const Reply reply = answer(line, in.substr(head + 4, length));
+      const std::string what = line.substr(line.rfind('/') + 1);
+      if (asked_for(what + "=dies")) {
+        std::fputs(("cloud-hypervisor: fake fault: dies at " + what + "\n").c_str(), stderr);
+        std::_Exit(1);
+      }
+      while (asked_for(what + "=hangs")) ::pause();
+      const Reply reply = asked_for(what + "=error") ? refused("It could not be done", "fake fault")
+                                                     : answer(line, in.substr(head + 4, length));
+      fds_ = 0;
       in.erase(0, head + 4 + length);
       std::string out = "HTTP/1.1 " + std::to_string(reply.status) +
                         " \r\nServer: Cloud Hypervisor API\r\nConnection: keep-alive\r\n";
       if (reply.status != 204)
         out += "Content-Type: application/json\r\nContent-Length: " + std::to_string(reply.body.size()) + "\r\n";
       out += "\r\n" + reply.body;
+      if (asked_for(what + "=garbage")) out = "SSH-2.0-not what was asked for\r\n\r\n";
+      if (asked_for(what + "=cut")) out = "HTTP/1.1 200 \r\nContent-Length: 99\r\n\r\n{\"sta";
       if (::send(peer, out.data(), out.size(), MSG_NOSIGNAL) < 0) break;
+      if (asked_for(what + "=cut")) break;
     }
     ::close(peer);
+  }
+
+  // Counts the descriptors that came along, and keeps none.
+  ssize_t receive(int peer, char* to, std::size_t room) {
+    iovec part{to, room};
+    alignas(cmsghdr) char control[CMSG_SPACE(16 * sizeof(int))];
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    const ssize_t n = ::recvmsg(peer, &message, MSG_CMSG_CLOEXEC);
+    if (n <= 0) return n;
+    for (cmsghdr* one = CMSG_FIRSTHDR(&message); one != nullptr; one = CMSG_NXTHDR(&message, one)) {
+      if (one->cmsg_type != SCM_RIGHTS) continue;
+      const std::size_t count = (one->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+      for (std::size_t i = 0; i < count; ++i) {
+        int fd = -1;
+        std::memcpy(&fd, CMSG_DATA(one) + i * sizeof fd, sizeof fd);
+        ::close(fd);
+      }
+      fds_ += count;
+    }
+    return n;
   }
 
   // Causes, outermost first, as v53.0 words them; fidelity_test.cpp compares.
@@ -79,18 +140,26 @@ class FakeVmm {
   // A VM that is only created is none yet to the calls that want a guest.
   bool has_guest() const { return state_ == "Running" || state_ == "Paused"; }
 
+  // Older ones know no 404 for a VM that isn't there.
+  static Reply not_created(const std::string& outer) {
+    return refused(outer, "VM is not created", version() < 46 ? 500 : 404);
+  }
+
+  bool asked_for(const std::string& fault) {
+    const std::lock_guard lock(mutex_);
+    return shall(fault);
+  }
   bool shall(const std::string& fault) const { return faults_.contains("fake:" + fault); }
 
   Reply answer(const std::string& line, const std::string& body) {
     std::unique_lock lock(mutex_);
     if (line == "GET /api/v1/vmm.ping")
-      return {200, R"({"build_version":"v53.0-fake","version":"53.0.0","pid":)" + std::to_string(::getpid()) +
-                       R"(,"features":[]})"};
+      return {200, R"({"build_version":"v)" + version_text() + R"(-fake","version":")" + version_text() +
+                       R"(.0","pid":)" + std::to_string(::getpid()) + R"(,"features":[]})"};
     if (line == "GET /api/v1/vm.info") {
-      if (state_.empty()) return refused("The VM info is not available", "VM is not created", 404);
+      if (state_.empty()) return not_created("The VM info is not available");
       if (shall("info=garbage")) return {200, "}{"};
-      return {200,
-              "{\"config\":" + config_ + ",\"state\":\"" + state_ + "\",\"memory_actual_size\":0,\"device_tree\":{}}"};
+      return {200, info()};
     }
     if (line == "GET /api/v1/vm.counters")
       return has_guest() ? Reply{200, "{}"} : refused("The VM info is not available", "VM is not running");
@@ -99,12 +168,18 @@ class FakeVmm {
     if (line == "PUT /api/v1/vm.pause") return move("Running", "Paused", "pause", "The VM could not be paused");
     if (line == "PUT /api/v1/vm.resume") return move("Paused", "Running", "resume", "The VM could not resume");
     if (line == "PUT /api/v1/vm.reboot") {
-      if (!has_guest()) return refused("The VM could not reboot", "VM is not created", 404);
+      if (!has_guest()) return not_created("The VM could not reboot");
       state_ = "Running";
       ++boots_;
       return {204, ""};
     }
     if (line == "PUT /api/v1/vm.resize") return resize(body);
+    if (line == "PUT /api/v1/vm.add-disk") return add(body, "disk", "The disk could not be added to the VM");
+    if (line == "PUT /api/v1/vm.add-net") return add(body, "net", "The network device could not be added to the VM");
+    if (line == "PUT /api/v1/vm.remove-device") return remove_device(body);
+    if (line == "PUT /api/v1/vm.resize-disk" && version() >= 50) return resize_disk(body);
+    if (line == "PUT /api/v1/vm.snapshot") return snapshot(body);
+    if (line == "PUT /api/v1/vm.restore") return restore(body);
     if (line == "PUT /api/v1/vm.power-button") {
       if (!has_guest()) return refused("Error triggering power button", "VM is not running");
       if (state_ == "Running" && !shall("button=ignored")) pressed_ = true;
@@ -123,27 +198,154 @@ class FakeVmm {
     if (const Value* platform = parsed->find("platform"))
       if (const Value* strings = platform->find("oem_strings"))
         for (const Value& one : *strings->as_array()) faults_.insert(*one.as_string());
-    if (const Value* serial = parsed->find("serial"))
-      if (const Value* path = serial->find("socket")) {
-        sockaddr_un address{};
-        address.sun_family = AF_UNIX;
-        std::strncpy(address.sun_path, path->as_string()->c_str(), sizeof address.sun_path - 1);
-        serial_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (::bind(serial_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
-            ::listen(serial_, 1) != 0)
-          return refused("The VM could not be created", "Cannot create console devices");
-      }
-    vcpus_ = *parsed->find("cpus")->find("boot_vcpus")->as_int();
-    max_vcpus_ = *parsed->find("cpus")->find("max_vcpus")->as_int();
-    memory_ = *parsed->find("memory")->find("size")->as_int();
+    if (!listen_serial(*parsed)) return refused("The VM could not be created", "Cannot create console devices");
+    take_sizes(*parsed);
     config_ = body;
     kernel_ = *kernel->as_string();
     state_ = "Created";
     return {204, ""};
   }
 
+  // The socket that the config names; a config may name none.
+  bool listen_serial(const Value& config) {
+    const Value* serial = config.find("serial");
+    const Value* path = serial != nullptr ? serial->find("socket") : nullptr;
+    if (path == nullptr) return true;
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::strncpy(address.sun_path, path->as_string()->c_str(), sizeof address.sun_path - 1);
+    serial_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    return ::bind(serial_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
+           ::listen(serial_, 1) == 0;
+  }
+
+  std::string info() const {
+    std::string tree;
+    for (const auto& [id, path] : devices_)
+      tree += (tree.empty() ? "\"" : ",\"") + id + "\":{\"id\":\"" + id + "\",\"resources\":[],\"children\":[]}";
+    // The config as it is now: what was resized shows in it.
+    auto config = *qarax::json::parse(config_);
+    for (auto& [section, value] : *config.as_object()) {
+      if (value.as_object() == nullptr) continue;
+      for (auto& [name, member] : *value.as_object()) {
+        if (section == "cpus" && name == "boot_vcpus") member = Value(vcpus_);
+        if (section == "memory" && name == "size") member = Value(memory_);
+      }
+    }
+    return "{\"config\":" + qarax::json::to_text(config) + ",\"state\":\"" + state_ +
+           "\",\"memory_actual_size\":" + std::to_string(memory_) + ",\"device_tree\":{" + tree + "}}";
+  }
+
+  Reply resize(const std::string& body) {
+    if (state_.empty()) return not_created("The VM could not be resized");
+    const auto asked = qarax::json::parse(body);
+    if (!asked) return {400, "[\"Failed to deserialize JSON\"]"};
+    const Value* vcpus = asked->find("desired_vcpus");
+    const Value* memory = asked->find("desired_ram");
+    if (vcpus != nullptr && *vcpus->as_int() > max_vcpus_)
+      return refused("The VM could not be resized", "Desired vCPU count exceeds maximum");
+    if (vcpus != nullptr) vcpus_ = *vcpus->as_int();
+    if (memory != nullptr) memory_ = *memory->as_int();
+    return {204, ""};
+  }
+
+  Reply add(const std::string& body, const std::string& kind, const std::string& failure) {
+    if (state_.empty()) return not_created(failure);
+    const auto device = qarax::json::parse(body);
+    if (!device || device->find("id") == nullptr) return {400, "[\"Failed to deserialize JSON\"]"};
+    const std::string id = *device->find("id")->as_string();
+    if (devices_.contains(id)) return refused(failure, "Identifier " + id + " is not unique");
+    const Value* path = device->find("path");
+    const Value* readonly = device->find("readonly");
+    if (kind == "disk") {
+      const int mode = readonly != nullptr && *readonly->as_bool() ? R_OK : R_OK | W_OK;
+      if (path == nullptr || ::access(path->as_string()->c_str(), mode) != 0)
+        return refused(failure, "Cannot open disk path");
+      // Older ones have no such member and refuse what they don't know nowhere: they guess.
+      if (version() >= 51 && device->find("image_type") == nullptr) return refused(failure, "Unknown image type");
+    } else if (device->find("tap") == nullptr &&
+               static_cast<std::int64_t>(fds_) * 2 != *device->find("num_queues")->as_int()) {
+      return refused(failure, "Number of queues doesn't match the number of FDs");
+    }
+    devices_[id] = path != nullptr ? *path->as_string() : "";
+    if (state_ == "Created") return {204, ""};
+    return {200, "{\"id\":\"" + id + "\",\"bdf\":\"0000:00:05.0\"}"};
+  }
+
+  // A guest that runs lets go at once, unless it shall not.
+  Reply remove_device(const std::string& body) {
+    const std::string failure = "The device could not be removed from the VM";
+    if (state_.empty()) return not_created(failure);
+    const auto asked = qarax::json::parse(body);
+    const Value* id = asked ? asked->find("id") : nullptr;
+    if (id == nullptr) return {400, "[\"Failed to deserialize JSON\"]"};
+    if (!devices_.contains(*id->as_string())) return refused(failure, "No device with id " + *id->as_string());
+    if (!shall("eject=never")) devices_.erase(*id->as_string());
+    return {204, ""};
+  }
+
+  Reply resize_disk(const std::string& body) {
+    const std::string failure = "The disk could not be resized";
+    if (state_.empty()) return not_created(failure);
+    const auto asked = qarax::json::parse(body);
+    if (!asked || asked->find("id") == nullptr) return {400, "[\"Failed to deserialize JSON\"]"};
+    const auto disk = devices_.find(*asked->find("id")->as_string());
+    if (disk == devices_.end() || ::truncate(disk->second.c_str(), *asked->find("desired_size")->as_int()) != 0)
+      return refused(failure, "Failed resizing a disk image");
+    return {204, ""};
+  }
+
+  static std::string folder_in(const std::string& body, const char* member) {
+    const auto asked = qarax::json::parse(body);
+    const Value* url = asked ? asked->find(member) : nullptr;
+    const std::string text = url != nullptr && url->as_string() != nullptr ? *url->as_string() : "";
+    return text.starts_with("file://") ? text.substr(7) : "";
+  }
+
+  Reply snapshot(const std::string& body) {
+    const std::string failure = "The VM could not be snapshotted";
+    if (state_ != "Running" && state_ != "Paused") return refused(failure, "VM is not running");
+    if (state_ == "Running") return refused(failure, "Trying to snapshot while VM is running");
+    const std::string folder = folder_in(body, "destination_url");
+    // It never writes over an older one.
+    for (const char* name : {"/config.json", "/state.json", "/memory-ranges"})
+      if (::access((folder + name).c_str(), F_OK) == 0) return refused(failure, "File exists");
+    std::ofstream(folder + "/memory-ranges") << "no guest, no memory";
+    std::ofstream(folder + "/state.json") << "{\"uptime\":" << uptime_ << "}";
+    std::ofstream config(folder + "/config.json");
+    const auto said = qarax::json::parse(info());
+    config << qarax::json::to_text(*said->find("config"));
+    return config.flush() ? Reply{204, ""} : refused(failure, "Cannot send VM snapshot");
+  }
+
+  Reply restore(const std::string& body) {
+    const std::string failure = "The VM could not be restored";
+    if (!state_.empty()) return refused(failure, "VM is already created");
+    const std::string folder = folder_in(body, "source_url");
+    std::ifstream config(folder + "/config.json");
+    std::ifstream state(folder + "/state.json");
+    config_.assign(std::istreambuf_iterator<char>(config), {});
+    const auto parsed = qarax::json::parse(config_);
+    const auto frozen = qarax::json::parse(std::string(std::istreambuf_iterator<char>(state), {}));
+    if (!parsed || !frozen || ::access((folder + "/memory-ranges").c_str(), R_OK) != 0)
+      return refused(failure, "Cannot restore VM");
+    if (!listen_serial(*parsed)) return refused(failure, "Cannot create console devices");
+    take_sizes(*parsed);
+    uptime_ = static_cast<int>(*frozen->find("uptime")->as_int());
+    boots_ = seen_boots_ = 1;
+    state_ = "Paused";
+    std::thread([this] { guest(); }).detach();
+    return {204, ""};
+  }
+
+  void take_sizes(const Value& config) {
+    vcpus_ = *config.find("cpus")->find("boot_vcpus")->as_int();
+    max_vcpus_ = *config.find("cpus")->find("max_vcpus")->as_int();
+    memory_ = *config.find("memory")->find("size")->as_int();
+  }
+
   Reply boot(std::unique_lock<std::mutex>& lock) {
-    if (state_.empty()) return refused("The VM could not boot", "VM config is missing", 404);
+    if (state_.empty()) return refused("The VM could not boot", "VM config is missing", version() < 46 ? 500 : 404);
     if (has_guest()) return refused("The VM could not boot", "VM is already created");
     if (shall("boot=refused") || ::access(kernel_.c_str(), R_OK) != 0)
       return refused("The VM could not boot", "Cannot load the kernel into memory");
@@ -157,16 +359,6 @@ class FakeVmm {
     }
     state_ = "Running";
     std::thread([this] { guest(); }).detach();
-    return {204, ""};
-  }
-
-  Reply resize(const std::string& body) const {
-    if (state_.empty()) return refused("The VM could not be resized", "VM is not created", 404);
-    const auto parsed = qarax::json::parse(body);
-    const Value* vcpus = parsed ? parsed->find("desired_vcpus") : nullptr;
-    // Its words haven't been compared with the real one's.
-    if (vcpus != nullptr && vcpus->as_int() != nullptr && *vcpus->as_int() > max_vcpus_)
-      return refused("The VM could not be resized", "Desired vCPU count exceeds maximum");
     return {204, ""};
   }
 
@@ -186,8 +378,6 @@ class FakeVmm {
     const auto say = [&](const std::string& text) {
       static_cast<void>(::send(peer, text.data(), text.size(), MSG_NOSIGNAL));
     };
-    int seen_boots = -1;
-    int uptime = 0;
     for (;;) {
       {
         const std::lock_guard lock(mutex_);
@@ -195,13 +385,13 @@ class FakeVmm {
           say("qarax guest: power button, powering off\r\n");
           std::_Exit(0);
         }
-        if (boots_ != seen_boots) {
-          seen_boots = boots_;
-          uptime = 0;
+        if (boots_ != seen_boots_) {
+          seen_boots_ = boots_;
+          uptime_ = 0;
           say("Linux version 0.0 (fake_vmm, no guest runs)\r\nqarax guest: " + std::to_string(vcpus_) + " vCPU, " +
               std::to_string(memory_ >> 20) + " MiB, kernel fake_vmm\r\n");
         }
-        if (state_ == "Running") say("qarax uptime " + std::to_string(++uptime) + ".00\r\n");
+        if (state_ == "Running") say("qarax uptime " + std::to_string(++uptime_) + ".00\r\n");
       }
       for (int i = 0; i < 50 && !pressed_; ++i) ::poll(nullptr, 0, 20);
     }
@@ -213,10 +403,14 @@ class FakeVmm {
   std::string kernel_;
   std::set<std::string> faults_;
   std::int64_t vcpus_ = 1;
-  std::int64_t max_vcpus_ = 1;
   std::int64_t memory_ = 0;
   int serial_ = -1;
   int boots_ = 0;
+  int seen_boots_ = -1;
+  int uptime_ = 0;
+  std::int64_t max_vcpus_ = 1;
+  std::map<std::string, std::string> devices_;  // id → path
+  std::atomic<std::size_t> fds_{0};             // that came with the request
   std::atomic<bool> pressed_{false};
 };
 
@@ -238,7 +432,7 @@ int main(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     const std::string arg = argv[i];
     if (arg == "--version") {
-      std::puts("cloud-hypervisor v53.0.0-fake");
+      std::puts(("cloud-hypervisor v" + version_text() + ".0-fake").c_str());
       return 0;
     }
     if (arg == "--api-socket" && i + 1 < argc) where = argv[++i];

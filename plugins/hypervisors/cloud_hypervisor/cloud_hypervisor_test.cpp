@@ -1,0 +1,217 @@
+// The plugin's policy with fake_vmm in its VMM's place: what it does, and what is left when the VMM hangs, talks
+// garbage, refuses, hangs up in the middle or dies, at each step.
+#include "testing/test_plugin.hpp"
+
+namespace qarax::cloud_hypervisor {
+namespace {
+
+using testing::kPatienceMs;
+
+class CloudHv : public testing::PluginTest {
+ protected:
+  Result<VmStatus> resize(std::optional<std::int32_t> vcpus, std::optional<std::int64_t> memory) {
+    return plugin().resize(call.get(), {vm(), vcpus, memory});
+  }
+};
+
+TEST_F(CloudHv, FromStartToPowerButton) {
+  start();
+  ASSERT_NE(host.console("qarax uptime", kPatienceMs), "");
+  EXPECT_EQ(plugin().pause(call.get(), vm())->state, VmState::paused);
+  EXPECT_EQ(plugin().pause(call.get(), vm())->state, VmState::paused) << "pausing what is paused is success";
+  EXPECT_EQ(plugin().resume(call.get(), vm())->state, VmState::running);
+  EXPECT_EQ(plugin().reboot(call.get(), vm())->state, VmState::running);
+  EXPECT_EQ(plugin().recover(call.get(), vm())->state, VmState::running);
+  const auto stopped = plugin().stop(call.get(), {vm(), StopMode::graceful, kPatienceMs});
+  ASSERT_TRUE(stopped) << stopped.error().message;
+  EXPECT_EQ(stopped->status_reason, "the guest powered off");
+  EXPECT_EQ(inspect(), VmState::shutdown);
+}
+
+TEST_F(CloudHv, ResizeStaysWithinTheSpecAndTellsTheTruth) {
+  start();
+  const auto grown = resize(3, 256 << 20);
+  ASSERT_TRUE(grown) << grown.error().message;
+  EXPECT_NE(grown->live.text.find(R"("vcpus":3,"memory":268435456)"), std::string::npos) << grown->live.text;
+  EXPECT_EQ(resize(5, std::nullopt).error().details.at(0).pointer, "/vcpus");
+  EXPECT_EQ(resize(std::nullopt, 1LL << 40).error().details.at(0).pointer, "/memory");
+  const auto shrunk = resize(std::nullopt, 128 << 20);
+  ASSERT_FALSE(shrunk) << "ACPI takes no memory away, and Cloud Hypervisor wouldn't say so";
+  EXPECT_NE(shrunk.error().message.find("VirtioMem"), std::string::npos) << shrunk.error().message;
+}
+
+TEST_F(CloudHv, WhatACrashLeftInTheRunFolderIsNotInTheWay) {
+  for (const char* name : {kApiSocket, kSerial}) ASSERT_TRUE(plugin::listen_unix(dir() + "/run", name));
+  start();
+  EXPECT_NE(host.console("qarax uptime", kPatienceMs), "");
+}
+
+TEST_F(CloudHv, AKernelThatCanNotBeBootedIsTheVmmsWordAndLeavesNothing) {
+  auto args = start_args();
+  args.boot.kernel = dir() + "/no-kernel";
+  const auto status = plugin().start(call.get(), args);
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().reason, "vmm-failed");
+  EXPECT_NE(status.error().message.find("Cannot load the kernel"), std::string::npos) << status.error().message;
+  EXPECT_TRUE(nothing_left());
+}
+
+// ---- faults in a start ----
+
+TEST_F(CloudHv, AStartThatFailsAtAnyStepLeavesNothing) {
+  for (const char* step : {"vm.info", "vm.create", "vm.boot"})
+    for (const char* fault : {"hangs", "garbage", "error", "cut", "dies"}) {
+      // 500 is what v44.0 says where no VM was created yet.
+      if (std::string(step) + fault == "vm.infoerror") continue;
+      host.more_env["FAKE_VMM_FAULTS"] = std::string(step) + "=" + fault;
+      call.set_deadline_ms(std::string(fault) == "hangs" ? 300 : kPatienceMs);
+      const auto status = plugin().start(call.get(), start_args());
+      ASSERT_FALSE(status) << step << " " << fault;
+      const Error& error = status.error();
+      if (std::string(fault) == "hangs") {
+        EXPECT_EQ(error.code, Code::deadline_exceeded) << step << ": " << error.message;
+      } else {
+        EXPECT_EQ(error.reason, "vmm-failed") << step << " " << fault << ": " << error.message;
+      }
+      if (std::string(fault) == "dies") {
+        EXPECT_NE(error.message.find("exited with code 1"), std::string::npos) << error.message;
+      }
+      EXPECT_TRUE(nothing_left()) << step << " " << fault;
+    }
+}
+
+// ---- faults while it runs ----
+
+TEST_F(CloudHv, NoFaultOfTheVmmTakesMoreThanTheCall) {
+  using Act = std::function<bool(Error&)>;
+  const auto of = [](auto result, Error& error) {
+    if (!result) error = result.error();
+    return static_cast<bool>(result);
+  };
+  const std::pair<const char*, Act> actions[] = {
+      {"vm.pause", [&](Error& error) { return of(plugin().pause(call.get(), vm()), error); }},
+      {"vm.reboot", [&](Error& error) { return of(plugin().reboot(call.get(), vm()), error); }},
+      {"vm.resize", [&](Error& error) { return of(resize(2, std::nullopt), error); }},
+      {"vm.counters", [&](Error& error) { return of(plugin().counters(call.get(), vm()), error); }},
+      {"vm.snapshot", [&](Error& error) { return of(plugin().snapshot(call.get(), {vm()}), error); }},
+      {"vm.add-disk",
+       [&](Error& error) {
+         return of(plugin().attach_disk(call.get(), {vm(), disk()}), error);
+       }},
+  };
+  for (const auto& [step, act] : actions)
+    for (const std::string fault : {"hangs", "garbage", "error", "cut", "dies"}) {
+      SCOPED_TRACE(step + (" " + fault));
+      call.kept = "null";
+      call.set_deadline_ms(kPatienceMs);
+      host.more_env["FAKE_VMM_FAULTS"] = step + ("=" + fault);
+      ASSERT_NO_FATAL_FAILURE(start());
+      call.set_deadline_ms(fault == "hangs" ? 300 : kPatienceMs);
+      Error error;
+      const bool done = act(error);
+      call.set_deadline_ms(kPatienceMs);
+      if (fault == "hangs") {
+        EXPECT_EQ(error.code, Code::deadline_exceeded) << error.message;
+      } else if (fault == "error") {
+        EXPECT_EQ(error.reason, "vmm-refused") << error.message;
+      } else if (fault == "dies") {
+        EXPECT_TRUE(error.code == Code::failed_precondition || error.code == Code::unavailable) << error.message;
+      } else {
+        // What was done but not understood may be found out: then it counts as done.
+        EXPECT_TRUE(done || error.code == Code::internal || error.code == Code::unavailable) << error.message;
+      }
+      if (fault == "dies") {
+        ASSERT_TRUE(host.wait(nullptr, {}, kPatienceMs)) << "it hangs up a little before its end";
+      }
+      const VmState seen = inspect();
+      EXPECT_EQ(seen == VmState::shutdown, fault == "dies") << "a VMM that can't be understood still runs its guest";
+      ASSERT_TRUE(plugin().stop(call.get(), {vm(), StopMode::force, 0}));
+    }
+}
+
+TEST_F(CloudHv, AVmmThatCanNotBeUnderstoodIsNeverCalledShutdown) {
+  for (const char* fault : {"garbage", "cut"}) {
+    start();
+    host.more_env["FAKE_VMM_FAULTS"] = "";
+    ASSERT_TRUE(plugin().stop(call.get(), {vm(), StopMode::force, 0}));
+    auto args = start_args();
+    args.spec.config.text = std::string(R"({"platform":{"oem_strings":["fake:vm.info=)") + fault + R"("]}})";
+    ASSERT_TRUE(plugin().start(call.get(), args));
+    const auto status = plugin().inspect(call.get(), vm());
+    ASSERT_FALSE(status) << fault;
+    EXPECT_TRUE(host.find(nullptr, {})->alive);
+    ASSERT_TRUE(plugin().stop(call.get(), {vm(), StopMode::force, 0}));
+  }
+}
+
+// ---- disks and NICs ----
+
+TEST_F(CloudHv, ADiskComesGrowsAndGoes) {
+  start();
+  const auto attached = plugin().attach_disk(call.get(), {vm(), disk()});
+  ASSERT_TRUE(attached) << attached.error().message;
+  EXPECT_NE(attached->live.text.find(R"("disks":["data"])"), std::string::npos) << attached->live.text;
+  EXPECT_TRUE(plugin().attach_disk(call.get(), {vm(), disk()})) << "it is there: success";
+  EXPECT_EQ(plugin().attach_disk(call.get(), {vm(), disk(true)}).error().code, Code::already_exists);
+  ASSERT_TRUE(plugin().resize_disk(call.get(), {vm(), "data", 8192}));
+  EXPECT_EQ(std::filesystem::file_size(dir() + "/disk"), 8192u);
+  EXPECT_EQ(plugin().resize_disk(call.get(), {vm(), "data", 4096}).error().code, Code::invalid_argument);
+  EXPECT_EQ(plugin().resize_disk(call.get(), {vm(), "none", 8192}).error().code, Code::not_found);
+  ASSERT_TRUE(plugin().detach_disk(call.get(), {vm(), "data"}));
+  EXPECT_TRUE(read_handle(vm())->disks.empty());
+  EXPECT_TRUE(plugin().detach_disk(call.get(), {vm(), "data"})) << "gone is success";
+}
+
+TEST_F(CloudHv, ADiskThatIsRefusedIsNotKept) {
+  start();
+  auto missing = disk();
+  missing.path = dir() + "/none";
+  EXPECT_EQ(plugin().attach_disk(call.get(), {vm(), missing}).error().code, Code::not_found);
+  EXPECT_TRUE(read_handle(vm())->disks.empty());
+}
+
+TEST_F(CloudHv, AGuestThatHoldsOnKeepsItsDisk) {
+  host.more_env["FAKE_VMM_FAULTS"] = "eject=never";
+  start();
+  ASSERT_TRUE(plugin().attach_disk(call.get(), {vm(), disk()}));
+  call.set_deadline_ms(300);
+  const auto held = plugin().detach_disk(call.get(), {vm(), "data"});
+  ASSERT_FALSE(held);
+  EXPECT_EQ(held.error().code, Code::deadline_exceeded);
+  EXPECT_EQ(read_handle(vm())->disks.size(), 1u);
+}
+
+TEST_F(CloudHv, ANicBringsADescriptorForEachQueue) {
+  start();
+  NicSpec nic;
+  nic.id = "net0";
+  nic.mac = "52:54:00:12:34:56";
+  nic.fds = {0};
+  const auto attached = plugin().attach_nic(call.get(), {vm(), nic});
+  ASSERT_TRUE(attached) << attached.error().message;
+  EXPECT_NE(attached->live.text.find(R"("nics":["net0"])"), std::string::npos);
+  ASSERT_TRUE(plugin().detach_nic(call.get(), {vm(), "net0"}));
+  nic.fds.clear();
+  nic.tap = "tap7";
+  EXPECT_TRUE(plugin().attach_nic(call.get(), {vm(), nic}));
+}
+
+TEST_F(CloudHv, WhatAVersionLacksIsAbsentAndRefusedByName) {
+  ASSERT_EQ(::setenv("FAKE_VMM_VERSION", "44.0", 1), 0);  // for --version, which the host runs
+  host.more_env["FAKE_VMM_VERSION"] = "44.0";
+  restart();
+  const auto description = plugin().describe(call.get());
+  ::unsetenv("FAKE_VMM_VERSION");
+  ASSERT_TRUE(description);
+  EXPECT_EQ(description->vmm_version, "v44.0");
+  EXPECT_EQ(std::count(description->features.begin(), description->features.end(), "disks"), 0);
+  start();
+  const auto refused = plugin().attach_disk(call.get(), {vm(), disk()});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::unimplemented);
+  EXPECT_EQ(refused.error().reason, "capability-missing");
+  EXPECT_NE(refused.error().message.find("v44.0"), std::string::npos) << refused.error().message;
+}
+
+}  // namespace
+}  // namespace qarax::cloud_hypervisor

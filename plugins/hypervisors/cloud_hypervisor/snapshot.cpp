@@ -1,0 +1,81 @@
+// CloudHypervisor's part that writes a VM to a folder and goes on from one. Cloud Hypervisor opens the folder by its
+// path; beside its own files stands ours, written last, that says whose snapshot it is.
+#include "cloud_hypervisor.hpp"
+#include "devices.hpp"
+#include "snapshot_files.hpp"
+
+namespace qarax::cloud_hypervisor {
+
+namespace {
+
+constexpr int kUndoMs = 10'000;
+constexpr int kWriteMs = 3600 * 1000;  // as long as the memory takes; the call's deadline is what counts
+
+Status can_be_written(const VmArgs& vm, const Handle& handle) {
+  const auto refuse = [&](const std::string& what) {
+    return make_error(Code::failed_precondition,
+                      "VM " + vm.vm + " can't be snapshotted with " + what + " attached; detach it first",
+                      "snapshot-refused");
+  };
+  for (const DiskSpec& disk : handle.disks)
+    if (!disk.readonly) return refuse("the writable disk " + disk.id);
+  for (const NicSpec& nic : handle.nics)
+    if (!nic.fds.empty()) return refuse("the NIC " + nic.id + ", whose tap was given by descriptor,");
+  return Ok{};
+}
+
+}  // namespace
+
+Result<VmStatus> CloudHypervisor::snapshot(plugin::Call& call, const SnapshotArgs& args) {
+  const VmArgs& vm = args.vm;
+  QARAX_CHECK(needs("snapshot"));
+  QARAX_TRY(const Handle handle, read_handle(vm));
+  QARAX_TRY(const VmSpec spec, spec_of(vm, handle));
+  QARAX_CHECK(can_be_written(vm, handle));
+  QARAX_TRY(const std::string folder, folder_path(call.fd(0)));
+  const ApiClient api(vm.run_dir, kWriteMs);
+  const auto said = api.state(call);
+  if (!said) return why_not(call, vm, handle, said.error());
+  if (*said != "Running" && *said != "Paused")
+    return make_error(Code::failed_precondition, "VM " + vm.vm + " is " + *said + " and can't be snapshotted");
+  drop_snapshot(folder);
+  if (*said == "Running")
+    if (const Status paused = api.pause(call); !paused) return why_not(call, vm, handle, paused.error());
+  call.progress("memory", 1, 2);
+  Status written = api.snapshot(call, folder);
+  if (*said == "Running") {
+    // Whatever became of it, and however little time is left: the guest goes on.
+    plugin::OwnCall own(kUndoMs);
+    const Status resumed = ApiClient(vm.run_dir, kUndoMs).resume(*own.get());
+    if (!resumed && written) written = resumed;
+  }
+  if (written)
+    written = finish_snapshot(folder, {kSnapshotFormat, "cloud_hv", handle.version, spec, handle.disks, handle.nics});
+  if (!written) {
+    drop_snapshot(folder);
+    return why_not(call, vm, handle, written.error());
+  }
+  call.progress("written", 2, 2);
+  return look(call, vm, handle);
+}
+
+Result<VmStatus> CloudHypervisor::restore(plugin::Call& call, const StartArgs& args) {
+  QARAX_CHECK(needs("snapshot"));
+  QARAX_TRY(const std::string folder, folder_path(call.fd(0)));
+  QARAX_TRY(const Machine machine, read_machine(folder));
+  std::string why;
+  if (machine.version != program_.text)
+    why = "it was made by Cloud Hypervisor " + machine.version + " and this node has " + program_.text;
+  else if (const std::string member = plugin::first_difference(machine.spec, args.spec); !member.empty())
+    why = "its " + member + " isn't the VM's";
+  if (!why.empty())
+    return make_error(Code::failed_precondition, "VM " + args.vm + " can't go on from the snapshot: " + why);
+  const std::string view = args.run_dir + "/" + kRestoreView;
+  QARAX_CHECK(make_restore_view(folder, view, args.run_dir + "/" + kSerial));
+  auto started = start_or_restore(call, args, view);
+  // It has read all of it; under a name of this incarnation nobody would look for it again.
+  remove_restore_view(view);
+  return started;
+}
+
+}  // namespace qarax::cloud_hypervisor

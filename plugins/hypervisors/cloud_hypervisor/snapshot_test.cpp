@@ -1,0 +1,104 @@
+// Snapshots with fake_vmm in the VMM's place: a guest goes on where it stood, and a folder holds a whole one or none.
+#include "snapshot_files.hpp"
+#include "testing/test_plugin.hpp"
+
+namespace qarax::cloud_hypervisor {
+namespace {
+
+using testing::kPatienceMs;
+
+class Snapshots : public testing::PluginTest {
+ protected:
+  Result<VmStatus> snapshot() { return plugin().snapshot(call.get(), {vm()}); }
+  StartArgs next() const {
+    auto args = start_args();
+    args.incarnation = 2;
+    args.run_dir = dir() + "/run2";
+    return args;
+  }
+  bool empty() const { return std::filesystem::is_empty(dir() + "/snapshot"); }
+};
+
+TEST_F(Snapshots, AGuestGoesOnWhereItStoodUnderItsNewSockets) {
+  start();
+  ASSERT_NE(host.console("qarax uptime 2", kPatienceMs), "");
+  const auto written = snapshot();
+  ASSERT_TRUE(written) << written.error().message;
+  EXPECT_EQ(written->state, VmState::running) << "it goes on after its snapshot";
+  ASSERT_TRUE(snapshot()) << "a second one replaces the first";
+  ASSERT_TRUE(plugin().stop(call.get(), {vm(), StopMode::force, 0}));
+
+  const std::size_t from = host.console_size();
+  const auto restored = plugin().restore(call.get(), next());
+  ASSERT_TRUE(restored) << restored.error().message;
+  EXPECT_EQ(restored->state, VmState::running);
+  const std::string said = host.console("qarax uptime", kPatienceMs, from);
+  ASSERT_NE(said, "");
+  EXPECT_EQ(said.find("qarax guest:"), std::string::npos) << "it booted: " << said;
+  EXPECT_EQ(said.find("qarax uptime 1."), std::string::npos) << said;
+  EXPECT_FALSE(std::filesystem::exists(dir() + "/run2/" + kRestoreView));
+  EXPECT_TRUE(std::filesystem::exists(dir() + "/run2/" + kSerial));
+}
+
+TEST_F(Snapshots, APausedGuestStaysPaused) {
+  start();
+  ASSERT_TRUE(plugin().pause(call.get(), vm()));
+  ASSERT_TRUE(snapshot());
+  EXPECT_EQ(inspect(), VmState::paused);
+}
+
+TEST_F(Snapshots, AWritableDiskIsNamedAndAReadonlyOneIsNot) {
+  start();
+  ASSERT_TRUE(plugin().attach_disk(call.get(), {vm(), disk()}));
+  const auto refused = snapshot();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::failed_precondition);
+  EXPECT_NE(refused.error().message.find("the writable disk data"), std::string::npos) << refused.error().message;
+  EXPECT_TRUE(empty());
+  EXPECT_EQ(inspect(), VmState::running);
+  ASSERT_TRUE(plugin().detach_disk(call.get(), {vm(), "data"}));
+  ASSERT_TRUE(plugin().attach_disk(call.get(), {vm(), disk(true)}));
+  EXPECT_TRUE(snapshot());
+}
+
+TEST_F(Snapshots, OneThatFailsLeavesNothingAndTheGuestRunning) {
+  host.more_env["FAKE_VMM_FAULTS"] = "vm.snapshot=error";
+  start();
+  ASSERT_FALSE(snapshot());
+  EXPECT_TRUE(empty());
+  EXPECT_EQ(inspect(), VmState::running);
+}
+
+TEST_F(Snapshots, WhatCanNotGoOnIsRefusedAndLeavesNothing) {
+  const auto why = [&] {
+    const auto refused = plugin().restore(call.get(), next());
+    EXPECT_TRUE(std::filesystem::is_empty(dir() + "/run2"));
+    return refused ? std::string() : refused.error().message;
+  };
+  EXPECT_NE(why().find("no whole snapshot"), std::string::npos);
+  start();
+  ASSERT_TRUE(snapshot());
+  ASSERT_TRUE(plugin().stop(call.get(), {vm(), StopMode::force, 0}));
+  auto machine = *read_machine(dir() + "/snapshot");
+  const auto original = machine;
+  machine.version = "v44.0";
+  ASSERT_TRUE(finish_snapshot(dir() + "/snapshot", machine));
+  EXPECT_NE(why().find("v44.0"), std::string::npos) << why();
+  machine = original;
+  machine.spec.boot_vcpus = 4;
+  ASSERT_TRUE(finish_snapshot(dir() + "/snapshot", machine));
+  EXPECT_NE(why().find("boot_vcpus"), std::string::npos) << why();
+  ASSERT_TRUE(finish_snapshot(dir() + "/snapshot", original));
+  std::filesystem::remove(dir() + "/snapshot/memory-ranges");
+  EXPECT_NE(why().find("Cannot restore VM"), std::string::npos) << why();
+}
+
+TEST_F(Snapshots, UnderLandlockThereAreNone) {
+  settings = R"(,"landlock":true)";
+  restart();
+  start();
+  EXPECT_EQ(snapshot().error().reason, "capability-missing");
+}
+
+}  // namespace
+}  // namespace qarax::cloud_hypervisor

@@ -1,0 +1,94 @@
+// The plugin with fake_vmm, a process, as its tests start from. Needs a /dev/kvm that opens, as the plugin does.
+#pragma once
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <string>
+
+#include "accelerator.hpp"
+#include "cloud_hypervisor.hpp"
+#include "real_host.hpp"
+
+namespace qarax::cloud_hypervisor::testing {
+
+constexpr std::int64_t kPatienceMs = 20'000;
+
+class PluginTest : public ::testing::Test {
+ protected:
+  PluginTest() {
+    char name[] = "/tmp/qarax-cloud_hv-XXXXXX";
+    dir_ = mkdtemp(name);
+    for (const char* folder : {"/run", "/run2", "/state", "/snapshot"})
+      std::filesystem::create_directories(dir_ + folder);
+    std::ofstream(dir_ + "/kernel") << "not a kernel, and the fake doesn't mind";
+    snapshot_ = plugin::Socket(::open((dir_ + "/snapshot").c_str(), O_DIRECTORY | O_RDONLY | O_CLOEXEC));
+    call.set_fds({snapshot_.get()});
+  }
+  ~PluginTest() override { std::filesystem::remove_all(dir_); }
+  void SetUp() override {
+    if (const auto facts = plugin::look_at_kvm(); !facts.reason.empty()) GTEST_SKIP() << facts.reason;
+  }
+
+  CloudHypervisor& plugin() {
+    if (!plugin_) restart();
+    return *plugin_;
+  }
+  void restart() {
+    CreateArgs args;
+    args.config.text = std::string(R"({"binary":")") + FAKE_VMM + R"(","trial":"skip")" + settings + "}";
+    args.state_dir = dir_ + "/state";
+    plugin_.emplace(host, args);
+  }
+  StartArgs start_args() const {
+    StartArgs args;
+    args.vm = "123e4567-e89b-42d3-a456-426614174000";
+    args.incarnation = 1;
+    args.spec.memory_size = 128 << 20;
+    args.spec.memory_hotplug_size = 256 << 20;
+    args.spec.max_vcpus = 4;
+    args.boot.kernel = dir_ + "/kernel";
+    args.run_dir = dir_ + "/run";
+    return args;
+  }
+  void start() {
+    const auto status = plugin().start(call.get(), start_args());
+    ASSERT_TRUE(status) << status.error().message;
+    EXPECT_EQ(status->state, VmState::running);
+  }
+  VmArgs vm() const { return {start_args().vm, 1, dir_ + "/run", {call.kept}}; }
+  VmState inspect() {
+    const auto status = plugin().inspect(call.get(), vm());
+    EXPECT_TRUE(status) << status.error().message;
+    return status ? status->state : VmState::unknown;
+  }
+  bool nothing_left() {
+    const auto process = host.find(nullptr, {});
+    return !(process && process->alive) && std::filesystem::is_empty(dir_ + "/run");
+  }
+  DiskSpec disk(bool readonly = false) const {
+    DiskSpec out;
+    out.id = "data";
+    out.path = dir_ + "/disk";
+    out.format = DiskFormat::raw;
+    out.readonly = readonly;
+    std::ofstream(out.path) << std::string(4096, 'x');
+    return out;
+  }
+  const std::string& dir() const { return dir_; }
+
+  plugin::testing::RealHost host;
+  plugin::testing::TestCall call;
+  std::string settings{};  // more of the plugin's config
+
+ private:
+  std::string dir_;
+  plugin::Socket snapshot_;
+  std::optional<CloudHypervisor> plugin_;
+};
+
+}  // namespace qarax::cloud_hypervisor::testing

@@ -1,0 +1,155 @@
+// Qemu's part that changes how much of a machine a guest has while it runs.
+#include <algorithm>
+
+#include "devices.hpp"
+#include "hotplug.hpp"
+#include "qemu.hpp"
+#include "vmm_life.hpp"
+
+namespace qarax::qemu {
+
+namespace {
+
+constexpr std::int64_t kAskAgainNs = 1'000'000'000;
+
+std::string bytes(std::int64_t count) { return std::to_string(count) + " bytes"; }
+
+Error refused(std::vector<ErrorDetail> problems) {
+  return plugin::invalid("the VM can't be resized", std::move(problems));
+}
+
+Status has_room(const VmSpec& spec, const ResizeArgs& args) {
+  auto problems = plugin::resize_problems(spec, args);
+  if (problems.empty() && args.memory && (*args.memory - spec.memory_size) % kMemoryStep != 0)
+    problems.push_back({"/memory", "must be memory_size and a multiple of " + bytes(kMemoryStep) + " (128 MiB)"});
+  return problems.empty() ? Status(Ok{}) : Status(refused(std::move(problems)));
+}
+
+std::int32_t plugged(const std::vector<VcpuSlot>& slots) {
+  return static_cast<std::int32_t>(
+      std::count_if(slots.begin(), slots.end(), [](const VcpuSlot& slot) { return !slot.path.empty(); }));
+}
+
+// The next one in order, so that a restore, which fills the slots in order too, finds the same machine.
+Status plug_vcpu(const plugin::Call& call, QmpClient& qmp, const std::vector<VcpuSlot>& slots) {
+  const auto free = std::find_if(slots.begin(), slots.end(), [](const VcpuSlot& slot) { return slot.path.empty(); });
+  if (free == slots.end()) return make_error(Code::internal, "QEMU has no place for another vCPU");
+  json::Object device{{"driver", json::Value(free->type)},
+                      {"id", json::Value("vcpu-" + std::to_string(free - slots.begin()))}};
+  device.insert(device.end(), free->where.begin(), free->where.end());
+  QARAX_CHECK(qmp.execute(call, "device_add", device));
+  return Ok{};
+}
+
+Status plug_memory(const plugin::Call& call, QmpClient& qmp, const VmSpec& spec, const std::vector<Dimm>& dimms,
+                   std::int64_t size) {
+  if (dimms.size() >= static_cast<std::size_t>(kMemorySlots))
+    return make_error(Code::resource_exhausted, "all " + std::to_string(kMemorySlots) +
+                                                    " memory slots of the VM are taken; take memory away in the "
+                                                    "pieces in which it was added, or stop and start the VM");
+  const auto taken = [&](const std::string& id) {
+    return std::any_of(dimms.begin(), dimms.end(), [&](const Dimm& dimm) { return dimm.id == id; });
+  };
+  int number = 0;
+  while (taken("dimm-" + std::to_string(number))) ++number;
+  const std::string id = "dimm-" + std::to_string(number);
+  // One that a broken-off call left behind would be in the way.
+  static_cast<void>(qmp.execute(call, "object-del", {{"id", json::Value(memory_id(id))}}));
+  QARAX_CHECK(qmp.execute(call, "object-add", memory_backend(spec, memory_id(id), size)));
+  auto added = qmp.execute(
+      call, "device_add",
+      {{"driver", json::Value("pc-dimm")}, {"id", json::Value(id)}, {"memdev", json::Value(memory_id(id))}});
+  if (added) return Ok{};
+  static_cast<void>(qmp.execute(call, "object-del", {{"id", json::Value(memory_id(id))}}));
+  return std::move(added).error();
+}
+
+}  // namespace
+
+Status Qemu::unplug(plugin::Call& call, const VmArgs& vm, const std::string& path, const std::string& what) {
+  QARAX_TRY(const std::string said, with_monitor(call, vm, [&](QmpClient& qmp) -> Result<std::string> {
+              QARAX_TRY(const std::string now, qmp.query_status(call));
+              if (now == "running") QARAX_CHECK(ask_out(call, qmp, path));
+              return now;
+            }));
+  if (said != "running")
+    return make_error(
+        Code::failed_precondition,
+        "VM " + vm.vm + " is " + said + ": its guest has to run to let go of " + what + "; resume it first");
+  // Asked again each second: a guest that still boots doesn't hear it. The monitor is free in between: whoever looks at
+  // the VM doesn't wait for its guest.
+  std::int64_t ask_again = plugin::monotonic_ns() + kAskAgainNs;
+  QARAX_TRY(const bool gone, plugin::ask_until(call, kUnplugMs, [&]() -> Result<bool> {
+              const bool again = plugin::monotonic_ns() >= ask_again;
+              if (again) ask_again += kAskAgainNs;
+              return with_monitor(call, vm, [&](QmpClient& qmp) -> Result<bool> {
+                if (again) QARAX_CHECK(ask_out(call, qmp, path));
+                QARAX_TRY(const bool there, is_plugged(call, qmp, path));
+                return !there;
+              });
+            }));
+  if (gone) return Ok{};
+  return make_error(Code::deadline_exceeded, "the guest of VM " + vm.vm + " didn't let go of " + what + " within " +
+                                                 std::to_string(kUnplugMs / 1000) +
+                                                 " s; it may be in use there, or the guest has no driver for it");
+}
+
+Status Qemu::resize_vcpus(plugin::Call& call, const VmArgs& vm, const Handle& handle, std::int32_t wanted) {
+  for (;;) {
+    QARAX_TRY(const std::vector<VcpuSlot> slots,
+              with_monitor(call, vm, [&](QmpClient& qmp) -> Result<std::vector<VcpuSlot>> {
+                QARAX_TRY(std::vector<VcpuSlot> seen, vcpu_slots(call, qmp));
+                if (plugged(seen) >= wanted) return seen;
+                QARAX_CHECK(plug_vcpu(call, qmp, seen));
+                return vcpu_slots(call, qmp);
+              }));
+    const std::int32_t now = plugged(slots);
+    if (now == wanted) return Ok{};
+    if (now < wanted) continue;
+    // Seen with QEMU 7.2: the next change of its memory map (a disk, memory) is a segmentation fault.
+    if (handle.accelerator == "tcg")
+      return make_error(Code::failed_precondition, "VM " + vm.vm + " has " + std::to_string(now) +
+                                                       " vCPUs and keeps them until it is stopped: without KVM QEMU "
+                                                       "doesn't survive that one is taken out");
+    const auto last =
+        std::find_if(slots.rbegin(), slots.rend(), [](const VcpuSlot& slot) { return !slot.path.empty(); });
+    QARAX_CHECK(unplug(call, vm, last->path, "vCPU " + std::to_string(now - 1)));
+  }
+}
+
+Status Qemu::resize_memory(plugin::Call& call, const VmArgs& vm, const VmSpec& spec, std::int64_t wanted) {
+  for (;;) {
+    QARAX_TRY(const std::vector<Dimm> dimms,
+              with_monitor(call, vm, [&](QmpClient& qmp) { return plugged_memory(call, qmp); }));
+    std::int64_t now = spec.memory_size;
+    for (const Dimm& dimm : dimms) now += dimm.size;
+    if (now == wanted) return Ok{};
+    if (now < wanted)
+      return with_monitor(call, vm, [&](QmpClient& qmp) { return plug_memory(call, qmp, spec, dimms, wanted - now); });
+    // It goes in the pieces in which it came.
+    const auto fits =
+        std::find_if(dimms.rbegin(), dimms.rend(), [&](const Dimm& dimm) { return dimm.size <= now - wanted; });
+    if (fits == dimms.rend()) {
+      std::string sizes;
+      for (const Dimm& dimm : dimms) sizes += (sizes.empty() ? "" : ", ") + std::to_string(dimm.size);
+      return refused(
+          {{"/memory", "can't be " + bytes(wanted) + ": the VM has " + bytes(now) +
+                           ", and what was added goes in the pieces in which it came, of " + sizes + " bytes"}});
+    }
+    QARAX_CHECK(unplug(call, vm, device_path(fits->id), bytes(fits->size) + " of memory"));
+    static_cast<void>(with_monitor(call, vm, [&](QmpClient& qmp) {
+      return qmp.execute(call, "object-del", {{"id", json::Value(memory_id(fits->id))}});
+    }));
+  }
+}
+
+Result<VmStatus> Qemu::resize(plugin::Call& call, const ResizeArgs& args) {
+  QARAX_TRY(const Handle handle, read_handle(args.vm));
+  QARAX_TRY(const VmSpec spec, spec_of(args.vm, handle));
+  QARAX_CHECK(has_room(spec, args));
+  if (args.vcpus) QARAX_CHECK(resize_vcpus(call, args.vm, handle, *args.vcpus));
+  if (args.memory) QARAX_CHECK(resize_memory(call, args.vm, spec, *args.memory));
+  return look(call, args.vm, handle);
+}
+
+}  // namespace qarax::qemu

@@ -1,0 +1,135 @@
+// Qemu's part that writes a VM to a folder and goes on from one. QEMU writes and reads its own stream through a
+// descriptor that it is handed: it never opens a file of the host for it.
+#include "hotplug.hpp"
+#include "qemu.hpp"
+#include "snapshot_files.hpp"
+#include "vmm_life.hpp"
+
+namespace qarax::qemu {
+
+namespace {
+
+constexpr int kUndoMs = 10'000;
+constexpr int kStreamMs = 24 * 3600 * 1000;  // the call's deadline is what counts
+constexpr const char* kStream = "snapshot";  // name of the descriptor in QEMU
+
+// What no stream of a machine can carry: the other end has no such device.
+Status nothing_plugged(const VmArgs& vm, const Handle& handle) {
+  const auto refuse = [&](const std::string& what) {
+    return make_error(Code::failed_precondition,
+                      "VM " + vm.vm + " can't be snapshotted with " + what + " attached; detach it first",
+                      "snapshot-refused");
+  };
+  for (const DiskSpec& disk : handle.disks)
+    if (!disk.readonly) return refuse("the writable disk " + disk.id);
+  for (const DiskSpec& disk : handle.disks) return refuse("the disk " + disk.id);
+  for (const NicSpec& nic : handle.nics) return refuse("the NIC " + nic.id);
+  return Ok{};
+}
+
+// How the stream stands: true when it is through.
+Result<bool> is_through(const plugin::Call& call, QmpClient& qmp) {
+  QARAX_TRY(const json::Value said, qmp.execute(call, "query-migrate"));
+  const auto* status = said.find("status");
+  if (status == nullptr || status->as_string() == nullptr) return false;
+  if (*status->as_string() == "completed") return true;
+  if (*status->as_string() != "failed" && *status->as_string() != "cancelled") return false;
+  const auto* why = said.find("error-desc");
+  return make_error(
+      Code::internal,
+      "QEMU couldn't write the snapshot" +
+          (why != nullptr && why->as_string() != nullptr ? ": " + *why->as_string() : ", and gives no reason"),
+      "vmm-failed");
+}
+
+}  // namespace
+
+Status Qemu::write_memory(plugin::Call& call, const VmArgs& vm, int file) {
+  const Status begun = with_monitor(call, vm, [&](QmpClient& qmp) -> Status {
+    // It goes to a file, not over a network that others need too.
+    QARAX_CHECK(qmp.execute(call, "migrate-set-parameters", {{"max-bandwidth", json::Value(std::int64_t{1} << 40)}}));
+    QARAX_CHECK(qmp.execute(call, "getfd", {{"fdname", json::Value(kStream)}}, file));
+    QARAX_CHECK(qmp.execute(call, "migrate", {{"uri", json::Value(std::string("fd:") + kStream)}}));
+    return Ok{};
+  });
+  QARAX_CHECK(begun);
+  QARAX_TRY(const bool through, plugin::ask_until(call, kStreamMs, [&] {
+              return with_monitor(call, vm, [&](QmpClient& qmp) { return is_through(call, qmp); });
+            }));
+  return through ? Status(Ok{}) : Status(make_error(Code::deadline_exceeded, "the snapshot takes longer than a day"));
+}
+
+Result<VmStatus> Qemu::snapshot(plugin::Call& call, const SnapshotArgs& args) {
+  const VmArgs& vm = args.vm;
+  QARAX_TRY(const Handle handle, read_handle(vm));
+  Machine machine{kSnapshotFormat, "qemu", program_.version, handle.accelerator, handle.machine, {}, 1, {}};
+  QARAX_TRY(machine.spec, spec_of(vm, handle));
+  QARAX_CHECK(nothing_plugged(vm, handle));
+  const int folder = call.fd(0);
+  if (folder < 0) return make_error(Code::invalid_argument, "the call has no folder to write the snapshot to");
+  QARAX_TRY(const std::string said, with_monitor(call, vm, [&](QmpClient& qmp) -> Result<std::string> {
+              QARAX_TRY(const auto now, sizes_now(call, qmp, handle));
+              machine.vcpus = now->vcpus;
+              if (machine.spec.memory_hotplug_size.value_or(0) > 0) {
+                QARAX_TRY(machine.dimms, plugged_memory(call, qmp));
+              }
+              return qmp.query_status(call);
+            }));
+  if (said == "postmigrate")
+    return make_error(Code::failed_precondition, "VM " + vm.vm +
+                                                     " stands where its last snapshot was made; resume it before the "
+                                                     "next one");
+  if (said != "running" && said != "paused")
+    return make_error(Code::failed_precondition, "VM " + vm.vm + " is " + said + " and can't be snapshotted");
+  QARAX_TRY(const plugin::Socket file, begin_snapshot(folder));
+  if (said == "running") QARAX_CHECK(with_monitor(call, vm, [&](QmpClient& qmp) { return qmp.stop(call); }));
+  call.progress("memory", 1, 2);
+  Status written = write_memory(call, vm, file.get());
+  // Whatever became of it, and however little time is left: the guest goes on.
+  plugin::OwnCall own(kUndoMs);
+  if (!written && (written.error().code == Code::cancelled || written.error().code == Code::deadline_exceeded))
+    static_cast<void>(
+        with_monitor(*own.get(), vm, [&](QmpClient& qmp) { return qmp.execute(*own.get(), "migrate_cancel"); }));
+  if (said == "running") {
+    // While a cancelled stream ends QEMU takes no cont.
+    QARAX_TRY(const bool resumed, plugin::ask_until(*own.get(), kUndoMs, [&]() -> Result<bool> {
+                return with_monitor(*own.get(), vm, [&](QmpClient& qmp) -> Result<bool> {
+                  static_cast<void>(qmp.cont(*own.get()));
+                  QARAX_TRY(const std::string now, qmp.query_status(*own.get()));
+                  return now == "running";
+                });
+              }));
+    if (!resumed && written) written = make_error(Code::internal, "VM " + vm.vm + " didn't go on after its snapshot");
+  }
+  if (written) written = finish_snapshot(folder, file, machine);
+  if (!written) {
+    drop_snapshot(folder);
+    return std::move(written).error();
+  }
+  call.progress("written", 2, 2);
+  return look(call, vm, handle);
+}
+
+Result<VmStatus> Qemu::restore(plugin::Call& call, const StartArgs& args) {
+  const int folder = call.fd(0);
+  if (folder < 0) return make_error(Code::invalid_argument, "the call has no folder to read the snapshot from");
+  QARAX_TRY(Machine machine, read_machine(folder));
+  QARAX_TRY(const plugin::Socket memory, open_memory(folder));
+  return start_or_restore(call, args, Thaw{std::move(machine), memory.get()});
+}
+
+Status Qemu::thaw(plugin::Call& call, const StartArgs& args) {
+  const VmArgs vm{args.vm, args.incarnation, args.run_dir, {}};
+  QARAX_CHECK(with_monitor(call, vm, [&](QmpClient& qmp) {
+    return qmp.execute(call, "migrate-incoming", {{"uri", json::Value("fd:" + std::to_string(kStateFd))}});
+  }));
+  QARAX_TRY(const bool there, plugin::ask_until(call, kStreamMs, [&]() -> Result<bool> {
+              return with_monitor(call, vm, [&](QmpClient& qmp) -> Result<bool> {
+                QARAX_TRY(const std::string said, qmp.query_status(call));
+                return said != "inmigrate";
+              });
+            }));
+  return there ? Status(Ok{}) : Status(make_error(Code::deadline_exceeded, "the restore takes longer than a day"));
+}
+
+}  // namespace qarax::qemu

@@ -1,0 +1,169 @@
+// Snapshots against a scripted QEMU: the guest goes on whatever happens, and a folder holds a whole one or none.
+#include <fcntl.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "snapshot_files.hpp"
+#include "test_plugin.hpp"
+
+namespace qarax::qemu {
+namespace {
+
+using testing::Words;
+
+class Snapshots : public testing::PluginTest {
+ protected:
+  Snapshots() {
+    std::filesystem::create_directories(folder());
+    at_ = Socket(::open(folder().c_str(), O_DIRECTORY | O_RDONLY | O_CLOEXEC));
+    call.set_fds({at_.get()});
+    host.on_command = [this](const std::string& command, const json::Value&) -> std::optional<std::string> {
+      if (command == "query-migrate") return R"({"status":")" + stream + R"(","error-desc":"No space left"})";
+      return std::nullopt;
+    };
+  }
+  std::string folder() const { return dir() + "/snapshot"; }
+  int at() const { return at_.get(); }
+  Result<VmStatus> snapshot() { return plugin().snapshot(call.get(), {vm()}); }
+  bool empty() const { return std::filesystem::is_empty(folder()); }
+  std::string stream = "completed";
+
+ private:
+  Socket at_;
+};
+
+TEST_F(Snapshots, TheGuestStandsStillWhileItIsWrittenAndGoesOn) {
+  start();
+  const auto status = snapshot();
+  ASSERT_TRUE(status) << status.error().message;
+  EXPECT_EQ(status->state, VmState::running);
+  const auto words = host.commands();
+  const auto stop = std::find(words.begin(), words.end(), "stop");
+  const auto migrate = std::find(stop, words.end(), "migrate");
+  ASSERT_NE(migrate, words.end());
+  EXPECT_NE(std::find(migrate, words.end(), "cont"), words.end());
+  EXPECT_TRUE(std::filesystem::exists(folder() + "/memory"));
+  const auto machine = read_machine(at());
+  ASSERT_TRUE(machine) << machine.error().message;
+  EXPECT_EQ(machine->vcpus, 1);
+  EXPECT_EQ(machine->accelerator, "tcg");
+  EXPECT_EQ(machine->spec.memory_size, 128 << 20);
+}
+
+TEST_F(Snapshots, APausedGuestStaysPaused) {
+  start();
+  ASSERT_TRUE(plugin().pause(call.get(), vm()));
+  const auto status = snapshot();
+  ASSERT_TRUE(status) << status.error().message;
+  EXPECT_EQ(status->state, VmState::paused);
+  EXPECT_EQ(host.commands().back(), "query-status");
+  host.set_status("postmigrate");
+  const auto again = snapshot();
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().code, Code::failed_precondition);
+  EXPECT_EQ(plugin().inspect(call.get(), vm())->state, VmState::paused);
+}
+
+TEST_F(Snapshots, OneThatFailsLeavesNothingAndTheGuestRunning) {
+  start();
+  stream = "failed";
+  const auto status = snapshot();
+  ASSERT_FALSE(status);
+  EXPECT_NE(status.error().message.find("No space left"), std::string::npos) << status.error().message;
+  EXPECT_TRUE(empty());
+  EXPECT_EQ(plugin().inspect(call.get(), vm())->state, VmState::running);
+}
+
+TEST_F(Snapshots, OneThatIsCancelledLeavesNothingAndTheGuestRunning) {
+  start();
+  stream = "active";
+  call.set_deadline_ms(50);
+  const auto status = snapshot();
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().code, Code::deadline_exceeded);
+  EXPECT_TRUE(empty());
+  const auto words = host.commands();
+  const auto cancel = std::find(words.begin(), words.end(), "migrate_cancel");
+  ASSERT_NE(cancel, words.end());
+  EXPECT_NE(std::find(cancel, words.end(), "cont"), words.end());
+}
+
+TEST_F(Snapshots, AWritableDiskIsNamedAndNothingIsTouched) {
+  start();
+  Handle handle = *read_handle(vm());
+  handle.disks.push_back({.id = "database", .path = "/v", .format = DiskFormat::raw});
+  call.kept = encode(handle);
+  const auto before = host.commands();
+  const auto status = snapshot();
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().code, Code::failed_precondition);
+  EXPECT_NE(status.error().message.find("the writable disk database"), std::string::npos) << status.error().message;
+  EXPECT_EQ(host.commands(), before);
+}
+
+TEST_F(Snapshots, ARestoreFeedsTheMemoryBeforeTheGuestRuns) {
+  start();
+  ASSERT_TRUE(snapshot());
+  ASSERT_TRUE(plugin().stop(call.get(), {vm(), StopMode::force, 0}));
+  const std::size_t from = host.commands().size();
+  const auto status = plugin().restore(call.get(), start_args());
+  ASSERT_TRUE(status) << status.error().message;
+  EXPECT_EQ(status->state, VmState::running);
+  EXPECT_EQ(said_since(from), (Words{"qmp_capabilities", "migrate-incoming", "query-status", "cont", "query-status"}));
+  const auto& argv = host.spawned.argv;
+  EXPECT_EQ(argv.at(argv.size() - 2), "-incoming");
+  EXPECT_EQ(host.spawned.fd_targets.back(), kStateFd);
+}
+
+TEST_F(Snapshots, ARestoreThatQemuRefusesIsUndone) {
+  start();
+  ASSERT_TRUE(snapshot());
+  ASSERT_TRUE(plugin().stop(call.get(), {vm(), StopMode::force, 0}));
+  host.refuses = "migrate-incoming";
+  const auto status = plugin().restore(call.get(), start_args());
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().reason, "vmm-failed");
+  EXPECT_FALSE(host.find(nullptr, {})->alive);
+  EXPECT_TRUE(sockets_gone());
+}
+
+TEST_F(Snapshots, ABrokenOffRestoreIsUndoneByRecoverAndReplacedByAStart) {
+  start();
+  host.set_status("inmigrate");
+  EXPECT_EQ(plugin().start(call.get(), start_args())->state, VmState::running);
+  EXPECT_EQ(host.count("kill"), 1);
+  EXPECT_EQ(host.count("spawn"), 2);
+  host.set_status("inmigrate");
+  EXPECT_EQ(plugin().recover(call.get(), vm())->state, VmState::shutdown);
+}
+
+TEST_F(Snapshots, WhatIsNoWholeSnapshotOfThisMachineIsRefused) {
+  const auto why = [&] {
+    const auto refused = plugin().restore(call.get(), start_args());
+    return refused ? std::string() : refused.error().message;
+  };
+  EXPECT_NE(why().find("no whole snapshot"), std::string::npos) << why();
+  Machine machine{1, "qemu", "7.2", "tcg", "pc-q35-7.2", start_args().spec, 1, {}};
+  const auto keep = [&] {
+    auto memory = begin_snapshot(at());
+    ASSERT_TRUE(memory && finish_snapshot(at(), *memory, machine));
+  };
+  machine.spec.boot_vcpus = 2;
+  keep();
+  EXPECT_NE(why().find("boot_vcpus"), std::string::npos) << why();
+  machine.spec = start_args().spec;
+  machine.accelerator = "kvm";
+  keep();
+  EXPECT_NE(why().find("under kvm"), std::string::npos) << why();
+  machine.format = 2;
+  keep();
+  EXPECT_NE(why().find("newer"), std::string::npos) << why();
+  machine.vmm = "other";
+  keep();
+  EXPECT_NE(why().find("of other"), std::string::npos) << why();
+  EXPECT_EQ(host.count("spawn"), 0);
+}
+
+}  // namespace
+}  // namespace qarax::qemu

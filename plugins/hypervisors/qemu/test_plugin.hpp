@@ -1,0 +1,75 @@
+// The plugin against a scripted QEMU, as its tests start from.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "qemu.hpp"
+#include "test_host.hpp"
+
+namespace qarax::qemu::testing {
+
+using Words = std::vector<std::string>;
+
+class PluginTest : public ::testing::Test {
+ protected:
+  PluginTest() {
+    char name[] = "/tmp/qarax-qemu-XXXXXX";
+    dir_ = mkdtemp(name);
+    std::filesystem::create_directories(run_dir());
+    std::filesystem::create_directories(dir_ + "/state");
+  }
+  ~PluginTest() override { std::filesystem::remove_all(dir_); }
+
+  // Longer than a socket's address may be.
+  std::string run_dir() const { return dir_ + "/" + std::string(120, 'x'); }
+  const std::string& dir() const { return dir_; }
+  CreateArgs create(const std::string& config = R"({"binary":"/bin/true","accelerator":"tcg"})") const {
+    CreateArgs args;
+    args.config.text = config;
+    args.state_dir = dir_ + "/state";
+    return args;
+  }
+  Qemu& plugin() {
+    if (!plugin_) plugin_.emplace(host, create());
+    return *plugin_;
+  }
+  // As after the agent's restart: a plugin that knows nothing.
+  Qemu& restarted() { return plugin_.emplace(host, create()); }
+  StartArgs start_args() const {
+    StartArgs args;
+    args.vm = "123e4567-e89b-42d3-a456-426614174000";
+    args.incarnation = 1;
+    args.spec.memory_size = 128 << 20;
+    args.boot.kernel = "/images/bz";
+    args.run_dir = run_dir();
+    return args;
+  }
+  VmArgs vm() const { return {start_args().vm, 1, run_dir(), {call.kept}}; }
+  StopArgs stop_args(std::int64_t timeout_ms) const { return {vm(), StopMode::graceful, timeout_ms}; }
+  void start() { start(start_args()); }
+  void start(const StartArgs& args) {
+    const auto status = plugin().start(call.get(), args);
+    ASSERT_TRUE(status) << status.error().message;
+  }
+  bool sockets_gone() const { return std::filesystem::is_empty(run_dir()); }
+  // What was said to QEMU since `from` commands.
+  Words said_since(std::size_t from) const {
+    const Words all = host.commands();
+    return {all.begin() + static_cast<std::ptrdiff_t>(from), all.end()};
+  }
+
+  ScriptedHost host;
+  TestCall call;
+
+ private:
+  std::string dir_;
+  std::optional<Qemu> plugin_;
+};
+
+}  // namespace qarax::qemu::testing
