@@ -11,6 +11,7 @@
 #include "config/server_config.hpp"
 #include "handlers/event_handlers.hpp"
 #include "handlers/host_handlers.hpp"
+#include "handlers/idempotency.hpp"
 #include "handlers/job_handlers.hpp"
 #include "handlers/metrics.hpp"
 #include "handlers/system_handlers.hpp"
@@ -175,6 +176,7 @@ int serve(const ServerConfig& config, const CommandLine& line) {
   add_event_routes(router, **store);
   add_job_routes(router, **store, operations);
   add_system_routes(router, **store, operations, metrics, QARAX_VERSION);
+  guard_changes(router, **store);  // the last: it stands in front of all of them
   std::optional<http::TokenAuthenticator> authenticator;
   if (!config.token_sha256.empty()) authenticator.emplace(std::vector<std::string>{config.token_sha256});
   http::HttpServer server(http_config(config), router, authenticator ? &*authenticator : nullptr, &metrics, *http_log);

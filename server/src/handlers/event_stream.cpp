@@ -77,6 +77,15 @@ void EventStream::greet(std::string& out) {
   told_ = seq_;
 }
 
+// The database was set back and adopted anew: what this reader has seen may not have been.
+void EventStream::follow_epoch(std::string& out) {
+  const std::int64_t now = store_.events().last().epoch;
+  if (now == epoch_) return;
+  misplaced_ = EventPosition{epoch_, seq_};
+  epoch_ = now;
+  append_gap(out, "epoch", seq_ + 1);
+}
+
 void EventStream::append(std::string& out, const std::vector<LoggedEventPtr>& events) {
   for (const LoggedEventPtr& one : events) {
     if (one->seq > seq_ + 1) append_gap(out, "retention", one->seq);
@@ -138,6 +147,7 @@ bool EventStream::catch_up(http::StreamSink& sink, std::int64_t last) {
 
 bool EventStream::pull(std::string& out) {
   greet(out);
+  follow_epoch(out);
   for (bool more = true; more && out.size() < kFullPull;) {
     const EventPage page = store_.events().recent_after(seq_, kInOneLook);
     if (!page.complete) {

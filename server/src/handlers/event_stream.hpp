@@ -47,6 +47,7 @@ class EventStream final : public http::LiveBody {
  private:
   void greet(std::string& out);
   void append(std::string& out, const std::vector<LoggedEventPtr>& events);
+  void follow_epoch(std::string& out);
   void append_gap(std::string& out, std::string_view reason, std::int64_t next);
   bool send(http::StreamSink& sink, std::int64_t last);
   std::string id_now() const { return event_id({epoch_, seq_}); }

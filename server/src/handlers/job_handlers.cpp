@@ -67,8 +67,8 @@ Result<JobQuery> query_of(const http::Request& request) {
 // Where the list goes on behind its last job, with the same filters.
 std::string next_page(const http::Request& request, const Job& last) {
   std::string out = "</jobs?";
-  for (const auto& [name, value] : request.query)
-    if (name != "cursor") out.append(name).append("=").append(value).append("&");
+  for (const std::string_view name : {"vm_id", "state", "limit"})
+    if (const auto value = request.query_value(name)) out.append(name).append("=").append(*value).append("&");
   return out + "cursor=" + last.created_at + "_" + last.id + ">; rel=\"next\"";
 }
 

@@ -60,7 +60,7 @@ TEST_F(JobHandlersTest, TheLocationOf202Answers) {
   EXPECT_EQ(text(job, "state"), "running");
   EXPECT_EQ(text(job, "action"), "start");
   EXPECT_EQ(text(job, "vm_name"), "web");
-  EXPECT_EQ(text(job, "request_id"), "(none)");
+  EXPECT_EQ(text(job, "request_id"), "");
   EXPECT_EQ(*job.find("cancellable")->as_bool(), true);
   EXPECT_EQ(*job.find("progress")->as_int(), 50);
   ASSERT_EQ(job.find("steps")->as_array()->size(), 1u);

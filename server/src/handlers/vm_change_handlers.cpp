@@ -4,6 +4,7 @@
 #include "handlers/vm_reply.hpp"
 #include "http/json_body.hpp"
 #include "qarax/core/ids.hpp"
+#include "request_scope.hpp"
 
 namespace qarax::server {
 
@@ -59,7 +60,7 @@ class VmChangeHandlers {
     if (!body) return refuse(request, std::move(body).error());
     return with_vm(request, store_, [&](const VmPtr& vm) {
       ActionCall call = call_of(*vm, core::Action::snapshot);
-      call.arguments.snapshot = core::new_uuid();
+      call.arguments.snapshot = RequestScope::new_id();
       call.arguments.name = body->name.value_or("");
       return carry_out(request, operations_, call, [&](const ActionResult&) {
         const SnapshotPtr taken = store_.snapshot(call.arguments.snapshot);

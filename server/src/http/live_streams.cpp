@@ -195,15 +195,27 @@ bool LiveStreams::flush(Stream& stream, std::uint64_t id) {
   return stream.state == State::open;
 }
 
+// The border where a body's exceptions end: it alone is cut, without the last chunk that would call it whole.
+std::optional<bool> LiveStreams::ask(Stream& stream, const std::function<bool(LiveBody&)>& question) {
+  try {
+    return question(*stream.reply.body);
+  } catch (const std::exception& error) {
+    logger_.error("a live reply failed: {} peer={}", error.what(), stream.connection->peer());
+  }
+  stream.state = State::over;
+  return std::nullopt;
+}
+
 void LiveStreams::serve(Stream& stream, std::uint64_t id) {
   if (stream.blocked || stream.state == State::over || !flush(stream, id)) return;
   std::string words;
   for (int i = 0; i < kPullsInARow; ++i) {
     words.clear();
-    const bool goes_on = stream.reply.body->pull(words);
-    if (goes_on && words.empty()) return;
+    const auto goes_on = ask(stream, [&](LiveBody& body) { return body.pull(words); });
+    if (!goes_on) return;
+    if (*goes_on && words.empty()) return;
     say(stream, words);
-    if (!goes_on) end(stream);
+    if (!*goes_on) end(stream);
     if (!flush(stream, id)) return;
   }
   wake();  // there may be more
@@ -224,7 +236,10 @@ void LiveStreams::pass_time() {
       stream.state = State::over;
     } else if (!stream.blocked && now - stream.spoken_at >= services_.config.heartbeat) {
       std::string words;
-      stream.reply.body->heartbeat(words);
+      ask(stream, [&](LiveBody& body) {
+        body.heartbeat(words);
+        return true;
+      });
       say(stream, words);
       stream.spoken_at = now;
       flush(stream, id);
@@ -236,7 +251,10 @@ void LiveStreams::dismiss() {
   for (auto& [id, stream] : streams_) {
     if (stream.state != State::open) continue;
     std::string words;
-    stream.reply.body->farewell("shutting-down", words);
+    ask(stream, [&](LiveBody& body) {
+      body.farewell("shutting-down", words);
+      return true;
+    });
     say(stream, words);
     end(stream);
     if (!stream.blocked) flush(stream, id);

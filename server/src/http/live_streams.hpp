@@ -7,8 +7,10 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -54,6 +56,7 @@ class LiveStreams {
   void handle(std::uint64_t id, std::uint32_t events);
   void serve(Stream& stream, std::uint64_t id);
   bool flush(Stream& stream, std::uint64_t id);
+  std::optional<bool> ask(Stream& stream, const std::function<bool(LiveBody&)>& question);
   static void say(Stream& stream, std::string_view words);
   static void end(Stream& stream);
   void pass_time();

@@ -24,7 +24,7 @@ class Board {
   }
   std::string from(std::size_t at) const {
     const std::lock_guard lock(mutex_);
-    return text_.substr(at, 8192);
+    return at < text_.size() ? text_.substr(at, 8192) : std::string();
   }
 
  private:
@@ -49,6 +49,13 @@ class BoardReader final : public LiveBody {
   std::size_t at_;
 };
 
+class ThrowingBody final : public LiveBody {
+ public:
+  bool pull(std::string&) override { throw std::runtime_error("no more"); }
+  void heartbeat(std::string&) override {}
+  void farewell(std::string_view, std::string&) override {}
+};
+
 class LiveStreamsTest : public ::testing::Test {
  protected:
   LiveStreamsTest() {
@@ -57,6 +64,8 @@ class LiveStreamsTest : public ::testing::Test {
     router_.add("GET", "/board", [this](const Request&) {
       return Response::going_on("text/plain", std::make_shared<BoardReader>(board_));
     });
+    router_.add("GET", "/throws",
+                [](const Request&) { return Response::going_on("text/plain", std::make_shared<ThrowingBody>()); });
     router_.add("GET", "/late", [this](const Request&) {
       Response response = Response::going_on("text/plain", std::make_shared<BoardReader>(board_, 2));
       response.stream = [this](StreamSink& sink) { sink.write(board_.from(0).substr(0, 2)); };
@@ -155,6 +164,15 @@ TEST_F(LiveStreamsTest, AReaderThatGoesAwayIsForgotten) {
     ASSERT_LT(std::chrono::steady_clock::now(), until);
     std::this_thread::yield();
   }
+}
+
+TEST_F(LiveStreamsTest, ABodyThatThrowsEndsAloneAndWithoutItsLastChunk) {
+  TestServer& server = serve();
+  RawClient good = follow(server);
+  RawClient bad = follow(server, "/throws");
+  EXPECT_FALSE(bad.chunked_body());
+  say("END");
+  EXPECT_EQ(good.chunked_body(), "END");
 }
 
 TEST_F(LiveStreamsTest, BeyondTheLimitIs503AndTheConnectionStaysGood) {

@@ -70,6 +70,17 @@ void Router::add(std::string_view method, std::string_view pattern, Handler hand
   all_.push_back(path.methods.back().get());
 }
 
+void Router::wrap(const Around& around) {
+  for (const auto& path : paths_) {
+    for (const auto& route : path->methods) {
+      if (route->method == "GET") continue;
+      route->handler = [around, inner = std::move(route->handler)](const Request& request) {
+        return around(request, inner);
+      };
+    }
+  }
+}
+
 bool Router::matches(const Path& path, std::string_view text, NamedValues* params) {
   params->clear();
   for (const Segment& segment : path.segments) {

@@ -39,6 +39,10 @@ class Router {
   // As above with the pace said; otherwise GET is quick and every other method may wait.
   void add(std::string_view method, std::string_view pattern, Handler handler, Access access, Pace pace);
 
+  // Puts `around` in front of every handler that isn't GET's, of the routes added so far.
+  using Around = std::function<Response(const Request& request, const Handler& inner)>;
+  void wrap(const Around& around);
+
   struct Match {
     const Route* route = nullptr;  // null: see allow
     std::string allow;             // without a route: the methods of the path, empty where the path is unknown

@@ -66,6 +66,8 @@ void Orchestrator::shutdown(std::int64_t grace_ms) {
 }
 
 Result<VmPtr> Orchestrator::create(const NewVmInput& input) {
+  QARAX_TRY(const JobPtr claimed, store_.claimed_job());
+  if (claimed) return outcome_of(*claimed, {});
   QARAX_CHECK(could_fit({input.name, input.hypervisor, input.spec}, store_.hosts()));
   return store_.create_vm(input);
 }
@@ -157,6 +159,8 @@ Result<BegunJob> Orchestrator::begin(const std::string& vm_id, core::Action acti
 
 Result<VmPtr> Orchestrator::act(const std::string& vm_id, core::Action action, const ActOptions& options) {
   if (closed_) return make_error(Code::unavailable, "the server is ending; ask again in a moment", "shutting-down");
+  QARAX_TRY(const JobPtr claimed, store_.claimed_job());
+  if (claimed) return outcome_of(*claimed, options);
   VmPtr unchanged;
   QARAX_TRY(const BegunJob begun, begin(vm_id, action, options, unchanged));
   if (unchanged) return unchanged;
@@ -217,6 +221,12 @@ Status Orchestrator::read_console(const std::string& vm_id, std::int64_t tail_by
 }
 
 Result<HostPtr> Orchestrator::add_host(const NewHostInput& input) {
+  QARAX_TRY(const JobPtr claimed, store_.claimed_job());
+  if (claimed) {
+    const HostPtr made = store_.host(claimed->host_id);
+    if (!made) return make_error(Code::not_found, "host " + claimed->host_id + " is gone", "host-not-found");
+    return made;
+  }
   QARAX_TRY(HostPtr host, store_.add_host(input));
   nodes_.start(host);
   return host;

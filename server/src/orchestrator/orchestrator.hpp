@@ -86,6 +86,7 @@ class Orchestrator {
   Counts job_counts() const { return {jobs_started_.load(), jobs_completed_.load(), jobs_failed_.load()}; }
 
  private:
+  Result<VmPtr> outcome_of(const Job& job, const ActOptions& options);
   Result<BegunJob> begin(const std::string& vm_id, core::Action action, const ActOptions& options, VmPtr& unchanged);
   // changes.cpp
   Status check_able(const VmRecord& vm, std::optional<std::string_view> capability,

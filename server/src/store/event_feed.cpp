@@ -61,6 +61,12 @@ void EventFeed::append(std::vector<LoggedEventPtr> events) {
   for (const auto& [id, wake] : wakes_) wake();
 }
 
+void EventFeed::begin_epoch(std::int64_t epoch) {
+  const std::lock_guard lock(mutex_);
+  last_.epoch = epoch;
+  for (const auto& [id, wake] : wakes_) wake();
+}
+
 void EventFeed::forget_before(std::int64_t seq) {
   const std::lock_guard lock(mutex_);
   oldest_ = std::max(oldest_, seq);

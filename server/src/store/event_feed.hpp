@@ -51,6 +51,7 @@ class EventFeed {
   void reset(EventPosition last, std::int64_t oldest);
   void append(std::vector<LoggedEventPtr> events);  // without a hole after the last one
   void forget_before(std::int64_t seq);
+  void begin_epoch(std::int64_t epoch);  // readers are told that what they have seen may not have been
 
  private:
   mutable std::mutex mutex_;

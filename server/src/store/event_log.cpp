@@ -68,6 +68,12 @@ void EventLog::committed() {
   if (!written_.empty()) feed_.append(std::exchange(written_, {}));
 }
 
+std::int64_t EventLog::stored_epoch(Session& session) const {
+  std::int64_t epoch = 0;
+  session << "SELECT epoch FROM event_counter", into(epoch), now;
+  return epoch;
+}
+
 EventPage EventLog::stored_after(Session& session, std::int64_t seq, std::size_t most) const {
   EventPage page;
   page.complete = seq + 1 >= feed_.oldest();

@@ -25,6 +25,7 @@ class EventLog final : public Database::Trailer {
   void write(Poco::Data::Session& session) override;
   void committed() override;
 
+  std::int64_t stored_epoch(Poco::Data::Session& session) const;
   EventPage stored_after(Poco::Data::Session& session, std::int64_t seq, std::size_t most) const;
   // Removes all but the newest `keep`, and of these what is older than `keep_s` seconds; answers the first that stays.
   std::int64_t prune(Poco::Data::Session& session, std::int64_t keep, std::int64_t keep_s) const;

@@ -52,14 +52,14 @@ void set_reason(Event& event, const std::string& reason) {
 
 Event vm_created(const VmRecord& vm, const std::string& job_id) {
   Event event = of_vm("vm.created", vm);
-  event.job_id = job_id;
+  if (!job_id.empty()) event.job_id = job_id;
   event.new_status = name_of(vm.observed.status.state);
   return event;
 }
 
 Event vm_deleted(const VmRecord& vm, const std::string& job_id) {
   Event event = of_vm("vm.deleted", vm);
-  event.job_id = job_id;
+  if (!job_id.empty()) event.job_id = job_id;
   event.previous_status = name_of(vm.observed.status.state);
   return event;
 }

@@ -6,6 +6,7 @@
 
 namespace qarax::server::events {
 
+// `job_id`: of what did it; empty: no job did.
 Event vm_created(const VmRecord& vm, const std::string& job_id);
 Event vm_deleted(const VmRecord& vm, const std::string& job_id);
 // From `before` to what the record says now.

@@ -131,6 +131,17 @@ CREATE TABLE snapshots (
     {7, 1, R"sql(
 ALTER TABLE vms ADD COLUMN restart TEXT NOT NULL DEFAULT '{}'
 )sql"},
+    // `at`: as events.at. `answer`: empty until the request was answered for good.
+    {8, 1, R"sql(
+CREATE TABLE idempotency_keys (
+  key TEXT PRIMARY KEY,
+  fingerprint TEXT NOT NULL,
+  job_id TEXT NOT NULL,
+  answer TEXT NOT NULL,
+  at INTEGER NOT NULL
+);
+CREATE INDEX idempotency_keys_by_time ON idempotency_keys (at)
+)sql"},
 };
 
 }  // namespace

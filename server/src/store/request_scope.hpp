@@ -2,24 +2,64 @@
 // handler; the store looks at it where a change is asked for, on the same thread.
 #pragma once
 
+#include <memory>
+#include <mutex>
 #include <string>
 
 namespace qarax::server {
 
+// An Idempotency-Key while its request is served, or once more where the first answer was lost. The first change that
+// is made under it is bound to it, in one transaction.
+class Claim {
+ public:
+  Claim(std::string key, std::string fingerprint, std::string job_id = {}, bool bound = false)
+      : key_(std::move(key)), fingerprint_(std::move(fingerprint)), job_id_(std::move(job_id)), bound_(bound) {}
+
+  const std::string& key() const { return key_; }
+  // Of the key and all of the request, in hexadecimal digits.
+  const std::string& fingerprint() const { return fingerprint_; }
+  // Of that change; empty: none yet, or one without a job. Any thread.
+  std::string job_id() const {
+    const std::lock_guard lock(mutex_);
+    return job_id_;
+  }
+  bool is_bound() const {
+    const std::lock_guard lock(mutex_);
+    return bound_;
+  }
+  void bind(const std::string& job_id) {
+    const std::lock_guard lock(mutex_);
+    bound_ = true;
+    job_id_ = job_id;
+  }
+
+ private:
+  const std::string key_;
+  const std::string fingerprint_;
+  mutable std::mutex mutex_;
+  std::string job_id_;
+  bool bound_ = false;
+};
+
 class RequestScope {
  public:
-  explicit RequestScope(std::string request_id);
+  // `claim` may be null.
+  explicit RequestScope(std::string request_id, std::shared_ptr<Claim> claim = nullptr);
   ~RequestScope();
   RequestScope(const RequestScope&) = delete;
   RequestScope& operator=(const RequestScope&) = delete;
 
   // Null: this thread serves none, as when the server does something by itself.
   static RequestScope* current();
+  static std::shared_ptr<Claim> current_claim();
+  // An id for something that the request makes beside its job: the same one when it is made again with its key.
+  static std::string new_id();
 
   const std::string& id() const { return id_; }
 
  private:
   const std::string id_;
+  const std::shared_ptr<Claim> claim_;
   RequestScope* const outer_;
 };
 

@@ -46,6 +46,12 @@ void finish_job(Poco::Data::Session& session, const Job& job, const std::string&
 void take_over_jobs(Poco::Data::Session& session, const Activation& activation);
 void prune_jobs(Poco::Data::Session& session, std::int64_t keep, std::int64_t keep_s, const std::string& clock);
 
+// rows_keys.cpp
+std::optional<KeptKey> read_key(Poco::Data::Session& session, const std::string& key, std::int64_t keep_s,
+                                const std::string& clock);
+void put_key(Poco::Data::Session& session, const KeptKey& kept, const std::string& clock);
+void prune_keys(Poco::Data::Session& session, std::int64_t keep_s, const std::string& clock);
+
 void put_reservation(Poco::Data::Session& session, const Reservation& reservation);
 void delete_reservation(Poco::Data::Session& session, const std::string& vm_id);
 void insert_tombstone(Poco::Data::Session& session, const std::string& vm_id, const std::string& host_id,

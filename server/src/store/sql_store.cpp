@@ -83,24 +83,26 @@ Result<VmPtr> SqlStore::create_vm(const NewVmInput& input) {
   Job job = job_done_at_once("create");
   job.vm_id = vm.id;
   job.vm_name = vm.name;
+  const std::string job_id = job.id;
   VmPtr made;
-  QARAX_CHECK(db_->transact({{},
-                             [&](Session& session) -> Status {
-                               vm.order = next_order_++;
-                               if (!rows::insert_vm(session, vm))
-                                 return make_error(Code::already_exists,
-                                                   "there is a VM named " + vm.name +
-                                                       " already; names are unique: choose another one, or delete "
-                                                       "that VM",
-                                                   "name-taken");
-                               rows::insert_job(session, job, vm.desired, 0, db_->clock());
-                               events_.add(events::vm_created(vm, job.id));
-                               return Ok{};
-                             },
-                             [&] {
-                               made = memory_.put(std::move(vm));
-                               book_.put(std::move(job));
-                             }}));
+  QARAX_CHECK(transact({{},
+                        [&](Session& session) -> Status {
+                          vm.order = next_order_++;
+                          if (!rows::insert_vm(session, vm))
+                            return make_error(Code::already_exists,
+                                              "there is a VM named " + vm.name +
+                                                  " already; names are unique: choose another one, or delete "
+                                                  "that VM",
+                                              "name-taken");
+                          rows::insert_job(session, job, vm.desired, 0, db_->clock());
+                          events_.add(events::vm_created(vm, job_id));
+                          return Ok{};
+                        },
+                        [&] {
+                          made = memory_.put(std::move(vm));
+                          book_.put(std::move(job));
+                        }},
+                       job_id));
   return made;
 }
 
@@ -163,25 +165,26 @@ Result<VmPtr> SqlStore::set_desired(const std::string& id, VmState state) {
   if (!now) return make_error(Code::not_found, "there is no VM " + id, "vm-not-found");
   if (now->desired.state == state && now->desired.origin == Origin::user) return now;
   std::optional<VmRecord> changed;
-  QARAX_CHECK(db_->transact({{id},
-                             [&](Session& session) -> Status {
-                               now = memory_.vm(id);
-                               // A job that came in between says what is wanted now.
-                               if (!now || !now->job_id.empty()) return Ok{};
-                               changed = *now;
-                               changed->desired = {state, Origin::user, changed->revision};
-                               changed->updated_at = now_text();
-                               rows::update_vm(session, *changed);
-                               return Ok{};
-                             },
-                             [&] {
-                               if (!changed) return;
-                               now = memory_.update(id, [&](VmRecord& vm) {
-                                 vm.desired = changed->desired;
-                                 vm.updated_at = changed->updated_at;
-                                 return true;
-                               });
-                             }}));
+  QARAX_CHECK(transact({{id},
+                        [&](Session& session) -> Status {
+                          now = memory_.vm(id);
+                          // A job that came in between says what is wanted now.
+                          if (!now || !now->job_id.empty()) return Ok{};
+                          changed = *now;
+                          changed->desired = {state, Origin::user, changed->revision};
+                          changed->updated_at = now_text();
+                          rows::update_vm(session, *changed);
+                          return Ok{};
+                        },
+                        [&] {
+                          if (!changed) return;
+                          now = memory_.update(id, [&](VmRecord& vm) {
+                            vm.desired = changed->desired;
+                            vm.updated_at = changed->updated_at;
+                            return true;
+                          });
+                        }},
+                       ""));
   if (!now) return make_error(Code::not_found, "there is no VM " + id, "vm-not-found");
   return now;
 }

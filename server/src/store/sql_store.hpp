@@ -9,6 +9,7 @@
 #include "event_log.hpp"
 #include "job_book.hpp"
 #include "memory.hpp"
+#include "request_scope.hpp"
 #include "store.hpp"
 
 namespace qarax::server {
@@ -55,6 +56,9 @@ class SqlStore final : public Store {
   Result<JobPtr> job(const std::string& id) override;
   Result<std::vector<JobPtr>> jobs(const JobQuery& query) override;
   JobBook& job_book() override { return book_; }
+  Result<std::optional<KeptKey>> kept_key(const std::string& key) override;
+  void keep_answer(KeptKey kept) override;
+  Result<JobPtr> claimed_job() override;
   VmPtr apply_report(const std::string& host_id, const core::VmReport& report) override;
   void lose_host(const std::string& host_id, const std::string& reason) override;
   void missing_from_snapshot(const std::string& host_id, const std::vector<std::string>& seen) override;
@@ -74,12 +78,16 @@ class SqlStore final : public Store {
 
  private:
   explicit SqlStore(std::unique_ptr<Database> db) : events_(db->clock(), feed_), db_(std::move(db)) { load(); }
+  // What was asked for by a request: bound to its claim, if it has one. `job_id`: of the change; empty: it has none.
+  Status transact(Database::Change change, const std::string& job_id);
+  void prune_keys(Poco::Data::Session& session);
   void load();
   void save_later(const std::string& id);
   void judge_read_only();
   Status write_adopted(Poco::Data::Session& session, const Adoption& adoption, VmRecord& vm);
   void load_jobs(Poco::Data::Session& session);
   void end_orphaned_jobs();
+  void drop_jobs(const std::string& vm_id);
   Job new_job(std::string action) const;
   Job job_done_at_once(std::string action) const;
   Job told_of(const JobRecord& job, const VmRecord& vm) const;

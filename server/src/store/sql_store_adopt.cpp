@@ -1,6 +1,7 @@
 // A database that was set back, or lost, and how it catches up with what its nodes know.
 #include <chrono>
 
+#include "event_makers.hpp"
 #include "qarax/core/clock.hpp"
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
@@ -73,9 +74,23 @@ Status SqlStore::write_adopted(Session& session, const Adoption& adoption, VmRec
     vm.order = next_order_++;
     if (!rows::insert_vm(session, vm))
       return make_error(Code::already_exists, "there is a VM named " + vm.name + " already", "name-taken");
+    events_.add(events::vm_created(vm, ""));
   }
   rows::update_vm(session, vm);
   return Ok{};
+}
+
+// Of a VM that is defined anew or forgotten; under state().
+void SqlStore::drop_jobs(const std::string& vm_id) {
+  for (auto it = jobs_.begin(); it != jobs_.end();) {
+    if (it->second.vm_id != vm_id) {
+      ++it;
+      continue;
+    }
+    book_.put(ended_job(it->first, JobState::failed,
+                        make_error(Code::aborted, "its VM was adopted or forgotten meanwhile", "superseded")));
+    it = jobs_.erase(it);
+  }
 }
 
 Status SqlStore::adopt(const Adoption& adoption) {
@@ -83,6 +98,7 @@ Status SqlStore::adopt(const Adoption& adoption) {
   std::vector<std::string> keys = adoption.forgotten;
   for (const VmRecord& vm : vms) keys.push_back(vm.id);
   std::optional<Activation> next;
+  std::int64_t epoch = 0;
   const std::string at = now_text();
   return db_->transact(
       {keys,
@@ -96,7 +112,11 @@ Status SqlStore::adopt(const Adoption& adoption) {
            if (const auto memory = adoption.memory.find(vm.id); memory != adoption.memory.end())
              rows::put_reservation(session, {vm.id, adoption.host_id, vm.incarnation, memory->second});
          }
-         for (const std::string& id : adoption.forgotten) rows::delete_vm(session, id);
+         for (const std::string& id : adoption.forgotten) {
+           if (const VmPtr vm = memory_.vm(id)) events_.add(events::vm_deleted(*vm, ""));
+           rows::fail_jobs(session, id, at);
+           rows::delete_vm(session, id);
+         }
          if (!adoption.above_term) return Ok{};
          next = db_->activation();
          next->term = std::max(next->term, *adoption.above_term) + 1;
@@ -105,11 +125,12 @@ Status SqlStore::adopt(const Adoption& adoption) {
              std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch());
          rows::begin_term(session, *next, seconds.count(), at);
          rows::set_needs_adopt(session, adoption.host_id, "");
+         epoch = events_.stored_epoch(session);
          return Ok{};
        },
        [&] {
          for (VmRecord& vm : vms) {
-           std::erase_if(jobs_, [&](const auto& job) { return job.second.vm_id == vm.id; });
+           drop_jobs(vm.id);
            if (const auto memory = adoption.memory.find(vm.id); memory != adoption.memory.end())
              reservations_[vm.id] = {vm.id, adoption.host_id, vm.incarnation, memory->second};
            memory_.put(std::move(vm));
@@ -117,12 +138,13 @@ Status SqlStore::adopt(const Adoption& adoption) {
          for (const std::string& id : adoption.forgotten) {
            const VmPtr vm = memory_.vm(id);
            if (!vm) continue;
-           std::erase_if(jobs_, [&](const auto& job) { return job.second.vm_id == id; });
+           drop_jobs(id);
            reservations_.erase(id);
            memory_.erase(*vm);
          }
          if (!next) return;
          db_->become(*next);
+         feed_.begin_epoch(epoch);
          memory_.update_host(adoption.host_id, [](HostRecord& host) { host.needs_adopt.clear(); });
          judge_read_only();
        },

@@ -21,6 +21,7 @@ Status SqlStore::prune(const Retention& retention) {
                         [&](Session& session) -> Status {
                           first = events_.prune(session, retention.events, retention.events_s);
                           rows::prune_jobs(session, retention.jobs, retention.jobs_s, db_->clock());
+                          prune_keys(session);
                           return Ok{};
                         },
                         [&] { feed_.forget_before(first); }});

@@ -23,20 +23,22 @@ Result<HostPtr> SqlStore::add_host(const NewHostInput& input) {
   const std::string id = host.id;
   Job job = job_done_at_once("add-host");
   job.host_id = id;
-  QARAX_CHECK(db_->transact(
-      {{},
-       [&](Session& session) -> Status {
-         if (!rows::insert_host(session, host, now_text()))
-           return make_error(Code::already_exists,
-                             "there is a host named " + host.name + " already; choose another name", "name-taken");
-         rows::insert_job(session, job, {}, 0, db_->clock());
-         events_.add(events::host_added(host, job.id));
-         return Ok{};
-       },
-       [&] {
-         memory_.put(std::move(host));
-         book_.put(std::move(job));
-       }}));
+  const std::string job_id = job.id;
+  QARAX_CHECK(transact({{},
+                        [&](Session& session) -> Status {
+                          if (!rows::insert_host(session, host, now_text()))
+                            return make_error(Code::already_exists,
+                                              "there is a host named " + host.name + " already; choose another name",
+                                              "name-taken");
+                          rows::insert_job(session, job, {}, 0, db_->clock());
+                          events_.add(events::host_added(host, job.id));
+                          return Ok{};
+                        },
+                        [&] {
+                          memory_.put(std::move(host));
+                          book_.put(std::move(job));
+                        }},
+                       job_id));
   return memory_.host(id);
 }
 

@@ -144,7 +144,6 @@ Status SqlStore::plan_job(Session& session, const BeginJob& asked, Begin& plan) 
   VmRecord& vm = plan.vm;
   JobRecord& job = plan.job;
   vm = *before;
-  job.id = core::new_uuid();
   job.vm_id = vm.id;
   job.revision = vm.revision + 1;
   job.action = asked.action;
@@ -211,23 +210,25 @@ VmPtr SqlStore::publish(const Begin& plan) {
 
 Result<BegunJob> SqlStore::begin_job(const BeginJob& asked) {
   Begin plan;
+  plan.job.id = core::new_uuid();
   BegunJob begun;
   // Two starts on one host don't plan side by side: each must see what the other has reserved.
   std::vector<std::string> keys{asked.vm_id};
   if (asked.placement) keys.push_back(asked.placement->host_id);
   if (asked.action == core::Action::resize)
     if (const VmPtr vm = memory_.vm(asked.vm_id); vm && vm->host_id) keys.push_back(*vm->host_id);
-  QARAX_CHECK(db_->transact({std::move(keys), [&](Session& session) { return plan_job(session, asked, plan); },
-                             [&] {
-                               const std::string superseded = plan.superseded ? plan.superseded->id : "";
-                               jobs_.erase(superseded);
-                               if (plan.superseded) book_.put(std::move(*plan.superseded));
-                               jobs_.emplace(plan.job.id, plan.job);
-                               book_.put(plan.told);
-                               if (plan.reservation) reservations_[plan.vm.id] = *plan.reservation;
-                               publish_subject(plan);
-                               begun = {plan.job, publish(plan), superseded};
-                             }}));
+  QARAX_CHECK(transact({std::move(keys), [&](Session& session) { return plan_job(session, asked, plan); },
+                        [&] {
+                          const std::string superseded = plan.superseded ? plan.superseded->id : "";
+                          jobs_.erase(superseded);
+                          if (plan.superseded) book_.put(std::move(*plan.superseded));
+                          jobs_.emplace(plan.job.id, plan.job);
+                          book_.put(plan.told);
+                          if (plan.reservation) reservations_[plan.vm.id] = *plan.reservation;
+                          publish_subject(plan);
+                          begun = {plan.job, publish(plan), superseded};
+                        }},
+                       plan.job.id));
   return begun;
 }
 

@@ -11,6 +11,7 @@
 #include "database_url.hpp"
 #include "event_feed.hpp"
 #include "job_book.hpp"
+#include "kept_answer.hpp"
 #include "qarax/result.hpp"
 #include "records.hpp"
 
@@ -155,6 +156,15 @@ class Store {
   virtual Status mark_set_back(const std::string& host_id, const std::string& proof) = 0;
   // One transaction, also while changes are refused. ABORTED "plan-changed".
   virtual Status adopt(const Adoption& adoption) = 0;
+
+  // -- requests that are made again --
+  // What is known of an Idempotency-Key; kept for 24 h. It is bound to the first change that is made under a
+  // RequestScope with its Claim, in that change's transaction; a second one with a job is ABORTED
+  // "idempotency-answer-lost".
+  virtual Result<std::optional<KeptKey>> kept_key(const std::string& key) = 0;
+  virtual void keep_answer(KeptKey kept) = 0;  // disk as finish_job
+  // Of the request that this thread serves: the job that it was bound to at its first time. Null: there is none.
+  virtual Result<JobPtr> claimed_job() = 0;
 
   // -- events --
   virtual EventFeed& events() = 0;

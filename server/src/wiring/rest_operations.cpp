@@ -45,6 +45,11 @@ Result<ActionResult> RestOperations::act(const ActionCall& call) {
     core::logger("vms")->info("deleted vm={} request={}", call.vm_id, call.request_id);
     return ActionResult{};
   }
+  // Made again: what was answered at once then is answered at once now.
+  if (call.respond_async) {
+    QARAX_TRY(const JobPtr claimed, store_.claimed_job());
+    if (claimed) return ActionResult{store_.vm(call.vm_id), claimed->id, true};
+  }
   QARAX_TRY(VmPtr vm, orchestrator_.act(call.vm_id, call.action, options));
   // Deleted by somebody else while this action was under way.
   if (vm == nullptr) return no_such_vm(call.vm_id);

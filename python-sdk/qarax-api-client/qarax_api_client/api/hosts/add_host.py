@@ -7,14 +7,17 @@ import httpx
 from ...client import AuthenticatedClient, Client
 from ...models.new_host import NewHost
 from ...models.problem import Problem
-from ...types import Response
+from ...types import UNSET, Response, Unset
 
 
 def _get_kwargs(
     *,
     body: NewHost,
+    idempotency_key: str | Unset = UNSET,
 ) -> dict[str, Any]:
     headers: dict[str, Any] = {}
+    if not isinstance(idempotency_key, Unset):
+        headers["Idempotency-Key"] = idempotency_key
 
     _kwargs: dict[str, Any] = {
         "method": "post",
@@ -78,12 +81,14 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
     body: NewHost,
+    idempotency_key: str | Unset = UNSET,
 ) -> Response[Problem | UUID]:
     """Register a host by the address of its qarax-node.
 
      The server connects by itself; `POST /hosts/{id}/init` does it at once and waits for the result.
 
     Args:
+        idempotency_key (str | Unset):
         body (NewHost):
 
     Raises:
@@ -96,6 +101,7 @@ def sync_detailed(
 
     kwargs = _get_kwargs(
         body=body,
+        idempotency_key=idempotency_key,
     )
 
     response = client.get_httpx_client().request(
@@ -109,12 +115,14 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
     body: NewHost,
+    idempotency_key: str | Unset = UNSET,
 ) -> Problem | UUID | None:
     """Register a host by the address of its qarax-node.
 
      The server connects by itself; `POST /hosts/{id}/init` does it at once and waits for the result.
 
     Args:
+        idempotency_key (str | Unset):
         body (NewHost):
 
     Raises:
@@ -128,6 +136,7 @@ def sync(
     return sync_detailed(
         client=client,
         body=body,
+        idempotency_key=idempotency_key,
     ).parsed
 
 
@@ -135,12 +144,14 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
     body: NewHost,
+    idempotency_key: str | Unset = UNSET,
 ) -> Response[Problem | UUID]:
     """Register a host by the address of its qarax-node.
 
      The server connects by itself; `POST /hosts/{id}/init` does it at once and waits for the result.
 
     Args:
+        idempotency_key (str | Unset):
         body (NewHost):
 
     Raises:
@@ -153,6 +164,7 @@ async def asyncio_detailed(
 
     kwargs = _get_kwargs(
         body=body,
+        idempotency_key=idempotency_key,
     )
 
     response = await client.get_async_httpx_client().request(**kwargs)
@@ -164,12 +176,14 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
     body: NewHost,
+    idempotency_key: str | Unset = UNSET,
 ) -> Problem | UUID | None:
     """Register a host by the address of its qarax-node.
 
      The server connects by itself; `POST /hosts/{id}/init` does it at once and waits for the result.
 
     Args:
+        idempotency_key (str | Unset):
         body (NewHost):
 
     Raises:
@@ -184,5 +198,6 @@ async def asyncio(
         await asyncio_detailed(
             client=client,
             body=body,
+            idempotency_key=idempotency_key,
         )
     ).parsed

@@ -16,7 +16,11 @@ def _get_kwargs(
     *,
     plan: str | Unset = UNSET,
     dry_run: bool | Unset = False,
+    idempotency_key: str | Unset = UNSET,
 ) -> dict[str, Any]:
+    headers: dict[str, Any] = {}
+    if not isinstance(idempotency_key, Unset):
+        headers["Idempotency-Key"] = idempotency_key
 
     params: dict[str, Any] = {}
 
@@ -34,6 +38,7 @@ def _get_kwargs(
         "params": params,
     }
 
+    _kwargs["headers"] = headers
     return _kwargs
 
 
@@ -88,6 +93,7 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     plan: str | Unset = UNSET,
     dry_run: bool | Unset = False,
+    idempotency_key: str | Unset = UNSET,
 ) -> Response[AdoptPlan | Problem]:
     """Take over a host whose node knows more than this server's database.
 
@@ -103,6 +109,7 @@ def sync_detailed(
         id (UUID):
         plan (str | Unset):
         dry_run (bool | Unset):  Default: False.
+        idempotency_key (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -116,6 +123,7 @@ def sync_detailed(
         id=id,
         plan=plan,
         dry_run=dry_run,
+        idempotency_key=idempotency_key,
     )
 
     response = client.get_httpx_client().request(
@@ -131,6 +139,7 @@ def sync(
     client: AuthenticatedClient | Client,
     plan: str | Unset = UNSET,
     dry_run: bool | Unset = False,
+    idempotency_key: str | Unset = UNSET,
 ) -> AdoptPlan | Problem | None:
     """Take over a host whose node knows more than this server's database.
 
@@ -146,6 +155,7 @@ def sync(
         id (UUID):
         plan (str | Unset):
         dry_run (bool | Unset):  Default: False.
+        idempotency_key (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -160,6 +170,7 @@ def sync(
         client=client,
         plan=plan,
         dry_run=dry_run,
+        idempotency_key=idempotency_key,
     ).parsed
 
 
@@ -169,6 +180,7 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     plan: str | Unset = UNSET,
     dry_run: bool | Unset = False,
+    idempotency_key: str | Unset = UNSET,
 ) -> Response[AdoptPlan | Problem]:
     """Take over a host whose node knows more than this server's database.
 
@@ -184,6 +196,7 @@ async def asyncio_detailed(
         id (UUID):
         plan (str | Unset):
         dry_run (bool | Unset):  Default: False.
+        idempotency_key (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -197,6 +210,7 @@ async def asyncio_detailed(
         id=id,
         plan=plan,
         dry_run=dry_run,
+        idempotency_key=idempotency_key,
     )
 
     response = await client.get_async_httpx_client().request(**kwargs)
@@ -210,6 +224,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     plan: str | Unset = UNSET,
     dry_run: bool | Unset = False,
+    idempotency_key: str | Unset = UNSET,
 ) -> AdoptPlan | Problem | None:
     """Take over a host whose node knows more than this server's database.
 
@@ -225,6 +240,7 @@ async def asyncio(
         id (UUID):
         plan (str | Unset):
         dry_run (bool | Unset):  Default: False.
+        idempotency_key (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -240,5 +256,6 @@ async def asyncio(
             client=client,
             plan=plan,
             dry_run=dry_run,
+            idempotency_key=idempotency_key,
         )
     ).parsed

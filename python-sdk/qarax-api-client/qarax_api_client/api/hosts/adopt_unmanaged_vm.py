@@ -8,13 +8,18 @@ import httpx
 from ...client import AuthenticatedClient, Client
 from ...models.problem import Problem
 from ...models.vm import Vm
-from ...types import Response
+from ...types import UNSET, Response, Unset
 
 
 def _get_kwargs(
     id: UUID,
     vm_id: UUID,
+    *,
+    idempotency_key: str | Unset = UNSET,
 ) -> dict[str, Any]:
+    headers: dict[str, Any] = {}
+    if not isinstance(idempotency_key, Unset):
+        headers["Idempotency-Key"] = idempotency_key
 
     _kwargs: dict[str, Any] = {
         "method": "post",
@@ -24,6 +29,7 @@ def _get_kwargs(
         ),
     }
 
+    _kwargs["headers"] = headers
     return _kwargs
 
 
@@ -77,12 +83,14 @@ def sync_detailed(
     vm_id: UUID,
     *,
     client: AuthenticatedClient | Client,
+    idempotency_key: str | Unset = UNSET,
 ) -> Response[Problem | Vm]:
     """Define such a VM here as its node has it.
 
     Args:
         id (UUID):
         vm_id (UUID):
+        idempotency_key (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -95,6 +103,7 @@ def sync_detailed(
     kwargs = _get_kwargs(
         id=id,
         vm_id=vm_id,
+        idempotency_key=idempotency_key,
     )
 
     response = client.get_httpx_client().request(
@@ -109,12 +118,14 @@ def sync(
     vm_id: UUID,
     *,
     client: AuthenticatedClient | Client,
+    idempotency_key: str | Unset = UNSET,
 ) -> Problem | Vm | None:
     """Define such a VM here as its node has it.
 
     Args:
         id (UUID):
         vm_id (UUID):
+        idempotency_key (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -128,6 +139,7 @@ def sync(
         id=id,
         vm_id=vm_id,
         client=client,
+        idempotency_key=idempotency_key,
     ).parsed
 
 
@@ -136,12 +148,14 @@ async def asyncio_detailed(
     vm_id: UUID,
     *,
     client: AuthenticatedClient | Client,
+    idempotency_key: str | Unset = UNSET,
 ) -> Response[Problem | Vm]:
     """Define such a VM here as its node has it.
 
     Args:
         id (UUID):
         vm_id (UUID):
+        idempotency_key (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -154,6 +168,7 @@ async def asyncio_detailed(
     kwargs = _get_kwargs(
         id=id,
         vm_id=vm_id,
+        idempotency_key=idempotency_key,
     )
 
     response = await client.get_async_httpx_client().request(**kwargs)
@@ -166,12 +181,14 @@ async def asyncio(
     vm_id: UUID,
     *,
     client: AuthenticatedClient | Client,
+    idempotency_key: str | Unset = UNSET,
 ) -> Problem | Vm | None:
     """Define such a VM here as its node has it.
 
     Args:
         id (UUID):
         vm_id (UUID):
+        idempotency_key (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -186,5 +203,6 @@ async def asyncio(
             id=id,
             vm_id=vm_id,
             client=client,
+            idempotency_key=idempotency_key,
         )
     ).parsed

@@ -7,14 +7,17 @@ import httpx
 from ...client import AuthenticatedClient, Client
 from ...models.new_vm import NewVm
 from ...models.problem import Problem
-from ...types import Response
+from ...types import UNSET, Response, Unset
 
 
 def _get_kwargs(
     *,
     body: NewVm,
+    idempotency_key: str | Unset = UNSET,
 ) -> dict[str, Any]:
     headers: dict[str, Any] = {}
+    if not isinstance(idempotency_key, Unset):
+        headers["Idempotency-Key"] = idempotency_key
 
     _kwargs: dict[str, Any] = {
         "method": "post",
@@ -78,6 +81,7 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
     body: NewVm,
+    idempotency_key: str | Unset = UNSET,
 ) -> Response[Problem | UUID]:
     """Define a VM. Nothing runs until it is started.
 
@@ -86,6 +90,7 @@ def sync_detailed(
     options of the hypervisor plugin; no string in it may name a file of the host.
 
     Args:
+        idempotency_key (str | Unset):
         body (NewVm):
 
     Raises:
@@ -98,6 +103,7 @@ def sync_detailed(
 
     kwargs = _get_kwargs(
         body=body,
+        idempotency_key=idempotency_key,
     )
 
     response = client.get_httpx_client().request(
@@ -111,6 +117,7 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
     body: NewVm,
+    idempotency_key: str | Unset = UNSET,
 ) -> Problem | UUID | None:
     """Define a VM. Nothing runs until it is started.
 
@@ -119,6 +126,7 @@ def sync(
     options of the hypervisor plugin; no string in it may name a file of the host.
 
     Args:
+        idempotency_key (str | Unset):
         body (NewVm):
 
     Raises:
@@ -132,6 +140,7 @@ def sync(
     return sync_detailed(
         client=client,
         body=body,
+        idempotency_key=idempotency_key,
     ).parsed
 
 
@@ -139,6 +148,7 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
     body: NewVm,
+    idempotency_key: str | Unset = UNSET,
 ) -> Response[Problem | UUID]:
     """Define a VM. Nothing runs until it is started.
 
@@ -147,6 +157,7 @@ async def asyncio_detailed(
     options of the hypervisor plugin; no string in it may name a file of the host.
 
     Args:
+        idempotency_key (str | Unset):
         body (NewVm):
 
     Raises:
@@ -159,6 +170,7 @@ async def asyncio_detailed(
 
     kwargs = _get_kwargs(
         body=body,
+        idempotency_key=idempotency_key,
     )
 
     response = await client.get_async_httpx_client().request(**kwargs)
@@ -170,6 +182,7 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
     body: NewVm,
+    idempotency_key: str | Unset = UNSET,
 ) -> Problem | UUID | None:
     """Define a VM. Nothing runs until it is started.
 
@@ -178,6 +191,7 @@ async def asyncio(
     options of the hypervisor plugin; no string in it may name a file of the host.
 
     Args:
+        idempotency_key (str | Unset):
         body (NewVm):
 
     Raises:
@@ -192,5 +206,6 @@ async def asyncio(
         await asyncio_detailed(
             client=client,
             body=body,
+            idempotency_key=idempotency_key,
         )
     ).parsed

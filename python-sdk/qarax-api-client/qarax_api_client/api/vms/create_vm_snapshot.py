@@ -18,10 +18,14 @@ def _get_kwargs(
     *,
     body: NewSnapshot | Unset = UNSET,
     prefer: str | Unset = UNSET,
+    idempotency_key: str | Unset = UNSET,
 ) -> dict[str, Any]:
     headers: dict[str, Any] = {}
     if not isinstance(prefer, Unset):
         headers["Prefer"] = prefer
+
+    if not isinstance(idempotency_key, Unset):
+        headers["Idempotency-Key"] = idempotency_key
 
     _kwargs: dict[str, Any] = {
         "method": "post",
@@ -122,6 +126,7 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     body: NewSnapshot | Unset = UNSET,
     prefer: str | Unset = UNSET,
+    idempotency_key: str | Unset = UNSET,
 ) -> Response[Accepted | Problem | Snapshot]:
     """Keep the memory and the devices of a running or paused VM.
 
@@ -132,6 +137,7 @@ def sync_detailed(
     Args:
         id (UUID):
         prefer (str | Unset):
+        idempotency_key (str | Unset):
         body (NewSnapshot | Unset):
 
     Raises:
@@ -146,6 +152,7 @@ def sync_detailed(
         id=id,
         body=body,
         prefer=prefer,
+        idempotency_key=idempotency_key,
     )
 
     response = client.get_httpx_client().request(
@@ -161,6 +168,7 @@ def sync(
     client: AuthenticatedClient | Client,
     body: NewSnapshot | Unset = UNSET,
     prefer: str | Unset = UNSET,
+    idempotency_key: str | Unset = UNSET,
 ) -> Accepted | Problem | Snapshot | None:
     """Keep the memory and the devices of a running or paused VM.
 
@@ -171,6 +179,7 @@ def sync(
     Args:
         id (UUID):
         prefer (str | Unset):
+        idempotency_key (str | Unset):
         body (NewSnapshot | Unset):
 
     Raises:
@@ -186,6 +195,7 @@ def sync(
         client=client,
         body=body,
         prefer=prefer,
+        idempotency_key=idempotency_key,
     ).parsed
 
 
@@ -195,6 +205,7 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     body: NewSnapshot | Unset = UNSET,
     prefer: str | Unset = UNSET,
+    idempotency_key: str | Unset = UNSET,
 ) -> Response[Accepted | Problem | Snapshot]:
     """Keep the memory and the devices of a running or paused VM.
 
@@ -205,6 +216,7 @@ async def asyncio_detailed(
     Args:
         id (UUID):
         prefer (str | Unset):
+        idempotency_key (str | Unset):
         body (NewSnapshot | Unset):
 
     Raises:
@@ -219,6 +231,7 @@ async def asyncio_detailed(
         id=id,
         body=body,
         prefer=prefer,
+        idempotency_key=idempotency_key,
     )
 
     response = await client.get_async_httpx_client().request(**kwargs)
@@ -232,6 +245,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     body: NewSnapshot | Unset = UNSET,
     prefer: str | Unset = UNSET,
+    idempotency_key: str | Unset = UNSET,
 ) -> Accepted | Problem | Snapshot | None:
     """Keep the memory and the devices of a running or paused VM.
 
@@ -242,6 +256,7 @@ async def asyncio(
     Args:
         id (UUID):
         prefer (str | Unset):
+        idempotency_key (str | Unset):
         body (NewSnapshot | Unset):
 
     Raises:
@@ -258,5 +273,6 @@ async def asyncio(
             client=client,
             body=body,
             prefer=prefer,
+            idempotency_key=idempotency_key,
         )
     ).parsed

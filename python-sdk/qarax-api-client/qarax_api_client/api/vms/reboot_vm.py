@@ -16,10 +16,14 @@ def _get_kwargs(
     id: UUID,
     *,
     prefer: str | Unset = UNSET,
+    idempotency_key: str | Unset = UNSET,
 ) -> dict[str, Any]:
     headers: dict[str, Any] = {}
     if not isinstance(prefer, Unset):
         headers["Prefer"] = prefer
+
+    if not isinstance(idempotency_key, Unset):
+        headers["Idempotency-Key"] = idempotency_key
 
     _kwargs: dict[str, Any] = {
         "method": "post",
@@ -99,12 +103,14 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
     prefer: str | Unset = UNSET,
+    idempotency_key: str | Unset = UNSET,
 ) -> Response[Accepted | Problem | Vm]:
     """Reset the running machine.
 
     Args:
         id (UUID):
         prefer (str | Unset):
+        idempotency_key (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -117,6 +123,7 @@ def sync_detailed(
     kwargs = _get_kwargs(
         id=id,
         prefer=prefer,
+        idempotency_key=idempotency_key,
     )
 
     response = client.get_httpx_client().request(
@@ -131,12 +138,14 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
     prefer: str | Unset = UNSET,
+    idempotency_key: str | Unset = UNSET,
 ) -> Accepted | Problem | Vm | None:
     """Reset the running machine.
 
     Args:
         id (UUID):
         prefer (str | Unset):
+        idempotency_key (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -150,6 +159,7 @@ def sync(
         id=id,
         client=client,
         prefer=prefer,
+        idempotency_key=idempotency_key,
     ).parsed
 
 
@@ -158,12 +168,14 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
     prefer: str | Unset = UNSET,
+    idempotency_key: str | Unset = UNSET,
 ) -> Response[Accepted | Problem | Vm]:
     """Reset the running machine.
 
     Args:
         id (UUID):
         prefer (str | Unset):
+        idempotency_key (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -176,6 +188,7 @@ async def asyncio_detailed(
     kwargs = _get_kwargs(
         id=id,
         prefer=prefer,
+        idempotency_key=idempotency_key,
     )
 
     response = await client.get_async_httpx_client().request(**kwargs)
@@ -188,12 +201,14 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
     prefer: str | Unset = UNSET,
+    idempotency_key: str | Unset = UNSET,
 ) -> Accepted | Problem | Vm | None:
     """Reset the running machine.
 
     Args:
         id (UUID):
         prefer (str | Unset):
+        idempotency_key (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -208,5 +223,6 @@ async def asyncio(
             id=id,
             client=client,
             prefer=prefer,
+            idempotency_key=idempotency_key,
         )
     ).parsed

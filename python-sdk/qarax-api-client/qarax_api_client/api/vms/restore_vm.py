@@ -18,10 +18,14 @@ def _get_kwargs(
     *,
     body: Restore,
     prefer: str | Unset = UNSET,
+    idempotency_key: str | Unset = UNSET,
 ) -> dict[str, Any]:
     headers: dict[str, Any] = {}
     if not isinstance(prefer, Unset):
         headers["Prefer"] = prefer
+
+    if not isinstance(idempotency_key, Unset):
+        headers["Idempotency-Key"] = idempotency_key
 
     _kwargs: dict[str, Any] = {
         "method": "post",
@@ -116,6 +120,7 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     body: Restore,
     prefer: str | Unset = UNSET,
+    idempotency_key: str | Unset = UNSET,
 ) -> Response[Accepted | Problem | Vm]:
     """Let a VM that doesn't run go on where a snapshot left it.
 
@@ -124,6 +129,7 @@ def sync_detailed(
     Args:
         id (UUID):
         prefer (str | Unset):
+        idempotency_key (str | Unset):
         body (Restore):
 
     Raises:
@@ -138,6 +144,7 @@ def sync_detailed(
         id=id,
         body=body,
         prefer=prefer,
+        idempotency_key=idempotency_key,
     )
 
     response = client.get_httpx_client().request(
@@ -153,6 +160,7 @@ def sync(
     client: AuthenticatedClient | Client,
     body: Restore,
     prefer: str | Unset = UNSET,
+    idempotency_key: str | Unset = UNSET,
 ) -> Accepted | Problem | Vm | None:
     """Let a VM that doesn't run go on where a snapshot left it.
 
@@ -161,6 +169,7 @@ def sync(
     Args:
         id (UUID):
         prefer (str | Unset):
+        idempotency_key (str | Unset):
         body (Restore):
 
     Raises:
@@ -176,6 +185,7 @@ def sync(
         client=client,
         body=body,
         prefer=prefer,
+        idempotency_key=idempotency_key,
     ).parsed
 
 
@@ -185,6 +195,7 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     body: Restore,
     prefer: str | Unset = UNSET,
+    idempotency_key: str | Unset = UNSET,
 ) -> Response[Accepted | Problem | Vm]:
     """Let a VM that doesn't run go on where a snapshot left it.
 
@@ -193,6 +204,7 @@ async def asyncio_detailed(
     Args:
         id (UUID):
         prefer (str | Unset):
+        idempotency_key (str | Unset):
         body (Restore):
 
     Raises:
@@ -207,6 +219,7 @@ async def asyncio_detailed(
         id=id,
         body=body,
         prefer=prefer,
+        idempotency_key=idempotency_key,
     )
 
     response = await client.get_async_httpx_client().request(**kwargs)
@@ -220,6 +233,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     body: Restore,
     prefer: str | Unset = UNSET,
+    idempotency_key: str | Unset = UNSET,
 ) -> Accepted | Problem | Vm | None:
     """Let a VM that doesn't run go on where a snapshot left it.
 
@@ -228,6 +242,7 @@ async def asyncio(
     Args:
         id (UUID):
         prefer (str | Unset):
+        idempotency_key (str | Unset):
         body (Restore):
 
     Raises:
@@ -244,5 +259,6 @@ async def asyncio(
             client=client,
             body=body,
             prefer=prefer,
+            idempotency_key=idempotency_key,
         )
     ).parsed

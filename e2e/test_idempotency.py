@@ -1,0 +1,119 @@
+"""Idempotency-Key: however often and whenever a request is made again, also over a kill -9 of the server, it is carried out
+once and answered the same."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import requests
+
+from framework.stack import wait_for
+
+MEMORY = 128 * 1024 * 1024
+
+
+def body(name: str) -> dict:
+    return {"name": name, "boot_vcpus": 1, "max_vcpus": 1, "memory_size": MEMORY, "hypervisor": "simulator"}
+
+
+def post(stack, path: str, key: str, json=None, **headers) -> requests.Response:
+    return requests.post(stack.server.base + path, json=json, headers={"Idempotency-Key": key, **headers}, timeout=90)
+
+
+def until_answered(stack, path: str, key: str, json=None, **headers) -> requests.Response:
+    """As a client that was told to come back does it."""
+    def probe():
+        response = post(stack, path, key, json, **headers)
+        return response if response.status_code not in (409, 503) else None
+    return wait_for(f"an answer to {path}", probe, 60)
+
+
+def restart(stack) -> None:
+    stack.server.kill()
+    stack.server.start()
+    wait_for("server ready", lambda: requests.get(stack.server.base + "/livez", timeout=5).status_code == 200)
+
+
+def test_fifty_at_once_make_one_vm(simulated):
+    with ThreadPoolExecutor(50) as pool:
+        replies = list(pool.map(lambda _: post(simulated, "/vms", "fifty", body("fifty")), range(50)))
+    assert {r.status_code for r in replies} <= {201, 409}
+    assert len({r.text for r in replies if r.status_code == 201}) == 1
+    assert len([v for v in simulated.api.vms() if v["name"] == "fifty"]) == 1
+    again = post(simulated, "/vms", "fifty", body("fifty"))
+    assert again.status_code == 201 and again.headers["Idempotent-Replayed"] == "true"
+    assert again.headers["Location"] == "/vms/" + again.text
+    assert post(simulated, "/vms", "fifty", body("other")).status_code == 422
+    simulated.api.delete(again.text)
+    assert post(simulated, "/vms", "fifty", body("fifty")).text == again.text, "the first answer, whatever became of the VM"
+
+
+def test_creates_over_a_killed_server(stack):
+    """Killed in the midst of creates: each is made once, and whoever had an answer has the same one again."""
+    names = [f"vm{i}" for i in range(400)]
+    answered: dict = {}
+    lock = threading.Lock()
+    enough = threading.Event()
+
+    def create(name: str) -> None:
+        try:
+            response = post(stack, "/vms", "key-" + name, body(name))
+        except requests.RequestException:
+            return
+        with lock:
+            answered[name] = response.text
+            if len(answered) == 150:
+                enough.set()
+
+    with ThreadPoolExecutor(16) as pool:
+        for name in names:
+            pool.submit(create, name)
+        assert enough.wait(60)
+        stack.server.kill()
+    stack.server.start()
+    wait_for("server ready", lambda: requests.get(stack.server.base + "/livez", timeout=5).status_code == 200)
+    for name in names:
+        text = until_answered(stack, "/vms", "key-" + name, body(name)).text
+        assert answered.get(name, text) == text
+    vms = stack.api.vms()
+    assert sorted(v["name"] for v in vms) == sorted(names)
+
+
+def test_a_start_over_a_killed_server(simulated):
+    api = simulated.api
+    vm_id = api.ok("POST", "/vms", json={**body("slowly"), "config": {"start_delay_ms": 2_000}}).text
+    path = f"/vms/{vm_id}/start"
+
+    def lost():
+        try:
+            post(simulated, path, "start-1")
+        except requests.RequestException:
+            pass
+
+    first = threading.Thread(target=lost)
+    first.start()
+    job = wait_for("the job is recorded", lambda: next(iter(api.ok("GET", f"/jobs?vm_id={vm_id}&state=running").json()), None))
+    # The first one still runs, here and after the kill.
+    busy = post(simulated, path, "start-1")
+    assert busy.status_code == 409 and busy.json()["job_id"] == job["id"]
+    assert busy.json()["type"].endswith("/idempotency-in-progress")
+    restart(simulated)
+    first.join()
+    answer = until_answered(simulated, path, "start-1")
+    assert answer.status_code == 200 and answer.json()["status"] == "running"
+    assert answer.headers["Idempotent-Replayed"] == "true"
+    starts = [j for j in api.ok("GET", f"/jobs?vm_id={vm_id}").json() if j["action"] == "start"]
+    assert len(starts) == 1 and starts[0]["state"] == "completed"
+    api.act(vm_id, "force-stop")
+    assert post(simulated, path, "start-1").json()["status"] == "running", "the same answer, and no second start"
+    assert api.vm(vm_id)["status"] == "shutdown"
+    api.delete(vm_id)
+
+
+def test_202_again(simulated):
+    vm_id = simulated.api.ok("POST", "/vms", json=body("async")).text
+    first = post(simulated, f"/vms/{vm_id}/start", "async-1", Prefer="respond-async")
+    assert first.status_code == 202
+    again = post(simulated, f"/vms/{vm_id}/start", "async-1", Prefer="respond-async")
+    assert (again.status_code, again.text, again.headers["Location"]) == (202, first.text, first.headers["Location"])
+    assert simulated.api.ok("GET", first.headers["Location"] + "?wait=30s").json()["state"] == "completed"
+    simulated.api.delete(vm_id)

@@ -1,0 +1,138 @@
+#include "handlers/idempotency.hpp"
+
+#include <algorithm>
+
+#include "handlers/reply.hpp"
+#include "http/authenticator.hpp"
+
+namespace qarax::server {
+
+namespace {
+
+constexpr std::string_view kHeader = "Idempotency-Key";
+constexpr std::size_t kLongestKey = 255;
+constexpr std::size_t kLargestAnswer = std::size_t{1} << 20;
+
+bool is_usable(std::string_view key) {
+  return !key.empty() && key.size() <= kLongestKey &&
+         std::all_of(key.begin(), key.end(), [](char c) { return c > ' ' && c < '\x7f'; });
+}
+
+// What must be the same for a request to be the same: where it goes and what it says.
+std::string fingerprint_of(const std::string& key, const http::Request& request) {
+  return http::TokenAuthenticator::hash(key + "\n" + request.method + "\n" + request.target + "\n" + request.body);
+}
+
+Error other_request() {
+  return make_error(Code::invalid_argument,
+                    "this Idempotency-Key was used for a request with another route or body within the last 24 h",
+                    "idempotency-key-reused");
+}
+
+Error still_running(const std::string& job_id) {
+  Error error = make_error(Code::aborted, "the first request with this Idempotency-Key is still being carried out",
+                           "idempotency-in-progress");
+  if (!job_id.empty()) error.details.push_back({"/job_id", job_id});
+  return error;
+}
+
+http::Response replay(const KeptAnswer& answer) {
+  auto response = http::Response::make(answer.status, answer.content_type, answer.body);
+  for (const KeptHeader& header : answer.headers) response.headers.set(header.name, header.value);
+  response.headers.set("Idempotent-Replayed", "true");
+  return response;
+}
+
+}  // namespace
+
+// The key belongs to one request while it is served.
+class IdempotencyGuard::Held {
+ public:
+  Held(IdempotencyGuard& guard, std::shared_ptr<Claim> claim) : guard_(guard) {
+    const std::lock_guard lock(guard_.mutex_);
+    const auto [at, is_new] = guard_.being_served_.emplace(claim->key(), claim);
+    holder_ = at->second;
+    is_ours_ = is_new;
+  }
+  ~Held() {
+    if (!is_ours_) return;
+    const std::lock_guard lock(guard_.mutex_);
+    guard_.being_served_.erase(holder_->key());
+  }
+  Held(const Held&) = delete;
+  Held& operator=(const Held&) = delete;
+
+  bool is_ours() const { return is_ours_; }
+  const Claim& holder() const { return *holder_; }
+
+ private:
+  IdempotencyGuard& guard_;
+  std::shared_ptr<Claim> holder_;
+  bool is_ours_ = false;
+};
+
+http::Response IdempotencyGuard::serve(const http::Request& request, const http::Handler& inner) {
+  const std::string key(request.header(kHeader).value_or(""));
+  if (!is_usable(key))
+    return refuse(request, make_error(Code::invalid_argument,
+                                      "an Idempotency-Key has 1 to 255 visible ASCII characters, such as a UUID",
+                                      "bad-idempotency-key"));
+  auto claim = std::make_shared<Claim>(key, fingerprint_of(key, request));
+  // Held while the database is asked, so that nobody comes in between.
+  const Held held(*this, claim);
+  if (!held.is_ours())
+    return refuse(request, held.holder().fingerprint() == claim->fingerprint() ? still_running(held.holder().job_id())
+                                                                               : other_request());
+  auto kept = store_.kept_key(key);
+  if (!kept) return refuse(request, std::move(kept).error());
+  if (!*kept) return first_time(request, inner, claim);
+  const KeptKey& known = **kept;
+  if (known.fingerprint != claim->fingerprint()) return refuse(request, other_request());
+  if (known.answer) return replay(*known.answer);
+  // Its change is there and its answer isn't: the server was killed in between, or the client was told to come back.
+  if (!known.job_id.empty()) {
+    auto job = store_.job(known.job_id);
+    if (!job) return refuse(request, std::move(job).error());
+    if (*job && (*job)->state == JobState::running && !prefers_async(request))
+      return refuse(request, still_running(known.job_id));
+  }
+  claim->bind(known.job_id);
+  return first_time(request, inner, claim).with("Idempotent-Replayed", "true");
+}
+
+http::Response IdempotencyGuard::first_time(const http::Request& request, const http::Handler& inner,
+                                            const std::shared_ptr<Claim>& claim) {
+  const RequestScope scope(request.request_id, claim);
+  http::Response response = inner(request);
+  keep(*claim, response);
+  return response;
+}
+
+// Not what asks to be repeated, and not what is about a job that goes on.
+void IdempotencyGuard::keep(const Claim& claim, const http::Response& response) {
+  if (response.stream || response.live || response.body.size() > kLargestAnswer) return;
+  if (response.headers.find("Retry-After")) return;
+  const std::string job_id = claim.job_id();
+  const JobPtr job = job_id.empty() ? nullptr : store_.job_book().find(job_id);
+  const bool goes_on = job && job->state == JobState::running && response.status != 202;
+  const bool may_be_otherwise = response.status >= 500 && job_id.empty();
+  if (goes_on || may_be_otherwise || response.status == 401) return;
+  KeptKey kept{claim.key(), claim.fingerprint(), job_id, KeptAnswer{}};
+  kept.answer->status = response.status;
+  kept.answer->content_type = response.content_type;
+  kept.answer->body = response.body;
+  for (std::size_t i = 0; i < response.headers.size(); ++i)
+    kept.answer->headers.push_back({std::string(response.headers[i].name), std::string(response.headers[i].value)});
+  store_.keep_answer(std::move(kept));
+}
+
+void guard_changes(http::Router& router, Store& store) {
+  const auto guard = std::make_shared<IdempotencyGuard>(store);
+  router.wrap([guard](const http::Request& request, const http::Handler& inner) {
+    if (request.method == "POST" && request.header(kHeader)) return guard->serve(request, inner);
+    const RequestScope scope(request.request_id);
+    return inner(request);
+  });
+}
+
+}  // namespace qarax::server

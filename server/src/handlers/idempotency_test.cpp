@@ -1,0 +1,179 @@
+#include "handlers/idempotency.hpp"
+
+#include <gtest/gtest.h>
+
+#include <future>
+#include <set>
+
+#include "handlers/fake_operations.hpp"
+#include "handlers/vm_handlers.hpp"
+#include "http/problem.hpp"
+#include "http/testing/raw_client.hpp"
+
+namespace qarax::server {
+namespace {
+
+constexpr const char* kBody = R"({"name":"web","memory_size":134217728})";
+
+class IdempotencyTest : public ::testing::Test {
+ protected:
+  IdempotencyTest() {
+    add_vm_routes(router, *store, operations, renderer);
+    router.add("POST", "/fails", [this](const http::Request& request) {
+      ++handled;
+      return refuse_with(request);
+    });
+    guard_changes(router, *store);
+  }
+  std::function<http::Response(const http::Request&)> refuse_with = [](const http::Request& request) {
+    return http::problem_response(request, http::Problem("wrong-state", "not now"));
+  };
+
+  http::Response post(const std::string& path, const std::string& key, const std::string& body = "") {
+    http::Request request;
+    request.method = "POST";
+    request.path = request.target = path;
+    request.request_id = "req";
+    request.body = body;
+    if (!body.empty()) request.headers.add("Content-Type", "application/json");
+    if (!key.empty()) request.headers.add("Idempotency-Key", key);
+    return router.find(request).route->handler(request);
+  }
+  static std::string header(const http::Response& response, std::string_view name) {
+    return std::string(response.headers.find(name).value_or(""));
+  }
+  static bool is_problem(const http::Response& response, const std::string& slug) {
+    return response.body.find("/problems/" + slug + "\"") != std::string::npos;
+  }
+
+  testing::TempStore store;
+  testing::FakeOperations operations{*store};
+  VmRenderer renderer{*store, {}};
+  http::Router router;
+  int handled = 0;
+};
+
+TEST_F(IdempotencyTest, TheSameRequestHasTheFirstAnswerAgain) {
+  const auto first = post("/vms", "k1", kBody);
+  ASSERT_EQ(first.status, 201) << first.body;
+  EXPECT_EQ(header(first, "Idempotent-Replayed"), "");
+  const auto again = post("/vms", "k1", kBody);
+  EXPECT_EQ(again.status, 201);
+  EXPECT_EQ(again.body, first.body);
+  EXPECT_EQ(again.content_type, first.content_type);
+  EXPECT_EQ(header(again, "Location"), header(first, "Location"));
+  EXPECT_EQ(header(again, "Idempotent-Replayed"), "true");
+  EXPECT_EQ(store->vms().size(), 1u);
+}
+
+TEST_F(IdempotencyTest, AnotherBodyOrRouteIsRefused) {
+  const auto first = post("/vms", "k1", kBody);
+  EXPECT_TRUE(is_problem(post("/vms", "k1", R"({"name":"db","memory_size":134217728})"), "idempotency-key-reused"));
+  EXPECT_TRUE(is_problem(post("/vms/" + first.body + "/start", "k1"), "idempotency-key-reused"));
+  EXPECT_EQ(store->vms().size(), 1u);
+}
+
+TEST_F(IdempotencyTest, AnActionIsCarriedOutOnce) {
+  const std::string id = post("/vms", "", kBody).body;
+  const auto first = post("/vms/" + id + "/start", "k1");
+  ASSERT_EQ(first.status, 200) << first.body;
+  post("/vms/" + id + "/stop", "");
+  const auto again = post("/vms/" + id + "/start", "k1");
+  EXPECT_EQ(again.body, first.body) << "the first answer, although the VM has been stopped since";
+  EXPECT_EQ(operations.calls.size(), 2u);
+}
+
+TEST_F(IdempotencyTest, WhatIsRefusedForGoodIsRefusedAgainAndWhatIsntIsTriedAgain) {
+  for (int i = 0; i < 2; ++i) EXPECT_TRUE(is_problem(post("/fails", "k1"), "wrong-state"));
+  EXPECT_EQ(handled, 1);
+  refuse_with = [](const http::Request& request) {
+    return http::problem_response(request, http::Problem("node-unreachable", "away"));
+  };
+  for (int i = 0; i < 2; ++i) EXPECT_TRUE(is_problem(post("/fails", "k2"), "node-unreachable"));
+  EXPECT_EQ(handled, 3);
+}
+
+TEST_F(IdempotencyTest, WhileTheFirstIsBeingCarriedOutItIs409WithItsJob) {
+  std::promise<void> go;
+  std::promise<void> there;
+  refuse_with = [&](const http::Request&) {
+    EXPECT_TRUE(store->create_vm({"web", std::nullopt, "", std::nullopt, {}}));
+    there.set_value();
+    go.get_future().wait();
+    return http::Response::text("done", 201);
+  };
+  auto first = std::async(std::launch::async, [&] { return post("/fails", "k1"); });
+  there.get_future().wait();
+  const auto second = post("/fails", "k1");
+  EXPECT_EQ(second.status, 409);
+  EXPECT_TRUE(is_problem(second, "idempotency-in-progress"));
+  const std::string job = store->jobs({}).value().front()->id;
+  EXPECT_NE(second.body.find("\"job_id\":\"" + job + "\""), std::string::npos) << second.body;
+  EXPECT_EQ(header(second, "Retry-After"), "1");
+  EXPECT_TRUE(is_problem(post("/vms", "k1", kBody), "idempotency-key-reused"));
+  go.set_value();
+  EXPECT_EQ(first.get().status, 201);
+  EXPECT_EQ(post("/fails", "k1").body, "done");
+  EXPECT_EQ(handled, 1);
+}
+
+TEST_F(IdempotencyTest, KeysAreVisibleAscii) {
+  for (const std::string& bad : {std::string("a b"), std::string(256, 'x'), std::string("\xc3\xa4")})
+    EXPECT_TRUE(is_problem(post("/vms", bad, kBody), "bad-idempotency-key"));
+}
+
+TEST_F(IdempotencyTest, AChangeIsNeverMadeTwiceForOneKey) {
+  // As after a kill between the commit and the answer: the key is bound to a job, and no answer is kept.
+  const auto claim = std::make_shared<Claim>("k1", "f");
+  {
+    const RequestScope scope("req", claim);
+    ASSERT_TRUE(store->create_vm({"web", std::nullopt, "", std::nullopt, {}}));
+  }
+  const auto kept = store->kept_key("k1");
+  ASSERT_TRUE(kept && *kept);
+  EXPECT_EQ((*kept)->fingerprint, "f");
+  EXPECT_EQ((*kept)->job_id, claim->job_id());
+  EXPECT_FALSE((*kept)->answer);
+  const RequestScope scope("req", std::make_shared<Claim>("k1", "f", claim->job_id(), true));
+  EXPECT_EQ(store->claimed_job().value()->vm_id, store->vms().front()->id);
+  const auto twice = store->create_vm({"db", std::nullopt, "", std::nullopt, {}});
+  ASSERT_FALSE(twice);
+  EXPECT_EQ(twice.error().reason, "idempotency-answer-lost");
+}
+
+TEST_F(IdempotencyTest, ARefusedChangeBindsNothing) {
+  ASSERT_TRUE(store->create_vm({"web", std::nullopt, "", std::nullopt, {}}));
+  {
+    const RequestScope scope("req", std::make_shared<Claim>("k1", "f"));
+    ASSERT_FALSE(store->create_vm({"web", std::nullopt, "", std::nullopt, {}}));
+  }
+  EXPECT_FALSE(store->kept_key("k1").value());
+}
+
+TEST_F(IdempotencyTest, FiftyAtOnceMakeOneVm) {
+  http::testing::TestServer server({}, router);
+  std::vector<std::future<http::testing::Reply>> replies;
+  const std::string body(kBody);
+  for (int i = 0; i < 50; ++i)
+    replies.push_back(std::async(std::launch::async, [&] {
+      http::testing::RawClient client = server.client();
+      return client
+          .exchange(
+              "POST /vms HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nIdempotency-Key: k\r\n"
+              "Content-Length: " +
+              std::to_string(body.size()) + "\r\n\r\n" + body)
+          .value();
+    }));
+  std::set<std::string> ids;
+  for (auto& one : replies) {
+    const auto reply = one.get();
+    EXPECT_TRUE(reply.status == 201 || (reply.status == 409 && reply.is_problem("idempotency-in-progress")))
+        << reply.body;
+    if (reply.status == 201) ids.insert(reply.body);
+  }
+  EXPECT_EQ(ids.size(), 1u);
+  EXPECT_EQ(store->vms().size(), 1u);
+}
+
+}  // namespace
+}  // namespace qarax::server

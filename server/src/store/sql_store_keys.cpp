@@ -1,0 +1,69 @@
+// Idempotency keys: bound to the first change that is made for their request, in its transaction.
+#include "rows.hpp"
+#include "sql_store.hpp"
+
+namespace qarax::server {
+
+using Poco::Data::Session;
+
+namespace {
+
+constexpr std::int64_t kKeepSeconds = 24 * 3600;
+
+Error answer_lost(const std::string& job_id) {
+  Error error = make_error(
+      Code::aborted,
+      "the first request with this Idempotency-Key was carried out as job " + job_id + ", and its answer is lost",
+      "idempotency-answer-lost");
+  error.details.push_back({"/job_id", job_id});
+  return error;
+}
+
+}  // namespace
+
+Status SqlStore::transact(Database::Change change, const std::string& job_id) {
+  const auto claim = RequestScope::current_claim();
+  if (!claim) return db_->transact(std::move(change));
+  const std::string first = claim->job_id();
+  // Once is enough. Who knows how to go on from the job didn't come here.
+  if (!first.empty() && !job_id.empty()) return answer_lost(first);
+  if (claim->is_bound() && job_id.empty()) return db_->transact(std::move(change));
+  // Two of one key in a group would both be the first.
+  change.keys.push_back("key " + claim->key());
+  change.work = [&, work = std::move(change.work)](Session& session) -> Status {
+    QARAX_CHECK(work(session));
+    rows::put_key(session, {claim->key(), claim->fingerprint(), job_id, std::nullopt}, db_->clock());
+    return Ok{};
+  };
+  change.publish = [&, publish = std::move(change.publish)] {
+    publish();
+    claim->bind(job_id);
+  };
+  return db_->transact(std::move(change));
+}
+
+Result<std::optional<KeptKey>> SqlStore::kept_key(const std::string& key) {
+  std::optional<KeptKey> found;
+  QARAX_CHECK(db_->read([&](Session& session) -> Status {
+    found = rows::read_key(session, key, kKeepSeconds, db_->clock());
+    return Ok{};
+  }));
+  return found;
+}
+
+void SqlStore::keep_answer(KeptKey kept) {
+  db_->later([this, kept = std::move(kept)](Session& session) { rows::put_key(session, kept, db_->clock()); });
+}
+
+Result<JobPtr> SqlStore::claimed_job() {
+  const auto claim = RequestScope::current_claim();
+  const std::string id = claim ? claim->job_id() : std::string();
+  if (id.empty()) return JobPtr();
+  QARAX_TRY(JobPtr found, job(id));
+  if (!found) return answer_lost(id);
+  return found;
+}
+
+void SqlStore::prune_keys(Session& session) { rows::prune_keys(session, kKeepSeconds, db_->clock()); }
+
+}  // namespace qarax::server
