@@ -382,6 +382,7 @@ TEST_P(OrchestratorTest, ASnapshotIsTakenAndRestored) {
 TEST_P(OrchestratorTest, AnOlderNodeIsNotAskedForWhatItDoesNotKnow) {
   node_.forget_features();
   stop_node();
+  while (store_->host(host_)->status != HostStatus::down) std::this_thread::sleep_for(std::chrono::milliseconds(2));
   start_node();
   up();
   const std::string id = vm("web");
