@@ -77,7 +77,7 @@ class Qmp:
 
 class Bench:
     def __init__(self):
-        self.stack = Stack()
+        self.stack = Stack({"log": {"level": "warn"}})
         self.node = self.stack.add_node(settings={"log": {"level": "warn"}})
         self.api = self.stack.api
         self.api.contract = None  # the client's own checks are no part of what is measured

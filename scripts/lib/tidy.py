@@ -31,14 +31,16 @@ def output_of(*command):
 
 
 def includes_by_object(build):
-    """What ninja noted at each object's compilation: its headers, by the object's path in the build folder."""
-    out, current = {}, None
+    """What ninja noted at each object's compilation: its headers, by the object's path in the build folder; nothing of
+    one that is out of date."""
+    out, current = {}, []
     for line in output_of("ninja", "-C", str(build), "-t", "deps").splitlines():
         if line.startswith("    "):
-            out[current].append(line.strip())
+            current.append(line.strip())
         elif ": #deps" in line:
-            current = line.split(": #deps")[0]
-            out[current] = []
+            current = []
+            if line.endswith("(VALID)"):
+                out[line.split(": #deps")[0]] = current
     return out
 
 

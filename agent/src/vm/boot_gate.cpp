@@ -72,11 +72,13 @@ std::optional<BootGate::Turn> BootGate::try_enter() {
 }
 
 void BootGate::enter(const CallLimits& limits, Then then) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (!stopping_) waiting_.push_back({limits, std::move(then)});
+  std::unique_lock lock(mutex_);
+  if (stopping_) {
+    lock.unlock();
+    return then(ending());
   }
-  if (then) return then(ending());
+  waiting_.push_back({limits, std::move(then)});
+  lock.unlock();
   ::eventfd_write(wake_.get(), 1);
 }
 

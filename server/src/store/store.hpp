@@ -71,9 +71,9 @@ struct BegunJob {
 // How long it is kept what nobody needs for running VMs.
 struct Retention {
   std::int64_t events = 100'000;
-  std::int64_t events_s = 7 * 24 * 3600;
+  std::int64_t events_s = 7LL * 24 * 3600;
   std::int64_t jobs = 10'000;  // finished ones
-  std::int64_t jobs_s = 7 * 24 * 3600;
+  std::int64_t jobs_s = 7LL * 24 * 3600;
 };
 
 enum class Removal {
