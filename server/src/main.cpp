@@ -20,6 +20,7 @@
 #include "nodes.hpp"
 #include "qarax/core/files.hpp"
 #include "qarax/core/logging.hpp"
+#include "wiring/rest_dry_runs.hpp"
 #include "wiring/rest_host_truth.hpp"
 #include "wiring/rest_operations.hpp"
 
@@ -162,7 +163,9 @@ int serve(const ServerConfig& config, const CommandLine& line) {
   options.retention.jobs = config.jobs_keep;
   options.retention.jobs_s = config.jobs_keep_ms / 1000;
   Orchestrator orchestrator(**store, nodes, options);
-  RestOperations operations(**store, orchestrator, {config.action_wait_ms});
+  Editor editor(**store, nodes);
+  RestDryRuns dry_runs(**store, nodes, editor);
+  RestOperations operations(**store, orchestrator, editor, dry_runs, {config.action_wait_ms});
   VmRenderer renderer(**store, config.known_hypervisors);
   Metrics metrics(**store, QARAX_VERSION);
   http::Router router;

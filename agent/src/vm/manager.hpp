@@ -43,6 +43,7 @@ class Manager final : public VmManager {
   std::vector<core::VmReport> subscribe(Listener listener, std::uint64_t& id) override;
   void unsubscribe(std::uint64_t id) override;
   std::vector<core::KeptVm> kept(const std::vector<std::string>& deleted_of) override;
+  Result<VmSpec> resolve(const std::string& document, std::int64_t deadline_ns) override;
   Result<std::string> run_dir(const std::string& vm) override;
 
   // From the process service's exit listener and from plugins' notify: look again. Any thread; only enqueues.

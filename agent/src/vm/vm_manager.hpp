@@ -61,6 +61,10 @@ class VmManager {
   // What is kept of every VM, and of those of `deleted_of` that were deleted here by command. Any thread; reads files.
   virtual std::vector<core::KeptVm> kept(const std::vector<std::string>& deleted_of) = 0;
 
+  // What a start with this StartCommand would give its plugin; blocks, changes nothing. The errors that the start would
+  // have, up to the plugin's own judgement.
+  virtual Result<VmSpec> resolve(const std::string& document, std::int64_t deadline_ns) = 0;
+
   // Folder of the running (or last) incarnation, where the supervisor keeps console.log and control.sock; NOT_FOUND
   // without one.
   virtual Result<std::string> run_dir(const std::string& vm) = 0;

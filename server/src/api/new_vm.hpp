@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "qarax/plugin/vm_spec.hpp"
 
@@ -15,6 +16,7 @@ struct NewVm {
   VmSpec spec{};
   std::optional<std::string> boot_source_id{};
   std::optional<std::string> description{};
+  std::vector<std::string> tags{};
 };
 
 // Decodes and checks all that can be known without asking anybody: INVALID_ARGUMENT with one detail a problem, reason
@@ -38,6 +40,9 @@ struct qarax::Fields<qarax::api::NewVm> {
       field<&T::boot_source_id>("boot_source_id")
           .format("uuid")
           .doc("What the VM boots; the node's default kernel, initramfs and command line when absent."),
-      field<&T::description>("description").max(4096).doc("For people."));
+      field<&T::description>("description").max(4096).doc("For people."),
+      field<&T::tags>("tags").max(32).doc(
+          "For finding it: each once, of 1 to 63 of the characters A-Z a-z 0-9 . _ - : = /, beginning with a letter or "
+          "digit."));
 };
 QARAX_FIELDS_COMPLETE(qarax::api::NewVm);

@@ -35,7 +35,9 @@ Error outdated(Error error, const std::string& host) {
 
 }  // namespace
 
-Keep keep_of(const VmRecord& vm) { return {vm.hypervisor, vm.observed.fallback_reason, vm.description, vm.created_at}; }
+Keep keep_of(const VmRecord& vm) {
+  return {vm.hypervisor, vm.observed.fallback_reason, vm.description, vm.created_at, vm.tags};
+}
 
 // What was seen, and what it leads to.
 struct Adopter::Draft {
@@ -72,6 +74,7 @@ VmRecord Adopter::record_of(const Draft& draft, const core::KeptVm& kept, const 
   if (!before || report.incarnation > before->incarnation) {
     vm.name = before && report.name == before->name ? report.name : free_name(draft, report.name, report.vm);
     if (keep) vm.description = keep->description;
+    if (keep) vm.tags = keep->tags;
     if (keep) vm.observed.fallback_reason = keep->fallback_reason;
     vm.spec = kept.spec;
     vm.boot_source_id = kept.boot_source_id;

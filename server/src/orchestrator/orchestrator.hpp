@@ -35,6 +35,7 @@ struct ActOptions {
   std::int64_t wait_ms = 60'000;  // then DEADLINE_EXCEEDED "deadline-exceeded" with "/job_id" in details
   bool respond_async = false;     // don't wait at all
   JobArguments arguments{};       // of resize, snapshot, restore, drop_snapshot
+  std::optional<std::uint64_t> expected_version{};  // of the VM, else ABORTED "precondition-failed"
 };
 
 class Orchestrator {
@@ -47,6 +48,7 @@ class Orchestrator {
   void start();
   // New work is refused, waiting callers are answered UNAVAILABLE with their job; VMs and jobs go on.
   void shutdown(std::int64_t grace_ms);
+  bool is_closed() const { return closed_.load(); }
 
   // ALREADY_EXISTS "name-taken"; FAILED_PRECONDITION "no-host-fits", "hypervisor-unavailable" where no known host ever
   // could.
@@ -63,6 +65,8 @@ class Orchestrator {
   Status read_console(const std::string& vm_id, std::int64_t tail_bytes, bool follow,
                       const std::function<bool(std::string_view)>& sink,
                       std::shared_ptr<grpc::ClientContext> context = nullptr);
+  // The end of the VMM's own log. UNIMPLEMENTED where its node is too old to tell.
+  Result<std::string> read_vmm_log(const VmRecord& vm) const;
 
   // Ends a start or a stop: what it did is undone at the node, and the desired state is what it was before. Blocks
   // until the node has decided; the job as it then is, with `respond_async` as it is now. NOT_FOUND "job-not-found";
@@ -87,7 +91,6 @@ class Orchestrator {
   Status check_able(const VmRecord& vm, std::optional<std::string_view> capability,
                     std::optional<std::string_view> feature) const;
   Status check_size(const VmRecord& vm, const core::ResizeCommand& size) const;
-  Result<Placement> find_place(const VmRecord& vm, const VmSpec& spec) const;
   Result<VmSpec> spec_to_begin(const VmRecord& vm, const BeginJob& job) const;
 
   node::v1::CommandRequest request_of(const JobRecord& job, const VmRecord& vm) const;

@@ -128,6 +128,10 @@ CREATE TABLE snapshots (
   UNIQUE (vm_id, name)
 )
 )sql"},
+    {7, 1, R"sql(
+ALTER TABLE vms ADD COLUMN tags TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE vms ADD COLUMN draft_since INTEGER NOT NULL DEFAULT 0
+)sql"},
 };
 
 }  // namespace

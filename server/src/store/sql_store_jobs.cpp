@@ -135,6 +135,7 @@ Status SqlStore::plan_job(Session& session, const BeginJob& asked, Begin& plan) 
   const JobRecord* unfinished = nullptr;
   if (const auto found = jobs_.find(before->job_id); found != jobs_.end()) unfinished = &found->second;
   QARAX_CHECK(check_free(*before, unfinished, asked.action));
+  if (asked.expected_version && before->version != *asked.expected_version) return overtaken("VM", before->name);
   if (before->revision != asked.expected_revision)
     return make_error(Code::aborted, "VM " + before->name + " was changed meanwhile", "changed");
 
@@ -158,6 +159,8 @@ Status SqlStore::plan_job(Session& session, const BeginJob& asked, Begin& plan) 
   if (core::begins(asked.action) && !asked.placement)
     return make_error(Code::aborted, "VM " + before->name + " was changed meanwhile", "changed");
   if (asked.placement) {
+    if (!memory_.host(asked.placement->host_id))
+      return make_error(Code::aborted, "the host of VM " + before->name + " was removed meanwhile", "changed");
     ++vm.incarnation;
     vm.host_id = asked.placement->host_id;
     if (vm.hypervisor.empty()) vm.hypervisor = asked.placement->hypervisor;
