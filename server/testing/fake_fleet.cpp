@@ -36,7 +36,6 @@ class FakeFleet::Link final : public NodeAccess {
     });
     return [cancelled] { *cancelled = true; };
   }
-  bool knows(std::string_view feature) const override { return node_.knows(feature); }
   Result<VmSpec> resolve(const core::StartCommand& command, std::int64_t) override { return node_.resolve(command); }
   Result<std::string> read_vmm_log(const std::string&, std::int64_t) override { return std::string("vmm log\n"); }
   Status read_console(const std::string&, std::int64_t, bool, const std::function<bool(std::string_view)>&,

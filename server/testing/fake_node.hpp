@@ -65,7 +65,6 @@ class FakeNode {
   // gone or `is_cancelled`. Null: a heartbeat. An empty `vm`: the snapshot's end.
   void watch(const std::function<bool(const core::VmReport*)>& sink, const std::function<bool()>& is_cancelled);
   bool is_gone() const;
-  bool knows(std::string_view feature) const;
   Result<VmSpec> resolve(const core::StartCommand& command) const;
 
  private:
