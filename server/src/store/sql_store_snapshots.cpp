@@ -72,7 +72,9 @@ Result<VmPtr> SqlStore::resize_idle(const std::string& id, const core::ResizeCom
                                const VmPtr vm = memory_.vm(id);
                                if (!vm) return make_error(Code::not_found, "there is no VM " + id, "vm-not-found");
                                const auto job = jobs_.find(vm->job_id);
-                               if (job != jobs_.end()) QARAX_CHECK(check_free(*vm, &job->second, core::Action::resize));
+                               if (job != jobs_.end())
+                                 if (Status free = check_free(*vm, &job->second, core::Action::resize); !free)
+                                   return free;
                                if (vm->revision != expected_revision)
                                  return make_error(Code::aborted, "VM " + vm->name + " was changed meanwhile",
                                                    "changed");
