@@ -73,7 +73,6 @@ class FakeVms final : public VmManager {
     listeners_.erase(id);
     changed_.notify_all();
   }
-  Result<Counters> counters(const std::string&, std::int64_t) override { return Counters{}; }
   std::vector<core::KeptVm> kept(const std::vector<std::string>&) override { return {}; }
   Result<VmSpec> resolve(const std::string& document, std::int64_t) override {
     if (fails) return make_error(Code::invalid_argument, "no luck", "validation");
