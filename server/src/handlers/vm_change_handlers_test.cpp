@@ -92,9 +92,9 @@ TEST_F(VmChanges, InTheBackgroundWhereTheClientPrefersIt) {
 
 TEST_F(VmChanges, MetricsAreTheCounters) {
   const std::string vm = running();
-  const auto metrics = call("GET", vm + "/metrics");
-  EXPECT_EQ(metrics.status, 200);
-  EXPECT_EQ(metrics.body,
+  const auto told = call("GET", vm + "/metrics");
+  EXPECT_EQ(told.status, 200);
+  EXPECT_EQ(told.body,
             R"({"vm_id":")" + vm.substr(5) + R"(","counters":[{"name":"exits","value":7,"unit":"count"}]})");
   operations.failure = make_error(Code::failed_precondition, "no", "unsupported-by-hypervisor");
   EXPECT_EQ(problem(call("GET", vm + "/metrics")), "422 unsupported-by-hypervisor");

@@ -96,7 +96,7 @@ TEST_P(StoreTest, OnlyTheNextStartSettlesAnEditedMachine) {
   open();
   EXPECT_EQ(store_->vm(made->id)->draft_since, 1);
   const auto again = start(made, on);
-  store_->finish_job(again.job.id, JobState::completed, frozen(3 << 20, 1, VmState::running));
+  store_->finish_job(again.job.id, JobState::completed, frozen(3 << 20, 9, VmState::running));
   EXPECT_EQ(store_->vm(made->id)->resolved->memory_size, 3 << 20);
   EXPECT_EQ(store_->vm(made->id)->draft_since, 0);
 }
