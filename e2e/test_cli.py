@@ -381,3 +381,21 @@ def test_a_reader_that_leaves_ends_it_quietly(simulated):
     process.stdout.close()
     assert process.wait(timeout=15) in (DONE, REFUSED), "not by a signal"
     process.stderr.close()
+
+
+def test_set_and_tags(simulated):
+    cli = Cli(simulated.server.base)
+    cli.run("create", "tagged", "--hypervisor", "simulator", "--tag", "prod", "--tag", "tier=web")
+    cli.run("create", "plain", "--hypervisor", "simulator")
+    assert cli.run("list", "--tag", "prod", "--names").stdout == "tagged\n"
+    assert cli.run("set", "tagged", "--memory", "256M", "--description", "words", "--name", "front").stdout == "front is changed\n"
+    shown = cli.json("show", "front")
+    assert shown["memory_size"] == 256 * 1024 * 1024 and shown["tags"] == ["prod", "tier=web"]
+    cli.run("start", "front")
+    refused = cli.run("set", "front", "--vcpus", "2", expect=REFUSED)
+    assert "boot_vcpus" in refused.stderr and "next: qarax why front" in refused.stderr
+    cli.run("set", "front", "--no-tags")
+    assert cli.json("show", "front")["tags"] == []
+    cli.run("set", "front", expect=USAGE)
+    for name in ("front", "plain"):
+        cli.run("delete", name)

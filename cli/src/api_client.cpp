@@ -114,6 +114,12 @@ class ApiClient::Exchange {
   }
 
   int status() const { return response_.getStatus(); }
+  // The target of a Link with rel="next".
+  std::string next() const {
+    const std::string link = response_.get("Link", "");
+    const auto end = link.find(">; rel=\"next\"");
+    return link.starts_with('<') && end != std::string::npos ? link.substr(1, end - 1) : std::string();
+  }
   // Of the socket; nullopt: none.
   void limit_read(std::optional<Clock::time_point> until) {
     session_->socket().setReceiveTimeout(until ? timespan(left_until(*until)) : Poco::Timespan(0));
@@ -175,8 +181,24 @@ Clock::time_point ApiClient::deadline() const { return Clock::now() + wait_; }
 
 Result<Reply> ApiClient::call(const Request& request) {
   return Exchange(*this, request).run(request.until.value_or(deadline()), [](Exchange& exchange) -> Result<Reply> {
-    return Reply{exchange.status(), exchange.whole_body()};
+    return Reply{exchange.status(), exchange.whole_body(), exchange.next()};
   });
+}
+
+Result<Document> ApiClient::get_all(const std::string& path) {
+  QARAX_TRY(Reply page, call({.path = path}));
+  while (!page.next.empty()) {
+    QARAX_TRY(Reply more, call({.path = page.next}));
+    QARAX_TRY(const Document rows, parse_document(more.body));
+    const auto end = page.body.rfind(']');
+    const auto begin = more.body.find('[');
+    if (end == std::string::npos || begin == std::string::npos) break;  // no list, which parse_document says
+    page.body.resize(end);
+    if (element_count(rows) != 0) page.body.append(",").append(more.body, begin + 1);
+    if (element_count(rows) == 0) page.body.append("]");
+    page.next = std::move(more.next);
+  }
+  return parse_document(std::move(page.body));
 }
 
 Result<Document> ApiClient::get(const std::string& path) {

@@ -40,6 +40,7 @@ struct Request {
 struct Reply {
   int status = 0;
   std::string body;
+  std::string next{};  // where the list goes on, a path; empty: it doesn't
 };
 
 // How a followed console came to its end.
@@ -57,6 +58,8 @@ class ApiClient {
   Result<Reply> call(const Request& request);
   // The same for GET, read as JSON.
   Result<Document> get(const std::string& path);
+  // A list with all its pages, as one array.
+  Result<Document> get_all(const std::string& path);
 
   // Hands over the reply's bytes as they come, until `take` answers false (stopped), the server ends the reply or,
   // where one is given, the time is over.

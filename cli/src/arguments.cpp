@@ -44,18 +44,32 @@ void add_global(CLI::App& app, RawArguments& in) {
       ->capture_default_str();
 }
 
+constexpr const char* kSetHelp =
+    "Change what is named. Name, description and tags at any time; everything else while the VM doesn't run.";
+
 void add_size(CLI::App& command, RawArguments& in) {
   command.add_option("--memory", in.memory, "Memory, such as 512M or 2G");
   command.add_option("--vcpus", in.vcpus, "Number of vCPUs")->check(CLI::Range(1, 1024));
 }
 
+// What `create` and `set` both take.
+void add_changeable(CLI::App& command, RawArguments& in) {
+  Arguments& a = in.arguments;
+  add_size(command, in);
+  command.add_option("--description", a.description, "A line for people");
+  command.add_option("--config", in.config, "The hypervisor plugin's own options, a JSON object");
+}
+
+CLI::Option* add_tags(CLI::App& command, RawArguments& in, const char* help) {
+  return command.add_option("--tag", in.tags, help)->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
 void add_spec(CLI::App& command, RawArguments& in) {
   Arguments& a = in.arguments;
   command.add_option("NAME", a.target, "The new VM's name")->required();
-  add_size(command, in);
+  add_changeable(command, in);
+  add_tags(command, in, "A tag for finding it; may be given several times");
   command.add_option("--hypervisor", a.hypervisor, "Plugin to run it; `qarax plugins` lists them");
-  command.add_option("--description", a.description, "A line for people");
-  command.add_option("--config", in.config, "The hypervisor plugin's own options, a JSON object");
 }
 
 CLI::App& add_vm_command(CLI::App& app, RawArguments& in, const char* name, const std::string& help) {
@@ -76,8 +90,14 @@ void add_vms(CLI::App& app, RawArguments& in) {
   CLI::App& list = *app.add_subcommand("list", "List the VMs");
   list.add_option("--status", a.status, "Only those in this state")
       ->check(CLI::IsMember({"unknown", "created", "running", "paused", "shutdown"}));
+  add_tags(list, in, "Only those with this tag; with several, only those with all of them");
   list.add_flag("--names", a.names, "Only the names, one a line");
   add_vm_command(app, in, "show", "Show one VM");
+  CLI::App& set = add_vm_command(app, in, "set", kSetHelp);
+  add_changeable(set, in);
+  set.add_option("--name", a.name, "Another name");
+  CLI::Option* tags = add_tags(set, in, "Its tags from now on; may be given several times");
+  set.add_flag("--no-tags", in.no_tags, "Take all tags away")->excludes(tags);
   add_vm_command(app, in, "why", kWhyHelp);
   add_vm_command(app, in, "start", "Start a VM");
   add_vm_command(app, in, "stop", "Press the power button; the server kills what doesn't listen");
@@ -156,6 +176,7 @@ Status finish(RawArguments& in, const CLI::App& command) {
   a.first_output = milliseconds(in.timeout);
   if (in.vcpus != 0) a.vcpus = in.vcpus;
   if (in.tail != 0) a.tail = in.tail;
+  if (!in.tags.empty() || in.no_tags) a.tags = in.tags;
   if (!in.memory.empty()) {
     auto size = parse_size(in.memory);
     if (!size) return usage("--memory: " + size.error().message);

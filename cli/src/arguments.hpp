@@ -28,8 +28,10 @@ struct Arguments {
   std::string target;    // the VM or host, or for launch and create the new name
   std::string snapshot;  // of the VM: a name or id, or the new one's name
   std::string hypervisor;
-  std::string description;
-  std::optional<std::int64_t> memory;  // bytes
+  std::optional<std::string> description;
+  std::optional<std::string> name;               // set --name
+  std::optional<std::vector<std::string>> tags;  // --tag, --no-tags
+  std::optional<std::int64_t> memory;            // bytes
   std::optional<std::int64_t> vcpus;
   std::optional<json::Value> config;
   std::chrono::milliseconds first_output{60'000};  // launch --timeout
@@ -64,6 +66,8 @@ struct RawArguments {
   Arguments arguments;
   std::string memory;
   std::string config;
+  std::vector<std::string> tags;
+  bool no_tags = false;
   double wait = 90;
   double timeout = 60;
   std::int64_t vcpus = 0;

@@ -64,6 +64,18 @@ TEST_F(ArgumentsTest, WhatIsNotGivenIsTheServersToChoose) {
   EXPECT_EQ(a.hypervisor, "");
 }
 
+TEST_F(ArgumentsTest, SetNamesWhatChanges) {
+  const Arguments a = good({"set", "web", "--tag", "prod", "--tag", "tier=web", "--memory", "1G", "--name", "front"});
+  EXPECT_EQ(a.target, "web");
+  EXPECT_EQ(a.tags, (std::vector<std::string>{"prod", "tier=web"}));
+  EXPECT_EQ(a.name, "front");
+  EXPECT_FALSE(a.description || a.vcpus);
+  EXPECT_EQ(good({"set", "web", "--description", ""}).description, "");
+  EXPECT_EQ(good({"set", "web", "--no-tags"}).tags, std::vector<std::string>());
+  bad({"set", "web", "--no-tags", "--tag", "a"});
+  EXPECT_EQ(good({"list", "--tag", "a", "--tag", "b"}).tags->size(), 2u);
+}
+
 TEST_F(ArgumentsTest, GlobalOptionsStandBeforeOrBehindTheCommand) {
   const Arguments before = good({"-o", "json", "--server", "http://h:1", "--wait", "3", "list"});
   const Arguments behind = good({"list", "-o", "json", "--server", "http://h:1", "--wait", "3"});

@@ -10,6 +10,7 @@ Status run_command(const Context& context) {
                                                             {"create", create},
                                                             {"list", list},
                                                             {"show", show},
+                                                            {"set", set},
                                                             {"why", why},
                                                             {"start", act},
                                                             {"stop", act},

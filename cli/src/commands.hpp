@@ -17,6 +17,7 @@ Status list(const Context& context);
 Status show(const Context& context);
 Status act(const Context& context);  // start, stop, pause, resume, reboot, force-stop
 Status remove(const Context& context);
+Status set(const Context& context);
 
 // change_commands.cpp
 Status resize(const Context& context);

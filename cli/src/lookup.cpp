@@ -34,7 +34,7 @@ Result<Document> find_vm(ApiClient& api, const std::string& name_or_id) {
 Result<Document> find_host(ApiClient& api, const std::string& name_or_id) {
   QARAX_TRY(auto found, by_id(api, "/hosts", name_or_id));
   if (found) return std::move(*found);
-  return by_name(api, "/hosts", name_or_id,
+  return by_name(api, "/hosts?name=" + percent_encoded(name_or_id), name_or_id,
                  make_error(Code::not_found, "no host has the name or id " + name_or_id, std::string(kHostNotFound)));
 }
 

@@ -24,19 +24,50 @@ std::string name_of_host(const std::vector<std::pair<std::string, std::string>>&
   return id;
 }
 
-std::string new_vm(const Arguments& arguments) {
+// What the options say of a VM, under its members' names.
+json::Object wanted(const Arguments& arguments) {
   json::Object body;
   const auto add = [&](const char* key, auto value) { body.emplace_back(key, json::Value(std::move(value))); };
-  add("name", arguments.target);
   if (arguments.memory) add("memory_size", *arguments.memory);
   if (arguments.vcpus) {
     add("boot_vcpus", *arguments.vcpus);
     add("max_vcpus", *arguments.vcpus);
   }
-  if (!arguments.hypervisor.empty()) add("hypervisor", arguments.hypervisor);
-  if (!arguments.description.empty()) add("description", arguments.description);
+  if (arguments.description) add("description", *arguments.description);
   if (arguments.config) body.emplace_back("config", *arguments.config);
+  if (arguments.tags) {
+    json::Array tags;
+    for (const std::string& tag : *arguments.tags) tags.emplace_back(tag);
+    add("tags", std::move(tags));
+  }
+  return body;
+}
+
+std::string new_vm(const Arguments& arguments) {
+  json::Object body = wanted(arguments);
+  body.emplace(body.begin(), "name", json::Value(arguments.target));
+  if (!arguments.hypervisor.empty()) body.emplace_back("hypervisor", json::Value(arguments.hypervisor));
   return json::to_text(json::Value(std::move(body)));
+}
+
+// The VMs that the filters leave.
+std::string list_path(const Arguments& arguments) {
+  std::string query;
+  const auto add = [&](const std::string& name, const std::string& value) {
+    query += (query.empty() ? "?" : "&") + name + "=" + percent_encoded(value);
+  };
+  if (!arguments.status.empty()) add("status", arguments.status);
+  for (const std::string& tag : arguments.tags.value_or(std::vector<std::string>())) add("tags", tag);
+  return "/vms" + query;
+}
+
+std::string tags_of(const json::Value& vm) {
+  std::string out;
+  const json::Value* tags = vm.find("tags");
+  if (tags == nullptr || tags->as_array() == nullptr) return out;
+  for (const json::Value& tag : *tags->as_array())
+    if (tag.as_string() != nullptr) out += (out.empty() ? "" : ", ") + printable(*tag.as_string());
+  return out;
 }
 
 }  // namespace
@@ -76,8 +107,8 @@ Status create(const Context& context) {
 }
 
 Status list(const Context& context) {
-  const std::string& status = context.arguments.status;
-  QARAX_TRY(const Document vms, context.api.get(status.empty() ? "/vms" : "/vms?status=" + percent_encoded(status)));
+  const std::string path = list_path(context.arguments);
+  QARAX_TRY(const Document vms, context.api.get_all(path));
   const std::size_t count = element_count(vms);
   if (context.arguments.names) {
     for (std::size_t i = 0; i < count; ++i) context.out << printable(text_of(element(vms, i).value, "name")) << '\n';
@@ -88,7 +119,7 @@ Status list(const Context& context) {
     return Ok{};
   }
   if (count == 0) {
-    context.note << (status.empty() ? "no VMs yet\n  next: qarax launch NAME\n" : "no VM is " + status + "\n");
+    context.note << (path == "/vms" ? "no VMs yet\n  next: qarax launch NAME\n" : "no VM is like that\n");
     return Ok{};
   }
   QARAX_TRY(const auto names, host_names(context.api));
@@ -116,6 +147,7 @@ Status show(const Context& context) {
   context.out << field_list({{"name", line("name")},
                              {"id", line("id")},
                              {"description", line("description")},
+                             {"tags", tags_of(vm)},
                              {"status", coloured_state(line("status"), context.colour)},
                              {"reason", line("status_reason")},
                              {"asked for", line("desired_status")},
@@ -137,6 +169,25 @@ Status act(const Context& context) {
   QARAX_TRY(const Document vm, find_vm(context.api, context.arguments.target));
   QARAX_TRY(const Document now, act_on(context, vm.value, context.arguments.command));
   context.out << (context.arguments.json() ? now.text + "\n" : state_line(now.value, context.colour));
+  return Ok{};
+}
+
+Status set(const Context& context) {
+  json::Object changes = wanted(context.arguments);
+  if (context.arguments.name) changes.emplace_back("name", json::Value(*context.arguments.name));
+  if (changes.empty())
+    return make_error(Code::invalid_argument, "set changes what its options name, and there is none",
+                      std::string(kUsage));
+  QARAX_TRY(const Document vm, find_vm(context.api, context.arguments.target));
+  QARAX_TRY(Reply reply, context.api.call({.method = "PATCH",
+                                           .path = vm_path(vm.value),
+                                           .body = json::to_text(json::Value(std::move(changes)))}));
+  if (context.arguments.json()) {
+    context.out << reply.body << '\n';
+    return Ok{};
+  }
+  QARAX_TRY(const Document now, parse_document(std::move(reply.body)));
+  context.out << printable(text_of(now.value, "name")) << " is changed\n";
   return Ok{};
 }
 

@@ -120,14 +120,11 @@ std::string why_text(const WhyInput& in, bool colour) {
                                line("fallback_reason"))},
                   {"accelerator", with_reason(line("accelerator"), line("accelerator_evidence"))},
                   {"host", printable(host_line(in.host, in.vm))},
-                  {"seen", line("observed_at")}});
-  if (const std::string log = quoted(text_of(exit, "log_tail")); !log.empty())
-    out += "\nlast of the VMM's log:\n" + log;
-  const std::string console = quoted(in.console);
-  if (!console.empty())
-    out += "\nlast of the console:\n" + console;
-  else if (!in.console_problem.empty())
-    out += "\nno console: " + printable(in.console_problem) + "\n";
+                  {"seen", line("observed_at")},
+                  {"as told by", printable(in.source)}});
+  if (const std::string log = quoted(in.vmm_log); !log.empty()) out += "\nlast of the VMM's log:\n" + log;
+  if (const std::string console = quoted(in.console); !console.empty()) out += "\nlast of the console:\n" + console;
+  for (const std::string& note : in.notes) out += "\n" + printable(note) + "\n";
   out += "\nwhat to do next:\n";
   for (const std::string& step : next_steps(in)) out += "  " + printable(step) + "\n";
   return out;

@@ -11,9 +11,11 @@ namespace qarax::cli {
 struct WhyInput {
   std::string target;  // the VM as the user named it: for the commands to go on with
   json::Value vm;
-  json::Value host;             // null: none, or not to be had
-  std::string console;          // the last of it, the guest's bytes
-  std::string console_problem;  // why there is none
+  json::Value host;                // null: none
+  std::string source;              // whose word its state is
+  std::string vmm_log;             // the last of it
+  std::string console;             // the last of it
+  std::vector<std::string> notes;  // what couldn't be had, and why
 };
 
 // Commands and what they are for, the likeliest first.

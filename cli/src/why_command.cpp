@@ -6,7 +6,6 @@ namespace qarax::cli {
 
 namespace {
 
-constexpr const char* kTail = "/console?tail=2048";
 constexpr std::size_t kLines = 10;
 
 // The last lines of it, the first whole.
@@ -17,36 +16,42 @@ std::string last_of(const std::string& text) {
   return at == std::string::npos || at == 0 ? text : text.substr(at + 1);
 }
 
-std::string json_text(const WhyInput& in, const std::string& vm, const std::string& host) {
+std::string json_text(const WhyInput& in) {
   json::Array steps;
   for (std::string& step : next_steps(in)) steps.emplace_back(std::move(step));
-  std::string console;
-  // A guest's bytes needn't be UTF-8; a JSON string must.
-  json::append_string(console, json::repair_utf8(in.console));
-  return R"({"vm":)" + vm + R"(,"host":)" + (host.empty() ? "null" : host) + R"(,"console":)" + console +
-         R"(,"next":)" + json::to_text(json::Value(std::move(steps))) + "}\n";
+  json::Array notes;
+  for (const std::string& note : in.notes) notes.emplace_back(note);
+  json::Object out{{"vm", in.vm},
+                   {"host", in.host},
+                   {"source", json::Value(in.source)},
+                   {"vmm_log", json::Value(in.vmm_log)},
+                   {"console", json::Value(in.console)},
+                   {"notes", json::Value(std::move(notes))},
+                   {"next", json::Value(std::move(steps))}};
+  return json::to_text(json::Value(std::move(out))) + "\n";
 }
 
 }  // namespace
 
 Status why(const Context& context) {
   QARAX_TRY(const Document vm, find_vm(context.api, context.arguments.target));
+  QARAX_TRY(const Document diagnosis, context.api.get(vm_path(vm.value, "/diagnosis")));
+  const auto member = [&](std::string_view key) {
+    const json::Value* found = diagnosis.value.find(key);
+    return found == nullptr ? json::Value() : *found;
+  };
   WhyInput in;
   in.target = context.arguments.target;
-  in.vm = vm.value;
-  std::string host_text;
-  // Host and console are extras: their failing must not hide what is known.
-  if (const std::string id = text_of(vm.value, "host_id"); !id.empty()) {
-    if (auto host = context.api.get("/hosts/" + percent_encoded(id))) {
-      in.host = std::move(host->value);
-      host_text = std::move(host->text);
-    }
-  }
-  if (auto console = context.api.call({.path = vm_path(vm.value, kTail)}))
-    in.console = last_of(console->body);
-  else
-    in.console_problem = console.error().message;
-  context.out << (context.arguments.json() ? json_text(in, vm.text, host_text) : why_text(in, context.colour));
+  in.vm = member("vm");
+  in.host = member("host");
+  in.vmm_log = text_of(diagnosis.value, "vmm_log");
+  in.console = last_of(text_of(diagnosis.value, "console"));
+  in.source = text_of(member("observed"), "source");
+  const json::Value notes = member("notes");
+  if (const json::Array* all = notes.as_array())
+    for (const json::Value& note : *all)
+      if (note.as_string() != nullptr) in.notes.push_back(*note.as_string());
+  context.out << (context.arguments.json() ? json_text(in) : why_text(in, context.colour));
   return Ok{};
 }
 

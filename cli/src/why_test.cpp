@@ -21,6 +21,7 @@ TEST(Why, AKilledVmmIsToldWithEverythingThatIsKnown) {
           "exit":{"kind":"signaled","code":0,"signal":9,"at":"2026-01-01T00:00:00.000Z","log_tail":"one\ntwo\n"},
           "hypervisor":"qemu","accelerator":"tcg","accelerator_evidence":"no /dev/kvm","host_id":"h","activity":null})",
       kUp);
+  in.vmm_log = "one\ntwo\n";
   in.console = "qarax uptime 1\r\nqarax \033[2Juptime 2\r\n";
   EXPECT_EQ(why_text(in, false),
             "VM:          web (i)\n"
@@ -72,7 +73,7 @@ TEST(Why, WhatIsUnderWayComesFirst) {
 
 TEST(Why, AMissingConsoleSaysSo) {
   WhyInput in = input(R"({"id":"i","name":"web","status":"created","desired_status":"created"})");
-  in.console_problem = "VM web has no console yet";
+  in.notes = {"no console: VM web has no console yet"};
   EXPECT_NE(why_text(in, false).find("no console: VM web has no console yet\n"), std::string::npos);
 }
 

@@ -18,12 +18,26 @@ void Fd::reset(int fd) {
 }
 
 Error errno_error(std::string_view what, int error) {
-  Code code = Code::internal;
-  if (error == ENOENT) code = Code::not_found;
-  if (error == EACCES || error == EPERM || error == EROFS) code = Code::permission_denied;
-  if (error == ENOSPC || error == EDQUOT || error == EMFILE || error == ENFILE || error == ENOMEM)
-    code = Code::resource_exhausted;
-  return make_error(code, std::string(what) + ": " + std::generic_category().message(error));
+  struct Known {
+    int error;
+    Code code;
+    std::string_view reason;
+  };
+  constexpr Known kKnown[] = {{ENOENT, Code::not_found, "host-file-missing"},
+                              {EACCES, Code::permission_denied, "host-permission"},
+                              {EPERM, Code::permission_denied, "host-permission"},
+                              {EROFS, Code::permission_denied, "disk-read-only"},
+                              {ENOSPC, Code::resource_exhausted, "disk-full"},
+                              {EDQUOT, Code::resource_exhausted, "disk-full"},
+                              {EMFILE, Code::resource_exhausted, "host-limit"},
+                              {ENFILE, Code::resource_exhausted, "host-limit"},
+                              {EAGAIN, Code::resource_exhausted, "host-limit"},
+                              {ENOMEM, Code::resource_exhausted, "host-memory"},
+                              {EIO, Code::internal, "disk-broken"}};
+  const std::string text = std::string(what) + ": " + std::generic_category().message(error);
+  for (const Known& known : kKnown)
+    if (known.error == error) return make_error(known.code, text, std::string(known.reason));
+  return make_error(Code::internal, text);
 }
 
 Result<std::string> read_file(const std::string& path, std::size_t limit) {
@@ -100,7 +114,7 @@ Status make_folders(const std::string& path, unsigned mode, bool sync) {
   if (error == EEXIST) {
     struct stat info {};
     if (::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) return Ok{};
-    return make_error(Code::failed_precondition, path + " is in the way: it isn't a folder");
+    return make_error(Code::failed_precondition, path + " is in the way: it isn't a folder", "host-path-taken");
   }
   if (error != ENOENT || parent.empty() || parent == path) return errno_error("can't make folder " + path, error);
   QARAX_CHECK(make_folders(parent, mode, sync));

@@ -21,6 +21,7 @@
 #include "nodes.hpp"
 #include "qarax/core/files.hpp"
 #include "qarax/core/logging.hpp"
+#include "wiring/rest_dry_runs.hpp"
 #include "wiring/rest_host_truth.hpp"
 #include "wiring/rest_operations.hpp"
 
@@ -164,7 +165,9 @@ int serve(const ServerConfig& config, const CommandLine& line) {
   options.retention.jobs_s = config.jobs_keep_ms / 1000;
   options.restarts = {config.restart_backoff_ms, config.restart_backoff_max_ms, config.restart_calm_ms};
   Orchestrator orchestrator(**store, nodes, options);
-  RestOperations operations(**store, orchestrator, {config.action_wait_ms});
+  Editor editor(**store, nodes);
+  RestDryRuns dry_runs(**store, nodes, editor);
+  RestOperations operations(**store, orchestrator, editor, dry_runs, {config.action_wait_ms});
   VmRenderer renderer(**store, config.known_hypervisors);
   Metrics metrics(**store, QARAX_VERSION);
   http::Router router;

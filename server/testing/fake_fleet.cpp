@@ -36,6 +36,8 @@ class FakeFleet::Link final : public NodeAccess {
     });
     return [cancelled] { *cancelled = true; };
   }
+  Result<VmSpec> resolve(const core::StartCommand& command, std::int64_t) override { return node_.resolve(command); }
+  Result<std::string> read_vmm_log(const std::string&, std::int64_t) override { return std::string("vmm log\n"); }
   Status read_console(const std::string&, std::int64_t, bool, const std::function<bool(std::string_view)>&,
                       std::shared_ptr<grpc::ClientContext>) override {
     return Ok{};
@@ -58,6 +60,12 @@ void FakeFleet::start(const HostPtr& host) {
   if (link_ || stopping_) return;
   link_ = std::make_shared<Link>(host->id, node_);
   thread_ = std::thread([this, id = host->id] { follow(id); });
+}
+
+void FakeFleet::drop(const std::string& host_id) {
+  if (!link(host_id)) return;
+  stop();
+  stopping_ = false;
 }
 
 void FakeFleet::stop() {

@@ -18,6 +18,7 @@ class FakeFleet final : public Fleet {
 
   void on(Events events) override { events_ = std::move(events); }
   void start(const HostPtr& host) override;
+  void drop(const std::string& host_id) override;
   void stop() override;
   std::shared_ptr<NodeAccess> link(const std::string& host_id) const override;
   void check_heartbeats() override {}

@@ -91,10 +91,23 @@ void FakeNode::forget_features() {
   outdated_ = true;
 }
 
+void FakeNode::refuse(Error error) {
+  const std::lock_guard lock(mutex_);
+  refusal_ = std::move(error);
+}
+
 bool FakeNode::knows(std::string_view feature) const {
   const std::lock_guard lock(mutex_);
   return !outdated_ &&
          std::find(std::begin(core::kFeatures), std::end(core::kFeatures), feature) != std::end(core::kFeatures);
+}
+
+Result<VmSpec> FakeNode::resolve(const core::StartCommand& command) const {
+  const std::lock_guard lock(mutex_);
+  if (refusal_.code != Code::ok) return refusal_;
+  VmSpec out = command.resolved.value_or(command.spec);
+  if (out.config.text == "null") out.config.text = R"({"machine":"frozen-1"})";
+  return out;
 }
 
 std::map<std::string, VmState> FakeNode::vms() const {
@@ -363,6 +376,17 @@ grpc::Status FakeNodeServer::Hello(grpc::ServerContext*, const node::v1::HelloRe
 grpc::Status FakeNodeServer::Counters(grpc::ServerContext*, const node::v1::VmRequest*,
                                       node::v1::CountersReply* reply) {
   reply->set_counters(encode(qarax::Counters{{{"fake", 1, "count"}}}));
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeNodeServer::Resolve(grpc::ServerContext*, const node::v1::ResolveRequest* request,
+                                     node::v1::ResolveReply* reply) {
+  const auto command = decode<core::StartCommand>(std::string_view(request->document()), Unknown::ignore);
+  if (!command) return grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, command.error().message);
+  const auto resolved = node_.resolve(*command);
+  if (!resolved)
+    return {static_cast<grpc::StatusCode>(resolved.error().code), resolved.error().message, encode(resolved.error())};
+  reply->set_resolved(encode(*resolved));
   return grpc::Status::OK;
 }
 

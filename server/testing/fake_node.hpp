@@ -35,6 +35,8 @@ class FakeNode {
   void fail(Error error);        // the next command fails with it; empty code: none
   void forget_features();        // as a node that is older than all of them says it
 
+  void refuse(Error error);  // what its plugin says of the next resolve; empty code: nothing
+
   // -- what it has seen --
   std::map<std::string, VmState> vms() const;
   int carried_out(core::Action action) const;
@@ -63,6 +65,7 @@ class FakeNode {
   // gone or `is_cancelled`. Null: a heartbeat. An empty `vm`: the snapshot's end.
   void watch(const std::function<bool(const core::VmReport*)>& sink, const std::function<bool()>& is_cancelled);
   bool is_gone() const;
+  Result<VmSpec> resolve(const core::StartCommand& command) const;
 
  private:
   struct Vm {
@@ -88,6 +91,7 @@ class FakeNode {
   int lost_replies_ = 0;
   bool hangs_ = false;
   Error failure_{Code::ok, {}, {}, {}, false, 0, {}, {}};
+  Error refusal_{Code::ok, {}, {}, {}, false, 0, {}, {}};
   bool stopping_ = false;
   bool outdated_ = false;
 };
@@ -104,6 +108,7 @@ class FakeNodeServer final : public node::v1::Node::Service {
   grpc::Status Hello(grpc::ServerContext*, const node::v1::HelloRequest*, node::v1::HelloReply*) override;
   grpc::Status Execute(grpc::ServerContext*, const node::v1::CommandRequest*, node::v1::CommandReply*) override;
   grpc::Status Counters(grpc::ServerContext*, const node::v1::VmRequest*, node::v1::CountersReply*) override;
+  grpc::Status Resolve(grpc::ServerContext*, const node::v1::ResolveRequest*, node::v1::ResolveReply*) override;
   grpc::Status Watch(grpc::ServerContext*, const node::v1::WatchRequest*,
                      grpc::ServerWriter<node::v1::Event>*) override;
   grpc::Status Survey(grpc::ServerContext*, const node::v1::SurveyRequest*, node::v1::SurveyReply*) override;

@@ -36,7 +36,7 @@ Result<std::string> fingerprint(const std::string& path) {
   struct stat info {};
   if (::stat(path.c_str(), &info) != 0) return core::errno_error("boot file " + path, errno);
   if (!S_ISREG(info.st_mode))
-    return make_error(Code::failed_precondition, "boot file " + path + " isn't a regular file");
+    return make_error(Code::failed_precondition, "boot file " + path + " isn't a regular file", "boot-files-missing");
   if (::access(path.c_str(), R_OK) != 0) return core::errno_error("boot file " + path, errno);
   return std::to_string(info.st_dev) + "-" + std::to_string(info.st_ino) + "-" + std::to_string(info.st_size) + "-" +
          std::to_string(info.st_mtim.tv_sec) + "." + std::to_string(info.st_mtim.tv_nsec) + "-" +

@@ -46,7 +46,7 @@ Result<std::string> unpack_lz4_legacy(std::string_view data, std::size_t size) {
 Result<std::string> unpack_zstd(std::string_view data, std::size_t size) {
   std::string out(size, '\0');
   ZSTD_DStream* stream = ZSTD_createDStream();
-  if (stream == nullptr) return make_error(Code::resource_exhausted, "out of memory");
+  if (stream == nullptr) return make_error(Code::resource_exhausted, "out of memory", "host-memory");
   ZSTD_DCtx_setParameter(stream, ZSTD_d_windowLogMax, 31);  // kernels are packed with a window above the default limit
   ZSTD_inBuffer in{data.data(), data.size(), 0};
   ZSTD_outBuffer to{out.data(), out.size(), 0};

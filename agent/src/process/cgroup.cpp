@@ -82,7 +82,7 @@ Status empty_cgroup(const Cgroups& cgroups, const std::string& vm, const CallLim
   while (cgroups.populated(vm)) {
     cgroups.kill_all(vm);
     if (limits.deadline_ns != 0 && plugin::monotonic_ns() >= limits.deadline_ns)
-      return make_error(Code::deadline_exceeded, "a process of VM " + vm + " can't be killed");
+      return make_error(Code::deadline_exceeded, "a process of VM " + vm + " can't be killed", "unkillable");
     ::usleep(1000);
   }
   return Ok{};

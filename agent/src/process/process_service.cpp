@@ -34,7 +34,7 @@ Result<std::string> read_report(const core::Fd& pipe, const CallLimits& limits) 
     QARAX_CHECK(limits.await(pipe.get(), "starting the VM's supervisor"));
     const ssize_t n = ::read(pipe.get(), buffer, sizeof buffer);
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return make_error(Code::internal, "the VM's supervisor ended without a report");
+    if (n <= 0) return make_error(Code::internal, "the VM's supervisor ended without a report", "supervisor-failed");
     line.append(buffer, static_cast<std::size_t>(n));
   }
   return line.substr(0, line.find('\n'));
@@ -108,8 +108,9 @@ Result<Process> ProcessService::spawn(const SpawnArgs& args, const std::vector<i
     if (!line) return std::move(line).error();
     const std::string what_failed = line->starts_with("error ") ? line->substr(line->find(' ', 6) + 1) : *line;
     const int error = line->starts_with("error ") ? std::atoi(line->c_str() + 6) : 0;
-    Error out = error != 0 ? core::errno_error(args.argv.front() + " could not be started: " + what_failed, error)
-                           : make_error(Code::internal, "the VM's supervisor answered: " + what_failed);
+    Error out = error != 0
+                    ? core::errno_error(args.argv.front() + " could not be started: " + what_failed, error)
+                    : make_error(Code::internal, "the VM's supervisor answered: " + what_failed, "supervisor-failed");
     out.log_tail = vmm_log_tail(dir);
     return out;
   }
@@ -117,7 +118,7 @@ Result<Process> ProcessService::spawn(const SpawnArgs& args, const std::vector<i
   Process process;
   long long start = 0;
   if (std::sscanf(line->c_str(), "ok %d %lld", &process.pid, &start) != 2)
-    return make_error(Code::internal, "the VM's supervisor answered: " + *line);
+    return make_error(Code::internal, "the VM's supervisor answered: " + *line, "supervisor-failed");
   process.start_time = start;
   process.alive = true;
   return process;
@@ -210,7 +211,8 @@ Status ProcessService::kill(const ProcessArgs& args, const CallLimits& limits) {
   const core::Fd vmm = open_pidfd(record->vmm);
   const core::Fd supervisor = open_pidfd(record->supervisor);
   if (!vmm && is_alive(record->vmm))
-    return make_error(Code::resource_exhausted, "VM " + args.vm + " can't be ended: the agent is out of descriptors");
+    return make_error(Code::resource_exhausted, "VM " + args.vm + " can't be ended: the agent is out of descriptors",
+                      "host-limit");
   cgroups_.kill_all(args.vm);
   send_signal(vmm, SIGKILL);
   // The supervisor ends when nothing of the VMM is left and the exit is on disk.

@@ -23,10 +23,13 @@ std::string text(const json::Value& document, std::string_view key) {
 Result<json::Value> read_record(const std::string& path) {
   QARAX_TRY(const std::string content, core::read_file(path, 65536));
   auto parsed = json::parse(content);
-  if (!parsed || parsed->as_object() == nullptr) return make_error(Code::data_loss, path + " is damaged");
+  if (!parsed || parsed->as_object() == nullptr)
+    return make_error(Code::data_loss, path + " is damaged", "vm-folder-damaged");
   if (integer(*parsed, "min_reader") > kFormat)
-    return make_error(Code::data_loss, path + " was written by a newer supervisor (needs reader " +
-                                           std::to_string(integer(*parsed, "min_reader")) + "); upgrade this node");
+    return make_error(Code::data_loss,
+                      path + " was written by a newer supervisor (needs reader " +
+                          std::to_string(integer(*parsed, "min_reader")) + "); upgrade this node",
+                      "node-outdated");
   return parsed;
 }
 
@@ -41,7 +44,7 @@ Result<SupervisorRecord> read_supervisor_record(const std::string& run_dir) {
   out.boot_id = text(document, "boot_id");
   out.started_at = text(document, "started_at");
   if (out.vmm.pid <= 0 || out.supervisor.pid <= 0)
-    return make_error(Code::data_loss, run_dir + "/supervisor.json names no process");
+    return make_error(Code::data_loss, run_dir + "/supervisor.json names no process", "vm-folder-damaged");
   return out;
 }
 
@@ -69,7 +72,17 @@ bool supervisor_holds_lock(const std::string& run_dir) {
 }
 
 std::string vmm_log_tail(const std::string& run_dir) {
-  return json::repair_utf8(core::read_tail(run_dir + "/vmm.log", kLogTail));
+  std::string tail = json::repair_utf8(core::read_tail(run_dir + "/vmm.log", kLogTail));
+  // A run folder is <data_dir>/vms/<id>/….
+  hide_folder(tail, std::string_view(run_dir).substr(0, run_dir.rfind("/vms/")));
+  return tail;
+}
+
+void hide_folder(std::string& text, std::string_view folder) {
+  constexpr std::string_view kInstead = "<data_dir>";
+  if (folder.empty()) return;
+  for (std::size_t at = 0; (at = text.find(folder, at)) != std::string::npos; at += kInstead.size())
+    text.replace(at, folder.size(), kInstead);
 }
 
 }  // namespace qarax::agent

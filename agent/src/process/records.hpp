@@ -26,4 +26,7 @@ bool supervisor_holds_lock(const std::string& run_dir);
 // The last lines of the VMM's own log.
 std::string vmm_log_tail(const std::string& run_dir);
 
+// Texts that leave the host don't name its paths: `folder` becomes "<data_dir>".
+void hide_folder(std::string& text, std::string_view folder);
+
 }  // namespace qarax::agent

@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <utility>
@@ -31,12 +32,14 @@ Result<std::string> answer_line(int fd) {
     pollfd wait{fd, POLLIN, 0};
     const int ready = ::poll(&wait, 1, kAnswerMs);
     if (ready < 0 && errno == EINTR) continue;
-    if (ready <= 0) return make_error(Code::unavailable, "the VM's supervisor doesn't answer");
+    if (ready <= 0) return make_error(Code::unavailable, "the VM's supervisor doesn't answer", "console-closed");
     char c = 0;
-    if (::recv(fd, &c, 1, 0) != 1) return make_error(Code::unavailable, "the VM's supervisor hung up");
+    if (::recv(fd, &c, 1, 0) != 1)
+      return make_error(Code::unavailable, "the VM's supervisor hung up", "console-closed");
     if (c == '\n') return line;
     line.push_back(c);
-    if (line.size() > 4096) return make_error(Code::internal, "the VM's supervisor answered no line");
+    if (line.size() > 4096)
+      return make_error(Code::internal, "the VM's supervisor answered no line", "supervisor-failed");
   }
 }
 }  // namespace
@@ -49,15 +52,24 @@ std::string read_console_log(const std::string& run_dir, std::int64_t tail_bytes
   return out;
 }
 
+bool is_console_open(const std::string& run_dir) { return ::access((run_dir + "/control.sock").c_str(), F_OK) == 0; }
+
 Result<std::unique_ptr<ConsoleLink>> ConsoleLink::open(const std::string& run_dir, std::int64_t tail_bytes,
                                                        Sink on_data) {
-  QARAX_TRY(core::Fd socket, core::connect_unix(run_dir + "/control.sock"));
+  auto connected = core::connect_unix(run_dir + "/control.sock");
+  // Why is a matter of paths, which are the host's own.
+  if (!connected)
+    return make_error(Code::unavailable, "the VM's supervisor doesn't answer: its console can't be followed",
+                      "console-closed");
+  core::Fd socket = std::move(*connected);
   const std::string command =
       tail_bytes > 0 ? "attach tail " + std::to_string(tail_bytes) + "\n" : std::string("attach\n");
-  if (!send_all(socket.get(), command)) return make_error(Code::unavailable, "the VM's supervisor hung up");
+  if (!send_all(socket.get(), command))
+    return make_error(Code::unavailable, "the VM's supervisor hung up", "console-closed");
   QARAX_TRY(const std::string answer, answer_line(socket.get()));
   if (answer != "ok")
-    return make_error(Code::failed_precondition, "the VM's supervisor refused the console: " + answer);
+    return make_error(Code::failed_precondition, "the VM's supervisor refused the console: " + answer,
+                      "console-closed");
   std::unique_ptr<ConsoleLink> link(new ConsoleLink(std::move(socket)));
   link->reader_ = std::thread([fd = link->socket_.get(), sink = std::move(on_data)] {
     std::string buffer(65536, '\0');
@@ -103,7 +115,8 @@ void ConsoleLink::write_all() {
     const std::string data = std::move(output_);
     const auto done = std::exchange(done_, nullptr);
     lock.unlock();
-    done(send_all(socket_.get(), data) ? Status(Ok{}) : make_error(Code::unavailable, "the VM's console is closed"));
+    done(send_all(socket_.get(), data) ? Status(Ok{})
+                                       : make_error(Code::unavailable, "the VM's console is closed", "console-closed"));
     lock.lock();
   }
 }

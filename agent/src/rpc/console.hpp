@@ -16,6 +16,9 @@ namespace qarax::agent {
 // The kept serial log (console.log.1, then console.log), its last `tail_bytes`; 0: all of it.
 std::string read_console_log(const std::string& run_dir, std::int64_t tail_bytes);
 
+// Whether there is still somebody who could add to it.
+bool is_console_open(const std::string& run_dir);
+
 // A connection to the supervisor's control socket with a thread that reads it. The supervisor fans out to its clients
 // and marks what a slow one missed, so nothing here can block the guest.
 class ConsoleLink {

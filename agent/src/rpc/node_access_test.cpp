@@ -1,7 +1,5 @@
 // The service over real gRPC, before a manager that only counts: who is let in, who is cut off, what only the host may
 // say.
-#include "node_service.hpp"
-
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
@@ -9,6 +7,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "node_service.hpp"
 #include "qarax/core/ids.hpp"
 #include "qarax/plugin/call_args.hpp"
 
@@ -27,6 +26,7 @@ class CountingManager final : public VmManager {
   }
   core::VmReport inspect(const std::string&, std::int64_t) override { return {}; }
   Result<Counters> counters(const std::string&, std::int64_t) override { return Counters{}; }
+  Result<VmSpec> resolve(const std::string&, std::int64_t) override { return VmSpec{}; }
   std::vector<core::VmReport> subscribe(Listener, std::uint64_t& id) override {
     id = 1;
     return {};

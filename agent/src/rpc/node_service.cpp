@@ -6,6 +6,7 @@
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
 #include "qarax/plugin/call_args.hpp"
+#include "records.hpp"
 #include "unary.hpp"
 #include "watch_reactor.hpp"
 
@@ -41,7 +42,8 @@ Result<core::Action> action_of(node::v1::Action action) {
       return core::Action::drop_snapshot;
     default:
       return make_error(Code::unimplemented,
-                        "this node doesn't know action " + std::to_string(static_cast<int>(action)) + "; upgrade it");
+                        "this node doesn't know action " + std::to_string(static_cast<int>(action)) + "; upgrade it",
+                        "node-outdated");
   }
 }
 
@@ -187,7 +189,6 @@ grpc::ServerUnaryReactor* NodeService::Hello(grpc::CallbackServerContext* contex
     if (obeyed.last_activation != claim.activation) end_other_watchers(claim);
     reply->set_protocol(kProtocol);
     reply->set_min_protocol(kProtocol);
-    reply->add_features("survey");
     for (const std::string_view feature : core::kFeatures) reply->add_features(std::string(feature));
     reply->add_features("leftovers");
     reply->set_session(options_.session);
@@ -244,6 +245,28 @@ grpc::ServerUnaryReactor* NodeService::Counters(grpc::CallbackServerContext* con
   return reactor;
 }
 
+grpc::ServerUnaryReactor* NodeService::Resolve(grpc::CallbackServerContext* context,
+                                               const node::v1::ResolveRequest* request, node::v1::ResolveReply* reply) {
+  if (const Status admitted = admit(*context, request->authority()); !admitted) return finish(context, admitted);
+  auto* reactor = context->DefaultReactor();
+  ask([this, reactor, reply, document = request->document(), deadline = monotonic_deadline(context->deadline())] {
+    const auto resolved = vms_.resolve(document, deadline);
+    if (resolved) reply->set_resolved(encode(*resolved));
+    reactor->Finish(resolved ? grpc::Status::OK : to_status(resolved.error()));
+  });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* NodeService::ReadVmmLog(grpc::CallbackServerContext* context,
+                                                  const node::v1::VmRequest* request, node::v1::VmmLogReply* reply) {
+  if (const Status admitted = admit(*context, request->authority()); !admitted) return finish(context, admitted);
+  if (!core::is_uuid(request->vm())) return finish(context, make_error(Code::invalid_argument, "vm must be a UUID"));
+  const auto dir = vms_.run_dir(request->vm());
+  if (!dir) return finish(context, dir.error());
+  reply->set_tail(vmm_log_tail(*dir));
+  return finish(context, Ok{});
+}
+
 grpc::ServerWriteReactor<node::v1::Event>* NodeService::Watch(grpc::CallbackServerContext* context,
                                                               const node::v1::WatchRequest* request) {
   if (const Status admitted = admit(*context, request->authority()); !admitted)
@@ -271,13 +294,14 @@ grpc::ServerWriteReactor<node::v1::ConsoleChunk>* NodeService::ReadConsole(grpc:
   using Refuse = RefuseStream<node::v1::ConsoleChunk>;
   if (const Status admitted = admit(*context, request->authority()); !admitted) return new Refuse(admitted.error());
   if (!core::is_uuid(request->vm())) return new Refuse(make_error(Code::invalid_argument, "vm must be a UUID"));
-  if (request->follow()) {
+  const auto dir = vms_.run_dir(request->vm());
+  if (!dir) return new Refuse(dir.error());
+  // The log of a VM that has ended goes on no more: it is read like any other.
+  if (request->follow() && is_console_open(*dir)) {
     auto* reactor = new FollowReactor(*this);
     later([reactor, copy = *request] { reactor->open(copy); });
     return reactor;
   }
-  const auto dir = vms_.run_dir(request->vm());
-  if (!dir) return new Refuse(dir.error());
   auto* reactor = new ReadConsoleReactor(read_console_log(*dir, request->tail_bytes()));
   reactor->begin();
   return reactor;

@@ -49,6 +49,10 @@ class NodeService final : public node::v1::Node::CallbackService {
                                     node::v1::VmReply* reply) override;
   grpc::ServerUnaryReactor* Counters(grpc::CallbackServerContext* context, const node::v1::VmRequest* request,
                                      node::v1::CountersReply* reply) override;
+  grpc::ServerUnaryReactor* Resolve(grpc::CallbackServerContext* context, const node::v1::ResolveRequest* request,
+                                    node::v1::ResolveReply* reply) override;
+  grpc::ServerUnaryReactor* ReadVmmLog(grpc::CallbackServerContext* context, const node::v1::VmRequest* request,
+                                       node::v1::VmmLogReply* reply) override;
   grpc::ServerWriteReactor<node::v1::Event>* Watch(grpc::CallbackServerContext* context,
                                                    const node::v1::WatchRequest* request) override;
   grpc::ServerWriteReactor<node::v1::ConsoleChunk>* ReadConsole(grpc::CallbackServerContext* context,

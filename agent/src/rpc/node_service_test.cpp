@@ -76,6 +76,12 @@ class FakeVms final : public VmManager {
   std::vector<core::KeptVm> kept(const std::vector<std::string>&) override { return {}; }
   std::vector<core::Leftover> leftovers(bool) override { return {}; }
   HostShutdown stop_guests(std::int64_t) override { return {}; }
+  Result<VmSpec> resolve(const std::string& document, std::int64_t) override {
+    if (fails) return make_error(Code::invalid_argument, "no luck", "validation");
+    VmSpec out;
+    out.config.text = document;
+    return out;
+  }
   Result<std::string> run_dir(const std::string& vm) override {
     if (dir.empty()) return make_error(Code::not_found, "VM " + vm + " was never started here", "no-console");
     return dir;

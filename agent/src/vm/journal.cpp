@@ -62,8 +62,10 @@ Result<Journal> Journal::open(const std::string& path, After after) {
       const bool more_behind =
           after == After::agent && fits && header[0] != 0 && content.find_first_not_of('\0', end) != std::string::npos;
       if (more_behind)
-        return make_error(Code::data_loss, "the journal " + path + " is damaged at byte " + std::to_string(at) +
-                                               "; later records would be lost");
+        return make_error(
+            Code::data_loss,
+            "the journal " + path + " is damaged at byte " + std::to_string(at) + "; later records would be lost",
+            "vm-folder-damaged");
       break;
     }
     auto record = decode<JournalRecord>(body, Unknown::ignore);

@@ -45,6 +45,7 @@ class Manager final : public VmManager {
   std::vector<core::KeptVm> kept(const std::vector<std::string>& deleted_of) override;
   std::vector<core::Leftover> leftovers(bool collect) override;
   HostShutdown stop_guests(std::int64_t timeout_ms) override;
+  Result<VmSpec> resolve(const std::string& document, std::int64_t deadline_ns) override;
   Result<std::string> run_dir(const std::string& vm) override;
 
   // From the process service's exit listener and from plugins' notify: look again. Any thread; only enqueues.

@@ -20,7 +20,12 @@ using core::Action;
 class FakeDriver final : public Driver, public Drivers, public BootFilesProvider {
  public:
   std::string version() const override { return "1"; }
-  Result<VmSpec> resolve(const DriverCall&, const ResolveArgs& args) override { return args.spec; }
+  // Freezes what isn't said, as a machine type would be.
+  Result<VmSpec> resolve(const DriverCall&, const ResolveArgs& args) override {
+    VmSpec out = args.spec;
+    if (!out.memory_hugepage_size) out.memory_hugepage_size = frozen_as.load();
+    return out;
+  }
   Result<VmStatus> start(const DriverCall& call, const StartArgs&) override {
     ++starts;
     QARAX_CHECK(call.keep("{\"format\":1}"));
@@ -81,6 +86,7 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   }
   Result<BootFiles> files_for(const std::optional<std::string>&) override { return BootFiles{}; }
 
+  std::atomic<std::int64_t> frozen_as{4096};
   std::atomic<int> starts{0};
   std::atomic<bool> hang_start{false};
   std::atomic<bool> fail_start{false};
@@ -151,6 +157,11 @@ class ManagerTest : public testing::Test {
     manager_->execute(std::move(what), [promise](CommandResult result) { promise->set_value(std::move(result)); });
     return future;
   }
+  CommandResult start(std::int64_t revision, const std::string& document) {
+    Command what = command(Action::start, revision);
+    what.document = document;
+    return run(what);
+  }
   CommandResult run(Command what) { return begin(std::move(what)).get(); }
   Command resize(std::int64_t revision, int vcpus) const {
     Command out = command(Action::resize, revision);
@@ -211,6 +222,21 @@ class ManagerTest : public testing::Test {
   std::unique_ptr<ProcessService> processes_;
   std::unique_ptr<Manager> manager_;
 };
+
+TEST_F(ManagerTest, AChangedMachineKeepsWhatIsFrozenAndFreezesWhatIsNew) {
+  const auto first = start(1, R"({"name":"web","hypervisor":"fake","spec":{}})");
+  ASSERT_EQ(first.error.code, Code::ok) << first.error.message;
+  EXPECT_EQ(first.report.resolved->memory_hugepage_size, 4096);
+  run(command(Action::force_stop, 2));
+  driver_.frozen_as = 8192;  // the node's new default
+  const auto same = start(3, R"({"name":"web","hypervisor":"fake","spec":{},"resolved":{"memory_hugepage_size":4096,)"
+                             R"("boot_vcpus":2},"resolve":true})");
+  EXPECT_EQ(same.report.resolved->memory_hugepage_size, 4096);
+  EXPECT_EQ(same.report.resolved->boot_vcpus, 2);
+  run(command(Action::force_stop, 4));
+  const auto fresh = start(5, R"({"name":"web","hypervisor":"fake","spec":{},"resolved":{},"resolve":true})");
+  EXPECT_EQ(fresh.report.resolved->memory_hugepage_size, 8192);
+}
 
 TEST_F(ManagerTest, ARepeatedStepGetsItsStoredResultAndRunsOnce) {
   EXPECT_EQ(run(command(Action::start, 1)).error.code, Code::ok);

@@ -14,6 +14,13 @@ constexpr std::int64_t kCompactAt = 64 * 1024;
 constexpr std::int64_t kKillMs = 10'000;
 constexpr std::int64_t kLookMs = 5'000;
 
+// The result, whose error says in which step it came about.
+template <class T>
+Result<T> in_step(std::string_view step, Result<T> result) {
+  if (!result) return std::move(result).error().at_step(step);
+  return result;
+}
+
 JournalRecord record_of(RecordKind kind, const Command& command) {
   JournalRecord record;
   record.kind = kind;
@@ -41,6 +48,9 @@ void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
   const auto fail = [&](Error error) {
     log->error("{} failed vm={} request={} reason={}", core::to_string(command.action), vm->id, command.request_id,
                core::log_value(error.message));
+    // The log has the host's paths; whoever asked for it has no use for them.
+    hide_folder(error.message, options_.data_dir);
+    for (std::string& cause : error.causes) hide_folder(cause, options_.data_dir);
     result.error = std::move(error);
   };
   const auto keep_result = [&](const VmStatus& after, bool failed) {
@@ -63,7 +73,7 @@ void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
     if (auto removed = remove(vm, command)) {
       result.report = publish_deleted(vm);
     } else {
-      fail(std::move(removed).error());
+      fail(std::move(removed).error().at_step("remove"));
       const VmStatus after = truth_after_failure(vm, command, before);
       keep_result(after, true);
       result.report = settle(vm, after, operation);
@@ -78,7 +88,7 @@ void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
     }
     if (killed && status && status->state != VmState::shutdown)
       status = make_error(Code::aborted, "VM " + vm->id + " was killed by a force-stop meanwhile", "superseded");
-    if (!status) fail(std::move(status).error());
+    if (!status) fail(std::move(status).error().at_step(std::string(core::to_string(command.action)) + "-vmm"));
     const VmStatus after = status ? *status : truth_after_failure(vm, command, before);
     keep_result(after, !status);
     result.report = settle(vm, after, operation);
@@ -198,13 +208,24 @@ Status Manager::check_incarnation(const VmPtr& vm, const Command& command) {
                     "stale-revision");
 }
 
+Result<VmSpec> Manager::resolve(const std::string& document, std::int64_t deadline_ns) {
+  QARAX_TRY(const auto wanted, decode<core::StartCommand>(std::string_view(document), Unknown::ignore));
+  QARAX_TRY(Driver * driver, in_step("find-plugin", drivers_.find(wanted.hypervisor)));
+  if (auto boot = boot_files_.files_for(wanted.boot_source_id); !boot && boot.error().reason != "no-boot-source")
+    return std::move(boot).error().at_step("boot-files");
+  if (wanted.resolved && !wanted.resolve) return *wanted.resolved;
+  DriverCall call;
+  call.deadline_ns = deadline_ns;
+  return in_step("resolve", driver->resolve(call, {wanted.resolved.value_or(wanted.spec)}));
+}
+
 Result<VmStatus> Manager::start(const VmPtr& vm, Operation& operation) {
   auto turn = std::exchange(operation.turn, std::nullopt);
-  if (turn && !*turn) return std::move(*turn).error();
+  if (turn && !*turn) return std::move(*turn).error().at_step("admission");
   const Command& command = operation.command;
   QARAX_TRY(const auto wanted, decode<core::StartCommand>(std::string_view(command.document), Unknown::ignore));
   QARAX_CHECK(check_incarnation(vm, command));
-  QARAX_TRY(Driver * driver, drivers_.find(wanted.hypervisor));
+  QARAX_TRY(Driver * driver, in_step("find-plugin", drivers_.find(wanted.hypervisor)));
   const DriverCall call = call_for(vm, command, operation.cancel_fd());
 
   VmDocument document;
@@ -221,10 +242,12 @@ Result<VmStatus> Manager::start(const VmPtr& vm, Operation& operation) {
   if (boot)
     document.boot = std::move(*boot);
   else if (boot.error().reason != "no-boot-source")
-    return std::move(boot).error();
+    return std::move(boot).error().at_step("boot-files");
   document.resolved = wanted.resolved;
-  if (!document.resolved) {
-    QARAX_TRY(document.resolved, driver->resolve(call, {wanted.spec}));
+  // What is frozen already stays: a plugin resolves only what isn't said.
+  if (!document.resolved || wanted.resolve) {
+    QARAX_TRY(document.resolved,
+              in_step("resolve", driver->resolve(call, {document.resolved ? *document.resolved : wanted.spec})));
   }
   QARAX_CHECK(note_start(vm, command, document));
   return launch(
@@ -236,16 +259,16 @@ Result<VmStatus> Manager::start(const VmPtr& vm, Operation& operation) {
 Status Manager::note_start(const VmPtr& vm, const Command& command, const VmDocument& document) {
   const JournalRecord intent = record_of(RecordKind::intent, command);
   if (!vm->folder.exists()) {
-    QARAX_TRY(Journal journal, vm->folder.make(intent, document));
+    QARAX_TRY(Journal journal, in_step("record", vm->folder.make(intent, document)));
     vm->journal.emplace(std::move(journal));
   } else {
     if (!vm->journal) {
-      QARAX_TRY(Journal journal, vm->folder.open_journal(After::agent));
+      QARAX_TRY(Journal journal, in_step("record", vm->folder.open_journal(After::agent)));
       vm->journal.emplace(std::move(journal));
     }
-    QARAX_CHECK(vm->journal->append(intent, Outlives::host));
-    QARAX_CHECK(vm->folder.remove_handle());
-    QARAX_CHECK(vm->folder.write_document(document));
+    QARAX_CHECK(in_step("record", vm->journal->append(intent, Outlives::host)));
+    QARAX_CHECK(in_step("record", vm->folder.remove_handle()));
+    QARAX_CHECK(in_step("record", vm->folder.write_document(document)));
   }
   vm->document = document;
   {
@@ -269,7 +292,7 @@ Result<VmStatus> Manager::launch(const VmPtr& vm, const Operation& operation, co
   args.spec = document.resolved.value_or(document.spec);
   args.boot = document.boot;
   args.run_dir = processes_.run_dir(vm->id, document.incarnation);
-  QARAX_CHECK(core::make_folder_unsynced(args.run_dir));  // its supervisor sees to the rest
+  QARAX_CHECK(in_step("record", core::make_folder_unsynced(args.run_dir)));  // its supervisor sees to the rest
   auto started = how(call, args);
   if (started && (started->state == VmState::running || started->state == VmState::paused)) {
     const auto process = processes_.find({vm->id, document.incarnation});
@@ -284,6 +307,7 @@ Result<VmStatus> Manager::launch(const VmPtr& vm, const Operation& operation, co
                                          std::string(core::to_string(command.action)) + ": " + started->status_reason,
                                      "vmm-failed")
                         : std::move(started).error();
+  if (error.step.empty()) error.step = std::string(core::to_string(command.action)) + "-vmm";
   if (error.log_tail.empty()) error.log_tail = vmm_log_tail(args.run_dir);
   // Whatever the plugin left: its processes go, so that "not started" is a promise.
   if (auto killed = processes_.kill({vm->id, document.incarnation}, CallLimits{}.within_ms(5000)); !killed) {
@@ -335,7 +359,7 @@ Result<VmStatus> Manager::stop(const VmPtr& vm, const Operation& operation, bool
   const DriverCall call = call_for(vm, command, operation.cancel_fd());
   auto driver = drivers_.find(vm->document.hypervisor);
   auto args = args_for(vm);
-  Result<VmStatus> stopped = make_error(Code::unavailable, "its plugin can't be asked");
+  Result<VmStatus> stopped = make_error(Code::unavailable, "its plugin can't be asked", "hypervisor-unavailable");
   if (driver && args) {
     StopArgs stop_args;
     stop_args.vm = *args;

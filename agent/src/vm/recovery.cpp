@@ -199,15 +199,17 @@ std::optional<Error> Manager::broken_off(const VmPtr& vm, const JournalRecord& i
                                          const std::optional<Error>& broken) {
   const auto action = core::action_named(intent.action);
   if (action == core::Action::reboot)
-    return make_error(Code::aborted, "the node agent ended during the reboot; it may not have happened");
+    return make_error(Code::aborted, "the node agent ended during the reboot; it may not have happened", "interrupted");
   if (action == core::Action::resize && status.state == VmState::running) return broken;
   if (action == core::Action::snapshot) {
     const auto asked = decode<core::SnapshotCommand>(std::string_view(intent.document.text), Unknown::ignore);
     if (asked && SnapshotFolder(vm->folder.path()).holds(asked->id)) return std::nullopt;
   }
   if (action && core::target(*action) == status.state) return std::nullopt;
-  return make_error(Code::aborted, "the node agent ended during the " + intent.action + "; it was undone, the VM is " +
-                                       std::string(to_string(status.state)));
+  return make_error(Code::aborted,
+                    "the node agent ended during the " + intent.action + "; it was undone, the VM is " +
+                        std::string(to_string(status.state)),
+                    "interrupted");
 }
 
 // A command that was under way when the agent ended: its caller can ask for its result again and hears what became of

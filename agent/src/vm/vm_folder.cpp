@@ -20,12 +20,15 @@ Result<VmDocument> VmFolder::read_document() const {
   std::error_code error;
   if (!std::filesystem::exists(path_, error)) return make_error(Code::not_found, "there is no folder " + path_);
   auto text = core::read_file(path_ + "/vm.json");
-  if (!text) return make_error(Code::data_loss, "the VM's folder can't be read: " + text.error().message);
+  if (!text)
+    return make_error(Code::data_loss, "the VM's folder can't be read: " + text.error().message, "vm-folder-damaged");
   auto document = decode<VmDocument>(std::string_view(*text), Unknown::ignore);
   if (!document)
-    return make_error(Code::data_loss, "the VM's folder is damaged: " + path_ + "/" + document.error().message);
+    return make_error(Code::data_loss, "the VM's folder is damaged: " + path_ + "/" + document.error().message,
+                      "vm-folder-damaged");
   if (document->min_reader > kReader)
-    return make_error(Code::data_loss, path_ + "/vm.json was written by a newer agent; upgrade this one");
+    return make_error(Code::data_loss, path_ + "/vm.json was written by a newer agent; upgrade this one",
+                      "node-outdated");
   return document;
 }
 
@@ -37,7 +40,7 @@ Result<RawJson> VmFolder::read_handle() const {
   auto text = core::read_file(path_ + "/handle.json");
   if (!text && text.error().code == Code::not_found) return RawJson{};
   if (!text) return std::move(text).error();
-  if (!json::parse(*text)) return make_error(Code::data_loss, path_ + "/handle.json is damaged");
+  if (!json::parse(*text)) return make_error(Code::data_loss, path_ + "/handle.json is damaged", "vm-folder-damaged");
   return RawJson{std::move(*text)};
 }
 

@@ -75,6 +75,10 @@ class VmManager {
   // from then on until the agent's end. Any thread; returns when all are done.
   virtual HostShutdown stop_guests(std::int64_t timeout_ms) = 0;
 
+  // What a start with this StartCommand would give its plugin; blocks, changes nothing. The errors that the start would
+  // have, up to the plugin's own judgement.
+  virtual Result<VmSpec> resolve(const std::string& document, std::int64_t deadline_ns) = 0;
+
   // Folder of the running (or last) incarnation, where the supervisor keeps console.log and control.sock; NOT_FOUND
   // without one.
   virtual Result<std::string> run_dir(const std::string& vm) = 0;

@@ -47,7 +47,8 @@ std::int32_t answer(const qarax_call* call, const Result<R>& result) {
     return QARAX_OK;
   } else {
     const auto put = plugin::slot_of(call, &qarax_call::put);
-    if (put == nullptr) return fail(call, make_error(Code::invalid_argument, "the call has no `put` for the answer"));
+    if (put == nullptr)
+      return fail(call, make_error(Code::invalid_argument, "the call has no `put` for the answer", "plugin-bug"));
     return put(call, plugin::text(encode(result.value())));
   }
 }
@@ -58,7 +59,8 @@ Result<CallView> view_of(const qarax_call* call, std::string_view plugin) {
   view.cancel_fd = static_cast<int>(call->cancel_fd);
   if (call->request_id.ptr != nullptr) view.request_id = plugin::view(call->request_id);
   if (call->fd_count > kMaxFds || (call->fd_count > 0 && call->fds == nullptr))
-    return make_error(Code::invalid_argument, "a call carries at most " + std::to_string(kMaxFds) + " descriptors");
+    return make_error(Code::invalid_argument, "a call carries at most " + std::to_string(kMaxFds) + " descriptors",
+                      "plugin-bug");
   for (std::size_t i = 0; i < call->fd_count; ++i) {
     if (::fcntl(call->fds[i], F_GETFD) < 0)
       return make_error(Code::invalid_argument, "descriptor " + std::to_string(i) + " of the call isn't open");
@@ -134,7 +136,8 @@ std::int32_t HostTables::slot(void* self, const qarax_call* call, qarax_text arg
   try {
     const CallGate::Pass pass(me.gate_);
     if (!pass)
-      return fail(call, make_error(Code::unavailable, "plugin " + me.plugin_ + " calls the host after its destroy"));
+      return fail(call, make_error(Code::unavailable, "plugin " + me.plugin_ + " calls the host after its destroy",
+                                   "plugin-bug"));
     const auto view = view_of(call, me.plugin_);
     if (!view) return fail(call, view.error());
     const auto decoded = decode<Args>(plugin::view(args), Unknown::refuse);
@@ -142,7 +145,7 @@ std::int32_t HostTables::slot(void* self, const qarax_call* call, qarax_text arg
     return answer(call, (me.services_.*Method)(*view, *decoded));
   } catch (const std::exception& e) {
     try {
-      return fail(call, make_error(Code::internal, std::string("the host failed: ") + e.what()));
+      return fail(call, make_error(Code::internal, std::string("the host failed: ") + e.what(), "plugin-exception"));
     } catch (...) {
       return QARAX_INTERNAL;
     }

@@ -64,10 +64,18 @@ struct Error {
   std::int64_t retry_after_ms = 0;
   std::string hint;
   std::string log_tail;
+  std::string step{};                 // of what was asked for: the one that failed, such as "start-vmm"
+  std::vector<std::string> causes{};  // what each layer said before the next added its context, the innermost last
 
   // Adds what the layer knows in front of the message; once per layer.
   Error&& context(std::string_view prefix) && {
+    causes.insert(causes.begin(), message);
     message.insert(0, ": ").insert(0, prefix);
+    return std::move(*this);
+  }
+  // Names the step, unless a deeper layer knew it better.
+  Error&& at_step(std::string_view name) && {
+    if (step.empty()) step = name;
     return std::move(*this);
   }
 };

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "api/decode_body.hpp"
 #include "api/host.hpp"
 #include "api/new_vm.hpp"
 #include "api/rules.hpp"
@@ -12,9 +13,9 @@ namespace {
 // Generated clients of the first API write null for an optional member that wasn't set; for those without a null of
 // their own that means absent. What a VM can't do without stays strict.
 void drop_unset(json::Value& document) {
-  static constexpr std::string_view kMayBeUnset[] = {"max_vcpus",     "kvm_hyperv",       "memory_mergeable",
-                                                     "memory_shared", "memory_hugepages", "memory_prefault",
-                                                     "memory_thp"};
+  static constexpr std::string_view kMayBeUnset[] = {
+      "max_vcpus",        "kvm_hyperv",      "memory_mergeable", "memory_shared",
+      "memory_hugepages", "memory_prefault", "memory_thp",       "tags"};
   if (auto* object = document.as_object())
     std::erase_if(*object, [](const json::Member& member) {
       return member.second.is_null() &&
@@ -28,8 +29,12 @@ Result<NewVm> decode_new_vm(std::string_view body) {
   auto parsed = json::parse(body);
   if (!parsed) return std::move(parsed).error().context("NewVm");
   drop_unset(*parsed);
+  return decode_vm_body("NewVm", *parsed, body);
+}
+
+Result<NewVm> decode_vm_body(std::string_view document, const json::Value& value, std::string_view source) {
   // Both kinds of problems are reported together where the second can be judged.
-  auto vm = decode<NewVm>(*parsed, Unknown::refuse, body);
+  auto vm = decode<NewVm>(value, Unknown::refuse, source);
   Problems problems = vm ? Problems() : std::move(vm.error().details);
   const auto add_name = [&](const json::Value* name) {
     if (name == nullptr || name->as_string() == nullptr || name->as_string()->empty() ||
@@ -37,17 +42,18 @@ Result<NewVm> decode_new_vm(std::string_view body) {
       return;  // the codec has said it
     check_name(problems, "/name", *name->as_string());
   };
-  add_name(parsed->find("name"));
-  if (const auto* config = parsed->find("config")) check_no_host_path(problems, "/config", *config);
+  add_name(value.find("name"));
+  if (const auto* config = value.find("config")) check_no_host_path(problems, "/config", *config);
   if (vm) {
-    if (parsed->find("max_vcpus") == nullptr) vm->spec.max_vcpus = vm->spec.boot_vcpus;
+    if (value.find("max_vcpus") == nullptr) vm->spec.max_vcpus = vm->spec.boot_vcpus;
     check_spec(problems, vm->spec);
+    check_tags(problems, "/tags", vm->tags);
     if (vm->boot_source_id) check_uuid(problems, "/boot_source_id", *vm->boot_source_id);
     if (vm->hypervisor && !is_safe_name(*vm->hypervisor))
       problems.push_back(
           {"/hypervisor", "is not a plugin's short name; GET /hosts/{id}/plugins lists those there are"});
   }
-  if (!problems.empty()) return validation_error("NewVm", std::move(problems));
+  if (!problems.empty()) return validation_error(document, std::move(problems));
   return vm;
 }
 
@@ -76,11 +82,18 @@ Result<Restore> decode_restore(std::string_view body) {
 }
 
 Result<NewHost> decode_new_host(std::string_view body) {
-  QARAX_TRY(NewHost host, decode<NewHost>(body));
+  auto parsed = json::parse(body);
+  if (!parsed) return std::move(parsed).error().context("NewHost");
+  return decode_host_body("NewHost", *parsed);
+}
+
+Result<NewHost> decode_host_body(std::string_view document, const json::Value& value) {
+  auto host = decode<NewHost>(value);
+  if (!host) return validation_error(document, std::move(host.error().details));
   Problems problems;
-  check_name(problems, "/name", host.name);
-  check_address(problems, "/address", host.address);
-  if (!problems.empty()) return validation_error("NewHost", std::move(problems));
+  check_name(problems, "/name", host->name);
+  check_address(problems, "/address", host->address);
+  if (!problems.empty()) return validation_error(document, std::move(problems));
   return host;
 }
 

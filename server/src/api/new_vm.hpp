@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "qarax/plugin/vm_spec.hpp"
 #include "store/restart.hpp"
@@ -18,6 +19,7 @@ struct NewVm {
   std::optional<std::string> description{};
   server::RestartPolicy restart_policy = server::RestartPolicy::never;
   std::int32_t restart_limit = 5;
+  std::vector<std::string> tags{};
 };
 
 // Decodes and checks all that can be known without asking anybody: INVALID_ARGUMENT with one detail a problem, reason
@@ -48,6 +50,9 @@ struct qarax::Fields<qarax::api::NewVm> {
       field<&T::restart_limit>("restart_limit")
           .min(0)
           .max(1'000'000)
-          .doc("Most restarts in a row; 0: no limit. A start by hand, or a long run, counts anew."));
+          .doc("Most restarts in a row; 0: no limit. A start by hand, or a long run, counts anew."),
+      field<&T::tags>("tags").max(32).doc(
+          "For finding it: each once, of 1 to 63 of the characters A-Z a-z 0-9 . _ - : = /, beginning with a letter or "
+          "digit."));
 };
 QARAX_FIELDS_COMPLETE(qarax::api::NewVm);

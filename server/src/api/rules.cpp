@@ -43,6 +43,26 @@ void check_name(Problems& out, std::string_view pointer, std::string_view name) 
                  "safe in paths, logs and command lines; put anything else into description"});
 }
 
+bool is_tag(std::string_view tag) {
+  if (tag.empty() || tag.size() > 63 || !is_alnum(tag.front())) return false;
+  constexpr std::string_view kOthers = "._-:=/";
+  return std::all_of(tag.begin(), tag.end(),
+                     [&](char c) { return is_alnum(c) || kOthers.find(c) != std::string_view::npos; });
+}
+
+void check_tags(Problems& out, std::string_view pointer, const std::vector<std::string>& tags) {
+  for (std::size_t i = 0; i < tags.size(); ++i) {
+    const std::string at = json::pointer_to(pointer, std::to_string(i));
+    if (!is_tag(tags[i]))
+      out.push_back({at,
+                     "takes 1 to 63 of the characters A-Z a-z 0-9 . _ - : = / and begins with a letter or digit, so "
+                     "that a list of tags can stand in a query"});
+    else if (std::find(tags.begin(), tags.begin() + static_cast<std::ptrdiff_t>(i), tags[i]) !=
+             tags.begin() + static_cast<std::ptrdiff_t>(i))
+      out.push_back({at, "\"" + tags[i] + "\" stands there twice; once is enough"});
+  }
+}
+
 void check_uuid(Problems& out, std::string_view pointer, std::string_view text) {
   if (!core::is_uuid(text))
     out.push_back({std::string(pointer), "is not a UUID such as 6f1c2a9e-3b57-4a0e-9d0c-0f6f2f3b1a55"});

@@ -15,6 +15,10 @@ using Problems = std::vector<ErrorDetail>;
 bool is_safe_name(std::string_view name);
 void check_name(Problems& out, std::string_view pointer, std::string_view name);
 
+// Each tag's characters and length, and none twice.
+bool is_tag(std::string_view tag);
+void check_tags(Problems& out, std::string_view pointer, const std::vector<std::string>& tags);
+
 // UUID, any case.
 void check_uuid(Problems& out, std::string_view pointer, std::string_view text);
 

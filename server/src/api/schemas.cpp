@@ -1,6 +1,8 @@
 #include "api/schemas.hpp"
 
 #include "api/adopt.hpp"
+#include "api/diagnosis.hpp"
+#include "api/dry_run.hpp"
 #include "api/host.hpp"
 #include "api/job.hpp"
 #include "api/new_vm.hpp"
@@ -44,11 +46,38 @@ NamedSchema response() {
   return out;
 }
 
+// What PATCH takes of it: every member may be there, and null takes it back to its default.
+template <class T>
+NamedSchema patch(std::string name) {
+  NamedSchema out = request<T>();
+  out.name = std::move(name);
+  json::Object& members = *out.schema.as_object();
+  std::erase_if(members, [](const json::Member& member) { return member.first == "required"; });
+  for (auto& [key, value] : members) {
+    if (key != "properties") continue;
+    for (auto& [property, schema] : *value.as_object()) {
+      json::Object& facts = *schema.as_object();
+      const bool any = schema.find("type") == nullptr && schema.find("$ref") == nullptr;
+      if (any || schema.find("oneOf") != nullptr) continue;
+      json::Object typed;
+      json::Object described;
+      for (auto& fact : facts) (fact.first == "description" ? described : typed).push_back(std::move(fact));
+      json::Array either;
+      either.emplace_back(std::move(typed));
+      either.emplace_back(json::Object{{"type", json::Value(std::string("null"))}});
+      described.insert(described.begin(), {"oneOf", json::Value(std::move(either))});
+      facts = std::move(described);
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 std::vector<NamedSchema> all_schemas() {
   std::vector<NamedSchema> out;
   out.push_back(request<NewVm>());
+  out.push_back(patch<NewVm>("VmPatch"));
   out.push_back(request<CpuTopology>());
   out.push_back(response<Vm>());
   out.push_back(response<ExitInfo>());
@@ -59,6 +88,7 @@ std::vector<NamedSchema> all_schemas() {
   out.push_back(response<VmMetrics>());
   out.push_back(response<Counter>());
   out.push_back(request<NewHost>());
+  out.push_back(patch<NewHost>("HostPatch"));
   out.push_back(response<Host>());
   out.push_back(response<HostPlugin>());
   out.push_back(response<core::PluginInfo>());
@@ -71,6 +101,11 @@ std::vector<NamedSchema> all_schemas() {
   out.push_back(response<server::Event>());
   out.push_back(response<core::Leftover>());
   out.push_back(response<Accepted>());
+  out.push_back(response<DryRun>());
+  out.push_back(response<Diagnosis>());
+  out.push_back(response<DesiredState>());
+  out.push_back(response<ObservedState>());
+  out.push_back(response<VmSpec>());
   out.push_back(response<Version>());
   out.push_back(response<Ready>());
   out.push_back(response<Check>());

@@ -50,6 +50,10 @@ struct Problem {
   std::optional<std::vector<ProblemError>> errors{};
   std::optional<std::string> hint{};
   std::optional<std::string> job_id{};
+  std::optional<std::string> step{};
+  std::optional<std::vector<std::string>> causes{};
+  std::optional<std::string> log_tail{};
+  std::optional<std::string> console_tail{};
 };
 
 }  // namespace qarax::api
@@ -118,6 +122,10 @@ struct qarax::Fields<qarax::api::Problem> {
       field<&T::request_id>("request_id").required().doc("As X-Request-Id; find it in the logs."),
       field<&T::errors>("errors").doc("Each thing that is wrong."),
       field<&T::hint>("hint").doc("What the caller can do."),
-      field<&T::job_id>("job_id").format("uuid").doc("The job that goes on, or stands in the way."));
+      field<&T::job_id>("job_id").format("uuid").doc("The job that goes on, or stands in the way."),
+      field<&T::step>("step").doc("The step of what was asked for that failed: placement, boot-files, start-vmm, …"),
+      field<&T::causes>("causes").doc("What led to it, each cause behind its consequence; the last is the root."),
+      field<&T::log_tail>("log_tail").doc("Last lines of the VMM's own log."),
+      field<&T::console_tail>("console_tail").doc("What the guest wrote last, where a wait for it was in vain."));
 };
 QARAX_FIELDS_COMPLETE(qarax::api::Problem);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "qarax/plugin/vm_spec.hpp"
 #include "qarax/plugin/vm_status.hpp"
@@ -20,6 +21,7 @@ struct Vm {
   std::optional<std::string> host_id{};
   std::optional<std::string> boot_source_id{};
   std::optional<std::string> description{};
+  std::vector<std::string> tags{};
   // What follows is ours alone; clients of the first API don't look at it.
   VmState desired_status = VmState::created;
   server::Origin desired_origin = server::Origin::user;
@@ -57,6 +59,7 @@ struct qarax::Fields<qarax::api::Vm> {
       field<&T::host_id>("host_id").nullable().format("uuid").doc("Where it runs or ran last; null before."),
       field<&T::boot_source_id>("boot_source_id").nullable().format("uuid").doc("null: the node's default."),
       field<&T::description>("description").nullable().doc("For people."),
+      field<&T::tags>("tags").doc("For finding it, in the order given."),
       field<&T::desired_status>("desired_status").doc("What was last asked for."),
       field<&T::desired_origin>("desired_origin")
           .doc("Who asked for it: user, guest (it powered itself off) or policy (a restart)."),

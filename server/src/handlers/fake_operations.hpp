@@ -7,6 +7,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "editor.hpp"
+#include "fake_fleet.hpp"
 #include "handlers/operations.hpp"
 
 namespace qarax::server::testing {
@@ -48,19 +50,51 @@ class FakeReader final : public ConsoleReader {
   std::deque<Result<std::optional<std::string>>> pieces_;
 };
 
+// Says what it was asked, in the same words for everything.
+class FakeDryRuns final : public DryRuns {
+ public:
+  Result<api::DryRun> create_vm(const NewVmInput& input) override { return answer("create " + input.name); }
+  Result<api::DryRun> edit_vm(const EditCall& call) override { return answer("edit " + call.patch); }
+  Result<api::DryRun> act(const ActionCall& call) override {
+    return answer(std::string(core::to_string(call.action)) + (call.forget ? " forget" : ""));
+  }
+  Result<api::DryRun> add_host(const NewHostInput& input) override { return answer("add-host " + input.name); }
+  Result<api::DryRun> edit_host(const EditCall& call) override { return answer("edit-host " + call.patch); }
+  Result<api::DryRun> remove_host(const EditCall&) override { return answer("remove-host"); }
+
+  std::optional<Error> failure;
+
+ private:
+  Result<api::DryRun> answer(std::string action) {
+    if (failure) return *failure;
+    api::DryRun out;
+    out.action = std::move(action);
+    return out;
+  }
+};
+
 class FakeOperations final : public Operations {
  public:
   explicit FakeOperations(Store& store) : store_(store) {}
 
+  FakeDryRuns dry;
   std::optional<Error> failure;  // of the next calls
   std::vector<ActionCall> calls;
+  std::vector<WaitCall> waits;
+  std::optional<Error> wait_failure;
   std::deque<Result<std::optional<std::string>>> console_pieces;
   std::int64_t console_tail = -1;
   std::vector<api::Check> extra_checks;
+  std::function<void()> before_edit;  // between the handler's look and the change
 
   Result<VmPtr> create_vm(const NewVmInput& input, const std::string&) override {
     if (failure) return *failure;
     return store_.create_vm(input);
+  }
+
+  Result<VmPtr> edit_vm(const EditCall& call) override {
+    if (before_edit) before_edit();
+    return editor_.edit_vm({call.id, call.patch, call.expected_version});
   }
 
   Result<ActionResult> act(const ActionCall& call) override {
@@ -68,7 +102,8 @@ class FakeOperations final : public Operations {
     if (failure) return *failure;
     const VmPtr vm = store_.vm(call.vm_id);
     if (call.action == core::Action::remove) {
-      const Status removed = store_.remove_vm(vm->id, call.forget ? Removal::with_tombstone : Removal::by_job);
+      const Status removed =
+          store_.remove_vm(vm->id, call.forget ? Removal::with_tombstone : Removal::by_job, call.expected_version);
       if (!removed) return removed.error();
       return ActionResult{};
     }
@@ -96,6 +131,13 @@ class FakeOperations final : public Operations {
     if (failure) return *failure;
     return Counters{{{"exits", 7, "count"}}};
   }
+
+  Result<VmPtr> wait_for(const WaitCall& call) override {
+    waits.push_back(call);
+    if (wait_failure) return *wait_failure;
+    return store_.vm(call.vm_id);
+  }
+
   Result<std::unique_ptr<ConsoleReader>> console(const VmRecord&, std::int64_t tail_bytes, bool,
                                                  const std::string&) override {
     console_tail = tail_bytes;
@@ -103,12 +145,21 @@ class FakeOperations final : public Operations {
     return std::unique_ptr<ConsoleReader>(std::make_unique<FakeReader>(console_pieces));
   }
 
+  Result<std::string> vmm_log(const VmRecord&) override {
+    if (failure) return *failure;
+    return std::string("vmm: all is well\n");
+  }
   Result<HostPtr> add_host(const NewHostInput& input) override { return store_.add_host(input); }
+  Result<HostPtr> edit_host(const EditCall& call) override {
+    return editor_.edit_host({call.id, call.patch, call.expected_version});
+  }
+  Status remove_host(const EditCall& call) override { return editor_.remove_host(call.id, call.expected_version); }
   Result<HostPtr> init_host(const std::string& host_id, const std::string&) override {
     if (failure) return *failure;
     store_.update_host(host_id, HostStatus::up, "", core::NodeInfo{});
     return store_.host(host_id);
   }
+  DryRuns& dry_runs() override { return dry; }
   std::vector<api::Check> checks() override { return extra_checks; }
 
  private:
@@ -126,6 +177,9 @@ class FakeOperations final : public Operations {
   }
 
   Store& store_;
+  FakeNode node_;
+  FakeFleet fleet_{store_, node_};
+  Editor editor_{store_, fleet_};
   std::int64_t seq_ = 0;
 };
 

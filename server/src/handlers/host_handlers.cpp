@@ -1,7 +1,13 @@
 #include "handlers/host_handlers.hpp"
 
+#include <algorithm>
+
 #include "api/host.hpp"
+#include "api/rules.hpp"
+#include "handlers/conditional.hpp"
+#include "handlers/dry_runs.hpp"
 #include "handlers/host_document.hpp"
+#include "handlers/listing.hpp"
 #include "handlers/reply.hpp"
 #include "http/json_body.hpp"
 
@@ -11,14 +17,38 @@ namespace {
 
 std::string text_of(const HostRecord& host) { return encode(host_document(host), Defaults::write); }
 
-http::Response list(const http::Request&, const Store& store) {
+std::string etag_of(const HostRecord& host, const Store& store) {
+  return "\"" + std::to_string(store.activation().term) + "." + std::to_string(host.version) + "\"";
+}
+
+// By name, which is also the cursor.
+http::Response list(const http::Request& request, const Store& store) {
+  auto page = page_of(request, {"name", "status"});
+  if (!page) return refuse(request, std::move(page).error());
+  constexpr auto& kStates = EnumNames<HostStatus>::kNames;
+  const auto name = request.query_value("name");
+  const auto status = request.query_value("status");
+  if (status && std::find(std::begin(kStates), std::end(kStates), *status) == std::end(kStates))
+    return refuse(request, make_error(Code::invalid_argument,
+                                      "\"" + std::string(*status) + "\" is no status of a host, such as up or down",
+                                      "bad-query"));
+  if (page->cursor && !api::is_safe_name(*page->cursor)) return refuse(request, bad_cursor(*page->cursor));
+  std::vector<HostPtr> hosts = store.hosts();
+  std::erase_if(hosts, [&](const HostPtr& host) {
+    return (name && host->name != *name) || (status && kStates[static_cast<std::size_t>(host->status)] != *status) ||
+           (page->cursor && host->name <= *page->cursor);
+  });
+  const bool more = hosts.size() > page->limit;
+  if (more) hosts.resize(page->limit);
   std::string out = "[";
-  for (const HostPtr& host : store.hosts()) {
+  for (const HostPtr& host : hosts) {
     if (out.size() > 1) out.push_back(',');
     out.append(text_of(*host));
   }
   out.push_back(']');
-  return http::Response::json(std::move(out));
+  auto response = http::Response::json(std::move(out));
+  if (more) add_next(response, request, hosts.back()->name);
+  return response;
 }
 
 http::Response add(const http::Request& request, Operations& operations) {
@@ -30,6 +60,9 @@ http::Response add(const http::Request& request, Operations& operations) {
   input.address = std::move(body->address);
   input.port = body->port;
   input.host_user = body->host_user.value_or("");
+  auto dry = flag_of(request, "dry_run");
+  if (!dry) return refuse(request, std::move(dry).error());
+  if (*dry) return dry_run_reply(request, operations.dry_runs().add_host(input));
   auto host = operations.add_host(input);
   if (!host) return refuse(request, std::move(host).error());
   return created(request, "/hosts/" + (*host)->id, (*host)->id, text_of(**host));
@@ -44,6 +77,32 @@ http::Response with_host(const http::Request& request, const Store& store, Use u
   return use(*host);
 }
 
+http::Response edit(const http::Request& request, const Store& store, Operations& operations) {
+  if (const auto problem = http::check_json_body(request)) return http::problem_response(request, *problem);
+  auto dry = flag_of(request, "dry_run");
+  if (!dry) return refuse(request, std::move(dry).error());
+  return with_host(request, store, [&](const HostRecord& host) {
+    if (auto refusal = refuse_unmatched(request, etag_of(host, store))) return std::move(*refusal);
+    const EditCall call{host.id, request.body, expected(request, host.version), request.request_id};
+    if (*dry) return dry_run_reply(request, operations.dry_runs().edit_host(call));
+    auto changed = operations.edit_host(call);
+    if (!changed) return refuse(request, std::move(changed).error());
+    return http::Response::json(text_of(**changed)).with("ETag", etag_of(**changed, store));
+  });
+}
+
+http::Response remove(const http::Request& request, const Store& store, Operations& operations) {
+  auto dry = flag_of(request, "dry_run");
+  if (!dry) return refuse(request, std::move(dry).error());
+  return with_host(request, store, [&](const HostRecord& host) {
+    if (auto refusal = refuse_unmatched(request, etag_of(host, store))) return std::move(*refusal);
+    const EditCall call{host.id, "", expected(request, host.version), request.request_id};
+    if (*dry) return dry_run_reply(request, operations.dry_runs().remove_host(call));
+    auto removed = operations.remove_host(call);
+    return removed ? http::Response::empty() : refuse(request, std::move(removed).error());
+  });
+}
+
 http::Response plugins(const HostRecord& host) {
   return http::Response::json(
       encode(host.info ? host.info->plugins : std::vector<core::PluginInfo>(), Defaults::write));
@@ -56,8 +115,10 @@ void add_host_routes(http::Router& router, const Store& store, Operations& opera
   router.add("GET", "/hosts", [&store](const Request& r) { return list(r, store); });
   router.add("POST", "/hosts", [&operations](const Request& r) { return add(r, operations); });
   router.add("GET", "/hosts/{id}", [&store](const Request& r) {
-    return with_host(r, store, [](const HostRecord& host) { return http::Response::json(text_of(host)); });
+    return with_host(r, store, [&](const HostRecord& host) { return show(r, etag_of(host, store), text_of(host)); });
   });
+  router.add("PATCH", "/hosts/{id}", [&](const Request& r) { return edit(r, store, operations); });
+  router.add("DELETE", "/hosts/{id}", [&](const Request& r) { return remove(r, store, operations); });
   router.add("GET", "/hosts/{id}/plugins", [&store](const Request& r) { return with_host(r, store, plugins); });
   router.add("POST", "/hosts/{id}/init", [&store, &operations](const Request& r) {
     return with_host(r, store, [&](const HostRecord& host) {

@@ -83,6 +83,20 @@ Result<std::optional<std::int64_t>> count_of(const http::Request& request, std::
   return std::optional<std::int64_t>(number);
 }
 
+Result<std::chrono::milliseconds> duration_of(const http::Request& request, std::string_view name,
+                                              std::chrono::milliseconds otherwise) {
+  const auto value = request.query_value(name);
+  if (!value) return otherwise;
+  constexpr std::int64_t kMost = 3'600'000;
+  std::int64_t number = 0;
+  const auto parsed = std::from_chars(value->data(), value->data() + value->size(), number);
+  const std::string_view unit = value->substr(static_cast<std::size_t>(parsed.ptr - value->data()));
+  const std::int64_t factor = unit == "ms" ? 1 : unit == "s" || unit.empty() ? 1000 : unit == "m" ? 60'000 : 0;
+  if (parsed.ec != std::errc{} || factor == 0 || number < 0 || number > kMost / factor)
+    return bad_query(name, "a time of at most an hour, such as 500ms, 30s or 2m", *value);
+  return std::chrono::milliseconds(number * factor);
+}
+
 bool prefers_json(const http::Request& request) {
   const auto accept = request.header("Accept");
   return accept && quality_of(*accept, "application/json") > quality_of(*accept, "text/plain");
@@ -100,13 +114,15 @@ bool prefers_async(const http::Request& request) {
 
 http::Response refuse(const http::Request& request, Error error) {
   std::string job_id;
-  std::erase_if(error.details, [&](const ErrorDetail& detail) {
-    if (detail.pointer != "/job_id") return false;
-    job_id = detail.detail;
+  std::string console_tail;
+  std::erase_if(error.details, [&](ErrorDetail& detail) {
+    if (detail.pointer != "/job_id" && detail.pointer != "/console_tail") return false;
+    (detail.pointer == "/job_id" ? job_id : console_tail) = std::move(detail.detail);
     return true;
   });
   http::Problem problem(error);
   problem.job_id = std::move(job_id);
+  problem.console_tail = std::move(console_tail);
   return http::problem_response(request, problem);
 }
 

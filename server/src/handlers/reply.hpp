@@ -1,6 +1,7 @@
 // What the handlers have in common: reading a request's small parts, turning an Error into its problem document.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,12 +20,16 @@ Result<bool> flag_of(const http::Request& request, std::string_view name);
 // ?name=N, at least 1; nullopt where it is absent.
 Result<std::optional<std::int64_t>> count_of(const http::Request& request, std::string_view name);
 
+// ?name=30s, 500ms, 2m or bare seconds, at most an hour; `otherwise` where it is absent.
+Result<std::chrono::milliseconds> duration_of(const http::Request& request, std::string_view name,
+                                              std::chrono::milliseconds otherwise);
+
 // Accept ranks application/json strictly above text/plain: "*/*" and axios' "application/json, text/plain, */*" don't.
 bool prefers_json(const http::Request& request);
 // "Prefer: respond-async" (RFC 7240).
 bool prefers_async(const http::Request& request);
 
-// The problem of an Error; a detail with the pointer "/job_id" becomes the document's job_id.
+// The problem of an Error; details with the pointers "/job_id" and "/console_tail" become the document's members.
 http::Response refuse(const http::Request& request, Error error);
 
 // 201 with Location: the bare id, or the document where the client prefers JSON.

@@ -1,6 +1,7 @@
 #include "handlers/vm_change_handlers.hpp"
 
 #include "api/vm_changes.hpp"
+#include "handlers/conditional.hpp"
 #include "handlers/vm_reply.hpp"
 #include "http/json_body.hpp"
 #include "qarax/core/ids.hpp"
@@ -36,7 +37,9 @@ class VmChangeHandlers {
     auto body = api::decode_resize(request.body);
     if (!body) return refuse(request, std::move(body).error());
     return with_vm(request, store_, [&](const VmPtr& vm) {
+      if (auto refusal = refuse_unmatched(request, renderer_.etag(vm))) return std::move(*refusal);
       ActionCall call = call_of(*vm, core::Action::resize);
+      call.expected_version = expected(request, vm->version);
       call.arguments.resize = {body->desired_vcpus, body->desired_ram};
       return answer_vm(request, call);
     });
@@ -116,8 +119,9 @@ class VmChangeHandlers {
     return make_error(Code::not_found, "VM " + vm.name + " has no snapshot " + id, "snapshot-not-found");
   }
   http::Response answer_vm(const http::Request& request, const ActionCall& call) {
-    return carry_out(request, operations_, call,
-                     [&](const ActionResult& result) { return http::Response::json(renderer_.one(result.vm)); });
+    return carry_out(request, operations_, call, [&](const ActionResult& result) {
+      return http::Response::json(renderer_.one(result.vm)).with("ETag", renderer_.etag(result.vm));
+    });
   }
   template <class Use>
   http::Response with_snapshot(const http::Request& request, Use use) const {

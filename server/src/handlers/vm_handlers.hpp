@@ -8,6 +8,6 @@
 namespace qarax::server {
 
 // Borrows all for as long as the router is used.
-void add_vm_routes(http::Router& router, const Store& store, Operations& operations, VmRenderer& renderer);
+void add_vm_routes(http::Router& router, Store& store, Operations& operations, VmRenderer& renderer);
 
 }  // namespace qarax::server

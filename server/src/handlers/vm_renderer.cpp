@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <mutex>
-#include <unordered_set>
 
 namespace qarax::server {
 
@@ -50,6 +49,7 @@ api::Vm VmRenderer::document(const VmRecord& vm, const std::string& default_hype
   out.host_id = vm.host_id;
   out.boot_source_id = vm.boot_source_id;
   out.description = vm.description;
+  out.tags = vm.tags;
   out.desired_status = vm.desired.state;
   out.desired_origin = vm.desired.origin;
   out.drift = drift_of(vm);
@@ -101,7 +101,14 @@ std::string VmRenderer::one(const VmPtr& vm) {
   return *text_of(vm, vm->hypervisor.empty() ? default_hypervisor() : std::string());
 }
 
-std::string VmRenderer::list(const std::vector<VmPtr>& vms) {
+std::string VmRenderer::etag(const VmPtr& vm) const {
+  std::string out = "\"" + std::to_string(store_.activation().term) + "." + std::to_string(vm->version);
+  // Another default changes what is shown, and no record.
+  if (vm->hypervisor.empty()) out.append(".").append(default_hypervisor());
+  return out.append("\"");
+}
+
+std::string VmRenderer::list(const std::vector<VmPtr>& vms, std::size_t all) {
   const std::string fallback = default_hypervisor();
   std::vector<std::shared_ptr<const std::string>> texts;
   texts.reserve(vms.size());
@@ -118,19 +125,17 @@ std::string VmRenderer::list(const std::vector<VmPtr>& vms) {
     out.append(*texts[i]);
   }
   out.push_back(']');
-  prune(vms);
+  prune(all);
   return out;
 }
 
-void VmRenderer::prune(const std::vector<VmPtr>& vms) {
+void VmRenderer::prune(std::size_t all) {
   {
     const std::shared_lock lock(mutex_);
-    if (entries_.size() <= vms.size() + kSpareEntries) return;
+    if (entries_.size() <= all + kSpareEntries) return;
   }
-  std::unordered_set<std::string_view> alive;
-  for (const VmPtr& vm : vms) alive.insert(vm->id);
   const std::unique_lock lock(mutex_);
-  std::erase_if(entries_, [&](const auto& entry) { return !alive.contains(entry.first); });
+  std::erase_if(entries_, [&](const auto& entry) { return store_.vm(entry.first) == nullptr; });
 }
 
 }  // namespace qarax::server

@@ -21,7 +21,10 @@ class VmRenderer {
 
   // Any thread.
   std::string one(const VmPtr& vm);
-  std::string list(const std::vector<VmPtr>& vms);
+  // `all`: how many VMs there are, of which these are some.
+  std::string list(const std::vector<VmPtr>& vms, std::size_t all);
+  // Names this version of what one() shows, also across restarts of the server.
+  std::string etag(const VmPtr& vm) const;
 
   api::Vm document(const VmRecord& vm, const std::string& default_hypervisor) const;
   // What an unplaced VM would get now: the first host's default that is up, else cloud_hv.
@@ -34,7 +37,7 @@ class VmRenderer {
     std::shared_ptr<const std::string> text;
   };
   std::shared_ptr<const std::string> text_of(const VmPtr& vm, const std::string& default_hypervisor);
-  void prune(const std::vector<VmPtr>& vms);
+  void prune(std::size_t all);
 
   const Store& store_;
   const std::vector<std::string> known_;

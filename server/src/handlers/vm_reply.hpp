@@ -1,6 +1,7 @@
 // What the handlers of /vms have in common: finding the VM, answering with what an action made of it.
 #pragma once
 
+#include "handlers/dry_runs.hpp"
 #include "handlers/operations.hpp"
 #include "handlers/reply.hpp"
 #include "handlers/vm_renderer.hpp"
@@ -21,8 +22,11 @@ http::Response with_vm(const http::Request& request, const Store& store, Use use
 // the result.
 template <class Render>
 http::Response carry_out(const http::Request& request, Operations& operations, ActionCall call, Render render) {
+  auto dry = flag_of(request, "dry_run");
+  if (!dry) return refuse(request, std::move(dry).error());
   call.request_id = request.request_id;
   call.respond_async = prefers_async(request);
+  if (*dry) return dry_run_reply(request, operations.dry_runs().act(call));
   auto result = operations.act(call);
   if (!result) return refuse(request, std::move(result).error());
   return result->pending ? accepted(result->job_id) : render(*result);

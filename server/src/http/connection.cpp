@@ -174,7 +174,8 @@ Connection::Step Connection::begin_request(std::size_t head_size) {
 Connection::Step Connection::dispatch() {
   if (framing_.body != Framing::Body::none) complete_at_ = Clock::now();
   request_begun_ = false;
-  const bool may_wait = route_->pace == Pace::may_wait;
+  const bool may_wait =
+      route_->pace == Pace::may_wait || (route_->pace == Pace::quick_without_query && !request_.query.empty());
   if (may_wait) services_.gate->begin_blocking();
   Response response = services_.pipeline.call(*route_, request_);
   if (may_wait) services_.gate->end_blocking();

@@ -10,7 +10,10 @@ Problem::Problem(const Error& error)
     : slug(is_problem_slug(error.reason) ? std::string_view(error.reason) : default_slug(error.code)),
       detail(error.message),
       errors(error.details),
-      hint(error.hint) {
+      hint(error.hint),
+      step(error.step),
+      causes(error.causes),
+      log_tail(error.log_tail) {
   if (error.retry_after_ms > 0)
     retry_after_s = static_cast<int>(std::min<std::int64_t>((error.retry_after_ms + 999) / 1000, 86400));
   if (!error.log_tail.empty()) detail.append("\n").append(error.log_tail);
@@ -46,6 +49,17 @@ std::string problem_document(const Problem& problem, std::string_view instance, 
   const std::string_view hint = problem.hint.empty() ? kind.hint : std::string_view(problem.hint);
   if (!hint.empty()) member(out, "hint", hint);
   if (!problem.job_id.empty()) member(out, "job_id", problem.job_id);
+  if (!problem.step.empty()) member(out, "step", problem.step);
+  if (!problem.causes.empty()) {
+    out.append(",\"causes\":[");
+    for (const std::string& cause : problem.causes) {
+      if (out.back() != '[') out.push_back(',');
+      append_json_text(out, cause);
+    }
+    out.push_back(']');
+  }
+  if (!problem.log_tail.empty()) member(out, "log_tail", problem.log_tail);
+  if (!problem.console_tail.empty()) member(out, "console_tail", problem.console_tail);
   out.push_back('}');
   return out;
 }

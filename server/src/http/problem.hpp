@@ -18,6 +18,10 @@ struct Problem {
   std::vector<ErrorDetail> errors;  // written when not empty
   std::string hint;                 // empty: the catalogue's
   std::string job_id;               // written when not empty
+  std::string step;                 // that failed, of what was asked for; written when not empty
+  std::vector<std::string> causes;  // the innermost last; written when not empty
+  std::string log_tail;             // the VMM's last words; written when not empty
+  std::string console_tail;         // the guest's last words; written when not empty
   int retry_after_s = 0;            // 0: the catalogue's
 
   Problem(std::string_view slug_, std::string detail_) : slug(slug_), detail(std::move(detail_)) {}

@@ -20,7 +20,8 @@ enum class Access { authenticated, open };  // open: no credentials asked (liven
 
 // Whether a handler is short and from memory, or waits for disks, nodes or jobs. A wrong `quick` costs other requests
 // some milliseconds until the server notices, a wrong `may_wait` a few task switches.
-enum class Pace { quick, may_wait };
+// `quick_without_query`: what the query asks for may take its time.
+enum class Pace { quick, may_wait, quick_without_query };
 
 struct Route {
   std::string method;

@@ -23,6 +23,9 @@ bool is_utf8(std::string_view text) noexcept;
 // sent is quoted back in problem documents.
 void append_json_text(std::string& out, std::string_view text);
 
+// For one value of a query: all but unreserved characters as %XX.
+std::string percent_encoded(std::string_view text);
+
 // 0–15, or -1.
 int hex_value(char c) noexcept;
 

@@ -46,6 +46,11 @@ class NodeAccess {
                                         std::function<void(CommandOutcome)> done) = 0;
   // What a VM has counted, asked of its VMM now; blocks the caller for up to `timeout_ms`.
   virtual Result<Counters> counters(const std::string& vm_id, std::int64_t timeout_ms) = 0;
+  // What the start would give its VMM, and what its plugin thinks of it. Needs kFeatureResolve. Both block the caller
+  // for up to `timeout_ms`.
+  virtual Result<VmSpec> resolve(const core::StartCommand& command, std::int64_t timeout_ms) = 0;
+  // The end of the VMM's own log. Needs kFeatureVmmLog.
+  virtual Result<std::string> read_vmm_log(const std::string& vm_id, std::int64_t timeout_ms) = 0;
   // The serial log, piece by piece on the calling thread, until the end, until `sink` says false, or until somebody
   // cancels `context` (a quiet guest gives `sink` no chance to say it); null: the call's own.
   virtual Status read_console(const std::string& vm_id, std::int64_t tail_bytes, bool follow,
@@ -71,8 +76,9 @@ class Fleet {
 
   // Before the first start(); called from the links' threads.
   virtual void on(Events events) = 0;
-  virtual void start(const HostPtr& host) = 0;  // connects in the background, and again whenever it is lost
-  virtual void stop() = 0;                      // ends every link; after it no event comes and no link is made
+  virtual void start(const HostPtr& host) = 0;        // connects in the background, and again whenever it is lost
+  virtual void drop(const std::string& host_id) = 0;  // ends that link; commands in flight end as not decided
+  virtual void stop() = 0;                            // ends every link; after it no event comes and no link is made
   virtual std::shared_ptr<NodeAccess> link(const std::string& host_id) const = 0;  // null: none
   virtual void check_heartbeats() = 0;
   virtual void reconnect_all() = 0;

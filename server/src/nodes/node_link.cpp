@@ -18,6 +18,15 @@ constexpr std::int64_t kFirstBackoffMs = 20;
 constexpr int kQuickAttempts = 100;
 constexpr std::int64_t kLastBackoffMs = 1'000;
 
+// What kept a greeting from succeeding, as the problem catalogue names it.
+std::string refusal_of(const Error& error) {
+  if (error.code == Code::unauthenticated) return "node-unauthorized";
+  if (error.reason == "protocol") return "node-protocol";
+  for (const std::string_view known : {"other-node", "other-cluster", "stale-term", "node-taken"})
+    if (error.reason == known) return error.reason;
+  return "node-unreachable";
+}
+
 // A refusal of the call as a whole, or a connection that broke: neither says what became of the VM.
 bool is_decision(const Error& error) {
   return error.reason != "stale-session" && error.code != Code::unavailable && error.code != Code::deadline_exceeded &&
@@ -62,6 +71,11 @@ void NodeLink::stop() {
 
 void NodeLink::prepare(grpc::ClientContext& context) const {
   if (!credentials_.token.empty()) context.AddMetadata("authorization", "Bearer " + credentials_.token);
+}
+
+std::string NodeLink::name() const {
+  const HostPtr now = store_.host(host_->id);
+  return now ? now->name : host_->name;
 }
 
 NodeLink::ConnectionPtr NodeLink::connection() const {
@@ -131,6 +145,7 @@ void NodeLink::run() {
     core::NodeInfo info;
     auto made = connect(info);
     std::string reason;
+    std::string slug = "node-unreachable";
     if (made) {
       store_.update_host(host_->id, HostStatus::initializing, "", info);
       {
@@ -148,18 +163,19 @@ void NodeLink::run() {
       reason = made.error().message;
       // Somebody else may have come in between.
       if (made.error().code == Code::aborted || made.error().code == Code::failed_precondition) recognised_ = false;
+      slug = refusal_of(made.error());
     }
     {
       const std::lock_guard lock(mutex_);
       connection_ = nullptr;
-      last_error_ = reason;
+      last_error_ = make_error(Code::unavailable, reason, slug);
       ++attempts_;
       if (stopping_) return;
     }
     changed_.notify_all();
     store_.update_host(host_->id, HostStatus::down, reason, std::nullopt);
-    store_.lose_host(host_->id, "its node " + host_->name + " can't be reached: " + reason);
-    if (reason != logged) log->warn("the node is down host={} reason={}", host_->name, core::log_value(reason));
+    store_.lose_host(host_->id, "its node " + name() + " can't be reached: " + reason);
+    if (reason != logged) log->warn("the node is down host={} reason={}", name(), core::log_value(reason));
     logged = reason;
     std::unique_lock lock(mutex_);
     changed_.wait_for(lock, std::chrono::milliseconds(backoff), [&] { return stopping_ || hurry_; });
@@ -200,7 +216,7 @@ std::string NodeLink::follow(const ConnectionPtr& connection) {
       store_.missing_from_snapshot(host_->id, seen);
       store_.update_host(host_->id, HostStatus::up, "", std::nullopt);
       up_ = true;
-      core::logger("nodes")->info("the node is up host={} vms={}", host_->name, seen.size());
+      core::logger("nodes")->info("the node is up host={} vms={}", name(), seen.size());
       {
         const std::lock_guard lock(mutex_);
         ++attempts_;
@@ -210,7 +226,7 @@ std::string NodeLink::follow(const ConnectionPtr& connection) {
     } else if (event.what_case() == node::v1::Event::kReport) {
       auto report = decode<core::VmReport>(std::string_view(event.report()), Unknown::ignore);
       if (!report) {
-        core::logger("nodes")->error("a report can't be read host={} reason={}", host_->name,
+        core::logger("nodes")->error("a report can't be read host={} reason={}", name(),
                                      core::log_value(report.error().message));
         continue;
       }
@@ -248,9 +264,9 @@ Status NodeLink::connect_now(std::int64_t timeout_ms) {
   changed_.wait_for(lock, std::chrono::milliseconds(timeout_ms), [&] { return up_.load() || attempts_ > before + 1; });
   if (up_) return Ok{};
   Error error = make_error(Code::unavailable,
-                           "host " + host_->name + " at " + host_->address + ":" + std::to_string(host_->port) +
-                               " can't be reached: " + last_error_,
-                           "node-unreachable");
+                           "host " + name() + " at " + host_->address + ":" + std::to_string(host_->port) +
+                               " can't be reached: " + last_error_.message,
+                           last_error_.reason.empty() ? "node-unreachable" : last_error_.reason);
   error.retryable = true;
   error.retry_after_ms = 1000;
   return error;
@@ -291,7 +307,8 @@ class NodeLink::Call final : public CallQueue::Tag {
         out.report = std::move(*report);
     out.decided = true;
     if (reply.error().empty()) return out;
-    out.error = decode_error(reply.error()).value_or(make_error(Code::unknown, "the node's error can't be read"));
+    out.error = decode_error(reply.error())
+                    .value_or(make_error(Code::unknown, "the node's error can't be read", "node-protocol"));
     // It goes on there, or hasn't begun: the node will say later what became of it.
     out.decided = out.error->reason != "still-running" && out.error->reason != "recovering" &&
                   out.error->reason != "node-unreachable";
@@ -313,7 +330,7 @@ std::function<void()> NodeLink::execute(node::v1::CommandRequest request, std::i
   }
   if (!now) {
     done({false, std::nullopt,
-          make_error(Code::unavailable, "host " + host_->name + " can't be reached", "node-unreachable")});
+          make_error(Code::unavailable, "host " + name() + " can't be reached", "node-unreachable")});
     return [] {};
   }
   prepare(*context);
@@ -333,7 +350,7 @@ bool NodeLink::knows(std::string_view feature) const {
 
 Result<Counters> NodeLink::counters(const std::string& vm_id, std::int64_t timeout_ms) {
   const ConnectionPtr now = connection();
-  if (!now) return make_error(Code::unavailable, "host " + host_->name + " can't be reached", "node-unreachable");
+  if (!now) return make_error(Code::unavailable, "host " + name() + " can't be reached", "node-unreachable");
   grpc::ClientContext context;
   prepare(context);
   context.set_deadline(in_ms(timeout_ms));
@@ -345,11 +362,40 @@ Result<Counters> NodeLink::counters(const std::string& vm_id, std::int64_t timeo
   return decode<Counters>(std::string_view(reply.counters()), Unknown::ignore);
 }
 
+Result<VmSpec> NodeLink::resolve(const core::StartCommand& command, std::int64_t timeout_ms) {
+  const ConnectionPtr now = connection();
+  if (!now) return make_error(Code::unavailable, "host " + name() + " can't be reached", "node-unreachable");
+  grpc::ClientContext context;
+  prepare(context);
+  context.set_deadline(in_ms(timeout_ms));
+  node::v1::ResolveRequest request;
+  *request.mutable_authority() = now->authority;
+  request.set_document(encode(command));
+  node::v1::ResolveReply reply;
+  if (const grpc::Status status = now->stub->Resolve(&context, request, &reply); !status.ok()) return to_error(status);
+  return decode<VmSpec>(std::string_view(reply.resolved()), Unknown::ignore);
+}
+
+Result<std::string> NodeLink::read_vmm_log(const std::string& vm_id, std::int64_t timeout_ms) {
+  const ConnectionPtr now = connection();
+  if (!now) return make_error(Code::unavailable, "host " + name() + " can't be reached", "node-unreachable");
+  grpc::ClientContext context;
+  prepare(context);
+  context.set_deadline(in_ms(timeout_ms));
+  node::v1::VmRequest request;
+  *request.mutable_authority() = now->authority;
+  request.set_vm(vm_id);
+  node::v1::VmmLogReply reply;
+  if (const grpc::Status status = now->stub->ReadVmmLog(&context, request, &reply); !status.ok())
+    return to_error(status);
+  return reply.tail();
+}
+
 Status NodeLink::read_console(const std::string& vm_id, std::int64_t tail_bytes, bool follow,
                               const std::function<bool(std::string_view)>& sink,
                               std::shared_ptr<grpc::ClientContext> given) {
   const ConnectionPtr now = connection();
-  if (!now) return make_error(Code::unavailable, "host " + host_->name + " can't be reached", "node-unreachable");
+  if (!now) return make_error(Code::unavailable, "host " + name() + " can't be reached", "node-unreachable");
   const auto owned = given ? std::move(given) : std::make_shared<grpc::ClientContext>();
   grpc::ClientContext& context = *owned;
   prepare(context);

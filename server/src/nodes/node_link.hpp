@@ -47,6 +47,8 @@ class NodeLink final : public NodeAccess {
   std::function<void()> execute(node::v1::CommandRequest request, std::int64_t timeout_ms,
                                 std::function<void(CommandOutcome)> done) override;
   Result<Counters> counters(const std::string& vm_id, std::int64_t timeout_ms) override;
+  Result<VmSpec> resolve(const core::StartCommand& command, std::int64_t timeout_ms) override;
+  Result<std::string> read_vmm_log(const std::string& vm_id, std::int64_t timeout_ms) override;
   Status read_console(const std::string& vm_id, std::int64_t tail_bytes, bool follow,
                       const std::function<bool(std::string_view)>& sink,
                       std::shared_ptr<grpc::ClientContext> context) override;
@@ -77,7 +79,8 @@ class NodeLink final : public NodeAccess {
   void look_for_set_back(const core::VmReport& report);
   std::string follow(const ConnectionPtr& connection);  // until the stream ends: why
   void prepare(grpc::ClientContext& context) const;
-  void cancel_calls();  // with mutex_ held
+  std::string name() const;  // the host's, which may change
+  void cancel_calls();       // with mutex_ held
   ConnectionPtr connection() const;
 
   const HostPtr host_;
@@ -93,7 +96,7 @@ class NodeLink final : public NodeAccess {
   std::shared_ptr<grpc::ClientContext> stream_;
   std::set<std::shared_ptr<grpc::ClientContext>> calls_;    // commands in flight
   std::set<std::shared_ptr<grpc::ClientContext>> surveys_;  // and surveys, on their callers' threads
-  std::string last_error_;
+  Error last_error_;
   bool stopping_ = false;
   bool hurry_ = false;
   bool recognised_ = false;  // only the link's thread: it has greeted this node, which obeyed nobody else

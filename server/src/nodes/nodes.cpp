@@ -10,6 +10,18 @@ void Nodes::start(const HostPtr& host) {
     links_.emplace(host->id, std::make_shared<NodeLink>(host, store_, calls_, credentials_, events_));
 }
 
+void Nodes::drop(const std::string& host_id) {
+  std::shared_ptr<NodeLink> ending;
+  {
+    const std::unique_lock lock(mutex_);
+    const auto found = links_.find(host_id);
+    if (found == links_.end()) return;
+    ending = std::move(found->second);
+    links_.erase(found);
+  }
+  ending->stop();
+}
+
 void Nodes::stop() {
   std::map<std::string, std::shared_ptr<NodeLink>> ending;
   {

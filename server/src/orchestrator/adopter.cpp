@@ -37,7 +37,7 @@ Error outdated(Error error, const std::string& host) {
 }  // namespace
 
 Keep keep_of(const VmRecord& vm) {
-  return {vm.hypervisor, vm.observed.fallback_reason, vm.description, vm.created_at, vm.restart};
+  return {vm.hypervisor, vm.observed.fallback_reason, vm.description, vm.created_at, vm.restart, vm.tags};
 }
 
 // What was seen, and what it leads to.
@@ -76,6 +76,7 @@ VmRecord Adopter::record_of(const Draft& draft, const core::KeptVm& kept, const 
     vm.name = before && report.name == before->name ? report.name : free_name(draft, report.name, report.vm);
     if (keep) vm.description = keep->description;
     if (keep) vm.restart = keep->restart;
+    if (keep) vm.tags = keep->tags;
     if (keep) vm.observed.fallback_reason = keep->fallback_reason;
     vm.spec = kept.spec;
     vm.boot_source_id = kept.boot_source_id;

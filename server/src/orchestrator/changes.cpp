@@ -57,24 +57,6 @@ Result<VmSpec> Orchestrator::spec_to_begin(const VmRecord& vm, const BeginJob& j
   return snapshot->spec;
 }
 
-Result<Placement> Orchestrator::find_place(const VmRecord& vm, const VmSpec& spec) const {
-  std::map<std::string, std::int64_t> reserved;
-  for (const Reservation& one : store_.reservations())
-    if (one.vm_id != vm.id) reserved[one.host_id] += one.memory;
-  std::vector<Candidate> candidates;
-  for (const HostPtr& host : store_.hosts()) {
-    // A VM that was started once stays where its folder is.
-    if (vm.host_id && host->id != *vm.host_id) continue;
-    const auto link = nodes_.link(host->id);
-    candidates.push_back({host, reserved[host->id], link && link->is_up()});
-  }
-  if (vm.host_id && vm.incarnation > 0 && !candidates.empty() && !candidates.front().reachable) return unreachable(vm);
-  // What it was frozen for at its first start runs it ever after.
-  const std::string& hypervisor =
-      vm.resolved && !vm.observed.hypervisor.empty() ? vm.observed.hypervisor : vm.hypervisor;
-  return place({vm.name, hypervisor, spec}, candidates);
-}
-
 Result<Counters> Orchestrator::counters(const std::string& vm_id) {
   const VmPtr vm = store_.vm(vm_id);
   if (!vm) return make_error(Code::not_found, "there is no VM " + vm_id, "vm-not-found");

@@ -1,8 +1,8 @@
 // From a job in the store to its command at the node and back to its end.
 #include <chrono>
 
-#include "keep.hpp"
 #include "orchestrator.hpp"
+#include "placing.hpp"
 #include "qarax/core/logging.hpp"
 #include "qarax/plugin/call.hpp"
 
@@ -19,14 +19,7 @@ Error with_job(Error error, const std::string& job_id) {
 }
 
 core::StartCommand start_command(const VmRecord& vm) {
-  core::StartCommand command;
-  command.name = vm.name;
-  command.hypervisor = vm.observed.hypervisor.empty() ? vm.hypervisor : vm.observed.hypervisor;
-  command.spec = vm.spec;
-  command.resolved = vm.resolved;
-  command.boot_source_id = vm.boot_source_id;
-  command.keep.text = encode(keep_of(vm));
-  return command;
+  return server::start_command(vm, vm.observed.hypervisor.empty() ? vm.hypervisor : vm.observed.hypervisor);
 }
 
 // A failure of the node's in the words of the REST API.
@@ -154,7 +147,12 @@ Error Orchestrator::explained(Error error, const JobRecord& job, const std::stri
     error.hint = "its node has no folder for it: DELETE removes it";
   }
   translate(error, job.action);
-  if (error.reason.empty()) error.reason = error.code == Code::cancelled ? "cancelled" : "vmm-failed";
+  // What neither node nor plugin has named is the VMM's doing.
+  if (error.reason.empty())
+    error.reason = error.code == Code::cancelled           ? "cancelled"
+                   : error.code == Code::deadline_exceeded ? "vmm-silent"
+                   : error.code == Code::unavailable       ? "vmm-gone"
+                                                           : "vmm-failed";
   return error;
 }
 

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "store.hpp"
 
@@ -15,6 +16,7 @@ struct Keep {
   std::optional<std::string> description{};
   std::string created_at{};
   Restart restart{};
+  std::vector<std::string> tags{};
 };
 
 Keep keep_of(const VmRecord& vm);
@@ -25,8 +27,9 @@ template <>
 struct qarax::Fields<qarax::server::Keep> {
   using T = server::Keep;
   static constexpr std::string_view kName = "Keep";
-  static constexpr auto kTable = std::make_tuple(
-      field<&T::hypervisor>("hypervisor"), field<&T::fallback_reason>("fallback_reason"),
-      field<&T::description>("description"), field<&T::created_at>("created_at"), field<&T::restart>("restart"));
+  static constexpr auto kTable =
+      std::make_tuple(field<&T::hypervisor>("hypervisor"), field<&T::fallback_reason>("fallback_reason"),
+                      field<&T::description>("description"), field<&T::created_at>("created_at"),
+                      field<&T::restart>("restart"), field<&T::tags>("tags"));
 };
 QARAX_FIELDS_COMPLETE(qarax::server::Keep);

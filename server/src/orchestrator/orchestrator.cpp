@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "capabilities.hpp"
+#include "placing.hpp"
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
 
@@ -10,6 +11,7 @@ namespace qarax::server {
 
 namespace {
 
+constexpr std::int64_t kLookMs = 5'000;
 constexpr int kAttempts = 16;  // against other changes of the same VM
 
 Error not_found(const std::string& vm_id) {
@@ -72,16 +74,7 @@ Result<VmPtr> Orchestrator::create(const NewVmInput& input) {
   return store_.create_vm(input);
 }
 
-Error Orchestrator::unreachable(const VmRecord& vm) const {
-  const HostPtr host = vm.host_id ? store_.host(*vm.host_id) : nullptr;
-  Error error = make_error(Code::unavailable,
-                           "VM " + vm.name + " is on host " + (host ? host->name : "?") + ", which can't be reached" +
-                               (host && !host->status_reason.empty() ? ": " + host->status_reason : ""),
-                           "node-unreachable");
-  error.retryable = true;
-  error.retry_after_ms = 2000;
-  return error;
-}
+Error Orchestrator::unreachable(const VmRecord& vm) const { return server::unreachable(vm, store_); }
 
 Error Orchestrator::refusal(const VmRecord& vm, core::Action action) const {
   const VmState state = vm.observed.status.state;
@@ -101,6 +94,9 @@ Result<BegunJob> Orchestrator::begin(const std::string& vm_id, core::Action acti
   for (int attempt = 0;; ++attempt) {
     const VmPtr vm = store_.vm(vm_id);
     if (!vm) return not_found(vm_id);
+    if (options.expected_version && vm->version != *options.expected_version)
+      return make_error(Code::aborted, "VM " + vm->name + " isn't what If-Match names: it was changed meanwhile",
+                        "precondition-failed");
     const bool busy = !vm->job_id.empty();
     // While a job is under way its VM's state is about to change: whether this one may overtake it is the store's to
     // say.
@@ -134,11 +130,12 @@ Result<BegunJob> Orchestrator::begin(const std::string& vm_id, core::Action acti
     job.arguments = options.arguments;
     job.origin = options.origin;
     job.was_calm = options.was_calm;
+    job.expected_version = options.expected_version;
     if (action == core::Action::stop) job.timeout_ms = options_.stop_timeout_ms;
     if (core::begins(action)) {
       QARAX_TRY(const VmSpec spec, spec_to_begin(*vm, job));
       if (!busy) {
-        QARAX_TRY(job.placement, find_place(*vm, spec));
+        QARAX_TRY(job.placement, place_vm(*vm, spec, store_, nodes_));
       }
     } else {
       const auto link = vm->host_id ? nodes_.link(*vm->host_id) : nullptr;
@@ -198,7 +195,8 @@ Status Orchestrator::remove(const std::string& vm_id, bool forget, const ActOpti
       return error;
     }
     // A start may come in between: then there is a node to tell, and this looks again.
-    auto removed = store_.remove_vm(vm_id, vm->host_id ? Removal::with_tombstone : Removal::never_placed);
+    auto removed = store_.remove_vm(vm_id, vm->host_id ? Removal::with_tombstone : Removal::never_placed,
+                                    options.expected_version);
     if (!removed && removed.error().reason == "changed" && attempt < kAttempts) continue;
     if (!removed) return removed;
     waiters_.finish_all_of(vm_id, {nullptr, std::nullopt});
@@ -218,6 +216,17 @@ Status Orchestrator::read_console(const std::string& vm_id, std::int64_t tail_by
   auto read = link->read_console(vm_id, tail_bytes, follow, sink, std::move(context));
   if (!read && (read.error().reason == "no-console" || read.error().reason == "vm-not-found")) return Ok{};
   return read;
+}
+
+Result<std::string> Orchestrator::read_vmm_log(const VmRecord& vm) const {
+  const auto link = vm.host_id ? nodes_.link(*vm.host_id) : nullptr;
+  if (!link || !link->is_up()) return unreachable(vm);
+  if (!link->knows(core::kFeatureVmmLog))
+    return make_error(Code::unimplemented, "the node of VM " + vm.name + " is too old to tell it; upgrade it",
+                      "node-outdated");
+  auto log = link->read_vmm_log(vm.id, kLookMs);
+  if (!log && (log.error().reason == "no-console" || log.error().reason == "vm-not-found")) return std::string();
+  return log;
 }
 
 Result<HostPtr> Orchestrator::add_host(const NewHostInput& input) {

@@ -38,7 +38,8 @@ struct ActOptions {
   bool respond_async = false;     // don't wait at all
   JobArguments arguments{};       // of resize, snapshot, restore, drop_snapshot
   Origin origin = Origin::user;
-  bool was_calm = false;  // as BeginJob
+  bool was_calm = false;                            // as BeginJob
+  std::optional<std::uint64_t> expected_version{};  // of the VM, else ABORTED "precondition-failed"
 };
 
 class Orchestrator {
@@ -51,6 +52,7 @@ class Orchestrator {
   void start();
   // New work is refused, waiting callers are answered UNAVAILABLE with their job; VMs and jobs go on.
   void shutdown(std::int64_t grace_ms);
+  bool is_closed() const { return closed_.load(); }
 
   // ALREADY_EXISTS "name-taken"; FAILED_PRECONDITION "no-host-fits", "hypervisor-unavailable" where no known host ever
   // could.
@@ -67,6 +69,8 @@ class Orchestrator {
   Status read_console(const std::string& vm_id, std::int64_t tail_bytes, bool follow,
                       const std::function<bool(std::string_view)>& sink,
                       std::shared_ptr<grpc::ClientContext> context = nullptr);
+  // The end of the VMM's own log. UNIMPLEMENTED where its node is too old to tell.
+  Result<std::string> read_vmm_log(const VmRecord& vm) const;
 
   // Ends a start or a stop: what it did is undone at the node, and the desired state is what it was before. Blocks
   // until the node has decided; the job as it then is, with `respond_async` as it is now. NOT_FOUND "job-not-found";
@@ -92,7 +96,6 @@ class Orchestrator {
   Status check_able(const VmRecord& vm, std::optional<std::string_view> capability,
                     std::optional<std::string_view> feature) const;
   Status check_size(const VmRecord& vm, const core::ResizeCommand& size) const;
-  Result<Placement> find_place(const VmRecord& vm, const VmSpec& spec) const;
   Result<VmSpec> spec_to_begin(const VmRecord& vm, const BeginJob& job) const;
 
   node::v1::CommandRequest request_of(const JobRecord& job, const VmRecord& vm) const;

@@ -74,6 +74,7 @@ Error no_host(const PlacementRequest& request, const std::vector<std::pair<std::
                                                            [](const auto& r) { return r.second.about_hypervisor; });
   Error error = make_error(Code::failed_precondition, "no host can take VM " + request.vm_name,
                            hypervisor ? "hypervisor-unavailable" : "no-host-fits");
+  error.step = "placement";
   if (hypervisor && !request.hypervisor.empty()) error.message += " with hypervisor " + request.hypervisor;
   if (refusals.empty()) error.message += ": there is no host; add one with POST /hosts";
   for (const auto& [host, refusal] : refusals) {

@@ -33,8 +33,8 @@ struct qarax::Fields<qarax::server::Event> {
   static constexpr std::string_view kName = "Event";
   static constexpr auto kTable = std::make_tuple(
       field<&T::type>("type").required().doc(
-          "vm.created, vm.status_changed, vm.deleted, host.added, host.status_changed, job.started, job.finished; more "
-          "may come."),
+          "vm.created, vm.changed, vm.status_changed, vm.deleted, host.added, host.changed, host.status_changed, "
+          "host.removed, job.started, job.finished; more may come."),
       field<&T::timestamp>("timestamp").required().doc("When it was seen, UTC. The order is the id's."),
       field<&T::vm_id>("vm_id").format("uuid").doc("The VM it is about."),
       field<&T::vm_name>("vm_name").doc("Its name then."),

@@ -23,6 +23,7 @@ Event of_vm(const char* type, const VmRecord& vm) {
   event.vm_id = vm.id;
   event.vm_name = vm.name;
   event.host_id = vm.host_id;
+  event.tags = vm.tags;
   return event;
 }
 
@@ -57,6 +58,12 @@ Event vm_created(const VmRecord& vm, const std::string& job_id) {
   return event;
 }
 
+Event vm_changed(const VmRecord& vm, const std::string& job_id) {
+  Event event = of_vm("vm.changed", vm);
+  event.job_id = job_id;
+  return event;
+}
+
 Event vm_deleted(const VmRecord& vm, const std::string& job_id) {
   Event event = of_vm("vm.deleted", vm);
   if (!job_id.empty()) event.job_id = job_id;
@@ -76,6 +83,19 @@ Event host_added(const HostRecord& host, const std::string& job_id) {
   Event event = of_host("host.added", host);
   event.job_id = job_id;
   event.new_status = name_of(host.status);
+  return event;
+}
+
+Event host_changed(const HostRecord& host, const std::string& job_id) {
+  Event event = of_host("host.changed", host);
+  event.job_id = job_id;
+  return event;
+}
+
+Event host_removed(const HostRecord& host, const std::string& job_id) {
+  Event event = of_host("host.removed", host);
+  event.job_id = job_id;
+  event.previous_status = name_of(host.status);
   return event;
 }
 

@@ -33,8 +33,24 @@ std::vector<HostPtr> Memory::hosts() const {
   return out;
 }
 
+std::uint64_t Memory::changes() const {
+  const std::shared_lock lock(mutex_);
+  return version_;
+}
+
+void Memory::wait_for_change(std::uint64_t seen, std::chrono::steady_clock::time_point until) const {
+  std::shared_lock lock(mutex_);
+  changed_.wait_until(lock, until, [&] { return version_ != seen; });
+}
+
+void Memory::changed() {
+  ++version_;
+  changed_.notify_all();
+}
+
 VmPtr Memory::store(VmRecord record) {
-  record.version = ++version_;
+  changed();
+  record.version = version_;
   auto stored = std::make_shared<const VmRecord>(std::move(record));
   by_id_[stored->id] = stored;
   by_order_[stored->order] = stored;
@@ -48,14 +64,28 @@ VmPtr Memory::put(VmRecord record) {
 
 void Memory::erase(const VmRecord& record) {
   const std::unique_lock lock(mutex_);
+  changed();
   by_id_.erase(record.id);
   by_order_.erase(record.order);
 }
 
-void Memory::put(HostRecord record) {
-  const std::unique_lock lock(mutex_);
+HostPtr Memory::store(HostRecord record) {
+  changed();
+  record.version = version_;
   auto stored = std::make_shared<const HostRecord>(std::move(record));
-  hosts_[stored->id] = std::move(stored);
+  hosts_[stored->id] = stored;
+  return stored;
+}
+
+HostPtr Memory::put(HostRecord record) {
+  const std::unique_lock lock(mutex_);
+  return store(std::move(record));
+}
+
+void Memory::erase_host(const std::string& id) {
+  const std::unique_lock lock(mutex_);
+  changed();
+  hosts_.erase(id);
 }
 
 }  // namespace qarax::server

@@ -1,6 +1,8 @@
 // The store's memory: what readers see. Written only after the database agreed (or, where the store says so, before).
 #pragma once
 
+#include <chrono>
+#include <condition_variable>
 #include <map>
 #include <mutex>
 #include <shared_mutex>
@@ -19,9 +21,13 @@ class Memory {
   HostPtr host(const std::string& id) const;
   std::vector<HostPtr> hosts() const;
 
+  std::uint64_t changes() const;
+  void wait_for_change(std::uint64_t seen, std::chrono::steady_clock::time_point until) const;
+
   VmPtr put(VmRecord record);  // gives it its version
   void erase(const VmRecord& record);
-  void put(HostRecord record);
+  HostPtr put(HostRecord record);
+  void erase_host(const std::string& id);
   // A change of one record under the lock, so that none is lost; null when it isn't there or `change` says false.
   template <class Change>
   VmPtr update(const std::string& id, Change change) {
@@ -33,19 +39,23 @@ class Memory {
     return store(std::move(copy));
   }
   template <class Change>
-  void update_host(const std::string& id, Change change) {
+  HostPtr update_host(const std::string& id, Change change) {
     const std::unique_lock lock(mutex_);
     const auto found = hosts_.find(id);
-    if (found == hosts_.end()) return;
+    if (found == hosts_.end()) return nullptr;
     HostRecord copy = *found->second;
     change(copy);
-    found->second = std::make_shared<const HostRecord>(std::move(copy));
+    return store(std::move(copy));
   }
 
  private:
   VmPtr store(VmRecord record);
+  HostPtr store(HostRecord record);
+
+  void changed();  // with mutex_ held
 
   mutable std::shared_mutex mutex_;
+  mutable std::condition_variable_any changed_;
   std::unordered_map<std::string, VmPtr> by_id_;
   std::map<std::int64_t, VmPtr> by_order_;
   std::map<std::string, HostPtr> hosts_;

@@ -142,6 +142,10 @@ CREATE TABLE idempotency_keys (
 );
 CREATE INDEX idempotency_keys_by_time ON idempotency_keys (at)
 )sql"},
+    {9, 1, R"sql(
+ALTER TABLE vms ADD COLUMN tags TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE vms ADD COLUMN draft_since INTEGER NOT NULL DEFAULT 0
+)sql"},
 };
 
 }  // namespace

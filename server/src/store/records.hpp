@@ -41,13 +41,16 @@ struct VmRecord {
   std::string id;
   std::string name;
   std::optional<std::string> description;
+  std::vector<std::string> tags;
   std::string hypervisor;  // as asked for, or the node's default once it is placed
   VmSpec spec;
   std::optional<VmSpec> resolved;  // frozen at the first start
+  std::int64_t draft_since = 0;    // the incarnation after which `spec`, and with it `resolved`, was changed: the next
+                                   // start settles it; 0: settled
   std::optional<std::string> boot_source_id;
   std::optional<std::string> host_id;  // of the first start
   std::int64_t incarnation = 0;
-  std::int64_t revision = 0;  // of the latest job
+  std::int64_t revision = 0;  // of the latest job, or change of the spec
   Desired desired;
   Observed observed;
   Restart restart;
@@ -74,6 +77,7 @@ struct HostRecord {
   std::string status_reason;
   std::optional<core::NodeInfo> info;  // of the last contact
   std::string last_seen;
+  std::uint64_t version = 0;  // as a VM's
 };
 using HostPtr = std::shared_ptr<const HostRecord>;
 

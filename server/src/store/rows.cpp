@@ -2,7 +2,8 @@
 
 #include <Poco/Data/RecordSet.h>
 #include <Poco/Data/Statement.h>
-#include <Poco/Nullable.h>
+
+#include "row_values.hpp"
 
 namespace qarax::server::rows {
 
@@ -33,13 +34,14 @@ T document(const std::string& json, const std::string& where) {
   return std::move(*decoded);
 }
 
-template <class T>
-Poco::Nullable<std::string> nullable(const std::optional<T>& value) {
-  if (!value) return {};
-  if constexpr (std::is_same_v<T, std::string>)
-    return *value;
-  else
-    return encode(*value, Defaults::write);
+std::vector<std::string> texts(const std::string& json, const std::string& where) {
+  const auto parsed = json::parse(json);
+  const json::Array* array = parsed ? parsed->as_array() : nullptr;
+  if (array == nullptr) throw BadRow(where + ": not a list of texts");
+  std::vector<std::string> out;
+  for (const json::Value& one : *array)
+    if (const std::string* text = one.as_string()) out.push_back(*text);
+  return out;
 }
 
 SnapshotStatus status_of(const std::string& name) {
@@ -60,7 +62,7 @@ std::vector<VmRecord> read_vms(Session& session) {
   Statement select(session);
   select << "SELECT id, ordinal, name, description, hypervisor, spec, resolved, boot_source_id, host_id, incarnation, "
             "revision, desired, observed, "
-            "created_at, updated_at, restart FROM vms ORDER BY ordinal",
+            "created_at, updated_at, restart, tags, draft_since FROM vms ORDER BY ordinal",
       now;
   const RecordSet set(select);
   std::vector<VmRecord> out;
@@ -83,6 +85,8 @@ std::vector<VmRecord> read_vms(Session& session) {
     vm.created_at = text(set, 13, row);
     vm.updated_at = text(set, 14, row);
     vm.restart = document<Restart>(text(set, 15, row), where);
+    vm.tags = texts(text(set, 16, row), where);
+    vm.draft_since = number(set, 17, row);
     out.push_back(std::move(vm));
   }
   return out;
@@ -163,13 +167,15 @@ bool insert_vm(Session& session, const VmRecord& vm) {
   std::string observed = encode(vm.observed);
   std::string restart = encode(vm.restart);
   std::string at = vm.created_at;
+  std::string tags = encode(vm.tags);
   Statement insert(session);
-  insert << "INSERT INTO vms (id, ordinal, project_id, name, description, hypervisor, spec, boot_source_id, desired, "
-            "observed, created_at, updated_at, restart) "
-            "VALUES ($1, $2, 'default', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (project_id, name) DO "
-            "NOTHING",
+  insert
+      << "INSERT INTO vms (id, ordinal, project_id, name, description, hypervisor, spec, boot_source_id, desired, "
+         "observed, created_at, updated_at, restart, tags) "
+         "VALUES ($1, $2, 'default', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (project_id, name) DO "
+         "NOTHING",
       use(id), use(ordinal), use(name), use(description), use(hypervisor), use(spec), use(boot_source), use(desired),
-      use(observed), use(at), use(at), use(restart);
+      use(observed), use(at), use(at), use(restart), use(tags);
   return insert.execute() == 1;
 }
 
@@ -185,11 +191,12 @@ void update_vm(Session& session, const VmRecord& vm) {
   std::string restart = encode(vm.restart);
   std::string at = vm.updated_at;
   std::string spec = encode(vm.spec, Defaults::write);
+  std::int64_t draft = vm.draft_since;
   session
       << "UPDATE vms SET hypervisor = $1, resolved = $2, host_id = $3, incarnation = $4, revision = $5, desired = $6, "
-         "observed = $7, updated_at = $8, spec = $9, restart = $10 WHERE id = $11",
+         "observed = $7, updated_at = $8, spec = $9, restart = $10, draft_since = $11 WHERE id = $12",
       use(hypervisor), use(resolved), use(host), use(incarnation), use(revision), use(desired), use(observed), use(at),
-      use(spec), use(restart), use(id), now;
+      use(spec), use(restart), use(draft), use(id), now;
 }
 
 void touch(Session& session, const Activation& activation) {

@@ -30,11 +30,17 @@ void put_snapshot(Poco::Data::Session& session, const SnapshotRecord& snapshot);
 void delete_snapshot(Poco::Data::Session& session, const std::string& id);
 bool insert_vm(Poco::Data::Session& session, const VmRecord& vm);  // false: the name is taken
 void update_vm(Poco::Data::Session& session, const VmRecord& vm);
+bool is_name_taken(Poco::Data::Session& session, const VmRecord& vm);  // by another VM
+// What edit_vm takes over; update_vm writes the rest.
+void edit_vm(Poco::Data::Session& session, const VmRecord& vm);
 // A write that changes nothing, for the question whether one is possible.
 void touch(Poco::Data::Session& session, const Activation& activation);
 void delete_vm(Poco::Data::Session& session, const std::string& id);
 bool insert_host(Poco::Data::Session& session, const HostRecord& host,
                  const std::string& at);  // false: the name is taken
+bool is_name_taken(Poco::Data::Session& session, const HostRecord& host);
+void edit_host(Poco::Data::Session& session, const HostRecord& host);
+void delete_host(Poco::Data::Session& session, const std::string& id);
 void pin_node(Poco::Data::Session& session, const std::string& host_id, const std::string& node_id);
 
 // rows_jobs.cpp; `clock` as Database::clock()

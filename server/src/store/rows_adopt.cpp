@@ -37,8 +37,9 @@ void redefine_vm(Session& session, const VmRecord& vm) {
   Poco::Nullable<std::string> description = nullable(vm.description);
   std::string spec = encode(vm.spec, Defaults::write);
   Poco::Nullable<std::string> boot_source = nullable(vm.boot_source_id);
-  session << "UPDATE vms SET name = $1, description = $2, spec = $3, boot_source_id = $4 WHERE id = $5", use(name),
-      use(description), use(spec), use(boot_source), use(id), now;
+  std::string tags = encode(vm.tags);
+  session << "UPDATE vms SET name = $1, description = $2, spec = $3, boot_source_id = $4, tags = $5 WHERE id = $6",
+      use(name), use(description), use(spec), use(boot_source), use(tags), use(id), now;
 }
 
 void fail_jobs(Session& session, const std::string& vm_id, const std::string& when) {

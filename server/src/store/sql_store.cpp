@@ -78,6 +78,7 @@ Result<VmPtr> SqlStore::create_vm(const NewVmInput& input) {
   vm.boot_source_id = input.boot_source_id;
   vm.spec = input.spec;
   vm.restart = input.restart;
+  vm.tags = input.tags;
   vm.observed.status.state = VmState::created;
   vm.created_at = vm.updated_at = now_text();
   Job job = job_done_at_once("create");
@@ -113,10 +114,12 @@ struct SqlStore::Removed {
   std::vector<Job> ended{};
 };
 
-Status SqlStore::plan_removal(Session& session, const std::string& id, Removal how, Removed& plan) {
+Status SqlStore::plan_removal(Session& session, const std::string& id, Removal how,
+                              std::optional<std::uint64_t> expected_version, Removed& plan) {
   plan.vm = memory_.vm(id);
   if (!plan.vm) return Ok{};
   const VmRecord& vm = *plan.vm;
+  if (expected_version && vm.version != *expected_version) return overtaken("VM", vm.name);
   if (how == Removal::never_placed && vm.host_id)
     return make_error(Code::aborted, "VM " + vm.name + " was started meanwhile", "changed");
   plan.tombstone = how == Removal::with_tombstone && vm.host_id;
@@ -145,10 +148,10 @@ Status SqlStore::plan_removal(Session& session, const std::string& id, Removal h
   return Ok{};
 }
 
-Status SqlStore::remove_vm(const std::string& id, Removal how) {
+Status SqlStore::remove_vm(const std::string& id, Removal how, std::optional<std::uint64_t> expected_version) {
   Removed plan;
   return db_->transact({{id},
-                        [&](Session& session) { return plan_removal(session, id, how, plan); },
+                        [&](Session& session) { return plan_removal(session, id, how, expected_version, plan); },
                         [&] {
                           if (!plan.vm) return;
                           if (plan.tombstone) tombstones_[id] = {*plan.vm->host_id, plan.vm->revision + 1};

@@ -14,6 +14,9 @@
 
 namespace qarax::server {
 
+// What an object's change is refused with that was decided on another version of it.
+Error overtaken(std::string_view kind, const std::string& name);
+
 class SqlStore final : public Store {
  public:
   // DATA_LOSS: what can't be read. `name` as messages call the database.
@@ -25,6 +28,10 @@ class SqlStore final : public Store {
 
   VmPtr vm(const std::string& id) const override { return memory_.vm(id); }
   std::vector<VmPtr> vms() const override { return memory_.vms(); }
+  std::uint64_t changes() const override { return memory_.changes(); }
+  void wait_for_change(std::uint64_t seen, std::chrono::steady_clock::time_point until) const override {
+    memory_.wait_for_change(seen, until);
+  }
   HostPtr host(const std::string& id) const override { return memory_.host(id); }
   std::vector<HostPtr> hosts() const override { return memory_.hosts(); }
 
@@ -45,7 +52,8 @@ class SqlStore final : public Store {
   SnapshotPtr snapshot(const std::string& id) const override;
 
   Result<VmPtr> create_vm(const NewVmInput& input) override;
-  Status remove_vm(const std::string& id, Removal how) override;
+  Status remove_vm(const std::string& id, Removal how, std::optional<std::uint64_t> expected_version) override;
+  Result<VmPtr> edit_vm(const EditVm& edit) override;
   Result<VmPtr> set_desired(const std::string& id, VmState state) override;
   Result<VmPtr> resize_idle(const std::string& id, const core::ResizeCommand& size,
                             std::int64_t expected_revision) override;
@@ -63,6 +71,8 @@ class SqlStore final : public Store {
   void lose_host(const std::string& host_id, const std::string& reason) override;
   void missing_from_snapshot(const std::string& host_id, const std::vector<std::string>& seen) override;
   Result<HostPtr> add_host(const NewHostInput& input) override;
+  Result<HostPtr> edit_host(const EditHost& edit) override;
+  Status remove_host(const std::string& id, std::optional<std::uint64_t> expected_version, bool only_check) override;
   Status pin_node(const std::string& host_id, const std::string& node_id) override;
   void update_host(const std::string& host_id, HostStatus status, const std::string& reason,
                    const std::optional<core::NodeInfo>& info) override;
@@ -111,7 +121,8 @@ class SqlStore final : public Store {
   Status check_free(const VmRecord& vm, const JobRecord* unfinished, core::Action asked) const;
 
   struct Removed;
-  Status plan_removal(Poco::Data::Session& session, const std::string& id, Removal how, Removed& plan);
+  Status plan_removal(Poco::Data::Session& session, const std::string& id, Removal how,
+                      std::optional<std::uint64_t> expected_version, Removed& plan);
   Status plan_job(Poco::Data::Session& session, const BeginJob& asked, Begin& plan);
   VmPtr publish(const Begin& plan);
 

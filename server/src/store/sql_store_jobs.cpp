@@ -136,6 +136,7 @@ Status SqlStore::plan_job(Session& session, const BeginJob& asked, Begin& plan) 
   const JobRecord* unfinished = nullptr;
   if (const auto found = jobs_.find(before->job_id); found != jobs_.end()) unfinished = &found->second;
   QARAX_CHECK(check_free(*before, unfinished, asked.action));
+  if (asked.expected_version && before->version != *asked.expected_version) return overtaken("VM", before->name);
   // A stop that came in between is a wish, whether it needed a job or not.
   const bool unwanted = asked.origin == Origin::policy && !wants_restart(*before, asked.was_calm);
   if (before->revision != asked.expected_revision || unwanted)
@@ -160,6 +161,8 @@ Status SqlStore::plan_job(Session& session, const BeginJob& asked, Begin& plan) 
   if (core::begins(asked.action) && !asked.placement)
     return make_error(Code::aborted, "VM " + before->name + " was changed meanwhile", "changed");
   if (asked.placement) {
+    if (!memory_.host(asked.placement->host_id))
+      return make_error(Code::aborted, "the host of VM " + before->name + " was removed meanwhile", "changed");
     ++vm.incarnation;
     if (asked.origin != Origin::policy || asked.was_calm) vm.restart.count = 0;
     if (asked.origin == Origin::policy) ++vm.restart.count;

@@ -63,7 +63,11 @@ bool SqlStore::observe(VmRecord& vm, const core::VmReport& report, bool of_job) 
   vm.observed.source = Source::node;
   if (before_this && report.incarnation == 0) vm.observed.status.state = VmState::created;
   date_unknown(vm.observed);
-  if (report.resolved && !vm.resolved) vm.resolved = report.resolved;
+  const bool settles = vm.draft_since > 0 && report.incarnation > vm.draft_since;
+  if (report.resolved && (!vm.resolved || settles)) {
+    vm.resolved = report.resolved;
+    vm.draft_since = 0;
+  }
   return true;
 }
 

@@ -188,6 +188,7 @@ void SqlStore::finish_subject(const JobRecord& job, JobState state, const std::o
   if (job.action == core::Action::restore && done) {
     vm.spec = record.spec;
     vm.resolved = record.resolved;
+    vm.draft_since = 0;
   }
   const bool gone = job.action == core::Action::snapshot ? !done : job.action == core::Action::drop_snapshot && done;
   if (gone) {

@@ -2,6 +2,7 @@
 // unless it says otherwise. Thread-safe. A change that the database refuses has changed nothing.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -24,6 +25,7 @@ struct NewVmInput {
   std::optional<std::string> boot_source_id;
   VmSpec spec;
   Restart restart{};
+  std::vector<std::string> tags{};
 };
 
 struct NewHostInput {
@@ -31,6 +33,22 @@ struct NewHostInput {
   std::string address;
   std::int64_t port = 0;
   std::string host_user;
+};
+
+// A change of what the user wrote of an object. `change` runs in the transaction, under the store's lock: it is short,
+// and its Error leaves everything as it was. Another `expected_version` than the record's: ABORTED
+// "precondition-failed".
+struct EditVm {
+  std::string vm_id;
+  std::optional<std::uint64_t> expected_version;
+  std::function<Status(VmRecord&)> change;
+  bool only_check = false;  // nothing is written; what it would have been is answered
+};
+struct EditHost {
+  std::string host_id;
+  std::optional<std::uint64_t> expected_version;
+  std::function<Status(HostRecord&)> change;
+  bool only_check = false;
 };
 
 // This activation of the server, as Hello and every command carry it.
@@ -57,9 +75,10 @@ struct BeginJob {
   std::int64_t timeout_ms = 0;
   std::string request_id;
   JobArguments arguments{};
-  std::int64_t capacity = 0;  // of a resize: bytes that its host has for VMs
-  Origin origin = Origin::user;  // policy: only if its policy still wants it, else ABORTED "changed"
-  bool was_calm = false;         // of a policy's: the VM had run for long, its restarts count anew
+  Origin origin = Origin::user;                     // policy: only if its policy still wants it, else ABORTED "changed"
+  bool was_calm = false;                            // of a policy's: the VM had run for long, its restarts count anew
+  std::int64_t capacity = 0;                        // of a resize: bytes that its host has for VMs
+  std::optional<std::uint64_t> expected_version{};  // of the VM; another one: ABORTED "precondition-failed"
 };
 
 struct BegunJob {
@@ -92,6 +111,9 @@ class Store {
   // -- reads, from memory --
   virtual VmPtr vm(const std::string& id) const = 0;  // null: none
   virtual std::vector<VmPtr> vms() const = 0;         // in order of creation
+  // Counts every change of a VM or host. wait_for_change: until it isn't `seen` any more, or the time has come.
+  virtual std::uint64_t changes() const = 0;
+  virtual void wait_for_change(std::uint64_t seen, std::chrono::steady_clock::time_point until) const = 0;
   virtual HostPtr host(const std::string& id) const = 0;
   virtual std::vector<HostPtr> hosts() const = 0;
   virtual std::vector<Reservation> reservations() const = 0;
@@ -102,8 +124,13 @@ class Store {
   // -- VMs --
   // ALREADY_EXISTS "name-taken". INVALID_ARGUMENT: a description with a NUL.
   virtual Result<VmPtr> create_vm(const NewVmInput& input) = 0;
-  // The record, its jobs and reservations go. ABORTED "changed": a VM that was never placed has a host by now.
-  virtual Status remove_vm(const std::string& id, Removal how) = 0;
+  // The record, its jobs and reservations go. ABORTED "changed": a VM that was never placed has a host by now;
+  // "precondition-failed": it has another version.
+  virtual Status remove_vm(const std::string& id, Removal how,
+                           std::optional<std::uint64_t> expected_version = std::nullopt) = 0;
+  // Takes name, description, tags, hypervisor, spec, resolved, boot_source_id and revision from the changed record.
+  // NOT_FOUND; ALREADY_EXISTS "name-taken"; the change's own.
+  virtual Result<VmPtr> edit_vm(const EditVm& edit) = 0;
   // What the VM shall be, where it is that already and no job is needed. Null: there is no such VM.
   virtual Result<VmPtr> set_desired(const std::string& id, VmState state) = 0;
   // The size of a VM that doesn't run, for its next start. ABORTED "changed", "job-in-progress".
@@ -142,6 +169,11 @@ class Store {
 
   // -- hosts --
   virtual Result<HostPtr> add_host(const NewHostInput& input) = 0;  // ALREADY_EXISTS "name-taken"
+  // Takes name, address, port and host_user from the changed record. Errors as edit_vm's.
+  virtual Result<HostPtr> edit_host(const EditHost& edit) = 0;
+  // Its tombstones go with it. FAILED_PRECONDITION "host-in-use" while it has VMs, whatever their state.
+  virtual Status remove_host(const std::string& id, std::optional<std::uint64_t> expected_version,
+                             bool only_check = false) = 0;
   // Status and facts live in memory; the pinned node_id is durable.
   virtual Status pin_node(const std::string& host_id, const std::string& node_id) = 0;
   virtual void update_host(const std::string& host_id, HostStatus status, const std::string& reason,

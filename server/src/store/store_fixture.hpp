@@ -54,5 +54,26 @@ class StoreTest : public testing::TestWithParam<Backend> {
   BegunJob start(const VmPtr& of, const HostPtr& on, std::int64_t memory = 100) {
     BeginJob asked = job(of, core::Action::start);
     asked.placement = Placement{on->id, "qemu", memory, 1000};
+    auto begun = store_->begin_job(asked);
+    EXPECT_TRUE(begun) << begun.error().message;
+    return *begun;
+  }
+  core::VmReport report(const VmPtr& of, VmState state, std::int64_t seq, const std::string& session = "s1") const {
+    core::VmReport out;
+    out.vm = of->id;
+    out.incarnation = store_->vm(of->id)->incarnation;
+    out.session = session;
+    out.seq = seq;
+    out.status.state = state;
+    return out;
+  }
+  VmPtr running(const std::string& name, const HostPtr& on) {
+    const VmPtr made = vm(name);
+    const auto begun = start(made, on);
+    return store_->finish_job(begun.job.id, JobState::completed, report(made, VmState::running, 1));
+  }
+  std::optional<TestDatabase> database_;
+  std::unique_ptr<Store> store_;
+};
 
-  }  // namespace qarax::server
+}  // namespace qarax::server

@@ -17,28 +17,6 @@ namespace {
 
 using core::Action;
 
-auto begun = store_->begin_job(asked);
-EXPECT_TRUE(begun) << begun.error().message;
-return *begun;
-}
-core::VmReport report(const VmPtr& of, VmState state, std::int64_t seq, const std::string& session = "s1") const {
-  core::VmReport out;
-  out.vm = of->id;
-  out.incarnation = store_->vm(of->id)->incarnation;
-  out.session = session;
-  out.seq = seq;
-  out.status.state = state;
-  return out;
-}
-VmPtr running(const std::string& name, const HostPtr& on) {
-  const VmPtr made = vm(name);
-  const auto begun = start(made, on);
-  return store_->finish_job(begun.job.id, JobState::completed, report(made, VmState::running, 1));
-}
-std::optional<TestDatabase> database_;
-std::unique_ptr<Store> store_;
-};
-
 TEST_P(StoreTest, NamesAreUniqueAndTheRefusalChangesNothing) {
   const VmPtr first = vm("web");
   const auto second = store_->create_vm({"web", std::nullopt, "", std::nullopt, {}});
@@ -66,6 +44,82 @@ TEST_P(StoreTest, WhatWasAcknowledgedIsThereAfterAnOpen) {
   EXPECT_EQ(again->activity, "start");
   ASSERT_EQ(store_->unfinished_jobs().size(), 1u);
   EXPECT_EQ(store_->reservations().size(), 1u);
+}
+
+TEST_P(StoreTest, AnEditIsWholeOrNotAtAllAndSurvivesAnOpen) {
+  const VmPtr made = vm("web");
+  vm("other");
+  const auto renamed = [&](const std::string& name, std::optional<std::uint64_t> version) {
+    return store_->edit_vm({made->id, version, [&](VmRecord& changed) -> Status {
+                              changed.name = name;
+                              changed.tags = {"a", "b"};
+                              changed.spec.memory_size = 1 << 20;
+                              return Ok{};
+                            }});
+  };
+  const auto taken = renamed("other", std::nullopt);
+  ASSERT_FALSE(taken);
+  EXPECT_EQ(taken.error().reason, "name-taken");
+  EXPECT_TRUE(store_->vm(made->id)->tags.empty());
+  const auto overtaken = renamed("front", made->version + 99);
+  ASSERT_FALSE(overtaken);
+  EXPECT_EQ(overtaken.error().reason, "precondition-failed");
+  const auto changed = renamed("front", made->version);
+  ASSERT_TRUE(changed) << changed.error().message;
+  EXPECT_GT((*changed)->version, made->version);
+  open();
+  const VmPtr again = store_->vm(made->id);
+  EXPECT_EQ(again->name, "front");
+  EXPECT_EQ(again->tags, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(again->spec.memory_size, 1 << 20);
+  EXPECT_TRUE(store_->create_vm({"web", std::nullopt, "", std::nullopt, {}}));
+}
+
+// A late report of the incarnation before the edit must not bring the old machine back.
+TEST_P(StoreTest, OnlyTheNextStartSettlesAnEditedMachine) {
+  const HostPtr on = host();
+  const VmPtr made = vm("web");
+  const auto frozen = [&](std::int64_t memory, std::int64_t seq, VmState state) {
+    core::VmReport out = report(made, state, seq);
+    out.resolved.emplace().memory_size = memory;
+    return out;
+  };
+  const auto begun = start(made, on);
+  store_->finish_job(begun.job.id, JobState::completed, frozen(1 << 20, 1, VmState::running));
+  store_->apply_report(on->id, frozen(1 << 20, 2, VmState::shutdown));
+  ASSERT_TRUE(store_->edit_vm({made->id, std::nullopt, [](VmRecord& changed) -> Status {
+                                 changed.resolved->memory_size = 2 << 20;
+                                 changed.draft_since = changed.incarnation;
+                                 return Ok{};
+                               }}));
+  store_->apply_report(on->id, frozen(1 << 20, 3, VmState::shutdown));
+  EXPECT_EQ(store_->vm(made->id)->resolved->memory_size, 2 << 20);
+  open();
+  EXPECT_EQ(store_->vm(made->id)->draft_since, 1);
+  const auto again = start(made, on);
+  store_->finish_job(again.job.id, JobState::completed, frozen(3 << 20, 9, VmState::running));
+  EXPECT_EQ(store_->vm(made->id)->resolved->memory_size, 3 << 20);
+  EXPECT_EQ(store_->vm(made->id)->draft_since, 0);
+}
+
+TEST_P(StoreTest, AHostGoesWhenItHasNoVm) {
+  const HostPtr on = host();
+  const VmPtr made = running("web", on);
+  const auto refused = store_->remove_host(on->id, std::nullopt);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "host-in-use");
+  ASSERT_TRUE(store_->remove_vm(made->id, Removal::with_tombstone));
+  EXPECT_EQ(store_->tombstones(on->id).size(), 1u);
+  ASSERT_TRUE(store_->remove_host(on->id, std::nullopt));
+  EXPECT_FALSE(store_->host(on->id));
+  EXPECT_TRUE(store_->tombstones(on->id).empty());
+  // A start that was decided on before it went doesn't find it.
+  const VmPtr late = vm("late");
+  BeginJob asked = job(late, Action::start);
+  asked.placement = Placement{on->id, "qemu", 100, 1000};
+  EXPECT_EQ(store_->begin_job(asked).error().reason, "changed");
+  open();
+  EXPECT_TRUE(store_->hosts().empty());
 }
 
 TEST_P(StoreTest, KillNineLosesNothingThatWasAnswered) {

@@ -21,16 +21,41 @@ class WholeLog final : public ConsoleReader {
   std::optional<std::string> text_;
 };
 
+constexpr std::int64_t kTail = 4096;
 constexpr std::size_t kLargestLog = 64u << 20;  // the node keeps far less
 
 }  // namespace
 
-RestOperations::RestOperations(Store& store, Orchestrator& orchestrator, Options options)
-    : store_(store), orchestrator_(orchestrator), options_(options) {}
+RestOperations::RestOperations(Store& store, Orchestrator& orchestrator, Editor& editor, DryRuns& dry_runs,
+                               Options options)
+    : store_(store),
+      orchestrator_(orchestrator),
+      editor_(editor),
+      dry_runs_(dry_runs),
+      options_(options),
+      waits_(store,
+             {[this](const VmRecord& vm) { return console(vm, 0, true, ""); },
+              [this](const VmRecord& vm) { return console_tail(vm); }, [this] { return orchestrator_.is_closed(); }}) {}
+
+// Empty where it can't be had: it is told beside what matters.
+std::string RestOperations::console_tail(const VmRecord& vm) {
+  std::string text;
+  const Status read = orchestrator_.read_console(vm.id, kTail, false, [&](std::string_view piece) {
+    text.append(piece);
+    return true;
+  });
+  return read ? text : std::string();
+}
 
 Result<VmPtr> RestOperations::create_vm(const NewVmInput& input, const std::string& request_id) {
   auto vm = orchestrator_.create(input);
   if (vm) core::logger("vms")->info("created name={} vm={} request={}", (*vm)->name, (*vm)->id, request_id);
+  return vm;
+}
+
+Result<VmPtr> RestOperations::edit_vm(const EditCall& call) {
+  auto vm = editor_.edit_vm({call.id, call.patch, call.expected_version});
+  if (vm) core::logger("vms")->info("changed name={} vm={} request={}", (*vm)->name, (*vm)->id, call.request_id);
   return vm;
 }
 
@@ -40,6 +65,7 @@ Result<ActionResult> RestOperations::act(const ActionCall& call) {
   options.wait_ms = options_.action_wait_ms;
   options.respond_async = call.respond_async;
   options.arguments = call.arguments;
+  options.expected_version = call.expected_version;
   if (call.action == core::Action::remove) {
     QARAX_CHECK(orchestrator_.remove(call.vm_id, call.forget, options));
     core::logger("vms")->info("deleted vm={} request={}", call.vm_id, call.request_id);
@@ -91,6 +117,20 @@ Result<HostPtr> RestOperations::add_host(const NewHostInput& input) {
     core::logger("hosts")->info("added name={} address={} port={} host={}", (*host)->name, (*host)->address,
                                 (*host)->port, (*host)->id);
   return host;
+}
+
+Result<HostPtr> RestOperations::edit_host(const EditCall& call) {
+  auto host = editor_.edit_host({call.id, call.patch, call.expected_version});
+  if (host)
+    core::logger("hosts")->info("changed name={} address={} port={} host={} request={}", (*host)->name,
+                                (*host)->address, (*host)->port, (*host)->id, call.request_id);
+  return host;
+}
+
+Status RestOperations::remove_host(const EditCall& call) {
+  QARAX_CHECK(editor_.remove_host(call.id, call.expected_version));
+  core::logger("hosts")->info("removed host={} request={}", call.id, call.request_id);
+  return Ok{};
 }
 
 Result<HostPtr> RestOperations::init_host(const std::string& host_id, const std::string&) {

@@ -1,8 +1,10 @@
 // Operations over the orchestrator: what the handlers ask, in its words.
 #pragma once
 
+#include "editor.hpp"
 #include "handlers/operations.hpp"
 #include "orchestrator.hpp"
+#include "wiring/vm_waits.hpp"
 
 namespace qarax::server {
 
@@ -12,23 +14,34 @@ class RestOperations final : public Operations {
     std::int64_t action_wait_ms = 60'000;
     std::int64_t connect_wait_ms = 10'000;  // of POST /hosts/{id}/init
   };
-  // Borrows both.
-  RestOperations(Store& store, Orchestrator& orchestrator, Options options);
+  // Borrows all.
+  RestOperations(Store& store, Orchestrator& orchestrator, Editor& editor, DryRuns& dry_runs, Options options);
 
   Result<VmPtr> create_vm(const NewVmInput& input, const std::string& request_id) override;
+  Result<VmPtr> edit_vm(const EditCall& call) override;
   Result<ActionResult> act(const ActionCall& call) override;
   Result<JobPtr> cancel_job(const std::string& job_id, bool respond_async) override;
   Result<Counters> counters(const std::string& vm_id) override { return orchestrator_.counters(vm_id); }
+  Result<VmPtr> wait_for(const WaitCall& call) override { return waits_.wait(call); }
   Result<std::unique_ptr<ConsoleReader>> console(const VmRecord& vm, std::int64_t tail_bytes, bool follow,
                                                  const std::string& request_id) override;
+  Result<std::string> vmm_log(const VmRecord& vm) override { return orchestrator_.read_vmm_log(vm); }
   Result<HostPtr> add_host(const NewHostInput& input) override;
+  Result<HostPtr> edit_host(const EditCall& call) override;
+  Status remove_host(const EditCall& call) override;
   Result<HostPtr> init_host(const std::string& host_id, const std::string& request_id) override;
+  DryRuns& dry_runs() override { return dry_runs_; }
   std::vector<api::Check> checks() override;
 
  private:
+  std::string console_tail(const VmRecord& vm);
+
   Store& store_;
   Orchestrator& orchestrator_;
+  Editor& editor_;
+  DryRuns& dry_runs_;
   const Options options_;
+  VmWaits waits_;
 };
 
 }  // namespace qarax::server

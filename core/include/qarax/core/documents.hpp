@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "qarax/plugin/call_args.hpp"
@@ -21,7 +22,8 @@ struct StartCommand {
   VmSpec spec{};
   std::optional<VmSpec> resolved{};             // frozen at the first start; absent before
   std::optional<std::string> boot_source_id{};  // absent: the node's default boot source
-  RawJson keep{};  // the server's own words about the VM: kept as they are, given back by Survey
+  RawJson keep{};        // the server's own words about the VM: kept as they are, given back by Survey
+  bool resolve = false;  // `resolved` was changed since: what is new in it is to be frozen too
 };
 
 struct StopCommand {
@@ -49,7 +51,11 @@ struct RestoreCommand {
 inline constexpr std::string_view kFeatureResize = "resize";
 inline constexpr std::string_view kFeatureSnapshot = "snapshot";
 inline constexpr std::string_view kFeatureCounters = "counters";
-inline constexpr std::string_view kFeatures[] = {kFeatureResize, kFeatureSnapshot, kFeatureCounters};
+inline constexpr std::string_view kFeatureSurvey = "survey";
+inline constexpr std::string_view kFeatureResolve = "resolve";
+inline constexpr std::string_view kFeatureVmmLog = "vmm-log";
+inline constexpr std::string_view kFeatures[] = {kFeatureResize, kFeatureSnapshot, kFeatureCounters,
+                                                 kFeatureSurvey, kFeatureResolve,  kFeatureVmmLog};
 
 // A snapshot as its node keeps it.
 struct SnapshotFacts {
@@ -136,7 +142,8 @@ struct Fields<core::StartCommand> {
   static constexpr std::string_view kName = "StartCommand";
   static constexpr auto kTable = std::make_tuple(
       field<&T::name>("name"), field<&T::hypervisor>("hypervisor").required(), field<&T::spec>("spec").required(),
-      field<&T::resolved>("resolved"), field<&T::boot_source_id>("boot_source_id"), field<&T::keep>("keep"));
+      field<&T::resolved>("resolved"), field<&T::boot_source_id>("boot_source_id"), field<&T::keep>("keep"),
+      field<&T::resolve>("resolve"));
 };
 QARAX_FIELDS_COMPLETE(core::StartCommand);
 

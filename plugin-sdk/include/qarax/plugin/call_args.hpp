@@ -34,11 +34,11 @@ QARAX_FIELDS_COMPLETE(ErrorDetail);
 template <>
 struct Fields<Error> {
   static constexpr std::string_view kName = "Error";
-  static constexpr auto kTable =
-      std::make_tuple(field<&Error::code>("code"), field<&Error::message>("message"), field<&Error::details>("details"),
-                      field<&Error::reason>("reason"), field<&Error::retryable>("retryable"),
-                      field<&Error::retry_after_ms>("retry_after_ms"), field<&Error::hint>("hint"),
-                      field<&Error::log_tail>("log_tail"));
+  static constexpr auto kTable = std::make_tuple(
+      field<&Error::code>("code"), field<&Error::message>("message"), field<&Error::details>("details"),
+      field<&Error::reason>("reason"), field<&Error::retryable>("retryable"),
+      field<&Error::retry_after_ms>("retry_after_ms"), field<&Error::hint>("hint"), field<&Error::log_tail>("log_tail"),
+      field<&Error::step>("step"), field<&Error::causes>("causes"));
 };
 QARAX_FIELDS_COMPLETE(Error);
 

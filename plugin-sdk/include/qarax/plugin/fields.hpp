@@ -99,7 +99,7 @@ struct Field {
     auto f = *this;
     f.min_value = value;
     return f;
-  }  // of a string: its length
+  }  // of a string: its length; of an array: how many
   constexpr Field max(std::int64_t value) const {
     auto f = *this;
     f.max_value = value;
@@ -412,6 +412,13 @@ class Decoder {
         problem(pointer,
                 member.empty() ? "must not be empty" : "shorter than " + std::to_string(f.min_value) + " bytes");
       if (length > f.max_value) problem(pointer, "longer than " + std::to_string(f.max_value) + " bytes");
+    } else if constexpr (IsVector<M>::value) {
+      const auto count = static_cast<std::int64_t>(member.size());
+      if (count < f.min_value)
+        problem(pointer,
+                "has " + std::to_string(count) + " elements, at least " + std::to_string(f.min_value) + " are needed");
+      if (count > f.max_value)
+        problem(pointer, "has " + std::to_string(count) + " elements, at most " + std::to_string(f.max_value) + " fit");
     }
   }
 

@@ -73,13 +73,14 @@ void append_properties(std::string& out, std::string& required, std::string_view
     std::string body;
     append_type<B>(body, ref_prefix);
     constexpr bool kText = std::is_same_v<B, std::string>;
-    if constexpr (std::is_integral_v<B> || kText) {
+    constexpr bool kMany = IsVector<B>::value;
+    if constexpr (std::is_integral_v<B> || kText || kMany) {
       if (f.min_value != std::numeric_limits<std::int64_t>::min()) {
-        body.append(kText ? ",\"minLength\":" : ",\"minimum\":");
+        body.append(kMany ? ",\"minItems\":" : kText ? ",\"minLength\":" : ",\"minimum\":");
         json::append_int(body, f.min_value);
       }
       if (f.max_value != std::numeric_limits<std::int64_t>::max()) {
-        body.append(kText ? ",\"maxLength\":" : ",\"maximum\":");
+        body.append(kMany ? ",\"maxItems\":" : kText ? ",\"maxLength\":" : ",\"maximum\":");
         json::append_int(body, f.max_value);
       }
     }

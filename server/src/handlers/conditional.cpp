@@ -1,0 +1,45 @@
+#include "handlers/conditional.hpp"
+
+#include <algorithm>
+
+#include "handlers/reply.hpp"
+#include "http/text.hpp"
+
+namespace qarax::server {
+
+bool names_etag(std::string_view field, std::string_view etag, bool weak) {
+  if (http::trim_blanks(field) == "*") return true;
+  // Our tags hold no comma, so one can't stand inside a tag that matches.
+  while (!field.empty()) {
+    const std::size_t end = std::min(field.find(','), field.size());
+    std::string_view one = http::trim_blanks(field.substr(0, end));
+    field.remove_prefix(std::min(end + 1, field.size()));
+    if (one.starts_with("W/")) {
+      if (!weak) continue;
+      one.remove_prefix(2);
+    }
+    if (one == etag) return true;
+  }
+  return false;
+}
+
+http::Response show(const http::Request& request, const std::string& etag, std::string document) {
+  const auto known = request.header("If-None-Match");
+  auto response =
+      known && names_etag(*known, etag, true) ? http::Response::empty(304) : http::Response::json(std::move(document));
+  response.headers.set("ETag", etag);
+  return response;
+}
+
+std::optional<http::Response> refuse_unmatched(const http::Request& request, const std::string& etag) {
+  const auto wanted = request.header("If-Match");
+  if (!wanted || names_etag(*wanted, etag, false)) return std::nullopt;
+  auto response = refuse(request, make_error(Code::aborted,
+                                             request.path + " is version " + etag + " by now, If-Match names " +
+                                                 std::string(*wanted) + "; nothing was changed",
+                                             "precondition-failed"));
+  response.headers.set("ETag", etag);
+  return response;
+}
+
+}  // namespace qarax::server

@@ -1,0 +1,14 @@
+// GET /vms: filters and pages.
+#pragma once
+
+#include "handlers/vm_renderer.hpp"
+#include "http/request.hpp"
+#include "http/response.hpp"
+#include "store/store.hpp"
+
+namespace qarax::server {
+
+// ?name= &status= &host_id= &tags= (all of them) &limit= &cursor=. Up to a thousand rows, in the order of creation.
+http::Response list_vms(const http::Request& request, const Store& store, VmRenderer& renderer);
+
+}  // namespace qarax::server

@@ -1,0 +1,151 @@
+#include "editor.hpp"
+
+#include <algorithm>
+
+#include "api/patch.hpp"
+#include "qarax/core/ids.hpp"
+#include "scheduler.hpp"
+
+namespace qarax::server {
+
+namespace {
+
+constexpr std::string_view kAnyTime[] = {"name", "description", "tags"};
+
+bool is_any_time(const std::string& member) {
+  return std::find(std::begin(kAnyTime), std::end(kAnyTime), member) != std::end(kAnyTime);
+}
+
+// What a client could have written to get this VM.
+api::NewVm written(const VmRecord& vm) {
+  api::NewVm out;
+  out.name = vm.name;
+  if (!vm.hypervisor.empty()) out.hypervisor = vm.hypervisor;
+  out.spec = vm.spec;
+  out.boot_source_id = vm.boot_source_id;
+  out.description = vm.description;
+  out.tags = vm.tags;
+  return out;
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string out;
+  for (const std::string& word : words) out.append(out.empty() ? "" : ", ").append(word);
+  return out;
+}
+
+Error with_members(Error error, const std::vector<std::string>& members, const std::string& why) {
+  for (const std::string& member : members) error.details.push_back({"/" + member, why});
+  return error;
+}
+
+// Whether what a VMM reads at its start may change now.
+Status check_still(const VmRecord& vm, const std::vector<std::string>& members) {
+  if (!vm.job_id.empty()) {
+    Error error = make_error(Code::aborted,
+                             "VM " + vm.name + " is busy with " + vm.activity + " (job " + vm.job_id +
+                                 "); change its " + joined(members) + " when that has finished",
+                             "job-in-progress");
+    error.details.push_back({"/job_id", vm.job_id});
+    return error;
+  }
+  const VmState state = vm.observed.status.state;
+  if (state == VmState::created || state == VmState::shutdown) return Ok{};
+  const std::string is(to_string(state));
+  Error error = make_error(
+      Code::failed_precondition,
+      "VM " + vm.name + " is " + is + ": its " + joined(members) +
+          (state == VmState::unknown ? " can't change while a VMM may run; bring its host back, or force-stop it"
+                                     : " can't change under a VMM; stop it first (POST /vms/{id}/stop)"),
+      "wrong-state");
+  return with_members(std::move(error), members, "is read at a start; the VM is " + is);
+}
+
+Status change_hypervisor(VmRecord& vm, const std::string& hypervisor) {
+  if (vm.resolved)
+    return with_members(make_error(Code::failed_precondition,
+                                   "VM " + vm.name + " was made for hypervisor " + vm.observed.hypervisor +
+                                       " at its first start, and its machine is that hypervisor's; create another VM "
+                                       "for hypervisor " +
+                                       (hypervisor.empty() ? "the default" : hypervisor),
+                                   "wrong-state"),
+                        {"hypervisor"}, "can't change after the first start");
+  vm.hypervisor = hypervisor;
+  vm.observed.fallback_reason.clear();
+  return Ok{};
+}
+
+Status change_vm(VmRecord& vm, const std::string& patch, const std::vector<HostPtr>& hosts) {
+  const api::NewVm before = written(vm);
+  QARAX_TRY(const api::NewVm after, api::patched(before, patch));
+  std::vector<std::string> members = api::changed_members(before, after);
+  std::erase_if(members, is_any_time);
+  vm.name = after.name;
+  vm.description = after.description;
+  vm.tags = after.tags;
+  if (members.empty()) return Ok{};
+  QARAX_CHECK(check_still(vm, members));
+  if (after.hypervisor != before.hypervisor) QARAX_CHECK(change_hypervisor(vm, after.hypervisor.value_or("")));
+  if (vm.resolved) {
+    QARAX_TRY(vm.resolved, api::follow(*vm.resolved, vm.spec, after.spec));
+    vm.draft_since = vm.incarnation;
+  }
+  vm.spec = after.spec;
+  vm.boot_source_id = after.boot_source_id;
+  if (vm.boot_source_id) vm.boot_source_id = core::to_lower(*vm.boot_source_id);
+  // A start that was decided on what the VM was decides again.
+  ++vm.revision;
+  std::vector<HostPtr> where = hosts;
+  if (vm.host_id) std::erase_if(where, [&](const HostPtr& host) { return host->id != *vm.host_id; });
+  const std::string& hypervisor = vm.resolved ? vm.observed.hypervisor : vm.hypervisor;
+  return could_fit({vm.name, hypervisor, vm.spec}, where);
+}
+
+Status change_host(HostRecord& host, const std::string& patch) {
+  api::NewHost before;
+  before.name = host.name;
+  before.address = host.address;
+  before.port = static_cast<std::int32_t>(host.port);
+  if (!host.host_user.empty()) before.host_user = host.host_user;
+  QARAX_TRY(api::NewHost after, api::patched(before, patch));
+  host.name = std::move(after.name);
+  host.address = std::move(after.address);
+  host.port = after.port;
+  host.host_user = after.host_user.value_or("");
+  return Ok{};
+}
+
+}  // namespace
+
+Result<VmPtr> Editor::edit_vm(const Edit& edit) {
+  const std::vector<HostPtr> hosts = store_.hosts();
+  return store_.edit_vm({edit.id, edit.expected_version, [&](VmRecord& vm) { return change_vm(vm, edit.patch, hosts); },
+                         edit.only_check});
+}
+
+Result<HostPtr> Editor::edit_host(const Edit& edit) {
+  bool moves = false;
+  QARAX_TRY(HostPtr host, store_.edit_host({edit.id, edit.expected_version,
+                                            [&](HostRecord& changed) -> Status {
+                                              const std::string address = changed.address;
+                                              const std::int64_t port = changed.port;
+                                              QARAX_CHECK(change_host(changed, edit.patch));
+                                              moves = changed.address != address || changed.port != port;
+                                              return Ok{};
+                                            },
+                                            edit.only_check}));
+  if (!moves || edit.only_check) return host;
+  nodes_.drop(host->id);
+  store_.update_host(host->id, HostStatus::unknown, "its address was changed; not connected yet", std::nullopt);
+  store_.lose_host(host->id, "the address of its host " + host->name + " was changed; not connected there yet");
+  nodes_.start(host);
+  return store_.host(host->id);
+}
+
+Status Editor::remove_host(const std::string& id, std::optional<std::uint64_t> expected_version, bool only_check) {
+  QARAX_CHECK(store_.remove_host(id, expected_version, only_check));
+  if (!only_check) nodes_.drop(id);
+  return Ok{};
+}
+
+}  // namespace qarax::server

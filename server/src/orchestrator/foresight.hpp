@@ -1,0 +1,45 @@
+// What a change would come to: the rules, the placement and the plugin's checks, and nothing is changed. What couldn't
+// be asked is said in `notes`, never assumed.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "editor.hpp"
+#include "fleet.hpp"
+#include "store.hpp"
+
+namespace qarax::server {
+
+struct Foreseen {
+  std::string action;   // create, edit, start, …
+  bool changes = true;  // false: it is so already
+  std::optional<Placement> placement;
+  std::optional<VmSpec> resolved;
+  std::vector<std::string> notes;
+};
+
+// Thread-safe. The errors are those of the change itself; and a plugin's refusal of what it would have to start, which
+// a create or an edit alone wouldn't meet yet.
+class Foresight {
+ public:
+  // Borrows all.
+  Foresight(const Store& store, const Fleet& nodes, Editor& editor) : store_(store), nodes_(nodes), editor_(editor) {}
+
+  Result<Foreseen> create(const NewVmInput& input) const;
+  Result<Foreseen> edit_vm(const Edit& edit) const;
+  Result<Foreseen> act(const std::string& vm_id, core::Action action, bool forget) const;
+  Result<Foreseen> add_host(const NewHostInput& input) const;
+  Result<Foreseen> edit_host(const Edit& edit) const;
+  Result<Foreseen> remove_host(const Edit& edit) const;
+
+ private:
+  Result<Foreseen> start_of(const VmRecord& vm, Foreseen foreseen, bool now) const;
+  Status ask_plugin(const VmRecord& vm, Foreseen& foreseen) const;
+
+  const Store& store_;
+  const Fleet& nodes_;
+  Editor& editor_;
+};
+
+}  // namespace qarax::server

@@ -1,0 +1,162 @@
+// Dry runs on a real store and a fake node: the answers, and that nothing is changed by them.
+#include "foresight.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "fake_fleet.hpp"
+#include "fake_node.hpp"
+#include "orchestrator.hpp"
+
+namespace qarax::server {
+namespace {
+
+using core::Action;
+
+class ForesightTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/qarax-foresight-XXXXXX";
+    ASSERT_NE(mkdtemp(name), nullptr);
+    dir_ = name;
+    auto opened = open_sqlite(dir_ + "/qarax.db");
+    ASSERT_TRUE(opened) << opened.error().message;
+    store_ = std::move(*opened);
+    nodes_ = std::make_unique<FakeFleet>(*store_, node_);
+    orchestrator_ = std::make_unique<Orchestrator>(*store_, *nodes_);
+    editor_ = std::make_unique<Editor>(*store_, *nodes_);
+    foresight_ = std::make_unique<Foresight>(*store_, *nodes_, *editor_);
+    orchestrator_->start();
+    const auto added = orchestrator_->add_host({"h1", "127.0.0.1", 1, ""});
+    ASSERT_TRUE(added) << added.error().message;
+    host_ = (*added)->id;
+    ASSERT_TRUE(orchestrator_->init_host(host_, 20'000));
+  }
+  void TearDown() override {
+    foresight_.reset();
+    editor_.reset();
+    orchestrator_.reset();
+    nodes_.reset();
+    store_.reset();
+    std::filesystem::remove_all(dir_);
+  }
+  std::string vm(const std::string& name) {
+    NewVmInput input;
+    input.name = name;
+    return (*orchestrator_->create(input))->id;
+  }
+  // What would show that something was changed.
+  std::uint64_t changes() const { return store_->changes(); }
+
+  std::string dir_;
+  FakeNode node_;
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<FakeFleet> nodes_;
+  std::unique_ptr<Orchestrator> orchestrator_;
+  std::unique_ptr<Editor> editor_;
+  std::unique_ptr<Foresight> foresight_;
+  std::string host_;
+};
+
+TEST_F(ForesightTest, ACreateIsPlacedAndResolvedAndNotMade) {
+  const auto before = changes();
+  NewVmInput input;
+  input.name = "web";
+  const auto foreseen = foresight_->create(input);
+  ASSERT_TRUE(foreseen) << foreseen.error().message;
+  ASSERT_TRUE(foreseen->placement);
+  EXPECT_EQ(foreseen->placement->host_id, host_);
+  ASSERT_TRUE(foreseen->resolved);
+  EXPECT_EQ(foreseen->resolved->config.text, R"({"machine":"frozen-1"})");
+  EXPECT_TRUE(store_->vms().empty());
+  EXPECT_EQ(changes(), before);
+  vm("web");
+  EXPECT_EQ(foresight_->create(input).error().reason, "name-taken");
+}
+
+TEST_F(ForesightTest, WhatNoHostTakesIsRefusedWithEveryReason) {
+  NewVmInput input;
+  input.name = "huge";
+  input.hypervisor = "none-such";
+  const auto refused = foresight_->create(input);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "hypervisor-unavailable");
+  EXPECT_EQ(refused.error().step, "placement");
+  EXPECT_EQ(refused.error().details.size(), 1u);
+}
+
+TEST_F(ForesightTest, ThePluginsOwnRefusalIsTold) {
+  Error no = make_error(Code::invalid_argument, "no such machine", "validation");
+  no.details.push_back({"/config/machine", "unknown"});
+  node_.refuse(no);
+  NewVmInput input;
+  input.name = "web";
+  const auto refused = foresight_->create(input);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "validation");
+  EXPECT_EQ(refused.error().details.at(0).pointer, "/config/machine");
+  ASSERT_FALSE(refused.error().causes.empty());
+  EXPECT_EQ(refused.error().causes.back(), "no such machine");
+}
+
+TEST_F(ForesightTest, AnOlderNodeIsntAsked) {
+  node_.forget_features();
+  NewVmInput input;
+  input.name = "web";
+  const auto foreseen = foresight_->create(input);
+  ASSERT_TRUE(foreseen) << foreseen.error().message;
+  EXPECT_FALSE(foreseen->resolved);
+  ASSERT_EQ(foreseen->notes.size(), 1u);
+  EXPECT_NE(foreseen->notes[0].find("older"), std::string::npos);
+}
+
+TEST_F(ForesightTest, ActionsAreJudgedAndNotDone) {
+  const std::string id = vm("web");
+  const auto before = changes();
+  const auto start = foresight_->act(id, Action::start, false);
+  ASSERT_TRUE(start) << start.error().message;
+  EXPECT_TRUE(start->changes && start->placement && start->resolved);
+  EXPECT_EQ(foresight_->act(id, Action::pause, false).error().reason, "wrong-state");
+  const auto stop = foresight_->act(id, Action::stop, false);
+  ASSERT_TRUE(stop);
+  EXPECT_FALSE(stop->changes);
+  EXPECT_TRUE(foresight_->act(id, Action::remove, false));
+  EXPECT_EQ(changes(), before);
+  EXPECT_EQ(node_.carried_out(Action::start), 0);
+  ASSERT_TRUE(orchestrator_->act(id, Action::start, {}));
+  EXPECT_FALSE(foresight_->act(id, Action::start, false)->changes);
+  EXPECT_EQ(foresight_->act(id, Action::remove, false)->notes.size(), 1u);
+}
+
+TEST_F(ForesightTest, EditsAreCheckedAndNotWritten) {
+  const std::string id = vm("web");
+  vm("other");
+  const auto before = changes();
+  const auto larger = foresight_->edit_vm({id, R"({"memory_size":1048576})", std::nullopt, true});
+  ASSERT_TRUE(larger) << larger.error().message;
+  EXPECT_TRUE(larger->placement && larger->resolved);
+  EXPECT_EQ(larger->resolved->memory_size, 1048576);
+  EXPECT_EQ(foresight_->edit_vm({id, R"({"name":"other"})", std::nullopt, true}).error().reason, "name-taken");
+  EXPECT_EQ(foresight_->edit_vm({id, R"({"name":"x y"})", std::nullopt, true}).error().reason, "validation");
+  EXPECT_FALSE(foresight_->edit_vm({id, "{}", std::nullopt, true})->changes);
+  EXPECT_TRUE(foresight_->edit_vm({id, R"({"tags":["a"]})", std::nullopt, true})->changes);
+  EXPECT_EQ(changes(), before);
+  EXPECT_EQ(store_->vm(id)->name, "web");
+  EXPECT_TRUE(store_->vm(id)->tags.empty());
+}
+
+TEST_F(ForesightTest, HostsToo) {
+  EXPECT_EQ(foresight_->add_host({"h1", "a", 1, ""}).error().reason, "name-taken");
+  EXPECT_EQ(foresight_->add_host({"h2", "127.0.0.1", 1, ""})->notes.size(), 2u);
+  EXPECT_TRUE(foresight_->edit_host({host_, R"({"port":2})", std::nullopt, true})->changes);
+  EXPECT_EQ(store_->host(host_)->port, 1);
+  EXPECT_TRUE(foresight_->remove_host({host_, "", std::nullopt, true}));
+  EXPECT_TRUE(store_->host(host_));
+  ASSERT_TRUE(orchestrator_->act(vm("web"), Action::start, {}));
+  EXPECT_EQ(foresight_->remove_host({host_, "", std::nullopt, true}).error().reason, "host-in-use");
+}
+
+}  // namespace
+}  // namespace qarax::server

@@ -1,0 +1,52 @@
+#include "placing.hpp"
+
+#include <map>
+
+#include "keep.hpp"
+
+namespace qarax::server {
+
+Error unreachable(const VmRecord& vm, const Store& store) {
+  const HostPtr host = vm.host_id ? store.host(*vm.host_id) : nullptr;
+  Error error = make_error(Code::unavailable,
+                           "VM " + vm.name + " is on host " + (host ? host->name : "?") + ", which can't be reached" +
+                               (host && !host->status_reason.empty() ? ": " + host->status_reason : ""),
+                           "node-unreachable");
+  error.step = "reach-node";
+  error.retryable = true;
+  error.retry_after_ms = 2000;
+  return error;
+}
+
+Result<Placement> place_vm(const VmRecord& vm, const VmSpec& spec, const Store& store, const Fleet& nodes) {
+  std::map<std::string, std::int64_t> reserved;
+  for (const Reservation& one : store.reservations())
+    if (one.vm_id != vm.id) reserved[one.host_id] += one.memory;
+  std::vector<Candidate> candidates;
+  for (const HostPtr& host : store.hosts()) {
+    // A VM that was started once stays where its folder is.
+    if (vm.host_id && host->id != *vm.host_id) continue;
+    const auto link = nodes.link(host->id);
+    candidates.push_back({host, reserved[host->id], link && link->is_up()});
+  }
+  if (vm.host_id && vm.incarnation > 0 && !candidates.empty() && !candidates.front().reachable)
+    return unreachable(vm, store);
+  // What it was frozen for at its first start runs it ever after.
+  const std::string& hypervisor =
+      vm.resolved && !vm.observed.hypervisor.empty() ? vm.observed.hypervisor : vm.hypervisor;
+  return place({vm.name, hypervisor, spec}, candidates);
+}
+
+core::StartCommand start_command(const VmRecord& vm, const std::string& hypervisor) {
+  core::StartCommand command;
+  command.name = vm.name;
+  command.hypervisor = hypervisor;
+  command.spec = vm.spec;
+  command.resolved = vm.resolved;
+  command.resolve = vm.draft_since > 0;
+  command.boot_source_id = vm.boot_source_id;
+  command.keep.text = encode(keep_of(vm));
+  return command;
+}
+
+}  // namespace qarax::server

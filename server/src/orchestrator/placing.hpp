@@ -1,0 +1,20 @@
+// Where a VM would start now. Asked by a start, and by whoever only wants to know.
+#pragma once
+
+#include "fleet.hpp"
+#include "scheduler.hpp"
+#include "store.hpp"
+
+namespace qarax::server {
+
+// With `spec`, its own or a snapshot's. UNAVAILABLE "node-unreachable" for a VM that was started before, on a host that
+// doesn't answer; else place()'s errors.
+Result<Placement> place_vm(const VmRecord& vm, const VmSpec& spec, const Store& store, const Fleet& nodes);
+
+// Its host can't be asked now, and why.
+Error unreachable(const VmRecord& vm, const Store& store);
+
+// What its node gets for a start under that placement.
+core::StartCommand start_command(const VmRecord& vm, const std::string& hypervisor);
+
+}  // namespace qarax::server

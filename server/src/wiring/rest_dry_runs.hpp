@@ -1,0 +1,33 @@
+// DryRuns over Foresight.
+#pragma once
+
+#include "foresight.hpp"
+#include "handlers/operations.hpp"
+
+namespace qarax::server {
+
+class RestDryRuns final : public DryRuns {
+ public:
+  // Borrows all.
+  RestDryRuns(Store& store, Fleet& nodes, Editor& editor) : store_(store), foresight_(store, nodes, editor) {}
+
+  Result<api::DryRun> create_vm(const NewVmInput& input) override { return shown(foresight_.create(input)); }
+  Result<api::DryRun> edit_vm(const EditCall& call) override { return shown(foresight_.edit_vm(edit_of(call))); }
+  Result<api::DryRun> act(const ActionCall& call) override {
+    return shown(foresight_.act(call.vm_id, call.action, call.forget));
+  }
+  Result<api::DryRun> add_host(const NewHostInput& input) override { return shown(foresight_.add_host(input)); }
+  Result<api::DryRun> edit_host(const EditCall& call) override { return shown(foresight_.edit_host(edit_of(call))); }
+  Result<api::DryRun> remove_host(const EditCall& call) override {
+    return shown(foresight_.remove_host(edit_of(call)));
+  }
+
+ private:
+  static Edit edit_of(const EditCall& call) { return {call.id, call.patch, call.expected_version, true}; }
+  Result<api::DryRun> shown(Result<Foreseen> foreseen) const;
+
+  const Store& store_;
+  const Foresight foresight_;
+};
+
+}  // namespace qarax::server

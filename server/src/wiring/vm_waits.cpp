@@ -1,0 +1,145 @@
+#include "wiring/vm_waits.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include "handlers/reply.hpp"
+
+namespace qarax::server {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr int kMostWaiting = 64;
+constexpr std::chrono::milliseconds kLook{500};  // how soon a wait sees that the server ends
+constexpr std::size_t kKept = 4096;              // of a console, for the answer of a wait in vain
+
+// What a console has said, as far as a text that may stand across two pieces needs it.
+class Heard {
+ public:
+  // True once `text` has stood in it.
+  bool add(std::string_view piece, std::string_view text) {
+    const std::size_t from = kept_.size() < text.size() ? 0 : kept_.size() - text.size() + 1;
+    kept_.append(piece);
+    const bool found = kept_.find(text, from) != std::string::npos;
+    const std::size_t most = std::max(kKept, text.size());
+    if (kept_.size() > 2 * most) kept_.erase(0, kept_.size() - most);
+    return found;
+  }
+  const std::string& kept() const { return kept_; }
+
+ private:
+  std::string kept_;
+};
+
+class Slot {
+ public:
+  explicit Slot(std::atomic<int>& count) : count_(count), granted_(++count <= kMostWaiting) {}
+  ~Slot() { --count_; }
+  Slot(const Slot&) = delete;
+  Slot& operator=(const Slot&) = delete;
+  explicit operator bool() const { return granted_; }
+
+ private:
+  std::atomic<int>& count_;
+  const bool granted_;
+};
+
+std::string seconds(std::chrono::milliseconds time) {
+  return time.count() % 1000 == 0 ? std::to_string(time.count() / 1000) + " s" : std::to_string(time.count()) + " ms";
+}
+
+bool is_up(VmState state) { return state == VmState::running || state == VmState::paused; }
+
+}  // namespace
+
+// One wait.
+class VmWaits::Watch {
+ public:
+  Watch(VmWaits& waits, const WaitCall& call)
+      : store_(waits.store_), sources_(waits.sources_), call_(call), until_(Clock::now() + call.timeout) {}
+
+  Result<VmPtr> run() {
+    for (;;) {
+      const std::uint64_t seen = store_.changes();
+      const VmPtr vm = store_.vm(call_.vm_id);
+      if (!vm) return no_such_vm(call_.vm_id);
+      const VmState state = vm->observed.status.state;
+      if (first_ == 0)
+        first_ = call_.incarnation != 0 ? call_.incarnation : is_up(state) ? vm->incarnation : vm->incarnation + 1;
+      const bool ended = state == VmState::shutdown && vm->incarnation >= first_ && vm->job_id.empty();
+      if (call_.text.empty() && state == VmState::running) return vm;
+      if (!call_.text.empty() && (is_up(state) || ended) && listened_to_ != vm->incarnation) {
+        QARAX_TRY(const bool found, listen(*vm));
+        if (found) return now_or(vm);
+        continue;
+      }
+      if (ended) return in_vain(*vm, true);
+      if (Clock::now() >= until_) return in_vain(*vm, false);
+      if (sources_.ending())
+        return make_error(Code::unavailable, "the server is ending; ask again in a moment", "shutting-down");
+      store_.wait_for_change(seen, std::min(until_, Clock::now() + kLook));
+    }
+  }
+
+ private:
+  // True: it has said it. False: its log has come to its end, or the time to its own.
+  Result<bool> listen(const VmRecord& vm) {
+    QARAX_TRY(const std::unique_ptr<ConsoleReader> console, sources_.follow(vm));
+    heard_ = Heard();
+    while (Clock::now() < until_ && !sources_.ending()) {
+      const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until_ - Clock::now());
+      QARAX_TRY(const std::optional<std::string> piece, console->next(std::min(left, kLook)));
+      if (!piece) {
+        listened_to_ = vm.incarnation;
+        return false;
+      }
+      if (heard_.add(*piece, call_.text)) return true;
+    }
+    listened_to_ = vm.incarnation;
+    return false;
+  }
+
+  Result<VmPtr> now_or(const VmPtr& before) const {
+    const VmPtr now = store_.vm(before->id);
+    return now ? now : before;
+  }
+
+  Error in_vain(const VmRecord& vm, bool ended) const {
+    const std::string state(to_string(vm.observed.status.state));
+    const std::string& reason = vm.observed.status.status_reason;
+    const std::string wanted = call_.text.empty() ? "ran" : "its console showed \"" + call_.text + "\"";
+    Error error =
+        ended
+            ? make_error(Code::failed_precondition,
+                         "VM " + vm.name + " ended before " + (call_.text.empty() ? "it " : "") + wanted, "wait-ended")
+            : make_error(Code::deadline_exceeded,
+                         "VM " + vm.name + " is " + state + (reason.empty() ? "" : " (" + reason + ")") + ": " +
+                             seconds(call_.timeout) + " passed before " + (call_.text.empty() ? "it " : "") + wanted,
+                         "wait-timeout");
+    if (ended && !reason.empty()) error.message += ": " + reason;
+    const std::string& kept = heard_.kept();
+    std::string tail = call_.text.empty() ? sources_.tail(vm) : kept.substr(kept.size() - std::min(kept.size(), kKept));
+    if (!tail.empty()) error.details.push_back({"/console_tail", std::move(tail)});
+    return error;
+  }
+
+  const Store& store_;
+  const Sources& sources_;
+  const WaitCall& call_;
+  const Clock::time_point until_;
+  std::int64_t first_ = 0;         // the incarnation whose end ends the wait, or any after it
+  std::int64_t listened_to_ = -1;  // the incarnation whose log has been read to its end
+  Heard heard_;
+};
+
+Result<VmPtr> VmWaits::wait(const WaitCall& call) {
+  const Slot slot(waiting_);
+  if (!slot)
+    return make_error(Code::resource_exhausted,
+                      std::to_string(kMostWaiting) + " requests wait for VMs already, which is the most", "overloaded");
+  return Watch(*this, call).run();
+}
+
+}  // namespace qarax::server
