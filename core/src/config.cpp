@@ -253,10 +253,10 @@ Status ConfigReader::finish() {
     const auto below = [&](std::string_view one, std::string_view base) {
       return one.size() > base.size() && one.starts_with(base) && one[base.size()] == '.';
     };
-    const bool section =
-        std::any_of(impl_->known.begin(), impl_->known.end(), [&](const auto& k) { return below(k, key); });
-    const bool inside =
-        std::any_of(impl_->known.begin(), impl_->known.end(), [&](const auto& k) { return below(key, k); });
+    const bool section = std::any_of(impl_->known.begin(), impl_->known.end(),
+                                     [&below, &key = key](const auto& k) { return below(k, key); });
+    const bool inside = std::any_of(impl_->known.begin(), impl_->known.end(),
+                                    [&below, &key = key](const auto& k) { return below(key, k); });
     if ((section && (entry.node.IsMap() || entry.node.IsNull())) || inside) continue;
     // Below an unknown section only the section itself is reported.
     const std::string parent = key.substr(0, key.rfind('.') == std::string::npos ? 0 : key.rfind('.'));
