@@ -22,8 +22,8 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CACHE = pathlib.Path(os.environ.get("QARAX_TIDY_CACHE") or pathlib.Path.home() / ".cache" / "qarax-tidy")
 KEPT_DAYS = 30
-# Tests read like tables, and fixtures are broken on purpose.
-LEFT_OUT = re.compile(r"_test\.cpp$|/fixtures/|^e2e/|^plugin-sdk/(template|tests)/|testing/")
+# Tests read like tables, fixtures are broken on purpose, and fuzzing has a preset of its own.
+LEFT_OUT = re.compile(r"_(test|fuzz)\.cpp$|/fixtures/|^e2e/|^plugin-sdk/(template|tests)/|testing/")
 
 
 def output_of(*command):
@@ -51,6 +51,9 @@ class Digests:
         self.build = build
         self.known = {}
 
+    def exists(self, name):
+        return os.path.exists(self.build / name)
+
     def of(self, name):
         path = pathlib.Path(os.path.normpath(self.build / name))
         if path not in self.known:
@@ -61,14 +64,17 @@ class Digests:
 
 
 def key_of(entry, includes, digests, common):
-    """None where ninja knows nothing of it: then it is looked at each time."""
+    """None where ninja knows nothing of it, or it includes what is no more: then it is looked at each time."""
     built = re.search(r" -o (\S+)", entry["command"])
     headers = includes.get(built[1]) if built else None
     if headers is None:
         return None
+    names = sorted([entry["file"], *headers])
+    if not all(digests.exists(name) for name in names):
+        return None
     digest = hashlib.sha256(common)
     digest.update(entry["command"].replace(str(ROOT), "").encode())
-    for name in sorted([entry["file"], *headers]):
+    for name in names:
         digest.update(digests.of(name).encode())
     return digest.hexdigest()
 
