@@ -16,8 +16,8 @@ T = TypeVar("T", bound="Event")
 class Event:
     """
     Attributes:
-        type_ (str): vm.created, vm.status_changed, vm.deleted, host.added, host.status_changed, job.started,
-            job.finished; more may come.
+        type_ (str): vm.created, vm.changed, vm.status_changed, vm.deleted, host.added, host.changed,
+            host.status_changed, host.removed, job.started, job.finished; more may come.
         timestamp (str): When it was seen, UTC. The order is the id's.
         tags (list[str]): Of the VM, then.
         vm_id (UUID | Unset): The VM it is about.

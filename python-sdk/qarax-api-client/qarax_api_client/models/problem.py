@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import UUID
 
 from attrs import define as _attrs_define
@@ -30,6 +30,10 @@ class Problem:
         errors (list[ProblemError] | Unset): Each thing that is wrong.
         hint (str | Unset): What the caller can do.
         job_id (UUID | Unset): The job that goes on, or stands in the way.
+        step (str | Unset): The step of what was asked for that failed: placement, boot-files, start-vmm, …
+        causes (list[str] | Unset): What led to it, each cause behind its consequence; the last is the root.
+        log_tail (str | Unset): Last lines of the VMM's own log.
+        console_tail (str | Unset): What the guest wrote last, where a wait for it was in vain.
     """
 
     type_: str
@@ -42,6 +46,10 @@ class Problem:
     errors: list[ProblemError] | Unset = UNSET
     hint: str | Unset = UNSET
     job_id: UUID | Unset = UNSET
+    step: str | Unset = UNSET
+    causes: list[str] | Unset = UNSET
+    log_tail: str | Unset = UNSET
+    console_tail: str | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -72,6 +80,16 @@ class Problem:
         if not isinstance(self.job_id, Unset):
             job_id = str(self.job_id)
 
+        step = self.step
+
+        causes: list[str] | Unset = UNSET
+        if not isinstance(self.causes, Unset):
+            causes = self.causes
+
+        log_tail = self.log_tail
+
+        console_tail = self.console_tail
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -91,6 +109,14 @@ class Problem:
             field_dict["hint"] = hint
         if job_id is not UNSET:
             field_dict["job_id"] = job_id
+        if step is not UNSET:
+            field_dict["step"] = step
+        if causes is not UNSET:
+            field_dict["causes"] = causes
+        if log_tail is not UNSET:
+            field_dict["log_tail"] = log_tail
+        if console_tail is not UNSET:
+            field_dict["console_tail"] = console_tail
 
         return field_dict
 
@@ -131,6 +157,14 @@ class Problem:
         else:
             job_id = UUID(_job_id)
 
+        step = d.pop("step", UNSET)
+
+        causes = cast(list[str], d.pop("causes", UNSET))
+
+        log_tail = d.pop("log_tail", UNSET)
+
+        console_tail = d.pop("console_tail", UNSET)
+
         problem = cls(
             type_=type_,
             title=title,
@@ -142,6 +176,10 @@ class Problem:
             errors=errors,
             hint=hint,
             job_id=job_id,
+            step=step,
+            causes=causes,
+            log_tail=log_tail,
+            console_tail=console_tail,
         )
 
         problem.additional_properties = d

@@ -5,6 +5,7 @@ from uuid import UUID
 import httpx
 
 from ...client import AuthenticatedClient, Client
+from ...models.dry_run import DryRun
 from ...models.new_host import NewHost
 from ...models.problem import Problem
 from ...types import UNSET, Response, Unset
@@ -13,15 +14,23 @@ from ...types import UNSET, Response, Unset
 def _get_kwargs(
     *,
     body: NewHost,
+    dry_run: bool | Unset = False,
     idempotency_key: str | Unset = UNSET,
 ) -> dict[str, Any]:
     headers: dict[str, Any] = {}
     if not isinstance(idempotency_key, Unset):
         headers["Idempotency-Key"] = idempotency_key
 
+    params: dict[str, Any] = {}
+
+    params["dry_run"] = dry_run
+
+    params = {k: v for k, v in params.items() if v is not UNSET and v is not None}
+
     _kwargs: dict[str, Any] = {
         "method": "post",
         "url": "/hosts",
+        "params": params,
     }
 
     _kwargs["json"] = body.to_dict()
@@ -32,7 +41,12 @@ def _get_kwargs(
     return _kwargs
 
 
-def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> Problem | UUID:
+def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> DryRun | Problem | UUID:
+    if response.status_code == 200:
+        response_200 = DryRun.from_dict(response.json())
+
+        return response_200
+
     if response.status_code == 201:
         response_201 = UUID(response.text)
 
@@ -68,7 +82,9 @@ def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Res
     return response_default
 
 
-def _build_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> Response[Problem | UUID]:
+def _build_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> Response[DryRun | Problem | UUID]:
     return Response(
         status_code=HTTPStatus(response.status_code),
         content=response.content,
@@ -81,13 +97,15 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
     body: NewHost,
+    dry_run: bool | Unset = False,
     idempotency_key: str | Unset = UNSET,
-) -> Response[Problem | UUID]:
+) -> Response[DryRun | Problem | UUID]:
     """Register a host by the address of its qarax-node.
 
      The server connects by itself; `POST /hosts/{id}/init` does it at once and waits for the result.
 
     Args:
+        dry_run (bool | Unset):  Default: False.
         idempotency_key (str | Unset):
         body (NewHost):
 
@@ -96,11 +114,12 @@ def sync_detailed(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Problem | UUID]
+        Response[DryRun | Problem | UUID]
     """
 
     kwargs = _get_kwargs(
         body=body,
+        dry_run=dry_run,
         idempotency_key=idempotency_key,
     )
 
@@ -115,13 +134,15 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
     body: NewHost,
+    dry_run: bool | Unset = False,
     idempotency_key: str | Unset = UNSET,
-) -> Problem | UUID | None:
+) -> DryRun | Problem | UUID | None:
     """Register a host by the address of its qarax-node.
 
      The server connects by itself; `POST /hosts/{id}/init` does it at once and waits for the result.
 
     Args:
+        dry_run (bool | Unset):  Default: False.
         idempotency_key (str | Unset):
         body (NewHost):
 
@@ -130,12 +151,13 @@ def sync(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Problem | UUID
+        DryRun | Problem | UUID
     """
 
     return sync_detailed(
         client=client,
         body=body,
+        dry_run=dry_run,
         idempotency_key=idempotency_key,
     ).parsed
 
@@ -144,13 +166,15 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
     body: NewHost,
+    dry_run: bool | Unset = False,
     idempotency_key: str | Unset = UNSET,
-) -> Response[Problem | UUID]:
+) -> Response[DryRun | Problem | UUID]:
     """Register a host by the address of its qarax-node.
 
      The server connects by itself; `POST /hosts/{id}/init` does it at once and waits for the result.
 
     Args:
+        dry_run (bool | Unset):  Default: False.
         idempotency_key (str | Unset):
         body (NewHost):
 
@@ -159,11 +183,12 @@ async def asyncio_detailed(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Problem | UUID]
+        Response[DryRun | Problem | UUID]
     """
 
     kwargs = _get_kwargs(
         body=body,
+        dry_run=dry_run,
         idempotency_key=idempotency_key,
     )
 
@@ -176,13 +201,15 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
     body: NewHost,
+    dry_run: bool | Unset = False,
     idempotency_key: str | Unset = UNSET,
-) -> Problem | UUID | None:
+) -> DryRun | Problem | UUID | None:
     """Register a host by the address of its qarax-node.
 
      The server connects by itself; `POST /hosts/{id}/init` does it at once and waits for the result.
 
     Args:
+        dry_run (bool | Unset):  Default: False.
         idempotency_key (str | Unset):
         body (NewHost):
 
@@ -191,13 +218,14 @@ async def asyncio(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Problem | UUID
+        DryRun | Problem | UUID
     """
 
     return (
         await asyncio_detailed(
             client=client,
             body=body,
+            dry_run=dry_run,
             idempotency_key=idempotency_key,
         )
     ).parsed

@@ -5,15 +5,39 @@ import httpx
 
 from ...client import AuthenticatedClient, Client
 from ...models.host import Host
+from ...models.list_hosts_status import ListHostsStatus
 from ...models.problem import Problem
-from ...types import Response
+from ...types import UNSET, Response, Unset
 
 
-def _get_kwargs() -> dict[str, Any]:
+def _get_kwargs(
+    *,
+    name: str | Unset = UNSET,
+    status: ListHostsStatus | Unset = UNSET,
+    limit: int | Unset = 1000,
+    cursor: str | Unset = UNSET,
+) -> dict[str, Any]:
+
+    params: dict[str, Any] = {}
+
+    params["name"] = name
+
+    json_status: str | Unset = UNSET
+    if not isinstance(status, Unset):
+        json_status = status.value
+
+    params["status"] = json_status
+
+    params["limit"] = limit
+
+    params["cursor"] = cursor
+
+    params = {k: v for k, v in params.items() if v is not UNSET and v is not None}
 
     _kwargs: dict[str, Any] = {
         "method": "get",
         "url": "/hosts",
+        "params": params,
     }
 
     return _kwargs
@@ -29,6 +53,11 @@ def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Res
             response_200.append(response_200_item)
 
         return response_200
+
+    if response.status_code == 400:
+        response_400 = Problem.from_dict(response.json())
+
+        return response_400
 
     response_default = Problem.from_dict(response.json())
 
@@ -49,8 +78,18 @@ def _build_response(
 def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
+    name: str | Unset = UNSET,
+    status: ListHostsStatus | Unset = UNSET,
+    limit: int | Unset = 1000,
+    cursor: str | Unset = UNSET,
 ) -> Response[Problem | list[Host]]:
-    """All hosts.
+    """All hosts, by name.
+
+    Args:
+        name (str | Unset):
+        status (ListHostsStatus | Unset):
+        limit (int | Unset):  Default: 1000.
+        cursor (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -60,7 +99,12 @@ def sync_detailed(
         Response[Problem | list[Host]]
     """
 
-    kwargs = _get_kwargs()
+    kwargs = _get_kwargs(
+        name=name,
+        status=status,
+        limit=limit,
+        cursor=cursor,
+    )
 
     response = client.get_httpx_client().request(
         **kwargs,
@@ -72,8 +116,18 @@ def sync_detailed(
 def sync(
     *,
     client: AuthenticatedClient | Client,
+    name: str | Unset = UNSET,
+    status: ListHostsStatus | Unset = UNSET,
+    limit: int | Unset = 1000,
+    cursor: str | Unset = UNSET,
 ) -> Problem | list[Host] | None:
-    """All hosts.
+    """All hosts, by name.
+
+    Args:
+        name (str | Unset):
+        status (ListHostsStatus | Unset):
+        limit (int | Unset):  Default: 1000.
+        cursor (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -85,14 +139,28 @@ def sync(
 
     return sync_detailed(
         client=client,
+        name=name,
+        status=status,
+        limit=limit,
+        cursor=cursor,
     ).parsed
 
 
 async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
+    name: str | Unset = UNSET,
+    status: ListHostsStatus | Unset = UNSET,
+    limit: int | Unset = 1000,
+    cursor: str | Unset = UNSET,
 ) -> Response[Problem | list[Host]]:
-    """All hosts.
+    """All hosts, by name.
+
+    Args:
+        name (str | Unset):
+        status (ListHostsStatus | Unset):
+        limit (int | Unset):  Default: 1000.
+        cursor (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -102,7 +170,12 @@ async def asyncio_detailed(
         Response[Problem | list[Host]]
     """
 
-    kwargs = _get_kwargs()
+    kwargs = _get_kwargs(
+        name=name,
+        status=status,
+        limit=limit,
+        cursor=cursor,
+    )
 
     response = await client.get_async_httpx_client().request(**kwargs)
 
@@ -112,8 +185,18 @@ async def asyncio_detailed(
 async def asyncio(
     *,
     client: AuthenticatedClient | Client,
+    name: str | Unset = UNSET,
+    status: ListHostsStatus | Unset = UNSET,
+    limit: int | Unset = 1000,
+    cursor: str | Unset = UNSET,
 ) -> Problem | list[Host] | None:
-    """All hosts.
+    """All hosts, by name.
+
+    Args:
+        name (str | Unset):
+        status (ListHostsStatus | Unset):
+        limit (int | Unset):  Default: 1000.
+        cursor (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -126,5 +209,9 @@ async def asyncio(
     return (
         await asyncio_detailed(
             client=client,
+            name=name,
+            status=status,
+            limit=limit,
+            cursor=cursor,
         )
     ).parsed

@@ -5,6 +5,7 @@ from uuid import UUID
 import httpx
 
 from ...client import AuthenticatedClient, Client
+from ...models.dry_run import DryRun
 from ...models.new_vm import NewVm
 from ...models.problem import Problem
 from ...types import UNSET, Response, Unset
@@ -13,15 +14,23 @@ from ...types import UNSET, Response, Unset
 def _get_kwargs(
     *,
     body: NewVm,
+    dry_run: bool | Unset = False,
     idempotency_key: str | Unset = UNSET,
 ) -> dict[str, Any]:
     headers: dict[str, Any] = {}
     if not isinstance(idempotency_key, Unset):
         headers["Idempotency-Key"] = idempotency_key
 
+    params: dict[str, Any] = {}
+
+    params["dry_run"] = dry_run
+
+    params = {k: v for k, v in params.items() if v is not UNSET and v is not None}
+
     _kwargs: dict[str, Any] = {
         "method": "post",
         "url": "/vms",
+        "params": params,
     }
 
     _kwargs["json"] = body.to_dict()
@@ -32,7 +41,12 @@ def _get_kwargs(
     return _kwargs
 
 
-def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> Problem | UUID:
+def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> DryRun | Problem | UUID:
+    if response.status_code == 200:
+        response_200 = DryRun.from_dict(response.json())
+
+        return response_200
+
     if response.status_code == 201:
         response_201 = UUID(response.text)
 
@@ -68,7 +82,9 @@ def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Res
     return response_default
 
 
-def _build_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> Response[Problem | UUID]:
+def _build_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> Response[DryRun | Problem | UUID]:
     return Response(
         status_code=HTTPStatus(response.status_code),
         content=response.content,
@@ -81,8 +97,9 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
     body: NewVm,
+    dry_run: bool | Unset = False,
     idempotency_key: str | Unset = UNSET,
-) -> Response[Problem | UUID]:
+) -> Response[DryRun | Problem | UUID]:
     """Define a VM. Nothing runs until it is started.
 
      The reply is the bare UUID as text, or the Vm where the Accept header prefers application/json.
@@ -90,6 +107,7 @@ def sync_detailed(
     options of the hypervisor plugin; no string in it may name a file of the host.
 
     Args:
+        dry_run (bool | Unset):  Default: False.
         idempotency_key (str | Unset):
         body (NewVm):
 
@@ -98,11 +116,12 @@ def sync_detailed(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Problem | UUID]
+        Response[DryRun | Problem | UUID]
     """
 
     kwargs = _get_kwargs(
         body=body,
+        dry_run=dry_run,
         idempotency_key=idempotency_key,
     )
 
@@ -117,8 +136,9 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
     body: NewVm,
+    dry_run: bool | Unset = False,
     idempotency_key: str | Unset = UNSET,
-) -> Problem | UUID | None:
+) -> DryRun | Problem | UUID | None:
     """Define a VM. Nothing runs until it is started.
 
      The reply is the bare UUID as text, or the Vm where the Accept header prefers application/json.
@@ -126,6 +146,7 @@ def sync(
     options of the hypervisor plugin; no string in it may name a file of the host.
 
     Args:
+        dry_run (bool | Unset):  Default: False.
         idempotency_key (str | Unset):
         body (NewVm):
 
@@ -134,12 +155,13 @@ def sync(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Problem | UUID
+        DryRun | Problem | UUID
     """
 
     return sync_detailed(
         client=client,
         body=body,
+        dry_run=dry_run,
         idempotency_key=idempotency_key,
     ).parsed
 
@@ -148,8 +170,9 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
     body: NewVm,
+    dry_run: bool | Unset = False,
     idempotency_key: str | Unset = UNSET,
-) -> Response[Problem | UUID]:
+) -> Response[DryRun | Problem | UUID]:
     """Define a VM. Nothing runs until it is started.
 
      The reply is the bare UUID as text, or the Vm where the Accept header prefers application/json.
@@ -157,6 +180,7 @@ async def asyncio_detailed(
     options of the hypervisor plugin; no string in it may name a file of the host.
 
     Args:
+        dry_run (bool | Unset):  Default: False.
         idempotency_key (str | Unset):
         body (NewVm):
 
@@ -165,11 +189,12 @@ async def asyncio_detailed(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Problem | UUID]
+        Response[DryRun | Problem | UUID]
     """
 
     kwargs = _get_kwargs(
         body=body,
+        dry_run=dry_run,
         idempotency_key=idempotency_key,
     )
 
@@ -182,8 +207,9 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
     body: NewVm,
+    dry_run: bool | Unset = False,
     idempotency_key: str | Unset = UNSET,
-) -> Problem | UUID | None:
+) -> DryRun | Problem | UUID | None:
     """Define a VM. Nothing runs until it is started.
 
      The reply is the bare UUID as text, or the Vm where the Accept header prefers application/json.
@@ -191,6 +217,7 @@ async def asyncio(
     options of the hypervisor plugin; no string in it may name a file of the host.
 
     Args:
+        dry_run (bool | Unset):  Default: False.
         idempotency_key (str | Unset):
         body (NewVm):
 
@@ -199,13 +226,14 @@ async def asyncio(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Problem | UUID
+        DryRun | Problem | UUID
     """
 
     return (
         await asyncio_detailed(
             client=client,
             body=body,
+            dry_run=dry_run,
             idempotency_key=idempotency_key,
         )
     ).parsed

@@ -6,6 +6,7 @@ from uuid import UUID
 import httpx
 
 from ...client import AuthenticatedClient, Client
+from ...models.dry_run import DryRun
 from ...models.problem import Problem
 from ...types import UNSET, Response, Unset
 
@@ -13,10 +14,17 @@ from ...types import UNSET, Response, Unset
 def _get_kwargs(
     id: UUID,
     *,
+    dry_run: bool | Unset = False,
     forget: bool | Unset = False,
+    if_match: str | Unset = UNSET,
 ) -> dict[str, Any]:
+    headers: dict[str, Any] = {}
+    if not isinstance(if_match, Unset):
+        headers["If-Match"] = if_match
 
     params: dict[str, Any] = {}
+
+    params["dry_run"] = dry_run
 
     params["forget"] = forget
 
@@ -30,10 +38,16 @@ def _get_kwargs(
         "params": params,
     }
 
+    _kwargs["headers"] = headers
     return _kwargs
 
 
-def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> Any | Problem:
+def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> Any | DryRun | Problem:
+    if response.status_code == 200:
+        response_200 = DryRun.from_dict(response.json())
+
+        return response_200
+
     if response.status_code == 204:
         response_204 = cast(Any, None)
         return response_204
@@ -53,6 +67,11 @@ def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Res
 
         return response_409
 
+    if response.status_code == 412:
+        response_412 = Problem.from_dict(response.json())
+
+        return response_412
+
     if response.status_code == 503:
         response_503 = Problem.from_dict(response.json())
 
@@ -68,7 +87,9 @@ def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Res
     return response_default
 
 
-def _build_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> Response[Any | Problem]:
+def _build_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> Response[Any | DryRun | Problem]:
     return Response(
         status_code=HTTPStatus(response.status_code),
         content=response.content,
@@ -81,25 +102,31 @@ def sync_detailed(
     id: UUID,
     *,
     client: AuthenticatedClient | Client,
+    dry_run: bool | Unset = False,
     forget: bool | Unset = False,
-) -> Response[Any | Problem]:
+    if_match: str | Unset = UNSET,
+) -> Response[Any | DryRun | Problem]:
     """Remove the VM, in any state; a running one is stopped first.
 
     Args:
         id (UUID):
+        dry_run (bool | Unset):  Default: False.
         forget (bool | Unset):  Default: False.
+        if_match (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Any | Problem]
+        Response[Any | DryRun | Problem]
     """
 
     kwargs = _get_kwargs(
         id=id,
+        dry_run=dry_run,
         forget=forget,
+        if_match=if_match,
     )
 
     response = client.get_httpx_client().request(
@@ -113,26 +140,32 @@ def sync(
     id: UUID,
     *,
     client: AuthenticatedClient | Client,
+    dry_run: bool | Unset = False,
     forget: bool | Unset = False,
-) -> Any | Problem | None:
+    if_match: str | Unset = UNSET,
+) -> Any | DryRun | Problem | None:
     """Remove the VM, in any state; a running one is stopped first.
 
     Args:
         id (UUID):
+        dry_run (bool | Unset):  Default: False.
         forget (bool | Unset):  Default: False.
+        if_match (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Any | Problem
+        Any | DryRun | Problem
     """
 
     return sync_detailed(
         id=id,
         client=client,
+        dry_run=dry_run,
         forget=forget,
+        if_match=if_match,
     ).parsed
 
 
@@ -140,25 +173,31 @@ async def asyncio_detailed(
     id: UUID,
     *,
     client: AuthenticatedClient | Client,
+    dry_run: bool | Unset = False,
     forget: bool | Unset = False,
-) -> Response[Any | Problem]:
+    if_match: str | Unset = UNSET,
+) -> Response[Any | DryRun | Problem]:
     """Remove the VM, in any state; a running one is stopped first.
 
     Args:
         id (UUID):
+        dry_run (bool | Unset):  Default: False.
         forget (bool | Unset):  Default: False.
+        if_match (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Any | Problem]
+        Response[Any | DryRun | Problem]
     """
 
     kwargs = _get_kwargs(
         id=id,
+        dry_run=dry_run,
         forget=forget,
+        if_match=if_match,
     )
 
     response = await client.get_async_httpx_client().request(**kwargs)
@@ -170,26 +209,32 @@ async def asyncio(
     id: UUID,
     *,
     client: AuthenticatedClient | Client,
+    dry_run: bool | Unset = False,
     forget: bool | Unset = False,
-) -> Any | Problem | None:
+    if_match: str | Unset = UNSET,
+) -> Any | DryRun | Problem | None:
     """Remove the VM, in any state; a running one is stopped first.
 
     Args:
         id (UUID):
+        dry_run (bool | Unset):  Default: False.
         forget (bool | Unset):  Default: False.
+        if_match (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Any | Problem
+        Any | DryRun | Problem
     """
 
     return (
         await asyncio_detailed(
             id=id,
             client=client,
+            dry_run=dry_run,
             forget=forget,
+            if_match=if_match,
         )
     ).parsed

@@ -1,5 +1,5 @@
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 from uuid import UUID
 
@@ -8,28 +8,49 @@ import httpx
 from ...client import AuthenticatedClient, Client
 from ...models.problem import Problem
 from ...models.vm import Vm
-from ...types import Response
+from ...types import UNSET, Response, Unset
 
 
 def _get_kwargs(
     id: UUID,
+    *,
+    wait_for: str | Unset = UNSET,
+    timeout: str | Unset = "30s",
+    if_none_match: str | Unset = UNSET,
 ) -> dict[str, Any]:
+    headers: dict[str, Any] = {}
+    if not isinstance(if_none_match, Unset):
+        headers["If-None-Match"] = if_none_match
+
+    params: dict[str, Any] = {}
+
+    params["wait_for"] = wait_for
+
+    params["timeout"] = timeout
+
+    params = {k: v for k, v in params.items() if v is not UNSET and v is not None}
 
     _kwargs: dict[str, Any] = {
         "method": "get",
         "url": "/vms/{id}".format(
             id=quote(str(id), safe=""),
         ),
+        "params": params,
     }
 
+    _kwargs["headers"] = headers
     return _kwargs
 
 
-def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> Problem | Vm:
+def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> Any | Problem | Vm:
     if response.status_code == 200:
         response_200 = Vm.from_dict(response.json())
 
         return response_200
+
+    if response.status_code == 304:
+        response_304 = cast(Any, None)
+        return response_304
 
     if response.status_code == 400:
         response_400 = Problem.from_dict(response.json())
@@ -41,12 +62,27 @@ def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Res
 
         return response_404
 
+    if response.status_code == 409:
+        response_409 = Problem.from_dict(response.json())
+
+        return response_409
+
+    if response.status_code == 503:
+        response_503 = Problem.from_dict(response.json())
+
+        return response_503
+
+    if response.status_code == 504:
+        response_504 = Problem.from_dict(response.json())
+
+        return response_504
+
     response_default = Problem.from_dict(response.json())
 
     return response_default
 
 
-def _build_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> Response[Problem | Vm]:
+def _build_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> Response[Any | Problem | Vm]:
     return Response(
         status_code=HTTPStatus(response.status_code),
         content=response.content,
@@ -59,22 +95,31 @@ def sync_detailed(
     id: UUID,
     *,
     client: AuthenticatedClient | Client,
-) -> Response[Problem | Vm]:
-    """One VM.
+    wait_for: str | Unset = UNSET,
+    timeout: str | Unset = "30s",
+    if_none_match: str | Unset = UNSET,
+) -> Response[Any | Problem | Vm]:
+    """One VM; with wait_for, once it runs or its console shows a text.
 
     Args:
         id (UUID):
+        wait_for (str | Unset):
+        timeout (str | Unset):  Default: '30s'.
+        if_none_match (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Problem | Vm]
+        Response[Any | Problem | Vm]
     """
 
     kwargs = _get_kwargs(
         id=id,
+        wait_for=wait_for,
+        timeout=timeout,
+        if_none_match=if_none_match,
     )
 
     response = client.get_httpx_client().request(
@@ -88,23 +133,32 @@ def sync(
     id: UUID,
     *,
     client: AuthenticatedClient | Client,
-) -> Problem | Vm | None:
-    """One VM.
+    wait_for: str | Unset = UNSET,
+    timeout: str | Unset = "30s",
+    if_none_match: str | Unset = UNSET,
+) -> Any | Problem | Vm | None:
+    """One VM; with wait_for, once it runs or its console shows a text.
 
     Args:
         id (UUID):
+        wait_for (str | Unset):
+        timeout (str | Unset):  Default: '30s'.
+        if_none_match (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Problem | Vm
+        Any | Problem | Vm
     """
 
     return sync_detailed(
         id=id,
         client=client,
+        wait_for=wait_for,
+        timeout=timeout,
+        if_none_match=if_none_match,
     ).parsed
 
 
@@ -112,22 +166,31 @@ async def asyncio_detailed(
     id: UUID,
     *,
     client: AuthenticatedClient | Client,
-) -> Response[Problem | Vm]:
-    """One VM.
+    wait_for: str | Unset = UNSET,
+    timeout: str | Unset = "30s",
+    if_none_match: str | Unset = UNSET,
+) -> Response[Any | Problem | Vm]:
+    """One VM; with wait_for, once it runs or its console shows a text.
 
     Args:
         id (UUID):
+        wait_for (str | Unset):
+        timeout (str | Unset):  Default: '30s'.
+        if_none_match (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Problem | Vm]
+        Response[Any | Problem | Vm]
     """
 
     kwargs = _get_kwargs(
         id=id,
+        wait_for=wait_for,
+        timeout=timeout,
+        if_none_match=if_none_match,
     )
 
     response = await client.get_async_httpx_client().request(**kwargs)
@@ -139,23 +202,32 @@ async def asyncio(
     id: UUID,
     *,
     client: AuthenticatedClient | Client,
-) -> Problem | Vm | None:
-    """One VM.
+    wait_for: str | Unset = UNSET,
+    timeout: str | Unset = "30s",
+    if_none_match: str | Unset = UNSET,
+) -> Any | Problem | Vm | None:
+    """One VM; with wait_for, once it runs or its console shows a text.
 
     Args:
         id (UUID):
+        wait_for (str | Unset):
+        timeout (str | Unset):  Default: '30s'.
+        if_none_match (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Problem | Vm
+        Any | Problem | Vm
     """
 
     return (
         await asyncio_detailed(
             id=id,
             client=client,
+            wait_for=wait_for,
+            timeout=timeout,
+            if_none_match=if_none_match,
         )
     ).parsed

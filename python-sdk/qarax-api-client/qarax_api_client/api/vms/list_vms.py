@@ -16,6 +16,9 @@ def _get_kwargs(
     name: str | Unset = UNSET,
     status: ListVmsStatus | Unset = UNSET,
     host_id: UUID | Unset = UNSET,
+    tags: str | Unset = UNSET,
+    limit: int | Unset = 1000,
+    cursor: str | Unset = UNSET,
 ) -> dict[str, Any]:
 
     params: dict[str, Any] = {}
@@ -32,6 +35,12 @@ def _get_kwargs(
     if not isinstance(host_id, Unset):
         json_host_id = str(host_id)
     params["host_id"] = json_host_id
+
+    params["tags"] = tags
+
+    params["limit"] = limit
+
+    params["cursor"] = cursor
 
     params = {k: v for k, v in params.items() if v is not UNSET and v is not None}
 
@@ -80,6 +89,9 @@ def sync_detailed(
     name: str | Unset = UNSET,
     status: ListVmsStatus | Unset = UNSET,
     host_id: UUID | Unset = UNSET,
+    tags: str | Unset = UNSET,
+    limit: int | Unset = 1000,
+    cursor: str | Unset = UNSET,
 ) -> Response[Problem | list[Vm]]:
     """All VMs, in the order they were made.
 
@@ -87,6 +99,9 @@ def sync_detailed(
         name (str | Unset):
         status (ListVmsStatus | Unset):
         host_id (UUID | Unset):
+        tags (str | Unset):
+        limit (int | Unset):  Default: 1000.
+        cursor (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -100,6 +115,9 @@ def sync_detailed(
         name=name,
         status=status,
         host_id=host_id,
+        tags=tags,
+        limit=limit,
+        cursor=cursor,
     )
 
     response = client.get_httpx_client().request(
@@ -115,6 +133,9 @@ def sync(
     name: str | Unset = UNSET,
     status: ListVmsStatus | Unset = UNSET,
     host_id: UUID | Unset = UNSET,
+    tags: str | Unset = UNSET,
+    limit: int | Unset = 1000,
+    cursor: str | Unset = UNSET,
 ) -> Problem | list[Vm] | None:
     """All VMs, in the order they were made.
 
@@ -122,6 +143,9 @@ def sync(
         name (str | Unset):
         status (ListVmsStatus | Unset):
         host_id (UUID | Unset):
+        tags (str | Unset):
+        limit (int | Unset):  Default: 1000.
+        cursor (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -136,6 +160,9 @@ def sync(
         name=name,
         status=status,
         host_id=host_id,
+        tags=tags,
+        limit=limit,
+        cursor=cursor,
     ).parsed
 
 
@@ -145,6 +172,9 @@ async def asyncio_detailed(
     name: str | Unset = UNSET,
     status: ListVmsStatus | Unset = UNSET,
     host_id: UUID | Unset = UNSET,
+    tags: str | Unset = UNSET,
+    limit: int | Unset = 1000,
+    cursor: str | Unset = UNSET,
 ) -> Response[Problem | list[Vm]]:
     """All VMs, in the order they were made.
 
@@ -152,6 +182,9 @@ async def asyncio_detailed(
         name (str | Unset):
         status (ListVmsStatus | Unset):
         host_id (UUID | Unset):
+        tags (str | Unset):
+        limit (int | Unset):  Default: 1000.
+        cursor (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -165,6 +198,9 @@ async def asyncio_detailed(
         name=name,
         status=status,
         host_id=host_id,
+        tags=tags,
+        limit=limit,
+        cursor=cursor,
     )
 
     response = await client.get_async_httpx_client().request(**kwargs)
@@ -178,6 +214,9 @@ async def asyncio(
     name: str | Unset = UNSET,
     status: ListVmsStatus | Unset = UNSET,
     host_id: UUID | Unset = UNSET,
+    tags: str | Unset = UNSET,
+    limit: int | Unset = 1000,
+    cursor: str | Unset = UNSET,
 ) -> Problem | list[Vm] | None:
     """All VMs, in the order they were made.
 
@@ -185,6 +224,9 @@ async def asyncio(
         name (str | Unset):
         status (ListVmsStatus | Unset):
         host_id (UUID | Unset):
+        tags (str | Unset):
+        limit (int | Unset):  Default: 1000.
+        cursor (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -200,5 +242,8 @@ async def asyncio(
             name=name,
             status=status,
             host_id=host_id,
+            tags=tags,
+            limit=limit,
+            cursor=cursor,
         )
     ).parsed

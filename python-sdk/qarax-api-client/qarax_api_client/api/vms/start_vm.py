@@ -15,6 +15,9 @@ from ...types import UNSET, Response, Unset
 def _get_kwargs(
     id: UUID,
     *,
+    dry_run: bool | Unset = False,
+    wait_for: str | Unset = UNSET,
+    timeout: str | Unset = "30s",
     prefer: str | Unset = UNSET,
     idempotency_key: str | Unset = UNSET,
 ) -> dict[str, Any]:
@@ -25,11 +28,22 @@ def _get_kwargs(
     if not isinstance(idempotency_key, Unset):
         headers["Idempotency-Key"] = idempotency_key
 
+    params: dict[str, Any] = {}
+
+    params["dry_run"] = dry_run
+
+    params["wait_for"] = wait_for
+
+    params["timeout"] = timeout
+
+    params = {k: v for k, v in params.items() if v is not UNSET and v is not None}
+
     _kwargs: dict[str, Any] = {
         "method": "post",
         "url": "/vms/{id}/start".format(
             id=quote(str(id), safe=""),
         ),
+        "params": params,
     }
 
     _kwargs["headers"] = headers
@@ -102,6 +116,9 @@ def sync_detailed(
     id: UUID,
     *,
     client: AuthenticatedClient | Client,
+    dry_run: bool | Unset = False,
+    wait_for: str | Unset = UNSET,
+    timeout: str | Unset = "30s",
     prefer: str | Unset = UNSET,
     idempotency_key: str | Unset = UNSET,
 ) -> Response[Accepted | Problem | Vm]:
@@ -109,6 +126,9 @@ def sync_detailed(
 
     Args:
         id (UUID):
+        dry_run (bool | Unset):  Default: False.
+        wait_for (str | Unset):
+        timeout (str | Unset):  Default: '30s'.
         prefer (str | Unset):
         idempotency_key (str | Unset):
 
@@ -122,6 +142,9 @@ def sync_detailed(
 
     kwargs = _get_kwargs(
         id=id,
+        dry_run=dry_run,
+        wait_for=wait_for,
+        timeout=timeout,
         prefer=prefer,
         idempotency_key=idempotency_key,
     )
@@ -137,6 +160,9 @@ def sync(
     id: UUID,
     *,
     client: AuthenticatedClient | Client,
+    dry_run: bool | Unset = False,
+    wait_for: str | Unset = UNSET,
+    timeout: str | Unset = "30s",
     prefer: str | Unset = UNSET,
     idempotency_key: str | Unset = UNSET,
 ) -> Accepted | Problem | Vm | None:
@@ -144,6 +170,9 @@ def sync(
 
     Args:
         id (UUID):
+        dry_run (bool | Unset):  Default: False.
+        wait_for (str | Unset):
+        timeout (str | Unset):  Default: '30s'.
         prefer (str | Unset):
         idempotency_key (str | Unset):
 
@@ -158,6 +187,9 @@ def sync(
     return sync_detailed(
         id=id,
         client=client,
+        dry_run=dry_run,
+        wait_for=wait_for,
+        timeout=timeout,
         prefer=prefer,
         idempotency_key=idempotency_key,
     ).parsed
@@ -167,6 +199,9 @@ async def asyncio_detailed(
     id: UUID,
     *,
     client: AuthenticatedClient | Client,
+    dry_run: bool | Unset = False,
+    wait_for: str | Unset = UNSET,
+    timeout: str | Unset = "30s",
     prefer: str | Unset = UNSET,
     idempotency_key: str | Unset = UNSET,
 ) -> Response[Accepted | Problem | Vm]:
@@ -174,6 +209,9 @@ async def asyncio_detailed(
 
     Args:
         id (UUID):
+        dry_run (bool | Unset):  Default: False.
+        wait_for (str | Unset):
+        timeout (str | Unset):  Default: '30s'.
         prefer (str | Unset):
         idempotency_key (str | Unset):
 
@@ -187,6 +225,9 @@ async def asyncio_detailed(
 
     kwargs = _get_kwargs(
         id=id,
+        dry_run=dry_run,
+        wait_for=wait_for,
+        timeout=timeout,
         prefer=prefer,
         idempotency_key=idempotency_key,
     )
@@ -200,6 +241,9 @@ async def asyncio(
     id: UUID,
     *,
     client: AuthenticatedClient | Client,
+    dry_run: bool | Unset = False,
+    wait_for: str | Unset = UNSET,
+    timeout: str | Unset = "30s",
     prefer: str | Unset = UNSET,
     idempotency_key: str | Unset = UNSET,
 ) -> Accepted | Problem | Vm | None:
@@ -207,6 +251,9 @@ async def asyncio(
 
     Args:
         id (UUID):
+        dry_run (bool | Unset):  Default: False.
+        wait_for (str | Unset):
+        timeout (str | Unset):  Default: '30s'.
         prefer (str | Unset):
         idempotency_key (str | Unset):
 
@@ -222,6 +269,9 @@ async def asyncio(
         await asyncio_detailed(
             id=id,
             client=client,
+            dry_run=dry_run,
+            wait_for=wait_for,
+            timeout=timeout,
             prefer=prefer,
             idempotency_key=idempotency_key,
         )

@@ -15,6 +15,7 @@ from ...types import UNSET, Response, Unset
 def _get_kwargs(
     id: UUID,
     *,
+    dry_run: bool | Unset = False,
     prefer: str | Unset = UNSET,
     idempotency_key: str | Unset = UNSET,
 ) -> dict[str, Any]:
@@ -25,11 +26,18 @@ def _get_kwargs(
     if not isinstance(idempotency_key, Unset):
         headers["Idempotency-Key"] = idempotency_key
 
+    params: dict[str, Any] = {}
+
+    params["dry_run"] = dry_run
+
+    params = {k: v for k, v in params.items() if v is not UNSET and v is not None}
+
     _kwargs: dict[str, Any] = {
         "method": "post",
         "url": "/vms/{id}/stop".format(
             id=quote(str(id), safe=""),
         ),
+        "params": params,
     }
 
     _kwargs["headers"] = headers
@@ -102,6 +110,7 @@ def sync_detailed(
     id: UUID,
     *,
     client: AuthenticatedClient | Client,
+    dry_run: bool | Unset = False,
     prefer: str | Unset = UNSET,
     idempotency_key: str | Unset = UNSET,
 ) -> Response[Accepted | Problem | Vm]:
@@ -109,6 +118,7 @@ def sync_detailed(
 
     Args:
         id (UUID):
+        dry_run (bool | Unset):  Default: False.
         prefer (str | Unset):
         idempotency_key (str | Unset):
 
@@ -122,6 +132,7 @@ def sync_detailed(
 
     kwargs = _get_kwargs(
         id=id,
+        dry_run=dry_run,
         prefer=prefer,
         idempotency_key=idempotency_key,
     )
@@ -137,6 +148,7 @@ def sync(
     id: UUID,
     *,
     client: AuthenticatedClient | Client,
+    dry_run: bool | Unset = False,
     prefer: str | Unset = UNSET,
     idempotency_key: str | Unset = UNSET,
 ) -> Accepted | Problem | Vm | None:
@@ -144,6 +156,7 @@ def sync(
 
     Args:
         id (UUID):
+        dry_run (bool | Unset):  Default: False.
         prefer (str | Unset):
         idempotency_key (str | Unset):
 
@@ -158,6 +171,7 @@ def sync(
     return sync_detailed(
         id=id,
         client=client,
+        dry_run=dry_run,
         prefer=prefer,
         idempotency_key=idempotency_key,
     ).parsed
@@ -167,6 +181,7 @@ async def asyncio_detailed(
     id: UUID,
     *,
     client: AuthenticatedClient | Client,
+    dry_run: bool | Unset = False,
     prefer: str | Unset = UNSET,
     idempotency_key: str | Unset = UNSET,
 ) -> Response[Accepted | Problem | Vm]:
@@ -174,6 +189,7 @@ async def asyncio_detailed(
 
     Args:
         id (UUID):
+        dry_run (bool | Unset):  Default: False.
         prefer (str | Unset):
         idempotency_key (str | Unset):
 
@@ -187,6 +203,7 @@ async def asyncio_detailed(
 
     kwargs = _get_kwargs(
         id=id,
+        dry_run=dry_run,
         prefer=prefer,
         idempotency_key=idempotency_key,
     )
@@ -200,6 +217,7 @@ async def asyncio(
     id: UUID,
     *,
     client: AuthenticatedClient | Client,
+    dry_run: bool | Unset = False,
     prefer: str | Unset = UNSET,
     idempotency_key: str | Unset = UNSET,
 ) -> Accepted | Problem | Vm | None:
@@ -207,6 +225,7 @@ async def asyncio(
 
     Args:
         id (UUID):
+        dry_run (bool | Unset):  Default: False.
         prefer (str | Unset):
         idempotency_key (str | Unset):
 
@@ -222,6 +241,7 @@ async def asyncio(
         await asyncio_detailed(
             id=id,
             client=client,
+            dry_run=dry_run,
             prefer=prefer,
             idempotency_key=idempotency_key,
         )

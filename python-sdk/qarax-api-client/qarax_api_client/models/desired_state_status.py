@@ -1,0 +1,12 @@
+from enum import StrEnum
+
+
+class DesiredStateStatus(StrEnum):
+    CREATED = "created"
+    PAUSED = "paused"
+    RUNNING = "running"
+    SHUTDOWN = "shutdown"
+    UNKNOWN = "unknown"
+
+    def __str__(self) -> str:
+        return str(self.value)
