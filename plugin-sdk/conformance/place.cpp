@@ -1,6 +1,6 @@
 #include "place.hpp"
 
-#include <dirent.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -76,7 +76,10 @@ Result<Place> make_place() {
 }
 
 void remove_place(const Place& place) {
-  for (const std::string& vm : place.vm_ids) place.cgroups.remove(vm);
+  constexpr int kTries = 500;
+  for (const std::string& vm : place.vm_ids)
+    // A process is a zombie a little before its cgroup knows that it has ended.
+    for (int i = 0; i < kTries && !place.cgroups.remove(vm); ++i) ::poll(nullptr, 0, 10);
   place.cgroups.leave();
   std::error_code ec;
   fs::remove_all(place.root, ec);

@@ -52,8 +52,8 @@ std::string headline(const Report& report) {
   if (!plugin.refused.empty()) return plugin.path + ": " + plugin.refused;
   std::string out = plugin.name + " (" + plugin.id + ") " + plugin.version + ", ABI " + plugin.abi;
   const Description& said = plugin.description;
-  if (!said.vmm_path.empty() || !said.vmm_version.empty())
-    out += ": " + said.vmm_path + (said.vmm_path.empty() ? "" : " ") + said.vmm_version;
+  if (!said.vmm_path.empty()) out += ": " + said.vmm_path;
+  if (!said.vmm_version.empty()) out += (said.vmm_path.empty() ? ": " : " ") + said.vmm_version;
   if (!said.accelerator.empty()) out += ", " + said.accelerator;
   if (!said.accelerator_evidence.empty()) out += " (" + said.accelerator_evidence + ")";
   if (!report.stand_in.empty()) out += "\nVMM: " + report.stand_in;

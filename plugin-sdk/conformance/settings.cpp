@@ -77,6 +77,9 @@ Result<Settings> read_settings(const std::string& plugin, const std::string& con
     out.boot.kernel = guest + "/vmlinuz";
     out.boot.initramfs = guest + "/initramfs.cpio";
   }
+  // Each agent has a working folder of its own.
+  for (std::string* path : {&out.boot.kernel, &out.boot.initramfs})
+    if (!path->empty()) *path = fs::absolute(*path).string();
   return out;
 }
 
