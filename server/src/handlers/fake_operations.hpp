@@ -75,7 +75,9 @@ class FakeDryRuns final : public DryRuns {
 
 class FakeOperations final : public Operations {
  public:
-  explicit FakeOperations(Store& store) : store_(store) {}
+  explicit FakeOperations(Store& store) : store_(store) {
+    fleet_.on({[](const std::string&) {}, [](const VmPtr&, const core::VmReport&) {}});
+  }
 
   FakeDryRuns dry;
   std::optional<Error> failure;  // of the next calls

@@ -18,10 +18,14 @@ def _get_kwargs(
     *,
     body: VmResize,
     prefer: str | Unset = UNSET,
+    if_match: str | Unset = UNSET,
 ) -> dict[str, Any]:
     headers: dict[str, Any] = {}
     if not isinstance(prefer, Unset):
         headers["Prefer"] = prefer
+
+    if not isinstance(if_match, Unset):
+        headers["If-Match"] = if_match
 
     _kwargs: dict[str, Any] = {
         "method": "put",
@@ -63,6 +67,11 @@ def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Res
         response_409 = Problem.from_dict(response.json())
 
         return response_409
+
+    if response.status_code == 412:
+        response_412 = Problem.from_dict(response.json())
+
+        return response_412
 
     if response.status_code == 415:
         response_415 = Problem.from_dict(response.json())
@@ -116,6 +125,7 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     body: VmResize,
     prefer: str | Unset = UNSET,
+    if_match: str | Unset = UNSET,
 ) -> Response[Accepted | Problem | Vm]:
     """Change the number of vCPUs or the memory.
 
@@ -127,6 +137,7 @@ def sync_detailed(
     Args:
         id (UUID):
         prefer (str | Unset):
+        if_match (str | Unset):
         body (VmResize):
 
     Raises:
@@ -141,6 +152,7 @@ def sync_detailed(
         id=id,
         body=body,
         prefer=prefer,
+        if_match=if_match,
     )
 
     response = client.get_httpx_client().request(
@@ -156,6 +168,7 @@ def sync(
     client: AuthenticatedClient | Client,
     body: VmResize,
     prefer: str | Unset = UNSET,
+    if_match: str | Unset = UNSET,
 ) -> Accepted | Problem | Vm | None:
     """Change the number of vCPUs or the memory.
 
@@ -167,6 +180,7 @@ def sync(
     Args:
         id (UUID):
         prefer (str | Unset):
+        if_match (str | Unset):
         body (VmResize):
 
     Raises:
@@ -182,6 +196,7 @@ def sync(
         client=client,
         body=body,
         prefer=prefer,
+        if_match=if_match,
     ).parsed
 
 
@@ -191,6 +206,7 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     body: VmResize,
     prefer: str | Unset = UNSET,
+    if_match: str | Unset = UNSET,
 ) -> Response[Accepted | Problem | Vm]:
     """Change the number of vCPUs or the memory.
 
@@ -202,6 +218,7 @@ async def asyncio_detailed(
     Args:
         id (UUID):
         prefer (str | Unset):
+        if_match (str | Unset):
         body (VmResize):
 
     Raises:
@@ -216,6 +233,7 @@ async def asyncio_detailed(
         id=id,
         body=body,
         prefer=prefer,
+        if_match=if_match,
     )
 
     response = await client.get_async_httpx_client().request(**kwargs)
@@ -229,6 +247,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     body: VmResize,
     prefer: str | Unset = UNSET,
+    if_match: str | Unset = UNSET,
 ) -> Accepted | Problem | Vm | None:
     """Change the number of vCPUs or the memory.
 
@@ -240,6 +259,7 @@ async def asyncio(
     Args:
         id (UUID):
         prefer (str | Unset):
+        if_match (str | Unset):
         body (VmResize):
 
     Raises:
@@ -256,5 +276,6 @@ async def asyncio(
             client=client,
             body=body,
             prefer=prefer,
+            if_match=if_match,
         )
     ).parsed
