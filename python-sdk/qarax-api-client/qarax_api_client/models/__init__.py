@@ -19,11 +19,13 @@ from .job import Job
 from .job_state import JobState
 from .job_step import JobStep
 from .job_step_state import JobStepState
+from .leftover import Leftover
 from .list_jobs_state import ListJobsState
 from .list_vms_status import ListVmsStatus
 from .new_host import NewHost
 from .new_snapshot import NewSnapshot
 from .new_vm import NewVm
+from .new_vm_restart_policy import NewVmRestartPolicy
 from .openapi_response_200 import OpenapiResponse200
 from .plugin import Plugin
 from .plugin_limits import PluginLimits
@@ -35,9 +37,12 @@ from .snapshot import Snapshot
 from .snapshot_status import SnapshotStatus
 from .version import Version
 from .vm import Vm
+from .vm_desired_origin import VmDesiredOrigin
 from .vm_desired_status import VmDesiredStatus
 from .vm_metrics import VmMetrics
+from .vm_observed_source import VmObservedSource
 from .vm_resize import VmResize
+from .vm_restart_policy import VmRestartPolicy
 from .vm_status import VmStatus
 
 __all__ = (
@@ -60,11 +65,13 @@ __all__ = (
     "JobState",
     "JobStep",
     "JobStepState",
+    "Leftover",
     "ListJobsState",
     "ListVmsStatus",
     "NewHost",
     "NewSnapshot",
     "NewVm",
+    "NewVmRestartPolicy",
     "OpenapiResponse200",
     "Plugin",
     "PluginLimits",
@@ -76,8 +83,11 @@ __all__ = (
     "SnapshotStatus",
     "Version",
     "Vm",
+    "VmDesiredOrigin",
     "VmDesiredStatus",
     "VmMetrics",
+    "VmObservedSource",
     "VmResize",
+    "VmRestartPolicy",
     "VmStatus",
 )

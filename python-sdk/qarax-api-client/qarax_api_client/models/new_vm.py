@@ -7,6 +7,7 @@ from uuid import UUID
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
+from ..models.new_vm_restart_policy import NewVmRestartPolicy
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -39,6 +40,10 @@ class NewVm:
         boot_source_id (UUID | Unset): What the VM boots; the node's default kernel, initramfs and command line when
             absent.
         description (str | Unset): For people.
+        restart_policy (NewVmRestartPolicy | Unset): Whether the server starts it again when it ends by itself. on-
+            failure: unless the guest powered itself off; always: then too. Never after somebody's stop. Each restart in a
+            row waits longer.
+        restart_limit (int | Unset): Most restarts in a row; 0: no limit. A start by hand, or a long run, counts anew.
     """
 
     name: str
@@ -58,6 +63,8 @@ class NewVm:
     config: Any | Unset = UNSET
     boot_source_id: UUID | Unset = UNSET
     description: str | Unset = UNSET
+    restart_policy: NewVmRestartPolicy | Unset = UNSET
+    restart_limit: int | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -113,6 +120,12 @@ class NewVm:
 
         description = self.description
 
+        restart_policy: str | Unset = UNSET
+        if not isinstance(self.restart_policy, Unset):
+            restart_policy = self.restart_policy.value
+
+        restart_limit = self.restart_limit
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -152,6 +165,10 @@ class NewVm:
             field_dict["boot_source_id"] = boot_source_id
         if description is not UNSET:
             field_dict["description"] = description
+        if restart_policy is not UNSET:
+            field_dict["restart_policy"] = restart_policy
+        if restart_limit is not UNSET:
+            field_dict["restart_limit"] = restart_limit
 
         return field_dict
 
@@ -228,6 +245,15 @@ class NewVm:
 
         description = d.pop("description", UNSET)
 
+        _restart_policy = d.pop("restart_policy", UNSET)
+        restart_policy: NewVmRestartPolicy | Unset
+        if isinstance(_restart_policy, Unset):
+            restart_policy = UNSET
+        else:
+            restart_policy = NewVmRestartPolicy(_restart_policy)
+
+        restart_limit = d.pop("restart_limit", UNSET)
+
         new_vm = cls(
             name=name,
             hypervisor=hypervisor,
@@ -246,6 +272,8 @@ class NewVm:
             config=config,
             boot_source_id=boot_source_id,
             description=description,
+            restart_policy=restart_policy,
+            restart_limit=restart_limit,
         )
 
         new_vm.additional_properties = d

@@ -8,7 +8,10 @@ from uuid import UUID
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
+from ..models.vm_desired_origin import VmDesiredOrigin
 from ..models.vm_desired_status import VmDesiredStatus
+from ..models.vm_observed_source import VmObservedSource
+from ..models.vm_restart_policy import VmRestartPolicy
 from ..models.vm_status import VmStatus
 
 if TYPE_CHECKING:
@@ -44,6 +47,9 @@ class Vm:
         boot_source_id (None | UUID): null: the node's default.
         description (None | str): For people.
         desired_status (VmDesiredStatus): What was last asked for.
+        desired_origin (VmDesiredOrigin): Who asked for it: user, guest (it powered itself off) or policy (a restart).
+        drift (None | str): How `status` differs from what was asked for, while no job is about to change that; null: it
+            doesn't.
         activity (None | str): What a job is doing with it now: start, stop, …
         status_reason (None | str): Why it is in this state, where that isn't plain.
         exit_ (ExitInfo | None): How the VMM last ended.
@@ -52,7 +58,13 @@ class Vm:
         effective_hypervisor (None | str): The plugin that really runs it, where that isn't `hypervisor`.
         fallback_reason (None | str): Why another hypervisor took its place.
         incarnation (int): How often it was started.
-        observed_at (datetime.datetime | None): When its node saw `status`.
+        observed_at (datetime.datetime | None): When its node last said anything.
+        observed_source (VmObservedSource): Whose word `status` is: node (it saw it), server (never started, or nothing
+            was heard of it).
+        unknown_since (datetime.datetime | None): Of a status that is unknown.
+        restart_policy (VmRestartPolicy): As in NewVm.
+        restart_limit (int): As in NewVm.
+        restart_count (int): Restarts in a row so far.
         created_at (datetime.datetime): When it was defined.
         updated_at (datetime.datetime): Its last change.
     """
@@ -78,6 +90,8 @@ class Vm:
     boot_source_id: None | UUID
     description: None | str
     desired_status: VmDesiredStatus
+    desired_origin: VmDesiredOrigin
+    drift: None | str
     activity: None | str
     status_reason: None | str
     exit_: ExitInfo | None
@@ -87,6 +101,11 @@ class Vm:
     fallback_reason: None | str
     incarnation: int
     observed_at: datetime.datetime | None
+    observed_source: VmObservedSource
+    unknown_since: datetime.datetime | None
+    restart_policy: VmRestartPolicy
+    restart_limit: int
+    restart_count: int
     created_at: datetime.datetime
     updated_at: datetime.datetime
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
@@ -152,6 +171,11 @@ class Vm:
 
         desired_status = self.desired_status.value
 
+        desired_origin = self.desired_origin.value
+
+        drift: None | str
+        drift = self.drift
+
         activity: None | str
         activity = self.activity
 
@@ -184,6 +208,20 @@ class Vm:
         else:
             observed_at = self.observed_at
 
+        observed_source = self.observed_source.value
+
+        unknown_since: None | str
+        if isinstance(self.unknown_since, datetime.datetime):
+            unknown_since = self.unknown_since.isoformat()
+        else:
+            unknown_since = self.unknown_since
+
+        restart_policy = self.restart_policy.value
+
+        restart_limit = self.restart_limit
+
+        restart_count = self.restart_count
+
         created_at = self.created_at.isoformat()
 
         updated_at = self.updated_at.isoformat()
@@ -213,6 +251,8 @@ class Vm:
                 "boot_source_id": boot_source_id,
                 "description": description,
                 "desired_status": desired_status,
+                "desired_origin": desired_origin,
+                "drift": drift,
                 "activity": activity,
                 "status_reason": status_reason,
                 "exit": exit_,
@@ -222,6 +262,11 @@ class Vm:
                 "fallback_reason": fallback_reason,
                 "incarnation": incarnation,
                 "observed_at": observed_at,
+                "observed_source": observed_source,
+                "unknown_since": unknown_since,
+                "restart_policy": restart_policy,
+                "restart_limit": restart_limit,
+                "restart_count": restart_count,
                 "created_at": created_at,
                 "updated_at": updated_at,
             }
@@ -331,6 +376,15 @@ class Vm:
 
         desired_status = VmDesiredStatus(d.pop("desired_status"))
 
+        desired_origin = VmDesiredOrigin(d.pop("desired_origin"))
+
+        def _parse_drift(data: object) -> None | str:
+            if data is None:
+                return data
+            return cast(None | str, data)
+
+        drift = _parse_drift(d.pop("drift"))
+
         def _parse_activity(data: object) -> None | str:
             if data is None:
                 return data
@@ -405,6 +459,29 @@ class Vm:
 
         observed_at = _parse_observed_at(d.pop("observed_at"))
 
+        observed_source = VmObservedSource(d.pop("observed_source"))
+
+        def _parse_unknown_since(data: object) -> datetime.datetime | None:
+            if data is None:
+                return data
+            try:
+                if not isinstance(data, str):
+                    raise TypeError()
+                unknown_since_type_0 = datetime.datetime.fromisoformat(data)
+
+                return unknown_since_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(datetime.datetime | None, data)
+
+        unknown_since = _parse_unknown_since(d.pop("unknown_since"))
+
+        restart_policy = VmRestartPolicy(d.pop("restart_policy"))
+
+        restart_limit = d.pop("restart_limit")
+
+        restart_count = d.pop("restart_count")
+
         created_at = datetime.datetime.fromisoformat(d.pop("created_at"))
 
         updated_at = datetime.datetime.fromisoformat(d.pop("updated_at"))
@@ -431,6 +508,8 @@ class Vm:
             boot_source_id=boot_source_id,
             description=description,
             desired_status=desired_status,
+            desired_origin=desired_origin,
+            drift=drift,
             activity=activity,
             status_reason=status_reason,
             exit_=exit_,
@@ -440,6 +519,11 @@ class Vm:
             fallback_reason=fallback_reason,
             incarnation=incarnation,
             observed_at=observed_at,
+            observed_source=observed_source,
+            unknown_since=unknown_since,
+            restart_policy=restart_policy,
+            restart_limit=restart_limit,
+            restart_count=restart_count,
             created_at=created_at,
             updated_at=updated_at,
         )
