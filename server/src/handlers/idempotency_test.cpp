@@ -74,6 +74,7 @@ TEST_F(IdempotencyTest, AnotherBodyOrRouteIsRefused) {
 }
 
 TEST_F(IdempotencyTest, AnActionIsCarriedOutOnce) {
+  ASSERT_TRUE(store->add_host({"somewhere", "127.0.0.1", 1, ""}));
   const std::string id = post("/vms", "", kBody).body;
   const auto first = post("/vms/" + id + "/start", "k1");
   ASSERT_EQ(first.status, 200) << first.body;

@@ -1,0 +1,53 @@
+"""`qarax jobs`, `job`, `cancel` and `events`."""
+
+import json
+
+from framework.stack import wait_for
+from test_cli import DONE, REFUSED, Cli, rows
+
+
+def test_jobs_one_of_them_and_its_end(simulated):
+    cli = Cli(simulated.server.base)
+    vm_id = simulated.api.create("told", hypervisor="simulator")
+    simulated.api.act(vm_id, "start")
+    listed = rows(cli.run("jobs", "told").stdout)
+    assert [(r["ACTION"], r["OF"], r["STATE"]) for r in listed] == [("start", "told", "completed"), ("create", "told", "completed")]
+    shown = cli.run("job", listed[0]["ID"]).stdout
+    assert "record completed" in shown and "node completed" in shown and "host node1" in shown
+    assert cli.json("job", listed[0]["ID"])["state"] == "completed"
+    simulated.api.delete(vm_id)
+    assert rows(cli.run("jobs", vm_id).stdout)[0]["ACTION"] == "delete", "of a VM that is gone by its id"
+    assert "no job" in cli.run("job", "6f1c2a9e-3b57-4a0e-9d0c-0f6f2f3b1a55", expect=REFUSED).stderr
+
+
+def test_a_start_is_cancelled(simulated):
+    cli = Cli(simulated.server.base)
+    vm_id = simulated.api.create("slow", hypervisor="simulator", config={"start_delay_ms": 60_000})
+    cli.run("--wait", "0", "start", "slow")
+    job = wait_for("the job", lambda: next(iter(cli.json("jobs", "slow", "--state", "running")), None))
+    waiting = cli.popen("job", job["id"], "--wait")
+    assert "cancelled" in cli.run("cancel", job["id"]).stdout
+    out, err = waiting.communicate(timeout=30)
+    assert waiting.returncode == DONE and b"cancelled" in out, err
+    assert "ended already" in cli.run("cancel", job["id"], expect=REFUSED).stderr
+    simulated.api.delete(vm_id)
+
+
+def test_events_before_and_from_now_on(simulated):
+    cli = Cli(simulated.server.base)
+    vm_id = simulated.api.create("seen", hypervisor="simulator")
+    simulated.api.act(vm_id, "start")
+    told = cli.run("events", "seen").stdout
+    assert "vm.created" in told and "created → running" in told
+    types = [json.loads(line)["type"] for line in cli.run("events", "seen", "-o", "json").stdout.splitlines()]
+    assert types[0] == "vm.created" and "vm.status_changed" in types
+    follower = cli.popen("events", "seen", "--follow", "--after", "oldest")
+    try:
+        assert b"vm.created" in follower.stdout.readline()
+        simulated.api.act(vm_id, "pause")
+        while b"paused" not in (line := follower.stdout.readline()):
+            assert line, follower.stderr.read()
+    finally:
+        follower.kill()
+        follower.communicate()
+    simulated.api.delete(vm_id)
