@@ -22,6 +22,7 @@ class WholeLog final : public ConsoleReader {
 };
 
 constexpr std::int64_t kTail = 4096;
+constexpr std::int64_t kWholeLog = 64 << 20;    // without a tail only what the guest writes from now on would come
 constexpr std::size_t kLargestLog = 64u << 20;  // the node keeps far less
 
 }  // namespace
@@ -34,7 +35,7 @@ RestOperations::RestOperations(Store& store, Orchestrator& orchestrator, Editor&
       dry_runs_(dry_runs),
       options_(options),
       waits_(store,
-             {[this](const VmRecord& vm) { return console(vm, 0, true, ""); },
+             {[this](const VmRecord& vm) { return console(vm, kWholeLog, true, ""); },
               [this](const VmRecord& vm) { return console_tail(vm); }, [this] { return orchestrator_.is_closed(); }}) {}
 
 // Empty where it can't be had: it is told beside what matters.
