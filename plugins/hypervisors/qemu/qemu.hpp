@@ -64,7 +64,7 @@ class Qemu final : public plugin::Hypervisor,
     Machine machine{};
     int memory = -1;
   };
-  Result<VmStatus> start_or_restore(plugin::Call& call, const StartArgs& args, const std::optional<Thaw>& from);
+  Result<VmStatus> start_or_restore(plugin::Call& call, StartArgs args, const std::optional<Thaw>& from);
   Result<VmStatus> launch(plugin::Call& call, const StartArgs& args, const Handle& handle,
                           const std::optional<Thaw>& from);
   // What `ask` says of a VM's monitor; FAILED_PRECONDITION with its end where the VM has ended meanwhile.

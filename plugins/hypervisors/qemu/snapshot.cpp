@@ -18,7 +18,7 @@ Status nothing_plugged(const VmArgs& vm, const Handle& handle) {
   const auto refuse = [&](const std::string& what) {
     return make_error(Code::failed_precondition,
                       "VM " + vm.vm + " can't be snapshotted with " + what + " attached; detach it first",
-                      "snapshot-refused");
+                      "wrong-state");
   };
   for (const DiskSpec& disk : handle.disks)
     if (!disk.readonly) return refuse("the writable disk " + disk.id);

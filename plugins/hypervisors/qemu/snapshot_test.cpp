@@ -149,9 +149,13 @@ TEST_F(Snapshots, WhatIsNoWholeSnapshotOfThisMachineIsRefused) {
     auto memory = begin_snapshot(at());
     ASSERT_TRUE(memory && finish_snapshot(at(), *memory, machine));
   };
-  machine.spec.boot_vcpus = 2;
+  machine.spec.boot_vcpus = machine.vcpus = 2;
   keep();
   EXPECT_NE(why().find("boot_vcpus"), std::string::npos) << why();
+  machine.spec = start_args().spec;
+  machine.spec.memory_size /= 2;
+  keep();
+  EXPECT_NE(why().find("memory_size"), std::string::npos) << why();
   machine.spec = start_args().spec;
   machine.accelerator = "kvm";
   keep();
