@@ -242,6 +242,7 @@ Result<VmStatus> Qemu::recover(plugin::Call& call, const VmArgs& args) {
     if (found == Code::ok) {
       auto status = look(call, args, handle);
       const bool guest_never_ran = status && is_prelaunch(*status);
+      if (status && status->state == VmState::paused && !guest_never_ran) QARAX_CHECK(drop_stream(call, args));
       if (!guest_never_ran) return status;
     }
   }

@@ -87,6 +87,8 @@ class Qemu final : public plugin::Hypervisor,
   Result<VmStatus> detach(plugin::Call& call, const DetachArgs& args, std::vector<Device> Handle::*devices,
                           const char* what);
   Status write_memory(plugin::Call& call, const VmArgs& vm, int file);
+  // What was being written when the agent ended is nobody's any more, and its end would stop a guest that was resumed.
+  Status drop_stream(plugin::Call& call, const VmArgs& vm);
   Status thaw(plugin::Call& call, const StartArgs& args);
   Status check(const VmSpec& spec, const Verdict& verdict) const;
 

@@ -19,6 +19,7 @@ class Snapshots : public testing::PluginTest {
     at_ = Socket(::open(folder().c_str(), O_DIRECTORY | O_RDONLY | O_CLOEXEC));
     call.set_fds({at_.get()});
     host.on_command = [this](const std::string& command, const json::Value&) -> std::optional<std::string> {
+      if (command == "migrate_cancel") stream = "cancelled";
       if (command == "query-migrate") return R"({"status":")" + stream + R"(","error-desc":"No space left"})";
       return std::nullopt;
     };
@@ -87,6 +88,19 @@ TEST_F(Snapshots, OneThatIsCancelledLeavesNothingAndTheGuestRunning) {
   const auto cancel = std::find(words.begin(), words.end(), "migrate_cancel");
   ASSERT_NE(cancel, words.end());
   EXPECT_NE(std::find(cancel, words.end(), "cont"), words.end());
+}
+
+TEST_F(Snapshots, WhatWasBeingWrittenWhenTheAgentEndedIsDropped) {
+  start();
+  host.set_status("paused");
+  stream = "active";
+  EXPECT_EQ(restarted().recover(call.get(), vm())->state, VmState::paused);
+  EXPECT_EQ(stream, "cancelled") << "its end would stop the guest that is resumed now";
+  stream = "completed";
+  const std::size_t from = host.commands().size();
+  EXPECT_EQ(restarted().recover(call.get(), vm())->state, VmState::paused);
+  const auto words = said_since(from);
+  EXPECT_EQ(std::count(words.begin(), words.end(), "migrate_cancel"), 0);
 }
 
 TEST_F(Snapshots, AWritableDiskIsNamedAndNothingIsTouched) {
