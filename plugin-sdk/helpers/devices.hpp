@@ -49,6 +49,14 @@ inline std::string first_difference(const VmSpec& a, const VmSpec& b) {
   return out;
 }
 
+// A snapshot holds a machine that was started with `started` and resized to `vcpus` and `memory` since. What of
+// `asked`, in which those may stand as the sizes at boot, isn't that machine; empty: nothing.
+inline std::string frozen_difference(const VmSpec& started, std::int32_t vcpus, std::int64_t memory, VmSpec asked) {
+  if (asked.boot_vcpus == vcpus) asked.boot_vcpus = started.boot_vcpus;
+  if (asked.memory_size == memory) asked.memory_size = started.memory_size;
+  return first_difference(started, asked);
+}
+
 // What a resize may ask of a VM that was started with `spec`; empty: it fits.
 inline std::vector<ErrorDetail> resize_problems(const VmSpec& spec, const ResizeArgs& args) {
   std::vector<ErrorDetail> out;

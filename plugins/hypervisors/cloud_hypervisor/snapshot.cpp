@@ -15,7 +15,7 @@ Status can_be_written(const VmArgs& vm, const Handle& handle) {
   const auto refuse = [&](const std::string& what) {
     return make_error(Code::failed_precondition,
                       "VM " + vm.vm + " can't be snapshotted with " + what + " attached; detach it first",
-                      "snapshot-refused");
+                      "wrong-state");
   };
   for (const DiskSpec& disk : handle.disks)
     if (!disk.readonly) return refuse("the writable disk " + disk.id);
@@ -34,23 +34,26 @@ Result<VmStatus> CloudHypervisor::snapshot(plugin::Call& call, const SnapshotArg
   QARAX_CHECK(can_be_written(vm, handle));
   QARAX_TRY(const std::string folder, folder_path(call.fd(0)));
   const ApiClient api(vm.run_dir, kWriteMs);
-  const auto said = api.state(call);
+  const auto said = api.info(call);
   if (!said) return why_not(call, vm, handle, said.error());
-  if (*said != "Running" && *said != "Paused")
-    return make_error(Code::failed_precondition, "VM " + vm.vm + " is " + *said + " and can't be snapshotted");
+  const bool runs = said->state == "Running";
+  if (!runs && said->state != "Paused")
+    return make_error(Code::failed_precondition, "VM " + vm.vm + " is " + said->state + " and can't be snapshotted");
   drop_snapshot(folder);
-  if (*said == "Running")
+  if (runs)
     if (const Status paused = api.pause(call); !paused) return why_not(call, vm, handle, paused.error());
   call.progress("memory", 1, 2);
   Status written = api.snapshot(call, folder);
-  if (*said == "Running") {
+  if (runs) {
     // Whatever became of it, and however little time is left: the guest goes on.
     plugin::OwnCall own(kUndoMs);
     const Status resumed = ApiClient(vm.run_dir, kUndoMs).resume(*own.get());
     if (!resumed && written) written = resumed;
   }
   if (written)
-    written = finish_snapshot(folder, {kSnapshotFormat, "cloud_hv", handle.version, spec, handle.disks, handle.nics});
+    written = finish_snapshot(folder, {kSnapshotFormat, "cloud_hv", handle.version, spec,
+                                       static_cast<std::int32_t>(said->vcpus.value_or(spec.boot_vcpus)),
+                                       said->memory.value_or(spec.memory_size), handle.disks, handle.nics});
   if (!written) {
     drop_snapshot(folder);
     return why_not(call, vm, handle, written.error());
@@ -66,13 +69,17 @@ Result<VmStatus> CloudHypervisor::restore(plugin::Call& call, const StartArgs& a
   std::string why;
   if (machine.version != program_.text)
     why = "it was made by Cloud Hypervisor " + machine.version + " and this node has " + program_.text;
-  else if (const std::string member = plugin::first_difference(machine.spec, args.spec); !member.empty())
+  else if (const std::string member = plugin::frozen_difference(machine.spec, machine.vcpus, machine.memory, args.spec);
+           !member.empty())
     why = "its " + member + " isn't the VM's";
   if (!why.empty())
     return make_error(Code::failed_precondition, "VM " + args.vm + " can't go on from the snapshot: " + why);
   const std::string view = args.run_dir + "/" + kRestoreView;
   QARAX_CHECK(make_restore_view(folder, view, args.run_dir + "/" + kSerial));
-  auto started = start_or_restore(call, args, view);
+  // As it was started; what it was resized to since is in the snapshot.
+  StartArgs as_frozen = args;
+  as_frozen.spec = machine.spec;
+  auto started = start_or_restore(call, as_frozen, view);
   // It has read all of it; under a name of this incarnation nobody would look for it again.
   remove_restore_view(view);
   return started;

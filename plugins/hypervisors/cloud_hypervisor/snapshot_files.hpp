@@ -13,7 +13,9 @@ struct Machine {
   std::int64_t format = 1;
   std::string vmm{};  // "cloud_hv"
   std::string version{};
-  VmSpec spec{};
+  VmSpec spec{};           // as it was started
+  std::int32_t vcpus = 1;  // as it was resized to
+  std::int64_t memory = 0;
   std::vector<DiskSpec> disks{};
   std::vector<NicSpec> nics{};
 };
@@ -38,10 +40,10 @@ template <>
 struct Fields<cloud_hypervisor::Machine> {
   using T = cloud_hypervisor::Machine;
   static constexpr std::string_view kName = "cloud_hv snapshot";
-  static constexpr auto kTable =
-      std::make_tuple(field<&T::format>("format").required(), field<&T::vmm>("vmm").required(),
-                      field<&T::version>("version").required(), field<&T::spec>("spec").required(),
-                      field<&T::disks>("disks"), field<&T::nics>("nics"));
+  static constexpr auto kTable = std::make_tuple(
+      field<&T::format>("format").required(), field<&T::vmm>("vmm").required(),
+      field<&T::version>("version").required(), field<&T::spec>("spec").required(), field<&T::vcpus>("vcpus"),
+      field<&T::memory>("memory"), field<&T::disks>("disks"), field<&T::nics>("nics"));
 };
 QARAX_FIELDS_COMPLETE(cloud_hypervisor::Machine);
 }  // namespace qarax

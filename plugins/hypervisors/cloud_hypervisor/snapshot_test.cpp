@@ -22,6 +22,7 @@ class Snapshots : public testing::PluginTest {
 TEST_F(Snapshots, AGuestGoesOnWhereItStoodUnderItsNewSockets) {
   start();
   ASSERT_NE(host.console("qarax uptime 2", kPatienceMs), "");
+  ASSERT_TRUE(plugin().resize(call.get(), {vm(), 3, std::nullopt}));
   const auto written = snapshot();
   ASSERT_TRUE(written) << written.error().message;
   EXPECT_EQ(written->state, VmState::running) << "it goes on after its snapshot";
@@ -29,9 +30,13 @@ TEST_F(Snapshots, AGuestGoesOnWhereItStoodUnderItsNewSockets) {
   ASSERT_TRUE(plugin().stop(call.get(), {vm(), StopMode::force, 0}));
 
   const std::size_t from = host.console_size();
-  const auto restored = plugin().restore(call.get(), next());
+  // The host's record of the VM follows its size.
+  auto args = next();
+  args.spec.boot_vcpus = 3;
+  const auto restored = plugin().restore(call.get(), args);
   ASSERT_TRUE(restored) << restored.error().message;
   EXPECT_EQ(restored->state, VmState::running);
+  EXPECT_NE(restored->live.text.find(R"("vcpus":3)"), std::string::npos) << restored->live.text;
   const std::string said = host.console("qarax uptime", kPatienceMs, from);
   ASSERT_NE(said, "");
   EXPECT_EQ(said.find("qarax guest:"), std::string::npos) << "it booted: " << said;
@@ -85,7 +90,7 @@ TEST_F(Snapshots, WhatCanNotGoOnIsRefusedAndLeavesNothing) {
   ASSERT_TRUE(finish_snapshot(dir() + "/snapshot", machine));
   EXPECT_NE(why().find("v44.0"), std::string::npos) << why();
   machine = original;
-  machine.spec.boot_vcpus = 4;
+  machine.spec.boot_vcpus = machine.vcpus = 4;
   ASSERT_TRUE(finish_snapshot(dir() + "/snapshot", machine));
   EXPECT_NE(why().find("boot_vcpus"), std::string::npos) << why();
   ASSERT_TRUE(finish_snapshot(dir() + "/snapshot", original));

@@ -121,6 +121,9 @@ TEST_F(GuestHotplug, AGuestGoesOnWhereItWasFrozen) {
 
   testing::RealHost other;
   Qemu again(other, create_);
+  // The host's record of the VM follows its size.
+  args.spec.boot_vcpus = 2;
+  args.spec.memory_size = 384 << 20;
   args.incarnation = 2;
   args.run_dir = dir() + "/run2";
   std::filesystem::create_directories(args.run_dir);

@@ -105,7 +105,7 @@ Result<VmStatus> Qemu::start(plugin::Call& call, const StartArgs& args) {
   return start_or_restore(call, args, std::nullopt);
 }
 
-Result<VmStatus> Qemu::start_or_restore(plugin::Call& call, const StartArgs& args, const std::optional<Thaw>& from) {
+Result<VmStatus> Qemu::start_or_restore(plugin::Call& call, StartArgs args, const std::optional<Thaw>& from) {
   if (program_.path.empty()) return make_error(Code::failed_precondition, program_.why_not, "hypervisor-unavailable");
   if (args.boot.kernel.empty())
     return make_error(
@@ -114,6 +114,12 @@ Result<VmStatus> Qemu::start_or_restore(plugin::Call& call, const StartArgs& arg
         "boot-files-missing");
   QARAX_TRY(const Verdict verdict, accelerator_.settled(call));
   if (verdict.accelerator.empty()) return demands_kvm(verdict);
+  if (from) {
+    if (const std::string why = difference(from->machine, args.spec, verdict.accelerator); !why.empty())
+      return make_error(Code::failed_precondition, "VM " + args.vm + " can't go on from the snapshot: " + why);
+    // As it was started; what it was resized to since is in the snapshot.
+    args.spec = from->machine.spec;
+  }
   QARAX_TRY(const VmOptions options, vm_options(args.spec));
   Handle handle;
   handle.vmm = "qemu";
@@ -135,9 +141,6 @@ Result<VmStatus> Qemu::start_or_restore(plugin::Call& call, const StartArgs& arg
     QARAX_CHECK(host_.kill(&call, {args.vm, args.incarnation}));
   }
   QARAX_CHECK(check(args.spec, verdict));
-  if (from)
-    if (const std::string why = difference(from->machine, args.spec, verdict.accelerator); !why.empty())
-      return make_error(Code::failed_precondition, "VM " + args.vm + " can't go on from the snapshot: " + why);
   auto started = launch(call, args, handle, from);
   if (started) return started;
   monitors_.forget(args.run_dir);
@@ -239,6 +242,7 @@ Result<VmStatus> Qemu::recover(plugin::Call& call, const VmArgs& args) {
     if (found == Code::ok) {
       auto status = look(call, args, handle);
       const bool guest_never_ran = status && is_prelaunch(*status);
+      if (status && status->state == VmState::paused && !guest_never_ran) QARAX_CHECK(drop_stream(call, args));
       if (!guest_never_ran) return status;
     }
   }

@@ -64,7 +64,7 @@ class Qemu final : public plugin::Hypervisor,
     Machine machine{};
     int memory = -1;
   };
-  Result<VmStatus> start_or_restore(plugin::Call& call, const StartArgs& args, const std::optional<Thaw>& from);
+  Result<VmStatus> start_or_restore(plugin::Call& call, StartArgs args, const std::optional<Thaw>& from);
   Result<VmStatus> launch(plugin::Call& call, const StartArgs& args, const Handle& handle,
                           const std::optional<Thaw>& from);
   // What `ask` says of a VM's monitor; FAILED_PRECONDITION with its end where the VM has ended meanwhile.
@@ -87,6 +87,8 @@ class Qemu final : public plugin::Hypervisor,
   Result<VmStatus> detach(plugin::Call& call, const DetachArgs& args, std::vector<Device> Handle::*devices,
                           const char* what);
   Status write_memory(plugin::Call& call, const VmArgs& vm, int file);
+  // What was being written when the agent ended is nobody's any more, and its end would stop a guest that was resumed.
+  Status drop_stream(plugin::Call& call, const VmArgs& vm);
   Status thaw(plugin::Call& call, const StartArgs& args);
   Status check(const VmSpec& spec, const Verdict& verdict) const;
 

@@ -18,7 +18,7 @@ Status nothing_plugged(const VmArgs& vm, const Handle& handle) {
   const auto refuse = [&](const std::string& what) {
     return make_error(Code::failed_precondition,
                       "VM " + vm.vm + " can't be snapshotted with " + what + " attached; detach it first",
-                      "snapshot-refused");
+                      "wrong-state");
   };
   for (const DiskSpec& disk : handle.disks)
     if (!disk.readonly) return refuse("the writable disk " + disk.id);
@@ -27,13 +27,17 @@ Status nothing_plugged(const VmArgs& vm, const Handle& handle) {
   return Ok{};
 }
 
+std::string stream_status(const json::Value& said) {
+  const auto* status = said.find("status");
+  return status != nullptr && status->as_string() != nullptr ? *status->as_string() : std::string();
+}
+
 // How the stream stands: true when it is through.
 Result<bool> is_through(const plugin::Call& call, QmpClient& qmp) {
   QARAX_TRY(const json::Value said, qmp.execute(call, "query-migrate"));
-  const auto* status = said.find("status");
-  if (status == nullptr || status->as_string() == nullptr) return false;
-  if (*status->as_string() == "completed") return true;
-  if (*status->as_string() != "failed" && *status->as_string() != "cancelled") return false;
+  const std::string status = stream_status(said);
+  if (status == "completed") return true;
+  if (status != "failed" && status != "cancelled") return false;
   const auto* why = said.find("error-desc");
   return make_error(
       Code::internal,
@@ -116,6 +120,20 @@ Result<VmStatus> Qemu::restore(plugin::Call& call, const StartArgs& args) {
   QARAX_TRY(Machine machine, read_machine(folder));
   QARAX_TRY(const plugin::Socket memory, open_memory(folder));
   return start_or_restore(call, args, Thaw{std::move(machine), memory.get()});
+}
+
+Status Qemu::drop_stream(plugin::Call& call, const VmArgs& vm) {
+  // True when none is under way.
+  const auto ended = [&](QmpClient& qmp) -> Result<bool> {
+    QARAX_TRY(const json::Value said, qmp.execute(call, "query-migrate"));
+    const std::string status = stream_status(said);
+    if (status.empty() || status == "none" || status == "completed" || status == "failed" || status == "cancelled")
+      return true;
+    if (status != "cancelling") QARAX_CHECK(qmp.execute(call, "migrate_cancel"));
+    return false;
+  };
+  QARAX_CHECK(plugin::ask_until(call, kUndoMs, [&] { return with_monitor(call, vm, ended); }));
+  return Ok{};
 }
 
 Status Qemu::thaw(plugin::Call& call, const StartArgs& args) {

@@ -86,7 +86,9 @@ Result<Socket> open_memory(int folder) {
 std::string difference(const Machine& machine, const VmSpec& spec, const std::string& accelerator) {
   if (machine.accelerator != accelerator)
     return "it was made under " + machine.accelerator + " and this node runs QEMU with " + accelerator;
-  const std::string member = plugin::first_difference(machine.spec, spec);
+  std::int64_t memory = machine.spec.memory_size;
+  for (const Dimm& dimm : machine.dimms) memory += dimm.size;
+  const std::string member = plugin::frozen_difference(machine.spec, machine.vcpus, memory, spec);
   return member.empty() ? member : "its " + member + " isn't the VM's";
 }
 

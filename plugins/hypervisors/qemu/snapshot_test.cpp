@@ -19,6 +19,7 @@ class Snapshots : public testing::PluginTest {
     at_ = Socket(::open(folder().c_str(), O_DIRECTORY | O_RDONLY | O_CLOEXEC));
     call.set_fds({at_.get()});
     host.on_command = [this](const std::string& command, const json::Value&) -> std::optional<std::string> {
+      if (command == "migrate_cancel") stream = "cancelled";
       if (command == "query-migrate") return R"({"status":")" + stream + R"(","error-desc":"No space left"})";
       return std::nullopt;
     };
@@ -89,6 +90,19 @@ TEST_F(Snapshots, OneThatIsCancelledLeavesNothingAndTheGuestRunning) {
   EXPECT_NE(std::find(cancel, words.end(), "cont"), words.end());
 }
 
+TEST_F(Snapshots, WhatWasBeingWrittenWhenTheAgentEndedIsDropped) {
+  start();
+  host.set_status("paused");
+  stream = "active";
+  EXPECT_EQ(restarted().recover(call.get(), vm())->state, VmState::paused);
+  EXPECT_EQ(stream, "cancelled") << "its end would stop the guest that is resumed now";
+  stream = "completed";
+  const std::size_t from = host.commands().size();
+  EXPECT_EQ(restarted().recover(call.get(), vm())->state, VmState::paused);
+  const auto words = said_since(from);
+  EXPECT_EQ(std::count(words.begin(), words.end(), "migrate_cancel"), 0);
+}
+
 TEST_F(Snapshots, AWritableDiskIsNamedAndNothingIsTouched) {
   start();
   Handle handle = *read_handle(vm());
@@ -149,9 +163,13 @@ TEST_F(Snapshots, WhatIsNoWholeSnapshotOfThisMachineIsRefused) {
     auto memory = begin_snapshot(at());
     ASSERT_TRUE(memory && finish_snapshot(at(), *memory, machine));
   };
-  machine.spec.boot_vcpus = 2;
+  machine.spec.boot_vcpus = machine.vcpus = 2;
   keep();
   EXPECT_NE(why().find("boot_vcpus"), std::string::npos) << why();
+  machine.spec = start_args().spec;
+  machine.spec.memory_size /= 2;
+  keep();
+  EXPECT_NE(why().find("memory_size"), std::string::npos) << why();
   machine.spec = start_args().spec;
   machine.accelerator = "kvm";
   keep();
