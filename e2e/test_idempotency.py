@@ -23,7 +23,8 @@ def until_answered(stack, path: str, key: str, json=None, **headers) -> requests
     """As a client that was told to come back does it."""
     def probe():
         response = post(stack, path, key, json, **headers)
-        return response if response.status_code not in (409, 503) else None
+        again = response.status_code == 503 or (response.status_code == 409 and response.json()["type"].endswith("/idempotency-in-progress"))
+        return None if again else response
     return wait_for(f"an answer to {path}", probe, 60)
 
 
@@ -99,13 +100,15 @@ def test_a_start_over_a_killed_server(simulated):
     restart(simulated)
     first.join()
     answer = until_answered(simulated, path, "start-1")
-    assert answer.status_code == 200 and answer.json()["status"] == "running"
+    # Its call ended with the server: the node had finished it by then, or undid it and says so.
     assert answer.headers["Idempotent-Replayed"] == "true"
+    assert answer.json().get("status") == "running" or answer.json()["type"].endswith("/cancelled"), answer.text
     starts = [j for j in api.ok("GET", f"/jobs?vm_id={vm_id}").json() if j["action"] == "start"]
-    assert len(starts) == 1 and starts[0]["state"] == "completed"
+    assert [j["id"] for j in starts] == [job["id"]] and starts[0]["state"] in ("completed", "failed")
     api.act(vm_id, "force-stop")
-    assert post(simulated, path, "start-1").json()["status"] == "running", "the same answer, and no second start"
-    assert api.vm(vm_id)["status"] == "shutdown"
+    again = post(simulated, path, "start-1")
+    assert (again.status_code, again.text) == (answer.status_code, answer.text), "the same answer, and no second start"
+    assert api.vm(vm_id)["status"] in ("shutdown", "created")
     api.delete(vm_id)
 
 

@@ -62,8 +62,13 @@ def test_unfinished_jobs_come_to_their_end_after_the_server_was_killed(simulated
     simulated.server.start()
     wait_for("server ready", lambda: api.session.get(api.base + "/livez", timeout=5).status_code == 200)
     job = api.ok("GET", f"/jobs/{job_id}?wait=60s").json()
-    assert job["state"] == "completed", job
-    assert api.vm(vm_id)["status"] == "running"
+    # Its call ended with the server: the node had finished it by then, or undid it and says so.
+    assert job["state"] in ("completed", "failed"), job
+    vm = api.vm(vm_id)
+    if job["state"] == "completed":
+        assert vm["status"] == "running"
+    else:
+        assert job["error"]["type"].endswith("/cancelled") and vm["desired_status"] == "created" and vm["activity"] is None
     api.delete(vm_id)
 
 

@@ -65,8 +65,10 @@ http::Response events(const http::Request& request, Store& store) {
   const auto stream = std::make_shared<EventStream>(store, std::move(*filter), *after);
   http::Response response;
   if (!goes_on) {
-    response = http::Response::streaming(
-        kType, [stream, last = store.events().last().seq](http::StreamSink& sink) { stream->catch_up(sink, last); });
+    response = http::Response::streaming(kType, [stream, log = &store](http::StreamSink& sink) {
+      log->flush();  // what GET shows already belongs to what there is
+      stream->catch_up(sink, log->events().last().seq);
+    });
   } else {
     response = http::Response::going_on(kType, stream);
     if (stream->is_behind()) response.stream = [stream](http::StreamSink& sink) { stream->catch_up(sink); };

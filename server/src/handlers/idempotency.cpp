@@ -96,7 +96,7 @@ http::Response IdempotencyGuard::serve(const http::Request& request, const http:
     if (*job && (*job)->state == JobState::running && !prefers_async(request))
       return refuse(request, still_running(known.job_id));
   }
-  claim->bind(known.job_id);
+  claim->resume(known.job_id);
   return first_time(request, inner, claim).with("Idempotent-Replayed", "true");
 }
 

@@ -13,7 +13,11 @@ namespace qarax::server {
 class Claim {
  public:
   Claim(std::string key, std::string fingerprint, std::string job_id = {}, bool bound = false)
-      : key_(std::move(key)), fingerprint_(std::move(fingerprint)), job_id_(std::move(job_id)), bound_(bound) {}
+      : key_(std::move(key)),
+        fingerprint_(std::move(fingerprint)),
+        job_id_(std::move(job_id)),
+        bound_(bound),
+        from_before_(bound) {}
 
   const std::string& key() const { return key_; }
   // Of the key and all of the request, in hexadecimal digits.
@@ -27,6 +31,16 @@ class Claim {
     const std::lock_guard lock(mutex_);
     return bound_;
   }
+  // The request was carried out before, as that job: it isn't to be once more.
+  void resume(const std::string& job_id) {
+    bind(job_id);
+    const std::lock_guard lock(mutex_);
+    from_before_ = true;
+  }
+  bool is_from_before() const {
+    const std::lock_guard lock(mutex_);
+    return from_before_;
+  }
   void bind(const std::string& job_id) {
     const std::lock_guard lock(mutex_);
     bound_ = true;
@@ -39,6 +53,7 @@ class Claim {
   mutable std::mutex mutex_;
   std::string job_id_;
   bool bound_ = false;
+  bool from_before_ = false;
 };
 
 class RequestScope {

@@ -26,7 +26,7 @@ Status SqlStore::transact(Database::Change change, const std::string& job_id) {
   if (!claim) return db_->transact(std::move(change));
   const std::string first = claim->job_id();
   // Once is enough. Who knows how to go on from the job didn't come here.
-  if (!first.empty() && !job_id.empty()) return answer_lost(first);
+  if (claim->is_from_before() && !first.empty() && !job_id.empty()) return answer_lost(first);
   if (claim->is_bound() && job_id.empty()) return db_->transact(std::move(change));
   // Two of one key in a group would both be the first.
   change.keys.push_back("key " + claim->key());
