@@ -24,8 +24,8 @@ def until_answered(stack, path: str, key: str, json=None, **headers) -> requests
     def probe():
         response = post(stack, path, key, json, **headers)
         again = response.status_code == 503 or (response.status_code == 409 and response.json()["type"].endswith("/idempotency-in-progress"))
-        return None if again else response
-    return wait_for(f"an answer to {path}", probe, 60)
+        return None if again else [response]  # an error's Response is false
+    return wait_for(f"an answer to {path}", probe, 60)[0]
 
 
 def restart(stack) -> None:
