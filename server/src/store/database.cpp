@@ -253,7 +253,7 @@ void Database::background() {
       flush();
       lock.lock();
       // A database that refuses is asked again, not hammered.
-      if (!later_.empty() && !stopping_)
+      if (refused_.load() && !later_.empty() && !stopping_)
         later_changed_.wait_for(lock, std::chrono::seconds(1), [&] { return stopping_; });
     }
     if (last) return;
