@@ -5,6 +5,7 @@ import os
 import pathlib
 import socket
 import threading
+import time
 
 import pytest
 
@@ -229,13 +230,18 @@ class Shell:
         self.socket.sendall(b"attach\n")
         assert self.socket.recv(3, socket.MSG_WAITALL) == b"ok\n"
 
-    def says(self, command: str, expected: str) -> None:
-        self.socket.sendall(command.encode() + b"\n")
+    def says(self, command: str, expected: str) -> bool:
+        """Whether the answer to the command has it; the guest's own lines come in between."""
+        # The echo of what is typed isn't its answer.
+        self.socket.sendall(command.encode() + b"; echo done=$((6 * 7))\n")
         seen = b""
-        while expected.encode() not in seen:
+        deadline = time.monotonic() + 30
+        while b"done=42" not in seen:
+            assert time.monotonic() < deadline, f"no answer to {command!r}: {seen[-500:]!r}"
             piece = self.socket.recv(4096)
             assert piece, f"the console ended before {expected!r}: {seen[-500:]!r}"
             seen += piece
+        return expected.encode() in seen
 
     def close(self) -> None:
         self.socket.close()
@@ -254,8 +260,8 @@ def test_the_guest_sees_its_new_vcpu(stack):
     assert resized["boot_vcpus"] == 2
     shell = Shell(stack.nodes[0], vm_id, 1)
     try:
-        wait_for("the guest's second CPU", lambda: shell.says("ls -d /sys/devices/system/cpu/cpu1; echo end", "cpu1\r\n") or True)
-        shell.says(ONLINE, "cpus=0-1")
+        wait_for("the guest's second CPU", lambda: shell.says("ls -d /sys/devices/system/cpu/cpu*", "/cpu1\r\n"), every=0.2)
+        wait_for("it at work", lambda: shell.says(ONLINE, "cpus=0-1"), every=0.2)
     finally:
         shell.close()
     stack.api.act(vm_id, "force-stop")
