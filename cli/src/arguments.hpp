@@ -39,8 +39,8 @@ struct Arguments {
   bool names = false;
   bool forget = false;
   bool follow = false;
-  bool until_end = false;            // job --wait
-  std::string after;                 // events: the last one that was seen
+  bool until_end = false;  // job --wait
+  std::string after;       // events: the last one that was seen
   bool collect = false;
   std::string adopt;                 // of unmanaged: the VM's id
   std::string remove;                // likewise

@@ -1,5 +1,5 @@
-// The reader and the codec of every document that crosses the plugin border. Whatever goes in, nothing may crash, and what
-// is accepted must survive being written and read again.
+// The reader and the codec of every document that crosses the plugin border. Whatever goes in, nothing may crash, and
+// what is accepted must survive being written and read again.
 #include <cstdint>
 #include <cstdlib>
 

@@ -1,5 +1,6 @@
-// A journal's file, as it may lie on a disk. Even first byte: the file as it is. Odd: each line as a record whose length and
-// checksum are right, which chance would hardly make. What can be opened can be written to, and is read again as it was.
+// A journal's file, as it may lie on a disk. Even first byte: the file as it is. Odd: each line as a record whose
+// length and checksum are right, which chance would hardly make. What can be opened can be written to, and is read
+// again as it was.
 #include <unistd.h>
 
 #include <cstdint>
