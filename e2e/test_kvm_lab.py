@@ -2,7 +2,7 @@
 with whichever hypervisor the lab's node has as its default."""
 
 import pytest
-from qarax_api_client.api.vms import force_stop_vm, pause_vm, resume_vm, start_vm, stop_vm
+from qarax_api_client.api.vms import force_stop_vm, pause_vm, reboot_vm, resume_vm, start_vm, stop_vm
 from qarax_api_client.models import ExitInfoKind, VmStatus
 
 from framework.lab import Lab, address
@@ -51,6 +51,15 @@ def test_agent_killed_guests_run_on(qarax, lab):
         assert not [(a, b) for a, b in zip(seconds, seconds[1:]) if b - a > 3], lines
         assert qarax.act(stop_vm, vm_id).status == VmStatus.SHUTDOWN
         assert str(vm_id) not in lab.vmm_pids(), "shutdown is a promise that no VMM runs"
+
+
+def test_rebooted_guest_has_its_console(qarax, lab):
+    """A VMM may make its console anew with the guest: both of the guest's lives have to be in the log."""
+    vm_id = running(qarax, "again")
+    assert qarax.act(reboot_vm, vm_id).status == VmStatus.RUNNING
+    wait_for("the second banner", lambda: qarax.console(vm_id).count("qarax guest:") == 2, 60, every=0.2)
+    seen = len(uptimes(qarax.console(vm_id)))
+    wait_for("the guest counts on", lambda: len(uptimes(qarax.console(vm_id))) > seen, 30, every=0.2)
 
 
 def test_vmm_killed(qarax, lab):
