@@ -1,6 +1,7 @@
 """Fixtures: a stack of its own per test, one shared by the tests of a module that leave it as it was, or one that is up."""
 
 import collections
+import os
 
 import pytest
 
@@ -18,6 +19,10 @@ def pytest_collection_modifyitems(items):
         if item.get_closest_marker("lab") is not None:
             if lab.address() is None:
                 item.add_marker(pytest.mark.skip(reason="needs the KVM lab: kvm-lab/run.sh"))
+            continue
+        if item.get_closest_marker("compose") is not None:
+            if "QARAX_COMPOSE" not in os.environ:
+                item.add_marker(pytest.mark.skip(reason="needs the stack in containers: run_e2e_tests.sh"))
             continue
         if running_url() is not None and item.get_closest_marker("anywhere") is None:
             item.add_marker(pytest.mark.skip(reason=f"starts programs of its own, and {running_url()} is to be used; QARAX_URL= says otherwise"))

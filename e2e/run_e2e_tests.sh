@@ -153,9 +153,9 @@ say "$url is ready, guests run under $accelerator; $(cloud_hv)"
 if on "${KEEP:-}"; then printf '%s\n' "$url" >"$kept"; fi
 
 step "run the tests"
-[ $# -gt 0 ] || set -- -v -m anywhere
+[ $# -gt 0 ] || set -- -v -m 'anywhere or compose'
 status=0
-QARAX_URL=$url "$uv" run --locked pytest "$@" || status=$?
+QARAX_URL=$url QARAX_COMPOSE="${compose[*]}" "$uv" run --locked pytest "$@" || status=$?
 if [ "$status" != 0 ]; then show_logs; fi
 
 if on "${KEEP:-}"; then
