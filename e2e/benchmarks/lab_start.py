@@ -50,9 +50,14 @@ def bare(lab: Lab, kernel: str) -> list[float]:
         shell.send(f"{VMM} --seccomp {SECCOMP} --cpus boot=1 --memory size=128M --kernel {kernel} --initramfs /opt/qarax/initramfs.cpio "
                    "--cmdline 'console=ttyS0 reboot=k panic=1' --rng src=/dev/urandom --console off --serial file=/tmp/bare.serial "
                    "</dev/null >/tmp/bare.log 2>&1 & echo $!")
-        out = [at - begun for at in times()]
-        lab.run(f"kill -9 {shell.line()}; rm -f /tmp/bare.serial")
-        return out
+        pid = shell.line()
+        try:
+            return [at - begun for at in times()]
+        except TimeoutError:
+            print(lab.run(f"wc -c /tmp/bare.serial; cat /tmp/bare.log /proc/{pid}/task/*/stat || true"), file=sys.stderr)
+            raise
+        finally:
+            lab.run(f"kill -9 {pid}; rm -f /tmp/bare.serial")
 
 
 def ours(lab: Lab, api: Api, name: str) -> list[float]:
