@@ -260,7 +260,7 @@ def test_the_guest_sees_its_new_vcpu(stack):
     assert resized["boot_vcpus"] == 2
     shell = Shell(stack.nodes[0], vm_id, 1)
     try:
-        wait_for("the guest's second CPU", lambda: shell.says("ls -d /sys/devices/system/cpu/cpu*", "/cpu1\r\n"), every=0.2)
+        wait_for("the guest's second CPU", lambda: shell.says("test -d /sys/devices/system/cpu/cpu1 && echo there=$((1 + 1))", "there=2"), every=0.2)
         wait_for("it at work", lambda: shell.says(ONLINE, "cpus=0-1"), every=0.2)
     finally:
         shell.close()
