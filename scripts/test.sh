@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Every test of qarax, from a bare machine on: test.sh [STEP…]
-#   steps: deps format client guest unit e2e tsan, which run without arguments, and asan lint tidy compose, which are
+#   steps: deps format client guest unit e2e tsan, which run without arguments, and asan lint tidy fuzz compose, which are
 #   asked for by name. asan compiles the tree again; tidy takes half an hour on two CPUs where nothing is known to be
 #   clean yet, lint is four minutes of it, what was committed last first; compose needs docker, and makes images of the
 #   tree (with SKIP_BUILD=1 out of build/release). A step needs those before it to have run once.
@@ -107,7 +107,7 @@ step_compose() { step "end-to-end tests in containers"; "$root/e2e/run_e2e_tests
 
 all=(deps format client guest unit e2e tsan)
 for one in "${@:-${all[@]}}"; do
-  declare -F "step_$one" >/dev/null || fail "unknown step $one" -- "steps: ${all[*]} asan lint tidy compose"
+  declare -F "step_$one" >/dev/null || fail "unknown step $one" -- "steps: ${all[*]} asan lint tidy fuzz compose"
   "step_$one"
 done
 say "all passed: ${*:-${all[*]}}"
