@@ -29,6 +29,12 @@ target_compile_options(qarax_flags INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe
 add_library(qarax_c_flags INTERFACE)
 target_compile_options(qarax_c_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Werror)
 
+# The tree's warnings are GCC's, as Debian 12 has it.
+if(QARAX_FUZZ)
+  target_compile_options(qarax_flags INTERFACE -Wno-error)
+  target_compile_options(qarax_c_flags INTERFACE -Wno-error)
+endif()
+
 if(QARAX_SANITIZE)
   add_compile_options(-fsanitize=${QARAX_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${QARAX_SANITIZE})
