@@ -1,4 +1,6 @@
 // What a command does, on its VM's strand: intent on disk, the driver's call, result on disk, answer.
+#include <unistd.h>
+
 #include <utility>
 
 #include "manager.hpp"
@@ -103,7 +105,13 @@ void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
 
 // A command that failed says nothing about the VM: what is true is looked at, never assumed.
 VmStatus Manager::truth_after_failure(const VmPtr& vm, const Command& command, const VmStatus& before) {
-  const auto process = processes_.find({vm->id, vm->document.incarnation});
+  auto process = processes_.find({vm->id, vm->document.incarnation});
+  // A supervisor that was killed before its record was there is on its way out: what it leaves is known in a moment.
+  for (const std::int64_t until = plugin::monotonic_ns() + kLookMs * 1'000'000;
+       !process && process.error().code == Code::unavailable && plugin::monotonic_ns() < until;) {
+    ::usleep(5'000);
+    process = processes_.find({vm->id, vm->document.incarnation});
+  }
   const bool nothing_runs = process ? !process->alive : process.error().code == Code::not_found;
   if (core::begins(command.action) && nothing_runs) {
     VmStatus status = before;
