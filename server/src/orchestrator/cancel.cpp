@@ -8,11 +8,6 @@ namespace qarax::server {
 
 namespace {
 
-Error with_job(Error error, const std::string& job_id) {
-  error.details.push_back({"/job_id", job_id});
-  return error;
-}
-
 Error has_ended(const Job& job) {
   return with_job(
       make_error(Code::failed_precondition,

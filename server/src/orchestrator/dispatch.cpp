@@ -13,11 +13,6 @@ namespace {
 constexpr auto kTick = std::chrono::milliseconds(500);
 constexpr int kTicksToTidy = 120;
 
-Error with_job(Error error, const std::string& job_id) {
-  error.details.push_back({"/job_id", job_id});
-  return error;
-}
-
 core::StartCommand start_command(const VmRecord& vm) {
   return server::start_command(vm, vm.observed.hypervisor.empty() ? vm.hypervisor : vm.observed.hypervisor);
 }

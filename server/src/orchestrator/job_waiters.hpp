@@ -14,6 +14,9 @@
 
 namespace qarax::server {
 
+// The error with "/job_id" in its details: where to look for what became of it.
+Error with_job(Error error, const std::string& job_id);
+
 class JobWaiters {
  public:
   // What became of a job: its VM as it is then (null: the VM is gone), or why it didn't happen.

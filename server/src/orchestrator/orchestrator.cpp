@@ -25,11 +25,6 @@ std::optional<std::string_view> feature_for(core::Action action) {
   return std::nullopt;
 }
 
-Error with_job(Error error, const std::string& job_id) {
-  error.details.push_back({"/job_id", job_id});
-  return error;
-}
-
 }  // namespace
 
 Orchestrator::Orchestrator(Store& store, Fleet& nodes, Options options)
