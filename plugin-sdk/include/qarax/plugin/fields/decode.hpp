@@ -1,0 +1,208 @@
+// Strict decoding by field tables: all problems are reported, each with the JSON pointer to its place.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "qarax/plugin/fields/table.hpp"
+#include "qarax/plugin/json/parse.hpp"
+#include "qarax/plugin/json/write.hpp"
+#include "qarax/result.hpp"
+
+namespace qarax {
+
+enum class Unknown { refuse, ignore };  // what decoding does with a member or enum value that it doesn't know
+
+namespace detail {
+
+class Decoder {
+ public:
+  // `source`: the text that the values were parsed from, empty when it isn't at hand.
+  explicit Decoder(Unknown unknown, std::string_view source = {}) : unknown_(unknown), source_(source) {}
+  std::vector<ErrorDetail> problems;
+
+  void problem(const std::string& pointer, std::string text) { problems.push_back({pointer, std::move(text)}); }
+
+  template <class T>
+  void read(const json::Value& in, T& out, const std::string& pointer) {
+    if constexpr (std::is_same_v<T, bool>) {
+      if (const auto* b = in.as_bool())
+        out = *b;
+      else
+        expected(pointer, "a boolean", in);
+    } else if constexpr (std::is_enum_v<T>) {
+      read_enum(in, out, pointer);
+    } else if constexpr (std::is_integral_v<T>) {
+      const auto* i = in.as_int();
+      if (i == nullptr) return expected(pointer, "an integer", in);
+      if (*i < std::numeric_limits<T>::min() || *i > std::numeric_limits<T>::max())
+        return problem(pointer, std::to_string(*i) + " doesn't fit into " + std::to_string(sizeof(T) * 8) + " bits");
+      out = static_cast<T>(*i);
+    } else if constexpr (std::is_floating_point_v<T>) {
+      if (const auto* d = in.as_double())
+        out = *d;
+      else if (const auto* i = in.as_int())
+        out = static_cast<T>(*i);
+      else
+        expected(pointer, "a number", in);
+    } else if constexpr (std::is_same_v<T, std::string>) {
+      if (const auto* s = in.as_string())
+        out = *s;
+      else
+        expected(pointer, "a string", in);
+    } else if constexpr (std::is_same_v<T, RawJson>) {
+      out.text = json::source_text(in, source_);
+    } else if constexpr (IsOptional<T>::value) {
+      if (in.is_null())
+        out.reset();
+      else
+        read(in, out.emplace(), pointer);
+    } else if constexpr (IsVector<T>::value) {
+      const auto* array = in.as_array();
+      if (array == nullptr) return expected(pointer, "an array", in);
+      out.clear();
+      for (std::size_t i = 0; i < array->size(); ++i)
+        read((*array)[i], out.emplace_back(), json::pointer_to(pointer, std::to_string(i)));
+    } else if constexpr (std::is_same_v<T, std::map<std::string, std::string>>) {
+      const auto* object = in.as_object();
+      if (object == nullptr) return expected(pointer, "an object", in);
+      out.clear();
+      for (const auto& [key, value] : *object) read(value, out[key], json::pointer_to(pointer, key));
+    } else {
+      static_assert(Document<T>, "no field table for this type");
+      const auto* object = in.as_object();
+      if (object == nullptr) return expected(pointer, "an object", in);
+      read_members(in, out, pointer);
+      if (unknown_ == Unknown::refuse)
+        for (const auto& member : *object)
+          if (!knows<T>(member.first)) problem(json::pointer_to(pointer, member.first), "unknown member");
+    }
+  }
+
+ private:
+  void expected(const std::string& pointer, std::string_view what, const json::Value& in) {
+    std::string text = "expected ";
+    text.append(what).append(", got ").append(in.as_double() != nullptr && what == "an integer"
+                                                  ? "a number that isn't a whole one in range"
+                                                  : in.type_name());
+    problem(pointer, std::move(text));
+  }
+
+  template <class E>
+  void read_enum(const json::Value& in, E& out, const std::string& pointer) {
+    const auto* text = in.as_string();
+    if (text == nullptr) return expected(pointer, "a string", in);
+    std::string known;
+    for (std::size_t i = 0; i < std::size(EnumNames<E>::kNames); ++i) {
+      if (EnumNames<E>::kNames[i] == *text) {
+        out = static_cast<E>(i);
+        return;
+      }
+      known.append(i == 0 ? "" : ", ").append(EnumNames<E>::kNames[i]);
+    }
+    if (unknown_ == Unknown::ignore)
+      out = EnumNames<E>::kUnknown;
+    else
+      problem(pointer, "\"" + *text + "\" is not one of " + known);
+  }
+
+  template <class T>
+  static bool knows(std::string_view name) {
+    bool found = false;
+    for_each_field<T>([&](const auto& f) {
+      using M = typename std::remove_cvref_t<decltype(f)>::Type;
+      if constexpr (Document<M>) {
+        if (f.is_flat) {
+          found = found || knows<M>(name);
+          return;
+        }
+      }
+      found = found || f.name == name;
+    });
+    return found;
+  }
+
+  template <class F, class M>
+  void check_bounds(const F& f, const M& member, const std::string& pointer) {
+    if constexpr (IsOptional<M>::value) {
+      if (member) check_bounds(f, *member, pointer);
+    } else if constexpr (std::is_integral_v<M> && !std::is_same_v<M, bool>) {
+      if (member < f.min_value)
+        problem(pointer, std::to_string(member) + " is below the minimum of " + std::to_string(f.min_value));
+      if (member > f.max_value)
+        problem(pointer, std::to_string(member) + " is above the maximum of " + std::to_string(f.max_value));
+    } else if constexpr (std::is_same_v<M, std::string>) {
+      const auto length = static_cast<std::int64_t>(member.size());
+      if (length < f.min_value)
+        problem(pointer,
+                member.empty() ? "must not be empty" : "shorter than " + std::to_string(f.min_value) + " bytes");
+      if (length > f.max_value) problem(pointer, "longer than " + std::to_string(f.max_value) + " bytes");
+    } else if constexpr (IsVector<M>::value) {
+      const auto count = static_cast<std::int64_t>(member.size());
+      if (count < f.min_value)
+        problem(pointer,
+                "has " + std::to_string(count) + " elements, at least " + std::to_string(f.min_value) + " are needed");
+      if (count > f.max_value)
+        problem(pointer, "has " + std::to_string(count) + " elements, at most " + std::to_string(f.max_value) + " fit");
+    }
+  }
+
+  template <class T>
+  void read_members(const json::Value& in, T& out, const std::string& pointer) {
+    for_each_field<T>([&](const auto& f) {
+      auto& member = out.*(f.kMember);
+      using M = std::remove_cvref_t<decltype(member)>;
+      if constexpr (Document<M>) {
+        if (f.is_flat) return read_members(in, member, pointer);
+      }
+      const json::Value* value = in.find(f.name);
+      const std::string inner = json::pointer_to(pointer, f.name);
+      if (value == nullptr) {
+        if (f.is_required) problem(inner, "is required");
+        return;
+      }
+      const std::size_t before = problems.size();
+      read(*value, member, inner);
+      if (problems.size() == before) check_bounds(f, member, inner);
+    });
+  }
+
+  Unknown unknown_;
+  std::string_view source_;
+};
+
+}  // namespace detail
+
+// All problems are reported, not only the first. INVALID_ARGUMENT; reason "bad-json" (no JSON) or "validation".
+// `source`: the text that `in` was parsed from, where RawJson members should keep its spelling.
+template <class T>
+Result<T> decode(const json::Value& in, Unknown unknown = Unknown::refuse, std::string_view source = {}) {
+  T out{};
+  detail::Decoder decoder(unknown, source);
+  decoder.read(in, out, "");
+  if (decoder.problems.empty()) return out;
+  const auto& first = decoder.problems.front();
+  Error error = make_error(
+      Code::invalid_argument,
+      std::string(Fields<T>::kName) + " " + (first.pointer.empty() ? "document" : first.pointer) + ": " + first.detail,
+      "validation");
+  if (decoder.problems.size() > 1) error.message += " (and " + std::to_string(decoder.problems.size() - 1) + " more)";
+  error.details = std::move(decoder.problems);
+  return error;
+}
+
+template <class T>
+Result<T> decode(std::string_view text, Unknown unknown = Unknown::refuse) {
+  auto parsed = json::parse(text);
+  if (!parsed) return std::move(parsed).error().context(Fields<T>::kName);
+  return decode<T>(*parsed, unknown, text);
+}
+
+}  // namespace qarax

@@ -1,0 +1,154 @@
+// The row of a field table, and what the compiler is asked about the types in it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace qarax {
+
+template <class T>
+struct Fields;  // specialised per document type
+
+// An enum on the wire: its names in order of value from 0. Specialise as `static constexpr std::string_view kNames[]`
+// and kUnknown, the value that a name from a newer plugin becomes.
+template <class E>
+struct EnumNames;
+
+// Any JSON value, kept as text; "null" when absent. Decoded from a text it keeps the spelling of numbers and strings;
+// white space between tokens goes, so that it stays one line.
+struct RawJson {
+  std::string text = "null";
+  bool operator==(const RawJson&) const = default;
+};
+
+template <class T>
+concept Document = requires {
+  Fields<T>::kTable;
+};
+
+template <auto M>
+struct MemberOf;
+template <class C, class T, T C::*M>
+struct MemberOf<M> {
+  using Class = C;
+  using Type = T;
+};
+
+template <auto Member>
+struct Field {
+  using Class = typename MemberOf<Member>::Class;
+  using Type = typename MemberOf<Member>::Type;
+  static constexpr auto kMember = Member;
+
+  std::string_view name;
+  std::string_view doc_text{};
+  std::string_view since_version = "0.9";
+  std::string_view pattern_text{};  // for the schema's reader, e.g. "uuid"
+  std::int64_t min_value = std::numeric_limits<std::int64_t>::min();
+  std::int64_t max_value = std::numeric_limits<std::int64_t>::max();
+  bool is_required = false;  // decoding fails without it
+  bool is_nullable = false;  // an optional that is always written, as null when empty
+  bool is_flat = false;      // a document struct whose members stand in the parent
+
+  constexpr Field doc(std::string_view text) const {
+    auto f = *this;
+    f.doc_text = text;
+    return f;
+  }
+  constexpr Field since(std::string_view version) const {
+    auto f = *this;
+    f.since_version = version;
+    return f;
+  }
+  constexpr Field format(std::string_view text) const {
+    auto f = *this;
+    f.pattern_text = text;
+    return f;
+  }
+  constexpr Field min(std::int64_t value) const {
+    auto f = *this;
+    f.min_value = value;
+    return f;
+  }  // of a string: its length; of an array: how many
+  constexpr Field max(std::int64_t value) const {
+    auto f = *this;
+    f.max_value = value;
+    return f;
+  }
+  constexpr Field required() const {
+    auto f = *this;
+    f.is_required = true;
+    return f;
+  }
+  constexpr Field nullable() const {
+    auto f = *this;
+    f.is_nullable = true;
+    return f;
+  }
+  constexpr Field flat() const {
+    auto f = *this;
+    f.is_flat = true;
+    return f;
+  }
+};
+
+template <auto Member>
+constexpr Field<Member> field(std::string_view name) {
+  return Field<Member>{name};
+}
+
+namespace detail {
+
+struct AnyMember {
+  template <class T>
+  operator T() const noexcept;
+};
+template <std::size_t>
+using AnyMemberAt = AnyMember;
+template <class T, class... A>
+concept BraceInitialisable = requires {
+  T{std::declval<A>()...};
+};
+template <class T, std::size_t... I>
+constexpr bool takes(std::index_sequence<I...>) {
+  return BraceInitialisable<T, AnyMemberAt<I>...>;
+}
+template <class T, std::size_t N = 0>
+constexpr std::size_t member_count() {
+  if constexpr (!takes<T>(std::make_index_sequence<N + 1>{}))
+    return N;
+  else
+    return member_count<T, N + 1>();
+}
+
+template <class T>
+struct IsVector : std::false_type {};
+template <class T>
+struct IsVector<std::vector<T>> : std::true_type {};
+template <class T>
+struct IsOptional : std::false_type {};
+template <class T>
+struct IsOptional<std::optional<T>> : std::true_type {};
+
+template <class T, class F>
+void for_each_field(F&& f) {
+  std::apply([&](const auto&... fields) { (f(fields), ...); }, Fields<T>::kTable);
+}
+
+}  // namespace detail
+
+// Fails to compile when a member of the struct has no row in its table.
+#define QARAX_FIELDS_COMPLETE(T)                                                                \
+  static_assert(std::tuple_size_v<std::remove_cvref_t<decltype(::qarax::Fields<T>::kTable)>> == \
+                    ::qarax::detail::member_count<T>(),                                         \
+                "a member of " #T " is missing from its field table")
+
+}  // namespace qarax
