@@ -215,9 +215,20 @@ grpc::ServerUnaryReactor* NodeService::Execute(grpc::CallbackServerContext* cont
                   request->request_id(),
                   monotonic_deadline(context->deadline()),
                   request->document()};
-  auto* reactor = new ExecuteReactor;
-  reactor->begin(vms_, std::move(command), reply);
+  using CallEnd = ExecuteReactor::CallEnd;
+  auto* reactor = new ExecuteReactor(request->outlives_call() ? CallEnd::leaves_alone : CallEnd::cancels, reply);
+  reactor->begin(vms_, std::move(command));
   return reactor;
+}
+
+grpc::ServerUnaryReactor* NodeService::Cancel(grpc::CallbackServerContext* context,
+                                              const node::v1::CancelRequest* request, node::v1::CancelReply*) {
+  if (const Status admitted = admit(*context, request->authority()); !admitted) return finish(context, admitted);
+  if (!core::is_uuid(request->vm())) return finish(context, make_error(Code::invalid_argument, "vm must be a UUID"));
+  const bool found = vms_.cancel(request->vm(), request->revision());
+  core::logger("node")->debug("cancel vm={} revision={} under_way={} request={}", request->vm(), request->revision(),
+                              found, core::log_value(request->request_id()));
+  return finish(context, Ok{});
 }
 
 grpc::ServerUnaryReactor* NodeService::Inspect(grpc::CallbackServerContext* context, const node::v1::VmRequest* request,

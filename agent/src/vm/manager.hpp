@@ -38,6 +38,7 @@ class Manager final : public VmManager {
   void begin_recovery();
 
   std::shared_ptr<CommandTicket> execute(Command command, std::function<void(CommandResult)> done) override;
+  bool cancel(const std::string& vm, std::int64_t revision) override;
   core::VmReport inspect(const std::string& vm, std::int64_t deadline_ns) override;
   Result<Counters> counters(const std::string& vm, std::int64_t deadline_ns) override;
   std::vector<core::VmReport> subscribe(Listener listener, std::uint64_t& id) override;

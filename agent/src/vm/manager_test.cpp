@@ -277,6 +277,33 @@ TEST_F(ManagerTest, AFailedStartSaysWhyAndCanBeTriedAgain) {
   EXPECT_EQ(run(command(Action::start, 2)).error.code, Code::ok);
 }
 
+TEST_F(ManagerTest, ACancelNamesTheRevisionAndReachesWhoeverAskedForIt) {
+  driver_.hang_start = true;
+  auto first = begin(command(Action::start, 3));
+  auto again = begin(command(Action::start, 3));
+  while (driver_.starts == 0) std::this_thread::yield();
+  EXPECT_FALSE(manager_->cancel(vm_, 2)) << "an earlier job's cancel that comes late";
+  EXPECT_FALSE(manager_->cancel(vm_, 4));
+  EXPECT_FALSE(manager_->cancel(core::new_uuid(), 3));
+  EXPECT_TRUE(manager_->cancel(vm_, 3));
+  EXPECT_EQ(first.get().error.code, Code::cancelled);
+  EXPECT_EQ(again.get().error.code, Code::cancelled);
+  EXPECT_EQ(run(command(Action::start, 3)).error.code, Code::cancelled) << "its stored result";
+  EXPECT_EQ(driver_.starts, 1);
+  EXPECT_FALSE(manager_->cancel(vm_, 3)) << "it has ended";
+}
+
+TEST_F(ManagerTest, WhoJoinedACommandCanCancelItToo) {
+  driver_.hang_start = true;
+  auto first = begin(command(Action::start, 1));
+  std::promise<CommandResult> joined;
+  const auto ticket =
+      manager_->execute(command(Action::start, 1), [&](CommandResult result) { joined.set_value(std::move(result)); });
+  ticket->cancel();
+  EXPECT_EQ(joined.get_future().get().error.code, Code::cancelled);
+  EXPECT_EQ(first.get().error.code, Code::cancelled);
+}
+
 TEST_F(ManagerTest, ForceStopOvertakesAHungStart) {
   driver_.hang_start = true;
   auto hung = begin(command(Action::start, 1));

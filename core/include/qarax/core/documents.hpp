@@ -54,8 +54,9 @@ inline constexpr std::string_view kFeatureCounters = "counters";
 inline constexpr std::string_view kFeatureSurvey = "survey";
 inline constexpr std::string_view kFeatureResolve = "resolve";
 inline constexpr std::string_view kFeatureVmmLog = "vmm-log";
-inline constexpr std::string_view kFeatures[] = {kFeatureResize, kFeatureSnapshot, kFeatureCounters,
-                                                 kFeatureSurvey, kFeatureResolve,  kFeatureVmmLog};
+inline constexpr std::string_view kFeatureCancel = "cancel";
+inline constexpr std::string_view kFeatures[] = {kFeatureResize,  kFeatureSnapshot, kFeatureCounters, kFeatureSurvey,
+                                                 kFeatureResolve, kFeatureVmmLog,   kFeatureCancel};
 
 // A snapshot as its node keeps it.
 struct SnapshotFacts {
