@@ -1,11 +1,14 @@
 // What goes to a node that was greeted: commands, and questions about one VM.
 #include "calls.hpp"
 #include "node_link.hpp"
+#include "qarax/core/logging.hpp"
 #include "qarax/plugin/call_args.hpp"
 
 namespace qarax::server {
 
 namespace {
+
+constexpr std::int64_t kCancelMs = 5'000;
 
 // A refusal of the call as a whole, or a connection that broke: neither says what became of the VM.
 bool is_decision(const Error& error) {
@@ -14,54 +17,65 @@ bool is_decision(const Error& error) {
          error.reason != "stale-term" && error.code != Code::unauthenticated;
 }
 
+CommandOutcome outcome_of(const grpc::Status& status, const node::v1::CommandReply& reply) {
+  CommandOutcome out;
+  if (!status.ok()) {
+    out.error = to_error(status);
+    // What gRPC itself says of a call, without the node's own words, is no answer of the node's.
+    out.decided = decode_error(status.error_details()).has_value() && is_decision(*out.error);
+    return out;
+  }
+  if (!reply.report().empty())
+    if (auto report = decode<core::VmReport>(std::string_view(reply.report()), Unknown::ignore))
+      out.report = std::move(*report);
+  out.decided = true;
+  if (reply.error().empty()) return out;
+  out.error = decode_error(reply.error())
+                  .value_or(make_error(Code::unknown, "the node's error can't be read", "node-protocol"));
+  // It goes on there, or hasn't begun: the node will say later what became of it.
+  out.decided = out.error->reason != "still-running" && out.error->reason != "recovering" &&
+                out.error->reason != "node-unreachable";
+  return out;
+}
+
 }  // namespace
 
-// One command in flight.
-class NodeLink::Call final : public CallQueue::Tag {
+// A call that is registered in calls_, from the moment it is made until `done` has run.
+template <class Reply>
+class NodeLink::InFlight final : public CallQueue::Tag {
  public:
-  Call(NodeLink& link, ConnectionPtr over, std::shared_ptr<grpc::ClientContext> with,
-       std::function<void(CommandOutcome)> done)
-      : connection(std::move(over)), context(std::move(with)), link_(link), done_(std::move(done)) {}
+  InFlight(NodeLink& link, ConnectionPtr over, ContextPtr with,
+           std::function<void(const grpc::Status&, const Reply&)> done)
+      : link_(link), connection_(std::move(over)), context_(std::move(with)), done_(std::move(done)) {}
 
+  void wait_on(std::unique_ptr<grpc::ClientAsyncResponseReader<Reply>> reader) {
+    reader_ = std::move(reader);
+    reader_->Finish(&reply_, &status_, static_cast<CallQueue::Tag*>(this));  // may be gone from here on
+  }
   void finished() override {
-    done_(outcome());
+    done_(status_, reply_);
     // The last thing: after it the link may be gone.
     const std::lock_guard lock(link_.mutex_);
-    link_.calls_.erase(context);
+    link_.calls_.erase(context_);
     link_.changed_.notify_all();
   }
 
-  const ConnectionPtr connection;  // outlives the call
-  const std::shared_ptr<grpc::ClientContext> context;
-  std::unique_ptr<grpc::ClientAsyncResponseReader<node::v1::CommandReply>> reader;
-  node::v1::CommandReply reply;
-  grpc::Status status;
-
  private:
-  CommandOutcome outcome() const {
-    CommandOutcome out;
-    if (!status.ok()) {
-      out.error = to_error(status);
-      // What gRPC itself says of a call, without the node's own words, is no answer of the node's.
-      out.decided = decode_error(status.error_details()).has_value() && is_decision(*out.error);
-      return out;
-    }
-    if (!reply.report().empty())
-      if (auto report = decode<core::VmReport>(std::string_view(reply.report()), Unknown::ignore))
-        out.report = std::move(*report);
-    out.decided = true;
-    if (reply.error().empty()) return out;
-    out.error = decode_error(reply.error())
-                    .value_or(make_error(Code::unknown, "the node's error can't be read", "node-protocol"));
-    // It goes on there, or hasn't begun: the node will say later what became of it.
-    out.decided = out.error->reason != "still-running" && out.error->reason != "recovering" &&
-                  out.error->reason != "node-unreachable";
-    return out;
-  }
-
   NodeLink& link_;
-  const std::function<void(CommandOutcome)> done_;
+  const ConnectionPtr connection_;  // outlives the call
+  const ContextPtr context_;
+  const std::function<void(const grpc::Status&, const Reply&)> done_;
+  std::unique_ptr<grpc::ClientAsyncResponseReader<Reply>> reader_;
+  Reply reply_;
+  grpc::Status status_;
 };
+
+template <class Request, class Reply>
+void NodeLink::call(AsyncMethod<Request, Reply> method, const ConnectionPtr& over, const ContextPtr& context,
+                    const Request& request, std::function<void(const grpc::Status&, const Reply&)> done) {
+  auto* const call = new InFlight<Reply>(*this, over, context, std::move(done));  // the queue's: it deletes it
+  call->wait_on((over->stub.get()->*method)(context.get(), request, &calls_queue_.queue()));
+}
 
 std::function<void()> NodeLink::execute(node::v1::CommandRequest request, std::int64_t timeout_ms,
                                         std::function<void(CommandOutcome)> done) {
@@ -80,11 +94,40 @@ std::function<void()> NodeLink::execute(node::v1::CommandRequest request, std::i
   prepare(*context);
   context->set_deadline(in_ms(timeout_ms));
   *request.mutable_authority() = now->authority;
-  auto call = std::make_unique<Call>(*this, std::move(now), context, std::move(done));
-  call->reader = call->connection->stub->AsyncExecute(context.get(), request, &calls_queue_.queue());
-  Call* const raw = call.release();  // the queue's from here on
-  raw->reader->Finish(&raw->reply, &raw->status, static_cast<CallQueue::Tag*>(raw));
-  return [context] { context->TryCancel(); };
+  request.set_outlives_call(now->features.contains(core::kFeatureCancel));
+  call<node::v1::CommandRequest, node::v1::CommandReply>(
+      &node::v1::Node::Stub::AsyncExecute, now, context, request,
+      [done = std::move(done)](const grpc::Status& status, const node::v1::CommandReply& reply) {
+        done(outcome_of(status, reply));
+      });
+  if (!request.outlives_call()) return [context] { context->TryCancel(); };
+  node::v1::CancelRequest cancel;
+  *cancel.mutable_authority() = request.authority();
+  cancel.set_vm(request.vm());
+  cancel.set_revision(request.revision());
+  cancel.set_request_id(request.request_id());
+  return [weak = weak_from_this(), over = std::move(now), cancel = std::move(cancel)] {
+    if (const auto link = weak.lock()) link->cancel_at_node(over, cancel);
+  };
+}
+
+// What comes of it is the command's end. One that is lost on the way is the caller's to repeat.
+void NodeLink::cancel_at_node(const ConnectionPtr& over, const node::v1::CancelRequest& request) {
+  auto context = std::make_shared<grpc::ClientContext>();
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return;
+    calls_.insert(context);
+  }
+  prepare(*context);
+  context->set_deadline(in_ms(kCancelMs));
+  call<node::v1::CancelRequest, node::v1::CancelReply>(
+      &node::v1::Node::Stub::AsyncCancel, over, context, request,
+      [vm = request.vm()](const grpc::Status& status, const node::v1::CancelReply&) {
+        if (!status.ok())
+          core::logger("nodes")->warn("a cancel did not reach the node vm={} reason={}", vm,
+                                      core::log_value(status.error_message()));
+      });
 }
 
 bool NodeLink::knows(std::string_view feature) const {

@@ -25,7 +25,8 @@ struct NodeCredentials {
   std::string ca_cert;  // PEM; empty: plain text
 };
 
-class NodeLink final : public NodeAccess {
+// Held by a shared_ptr: a cancel of a command may come when its link is on its way out.
+class NodeLink final : public NodeAccess, public std::enable_shared_from_this<NodeLink> {
  public:
   using Events = Fleet::Events;
 
@@ -39,13 +40,14 @@ class NodeLink final : public NodeAccess {
   NodeLink& operator=(const NodeLink&) = delete;
 
   bool is_up() const override { return up_.load(); }
-  bool knows(std::string_view feature) const override;
   Status connect_now(std::int64_t timeout_ms) override;
   // The stream was silent for too long: it and the commands in flight are cut. Called regularly.
   void check_heartbeat();
 
+  // node_calls.cpp
   std::function<void()> execute(node::v1::CommandRequest request, std::int64_t timeout_ms,
                                 std::function<void(CommandOutcome)> done) override;
+  bool knows(std::string_view feature) const override;
   Result<Counters> counters(const std::string& vm_id, std::int64_t timeout_ms) override;
   Result<VmSpec> resolve(const core::StartCommand& command, std::int64_t timeout_ms) override;
   Result<std::string> read_vmm_log(const std::string& vm_id, std::int64_t timeout_ms) override;
@@ -66,7 +68,12 @@ class NodeLink final : public NodeAccess {
     std::set<std::string, std::less<>> features;
   };
   using ConnectionPtr = std::shared_ptr<Connection>;
-  class Call;
+  using ContextPtr = std::shared_ptr<grpc::ClientContext>;
+  template <class Reply>
+  class InFlight;
+  template <class Request, class Reply>
+  using AsyncMethod = std::unique_ptr<grpc::ClientAsyncResponseReader<Reply>> (node::v1::Node::Stub::*)(
+      grpc::ClientContext*, const Request&, grpc::CompletionQueue*);
 
   void run();
   Result<ConnectionPtr> greet(const std::string& target, bool unix_socket, core::NodeInfo& info);
@@ -82,6 +89,11 @@ class NodeLink final : public NodeAccess {
   std::string name() const;  // the host's, which may change
   void cancel_calls();       // with mutex_ held
   ConnectionPtr connection() const;
+  // node_calls.cpp
+  template <class Request, class Reply>
+  void call(AsyncMethod<Request, Reply> method, const ConnectionPtr& over, const ContextPtr& context,
+            const Request& request, std::function<void(const grpc::Status&, const Reply&)> done);
+  void cancel_at_node(const ConnectionPtr& over, const node::v1::CancelRequest& request);
 
   const HostPtr host_;
   Store& store_;
@@ -92,10 +104,10 @@ class NodeLink final : public NodeAccess {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   ConnectionPtr connection_;
-  std::shared_ptr<grpc::ClientContext> greeting_;
-  std::shared_ptr<grpc::ClientContext> stream_;
-  std::set<std::shared_ptr<grpc::ClientContext>> calls_;    // commands in flight
-  std::set<std::shared_ptr<grpc::ClientContext>> surveys_;  // and surveys, on their callers' threads
+  ContextPtr greeting_;
+  ContextPtr stream_;
+  std::set<ContextPtr> calls_;    // commands and cancels in flight
+  std::set<ContextPtr> surveys_;  // and surveys, on their callers' threads
   Error last_error_;
   bool stopping_ = false;
   bool hurry_ = false;
