@@ -2,6 +2,7 @@
 #include "calls.hpp"
 #include "node_link.hpp"
 #include "qarax/core/logging.hpp"
+#include "qarax/plugin/call.hpp"
 #include "qarax/plugin/call_args.hpp"
 
 namespace qarax::server {
@@ -9,6 +10,7 @@ namespace qarax::server {
 namespace {
 
 constexpr std::int64_t kCancelMs = 5'000;
+constexpr std::int64_t kProbeMs = 5'000;
 
 // A refusal of the call as a whole, or a connection that broke: neither says what became of the VM.
 bool is_decision(const Error& error) {
@@ -127,6 +129,21 @@ void NodeLink::cancel_at_node(const ConnectionPtr& over, const node::v1::CancelR
         if (!status.ok())
           core::logger("nodes")->warn("a cancel did not reach the node vm={} reason={}", vm,
                                       core::log_value(status.error_message()));
+      });
+}
+
+// Whether the node hears us: any answer of its own is one, also that it doesn't know the question.
+void NodeLink::probe(const ConnectionPtr& over, const ContextPtr& context) {
+  prepare(*context);
+  context->set_deadline(in_ms(kProbeMs));
+  call<node::v1::SurveyRequest, node::v1::SurveyReply>(
+      &node::v1::Node::Stub::AsyncSurvey, over, context, {},
+      [this, over](const grpc::Status& status, const node::v1::SurveyReply&) {
+        const std::lock_guard lock(mutex_);
+        probing_ = false;
+        probed_ns_ = plugin::monotonic_ns();
+        if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED && over == connection_)
+          cut("it answered nothing for " + std::to_string(kProbeMs / 1'000) + " s");
       });
 }
 

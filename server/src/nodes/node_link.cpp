@@ -12,7 +12,8 @@ namespace qarax::server {
 namespace {
 
 constexpr std::int64_t kGreetMs = 5'000;
-constexpr std::int64_t kSilenceNs = 5'000'000'000;  // heartbeats come every second
+constexpr std::int64_t kSilenceNs = 5'000'000'000;  // heartbeats come more than once a second
+constexpr std::int64_t kProbeEveryNs = 2'000'000'000;
 // An agent that was killed or upgraded is back within a moment: until then it is asked often, later seldom.
 constexpr std::int64_t kFirstBackoffMs = 20;
 constexpr int kQuickAttempts = 100;
@@ -161,6 +162,8 @@ void NodeLink::run() {
     {
       const std::lock_guard lock(mutex_);
       connection_ = nullptr;
+      // What is still under way over it is asked for again over the next one, and not after its own deadline.
+      if (made && (*made)->features.contains(core::kFeatureCancel)) cancel_calls();
       last_error_ = make_error(Code::unavailable, reason, slug);
       ++attempts_;
       if (stopping_) return;
@@ -185,6 +188,7 @@ std::string NodeLink::follow(const ConnectionPtr& connection) {
     const std::lock_guard lock(mutex_);
     if (stopping_) return "the server is ending";
     stream_ = context;
+    probed_ns_ = plugin::monotonic_ns();  // by the greeting
   }
   last_event_ns_ = plugin::monotonic_ns();
   node::v1::WatchRequest request;
@@ -235,6 +239,7 @@ std::string NodeLink::follow(const ConnectionPtr& connection) {
   const grpc::Status status = reader->Finish();
   const std::lock_guard lock(mutex_);
   stream_ = nullptr;
+  if (std::string cut = std::exchange(cut_because_, {}); !cut.empty()) return cut;
   if (!why.empty()) return why;
   return status.ok()                        ? "it ended the event stream"
          : to_error(status).message.empty() ? "the connection broke"
@@ -242,9 +247,29 @@ std::string NodeLink::follow(const ConnectionPtr& connection) {
 }
 
 void NodeLink::check_heartbeat() {
-  const std::lock_guard lock(mutex_);
-  if (!stream_ || plugin::monotonic_ns() - last_event_ns_.load() <= kSilenceNs) return;
-  stream_->TryCancel();
+  ContextPtr context;
+  ConnectionPtr over;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!stream_ || stopping_) return;
+    const std::int64_t now = plugin::monotonic_ns();
+    if (now - last_event_ns_.load() > kSilenceNs)
+      return cut("nothing was heard of it for " + std::to_string(kSilenceNs / 1'000'000'000) + " s");
+    // What it says proves that it is heard, not that it hears.
+    if (probing_ || !up_ || now - probed_ns_ < kProbeEveryNs) return;
+    probing_ = true;
+    context = std::make_shared<grpc::ClientContext>();
+    calls_.insert(context);
+    over = connection_;
+  }
+  probe(over, context);
+}
+
+void NodeLink::cut(const std::string& why) {
+  if (stream_) {
+    cut_because_ = why;
+    stream_->TryCancel();
+  }
   cancel_calls();
 }
 

@@ -41,7 +41,8 @@ class NodeLink final : public NodeAccess, public std::enable_shared_from_this<No
 
   bool is_up() const override { return up_.load(); }
   Status connect_now(std::int64_t timeout_ms) override;
-  // The stream was silent for too long: it and the commands in flight are cut. Called regularly.
+  // The stream was silent for too long, or the node answers nothing: stream and commands in flight are cut. Called
+  // regularly.
   void check_heartbeat();
 
   // node_calls.cpp
@@ -86,14 +87,16 @@ class NodeLink final : public NodeAccess, public std::enable_shared_from_this<No
   void look_for_set_back(const core::VmReport& report);
   std::string follow(const ConnectionPtr& connection);  // until the stream ends: why
   void prepare(grpc::ClientContext& context) const;
-  std::string name() const;  // the host's, which may change
-  void cancel_calls();       // with mutex_ held
+  std::string name() const;          // the host's, which may change
+  void cancel_calls();               // with mutex_ held
+  void cut(const std::string& why);  // with mutex_ held
   ConnectionPtr connection() const;
   // node_calls.cpp
   template <class Request, class Reply>
   void call(AsyncMethod<Request, Reply> method, const ConnectionPtr& over, const ContextPtr& context,
             const Request& request, std::function<void(const grpc::Status&, const Reply&)> done);
   void cancel_at_node(const ConnectionPtr& over, const node::v1::CancelRequest& request);
+  void probe(const ConnectionPtr& over, const ContextPtr& context);
 
   const HostPtr host_;
   Store& store_;
@@ -106,9 +109,12 @@ class NodeLink final : public NodeAccess, public std::enable_shared_from_this<No
   ConnectionPtr connection_;
   ContextPtr greeting_;
   ContextPtr stream_;
-  std::set<ContextPtr> calls_;    // commands and cancels in flight
+  std::set<ContextPtr> calls_;    // commands, cancels and probes in flight
   std::set<ContextPtr> surveys_;  // and surveys, on their callers' threads
   Error last_error_;
+  std::string cut_because_;  // of the stream that is about to end; else empty
+  bool probing_ = false;
+  std::int64_t probed_ns_ = 0;  // when the last probe was answered
   bool stopping_ = false;
   bool hurry_ = false;
   bool recognised_ = false;  // only the link's thread: it has greeted this node, which obeyed nobody else
