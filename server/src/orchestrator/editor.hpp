@@ -24,7 +24,7 @@ class Editor {
   // Borrows both.
   Editor(Store& store, Fleet& nodes) : store_(store), nodes_(nodes) {}
 
-  // Name, description and tags at any time; everything else while no VMM runs and no job is under way, else
+  // Name, description, restart policy and tags at any time; everything else while no VMM runs and no job is under way, else
   // FAILED_PRECONDITION "wrong-state" or ABORTED "job-in-progress" with a detail a member. The hypervisor only before
   // the first start. Also the errors of a body, of create and of Store::edit_vm.
   Result<VmPtr> edit_vm(const Edit& edit);

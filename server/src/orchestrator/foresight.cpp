@@ -68,7 +68,8 @@ Result<Foreseen> Foresight::edit_vm(const Edit& edit) const {
   foreseen.action = "edit";
   const bool same_machine = before && before->revision == after->revision;
   foreseen.changes = !same_machine || !before || before->name != after->name ||
-                     before->description != after->description || before->tags != after->tags;
+                     before->description != after->description || before->tags != after->tags ||
+                     before->restart.policy != after->restart.policy || before->restart.limit != after->restart.limit;
   if (same_machine) return foreseen;
   return start_of(*after, std::move(foreseen), false);
 }

@@ -62,6 +62,8 @@ Result<VmPtr> SqlStore::edit_vm(const EditVm& edit) {
                                  vm.name = changed->name;
                                  vm.description = changed->description;
                                  vm.tags = changed->tags;
+                                 vm.restart.policy = changed->restart.policy;
+                                 vm.restart.limit = changed->restart.limit;
                                  vm.hypervisor = changed->hypervisor;
                                  vm.spec = changed->spec;
                                  vm.resolved = changed->resolved;

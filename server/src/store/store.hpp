@@ -128,8 +128,8 @@ class Store {
   // "precondition-failed": it has another version.
   virtual Status remove_vm(const std::string& id, Removal how,
                            std::optional<std::uint64_t> expected_version = std::nullopt) = 0;
-  // Takes name, description, tags, hypervisor, spec, resolved, boot_source_id and revision from the changed record.
-  // NOT_FOUND; ALREADY_EXISTS "name-taken"; the change's own.
+  // Takes name, description, tags, the restart's policy and limit, hypervisor, spec, resolved, boot_source_id and
+  // revision from the changed record. NOT_FOUND; ALREADY_EXISTS "name-taken"; the change's own.
   virtual Result<VmPtr> edit_vm(const EditVm& edit) = 0;
   // What the VM shall be, where it is that already and no job is needed. Null: there is no such VM.
   virtual Result<VmPtr> set_desired(const std::string& id, VmState state) = 0;
