@@ -133,7 +133,7 @@ Status SqlStore::plan_removal(Session& session, const std::string& id, Removal h
     if (done) by = job_id;
     plan.ended.push_back(ended_job(job_id, done ? JobState::completed : JobState::superseded, std::nullopt));
     rows::finish_job(session, plan.ended.back(), db_->clock());
-    events_.add(events::job_finished(plan.ended.back()));
+    events_.add(events::job_finished(plan.ended.back(), &vm));
   }
   if (by.empty()) {
     Job job = job_done_at_once(std::string(core::to_string(core::Action::remove)));
