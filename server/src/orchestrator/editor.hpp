@@ -24,9 +24,9 @@ class Editor {
   // Borrows both.
   Editor(Store& store, Fleet& nodes) : store_(store), nodes_(nodes) {}
 
-  // Name, description, restart policy and tags at any time; everything else while no VMM runs and no job is under way, else
-  // FAILED_PRECONDITION "wrong-state" or ABORTED "job-in-progress" with a detail a member. The hypervisor only before
-  // the first start. Also the errors of a body, of create and of Store::edit_vm.
+  // Name, description, restart policy and tags at any time; everything else while no VMM runs and no job is under way,
+  // else FAILED_PRECONDITION "wrong-state" or ABORTED "job-in-progress" with a detail a member. The hypervisor only
+  // before the first start. Also the errors of a body, of create and of Store::edit_vm.
   Result<VmPtr> edit_vm(const Edit& edit);
   // Another address or port: the node there has to be the one that the host is pinned to; until it has answered its
   // VMs are unknown.

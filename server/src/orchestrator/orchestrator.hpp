@@ -92,11 +92,6 @@ class Orchestrator {
  private:
   Result<VmPtr> outcome_of(const Job& job, const ActOptions& options);
   Result<BegunJob> begin(const std::string& vm_id, core::Action action, const ActOptions& options, VmPtr& unchanged);
-  // changes.cpp
-  Status check_able(const VmRecord& vm, std::optional<std::string_view> capability,
-                    std::optional<std::string_view> feature) const;
-  Status check_size(const VmRecord& vm, const core::ResizeCommand& size) const;
-  Result<VmSpec> spec_to_begin(const VmRecord& vm, const BeginJob& job) const;
 
   node::v1::CommandRequest request_of(const JobRecord& job, const VmRecord& vm) const;
   void send(const JobRecord& job);
