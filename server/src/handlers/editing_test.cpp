@@ -145,6 +145,7 @@ TEST_F(EditingTest, ADryRunChangesNothingAndIsNoObject) {
       {{"POST", "/vms/" + id + "/force-stop"}, "force-stop"},
       {{"DELETE", "/vms/" + id}, "delete"},
       {{"PATCH", "/hosts/" + host}, R"(edit-host {"name":"new"})"},
+      {{"POST", "/hosts/" + host + "/init"}, "init-host"},
       {{"DELETE", "/hosts/" + host}, "remove-host"}};
   const std::string before = call("GET", "/vms").body + call("GET", "/hosts").body;
   for (const auto& [what, action] : runs) {

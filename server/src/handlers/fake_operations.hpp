@@ -61,6 +61,7 @@ class FakeDryRuns final : public DryRuns {
   Result<api::DryRun> add_host(const NewHostInput& input) override { return answer("add-host " + input.name); }
   Result<api::DryRun> edit_host(const EditCall& call) override { return answer("edit-host " + call.patch); }
   Result<api::DryRun> remove_host(const EditCall&) override { return answer("remove-host"); }
+  Result<api::DryRun> init_host(const std::string&) override { return answer("init-host"); }
 
   std::optional<Error> failure;
 

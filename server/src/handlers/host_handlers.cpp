@@ -121,7 +121,10 @@ void add_host_routes(http::Router& router, const Store& store, Operations& opera
   router.add("DELETE", "/hosts/{id}", [&](const Request& r) { return remove(r, store, operations); });
   router.add("GET", "/hosts/{id}/plugins", [&store](const Request& r) { return with_host(r, store, plugins); });
   router.add("POST", "/hosts/{id}/init", [&store, &operations](const Request& r) {
+    auto dry = flag_of(r, "dry_run");
+    if (!dry) return refuse(r, std::move(dry).error());
     return with_host(r, store, [&](const HostRecord& host) {
+      if (*dry) return dry_run_reply(r, operations.dry_runs().init_host(host.id));
       auto result = operations.init_host(host.id, r.request_id);
       return result ? http::Response::json(text_of(**result)) : refuse(r, std::move(result).error());
     });

@@ -240,7 +240,7 @@ Result<core::KeptVm> Adopter::find_unmanaged(const Draft& draft, const std::stri
                     "vm-not-found");
 }
 
-Result<VmPtr> Adopter::adopt_vm(const std::string& host_id, const std::string& vm_id) {
+Result<VmPtr> Adopter::adopt_vm(const std::string& host_id, const std::string& vm_id, bool only_check) {
   QARAX_TRY(Draft made, draft(host_id));
   QARAX_TRY(const core::KeptVm kept, find_unmanaged(made, vm_id));
   Adoption one;
@@ -255,16 +255,19 @@ Result<VmPtr> Adopter::adopt_vm(const std::string& host_id, const std::string& v
   }
   if (const auto memory = made.adoption.memory.find(vm_id); memory != made.adoption.memory.end())
     one.memory.insert(*memory);
+  if (only_check) return std::make_shared<const VmRecord>(std::move(one.vms.front()));
   QARAX_CHECK(store_.adopt(one));
   core::logger("vms")->info("adopted name={} vm={} host={}", one.vms.front().name, vm_id, made.host->name);
   return store_.vm(vm_id);
 }
 
-Status Adopter::remove_vm(const std::string& host_id, const std::string& vm_id, std::int64_t timeout_ms) {
+Status Adopter::remove_vm(const std::string& host_id, const std::string& vm_id, std::int64_t timeout_ms,
+                          bool only_check) {
   QARAX_TRY(Draft made, draft(host_id));
   QARAX_TRY(const core::KeptVm kept, find_unmanaged(made, vm_id));
   if (const std::string why = store_.read_only(); !why.empty())
     return make_error(Code::unavailable, "nothing can be changed now: " + why, "read-only");
+  if (only_check) return Ok{};
   node::v1::CommandRequest request;
   request.set_vm(vm_id);
   request.set_incarnation(kept.report.incarnation);

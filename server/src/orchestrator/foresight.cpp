@@ -1,5 +1,6 @@
 #include "foresight.hpp"
 
+#include "able.hpp"
 #include "placing.hpp"
 #include "qarax/core/lifecycle.hpp"
 
@@ -11,6 +12,11 @@ constexpr std::int64_t kAskMs = 10'000;
 
 bool may_run(VmState state) {
   return state == VmState::running || state == VmState::paused || state == VmState::unknown;
+}
+
+bool is_reachable(const VmRecord& vm, const Fleet& nodes) {
+  const auto link = vm.host_id ? nodes.link(*vm.host_id) : nullptr;
+  return link && link->is_up();
 }
 
 }  // namespace
@@ -74,14 +80,68 @@ Result<Foreseen> Foresight::edit_vm(const Edit& edit) const {
   return start_of(*after, std::move(foreseen), false);
 }
 
-Result<Foreseen> Foresight::act(const std::string& vm_id, core::Action action, bool forget) const {
+// Room, names, other jobs: what the store would say if it were recorded now.
+Status Foresight::ask_store(const VmRecord& vm, core::Action action, const JobArguments& arguments,
+                            const std::optional<Placement>& placement) const {
+  BeginJob job;
+  job.vm_id = vm.id;
+  job.action = action;
+  job.expected_revision = vm.revision;
+  job.arguments = arguments;
+  job.placement = placement;
+  if (const HostPtr host = vm.host_id ? store_.host(*vm.host_id) : nullptr; host && host->info)
+    job.capacity = host->info->memory;
+  job.only_check = true;
+  if (const auto checked = store_.begin_job(job); !checked) return checked.error();
+  return Ok{};
+}
+
+Result<Foreseen> Foresight::resize_of(const VmRecord& vm, const JobArguments& arguments, Foreseen foreseen) const {
+  const core::ResizeCommand& size = arguments.resize;
+  QARAX_CHECK(check_size(vm, size, store_));
+  VmRecord after = vm;
+  for (VmSpec* spec : {&after.spec, after.resolved ? &*after.resolved : nullptr}) {
+    if (spec == nullptr) continue;
+    spec->boot_vcpus = size.vcpus.value_or(spec->boot_vcpus);
+    spec->memory_size = size.memory.value_or(spec->memory_size);
+  }
+  foreseen.changes = encode(after.spec) != encode(vm.spec);
+  if (!may_run(vm.observed.status.state)) {
+    foreseen.notes.emplace_back("it holds from the next start on");
+    return start_of(after, std::move(foreseen), false);
+  }
+  if (!is_reachable(vm, nodes_)) return unreachable(vm, store_);
+  QARAX_CHECK(check_able(vm, core::Action::resize, store_, nodes_));
+  QARAX_CHECK(ask_store(vm, core::Action::resize, arguments, std::nullopt));
+  foreseen.notes.emplace_back("whether the VMM that runs can take this very size isn't tried");
+  return foreseen;
+}
+
+// Takes one, or deletes one.
+Result<Foreseen> Foresight::snapshot_of(const VmRecord& vm, core::Action action, JobArguments arguments,
+                                        Foreseen foreseen) const {
+  if (!is_reachable(vm, nodes_)) return unreachable(vm, store_);
+  QARAX_CHECK(check_able(vm, action, store_, nodes_));
+  QARAX_CHECK(ask_store(vm, action, arguments, std::nullopt));
+  if (action == core::Action::snapshot)
+    foreseen.notes.emplace_back("whether its host's disk has room for the VM's memory isn't tried");
+  return foreseen;
+}
+
+Result<Foreseen> Foresight::restore_of(const VmRecord& vm, const JobArguments& arguments, Foreseen foreseen) const {
+  QARAX_TRY(const VmSpec spec, spec_to_begin(vm, core::Action::restore, arguments, store_));
+  QARAX_TRY(foreseen.placement, place_vm(vm, spec, store_, nodes_));
+  QARAX_CHECK(check_able(vm, core::Action::restore, store_, nodes_));
+  QARAX_CHECK(ask_store(vm, core::Action::restore, arguments, foreseen.placement));
+  if (const SnapshotPtr snapshot = store_.snapshot(arguments.snapshot)) foreseen.resolved = snapshot->resolved;
+  foreseen.notes.emplace_back("the VM would have the snapshot's sizes and machine, and go on where it left off");
+  return foreseen;
+}
+
+Result<Foreseen> Foresight::act(const std::string& vm_id, core::Action action, bool forget,
+                                const JobArguments& arguments) const {
   const VmPtr vm = store_.vm(vm_id);
   if (!vm) return make_error(Code::not_found, "there is no VM " + vm_id, "vm-not-found");
-  if (action == core::Action::resize || action == core::Action::snapshot || action == core::Action::restore ||
-      action == core::Action::drop_snapshot)
-    return make_error(Code::unimplemented,
-                      "there is no dry run of " + std::string(core::to_string(action)) + "; nothing was changed",
-                      "not-implemented");
   Foreseen foreseen;
   foreseen.action = core::to_string(action);
   const VmState state = vm->observed.status.state;
@@ -105,9 +165,20 @@ Result<Foreseen> Foresight::act(const std::string& vm_id, core::Action action, b
     foreseen.changes = verdict != core::Verdict::no_change;
     if (!foreseen.changes) return foreseen;
   }
-  if (action == core::Action::start) return start_of(*vm, std::move(foreseen), true);
-  const auto link = vm->host_id ? nodes_.link(*vm->host_id) : nullptr;
-  const bool reachable = link && link->is_up();
+  switch (action) {
+    case core::Action::start:
+      return start_of(*vm, std::move(foreseen), true);
+    case core::Action::resize:
+      return resize_of(*vm, arguments, std::move(foreseen));
+    case core::Action::snapshot:
+    case core::Action::drop_snapshot:
+      return snapshot_of(*vm, action, arguments, std::move(foreseen));
+    case core::Action::restore:
+      return restore_of(*vm, arguments, std::move(foreseen));
+    default:
+      break;
+  }
+  const bool reachable = is_reachable(*vm, nodes_);
   if (action == core::Action::remove) {
     if (vm->host_id && !reachable && !forget) {
       Error error = unreachable(*vm, store_);
@@ -133,6 +204,16 @@ Result<Foreseen> Foresight::add_host(const NewHostInput& input) const {
       foreseen.notes.push_back("host " + host->name + " has this address and port already; one node is one host");
   }
   foreseen.notes.emplace_back("whether its node answers isn't tried");
+  return foreseen;
+}
+
+Result<Foreseen> Foresight::init_host(const std::string& id) const {
+  const HostPtr host = store_.host(id);
+  if (!host) return make_error(Code::not_found, "there is no host " + id, "host-not-found");
+  Foreseen foreseen;
+  foreseen.action = "init-host";
+  foreseen.changes = host->status != HostStatus::up;
+  if (foreseen.changes) foreseen.notes.emplace_back("whether its node answers isn't tried");
   return foreseen;
 }
 

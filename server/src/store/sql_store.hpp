@@ -114,7 +114,7 @@ class SqlStore final : public Store {
 
   // sql_store_snapshots.cpp: what a job is about beside its VM's state.
   struct Begin;
-  Status plan_subject(Poco::Data::Session& session, const BeginJob& asked, const JobRecord* unfinished, Begin& plan);
+  Status plan_subject(const BeginJob& asked, const JobRecord* unfinished, Begin& plan) const;
   void publish_subject(const Begin& plan);
   void finish_subject(const JobRecord& job, JobState state, const std::optional<core::VmReport>& report, VmRecord& vm);
   void keep_snapshot(SnapshotRecord record);

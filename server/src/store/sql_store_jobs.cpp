@@ -179,7 +179,10 @@ Status SqlStore::plan_job(Session& session, const BeginJob& asked, Begin& plan) 
                         "no-host-fits");
   }
   job.incarnation = vm.incarnation;
-  QARAX_CHECK(plan_subject(session, asked, unfinished, plan));
+  QARAX_CHECK(plan_subject(asked, unfinished, plan));
+  if (asked.only_check) return Ok{};
+  if (plan.abandoned) rows::put_snapshot(session, *plan.abandoned);
+  if (plan.snapshot) rows::put_snapshot(session, *plan.snapshot);
   plan.told = told_of(job, vm);
   if (unfinished != nullptr) {
     plan.superseded = ended_job(unfinished->id, JobState::superseded, std::nullopt);
@@ -220,6 +223,11 @@ Result<BegunJob> SqlStore::begin_job(const BeginJob& asked) {
   if (asked.placement) keys.push_back(asked.placement->host_id);
   if (asked.action == core::Action::resize)
     if (const VmPtr vm = memory_.vm(asked.vm_id); vm && vm->host_id) keys.push_back(*vm->host_id);
+  if (asked.only_check) {
+    QARAX_CHECK(
+        db_->transact({std::move(keys), [&](Session& session) { return plan_job(session, asked, plan); }, [] {}}));
+    return begun;
+  }
   QARAX_CHECK(transact({std::move(keys), [&](Session& session) { return plan_job(session, asked, plan); },
                         [&] {
                           const std::string superseded = plan.superseded ? plan.superseded->id : "";

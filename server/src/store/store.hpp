@@ -79,6 +79,7 @@ struct BeginJob {
   bool was_calm = false;                            // of a policy's: the VM had run for long, its restarts count anew
   std::int64_t capacity = 0;                        // of a resize: bytes that its host has for VMs
   std::optional<std::uint64_t> expected_version{};  // of the VM; another one: ABORTED "precondition-failed"
+  bool only_check = false;                          // nothing is recorded, and what would have been isn't answered
 };
 
 struct BegunJob {
