@@ -107,6 +107,31 @@ def test_a_restored_backup_is_noticed_and_the_guests_do_not_notice(stack):
     assert api.create("new", hypervisor="simulator"), "after the adopt it is a server like any other"
 
 
+def test_a_proof_whose_host_never_comes_back_is_forgotten_with_it(bare_stack):
+    stack = bare_stack
+    node = stack.add_node(plugins=[stack.simulator_plugin()], boot={})
+    vm = stack.api.create("web")
+    stack.api.act(vm, "start")
+    copy_database(stack.server, stack.folder / "backup.db")
+    stack.server.stop()
+    restart(stack.server)
+    stack.wait_state(vm, "running")
+    stack.server.stop()
+    remove_database(stack.server)
+    shutil.copy(stack.folder / "backup.db", stack.server.data / "qarax.db")
+    restart(stack.server)
+    wait_for("the server notices", lambda: stack.api.call("POST", "/vms", json={"name": "new"}).status_code == 503)
+    node.kill()
+    gone = host(stack.api, name="node1")["id"]
+    assert stack.api.call("DELETE", f"/vms/{vm}?forget=true").json()["type"].endswith("/read-only")
+    refused = stack.api.call("DELETE", f"/hosts/{gone}")
+    assert refused.status_code == 409 and "?forget=true" in refused.json()["detail"], refused.text
+    assert stack.api.call("DELETE", f"/hosts/{gone}?forget=true").status_code == 204
+    assert stack.api.call("GET", "/readyz").status_code == 200
+    assert stack.api.vms() == [] and stack.api.hosts() == []
+    assert stack.api.create("new")
+
+
 @pytest.mark.guest
 def test_a_lost_database_comes_back_from_the_node(stack):
     node, server, api = stack.nodes[0], stack.server, stack.api

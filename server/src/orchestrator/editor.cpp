@@ -146,9 +146,12 @@ Result<HostPtr> Editor::edit_host(const Edit& edit) {
   return store_.host(host->id);
 }
 
-Status Editor::remove_host(const std::string& id, std::optional<std::uint64_t> expected_version, bool only_check) {
-  QARAX_CHECK(store_.remove_host(id, expected_version, only_check));
-  if (!only_check) nodes_.drop(id);
+Status Editor::remove_host(const RemoveHost& asked) {
+  const std::string before = store_.activation().id;
+  QARAX_CHECK(store_.remove_host(asked));
+  if (asked.only_check) return Ok{};
+  nodes_.drop(asked.host_id);
+  if (store_.activation().id != before) nodes_.reconnect_all();
   return Ok{};
 }
 

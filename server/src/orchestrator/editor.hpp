@@ -31,7 +31,8 @@ class Editor {
   // Another address or port: the node there has to be the one that the host is pinned to; until it has answered its
   // VMs are unknown.
   Result<HostPtr> edit_host(const Edit& edit);
-  Status remove_host(const std::string& id, std::optional<std::uint64_t> expected_version, bool only_check = false);
+  // As Store::remove_host; every node is greeted again where that made another activation.
+  Status remove_host(const RemoveHost& asked);
 
  private:
   Store& store_;

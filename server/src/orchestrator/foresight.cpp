@@ -228,11 +228,18 @@ Result<Foreseen> Foresight::edit_host(const Edit& edit) const {
   return foreseen;
 }
 
-Result<Foreseen> Foresight::remove_host(const Edit& edit) const {
-  QARAX_CHECK(editor_.remove_host(edit.id, edit.expected_version, true));
+Result<Foreseen> Foresight::remove_host(RemoveHost asked) const {
+  asked.only_check = true;
+  QARAX_CHECK(editor_.remove_host(asked));
   Foreseen foreseen;
   foreseen.action = "remove-host";
-  if (const std::size_t left = store_.tombstones(edit.id).size(); left > 0)
+  for (const VmPtr& vm : store_.vms())
+    if (vm->host_id == asked.host_id)
+      foreseen.notes.push_back("VM " + vm->name + " would be forgotten, which is " +
+                               std::string(to_string(vm->observed.status.state)));
+  if (const HostPtr host = store_.host(asked.host_id); host && !host->needs_adopt.empty())
+    foreseen.notes.emplace_back("what it knows of later states of this database would be lost with it");
+  if (const std::size_t left = store_.tombstones(asked.host_id).size(); left > 0)
     foreseen.notes.push_back("the tombstones of " + std::to_string(left) + " forgotten VMs would go with it");
   return foreseen;
 }

@@ -32,7 +32,7 @@ class Foresight {
                        const JobArguments& arguments = {}) const;
   Result<Foreseen> add_host(const NewHostInput& input) const;
   Result<Foreseen> edit_host(const Edit& edit) const;
-  Result<Foreseen> remove_host(const Edit& edit) const;
+  Result<Foreseen> remove_host(RemoveHost asked) const;
   Result<Foreseen> init_host(const std::string& id) const;
 
  private:

@@ -207,10 +207,10 @@ TEST_F(ForesightTest, HostsToo) {
   EXPECT_EQ(foresight_->init_host("none").error().reason, "host-not-found");
   EXPECT_TRUE(foresight_->edit_host({host_, R"({"port":2})", std::nullopt, true})->changes);
   EXPECT_EQ(store_->host(host_)->port, 1);
-  EXPECT_TRUE(foresight_->remove_host({host_, "", std::nullopt, true}));
+  EXPECT_TRUE(foresight_->remove_host({host_}));
   EXPECT_TRUE(store_->host(host_));
   ASSERT_TRUE(orchestrator_->act(vm("web"), Action::start, {}));
-  EXPECT_EQ(foresight_->remove_host({host_, "", std::nullopt, true}).error().reason, "host-in-use");
+  EXPECT_EQ(foresight_->remove_host({host_}).error().reason, "host-in-use");
 }
 
 }  // namespace

@@ -51,6 +51,14 @@ struct EditHost {
   bool only_check = false;
 };
 
+// A host that is to be forgotten.
+struct RemoveHost {
+  std::string host_id;
+  std::optional<std::uint64_t> expected_version{};
+  bool with_vms = false;  // with the records of its VMs: it never comes back
+  bool only_check = false;
+};
+
 // This activation of the server, as Hello and every command carry it.
 struct Activation {
   std::string cluster_id;
@@ -100,6 +108,7 @@ enum class Removal {
   never_placed,    // no node has heard of it
   with_tombstone,  // its node shall delete it when it comes back
   by_job,          // its node has deleted it
+  with_host,       // its host is forgotten too
 };
 
 class Store {
@@ -172,9 +181,11 @@ class Store {
   virtual Result<HostPtr> add_host(const NewHostInput& input) = 0;  // ALREADY_EXISTS "name-taken"
   // Takes name, address, port and host_user from the changed record. Errors as edit_vm's.
   virtual Result<HostPtr> edit_host(const EditHost& edit) = 0;
-  // Its tombstones go with it. FAILED_PRECONDITION "host-in-use" while it has VMs, whatever their state.
-  virtual Status remove_host(const std::string& id, std::optional<std::uint64_t> expected_version,
-                             bool only_check = false) = 0;
+  // Its tombstones go with it. FAILED_PRECONDITION "host-in-use" while it has VMs, whatever their state, unless they
+  // go too, which they don't while it is up. Of a host that has proved that the database was set back also while
+  // changes are refused: its proof goes with it, and where it was the last one changes are possible again, under a new
+  // activation and a new epoch of events.
+  virtual Status remove_host(const RemoveHost& asked) = 0;
   // Status and facts live in memory; the pinned node_id is durable.
   virtual Status pin_node(const std::string& host_id, const std::string& node_id) = 0;
   virtual void update_host(const std::string& host_id, HostStatus status, const std::string& reason,

@@ -18,9 +18,7 @@ class RestDryRuns final : public DryRuns {
   }
   Result<api::DryRun> add_host(const NewHostInput& input) override { return shown(foresight_.add_host(input)); }
   Result<api::DryRun> edit_host(const EditCall& call) override { return shown(foresight_.edit_host(edit_of(call))); }
-  Result<api::DryRun> remove_host(const EditCall& call) override {
-    return shown(foresight_.remove_host(edit_of(call)));
-  }
+  Result<api::DryRun> remove_host(const RemoveHost& asked) override { return shown(foresight_.remove_host(asked)); }
   Result<api::DryRun> init_host(const std::string& host_id) override { return shown(foresight_.init_host(host_id)); }
 
  private:
