@@ -1,11 +1,11 @@
 #include "adopter.hpp"
 
 #include <algorithm>
-#include <cstdio>
 #include <future>
 #include <set>
 
 #include "keep.hpp"
+#include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
 
 namespace qarax::server {
@@ -16,15 +16,6 @@ using api::AdoptAction;
 
 bool may_run(VmState state) {
   return state == VmState::running || state == VmState::paused || state == VmState::unknown;
-}
-
-// FNV-1a: tells plans apart, and no more than that is asked of it.
-std::string fingerprint(const std::string& text) {
-  std::uint64_t hash = 14695981039346656037ULL;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
-  char out[17];
-  std::snprintf(out, sizeof out, "%016llx", static_cast<unsigned long long>(hash));
-  return out;
 }
 
 Error outdated(Error error, const std::string& host) {
@@ -193,7 +184,7 @@ Result<Adopter::Draft> Adopter::draft(const std::string& host_id) {
   for (const api::AdoptVm& vm : out.plan.vms)
     text += "|" + vm.id + vm.name + std::to_string(static_cast<int>(vm.action)) + " " + std::to_string(vm.incarnation) +
             " " + std::to_string(vm.revision) + vm.note;
-  out.plan.plan = fingerprint(text);
+  out.plan.plan = core::fingerprint(text);
   return out;
 }
 
