@@ -196,7 +196,23 @@ std::optional<Error> FakeNode::adopt(const Activation& server, const Activation&
   return std::nullopt;
 }
 
+int FakeNode::told_to_keep() const {
+  const std::lock_guard lock(mutex_);
+  return kept_;
+}
+
+void FakeNode::keep(const std::string& id, const std::string& name, const RawJson& words) {
+  const std::lock_guard lock(mutex_);
+  ++kept_;
+  const auto vm = vms_.find(id);
+  if (vm == vms_.end()) return;
+  vm->second.given.name = name;
+  vm->second.given.keep = words;
+  changed(vm->second);
+}
+
 void FakeNode::changed(Vm& vm) {
+  if (!outdated_) vm.report.keep = core::fingerprint_of_keep(vm.given.name, vm.given.keep);
   vm.report.session = session_;
   vm.report.seq = ++seq_;
   vm.report.revision = vm.revision;
@@ -435,6 +451,11 @@ grpc::Status FakeNodeServer::Cancel(grpc::ServerContext*, const node::v1::Cancel
                                     node::v1::CancelReply*) {
   if (!node_.knows(core::kFeatureCancel)) return {grpc::StatusCode::UNIMPLEMENTED, "an older node"};
   node_.cancel(request->vm(), request->revision());
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeNodeServer::Keep(grpc::ServerContext*, const node::v1::KeepRequest* request, node::v1::KeepReply*) {
+  node_.keep(request->vm(), request->name(), RawJson{request->keep()});
   return grpc::Status::OK;
 }
 

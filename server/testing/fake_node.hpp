@@ -41,6 +41,7 @@ class FakeNode {
   // -- what it has seen --
   std::map<std::string, VmState> vms() const;
   int carried_out(core::Action action) const;
+  int told_to_keep() const;                          // how often
   void wait_for_command(core::Action action) const;  // until one such has arrived
   // A change that no command made.
   void set_state(const std::string& vm, VmState state);
@@ -64,6 +65,7 @@ class FakeNode {
   // `is_left`: the caller listens no more.
   Answer execute(const node::v1::CommandRequest& request, const std::function<bool()>& is_left);
   void cancel(const std::string& vm, std::int64_t revision);
+  void keep(const std::string& vm, const std::string& name, const RawJson& words);
   // The snapshot, then every change, each handed to `sink` under the node's lock, until that says false, the agent is
   // gone or `is_cancelled`. Null: a heartbeat. An empty `vm`: the snapshot's end.
   void watch(const std::function<bool(const core::VmReport*)>& sink, const std::function<bool()>& is_cancelled);
@@ -97,6 +99,7 @@ class FakeNode {
   std::multiset<core::Action> arrived_;
   std::multiset<core::Action> done_;
   int lost_replies_ = 0;
+  int kept_ = 0;
   bool hangs_ = false;
   Error failure_{Code::ok, {}, {}, {}, false, 0, {}, {}};
   Error refusal_{Code::ok, {}, {}, {}, false, 0, {}, {}};
@@ -116,6 +119,7 @@ class FakeNodeServer final : public node::v1::Node::Service {
   grpc::Status Hello(grpc::ServerContext*, const node::v1::HelloRequest*, node::v1::HelloReply*) override;
   grpc::Status Execute(grpc::ServerContext*, const node::v1::CommandRequest*, node::v1::CommandReply*) override;
   grpc::Status Cancel(grpc::ServerContext*, const node::v1::CancelRequest*, node::v1::CancelReply*) override;
+  grpc::Status Keep(grpc::ServerContext*, const node::v1::KeepRequest*, node::v1::KeepReply*) override;
   grpc::Status Counters(grpc::ServerContext*, const node::v1::VmRequest*, node::v1::CountersReply*) override;
   grpc::Status Resolve(grpc::ServerContext*, const node::v1::ResolveRequest*, node::v1::ResolveReply*) override;
   grpc::Status Watch(grpc::ServerContext*, const node::v1::WatchRequest*,

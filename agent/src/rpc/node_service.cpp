@@ -231,6 +231,17 @@ grpc::ServerUnaryReactor* NodeService::Cancel(grpc::CallbackServerContext* conte
   return finish(context, Ok{});
 }
 
+grpc::ServerUnaryReactor* NodeService::Keep(grpc::CallbackServerContext* context, const node::v1::KeepRequest* request,
+                                            node::v1::KeepReply*) {
+  const auto keep = [&]() -> Status {
+    QARAX_CHECK(admit(*context, request->authority()));
+    if (!core::is_uuid(request->vm())) return make_error(Code::invalid_argument, "vm must be a UUID");
+    QARAX_TRY(const auto words, json::parse(request->keep()));
+    return vms_.keep(request->vm(), request->name(), RawJson{json::source_text(words, request->keep())});
+  };
+  return finish(context, keep());
+}
+
 grpc::ServerUnaryReactor* NodeService::Inspect(grpc::CallbackServerContext* context, const node::v1::VmRequest* request,
                                                node::v1::VmReply* reply) {
   if (const Status admitted = admit(*context, request->authority()); !admitted) return finish(context, admitted);

@@ -47,6 +47,8 @@ class NodeService final : public node::v1::Node::CallbackService {
                                     node::v1::CommandReply* reply) override;
   grpc::ServerUnaryReactor* Cancel(grpc::CallbackServerContext* context, const node::v1::CancelRequest* request,
                                    node::v1::CancelReply* reply) override;
+  grpc::ServerUnaryReactor* Keep(grpc::CallbackServerContext* context, const node::v1::KeepRequest* request,
+                                 node::v1::KeepReply* reply) override;
   grpc::ServerUnaryReactor* Inspect(grpc::CallbackServerContext* context, const node::v1::VmRequest* request,
                                     node::v1::VmReply* reply) override;
   grpc::ServerUnaryReactor* Counters(grpc::CallbackServerContext* context, const node::v1::VmRequest* request,

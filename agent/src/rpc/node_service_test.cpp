@@ -55,6 +55,11 @@ class FakeVms final : public VmManager {
     }
     return end();
   }
+  Status keep(const std::string& vm, std::string name, RawJson words) override {
+    if (fails) return make_error(Code::not_found, "VM " + vm + " isn't here", "vm-not-found");
+    kept_words = name + " " + words.text;
+    return Ok{};
+  }
   core::VmReport inspect(const std::string& vm, std::int64_t) override {
     core::VmReport report;
     report.vm = vm;
@@ -129,6 +134,7 @@ class FakeVms final : public VmManager {
   std::string dir;
   std::vector<Command> commands;
   std::vector<std::pair<std::string, std::int64_t>> cancels;
+  std::string kept_words;
 
  private:
   std::mutex mutex_;
@@ -341,6 +347,25 @@ TEST_F(NodeServiceTest, AnExplicitCancelIsTheCommandsEndAndItsCallerHearsIt) {
   EXPECT_EQ(vms_.cancels, (std::vector{asked, asked}));
   cancel.set_vm("no uuid");
   EXPECT_EQ(ask().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(NodeServiceTest, TheServersWordsArriveAsTheyWouldWithAStart) {
+  node::v1::KeepRequest request;
+  set(request.mutable_authority());
+  request.set_vm(vm_);
+  request.set_name("web");
+  request.set_keep(R"({ "description" : "words" })");
+  node::v1::KeepReply reply;
+  const auto ask = [&] { return call([&](auto& context) { return node().Keep(&context, request, &reply); }); };
+  EXPECT_EQ(reason(ask()), "other-cluster") << "nobody has greeted yet";
+  greet();
+  ASSERT_TRUE(ask().ok());
+  EXPECT_EQ(vms_.kept_words, R"(web {"description":"words"})");
+  request.set_keep("{");
+  EXPECT_EQ(ask().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  request.set_keep("{}");
+  vms_.fails = true;
+  EXPECT_EQ(reason(ask()), "vm-not-found");
 }
 
 TEST_F(NodeServiceTest, WhoeverMayNotCommandReachesNoVm) {

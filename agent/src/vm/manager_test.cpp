@@ -578,6 +578,28 @@ TEST_F(ManagerTest, WhatWasGivenIsKeptForAnAdopt) {
   EXPECT_NE(damaged[0].problem.find("damaged"), std::string::npos);
 }
 
+TEST_F(ManagerTest, WordsThatChangeAreKeptAndTheReportSaysSo) {
+  auto start = command(Action::start, 1);
+  start.document = R"({"name":"web","hypervisor":"fake","spec":{},"keep":{"description":"one"}})";
+  const RawJson one{R"({"description":"one"})"};
+  const RawJson two{R"({"description":"two \u00e9"})"};
+  EXPECT_EQ(run(start).report.keep, core::fingerprint_of_keep("web", one));
+  EXPECT_EQ(manager_->keep(core::new_uuid(), "web", two).error().reason, "vm-not-found");
+  std::promise<core::VmReport> told;
+  std::uint64_t id = 0;
+  manager_->subscribe([&](const core::VmReport& report) { told.set_value(report); }, id);
+  ASSERT_TRUE(manager_->keep(vm_, "front", two));
+  const core::VmReport report = told.get_future().get();
+  manager_->unsubscribe(id);
+  EXPECT_EQ(report.keep, core::fingerprint_of_keep("front", two));
+  EXPECT_EQ(report.status.state, VmState::running);
+  EXPECT_EQ(report.name, "front");
+  open();
+  EXPECT_EQ(settled().keep, report.keep) << "as the file says it";
+  EXPECT_EQ(manager_->kept({}).at(0).keep, two);
+  EXPECT_EQ(manager_->kept({}).at(0).report.name, "front");
+}
+
 TEST_F(ManagerTest, AResizeIsKeptForTheNextStart) {
   run(command(Action::start, 1));
   const auto resized = run(resize(2, 3));

@@ -58,6 +58,10 @@ class VmManager {
   // as its end. Whether there was anything.
   virtual bool cancel(const std::string& vm, std::int64_t revision) = 0;
 
+  // Any thread; only enqueues. The server's words about a VM are others now; its report shows when they are kept.
+  // NOT_FOUND: there is no such VM here.
+  virtual Status keep(const std::string& vm, std::string name, RawJson words) = 0;
+
   // Any thread; asks the VMM within `deadline_ns`. A VM without a folder: a report with `missing`.
   virtual core::VmReport inspect(const std::string& vm, std::int64_t deadline_ns) = 0;
   // The same for what it has counted. FAILED_PRECONDITION "wrong-state" where no VMM runs.

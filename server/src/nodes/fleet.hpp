@@ -47,6 +47,9 @@ class NodeAccess {
   // cancelled).
   virtual std::function<void()> execute(node::v1::CommandRequest request, std::int64_t timeout_ms,
                                         std::function<void(CommandOutcome)> done) = 0;
+  // Tells the node what the server wants back of a VM; needs kFeatureKeep. Returns at once: whether it is kept shows in
+  // the VM's reports.
+  virtual void keep(const std::string& vm_id, const std::string& name, const RawJson& words) = 0;
   // What a VM has counted, asked of its VMM now; blocks the caller for up to `timeout_ms`.
   virtual Result<Counters> counters(const std::string& vm_id, std::int64_t timeout_ms) = 0;
   // What the start would give its VMM, and what its plugin thinks of it. Needs kFeatureResolve. Both block the caller

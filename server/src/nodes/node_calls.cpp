@@ -10,6 +10,7 @@ namespace qarax::server {
 namespace {
 
 constexpr std::int64_t kCancelMs = 5'000;
+constexpr std::int64_t kKeepMs = 5'000;
 constexpr std::int64_t kProbeMs = 5'000;
 
 // A refusal of the call as a whole, or a connection that broke: neither says what became of the VM.
@@ -130,6 +131,31 @@ void NodeLink::cancel_at_node(const ConnectionPtr& over, const node::v1::CancelR
           core::logger("nodes")->warn("a cancel did not reach the node vm={} reason={}", vm,
                                       core::log_value(status.error_message()));
       });
+}
+
+void NodeLink::keep(const std::string& vm_id, const std::string& name, const RawJson& words) {
+  auto context = std::make_shared<grpc::ClientContext>();
+  ConnectionPtr now;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!stopping_ && up_) now = connection_;
+    if (!now) return;
+    calls_.insert(context);
+  }
+  prepare(*context);
+  context->set_deadline(in_ms(kKeepMs));
+  node::v1::KeepRequest request;
+  *request.mutable_authority() = now->authority;
+  request.set_vm(vm_id);
+  request.set_name(name);
+  request.set_keep(words.text);
+  call<node::v1::KeepRequest, node::v1::KeepReply>(&node::v1::Node::Stub::AsyncKeep, now, context, request,
+                                                   [vm_id](const grpc::Status& status, const node::v1::KeepReply&) {
+                                                     if (!status.ok())
+                                                       core::logger("nodes")->debug(
+                                                           "a node wasn't told what to keep vm={} reason={}", vm_id,
+                                                           core::log_value(status.error_message()));
+                                                   });
 }
 
 // Whether the node hears us: any answer of its own is one, also that it doesn't know the question.

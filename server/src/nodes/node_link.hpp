@@ -49,6 +49,7 @@ class NodeLink final : public NodeAccess, public std::enable_shared_from_this<No
   std::function<void()> execute(node::v1::CommandRequest request, std::int64_t timeout_ms,
                                 std::function<void(CommandOutcome)> done) override;
   bool knows(std::string_view feature) const override;
+  void keep(const std::string& vm_id, const std::string& name, const RawJson& words) override;
   Result<Counters> counters(const std::string& vm_id, std::int64_t timeout_ms) override;
   Result<VmSpec> resolve(const core::StartCommand& command, std::int64_t timeout_ms) override;
   Result<std::string> read_vmm_log(const std::string& vm_id, std::int64_t timeout_ms) override;
@@ -109,7 +110,7 @@ class NodeLink final : public NodeAccess, public std::enable_shared_from_this<No
   ConnectionPtr connection_;
   ContextPtr greeting_;
   ContextPtr stream_;
-  std::set<ContextPtr> calls_;    // commands, cancels and probes in flight
+  std::set<ContextPtr> calls_;    // what is in flight of node_calls.cpp
   std::set<ContextPtr> surveys_;  // and surveys, on their callers' threads
   Error last_error_;
   std::string cut_because_;  // of the stream that is about to end; else empty
