@@ -141,6 +141,11 @@ def test_a_lost_database_comes_back_from_the_node(stack):
     api.act(off, "start")
     api.act(off, "force-stop")
     stack.wait_console(web, "qarax uptime", 120)
+    # What was changed since the starts is kept too.
+    for vm, change in ((web, {"description": "other words", "tags": ["prod"]}), (off, {"name": "renamed", "restart_policy": "on-failure"})):
+        api.ok("PATCH", f"/vms/{vm}", json=change)
+        word = next(iter(change.values()))
+        wait_for(f"the node keeps {word}", lambda: word in (node.vm_dir(vm) / "vm.json").read_text())
     before = {vm: api.vm(vm) for vm in (web, off)}
     pids = node.vmm_pids()
     server.stop()
@@ -155,7 +160,7 @@ def test_a_lost_database_comes_back_from_the_node(stack):
     adopt(api, down["id"])
     for vm, status in ((web, "running"), (off, "shutdown")):
         now = stack.wait_state(vm, status)
-        for field in ("id", "name", "description", "memory_size", "boot_vcpus", "hypervisor", "incarnation", "created_at", "desired_status"):
+        for field in ("id", "name", "description", "tags", "restart_policy", "memory_size", "boot_vcpus", "hypervisor", "incarnation", "created_at", "desired_status"):
             assert now[field] == before[vm][field], field
     assert node.vmm_pids() == pids
     seen = len(uptimes(api.console(web)))

@@ -270,6 +270,7 @@ void Orchestrator::tick() {
     if (!in_flight && waiters_.waits(job.id)) waiters_.finish(job.id, {vm, with_job(unreachable(*vm), job.id)});
   }
   for (const HostPtr& host : store_.hosts()) enforce_tombstones(host->id);
+  if (store_.read_only().empty()) keeper_.look();
   restart_what_ended();
 }
 

@@ -21,7 +21,12 @@ Error not_found(const std::string& vm_id) {
 }  // namespace
 
 Orchestrator::Orchestrator(Store& store, Fleet& nodes, Options options)
-    : store_(store), nodes_(nodes), options_(options), restarts_(options.restarts), pool_(2, 64) {
+    : store_(store),
+      nodes_(nodes),
+      options_(options),
+      restarts_(options.restarts),
+      keeper_(store, nodes),
+      pool_(2, 64) {
   nodes_.on({[this](const std::string& host_id) { pool_.post([this, host_id] { host_up(host_id); }); },
              [this](const VmPtr& vm, const core::VmReport& report) { saw_report(vm, report); }});
   thread_ = std::thread([this] { ticks(); });

@@ -14,6 +14,7 @@
 
 #include "fleet.hpp"
 #include "job_waiters.hpp"
+#include "keeper.hpp"
 #include "qarax/core/lifecycle.hpp"
 #include "qarax/core/worker_pool.hpp"
 #include "restarts.hpp"
@@ -127,6 +128,7 @@ class Orchestrator {
   std::set<std::string> burying_;                           // VMs whose tombstone's delete is in flight
 
   Restarts restarts_;  // only tick()
+  Keeper keeper_;      // as well
 
   std::mutex tick_mutex_;
   std::condition_variable tick_;

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <future>
 
+#include "editor.hpp"
 #include "fake_fleet.hpp"
 #include "fake_node.hpp"
 #include "nodes.hpp"
@@ -494,6 +495,30 @@ TEST_P(OrchestratorTest, WhatEndsByItselfIsStartedAgainAsItsPolicySays) {
   ASSERT_TRUE(act(id, Action::force_stop));
   EXPECT_FALSE(wants_restart(*store_->vm(id)));
   EXPECT_EQ(node_.carried_out(Action::start), 4);
+}
+
+TEST_P(OrchestratorTest, ANodeKeepsWhatTheServerWouldWantBackAlsoWhenThatChanges) {
+  const std::string id = vm("web");
+  ASSERT_TRUE(act(id, Action::start));
+  ASSERT_TRUE(act(id, Action::pause));
+  const auto kept = [&](std::string_view words) {
+    const auto seen = node_.survey({});
+    return seen.vms.size() == 1 && seen.vms[0].keep.text.find(words) != std::string::npos;
+  };
+  const auto wait_for = [&](std::string_view words) {
+    while (!kept(words)) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  };
+  Editor editor(*store_, *nodes_);
+  ASSERT_TRUE(editor.edit_vm({id, R"({"description":"first words","name":"front"})", std::nullopt}));
+  wait_for("first words");
+  EXPECT_EQ(node_.survey({}).vms[0].report.name, "front");
+  // While its node is away, and told when that is back.
+  stop_node();
+  while (state(id) != VmState::unknown) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  ASSERT_TRUE(editor.edit_vm({id, R"({"tags":["prod"]})", std::nullopt}));
+  start_node();
+  wait_for("prod");
+  EXPECT_EQ(node_.told_to_keep(), 2) << "each once, and never what a start brought along";
 }
 
 TEST_P(OrchestratorTest, APolicyTakesNoPartInWhatSomebodyElseDecided) {
