@@ -62,6 +62,7 @@ def test_resize_running_and_stopped(stack):
     stack.server.kill()
     stack.server.start()
     stack.wait_state(vm_id, "shutdown")
+    stack.wait_host(stack.api.hosts()[0]["id"], "up")
     kept = stack.api.act(vm_id, "start")
     assert (kept["boot_vcpus"], kept["memory_size"]) == (3, 192 * MIB), "a size outlives its incarnation and the server"
 

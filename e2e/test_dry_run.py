@@ -48,7 +48,26 @@ def test_actions_are_only_judged(simulated):
     assert api.call("DELETE", f"/hosts/{host['id']}?dry_run=true").json()["type"].endswith("/host-in-use")
     assert told(api.call("PATCH", f"/hosts/{host['id']}?dry_run=true", json={"port": 1}))["notes"]
     assert told(api.call("POST", "/hosts?dry_run=true", json={"name": "other", "address": "192.0.2.1", "port": 1}))["action"] == "add-host"
+    assert told(api.call("POST", f"/hosts/{host['id']}/init?dry_run=true"))["changes"] is False
     assert [h["name"] for h in api.hosts()] == [host["name"]] and api.hosts()[0]["status"] == "up"
+    api.delete(vm)
+
+
+def test_sizes_and_snapshots_too(simulated):
+    api = simulated.api
+    vm = api.create(**body(hypervisor="simulator", max_vcpus=2))
+    api.act(vm, "start")
+    larger = told(api.call("PUT", f"/vms/{vm}/resize?dry_run=true", json={"desired_vcpus": 2}))
+    assert larger["action"] == "resize" and larger["changes"] is True
+    assert api.call("PUT", f"/vms/{vm}/resize?dry_run=true", json={"desired_vcpus": 3}).status_code == 422
+    assert told(api.call("POST", f"/vms/{vm}/snapshots?dry_run=true", json={"name": "one"}))["action"] == "snapshot"
+    assert api.ok("GET", f"/vms/{vm}/snapshots").json() == [] and api.vm(vm)["boot_vcpus"] == 1
+    snapshot = api.ok("POST", f"/vms/{vm}/snapshots", json={"name": "one"}).json()["id"]
+    assert api.call("POST", f"/vms/{vm}/snapshots?dry_run=true", json={"name": "one"}).json()["type"].endswith("/name-taken")
+    api.act(vm, "force-stop")
+    assert told(api.call("POST", f"/vms/{vm}/restore?dry_run=true", json={"snapshot_id": snapshot}))["host"] == "node1"
+    told(api.call("DELETE", f"/vms/{vm}/snapshots/{snapshot}?dry_run=true"))
+    assert api.vm(vm)["status"] == "shutdown" and len(api.ok("GET", f"/vms/{vm}/snapshots").json()) == 1
     api.delete(vm)
 
 

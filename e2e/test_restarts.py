@@ -65,6 +65,19 @@ def test_a_power_off_is_meant_unless_the_policy_is_always(quick):
     assert quick.api.vm(ids["always"])["status"] == "shutdown" and quick.api.vm(ids["always"])["incarnation"] == count
 
 
+def test_a_policy_that_is_given_later_holds_from_then_on(quick):
+    quick.add_node(plugins=[quick.simulator_plugin()], boot={})
+    vm = quick.api.create("web", config={"exit_after_ms": 300})
+    quick.api.act(vm, "start")
+    quick.wait_state(vm, "shutdown")
+    assert quick.api.ok("PATCH", f"/vms/{vm}", json={"restart_policy": "always", "restart_limit": 0}).json()["restart_limit"] == 0
+    assert quick.api.act(vm, "start")["incarnation"] == 2
+    wait_for("started again", lambda: quick.api.vm(vm)["restart_count"] >= 2)
+    quick.api.ok("PATCH", f"/vms/{vm}", json={"restart_policy": "never"})
+    ended = wait_for("it stays down", lambda: (lambda v: v if v["status"] == "shutdown" and v["activity"] is None else None)(quick.api.vm(vm)))
+    assert ended["restart_policy"] == "never" and ended["restart_limit"] == 0 and ended["drift"] is None
+
+
 def test_a_restart_waits_for_the_truth(quick):
     """The VM ended while its node could not be reached: unknown first, and started again only when the node has said so."""
     node = quick.add_node(plugins=[quick.simulator_plugin()], boot={})

@@ -1,6 +1,7 @@
 """kill -9 of each part, and what must survive it. The guests' own uptime lines are the witness."""
 
 import os
+import pathlib
 import signal
 import threading
 import time
@@ -21,6 +22,19 @@ def start_guests(stack, count: int) -> list:
     for vm_id in ids:
         stack.wait_console(vm_id, "qarax uptime", 180)
     return ids
+
+
+def supervised(node, vm_id: str):
+    """The process under the VM's supervisor; None: there is none."""
+    for entry in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            argv = entry.read_bytes()
+            if b"--dir\0" in argv and str(node.vm_dir(vm_id)).encode() in argv and b"qarax-supervisor" in argv.split(b"\0")[0]:
+                children = (entry.parent / "task" / entry.parent.name / "children").read_text().split()
+                return int(children[0]) if children else None
+        except OSError:
+            continue
+    return None
 
 
 @pytest.mark.serial
@@ -94,6 +108,38 @@ def test_server_killed_and_restarted_finds_its_vms(stack):
     wait_for("server back", lambda: stack.api.session.get(stack.server.base + "/livez", timeout=5).status_code == 200)
     stack.wait_state(vm_id, "running", 15)
     assert stack.api.act(vm_id, "stop")["status"] == "shutdown"
+
+
+def test_server_killed_in_the_middle_of_a_start(bare_stack, tmp_path):
+    """QEMU's own program is held up, so that "in the middle" is no matter of luck."""
+    stack = bare_stack
+    hold = tmp_path / "hold"
+    slow = tmp_path / "qemu-system-x86_64"
+    slow.write_text(f'#!/bin/sh\ncase "$*" in *" -uuid "*) while [ -e {hold} ]; do sleep 0.05; done;; esac\nexec /usr/bin/qemu-system-x86_64 "$@"\n')
+    slow.chmod(0o755)
+    node = stack.add_node(plugins=[stack.qemu_plugin(binary=str(slow))])
+    for expected in ("completed", "cancelled"):
+        hold.touch()
+        vm_id = stack.api.create(f"to-be-{expected}")
+        job = stack.api.call("POST", f"/vms/{vm_id}/start", headers={"Prefer": "respond-async"}).json()["job_id"]
+        wait_for("QEMU's program runs", lambda: supervised(node, vm_id))
+        pid = supervised(node, vm_id)
+        stack.server.kill()
+        stack.server.start()
+        wait_for("server back", lambda: stack.api.session.get(stack.server.base + "/livez", timeout=5).status_code == 200)
+        stack.wait_host(stack.api.hosts()[0]["id"], "up")
+        assert supervised(node, vm_id) == pid, "nothing was undone, nothing begun anew"
+        if expected == "completed":
+            hold.unlink()
+            assert stack.api.ok("GET", f"/jobs/{job}?wait=60s").json()["state"] == "completed"
+            assert stack.api.vm(vm_id)["status"] == "running"
+            assert node.vmm_pids() == {vm_id: pid}
+            stack.wait_console(vm_id, "qarax uptime", 180)
+            stack.api.act(vm_id, "force-stop")
+        else:
+            assert stack.api.ok("DELETE", f"/jobs/{job}").json()["state"] == "cancelled"
+            assert stack.api.vm(vm_id)["status"] in ("created", "shutdown")
+            assert supervised(node, vm_id) is None
 
 
 def test_server_killed_during_a_hundred_creates(bare_stack):

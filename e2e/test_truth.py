@@ -104,7 +104,33 @@ def test_a_restored_backup_is_noticed_and_the_guests_do_not_notice(stack):
     wait_for("the guest goes on", lambda: len(uptimes(api.console(old))) > restart_count)
     server.stop()
     restart(server)
-    assert api.create("new", hypervisor="simulator"), "after the adopt it is a server like any other"
+    # Not "new": until the server noticed, a change was one like any other.
+    assert api.create("newer", hypervisor="simulator"), "after the adopt it is a server like any other"
+
+
+def test_a_proof_whose_host_never_comes_back_is_forgotten_with_it(bare_stack):
+    stack = bare_stack
+    node = stack.add_node(plugins=[stack.simulator_plugin()], boot={})
+    vm = stack.api.create("web")
+    stack.api.act(vm, "start")
+    copy_database(stack.server, stack.folder / "backup.db")
+    stack.server.stop()
+    restart(stack.server)
+    stack.wait_state(vm, "running")
+    stack.server.stop()
+    remove_database(stack.server)
+    shutil.copy(stack.folder / "backup.db", stack.server.data / "qarax.db")
+    restart(stack.server)
+    wait_for("the server notices", lambda: stack.api.call("GET", "/readyz").status_code == 503)
+    node.kill()
+    gone = host(stack.api, name="node1")["id"]
+    assert stack.api.call("DELETE", f"/vms/{vm}?forget=true").json()["type"].endswith("/read-only")
+    refused = stack.api.call("DELETE", f"/hosts/{gone}")
+    assert refused.status_code == 409 and "?forget=true" in refused.json()["detail"], refused.text
+    assert stack.api.call("DELETE", f"/hosts/{gone}?forget=true").status_code == 204
+    assert stack.api.call("GET", "/readyz").status_code == 200
+    assert stack.api.vms() == [] and stack.api.hosts() == []
+    assert stack.api.create("new")
 
 
 @pytest.mark.guest
@@ -116,6 +142,11 @@ def test_a_lost_database_comes_back_from_the_node(stack):
     api.act(off, "start")
     api.act(off, "force-stop")
     stack.wait_console(web, "qarax uptime", 120)
+    # What was changed since the starts is kept too.
+    for vm, change in ((web, {"description": "other words", "tags": ["prod"]}), (off, {"name": "renamed", "restart_policy": "on-failure"})):
+        api.ok("PATCH", f"/vms/{vm}", json=change)
+        word = next(iter(change.values()))
+        wait_for(f"the node keeps {word}", lambda: word in (node.vm_dir(vm) / "vm.json").read_text())
     before = {vm: api.vm(vm) for vm in (web, off)}
     pids = node.vmm_pids()
     server.stop()
@@ -130,7 +161,7 @@ def test_a_lost_database_comes_back_from_the_node(stack):
     adopt(api, down["id"])
     for vm, status in ((web, "running"), (off, "shutdown")):
         now = stack.wait_state(vm, status)
-        for field in ("id", "name", "description", "memory_size", "boot_vcpus", "hypervisor", "incarnation", "created_at", "desired_status"):
+        for field in ("id", "name", "description", "tags", "restart_policy", "memory_size", "boot_vcpus", "hypervisor", "incarnation", "created_at", "desired_status"):
             assert now[field] == before[vm][field], field
     assert node.vmm_pids() == pids
     seen = len(uptimes(api.console(web)))

@@ -34,6 +34,7 @@ static int make_folders(Cgroup* cgroup, const char* dir, Failure* failure) {
   (void)snprintf(path, sizeof path, "%s/sup", dir);
   if (make_folder(path, failure) != 0) return -1;
   (void)snprintf(path, sizeof path, "%s/vmm", dir);
+  cgroup->is_used = access(path, F_OK) == 0;
   if (make_folder(path, failure) != 0) return -1;
   cgroup->vmm_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (cgroup->vmm_fd < 0) return fail(failure, errno, "open cgroup %.300s", path);
@@ -60,7 +61,8 @@ void cgroup_forgo(Cgroup* cgroup) {
 
 pid_t cgroup_fork(const Cgroup* cgroup, bool* inside) {
   *inside = cgroup->vmm_fd < 0;
-  if (*inside) return fork();
+  // Linux 6.18 kills whatever is cloned into a group that was ever told to kill what is in it.
+  if (*inside || cgroup->is_used) return fork();
   struct clone_args args;
   memset(&args, 0, sizeof args);
   args.flags = CLONE_INTO_CGROUP;

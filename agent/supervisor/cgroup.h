@@ -6,13 +6,15 @@
 typedef struct Cgroup {
   const char* dir;  // NULL: no cgroup is used
   int vmm_fd;       // DIR/vmm, -1 without one
+  bool is_used;     // DIR/vmm was there before: things may have been killed in it
 } Cgroup;
 
 // Makes the folders. On failure nothing of it is left.
 int cgroup_open(Cgroup* cgroup, const char* dir, Failure* failure);
 
 // fork() into DIR/vmm, with `*inside` saying whether the child is there already: born in a group costs nothing, while a
-// move waits for an RCU grace period, 5 to 20 ms. Where the kernel or a sandbox has no clone3, the child moves itself.
+// move waits for an RCU grace period, 5 to 20 ms. Where the kernel or a sandbox has no clone3, or the group was used
+// before, the child moves itself.
 pid_t cgroup_fork(const Cgroup* cgroup, bool* inside);
 
 // Moves the calling process to DIR/vmm; 0 or -errno. For the child, between fork and exec.

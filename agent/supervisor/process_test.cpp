@@ -315,6 +315,22 @@ TEST_F(SupervisorTest, CgroupHoldsTheVmmAndIsKilledAsAWhole) {
   EXPECT_EQ(rmdir(group.c_str()), 0);
 }
 
+TEST_F(SupervisorTest, ACgroupInWhichThingsWereKilledIsUsedAgain) {
+  std::string root = cgroup_root();
+  if (root.empty()) GTEST_SKIP() << "no writable cgroup v2 here";
+  // As a run whose supervisor was lost leaves it.
+  std::string group = root + "/qarax-test-" + std::to_string(getpid());
+  std::filesystem::create_directories(group + "/vmm");
+  std::ofstream(group + "/vmm/cgroup.kill") << 1 << std::flush;
+  Launched launched = launch({.vmm = {"report", path("report"), "exit", "3"}, .extra = {"--cgroup", group}});
+  EXPECT_TRUE(launched.line.starts_with("ok ")) << launched.line;
+  EXPECT_EQ(wait_exit(launched.supervisor), 0);
+  EXPECT_EQ(number_in(read_file("exit.json"), "code"), 3) << read_file("exit.json");
+  EXPECT_TRUE(has(read_file("report"), "/qarax-test-" + std::to_string(getpid()) + "/vmm\n"));
+  EXPECT_EQ(rmdir((group + "/sup").c_str()), 0);
+  EXPECT_EQ(rmdir(group.c_str()), 0);
+}
+
 TEST_F(SupervisorTest, ForeignProcessInTheCgroupIsWaitedForAndKilledToo) {
   std::string root = cgroup_root();
   if (root.empty()) GTEST_SKIP() << "no writable cgroup v2 here";

@@ -6,6 +6,7 @@
 #include <array>
 #include <cctype>
 #include <cstdint>
+#include <cstdio>
 #include <stdexcept>
 
 #include "qarax/core/files.hpp"
@@ -51,6 +52,15 @@ std::string first_line(const char* path) {
   return text ? text->substr(0, text->find('\n')) : std::string();
 }
 }  // namespace
+
+// FNV-1a, 64 bits.
+std::string fingerprint(std::string_view text) {
+  std::uint64_t hash = 14695981039346656037ULL;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
+  char out[17];
+  std::snprintf(out, sizeof out, "%016llx", static_cast<unsigned long long>(hash));
+  return out;
+}
 
 std::string machine_id() { return first_line("/etc/machine-id"); }
 

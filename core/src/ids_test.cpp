@@ -35,5 +35,11 @@ TEST(BootIdentity, IsStableWithinABoot) {
   EXPECT_GT(boot_identity().size(), 40u);
 }
 
+TEST(Fingerprint, TellsTextsApart) {
+  EXPECT_EQ(fingerprint(""), "cbf29ce484222325");
+  EXPECT_EQ(fingerprint("a"), "af63dc4c8601ec8c");
+  EXPECT_NE(fingerprint("ab"), fingerprint("ba"));
+}
+
 }  // namespace
 }  // namespace qarax::core

@@ -12,9 +12,11 @@ from framework.api import Api
 from framework.stack import Stack, wait_for
 
 from .killpoint import Killpoint, helper
-from .model import ACTIONS, GONE, Asked, Vm, allowed
+from .model import ACTIONS, BEGINS, GONE, Asked, Vm, allowed
 
 POPULATION = 6
+# What dies while the agent works on it, and the process that is looked for: killpoint.c.
+OF_A_VM = {"vmm": "qemu-", "supervisor": "qarax-superv"}
 QUIET = 0.4  # of the rounds kill nothing: else few VMs would come as far as running
 SETTLE = 30.0
 
@@ -43,16 +45,16 @@ class Harness:
         if self.random.random() < QUIET:
             self.quiet_round()
             return False
-        victim = self.random.choice(["agent", "agent", "server", "server", "vmm"])
-        if victim == "vmm" and not any(vm.state in ("running", "paused") for vm in self.vms):
+        victim = self.random.choice(["agent", "agent", "agent", "server", "server", "server", "vmm", "supervisor"])
+        if victim in OF_A_VM and not any(vm.state in ("running", "paused") for vm in self.vms):
             victim = "agent"
         asks = self.choose(victim)
         key = (victim, asks[0].action)
         at = self.random.randint(1, self.reach[key])
         program = self.stack.server if victim == "server" else self.node
         target = next((a.vm for a in asks if a.action != "create"), None)
-        if victim == "vmm":
-            shot = Killpoint(program.pid, at, (target.id, "qemu-"))
+        if victim in OF_A_VM:
+            shot = Killpoint(program.pid, at, (target.id, OF_A_VM[victim]))
         else:
             shot = Killpoint(program.pid, at)
         threads = [threading.Thread(target=self.ask, args=(a,)) for a in asks]
@@ -67,7 +69,7 @@ class Harness:
         if killed:
             self.kills[f"{victim} in {asks[0].action}"] += 1
             self.calls[call] += 1
-            if victim != "vmm":
+            if victim not in OF_A_VM:
                 program.process.wait(10)
                 program.process = None
                 program.start()
@@ -91,17 +93,18 @@ class Harness:
         self.judge(asks, None)
 
     def choose(self, victim: str) -> list:
-        alive = [vm for vm in self.vms if victim != "vmm" or vm.state in ("running", "paused")]
+        alive = [vm for vm in self.vms if victim not in OF_A_VM or vm.state in ("running", "paused")]
         asks = []
         while len(asks) < self.parallel:
-            if len(alive) == 0 or (len(self.vms) < POPULATION and victim != "vmm" and self.random.random() < 0.4):
+            if len(alive) == 0 or (len(self.vms) < POPULATION and victim not in OF_A_VM and self.random.random() < 0.4):
                 self.made += 1
                 asks.append(Asked(Vm("", f"crash-{self.made}", GONE), "create", GONE))
-                if victim == "vmm" or len(alive) == 0:
+                if victim in OF_A_VM or len(alive) == 0:
                     break
                 continue
             vm = alive.pop(self.random.randrange(len(alive)))
-            asks.append(Asked(vm, self.random.choice(ACTIONS[vm.state]), vm.state))
+            action = self.random.choice(ACTIONS[vm.state])
+            asks.append(Asked(vm, "start" if action == "restore" and not vm.snapshots else action, vm.state))
             if not alive:
                 break
         return asks
@@ -114,6 +117,10 @@ class Harness:
                 response = api.call("POST", "/vms", json=body)
             elif asked.action == "delete":
                 response = api.call("DELETE", f"/vms/{asked.vm.id}")
+            elif asked.action == "snapshot":
+                response = api.call("POST", f"/vms/{asked.vm.id}/snapshots")
+            elif asked.action == "restore":
+                response = api.call("POST", f"/vms/{asked.vm.id}/restore", json={"snapshot_id": min(asked.vm.snapshots)})
             else:
                 response = api.call("POST", f"/vms/{asked.vm.id}/{asked.action}")
             asked.status, asked.text = response.status_code, response.text
@@ -144,6 +151,8 @@ class Harness:
                         kind = "vm lost"
                     self.fault(kind, asked, f"is {seen}, may be {sorted(may)}")
                 asked.vm.state = seen
+                if seen != GONE:
+                    self.judge_snapshots(asked)
                 # 422: no host fits, as the only one is down just now.
                 if not asked.acknowledged and 400 <= asked.status < 500 and asked.status not in (404, 409, 422):
                     self.fault("wrong", asked, f"refused with {asked.status}: {asked.text[:300]}")
@@ -157,6 +166,20 @@ class Harness:
         self.judge_processes()
         self.judge_jobs()
         self.vms = [vm for vm in self.vms if vm.state != GONE]
+
+    def judge_snapshots(self, asked: Asked) -> None:
+        """Each is there whole or not at all, on the server and on the disk, and none goes by itself."""
+        listed = {s["id"]: s["status"] for s in self.stack.api.ok("GET", f"/vms/{asked.vm.id}/snapshots").json()}
+        if set(listed.values()) - {"ready"}:
+            self.fault("wrong", asked, f"snapshots that are neither ready nor gone: {listed}")
+        promised = asked.vm.snapshots | ({json.loads(asked.text)["id"]} if asked.action == "snapshot" and asked.acknowledged else set())
+        if promised - set(listed):
+            self.fault("lost", asked, f"snapshots {promised - set(listed)} aren't there")
+        folder = self.node.vm_dir(asked.vm.id) / "snapshots"
+        kept = {p.name for p in folder.iterdir() if not p.name.startswith(".")} if folder.exists() else set()
+        if kept != set(listed):
+            self.fault("leak", asked, f"on the disk are snapshots {kept}, listed are {set(listed)}")
+        asked.vm.snapshots = set(listed)
 
     def judge_end(self, vm: Vm) -> None:
         """A VMM that was killed is seen within a second, whatever was asked of its VM meanwhile."""
@@ -214,7 +237,7 @@ class Harness:
         pids = self.node.vmm_pids()
         for vm in self.vms:
             now = pids.get(vm.id)
-            started = vm.history and vm.history[-1][0] == "start"
+            started = vm.history and vm.history[-1][0] in BEGINS
             if vm.pid and now and vm.pid != now and not started:
                 self.fault("vm lost", None, f"{vm.name} has another VMM than before; {vm.history}")
             vm.pid = now

@@ -3,13 +3,14 @@
 from dataclasses import dataclass, field
 
 # The state that each action leads to, and from where the harness asks for it.
-TARGET = {"start": "running", "stop": "shutdown", "force-stop": "shutdown", "pause": "paused", "resume": "running", "reboot": "running"}
+TARGET = {"start": "running", "stop": "shutdown", "force-stop": "shutdown", "pause": "paused", "resume": "running", "reboot": "running", "restore": "running"}
 ACTIONS = {
     "created": ["start", "start", "delete"],
-    "running": ["pause", "stop", "force-stop", "reboot", "delete", "stop"],
-    "paused": ["resume", "resume", "stop", "delete"],
-    "shutdown": ["start", "start", "start", "delete"],
+    "running": ["pause", "stop", "force-stop", "reboot", "delete", "stop", "snapshot"],
+    "paused": ["resume", "resume", "stop", "delete", "snapshot"],
+    "shutdown": ["start", "start", "restore", "restore", "delete"],  # restore: start, where there is no snapshot
 }
+BEGINS = ("start", "restore")
 GONE = "gone"
 
 
@@ -19,6 +20,7 @@ class Vm:
     name: str
     state: str  # as the harness last saw it, or GONE
     pid: int | None = None  # of its VMM
+    snapshots: set = field(default_factory=set)  # ids that it has for certain
     history: list = field(default_factory=list)
 
 
@@ -41,9 +43,9 @@ def allowed(asked: Asked, vmm_killed: bool) -> set:
     if asked.action == "delete":
         states = {GONE} if asked.acknowledged else {GONE, asked.before, "shutdown"}
     else:
-        target = TARGET[asked.action]
+        target = TARGET.get(asked.action, asked.before)  # a snapshot changes no state
         states = {target} if asked.acknowledged else {target, asked.before}
-        if asked.action == "start" and not asked.acknowledged:
+        if asked.action in BEGINS and not asked.acknowledged:
             states.add("shutdown")  # undone
     # Its VMM may have been killed before or after the action; a stop that was answered stays a stop.
     if vmm_killed and states != {GONE}:

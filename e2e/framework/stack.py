@@ -84,8 +84,9 @@ class Node(Program):
         super().__init__("qarax-node", folder, env)
         self.port = free_port()
         self.data = folder / "data"
+        settings = {**settings}
         self.config = {
-            "listen": {"address": "127.0.0.1", "port": self.port},
+            "listen": {"address": "127.0.0.1", "port": self.port, **settings.pop("listen", {})},
             "data_dir": str(self.data),
             "boot": boot,
             "plugins": plugins,

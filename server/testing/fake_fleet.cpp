@@ -16,17 +16,25 @@ class FakeFleet::Link final : public NodeAccess {
     return up ? Status(Ok{}) : make_error(Code::unavailable, "the fake node is gone", "node-unreachable");
   }
   bool knows(std::string_view feature) const override { return node_.knows(feature); }
+  void keep(const std::string& vm_id, const std::string& name, const RawJson& words) override {
+    node_.keep(vm_id, name, words);
+  }
   Result<Counters> counters(const std::string&, std::int64_t) override { return Counters{{{"fake", 1, "count"}}}; }
   std::function<void()> execute(node::v1::CommandRequest request, std::int64_t,
                                 std::function<void(CommandOutcome)> done) override {
-    auto cancelled = std::make_shared<std::atomic<bool>>(false);
+    auto left = std::make_shared<std::atomic<bool>>(false);
     request.mutable_authority()->set_session(node_.info().session);
-    pool_.post([this, cancelled, request = std::move(request), done = std::move(done)] {
-      auto answer = node_.execute(request, [&] { return cancelled->load() || !up; });
+    request.set_outlives_call(node_.knows(core::kFeatureCancel));
+    const bool outlives = request.outlives_call();
+    const std::string vm = request.vm();
+    const std::int64_t revision = request.revision();
+    pool_.post([this, left, request = std::move(request), done = std::move(done)] {
+      auto answer = node_.execute(request, [&] { return left->load() || !up; });
       CommandOutcome outcome;
       outcome.decided = !answer.connection_broke && !(answer.refused && answer.refused->reason == "stale-session");
       if (answer.refused) outcome.error = answer.refused;
-      if (answer.connection_broke) outcome.error = make_error(Code::unavailable, "the connection broke");
+      if (answer.connection_broke)
+        outcome.error = make_error(left->load() ? Code::cancelled : Code::unavailable, "the connection broke");
       if (outcome.decided && !answer.refused) {
         if (!answer.reply.error().empty()) outcome.error = decode_error(answer.reply.error());
         if (auto report = decode<core::VmReport>(std::string_view(answer.reply.report()), Unknown::ignore))
@@ -34,7 +42,12 @@ class FakeFleet::Link final : public NodeAccess {
       }
       done(std::move(outcome));
     });
-    return [cancelled] { *cancelled = true; };
+    return [&node = node_, left, outlives, vm, revision] {
+      if (outlives)
+        node.cancel(vm, revision);
+      else
+        *left = true;
+    };
   }
   Result<VmSpec> resolve(const core::StartCommand& command, std::int64_t) override { return node_.resolve(command); }
   Result<std::string> read_vmm_log(const std::string&, std::int64_t) override { return std::string("vmm log\n"); }

@@ -1,6 +1,7 @@
 #include "fake_node.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "qarax/core/ids.hpp"
 
@@ -59,6 +60,7 @@ void FakeNode::stop() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
+    left_.clear();
   }
   changed_.notify_all();
 }
@@ -74,10 +76,10 @@ void FakeNode::lose_replies(int count) {
 }
 
 void FakeNode::hang(bool hangs) {
-  {
-    const std::lock_guard lock(mutex_);
-    hangs_ = hangs;
-  }
+  const std::lock_guard lock(mutex_);
+  hangs_ = hangs;
+  if (!hangs)
+    for (const auto& request : std::exchange(left_, {})) settle(request);
   changed_.notify_all();
 }
 
@@ -194,7 +196,23 @@ std::optional<Error> FakeNode::adopt(const Activation& server, const Activation&
   return std::nullopt;
 }
 
+int FakeNode::told_to_keep() const {
+  const std::lock_guard lock(mutex_);
+  return kept_;
+}
+
+void FakeNode::keep(const std::string& id, const std::string& name, const RawJson& words) {
+  const std::lock_guard lock(mutex_);
+  ++kept_;
+  const auto vm = vms_.find(id);
+  if (vm == vms_.end()) return;
+  vm->second.given.name = name;
+  vm->second.given.keep = words;
+  changed(vm->second);
+}
+
 void FakeNode::changed(Vm& vm) {
+  if (!outdated_) vm.report.keep = core::fingerprint_of_keep(vm.given.name, vm.given.keep);
   vm.report.session = session_;
   vm.report.seq = ++seq_;
   vm.report.revision = vm.revision;
@@ -253,26 +271,25 @@ node::v1::CommandReply FakeNode::carry_out(const node::v1::CommandRequest& reque
   return reply;
 }
 
-FakeNode::Answer FakeNode::execute(const node::v1::CommandRequest& request, const std::function<bool()>& is_cancelled) {
-  const core::Action action = action_of(request.action());
-  std::unique_lock lock(mutex_);
-  Answer answer;
-  if (request.authority().session() != session_) {
-    answer.refused = make_error(Code::failed_precondition, "another session", "stale-session");
-    return answer;
-  }
-  arrived_.insert(action);
+bool FakeNode::is_decided(const node::v1::CommandRequest& request) const {
+  const auto vm = vms_.find(request.vm());
+  return vm != vms_.end() && vm->second.revision == request.revision() && vm->second.results.contains(request.step());
+}
+
+void FakeNode::cancel(const std::string& vm, std::int64_t revision) {
+  const std::lock_guard lock(mutex_);
+  cancelled_.emplace(vm, revision);
   changed_.notify_all();
-  const auto decided = [&] {
-    const auto vm = vms_.find(request.vm());
-    return vm != vms_.end() && vm->second.revision == request.revision() && vm->second.results.contains(request.step());
-  };
-  while (hangs_ && !decided() && !stopping_ && !is_cancelled() && action != core::Action::force_stop)
-    changed_.wait_for(lock, std::chrono::milliseconds(10));
-  answer.connection_broke = stopping_ || is_cancelled();
-  if (stopping_ || (is_cancelled() && action == core::Action::remove)) return answer;
-  // Undone, and that is what the node says of it from then on.
-  if (is_cancelled() && !decided()) failure_ = make_error(Code::cancelled, "it was cancelled");
+  std::erase_if(left_, [&](const node::v1::CommandRequest& request) {
+    if (request.vm() != vm || request.revision() != revision) return false;
+    settle(request);
+    return true;
+  });
+}
+
+// What is true for a command that isn't held up any more.
+FakeNode::Answer FakeNode::settle(const node::v1::CommandRequest& request) {
+  Answer answer;
   const auto found = vms_.find(request.vm());
   const std::int64_t stone = tombstones_.contains(request.vm()) ? tombstones_[request.vm()] : 0;
   const std::int64_t highest = found != vms_.end() ? found->second.revision : stone;
@@ -280,21 +297,52 @@ FakeNode::Answer FakeNode::execute(const node::v1::CommandRequest& request, cons
     answer.refused = make_error(Code::failed_precondition, "comes too late", "stale-revision");
     return answer;
   }
-  if (action == core::Action::remove) {
+  if (action_of(request.action()) == core::Action::remove) {
     vms_.erase(request.vm());
     tombstones_[request.vm()] = request.revision();
-    done_.insert(action);
+    done_.insert(core::Action::remove);
     core::VmReport report;
     report.vm = request.vm();
     report.deleted = true;
     answer.reply.set_report(encode(report));
-  } else if (found != vms_.end() && request.revision() == highest && found->second.results.contains(request.step())) {
+  } else if (is_decided(request)) {
     answer.reply = found->second.results[request.step()];
   } else {
     if (found != vms_.end()) found->second.results.clear();
+    // Undone, and that is what the node says of it from then on.
+    if (cancelled_.contains({request.vm(), request.revision()}))
+      failure_ = make_error(Code::cancelled, "it was cancelled");
     answer.reply = carry_out(request);
   }
-  answer.connection_broke = answer.connection_broke || lost_replies_ > 0;
+  return answer;
+}
+
+FakeNode::Answer FakeNode::execute(const node::v1::CommandRequest& request, const std::function<bool()>& is_left) {
+  const core::Action action = action_of(request.action());
+  std::unique_lock lock(mutex_);
+  if (request.authority().session() != session_) {
+    Answer refused;
+    refused.refused = make_error(Code::failed_precondition, "another session", "stale-session");
+    return refused;
+  }
+  arrived_.insert(action);
+  changed_.notify_all();
+  const std::pair<std::string, std::int64_t> job{request.vm(), request.revision()};
+  const auto is_held_up = [&] {
+    return hangs_ && !is_decided(request) && !cancelled_.contains(job) && action != core::Action::force_stop;
+  };
+  while (is_held_up() && !stopping_ && !is_left()) changed_.wait_for(lock, std::chrono::milliseconds(10));
+  if (stopping_) return {true, std::nullopt, {}};
+  if (is_left() && is_held_up()) {
+    if (request.outlives_call()) {
+      left_.push_back(request);
+      return {true, std::nullopt, {}};
+    }
+    if (action == core::Action::remove) return {true, std::nullopt, {}};
+    cancelled_.insert(job);
+  }
+  Answer answer = settle(request);
+  answer.connection_broke = is_left() || lost_replies_ > 0;
   if (lost_replies_ > 0) --lost_replies_;
   return answer;
 }
@@ -396,6 +444,18 @@ grpc::Status FakeNodeServer::Execute(grpc::ServerContext* context, const node::v
   if (answer.refused) return refused(*answer.refused);
   if (answer.connection_broke) return {grpc::StatusCode::UNAVAILABLE, "the connection broke"};
   *reply = std::move(answer.reply);
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeNodeServer::Cancel(grpc::ServerContext*, const node::v1::CancelRequest* request,
+                                    node::v1::CancelReply*) {
+  if (!node_.knows(core::kFeatureCancel)) return {grpc::StatusCode::UNIMPLEMENTED, "an older node"};
+  node_.cancel(request->vm(), request->revision());
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeNodeServer::Keep(grpc::ServerContext*, const node::v1::KeepRequest* request, node::v1::KeepReply*) {
+  node_.keep(request->vm(), request->name(), RawJson{request->keep()});
   return grpc::Status::OK;
 }
 

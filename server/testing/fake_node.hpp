@@ -31,7 +31,8 @@ class FakeNode {
 
   // -- what it shall do next --
   void lose_replies(int count);  // carried out, and the caller hears UNAVAILABLE
-  void hang(bool hangs);         // commands don't return until they are cancelled (and undone) or this is false
+  void hang(bool hangs);         // commands don't return until they are cancelled (and undone) or this is false. One
+                                 // whose call broke off goes on meanwhile, as node.proto says
   void fail(Error error);        // the next command fails with it; empty code: none
   void forget_features();        // as a node that is older than all of them says it
 
@@ -40,6 +41,7 @@ class FakeNode {
   // -- what it has seen --
   std::map<std::string, VmState> vms() const;
   int carried_out(core::Action action) const;
+  int told_to_keep() const;                          // how often
   void wait_for_command(core::Action action) const;  // until one such has arrived
   // A change that no command made.
   void set_state(const std::string& vm, VmState state);
@@ -60,7 +62,10 @@ class FakeNode {
     std::optional<Error> refused;
     node::v1::CommandReply reply;
   };
-  Answer execute(const node::v1::CommandRequest& request, const std::function<bool()>& is_cancelled);
+  // `is_left`: the caller listens no more.
+  Answer execute(const node::v1::CommandRequest& request, const std::function<bool()>& is_left);
+  void cancel(const std::string& vm, std::int64_t revision);
+  void keep(const std::string& vm, const std::string& name, const RawJson& words);
   // The snapshot, then every change, each handed to `sink` under the node's lock, until that says false, the agent is
   // gone or `is_cancelled`. Null: a heartbeat. An empty `vm`: the snapshot's end.
   void watch(const std::function<bool(const core::VmReport*)>& sink, const std::function<bool()>& is_cancelled);
@@ -75,6 +80,9 @@ class FakeNode {
     core::StartCommand given;
   };
   void changed(Vm& vm);  // with mutex_ held
+  // With mutex_ held.
+  bool is_decided(const node::v1::CommandRequest& request) const;
+  Answer settle(const node::v1::CommandRequest& request);
   node::v1::CommandReply carry_out(const node::v1::CommandRequest& request);
 
   std::string node_id_;
@@ -85,10 +93,13 @@ class FakeNode {
   std::int64_t seq_ = 0;
   std::map<std::string, Vm> vms_;
   std::map<std::string, std::int64_t> tombstones_;
-  std::deque<core::VmReport> log_;  // of this session
+  std::set<std::pair<std::string, std::int64_t>> cancelled_;  // VM and revision
+  std::vector<node::v1::CommandRequest> left_;                // under way, and nobody listens
+  std::deque<core::VmReport> log_;                            // of this session
   std::multiset<core::Action> arrived_;
   std::multiset<core::Action> done_;
   int lost_replies_ = 0;
+  int kept_ = 0;
   bool hangs_ = false;
   Error failure_{Code::ok, {}, {}, {}, false, 0, {}, {}};
   Error refusal_{Code::ok, {}, {}, {}, false, 0, {}, {}};
@@ -107,6 +118,8 @@ class FakeNodeServer final : public node::v1::Node::Service {
 
   grpc::Status Hello(grpc::ServerContext*, const node::v1::HelloRequest*, node::v1::HelloReply*) override;
   grpc::Status Execute(grpc::ServerContext*, const node::v1::CommandRequest*, node::v1::CommandReply*) override;
+  grpc::Status Cancel(grpc::ServerContext*, const node::v1::CancelRequest*, node::v1::CancelReply*) override;
+  grpc::Status Keep(grpc::ServerContext*, const node::v1::KeepRequest*, node::v1::KeepReply*) override;
   grpc::Status Counters(grpc::ServerContext*, const node::v1::VmRequest*, node::v1::CountersReply*) override;
   grpc::Status Resolve(grpc::ServerContext*, const node::v1::ResolveRequest*, node::v1::ResolveReply*) override;
   grpc::Status Watch(grpc::ServerContext*, const node::v1::WatchRequest*,

@@ -1,14 +1,14 @@
 #include "execute_reactor.hpp"
 
+#include <utility>
+
 #include "qarax/plugin/call_args.hpp"
 
 namespace qarax::agent {
 
-void ExecuteReactor::begin(VmManager& vms, Command command, node::v1::CommandReply* reply) {
-  auto ticket = vms.execute(std::move(command), [this, reply](const CommandResult& result) {
-    reply->set_report(encode(result.report));
-    if (result.error.code != Code::ok) reply->set_error(encode(result.error));
-    Finish(grpc::Status::OK);
+void ExecuteReactor::begin(VmManager& vms, Command command) {
+  auto ticket = vms.execute(std::move(command), [this](const CommandResult& result) {
+    command_ended(result);
     release();
   });
   bool cancel = false;
@@ -21,7 +21,25 @@ void ExecuteReactor::begin(VmManager& vms, Command command, node::v1::CommandRep
   release();
 }
 
+bool ExecuteReactor::is_first_to_finish() {
+  const std::lock_guard lock(mutex_);
+  return !std::exchange(finished_, true);
+}
+
+void ExecuteReactor::command_ended(const CommandResult& result) {
+  if (!is_first_to_finish()) return;  // nobody listens any more; who asks again gets the stored result
+  reply_->set_report(encode(result.report));
+  if (result.error.code != Code::ok) reply_->set_error(encode(result.error));
+  Finish(grpc::Status::OK);
+}
+
 void ExecuteReactor::OnCancel() {
+  if (end_ == CallEnd::leaves_alone) {
+    // Now, and not with the command: a connection that comes and goes must not pile up calls, nor they delay the
+    // agent's end.
+    if (is_first_to_finish()) Finish(grpc::Status::CANCELLED);
+    return;
+  }
   std::shared_ptr<CommandTicket> ticket;
   {
     const std::lock_guard lock(mutex_);

@@ -1,4 +1,5 @@
-// One Execute call: the command goes to the VMs, its end is the reply, its caller's going away cancels it.
+// One Execute call: the command goes to the VMs and its end is the reply. A call that ends before that cancels its
+// command only where its server knows no other way (core/decisions/0006-a-lost-call-is-no-cancel.md).
 #pragma once
 
 #include <grpcpp/grpcpp.h>
@@ -15,19 +16,28 @@ namespace qarax::agent {
 
 class ExecuteReactor final : public grpc::ServerUnaryReactor {
  public:
-  void begin(VmManager& vms, Command command, node::v1::CommandReply* reply);  // once
+  enum class CallEnd { cancels, leaves_alone };  // what the call's early end means for the command
+
+  ExecuteReactor(CallEnd end, node::v1::CommandReply* reply) : end_(end), reply_(reply) {}
+  void begin(VmManager& vms, Command command);  // once
   void OnCancel() override;
   void OnDone() override { release(); }
 
  private:
+  void command_ended(const CommandResult& result);
+  bool is_first_to_finish();
   // begin(), the command's end and gRPC each hold the reactor; the last one frees it.
   void release() {
     if (holders_.fetch_sub(1) == 1) delete this;
   }
+
+  const CallEnd end_;
+  node::v1::CommandReply* const reply_;  // gRPC's, until Finish
   std::atomic<int> holders_{3};
   std::mutex mutex_;
   std::shared_ptr<CommandTicket> ticket_;
   bool cancelled_ = false;
+  bool finished_ = false;
 };
 
 }  // namespace qarax::agent

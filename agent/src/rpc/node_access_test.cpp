@@ -24,6 +24,11 @@ class CountingManager final : public VmManager {
     done(result);
     return std::make_shared<Ticket>();
   }
+  bool cancel(const std::string&, std::int64_t) override {
+    ++cancels;
+    return true;
+  }
+  Status keep(const std::string&, std::string, RawJson) override { return Ok{}; }
   core::VmReport inspect(const std::string&, std::int64_t) override { return {}; }
   Result<Counters> counters(const std::string&, std::int64_t) override { return Counters{}; }
   Result<VmSpec> resolve(const std::string&, std::int64_t) override { return VmSpec{}; }
@@ -48,6 +53,7 @@ class CountingManager final : public VmManager {
   Result<std::string> run_dir(const std::string&) override { return make_error(Code::not_found, "none"); }
 
   std::atomic<int> commands{0};
+  std::atomic<int> cancels{0};
   std::atomic<int> looks{0};
   std::atomic<int> collects{0};
   std::atomic<int> stops{0};
@@ -126,6 +132,15 @@ class NodeAccessTest : public testing::Test {
     node::v1::CommandReply reply;
     grpc::ClientContext context;
     return reason(stub_->Execute(&context, request, &reply));
+  }
+  std::string cancel(const node::v1::Authority& who) {
+    node::v1::CancelRequest request;
+    *request.mutable_authority() = who;
+    request.set_vm(core::new_uuid());
+    request.set_revision(1);
+    node::v1::CancelReply reply;
+    grpc::ClientContext context;
+    return reason(stub_->Cancel(&context, request, &reply));
   }
   std::string leftovers(const node::v1::Authority& who, bool collect) {
     node::v1::LeftoversRequest request;
@@ -216,6 +231,15 @@ TEST_F(NodeAccessTest, LeftoversAreOnlyItsServersToCollect) {
   EXPECT_EQ(leftovers(as(1, "b"), true), "stale-term");
   EXPECT_EQ(manager_.looks, 1);
   EXPECT_EQ(manager_.collects, 0);
+}
+
+TEST_F(NodeAccessTest, OnlyWhomItObeysCancels) {
+  EXPECT_EQ(cancel(as(1, "a")), "other-cluster");
+  ASSERT_EQ(greet(as(2, "b")), "ok");
+  EXPECT_EQ(cancel(as(1, "a")), "stale-term");
+  EXPECT_EQ(manager_.cancels, 0);
+  EXPECT_EQ(cancel(as(2, "b")), "ok");
+  EXPECT_EQ(manager_.cancels, 1);
 }
 
 TEST_F(NodeAccessTest, OnlyTheHostItselfSaysThatItGoesDown) {

@@ -2,7 +2,6 @@
 
 #include "bearer.hpp"
 #include "console_reactor.hpp"
-#include "execute_reactor.hpp"
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
 #include "qarax/plugin/call_args.hpp"
@@ -15,37 +14,6 @@ namespace qarax::agent {
 namespace {
 
 constexpr int kProtocol = 1;
-
-Result<core::Action> action_of(node::v1::Action action) {
-  switch (action) {
-    case node::v1::ACTION_START:
-      return core::Action::start;
-    case node::v1::ACTION_STOP:
-      return core::Action::stop;
-    case node::v1::ACTION_FORCE_STOP:
-      return core::Action::force_stop;
-    case node::v1::ACTION_PAUSE:
-      return core::Action::pause;
-    case node::v1::ACTION_RESUME:
-      return core::Action::resume;
-    case node::v1::ACTION_REBOOT:
-      return core::Action::reboot;
-    case node::v1::ACTION_DELETE:
-      return core::Action::remove;
-    case node::v1::ACTION_RESIZE:
-      return core::Action::resize;
-    case node::v1::ACTION_SNAPSHOT:
-      return core::Action::snapshot;
-    case node::v1::ACTION_RESTORE:
-      return core::Action::restore;
-    case node::v1::ACTION_DELETE_SNAPSHOT:
-      return core::Action::drop_snapshot;
-    default:
-      return make_error(Code::unimplemented,
-                        "this node doesn't know action " + std::to_string(static_cast<int>(action)) + "; upgrade it",
-                        "node-outdated");
-  }
-}
 
 template <class Chunk>
 class RefuseStream final : public grpc::ServerWriteReactor<Chunk> {
@@ -198,26 +166,6 @@ grpc::ServerUnaryReactor* NodeService::Hello(grpc::CallbackServerContext* contex
     return Ok{};
   };
   return finish(context, greet());
-}
-
-grpc::ServerUnaryReactor* NodeService::Execute(grpc::CallbackServerContext* context,
-                                               const node::v1::CommandRequest* request, node::v1::CommandReply* reply) {
-  if (const Status admitted = admit(*context, request->authority()); !admitted) return finish(context, admitted);
-  auto action = action_of(request->action());
-  if (!action) return finish(context, action.error());
-  if (!core::is_uuid(request->vm()))
-    return finish(context, make_error(Code::invalid_argument, "a command's vm must be a UUID"));
-  Command command{request->vm(),
-                  request->incarnation(),
-                  request->revision(),
-                  request->step(),
-                  *action,
-                  request->request_id(),
-                  monotonic_deadline(context->deadline()),
-                  request->document()};
-  auto* reactor = new ExecuteReactor;
-  reactor->begin(vms_, std::move(command), reply);
-  return reactor;
 }
 
 grpc::ServerUnaryReactor* NodeService::Inspect(grpc::CallbackServerContext* context, const node::v1::VmRequest* request,

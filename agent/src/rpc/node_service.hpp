@@ -43,8 +43,14 @@ class NodeService final : public node::v1::Node::CallbackService {
 
   grpc::ServerUnaryReactor* Hello(grpc::CallbackServerContext* context, const node::v1::HelloRequest* request,
                                   node::v1::HelloReply* reply) override;
+  // node_commands.cpp
   grpc::ServerUnaryReactor* Execute(grpc::CallbackServerContext* context, const node::v1::CommandRequest* request,
                                     node::v1::CommandReply* reply) override;
+  grpc::ServerUnaryReactor* Cancel(grpc::CallbackServerContext* context, const node::v1::CancelRequest* request,
+                                   node::v1::CancelReply* reply) override;
+  grpc::ServerUnaryReactor* Keep(grpc::CallbackServerContext* context, const node::v1::KeepRequest* request,
+                                 node::v1::KeepReply* reply) override;
+  // node_service.cpp
   grpc::ServerUnaryReactor* Inspect(grpc::CallbackServerContext* context, const node::v1::VmRequest* request,
                                     node::v1::VmReply* reply) override;
   grpc::ServerUnaryReactor* Counters(grpc::CallbackServerContext* context, const node::v1::VmRequest* request,

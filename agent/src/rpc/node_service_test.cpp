@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <future>
 
 #include "qarax/core/ids.hpp"
 #include "qarax/plugin/call.hpp"
@@ -43,7 +44,21 @@ class FakeVms final : public VmManager {
       return std::make_shared<FakeTicket>([] {});
     }
     result.error = make_error(Code::cancelled, "cancelled");
-    return std::make_shared<FakeTicket>([done = std::move(done), result] { done(result); });
+    under_way_ = [done = std::move(done), result] { done(result); };
+    changed_.notify_all();
+    return std::make_shared<FakeTicket>([this] { end(); });
+  }
+  bool cancel(const std::string& vm, std::int64_t revision) override {
+    {
+      const std::lock_guard lock(mutex_);
+      cancels.emplace_back(vm, revision);
+    }
+    return end();
+  }
+  Status keep(const std::string& vm, std::string name, RawJson words) override {
+    if (fails) return make_error(Code::not_found, "VM " + vm + " isn't here", "vm-not-found");
+    kept_words = name + " " + words.text;
+    return Ok{};
   }
   core::VmReport inspect(const std::string& vm, std::int64_t) override {
     core::VmReport report;
@@ -98,14 +113,33 @@ class FakeVms final : public VmManager {
     changed_.wait(lock, [&] { return listeners_.empty(); });
   }
 
+  // The command that hangs comes to its end; false: there is none.
+  bool end() {
+    std::function<void()> ending;
+    {
+      const std::lock_guard lock(mutex_);
+      ending.swap(under_way_);
+    }
+    if (!ending) return false;
+    ending();
+    return true;
+  }
+  void wait_for_command() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return under_way_ != nullptr; });
+  }
+
   bool fails = false;
-  bool hangs = false;  // until it is cancelled
+  bool hangs = false;  // until it is cancelled, or end()
   std::string dir;
   std::vector<Command> commands;
+  std::vector<std::pair<std::string, std::int64_t>> cancels;
+  std::string kept_words;
 
  private:
   std::mutex mutex_;
   std::condition_variable changed_;
+  std::function<void()> under_way_;
   std::uint64_t last_ = 0;
   std::map<std::uint64_t, Listener> listeners_;
 };
@@ -272,6 +306,66 @@ TEST_F(NodeServiceTest, ACallerThatGoesAwayCancelsItsCommand) {
   node::v1::CommandReply reply;
   EXPECT_EQ(node().Execute(&context, pause(), &reply).error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
   // The command's end frees its call: without the cancel the server's own end would wait for it.
+}
+
+TEST_F(NodeServiceTest, ACallThatOnlyBreaksOffCancelsNothing) {
+  greet();
+  vms_.hangs = true;
+  auto request = pause();
+  request.set_outlives_call(true);
+  grpc::ClientContext context;
+  node::v1::CommandReply reply;
+  auto called = std::async(std::launch::async, [&] { return node().Execute(&context, request, &reply); });
+  vms_.wait_for_command();
+  context.TryCancel();
+  EXPECT_EQ(called.get().error_code(), grpc::StatusCode::CANCELLED);
+  // The agent's end waits for no call that nobody listens to, and finds the command where it was.
+  server_->Shutdown(std::chrono::system_clock::now() + std::chrono::hours(1));
+  EXPECT_TRUE(vms_.cancels.empty());
+  EXPECT_TRUE(vms_.end()) << "it was still under way, and its late end meets no call";
+}
+
+TEST_F(NodeServiceTest, AnExplicitCancelIsTheCommandsEndAndItsCallerHearsIt) {
+  greet();
+  vms_.hangs = true;
+  auto request = pause();
+  request.set_outlives_call(true);
+  node::v1::CommandReply reply;
+  auto called = std::async(std::launch::async, [&] { return execute(request, reply); });
+  vms_.wait_for_command();
+  node::v1::CancelRequest cancel;
+  set(cancel.mutable_authority());
+  cancel.set_vm(vm_);
+  cancel.set_revision(7);
+  node::v1::CancelReply cancelled;
+  const auto ask = [&] { return call([&](auto& context) { return node().Cancel(&context, cancel, &cancelled); }); };
+  EXPECT_TRUE(ask().ok());
+  ASSERT_TRUE(called.get().ok());
+  EXPECT_EQ(decode_error(reply.error())->code, Code::cancelled);
+  EXPECT_TRUE(ask().ok()) << "what has ended already needs no cancel";
+  const std::pair<std::string, std::int64_t> asked{vm_, 7};
+  EXPECT_EQ(vms_.cancels, (std::vector{asked, asked}));
+  cancel.set_vm("no uuid");
+  EXPECT_EQ(ask().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(NodeServiceTest, TheServersWordsArriveAsTheyWouldWithAStart) {
+  node::v1::KeepRequest request;
+  set(request.mutable_authority());
+  request.set_vm(vm_);
+  request.set_name("web");
+  request.set_keep(R"({ "description" : "words" })");
+  node::v1::KeepReply reply;
+  const auto ask = [&] { return call([&](auto& context) { return node().Keep(&context, request, &reply); }); };
+  EXPECT_EQ(reason(ask()), "other-cluster") << "nobody has greeted yet";
+  greet();
+  ASSERT_TRUE(ask().ok());
+  EXPECT_EQ(vms_.kept_words, R"(web {"description":"words"})");
+  request.set_keep("{");
+  EXPECT_EQ(ask().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  request.set_keep("{}");
+  vms_.fails = true;
+  EXPECT_EQ(reason(ask()), "vm-not-found");
 }
 
 TEST_F(NodeServiceTest, WhoeverMayNotCommandReachesNoVm) {

@@ -113,10 +113,9 @@ std::shared_ptr<CommandTicket> Manager::execute(Command command, std::function<v
         if (step == asked.step) return answer(result);
       for (const auto& other : vm->pending)
         if (other->command.revision == asked.revision && other->command.step == asked.step) {
-          auto joined = std::make_shared<Operation>(asked, [](const CommandResult&) {});
           if (!other->join([operation](const CommandResult& result) { operation->answer(result); }))
             return answer({last, still_running(asked)});
-          return joined;
+          return other;
         }
     }
     if (vm->recovering && !overtakes(asked.action))
@@ -146,6 +145,19 @@ std::shared_ptr<CommandTicket> Manager::execute(Command command, std::function<v
       if (const auto late = weak.lock()) missed_deadline(vm, late);
     });
   return operation;
+}
+
+bool Manager::cancel(const std::string& id, std::int64_t revision) {
+  const VmPtr vm = find(id);
+  if (!vm) return false;
+  bool found = false;
+  const std::lock_guard lock(vm->strand_mutex);
+  for (const OperationPtr& operation : vm->pending) {
+    if (operation->command.revision != revision) continue;
+    operation->cancel();
+    found = true;
+  }
+  return found;
 }
 
 void Manager::missed_deadline(const VmPtr& vm, const OperationPtr& operation) {

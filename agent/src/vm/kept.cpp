@@ -1,6 +1,7 @@
-// What a node knows of its VMs for a server that has lost them.
+// What a node knows of its VMs for a server that has lost them, and what a server wants to find there then.
 #include "manager.hpp"
 #include "qarax/core/ids.hpp"
+#include "qarax/core/logging.hpp"
 
 namespace qarax::agent {
 
@@ -47,6 +48,34 @@ std::vector<core::KeptVm> Manager::kept(const std::vector<std::string>& deleted_
     out.push_back(std::move(one));
   }
   return out;
+}
+
+Status Manager::keep(const std::string& id, std::string name, RawJson words) {
+  const VmPtr vm = find(id);
+  if (!vm) return make_error(Code::not_found, "VM " + id + " isn't on this node", "vm-not-found");
+  enqueue(vm, [this, vm, name = std::move(name), words = std::move(words)]() mutable {
+    keep_words(vm, std::move(name), std::move(words));
+  });
+  return Ok{};
+}
+
+void Manager::keep_words(const VmPtr& vm, std::string name, RawJson words) {
+  {
+    const std::lock_guard lock(vm->strand_mutex);
+    if (vm->recovering) return;
+  }
+  // Without a document nothing would come back by these words alone; the next start brings them along.
+  if (vm->document.incarnation == 0 || !vm->folder.has_document()) return;
+  VmDocument document = vm->document;
+  document.name = std::move(name);
+  document.keep = std::move(words);
+  if (const Status written = vm->folder.write_document(document); !written) {
+    core::logger("vm")->error("what the server wants back can't be kept vm={} reason={}", vm->id,
+                              core::log_value(written.error().message));
+    return;
+  }
+  vm->document = std::move(document);
+  publish(vm, status_of(vm));
 }
 
 std::vector<core::Leftover> Manager::leftovers(bool collect) {

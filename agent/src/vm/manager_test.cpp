@@ -277,6 +277,33 @@ TEST_F(ManagerTest, AFailedStartSaysWhyAndCanBeTriedAgain) {
   EXPECT_EQ(run(command(Action::start, 2)).error.code, Code::ok);
 }
 
+TEST_F(ManagerTest, ACancelNamesTheRevisionAndReachesWhoeverAskedForIt) {
+  driver_.hang_start = true;
+  auto first = begin(command(Action::start, 3));
+  auto again = begin(command(Action::start, 3));
+  while (driver_.starts == 0) std::this_thread::yield();
+  EXPECT_FALSE(manager_->cancel(vm_, 2)) << "an earlier job's cancel that comes late";
+  EXPECT_FALSE(manager_->cancel(vm_, 4));
+  EXPECT_FALSE(manager_->cancel(core::new_uuid(), 3));
+  EXPECT_TRUE(manager_->cancel(vm_, 3));
+  EXPECT_EQ(first.get().error.code, Code::cancelled);
+  EXPECT_EQ(again.get().error.code, Code::cancelled);
+  EXPECT_EQ(run(command(Action::start, 3)).error.code, Code::cancelled) << "its stored result";
+  EXPECT_EQ(driver_.starts, 1);
+  EXPECT_FALSE(manager_->cancel(vm_, 3)) << "it has ended";
+}
+
+TEST_F(ManagerTest, WhoJoinedACommandCanCancelItToo) {
+  driver_.hang_start = true;
+  auto first = begin(command(Action::start, 1));
+  std::promise<CommandResult> joined;
+  const auto ticket =
+      manager_->execute(command(Action::start, 1), [&](CommandResult result) { joined.set_value(std::move(result)); });
+  ticket->cancel();
+  EXPECT_EQ(joined.get_future().get().error.code, Code::cancelled);
+  EXPECT_EQ(first.get().error.code, Code::cancelled);
+}
+
 TEST_F(ManagerTest, ForceStopOvertakesAHungStart) {
   driver_.hang_start = true;
   auto hung = begin(command(Action::start, 1));
@@ -549,6 +576,28 @@ TEST_F(ManagerTest, WhatWasGivenIsKeptForAnAdopt) {
   const auto damaged = manager_->kept({});
   ASSERT_EQ(damaged.size(), 1u);
   EXPECT_NE(damaged[0].problem.find("damaged"), std::string::npos);
+}
+
+TEST_F(ManagerTest, WordsThatChangeAreKeptAndTheReportSaysSo) {
+  auto start = command(Action::start, 1);
+  start.document = R"({"name":"web","hypervisor":"fake","spec":{},"keep":{"description":"one"}})";
+  const RawJson one{R"({"description":"one"})"};
+  const RawJson two{R"({"description":"two \u00e9"})"};
+  EXPECT_EQ(run(start).report.keep, core::fingerprint_of_keep("web", one));
+  EXPECT_EQ(manager_->keep(core::new_uuid(), "web", two).error().reason, "vm-not-found");
+  std::promise<core::VmReport> told;
+  std::uint64_t id = 0;
+  manager_->subscribe([&](const core::VmReport& report) { told.set_value(report); }, id);
+  ASSERT_TRUE(manager_->keep(vm_, "front", two));
+  const core::VmReport report = told.get_future().get();
+  manager_->unsubscribe(id);
+  EXPECT_EQ(report.keep, core::fingerprint_of_keep("front", two));
+  EXPECT_EQ(report.status.state, VmState::running);
+  EXPECT_EQ(report.name, "front");
+  open();
+  EXPECT_EQ(settled().keep, report.keep) << "as the file says it";
+  EXPECT_EQ(manager_->kept({}).at(0).keep, two);
+  EXPECT_EQ(manager_->kept({}).at(0).report.name, "front");
 }
 
 TEST_F(ManagerTest, AResizeIsKeptForTheNextStart) {

@@ -38,7 +38,8 @@ struct HostShutdown {
   int failed = 0;  // still there
 };
 
-// A handle on a command that runs, for cancelling when its caller goes away. Thread-safe.
+// A handle on a command that runs, also one that was asked for again, for cancelling it when its caller goes away.
+// Thread-safe.
 class CommandTicket {
  public:
   virtual ~CommandTicket() = default;
@@ -53,6 +54,13 @@ class VmManager {
   // its stored result for a repeated (revision, step), refused for a lower revision or for a VM that is still
   // recovering).
   virtual std::shared_ptr<CommandTicket> execute(Command command, std::function<void(CommandResult)> done) = 0;
+  // Any thread; returns at once. What is under way for this VM with this revision is broken off; its callers hear of it
+  // as its end. Whether there was anything.
+  virtual bool cancel(const std::string& vm, std::int64_t revision) = 0;
+
+  // Any thread; only enqueues. The server's words about a VM are others now; its report shows when they are kept.
+  // NOT_FOUND: there is no such VM here.
+  virtual Status keep(const std::string& vm, std::string name, RawJson words) = 0;
 
   // Any thread; asks the VMM within `deadline_ns`. A VM without a folder: a report with `missing`.
   virtual core::VmReport inspect(const std::string& vm, std::int64_t deadline_ns) = 0;

@@ -41,6 +41,21 @@ TEST_F(EditingTest, NameDescriptionAndTagsChangeAtAnyTime) {
   EXPECT_EQ(problem(call("PATCH", "/vms/" + id, R"({"name":"web"})")), "409 name-taken");
 }
 
+TEST_F(EditingTest, TheRestartPolicyChangesAtAnyTimeAndIsKept) {
+  const std::string id = create("web");
+  call("POST", "/vms/" + id + "/start");
+  const auto changed = call("PATCH", "/vms/" + id, R"({"restart_policy":"on-failure","restart_limit":7})");
+  EXPECT_EQ(changed.status, 200) << changed.body;
+  EXPECT_EQ(text(parsed(changed), "restart_policy"), "on-failure");
+  EXPECT_EQ(call("GET", "/vms/" + id).body, changed.body);
+  EXPECT_EQ(call("PATCH", "/vms/" + id, R"({"description":"words"})").status, 200);
+  EXPECT_EQ(store->vm(id)->restart.policy, RestartPolicy::on_failure) << "what a patch doesn't name stays";
+  EXPECT_EQ(store->vm(id)->restart.limit, 7);
+  EXPECT_EQ(call("PATCH", "/vms/" + id, R"({"restart_policy":null})").status, 200);
+  EXPECT_EQ(store->vm(id)->restart.policy, RestartPolicy::never) << "its default";
+  EXPECT_EQ(problem(call("PATCH", "/vms/" + id, R"({"restart_policy":"often"})")), "422 validation");
+}
+
 TEST_F(EditingTest, SizesChangeOnlyWithoutAVmm) {
   const std::string id = create("web");
   EXPECT_EQ(call("PATCH", "/vms/" + id, R"({"memory_size":268435456})").status, 200);
@@ -130,6 +145,7 @@ TEST_F(EditingTest, ADryRunChangesNothingAndIsNoObject) {
       {{"POST", "/vms/" + id + "/force-stop"}, "force-stop"},
       {{"DELETE", "/vms/" + id}, "delete"},
       {{"PATCH", "/hosts/" + host}, R"(edit-host {"name":"new"})"},
+      {{"POST", "/hosts/" + host + "/init"}, "init-host"},
       {{"DELETE", "/hosts/" + host}, "remove-host"}};
   const std::string before = call("GET", "/vms").body + call("GET", "/hosts").body;
   for (const auto& [what, action] : runs) {

@@ -12,6 +12,7 @@ class FakeHostTruth final : public HostTruth {
   std::vector<api::AdoptVm> vms;
   VmPtr adopted;
   std::string confirmed;  // the plan that was carried out
+  std::string taken;      // the VM that was adopted
   std::string removed;
 
   Result<api::AdoptPlan> plan(const std::string&) override {
@@ -29,13 +30,14 @@ class FakeHostTruth final : public HostTruth {
     if (failure) return *failure;
     return vms;
   }
-  Result<VmPtr> adopt_vm(const std::string&, const std::string&) override {
+  Result<VmPtr> adopt_vm(const std::string&, const std::string& vm_id, bool only_check) override {
     if (failure) return *failure;
+    if (!only_check) taken = vm_id;
     return adopted;
   }
-  Status remove_vm(const std::string&, const std::string& vm_id) override {
+  Status remove_vm(const std::string&, const std::string& vm_id, bool only_check) override {
     if (failure) return *failure;
-    removed = vm_id;
+    if (!only_check) removed = vm_id;
     return Ok{};
   }
   Result<std::vector<core::Leftover>> leftovers(const std::string&, bool collect) override {

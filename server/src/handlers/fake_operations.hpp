@@ -60,7 +60,10 @@ class FakeDryRuns final : public DryRuns {
   }
   Result<api::DryRun> add_host(const NewHostInput& input) override { return answer("add-host " + input.name); }
   Result<api::DryRun> edit_host(const EditCall& call) override { return answer("edit-host " + call.patch); }
-  Result<api::DryRun> remove_host(const EditCall&) override { return answer("remove-host"); }
+  Result<api::DryRun> remove_host(const RemoveHost& asked) override {
+    return answer(std::string("remove-host") + (asked.with_vms ? " with its VMs" : ""));
+  }
+  Result<api::DryRun> init_host(const std::string&) override { return answer("init-host"); }
 
   std::optional<Error> failure;
 
@@ -155,7 +158,7 @@ class FakeOperations final : public Operations {
   Result<HostPtr> edit_host(const EditCall& call) override {
     return editor_.edit_host({call.id, call.patch, call.expected_version});
   }
-  Status remove_host(const EditCall& call) override { return editor_.remove_host(call.id, call.expected_version); }
+  Status remove_host(const RemoveHost& asked, const std::string&) override { return editor_.remove_host(asked); }
   Result<HostPtr> init_host(const std::string& host_id, const std::string&) override {
     if (failure) return *failure;
     store_.update_host(host_id, HostStatus::up, "", core::NodeInfo{});

@@ -94,11 +94,16 @@ http::Response edit(const http::Request& request, const Store& store, Operations
 http::Response remove(const http::Request& request, const Store& store, Operations& operations) {
   auto dry = flag_of(request, "dry_run");
   if (!dry) return refuse(request, std::move(dry).error());
+  auto forget = flag_of(request, "forget");
+  if (!forget) return refuse(request, std::move(forget).error());
   return with_host(request, store, [&](const HostRecord& host) {
     if (auto refusal = refuse_unmatched(request, etag_of(host, store))) return std::move(*refusal);
-    const EditCall call{host.id, "", expected(request, host.version), request.request_id};
-    if (*dry) return dry_run_reply(request, operations.dry_runs().remove_host(call));
-    auto removed = operations.remove_host(call);
+    RemoveHost asked;
+    asked.host_id = host.id;
+    asked.expected_version = expected(request, host.version);
+    asked.with_vms = *forget;
+    if (*dry) return dry_run_reply(request, operations.dry_runs().remove_host(asked));
+    auto removed = operations.remove_host(asked, request.request_id);
     return removed ? http::Response::empty() : refuse(request, std::move(removed).error());
   });
 }
@@ -121,7 +126,10 @@ void add_host_routes(http::Router& router, const Store& store, Operations& opera
   router.add("DELETE", "/hosts/{id}", [&](const Request& r) { return remove(r, store, operations); });
   router.add("GET", "/hosts/{id}/plugins", [&store](const Request& r) { return with_host(r, store, plugins); });
   router.add("POST", "/hosts/{id}/init", [&store, &operations](const Request& r) {
+    auto dry = flag_of(r, "dry_run");
+    if (!dry) return refuse(r, std::move(dry).error());
     return with_host(r, store, [&](const HostRecord& host) {
+      if (*dry) return dry_run_reply(r, operations.dry_runs().init_host(host.id));
       auto result = operations.init_host(host.id, r.request_id);
       return result ? http::Response::json(text_of(**result)) : refuse(r, std::move(result).error());
     });

@@ -1,5 +1,6 @@
 #include "handlers/host_truth.hpp"
 
+#include "handlers/dry_runs.hpp"
 #include "handlers/reply.hpp"
 #include "handlers/vm_renderer.hpp"
 #include "qarax/core/ids.hpp"
@@ -21,6 +22,40 @@ http::Response adopt(const http::Request& request, const std::string& host, Host
   const auto plan = request.query_value("plan");
   if (*dry_run || !plan) return reply(request, truth.plan(host));
   return reply(request, truth.adopt(host, std::string(*plan)));
+}
+
+http::Response collect(const http::Request& request, const std::string& host, HostTruth& truth) {
+  auto dry_run = flag_of(request, "dry_run");
+  if (!dry_run) return refuse(request, std::move(dry_run).error());
+  return reply(request, truth.leftovers(host, !*dry_run));
+}
+
+api::DryRun foreseen(const char* action, const std::string& host, std::string note) {
+  api::DryRun out;
+  out.action = action;
+  out.host_id = host;
+  out.notes.push_back(std::move(note));
+  return out;
+}
+
+http::Response adopt_vm(const http::Request& request, const std::string& host, const std::string& vm, HostTruth& truth,
+                        VmRenderer& renderer) {
+  auto dry_run = flag_of(request, "dry_run");
+  if (!dry_run) return refuse(request, std::move(dry_run).error());
+  auto adopted = truth.adopt_vm(host, vm, *dry_run);
+  if (!adopted) return refuse(request, std::move(adopted).error());
+  if (!*dry_run) return http::Response::json(renderer.one(*adopted));
+  return dry_run_reply(request, foreseen("adopt-vm", host, "it would be VM " + (*adopted)->name + " here"));
+}
+
+http::Response remove_vm(const http::Request& request, const std::string& host, const std::string& vm,
+                         HostTruth& truth) {
+  auto dry_run = flag_of(request, "dry_run");
+  if (!dry_run) return refuse(request, std::move(dry_run).error());
+  auto removed = truth.remove_vm(host, vm, *dry_run);
+  if (!removed) return refuse(request, std::move(removed).error());
+  if (!*dry_run) return http::Response::empty();
+  return dry_run_reply(request, foreseen("remove-vm", host, "its node would end and delete it"));
 }
 
 template <class Use>
@@ -53,19 +88,14 @@ void add_host_truth_routes(http::Router& router, HostTruth& truth, VmRenderer& r
     return with_host(r, [&](const std::string& host) { return reply(r, truth.leftovers(host, false)); });
   });
   router.add("POST", "/hosts/{id}/leftovers/collect", [&truth](const Request& r) {
-    return with_host(r, [&](const std::string& host) { return reply(r, truth.leftovers(host, true)); });
+    return with_host(r, [&](const std::string& host) { return collect(r, host, truth); });
   });
   router.add("POST", "/hosts/{id}/unmanaged/{vm_id}/adopt", [&truth, &renderer](const Request& r) {
-    return with_vm(r, [&](const std::string& host, const std::string& vm) {
-      auto adopted = truth.adopt_vm(host, vm);
-      return adopted ? http::Response::json(renderer.one(*adopted)) : refuse(r, std::move(adopted).error());
-    });
+    return with_vm(
+        r, [&](const std::string& host, const std::string& vm) { return adopt_vm(r, host, vm, truth, renderer); });
   });
   router.add("DELETE", "/hosts/{id}/unmanaged/{vm_id}", [&truth](const Request& r) {
-    return with_vm(r, [&](const std::string& host, const std::string& vm) {
-      auto removed = truth.remove_vm(host, vm);
-      return removed ? http::Response::empty() : refuse(r, std::move(removed).error());
-    });
+    return with_vm(r, [&](const std::string& host, const std::string& vm) { return remove_vm(r, host, vm, truth); });
   });
 }
 

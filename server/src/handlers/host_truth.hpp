@@ -19,8 +19,9 @@ class HostTruth {
   virtual Result<api::AdoptPlan> plan(const std::string& host_id) = 0;
   virtual Result<api::AdoptPlan> adopt(const std::string& host_id, const std::string& plan) = 0;
   virtual Result<std::vector<api::AdoptVm>> unmanaged(const std::string& host_id) = 0;
-  virtual Result<VmPtr> adopt_vm(const std::string& host_id, const std::string& vm_id) = 0;
-  virtual Status remove_vm(const std::string& host_id, const std::string& vm_id) = 0;
+  // `only_check`: nothing is changed; what it would be is answered.
+  virtual Result<VmPtr> adopt_vm(const std::string& host_id, const std::string& vm_id, bool only_check) = 0;
+  virtual Status remove_vm(const std::string& host_id, const std::string& vm_id, bool only_check) = 0;
   virtual Result<std::vector<core::Leftover>> leftovers(const std::string& host_id, bool collect) = 0;
 };
 

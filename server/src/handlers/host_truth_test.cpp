@@ -53,6 +53,24 @@ TEST_F(HostTruthTest, AnUnmanagedVmIsAdoptedOrRemovedByItsId) {
   EXPECT_EQ(call("DELETE", host + "/unmanaged/web").status, 400);
 }
 
+TEST_F(HostTruthTest, ADryRunNeitherAdoptsNorRemoves) {
+  const std::string vm = core::new_uuid();
+  truth.adopted = *store->create_vm({"web", std::nullopt, "", std::nullopt, {}});
+  const auto adopted = call("POST", host + "/unmanaged/" + vm + "/adopt?dry_run");
+  EXPECT_EQ(adopted.content_type, "application/vnd.qarax.dry-run+json") << adopted.body;
+  EXPECT_NE(adopted.body.find("VM web"), std::string::npos);
+  EXPECT_EQ(truth.taken, "");
+  const auto removed = call("DELETE", host + "/unmanaged/" + vm + "?dry_run=true");
+  EXPECT_EQ(removed.content_type, "application/vnd.qarax.dry-run+json") << removed.body;
+  EXPECT_EQ(truth.removed, "");
+  EXPECT_NE(call("POST", host + "/leftovers/collect?dry_run").body.find("\"removed\":false"), std::string::npos);
+  for (const char* path :
+       {"/leftovers/collect?dry_run=x", "/unmanaged/00000000-0000-4000-8000-000000000000/adopt?dry_run=x"})
+    EXPECT_EQ(call("POST", host + path).status, 400) << path;
+  truth.failure = make_error(Code::not_found, "none", "vm-not-found");
+  EXPECT_EQ(call("DELETE", host + "/unmanaged/" + vm + "?dry_run=true").status, 404);
+}
+
 TEST_F(HostTruthTest, LeftoversAreRemovedOnlyByTheirOwnCall) {
   EXPECT_NE(call("GET", host + "/leftovers").body.find("\"removed\":false"), std::string::npos);
   EXPECT_NE(call("POST", host + "/leftovers/collect").body.find("\"removed\":true"), std::string::npos);

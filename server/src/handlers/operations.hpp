@@ -63,7 +63,8 @@ class DryRuns {
   virtual Result<api::DryRun> act(const ActionCall& call) = 0;
   virtual Result<api::DryRun> add_host(const NewHostInput& input) = 0;
   virtual Result<api::DryRun> edit_host(const EditCall& call) = 0;
-  virtual Result<api::DryRun> remove_host(const EditCall& call) = 0;
+  virtual Result<api::DryRun> remove_host(const RemoveHost& asked) = 0;
+  virtual Result<api::DryRun> init_host(const std::string& host_id) = 0;
 };
 
 // Thread-safe; a call may block up to the action's wait limit. Errors carry the reasons of the problem catalogue; the
@@ -86,7 +87,7 @@ class Operations {
   virtual Result<std::string> vmm_log(const VmRecord& vm) = 0;
   virtual Result<HostPtr> add_host(const NewHostInput& input) = 0;  // and begins to connect
   virtual Result<HostPtr> edit_host(const EditCall& call) = 0;
-  virtual Status remove_host(const EditCall& call) = 0;  // `patch` isn't looked at
+  virtual Status remove_host(const RemoveHost& asked, const std::string& request_id) = 0;
   virtual Result<HostPtr> init_host(const std::string& host_id, const std::string& request_id) = 0;
   virtual DryRuns& dry_runs() = 0;
   virtual std::vector<api::Check> checks() = 0;  // what /readyz shows beside the store's own

@@ -41,9 +41,15 @@ class NodeAccess {
   virtual bool knows(std::string_view feature) const = 0;
   // A fresh attempt now, not after the back-off; waits until up or `timeout_ms`.
   virtual Status connect_now(std::int64_t timeout_ms) = 0;
-  // `done` once, from any thread, also from within this call. What is returned cancels the command, from any thread.
+  // `done` once, from any thread, also from within this call. What is returned asks the node to cancel the command,
+  // from any thread and as often as wanted; what became of it comes by `done`. Whatever else ends the call, such as a
+  // lost connection or this server's end, leaves the command to go on (towards a node without kFeatureCancel it is
+  // cancelled).
   virtual std::function<void()> execute(node::v1::CommandRequest request, std::int64_t timeout_ms,
                                         std::function<void(CommandOutcome)> done) = 0;
+  // Tells the node what the server wants back of a VM; needs kFeatureKeep. Returns at once: whether it is kept shows in
+  // the VM's reports.
+  virtual void keep(const std::string& vm_id, const std::string& name, const RawJson& words) = 0;
   // What a VM has counted, asked of its VMM now; blocks the caller for up to `timeout_ms`.
   virtual Result<Counters> counters(const std::string& vm_id, std::int64_t timeout_ms) = 0;
   // What the start would give its VMM, and what its plugin thinks of it. Needs kFeatureResolve. Both block the caller

@@ -12,7 +12,8 @@ namespace qarax::server {
 namespace {
 
 constexpr std::int64_t kGreetMs = 5'000;
-constexpr std::int64_t kSilenceNs = 5'000'000'000;  // heartbeats come every second
+constexpr std::int64_t kSilenceNs = 5'000'000'000;  // heartbeats come more than once a second
+constexpr std::int64_t kProbeEveryNs = 2'000'000'000;
 // An agent that was killed or upgraded is back within a moment: until then it is asked often, later seldom.
 constexpr std::int64_t kFirstBackoffMs = 20;
 constexpr int kQuickAttempts = 100;
@@ -25,13 +26,6 @@ std::string refusal_of(const Error& error) {
   for (const std::string_view known : {"other-node", "other-cluster", "stale-term", "node-taken"})
     if (error.reason == known) return error.reason;
   return "node-unreachable";
-}
-
-// A refusal of the call as a whole, or a connection that broke: neither says what became of the VM.
-bool is_decision(const Error& error) {
-  return error.reason != "stale-session" && error.code != Code::unavailable && error.code != Code::deadline_exceeded &&
-         error.code != Code::cancelled && error.code != Code::unknown && error.reason != "other-cluster" &&
-         error.reason != "stale-term" && error.code != Code::unauthenticated;
 }
 
 }  // namespace
@@ -168,6 +162,8 @@ void NodeLink::run() {
     {
       const std::lock_guard lock(mutex_);
       connection_ = nullptr;
+      // What is still under way over it is asked for again over the next one, and not after its own deadline.
+      if (made && (*made)->features.contains(core::kFeatureCancel)) cancel_calls();
       last_error_ = make_error(Code::unavailable, reason, slug);
       ++attempts_;
       if (stopping_) return;
@@ -192,6 +188,7 @@ std::string NodeLink::follow(const ConnectionPtr& connection) {
     const std::lock_guard lock(mutex_);
     if (stopping_) return "the server is ending";
     stream_ = context;
+    probed_ns_ = plugin::monotonic_ns();  // by the greeting
   }
   last_event_ns_ = plugin::monotonic_ns();
   node::v1::WatchRequest request;
@@ -242,6 +239,7 @@ std::string NodeLink::follow(const ConnectionPtr& connection) {
   const grpc::Status status = reader->Finish();
   const std::lock_guard lock(mutex_);
   stream_ = nullptr;
+  if (std::string cut = std::exchange(cut_because_, {}); !cut.empty()) return cut;
   if (!why.empty()) return why;
   return status.ok()                        ? "it ended the event stream"
          : to_error(status).message.empty() ? "the connection broke"
@@ -249,9 +247,29 @@ std::string NodeLink::follow(const ConnectionPtr& connection) {
 }
 
 void NodeLink::check_heartbeat() {
-  const std::lock_guard lock(mutex_);
-  if (!stream_ || plugin::monotonic_ns() - last_event_ns_.load() <= kSilenceNs) return;
-  stream_->TryCancel();
+  ContextPtr context;
+  ConnectionPtr over;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!stream_ || stopping_) return;
+    const std::int64_t now = plugin::monotonic_ns();
+    if (now - last_event_ns_.load() > kSilenceNs)
+      return cut("nothing was heard of it for " + std::to_string(kSilenceNs / 1'000'000'000) + " s");
+    // What it says proves that it is heard, not that it hears.
+    if (probing_ || !up_ || now - probed_ns_ < kProbeEveryNs) return;
+    probing_ = true;
+    context = std::make_shared<grpc::ClientContext>();
+    calls_.insert(context);
+    over = connection_;
+  }
+  probe(over, context);
+}
+
+void NodeLink::cut(const std::string& why) {
+  if (stream_) {
+    cut_because_ = why;
+    stream_->TryCancel();
+  }
   cancel_calls();
 }
 
@@ -270,151 +288,6 @@ Status NodeLink::connect_now(std::int64_t timeout_ms) {
   error.retryable = true;
   error.retry_after_ms = 1000;
   return error;
-}
-
-// One command in flight.
-class NodeLink::Call final : public CallQueue::Tag {
- public:
-  Call(NodeLink& link, ConnectionPtr over, std::shared_ptr<grpc::ClientContext> with,
-       std::function<void(CommandOutcome)> done)
-      : connection(std::move(over)), context(std::move(with)), link_(link), done_(std::move(done)) {}
-
-  void finished() override {
-    done_(outcome());
-    // The last thing: after it the link may be gone.
-    const std::lock_guard lock(link_.mutex_);
-    link_.calls_.erase(context);
-    link_.changed_.notify_all();
-  }
-
-  const ConnectionPtr connection;  // outlives the call
-  const std::shared_ptr<grpc::ClientContext> context;
-  std::unique_ptr<grpc::ClientAsyncResponseReader<node::v1::CommandReply>> reader;
-  node::v1::CommandReply reply;
-  grpc::Status status;
-
- private:
-  CommandOutcome outcome() const {
-    CommandOutcome out;
-    if (!status.ok()) {
-      out.error = to_error(status);
-      // What gRPC itself says of a call, without the node's own words, is no answer of the node's.
-      out.decided = decode_error(status.error_details()).has_value() && is_decision(*out.error);
-      return out;
-    }
-    if (!reply.report().empty())
-      if (auto report = decode<core::VmReport>(std::string_view(reply.report()), Unknown::ignore))
-        out.report = std::move(*report);
-    out.decided = true;
-    if (reply.error().empty()) return out;
-    out.error = decode_error(reply.error())
-                    .value_or(make_error(Code::unknown, "the node's error can't be read", "node-protocol"));
-    // It goes on there, or hasn't begun: the node will say later what became of it.
-    out.decided = out.error->reason != "still-running" && out.error->reason != "recovering" &&
-                  out.error->reason != "node-unreachable";
-    return out;
-  }
-
-  NodeLink& link_;
-  const std::function<void(CommandOutcome)> done_;
-};
-
-std::function<void()> NodeLink::execute(node::v1::CommandRequest request, std::int64_t timeout_ms,
-                                        std::function<void(CommandOutcome)> done) {
-  auto context = std::make_shared<grpc::ClientContext>();
-  ConnectionPtr now;
-  {
-    const std::lock_guard lock(mutex_);
-    if (!stopping_ && up_) now = connection_;
-    if (now) calls_.insert(context);
-  }
-  if (!now) {
-    done({false, std::nullopt,
-          make_error(Code::unavailable, "host " + name() + " can't be reached", "node-unreachable")});
-    return [] {};
-  }
-  prepare(*context);
-  context->set_deadline(in_ms(timeout_ms));
-  *request.mutable_authority() = now->authority;
-  auto call = std::make_unique<Call>(*this, std::move(now), context, std::move(done));
-  call->reader = call->connection->stub->AsyncExecute(context.get(), request, &calls_queue_.queue());
-  Call* const raw = call.release();  // the queue's from here on
-  raw->reader->Finish(&raw->reply, &raw->status, static_cast<CallQueue::Tag*>(raw));
-  return [context] { context->TryCancel(); };
-}
-
-bool NodeLink::knows(std::string_view feature) const {
-  const ConnectionPtr now = connection();
-  return now && now->features.contains(feature);
-}
-
-Result<Counters> NodeLink::counters(const std::string& vm_id, std::int64_t timeout_ms) {
-  const ConnectionPtr now = connection();
-  if (!now) return make_error(Code::unavailable, "host " + name() + " can't be reached", "node-unreachable");
-  grpc::ClientContext context;
-  prepare(context);
-  context.set_deadline(in_ms(timeout_ms));
-  node::v1::VmRequest request;
-  *request.mutable_authority() = now->authority;
-  request.set_vm(vm_id);
-  node::v1::CountersReply reply;
-  if (const grpc::Status status = now->stub->Counters(&context, request, &reply); !status.ok()) return to_error(status);
-  return decode<Counters>(std::string_view(reply.counters()), Unknown::ignore);
-}
-
-Result<VmSpec> NodeLink::resolve(const core::StartCommand& command, std::int64_t timeout_ms) {
-  const ConnectionPtr now = connection();
-  if (!now) return make_error(Code::unavailable, "host " + name() + " can't be reached", "node-unreachable");
-  grpc::ClientContext context;
-  prepare(context);
-  context.set_deadline(in_ms(timeout_ms));
-  node::v1::ResolveRequest request;
-  *request.mutable_authority() = now->authority;
-  request.set_document(encode(command));
-  node::v1::ResolveReply reply;
-  if (const grpc::Status status = now->stub->Resolve(&context, request, &reply); !status.ok()) return to_error(status);
-  return decode<VmSpec>(std::string_view(reply.resolved()), Unknown::ignore);
-}
-
-Result<std::string> NodeLink::read_vmm_log(const std::string& vm_id, std::int64_t timeout_ms) {
-  const ConnectionPtr now = connection();
-  if (!now) return make_error(Code::unavailable, "host " + name() + " can't be reached", "node-unreachable");
-  grpc::ClientContext context;
-  prepare(context);
-  context.set_deadline(in_ms(timeout_ms));
-  node::v1::VmRequest request;
-  *request.mutable_authority() = now->authority;
-  request.set_vm(vm_id);
-  node::v1::VmmLogReply reply;
-  if (const grpc::Status status = now->stub->ReadVmmLog(&context, request, &reply); !status.ok())
-    return to_error(status);
-  return reply.tail();
-}
-
-Status NodeLink::read_console(const std::string& vm_id, std::int64_t tail_bytes, bool follow,
-                              const std::function<bool(std::string_view)>& sink,
-                              std::shared_ptr<grpc::ClientContext> given) {
-  const ConnectionPtr now = connection();
-  if (!now) return make_error(Code::unavailable, "host " + name() + " can't be reached", "node-unreachable");
-  const auto owned = given ? std::move(given) : std::make_shared<grpc::ClientContext>();
-  grpc::ClientContext& context = *owned;
-  prepare(context);
-  if (!follow) context.set_deadline(in_ms(30'000));
-  node::v1::ConsoleRequest request;
-  *request.mutable_authority() = now->authority;
-  request.set_vm(vm_id);
-  request.set_tail_bytes(tail_bytes);
-  request.set_follow(follow);
-  auto reader = now->stub->ReadConsole(&context, request);
-  node::v1::ConsoleChunk chunk;
-  while (reader->Read(&chunk)) {
-    if (sink(chunk.data())) continue;
-    context.TryCancel();
-    break;
-  }
-  const grpc::Status status = reader->Finish();
-  if (status.ok() || status.error_code() == grpc::StatusCode::CANCELLED) return Ok{};
-  return to_error(status);
 }
 
 }  // namespace qarax::server

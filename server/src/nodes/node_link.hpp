@@ -25,7 +25,8 @@ struct NodeCredentials {
   std::string ca_cert;  // PEM; empty: plain text
 };
 
-class NodeLink final : public NodeAccess {
+// Held by a shared_ptr: a cancel of a command may come when its link is on its way out.
+class NodeLink final : public NodeAccess, public std::enable_shared_from_this<NodeLink> {
  public:
   using Events = Fleet::Events;
 
@@ -39,13 +40,16 @@ class NodeLink final : public NodeAccess {
   NodeLink& operator=(const NodeLink&) = delete;
 
   bool is_up() const override { return up_.load(); }
-  bool knows(std::string_view feature) const override;
   Status connect_now(std::int64_t timeout_ms) override;
-  // The stream was silent for too long: it and the commands in flight are cut. Called regularly.
+  // The stream was silent for too long, or the node answers nothing: stream and commands in flight are cut. Called
+  // regularly.
   void check_heartbeat();
 
+  // node_calls.cpp
   std::function<void()> execute(node::v1::CommandRequest request, std::int64_t timeout_ms,
                                 std::function<void(CommandOutcome)> done) override;
+  bool knows(std::string_view feature) const override;
+  void keep(const std::string& vm_id, const std::string& name, const RawJson& words) override;
   Result<Counters> counters(const std::string& vm_id, std::int64_t timeout_ms) override;
   Result<VmSpec> resolve(const core::StartCommand& command, std::int64_t timeout_ms) override;
   Result<std::string> read_vmm_log(const std::string& vm_id, std::int64_t timeout_ms) override;
@@ -66,7 +70,12 @@ class NodeLink final : public NodeAccess {
     std::set<std::string, std::less<>> features;
   };
   using ConnectionPtr = std::shared_ptr<Connection>;
-  class Call;
+  using ContextPtr = std::shared_ptr<grpc::ClientContext>;
+  template <class Reply>
+  class InFlight;
+  template <class Request, class Reply>
+  using AsyncMethod = std::unique_ptr<grpc::ClientAsyncResponseReader<Reply>> (node::v1::Node::Stub::*)(
+      grpc::ClientContext*, const Request&, grpc::CompletionQueue*);
 
   void run();
   Result<ConnectionPtr> greet(const std::string& target, bool unix_socket, core::NodeInfo& info);
@@ -79,9 +88,16 @@ class NodeLink final : public NodeAccess {
   void look_for_set_back(const core::VmReport& report);
   std::string follow(const ConnectionPtr& connection);  // until the stream ends: why
   void prepare(grpc::ClientContext& context) const;
-  std::string name() const;  // the host's, which may change
-  void cancel_calls();       // with mutex_ held
+  std::string name() const;          // the host's, which may change
+  void cancel_calls();               // with mutex_ held
+  void cut(const std::string& why);  // with mutex_ held
   ConnectionPtr connection() const;
+  // node_calls.cpp
+  template <class Request, class Reply>
+  void call(AsyncMethod<Request, Reply> method, const ConnectionPtr& over, const ContextPtr& context,
+            const Request& request, std::function<void(const grpc::Status&, const Reply&)> done);
+  void cancel_at_node(const ConnectionPtr& over, const node::v1::CancelRequest& request);
+  void probe(const ConnectionPtr& over, const ContextPtr& context);
 
   const HostPtr host_;
   Store& store_;
@@ -92,11 +108,14 @@ class NodeLink final : public NodeAccess {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   ConnectionPtr connection_;
-  std::shared_ptr<grpc::ClientContext> greeting_;
-  std::shared_ptr<grpc::ClientContext> stream_;
-  std::set<std::shared_ptr<grpc::ClientContext>> calls_;    // commands in flight
-  std::set<std::shared_ptr<grpc::ClientContext>> surveys_;  // and surveys, on their callers' threads
+  ContextPtr greeting_;
+  ContextPtr stream_;
+  std::set<ContextPtr> calls_;    // what is in flight of node_calls.cpp
+  std::set<ContextPtr> surveys_;  // and surveys, on their callers' threads
   Error last_error_;
+  std::string cut_because_;  // of the stream that is about to end; else empty
+  bool probing_ = false;
+  std::int64_t probed_ns_ = 0;  // when the last probe was answered
   bool stopping_ = false;
   bool hurry_ = false;
   bool recognised_ = false;  // only the link's thread: it has greeted this node, which obeyed nobody else

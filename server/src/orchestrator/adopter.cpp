@@ -1,11 +1,11 @@
 #include "adopter.hpp"
 
 #include <algorithm>
-#include <cstdio>
 #include <future>
 #include <set>
 
 #include "keep.hpp"
+#include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
 
 namespace qarax::server {
@@ -16,15 +16,6 @@ using api::AdoptAction;
 
 bool may_run(VmState state) {
   return state == VmState::running || state == VmState::paused || state == VmState::unknown;
-}
-
-// FNV-1a: tells plans apart, and no more than that is asked of it.
-std::string fingerprint(const std::string& text) {
-  std::uint64_t hash = 14695981039346656037ULL;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
-  char out[17];
-  std::snprintf(out, sizeof out, "%016llx", static_cast<unsigned long long>(hash));
-  return out;
 }
 
 Error outdated(Error error, const std::string& host) {
@@ -193,7 +184,7 @@ Result<Adopter::Draft> Adopter::draft(const std::string& host_id) {
   for (const api::AdoptVm& vm : out.plan.vms)
     text += "|" + vm.id + vm.name + std::to_string(static_cast<int>(vm.action)) + " " + std::to_string(vm.incarnation) +
             " " + std::to_string(vm.revision) + vm.note;
-  out.plan.plan = fingerprint(text);
+  out.plan.plan = core::fingerprint(text);
   return out;
 }
 
@@ -240,7 +231,7 @@ Result<core::KeptVm> Adopter::find_unmanaged(const Draft& draft, const std::stri
                     "vm-not-found");
 }
 
-Result<VmPtr> Adopter::adopt_vm(const std::string& host_id, const std::string& vm_id) {
+Result<VmPtr> Adopter::adopt_vm(const std::string& host_id, const std::string& vm_id, bool only_check) {
   QARAX_TRY(Draft made, draft(host_id));
   QARAX_TRY(const core::KeptVm kept, find_unmanaged(made, vm_id));
   Adoption one;
@@ -255,16 +246,19 @@ Result<VmPtr> Adopter::adopt_vm(const std::string& host_id, const std::string& v
   }
   if (const auto memory = made.adoption.memory.find(vm_id); memory != made.adoption.memory.end())
     one.memory.insert(*memory);
+  if (only_check) return std::make_shared<const VmRecord>(std::move(one.vms.front()));
   QARAX_CHECK(store_.adopt(one));
   core::logger("vms")->info("adopted name={} vm={} host={}", one.vms.front().name, vm_id, made.host->name);
   return store_.vm(vm_id);
 }
 
-Status Adopter::remove_vm(const std::string& host_id, const std::string& vm_id, std::int64_t timeout_ms) {
+Status Adopter::remove_vm(const std::string& host_id, const std::string& vm_id, std::int64_t timeout_ms,
+                          bool only_check) {
   QARAX_TRY(Draft made, draft(host_id));
   QARAX_TRY(const core::KeptVm kept, find_unmanaged(made, vm_id));
   if (const std::string why = store_.read_only(); !why.empty())
     return make_error(Code::unavailable, "nothing can be changed now: " + why, "read-only");
+  if (only_check) return Ok{};
   node::v1::CommandRequest request;
   request.set_vm(vm_id);
   request.set_incarnation(kept.report.incarnation);

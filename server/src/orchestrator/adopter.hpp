@@ -25,10 +25,11 @@ class Adopter {
   // VMs that the host's node has and the server doesn't know.
   Result<std::vector<api::AdoptVm>> unmanaged(const std::string& host_id);
   // One of them becomes the server's, as it is. NOT_FOUND "vm-not-found", FAILED_PRECONDITION "wrong-state" where it
-  // can't be defined from what the node keeps.
-  Result<VmPtr> adopt_vm(const std::string& host_id, const std::string& vm_id);
+  // can't be defined from what the node keeps. `only_check`: nothing is changed, and what it would be is answered.
+  Result<VmPtr> adopt_vm(const std::string& host_id, const std::string& vm_id, bool only_check = false);
   // One of them is ended and deleted on its node.
-  Status remove_vm(const std::string& host_id, const std::string& vm_id, std::int64_t timeout_ms);
+  Status remove_vm(const std::string& host_id, const std::string& vm_id, std::int64_t timeout_ms,
+                   bool only_check = false);
 
   // What no VM of the host's node owns; with `collect` the node removes it.
   Result<std::vector<core::Leftover>> leftovers(const std::string& host_id, bool collect);

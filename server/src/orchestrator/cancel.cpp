@@ -1,5 +1,5 @@
-// The end of a job that isn't wanted any more: job → gRPC's cancellation → the plugin's cancel_fd, and back as the
-// node's decision. What the node never heard of is asked for and cancelled again, so that the answer is always its own.
+// The end of a job that isn't wanted any more: job → the node's Cancel → the plugin's cancel_fd, and back as the node's
+// decision. What the node never heard of is asked for and cancelled again, so that the answer is always its own.
 #include "orchestrator.hpp"
 #include "qarax/core/clock.hpp"
 #include "qarax/core/logging.hpp"

@@ -118,12 +118,13 @@ void Orchestrator::send(const JobRecord& job) {
 }
 
 void Orchestrator::put_aside(const std::string& job_id, core::Action by) {
-  cancel_at_node(job_id);
+  // First, so that nobody takes the node's answer to the cancel for the reason.
   waiters_.finish(job_id, {nullptr, with_job(make_error(Code::aborted,
                                                         "the " + std::string(core::to_string(by)) +
                                                             " that was asked for meanwhile took its place",
                                                         "superseded"),
                                              job_id)});
+  cancel_at_node(job_id);
 }
 
 bool Orchestrator::is_reachable(const VmRecord& vm) const {
@@ -153,12 +154,17 @@ Error Orchestrator::explained(Error error, const JobRecord& job, const std::stri
 
 void Orchestrator::decided(const JobRecord& job, const CommandOutcome& outcome) {
   const JobPtr told = store_.job_book().find(job.id);
+  // Its late result is nobody's. A caller that began to wait when it had been put aside hears of that here.
+  if (told && told->state == JobState::superseded)
+    return waiters_.finish(
+        job.id,
+        {nullptr, with_job(make_error(Code::aborted, "another job took the place of this one", "superseded"), job.id)});
   const bool cancelling = told && told->cancelling;
   if (!outcome.decided) {
     // The job stays open; the next tick, or the node's return, asks again. A caller isn't kept for a node that is gone.
     const VmPtr vm = store_.vm(job.vm_id);
     if (vm && !is_reachable(*vm)) return waiters_.finish(job.id, {vm, with_job(unreachable(*vm), job.id)});
-    // gRPC has let go of the call; what became of the command is the node's to say.
+    // An older node's call, which had to be let go of for it: what became of the command is the node's to say.
     if (cancelling && outcome.error && outcome.error->code == Code::cancelled) send(job);
     return;
   }
@@ -264,6 +270,7 @@ void Orchestrator::tick() {
     if (!in_flight && waiters_.waits(job.id)) waiters_.finish(job.id, {vm, with_job(unreachable(*vm), job.id)});
   }
   for (const HostPtr& host : store_.hosts()) enforce_tombstones(host->id);
+  if (store_.read_only().empty()) keeper_.look();
   restart_what_ended();
 }
 

@@ -10,7 +10,7 @@ namespace qarax::server {
 
 namespace {
 
-constexpr std::string_view kAnyTime[] = {"name", "description", "tags"};
+constexpr std::string_view kAnyTime[] = {"name", "description", "restart_policy", "restart_limit", "tags"};
 
 bool is_any_time(const std::string& member) {
   return std::find(std::begin(kAnyTime), std::end(kAnyTime), member) != std::end(kAnyTime);
@@ -24,6 +24,8 @@ api::NewVm written(const VmRecord& vm) {
   out.spec = vm.spec;
   out.boot_source_id = vm.boot_source_id;
   out.description = vm.description;
+  out.restart_policy = vm.restart.policy;
+  out.restart_limit = static_cast<std::int32_t>(vm.restart.limit);
   out.tags = vm.tags;
   return out;
 }
@@ -82,6 +84,8 @@ Status change_vm(VmRecord& vm, const std::string& patch, const std::vector<HostP
   std::erase_if(members, is_any_time);
   vm.name = after.name;
   vm.description = after.description;
+  vm.restart.policy = after.restart_policy;
+  vm.restart.limit = after.restart_limit;
   vm.tags = after.tags;
   if (members.empty()) return Ok{};
   QARAX_CHECK(check_still(vm, members));
@@ -142,9 +146,12 @@ Result<HostPtr> Editor::edit_host(const Edit& edit) {
   return store_.host(host->id);
 }
 
-Status Editor::remove_host(const std::string& id, std::optional<std::uint64_t> expected_version, bool only_check) {
-  QARAX_CHECK(store_.remove_host(id, expected_version, only_check));
-  if (!only_check) nodes_.drop(id);
+Status Editor::remove_host(const RemoveHost& asked) {
+  const std::string before = store_.activation().id;
+  QARAX_CHECK(store_.remove_host(asked));
+  if (asked.only_check) return Ok{};
+  nodes_.drop(asked.host_id);
+  if (store_.activation().id != before) nodes_.reconnect_all();
   return Ok{};
 }
 

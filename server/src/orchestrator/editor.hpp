@@ -24,14 +24,15 @@ class Editor {
   // Borrows both.
   Editor(Store& store, Fleet& nodes) : store_(store), nodes_(nodes) {}
 
-  // Name, description and tags at any time; everything else while no VMM runs and no job is under way, else
-  // FAILED_PRECONDITION "wrong-state" or ABORTED "job-in-progress" with a detail a member. The hypervisor only before
-  // the first start. Also the errors of a body, of create and of Store::edit_vm.
+  // Name, description, restart policy and tags at any time; everything else while no VMM runs and no job is under way,
+  // else FAILED_PRECONDITION "wrong-state" or ABORTED "job-in-progress" with a detail a member. The hypervisor only
+  // before the first start. Also the errors of a body, of create and of Store::edit_vm.
   Result<VmPtr> edit_vm(const Edit& edit);
   // Another address or port: the node there has to be the one that the host is pinned to; until it has answered its
   // VMs are unknown.
   Result<HostPtr> edit_host(const Edit& edit);
-  Status remove_host(const std::string& id, std::optional<std::uint64_t> expected_version, bool only_check = false);
+  // As Store::remove_host; every node is greeted again where that made another activation.
+  Status remove_host(const RemoveHost& asked);
 
  private:
   Store& store_;

@@ -1,5 +1,6 @@
 #include "foresight.hpp"
 
+#include "able.hpp"
 #include "placing.hpp"
 #include "qarax/core/lifecycle.hpp"
 
@@ -11,6 +12,11 @@ constexpr std::int64_t kAskMs = 10'000;
 
 bool may_run(VmState state) {
   return state == VmState::running || state == VmState::paused || state == VmState::unknown;
+}
+
+bool is_reachable(const VmRecord& vm, const Fleet& nodes) {
+  const auto link = vm.host_id ? nodes.link(*vm.host_id) : nullptr;
+  return link && link->is_up();
 }
 
 }  // namespace
@@ -68,19 +74,74 @@ Result<Foreseen> Foresight::edit_vm(const Edit& edit) const {
   foreseen.action = "edit";
   const bool same_machine = before && before->revision == after->revision;
   foreseen.changes = !same_machine || !before || before->name != after->name ||
-                     before->description != after->description || before->tags != after->tags;
+                     before->description != after->description || before->tags != after->tags ||
+                     before->restart.policy != after->restart.policy || before->restart.limit != after->restart.limit;
   if (same_machine) return foreseen;
   return start_of(*after, std::move(foreseen), false);
 }
 
-Result<Foreseen> Foresight::act(const std::string& vm_id, core::Action action, bool forget) const {
+// Room, names, other jobs: what the store would say if it were recorded now.
+Status Foresight::ask_store(const VmRecord& vm, core::Action action, const JobArguments& arguments,
+                            const std::optional<Placement>& placement) const {
+  BeginJob job;
+  job.vm_id = vm.id;
+  job.action = action;
+  job.expected_revision = vm.revision;
+  job.arguments = arguments;
+  job.placement = placement;
+  if (const HostPtr host = vm.host_id ? store_.host(*vm.host_id) : nullptr; host && host->info)
+    job.capacity = host->info->memory;
+  job.only_check = true;
+  if (const auto checked = store_.begin_job(job); !checked) return checked.error();
+  return Ok{};
+}
+
+Result<Foreseen> Foresight::resize_of(const VmRecord& vm, const JobArguments& arguments, Foreseen foreseen) const {
+  const core::ResizeCommand& size = arguments.resize;
+  QARAX_CHECK(check_size(vm, size, store_));
+  VmRecord after = vm;
+  for (VmSpec* spec : {&after.spec, after.resolved ? &*after.resolved : nullptr}) {
+    if (spec == nullptr) continue;
+    spec->boot_vcpus = size.vcpus.value_or(spec->boot_vcpus);
+    spec->memory_size = size.memory.value_or(spec->memory_size);
+  }
+  foreseen.changes = encode(after.spec) != encode(vm.spec);
+  if (!may_run(vm.observed.status.state)) {
+    foreseen.notes.emplace_back("it holds from the next start on");
+    return start_of(after, std::move(foreseen), false);
+  }
+  if (!is_reachable(vm, nodes_)) return unreachable(vm, store_);
+  QARAX_CHECK(check_able(vm, core::Action::resize, store_, nodes_));
+  QARAX_CHECK(ask_store(vm, core::Action::resize, arguments, std::nullopt));
+  foreseen.notes.emplace_back("whether the VMM that runs can take this very size isn't tried");
+  return foreseen;
+}
+
+// Takes one, or deletes one.
+Result<Foreseen> Foresight::snapshot_of(const VmRecord& vm, core::Action action, JobArguments arguments,
+                                        Foreseen foreseen) const {
+  if (!is_reachable(vm, nodes_)) return unreachable(vm, store_);
+  QARAX_CHECK(check_able(vm, action, store_, nodes_));
+  QARAX_CHECK(ask_store(vm, action, arguments, std::nullopt));
+  if (action == core::Action::snapshot)
+    foreseen.notes.emplace_back("whether its host's disk has room for the VM's memory isn't tried");
+  return foreseen;
+}
+
+Result<Foreseen> Foresight::restore_of(const VmRecord& vm, const JobArguments& arguments, Foreseen foreseen) const {
+  QARAX_TRY(const VmSpec spec, spec_to_begin(vm, core::Action::restore, arguments, store_));
+  QARAX_TRY(foreseen.placement, place_vm(vm, spec, store_, nodes_));
+  QARAX_CHECK(check_able(vm, core::Action::restore, store_, nodes_));
+  QARAX_CHECK(ask_store(vm, core::Action::restore, arguments, foreseen.placement));
+  if (const SnapshotPtr snapshot = store_.snapshot(arguments.snapshot)) foreseen.resolved = snapshot->resolved;
+  foreseen.notes.emplace_back("the VM would have the snapshot's sizes and machine, and go on where it left off");
+  return foreseen;
+}
+
+Result<Foreseen> Foresight::act(const std::string& vm_id, core::Action action, bool forget,
+                                const JobArguments& arguments) const {
   const VmPtr vm = store_.vm(vm_id);
   if (!vm) return make_error(Code::not_found, "there is no VM " + vm_id, "vm-not-found");
-  if (action == core::Action::resize || action == core::Action::snapshot || action == core::Action::restore ||
-      action == core::Action::drop_snapshot)
-    return make_error(Code::unimplemented,
-                      "there is no dry run of " + std::string(core::to_string(action)) + "; nothing was changed",
-                      "not-implemented");
   Foreseen foreseen;
   foreseen.action = core::to_string(action);
   const VmState state = vm->observed.status.state;
@@ -104,9 +165,20 @@ Result<Foreseen> Foresight::act(const std::string& vm_id, core::Action action, b
     foreseen.changes = verdict != core::Verdict::no_change;
     if (!foreseen.changes) return foreseen;
   }
-  if (action == core::Action::start) return start_of(*vm, std::move(foreseen), true);
-  const auto link = vm->host_id ? nodes_.link(*vm->host_id) : nullptr;
-  const bool reachable = link && link->is_up();
+  switch (action) {
+    case core::Action::start:
+      return start_of(*vm, std::move(foreseen), true);
+    case core::Action::resize:
+      return resize_of(*vm, arguments, std::move(foreseen));
+    case core::Action::snapshot:
+    case core::Action::drop_snapshot:
+      return snapshot_of(*vm, action, arguments, std::move(foreseen));
+    case core::Action::restore:
+      return restore_of(*vm, arguments, std::move(foreseen));
+    default:
+      break;
+  }
+  const bool reachable = is_reachable(*vm, nodes_);
   if (action == core::Action::remove) {
     if (vm->host_id && !reachable && !forget) {
       Error error = unreachable(*vm, store_);
@@ -135,6 +207,16 @@ Result<Foreseen> Foresight::add_host(const NewHostInput& input) const {
   return foreseen;
 }
 
+Result<Foreseen> Foresight::init_host(const std::string& id) const {
+  const HostPtr host = store_.host(id);
+  if (!host) return make_error(Code::not_found, "there is no host " + id, "host-not-found");
+  Foreseen foreseen;
+  foreseen.action = "init-host";
+  foreseen.changes = host->status != HostStatus::up;
+  if (foreseen.changes) foreseen.notes.emplace_back("whether its node answers isn't tried");
+  return foreseen;
+}
+
 Result<Foreseen> Foresight::edit_host(const Edit& edit) const {
   const HostPtr before = store_.host(edit.id);
   QARAX_TRY(const HostPtr after, editor_.edit_host({edit.id, edit.patch, edit.expected_version, true}));
@@ -146,11 +228,18 @@ Result<Foreseen> Foresight::edit_host(const Edit& edit) const {
   return foreseen;
 }
 
-Result<Foreseen> Foresight::remove_host(const Edit& edit) const {
-  QARAX_CHECK(editor_.remove_host(edit.id, edit.expected_version, true));
+Result<Foreseen> Foresight::remove_host(RemoveHost asked) const {
+  asked.only_check = true;
+  QARAX_CHECK(editor_.remove_host(asked));
   Foreseen foreseen;
   foreseen.action = "remove-host";
-  if (const std::size_t left = store_.tombstones(edit.id).size(); left > 0)
+  for (const VmPtr& vm : store_.vms())
+    if (vm->host_id == asked.host_id)
+      foreseen.notes.push_back("VM " + vm->name + " would be forgotten, which is " +
+                               std::string(to_string(vm->observed.status.state)));
+  if (const HostPtr host = store_.host(asked.host_id); host && !host->needs_adopt.empty())
+    foreseen.notes.emplace_back("what it knows of later states of this database would be lost with it");
+  if (const std::size_t left = store_.tombstones(asked.host_id).size(); left > 0)
     foreseen.notes.push_back("the tombstones of " + std::to_string(left) + " forgotten VMs would go with it");
   return foreseen;
 }

@@ -24,20 +24,28 @@ struct Foreseen {
 class Foresight {
  public:
   // Borrows all.
-  Foresight(const Store& store, const Fleet& nodes, Editor& editor) : store_(store), nodes_(nodes), editor_(editor) {}
+  Foresight(Store& store, const Fleet& nodes, Editor& editor) : store_(store), nodes_(nodes), editor_(editor) {}
 
   Result<Foreseen> create(const NewVmInput& input) const;
   Result<Foreseen> edit_vm(const Edit& edit) const;
-  Result<Foreseen> act(const std::string& vm_id, core::Action action, bool forget) const;
+  Result<Foreseen> act(const std::string& vm_id, core::Action action, bool forget,
+                       const JobArguments& arguments = {}) const;
   Result<Foreseen> add_host(const NewHostInput& input) const;
   Result<Foreseen> edit_host(const Edit& edit) const;
-  Result<Foreseen> remove_host(const Edit& edit) const;
+  Result<Foreseen> remove_host(RemoveHost asked) const;
+  Result<Foreseen> init_host(const std::string& id) const;
 
  private:
   Result<Foreseen> start_of(const VmRecord& vm, Foreseen foreseen, bool now) const;
   Status ask_plugin(const VmRecord& vm, Foreseen& foreseen) const;
+  Result<Foreseen> resize_of(const VmRecord& vm, const JobArguments& arguments, Foreseen foreseen) const;
+  Result<Foreseen> snapshot_of(const VmRecord& vm, core::Action action, JobArguments arguments,
+                               Foreseen foreseen) const;
+  Result<Foreseen> restore_of(const VmRecord& vm, const JobArguments& arguments, Foreseen foreseen) const;
+  Status ask_store(const VmRecord& vm, core::Action action, const JobArguments& arguments,
+                   const std::optional<Placement>& placement) const;
 
-  const Store& store_;
+  Store& store_;
   const Fleet& nodes_;
   Editor& editor_;
 };

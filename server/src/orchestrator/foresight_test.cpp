@@ -9,6 +9,7 @@
 #include "fake_fleet.hpp"
 #include "fake_node.hpp"
 #include "orchestrator.hpp"
+#include "qarax/core/ids.hpp"
 
 namespace qarax::server {
 namespace {
@@ -147,15 +148,69 @@ TEST_F(ForesightTest, EditsAreCheckedAndNotWritten) {
   EXPECT_TRUE(store_->vm(id)->tags.empty());
 }
 
+TEST_F(ForesightTest, AResizeIsTriedUpToTheVmmsWord) {
+  const std::string id = vm("web");
+  const auto resize = [&](std::optional<std::int32_t> vcpus, std::optional<std::int64_t> memory) {
+    JobArguments arguments;
+    arguments.resize = {vcpus, memory};
+    return foresight_->act(id, Action::resize, false, arguments);
+  };
+  const auto before = changes();
+  const auto idle = resize(std::nullopt, 256LL << 20);
+  ASSERT_TRUE(idle) << idle.error().message;
+  EXPECT_TRUE(idle->changes && idle->placement && idle->resolved);
+  EXPECT_EQ(idle->resolved->memory_size, 256LL << 20);
+  EXPECT_EQ(resize(2, std::nullopt).error().details.at(0).pointer, "/desired_vcpus");
+  EXPECT_FALSE(resize(std::nullopt, VmSpec{}.memory_size)->changes) << "it is so already";
+  EXPECT_EQ(changes(), before);
+  ASSERT_TRUE(orchestrator_->act(id, Action::start, {}));
+  const std::int64_t revision = store_->vm(id)->revision;
+  EXPECT_TRUE(resize(std::nullopt, 256LL << 20));
+  EXPECT_EQ(resize(std::nullopt, 1LL << 50).error().reason, "no-host-fits");
+  EXPECT_EQ(store_->vm(id)->revision, revision);
+  EXPECT_EQ(store_->vm(id)->spec.memory_size, VmSpec{}.memory_size);
+  EXPECT_EQ(node_.carried_out(Action::resize), 0);
+}
+
+TEST_F(ForesightTest, SnapshotsAreTriedAndNeitherTakenNorRestored) {
+  const std::string id = vm("web");
+  JobArguments arguments;
+  arguments.snapshot = core::new_uuid();
+  arguments.name = "first";
+  const auto ask = [&](Action action) { return foresight_->act(id, action, false, arguments); };
+  EXPECT_EQ(ask(Action::snapshot).error().reason, "wrong-state");
+  ASSERT_TRUE(orchestrator_->act(id, Action::start, {}));
+  const std::int64_t revision = store_->vm(id)->revision;
+  ASSERT_TRUE(ask(Action::snapshot));
+  EXPECT_TRUE(store_->snapshots(id).empty());
+  EXPECT_EQ(ask(Action::drop_snapshot).error().reason, "snapshot-not-found");
+  EXPECT_EQ(store_->vm(id)->revision, revision);
+  ActOptions take;
+  take.arguments = arguments;
+  ASSERT_TRUE(orchestrator_->act(id, Action::snapshot, take));
+  EXPECT_EQ(ask(Action::snapshot).error().reason, "name-taken");
+  EXPECT_TRUE(ask(Action::drop_snapshot));
+  EXPECT_EQ(ask(Action::restore).error().reason, "wrong-state") << "it runs";
+  ASSERT_TRUE(orchestrator_->act(id, Action::stop, {}));
+  const auto restored = ask(Action::restore);
+  ASSERT_TRUE(restored) << restored.error().message;
+  EXPECT_TRUE(restored->placement && restored->resolved);
+  EXPECT_EQ(store_->snapshots(id).size(), 1u);
+  EXPECT_EQ(node_.carried_out(Action::restore), 0);
+  EXPECT_EQ(store_->vm(id)->observed.status.state, VmState::shutdown);
+}
+
 TEST_F(ForesightTest, HostsToo) {
   EXPECT_EQ(foresight_->add_host({"h1", "a", 1, ""}).error().reason, "name-taken");
   EXPECT_EQ(foresight_->add_host({"h2", "127.0.0.1", 1, ""})->notes.size(), 2u);
+  EXPECT_FALSE(foresight_->init_host(host_)->changes) << "it is up";
+  EXPECT_EQ(foresight_->init_host("none").error().reason, "host-not-found");
   EXPECT_TRUE(foresight_->edit_host({host_, R"({"port":2})", std::nullopt, true})->changes);
   EXPECT_EQ(store_->host(host_)->port, 1);
-  EXPECT_TRUE(foresight_->remove_host({host_, "", std::nullopt, true}));
+  EXPECT_TRUE(foresight_->remove_host({host_}));
   EXPECT_TRUE(store_->host(host_));
   ASSERT_TRUE(orchestrator_->act(vm("web"), Action::start, {}));
-  EXPECT_EQ(foresight_->remove_host({host_, "", std::nullopt, true}).error().reason, "host-in-use");
+  EXPECT_EQ(foresight_->remove_host({host_}).error().reason, "host-in-use");
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 // What the server wants back of a VM when its database is lost, beside what the node needs to run it: goes along with
-// every start, and comes back by a survey.
+// every start, is told anew when it changes (keeper.hpp), and comes back by a survey.
 #pragma once
 
 #include <optional>

@@ -2,7 +2,7 @@
 
 #include <chrono>
 
-#include "capabilities.hpp"
+#include "able.hpp"
 #include "placing.hpp"
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
@@ -18,17 +18,15 @@ Error not_found(const std::string& vm_id) {
   return make_error(Code::not_found, "there is no VM " + vm_id, "vm-not-found");
 }
 
-std::optional<std::string_view> feature_for(core::Action action) {
-  if (action == core::Action::resize) return core::kFeatureResize;
-  if (action == core::Action::snapshot || action == core::Action::restore || action == core::Action::drop_snapshot)
-    return core::kFeatureSnapshot;
-  return std::nullopt;
-}
-
 }  // namespace
 
 Orchestrator::Orchestrator(Store& store, Fleet& nodes, Options options)
-    : store_(store), nodes_(nodes), options_(options), restarts_(options.restarts), pool_(2, 64) {
+    : store_(store),
+      nodes_(nodes),
+      options_(options),
+      restarts_(options.restarts),
+      keeper_(store, nodes),
+      pool_(2, 64) {
   nodes_.on({[this](const std::string& host_id) { pool_.post([this, host_id] { host_up(host_id); }); },
              [this](const VmPtr& vm, const core::VmReport& report) { saw_report(vm, report); }});
   thread_ = std::thread([this] { ticks(); });
@@ -109,7 +107,7 @@ Result<BegunJob> Orchestrator::begin(const std::string& vm_id, core::Action acti
       if (verdict == core::Verdict::refuse) return refusal(*vm, action);
     }
     // Before anything is recorded.
-    if (action == core::Action::resize) QARAX_CHECK(check_size(*vm, options.arguments.resize));
+    if (action == core::Action::resize) QARAX_CHECK(check_size(*vm, options.arguments.resize, store_));
     const bool idle = state == VmState::created || state == VmState::shutdown;
     if (action == core::Action::resize && idle && !busy) {
       auto resized = store_.resize_idle(vm_id, options.arguments.resize, vm->revision);
@@ -128,7 +126,7 @@ Result<BegunJob> Orchestrator::begin(const std::string& vm_id, core::Action acti
     job.expected_version = options.expected_version;
     if (action == core::Action::stop) job.timeout_ms = options_.stop_timeout_ms;
     if (core::begins(action)) {
-      QARAX_TRY(const VmSpec spec, spec_to_begin(*vm, job));
+      QARAX_TRY(const VmSpec spec, spec_to_begin(*vm, action, options.arguments, store_));
       if (!busy) {
         QARAX_TRY(job.placement, place_vm(*vm, spec, store_, nodes_));
       }
@@ -136,7 +134,7 @@ Result<BegunJob> Orchestrator::begin(const std::string& vm_id, core::Action acti
       const auto link = vm->host_id ? nodes_.link(*vm->host_id) : nullptr;
       if (!link || !link->is_up()) return unreachable(*vm);
     }
-    QARAX_CHECK(check_able(*vm, capability_for(action), feature_for(action)));
+    QARAX_CHECK(check_able(*vm, action, store_, nodes_));
     if (action == core::Action::resize)
       if (const HostPtr host = store_.host(*vm->host_id); host && host->info) job.capacity = host->info->memory;
     auto begun = store_.begin_job(job);
@@ -222,6 +220,21 @@ Result<std::string> Orchestrator::read_vmm_log(const VmRecord& vm) const {
   auto log = link->read_vmm_log(vm.id, kLookMs);
   if (!log && (log.error().reason == "no-console" || log.error().reason == "vm-not-found")) return std::string();
   return log;
+}
+
+Result<Counters> Orchestrator::counters(const std::string& vm_id) {
+  const VmPtr vm = store_.vm(vm_id);
+  if (!vm) return make_error(Code::not_found, "there is no VM " + vm_id, "vm-not-found");
+  const VmState state = vm->observed.status.state;
+  if (state == VmState::created || state == VmState::shutdown)
+    return make_error(Code::failed_precondition,
+                      "VM " + vm->name + " is " + std::string(to_string(state)) +
+                          "; only a VMM that runs counts anything. Start it first.",
+                      "wrong-state");
+  const auto link = vm->host_id ? nodes_.link(*vm->host_id) : nullptr;
+  if (!link || !link->is_up()) return unreachable(*vm);
+  QARAX_CHECK(check_able(*vm, "counters", core::kFeatureCounters, store_, nodes_));
+  return link->counters(vm_id, options_.counters_timeout_ms);
 }
 
 Result<HostPtr> Orchestrator::add_host(const NewHostInput& input) {

@@ -14,6 +14,7 @@
 
 #include "fleet.hpp"
 #include "job_waiters.hpp"
+#include "keeper.hpp"
 #include "qarax/core/lifecycle.hpp"
 #include "qarax/core/worker_pool.hpp"
 #include "restarts.hpp"
@@ -92,11 +93,6 @@ class Orchestrator {
  private:
   Result<VmPtr> outcome_of(const Job& job, const ActOptions& options);
   Result<BegunJob> begin(const std::string& vm_id, core::Action action, const ActOptions& options, VmPtr& unchanged);
-  // changes.cpp
-  Status check_able(const VmRecord& vm, std::optional<std::string_view> capability,
-                    std::optional<std::string_view> feature) const;
-  Status check_size(const VmRecord& vm, const core::ResizeCommand& size) const;
-  Result<VmSpec> spec_to_begin(const VmRecord& vm, const BeginJob& job) const;
 
   node::v1::CommandRequest request_of(const JobRecord& job, const VmRecord& vm) const;
   void send(const JobRecord& job);
@@ -132,6 +128,7 @@ class Orchestrator {
   std::set<std::string> burying_;                           // VMs whose tombstone's delete is in flight
 
   Restarts restarts_;  // only tick()
+  Keeper keeper_;      // as well
 
   std::mutex tick_mutex_;
   std::condition_variable tick_;

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <future>
 
+#include "editor.hpp"
 #include "fake_fleet.hpp"
 #include "fake_node.hpp"
 #include "nodes.hpp"
@@ -52,6 +53,10 @@ class OrchestratorTest : public testing::TestWithParam<Way> {
   }
   void close() {
     node_.hang(false);
+    close_alone();
+  }
+  // The server only: what hangs at the node goes on hanging.
+  void close_alone() {
     orchestrator_.reset();
     nodes_.reset();
     store_.reset();
@@ -77,6 +82,21 @@ class OrchestratorTest : public testing::TestWithParam<Way> {
       if (now && now->job_id.empty() && now->observed.status.state == wanted) return;
       std::this_thread::sleep_for(std::chrono::milliseconds(2));
     }
+  }
+
+  // A start that hangs at its node: its job.
+  std::string hanging_start(const std::string& id, std::future<Result<VmPtr>>& start) {
+    node_.hang(true);
+    start = begin(id, Action::start);
+    node_.wait_for_command(Action::start);
+    return store_->vm(id)->job_id;
+  }
+  void make_node_older() {
+    node_.forget_features();
+    stop_node();
+    while (store_->host(host_)->status != HostStatus::down) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    start_node();
+    up();
   }
 
   void stop_node() { server_ ? server_->stop() : node_.stop(); }
@@ -277,6 +297,66 @@ TEST_P(OrchestratorTest, ACancelledStartIsUndoneAndWasNeverMeant) {
   EXPECT_TRUE(act(id, Action::start));
 }
 
+TEST_P(OrchestratorTest, TheEndOfTheServerInMidStartCancelsNothing) {
+  const std::string id = vm("web");
+  std::future<Result<VmPtr>> start;
+  const std::string job = hanging_start(id, start);
+  orchestrator_->shutdown(0);
+  static_cast<void>(start.get());
+  close_alone();
+  open();
+  up();
+  EXPECT_EQ((*store_->job(job))->state, JobState::running);
+  node_.hang(false);
+  const JobPtr ended = store_->job_book().wait(job, std::chrono::seconds(60));
+  ASSERT_TRUE(ended);
+  EXPECT_EQ(ended->state, JobState::completed);
+  settle(id, VmState::running);
+  EXPECT_EQ(node_.carried_out(Action::start), 1);
+}
+
+TEST_P(OrchestratorTest, ALostConnectionCancelsNothing) {
+  const std::string id = vm("web");
+  std::future<Result<VmPtr>> start;
+  const std::string job = hanging_start(id, start);
+  nodes_->drop(host_);
+  nodes_->start(store_->host(host_));
+  up();
+  EXPECT_EQ((*store_->job(job))->state, JobState::running);
+  node_.hang(false);
+  settle(id, VmState::running);
+  static_cast<void>(start.get());
+  EXPECT_EQ((*store_->job(job))->state, JobState::completed);
+  EXPECT_EQ(node_.carried_out(Action::start), 1);
+}
+
+TEST_P(OrchestratorTest, WhatTheServerBeforeBeganCanBeCancelled) {
+  const std::string id = vm("web");
+  std::future<Result<VmPtr>> start;
+  const std::string job = hanging_start(id, start);
+  orchestrator_->shutdown(0);
+  static_cast<void>(start.get());
+  close_alone();
+  open();
+  up();
+  const auto cancelled = orchestrator_->cancel(job, {});
+  ASSERT_TRUE(cancelled) << cancelled.error().message;
+  EXPECT_EQ((*cancelled)->state, JobState::cancelled);
+  EXPECT_EQ(node_.carried_out(Action::start), 0);
+}
+
+TEST_P(OrchestratorTest, OfAnOlderNodeTheCallIsLetGoOfForACancel) {
+  make_node_older();
+  const std::string id = vm("web");
+  std::future<Result<VmPtr>> start;
+  const std::string job = hanging_start(id, start);
+  const auto cancelled = orchestrator_->cancel(job, {});
+  ASSERT_TRUE(cancelled) << cancelled.error().message;
+  EXPECT_EQ((*cancelled)->state, JobState::cancelled);
+  EXPECT_EQ(start.get().error().reason, "cancelled");
+  EXPECT_EQ(node_.carried_out(Action::start), 0);
+}
+
 TEST_P(OrchestratorTest, WhatCantBeCancelledSaysSo) {
   const std::string id = vm("web");
   ASSERT_TRUE(act(id, Action::start));
@@ -382,11 +462,7 @@ TEST_P(OrchestratorTest, ASnapshotIsTakenAndRestored) {
 }
 
 TEST_P(OrchestratorTest, AnOlderNodeIsNotAskedForWhatItDoesNotKnow) {
-  node_.forget_features();
-  stop_node();
-  while (store_->host(host_)->status != HostStatus::down) std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  start_node();
-  up();
+  make_node_older();
   const std::string id = vm("web");
   ASSERT_TRUE(act(id, Action::start));
   ActOptions options;
@@ -419,6 +495,30 @@ TEST_P(OrchestratorTest, WhatEndsByItselfIsStartedAgainAsItsPolicySays) {
   ASSERT_TRUE(act(id, Action::force_stop));
   EXPECT_FALSE(wants_restart(*store_->vm(id)));
   EXPECT_EQ(node_.carried_out(Action::start), 4);
+}
+
+TEST_P(OrchestratorTest, ANodeKeepsWhatTheServerWouldWantBackAlsoWhenThatChanges) {
+  const std::string id = vm("web");
+  ASSERT_TRUE(act(id, Action::start));
+  ASSERT_TRUE(act(id, Action::pause));
+  const auto kept = [&](std::string_view words) {
+    const auto seen = node_.survey({});
+    return seen.vms.size() == 1 && seen.vms[0].keep.text.find(words) != std::string::npos;
+  };
+  const auto wait_for = [&](std::string_view words) {
+    while (!kept(words)) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  };
+  Editor editor(*store_, *nodes_);
+  ASSERT_TRUE(editor.edit_vm({id, R"({"description":"first words","name":"front"})", std::nullopt}));
+  wait_for("first words");
+  EXPECT_EQ(node_.survey({}).vms[0].report.name, "front");
+  // While its node is away, and told when that is back.
+  stop_node();
+  while (state(id) != VmState::unknown) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  ASSERT_TRUE(editor.edit_vm({id, R"({"tags":["prod"]})", std::nullopt}));
+  start_node();
+  wait_for("prod");
+  EXPECT_EQ(node_.told_to_keep(), 2) << "each once, and never what a start brought along";
 }
 
 TEST_P(OrchestratorTest, APolicyTakesNoPartInWhatSomebodyElseDecided) {

@@ -81,6 +81,32 @@ TEST_P(EventLogTest, EveryChangeHasItsEventInTheOrderOfCommits) {
   EXPECT_FALSE(paused.timestamp.empty());
 }
 
+TEST_P(EventLogTest, WhateverIsToldOfAVmCarriesItsTags) {
+  const VmPtr made = running("web");
+  ASSERT_TRUE(store_->edit_vm({made->id, std::nullopt, [](VmRecord& changed) -> Status {
+                                 changed.tags = {"prod"};
+                                 return Ok{};
+                               }}));
+  BeginJob stop;
+  stop.vm_id = made->id;
+  stop.action = core::Action::stop;
+  stop.expected_revision = store_->vm(made->id)->revision;
+  const auto begun = store_->begin_job(stop);
+  ASSERT_TRUE(begun) << begun.error().message;
+  store_->finish_job(begun->job.id, JobState::completed, report(begun->vm, VmState::shutdown, 2));
+  ASSERT_TRUE(store_->remove_vm(made->id, Removal::with_tombstone));
+  store_->flush();
+  const auto page = store_->stored_events(5, 1000);
+  ASSERT_TRUE(page) << page.error().message;
+  std::vector<std::string> told;
+  for (const auto& one : page->events) {
+    told.push_back(one->event.type);
+    EXPECT_EQ(one->event.tags, std::vector<std::string>{"prod"}) << one->event.type;
+  }
+  EXPECT_EQ(told,
+            (std::vector<std::string>{"vm.changed", "job.started", "vm.status_changed", "job.finished", "vm.deleted"}));
+}
+
 TEST_P(EventLogTest, MemoryHasWhatTheDatabaseHas) {
   for (int i = 0; i < 20; ++i) vm("vm" + std::to_string(i));
   const auto memory = store_->events().recent_after(3, 1000);

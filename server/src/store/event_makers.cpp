@@ -34,13 +34,14 @@ Event of_host(const char* type, const HostRecord& host) {
   return event;
 }
 
-Event of_job(const char* type, const Job& job) {
+Event of_job(const char* type, const Job& job, const VmRecord* vm) {
   Event event = now(type);
   if (!job.vm_id.empty()) event.vm_id = job.vm_id;
   if (!job.vm_name.empty()) event.vm_name = job.vm_name;
   if (!job.host_id.empty()) event.host_id = job.host_id;
   event.job_id = job.id;
   event.action = job.action;
+  if (vm != nullptr) event.tags = vm->tags;
   event.new_status = name_of(job.state);
   return event;
 }
@@ -107,10 +108,10 @@ Event host_status_changed(const HostRecord& host, HostStatus before) {
   return event;
 }
 
-Event job_started(const Job& job) { return of_job("job.started", job); }
+Event job_started(const Job& job, const VmRecord* vm) { return of_job("job.started", job, vm); }
 
-Event job_finished(const Job& job) {
-  Event event = of_job("job.finished", job);
+Event job_finished(const Job& job, const VmRecord* vm) {
+  Event event = of_job("job.finished", job, vm);
   if (job.error) set_reason(event, job.error->message);
   return event;
 }

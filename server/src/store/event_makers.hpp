@@ -17,7 +17,8 @@ Event host_added(const HostRecord& host, const std::string& job_id);
 Event host_changed(const HostRecord& host, const std::string& job_id);
 Event host_removed(const HostRecord& host, const std::string& job_id);
 Event host_status_changed(const HostRecord& host, HostStatus before);
-Event job_started(const Job& job);
-Event job_finished(const Job& job);
+// `vm`: the job's, as it is with this change; null: it is gone.
+Event job_started(const Job& job, const VmRecord* vm);
+Event job_finished(const Job& job, const VmRecord* vm);
 
 }  // namespace qarax::server::events

@@ -35,6 +35,7 @@ struct Observed {
   std::int64_t incarnation = 0;
   std::string hypervisor{};       // what runs it, from its first start on
   std::string fallback_reason{};  // why that isn't what was asked for
+  std::string keep{};             // VmReport.keep: what its node would give back to a server that has lost it
 };
 
 struct VmRecord {
@@ -175,11 +176,11 @@ template <>
 struct Fields<server::Observed> {
   using T = server::Observed;
   static constexpr std::string_view kName = "Observed";
-  static constexpr auto kTable =
-      std::make_tuple(field<&T::status>("status").required(), field<&T::source>("source"),
-                      field<&T::observed_at>("observed_at"), field<&T::unknown_since>("unknown_since"),
-                      field<&T::session>("session"), field<&T::seq>("seq"), field<&T::incarnation>("incarnation"),
-                      field<&T::hypervisor>("hypervisor"), field<&T::fallback_reason>("fallback_reason"));
+  static constexpr auto kTable = std::make_tuple(
+      field<&T::status>("status").required(), field<&T::source>("source"), field<&T::observed_at>("observed_at"),
+      field<&T::unknown_since>("unknown_since"), field<&T::session>("session"), field<&T::seq>("seq"),
+      field<&T::incarnation>("incarnation"), field<&T::hypervisor>("hypervisor"),
+      field<&T::fallback_reason>("fallback_reason"), field<&T::keep>("keep"));
 };
 QARAX_FIELDS_COMPLETE(server::Observed);
 }  // namespace qarax

@@ -28,13 +28,15 @@ void edit_vm(Session& session, const VmRecord& vm) {
   std::int64_t draft = vm.draft_since;
   Poco::Nullable<std::string> boot_source = nullable(vm.boot_source_id);
   std::string tags = encode(vm.tags);
+  std::string restart = encode(vm.restart);
   std::int64_t revision = vm.revision;
   std::string observed = encode(vm.observed);
   std::string at = vm.updated_at;
   session << "UPDATE vms SET name = $1, description = $2, hypervisor = $3, spec = $4, resolved = $5, draft_since = $6, "
-             "boot_source_id = $7, tags = $8, revision = $9, observed = $10, updated_at = $11 WHERE id = $12",
+             "boot_source_id = $7, tags = $8, revision = $9, observed = $10, updated_at = $11, restart = $12 WHERE id "
+             "= $13",
       use(name), use(description), use(hypervisor), use(spec), use(resolved), use(draft), use(boot_source), use(tags),
-      use(revision), use(observed), use(at), use(id), now;
+      use(revision), use(observed), use(at), use(restart), use(id), now;
 }
 
 bool is_name_taken(Session& session, const HostRecord& host) {

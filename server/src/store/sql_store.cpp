@@ -1,12 +1,11 @@
 // Loading and VMs.
-#include "sql_store.hpp"
-
 #include <algorithm>
 
 #include "event_makers.hpp"
 #include "qarax/core/clock.hpp"
 #include "qarax/core/ids.hpp"
 #include "rows.hpp"
+#include "store_begin.hpp"
 
 namespace qarax::server {
 
@@ -107,13 +106,6 @@ Result<VmPtr> SqlStore::create_vm(const NewVmInput& input) {
   return made;
 }
 
-// What a removal's transaction will have changed.
-struct SqlStore::Removed {
-  VmPtr vm{};
-  bool tombstone = false;
-  std::vector<Job> ended{};
-};
-
 Status SqlStore::plan_removal(Session& session, const std::string& id, Removal how,
                               std::optional<std::uint64_t> expected_version, Removed& plan) {
   plan.vm = memory_.vm(id);
@@ -133,7 +125,7 @@ Status SqlStore::plan_removal(Session& session, const std::string& id, Removal h
     if (done) by = job_id;
     plan.ended.push_back(ended_job(job_id, done ? JobState::completed : JobState::superseded, std::nullopt));
     rows::finish_job(session, plan.ended.back(), db_->clock());
-    events_.add(events::job_finished(plan.ended.back()));
+    events_.add(events::job_finished(plan.ended.back(), &vm));
   }
   if (by.empty()) {
     Job job = job_done_at_once(std::string(core::to_string(core::Action::remove)));
@@ -152,15 +144,18 @@ Status SqlStore::remove_vm(const std::string& id, Removal how, std::optional<std
   Removed plan;
   return db_->transact({{id},
                         [&](Session& session) { return plan_removal(session, id, how, expected_version, plan); },
-                        [&] {
-                          if (!plan.vm) return;
-                          if (plan.tombstone) tombstones_[id] = {*plan.vm->host_id, plan.vm->revision + 1};
-                          std::erase_if(jobs_, [&](const auto& item) { return item.second.vm_id == id; });
-                          for (Job& job : plan.ended) book_.put(std::move(job));
-                          reservations_.erase(id);
-                          std::erase_if(snapshots_, [&](const auto& item) { return item.second->vm_id == id; });
-                          memory_.erase(*plan.vm);
-                        }});
+                        [&] { publish(plan); }});
+}
+
+void SqlStore::publish(Removed& plan) {
+  if (!plan.vm) return;
+  const std::string& id = plan.vm->id;
+  if (plan.tombstone) tombstones_[id] = {*plan.vm->host_id, plan.vm->revision + 1};
+  std::erase_if(jobs_, [&](const auto& item) { return item.second.vm_id == id; });
+  for (Job& job : plan.ended) book_.put(std::move(job));
+  reservations_.erase(id);
+  std::erase_if(snapshots_, [&](const auto& item) { return item.second->vm_id == id; });
+  memory_.erase(*plan.vm);
 }
 
 Result<VmPtr> SqlStore::set_desired(const std::string& id, VmState state) {

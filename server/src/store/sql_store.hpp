@@ -72,7 +72,7 @@ class SqlStore final : public Store {
   void missing_from_snapshot(const std::string& host_id, const std::vector<std::string>& seen) override;
   Result<HostPtr> add_host(const NewHostInput& input) override;
   Result<HostPtr> edit_host(const EditHost& edit) override;
-  Status remove_host(const std::string& id, std::optional<std::uint64_t> expected_version, bool only_check) override;
+  Status remove_host(const RemoveHost& asked) override;
   Status pin_node(const std::string& host_id, const std::string& node_id) override;
   void update_host(const std::string& host_id, HostStatus status, const std::string& reason,
                    const std::optional<core::NodeInfo>& info) override;
@@ -94,6 +94,12 @@ class SqlStore final : public Store {
   void load();
   void save_later(const std::string& id);
   void judge_read_only();
+  struct NextTerm {
+    Activation activation{};
+    std::int64_t epoch = 0;
+  };
+  NextTerm begin_next_term(Poco::Data::Session& session, std::int64_t above, const std::string& at);
+  void publish(const NextTerm& next);
   Status write_adopted(Poco::Data::Session& session, const Adoption& adoption, VmRecord& vm);
   void load_jobs(Poco::Data::Session& session);
   void end_orphaned_jobs();
@@ -114,7 +120,7 @@ class SqlStore final : public Store {
 
   // sql_store_snapshots.cpp: what a job is about beside its VM's state.
   struct Begin;
-  Status plan_subject(Poco::Data::Session& session, const BeginJob& asked, const JobRecord* unfinished, Begin& plan);
+  Status plan_subject(const BeginJob& asked, const JobRecord* unfinished, Begin& plan) const;
   void publish_subject(const Begin& plan);
   void finish_subject(const JobRecord& job, JobState state, const std::optional<core::VmReport>& report, VmRecord& vm);
   void keep_snapshot(SnapshotRecord record);
@@ -123,6 +129,9 @@ class SqlStore final : public Store {
   struct Removed;
   Status plan_removal(Poco::Data::Session& session, const std::string& id, Removal how,
                       std::optional<std::uint64_t> expected_version, Removed& plan);
+  void publish(Removed& plan);
+  struct RemovedHost;
+  Status plan_host_removal(Poco::Data::Session& session, const RemoveHost& asked, RemovedHost& plan);
   Status plan_job(Poco::Data::Session& session, const BeginJob& asked, Begin& plan);
   VmPtr publish(const Begin& plan);
 

@@ -27,10 +27,28 @@ void SqlStore::judge_read_only() {
   for (const HostPtr& host : memory_.hosts()) {
     if (host->needs_adopt.empty()) continue;
     why = "this database was set back: " + host->needs_adopt + ". Look at the plan that POST /hosts/" + host->id +
-          "/adopt makes, and confirm it";
+          "/adopt makes, and confirm it; or forget that host if it never comes back (DELETE /hosts/" + host->id + ")";
     break;
   }
   db_->set_read_only(std::move(why));
+}
+
+SqlStore::NextTerm SqlStore::begin_next_term(Session& session, std::int64_t above, const std::string& at) {
+  NextTerm out;
+  out.activation = db_->activation();
+  out.activation.term = std::max(out.activation.term, above) + 1;
+  out.activation.id = core::new_uuid();
+  const auto seconds =
+      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch());
+  rows::begin_term(session, out.activation, seconds.count(), at);
+  out.epoch = events_.stored_epoch(session);
+  return out;
+}
+
+void SqlStore::publish(const NextTerm& next) {
+  db_->become(next.activation);
+  feed_.begin_epoch(next.epoch);
+  judge_read_only();
 }
 
 Result<bool> SqlStore::knows_activation(const std::string& id) {
@@ -97,58 +115,50 @@ Status SqlStore::adopt(const Adoption& adoption) {
   std::vector<VmRecord> vms = adoption.vms;
   std::vector<std::string> keys = adoption.forgotten;
   for (const VmRecord& vm : vms) keys.push_back(vm.id);
-  std::optional<Activation> next;
-  std::int64_t epoch = 0;
+  std::optional<NextTerm> next;
   const std::string at = now_text();
-  return db_->transact(
-      {keys,
-       [&](Session& session) -> Status {
-         const HostPtr host = memory_.host(adoption.host_id);
-         if (!host) return make_error(Code::not_found, "there is no host " + adoption.host_id, "host-not-found");
-         for (VmRecord& vm : vms) {
-           vm.updated_at = at;
-           if (vm.created_at.empty()) vm.created_at = at;
-           QARAX_CHECK(write_adopted(session, adoption, vm));
-           if (const auto memory = adoption.memory.find(vm.id); memory != adoption.memory.end())
-             rows::put_reservation(session, {vm.id, adoption.host_id, vm.incarnation, memory->second});
-         }
-         for (const std::string& id : adoption.forgotten) {
-           if (const VmPtr vm = memory_.vm(id)) events_.add(events::vm_deleted(*vm, ""));
-           rows::fail_jobs(session, id, at);
-           rows::delete_vm(session, id);
-         }
-         if (!adoption.above_term) return Ok{};
-         next = db_->activation();
-         next->term = std::max(next->term, *adoption.above_term) + 1;
-         next->id = core::new_uuid();
-         const auto seconds =
-             std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch());
-         rows::begin_term(session, *next, seconds.count(), at);
-         rows::set_needs_adopt(session, adoption.host_id, "");
-         epoch = events_.stored_epoch(session);
-         return Ok{};
-       },
-       [&] {
-         for (VmRecord& vm : vms) {
-           drop_jobs(vm.id);
-           if (const auto memory = adoption.memory.find(vm.id); memory != adoption.memory.end())
-             reservations_[vm.id] = {vm.id, adoption.host_id, vm.incarnation, memory->second};
-           memory_.put(std::move(vm));
-         }
-         for (const std::string& id : adoption.forgotten) {
-           const VmPtr vm = memory_.vm(id);
-           if (!vm) continue;
-           drop_jobs(id);
-           reservations_.erase(id);
-           memory_.erase(*vm);
-         }
-         if (!next) return;
-         db_->become(*next);
-         feed_.begin_epoch(epoch);
-         memory_.update_host(adoption.host_id, [](HostRecord& host) { host.needs_adopt.clear(); });
-         judge_read_only();
-       },
-       true});
+  return db_->transact({keys,
+                        [&](Session& session) -> Status {
+                          const HostPtr host = memory_.host(adoption.host_id);
+                          if (!host)
+                            return make_error(Code::not_found, "there is no host " + adoption.host_id,
+                                              "host-not-found");
+                          for (VmRecord& vm : vms) {
+                            vm.updated_at = at;
+                            if (vm.created_at.empty()) vm.created_at = at;
+                            QARAX_CHECK(write_adopted(session, adoption, vm));
+                            if (const auto memory = adoption.memory.find(vm.id); memory != adoption.memory.end())
+                              rows::put_reservation(session, {vm.id, adoption.host_id, vm.incarnation, memory->second});
+                          }
+                          for (const std::string& id : adoption.forgotten) {
+                            if (const VmPtr vm = memory_.vm(id)) events_.add(events::vm_deleted(*vm, ""));
+                            rows::fail_jobs(session, id, at);
+                            rows::delete_vm(session, id);
+                          }
+                          if (!adoption.above_term) return Ok{};
+                          next = begin_next_term(session, *adoption.above_term, at);
+                          rows::set_needs_adopt(session, adoption.host_id, "");
+                          return Ok{};
+                        },
+                        [&] {
+                          for (VmRecord& vm : vms) {
+                            drop_jobs(vm.id);
+                            if (const auto memory = adoption.memory.find(vm.id); memory != adoption.memory.end())
+                              reservations_[vm.id] = {vm.id, adoption.host_id, vm.incarnation, memory->second};
+                            memory_.put(std::move(vm));
+                          }
+                          for (const std::string& id : adoption.forgotten) {
+                            const VmPtr vm = memory_.vm(id);
+                            if (!vm) continue;
+                            drop_jobs(id);
+                            reservations_.erase(id);
+                            memory_.erase(*vm);
+                          }
+                          if (!next) return;
+                          memory_.update_host(adoption.host_id, [](HostRecord& host) { host.needs_adopt.clear(); });
+                          publish(*next);
+                        },
+                        true});
 }
 
 }  // namespace qarax::server

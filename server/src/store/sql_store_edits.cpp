@@ -1,8 +1,10 @@
 // Changes of what users wrote of VMs and hosts.
+#include <algorithm>
+
 #include "event_makers.hpp"
 #include "qarax/core/clock.hpp"
 #include "rows.hpp"
-#include "sql_store.hpp"
+#include "store_begin.hpp"
 
 namespace qarax::server {
 
@@ -16,6 +18,20 @@ Error name_taken(std::string_view kind, const std::string& name) {
   std::string text = "there is a ";
   text.append(kind).append(" named ").append(name).append(" already; names are unique: choose another one");
   return make_error(Code::already_exists, std::move(text), "name-taken");
+}
+
+Error in_use(const HostRecord& host, const std::vector<VmPtr>& there) {
+  constexpr std::size_t kNamed = 8;
+  std::string names;
+  for (std::size_t i = 0; i < std::min(there.size(), kNamed); ++i)
+    names.append(i == 0 ? "" : ", ").append(there[i]->name);
+  if (there.size() > kNamed) names.append(" and ").append(std::to_string(there.size() - kNamed)).append(" more");
+  return make_error(
+      Code::failed_precondition,
+      "host " + host.name + " has VMs: " + names + "; delete them first" +
+          (host.status == HostStatus::up ? " (DELETE /vms/{id})"
+                                         : ", or, where the host never comes back, forget them with it (?forget=true)"),
+      "host-in-use");
 }
 
 }  // namespace
@@ -62,6 +78,8 @@ Result<VmPtr> SqlStore::edit_vm(const EditVm& edit) {
                                  vm.name = changed->name;
                                  vm.description = changed->description;
                                  vm.tags = changed->tags;
+                                 vm.restart.policy = changed->restart.policy;
+                                 vm.restart.limit = changed->restart.limit;
                                  vm.hypervisor = changed->hypervisor;
                                  vm.spec = changed->spec;
                                  vm.resolved = changed->resolved;
@@ -114,40 +132,45 @@ Result<HostPtr> SqlStore::edit_host(const EditHost& edit) {
   return after;
 }
 
-Status SqlStore::remove_host(const std::string& id, std::optional<std::uint64_t> expected_version, bool only_check) {
-  Job job = job_done_at_once("remove-host");
-  job.host_id = id;
-  return db_->transact({{id},
-                        [&](Session& session) -> Status {
-                          const HostPtr now = memory_.host(id);
-                          if (!now) return make_error(Code::not_found, "there is no host " + id, "host-not-found");
-                          if (expected_version && now->version != *expected_version)
-                            return overtaken("host", now->name);
-                          std::string there;
-                          std::size_t count = 0;
-                          for (const VmPtr& vm : memory_.vms()) {
-                            if (vm->host_id != id) continue;
-                            if (++count <= 8) there.append(there.empty() ? "" : ", ").append(vm->name);
-                          }
-                          if (count > 8) there.append(" and ").append(std::to_string(count - 8)).append(" more");
-                          if (count > 0)
-                            return make_error(Code::failed_precondition,
-                                              "host " + now->name + " has VMs: " + there +
-                                                  "; delete them first (DELETE /vms/{id}, with ?forget=true where the "
-                                                  "host never comes back)",
-                                              "host-in-use");
-                          if (only_check) return Ok{};
-                          rows::delete_host(session, id);
-                          rows::insert_job(session, job, {}, 0, db_->clock());
-                          events_.add(events::host_removed(*now, job.id));
-                          return Ok{};
-                        },
+Status SqlStore::plan_host_removal(Session& session, const RemoveHost& asked, RemovedHost& plan) {
+  const std::string& id = asked.host_id;
+  const HostPtr host = memory_.host(id);
+  if (!host) return make_error(Code::not_found, "there is no host " + id, "host-not-found");
+  if (asked.expected_version && host->version != *asked.expected_version) return overtaken("host", host->name);
+  std::vector<VmPtr> there = memory_.vms();
+  std::erase_if(there, [&](const VmPtr& vm) { return vm->host_id != id; });
+  if (!there.empty() && (!asked.with_vms || host->status == HostStatus::up)) return in_use(*host, there);
+  if (asked.only_check) return Ok{};
+  for (const VmPtr& vm : there)
+    QARAX_CHECK(plan_removal(session, vm->id, Removal::with_host, std::nullopt, plan.vms.emplace_back()));
+  rows::delete_host(session, id);
+  rows::insert_job(session, plan.job, {}, 0, db_->clock());
+  events_.add(events::host_removed(*host, plan.job.id));
+  if (!host->needs_adopt.empty()) plan.next = begin_next_term(session, 0, now_text());
+  return Ok{};
+}
+
+Status SqlStore::remove_host(const RemoveHost& asked) {
+  const std::string& id = asked.host_id;
+  RemovedHost plan;
+  plan.job = job_done_at_once("remove-host");
+  plan.job.host_id = id;
+  const HostPtr host = memory_.host(id);
+  // What happens to its VMs meanwhile happens before or after this as a whole: a start of another one there takes the
+  // host's key too.
+  std::vector<std::string> keys{id};
+  for (const VmPtr& vm : memory_.vms())
+    if (vm->host_id == id) keys.push_back(vm->id);
+  return db_->transact({std::move(keys), [&](Session& session) { return plan_host_removal(session, asked, plan); },
                         [&] {
-                          if (only_check) return;
-                          book_.put(std::move(job));
+                          if (asked.only_check) return;
+                          for (Removed& vm : plan.vms) publish(vm);
+                          book_.put(std::move(plan.job));
                           std::erase_if(tombstones_, [&](const auto& one) { return one.second.first == id; });
                           memory_.erase_host(id);
-                        }});
+                          if (plan.next) publish(*plan.next);
+                        },
+                        host && !host->needs_adopt.empty()});
 }
 
 }  // namespace qarax::server

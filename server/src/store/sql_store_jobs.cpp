@@ -53,7 +53,7 @@ void SqlStore::end_orphaned_jobs() {
   db_->later([this, ended = std::move(ended)](Session& session) {
     for (const Job& job : ended) {
       rows::finish_job(session, job, db_->clock());
-      events_.add(events::job_finished(job));
+      events_.add(events::job_finished(job, nullptr));
     }
     rows::take_over_jobs(session, db_->activation());
   });
@@ -179,17 +179,20 @@ Status SqlStore::plan_job(Session& session, const BeginJob& asked, Begin& plan) 
                         "no-host-fits");
   }
   job.incarnation = vm.incarnation;
-  QARAX_CHECK(plan_subject(session, asked, unfinished, plan));
+  QARAX_CHECK(plan_subject(asked, unfinished, plan));
+  if (asked.only_check) return Ok{};
+  if (plan.abandoned) rows::put_snapshot(session, *plan.abandoned);
+  if (plan.snapshot) rows::put_snapshot(session, *plan.snapshot);
   plan.told = told_of(job, vm);
   if (unfinished != nullptr) {
     plan.superseded = ended_job(unfinished->id, JobState::superseded, std::nullopt);
     rows::finish_job(session, *plan.superseded, db_->clock());
-    events_.add(events::job_finished(*plan.superseded));
+    events_.add(events::job_finished(*plan.superseded, &vm));
   }
   rows::insert_job(session, plan.told, job.before, job.timeout_ms, db_->clock(), job.arguments);
   rows::update_vm(session, vm);
   if (plan.reservation) rows::put_reservation(session, *plan.reservation);
-  events_.add(events::job_started(plan.told));
+  events_.add(events::job_started(plan.told, &vm));
   return Ok{};
 }
 
@@ -220,6 +223,11 @@ Result<BegunJob> SqlStore::begin_job(const BeginJob& asked) {
   if (asked.placement) keys.push_back(asked.placement->host_id);
   if (asked.action == core::Action::resize)
     if (const VmPtr vm = memory_.vm(asked.vm_id); vm && vm->host_id) keys.push_back(*vm->host_id);
+  if (asked.only_check) {
+    QARAX_CHECK(
+        db_->transact({std::move(keys), [&](Session& session) { return plan_job(session, asked, plan); }, [] {}}));
+    return begun;
+  }
   QARAX_CHECK(transact({std::move(keys), [&](Session& session) { return plan_job(session, asked, plan); },
                         [&] {
                           const std::string superseded = plan.superseded ? plan.superseded->id : "";
@@ -267,7 +275,7 @@ VmPtr SqlStore::finish_job(const std::string& job_id, JobState state, const std:
   if (!vm) return nullptr;
   std::vector<Event> happened;
   if (vm->observed.status.state != before) happened.push_back(events::vm_status_changed(*vm, before));
-  happened.push_back(events::job_finished(ended));
+  happened.push_back(events::job_finished(ended, vm.get()));
   save_later(vm->id, std::move(happened));
   settle_reservation(vm);
   return vm;

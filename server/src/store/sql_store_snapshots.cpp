@@ -86,7 +86,7 @@ Result<VmPtr> SqlStore::resize_idle(const std::string& id, const core::ResizeCom
                                done.vm_name = changed.name;
                                done.host_id = changed.host_id.value_or("");
                                rows::insert_job(session, done, changed.desired, 0, db_->clock(), {size, "", ""});
-                               events_.add(events::job_finished(done));
+                               events_.add(events::job_finished(done, &changed));
                                return Ok{};
                              },
                              [&] {
@@ -101,14 +101,13 @@ Result<VmPtr> SqlStore::resize_idle(const std::string& id, const core::ResizeCom
   return now;
 }
 
-Status SqlStore::plan_subject(Session& session, const BeginJob& asked, const JobRecord* unfinished, Begin& plan) {
+Status SqlStore::plan_subject(const BeginJob& asked, const JobRecord* unfinished, Begin& plan) const {
   VmRecord& vm = plan.vm;
   if (unfinished != nullptr && unfinished->action == core::Action::snapshot) {
     // Its node may have finished it by now: it is listed until it is deleted.
     if (const auto found = snapshots_.find(unfinished->arguments.snapshot); found != snapshots_.end()) {
       plan.abandoned = *found->second;
       plan.abandoned->status = SnapshotStatus::failed;
-      rows::put_snapshot(session, *plan.abandoned);
     }
   }
   if (asked.action == core::Action::resize && asked.arguments.resize.memory) {
@@ -156,7 +155,6 @@ Status SqlStore::plan_subject(Session& session, const BeginJob& asked, const Job
   snapshot.resolved = vm.resolved.value_or(vm.spec);
   snapshot.created_at = vm.updated_at;
   plan.job.arguments.name = snapshot.name;
-  rows::put_snapshot(session, snapshot);
   return Ok{};
 }
 

@@ -51,6 +51,14 @@ struct EditHost {
   bool only_check = false;
 };
 
+// A host that is to be forgotten.
+struct RemoveHost {
+  std::string host_id;
+  std::optional<std::uint64_t> expected_version{};
+  bool with_vms = false;  // with the records of its VMs: it never comes back
+  bool only_check = false;
+};
+
 // This activation of the server, as Hello and every command carry it.
 struct Activation {
   std::string cluster_id;
@@ -79,6 +87,7 @@ struct BeginJob {
   bool was_calm = false;                            // of a policy's: the VM had run for long, its restarts count anew
   std::int64_t capacity = 0;                        // of a resize: bytes that its host has for VMs
   std::optional<std::uint64_t> expected_version{};  // of the VM; another one: ABORTED "precondition-failed"
+  bool only_check = false;                          // nothing is recorded, and what would have been isn't answered
 };
 
 struct BegunJob {
@@ -99,6 +108,7 @@ enum class Removal {
   never_placed,    // no node has heard of it
   with_tombstone,  // its node shall delete it when it comes back
   by_job,          // its node has deleted it
+  with_host,       // its host is forgotten too
 };
 
 class Store {
@@ -128,8 +138,8 @@ class Store {
   // "precondition-failed": it has another version.
   virtual Status remove_vm(const std::string& id, Removal how,
                            std::optional<std::uint64_t> expected_version = std::nullopt) = 0;
-  // Takes name, description, tags, hypervisor, spec, resolved, boot_source_id and revision from the changed record.
-  // NOT_FOUND; ALREADY_EXISTS "name-taken"; the change's own.
+  // Takes name, description, tags, the restart's policy and limit, hypervisor, spec, resolved, boot_source_id and
+  // revision from the changed record. NOT_FOUND; ALREADY_EXISTS "name-taken"; the change's own.
   virtual Result<VmPtr> edit_vm(const EditVm& edit) = 0;
   // What the VM shall be, where it is that already and no job is needed. Null: there is no such VM.
   virtual Result<VmPtr> set_desired(const std::string& id, VmState state) = 0;
@@ -171,9 +181,11 @@ class Store {
   virtual Result<HostPtr> add_host(const NewHostInput& input) = 0;  // ALREADY_EXISTS "name-taken"
   // Takes name, address, port and host_user from the changed record. Errors as edit_vm's.
   virtual Result<HostPtr> edit_host(const EditHost& edit) = 0;
-  // Its tombstones go with it. FAILED_PRECONDITION "host-in-use" while it has VMs, whatever their state.
-  virtual Status remove_host(const std::string& id, std::optional<std::uint64_t> expected_version,
-                             bool only_check = false) = 0;
+  // Its tombstones go with it. FAILED_PRECONDITION "host-in-use" while it has VMs, whatever their state, unless they
+  // go too, which they don't while it is up. Of a host that has proved that the database was set back also while
+  // changes are refused: its proof goes with it, and where it was the last one changes are possible again, under a new
+  // activation and a new epoch of events.
+  virtual Status remove_host(const RemoveHost& asked) = 0;
   // Status and facts live in memory; the pinned node_id is durable.
   virtual Status pin_node(const std::string& host_id, const std::string& node_id) = 0;
   virtual void update_host(const std::string& host_id, HostStatus status, const std::string& reason,

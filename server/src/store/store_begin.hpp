@@ -16,4 +16,17 @@ struct SqlStore::Begin {
   std::optional<SnapshotRecord> abandoned{};  // whose job it puts aside
 };
 
+// What a removal's transaction will have changed.
+struct SqlStore::Removed {
+  VmPtr vm{};
+  bool tombstone = false;
+  std::vector<Job> ended{};
+};
+
+struct SqlStore::RemovedHost {
+  Job job{};
+  std::vector<Removed> vms{};
+  std::optional<NextTerm> next{};  // of a host whose proof kept the database read-only
+};
+
 }  // namespace qarax::server

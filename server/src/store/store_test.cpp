@@ -105,12 +105,12 @@ TEST_P(StoreTest, OnlyTheNextStartSettlesAnEditedMachine) {
 TEST_P(StoreTest, AHostGoesWhenItHasNoVm) {
   const HostPtr on = host();
   const VmPtr made = running("web", on);
-  const auto refused = store_->remove_host(on->id, std::nullopt);
+  const auto refused = store_->remove_host({on->id});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().reason, "host-in-use");
   ASSERT_TRUE(store_->remove_vm(made->id, Removal::with_tombstone));
   EXPECT_EQ(store_->tombstones(on->id).size(), 1u);
-  ASSERT_TRUE(store_->remove_host(on->id, std::nullopt));
+  ASSERT_TRUE(store_->remove_host({on->id}));
   EXPECT_FALSE(store_->host(on->id));
   EXPECT_TRUE(store_->tombstones(on->id).empty());
   // A start that was decided on before it went doesn't find it.
@@ -120,6 +120,54 @@ TEST_P(StoreTest, AHostGoesWhenItHasNoVm) {
   EXPECT_EQ(store_->begin_job(asked).error().reason, "changed");
   open();
   EXPECT_TRUE(store_->hosts().empty());
+}
+
+TEST_P(StoreTest, AHostThatNeverComesBackIsForgottenWithItsVms) {
+  const HostPtr on = host();
+  const VmPtr made = running("web", on);
+  const VmPtr idle = vm("idle");
+  store_->update_host(on->id, HostStatus::up, "", std::nullopt);
+  EXPECT_EQ(store_->remove_host({on->id, std::nullopt, true}).error().reason, "host-in-use") << "it is there";
+  store_->update_host(on->id, HostStatus::down, "", std::nullopt);
+  EXPECT_EQ(store_->remove_host({on->id}).error().reason, "host-in-use");
+  ASSERT_TRUE(store_->remove_host({on->id, std::nullopt, true, true}));
+  EXPECT_TRUE(store_->vm(made->id)) << "only a check";
+  ASSERT_TRUE(store_->remove_host({on->id, std::nullopt, true}));
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(store_->vm(made->id), nullptr);
+    EXPECT_TRUE(store_->vm(idle->id));
+    EXPECT_TRUE(store_->hosts().empty());
+    EXPECT_TRUE(store_->reservations().empty());
+    EXPECT_TRUE(store_->tombstones(on->id).empty());
+    open();
+  }
+}
+
+TEST_P(StoreTest, TheLastProofOfASetBackGoesWithItsHost) {
+  const HostPtr gone = host();
+  const auto other = store_->add_host({"other", "127.0.0.1", 2, ""});
+  ASSERT_TRUE(other);
+  const VmPtr made = running("web", gone);
+  ASSERT_TRUE(store_->mark_set_back(gone->id, "it knows more"));
+  ASSERT_TRUE(store_->mark_set_back((*other)->id, "so does it"));
+  const Activation before = store_->activation();
+  EXPECT_EQ(store_->remove_vm(made->id, Removal::with_tombstone).error().reason, "read-only");
+  ASSERT_TRUE(store_->remove_host({gone->id, std::nullopt, true}));
+  EXPECT_EQ(store_->vm(made->id), nullptr);
+  EXPECT_NE(store_->read_only(), "") << "the other one's proof stands";
+  ASSERT_TRUE(store_->remove_host({(*other)->id}));
+  EXPECT_EQ(store_->read_only(), "");
+  EXPECT_GT(store_->activation().term, before.term);
+  EXPECT_TRUE(store_->create_vm({"new", std::nullopt, "", std::nullopt, {}}));
+  open();
+  EXPECT_EQ(store_->read_only(), "");
+}
+
+TEST_P(StoreTest, AHostWithoutProofStaysWhileChangesAreRefused) {
+  const HostPtr on = host();
+  const auto other = store_->add_host({"other", "127.0.0.1", 2, ""});
+  ASSERT_TRUE(store_->mark_set_back((*other)->id, "it knows more"));
+  EXPECT_EQ(store_->remove_host({on->id}).error().reason, "read-only");
 }
 
 TEST_P(StoreTest, KillNineLosesNothingThatWasAnswered) {

@@ -14,13 +14,12 @@ class RestDryRuns final : public DryRuns {
   Result<api::DryRun> create_vm(const NewVmInput& input) override { return shown(foresight_.create(input)); }
   Result<api::DryRun> edit_vm(const EditCall& call) override { return shown(foresight_.edit_vm(edit_of(call))); }
   Result<api::DryRun> act(const ActionCall& call) override {
-    return shown(foresight_.act(call.vm_id, call.action, call.forget));
+    return shown(foresight_.act(call.vm_id, call.action, call.forget, call.arguments));
   }
   Result<api::DryRun> add_host(const NewHostInput& input) override { return shown(foresight_.add_host(input)); }
   Result<api::DryRun> edit_host(const EditCall& call) override { return shown(foresight_.edit_host(edit_of(call))); }
-  Result<api::DryRun> remove_host(const EditCall& call) override {
-    return shown(foresight_.remove_host(edit_of(call)));
-  }
+  Result<api::DryRun> remove_host(const RemoveHost& asked) override { return shown(foresight_.remove_host(asked)); }
+  Result<api::DryRun> init_host(const std::string& host_id) override { return shown(foresight_.init_host(host_id)); }
 
  private:
   static Edit edit_of(const EditCall& call) { return {call.id, call.patch, call.expected_version, true}; }

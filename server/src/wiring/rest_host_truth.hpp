@@ -17,11 +17,11 @@ class RestHostTruth final : public HostTruth {
   Result<std::vector<api::AdoptVm>> unmanaged(const std::string& host_id) override {
     return adopter_.unmanaged(host_id);
   }
-  Result<VmPtr> adopt_vm(const std::string& host_id, const std::string& vm_id) override {
-    return adopter_.adopt_vm(host_id, vm_id);
+  Result<VmPtr> adopt_vm(const std::string& host_id, const std::string& vm_id, bool only_check) override {
+    return adopter_.adopt_vm(host_id, vm_id, only_check);
   }
-  Status remove_vm(const std::string& host_id, const std::string& vm_id) override {
-    return adopter_.remove_vm(host_id, vm_id, kWaitMs);
+  Status remove_vm(const std::string& host_id, const std::string& vm_id, bool only_check) override {
+    return adopter_.remove_vm(host_id, vm_id, kWaitMs, only_check);
   }
   Result<std::vector<core::Leftover>> leftovers(const std::string& host_id, bool collect) override {
     return adopter_.leftovers(host_id, collect);

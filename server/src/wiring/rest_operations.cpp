@@ -128,9 +128,9 @@ Result<HostPtr> RestOperations::edit_host(const EditCall& call) {
   return host;
 }
 
-Status RestOperations::remove_host(const EditCall& call) {
-  QARAX_CHECK(editor_.remove_host(call.id, call.expected_version));
-  core::logger("hosts")->info("removed host={} request={}", call.id, call.request_id);
+Status RestOperations::remove_host(const RemoveHost& asked, const std::string& request_id) {
+  QARAX_CHECK(editor_.remove_host(asked));
+  core::logger("hosts")->info("removed host={} with_vms={} request={}", asked.host_id, asked.with_vms, request_id);
   return Ok{};
 }
 

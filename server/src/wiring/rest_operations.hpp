@@ -28,7 +28,7 @@ class RestOperations final : public Operations {
   Result<std::string> vmm_log(const VmRecord& vm) override { return orchestrator_.read_vmm_log(vm); }
   Result<HostPtr> add_host(const NewHostInput& input) override;
   Result<HostPtr> edit_host(const EditCall& call) override;
-  Status remove_host(const EditCall& call) override;
+  Status remove_host(const RemoveHost& asked, const std::string& request_id) override;
   Result<HostPtr> init_host(const std::string& host_id, const std::string& request_id) override;
   DryRuns& dry_runs() override { return dry_runs_; }
   std::vector<api::Check> checks() override;

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "qarax/core/ids.hpp"
 #include "qarax/plugin/call_args.hpp"
 #include "qarax/plugin/vm_spec.hpp"
 #include "qarax/plugin/vm_status.hpp"
@@ -54,8 +55,10 @@ inline constexpr std::string_view kFeatureCounters = "counters";
 inline constexpr std::string_view kFeatureSurvey = "survey";
 inline constexpr std::string_view kFeatureResolve = "resolve";
 inline constexpr std::string_view kFeatureVmmLog = "vmm-log";
-inline constexpr std::string_view kFeatures[] = {kFeatureResize, kFeatureSnapshot, kFeatureCounters,
-                                                 kFeatureSurvey, kFeatureResolve,  kFeatureVmmLog};
+inline constexpr std::string_view kFeatureCancel = "cancel";
+inline constexpr std::string_view kFeatureKeep = "keep";
+inline constexpr std::string_view kFeatures[] = {kFeatureResize,  kFeatureSnapshot, kFeatureCounters, kFeatureSurvey,
+                                                 kFeatureResolve, kFeatureVmmLog,   kFeatureCancel,   kFeatureKeep};
 
 // A snapshot as its node keeps it.
 struct SnapshotFacts {
@@ -78,7 +81,13 @@ struct VmReport {
   bool missing = false;                     // the node has no folder for it: proves nothing, the VM is unknown
   bool deleted = false;                     // a tombstone: the node deleted it by command
   std::optional<SnapshotFacts> snapshot{};  // that this very command has taken
+  std::string keep{};                       // fingerprint_of_keep() of what the node has; empty: it doesn't say
 };
+
+// Tells whether a node keeps what the server wants back of a VM: its name and the words that go along with a start.
+inline std::string fingerprint_of_keep(std::string_view name, const RawJson& keep) {
+  return fingerprint(std::string(name).append("\n").append(keep.text));
+}
 
 // What a node keeps of a VM that it was given: enough to define it anew.
 struct KeptVm {
@@ -191,12 +200,12 @@ template <>
 struct Fields<core::VmReport> {
   using T = core::VmReport;
   static constexpr std::string_view kName = "VmReport";
-  static constexpr auto kTable =
-      std::make_tuple(field<&T::vm>("vm").required(), field<&T::name>("name"), field<&T::hypervisor>("hypervisor"),
-                      field<&T::incarnation>("incarnation"), field<&T::revision>("revision"),
-                      field<&T::session>("session"), field<&T::seq>("seq"), field<&T::observed_at>("observed_at"),
-                      field<&T::status>("status").required(), field<&T::resolved>("resolved"),
-                      field<&T::missing>("missing"), field<&T::deleted>("deleted"), field<&T::snapshot>("snapshot"));
+  static constexpr auto kTable = std::make_tuple(
+      field<&T::vm>("vm").required(), field<&T::name>("name"), field<&T::hypervisor>("hypervisor"),
+      field<&T::incarnation>("incarnation"), field<&T::revision>("revision"), field<&T::session>("session"),
+      field<&T::seq>("seq"), field<&T::observed_at>("observed_at"), field<&T::status>("status").required(),
+      field<&T::resolved>("resolved"), field<&T::missing>("missing"), field<&T::deleted>("deleted"),
+      field<&T::snapshot>("snapshot"), field<&T::keep>("keep"));
 };
 QARAX_FIELDS_COMPLETE(core::VmReport);
 

@@ -9,6 +9,8 @@ namespace qarax::core {
 std::string new_uuid();                       // lower case, from getrandom(2)
 bool is_uuid(std::string_view text);          // 8-4-4-4-12 hexadecimal digits, any case
 std::string to_lower(std::string_view text);  // ASCII
+// 16 hexadecimal digits that tell texts apart, and no more than that: whoever wants two of one fingerprint finds them.
+std::string fingerprint(std::string_view text);
 
 std::string machine_id();  // /etc/machine-id, empty in containers that have none
 // Changes exactly when every process of this PID namespace is gone: boot_id, the namespace's inode, start time of its

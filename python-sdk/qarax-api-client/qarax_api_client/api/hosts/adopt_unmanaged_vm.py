@@ -15,11 +15,18 @@ def _get_kwargs(
     id: UUID,
     vm_id: UUID,
     *,
+    dry_run: bool | Unset = False,
     idempotency_key: str | Unset = UNSET,
 ) -> dict[str, Any]:
     headers: dict[str, Any] = {}
     if not isinstance(idempotency_key, Unset):
         headers["Idempotency-Key"] = idempotency_key
+
+    params: dict[str, Any] = {}
+
+    params["dry_run"] = dry_run
+
+    params = {k: v for k, v in params.items() if v is not UNSET and v is not None}
 
     _kwargs: dict[str, Any] = {
         "method": "post",
@@ -27,6 +34,7 @@ def _get_kwargs(
             id=quote(str(id), safe=""),
             vm_id=quote(str(vm_id), safe=""),
         ),
+        "params": params,
     }
 
     _kwargs["headers"] = headers
@@ -83,6 +91,7 @@ def sync_detailed(
     vm_id: UUID,
     *,
     client: AuthenticatedClient | Client,
+    dry_run: bool | Unset = False,
     idempotency_key: str | Unset = UNSET,
 ) -> Response[Problem | Vm]:
     """Define such a VM here as its node has it.
@@ -90,6 +99,7 @@ def sync_detailed(
     Args:
         id (UUID):
         vm_id (UUID):
+        dry_run (bool | Unset):  Default: False.
         idempotency_key (str | Unset):
 
     Raises:
@@ -103,6 +113,7 @@ def sync_detailed(
     kwargs = _get_kwargs(
         id=id,
         vm_id=vm_id,
+        dry_run=dry_run,
         idempotency_key=idempotency_key,
     )
 
@@ -118,6 +129,7 @@ def sync(
     vm_id: UUID,
     *,
     client: AuthenticatedClient | Client,
+    dry_run: bool | Unset = False,
     idempotency_key: str | Unset = UNSET,
 ) -> Problem | Vm | None:
     """Define such a VM here as its node has it.
@@ -125,6 +137,7 @@ def sync(
     Args:
         id (UUID):
         vm_id (UUID):
+        dry_run (bool | Unset):  Default: False.
         idempotency_key (str | Unset):
 
     Raises:
@@ -139,6 +152,7 @@ def sync(
         id=id,
         vm_id=vm_id,
         client=client,
+        dry_run=dry_run,
         idempotency_key=idempotency_key,
     ).parsed
 
@@ -148,6 +162,7 @@ async def asyncio_detailed(
     vm_id: UUID,
     *,
     client: AuthenticatedClient | Client,
+    dry_run: bool | Unset = False,
     idempotency_key: str | Unset = UNSET,
 ) -> Response[Problem | Vm]:
     """Define such a VM here as its node has it.
@@ -155,6 +170,7 @@ async def asyncio_detailed(
     Args:
         id (UUID):
         vm_id (UUID):
+        dry_run (bool | Unset):  Default: False.
         idempotency_key (str | Unset):
 
     Raises:
@@ -168,6 +184,7 @@ async def asyncio_detailed(
     kwargs = _get_kwargs(
         id=id,
         vm_id=vm_id,
+        dry_run=dry_run,
         idempotency_key=idempotency_key,
     )
 
@@ -181,6 +198,7 @@ async def asyncio(
     vm_id: UUID,
     *,
     client: AuthenticatedClient | Client,
+    dry_run: bool | Unset = False,
     idempotency_key: str | Unset = UNSET,
 ) -> Problem | Vm | None:
     """Define such a VM here as its node has it.
@@ -188,6 +206,7 @@ async def asyncio(
     Args:
         id (UUID):
         vm_id (UUID):
+        dry_run (bool | Unset):  Default: False.
         idempotency_key (str | Unset):
 
     Raises:
@@ -203,6 +222,7 @@ async def asyncio(
             id=id,
             vm_id=vm_id,
             client=client,
+            dry_run=dry_run,
             idempotency_key=idempotency_key,
         )
     ).parsed

@@ -14,17 +14,25 @@ from ...types import UNSET, Response, Unset
 def _get_kwargs(
     id: UUID,
     *,
+    dry_run: bool | Unset = False,
     idempotency_key: str | Unset = UNSET,
 ) -> dict[str, Any]:
     headers: dict[str, Any] = {}
     if not isinstance(idempotency_key, Unset):
         headers["Idempotency-Key"] = idempotency_key
 
+    params: dict[str, Any] = {}
+
+    params["dry_run"] = dry_run
+
+    params = {k: v for k, v in params.items() if v is not UNSET and v is not None}
+
     _kwargs: dict[str, Any] = {
         "method": "post",
         "url": "/hosts/{id}/leftovers/collect".format(
             id=quote(str(id), safe=""),
         ),
+        "params": params,
     }
 
     _kwargs["headers"] = headers
@@ -82,12 +90,14 @@ def sync_detailed(
     id: UUID,
     *,
     client: AuthenticatedClient | Client,
+    dry_run: bool | Unset = False,
     idempotency_key: str | Unset = UNSET,
 ) -> Response[Problem | list[Leftover]]:
     """Remove exactly what GET lists, found anew; what belongs to a VM is left alone.
 
     Args:
         id (UUID):
+        dry_run (bool | Unset):  Default: False.
         idempotency_key (str | Unset):
 
     Raises:
@@ -100,6 +110,7 @@ def sync_detailed(
 
     kwargs = _get_kwargs(
         id=id,
+        dry_run=dry_run,
         idempotency_key=idempotency_key,
     )
 
@@ -114,12 +125,14 @@ def sync(
     id: UUID,
     *,
     client: AuthenticatedClient | Client,
+    dry_run: bool | Unset = False,
     idempotency_key: str | Unset = UNSET,
 ) -> Problem | list[Leftover] | None:
     """Remove exactly what GET lists, found anew; what belongs to a VM is left alone.
 
     Args:
         id (UUID):
+        dry_run (bool | Unset):  Default: False.
         idempotency_key (str | Unset):
 
     Raises:
@@ -133,6 +146,7 @@ def sync(
     return sync_detailed(
         id=id,
         client=client,
+        dry_run=dry_run,
         idempotency_key=idempotency_key,
     ).parsed
 
@@ -141,12 +155,14 @@ async def asyncio_detailed(
     id: UUID,
     *,
     client: AuthenticatedClient | Client,
+    dry_run: bool | Unset = False,
     idempotency_key: str | Unset = UNSET,
 ) -> Response[Problem | list[Leftover]]:
     """Remove exactly what GET lists, found anew; what belongs to a VM is left alone.
 
     Args:
         id (UUID):
+        dry_run (bool | Unset):  Default: False.
         idempotency_key (str | Unset):
 
     Raises:
@@ -159,6 +175,7 @@ async def asyncio_detailed(
 
     kwargs = _get_kwargs(
         id=id,
+        dry_run=dry_run,
         idempotency_key=idempotency_key,
     )
 
@@ -171,12 +188,14 @@ async def asyncio(
     id: UUID,
     *,
     client: AuthenticatedClient | Client,
+    dry_run: bool | Unset = False,
     idempotency_key: str | Unset = UNSET,
 ) -> Problem | list[Leftover] | None:
     """Remove exactly what GET lists, found anew; what belongs to a VM is left alone.
 
     Args:
         id (UUID):
+        dry_run (bool | Unset):  Default: False.
         idempotency_key (str | Unset):
 
     Raises:
@@ -191,6 +210,7 @@ async def asyncio(
         await asyncio_detailed(
             id=id,
             client=client,
+            dry_run=dry_run,
             idempotency_key=idempotency_key,
         )
     ).parsed

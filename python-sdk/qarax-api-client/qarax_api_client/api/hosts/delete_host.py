@@ -15,6 +15,7 @@ def _get_kwargs(
     id: UUID,
     *,
     dry_run: bool | Unset = False,
+    forget: bool | Unset = False,
     if_match: str | Unset = UNSET,
 ) -> dict[str, Any]:
     headers: dict[str, Any] = {}
@@ -24,6 +25,8 @@ def _get_kwargs(
     params: dict[str, Any] = {}
 
     params["dry_run"] = dry_run
+
+    params["forget"] = forget
 
     params = {k: v for k, v in params.items() if v is not UNSET and v is not None}
 
@@ -90,15 +93,21 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
     dry_run: bool | Unset = False,
+    forget: bool | Unset = False,
     if_match: str | Unset = UNSET,
 ) -> Response[Any | DryRun | Problem]:
     """Forget the host. Refused while it has VMs, in whatever state.
 
-     Its qarax-node goes on and can be added again. Tombstones of VMs that were forgotten there go too.
+     Its qarax-node goes on and can be added again. Tombstones of VMs that were forgotten there go too. A
+    host that
+    has proved that this database was set back, and never comes back, can be forgotten while changes are
+    refused as
+    `read-only`; if it was the only one, they are possible again.
 
     Args:
         id (UUID):
         dry_run (bool | Unset):  Default: False.
+        forget (bool | Unset):  Default: False.
         if_match (str | Unset):
 
     Raises:
@@ -112,6 +121,7 @@ def sync_detailed(
     kwargs = _get_kwargs(
         id=id,
         dry_run=dry_run,
+        forget=forget,
         if_match=if_match,
     )
 
@@ -127,15 +137,21 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
     dry_run: bool | Unset = False,
+    forget: bool | Unset = False,
     if_match: str | Unset = UNSET,
 ) -> Any | DryRun | Problem | None:
     """Forget the host. Refused while it has VMs, in whatever state.
 
-     Its qarax-node goes on and can be added again. Tombstones of VMs that were forgotten there go too.
+     Its qarax-node goes on and can be added again. Tombstones of VMs that were forgotten there go too. A
+    host that
+    has proved that this database was set back, and never comes back, can be forgotten while changes are
+    refused as
+    `read-only`; if it was the only one, they are possible again.
 
     Args:
         id (UUID):
         dry_run (bool | Unset):  Default: False.
+        forget (bool | Unset):  Default: False.
         if_match (str | Unset):
 
     Raises:
@@ -150,6 +166,7 @@ def sync(
         id=id,
         client=client,
         dry_run=dry_run,
+        forget=forget,
         if_match=if_match,
     ).parsed
 
@@ -159,15 +176,21 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
     dry_run: bool | Unset = False,
+    forget: bool | Unset = False,
     if_match: str | Unset = UNSET,
 ) -> Response[Any | DryRun | Problem]:
     """Forget the host. Refused while it has VMs, in whatever state.
 
-     Its qarax-node goes on and can be added again. Tombstones of VMs that were forgotten there go too.
+     Its qarax-node goes on and can be added again. Tombstones of VMs that were forgotten there go too. A
+    host that
+    has proved that this database was set back, and never comes back, can be forgotten while changes are
+    refused as
+    `read-only`; if it was the only one, they are possible again.
 
     Args:
         id (UUID):
         dry_run (bool | Unset):  Default: False.
+        forget (bool | Unset):  Default: False.
         if_match (str | Unset):
 
     Raises:
@@ -181,6 +204,7 @@ async def asyncio_detailed(
     kwargs = _get_kwargs(
         id=id,
         dry_run=dry_run,
+        forget=forget,
         if_match=if_match,
     )
 
@@ -194,15 +218,21 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
     dry_run: bool | Unset = False,
+    forget: bool | Unset = False,
     if_match: str | Unset = UNSET,
 ) -> Any | DryRun | Problem | None:
     """Forget the host. Refused while it has VMs, in whatever state.
 
-     Its qarax-node goes on and can be added again. Tombstones of VMs that were forgotten there go too.
+     Its qarax-node goes on and can be added again. Tombstones of VMs that were forgotten there go too. A
+    host that
+    has proved that this database was set back, and never comes back, can be forgotten while changes are
+    refused as
+    `read-only`; if it was the only one, they are possible again.
 
     Args:
         id (UUID):
         dry_run (bool | Unset):  Default: False.
+        forget (bool | Unset):  Default: False.
         if_match (str | Unset):
 
     Raises:
@@ -218,6 +248,7 @@ async def asyncio(
             id=id,
             client=client,
             dry_run=dry_run,
+            forget=forget,
             if_match=if_match,
         )
     ).parsed

@@ -14,17 +14,25 @@ from ...types import UNSET, Response, Unset
 def _get_kwargs(
     id: UUID,
     *,
+    dry_run: bool | Unset = False,
     idempotency_key: str | Unset = UNSET,
 ) -> dict[str, Any]:
     headers: dict[str, Any] = {}
     if not isinstance(idempotency_key, Unset):
         headers["Idempotency-Key"] = idempotency_key
 
+    params: dict[str, Any] = {}
+
+    params["dry_run"] = dry_run
+
+    params = {k: v for k, v in params.items() if v is not UNSET and v is not None}
+
     _kwargs: dict[str, Any] = {
         "method": "post",
         "url": "/hosts/{id}/init".format(
             id=quote(str(id), safe=""),
         ),
+        "params": params,
     }
 
     _kwargs["headers"] = headers
@@ -70,12 +78,14 @@ def sync_detailed(
     id: UUID,
     *,
     client: AuthenticatedClient | Client,
+    dry_run: bool | Unset = False,
     idempotency_key: str | Unset = UNSET,
 ) -> Response[Host | Problem]:
     """Connect to the node now, take its facts, mark the host up.
 
     Args:
         id (UUID):
+        dry_run (bool | Unset):  Default: False.
         idempotency_key (str | Unset):
 
     Raises:
@@ -88,6 +98,7 @@ def sync_detailed(
 
     kwargs = _get_kwargs(
         id=id,
+        dry_run=dry_run,
         idempotency_key=idempotency_key,
     )
 
@@ -102,12 +113,14 @@ def sync(
     id: UUID,
     *,
     client: AuthenticatedClient | Client,
+    dry_run: bool | Unset = False,
     idempotency_key: str | Unset = UNSET,
 ) -> Host | Problem | None:
     """Connect to the node now, take its facts, mark the host up.
 
     Args:
         id (UUID):
+        dry_run (bool | Unset):  Default: False.
         idempotency_key (str | Unset):
 
     Raises:
@@ -121,6 +134,7 @@ def sync(
     return sync_detailed(
         id=id,
         client=client,
+        dry_run=dry_run,
         idempotency_key=idempotency_key,
     ).parsed
 
@@ -129,12 +143,14 @@ async def asyncio_detailed(
     id: UUID,
     *,
     client: AuthenticatedClient | Client,
+    dry_run: bool | Unset = False,
     idempotency_key: str | Unset = UNSET,
 ) -> Response[Host | Problem]:
     """Connect to the node now, take its facts, mark the host up.
 
     Args:
         id (UUID):
+        dry_run (bool | Unset):  Default: False.
         idempotency_key (str | Unset):
 
     Raises:
@@ -147,6 +163,7 @@ async def asyncio_detailed(
 
     kwargs = _get_kwargs(
         id=id,
+        dry_run=dry_run,
         idempotency_key=idempotency_key,
     )
 
@@ -159,12 +176,14 @@ async def asyncio(
     id: UUID,
     *,
     client: AuthenticatedClient | Client,
+    dry_run: bool | Unset = False,
     idempotency_key: str | Unset = UNSET,
 ) -> Host | Problem | None:
     """Connect to the node now, take its facts, mark the host up.
 
     Args:
         id (UUID):
+        dry_run (bool | Unset):  Default: False.
         idempotency_key (str | Unset):
 
     Raises:
@@ -179,6 +198,7 @@ async def asyncio(
         await asyncio_detailed(
             id=id,
             client=client,
+            dry_run=dry_run,
             idempotency_key=idempotency_key,
         )
     ).parsed

@@ -6,14 +6,23 @@ from uuid import UUID
 import httpx
 
 from ...client import AuthenticatedClient, Client
+from ...models.dry_run import DryRun
 from ...models.problem import Problem
-from ...types import Response
+from ...types import UNSET, Response, Unset
 
 
 def _get_kwargs(
     id: UUID,
     vm_id: UUID,
+    *,
+    dry_run: bool | Unset = False,
 ) -> dict[str, Any]:
+
+    params: dict[str, Any] = {}
+
+    params["dry_run"] = dry_run
+
+    params = {k: v for k, v in params.items() if v is not UNSET and v is not None}
 
     _kwargs: dict[str, Any] = {
         "method": "delete",
@@ -21,12 +30,18 @@ def _get_kwargs(
             id=quote(str(id), safe=""),
             vm_id=quote(str(vm_id), safe=""),
         ),
+        "params": params,
     }
 
     return _kwargs
 
 
-def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> Any | Problem:
+def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> Any | DryRun | Problem:
+    if response.status_code == 200:
+        response_200 = DryRun.from_dict(response.json())
+
+        return response_200
+
     if response.status_code == 204:
         response_204 = cast(Any, None)
         return response_204
@@ -66,7 +81,9 @@ def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Res
     return response_default
 
 
-def _build_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> Response[Any | Problem]:
+def _build_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> Response[Any | DryRun | Problem]:
     return Response(
         status_code=HTTPStatus(response.status_code),
         content=response.content,
@@ -80,24 +97,27 @@ def sync_detailed(
     vm_id: UUID,
     *,
     client: AuthenticatedClient | Client,
-) -> Response[Any | Problem]:
+    dry_run: bool | Unset = False,
+) -> Response[Any | DryRun | Problem]:
     """End such a VM and delete it on its node.
 
     Args:
         id (UUID):
         vm_id (UUID):
+        dry_run (bool | Unset):  Default: False.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Any | Problem]
+        Response[Any | DryRun | Problem]
     """
 
     kwargs = _get_kwargs(
         id=id,
         vm_id=vm_id,
+        dry_run=dry_run,
     )
 
     response = client.get_httpx_client().request(
@@ -112,25 +132,28 @@ def sync(
     vm_id: UUID,
     *,
     client: AuthenticatedClient | Client,
-) -> Any | Problem | None:
+    dry_run: bool | Unset = False,
+) -> Any | DryRun | Problem | None:
     """End such a VM and delete it on its node.
 
     Args:
         id (UUID):
         vm_id (UUID):
+        dry_run (bool | Unset):  Default: False.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Any | Problem
+        Any | DryRun | Problem
     """
 
     return sync_detailed(
         id=id,
         vm_id=vm_id,
         client=client,
+        dry_run=dry_run,
     ).parsed
 
 
@@ -139,24 +162,27 @@ async def asyncio_detailed(
     vm_id: UUID,
     *,
     client: AuthenticatedClient | Client,
-) -> Response[Any | Problem]:
+    dry_run: bool | Unset = False,
+) -> Response[Any | DryRun | Problem]:
     """End such a VM and delete it on its node.
 
     Args:
         id (UUID):
         vm_id (UUID):
+        dry_run (bool | Unset):  Default: False.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Any | Problem]
+        Response[Any | DryRun | Problem]
     """
 
     kwargs = _get_kwargs(
         id=id,
         vm_id=vm_id,
+        dry_run=dry_run,
     )
 
     response = await client.get_async_httpx_client().request(**kwargs)
@@ -169,19 +195,21 @@ async def asyncio(
     vm_id: UUID,
     *,
     client: AuthenticatedClient | Client,
-) -> Any | Problem | None:
+    dry_run: bool | Unset = False,
+) -> Any | DryRun | Problem | None:
     """End such a VM and delete it on its node.
 
     Args:
         id (UUID):
         vm_id (UUID):
+        dry_run (bool | Unset):  Default: False.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Any | Problem
+        Any | DryRun | Problem
     """
 
     return (
@@ -189,5 +217,6 @@ async def asyncio(
             id=id,
             vm_id=vm_id,
             client=client,
+            dry_run=dry_run,
         )
     ).parsed

@@ -7,6 +7,7 @@ import httpx
 
 from ...client import AuthenticatedClient, Client
 from ...models.accepted import Accepted
+from ...models.dry_run import DryRun
 from ...models.new_snapshot import NewSnapshot
 from ...models.problem import Problem
 from ...models.snapshot import Snapshot
@@ -17,6 +18,7 @@ def _get_kwargs(
     id: UUID,
     *,
     body: NewSnapshot | Unset = UNSET,
+    dry_run: bool | Unset = False,
     prefer: str | Unset = UNSET,
     idempotency_key: str | Unset = UNSET,
 ) -> dict[str, Any]:
@@ -27,11 +29,18 @@ def _get_kwargs(
     if not isinstance(idempotency_key, Unset):
         headers["Idempotency-Key"] = idempotency_key
 
+    params: dict[str, Any] = {}
+
+    params["dry_run"] = dry_run
+
+    params = {k: v for k, v in params.items() if v is not UNSET and v is not None}
+
     _kwargs: dict[str, Any] = {
         "method": "post",
         "url": "/vms/{id}/snapshots".format(
             id=quote(str(id), safe=""),
         ),
+        "params": params,
     }
 
     if not isinstance(body, Unset):
@@ -43,7 +52,14 @@ def _get_kwargs(
     return _kwargs
 
 
-def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> Accepted | Problem | Snapshot:
+def _parse_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> Accepted | DryRun | Problem | Snapshot:
+    if response.status_code == 200:
+        response_200 = DryRun.from_dict(response.json())
+
+        return response_200
+
     if response.status_code == 201:
         response_201 = Snapshot.from_dict(response.json())
 
@@ -111,7 +127,7 @@ def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Res
 
 def _build_response(
     *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> Response[Accepted | Problem | Snapshot]:
+) -> Response[Accepted | DryRun | Problem | Snapshot]:
     return Response(
         status_code=HTTPStatus(response.status_code),
         content=response.content,
@@ -125,9 +141,10 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
     body: NewSnapshot | Unset = UNSET,
+    dry_run: bool | Unset = False,
     prefer: str | Unset = UNSET,
     idempotency_key: str | Unset = UNSET,
-) -> Response[Accepted | Problem | Snapshot]:
+) -> Response[Accepted | DryRun | Problem | Snapshot]:
     """Keep the memory and the devices of a running or paused VM.
 
      The guest stands still while its memory is written to the disk of its host, and then goes on as
@@ -136,6 +153,7 @@ def sync_detailed(
 
     Args:
         id (UUID):
+        dry_run (bool | Unset):  Default: False.
         prefer (str | Unset):
         idempotency_key (str | Unset):
         body (NewSnapshot | Unset):
@@ -145,12 +163,13 @@ def sync_detailed(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Accepted | Problem | Snapshot]
+        Response[Accepted | DryRun | Problem | Snapshot]
     """
 
     kwargs = _get_kwargs(
         id=id,
         body=body,
+        dry_run=dry_run,
         prefer=prefer,
         idempotency_key=idempotency_key,
     )
@@ -167,9 +186,10 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
     body: NewSnapshot | Unset = UNSET,
+    dry_run: bool | Unset = False,
     prefer: str | Unset = UNSET,
     idempotency_key: str | Unset = UNSET,
-) -> Accepted | Problem | Snapshot | None:
+) -> Accepted | DryRun | Problem | Snapshot | None:
     """Keep the memory and the devices of a running or paused VM.
 
      The guest stands still while its memory is written to the disk of its host, and then goes on as
@@ -178,6 +198,7 @@ def sync(
 
     Args:
         id (UUID):
+        dry_run (bool | Unset):  Default: False.
         prefer (str | Unset):
         idempotency_key (str | Unset):
         body (NewSnapshot | Unset):
@@ -187,13 +208,14 @@ def sync(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Accepted | Problem | Snapshot
+        Accepted | DryRun | Problem | Snapshot
     """
 
     return sync_detailed(
         id=id,
         client=client,
         body=body,
+        dry_run=dry_run,
         prefer=prefer,
         idempotency_key=idempotency_key,
     ).parsed
@@ -204,9 +226,10 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
     body: NewSnapshot | Unset = UNSET,
+    dry_run: bool | Unset = False,
     prefer: str | Unset = UNSET,
     idempotency_key: str | Unset = UNSET,
-) -> Response[Accepted | Problem | Snapshot]:
+) -> Response[Accepted | DryRun | Problem | Snapshot]:
     """Keep the memory and the devices of a running or paused VM.
 
      The guest stands still while its memory is written to the disk of its host, and then goes on as
@@ -215,6 +238,7 @@ async def asyncio_detailed(
 
     Args:
         id (UUID):
+        dry_run (bool | Unset):  Default: False.
         prefer (str | Unset):
         idempotency_key (str | Unset):
         body (NewSnapshot | Unset):
@@ -224,12 +248,13 @@ async def asyncio_detailed(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Accepted | Problem | Snapshot]
+        Response[Accepted | DryRun | Problem | Snapshot]
     """
 
     kwargs = _get_kwargs(
         id=id,
         body=body,
+        dry_run=dry_run,
         prefer=prefer,
         idempotency_key=idempotency_key,
     )
@@ -244,9 +269,10 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
     body: NewSnapshot | Unset = UNSET,
+    dry_run: bool | Unset = False,
     prefer: str | Unset = UNSET,
     idempotency_key: str | Unset = UNSET,
-) -> Accepted | Problem | Snapshot | None:
+) -> Accepted | DryRun | Problem | Snapshot | None:
     """Keep the memory and the devices of a running or paused VM.
 
      The guest stands still while its memory is written to the disk of its host, and then goes on as
@@ -255,6 +281,7 @@ async def asyncio(
 
     Args:
         id (UUID):
+        dry_run (bool | Unset):  Default: False.
         prefer (str | Unset):
         idempotency_key (str | Unset):
         body (NewSnapshot | Unset):
@@ -264,7 +291,7 @@ async def asyncio(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Accepted | Problem | Snapshot
+        Accepted | DryRun | Problem | Snapshot
     """
 
     return (
@@ -272,6 +299,7 @@ async def asyncio(
             id=id,
             client=client,
             body=body,
+            dry_run=dry_run,
             prefer=prefer,
             idempotency_key=idempotency_key,
         )

@@ -7,6 +7,7 @@ import httpx
 
 from ...client import AuthenticatedClient, Client
 from ...models.accepted import Accepted
+from ...models.dry_run import DryRun
 from ...models.problem import Problem
 from ...types import UNSET, Response, Unset
 
@@ -15,11 +16,18 @@ def _get_kwargs(
     id: UUID,
     snapshot_id: UUID,
     *,
+    dry_run: bool | Unset = False,
     prefer: str | Unset = UNSET,
 ) -> dict[str, Any]:
     headers: dict[str, Any] = {}
     if not isinstance(prefer, Unset):
         headers["Prefer"] = prefer
+
+    params: dict[str, Any] = {}
+
+    params["dry_run"] = dry_run
+
+    params = {k: v for k, v in params.items() if v is not UNSET and v is not None}
 
     _kwargs: dict[str, Any] = {
         "method": "delete",
@@ -27,13 +35,21 @@ def _get_kwargs(
             id=quote(str(id), safe=""),
             snapshot_id=quote(str(snapshot_id), safe=""),
         ),
+        "params": params,
     }
 
     _kwargs["headers"] = headers
     return _kwargs
 
 
-def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> Accepted | Any | Problem:
+def _parse_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> Accepted | Any | DryRun | Problem:
+    if response.status_code == 200:
+        response_200 = DryRun.from_dict(response.json())
+
+        return response_200
+
     if response.status_code == 202:
         response_202 = Accepted.from_dict(response.json())
 
@@ -85,7 +101,7 @@ def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Res
 
 def _build_response(
     *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> Response[Accepted | Any | Problem]:
+) -> Response[Accepted | Any | DryRun | Problem]:
     return Response(
         status_code=HTTPStatus(response.status_code),
         content=response.content,
@@ -99,13 +115,15 @@ def sync_detailed(
     snapshot_id: UUID,
     *,
     client: AuthenticatedClient | Client,
+    dry_run: bool | Unset = False,
     prefer: str | Unset = UNSET,
-) -> Response[Accepted | Any | Problem]:
+) -> Response[Accepted | Any | DryRun | Problem]:
     """Delete a snapshot from its host.
 
     Args:
         id (UUID):
         snapshot_id (UUID):
+        dry_run (bool | Unset):  Default: False.
         prefer (str | Unset):
 
     Raises:
@@ -113,12 +131,13 @@ def sync_detailed(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Accepted | Any | Problem]
+        Response[Accepted | Any | DryRun | Problem]
     """
 
     kwargs = _get_kwargs(
         id=id,
         snapshot_id=snapshot_id,
+        dry_run=dry_run,
         prefer=prefer,
     )
 
@@ -134,13 +153,15 @@ def sync(
     snapshot_id: UUID,
     *,
     client: AuthenticatedClient | Client,
+    dry_run: bool | Unset = False,
     prefer: str | Unset = UNSET,
-) -> Accepted | Any | Problem | None:
+) -> Accepted | Any | DryRun | Problem | None:
     """Delete a snapshot from its host.
 
     Args:
         id (UUID):
         snapshot_id (UUID):
+        dry_run (bool | Unset):  Default: False.
         prefer (str | Unset):
 
     Raises:
@@ -148,13 +169,14 @@ def sync(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Accepted | Any | Problem
+        Accepted | Any | DryRun | Problem
     """
 
     return sync_detailed(
         id=id,
         snapshot_id=snapshot_id,
         client=client,
+        dry_run=dry_run,
         prefer=prefer,
     ).parsed
 
@@ -164,13 +186,15 @@ async def asyncio_detailed(
     snapshot_id: UUID,
     *,
     client: AuthenticatedClient | Client,
+    dry_run: bool | Unset = False,
     prefer: str | Unset = UNSET,
-) -> Response[Accepted | Any | Problem]:
+) -> Response[Accepted | Any | DryRun | Problem]:
     """Delete a snapshot from its host.
 
     Args:
         id (UUID):
         snapshot_id (UUID):
+        dry_run (bool | Unset):  Default: False.
         prefer (str | Unset):
 
     Raises:
@@ -178,12 +202,13 @@ async def asyncio_detailed(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Accepted | Any | Problem]
+        Response[Accepted | Any | DryRun | Problem]
     """
 
     kwargs = _get_kwargs(
         id=id,
         snapshot_id=snapshot_id,
+        dry_run=dry_run,
         prefer=prefer,
     )
 
@@ -197,13 +222,15 @@ async def asyncio(
     snapshot_id: UUID,
     *,
     client: AuthenticatedClient | Client,
+    dry_run: bool | Unset = False,
     prefer: str | Unset = UNSET,
-) -> Accepted | Any | Problem | None:
+) -> Accepted | Any | DryRun | Problem | None:
     """Delete a snapshot from its host.
 
     Args:
         id (UUID):
         snapshot_id (UUID):
+        dry_run (bool | Unset):  Default: False.
         prefer (str | Unset):
 
     Raises:
@@ -211,7 +238,7 @@ async def asyncio(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Accepted | Any | Problem
+        Accepted | Any | DryRun | Problem
     """
 
     return (
@@ -219,6 +246,7 @@ async def asyncio(
             id=id,
             snapshot_id=snapshot_id,
             client=client,
+            dry_run=dry_run,
             prefer=prefer,
         )
     ).parsed

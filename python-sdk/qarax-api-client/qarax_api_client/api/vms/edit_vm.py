@@ -110,10 +110,11 @@ def sync_detailed(
 ) -> Response[Problem | Vm]:
     """Change the members that the body names (JSON merge patch); null takes one back to its default.
 
-     `name`, `description` and `tags` change at any time. Everything else is read at a start and changes
-    while the VM
-    is created or shutdown, `hypervisor` only before the first start. What the first start froze (a
-    versioned
+     `name`, `description`, `restart_policy`, `restart_limit` and `tags` change at any time; a policy
+    holds from then
+    on, also for a VM that has ended. Everything else is read at a start and changes while the VM is
+    created or
+    shutdown, `hypervisor` only before the first start. What the first start froze (a versioned
     machine type) stays as it is, unless the patch names it. `max_vcpus` follows `boot_vcpus` where they
     were
     the same and the patch doesn't name it. Content types: application/json, application/merge-
@@ -157,10 +158,11 @@ def sync(
 ) -> Problem | Vm | None:
     """Change the members that the body names (JSON merge patch); null takes one back to its default.
 
-     `name`, `description` and `tags` change at any time. Everything else is read at a start and changes
-    while the VM
-    is created or shutdown, `hypervisor` only before the first start. What the first start froze (a
-    versioned
+     `name`, `description`, `restart_policy`, `restart_limit` and `tags` change at any time; a policy
+    holds from then
+    on, also for a VM that has ended. Everything else is read at a start and changes while the VM is
+    created or
+    shutdown, `hypervisor` only before the first start. What the first start froze (a versioned
     machine type) stays as it is, unless the patch names it. `max_vcpus` follows `boot_vcpus` where they
     were
     the same and the patch doesn't name it. Content types: application/json, application/merge-
@@ -199,10 +201,11 @@ async def asyncio_detailed(
 ) -> Response[Problem | Vm]:
     """Change the members that the body names (JSON merge patch); null takes one back to its default.
 
-     `name`, `description` and `tags` change at any time. Everything else is read at a start and changes
-    while the VM
-    is created or shutdown, `hypervisor` only before the first start. What the first start froze (a
-    versioned
+     `name`, `description`, `restart_policy`, `restart_limit` and `tags` change at any time; a policy
+    holds from then
+    on, also for a VM that has ended. Everything else is read at a start and changes while the VM is
+    created or
+    shutdown, `hypervisor` only before the first start. What the first start froze (a versioned
     machine type) stays as it is, unless the patch names it. `max_vcpus` follows `boot_vcpus` where they
     were
     the same and the patch doesn't name it. Content types: application/json, application/merge-
@@ -244,10 +247,11 @@ async def asyncio(
 ) -> Problem | Vm | None:
     """Change the members that the body names (JSON merge patch); null takes one back to its default.
 
-     `name`, `description` and `tags` change at any time. Everything else is read at a start and changes
-    while the VM
-    is created or shutdown, `hypervisor` only before the first start. What the first start froze (a
-    versioned
+     `name`, `description`, `restart_policy`, `restart_limit` and `tags` change at any time; a policy
+    holds from then
+    on, also for a VM that has ended. Everything else is read at a start and changes while the VM is
+    created or
+    shutdown, `hypervisor` only before the first start. What the first start froze (a versioned
     machine type) stays as it is, unless the patch names it. `max_vcpus` follows `boot_vcpus` where they
     were
     the same and the patch doesn't name it. Content types: application/json, application/merge-

@@ -17,6 +17,7 @@ def _get_kwargs(
     id: UUID,
     *,
     body: VmResize,
+    dry_run: bool | Unset = False,
     prefer: str | Unset = UNSET,
     if_match: str | Unset = UNSET,
 ) -> dict[str, Any]:
@@ -27,11 +28,18 @@ def _get_kwargs(
     if not isinstance(if_match, Unset):
         headers["If-Match"] = if_match
 
+    params: dict[str, Any] = {}
+
+    params["dry_run"] = dry_run
+
+    params = {k: v for k, v in params.items() if v is not UNSET and v is not None}
+
     _kwargs: dict[str, Any] = {
         "method": "put",
         "url": "/vms/{id}/resize".format(
             id=quote(str(id), safe=""),
         ),
+        "params": params,
     }
 
     _kwargs["json"] = body.to_dict()
@@ -124,6 +132,7 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
     body: VmResize,
+    dry_run: bool | Unset = False,
     prefer: str | Unset = UNSET,
     if_match: str | Unset = UNSET,
 ) -> Response[Accepted | Problem | Vm]:
@@ -136,6 +145,7 @@ def sync_detailed(
 
     Args:
         id (UUID):
+        dry_run (bool | Unset):  Default: False.
         prefer (str | Unset):
         if_match (str | Unset):
         body (VmResize):
@@ -151,6 +161,7 @@ def sync_detailed(
     kwargs = _get_kwargs(
         id=id,
         body=body,
+        dry_run=dry_run,
         prefer=prefer,
         if_match=if_match,
     )
@@ -167,6 +178,7 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
     body: VmResize,
+    dry_run: bool | Unset = False,
     prefer: str | Unset = UNSET,
     if_match: str | Unset = UNSET,
 ) -> Accepted | Problem | Vm | None:
@@ -179,6 +191,7 @@ def sync(
 
     Args:
         id (UUID):
+        dry_run (bool | Unset):  Default: False.
         prefer (str | Unset):
         if_match (str | Unset):
         body (VmResize):
@@ -195,6 +208,7 @@ def sync(
         id=id,
         client=client,
         body=body,
+        dry_run=dry_run,
         prefer=prefer,
         if_match=if_match,
     ).parsed
@@ -205,6 +219,7 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
     body: VmResize,
+    dry_run: bool | Unset = False,
     prefer: str | Unset = UNSET,
     if_match: str | Unset = UNSET,
 ) -> Response[Accepted | Problem | Vm]:
@@ -217,6 +232,7 @@ async def asyncio_detailed(
 
     Args:
         id (UUID):
+        dry_run (bool | Unset):  Default: False.
         prefer (str | Unset):
         if_match (str | Unset):
         body (VmResize):
@@ -232,6 +248,7 @@ async def asyncio_detailed(
     kwargs = _get_kwargs(
         id=id,
         body=body,
+        dry_run=dry_run,
         prefer=prefer,
         if_match=if_match,
     )
@@ -246,6 +263,7 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
     body: VmResize,
+    dry_run: bool | Unset = False,
     prefer: str | Unset = UNSET,
     if_match: str | Unset = UNSET,
 ) -> Accepted | Problem | Vm | None:
@@ -258,6 +276,7 @@ async def asyncio(
 
     Args:
         id (UUID):
+        dry_run (bool | Unset):  Default: False.
         prefer (str | Unset):
         if_match (str | Unset):
         body (VmResize):
@@ -275,6 +294,7 @@ async def asyncio(
             id=id,
             client=client,
             body=body,
+            dry_run=dry_run,
             prefer=prefer,
             if_match=if_match,
         )

@@ -17,6 +17,7 @@ def _get_kwargs(
     id: UUID,
     *,
     body: Restore,
+    dry_run: bool | Unset = False,
     prefer: str | Unset = UNSET,
     idempotency_key: str | Unset = UNSET,
 ) -> dict[str, Any]:
@@ -27,11 +28,18 @@ def _get_kwargs(
     if not isinstance(idempotency_key, Unset):
         headers["Idempotency-Key"] = idempotency_key
 
+    params: dict[str, Any] = {}
+
+    params["dry_run"] = dry_run
+
+    params = {k: v for k, v in params.items() if v is not UNSET and v is not None}
+
     _kwargs: dict[str, Any] = {
         "method": "post",
         "url": "/vms/{id}/restore".format(
             id=quote(str(id), safe=""),
         ),
+        "params": params,
     }
 
     _kwargs["json"] = body.to_dict()
@@ -119,6 +127,7 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
     body: Restore,
+    dry_run: bool | Unset = False,
     prefer: str | Unset = UNSET,
     idempotency_key: str | Unset = UNSET,
 ) -> Response[Accepted | Problem | Vm]:
@@ -128,6 +137,7 @@ def sync_detailed(
 
     Args:
         id (UUID):
+        dry_run (bool | Unset):  Default: False.
         prefer (str | Unset):
         idempotency_key (str | Unset):
         body (Restore):
@@ -143,6 +153,7 @@ def sync_detailed(
     kwargs = _get_kwargs(
         id=id,
         body=body,
+        dry_run=dry_run,
         prefer=prefer,
         idempotency_key=idempotency_key,
     )
@@ -159,6 +170,7 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
     body: Restore,
+    dry_run: bool | Unset = False,
     prefer: str | Unset = UNSET,
     idempotency_key: str | Unset = UNSET,
 ) -> Accepted | Problem | Vm | None:
@@ -168,6 +180,7 @@ def sync(
 
     Args:
         id (UUID):
+        dry_run (bool | Unset):  Default: False.
         prefer (str | Unset):
         idempotency_key (str | Unset):
         body (Restore):
@@ -184,6 +197,7 @@ def sync(
         id=id,
         client=client,
         body=body,
+        dry_run=dry_run,
         prefer=prefer,
         idempotency_key=idempotency_key,
     ).parsed
@@ -194,6 +208,7 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
     body: Restore,
+    dry_run: bool | Unset = False,
     prefer: str | Unset = UNSET,
     idempotency_key: str | Unset = UNSET,
 ) -> Response[Accepted | Problem | Vm]:
@@ -203,6 +218,7 @@ async def asyncio_detailed(
 
     Args:
         id (UUID):
+        dry_run (bool | Unset):  Default: False.
         prefer (str | Unset):
         idempotency_key (str | Unset):
         body (Restore):
@@ -218,6 +234,7 @@ async def asyncio_detailed(
     kwargs = _get_kwargs(
         id=id,
         body=body,
+        dry_run=dry_run,
         prefer=prefer,
         idempotency_key=idempotency_key,
     )
@@ -232,6 +249,7 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
     body: Restore,
+    dry_run: bool | Unset = False,
     prefer: str | Unset = UNSET,
     idempotency_key: str | Unset = UNSET,
 ) -> Accepted | Problem | Vm | None:
@@ -241,6 +259,7 @@ async def asyncio(
 
     Args:
         id (UUID):
+        dry_run (bool | Unset):  Default: False.
         prefer (str | Unset):
         idempotency_key (str | Unset):
         body (Restore):
@@ -258,6 +277,7 @@ async def asyncio(
             id=id,
             client=client,
             body=body,
+            dry_run=dry_run,
             prefer=prefer,
             idempotency_key=idempotency_key,
         )

@@ -1,0 +1,250 @@
+// What goes to a node that was greeted: commands, and questions about one VM.
+#include "calls.hpp"
+#include "node_link.hpp"
+#include "qarax/core/logging.hpp"
+#include "qarax/plugin/call.hpp"
+#include "qarax/plugin/call_args.hpp"
+
+namespace qarax::server {
+
+namespace {
+
+constexpr std::int64_t kCancelMs = 5'000;
+constexpr std::int64_t kKeepMs = 5'000;
+constexpr std::int64_t kProbeMs = 5'000;
+
+// A refusal of the call as a whole, or a connection that broke: neither says what became of the VM.
+bool is_decision(const Error& error) {
+  return error.reason != "stale-session" && error.code != Code::unavailable && error.code != Code::deadline_exceeded &&
+         error.code != Code::cancelled && error.code != Code::unknown && error.reason != "other-cluster" &&
+         error.reason != "stale-term" && error.code != Code::unauthenticated;
+}
+
+CommandOutcome outcome_of(const grpc::Status& status, const node::v1::CommandReply& reply) {
+  CommandOutcome out;
+  if (!status.ok()) {
+    out.error = to_error(status);
+    // What gRPC itself says of a call, without the node's own words, is no answer of the node's.
+    out.decided = decode_error(status.error_details()).has_value() && is_decision(*out.error);
+    return out;
+  }
+  if (!reply.report().empty())
+    if (auto report = decode<core::VmReport>(std::string_view(reply.report()), Unknown::ignore))
+      out.report = std::move(*report);
+  out.decided = true;
+  if (reply.error().empty()) return out;
+  out.error = decode_error(reply.error())
+                  .value_or(make_error(Code::unknown, "the node's error can't be read", "node-protocol"));
+  // It goes on there, or hasn't begun: the node will say later what became of it.
+  out.decided = out.error->reason != "still-running" && out.error->reason != "recovering" &&
+                out.error->reason != "node-unreachable";
+  return out;
+}
+
+}  // namespace
+
+// A call that is registered in calls_, from the moment it is made until `done` has run.
+template <class Reply>
+class NodeLink::InFlight final : public CallQueue::Tag {
+ public:
+  InFlight(NodeLink& link, ConnectionPtr over, ContextPtr with,
+           std::function<void(const grpc::Status&, const Reply&)> done)
+      : link_(link), connection_(std::move(over)), context_(std::move(with)), done_(std::move(done)) {}
+
+  void wait_on(std::unique_ptr<grpc::ClientAsyncResponseReader<Reply>> reader) {
+    reader_ = std::move(reader);
+    reader_->Finish(&reply_, &status_, static_cast<CallQueue::Tag*>(this));  // may be gone from here on
+  }
+  void finished() override {
+    done_(status_, reply_);
+    // The last thing: after it the link may be gone.
+    const std::lock_guard lock(link_.mutex_);
+    link_.calls_.erase(context_);
+    link_.changed_.notify_all();
+  }
+
+ private:
+  NodeLink& link_;
+  const ConnectionPtr connection_;  // outlives the call
+  const ContextPtr context_;
+  const std::function<void(const grpc::Status&, const Reply&)> done_;
+  std::unique_ptr<grpc::ClientAsyncResponseReader<Reply>> reader_;
+  Reply reply_;
+  grpc::Status status_;
+};
+
+template <class Request, class Reply>
+void NodeLink::call(AsyncMethod<Request, Reply> method, const ConnectionPtr& over, const ContextPtr& context,
+                    const Request& request, std::function<void(const grpc::Status&, const Reply&)> done) {
+  auto* const call = new InFlight<Reply>(*this, over, context, std::move(done));  // the queue's: it deletes it
+  call->wait_on((over->stub.get()->*method)(context.get(), request, &calls_queue_.queue()));
+}
+
+std::function<void()> NodeLink::execute(node::v1::CommandRequest request, std::int64_t timeout_ms,
+                                        std::function<void(CommandOutcome)> done) {
+  auto context = std::make_shared<grpc::ClientContext>();
+  ConnectionPtr now;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!stopping_ && up_) now = connection_;
+    if (now) calls_.insert(context);
+  }
+  if (!now) {
+    done({false, std::nullopt,
+          make_error(Code::unavailable, "host " + name() + " can't be reached", "node-unreachable")});
+    return [] {};
+  }
+  prepare(*context);
+  context->set_deadline(in_ms(timeout_ms));
+  *request.mutable_authority() = now->authority;
+  request.set_outlives_call(now->features.contains(core::kFeatureCancel));
+  call<node::v1::CommandRequest, node::v1::CommandReply>(
+      &node::v1::Node::Stub::AsyncExecute, now, context, request,
+      [done = std::move(done)](const grpc::Status& status, const node::v1::CommandReply& reply) {
+        done(outcome_of(status, reply));
+      });
+  if (!request.outlives_call()) return [context] { context->TryCancel(); };
+  node::v1::CancelRequest cancel;
+  *cancel.mutable_authority() = request.authority();
+  cancel.set_vm(request.vm());
+  cancel.set_revision(request.revision());
+  cancel.set_request_id(request.request_id());
+  return [weak = weak_from_this(), over = std::move(now), cancel = std::move(cancel)] {
+    if (const auto link = weak.lock()) link->cancel_at_node(over, cancel);
+  };
+}
+
+// What comes of it is the command's end. One that is lost on the way is the caller's to repeat.
+void NodeLink::cancel_at_node(const ConnectionPtr& over, const node::v1::CancelRequest& request) {
+  auto context = std::make_shared<grpc::ClientContext>();
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return;
+    calls_.insert(context);
+  }
+  prepare(*context);
+  context->set_deadline(in_ms(kCancelMs));
+  call<node::v1::CancelRequest, node::v1::CancelReply>(
+      &node::v1::Node::Stub::AsyncCancel, over, context, request,
+      [vm = request.vm()](const grpc::Status& status, const node::v1::CancelReply&) {
+        if (!status.ok())
+          core::logger("nodes")->warn("a cancel did not reach the node vm={} reason={}", vm,
+                                      core::log_value(status.error_message()));
+      });
+}
+
+void NodeLink::keep(const std::string& vm_id, const std::string& name, const RawJson& words) {
+  auto context = std::make_shared<grpc::ClientContext>();
+  ConnectionPtr now;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!stopping_ && up_) now = connection_;
+    if (!now) return;
+    calls_.insert(context);
+  }
+  prepare(*context);
+  context->set_deadline(in_ms(kKeepMs));
+  node::v1::KeepRequest request;
+  *request.mutable_authority() = now->authority;
+  request.set_vm(vm_id);
+  request.set_name(name);
+  request.set_keep(words.text);
+  call<node::v1::KeepRequest, node::v1::KeepReply>(&node::v1::Node::Stub::AsyncKeep, now, context, request,
+                                                   [vm_id](const grpc::Status& status, const node::v1::KeepReply&) {
+                                                     if (!status.ok())
+                                                       core::logger("nodes")->debug(
+                                                           "a node wasn't told what to keep vm={} reason={}", vm_id,
+                                                           core::log_value(status.error_message()));
+                                                   });
+}
+
+// Whether the node hears us: any answer of its own is one, also that it doesn't know the question.
+void NodeLink::probe(const ConnectionPtr& over, const ContextPtr& context) {
+  prepare(*context);
+  context->set_deadline(in_ms(kProbeMs));
+  call<node::v1::SurveyRequest, node::v1::SurveyReply>(
+      &node::v1::Node::Stub::AsyncSurvey, over, context, {},
+      [this, over](const grpc::Status& status, const node::v1::SurveyReply&) {
+        const std::lock_guard lock(mutex_);
+        probing_ = false;
+        probed_ns_ = plugin::monotonic_ns();
+        if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED && over == connection_)
+          cut("it answered nothing for " + std::to_string(kProbeMs / 1'000) + " s");
+      });
+}
+
+bool NodeLink::knows(std::string_view feature) const {
+  const ConnectionPtr now = connection();
+  return now && now->features.contains(feature);
+}
+
+Result<Counters> NodeLink::counters(const std::string& vm_id, std::int64_t timeout_ms) {
+  const ConnectionPtr now = connection();
+  if (!now) return make_error(Code::unavailable, "host " + name() + " can't be reached", "node-unreachable");
+  grpc::ClientContext context;
+  prepare(context);
+  context.set_deadline(in_ms(timeout_ms));
+  node::v1::VmRequest request;
+  *request.mutable_authority() = now->authority;
+  request.set_vm(vm_id);
+  node::v1::CountersReply reply;
+  if (const grpc::Status status = now->stub->Counters(&context, request, &reply); !status.ok()) return to_error(status);
+  return decode<Counters>(std::string_view(reply.counters()), Unknown::ignore);
+}
+
+Result<VmSpec> NodeLink::resolve(const core::StartCommand& command, std::int64_t timeout_ms) {
+  const ConnectionPtr now = connection();
+  if (!now) return make_error(Code::unavailable, "host " + name() + " can't be reached", "node-unreachable");
+  grpc::ClientContext context;
+  prepare(context);
+  context.set_deadline(in_ms(timeout_ms));
+  node::v1::ResolveRequest request;
+  *request.mutable_authority() = now->authority;
+  request.set_document(encode(command));
+  node::v1::ResolveReply reply;
+  if (const grpc::Status status = now->stub->Resolve(&context, request, &reply); !status.ok()) return to_error(status);
+  return decode<VmSpec>(std::string_view(reply.resolved()), Unknown::ignore);
+}
+
+Result<std::string> NodeLink::read_vmm_log(const std::string& vm_id, std::int64_t timeout_ms) {
+  const ConnectionPtr now = connection();
+  if (!now) return make_error(Code::unavailable, "host " + name() + " can't be reached", "node-unreachable");
+  grpc::ClientContext context;
+  prepare(context);
+  context.set_deadline(in_ms(timeout_ms));
+  node::v1::VmRequest request;
+  *request.mutable_authority() = now->authority;
+  request.set_vm(vm_id);
+  node::v1::VmmLogReply reply;
+  if (const grpc::Status status = now->stub->ReadVmmLog(&context, request, &reply); !status.ok())
+    return to_error(status);
+  return reply.tail();
+}
+
+Status NodeLink::read_console(const std::string& vm_id, std::int64_t tail_bytes, bool follow,
+                              const std::function<bool(std::string_view)>& sink,
+                              std::shared_ptr<grpc::ClientContext> given) {
+  const ConnectionPtr now = connection();
+  if (!now) return make_error(Code::unavailable, "host " + name() + " can't be reached", "node-unreachable");
+  const auto owned = given ? std::move(given) : std::make_shared<grpc::ClientContext>();
+  grpc::ClientContext& context = *owned;
+  prepare(context);
+  if (!follow) context.set_deadline(in_ms(30'000));
+  node::v1::ConsoleRequest request;
+  *request.mutable_authority() = now->authority;
+  request.set_vm(vm_id);
+  request.set_tail_bytes(tail_bytes);
+  request.set_follow(follow);
+  auto reader = now->stub->ReadConsole(&context, request);
+  node::v1::ConsoleChunk chunk;
+  while (reader->Read(&chunk)) {
+    if (sink(chunk.data())) continue;
+    context.TryCancel();
+    break;
+  }
+  const grpc::Status status = reader->Finish();
+  if (status.ok() || status.error_code() == grpc::StatusCode::CANCELLED) return Ok{};
+  return to_error(status);
+}
+
+}  // namespace qarax::server

@@ -1,0 +1,28 @@
+// Whether what is asked of a VM is possible, as far as that is known without its node's doing it: asked before anything
+// is recorded, and by whoever only wants to know.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "fleet.hpp"
+#include "qarax/core/lifecycle.hpp"
+#include "store.hpp"
+
+namespace qarax::server {
+
+// FAILED_PRECONDITION "unsupported-by-hypervisor", UNIMPLEMENTED "node-outdated". No statement where the host or its
+// plugins aren't known: its node will say.
+Status check_able(const VmRecord& vm, core::Action action, const Store& store, const Fleet& nodes);
+// The same for what is no action. `feature`: of the node.
+Status check_able(const VmRecord& vm, std::optional<std::string_view> capability,
+                  std::optional<std::string_view> feature, const Store& store, const Fleet& nodes);
+
+// INVALID_ARGUMENT "validation", FAILED_PRECONDITION "no-host-fits": no VM of that size could ever be.
+Status check_size(const VmRecord& vm, const core::ResizeCommand& size, const Store& store);
+
+// What a start or restore begins with: the VM's own, or the snapshot's. NOT_FOUND "snapshot-not-found".
+Result<VmSpec> spec_to_begin(const VmRecord& vm, core::Action action, const JobArguments& arguments,
+                             const Store& store);
+
+}  // namespace qarax::server
