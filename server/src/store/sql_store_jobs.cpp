@@ -61,7 +61,7 @@ void SqlStore::end_orphaned_jobs() {
 
 Job SqlStore::new_job(std::string action) const {
   Job job;
-  job.id = core::new_uuid();
+  job.id = core::new_ordered_uuid();
   job.action = std::move(action);
   job.owner = db_->activation().id;
   job.term = db_->activation().term;
@@ -213,7 +213,7 @@ VmPtr SqlStore::publish(const Begin& plan) {
 
 Result<BegunJob> SqlStore::begin_job(const BeginJob& asked) {
   Begin plan;
-  plan.job.id = core::new_uuid();
+  plan.job.id = core::new_ordered_uuid();
   BegunJob begun;
   // Two starts on one host don't plan side by side: each must see what the other has reserved.
   std::vector<std::string> keys{asked.vm_id};
