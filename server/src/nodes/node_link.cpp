@@ -1,6 +1,7 @@
 #include "node_link.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include "calls.hpp"
 #include "qarax/core/ids.hpp"
@@ -33,6 +34,20 @@ bool is_decision(const Error& error) {
          error.code != Code::cancelled && error.code != Code::unknown && error.reason != "other-cluster" &&
          error.reason != "stale-term" && error.code != Code::unauthenticated;
 }
+
+// What this side takes for an event, which a database may hold up, is no silence of the node's.
+class Handling {
+ public:
+  explicit Handling(std::atomic<std::int64_t>& last_event_ns) : last_event_ns_(last_event_ns) {
+    last_event_ns_ = std::numeric_limits<std::int64_t>::max();
+  }
+  ~Handling() { last_event_ns_ = plugin::monotonic_ns(); }
+  Handling(const Handling&) = delete;
+  Handling& operator=(const Handling&) = delete;
+
+ private:
+  std::atomic<std::int64_t>& last_event_ns_;
+};
 
 }  // namespace
 
@@ -203,7 +218,7 @@ std::string NodeLink::follow(const ConnectionPtr& connection) {
   std::vector<std::string> seen;
   bool in_snapshot = false;
   while (reader->Read(&event)) {
-    last_event_ns_ = plugin::monotonic_ns();
+    const Handling handling(last_event_ns_);
     if (event.seq() != expected++) {
       why = "its event stream has a gap; asking for a snapshot";
       context->TryCancel();

@@ -150,17 +150,18 @@ Status SqlStore::plan_removal(Session& session, const std::string& id, Removal h
 
 Status SqlStore::remove_vm(const std::string& id, Removal how, std::optional<std::uint64_t> expected_version) {
   Removed plan;
-  return db_->transact({{id},
-                        [&](Session& session) { return plan_removal(session, id, how, expected_version, plan); },
-                        [&] {
-                          if (!plan.vm) return;
-                          if (plan.tombstone) tombstones_[id] = {*plan.vm->host_id, plan.vm->revision + 1};
-                          std::erase_if(jobs_, [&](const auto& item) { return item.second.vm_id == id; });
-                          for (Job& job : plan.ended) book_.put(std::move(job));
-                          reservations_.erase(id);
-                          std::erase_if(snapshots_, [&](const auto& item) { return item.second->vm_id == id; });
-                          memory_.erase(*plan.vm);
-                        }});
+  return db_->transact(
+      Database::freeing({{id},
+                         [&](Session& session) { return plan_removal(session, id, how, expected_version, plan); },
+                         [&] {
+                           if (!plan.vm) return;
+                           if (plan.tombstone) tombstones_[id] = {*plan.vm->host_id, plan.vm->revision + 1};
+                           std::erase_if(jobs_, [&](const auto& item) { return item.second.vm_id == id; });
+                           for (Job& job : plan.ended) book_.put(std::move(job));
+                           reservations_.erase(id);
+                           std::erase_if(snapshots_, [&](const auto& item) { return item.second->vm_id == id; });
+                           memory_.erase(*plan.vm);
+                         }}));
 }
 
 Result<VmPtr> SqlStore::set_desired(const std::string& id, VmState state) {
@@ -186,7 +187,9 @@ Result<VmPtr> SqlStore::set_desired(const std::string& id, VmState state) {
                             vm.updated_at = changed->updated_at;
                             return true;
                           });
-                        }},
+                        },
+                        false,
+                        state == VmState::shutdown},
                        ""));
   if (!now) return make_error(Code::not_found, "there is no VM " + id, "vm-not-found");
   return now;
@@ -201,12 +204,12 @@ std::vector<std::pair<std::string, std::int64_t>> SqlStore::tombstones(const std
 }
 
 Status SqlStore::drop_tombstone(const std::string& vm_id) {
-  return db_->transact({{vm_id},
-                        [&](Session& session) -> Status {
-                          rows::delete_tombstone(session, vm_id);
-                          return Ok{};
-                        },
-                        [&] { tombstones_.erase(vm_id); }});
+  return db_->transact(Database::freeing({{vm_id},
+                                          [&](Session& session) -> Status {
+                                            rows::delete_tombstone(session, vm_id);
+                                            return Ok{};
+                                          },
+                                          [&] { tombstones_.erase(vm_id); }}));
 }
 
 }  // namespace qarax::server

@@ -117,37 +117,38 @@ Result<HostPtr> SqlStore::edit_host(const EditHost& edit) {
 Status SqlStore::remove_host(const std::string& id, std::optional<std::uint64_t> expected_version, bool only_check) {
   Job job = job_done_at_once("remove-host");
   job.host_id = id;
-  return db_->transact({{id},
-                        [&](Session& session) -> Status {
-                          const HostPtr now = memory_.host(id);
-                          if (!now) return make_error(Code::not_found, "there is no host " + id, "host-not-found");
-                          if (expected_version && now->version != *expected_version)
-                            return overtaken("host", now->name);
-                          std::string there;
-                          std::size_t count = 0;
-                          for (const VmPtr& vm : memory_.vms()) {
-                            if (vm->host_id != id) continue;
-                            if (++count <= 8) there.append(there.empty() ? "" : ", ").append(vm->name);
-                          }
-                          if (count > 8) there.append(" and ").append(std::to_string(count - 8)).append(" more");
-                          if (count > 0)
-                            return make_error(Code::failed_precondition,
-                                              "host " + now->name + " has VMs: " + there +
-                                                  "; delete them first (DELETE /vms/{id}, with ?forget=true where the "
-                                                  "host never comes back)",
-                                              "host-in-use");
-                          if (only_check) return Ok{};
-                          rows::delete_host(session, id);
-                          rows::insert_job(session, job, {}, 0, db_->clock());
-                          events_.add(events::host_removed(*now, job.id));
-                          return Ok{};
-                        },
-                        [&] {
-                          if (only_check) return;
-                          book_.put(std::move(job));
-                          std::erase_if(tombstones_, [&](const auto& one) { return one.second.first == id; });
-                          memory_.erase_host(id);
-                        }});
+  return db_->transact(
+      Database::freeing({{id},
+                         [&](Session& session) -> Status {
+                           const HostPtr now = memory_.host(id);
+                           if (!now) return make_error(Code::not_found, "there is no host " + id, "host-not-found");
+                           if (expected_version && now->version != *expected_version)
+                             return overtaken("host", now->name);
+                           std::string there;
+                           std::size_t count = 0;
+                           for (const VmPtr& vm : memory_.vms()) {
+                             if (vm->host_id != id) continue;
+                             if (++count <= 8) there.append(there.empty() ? "" : ", ").append(vm->name);
+                           }
+                           if (count > 8) there.append(" and ").append(std::to_string(count - 8)).append(" more");
+                           if (count > 0)
+                             return make_error(Code::failed_precondition,
+                                               "host " + now->name + " has VMs: " + there +
+                                                   "; delete them first (DELETE /vms/{id}, with ?forget=true where the "
+                                                   "host never comes back)",
+                                               "host-in-use");
+                           if (only_check) return Ok{};
+                           rows::delete_host(session, id);
+                           rows::insert_job(session, job, {}, 0, db_->clock());
+                           events_.add(events::host_removed(*now, job.id));
+                           return Ok{};
+                         },
+                         [&] {
+                           if (only_check) return;
+                           book_.put(std::move(job));
+                           std::erase_if(tombstones_, [&](const auto& one) { return one.second.first == id; });
+                           memory_.erase_host(id);
+                         }}));
 }
 
 }  // namespace qarax::server

@@ -19,6 +19,11 @@ constexpr const char* kRecord = "record";
 
 std::string now_text() { return core::to_rfc3339(std::chrono::system_clock::now()); }
 
+bool frees(core::Action action) {
+  return action == core::Action::stop || action == core::Action::force_stop || action == core::Action::remove ||
+         action == core::Action::drop_snapshot;
+}
+
 }  // namespace
 
 void SqlStore::load_jobs(Session& session) {
@@ -230,7 +235,8 @@ Result<BegunJob> SqlStore::begin_job(const BeginJob& asked) {
                           if (plan.reservation) reservations_[plan.vm.id] = *plan.reservation;
                           publish_subject(plan);
                           begun = {plan.job, publish(plan), superseded};
-                        }},
+                        },
+                        false, frees(asked.action)},
                        plan.job.id));
   return begun;
 }
