@@ -114,7 +114,7 @@ class Soak:
         faults = [f"{kind}: {things[kind]} became {now}" for kind, now in self.things().items() if now != things[kind]]
         for name, was in before.items():
             now = after[name]
-            if now.fds != was.fds:
+            if any(count > was.fds.get(kind, 0) for kind, count in now.fds.items()):
                 faults.append(f"descriptors of the {name}: {was.fds} became {now.fds}")
             if now.threads > was.threads:
                 faults.append(f"threads of the {name}: {was.threads} became {now.threads}")
