@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-constexpr int kPatienceMs = 10000;
+constexpr int kPatienceMs = 60000;
 
 // What a launch reported on its ready pipe.
 struct Launched {

@@ -75,8 +75,11 @@ struct ConfigReader::Impl {
   void flatten(const YAML::Node& node, const std::string& base) {
     for (const auto& item : node) {
       const std::string key = base.empty() ? item.first.Scalar() : base + "." + item.first.Scalar();
-      if (entries.contains(key)) problems.push_back({where(item.first.Mark().line + 1) + key, "given twice"});
-      entries[key] = {item.second, item.first.Mark().line + 1};
+      // The first one stays: an assignment to a YAML::Node changes the document, and this loop is in the middle of it.
+      if (!entries.try_emplace(key, Entry{item.second, item.first.Mark().line + 1}).second) {
+        problems.push_back({where(item.first.Mark().line + 1) + key, "given twice"});
+        continue;
+      }
       if (item.second.IsMap()) flatten(item.second, key);
     }
   }

@@ -103,6 +103,17 @@ TEST_F(Config, BrokenYamlNamesTheLine) {
   EXPECT_NE(status.error().message.find(path_ + ":2"), std::string::npos) << status.error().message;
 }
 
+// Found by the fuzzer: an empty key within the value of an empty key is that key again.
+TEST_F(Config, AKeyWithinItselfIsGivenTwiceAndNothingWorse) {
+  for (const char* text : {": {a: 1, : 2, b: 3}\n", ": {a, ,,,, b}\n", "listen: {port: 1}\nlisten: {port: 2}\n"}) {
+    file(text);
+    Values v;
+    const auto status = read(v);
+    ASSERT_FALSE(status) << text;
+    EXPECT_NE(status.error().message.find("given twice"), std::string::npos) << status.error().message;
+  }
+}
+
 TEST(ConfigFile, AMissingFileIsAnError) {
   ConfigReader reader("/nonexistent/qarax.yaml", "QARAX_T");
   const auto status = reader.finish();

@@ -3,8 +3,11 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
+#include <atomic>
 #include <cctype>
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <stdexcept>
@@ -13,11 +16,19 @@
 
 namespace qarax::core {
 
-std::string new_uuid() {
-  std::array<std::uint8_t, 16> bytes{};
+namespace {
+
+using Bytes = std::array<std::uint8_t, 16>;
+
+Bytes random_bytes() {
+  Bytes bytes{};
   if (getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
     throw std::runtime_error("getrandom failed");
-  bytes[6] = static_cast<std::uint8_t>((bytes[6] & 0x0F) | 0x40);
+  return bytes;
+}
+
+std::string uuid_of(Bytes bytes, std::uint8_t version) {
+  bytes[6] = static_cast<std::uint8_t>((bytes[6] & 0x0F) | (version << 4));
   bytes[8] = static_cast<std::uint8_t>((bytes[8] & 0x3F) | 0x80);
   constexpr char kHex[] = "0123456789abcdef";
   std::string out;
@@ -28,6 +39,28 @@ std::string new_uuid() {
     out.push_back(kHex[bytes[i] & 15]);
   }
   return out;
+}
+
+}  // namespace
+
+std::string new_uuid() { return uuid_of(random_bytes(), 4); }
+
+std::string new_ordered_uuid() {
+  // Milliseconds and, in the twelve bits behind them, a count: one higher than the last where the clock isn't.
+  static std::atomic<std::uint64_t> last{0};
+  const auto now = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(
+                                                  std::chrono::system_clock::now().time_since_epoch())
+                                                  .count())
+                   << 12U;
+  std::uint64_t before = last.load();
+  std::uint64_t mine = 0;
+  do mine = std::max(now, before + 1);
+  while (!last.compare_exchange_weak(before, mine));
+  Bytes bytes = random_bytes();
+  for (std::size_t i = 0; i < 6; ++i) bytes[i] = static_cast<std::uint8_t>(mine >> (52 - 8 * i));
+  bytes[6] = static_cast<std::uint8_t>((mine >> 8U) & 0x0FU);
+  bytes[7] = static_cast<std::uint8_t>(mine & 0xFFU);
+  return uuid_of(bytes, 7);
 }
 
 bool is_uuid(std::string_view text) {

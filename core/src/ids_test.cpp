@@ -18,6 +18,18 @@ TEST(Uuid, IsVersion4AndUnique) {
   }
 }
 
+TEST(Uuid, OrderedOnesAreInTheOrderOfTheirMakingAlsoWithinAMillisecond) {
+  std::string before;
+  for (int i = 0; i < 10'000; ++i) {  // twice as many as a millisecond's count holds
+    const std::string id = new_ordered_uuid();
+    ASSERT_TRUE(is_uuid(id)) << id;
+    EXPECT_EQ(id[14], '7');
+    EXPECT_NE(std::string("89ab").find(id[19]), std::string::npos);
+    ASSERT_LT(before, id);
+    before = id;
+  }
+}
+
 TEST(Uuid, RefusesWhatOnlyLooksLikeOne) {
   const char* const bad[] = {"",
                              "x",

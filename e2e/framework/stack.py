@@ -1,5 +1,6 @@
 """One server and its nodes as a user runs them: own ports, own folders, everything ended and looked after at the end."""
 
+import contextlib
 import os
 import pathlib
 import re
@@ -83,8 +84,9 @@ class Node(Program):
     def __init__(self, folder: pathlib.Path, plugins: list, boot: dict, settings: dict, env: dict | None = None):
         super().__init__("qarax-node", folder, env)
         self.port = free_port()
-        self.data = folder / "data"
+        self.identities: set = set()
         settings = {**settings}
+        self.data = pathlib.Path(settings.get("data_dir", folder / "data"))
         self.config = {
             "listen": {"address": "127.0.0.1", "port": self.port, **settings.pop("listen", {})},
             "data_dir": str(self.data),
@@ -97,6 +99,22 @@ class Node(Program):
 
     def write_config(self) -> None:
         self.config_path.write_text(yaml.safe_dump(self.config))
+
+    def kill(self, sig: int = signal.SIGKILL) -> int:
+        # A test may empty the folder afterwards: the next one is another node then, and what this one made is still ours.
+        self.note_identity()
+        return super().kill(sig)
+
+    def note_identity(self) -> None:
+        identity = self.data / "node_id"
+        if identity.exists():
+            self.identities.add(identity.read_text().strip()[:8])
+
+    def cgroups(self) -> list:
+        """Of all nodes that it was, the innermost first."""
+        self.note_identity()
+        return [path for name in self.identities for root in pathlib.Path("/sys/fs/cgroup").glob(f"**/qarax-{name}")
+                for path in sorted([root, *(p for p in root.rglob("*") if p.is_dir())], reverse=True)]
 
     def vm_dir(self, vm_id: str) -> pathlib.Path:
         return self.data / "vms" / vm_id
@@ -129,7 +147,7 @@ class Server(Program):
     def __init__(self, folder: pathlib.Path, settings: dict, env: dict | None = None):
         super().__init__("qarax-server", folder, env)
         self.port = free_port()
-        self.data = folder / "data"
+        self.data = pathlib.Path(settings.get("data_dir", folder / "data"))
         config = {
             "listen": {"address": "127.0.0.1", "port": self.port},
             "data_dir": str(self.data),
@@ -141,12 +159,12 @@ class Server(Program):
 
 
 class Stack:
-    def __init__(self, server_settings: dict | None = None, accelerator: str = "tcg"):
+    def __init__(self, server_settings: dict | None = None, accelerator: str = "tcg", server_env: dict | None = None):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="qarax-e2e-"))
         self.accelerator = accelerator
         self.nodes: list[Node] = []
         (self.folder / "server").mkdir()
-        self.server = Server(self.folder / "server", server_settings or {})
+        self.server = Server(self.folder / "server", server_settings or {}, server_env)
         self.server.start()
         self.api = Api(self.server.base)
         wait_for("server ready", lambda: self.server_alive() and self.api.session.get(self.server.base + "/livez", timeout=5).status_code == 200)
@@ -214,11 +232,7 @@ class Stack:
                 code = program.stop()
                 if code != 0:
                     left.append(f"{program.name} ended with {code} at SIGTERM")
-        for node in self.nodes:
-            identity = node.data / "node_id"
-            name = f"qarax-{identity.read_text().strip()[:8]}" if identity.exists() else None
-            left += [f"cgroup {path}" for path in pathlib.Path("/sys/fs/cgroup").glob(f"**/{name}") if name]
-        marker = str(self.folder).encode()
+        markers = [str(folder).encode() for folder in (self.folder, *(node.data for node in self.nodes))]
         deadline = time.monotonic() + 5
         while True:
             alive = []
@@ -227,7 +241,7 @@ class Stack:
                     argv = entry.read_bytes()
                 except OSError:
                     continue
-                if marker in argv and int(entry.parent.name) != os.getpid():
+                if any(marker in argv for marker in markers) and int(entry.parent.name) != os.getpid():
                     alive.append((int(entry.parent.name), argv.replace(b"\0", b" ")[:160]))
             if not alive or time.monotonic() > deadline:
                 break
@@ -235,6 +249,10 @@ class Stack:
         for pid, argv in alive:
             left.append(f"process {pid} still runs: {argv!r}")
             os.kill(pid, signal.SIGKILL)
+        for group in (group for node in self.nodes for group in node.cgroups()):
+            left.append(f"cgroup {group}")
+            with contextlib.suppress(OSError):  # of a process that was killed just now: a moment too early
+                group.rmdir()
         if keep or left:
             print(f"kept for inspection: {self.folder}")
         else:

@@ -69,7 +69,7 @@ Result<std::optional<HttpReply>> parse_http_reply(std::string_view received, boo
   HttpReply reply;
   // "HTTP/1.1 204 …"
   if (!head.starts_with("HTTP/1.") || head.size() < 12 || head[8] != ' ' ||
-      std::from_chars(head.data() + 9, head.data() + 12, reply.status).ptr != head.data() + 12)
+      std::from_chars(head.data() + 9, head.data() + 12, reply.status).ptr != head.data() + 12 || reply.status < 100)
     return garbage("a reply that isn't HTTP");
   if (field(head, "transfer-encoding")) return garbage("a reply in a transfer encoding that isn't understood");
   if (reply.status == 204 || reply.status == 304) return std::optional(std::move(reply));

@@ -45,8 +45,8 @@ TEST(ParseHttpReply, WithoutALengthTheBodyEndsWithTheConnection) {
 
 TEST(ParseHttpReply, GarbageIsAnErrorAtOnce) {
   for (const std::string_view text :
-       {"SSH-2.0-x", "HTTP/2 200\r\n\r\n", "HTTP/1.1 abc \r\n\r\n", "HTTP/1.1 200 \r\nContent-Length: -1\r\n\r\n",
-        "HTTP/1.1 200 \r\nContent-Length: 99999999999\r\n\r\n",
+       {"SSH-2.0-x", "HTTP/2 200\r\n\r\n", "HTTP/1.1 abc \r\n\r\n", "HTTP/1.1 020 \r\n\r\n", "HTTP/1.1 -20 \r\n\r\n",
+        "HTTP/1.1 200 \r\nContent-Length: -1\r\n\r\n", "HTTP/1.1 200 \r\nContent-Length: 99999999999\r\n\r\n",
         "HTTP/1.1 200 \r\nTransfer-Encoding: chunked\r\n\r\n"}) {
     const auto reply = parse_http_reply(text, false);
     ASSERT_FALSE(reply) << text;

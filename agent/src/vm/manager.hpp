@@ -26,6 +26,7 @@ class Manager final : public VmManager {
     std::string data_dir;
     std::string session;
     std::size_t cold_boots = 1;
+    std::size_t most_threads = 512;         // so many calls may hang in plugins before another VM has to wait
     std::int64_t grace_ms = 2000;           // after a deadline, before the caller is answered without the plugin
     std::int64_t stop_timeout_ms = 30'000;  // where a stop names none
     std::int64_t look_ms = 10'000;          // between looks at VMs that run, for what no event tells; 0: never

@@ -69,7 +69,7 @@ TEST_F(QemuPlugin, AQemuThatDiesInItsStartIsQuotedAndLeavesNothing) {
 TEST_F(QemuPlugin, AQemuThatHangsIsGivenUpAtTheDeadlineAndKilled) {
   host.hangs = true;
   plugin();
-  call.set_deadline_ms(50);
+  call.on_keep = [this] { call.set_deadline_ms(50); };  // just before it is spawned
   const auto status = plugin().start(call.get(), start_args());
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().code, Code::deadline_exceeded);

@@ -1,9 +1,12 @@
-// The head of a request, its target and its body as REST decodes it. The first byte says which.
+// The head of a request, its target, its body's coding and its body as REST decodes it. The first byte says which.
 #include <cstdint>
 #include <cstdlib>
 
 #include "api/host.hpp"
 #include "api/new_vm.hpp"
+#include "api/patch.hpp"
+#include "api/vm_changes.hpp"
+#include "http/chunked.hpp"
 #include "http/head_parser.hpp"
 #include "http/target.hpp"
 
@@ -32,6 +35,36 @@ void head(std::string_view text) {
   require(fault || request.target.size() <= limits.max_target);
 }
 
+// A body that comes byte by byte is the one that comes at once, and what follows it is left alone.
+void chunked(std::string_view text) {
+  constexpr std::size_t kLimit = 1024;
+  using Status = http::ChunkedDecoder::Status;
+  http::ChunkedDecoder at_once;
+  std::string whole;
+  std::string_view left = text;
+  const Status status = at_once.feed(left, whole, kLimit);
+  require(whole.size() <= kLimit);
+  http::ChunkedDecoder slow;
+  std::string out;
+  Status now = Status::more;
+  std::size_t taken = 0;
+  while (now == Status::more && taken < text.size()) {
+    std::string_view byte = text.substr(taken++, 1);
+    now = slow.feed(byte, out, kLimit);
+  }
+  require(now == status);
+  if (status == Status::done) require(out == whole && taken == text.size() - left.size());
+}
+
+// What was changed by a patch is still what could have been created.
+void patch(std::string_view text) {
+  api::NewVm now;
+  now.name = "web";
+  const auto changed = api::patched(now, text);
+  require(changed || !changed.error().message.empty());
+  if (changed) require(api::decode_new_vm(encode(*changed)).ok());
+}
+
 template <class T>
 void decoded(const Result<T>& document) {
   require(document || !document.error().message.empty());
@@ -42,7 +75,7 @@ void decoded(const Result<T>& document) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
-  switch (data[0] % 4) {
+  switch (data[0] % 8) {
     case 0:
       head(text);
       break;
@@ -54,8 +87,19 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case 2:
       decoded(api::decode_new_vm(text));
       break;
-    default:
+    case 3:
       decoded(api::decode_new_host(text));
+      break;
+    case 4:
+      chunked(text);
+      break;
+    case 5:
+      patch(text);
+      break;
+    default:
+      decoded(api::decode_resize(text));
+      decoded(api::decode_new_snapshot(text));
+      decoded(api::decode_restore(text));
   }
   return 0;
 }

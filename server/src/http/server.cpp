@@ -166,6 +166,7 @@ class HttpServer::Impl {
 
   std::uint16_t port() const noexcept { return port_; }
   std::size_t connections() const { return services_.registry.count(); }
+  std::int64_t pending_bodies() const noexcept { return services_.pending_bodies.load(std::memory_order_relaxed); }
 
  private:
   void serve(WorkerPool::Job connection) {
@@ -208,6 +209,7 @@ void HttpServer::begin_drain() noexcept { impl_->begin_drain(); }
 void HttpServer::wake_live() noexcept { impl_->wake_live(); }
 bool HttpServer::stop(std::chrono::milliseconds deadline) { return impl_->stop(deadline); }
 std::size_t HttpServer::connections() const { return impl_->connections(); }
+std::int64_t HttpServer::pending_bodies() const noexcept { return impl_->pending_bodies(); }
 
 void raise_descriptor_limit() noexcept {
   rlimit limit{};

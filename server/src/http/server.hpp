@@ -41,6 +41,8 @@ class HttpServer {
   bool stop(std::chrono::milliseconds deadline);
 
   std::size_t connections() const;
+  // Bytes of request bodies that have come and whose requests aren't whole yet: what max_pending_bodies bounds.
+  std::int64_t pending_bodies() const noexcept;
 
   // There may be something new for replies that go on (LiveBody). Any thread, between start() and the destructor;
   // quick.

@@ -1,6 +1,7 @@
 #include "node_link.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include "calls.hpp"
 #include "qarax/core/ids.hpp"
@@ -27,6 +28,20 @@ std::string refusal_of(const Error& error) {
     if (error.reason == known) return error.reason;
   return "node-unreachable";
 }
+
+// What this side takes for an event, which a database may hold up, is no silence of the node's.
+class Handling {
+ public:
+  explicit Handling(std::atomic<std::int64_t>& last_event_ns) : last_event_ns_(last_event_ns) {
+    last_event_ns_ = std::numeric_limits<std::int64_t>::max();
+  }
+  ~Handling() { last_event_ns_ = plugin::monotonic_ns(); }
+  Handling(const Handling&) = delete;
+  Handling& operator=(const Handling&) = delete;
+
+ private:
+  std::atomic<std::int64_t>& last_event_ns_;
+};
 
 }  // namespace
 
@@ -200,7 +215,7 @@ std::string NodeLink::follow(const ConnectionPtr& connection) {
   std::vector<std::string> seen;
   bool in_snapshot = false;
   while (reader->Read(&event)) {
-    last_event_ns_ = plugin::monotonic_ns();
+    const Handling handling(last_event_ns_);
     if (event.seq() != expected++) {
       why = "its event stream has a gap; asking for a snapshot";
       context->TryCancel();

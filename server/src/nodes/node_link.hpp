@@ -121,7 +121,7 @@ class NodeLink final : public NodeAccess, public std::enable_shared_from_this<No
   bool recognised_ = false;  // only the link's thread: it has greeted this node, which obeyed nobody else
   std::uint64_t attempts_ = 0;
   std::atomic<bool> up_{false};
-  std::atomic<std::int64_t> last_event_ns_{0};
+  std::atomic<std::int64_t> last_event_ns_{0};  // far in the future while one is being handled
   std::thread thread_;
 };
 

@@ -19,24 +19,25 @@ constexpr std::size_t kMostInGroup = 64;
 // What may wait usually finds a transaction to go along with; a lone commit of its own would stand in the way of one.
 constexpr auto kLaterWaits = std::chrono::milliseconds(50);
 
-Error refused(const Poco::Exception& e) {
-  Error error = make_error(Code::unavailable, "the database refused: " + e.displayText(), "store-unavailable");
-  error.retryable = true;
-  return error;
-}
-
-Error not_now() {
-  Error error =
-      make_error(Code::unavailable, "the database isn't reachable; what is known is still shown", "store-unavailable");
+Error unavailable(std::string text) {
+  Error error = make_error(Code::unavailable, std::move(text), "store-unavailable");
   error.retryable = true;
   return error;
 }
 
 }  // namespace
 
-Database::Database(Session session) : session_(std::move(session)) {}
+Database::Database(Session session, std::string name) : session_(std::move(session)), name_(std::move(name)) {}
 
 Database::~Database() = default;
+
+Error Database::refused(const Poco::Exception& e) const {
+  return unavailable("the database " + name_ + " refused: " + e.displayText() + "; what is known is still shown");
+}
+
+Error Database::not_now() const {
+  return unavailable("the database " + name_ + " isn't reachable; what is known is still shown");
+}
 
 void Database::run(const char* statement) { session_ << statement, now; }
 
@@ -61,6 +62,7 @@ Status Database::transact(Change change) {
     error.retryable = true;
     return error;
   }
+  if (!change.frees && !change.while_read_only) QARAX_CHECK(room());
   Waiting own;
   own.change = std::move(change);
   return wait_for(std::move(own));

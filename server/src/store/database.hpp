@@ -29,7 +29,12 @@ class Database {
     std::function<Status(Poco::Data::Session&)> work;
     std::function<void()> publish = [] {};
     bool while_read_only = false;  // also where set_read_only() refuses changes
+    bool frees = false;            // ends or removes something: also where there is no room() for more
   };
+  static Change freeing(Change change) {
+    change.frees = true;
+    return change;
+  }
 
   // Takes part in every transaction: what changes add to it while they are worked on is written last, and shown after
   // the commit and what the changes publish. Called under state().
@@ -82,8 +87,10 @@ class Database {
   virtual const char* clock() const = 0;
 
  protected:
-  explicit Database(Poco::Data::Session session);
+  Database(Poco::Data::Session session, std::string name);  // as messages call it
 
+  // RESOURCE_EXHAUSTED "disk-full": what is left is for changes that free something. Any thread.
+  virtual Status room() const { return Ok{}; }
   // What differs between databases; one thread at a time. They throw Poco::Exception.
   virtual Status ready() { return Ok{}; }           // could there be a transaction now? Called without state()
   virtual const char* begin_statement() const = 0;  // takes the write lock at once, or with read_term()
@@ -101,6 +108,7 @@ class Database {
   void stop();  // writes what waits
 
   Poco::Data::Session session_;
+  const std::string name_;
 
  private:
   struct Waiting {
@@ -111,6 +119,8 @@ class Database {
   };
   using Work = std::function<void(Poco::Data::Session&)>;
 
+  Error refused(const Poco::Exception& e) const;
+  Error not_now() const;
   Status wait_for(Waiting own);
   std::vector<Waiting*> next_group();
   void run_group(const std::vector<Waiting*>& group);

@@ -70,8 +70,7 @@ void log_notice(void*, const char* text) {
 
 }  // namespace
 
-PostgresDb::PostgresDb(const DatabaseUrl& url)
-    : Database(connect(url)), name_(url.shown()), handle_(handle_of(session_)) {
+PostgresDb::PostgresDb(const DatabaseUrl& url) : Database(connect(url), url.shown()), handle_(handle_of(session_)) {
   PQsetNoticeProcessor(handle_, log_notice, nullptr);
 }
 

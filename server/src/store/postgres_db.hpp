@@ -36,7 +36,6 @@ class PostgresDb final : public Database {
   void check_where_it_stands();
   void keep();
 
-  const std::string name_;  // as messages call it
   // This server's session as the database lists it; the activation that it began with, whatever an adopt makes of it.
   std::string session_name_ = "qarax-server";
   Poco::Data::PostgreSQL::SessionHandle& handle_;

@@ -142,9 +142,10 @@ Status SqlStore::plan_removal(Session& session, const std::string& id, Removal h
 
 Status SqlStore::remove_vm(const std::string& id, Removal how, std::optional<std::uint64_t> expected_version) {
   Removed plan;
-  return db_->transact({{id},
-                        [&](Session& session) { return plan_removal(session, id, how, expected_version, plan); },
-                        [&] { publish(plan); }});
+  return db_->transact(
+      Database::freeing({{id},
+                         [&](Session& session) { return plan_removal(session, id, how, expected_version, plan); },
+                         [&] { publish(plan); }}));
 }
 
 void SqlStore::publish(Removed& plan) {
@@ -181,7 +182,9 @@ Result<VmPtr> SqlStore::set_desired(const std::string& id, VmState state) {
                             vm.updated_at = changed->updated_at;
                             return true;
                           });
-                        }},
+                        },
+                        false,
+                        state == VmState::shutdown},
                        ""));
   if (!now) return make_error(Code::not_found, "there is no VM " + id, "vm-not-found");
   return now;
@@ -196,12 +199,12 @@ std::vector<std::pair<std::string, std::int64_t>> SqlStore::tombstones(const std
 }
 
 Status SqlStore::drop_tombstone(const std::string& vm_id) {
-  return db_->transact({{vm_id},
-                        [&](Session& session) -> Status {
-                          rows::delete_tombstone(session, vm_id);
-                          return Ok{};
-                        },
-                        [&] { tombstones_.erase(vm_id); }});
+  return db_->transact(Database::freeing({{vm_id},
+                                          [&](Session& session) -> Status {
+                                            rows::delete_tombstone(session, vm_id);
+                                            return Ok{};
+                                          },
+                                          [&] { tombstones_.erase(vm_id); }}));
 }
 
 }  // namespace qarax::server

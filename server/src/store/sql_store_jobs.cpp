@@ -19,6 +19,11 @@ constexpr const char* kRecord = "record";
 
 std::string now_text() { return core::to_rfc3339(std::chrono::system_clock::now()); }
 
+bool frees(core::Action action) {
+  return action == core::Action::stop || action == core::Action::force_stop || action == core::Action::remove ||
+         action == core::Action::drop_snapshot;
+}
+
 }  // namespace
 
 void SqlStore::load_jobs(Session& session) {
@@ -61,7 +66,7 @@ void SqlStore::end_orphaned_jobs() {
 
 Job SqlStore::new_job(std::string action) const {
   Job job;
-  job.id = core::new_uuid();
+  job.id = core::new_ordered_uuid();
   job.action = std::move(action);
   job.owner = db_->activation().id;
   job.term = db_->activation().term;
@@ -216,7 +221,7 @@ VmPtr SqlStore::publish(const Begin& plan) {
 
 Result<BegunJob> SqlStore::begin_job(const BeginJob& asked) {
   Begin plan;
-  plan.job.id = core::new_uuid();
+  plan.job.id = core::new_ordered_uuid();
   BegunJob begun;
   // Two starts on one host don't plan side by side: each must see what the other has reserved.
   std::vector<std::string> keys{asked.vm_id};
@@ -238,7 +243,8 @@ Result<BegunJob> SqlStore::begin_job(const BeginJob& asked) {
                           if (plan.reservation) reservations_[plan.vm.id] = *plan.reservation;
                           publish_subject(plan);
                           begun = {plan.job, publish(plan), superseded};
-                        }},
+                        },
+                        false, frees(asked.action)},
                        plan.job.id));
   return begun;
 }

@@ -1,14 +1,17 @@
 #include "sqlite_db.hpp"
 
 #include <Poco/Data/SQLite/Connector.h>
+#include <Poco/Data/SQLite/SQLiteException.h>
 #include <Poco/Data/SQLite/Utility.h>
 #include <Poco/Data/Statement.h>
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/statvfs.h>
 
 #include <cerrno>
 #include <filesystem>
 
+#include "qarax/core/logging.hpp"
 #include "schema.hpp"
 #include "sql_store.hpp"
 
@@ -32,25 +35,64 @@ Status copy(Session& session, const std::string& path, std::int64_t to) {
   return Ok{};
 }
 
+constexpr std::int64_t kKeptFree = 16LL << 20;  // of the disk: below it only what frees something is taken
+constexpr std::int64_t kFreePages = 256;        // of the file: the jobs of some hundred deletes fit into them
+
 // Frames that overwrite what was there reach the disk in fewer writes than those that make the log longer, and a log
-// once this long is written from its begin again. A transaction that is taken back leaves its room.
+// longer than the thousand pages at which it is taken in is written from its begin again. A transaction that is taken
+// back leaves its room.
 void make_room_in_log(Session& session) {
   run(session, "PRAGMA cache_size = 16");  // so that it is written before its end
   run(session, "BEGIN IMMEDIATE");
   run(session, "CREATE TABLE room (bytes BLOB)");
-  run(session, "INSERT INTO room VALUES (zeroblob(4000000))");
+  run(session, "INSERT INTO room VALUES (zeroblob(4600000))");
   run(session, "ROLLBACK");
   run(session, "PRAGMA cache_size = -2000");
 }
 
+// A log is only written from its begin again once the file has taken it in: on a full disk into the pages that it has.
+void make_room_in_file(Session& session) {
+  std::int64_t pages = 0;
+  session << "PRAGMA freelist_count", into(pages), now;
+  if (pages >= kFreePages) return;
+  run(session, "CREATE TABLE room (bytes BLOB)");
+  run(session, "INSERT INTO room VALUES (zeroblob(2000000))");
+  run(session, "DROP TABLE room");
+  run(session, "PRAGMA wal_checkpoint(TRUNCATE)");
+}
+
+// A disk that is full already is no reason not to serve what is known.
+void make_room(Session& session, const std::string& path) {
+  try {
+    make_room_in_file(session);
+    make_room_in_log(session);
+  } catch (const Poco::Data::SQLite::DatabaseFullException&) {
+    core::logger("store")->warn("the disk of the database is full; only what frees something is done path={}", path);
+  }
+}
+
 }  // namespace
 
-SqliteDb::SqliteDb(const std::string& path) : Database(Session("SQLite", path)) {}
+SqliteDb::SqliteDb(const std::string& path) : Database(Session("SQLite", path), path) {}
 
 std::int64_t SqliteDb::read_term() {
   std::int64_t term = 0;
   session_ << "SELECT term FROM cluster", into(term), now;
   return term;
+}
+
+Status SqliteDb::room() const {
+  struct statvfs disk {};
+  if (::statvfs(name_.c_str(), &disk) != 0) return Ok{};  // what is wrong shows at the change itself
+  const auto free = static_cast<std::int64_t>(disk.f_bavail) * static_cast<std::int64_t>(disk.f_frsize);
+  if (free >= kKeptFree) return Ok{};
+  Error error = make_error(Code::resource_exhausted,
+                           "the disk of the database " + name_ + " is full: " + std::to_string(free >> 20) +
+                               " MiB are left, and below " + std::to_string(kKeptFree >> 20) +
+                               " MiB only what ends or deletes something is done",
+                           "disk-full");
+  error.retryable = true;
+  return error;
 }
 
 Result<std::unique_ptr<SqliteDb>> SqliteDb::open(const std::string& path) {
@@ -67,10 +109,12 @@ Result<std::unique_ptr<SqliteDb>> SqliteDb::open(const std::string& path) {
     Poco::Data::SQLite::Connector::registerConnector();
     std::unique_ptr<SqliteDb> db(new SqliteDb(path));
     db->lock_ = std::move(lock);
+    // Whoever else holds the file, a backup or a shell, is waited for; but nodes aren't kept from being heard for long.
+    db->run("PRAGMA busy_timeout = 3000");
     db->run("PRAGMA journal_mode = WAL");
     db->run("PRAGMA synchronous = FULL");
     db->run("PRAGMA foreign_keys = ON");
-    make_room_in_log(db->session_);
+    make_room(db->session_, path);
     const schema::Dialect dialect{path, db->begin_statement(), "INTEGER",
                                   [&](std::int64_t to) { return copy(db->session_, path, to); }};
     QARAX_CHECK(schema::migrate(db->session_, dialect));

@@ -20,6 +20,7 @@ class SqliteDb final : public Database {
   explicit SqliteDb(const std::string& path);
   const char* begin_statement() const override { return "BEGIN IMMEDIATE"; }
   std::int64_t read_term() override;
+  Status room() const override;
 
   core::Fd lock_;
 };

@@ -1,4 +1,4 @@
-// UUIDs (random, version 4) and what a host is known by.
+// UUIDs and what a host is known by.
 #pragma once
 
 #include <string>
@@ -6,7 +6,10 @@
 
 namespace qarax::core {
 
-std::string new_uuid();                       // lower case, from getrandom(2)
+std::string new_uuid();  // version 4: lower case, from getrandom(2)
+// Version 7: as text behind every one that this process made before, also within a millisecond or when the clock is set
+// back. For lists in the order of their making. Any thread.
+std::string new_ordered_uuid();
 bool is_uuid(std::string_view text);          // 8-4-4-4-12 hexadecimal digits, any case
 std::string to_lower(std::string_view text);  // ASCII
 // 16 hexadecimal digits that tell texts apart, and no more than that: whoever wants two of one fingerprint finds them.

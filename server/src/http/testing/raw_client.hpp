@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 #include "http/server.hpp"
@@ -148,7 +149,7 @@ class RawClient {
   }
 
  private:
-  static constexpr std::chrono::milliseconds kPatience{10'000};
+  static constexpr std::chrono::milliseconds kPatience{60'000};
 
   bool more() {
     char buffer[16384];
@@ -170,6 +171,17 @@ class RawClient {
   bool connected_ = false;
   std::string pending_;
 };
+
+// Waits on what the server itself reports: the condition decides, and the time only where it never comes true.
+template <class Condition>
+bool eventually(Condition condition) {
+  for (const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+       std::chrono::steady_clock::now() < until;) {
+    if (condition()) return true;
+    std::this_thread::yield();
+  }
+  return false;
+}
 
 // A started server on a port of the kernel's choice; ends with the object.
 class TestServer {

@@ -1,0 +1,252 @@
+"""What the machine under the programs can do to them: a full disk, a broken one, a database that others hold, a clock that
+jumps. Each time the answer says what is wrong, nothing that was answered is lost, and all of it goes on afterwards."""
+
+import contextlib
+import datetime
+import sqlite3
+import subprocess
+import threading
+
+import pytest
+
+from crash.killpoint import helper
+from framework import clock as clocks
+from framework import disk as disks
+from framework import postgres
+from framework.api import Api
+from framework.stack import Stack, wait_for
+
+
+@pytest.fixture
+def disk():
+    if why := disks.missing():
+        pytest.skip(why)
+    made = disks.Disk(64 << 20)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def server_on_disk(disk, request):
+    """A server whose data is on `disk`, and a node that isn't, with the simulator."""
+    stack = Stack({"data_dir": str(disk.folder / "server")})
+    stack.add_node(plugins=[stack.simulator_plugin()], boot={})
+    yield stack
+    left = stack.close(keep=getattr(getattr(request.node, "report_call", None), "failed", False))
+    assert not left, "left behind: " + "; ".join(left)
+
+
+def node_on_disk(stack, disk):
+    """Real VMMs with a guest that halts at once."""
+    return stack.add_node(plugins=[stack.qemu_plugin()], boot={"kernel": helper("idle_guest"), "cmdline": "idle"},
+                          settings={"data_dir": str(disk.folder / "node")})
+
+
+def restart(program, stack) -> None:
+    program.start()
+    wait_for("the server answers", lambda: stack.api.call("GET", "/livez", timeout=5).status_code == 200)
+    wait_for("the host up", lambda: stack.api.hosts()[0]["status"] == "up")
+
+
+def refused(response, status: int, slug: str, *words: str) -> None:
+    problem = response.json()
+    assert (response.status_code, problem["type"].rsplit("/", 1)[-1]) == (status, slug), problem
+    assert all(word in problem["detail"] for word in words), problem
+
+
+def test_a_full_disk_of_the_node(disk, bare_stack):
+    stack, api = bare_stack, bare_stack.api
+    node = node_on_disk(stack, disk)
+    stopped, deleted, new = (api.create(name, memory_size=32 << 20) for name in ("stopped", "deleted", "new"))
+    for vm in (stopped, deleted):
+        api.act(vm, "start")
+    pids = node.vmm_pids()
+    disk.fill()
+    refused(api.call("POST", f"/vms/{new}/start"), 507, "disk-full", "VM new", "<data_dir>/vms")
+    assert api.vm(new)["status"] == "created"
+    assert node.vmm_pids() == pids, "who runs runs on, and nothing was begun"
+    assert api.act(stopped, "force-stop")["status"] == "shutdown"
+    api.delete(deleted)
+    wait_for("their VMMs are gone", lambda: not node.vmm_pids())
+    # What was done there is known to the next agent as well.
+    node.kill()
+    restart(node, stack)
+    assert stack.wait_state(stopped, "shutdown")
+    assert not node.vm_dir(deleted).exists()
+    api.delete(new)
+    disk.free()
+    assert api.act(stopped, "start")["status"] == "running"
+
+
+def test_a_broken_disk_of_the_node(disk, bare_stack):
+    stack, api = bare_stack, bare_stack.api
+    node = node_on_disk(stack, disk)
+    first, second, new = (api.create(name, memory_size=32 << 20) for name in ("first", "second", "new"))
+    for vm in (first, second):
+        api.act(vm, "start")
+    pids = node.vmm_pids()
+    disk.fail()
+    refused(api.call("POST", f"/vms/{new}/start"), 503, "disk-read-only", "VM new", "<data_dir>/vms")
+    assert node.vmm_pids() == pids, "who runs runs on"
+    for vm in (first, second):
+        assert api.act(vm, "force-stop")["status"] == "shutdown", "what ends a VM works all the same"
+    refused(api.call("DELETE", f"/vms/{second}"), 503, "disk-read-only", "VM second", "<data_dir>")
+    assert not node.vmm_pids()
+    node.kill()
+    disk.repair()
+    restart(node, stack)
+    for vm in (first, second):
+        stack.wait_state(vm, "shutdown")
+        assert api.act(vm, "start")["status"] == "running"
+
+
+def test_a_full_disk_of_the_server(disk, server_on_disk):
+    stack, api = server_on_disk, server_on_disk.api
+    running = api.create("running")
+    stopped = [api.create(f"stopped-{i}") for i in range(8)]
+    deleted = [api.create(f"deleted-{i}") for i in range(40)]
+    for vm in (running, *stopped, *deleted[::2]):
+        api.act(vm, "start")
+    disk.fill()
+    for method, path, body in (("POST", "/vms", {"name": "new"}), ("POST", f"/vms/{deleted[1]}/start", None), ("POST", f"/vms/{running}/pause", None)):
+        refused(api.call(method, path, json=body), 507, "disk-full", str(disk.folder / "server"))
+    assert {vm["id"]: vm["status"] for vm in api.vms()} == {
+        running: "running", **dict.fromkeys(stopped + deleted[::2], "running"), **dict.fromkeys(deleted[1::2], "created")}
+    # What ends and what deletes is done all the same, and kept.
+    for vm in stopped:
+        assert api.act(vm, "stop")["status"] == "shutdown"
+    for vm in deleted:
+        api.delete(vm)
+    assert {vm["id"] for vm in api.vms()} == {running, *stopped}
+    stack.server.kill()
+    restart(stack.server, stack)
+    assert {vm["id"] for vm in api.vms()} == {running, *stopped}
+    stack.wait_state(running, "running")
+    disk.free()
+    assert api.act(running, "pause")["status"] == "paused"
+    assert api.create("new")
+
+
+def test_a_broken_disk_of_the_server(disk, server_on_disk):
+    stack, api = server_on_disk, server_on_disk.api
+    known = {api.create("first"), api.create("second")}
+    running = next(iter(known))
+    api.act(running, "start")
+    disk.fail()
+    refused(api.call("POST", "/vms", json={"name": "new"}), 503, "store-unavailable", str(disk.folder / "server"))
+    refused(api.call("POST", f"/vms/{running}/stop"), 503, "store-unavailable", str(disk.folder / "server"))
+    assert {vm["id"] for vm in api.vms()} == known
+    assert api.vm(running)["status"] == "running"
+    stack.server.kill()
+    disk.repair()
+    restart(stack.server, stack)
+    assert {vm["id"] for vm in api.vms()} == known
+    stack.wait_state(running, "running")
+    assert api.act(running, "stop")["status"] == "shutdown"
+
+
+@contextlib.contextmanager
+def held_sqlite(stack):
+    """The database's one write lock, taken by somebody else."""
+    other = sqlite3.connect(stack.server.data / "qarax.db", isolation_level=None)
+    try:
+        other.execute("BEGIN EXCLUSIVE")
+        yield
+    finally:
+        other.close()
+
+
+@contextlib.contextmanager
+def held_postgres(url):
+    """All tables, taken by somebody else's transaction."""
+    other = subprocess.Popen(["psql", "-XAtq", url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        tables = "SELECT string_agg(quote_ident(tablename), ', ') AS all_of_them FROM pg_tables WHERE schemaname = 'public' \\gset\n"
+        other.stdin.write("BEGIN;\n" + tables + "LOCK TABLE :all_of_them IN ACCESS EXCLUSIVE MODE;\n\\echo held\n")
+        other.stdin.flush()
+        assert other.stdout.readline() == "held\n"
+        yield
+    finally:
+        other.communicate()
+
+
+def goes_on_around_a_held_database(stack, held) -> None:
+    """Nothing is answered that isn't kept, what is known is shown meanwhile, and what waited is done afterwards."""
+    api = stack.api
+    running = api.create("running")
+    api.act(running, "start")
+    answers = []
+    waiting = threading.Thread(target=lambda: answers.append(Api(stack.server.base).create("waits")))
+    with held:
+        waiting.start()
+        for _ in range(20):
+            assert api.vm(running)["status"] == "running"
+            assert api.call("GET", "/livez").status_code == 200
+        assert not answers
+    waiting.join()
+    assert {vm["id"] for vm in api.vms()} == {running, *answers} and len(answers) == 1
+    assert api.act(running, "stop")["status"] == "shutdown"
+
+
+def test_a_database_file_that_somebody_else_holds(bare_stack):
+    stack, api = bare_stack, bare_stack.api
+    stack.add_node(plugins=[stack.simulator_plugin()], boot={})
+    goes_on_around_a_held_database(stack, held_sqlite(stack))
+    # One that doesn't let go: who waits is told which it is, and VMs aren't lost sight of.
+    running = api.create("still-running")
+    api.act(running, "start")
+    with held_sqlite(stack):
+        for _ in range(3):
+            refused(api.call("POST", "/vms", json={"name": "new"}), 503, "store-unavailable", str(stack.server.data / "qarax.db"), "locked")
+            assert api.vm(running)["status"] == "running"
+            assert api.hosts()[0]["status"] == "up"
+    assert api.act(running, "stop")["status"] == "shutdown"
+    assert api.create("new")
+
+
+@pytest.mark.skipif(not postgres.installed(), reason="the package postgresql is missing")
+def test_a_postgres_that_somebody_else_holds(request):
+    cluster = postgres.Postgres()
+    stack = None
+    try:
+        url = cluster.database()
+        stack = Stack({"database": url})
+        stack.add_node(plugins=[stack.simulator_plugin()], boot={})
+        goes_on_around_a_held_database(stack, held_postgres(url))
+    finally:
+        left = stack.close() if stack else []
+        cluster.end()
+    assert not left, "left behind: " + "; ".join(left)
+
+
+DAY = 24 * 3600
+
+
+@pytest.mark.skipif(clocks.library() is None, reason="the package libfaketime is missing")
+def test_a_clock_that_jumps(tmp_path):
+    clock = clocks.Clock(tmp_path)
+    stack = Stack(server_env=clock.env)
+    try:
+        stack.add_node(plugins=[stack.simulator_plugin()], boot={}, env=clock.env)
+        api = stack.api
+        vm = api.create("web")
+        api.act(vm, "start")
+        for number, jump in enumerate((DAY, -DAY, 365 * DAY, 0)):
+            # Somebody waits across the jump, for longer than it takes and for much less than it leaps.
+            waited, seen = api.create(f"waited-{number}"), []
+            waiting = threading.Thread(target=lambda: seen.append(Api(stack.server.base).call("GET", f"/vms/{waited}?wait_for=running&timeout=60s").status_code))
+            waiting.start()
+            clock.set(jump)
+            told = datetime.datetime.fromisoformat(api.vm(api.create(f"new-{number}"))["created_at"])
+            assert abs((told - datetime.datetime.now(datetime.timezone.utc)).total_seconds() - jump) < DAY / 2, "the clock did jump"
+            assert api.vm(vm)["status"] == "running"
+            assert api.hosts()[0]["status"] == "up"
+            for action, state in (("pause", "paused"), ("resume", "running"), ("stop", "shutdown"), ("start", "running")):
+                assert api.act(vm, action)["status"] == state
+            api.act(waited, "start")
+            waiting.join()
+            assert seen == [200]
+        assert "the node is down" not in stack.server.log()
+    finally:
+        left = stack.close()
+    assert not left, "left behind: " + "; ".join(left)

@@ -1,0 +1,27 @@
+"""A short run of soak.py: what VMs took is given back to the last descriptor."""
+
+import pytest
+
+from framework.stack import wait_for
+from soak import Soak
+
+
+@pytest.mark.parametrize("hypervisor", ["simulator", "qemu"])
+def test_many_lifecycles_leave_nothing(hypervisor):
+    soak = Soak(hypervisor)
+    left = ["it didn't come to its end"]
+    try:
+        soak.run(8)
+        soak.stack.api.session.close()
+
+        def taken():
+            return soak.things(), {name: one.fds for name, one in soak.programs().items()}
+
+        # Connections that were kept go a moment after their clients.
+        before = wait_for("rest", lambda: (lambda one: one if one == taken() else None)(taken()), 30, 0.2)
+        soak.run(16)
+        soak.stack.api.session.close()
+        wait_for("everything as before", lambda: taken() == before, 30, 0.2)
+    finally:
+        left = soak.stack.close()
+    assert not left, left

@@ -1,0 +1,47 @@
+#include "text_peer.hpp"
+
+#include <sys/socket.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <utility>
+
+namespace qarax::plugin::testing {
+
+TextPeer::TextPeer(const std::string& name) {
+  char folder[] = "/tmp/qarax-fuzz-XXXXXX";
+  if (::mkdtemp(folder) == nullptr) std::abort();
+  folder_ = folder;
+  auto listening = listen_unix(folder_, name);
+  if (!listening) std::abort();
+  listener_ = std::move(*listening);
+  thread_ = std::thread([this] { serve(); });
+}
+
+TextPeer::~TextPeer() {
+  ::shutdown(listener_.get(), SHUT_RDWR);  // which ends the accept
+  thread_.join();
+  std::filesystem::remove_all(folder_);
+}
+
+void TextPeer::say(std::string text) {
+  const std::lock_guard lock(mutex_);
+  text_ = std::move(text);
+}
+
+void TextPeer::serve() {
+  for (;;) {
+    const Socket peer(::accept(listener_.get(), nullptr, nullptr));
+    if (peer.get() < 0) return;
+    {
+      const std::lock_guard lock(mutex_);
+      static_cast<void>(::send(peer.get(), text_.data(), text_.size(), MSG_NOSIGNAL | MSG_DONTWAIT));
+    }
+    ::shutdown(peer.get(), SHUT_WR);
+    char asked[4096];
+    while (::recv(peer.get(), asked, sizeof asked, 0) > 0) {
+    }
+  }
+}
+
+}  // namespace qarax::plugin::testing

@@ -1,0 +1,34 @@
+// A VMM's socket for fuzzers: says one text to each caller, then hangs up. One thread and one socket for all inputs.
+#pragma once
+
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "unix_socket.hpp"
+
+namespace qarax::plugin::testing {
+
+class TextPeer {
+ public:
+  // Listens under `name` in a folder of its own; aborts where that can't be.
+  explicit TextPeer(const std::string& name);
+  ~TextPeer();
+  TextPeer(const TextPeer&) = delete;
+  TextPeer& operator=(const TextPeer&) = delete;
+
+  const std::string& folder() const { return folder_; }
+  // To whoever connects from now on; at most what a socket's buffer takes.
+  void say(std::string text);
+
+ private:
+  void serve();
+
+  std::string folder_;
+  Socket listener_;
+  std::mutex mutex_;
+  std::string text_;
+  std::thread thread_;
+};
+
+}  // namespace qarax::plugin::testing
