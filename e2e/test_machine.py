@@ -231,6 +231,8 @@ def test_a_clock_that_jumps(tmp_path):
         api = stack.api
         vm = api.create("web")
         api.act(vm, "start")
+        # The server may have asked for the node before there was one: only what follows counts.
+        downs = stack.server.log().count("the node is down")
         for number, jump in enumerate((DAY, -DAY, 365 * DAY, 0)):
             # Somebody waits across the jump, for longer than it takes and for much less than it leaps.
             waited, seen = api.create(f"waited-{number}"), []
@@ -246,7 +248,7 @@ def test_a_clock_that_jumps(tmp_path):
             api.act(waited, "start")
             waiting.join()
             assert seen == [200]
-        assert "the node is down" not in stack.server.log()
+        assert stack.server.log().count("the node is down") == downs
     finally:
         left = stack.close()
     assert not left, "left behind: " + "; ".join(left)
