@@ -52,6 +52,7 @@ struct LiveReply {
   std::shared_ptr<LiveBody> body;
   std::string head;  // still to be sent; empty where a stream came before
   bool chunked = true;
+  std::string early;  // what the client has sent behind the head of an upgrade
 };
 
 class Connection {
