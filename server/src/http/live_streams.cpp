@@ -88,7 +88,7 @@ void LiveStreams::stop() {
 }
 
 bool LiveStreams::adopt(std::unique_ptr<Connection>& connection) {
-  if (count_.fetch_add(1) >= services_.config.max_live_streams) {
+  if (!connection->is_duplex() && count_.fetch_add(1) >= services_.config.max_live_streams) {
     --count_;
     return false;
   }
@@ -118,9 +118,9 @@ void LiveStreams::loop() {
     }
     if (woken) {
       std::unordered_set<std::uint64_t> ids;
-      const bool all = waker_->take(ids);
+      const bool everyone = waker_->take(ids);
       take_in();
-      if (all) {
+      if (everyone) {
         for (auto& [id, stream] : streams_) attend(stream, id);
       } else {
         for (const std::uint64_t id : ids)

@@ -53,7 +53,8 @@ class LiveStreams {
   LiveStreams& operator=(const LiveStreams&) = delete;
 
   void start();
-  // Any thread; `connection` said Next::live. False: there are as many as may be, and it stays the caller's.
+  // Any thread; `connection` said Next::live. False: there are as many as may be, and it stays the caller's. Bodies
+  // that listen are not counted: who makes them bounds them.
   bool adopt(std::unique_ptr<Connection>& connection);
   // Any thread: there may be something to pull. With services.draining set: says farewell to all.
   void wake() const noexcept { waker_->wake_all(); }
@@ -101,7 +102,7 @@ class LiveStreams {
   Poco::Thread thread_;
   bool started_ = false;
   std::atomic<bool> stopping_{false};
-  std::atomic<std::size_t> count_{0};
+  std::atomic<std::size_t> count_{0};  // of those that only speak
 
   std::mutex mutex_;
   std::vector<std::unique_ptr<Connection>> incoming_;

@@ -232,9 +232,11 @@ void LiveStreams::sweep() {
       ++it;
       continue;
     }
-    if (it->second.duplex != nullptr) part(it->second);
+    if (it->second.duplex != nullptr)
+      part(it->second);
+    else
+      --count_;
     it = streams_.erase(it);
-    --count_;
   }
 }
 

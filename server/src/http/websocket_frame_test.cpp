@@ -39,8 +39,12 @@ int fault_of(std::string_view bytes, Notes* notes = nullptr) {
   for (std::size_t i = 0; i < bytes.size() && !late; ++i) late = other.feed(bytes.substr(i, 1), slowly);
   EXPECT_EQ(at_once.said, slowly.said);
   EXPECT_EQ(fault.has_value(), late.has_value());
-  if (!fault) EXPECT_EQ(at_once.data, slowly.data);
-  if (fault && late) EXPECT_EQ(fault->reason, late->reason);
+  if (!fault) {
+    EXPECT_EQ(at_once.data, slowly.data);
+  }
+  if (fault && late) {
+    EXPECT_EQ(fault->reason, late->reason);
+  }
   if (notes != nullptr) *notes = at_once;
   return fault ? fault->code : 0;
 }
