@@ -54,7 +54,7 @@ class Attachment {
       if (until_ && input_.empty() && Clock::now() >= *until_) out.detached = true;
     }
     // What was typed before the detach key is the guest's.
-    while (!out.end && !input_.empty()) type(out);
+    while (out.detached && !out.end && !input_.empty()) type(out);
     return out;
   }
 

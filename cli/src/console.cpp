@@ -73,6 +73,7 @@ Status console(const Context& context) {
     const bool keyboard = ::isatty(STDIN_FILENO) == 1;
     std::optional<std::string> piped;
     if (!keyboard && !context.arguments.read_only) piped = piped_input();
+    if (piped && piped->empty() && has_ended(vm.value)) piped.reset();
     // A VM that has ended has its log, where nobody wants to type into it.
     if (piped || (keyboard && ::isatty(STDOUT_FILENO) == 1 && !has_ended(vm.value))) {
       QARAX_TRY(const Attached end, attach(context, vm.value, std::move(piped)));
