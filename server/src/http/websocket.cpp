@@ -1,5 +1,7 @@
 #include "http/websocket.hpp"
 
+#include <utility>
+
 namespace qarax::http {
 
 WebSocket::WebSocket(std::unique_ptr<SocketPeer> peer, SocketLimits limits)
@@ -22,8 +24,12 @@ bool WebSocket::pull(std::string& out) {
   }
   std::string bytes;
   peer_->take(bytes);
-  // Data behind the client's close frame would be of no use to it.
-  if (!bytes.empty() && !closed_by_) append_frame(out, Opcode::binary, bytes);
+  if (closed_by_) {
+    // Data behind the client's close frame would be of no use to it.
+    while (!std::exchange(bytes, {}).empty()) peer_->take(bytes);
+  } else if (!bytes.empty()) {
+    append_frame(out, Opcode::binary, bytes);
+  }
   const auto end = peer_->ended();
   if (!end) return true;
   close(closed_by_ ? *closed_by_ : *end, out);

@@ -16,7 +16,10 @@ std::optional<http::SocketClose> ConsolePeer::ended() {
   const auto end = line_->ended();
   if (!end) return std::nullopt;
   if (*end) return http::SocketClose{http::SocketClose::kNormal, "the guest's console has ended"};
-  return http::SocketClose{http::SocketClose::kFailed, "the VM's node was lost: " + end->error().message};
+  // A call that this server gave up with its connection says nothing more.
+  const Error& lost = end->error();
+  const std::string why = lost.code == Code::cancelled ? "" : ": " + lost.message;
+  return http::SocketClose{http::SocketClose::kFailed, "the VM's node was lost" + why};
 }
 
 }  // namespace qarax::server

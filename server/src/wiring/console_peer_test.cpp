@@ -52,7 +52,8 @@ TEST(ConsolePeer, TheGuestsEndIsNoFailureAndTheNodesIs) {
   EXPECT_EQ(end_of(Status(Ok{}))->code, 1000);
   const auto lost = end_of(Status(make_error(Code::unavailable, "Socket closed")));
   EXPECT_EQ(lost->code, 1011);
-  EXPECT_NE(lost->reason.find("Socket closed"), std::string::npos);
+  EXPECT_EQ(lost->reason, "the VM's node was lost: Socket closed");
+  EXPECT_EQ(end_of(Status(make_error(Code::cancelled, "CANCELLED")))->reason, "the VM's node was lost");
 }
 
 }  // namespace
