@@ -286,7 +286,9 @@ def test_wrong_usage_is_exit_code_2():
                   ["console", "web", "--follow", "--tail", "3"], ["--server", "localhost:8000", "list"]):
         result = cli.run(*words, expect=USAGE)
         assert result.stderr.startswith("qarax: ") and result.stdout == "", words
-    assert "typing into the console isn't possible yet" in " ".join(cli.run("console", "--help").stdout.split())
+    for key in ("]", "^m", "F1"):
+        assert "--detach-key" in cli.run("console", "web", "--detach-key", key, expect=USAGE).stderr
+    assert "goes to the guest, every key but the detach key" in " ".join(cli.run("console", "--help").stdout.split())
 
 
 def test_token_and_tls(tmp_path):

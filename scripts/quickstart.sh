@@ -133,7 +133,7 @@ try() { # CURL'S-ARGUMENTS QARAX'S-ARGUMENTS…
   printf '%11s = curl %s\n' '' "$curl"
   qarax "$@" 2>&1 | tr -d '\r' | sed 's/^/           | /' || fail "qarax $* ended with ${PIPESTATUS[0]}" -- "read the logs in $dir"
 }
-uptimes() { qarax console "$name" 2>/dev/null | grep -c 'qarax uptime' || true; }
+uptimes() { qarax console "$name" </dev/null 2>/dev/null | grep -c 'qarax uptime' || true; }
 more_than() { # COUNT SECONDS: until the guest has written more uptime lines than that
   local tries=0
   until [ "$(uptimes)" -gt "$1" ]; do

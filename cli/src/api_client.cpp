@@ -1,20 +1,14 @@
 #include "api_client.hpp"
 
-#include <Poco/Net/Context.h>
-#include <Poco/Net/HTTPClientSession.h>
 #include <Poco/Net/HTTPRequest.h>
 #include <Poco/Net/HTTPResponse.h>
-#include <Poco/Net/HTTPSClientSession.h>
-#include <Poco/Net/RejectCertificateHandler.h>
 #include <Poco/Net/SSLException.h>
-#include <Poco/Net/SSLManager.h>
 #include <Poco/URI.h>
 
 #include <algorithm>
-#include <array>
-#include <istream>
 #include <memory>
 
+#include "http_session.hpp"
 #include "problem.hpp"
 
 namespace qarax::cli {
@@ -25,34 +19,9 @@ constexpr std::chrono::milliseconds kConnect{5000};
 // What --wait 0 leaves for a call: that is about jobs, an answer is still waited for.
 constexpr std::chrono::milliseconds kLeastWait{10'000};
 
-Poco::Timespan timespan(std::chrono::milliseconds time) {
-  return Poco::Timespan(static_cast<Poco::Timespan::TimeDiff>(time.count()) * 1000);
-}
-
 std::chrono::milliseconds left_until(Clock::time_point until) {
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());
   return std::max(left, std::chrono::milliseconds(1));  // 0 would mean: no limit
-}
-
-std::unique_ptr<Poco::Net::HTTPClientSession> make_session(const Endpoint& endpoint, const std::string& ca_file) {
-  using Poco::Net::Context;
-  if (!endpoint.tls) return std::make_unique<Poco::Net::HTTPClientSession>(endpoint.host, endpoint.port);
-  // Relaxed for the name only, and only on this machine's own addresses: Poco compares no IP address with a
-  // certificate.
-  Context::Ptr context = new Context(Context::TLS_CLIENT_USE, "", "", ca_file, Context::VERIFY_RELAXED, 9, true);
-  context->requireMinimumProtocol(Context::PROTO_TLSV1_2);
-  Poco::Net::SSLManager::instance().initializeClient(nullptr, new Poco::Net::RejectCertificateHandler(false), context);
-  return std::make_unique<Poco::Net::HTTPSClientSession>(endpoint.host, endpoint.port, context);
-}
-
-// What has arrived, at least a byte; "" at the end. Straight from the buffer: a stream would swallow the exceptions
-// that tell a timeout from an end.
-std::string read_piece(std::istream& in) {
-  std::streambuf& buffer = *in.rdbuf();
-  if (buffer.sgetc() == std::streambuf::traits_type::eof()) return {};
-  std::array<char, 16'384> piece{};
-  const auto ready = std::clamp<std::streamsize>(buffer.in_avail(), 1, static_cast<std::streamsize>(piece.size()));
-  return {piece.data(), static_cast<std::size_t>(buffer.sgetn(piece.data(), ready))};
 }
 
 }  // namespace
@@ -91,7 +60,8 @@ class ApiClient::Exchange {
   template <class Read>
   auto run(Clock::time_point until, Read read) -> decltype(read(*this)) {
     try {
-      session_ = make_session(client_.endpoint_, client_.ca_file_);
+      session_ = make_session<Poco::Net::HTTPClientSession, Poco::Net::HTTPSClientSession>(client_.endpoint_,
+                                                                                           client_.ca_file_);
       session_->setTimeout(timespan(std::min(kConnect, left_until(until))), timespan(left_until(until)),
                            timespan(left_until(until)));
       send();
@@ -102,14 +72,12 @@ class ApiClient::Exchange {
         return problem_error(response_.getStatus(), response_.getContentType(), whole_body());
       return read(*this);
     } catch (const Poco::TimeoutException&) {
-      return answering_ ? timed_out() : unreachable("it doesn't answer");
+      return answering_ ? timed_out() : unreachable(client_.endpoint_, "it doesn't answer");
     } catch (const Poco::Net::SSLException& e) {
-      Error error = unreachable("TLS: " + e.displayText());
-      error.hint = "Where the certificate is of your own authority, name that with --ca-file or QARAX_CA_FILE.";
-      return error;
+      return tls_failed(client_.endpoint_, e.displayText());
     } catch (const Poco::Exception& e) {
       if (answering_) return broken(e.displayText());
-      return unreachable(e.message().empty() ? e.name() : e.displayText());
+      return unreachable(client_.endpoint_, e.message().empty() ? e.name() : e.displayText());
     }
   }
 
@@ -146,12 +114,6 @@ class ApiClient::Exchange {
     if (request_.method != "GET") out.setContentLength(static_cast<std::streamsize>(request_.body.size()));
     std::ostream& stream = session_->sendRequest(out);
     stream << request_.body << std::flush;
-  }
-  Error unreachable(const std::string& why) const {
-    Error error =
-        make_error(Code::unavailable, "no server at " + client_.endpoint_.url + ": " + why, std::string(kUnreachable));
-    error.hint = "Start qarax-server, or name another one with --server or QARAX_URL.";
-    return error;
   }
   Error broken(const std::string& why) const {
     return make_error(Code::unavailable, client_.endpoint_.url + " broke off before the whole answer was here: " + why,

@@ -67,6 +67,8 @@ class ApiClient {
                            const std::function<bool(std::string_view)>& take);
 
   const Endpoint& endpoint() const { return endpoint_; }
+  const std::string& token() const { return token_; }
+  const std::string& ca_file() const { return ca_file_; }
   Clock::time_point deadline() const;  // of a call that would begin now
 
  private:

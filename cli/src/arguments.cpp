@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "detach_key.hpp"
 #include "problem.hpp"
 #include "sizes.hpp"
 
@@ -18,8 +19,10 @@ constexpr const char* kFooter =
     "Exit codes: 0 done, 1 refused by the server, 2 wrong usage, 3 server not reachable, 4 timed out.";
 
 constexpr const char* kConsoleHelp =
-    "Show what the guest wrote to its serial port, as it wrote it. "
-    "Read only: typing into the console isn't possible yet, since the server has no WebSocket for it.";
+    "Attach to a guest's serial console: what the guest writes is shown, what is typed goes to the guest, every key "
+    "but "
+    "the detach key. Where standard input is no terminal, its bytes are typed, and the console is shown until --linger "
+    "after their end; where there are none, or with --follow or --tail, the console is only shown.";
 
 constexpr const char* kWhyHelp =
     "Say in what state a VM is, why, on what it rests (accelerator, host), how it ended, its last console lines and "
@@ -117,7 +120,13 @@ void add_vms(CLI::App& app, RawArguments& in) {
   CLI::App& console = add_vm_command(app, in, "console", kConsoleHelp);
   CLI::Option* tail =
       console.add_option("--tail", in.tail, "Only the last so many lines")->check(CLI::Range(1, 1'000'000));
-  console.add_flag("-f,--follow", a.follow, "Go on as the guest writes; Ctrl-C ends it")->excludes(tail);
+  console.add_flag("-f,--follow", a.follow, "Only show, and go on as the guest writes; Ctrl-C ends it")->excludes(tail);
+  console.add_flag("--read-only", a.read_only, "Nothing is typed; the detach key still ends it");
+  console.add_option("--detach-key", in.detach_key, "The key that ends it and leaves the guest alone: ^] is Ctrl-]")
+      ->capture_default_str();
+  console.add_option("--linger", in.linger, "Seconds that the console is shown behind the end of standard input")
+      ->check(CLI::Range(0.0, kLongestWait))
+      ->capture_default_str();
 }
 
 void add_jobs(CLI::App& app, RawArguments& in) {
@@ -174,6 +183,10 @@ Status finish(RawArguments& in, const CLI::App& command) {
   a.command = command.get_name();
   a.wait = milliseconds(in.wait);
   a.first_output = milliseconds(in.timeout);
+  a.linger = milliseconds(in.linger);
+  const auto key = parse_detach_key(in.detach_key);
+  if (!key) return usage("--detach-key: " + key.error().message);
+  a.detach_key = *key;
   if (in.vcpus != 0) a.vcpus = in.vcpus;
   if (in.tail != 0) a.tail = in.tail;
   if (!in.tags.empty() || in.no_tags) a.tags = in.tags;

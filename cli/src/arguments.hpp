@@ -46,6 +46,9 @@ struct Arguments {
   std::string remove;                // likewise
   std::string plan;                  // of adopt: the one to carry out
   std::optional<std::int64_t> tail;  // lines
+  bool read_only = false;
+  char detach_key = '\x1d';                 // Ctrl-]
+  std::chrono::milliseconds linger{1'000};  // console: behind the end of stdin
 
   bool json() const { return output == "json"; }
 };
@@ -70,6 +73,8 @@ struct RawArguments {
   bool no_tags = false;
   double wait = 90;
   double timeout = 60;
+  double linger = 1;
+  std::string detach_key = "^]";
   std::int64_t vcpus = 0;
   std::int64_t tail = 0;
 };

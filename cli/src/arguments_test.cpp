@@ -117,10 +117,17 @@ TEST_F(ArgumentsTest, AConsoleIsFollowedOrCut) {
   EXPECT_NE(bad({"console", "web", "--follow", "--tail", "5"}).find("exclude"), std::string::npos);
 }
 
-TEST_F(ArgumentsTest, HelpSaysThatAConsoleCannotBeTypedInto) {
-  const Parsed parsed = parse_arguments({"console", "--help"});
-  EXPECT_EQ(parsed.exit_code, 0);
-  EXPECT_NE(parsed.out.find("typing into the console isn't possible yet"), std::string::npos);
+TEST_F(ArgumentsTest, AConsoleHasAKeyThatLeavesIt) {
+  EXPECT_EQ(good({"console", "web"}).detach_key, '\x1d');
+  EXPECT_FALSE(good({"console", "web"}).read_only);
+  const Arguments a = good({"console", "web", "--read-only", "--detach-key", "^a", "--linger", "2.5"});
+  EXPECT_TRUE(a.read_only);
+  EXPECT_EQ(a.detach_key, '\x01');
+  EXPECT_EQ(a.linger, std::chrono::milliseconds(2500));
+  EXPECT_NE(bad({"console", "web", "--detach-key", "F1"}).find("--detach-key: \"F1\""), std::string::npos);
+  const Parsed help = parse_arguments({"console", "--help"});
+  EXPECT_EQ(help.exit_code, 0);
+  EXPECT_NE(help.out.find("--detach-key"), std::string::npos);
 }
 
 }  // namespace

@@ -10,7 +10,8 @@ TEST(Completion, KnowsTheGrammar) {
   EXPECT_EQ(script.find('@' + std::string("GLOBAL")), std::string::npos);
   for (const char* mark : {"@OPTIONS@", "@COMMANDS@", "@VM_COMMANDS@", "@SNAPSHOT_COMMANDS@", "@VALUES@"})
     EXPECT_EQ(script.find(mark), std::string::npos) << mark;
-  for (const char* word : {"launch", "force-stop", "--hypervisor", "--forget", "--follow", "--ca-file"})
+  for (const char* word :
+       {"launch", "force-stop", "--hypervisor", "--forget", "--follow", "--ca-file", "--read-only", "--detach-key"})
     EXPECT_NE(script.find(word), std::string::npos) << word;
   EXPECT_NE(script.find("why | start | stop"), std::string::npos) << "commands that take a VM";
   EXPECT_NE(script.find("restore | delete-snapshot)"), std::string::npos) << "commands that take a snapshot too";

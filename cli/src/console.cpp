@@ -1,6 +1,9 @@
+#include <unistd.h>
+
 #include <algorithm>
 #include <thread>
 
+#include "attach.hpp"
 #include "commands.hpp"
 #include "problem.hpp"
 
@@ -66,6 +69,17 @@ Status say_end(const Context& context, const json::Value& followed) {
 
 Status console(const Context& context) {
   QARAX_TRY(const Document vm, find_vm(context.api, context.arguments.target));
+  if (!context.arguments.follow && !context.arguments.tail) {
+    const bool keyboard = ::isatty(STDIN_FILENO) == 1;
+    std::optional<std::string> piped;
+    if (!keyboard && !context.arguments.read_only) piped = piped_input();
+    if (piped && piped->empty() && has_ended(vm.value)) piped.reset();
+    // A VM that has ended has its log, where nobody wants to type into it.
+    if (piped || (keyboard && ::isatty(STDOUT_FILENO) == 1 && !has_ended(vm.value))) {
+      QARAX_TRY(const Attached end, attach(context, vm.value, std::move(piped)));
+      return end == Attached::guest_ended ? say_end(context, vm.value) : Ok{};
+    }
+  }
   const std::string path = vm_path(vm.value, "/console");
   // Of a VM that has ended there is the log, and nothing to follow.
   if (context.arguments.follow && !has_ended(vm.value)) {

@@ -55,6 +55,9 @@ class FakeFleet::Link final : public NodeAccess {
                       std::shared_ptr<grpc::ClientContext>) override {
     return Ok{};
   }
+  Result<std::unique_ptr<ConsoleLine>> attach_console(const std::string&, std::int64_t, std::int64_t) override {
+    return make_error(Code::failed_precondition, "a fake node's VMs have no console", "console-closed");
+  }
   Result<NodeSurvey> survey(const std::vector<std::string>& deleted_of) override { return node_.survey(deleted_of); }
   Status adopt(const Activation&) override { return Ok{}; }
   Result<std::vector<core::Leftover>> leftovers(bool) override { return std::vector<core::Leftover>(); }

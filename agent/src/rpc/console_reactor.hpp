@@ -10,6 +10,7 @@
 
 #include "console.hpp"
 #include "node_service.hpp"
+#include "qarax/core/documents.hpp"
 
 namespace qarax::agent {
 
@@ -42,7 +43,9 @@ class LiveConsole : public Base {
     if (!link) return end(to_grpc(link.error()));
     const std::lock_guard lock(mutex_);
     link_ = std::move(*link);
-    if (ending_) link_->close();
+    if (ending_) return link_->close();
+    if (!begun_) announce();
+    begun_ = true;
   }
 
   void to_guest(std::string data, std::function<void(Status)> done) {
@@ -85,6 +88,12 @@ class LiveConsole : public Base {
     service_.later([this] { delete this; });
   }
 
+ protected:
+  // The call's initial metadata: what is said in it, and that it goes out now. Under the lock; not after the first
+  // chunk.
+  virtual void mark_open() {}
+  virtual void announce() {}
+
  private:
   static constexpr std::size_t kMaxPending = 16;
   static grpc::Status to_grpc(const Error& error) {
@@ -108,6 +117,8 @@ class LiveConsole : public Base {
   void write_next() {
     if (pending_.empty()) return finish_if_idle();
     if (writing_ || ending_) return;
+    if (!begun_) mark_open();
+    begun_ = true;
     writing_ = true;
     this->StartWrite(&pending_.front());
   }
@@ -122,6 +133,7 @@ class LiveConsole : public Base {
   std::condition_variable room_;
   std::unique_ptr<ConsoleLink> link_;
   std::deque<node::v1::ConsoleChunk> pending_;
+  bool begun_ = false;  // the initial metadata is on its way
   bool writing_ = false;
   bool ending_ = false;
   bool draining_ = false;
@@ -141,6 +153,13 @@ class AttachReactor final
       : LiveConsole(service), node_(service), context_(context) {}
   void begin() { read_more(&input_); }
   void OnReadDone(bool ok) override;
+
+ protected:
+  void mark_open() override { context_->AddInitialMetadata(core::kConsoleOpen, "1"); }
+  void announce() override {
+    mark_open();
+    StartSendInitialMetadata();
+  }
 
  private:
   NodeService& node_;

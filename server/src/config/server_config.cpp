@@ -144,6 +144,7 @@ Result<ServerConfig> read_server_config(const std::string& path) {
   reader.integer("limits.body", config.max_body, 1024, 1LL << 30);
   reader.integer("limits.connections", config.max_connections, 1, 1'000'000);
   reader.integer("limits.event_readers", config.max_event_readers, 1, 100'000);
+  reader.integer("limits.console_attachments", config.max_console_attachments, 1, 10'000);
   reader.duration_ms("limits.request_timeout", config.request_timeout_ms);
   reader.duration_ms("limits.action_wait", config.action_wait_ms);
   reader.duration_ms("vm.stop_timeout", config.stop_timeout_ms);

@@ -39,6 +39,7 @@ struct ServerConfig {
   std::int64_t max_body = 1'048'576;
   std::int64_t max_connections = 4096;
   std::int64_t max_event_readers = 1000;
+  std::int64_t max_console_attachments = 64;
   std::int64_t request_timeout_ms = 10'000;  // from a request's first byte to its last
   std::int64_t action_wait_ms = 60'000;      // then 504 with the job's id, and the job goes on
   std::int64_t stop_timeout_ms = 20'000;     // power button, then kill

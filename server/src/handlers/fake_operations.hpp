@@ -89,6 +89,7 @@ class FakeOperations final : public Operations {
   std::optional<Error> wait_failure;
   std::deque<Result<std::optional<std::string>>> console_pieces;
   std::int64_t console_tail = -1;
+  std::string typed;
   std::vector<api::Check> extra_checks;
   std::function<void()> before_edit;  // between the handler's look and the change
 
@@ -148,6 +149,24 @@ class FakeOperations final : public Operations {
     console_tail = tail_bytes;
     if (failure) return *failure;
     return std::unique_ptr<ConsoleReader>(std::make_unique<FakeReader>(console_pieces));
+  }
+
+  // Takes what it is given and ends with its client.
+  struct Keyboard final : http::SocketPeer {
+    explicit Keyboard(std::string& keys) : typed(keys) {}
+    void on_change(std::function<void()>) override {}
+    void take(std::string&) override {}
+    std::optional<http::SocketClose> ended() override { return std::nullopt; }
+    bool has_room() const override { return true; }
+    void give(std::string_view bytes) override { typed.append(bytes); }
+    void end_input() override {}
+    std::string& typed;
+  };
+  Result<std::unique_ptr<http::SocketPeer>> attach_console(const VmRecord&, std::optional<std::int64_t> tail_bytes,
+                                                           const std::string&) override {
+    console_tail = tail_bytes.value_or(-2);
+    if (failure) return *failure;
+    return std::unique_ptr<http::SocketPeer>(std::make_unique<Keyboard>(typed));
   }
 
   Result<std::string> vmm_log(const VmRecord&) override {

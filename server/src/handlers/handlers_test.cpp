@@ -195,6 +195,31 @@ TEST_F(HandlersTest, AFollowedConsoleGoesOnAndEndsWithItsClient) {
   EXPECT_EQ(gone.text, "ab");
 }
 
+TEST_F(HandlersTest, AConsoleIsAttachedToByAWebSocketAlone) {
+  const std::string path = "/vms/" + create("web") + "/console/attach";
+  const HeaderList upgrade = {{"Upgrade", "websocket"},
+                              {"Connection", "Upgrade"},
+                              {"Sec-WebSocket-Version", "13"},
+                              {"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="}};
+  EXPECT_EQ(problem(call("GET", path)), "426 upgrade-required");
+  EXPECT_EQ(problem(call("GET", path + "?tail=x", "", upgrade)), "400 bad-query");
+  EXPECT_EQ(problem(call("GET", "/vms/6f1c2a9e-3b57-4a0e-9d0c-0f6f2f3b1a55/console/attach")), "404 vm-not-found");
+  EXPECT_EQ(operations.console_tail, -1) << "nothing was attached to";
+  operations.failure = make_error(Code::failed_precondition, "VM web is created", "wrong-state");
+  EXPECT_EQ(problem(call("GET", path, "", upgrade)), "409 wrong-state");
+  operations.failure.reset();
+  const auto reply = call("GET", path + "?tail=0", "", upgrade);
+  EXPECT_EQ(reply.status, 101);
+  EXPECT_EQ(operations.console_tail, 0);
+  ASSERT_TRUE(reply.live && reply.live->duplex());
+  std::string out;
+  reply.live->duplex()->begin([] {}, http::LiveDuplex::Clock::now());
+  reply.live->duplex()->receive(std::string("\x82\x83\0\0\0\0ls\n", 9), http::LiveDuplex::Clock::now());
+  EXPECT_EQ(operations.typed, "ls\n");
+  EXPECT_EQ(call("GET", path, "", upgrade).status, 101);
+  EXPECT_EQ(operations.console_tail, -2) << "all that is kept";
+}
+
 TEST_F(HandlersTest, AConsoleThatFailsIsAProblemNotHalfALog) {
   const std::string id = create("web");
   operations.console_pieces = {std::optional<std::string>("boot\n"),

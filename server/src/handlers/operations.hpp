@@ -9,6 +9,7 @@
 
 #include "api/dry_run.hpp"
 #include "api/system.hpp"
+#include "http/websocket.hpp"
 #include "store/store.hpp"
 
 namespace qarax::server {
@@ -83,6 +84,11 @@ class Operations {
   virtual Result<VmPtr> wait_for(const WaitCall& call) = 0;
   virtual Result<std::unique_ptr<ConsoleReader>> console(const VmRecord& vm, std::int64_t tail_bytes, bool follow,
                                                          const std::string& request_id) = 0;
+  // What is behind a WebSocket, open. `tail_bytes` of what the guest has written comes first: nullopt all that is kept,
+  // 0 none. Its close codes: 1000 the guest's end, 1011 the node is lost.
+  virtual Result<std::unique_ptr<http::SocketPeer>> attach_console(const VmRecord& vm,
+                                                                   std::optional<std::int64_t> tail_bytes,
+                                                                   const std::string& request_id) = 0;
   // The end of the VMM's own log; empty where it says nothing.
   virtual Result<std::string> vmm_log(const VmRecord& vm) = 0;
   virtual Result<HostPtr> add_host(const NewHostInput& input) = 0;  // and begins to connect

@@ -56,6 +56,16 @@ double quality_of(std::string_view accept, std::string_view type) {
   return quality;
 }
 
+Result<std::optional<std::int64_t>> number_of(const http::Request& request, std::string_view name, std::int64_t least) {
+  const auto value = request.query_value(name);
+  if (!value) return std::optional<std::int64_t>();
+  std::int64_t number = 0;
+  const auto parsed = std::from_chars(value->data(), value->data() + value->size(), number);
+  if (parsed.ec != std::errc{} || parsed.ptr != value->data() + value->size() || number < least)
+    return bad_query(name, "a whole number of at least " + std::to_string(least), *value);
+  return std::optional<std::int64_t>(number);
+}
+
 }  // namespace
 
 Result<std::string> id_of(const http::Request& request) {
@@ -74,13 +84,11 @@ Result<bool> flag_of(const http::Request& request, std::string_view name) {
 }
 
 Result<std::optional<std::int64_t>> count_of(const http::Request& request, std::string_view name) {
-  const auto value = request.query_value(name);
-  if (!value) return std::optional<std::int64_t>();
-  std::int64_t number = 0;
-  const auto parsed = std::from_chars(value->data(), value->data() + value->size(), number);
-  if (parsed.ec != std::errc{} || parsed.ptr != value->data() + value->size() || number < 1)
-    return bad_query(name, "a whole number of at least 1", *value);
-  return std::optional<std::int64_t>(number);
+  return number_of(request, name, 1);
+}
+
+Result<std::optional<std::int64_t>> size_of(const http::Request& request, std::string_view name) {
+  return number_of(request, name, 0);
 }
 
 Result<std::chrono::milliseconds> duration_of(const http::Request& request, std::string_view name,

@@ -20,6 +20,9 @@ Result<bool> flag_of(const http::Request& request, std::string_view name);
 // ?name=N, at least 1; nullopt where it is absent.
 Result<std::optional<std::int64_t>> count_of(const http::Request& request, std::string_view name);
 
+// ?name=N, at least 0; nullopt where it is absent.
+Result<std::optional<std::int64_t>> size_of(const http::Request& request, std::string_view name);
+
 // ?name=30s, 500ms, 2m or bare seconds, at most an hour; `otherwise` where it is absent.
 Result<std::chrono::milliseconds> duration_of(const http::Request& request, std::string_view name,
                                               std::chrono::milliseconds otherwise);

@@ -2,6 +2,7 @@
 
 #include "api/new_vm.hpp"
 #include "handlers/conditional.hpp"
+#include "handlers/console_attach.hpp"
 #include "handlers/console_reply.hpp"
 #include "handlers/diagnosis.hpp"
 #include "handlers/dry_runs.hpp"
@@ -119,6 +120,8 @@ class VmHandlers {
     });
   }
 
+  http::Response attach(const http::Request& request) { return attach_console(request, store_, operations_); }
+
   http::Response console(const http::Request& request) {
     auto tail = count_of(request, "tail");
     if (!tail) return refuse(request, std::move(tail).error());
@@ -188,6 +191,9 @@ void add_vm_routes(http::Router& router, Store& store, Operations& operations, V
       "GET", "/vms/{id}/diagnosis", [handlers](const Request& r) { return handlers->diagnosis(r); },
       http::Access::authenticated, http::Pace::may_wait);
   router.add("GET", "/vms/{id}/console", [handlers](const Request& r) { return handlers->console(r); });
+  router.add(
+      "GET", "/vms/{id}/console/attach", [handlers](const Request& r) { return handlers->attach(r); },
+      http::Access::authenticated, http::Pace::may_wait);
   router.add("POST", "/vms/{id}/start", [handlers](const Request& r) { return handlers->start(r); });
   constexpr std::pair<const char*, core::Action> kActions[] = {{"stop", core::Action::stop},
                                                                {"pause", core::Action::pause},

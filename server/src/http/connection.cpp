@@ -146,6 +146,7 @@ void Connection::adopt_request_id() {
 
 Connection::Step Connection::begin_request(std::size_t head_size) {
   const auto fault = parse_head(buffer_.view().substr(0, head_size), services_.config.head, request_, framing_);
+  request_.minor_version = framing_.minor_version;
   buffer_.consume(head_size);
   scanned_ = 0;
   complete_at_ = Clock::now();
@@ -202,7 +203,7 @@ Connection::Step Connection::reply(Response response, bool keep) {
   context.minor_version = framing_.minor_version;
   context.keep_alive = keep_;
   context.body_size = response.body.size();
-  context.chunked = goes_on && framing_.minor_version == 1;
+  context.chunked = goes_on && framing_.minor_version == 1 && response.status != 101;
   head_out_.clear();
   body_out_.clear();
   written_ = 0;

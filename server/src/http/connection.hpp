@@ -52,6 +52,7 @@ struct LiveReply {
   std::shared_ptr<LiveBody> body;
   std::string head;  // still to be sent; empty where a stream came before
   bool chunked = true;
+  std::string early;  // what the client has sent behind the head of an upgrade
 };
 
 class Connection {
@@ -71,6 +72,8 @@ class Connection {
   Next expire();
   // After Next::stream, on a thread that may wait: Next::close or Next::live.
   Next run_stream();
+  // After Next::live: whether its body listens.
+  bool is_duplex() const noexcept { return live_ && live_->duplex() != nullptr; }
   // After Next::live, once; the connection is kept for its transport.
   LiveReply take_live();
   // After Next::stream or Next::live where there is no thread for it: answers 503. Continue as run() says.

@@ -98,8 +98,14 @@ LiveReply Connection::take_live() {
                                 std::chrono::duration<double>(Clock::now() - complete_at_).count());
   // What a request needs is not needed again: readers stay long.
   request_ = Request{};
+  const bool upgraded = stream_status_ == 101;
+  LiveReply out{std::move(live_), std::exchange(head_out_, {}), framing_.minor_version == 1 && !upgraded, {}};
+  if (upgraded) {
+    out.early = buffer_.view();
+    buffer_.consume(out.early.size());
+  }
   buffer_.release();
-  return {std::move(live_), std::exchange(head_out_, {}), framing_.minor_version == 1};
+  return out;
 }
 
 }  // namespace qarax::http

@@ -24,6 +24,7 @@ constexpr ProblemKind kKinds[] = {
     {"uri-too-long", 414, "Request target over the limit", "Shorten the path or the query."},
     {"unsupported-media-type", 415, "Unsupported content type", "Send 'Content-Type: application/json'."},
     {"expectation-failed", 417, "Unsupported expectation", "Only 'Expect: 100-continue' is understood."},
+    {"upgrade-required", 426, "WebSocket wanted", "Connect with a WebSocket client (RFC 6455, version 13)."},
     {"header-too-large", 431, "Header fields over the limit", "Send fewer or shorter header fields."},
     {"transfer-coding-unsupported", 501, "Unsupported transfer coding",
      "Send Content-Length, or 'Transfer-Encoding: chunked'."},

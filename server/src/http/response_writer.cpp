@@ -160,7 +160,9 @@ void append_head(std::string& out, const Response& response, const ReplyContext&
     out.append("\r\nContent-Length: ");
     append_number(out, context.body_size);
   }
-  if (!context.keep_alive) {
+  if (response.status == 101) {
+    // The handler's fields say what the connection becomes.
+  } else if (!context.keep_alive) {
     out.append("\r\nConnection: close");
   } else if (context.minor_version == 0) {
     out.append("\r\nConnection: keep-alive");

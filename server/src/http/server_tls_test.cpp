@@ -9,7 +9,9 @@
 #include <memory>
 #include <thread>
 
-#include "http/testing/raw_client.hpp"
+#include "http/testing/socket_frames.hpp"
+#include "http/websocket.hpp"
+#include "http/websocket_handshake.hpp"
 
 namespace qarax::http {
 namespace {
@@ -115,6 +117,39 @@ class ServerTlsTest : public ::testing::Test {
   Router router_;
 };
 
+// Gives back what it gets, and holds little of it meanwhile.
+class Echo final : public SocketPeer {
+ public:
+  void on_change(std::function<void()>) override {}
+  void take(std::string& out) override { out.append(std::exchange(held_, {})); }
+  std::optional<SocketClose> ended() override {
+    return over_ ? std::optional<SocketClose>({SocketClose::kNormal, ""}) : std::nullopt;
+  }
+  bool has_room() const override { return held_.size() < 1000; }
+  void give(std::string_view bytes) override { held_.append(bytes); }
+  void end_input() override { over_ = true; }
+
+ private:
+  std::string held_;
+  bool over_ = false;
+};
+
+// Of a server's whole frames, one behind the other.
+std::string payloads(std::string_view frames) {
+  std::string out;
+  while (frames.size() >= 2) {
+    std::size_t size = static_cast<unsigned char>(frames[1]);
+    std::size_t head = 2;
+    if (size == 126) {
+      size = static_cast<unsigned char>(frames[2]) * 256U + static_cast<unsigned char>(frames[3]);
+      head = 4;
+    }
+    out.append(frames.substr(head, size));
+    frames.remove_prefix(std::min(frames.size(), head + size));
+  }
+  return out;
+}
+
 constexpr std::string_view kHost = " HTTP/1.1\r\nHost: localhost\r\n";
 
 TEST_F(ServerTlsTest, AnswersBigAndSmall) {
@@ -145,6 +180,25 @@ TEST_F(ServerTlsTest, StreamsAndProblems) {
   TlsClient foreign(server->port());
   ASSERT_TRUE(foreign.send("GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n"));
   EXPECT_NE(foreign.read_all().find("/problems/forbidden-host"), std::string::npos);
+}
+
+TEST_F(ServerTlsTest, WebSocketsMissNothingThatTlsHasTakenFromTheSocket) {
+  router_.add("GET", "/socket", [](const Request& request) {
+    return accept_handshake(request, std::make_shared<WebSocket>(std::make_unique<Echo>(), SocketLimits{}));
+  });
+  TestServer server(certificate_.config(), router_);
+  TlsClient client(server->port());
+  ASSERT_TRUE(client.send("GET /socket" + std::string(kHost) +
+                          "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                          "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"));
+  EXPECT_TRUE(client.read_until("\r\n\r\n").starts_with("HTTP/1.1 101 "));
+  std::string sent;
+  for (int i = 0; i < 60'000; ++i) sent += std::to_string(i % 10);
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(client.send(testing::masked(Opcode::binary, sent)));
+  ASSERT_TRUE(client.send(testing::masked(Opcode::binary, "end.")));
+  EXPECT_EQ(payloads(client.read_until("end.")), sent + sent + sent + sent + sent + "end.");
+  ASSERT_TRUE(client.send(testing::masked(Opcode::close, "")));
+  EXPECT_EQ(client.read_all(), std::string("\x88\x00", 2));
 }
 
 TEST_F(ServerTlsTest, PlainTextAndHalfHandshakesHurtNobody) {

@@ -10,7 +10,7 @@ CallQueue::CallQueue()
         bool ok = false;
         while (queue_.Next(&tag, &ok)) {
           const std::unique_ptr<Tag> call(static_cast<Tag*>(tag));
-          call->finished();
+          call->finished(ok);
         }
       }) {}
 

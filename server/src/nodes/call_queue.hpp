@@ -12,11 +12,11 @@ namespace qarax::server {
 
 class CallQueue {
  public:
-  // Of one call; deleted when it has run.
+  // Of one step of a call; deleted when it has run.
   class Tag {
    public:
     virtual ~Tag() = default;
-    virtual void finished() = 0;  // on the queue's thread: quick
+    virtual void finished(bool ok) = 0;  // on the queue's thread: quick
   };
 
   CallQueue();

@@ -32,6 +32,24 @@ struct NodeSurvey {
   std::vector<core::KeptVm> vms;
 };
 
+// A VM's serial console, open in both directions. Nothing in it waits. One thread at a time; destroying it hangs up.
+class ConsoleLine {
+ public:
+  virtual ~ConsoleLine() = default;
+  // `wake` after each change of what the others say; any thread calls it, also after this one's end.
+  virtual void on_change(std::function<void()> wake) = 0;
+  // Appends what the guest has written since, some ten kilobytes at most. What isn't taken holds up the node's side of
+  // this line alone, which leaves out what was missed.
+  virtual void take(std::string& out) = 0;
+  // Everything was taken and nothing more comes: the guest's console has ended, or why it is cut off.
+  virtual std::optional<Status> ended() = 0;
+  // For the guest's keyboard; without room nothing should be given until there is some.
+  virtual bool has_room() const = 0;
+  virtual void give(std::string_view bytes) = 0;
+  // Ends when all that was given has reached the node.
+  virtual void end_input() = 0;
+};
+
 class NodeAccess {
  public:
   virtual ~NodeAccess() = default;
@@ -62,6 +80,10 @@ class NodeAccess {
   virtual Status read_console(const std::string& vm_id, std::int64_t tail_bytes, bool follow,
                               const std::function<bool(std::string_view)>& sink,
                               std::shared_ptr<grpc::ClientContext> context) = 0;
+  // NOT_FOUND "no-console"; UNAVAILABLE, FAILED_PRECONDITION "console-closed". Needs kFeatureConsole. `tail_bytes`: of
+  // what the guest has written so far, 0: none. Blocks the caller until the console is open, for up to `timeout_ms`.
+  virtual Result<std::unique_ptr<ConsoleLine>> attach_console(const std::string& vm_id, std::int64_t tail_bytes,
+                                                              std::int64_t timeout_ms) = 0;
   // Also where the node obeys another server. `deleted_of`: these ids' tombstones too. UNIMPLEMENTED: an older node.
   virtual Result<NodeSurvey> survey(const std::vector<std::string>& deleted_of) = 0;
   // The node obeys the store's activation from now on, if it still obeys `seen`; ABORTED "plan-changed".

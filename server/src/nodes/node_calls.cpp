@@ -1,5 +1,6 @@
 // What goes to a node that was greeted: commands, and questions about one VM.
 #include "calls.hpp"
+#include "node_console.hpp"
 #include "node_link.hpp"
 #include "qarax/core/logging.hpp"
 #include "qarax/plugin/call.hpp"
@@ -55,7 +56,7 @@ class NodeLink::InFlight final : public CallQueue::Tag {
     reader_ = std::move(reader);
     reader_->Finish(&reply_, &status_, static_cast<CallQueue::Tag*>(this));  // may be gone from here on
   }
-  void finished() override {
+  void finished(bool) override {
     done_(status_, reply_);
     // The last thing: after it the link may be gone.
     const std::lock_guard lock(link_.mutex_);
@@ -245,6 +246,32 @@ Status NodeLink::read_console(const std::string& vm_id, std::int64_t tail_bytes,
   const grpc::Status status = reader->Finish();
   if (status.ok() || status.error_code() == grpc::StatusCode::CANCELLED) return Ok{};
   return to_error(status);
+}
+
+Result<std::unique_ptr<ConsoleLine>> NodeLink::attach_console(const std::string& vm_id, std::int64_t tail_bytes,
+                                                              std::int64_t timeout_ms) {
+  auto context = std::make_shared<grpc::ClientContext>();
+  ConnectionPtr now;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!stopping_ && up_) now = connection_;
+    if (now) calls_.insert(context);
+  }
+  if (!now) return make_error(Code::unavailable, "host " + name() + " can't be reached", "node-unreachable");
+  prepare(*context);
+  node::v1::ConsoleRequest request;
+  *request.mutable_authority() = now->authority;
+  request.set_vm(vm_id);
+  request.set_tail_bytes(tail_bytes);
+  const auto call = std::make_shared<ConsoleCall>(context, [this, context] {
+    // The last thing: after it the link may be gone.
+    const std::lock_guard lock(mutex_);
+    calls_.erase(context);
+    changed_.notify_all();
+  });
+  call->start(*now->stub, now, calls_queue_.queue(), request);
+  QARAX_CHECK(call->wait_open(std::chrono::milliseconds(timeout_ms)));
+  return std::unique_ptr<ConsoleLine>(std::make_unique<NodeConsole>(call));
 }
 
 }  // namespace qarax::server

@@ -56,6 +56,8 @@ class NodeLink final : public NodeAccess, public std::enable_shared_from_this<No
   Status read_console(const std::string& vm_id, std::int64_t tail_bytes, bool follow,
                       const std::function<bool(std::string_view)>& sink,
                       std::shared_ptr<grpc::ClientContext> context) override;
+  Result<std::unique_ptr<ConsoleLine>> attach_console(const std::string& vm_id, std::int64_t tail_bytes,
+                                                      std::int64_t timeout_ms) override;
   // node_survey.cpp
   Result<NodeSurvey> survey(const std::vector<std::string>& deleted_of) override;
   Status adopt(const Activation& seen) override;

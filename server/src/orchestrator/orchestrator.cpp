@@ -211,6 +211,24 @@ Status Orchestrator::read_console(const std::string& vm_id, std::int64_t tail_by
   return read;
 }
 
+Result<std::unique_ptr<ConsoleLine>> Orchestrator::attach_console(const VmRecord& vm, std::int64_t tail_bytes) {
+  const VmState state = vm.observed.status.state;
+  if (state == VmState::created || state == VmState::shutdown)
+    return make_error(Code::failed_precondition,
+                      "VM " + vm.name + " is " + std::string(to_string(state)) +
+                          "; only a guest that runs has a console to attach to. Start it, or read its log at "
+                          "GET /vms/{id}/console.",
+                      "wrong-state");
+  const auto link = vm.host_id ? nodes_.link(*vm.host_id) : nullptr;
+  if (!link || !link->is_up()) return unreachable(vm);
+  QARAX_CHECK(check_able(vm, std::nullopt, core::kFeatureConsole, store_, nodes_));
+  auto line = link->attach_console(vm.id, tail_bytes, kLookMs);
+  if (!line && line.error().reason == "no-console")
+    return make_error(Code::failed_precondition, "VM " + vm.name + " has no console on its host", "wrong-state");
+  if (!line) return std::move(line).error().context("the console of VM " + vm.name);
+  return line;
+}
+
 Result<std::string> Orchestrator::read_vmm_log(const VmRecord& vm) const {
   const auto link = vm.host_id ? nodes_.link(*vm.host_id) : nullptr;
   if (!link || !link->is_up()) return unreachable(vm);

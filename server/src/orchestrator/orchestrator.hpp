@@ -70,6 +70,8 @@ class Orchestrator {
   Status read_console(const std::string& vm_id, std::int64_t tail_bytes, bool follow,
                       const std::function<bool(std::string_view)>& sink,
                       std::shared_ptr<grpc::ClientContext> context = nullptr);
+  // FAILED_PRECONDITION "wrong-state" where no VMM runs; else as NodeAccess::attach_console.
+  Result<std::unique_ptr<ConsoleLine>> attach_console(const VmRecord& vm, std::int64_t tail_bytes);
   // The end of the VMM's own log. UNIMPLEMENTED where its node is too old to tell.
   Result<std::string> read_vmm_log(const VmRecord& vm) const;
 

@@ -4,6 +4,7 @@
 #include "qarax/core/logging.hpp"
 #include "request_scope.hpp"
 #include "wiring/console_follower.hpp"
+#include "wiring/console_peer.hpp"
 
 namespace qarax::server {
 
@@ -110,6 +111,15 @@ Result<std::unique_ptr<ConsoleReader>> RestOperations::console(const VmRecord& v
     return text.size() < kLargestLog;
   }));
   return std::unique_ptr<ConsoleReader>(std::make_unique<WholeLog>(std::move(text)));
+}
+
+Result<std::unique_ptr<http::SocketPeer>> RestOperations::attach_console(const VmRecord& vm,
+                                                                         std::optional<std::int64_t> tail_bytes,
+                                                                         const std::string& request_id) {
+  QARAX_TRY(ConsolePlace place, ConsolePlace::take(attachments_, options_.max_attachments));
+  QARAX_TRY(auto line, orchestrator_.attach_console(vm, tail_bytes.value_or(kWholeLog)));
+  core::logger("vms")->info("console attached name={} vm={} request={}", vm.name, vm.id, request_id);
+  return std::unique_ptr<http::SocketPeer>(std::make_unique<ConsolePeer>(std::move(line), std::move(place)));
 }
 
 Result<HostPtr> RestOperations::add_host(const NewHostInput& input) {

@@ -13,6 +13,7 @@ class RestOperations final : public Operations {
   struct Options {
     std::int64_t action_wait_ms = 60'000;
     std::int64_t connect_wait_ms = 10'000;  // of POST /hosts/{id}/init
+    std::int64_t max_attachments = 64;      // of consoles, at once
   };
   // Borrows all.
   RestOperations(Store& store, Orchestrator& orchestrator, Editor& editor, DryRuns& dry_runs, Options options);
@@ -25,6 +26,8 @@ class RestOperations final : public Operations {
   Result<VmPtr> wait_for(const WaitCall& call) override { return waits_.wait(call); }
   Result<std::unique_ptr<ConsoleReader>> console(const VmRecord& vm, std::int64_t tail_bytes, bool follow,
                                                  const std::string& request_id) override;
+  Result<std::unique_ptr<http::SocketPeer>> attach_console(const VmRecord& vm, std::optional<std::int64_t> tail_bytes,
+                                                           const std::string& request_id) override;
   Result<std::string> vmm_log(const VmRecord& vm) override { return orchestrator_.read_vmm_log(vm); }
   Result<HostPtr> add_host(const NewHostInput& input) override;
   Result<HostPtr> edit_host(const EditCall& call) override;
@@ -42,6 +45,7 @@ class RestOperations final : public Operations {
   DryRuns& dry_runs_;
   const Options options_;
   VmWaits waits_;
+  std::atomic<std::int64_t> attachments_{0};
 };
 
 }  // namespace qarax::server

@@ -57,8 +57,12 @@ inline constexpr std::string_view kFeatureResolve = "resolve";
 inline constexpr std::string_view kFeatureVmmLog = "vmm-log";
 inline constexpr std::string_view kFeatureCancel = "cancel";
 inline constexpr std::string_view kFeatureKeep = "keep";
-inline constexpr std::string_view kFeatures[] = {kFeatureResize,  kFeatureSnapshot, kFeatureCounters, kFeatureSurvey,
-                                                 kFeatureResolve, kFeatureVmmLog,   kFeatureCancel,   kFeatureKeep};
+inline constexpr std::string_view kFeatureConsole = "console";
+inline constexpr std::string_view kFeatures[] = {kFeatureResize, kFeatureSnapshot, kFeatureCounters,
+                                                 kFeatureSurvey, kFeatureResolve,  kFeatureVmmLog,
+                                                 kFeatureCancel, kFeatureKeep,     kFeatureConsole};
+// Of AttachConsole's initial metadata.
+inline constexpr const char* kConsoleOpen = "qarax-console-open";
 
 // A snapshot as its node keeps it.
 struct SnapshotFacts {

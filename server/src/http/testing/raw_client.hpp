@@ -134,6 +134,15 @@ class RawClient {
       body.append(*piece);
     }
   }
+  // Exactly so many; nullopt where the connection ends before.
+  std::optional<std::string> bytes(std::size_t size) {
+    while (pending_.size() < size) {
+      if (!more()) return std::nullopt;
+    }
+    std::string out = pending_.substr(0, size);
+    pending_.erase(0, size);
+    return out;
+  }
   // Everything until the connection's end.
   std::string rest() {
     while (more()) {

@@ -1,0 +1,143 @@
+#include "console_socket.hpp"
+
+#include <Poco/Buffer.h>
+#include <Poco/Net/HTTPRequest.h>
+#include <Poco/Net/HTTPResponse.h>
+#include <Poco/Net/NetException.h>
+#include <Poco/Net/SSLException.h>
+
+#include "http_session.hpp"
+
+namespace qarax::cli {
+
+namespace {
+
+constexpr std::chrono::milliseconds kFrame{10'000};  // for the rest of a frame that has begun
+constexpr std::chrono::milliseconds kClosing{4'000};
+constexpr int kLargest = 1 << 20;
+
+// Keeps the reply's body, which Poco's WebSocket throws away where the server refuses it.
+class Answer {
+ public:
+  virtual ~Answer() = default;
+  std::istream* body = nullptr;
+};
+
+template <class Session>
+class Listening final : public Session, public Answer {
+ public:
+  using Session::Session;
+  std::istream& receiveResponse(Poco::Net::HTTPResponse& response) override {
+    body = &Session::receiveResponse(response);
+    return *body;
+  }
+};
+
+void answer_close(Poco::Net::WebSocket& socket, int code) {
+  try {
+    if (code != 1005) socket.shutdown(static_cast<Poco::UInt16>(code));
+  } catch (const Poco::Exception&) {  // NOLINT(bugprone-empty-catch): the server is gone, and has said how it ended
+  }
+}
+
+std::string whole(std::istream& in) {
+  std::string out;
+  for (std::string piece = read_piece(in); !piece.empty(); piece = read_piece(in)) out += piece;
+  return out;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ConsoleSocket>> ConsoleSocket::open(const ApiClient& api, const std::string& path) {
+  using namespace Poco::Net;
+  const Endpoint& endpoint = api.endpoint();
+  HTTPResponse response;
+  std::unique_ptr<HTTPClientSession> session;
+  try {
+    session = make_session<Listening<HTTPClientSession>, Listening<HTTPSClientSession>>(endpoint, api.ca_file());
+    session->setTimeout(timespan(kFrame));
+    HTTPRequest request(HTTPRequest::HTTP_GET, endpoint.prefix + path, HTTPRequest::HTTP_1_1);
+    request.set("User-Agent", "qarax/" QARAX_VERSION);
+    if (!api.token().empty()) request.set("Authorization", "Bearer " + api.token());
+    auto socket = std::make_unique<WebSocket>(*session, request, response);
+    socket->setMaxPayloadSize(kLargest);
+    socket->setReceiveTimeout(timespan(kFrame));
+    socket->setSendTimeout(timespan(kFrame));
+    return std::unique_ptr<ConsoleSocket>(new ConsoleSocket(std::move(socket)));
+  } catch (const WebSocketException& e) {
+    const auto* answer = dynamic_cast<const Answer*>(session.get());
+    if (answer == nullptr || answer->body == nullptr || response.getStatus() < 300)
+      return unreachable(endpoint, "it speaks no WebSocket: " + e.displayText());
+    try {
+      return problem_error(response.getStatus(), response.getContentType(), whole(*answer->body));
+    } catch (const Poco::Exception& broken) {
+      return unreachable(endpoint, broken.displayText());
+    }
+  } catch (const Poco::TimeoutException&) {
+    return make_error(Code::deadline_exceeded, "no answer from " + endpoint.url + " in time", std::string(kTimeout));
+  } catch (const SSLException& e) {
+    return tls_failed(endpoint, e.displayText());
+  } catch (const Poco::Exception& e) {
+    return unreachable(endpoint, e.message().empty() ? e.name() : e.displayText());
+  }
+}
+
+int ConsoleSocket::fd() const { return socket_->impl()->sockfd(); }
+
+std::optional<ConsoleSocket::End> ConsoleSocket::receive(std::string& out) {
+  using Poco::Net::WebSocket;
+  try {
+    do {
+      Poco::Buffer<char> frame(0);
+      int flags = 0;
+      socket_->receiveFrame(frame, flags);
+      if (flags == 0) return End{End::kBroken, "the server hung up"};
+      const std::string_view payload(frame.begin(), frame.size());
+      switch (flags & WebSocket::FRAME_OP_BITMASK) {
+        case WebSocket::FRAME_OP_PING:
+          socket_->sendFrame(frame.begin(), static_cast<int>(frame.size()),
+                             static_cast<int>(WebSocket::FRAME_FLAG_FIN) | static_cast<int>(WebSocket::FRAME_OP_PONG));
+          break;
+        case WebSocket::FRAME_OP_CLOSE: {
+          End end{1005, ""};
+          if (payload.size() >= 2)
+            end = {static_cast<unsigned char>(payload[0]) * 256 + static_cast<unsigned char>(payload[1]),
+                   std::string(payload.substr(2))};
+          answer_close(*socket_, end.code);
+          return end;
+        }
+        case WebSocket::FRAME_OP_PONG:
+          break;
+        default:
+          out.append(payload);
+      }
+    } while (socket_->available() > 0);
+    return std::nullopt;
+  } catch (const Poco::Exception& e) {
+    return End{End::kBroken, e.displayText()};
+  }
+}
+
+std::optional<ConsoleSocket::End> ConsoleSocket::send(std::string_view bytes) {
+  try {
+    socket_->sendFrame(bytes.data(), static_cast<int>(bytes.size()), Poco::Net::WebSocket::FRAME_BINARY);
+    return std::nullopt;
+  } catch (const Poco::Exception& e) {
+    return End{End::kBroken, e.displayText()};
+  }
+}
+
+void ConsoleSocket::close() {
+  try {
+    socket_->shutdown();
+    std::string rest;
+    const auto until = Clock::now() + kClosing;
+    for (auto left = kClosing; left.count() > 0;
+         left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now())) {
+      if (!socket_->poll(timespan(left), Poco::Net::Socket::SELECT_READ) || receive(rest)) return;
+    }
+  } catch (const Poco::Exception&) {  // NOLINT(bugprone-empty-catch): it is over either way
+  }
+}
+
+}  // namespace qarax::cli

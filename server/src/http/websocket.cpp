@@ -1,0 +1,93 @@
+#include "http/websocket.hpp"
+
+#include <utility>
+
+namespace qarax::http {
+
+WebSocket::WebSocket(std::unique_ptr<SocketPeer> peer, SocketLimits limits)
+    : limits_(limits), peer_(std::move(peer)), reader_(limits.max_message) {}
+
+void WebSocket::begin(std::function<void()> wake, Clock::time_point now) {
+  heard_at_ = now;
+  peer_->on_change(std::move(wake));
+}
+
+bool WebSocket::pull(std::string& out) {
+  if (close_sent_) return !closed_by_ && !fault_;
+  if (pong_) {
+    append_frame(out, Opcode::pong, *pong_);
+    pong_.reset();
+  }
+  if (fault_) {
+    close(*fault_, out);
+    return false;
+  }
+  std::string bytes;
+  peer_->take(bytes);
+  if (closed_by_) {
+    // Data behind the client's close frame would be of no use to it.
+    while (!std::exchange(bytes, {}).empty()) peer_->take(bytes);
+  } else if (!bytes.empty()) {
+    append_frame(out, Opcode::binary, bytes);
+  }
+  const auto end = peer_->ended();
+  if (!end) return true;
+  close(closed_by_ ? *closed_by_ : *end, out);
+  return !closed_by_;  // the client's close frame is still to come: without it the last bytes might be lost
+}
+
+void WebSocket::close(const SocketClose& why, std::string& out) {
+  append_close(out, why);
+  if (!closed_by_) closing_since_ = Clock::now();
+  close_sent_ = true;
+  peer_.reset();
+}
+
+void WebSocket::farewell(std::string_view, std::string& out) {
+  if (!close_sent_) close({SocketClose::kGoingAway, "the server is ending; connect again in a moment"}, out);
+}
+
+bool WebSocket::is_listening() const { return !peer_ || closed_by_ || peer_->has_room(); }
+
+void WebSocket::receive(std::string_view bytes, Clock::time_point now) {
+  heard_at_ = now;
+  pinged_ = false;
+  const bool was_closed = closed_by_.has_value();
+  if (!fault_) fault_ = reader_.feed(bytes, *this);
+  if (closed_by_ && !was_closed) closing_since_ = now;
+}
+
+void WebSocket::take_data(std::string_view bytes) {
+  if (peer_) peer_->give(bytes);
+}
+
+void WebSocket::take_ping(std::string_view payload) { pong_ = payload; }
+
+void WebSocket::take_pong(std::string_view) {}  // that it was heard is what counts
+
+void WebSocket::take_close(SocketClose close) {
+  closed_by_ = std::move(close);
+  if (peer_) peer_->end_input();
+}
+
+WebSocket::Clock::time_point WebSocket::due() const {
+  if (closed_by_ || close_sent_) return closing_since_ + limits_.closing;
+  // Its pong would wait behind what isn't taken: TCP's own keep-alive sees to such a client.
+  if (!is_listening()) return Clock::time_point::max();
+  return heard_at_ + (pinged_ ? 2 : 1) * limits_.ping_every;
+}
+
+bool WebSocket::pass_time(Clock::time_point now, std::string& out) {
+  if (now < due()) return true;
+  if (close_sent_) return false;
+  if (closed_by_) {
+    close(*closed_by_, out);
+    return false;
+  }
+  if (pinged_) return false;
+  append_frame(out, Opcode::ping, "");
+  pinged_ = true;
+  return true;
+}
+
+}  // namespace qarax::http

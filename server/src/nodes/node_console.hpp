@@ -1,0 +1,94 @@
+// A console that is open at a node: one call in both directions, on the queue of commands, without a thread of its own.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "call_queue.hpp"
+#include "fleet.hpp"
+#include "qarax/node/v1/node.grpc.pb.h"
+
+namespace qarax::server {
+
+// The call, kept by its own steps until the last of them is done. Thread-safe.
+class ConsoleCall final : public std::enable_shared_from_this<ConsoleCall> {
+ public:
+  // `done` once, on the queue's thread, when the call is over.
+  ConsoleCall(std::shared_ptr<grpc::ClientContext> context, std::function<void()> done)
+      : context_(std::move(context)), done_(std::move(done)) {}
+
+  // Once. `connection` outlives the call.
+  void start(node::v1::Node::Stub& stub, std::shared_ptr<void> connection, grpc::CompletionQueue& queue,
+             const node::v1::ConsoleRequest& request);
+  // Until the node says that the console is open; what it says instead, or DEADLINE_EXCEEDED, and the call ends.
+  Status wait_open(std::chrono::milliseconds limit);
+
+  void on_change(std::function<void()> wake);
+  void take(std::string& out);
+  std::optional<Status> ended();
+  bool has_room() const;
+  void give(std::string_view bytes);
+  void end_input();
+  void hang_up();
+
+ private:
+  class Step;
+  using Handler = void (ConsoleCall::*)(bool ok);
+
+  CallQueue::Tag* step(Handler handler);
+  void started(bool ok);
+  void greeted(bool ok);
+  void have_read(bool ok);
+  void have_written(bool ok);
+  void input_ended(bool ok);
+  void finished(bool ok);
+  // Under the lock.
+  void read_more();
+  void write_more();
+  void finish();
+
+  const std::shared_ptr<grpc::ClientContext> context_;
+  std::function<void()> done_;
+  std::shared_ptr<void> connection_;
+  std::unique_ptr<grpc::ClientAsyncReaderWriter<node::v1::ConsoleInput, node::v1::ConsoleChunk>> stream_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::function<void()> wake_;
+  node::v1::ConsoleChunk chunk_;    // being read
+  node::v1::ConsoleInput sending_;  // being written
+  std::string output_;
+  std::string input_;
+  grpc::Status status_;
+  bool open_ = false;
+  bool reading_ = false;
+  bool writing_ = false;
+  bool input_over_ = false;  // end_input() was called
+  bool input_told_ = false;  // and the node knows
+  bool finishing_ = false;
+  bool over_ = false;
+};
+
+class NodeConsole final : public ConsoleLine {
+ public:
+  explicit NodeConsole(std::shared_ptr<ConsoleCall> call) : call_(std::move(call)) {}
+  ~NodeConsole() override { call_->hang_up(); }
+  NodeConsole(const NodeConsole&) = delete;
+  NodeConsole& operator=(const NodeConsole&) = delete;
+
+  void on_change(std::function<void()> wake) override { call_->on_change(std::move(wake)); }
+  void take(std::string& out) override { call_->take(out); }
+  std::optional<Status> ended() override { return call_->ended(); }
+  bool has_room() const override { return call_->has_room(); }
+  void give(std::string_view bytes) override { call_->give(bytes); }
+  void end_input() override { call_->end_input(); }
+
+ private:
+  const std::shared_ptr<ConsoleCall> call_;
+};
+
+}  // namespace qarax::server

@@ -1,0 +1,196 @@
+// An attached console against a node that plays a script.
+#include "node_console.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "qarax/core/documents.hpp"
+#include "qarax/plugin/call_args.hpp"
+
+namespace qarax::server {
+namespace {
+
+using namespace std::chrono_literals;
+using Stream = grpc::ServerReaderWriter<node::v1::ConsoleChunk, node::v1::ConsoleInput>;
+
+class ScriptedNode final : public node::v1::Node::Service {
+ public:
+  using Script = std::function<grpc::Status(grpc::ServerContext&, Stream&, const node::v1::ConsoleRequest&)>;
+  grpc::Status AttachConsole(grpc::ServerContext* context, Stream* stream) override {
+    node::v1::ConsoleInput first;
+    stream->Read(&first);
+    return script(*context, *stream, first.open());
+  }
+  Script script;
+};
+
+void say_open(grpc::ServerContext& context, Stream& stream) {
+  context.AddInitialMetadata(core::kConsoleOpen, "1");
+  stream.SendInitialMetadata();
+}
+
+void say(Stream& stream, std::string text) {
+  node::v1::ConsoleChunk chunk;
+  chunk.set_data(std::move(text));
+  stream.Write(chunk);
+}
+
+class NodeConsoleTest : public testing::Test {
+ protected:
+  NodeConsoleTest() {
+    grpc::ServerBuilder builder;
+    int port = 0;
+    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+    builder.RegisterService(&node_);
+    server_ = builder.BuildAndStart();
+    channel_ = grpc::CreateChannel("127.0.0.1:" + std::to_string(port), grpc::InsecureChannelCredentials());
+    stub_ = node::v1::Node::NewStub(channel_);
+  }
+  ~NodeConsoleTest() override {
+    line_.reset();
+    server_->Shutdown(std::chrono::system_clock::now() + 5s);
+    EXPECT_TRUE(eventually([&] { return calls_ == 0; })) << "every call is over at last";
+  }
+  template <class Condition>
+  static bool eventually(Condition condition) {
+    for (const auto until = std::chrono::steady_clock::now() + 60s; std::chrono::steady_clock::now() < until;) {
+      if (condition()) return true;
+      std::this_thread::sleep_for(1ms);
+    }
+    return false;
+  }
+  Status attach(ScriptedNode::Script script, std::chrono::milliseconds limit = 60s) {
+    node_.script = std::move(script);
+    ++calls_;
+    const auto call = std::make_shared<ConsoleCall>(std::make_shared<grpc::ClientContext>(), [this] { --calls_; });
+    node::v1::ConsoleRequest request;
+    request.set_vm("vm");
+    request.set_tail_bytes(17);
+    call->start(*stub_, channel_, queue_.queue(), request);
+    QARAX_CHECK(call->wait_open(limit));
+    line_ = std::make_unique<NodeConsole>(call);
+    line_->on_change([this] { ++wakes_; });
+    return Ok{};
+  }
+  // All that has come so far.
+  const std::string& taken() {
+    line_->take(taken_);
+    return taken_;
+  }
+
+  CallQueue queue_;
+  ScriptedNode node_;
+  std::unique_ptr<grpc::Server> server_;
+  std::shared_ptr<grpc::Channel> channel_;
+  std::unique_ptr<node::v1::Node::Stub> stub_;
+  std::unique_ptr<ConsoleLine> line_;
+  std::string taken_;
+  std::atomic<int> calls_{0};
+  std::atomic<int> wakes_{0};
+};
+
+TEST_F(NodeConsoleTest, BytesGoBothWaysInOrderAndTheEndIsTheGuests) {
+  ASSERT_TRUE(attach([](grpc::ServerContext& context, Stream& stream, const node::v1::ConsoleRequest& asked) {
+    EXPECT_EQ(asked.vm(), "vm");
+    EXPECT_EQ(asked.tail_bytes(), 17);
+    say_open(context, stream);
+    for (node::v1::ConsoleInput input; stream.Read(&input);) say(stream, "<" + input.data() + ">");
+    say(stream, "end");
+    return grpc::Status::OK;
+  }));
+  EXPECT_FALSE(line_->ended());
+  line_->give("a");
+  EXPECT_TRUE(eventually([&] { return taken() == "<a>"; }));
+  std::string typed;
+  for (int i = 0; i < 50'000; ++i) typed += std::to_string(i) + " ";
+  line_->give(typed);
+  EXPECT_FALSE(line_->has_room()) << "more than is held for a guest";
+  line_->end_input();
+  EXPECT_TRUE(eventually([&] { return taken().ends_with("end") && line_->ended(); }));
+  EXPECT_TRUE(*line_->ended());
+  std::string echoed;
+  for (const char c : taken_)
+    if (c != '<' && c != '>') echoed += c;
+  EXPECT_EQ(echoed, "a" + typed + "end");
+  EXPECT_TRUE(line_->has_room());
+  EXPECT_GT(wakes_, 0);
+}
+
+TEST_F(NodeConsoleTest, ARefusalIsTheNodesOwn) {
+  const Status refused = attach([](grpc::ServerContext&, Stream&, const node::v1::ConsoleRequest&) {
+    const Error error = make_error(Code::failed_precondition, "8 clients are attached already", "console-closed");
+    return grpc::Status(grpc::StatusCode::FAILED_PRECONDITION, error.message, encode(error));
+  });
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "console-closed");
+  EXPECT_EQ(refused.error().message, "8 clients are attached already");
+}
+
+TEST_F(NodeConsoleTest, ANodeThatSaysNothingIsNotWaitedForForever) {
+  const Status late = attach(
+      [](grpc::ServerContext& context, Stream&, const node::v1::ConsoleRequest&) {
+        while (!context.IsCancelled()) std::this_thread::sleep_for(1ms);
+        return grpc::Status::CANCELLED;
+      },
+      50ms);
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().code, Code::deadline_exceeded);
+}
+
+TEST_F(NodeConsoleTest, WhatIsNotTakenHoldsUpTheNode) {
+  constexpr std::size_t kAll = std::size_t{64} << 20;
+  std::atomic<std::size_t> written{0};
+  ASSERT_TRUE(attach([&](grpc::ServerContext& context, Stream& stream, const node::v1::ConsoleRequest&) {
+    say_open(context, stream);
+    for (; written < kAll; written += 65'536) say(stream, std::string(65'536, 'x'));
+    return grpc::Status::OK;
+  }));
+  // It comes to a standstill.
+  std::size_t before = 0;
+  ASSERT_TRUE(eventually([&] {
+    before = written;
+    std::this_thread::sleep_for(200ms);
+    return written == before && before > 0;
+  }));
+  EXPECT_LT(before, kAll / 2);
+  std::size_t seen = 0;
+  EXPECT_TRUE(eventually([&] {
+    std::string piece;
+    line_->take(piece);
+    seen += piece.size();
+    return line_->ended().has_value();
+  }));
+  EXPECT_EQ(seen, kAll);
+}
+
+TEST_F(NodeConsoleTest, ALostNodeIsNoEndOfTheGuests) {
+  std::atomic<bool> lost{false};
+  ASSERT_TRUE(attach([&](grpc::ServerContext& context, Stream& stream, const node::v1::ConsoleRequest&) {
+    say_open(context, stream);
+    say(stream, "words");
+    while (!lost) std::this_thread::sleep_for(1ms);
+    return grpc::Status(grpc::StatusCode::UNAVAILABLE, "Socket closed");
+  }));
+  EXPECT_TRUE(eventually([&] { return taken() == "words"; }));
+  lost = true;
+  ASSERT_TRUE(eventually([&] { return line_->ended().has_value(); }));
+  EXPECT_FALSE(*line_->ended());
+  EXPECT_EQ(line_->ended()->error().message, "Socket closed");
+}
+
+TEST_F(NodeConsoleTest, WhoHangsUpEndsTheCall) {
+  std::atomic<bool> cancelled{false};
+  ASSERT_TRUE(attach([&](grpc::ServerContext& context, Stream& stream, const node::v1::ConsoleRequest&) {
+    say_open(context, stream);
+    while (!context.IsCancelled()) std::this_thread::sleep_for(1ms);
+    cancelled = true;
+    return grpc::Status::CANCELLED;
+  }));
+  line_.reset();
+  EXPECT_TRUE(eventually([&] { return cancelled && calls_ == 0; }));
+}
+
+}  // namespace
+}  // namespace qarax::server
