@@ -65,6 +65,10 @@ class FakeVmm {
     int status;
     std::string body;
   };
+  struct Device {
+    std::string section;  // of the VM's config
+    Value config;
+  };
 
   void converse(int peer) {
     std::string in;
@@ -221,10 +225,18 @@ class FakeVmm {
 
   std::string info() const {
     std::string tree;
-    for (const auto& [id, path] : devices_)
+    for (const auto& [id, device] : devices_)
       tree += (tree.empty() ? "\"" : ",\"") + id + "\":{\"id\":\"" + id + "\",\"resources\":[],\"children\":[]}";
-    // The config as it is now: what was resized shows in it.
+    // The config as it is now: what was resized or plugged shows in it, and a snapshot takes it along.
     auto config = *qarax::json::parse(config_);
+    std::erase_if(*config.as_object(),
+                  [](const auto& member) { return member.first == "disks" || member.first == "net"; });
+    for (const char* section : {"disks", "net"}) {
+      qarax::json::Array all;
+      for (const auto& [id, device] : devices_)
+        if (device.section == section) all.push_back(device.config);
+      if (!all.empty()) config.as_object()->emplace_back(section, Value(std::move(all)));
+    }
     for (auto& [section, value] : *config.as_object()) {
       if (value.as_object() == nullptr) continue;
       for (auto& [name, member] : *value.as_object()) {
@@ -267,7 +279,7 @@ class FakeVmm {
                static_cast<std::int64_t>(fds_) * 2 != *device->find("num_queues")->as_int()) {
       return refused(failure, "Number of queues doesn't match the number of FDs");
     }
-    devices_[id] = path != nullptr ? *path->as_string() : "";
+    devices_[id] = {kind == "disk" ? "disks" : "net", *device};
     if (state_ == "Created") return {204, ""};
     return {200, "{\"id\":\"" + id + "\",\"bdf\":\"0000:00:05.0\"}"};
   }
@@ -290,7 +302,8 @@ class FakeVmm {
     const auto asked = qarax::json::parse(body);
     if (!asked || asked->find("id") == nullptr) return {400, "[\"Failed to deserialize JSON\"]"};
     const auto disk = devices_.find(*asked->find("id")->as_string());
-    if (disk == devices_.end() || ::truncate(disk->second.c_str(), *asked->find("desired_size")->as_int()) != 0)
+    if (disk == devices_.end() ||
+        ::truncate(disk->second.config.find("path")->as_string()->c_str(), *asked->find("desired_size")->as_int()) != 0)
       return refused(failure, "Failed resizing a disk image");
     return {204, ""};
   }
@@ -331,6 +344,9 @@ class FakeVmm {
       return refused(failure, "Cannot restore VM");
     if (!listen_serial(*parsed)) return refused(failure, "Cannot create console devices");
     take_sizes(*parsed);
+    for (const char* section : {"disks", "net"})
+      if (const Value* all = parsed->find(section))
+        for (const Value& one : *all->as_array()) devices_[*one.find("id")->as_string()] = {section, one};
     uptime_ = static_cast<int>(*frozen->find("uptime")->as_int());
     boots_ = seen_boots_ = 1;
     state_ = "Paused";
@@ -409,8 +425,8 @@ class FakeVmm {
   int seen_boots_ = -1;
   int uptime_ = 0;
   std::int64_t max_vcpus_ = 1;
-  std::map<std::string, std::string> devices_;  // id → path
-  std::atomic<std::size_t> fds_{0};             // that came with the request
+  std::map<std::string, Device> devices_;  // by id
+  std::atomic<std::size_t> fds_{0};        // that came with the request
   std::atomic<bool> pressed_{false};
 };
 
