@@ -252,6 +252,9 @@ Result<VmStatus> CloudHypervisor::resize(plugin::Call& call, const ResizeArgs& a
       problems.push_back({"/memory", "can't be less than it is, " + std::to_string(*now->memory) +
                                          " bytes: the VM's memory is plugged by ACPI; hotplug_method VirtioMem in its "
                                          "config lets it go"});
+    else if (now->memory && (*args.memory - *now->memory) % kHotplugStep != 0)
+      problems.push_back({"/memory", "must be a multiple of 128 MiB more than it is, which is " +
+                                         std::to_string(*now->memory) + " bytes"});
   }
   if (!problems.empty()) return plugin::invalid("the VM can't be resized", std::move(problems));
   const Status done = api.resize(call, args.vcpus, args.memory);
