@@ -113,7 +113,11 @@ def test_a_guest_goes_on_where_its_snapshot_left_it(qarax, lab):
     assert again.status == VmStatus.RUNNING and again.incarnation == 2 and again.accelerator == "kvm"
     console = wait_for("an uptime line", lambda: (lambda c: c if uptimes(c) else None)(qarax.console(vm_id)), 30, every=0.1)
     assert "qarax guest:" not in console, "it wasn't booted"
-    assert before <= uptimes(console)[0] <= after + 2, "the time in between isn't the guest's"
+    went_on_at = uptimes(console)[0]
+    assert went_on_at >= before
+    # Cloud Hypervisor v53 sets the guest's clock to the wall's; QEMU, and older ones, let it stand meanwhile.
+    if again.hypervisor == "qemu":
+        assert went_on_at <= after + 2, "the time in between isn't the guest's"
     with lab.guest(vm_id, 2) as guest:
         assert guest.ask("cat /run/word") == ["kept"]
     assert qarax.act(stop_vm, vm_id).status == VmStatus.SHUTDOWN, "it still hears its power button"

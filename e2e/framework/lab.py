@@ -38,8 +38,9 @@ class Shell:
         self.socket.close()
 
 
-# From its stdin to a unix socket and back; perl is in every Debian, and busybox's nc knows no such sockets.
-BRIDGE = ("use IO::Socket::UNIX; my $s = IO::Socket::UNIX->new($ARGV[0]) or die; my $b; if (fork) { "
+# From its stdin to a supervisor's socket and back; perl is in every Debian, and busybox's nc knows no such sockets. It asks
+# for the console itself: the shell before it reads what comes with its line.
+BRIDGE = ("use IO::Socket::UNIX; my $s = IO::Socket::UNIX->new($ARGV[0]) or die; my $b; syswrite $s, \"attach\\n\"; if (fork) { "
           "while (sysread STDIN, $b, 4096) { syswrite $s, $b } shutdown $s, 1 } else { while (sysread $s, $b, 4096) { syswrite STDOUT, $b } }")
 
 
@@ -49,7 +50,6 @@ class GuestShell:
     def __init__(self, shell: Shell, socket_path: str):
         self.shell = shell
         shell.send(f"exec perl -e '{BRIDGE}' {socket_path} 2>&1")
-        shell.send("attach")
         assert (said := shell.line()) == "ok", said
 
     def ask(self, command: str) -> list[str]:
