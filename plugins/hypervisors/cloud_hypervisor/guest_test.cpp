@@ -33,7 +33,7 @@ class RealGuest : public testing::PluginTest, protected GuestShell {
     boot.initramfs = std::string(folder) + "/initramfs.cpio";
     boot.cmdline = "console=ttyS0 reboot=k panic=1 memhp_default_state=online";
     // Below that Linux keeps 64 MiB for devices as soon as memory may come beyond 4 GiB.
-    memory = 256 << 20;
+    memory_size = 256 << 20;
     PluginTest::SetUp();
   }
   void boot_guest() {

@@ -50,7 +50,7 @@ class PluginTest : public ::testing::Test {
     StartArgs args;
     args.vm = "123e4567-e89b-42d3-a456-426614174000";
     args.incarnation = 1;
-    args.spec.memory_size = memory;
+    args.spec.memory_size = memory_size;
     args.spec.memory_hotplug_size = 256 << 20;
     args.spec.max_vcpus = 4;
     args.boot = boot;
@@ -88,7 +88,7 @@ class PluginTest : public ::testing::Test {
   std::string binary = FAKE_VMM;
   std::string settings{};  // more of the plugin's config
   BootFiles boot{};
-  std::int64_t memory = 128 << 20;
+  std::int64_t memory_size = 128 << 20;
 
  private:
   std::string dir_;
