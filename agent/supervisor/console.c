@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -35,13 +36,24 @@ int console_prepare(Console* console, const char* socket_path, Failure* failure)
   if (name[0] == '\0' || strlen(name) > 80)
     return fail(failure, ENAMETOOLONG, "--console-connect: the socket's name has to have 1 to 80 bytes: %.200s", name);
   memcpy(console->name, name, strlen(name) + 1);
-  console->dir_fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  console->dir_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (console->dir_fd < 0) return fail(failure, errno, "open the console socket's folder %.300s", folder);
   console->enabled = true;
   return 0;
 }
 
-static int open_connection(const Console* console) {
+// By which a socket that was made anew under the same name is told from the one before; the number may be used again.
+static bool look(const Console* console, SocketFile* file) {
+  struct stat there;
+  if (fstatat(console->dir_fd, console->name, &there, AT_SYMLINK_NOFOLLOW) != 0) return false;
+  *file = (SocketFile){.inode = there.st_ino, .made = there.st_mtim};
+  return true;
+}
+
+static int open_connection(Console* console) {
+  // Before the connection: one that is made anew in between is seen as another.
+  console->file = (SocketFile){0};
+  (void)look(console, &console->file);
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   (void)snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%.80s", console->dir_fd, console->name);
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -64,6 +76,9 @@ int console_start(Console* console, int64_t log_max, Failure* failure) {
   console->fd = fd < 0 ? -1 : fd;
   console->connected_once = fd >= 0;
   console->eager_until = monotonic_ms() + kFirstTriesMs;
+  // SIGIO for each file that is made in the folder. Not by inotify, of which a host's users have a hundred or so.
+  if (fcntl(console->dir_fd, F_NOTIFY, DN_CREATE | DN_MULTISHOT) != 0)
+    complain("qarax-supervisor: a console socket that is made anew won't be noticed: %s", strerror(errno));
   log_open(&console->log, log_max);
   return 0;
 }
@@ -80,6 +95,7 @@ static void lose(Console* console, int64_t now) {
   console->roomy = false;
   console->backoff_ms = kReconnectFirstMs;
   console->retry_at = now + kReconnectFirstMs;
+  console->eager_until = 0;
 }
 
 // Returns false at the end of the stream.
@@ -119,6 +135,20 @@ void console_handle(Console* console, short events, int64_t now) {
   if (!connected) lose(console, now);
 }
 
+void console_folder_changed(Console* console, int64_t now) {
+  SocketFile there;
+  if (!console->enabled || !look(console, &there)) return;
+  if (console->fd >= 0) {
+    if (there.inode == console->file.inode && there.made.tv_sec == console->file.made.tv_sec &&
+        there.made.tv_nsec == console->file.made.tv_nsec)
+      return;
+    (void)read_output(console, kChunksAtEnd);
+    lose(console, now);
+    console->eager_until = now + kFirstTriesMs;
+  }
+  console->retry_at = now;
+}
+
 int64_t console_tick(Console* console, int64_t now) {
   if (!console->enabled || console->fd >= 0) return -1;
   if (now >= console->retry_at) {
@@ -133,7 +163,7 @@ int64_t console_tick(Console* console, int64_t now) {
       console->sink(console->sink_context, kGap, sizeof kGap - 1);
       return -1;
     }
-    if (!console->connected_once && now < console->eager_until) {
+    if (now < console->eager_until) {
       console->retry_at = now + kFirstTryMs;
       return console->retry_at;
     }

@@ -4,6 +4,8 @@
 #pragma once
 
 #include <poll.h>
+#include <sys/types.h>
+#include <time.h>
 
 #include "log.h"
 #include "record.h"
@@ -14,17 +16,23 @@ enum { kInputMax = 4096, kReconnectFirstMs = 50, kReconnectLastMs = 1000, kFirst
 // Called for output that just went to the log, to pass it on to who is attached.
 typedef void (*ConsoleSink)(void* context, const void* data, size_t length);
 
+typedef struct SocketFile {
+  ino_t inode;
+  struct timespec made;
+} SocketFile;
+
 typedef struct Console {
   bool enabled;
-  int dir_fd;      // the socket's folder, because its path may be longer than an address holds
-  char name[100];  // the socket in it
-  int fd;          // -1: not connected
-  pid_t vmm;       // set before the first output is read; 0: not known
-  bool roomy;      // this connection's room was seen to
+  int dir_fd;       // the socket's folder, because its path may be longer than an address holds
+  char name[100];   // the socket in it
+  int fd;           // -1: not connected
+  SocketFile file;  // what it was connected to
+  pid_t vmm;        // set before the first output is read; 0: not known
+  bool roomy;       // this connection's room was seen to
   int64_t retry_at;
   int backoff_ms;
   bool connected_once;
-  int64_t eager_until;  // before the first connection: how long to try every few milliseconds
+  int64_t eager_until;  // of a socket that is about to be there: how long to try every few milliseconds
   uint64_t reconnects;
   ConsoleCounters counters;
   ConsoleLog log;
@@ -45,6 +53,11 @@ int console_start(Console* console, int64_t log_max, Failure* failure);
 // What to poll the connection for; fd -1 when there is none.
 struct pollfd console_poll(const Console* console);
 void console_handle(Console* console, short events, int64_t now);
+
+// At a SIGIO: something was made in the socket's folder. A VMM may make its socket anew with its guest and never close
+// the connection that it had before (Cloud Hypervisor v44 doesn't at a reboot): what counts is the one that has the
+// name.
+void console_folder_changed(Console* console, int64_t now);
 
 // Reconnects when it is time. Returns when to be called again, -1: no need.
 int64_t console_tick(Console* console, int64_t now);

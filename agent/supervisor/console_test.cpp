@@ -274,6 +274,24 @@ TEST_F(SupervisorTest, LostConnectionIsMadeAgainAndTheGapMarked) {
   close(client);
 }
 
+TEST_F(SupervisorTest, ASocketThatIsMadeAnewIsTheConsole) {
+  // The old connection stays open, and nothing comes over it any more. The VMM's working folder is the run folder.
+  Launched launched =
+      launch_with_console({"say", "one\n", "line", "remake", "serial.sock", "say", "two\n", "line", "say", "three\n",
+                           "remake", "serial.sock", "say", "four\n", "line", "exit", "0"});
+  int client = attach("attach tail 1000");
+  const std::string gap = "\n[qarax: console reconnected, output may be missing here]\n";
+  EXPECT_EQ(read_until(client, "one\n"), "one\n");
+  write_all(client, "\n");
+  EXPECT_EQ(read_until(client, "two\n"), gap + "two\n");
+  write_all(client, "\n");
+  EXPECT_EQ(read_until(client, "four\n"), "three\n" + gap + "four\n");
+  EXPECT_EQ(number_in(ask("status"), "reconnects"), 2);
+  write_all(client, "\n");
+  EXPECT_EQ(wait_exit(launched.supervisor), 0);
+  close(client);
+}
+
 TEST_F(SupervisorTest, CommandsWorkWhenAllPlacesAreTaken) {
   Launched launched = launch_with_console({"wait"});
   std::vector<int> clients;

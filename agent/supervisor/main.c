@@ -142,6 +142,7 @@ static void run(Supervisor* self) {
       ssize_t ignored = read(self->signal_fd, &info, sizeof info);
       (void)ignored;
       reap(self);
+      console_folder_changed(&self->console, monotonic_ms());
     }
   }
 }
@@ -161,7 +162,7 @@ static void finish(Supervisor* self) {
 
 // Nothing sent to the supervisor may end it but SIGKILL and its own faults.
 static int set_up_signals(Supervisor* self, Failure* failure) {
-  static const int kKept[] = {SIGCHLD, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
+  static const int kKept[] = {SIGCHLD, SIGIO, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
   for (int number = 1; number < NSIG; ++number) {
     bool keep = false;
     for (size_t i = 0; i < sizeof kKept / sizeof kKept[0]; ++i) keep = keep || kKept[i] == number;
@@ -170,6 +171,7 @@ static int set_up_signals(Supervisor* self, Failure* failure) {
   sigset_t set;
   (void)sigemptyset(&set);
   (void)sigaddset(&set, SIGCHLD);
+  (void)sigaddset(&set, SIGIO);  // console.c's
   (void)sigprocmask(SIG_SETMASK, &set, NULL);
   self->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   return self->signal_fd < 0 ? fail(failure, errno, "make a signalfd") : 0;

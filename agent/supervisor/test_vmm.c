@@ -1,6 +1,7 @@
 // A VMM for the tests: runs the commands of its argv in turn. Uses descriptors as a real one does, and no shell.
 //
 //   listen FD     accept a console connection        again FD     close it, accept the next
+//   remake PATH   make its socket anew, forget the connection without closing it, accept the next
 //   say TEXT      write to the console               flood BYTES  write that much of the numbered pattern
 //   drip BYTES    write that much of it byte by byte, as a serial port is: what finds no room is lost, and how much
 //   that
@@ -21,10 +22,20 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 static int console = -1;
 static long position = 0;
+
+static int remake(const char* path) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  (void)snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+  int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  (void)unlink(path);
+  if (bind(listener, (const struct sockaddr*)&address, sizeof address) != 0 || listen(listener, 4) != 0) return -1;
+  return accept(listener, NULL, NULL);
+}
 
 static void send_all(const char* data, size_t length) {
   while (length > 0) {
@@ -150,6 +161,9 @@ int main(int argc, char** argv) {
     if (strcmp(command, "listen") == 0 || strcmp(command, "again") == 0) {
       if (console >= 0) (void)close(console);
       console = accept(atoi(argument), NULL, NULL);
+      if (console < 0) return 93;
+    } else if (strcmp(command, "remake") == 0) {
+      console = remake(argument);
       if (console < 0) return 93;
     } else if (strcmp(command, "say") == 0) {
       send_all(argument, strlen(argument));

@@ -15,12 +15,11 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from framework.api import Api  # noqa: E402
-from framework.lab import Lab, address  # noqa: E402
+from framework.lab import NODE, Lab, address  # noqa: E402
 
 VMM = "/usr/local/bin/cloud-hypervisor"
 SECCOMP = {"on": "true", "off": "false", "log": "log"}[os.environ.get("CLOUD_HYPERVISOR_SECCOMP", "on")]
 WORDS = ("Linux version", "qarax guest:")
-NODE = "/var/lib/qarax/node"
 
 
 @contextlib.contextmanager

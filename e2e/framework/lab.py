@@ -7,6 +7,9 @@ import socket
 from .stack import wait_for
 
 
+NODE = "/var/lib/qarax/node"  # its data_dir, in kvm-lab/node.yaml
+
+
 def address() -> str | None:
     """HOST:PORT of the lab's shell; None where no lab is up."""
     return os.environ.get("QARAX_LAB") or None
@@ -35,6 +38,35 @@ class Shell:
         self.socket.close()
 
 
+# From its stdin to a supervisor's socket and back; perl is in every Debian, and busybox's nc knows no such sockets. It asks
+# for the console itself: the shell before it reads what comes with its line.
+BRIDGE = ("use IO::Socket::UNIX; my $s = IO::Socket::UNIX->new($ARGV[0]) or die; my $b; syswrite $s, \"attach\\n\"; if (fork) { "
+          "while (sysread STDIN, $b, 4096) { syswrite $s, $b } shutdown $s, 1 } else { while (sysread $s, $b, 4096) { syswrite STDOUT, $b } }")
+
+
+class GuestShell:
+    """The shell on a guest's console, both ways, by the socket of its supervisor in the lab."""
+
+    def __init__(self, shell: Shell, socket_path: str):
+        self.shell = shell
+        shell.send(f"exec perl -e '{BRIDGE}' {socket_path} 2>&1")
+        assert (said := shell.line()) == "ok", said
+
+    def ask(self, command: str) -> list[str]:
+        """The lines of its answer. The guest's own lines come in between, and the echo of what is typed isn't its answer."""
+        self.shell.send(f"{command}; echo done=$((6 * 7))")
+        lines = []
+        while "done=42" not in (line := self.shell.line().strip("\r")):
+            lines.append(line)
+        return [line for line in lines if not line.startswith("qarax uptime") and command not in line]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.shell.__exit__()
+
+
 class Lab:
     def __init__(self, where: str):
         host, port = where.rsplit(":", 1)
@@ -54,6 +86,9 @@ class Lab:
         text, _, status = said.decode(errors="replace").rpartition("lab-status ")
         assert status.strip() == "0", f"in the lab: {script!r} ended with {status.strip() or 'nothing'}: {text[-2000:]}"
         return text
+
+    def guest(self, vm_id, incarnation: int = 1) -> GuestShell:
+        return GuestShell(self.shell(), f"{NODE}/vms/{vm_id}/run/{incarnation}/control.sock")
 
     def argvs(self) -> dict[int, list[str]]:
         """pid → command line of every process; one program there, which a TCG host needs long enough to start."""

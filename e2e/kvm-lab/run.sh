@@ -3,7 +3,7 @@
 # tests against that node from outside:
 #   run.sh [pytest arguments]   default: test_vm_lifecycle.py test_kvm_lab.py
 #   run.sh --do COMMAND…        COMMAND instead of pytest, as ../benchmarks/lab_start.py; it finds QARAX_URL and QARAX_LAB
-#   run.sh --check              instead of them: qarax-plugin-check on both plugins, their rows into plugins/MATRIX.md
+#   run.sh --check              instead of them: qarax-plugin-check on the plugins, their rows into plugins/MATRIX.md
 #   CLOUD_HYPERVISOR=/path  a cloud-hypervisor program: the cloud_hv plugin runs on it; without one only qemu is tried
 #   CLOUD_HYPERVISOR_SECCOMP=on|off|log   its seccomp mode (an older one built with a newer Rust needs log)
 #   QARAX_LAB_HYPERVISORS="qemu cloud_hv"   which to try   QARAX_BUILD  build/release
@@ -106,7 +106,7 @@ boot_lab() { # QEMU ARGUMENTS… -- CMDLINE; its pid is $lab
 
 check() {
   step "the lab with qarax-plugin-check"
-  boot_lab -nic user,model=virtio-net-pci -serial "file:$work/lab-check.log" -- lab.check
+  boot_lab -nic user,model=virtio-net-pci -serial "file:$work/lab-check.log" -- "lab.check=$(tr -s ' ' , <<<"${QARAX_LAB_HYPERVISORS:-qemu cloud_hv}")"
   wait "$lab" || true
   lab=
   tr -d '\r' <"$work/lab-check.log" | sed '/^lab report: /d'

@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "devices.hpp"
+#include "snapshot_files.hpp"
 #include "text.hpp"
 #include "unix_socket.hpp"
 #include "vm_config.hpp"
@@ -71,10 +72,11 @@ Result<VmSpec> CloudHypervisor::resolve(plugin::Call&, const ResolveArgs& args) 
 }
 
 Result<VmStatus> CloudHypervisor::start(plugin::Call& call, const StartArgs& args) {
-  return start_or_restore(call, args, {});
+  return start_or_restore(call, args, nullptr);
 }
 
-Result<VmStatus> CloudHypervisor::start_or_restore(plugin::Call& call, const StartArgs& args, const std::string& from) {
+Result<VmStatus> CloudHypervisor::start_or_restore(plugin::Call& call, const StartArgs& args, const Machine* frozen) {
+  const std::string from = frozen != nullptr ? args.run_dir + "/" + kRestoreView : std::string();
   if (program_.path.empty()) return make_error(Code::failed_precondition, program_.why_not, "hypervisor-unavailable");
   if (args.boot.kernel.empty())
     return make_error(
@@ -85,7 +87,11 @@ Result<VmStatus> CloudHypervisor::start_or_restore(plugin::Call& call, const Sta
   if (verdict.accelerator.empty())
     return make_error(Code::failed_precondition, "Cloud Hypervisor needs KVM: " + verdict.evidence,
                       "hypervisor-unavailable");
-  const Handle handle{kHandleFormat, "cloud_hv", program_.text, verdict.evidence, args.spec, {}, {}};
+  Handle handle{kHandleFormat, "cloud_hv", program_.text, verdict.evidence, args.spec, {}, {}};
+  if (frozen != nullptr) {
+    handle.disks = frozen->disks;
+    handle.nics = frozen->nics;
+  }
   if (const auto there = host_.find(&call, {args.vm, args.incarnation}); there && there->alive) {
     const auto said = ApiClient(args.run_dir, kApiMs).info(call);
     if (!runs_no_guest(said)) return look(call, args_of(args), handle);
@@ -246,6 +252,9 @@ Result<VmStatus> CloudHypervisor::resize(plugin::Call& call, const ResizeArgs& a
       problems.push_back({"/memory", "can't be less than it is, " + std::to_string(*now->memory) +
                                          " bytes: the VM's memory is plugged by ACPI; hotplug_method VirtioMem in its "
                                          "config lets it go"});
+    else if (now->memory && (*args.memory - *now->memory) % kHotplugStep != 0)
+      problems.push_back({"/memory", "must be a multiple of 128 MiB more than it is, which is " +
+                                         std::to_string(*now->memory) + " bytes"});
   }
   if (!problems.empty()) return plugin::invalid("the VM can't be resized", std::move(problems));
   const Status done = api.resize(call, args.vcpus, args.memory);

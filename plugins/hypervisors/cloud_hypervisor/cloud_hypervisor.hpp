@@ -14,6 +14,8 @@
 
 namespace qarax::cloud_hypervisor {
 
+struct Machine;  // snapshot_files.hpp
+
 constexpr int kApiMs = 10'000;  // it answers in milliseconds; under heavy load it may starve
 
 class CloudHypervisor final : public plugin::Hypervisor,
@@ -50,8 +52,9 @@ class CloudHypervisor final : public plugin::Hypervisor,
   Result<VmStatus> detach_nic(plugin::Call& call, const DetachArgs& args) override;
 
  private:
-  // `from`: the folder of a snapshot to go on from; empty: it boots.
-  Result<VmStatus> start_or_restore(plugin::Call& call, const StartArgs& args, const std::string& from);
+  // `frozen`: the snapshot whose view is in the run folder, to go on from; none: it boots.
+  Result<VmStatus> start_or_restore(plugin::Call& call, const StartArgs& args, const Machine* frozen);
+  // `from`: the folder to go on from; empty: it boots.
   Result<VmStatus> launch(plugin::Call& call, const StartArgs& args, const Handle& handle, const std::string& from);
   Result<VmStatus> finish_start(plugin::Call& call, const StartArgs& args, const Handle& handle,
                                 const std::string& from);

@@ -35,6 +35,7 @@ TEST_F(CloudHv, ResizeStaysWithinTheSpecAndTellsTheTruth) {
   EXPECT_NE(grown->live.text.find(R"("vcpus":3,"memory":268435456)"), std::string::npos) << grown->live.text;
   EXPECT_EQ(resize(5, std::nullopt).error().details.at(0).pointer, "/vcpus");
   EXPECT_EQ(resize(std::nullopt, 1LL << 40).error().details.at(0).pointer, "/memory");
+  EXPECT_NE(resize(std::nullopt, (256 << 20) + 1).error().message.find("128 MiB"), std::string::npos);
   const auto shrunk = resize(std::nullopt, 128 << 20);
   ASSERT_FALSE(shrunk) << "ACPI takes no memory away, and Cloud Hypervisor wouldn't say so";
   EXPECT_NE(shrunk.error().message.find("VirtioMem"), std::string::npos) << shrunk.error().message;
@@ -190,6 +191,10 @@ TEST_F(CloudHv, ANicBringsADescriptorForEachQueue) {
   const auto attached = plugin().attach_nic(call.get(), {vm(), nic});
   ASSERT_TRUE(attached) << attached.error().message;
   EXPECT_NE(attached->live.text.find(R"("nics":["net0"])"), std::string::npos);
+  // Without one it would make a tap of its own, and say nothing.
+  const auto said =
+      plugin::UnixHttpClient(dir() + "/run", kApiSocket, "VMM").request(call.get(), "GET", "/api/v1/vm.info", "", 5000);
+  EXPECT_NE(said->body.find(R"("fds":[-1])"), std::string::npos) << said->body;
   ASSERT_TRUE(plugin().detach_nic(call.get(), {vm(), "net0"}));
   nic.fds.clear();
   nic.tap = "tap7";

@@ -41,6 +41,45 @@ constexpr const char* kPausePaused =
     R"r(The VM could not be paused","Cannot pause VM","Failed to pause migratable component",)r"
     R"r("Invalid transition: InvalidStateTransition(Paused, Paused))r";
 constexpr const char* kOneVcpu = R"({"desired_vcpus":1})";
+constexpr const char* kTooManyVcpus = R"({"desired_vcpus":9})";
+constexpr const char* kResizeVcpus =
+    R"(The VM could not be resized","Error from CPU manager","Requested vCPUs exceed maximum)";
+constexpr const char* kResizeMemory =
+    R"(The VM could not be resized","Memory manager error","Not enough space in the hotplug RAM region)";
+constexpr const char* kResizeStep = R"(The VM could not be resized","Memory manager error",)"
+                                    R"("The requested hotplug memory addition is not a valid size)";
+constexpr const char* kDisk = R"({"id":"d","path":"@DIR/disk","image_type":"Raw"})";
+constexpr const char* kNoDisk = R"({"id":"e","path":"@DIR/none","image_type":"Raw"})";
+constexpr const char* kNoVmForDisk = R"(The disk could not be added to the VM","VM is not created)";
+constexpr const char* kDiskTwice =
+    R"(The disk could not be added to the VM","Failed to validate config","Identifier d is not unique)";
+constexpr const char* kDiskMissing =
+    R"r(The disk could not be added to the VM","Error from device manager","Cannot open disk path",)r"
+    R"r("I/O error (path=@DIR/none op=open)","No such file or directory (os error 2))r";
+constexpr const char* kNoVmForNet = R"(The network device could not be added to the VM","VM is not created)";
+constexpr const char* kGrow = R"({"id":"d","desired_size":2097152})";
+constexpr const char* kGrowUnknown = R"({"id":"z","desired_size":2097152})";
+constexpr const char* kNoVmToGrow = R"(The disk could not be resized","VM is not created)";
+constexpr const char* kTooEarlyToGrow = R"(The disk could not be resized","Failed resizing a disk image)";
+constexpr const char* kUnknownToGrow = R"(The disk could not be resized","Error from device manager",)"
+                                       R"("Failed to find device corresponding to the given identifier: z)";
+constexpr const char* kTake = R"({"id":"d"})";
+constexpr const char* kTakeUnknown = R"({"id":"z"})";
+constexpr const char* kNoVmToTake = R"(The device could not be removed from the VM","VM is not created)";
+constexpr const char* kNoneToTake = R"(The device could not be removed from the VM",)"
+                                    R"("No device with id \"z\" to remove)";
+constexpr const char* kUnknownToTake = R"(The device could not be removed from the VM","Error from device manager",)"
+                                       R"("Failed to find device corresponding to the given identifier: z)";
+constexpr const char* kSnapshotFolder = R"({"destination_url":"file://@DIR"})";
+constexpr const char* kSnapshotNone = R"(The VM could not be snapshotted","VM is not running)";
+constexpr const char* kSnapshotRunning = R"(The VM could not be snapshotted","Cannot snapshot VM",)"
+                                         R"("Failed to snapshot migratable component",)"
+                                         R"("Trying to snapshot while VM is running)";
+constexpr const char* kRestoreFrom = R"({"source_url":"file://@DIR/none"})";
+constexpr const char* kRestoreNone =
+    R"(The VM could not be restored","Cannot restore VM","Failed to send migratable component snapshot",)"
+    R"("Destination is not a directory: \"@DIR/none\")";
+constexpr const char* kRestoreTwice = R"(The VM could not be restored","VM is already created)";
 
 const Step kLife[] = {
     // No VM.
@@ -52,6 +91,12 @@ const Step kLife[] = {
     {"PUT vm.reboot", "", 404, kReboot},
     {"PUT vm.power-button", "", 500, kButton},
     {"PUT vm.resize", kOneVcpu, 404, kResize},
+    {"PUT vm.add-disk", kDisk, 404, kNoVmForDisk},
+    {"PUT vm.add-net", R"({"id":"n"})", 404, kNoVmForNet},
+    {"PUT vm.resize-disk", kGrow, 404, kNoVmToGrow},
+    {"PUT vm.remove-device", kTake, 404, kNoVmToTake},
+    {"PUT vm.snapshot", kSnapshotFolder, 500, kSnapshotNone},
+    {"PUT vm.restore", kRestoreFrom, 500, kRestoreNone},
     {"PUT vm.create", "{", 400, ""},
     // Created.
     {"PUT vm.create", "@CONFIG", 204, ""},
@@ -61,6 +106,13 @@ const Step kLife[] = {
     {"PUT vm.resume", "", 500, kResume},
     {"PUT vm.reboot", "", 404, kReboot},
     {"PUT vm.power-button", "", 500, kButton},
+    {"PUT vm.add-disk", kNoDisk, 204, ""},
+    {"PUT vm.remove-device", R"({"id":"e"})", 204, ""},
+    {"PUT vm.remove-device", kTakeUnknown, 500, kNoneToTake},
+    {"PUT vm.resize-disk", kGrow, 500, kTooEarlyToGrow},
+    {"PUT vm.snapshot", kSnapshotFolder, 500, kSnapshotNone},
+    {"PUT vm.restore", kRestoreFrom, 500, kRestoreTwice},
+    {"PUT vm.resize", kTooManyVcpus, 204, ""},
     {"PUT vm.resize", kOneVcpu, 204, ""},
     // Running.
     {"PUT vm.boot", "", 204, ""},
@@ -68,6 +120,19 @@ const Step kLife[] = {
     {"GET vm.counters", "", 200, ""},
     {"PUT vm.resume", "", 500, kResumeRunning},
     {"PUT vm.resize", kOneVcpu, 204, ""},
+    {"PUT vm.resize", kTooManyVcpus, 500, kResizeVcpus},
+    {"PUT vm.resize", R"({"desired_ram":1099511627776})", 500, kResizeMemory},
+    {"PUT vm.resize", R"({"desired_ram":268435457})", 500, kResizeStep},
+    {"PUT vm.add-disk", kDisk, 200, ""},
+    {"PUT vm.add-disk", kDisk, 500, kDiskTwice},
+    {"PUT vm.add-disk", kNoDisk, 500, kDiskMissing},
+    {"PUT vm.add-disk", "{", 400, ""},
+    {"PUT vm.resize-disk", kGrow, 204, ""},
+    {"PUT vm.resize-disk", kGrowUnknown, 500, kUnknownToGrow},
+    {"PUT vm.remove-device", kTakeUnknown, 500, kUnknownToTake},
+    {"PUT vm.remove-device", kTake, 204, ""},
+    {"PUT vm.snapshot", kSnapshotFolder, 500, kSnapshotRunning},
+    {"PUT vm.restore", kRestoreFrom, 500, kRestoreTwice},
     // Paused.
     {"PUT vm.pause", "", 204, ""},
     {"PUT vm.pause", "", 500, kPausePaused},
@@ -90,6 +155,7 @@ class Fidelity : public testing::TestWithParam<bool> {
     char name[] = "/tmp/qarax-ch-XXXXXX";
     ASSERT_NE(mkdtemp(name), nullptr);
     dir_ = name;
+    std::ofstream(dir_ + "/disk") << std::string(1 << 20, 'x');
     kernel_ = GetParam() ? kernel : dir_ + "/kernel";
     if (!GetParam()) std::ofstream(kernel_) << "not a kernel";
     auto listening = plugin::listen_unix(dir_, "api.sock");
@@ -116,18 +182,22 @@ class Fidelity : public testing::TestWithParam<bool> {
     raw.cancel_fd = -1;
     plugin::Call call{&raw};
     const std::string what = step.what;
-    const std::string body = std::string_view(step.body) == "@CONFIG" ? config() : step.body;
+    const std::string body = std::string_view(step.body) == "@CONFIG" ? config() : in_dir(step.body);
     auto reply = plugin::UnixHttpClient(dir_, "api.sock", "the VMM")
                      .request(call, what.substr(0, 3), "/api/v1/" + what.substr(4), body, 60'000);
     if (!reply) ADD_FAILURE() << what << ": " << reply.error().message;
     return reply ? *reply : plugin::HttpReply{};
   }
+  std::string in_dir(std::string text) const {
+    for (std::size_t at = 0; (at = text.find("@DIR", at)) != std::string::npos;) text.replace(at, 4, dir_);
+    return text;
+  }
 
  private:
   std::string config() const {
-    return R"({"cpus":{"boot_vcpus":1,"max_vcpus":1},"memory":{"size":268435456},"payload":{"kernel":")" + kernel_ +
-           R"(","cmdline":"console=ttyS0"},"serial":{"mode":"Socket","socket":")" + dir_ + R"(/serial.sock"},)" +
-           R"("console":{"mode":"Off"}})";
+    return R"({"cpus":{"boot_vcpus":1,"max_vcpus":1},"memory":{"size":268435456,"hotplug_size":268435456},"payload":{"kernel":")" +
+           kernel_ + R"(","cmdline":"console=ttyS0"},"serial":{"mode":"Socket","socket":")" + dir_ +
+           R"(/serial.sock"},)" + R"("console":{"mode":"Off"}})";
   }
   std::string dir_;
   std::string kernel_;
@@ -148,7 +218,7 @@ TEST_P(Fidelity, OneLifeIsAnsweredAlike) {
     }
     EXPECT_EQ(reply.status, step.status) << at;
     if (step.cause[0] == '\0') continue;
-    EXPECT_EQ(reply.body, R"(["Error from API",")" + std::string(step.cause) + R"("])") << at;
+    EXPECT_EQ(reply.body, R"(["Error from API",")" + in_dir(step.cause) + R"("])") << at;
   }
 }
 

@@ -79,7 +79,7 @@ Result<VmStatus> CloudHypervisor::restore(plugin::Call& call, const StartArgs& a
   // As it was started; what it was resized to since is in the snapshot.
   StartArgs as_frozen = args;
   as_frozen.spec = machine.spec;
-  auto started = start_or_restore(call, as_frozen, view);
+  auto started = start_or_restore(call, as_frozen, &machine);
   // It has read all of it; under a name of this incarnation nobody would look for it again.
   remove_restore_view(view);
   return started;

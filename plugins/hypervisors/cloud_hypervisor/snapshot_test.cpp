@@ -64,6 +64,14 @@ TEST_F(Snapshots, AWritableDiskIsNamedAndAReadonlyOneIsNot) {
   ASSERT_TRUE(plugin().detach_disk(call.get(), {vm(), "data"}));
   ASSERT_TRUE(plugin().attach_disk(call.get(), {vm(), disk(true)}));
   EXPECT_TRUE(snapshot());
+  ASSERT_TRUE(plugin().stop(call.get(), {vm(), StopMode::force, 0}));
+  // It came along, and can be taken out where the guest goes on.
+  const auto restored = plugin().restore(call.get(), next());
+  ASSERT_TRUE(restored) << restored.error().message;
+  EXPECT_NE(restored->live.text.find(R"("disks":["data"])"), std::string::npos) << restored->live.text;
+  const VmArgs again{vm().vm, 2, dir() + "/run2", {call.kept}};
+  ASSERT_TRUE(plugin().detach_disk(call.get(), {again, "data"}));
+  EXPECT_EQ(ApiClient(again.run_dir, kApiMs).info(call.get())->devices.size(), 0u);
 }
 
 TEST_F(Snapshots, OneThatFailsLeavesNothingAndTheGuestRunning) {

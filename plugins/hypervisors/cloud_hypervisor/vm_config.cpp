@@ -136,7 +136,6 @@ std::vector<ErrorDetail> unsupported(const VmSpec& spec) {
   if (spec.max_vcpus > kMaxVcpus)
     out.push_back({"/max_vcpus", std::to_string(spec.max_vcpus) + " vCPUs; Cloud Hypervisor takes up to " +
                                      std::to_string(kMaxVcpus)});
-  constexpr std::int64_t kHotplugStep = 128LL << 20;
   if (spec.memory_hotplug_size && *spec.memory_hotplug_size % kHotplugStep != 0)
     out.push_back({"/memory_hotplug_size", "must be a multiple of 128 MiB"});
   check_config(out, spec);

@@ -11,6 +11,7 @@
 namespace qarax::cloud_hypervisor {
 
 constexpr std::int32_t kMaxVcpus = 254;
+constexpr std::int64_t kHotplugStep = 128LL << 20;  // of memory that is plugged by ACPI
 
 // What a VM's `config` may add: members of Cloud Hypervisor's own VmConfig, as its API names them, that name no file,
 // socket or device of the host.

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <fstream>
 
+#include "guest_shell.hpp"
 #include "test_guest.hpp"
 
 namespace qarax::qemu {
@@ -15,44 +16,20 @@ namespace {
 
 using testing::kBootMs;
 
-class GuestHotplug : public testing::GuestTest {
+class GuestHotplug : public testing::GuestTest, protected plugin::testing::GuestShell {
  protected:
+  GuestHotplug() : GuestShell(host, kBootMs) {}
   void start() {
     const auto started = plugin_->start(call.get(), args);
     ASSERT_TRUE(started) << started.error().message;
     ASSERT_NE(host.console("qarax uptime", kBootMs), "") << "the guest didn't boot";
-    host.type("echo 1 >/run/quiet");
+    quiet();
   }
-  // What the guest's shell says; its console echoes nothing but the answer.
-  std::string ask(testing::RealHost& where, const std::string& command) {
-    const std::size_t from = where.console_size();
-    where.type(command + "; echo an''swered");
-    const std::string said = where.console("answered", kBootMs, from);
-    EXPECT_NE(said, "") << command;
-    return said;
-  }
-  std::string ask(const std::string& command) { return ask(host, command); }
   // Linux keeps 64 MiB for devices that can't reach memory beyond 4 GiB as soon as some could come there.
   void grow_room() {
     args.spec.memory_size = 256 << 20;
     args.spec.memory_hotplug_size = 256 << 20;
   }
-  // The loop that udev is in a distribution.
-  void online(int cpus) {
-    for (int i = 1; i < cpus; ++i)
-      ask("until echo 1 >/sys/devices/system/cpu/cpu" + std::to_string(i) + "/online; do sleep 0.1; done 2>/dev/null");
-  }
-  // Blocks of 128 MiB, the last of which the guest may still be taking in or giving back.
-  void wait_for_memory(int blocks) {
-    ask("until [ $(grep -l online /sys/devices/system/memory/memory*/state | wc -l) = " + std::to_string(blocks) +
-        " ]; do sleep 0.1; done");
-  }
-  bool says(const std::string& command, const std::string& expected) {
-    const std::string said = ask(command);
-    EXPECT_NE(said.find(expected), std::string::npos) << command << ": " << said;
-    return said.find(expected) != std::string::npos;
-  }
-  void load_virtio() { ask("while read -r m; do insmod /lib/modules/$m; done </lib/modules/virtio 2>/dev/null"); }
   static std::string live(const Result<VmStatus>& status) {
     return status ? status->live.text : status.error().message;
   }
@@ -139,7 +116,7 @@ TEST_F(GuestHotplug, AGuestGoesOnWhereItWasFrozen) {
     return std::strtod(text.c_str() + line + std::strlen("qarax uptime"), nullptr);
   };
   EXPECT_GT(seconds(said, said.find("qarax uptime")), seconds(last, last.rfind("qarax uptime"))) << said;
-  EXPECT_NE(ask(other, "cat /run/word /sys/devices/system/cpu/online").find("kept\r\n0-1"), std::string::npos);
+  EXPECT_NE(ask(other, "cat /run/word /sys/devices/system/cpu/online", kBootMs).find("kept\r\n0-1"), std::string::npos);
 
   // Another machine than the frozen one isn't tried.
   ASSERT_TRUE(other.kill(nullptr, {}));

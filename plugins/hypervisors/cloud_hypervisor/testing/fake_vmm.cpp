@@ -18,25 +18,27 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iterator>
-#include <map>
 #include <mutex>
 #include <set>
 #include <string>
 #include <thread>
 
-#include "qarax/plugin/json.hpp"
+#include "fake_devices.hpp"
+#include "fake_reply.hpp"
 
-namespace {
+namespace fake {
 
-using qarax::json::Value;
-
-// The version that it plays.
 double version() {
   const char* told = std::getenv("FAKE_VMM_VERSION");
   return told != nullptr ? std::strtod(told, nullptr) : 53.0;
 }
+
+namespace {
+
 std::string version_text() {
   const char* told = std::getenv("FAKE_VMM_VERSION");
   return told != nullptr ? told : "53.0";
@@ -61,11 +63,6 @@ class FakeVmm {
   }
 
  private:
-  struct Reply {
-    int status;
-    std::string body;
-  };
-
   void converse(int peer) {
     std::string in;
     char chunk[4096];
@@ -91,7 +88,7 @@ class FakeVmm {
         std::_Exit(1);
       }
       while (asked_for(what + "=hangs")) ::pause();
-      const Reply reply = asked_for(what + "=error") ? refused("It could not be done", "fake fault")
+      const Reply reply = asked_for(what + "=error") ? refused({"It could not be done", "fake fault"})
                                                      : answer(line, in.substr(head + 4, length));
       fds_ = 0;
       in.erase(0, head + 4 + length);
@@ -132,18 +129,8 @@ class FakeVmm {
     return n;
   }
 
-  // Causes, outermost first, as v53.0 words them; fidelity_test.cpp compares.
-  static Reply refused(const std::string& outer, const std::string& inner, int status = 500) {
-    return {status, "[\"Error from API\",\"" + outer + "\",\"" + inner + "\"]"};
-  }
-
   // A VM that is only created is none yet to the calls that want a guest.
   bool has_guest() const { return state_ == "Running" || state_ == "Paused"; }
-
-  // Older ones know no 404 for a VM that isn't there.
-  static Reply not_created(const std::string& outer) {
-    return refused(outer, "VM is not created", version() < 46 ? 500 : 404);
-  }
 
   bool asked_for(const std::string& fault) {
     const std::lock_guard lock(mutex_);
@@ -162,7 +149,7 @@ class FakeVmm {
       return {200, info()};
     }
     if (line == "GET /api/v1/vm.counters")
-      return has_guest() ? Reply{200, "{}"} : refused("The VM info is not available", "VM is not running");
+      return has_guest() ? Reply{200, "{}"} : refused({"The VM info is not available", "VM is not running"});
     if (line == "PUT /api/v1/vm.create") return create(body);
     if (line == "PUT /api/v1/vm.boot") return boot(lock);
     if (line == "PUT /api/v1/vm.pause") return move("Running", "Paused", "pause", "The VM could not be paused");
@@ -174,14 +161,13 @@ class FakeVmm {
       return {204, ""};
     }
     if (line == "PUT /api/v1/vm.resize") return resize(body);
-    if (line == "PUT /api/v1/vm.add-disk") return add(body, "disk", "The disk could not be added to the VM");
-    if (line == "PUT /api/v1/vm.add-net") return add(body, "net", "The network device could not be added to the VM");
-    if (line == "PUT /api/v1/vm.remove-device") return remove_device(body);
-    if (line == "PUT /api/v1/vm.resize-disk" && version() >= 50) return resize_disk(body);
+    for (const char* what : {"add-disk", "add-net", "remove-device", "resize-disk"})
+      if (line == std::string("PUT /api/v1/vm.") + what && (version() >= 50 || what != std::string_view("resize-disk")))
+        return device(line, body);
     if (line == "PUT /api/v1/vm.snapshot") return snapshot(body);
     if (line == "PUT /api/v1/vm.restore") return restore(body);
     if (line == "PUT /api/v1/vm.power-button") {
-      if (!has_guest()) return refused("Error triggering power button", "VM is not running");
+      if (!has_guest()) return refused({"Error triggering power button", "VM is not running"});
       if (state_ == "Running" && !shall("button=ignored")) pressed_ = true;
       return {204, ""};
     }
@@ -190,15 +176,15 @@ class FakeVmm {
 
   Reply create(const std::string& body) {
     const auto parsed = qarax::json::parse(body);
-    if (!parsed || parsed->find("payload") == nullptr) return {400, "[\"Failed to deserialize JSON\"]"};
-    if (!state_.empty()) return refused("The VM could not be created", "VM is already created");
+    if (!parsed || parsed->find("payload") == nullptr) return no_json();
+    if (!state_.empty()) return refused({"The VM could not be created", "VM is already created"});
     const Value* kernel = parsed->find("payload")->find("kernel");
     if (kernel == nullptr || kernel->as_string() == nullptr)
-      return refused("The VM could not be created", "Payload configuration is not bootable");
+      return refused({"The VM could not be created", "Payload configuration is not bootable"});
     if (const Value* platform = parsed->find("platform"))
       if (const Value* strings = platform->find("oem_strings"))
         for (const Value& one : *strings->as_array()) faults_.insert(*one.as_string());
-    if (!listen_serial(*parsed)) return refused("The VM could not be created", "Cannot create console devices");
+    if (!listen_serial(*parsed)) return refused({"The VM could not be created", "Cannot create console devices"});
     take_sizes(*parsed);
     config_ = body;
     kernel_ = *kernel->as_string();
@@ -220,11 +206,9 @@ class FakeVmm {
   }
 
   std::string info() const {
-    std::string tree;
-    for (const auto& [id, path] : devices_)
-      tree += (tree.empty() ? "\"" : ",\"") + id + "\":{\"id\":\"" + id + "\",\"resources\":[],\"children\":[]}";
-    // The config as it is now: what was resized shows in it.
+    // The config as it is now: what was resized or plugged shows in it, and a snapshot takes it along.
     auto config = *qarax::json::parse(config_);
+    devices_.write_to(config);
     for (auto& [section, value] : *config.as_object()) {
       if (value.as_object() == nullptr) continue;
       for (auto& [name, member] : *value.as_object()) {
@@ -233,66 +217,46 @@ class FakeVmm {
       }
     }
     return "{\"config\":" + qarax::json::to_text(config) + ",\"state\":\"" + state_ +
-           "\",\"memory_actual_size\":" + std::to_string(memory_) + ",\"device_tree\":{" + tree + "}}";
+           "\",\"memory_actual_size\":" + std::to_string(memory_) + ",\"device_tree\":" + devices_.tree() + "}";
   }
 
   Reply resize(const std::string& body) {
     if (state_.empty()) return not_created("The VM could not be resized");
     const auto asked = qarax::json::parse(body);
-    if (!asked) return {400, "[\"Failed to deserialize JSON\"]"};
+    if (!asked) return no_json();
     const Value* vcpus = asked->find("desired_vcpus");
     const Value* memory = asked->find("desired_ram");
-    if (vcpus != nullptr && *vcpus->as_int() > max_vcpus_)
-      return refused("The VM could not be resized", "Desired vCPU count exceeds maximum");
+    const std::string outer = "The VM could not be resized";
+    // Before there is a guest it takes whatever is asked for.
+    if (has_guest() && vcpus != nullptr && *vcpus->as_int() > max_vcpus_)
+      return refused({outer, "Error from CPU manager", "Requested vCPUs exceed maximum"});
     if (vcpus != nullptr) vcpus_ = *vcpus->as_int();
+    if (has_guest() && memory != nullptr && *memory->as_int() > memory_) {
+      const std::int64_t more = *memory->as_int() - memory_;
+      if (*memory->as_int() > room_)
+        return refused({outer, "Memory manager error", "Not enough space in the hotplug RAM region"});
+      if (!virtio_mem_ && more % (128LL << 20) != 0)
+        return refused({outer, "Memory manager error", "The requested hotplug memory addition is not a valid size"});
+    }
     if (memory != nullptr) memory_ = *memory->as_int();
     return {204, ""};
   }
 
-  Reply add(const std::string& body, const std::string& kind, const std::string& failure) {
-    if (state_.empty()) return not_created(failure);
-    const auto device = qarax::json::parse(body);
-    if (!device || device->find("id") == nullptr) return {400, "[\"Failed to deserialize JSON\"]"};
-    const std::string id = *device->find("id")->as_string();
-    if (devices_.contains(id)) return refused(failure, "Identifier " + id + " is not unique");
-    const Value* path = device->find("path");
-    const Value* readonly = device->find("readonly");
-    if (kind == "disk") {
-      const int mode = readonly != nullptr && *readonly->as_bool() ? R_OK : R_OK | W_OK;
-      if (path == nullptr || ::access(path->as_string()->c_str(), mode) != 0)
-        return refused(failure, "Cannot open disk path");
-      // Older ones have no such member and refuse what they don't know nowhere: they guess.
-      if (version() >= 51 && device->find("image_type") == nullptr) return refused(failure, "Unknown image type");
-    } else if (device->find("tap") == nullptr &&
-               static_cast<std::int64_t>(fds_) * 2 != *device->find("num_queues")->as_int()) {
-      return refused(failure, "Number of queues doesn't match the number of FDs");
-    }
-    devices_[id] = path != nullptr ? *path->as_string() : "";
-    if (state_ == "Created") return {204, ""};
-    return {200, "{\"id\":\"" + id + "\",\"bdf\":\"0000:00:05.0\"}"};
+  // For a call that wants a VM.
+  Reply with_vm(const std::string& outer, const std::function<Reply()>& done) const {
+    return state_.empty() ? not_created(outer) : done();
   }
-
-  // A guest that runs lets go at once, unless it shall not.
-  Reply remove_device(const std::string& body) {
-    const std::string failure = "The device could not be removed from the VM";
-    if (state_.empty()) return not_created(failure);
-    const auto asked = qarax::json::parse(body);
-    const Value* id = asked ? asked->find("id") : nullptr;
-    if (id == nullptr) return {400, "[\"Failed to deserialize JSON\"]"};
-    if (!devices_.contains(*id->as_string())) return refused(failure, "No device with id " + *id->as_string());
-    if (!shall("eject=never")) devices_.erase(*id->as_string());
-    return {204, ""};
-  }
-
-  Reply resize_disk(const std::string& body) {
-    const std::string failure = "The disk could not be resized";
-    if (state_.empty()) return not_created(failure);
-    const auto asked = qarax::json::parse(body);
-    if (!asked || asked->find("id") == nullptr) return {400, "[\"Failed to deserialize JSON\"]"};
-    const auto disk = devices_.find(*asked->find("id")->as_string());
-    if (disk == devices_.end() || ::truncate(disk->second.c_str(), *asked->find("desired_size")->as_int()) != 0)
-      return refused(failure, "Failed resizing a disk image");
-    return {204, ""};
+  Reply device(const std::string& line, const std::string& body) {
+    if (line.ends_with("add-disk"))
+      return with_vm("The disk could not be added to the VM",
+                     [&] { return devices_.add("disks", body, 0, has_guest()); });
+    if (line.ends_with("add-net"))
+      return with_vm("The network device could not be added to the VM",
+                     [&] { return devices_.add("net", body, fds_, has_guest()); });
+    if (line.ends_with("resize-disk"))
+      return with_vm("The disk could not be resized", [&] { return devices_.resize_disk(body, has_guest()); });
+    return with_vm("The device could not be removed from the VM",
+                   [&] { return devices_.remove(body, has_guest(), !shall("eject=never")); });
   }
 
   static std::string folder_in(const std::string& body, const char* member) {
@@ -304,33 +268,39 @@ class FakeVmm {
 
   Reply snapshot(const std::string& body) {
     const std::string failure = "The VM could not be snapshotted";
-    if (state_ != "Running" && state_ != "Paused") return refused(failure, "VM is not running");
-    if (state_ == "Running") return refused(failure, "Trying to snapshot while VM is running");
+    if (state_ != "Running" && state_ != "Paused") return refused({failure, "VM is not running"});
+    if (state_ == "Running")
+      return refused({failure, "Cannot snapshot VM", "Failed to snapshot migratable component",
+                      "Trying to snapshot while VM is running"});
     const std::string folder = folder_in(body, "destination_url");
     // It never writes over an older one.
     for (const char* name : {"/config.json", "/state.json", "/memory-ranges"})
-      if (::access((folder + name).c_str(), F_OK) == 0) return refused(failure, "File exists");
+      if (::access((folder + name).c_str(), F_OK) == 0) return refused({failure, "File exists"});
     std::ofstream(folder + "/memory-ranges") << "no guest, no memory";
     std::ofstream(folder + "/state.json") << "{\"uptime\":" << uptime_ << "}";
     std::ofstream config(folder + "/config.json");
     const auto said = qarax::json::parse(info());
     config << qarax::json::to_text(*said->find("config"));
-    return config.flush() ? Reply{204, ""} : refused(failure, "Cannot send VM snapshot");
+    return config.flush() ? Reply{204, ""} : refused({failure, "Cannot send VM snapshot"});
   }
 
   Reply restore(const std::string& body) {
     const std::string failure = "The VM could not be restored";
-    if (!state_.empty()) return refused(failure, "VM is already created");
+    if (!state_.empty()) return refused({failure, "VM is already created"});
     const std::string folder = folder_in(body, "source_url");
+    if (!std::filesystem::is_directory(folder))
+      return refused({failure, "Cannot restore VM", "Failed to send migratable component snapshot",
+                      "Destination is not a directory: \"" + folder + "\""});
     std::ifstream config(folder + "/config.json");
     std::ifstream state(folder + "/state.json");
     config_.assign(std::istreambuf_iterator<char>(config), {});
     const auto parsed = qarax::json::parse(config_);
     const auto frozen = qarax::json::parse(std::string(std::istreambuf_iterator<char>(state), {}));
     if (!parsed || !frozen || ::access((folder + "/memory-ranges").c_str(), R_OK) != 0)
-      return refused(failure, "Cannot restore VM");
-    if (!listen_serial(*parsed)) return refused(failure, "Cannot create console devices");
+      return refused({failure, "Cannot restore VM"});
+    if (!listen_serial(*parsed)) return refused({failure, "Cannot create console devices"});
     take_sizes(*parsed);
+    devices_.read_from(*parsed);
     uptime_ = static_cast<int>(*frozen->find("uptime")->as_int());
     boots_ = seen_boots_ = 1;
     state_ = "Paused";
@@ -341,14 +311,19 @@ class FakeVmm {
   void take_sizes(const Value& config) {
     vcpus_ = *config.find("cpus")->find("boot_vcpus")->as_int();
     max_vcpus_ = *config.find("cpus")->find("max_vcpus")->as_int();
-    memory_ = *config.find("memory")->find("size")->as_int();
+    const Value& memory = *config.find("memory");
+    memory_ = *memory.find("size")->as_int();
+    const Value* hotplug = memory.find("hotplug_size");
+    room_ = memory_ + (hotplug != nullptr ? *hotplug->as_int() : 0);
+    const Value* method = memory.find("hotplug_method");
+    virtio_mem_ = method != nullptr && *method->as_string() == "VirtioMem";
   }
 
   Reply boot(std::unique_lock<std::mutex>& lock) {
-    if (state_.empty()) return refused("The VM could not boot", "VM config is missing", version() < 46 ? 500 : 404);
-    if (has_guest()) return refused("The VM could not boot", "VM is already created");
+    if (state_.empty()) return refused({"The VM could not boot", "VM config is missing"}, version() < 46 ? 500 : 404);
+    if (has_guest()) return refused({"The VM could not boot", "VM is already created"});
     if (shall("boot=refused") || ::access(kernel_.c_str(), R_OK) != 0)
-      return refused("The VM could not boot", "Cannot load the kernel into memory");
+      return refused({"The VM could not boot", "Cannot load the kernel into memory"});
     if (shall("boot=dies")) {
       std::fputs("cloud-hypervisor: fake fault: dies at boot\n", stderr);
       std::_Exit(1);
@@ -363,11 +338,10 @@ class FakeVmm {
   }
 
   Reply move(const std::string& from, const std::string& to, const std::string& verb, const std::string& failure) {
-    if (!has_guest()) return refused(failure, "VM is not running");
+    if (!has_guest()) return refused({failure, "VM is not running"});
     if (state_ != from)
-      return refused(failure, "Cannot " + verb + " VM\",\"Failed to " + verb +
-                                  " migratable component\",\"Invalid transition: InvalidStateTransition(" + state_ +
-                                  ", " + to + ")");
+      return refused({failure, "Cannot " + verb + " VM", "Failed to " + verb + " migratable component",
+                      "Invalid transition: InvalidStateTransition(" + state_ + ", " + to + ")"});
     state_ = to;
     return {204, ""};
   }
@@ -404,13 +378,15 @@ class FakeVmm {
   std::set<std::string> faults_;
   std::int64_t vcpus_ = 1;
   std::int64_t memory_ = 0;
+  std::int64_t room_ = 0;  // most that it can be resized to
+  bool virtio_mem_ = false;
   int serial_ = -1;
   int boots_ = 0;
   int seen_boots_ = -1;
   int uptime_ = 0;
   std::int64_t max_vcpus_ = 1;
-  std::map<std::string, std::string> devices_;  // id → path
-  std::atomic<std::size_t> fds_{0};             // that came with the request
+  Devices devices_;
+  std::atomic<std::size_t> fds_{0};  // that came with the request
   std::atomic<bool> pressed_{false};
 };
 
@@ -426,22 +402,23 @@ int listening(const std::string& where) {
 }
 
 }  // namespace
+}  // namespace fake
 
 int main(int argc, char** argv) {
   std::string where;
   for (int i = 1; i < argc; ++i) {
     const std::string arg = argv[i];
     if (arg == "--version") {
-      std::puts(("cloud-hypervisor v" + version_text() + ".0-fake").c_str());
+      std::puts(("cloud-hypervisor v" + fake::version_text() + ".0-fake").c_str());
       return 0;
     }
     if (arg == "--api-socket" && i + 1 < argc) where = argv[++i];
   }
-  const int listener = where.empty() ? -1 : listening(where);
+  const int listener = where.empty() ? -1 : fake::listening(where);
   if (listener < 0) {
     std::fputs("fake_vmm: needs --api-socket fd=N or path=FILE\n", stderr);
     return 1;
   }
-  static FakeVmm vmm;
+  static fake::FakeVmm vmm;
   vmm.serve(listener);
 }

@@ -1,4 +1,5 @@
-// The plugin with fake_vmm, a process, as its tests start from. Needs a /dev/kvm that opens, as the plugin does.
+// The plugin with fake_vmm, a process, as its tests start from; a derived one may name another program. Needs a
+// /dev/kvm that opens, as the plugin does.
 #pragma once
 
 #include <fcntl.h>
@@ -25,7 +26,8 @@ class PluginTest : public ::testing::Test {
     dir_ = mkdtemp(name);
     for (const char* folder : {"/run", "/run2", "/state", "/snapshot"})
       std::filesystem::create_directories(dir_ + folder);
-    std::ofstream(dir_ + "/kernel") << "not a kernel, and the fake doesn't mind";
+    boot.kernel = dir_ + "/kernel";
+    std::ofstream(boot.kernel) << "not a kernel, and the fake doesn't mind";
     snapshot_ = plugin::Socket(::open((dir_ + "/snapshot").c_str(), O_DIRECTORY | O_RDONLY | O_CLOEXEC));
     call.set_fds({snapshot_.get()});
   }
@@ -40,7 +42,7 @@ class PluginTest : public ::testing::Test {
   }
   void restart() {
     CreateArgs args;
-    args.config.text = std::string(R"({"binary":")") + FAKE_VMM + R"(","trial":"skip")" + settings + "}";
+    args.config.text = R"({"binary":")" + binary + R"(","trial":"skip")" + settings + "}";
     args.state_dir = dir_ + "/state";
     plugin_.emplace(host, args);
   }
@@ -48,10 +50,10 @@ class PluginTest : public ::testing::Test {
     StartArgs args;
     args.vm = "123e4567-e89b-42d3-a456-426614174000";
     args.incarnation = 1;
-    args.spec.memory_size = 128 << 20;
+    args.spec.memory_size = memory_size;
     args.spec.memory_hotplug_size = 256 << 20;
     args.spec.max_vcpus = 4;
-    args.boot.kernel = dir_ + "/kernel";
+    args.boot = boot;
     args.run_dir = dir_ + "/run";
     return args;
   }
@@ -83,7 +85,10 @@ class PluginTest : public ::testing::Test {
 
   plugin::testing::RealHost host;
   plugin::testing::TestCall call;
+  std::string binary = FAKE_VMM;
   std::string settings{};  // more of the plugin's config
+  BootFiles boot{};
+  std::int64_t memory_size = 128 << 20;
 
  private:
   std::string dir_;
