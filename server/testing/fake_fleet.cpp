@@ -59,7 +59,7 @@ class FakeFleet::Link final : public NodeAccess {
     return make_error(Code::failed_precondition, "a fake node's VMs have no console", "console-closed");
   }
   Result<NodeSurvey> survey(const std::vector<std::string>& deleted_of) override { return node_.survey(deleted_of); }
-  Status adopt(const Activation&) override { return Ok{}; }
+  Status adopt(const Activation&, const std::function<Status()>& first) override { return first(); }
   Result<std::vector<core::Leftover>> leftovers(bool) override { return std::vector<core::Leftover>(); }
   void reconnect() override {}
 

@@ -86,8 +86,10 @@ class NodeAccess {
                                                               std::int64_t timeout_ms) = 0;
   // Also where the node obeys another server. `deleted_of`: these ids' tombstones too. UNIMPLEMENTED: an older node.
   virtual Result<NodeSurvey> survey(const std::vector<std::string>& deleted_of) = 0;
-  // The node obeys the store's activation from now on, if it still obeys `seen`; ABORTED "plan-changed".
-  virtual Status adopt(const Activation& seen) = 0;
+  // Runs `first`, which makes the store's activation that of the adopt, and then has the node obey it, if it still
+  // obeys `seen`; ABORTED "plan-changed". In between the node proves nothing: that it obeys another one is what is
+  // being ended.
+  virtual Status adopt(const Activation& seen, const std::function<Status()>& first) = 0;
   // Of a node that is up. UNIMPLEMENTED: an older node.
   virtual Result<std::vector<core::Leftover>> leftovers(bool collect) = 0;
   // Greets again, as the store's activation now is.

@@ -60,7 +60,7 @@ class NodeLink final : public NodeAccess, public std::enable_shared_from_this<No
                                                       std::int64_t timeout_ms) override;
   // node_survey.cpp
   Result<NodeSurvey> survey(const std::vector<std::string>& deleted_of) override;
-  Status adopt(const Activation& seen) override;
+  Status adopt(const Activation& seen, const std::function<Status()>& first) override;
   Result<std::vector<core::Leftover>> leftovers(bool collect) override;
   void reconnect() override;
 
@@ -107,6 +107,8 @@ class NodeLink final : public NodeAccess, public std::enable_shared_from_this<No
   const NodeCredentials credentials_;
   const Events events_;
 
+  // What the node proves of the database is looked at and written down under it, and so is an adopt: before mutex_.
+  std::mutex judging_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   ConnectionPtr connection_;

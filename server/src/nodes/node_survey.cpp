@@ -82,6 +82,7 @@ Status NodeLink::check_identity(const core::NodeInfo& info) const {
 
 Status NodeLink::recognise(node::v1::Node::Stub& stub) {
   if (recognised_) return Ok{};
+  const std::lock_guard judging(judging_);
   const auto seen = survey_over(stub, {});
   // An older node says at the greeting what it doesn't like.
   if (!seen && seen.error().code == Code::unimplemented) return Ok{};
@@ -106,8 +107,14 @@ Status NodeLink::recognise(node::v1::Node::Stub& stub) {
 
 // Each revision was on disk here before its command was sent: one that isn't was lost.
 void NodeLink::look_for_set_back(const core::VmReport& report) {
-  const VmPtr vm = store_.vm(report.vm);
-  if (!vm || vm->host_id != host_->id || report.revision <= vm->revision) return;
+  const auto ahead = [&]() -> VmPtr {
+    VmPtr vm = store_.vm(report.vm);
+    return vm && vm->host_id == host_->id && report.revision > vm->revision ? vm : nullptr;
+  };
+  if (!ahead()) return;
+  const std::lock_guard judging(judging_);
+  const VmPtr vm = ahead();
+  if (!vm) return;
   static_cast<void>(store_.mark_set_back(
       host_->id, "the node of host " + host_->name + " has carried out revision " + std::to_string(report.revision) +
                      " of VM " + vm->name + ", this database knows only up to " + std::to_string(vm->revision)));
@@ -126,7 +133,9 @@ Result<NodeSurvey> NodeLink::survey(const std::vector<std::string>& deleted_of) 
   return seen;
 }
 
-Status NodeLink::adopt(const Activation& seen) {
+Status NodeLink::adopt(const Activation& seen, const std::function<Status()>& first) {
+  const std::lock_guard judging(judging_);
+  QARAX_CHECK(first());
   const Activation own = store_.activation();
   node::v1::AdoptRequest request;
   request.mutable_authority()->set_cluster_id(own.cluster_id);

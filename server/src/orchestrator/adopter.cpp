@@ -200,10 +200,13 @@ Result<api::AdoptPlan> Adopter::adopt(const std::string& host_id, const std::str
                       "the plan for host " + made.host->name + " is " + made.plan.plan + " by now, not " + token,
                       "plan-changed");
   // Here first: broken off in between, the node still obeys whom it obeyed, and the same is asked for again.
-  QARAX_CHECK(store_.adopt(made.adoption));
-  core::logger("hosts")->warn("adopted host={} vms={} forgotten={} term={}", made.host->name, made.adoption.vms.size(),
-                              made.adoption.forgotten.size(), store_.activation().term);
-  QARAX_CHECK(made.link->adopt(made.seen.obeyed));
+  const auto here = [&]() -> Status {
+    QARAX_CHECK(store_.adopt(made.adoption));
+    core::logger("hosts")->warn("adopted host={} vms={} forgotten={} term={}", made.host->name,
+                                made.adoption.vms.size(), made.adoption.forgotten.size(), store_.activation().term);
+    return Ok{};
+  };
+  QARAX_CHECK(made.link->adopt(made.seen.obeyed, here));
   nodes_.reconnect_all();
   QARAX_CHECK(made.link->connect_now(wait_ms));
   made.plan.applied = true;

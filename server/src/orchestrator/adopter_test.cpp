@@ -158,6 +158,26 @@ TEST_F(AdopterTest, AServerOfACopiedDatabaseTakesNoNodeThatTheOtherCommandsSince
   wait_until_read_only();
 }
 
+TEST_F(AdopterTest, ANodeThatIsBeingAdoptedProvesNothingMeanwhile) {
+  keep();
+  static_cast<void>(started("later"));
+  const Activation before = store_->activation();
+  set_back();
+  wait_until_read_only();
+  // The link asks the node every 20 ms; until it is told, the node goes on obeying the server that was set back.
+  ASSERT_TRUE(nodes_->link(host_)->adopt(before, [&]() -> Status {
+    Adoption all;
+    all.host_id = host_;
+    all.above_term = before.term;
+    QARAX_CHECK(store_->adopt(all));
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    return Ok{};
+  }));
+  nodes_->reconnect_all();
+  up();
+  EXPECT_TRUE(store_->read_only().empty()) << store_->read_only();
+}
+
 TEST_F(AdopterTest, ARevisionThatIsNotKnownHereProvesItToo) {
   const std::string id = started("web");
   node_.raise_revision(id, 9);
