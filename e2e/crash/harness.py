@@ -88,7 +88,9 @@ class Harness:
         asks = self.choose("nobody")
         for asked in asks:
             self.ask(asked)
-            if not asked.acknowledged:
+            # QEMU writes a stopped guest once: the next snapshot is refused until it has run again.
+            is_held = asked.action == "snapshot" and asked.before == "paused" and asked.status == 409
+            if not asked.acknowledged and not is_held:
                 self.fault("wrong", asked, f"nothing was killed, and it failed: {asked.text[:300]}")
         self.judge(asks, None)
 

@@ -80,11 +80,14 @@ Result<VmStatus> Qemu::snapshot(plugin::Call& call, const SnapshotArgs& args) {
               return qmp.query_status(call);
             }));
   if (said == "postmigrate")
-    return make_error(Code::failed_precondition, "VM " + vm.vm +
-                                                     " stands where its last snapshot was made; resume it before the "
-                                                     "next one");
+    return make_error(Code::failed_precondition,
+                      "VM " + vm.vm +
+                          " stands where its last snapshot was made, which is what the next one would hold; " +
+                          "resume it before that",
+                      "wrong-state");
   if (said != "running" && said != "paused")
-    return make_error(Code::failed_precondition, "VM " + vm.vm + " is " + said + " and can't be snapshotted");
+    return make_error(Code::failed_precondition, "VM " + vm.vm + " is " + said + " and can't be snapshotted",
+                      "wrong-state");
   QARAX_TRY(const plugin::Socket file, begin_snapshot(folder));
   if (said == "running") QARAX_CHECK(with_monitor(call, vm, [&](QmpClient& qmp) { return qmp.stop(call); }));
   call.progress("memory", 1, 2);
