@@ -23,6 +23,7 @@ namespace qarax::agent {
 namespace {
 
 constexpr std::int64_t kReadyMs = 10'000;      // from posix_spawn to the supervisor's report
+constexpr std::int64_t kRecordMs = 5'000;      // from a supervisor's lock to its record
 constexpr std::int64_t kExitRecordMs = 5'000;  // from the VMM's end to its supervisor's
 constexpr int kReadyTarget = 3;                // the supervisor's contract
 constexpr int kFirstVmmTarget = 4;
@@ -43,6 +44,19 @@ Result<std::string> read_report(const core::Fd& pipe, const CallLimits& limits) 
 std::string current_boot_id() {
   auto text = core::read_file("/proc/sys/kernel/random/boot_id", 128);
   return text ? text->substr(0, text->find('\n')) : std::string();
+}
+
+// Between a supervisor's start and its record lie milliseconds, or it dies and lets go of its lock: until then nobody
+// knows. What is still unknown at the deadline is UNAVAILABLE.
+Result<SupervisorRecord> settled_record(const std::string& dir, const CallLimits& limits) {
+  for (;;) {
+    const bool is_starting = supervisor_holds_lock(dir);
+    auto record = read_supervisor_record(dir);
+    if (record || record.error().code != Code::not_found || !is_starting) return record;
+    if (plugin::monotonic_ns() >= limits.deadline_ns)
+      return make_error(Code::unavailable, "a supervisor of the VM is up and has written nothing yet");
+    ::usleep(1000);
+  }
 }
 
 }  // namespace
@@ -152,14 +166,11 @@ bool ProcessService::adopt(const std::string& vm, std::int64_t incarnation) {
 
 Result<Process> ProcessService::find(const ProcessArgs& args) {
   const std::string dir = run_dir(args.vm, args.incarnation);
-  auto record = read_supervisor_record(dir);
-  if (!record && record.error().code == Code::not_found && !supervisor_holds_lock(dir))
+  // A supervisor that is just up was started by an agent that died at once.
+  auto record = settled_record(dir, CallLimits{}.within_ms(kRecordMs));
+  if (!record && record.error().code == Code::not_found)
     return make_error(Code::not_found,
                       "VM " + args.vm + " has no process for incarnation " + std::to_string(args.incarnation));
-  if (!record && record.error().code == Code::not_found) {
-    // A supervisor is up and about to write: it was started by an agent that died at once.
-    return make_error(Code::unavailable, "VM " + args.vm + " is just being started by its supervisor");
-  }
   if (!record) return std::move(record).error();
   Process process;
   process.pid = record->vmm.pid;
@@ -197,14 +208,7 @@ Status ProcessService::kill(const ProcessArgs& args, const CallLimits& limits) {
   // A supervisor that hasn't got its lock yet finds this and ends; one that has it is waited for.
   if (!record && record.error().code == Code::not_found && std::filesystem::exists(dir))
     core::Fd(::open((dir + "/cancelled").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600)).reset();
-  if (!record && record.error().code == Code::not_found && supervisor_holds_lock(dir)) {
-    // Between its start and its record: it writes within milliseconds, or it dies and lets go of the lock.
-    const CallLimits brief = limits.within_ms(kReadyMs);
-    while (!record && supervisor_holds_lock(dir) && plugin::monotonic_ns() < brief.deadline_ns) {
-      ::usleep(1000);
-      record = read_supervisor_record(dir);
-    }
-  }
+  if (!record && record.error().code == Code::not_found) record = settled_record(dir, limits.within_ms(kReadyMs));
   if (!record && record.error().code == Code::not_found) return empty_cgroup(cgroups_, args.vm, limits);
   if (!record) return std::move(record).error();
   if (record->boot_id != current_boot_id()) return Ok{};

@@ -33,6 +33,7 @@ class ProcessService {
   }
 
   Result<Process> spawn(const SpawnArgs& args, const std::vector<int>& fds, const CallLimits& limits);
+  // NOT_FOUND: none was started for that incarnation. Waits for a supervisor that is just up to say what it started.
   Result<Process> find(const ProcessArgs& args);
   Status signal(const SignalArgs& args);
   Status kill(const ProcessArgs& args, const CallLimits& limits);

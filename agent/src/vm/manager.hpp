@@ -88,18 +88,22 @@ class Manager final : public VmManager {
   void run(const VmPtr& vm, const OperationPtr& operation);
   Result<VmStatus> perform(const VmPtr& vm, Operation& operation);
   Status note_intent(const VmPtr& vm, const Command& command);
+  VmStatus truth_after_failure(const VmPtr& vm, const Command& command, const VmStatus& before);
+  DriverCall call_for(const VmPtr& vm, const Command& command, int cancel_fd);
+  Result<VmArgs> args_for(const VmPtr& vm);
+
+  // starting.cpp, on the VM's strand (resolve(), which is public, on its caller's thread)
   Status check_incarnation(const VmPtr& vm, const Command& command);
   Result<VmStatus> start(const VmPtr& vm, Operation& operation);
   Status note_start(const VmPtr& vm, const Command& command, const VmDocument& document);
   using Launch = std::function<Result<VmStatus>(DriverCall& call, const StartArgs& args)>;
   Result<VmStatus> launch(const VmPtr& vm, const Operation& operation, const Launch& how,
                           std::optional<Result<BootGate::Turn>> turn = std::nullopt);
+
+  // ending.cpp, on the VM's strand
+  VmStatus ended_status(const VmPtr& vm);
   Result<VmStatus> stop(const VmPtr& vm, const Operation& operation, bool force);
   Status remove(const VmPtr& vm, const Command& command);
-  VmStatus truth_after_failure(const VmPtr& vm, const Command& command, const VmStatus& before);
-  DriverCall call_for(const VmPtr& vm, const Command& command, int cancel_fd);
-  Result<VmArgs> args_for(const VmPtr& vm);
-  VmStatus ended_status(const VmPtr& vm);
 
   // snapshots.cpp, on the VM's strand
   DriverCall call_to_undo(const VmPtr& vm);

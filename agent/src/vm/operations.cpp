@@ -1,37 +1,17 @@
 // What a command does, on its VM's strand: intent on disk, the driver's call, result on disk, answer.
-#include <unistd.h>
-
 #include <utility>
 
 #include "manager.hpp"
-#include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
 #include "records.hpp"
-#include "snapshot_folder.hpp"
+#include "steps.hpp"
 
 namespace qarax::agent {
 
 namespace {
 constexpr std::int64_t kCompactAt = 64 * 1024;
-constexpr std::int64_t kKillMs = 10'000;
 constexpr std::int64_t kLookMs = 5'000;
 
-// The result, whose error says in which step it came about.
-template <class T>
-Result<T> in_step(std::string_view step, Result<T> result) {
-  if (!result) return std::move(result).error().at_step(step);
-  return result;
-}
-
-JournalRecord record_of(RecordKind kind, const Command& command) {
-  JournalRecord record;
-  record.kind = kind;
-  record.revision = command.revision;
-  record.step = command.step;
-  record.action = core::to_string(command.action);
-  record.incarnation = command.incarnation;
-  return record;
-}
 }  // namespace
 
 void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
@@ -105,13 +85,7 @@ void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
 
 // A command that failed says nothing about the VM: what is true is looked at, never assumed.
 VmStatus Manager::truth_after_failure(const VmPtr& vm, const Command& command, const VmStatus& before) {
-  auto process = processes_.find({vm->id, vm->document.incarnation});
-  // A supervisor that was killed before its record was there is on its way out: what it leaves is known in a moment.
-  for (const std::int64_t until = plugin::monotonic_ns() + kLookMs * 1'000'000;
-       !process && process.error().code == Code::unavailable && plugin::monotonic_ns() < until;) {
-    ::usleep(5'000);
-    process = processes_.find({vm->id, vm->document.incarnation});
-  }
+  const auto process = processes_.find({vm->id, vm->document.incarnation});
   const bool nothing_runs = process ? !process->alive : process.error().code == Code::not_found;
   if (core::begins(command.action) && nothing_runs) {
     VmStatus status = before;
@@ -206,212 +180,6 @@ Status Manager::note_intent(const VmPtr& vm, const Command& command) {
   core::logger("vm")->warn("going on without a record of it vm={} action={} reason={}", vm->id,
                            core::to_string(command.action), core::log_value(noted.error().message));
   return Ok{};
-}
-
-Status Manager::check_incarnation(const VmPtr& vm, const Command& command) {
-  if (command.incarnation > vm->document.incarnation) return Ok{};
-  return make_error(Code::failed_precondition,
-                    "VM " + vm->id + " had incarnation " + std::to_string(vm->document.incarnation) +
-                        " already; a start needs a higher one",
-                    "stale-revision");
-}
-
-Result<VmSpec> Manager::resolve(const std::string& document, std::int64_t deadline_ns) {
-  QARAX_TRY(const auto wanted, decode<core::StartCommand>(std::string_view(document), Unknown::ignore));
-  QARAX_TRY(Driver * driver, in_step("find-plugin", drivers_.find(wanted.hypervisor)));
-  if (auto boot = boot_files_.files_for(wanted.boot_source_id); !boot && boot.error().reason != "no-boot-source")
-    return std::move(boot).error().at_step("boot-files");
-  if (wanted.resolved && !wanted.resolve) return *wanted.resolved;
-  DriverCall call;
-  call.deadline_ns = deadline_ns;
-  return in_step("resolve", driver->resolve(call, {wanted.resolved.value_or(wanted.spec)}));
-}
-
-Result<VmStatus> Manager::start(const VmPtr& vm, Operation& operation) {
-  auto turn = std::exchange(operation.turn, std::nullopt);
-  if (turn && !*turn) return std::move(*turn).error().at_step("admission");
-  const Command& command = operation.command;
-  QARAX_TRY(const auto wanted, decode<core::StartCommand>(std::string_view(command.document), Unknown::ignore));
-  QARAX_CHECK(check_incarnation(vm, command));
-  QARAX_TRY(Driver * driver, in_step("find-plugin", drivers_.find(wanted.hypervisor)));
-  const DriverCall call = call_for(vm, command, operation.cancel_fd());
-
-  VmDocument document;
-  document.vm = vm->id;
-  document.name = wanted.name;
-  document.hypervisor = wanted.hypervisor;
-  document.incarnation = command.incarnation;
-  document.boot_identity = core::boot_identity();
-  document.spec = wanted.spec;
-  document.boot_source_id = wanted.boot_source_id;
-  document.keep = wanted.keep;
-  auto boot = boot_files_.files_for(wanted.boot_source_id);
-  // Not every hypervisor boots a kernel: whether the lack of a default one matters is the plugin's to say.
-  if (boot)
-    document.boot = std::move(*boot);
-  else if (boot.error().reason != "no-boot-source")
-    return std::move(boot).error().at_step("boot-files");
-  document.resolved = wanted.resolved;
-  // What is frozen already stays: a plugin resolves only what isn't said.
-  if (!document.resolved || wanted.resolve) {
-    QARAX_TRY(document.resolved,
-              in_step("resolve", driver->resolve(call, {document.resolved ? *document.resolved : wanted.spec})));
-  }
-  QARAX_CHECK(note_start(vm, command, document));
-  return launch(
-      vm, operation, [&](const DriverCall& with, const StartArgs& args) { return driver->start(with, args); },
-      std::move(turn));
-}
-
-// The intent and what the incarnation is made of, before anything is made.
-Status Manager::note_start(const VmPtr& vm, const Command& command, const VmDocument& document) {
-  const JournalRecord intent = record_of(RecordKind::intent, command);
-  if (!vm->folder.exists()) {
-    QARAX_TRY(Journal journal, in_step("record", vm->folder.make(intent, document)));
-    vm->journal.emplace(std::move(journal));
-  } else {
-    if (!vm->journal) {
-      QARAX_TRY(Journal journal, in_step("record", vm->folder.open_journal(After::agent)));
-      vm->journal.emplace(std::move(journal));
-    }
-    QARAX_CHECK(in_step("record", vm->journal->append(intent, Outlives::host)));
-    QARAX_CHECK(in_step("record", vm->folder.remove_handle()));
-    QARAX_CHECK(in_step("record", vm->folder.write_document(document)));
-  }
-  vm->document = document;
-  {
-    // Whoever has to kill it under a hung call must know which one it is.
-    const std::lock_guard lock(order_mutex_);
-    vm->report.incarnation = document.incarnation;
-  }
-  vm->folder.remove_old_runs(command.incarnation);
-  return Ok{};
-}
-
-Result<VmStatus> Manager::launch(const VmPtr& vm, const Operation& operation, const Launch& how,
-                                 std::optional<Result<BootGate::Turn>> turn) {
-  const Command& command = operation.command;
-  const VmDocument& document = vm->document;
-  DriverCall call = call_for(vm, command, operation.cancel_fd());
-  StartArgs args;
-  args.vm = vm->id;
-  args.name = document.name;
-  args.incarnation = document.incarnation;
-  args.spec = document.resolved.value_or(document.spec);
-  args.boot = document.boot;
-  args.run_dir = processes_.run_dir(vm->id, document.incarnation);
-  QARAX_CHECK(in_step("record", core::make_folder_unsynced(args.run_dir)));  // its supervisor sees to the rest
-  auto started = how(call, args);
-  if (started && (started->state == VmState::running || started->state == VmState::paused)) {
-    const auto process = processes_.find({vm->id, document.incarnation});
-    if (turn && process && process->alive && started->accelerator != "kvm")
-      std::move(**turn).until_calm({process->pid, process->start_time});
-    return started;
-  }
-  turn.reset();
-  Error error = started ? make_error(Code::internal,
-                                     "the plugin says that VM " + vm->id + " is " +
-                                         std::string(to_string(started->state)) + " after its " +
-                                         std::string(core::to_string(command.action)) + ": " + started->status_reason,
-                                     "vmm-failed")
-                        : std::move(started).error();
-  if (error.step.empty()) error.step = std::string(core::to_string(command.action)) + "-vmm";
-  if (error.log_tail.empty()) error.log_tail = vmm_log_tail(args.run_dir);
-  // Whatever the plugin left: its processes go, so that "not started" is a promise.
-  if (auto killed = processes_.kill({vm->id, document.incarnation}, CallLimits{}.within_ms(5000)); !killed) {
-    // Handle and sockets stay: it is still there to be asked and ended.
-    error.message += "; and its process could not be ended: " + killed.error().message;
-    return error;
-  }
-  processes_.clean_up(vm->id, document.incarnation);
-  static_cast<void>(vm->folder.remove_handle());
-  return error;
-}
-
-// The truth about a VMM that is gone, in the plugin's words where the plugin can be asked.
-VmStatus Manager::ended_status(const VmPtr& vm) {
-  VmStatus status;
-  status.state = VmState::shutdown;
-  const auto process = processes_.find({vm->id, vm->document.incarnation});
-  if (process && !process->alive) status.exit = process->exit;
-  const auto driver = drivers_.find(vm->document.hypervisor);
-  const auto args = args_for(vm);
-  if (driver && args) {
-    auto seen = (*driver)->inspect(call_for(vm, {}, -1), *args);
-    if (seen && seen->state == VmState::shutdown) {
-      if (!seen->exit) seen->exit = status.exit;
-      status = std::move(*seen);
-    }
-  }
-  if (status.status_reason.empty() && status.exit) {
-    if (status.exit->kind == ExitKind::signaled)
-      status.status_reason = "the VMM was killed by signal " + std::to_string(status.exit->signal);
-    if (status.exit->kind == ExitKind::exited)
-      status.status_reason = "the VMM exited with code " + std::to_string(status.exit->code);
-    if (status.exit->kind == ExitKind::unknown)
-      status.status_reason = "the VMM is gone and nothing recorded how it ended (supervisor lost)";
-  }
-  return status;
-}
-
-Result<VmStatus> Manager::stop(const VmPtr& vm, const Operation& operation, bool force) {
-  const Command& command = operation.command;
-  if (vm->document.incarnation == 0) {
-    // Its document can't be read: nothing tells which plugin to ask, and its processes are the agent's own.
-    QARAX_CHECK(processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs)));
-    VmStatus status;
-    status.state = VmState::shutdown;
-    status.status_reason = "killed on request; its folder's document can't be read, delete it";
-    return status;
-  }
-  const DriverCall call = call_for(vm, command, operation.cancel_fd());
-  auto driver = drivers_.find(vm->document.hypervisor);
-  auto args = args_for(vm);
-  Result<VmStatus> stopped = make_error(Code::unavailable, "its plugin can't be asked", "hypervisor-unavailable");
-  if (driver && args) {
-    StopArgs stop_args;
-    stop_args.vm = *args;
-    stop_args.mode = force ? StopMode::force : StopMode::graceful;
-    stop_args.timeout_ms = options_.stop_timeout_ms;
-    if (!force && !command.document.empty()) {
-      QARAX_TRY(const auto wanted, decode<core::StopCommand>(std::string_view(command.document), Unknown::ignore));
-      if (wanted.timeout_ms > 0) stop_args.timeout_ms = wanted.timeout_ms;
-    }
-    stopped = (*driver)->stop(call, stop_args);
-  }
-  // Without its plugin a VM still has to be endable: the processes are the agent's own.
-  if (!stopped && force) {
-    QARAX_CHECK(processes_.kill({vm->id, vm->document.incarnation}, CallLimits{}.within_ms(kKillMs)));
-    stopped = ended_status(vm);
-  }
-  if (!stopped) return stopped;
-  if (stopped->state != VmState::shutdown)
-    return make_error(
-        Code::internal,
-        "the plugin says that VM " + vm->id + " is " + std::string(to_string(stopped->state)) + " after its stop",
-        "vmm-failed");
-  processes_.clean_up(vm->id, vm->document.incarnation);
-  return stopped;
-}
-
-Status Manager::remove(const VmPtr& vm, const Command& command) {
-  QARAX_CHECK(note_intent(vm, command));
-  const VmState state = status_of(vm).state;
-  if (state != VmState::shutdown && state != VmState::created) {
-    const Operation force(command, [](const CommandResult&) {});
-    if (auto stopped = stop(vm, force, true); !stopped && state != VmState::unknown) return std::move(stopped).error();
-  }
-  // Nothing of it may run when its folder goes, whatever the plugin said and whatever the document says.
-  QARAX_CHECK(processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs)));
-  processes_.clean_up(vm->id, vm->document.incarnation);
-  if (const Status noted = processes_.leftovers().disown(vm->id); !noted)
-    core::logger("vm")->error("what the VM leaves behind can't be noted vm={} reason={}", vm->id,
-                              core::log_value(noted.error().message));
-  vm->folder.remove_runs();
-  SnapshotFolder(vm->folder.path()).remove_all();
-  QARAX_CHECK(write_tombstone(tombstones_dir_, {vm->id, command.revision, command.step}));
-  vm->journal.reset();
-  return vm->folder.remove();
 }
 
 }  // namespace qarax::agent

@@ -1,0 +1,98 @@
+// How a VM ends, on its strand: stopped, killed or deleted, and what is known of one that ended by itself.
+#include "manager.hpp"
+#include "qarax/core/logging.hpp"
+#include "snapshot_folder.hpp"
+
+namespace qarax::agent {
+
+namespace {
+constexpr std::int64_t kKillMs = 10'000;
+}
+
+// The truth about a VMM that is gone, in the plugin's words where the plugin can be asked.
+VmStatus Manager::ended_status(const VmPtr& vm) {
+  VmStatus status;
+  status.state = VmState::shutdown;
+  const auto process = processes_.find({vm->id, vm->document.incarnation});
+  if (process && !process->alive) status.exit = process->exit;
+  const auto driver = drivers_.find(vm->document.hypervisor);
+  const auto args = args_for(vm);
+  if (driver && args) {
+    auto seen = (*driver)->inspect(call_for(vm, {}, -1), *args);
+    if (seen && seen->state == VmState::shutdown) {
+      if (!seen->exit) seen->exit = status.exit;
+      status = std::move(*seen);
+    }
+  }
+  if (status.status_reason.empty() && status.exit) {
+    if (status.exit->kind == ExitKind::signaled)
+      status.status_reason = "the VMM was killed by signal " + std::to_string(status.exit->signal);
+    if (status.exit->kind == ExitKind::exited)
+      status.status_reason = "the VMM exited with code " + std::to_string(status.exit->code);
+    if (status.exit->kind == ExitKind::unknown)
+      status.status_reason = "the VMM is gone and nothing recorded how it ended (supervisor lost)";
+  }
+  return status;
+}
+
+Result<VmStatus> Manager::stop(const VmPtr& vm, const Operation& operation, bool force) {
+  const Command& command = operation.command;
+  if (vm->document.incarnation == 0) {
+    // Its document can't be read: nothing tells which plugin to ask, and its processes are the agent's own.
+    QARAX_CHECK(processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs)));
+    VmStatus status;
+    status.state = VmState::shutdown;
+    status.status_reason = "killed on request; its folder's document can't be read, delete it";
+    return status;
+  }
+  const DriverCall call = call_for(vm, command, operation.cancel_fd());
+  auto driver = drivers_.find(vm->document.hypervisor);
+  auto args = args_for(vm);
+  Result<VmStatus> stopped = make_error(Code::unavailable, "its plugin can't be asked", "hypervisor-unavailable");
+  if (driver && args) {
+    StopArgs stop_args;
+    stop_args.vm = *args;
+    stop_args.mode = force ? StopMode::force : StopMode::graceful;
+    stop_args.timeout_ms = options_.stop_timeout_ms;
+    if (!force && !command.document.empty()) {
+      QARAX_TRY(const auto wanted, decode<core::StopCommand>(std::string_view(command.document), Unknown::ignore));
+      if (wanted.timeout_ms > 0) stop_args.timeout_ms = wanted.timeout_ms;
+    }
+    stopped = (*driver)->stop(call, stop_args);
+  }
+  // Without its plugin a VM still has to be endable: the processes are the agent's own.
+  if (!stopped && force) {
+    QARAX_CHECK(processes_.kill({vm->id, vm->document.incarnation}, CallLimits{}.within_ms(kKillMs)));
+    stopped = ended_status(vm);
+  }
+  if (!stopped) return stopped;
+  if (stopped->state != VmState::shutdown)
+    return make_error(
+        Code::internal,
+        "the plugin says that VM " + vm->id + " is " + std::string(to_string(stopped->state)) + " after its stop",
+        "vmm-failed");
+  processes_.clean_up(vm->id, vm->document.incarnation);
+  return stopped;
+}
+
+Status Manager::remove(const VmPtr& vm, const Command& command) {
+  QARAX_CHECK(note_intent(vm, command));
+  const VmState state = status_of(vm).state;
+  if (state != VmState::shutdown && state != VmState::created) {
+    const Operation force(command, [](const CommandResult&) {});
+    if (auto stopped = stop(vm, force, true); !stopped && state != VmState::unknown) return std::move(stopped).error();
+  }
+  // Nothing of it may run when its folder goes, whatever the plugin said and whatever the document says.
+  QARAX_CHECK(processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs)));
+  processes_.clean_up(vm->id, vm->document.incarnation);
+  if (const Status noted = processes_.leftovers().disown(vm->id); !noted)
+    core::logger("vm")->error("what the VM leaves behind can't be noted vm={} reason={}", vm->id,
+                              core::log_value(noted.error().message));
+  vm->folder.remove_runs();
+  SnapshotFolder(vm->folder.path()).remove_all();
+  QARAX_CHECK(write_tombstone(tombstones_dir_, {vm->id, command.revision, command.step}));
+  vm->journal.reset();
+  return vm->folder.remove();
+}
+
+}  // namespace qarax::agent

@@ -1,0 +1,232 @@
+// A manager on a real folder and real supervisors' records, with a driver that does as its test says. For tests only.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <future>
+
+#include "manager.hpp"
+#include "qarax/core/ids.hpp"
+#include "snapshot_folder.hpp"
+
+namespace qarax::agent {
+
+using core::Action;
+
+inline constexpr int kThreads = 8;
+
+class FakeDriver final : public Driver, public Drivers, public BootFilesProvider {
+ public:
+  std::string version() const override { return "1"; }
+  // Freezes what isn't said, as a machine type would be.
+  Result<VmSpec> resolve(const DriverCall&, const ResolveArgs& args) override {
+    VmSpec out = args.spec;
+    if (!out.memory_hugepage_size) out.memory_hugepage_size = frozen_as.load();
+    return out;
+  }
+  Result<VmStatus> start(const DriverCall& call, const StartArgs&) override {
+    // As it was told before anybody could see the start, and tell it something else.
+    const bool deaf = deaf_start;
+    const bool hangs = hang_start;
+    ++starts;
+    QARAX_CHECK(call.keep("{\"format\":1}"));
+    if (deaf) {
+      std::unique_lock lock(mutex_);
+      released_.wait(lock, [&] { return !deaf_start; });
+      return make_error(Code::internal, "too late");
+    }
+    if (hangs) {
+      pollfd cancel{call.cancel_fd, POLLIN, 0};
+      ::poll(&cancel, 1, 30'000);
+      return make_error(Code::cancelled, "cancelled");
+    }
+    if (fail_start) return make_error(Code::internal, "no luck");
+    return state(VmState::running);
+  }
+  Result<VmStatus> stop(const DriverCall&, const StopArgs&) override { return state(VmState::shutdown); }
+  Result<VmStatus> inspect(const DriverCall&, const VmArgs&) override { return state(inspected.load()); }
+  Result<VmStatus> recover(const DriverCall&, const VmArgs&) override { return state(recovered.load()); }
+  Result<VmStatus> pause(const DriverCall&, const VmArgs&) override {
+    if (fail_pause) return make_error(Code::internal, "no luck");
+    return state(VmState::paused);
+  }
+  void release() {
+    {
+      const std::lock_guard lock(mutex_);
+      deaf_start = false;
+    }
+    released_.notify_all();
+  }
+  Result<VmStatus> resume(const DriverCall&, const VmArgs&) override {
+    ++resumes;
+    return state(VmState::running);
+  }
+  Result<VmStatus> reboot(const DriverCall&, const VmArgs&) override { return state(VmState::running); }
+  Result<VmStatus> resize(const DriverCall&, const ResizeArgs& args) override {
+    if (args.vcpus) vcpus = *args.vcpus;
+    VmStatus status = state(VmState::running);
+    status.live.text = R"({"vcpus":)" + std::to_string(vcpus) + "}";
+    return status;
+  }
+  Result<VmStatus> snapshot(const DriverCall& call, const SnapshotArgs&) override {
+    std::ofstream(in_folder(call)) << "memory";
+    if (fail_snapshot) return make_error(full_disk ? Code::resource_exhausted : Code::internal, "no luck");
+    return state(snapshot_leaves.load());
+  }
+  Result<VmStatus> restore(const DriverCall& call, const StartArgs& args) override {
+    QARAX_CHECK(call.keep("{\"format\":1}"));
+    QARAX_TRY(restored, core::read_file(in_folder(call)));
+    vcpus = args.spec.boot_vcpus;
+    return state(VmState::running);
+  }
+  Result<Counters> counters(const DriverCall&, const VmArgs&) override { return Counters{{{"exits", 7, "count"}}}; }
+
+  Result<Driver*> find(const std::string& name) override {
+    if (name == "fake") return this;
+    return make_error(Code::unavailable, "there is no hypervisor " + name);
+  }
+  Result<BootFiles> files_for(const std::optional<std::string>&) override { return BootFiles{}; }
+
+  std::atomic<std::int64_t> frozen_as{4096};
+  std::atomic<int> starts{0};
+  std::atomic<bool> hang_start{false};
+  std::atomic<bool> fail_start{false};
+  std::atomic<bool> deaf_start{false};  // hangs, whatever is cancelled, until release()
+  std::atomic<bool> fail_pause{false};
+  std::atomic<bool> fail_snapshot{false};
+  std::atomic<bool> full_disk{false};
+  std::atomic<VmState> snapshot_leaves{VmState::running};
+  std::atomic<int> resumes{0};
+  std::atomic<int> vcpus{1};
+  std::string restored;  // what the last restore found
+  std::atomic<VmState> recovered{VmState::running};
+  std::atomic<VmState> inspected{VmState::shutdown};
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable released_;
+  static std::string in_folder(const DriverCall& call) {
+    return "/proc/self/fd/" + std::to_string(call.fds.at(0)) + "/memory";
+  }
+  static VmStatus state(VmState value) {
+    VmStatus status;
+    status.state = value;
+    return status;
+  }
+};
+
+class ManagerTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/qarax-manager-XXXXXX";
+    ASSERT_NE(mkdtemp(name), nullptr);
+    dir_ = name;
+    processes_ = std::make_unique<ProcessService>(ProcessService::Options{"/nonexistent", dir_ + "/vms"},
+                                                  Cgroups::none(), [](const std::string&, std::int64_t) {});
+    open();
+  }
+  void TearDown() override {
+    driver_.release();
+    manager_.reset();
+    std::filesystem::remove_all(dir_);
+  }
+  void open() {
+    manager_.reset();
+    Manager::Options options;
+    options.data_dir = dir_;
+    options.session = session_ = core::new_uuid();
+    options.grace_ms = 50;
+    options.look_ms = 0;
+    options.most_threads = kThreads;
+    auto opened = Manager::open(options, driver_, *processes_, driver_, clock_);
+    ASSERT_TRUE(opened) << opened.error().message;
+    manager_ = std::move(*opened);
+    manager_->begin_recovery();
+  }
+  Command command(Action action, std::int64_t revision) const {
+    Command out;
+    out.vm = vm_;
+    out.action = action;
+    out.revision = revision;
+    out.step = 1;
+    out.incarnation = revision;
+    if (action == Action::start) out.document = R"({"name":"web","hypervisor":"fake","spec":{}})";
+    return out;
+  }
+  std::future<CommandResult> begin(Command what) {
+    auto promise = std::make_shared<std::promise<CommandResult>>();
+    auto future = promise->get_future();
+    manager_->execute(std::move(what), [promise](CommandResult result) { promise->set_value(std::move(result)); });
+    return future;
+  }
+  CommandResult start(std::int64_t revision, const std::string& document) {
+    Command what = command(Action::start, revision);
+    what.document = document;
+    return run(what);
+  }
+  CommandResult run(Command what) { return begin(std::move(what)).get(); }
+  Command resize(std::int64_t revision, int vcpus) const {
+    Command out = command(Action::resize, revision);
+    out.document = encode(core::ResizeCommand{vcpus, std::nullopt});
+    return out;
+  }
+  Command snapshot(std::int64_t revision, Action action = Action::snapshot) const {
+    Command out = command(action, revision);
+    out.document = encode(core::SnapshotCommand{snapshot_, "before"});
+    return out;
+  }
+  Command restore(std::int64_t revision) const {
+    Command out = command(Action::restore, revision);
+    core::RestoreCommand document;
+    document.start.name = "web";
+    document.start.hypervisor = "fake";
+    document.snapshot = snapshot_;
+    out.document = encode(document);
+    return out;
+  }
+  // As kill -9 leaves it: the intent, and nothing after it.
+  void interrupt(const Command& what, VmState before) {
+    manager_.reset();
+    auto journal = Journal::open(dir_ + "/vms/" + vm_ + "/journal", After::agent);
+    ASSERT_TRUE(journal);
+    JournalRecord intent;
+    intent.kind = RecordKind::intent;
+    intent.revision = what.revision;
+    intent.step = what.step;
+    intent.action = core::to_string(what.action);
+    intent.incarnation = what.incarnation;
+    intent.document.text = what.document;
+    intent.before = before;
+    ASSERT_TRUE(journal->append(intent, Outlives::agent));
+  }
+  std::string snapshots() const { return dir_ + "/vms/" + vm_ + "/snapshots"; }
+  // Recovery runs in the background; its end is a report that is no longer "recovering".
+  core::VmReport settled() {
+    std::promise<void> done;
+    std::atomic<bool> told{false};
+    std::uint64_t id = 0;
+    auto check = [&](const core::VmReport& r) {
+      if (r.vm == vm_ && r.status.status_reason.find("recovering") == std::string::npos && !told.exchange(true))
+        done.set_value();
+    };
+    for (const auto& report : manager_->subscribe(check, id)) check(report);
+    done.get_future().wait();
+    manager_->unsubscribe(id);
+    return manager_->inspect(vm_, 0);
+  }
+
+  std::string dir_;
+  std::string session_;
+  std::string vm_ = core::new_uuid();
+  const std::string snapshot_ = core::new_uuid();
+  FakeDriver driver_;
+  core::SystemClock clock_;
+  std::unique_ptr<ProcessService> processes_;
+  std::unique_ptr<Manager> manager_;
+};
+
+}  // namespace qarax::agent

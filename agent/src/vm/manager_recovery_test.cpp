@@ -1,0 +1,213 @@
+// What a manager that starts anew makes of the folders that it finds, and what is kept in them for that.
+#include "manager_fixture.hpp"
+
+namespace qarax::agent {
+namespace {
+
+TEST_F(ManagerTest, ALateStartOfADeletedVmIsRefusedAlsoAfterARestart) {
+  run(command(Action::start, 1));
+  EXPECT_TRUE(run(command(Action::remove, 3)).report.deleted);
+  EXPECT_FALSE(std::filesystem::exists(dir_ + "/vms/" + vm_));
+  EXPECT_EQ(run(command(Action::start, 2)).error.reason, "stale-revision");
+  open();
+  EXPECT_EQ(run(command(Action::start, 2)).error.reason, "stale-revision");
+  const auto again = run(command(Action::remove, 3));
+  EXPECT_EQ(again.error.code, Code::ok);
+  EXPECT_TRUE(again.report.deleted);
+  EXPECT_EQ(driver_.starts, 1);
+}
+
+TEST_F(ManagerTest, AnInterruptedDeleteIsFinished) {
+  run(command(Action::start, 1));
+  manager_.reset();
+  {
+    auto journal = Journal::open(dir_ + "/vms/" + vm_ + "/journal", After::agent);
+    ASSERT_TRUE(journal);
+    JournalRecord intent;
+    intent.kind = RecordKind::intent;
+    intent.revision = 2;
+    intent.step = 1;
+    intent.action = "delete";
+    ASSERT_TRUE(journal->append(intent, Outlives::agent));
+  }
+  open();
+  const auto asked_again = run(command(Action::remove, 2));
+  EXPECT_EQ(asked_again.error.code, Code::ok) << asked_again.error.message;
+  manager_.reset();
+  EXPECT_FALSE(std::filesystem::exists(dir_ + "/vms/" + vm_));
+  EXPECT_TRUE(std::filesystem::exists(dir_ + "/tombstones/" + vm_ + ".json"));
+}
+
+TEST_F(ManagerTest, AFirstStartThatGotNowhereIsUndone) {
+  JournalRecord intent;
+  intent.kind = RecordKind::intent;
+  intent.revision = 1;
+  intent.step = 1;
+  intent.action = "start";
+  intent.incarnation = 1;
+  ASSERT_TRUE(VmFolder(dir_ + "/vms/" + vm_).make(intent, {}));
+  std::filesystem::remove(dir_ + "/vms/" + vm_ + "/vm.json");  // earlier agents wrote it later
+  std::filesystem::create_directories(dir_ + "/vms/.new-" + core::new_uuid());
+  open();
+  EXPECT_EQ(settled().status.state, VmState::shutdown);
+  const auto asked_again = run(command(Action::start, 1));
+  EXPECT_EQ(asked_again.error.code, Code::aborted) << asked_again.error.message;
+  // The server takes no report without this session for news: the VM would stay unknown.
+  EXPECT_EQ(asked_again.report.session, session_);
+  EXPECT_EQ(asked_again.report.revision, 1);
+  // What came of it is on record by now, which the next restart mustn't take for damage.
+  open();
+  EXPECT_EQ(settled().status.state, VmState::shutdown);
+  EXPECT_EQ(run(command(Action::start, 2)).error.code, Code::ok);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(dir_ + "/vms"), {}), 1);
+}
+
+TEST_F(ManagerTest, ADamagedVmCanBeEndedAndDeleted) {
+  for (const bool journal_too : {false, true}) {
+    vm_ = core::new_uuid();
+    run(command(Action::start, 1));
+    manager_.reset();
+    ASSERT_TRUE(core::write_file_durably(dir_ + "/vms/" + vm_ + "/vm.json", "{"));
+    if (journal_too) {
+      std::filesystem::remove(dir_ + "/vms/" + vm_ + "/journal");
+      std::filesystem::create_directory(dir_ + "/vms/" + vm_ + "/journal");
+    }
+    open();
+    EXPECT_EQ(settled().status.state, VmState::unknown);
+    const auto stopped = run(command(Action::force_stop, 2));
+    EXPECT_EQ(stopped.error.code, Code::ok) << stopped.error.message;
+    const auto deleted = run(command(Action::remove, 3));
+    EXPECT_EQ(deleted.error.code, Code::ok) << deleted.error.message;
+    EXPECT_FALSE(std::filesystem::exists(dir_ + "/vms/" + vm_));
+  }
+}
+
+TEST_F(ManagerTest, ARestartTakesTheVmUpAgain) {
+  driver_.inspected = VmState::running;
+  run(command(Action::start, 1));
+  open();
+  const auto report = settled();
+  EXPECT_EQ(report.incarnation, 1);
+  EXPECT_EQ(run(command(Action::pause, 2)).error.code, Code::ok);
+  EXPECT_EQ(run(command(Action::start, 1)).error.reason, "stale-revision");
+}
+
+TEST_F(ManagerTest, ADamagedFolderIsUnknownAndNeverGone) {
+  run(command(Action::start, 1));
+  manager_.reset();
+  for (const std::string content : {"", "{", "{}"}) {
+    ASSERT_TRUE(core::write_file_durably(dir_ + "/vms/" + vm_ + "/vm.json", content));
+    open();
+    const auto report = settled();
+    EXPECT_EQ(report.status.state, VmState::unknown) << content;
+    EXPECT_FALSE(report.missing);
+    EXPECT_FALSE(report.status.status_reason.empty());
+    EXPECT_EQ(run(command(Action::start, 9)).error.code, Code::failed_precondition);
+    manager_.reset();
+  }
+}
+
+TEST_F(ManagerTest, AHostRebootIsToldAsThat) {
+  run(command(Action::start, 1));
+  manager_.reset();
+  const VmFolder folder(dir_ + "/vms/" + vm_);
+  auto document = folder.read_document();
+  ASSERT_TRUE(document);
+  document->boot_identity = "another boot";
+  ASSERT_TRUE(folder.write_document(*document));
+  open();
+  const auto report = settled();
+  EXPECT_EQ(report.status.state, VmState::shutdown);
+  EXPECT_EQ(report.status.status_reason, "the host was rebooted");
+}
+
+TEST_F(ManagerTest, AnInterruptedStartIsSettledAndItsCallerCanSeeWhich) {
+  run(command(Action::start, 1));
+  manager_.reset();
+  {
+    auto journal = Journal::open(dir_ + "/vms/" + vm_ + "/journal", After::agent);
+    ASSERT_TRUE(journal);
+    JournalRecord intent;
+    intent.kind = RecordKind::intent;
+    intent.revision = 2;
+    intent.step = 1;
+    intent.action = "pause";
+    intent.incarnation = 1;
+    ASSERT_TRUE(journal->append(intent, Outlives::agent));
+  }
+  driver_.recovered = VmState::running;
+  open();
+  settled();
+  const auto asked_again = run(command(Action::pause, 2));
+  EXPECT_EQ(asked_again.error.code, Code::aborted);
+  EXPECT_NE(asked_again.error.message.find("undone"), std::string::npos);
+}
+
+TEST_F(ManagerTest, ARepeatedStepGetsItsStoredResultAlsoAfterARestart) {
+  run(command(Action::start, 1));
+  driver_.fail_pause = true;
+  driver_.inspected = VmState::running;
+  const std::string said = run(command(Action::pause, 2)).error.message;
+  ASSERT_FALSE(said.empty());
+  driver_.fail_pause = false;
+  open();
+  settled();
+  EXPECT_EQ(run(command(Action::pause, 2)).error.message, said) << "the answer of then, not another try";
+  EXPECT_EQ(run(command(Action::start, 1)).error.reason, "stale-revision");
+  EXPECT_EQ(driver_.starts, 1);
+}
+
+TEST_F(ManagerTest, WhatWasGivenIsKeptForAnAdopt) {
+  auto start = command(Action::start, 1);
+  start.document = R"({"name":"web","hypervisor":"fake","spec":{"boot_vcpus":3,"max_vcpus":3},"keep":{"a":[1,"b"]}})";
+  run(start);
+  const std::string other = std::exchange(vm_, core::new_uuid());
+  run(command(Action::start, 1));
+  run(command(Action::remove, 2));
+  const std::string gone = std::exchange(vm_, other);
+  for (int round = 0; round < 2; ++round) {
+    const auto kept = manager_->kept({gone, core::new_uuid(), vm_});
+    ASSERT_EQ(kept.size(), 2u);
+    EXPECT_EQ(kept[0].report.vm, vm_);
+    EXPECT_EQ(kept[0].report.name, "web");
+    EXPECT_EQ(kept[0].report.incarnation, 1);
+    EXPECT_EQ(kept[0].report.revision, 1);
+    EXPECT_EQ(kept[0].spec.boot_vcpus, 3);
+    EXPECT_EQ(kept[0].keep.text, R"({"a":[1,"b"]})");
+    EXPECT_EQ(kept[1].report.vm, gone);
+    EXPECT_TRUE(kept[1].report.deleted);
+    open();
+    settled();
+  }
+  manager_.reset();
+  ASSERT_TRUE(core::write_file_durably(dir_ + "/vms/" + vm_ + "/vm.json", "{"));
+  open();
+  const auto damaged = manager_->kept({});
+  ASSERT_EQ(damaged.size(), 1u);
+  EXPECT_NE(damaged[0].problem.find("damaged"), std::string::npos);
+}
+
+TEST_F(ManagerTest, WordsThatChangeAreKeptAndTheReportSaysSo) {
+  auto start = command(Action::start, 1);
+  start.document = R"({"name":"web","hypervisor":"fake","spec":{},"keep":{"description":"one"}})";
+  const RawJson one{R"({"description":"one"})"};
+  const RawJson two{R"({"description":"two \u00e9"})"};
+  EXPECT_EQ(run(start).report.keep, core::fingerprint_of_keep("web", one));
+  EXPECT_EQ(manager_->keep(core::new_uuid(), "web", two).error().reason, "vm-not-found");
+  std::promise<core::VmReport> told;
+  std::uint64_t id = 0;
+  manager_->subscribe([&](const core::VmReport& report) { told.set_value(report); }, id);
+  ASSERT_TRUE(manager_->keep(vm_, "front", two));
+  const core::VmReport report = told.get_future().get();
+  manager_->unsubscribe(id);
+  EXPECT_EQ(report.keep, core::fingerprint_of_keep("front", two));
+  EXPECT_EQ(report.status.state, VmState::running);
+  EXPECT_EQ(report.name, "front");
+  open();
+  EXPECT_EQ(settled().keep, report.keep) << "as the file says it";
+  EXPECT_EQ(manager_->kept({}).at(0).keep, two);
+  EXPECT_EQ(manager_->kept({}).at(0).report.name, "front");
+}
+
+}  // namespace
+}  // namespace qarax::agent

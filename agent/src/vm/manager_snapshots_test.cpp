@@ -1,0 +1,126 @@
+// Resize, snapshot, restore and counters, also where the agent's end came between.
+#include "manager_fixture.hpp"
+
+namespace qarax::agent {
+namespace {
+
+TEST_F(ManagerTest, AResizeIsKeptForTheNextStart) {
+  run(command(Action::start, 1));
+  const auto resized = run(resize(2, 3));
+  ASSERT_EQ(resized.error.code, Code::ok) << resized.error.message;
+  EXPECT_EQ(resized.report.status.live.text, R"({"vcpus":3})");
+  EXPECT_EQ(resized.report.resolved->boot_vcpus, 3);
+  const auto document = VmFolder(dir_ + "/vms/" + vm_).read_document();
+  ASSERT_TRUE(document);
+  EXPECT_EQ(document->spec.boot_vcpus, 3);
+  EXPECT_EQ(document->live.text, R"({"vcpus":3})");
+  run(command(Action::stop, 3));
+  EXPECT_EQ(run(resize(4, 2)).error.reason, "wrong-state") << "of an idle VM it is the server's alone";
+}
+
+TEST_F(ManagerTest, AnInterruptedResizeIsCarriedThrough) {
+  run(command(Action::start, 1));
+  interrupt(resize(2, 4), VmState::running);
+  open();
+  settled();
+  EXPECT_EQ(driver_.vcpus, 4);
+  EXPECT_EQ(VmFolder(dir_ + "/vms/" + vm_).read_document()->spec.boot_vcpus, 4);
+  EXPECT_EQ(run(resize(2, 4)).error.code, Code::ok);
+}
+
+TEST_F(ManagerTest, ASnapshotIsTakenRestoredAndDropped) {
+  run(command(Action::start, 1));
+  driver_.snapshot_leaves = VmState::paused;
+  const auto taken = run(snapshot(2));
+  ASSERT_EQ(taken.error.code, Code::ok) << taken.error.message;
+  EXPECT_EQ(taken.report.status.state, VmState::running) << "as it was before";
+  EXPECT_EQ(driver_.resumes, 1);
+  const auto manifest = SnapshotFolder(dir_ + "/vms/" + vm_).read(snapshot_);
+  ASSERT_TRUE(manifest) << manifest.error().message;
+  EXPECT_EQ(manifest->size, 6);
+  EXPECT_EQ(manifest->name, "before");
+  EXPECT_EQ(manifest->hypervisor, "fake");
+  EXPECT_EQ(run(restore(3)).error.reason, "wrong-state") << "it runs";
+  run(resize(4, 2));
+  run(command(Action::stop, 5));
+  const auto restored = run(restore(6));
+  ASSERT_EQ(restored.error.code, Code::ok) << restored.error.message;
+  EXPECT_EQ(restored.report.status.state, VmState::running);
+  EXPECT_EQ(restored.report.incarnation, 6);
+  EXPECT_EQ(driver_.restored, "memory");
+  EXPECT_EQ(driver_.vcpus, 1) << "the snapshot's size, not the one since";
+  EXPECT_EQ(run(snapshot(7, Action::drop_snapshot)).error.code, Code::ok);
+  EXPECT_EQ(run(snapshot(8, Action::drop_snapshot)).error.code, Code::ok) << "a second time";
+  run(command(Action::stop, 9));
+  EXPECT_EQ(run(restore(10)).error.reason, "snapshot-not-found");
+  EXPECT_TRUE(std::filesystem::is_empty(snapshots()));
+}
+
+TEST_F(ManagerTest, ASnapshotThatFailsLeavesNothingAndTheVmAsItWas) {
+  run(command(Action::start, 1));
+  driver_.fail_snapshot = true;
+  driver_.inspected = VmState::paused;
+  const auto failed = run(snapshot(2));
+  EXPECT_EQ(failed.error.code, Code::internal);
+  EXPECT_EQ(driver_.resumes, 1) << "it ran before";
+  EXPECT_TRUE(std::filesystem::is_empty(snapshots()));
+  driver_.full_disk = true;
+  EXPECT_EQ(run(snapshot(3)).error.reason, "disk-full");
+  EXPECT_TRUE(std::filesystem::is_empty(snapshots()));
+  driver_.fail_snapshot = false;
+  EXPECT_EQ(run(snapshot(4)).error.code, Code::ok);
+}
+
+TEST_F(ManagerTest, AnInterruptedSnapshotIsUndoneAndTheVmGoesOn) {
+  run(command(Action::start, 1));
+  interrupt(snapshot(2), VmState::running);
+  std::filesystem::create_directories(snapshots() + "/.new-" + snapshot_);
+  driver_.recovered = VmState::paused;
+  open();
+  EXPECT_EQ(settled().status.state, VmState::shutdown) << "what the fake's inspect says";
+  EXPECT_EQ(driver_.resumes, 1);
+  EXPECT_TRUE(std::filesystem::is_empty(snapshots()));
+  EXPECT_EQ(run(snapshot(2)).error.code, Code::aborted);
+}
+
+TEST_F(ManagerTest, ASnapshotThatWasWholeWhenTheAgentEndedIsThere) {
+  run(command(Action::start, 1));
+  run(snapshot(2));
+  interrupt(snapshot(3), VmState::running);
+  open();
+  settled();
+  EXPECT_EQ(run(snapshot(3)).error.code, Code::ok);
+  EXPECT_EQ(driver_.resumes, 0);
+}
+
+TEST_F(ManagerTest, AHalfRestoredVmIsEnded) {
+  run(command(Action::start, 1));
+  run(snapshot(2));
+  run(command(Action::stop, 3));
+  interrupt(restore(4), VmState::shutdown);
+  driver_.recovered = VmState::paused;
+  open();
+  const auto report = settled();
+  EXPECT_EQ(report.status.state, VmState::shutdown);
+  EXPECT_NE(report.status.status_reason.find("restore was interrupted"), std::string::npos);
+  EXPECT_EQ(run(restore(4)).error.code, Code::aborted);
+  EXPECT_EQ(run(restore(5)).error.code, Code::ok);
+}
+
+TEST_F(ManagerTest, CountersAreOfWhatRuns) {
+  EXPECT_EQ(manager_->counters(vm_, 0).error().reason, "vm-not-found");
+  run(command(Action::start, 1));
+  EXPECT_EQ(manager_->counters(vm_, 0)->counters.at(0).value, 7);
+  run(command(Action::stop, 2));
+  EXPECT_EQ(manager_->counters(vm_, 0).error().reason, "wrong-state");
+}
+
+TEST_F(ManagerTest, ADeleteTakesTheSnapshotsAlong) {
+  run(command(Action::start, 1));
+  run(snapshot(2));
+  EXPECT_TRUE(run(command(Action::remove, 3)).report.deleted);
+  EXPECT_TRUE(std::filesystem::is_empty(dir_ + "/vms"));
+}
+
+}  // namespace
+}  // namespace qarax::agent

@@ -1,0 +1,131 @@
+// From a start's document to a running VMM, on the VM's strand: resolved, recorded, and only then made.
+#include <utility>
+
+#include "manager.hpp"
+#include "qarax/core/ids.hpp"
+#include "records.hpp"
+#include "steps.hpp"
+
+namespace qarax::agent {
+
+Status Manager::check_incarnation(const VmPtr& vm, const Command& command) {
+  if (command.incarnation > vm->document.incarnation) return Ok{};
+  return make_error(Code::failed_precondition,
+                    "VM " + vm->id + " had incarnation " + std::to_string(vm->document.incarnation) +
+                        " already; a start needs a higher one",
+                    "stale-revision");
+}
+
+Result<VmSpec> Manager::resolve(const std::string& document, std::int64_t deadline_ns) {
+  QARAX_TRY(const auto wanted, decode<core::StartCommand>(std::string_view(document), Unknown::ignore));
+  QARAX_TRY(Driver * driver, in_step("find-plugin", drivers_.find(wanted.hypervisor)));
+  if (auto boot = boot_files_.files_for(wanted.boot_source_id); !boot && boot.error().reason != "no-boot-source")
+    return std::move(boot).error().at_step("boot-files");
+  if (wanted.resolved && !wanted.resolve) return *wanted.resolved;
+  DriverCall call;
+  call.deadline_ns = deadline_ns;
+  return in_step("resolve", driver->resolve(call, {wanted.resolved.value_or(wanted.spec)}));
+}
+
+Result<VmStatus> Manager::start(const VmPtr& vm, Operation& operation) {
+  auto turn = std::exchange(operation.turn, std::nullopt);
+  if (turn && !*turn) return std::move(*turn).error().at_step("admission");
+  const Command& command = operation.command;
+  QARAX_TRY(const auto wanted, decode<core::StartCommand>(std::string_view(command.document), Unknown::ignore));
+  QARAX_CHECK(check_incarnation(vm, command));
+  QARAX_TRY(Driver * driver, in_step("find-plugin", drivers_.find(wanted.hypervisor)));
+  const DriverCall call = call_for(vm, command, operation.cancel_fd());
+
+  VmDocument document;
+  document.vm = vm->id;
+  document.name = wanted.name;
+  document.hypervisor = wanted.hypervisor;
+  document.incarnation = command.incarnation;
+  document.boot_identity = core::boot_identity();
+  document.spec = wanted.spec;
+  document.boot_source_id = wanted.boot_source_id;
+  document.keep = wanted.keep;
+  auto boot = boot_files_.files_for(wanted.boot_source_id);
+  // Not every hypervisor boots a kernel: whether the lack of a default one matters is the plugin's to say.
+  if (boot)
+    document.boot = std::move(*boot);
+  else if (boot.error().reason != "no-boot-source")
+    return std::move(boot).error().at_step("boot-files");
+  document.resolved = wanted.resolved;
+  // What is frozen already stays: a plugin resolves only what isn't said.
+  if (!document.resolved || wanted.resolve) {
+    QARAX_TRY(document.resolved,
+              in_step("resolve", driver->resolve(call, {document.resolved ? *document.resolved : wanted.spec})));
+  }
+  QARAX_CHECK(note_start(vm, command, document));
+  return launch(
+      vm, operation, [&](const DriverCall& with, const StartArgs& args) { return driver->start(with, args); },
+      std::move(turn));
+}
+
+// The intent and what the incarnation is made of, before anything is made.
+Status Manager::note_start(const VmPtr& vm, const Command& command, const VmDocument& document) {
+  const JournalRecord intent = record_of(RecordKind::intent, command);
+  if (!vm->folder.exists()) {
+    QARAX_TRY(Journal journal, in_step("record", vm->folder.make(intent, document)));
+    vm->journal.emplace(std::move(journal));
+  } else {
+    if (!vm->journal) {
+      QARAX_TRY(Journal journal, in_step("record", vm->folder.open_journal(After::agent)));
+      vm->journal.emplace(std::move(journal));
+    }
+    QARAX_CHECK(in_step("record", vm->journal->append(intent, Outlives::host)));
+    QARAX_CHECK(in_step("record", vm->folder.remove_handle()));
+    QARAX_CHECK(in_step("record", vm->folder.write_document(document)));
+  }
+  vm->document = document;
+  {
+    // Whoever has to kill it under a hung call must know which one it is.
+    const std::lock_guard lock(order_mutex_);
+    vm->report.incarnation = document.incarnation;
+  }
+  vm->folder.remove_old_runs(command.incarnation);
+  return Ok{};
+}
+
+Result<VmStatus> Manager::launch(const VmPtr& vm, const Operation& operation, const Launch& how,
+                                 std::optional<Result<BootGate::Turn>> turn) {
+  const Command& command = operation.command;
+  const VmDocument& document = vm->document;
+  DriverCall call = call_for(vm, command, operation.cancel_fd());
+  StartArgs args;
+  args.vm = vm->id;
+  args.name = document.name;
+  args.incarnation = document.incarnation;
+  args.spec = document.resolved.value_or(document.spec);
+  args.boot = document.boot;
+  args.run_dir = processes_.run_dir(vm->id, document.incarnation);
+  QARAX_CHECK(in_step("record", core::make_folder_unsynced(args.run_dir)));  // its supervisor sees to the rest
+  auto started = how(call, args);
+  if (started && (started->state == VmState::running || started->state == VmState::paused)) {
+    const auto process = processes_.find({vm->id, document.incarnation});
+    if (turn && process && process->alive && started->accelerator != "kvm")
+      std::move(**turn).until_calm({process->pid, process->start_time});
+    return started;
+  }
+  turn.reset();
+  Error error = started ? make_error(Code::internal,
+                                     "the plugin says that VM " + vm->id + " is " +
+                                         std::string(to_string(started->state)) + " after its " +
+                                         std::string(core::to_string(command.action)) + ": " + started->status_reason,
+                                     "vmm-failed")
+                        : std::move(started).error();
+  if (error.step.empty()) error.step = std::string(core::to_string(command.action)) + "-vmm";
+  if (error.log_tail.empty()) error.log_tail = vmm_log_tail(args.run_dir);
+  // Whatever the plugin left: its processes go, so that "not started" is a promise.
+  if (auto killed = processes_.kill({vm->id, document.incarnation}, CallLimits{}.within_ms(5000)); !killed) {
+    // Handle and sockets stay: it is still there to be asked and ended.
+    error.message += "; and its process could not be ended: " + killed.error().message;
+    return error;
+  }
+  processes_.clean_up(vm->id, document.incarnation);
+  static_cast<void>(vm->folder.remove_handle());
+  return error;
+}
+
+}  // namespace qarax::agent
