@@ -45,6 +45,8 @@ def test_a_start_is_cancelled_down_to_the_plugin(simulated):
     vm_id = api.create("slow", hypervisor="simulator", config={"start_delay_ms": 60_000})
     job_id = job_of(api.call("POST", f"/vms/{vm_id}/start", headers={"Prefer": "respond-async"}))
     wait_for("the node has it", lambda: len(api.ok("GET", f"/jobs/{job_id}").json()["steps"]) == 2)
+    dry = api.ok("DELETE", f"/jobs/{job_id}?dry_run=true").json()
+    assert dry["action"] == "cancel" and dry["changes"] and api.ok("GET", f"/jobs/{job_id}").json()["state"] == "running"
     begun = time.monotonic()
     job = api.ok("DELETE", f"/jobs/{job_id}").json()
     assert job["state"] == "cancelled" and time.monotonic() - begun < 10

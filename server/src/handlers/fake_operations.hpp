@@ -64,6 +64,7 @@ class FakeDryRuns final : public DryRuns {
     return answer(std::string("remove-host") + (asked.with_vms ? " with its VMs" : ""));
   }
   Result<api::DryRun> init_host(const std::string&) override { return answer("init-host"); }
+  Result<api::DryRun> cancel_job(const std::string&) override { return answer("cancel"); }
 
   std::optional<Error> failure;
 

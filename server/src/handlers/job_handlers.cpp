@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "handlers/dry_runs.hpp"
 #include "handlers/job_document.hpp"
 #include "handlers/reply.hpp"
 #include "qarax/core/ids.hpp"
@@ -105,7 +106,10 @@ class JobHandlers {
   }
 
   http::Response cancel(const http::Request& request) {
+    auto dry = flag_of(request, "dry_run");
+    if (!dry) return refuse(request, std::move(dry).error());
     return with_job(request, [&](const JobPtr& job) {
+      if (*dry) return dry_run_reply(request, operations_.dry_runs().cancel_job(job->id));
       const bool async = prefers_async(request);
       auto done = operations_.cancel_job(job->id, async);
       if (!done) return refuse(request, std::move(done).error());

@@ -120,6 +120,11 @@ TEST_F(JobHandlersTest, ListsArePagedNewestFirst) {
 
 TEST_F(JobHandlersTest, DeleteCancels) {
   const std::string id = starting("web");
+  const auto dry = call("DELETE", "/jobs/" + id + "?dry_run=true");
+  EXPECT_EQ(dry.status, 200);
+  EXPECT_EQ(text(parsed(dry), "action"), "cancel");
+  EXPECT_EQ(text(parsed(call("GET", "/jobs/" + id)), "state"), "running");
+  EXPECT_EQ(call("DELETE", "/jobs/" + id + "?dry_run=perhaps").status, 400);
   EXPECT_EQ(call("DELETE", "/jobs/" + id, "respond-async").status, 202);
   const auto done = call("DELETE", "/jobs/" + id);
   EXPECT_EQ(done.status, 200);

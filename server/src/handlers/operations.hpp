@@ -66,6 +66,7 @@ class DryRuns {
   virtual Result<api::DryRun> edit_host(const EditCall& call) = 0;
   virtual Result<api::DryRun> remove_host(const RemoveHost& asked) = 0;
   virtual Result<api::DryRun> init_host(const std::string& host_id) = 0;
+  virtual Result<api::DryRun> cancel_job(const std::string& job_id) = 0;
 };
 
 // Thread-safe; a call may block up to the action's wait limit. Errors carry the reasons of the problem catalogue; the

@@ -1,6 +1,8 @@
 #include "able.hpp"
 
 #include "capabilities.hpp"
+#include "job_waiters.hpp"
+#include "placing.hpp"
 #include "scheduler.hpp"
 
 namespace qarax::server {
@@ -66,6 +68,30 @@ Result<VmSpec> spec_to_begin(const VmRecord& vm, core::Action action, const JobA
     return make_error(Code::not_found, "VM " + vm.name + " has no snapshot " + arguments.snapshot,
                       "snapshot-not-found");
   return snapshot->spec;
+}
+
+Error has_ended(const Job& job) {
+  return with_job(
+      make_error(Code::failed_precondition,
+                 "job " + job.id + ", the " + job.action + " of VM " + job.vm_name + ", has ended already: it is " +
+                     std::string(EnumNames<JobState>::kNames[static_cast<std::size_t>(job.state)]),
+                 "job-finished"),
+      job.id);
+}
+
+Result<JobPtr> check_cancel(const std::string& job_id, Store& store, const Fleet& nodes) {
+  QARAX_TRY(JobPtr job, store.job(job_id));
+  if (!job) return make_error(Code::not_found, "there is no job " + job_id, "job-not-found");
+  if (job->state != JobState::running) return has_ended(*job);
+  if (!can_be_cancelled(*job))
+    return with_job(make_error(Code::failed_precondition,
+                               "job " + job_id + " can't be cancelled: a " + job->action +
+                                   " is done in a moment, or can't be undone",
+                               "not-cancellable"),
+                    job_id);
+  const VmPtr vm = store.vm(job->vm_id);
+  if (vm && !is_reachable(*vm, nodes)) return with_job(unreachable(*vm, store), job_id);
+  return job;
 }
 
 }  // namespace qarax::server

@@ -18,6 +18,12 @@ Status check_able(const VmRecord& vm, core::Action action, const Store& store, c
 Status check_able(const VmRecord& vm, std::optional<std::string_view> capability,
                   std::optional<std::string_view> feature, const Store& store, const Fleet& nodes);
 
+// Whether a job can be cancelled; the job as it is. NOT_FOUND "job-not-found", FAILED_PRECONDITION "job-finished",
+// "not-cancellable", UNAVAILABLE "node-unreachable".
+Result<JobPtr> check_cancel(const std::string& job_id, Store& store, const Fleet& nodes);
+// A cancel that came too late.
+Error has_ended(const Job& job);
+
 // INVALID_ARGUMENT "validation", FAILED_PRECONDITION "no-host-fits": no VM of that size could ever be.
 Status check_size(const VmRecord& vm, const core::ResizeCommand& size, const Store& store);
 

@@ -1,23 +1,11 @@
 // The end of a job that isn't wanted any more: job → the node's Cancel → the plugin's cancel_fd, and back as the node's
 // decision. What the node never heard of is asked for and cancelled again, so that the answer is always its own.
+#include "able.hpp"
 #include "orchestrator.hpp"
 #include "qarax/core/clock.hpp"
 #include "qarax/core/logging.hpp"
 
 namespace qarax::server {
-
-namespace {
-
-Error has_ended(const Job& job) {
-  return with_job(
-      make_error(Code::failed_precondition,
-                 "job " + job.id + ", the " + job.action + " of VM " + job.vm_name + ", has ended already: it is " +
-                     std::string(EnumNames<JobState>::kNames[static_cast<std::size_t>(job.state)]),
-                 "job-finished"),
-      job.id);
-}
-
-}  // namespace
 
 void Orchestrator::note_sent(const JobRecord& job, const VmRecord& vm) {
   const HostPtr host = store_.host(*vm.host_id);
@@ -41,19 +29,9 @@ void Orchestrator::cancel_at_node(const std::string& job_id) {
 }
 
 Result<JobPtr> Orchestrator::cancel(const std::string& job_id, const ActOptions& options) {
-  QARAX_TRY(const JobPtr known, store_.job(job_id));
-  if (!known) return make_error(Code::not_found, "there is no job " + job_id, "job-not-found");
-  if (known->state != JobState::running) return has_ended(*known);
-  if (!can_be_cancelled(*known))
-    return with_job(make_error(Code::failed_precondition,
-                               "job " + job_id + " can't be cancelled: a " + known->action +
-                                   " is done in a moment, or can't be undone",
-                               "not-cancellable"),
-                    job_id);
-  const VmPtr vm = store_.vm(known->vm_id);
-  if (vm && !is_reachable(*vm)) return with_job(unreachable(*vm), job_id);
-  if (!store_.job_book().update(job_id, [](Job& job) { job.cancelling = job.state == JobState::running; }))
-    return has_ended(*known);
+  QARAX_TRY(const JobPtr known, check_cancel(job_id, store_, nodes_));
+  QARAX_TRY(const JobPtr marked, store_.cancel_job(job_id));
+  if (!marked) return has_ended(*known);
   core::logger("jobs")->info("cancelling job={} vm={} action={} request={}", job_id, known->vm_id, known->action,
                              options.request_id);
   cancel_at_node(job_id);

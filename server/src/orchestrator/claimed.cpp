@@ -1,5 +1,6 @@
 // A request that is made again, with its Idempotency-Key, because the first answer was lost: it isn't carried out once
 // more; the job that it made then says what the answer was.
+#include "job_waiters.hpp"
 #include "orchestrator.hpp"
 
 namespace qarax::server {
@@ -9,21 +10,18 @@ Result<VmPtr> Orchestrator::outcome_of(const Job& job, const ActOptions& options
                            ? store_.job_book().wait(job.id, std::chrono::milliseconds(options.wait_ms))
                            : nullptr;
   const Job& ended = later ? *later : job;
-  const auto with_job = [&](Error error) {
-    error.details.push_back({"/job_id", job.id});
-    return error;
-  };
   switch (ended.state) {
     case JobState::running:
-      return with_job(make_error(Code::deadline_exceeded,
-                                 "the " + job.action + " of VM " + job.vm_name + " is still going on",
-                                 "deadline-exceeded"));
+      return with_job(
+          make_error(Code::deadline_exceeded, "the " + job.action + " of VM " + job.vm_name + " is still going on",
+                     "deadline-exceeded"),
+          job.id);
     case JobState::superseded:
-      return with_job(make_error(Code::aborted, "another job took the place of this one", "superseded"));
+      return with_job(make_error(Code::aborted, "another job took the place of this one", "superseded"), job.id);
     case JobState::failed:
     case JobState::cancelled:
       return ended.error.value_or(
-          with_job(make_error(Code::internal, "the " + job.action + " of VM " + job.vm_name + " failed")));
+          with_job(make_error(Code::internal, "the " + job.action + " of VM " + job.vm_name + " failed"), job.id));
     case JobState::completed:
       break;
   }

@@ -127,11 +127,6 @@ void Orchestrator::put_aside(const std::string& job_id, core::Action by) {
   cancel_at_node(job_id);
 }
 
-bool Orchestrator::is_reachable(const VmRecord& vm) const {
-  const auto link = vm.host_id ? nodes_.link(*vm.host_id) : nullptr;
-  return link && link->is_up();
-}
-
 // The node's error in the words of this side.
 Error Orchestrator::explained(Error error, const JobRecord& job, const std::string& vm_name) const {
   static_cast<void>(
@@ -163,7 +158,7 @@ void Orchestrator::decided(const JobRecord& job, const CommandOutcome& outcome) 
   if (!outcome.decided) {
     // The job stays open; the next tick, or the node's return, asks again. A caller isn't kept for a node that is gone.
     const VmPtr vm = store_.vm(job.vm_id);
-    if (vm && !is_reachable(*vm)) return waiters_.finish(job.id, {vm, with_job(unreachable(*vm), job.id)});
+    if (vm && !is_reachable(*vm, nodes_)) return waiters_.finish(job.id, {vm, with_job(unreachable(*vm), job.id)});
     // An older node's call, which had to be let go of for it: what became of the command is the node's to say.
     if (cancelling && outcome.error && outcome.error->code == Code::cancelled) send(job);
     return;
@@ -238,7 +233,7 @@ void Orchestrator::host_up(const std::string& host_id) {
 void Orchestrator::restart_what_ended() {
   if (closed_ || !store_.read_only().empty()) return;
   for (const auto& [vm, was_calm] : restarts_.due(store_.vms(), plugin::monotonic_ns())) {
-    if (!is_reachable(*vm)) continue;
+    if (!is_reachable(*vm, nodes_)) continue;
     ActOptions options;
     options.respond_async = true;
     options.origin = Origin::policy;
@@ -257,7 +252,7 @@ void Orchestrator::tick() {
   for (const JobRecord& job : store_.unfinished_jobs()) {
     const VmPtr vm = store_.vm(job.vm_id);
     if (!vm) continue;
-    if (is_reachable(*vm)) {
+    if (is_reachable(*vm, nodes_)) {
       send(job);
       if (const JobPtr told = store_.job_book().find(job.id); told && told->cancelling) cancel_at_node(job.id);
       continue;

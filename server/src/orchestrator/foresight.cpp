@@ -14,11 +14,6 @@ bool may_run(VmState state) {
   return state == VmState::running || state == VmState::paused || state == VmState::unknown;
 }
 
-bool is_reachable(const VmRecord& vm, const Fleet& nodes) {
-  const auto link = vm.host_id ? nodes.link(*vm.host_id) : nullptr;
-  return link && link->is_up();
-}
-
 }  // namespace
 
 Status Foresight::ask_plugin(const VmRecord& vm, Foreseen& foreseen) const {
@@ -241,6 +236,16 @@ Result<Foreseen> Foresight::remove_host(RemoveHost asked) const {
     foreseen.notes.emplace_back("what it knows of later states of this database would be lost with it");
   if (const std::size_t left = store_.tombstones(asked.host_id).size(); left > 0)
     foreseen.notes.push_back("the tombstones of " + std::to_string(left) + " forgotten VMs would go with it");
+  return foreseen;
+}
+
+Result<Foreseen> Foresight::cancel(const std::string& job_id) const {
+  QARAX_TRY(const JobPtr job, check_cancel(job_id, store_, nodes_));
+  Foreseen foreseen;
+  foreseen.action = "cancel";
+  foreseen.changes = !job->cancelling;
+  foreseen.notes.push_back("the " + job->action + " of VM " + job->vm_name +
+                           " would be undone, unless it comes to its end first");
   return foreseen;
 }
 

@@ -34,6 +34,7 @@ class Foresight {
   Result<Foreseen> edit_host(const Edit& edit) const;
   Result<Foreseen> remove_host(RemoveHost asked) const;
   Result<Foreseen> init_host(const std::string& id) const;
+  Result<Foreseen> cancel(const std::string& job_id) const;
 
  private:
   Result<Foreseen> start_of(const VmRecord& vm, Foreseen foreseen, bool now) const;

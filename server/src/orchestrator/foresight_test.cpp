@@ -102,6 +102,24 @@ TEST_F(ForesightTest, ThePluginsOwnRefusalIsTold) {
   EXPECT_EQ(refused.error().causes.back(), "no such machine");
 }
 
+TEST_F(ForesightTest, ACancelIsJudgedAndTheJobGoesOn) {
+  const std::string web = vm("web");
+  node_.hang(true);
+  ActOptions options;
+  options.respond_async = true;
+  ASSERT_TRUE(orchestrator_->act(web, Action::start, options));
+  const std::string job = store_->vm(web)->job_id;
+  const auto foreseen = foresight_->cancel(job);
+  ASSERT_TRUE(foreseen) << foreseen.error().message;
+  EXPECT_EQ(foreseen->action, "cancel");
+  EXPECT_TRUE(foreseen->changes);
+  EXPECT_FALSE(store_->job_book().find(job)->cancelling);
+  node_.hang(false);
+  ASSERT_EQ(store_->job_book().wait(job, std::chrono::seconds(20))->state, JobState::completed);
+  EXPECT_EQ(foresight_->cancel(job).error().reason, "job-finished");
+  EXPECT_EQ(foresight_->cancel(core::new_uuid()).error().reason, "job-not-found");
+}
+
 TEST_F(ForesightTest, AnOlderNodeIsntAsked) {
   node_.forget_features();
   NewVmInput input;

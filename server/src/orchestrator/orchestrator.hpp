@@ -110,7 +110,6 @@ class Orchestrator {
   void tick();
   void ticks();
   void tidy();
-  bool is_reachable(const VmRecord& vm) const;
   Error unreachable(const VmRecord& vm) const;
   Error refusal(const VmRecord& vm, core::Action action) const;
   std::int64_t timeout_of(const JobRecord& job) const;

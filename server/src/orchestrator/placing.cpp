@@ -6,6 +6,11 @@
 
 namespace qarax::server {
 
+bool is_reachable(const VmRecord& vm, const Fleet& nodes) {
+  const auto link = vm.host_id ? nodes.link(*vm.host_id) : nullptr;
+  return link && link->is_up();
+}
+
 Error unreachable(const VmRecord& vm, const Store& store) {
   const HostPtr host = vm.host_id ? store.host(*vm.host_id) : nullptr;
   Error error = make_error(Code::unavailable,

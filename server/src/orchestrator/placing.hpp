@@ -11,7 +11,9 @@ namespace qarax::server {
 // doesn't answer; else place()'s errors.
 Result<Placement> place_vm(const VmRecord& vm, const VmSpec& spec, const Store& store, const Fleet& nodes);
 
-// Its host can't be asked now, and why.
+// Its host can be asked now.
+bool is_reachable(const VmRecord& vm, const Fleet& nodes);
+// It can't, and why.
 Error unreachable(const VmRecord& vm, const Store& store);
 
 // What its node gets for a start under that placement.

@@ -32,8 +32,8 @@ struct Job {
   std::int64_t incarnation = 0;
   std::vector<JobStep> steps;
   std::optional<Error> error;  // of a failed one
-  bool cancelling = false;     // somebody asked for its end; in memory only, as the next one
-  std::int64_t asked = 0;      // how often its node was
+  bool cancelling = false;     // somebody asked for its end
+  std::int64_t asked = 0;      // how often its node was; in memory only
   std::string owner;           // the activation that carries it out, or did
   std::int64_t term = 0;
   std::string request_id;

@@ -146,6 +146,9 @@ CREATE INDEX idempotency_keys_by_time ON idempotency_keys (at)
 ALTER TABLE vms ADD COLUMN tags TEXT NOT NULL DEFAULT '[]';
 ALTER TABLE vms ADD COLUMN draft_since INTEGER NOT NULL DEFAULT 0
 )sql"},
+    {10, 1, R"sql(
+ALTER TABLE jobs ADD COLUMN cancelling INTEGER NOT NULL DEFAULT 0
+)sql"},
 };
 
 }  // namespace

@@ -49,6 +49,7 @@ std::vector<Job> read_jobs(Poco::Data::Session& session, const JobQuery& query);
 void insert_job(Poco::Data::Session& session, const Job& job, const Desired& desired_before, std::int64_t timeout_ms,
                 const std::string& clock, const JobArguments& arguments = {});
 void finish_job(Poco::Data::Session& session, const Job& job, const std::string& clock);
+void mark_cancelling(Poco::Data::Session& session, const std::string& job_id);
 void take_over_jobs(Poco::Data::Session& session, const Activation& activation);
 void prune_jobs(Poco::Data::Session& session, std::int64_t keep, std::int64_t keep_s, const std::string& clock);
 

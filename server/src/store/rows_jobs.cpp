@@ -17,7 +17,7 @@ using Poco::Data::Statement;
 
 constexpr const char* kColumns =
     "id, action, state, vm_id, vm_name, host_id, revision, incarnation, steps, error, owner, term, request_id, "
-    "created_at, finished_at";
+    "created_at, finished_at, cancelling";
 
 std::string text(const RecordSet& set, std::size_t column, std::size_t row) {
   const auto value = set.value(column, row);
@@ -59,6 +59,7 @@ Job job_of(const RecordSet& set, std::size_t row) {
   job.request_id = text(set, 12, row);
   job.created_at = text(set, 13, row);
   job.finished_at = text(set, 14, row);
+  job.cancelling = set.value(std::size_t{15}, row).convert<std::int64_t>() != 0;
   return job;
 }
 
@@ -138,6 +139,11 @@ void finish_job(Session& session, const Job& job, const std::string& clock) {
   session << "UPDATE jobs SET finished_s = " << clock
           << ", state = $1, finished_at = $2, steps = $3, error = $4 WHERE id = $5 AND state = 'running'",
       use(state), use(at), use(steps), use(error), use(id), now;
+}
+
+void mark_cancelling(Session& session, const std::string& job_id) {
+  std::string id = job_id;
+  session << "UPDATE jobs SET cancelling = 1 WHERE id = $1 AND state = 'running'", use(id), now;
 }
 
 void take_over_jobs(Session& session, const Activation& activation) {

@@ -61,6 +61,7 @@ class SqlStore final : public Store {
   using Store::finish_job;
   VmPtr finish_job(const std::string& job_id, JobState state, const std::optional<core::VmReport>& report,
                    const std::optional<Error>& error) override;
+  Result<JobPtr> cancel_job(const std::string& job_id) override;
   Result<JobPtr> job(const std::string& id) override;
   Result<std::vector<JobPtr>> jobs(const JobQuery& query) override;
   JobBook& job_book() override { return book_; }

@@ -287,4 +287,18 @@ VmPtr SqlStore::finish_job(const std::string& job_id, JobState state, const std:
   return vm;
 }
 
+Result<JobPtr> SqlStore::cancel_job(const std::string& job_id) {
+  JobPtr marked;
+  Database::Change change;
+  change.work = [&](Session& session) -> Status {
+    rows::mark_cancelling(session, job_id);
+    return Ok{};
+  };
+  change.publish = [&] {
+    if (jobs_.contains(job_id)) marked = book_.update(job_id, [](Job& job) { job.cancelling = true; });
+  };
+  QARAX_CHECK(db_->transact(Database::freeing(std::move(change))));
+  return marked;
+}
+
 }  // namespace qarax::server

@@ -164,6 +164,8 @@ class Store {
   VmPtr finish_job(const std::string& job_id, JobState state, const std::optional<core::VmReport>& report) {
     return finish_job(job_id, state, report, std::nullopt);
   }
+  // The end of an unfinished job is asked for, which no later server forgets; null where it has come to its end.
+  virtual Result<JobPtr> cancel_job(const std::string& job_id) = 0;
   // Null: it never was, or isn't kept any more.
   virtual Result<JobPtr> job(const std::string& id) = 0;
   virtual Result<std::vector<JobPtr>> jobs(const JobQuery& query) = 0;

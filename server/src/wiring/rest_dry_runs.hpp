@@ -20,6 +20,7 @@ class RestDryRuns final : public DryRuns {
   Result<api::DryRun> edit_host(const EditCall& call) override { return shown(foresight_.edit_host(edit_of(call))); }
   Result<api::DryRun> remove_host(const RemoveHost& asked) override { return shown(foresight_.remove_host(asked)); }
   Result<api::DryRun> init_host(const std::string& host_id) override { return shown(foresight_.init_host(host_id)); }
+  Result<api::DryRun> cancel_job(const std::string& job_id) override { return shown(foresight_.cancel(job_id)); }
 
  private:
   static Edit edit_of(const EditCall& call) { return {call.id, call.patch, call.expected_version, true}; }

@@ -14,17 +14,25 @@ from ...types import UNSET, Response, Unset
 def _get_kwargs(
     id: UUID,
     *,
+    dry_run: bool | Unset = False,
     prefer: str | Unset = UNSET,
 ) -> dict[str, Any]:
     headers: dict[str, Any] = {}
     if not isinstance(prefer, Unset):
         headers["Prefer"] = prefer
 
+    params: dict[str, Any] = {}
+
+    params["dry_run"] = dry_run
+
+    params = {k: v for k, v in params.items() if v is not UNSET and v is not None}
+
     _kwargs: dict[str, Any] = {
         "method": "delete",
         "url": "/jobs/{id}".format(
             id=quote(str(id), safe=""),
         ),
+        "params": params,
     }
 
     _kwargs["headers"] = headers
@@ -85,6 +93,7 @@ def sync_detailed(
     id: UUID,
     *,
     client: AuthenticatedClient | Client,
+    dry_run: bool | Unset = False,
     prefer: str | Unset = UNSET,
 ) -> Response[Job | Problem]:
     """End a start or a stop that is under way; what it did is undone, and the VM shall be what it was to
@@ -96,6 +105,7 @@ def sync_detailed(
 
     Args:
         id (UUID):
+        dry_run (bool | Unset):  Default: False.
         prefer (str | Unset):
 
     Raises:
@@ -108,6 +118,7 @@ def sync_detailed(
 
     kwargs = _get_kwargs(
         id=id,
+        dry_run=dry_run,
         prefer=prefer,
     )
 
@@ -122,6 +133,7 @@ def sync(
     id: UUID,
     *,
     client: AuthenticatedClient | Client,
+    dry_run: bool | Unset = False,
     prefer: str | Unset = UNSET,
 ) -> Job | Problem | None:
     """End a start or a stop that is under way; what it did is undone, and the VM shall be what it was to
@@ -133,6 +145,7 @@ def sync(
 
     Args:
         id (UUID):
+        dry_run (bool | Unset):  Default: False.
         prefer (str | Unset):
 
     Raises:
@@ -146,6 +159,7 @@ def sync(
     return sync_detailed(
         id=id,
         client=client,
+        dry_run=dry_run,
         prefer=prefer,
     ).parsed
 
@@ -154,6 +168,7 @@ async def asyncio_detailed(
     id: UUID,
     *,
     client: AuthenticatedClient | Client,
+    dry_run: bool | Unset = False,
     prefer: str | Unset = UNSET,
 ) -> Response[Job | Problem]:
     """End a start or a stop that is under way; what it did is undone, and the VM shall be what it was to
@@ -165,6 +180,7 @@ async def asyncio_detailed(
 
     Args:
         id (UUID):
+        dry_run (bool | Unset):  Default: False.
         prefer (str | Unset):
 
     Raises:
@@ -177,6 +193,7 @@ async def asyncio_detailed(
 
     kwargs = _get_kwargs(
         id=id,
+        dry_run=dry_run,
         prefer=prefer,
     )
 
@@ -189,6 +206,7 @@ async def asyncio(
     id: UUID,
     *,
     client: AuthenticatedClient | Client,
+    dry_run: bool | Unset = False,
     prefer: str | Unset = UNSET,
 ) -> Job | Problem | None:
     """End a start or a stop that is under way; what it did is undone, and the VM shall be what it was to
@@ -200,6 +218,7 @@ async def asyncio(
 
     Args:
         id (UUID):
+        dry_run (bool | Unset):  Default: False.
         prefer (str | Unset):
 
     Raises:
@@ -214,6 +233,7 @@ async def asyncio(
         await asyncio_detailed(
             id=id,
             client=client,
+            dry_run=dry_run,
             prefer=prefer,
         )
     ).parsed

@@ -1,0 +1,152 @@
+// What changes a VM that is there: sizes, snapshots, words, and restarts that nobody asked for.
+#include "orchestrator_fixture.hpp"
+
+namespace qarax::server {
+namespace {
+
+TEST_P(OrchestratorTest, WhatIsSoAlreadyIsRecordedAsMeant) {
+  const std::string id = vm("web");
+  ASSERT_TRUE(act(id, Action::start));
+  node_.set_state(id, VmState::shutdown);
+  settle(id, VmState::shutdown);
+  EXPECT_EQ(store_->vm(id)->desired.state, VmState::running) << "a crash isn't a wish";
+  ASSERT_TRUE(act(id, Action::stop));
+  EXPECT_EQ(store_->vm(id)->desired.state, VmState::shutdown);
+  EXPECT_EQ(node_.carried_out(Action::stop), 0);
+}
+
+TEST_P(OrchestratorTest, ARunningVmIsResizedAtItsNodeAndAnIdleOneInTheStoreAlone) {
+  const std::string id = vm("web");
+  ActOptions options;
+  options.arguments.resize.memory = 256LL << 20;
+  ASSERT_TRUE(orchestrator_->act(id, Action::resize, options));
+  EXPECT_EQ(node_.carried_out(Action::resize), 0);
+  ASSERT_TRUE(act(id, Action::start));
+  options.arguments.resize.memory = 384LL << 20;
+  const auto resized = orchestrator_->act(id, Action::resize, options);
+  ASSERT_TRUE(resized) << resized.error().message;
+  EXPECT_EQ((*resized)->spec.memory_size, 384LL << 20);
+  EXPECT_EQ((*resized)->observed.status.state, VmState::running);
+  EXPECT_EQ(node_.carried_out(Action::resize), 1);
+}
+
+TEST_P(OrchestratorTest, ASizeThatCannotBeIsRefusedBeforeAnythingIsRecorded) {
+  const std::string id = vm("web");
+  ASSERT_TRUE(act(id, Action::start));
+  const std::int64_t revision = store_->vm(id)->revision;
+  ActOptions options;
+  options.arguments.resize.vcpus = 2;
+  const auto too_many = orchestrator_->act(id, Action::resize, options);
+  ASSERT_FALSE(too_many);
+  EXPECT_EQ(too_many.error().reason, "validation");
+  EXPECT_EQ(too_many.error().details.at(0).pointer, "/desired_vcpus");
+  options.arguments.resize = {std::nullopt, 1LL << 50};
+  EXPECT_EQ(orchestrator_->act(id, Action::resize, options).error().reason, "no-host-fits");
+  options.arguments.resize.memory = 256LL << 20;
+  Error said = make_error(Code::invalid_argument, "no room", "");
+  said.details.push_back({"/memory", "no room"});
+  node_.fail(said);
+  const auto no_room = orchestrator_->act(id, Action::resize, options);
+  ASSERT_FALSE(no_room);
+  EXPECT_EQ(no_room.error().reason, "validation") << "in the words of the REST API";
+  EXPECT_EQ(no_room.error().details.at(0).pointer, "/desired_ram");
+  EXPECT_EQ(store_->vm(id)->revision, revision + 1) << "only what was sent";
+  EXPECT_EQ(store_->vm(id)->spec.memory_size, VmSpec{}.memory_size);
+}
+
+TEST_P(OrchestratorTest, ASnapshotIsTakenAndRestored) {
+  const std::string id = vm("web");
+  ASSERT_TRUE(act(id, Action::start));
+  ActOptions options;
+  options.arguments.snapshot = core::new_uuid();
+  node_.lose_replies(1);
+  ASSERT_TRUE(orchestrator_->act(id, Action::snapshot, options)) << "a lost reply is asked for again";
+  EXPECT_EQ(store_->snapshot(options.arguments.snapshot)->status, SnapshotStatus::ready);
+  EXPECT_EQ(store_->snapshot(options.arguments.snapshot)->size, 4096);
+  EXPECT_EQ(node_.carried_out(Action::snapshot), 1);
+  ASSERT_TRUE(act(id, Action::stop));
+  const auto restored = orchestrator_->act(id, Action::restore, options);
+  ASSERT_TRUE(restored) << restored.error().message;
+  EXPECT_EQ((*restored)->observed.status.state, VmState::running);
+  EXPECT_EQ((*restored)->incarnation, 2);
+  EXPECT_EQ(store_->reservations().size(), 1u);
+  ASSERT_TRUE(orchestrator_->act(id, Action::drop_snapshot, options));
+  EXPECT_EQ(store_->snapshot(options.arguments.snapshot), nullptr);
+}
+
+TEST_P(OrchestratorTest, AnOlderNodeIsNotAskedForWhatItDoesNotKnow) {
+  make_node_older();
+  const std::string id = vm("web");
+  ASSERT_TRUE(act(id, Action::start));
+  ActOptions options;
+  options.arguments.snapshot = core::new_uuid();
+  const auto refused = orchestrator_->act(id, Action::snapshot, options);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "node-outdated");
+  EXPECT_EQ(store_->snapshot(options.arguments.snapshot), nullptr);
+  EXPECT_EQ(orchestrator_->counters(id).error().reason, "unsupported-by-hypervisor");
+}
+
+TEST_P(OrchestratorTest, WhatEndsByItselfIsStartedAgainAsItsPolicySays) {
+  const auto made =
+      orchestrator_->create({"web", std::nullopt, "", std::nullopt, {}, {RestartPolicy::on_failure, 2, 0}});
+  ASSERT_TRUE(made);
+  const std::string id = (*made)->id;
+  ASSERT_TRUE(act(id, Action::start));
+  for (int restart = 1; restart <= 2; ++restart) {
+    node_.set_state(id, VmState::shutdown);
+    while (store_->vm(id)->restart.count != restart) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    settle(id, VmState::running);
+    EXPECT_EQ(store_->vm(id)->incarnation, 1 + restart);
+    EXPECT_EQ(store_->vm(id)->desired.origin, Origin::policy);
+  }
+  node_.set_state(id, VmState::shutdown);
+  settle(id, VmState::shutdown);
+  EXPECT_FALSE(wants_restart(*store_->vm(id))) << "its limit";
+  ASSERT_TRUE(act(id, Action::start));
+  EXPECT_EQ(store_->vm(id)->restart.count, 0) << "somebody took care of it";
+  ASSERT_TRUE(act(id, Action::force_stop));
+  EXPECT_FALSE(wants_restart(*store_->vm(id)));
+  EXPECT_EQ(node_.carried_out(Action::start), 4);
+}
+
+TEST_P(OrchestratorTest, ANodeKeepsWhatTheServerWouldWantBackAlsoWhenThatChanges) {
+  const std::string id = vm("web");
+  ASSERT_TRUE(act(id, Action::start));
+  ASSERT_TRUE(act(id, Action::pause));
+  const auto kept = [&](std::string_view words) {
+    const auto seen = node_.survey({});
+    return seen.vms.size() == 1 && seen.vms[0].keep.text.find(words) != std::string::npos;
+  };
+  const auto wait_for = [&](std::string_view words) {
+    while (!kept(words)) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  };
+  Editor editor(*store_, *nodes_);
+  ASSERT_TRUE(editor.edit_vm({id, R"({"description":"first words","name":"front"})", std::nullopt}));
+  wait_for("first words");
+  EXPECT_EQ(node_.survey({}).vms[0].report.name, "front");
+  // While its node is away, and told when that is back.
+  stop_node();
+  while (state(id) != VmState::unknown) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  ASSERT_TRUE(editor.edit_vm({id, R"({"tags":["prod"]})", std::nullopt}));
+  start_node();
+  wait_for("prod");
+  EXPECT_EQ(node_.told_to_keep(), 2) << "each once, and never what a start brought along";
+}
+
+TEST_P(OrchestratorTest, APolicyTakesNoPartInWhatSomebodyElseDecided) {
+  const auto made = orchestrator_->create({"web", std::nullopt, "", std::nullopt, {}, {RestartPolicy::always, 5, 0}});
+  ASSERT_TRUE(made);
+  const std::string id = (*made)->id;
+  ASSERT_TRUE(act(id, Action::start));
+  ActOptions policy;
+  policy.origin = Origin::policy;
+  EXPECT_EQ(orchestrator_->act(id, Action::start, policy).error().reason, "changed") << "it runs";
+  ASSERT_TRUE(act(id, Action::force_stop));
+  EXPECT_EQ(orchestrator_->act(id, Action::start, policy).error().reason, "changed") << "it was stopped";
+  EXPECT_EQ(store_->vm(id)->desired.origin, Origin::user);
+  EXPECT_EQ(node_.carried_out(Action::start), 1);
+}
+
+}  // namespace
+}  // namespace qarax::server

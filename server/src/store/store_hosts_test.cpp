@@ -1,0 +1,216 @@
+// What the store makes of hosts: of what they report, of those that are lost, and of what one proves.
+#include <gtest/gtest.h>
+
+#include "qarax/core/ids.hpp"
+#include "store.hpp"
+#include "store_fixture.hpp"
+
+namespace qarax::server {
+namespace {
+
+using core::Action;
+
+TEST_P(StoreTest, AHostGoesWhenItHasNoVm) {
+  const HostPtr on = host();
+  const VmPtr made = running("web", on);
+  const auto refused = store_->remove_host({on->id});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "host-in-use");
+  ASSERT_TRUE(store_->remove_vm(made->id, Removal::with_tombstone));
+  EXPECT_EQ(store_->tombstones(on->id).size(), 1u);
+  ASSERT_TRUE(store_->remove_host({on->id}));
+  EXPECT_FALSE(store_->host(on->id));
+  EXPECT_TRUE(store_->tombstones(on->id).empty());
+  // A start that was decided on before it went doesn't find it.
+  const VmPtr late = vm("late");
+  BeginJob asked = job(late, Action::start);
+  asked.placement = Placement{on->id, "qemu", 100, 1000};
+  EXPECT_EQ(store_->begin_job(asked).error().reason, "changed");
+  open();
+  EXPECT_TRUE(store_->hosts().empty());
+}
+
+TEST_P(StoreTest, AHostThatNeverComesBackIsForgottenWithItsVms) {
+  const HostPtr on = host();
+  const VmPtr made = running("web", on);
+  const VmPtr idle = vm("idle");
+  store_->update_host(on->id, HostStatus::up, "", std::nullopt);
+  EXPECT_EQ(store_->remove_host({on->id, std::nullopt, true}).error().reason, "host-in-use") << "it is there";
+  store_->update_host(on->id, HostStatus::down, "", std::nullopt);
+  EXPECT_EQ(store_->remove_host({on->id}).error().reason, "host-in-use");
+  ASSERT_TRUE(store_->remove_host({on->id, std::nullopt, true, true}));
+  EXPECT_TRUE(store_->vm(made->id)) << "only a check";
+  ASSERT_TRUE(store_->remove_host({on->id, std::nullopt, true}));
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(store_->vm(made->id), nullptr);
+    EXPECT_TRUE(store_->vm(idle->id));
+    EXPECT_TRUE(store_->hosts().empty());
+    EXPECT_TRUE(store_->reservations().empty());
+    EXPECT_TRUE(store_->tombstones(on->id).empty());
+    open();
+  }
+}
+
+TEST_P(StoreTest, TheLastProofOfASetBackGoesWithItsHost) {
+  const HostPtr gone = host();
+  const auto other = store_->add_host({"other", "127.0.0.1", 2, ""});
+  ASSERT_TRUE(other);
+  const VmPtr made = running("web", gone);
+  ASSERT_TRUE(store_->mark_set_back(gone->id, "it knows more"));
+  ASSERT_TRUE(store_->mark_set_back((*other)->id, "so does it"));
+  const Activation before = store_->activation();
+  EXPECT_EQ(store_->remove_vm(made->id, Removal::with_tombstone).error().reason, "read-only");
+  ASSERT_TRUE(store_->remove_host({gone->id, std::nullopt, true}));
+  EXPECT_EQ(store_->vm(made->id), nullptr);
+  EXPECT_NE(store_->read_only(), "") << "the other one's proof stands";
+  ASSERT_TRUE(store_->remove_host({(*other)->id}));
+  EXPECT_EQ(store_->read_only(), "");
+  EXPECT_GT(store_->activation().term, before.term);
+  EXPECT_TRUE(store_->create_vm({"new", std::nullopt, "", std::nullopt, {}}));
+  open();
+  EXPECT_EQ(store_->read_only(), "");
+}
+
+TEST_P(StoreTest, AHostWithoutProofStaysWhileChangesAreRefused) {
+  const HostPtr on = host();
+  const auto other = store_->add_host({"other", "127.0.0.1", 2, ""});
+  ASSERT_TRUE(store_->mark_set_back((*other)->id, "it knows more"));
+  EXPECT_EQ(store_->remove_host({on->id}).error().reason, "read-only");
+}
+
+TEST_P(StoreTest, OnlyNewerReportsOfTheRightHostAndIncarnationCount) {
+  const HostPtr on = host();
+  const VmPtr made = running("web", on);
+  EXPECT_EQ(store_->apply_report("another host", report(made, VmState::shutdown, 9)), nullptr);
+  EXPECT_EQ(store_->apply_report(on->id, report(made, VmState::shutdown, 1)), nullptr) << "as old as the last";
+  auto old = report(made, VmState::shutdown, 9);
+  old.incarnation = 7;
+  EXPECT_EQ(store_->apply_report(on->id, old), nullptr);
+  EXPECT_TRUE(store_->apply_report(on->id, report(made, VmState::paused, 2)));
+  EXPECT_TRUE(store_->apply_report(on->id, report(made, VmState::running, 1, "s2"))) << "a new session starts anew";
+}
+
+TEST_P(StoreTest, AGuestsPowerOffIsItsWishACrashIsNot) {
+  const HostPtr on = host();
+  const VmPtr crashed = running("crash", on);
+  auto dead = report(crashed, VmState::shutdown, 2);
+  dead.status.exit = ExitInfo{ExitKind::signaled, 0, 9, "", ""};
+  EXPECT_EQ(store_->apply_report(on->id, dead)->desired.state, VmState::running);
+  const VmPtr off = running("off", on);
+  auto ended = report(off, VmState::shutdown, 2);
+  ended.status.exit = ExitInfo{ExitKind::exited, 0, 0, "", ""};
+  const VmPtr after = store_->apply_report(on->id, ended);
+  EXPECT_EQ(after->desired.state, VmState::shutdown);
+  EXPECT_EQ(after->desired.origin, Origin::guest);
+  EXPECT_TRUE(store_->reservations().empty());
+}
+
+TEST_P(StoreTest, ALostHostMakesUnknownAndItsNextWordCounts) {
+  const HostPtr on = host();
+  const VmPtr made = running("web", on);
+  const VmPtr idle = vm("idle");
+  store_->lose_host(on->id, "cut");
+  EXPECT_EQ(store_->vm(made->id)->observed.status.state, VmState::unknown);
+  EXPECT_EQ(store_->vm(idle->id)->observed.status.state, VmState::created);
+  EXPECT_TRUE(store_->apply_report(on->id, report(made, VmState::running, 1)))
+      << "the same report again, from the snapshot";
+  EXPECT_EQ(store_->vm(made->id)->observed.status.state, VmState::running);
+  store_->missing_from_snapshot(on->id, {});
+  EXPECT_EQ(store_->vm(made->id)->observed.status.state, VmState::unknown) << "absence proves nothing";
+}
+
+TEST_P(StoreTest, ARestartedServerKnowsNothingOfWhatRan) {
+  const HostPtr on = host();
+  const VmPtr made = running("web", on);
+  open();
+  EXPECT_EQ(store_->vm(made->id)->observed.status.state, VmState::unknown);
+  EXPECT_TRUE(store_->apply_report(on->id, report(made, VmState::running, 1)));
+}
+
+TEST_P(StoreTest, ATombstoneOutlivesTheVm) {
+  const HostPtr on = host();
+  const VmPtr made = running("web", on);
+  ASSERT_TRUE(store_->remove_vm(made->id, Removal::with_tombstone));
+  EXPECT_FALSE(store_->vm(made->id));
+  open();
+  ASSERT_EQ(store_->tombstones(on->id).size(), 1u);
+  EXPECT_GT(store_->tombstones(on->id)[0].second, made->revision);
+  ASSERT_TRUE(store_->drop_tombstone(made->id));
+  EXPECT_TRUE(store_->tombstones(on->id).empty());
+}
+
+TEST_P(StoreTest, ADatabaseThatWasSetBackChangesNothingUntilItsHostIsAdopted) {
+  const HostPtr on = host();
+  const VmPtr web = running("web", on);
+  const Activation before = store_->activation();
+  ASSERT_TRUE(store_->mark_set_back(on->id, "its node has seen more"));
+  for (int round = 0; round < 2; ++round) {
+    const auto refused = store_->create_vm({"other", std::nullopt, "", std::nullopt, {}});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().reason, "read-only");
+    EXPECT_NE(refused.error().message.find("its node has seen more"), std::string::npos);
+    EXPECT_EQ(store_->remove_vm(web->id, Removal::by_job).error().reason, "read-only");
+    EXPECT_EQ(store_->begin_job(job(web, Action::pause)).error().reason, "read-only");
+    EXPECT_FALSE(store_->check());
+    EXPECT_TRUE(store_->pin_node(on->id, "n1"));
+    open();
+  }
+  EXPECT_TRUE(*store_->knows_activation(before.id));
+  EXPECT_FALSE(*store_->knows_activation(core::new_uuid()));
+
+  Adoption adoption;
+  adoption.host_id = on->id;
+  adoption.above_term = 50;
+  VmRecord raised = *store_->vm(web->id);
+  adoption.revisions[web->id] = raised.revision;
+  raised.name = "renamed";
+  raised.revision = 9;
+  raised.incarnation = 4;
+  VmRecord fresh;
+  fresh.id = core::new_uuid();
+  fresh.name = "fresh";
+  fresh.host_id = on->id;
+  fresh.incarnation = 2;
+  adoption.vms = {raised, fresh};
+  adoption.memory[fresh.id] = 77;
+  adoption.revisions[fresh.id] = 1;
+  EXPECT_EQ(store_->adopt(adoption).error().reason, "plan-changed");
+  EXPECT_EQ(store_->vm(web->id)->name, "web") << "nothing of it was done";
+  adoption.revisions.erase(fresh.id);
+  ASSERT_TRUE(store_->adopt(adoption));
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_TRUE(store_->read_only().empty());
+    EXPECT_EQ(store_->activation().term, 51 + round);
+    EXPECT_EQ(store_->vm(web->id)->name, "renamed");
+    EXPECT_EQ(store_->vm(web->id)->revision, 9);
+    EXPECT_EQ(store_->vm(web->id)->incarnation, 4);
+    EXPECT_EQ(store_->vm(fresh.id)->incarnation, 2);
+    EXPECT_EQ(store_->reservations().size(), 2u);
+    EXPECT_TRUE(store_->create_vm({"vm" + std::to_string(round), std::nullopt, "", std::nullopt, {}}));
+    open();
+  }
+}
+
+TEST_P(StoreTest, WhatEndsIsRestartedOnlyAsLongAsItIsWanted) {
+  const HostPtr on = host();
+  const VmPtr web = *store_->create_vm({"web", std::nullopt, "", std::nullopt, {}, {RestartPolicy::always, 2, 0}});
+  const auto begun = start(web, on);
+  store_->finish_job(begun.job.id, JobState::completed, report(web, VmState::running, 1));
+  store_->apply_report(on->id, report(web, VmState::shutdown, 2));
+  BeginJob again = job(web, Action::start);
+  again.placement = Placement{on->id, "qemu", 100, 1000};
+  again.origin = Origin::policy;
+  ASSERT_TRUE(store_->set_desired(web->id, VmState::shutdown));
+  EXPECT_EQ(store_->begin_job(again).error().reason, "changed") << "somebody stopped it, without a job";
+  ASSERT_TRUE(store_->set_desired(web->id, VmState::running));
+  ASSERT_TRUE(store_->begin_job(again));
+  EXPECT_EQ(store_->begin_job(again).error().reason, "job-in-progress") << "one end, one start";
+  open();
+  EXPECT_EQ(store_->vm(web->id)->restart.count, 1);
+  EXPECT_EQ(store_->vm(web->id)->restart.policy, RestartPolicy::always);
+  EXPECT_EQ(store_->vm(web->id)->desired.origin, Origin::policy);
+  EXPECT_FALSE(store_->vm(web->id)->observed.unknown_since.empty());
+}
+
+}  // namespace
+}  // namespace qarax::server
