@@ -167,9 +167,9 @@ int serve(const ServerConfig& config, const CommandLine& line) {
   Orchestrator orchestrator(**store, nodes, options);
   Editor editor(**store, nodes);
   RestDryRuns dry_runs(**store, nodes, editor);
-  RestOperations operations(**store, orchestrator, editor, dry_runs,
-                            {.action_wait_ms = config.action_wait_ms,
-                             .max_attachments = config.max_console_attachments});
+  RestOperations operations(
+      **store, orchestrator, editor, dry_runs,
+      {.action_wait_ms = config.action_wait_ms, .max_attachments = config.max_console_attachments});
   VmRenderer renderer(**store, config.known_hypervisors);
   Metrics metrics(**store, QARAX_VERSION);
   http::Router router;
