@@ -166,13 +166,18 @@ TEST_F(NodeConsoleTest, WhatIsNotTakenHoldsUpTheNode) {
 }
 
 TEST_F(NodeConsoleTest, ALostNodeIsNoEndOfTheGuests) {
+  std::atomic<bool> speaks{false};
   std::atomic<bool> lost{false};
   ASSERT_TRUE(attach([&](grpc::ServerContext& context, Stream& stream, const node::v1::ConsoleRequest&) {
     say_open(context, stream);
+    while (!speaks) std::this_thread::sleep_for(1ms);
     say(stream, "words");
     while (!lost) std::this_thread::sleep_for(1ms);
     return grpc::Status(grpc::StatusCode::UNAVAILABLE, "Socket closed");
   }));
+  const int before = wakes_;
+  speaks = true;
+  EXPECT_TRUE(eventually([&] { return wakes_ > before; })) << "who waits is told";
   EXPECT_TRUE(eventually([&] { return taken() == "words"; }));
   lost = true;
   ASSERT_TRUE(eventually([&] { return line_->ended().has_value(); }));
