@@ -7,6 +7,7 @@
 #   CLOUD_HYPERVISOR=/path  a cloud-hypervisor program: the cloud_hv plugin runs on it; without one only qemu is tried
 #   CLOUD_HYPERVISOR_SECCOMP=on|off|log   its seccomp mode (an older one built with a newer Rust needs log)
 #   QARAX_LAB_HYPERVISORS="qemu cloud_hv"   which to try   QARAX_BUILD  build/release
+#   QARAX_LAB_WAIT=120  seconds for it to come up, more on a busy machine
 #   KEEP=1  leaves the lab up and says how to reach it
 # Needs root for debootstrap, once; the root image stays in ~/.cache/qarax/kvm-lab.
 set -euo pipefail
@@ -14,7 +15,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 . "$root/scripts/lib/common.sh"
 . "$root/scripts/lib/python.sh"
-case ${1:-} in -h | --help) sed -n '2,12s/^# \{0,1\}//p' "$0"; exit ;; esac
+case ${1:-} in -h | --help) sed -n '2,13s/^# \{0,1\}//p' "$0"; exit ;; esac
 
 build=$(cd "${QARAX_BUILD:-$root/build/release}" && pwd)
 guest=${QARAX_GUEST_DIR:-$root/build/guest}
@@ -131,7 +132,7 @@ try() { # HYPERVISOR ARGUMENTS…
   until curl -fs "http://127.0.0.1:$server_port/hosts" 2>/dev/null | grep -q '"accelerator":"kvm"'; do
     kill -0 "$lab" 2>/dev/null || { tail -n 20 "$work/lab-$hypervisor.log" >&2; fail "the lab ended" -- "read $work"; }
     waited=$((waited + 1))
-    [ "$waited" -lt 240 ] || { tail -n 30 "$work/lab-$hypervisor.log" >&2; curl -s "http://127.0.0.1:$server_port/hosts" >&2; fail "the lab's node didn't come up with KVM within 120 s"; }
+    [ "$waited" -lt $((${QARAX_LAB_WAIT:-120} * 2)) ] || { tail -n 30 "$work/lab-$hypervisor.log" >&2; curl -s "http://127.0.0.1:$server_port/hosts" >&2; fail "the lab's node didn't come up with KVM within ${QARAX_LAB_WAIT:-120} s"; }
     sleep 0.5
   done
   evidence=$(curl -fs "http://127.0.0.1:$server_port/hosts" | grep -o '"accelerator_evidence":"[^"]*"' | head -n 1)
