@@ -184,7 +184,8 @@ void LiveStreams::pass_time() {
     } else if (!stream.blocked && stream.duplex != nullptr) {
       if (now < stream.duplex->due()) continue;
       std::string words;
-      const auto goes_on = ask(stream, [&](LiveBody&) { return stream.duplex->pass_time(now, words); });
+      const auto goes_on =
+          ask(stream, [&, duplex = stream.duplex](LiveBody&) { return duplex->pass_time(now, words); });
       say(stream, words);
       flush(stream, id);
       if (goes_on.has_value() && !*goes_on) stream.state = State::over;
