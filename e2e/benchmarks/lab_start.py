@@ -82,7 +82,7 @@ def main() -> None:
     for turn in range(turns):
         floor.append(bare(lab, kernel))
         mine.append(ours(lab, api, f"turn-{turn}"))
-    print(f"{lab.run(VMM + ' --version').strip()}, {turns} turns, medians")
+    print(f"{lab.run(VMM + ' --version').splitlines()[0]}, {turns} turns, medians")
     print("| from the start to | bare command | through qarax | ratio | target |\n| --- | --- | --- | --- | --- |")
     for i, word in enumerate(WORDS):
         a, b = (statistics.median(times[i] for times in side) * 1000 for side in (floor, mine))
