@@ -38,11 +38,11 @@ class Creates:
         return float(re.search(r"tps = ([\d.]+)", said)[1])
 
     def ours(self, connections: int, seconds: int = 3) -> float:
-        before = len(self.stack.api.vms())
+        before = len(self.stack.api.all_vms())
         said = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", HERE / "create.lua", self.stack.server.base],
                               capture_output=True, text=True, check=True).stdout
         rate = float(next(line.split()[1] for line in said.splitlines() if line.startswith("Requests/sec")))
-        assert "Non-2xx" not in said and len(self.stack.api.vms()) - before >= rate * seconds * 0.9, said
+        assert "Non-2xx" not in said and len(self.stack.api.all_vms()) - before >= rate * seconds * 0.9, said
         return rate
 
     def close(self) -> None:

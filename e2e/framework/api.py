@@ -106,6 +106,15 @@ class Api:
     def vms(self) -> list:
         return self.ok("GET", "/vms").json()
 
+    def all_vms(self) -> list:
+        """Also those behind the thousandth, where a list without a limit ends."""
+        answer = self.ok("GET", "/vms")
+        found = answer.json()
+        while "next" in answer.links:
+            answer = self.ok("GET", answer.links["next"]["url"])
+            found += answer.json()
+        return found
+
     def act(self, vm_id: str, action: str) -> dict:
         return self.ok("POST", f"/vms/{vm_id}/{action}").json()
 
