@@ -49,6 +49,8 @@ def test_not_json(simulated, body, status, pointer, words):
 
 FIELDS = [
     (dict(boot_vcpus=0), "/boot_vcpus"),
+    (dict(description="a\u0007b"), "/description"),
+    (dict(description="\u001b[31m"), "/description"),
     (dict(boot_vcpus=-1), "/boot_vcpus"),
     (dict(boot_vcpus=2.9), "/boot_vcpus"),
     (dict(boot_vcpus=True), "/boot_vcpus"),
@@ -122,6 +124,17 @@ def test_memory_beyond_the_host(simulated):
 def test_unknown_hypervisor_lists_those_that_exist(simulated):
     p = problem(simulated.api.call("POST", "/vms", json=new_vm(hypervisor="vaporware")), 422)
     assert "vaporware" in p["detail"] and "simulator" in str(p)
+
+
+def test_unknown_boot_source(simulated):
+    """Which ones a node has is the node's to say, so that it is a start, or a dry run of one, that is refused."""
+    unknown = "6f1c2a9e-3b57-4a0e-9d0c-0f6f2f3b1a55"
+    vm_id = simulated.api.create("elsewhere", hypervisor="simulator", boot_source_id=unknown)
+    for query in ("?dry_run=true", ""):
+        p = problem(simulated.api.call("POST", f"/vms/{vm_id}/start{query}"), 422)
+        assert p["type"].endswith("/boot-source-not-found") and unknown in p["detail"]
+    assert simulated.api.vm(vm_id)["status"] == "created"
+    simulated.api.delete(vm_id)
 
 
 @pytest.mark.parametrize("method,action", [("GET", ""), ("DELETE", ""), ("POST", "/start"), ("POST", "/stop"), ("POST", "/pause"), ("GET", "/console")])

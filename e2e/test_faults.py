@@ -54,6 +54,16 @@ def test_data_folder_not_usable(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["qarax-server", "qarax-node"])
+def test_data_folder_where_nothing_can_be_made(name, tmp_path):
+    """/proc says of every folder that it can't find it, not that it may not be made."""
+    config = tmp_path / "c.yaml"
+    config.write_text(yaml.safe_dump({"listen": {"port": free_port()}, "data_dir": "/proc/qarax"}))
+    result = run(name, "--config", str(config))
+    assert result.returncode > 0, "a refusal, no signal"
+    assert "/proc/qarax" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["qarax-server", "qarax-node"])
 def test_an_open_address_needs_credentials(name, tmp_path):
     config = tmp_path / "c.yaml"
     config.write_text(yaml.safe_dump({"listen": {"address": "0.0.0.0"}, "data_dir": str(tmp_path / "data")}))

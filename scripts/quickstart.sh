@@ -23,20 +23,28 @@ case ${1:-} in
   *) fail "unknown argument $1" -- "$0 --help" ;;
 esac
 
-# The pid in a file, if that program of ours still runs.
-running() {
+# The processes of one of our programs in our folder, whoever started them.
+pids_of() { # PROGRAM
+  local entry program
+  program=$(readlink -f "$build/bin/$1") || return 0
+  for entry in /proc/[0-9]*; do
+    [ "$(readlink "$entry/exe" 2>/dev/null)" = "$program" ] || continue
+    ! tr '\0' '\n' <"$entry/cmdline" 2>/dev/null | grep -qF "$dir/" || printf '%s\n' "${entry#/proc/}"
+  done
+}
+running() { # PROGRAM: its pid
   local pid
-  pid=$(cat "$dir/$1.pid" 2>/dev/null) || return 1
-  [ "$(readlink "/proc/$pid/exe" 2>/dev/null)" = "$build/bin/$1" ] && printf %s "$pid"
+  pid=$(pids_of "$1" | head -n 1)
+  [ -n "$pid" ] && printf %s "$pid"
 }
 
 end_program() {
   local pid waited=0
-  pid=$(running "$1") || { rm -f "$dir/$1.pid"; return 0; }
+  rm -f "$dir/$1.pid"
+  pid=$(running "$1") || return 0
   kill -TERM "$pid"
   while kill -0 "$pid" 2>/dev/null && [ "$waited" -lt 100 ]; do sleep 0.1; waited=$((waited + 1)); done
   ! kill -0 "$pid" 2>/dev/null || { say "$1 did not end within 10 s, killing it"; kill -KILL "$pid"; }
-  rm -f "$dir/$1.pid"
 }
 
 qarax() { "$build/bin/qarax" --server "$base" "$@"; }
@@ -48,16 +56,37 @@ delete_vms() {
   for name in $names; do qarax delete "$name" >/dev/null || say "VM $name could not be deleted"; done
 }
 
+start_program() { # NAME LOG ENV…
+  local name=$1
+  shift
+  env "$@" setsid "$build/bin/$name" --config "$dir/${name#qarax-}.yaml" >"$dir/$name.log" 2>&1 </dev/null &
+  printf '%s\n' $! >"$dir/$name.pid"
+}
+start_both() {
+  start_program qarax-node
+  start_program qarax-server QARAX_NODE_HOST=127.0.0.1 "QARAX_NODE_PORT=$node_port"
+}
+
+# VMs outlive server and node. Where one of the two isn't there any more, they are started for the VMs' end.
 stop_all() {
+  local tries=0
+  if [ -n "$(pids_of qarax-supervisor)" ] && ! { running qarax-server && running qarax-node; } >/dev/null; then
+    end_program qarax-server
+    end_program qarax-node
+    start_both
+    until qarax hosts -o json 2>/dev/null | grep -q '"status":"up"' || [ "$tries" -ge 150 ]; do sleep 0.1; tries=$((tries + 1)); done
+  fi
   if running qarax-server >/dev/null && running qarax-node >/dev/null; then delete_vms; fi
   end_program qarax-server
   end_program qarax-node
+  [ -z "$(pids_of qarax-supervisor)" ] || say "VMs of it still run: $(pids_of qarax-supervisor | paste -sd ' ') are their supervisors; the logs in $dir say more"
 }
 
 if [ "${1:-}" = --stop ]; then
   step "end what --keep left"
-  running qarax-server >/dev/null || running qarax-node >/dev/null || { say "nothing of it runs"; exit 0; }
+  [ -n "$(pids_of qarax-server)$(pids_of qarax-node)$(pids_of qarax-supervisor)" ] || { say "nothing of it runs"; exit 0; }
   stop_all
+  [ -z "$(pids_of qarax-supervisor)" ] || fail "not everything ended" -- "read $dir/qarax-node.log"
   say "ended; data and logs stay in $dir"
   exit 0
 fi
@@ -99,15 +128,8 @@ boot: {kernel: $root/build/guest/vmlinuz, initramfs: $initramfs}
 plugins:
   - path: $build/plugins
 Y
-start_program() { # NAME LOG ENV…
-  local name=$1
-  shift
-  env "$@" setsid "$build/bin/$name" --config "$dir/${name#qarax-}.yaml" >"$dir/$name.log" 2>&1 </dev/null &
-  printf '%s\n' $! >"$dir/$name.pid"
-}
 [ -n "$keep" ] || trap stop_all EXIT
-start_program qarax-node
-start_program qarax-server QARAX_NODE_HOST=127.0.0.1 "QARAX_NODE_PORT=$node_port"
+start_both
 QARAX_LOG=$dir/qarax-node.log
 tries=0
 until qarax hosts -o json 2>/dev/null | grep -q '"status":"up"'; do

@@ -28,7 +28,7 @@ class DefaultBootFiles final : public BootFilesProvider {
       return make_error(
           Code::not_found,
           "boot source " + *id + " isn't on this node; leave boot_source_id out for the node's default kernel",
-          "no-boot-source");
+          "boot-source-not-found");
     return images_.prepare(source_);
   }
 

@@ -118,7 +118,10 @@ Status make_folders(const std::string& path, unsigned mode, bool sync) {
   }
   if (error != ENOENT || parent.empty() || parent == path) return errno_error("can't make folder " + path, error);
   QARAX_CHECK(make_folders(parent, mode, sync));
-  return make_folders(path, mode, sync);
+  // Once: there are file systems that say ENOENT whatever is there, as /proc does.
+  if (::mkdir(path.c_str(), static_cast<mode_t>(mode)) == 0) return sync ? sync_folder(parent) : Status(Ok{});
+  if (errno == EEXIST) return Ok{};
+  return errno_error("can't make folder " + path, errno);
 }
 }  // namespace
 

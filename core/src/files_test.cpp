@@ -56,6 +56,12 @@ TEST_F(Files, MakeFolderMakesParentsAndRefusesAFileInTheWay) {
   EXPECT_NE(made.error().message.find("in the way"), std::string::npos);
 }
 
+TEST_F(Files, MakeFolderEndsWhereNothingCanBeMade) {
+  const auto made = make_folder("/proc/qarax/data");  // ENOENT, although there is a /proc
+  ASSERT_FALSE(made);
+  EXPECT_NE(made.error().message.find("/proc/qarax"), std::string::npos) << made.error().message;
+}
+
 TEST(ProcessStartTime, OfThisProcessAndOfNone) {
   EXPECT_GT(process_start_time(getpid()).value_or(0), 0);
   EXPECT_FALSE(process_start_time(0x3fffffff).has_value());

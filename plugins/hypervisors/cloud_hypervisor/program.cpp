@@ -82,7 +82,7 @@ plugin::TrialPlan trial_plan(const Settings& settings, const Program& program) {
   else if (program.path.empty())
     plan.why_not = "there is no cloud-hypervisor to run one with";
   else if (settings.probe_kernel.empty())
-    plan.why_not = "the node has no kernel to try (boot.kernel in its config)";
+    plan.why_not = "the node has no kernel to try: boot.kernel in its config names none that can be read";
   if (!plan.why_not.empty()) return plan;
   plan.files = {program.path, settings.probe_kernel};
   plan.run.argv = build_argv(program.path, settings, -1);

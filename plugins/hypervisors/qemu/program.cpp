@@ -111,7 +111,7 @@ plugin::TrialPlan trial_plan(const Settings& settings, const Program& program) {
     return plan;
   }
   if (settings.probe_kernel.empty()) {
-    plan.why_not = "the node has no kernel to try (boot.kernel in its config)";
+    plan.why_not = "the node has no kernel to try: boot.kernel in its config names none that can be read";
     return plan;
   }
   plan.files = {program.path, settings.probe_kernel};

@@ -48,6 +48,7 @@ Result<NewVm> decode_vm_body(std::string_view document, const json::Value& value
     if (value.find("max_vcpus") == nullptr) vm->spec.max_vcpus = vm->spec.boot_vcpus;
     check_spec(problems, vm->spec);
     check_tags(problems, "/tags", vm->tags);
+    if (vm->description) check_text(problems, "/description", *vm->description);
     if (vm->boot_source_id) check_uuid(problems, "/boot_source_id", *vm->boot_source_id);
     if (vm->hypervisor && !is_safe_name(*vm->hypervisor))
       problems.push_back(

@@ -43,6 +43,14 @@ void check_name(Problems& out, std::string_view pointer, std::string_view name) 
                  "safe in paths, logs and command lines; put anything else into description"});
 }
 
+void check_text(Problems& out, std::string_view pointer, std::string_view text) {
+  const bool clean = std::none_of(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t') || c == 0x7f;
+  });
+  if (!clean)
+    out.push_back({std::string(pointer), "has a control character; of those only line ends and tabs may be in it"});
+}
+
 bool is_tag(std::string_view tag) {
   if (tag.empty() || tag.size() > 63 || !is_alnum(tag.front())) return false;
   constexpr std::string_view kOthers = "._-:=/";

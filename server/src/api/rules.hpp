@@ -15,6 +15,9 @@ using Problems = std::vector<ErrorDetail>;
 bool is_safe_name(std::string_view name);
 void check_name(Problems& out, std::string_view pointer, std::string_view name);
 
+// Text for people: it is shown on terminals, where other control characters than line ends and tabs are commands.
+void check_text(Problems& out, std::string_view pointer, std::string_view text);
+
 // Each tag's characters and length, and none twice.
 bool is_tag(std::string_view tag);
 void check_tags(Problems& out, std::string_view pointer, const std::vector<std::string>& tags);

@@ -19,17 +19,23 @@ const core::PluginInfo* find_plugin(const core::NodeInfo& node, const std::strin
   return nullptr;
 }
 
-std::string loaded_names(const core::NodeInfo& node) {
+// What there is, and why some of it is of no use.
+std::string told_of(const core::NodeInfo& node) {
   std::string out;
-  for (const auto& plugin : node.plugins)
-    if (plugin.state == "loaded") out.append(out.empty() ? "" : ", ").append(plugin.name);
+  for (const auto& plugin : node.plugins) {
+    out.append(out.empty() ? "" : ", ").append(plugin.name);
+    if (plugin.state != "loaded")
+      out.append(" (refused: " + plugin.reason + ")");
+    else if (plugin.description && !plugin.description->healthy)
+      out.append(" (can't be used: " + plugin.description->health_reason + ")");
+  }
   return out.empty() ? "none" : out;
 }
 
 // Why a hypervisor can't run a VM there; empty: it can.
 std::string unusable(const core::NodeInfo& node, const std::string& name) {
   const core::PluginInfo* plugin = find_plugin(node, name);
-  if (plugin == nullptr) return "it has no hypervisor " + name + "; it has: " + loaded_names(node);
+  if (plugin == nullptr) return "it has no hypervisor " + name + "; it has: " + told_of(node);
   if (plugin->state != "loaded") return "hypervisor " + name + " was refused: " + plugin->reason;
   if (plugin->description && !plugin->description->healthy)
     return "hypervisor " + name + " can't be used: " + plugin->description->health_reason;
