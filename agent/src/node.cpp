@@ -65,6 +65,7 @@ class RunningNode final : public Node {
   Status begin(const std::string& program_folder) {
     QARAX_CHECK(core::make_folder(config_.data_dir));
     QARAX_TRY(lock_, lock_data_dir(config_.data_dir));
+    for (const char* folder : {"", "/images", "/tombstones"}) core::remove_half_written(config_.data_dir + folder);
     facts_ = host_facts();
     QARAX_TRY(facts_.node_id, node_id(config_.data_dir));
     facts_.session = session_;

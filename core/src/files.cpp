@@ -68,6 +68,10 @@ std::string read_tail(const std::string& path, std::size_t limit) {
   return out;
 }
 
+namespace {
+constexpr std::string_view kTemp = ".tmp";  // then the writer's pid, and a number of its own
+}
+
 Status sync_folder(const std::string& path) {
   const std::string folder = path.empty() ? "." : path;  // the parent of a bare file name
   const Fd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -77,7 +81,8 @@ Status sync_folder(const std::string& path) {
 
 Status write_file_durably(const std::string& path, std::string_view content, unsigned mode) {
   static std::atomic<unsigned> counter{0};
-  const std::string temp = path + ".tmp" + std::to_string(::getpid()) + "." + std::to_string(counter.fetch_add(1));
+  const std::string temp =
+      path + std::string(kTemp) + std::to_string(::getpid()) + "." + std::to_string(counter.fetch_add(1));
   {
     const Fd fd(::open(temp.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, static_cast<mode_t>(mode)));
     if (!fd) return errno_error("can't write " + temp, errno);
@@ -104,6 +109,22 @@ Status write_file_durably(const std::string& path, std::string_view content, uns
     return errno_error("can't write " + path, error);
   }
   return sync_folder(std::filesystem::path(path).parent_path().string());
+}
+
+void remove_half_written(const std::string& folder) {
+  const auto is_number = [](std::string_view text) {
+    return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+  };
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+    const std::string name = entry.path().filename().string();
+    const std::size_t mark = name.rfind(kTemp);
+    const std::size_t dot = name.rfind('.');
+    if (mark == std::string::npos || mark == 0 || dot < mark + kTemp.size()) continue;
+    const std::string_view tail = std::string_view(name).substr(mark + kTemp.size());
+    if (is_number(tail.substr(0, tail.find('.'))) && is_number(std::string_view(name).substr(dot + 1)))
+      std::filesystem::remove(entry.path(), ignored);
+  }
 }
 
 namespace {

@@ -56,6 +56,18 @@ TEST_F(Files, MakeFolderMakesParentsAndRefusesAFileInTheWay) {
   EXPECT_NE(made.error().message.find("in the way"), std::string::npos);
 }
 
+TEST_F(Files, WhatKilledWritersLeftIsRemovedAndNothingElse) {
+  for (const char* name : {"kernel.tmp123.0", "a.tmp1.77"}) ASSERT_TRUE(write_file_durably(dir_ + "/" + name, "half"));
+  for (const char* name : {"kernel", "b.tmp", "c.tmp1", "d.tmpx.1", "e.tmp1.x", ".tmp1.2"})
+    ASSERT_TRUE(write_file_durably(dir_ + "/" + name, "whole"));
+  remove_half_written(dir_);
+  EXPECT_FALSE(std::filesystem::exists(dir_ + "/kernel.tmp123.0"));
+  EXPECT_FALSE(std::filesystem::exists(dir_ + "/a.tmp1.77"));
+  for (const char* name : {"kernel", "b.tmp", "c.tmp1", "d.tmpx.1", "e.tmp1.x", ".tmp1.2"})
+    EXPECT_TRUE(std::filesystem::exists(dir_ + "/" + name)) << name;
+  remove_half_written(dir_ + "/none");
+}
+
 TEST_F(Files, MakeFolderEndsWhereNothingCanBeMade) {
   const auto made = make_folder("/proc/qarax/data");  // ENOENT, although there is a /proc
   ASSERT_FALSE(made);

@@ -67,8 +67,7 @@ api::Diagnosis diagnose(const VmPtr& vm, Store& store, Operations& operations, c
   if (!observed.observed_at.empty()) out.observed.observed_at = observed.observed_at;
   out.observed.incarnation = observed.incarnation;
   out.observed.seq = observed.seq;
-  out.drift = vm->job_id.empty() && vm->desired.state != observed.status.state &&
-              !(vm->desired.state == VmState::shutdown && observed.status.state == VmState::created);
+  out.drift = drifts(*vm);
   if (host) out.host = host_document(*host);
   JobQuery last;
   last.vm_id = vm->id;

@@ -13,12 +13,10 @@ std::optional<std::string> unless_empty(const std::string& text) {
   return text.empty() ? std::nullopt : std::optional<std::string>(text);
 }
 
-// What can't be known isn't called drift.
 std::optional<std::string> drift_of(const VmRecord& vm) {
-  const VmState seen = vm.observed.status.state;
-  if (!vm.activity.empty() || seen == vm.desired.state || seen == VmState::unknown) return std::nullopt;
-  std::string text =
-      "asked for: " + std::string(to_string(vm.desired.state)) + ", seen: " + std::string(to_string(seen));
+  if (!drifts(vm)) return std::nullopt;
+  std::string text = "asked for: " + std::string(to_string(vm.desired.state)) +
+                     ", seen: " + std::string(to_string(vm.observed.status.state));
   const Restart& restart = vm.restart;
   if (wants_restart(vm))
     text += "; it is about to be started again";

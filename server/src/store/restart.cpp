@@ -15,4 +15,11 @@ bool wants_restart(const VmRecord& vm, bool was_calm) {
          vm.desired.origin == Origin::guest;
 }
 
+bool drifts(const VmRecord& vm) {
+  const VmState seen = vm.observed.status.state;
+  if (!vm.job_id.empty() || !vm.activity.empty() || seen == VmState::unknown) return false;
+  const auto is_off = [](VmState state) { return state == VmState::created || state == VmState::shutdown; };
+  return seen != vm.desired.state && !(is_off(seen) && is_off(vm.desired.state));
+}
+
 }  // namespace qarax::server

@@ -22,6 +22,10 @@ struct Restart {
 // `was_calm`: it ran for long, what was counted before doesn't count.
 bool wants_restart(const VmRecord& vm, bool was_calm = false);
 
+// Whether it is for certain something else than what was asked for, and nothing is being done about it. A VM that never
+// started and one that is shut down are the same to who wants it not to run.
+bool drifts(const VmRecord& vm);
+
 }  // namespace qarax::server
 
 namespace qarax {

@@ -44,6 +44,9 @@ std::string read_tail(const std::string& path, std::size_t limit);
 // Temp file in the same folder, fsync, rename, fsync of the folder: the old or the new content, whole, whenever power
 // goes.
 Status write_file_durably(const std::string& path, std::string_view content, unsigned mode = 0600);
+// What writers that were killed in the middle of it have left in this folder (not below it). Only for who is its sole
+// writer.
+void remove_half_written(const std::string& folder);
 Status sync_folder(const std::string& path);
 // mkdir -p with `mode` for what it makes; the parents' entries are synced.
 Status make_folder(const std::string& path, unsigned mode = 0700);
