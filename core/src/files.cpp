@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <regex>
 
 namespace qarax::core {
 
@@ -68,10 +69,6 @@ std::string read_tail(const std::string& path, std::size_t limit) {
   return out;
 }
 
-namespace {
-constexpr std::string_view kTemp = ".tmp";  // then the writer's pid, and a number of its own
-}
-
 Status sync_folder(const std::string& path) {
   const std::string folder = path.empty() ? "." : path;  // the parent of a bare file name
   const Fd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -81,8 +78,7 @@ Status sync_folder(const std::string& path) {
 
 Status write_file_durably(const std::string& path, std::string_view content, unsigned mode) {
   static std::atomic<unsigned> counter{0};
-  const std::string temp =
-      path + std::string(kTemp) + std::to_string(::getpid()) + "." + std::to_string(counter.fetch_add(1));
+  const std::string temp = path + ".tmp" + std::to_string(::getpid()) + "." + std::to_string(counter.fetch_add(1));
   {
     const Fd fd(::open(temp.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, static_cast<mode_t>(mode)));
     if (!fd) return errno_error("can't write " + temp, errno);
@@ -112,37 +108,30 @@ Status write_file_durably(const std::string& path, std::string_view content, uns
 }
 
 void remove_half_written(const std::string& folder) {
-  const auto is_number = [](std::string_view text) {
-    return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
-  };
+  static const std::regex half_written(".+\\.tmp[0-9]+\\.[0-9]+");
   std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
-    const std::string name = entry.path().filename().string();
-    const std::size_t mark = name.rfind(kTemp);
-    const std::size_t dot = name.rfind('.');
-    if (mark == std::string::npos || mark == 0 || dot < mark + kTemp.size()) continue;
-    const std::string_view tail = std::string_view(name).substr(mark + kTemp.size());
-    if (is_number(tail.substr(0, tail.find('.'))) && is_number(std::string_view(name).substr(dot + 1)))
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored))
+    if (std::regex_match(entry.path().filename().string(), half_written))
       std::filesystem::remove(entry.path(), ignored);
-  }
 }
 
 namespace {
-Status make_folders(const std::string& path, unsigned mode, bool sync) {
-  const std::string parent = std::filesystem::path(path).parent_path().string();
+// The last part alone. NOT_FOUND: there is no parent, or so says a file system that takes no folders, as /proc does.
+Status make_one(const std::string& path, const std::string& parent, unsigned mode, bool sync) {
   if (::mkdir(path.c_str(), static_cast<mode_t>(mode)) == 0) return sync ? sync_folder(parent) : Status(Ok{});
   const int error = errno;
-  if (error == EEXIST) {
-    struct stat info {};
-    if (::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) return Ok{};
-    return make_error(Code::failed_precondition, path + " is in the way: it isn't a folder", "host-path-taken");
-  }
-  if (error != ENOENT || parent.empty() || parent == path) return errno_error("can't make folder " + path, error);
+  if (error != EEXIST) return errno_error("can't make folder " + path, error);
+  struct stat info {};
+  if (::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) return Ok{};
+  return make_error(Code::failed_precondition, path + " is in the way: it isn't a folder", "host-path-taken");
+}
+
+Status make_folders(const std::string& path, unsigned mode, bool sync) {
+  const std::string parent = std::filesystem::path(path).parent_path().string();
+  Status made = make_one(path, parent, mode, sync);
+  if (made || made.error().code != Code::not_found || parent.empty() || parent == path) return made;
   QARAX_CHECK(make_folders(parent, mode, sync));
-  // Once: there are file systems that say ENOENT whatever is there, as /proc does.
-  if (::mkdir(path.c_str(), static_cast<mode_t>(mode)) == 0) return sync ? sync_folder(parent) : Status(Ok{});
-  if (errno == EEXIST) return Ok{};
-  return errno_error("can't make folder " + path, errno);
+  return make_one(path, parent, mode, sync);
 }
 }  // namespace
 

@@ -4,6 +4,17 @@
 namespace qarax::agent {
 namespace {
 
+// Of a command whose agent was killed before it had a result.
+JournalRecord intent(const std::string& action, std::int64_t revision, std::int64_t incarnation) {
+  JournalRecord record;
+  record.kind = RecordKind::intent;
+  record.revision = revision;
+  record.step = 1;
+  record.action = action;
+  record.incarnation = incarnation;
+  return record;
+}
+
 TEST_F(ManagerTest, ALateStartOfADeletedVmIsRefusedAlsoAfterARestart) {
   run(command(Action::start, 1));
   EXPECT_TRUE(run(command(Action::remove, 3)).report.deleted);
@@ -23,12 +34,7 @@ TEST_F(ManagerTest, AnInterruptedDeleteIsFinished) {
   {
     auto journal = Journal::open(dir_ + "/vms/" + vm_ + "/journal", After::agent);
     ASSERT_TRUE(journal);
-    JournalRecord intent;
-    intent.kind = RecordKind::intent;
-    intent.revision = 2;
-    intent.step = 1;
-    intent.action = "delete";
-    ASSERT_TRUE(journal->append(intent, Outlives::agent));
+    ASSERT_TRUE(journal->append(intent("delete", 2, 0), Outlives::agent));
   }
   open();
   const auto asked_again = run(command(Action::remove, 2));
@@ -39,13 +45,7 @@ TEST_F(ManagerTest, AnInterruptedDeleteIsFinished) {
 }
 
 TEST_F(ManagerTest, AFirstStartThatGotNowhereIsUndone) {
-  JournalRecord intent;
-  intent.kind = RecordKind::intent;
-  intent.revision = 1;
-  intent.step = 1;
-  intent.action = "start";
-  intent.incarnation = 1;
-  ASSERT_TRUE(VmFolder(dir_ + "/vms/" + vm_).make(intent, {}));
+  ASSERT_TRUE(VmFolder(dir_ + "/vms/" + vm_).make(intent("start", 1, 1), {}));
   std::filesystem::remove(dir_ + "/vms/" + vm_ + "/vm.json");  // earlier agents wrote it later
   std::filesystem::create_directories(dir_ + "/vms/.new-" + core::new_uuid());
   open();
@@ -127,13 +127,7 @@ TEST_F(ManagerTest, AnInterruptedStartIsSettledAndItsCallerCanSeeWhich) {
   {
     auto journal = Journal::open(dir_ + "/vms/" + vm_ + "/journal", After::agent);
     ASSERT_TRUE(journal);
-    JournalRecord intent;
-    intent.kind = RecordKind::intent;
-    intent.revision = 2;
-    intent.step = 1;
-    intent.action = "pause";
-    intent.incarnation = 1;
-    ASSERT_TRUE(journal->append(intent, Outlives::agent));
+    ASSERT_TRUE(journal->append(intent("pause", 2, 1), Outlives::agent));
   }
   driver_.recovered = VmState::running;
   open();

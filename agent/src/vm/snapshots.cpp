@@ -5,6 +5,7 @@
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
 #include "snapshot_folder.hpp"
+#include "steps.hpp"
 
 namespace qarax::agent {
 
@@ -142,17 +143,11 @@ Result<VmStatus> Manager::restore(const VmPtr& vm, const Operation& operation) {
                         "boot-files-missing");
   QARAX_TRY(Driver * driver, drivers_.find(manifest.hypervisor));
   QARAX_TRY(const core::Fd folder, snapshots.open(wanted.snapshot));
-  VmDocument document;
-  document.vm = vm->id;
-  document.name = wanted.start.name;
+  VmDocument document = document_of(command, wanted.start);
   document.hypervisor = manifest.hypervisor;
-  document.incarnation = command.incarnation;
-  document.boot_identity = core::boot_identity();
   document.spec = manifest.spec;
   document.resolved = manifest.resolved;
   document.boot = manifest.boot;
-  document.boot_source_id = wanted.start.boot_source_id;
-  document.keep = wanted.start.keep;
   QARAX_CHECK(note_start(vm, command, document));
   auto restored = launch(vm, operation, [&](DriverCall& call, const StartArgs& args) {
     call.fds = {folder.get()};

@@ -2,7 +2,6 @@
 #include <utility>
 
 #include "manager.hpp"
-#include "qarax/core/ids.hpp"
 #include "records.hpp"
 #include "steps.hpp"
 
@@ -36,15 +35,7 @@ Result<VmStatus> Manager::start(const VmPtr& vm, Operation& operation) {
   QARAX_TRY(Driver * driver, in_step("find-plugin", drivers_.find(wanted.hypervisor)));
   const DriverCall call = call_for(vm, command, operation.cancel_fd());
 
-  VmDocument document;
-  document.vm = vm->id;
-  document.name = wanted.name;
-  document.hypervisor = wanted.hypervisor;
-  document.incarnation = command.incarnation;
-  document.boot_identity = core::boot_identity();
-  document.spec = wanted.spec;
-  document.boot_source_id = wanted.boot_source_id;
-  document.keep = wanted.keep;
+  VmDocument document = document_of(command, wanted);
   auto boot = boot_files_.files_for(wanted.boot_source_id);
   // Not every hypervisor boots a kernel: whether the lack of a default one matters is the plugin's to say.
   if (boot)

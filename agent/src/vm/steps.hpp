@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "journal.hpp"
+#include "qarax/core/ids.hpp"
+#include "vm_folder.hpp"
 #include "vm_manager.hpp"
 
 namespace qarax::agent {
@@ -24,6 +26,20 @@ inline JournalRecord record_of(RecordKind kind, const Command& command) {
   record.action = core::to_string(command.action);
   record.incarnation = command.incarnation;
   return record;
+}
+
+// What an incarnation begins as. A restore puts what its snapshot holds in place of hypervisor and machine.
+inline VmDocument document_of(const Command& command, const core::StartCommand& wanted) {
+  VmDocument document;
+  document.vm = command.vm;
+  document.name = wanted.name;
+  document.hypervisor = wanted.hypervisor;
+  document.incarnation = command.incarnation;
+  document.boot_identity = core::boot_identity();
+  document.spec = wanted.spec;
+  document.boot_source_id = wanted.boot_source_id;
+  document.keep = wanted.keep;
+  return document;
 }
 
 }  // namespace qarax::agent
