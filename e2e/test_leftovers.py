@@ -54,3 +54,17 @@ def test_a_vmm_without_its_vm_is_a_leftover(stack):
 def test_leftovers_of_what_does_not_exist(simulated):
     assert simulated.api.call("GET", "/hosts/6f1c2a9e-3b57-4a0e-9d0c-0f6f2f3b1a55/leftovers").status_code == 404
     assert simulated.api.call("GET", "/hosts/nonsense/leftovers").status_code == 400
+
+
+def test_what_a_killed_agent_was_writing_is_swept(simulated):
+    node = simulated.nodes[0]
+    node.kill()
+    halves = [node.data / "node_id.tmp999.0", node.data / "images" / "kernel.tmp999.1", node.data / "tombstones" / "x.tmp999.2"]
+    whole = node.data / "images" / "kernel.tmp"
+    for path in [*halves, whole]:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("x")
+    node.start()
+    wait_for("the host is up", lambda: simulated.api.hosts()[0]["status"] == "up")
+    assert [path for path in halves if path.exists()] == [] and whole.exists()
+    whole.unlink()

@@ -34,6 +34,24 @@ class RestartsTest : public testing::Test {
   Restarts restarts{{100, 1'000, 60'000}};
 };
 
+TEST_F(RestartsTest, OnlyWhatIsForCertainAnotherStateDrifts) {
+  EXPECT_TRUE(drifts(vm));
+  vm.observed.status.state = VmState::unknown;
+  EXPECT_FALSE(drifts(vm)) << "nobody knows";
+  vm.observed.status.state = VmState::paused;
+  EXPECT_TRUE(drifts(vm));
+  vm.activity = "resume";
+  EXPECT_FALSE(drifts(vm)) << "it is being seen to";
+  vm.activity.clear();
+  vm.desired.state = VmState::created;
+  EXPECT_TRUE(drifts(vm)) << "it shouldn't be there at all";
+  ended();
+  EXPECT_FALSE(drifts(vm)) << "its first start failed: it doesn't run, as it was before";
+  vm.desired.state = VmState::shutdown;
+  vm.observed.status.state = VmState::created;
+  EXPECT_FALSE(drifts(vm));
+}
+
 TEST_F(RestartsTest, EachRestartInARowWaitsTwiceAsLong) {
   std::int64_t now = 0;
   for (const std::int64_t wait : {100, 200, 400, 800, 1'000}) {
