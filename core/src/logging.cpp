@@ -3,20 +3,39 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <map>
 #include <mutex>
 
 namespace qarax::core {
 
 namespace {
-std::mutex& registry_mutex() {
-  static std::mutex mutex;
-  return mutex;
+struct Registry {
+  std::mutex mutex;
+  std::map<std::string, std::shared_ptr<const Logger>> loggers;
+};
+Registry& registry() {
+  static Registry all;
+  return all;
 }
 const std::shared_ptr<spdlog::sinks::sink>& shared_sink() {
   static const std::shared_ptr<spdlog::sinks::sink> sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
   return sink;
 }
+
+spdlog::level::level_enum level_of(LogLevel level) {
+  constexpr spdlog::level::level_enum kLevels[] = {spdlog::level::debug, spdlog::level::info, spdlog::level::warn,
+                                                   spdlog::level::err};
+  return kLevels[static_cast<std::size_t>(level)];
+}
 }  // namespace
+
+void Logger::write(LogLevel level, fmt::string_view text, fmt::format_args args) const {
+  const auto as = level_of(level);
+  if (!to_->should_log(as)) return;
+  to_->log(as, fmt::vformat(text, args));
+}
+
+void Logger::mute() const { to_->set_level(spdlog::level::off); }
 
 Status init_logging(const std::string& level) {
   const auto parsed = spdlog::level::from_str(level);
@@ -27,13 +46,16 @@ Status init_logging(const std::string& level) {
   return Ok{};
 }
 
-std::shared_ptr<spdlog::logger> logger(const std::string& component) {
-  const std::lock_guard lock(registry_mutex());
-  if (auto found = spdlog::get(component)) return found;
+std::shared_ptr<const Logger> logger(const std::string& component) {
+  Registry& all = registry();
+  const std::lock_guard lock(all.mutex);
+  auto& known = all.loggers[component];
+  if (known) return known;
   auto made = std::make_shared<spdlog::logger>(component, shared_sink());
   spdlog::initialize_logger(made);
   made->flush_on(spdlog::level::info);
-  return made;
+  known = std::make_shared<const Logger>(std::move(made));
+  return known;
 }
 
 void flush_logs() {

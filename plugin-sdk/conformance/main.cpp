@@ -170,7 +170,7 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   if (const auto logging = core::init_logging("error"); !logging) return fail(logging.error());
   // What its loader complains of is in the verdicts.
-  core::logger("plugins")->set_level(spdlog::level::off);
+  core::logger("plugins")->mute();
   if (options.list) return list_rules();
   if (!options.matrix.empty()) return matrix(options);
   if (options.files.size() != 1)

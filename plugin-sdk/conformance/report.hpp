@@ -60,9 +60,9 @@ template <>
 struct Fields<conformance::Outcome> {
   using T = conformance::Outcome;
   static constexpr std::string_view kName = "Outcome";
-  static constexpr auto kTable = std::make_tuple(
-      field<&T::id>("id").required(), field<&T::interface>("interface").required(), field<&T::what>("what"),
-      field<&T::verdict>("verdict").required(), field<&T::why>("why"), field<&T::ms>("ms"));
+  static constexpr auto kTable =
+      field_table(field<&T::id>("id").required(), field<&T::interface>("interface").required(), field<&T::what>("what"),
+                  field<&T::verdict>("verdict").required(), field<&T::why>("why"), field<&T::ms>("ms"));
 };
 QARAX_FIELDS_COMPLETE(conformance::Outcome);
 template <>
@@ -70,9 +70,9 @@ struct Fields<conformance::Subject> {
   using T = conformance::Subject;
   static constexpr std::string_view kName = "Subject";
   static constexpr auto kTable =
-      std::make_tuple(field<&T::path>("path"), field<&T::id>("id"), field<&T::name>("name"),
-                      field<&T::version>("version"), field<&T::abi>("abi"), field<&T::interfaces>("interfaces"),
-                      field<&T::description>("description"), field<&T::refused>("refused"));
+      field_table(field<&T::path>("path"), field<&T::id>("id"), field<&T::name>("name"), field<&T::version>("version"),
+                  field<&T::abi>("abi"), field<&T::interfaces>("interfaces"), field<&T::description>("description"),
+                  field<&T::refused>("refused"));
 };
 QARAX_FIELDS_COMPLETE(conformance::Subject);
 template <>
@@ -80,8 +80,8 @@ struct Fields<conformance::Report> {
   using T = conformance::Report;
   static constexpr std::string_view kName = "Report";
   static constexpr auto kTable =
-      std::make_tuple(field<&T::plugin>("plugin").required(), field<&T::stand_in>("stand_in"), field<&T::lab>("lab"),
-                      field<&T::untried>("untried"), field<&T::outcomes>("outcomes"));
+      field_table(field<&T::plugin>("plugin").required(), field<&T::stand_in>("stand_in"), field<&T::lab>("lab"),
+                  field<&T::untried>("untried"), field<&T::outcomes>("outcomes"));
 };
 QARAX_FIELDS_COMPLETE(conformance::Report);
 }  // namespace qarax

@@ -17,7 +17,7 @@ struct Wheel {
 template <>
 struct Fields<Wheel> {
   static constexpr std::string_view kName = "Wheel";
-  static constexpr auto kTable = std::make_tuple(field<&Wheel::size>("size").min(1).max(9));
+  static constexpr auto kTable = field_table(field<&Wheel::size>("size").min(1).max(9));
 };
 QARAX_FIELDS_COMPLETE(Wheel);
 struct Car {
@@ -36,11 +36,11 @@ struct Car {
 template <>
 struct Fields<Car> {
   static constexpr std::string_view kName = "Car";
-  static constexpr auto kTable = std::make_tuple(
-      field<&Car::name>("name").required().min(1).max(8), field<&Car::seats>("seats").min(1).max(100),
-      field<&Car::weight>("weight"), field<&Car::electric>("electric"), field<&Car::length>("length"),
-      field<&Car::colour>("colour"), field<&Car::wheels>("wheels"), field<&Car::owner>("owner").nullable(),
-      field<&Car::plate>("plate"), field<&Car::labels>("labels"), field<&Car::extra>("extra"));
+  static constexpr auto kTable =
+      field_table(field<&Car::name>("name").required().min(1).max(8), field<&Car::seats>("seats").min(1).max(100),
+                  field<&Car::weight>("weight"), field<&Car::electric>("electric"), field<&Car::length>("length"),
+                  field<&Car::colour>("colour"), field<&Car::wheels>("wheels"), field<&Car::owner>("owner").nullable(),
+                  field<&Car::plate>("plate"), field<&Car::labels>("labels"), field<&Car::extra>("extra"));
 };
 QARAX_FIELDS_COMPLETE(Car);
 

@@ -148,7 +148,7 @@ int serve(const ServerConfig& config, const CommandLine& line) {
   const Signals signals;
   http::raise_descriptor_limit();
   auto log = core::logger("server");
-  auto http_log = core::logger("http");
+  const auto http_log = core::logger("http")->backend();
   if (const Status made = core::make_folder(config.data_dir); !made) return fail(made.error());
   auto store = wait_for_store(config.database_url, signals);
   if (!store) return fail(store.error());

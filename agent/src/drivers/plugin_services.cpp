@@ -20,8 +20,8 @@ Status check_vm(const core::CallView& call, const std::string& vm) {
 }  // namespace
 
 void PluginServices::log(std::string_view plugin, plugin::LogLevel level, std::string_view message) {
-  constexpr spdlog::level::level_enum kLevels[] = {spdlog::level::debug, spdlog::level::info, spdlog::level::warn,
-                                                   spdlog::level::err};
+  constexpr core::LogLevel kLevels[] = {core::LogLevel::debug, core::LogLevel::info, core::LogLevel::warn,
+                                        core::LogLevel::error};
   core::logger("plugin")->log(kLevels[static_cast<std::size_t>(level)], "{} plugin={}", message, plugin);
 }
 

@@ -28,8 +28,8 @@ struct Fields<agent::Home> {
   using T = agent::Home;
   static constexpr std::string_view kName = "home.json";
   static constexpr auto kTable =
-      std::make_tuple(field<&T::format>("format").required(), field<&T::min_reader>("min_reader").required(),
-                      field<&T::node_id>("node_id"), field<&T::machine_id>("machine_id"), field<&T::inode>("inode"));
+      field_table(field<&T::format>("format").required(), field<&T::min_reader>("min_reader").required(),
+                  field<&T::node_id>("node_id"), field<&T::machine_id>("machine_id"), field<&T::inode>("inode"));
 };
 QARAX_FIELDS_COMPLETE(agent::Home);
 

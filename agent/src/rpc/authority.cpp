@@ -10,8 +10,8 @@ struct Fields<agent::AuthorityClaim> {
   using T = agent::AuthorityClaim;
   static constexpr std::string_view kName = "Authority";
   static constexpr auto kTable =
-      std::make_tuple(field<&T::cluster_id>("cluster_id").required(), field<&T::term>("term").required(),
-                      field<&T::activation>("activation").required());
+      field_table(field<&T::cluster_id>("cluster_id").required(), field<&T::term>("term").required(),
+                  field<&T::activation>("activation").required());
 };
 QARAX_FIELDS_COMPLETE(agent::AuthorityClaim);
 

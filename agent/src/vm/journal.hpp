@@ -73,9 +73,9 @@ struct Fields<agent::JournalRecord> {
   using T = agent::JournalRecord;
   static constexpr std::string_view kName = "JournalRecord";
   static constexpr auto kTable =
-      std::make_tuple(field<&T::kind>("kind").required(), field<&T::revision>("revision"), field<&T::step>("step"),
-                      field<&T::action>("action"), field<&T::incarnation>("incarnation"), field<&T::status>("status"),
-                      field<&T::error>("error"), field<&T::document>("document"), field<&T::before>("before"));
+      field_table(field<&T::kind>("kind").required(), field<&T::revision>("revision"), field<&T::step>("step"),
+                  field<&T::action>("action"), field<&T::incarnation>("incarnation"), field<&T::status>("status"),
+                  field<&T::error>("error"), field<&T::document>("document"), field<&T::before>("before"));
 };
 QARAX_FIELDS_COMPLETE(agent::JournalRecord);
 }  // namespace qarax

@@ -61,12 +61,12 @@ struct Fields<agent::SnapshotManifest> {
   using T = agent::SnapshotManifest;
   static constexpr std::string_view kName = "manifest.json";
   static constexpr auto kTable =
-      std::make_tuple(field<&T::format>("format").required(), field<&T::min_reader>("min_reader").required(),
-                      field<&T::id>("id").required(), field<&T::name>("name"), field<&T::created_at>("created_at"),
-                      field<&T::vm>("vm").required(), field<&T::incarnation>("incarnation"),
-                      field<&T::hypervisor>("hypervisor").required(), field<&T::plugin_version>("plugin_version"),
-                      field<&T::spec>("spec").required(), field<&T::resolved>("resolved").required(),
-                      field<&T::boot>("boot"), field<&T::size>("size"));
+      field_table(field<&T::format>("format").required(), field<&T::min_reader>("min_reader").required(),
+                  field<&T::id>("id").required(), field<&T::name>("name"), field<&T::created_at>("created_at"),
+                  field<&T::vm>("vm").required(), field<&T::incarnation>("incarnation"),
+                  field<&T::hypervisor>("hypervisor").required(), field<&T::plugin_version>("plugin_version"),
+                  field<&T::spec>("spec").required(), field<&T::resolved>("resolved").required(),
+                  field<&T::boot>("boot"), field<&T::size>("size"));
 };
 QARAX_FIELDS_COMPLETE(agent::SnapshotManifest);
 }  // namespace qarax

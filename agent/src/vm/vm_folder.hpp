@@ -75,7 +75,7 @@ template <>
 struct Fields<agent::VmDocument> {
   using T = agent::VmDocument;
   static constexpr std::string_view kName = "vm.json";
-  static constexpr auto kTable = std::make_tuple(
+  static constexpr auto kTable = field_table(
       field<&T::format>("format").required(), field<&T::min_reader>("min_reader").required(),
       field<&T::vm>("vm").required(), field<&T::name>("name"), field<&T::hypervisor>("hypervisor").required(),
       field<&T::incarnation>("incarnation").required(), field<&T::boot_identity>("boot_identity"),
@@ -87,8 +87,8 @@ template <>
 struct Fields<agent::Tombstone> {
   using T = agent::Tombstone;
   static constexpr std::string_view kName = "Tombstone";
-  static constexpr auto kTable = std::make_tuple(field<&T::vm>("vm").required(),
-                                                 field<&T::revision>("revision").required(), field<&T::step>("step"));
+  static constexpr auto kTable =
+      field_table(field<&T::vm>("vm").required(), field<&T::revision>("revision").required(), field<&T::step>("step"));
 };
 QARAX_FIELDS_COMPLETE(agent::Tombstone);
 }  // namespace qarax

@@ -43,7 +43,7 @@ struct PluginHost::Impl {
 
   HostServices& services;
   const PluginHostOptions options;
-  std::shared_ptr<spdlog::logger> log = logger("plugins");
+  std::shared_ptr<const Logger> log = logger("plugins");
   mutable std::mutex mutex;                     // guards the list and the records; never held across a plugin call
   std::deque<std::unique_ptr<Plugin>> plugins;  // in order of loading; only load adds, nothing leaves before the end
   bool shut_down = false;

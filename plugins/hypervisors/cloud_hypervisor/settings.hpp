@@ -48,7 +48,7 @@ template <>
 struct Fields<cloud_hypervisor::Settings> {
   using T = cloud_hypervisor::Settings;
   static constexpr std::string_view kName = "cloud_hv config";
-  static constexpr auto kTable = std::make_tuple(
+  static constexpr auto kTable = field_table(
       field<&T::binary>("binary"), field<&T::seccomp>("seccomp"), field<&T::landlock>("landlock"),
       field<&T::trial>("trial"), field<&T::probe_kernel>("probe_kernel"), field<&T::probe_initramfs>("probe_initramfs"),
       field<&T::probe_timeout_ms>("probe_timeout_ms").min(100).max(120000));

@@ -40,7 +40,7 @@ template <>
 struct Fields<cloud_hypervisor::Machine> {
   using T = cloud_hypervisor::Machine;
   static constexpr std::string_view kName = "cloud_hv snapshot";
-  static constexpr auto kTable = std::make_tuple(
+  static constexpr auto kTable = field_table(
       field<&T::format>("format").required(), field<&T::vmm>("vmm").required(),
       field<&T::version>("version").required(), field<&T::spec>("spec").required(), field<&T::vcpus>("vcpus"),
       field<&T::memory>("memory"), field<&T::disks>("disks"), field<&T::nics>("nics"));

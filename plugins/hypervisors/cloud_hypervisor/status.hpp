@@ -45,7 +45,7 @@ template <>
 struct Fields<cloud_hypervisor::Handle> {
   using T = cloud_hypervisor::Handle;
   static constexpr std::string_view kName = "cloud_hv handle";
-  static constexpr auto kTable = std::make_tuple(
+  static constexpr auto kTable = field_table(
       field<&T::format>("format").required(), field<&T::vmm>("vmm").required(), field<&T::version>("version"),
       field<&T::evidence>("evidence"), field<&T::spec>("spec"), field<&T::disks>("disks"), field<&T::nics>("nics"));
 };

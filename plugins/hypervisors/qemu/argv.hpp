@@ -62,9 +62,8 @@ template <>
 struct Fields<qemu::Dimm> {
   using T = qemu::Dimm;
   static constexpr std::string_view kName = "DIMM";
-  static constexpr auto kTable =
-      std::make_tuple(field<&T::id>("id").required(), field<&T::size>("size").required().min(1),
-                      field<&T::address>("address").required().min(0));
+  static constexpr auto kTable = field_table(field<&T::id>("id").required(), field<&T::size>("size").required().min(1),
+                                             field<&T::address>("address").required().min(0));
 };
 QARAX_FIELDS_COMPLETE(qemu::Dimm);
 }  // namespace qarax

@@ -38,8 +38,8 @@ struct Fields<qemu::Program> {
   using T = qemu::Program;
   static constexpr std::string_view kName = "qemu program";
   static constexpr auto kTable =
-      std::make_tuple(field<&T::path>("path"), field<&T::why_not>("why_not"), field<&T::version>("version"),
-                      field<&T::q35>("q35"), field<&T::pc>("pc"), field<&T::can_sandbox>("can_sandbox"));
+      field_table(field<&T::path>("path"), field<&T::why_not>("why_not"), field<&T::version>("version"),
+                  field<&T::q35>("q35"), field<&T::pc>("pc"), field<&T::can_sandbox>("can_sandbox"));
 };
 QARAX_FIELDS_COMPLETE(qemu::Program);
 }  // namespace qarax

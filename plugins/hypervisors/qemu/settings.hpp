@@ -57,19 +57,19 @@ struct Fields<qemu::Settings> {
   using T = qemu::Settings;
   static constexpr std::string_view kName = "qemu config";
   static constexpr auto kTable =
-      std::make_tuple(field<&T::binary>("binary"), field<&T::accelerator>("accelerator"), field<&T::machine>("machine"),
-                      field<&T::tcg_tb_size_mib>("tcg_tb_size_mib").min(8).max(2048),
-                      field<&T::probe_kernel>("probe_kernel"), field<&T::probe_initramfs>("probe_initramfs"),
-                      field<&T::probe_timeout_ms>("probe_timeout_ms").min(100).max(120000),
-                      field<&T::sandbox>("sandbox"), field<&T::hotplug>("hotplug"));
+      field_table(field<&T::binary>("binary"), field<&T::accelerator>("accelerator"), field<&T::machine>("machine"),
+                  field<&T::tcg_tb_size_mib>("tcg_tb_size_mib").min(8).max(2048),
+                  field<&T::probe_kernel>("probe_kernel"), field<&T::probe_initramfs>("probe_initramfs"),
+                  field<&T::probe_timeout_ms>("probe_timeout_ms").min(100).max(120000), field<&T::sandbox>("sandbox"),
+                  field<&T::hotplug>("hotplug"));
 };
 QARAX_FIELDS_COMPLETE(qemu::Settings);
 template <>
 struct Fields<qemu::VmOptions> {
   static constexpr std::string_view kName = "qemu VM options";
   static constexpr auto kTable =
-      std::make_tuple(field<&qemu::VmOptions::cpu>("cpu").max(256), field<&qemu::VmOptions::machine>("machine").max(64),
-                      field<&qemu::VmOptions::hotplug>("hotplug"));
+      field_table(field<&qemu::VmOptions::cpu>("cpu").max(256), field<&qemu::VmOptions::machine>("machine").max(64),
+                  field<&qemu::VmOptions::hotplug>("hotplug"));
 };
 QARAX_FIELDS_COMPLETE(qemu::VmOptions);
 }  // namespace qarax

@@ -39,7 +39,7 @@ template <>
 struct Fields<qemu::Machine> {
   using T = qemu::Machine;
   static constexpr std::string_view kName = "qemu snapshot";
-  static constexpr auto kTable = std::make_tuple(
+  static constexpr auto kTable = field_table(
       field<&T::format>("format").required(), field<&T::vmm>("vmm").required(), field<&T::vmm_version>("vmm_version"),
       field<&T::accelerator>("accelerator").required(), field<&T::machine>("machine"),
       field<&T::spec>("spec").required(), field<&T::vcpus>("vcpus").required().min(1), field<&T::dimms>("dimms"));

@@ -52,10 +52,10 @@ template <>
 struct Fields<qemu::Handle> {
   using T = qemu::Handle;
   static constexpr std::string_view kName = "qemu handle";
-  static constexpr auto kTable = std::make_tuple(
-      field<&T::format>("format").required(), field<&T::vmm>("vmm").required(), field<&T::accelerator>("accelerator"),
-      field<&T::evidence>("evidence"), field<&T::machine>("machine"), field<&T::spec>("spec"),
-      field<&T::disks>("disks"), field<&T::nics>("nics"));
+  static constexpr auto kTable =
+      field_table(field<&T::format>("format").required(), field<&T::vmm>("vmm").required(),
+                  field<&T::accelerator>("accelerator"), field<&T::evidence>("evidence"), field<&T::machine>("machine"),
+                  field<&T::spec>("spec"), field<&T::disks>("disks"), field<&T::nics>("nics"));
 };
 QARAX_FIELDS_COMPLETE(qemu::Handle);
 }  // namespace qarax

@@ -34,11 +34,11 @@ struct Fields<simulator::Behaviour> {
   using T = simulator::Behaviour;
   static constexpr std::string_view kName = "simulator options";
   static constexpr auto kTable =
-      std::make_tuple(field<&T::start_delay_ms>("start_delay_ms").min(0).max(600000),
-                      field<&T::stop_delay_ms>("stop_delay_ms").min(0).max(600000),
-                      field<&T::action_delay_ms>("action_delay_ms").min(0).max(600000),
-                      field<&T::failure_percent>("failure_percent").min(0).max(100),
-                      field<&T::exit_after_ms>("exit_after_ms").min(0).max(86400000), field<&T::seed>("seed"));
+      field_table(field<&T::start_delay_ms>("start_delay_ms").min(0).max(600000),
+                  field<&T::stop_delay_ms>("stop_delay_ms").min(0).max(600000),
+                  field<&T::action_delay_ms>("action_delay_ms").min(0).max(600000),
+                  field<&T::failure_percent>("failure_percent").min(0).max(100),
+                  field<&T::exit_after_ms>("exit_after_ms").min(0).max(86400000), field<&T::seed>("seed"));
 };
 QARAX_FIELDS_COMPLETE(simulator::Behaviour);
 }  // namespace qarax

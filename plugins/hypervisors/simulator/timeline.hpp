@@ -52,12 +52,12 @@ template <>
 struct Fields<simulator::Life> {
   using T = simulator::Life;
   static constexpr std::string_view kName = "simulated VM";
-  static constexpr auto kTable = std::make_tuple(
-      field<&T::format>("format").required(), field<&T::boot_id>("boot_id"), field<&T::state>("state").required(),
-      field<&T::started_ns>("started_ns"), field<&T::ends_ns>("ends_ns"), field<&T::left_ns>("left_ns"),
-      field<&T::ended_ns>("ended_ns"), field<&T::reboots>("reboots"), field<&T::vcpus>("vcpus"),
-      field<&T::max_vcpus>("max_vcpus"), field<&T::memory>("memory"), field<&T::max_memory>("max_memory"),
-      field<&T::behaviour>("behaviour"));
+  static constexpr auto kTable =
+      field_table(field<&T::format>("format").required(), field<&T::boot_id>("boot_id"),
+                  field<&T::state>("state").required(), field<&T::started_ns>("started_ns"),
+                  field<&T::ends_ns>("ends_ns"), field<&T::left_ns>("left_ns"), field<&T::ended_ns>("ended_ns"),
+                  field<&T::reboots>("reboots"), field<&T::vcpus>("vcpus"), field<&T::max_vcpus>("max_vcpus"),
+                  field<&T::memory>("memory"), field<&T::max_memory>("max_memory"), field<&T::behaviour>("behaviour"));
 };
 QARAX_FIELDS_COMPLETE(simulator::Life);
 }  // namespace qarax

@@ -44,7 +44,7 @@ template <>
 struct qarax::Fields<qarax::api::AdoptVm> {
   using T = api::AdoptVm;
   static constexpr std::string_view kName = "AdoptVm";
-  static constexpr auto kTable = std::make_tuple(
+  static constexpr auto kTable = field_table(
       field<&T::id>("id").required().format("uuid").doc("The VM's id, on its node and after the adopt."),
       field<&T::name>("name").required().doc("As it will be called here."),
       field<&T::action>("action").required().doc(
@@ -64,12 +64,12 @@ struct qarax::Fields<qarax::api::AdoptPlan> {
   using T = api::AdoptPlan;
   static constexpr std::string_view kName = "AdoptPlan";
   static constexpr auto kTable =
-      std::make_tuple(field<&T::plan>("plan").required().doc("Names this plan; POST it as ?plan= to carry it out."),
-                      field<&T::host_id>("host_id").required().format("uuid").doc("The host."),
-                      field<&T::host>("host").required().doc("Its name."),
-                      field<&T::node_id>("node_id").required().doc("The node that answers there."),
-                      field<&T::reason>("reason").required().doc("Why the host needs it; empty: it doesn't."),
-                      field<&T::applied>("applied").required().doc("Whether it was carried out just now."),
-                      field<&T::vms>("vms").required().doc("Every VM that either side knows on this host."));
+      field_table(field<&T::plan>("plan").required().doc("Names this plan; POST it as ?plan= to carry it out."),
+                  field<&T::host_id>("host_id").required().format("uuid").doc("The host."),
+                  field<&T::host>("host").required().doc("Its name."),
+                  field<&T::node_id>("node_id").required().doc("The node that answers there."),
+                  field<&T::reason>("reason").required().doc("Why the host needs it; empty: it doesn't."),
+                  field<&T::applied>("applied").required().doc("Whether it was carried out just now."),
+                  field<&T::vms>("vms").required().doc("Every VM that either side knows on this host."));
 };
 QARAX_FIELDS_COMPLETE(qarax::api::AdoptPlan);

@@ -47,7 +47,7 @@ template <>
 struct qarax::Fields<qarax::api::DesiredState> {
   using T = api::DesiredState;
   static constexpr std::string_view kName = "DesiredState";
-  static constexpr auto kTable = std::make_tuple(
+  static constexpr auto kTable = field_table(
       field<&T::status>("status").required().doc("What the VM shall be."),
       field<&T::origin>("origin").required().doc("Who wants it so: user, guest (it powered itself off) or policy."),
       field<&T::revision>("revision").required().doc("Of the job that asked for it; 0: none did."));
@@ -59,13 +59,13 @@ struct qarax::Fields<qarax::api::ObservedState> {
   using T = api::ObservedState;
   static constexpr std::string_view kName = "ObservedState";
   static constexpr auto kTable =
-      std::make_tuple(field<&T::status>("status").required().doc("What the VM is, as far as anybody knows."),
-                      field<&T::reason>("reason").required().doc("Why, where that isn't plain."),
-                      field<&T::source>("source").required().doc(
-                          "Whose word it is: the node's, with its session, or the server's own."),
-                      field<&T::observed_at>("observed_at").nullable().format("date-time").doc("When the node saw it."),
-                      field<&T::incarnation>("incarnation").required().doc("The start that it is about; 0: none."),
-                      field<&T::seq>("seq").required().doc("Number of that report in the node's session."));
+      field_table(field<&T::status>("status").required().doc("What the VM is, as far as anybody knows."),
+                  field<&T::reason>("reason").required().doc("Why, where that isn't plain."),
+                  field<&T::source>("source").required().doc(
+                      "Whose word it is: the node's, with its session, or the server's own."),
+                  field<&T::observed_at>("observed_at").nullable().format("date-time").doc("When the node saw it."),
+                  field<&T::incarnation>("incarnation").required().doc("The start that it is about; 0: none."),
+                  field<&T::seq>("seq").required().doc("Number of that report in the node's session."));
 };
 QARAX_FIELDS_COMPLETE(qarax::api::ObservedState);
 
@@ -73,7 +73,7 @@ template <>
 struct qarax::Fields<qarax::api::Diagnosis> {
   using T = api::Diagnosis;
   static constexpr std::string_view kName = "Diagnosis";
-  static constexpr auto kTable = std::make_tuple(
+  static constexpr auto kTable = field_table(
       field<&T::vm>("vm").required().doc("The VM."),
       field<&T::desired>("desired").required().doc("What was asked for."),
       field<&T::observed>("observed").required().doc("What was seen."),

@@ -28,7 +28,7 @@ template <>
 struct qarax::Fields<qarax::api::DryRun> {
   using T = api::DryRun;
   static constexpr std::string_view kName = "DryRun";
-  static constexpr auto kTable = std::make_tuple(
+  static constexpr auto kTable = field_table(
       field<&T::action>("action").required().doc("What would be done: create, edit, start, …"),
       field<&T::changes>("changes").required().doc("false: it is so already."),
       field<&T::host_id>("host_id").nullable().format("uuid").doc("Where it would start."),

@@ -73,7 +73,7 @@ template <>
 struct qarax::Fields<qarax::api::NewHost> {
   using T = api::NewHost;
   static constexpr std::string_view kName = "NewHost";
-  static constexpr auto kTable = std::make_tuple(
+  static constexpr auto kTable = field_table(
       field<&T::name>("name").required().min(1).max(253).doc(
           "Unique among the hosts. Letters, digits, '.', '_' and '-', beginning with a letter or digit."),
       field<&T::address>("address").required().min(1).max(253).doc("DNS name or IP address of its qarax-node."),
@@ -87,7 +87,7 @@ template <>
 struct qarax::Fields<qarax::api::HostPlugin> {
   using T = api::HostPlugin;
   static constexpr std::string_view kName = "HostPlugin";
-  static constexpr auto kTable = std::make_tuple(
+  static constexpr auto kTable = field_table(
       field<&T::name>("name").required().doc("Short name, as `hypervisor` of a VM."),
       field<&T::version>("version").doc("The plugin's own version."),
       field<&T::state>("state").required().doc("loaded or refused."),
@@ -105,7 +105,7 @@ template <>
 struct qarax::Fields<qarax::api::Host> {
   using T = api::Host;
   static constexpr std::string_view kName = "Host";
-  static constexpr auto kTable = std::make_tuple(
+  static constexpr auto kTable = field_table(
       field<&T::id>("id").required().format("uuid").doc("What the host is known by."),
       field<&T::name>("name").required().doc("For people; unique among the hosts."),
       field<&T::address>("address").required().doc("DNS name or IP address of its qarax-node."),

@@ -38,7 +38,7 @@ template <>
 struct qarax::Fields<qarax::api::Job> {
   using T = api::Job;
   static constexpr std::string_view kName = "Job";
-  static constexpr auto kTable = std::make_tuple(
+  static constexpr auto kTable = field_table(
       field<&T::id>("id").required().format("uuid").doc("What 202 and Location name."),
       field<&T::action>("action").required().doc("create, start, stop, …, delete, add-host."),
       field<&T::state>("state").required().doc("superseded: a job of higher precedence took its place."),

@@ -32,7 +32,7 @@ template <>
 struct qarax::Fields<qarax::api::NewVm> {
   using T = api::NewVm;
   static constexpr std::string_view kName = "NewVm";
-  static constexpr auto kTable = std::make_tuple(
+  static constexpr auto kTable = field_table(
       field<&T::name>("name").required().min(1).max(253).doc(
           "Unique among the VMs. Letters, digits, '.', '_' and '-', beginning with a letter or digit."),
       field<&T::hypervisor>("hypervisor")

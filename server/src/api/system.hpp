@@ -63,10 +63,10 @@ struct qarax::Fields<qarax::api::Version> {
   using T = api::Version;
   static constexpr std::string_view kName = "Version";
   static constexpr auto kTable =
-      std::make_tuple(field<&T::name>("name").required().doc("qarax-server."),
-                      field<&T::version>("version").required().doc("Of the program."),
-                      field<&T::api_version>("api_version").required().doc("Of this document, as info.version."),
-                      field<&T::node_protocol>("node_protocol").required().doc("Protocol spoken with the nodes."));
+      field_table(field<&T::name>("name").required().doc("qarax-server."),
+                  field<&T::version>("version").required().doc("Of the program."),
+                  field<&T::api_version>("api_version").required().doc("Of this document, as info.version."),
+                  field<&T::node_protocol>("node_protocol").required().doc("Protocol spoken with the nodes."));
 };
 QARAX_FIELDS_COMPLETE(qarax::api::Version);
 
@@ -74,9 +74,9 @@ template <>
 struct qarax::Fields<qarax::api::Check> {
   using T = api::Check;
   static constexpr std::string_view kName = "Check";
-  static constexpr auto kTable = std::make_tuple(field<&T::name>("name").required().doc("What was looked at."),
-                                                 field<&T::ok>("ok").required().doc("Whether it is as it must be."),
-                                                 field<&T::detail>("detail").required().doc("What was found."));
+  static constexpr auto kTable = field_table(field<&T::name>("name").required().doc("What was looked at."),
+                                             field<&T::ok>("ok").required().doc("Whether it is as it must be."),
+                                             field<&T::detail>("detail").required().doc("What was found."));
 };
 QARAX_FIELDS_COMPLETE(qarax::api::Check);
 
@@ -85,15 +85,15 @@ struct qarax::Fields<qarax::api::Ready> {
   using T = api::Ready;
   static constexpr std::string_view kName = "Ready";
   static constexpr auto kTable =
-      std::make_tuple(field<&T::ready>("ready").required().doc("Every check is ok."),
-                      field<&T::checks>("checks").required().doc("Each check with what it found."));
+      field_table(field<&T::ready>("ready").required().doc("Every check is ok."),
+                  field<&T::checks>("checks").required().doc("Each check with what it found."));
 };
 QARAX_FIELDS_COMPLETE(qarax::api::Ready);
 
 template <>
 struct qarax::Fields<qarax::api::Accepted> {
   static constexpr std::string_view kName = "Accepted";
-  static constexpr auto kTable = std::make_tuple(
+  static constexpr auto kTable = field_table(
       field<&api::Accepted::job_id>("job_id").required().format("uuid").doc("The job that carries it out."));
 };
 QARAX_FIELDS_COMPLETE(qarax::api::Accepted);
@@ -103,8 +103,8 @@ struct qarax::Fields<qarax::api::ProblemError> {
   using T = api::ProblemError;
   static constexpr std::string_view kName = "ProblemError";
   static constexpr auto kTable =
-      std::make_tuple(field<&T::pointer>("pointer").required().doc("JSON pointer into the body; empty: the whole."),
-                      field<&T::detail>("detail").required().doc("What is wrong there."));
+      field_table(field<&T::pointer>("pointer").required().doc("JSON pointer into the body; empty: the whole."),
+                  field<&T::detail>("detail").required().doc("What is wrong there."));
 };
 QARAX_FIELDS_COMPLETE(qarax::api::ProblemError);
 
@@ -112,7 +112,7 @@ template <>
 struct qarax::Fields<qarax::api::Problem> {
   using T = api::Problem;
   static constexpr std::string_view kName = "Problem";
-  static constexpr auto kTable = std::make_tuple(
+  static constexpr auto kTable = field_table(
       field<&T::type>("type").required().format("uri").doc("Names the failure; stable. x-problems lists all."),
       field<&T::title>("title").required().doc("The failure in general."),
       field<&T::status>("status").required().doc("The HTTP status."),

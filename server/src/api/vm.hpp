@@ -50,7 +50,7 @@ template <>
 struct qarax::Fields<qarax::api::Vm> {
   using T = api::Vm;
   static constexpr std::string_view kName = "Vm";
-  static constexpr auto kTable = std::make_tuple(
+  static constexpr auto kTable = field_table(
       field<&T::id>("id").required().format("uuid").doc("What the VM is known by everywhere."),
       field<&T::name>("name").required().doc("For people; unique among the VMs."),
       field<&T::status>("status").required().doc("What its node last saw."),

@@ -60,7 +60,7 @@ template <>
 struct qarax::Fields<qarax::api::VmResize> {
   using T = api::VmResize;
   static constexpr std::string_view kName = "VmResize";
-  static constexpr auto kTable = std::make_tuple(
+  static constexpr auto kTable = field_table(
       field<&T::desired_vcpus>("desired_vcpus")
           .nullable()
           .min(1)
@@ -78,7 +78,7 @@ template <>
 struct qarax::Fields<qarax::api::NewSnapshot> {
   using T = api::NewSnapshot;
   static constexpr std::string_view kName = "NewSnapshot";
-  static constexpr auto kTable = std::make_tuple(field<&T::name>("name").nullable().min(1).max(253).doc(
+  static constexpr auto kTable = field_table(field<&T::name>("name").nullable().min(1).max(253).doc(
       "Unique among the VM's snapshots; snapshot-1, snapshot-2, … when absent. Characters as in a VM's name."));
 };
 QARAX_FIELDS_COMPLETE(qarax::api::NewSnapshot);
@@ -87,7 +87,7 @@ template <>
 struct qarax::Fields<qarax::api::Restore> {
   using T = api::Restore;
   static constexpr std::string_view kName = "Restore";
-  static constexpr auto kTable = std::make_tuple(
+  static constexpr auto kTable = field_table(
       field<&T::snapshot_id>("snapshot_id").required().format("uuid").doc("A snapshot of this VM that is ready."));
 };
 QARAX_FIELDS_COMPLETE(qarax::api::Restore);
@@ -96,7 +96,7 @@ template <>
 struct qarax::Fields<qarax::api::Snapshot> {
   using T = api::Snapshot;
   static constexpr std::string_view kName = "Snapshot";
-  static constexpr auto kTable = std::make_tuple(
+  static constexpr auto kTable = field_table(
       field<&T::id>("id").required().format("uuid").doc("What the snapshot is known by."),
       field<&T::vm_id>("vm_id").required().format("uuid").doc("The VM that it was taken of."),
       field<&T::name>("name").required().doc("For people; unique among the VM's."),
@@ -116,7 +116,7 @@ struct qarax::Fields<qarax::api::VmMetrics> {
   using T = api::VmMetrics;
   static constexpr std::string_view kName = "VmMetrics";
   static constexpr auto kTable =
-      std::make_tuple(field<&T::vm_id>("vm_id").required().format("uuid").doc("The VM."),
-                      field<&T::counters>("counters").doc("What its VMM has counted since it started."));
+      field_table(field<&T::vm_id>("vm_id").required().format("uuid").doc("The VM."),
+                  field<&T::counters>("counters").doc("What its VMM has counted since it started."));
 };
 QARAX_FIELDS_COMPLETE(qarax::api::VmMetrics);

@@ -28,8 +28,8 @@ struct qarax::Fields<qarax::server::Keep> {
   using T = server::Keep;
   static constexpr std::string_view kName = "Keep";
   static constexpr auto kTable =
-      std::make_tuple(field<&T::hypervisor>("hypervisor"), field<&T::fallback_reason>("fallback_reason"),
-                      field<&T::description>("description"), field<&T::created_at>("created_at"),
-                      field<&T::restart>("restart"), field<&T::tags>("tags"));
+      field_table(field<&T::hypervisor>("hypervisor"), field<&T::fallback_reason>("fallback_reason"),
+                  field<&T::description>("description"), field<&T::created_at>("created_at"),
+                  field<&T::restart>("restart"), field<&T::tags>("tags"));
 };
 QARAX_FIELDS_COMPLETE(qarax::server::Keep);

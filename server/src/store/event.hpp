@@ -31,7 +31,7 @@ template <>
 struct qarax::Fields<qarax::server::Event> {
   using T = server::Event;
   static constexpr std::string_view kName = "Event";
-  static constexpr auto kTable = std::make_tuple(
+  static constexpr auto kTable = field_table(
       field<&T::type>("type").required().doc(
           "vm.created, vm.changed, vm.status_changed, vm.deleted, host.added, host.changed, host.status_changed, "
           "host.removed, job.started, job.finished; more may come."),

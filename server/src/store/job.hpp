@@ -76,7 +76,7 @@ template <>
 struct Fields<server::JobStep> {
   using T = server::JobStep;
   static constexpr std::string_view kName = "JobStep";
-  static constexpr auto kTable = std::make_tuple(
+  static constexpr auto kTable = field_table(
       field<&T::name>("name").required().doc("record: the job and the desired state; node: the command at the host's "
                                              "node."),
       field<&T::state>("state").required().doc("How far it is."),
@@ -88,7 +88,7 @@ QARAX_FIELDS_COMPLETE(server::JobStep);
 template <>
 struct Fields<server::JobSteps> {
   static constexpr std::string_view kName = "JobSteps";
-  static constexpr auto kTable = std::make_tuple(field<&server::JobSteps::steps>("steps"));
+  static constexpr auto kTable = field_table(field<&server::JobSteps::steps>("steps"));
 };
 QARAX_FIELDS_COMPLETE(server::JobSteps);
 }  // namespace qarax

@@ -35,8 +35,7 @@ template <>
 struct Fields<server::KeptHeader> {
   using T = server::KeptHeader;
   static constexpr std::string_view kName = "KeptHeader";
-  static constexpr auto kTable =
-      std::make_tuple(field<&T::name>("name").required(), field<&T::value>("value").required());
+  static constexpr auto kTable = field_table(field<&T::name>("name").required(), field<&T::value>("value").required());
 };
 QARAX_FIELDS_COMPLETE(server::KeptHeader);
 template <>
@@ -44,8 +43,8 @@ struct Fields<server::KeptAnswer> {
   using T = server::KeptAnswer;
   static constexpr std::string_view kName = "KeptAnswer";
   static constexpr auto kTable =
-      std::make_tuple(field<&T::status>("status").required(), field<&T::content_type>("content_type"),
-                      field<&T::headers>("headers"), field<&T::body>("body"));
+      field_table(field<&T::status>("status").required(), field<&T::content_type>("content_type"),
+                  field<&T::headers>("headers"), field<&T::body>("body"));
 };
 QARAX_FIELDS_COMPLETE(server::KeptAnswer);
 }  // namespace qarax

@@ -161,22 +161,22 @@ struct Fields<server::JobArguments> {
   using T = server::JobArguments;
   static constexpr std::string_view kName = "JobArguments";
   static constexpr auto kTable =
-      std::make_tuple(field<&T::resize>("resize").flat(), field<&T::snapshot>("snapshot"), field<&T::name>("name"));
+      field_table(field<&T::resize>("resize").flat(), field<&T::snapshot>("snapshot"), field<&T::name>("name"));
 };
 QARAX_FIELDS_COMPLETE(server::JobArguments);
 template <>
 struct Fields<server::Desired> {
   using T = server::Desired;
   static constexpr std::string_view kName = "Desired";
-  static constexpr auto kTable = std::make_tuple(field<&T::state>("state").required(), field<&T::origin>("origin"),
-                                                 field<&T::revision>("revision"));
+  static constexpr auto kTable =
+      field_table(field<&T::state>("state").required(), field<&T::origin>("origin"), field<&T::revision>("revision"));
 };
 QARAX_FIELDS_COMPLETE(server::Desired);
 template <>
 struct Fields<server::Observed> {
   using T = server::Observed;
   static constexpr std::string_view kName = "Observed";
-  static constexpr auto kTable = std::make_tuple(
+  static constexpr auto kTable = field_table(
       field<&T::status>("status").required(), field<&T::source>("source"), field<&T::observed_at>("observed_at"),
       field<&T::unknown_since>("unknown_since"), field<&T::session>("session"), field<&T::seq>("seq"),
       field<&T::incarnation>("incarnation"), field<&T::hypervisor>("hypervisor"),

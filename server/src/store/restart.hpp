@@ -39,7 +39,7 @@ struct Fields<server::Restart> {
   using T = server::Restart;
   static constexpr std::string_view kName = "Restart";
   static constexpr auto kTable =
-      std::make_tuple(field<&T::policy>("policy"), field<&T::limit>("limit").min(0), field<&T::count>("count").min(0));
+      field_table(field<&T::policy>("policy"), field<&T::limit>("limit").min(0), field<&T::count>("count").min(0));
 };
 QARAX_FIELDS_COMPLETE(server::Restart);
 }  // namespace qarax

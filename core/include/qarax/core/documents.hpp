@@ -153,17 +153,17 @@ template <>
 struct Fields<core::StartCommand> {
   using T = core::StartCommand;
   static constexpr std::string_view kName = "StartCommand";
-  static constexpr auto kTable = std::make_tuple(
-      field<&T::name>("name"), field<&T::hypervisor>("hypervisor").required(), field<&T::spec>("spec").required(),
-      field<&T::resolved>("resolved"), field<&T::boot_source_id>("boot_source_id"), field<&T::keep>("keep"),
-      field<&T::resolve>("resolve"));
+  static constexpr auto kTable =
+      field_table(field<&T::name>("name"), field<&T::hypervisor>("hypervisor").required(),
+                  field<&T::spec>("spec").required(), field<&T::resolved>("resolved"),
+                  field<&T::boot_source_id>("boot_source_id"), field<&T::keep>("keep"), field<&T::resolve>("resolve"));
 };
 QARAX_FIELDS_COMPLETE(core::StartCommand);
 
 template <>
 struct Fields<core::StopCommand> {
   static constexpr std::string_view kName = "StopCommand";
-  static constexpr auto kTable = std::make_tuple(field<&core::StopCommand::timeout_ms>("timeout_ms").min(0));
+  static constexpr auto kTable = field_table(field<&core::StopCommand::timeout_ms>("timeout_ms").min(0));
 };
 QARAX_FIELDS_COMPLETE(core::StopCommand);
 
@@ -171,7 +171,7 @@ template <>
 struct Fields<core::ResizeCommand> {
   using T = core::ResizeCommand;
   static constexpr std::string_view kName = "ResizeCommand";
-  static constexpr auto kTable = std::make_tuple(field<&T::vcpus>("vcpus").min(1), field<&T::memory>("memory").min(1));
+  static constexpr auto kTable = field_table(field<&T::vcpus>("vcpus").min(1), field<&T::memory>("memory").min(1));
 };
 QARAX_FIELDS_COMPLETE(core::ResizeCommand);
 
@@ -179,7 +179,7 @@ template <>
 struct Fields<core::SnapshotCommand> {
   using T = core::SnapshotCommand;
   static constexpr std::string_view kName = "SnapshotCommand";
-  static constexpr auto kTable = std::make_tuple(field<&T::id>("id").required(), field<&T::name>("name"));
+  static constexpr auto kTable = field_table(field<&T::id>("id").required(), field<&T::name>("name"));
 };
 QARAX_FIELDS_COMPLETE(core::SnapshotCommand);
 
@@ -188,7 +188,7 @@ struct Fields<core::RestoreCommand> {
   using T = core::RestoreCommand;
   static constexpr std::string_view kName = "RestoreCommand";
   static constexpr auto kTable =
-      std::make_tuple(field<&T::start>("start").flat(), field<&T::snapshot>("snapshot").required());
+      field_table(field<&T::start>("start").flat(), field<&T::snapshot>("snapshot").required());
 };
 QARAX_FIELDS_COMPLETE(core::RestoreCommand);
 
@@ -196,7 +196,7 @@ template <>
 struct Fields<core::SnapshotFacts> {
   using T = core::SnapshotFacts;
   static constexpr std::string_view kName = "SnapshotFacts";
-  static constexpr auto kTable = std::make_tuple(field<&T::id>("id").required(), field<&T::size>("size").min(0));
+  static constexpr auto kTable = field_table(field<&T::id>("id").required(), field<&T::size>("size").min(0));
 };
 QARAX_FIELDS_COMPLETE(core::SnapshotFacts);
 
@@ -204,12 +204,12 @@ template <>
 struct Fields<core::VmReport> {
   using T = core::VmReport;
   static constexpr std::string_view kName = "VmReport";
-  static constexpr auto kTable = std::make_tuple(
-      field<&T::vm>("vm").required(), field<&T::name>("name"), field<&T::hypervisor>("hypervisor"),
-      field<&T::incarnation>("incarnation"), field<&T::revision>("revision"), field<&T::session>("session"),
-      field<&T::seq>("seq"), field<&T::observed_at>("observed_at"), field<&T::status>("status").required(),
-      field<&T::resolved>("resolved"), field<&T::missing>("missing"), field<&T::deleted>("deleted"),
-      field<&T::snapshot>("snapshot"), field<&T::keep>("keep"));
+  static constexpr auto kTable =
+      field_table(field<&T::vm>("vm").required(), field<&T::name>("name"), field<&T::hypervisor>("hypervisor"),
+                  field<&T::incarnation>("incarnation"), field<&T::revision>("revision"), field<&T::session>("session"),
+                  field<&T::seq>("seq"), field<&T::observed_at>("observed_at"), field<&T::status>("status").required(),
+                  field<&T::resolved>("resolved"), field<&T::missing>("missing"), field<&T::deleted>("deleted"),
+                  field<&T::snapshot>("snapshot"), field<&T::keep>("keep"));
 };
 QARAX_FIELDS_COMPLETE(core::VmReport);
 
@@ -217,9 +217,9 @@ template <>
 struct Fields<core::KeptVm> {
   using T = core::KeptVm;
   static constexpr std::string_view kName = "KeptVm";
-  static constexpr auto kTable = std::make_tuple(field<&T::report>("report").required(), field<&T::spec>("spec"),
-                                                 field<&T::boot_source_id>("boot_source_id"), field<&T::keep>("keep"),
-                                                 field<&T::problem>("problem"));
+  static constexpr auto kTable =
+      field_table(field<&T::report>("report").required(), field<&T::spec>("spec"),
+                  field<&T::boot_source_id>("boot_source_id"), field<&T::keep>("keep"), field<&T::problem>("problem"));
 };
 QARAX_FIELDS_COMPLETE(core::KeptVm);
 
@@ -227,7 +227,7 @@ template <>
 struct Fields<core::Leftover> {
   using T = core::Leftover;
   static constexpr std::string_view kName = "Leftover";
-  static constexpr auto kTable = std::make_tuple(
+  static constexpr auto kTable = field_table(
       field<&T::kind>("kind").required().doc("process, cgroup, folder, file, socket, tap, mount, …"),
       field<&T::name>("name").required().doc("Which one: a path, a pid, a device."),
       field<&T::vm>("vm").required().doc("The VM that it was made for; empty: for none."),
@@ -241,7 +241,7 @@ template <>
 struct Fields<core::PluginInfo> {
   using T = core::PluginInfo;
   static constexpr std::string_view kName = "Plugin";
-  static constexpr auto kTable = std::make_tuple(
+  static constexpr auto kTable = field_table(
       field<&T::name>("name").required().doc(
           "Short name, as `hypervisor` of a VM; the file's name where it was refused unread."),
       field<&T::id>("id").doc("Reverse-DNS id."), field<&T::version>("version").doc("The plugin's own version."),
@@ -260,12 +260,12 @@ struct Fields<core::NodeInfo> {
   using T = core::NodeInfo;
   static constexpr std::string_view kName = "NodeInfo";
   static constexpr auto kTable =
-      std::make_tuple(field<&T::node_id>("node_id").required(), field<&T::machine_id>("machine_id"),
-                      field<&T::boot_id>("boot_id"), field<&T::session>("session"), field<&T::version>("version"),
-                      field<&T::hostname>("hostname"), field<&T::kernel>("kernel"), field<&T::cpu_model>("cpu_model"),
-                      field<&T::architecture>("architecture"), field<&T::cpus>("cpus"), field<&T::memory>("memory"),
-                      field<&T::unix_socket>("unix_socket"), field<&T::default_hypervisor>("default_hypervisor"),
-                      field<&T::fallback>("fallback"), field<&T::plugins>("plugins"), field<&T::stopping>("stopping"));
+      field_table(field<&T::node_id>("node_id").required(), field<&T::machine_id>("machine_id"),
+                  field<&T::boot_id>("boot_id"), field<&T::session>("session"), field<&T::version>("version"),
+                  field<&T::hostname>("hostname"), field<&T::kernel>("kernel"), field<&T::cpu_model>("cpu_model"),
+                  field<&T::architecture>("architecture"), field<&T::cpus>("cpus"), field<&T::memory>("memory"),
+                  field<&T::unix_socket>("unix_socket"), field<&T::default_hypervisor>("default_hypervisor"),
+                  field<&T::fallback>("fallback"), field<&T::plugins>("plugins"), field<&T::stopping>("stopping"));
 };
 QARAX_FIELDS_COMPLETE(core::NodeInfo);
 

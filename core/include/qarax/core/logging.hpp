@@ -1,20 +1,65 @@
-// spdlog, one logger a component, to stderr. Messages end in key=value pairs with the fixed keys vm= job= host= plugin=
-// request=.
+// One logger a component, to stderr; spdlog writes. Messages end in key=value pairs with the fixed keys vm= job= host=
+// plugin= request=.
 #pragma once
 
-#include <spdlog/logger.h>
+#include <fmt/core.h>
 
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "qarax/result.hpp"
 
+namespace spdlog {
+class logger;
+}
+
 namespace qarax::core {
+
+enum class LogLevel { debug, info, warn, error };
+
+// A component's log. Any thread. Arguments leave here without their types: a source that logs doesn't compile
+// spdlog and the formatting of numbers anew.
+class Logger {
+ public:
+  explicit Logger(std::shared_ptr<spdlog::logger> to) : to_(std::move(to)) {}
+
+  template <class... A>
+  void debug(fmt::format_string<A...> text, A&&... args) const {
+    write(LogLevel::debug, text, fmt::make_format_args(args...));
+  }
+  template <class... A>
+  void info(fmt::format_string<A...> text, A&&... args) const {
+    write(LogLevel::info, text, fmt::make_format_args(args...));
+  }
+  template <class... A>
+  void warn(fmt::format_string<A...> text, A&&... args) const {
+    write(LogLevel::warn, text, fmt::make_format_args(args...));
+  }
+  template <class... A>
+  void error(fmt::format_string<A...> text, A&&... args) const {
+    write(LogLevel::error, text, fmt::make_format_args(args...));
+  }
+  template <class... A>
+  void log(LogLevel level, fmt::format_string<A...> text, A&&... args) const {
+    write(level, text, fmt::make_format_args(args...));
+  }
+  void mute() const;  // nothing more of this component is written
+
+  // For what knows spdlog and nothing of core.
+  const std::shared_ptr<spdlog::logger>& backend() const { return to_; }
+
+ private:
+  void write(LogLevel level, fmt::string_view text, fmt::format_args args) const;
+
+  std::shared_ptr<spdlog::logger> to_;
+};
 
 // Once, in main, before any logger is asked for. level: debug, info, warn, error.
 Status init_logging(const std::string& level);
 // The component's logger; made at the first call. Any thread.
-std::shared_ptr<spdlog::logger> logger(const std::string& component);
+std::shared_ptr<const Logger> logger(const std::string& component);
 void flush_logs();
 // A value for a key=value tail: quoted when it has spaces; control characters become '?', so that one record stays one
 // line.

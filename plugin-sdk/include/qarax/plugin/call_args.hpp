@@ -26,19 +26,19 @@ struct EnumNames<Code> {
 template <>
 struct Fields<ErrorDetail> {
   static constexpr std::string_view kName = "ErrorDetail";
-  static constexpr auto kTable = std::make_tuple(
-      field<&ErrorDetail::pointer>("pointer").required().doc("JSON pointer into the request's document."),
-      field<&ErrorDetail::detail>("detail").required().doc("What is wrong there."));
+  static constexpr auto kTable =
+      field_table(field<&ErrorDetail::pointer>("pointer").required().doc("JSON pointer into the request's document."),
+                  field<&ErrorDetail::detail>("detail").required().doc("What is wrong there."));
 };
 QARAX_FIELDS_COMPLETE(ErrorDetail);
 template <>
 struct Fields<Error> {
   static constexpr std::string_view kName = "Error";
-  static constexpr auto kTable = std::make_tuple(
-      field<&Error::code>("code"), field<&Error::message>("message"), field<&Error::details>("details"),
-      field<&Error::reason>("reason"), field<&Error::retryable>("retryable"),
-      field<&Error::retry_after_ms>("retry_after_ms"), field<&Error::hint>("hint"), field<&Error::log_tail>("log_tail"),
-      field<&Error::step>("step"), field<&Error::causes>("causes"));
+  static constexpr auto kTable =
+      field_table(field<&Error::code>("code"), field<&Error::message>("message"), field<&Error::details>("details"),
+                  field<&Error::reason>("reason"), field<&Error::retryable>("retryable"),
+                  field<&Error::retry_after_ms>("retry_after_ms"), field<&Error::hint>("hint"),
+                  field<&Error::log_tail>("log_tail"), field<&Error::step>("step"), field<&Error::causes>("causes"));
 };
 QARAX_FIELDS_COMPLETE(Error);
 
@@ -61,7 +61,7 @@ template <>
 struct Fields<CreateArgs> {
   static constexpr std::string_view kName = "CreateArgs";
   static constexpr auto kTable =
-      std::make_tuple(field<&CreateArgs::config>("config"), field<&CreateArgs::state_dir>("state_dir"));
+      field_table(field<&CreateArgs::config>("config"), field<&CreateArgs::state_dir>("state_dir"));
 };
 QARAX_FIELDS_COMPLETE(CreateArgs);
 
@@ -76,8 +76,8 @@ template <>
 struct Fields<BootFiles> {
   static constexpr std::string_view kName = "BootFiles";
   static constexpr auto kTable =
-      std::make_tuple(field<&BootFiles::kernel>("kernel"), field<&BootFiles::kernel_pvh>("kernel_pvh"),
-                      field<&BootFiles::initramfs>("initramfs"), field<&BootFiles::cmdline>("cmdline"));
+      field_table(field<&BootFiles::kernel>("kernel"), field<&BootFiles::kernel_pvh>("kernel_pvh"),
+                  field<&BootFiles::initramfs>("initramfs"), field<&BootFiles::cmdline>("cmdline"));
 };
 QARAX_FIELDS_COMPLETE(BootFiles);
 
@@ -87,7 +87,7 @@ struct ResolveArgs {
 template <>
 struct Fields<ResolveArgs> {
   static constexpr std::string_view kName = "ResolveArgs";
-  static constexpr auto kTable = std::make_tuple(field<&ResolveArgs::spec>("spec").required());
+  static constexpr auto kTable = field_table(field<&ResolveArgs::spec>("spec").required());
 };
 QARAX_FIELDS_COMPLETE(ResolveArgs);
 
@@ -102,10 +102,10 @@ struct StartArgs {
 template <>
 struct Fields<StartArgs> {
   static constexpr std::string_view kName = "StartArgs";
-  static constexpr auto kTable = std::make_tuple(
-      field<&StartArgs::vm>("vm").required(), field<&StartArgs::name>("name"),
-      field<&StartArgs::incarnation>("incarnation").required(), field<&StartArgs::spec>("spec").required(),
-      field<&StartArgs::boot>("boot"), field<&StartArgs::run_dir>("run_dir"));
+  static constexpr auto kTable =
+      field_table(field<&StartArgs::vm>("vm").required(), field<&StartArgs::name>("name"),
+                  field<&StartArgs::incarnation>("incarnation").required(), field<&StartArgs::spec>("spec").required(),
+                  field<&StartArgs::boot>("boot"), field<&StartArgs::run_dir>("run_dir"));
 };
 QARAX_FIELDS_COMPLETE(StartArgs);
 
@@ -120,8 +120,8 @@ template <>
 struct Fields<VmArgs> {
   static constexpr std::string_view kName = "VmArgs";
   static constexpr auto kTable =
-      std::make_tuple(field<&VmArgs::vm>("vm").required(), field<&VmArgs::incarnation>("incarnation").required(),
-                      field<&VmArgs::run_dir>("run_dir"), field<&VmArgs::handle>("handle"));
+      field_table(field<&VmArgs::vm>("vm").required(), field<&VmArgs::incarnation>("incarnation").required(),
+                  field<&VmArgs::run_dir>("run_dir"), field<&VmArgs::handle>("handle"));
 };
 QARAX_FIELDS_COMPLETE(VmArgs);
 
@@ -140,8 +140,8 @@ template <>
 struct Fields<StopArgs> {
   static constexpr std::string_view kName = "StopArgs";
   static constexpr auto kTable =
-      std::make_tuple(field<&StopArgs::vm>("vm").flat(), field<&StopArgs::mode>("mode").required(),
-                      field<&StopArgs::timeout_ms>("timeout_ms").min(0));
+      field_table(field<&StopArgs::vm>("vm").flat(), field<&StopArgs::mode>("mode").required(),
+                  field<&StopArgs::timeout_ms>("timeout_ms").min(0));
 };
 QARAX_FIELDS_COMPLETE(StopArgs);
 
@@ -154,8 +154,8 @@ template <>
 struct Fields<ResizeArgs> {
   static constexpr std::string_view kName = "ResizeArgs";
   static constexpr auto kTable =
-      std::make_tuple(field<&ResizeArgs::vm>("vm").flat(), field<&ResizeArgs::vcpus>("vcpus").min(1),
-                      field<&ResizeArgs::memory>("memory").min(1));
+      field_table(field<&ResizeArgs::vm>("vm").flat(), field<&ResizeArgs::vcpus>("vcpus").min(1),
+                  field<&ResizeArgs::memory>("memory").min(1));
 };
 QARAX_FIELDS_COMPLETE(ResizeArgs);
 
@@ -165,7 +165,7 @@ struct SnapshotArgs {
 template <>
 struct Fields<SnapshotArgs> {
   static constexpr std::string_view kName = "SnapshotArgs";
-  static constexpr auto kTable = std::make_tuple(field<&SnapshotArgs::vm>("vm").flat());
+  static constexpr auto kTable = field_table(field<&SnapshotArgs::vm>("vm").flat());
 };
 QARAX_FIELDS_COMPLETE(SnapshotArgs);
 
@@ -185,10 +185,10 @@ struct SpawnArgs {
 template <>
 struct Fields<SpawnArgs> {
   static constexpr std::string_view kName = "SpawnArgs";
-  static constexpr auto kTable = std::make_tuple(
-      field<&SpawnArgs::vm>("vm").required(), field<&SpawnArgs::incarnation>("incarnation").required(),
-      field<&SpawnArgs::argv>("argv").required(), field<&SpawnArgs::env>("env"),
-      field<&SpawnArgs::fd_targets>("fd_targets"), field<&SpawnArgs::console_connect>("console_connect"));
+  static constexpr auto kTable =
+      field_table(field<&SpawnArgs::vm>("vm").required(), field<&SpawnArgs::incarnation>("incarnation").required(),
+                  field<&SpawnArgs::argv>("argv").required(), field<&SpawnArgs::env>("env"),
+                  field<&SpawnArgs::fd_targets>("fd_targets"), field<&SpawnArgs::console_connect>("console_connect"));
 };
 QARAX_FIELDS_COMPLETE(SpawnArgs);
 
@@ -199,8 +199,8 @@ struct ProcessArgs {
 template <>
 struct Fields<ProcessArgs> {
   static constexpr std::string_view kName = "ProcessArgs";
-  static constexpr auto kTable = std::make_tuple(field<&ProcessArgs::vm>("vm").required(),
-                                                 field<&ProcessArgs::incarnation>("incarnation").required());
+  static constexpr auto kTable =
+      field_table(field<&ProcessArgs::vm>("vm").required(), field<&ProcessArgs::incarnation>("incarnation").required());
 };
 QARAX_FIELDS_COMPLETE(ProcessArgs);
 
@@ -214,8 +214,8 @@ struct Process {
 template <>
 struct Fields<Process> {
   static constexpr std::string_view kName = "Process";
-  static constexpr auto kTable = std::make_tuple(field<&Process::pid>("pid"), field<&Process::start_time>("start_time"),
-                                                 field<&Process::alive>("alive"), field<&Process::exit>("exit"));
+  static constexpr auto kTable = field_table(field<&Process::pid>("pid"), field<&Process::start_time>("start_time"),
+                                             field<&Process::alive>("alive"), field<&Process::exit>("exit"));
 };
 QARAX_FIELDS_COMPLETE(Process);
 
@@ -226,8 +226,8 @@ struct SignalArgs {
 template <>
 struct Fields<SignalArgs> {
   static constexpr std::string_view kName = "SignalArgs";
-  static constexpr auto kTable = std::make_tuple(field<&SignalArgs::process>("process").flat(),
-                                                 field<&SignalArgs::signal>("signal").required().min(1).max(64));
+  static constexpr auto kTable = field_table(field<&SignalArgs::process>("process").flat(),
+                                             field<&SignalArgs::signal>("signal").required().min(1).max(64));
 };
 QARAX_FIELDS_COMPLETE(SignalArgs);
 
@@ -241,8 +241,8 @@ template <>
 struct Fields<ClaimArgs> {
   static constexpr std::string_view kName = "ClaimArgs";
   static constexpr auto kTable =
-      std::make_tuple(field<&ClaimArgs::vm>("vm").required(), field<&ClaimArgs::kind>("kind").required(),
-                      field<&ClaimArgs::name>("name").required());
+      field_table(field<&ClaimArgs::vm>("vm").required(), field<&ClaimArgs::kind>("kind").required(),
+                  field<&ClaimArgs::name>("name").required());
 };
 QARAX_FIELDS_COMPLETE(ClaimArgs);
 
@@ -256,8 +256,8 @@ template <>
 struct Fields<RunArgs> {
   static constexpr std::string_view kName = "RunArgs";
   static constexpr auto kTable =
-      std::make_tuple(field<&RunArgs::argv>("argv").required(), field<&RunArgs::env>("env"),
-                      field<&RunArgs::until>("until"), field<&RunArgs::max_output>("max_output").min(0).max(1048576));
+      field_table(field<&RunArgs::argv>("argv").required(), field<&RunArgs::env>("env"),
+                  field<&RunArgs::until>("until"), field<&RunArgs::max_output>("max_output").min(0).max(1048576));
 };
 QARAX_FIELDS_COMPLETE(RunArgs);
 
@@ -271,8 +271,8 @@ template <>
 struct Fields<RunResult> {
   static constexpr std::string_view kName = "RunResult";
   static constexpr auto kTable =
-      std::make_tuple(field<&RunResult::exit>("exit"), field<&RunResult::output>("output"),
-                      field<&RunResult::matched>("matched"), field<&RunResult::timed_out>("timed_out"));
+      field_table(field<&RunResult::exit>("exit"), field<&RunResult::output>("output"),
+                  field<&RunResult::matched>("matched"), field<&RunResult::timed_out>("timed_out"));
 };
 QARAX_FIELDS_COMPLETE(RunResult);
 

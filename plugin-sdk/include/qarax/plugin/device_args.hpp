@@ -22,7 +22,7 @@ struct RateLimits {
 template <>
 struct Fields<RateLimits> {
   static constexpr std::string_view kName = "RateLimits";
-  static constexpr auto kTable = std::make_tuple(
+  static constexpr auto kTable = field_table(
       field<&RateLimits::bandwidth>("bandwidth").min(1).doc("Bytes a second, both directions together."),
       field<&RateLimits::bandwidth_burst>("bandwidth_burst").min(1).doc("Bytes that may pass at once on top of it."),
       field<&RateLimits::ops>("ops").min(1).doc("Requests or packets a second."),
@@ -52,7 +52,7 @@ struct DiskSpec {
 template <>
 struct Fields<DiskSpec> {
   static constexpr std::string_view kName = "DiskSpec";
-  static constexpr auto kTable = std::make_tuple(
+  static constexpr auto kTable = field_table(
       field<&DiskSpec::id>("id").required().min(1).max(64).doc("Unique among the VM's devices."),
       field<&DiskSpec::path>("path").max(4096).doc("File or block device of the host."),
       field<&DiskSpec::fd>("fd").min(0).doc("Index of a descriptor of the call, in place of a path."),
@@ -77,7 +77,7 @@ struct NicSpec {
 template <>
 struct Fields<NicSpec> {
   static constexpr std::string_view kName = "NicSpec";
-  static constexpr auto kTable = std::make_tuple(
+  static constexpr auto kTable = field_table(
       field<&NicSpec::id>("id").required().min(1).max(64).doc("Unique among the VM's devices."),
       field<&NicSpec::mac>("mac").required().min(17).max(17).doc("MAC address, aa:bb:cc:dd:ee:ff."),
       field<&NicSpec::tap>("tap").max(15).doc("Name of a tap device of the host."),
@@ -96,7 +96,7 @@ template <>
 struct Fields<DiskArgs> {
   static constexpr std::string_view kName = "DiskArgs";
   static constexpr auto kTable =
-      std::make_tuple(field<&DiskArgs::vm>("vm").flat(), field<&DiskArgs::disk>("disk").required());
+      field_table(field<&DiskArgs::vm>("vm").flat(), field<&DiskArgs::disk>("disk").required());
 };
 QARAX_FIELDS_COMPLETE(DiskArgs);
 
@@ -107,8 +107,7 @@ struct NicArgs {
 template <>
 struct Fields<NicArgs> {
   static constexpr std::string_view kName = "NicArgs";
-  static constexpr auto kTable =
-      std::make_tuple(field<&NicArgs::vm>("vm").flat(), field<&NicArgs::nic>("nic").required());
+  static constexpr auto kTable = field_table(field<&NicArgs::vm>("vm").flat(), field<&NicArgs::nic>("nic").required());
 };
 QARAX_FIELDS_COMPLETE(NicArgs);
 
@@ -121,7 +120,7 @@ template <>
 struct Fields<DetachArgs> {
   static constexpr std::string_view kName = "DetachArgs";
   static constexpr auto kTable =
-      std::make_tuple(field<&DetachArgs::vm>("vm").flat(), field<&DetachArgs::id>("id").required().min(1).max(64));
+      field_table(field<&DetachArgs::vm>("vm").flat(), field<&DetachArgs::id>("id").required().min(1).max(64));
 };
 QARAX_FIELDS_COMPLETE(DetachArgs);
 
@@ -133,9 +132,9 @@ struct DiskResizeArgs {
 template <>
 struct Fields<DiskResizeArgs> {
   static constexpr std::string_view kName = "DiskResizeArgs";
-  static constexpr auto kTable = std::make_tuple(field<&DiskResizeArgs::vm>("vm").flat(),
-                                                 field<&DiskResizeArgs::id>("id").required().min(1).max(64),
-                                                 field<&DiskResizeArgs::size>("size").required().min(512));
+  static constexpr auto kTable =
+      field_table(field<&DiskResizeArgs::vm>("vm").flat(), field<&DiskResizeArgs::id>("id").required().min(1).max(64),
+                  field<&DiskResizeArgs::size>("size").required().min(512));
 };
 QARAX_FIELDS_COMPLETE(DiskResizeArgs);
 

@@ -4,7 +4,7 @@
 //   struct Disk { std::string id; std::int64_t size = 0; };
 //   template <> struct qarax::Fields<Disk> {
 //     static constexpr std::string_view kName = "Disk";
-//     static constexpr auto kTable = std::make_tuple(
+//     static constexpr auto kTable = field_table(
 //         field<&Disk::id>("id").required().doc("..."),
 //         field<&Disk::size>("size").min(1).doc("Bytes."));
 //   };

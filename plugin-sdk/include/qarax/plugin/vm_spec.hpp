@@ -19,11 +19,11 @@ struct CpuTopology {
 template <>
 struct Fields<CpuTopology> {
   static constexpr std::string_view kName = "CpuTopology";
-  static constexpr auto kTable = std::make_tuple(
-      field<&CpuTopology::threads_per_core>("threads_per_core").min(1).max(8).doc("Threads of one core."),
-      field<&CpuTopology::cores_per_die>("cores_per_die").min(1).max(1024).doc("Cores of one die."),
-      field<&CpuTopology::dies_per_package>("dies_per_package").min(1).max(64).doc("Dies of one package."),
-      field<&CpuTopology::packages>("packages").min(1).max(64).doc("Packages (sockets)."));
+  static constexpr auto kTable =
+      field_table(field<&CpuTopology::threads_per_core>("threads_per_core").min(1).max(8).doc("Threads of one core."),
+                  field<&CpuTopology::cores_per_die>("cores_per_die").min(1).max(1024).doc("Cores of one die."),
+                  field<&CpuTopology::dies_per_package>("dies_per_package").min(1).max(64).doc("Dies of one package."),
+                  field<&CpuTopology::packages>("packages").min(1).max(64).doc("Packages (sockets)."));
 };
 QARAX_FIELDS_COMPLETE(CpuTopology);
 
@@ -46,32 +46,32 @@ struct VmSpec {
 template <>
 struct Fields<VmSpec> {
   static constexpr std::string_view kName = "VmSpec";
-  static constexpr auto kTable = std::make_tuple(
-      field<&VmSpec::boot_vcpus>("boot_vcpus").min(1).max(1024).doc("vCPUs at boot."),
-      field<&VmSpec::max_vcpus>("max_vcpus")
-          .min(1)
-          .max(1024)
-          .doc("vCPUs that can be plugged, at least boot_vcpus; boot_vcpus when absent."),
-      field<&VmSpec::cpu_topology>("cpu_topology")
-          .nullable()
-          .doc("Topology of max_vcpus; the hypervisor's default when null."),
-      field<&VmSpec::kvm_hyperv>("kvm_hyperv").doc("Hyper-V enlightenments."),
-      field<&VmSpec::memory_size>("memory_size").min(1048576).doc("Bytes of memory at boot."),
-      field<&VmSpec::memory_hotplug_size>("memory_hotplug_size")
-          .nullable()
-          .min(0)
-          .doc("Bytes that can be added while the VM runs."),
-      field<&VmSpec::memory_mergeable>("memory_mergeable").doc("Offer the memory to KSM."),
-      field<&VmSpec::memory_shared>("memory_shared").doc("Shared mapping, as vhost-user needs it."),
-      field<&VmSpec::memory_hugepages>("memory_hugepages").doc("Back the memory with huge pages."),
-      field<&VmSpec::memory_hugepage_size>("memory_hugepage_size")
-          .nullable()
-          .min(4096)
-          .doc("Bytes of a huge page; the host's default when null."),
-      field<&VmSpec::memory_prefault>("memory_prefault").doc("Touch all memory before the guest starts."),
-      field<&VmSpec::memory_thp>("memory_thp").doc("Ask for transparent huge pages."),
-      field<&VmSpec::config>("config").doc(
-          "Options of the hypervisor plugin, as its options_schema says; null when there are none."));
+  static constexpr auto kTable =
+      field_table(field<&VmSpec::boot_vcpus>("boot_vcpus").min(1).max(1024).doc("vCPUs at boot."),
+                  field<&VmSpec::max_vcpus>("max_vcpus")
+                      .min(1)
+                      .max(1024)
+                      .doc("vCPUs that can be plugged, at least boot_vcpus; boot_vcpus when absent."),
+                  field<&VmSpec::cpu_topology>("cpu_topology")
+                      .nullable()
+                      .doc("Topology of max_vcpus; the hypervisor's default when null."),
+                  field<&VmSpec::kvm_hyperv>("kvm_hyperv").doc("Hyper-V enlightenments."),
+                  field<&VmSpec::memory_size>("memory_size").min(1048576).doc("Bytes of memory at boot."),
+                  field<&VmSpec::memory_hotplug_size>("memory_hotplug_size")
+                      .nullable()
+                      .min(0)
+                      .doc("Bytes that can be added while the VM runs."),
+                  field<&VmSpec::memory_mergeable>("memory_mergeable").doc("Offer the memory to KSM."),
+                  field<&VmSpec::memory_shared>("memory_shared").doc("Shared mapping, as vhost-user needs it."),
+                  field<&VmSpec::memory_hugepages>("memory_hugepages").doc("Back the memory with huge pages."),
+                  field<&VmSpec::memory_hugepage_size>("memory_hugepage_size")
+                      .nullable()
+                      .min(4096)
+                      .doc("Bytes of a huge page; the host's default when null."),
+                  field<&VmSpec::memory_prefault>("memory_prefault").doc("Touch all memory before the guest starts."),
+                  field<&VmSpec::memory_thp>("memory_thp").doc("Ask for transparent huge pages."),
+                  field<&VmSpec::config>("config").doc(
+                      "Options of the hypervisor plugin, as its options_schema says; null when there are none."));
 };
 QARAX_FIELDS_COMPLETE(VmSpec);
 

@@ -40,11 +40,11 @@ template <>
 struct Fields<ExitInfo> {
   static constexpr std::string_view kName = "ExitInfo";
   static constexpr auto kTable =
-      std::make_tuple(field<&ExitInfo::kind>("kind").doc("exited (see code), signaled (see signal) or unknown."),
-                      field<&ExitInfo::code>("code").doc("Exit code of the VMM."),
-                      field<&ExitInfo::signal>("signal").doc("Signal that ended the VMM."),
-                      field<&ExitInfo::at>("at").format("date-time").doc("When the VMM ended."),
-                      field<&ExitInfo::log_tail>("log_tail").doc("Last lines of the VMM's own log."));
+      field_table(field<&ExitInfo::kind>("kind").doc("exited (see code), signaled (see signal) or unknown."),
+                  field<&ExitInfo::code>("code").doc("Exit code of the VMM."),
+                  field<&ExitInfo::signal>("signal").doc("Signal that ended the VMM."),
+                  field<&ExitInfo::at>("at").format("date-time").doc("When the VMM ended."),
+                  field<&ExitInfo::log_tail>("log_tail").doc("Last lines of the VMM's own log."));
 };
 QARAX_FIELDS_COMPLETE(ExitInfo);
 
@@ -60,7 +60,7 @@ struct VmStatus {
 template <>
 struct Fields<VmStatus> {
   static constexpr std::string_view kName = "VmStatus";
-  static constexpr auto kTable = std::make_tuple(
+  static constexpr auto kTable = field_table(
       field<&VmStatus::state>("state").required().doc("Observed state."),
       field<&VmStatus::status_reason>("status_reason").doc("Why it is in that state, where that isn't plain."),
       field<&VmStatus::accelerator>("accelerator").doc("kvm, tcg, simulated, …: what runs this VM's vCPUs."),
@@ -79,7 +79,7 @@ struct PluginLimits {
 template <>
 struct Fields<PluginLimits> {
   static constexpr std::string_view kName = "PluginLimits";
-  static constexpr auto kTable = std::make_tuple(
+  static constexpr auto kTable = field_table(
       field<&PluginLimits::max_vcpus>("max_vcpus").min(0).doc("Largest number of vCPUs; 0: none of its own."),
       field<&PluginLimits::max_memory>("max_memory").min(0).doc("Most bytes of memory; 0: none of its own."),
       field<&PluginLimits::vmm_overhead>("vmm_overhead").min(0).doc("Bytes of host memory a VM takes beside its own."));
@@ -102,7 +102,7 @@ struct Description {
 template <>
 struct Fields<Description> {
   static constexpr std::string_view kName = "Description";
-  static constexpr auto kTable = std::make_tuple(
+  static constexpr auto kTable = field_table(
       field<&Description::healthy>("healthy").doc("Whether a VM could be started now."),
       field<&Description::health_reason>("health_reason").doc("Why not, and what to do."),
       field<&Description::vmm_path>("vmm_path").doc("The VMM's program on the host."),
@@ -124,10 +124,9 @@ struct Counter {
 template <>
 struct Fields<Counter> {
   static constexpr std::string_view kName = "Counter";
-  static constexpr auto kTable =
-      std::make_tuple(field<&Counter::name>("name").required().doc("Dotted name."),
-                      field<&Counter::value>("value").required().doc("Value since the start."),
-                      field<&Counter::unit>("unit").doc("bytes, ops, ns, …"));
+  static constexpr auto kTable = field_table(field<&Counter::name>("name").required().doc("Dotted name."),
+                                             field<&Counter::value>("value").required().doc("Value since the start."),
+                                             field<&Counter::unit>("unit").doc("bytes, ops, ns, …"));
 };
 QARAX_FIELDS_COMPLETE(Counter);
 
@@ -137,7 +136,7 @@ struct Counters {
 template <>
 struct Fields<Counters> {
   static constexpr std::string_view kName = "Counters";
-  static constexpr auto kTable = std::make_tuple(field<&Counters::counters>("counters").doc("All counters of one VM."));
+  static constexpr auto kTable = field_table(field<&Counters::counters>("counters").doc("All counters of one VM."));
 };
 QARAX_FIELDS_COMPLETE(Counters);
 

@@ -7,7 +7,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -106,6 +105,31 @@ constexpr Field<Member> field(std::string_view name) {
 }
 
 namespace detail {
+template <std::size_t I, class F>
+struct Row {
+  F field;
+};
+template <class Indices, class... F>
+struct Rows;
+template <std::size_t... I, class... F>
+struct Rows<std::index_sequence<I...>, F...> : Row<I, F>... {
+  static constexpr std::size_t kSize = sizeof...(F);
+
+  constexpr explicit Rows(const F&... fields) : Row<I, F>{fields}... {}
+  template <class G>
+  constexpr void for_each(G& g) const {
+    (g(static_cast<const Row<I, F>&>(*this).field), ...);
+  }
+};
+}  // namespace detail
+
+// The rows of a table, in the order of the document. A std::tuple would do, and cost every build half again.
+template <class... F>
+constexpr auto field_table(const F&... fields) {
+  return detail::Rows<std::index_sequence_for<F...>, F...>(fields...);
+}
+
+namespace detail {
 
 struct AnyMember {
   template <class T>
@@ -121,12 +145,10 @@ template <class T, std::size_t... I>
 constexpr bool takes(std::index_sequence<I...>) {
   return BraceInitialisable<T, AnyMemberAt<I>...>;
 }
-template <class T, std::size_t N = 0>
-constexpr std::size_t member_count() {
-  if constexpr (!takes<T>(std::make_index_sequence<N + 1>{}))
-    return N;
-  else
-    return member_count<T, N + 1>();
+// Two questions and not one for each member: what the compiler is asked here is a large part of what it does at all.
+template <class T, std::size_t N>
+constexpr bool has_members() {
+  return takes<T>(std::make_index_sequence<N>{}) && !takes<T>(std::make_index_sequence<N + 1>{});
 }
 
 template <class T>
@@ -140,15 +162,14 @@ struct IsOptional<std::optional<T>> : std::true_type {};
 
 template <class T, class F>
 void for_each_field(F&& f) {
-  std::apply([&](const auto&... fields) { (f(fields), ...); }, Fields<T>::kTable);
+  Fields<T>::kTable.for_each(f);
 }
 
 }  // namespace detail
 
 // Fails to compile when a member of the struct has no row in its table.
 #define QARAX_FIELDS_COMPLETE(T)                                                                \
-  static_assert(std::tuple_size_v<std::remove_cvref_t<decltype(::qarax::Fields<T>::kTable)>> == \
-                    ::qarax::detail::member_count<T>(),                                         \
+  static_assert(::qarax::detail::has_members<T, decltype(::qarax::Fields<T>::kTable)::kSize>(), \
                 "a member of " #T " is missing from its field table")
 
 }  // namespace qarax
