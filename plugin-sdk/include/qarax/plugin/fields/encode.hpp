@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <type_traits>
 
 #include "qarax/plugin/fields/table.hpp"
@@ -46,6 +47,14 @@ bool same(const T& a, const T& b) {
   }
 }
 
+[[gnu::noinline]] inline void begin_member(std::string& out, std::string_view name, bool& first) {
+  if (!first) out.push_back(',');
+  first = false;
+  out.push_back('"');
+  out.append(name);
+  out.append("\":");
+}
+
 template <class T>
 bool encode_members(std::string& out, const T& value, Defaults defaults, bool first) {
   for_each_field<T>([&](const auto& f) {
@@ -61,11 +70,7 @@ bool encode_members(std::string& out, const T& value, Defaults defaults, bool fi
       if (!member && !(f.is_nullable && defaults == Defaults::write)) return;
     }
     if (defaults == Defaults::omit && !f.is_required && same(member, defaults_of<T>().*(f.kMember))) return;
-    if (!first) out.push_back(',');
-    first = false;
-    out.push_back('"');
-    out.append(f.name);
-    out.append("\":");
+    begin_member(out, f.name, first);
     encode_to(out, member, defaults);
   });
   return first;
