@@ -13,7 +13,6 @@ namespace qarax::server {
 namespace {
 
 using namespace Poco::Data::Keywords;
-using Poco::Data::Session;
 
 constexpr std::size_t kMostInGroup = 64;
 // What may wait usually finds a transaction to go along with; a lone commit of its own would stand in the way of one.
@@ -27,7 +26,8 @@ Error unavailable(std::string text) {
 
 }  // namespace
 
-Database::Database(Session session, std::string name) : session_(std::move(session)), name_(std::move(name)) {}
+Database::Database(Poco::Data::Session session, std::string name)
+    : session_(std::move(session)), name_(std::move(name)) {}
 
 Database::~Database() = default;
 
@@ -39,7 +39,7 @@ Error Database::not_now() const {
   return unavailable("the database " + name_ + " isn't reachable; what is known is still shown");
 }
 
-void Database::run(const char* statement) { session_ << statement, now; }
+void Database::run(const char* statement) { session_.run(statement); }
 
 void Database::stop() {
   {

@@ -4,8 +4,6 @@
 // until then everybody else is refused "store-unavailable".
 #pragma once
 
-#include <Poco/Data/Session.h>
-
 #include <atomic>
 #include <condition_variable>
 #include <functional>
@@ -14,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "session.hpp"
 #include "store.hpp"
 
 namespace qarax::server {
@@ -26,7 +25,7 @@ class Database {
   // group, so neither sees the other half done. `publish` must not throw.
   struct Change {
     std::vector<std::string> keys{};
-    std::function<Status(Poco::Data::Session&)> work;
+    std::function<Status(Session&)> work;
     std::function<void()> publish = [] {};
     bool while_read_only = false;  // also where set_read_only() refuses changes
     bool frees = false;            // ends or removes something: also where there is no room() for more
@@ -41,10 +40,10 @@ class Database {
   class Trailer {
    public:
     virtual ~Trailer() = default;
-    virtual std::size_t size() const = 0;          // of what was added and isn't written
-    virtual void shrink(std::size_t size) = 0;     // what came after that is undone
-    virtual void write(Poco::Data::Session&) = 0;  // throws Poco::Exception
-    virtual void committed() = 0;                  // must not throw
+    virtual std::size_t size() const = 0;       // of what was added and isn't written
+    virtual void shrink(std::size_t size) = 0;  // what came after that is undone
+    virtual void write(Session&) = 0;           // throws Poco::Exception
+    virtual void committed() = 0;               // must not throw
   };
 
   virtual ~Database();  // of a subclass that called stop()
@@ -72,16 +71,16 @@ class Database {
   // hold state().
   Status transact(Change change);
   // A look at what is committed: `work` changes nothing.
-  Status read(std::function<Status(Poco::Data::Session&)> work);
+  Status read(std::function<Status(Session&)> work);
   // Written with the next transaction, or soon by itself (`at_once`: without waiting for one); in the order given. May
   // be called under state().
-  void later(std::function<void(Poco::Data::Session&)> work, bool at_once = false);
+  void later(std::function<void(Session&)> work, bool at_once = false);
   void flush();
 
   // Guards what the owner keeps in memory beside the database; held while a group is worked on and committed.
   std::mutex& state() { return state_; }
   // For the initial load, before any other thread is there.
-  Poco::Data::Session& session() { return session_; }
+  Session& session() { return session_; }
   void set_trailer(Trailer& trailer) { trailer_ = &trailer; }
   // SQL for the database's own time, in seconds: the age of what is stored is told by one clock.
   virtual const char* clock() const = 0;
@@ -107,7 +106,7 @@ class Database {
   }
   void stop();  // writes what waits
 
-  Poco::Data::Session session_;
+  Session session_;
   const std::string name_;
 
  private:
@@ -117,7 +116,7 @@ class Database {
     Status result = Ok{};
     bool done = false;
   };
-  using Work = std::function<void(Poco::Data::Session&)>;
+  using Work = std::function<void(Session&)>;
 
   Error refused(const Poco::Exception& e) const;
   Error not_now() const;

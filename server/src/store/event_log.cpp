@@ -14,7 +14,6 @@ namespace {
 
 using namespace Poco::Data::Keywords;
 using Poco::Data::RecordSet;
-using Poco::Data::Session;
 using Poco::Data::Statement;
 
 constexpr std::size_t kRowsInOne = 64;  // of an INSERT
@@ -33,9 +32,8 @@ void EventLog::write(Session& session) {
   written_.clear();
   if (added_.empty()) return;
   std::int64_t count = static_cast<std::int64_t>(added_.size());
-  std::int64_t epoch = 0;
-  std::int64_t last = 0;
-  session << "UPDATE event_counter SET seq = seq + $1 RETURNING epoch, seq", use(count), into(epoch), into(last), now;
+  auto [epoch, last] = session.get<std::tuple<std::int64_t, std::int64_t>>(
+      "UPDATE event_counter SET seq = seq + $1 RETURNING epoch, seq", count);
   std::vector<std::int64_t> seqs;
   std::vector<std::string> documents;
   seqs.reserve(added_.size());
@@ -44,7 +42,11 @@ void EventLog::write(Session& session) {
     seqs.push_back(last - count + 1 + static_cast<std::int64_t>(seqs.size()));
     documents.push_back(encode(event));
   }
-  for (std::size_t from = 0; from < seqs.size(); from += kRowsInOne) {
+  // Most often one; that statement is known already.
+  if (seqs.size() == 1)
+    session.run(std::string("INSERT INTO events (seq, epoch, document, at) VALUES ($1, $2, $3, ") + clock_ + ")",
+                seqs.front(), epoch, documents.front());
+  for (std::size_t from = 0; seqs.size() > 1 && from < seqs.size(); from += kRowsInOne) {
     const std::size_t end = std::min(seqs.size(), from + kRowsInOne);
     std::string sql = "INSERT INTO events (seq, epoch, document, at) VALUES ";
     int parameter = 0;

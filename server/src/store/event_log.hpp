@@ -16,19 +16,19 @@ class EventLog final : public Database::Trailer {
   // `clock`: as Database::clock(). Borrows the feed.
   EventLog(std::string clock, EventFeed& feed) : clock_(std::move(clock)), feed_(feed) {}
 
-  void load(Poco::Data::Session& session);
+  void load(Session& session);
 
   // In a change's work.
   void add(Event event) { added_.push_back(std::move(event)); }
   std::size_t size() const override { return added_.size(); }
   void shrink(std::size_t size) override { added_.resize(size); }
-  void write(Poco::Data::Session& session) override;
+  void write(Session& session) override;
   void committed() override;
 
-  std::int64_t stored_epoch(Poco::Data::Session& session) const;
-  EventPage stored_after(Poco::Data::Session& session, std::int64_t seq, std::size_t most) const;
+  std::int64_t stored_epoch(Session& session) const;
+  EventPage stored_after(Session& session, std::int64_t seq, std::size_t most) const;
   // Removes all but the newest `keep`, and of these what is older than `keep_s` seconds; answers the first that stays.
-  std::int64_t prune(Poco::Data::Session& session, std::int64_t keep, std::int64_t keep_s) const;
+  std::int64_t prune(Session& session, std::int64_t keep, std::int64_t keep_s) const;
 
  private:
   const std::string clock_;

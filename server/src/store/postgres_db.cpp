@@ -16,7 +16,6 @@ namespace qarax::server {
 namespace {
 
 using namespace Poco::Data::Keywords;
-using Poco::Data::Session;
 using Poco::Data::PostgreSQL::SessionHandle;
 using Poco::Data::PostgreSQL::StatementException;
 
@@ -26,7 +25,7 @@ constexpr auto kLookEvery = std::chrono::milliseconds(500);
 constexpr auto kRetryEvery = std::chrono::milliseconds(200);
 constexpr auto kBlip = std::chrono::milliseconds(300);  // of a lost connection that one request may wait out
 
-Session connect(const DatabaseUrl& url) {
+Poco::Data::Session connect(const DatabaseUrl& url) {
   Poco::Data::PostgreSQL::Connector::registerConnector();
   return {Poco::Data::PostgreSQL::Connector::KEY, url.conninfo()};
 }
@@ -135,7 +134,8 @@ std::string PostgresDb::ask(const std::string& query) {
 // its count tells after a lost connection whether the transaction was committed.
 std::int64_t PostgresDb::read_term() {
   std::int64_t term = 0;
-  session_ << "UPDATE cluster SET commits = commits + 1 RETURNING term, commits", into(term), into(attempted_), now;
+  std::tie(term, attempted_) = session_.get<std::tuple<std::int64_t, std::int64_t>>(
+      "UPDATE cluster SET commits = commits + 1 RETURNING term, commits");
   if (term != activation().term) end_process("another server has taken over the database " + name_);
   return term;
 }
@@ -192,6 +192,7 @@ void PostgresDb::check_where_it_stands() {
 bool PostgresDb::reconnect() {
   try {
     if (!handle_.reset()) throw StatementException(one_line(PQerrorMessage(handle_)));
+    session_.forget_statements();
     set_up_session();
     check_where_it_stands();
     // A link that was cut without a word leaves the old session behind, and the lock with it.

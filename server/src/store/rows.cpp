@@ -11,7 +11,6 @@ namespace {
 
 using namespace Poco::Data::Keywords;
 using Poco::Data::RecordSet;
-using Poco::Data::Session;
 using Poco::Data::Statement;
 
 std::string text(const RecordSet& set, std::size_t column, std::size_t row) {
@@ -156,47 +155,23 @@ std::map<std::string, std::pair<std::string, std::int64_t>> read_tombstones(Sess
 }
 
 bool insert_vm(Session& session, const VmRecord& vm) {
-  std::string id = vm.id;
-  std::int64_t ordinal = vm.order;
-  std::string name = vm.name;
-  Poco::Nullable<std::string> description = nullable(vm.description);
-  std::string hypervisor = vm.hypervisor;
-  std::string spec = encode(vm.spec, Defaults::write);
-  Poco::Nullable<std::string> boot_source = nullable(vm.boot_source_id);
-  std::string desired = encode(vm.desired, Defaults::write);
-  std::string observed = encode(vm.observed);
-  std::string restart = encode(vm.restart);
-  std::string at = vm.created_at;
-  std::string tags = encode(vm.tags);
-  Statement insert(session);
-  insert
-      << "INSERT INTO vms (id, ordinal, project_id, name, description, hypervisor, spec, boot_source_id, desired, "
-         "observed, created_at, updated_at, restart, tags) "
-         "VALUES ($1, $2, 'default', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (project_id, name) DO "
-         "NOTHING",
-      use(id), use(ordinal), use(name), use(description), use(hypervisor), use(spec), use(boot_source), use(desired),
-      use(observed), use(at), use(at), use(restart), use(tags);
-  return insert.execute() == 1;
+  return session.run(
+             "INSERT INTO vms (id, ordinal, project_id, name, description, hypervisor, spec, boot_source_id, desired, "
+             "observed, created_at, updated_at, restart, tags) "
+             "VALUES ($1, $2, 'default', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (project_id, "
+             "name) DO NOTHING",
+             vm.id, vm.order, vm.name, nullable(vm.description), vm.hypervisor, encode(vm.spec, Defaults::write),
+             nullable(vm.boot_source_id), encode(vm.desired, Defaults::write), encode(vm.observed), vm.created_at,
+             vm.created_at, encode(vm.restart), encode(vm.tags)) == 1;
 }
 
 void update_vm(Session& session, const VmRecord& vm) {
-  std::string id = vm.id;
-  std::string hypervisor = vm.hypervisor;
-  Poco::Nullable<std::string> resolved = nullable(vm.resolved);
-  Poco::Nullable<std::string> host = nullable(vm.host_id);
-  std::int64_t incarnation = vm.incarnation;
-  std::int64_t revision = vm.revision;
-  std::string desired = encode(vm.desired, Defaults::write);
-  std::string observed = encode(vm.observed);
-  std::string restart = encode(vm.restart);
-  std::string at = vm.updated_at;
-  std::string spec = encode(vm.spec, Defaults::write);
-  std::int64_t draft = vm.draft_since;
-  session
-      << "UPDATE vms SET hypervisor = $1, resolved = $2, host_id = $3, incarnation = $4, revision = $5, desired = $6, "
-         "observed = $7, updated_at = $8, spec = $9, restart = $10, draft_since = $11 WHERE id = $12",
-      use(hypervisor), use(resolved), use(host), use(incarnation), use(revision), use(desired), use(observed), use(at),
-      use(spec), use(restart), use(draft), use(id), now;
+  session.run(
+      "UPDATE vms SET hypervisor = $1, resolved = $2, host_id = $3, incarnation = $4, revision = $5, desired = $6, "
+      "observed = $7, updated_at = $8, spec = $9, restart = $10, draft_since = $11 WHERE id = $12",
+      vm.hypervisor, nullable(vm.resolved), nullable(vm.host_id), vm.incarnation, vm.revision,
+      encode(vm.desired, Defaults::write), encode(vm.observed), vm.updated_at, encode(vm.spec, Defaults::write),
+      encode(vm.restart), vm.draft_since, vm.id);
 }
 
 void touch(Session& session, const Activation& activation) {
@@ -205,9 +180,8 @@ void touch(Session& session, const Activation& activation) {
 }
 
 void delete_vm(Session& session, const std::string& vm_id) {
-  std::string id = vm_id;
-  session << "DELETE FROM snapshots WHERE vm_id = $1", use(id), now;
-  session << "DELETE FROM vms WHERE id = $1", use(id), now;
+  session.run("DELETE FROM snapshots WHERE vm_id = $1", vm_id);
+  session.run("DELETE FROM vms WHERE id = $1", vm_id);
 }
 
 bool insert_host(Session& session, const HostRecord& host, const std::string& when) {
@@ -277,36 +251,27 @@ void delete_snapshot(Session& session, const std::string& snapshot_id) {
 }
 
 void put_reservation(Session& session, const Reservation& reservation) {
-  std::string vm = reservation.vm_id;
-  std::string host = reservation.host_id;
-  std::int64_t incarnation = reservation.incarnation;
-  std::int64_t amount = reservation.memory;
-  session << "INSERT INTO reservations (vm_id, host_id, incarnation, class, amount) VALUES ($1, $2, $3, 'memory', $4) "
-             "ON CONFLICT (vm_id, class) DO UPDATE SET host_id = excluded.host_id, incarnation = excluded.incarnation, "
-             "amount = excluded.amount",
-      use(vm), use(host), use(incarnation), use(amount), now;
+  session.run(
+      "INSERT INTO reservations (vm_id, host_id, incarnation, class, amount) VALUES ($1, $2, $3, 'memory', $4) "
+      "ON CONFLICT (vm_id, class) DO UPDATE SET host_id = excluded.host_id, incarnation = excluded.incarnation, "
+      "amount = excluded.amount",
+      reservation.vm_id, reservation.host_id, reservation.incarnation, reservation.memory);
 }
 
 void delete_reservation(Session& session, const std::string& vm_id) {
-  std::string id = vm_id;
-  session << "DELETE FROM reservations WHERE vm_id = $1", use(id), now;
+  session.run("DELETE FROM reservations WHERE vm_id = $1", vm_id);
 }
 
 void insert_tombstone(Session& session, const std::string& vm_id, const std::string& host_id, std::int64_t revision,
                       const std::string& when) {
-  std::string id = vm_id;
-  std::string host = host_id;
-  std::int64_t number = revision;
-  std::string at = when;
-  session << "INSERT INTO tombstones (vm_id, host_id, revision, at) VALUES ($1, $2, $3, $4) ON CONFLICT (vm_id) DO "
-             "UPDATE SET "
-             "host_id = excluded.host_id, revision = excluded.revision, at = excluded.at",
-      use(id), use(host), use(number), use(at), now;
+  session.run(
+      "INSERT INTO tombstones (vm_id, host_id, revision, at) VALUES ($1, $2, $3, $4) ON CONFLICT (vm_id) DO UPDATE SET "
+      "host_id = excluded.host_id, revision = excluded.revision, at = excluded.at",
+      vm_id, host_id, revision, when);
 }
 
 void delete_tombstone(Session& session, const std::string& vm_id) {
-  std::string id = vm_id;
-  session << "DELETE FROM tombstones WHERE vm_id = $1", use(id), now;
+  session.run("DELETE FROM tombstones WHERE vm_id = $1", vm_id);
 }
 
 }  // namespace qarax::server::rows

@@ -2,14 +2,13 @@
 // One text for SQLite and PostgreSQL: $1, $2… in order, which both take; only what both know.
 #pragma once
 
-#include <Poco/Data/Session.h>
-
 #include <map>
 #include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "session.hpp"
 #include "store.hpp"
 
 namespace qarax::server::rows {
@@ -19,59 +18,59 @@ class BadRow : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-std::vector<VmRecord> read_vms(Poco::Data::Session& session);
-std::vector<HostRecord> read_hosts(Poco::Data::Session& session);
-std::vector<JobRecord> read_unfinished_jobs(Poco::Data::Session& session);
-std::vector<Reservation> read_reservations(Poco::Data::Session& session);
-std::map<std::string, std::pair<std::string, std::int64_t>> read_tombstones(Poco::Data::Session& session);
+std::vector<VmRecord> read_vms(Session& session);
+std::vector<HostRecord> read_hosts(Session& session);
+std::vector<JobRecord> read_unfinished_jobs(Session& session);
+std::vector<Reservation> read_reservations(Session& session);
+std::map<std::string, std::pair<std::string, std::int64_t>> read_tombstones(Session& session);
 
-std::vector<SnapshotRecord> read_snapshots(Poco::Data::Session& session);  // in order of creation
-void put_snapshot(Poco::Data::Session& session, const SnapshotRecord& snapshot);
-void delete_snapshot(Poco::Data::Session& session, const std::string& id);
-bool insert_vm(Poco::Data::Session& session, const VmRecord& vm);  // false: the name is taken
-void update_vm(Poco::Data::Session& session, const VmRecord& vm);
-bool is_name_taken(Poco::Data::Session& session, const VmRecord& vm);  // by another VM
+std::vector<SnapshotRecord> read_snapshots(Session& session);  // in order of creation
+void put_snapshot(Session& session, const SnapshotRecord& snapshot);
+void delete_snapshot(Session& session, const std::string& id);
+bool insert_vm(Session& session, const VmRecord& vm);  // false: the name is taken
+void update_vm(Session& session, const VmRecord& vm);
+bool is_name_taken(Session& session, const VmRecord& vm);  // by another VM
 // What edit_vm takes over; update_vm writes the rest.
-void edit_vm(Poco::Data::Session& session, const VmRecord& vm);
+void edit_vm(Session& session, const VmRecord& vm);
 // A write that changes nothing, for the question whether one is possible.
-void touch(Poco::Data::Session& session, const Activation& activation);
-void delete_vm(Poco::Data::Session& session, const std::string& id);
-bool insert_host(Poco::Data::Session& session, const HostRecord& host,
+void touch(Session& session, const Activation& activation);
+void delete_vm(Session& session, const std::string& id);
+bool insert_host(Session& session, const HostRecord& host,
                  const std::string& at);  // false: the name is taken
-bool is_name_taken(Poco::Data::Session& session, const HostRecord& host);
-void edit_host(Poco::Data::Session& session, const HostRecord& host);
-void delete_host(Poco::Data::Session& session, const std::string& id);
-void pin_node(Poco::Data::Session& session, const std::string& host_id, const std::string& node_id);
+bool is_name_taken(Session& session, const HostRecord& host);
+void edit_host(Session& session, const HostRecord& host);
+void delete_host(Session& session, const std::string& id);
+void pin_node(Session& session, const std::string& host_id, const std::string& node_id);
 
 // rows_jobs.cpp; `clock` as Database::clock()
-std::optional<Job> read_job(Poco::Data::Session& session, const std::string& id);
-std::vector<Job> read_jobs(Poco::Data::Session& session, const JobQuery& query);
-void insert_job(Poco::Data::Session& session, const Job& job, const Desired& desired_before, std::int64_t timeout_ms,
+std::optional<Job> read_job(Session& session, const std::string& id);
+std::vector<Job> read_jobs(Session& session, const JobQuery& query);
+void insert_job(Session& session, const Job& job, const Desired& desired_before, std::int64_t timeout_ms,
                 const std::string& clock, const JobArguments& arguments = {});
-void finish_job(Poco::Data::Session& session, const Job& job, const std::string& clock);
-void mark_cancelling(Poco::Data::Session& session, const std::string& job_id);
-void take_over_jobs(Poco::Data::Session& session, const Activation& activation);
-void prune_jobs(Poco::Data::Session& session, std::int64_t keep, std::int64_t keep_s, const std::string& clock);
+void finish_job(Session& session, const Job& job, const std::string& clock);
+void mark_cancelling(Session& session, const std::string& job_id);
+void take_over_jobs(Session& session, const Activation& activation);
+void prune_jobs(Session& session, std::int64_t keep, std::int64_t keep_s, const std::string& clock);
 
 // rows_keys.cpp
-std::optional<KeptKey> read_key(Poco::Data::Session& session, const std::string& key, std::int64_t keep_s,
+std::optional<KeptKey> read_key(Session& session, const std::string& key, std::int64_t keep_s,
                                 const std::string& clock);
-void put_key(Poco::Data::Session& session, const KeptKey& kept, const std::string& clock);
-void prune_keys(Poco::Data::Session& session, std::int64_t keep_s, const std::string& clock);
+void put_key(Session& session, const KeptKey& kept, const std::string& clock);
+void prune_keys(Session& session, std::int64_t keep_s, const std::string& clock);
 
-void put_reservation(Poco::Data::Session& session, const Reservation& reservation);
-void delete_reservation(Poco::Data::Session& session, const std::string& vm_id);
-void insert_tombstone(Poco::Data::Session& session, const std::string& vm_id, const std::string& host_id,
-                      std::int64_t revision, const std::string& at);
+void put_reservation(Session& session, const Reservation& reservation);
+void delete_reservation(Session& session, const std::string& vm_id);
+void insert_tombstone(Session& session, const std::string& vm_id, const std::string& host_id, std::int64_t revision,
+                      const std::string& at);
 // rows_adopt.cpp
-bool has_activation(Poco::Data::Session& session, const std::string& id);
-void set_needs_adopt(Poco::Data::Session& session, const std::string& host_id, const std::string& proof);
+bool has_activation(Session& session, const std::string& id);
+void set_needs_adopt(Session& session, const std::string& host_id, const std::string& proof);
 // What insert_vm writes of a VM, of one that is there.
-void redefine_vm(Poco::Data::Session& session, const VmRecord& vm);
-void fail_jobs(Poco::Data::Session& session, const std::string& vm_id, const std::string& at);
+void redefine_vm(Session& session, const VmRecord& vm);
+void fail_jobs(Session& session, const std::string& vm_id, const std::string& at);
 // Term and id of `next` are the server's from here on; events are numbered anew.
-void begin_term(Poco::Data::Session& session, const Activation& next, std::int64_t seconds_now, const std::string& at);
+void begin_term(Session& session, const Activation& next, std::int64_t seconds_now, const std::string& at);
 
-void delete_tombstone(Poco::Data::Session& session, const std::string& vm_id);
+void delete_tombstone(Session& session, const std::string& vm_id);
 
 }  // namespace qarax::server::rows

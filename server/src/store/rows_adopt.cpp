@@ -5,7 +5,6 @@
 namespace qarax::server::rows {
 
 using namespace Poco::Data::Keywords;
-using Poco::Data::Session;
 
 namespace {
 template <class T>

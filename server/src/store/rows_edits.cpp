@@ -7,7 +7,6 @@
 namespace qarax::server::rows {
 
 using namespace Poco::Data::Keywords;
-using Poco::Data::Session;
 
 bool is_name_taken(Session& session, const VmRecord& vm) {
   std::string name = vm.name;

@@ -12,7 +12,6 @@ namespace {
 
 using namespace Poco::Data::Keywords;
 using Poco::Data::RecordSet;
-using Poco::Data::Session;
 using Poco::Data::Statement;
 
 constexpr const char* kColumns =
@@ -104,41 +103,22 @@ std::vector<Job> read_jobs(Session& session, const JobQuery& query) {
 
 void insert_job(Session& session, const Job& job, const Desired& desired_before, std::int64_t timeout_ms,
                 const std::string& clock, const JobArguments& arguments) {
-  std::string id = job.id;
-  std::string vm = job.vm_id;
-  std::string name = job.vm_name;
-  std::string host = job.host_id;
-  std::int64_t revision = job.revision;
-  std::string action = job.action;
-  std::string state = name_of(job.state);
-  std::int64_t incarnation = job.incarnation;
-  std::int64_t timeout = timeout_ms;
-  std::string before = encode(desired_before, Defaults::write);
-  std::string owner = job.owner;
-  std::int64_t term = job.term;
-  std::string request = job.request_id;
-  std::string at = job.created_at;
   Poco::Nullable<std::string> end;
   if (!job.finished_at.empty()) end = job.finished_at;
-  std::string steps = steps_text(job);
-  std::string about = encode(arguments);
-  session << "INSERT INTO jobs (id, vm_id, vm_name, host_id, revision, action, state, incarnation, timeout_ms, before, "
-             "owner, term, request_id, created_at, finished_at, steps, arguments, finished_s) "
-             "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, "
-          << (job.finished_at.empty() ? "NULL" : clock) << ")",
-      use(id), use(vm), use(name), use(host), use(revision), use(action), use(state), use(incarnation), use(timeout),
-      use(before), use(owner), use(term), use(request), use(at), use(end), use(steps), use(about), now;
+  session.run(
+      "INSERT INTO jobs (id, vm_id, vm_name, host_id, revision, action, state, incarnation, timeout_ms, before, owner, "
+      "term, request_id, created_at, finished_at, steps, arguments, finished_s) "
+      "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, " +
+          (job.finished_at.empty() ? "NULL" : clock) + ")",
+      job.id, job.vm_id, job.vm_name, job.host_id, job.revision, job.action, name_of(job.state), job.incarnation,
+      timeout_ms, encode(desired_before, Defaults::write), job.owner, job.term, job.request_id, job.created_at, end,
+      steps_text(job), encode(arguments));
 }
 
 void finish_job(Session& session, const Job& job, const std::string& clock) {
-  std::string state = name_of(job.state);
-  std::string at = job.finished_at;
-  std::string steps = steps_text(job);
-  std::string error = error_text(job);
-  std::string id = job.id;
-  session << "UPDATE jobs SET finished_s = " << clock
-          << ", state = $1, finished_at = $2, steps = $3, error = $4 WHERE id = $5 AND state = 'running'",
-      use(state), use(at), use(steps), use(error), use(id), now;
+  session.run("UPDATE jobs SET finished_s = " + clock +
+                  ", state = $1, finished_at = $2, steps = $3, error = $4 WHERE id = $5 AND state = 'running'",
+              name_of(job.state), job.finished_at, steps_text(job), error_text(job), job.id);
 }
 
 void mark_cancelling(Session& session, const std::string& job_id) {

@@ -9,7 +9,6 @@ namespace qarax::server::rows {
 namespace {
 using namespace Poco::Data::Keywords;
 using Poco::Data::RecordSet;
-using Poco::Data::Session;
 using Poco::Data::Statement;
 }  // namespace
 

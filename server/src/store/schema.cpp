@@ -11,7 +11,6 @@ namespace qarax::server::schema {
 namespace {
 
 using namespace Poco::Data::Keywords;
-using Poco::Data::Session;
 
 void run(Session& session, const std::string& sql) { session << sql, now; }
 

@@ -2,11 +2,10 @@
 // the store's lock. They throw Poco::Exception.
 #pragma once
 
-#include <Poco/Data/Session.h>
-
 #include <functional>
 #include <string>
 
+#include "session.hpp"
 #include "store.hpp"
 
 namespace qarax::server::schema {
@@ -20,7 +19,7 @@ struct Dialect {
 };
 
 // FAILED_PRECONDITION: a newer server's database. INTERNAL: a migration failed and was undone.
-Status migrate(Poco::Data::Session& session, const Dialect& dialect);
-Activation activate(Poco::Data::Session& session, const Dialect& dialect);
+Status migrate(Session& session, const Dialect& dialect);
+Activation activate(Session& session, const Dialect& dialect);
 
 }  // namespace qarax::server::schema

@@ -91,7 +91,7 @@ class SqlStore final : public Store {
   explicit SqlStore(std::unique_ptr<Database> db) : events_(db->clock(), feed_), db_(std::move(db)) { load(); }
   // What was asked for by a request: bound to its claim, if it has one. `job_id`: of the change; empty: it has none.
   Status transact(Database::Change change, const std::string& job_id);
-  void prune_keys(Poco::Data::Session& session);
+  void prune_keys(Session& session);
   void load();
   void save_later(const std::string& id);
   void judge_read_only();
@@ -99,10 +99,10 @@ class SqlStore final : public Store {
     Activation activation{};
     std::int64_t epoch = 0;
   };
-  NextTerm begin_next_term(Poco::Data::Session& session, std::int64_t above, const std::string& at);
+  NextTerm begin_next_term(Session& session, std::int64_t above, const std::string& at);
   void publish(const NextTerm& next);
-  Status write_adopted(Poco::Data::Session& session, const Adoption& adoption, VmRecord& vm);
-  void load_jobs(Poco::Data::Session& session);
+  Status write_adopted(Session& session, const Adoption& adoption, VmRecord& vm);
+  void load_jobs(Session& session);
   void end_orphaned_jobs();
   void drop_jobs(const std::string& vm_id);
   Job new_job(std::string action) const;
@@ -128,12 +128,12 @@ class SqlStore final : public Store {
   Status check_free(const VmRecord& vm, const JobRecord* unfinished, core::Action asked) const;
 
   struct Removed;
-  Status plan_removal(Poco::Data::Session& session, const std::string& id, Removal how,
+  Status plan_removal(Session& session, const std::string& id, Removal how,
                       std::optional<std::uint64_t> expected_version, Removed& plan);
   void publish(Removed& plan);
   struct RemovedHost;
-  Status plan_host_removal(Poco::Data::Session& session, const RemoveHost& asked, RemovedHost& plan);
-  Status plan_job(Poco::Data::Session& session, const BeginJob& asked, Begin& plan);
+  Status plan_host_removal(Session& session, const RemoveHost& asked, RemovedHost& plan);
+  Status plan_job(Session& session, const BeginJob& asked, Begin& plan);
   VmPtr publish(const Begin& plan);
 
   Memory memory_;

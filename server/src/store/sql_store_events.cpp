@@ -4,8 +4,6 @@
 
 namespace qarax::server {
 
-using Poco::Data::Session;
-
 Result<EventPage> SqlStore::stored_events(std::int64_t seq, std::size_t most) {
   EventPage page;
   QARAX_CHECK(db_->read([&](Session& session) -> Status {

@@ -7,8 +7,6 @@
 
 namespace qarax::server {
 
-using Poco::Data::Session;
-
 namespace {
 std::string now_text() { return core::to_rfc3339(std::chrono::system_clock::now()); }
 }  // namespace

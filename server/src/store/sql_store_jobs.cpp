@@ -11,8 +11,6 @@
 
 namespace qarax::server {
 
-using Poco::Data::Session;
-
 namespace {
 
 constexpr const char* kRecord = "record";

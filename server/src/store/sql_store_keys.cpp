@@ -4,8 +4,6 @@
 
 namespace qarax::server {
 
-using Poco::Data::Session;
-
 namespace {
 
 constexpr std::int64_t kKeepSeconds = 24 * 3600;

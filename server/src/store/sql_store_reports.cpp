@@ -8,8 +8,6 @@
 
 namespace qarax::server {
 
-using Poco::Data::Session;
-
 namespace {
 bool may_run(VmState state) {
   return state == VmState::running || state == VmState::paused || state == VmState::unknown;

@@ -20,7 +20,6 @@ namespace qarax::server {
 namespace {
 
 using namespace Poco::Data::Keywords;
-using Poco::Data::Session;
 
 void run(Session& session, const std::string& sql) { session << sql, now; }
 
@@ -73,12 +72,10 @@ void make_room(Session& session, const std::string& path) {
 
 }  // namespace
 
-SqliteDb::SqliteDb(const std::string& path) : Database(Session("SQLite", path), path) {}
+SqliteDb::SqliteDb(const std::string& path) : Database(Poco::Data::Session("SQLite", path), path) {}
 
 std::int64_t SqliteDb::read_term() {
-  std::int64_t term = 0;
-  session_ << "SELECT term FROM cluster", into(term), now;
-  return term;
+  return std::get<0>(session_.get<std::tuple<std::int64_t>>("SELECT term FROM cluster"));
 }
 
 Status SqliteDb::room() const {
