@@ -23,6 +23,14 @@ def test_start_answers_when_the_guest_speaks(stack):
     late = api.call("GET", f"/vms/{vm}?wait_for=console:no guest says this&timeout=500ms")
     assert late.status_code == 504 and late.json()["type"].endswith("/wait-timeout"), late.text
     assert "qarax guest:" in late.json()["console_tail"]
+    # Followed without a tail, it is told from its begin.
+    with api.session.get(f"{api.base}/vms/{vm}/console?follow=true", stream=True, timeout=30) as followed:
+        told = b""
+        for piece in followed.iter_content(None):
+            told += piece
+            if b"qarax guest:" in told:
+                break
+    assert b"Linux version" in told, told[:200]
     threading.Timer(0.3, lambda: api.session.post(f"{api.base}/vms/{vm}/force-stop", timeout=30)).start()
     ended = api.call("GET", f"/vms/{vm}?wait_for=console:no guest says this&timeout=60s")
     assert ended.status_code == 409 and ended.json()["type"].endswith("/wait-ended"), ended.text

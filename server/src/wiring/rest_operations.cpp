@@ -99,10 +99,11 @@ Result<JobPtr> RestOperations::cancel_job(const std::string& job_id, bool respon
 Result<std::unique_ptr<ConsoleReader>> RestOperations::console(const VmRecord& vm, std::int64_t tail_bytes, bool follow,
                                                                const std::string&) {
   if (follow) {
+    const std::int64_t from = tail_bytes > 0 ? tail_bytes : kWholeLog;
     return std::unique_ptr<ConsoleReader>(
-        std::make_unique<ConsoleFollower>([this, id = vm.id, tail_bytes](const ConsoleFollower::Sink& sink,
-                                                                         std::shared_ptr<grpc::ClientContext> context) {
-          return orchestrator_.read_console(id, tail_bytes, true, sink, std::move(context));
+        std::make_unique<ConsoleFollower>([this, id = vm.id, from](const ConsoleFollower::Sink& sink,
+                                                                   std::shared_ptr<grpc::ClientContext> context) {
+          return orchestrator_.read_console(id, from, true, sink, std::move(context));
         }));
   }
   std::string text;
