@@ -26,8 +26,7 @@ Error unavailable(std::string text) {
 
 }  // namespace
 
-Database::Database(Poco::Data::Session session, std::string name)
-    : session_(std::move(session)), name_(std::move(name)) {}
+Database::Database(Session session, std::string name) : session_(std::move(session)), name_(std::move(name)) {}
 
 Database::~Database() = default;
 

@@ -86,7 +86,7 @@ class Database {
   virtual const char* clock() const = 0;
 
  protected:
-  Database(Poco::Data::Session session, std::string name);  // as messages call it
+  Database(Session session, std::string name);  // as messages call it
 
   // RESOURCE_EXHAUSTED "disk-full": what is left is for changes that free something. Any thread.
   virtual Status room() const { return Ok{}; }

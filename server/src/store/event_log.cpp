@@ -32,8 +32,7 @@ void EventLog::write(Session& session) {
   written_.clear();
   if (added_.empty()) return;
   std::int64_t count = static_cast<std::int64_t>(added_.size());
-  auto [epoch, last] = session.get<std::tuple<std::int64_t, std::int64_t>>(
-      "UPDATE event_counter SET seq = seq + $1 RETURNING epoch, seq", count);
+  auto [epoch, last] = session.numbers<2>("UPDATE event_counter SET seq = seq + $1 RETURNING epoch, seq", count);
   std::vector<std::int64_t> seqs;
   std::vector<std::string> documents;
   seqs.reserve(added_.size());

@@ -7,6 +7,8 @@
 
 #include <cstdlib>
 
+#include "postgres_statements.hpp"
+#include "postgres_text.hpp"
 #include "qarax/core/logging.hpp"
 #include "schema.hpp"
 #include "sql_store.hpp"
@@ -25,20 +27,14 @@ constexpr auto kLookEvery = std::chrono::milliseconds(500);
 constexpr auto kRetryEvery = std::chrono::milliseconds(200);
 constexpr auto kBlip = std::chrono::milliseconds(300);  // of a lost connection that one request may wait out
 
-Poco::Data::Session connect(const DatabaseUrl& url) {
+Session connect(const DatabaseUrl& url) {
   Poco::Data::PostgreSQL::Connector::registerConnector();
-  return {Poco::Data::PostgreSQL::Connector::KEY, url.conninfo()};
+  Poco::Data::Session connection(Poco::Data::PostgreSQL::Connector::KEY, url.conninfo());
+  auto statements = postgres_statements(connection);
+  return {std::move(connection), std::move(statements)};
 }
 
 SessionHandle& handle_of(Session& session) { return *Poco::AnyCast<SessionHandle*>(session.getProperty("handle")); }
-
-// libpq's messages end in a newline and may have several lines.
-std::string one_line(std::string text) {
-  while (!text.empty() && text.back() == '\n') text.pop_back();
-  for (char& c : text)
-    if (c == '\n') c = ' ';
-  return text;
-}
 
 Error down(const std::string& name, const std::string& why, const std::string& reason) {
   Error error = make_error(Code::unavailable, "the database " + name + " isn't reachable" + why, reason);
@@ -133,9 +129,8 @@ std::string PostgresDb::ask(const std::string& query) {
 // The update locks the row as FOR SHARE would (no other server can begin a term before this transaction's end), and
 // its count tells after a lost connection whether the transaction was committed.
 std::int64_t PostgresDb::read_term() {
-  std::int64_t term = 0;
-  std::tie(term, attempted_) = session_.get<std::tuple<std::int64_t, std::int64_t>>(
-      "UPDATE cluster SET commits = commits + 1 RETURNING term, commits");
+  const auto [term, commits] = session_.numbers<2>("UPDATE cluster SET commits = commits + 1 RETURNING term, commits");
+  attempted_ = commits;
   if (term != activation().term) end_process("another server has taken over the database " + name_);
   return term;
 }

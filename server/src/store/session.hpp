@@ -1,84 +1,65 @@
-// A database connection that compiles a statement once. Of a small change the compiling is the larger part: half of the
-// instructions of a create on SQLite, and on PostgreSQL two more round trips. One thread at a time, like the connection.
+// A database connection as the store uses it: Poco's session, and beside it the statements of the common changes, which
+// are compiled once. Poco compiles at each execution: on SQLite the larger part of a create, on PostgreSQL two more
+// round trips (core/decisions/0008). One thread at a time, like the connection.
 #pragma once
 
 #include <Poco/Data/Session.h>
-#include <Poco/Data/Statement.h>
+#include <Poco/Nullable.h>
 
-#include <map>
+#include <array>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
-#include <tuple>
-#include <typeindex>
 #include <utility>
+#include <variant>
+#include <vector>
 
 namespace qarax::server {
 
+using SqlValue = std::variant<std::monostate, std::int64_t, std::string>;  // NULL, a number, a text
+
+// The compiled statements of one connection, whichever database it is.
+class Statements {
+ public:
+  virtual ~Statements() = default;
+  // Runs `sql` with its values, $1 first; `row`, where asked for, gets the first row's numbers and stays as it is where
+  // there is no row. Returns how many rows were changed. Throws Poco::Exception.
+  virtual std::size_t run(const std::string& sql, const std::vector<SqlValue>& values,
+                          std::vector<std::int64_t>* row) = 0;
+  // For a connection that was made anew: it knows none of them.
+  virtual void forget() = 0;
+};
+
 class Session : public Poco::Data::Session {
  public:
-  explicit Session(Poco::Data::Session connection) : Poco::Data::Session(std::move(connection)) {}
+  Session(Poco::Data::Session connection, std::unique_ptr<Statements> statements)
+      : Poco::Data::Session(std::move(connection)), statements_(std::move(statements)) {}
 
-  // How many rows it changed. Values ($1, $2…) are std::string, std::int64_t or Poco::Nullable of them. Throws
-  // Poco::Exception; what failed is compiled anew the next time.
+  // Values are std::int64_t, std::string or Poco::Nullable<std::string>.
   template <class... V>
-  std::size_t run(const std::string& sql, V... values) {
-    std::size_t changed = 0;
-    use_statement<std::tuple<>>(sql, std::make_tuple(std::move(values)...),
-                                [&](auto& one) { changed = one.statement.execute(); });
-    return changed;
+  std::size_t run(const std::string& sql, V&&... values) {
+    return statements_->run(sql, {value(std::forward<V>(values))...}, nullptr);
   }
-
-  // The one row that it gives, as a std::tuple; its members as constructed where there is none.
-  template <class Row, class... V>
-  Row get(const std::string& sql, V... values) {
-    Row row;
-    use_statement<Row>(sql, std::make_tuple(std::move(values)...), [&](auto& one) {
-      one.row = Row{};
-      one.statement.execute();
-      row = one.row;
-    });
-    return row;
+  // The first row's N numbers; zeros where there is none.
+  template <std::size_t N, class... V>
+  std::array<std::int64_t, N> numbers(const std::string& sql, V&&... values) {
+    std::vector<std::int64_t> row(N);
+    statements_->run(sql, {value(std::forward<V>(values))...}, &row);
+    std::array<std::int64_t, N> out{};
+    for (std::size_t i = 0; i < N; ++i) out[i] = row[i];
+    return out;
   }
-
-  // For a connection that was made anew: it knows none of them.
-  void forget_statements() { statements_.clear(); }
+  void forget_statements() { statements_->forget(); }
 
  private:
-  struct Compiled {
-    virtual ~Compiled() = default;
-  };
-  // Poco binds to where the values stand, so they and the statement live together.
-  template <class Row, class Values>
-  struct Bound final : Compiled {
-    Bound(Poco::Data::Session& session, const std::string& sql) : statement(session) {
-      using namespace Poco::Data::Keywords;
-      statement << sql;
-      std::apply([&](auto&... value) { ((statement, use(value)), ...); }, values);
-      std::apply([&](auto&... value) { ((statement, into(value)), ...); }, row);
-    }
-    Values values;
-    Row row;
-    Poco::Data::Statement statement;
-  };
-
-  template <class Row, class Values, class F>
-  void use_statement(const std::string& sql, Values values, F execute) {
-    using One = Bound<Row, Values>;
-    const Key key{sql, typeid(One)};
-    auto& known = statements_[key];
-    if (!known) known = std::make_unique<One>(*this, sql);
-    auto& one = static_cast<One&>(*known);
-    one.values = std::move(values);
-    try {
-      execute(one);
-    } catch (...) {
-      statements_.erase(key);
-      throw;
-    }
+  static SqlValue value(std::int64_t number) { return number; }
+  static SqlValue value(std::string text) { return text; }
+  static SqlValue value(const Poco::Nullable<std::string>& text) {
+    return text.isNull() ? SqlValue() : SqlValue(text.value());
   }
 
-  using Key = std::pair<std::string, std::type_index>;
-  std::map<Key, std::unique_ptr<Compiled>> statements_;
+  std::unique_ptr<Statements> statements_;
 };
 
 }  // namespace qarax::server

@@ -14,6 +14,7 @@
 #include "qarax/core/logging.hpp"
 #include "schema.hpp"
 #include "sql_store.hpp"
+#include "sqlite_statements.hpp"
 
 namespace qarax::server {
 
@@ -22,6 +23,12 @@ namespace {
 using namespace Poco::Data::Keywords;
 
 void run(Session& session, const std::string& sql) { session << sql, now; }
+
+Session connect(const std::string& path) {
+  Poco::Data::Session connection("SQLite", path);
+  auto statements = sqlite_statements(connection);
+  return {std::move(connection), std::move(statements)};
+}
 
 Status copy(Session& session, const std::string& path, std::int64_t to) {
   const std::string copied = path + ".before-" + std::to_string(to);
@@ -72,11 +79,9 @@ void make_room(Session& session, const std::string& path) {
 
 }  // namespace
 
-SqliteDb::SqliteDb(const std::string& path) : Database(Poco::Data::Session("SQLite", path), path) {}
+SqliteDb::SqliteDb(const std::string& path) : Database(connect(path), path) {}
 
-std::int64_t SqliteDb::read_term() {
-  return std::get<0>(session_.get<std::tuple<std::int64_t>>("SELECT term FROM cluster"));
-}
+std::int64_t SqliteDb::read_term() { return session_.numbers<1>("SELECT term FROM cluster")[0]; }
 
 Status SqliteDb::room() const {
   struct statvfs disk {};

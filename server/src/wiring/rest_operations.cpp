@@ -100,9 +100,8 @@ Result<std::unique_ptr<ConsoleReader>> RestOperations::console(const VmRecord& v
                                                                const std::string&) {
   if (follow) {
     const std::int64_t from = tail_bytes > 0 ? tail_bytes : kWholeLog;
-    return std::unique_ptr<ConsoleReader>(
-        std::make_unique<ConsoleFollower>([this, id = vm.id, from](const ConsoleFollower::Sink& sink,
-                                                                   std::shared_ptr<grpc::ClientContext> context) {
+    return std::unique_ptr<ConsoleReader>(std::make_unique<ConsoleFollower>(
+        [this, id = vm.id, from](const ConsoleFollower::Sink& sink, std::shared_ptr<grpc::ClientContext> context) {
           return orchestrator_.read_console(id, from, true, sink, std::move(context));
         }));
   }

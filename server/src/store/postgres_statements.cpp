@@ -1,0 +1,74 @@
+#include "postgres_statements.hpp"
+
+#include <Poco/Data/PostgreSQL/PostgreSQLException.h>
+#include <Poco/Data/PostgreSQL/SessionHandle.h>
+#include <libpq-fe.h>
+
+#include <unordered_map>
+
+#include "postgres_text.hpp"
+
+namespace qarax::server {
+
+namespace {
+
+class PostgresStatements final : public Statements {
+ public:
+  explicit PostgresStatements(PGconn* connection) : connection_(connection) {}
+
+  std::size_t run(const std::string& sql, const std::vector<SqlValue>& values,
+                  std::vector<std::int64_t>* row) override {
+    const std::string& name = prepared(sql);
+    std::vector<std::string> numbers(values.size());
+    std::vector<const char*> texts(values.size());
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      if (const auto* number = std::get_if<std::int64_t>(&values[i])) numbers[i] = std::to_string(*number);
+      const auto* text = std::get_if<std::string>(&values[i]);
+      const bool is_null = std::holds_alternative<std::monostate>(values[i]);
+      texts[i] = is_null ? nullptr : text != nullptr ? text->c_str() : numbers[i].c_str();
+    }
+    const Answer answer(PQexecPrepared(connection_, name.c_str(), static_cast<int>(texts.size()), texts.data(), nullptr,
+                                       nullptr, 0));
+    check(answer);
+    if (row != nullptr && PQntuples(answer.get()) > 0)
+      for (std::size_t i = 0; i < row->size(); ++i)
+        (*row)[i] = std::stoll(PQgetvalue(answer.get(), 0, static_cast<int>(i)));
+    const std::string changed = PQcmdTuples(answer.get());
+    return changed.empty() ? 0 : static_cast<std::size_t>(std::stoull(changed));
+  }
+
+  void forget() override { names_.clear(); }
+
+ private:
+  struct Clear {
+    void operator()(PGresult* result) const { PQclear(result); }
+  };
+  using Answer = std::unique_ptr<PGresult, Clear>;
+
+  void check(const Answer& answer) const {
+    const ExecStatusType status = PQresultStatus(answer.get());
+    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
+      throw Poco::Data::PostgreSQL::StatementException(one_line(PQerrorMessage(connection_)));
+  }
+
+  const std::string& prepared(const std::string& sql) {
+    if (const auto found = names_.find(sql); found != names_.end()) return found->second;
+    std::string name = "qarax_" + std::to_string(++last_);
+    check(Answer(PQprepare(connection_, name.c_str(), sql.c_str(), 0, nullptr)));
+    return names_.emplace(sql, std::move(name)).first->second;
+  }
+
+  PGconn* const connection_;
+  std::uint64_t last_ = 0;  // also of those that were forgotten: a name is never used twice
+  std::unordered_map<std::string, std::string> names_;
+};
+
+}  // namespace
+
+std::unique_ptr<Statements> postgres_statements(const Poco::Data::Session& connection) {
+  auto session = connection;
+  auto& handle = *Poco::AnyCast<Poco::Data::PostgreSQL::SessionHandle*>(session.getProperty("handle"));
+  return std::make_unique<PostgresStatements>(handle);
+}
+
+}  // namespace qarax::server
