@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cstdlib>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "qarax/core/files.hpp"
@@ -104,6 +105,24 @@ struct ConfigReader::Impl {
     }
     text = found->second.node.Scalar();
     return true;
+  }
+
+  // What isn't a single value: in the environment it is YAML in one line. Nothing where neither has it.
+  std::optional<YAML::Node> tree(std::string_view key) {
+    known.emplace(key);
+    const std::string name = environment_name(prefix, key);
+    if (const char* value = std::getenv(name.c_str()); value != nullptr) {
+      try {
+        const YAML::Node node = YAML::Load(value);
+        if (!node.IsNull()) return node;
+      } catch (const YAML::Exception& e) {
+        problems.push_back({name, "not valid YAML: " + e.msg});
+      }
+      return std::nullopt;
+    }
+    const auto found = entries.find(key);
+    if (found == entries.end() || found->second.node.IsNull()) return std::nullopt;
+    return found->second.node;
   }
 };
 
@@ -218,12 +237,11 @@ void ConfigReader::choice(std::string_view key, std::string& value, const std::v
 }
 
 void ConfigReader::objects(std::string_view key, std::vector<json::Value>& value) {
-  impl_->known.emplace(key);
-  const auto found = impl_->entries.find(key);
-  if (found == impl_->entries.end() || found->second.node.IsNull()) return;
-  if (!found->second.node.IsSequence()) return problem(key, "expected a list");
+  const auto node = impl_->tree(key);
+  if (!node) return;
+  if (!node->IsSequence()) return problem(key, "expected a list");
   value.clear();
-  for (const auto& item : found->second.node) {
+  for (const auto& item : *node) {
     json::Value entry = to_json(item);
     if (auto* object = entry.as_object()) {
       object->emplace_back("line", json::Value(static_cast<std::int64_t>(item.Mark().line + 1)));
@@ -235,17 +253,18 @@ void ConfigReader::objects(std::string_view key, std::vector<json::Value>& value
 }
 
 void ConfigReader::object(std::string_view key, json::Value& value) {
-  impl_->known.emplace(key);
-  const auto found = impl_->entries.find(key);
-  if (found == impl_->entries.end() || found->second.node.IsNull()) return;
-  if (!found->second.node.IsMap()) return problem(key, "expected `key: value` lines");
-  value = to_json(found->second.node);
+  const auto node = impl_->tree(key);
+  if (!node) return;
+  if (!node->IsMap()) return problem(key, "expected `key: value` lines");
+  value = to_json(*node);
 }
 
 void ConfigReader::problem(std::string_view key, std::string text) {
   const auto found = impl_->entries.find(key);
-  const std::string source =
-      found == impl_->entries.end() ? std::string(key) : impl_->where(found->second.line) + std::string(key);
+  const std::string name = environment_name(impl_->prefix, key);
+  const std::string source = std::getenv(name.c_str()) != nullptr ? name
+                             : found == impl_->entries.end()      ? std::string(key)
+                                                                  : impl_->where(found->second.line) + std::string(key);
   impl_->problems.push_back({source, std::move(text)});
 }
 

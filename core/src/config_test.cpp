@@ -22,6 +22,7 @@ class Config : public testing::Test {
     unlink(path_.c_str());
     unsetenv("QARAX_T_LISTEN_PORT");
     unsetenv("QARAX_T_HOSTS");
+    unsetenv("QARAX_T_PLUGINS");
   }
   void file(const std::string& text) { std::ofstream(path_) << text; }
 
@@ -77,6 +78,20 @@ TEST_F(Config, EnvironmentWins) {
   ASSERT_TRUE(read(v));
   EXPECT_EQ(v.port, 9001);
   EXPECT_EQ(v.hosts, (std::vector<std::string>{"x", "y"}));
+}
+
+TEST_F(Config, AListOfMapsComesFromTheEnvironmentToo) {
+  file("plugins:\n  - path: /in-the-file.so\n");
+  setenv("QARAX_T_PLUGINS", "[{path: /x.so, config: {n: 3}}, {path: /y.so}]", 1);
+  Values v;
+  const auto status = read(v);
+  ASSERT_TRUE(status) << status.error().message;
+  ASSERT_EQ(v.plugins.size(), 2u);
+  EXPECT_EQ(json::to_text(v.plugins[0]), R"({"path":"/x.so","config":{"n":3},"line":1})");
+  setenv("QARAX_T_PLUGINS", "[{path: /x.so", 1);
+  EXPECT_NE(read(v).error().message.find("QARAX_T_PLUGINS: not valid YAML"), std::string::npos);
+  setenv("QARAX_T_PLUGINS", "/x.so", 1);
+  EXPECT_NE(read(v).error().message.find("QARAX_T_PLUGINS: expected a list"), std::string::npos);
 }
 
 TEST_F(Config, EveryProblemWithFileAndLine) {

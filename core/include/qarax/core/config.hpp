@@ -32,8 +32,8 @@ class ConfigReader {
   void duration_ms(std::string_view key, std::int64_t& value);        // 500ms, 30s, 2m, 1h; a bare number is refused
   void texts(std::string_view key, std::vector<std::string>& value);  // environment: comma-separated
   void choice(std::string_view key, std::string& value, const std::vector<std::string>& of);
-  // A list of free-form maps (plugins); each entry as JSON with "line" of its first row. Not overridable by
-  // environment.
+  // A list of free-form maps (plugins); each entry as JSON with "line" of its first row. Environment: YAML in one line,
+  // [{path: /opt/foo.so, config: {depth: 3}}].
   void objects(std::string_view key, std::vector<json::Value>& value);
 
   // One free-form map, as JSON; likewise.
