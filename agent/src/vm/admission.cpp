@@ -138,12 +138,13 @@ std::shared_ptr<CommandTicket> Manager::execute(Command command, std::function<v
     vm->pending.push_back(operation);
   }
   in_flight_.fetch_add(1);
+  if (asked.deadline_ns != 0)
+    operation->deadline =
+        timers_.at(asked.deadline_ns + options_.grace_ms * 1'000'000, [this, vm, weak = std::weak_ptr(operation)] {
+          if (const auto late = weak.lock()) missed_deadline(vm, late);
+        });
   enqueue_task(vm, [this, vm, operation] { return take_turn(vm, operation); });
   if (overtake_now) pool_.post([this, vm, operation] { overtake(vm, operation); });
-  if (asked.deadline_ns != 0)
-    timers_.at(asked.deadline_ns + options_.grace_ms * 1'000'000, [this, vm, weak = std::weak_ptr(operation)] {
-      if (const auto late = weak.lock()) missed_deadline(vm, late);
-    });
   return operation;
 }
 
@@ -178,6 +179,8 @@ void Manager::finish(const VmPtr& vm, const OperationPtr& operation, const Comma
     if (std::erase(vm->pending, operation) == 0) return;
     if (vm->revision == operation->command.revision) vm->results.emplace_back(operation->command.step, result);
   }
+  // Minutes may be left until then, and VMs come and go by the hundred.
+  if (operation->deadline) timers_.forget(*operation->deadline);
   operation->answer(result);
   in_flight_.fetch_sub(1);
   idle_.notify_all();

@@ -6,15 +6,27 @@
 
 namespace qarax::agent {
 
-void Timers::at(std::int64_t monotonic_ns, std::function<void()> work) {
+Timers::Handle Timers::at(std::int64_t monotonic_ns, std::function<void()> work) {
+  Handle handle;
   {
     const std::lock_guard lock(mutex_);
-    if (stopping_) return;
+    handle = {monotonic_ns, ++made_};
+    if (stopping_) return handle;
     // Only what comes before all others changes until when the thread sleeps.
-    const auto added = due_.emplace(monotonic_ns, std::move(work));
-    if (added != due_.begin()) return;
+    const auto added = due_.emplace(handle, std::move(work)).first;
+    if (added != due_.begin()) return handle;
   }
   changed_.notify_all();
+  return handle;
+}
+
+void Timers::forget(const Handle& handle) {
+  std::function<void()> work;  // ends without the lock: what it holds may be the last of its kind
+  const std::lock_guard lock(mutex_);
+  const auto found = due_.find(handle);
+  if (found == due_.end()) return;
+  work = std::move(found->second);
+  due_.erase(found);
 }
 
 void Timers::in_ms(std::int64_t ms, std::function<void()> work) {
@@ -37,7 +49,7 @@ void Timers::run() {
       changed_.wait(lock);
       continue;
     }
-    const std::int64_t left = due_.begin()->first - plugin::monotonic_ns();
+    const std::int64_t left = due_.begin()->first.first - plugin::monotonic_ns();
     if (left > 0) {
       changed_.wait_for(lock, std::chrono::nanoseconds(left));
       continue;

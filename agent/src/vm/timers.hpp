@@ -7,6 +7,7 @@
 #include <map>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 namespace qarax::agent {
 
@@ -17,7 +18,11 @@ class Timers {
   Timers(const Timers&) = delete;
   Timers& operator=(const Timers&) = delete;
 
-  void at(std::int64_t monotonic_ns, std::function<void()> work);  // any thread; forgotten after stop
+  using Handle = std::pair<std::int64_t, std::uint64_t>;
+
+  Handle at(std::int64_t monotonic_ns, std::function<void()> work);  // any thread; forgotten after stop
+  // What needn't be done any more, with all that it holds; nothing where it was done, or is being done.
+  void forget(const Handle& handle);
   void in_ms(std::int64_t ms, std::function<void()> work);
   void stop();  // what isn't due yet is forgotten
 
@@ -26,7 +31,8 @@ class Timers {
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::multimap<std::int64_t, std::function<void()>> due_;
+  std::map<Handle, std::function<void()>> due_;
+  std::uint64_t made_ = 0;
   bool stopping_ = false;
   std::thread thread_;
 };

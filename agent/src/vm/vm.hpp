@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "boot_gate.hpp"
+#include "timers.hpp"
 #include "vm_folder.hpp"
 #include "vm_manager.hpp"
 
@@ -30,6 +31,8 @@ class Operation final : public CommandTicket {
   bool settled = false;
   // A start's turn to boot, or why it didn't come; only the strand's.
   std::optional<Result<BootGate::Turn>> turn;
+  // Set before the strand has it: when its deadline is looked at.
+  std::optional<Timers::Handle> deadline;
   int cancel_fd() const { return cancel_.get(); }
 
  private:

@@ -1,0 +1,57 @@
+#include "timers.hpp"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "qarax/plugin/call.hpp"
+
+namespace qarax::agent {
+namespace {
+
+constexpr std::int64_t kHour = 3'600'000'000'000;
+
+TEST(Timers, WhatIsForgottenIsNotDoneAndHoldsNothing) {
+  Timers timers;
+  const auto held = std::make_shared<int>(0);
+  const auto handle = timers.at(plugin::monotonic_ns() + kHour, [held] { ++*held; });
+  EXPECT_EQ(held.use_count(), 2);
+  timers.forget(handle);
+  EXPECT_EQ(held.use_count(), 1);
+  timers.forget(handle);  // a second time is none
+}
+
+TEST(Timers, TwoOfOneInstantAreTwo) {
+  Timers timers;
+  const auto held = std::make_shared<int>(0);
+  const std::int64_t then = plugin::monotonic_ns() + kHour;
+  const auto first = timers.at(then, [held] {});
+  timers.at(then, [held] {});
+  timers.forget(first);
+  EXPECT_EQ(held.use_count(), 2);
+}
+
+TEST(Timers, DoesInOrderOfTime) {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::string done;
+  Timers timers;
+  const auto append = [&](char what) {
+    const std::lock_guard lock(mutex);
+    done.push_back(what);
+    changed.notify_all();
+  };
+  const std::int64_t now = plugin::monotonic_ns();
+  timers.at(now + 20'000'000, [&] { append('b'); });
+  timers.at(now + 10'000'000, [&] { append('a'); });
+  std::unique_lock lock(mutex);
+  ASSERT_TRUE(changed.wait_for(lock, std::chrono::seconds(30), [&] { return done.size() == 2; }));
+  EXPECT_EQ(done, "ab");
+}
+
+}  // namespace
+}  // namespace qarax::agent
