@@ -62,7 +62,7 @@ std::vector<VmRecord> read_vms(Session& session) {
   Statement select(session);
   select << "SELECT id, ordinal, name, description, hypervisor, spec, resolved, boot_source_id, host_id, incarnation, "
             "revision, desired, observed, "
-            "created_at, updated_at, restart, tags, draft_since FROM vms ORDER BY ordinal",
+            "created_at, updated_at, restart, tags, draft_since, edition FROM vms ORDER BY ordinal",
       now;
   const RecordSet set(select);
   std::vector<VmRecord> out;
@@ -87,6 +87,7 @@ std::vector<VmRecord> read_vms(Session& session) {
     vm.restart = document<Restart>(text(set, 15, row), where);
     vm.tags = texts(text(set, 16, row), where);
     vm.draft_since = number(set, 17, row);
+    vm.edition = number(set, 18, row);
     out.push_back(std::move(vm));
   }
   return out;
@@ -168,14 +169,14 @@ bool insert_vm(Session& session, const VmRecord& vm) {
   std::string restart = encode(vm.restart);
   std::string at = vm.created_at;
   std::string tags = encode(vm.tags);
+  std::int64_t edition = vm.edition;
   Statement insert(session);
-  insert
-      << "INSERT INTO vms (id, ordinal, project_id, name, description, hypervisor, spec, boot_source_id, desired, "
-         "observed, created_at, updated_at, restart, tags) "
-         "VALUES ($1, $2, 'default', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (project_id, name) DO "
-         "NOTHING",
+  insert << "INSERT INTO vms (id, ordinal, project_id, name, description, hypervisor, spec, boot_source_id, desired, "
+            "observed, created_at, updated_at, restart, tags, edition) "
+            "VALUES ($1, $2, 'default', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT (project_id, "
+            "name) DO NOTHING",
       use(id), use(ordinal), use(name), use(description), use(hypervisor), use(spec), use(boot_source), use(desired),
-      use(observed), use(at), use(at), use(restart), use(tags);
+      use(observed), use(at), use(at), use(restart), use(tags), use(edition);
   return insert.execute() == 1;
 }
 
@@ -192,11 +193,12 @@ void update_vm(Session& session, const VmRecord& vm) {
   std::string at = vm.updated_at;
   std::string spec = encode(vm.spec, Defaults::write);
   std::int64_t draft = vm.draft_since;
+  std::int64_t edition = vm.edition;
   session
       << "UPDATE vms SET hypervisor = $1, resolved = $2, host_id = $3, incarnation = $4, revision = $5, desired = $6, "
-         "observed = $7, updated_at = $8, spec = $9, restart = $10, draft_since = $11 WHERE id = $12",
+         "observed = $7, updated_at = $8, spec = $9, restart = $10, draft_since = $11, edition = $12 WHERE id = $13",
       use(hypervisor), use(resolved), use(host), use(incarnation), use(revision), use(desired), use(observed), use(at),
-      use(spec), use(restart), use(draft), use(id), now;
+      use(spec), use(restart), use(draft), use(edition), use(id), now;
 }
 
 void touch(Session& session, const Activation& activation) {

@@ -65,6 +65,7 @@ void insert_tombstone(Poco::Data::Session& session, const std::string& vm_id, co
                       std::int64_t revision, const std::string& at);
 // rows_adopt.cpp
 bool has_activation(Poco::Data::Session& session, const std::string& id);
+std::optional<std::int64_t> end_of_activation(Poco::Data::Session& session, const std::string& id);
 void set_needs_adopt(Poco::Data::Session& session, const std::string& host_id, const std::string& proof);
 // What insert_vm writes of a VM, of one that is there.
 void redefine_vm(Poco::Data::Session& session, const VmRecord& vm);
