@@ -4,6 +4,7 @@ what belongs to a VM isn't touched."""
 import os
 import pathlib
 import shutil
+import signal
 import time
 
 import pytest
@@ -48,6 +49,31 @@ def test_a_vmm_without_its_vm_is_a_leftover(stack):
     assert stack.api.act(kept, "pause")["status"] == "paused", "the other one is as it was"
     assert node.vmm_pids()[kept] == pids[kept]
     assert stack.api.vm(lost)["status"] == "unknown", "and still nothing is called shutdown because it is absent"
+    shutil.rmtree(aside)
+
+
+@pytest.mark.guest
+def test_a_vmm_that_nothing_else_tells_of_is_a_leftover(stack):
+    """Neither folder nor supervisor is left, and the node has no cgroups or doesn't need them for it."""
+    node = stack.nodes[0]
+    lost = stack.api.create("lost")
+    stack.api.act(lost, "start")
+    vmm = node.vmm_pids()[lost]
+    supervisor = int(pathlib.Path(f"/proc/{vmm}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    node.kill()
+    os.kill(supervisor, signal.SIGKILL)
+    wait_for("its supervisor is gone", lambda: ended(supervisor))
+    aside = stack.folder / "aside"
+    node.vm_dir(lost).rename(aside)
+    node.start()
+    stack.wait_state(lost, "unknown")
+    wait_for("the host is up", lambda: stack.api.hosts()[0]["status"] == "up")
+    assert not ended(vmm)
+    assert str(vmm) in {one["name"] for one in leftovers(stack) if one["kind"] == "process" and one["vm"] == lost}
+    gone = stack.api.ok("POST", f"/hosts/{stack.api.hosts()[0]['id']}/leftovers/collect").json()
+    assert [one for one in gone if not one["removed"]] == []
+    wait_for("its VMM is gone", lambda: ended(vmm), 10)
+    assert leftovers(stack) == []
     shutil.rmtree(aside)
 
 

@@ -1,6 +1,7 @@
 """What is true when somebody's memory isn't: a database that was set back, copied or lost, a node's folder that was emptied
 or cloned, VMs that only one side knows. Guests run on through all of it, and nothing is `shutdown` because it is absent."""
 
+import json
 import os
 import shutil
 import sqlite3
@@ -106,6 +107,92 @@ def test_a_restored_backup_is_noticed_and_the_guests_do_not_notice(stack):
     restart(server)
     # Not "new": until the server noticed, a change was one like any other.
     assert api.create("newer", hypervisor="simulator"), "after the adopt it is a server like any other"
+
+
+def event_id(server) -> tuple[int, int]:
+    """Epoch and number of the last event."""
+    with sqlite3.connect(server.data / "qarax.db") as database:
+        last = database.execute("SELECT epoch, seq FROM event_counter").fetchone()
+    database.close()
+    return last
+
+
+def told_everything(stack, node) -> None:
+    """The node has heard of all that was acknowledged so far."""
+    position = event_id(stack.server)[1]
+    wait_for("the node was told", lambda: json.loads((node.data / "position.json").read_text())["position"] >= position, 10)
+
+
+def test_an_old_backup_is_noticed_whatever_was_changed_since(bare_stack):
+    """The backup is of the very server that is lost later, and nothing that was done since was a command to a node."""
+    stack = bare_stack
+    node = stack.add_node(plugins=[stack.simulator_plugin()], boot={})
+    server, api = stack.server, stack.api
+    web, gone = api.create("web", description="old words"), api.create("gone")
+    api.act(web, "start")
+    copy_database(server, stack.folder / "backup.db")
+    never = api.create("never")
+    api.ok("PATCH", f"/vms/{web}", json={"name": "front", "tags": ["prod"], "description": "later words"})
+    api.delete(gone)
+    told_everything(stack, node)
+    wait_for("the node keeps it", lambda: "later words" in (node.vm_dir(web) / "vm.json").read_text())
+    kept = (node.vm_dir(web) / "vm.json").read_text()
+    server.kill()
+    remove_database(server)
+    shutil.copy(stack.folder / "backup.db", server.data / "qarax.db")
+    restart(server)
+    wait_for("the server notices", lambda: api.call("GET", "/readyz").status_code == 503)
+    refused = api.call("POST", "/vms", json={"name": "new", "memory_size": 1 << 27})
+    assert refused.status_code == 503 and refused.json()["type"].endswith("/read-only")
+    assert "has heard of change" in refused.json()["detail"] and "/adopt" in refused.json()["detail"]
+    assert api.vm(web)["name"] == "web" and api.vm(gone)["name"] == "gone"
+    node1 = host(api, name="node1")
+    assert node1["status"] == "down" and "has heard of change" in node1["status_reason"]
+
+    epoch = event_id(server)[0]
+    line = adopt(api, node1["id"])[web]
+    assert line["action"] == "raise" and line["name"] == "front"
+    assert "name, description, tags" in line["note"], line["note"]
+    now = stack.wait_state(web, "running")
+    assert (now["name"], now["description"], now["tags"]) == ("front", "later words", ["prod"])
+    assert (node.vm_dir(web) / "vm.json").read_text() == kept, "nobody wrote older words over them"
+    assert api.call("GET", f"/vms/{never}").status_code == 404, "what no node was given is lost, and the server said so"
+    assert event_id(server)[0] > epoch, "ids that come again are another epoch's"
+    # A server whose database is the latest one is never suspected.
+    assert api.create("newer")
+    told_everything(stack, node)
+    server.kill()
+    restart(server)
+    stack.wait_host(node1["id"], "up")
+    assert api.call("GET", "/readyz").status_code == 200
+
+
+def test_a_lost_database_brings_sizes_and_snapshots_back(bare_stack):
+    stack = bare_stack
+    node = stack.add_node(plugins=[stack.simulator_plugin()], boot={})
+    server, api = stack.server, stack.api
+    web = api.create("web", memory_size=128 << 20)
+    api.act(web, "start")
+    snapshot = api.ok("POST", f"/vms/{web}/snapshots", json={"name": "before"}).json()
+    api.act(web, "force-stop")
+    api.ok("PATCH", f"/vms/{web}", json={"memory_size": 256 << 20, "boot_vcpus": 2, "max_vcpus": 2, "tags": ["big"]})
+    wait_for("the node keeps it", lambda: "big" in (node.vm_dir(web) / "vm.json").read_text())
+    before = api.vm(web)
+    server.kill()
+    remove_database(server)
+    restart(server)
+    again = api.ok("POST", "/hosts", json={"name": "again", "address": "127.0.0.1", "port": node.port}).text
+    stack.wait_host(again, "down")
+    assert adopt(api, again)[web]["note"] == "1 snapshot comes back"
+    now = stack.wait_state(web, "shutdown")
+    for field in ("name", "tags", "memory_size", "boot_vcpus", "max_vcpus", "created_at", "incarnation"):
+        assert now[field] == before[field], field
+    listed = api.ok("GET", f"/vms/{web}/snapshots").json()
+    assert [(s["id"], s["name"], s["status"], s["size"]) for s in listed] == [(snapshot["id"], "before", "ready", snapshot["size"])]
+    assert api.act(web, "start")["memory_size"] == 256 << 20
+    api.act(web, "force-stop")
+    restored = api.ok("POST", f"/vms/{web}/restore", json={"snapshot_id": snapshot["id"]}).json()
+    assert restored["status"] == "running" and restored["memory_size"] == 128 << 20
 
 
 def test_a_proof_whose_host_never_comes_back_is_forgotten_with_it(bare_stack):

@@ -16,9 +16,7 @@ class FakeFleet::Link final : public NodeAccess {
     return up ? Status(Ok{}) : make_error(Code::unavailable, "the fake node is gone", "node-unreachable");
   }
   bool knows(std::string_view feature) const override { return node_.knows(feature); }
-  void keep(const std::string& vm_id, const std::string& name, const RawJson& words) override {
-    node_.keep(vm_id, name, words);
-  }
+  void keep(const VmRecord& vm, const RawJson& words) override { node_.keep(vm.id, vm.name, words, vm.edition); }
   Result<Counters> counters(const std::string&, std::int64_t) override { return Counters{{{"fake", 1, "count"}}}; }
   std::function<void()> execute(node::v1::CommandRequest request, std::int64_t,
                                 std::function<void(CommandOutcome)> done) override {

@@ -136,9 +136,28 @@ void FakeNode::set_state(const std::string& id, VmState state) {
   changed(vm);
 }
 
-void FakeNode::obey(const Activation& other) {
+void FakeNode::obey(const Activation& other, std::int64_t position) {
   const std::lock_guard lock(mutex_);
   obeyed_ = other;
+  position_ = position;
+}
+
+void FakeNode::reached(const Activation& server, std::int64_t position) {
+  const std::lock_guard lock(mutex_);
+  if (obeyed_.id == server.id) position_ = std::max(position_, position);
+  changed_.notify_all();
+}
+
+std::int64_t FakeNode::position() const {
+  const std::lock_guard lock(mutex_);
+  return position_;
+}
+
+void FakeNode::raise_edition(const std::string& id, std::int64_t edition) {
+  const std::lock_guard lock(mutex_);
+  Vm& vm = vms_.at(id);
+  vm.given.keep_edition = edition;
+  changed(vm);
 }
 
 void FakeNode::raise_revision(const std::string& id, std::int64_t revision) {
@@ -158,6 +177,7 @@ NodeSurvey FakeNode::survey(const std::vector<std::string>& deleted_of) const {
   out.info = info();
   const std::lock_guard lock(mutex_);
   out.obeyed = obeyed_;
+  out.position = outdated_ ? 0 : position_;
   for (const auto& [id, vm] : vms_) {
     core::KeptVm kept;
     kept.report = vm.report;
@@ -165,6 +185,8 @@ NodeSurvey FakeNode::survey(const std::vector<std::string>& deleted_of) const {
     kept.report.hypervisor = vm.given.hypervisor;
     kept.spec = vm.given.spec;
     kept.keep = vm.given.keep;
+    kept.boot_source_id = vm.given.boot_source_id;
+    kept.snapshots = vm.snapshots;
     out.vms.push_back(std::move(kept));
   }
   for (const std::string& id : deleted_of) {
@@ -185,6 +207,7 @@ std::optional<Error> FakeNode::greet(const Activation& server) {
     return make_error(Code::failed_precondition, "another cluster", "other-cluster");
   if (server.term < obeyed_.term || (server.term == obeyed_.term && server.id != obeyed_.id))
     return make_error(Code::aborted, "a stale term", "stale-term");
+  if (obeyed_.id != server.id) position_ = 0;
   obeyed_ = server;
   return std::nullopt;
 }
@@ -192,6 +215,7 @@ std::optional<Error> FakeNode::greet(const Activation& server) {
 std::optional<Error> FakeNode::adopt(const Activation& server, const Activation& seen) {
   const std::lock_guard lock(mutex_);
   if (obeyed_.id != seen.id) return make_error(Code::aborted, "it obeys another one now", "plan-changed");
+  if (obeyed_.id != server.id) position_ = 0;
   obeyed_ = server;
   return std::nullopt;
 }
@@ -201,18 +225,22 @@ int FakeNode::told_to_keep() const {
   return kept_;
 }
 
-void FakeNode::keep(const std::string& id, const std::string& name, const RawJson& words) {
+void FakeNode::keep(const std::string& id, const std::string& name, const RawJson& words, std::int64_t edition) {
   const std::lock_guard lock(mutex_);
   ++kept_;
   const auto vm = vms_.find(id);
-  if (vm == vms_.end()) return;
+  if (vm == vms_.end() || (edition > 0 && edition < vm->second.given.keep_edition)) return;
   vm->second.given.name = name;
   vm->second.given.keep = words;
+  vm->second.given.keep_edition = edition;
   changed(vm->second);
 }
 
 void FakeNode::changed(Vm& vm) {
-  if (!outdated_) vm.report.keep = core::fingerprint_of_keep(vm.given.name, vm.given.keep);
+  if (!outdated_) {
+    vm.report.keep = core::fingerprint_of_keep(vm.given.name, vm.given.keep);
+    vm.report.keep_edition = vm.given.keep_edition;
+  }
   vm.report.session = session_;
   vm.report.seq = ++seq_;
   vm.report.revision = vm.revision;
@@ -264,8 +292,11 @@ node::v1::CommandReply FakeNode::carry_out(const node::v1::CommandRequest& reque
   changed(vm);
   core::VmReport answer = vm.report;
   if (action == core::Action::snapshot && reply.error().empty())
-    if (const auto asked = decode<core::SnapshotCommand>(std::string_view(request.document()), Unknown::ignore))
+    if (const auto asked = decode<core::SnapshotCommand>(std::string_view(request.document()), Unknown::ignore)) {
       answer.snapshot = core::SnapshotFacts{asked->id, 4096};
+      vm.snapshots.push_back({asked->id, asked->name, "2026-01-01T00:00:00.000Z", vm.given.hypervisor, vm.given.spec,
+                              vm.given.resolved.value_or(vm.given.spec), 4096});
+    }
   reply.set_report(encode(answer));
   vm.results[request.step()] = reply;
   return reply;
@@ -393,10 +424,12 @@ Activation activation_of(const node::v1::Authority& a) { return {a.cluster_id(),
 
 grpc::Status FakeNodeServer::Survey(grpc::ServerContext*, const node::v1::SurveyRequest* request,
                                     node::v1::SurveyReply* reply) {
+  if (request->has_authority()) node_.reached(activation_of(request->authority()), request->authority().position());
   const NodeSurvey seen = node_.survey({request->deleted_of().begin(), request->deleted_of().end()});
   reply->mutable_obeyed()->set_cluster_id(seen.obeyed.cluster_id);
   reply->mutable_obeyed()->set_term(seen.obeyed.term);
   reply->mutable_obeyed()->set_activation(seen.obeyed.id);
+  reply->mutable_obeyed()->set_position(seen.position);
   reply->set_node_info(encode(seen.info));
   if (request->vms())
     for (const core::KeptVm& vm : seen.vms) reply->add_vms(encode(vm));
@@ -411,6 +444,7 @@ grpc::Status FakeNodeServer::Adopt(grpc::ServerContext*, const node::v1::AdoptRe
 grpc::Status FakeNodeServer::Hello(grpc::ServerContext*, const node::v1::HelloRequest* request,
                                    node::v1::HelloReply* reply) {
   if (const auto no = node_.greet(activation_of(request->authority()))) return refused(*no);
+  node_.reached(activation_of(request->authority()), request->authority().position());
   const core::NodeInfo info = node_.info();
   reply->set_protocol(1);
   reply->set_min_protocol(1);
@@ -440,6 +474,7 @@ grpc::Status FakeNodeServer::Resolve(grpc::ServerContext*, const node::v1::Resol
 
 grpc::Status FakeNodeServer::Execute(grpc::ServerContext* context, const node::v1::CommandRequest* request,
                                      node::v1::CommandReply* reply) {
+  node_.reached(activation_of(request->authority()), request->authority().position());
   auto answer = node_.execute(*request, [&] { return context->IsCancelled(); });
   if (answer.refused) return refused(*answer.refused);
   if (answer.connection_broke) return {grpc::StatusCode::UNAVAILABLE, "the connection broke"};
@@ -455,7 +490,8 @@ grpc::Status FakeNodeServer::Cancel(grpc::ServerContext*, const node::v1::Cancel
 }
 
 grpc::Status FakeNodeServer::Keep(grpc::ServerContext*, const node::v1::KeepRequest* request, node::v1::KeepReply*) {
-  node_.keep(request->vm(), request->name(), RawJson{request->keep()});
+  node_.reached(activation_of(request->authority()), request->authority().position());
+  node_.keep(request->vm(), request->name(), RawJson{request->keep()}, request->edition());
   return grpc::Status::OK;
 }
 

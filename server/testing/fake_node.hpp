@@ -42,12 +42,15 @@ class FakeNode {
   std::map<std::string, VmState> vms() const;
   int carried_out(core::Action action) const;
   int told_to_keep() const;                          // how often
+  std::int64_t position() const;                     // of whom it obeys
   void wait_for_command(core::Action action) const;  // until one such has arrived
   // A change that no command made.
   void set_state(const std::string& vm, VmState state);
   // As if another server had commanded it since.
-  void obey(const Activation& other);
+  void obey(const Activation& other, std::int64_t position = 0);
   void raise_revision(const std::string& vm, std::int64_t revision);
+  // As if it had been told so since.
+  void raise_edition(const std::string& vm, std::int64_t edition);
   // Its data folder is another one now.
   void change_identity();
 
@@ -65,7 +68,8 @@ class FakeNode {
   // `is_left`: the caller listens no more.
   Answer execute(const node::v1::CommandRequest& request, const std::function<bool()>& is_left);
   void cancel(const std::string& vm, std::int64_t revision);
-  void keep(const std::string& vm, const std::string& name, const RawJson& words);
+  void keep(const std::string& vm, const std::string& name, const RawJson& words, std::int64_t edition);
+  void reached(const Activation& server, std::int64_t position);
   // The snapshot, then every change, each handed to `sink` under the node's lock, until that says false, the agent is
   // gone or `is_cancelled`. Null: a heartbeat. An empty `vm`: the snapshot's end.
   void watch(const std::function<bool(const core::VmReport*)>& sink, const std::function<bool()>& is_cancelled);
@@ -78,6 +82,7 @@ class FakeNode {
     std::int64_t revision = 0;
     std::map<std::int32_t, node::v1::CommandReply> results;
     core::StartCommand given;
+    std::vector<core::KeptSnapshot> snapshots;
   };
   void changed(Vm& vm);  // with mutex_ held
   // With mutex_ held.
@@ -87,6 +92,7 @@ class FakeNode {
 
   std::string node_id_;
   Activation obeyed_;
+  std::int64_t position_ = 0;
   mutable std::mutex mutex_;
   mutable std::condition_variable changed_;
   std::string session_;

@@ -10,6 +10,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <set>
 
 #include "call_limits.hpp"
 #include "ledger.hpp"
@@ -53,6 +54,18 @@ std::string vm_of(int pid, const std::string& vms_dir) {
   const std::size_t at = text->find(start);
   if (at == std::string::npos) return {};
   std::string vm = text->substr(at + start.size(), 36);
+  return core::is_uuid(vm) ? vm : std::string();
+}
+
+// The VM that a process was started for by an agent of `vms_dir`, by its mark; empty: none, or it can't be looked at.
+std::string marked_vm_of(int pid, const std::string& vms_dir) {
+  const auto text = core::read_file("/proc/" + std::to_string(pid) + "/environ", 1u << 20);
+  if (!text) return {};
+  const std::string start = '\0' + std::string(kVmMark) + "=" + vms_dir + "/";
+  const std::string all = '\0' + *text + '\0';
+  const std::size_t at = all.find(start);
+  if (at == std::string::npos) return {};
+  const std::string vm = all.substr(at + start.size(), all.find('\0', at + start.size()) - at - start.size());
   return core::is_uuid(vm) ? vm : std::string();
 }
 
@@ -111,11 +124,21 @@ Status Leftovers::disown(const std::string& vm) const {
 }
 
 void Leftovers::find_processes(std::vector<core::Leftover>& out) const {
-  for (const int pid : all_pids()) {
+  const std::vector<int> pids = all_pids();
+  std::set<std::string> supervised;
+  for (const int pid : pids) {
     if (!is_supervisor(pid)) continue;
     const std::string vm = vm_of(pid, vms_dir());
-    if (!vm.empty())
-      out.push_back(leftover("process", std::to_string(pid), vm, "a supervisor of a VM that this node doesn't have"));
+    if (vm.empty()) continue;
+    supervised.insert(vm);
+    out.push_back(leftover("process", std::to_string(pid), vm, "a supervisor of a VM that this node doesn't have"));
+  }
+  // What is under a supervisor ends with it.
+  for (const int pid : pids) {
+    const std::string vm = marked_vm_of(pid, vms_dir());
+    if (!vm.empty() && !supervised.contains(vm))
+      out.push_back(leftover("process", std::to_string(pid), vm,
+                             "was started for a VM that this node doesn't have; its supervisor is gone"));
   }
 }
 
@@ -174,7 +197,8 @@ Status Leftovers::remove(const core::Leftover& what) const {
   if (what.kind == "process") {
     const int pid = std::atoi(what.name.c_str());
     // Somebody else may have that number by now.
-    if (!is_supervisor(pid) || vm_of(pid, vms_dir()) != what.vm) return Ok{};
+    if (!is_supervisor(pid)) return marked_vm_of(pid, vms_dir()) == what.vm ? end_process(pid, limits) : Status(Ok{});
+    if (vm_of(pid, vms_dir()) != what.vm) return Ok{};
     cgroups_.kill_all(what.vm);
     // It ends by itself once nothing is left under it, and says so to whoever waits.
     for (const int child : children_of(pid)) QARAX_CHECK(end_process(child, limits));

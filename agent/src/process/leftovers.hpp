@@ -11,6 +11,10 @@
 
 namespace qarax::agent {
 
+// In the environment of every process that is started for a VM: the VM's folder. Tells whose it is when all else is
+// gone.
+inline constexpr const char* kVmMark = "QARAX_VM";
+
 class Leftovers {
  public:
   // `data_dir`: the agent's; borrows `cgroups`. Thread-safe where collect() isn't called twice at once.

@@ -107,6 +107,7 @@ Result<Process> ProcessService::spawn(const SpawnArgs& args, const std::vector<i
   what.argv.emplace_back("--");
   what.argv.insert(what.argv.end(), args.argv.begin(), args.argv.end());
   what.env = args.env;
+  what.env[kVmMark] = vm_dir(args.vm);
 
   QARAX_TRY(const int supervisor_pid, launch(what));
   report_write.reset();

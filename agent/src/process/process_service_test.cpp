@@ -158,6 +158,37 @@ TEST_F(ProcessServiceTest, ALostSupervisorLeavesTheVmmWatched) {
   EXPECT_FALSE(is_alive({started.pid, started.start_time}));
 }
 
+TEST_F(ProcessServiceTest, AVmmWhoseSupervisorAndFolderAreGoneIsFoundByItsMark) {
+  const Process started = spawn({"wait"});
+  const auto nobody = [](const std::string&) { return false; };
+  auto found = service_->leftovers().find(nobody);
+  ASSERT_EQ(found.size(), 1u) << "its supervisor, which takes it along";
+  const auto record = read_supervisor_record(run_dir());
+  ASSERT_TRUE(record);
+  EXPECT_EQ(found[0].name, std::to_string(record->supervisor.pid));
+  ::kill(record->supervisor.pid, SIGKILL);
+  while (is_alive(record->supervisor) || core::process_start_time(record->supervisor.pid)) std::this_thread::yield();
+  const std::string folder = dir_ + "/vms/" + vm_;
+  std::filesystem::rename(folder, dir_ + "/aside");
+  found = service_->leftovers().find(nobody);
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].kind, "process");
+  EXPECT_EQ(found[0].name, std::to_string(started.pid));
+  EXPECT_EQ(found[0].vm, vm_);
+  EXPECT_TRUE(service_->leftovers().find([](const std::string&) { return true; }).empty()) << "a VM owns it";
+  EXPECT_TRUE(is_alive({started.pid, started.start_time})) << "looking changes nothing";
+  const Cgroups none = Cgroups::none();
+  const Leftovers others(dir_ + "/vm", none);
+  EXPECT_TRUE(others.find(nobody).empty()) << "another agent's are none of ours";
+  found = service_->leftovers().collect(nobody);
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_TRUE(found[0].removed) << found[0].problem;
+  EXPECT_FALSE(is_alive({started.pid, started.start_time}));
+  EXPECT_TRUE(service_->leftovers().find(nobody).empty());
+  std::filesystem::rename(dir_ + "/aside", folder);
+  EXPECT_EQ(exited(), 1);
+}
+
 TEST_F(ProcessServiceTest, DescriptorsArriveUnderTheirNumbersAndNothingElseDoes) {
   auto args = vmm({"report", dir_ + "/report", "wait"});
   args.fd_targets = {20};

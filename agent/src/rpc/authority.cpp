@@ -1,9 +1,34 @@
 #include "authority.hpp"
 
-#include "qarax/core/files.hpp"
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "qarax/core/logging.hpp"
 #include "qarax/plugin/fields.hpp"
 
 namespace qarax {
+
+namespace agent {
+namespace {
+// position.json: always of one length, so that writing it anew in its place leaves the old one or the new one.
+struct Position {
+  std::string activation{};
+  std::int64_t position = 0;
+};
+constexpr std::size_t kPositionBytes = 256;
+}  // namespace
+}  // namespace agent
+
+template <>
+struct Fields<agent::Position> {
+  using T = agent::Position;
+  static constexpr std::string_view kName = "position.json";
+  static constexpr auto kTable =
+      field_table(field<&T::activation>("activation").required(), field<&T::position>("position").required().min(0));
+};
+QARAX_FIELDS_COMPLETE(agent::Position);
 
 template <>
 struct Fields<agent::AuthorityClaim> {
@@ -28,7 +53,37 @@ Result<std::unique_ptr<AuthorityStore>> AuthorityStore::open(std::string path) {
                                             " is damaged; without it the node can't tell which server it obeys. "
                                             "Restore it, or remove it to obey the next one");
   store->current_ = std::move(*claim);
+  store->load_position();
   return store;
+}
+
+// Whatever can't be read is nothing known: the next word of whom it obeys is written over it.
+void AuthorityStore::load_position() {
+  if (const auto text = core::read_file(position_path(), kPositionBytes))
+    if (const auto kept = decode<Position>(std::string_view(*text), Unknown::ignore);
+        kept && !current_.activation.empty() && kept->activation == current_.activation)
+      position_ = kept->position;
+}
+
+std::string AuthorityStore::position_path() const {
+  return (std::filesystem::path(path_).parent_path() / "position.json").string();
+}
+
+void AuthorityStore::reached(const AuthorityClaim& claim, std::int64_t position) {
+  const std::lock_guard lock(mutex_);
+  if (!(claim == current_) || position <= position_) return;
+  position_ = position;
+  if (!position_file_) position_file_.reset(::open(position_path().c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+  std::string text = encode(Position{current_.activation, position}, Defaults::write);
+  if (text.size() >= kPositionBytes) return;
+  text.append(kPositionBytes - 1 - text.size(), ' ').push_back('\n');
+  if (::pwrite(position_file_.get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()))
+    core::logger("node")->debug("the server's position can't be kept position={} errno={}", position, errno);
+}
+
+AuthorityStore::Standing AuthorityStore::standing() const {
+  const std::lock_guard lock(mutex_);
+  return {current_, position_};
 }
 
 Result<AuthorityStore::Obeyed> AuthorityStore::greet(const AuthorityClaim& claim) {
@@ -56,6 +111,7 @@ Status AuthorityStore::obey(const AuthorityClaim& claim) {
   if (claim == current_) return Ok{};
   QARAX_CHECK(core::write_file_durably(path_, encode(claim, Defaults::write)));
   current_ = claim;
+  position_ = 0;
   return Ok{};
 }
 
@@ -70,11 +126,6 @@ Status AuthorityStore::adopt(const AuthorityClaim& claim, const AuthorityClaim& 
                           " now; make the plan anew",
                       "plan-changed");
   return obey(claim);
-}
-
-AuthorityClaim AuthorityStore::current() const {
-  const std::lock_guard lock(mutex_);
-  return current_;
 }
 
 Status AuthorityStore::check(const AuthorityClaim& claim) const {

@@ -80,12 +80,50 @@ TEST_F(AuthorityTest, AnotherClusterIsRefusedUntilAnAdopt) {
   EXPECT_EQ(refusal({"other", 9, "b"}), "other-cluster");
   EXPECT_EQ(store_->adopt({"other", 1, "b"}, {"c", 6, "x"}).error().reason, "plan-changed");
   EXPECT_TRUE(store_->check({"c", 7, "a"})) << "a refused adopt changes nothing";
-  const AuthorityClaim seen = store_->current();
+  const AuthorityClaim seen = store_->standing().obeyed;
   ASSERT_TRUE(store_->adopt({"other", 1, "b"}, seen));
   EXPECT_TRUE(store_->adopt({"other", 1, "b"}, seen)) << "asked for again after a lost reply";
   open();
   EXPECT_TRUE(store_->check({"other", 1, "b"}));
   EXPECT_EQ(refusal({"c", 8, "z"}), "other-cluster");
+}
+
+TEST_F(AuthorityTest, HowFarItsServerHasComeIsRememberedForAsLongAsItIsObeyed) {
+  const AuthorityClaim first{"c", 1, "a"};
+  EXPECT_EQ(store_->standing().position, 0);
+  ASSERT_TRUE(store_->greet(first));
+  store_->reached(first, 7);
+  store_->reached(first, 5);
+  store_->reached({"c", 1, "b"}, 99);
+  store_->reached(first, 0);  // an older server, which doesn't say
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(store_->standing().position, 7) << "the highest, and of nobody else";
+    ASSERT_TRUE(store_->greet(first)) << "the same one again";
+    open();
+  }
+  const AuthorityClaim second{"c", 2, "b"};
+  ASSERT_TRUE(store_->greet(second));
+  EXPECT_EQ(store_->standing().position, 0) << "of the next one nothing is known yet";
+  open();
+  EXPECT_EQ(store_->standing().position, 0) << "also where the agent ended in between";
+  store_->reached(second, 3);
+  open();
+  EXPECT_EQ(store_->standing().position, 3) << "each has a count of its own";
+  ASSERT_TRUE(store_->adopt({"other", 1, "z"}, second));
+  EXPECT_EQ(store_->standing().position, 0);
+  EXPECT_EQ(store_->standing().obeyed.activation, "z");
+}
+
+TEST_F(AuthorityTest, APositionThatCannotBeReadProvesNothing) {
+  const AuthorityClaim claim{"c", 1, "a"};
+  ASSERT_TRUE(store_->greet(claim));
+  store_->reached(claim, 7);
+  std::filesystem::resize_file(dir_ + "/position.json", 9);
+  open();
+  EXPECT_EQ(store_->standing().position, 0);
+  store_->reached(claim, 8);
+  open();
+  EXPECT_EQ(store_->standing().position, 8);
 }
 
 TEST_F(AuthorityTest, ADamagedFileIsAnErrorAndNeverNobody) {

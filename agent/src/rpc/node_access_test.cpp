@@ -28,7 +28,7 @@ class CountingManager final : public VmManager {
     ++cancels;
     return true;
   }
-  Status keep(const std::string&, std::string, RawJson) override { return Ok{}; }
+  Status keep(const std::string&, Words) override { return Ok{}; }
   core::VmReport inspect(const std::string&, std::int64_t) override { return {}; }
   Result<Counters> counters(const std::string&, std::int64_t) override { return Counters{}; }
   Result<VmSpec> resolve(const std::string&, std::int64_t) override { return VmSpec{}; }

@@ -79,7 +79,8 @@ grpc::ServerUnaryReactor* NodeService::Keep(grpc::CallbackServerContext* context
     QARAX_CHECK(admit(*context, request->authority()));
     if (!core::is_uuid(request->vm())) return make_error(Code::invalid_argument, "vm must be a UUID");
     QARAX_TRY(const auto words, json::parse(request->keep()));
-    return vms_.keep(request->vm(), request->name(), RawJson{json::source_text(words, request->keep())});
+    return vms_.keep(request->vm(),
+                     {request->name(), RawJson{json::source_text(words, request->keep())}, request->edition()});
   };
   return finish(context, keep());
 }

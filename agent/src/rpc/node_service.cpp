@@ -133,6 +133,7 @@ Status NodeService::admit(const grpc::CallbackServerContext& context, const node
     return make_error(Code::failed_precondition,
                       "the node agent was restarted (session " + options_.session + "); greet it again",
                       "stale-session");
+  authority_.reached(claim_of(authority), authority.position());
   return Ok{};
 }
 
@@ -154,6 +155,7 @@ grpc::ServerUnaryReactor* NodeService::Hello(grpc::CallbackServerContext* contex
           "other-node");
     const AuthorityClaim claim = claim_of(request->authority());
     QARAX_TRY(const auto obeyed, authority_.greet(claim));
+    authority_.reached(claim, request->authority().position());
     if (obeyed.last_activation != claim.activation) end_other_watchers(claim);
     reply->set_protocol(kProtocol);
     reply->set_min_protocol(kProtocol);

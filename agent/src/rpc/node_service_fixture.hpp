@@ -55,9 +55,9 @@ class FakeVms final : public VmManager {
     }
     return end();
   }
-  Status keep(const std::string& vm, std::string name, RawJson words) override {
+  Status keep(const std::string& vm, Words words) override {
     if (fails) return make_error(Code::not_found, "VM " + vm + " isn't here", "vm-not-found");
-    kept_words = name + " " + words.text;
+    kept_words = words.name + " " + words.keep.text + " " + std::to_string(words.edition);
     return Ok{};
   }
   core::VmReport inspect(const std::string& vm, std::int64_t) override {

@@ -121,12 +121,13 @@ TEST_F(NodeServiceTest, TheServersWordsArriveAsTheyWouldWithAStart) {
   request.set_vm(vm_);
   request.set_name("web");
   request.set_keep(R"({ "description" : "words" })");
+  request.set_edition(3);
   node::v1::KeepReply reply;
   const auto ask = [&] { return call([&](auto& context) { return node().Keep(&context, request, &reply); }); };
   EXPECT_EQ(reason(ask()), "other-cluster") << "nobody has greeted yet";
   greet();
   ASSERT_TRUE(ask().ok());
-  EXPECT_EQ(vms_.kept_words, R"(web {"description":"words"})");
+  EXPECT_EQ(vms_.kept_words, R"(web {"description":"words"} 3)");
   request.set_keep("{");
   EXPECT_EQ(ask().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
   request.set_keep("{}");

@@ -9,11 +9,13 @@ namespace qarax::agent {
 grpc::ServerUnaryReactor* NodeService::Survey(grpc::CallbackServerContext* context,
                                               const node::v1::SurveyRequest* request, node::v1::SurveyReply* reply) {
   if (const Status known = authenticate(*context); !known) return finish(context, known);
-  const AuthorityClaim obeyed = authority_.current();
+  if (request->has_authority()) authority_.reached(claim_of(request->authority()), request->authority().position());
+  const auto [obeyed, position] = authority_.standing();
   reply->mutable_obeyed()->set_cluster_id(obeyed.cluster_id);
   reply->mutable_obeyed()->set_term(obeyed.term);
   reply->mutable_obeyed()->set_activation(obeyed.activation);
   reply->mutable_obeyed()->set_session(options_.session);
+  reply->mutable_obeyed()->set_position(position);
   reply->set_node_info(encode(describe_()));
   if (!request->vms()) return finish(context, Ok{});
   auto* reactor = context->DefaultReactor();

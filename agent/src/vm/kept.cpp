@@ -2,8 +2,29 @@
 #include "manager.hpp"
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
+#include "snapshot_folder.hpp"
 
 namespace qarax::agent {
+
+namespace {
+
+// Those that a restore could read.
+void add_snapshots(const VmFolder& folder, core::KeptVm& vm) {
+  const SnapshotFolder snapshots(folder.path());
+  for (const std::string& id : snapshots.list()) {
+    auto manifest = snapshots.read(id);
+    if (!manifest) {
+      core::logger("vm")->warn("a snapshot can't be told of vm={} snapshot={} reason={}", vm.report.vm, id,
+                               core::log_value(manifest.error().message));
+      continue;
+    }
+    vm.snapshots.push_back({std::move(manifest->id), std::move(manifest->name), std::move(manifest->created_at),
+                            std::move(manifest->hypervisor), std::move(manifest->spec), std::move(manifest->resolved),
+                            manifest->size});
+  }
+}
+
+}  // namespace
 
 std::vector<core::KeptVm> Manager::kept(const std::vector<std::string>& deleted_of) {
   std::vector<VmPtr> all;
@@ -28,9 +49,11 @@ std::vector<core::KeptVm> Manager::kept(const std::vector<std::string>& deleted_
       one.report.hypervisor = document->hypervisor;
       one.report.incarnation = document->incarnation;
       one.report.resolved = document->resolved;
+      one.report.keep_edition = document->keep_edition;
       one.spec = std::move(document->spec);
       one.boot_source_id = std::move(document->boot_source_id);
       one.keep = std::move(document->keep);
+      add_snapshots(vm->folder, one);
     } else {
       one.problem = document.error().message;
     }
@@ -50,25 +73,30 @@ std::vector<core::KeptVm> Manager::kept(const std::vector<std::string>& deleted_
   return out;
 }
 
-Status Manager::keep(const std::string& id, std::string name, RawJson words) {
+Status Manager::keep(const std::string& id, Words words) {
   const VmPtr vm = find(id);
   if (!vm) return make_error(Code::not_found, "VM " + id + " isn't on this node", "vm-not-found");
-  enqueue(vm, [this, vm, name = std::move(name), words = std::move(words)]() mutable {
-    keep_words(vm, std::move(name), std::move(words));
-  });
+  enqueue(vm, [this, vm, words = std::move(words)]() mutable { keep_words(vm, std::move(words)); });
   return Ok{};
 }
 
-void Manager::keep_words(const VmPtr& vm, std::string name, RawJson words) {
+void Manager::keep_words(const VmPtr& vm, Words words) {
   {
     const std::lock_guard lock(vm->strand_mutex);
     if (vm->recovering) return;
   }
   // Without a document nothing would come back by these words alone; the next start brings them along.
   if (vm->document.incarnation == 0 || !vm->folder.has_document()) return;
+  // What an older copy of the server's database says: the later words may be the last that are left of them.
+  if (words.edition > 0 && words.edition < vm->document.keep_edition) {
+    core::logger("vm")->warn("words that are older than what is kept are left aside vm={} edition={} kept={}", vm->id,
+                             words.edition, vm->document.keep_edition);
+    return;
+  }
   VmDocument document = vm->document;
-  document.name = std::move(name);
-  document.keep = std::move(words);
+  document.name = std::move(words.name);
+  document.keep = std::move(words.keep);
+  document.keep_edition = words.edition;
   if (const Status written = vm->folder.write_document(document); !written) {
     core::logger("vm")->error("what the server wants back can't be kept vm={} reason={}", vm->id,
                               core::log_value(written.error().message));

@@ -102,6 +102,7 @@ core::VmReport Manager::settle(const VmPtr& vm, const VmStatus& status, const Op
   vm->report.incarnation = vm->document.incarnation;
   vm->report.resolved = vm->document.resolved;
   vm->report.keep = core::fingerprint_of_keep(vm->document.name, vm->document.keep);
+  vm->report.keep_edition = vm->document.keep_edition;
   vm->report.revision = revision;
   vm->report.status = status;
   number(vm->report);

@@ -40,7 +40,7 @@ class Manager final : public VmManager {
 
   std::shared_ptr<CommandTicket> execute(Command command, std::function<void(CommandResult)> done) override;
   bool cancel(const std::string& vm, std::int64_t revision) override;
-  Status keep(const std::string& vm, std::string name, RawJson words) override;
+  Status keep(const std::string& vm, Words words) override;
   core::VmReport inspect(const std::string& vm, std::int64_t deadline_ns) override;
   Result<Counters> counters(const std::string& vm, std::int64_t deadline_ns) override;
   std::vector<core::VmReport> subscribe(Listener listener, std::uint64_t& id) override;
@@ -129,7 +129,7 @@ class Manager final : public VmManager {
   void look_at_all();
 
   // kept.cpp, on the VM's strand
-  void keep_words(const VmPtr& vm, std::string name, RawJson words);
+  void keep_words(const VmPtr& vm, Words words);
 
   // host_shutdown.cpp, on the VM's strand
   HostShutdown stop_for_host(const VmPtr& vm, std::int64_t timeout_ms);

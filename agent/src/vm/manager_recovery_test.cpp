@@ -181,17 +181,38 @@ TEST_F(ManagerTest, WhatWasGivenIsKeptForAnAdopt) {
   EXPECT_NE(damaged[0].problem.find("damaged"), std::string::npos);
 }
 
+TEST_F(ManagerTest, LaterWordsAreNeverReplacedByEarlierOnes) {
+  auto start = command(Action::start, 1);
+  start.document = R"({"name":"web","hypervisor":"fake","spec":{},"keep":{"description":"one"},"keep_edition":4})";
+  EXPECT_EQ(run(start).report.keep_edition, 4);
+  std::int64_t revision = 1;
+  const auto told = [&](const std::string& words, std::int64_t edition) {
+    EXPECT_TRUE(manager_->keep(vm_, {"web", RawJson{words}, edition}));
+    run(command(Action::pause, ++revision));  // what was asked for before it is done
+    return manager_->kept({}).at(0);
+  };
+  EXPECT_EQ(told(R"({"description":"old"})", 3).keep.text, R"({"description":"one"})");
+  EXPECT_EQ(told(R"({"description":"same"})", 4).keep.text, R"({"description":"same"})");
+  EXPECT_EQ(told(R"({"description":"new"})", 6).report.keep_edition, 6);
+  open();
+  EXPECT_EQ(settled().keep_edition, 6) << "as the file says it";
+  EXPECT_EQ(told(R"({"description":"old"})", 5).keep.text, R"({"description":"new"})");
+  const auto without = told(R"({"description":"an older server's"})", 0);
+  EXPECT_EQ(without.keep.text, R"({"description":"an older server's"})");
+  EXPECT_EQ(without.report.keep_edition, 0);
+}
+
 TEST_F(ManagerTest, WordsThatChangeAreKeptAndTheReportSaysSo) {
   auto start = command(Action::start, 1);
   start.document = R"({"name":"web","hypervisor":"fake","spec":{},"keep":{"description":"one"}})";
   const RawJson one{R"({"description":"one"})"};
   const RawJson two{R"({"description":"two \u00e9"})"};
   EXPECT_EQ(run(start).report.keep, core::fingerprint_of_keep("web", one));
-  EXPECT_EQ(manager_->keep(core::new_uuid(), "web", two).error().reason, "vm-not-found");
+  EXPECT_EQ(manager_->keep(core::new_uuid(), {"web", two}).error().reason, "vm-not-found");
   std::promise<core::VmReport> told;
   std::uint64_t id = 0;
   manager_->subscribe([&](const core::VmReport& report) { told.set_value(report); }, id);
-  ASSERT_TRUE(manager_->keep(vm_, "front", two));
+  ASSERT_TRUE(manager_->keep(vm_, {"front", two}));
   const core::VmReport report = told.get_future().get();
   manager_->unsubscribe(id);
   EXPECT_EQ(report.keep, core::fingerprint_of_keep("front", two));

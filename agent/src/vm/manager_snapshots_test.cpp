@@ -56,6 +56,28 @@ TEST_F(ManagerTest, ASnapshotIsTakenRestoredAndDropped) {
   EXPECT_TRUE(std::filesystem::is_empty(snapshots()));
 }
 
+TEST_F(ManagerTest, WholeSnapshotsAreToldOfForAnAdopt) {
+  run(command(Action::start, 1));
+  EXPECT_TRUE(manager_->kept({}).at(0).snapshots.empty());
+  ASSERT_EQ(run(snapshot(2)).error.code, Code::ok);
+  ASSERT_EQ(run(resize(3, 2)).error.code, Code::ok);
+  std::filesystem::create_directories(snapshots() + "/.new-" + core::new_uuid());
+  const std::string damaged = snapshots() + "/" + core::new_uuid();
+  std::filesystem::create_directories(damaged);
+  ASSERT_TRUE(core::write_file_durably(damaged + "/manifest.json", "{"));
+  const auto kept = manager_->kept({});
+  ASSERT_EQ(kept.at(0).snapshots.size(), 1u) << "neither a half one nor a damaged one";
+  const core::KeptSnapshot& one = kept[0].snapshots[0];
+  EXPECT_EQ(one.id, snapshot_);
+  EXPECT_EQ(one.name, "before");
+  EXPECT_EQ(one.hypervisor, "fake");
+  EXPECT_EQ(one.size, 6);
+  EXPECT_FALSE(one.created_at.empty());
+  EXPECT_EQ(one.spec.boot_vcpus, 1) << "as it was then";
+  EXPECT_EQ(one.resolved.memory_hugepage_size, 4096);
+  EXPECT_EQ(kept[0].spec.boot_vcpus, 2);
+}
+
 TEST_F(ManagerTest, ASnapshotThatFailsLeavesNothingAndTheVmAsItWas) {
   run(command(Action::start, 1));
   driver_.fail_snapshot = true;

@@ -4,8 +4,11 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
+
+#include "qarax/core/ids.hpp"
 
 namespace qarax::agent {
 
@@ -70,6 +73,16 @@ void SnapshotFolder::undo(const std::string& id) const {
 
 bool SnapshotFolder::holds(const std::string& id) const {
   return ::access((place(id) + "/manifest.json").c_str(), F_OK) == 0;
+}
+
+std::vector<std::string> SnapshotFolder::list() const {
+  std::vector<std::string> out;
+  std::error_code ignored;
+  for (std::filesystem::directory_iterator it(path_, ignored), end; !ignored && it != end; it.increment(ignored))
+    if (std::string name = it->path().filename().string(); core::is_uuid(name) && holds(name))
+      out.push_back(std::move(name));
+  std::sort(out.begin(), out.end());
+  return out;
 }
 
 Result<SnapshotManifest> SnapshotFolder::read(const std::string& id) const {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "qarax/core/files.hpp"
 #include "qarax/plugin/call_args.hpp"
@@ -38,6 +39,7 @@ class SnapshotFolder {
   Result<SnapshotManifest> finish(SnapshotManifest manifest) const;
   void undo(const std::string& id) const;
   bool holds(const std::string& id) const;
+  std::vector<std::string> list() const;  // whole ones, by id; any thread
   // NOT_FOUND "snapshot-not-found"; DATA_LOSS for one that can't be read.
   Result<SnapshotManifest> read(const std::string& id) const;
   Result<core::Fd> open(const std::string& id) const;

@@ -39,6 +39,7 @@ inline VmDocument document_of(const Command& command, const core::StartCommand& 
   document.spec = wanted.spec;
   document.boot_source_id = wanted.boot_source_id;
   document.keep = wanted.keep;
+  document.keep_edition = wanted.keep_edition;
   return document;
 }
 

@@ -27,6 +27,7 @@ struct VmDocument {
   BootFiles boot{};                             // immutable by digest, so this freezes what the VM boots
   std::optional<std::string> boot_source_id{};  // as it was asked for
   RawJson keep{};                               // the server's own words, for an adopt
+  std::int64_t keep_edition = 0;                // of name and keep
 };
 
 class VmFolder {
@@ -80,7 +81,7 @@ struct Fields<agent::VmDocument> {
       field<&T::vm>("vm").required(), field<&T::name>("name"), field<&T::hypervisor>("hypervisor").required(),
       field<&T::incarnation>("incarnation").required(), field<&T::boot_identity>("boot_identity"),
       field<&T::spec>("spec"), field<&T::resolved>("resolved"), field<&T::live>("live"), field<&T::boot>("boot"),
-      field<&T::boot_source_id>("boot_source_id"), field<&T::keep>("keep"));
+      field<&T::boot_source_id>("boot_source_id"), field<&T::keep>("keep"), field<&T::keep_edition>("keep_edition"));
 };
 QARAX_FIELDS_COMPLETE(agent::VmDocument);
 template <>

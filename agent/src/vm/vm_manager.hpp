@@ -46,6 +46,13 @@ class CommandTicket {
   virtual void cancel() = 0;
 };
 
+// What a server wants back of a VM, in its own words.
+struct Words {
+  std::string name{};
+  RawJson keep{};
+  std::int64_t edition = 0;  // earlier ones never replace later ones; 0: an older server's, which have no order
+};
+
 class VmManager {
  public:
   virtual ~VmManager() = default;
@@ -60,7 +67,7 @@ class VmManager {
 
   // Any thread; only enqueues. The server's words about a VM are others now; its report shows when they are kept.
   // NOT_FOUND: there is no such VM here.
-  virtual Status keep(const std::string& vm, std::string name, RawJson words) = 0;
+  virtual Status keep(const std::string& vm, Words words) = 0;
 
   // Any thread; asks the VMM within `deadline_ns`. A VM without a folder: a report with `missing`.
   virtual core::VmReport inspect(const std::string& vm, std::int64_t deadline_ns) = 0;

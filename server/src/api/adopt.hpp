@@ -48,7 +48,8 @@ struct qarax::Fields<qarax::api::AdoptVm> {
       field<&T::id>("id").required().format("uuid").doc("The VM's id, on its node and after the adopt."),
       field<&T::name>("name").required().doc("As it will be called here."),
       field<&T::action>("action").required().doc(
-          "create: defined here as the node has it. raise: defined here already, and set to what the node has. forget: "
+          "create: defined here as the node has it. raise: defined here already, and raised to what the node has done "
+          "and was told since; note says what changes by it. forget: "
           "the node deleted it by command, so the record goes. leave: nothing is done about it, see note. none: it is "
           "the same on both sides."),
       field<&T::status>("status").required().doc("What its node last saw."),

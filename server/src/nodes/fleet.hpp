@@ -28,6 +28,7 @@ struct CommandOutcome {
 // What a node tells every server: whom it obeys (an empty cluster: nobody yet), what it keeps.
 struct NodeSurvey {
   Activation obeyed;
+  std::int64_t position = 0;  // how far that one's database had come, by its own word; 0: nothing is known
   core::NodeInfo info;
   std::vector<core::KeptVm> vms;
 };
@@ -67,7 +68,7 @@ class NodeAccess {
                                         std::function<void(CommandOutcome)> done) = 0;
   // Tells the node what the server wants back of a VM; needs kFeatureKeep. Returns at once: whether it is kept shows in
   // the VM's reports.
-  virtual void keep(const std::string& vm_id, const std::string& name, const RawJson& words) = 0;
+  virtual void keep(const VmRecord& vm, const RawJson& words) = 0;
   // What a VM has counted, asked of its VMM now; blocks the caller for up to `timeout_ms`.
   virtual Result<Counters> counters(const std::string& vm_id, std::int64_t timeout_ms) = 0;
   // What the start would give its VMM, and what its plugin thinks of it. Needs kFeatureResolve. Both block the caller

@@ -97,7 +97,7 @@ std::function<void()> NodeLink::execute(node::v1::CommandRequest request, std::i
   }
   prepare(*context);
   context->set_deadline(in_ms(timeout_ms));
-  *request.mutable_authority() = now->authority;
+  *request.mutable_authority() = authority_over(*now);
   request.set_outlives_call(now->features.contains(core::kFeatureCancel));
   call<node::v1::CommandRequest, node::v1::CommandReply>(
       &node::v1::Node::Stub::AsyncExecute, now, context, request,
@@ -134,7 +134,7 @@ void NodeLink::cancel_at_node(const ConnectionPtr& over, const node::v1::CancelR
       });
 }
 
-void NodeLink::keep(const std::string& vm_id, const std::string& name, const RawJson& words) {
+void NodeLink::keep(const VmRecord& vm, const RawJson& words) {
   auto context = std::make_shared<grpc::ClientContext>();
   ConnectionPtr now;
   {
@@ -146,25 +146,39 @@ void NodeLink::keep(const std::string& vm_id, const std::string& name, const Raw
   prepare(*context);
   context->set_deadline(in_ms(kKeepMs));
   node::v1::KeepRequest request;
-  *request.mutable_authority() = now->authority;
-  request.set_vm(vm_id);
-  request.set_name(name);
+  *request.mutable_authority() = authority_over(*now);
+  request.set_vm(vm.id);
+  request.set_name(vm.name);
   request.set_keep(words.text);
-  call<node::v1::KeepRequest, node::v1::KeepReply>(&node::v1::Node::Stub::AsyncKeep, now, context, request,
-                                                   [vm_id](const grpc::Status& status, const node::v1::KeepReply&) {
-                                                     if (!status.ok())
-                                                       core::logger("nodes")->debug(
-                                                           "a node wasn't told what to keep vm={} reason={}", vm_id,
-                                                           core::log_value(status.error_message()));
-                                                   });
+  request.set_edition(vm.edition);
+  call<node::v1::KeepRequest, node::v1::KeepReply>(
+      &node::v1::Node::Stub::AsyncKeep, now, context, request,
+      [vm_id = vm.id](const grpc::Status& status, const node::v1::KeepReply&) {
+        if (!status.ok())
+          core::logger("nodes")->debug("a node wasn't told what to keep vm={} reason={}", vm_id,
+                                       core::log_value(status.error_message()));
+      });
 }
 
-// Whether the node hears us: any answer of its own is one, also that it doesn't know the question.
+// With how far this server has come, as long as it is the one that the node was greeted by.
+node::v1::Authority NodeLink::authority_over(const Connection& connection) {
+  node::v1::Authority out = connection.authority;
+  const Progress progress = store_.progress();
+  if (progress.activation.id != out.activation()) return out;
+  out.set_position(progress.position);
+  told_ = progress.position;
+  return out;
+}
+
+// Whether the node hears us, and what it is to remember of us: any answer of its own is one, also that it doesn't know
+// the question.
 void NodeLink::probe(const ConnectionPtr& over, const ContextPtr& context) {
   prepare(*context);
   context->set_deadline(in_ms(kProbeMs));
+  node::v1::SurveyRequest request;
+  *request.mutable_authority() = authority_over(*over);
   call<node::v1::SurveyRequest, node::v1::SurveyReply>(
-      &node::v1::Node::Stub::AsyncSurvey, over, context, {},
+      &node::v1::Node::Stub::AsyncSurvey, over, context, request,
       [this, over](const grpc::Status& status, const node::v1::SurveyReply&) {
         const std::lock_guard lock(mutex_);
         probing_ = false;

@@ -15,6 +15,7 @@ namespace {
 constexpr std::int64_t kGreetMs = 5'000;
 constexpr std::int64_t kSilenceNs = 5'000'000'000;  // heartbeats come more than once a second
 constexpr std::int64_t kProbeEveryNs = 2'000'000'000;
+constexpr std::int64_t kTellEveryNs = 1'000'000'000;  // a position that no command has taken along
 // An agent that was killed or upgraded is back within a moment: until then it is asked often, later seldom.
 constexpr std::int64_t kFirstBackoffMs = 20;
 constexpr int kQuickAttempts = 100;
@@ -103,7 +104,7 @@ Result<NodeLink::ConnectionPtr> NodeLink::greet(const std::string& target, bool 
   made->authority.set_activation(activation.id);
 
   node::v1::HelloRequest request;
-  *request.mutable_authority() = made->authority;
+  *request.mutable_authority() = authority_over(*made);
   request.set_protocol(1);
   request.set_min_protocol(1);
   for (const std::string_view feature : core::kFeatures) request.add_features(std::string(feature));
@@ -271,7 +272,9 @@ void NodeLink::check_heartbeat() {
     if (now - last_event_ns_.load() > kSilenceNs)
       return cut("nothing was heard of it for " + std::to_string(kSilenceNs / 1'000'000'000) + " s");
     // What it says proves that it is heard, not that it hears.
-    if (probing_ || !up_ || now - probed_ns_ < kProbeEveryNs) return;
+    if (probing_ || !up_) return;
+    const bool news = connection_->features.contains(core::kFeaturePosition) && store_.progress().position > told_;
+    if (now - probed_ns_ < (news ? kTellEveryNs : kProbeEveryNs)) return;
     probing_ = true;
     context = std::make_shared<grpc::ClientContext>();
     calls_.insert(context);

@@ -49,7 +49,7 @@ class NodeLink final : public NodeAccess, public std::enable_shared_from_this<No
   std::function<void()> execute(node::v1::CommandRequest request, std::int64_t timeout_ms,
                                 std::function<void(CommandOutcome)> done) override;
   bool knows(std::string_view feature) const override;
-  void keep(const std::string& vm_id, const std::string& name, const RawJson& words) override;
+  void keep(const VmRecord& vm, const RawJson& words) override;
   Result<Counters> counters(const std::string& vm_id, std::int64_t timeout_ms) override;
   Result<VmSpec> resolve(const core::StartCommand& command, std::int64_t timeout_ms) override;
   Result<std::string> read_vmm_log(const std::string& vm_id, std::int64_t timeout_ms) override;
@@ -86,6 +86,7 @@ class NodeLink final : public NodeAccess, public std::enable_shared_from_this<No
   std::shared_ptr<grpc::Channel> channel_to(const std::string& target, bool unix_socket) const;
   Result<NodeSurvey> survey_over(node::v1::Node::Stub& stub, const node::v1::SurveyRequest& request);
   Status recognise(node::v1::Node::Stub& stub);
+  Result<std::string> proof_of_set_back(const NodeSurvey& seen, const Activation& own);
   Status check_identity(const core::NodeInfo& info) const;
   void look_for_set_back(const core::VmReport& report);
   std::string follow(const ConnectionPtr& connection);  // until the stream ends: why
@@ -100,6 +101,7 @@ class NodeLink final : public NodeAccess, public std::enable_shared_from_this<No
             const Request& request, std::function<void(const grpc::Status&, const Reply&)> done);
   void cancel_at_node(const ConnectionPtr& over, const node::v1::CancelRequest& request);
   void probe(const ConnectionPtr& over, const ContextPtr& context);
+  node::v1::Authority authority_over(const Connection& connection);
 
   const HostPtr host_;
   Store& store_;
@@ -119,7 +121,8 @@ class NodeLink final : public NodeAccess, public std::enable_shared_from_this<No
   Error last_error_;
   std::string cut_because_;  // of the stream that is about to end; else empty
   bool probing_ = false;
-  std::int64_t probed_ns_ = 0;  // when the last probe was answered
+  std::int64_t probed_ns_ = 0;         // when the last probe was answered
+  std::atomic<std::int64_t> told_{0};  // the position that the node was told last
   bool stopping_ = false;
   bool hurry_ = false;
   bool recognised_ = false;  // only the link's thread: it has greeted this node, which obeyed nobody else

@@ -61,6 +61,7 @@ Result<NodeSurvey> NodeLink::survey_over(node::v1::Node::Stub& stub, const node:
   if (!status.ok()) return to_error(status);
   NodeSurvey out;
   out.obeyed = {reply.obeyed().cluster_id(), reply.obeyed().term(), reply.obeyed().activation()};
+  out.position = reply.obeyed().position();
   QARAX_TRY(out.info, decode<core::NodeInfo>(std::string_view(reply.node_info()), Unknown::ignore));
   for (const std::string& text : reply.vms()) {
     QARAX_TRY(core::KeptVm vm, decode<core::KeptVm>(std::string_view(text), Unknown::ignore));
@@ -80,6 +81,25 @@ Status NodeLink::check_identity(const core::NodeInfo& info) const {
                     "other-node");
 }
 
+// Empty: what a node of this cluster says is nothing new.
+Result<std::string> NodeLink::proof_of_set_back(const NodeSurvey& seen, const Activation& own) {
+  const Activation& obeyed = seen.obeyed;
+  const std::string whose = "the node of host " + host_->name;
+  const auto lost = [&](std::int64_t end) {
+    return seen.position <= end ? std::string()
+                                : whose + " has heard of change " + std::to_string(seen.position) + " in term " +
+                                      std::to_string(obeyed.term) + ", of which this database has only those up to " +
+                                      std::to_string(end);
+  };
+  if (obeyed.id == own.id) return lost(store_.progress().position);
+  QARAX_TRY(const bool known, store_.knows_activation(obeyed.id));
+  if (!known || obeyed.term >= own.term)
+    return whose + " obeys term " + std::to_string(obeyed.term) + " of a server (activation " + obeyed.id +
+           ") that this database knows nothing of";
+  QARAX_TRY(const auto end, store_.end_of_activation(obeyed.id));
+  return end ? lost(*end) : std::string();
+}
+
 Status NodeLink::recognise(node::v1::Node::Stub& stub) {
   if (recognised_) return Ok{};
   const std::lock_guard judging(judging_);
@@ -92,32 +112,35 @@ Status NodeLink::recognise(node::v1::Node::Stub& stub) {
     QARAX_CHECK(store_.pin_node(host_->id, seen->info.node_id));
   const Activation own = store_.activation();
   const Activation& obeyed = seen->obeyed;
-  if (obeyed.cluster_id.empty() || obeyed.id == own.id) return Ok{};
+  if (obeyed.cluster_id.empty()) return Ok{};
   if (obeyed.cluster_id != own.cluster_id)
     return not_ours(host_->id, host_->name,
                     "its node belongs to cluster " + obeyed.cluster_id + ", this server is cluster " + own.cluster_id,
                     "other-cluster");
-  QARAX_TRY(const bool known, store_.knows_activation(obeyed.id));
-  if (known && obeyed.term < own.term) return Ok{};
-  const std::string proof = "the node of host " + host_->name + " obeys term " + std::to_string(obeyed.term) +
-                            " of a server (activation " + obeyed.id + ") that this database knows nothing of";
+  QARAX_TRY(const std::string proof, proof_of_set_back(*seen, own));
+  if (proof.empty()) return Ok{};
   QARAX_CHECK(store_.mark_set_back(host_->id, proof));
   return not_ours(host_->id, host_->name, proof, "set-back");
 }
 
-// Each revision was on disk here before its command was sent: one that isn't was lost.
+// Each revision was on disk here before its command was sent, and so was what the node keeps in the server's words: one
+// that isn't was lost.
 void NodeLink::look_for_set_back(const core::VmReport& report) {
-  const auto ahead = [&]() -> VmPtr {
-    VmPtr vm = store_.vm(report.vm);
-    return vm && vm->host_id == host_->id && report.revision > vm->revision ? vm : nullptr;
+  const auto proof = [&]() -> std::string {
+    const VmPtr vm = store_.vm(report.vm);
+    if (!vm || vm->host_id != host_->id) return "";
+    const auto words = [&](const std::string& what, std::int64_t theirs, std::int64_t ours) {
+      return "the node of host " + host_->name + " has " + what + " " + std::to_string(theirs) + " of VM " + vm->name +
+             ", this database knows only up to " + std::to_string(ours);
+    };
+    if (report.revision > vm->revision) return words("carried out revision", report.revision, vm->revision);
+    if (vm->edition > 0 && report.keep_edition > vm->edition)
+      return words("been told edition", report.keep_edition, vm->edition);
+    return "";
   };
-  if (!ahead()) return;
+  if (proof().empty()) return;
   const std::lock_guard judging(judging_);
-  const VmPtr vm = ahead();
-  if (!vm) return;
-  static_cast<void>(store_.mark_set_back(
-      host_->id, "the node of host " + host_->name + " has carried out revision " + std::to_string(report.revision) +
-                     " of VM " + vm->name + ", this database knows only up to " + std::to_string(vm->revision)));
+  if (const std::string still = proof(); !still.empty()) static_cast<void>(store_.mark_set_back(host_->id, still));
 }
 
 Result<NodeSurvey> NodeLink::survey(const std::vector<std::string>& deleted_of) {

@@ -4,7 +4,7 @@
 #include <future>
 #include <set>
 
-#include "keep.hpp"
+#include "adopted_record.hpp"
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
 
@@ -26,10 +26,6 @@ Error outdated(Error error, const std::string& host) {
 }
 
 }  // namespace
-
-Keep keep_of(const VmRecord& vm) {
-  return {vm.hypervisor, vm.observed.fallback_reason, vm.description, vm.created_at, vm.restart, vm.tags};
-}
 
 // What was seen, and what it leads to.
 struct Adopter::Draft {
@@ -53,43 +49,27 @@ std::string Adopter::free_name(const Draft& draft, const std::string& name, cons
 }
 
 VmRecord Adopter::record_of(const Draft& draft, const core::KeptVm& kept, const VmPtr& before) const {
-  const core::VmReport& report = kept.report;
-  VmRecord vm;
-  if (before) vm = *before;
-  const auto keep = decode<Keep>(std::string_view(kept.keep.text), Unknown::ignore);
-  if (!before) {
-    vm.id = report.vm;
-    vm.hypervisor = keep && !keep->hypervisor.empty() ? keep->hypervisor : report.hypervisor;
-    if (keep) vm.created_at = keep->created_at;
-  }
-  // The later start knows better what was asked for.
-  if (!before || report.incarnation > before->incarnation) {
-    vm.name = before && report.name == before->name ? report.name : free_name(draft, report.name, report.vm);
-    if (keep) vm.description = keep->description;
-    if (keep) vm.restart = keep->restart;
-    if (keep) vm.tags = keep->tags;
-    if (keep) vm.observed.fallback_reason = keep->fallback_reason;
-    vm.spec = kept.spec;
-    vm.boot_source_id = kept.boot_source_id;
-    vm.observed.hypervisor = report.hypervisor;
-    if (report.resolved) vm.resolved = report.resolved;
-  }
-  vm.host_id = draft.host->id;
-  vm.incarnation = std::max(vm.incarnation, report.incarnation);
-  vm.revision = std::max(vm.revision, report.revision);
-  if (report.status.state != VmState::unknown)
-    vm.desired = {report.status.state, Origin::user, vm.revision};
-  else
-    vm.desired.revision = vm.revision;
-  vm.activity.clear();
-  vm.job_id.clear();
-  // Until the node, which then obeys this server, says so again.
-  vm.observed.status = report.status;
-  vm.observed.source = Source::node;
-  vm.observed.session.clear();
-  vm.observed.observed_at = report.observed_at;
-  vm.observed.incarnation = report.incarnation;
+  VmRecord vm = adopted_record(draft.host->id, kept, before);
+  if (!before || vm.name != before->name) vm.name = free_name(draft, vm.name, vm.id);
   return vm;
+}
+
+// What of the VM changes here, and why.
+std::string Adopter::note_of(const core::KeptVm& kept, const VmPtr& before, const VmRecord& after) const {
+  std::vector<std::string> notes;
+  const bool later = !before || is_later(kept, *before);
+  if (later && !kept.report.name.empty() && after.name != kept.report.name)
+    notes.push_back("the node calls it " + kept.report.name + ", which is another VM's name here");
+  if (before)
+    if (const std::string changes = changes_of(*before, after); !changes.empty())
+      notes.push_back("its node was told later than this database knows: " + changes);
+  if (before && !later && kept.report.keep_edition > 0 && kept.report.keep_edition < before->edition)
+    notes.push_back("what is written here is later than what its node was told, and stays");
+  if (const std::size_t count = adopted_snapshots(kept, store_.snapshots(after.id)).size(); count != 0)
+    notes.push_back(std::to_string(count) + (count == 1 ? " snapshot comes back" : " snapshots come back"));
+  std::string out;
+  for (const std::string& one : notes) out.append(out.empty() ? "" : "; ").append(one);
+  return out;
 }
 
 void Adopter::judge(Draft& draft, const core::KeptVm& kept) {
@@ -118,14 +98,15 @@ void Adopter::judge(Draft& draft, const core::KeptVm& kept) {
     line.action = AdoptAction::leave;
     line.note = kept.problem;
   } else if (!before || before->host_id != draft.host->id || before->revision < report.revision ||
-             before->incarnation < report.incarnation) {
+             before->incarnation < report.incarnation || is_later(kept, *before)) {
     line.action = before ? AdoptAction::raise : AdoptAction::create;
     VmRecord vm = record_of(draft, kept, before);
-    if (!report.name.empty() && vm.name != report.name)
-      line.note = "the node calls it " + report.name + ", which is another VM's name here";
+    line.note = note_of(kept, before, vm);
     line.name = vm.name;
     draft.names.insert(vm.name);
-    if (before) draft.adoption.revisions[vm.id] = before->revision;
+    if (before) draft.adoption.records[vm.id] = {before->revision, before->edition};
+    for (SnapshotRecord& snapshot : adopted_snapshots(kept, store_.snapshots(vm.id)))
+      draft.adoption.snapshots.push_back(std::move(snapshot));
     if (may_run(report.status.state)) {
       std::int64_t overhead = 0;
       for (const auto& plugin : draft.seen.info.plugins)
@@ -249,6 +230,8 @@ Result<VmPtr> Adopter::adopt_vm(const std::string& host_id, const std::string& v
   }
   if (const auto memory = made.adoption.memory.find(vm_id); memory != made.adoption.memory.end())
     one.memory.insert(*memory);
+  for (SnapshotRecord& snapshot : made.adoption.snapshots)
+    if (snapshot.vm_id == vm_id) one.snapshots.push_back(std::move(snapshot));
   if (only_check) return std::make_shared<const VmRecord>(std::move(one.vms.front()));
   QARAX_CHECK(store_.adopt(one));
   core::logger("vms")->info("adopted name={} vm={} host={}", one.vms.front().name, vm_id, made.host->name);

@@ -39,6 +39,7 @@ class Adopter {
   Result<Draft> draft(const std::string& host_id);
   void judge(Draft& draft, const core::KeptVm& kept);
   VmRecord record_of(const Draft& draft, const core::KeptVm& kept, const VmPtr& before) const;
+  std::string note_of(const core::KeptVm& kept, const VmPtr& before, const VmRecord& after) const;
   std::string free_name(const Draft& draft, const std::string& name, const std::string& id) const;
   Result<core::KeptVm> find_unmanaged(const Draft& draft, const std::string& vm_id) const;
   Result<std::shared_ptr<NodeAccess>> link_of(const std::string& host_id) const;

@@ -2,12 +2,16 @@
 // a fake node and gRPC between them.
 #include "adopter.hpp"
 
+#include <Poco/Data/Session.h>
+#include <Poco/Data/Statement.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
 #include <filesystem>
 
+#include "editor.hpp"
 #include "fake_node.hpp"
+#include "keep.hpp"
 #include "nodes.hpp"
 #include "orchestrator.hpp"
 #include "qarax/core/ids.hpp"
@@ -73,6 +77,41 @@ class AdopterTest : public testing::Test {
     fs::copy(file(), dir_ + "/kept", fs::copy_options::overwrite_existing);
     open();
     up();
+  }
+  // A backup under the running server.
+  void back_up() const {
+    Poco::Data::Session session("SQLite", file());
+    session << "VACUUM INTO '" + dir_ + "/kept'", Poco::Data::Keywords::now;
+  }
+  // Until the node was told of everything that was acknowledged so far.
+  void wait_until_told() const {
+    const std::int64_t position = store_->progress().position;
+    while (node_.position() < position) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  void edit(const std::string& id, const std::string& patch) {
+    const auto edited = Editor(*store_, *nodes_).edit_vm({id, patch, std::nullopt});
+    ASSERT_TRUE(edited) << edited.error().message;
+  }
+  void wait_until_kept(const std::string& id) const {
+    const auto kept = [&] {
+      const VmPtr vm = store_->vm(id);
+      return vm->observed.keep == core::fingerprint_of_keep(vm->name, RawJson{encode(keep_of(*vm))});
+    };
+    while (!kept()) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  void lose() {
+    close();
+    for (const char* suffix : {"", "-wal", "-shm"}) fs::remove(file() + suffix);
+    open();
+    host_ = register_host();
+    EXPECT_FALSE(try_connect());
+  }
+  api::AdoptPlan adopted(const std::string& host) {
+    const auto plan = adopter_->plan(host);
+    EXPECT_TRUE(plan) << plan.error().message;
+    const auto done = adopter_->adopt(host, plan->plan, 20'000);
+    EXPECT_TRUE(done) << done.error().message;
+    return *done;
   }
   void set_back() {
     close();
@@ -147,6 +186,164 @@ TEST_F(AdopterTest, ADatabaseThatWasSetBackChangesNothingUntilItsHostIsAdopted) 
   EXPECT_EQ(store_->reservations().size(), 2u);
   ASSERT_TRUE(orchestrator_->act(old, Action::resume, {}));
   EXPECT_GT(store_->vm(old)->revision, revision);
+}
+
+TEST_F(AdopterTest, ABackupOfTheSameActivationIsNoticedByHowFarItsNodeWasTold) {
+  const std::string web = started("web");
+  const std::string gone = started("gone");
+  back_up();
+  const std::int64_t epoch = store_->events().last().epoch;
+  // Nothing of this is a command with a higher revision.
+  edit(web, R"({"tags":["prod"],"description":"later words"})");
+  wait_until_kept(web);
+  ASSERT_TRUE(orchestrator_->create({"never started", std::nullopt, "", std::nullopt, {}}));
+  ASSERT_TRUE(orchestrator_->remove(gone, false, {}));
+  wait_until_told();
+  set_back();
+  EXPECT_FALSE(try_connect());
+  wait_until_read_only();
+  EXPECT_NE(store_->read_only().find("has heard of change"), std::string::npos) << store_->read_only();
+  EXPECT_EQ(orchestrator_->create({"new", std::nullopt, "", std::nullopt, {}}).error().reason, "read-only");
+  const auto plan = adopted(host_);
+  EXPECT_EQ(line(plan, web)->action, api::AdoptAction::raise);
+  EXPECT_NE(line(plan, web)->note.find("description, tags"), std::string::npos) << line(plan, web)->note;
+  EXPECT_EQ(line(plan, gone)->action, api::AdoptAction::forget);
+  EXPECT_TRUE(store_->read_only().empty());
+  EXPECT_EQ(store_->vm(web)->tags, std::vector<std::string>{"prod"});
+  EXPECT_EQ(store_->vm(web)->description, "later words");
+  EXPECT_EQ(store_->vm(gone), nullptr);
+  EXPECT_GT(store_->events().last().epoch, epoch) << "numbers that come again are another epoch's";
+  settle(web, VmState::running);
+  for (int round = 0; round < 2; ++round) {
+    ASSERT_TRUE(orchestrator_->create({"after" + std::to_string(round), std::nullopt, "", std::nullopt, {}}));
+    wait_until_told();
+    close();
+    open();
+    up();
+    EXPECT_TRUE(store_->read_only().empty()) << "the latest one isn't an old one: " << store_->read_only();
+  }
+}
+
+TEST_F(AdopterTest, ABackupWhoseServerWentOnWithoutItsNodeIsNoticedWhenThatIsBack) {
+  back_up();
+  ASSERT_TRUE(orchestrator_->create({"lost", std::nullopt, "", std::nullopt, {}}));
+  wait_until_told();
+  const std::int64_t told = node_.position();
+  server_.stop();
+  set_back();
+  // It counts on, and past what was lost, while nobody can say anything against it.
+  for (int i = 0; store_->progress().position <= told + 3; ++i)
+    ASSERT_TRUE(orchestrator_->create({"vm" + std::to_string(i), std::nullopt, "", std::nullopt, {}}));
+  server_.start();
+  wait_until_read_only();
+  EXPECT_NE(store_->read_only().find("has heard of change"), std::string::npos) << store_->read_only();
+}
+
+TEST_F(AdopterTest, AnOlderNodeSaysNothingAndNothingIsMadeOfIt) {
+  node_.forget_features();
+  close();
+  open();
+  up();
+  back_up();
+  ASSERT_TRUE(orchestrator_->create({"lost", std::nullopt, "", std::nullopt, {}}));
+  set_back();
+  up();
+  EXPECT_TRUE(store_->read_only().empty()) << store_->read_only();
+}
+
+TEST_F(AdopterTest, ANodeThatHeardMoreOfThisVeryActivationProvesThatItIsNotAlone) {
+  server_.stop();
+  node_.obey({core::new_uuid(), 1, core::new_uuid()});
+  server_.start();
+  while (store_->host(host_)->status_reason.find("belongs to cluster") == std::string::npos)
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  node_.obey(store_->activation(), store_->progress().position + 100);
+  wait_until_read_only();
+  EXPECT_NE(store_->read_only().find("has heard of change"), std::string::npos) << store_->read_only();
+}
+
+TEST_F(AdopterTest, EachHostThatProvesItIsAdoptedForItself) {
+  FakeNode other;
+  FakeNodeServer second(other);
+  const auto added = orchestrator_->add_host({"h2", "127.0.0.1", second.port(), ""});
+  ASSERT_TRUE(added);
+  ASSERT_TRUE(orchestrator_->init_host((*added)->id, 20'000));
+  back_up();
+  ASSERT_TRUE(orchestrator_->create({"lost", std::nullopt, "", std::nullopt, {}}));
+  wait_until_told();
+  const std::int64_t position = store_->progress().position;
+  while (other.position() < position) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  set_back();
+  const auto is_marked = [&](const std::string& id) { return !store_->host(id)->needs_adopt.empty(); };
+  while (!is_marked(host_) || !is_marked((*added)->id)) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  const auto plan = adopter_->plan(host_);
+  ASSERT_TRUE(plan);
+  ASSERT_TRUE(adopter_->adopt(host_, plan->plan, 20'000));
+  EXPECT_FALSE(store_->read_only().empty()) << "the other one's proof stands";
+  static_cast<void>(adopted((*added)->id));
+  EXPECT_TRUE(store_->read_only().empty());
+  ASSERT_TRUE(orchestrator_->create({"after", std::nullopt, "", std::nullopt, {}}));
+  wait_until_told();
+  close();
+  open();
+  up();
+  ASSERT_TRUE(orchestrator_->init_host((*added)->id, 20'000));
+  EXPECT_TRUE(store_->read_only().empty()) << store_->read_only();
+  close();
+}
+
+TEST_F(AdopterTest, WordsThatAreNotKnownHereProveItToo) {
+  const std::string id = started("web");
+  node_.raise_edition(id, store_->vm(id)->edition + 1);
+  wait_until_read_only();
+  EXPECT_NE(store_->read_only().find("been told edition"), std::string::npos) << store_->read_only();
+  static_cast<void>(adopted(host_));
+  settle(id, VmState::running);
+  EXPECT_TRUE(store_->read_only().empty()) << store_->read_only();
+}
+
+TEST_F(AdopterTest, WordsThatWereWrittenHereLaterStayAndTheNodeIsToldOfThem) {
+  const std::string id = started("web", "first");
+  back_up();
+  ASSERT_TRUE(orchestrator_->create({"lost", std::nullopt, "", std::nullopt, {}}));
+  wait_until_told();
+  server_.stop();
+  set_back();
+  edit(id, R"({"description":"written while the node was away"})");
+  server_.start();
+  wait_until_read_only();
+  const auto plan = adopted(host_);
+  settle(id, VmState::running);
+  EXPECT_EQ(store_->vm(id)->description, "written while the node was away");
+  wait_until_kept(id);
+  EXPECT_NE(node_.survey({}).vms.at(0).keep.text.find("written while"), std::string::npos);
+}
+
+TEST_F(AdopterTest, AnEmptyDatabaseGetsSizesAndSnapshotsBackToo) {
+  const std::string web = started("web");
+  const std::string snapshot = core::new_uuid();
+  ActOptions options;
+  options.arguments.snapshot = snapshot;
+  options.arguments.name = "before";
+  ASSERT_TRUE(orchestrator_->act(web, Action::snapshot, options));
+  ASSERT_TRUE(orchestrator_->act(web, Action::force_stop, {}));
+  edit(web, R"({"memory_size":805306368,"boot_vcpus":3,"max_vcpus":3})");
+  const VmPtr before = store_->vm(web);
+  wait_until_kept(web);
+  lose();
+  const auto plan = adopted(host_);
+  EXPECT_EQ(line(plan, web)->note, "1 snapshot comes back");
+  settle(web, VmState::shutdown);
+  const VmPtr after = store_->vm(web);
+  EXPECT_EQ(encode(after->spec, Defaults::write), encode(before->spec, Defaults::write));
+  EXPECT_EQ(after->edition, before->edition);
+  ASSERT_EQ(store_->snapshots(web).size(), 1u);
+  EXPECT_EQ(store_->snapshots(web)[0]->id, snapshot);
+  EXPECT_EQ(store_->snapshots(web)[0]->name, "before");
+  EXPECT_EQ(store_->snapshots(web)[0]->status, SnapshotStatus::ready);
+  EXPECT_EQ(store_->snapshots(web)[0]->size, 4096);
+  ASSERT_TRUE(orchestrator_->act(web, Action::start, {}));
+  EXPECT_EQ(node_.survey({}).vms.at(0).spec.memory_size, 805306368);
 }
 
 TEST_F(AdopterTest, AServerOfACopiedDatabaseTakesNoNodeThatTheOtherCommandsSince) {
@@ -260,6 +457,7 @@ TEST_F(AdopterTest, ANodeWithAnotherIdentityIsDownAndItsVmsAreNotShutdown) {
   const std::string id = started("web");
   server_.stop();
   node_.change_identity();
+  while (store_->host(host_)->status == HostStatus::up) std::this_thread::sleep_for(std::chrono::milliseconds(2));
   server_.start();
   EXPECT_FALSE(try_connect());
   // It may have been asked before it listened again; the test's own time limit is CTest's.

@@ -5,6 +5,7 @@
 #include "api/patch.hpp"
 #include "qarax/core/ids.hpp"
 #include "scheduler.hpp"
+#include "written.hpp"
 
 namespace qarax::server {
 
@@ -14,20 +15,6 @@ constexpr std::string_view kAnyTime[] = {"name", "description", "restart_policy"
 
 bool is_any_time(const std::string& member) {
   return std::find(std::begin(kAnyTime), std::end(kAnyTime), member) != std::end(kAnyTime);
-}
-
-// What a client could have written to get this VM.
-api::NewVm written(const VmRecord& vm) {
-  api::NewVm out;
-  out.name = vm.name;
-  if (!vm.hypervisor.empty()) out.hypervisor = vm.hypervisor;
-  out.spec = vm.spec;
-  out.boot_source_id = vm.boot_source_id;
-  out.description = vm.description;
-  out.restart_policy = vm.restart.policy;
-  out.restart_limit = static_cast<std::int32_t>(vm.restart.limit);
-  out.tags = vm.tags;
-  return out;
 }
 
 std::string joined(const std::vector<std::string>& words) {
@@ -120,6 +107,19 @@ Status change_host(HostRecord& host, const std::string& patch) {
 }
 
 }  // namespace
+
+api::NewVm written(const VmRecord& vm) {
+  api::NewVm out;
+  out.name = vm.name;
+  if (!vm.hypervisor.empty()) out.hypervisor = vm.hypervisor;
+  out.spec = vm.spec;
+  out.boot_source_id = vm.boot_source_id;
+  out.description = vm.description;
+  out.restart_policy = vm.restart.policy;
+  out.restart_limit = static_cast<std::int32_t>(vm.restart.limit);
+  out.tags = vm.tags;
+  return out;
+}
 
 Result<VmPtr> Editor::edit_vm(const Edit& edit) {
   const std::vector<HostPtr> hosts = store_.hosts();

@@ -17,6 +17,8 @@ struct Keep {
   std::string created_at{};
   Restart restart{};
   std::vector<std::string> tags{};
+  std::optional<VmSpec> spec{};  // as it was asked for, for the next start; none: an older server's words
+  std::optional<std::string> boot_source_id{};
 };
 
 Keep keep_of(const VmRecord& vm);
@@ -27,9 +29,9 @@ template <>
 struct qarax::Fields<qarax::server::Keep> {
   using T = server::Keep;
   static constexpr std::string_view kName = "Keep";
-  static constexpr auto kTable =
-      field_table(field<&T::hypervisor>("hypervisor"), field<&T::fallback_reason>("fallback_reason"),
-                  field<&T::description>("description"), field<&T::created_at>("created_at"),
-                  field<&T::restart>("restart"), field<&T::tags>("tags"));
+  static constexpr auto kTable = field_table(
+      field<&T::hypervisor>("hypervisor"), field<&T::fallback_reason>("fallback_reason"),
+      field<&T::description>("description"), field<&T::created_at>("created_at"), field<&T::restart>("restart"),
+      field<&T::tags>("tags"), field<&T::spec>("spec"), field<&T::boot_source_id>("boot_source_id"));
 };
 QARAX_FIELDS_COMPLETE(qarax::server::Keep);

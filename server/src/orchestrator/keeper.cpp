@@ -15,11 +15,13 @@ void Keeper::look() {
     const auto done = looked_at.emplace(vm->id, vm->version).first;
     // A node that doesn't say what it keeps can't be asked to; a start that is under way brings it along.
     if (!is_new || vm->observed.keep.empty() || !vm->job_id.empty() || !vm->host_id) continue;
+    // What was written later than anything here is the node's to tell, by an adopt.
+    if (vm->edition > 0 && vm->observed.keep_edition > vm->edition) continue;
     const RawJson words{encode(keep_of(*vm))};
     if (core::fingerprint_of_keep(vm->name, words) == vm->observed.keep) continue;
     const auto link = nodes_.link(*vm->host_id);
     if (link && link->is_up()) {
-      if (link->knows(core::kFeatureKeep)) link->keep(vm->id, vm->name, words);
+      if (link->knows(core::kFeatureKeep)) link->keep(*vm, words);
       continue;
     }
     looked_at.erase(done);

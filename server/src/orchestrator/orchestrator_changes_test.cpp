@@ -134,6 +134,22 @@ TEST_P(OrchestratorTest, ANodeKeepsWhatTheServerWouldWantBackAlsoWhenThatChanges
   EXPECT_EQ(node_.told_to_keep(), 2) << "each once, and never what a start brought along";
 }
 
+TEST_P(OrchestratorTest, WordsThatANodeWasToldLaterAreNotReplacedByWhatIsWrittenHere) {
+  const std::string id = vm("web");
+  ASSERT_TRUE(act(id, Action::start));
+  const std::int64_t edition = store_->vm(id)->edition;
+  EXPECT_EQ(node_.survey({}).vms[0].report.keep_edition, edition);
+  // As a copy of this database that went on has told it.
+  node_.keep(id, "later", RawJson{R"({"description":"later"})"}, edition + 3);
+  while (store_->vm(id)->observed.keep_edition != edition + 3)
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  Keeper keeper(*store_, *nodes_);
+  keeper.look();
+  orchestrator_.reset();  // with what it would have told by now
+  EXPECT_EQ(node_.survey({}).vms[0].report.name, "later");
+  EXPECT_EQ(node_.told_to_keep(), 1);
+}
+
 TEST_P(OrchestratorTest, APolicyTakesNoPartInWhatSomebodyElseDecided) {
   const auto made = orchestrator_->create({"web", std::nullopt, "", std::nullopt, {}, {RestartPolicy::always, 5, 0}});
   ASSERT_TRUE(made);

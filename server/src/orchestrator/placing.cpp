@@ -51,6 +51,7 @@ core::StartCommand start_command(const VmRecord& vm, const std::string& hypervis
   command.resolve = vm.draft_since > 0;
   command.boot_source_id = vm.boot_source_id;
   command.keep.text = encode(keep_of(vm));
+  command.keep_edition = vm.edition;
   return command;
 }
 

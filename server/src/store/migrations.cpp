@@ -149,6 +149,12 @@ ALTER TABLE vms ADD COLUMN draft_since INTEGER NOT NULL DEFAULT 0
     {10, 1, R"sql(
 ALTER TABLE jobs ADD COLUMN cancelling INTEGER NOT NULL DEFAULT 0
 )sql"},
+    // `began_at`: the number of the last event before that activation; none: an older server's. `edition`: see
+    // VmRecord.
+    {11, 1, R"sql(
+ALTER TABLE activations ADD COLUMN began_at INTEGER;
+ALTER TABLE vms ADD COLUMN edition INTEGER NOT NULL DEFAULT 0
+)sql"},
 };
 
 }  // namespace

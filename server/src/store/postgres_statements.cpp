@@ -27,8 +27,8 @@ class PostgresStatements final : public Statements {
       const bool is_null = std::holds_alternative<std::monostate>(values[i]);
       texts[i] = is_null ? nullptr : text != nullptr ? text->c_str() : numbers[i].c_str();
     }
-    const Answer answer(PQexecPrepared(connection_, name.c_str(), static_cast<int>(texts.size()), texts.data(), nullptr,
-                                       nullptr, 0));
+    const Answer answer(
+        PQexecPrepared(connection_, name.c_str(), static_cast<int>(texts.size()), texts.data(), nullptr, nullptr, 0));
     check(answer);
     if (row != nullptr && PQntuples(answer.get()) > 0)
       for (std::size_t i = 0; i < row->size(); ++i)

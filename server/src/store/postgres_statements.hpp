@@ -1,4 +1,5 @@
-// Prepared statements of a PostgreSQL connection, through libpq on the connection that Poco opened: one round trip each.
+// Prepared statements of a PostgreSQL connection, through libpq on the connection that Poco opened: one round trip
+// each.
 #pragma once
 
 #include <memory>

@@ -1,6 +1,7 @@
 // What the server keeps: immutable snapshots of rows, shared between the store's memory and its readers.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -36,6 +37,7 @@ struct Observed {
   std::string hypervisor{};       // what runs it, from its first start on
   std::string fallback_reason{};  // why that isn't what was asked for
   std::string keep{};             // VmReport.keep: what its node would give back to a server that has lost it
+  std::int64_t keep_edition = 0;  // of that
 };
 
 struct VmRecord {
@@ -52,6 +54,8 @@ struct VmRecord {
   std::optional<std::string> host_id;  // of the first start
   std::int64_t incarnation = 0;
   std::int64_t revision = 0;  // of the latest job, or change of the spec
+  std::int64_t edition = 0;   // counts what its node is to keep of it (keep.hpp), and is on disk before a node hears of
+                              // it; 0: an older server's
   Desired desired;
   Observed observed;
   Restart restart;
@@ -63,6 +67,9 @@ struct VmRecord {
   std::uint64_t version = 0;  // changes with every change of the record: for caches and ETags
 };
 using VmPtr = std::shared_ptr<const VmRecord>;
+
+// Also above what its node may have from a server that counted on.
+inline std::int64_t next_edition(const VmRecord& vm) { return std::max(vm.edition, vm.observed.keep_edition) + 1; }
 
 enum class HostStatus { unknown, down, installing, installation_failed, initializing, up };
 
@@ -180,7 +187,7 @@ struct Fields<server::Observed> {
       field<&T::status>("status").required(), field<&T::source>("source"), field<&T::observed_at>("observed_at"),
       field<&T::unknown_since>("unknown_since"), field<&T::session>("session"), field<&T::seq>("seq"),
       field<&T::incarnation>("incarnation"), field<&T::hypervisor>("hypervisor"),
-      field<&T::fallback_reason>("fallback_reason"), field<&T::keep>("keep"));
+      field<&T::fallback_reason>("fallback_reason"), field<&T::keep>("keep"), field<&T::keep_edition>("keep_edition"));
 };
 QARAX_FIELDS_COMPLETE(server::Observed);
 }  // namespace qarax

@@ -61,7 +61,7 @@ std::vector<VmRecord> read_vms(Session& session) {
   Statement select(session);
   select << "SELECT id, ordinal, name, description, hypervisor, spec, resolved, boot_source_id, host_id, incarnation, "
             "revision, desired, observed, "
-            "created_at, updated_at, restart, tags, draft_since FROM vms ORDER BY ordinal",
+            "created_at, updated_at, restart, tags, draft_since, edition FROM vms ORDER BY ordinal",
       now;
   const RecordSet set(select);
   std::vector<VmRecord> out;
@@ -86,6 +86,7 @@ std::vector<VmRecord> read_vms(Session& session) {
     vm.restart = document<Restart>(text(set, 15, row), where);
     vm.tags = texts(text(set, 16, row), where);
     vm.draft_since = number(set, 17, row);
+    vm.edition = number(set, 18, row);
     out.push_back(std::move(vm));
   }
   return out;
@@ -157,21 +158,21 @@ std::map<std::string, std::pair<std::string, std::int64_t>> read_tombstones(Sess
 bool insert_vm(Session& session, const VmRecord& vm) {
   return session.run(
              "INSERT INTO vms (id, ordinal, project_id, name, description, hypervisor, spec, boot_source_id, desired, "
-             "observed, created_at, updated_at, restart, tags) "
-             "VALUES ($1, $2, 'default', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (project_id, "
+             "observed, created_at, updated_at, restart, tags, edition) "
+             "VALUES ($1, $2, 'default', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT (project_id, "
              "name) DO NOTHING",
              vm.id, vm.order, vm.name, nullable(vm.description), vm.hypervisor, encode(vm.spec, Defaults::write),
              nullable(vm.boot_source_id), encode(vm.desired, Defaults::write), encode(vm.observed), vm.created_at,
-             vm.created_at, encode(vm.restart), encode(vm.tags)) == 1;
+             vm.created_at, encode(vm.restart), encode(vm.tags), vm.edition) == 1;
 }
 
 void update_vm(Session& session, const VmRecord& vm) {
   session.run(
       "UPDATE vms SET hypervisor = $1, resolved = $2, host_id = $3, incarnation = $4, revision = $5, desired = $6, "
-      "observed = $7, updated_at = $8, spec = $9, restart = $10, draft_since = $11 WHERE id = $12",
+      "observed = $7, updated_at = $8, spec = $9, restart = $10, draft_since = $11, edition = $12 WHERE id = $13",
       vm.hypervisor, nullable(vm.resolved), nullable(vm.host_id), vm.incarnation, vm.revision,
       encode(vm.desired, Defaults::write), encode(vm.observed), vm.updated_at, encode(vm.spec, Defaults::write),
-      encode(vm.restart), vm.draft_since, vm.id);
+      encode(vm.restart), vm.draft_since, vm.edition, vm.id);
 }
 
 void touch(Session& session, const Activation& activation) {

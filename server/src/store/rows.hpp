@@ -64,6 +64,7 @@ void insert_tombstone(Session& session, const std::string& vm_id, const std::str
                       const std::string& at);
 // rows_adopt.cpp
 bool has_activation(Session& session, const std::string& id);
+std::optional<std::int64_t> end_of_activation(Session& session, const std::string& id);
 void set_needs_adopt(Session& session, const std::string& host_id, const std::string& proof);
 // What insert_vm writes of a VM, of one that is there.
 void redefine_vm(Session& session, const VmRecord& vm);

@@ -24,6 +24,17 @@ bool has_activation(Session& session, const std::string& activation) {
   return count > 0;
 }
 
+std::optional<std::int64_t> end_of_activation(Session& session, const std::string& activation) {
+  std::string id = activation;
+  std::int64_t end = -1;
+  session
+      << "SELECT COALESCE(MIN(began_at), -1) FROM activations WHERE term > (SELECT term FROM activations WHERE id = "
+         "$1)",
+      use(id), into(end), now;
+  if (end < 0) return std::nullopt;
+  return end;
+}
+
 void set_needs_adopt(Session& session, const std::string& host_id, const std::string& why) {
   std::string id = host_id;
   std::string proof = why;
@@ -53,7 +64,8 @@ void begin_term(Session& session, const Activation& next, std::int64_t seconds_n
   std::string id = next.id;
   std::string at = when;
   session << "UPDATE cluster SET term = $1", use(term), now;
-  session << "INSERT INTO activations (term, id, at) VALUES ($1, $2, $3)", use(term), use(id), use(at), now;
+  session << "INSERT INTO activations (term, id, at, began_at) VALUES ($1, $2, $3, (SELECT seq FROM event_counter))",
+      use(term), use(id), use(at), now;
   // What was lost may have counted epochs too: one that is made of the time is nobody's.
   std::int64_t seconds = seconds_now;
   session << "UPDATE event_counter SET epoch = CASE WHEN epoch < $1 THEN $1 ELSE epoch + 1 END", use(seconds), now;

@@ -31,11 +31,13 @@ void edit_vm(Session& session, const VmRecord& vm) {
   std::int64_t revision = vm.revision;
   std::string observed = encode(vm.observed);
   std::string at = vm.updated_at;
-  session << "UPDATE vms SET name = $1, description = $2, hypervisor = $3, spec = $4, resolved = $5, draft_since = $6, "
-             "boot_source_id = $7, tags = $8, revision = $9, observed = $10, updated_at = $11, restart = $12 WHERE id "
-             "= $13",
+  std::int64_t edition = vm.edition;
+  session
+      << "UPDATE vms SET name = $1, description = $2, hypervisor = $3, spec = $4, resolved = $5, draft_since = $6, "
+         "boot_source_id = $7, tags = $8, revision = $9, observed = $10, updated_at = $11, restart = $12, edition = "
+         "$13 WHERE id = $14",
       use(name), use(description), use(hypervisor), use(spec), use(resolved), use(draft), use(boot_source), use(tags),
-      use(revision), use(observed), use(at), use(restart), use(id), now;
+      use(revision), use(observed), use(at), use(restart), use(edition), use(id), now;
 }
 
 bool is_name_taken(Session& session, const HostRecord& host) {

@@ -83,7 +83,8 @@ Activation activate(Session& session, const Dialect& dialect) {
   run(session, "UPDATE cluster SET term = term + 1");
   session << "SELECT cluster_id, term FROM cluster", into(out.cluster_id), into(out.term), now;
   std::string at = now_text();
-  session << "INSERT INTO activations (term, id, at) VALUES ($1, $2, $3)", use(out.term), use(out.id), use(at), now;
+  session << "INSERT INTO activations (term, id, at, began_at) VALUES ($1, $2, $3, (SELECT seq FROM event_counter))",
+      use(out.term), use(out.id), use(at), now;
   run(session, "COMMIT");
   return out;
 }

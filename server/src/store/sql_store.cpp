@@ -76,6 +76,7 @@ Result<VmPtr> SqlStore::create_vm(const NewVmInput& input) {
   vm.spec = input.spec;
   vm.restart = input.restart;
   vm.tags = input.tags;
+  vm.edition = 1;
   vm.observed.status.state = VmState::created;
   vm.created_at = vm.updated_at = now_text();
   Job job = job_done_at_once("create");

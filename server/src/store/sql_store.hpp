@@ -23,6 +23,7 @@ class SqlStore final : public Store {
   static Result<std::unique_ptr<Store>> load_from(std::unique_ptr<Database> db, const std::string& name);
 
   Activation activation() const override { return db_->activation(); }
+  Progress progress() const override;
   Status check() override;
   void flush() override { db_->flush(); }
 
@@ -81,6 +82,7 @@ class SqlStore final : public Store {
   Status drop_tombstone(const std::string& vm_id) override;
   std::string read_only() const override { return db_->read_only(); }
   Result<bool> knows_activation(const std::string& id) override;
+  Result<std::optional<std::int64_t>> end_of_activation(const std::string& id) override;
   Status mark_set_back(const std::string& host_id, const std::string& proof) override;
   Status adopt(const Adoption& adoption) override;
   EventFeed& events() override { return feed_; }
@@ -102,6 +104,7 @@ class SqlStore final : public Store {
   NextTerm begin_next_term(Session& session, std::int64_t above, const std::string& at);
   void publish(const NextTerm& next);
   Status write_adopted(Session& session, const Adoption& adoption, VmRecord& vm);
+  void publish_adopted(const Adoption& adoption, VmRecord vm);
   void load_jobs(Session& session);
   void end_orphaned_jobs();
   void drop_jobs(const std::string& vm_id);

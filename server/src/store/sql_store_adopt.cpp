@@ -61,6 +61,21 @@ Result<bool> SqlStore::knows_activation(const std::string& id) {
   return known;
 }
 
+// The number first: an adopt that comes in between begins a new activation above it.
+Progress SqlStore::progress() const {
+  const std::int64_t position = feed_.last().seq;
+  return {db_->activation(), position};
+}
+
+Result<std::optional<std::int64_t>> SqlStore::end_of_activation(const std::string& id) {
+  std::optional<std::int64_t> end;
+  QARAX_CHECK(db_->read([&](Session& session) -> Status {
+    end = rows::end_of_activation(session, id);
+    return Ok{};
+  }));
+  return end;
+}
+
 Status SqlStore::mark_set_back(const std::string& host_id, const std::string& proof) {
   const HostPtr host = memory_.host(host_id);
   if (!host || !host->needs_adopt.empty()) return Ok{};
@@ -80,9 +95,11 @@ Status SqlStore::mark_set_back(const std::string& host_id, const std::string& pr
 
 Status SqlStore::write_adopted(Session& session, const Adoption& adoption, VmRecord& vm) {
   const VmPtr there = memory_.vm(vm.id);
-  const auto looked_at = adoption.revisions.find(vm.id);
-  const bool expected = looked_at != adoption.revisions.end();
-  if (expected != (there != nullptr) || (there && there->revision != looked_at->second)) return changed(vm.name);
+  const auto seen = adoption.records.find(vm.id);
+  const bool expected = seen != adoption.records.end();
+  if (expected != (there != nullptr)) return changed(vm.name);
+  if (there && (there->revision != seen->second.revision || there->edition != seen->second.edition))
+    return changed(vm.name);
   if (there) {
     rows::redefine_vm(session, vm);
     rows::fail_jobs(session, vm.id, vm.updated_at);
@@ -93,7 +110,20 @@ Status SqlStore::write_adopted(Session& session, const Adoption& adoption, VmRec
     events_.add(events::vm_created(vm, ""));
   }
   rows::update_vm(session, vm);
+  for (const SnapshotRecord& snapshot : adoption.snapshots)
+    if (snapshot.vm_id == vm.id) rows::put_snapshot(session, snapshot);
+  if (const auto memory = adoption.memory.find(vm.id); memory != adoption.memory.end())
+    rows::put_reservation(session, {vm.id, adoption.host_id, vm.incarnation, memory->second});
   return Ok{};
+}
+
+void SqlStore::publish_adopted(const Adoption& adoption, VmRecord vm) {
+  drop_jobs(vm.id);
+  for (const SnapshotRecord& snapshot : adoption.snapshots)
+    if (snapshot.vm_id == vm.id) keep_snapshot(snapshot);
+  if (const auto memory = adoption.memory.find(vm.id); memory != adoption.memory.end())
+    reservations_[vm.id] = {vm.id, adoption.host_id, vm.incarnation, memory->second};
+  memory_.put(std::move(vm));
 }
 
 // Of a VM that is defined anew or forgotten; under state().
@@ -125,8 +155,6 @@ Status SqlStore::adopt(const Adoption& adoption) {
                             vm.updated_at = at;
                             if (vm.created_at.empty()) vm.created_at = at;
                             QARAX_CHECK(write_adopted(session, adoption, vm));
-                            if (const auto memory = adoption.memory.find(vm.id); memory != adoption.memory.end())
-                              rows::put_reservation(session, {vm.id, adoption.host_id, vm.incarnation, memory->second});
                           }
                           for (const std::string& id : adoption.forgotten) {
                             if (const VmPtr vm = memory_.vm(id)) events_.add(events::vm_deleted(*vm, ""));
@@ -139,17 +167,13 @@ Status SqlStore::adopt(const Adoption& adoption) {
                           return Ok{};
                         },
                         [&] {
-                          for (VmRecord& vm : vms) {
-                            drop_jobs(vm.id);
-                            if (const auto memory = adoption.memory.find(vm.id); memory != adoption.memory.end())
-                              reservations_[vm.id] = {vm.id, adoption.host_id, vm.incarnation, memory->second};
-                            memory_.put(std::move(vm));
-                          }
+                          for (VmRecord& vm : vms) publish_adopted(adoption, std::move(vm));
                           for (const std::string& id : adoption.forgotten) {
                             const VmPtr vm = memory_.vm(id);
                             if (!vm) continue;
                             drop_jobs(id);
                             reservations_.erase(id);
+                            std::erase_if(snapshots_, [&](const auto& item) { return item.second->vm_id == id; });
                             memory_.erase(*vm);
                           }
                           if (!next) return;

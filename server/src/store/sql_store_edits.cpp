@@ -59,6 +59,7 @@ Result<VmPtr> SqlStore::edit_vm(const EditVm& edit) {
                                                    "the description holds a NUL character; leave it out", "validation");
                                if (rows::is_name_taken(session, *changed)) return name_taken("VM", changed->name);
                                changed->updated_at = now_text();
+                               changed->edition = next_edition(*changed);
                                if (edit.only_check) return Ok{};
                                job.vm_name = changed->name;
                                rows::edit_vm(session, *changed);
@@ -84,6 +85,7 @@ Result<VmPtr> SqlStore::edit_vm(const EditVm& edit) {
                                  vm.draft_since = changed->draft_since;
                                  vm.boot_source_id = changed->boot_source_id;
                                  vm.revision = changed->revision;
+                                 vm.edition = changed->edition;
                                  vm.observed.fallback_reason = changed->observed.fallback_reason;
                                  vm.updated_at = changed->updated_at;
                                  return true;

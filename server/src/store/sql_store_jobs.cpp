@@ -160,6 +160,8 @@ Status SqlStore::plan_job(Session& session, const BeginJob& asked, Begin& plan) 
   vm.activity = core::to_string(asked.action);
   vm.job_id = job.id;
   vm.updated_at = now_text();
+  // Taken here, before a node hears of it, and not when what it changes is known.
+  if (core::begins(asked.action) || asked.action == core::Action::resize) vm.edition = next_edition(vm);
   // What the caller took for busy has come to its end: it has to find a place first.
   if (core::begins(asked.action) && !asked.placement)
     return make_error(Code::aborted, "VM " + before->name + " was changed meanwhile", "changed");
@@ -203,6 +205,7 @@ Status SqlStore::plan_job(Session& session, const BeginJob& asked, Begin& plan) 
 VmPtr SqlStore::publish(const Begin& plan) {
   return memory_.update(plan.vm.id, [&](VmRecord& vm) {
     vm.revision = plan.vm.revision;
+    vm.edition = plan.vm.edition;
     vm.incarnation = plan.vm.incarnation;
     vm.host_id = plan.vm.host_id;
     vm.hypervisor = plan.vm.hypervisor;

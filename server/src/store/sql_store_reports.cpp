@@ -59,6 +59,7 @@ bool SqlStore::observe(VmRecord& vm, const core::VmReport& report, bool of_job) 
   vm.observed.incarnation = report.incarnation;
   vm.observed.status = report.status;
   vm.observed.keep = report.keep;
+  vm.observed.keep_edition = report.keep_edition;
   vm.observed.source = Source::node;
   if (before_this && report.incarnation == 0) vm.observed.status.state = VmState::created;
   date_unknown(vm.observed);

@@ -78,6 +78,7 @@ Result<VmPtr> SqlStore::resize_idle(const std::string& id, const core::ResizeCom
                                                    "changed");
                                changed = *vm;
                                apply(size, changed);
+                               changed.edition = next_edition(changed);
                                changed.updated_at = now_text();
                                rows::update_vm(session, changed);
                                done.vm_id = id;
@@ -92,6 +93,7 @@ Result<VmPtr> SqlStore::resize_idle(const std::string& id, const core::ResizeCom
                                now = memory_.update(id, [&](VmRecord& vm) {
                                  vm.spec = changed.spec;
                                  vm.resolved = changed.resolved;
+                                 vm.edition = changed.edition;
                                  vm.updated_at = changed.updated_at;
                                  return true;
                                });

@@ -66,6 +66,13 @@ struct Activation {
   std::string id;
 };
 
+// How far an activation's changes have come: the number of the last event. All of it is on disk, so that whoever was
+// told of it proves later that it was.
+struct Progress {
+  Activation activation;
+  std::int64_t position = 0;
+};
+
 // Where a start goes, decided by the scheduler; `capacity` is rechecked in the transaction.
 struct Placement {
   std::string host_id;
@@ -116,6 +123,7 @@ class Store {
   virtual ~Store() = default;
 
   virtual Activation activation() const = 0;  // changes with an adopt
+  virtual Progress progress() const = 0;      // never more than that activation has come to
   virtual Status check() = 0;                 // can it still write? for /readyz
 
   // -- reads, from memory --
@@ -197,6 +205,9 @@ class Store {
   // Why every change is refused UNAVAILABLE "read-only" until an adopt; empty: it isn't.
   virtual std::string read_only() const = 0;
   virtual Result<bool> knows_activation(const std::string& id) = 0;
+  // The position at which another activation followed this one; none: it's the last one, unknown, or an older server
+  // followed it.
+  virtual Result<std::optional<std::int64_t>> end_of_activation(const std::string& id) = 0;
   // What this host's node says proves that it obeyed a later state of this database. Durable; changes are refused from
   // here on. Again for the same host: nothing.
   virtual Status mark_set_back(const std::string& host_id, const std::string& proof) = 0;

@@ -162,7 +162,7 @@ TEST_P(StoreTest, ADatabaseThatWasSetBackChangesNothingUntilItsHostIsAdopted) {
   adoption.host_id = on->id;
   adoption.above_term = 50;
   VmRecord raised = *store_->vm(web->id);
-  adoption.revisions[web->id] = raised.revision;
+  adoption.records[web->id] = {raised.revision, raised.edition};
   raised.name = "renamed";
   raised.revision = 9;
   raised.incarnation = 4;
@@ -173,10 +173,10 @@ TEST_P(StoreTest, ADatabaseThatWasSetBackChangesNothingUntilItsHostIsAdopted) {
   fresh.incarnation = 2;
   adoption.vms = {raised, fresh};
   adoption.memory[fresh.id] = 77;
-  adoption.revisions[fresh.id] = 1;
+  adoption.records[fresh.id] = {1, 1};
   EXPECT_EQ(store_->adopt(adoption).error().reason, "plan-changed");
   EXPECT_EQ(store_->vm(web->id)->name, "web") << "nothing of it was done";
-  adoption.revisions.erase(fresh.id);
+  adoption.records.erase(fresh.id);
   ASSERT_TRUE(store_->adopt(adoption));
   for (int round = 0; round < 2; ++round) {
     EXPECT_TRUE(store_->read_only().empty());
@@ -189,6 +189,112 @@ TEST_P(StoreTest, ADatabaseThatWasSetBackChangesNothingUntilItsHostIsAdopted) {
     EXPECT_TRUE(store_->create_vm({"vm" + std::to_string(round), std::nullopt, "", std::nullopt, {}}));
     open();
   }
+}
+
+TEST_P(StoreTest, EachActivationTellsWhereItsChangesEnded) {
+  const Progress begun = store_->progress();
+  EXPECT_EQ(begun.activation.id, store_->activation().id);
+  EXPECT_EQ(*store_->end_of_activation(begun.activation.id), std::nullopt) << "it goes on";
+  EXPECT_EQ(*store_->end_of_activation(core::new_uuid()), std::nullopt);
+  const HostPtr on = host();
+  vm("web");
+  const Progress made = store_->progress();
+  EXPECT_EQ(made.position, begun.position + 2) << "each acknowledged change counts";
+  // In the middle of a server's life, and with events of its own.
+  Adoption adoption;
+  adoption.host_id = on->id;
+  adoption.above_term = 5;
+  VmRecord fresh;
+  fresh.id = core::new_uuid();
+  fresh.name = "fresh";
+  fresh.host_id = on->id;
+  adoption.vms = {fresh};
+  ASSERT_TRUE(store_->adopt(adoption));
+  EXPECT_EQ(**store_->end_of_activation(begun.activation.id), made.position);
+  const Progress adopted = store_->progress();
+  EXPECT_EQ(adopted.activation.term, 6);
+  EXPECT_GT(adopted.position, made.position) << "its numbers are the next one's";
+  open();
+  EXPECT_EQ(**store_->end_of_activation(begun.activation.id), made.position) << "and not that of any later one";
+  EXPECT_GE(**store_->end_of_activation(adopted.activation.id), adopted.position);
+  // An older server notes no such thing; whoever came after it does.
+  const std::string mine = store_->activation().id;
+  vm("other");
+  const std::int64_t last = store_->progress().position;
+  store_.reset();
+  database_->execute("INSERT INTO activations (term, id, at) SELECT term + 1, 'older', '' FROM cluster");
+  database_->execute("UPDATE cluster SET term = term + 1");
+  open();
+  EXPECT_GE(**store_->end_of_activation(mine), last);
+  EXPECT_GE(**store_->end_of_activation("older"), last);
+}
+
+TEST_P(StoreTest, WhatANodeIsToKeepIsCountedAndTheCountIsDurable) {
+  const HostPtr on = host();
+  const VmPtr web = vm("web");
+  EXPECT_EQ(web->edition, 1);
+  const auto edited = store_->edit_vm({web->id, std::nullopt, [](VmRecord& one) -> Status {
+                                         one.tags = {"prod"};
+                                         return Ok{};
+                                       }});
+  ASSERT_TRUE(edited);
+  EXPECT_EQ((*edited)->edition, 2);
+  ASSERT_TRUE(store_->resize_idle(web->id, {2, std::nullopt}, (*edited)->revision));
+  EXPECT_EQ(store_->vm(web->id)->edition, 3);
+  const auto begun = start(web, on);
+  EXPECT_EQ(begun.vm->edition, 4) << "before its node hears of it";
+  core::VmReport said = report(web, VmState::running, 1);
+  said.keep_edition = 4;
+  store_->finish_job(begun.job.id, JobState::completed, said);
+  ASSERT_TRUE(store_->begin_job(job(web, Action::pause)));
+  open();
+  EXPECT_EQ(store_->vm(web->id)->edition, 4) << "a pause changes no word";
+  EXPECT_EQ(store_->vm(web->id)->observed.keep_edition, 4);
+  // A server that was older for a while doesn't count on.
+  store_.reset();
+  database_->execute("UPDATE vms SET edition = 0");
+  open();
+  ASSERT_TRUE(store_->edit_vm({web->id, std::nullopt, [](VmRecord&) -> Status { return Ok{}; }}));
+  EXPECT_EQ(store_->vm(web->id)->edition, 5) << "above what its node has";
+}
+
+TEST_P(StoreTest, AnAdoptBringsSnapshotsBackAndIsRefusedForWordsThatChangedMeanwhile) {
+  const HostPtr on = host();
+  const VmPtr web = vm("web");
+  Adoption adoption;
+  adoption.host_id = on->id;
+  VmRecord raised = *web;
+  raised.host_id = on->id;
+  raised.edition = 8;
+  adoption.vms = {raised};
+  adoption.records[web->id] = {web->revision, web->edition};
+  SnapshotRecord snapshot;
+  snapshot.id = core::new_uuid();
+  snapshot.vm_id = web->id;
+  snapshot.name = "before";
+  snapshot.status = SnapshotStatus::ready;
+  snapshot.size = 7;
+  adoption.snapshots = {snapshot};
+  ASSERT_TRUE(store_->edit_vm({web->id, std::nullopt, [](VmRecord& one) -> Status {
+                                 one.description = "meanwhile";
+                                 return Ok{};
+                               }}));
+  EXPECT_EQ(store_->adopt(adoption).error().reason, "plan-changed");
+  EXPECT_TRUE(store_->snapshots(web->id).empty());
+  adoption.records[web->id].edition = store_->vm(web->id)->edition;
+  ASSERT_TRUE(store_->adopt(adoption));
+  for (int round = 0; round < 2; ++round) {
+    ASSERT_EQ(store_->snapshots(web->id).size(), 1u);
+    EXPECT_EQ(store_->snapshots(web->id)[0]->status, SnapshotStatus::ready);
+    EXPECT_EQ(store_->snapshots(web->id)[0]->size, 7);
+    EXPECT_EQ(store_->vm(web->id)->edition, 8);
+    open();
+  }
+  Adoption forget;
+  forget.host_id = on->id;
+  forget.forgotten = {web->id};
+  ASSERT_TRUE(store_->adopt(forget));
+  EXPECT_EQ(store_->snapshot(snapshot.id), nullptr);
 }
 
 TEST_P(StoreTest, WhatEndsIsRestartedOnlyAsLongAsItIsWanted) {

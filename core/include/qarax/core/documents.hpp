@@ -25,6 +25,8 @@ struct StartCommand {
   std::optional<std::string> boot_source_id{};  // absent: the node's default boot source
   RawJson keep{};        // the server's own words about the VM: kept as they are, given back by Survey
   bool resolve = false;  // `resolved` was changed since: what is new in it is to be frozen too
+  std::int64_t keep_edition =
+      0;  // of name and keep: later ones have higher numbers; 0: an older server, which has none
 };
 
 struct StopCommand {
@@ -58,9 +60,10 @@ inline constexpr std::string_view kFeatureVmmLog = "vmm-log";
 inline constexpr std::string_view kFeatureCancel = "cancel";
 inline constexpr std::string_view kFeatureKeep = "keep";
 inline constexpr std::string_view kFeatureConsole = "console";
-inline constexpr std::string_view kFeatures[] = {kFeatureResize, kFeatureSnapshot, kFeatureCounters,
-                                                 kFeatureSurvey, kFeatureResolve,  kFeatureVmmLog,
-                                                 kFeatureCancel, kFeatureKeep,     kFeatureConsole};
+inline constexpr std::string_view kFeaturePosition = "position";
+inline constexpr std::string_view kFeatures[] = {kFeatureResize,  kFeatureSnapshot, kFeatureCounters, kFeatureSurvey,
+                                                 kFeatureResolve, kFeatureVmmLog,   kFeatureCancel,   kFeatureKeep,
+                                                 kFeatureConsole, kFeaturePosition};
 // Of AttachConsole's initial metadata.
 inline constexpr const char* kConsoleOpen = "qarax-console-open";
 
@@ -86,6 +89,7 @@ struct VmReport {
   bool deleted = false;                     // a tombstone: the node deleted it by command
   std::optional<SnapshotFacts> snapshot{};  // that this very command has taken
   std::string keep{};                       // fingerprint_of_keep() of what the node has; empty: it doesn't say
+  std::int64_t keep_edition = 0;            // of that; 0: it has none
 };
 
 // Tells whether a node keeps what the server wants back of a VM: its name and the words that go along with a start.
@@ -93,13 +97,25 @@ inline std::string fingerprint_of_keep(std::string_view name, const RawJson& kee
   return fingerprint(std::string(name).append("\n").append(keep.text));
 }
 
+// A whole snapshot that a node has the files of: enough to list it anew.
+struct KeptSnapshot {
+  std::string id{};
+  std::string name{};
+  std::string created_at{};
+  std::string hypervisor{};
+  VmSpec spec{};
+  VmSpec resolved{};
+  std::int64_t size = 0;  // bytes
+};
+
 // What a node keeps of a VM that it was given: enough to define it anew.
 struct KeptVm {
   VmReport report{};
-  VmSpec spec{};  // of its last start
+  VmSpec spec{};  // of its last start, with what was resized since
   std::optional<std::string> boot_source_id{};
-  RawJson keep{};         // StartCommand's
+  RawJson keep{};         // StartCommand's, or what Keep has told since
   std::string problem{};  // why the rest can't be read; empty: it can
+  std::vector<KeptSnapshot> snapshots{};
 };
 
 // Something that an agent made on its host and no VM owns.
@@ -153,10 +169,10 @@ template <>
 struct Fields<core::StartCommand> {
   using T = core::StartCommand;
   static constexpr std::string_view kName = "StartCommand";
-  static constexpr auto kTable =
-      field_table(field<&T::name>("name"), field<&T::hypervisor>("hypervisor").required(),
-                  field<&T::spec>("spec").required(), field<&T::resolved>("resolved"),
-                  field<&T::boot_source_id>("boot_source_id"), field<&T::keep>("keep"), field<&T::resolve>("resolve"));
+  static constexpr auto kTable = field_table(
+      field<&T::name>("name"), field<&T::hypervisor>("hypervisor").required(), field<&T::spec>("spec").required(),
+      field<&T::resolved>("resolved"), field<&T::boot_source_id>("boot_source_id"), field<&T::keep>("keep"),
+      field<&T::resolve>("resolve"), field<&T::keep_edition>("keep_edition").min(0));
 };
 QARAX_FIELDS_COMPLETE(core::StartCommand);
 
@@ -209,17 +225,28 @@ struct Fields<core::VmReport> {
                   field<&T::incarnation>("incarnation"), field<&T::revision>("revision"), field<&T::session>("session"),
                   field<&T::seq>("seq"), field<&T::observed_at>("observed_at"), field<&T::status>("status").required(),
                   field<&T::resolved>("resolved"), field<&T::missing>("missing"), field<&T::deleted>("deleted"),
-                  field<&T::snapshot>("snapshot"), field<&T::keep>("keep"));
+                  field<&T::snapshot>("snapshot"), field<&T::keep>("keep"), field<&T::keep_edition>("keep_edition"));
 };
 QARAX_FIELDS_COMPLETE(core::VmReport);
+
+template <>
+struct Fields<core::KeptSnapshot> {
+  using T = core::KeptSnapshot;
+  static constexpr std::string_view kName = "KeptSnapshot";
+  static constexpr auto kTable =
+      field_table(field<&T::id>("id").required(), field<&T::name>("name"), field<&T::created_at>("created_at"),
+                  field<&T::hypervisor>("hypervisor").required(), field<&T::spec>("spec").required(),
+                  field<&T::resolved>("resolved").required(), field<&T::size>("size"));
+};
+QARAX_FIELDS_COMPLETE(core::KeptSnapshot);
 
 template <>
 struct Fields<core::KeptVm> {
   using T = core::KeptVm;
   static constexpr std::string_view kName = "KeptVm";
-  static constexpr auto kTable =
-      field_table(field<&T::report>("report").required(), field<&T::spec>("spec"),
-                  field<&T::boot_source_id>("boot_source_id"), field<&T::keep>("keep"), field<&T::problem>("problem"));
+  static constexpr auto kTable = field_table(field<&T::report>("report").required(), field<&T::spec>("spec"),
+                                             field<&T::boot_source_id>("boot_source_id"), field<&T::keep>("keep"),
+                                             field<&T::problem>("problem"), field<&T::snapshots>("snapshots"));
 };
 QARAX_FIELDS_COMPLETE(core::KeptVm);
 

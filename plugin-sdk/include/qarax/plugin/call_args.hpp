@@ -176,7 +176,7 @@ struct SpawnArgs {
   std::string vm{};
   std::int64_t incarnation = 0;
   std::vector<std::string> argv{};           // argv[0] is an absolute path
-  std::map<std::string, std::string> env{};  // the whole environment
+  std::map<std::string, std::string> env{};  // the whole environment; the host adds QARAX_VM, by which it finds its own
   std::vector<std::int32_t> fd_targets{};
   std::string console_connect{};  // unix stream socket on which the VMM serves its serial console: listening already,
                                   // or made by the VMM as it starts; the host connects as soon as it is there and keeps

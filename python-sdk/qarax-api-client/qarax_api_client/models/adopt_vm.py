@@ -19,9 +19,9 @@ class AdoptVm:
     Attributes:
         id (UUID): The VM's id, on its node and after the adopt.
         name (str): As it will be called here.
-        action (AdoptVmAction): create: defined here as the node has it. raise: defined here already, and set to what
-            the node has. forget: the node deleted it by command, so the record goes. leave: nothing is done about it, see
-            note. none: it is the same on both sides.
+        action (AdoptVmAction): create: defined here as the node has it. raise: defined here already, and raised to what
+            the node has done and was told since; note says what changes by it. forget: the node deleted it by command, so
+            the record goes. leave: nothing is done about it, see note. none: it is the same on both sides.
         status (AdoptVmStatus): What its node last saw.
         hypervisor (str): The plugin that runs it there.
         incarnation (int): Its latest start on the node.

@@ -99,10 +99,11 @@ def sync_detailed(
 
      After the database was lost, or an old backup of it was restored: every VM that the node was given
     is defined
-    here with its id, name and spec, numbers are raised above the node's, and the node obeys this server
-    from then
-    on. Guests don't notice. Without `plan` nothing is changed: the reply is the plan, and its `plan` is
-    what
+    here with its id, name, spec, tags and snapshots, what the node was told later than this database
+    knows is
+    taken over, numbers are raised above the node's, and the node obeys this server from then on. Guests
+    don't
+    notice. Without `plan` nothing is changed: the reply is the plan, and its `plan` is what
     confirms it.
 
     Args:
@@ -145,10 +146,11 @@ def sync(
 
      After the database was lost, or an old backup of it was restored: every VM that the node was given
     is defined
-    here with its id, name and spec, numbers are raised above the node's, and the node obeys this server
-    from then
-    on. Guests don't notice. Without `plan` nothing is changed: the reply is the plan, and its `plan` is
-    what
+    here with its id, name, spec, tags and snapshots, what the node was told later than this database
+    knows is
+    taken over, numbers are raised above the node's, and the node obeys this server from then on. Guests
+    don't
+    notice. Without `plan` nothing is changed: the reply is the plan, and its `plan` is what
     confirms it.
 
     Args:
@@ -186,10 +188,11 @@ async def asyncio_detailed(
 
      After the database was lost, or an old backup of it was restored: every VM that the node was given
     is defined
-    here with its id, name and spec, numbers are raised above the node's, and the node obeys this server
-    from then
-    on. Guests don't notice. Without `plan` nothing is changed: the reply is the plan, and its `plan` is
-    what
+    here with its id, name, spec, tags and snapshots, what the node was told later than this database
+    knows is
+    taken over, numbers are raised above the node's, and the node obeys this server from then on. Guests
+    don't
+    notice. Without `plan` nothing is changed: the reply is the plan, and its `plan` is what
     confirms it.
 
     Args:
@@ -230,10 +233,11 @@ async def asyncio(
 
      After the database was lost, or an old backup of it was restored: every VM that the node was given
     is defined
-    here with its id, name and spec, numbers are raised above the node's, and the node obeys this server
-    from then
-    on. Guests don't notice. Without `plan` nothing is changed: the reply is the plan, and its `plan` is
-    what
+    here with its id, name, spec, tags and snapshots, what the node was told later than this database
+    knows is
+    taken over, numbers are raised above the node's, and the node obeys this server from then on. Guests
+    don't
+    notice. Without `plan` nothing is changed: the reply is the plan, and its `plan` is what
     confirms it.
 
     Args:
