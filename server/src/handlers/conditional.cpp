@@ -31,9 +31,22 @@ http::Response show(const http::Request& request, const std::string& etag, std::
   return response;
 }
 
-std::optional<http::Response> refuse_unmatched(const http::Request& request, const std::string& etag) {
+// Whether the field names a tag with this beginning.
+static bool names_asked(std::string_view field, const std::string& asked) {
+  const std::string begin = "\"" + asked + "-";
+  while (!field.empty()) {
+    const std::size_t end = std::min(field.find(','), field.size());
+    if (http::trim_blanks(field.substr(0, end)).starts_with(begin)) return true;
+    field.remove_prefix(std::min(end + 1, field.size()));
+  }
+  return false;
+}
+
+std::optional<http::Response> refuse_unmatched(const http::Request& request, const EntityTag& tag) {
   const auto wanted = request.header("If-Match");
+  const std::string etag = tag.text();
   if (!wanted || names_etag(*wanted, etag, false)) return std::nullopt;
+  if (!tag.is_known && names_asked(*wanted, tag.asked)) return std::nullopt;
   auto response = refuse(request, make_error(Code::aborted,
                                              request.path + " is version " + etag + " by now, If-Match names " +
                                                  std::string(*wanted) + "; nothing was changed",

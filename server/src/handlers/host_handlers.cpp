@@ -10,6 +10,7 @@
 #include "handlers/listing.hpp"
 #include "handlers/reply.hpp"
 #include "http/json_body.hpp"
+#include "qarax/core/ids.hpp"
 
 namespace qarax::server {
 
@@ -17,8 +18,22 @@ namespace {
 
 std::string text_of(const HostRecord& host) { return encode(host_document(host), Defaults::write); }
 
-std::string etag_of(const HostRecord& host, const Store& store) {
-  return "\"" + std::to_string(store.activation().term) + "." + std::to_string(host.version) + "\"";
+// As a VM's: all that is shown but when it was seen last.
+EntityTag tag_of(const HostRecord& host) {
+  EntityTag out;
+  api::Host shown = host_document(host);
+  shown.last_seen_at.reset();
+  out.seen = core::fingerprint(encode(shown, Defaults::write));
+  HostRecord stored;
+  stored.id = host.id;
+  stored.name = host.name;
+  stored.address = host.address;
+  stored.port = host.port;
+  stored.host_user = host.host_user;
+  stored.node_id = host.node_id;
+  out.asked = core::fingerprint(text_of(stored));
+  out.is_known = host.info.has_value();
+  return out;
 }
 
 // By name, which is also the cursor.
@@ -77,17 +92,26 @@ http::Response with_host(const http::Request& request, const Store& store, Use u
   return use(*host);
 }
 
+template <class Use>
+http::Response with_matched_host(const http::Request& request, const Store& store, Use use) {
+  return while_matched(request, [&] {
+    return with_host(request, store, [&](const HostRecord& host) {
+      auto refusal = refuse_unmatched(request, tag_of(host));
+      return refusal ? std::move(*refusal) : use(host);
+    });
+  });
+}
+
 http::Response edit(const http::Request& request, const Store& store, Operations& operations) {
   if (const auto problem = http::check_json_body(request)) return http::problem_response(request, *problem);
   auto dry = flag_of(request, "dry_run");
   if (!dry) return refuse(request, std::move(dry).error());
-  return with_host(request, store, [&](const HostRecord& host) {
-    if (auto refusal = refuse_unmatched(request, etag_of(host, store))) return std::move(*refusal);
+  return with_matched_host(request, store, [&](const HostRecord& host) {
     const EditCall call{host.id, request.body, expected(request, host.version), request.request_id};
     if (*dry) return dry_run_reply(request, operations.dry_runs().edit_host(call));
     auto changed = operations.edit_host(call);
     if (!changed) return refuse(request, std::move(changed).error());
-    return http::Response::json(text_of(**changed)).with("ETag", etag_of(**changed, store));
+    return http::Response::json(text_of(**changed)).with("ETag", tag_of(**changed).text());
   });
 }
 
@@ -96,8 +120,7 @@ http::Response remove(const http::Request& request, const Store& store, Operatio
   if (!dry) return refuse(request, std::move(dry).error());
   auto forget = flag_of(request, "forget");
   if (!forget) return refuse(request, std::move(forget).error());
-  return with_host(request, store, [&](const HostRecord& host) {
-    if (auto refusal = refuse_unmatched(request, etag_of(host, store))) return std::move(*refusal);
+  return with_matched_host(request, store, [&](const HostRecord& host) {
     RemoveHost asked;
     asked.host_id = host.id;
     asked.expected_version = expected(request, host.version);
@@ -120,7 +143,7 @@ void add_host_routes(http::Router& router, const Store& store, Operations& opera
   router.add("GET", "/hosts", [&store](const Request& r) { return list(r, store); });
   router.add("POST", "/hosts", [&operations](const Request& r) { return add(r, operations); });
   router.add("GET", "/hosts/{id}", [&store](const Request& r) {
-    return with_host(r, store, [&](const HostRecord& host) { return show(r, etag_of(host, store), text_of(host)); });
+    return with_host(r, store, [&](const HostRecord& host) { return show(r, tag_of(host).text(), text_of(host)); });
   });
   router.add("PATCH", "/hosts/{id}", [&](const Request& r) { return edit(r, store, operations); });
   router.add("DELETE", "/hosts/{id}", [&](const Request& r) { return remove(r, store, operations); });

@@ -36,8 +36,7 @@ class VmChangeHandlers {
     if (const auto problem = http::check_json_body(request)) return http::problem_response(request, *problem);
     auto body = api::decode_resize(request.body);
     if (!body) return refuse(request, std::move(body).error());
-    return with_vm(request, store_, [&](const VmPtr& vm) {
-      if (auto refusal = refuse_unmatched(request, renderer_.etag(vm))) return std::move(*refusal);
+    return with_matched_vm(request, store_, renderer_, [&](const VmPtr& vm) {
       ActionCall call = call_of(*vm, core::Action::resize);
       call.expected_version = expected(request, vm->version);
       call.arguments.resize = {body->desired_vcpus, body->desired_ram};

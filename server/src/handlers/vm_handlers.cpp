@@ -1,7 +1,6 @@
 #include "handlers/vm_handlers.hpp"
 
 #include "api/new_vm.hpp"
-#include "handlers/conditional.hpp"
 #include "handlers/console_attach.hpp"
 #include "handlers/console_reply.hpp"
 #include "handlers/diagnosis.hpp"
@@ -62,7 +61,7 @@ class VmHandlers {
     if (const auto problem = http::check_json_body(request)) return http::problem_response(request, *problem);
     auto dry = flag_of(request, "dry_run");
     if (!dry) return refuse(request, std::move(dry).error());
-    return with_matched_vm(request, [&](const VmPtr& vm) {
+    return with_matched_vm(request, store_, renderer_, [&](const VmPtr& vm) {
       const EditCall call{vm->id, request.body, expected(request, vm->version), request.request_id};
       if (*dry) return dry_run_reply(request, operations_.dry_runs().edit_vm(call));
       auto changed = operations_.edit_vm(call);
@@ -100,7 +99,7 @@ class VmHandlers {
     if (!forget) return refuse(request, std::move(forget).error());
     auto dry = flag_of(request, "dry_run");
     if (!dry) return refuse(request, std::move(dry).error());
-    return with_matched_vm(request, [&](const VmPtr& vm) {
+    return with_matched_vm(request, store_, renderer_, [&](const VmPtr& vm) {
       ActionCall call;
       call.vm_id = vm->id;
       call.action = core::Action::remove;
@@ -159,13 +158,6 @@ class VmHandlers {
     return operations_.wait_for(call);
   }
 
-  template <class Use>
-  http::Response with_matched_vm(const http::Request& request, Use use) const {
-    return with_vm(request, store_, [&](const VmPtr& vm) {
-      auto refusal = refuse_unmatched(request, renderer_.etag(vm));
-      return refusal ? std::move(*refusal) : use(vm);
-    });
-  }
   http::Response document(const VmPtr& vm) const {
     return http::Response::json(renderer_.one(vm)).with("ETag", renderer_.etag(vm));
   }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <mutex>
 
+#include "qarax/core/ids.hpp"
+
 namespace qarax::server {
 
 namespace {
@@ -23,6 +25,31 @@ std::optional<std::string> drift_of(const VmRecord& vm) {
   else if (restart.policy != RestartPolicy::never && restart.limit > 0 && restart.count >= restart.limit)
     text += "; " + std::to_string(restart.count) + " restarts in a row are its limit";
   return text;
+}
+
+EntityTag tag_of(const VmRecord& vm, api::Vm shown) {
+  EntityTag out;
+  shown.observed_at.reset();
+  out.seen = core::fingerprint(encode(shown, Defaults::write));
+  // What its node says of it, and what follows from that.
+  shown.status = VmState::unknown;
+  shown.status_reason.reset();
+  shown.exit.reset();
+  shown.accelerator.reset();
+  shown.accelerator_evidence.reset();
+  shown.observed_source = Source::server;
+  shown.unknown_since.reset();
+  shown.drift.reset();
+  // Nobody asked for the default, which is that of a host that is up.
+  if (vm.hypervisor.empty()) {
+    shown.hypervisor.clear();
+    shown.effective_hypervisor.reset();
+    shown.fallback_reason.reset();
+  }
+  out.asked = core::fingerprint(encode(shown, Defaults::write) + std::to_string(vm.revision));
+  const bool unheard = vm.observed.status.state == VmState::unknown && vm.observed.source == Source::server;
+  out.is_known = !unheard && !vm.hypervisor.empty();
+  return out;
 }
 
 }  // namespace
@@ -77,33 +104,31 @@ api::Vm VmRenderer::document(const VmRecord& vm, const std::string& default_hype
   return out;
 }
 
-std::shared_ptr<const std::string> VmRenderer::text_of(const VmPtr& vm, const std::string& default_hypervisor) {
+VmRenderer::Entry VmRenderer::entry_of(const VmPtr& vm, const std::string& default_hypervisor) {
   const bool assumed = vm->hypervisor.empty();
   {
     const std::shared_lock lock(mutex_);
     const auto found = entries_.find(vm->id);
     if (found != entries_.end() && found->second.version == vm->version &&
         (!assumed || found->second.assumed_hypervisor == default_hypervisor))
-      return found->second.text;
+      return found->second;
   }
-  auto text = std::make_shared<const std::string>(encode(document(*vm, default_hypervisor), Defaults::write));
+  api::Vm shown = document(*vm, default_hypervisor);
+  Entry made{vm->version, assumed ? default_hypervisor : std::string(),
+             std::make_shared<const std::string>(encode(shown, Defaults::write)), tag_of(*vm, std::move(shown))};
   const std::unique_lock lock(mutex_);
   Entry& entry = entries_[vm->id];
   // A slower thread with an older record must not put it back.
-  if (entry.text == nullptr || entry.version <= vm->version)
-    entry = {vm->version, assumed ? default_hypervisor : std::string(), text};
-  return text;
+  if (entry.text == nullptr || entry.version <= vm->version) entry = made;
+  return made;
 }
 
 std::string VmRenderer::one(const VmPtr& vm) {
-  return *text_of(vm, vm->hypervisor.empty() ? default_hypervisor() : std::string());
+  return *entry_of(vm, vm->hypervisor.empty() ? default_hypervisor() : std::string()).text;
 }
 
-std::string VmRenderer::etag(const VmPtr& vm) const {
-  std::string out = "\"" + std::to_string(store_.activation().term) + "." + std::to_string(vm->version);
-  // Another default changes what is shown, and no record.
-  if (vm->hypervisor.empty()) out.append(".").append(default_hypervisor());
-  return out.append("\"");
+EntityTag VmRenderer::tag(const VmPtr& vm) {
+  return entry_of(vm, vm->hypervisor.empty() ? default_hypervisor() : std::string()).tag;
 }
 
 std::string VmRenderer::list(const std::vector<VmPtr>& vms, std::size_t all) {
@@ -112,7 +137,7 @@ std::string VmRenderer::list(const std::vector<VmPtr>& vms, std::size_t all) {
   texts.reserve(vms.size());
   std::size_t size = 2;
   for (const VmPtr& vm : vms) {
-    texts.push_back(text_of(vm, fallback));
+    texts.push_back(entry_of(vm, fallback).text);
     size += texts.back()->size() + 1;
   }
   std::string out;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "api/vm.hpp"
+#include "handlers/conditional.hpp"
 #include "store/store.hpp"
 
 namespace qarax::server {
@@ -23,8 +24,9 @@ class VmRenderer {
   std::string one(const VmPtr& vm);
   // `all`: how many VMs there are, of which these are some.
   std::string list(const std::vector<VmPtr>& vms, std::size_t all);
-  // Names this version of what one() shows, also across restarts of the server.
-  std::string etag(const VmPtr& vm) const;
+  // Names what one() shows but for observed_at, which says no more than when that was seen last.
+  EntityTag tag(const VmPtr& vm);
+  std::string etag(const VmPtr& vm) { return tag(vm).text(); }
 
   api::Vm document(const VmRecord& vm, const std::string& default_hypervisor) const;
   // What an unplaced VM would get now: the first host's default that is up, else cloud_hv.
@@ -35,8 +37,9 @@ class VmRenderer {
     std::uint64_t version = 0;
     std::string assumed_hypervisor;  // where the record names none
     std::shared_ptr<const std::string> text;
+    EntityTag tag;
   };
-  std::shared_ptr<const std::string> text_of(const VmPtr& vm, const std::string& default_hypervisor);
+  Entry entry_of(const VmPtr& vm, const std::string& default_hypervisor);
   void prune(std::size_t all);
 
   const Store& store_;

@@ -1,6 +1,7 @@
 // What the handlers of /vms have in common: finding the VM, answering with what an action made of it.
 #pragma once
 
+#include "handlers/conditional.hpp"
 #include "handlers/dry_runs.hpp"
 #include "handlers/operations.hpp"
 #include "handlers/reply.hpp"
@@ -16,6 +17,17 @@ http::Response with_vm(const http::Request& request, const Store& store, Use use
   const VmPtr vm = store.vm(*id);
   if (vm == nullptr) return refuse(request, no_such_vm(*id));
   return use(vm);
+}
+
+// As with_vm, 412 where If-Match names other versions of it.
+template <class Use>
+http::Response with_matched_vm(const http::Request& request, const Store& store, VmRenderer& renderer, Use use) {
+  return while_matched(request, [&] {
+    return with_vm(request, store, [&](const VmPtr& vm) {
+      auto refusal = refuse_unmatched(request, renderer.tag(vm));
+      return refusal ? std::move(*refusal) : use(vm);
+    });
+  });
 }
 
 // Carries the action out, in the background where the client prefers that: 202 with the job, or what `render` makes of

@@ -64,7 +64,7 @@ struct VmRecord {
   std::string created_at;
   std::string updated_at;
   std::int64_t order = 0;     // of creation
-  std::uint64_t version = 0;  // changes with every change of the record: for caches and ETags
+  std::uint64_t version = 0;  // changes with every change of the record, while this server runs
 };
 using VmPtr = std::shared_ptr<const VmRecord>;
 
