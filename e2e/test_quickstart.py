@@ -1,0 +1,95 @@
+"""scripts/quickstart.sh: what --keep leaves, --stop ends, and nothing else.
+
+The script is run in a tree of its own: this one's scripts, the build and guest under test. What installs and compiles does
+nothing there. Its ports are free ones, so that a quickstart of the machine's user isn't in the way."""
+
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+
+import pytest
+
+from framework import paths
+from framework.api import Api
+from framework.stack import free_port, wait_for
+
+pytestmark = [pytest.mark.guest, pytest.mark.serial]
+
+
+class Quickstart:
+    def __init__(self, root: pathlib.Path):
+        self.dir = root / "kept"
+        shutil.copytree(paths.ROOT / "scripts", root / "scripts")
+        (root / "build").mkdir()
+        (root / "build" / "release").symlink_to(paths.BUILD.resolve())
+        (root / "build" / "guest").symlink_to(paths.guest_dir().resolve())
+        for nothing in ("scripts/install-deps.sh", "e2e/guest/build.sh", "bin/cmake"):
+            (root / nothing).parent.mkdir(parents=True, exist_ok=True)
+            (root / nothing).write_text("#!/bin/sh\n")
+            (root / nothing).chmod(0o755)
+        self.script = root / "scripts" / "quickstart.sh"
+        self.port = free_port()
+        env = {k: v for k, v in os.environ.items() if not k.startswith("QARAX_")}
+        self.env = {**env, "PATH": f"{root / 'bin'}:{env['PATH']}", "QARAX_PORT": str(self.port),
+                    "QARAX_NODE_PORT": str(free_port()), "QARAX_QUICKSTART": str(self.dir)}
+
+    def run(self, argument: str) -> str:
+        done = subprocess.run([str(self.script), argument], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+                              timeout=180, env=self.env)
+        assert done.returncode == 0, f"{argument}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def processes(self) -> dict[int, str]:
+        """pid → program of all that names our folder: server, node, supervisors, VMMs."""
+        found = {}
+        for entry in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                argv = entry.read_bytes()
+            except OSError:
+                continue
+            if f"{self.dir}/".encode() in argv:
+                found[int(entry.parent.name)] = pathlib.Path(os.fsdecode(argv.split(b"\0")[0])).name
+        return found
+
+    def vm(self) -> dict:
+        [vm] = Api(f"http://127.0.0.1:{self.port}").vms()
+        return vm
+
+
+@pytest.fixture
+def quickstart(tmp_path):
+    made = Quickstart(tmp_path)
+    yield made
+    left = made.processes()
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert not left, f"left behind: {left}"
+
+
+def test_stop_ends_what_keep_left(quickstart, stack):
+    """`stack` is somebody else's: the same programs, in another folder, with a VM."""
+    other = stack.api.create("other")
+    stack.api.act(other, "start")
+    assert "nothing of it runs" in quickstart.run("--stop")
+    quickstart.run("--keep")
+    assert quickstart.vm()["status"] == "running"
+    assert {"qarax-server", "qarax-node", "qarax-supervisor"} < set(quickstart.processes().values()), "and the VMM"
+
+    assert "ended" in quickstart.run("--stop")
+    assert not quickstart.processes()
+    assert stack.api.vm(other)["status"] == "running" and other in stack.nodes[0].vmm_pids()
+    assert "nothing of it runs" in quickstart.run("--stop")
+
+
+def test_stop_ends_vms_whose_node_is_gone(quickstart):
+    quickstart.run("--keep")
+    kept = quickstart.processes()
+    for pid, name in kept.items():
+        if name in ("qarax-server", "qarax-node"):
+            os.kill(pid, signal.SIGKILL)
+    wait_for("server and node killed", lambda: not {"qarax-server", "qarax-node"} & set(quickstart.processes().values()))
+    assert quickstart.processes(), "its guest runs on"
+    assert "ended" in quickstart.run("--stop")
+    assert not quickstart.processes()
