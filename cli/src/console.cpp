@@ -58,7 +58,8 @@ Status say_end(const Context& context, const json::Value& followed) {
   if (!has_ended(now->value)) {
     Error error = make_error(Code::unavailable, "the console of VM " + name + " broke off while the VM is " + status,
                              std::string(kUnreachable));
-    error.hint = "The server or the VM's host was cut off. qarax console " + name + " --follow takes it up again.";
+    error.hint = "The server or the VM's host was cut off. qarax console " + name +
+                 " --follow shows it from its begin again, and goes on.";
     return error;
   }
   context.note << "VM " << name << " is " << status << "\n  next: qarax why " << name << '\n';

@@ -1,5 +1,6 @@
 #include "qarax/core/logging.hpp"
 
+#include <fmt/format.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
@@ -32,7 +33,14 @@ spdlog::level::level_enum level_of(LogLevel level) {
 void Logger::write(LogLevel level, fmt::string_view text, fmt::format_args args) const {
   const auto as = level_of(level);
   if (!to_->should_log(as)) return;
-  to_->log(as, fmt::vformat(text, args));
+  // What can't be said is no reason to break off what was being done.
+  try {
+    fmt::memory_buffer out;
+    fmt::vformat_to(fmt::appender(out), text, args);
+    to_->log(as, spdlog::string_view_t(out.data(), out.size()));
+  } catch (const std::exception& e) {
+    to_->log(as, std::string_view("a line of the log could not be written"));
+  }
 }
 
 void Logger::mute() const { to_->set_level(spdlog::level::off); }

@@ -32,7 +32,7 @@ class Creates:
     def hand(self, clients: int, seconds: int = 3) -> float:
         pgbench = max(pathlib.Path("/usr/lib/postgresql").glob("*/bin/pgbench"))
         values = [f"-D{name}={value}" for name, value in self.values.items()]
-        said = subprocess.run([pgbench, "-n", "-M", "extended", "-c", str(clients), "-T", str(seconds), *values, "-f", HERE / "create.sql", self.by_hand],
+        said = subprocess.run([pgbench, "-n", "-M", "prepared", "-c", str(clients), "-T", str(seconds), *values, "-f", HERE / "create.sql", self.by_hand],
                               capture_output=True, text=True, check=True).stdout
         assert re.search(r"failed transactions: 0\b", said), said
         return float(re.search(r"tps = ([\d.]+)", said)[1])

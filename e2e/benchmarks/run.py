@@ -290,22 +290,20 @@ def eight(b):
     return statistics.median(floor), statistics.median(ours), "VM/s"
 
 
-def controllable_again(b, vms, state, commands, turns):
-    """From the agent's start until REST shows each VM and the last one has obeyed."""
-    taken = []
-    for _ in range(turns):
-        b.node.kill()
-        begun = time.monotonic()
-        b.node.start()
-        waiting = list(vms)
-        while waiting:
-            waiting = [vm for vm in waiting if b.api.call("GET", f"/vms/{vm}").json()["status"] != state]
-        for vm in vms:
-            for command in commands:
-                b.post(f"/vms/{vm}/{command}")
-        taken.append(time.monotonic() - begun)
-        time.sleep(0.5)
-    return taken
+def observed(b):
+    return {vm["id"]: (vm["status"], vm["observed_at"]) for vm in b.api.all_vms()}
+
+
+def restarted_until_seen(b, vms, state):
+    """Kills the agent, starts it, and returns when it began, once REST shows what the new one says of each VM."""
+    before = observed(b)
+    b.node.kill()
+    begun = time.monotonic()
+    b.node.start()
+    while True:
+        now = observed(b)
+        if all(now[vm][0] == state and now[vm][1] != before[vm][1] for vm in vms):
+            return begun
 
 
 @row(10, "agent killed → 4 VMs controllable again (agent's start to REST)", "≤ 70 ms")
@@ -314,20 +312,32 @@ def recovery(b):
     for vm in vms:
         wait_text(b.console(vm), BANNER)
     time.sleep(1)
-    taken = controllable_again(b, vms, "running", ("pause", "resume"), 5)
+    taken = []
+    for _ in range(5):
+        begun = restarted_until_seen(b, vms, "running")
+        for vm in vms:
+            b.post(f"/vms/{vm}/pause")
+            b.post(f"/vms/{vm}/resume")
+        taken.append(time.monotonic() - begun)
+        time.sleep(0.5)
     for vm in vms:
         b.api.delete(vm)
     return 70.0, median_ms(taken), "ms"
 
 
-@row(10.5, "agent killed → 100 VMs, guests paused, shown again at REST", "≤ 1000 ms")
+@row(10.5, "agent killed → 100 VMs, guests paused, seen again at REST", "≤ 1000 ms")
 def recovery_of_hundred(b):
     vms = []
-    for _ in range(100):
-        vms.append(b.start())
+    for i in range(100):
+        vms.append(b.api.create(f"hundred-{i}", memory_size=32 << 20))
+        b.post(f"/vms/{vms[-1]}/start")
         b.post(f"/vms/{vms[-1]}/pause")  # a hundred guests that boot would be what is measured
     time.sleep(1)
-    taken = controllable_again(b, vms, "paused", (), 5)
+    taken = []
+    for _ in range(5):
+        begun = restarted_until_seen(b, vms, "paused")
+        taken.append(time.monotonic() - begun)
+        time.sleep(0.5)
     for vm in vms:
         b.api.delete(vm)
     return 1000.0, median_ms(taken), "ms"

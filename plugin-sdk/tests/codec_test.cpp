@@ -43,6 +43,9 @@ struct Fields<Car> {
                   field<&Car::plate>("plate"), field<&Car::labels>("labels"), field<&Car::extra>("extra"));
 };
 QARAX_FIELDS_COMPLETE(Car);
+static_assert(detail::has_members<Car, 11>());
+static_assert(!detail::has_members<Car, 10>(), "one that has no row is noticed");
+static_assert(!detail::has_members<Car, 12>());
 
 namespace {
 

@@ -135,14 +135,15 @@ std::shared_ptr<CommandTicket> Manager::execute(Command command, std::function<v
       overtake_now = true;
     }
     overtake_now = overtake_now || (overtakes(asked.action) && vm->busy);
+    // All of it before anybody sees the operation: a delete that abandons the VM may finish it at once.
+    if (asked.deadline_ns != 0)
+      operation->deadline =
+          timers_.at(asked.deadline_ns + options_.grace_ms * 1'000'000, [this, vm, weak = std::weak_ptr(operation)] {
+            if (const auto late = weak.lock()) missed_deadline(vm, late);
+          });
+    in_flight_.fetch_add(1);
     vm->pending.push_back(operation);
   }
-  in_flight_.fetch_add(1);
-  if (asked.deadline_ns != 0)
-    operation->deadline =
-        timers_.at(asked.deadline_ns + options_.grace_ms * 1'000'000, [this, vm, weak = std::weak_ptr(operation)] {
-          if (const auto late = weak.lock()) missed_deadline(vm, late);
-        });
   enqueue_task(vm, [this, vm, operation] { return take_turn(vm, operation); });
   if (overtake_now) pool_.post([this, vm, operation] { overtake(vm, operation); });
   return operation;

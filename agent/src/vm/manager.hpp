@@ -180,8 +180,8 @@ class Manager final : public VmManager {
   std::condition_variable idle_;
 
   BootGate gate_;
-  core::WorkerPool pool_;  // its threads use all of the above
-  Timers timers_;          // and this one's the pool too
+  core::WorkerPool pool_;  // its threads use all of the above, and timers_: the destructor stops them first
+  Timers timers_;          // whose thread uses the pool
 };
 
 }  // namespace qarax::agent

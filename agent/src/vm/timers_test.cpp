@@ -45,9 +45,12 @@ TEST(Timers, DoesInOrderOfTime) {
     done.push_back(what);
     changed.notify_all();
   };
-  const std::int64_t now = plugin::monotonic_ns();
-  timers.at(now + 20'000'000, [&] { append('b'); });
-  timers.at(now + 10'000'000, [&] { append('a'); });
+  // The only thread is busy until both are there.
+  timers.at(0, [&] {
+    const std::int64_t now = plugin::monotonic_ns();
+    timers.at(now + 2, [&] { append('b'); });
+    timers.at(now + 1, [&] { append('a'); });
+  });
   std::unique_lock lock(mutex);
   ASSERT_TRUE(changed.wait_for(lock, std::chrono::seconds(30), [&] { return done.size() == 2; }));
   EXPECT_EQ(done, "ab");

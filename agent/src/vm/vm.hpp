@@ -31,7 +31,7 @@ class Operation final : public CommandTicket {
   bool settled = false;
   // A start's turn to boot, or why it didn't come; only the strand's.
   std::optional<Result<BootGate::Turn>> turn;
-  // Set before the strand has it: when its deadline is looked at.
+  // When its deadline is looked at; set before anybody else has the operation.
   std::optional<Timers::Handle> deadline;
   int cancel_fd() const { return cancel_.get(); }
 

@@ -173,6 +173,8 @@ void PostgresDb::set_up_session() {
   ask("SET tcp_keepalives_idle = 5");
   ask("SET tcp_keepalives_interval = 5");
   ask("SET tcp_keepalives_count = 3");
+  // A prepared statement keeps the plan that was right for the few rows of its first executions, while the fleet grows.
+  ask("SET plan_cache_mode = force_custom_plan");
   ask("SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'");
 }
 

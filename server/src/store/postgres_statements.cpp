@@ -4,6 +4,8 @@
 #include <Poco/Data/PostgreSQL/SessionHandle.h>
 #include <libpq-fe.h>
 
+#include <charconv>
+#include <string_view>
 #include <unordered_map>
 
 #include "postgres_text.hpp"
@@ -22,7 +24,7 @@ class PostgresStatements final : public Statements {
     std::vector<std::string> numbers(values.size());
     std::vector<const char*> texts(values.size());
     for (std::size_t i = 0; i < values.size(); ++i) {
-      if (const auto* number = std::get_if<std::int64_t>(&values[i])) numbers[i] = std::to_string(*number);
+      if (const auto* value = std::get_if<std::int64_t>(&values[i])) numbers[i] = std::to_string(*value);
       const auto* text = std::get_if<std::string>(&values[i]);
       const bool is_null = std::holds_alternative<std::monostate>(values[i]);
       texts[i] = is_null ? nullptr : text != nullptr ? text->c_str() : numbers[i].c_str();
@@ -31,10 +33,13 @@ class PostgresStatements final : public Statements {
         PQexecPrepared(connection_, name.c_str(), static_cast<int>(texts.size()), texts.data(), nullptr, nullptr, 0));
     check(answer);
     if (row != nullptr && PQntuples(answer.get()) > 0)
-      for (std::size_t i = 0; i < row->size(); ++i)
-        (*row)[i] = std::stoll(PQgetvalue(answer.get(), 0, static_cast<int>(i)));
-    const std::string changed = PQcmdTuples(answer.get());
-    return changed.empty() ? 0 : static_cast<std::size_t>(std::stoull(changed));
+      for (std::size_t i = 0; i < row->size(); ++i) {
+        const int column = static_cast<int>(i);
+        if (column >= PQnfields(answer.get()) || PQgetisnull(answer.get(), 0, column) != 0)
+          throw Poco::Data::PostgreSQL::StatementException("no number in column " + std::to_string(i) + " of " + sql);
+        (*row)[i] = number(PQgetvalue(answer.get(), 0, column));
+      }
+    return static_cast<std::size_t>(number(PQcmdTuples(answer.get())));
   }
 
   void forget() override { names_.clear(); }
@@ -44,6 +49,15 @@ class PostgresStatements final : public Statements {
     void operator()(PGresult* result) const { PQclear(result); }
   };
   using Answer = std::unique_ptr<PGresult, Clear>;
+
+  // Nothing said is 0.
+  static std::int64_t number(std::string_view text) {
+    std::int64_t out = 0;
+    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), out);
+    if (!text.empty() && (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size()))
+      throw Poco::Data::PostgreSQL::StatementException("not a number: " + std::string(text));
+    return out;
+  }
 
   void check(const Answer& answer) const {
     const ExecStatusType status = PQresultStatus(answer.get());

@@ -1,6 +1,7 @@
 // A database connection as the store uses it: Poco's session, and beside it the statements of the common changes, which
-// are compiled once. Poco compiles at each execution: on SQLite the larger part of a create, on PostgreSQL two more
-// round trips (core/decisions/0008). One thread at a time, like the connection.
+// are compiled once. Poco compiles at each execution: on SQLite the larger part of a create, on PostgreSQL three more
+// round trips (core/decisions/0008). Their texts are of a fixed set: what was compiled is kept. One thread at a time,
+// like the connection.
 #pragma once
 
 #include <Poco/Data/Session.h>

@@ -33,7 +33,7 @@ class ConfigReader {
   void texts(std::string_view key, std::vector<std::string>& value);  // environment: comma-separated
   void choice(std::string_view key, std::string& value, const std::vector<std::string>& of);
   // A list of free-form maps (plugins); each entry as JSON with "line" of its first row. Environment: YAML in one line,
-  // [{path: /opt/foo.so, config: {depth: 3}}].
+  // [{path: /opt/foo.so, config: {depth: 3}}]; an empty one is an empty list, as with texts.
   void objects(std::string_view key, std::vector<json::Value>& value);
 
   // One free-form map, as JSON; likewise.
