@@ -56,9 +56,9 @@ TEST(SqliteStatements, AChangedSchemaIsCompiledFor) {
 
 TEST(SqliteStatements, WhatIsNoSqlThrowsAndIsForgotten) {
   Session session = memory();
-  EXPECT_THROW(session.run("INSERT INTO nothing VALUES (1)"), Poco::Exception);
-  session << "CREATE TABLE nothing (one INTEGER)", now;
-  EXPECT_EQ(session.run("INSERT INTO nothing VALUES (1)"), 1u);
+  EXPECT_THROW(session.run("INSERT INTO absent VALUES (1)"), Poco::Exception);
+  session << "CREATE TABLE absent (one INTEGER)", now;
+  EXPECT_EQ(session.run("INSERT INTO absent VALUES (1)"), 1u);
 }
 
 }  // namespace
