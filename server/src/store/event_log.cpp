@@ -36,6 +36,7 @@ void EventLog::write(Session& session) {
   std::int64_t epoch = 0;
   std::int64_t last = 0;
   session << "UPDATE event_counter SET seq = seq + $1 RETURNING epoch, seq", use(count), into(epoch), into(last), now;
+  const std::string written_at = clock_ + ", " + std::to_string(ran_.seconds()) + ")";
   std::vector<std::int64_t> seqs;
   std::vector<std::string> documents;
   seqs.reserve(added_.size());
@@ -46,12 +47,12 @@ void EventLog::write(Session& session) {
   }
   for (std::size_t from = 0; from < seqs.size(); from += kRowsInOne) {
     const std::size_t end = std::min(seqs.size(), from + kRowsInOne);
-    std::string sql = "INSERT INTO events (seq, epoch, document, at) VALUES ";
+    std::string sql = "INSERT INTO events (seq, epoch, document, at, ran) VALUES ";
     int parameter = 0;
     for (std::size_t i = from; i < end; ++i) {
       sql.append(i == from ? "($" : ", ($").append(std::to_string(++parameter));
       sql.append(", $").append(std::to_string(++parameter));
-      sql.append(", $").append(std::to_string(++parameter)).append(", ").append(clock_).append(")");
+      sql.append(", $").append(std::to_string(++parameter)).append(", ").append(written_at);
     }
     Statement insert(session);
     insert << sql;
@@ -97,9 +98,10 @@ EventPage EventLog::stored_after(Session& session, std::int64_t seq, std::size_t
 std::int64_t EventLog::prune(Session& session, std::int64_t keep, std::int64_t keep_s) const {
   // Times grow as the numbers do, so that this looks at what is too old and no further.
   std::int64_t young = 0;
-  std::string sql = "SELECT COALESCE((SELECT seq FROM events WHERE at >= ";
-  sql.append(clock_).append(" - $1 ORDER BY seq LIMIT 1), (SELECT seq + 1 FROM event_counter))");
-  session << sql, use(keep_s), into(young), now;
+  std::int64_t oldest = ran_.seconds() - keep_s;
+  session << "SELECT COALESCE((SELECT seq FROM events WHERE ran >= $1 ORDER BY seq LIMIT 1), (SELECT seq + 1 FROM "
+             "event_counter))",
+      use(oldest), into(young), now;
   std::int64_t first = std::max(feed_.last().seq - keep + 1, young);
   session << "DELETE FROM events WHERE seq < $1", use(first), now;
   return first;

@@ -17,7 +17,7 @@ using Poco::Data::Statement;
 
 constexpr const char* kColumns =
     "id, action, state, vm_id, vm_name, host_id, revision, incarnation, steps, error, owner, term, request_id, "
-    "created_at, finished_at, cancelling";
+    "created_at, finished_at, cancelling, outcome";
 
 std::string text(const RecordSet& set, std::size_t column, std::size_t row) {
   const auto value = set.value(column, row);
@@ -60,6 +60,7 @@ Job job_of(const RecordSet& set, std::size_t row) {
   job.created_at = text(set, 13, row);
   job.finished_at = text(set, 14, row);
   job.cancelling = set.value(std::size_t{15}, row).convert<std::int64_t>() != 0;
+  job.outcome = text(set, 16, row);
   return job;
 }
 
@@ -76,6 +77,7 @@ std::optional<Job> read_job(Session& session, const std::string& job_id) {
 
 std::vector<Job> read_jobs(Session& session, const JobQuery& query) {
   std::string vm = query.vm_id;
+  std::string host = query.host_id;
   std::string state = query.state ? name_of(*query.state) : std::string();
   std::string at = query.before_at;
   std::string id = query.before_id;
@@ -85,6 +87,7 @@ std::vector<Job> read_jobs(Session& session, const JobQuery& query) {
   const auto next = [&] { return "$" + std::to_string(++parameter); };
   Statement select(session);
   if (!vm.empty()) where += " AND vm_id = " + next();
+  if (!host.empty()) where += " AND host_id = " + next();
   if (!state.empty()) where += " AND state = " + next();
   if (!id.empty()) {
     where += " AND (created_at, id) < (" + next();
@@ -92,6 +95,7 @@ std::vector<Job> read_jobs(Session& session, const JobQuery& query) {
   }
   select << "SELECT " << kColumns << " FROM jobs" << where << " ORDER BY created_at DESC, id DESC LIMIT " << next();
   if (!vm.empty()) select, use(vm);
+  if (!host.empty()) select, use(host);
   if (!state.empty()) select, use(state);
   if (!id.empty()) select, use(at), use(id);
   select, use(limit);
@@ -103,7 +107,7 @@ std::vector<Job> read_jobs(Session& session, const JobQuery& query) {
 }
 
 void insert_job(Session& session, const Job& job, const Desired& desired_before, std::int64_t timeout_ms,
-                const std::string& clock, const JobArguments& arguments) {
+                const Stamp& stamp, const JobArguments& arguments) {
   std::string id = job.id;
   std::string vm = job.vm_id;
   std::string name = job.vm_name;
@@ -122,23 +126,32 @@ void insert_job(Session& session, const Job& job, const Desired& desired_before,
   if (!job.finished_at.empty()) end = job.finished_at;
   std::string steps = steps_text(job);
   std::string about = encode(arguments);
+  std::string outcome = job.outcome;
+  const bool ended = !job.finished_at.empty();
   session << "INSERT INTO jobs (id, vm_id, vm_name, host_id, revision, action, state, incarnation, timeout_ms, before, "
-             "owner, term, request_id, created_at, finished_at, steps, arguments, finished_s) "
-             "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, "
-          << (job.finished_at.empty() ? "NULL" : clock) << ")",
+             "owner, term, request_id, created_at, finished_at, steps, arguments, outcome, finished_s, ran) "
+             "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, "
+          << (ended ? stamp.clock : "NULL") << ", " << (ended ? std::to_string(stamp.ran) : "NULL") << ")",
       use(id), use(vm), use(name), use(host), use(revision), use(action), use(state), use(incarnation), use(timeout),
-      use(before), use(owner), use(term), use(request), use(at), use(end), use(steps), use(about), now;
+      use(before), use(owner), use(term), use(request), use(at), use(end), use(steps), use(about), use(outcome), now;
 }
 
-void finish_job(Session& session, const Job& job, const std::string& clock) {
+void finish_job(Session& session, const Job& job, const Stamp& stamp) {
   std::string state = name_of(job.state);
   std::string at = job.finished_at;
   std::string steps = steps_text(job);
   std::string error = error_text(job);
   std::string id = job.id;
-  session << "UPDATE jobs SET finished_s = " << clock
+  session << "UPDATE jobs SET finished_s = " << stamp.clock << ", ran = " << stamp.ran
           << ", state = $1, finished_at = $2, steps = $3, error = $4 WHERE id = $5 AND state = 'running'",
       use(state), use(at), use(steps), use(error), use(id), now;
+}
+
+void finish_host_job(Session& session, const Job& job, const Stamp& stamp) {
+  finish_job(session, job, stamp);
+  std::string outcome = job.outcome;
+  std::string id = job.id;
+  session << "UPDATE jobs SET outcome = $1 WHERE id = $2", use(outcome), use(id), now;
 }
 
 void mark_cancelling(Session& session, const std::string& job_id) {
@@ -152,12 +165,13 @@ void take_over_jobs(Session& session, const Activation& activation) {
   session << "UPDATE jobs SET owner = $1, term = $2 WHERE state = 'running'", use(owner), use(term), now;
 }
 
-void prune_jobs(Session& session, std::int64_t keep, std::int64_t keep_s, const std::string& clock) {
-  std::int64_t age = keep_s;
-  session << "DELETE FROM jobs WHERE finished_s < " << clock << " - $1", use(age), now;
+void prune_jobs(Session& session, std::int64_t keep, std::int64_t keep_s, const Stamp& stamp) {
+  std::int64_t oldest = stamp.ran - keep_s;
+  session << "DELETE FROM jobs WHERE ran < $1 AND state <> 'running'", use(oldest), now;
   std::int64_t offset = keep;
-  session << "DELETE FROM jobs WHERE state <> 'running' AND created_at < (SELECT created_at FROM jobs ORDER BY "
-             "created_at DESC, id DESC LIMIT 1 OFFSET $1)",
+  // Their order within a second is the wall clock's, which is nobody's loss.
+  session << "DELETE FROM jobs WHERE state <> 'running' AND (ran, created_at, id) <= (SELECT ran, created_at, id FROM "
+             "jobs WHERE state <> 'running' ORDER BY ran DESC, created_at DESC, id DESC LIMIT 1 OFFSET $1)",
       use(offset), now;
 }
 
