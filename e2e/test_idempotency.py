@@ -1,11 +1,14 @@
 """Idempotency-Key: however often and whenever a request is made again, also over a kill -9 of the server, it is carried out
 once and answered the same."""
 
+import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 import requests
 
+from crash.killpoint import Killpoint
 from framework.stack import wait_for
 
 MEMORY = 128 * 1024 * 1024
@@ -120,3 +123,61 @@ def test_202_again(simulated):
     assert (again.status_code, again.text, again.headers["Location"]) == (202, first.text, first.headers["Location"])
     assert simulated.api.ok("GET", first.headers["Location"] + "?wait=30s").json()["state"] == "completed"
     simulated.api.delete(vm_id)
+
+
+def shoot(stack, at: int, method: str, path: str, key: str) -> bool:
+    """One request, and the server killed at its at-th call with an effect. Whether it came to that."""
+    shot = Killpoint(stack.server.pid, at)
+    try:
+        requests.request(method, stack.server.base + path, headers={"Idempotency-Key": key}, timeout=90)
+    except requests.RequestException:
+        pass
+    if shot.end()[0] != "killed":
+        return False
+    stack.server.process.wait(10)
+    stack.server.process = None
+    stack.server.start()
+    wait_for("server ready", lambda: requests.get(stack.server.base + "/livez", timeout=5).status_code == 200)
+    return True
+
+
+@pytest.mark.parametrize("action", ["init", "leftovers/collect"])
+def test_host_actions_over_a_killed_server(stack, action):
+    """Killed at their steps, one after the other: the request that is made again is answered as if nothing had been."""
+    api = stack.api
+    host = api.hosts()[0]["id"]
+    path = f"/hosts/{host}/{action}"
+    for at in range(1, 60, 3):
+        key = f"{action}-{at}"
+        killed = shoot(stack, at, "POST", path, key)
+        answer = until_answered(stack, path, key)
+        assert answer.status_code == 200, f"killed at {at}: {answer.text}"
+        assert post(stack, path, key).text == answer.text
+        if not killed:
+            break
+    wait_for("no job is left", lambda: not api.ok("GET", f"/jobs?host_id={host}&state=running").json())
+
+
+def test_a_vm_is_adopted_once_over_a_killed_server(stack):
+    api, server = stack.api, stack.server
+    host = api.hosts()[0]["id"]
+    for at in range(1, 60, 4):
+        vm = api.ok("POST", "/vms", json=body(f"stray-{at}")).text
+        api.act(vm, "start")
+        server.stop()
+        with sqlite3.connect(server.data / "qarax.db") as database:
+            database.execute("DELETE FROM reservations WHERE vm_id = ?", (vm,))
+            database.execute("DELETE FROM vms WHERE id = ?", (vm,))
+        database.close()
+        server.start()
+        wait_for("server ready", lambda: requests.get(server.base + "/livez", timeout=5).status_code == 200)
+        stack.wait_host(host, "up")
+        path = f"/hosts/{host}/unmanaged/{vm}/adopt"
+        killed = shoot(stack, at, "POST", path, f"adopt-{at}")
+        answer = until_answered(stack, path, f"adopt-{at}")
+        assert answer.status_code == 200 and answer.json()["id"] == vm, f"killed at {at}: {answer.text}"
+        jobs = [j for j in api.ok("GET", f"/jobs?vm_id={vm}").json() if j["action"] == "adopt-vm"]
+        assert [j["state"] for j in jobs] == ["completed"]
+        stack.wait_state(vm, "running")
+        if not killed:
+            break

@@ -29,6 +29,52 @@ def test_every_change_is_a_job_with_steps_and_times(simulated):
     assert all(j["state"] == "completed" for j in jobs)
 
 
+def test_a_delete_is_answered_with_its_job_where_that_is_preferred(simulated):
+    api = simulated.api
+    prefer = {"Prefer": "respond-async"}
+    slow = api.create("slow-to-delete", hypervisor="simulator", config={"start_delay_ms": 3_000})
+    api.call("POST", f"/vms/{slow}/start", headers=prefer)
+    job_id = job_of(api.call("DELETE", f"/vms/{slow}", headers=prefer))
+    busy = api.call("DELETE", f"/vms/{slow}", headers=prefer)
+    assert busy.status_code == 404 or (busy.status_code == 409 and busy.json()["job_id"] == job_id)
+    assert api.ok("GET", f"/jobs/{job_id}?wait=30s").json()["state"] == "completed"
+    assert api.call("GET", f"/vms/{slow}").status_code == 404
+    assert api.call("DELETE", f"/vms/{slow}", headers=prefer).status_code == 404
+    # No node has it: its job is over when it is answered.
+    fresh = api.create("never-started", hypervisor="simulator")
+    job = api.ok("GET", f"/jobs/{job_of(api.call('DELETE', f'/vms/{fresh}', headers=prefer))}").json()
+    assert (job["action"], job["state"], job["vm_id"]) == ("delete", "completed", fresh)
+    assert api.call("GET", f"/vms/{fresh}").status_code == 404
+
+
+def test_what_is_done_at_a_host_is_a_job_of_it(simulated):
+    api = simulated.api
+    host = api.hosts()[0]["id"]
+    for path, action in ((f"/hosts/{host}/init", "init-host"), (f"/hosts/{host}/leftovers/collect", "collect-leftovers")):
+        api.ok("POST", path, headers={"X-Request-Id": "mine-" + action})
+        job = api.ok("GET", f"/jobs?host_id={host}&limit=1").json()[0]
+        assert (job["action"], job["state"], job["host_id"], job["request_id"]) == (action, "completed", host, "mine-" + action)
+        assert [s["name"] for s in job["steps"]] == ["record", "node"] and job["result"] == f"/hosts/{host}"
+    assert api.call("GET", "/jobs?host_id=x").status_code == 400
+    assert api.ok("GET", "/jobs?host_id=6f1c2a9e-3b57-4a0e-9d0c-0f6f2f3b1a55").json() == []
+
+
+def test_a_stop_that_only_says_what_is_meant_is_a_job(simulated):
+    """A guest that powered itself off is shutdown because it meant so; the stop makes it the user's wish."""
+    api = simulated.api
+    vm = api.create("crashes", hypervisor="simulator", config={"exit_after_ms": 200})
+    api.act(vm, "start")
+    simulated.wait_state(vm, "shutdown")
+    assert api.vm(vm)["desired_origin"] == "guest"
+    api.act(vm, "stop")
+    assert (api.vm(vm)["desired_status"], api.vm(vm)["desired_origin"]) == ("shutdown", "user")
+    jobs = [(j["action"], j["state"]) for j in api.ok("GET", f"/jobs?vm_id={vm}").json()]
+    assert jobs == [("stop", "completed"), ("start", "completed"), ("create", "completed")]
+    api.act(vm, "stop")
+    assert len(api.ok("GET", f"/jobs?vm_id={vm}").json()) == 3, "the second one changes nothing"
+    api.delete(vm)
+
+
 def test_a_failed_job_keeps_the_reason(simulated):
     api = simulated.api
     vm_id = api.create("failing", hypervisor="simulator", config={"failure_percent": 100})

@@ -252,3 +252,38 @@ def test_a_clock_that_jumps(tmp_path):
     finally:
         left = stack.close()
     assert not left, "left behind: " + "; ".join(left)
+
+
+@pytest.mark.skipif(clocks.library() is None, reason="the package libfaketime is missing")
+def test_a_clock_that_jumps_makes_nothing_old(tmp_path):
+    """Jobs, events and Idempotency-Keys are kept for as long as servers have run, not for what the clock says."""
+    clock = clocks.Clock(tmp_path)
+    stack = Stack(server_env=clock.env)
+    try:
+        api = stack.api
+        body = {"name": "keyed", "memory_size": 1 << 27}
+        made = api.ok("POST", "/vms", json=body, headers={"Idempotency-Key": "keyed"})
+        api.create("other")
+
+        def kept() -> tuple:
+            events = [line for line in api.ok("GET", "/events?after=oldest&follow=false").text.splitlines() if line.startswith("id:")]
+            return [job["id"] for job in api.ok("GET", "/jobs").json()], events[:2]
+
+        jobs, events = kept()
+        assert len(jobs) == 2 and len(events) == 2
+        for jump in (400 * DAY, -400 * DAY, 0):
+            clock.set(jump)
+            # A server tidies up as soon as it runs, and every minute.
+            tidied = stack.server.log().count("tidied up")
+            stack.server.kill()
+            stack.server.start()
+            wait_for("it has tidied up", lambda: stack.server.log().count("tidied up") > tidied)
+            wait_for("it answers", lambda: api.call("GET", "/livez", timeout=5).status_code == 200)
+            assert sorted(kept()[0]) == sorted(jobs), f"jobs after {jump}"
+            assert kept()[1] == events, f"events after {jump}"
+            again = api.call("POST", "/vms", json=body, headers={"Idempotency-Key": "keyed"})
+            assert (again.status_code, again.text) == (201, made.text), f"the key after {jump}"
+            assert again.headers["Idempotent-Replayed"] == "true"
+    finally:
+        left = stack.close()
+    assert not left, "left behind: " + "; ".join(left)

@@ -11,13 +11,15 @@ import requests
 from framework.api import Api
 from framework.stack import Stack, wait_for
 
-from .killpoint import Killpoint, helper
-from .model import ACTIONS, BEGINS, GONE, Asked, Vm, allowed
+from .killpoint import Killpoint, helper, start_under
+from .model import ACTIONS, BEGINS, GONE, HOST_ACTIONS, Asked, Vm, allowed
 
 POPULATION = 6
 # What dies while the agent works on it, and the process that is looked for: killpoint.c.
 OF_A_VM = {"vmm": "qemu-", "supervisor": "qarax-superv"}
 QUIET = 0.4  # of the rounds kill nothing: else few VMs would come as far as running
+RELAPSE = 0.5  # of the killed servers and agents are killed again while they start, up to MOST_RELAPSES times in a row
+MOST_RELAPSES = 3
 SETTLE = 30.0
 
 
@@ -32,6 +34,7 @@ class Harness:
         wait_for("the accelerator is settled", lambda: self.stack.api.hosts()[0].get("accelerator") != "probing")
         self.vms: list[Vm] = []
         self.made = 0
+        self.keys = 0
         # How many calls with an effect each (victim, action) makes, learned: the moment is drawn below it.
         self.reach = collections.defaultdict(lambda: 24)
         self.kills = collections.Counter()
@@ -58,6 +61,11 @@ class Harness:
         else:
             shot = Killpoint(program.pid, at)
         threads = [threading.Thread(target=self.ask, args=(a,)) for a in asks]
+        of_host = None
+        if victim in ("agent", "server") and self.random.random() < 0.3:
+            self.keys += 1
+            of_host = (self.random.choice(HOST_ACTIONS), f"key-{self.keys}")
+            threads.append(threading.Thread(target=self.ask_host, args=of_host))
         for thread in threads:
             thread.start()
         while any(t.is_alive() for t in threads) and not shot.wait(0.005):
@@ -72,7 +80,7 @@ class Harness:
             if victim not in OF_A_VM:
                 program.process.wait(10)
                 program.process = None
-                program.start()
+                self.revive(victim, program)
         else:
             self.misses += 1
         for thread in threads:
@@ -81,8 +89,38 @@ class Harness:
         self.up()
         if killed and victim == "vmm":
             self.judge_end(target)
+        if of_host:
+            self.judge_host(*of_host)
         self.judge(asks, target if killed and victim == "vmm" else None)
         return killed
+
+    def revive(self, victim: str, program) -> None:
+        """Starts it again; now and then it is killed in the midst of that, at any call of its own start."""
+        key = (victim, "recovery")
+        for _ in range(MOST_RELAPSES):
+            if self.random.random() >= RELAPSE:
+                break
+            at = self.random.randint(1, self.reach[key])
+            shot = start_under(program, at)
+            up = Recovered(self, victim)
+            limit = time.monotonic() + SETTLE
+            while not shot.wait(0.01) and not up.seen():
+                if time.monotonic() > limit:
+                    self.fault("wrong", None, f"the {victim} didn't come up within {SETTLE} s")
+                    break
+            verdict, count, call = shot.end()
+            if verdict != "killed":
+                # It is up, and stays so.
+                self.reach[key] = max(4, count + 1)
+                self.misses += 1
+                return
+            if at > self.reach[key] * 0.9:
+                self.reach[key] += 1
+            self.kills[f"{victim} in recovery"] += 1
+            self.calls[call] += 1
+            program.process.wait(10)
+            program.process = None
+        program.start()
 
     def quiet_round(self) -> None:
         asks = self.choose("nobody")
@@ -128,6 +166,31 @@ class Harness:
             asked.status, asked.text = response.status_code, response.text
         except requests.RequestException as e:
             asked.text = str(e)
+
+    def ask_host(self, action: str, key: str) -> requests.Response | None:
+        api = Api(self.stack.server.base, timeout=100)
+        try:
+            return api.call("POST", f"/hosts/{self.host_id}/{action}", headers={"Idempotency-Key": key})
+        except requests.RequestException:
+            return None
+
+    def judge_host(self, action: str, key: str) -> None:
+        """What a client does that was told to come back, or nothing: in the end it is told that it is done, once."""
+        answers = []
+
+        def answered():
+            answers.append(self.ask_host(action, key))
+            last = answers[-1]
+            return last is not None and last.status_code != 503 and "idempotency-in-progress" not in last.text
+
+        try:
+            wait_for(f"an answer to {action}", answered, SETTLE, 0.05)
+        except AssertionError:
+            pass
+        last = answers[-1]
+        told = "nothing" if last is None else f"{last.status_code}: {last.text[:300]}"
+        if not told.startswith("200"):
+            self.fault("wrong", None, f"{action}, made again, is answered {told}")
 
     def up(self) -> None:
         alive = Api(self.stack.server.base, timeout=10)
@@ -251,12 +314,23 @@ class Harness:
                 self.fault("leak", None, f"a folder is left of {extra}, {self.history_of(extra)}")
 
     def judge_jobs(self) -> None:
-        response = self.stack.api.session.get(self.stack.server.base + "/jobs", timeout=10)
-        if response.status_code != 200:
-            return
-        for job in response.json():
-            if job["state"] not in ("completed", "failed", "superseded", "cancelled"):
-                self.fault("job not final", None, json.dumps(job))
+        unfinished = []
+
+        def all_ended():
+            response = self.stack.api.session.get(self.stack.server.base + "/jobs", timeout=10)
+            if response.status_code != 200:
+                self.fault("wrong", None, f"GET /jobs is {response.status_code}: {response.text[:300]}")
+                return True
+            unfinished[:] = [j for j in response.json() if j["state"] not in ("completed", "failed", "superseded", "cancelled")]
+            # Those of VMs are judged when their VMs are at rest; a host's may be carried on by a server that has just begun.
+            return all(j["vm_id"] for j in unfinished)
+
+        try:
+            wait_for("the host's jobs have ended", all_ended, SETTLE, 0.02)
+        except AssertionError:
+            pass
+        for job in unfinished:
+            self.fault("job not final", None, json.dumps(job))
 
     def history_of(self, vm_id: str) -> list:
         return next((vm.history for vm in self.vms if vm.id == vm_id), ["a VM that is gone"])
@@ -295,3 +369,22 @@ class Harness:
 
     def close(self) -> list:
         return self.stack.close(keep=any(self.faults.values()))
+
+
+class Recovered:
+    """Whether what was just started serves again. A host that is still called up is so until the agent's end is seen."""
+
+    def __init__(self, harness: Harness, victim: str):
+        self.harness = harness
+        self.was_down = victim == "server"
+        self.api = Api(harness.stack.server.base, timeout=2)
+
+    def seen(self) -> bool:
+        try:
+            if self.api.call("GET", "/livez").status_code != 200:
+                return False
+            up = self.api.hosts()[0]["status"] == "up"
+        except (requests.RequestException, IndexError):
+            return False
+        self.was_down = self.was_down or not up
+        return up and self.was_down

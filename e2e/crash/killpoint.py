@@ -1,9 +1,15 @@
 """One shot at a program: killpoint.c attached to it, until it has killed or is called off."""
 
+import pathlib
 import select
+import signal
 import subprocess
 
 from framework import paths
+from framework.stack import wait_for
+
+# A shell that stops itself before it becomes the program: its tracer is there before the program's first call.
+STOPPED = ["/bin/sh", "-c", 'kill -STOP $$; exec "$@"', "sh"]
 
 
 def helper(name: str) -> str:
@@ -34,3 +40,18 @@ class Killpoint:
         self.process.wait(10)
         self.process.stdout.close()
         return (words[0], int(words[1]), words[2] if len(words) > 2 else "") if words else ("counted", 0, "")
+
+
+def start_under(program, at: int) -> Killpoint:
+    """Starts the program (framework.stack.Program) with the shot aimed at its at-th call since its very first."""
+    before, program.under = program.under, STOPPED
+    try:
+        program.start()
+    finally:
+        program.under = before
+    stat = pathlib.Path(f"/proc/{program.pid}/stat")
+    wait_for("it has stopped itself", lambda: stat.read_text().rsplit(")", 1)[1].split()[0] == "T", 10, 0.002)
+    shot = Killpoint(program.pid, at)
+    # Or it would stop once more when its tracer lets it go.
+    program.process.send_signal(signal.SIGCONT)
+    return shot

@@ -11,6 +11,7 @@ ACTIONS = {
     "shutdown": ["start", "start", "restore", "restore", "delete"],  # restore: start, where there is no snapshot
 }
 BEGINS = ("start", "restore")
+HOST_ACTIONS = ("init", "leftovers/collect")  # of the host, with an Idempotency-Key: asked again until they are answered
 GONE = "gone"
 
 

@@ -165,10 +165,12 @@ int serve(const ServerConfig& config, const CommandLine& line) {
   options.retention.jobs_s = config.jobs_keep_ms / 1000;
   options.restarts = {config.restart_backoff_ms, config.restart_backoff_max_ms, config.restart_calm_ms};
   Orchestrator orchestrator(**store, nodes, options);
+  Adopter adopter(**store, nodes);
+  HostJobs host_jobs(**store, adopter, orchestrator);
   Editor editor(**store, nodes);
   RestDryRuns dry_runs(**store, nodes, editor);
   RestOperations operations(
-      **store, orchestrator, editor, dry_runs,
+      **store, orchestrator, host_jobs, editor, dry_runs,
       {.action_wait_ms = config.action_wait_ms, .max_attachments = config.max_console_attachments});
   VmRenderer renderer(**store, config.known_hypervisors);
   Metrics metrics(**store, QARAX_VERSION);
@@ -176,7 +178,7 @@ int serve(const ServerConfig& config, const CommandLine& line) {
   add_vm_routes(router, **store, operations, renderer);
   add_vm_change_routes(router, **store, operations, renderer);
   add_host_routes(router, **store, operations);
-  RestHostTruth truth(**store, nodes);
+  RestHostTruth truth(adopter, host_jobs);
   add_host_truth_routes(router, truth, renderer);
   add_event_routes(router, **store);
   add_job_routes(router, **store, operations);
@@ -188,6 +190,7 @@ int serve(const ServerConfig& config, const CommandLine& line) {
   if (const Status started = server.start(); !started) return fail(started.error());
   const auto wakes_readers = (*store)->events().on_commit([&server] { server.wake_live(); });
   orchestrator.start();
+  host_jobs.start();
   register_nodes(config, **store, operations);
   if (!line.port_file.empty()) {
     const Status written =
@@ -204,7 +207,7 @@ int serve(const ServerConfig& config, const CommandLine& line) {
   // Callers that wait for a job hear of its end, or at last where to look for it; the rest is for their replies.
   orchestrator.shutdown(config.shutdown_grace_ms * 3 / 5);
   const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
-  const bool quiet = server.stop(std::max(left, std::chrono::milliseconds(0)));
+  const bool quiet = server.stop(std::max(left, std::chrono::milliseconds(0))) && host_jobs.stop();
   (*store)->flush();
   log->info("ended");
   core::flush_logs();

@@ -220,6 +220,26 @@ std::optional<Error> FakeNode::adopt(const Activation& server, const Activation&
   return std::nullopt;
 }
 
+void FakeNode::leave(core::Leftover leftover) {
+  const std::lock_guard lock(mutex_);
+  leftovers_.push_back(std::move(leftover));
+}
+
+std::vector<core::Leftover> FakeNode::leftovers(bool collect) {
+  const std::lock_guard lock(mutex_);
+  std::vector<core::Leftover> out = leftovers_;
+  if (!collect) return out;
+  ++collected_;
+  leftovers_.clear();
+  for (core::Leftover& one : out) one.removed = true;
+  return out;
+}
+
+int FakeNode::collected() const {
+  const std::lock_guard lock(mutex_);
+  return collected_;
+}
+
 int FakeNode::told_to_keep() const {
   const std::lock_guard lock(mutex_);
   return kept_;
@@ -439,6 +459,13 @@ grpc::Status FakeNodeServer::Survey(grpc::ServerContext*, const node::v1::Survey
 grpc::Status FakeNodeServer::Adopt(grpc::ServerContext*, const node::v1::AdoptRequest* request, node::v1::AdoptReply*) {
   const auto no = node_.adopt(activation_of(request->authority()), activation_of(request->seen()));
   return no ? refused(*no) : grpc::Status::OK;
+}
+
+grpc::Status FakeNodeServer::Leftovers(grpc::ServerContext*, const node::v1::LeftoversRequest* request,
+                                       node::v1::LeftoversReply* reply) {
+  for (const core::Leftover& one : node_.leftovers(request->collect()))
+    reply->add_leftovers(encode(one, Defaults::write));
+  return grpc::Status::OK;
 }
 
 grpc::Status FakeNodeServer::Hello(grpc::ServerContext*, const node::v1::HelloRequest* request,

@@ -51,6 +51,10 @@ class FakeNode {
   void raise_revision(const std::string& vm, std::int64_t revision);
   // As if it had been told so since.
   void raise_edition(const std::string& vm, std::int64_t edition);
+  // What no VM owns; gone with the next collect.
+  void leave(core::Leftover leftover);
+  std::vector<core::Leftover> leftovers(bool collect);
+  int collected() const;  // how often it was asked to
   // Its data folder is another one now.
   void change_identity();
 
@@ -106,6 +110,8 @@ class FakeNode {
   std::multiset<core::Action> done_;
   int lost_replies_ = 0;
   int kept_ = 0;
+  int collected_ = 0;
+  std::vector<core::Leftover> leftovers_;
   bool hangs_ = false;
   Error failure_{Code::ok, {}, {}, {}, false, 0, {}, {}};
   Error refusal_{Code::ok, {}, {}, {}, false, 0, {}, {}};
@@ -132,6 +138,7 @@ class FakeNodeServer final : public node::v1::Node::Service {
                      grpc::ServerWriter<node::v1::Event>*) override;
   grpc::Status Survey(grpc::ServerContext*, const node::v1::SurveyRequest*, node::v1::SurveyReply*) override;
   grpc::Status Adopt(grpc::ServerContext*, const node::v1::AdoptRequest*, node::v1::AdoptReply*) override;
+  grpc::Status Leftovers(grpc::ServerContext*, const node::v1::LeftoversRequest*, node::v1::LeftoversReply*) override;
 
  private:
   void listen();

@@ -40,7 +40,9 @@ struct qarax::Fields<qarax::api::Job> {
   static constexpr std::string_view kName = "Job";
   static constexpr auto kTable = field_table(
       field<&T::id>("id").required().format("uuid").doc("What 202 and Location name."),
-      field<&T::action>("action").required().doc("create, start, stop, …, delete, add-host."),
+      field<&T::action>("action").required().doc(
+          "create, start, stop, …, delete, add-host, edit-host, remove-host, init-host, adopt-host, adopt-vm, "
+          "remove-unmanaged, collect-leftovers."),
       field<&T::state>("state").required().doc("superseded: a job of higher precedence took its place."),
       field<&T::progress>("progress").required().doc("Percent of its steps that are done."),
       field<&T::cancellable>("cancellable").required().doc("Whether DELETE could still end it."),

@@ -83,6 +83,6 @@ struct qarax::Fields<qarax::api::Vm> {
       field<&T::restart_limit>("restart_limit").doc("As in NewVm."),
       field<&T::restart_count>("restart_count").doc("Restarts in a row so far."),
       field<&T::created_at>("created_at").format("date-time").doc("When it was defined."),
-      field<&T::updated_at>("updated_at").format("date-time").doc("Its last change."));
+      field<&T::updated_at>("updated_at").format("date-time").doc("When something was asked of it last."));
 };
 QARAX_FIELDS_COMPLETE(qarax::api::Vm);

@@ -31,8 +31,10 @@ http::Response show(const http::Request& request, const std::string& etag, std::
   return response;
 }
 
+namespace {
+
 // Whether the field names a tag with this beginning.
-static bool names_asked(std::string_view field, const std::string& asked) {
+bool names_asked(std::string_view field, const std::string& asked) {
   const std::string begin = "\"" + asked + "-";
   while (!field.empty()) {
     const std::size_t end = std::min(field.find(','), field.size());
@@ -41,6 +43,8 @@ static bool names_asked(std::string_view field, const std::string& asked) {
   }
   return false;
 }
+
+}  // namespace
 
 std::optional<http::Response> refuse_unmatched(const http::Request& request, const EntityTag& tag) {
   const auto wanted = request.header("If-Match");

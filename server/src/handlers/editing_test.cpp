@@ -284,5 +284,15 @@ TEST_F(EditingTest, AHostWithVmsStays) {
   EXPECT_EQ(call("DELETE", "/hosts/" + host).status, 204);
 }
 
+TEST_F(EditingTest, ADeleteIsAnsweredWithItsJobWhereThatIsPreferred) {
+  const std::string id = create("web");
+  const auto accepted = call("DELETE", "/vms/" + id, "", {{"Prefer", "respond-async"}});
+  EXPECT_EQ(accepted.status, 202) << accepted.body;
+  const std::string job = text(parsed(accepted), "job_id");
+  EXPECT_EQ(accepted.headers.find("Location"), "/jobs/" + job);
+  EXPECT_EQ(text(parsed(call("GET", "/jobs/" + job)), "action"), "delete");
+  EXPECT_EQ(problem(call("DELETE", "/vms/" + id, "", {{"Prefer", "respond-async"}})), "404 vm-not-found");
+}
+
 }  // namespace
 }  // namespace qarax::server

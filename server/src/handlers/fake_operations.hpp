@@ -109,10 +109,9 @@ class FakeOperations final : public Operations {
     if (failure) return *failure;
     const VmPtr vm = store_.vm(call.vm_id);
     if (call.action == core::Action::remove) {
-      const Status removed =
-          store_.remove_vm(vm->id, call.forget ? Removal::with_tombstone : Removal::by_job, call.expected_version);
-      if (!removed) return removed.error();
-      return ActionResult{};
+      QARAX_TRY(std::string job, store_.remove_vm(vm->id, call.forget ? Removal::with_tombstone : Removal::by_job,
+                                                  call.expected_version));
+      return ActionResult{nullptr, std::move(job), call.respond_async};
     }
     if (core::judge(call.action, vm->observed.status.state) == core::Verdict::refuse)
       return core::refusal(call.action, vm->observed.status.state, vm->name);

@@ -15,6 +15,7 @@ std::optional<std::string> path_of_result(const Job& job) {
   if (job.state != JobState::completed || job.action == core::to_string(core::Action::remove) ||
       job.action == "remove-host")
     return std::nullopt;
+  if (job.action == kRemoveUnmanaged) return std::nullopt;
   return job.vm_id.empty() ? "/hosts/" + job.host_id : "/vms/" + job.vm_id;
 }
 

@@ -35,13 +35,18 @@ Result<std::int64_t> wait_of(const http::Request& request) {
   return std::min(number, kLongestWaitMs / factor) * factor;
 }
 
+Result<std::string> uuid_of(const http::Request& request, std::string_view name) {
+  const auto value = request.query_value(name);
+  if (!value) return std::string();
+  if (core::is_uuid(*value)) return core::to_lower(*value);
+  return make_error(Code::invalid_argument, std::string(name) + ": \"" + std::string(*value) + "\" is not a UUID",
+                    "bad-uuid");
+}
+
 Result<JobQuery> query_of(const http::Request& request) {
   JobQuery query;
-  if (const auto vm = request.query_value("vm_id")) {
-    if (!core::is_uuid(*vm))
-      return make_error(Code::invalid_argument, "vm_id: \"" + std::string(*vm) + "\" is not a UUID", "bad-uuid");
-    query.vm_id = core::to_lower(*vm);
-  }
+  QARAX_TRY(query.vm_id, uuid_of(request, "vm_id"));
+  QARAX_TRY(query.host_id, uuid_of(request, "host_id"));
   if (const auto state = request.query_value("state")) {
     const auto* const begin = std::begin(EnumNames<JobState>::kNames);
     const auto* const found = std::find(begin, std::end(EnumNames<JobState>::kNames), *state);
@@ -68,7 +73,7 @@ Result<JobQuery> query_of(const http::Request& request) {
 // Where the list goes on behind its last job, with the same filters.
 std::string next_page(const http::Request& request, const Job& last) {
   std::string out = "</jobs?";
-  for (const std::string_view name : {"vm_id", "state", "limit"})
+  for (const std::string_view name : {"vm_id", "host_id", "state", "limit"})
     if (const auto value = request.query_value(name)) out.append(name).append("=").append(*value).append("&");
   return out + "cursor=" + last.created_at + "_" + last.id + ">; rel=\"next\"";
 }

@@ -33,9 +33,9 @@ struct EditCall {
 };
 
 struct ActionResult {
-  VmPtr vm;            // as it now is; null after a remove
-  std::string job_id;  // of the job that was recorded; empty where nothing had to change
-  bool pending = false;
+  VmPtr vm;              // as it now is; null after a remove
+  std::string job_id{};  // of the job that was recorded; empty where nothing had to change
+  bool pending = false;  // what is answered is the job
 };
 
 // Until the VM runs, or, with a text, until its console shows that.

@@ -105,10 +105,12 @@ class VmHandlers {
       call.action = core::Action::remove;
       call.request_id = request.request_id;
       call.forget = *forget;
+      call.respond_async = prefers_async(request);
       call.expected_version = expected(request, vm->version);
       if (*dry) return dry_run_reply(request, operations_.dry_runs().act(call));
       auto result = operations_.act(call);
-      return result ? http::Response::empty() : refuse(request, std::move(result).error());
+      if (!result) return refuse(request, std::move(result).error());
+      return result->pending ? accepted(result->job_id) : http::Response::empty();
     });
   }
 

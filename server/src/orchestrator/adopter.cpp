@@ -174,15 +174,19 @@ Result<api::AdoptPlan> Adopter::plan(const std::string& host_id) {
   return std::move(made.plan);
 }
 
-Result<api::AdoptPlan> Adopter::adopt(const std::string& host_id, const std::string& token, std::int64_t wait_ms) {
+Result<api::AdoptPlan> Adopter::adopt(const std::string& host_id, const std::string& token, std::int64_t wait_ms,
+                                      std::string& job) {
   QARAX_TRY(Draft made, draft(host_id));
   if (made.plan.plan != token)
     return make_error(Code::aborted,
                       "the plan for host " + made.host->name + " is " + made.plan.plan + " by now, not " + token,
                       "plan-changed");
   // Here first: broken off in between, the node still obeys whom it obeyed, and the same is asked for again.
+  made.plan.applied = true;
+  made.adoption.goes_on_with = job;
+  made.adoption.outcome = encode(made.plan, Defaults::write);
   const auto here = [&]() -> Status {
-    QARAX_CHECK(store_.adopt(made.adoption));
+    QARAX_TRY(job, store_.adopt(made.adoption));
     core::logger("hosts")->warn("adopted host={} vms={} forgotten={} term={}", made.host->name,
                                 made.adoption.vms.size(), made.adoption.forgotten.size(), store_.activation().term);
     return Ok{};
@@ -190,7 +194,6 @@ Result<api::AdoptPlan> Adopter::adopt(const std::string& host_id, const std::str
   QARAX_CHECK(made.link->adopt(made.seen.obeyed, here));
   nodes_.reconnect_all();
   QARAX_CHECK(made.link->connect_now(wait_ms));
-  made.plan.applied = true;
   return std::move(made.plan);
 }
 

@@ -58,6 +58,10 @@ class AdopterTest : public testing::Test {
     return (*added)->id;
   }
   Result<HostPtr> try_connect() { return orchestrator_->init_host(host_, 20'000); }
+  Result<api::AdoptPlan> adopt(const std::string& plan) {
+    std::string job;
+    return adopter_->adopt(host_, plan, 20'000, job);
+  }
   void up() {
     const auto connected = try_connect();
     ASSERT_TRUE(connected) << connected.error().message;
@@ -109,7 +113,8 @@ class AdopterTest : public testing::Test {
   api::AdoptPlan adopted(const std::string& host) {
     const auto plan = adopter_->plan(host);
     EXPECT_TRUE(plan) << plan.error().message;
-    const auto done = adopter_->adopt(host, plan->plan, 20'000);
+    std::string job;
+    const auto done = adopter_->adopt(host, plan->plan, 20'000, job);
     EXPECT_TRUE(done) << done.error().message;
     return *done;
   }
@@ -171,8 +176,8 @@ TEST_F(AdopterTest, ADatabaseThatWasSetBackChangesNothingUntilItsHostIsAdopted) 
   EXPECT_FALSE(plan->applied);
   EXPECT_EQ(line(*plan, old)->action, api::AdoptAction::raise);
   EXPECT_EQ(line(*plan, later)->action, api::AdoptAction::create);
-  EXPECT_EQ(adopter_->adopt(host_, "another", 20'000).error().reason, "plan-changed");
-  const auto done = adopter_->adopt(host_, plan->plan, 20'000);
+  EXPECT_EQ(adopt("another").error().reason, "plan-changed");
+  const auto done = adopt(plan->plan);
   ASSERT_TRUE(done) << done.error().message;
   EXPECT_TRUE(done->applied);
   EXPECT_TRUE(store_->read_only().empty());
@@ -278,7 +283,8 @@ TEST_F(AdopterTest, EachHostThatProvesItIsAdoptedForItself) {
   while (!is_marked(host_) || !is_marked((*added)->id)) std::this_thread::sleep_for(std::chrono::milliseconds(2));
   const auto plan = adopter_->plan(host_);
   ASSERT_TRUE(plan);
-  ASSERT_TRUE(adopter_->adopt(host_, plan->plan, 20'000));
+  std::string job;
+  ASSERT_TRUE(adopter_->adopt(host_, plan->plan, 20'000, job));
   EXPECT_FALSE(store_->read_only().empty()) << "the other one's proof stands";
   static_cast<void>(adopted((*added)->id));
   EXPECT_TRUE(store_->read_only().empty());
@@ -385,7 +391,7 @@ TEST_F(AdopterTest, ARevisionThatIsNotKnownHereProvesItToo) {
   EXPECT_EQ(refused.error().reason, "read-only");
   const auto plan = adopter_->plan(host_);
   ASSERT_TRUE(plan) << plan.error().message;
-  ASSERT_TRUE(adopter_->adopt(host_, plan->plan, 20'000));
+  ASSERT_TRUE(adopt(plan->plan));
   settle(id, VmState::running);
   ASSERT_TRUE(orchestrator_->act(id, Action::pause, {}));
   EXPECT_EQ(store_->vm(id)->revision, 10);
@@ -406,7 +412,7 @@ TEST_F(AdopterTest, AnEmptyDatabaseGetsItsVmsBack) {
   const auto plan = adopter_->plan(host_);
   ASSERT_TRUE(plan) << plan.error().message;
   EXPECT_EQ(plan->vms.size(), 2u);
-  ASSERT_TRUE(adopter_->adopt(host_, plan->plan, 20'000));
+  ASSERT_TRUE(adopt(plan->plan));
   settle(web, VmState::running);
   settle(off, VmState::shutdown);
   EXPECT_EQ(store_->vm(web)->description, "words");
@@ -423,7 +429,7 @@ TEST_F(AdopterTest, WhatTheNodeHasDeletedIsForgotten) {
   const auto plan = adopter_->plan(host_);
   ASSERT_TRUE(plan) << plan.error().message;
   EXPECT_EQ(line(*plan, id)->action, api::AdoptAction::forget);
-  ASSERT_TRUE(adopter_->adopt(host_, plan->plan, 20'000));
+  ASSERT_TRUE(adopt(plan->plan));
   EXPECT_EQ(store_->vm(id), nullptr);
 }
 

@@ -164,7 +164,7 @@ void Orchestrator::decided(const JobRecord& job, const CommandOutcome& outcome) 
     return;
   }
   if (job.action == core::Action::remove && !outcome.error) {
-    const Status removed = store_.remove_vm(job.vm_id, Removal::by_job);
+    const auto removed = store_.remove_vm(job.vm_id, Removal::by_job);
     ++jobs_completed_;
     return waiters_.finish(job.id, {nullptr, removed ? std::nullopt : std::optional<Error>(removed.error())});
   }
@@ -271,8 +271,8 @@ void Orchestrator::tick() {
 
 // A database that doesn't answer now is tidied up a minute later.
 void Orchestrator::tidy() {
-  if (const Status done = store_.prune(options_.retention); !done)
-    core::logger("store")->debug("nothing was removed this time reason={}", core::log_value(done.error().message));
+  const Status done = store_.prune(options_.retention);
+  core::logger("store")->debug("tidied up reason={}", core::log_value(done ? "" : done.error().message));
 }
 
 void Orchestrator::ticks() {
@@ -282,7 +282,7 @@ void Orchestrator::ticks() {
     if (stopping_) return;
     lock.unlock();
     tick();
-    if (count % kTicksToTidy == 0) tidy();
+    if (count % kTicksToTidy == 1) tidy();  // also of a server that never runs for long
     lock.lock();
   }
 }

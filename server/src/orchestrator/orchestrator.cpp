@@ -101,7 +101,9 @@ Result<BegunJob> Orchestrator::begin(const std::string& vm_id, core::Action acti
       const auto verdict = core::judge(action, state);
       if (verdict == core::Verdict::no_change) {
         // The state is there already; that it is meant to be is news after a crash or a guest's own power-off.
-        QARAX_TRY(unchanged, store_.set_desired(vm_id, core::target(action).value_or(vm->desired.state)));
+        auto meant = store_.set_desired(vm_id, action);
+        if (!meant && meant.error().reason == "changed" && attempt < kAttempts) continue;
+        QARAX_TRY(unchanged, std::move(meant));
         return BegunJob{};
       }
       if (verdict == core::Verdict::refuse) return refusal(*vm, action);
@@ -171,16 +173,15 @@ Result<VmPtr> Orchestrator::act(const std::string& vm_id, core::Action action, c
   return outcome->vm;
 }
 
-Status Orchestrator::remove(const std::string& vm_id, bool forget, const ActOptions& options) {
+Result<std::string> Orchestrator::remove(const std::string& vm_id, bool forget, const ActOptions& options) {
   for (int attempt = 0;; ++attempt) {
     const VmPtr vm = store_.vm(vm_id);
     if (!vm) return not_found(vm_id);
     const auto link = vm->host_id ? nodes_.link(*vm->host_id) : nullptr;
     const bool reachable = link && link->is_up();
     if (vm->host_id && reachable) {
-      auto removed = act(vm_id, core::Action::remove, options);
-      if (!removed) return std::move(removed).error();
-      return Ok{};
+      QARAX_TRY(const VmPtr begun, act(vm_id, core::Action::remove, options));
+      return begun ? begun->job_id : std::string();
     }
     if (vm->host_id && !forget) {
       Error error = unreachable(*vm);

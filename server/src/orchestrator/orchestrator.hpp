@@ -62,8 +62,9 @@ class Orchestrator {
   // "unsupported-by-hypervisor", UNIMPLEMENTED "node-outdated" before anything is recorded.
   Result<VmPtr> act(const std::string& vm_id, core::Action action, const ActOptions& options);
   // UNAVAILABLE "node-unreachable" where a VM may run on a node that doesn't answer, unless `forget`: then a tombstone
-  // stays, which the node is held to when it returns.
-  Status remove(const std::string& vm_id, bool forget, const ActOptions& options);
+  // stays, which the node is held to when it returns. The id of the job: with `respond_async` it goes on where its node
+  // has to carry it out; empty where its end was waited for.
+  Result<std::string> remove(const std::string& vm_id, bool forget, const ActOptions& options);
   // FAILED_PRECONDITION "wrong-state" where no VMM runs.
   Result<Counters> counters(const std::string& vm_id);
   // `context`: as NodeLink::read_console.

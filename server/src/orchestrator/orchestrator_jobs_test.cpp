@@ -39,6 +39,27 @@ TEST_P(OrchestratorTest, AJobTellsWhatItDid) {
   EXPECT_EQ(jobs->at(3)->vm_name, "web");
 }
 
+TEST_P(OrchestratorTest, ADeleteNeedntBeWaitedFor) {
+  const std::string id = vm("web");
+  ASSERT_TRUE(act(id, Action::start));
+  node_.hang(true);
+  ActOptions at_once;
+  at_once.respond_async = true;
+  const auto begun = orchestrator_->remove(id, false, at_once);
+  ASSERT_TRUE(begun) << begun.error().message;
+  EXPECT_EQ(store_->vm(id)->job_id, *begun);
+  const auto second = orchestrator_->remove(id, false, at_once);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().reason, "job-in-progress");
+  node_.hang(false);
+  EXPECT_EQ(store_->job_book().wait(*begun, std::chrono::seconds(60))->state, JobState::completed);
+  EXPECT_EQ(store_->vm(id), nullptr);
+  EXPECT_EQ(orchestrator_->remove(id, false, at_once).error().reason, "vm-not-found");
+  const auto never_placed = orchestrator_->remove(vm("fresh"), false, at_once);
+  ASSERT_TRUE(never_placed);
+  EXPECT_EQ((*store_->job(*never_placed))->state, JobState::completed);
+}
+
 TEST_P(OrchestratorTest, ACancelledStartIsUndoneAndWasNeverMeant) {
   const std::string id = vm("web");
   node_.hang(true);

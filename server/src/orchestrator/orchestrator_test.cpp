@@ -105,7 +105,7 @@ TEST_P(OrchestratorTest, ADeleteThatMeetsAFirstStartLeavesNothingBehind) {
     const std::string id = vm("web" + std::to_string(round));
     auto start = begin(id, Action::start);
     auto removed = std::async(std::launch::async, [&] { return orchestrator_->remove(id, false, {}); });
-    const Status gone = removed.get();
+    const auto gone = removed.get();
     static_cast<void>(start.get());
     EXPECT_TRUE(gone) << gone.error().message;
     EXPECT_EQ(store_->vm(id), nullptr);

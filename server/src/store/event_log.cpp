@@ -33,6 +33,7 @@ void EventLog::write(Session& session) {
   if (added_.empty()) return;
   std::int64_t count = static_cast<std::int64_t>(added_.size());
   auto [epoch, last] = session.numbers<2>("UPDATE event_counter SET seq = seq + $1 RETURNING epoch, seq", count);
+  std::int64_t ran = ran_.seconds();
   std::vector<std::int64_t> seqs;
   std::vector<std::string> documents;
   seqs.reserve(added_.size());
@@ -43,20 +44,21 @@ void EventLog::write(Session& session) {
   }
   // Most often one; that statement is known already.
   if (seqs.size() == 1)
-    session.run(std::string("INSERT INTO events (seq, epoch, document, at) VALUES ($1, $2, $3, ") + clock_ + ")",
-                seqs.front(), epoch, documents.front());
+    session.run("INSERT INTO events (seq, epoch, document, ran, at) VALUES ($1, $2, $3, $4, " + clock_ + ")",
+                seqs.front(), epoch, documents.front(), ran);
   for (std::size_t from = 0; seqs.size() > 1 && from < seqs.size(); from += kRowsInOne) {
     const std::size_t end = std::min(seqs.size(), from + kRowsInOne);
-    std::string sql = "INSERT INTO events (seq, epoch, document, at) VALUES ";
+    std::string sql = "INSERT INTO events (seq, epoch, document, ran, at) VALUES ";
     int parameter = 0;
     for (std::size_t i = from; i < end; ++i) {
       sql.append(i == from ? "($" : ", ($").append(std::to_string(++parameter));
+      sql.append(", $").append(std::to_string(++parameter));
       sql.append(", $").append(std::to_string(++parameter));
       sql.append(", $").append(std::to_string(++parameter)).append(", ").append(clock_).append(")");
     }
     Statement insert(session);
     insert << sql;
-    for (std::size_t i = from; i < end; ++i) insert, use(seqs[i]), use(epoch), use(documents[i]);
+    for (std::size_t i = from; i < end; ++i) insert, use(seqs[i]), use(epoch), use(documents[i]), use(ran);
     insert.execute();
   }
   for (std::size_t i = 0; i < seqs.size(); ++i)
@@ -98,9 +100,10 @@ EventPage EventLog::stored_after(Session& session, std::int64_t seq, std::size_t
 std::int64_t EventLog::prune(Session& session, std::int64_t keep, std::int64_t keep_s) const {
   // Times grow as the numbers do, so that this looks at what is too old and no further.
   std::int64_t young = 0;
-  std::string sql = "SELECT COALESCE((SELECT seq FROM events WHERE at >= ";
-  sql.append(clock_).append(" - $1 ORDER BY seq LIMIT 1), (SELECT seq + 1 FROM event_counter))");
-  session << sql, use(keep_s), into(young), now;
+  std::int64_t oldest = ran_.seconds() - keep_s;
+  session << "SELECT COALESCE((SELECT seq FROM events WHERE ran >= $1 ORDER BY seq LIMIT 1), (SELECT seq + 1 FROM "
+             "event_counter))",
+      use(oldest), into(young), now;
   std::int64_t first = std::max(feed_.last().seq - keep + 1, young);
   session << "DELETE FROM events WHERE seq < $1", use(first), now;
   return first;

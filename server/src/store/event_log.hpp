@@ -8,13 +8,15 @@
 
 #include "database.hpp"
 #include "event_feed.hpp"
+#include "running_time.hpp"
 
 namespace qarax::server {
 
 class EventLog final : public Database::Trailer {
  public:
-  // `clock`: as Database::clock(). Borrows the feed.
-  EventLog(std::string clock, EventFeed& feed) : clock_(std::move(clock)), feed_(feed) {}
+  // `clock`: as Database::clock(). Borrows the others.
+  EventLog(std::string clock, const RunningTime& ran, EventFeed& feed)
+      : clock_(std::move(clock)), ran_(ran), feed_(feed) {}
 
   void load(Session& session);
 
@@ -27,11 +29,13 @@ class EventLog final : public Database::Trailer {
 
   std::int64_t stored_epoch(Session& session) const;
   EventPage stored_after(Session& session, std::int64_t seq, std::size_t most) const;
-  // Removes all but the newest `keep`, and of these what is older than `keep_s` seconds; answers the first that stays.
+  // Removes all but the newest `keep`, and of these what is older than `keep_s` seconds of running; answers the first
+  // that stays.
   std::int64_t prune(Session& session, std::int64_t keep, std::int64_t keep_s) const;
 
  private:
   const std::string clock_;
+  const RunningTime& ran_;
   EventFeed& feed_;
   std::vector<Event> added_;
   std::vector<LoggedEventPtr> written_;

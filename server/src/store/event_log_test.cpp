@@ -198,7 +198,7 @@ TEST_P(EventLogTest, WhatIsRemovedIsMissedAndNothingElse) {
   EXPECT_FALSE(store_->stored_events(19, 10)->complete);
   EXPECT_TRUE(store_->stored_events(20, 10)->complete);
   EXPECT_EQ(stored(20).size(), 10u);
-  database_->execute("UPDATE events SET at = at - 1000 WHERE seq <= 25");
+  database_->execute("UPDATE events SET ran = ran - 1000 WHERE seq <= 25");
   Retention young;
   young.events_s = 500;
   ASSERT_TRUE(store_->prune(young));

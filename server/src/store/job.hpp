@@ -23,7 +23,7 @@ struct JobStep {
 
 struct Job {
   std::string id;
-  std::string action;  // create, start, …, delete, add-host
+  std::string action;  // create, start, …, delete, add-host, init-host
   JobState state = JobState::running;
   std::string vm_id;    // of a VM's job
   std::string vm_name;  // then
@@ -39,11 +39,28 @@ struct Job {
   std::string request_id;
   std::string created_at;
   std::string finished_at;
+  std::string outcome;  // of a host's: the document that its request is answered with; empty: none
 };
 struct JobSteps {  // as they are stored
   std::vector<JobStep> steps{};
 };
 using JobPtr = std::shared_ptr<const Job>;
+
+// What is done at a host's node beside its VMs' jobs. Each can be done twice and comes to the same, which is how a
+// server goes on with what the one before has left.
+inline constexpr std::string_view kAdoptHost = "adopt-host";
+inline constexpr std::string_view kAdoptVm = "adopt-vm";
+inline constexpr std::string_view kRemoveUnmanaged = "remove-unmanaged";
+inline constexpr std::string_view kCollectLeftovers = "collect-leftovers";
+inline constexpr std::string_view kInitHost = "init-host";
+inline bool is_host_action(std::string_view action) {
+  for (const std::string_view one : {kAdoptHost, kAdoptVm, kRemoveUnmanaged, kCollectLeftovers, kInitHost})
+    if (one == action) return true;
+  return false;
+}
+
+// It was over when it was recorded.
+inline bool was_done_at_once(const Job& job) { return job.state == JobState::completed && job.steps.size() < 2; }
 
 // What takes its time and can be undone; the rest is done in a moment, or what it has removed is gone.
 inline bool can_be_cancelled(const Job& job) {
@@ -56,7 +73,8 @@ inline bool can_be_cancelled(const Job& job) {
 
 // Which jobs, newest first.
 struct JobQuery {
-  std::string vm_id;              // empty: any
+  std::string vm_id{};            // empty: any
+  std::string host_id{};          // as well
   std::optional<JobState> state;  // nullopt: any
   std::size_t limit = 1000;
   // Those behind this one, as it stands in the list; empty: from the newest on.

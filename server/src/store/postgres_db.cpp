@@ -244,13 +244,13 @@ void PostgresDb::keep() {
   }
 }
 
-Result<std::unique_ptr<Store>> open_postgres(const DatabaseUrl& url) {
+Result<std::unique_ptr<Store>> open_postgres(const DatabaseUrl& url, ClockPtr clock) {
   QARAX_TRY(std::unique_ptr<Database> db, PostgresDb::open(url));
-  return SqlStore::load_from(std::move(db), url.shown());
+  return SqlStore::load_from(std::move(db), url.shown(), std::move(clock));
 }
 
-Result<std::unique_ptr<Store>> open_store(const DatabaseUrl& url) {
-  return url.is_postgres() ? open_postgres(url) : open_sqlite(url.path);
+Result<std::unique_ptr<Store>> open_store(const DatabaseUrl& url, ClockPtr clock) {
+  return url.is_postgres() ? open_postgres(url, std::move(clock)) : open_sqlite(url.path, std::move(clock));
 }
 
 }  // namespace qarax::server

@@ -42,21 +42,30 @@ void edit_host(Session& session, const HostRecord& host);
 void delete_host(Session& session, const std::string& id);
 void pin_node(Session& session, const std::string& host_id, const std::string& node_id);
 
-// rows_jobs.cpp; `clock` as Database::clock()
+// When something is written: by the database's clock (Database::clock()), and by RunningTime, which alone makes it old.
+struct Stamp {
+  const char* clock;
+  std::int64_t ran = 0;
+};
+
+// rows_jobs.cpp
 std::optional<Job> read_job(Session& session, const std::string& id);
 std::vector<Job> read_jobs(Session& session, const JobQuery& query);
 void insert_job(Session& session, const Job& job, const Desired& desired_before, std::int64_t timeout_ms,
-                const std::string& clock, const JobArguments& arguments = {});
-void finish_job(Session& session, const Job& job, const std::string& clock);
+                const Stamp& at, const JobArguments& arguments = {});
+void finish_job(Session& session, const Job& job, const Stamp& at);
+// As finish_job, with what it is answered with.
+void finish_host_job(Session& session, const Job& job, const Stamp& at);
 void mark_cancelling(Session& session, const std::string& job_id);
 void take_over_jobs(Session& session, const Activation& activation);
-void prune_jobs(Session& session, std::int64_t keep, std::int64_t keep_s, const std::string& clock);
+void prune_jobs(Session& session, std::int64_t keep, std::int64_t keep_s, const Stamp& at);
 
 // rows_keys.cpp
-std::optional<KeptKey> read_key(Session& session, const std::string& key, std::int64_t keep_s,
-                                const std::string& clock);
-void put_key(Session& session, const KeptKey& kept, const std::string& clock);
-void prune_keys(Session& session, std::int64_t keep_s, const std::string& clock);
+// The request that made that job may be made again, unless it was answered for good.
+void release_key(Session& session, const std::string& job_id);
+std::optional<KeptKey> read_key(Session& session, const std::string& key, std::int64_t keep_s, const Stamp& at);
+void put_key(Session& session, const KeptKey& kept, const Stamp& at);
+void prune_keys(Session& session, std::int64_t keep_s, const Stamp& at);
 
 void put_reservation(Session& session, const Reservation& reservation);
 void delete_reservation(Session& session, const std::string& vm_id);
@@ -68,7 +77,7 @@ std::optional<std::int64_t> end_of_activation(Session& session, const std::strin
 void set_needs_adopt(Session& session, const std::string& host_id, const std::string& proof);
 // What insert_vm writes of a VM, of one that is there.
 void redefine_vm(Session& session, const VmRecord& vm);
-void fail_jobs(Session& session, const std::string& vm_id, const std::string& at);
+void fail_jobs(Session& session, const std::string& vm_id, const std::string& at, const Stamp& stamp);
 // Term and id of `next` are the server's from here on; events are numbered anew.
 void begin_term(Session& session, const Activation& next, std::int64_t seconds_now, const std::string& at);
 

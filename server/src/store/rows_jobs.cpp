@@ -16,7 +16,7 @@ using Poco::Data::Statement;
 
 constexpr const char* kColumns =
     "id, action, state, vm_id, vm_name, host_id, revision, incarnation, steps, error, owner, term, request_id, "
-    "created_at, finished_at, cancelling";
+    "created_at, finished_at, cancelling, outcome";
 
 std::string text(const RecordSet& set, std::size_t column, std::size_t row) {
   const auto value = set.value(column, row);
@@ -59,6 +59,7 @@ Job job_of(const RecordSet& set, std::size_t row) {
   job.created_at = text(set, 13, row);
   job.finished_at = text(set, 14, row);
   job.cancelling = set.value(std::size_t{15}, row).convert<std::int64_t>() != 0;
+  job.outcome = text(set, 16, row);
   return job;
 }
 
@@ -75,6 +76,7 @@ std::optional<Job> read_job(Session& session, const std::string& job_id) {
 
 std::vector<Job> read_jobs(Session& session, const JobQuery& query) {
   std::string vm = query.vm_id;
+  std::string host = query.host_id;
   std::string state = query.state ? name_of(*query.state) : std::string();
   std::string at = query.before_at;
   std::string id = query.before_id;
@@ -84,6 +86,7 @@ std::vector<Job> read_jobs(Session& session, const JobQuery& query) {
   const auto next = [&] { return "$" + std::to_string(++parameter); };
   Statement select(session);
   if (!vm.empty()) where += " AND vm_id = " + next();
+  if (!host.empty()) where += " AND host_id = " + next();
   if (!state.empty()) where += " AND state = " + next();
   if (!id.empty()) {
     where += " AND (created_at, id) < (" + next();
@@ -91,6 +94,7 @@ std::vector<Job> read_jobs(Session& session, const JobQuery& query) {
   }
   select << "SELECT " << kColumns << " FROM jobs" << where << " ORDER BY created_at DESC, id DESC LIMIT " << next();
   if (!vm.empty()) select, use(vm);
+  if (!host.empty()) select, use(host);
   if (!state.empty()) select, use(state);
   if (!id.empty()) select, use(at), use(id);
   select, use(limit);
@@ -102,23 +106,33 @@ std::vector<Job> read_jobs(Session& session, const JobQuery& query) {
 }
 
 void insert_job(Session& session, const Job& job, const Desired& desired_before, std::int64_t timeout_ms,
-                const std::string& clock, const JobArguments& arguments) {
+                const Stamp& stamp, const JobArguments& arguments) {
+  const bool ended = !job.finished_at.empty();
   Poco::Nullable<std::string> end;
-  if (!job.finished_at.empty()) end = job.finished_at;
+  if (ended) end = job.finished_at;
+  const auto ran = ended ? std::optional(stamp.ran) : std::nullopt;
   session.run(
       "INSERT INTO jobs (id, vm_id, vm_name, host_id, revision, action, state, incarnation, timeout_ms, before, owner, "
-      "term, request_id, created_at, finished_at, steps, arguments, finished_s) "
-      "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, " +
-          (job.finished_at.empty() ? "NULL" : clock) + ")",
+      "term, request_id, created_at, finished_at, steps, arguments, outcome, ran, finished_s) "
+      "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, " +
+          std::string(ended ? stamp.clock : "NULL") + ")",
       job.id, job.vm_id, job.vm_name, job.host_id, job.revision, job.action, name_of(job.state), job.incarnation,
       timeout_ms, encode(desired_before, Defaults::write), job.owner, job.term, job.request_id, job.created_at, end,
-      steps_text(job), encode(arguments));
+      steps_text(job), encode(arguments), job.outcome, ran);
 }
 
-void finish_job(Session& session, const Job& job, const std::string& clock) {
-  session.run("UPDATE jobs SET finished_s = " + clock +
-                  ", state = $1, finished_at = $2, steps = $3, error = $4 WHERE id = $5 AND state = 'running'",
-              name_of(job.state), job.finished_at, steps_text(job), error_text(job), job.id);
+void finish_job(Session& session, const Job& job, const Stamp& stamp) {
+  session.run(
+      std::string("UPDATE jobs SET finished_s = ") + stamp.clock +
+          ", ran = $1, state = $2, finished_at = $3, steps = $4, error = $5 WHERE id = $6 AND state = 'running'",
+      stamp.ran, name_of(job.state), job.finished_at, steps_text(job), error_text(job), job.id);
+}
+
+void finish_host_job(Session& session, const Job& job, const Stamp& stamp) {
+  finish_job(session, job, stamp);
+  std::string outcome = job.outcome;
+  std::string id = job.id;
+  session << "UPDATE jobs SET outcome = $1 WHERE id = $2", use(outcome), use(id), now;
 }
 
 void mark_cancelling(Session& session, const std::string& job_id) {
@@ -132,12 +146,13 @@ void take_over_jobs(Session& session, const Activation& activation) {
   session << "UPDATE jobs SET owner = $1, term = $2 WHERE state = 'running'", use(owner), use(term), now;
 }
 
-void prune_jobs(Session& session, std::int64_t keep, std::int64_t keep_s, const std::string& clock) {
-  std::int64_t age = keep_s;
-  session << "DELETE FROM jobs WHERE finished_s < " << clock << " - $1", use(age), now;
+void prune_jobs(Session& session, std::int64_t keep, std::int64_t keep_s, const Stamp& stamp) {
+  std::int64_t oldest = stamp.ran - keep_s;
+  session << "DELETE FROM jobs WHERE ran < $1 AND state <> 'running'", use(oldest), now;
   std::int64_t offset = keep;
-  session << "DELETE FROM jobs WHERE state <> 'running' AND created_at < (SELECT created_at FROM jobs ORDER BY "
-             "created_at DESC, id DESC LIMIT 1 OFFSET $1)",
+  // Their order within a second is the wall clock's, which is nobody's loss.
+  session << "DELETE FROM jobs WHERE state <> 'running' AND (ran, created_at, id) <= (SELECT ran, created_at, id FROM "
+             "jobs WHERE state <> 'running' ORDER BY ran DESC, created_at DESC, id DESC LIMIT 1 OFFSET $1)",
       use(offset), now;
 }
 

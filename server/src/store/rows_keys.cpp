@@ -12,13 +12,12 @@ using Poco::Data::RecordSet;
 using Poco::Data::Statement;
 }  // namespace
 
-std::optional<KeptKey> read_key(Session& session, const std::string& key, std::int64_t keep_s,
-                                const std::string& clock) {
+std::optional<KeptKey> read_key(Session& session, const std::string& key, std::int64_t keep_s, const Stamp& at) {
   std::string wanted = key;
-  std::int64_t age = keep_s;
+  std::int64_t oldest = at.ran - keep_s;
   Statement select(session);
-  select << "SELECT fingerprint, job_id, answer FROM idempotency_keys WHERE key = $1 AND at >= " << clock << " - $2",
-      use(wanted), use(age), now;
+  select << "SELECT fingerprint, job_id, answer FROM idempotency_keys WHERE key = $1 AND ran >= $2", use(wanted),
+      use(oldest), now;
   const RecordSet set(select);
   if (set.rowCount() == 0) return std::nullopt;
   KeptKey out;
@@ -33,20 +32,26 @@ std::optional<KeptKey> read_key(Session& session, const std::string& key, std::i
   return out;
 }
 
-void put_key(Session& session, const KeptKey& kept, const std::string& clock) {
+void put_key(Session& session, const KeptKey& kept, const Stamp& at) {
   std::string key = kept.key;
   std::string fingerprint = kept.fingerprint;
   std::string job = kept.job_id;
   std::string answer = kept.answer ? encode(*kept.answer) : std::string();
-  session << "INSERT INTO idempotency_keys (key, fingerprint, job_id, answer, at) VALUES ($1, $2, $3, $4, " << clock
+  session << "INSERT INTO idempotency_keys (key, fingerprint, job_id, answer, at, ran) VALUES ($1, $2, $3, $4, "
+          << at.clock << ", " << at.ran
           << ") ON CONFLICT (key) DO UPDATE SET fingerprint = excluded.fingerprint, job_id = excluded.job_id, "
-             "answer = excluded.answer, at = excluded.at",
+             "answer = excluded.answer, at = excluded.at, ran = excluded.ran",
       use(key), use(fingerprint), use(job), use(answer), now;
 }
 
-void prune_keys(Session& session, std::int64_t keep_s, const std::string& clock) {
-  std::int64_t age = keep_s;
-  session << "DELETE FROM idempotency_keys WHERE at < " << clock << " - $1", use(age), now;
+void release_key(Session& session, const std::string& job_id) {
+  std::string job = job_id;
+  session << "DELETE FROM idempotency_keys WHERE job_id = $1 AND answer = ''", use(job), now;
+}
+
+void prune_keys(Session& session, std::int64_t keep_s, const Stamp& at) {
+  std::int64_t oldest = at.ran - keep_s;
+  session << "DELETE FROM idempotency_keys WHERE ran < $1", use(oldest), now;
 }
 
 }  // namespace qarax::server::rows

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -37,7 +38,7 @@ class Session : public Poco::Data::Session {
   Session(Poco::Data::Session connection, std::unique_ptr<Statements> statements)
       : Poco::Data::Session(std::move(connection)), statements_(std::move(statements)) {}
 
-  // Values are std::int64_t, std::string or Poco::Nullable<std::string>.
+  // Values are std::int64_t, std::string, std::optional<std::int64_t> or Poco::Nullable<std::string>.
   template <class... V>
   std::size_t run(const std::string& sql, V&&... values) {
     return statements_->run(sql, {value(std::forward<V>(values))...}, nullptr);
@@ -56,6 +57,7 @@ class Session : public Poco::Data::Session {
  private:
   static SqlValue value(std::int64_t number) { return number; }
   static SqlValue value(std::string text) { return text; }
+  static SqlValue value(const std::optional<std::int64_t>& number) { return number ? SqlValue(*number) : SqlValue(); }
   static SqlValue value(const Poco::Nullable<std::string>& text) {
     return text.isNull() ? SqlValue() : SqlValue(text.value());
   }

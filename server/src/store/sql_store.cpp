@@ -13,9 +13,10 @@ namespace {
 std::string now_text() { return core::to_rfc3339(std::chrono::system_clock::now()); }
 }  // namespace
 
-Result<std::unique_ptr<Store>> SqlStore::load_from(std::unique_ptr<Database> db, const std::string& name) {
+Result<std::unique_ptr<Store>> SqlStore::load_from(std::unique_ptr<Database> db, const std::string& name,
+                                                   ClockPtr clock) {
   try {
-    return std::unique_ptr<Store>(new SqlStore(std::move(db)));
+    return std::unique_ptr<Store>(new SqlStore(std::move(db), std::move(clock)));
   } catch (const Poco::Exception& e) {
     return make_error(Code::data_loss, "the database " + name + " can't be read: " + e.displayText());
   } catch (const rows::BadRow& e) {
@@ -25,6 +26,7 @@ Result<std::unique_ptr<Store>> SqlStore::load_from(std::unique_ptr<Database> db,
 
 void SqlStore::load() {
   Session& session = db_->session();
+  ran_.load(session);
   events_.load(session);
   db_->set_trailer(events_);
   std::vector<std::pair<VmPtr, VmState>> changed;
@@ -63,6 +65,11 @@ Status SqlStore::check() {
                         }});
 }
 
+void SqlStore::flush() {
+  db_->later([this](Session& session) { ran_.save(session); });
+  db_->flush();
+}
+
 Result<VmPtr> SqlStore::create_vm(const NewVmInput& input) {
   // PostgreSQL's text ends there, and what was acknowledged must be what is kept.
   if (input.description && input.description->find('\0') != std::string::npos)
@@ -93,7 +100,7 @@ Result<VmPtr> SqlStore::create_vm(const NewVmInput& input) {
                                                   " already; names are unique: choose another one, or delete "
                                                   "that VM",
                                               "name-taken");
-                          rows::insert_job(session, job, vm.desired, 0, db_->clock());
+                          rows::insert_job(session, job, vm.desired, 0, stamp());
                           events_.add(events::vm_created(vm, job_id));
                           return Ok{};
                         },
@@ -117,13 +124,13 @@ Status SqlStore::plan_removal(Session& session, const std::string& id, Removal h
   rows::delete_vm(session, id);
   if (plan.tombstone) rows::insert_tombstone(session, id, *vm.host_id, vm.revision + 1, now_text());
   // A delete that its node has carried out is completed by this; what else was under way has lost its VM.
-  std::string by;
+  std::string& by = plan.by;
   for (const auto& [job_id, job] : jobs_) {
     if (job.vm_id != id) continue;
     const bool done = how == Removal::by_job && job.action == core::Action::remove;
     if (done) by = job_id;
     plan.ended.push_back(ended_job(job_id, done ? JobState::completed : JobState::superseded, std::nullopt));
-    rows::finish_job(session, plan.ended.back(), db_->clock());
+    rows::finish_job(session, plan.ended.back(), stamp());
     events_.add(events::job_finished(plan.ended.back(), &vm));
   }
   if (by.empty()) {
@@ -132,19 +139,21 @@ Status SqlStore::plan_removal(Session& session, const std::string& id, Removal h
     job.vm_name = vm.name;
     job.host_id = vm.host_id.value_or("");
     by = job.id;
-    rows::insert_job(session, job, vm.desired, 0, db_->clock());
+    rows::insert_job(session, job, vm.desired, 0, stamp());
     plan.ended.push_back(std::move(job));
   }
   events_.add(events::vm_deleted(vm, by));
   return Ok{};
 }
 
-Status SqlStore::remove_vm(const std::string& id, Removal how, std::optional<std::uint64_t> expected_version) {
+Result<std::string> SqlStore::remove_vm(const std::string& id, Removal how,
+                                        std::optional<std::uint64_t> expected_version) {
   Removed plan;
-  return db_->transact(
+  QARAX_CHECK(db_->transact(
       Database::freeing({{id},
                          [&](Session& session) { return plan_removal(session, id, how, expected_version, plan); },
-                         [&] { publish(plan); }}));
+                         [&] { publish(plan); }})));
+  return std::move(plan.by);
 }
 
 void SqlStore::publish(Removed& plan) {
@@ -152,30 +161,45 @@ void SqlStore::publish(Removed& plan) {
   const std::string& id = plan.vm->id;
   if (plan.tombstone) tombstones_[id] = {*plan.vm->host_id, plan.vm->revision + 1};
   std::erase_if(jobs_, [&](const auto& item) { return item.second.vm_id == id; });
-  for (Job& job : plan.ended) book_.put(std::move(job));
   reservations_.erase(id);
   std::erase_if(snapshots_, [&](const auto& item) { return item.second->vm_id == id; });
   memory_.erase(*plan.vm);
+  // Who waits for the job finds its VM gone.
+  for (Job& job : plan.ended) book_.put(std::move(job));
 }
 
-Result<VmPtr> SqlStore::set_desired(const std::string& id, VmState state) {
+Result<VmPtr> SqlStore::set_desired(const std::string& id, core::Action action) {
   VmPtr now = memory_.vm(id);
   if (!now) return make_error(Code::not_found, "there is no VM " + id, "vm-not-found");
-  if (now->desired.state == state && now->desired.origin == Origin::user) return now;
+  const VmState state = core::target(action).value_or(now->desired.state);
+  // What was never started needs no stop to stay so.
+  const bool stays = now->desired.state == VmState::created && state == VmState::shutdown;
+  if (stays || (now->desired.state == state && now->desired.origin == Origin::user)) return now;
+  Job job = job_done_at_once(std::string(core::to_string(action)));
+  job.vm_id = id;
+  const std::string job_id = job.id;
   std::optional<VmRecord> changed;
   QARAX_CHECK(transact({{id},
                         [&](Session& session) -> Status {
                           now = memory_.vm(id);
-                          // A job that came in between says what is wanted now.
-                          if (!now || !now->job_id.empty()) return Ok{};
+                          if (!now) return make_error(Code::not_found, "there is no VM " + id, "vm-not-found");
+                          if (!now->job_id.empty())
+                            return make_error(Code::aborted, "VM " + now->name + " was changed meanwhile", "changed");
                           changed = *now;
+                          const Desired before = now->desired;
                           changed->desired = {state, Origin::user, changed->revision};
                           changed->updated_at = now_text();
                           rows::update_vm(session, *changed);
+                          job.vm_name = changed->name;
+                          job.host_id = changed->host_id.value_or("");
+                          job.revision = changed->revision;
+                          job.incarnation = changed->incarnation;
+                          rows::insert_job(session, job, before, 0, stamp());
+                          events_.add(events::job_finished(job, &*changed));
                           return Ok{};
                         },
                         [&] {
-                          if (!changed) return;
+                          book_.put(std::move(job));
                           now = memory_.update(id, [&](VmRecord& vm) {
                             vm.desired = changed->desired;
                             vm.updated_at = changed->updated_at;
@@ -184,8 +208,7 @@ Result<VmPtr> SqlStore::set_desired(const std::string& id, VmState state) {
                         },
                         false,
                         state == VmState::shutdown},
-                       ""));
-  if (!now) return make_error(Code::not_found, "there is no VM " + id, "vm-not-found");
+                       job_id));
   return now;
 }
 

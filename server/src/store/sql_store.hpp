@@ -4,12 +4,15 @@
 
 #include <map>
 #include <memory>
+#include <set>
 
 #include "database.hpp"
 #include "event_log.hpp"
 #include "job_book.hpp"
 #include "memory.hpp"
 #include "request_scope.hpp"
+#include "rows.hpp"
+#include "running_time.hpp"
 #include "store.hpp"
 
 namespace qarax::server {
@@ -20,12 +23,13 @@ Error overtaken(std::string_view kind, const std::string& name);
 class SqlStore final : public Store {
  public:
   // DATA_LOSS: what can't be read. `name` as messages call the database.
-  static Result<std::unique_ptr<Store>> load_from(std::unique_ptr<Database> db, const std::string& name);
+  static Result<std::unique_ptr<Store>> load_from(std::unique_ptr<Database> db, const std::string& name,
+                                                  ClockPtr clock);
 
   Activation activation() const override { return db_->activation(); }
   Progress progress() const override;
   Status check() override;
-  void flush() override { db_->flush(); }
+  void flush() override;
 
   VmPtr vm(const std::string& id) const override { return memory_.vm(id); }
   std::vector<VmPtr> vms() const override { return memory_.vms(); }
@@ -53,15 +57,20 @@ class SqlStore final : public Store {
   SnapshotPtr snapshot(const std::string& id) const override;
 
   Result<VmPtr> create_vm(const NewVmInput& input) override;
-  Status remove_vm(const std::string& id, Removal how, std::optional<std::uint64_t> expected_version) override;
+  Result<std::string> remove_vm(const std::string& id, Removal how,
+                                std::optional<std::uint64_t> expected_version) override;
   Result<VmPtr> edit_vm(const EditVm& edit) override;
-  Result<VmPtr> set_desired(const std::string& id, VmState state) override;
+  Result<VmPtr> set_desired(const std::string& id, core::Action action) override;
   Result<VmPtr> resize_idle(const std::string& id, const core::ResizeCommand& size,
                             std::int64_t expected_revision) override;
   Result<BegunJob> begin_job(const BeginJob& job) override;
   using Store::finish_job;
   VmPtr finish_job(const std::string& job_id, JobState state, const std::optional<core::VmReport>& report,
                    const std::optional<Error>& error) override;
+  Result<JobPtr> begin_host_job(const BeginHostJob& job) override;
+  void finish_host_job(const std::string& job_id, const std::optional<Error>& error,
+                       const std::string& outcome) override;
+  std::vector<JobPtr> unfinished_host_jobs() const override;
   Result<JobPtr> cancel_job(const std::string& job_id) override;
   Result<JobPtr> job(const std::string& id) override;
   Result<std::vector<JobPtr>> jobs(const JobQuery& query) override;
@@ -84,13 +93,17 @@ class SqlStore final : public Store {
   Result<bool> knows_activation(const std::string& id) override;
   Result<std::optional<std::int64_t>> end_of_activation(const std::string& id) override;
   Status mark_set_back(const std::string& host_id, const std::string& proof) override;
-  Status adopt(const Adoption& adoption) override;
+  Result<std::string> adopt(const Adoption& adoption) override;
   EventFeed& events() override { return feed_; }
   Result<EventPage> stored_events(std::int64_t seq, std::size_t most) override;
   Status prune(const Retention& retention) override;
 
  private:
-  explicit SqlStore(std::unique_ptr<Database> db) : events_(db->clock(), feed_), db_(std::move(db)) { load(); }
+  SqlStore(std::unique_ptr<Database> db, ClockPtr clock)
+      : ran_(std::move(clock)), events_(db->clock(), ran_, feed_), db_(std::move(db)) {
+    load();
+  }
+  rows::Stamp stamp() const { return {db_->clock(), ran_.seconds()}; }
   // What was asked for by a request: bound to its claim, if it has one. `job_id`: of the change; empty: it has none.
   Status transact(Database::Change change, const std::string& job_id);
   void prune_keys(Session& session);
@@ -142,13 +155,15 @@ class SqlStore final : public Store {
   Memory memory_;
   // Guarded by db_->state(), under which all changes are made, so that database and memory agree on their order.
   // Readers of memory_ don't need it.
-  std::map<std::string, JobRecord> jobs_;                                   // unfinished, by id
+  std::map<std::string, JobRecord> jobs_;                                   // unfinished, by id; not the hosts'
+  std::set<std::string> host_jobs_;                                         // unfinished; more of them is in book_
   std::map<std::string, Reservation> reservations_;                         // by VM
   std::map<std::string, std::pair<std::string, std::int64_t>> tombstones_;  // by VM: host, revision
   std::map<std::string, SnapshotPtr> snapshots_;                            // by id
   std::int64_t next_order_ = 1;
   JobBook book_;
   EventFeed feed_;
+  RunningTime ran_;
   EventLog events_;
   const std::unique_ptr<Database> db_;  // ends first: it writes what waits, from the members above
 };

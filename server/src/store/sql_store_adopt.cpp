@@ -102,7 +102,7 @@ Status SqlStore::write_adopted(Session& session, const Adoption& adoption, VmRec
     return changed(vm.name);
   if (there) {
     rows::redefine_vm(session, vm);
-    rows::fail_jobs(session, vm.id, vm.updated_at);
+    rows::fail_jobs(session, vm.id, vm.updated_at, stamp());
   } else {
     vm.order = next_order_++;
     if (!rows::insert_vm(session, vm))
@@ -139,48 +139,66 @@ void SqlStore::drop_jobs(const std::string& vm_id) {
   }
 }
 
-Status SqlStore::adopt(const Adoption& adoption) {
+Result<std::string> SqlStore::adopt(const Adoption& adoption) {
   std::vector<VmRecord> vms = adoption.vms;
   std::vector<std::string> keys = adoption.forgotten;
   for (const VmRecord& vm : vms) keys.push_back(vm.id);
   std::optional<NextTerm> next;
   const std::string at = now_text();
-  return db_->transact({keys,
-                        [&](Session& session) -> Status {
-                          const HostPtr host = memory_.host(adoption.host_id);
-                          if (!host)
-                            return make_error(Code::not_found, "there is no host " + adoption.host_id,
-                                              "host-not-found");
-                          for (VmRecord& vm : vms) {
-                            vm.updated_at = at;
-                            if (vm.created_at.empty()) vm.created_at = at;
-                            QARAX_CHECK(write_adopted(session, adoption, vm));
-                          }
-                          for (const std::string& id : adoption.forgotten) {
-                            if (const VmPtr vm = memory_.vm(id)) events_.add(events::vm_deleted(*vm, ""));
-                            rows::fail_jobs(session, id, at);
-                            rows::delete_vm(session, id);
-                          }
-                          if (!adoption.above_term) return Ok{};
-                          next = begin_next_term(session, *adoption.above_term, at);
-                          rows::set_needs_adopt(session, adoption.host_id, "");
-                          return Ok{};
-                        },
-                        [&] {
-                          for (VmRecord& vm : vms) publish_adopted(adoption, std::move(vm));
-                          for (const std::string& id : adoption.forgotten) {
-                            const VmPtr vm = memory_.vm(id);
-                            if (!vm) continue;
-                            drop_jobs(id);
-                            reservations_.erase(id);
-                            std::erase_if(snapshots_, [&](const auto& item) { return item.second->vm_id == id; });
-                            memory_.erase(*vm);
-                          }
-                          if (!next) return;
-                          memory_.update_host(adoption.host_id, [](HostRecord& host) { host.needs_adopt.clear(); });
-                          publish(*next);
-                        },
-                        true});
+  // Of a whole host the node has to be told as well; a single VM is done with this.
+  Job job = adoption.above_term ? new_job(std::string(kAdoptHost)) : job_done_at_once(std::string(kAdoptVm));
+  const bool is_new = adoption.goes_on_with.empty();
+  if (!is_new) job.id = adoption.goes_on_with;
+  job.host_id = adoption.host_id;
+  job.outcome = adoption.outcome;
+  if (!adoption.above_term && vms.size() == 1) {
+    job.vm_id = vms.front().id;
+    job.vm_name = vms.front().name;
+  }
+  const std::string job_id = job.id;
+  const Status done = transact(
+      {keys,
+       [&](Session& session) -> Status {
+         const HostPtr host = memory_.host(adoption.host_id);
+         if (!host) return make_error(Code::not_found, "there is no host " + adoption.host_id, "host-not-found");
+         for (VmRecord& vm : vms) {
+           vm.updated_at = at;
+           if (vm.created_at.empty()) vm.created_at = at;
+           QARAX_CHECK(write_adopted(session, adoption, vm));
+         }
+         for (const std::string& id : adoption.forgotten) {
+           if (const VmPtr vm = memory_.vm(id)) events_.add(events::vm_deleted(*vm, ""));
+           rows::fail_jobs(session, id, at, stamp());
+           rows::delete_vm(session, id);
+         }
+         if (is_new) rows::insert_job(session, job, {}, 0, stamp());
+         if (is_new)
+           events_.add(adoption.above_term ? events::job_started(job, nullptr) : events::job_finished(job, nullptr));
+         if (!adoption.above_term) return Ok{};
+         next = begin_next_term(session, *adoption.above_term, at);
+         rows::set_needs_adopt(session, adoption.host_id, "");
+         return Ok{};
+       },
+       [&] {
+         for (VmRecord& vm : vms) publish_adopted(adoption, std::move(vm));
+         for (const std::string& id : adoption.forgotten) {
+           const VmPtr vm = memory_.vm(id);
+           if (!vm) continue;
+           drop_jobs(id);
+           reservations_.erase(id);
+           std::erase_if(snapshots_, [&](const auto& item) { return item.second->vm_id == id; });
+           memory_.erase(*vm);
+         }
+         if (is_new && next) host_jobs_.insert(job_id);
+         if (is_new) book_.put(std::move(job));
+         if (!next) return;
+         memory_.update_host(adoption.host_id, [](HostRecord& host) { host.needs_adopt.clear(); });
+         publish(*next);
+       },
+       true},
+      job_id);
+  if (!done) return done.error();
+  return job_id;
 }
 
 }  // namespace qarax::server

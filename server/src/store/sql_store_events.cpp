@@ -18,8 +18,9 @@ Status SqlStore::prune(const Retention& retention) {
   return db_->transact(Database::freeing({{},
                                           [&](Session& session) -> Status {
                                             first = events_.prune(session, retention.events, retention.events_s);
-                                            rows::prune_jobs(session, retention.jobs, retention.jobs_s, db_->clock());
+                                            rows::prune_jobs(session, retention.jobs, retention.jobs_s, stamp());
                                             prune_keys(session);
+                                            ran_.save(session);
                                             return Ok{};
                                           },
                                           [&] { feed_.forget_before(first); }}));

@@ -1,5 +1,6 @@
 // Jobs: begun with the desired state in one transaction, ended with what the node says.
 #include <algorithm>
+#include <limits>
 
 #include "event_makers.hpp"
 #include "qarax/core/clock.hpp"
@@ -28,8 +29,9 @@ void SqlStore::load_jobs(Session& session) {
   for (auto& job : rows::read_unfinished_jobs(session)) jobs_.emplace(job.id, std::move(job));
   JobQuery unfinished;
   unfinished.state = JobState::running;
-  unfinished.limit = jobs_.size();
+  unfinished.limit = std::numeric_limits<std::int32_t>::max();
   for (Job& job : rows::read_jobs(session, unfinished)) {
+    if (is_host_action(job.action)) host_jobs_.insert(job.id);
     // This server carries them out from now on.
     job.owner = db_->activation().id;
     job.term = db_->activation().term;
@@ -39,7 +41,7 @@ void SqlStore::load_jobs(Session& session) {
 
 // For the end of the load: what follows runs on another thread.
 void SqlStore::end_orphaned_jobs() {
-  if (jobs_.empty()) return;
+  if (jobs_.empty() && host_jobs_.empty()) return;
   std::vector<Job> ended;
   for (auto it = jobs_.begin(); it != jobs_.end();) {
     if (memory_.vm(it->second.vm_id)) {
@@ -55,7 +57,7 @@ void SqlStore::end_orphaned_jobs() {
   }
   db_->later([this, ended = std::move(ended)](Session& session) {
     for (const Job& job : ended) {
-      rows::finish_job(session, job, db_->clock());
+      rows::finish_job(session, job, stamp());
       events_.add(events::job_finished(job, nullptr));
     }
     rows::take_over_jobs(session, db_->activation());
@@ -191,10 +193,10 @@ Status SqlStore::plan_job(Session& session, const BeginJob& asked, Begin& plan) 
   plan.told = told_of(job, vm);
   if (unfinished != nullptr) {
     plan.superseded = ended_job(unfinished->id, JobState::superseded, std::nullopt);
-    rows::finish_job(session, *plan.superseded, db_->clock());
+    rows::finish_job(session, *plan.superseded, stamp());
     events_.add(events::job_finished(*plan.superseded, &vm));
   }
-  rows::insert_job(session, plan.told, job.before, job.timeout_ms, db_->clock(), job.arguments);
+  rows::insert_job(session, plan.told, job.before, job.timeout_ms, stamp(), job.arguments);
   rows::update_vm(session, vm);
   if (plan.reservation) rows::put_reservation(session, *plan.reservation);
   events_.add(events::job_started(plan.told, &vm));
@@ -258,15 +260,13 @@ VmPtr SqlStore::finish_job(const std::string& job_id, JobState state, const std:
   const JobRecord job = found->second;
   jobs_.erase(found);
   const Job ended = ended_job(job_id, state, error);
-  const std::string& at = ended.finished_at;
   const bool current = report && is_current(*report);
-  db_->later([this, ended](Session& session) { rows::finish_job(session, ended, db_->clock()); });
+  db_->later([this, ended](Session& session) { rows::finish_job(session, ended, stamp()); });
   VmState before = VmState::unknown;
   VmPtr vm = memory_.update(job.vm_id, [&](VmRecord& changed) {
     before = changed.observed.status.state;
     changed.activity.clear();
     changed.job_id.clear();
-    changed.updated_at = at;
     if (state == JobState::failed || state == JobState::cancelled) {
       const std::int64_t revision = changed.desired.revision;
       changed.desired = job.before;

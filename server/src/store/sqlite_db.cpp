@@ -130,9 +130,9 @@ Result<std::unique_ptr<SqliteDb>> SqliteDb::open(const std::string& path) {
 
 SqliteDb::~SqliteDb() { stop(); }
 
-Result<std::unique_ptr<Store>> open_sqlite(const std::string& path) {
+Result<std::unique_ptr<Store>> open_sqlite(const std::string& path, ClockPtr clock) {
   QARAX_TRY(std::unique_ptr<Database> db, SqliteDb::open(path));
-  return SqlStore::load_from(std::move(db), path);
+  return SqlStore::load_from(std::move(db), path, std::move(clock));
 }
 
 }  // namespace qarax::server

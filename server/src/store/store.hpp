@@ -13,6 +13,7 @@
 #include "event_feed.hpp"
 #include "job_book.hpp"
 #include "kept_answer.hpp"
+#include "qarax/core/clock.hpp"
 #include "qarax/result.hpp"
 #include "records.hpp"
 
@@ -97,13 +98,22 @@ struct BeginJob {
   bool only_check = false;                          // nothing is recorded, and what would have been isn't answered
 };
 
+// What is done at a host, and is no VM's job: its action is one of kHostActions.
+struct BeginHostJob {
+  std::string action;
+  std::string host_id;
+  std::string vm_id{};  // that its node has and the server hasn't, where it is about one
+  std::string vm_name{};
+};
+
 struct BegunJob {
   JobRecord job;
   VmPtr vm;
   std::string superseded;  // id of the job that this one put aside; empty
 };
 
-// How long it is kept what nobody needs for running VMs.
+// How long it is kept what nobody needs for running VMs. The time is that for which servers of this database have run
+// (running_time.hpp): a clock that jumps makes nothing old, nor does a night without a server.
 struct Retention {
   std::int64_t events = 100'000;
   std::int64_t events_s = 7LL * 24 * 3600;
@@ -143,14 +153,15 @@ class Store {
   // ALREADY_EXISTS "name-taken". INVALID_ARGUMENT: a description with a NUL.
   virtual Result<VmPtr> create_vm(const NewVmInput& input) = 0;
   // The record, its jobs and reservations go. ABORTED "changed": a VM that was never placed has a host by now;
-  // "precondition-failed": it has another version.
-  virtual Status remove_vm(const std::string& id, Removal how,
-                           std::optional<std::uint64_t> expected_version = std::nullopt) = 0;
+  // "precondition-failed": it has another version. The id of the job that it was; empty: there was no such VM.
+  virtual Result<std::string> remove_vm(const std::string& id, Removal how,
+                                        std::optional<std::uint64_t> expected_version = std::nullopt) = 0;
   // Takes name, description, tags, the restart's policy and limit, hypervisor, spec, resolved, boot_source_id and
   // revision from the changed record. NOT_FOUND; ALREADY_EXISTS "name-taken"; the change's own.
   virtual Result<VmPtr> edit_vm(const EditVm& edit) = 0;
-  // What the VM shall be, where it is that already and no job is needed. Null: there is no such VM.
-  virtual Result<VmPtr> set_desired(const std::string& id, VmState state) = 0;
+  // What the VM shall be, where it is that already: where that is news, it is a job that is completed at once. ABORTED
+  // "changed": another job is under way by now. NOT_FOUND.
+  virtual Result<VmPtr> set_desired(const std::string& id, core::Action action) = 0;
   // The size of a VM that doesn't run, for its next start. ABORTED "changed", "job-in-progress".
   virtual Result<VmPtr> resize_idle(const std::string& id, const core::ResizeCommand& size,
                                     std::int64_t expected_revision) = 0;
@@ -172,6 +183,14 @@ class Store {
   VmPtr finish_job(const std::string& job_id, JobState state, const std::optional<core::VmReport>& report) {
     return finish_job(job_id, state, report, std::nullopt);
   }
+  // A job at a host, before it is carried out. NOT_FOUND "host-not-found"; ABORTED "job-in-progress" where the VM that
+  // it is about has one.
+  virtual Result<JobPtr> begin_host_job(const BeginHostJob& job) = 0;
+  // Its end, with what its request is answered with (JSON; empty: what was put there when it began). On disk where the
+  // database answers. A request whose job failed in a way that asks to be repeated can be made again with its key.
+  virtual void finish_host_job(const std::string& job_id, const std::optional<Error>& error,
+                               const std::string& outcome = {}) = 0;
+  virtual std::vector<JobPtr> unfinished_host_jobs() const = 0;
   // The end of an unfinished job is asked for, which no later server forgets; null where it has come to its end.
   virtual Result<JobPtr> cancel_job(const std::string& job_id) = 0;
   // Null: it never was, or isn't kept any more.
@@ -211,11 +230,11 @@ class Store {
   // What this host's node says proves that it obeyed a later state of this database. Durable; changes are refused from
   // here on. Again for the same host: nothing.
   virtual Status mark_set_back(const std::string& host_id, const std::string& proof) = 0;
-  // One transaction, also while changes are refused. ABORTED "plan-changed".
-  virtual Status adopt(const Adoption& adoption) = 0;
+  // One transaction, also while changes are refused; the id of its job. ABORTED "plan-changed".
+  virtual Result<std::string> adopt(const Adoption& adoption) = 0;
 
   // -- requests that are made again --
-  // What is known of an Idempotency-Key; kept for 24 h. It is bound to the first change that is made under a
+  // What is known of an Idempotency-Key; kept for 24 h of running. It is bound to the first change that is made under a
   // RequestScope with its Claim, in that change's transaction; a second one with a job is ABORTED
   // "idempotency-answer-lost".
   virtual Result<std::optional<KeptKey>> kept_key(const std::string& key) = 0;
@@ -236,13 +255,15 @@ class Store {
 
 // SQLite in one file: WAL, synchronous=FULL. Takes the store's lock, migrates (after a copy of the file), starts a new
 // term. Errors are one sentence: not writable, locked by another server ("store-locked"), newer schema.
-Result<std::unique_ptr<Store>> open_sqlite(const std::string& path);
+// `clock`: tells how long the server has run; the system's where there is none.
+using ClockPtr = std::shared_ptr<const core::Clock>;
+Result<std::unique_ptr<Store>> open_sqlite(const std::string& path, ClockPtr clock = nullptr);
 
 // PostgreSQL, UTF8, through one connection of its own (no pooler in between). As above, and "store-down": nobody
 // answers there, ask again. Later on a lost connection makes changes fail with UNAVAILABLE "store-unavailable" and
 // heals by itself; a lock or a term that another server has taken meanwhile ends the process.
-Result<std::unique_ptr<Store>> open_postgres(const DatabaseUrl& url);
+Result<std::unique_ptr<Store>> open_postgres(const DatabaseUrl& url, ClockPtr clock = nullptr);
 
-Result<std::unique_ptr<Store>> open_store(const DatabaseUrl& url);
+Result<std::unique_ptr<Store>> open_store(const DatabaseUrl& url, ClockPtr clock = nullptr);
 
 }  // namespace qarax::server

@@ -20,6 +20,7 @@ struct SqlStore::Begin {
 struct SqlStore::Removed {
   VmPtr vm{};
   bool tombstone = false;
+  std::string by{};  // the job that it was
   std::vector<Job> ended{};
 };
 

@@ -21,7 +21,7 @@ class StoreTest : public testing::TestWithParam<Backend> {
     database_.emplace(GetParam());
     open();
   }
-  Result<std::unique_ptr<Store>> open_another() const { return open_store(database_->url()); }
+  virtual Result<std::unique_ptr<Store>> open_another() const { return open_store(database_->url()); }
   // A server that was killed holds its lock until PostgreSQL sees its connection's end.
   void open() {
     store_.reset();

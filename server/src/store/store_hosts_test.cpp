@@ -306,9 +306,9 @@ TEST_P(StoreTest, WhatEndsIsRestartedOnlyAsLongAsItIsWanted) {
   BeginJob again = job(web, Action::start);
   again.placement = Placement{on->id, "qemu", 100, 1000};
   again.origin = Origin::policy;
-  ASSERT_TRUE(store_->set_desired(web->id, VmState::shutdown));
+  ASSERT_TRUE(store_->set_desired(web->id, core::Action::stop));
   EXPECT_EQ(store_->begin_job(again).error().reason, "changed") << "somebody stopped it, without a job";
-  ASSERT_TRUE(store_->set_desired(web->id, VmState::running));
+  ASSERT_TRUE(store_->set_desired(web->id, core::Action::start));
   ASSERT_TRUE(store_->begin_job(again));
   EXPECT_EQ(store_->begin_job(again).error().reason, "job-in-progress") << "one end, one start";
   open();

@@ -1,35 +1,38 @@
-// HostTruth over the adopter: what the handlers ask, in its words.
+// HostTruth over the adopter, and over the jobs where something is changed: what the handlers ask, in their words.
 #pragma once
 
 #include "adopter.hpp"
 #include "handlers/host_truth.hpp"
+#include "host_jobs.hpp"
 
 namespace qarax::server {
 
 class RestHostTruth final : public HostTruth {
  public:
-  RestHostTruth(Store& store, Fleet& nodes) : adopter_(store, nodes) {}
+  // Borrows both.
+  RestHostTruth(Adopter& adopter, HostJobs& jobs) : adopter_(adopter), jobs_(jobs) {}
 
   Result<api::AdoptPlan> plan(const std::string& host_id) override { return adopter_.plan(host_id); }
   Result<api::AdoptPlan> adopt(const std::string& host_id, const std::string& plan) override {
-    return adopter_.adopt(host_id, plan, kWaitMs);
+    return jobs_.adopt(host_id, plan, kWaitMs);
   }
   Result<std::vector<api::AdoptVm>> unmanaged(const std::string& host_id) override {
     return adopter_.unmanaged(host_id);
   }
   Result<VmPtr> adopt_vm(const std::string& host_id, const std::string& vm_id, bool only_check) override {
-    return adopter_.adopt_vm(host_id, vm_id, only_check);
+    return only_check ? adopter_.adopt_vm(host_id, vm_id, true) : jobs_.adopt_vm(host_id, vm_id);
   }
   Status remove_vm(const std::string& host_id, const std::string& vm_id, bool only_check) override {
-    return adopter_.remove_vm(host_id, vm_id, kWaitMs, only_check);
+    return only_check ? adopter_.remove_vm(host_id, vm_id, kWaitMs, true) : jobs_.remove_vm(host_id, vm_id, kWaitMs);
   }
   Result<std::vector<core::Leftover>> leftovers(const std::string& host_id, bool collect) override {
-    return adopter_.leftovers(host_id, collect);
+    return collect ? jobs_.collect(host_id) : adopter_.leftovers(host_id, false);
   }
 
  private:
   static constexpr std::int64_t kWaitMs = 30'000;
-  Adopter adopter_;
+  Adopter& adopter_;
+  HostJobs& jobs_;
 };
 
 }  // namespace qarax::server

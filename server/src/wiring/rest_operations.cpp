@@ -28,10 +28,11 @@ constexpr std::size_t kLargestLog = 64u << 20;  // the node keeps far less
 
 }  // namespace
 
-RestOperations::RestOperations(Store& store, Orchestrator& orchestrator, Editor& editor, DryRuns& dry_runs,
-                               Options options)
+RestOperations::RestOperations(Store& store, Orchestrator& orchestrator, HostJobs& host_jobs, Editor& editor,
+                               DryRuns& dry_runs, Options options)
     : store_(store),
       orchestrator_(orchestrator),
+      host_jobs_(host_jobs),
       editor_(editor),
       dry_runs_(dry_runs),
       options_(options),
@@ -69,14 +70,17 @@ Result<ActionResult> RestOperations::act(const ActionCall& call) {
   options.arguments = call.arguments;
   options.expected_version = call.expected_version;
   if (call.action == core::Action::remove) {
-    QARAX_CHECK(orchestrator_.remove(call.vm_id, call.forget, options));
-    core::logger("vms")->info("deleted vm={} request={}", call.vm_id, call.request_id);
-    return ActionResult{};
+    ActionResult removal;
+    QARAX_TRY(removal.job_id, orchestrator_.remove(call.vm_id, call.forget, options));
+    removal.pending = call.respond_async && !removal.job_id.empty();
+    core::logger("vms")->info("{} vm={} request={}", removal.pending ? "delete is asked for" : "deleted", call.vm_id,
+                              call.request_id);
+    return removal;
   }
   // Made again: what was answered at once then is answered at once now.
   if (call.respond_async) {
     QARAX_TRY(const JobPtr claimed, store_.claimed_job());
-    if (claimed) return ActionResult{store_.vm(call.vm_id), claimed->id, true};
+    if (claimed && !was_done_at_once(*claimed)) return ActionResult{store_.vm(call.vm_id), claimed->id, true};
   }
   QARAX_TRY(VmPtr vm, orchestrator_.act(call.vm_id, call.action, options));
   // Deleted by somebody else while this action was under way.
@@ -145,7 +149,7 @@ Status RestOperations::remove_host(const RemoveHost& asked, const std::string& r
 }
 
 Result<HostPtr> RestOperations::init_host(const std::string& host_id, const std::string&) {
-  return orchestrator_.init_host(host_id, options_.connect_wait_ms);
+  return host_jobs_.init(host_id, options_.connect_wait_ms);
 }
 
 std::vector<api::Check> RestOperations::checks() {

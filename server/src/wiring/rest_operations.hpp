@@ -3,6 +3,7 @@
 
 #include "editor.hpp"
 #include "handlers/operations.hpp"
+#include "host_jobs.hpp"
 #include "orchestrator.hpp"
 #include "wiring/vm_waits.hpp"
 
@@ -16,7 +17,8 @@ class RestOperations final : public Operations {
     std::int64_t max_attachments = 64;      // of consoles, at once
   };
   // Borrows all.
-  RestOperations(Store& store, Orchestrator& orchestrator, Editor& editor, DryRuns& dry_runs, Options options);
+  RestOperations(Store& store, Orchestrator& orchestrator, HostJobs& host_jobs, Editor& editor, DryRuns& dry_runs,
+                 Options options);
 
   Result<VmPtr> create_vm(const NewVmInput& input, const std::string& request_id) override;
   Result<VmPtr> edit_vm(const EditCall& call) override;
@@ -41,6 +43,7 @@ class RestOperations final : public Operations {
 
   Store& store_;
   Orchestrator& orchestrator_;
+  HostJobs& host_jobs_;
   Editor& editor_;
   DryRuns& dry_runs_;
   const Options options_;

@@ -22,7 +22,8 @@ class Job:
     """
     Attributes:
         id (UUID): What 202 and Location name.
-        action (str): create, start, stop, …, delete, add-host.
+        action (str): create, start, stop, …, delete, add-host, edit-host, remove-host, init-host, adopt-host, adopt-vm,
+            remove-unmanaged, collect-leftovers.
         state (JobState): superseded: a job of higher precedence took its place.
         progress (int): Percent of its steps that are done.
         cancellable (bool): Whether DELETE could still end it.

@@ -67,7 +67,7 @@ class Vm:
         restart_limit (int): As in NewVm.
         restart_count (int): Restarts in a row so far.
         created_at (datetime.datetime): When it was defined.
-        updated_at (datetime.datetime): Its last change.
+        updated_at (datetime.datetime): When something was asked of it last.
     """
 
     id: UUID

@@ -14,6 +14,7 @@ from ...types import UNSET, Response, Unset
 def _get_kwargs(
     *,
     vm_id: UUID | Unset = UNSET,
+    host_id: UUID | Unset = UNSET,
     state: ListJobsState | Unset = UNSET,
     limit: int | Unset = 1000,
     cursor: str | Unset = UNSET,
@@ -25,6 +26,11 @@ def _get_kwargs(
     if not isinstance(vm_id, Unset):
         json_vm_id = str(vm_id)
     params["vm_id"] = json_vm_id
+
+    json_host_id: str | Unset = UNSET
+    if not isinstance(host_id, Unset):
+        json_host_id = str(host_id)
+    params["host_id"] = json_host_id
 
     json_state: str | Unset = UNSET
     if not isinstance(state, Unset):
@@ -86,6 +92,7 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
     vm_id: UUID | Unset = UNSET,
+    host_id: UUID | Unset = UNSET,
     state: ListJobsState | Unset = UNSET,
     limit: int | Unset = 1000,
     cursor: str | Unset = UNSET,
@@ -94,6 +101,7 @@ def sync_detailed(
 
     Args:
         vm_id (UUID | Unset):
+        host_id (UUID | Unset):
         state (ListJobsState | Unset):
         limit (int | Unset):  Default: 1000.
         cursor (str | Unset):
@@ -108,6 +116,7 @@ def sync_detailed(
 
     kwargs = _get_kwargs(
         vm_id=vm_id,
+        host_id=host_id,
         state=state,
         limit=limit,
         cursor=cursor,
@@ -124,6 +133,7 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
     vm_id: UUID | Unset = UNSET,
+    host_id: UUID | Unset = UNSET,
     state: ListJobsState | Unset = UNSET,
     limit: int | Unset = 1000,
     cursor: str | Unset = UNSET,
@@ -132,6 +142,7 @@ def sync(
 
     Args:
         vm_id (UUID | Unset):
+        host_id (UUID | Unset):
         state (ListJobsState | Unset):
         limit (int | Unset):  Default: 1000.
         cursor (str | Unset):
@@ -147,6 +158,7 @@ def sync(
     return sync_detailed(
         client=client,
         vm_id=vm_id,
+        host_id=host_id,
         state=state,
         limit=limit,
         cursor=cursor,
@@ -157,6 +169,7 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
     vm_id: UUID | Unset = UNSET,
+    host_id: UUID | Unset = UNSET,
     state: ListJobsState | Unset = UNSET,
     limit: int | Unset = 1000,
     cursor: str | Unset = UNSET,
@@ -165,6 +178,7 @@ async def asyncio_detailed(
 
     Args:
         vm_id (UUID | Unset):
+        host_id (UUID | Unset):
         state (ListJobsState | Unset):
         limit (int | Unset):  Default: 1000.
         cursor (str | Unset):
@@ -179,6 +193,7 @@ async def asyncio_detailed(
 
     kwargs = _get_kwargs(
         vm_id=vm_id,
+        host_id=host_id,
         state=state,
         limit=limit,
         cursor=cursor,
@@ -193,6 +208,7 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
     vm_id: UUID | Unset = UNSET,
+    host_id: UUID | Unset = UNSET,
     state: ListJobsState | Unset = UNSET,
     limit: int | Unset = 1000,
     cursor: str | Unset = UNSET,
@@ -201,6 +217,7 @@ async def asyncio(
 
     Args:
         vm_id (UUID | Unset):
+        host_id (UUID | Unset):
         state (ListJobsState | Unset):
         limit (int | Unset):  Default: 1000.
         cursor (str | Unset):
@@ -217,6 +234,7 @@ async def asyncio(
         await asyncio_detailed(
             client=client,
             vm_id=vm_id,
+            host_id=host_id,
             state=state,
             limit=limit,
             cursor=cursor,

@@ -6,6 +6,7 @@ from uuid import UUID
 import httpx
 
 from ...client import AuthenticatedClient, Client
+from ...models.accepted import Accepted
 from ...models.dry_run import DryRun
 from ...models.problem import Problem
 from ...types import UNSET, Response, Unset
@@ -16,9 +17,13 @@ def _get_kwargs(
     *,
     dry_run: bool | Unset = False,
     forget: bool | Unset = False,
+    prefer: str | Unset = UNSET,
     if_match: str | Unset = UNSET,
 ) -> dict[str, Any]:
     headers: dict[str, Any] = {}
+    if not isinstance(prefer, Unset):
+        headers["Prefer"] = prefer
+
     if not isinstance(if_match, Unset):
         headers["If-Match"] = if_match
 
@@ -42,11 +47,18 @@ def _get_kwargs(
     return _kwargs
 
 
-def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> Any | DryRun | Problem:
+def _parse_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> Accepted | Any | DryRun | Problem:
     if response.status_code == 200:
         response_200 = DryRun.from_dict(response.json())
 
         return response_200
+
+    if response.status_code == 202:
+        response_202 = Accepted.from_dict(response.json())
+
+        return response_202
 
     if response.status_code == 204:
         response_204 = cast(Any, None)
@@ -89,7 +101,7 @@ def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Res
 
 def _build_response(
     *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> Response[Any | DryRun | Problem]:
+) -> Response[Accepted | Any | DryRun | Problem]:
     return Response(
         status_code=HTTPStatus(response.status_code),
         content=response.content,
@@ -104,14 +116,16 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     dry_run: bool | Unset = False,
     forget: bool | Unset = False,
+    prefer: str | Unset = UNSET,
     if_match: str | Unset = UNSET,
-) -> Response[Any | DryRun | Problem]:
+) -> Response[Accepted | Any | DryRun | Problem]:
     """Remove the VM, in any state; a running one is stopped first.
 
     Args:
         id (UUID):
         dry_run (bool | Unset):  Default: False.
         forget (bool | Unset):  Default: False.
+        prefer (str | Unset):
         if_match (str | Unset):
 
     Raises:
@@ -119,13 +133,14 @@ def sync_detailed(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Any | DryRun | Problem]
+        Response[Accepted | Any | DryRun | Problem]
     """
 
     kwargs = _get_kwargs(
         id=id,
         dry_run=dry_run,
         forget=forget,
+        prefer=prefer,
         if_match=if_match,
     )
 
@@ -142,14 +157,16 @@ def sync(
     client: AuthenticatedClient | Client,
     dry_run: bool | Unset = False,
     forget: bool | Unset = False,
+    prefer: str | Unset = UNSET,
     if_match: str | Unset = UNSET,
-) -> Any | DryRun | Problem | None:
+) -> Accepted | Any | DryRun | Problem | None:
     """Remove the VM, in any state; a running one is stopped first.
 
     Args:
         id (UUID):
         dry_run (bool | Unset):  Default: False.
         forget (bool | Unset):  Default: False.
+        prefer (str | Unset):
         if_match (str | Unset):
 
     Raises:
@@ -157,7 +174,7 @@ def sync(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Any | DryRun | Problem
+        Accepted | Any | DryRun | Problem
     """
 
     return sync_detailed(
@@ -165,6 +182,7 @@ def sync(
         client=client,
         dry_run=dry_run,
         forget=forget,
+        prefer=prefer,
         if_match=if_match,
     ).parsed
 
@@ -175,14 +193,16 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     dry_run: bool | Unset = False,
     forget: bool | Unset = False,
+    prefer: str | Unset = UNSET,
     if_match: str | Unset = UNSET,
-) -> Response[Any | DryRun | Problem]:
+) -> Response[Accepted | Any | DryRun | Problem]:
     """Remove the VM, in any state; a running one is stopped first.
 
     Args:
         id (UUID):
         dry_run (bool | Unset):  Default: False.
         forget (bool | Unset):  Default: False.
+        prefer (str | Unset):
         if_match (str | Unset):
 
     Raises:
@@ -190,13 +210,14 @@ async def asyncio_detailed(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Any | DryRun | Problem]
+        Response[Accepted | Any | DryRun | Problem]
     """
 
     kwargs = _get_kwargs(
         id=id,
         dry_run=dry_run,
         forget=forget,
+        prefer=prefer,
         if_match=if_match,
     )
 
@@ -211,14 +232,16 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     dry_run: bool | Unset = False,
     forget: bool | Unset = False,
+    prefer: str | Unset = UNSET,
     if_match: str | Unset = UNSET,
-) -> Any | DryRun | Problem | None:
+) -> Accepted | Any | DryRun | Problem | None:
     """Remove the VM, in any state; a running one is stopped first.
 
     Args:
         id (UUID):
         dry_run (bool | Unset):  Default: False.
         forget (bool | Unset):  Default: False.
+        prefer (str | Unset):
         if_match (str | Unset):
 
     Raises:
@@ -226,7 +249,7 @@ async def asyncio(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Any | DryRun | Problem
+        Accepted | Any | DryRun | Problem
     """
 
     return (
@@ -235,6 +258,7 @@ async def asyncio(
             client=client,
             dry_run=dry_run,
             forget=forget,
+            prefer=prefer,
             if_match=if_match,
         )
     ).parsed

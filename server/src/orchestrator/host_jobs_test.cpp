@@ -1,0 +1,264 @@
+// Jobs at a host over a server that is killed at their worst moment: on a real store, a fake node and gRPC between
+// them.
+#include "host_jobs.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "fake_node.hpp"
+#include "nodes.hpp"
+#include "qarax/core/ids.hpp"
+#include "request_scope.hpp"
+
+namespace qarax::server {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kKey = "k1";
+
+class HostJobsTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/qarax-host-jobs-XXXXXX";
+    ASSERT_NE(mkdtemp(name), nullptr);
+    dir_ = name;
+    open();
+    const auto added = orchestrator_->add_host({"h1", "127.0.0.1", server_.port(), ""});
+    ASSERT_TRUE(added) << added.error().message;
+    host_ = (*added)->id;
+    ASSERT_TRUE(orchestrator_->init_host(host_, 20'000));
+  }
+  void TearDown() override {
+    close();
+    fs::remove_all(dir_);
+  }
+  void open() {
+    auto opened = open_sqlite(dir_ + "/qarax.db");
+    ASSERT_TRUE(opened) << opened.error().message;
+    store_ = std::move(*opened);
+    nodes_ = std::make_unique<Nodes>(*store_, NodeCredentials{});
+    orchestrator_ = std::make_unique<Orchestrator>(*store_, *nodes_);
+    adopter_ = std::make_unique<Adopter>(*store_, *nodes_);
+    jobs_ = std::make_unique<HostJobs>(*store_, *adopter_, *orchestrator_, options_);
+    orchestrator_->start();
+    jobs_->start();
+  }
+  void close() {
+    orchestrator_->shutdown(0);
+    jobs_.reset();
+    adopter_.reset();
+    orchestrator_.reset();
+    nodes_.reset();
+    store_.reset();
+  }
+  void restart() {
+    close();
+    open();
+  }
+  // A request with the key, for the first time or once more.
+  template <class Use>
+  auto request(Use use) {
+    const auto kept = store_->kept_key(kKey);
+    const bool known = kept && kept->has_value();
+    const auto claim =
+        known ? std::make_shared<Claim>(kKey, "print", (*kept)->job_id, true) : std::make_shared<Claim>(kKey, "print");
+    const RequestScope scope("r", claim);
+    return use();
+  }
+  // The job as the server that is killed leaves it: recorded with its key, and no more.
+  std::string leave(std::string_view action, const std::string& vm = {}) {
+    return request([&] { return (*store_->begin_host_job({std::string(action), host_, vm}))->id; });
+  }
+  Job ended(const std::string& id) const {
+    const JobPtr job = store_->job_book().wait(id, std::chrono::seconds(60));
+    return job ? *job : **store_->job(id);
+  }
+  std::string started(const std::string& name) {
+    const auto made = orchestrator_->create({name, std::nullopt, "", std::nullopt, {}});
+    EXPECT_TRUE(orchestrator_->act((*made)->id, core::Action::start, {}));
+    return (*made)->id;
+  }
+  std::size_t count(std::string_view action) {
+    std::size_t out = 0;
+    const auto jobs = store_->jobs({});
+    for (const JobPtr& job : *jobs) out += job->action == action ? 1 : 0;
+    return out;
+  }
+
+  std::string dir_;
+  FakeNode node_;
+  FakeNodeServer server_{node_};
+  std::string host_;
+  HostJobs::Options options_{60'000, 5};
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<Nodes> nodes_;
+  std::unique_ptr<Orchestrator> orchestrator_;
+  std::unique_ptr<Adopter> adopter_;
+  std::unique_ptr<HostJobs> jobs_;
+};
+
+TEST_F(HostJobsTest, EachIsRecordedWithItsHostAndItsEnd) {
+  const std::string stray = started("stray");
+  const std::string kept = started("kept");
+  for (const std::string& id : {stray, kept}) ASSERT_TRUE(store_->remove_vm(id, Removal::by_job));
+  node_.leave({"tap", "qx1", "", "no VM has it"});
+  ASSERT_TRUE(jobs_->init(host_, 20'000));
+  const auto gone = jobs_->collect(host_);
+  ASSERT_TRUE(gone) << gone.error().message;
+  EXPECT_EQ(gone->size(), 1u);
+  ASSERT_TRUE(jobs_->remove_vm(host_, stray, 20'000));
+  EXPECT_EQ(jobs_->remove_vm(host_, stray, 20'000).error().reason, "vm-not-found");
+  ASSERT_TRUE(jobs_->adopt_vm(host_, kept));
+  for (const std::string_view action : {kInitHost, kCollectLeftovers, kRemoveUnmanaged, kAdoptVm})
+    EXPECT_EQ(count(action), 1u) << action;
+  JobQuery query;
+  query.host_id = host_;
+  query.state = JobState::completed;
+  EXPECT_EQ(store_->jobs(query)->size(), store_->jobs({})->size() - 2) << "all but the creates";
+  EXPECT_FALSE(node_.vms().contains(stray));
+}
+
+TEST_F(HostJobsTest, AFailureIsTheJobsAndTheSameRequestTriesAgain) {
+  server_.stop();
+  const auto first = request([&] { return jobs_->init(host_, 100); });
+  ASSERT_FALSE(first);
+  EXPECT_EQ(store_->jobs({})->front()->state, JobState::failed);
+  EXPECT_EQ(store_->jobs({})->front()->error->reason, first.error().reason);
+  server_.start();
+  const auto again = request([&] { return jobs_->init(host_, 20'000); });
+  EXPECT_TRUE(again) << again.error().message;
+  EXPECT_EQ(count(kInitHost), 2u);
+}
+
+TEST_F(HostJobsTest, TheNextServerGoesOnWithWhatWasLeft) {
+  const std::string stray = started("stray");
+  ASSERT_TRUE(store_->remove_vm(stray, Removal::by_job));
+  node_.leave({"tap", "qx1", "", "no VM has it"});
+  const std::string collect = (*store_->begin_host_job({std::string(kCollectLeftovers), host_}))->id;
+  const std::string remove = (*store_->begin_host_job({std::string(kRemoveUnmanaged), host_, stray}))->id;
+  const std::string init = (*store_->begin_host_job({std::string(kInitHost), host_}))->id;
+  restart();
+  for (const std::string& id : {collect, remove, init}) EXPECT_EQ(ended(id).state, JobState::completed);
+  EXPECT_FALSE(node_.vms().contains(stray));
+  EXPECT_EQ(node_.collected(), 1);
+}
+
+TEST_F(HostJobsTest, ARequestThatIsMadeAgainHasTheAnswerOfItsJob) {
+  node_.leave({"tap", "qx1", "", "no VM has it"});
+  const std::string id = leave(kCollectLeftovers);
+  restart();
+  ASSERT_EQ(ended(id).state, JobState::completed);
+  node_.leave({"tap", "qx2", "", "of later"});
+  const auto again = request([&] { return jobs_->collect(host_); });
+  ASSERT_TRUE(again) << again.error().message;
+  ASSERT_EQ(again->size(), 1u);
+  EXPECT_EQ(again->front().name, "qx1");
+  EXPECT_EQ(node_.collected(), 1) << "not once more";
+}
+
+TEST_F(HostJobsTest, AVmThatWasRemovedBeforeTheKillIsRemoved) {
+  const std::string stray = started("stray");
+  ASSERT_TRUE(store_->remove_vm(stray, Removal::by_job));
+  const std::string id = leave(kRemoveUnmanaged, stray);
+  ASSERT_TRUE(adopter_->remove_vm(host_, stray, 20'000));
+  restart();
+  EXPECT_EQ(ended(id).state, JobState::completed);
+  EXPECT_TRUE(request([&] { return jobs_->remove_vm(host_, stray, 20'000); }));
+}
+
+TEST_F(HostJobsTest, AnAdoptedVmIsAnsweredAgain) {
+  const std::string id = started("web");
+  ASSERT_TRUE(store_->remove_vm(id, Removal::by_job));
+  ASSERT_TRUE(request([&] { return jobs_->adopt_vm(host_, id); }));
+  restart();
+  const auto again = request([&] { return jobs_->adopt_vm(host_, id); });
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ((*again)->id, id);
+}
+
+TEST_F(HostJobsTest, AHostThatStaysAwayFailsTheJobWithTheReason) {
+  options_.resume_for_ms = 0;
+  const std::string id = (*store_->begin_host_job({std::string(kCollectLeftovers), host_}))->id;
+  server_.stop();
+  restart();
+  const Job job = ended(id);
+  EXPECT_EQ(job.state, JobState::failed);
+  EXPECT_NE(job.error->message.find("the server ended while this went on"), std::string::npos);
+  EXPECT_NE(job.error->message.find("can't be reached"), std::string::npos) << job.error->message;
+  server_.start();
+}
+
+TEST_F(HostJobsTest, TheServersOwnEndIsNoFailure) {
+  const std::string id = (*store_->begin_host_job({std::string(kCollectLeftovers), host_}))->id;
+  server_.stop();
+  restart();
+  close();
+  server_.start();
+  open();
+  EXPECT_EQ(ended(id).state, JobState::completed);
+}
+
+class AdoptedAgain : public HostJobsTest {
+ protected:
+  // Killed right after the commit: the node hasn't heard of it and obeys another server still.
+  std::string adopt_here(const std::string& plan) {
+    return request([&] {
+      std::string job;
+      server_.stop();
+      EXPECT_FALSE(plan.empty());
+      Adoption all;
+      all.host_id = host_;
+      all.above_term = store_->activation().term;
+      api::AdoptPlan told;
+      told.host_id = host_;
+      told.plan = plan;
+      told.applied = true;
+      all.outcome = encode(told, Defaults::write);
+      const auto adopted = store_->adopt(all);
+      EXPECT_TRUE(adopted);
+      return adopted ? *adopted : std::string();
+    });
+  }
+};
+
+TEST_F(AdoptedAgain, AnAdoptThatWasKilledAfterItsCommitIsCarriedToItsEnd) {
+  node_.obey({store_->activation().cluster_id, store_->activation().term + 5, core::new_uuid()});
+  close();
+  open();
+  const auto plan = adopter_->plan(host_);
+  ASSERT_TRUE(plan) << plan.error().message;
+  const std::string id = adopt_here(plan->plan);
+  close();
+  server_.start();
+  open();
+  const Job job = ended(id);
+  EXPECT_EQ(job.state, JobState::completed) << (job.error ? job.error->message : "");
+  EXPECT_TRUE(store_->read_only().empty());
+  EXPECT_EQ(store_->host(host_)->status, HostStatus::up);
+  EXPECT_EQ(count(kAdoptHost), 1u);
+  const auto again = request([&] { return jobs_->adopt(host_, plan->plan, 20'000); });
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_TRUE(again->applied);
+  EXPECT_EQ(again->plan, plan->plan);
+}
+
+TEST_F(AdoptedAgain, WhatNobodyConfirmedIsntTakenOver) {
+  const std::string web = started("web");
+  node_.obey({store_->activation().cluster_id, store_->activation().term + 5, core::new_uuid()});
+  close();
+  open();
+  const std::string id = adopt_here("p");
+  node_.raise_revision(web, 9);
+  close();
+  server_.start();
+  open();
+  const Job job = ended(id);
+  EXPECT_EQ(job.state, JobState::failed);
+  EXPECT_EQ(job.error->reason, "plan-changed") << job.error->message;
+}
+
+}  // namespace
+}  // namespace qarax::server

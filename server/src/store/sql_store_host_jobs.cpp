@@ -1,0 +1,71 @@
+// Jobs at hosts that are no VM's: recorded before they begin, ended with what came of them.
+#include "event_makers.hpp"
+#include "rows.hpp"
+#include "sql_store.hpp"
+
+namespace qarax::server {
+
+Result<JobPtr> SqlStore::begin_host_job(const BeginHostJob& asked) {
+  Job job = new_job(asked.action);
+  job.host_id = asked.host_id;
+  job.vm_id = asked.vm_id;
+  job.vm_name = asked.vm_name;
+  const std::string id = job.id;
+  std::vector<std::string> keys{asked.host_id};
+  if (!asked.vm_id.empty()) keys.push_back(asked.vm_id);
+  Database::Change change;
+  change.keys = std::move(keys);
+  change.work = [&](Session& session) -> Status {
+    if (!memory_.host(asked.host_id))
+      return make_error(Code::not_found, "there is no host " + asked.host_id, "host-not-found");
+    for (const std::string& other : host_jobs_) {
+      const JobPtr known = asked.vm_id.empty() ? nullptr : book_.find(other);
+      if (!known || known->vm_id != asked.vm_id) continue;
+      Error error =
+          make_error(Code::aborted, "VM " + asked.vm_id + " is busy with " + known->action + " (job " + other + ")",
+                     "job-in-progress");
+      error.details.push_back({"/job_id", other});
+      return error;
+    }
+    rows::insert_job(session, job, {}, 0, stamp());
+    events_.add(events::job_started(job, nullptr));
+    return Ok{};
+  };
+  change.publish = [&] {
+    host_jobs_.insert(id);
+    book_.put(std::move(job));
+  };
+  // A host that has to be connected to, or tidied up, before anything else can be changed.
+  change.while_read_only = true;
+  change.frees = true;
+  QARAX_CHECK(transact(std::move(change), id));
+  return book_.find(id);
+}
+
+void SqlStore::finish_host_job(const std::string& job_id, const std::optional<Error>& error,
+                               const std::string& outcome) {
+  {
+    const std::lock_guard lock(db_->state());
+    if (host_jobs_.erase(job_id) == 0) return;
+    Job ended = ended_job(job_id, error ? JobState::failed : JobState::completed, error);
+    if (!outcome.empty()) ended.outcome = outcome;
+    const bool again = error && error->retryable;
+    db_->later([this, ended, again](Session& session) {
+      rows::finish_host_job(session, ended, stamp());
+      if (again) rows::release_key(session, ended.id);
+      events_.add(events::job_finished(ended, nullptr));
+    });
+    book_.put(std::move(ended));
+  }
+  db_->flush();
+}
+
+std::vector<JobPtr> SqlStore::unfinished_host_jobs() const {
+  const std::lock_guard lock(db_->state());
+  std::vector<JobPtr> out;
+  for (const std::string& id : host_jobs_)
+    if (JobPtr job = book_.find(id)) out.push_back(std::move(job));
+  return out;
+}
+
+}  // namespace qarax::server
