@@ -8,6 +8,7 @@
 #   CLOUD_HYPERVISOR_SECCOMP=on|off|log   its seccomp mode (an older one built with a newer Rust needs log)
 #   QARAX_LAB_HYPERVISORS="qemu cloud_hv"   which to try   QARAX_BUILD  build/release
 #   QARAX_LAB_WAIT=120  seconds for it to come up, more on a busy machine
+#   QARAX_LAB_THREADS=single  one thread of TCG for both of its CPUs
 #   KEEP=1  leaves the lab up and says how to reach it
 # Needs root for debootstrap, once; the root image stays in ~/.cache/qarax/kvm-lab.
 set -euo pipefail
@@ -15,7 +16,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 . "$root/scripts/lib/common.sh"
 . "$root/scripts/lib/python.sh"
-case ${1:-} in -h | --help) sed -n '2,13s/^# \{0,1\}//p' "$0"; exit ;; esac
+case ${1:-} in -h | --help) sed -n '2,14s/^# \{0,1\}//p' "$0"; exit ;; esac
 
 build=$(cd "${QARAX_BUILD:-$root/build/release}" && pwd)
 guest=${QARAX_GUEST_DIR:-$root/build/guest}
@@ -24,8 +25,9 @@ distribution=$(. /etc/os-release && printf %s "$VERSION_CODENAME")
 cache=${QARAX_LAB_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/qarax/kvm-lab}/$distribution
 work=$(mktemp -d "${TMPDIR:-/tmp}/qarax-lab.XXXXXX")
 mkdir -p "$cache"
-lab= server=
+lab= server= tests=
 leave() {
+  [ -z "$tests" ] || kill "$tests" 2>/dev/null || true
   [ -z "$server" ] || kill "$server" 2>/dev/null || true
   [ -z "$lab" ] || kill "$lab" 2>/dev/null || true
   wait 2>/dev/null || true
@@ -99,10 +101,20 @@ plugins() { # PORT: each plugin with its VMM's version
 boot_lab() { # QEMU ARGUMENTS… -- CMDLINE; its pid is $lab
   local arguments=()
   while [ "$1" != -- ]; do arguments+=("$1"); shift; done
-  qemu-system-x86_64 -M q35 -accel tcg,thread=multi -cpu EPYC,+svm,+npt -smp 2 -m 3072 -vga none -display none -no-reboot \
+  qemu-system-x86_64 -M q35 -accel "tcg,thread=${QARAX_LAB_THREADS:-multi}" -cpu EPYC,+svm,+npt -smp 2 -m 3072 -vga none -display none -no-reboot \
     -kernel "$guest/vmlinuz" -initrd "$work/lab.gz" -snapshot -drive file="$work/lab.ext4",if=virtio,format=raw \
     -append "console=ttyS0 quiet panic=-1 mitigations=off $2" "${arguments[@]}" </dev/null >"$work/qemu.log" 2>&1 &
   lab=$!
+}
+
+# What the lab's console said is kept. Its own kernel's end is the emulator's doing and says nothing of what was tried in it.
+lab_failed() { # NAME WHY
+  mkdir -p "$root/build/logs"
+  QARAX_LOG=$root/build/logs/lab-$1.log
+  cp "$work/lab-$1.log" "$QARAX_LOG"
+  tail -n 20 "$QARAX_LOG" >&2
+  ! grep -aq 'Kernel panic' "$QARAX_LOG" || fail "the lab's own kernel panicked: what failed after that was never tried" -- "run it again; QARAX_LAB_THREADS=single"
+  fail "$2"
 }
 
 check() {
@@ -118,7 +130,7 @@ check() {
 }
 
 try() { # HYPERVISOR ARGUMENTS…
-  local hypervisor=$1 node_port server_port shell_port evidence waited=0
+  local hypervisor=$1 node_port server_port shell_port evidence ended waited=0
   shift
   node_port=$(free_port)
   server_port=$(free_port)
@@ -138,7 +150,17 @@ try() { # HYPERVISOR ARGUMENTS…
   evidence=$(curl -fs "http://127.0.0.1:$server_port/hosts" | grep -o '"accelerator_evidence":"[^"]*"' | head -n 1)
   say "up: $evidence"
   local status=0
-  (cd "$root/e2e" && QARAX_URL=http://127.0.0.1:$server_port QARAX_LAB=127.0.0.1:$shell_port "${command[@]}" "$@") || status=$?
+  (cd "$root/e2e" && QARAX_URL=http://127.0.0.1:$server_port QARAX_LAB=127.0.0.1:$shell_port exec env --default-signal=INT "${command[@]}" "$@") &
+  tests=$!
+  # Without the lab each test would wait out its time for it.
+  wait -n -p ended "$tests" "$lab" || status=$?
+  if [ "$ended" = "$lab" ]; then
+    kill -INT "$tests" 2>/dev/null || true
+    wait "$tests" || true
+    lab= tests=
+    lab_failed "$hypervisor" "the lab ended while it was used"
+  fi
+  tests=
   say "ran on: $(curl -fs "http://127.0.0.1:$server_port/vms" | grep -o '"hypervisor":"[^"]*"' | sort | uniq -c | tr -s ' ')$(plugins "$server_port")"
   if [ -n "${KEEP:-}" ]; then
     say "kept: http://127.0.0.1:$server_port, node 127.0.0.1:$node_port, a shell: nc 127.0.0.1 $shell_port, the lab's console: $work/lab-$hypervisor.log; press Enter to end it"
@@ -147,7 +169,7 @@ try() { # HYPERVISOR ARGUMENTS…
   kill "$server" "$lab" 2>/dev/null || true
   wait "$server" "$lab" 2>/dev/null || true
   server= lab=
-  [ "$status" = 0 ] || { tail -n 20 "$work/lab-$hypervisor.log" >&2; fail "tests failed with $hypervisor in the lab"; }
+  [ "$status" = 0 ] || lab_failed "$hypervisor" "tests failed with $hypervisor in the lab"
 }
 
 if [ "${1:-}" = --check ]; then
