@@ -8,7 +8,6 @@
 #   CLOUD_HYPERVISOR_SECCOMP=on|off|log   its seccomp mode (an older one built with a newer Rust needs log)
 #   QARAX_LAB_HYPERVISORS="qemu cloud_hv"   which to try   QARAX_BUILD  build/release
 #   QARAX_LAB_WAIT=120  seconds for it to come up, more on a busy machine
-#   QARAX_LAB_THREADS=single  one thread of TCG for both of its CPUs
 #   KEEP=1  leaves the lab up and says how to reach it
 # Needs root for debootstrap, once; the root image stays in ~/.cache/qarax/kvm-lab.
 set -euo pipefail
@@ -16,7 +15,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 . "$root/scripts/lib/common.sh"
 . "$root/scripts/lib/python.sh"
-case ${1:-} in -h | --help) sed -n '2,14s/^# \{0,1\}//p' "$0"; exit ;; esac
+case ${1:-} in -h | --help) sed -n '2,13s/^# \{0,1\}//p' "$0"; exit ;; esac
 
 build=$(cd "${QARAX_BUILD:-$root/build/release}" && pwd)
 guest=${QARAX_GUEST_DIR:-$root/build/guest}
@@ -101,7 +100,7 @@ plugins() { # PORT: each plugin with its VMM's version
 boot_lab() { # QEMU ARGUMENTS… -- CMDLINE; its pid is $lab
   local arguments=()
   while [ "$1" != -- ]; do arguments+=("$1"); shift; done
-  qemu-system-x86_64 -M q35 -accel "tcg,thread=${QARAX_LAB_THREADS:-multi}" -cpu EPYC,+svm,+npt -smp 2 -m 3072 -vga none -display none -no-reboot \
+  qemu-system-x86_64 -M q35 -accel tcg,thread=multi -cpu EPYC,+svm,+npt -smp 2 -m 3072 -vga none -display none -no-reboot \
     -kernel "$guest/vmlinuz" -initrd "$work/lab.gz" -snapshot -drive file="$work/lab.ext4",if=virtio,format=raw \
     -append "console=ttyS0 quiet panic=-1 mitigations=off $2" "${arguments[@]}" </dev/null >"$work/qemu.log" 2>&1 &
   lab=$!
@@ -113,7 +112,7 @@ lab_failed() { # NAME WHY
   QARAX_LOG=$root/build/logs/lab-$1.log
   cp "$work/lab-$1.log" "$QARAX_LOG"
   tail -n 20 "$QARAX_LOG" >&2
-  ! grep -aq 'Kernel panic' "$QARAX_LOG" || fail "the lab's own kernel panicked: what failed after that was never tried" -- "run it again; QARAX_LAB_THREADS=single"
+  ! grep -aq 'Kernel panic' "$QARAX_LOG" || fail "the lab's own kernel panicked: what failed after that was never tried" -- "run it again"
   fail "$2"
 }
 
