@@ -40,6 +40,11 @@ def pytest_runtest_makereport(item, call):
         if stack is not None:
             for program in [stack.server, *stack.nodes]:
                 report.sections.append((f"log of {program.folder.name}", program.log()[-8000:]))
+        if lab.address() is not None:
+            try:
+                report.sections.append(("guests in the lab", lab.Lab(lab.address()).vcpus()))
+            except (OSError, AssertionError) as e:
+                report.sections.append(("guests in the lab", f"the lab doesn't answer: {e}"))
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -111,6 +111,19 @@ class Lab:
                 out[above[above.index("--dir") + 1].split("/vms/")[1].split("/")[0]] = pid
         return out
 
+    def vcpus(self) -> str:
+        """Why a guest says nothing, in the words of the lab's kernel, twice a second apart: a vCPU that computes (R, its guest
+        time grows), one that waits for an interrupt (S in kvm_vcpu_block), none at all; and the last line of its console."""
+        said = []
+        for vm_id, pid in self.vmm_pids().items():
+            look = f"for t in /proc/{pid}/task/*; do echo $(sed 's/.*) //' $t/stat | cut -d' ' -f1,12,13,41) $(cat $t/wchan) $(cat $t/comm); done"
+            threads = self.run(f"{look}; sleep 1; {look}; true").splitlines()
+            lines = [line for line in threads if re.match(r"\S \d+ \d+ [1-9]", line)]
+            last = self.run(f"tail -qn 1 {NODE}/vms/{vm_id}/run/*/console.log || true").strip()
+            said.append(f"{vm_id}, VMM {pid}, last line {last!r}; state, user, system and guest ticks, where:")
+            said += lines or ["no vCPU has run"]
+        return "\n".join(said) or "no VMM runs"
+
     def agent(self) -> int | None:
         return next((pid for pid, argv in self.argvs().items() if argv[0].endswith("/qarax-node")), None)
 

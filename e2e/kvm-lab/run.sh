@@ -24,8 +24,9 @@ distribution=$(. /etc/os-release && printf %s "$VERSION_CODENAME")
 cache=${QARAX_LAB_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/qarax/kvm-lab}/$distribution
 work=$(mktemp -d "${TMPDIR:-/tmp}/qarax-lab.XXXXXX")
 mkdir -p "$cache"
-lab= server=
+lab= server= tests=
 leave() {
+  [ -z "$tests" ] || kill "$tests" 2>/dev/null || true
   [ -z "$server" ] || kill "$server" 2>/dev/null || true
   [ -z "$lab" ] || kill "$lab" 2>/dev/null || true
   wait 2>/dev/null || true
@@ -105,6 +106,16 @@ boot_lab() { # QEMU ARGUMENTS… -- CMDLINE; its pid is $lab
   lab=$!
 }
 
+# What the lab's console said is kept. Its own kernel's end is the emulator's doing and says nothing of what was tried in it.
+lab_failed() { # NAME WHY
+  mkdir -p "$root/build/logs"
+  QARAX_LOG=$root/build/logs/lab-$1.log
+  cp "$work/lab-$1.log" "$QARAX_LOG"
+  tail -n 20 "$QARAX_LOG" >&2
+  ! grep -aq 'Kernel panic' "$QARAX_LOG" || fail "the lab's own kernel panicked: what failed after that was never tried" -- "run it again"
+  fail "$2"
+}
+
 check() {
   step "the lab with qarax-plugin-check"
   boot_lab -nic user,model=virtio-net-pci -serial "file:$work/lab-check.log" -- "lab.check=$(tr -s ' ' , <<<"${QARAX_LAB_HYPERVISORS:-qemu cloud_hv}")"
@@ -118,7 +129,7 @@ check() {
 }
 
 try() { # HYPERVISOR ARGUMENTS…
-  local hypervisor=$1 node_port server_port shell_port evidence waited=0
+  local hypervisor=$1 node_port server_port shell_port evidence ended waited=0
   shift
   node_port=$(free_port)
   server_port=$(free_port)
@@ -138,7 +149,17 @@ try() { # HYPERVISOR ARGUMENTS…
   evidence=$(curl -fs "http://127.0.0.1:$server_port/hosts" | grep -o '"accelerator_evidence":"[^"]*"' | head -n 1)
   say "up: $evidence"
   local status=0
-  (cd "$root/e2e" && QARAX_URL=http://127.0.0.1:$server_port QARAX_LAB=127.0.0.1:$shell_port "${command[@]}" "$@") || status=$?
+  (cd "$root/e2e" && QARAX_URL=http://127.0.0.1:$server_port QARAX_LAB=127.0.0.1:$shell_port exec env --default-signal=INT "${command[@]}" "$@") &
+  tests=$!
+  # Without the lab each test would wait out its time for it.
+  wait -n -p ended "$tests" "$lab" || status=$?
+  if [ "$ended" = "$lab" ]; then
+    kill -INT "$tests" 2>/dev/null || true
+    wait "$tests" || true
+    lab= tests=
+    lab_failed "$hypervisor" "the lab ended while it was used"
+  fi
+  tests=
   say "ran on: $(curl -fs "http://127.0.0.1:$server_port/vms" | grep -o '"hypervisor":"[^"]*"' | sort | uniq -c | tr -s ' ')$(plugins "$server_port")"
   if [ -n "${KEEP:-}" ]; then
     say "kept: http://127.0.0.1:$server_port, node 127.0.0.1:$node_port, a shell: nc 127.0.0.1 $shell_port, the lab's console: $work/lab-$hypervisor.log; press Enter to end it"
@@ -147,7 +168,7 @@ try() { # HYPERVISOR ARGUMENTS…
   kill "$server" "$lab" 2>/dev/null || true
   wait "$server" "$lab" 2>/dev/null || true
   server= lab=
-  [ "$status" = 0 ] || { tail -n 20 "$work/lab-$hypervisor.log" >&2; fail "tests failed with $hypervisor in the lab"; }
+  [ "$status" = 0 ] || lab_failed "$hypervisor" "tests failed with $hypervisor in the lab"
 }
 
 if [ "${1:-}" = --check ]; then

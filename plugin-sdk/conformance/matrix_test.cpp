@@ -50,13 +50,27 @@ TEST(Matrix, AChangeIsStaleAndANewVersionIsNot) {
 TEST(Matrix, RowsOfTheLabStay) {
   Report lab = report_of("qemu", "7.2");
   lab.lab = true;
+  lab.date = "2026-01-31";
   lab.plugin.description.accelerator = "kvm";
   std::string page = with_reports("", {lab, report_of("qemu", "7.2")});
   Report changed = report_of("qemu", "7.2");
   changed.outcomes[1].verdict = Verdict::passed;
   page = with_reports(page, {changed});
-  EXPECT_THAT(page, HasSubstr("| qemu | 7.2 | lab, kvm | yes | no: PAUSE-01 |"));
+  EXPECT_THAT(page, HasSubstr("| qemu | 7.2 | lab, kvm, 2026-01-31 | yes | no: PAUSE-01 |"));
   EXPECT_THAT(page, HasSubstr("| qemu | 7.2 | tcg | yes | yes |"));
+}
+
+TEST(Matrix, ANewerRunInTheLabTakesTheRow) {
+  Report lab = report_of("qemu", "7.2");
+  lab.lab = true;
+  lab.date = "2026-01-31";
+  const std::string page = with_reports("", {lab});
+  lab.date = "2026-02-01";
+  lab.outcomes[1].verdict = Verdict::passed;
+  const std::string newer = with_reports(page, {lab, report_of("qemu", "7.2")});
+  EXPECT_THAT(newer, HasSubstr("| qemu | 7.2 | lab, tcg, 2026-02-01 | yes | yes |"));
+  EXPECT_THAT(newer, Not(HasSubstr("2026-01-31")));
+  EXPECT_THAT(newer, HasSubstr("| qemu | 7.2 | tcg | yes | no: PAUSE-01 |"));
 }
 
 TEST(Matrix, WhatWasntTriedSaysNothing) {

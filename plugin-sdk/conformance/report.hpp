@@ -37,6 +37,7 @@ struct Report {
   Subject plugin{};
   std::string stand_in{};  // what ran in the place of the VMM
   bool lab = false;
+  std::string date{};     // the day of the run, UTC
   std::string untried{};  // why nothing that needs a VM could be tried here
   std::vector<Outcome> outcomes{};
 };
@@ -81,7 +82,7 @@ struct Fields<conformance::Report> {
   static constexpr std::string_view kName = "Report";
   static constexpr auto kTable =
       field_table(field<&T::plugin>("plugin").required(), field<&T::stand_in>("stand_in"), field<&T::lab>("lab"),
-                  field<&T::untried>("untried"), field<&T::outcomes>("outcomes"));
+                  field<&T::date>("date"), field<&T::untried>("untried"), field<&T::outcomes>("outcomes"));
 };
 QARAX_FIELDS_COMPLETE(conformance::Report);
 }  // namespace qarax

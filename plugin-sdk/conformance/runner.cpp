@@ -8,9 +8,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <optional>
 
 #include "bench.hpp"
+#include "qarax/core/clock.hpp"
 #include "qarax/core/files.hpp"
 #include "rules/rules.hpp"
 
@@ -182,6 +184,7 @@ Result<Report> check(const Settings& settings, const Rules& rules, int jobs, con
   Report report;
   report.stand_in = settings.stand_in;
   report.lab = settings.lab;
+  report.date = core::to_rfc3339(std::chrono::system_clock::now()).substr(0, sizeof "2026-01-31" - 1);
   QARAX_TRY(Child first, begin([&] { return look_at(settings); }));
   while (!listen(first)) {
   }
