@@ -37,7 +37,11 @@ bool may_be_otherwise_soon(const Error& error) {
 }  // namespace
 
 HostJobs::HostJobs(Store& store, Adopter& adopter, Orchestrator& orchestrator, Options options)
-    : store_(store), adopter_(adopter), orchestrator_(orchestrator), options_(options) {}
+    : store_(store),
+      adopter_(adopter),
+      orchestrator_(orchestrator),
+      options_(options),
+      left_(store.unfinished_host_jobs()) {}
 HostJobs::HostJobs(Store& store, Adopter& adopter, Orchestrator& orchestrator)
     : HostJobs(store, adopter, orchestrator, Options{}) {}
 
@@ -47,7 +51,7 @@ HostJobs::~HostJobs() {
 }
 
 void HostJobs::start() {
-  if (store_.unfinished_host_jobs().empty()) return;
+  if (left_.empty()) return;
   resuming_ = true;
   thread_ = std::thread([this] { resume_all(); });
 }
@@ -169,7 +173,7 @@ Result<std::vector<core::Leftover>> HostJobs::collect(const std::string& host_id
 
 void HostJobs::resume_all() {
   const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(options_.resume_for_ms);
-  std::vector<JobPtr> open = store_.unfinished_host_jobs();
+  std::vector<JobPtr> open = std::move(left_);
   for (const JobPtr& job : open) note_asked(job, "taken up by the next server");
   std::unique_lock lock(mutex_);
   while (!stopping_ && !open.empty()) {
@@ -187,7 +191,13 @@ void HostJobs::resume_all() {
 bool HostJobs::resume(const Job& job, bool last) {
   if (orchestrator_.is_closed()) return false;
   std::string outcome;
-  const Status done = carry_on(job, outcome);
+  const Status done = [&]() -> Status {
+    try {
+      return carry_on(job, outcome);
+    } catch (const std::exception& e) {
+      return make_error(Code::internal, e.what());
+    }
+  }();
   if (!done && may_be_otherwise_soon(done.error()) && (!last || orchestrator_.is_closed())) return false;
   if (done) return static_cast<void>(end(job.id, done, outcome)), true;
   Error error = done.error();
@@ -199,22 +209,30 @@ bool HostJobs::resume(const Job& job, bool last) {
 Status HostJobs::carry_on(const Job& job, std::string& outcome) {
   const HostPtr host = store_.host(job.host_id);
   if (!host) return make_error(Code::not_found, "host " + job.host_id + " was removed since", "host-not-found");
-  const bool up = host->status == HostStatus::up;
   if (job.action == kAdoptHost) {
-    if (up && host->needs_adopt.empty()) return Ok{};  // it obeys this server: it was told
-    QARAX_TRY(const api::AdoptPlan plan, adopter_.plan(job.host_id));
-    // What was confirmed is recorded here; what is new since then was confirmed by nobody.
-    for (const api::AdoptVm& vm : plan.vms)
-      if (vm.action != api::AdoptAction::none && vm.action != api::AdoptAction::leave)
-        return make_error(Code::aborted, "VM " + vm.name + " was changed at its node since; make a new plan",
-                          "plan-changed");
-    std::string id = job.id;
-    auto adopted = adopter_.adopt(job.host_id, plan.plan, kAttemptMs, id);
-    return adopted ? Status(Ok{}) : Status(adopted.error());
+    const auto is_told = [&] {  // it obeys this server
+      const HostPtr now = store_.host(job.host_id);
+      return now && now->status == HostStatus::up && now->needs_adopt.empty();
+    };
+    if (is_told()) return Ok{};
+    const auto connected = orchestrator_.init_host(job.host_id, kAttemptMs);
+    if (is_told()) return Ok{};
+    // Whom it obeys now may be another one than when this was confirmed: taking it is an operator's word, once each.
+    const HostPtr now = store_.host(job.host_id);
+    const std::string reason = connected ? "" : connected.error().reason;
+    if ((now && !now->needs_adopt.empty()) || reason == "other-cluster" || reason == "stale-term")
+      return make_error(Code::aborted,
+                        "the node of host " + host->name +
+                            " wasn't told of it, and obeys another server; make a new plan and adopt it",
+                        "plan-changed");
+    return connected ? make_error(Code::unavailable, "host " + host->name + " isn't up yet", "node-unreachable")
+                     : connected.error();
   }
   auto connected = orchestrator_.init_host(job.host_id, kAttemptMs);
   if (!connected) return connected.error();
   if (job.action == kRemoveUnmanaged) {
+    if (store_.vm(job.vm_id))
+      return make_error(Code::aborted, "VM " + job.vm_id + " is this server's by now; DELETE it there", "wrong-state");
     Status removed = adopter_.remove_vm(job.host_id, job.vm_id, kAttemptMs);
     // It was there when this began.
     if (!removed && removed.error().reason == "vm-not-found") return Ok{};

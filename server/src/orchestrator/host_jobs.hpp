@@ -54,6 +54,7 @@ class HostJobs {
   Adopter& adopter_;
   Orchestrator& orchestrator_;
   const Options options_;
+  std::vector<JobPtr> left_;  // by the server before: seen before any request can begin one of its own
   std::mutex mutex_;
   std::condition_variable changed_;
   bool stopping_ = false;

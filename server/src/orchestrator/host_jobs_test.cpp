@@ -169,6 +169,23 @@ TEST_F(HostJobsTest, AVmThatWasRemovedBeforeTheKillIsRemoved) {
   EXPECT_TRUE(request([&] { return jobs_->remove_vm(host_, stray, 20'000); }));
 }
 
+TEST_F(HostJobsTest, AVmThatIsBeingRemovedIsntAdopted) {
+  const std::string stray = started("stray");
+  ASSERT_TRUE(store_->remove_vm(stray, Removal::by_job));
+  ASSERT_TRUE(store_->begin_host_job({std::string(kRemoveUnmanaged), host_, stray}));
+  const auto adopted = jobs_->adopt_vm(host_, stray);
+  ASSERT_FALSE(adopted);
+  EXPECT_EQ(adopted.error().reason, "job-in-progress") << adopted.error().message;
+  EXPECT_FALSE(store_->vm(stray));
+}
+
+TEST_F(HostJobsTest, AVmOfThisServersIsntRemovedAsAStray) {
+  const std::string web = started("web");
+  const auto begun = store_->begin_host_job({std::string(kRemoveUnmanaged), host_, web});
+  ASSERT_FALSE(begun);
+  EXPECT_EQ(begun.error().reason, "wrong-state");
+}
+
 TEST_F(HostJobsTest, AnAdoptedVmIsAnsweredAgain) {
   const std::string id = started("web");
   ASSERT_TRUE(store_->remove_vm(id, Removal::by_job));
@@ -224,13 +241,14 @@ class AdoptedAgain : public HostJobsTest {
   }
 };
 
-TEST_F(AdoptedAgain, AnAdoptThatWasKilledAfterItsCommitIsCarriedToItsEnd) {
+TEST_F(AdoptedAgain, AnAdoptThatWasKilledAfterItsNodeWasToldIsAtItsEnd) {
   node_.obey({store_->activation().cluster_id, store_->activation().term + 5, core::new_uuid()});
   close();
   open();
   const auto plan = adopter_->plan(host_);
   ASSERT_TRUE(plan) << plan.error().message;
   const std::string id = adopt_here(plan->plan);
+  node_.obey(store_->activation());
   close();
   server_.start();
   open();
@@ -243,6 +261,28 @@ TEST_F(AdoptedAgain, AnAdoptThatWasKilledAfterItsCommitIsCarriedToItsEnd) {
   ASSERT_TRUE(again) << again.error().message;
   EXPECT_TRUE(again->applied);
   EXPECT_EQ(again->plan, plan->plan);
+}
+
+// Whom the node obeys may be another one by then: nobody has said that this one may take it.
+TEST_F(AdoptedAgain, AnAdoptWhoseNodeWasNotToldIsAskedForAgain) {
+  node_.obey({store_->activation().cluster_id, store_->activation().term + 5, core::new_uuid()});
+  close();
+  open();
+  const auto plan = adopter_->plan(host_);
+  ASSERT_TRUE(plan) << plan.error().message;
+  const std::string id = adopt_here(plan->plan);
+  close();
+  server_.start();
+  open();
+  const Job job = ended(id);
+  EXPECT_EQ(job.state, JobState::failed);
+  EXPECT_EQ(job.error->reason, "plan-changed") << job.error->message;
+  EXPECT_NE(store_->host(host_)->status, HostStatus::up);
+  const auto anew = adopter_->plan(host_);
+  ASSERT_TRUE(anew) << anew.error().message;
+  const auto adopted = jobs_->adopt(host_, anew->plan, 20'000);
+  ASSERT_TRUE(adopted) << adopted.error().message;
+  EXPECT_TRUE(store_->read_only().empty());
 }
 
 TEST_F(AdoptedAgain, WhatNobodyConfirmedIsntTakenOver) {

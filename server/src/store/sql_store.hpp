@@ -120,6 +120,7 @@ class SqlStore final : public Store {
   void publish_adopted(const Adoption& adoption, VmRecord vm);
   void load_jobs(Session& session);
   void end_orphaned_jobs();
+  Status check_no_host_job(const std::string& vm_id) const;  // under state()
   void drop_jobs(const std::string& vm_id);
   Job new_job(std::string action) const;
   Job job_done_at_once(std::string action) const;

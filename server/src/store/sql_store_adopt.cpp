@@ -162,6 +162,7 @@ Result<std::string> SqlStore::adopt(const Adoption& adoption) {
          const HostPtr host = memory_.host(adoption.host_id);
          if (!host) return make_error(Code::not_found, "there is no host " + adoption.host_id, "host-not-found");
          for (VmRecord& vm : vms) {
+           QARAX_CHECK(check_no_host_job(vm.id));
            vm.updated_at = at;
            if (vm.created_at.empty()) vm.created_at = at;
            QARAX_CHECK(write_adopted(session, adoption, vm));

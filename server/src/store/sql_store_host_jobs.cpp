@@ -18,15 +18,10 @@ Result<JobPtr> SqlStore::begin_host_job(const BeginHostJob& asked) {
   change.work = [&](Session& session) -> Status {
     if (!memory_.host(asked.host_id))
       return make_error(Code::not_found, "there is no host " + asked.host_id, "host-not-found");
-    for (const std::string& other : host_jobs_) {
-      const JobPtr known = asked.vm_id.empty() ? nullptr : book_.find(other);
-      if (!known || known->vm_id != asked.vm_id) continue;
-      Error error =
-          make_error(Code::aborted, "VM " + asked.vm_id + " is busy with " + known->action + " (job " + other + ")",
-                     "job-in-progress");
-      error.details.push_back({"/job_id", other});
-      return error;
-    }
+    if (!asked.vm_id.empty() && memory_.vm(asked.vm_id))
+      return make_error(Code::failed_precondition, "VM " + asked.vm_id + " is this server's by now; DELETE it",
+                        "wrong-state");
+    QARAX_CHECK(check_no_host_job(asked.vm_id));
     rows::insert_job(session, job, {}, 0, stamp());
     events_.add(events::job_started(job, nullptr));
     return Ok{};
@@ -40,6 +35,19 @@ Result<JobPtr> SqlStore::begin_host_job(const BeginHostJob& asked) {
   change.frees = true;
   QARAX_CHECK(transact(std::move(change), id));
   return book_.find(id);
+}
+
+// Of a VM that the server doesn't know: one that is being removed isn't adopted, nor removed twice.
+Status SqlStore::check_no_host_job(const std::string& vm_id) const {
+  for (const std::string& other : host_jobs_) {
+    const JobPtr known = vm_id.empty() ? nullptr : book_.find(other);
+    if (!known || known->vm_id != vm_id) continue;
+    Error error = make_error(Code::aborted, "VM " + vm_id + " is busy with " + known->action + " (job " + other + ")",
+                             "job-in-progress");
+    error.details.push_back({"/job_id", other});
+    return error;
+  }
+  return Ok{};
 }
 
 void SqlStore::finish_host_job(const std::string& job_id, const std::optional<Error>& error,
