@@ -249,10 +249,10 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   // Two arenas instead of eight a core: threads wait most of the time here, and each arena keeps its pages.
   // What a change needs for a moment isn't given back to the system after each: that took half of a create's time. What
-  // is big, a list of all VMs, is.
+  // is bigger, is.
   ::mallopt(M_ARENA_MAX, 2);
-  ::mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
-  ::mallopt(M_MMAP_THRESHOLD, 512 * 1024);
+  ::mallopt(M_TRIM_THRESHOLD, 4 * 1024 * 1024);
+  ::mallopt(M_MMAP_THRESHOLD, 2 * 1024 * 1024);
   try {
     return qarax::server::run(argc, argv);
   } catch (const std::exception& e) {
