@@ -34,6 +34,16 @@ bool may_be_otherwise_soon(const Error& error) {
          error.code == Code::unknown;
 }
 
+// What a job does ends it, also where it throws: nobody else would.
+template <class F>
+auto attempt(F work) -> decltype(work()) {
+  try {
+    return work();
+  } catch (const std::exception& e) {
+    return make_error(Code::internal, e.what());
+  }
+}
+
 }  // namespace
 
 HostJobs::HostJobs(Store& store, Adopter& adopter, Orchestrator& orchestrator, Options options)
@@ -123,7 +133,7 @@ Result<HostPtr> HostJobs::init(const std::string& host_id, std::int64_t wait_ms)
   QARAX_TRY(const JobPtr before, claimed());
   if (!before) {
     QARAX_TRY(const JobPtr job, begin(kInitHost, host_id));
-    auto connected = orchestrator_.init_host(host_id, wait_ms);
+    auto connected = attempt([&] { return orchestrator_.init_host(host_id, wait_ms); });
     QARAX_CHECK(end(job->id, connected ? Status(Ok{}) : Status(connected.error())));
     return connected;
   }
@@ -136,7 +146,7 @@ Result<api::AdoptPlan> HostJobs::adopt(const std::string& host_id, const std::st
   QARAX_TRY(const JobPtr before, claimed());
   if (before) return decode<api::AdoptPlan>(std::string_view(before->outcome), Unknown::ignore);
   std::string job_id;
-  auto adopted = adopter_.adopt(host_id, plan, wait_ms, job_id);
+  auto adopted = attempt([&] { return adopter_.adopt(host_id, plan, wait_ms, job_id); });
   if (job_id.empty()) return adopted;
   QARAX_CHECK(end(job_id, adopted ? Status(Ok{}) : Status(adopted.error())));
   return adopted;
@@ -155,7 +165,7 @@ Status HostJobs::remove_vm(const std::string& host_id, const std::string& vm_id,
   if (before) return Ok{};
   QARAX_CHECK(adopter_.remove_vm(host_id, vm_id, timeout_ms, true));
   QARAX_TRY(const JobPtr job, begin(kRemoveUnmanaged, host_id, vm_id));
-  return end(job->id, adopter_.remove_vm(host_id, vm_id, timeout_ms));
+  return end(job->id, attempt([&] { return adopter_.remove_vm(host_id, vm_id, timeout_ms); }));
 }
 
 Result<std::vector<core::Leftover>> HostJobs::collect(const std::string& host_id) {
@@ -166,7 +176,7 @@ Result<std::vector<core::Leftover>> HostJobs::collect(const std::string& host_id
   }
   QARAX_CHECK(adopter_.leftovers(host_id, false));
   QARAX_TRY(const JobPtr job, begin(kCollectLeftovers, host_id));
-  auto found = adopter_.leftovers(host_id, true);
+  auto found = attempt([&] { return adopter_.leftovers(host_id, true); });
   QARAX_CHECK(end(job->id, found ? Status(Ok{}) : Status(found.error()), found ? encode(Collected{*found}) : ""));
   return found;
 }
@@ -191,13 +201,7 @@ void HostJobs::resume_all() {
 bool HostJobs::resume(const Job& job, bool last) {
   if (orchestrator_.is_closed()) return false;
   std::string outcome;
-  const Status done = [&]() -> Status {
-    try {
-      return carry_on(job, outcome);
-    } catch (const std::exception& e) {
-      return make_error(Code::internal, e.what());
-    }
-  }();
+  const Status done = attempt([&] { return carry_on(job, outcome); });
   if (!done && may_be_otherwise_soon(done.error()) && (!last || orchestrator_.is_closed())) return false;
   if (done) return static_cast<void>(end(job.id, done, outcome)), true;
   Error error = done.error();
