@@ -80,8 +80,7 @@ class PostgresStatements final : public Statements {
 }  // namespace
 
 std::unique_ptr<Statements> postgres_statements(const Poco::Data::Session& connection) {
-  auto session = connection;
-  auto& handle = *Poco::AnyCast<Poco::Data::PostgreSQL::SessionHandle*>(session.getProperty("handle"));
+  auto& handle = *Poco::AnyCast<Poco::Data::PostgreSQL::SessionHandle*>(connection.getProperty("handle"));
   return std::make_unique<PostgresStatements>(handle);
 }
 

@@ -42,8 +42,9 @@ Status SqlStore::check_no_host_job(const std::string& vm_id) const {
   for (const std::string& other : host_jobs_) {
     const JobPtr known = vm_id.empty() ? nullptr : book_.find(other);
     if (!known || known->vm_id != vm_id) continue;
-    Error error = make_error(Code::aborted, "VM " + vm_id + " is busy with " + known->action + " (job " + other + ")",
-                             "job-in-progress");
+    std::string busy = "VM ";
+    busy.append(vm_id).append(" is busy with ").append(known->action).append(" (job ").append(other).append(")");
+    Error error = make_error(Code::aborted, std::move(busy), "job-in-progress");
     error.details.push_back({"/job_id", other});
     return error;
   }
