@@ -104,48 +104,49 @@ api::Vm VmRenderer::document(const VmRecord& vm, const std::string& default_hype
   return out;
 }
 
-VmRenderer::Entry VmRenderer::entry_of(const VmPtr& vm, const std::string& default_hypervisor) {
+VmRenderer::RenderedPtr VmRenderer::rendered(const VmPtr& vm, const std::string& default_hypervisor) {
   const bool assumed = vm->hypervisor.empty();
   {
     const std::shared_lock lock(mutex_);
     const auto found = entries_.find(vm->id);
     if (found != entries_.end() && found->second.version == vm->version &&
         (!assumed || found->second.assumed_hypervisor == default_hypervisor))
-      return found->second;
+      return found->second.rendered;
   }
   api::Vm shown = document(*vm, default_hypervisor);
-  Entry made{vm->version, assumed ? default_hypervisor : std::string(),
-             std::make_shared<const std::string>(encode(shown, Defaults::write)), tag_of(*vm, std::move(shown))};
+  std::string text = encode(shown, Defaults::write);
+  auto made = std::make_shared<const Rendered>(Rendered{std::move(text), tag_of(*vm, std::move(shown))});
   const std::unique_lock lock(mutex_);
   Entry& entry = entries_[vm->id];
   // A slower thread with an older record must not put it back.
-  if (entry.text == nullptr || entry.version <= vm->version) entry = made;
+  if (entry.rendered == nullptr || entry.version <= vm->version)
+    entry = {vm->version, assumed ? default_hypervisor : std::string(), made};
   return made;
 }
 
 std::string VmRenderer::one(const VmPtr& vm) {
-  return *entry_of(vm, vm->hypervisor.empty() ? default_hypervisor() : std::string()).text;
+  return rendered(vm, vm->hypervisor.empty() ? default_hypervisor() : std::string())->text;
 }
 
 EntityTag VmRenderer::tag(const VmPtr& vm) {
-  return entry_of(vm, vm->hypervisor.empty() ? default_hypervisor() : std::string()).tag;
+  return rendered(vm, vm->hypervisor.empty() ? default_hypervisor() : std::string())->tag;
 }
 
 std::string VmRenderer::list(const std::vector<VmPtr>& vms, std::size_t all) {
   const std::string fallback = default_hypervisor();
-  std::vector<std::shared_ptr<const std::string>> texts;
-  texts.reserve(vms.size());
+  std::vector<RenderedPtr> parts;
+  parts.reserve(vms.size());
   std::size_t size = 2;
   for (const VmPtr& vm : vms) {
-    texts.push_back(entry_of(vm, fallback).text);
-    size += texts.back()->size() + 1;
+    parts.push_back(rendered(vm, fallback));
+    size += parts.back()->text.size() + 1;
   }
   std::string out;
   out.reserve(size);
   out.push_back('[');
-  for (std::size_t i = 0; i < texts.size(); ++i) {
+  for (std::size_t i = 0; i < parts.size(); ++i) {
     if (i != 0) out.push_back(',');
-    out.append(*texts[i]);
+    out.append(parts[i]->text);
   }
   out.push_back(']');
   prune(all);

@@ -33,13 +33,18 @@ class VmRenderer {
   std::string default_hypervisor() const;
 
  private:
+  struct Rendered {
+    std::string text;
+    EntityTag tag;
+  };
+  // Shared, so that a list of a thousand copies no text but its own.
+  using RenderedPtr = std::shared_ptr<const Rendered>;
   struct Entry {
     std::uint64_t version = 0;
     std::string assumed_hypervisor;  // where the record names none
-    std::shared_ptr<const std::string> text;
-    EntityTag tag;
+    RenderedPtr rendered;
   };
-  Entry entry_of(const VmPtr& vm, const std::string& default_hypervisor);
+  RenderedPtr rendered(const VmPtr& vm, const std::string& default_hypervisor);
   void prune(std::size_t all);
 
   const Store& store_;
