@@ -1,8 +1,10 @@
 """One server and its nodes as a user runs them: own ports, own folders, everything ended and looked after at the end."""
 
 import contextlib
+import itertools
 import os
 import pathlib
+import random
 import re
 import signal
 import socket
@@ -17,10 +19,25 @@ from . import paths
 from .api import Api, Problem
 
 
+def _ports():
+    """Below those the kernel gives to clients, one of which could take a port between its choice and its listener; each
+    worker of pytest-xdist has its own."""
+    lowest_of_clients = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    mine = [p for p in range(10000, lowest_of_clients) if p % 8 == worker % 8]
+    random.shuffle(mine)
+    return itertools.cycle(mine)
+
+
+_next_ports = _ports()
+
+
 def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    while True:
+        with socket.socket() as s, contextlib.suppress(OSError):
+            port = next(_next_ports)
+            s.bind(("127.0.0.1", port))
+            return port
 
 
 def wait_for(what: str, probe, timeout: float = 30, every: float = 0.02):
