@@ -168,19 +168,19 @@ void Orchestrator::decided(const JobRecord& job, const CommandOutcome& outcome) 
     ++jobs_completed_;
     return waiters_.finish(job.id, {nullptr, removed ? std::nullopt : std::optional<Error>(removed.error())});
   }
-  VmPtr vm = store_.vm(job.vm_id);
   std::optional<Error> error;
   JobState state = JobState::completed;
   if (outcome.error) {
+    const VmPtr vm = store_.vm(job.vm_id);
     error = explained(*outcome.error, job, vm ? vm->name : job.vm_id);
     state = cancelling && error->code == Code::cancelled ? JobState::cancelled : JobState::failed;
     core::logger("jobs")->error("{} failed vm={} job={} reason={}", core::to_string(job.action), job.vm_id, job.id,
                                 core::log_value(error->message));
   }
-  if (VmPtr after = store_.finish_job(job.id, state, outcome.report, error)) {
-    ++(error ? jobs_failed_ : jobs_completed_);
-    vm = std::move(after);
-  }
+  VmPtr vm = store_.finish_job(job.id, state, outcome.report, error);
+  if (vm) ++(error ? jobs_failed_ : jobs_completed_);
+  // A report of the node's ended the job first, and the VM isn't busy any more.
+  if (!vm) vm = store_.vm(job.vm_id);
   waiters_.finish(job.id, {vm, std::move(error)});
 }
 

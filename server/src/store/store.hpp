@@ -102,8 +102,8 @@ struct BeginJob {
 struct BeginHostJob {
   std::string action;
   std::string host_id;
-  std::string vm_id{};  // that its node has and the server hasn't, where it is about one
-  std::string vm_name{};
+  std::string vm_id{};    // that its node has and the server hasn't, where it is about one
+  std::string outcome{};  // what its request is answered with, as far as that is known when it begins
 };
 
 struct BegunJob {
@@ -176,8 +176,8 @@ class Store {
   // needs one that is ready ("snapshot-not-found").
   virtual Result<BegunJob> begin_job(const BeginJob& job) = 0;
   // The job's end and the node's report. In memory at once, on disk soon: after a crash the job is asked for again, and
-  // the node repeats its stored result. Superseded or finished already: the VM as it is. failed, cancelled: the desired
-  // state is what it was before.
+  // the node repeats its stored result. Null where it was superseded or finished already. failed, cancelled: the
+  // desired state is what it was before.
   virtual VmPtr finish_job(const std::string& job_id, JobState state, const std::optional<core::VmReport>& report,
                            const std::optional<Error>& error) = 0;
   VmPtr finish_job(const std::string& job_id, JobState state, const std::optional<core::VmReport>& report) {
