@@ -55,6 +55,10 @@ def test_what_is_done_at_a_host_is_a_job_of_it(simulated):
         job = api.ok("GET", f"/jobs?host_id={host}&limit=1").json()[0]
         assert (job["action"], job["state"], job["host_id"], job["request_id"]) == (action, "completed", host, "mine-" + action)
         assert [s["name"] for s in job["steps"]] == ["record", "node"] and job["result"] == f"/hosts/{host}"
+        later = api.call("POST", path, headers={"Prefer": "respond-async"})
+        assert later.status_code == 202 and later.headers["Preference-Applied"] == "respond-async"
+        job = api.ok("GET", later.headers["Location"] + "?wait=30s").json()
+        assert (job["action"], job["state"], job["host_id"]) == (action, "completed", host)
     assert api.call("GET", "/jobs?host_id=x").status_code == 400
     assert api.ok("GET", "/jobs?host_id=6f1c2a9e-3b57-4a0e-9d0c-0f6f2f3b1a55").json() == []
 

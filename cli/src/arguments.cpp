@@ -133,6 +133,7 @@ void add_jobs(CLI::App& app, RawArguments& in) {
   Arguments& a = in.arguments;
   CLI::App& jobs = *app.add_subcommand("jobs", "List the jobs, newest first");
   jobs.add_option("VM", a.target, "Only those of this VM, by name or id");
+  jobs.add_option("--host", a.host, "Only those at this host, by name or id");
   jobs.add_option("--state", a.status, "Only those in this state")
       ->check(CLI::IsMember({"running", "completed", "failed", "superseded", "cancelled"}));
   jobs.add_option("--tail", in.tail, "So many, 50 unless said otherwise")->check(CLI::Range(1, 1000));

@@ -36,6 +36,7 @@ struct Arguments {
   std::optional<json::Value> config;
   std::chrono::milliseconds first_output{60'000};  // launch --timeout
   std::string status;
+  std::string host;  // jobs --host
   bool names = false;
   bool forget = false;
   bool follow = false;

@@ -58,6 +58,10 @@ void print(const Context& context, const Document& job) {
 Status jobs(const Context& context) {
   std::string path = "/jobs?limit=" + std::to_string(context.arguments.tail.value_or(50));
   if (!context.arguments.status.empty()) path += "&state=" + percent_encoded(context.arguments.status);
+  if (!context.arguments.host.empty()) {
+    QARAX_TRY(const Document host, find_host(context.api, context.arguments.host));
+    path += "&host_id=" + percent_encoded(text_of(host.value, "id"));
+  }
   if (!context.arguments.target.empty()) {
     // Of a VM that is gone only its id is left.
     std::string id = context.arguments.target;

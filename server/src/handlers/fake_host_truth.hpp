@@ -14,6 +14,7 @@ class FakeHostTruth final : public HostTruth {
   std::string confirmed;  // the plan that was carried out
   std::string taken;      // the VM that was adopted
   std::string removed;
+  JobPtr begun;
 
   Result<api::AdoptPlan> plan(const std::string&) override {
     if (failure) return *failure;
@@ -43,6 +44,16 @@ class FakeHostTruth final : public HostTruth {
   Result<std::vector<core::Leftover>> leftovers(const std::string&, bool collect) override {
     if (failure) return *failure;
     return std::vector<core::Leftover>{{"file", "/tmp/x", "", "", collect, ""}};
+  }
+  Result<JobPtr> begin(std::string_view action, const std::string& host_id, const std::string& vm_id) override {
+    if (failure) return *failure;
+    Job job;
+    job.id = "j1";
+    job.action = action;
+    job.host_id = host_id;
+    job.vm_id = vm_id;
+    begun = std::make_shared<const Job>(std::move(job));
+    return begun;
   }
 };
 

@@ -183,6 +183,10 @@ class FakeOperations final : public Operations {
     store_.update_host(host_id, HostStatus::up, "", core::NodeInfo{});
     return store_.host(host_id);
   }
+  Result<JobPtr> begin_init_host(const std::string& host_id) override {
+    if (failure) return *failure;
+    return store_.begin_host_job({std::string(kInitHost), host_id});
+  }
   DryRuns& dry_runs() override { return dry; }
   std::vector<api::Check> checks() override { return extra_checks; }
 

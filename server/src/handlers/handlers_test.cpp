@@ -240,6 +240,9 @@ TEST_F(HandlersTest, HostsAreAddedShownAndInitialised) {
   EXPECT_EQ(call("GET", "/hosts").body, "[" + host.body + "]");
   EXPECT_EQ(call("GET", "/hosts/" + added.body + "/plugins").body, "[]");
   EXPECT_EQ(text(parsed(call("POST", "/hosts/" + added.body + "/init")), "status"), "up");
+  const auto later = call("POST", "/hosts/" + added.body + "/init", "", {{"Prefer", "respond-async"}});
+  EXPECT_EQ(later.status, 202) << later.body;
+  EXPECT_EQ(text(parsed(call("GET", std::string(*later.headers.find("Location")))), "action"), "init-host");
   EXPECT_EQ(problem(call("POST", "/hosts", R"({"name":"n1","address":"::1","port":1})")), "409 name-taken");
   operations.failure = make_error(Code::unavailable, "refused", "node-unreachable");
   EXPECT_EQ(problem(call("POST", "/hosts/" + added.body + "/init")), "503 node-unreachable");

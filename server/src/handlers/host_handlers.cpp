@@ -153,6 +153,7 @@ void add_host_routes(http::Router& router, const Store& store, Operations& opera
     if (!dry) return refuse(r, std::move(dry).error());
     return with_host(r, store, [&](const HostRecord& host) {
       if (*dry) return dry_run_reply(r, operations.dry_runs().init_host(host.id));
+      if (prefers_async(r)) return accepted(r, operations.begin_init_host(host.id));
       auto result = operations.init_host(host.id, r.request_id);
       return result ? http::Response::json(text_of(**result)) : refuse(r, std::move(result).error());
     });

@@ -27,6 +27,7 @@ http::Response adopt(const http::Request& request, const std::string& host, Host
 http::Response collect(const http::Request& request, const std::string& host, HostTruth& truth) {
   auto dry_run = flag_of(request, "dry_run");
   if (!dry_run) return refuse(request, std::move(dry_run).error());
+  if (!*dry_run && prefers_async(request)) return accepted(request, truth.begin(kCollectLeftovers, host, ""));
   return reply(request, truth.leftovers(host, !*dry_run));
 }
 
@@ -52,6 +53,7 @@ http::Response remove_vm(const http::Request& request, const std::string& host, 
                          HostTruth& truth) {
   auto dry_run = flag_of(request, "dry_run");
   if (!dry_run) return refuse(request, std::move(dry_run).error());
+  if (!*dry_run && prefers_async(request)) return accepted(request, truth.begin(kRemoveUnmanaged, host, vm));
   auto removed = truth.remove_vm(host, vm, *dry_run);
   if (!removed) return refuse(request, std::move(removed).error());
   if (!*dry_run) return http::Response::empty();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "api/adopt.hpp"
@@ -23,6 +24,8 @@ class HostTruth {
   virtual Result<VmPtr> adopt_vm(const std::string& host_id, const std::string& vm_id, bool only_check) = 0;
   virtual Status remove_vm(const std::string& host_id, const std::string& vm_id, bool only_check) = 0;
   virtual Result<std::vector<core::Leftover>> leftovers(const std::string& host_id, bool collect) = 0;
+  // remove_vm or a collect that isn't waited for: kRemoveUnmanaged, kCollectLeftovers.
+  virtual Result<JobPtr> begin(std::string_view action, const std::string& host_id, const std::string& vm_id) = 0;
 };
 
 void add_host_truth_routes(http::Router& router, HostTruth& truth, VmRenderer& renderer);

@@ -14,8 +14,9 @@ namespace {
 class HostTruthTest : public ::testing::Test {
  protected:
   HostTruthTest() { add_host_truth_routes(router, truth, renderer); }
-  http::Response call(const std::string& method, const std::string& target) {
+  http::Response call(const std::string& method, const std::string& target, bool async = false) {
     http::Request request;
+    if (async) request.headers.set("Prefer", "respond-async");
     request.method = method;
     EXPECT_FALSE(http::parse_target(target, request)) << target;
     return router.find(request).route->handler(request);
@@ -74,6 +75,21 @@ TEST_F(HostTruthTest, ADryRunNeitherAdoptsNorRemoves) {
 TEST_F(HostTruthTest, LeftoversAreRemovedOnlyByTheirOwnCall) {
   EXPECT_NE(call("GET", host + "/leftovers").body.find("\"removed\":false"), std::string::npos);
   EXPECT_NE(call("POST", host + "/leftovers/collect").body.find("\"removed\":true"), std::string::npos);
+}
+
+TEST_F(HostTruthTest, WhatIsNotWaitedForIsAnsweredWithItsJob) {
+  const std::string vm = core::new_uuid();
+  for (const auto& [method, path, action] : {std::tuple("POST", std::string("/leftovers/collect"), kCollectLeftovers),
+                                             std::tuple("DELETE", "/unmanaged/" + vm, kRemoveUnmanaged)}) {
+    const auto response = call(method, host + path, true);
+    EXPECT_EQ(response.status, 202) << response.body;
+    EXPECT_EQ(response.headers.find("Location"), "/jobs/j1");
+    ASSERT_TRUE(truth.begun);
+    EXPECT_EQ(truth.begun->action, action);
+    EXPECT_EQ(truth.removed, "");
+  }
+  EXPECT_EQ(truth.begun->vm_id, vm);
+  EXPECT_EQ(call("DELETE", host + "/unmanaged/" + vm + "?dry_run=true", true).status, 200);
 }
 
 TEST_F(HostTruthTest, ReasonsHaveTheirOwnProblemTypes) {

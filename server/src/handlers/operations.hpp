@@ -96,6 +96,7 @@ class Operations {
   virtual Result<HostPtr> edit_host(const EditCall& call) = 0;
   virtual Status remove_host(const RemoveHost& asked, const std::string& request_id) = 0;
   virtual Result<HostPtr> init_host(const std::string& host_id, const std::string& request_id) = 0;
+  virtual Result<JobPtr> begin_init_host(const std::string& host_id) = 0;  // that isn't waited for
   virtual DryRuns& dry_runs() = 0;
   virtual std::vector<api::Check> checks() = 0;  // what /readyz shows beside the store's own
 };

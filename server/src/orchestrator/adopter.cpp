@@ -183,7 +183,6 @@ Result<api::AdoptPlan> Adopter::adopt(const std::string& host_id, const std::str
                       "plan-changed");
   // Here first: broken off in between, the node still obeys whom it obeyed, and the same is asked for again.
   made.plan.applied = true;
-  made.adoption.goes_on_with = job;
   made.adoption.outcome = encode(made.plan, Defaults::write);
   const auto here = [&]() -> Status {
     QARAX_TRY(job, store_.adopt(made.adoption));

@@ -19,8 +19,7 @@ class Adopter {
   // What adopting the host would do; changes nothing. UNAVAILABLE "node-unreachable".
   Result<api::AdoptPlan> plan(const std::string& host_id);
   // Carries out the plan of that token, and waits `wait_ms` for the host to be up. ABORTED "plan-changed": the plan is
-  // another one by now, and nothing was done. `job`: an unfinished one that this goes on with, or empty; then, once it
-  // is recorded here, the one that it is.
+  // another one by now, and nothing was done. `job`: the id of its job, once it is recorded.
   Result<api::AdoptPlan> adopt(const std::string& host_id, const std::string& token, std::int64_t wait_ms,
                                std::string& job);
 

@@ -1,7 +1,7 @@
 #include "host_jobs.hpp"
 
 #include <algorithm>
-#include <chrono>
+#include <utility>
 
 #include "qarax/core/clock.hpp"
 #include "qarax/core/logging.hpp"
@@ -26,12 +26,32 @@ namespace qarax::server {
 
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 constexpr std::int64_t kAttemptMs = 2'000;
 constexpr std::int64_t kReplayMs = 60'000;
 
 bool may_be_otherwise_soon(const Error& error) {
   return error.code == Code::unavailable || error.code == Code::deadline_exceeded || error.code == Code::cancelled ||
          error.code == Code::unknown;
+}
+
+// Of what was there before the first time, and of what the node answers at a later one: that tells no more of what the
+// first time removed.
+Collected told_twice(Collected before, const std::vector<core::Leftover>& now) {
+  const auto same = [](const core::Leftover& one) {
+    return [&one](const core::Leftover& other) { return one.kind == other.kind && one.name == other.name; };
+  };
+  for (core::Leftover& one : before.leftovers) {
+    const auto found = std::find_if(now.begin(), now.end(), same(one));
+    if (found != now.end())
+      one = *found;
+    else
+      one.removed = true;
+  }
+  for (const core::Leftover& one : now)
+    if (std::none_of(before.leftovers.begin(), before.leftovers.end(), same(one))) before.leftovers.push_back(one);
+  return before;
 }
 
 // What a job does ends it, also where it throws: nobody else would.
@@ -47,11 +67,11 @@ auto attempt(F work) -> decltype(work()) {
 }  // namespace
 
 HostJobs::HostJobs(Store& store, Adopter& adopter, Orchestrator& orchestrator, Options options)
-    : store_(store),
-      adopter_(adopter),
-      orchestrator_(orchestrator),
-      options_(options),
-      left_(store.unfinished_host_jobs()) {}
+    : store_(store), adopter_(adopter), orchestrator_(orchestrator), options_(options) {
+  // Seen before any request can begin one of its own.
+  for (const JobPtr& job : store.unfinished_host_jobs())
+    take_up(job, "the server ended while this went on, and the next one couldn't go on with it");
+}
 HostJobs::HostJobs(Store& store, Adopter& adopter, Orchestrator& orchestrator)
     : HostJobs(store, adopter, orchestrator, Options{}) {}
 
@@ -61,23 +81,35 @@ HostJobs::~HostJobs() {
 }
 
 void HostJobs::start() {
-  if (left_.empty()) return;
-  resuming_ = true;
-  thread_ = std::thread([this] { resume_all(); });
+  thread_ = std::thread([this] { go_on(); });
 }
 
 bool HostJobs::stop() {
   const std::lock_guard lock(mutex_);
   stopping_ = true;
   changed_.notify_all();
-  return !resuming_;
+  return !asking_;
 }
 
 Result<JobPtr> HostJobs::begin(std::string_view action, const std::string& host_id, const std::string& vm_id) {
-  QARAX_TRY(JobPtr job, store_.begin_host_job({std::string(action), host_id, vm_id}));
+  BeginHostJob asked{std::string(action), host_id, vm_id};
+  if (action == kRemoveUnmanaged) QARAX_CHECK(adopter_.remove_vm(host_id, vm_id, 0, true));
+  if (action == kCollectLeftovers) {
+    QARAX_TRY(auto there, adopter_.leftovers(host_id, false));
+    asked.outcome = encode(Collected{std::move(there)});
+  }
+  QARAX_TRY(JobPtr job, store_.begin_host_job(asked));
   core::logger("jobs")->info("{} begun host={} job={} vm={} request={}", action, host_id, job->id, vm_id,
                              job->request_id);
   note_asked(job, "");
+  return job;
+}
+
+Result<JobPtr> HostJobs::in_background(std::string_view action, const std::string& host_id, const std::string& vm_id) {
+  QARAX_TRY(JobPtr job, store_.claimed_job());
+  if (job) return job;
+  QARAX_TRY(job, begin(action, host_id, vm_id));
+  take_up(job, "");
   return job;
 }
 
@@ -112,21 +144,29 @@ Error HostJobs::not_ended(const std::string& job_id) const {
 }
 
 Status HostJobs::end(const std::string& job_id, const Status& done, const std::string& outcome) {
-  // What this server's own end broke off hasn't failed.
-  if (!done && orchestrator_.is_closed() && may_be_otherwise_soon(done.error())) return not_ended(job_id);
   if (done) {
     store_.finish_host_job(job_id, std::nullopt, outcome);
     return Ok{};
   }
+  // What this server's own end broke off hasn't failed, nor has what the node may be doing still.
+  if (orchestrator_.is_closed() && may_be_otherwise_soon(done.error())) return not_ended(job_id);
+  if (const JobPtr job = store_.job_book().find(job_id); job && done.error().code == Code::deadline_exceeded) {
+    take_up(job, "the node didn't answer in time, nor when it was asked again");
+    return not_ended(job_id);
+  }
   Error error = done.error();
-  core::logger("jobs")->error("a host's job failed job={} reason={}", job_id, core::log_value(error.message));
   // Each may be asked for twice.
   if (may_be_otherwise_soon(error)) {
     error.retryable = true;
     error.retry_after_ms = std::max<std::int64_t>(error.retry_after_ms, 1000);
   }
-  store_.finish_host_job(job_id, error);
+  fail(job_id, error);
   return error;
+}
+
+void HostJobs::fail(const std::string& job_id, Error error) {
+  core::logger("jobs")->error("a host's job failed job={} reason={}", job_id, core::log_value(error.message));
+  store_.finish_host_job(job_id, error);
 }
 
 Result<HostPtr> HostJobs::init(const std::string& host_id, std::int64_t wait_ms) {
@@ -163,7 +203,6 @@ Result<VmPtr> HostJobs::adopt_vm(const std::string& host_id, const std::string& 
 Status HostJobs::remove_vm(const std::string& host_id, const std::string& vm_id, std::int64_t timeout_ms) {
   QARAX_TRY(const JobPtr before, claimed());
   if (before) return Ok{};
-  QARAX_CHECK(adopter_.remove_vm(host_id, vm_id, timeout_ms, true));
   QARAX_TRY(const JobPtr job, begin(kRemoveUnmanaged, host_id, vm_id));
   return end(job->id, attempt([&] { return adopter_.remove_vm(host_id, vm_id, timeout_ms); }));
 }
@@ -174,39 +213,51 @@ Result<std::vector<core::Leftover>> HostJobs::collect(const std::string& host_id
     QARAX_TRY(Collected kept, decode<Collected>(std::string_view(before->outcome), Unknown::ignore));
     return std::move(kept.leftovers);
   }
-  QARAX_CHECK(adopter_.leftovers(host_id, false));
   QARAX_TRY(const JobPtr job, begin(kCollectLeftovers, host_id));
   auto found = attempt([&] { return adopter_.leftovers(host_id, true); });
   QARAX_CHECK(end(job->id, found ? Status(Ok{}) : Status(found.error()), found ? encode(Collected{*found}) : ""));
   return found;
 }
 
-void HostJobs::resume_all() {
-  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(options_.resume_for_ms);
-  std::vector<JobPtr> open = std::move(left_);
-  for (const JobPtr& job : open) note_asked(job, "taken up by the next server");
+void HostJobs::take_up(const JobPtr& job, std::string why) {
+  if (!why.empty()) note_asked(job, "taken up again");
+  const std::lock_guard lock(mutex_);
+  open_.push_back({job, std::move(why), Clock::now() + std::chrono::milliseconds(options_.resume_for_ms)});
+  changed_.notify_all();
+}
+
+void HostJobs::go_on() {
   std::unique_lock lock(mutex_);
-  while (!stopping_ && !open.empty()) {
+  while (!stopping_) {
+    if (open_.empty()) {
+      changed_.wait(lock, [&] { return stopping_ || !open_.empty(); });
+      continue;
+    }
+    std::vector<Open> now = std::exchange(open_, {});
+    asking_ = true;
     lock.unlock();
-    const bool last = std::chrono::steady_clock::now() >= until;
-    std::erase_if(open, [&](const JobPtr& job) { return resume(*job, last); });
+    std::erase_if(now, [&](const Open& open) { return resume(open); });
     lock.lock();
-    changed_.wait_for(lock, std::chrono::milliseconds(options_.resume_every_ms),
-                      [&] { return stopping_ || open.empty(); });
+    asking_ = false;
+    open_.insert(open_.end(), now.begin(), now.end());
+    changed_.wait_for(lock, std::chrono::milliseconds(options_.resume_every_ms), [&] { return stopping_; });
   }
-  resuming_ = false;
 }
 
 // True where it came to its end.
-bool HostJobs::resume(const Job& job, bool last) {
+bool HostJobs::resume(const Open& open) {
   if (orchestrator_.is_closed()) return false;
+  const bool last = Clock::now() >= open.until;
   std::string outcome;
-  const Status done = attempt([&] { return carry_on(job, outcome); });
+  const Status done = attempt([&] { return carry_on(*open.job, outcome); });
   if (!done && may_be_otherwise_soon(done.error()) && (!last || orchestrator_.is_closed())) return false;
-  if (done) return static_cast<void>(end(job.id, done, outcome)), true;
+  if (done) {
+    store_.finish_host_job(open.job->id, std::nullopt, outcome);
+    return true;
+  }
   Error error = done.error();
-  error.message = "the server ended while this went on, and the next one couldn't go on with it: " + error.message;
-  static_cast<void>(end(job.id, error));
+  if (!open.why.empty()) error.message = open.why + ": " + error.message;
+  fail(open.job->id, std::move(error));
   return true;
 }
 
@@ -243,8 +294,10 @@ Status HostJobs::carry_on(const Job& job, std::string& outcome) {
     return removed;
   }
   if (job.action == kCollectLeftovers) {
-    QARAX_TRY(auto found, adopter_.leftovers(job.host_id, true));
-    outcome = encode(Collected{std::move(found)});
+    QARAX_TRY(Collected told,
+              decode<Collected>(std::string_view(job.outcome.empty() ? "{}" : job.outcome), Unknown::ignore));
+    QARAX_TRY(const auto found, adopter_.leftovers(job.host_id, true));
+    outcome = encode(told_twice(std::move(told), found));
   }
   return Ok{};
 }

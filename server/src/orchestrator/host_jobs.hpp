@@ -1,8 +1,9 @@
 // What is asked of a host's node and is no VM's action, as jobs: recorded before it begins, with the Idempotency-Key of
 // its request, and ended with what came of it. Each may be carried out twice, so that what a server left unfinished is
-// taken up by the next one, and nothing stays open for good.
+// taken up by the next one, what the node was too slow with is asked for again, and nothing stays open for good.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <string>
@@ -15,11 +16,13 @@
 namespace qarax::server {
 
 // Thread-safe. A request that is made again with its key has the answer of its job. UNAVAILABLE "shutting-down" where
-// the server ends meanwhile: the job goes on under the next one.
+// the server ends meanwhile: the job goes on under the next one. DEADLINE_EXCEEDED where the node didn't answer in
+// time: whether it did it isn't known, and the job goes on in the background.
 class HostJobs {
  public:
   struct Options {
-    std::int64_t resume_for_ms = 60'000;  // what isn't to be done by then, such as at a host that is away, has failed
+    // What was taken up and isn't to be done by then, such as at a host that is away, has failed.
+    std::int64_t resume_for_ms = 60'000;
     std::int64_t resume_every_ms = 250;
   };
   // Borrows all.
@@ -27,7 +30,7 @@ class HostJobs {
   HostJobs(Store& store, Adopter& adopter, Orchestrator& orchestrator);
   ~HostJobs();
 
-  // Takes up what an earlier server left, in the background.
+  // Takes up what an earlier server left and what this one's nodes are too slow with, in the background.
   void start();
   // Ends that. False: a node is still being waited for, and its end would have to be.
   bool stop();
@@ -38,27 +41,38 @@ class HostJobs {
   Result<VmPtr> adopt_vm(const std::string& host_id, const std::string& vm_id);
   Status remove_vm(const std::string& host_id, const std::string& vm_id, std::int64_t timeout_ms);
   Result<std::vector<core::Leftover>> collect(const std::string& host_id);
+  // init, remove_vm or collect as a job that goes on in the background; as it then is, where its request is made again.
+  Result<JobPtr> in_background(std::string_view action, const std::string& host_id, const std::string& vm_id);
 
  private:
+  // A job that goes on without its request.
+  struct Open {
+    JobPtr job;
+    std::string why;  // it does; empty: as its request wanted
+    std::chrono::steady_clock::time_point until;
+  };
+  // What is plain to see stands in its way first; then it is recorded.
   Result<JobPtr> begin(std::string_view action, const std::string& host_id, const std::string& vm_id = {});
   Result<JobPtr> claimed();
   Error not_ended(const std::string& job_id) const;
   void note_asked(const JobPtr& job, const std::string& detail);
-  // The end of a job with what its work came to.
+  // The end of a job with what its work came to, or how it goes on.
   Status end(const std::string& job_id, const Status& done, const std::string& outcome = {});
-  void resume_all();
-  bool resume(const Job& job, bool last);
+  void fail(const std::string& job_id, Error error);
+  void take_up(const JobPtr& job, std::string why);
+  void go_on();
+  bool resume(const Open& open);
   Status carry_on(const Job& job, std::string& outcome);
 
   Store& store_;
   Adopter& adopter_;
   Orchestrator& orchestrator_;
   const Options options_;
-  std::vector<JobPtr> left_;  // by the server before: seen before any request can begin one of its own
   std::mutex mutex_;
+  std::vector<Open> open_;
   std::condition_variable changed_;
   bool stopping_ = false;
-  bool resuming_ = false;
+  bool asking_ = false;  // a node
   std::thread thread_;
 };
 

@@ -159,6 +159,61 @@ TEST_F(HostJobsTest, ARequestThatIsMadeAgainHasTheAnswerOfItsJob) {
   EXPECT_EQ(node_.collected(), 1) << "not once more";
 }
 
+TEST_F(HostJobsTest, ACollectThatIsCarriedOutTwiceTellsWhatBothHaveRemoved) {
+  node_.leave({"tap", "qx1", "", "no VM has it"});
+  const std::string listed =
+      R"({"leftovers":[{"kind":"tap","name":"qx1","vm":"","why":"no VM has it","removed":false,"problem":""}]})";
+  const std::string id = request([&] {
+    return (*store_->begin_host_job({std::string(kCollectLeftovers), host_, {}, listed}))->id;
+  });
+  ASSERT_TRUE(adopter_->leftovers(host_, true)) << "and then it was killed";
+  node_.leave({"tap", "qx2", "", "of later"});
+  restart();
+  ASSERT_EQ(ended(id).state, JobState::completed);
+  const auto told = request([&] { return jobs_->collect(host_); });
+  ASSERT_TRUE(told) << told.error().message;
+  ASSERT_EQ(told->size(), 2u);
+  EXPECT_EQ(told->front().name, "qx1");
+  EXPECT_TRUE(told->front().removed);
+  EXPECT_EQ(told->back().name, "qx2");
+}
+
+TEST_F(HostJobsTest, WhatANodeIsTooSlowWithGoesOn) {
+  const std::string stray = started("stray");
+  ASSERT_TRUE(store_->remove_vm(stray, Removal::by_job));
+  node_.hang(true);
+  const auto asked = request([&] { return jobs_->remove_vm(host_, stray, 100); });
+  ASSERT_FALSE(asked);
+  EXPECT_EQ(asked.error().reason, "deadline-exceeded") << asked.error().message;
+  const JobPtr job = store_->jobs({})->front();
+  EXPECT_EQ(job->state, JobState::running) << "the node may be doing it";
+  node_.hang(false);
+  EXPECT_EQ(ended(job->id).state, JobState::completed);
+  EXPECT_FALSE(node_.vms().contains(stray));
+  EXPECT_TRUE(request([&] { return jobs_->remove_vm(host_, stray, 20'000); }));
+  EXPECT_EQ(count(kRemoveUnmanaged), 1u);
+}
+
+TEST_F(HostJobsTest, WhatIsNotWaitedForIsDoneOnceAndToldByItsJob) {
+  const std::string stray = started("stray");
+  ASSERT_TRUE(store_->remove_vm(stray, Removal::by_job));
+  node_.leave({"tap", "qx1", "", "no VM has it"});
+  const auto collect = [&] { return jobs_->in_background(kCollectLeftovers, host_, ""); };
+  const auto first = request(collect);
+  ASSERT_TRUE(first) << first.error().message;
+  const Job done = ended((*first)->id);
+  EXPECT_EQ(done.state, JobState::completed);
+  EXPECT_NE(done.outcome.find("qx1"), std::string::npos);
+  EXPECT_EQ((*request(collect))->id, done.id);
+  EXPECT_EQ(node_.collected(), 1);
+  const auto removal = jobs_->in_background(kRemoveUnmanaged, host_, stray);
+  ASSERT_TRUE(removal) << removal.error().message;
+  EXPECT_EQ(ended((*removal)->id).state, JobState::completed);
+  EXPECT_FALSE(node_.vms().contains(stray));
+  EXPECT_EQ(jobs_->in_background(kRemoveUnmanaged, host_, stray).error().reason, "vm-not-found");
+  EXPECT_EQ(ended((*jobs_->in_background(kInitHost, host_, ""))->id).state, JobState::completed);
+}
+
 TEST_F(HostJobsTest, AVmThatWasRemovedBeforeTheKillIsRemoved) {
   const std::string stray = started("stray");
   ASSERT_TRUE(store_->remove_vm(stray, Removal::by_job));

@@ -24,8 +24,7 @@ struct Adoption {
   // The whole host: a new activation with a term above this one, a new epoch of events, and the host's proof that the
   // database was set back is settled. Nothing: single VMs of a host that obeys this server.
   std::optional<std::int64_t> above_term;
-  std::string goes_on_with{};  // a job "adopt-host" that an earlier server left; empty: this is one of its own
-  std::string outcome{};       // what its request is answered with once the node obeys
+  std::string outcome{};  // what its request is answered with once the node obeys
 };
 
 }  // namespace qarax::server

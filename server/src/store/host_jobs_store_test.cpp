@@ -103,10 +103,6 @@ TEST_P(HostJobsStoreTest, AnAdoptIsAJobOfItsTransaction) {
   EXPECT_EQ(store_->kept_key("k1")->value().job_id, id);
   ASSERT_EQ(store_->unfinished_host_jobs().size(), 1u);
   EXPECT_EQ(store_->unfinished_host_jobs().front()->action, kAdoptHost);
-  all.goes_on_with = id;
-  all.above_term = store_->activation().term;
-  ASSERT_TRUE(store_->adopt(all)) << "goes on with it";
-  EXPECT_EQ(store_->jobs({})->size(), 2u) << "add-host and this one";
   store_->finish_host_job(id, std::nullopt);
   EXPECT_EQ((*store_->job(id))->outcome, "{}");
 }

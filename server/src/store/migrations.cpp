@@ -156,9 +156,8 @@ ALTER TABLE activations ADD COLUMN began_at INTEGER;
 ALTER TABLE vms ADD COLUMN edition INTEGER NOT NULL DEFAULT 0
 )sql"},
     // `ran`: seconds that servers of this database had run when it was written (of a job: when it ended), which nothing
-    // but a server changes. The columns that hold the database's time are for older servers. Of a host's unfinished
-    // jobs there may be several.
-    {12, 1, R"sql(
+    // but a server changes. Of a host's unfinished jobs there may be several, which an older server takes for a VM's.
+    {12, 12, R"sql(
 ALTER TABLE cluster ADD COLUMN ran INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE events ADD COLUMN ran INTEGER;
 ALTER TABLE idempotency_keys ADD COLUMN ran INTEGER;

@@ -55,7 +55,6 @@ void insert_job(Session& session, const Job& job, const Desired& desired_before,
                 const Stamp& at, const JobArguments& arguments = {});
 void finish_job(Session& session, const Job& job, const Stamp& at);
 // As finish_job, with what it is answered with.
-void finish_host_job(Session& session, const Job& job, const Stamp& at);
 void mark_cancelling(Session& session, const std::string& job_id);
 void take_over_jobs(Session& session, const Activation& activation);
 void prune_jobs(Session& session, std::int64_t keep, std::int64_t keep_s, const Stamp& at);
@@ -77,7 +76,6 @@ std::optional<std::int64_t> end_of_activation(Session& session, const std::strin
 void set_needs_adopt(Session& session, const std::string& host_id, const std::string& proof);
 // What insert_vm writes of a VM, of one that is there.
 void redefine_vm(Session& session, const VmRecord& vm);
-void fail_jobs(Session& session, const std::string& vm_id, const std::string& at, const Stamp& stamp);
 // Term and id of `next` are the server's from here on; events are numbered anew.
 void begin_term(Session& session, const Activation& next, std::int64_t seconds_now, const std::string& at);
 

@@ -52,14 +52,6 @@ void redefine_vm(Session& session, const VmRecord& vm) {
       use(name), use(description), use(spec), use(boot_source), use(tags), use(id), now;
 }
 
-void fail_jobs(Session& session, const std::string& vm_id, const std::string& when, const Stamp& stamp) {
-  std::string id = vm_id;
-  std::string at = when;
-  session << "UPDATE jobs SET finished_s = " << stamp.clock << ", ran = " << stamp.ran
-          << ", state = 'failed', finished_at = $1 WHERE vm_id = $2 AND state = 'running'",
-      use(at), use(id), now;
-}
-
 void begin_term(Session& session, const Activation& next, std::int64_t seconds_now, const std::string& when) {
   std::int64_t term = next.term;
   std::string id = next.id;

@@ -124,15 +124,9 @@ void insert_job(Session& session, const Job& job, const Desired& desired_before,
 void finish_job(Session& session, const Job& job, const Stamp& stamp) {
   session.run(
       std::string("UPDATE jobs SET finished_s = ") + stamp.clock +
-          ", ran = $1, state = $2, finished_at = $3, steps = $4, error = $5 WHERE id = $6 AND state = 'running'",
-      stamp.ran, name_of(job.state), job.finished_at, steps_text(job), error_text(job), job.id);
-}
-
-void finish_host_job(Session& session, const Job& job, const Stamp& stamp) {
-  finish_job(session, job, stamp);
-  std::string outcome = job.outcome;
-  std::string id = job.id;
-  session << "UPDATE jobs SET outcome = $1 WHERE id = $2", use(outcome), use(id), now;
+          ", ran = $1, state = $2, finished_at = $3, steps = $4, error = $5, outcome = $6 WHERE id = $7 AND state = "
+          "'running'",
+      stamp.ran, name_of(job.state), job.finished_at, steps_text(job), error_text(job), job.outcome, job.id);
 }
 
 void mark_cancelling(Session& session, const std::string& job_id) {

@@ -116,12 +116,12 @@ class SqlStore final : public Store {
   };
   NextTerm begin_next_term(Session& session, std::int64_t above, const std::string& at);
   void publish(const NextTerm& next);
-  Status write_adopted(Session& session, const Adoption& adoption, VmRecord& vm);
+  Status write_adopted(Session& session, const Adoption& adoption, VmRecord& vm, std::vector<Job>& ended);
   void publish_adopted(const Adoption& adoption, VmRecord vm);
   void load_jobs(Session& session);
   void end_orphaned_jobs();
   Status check_no_host_job(const std::string& vm_id) const;  // under state()
-  void drop_jobs(const std::string& vm_id);
+  void fail_jobs_of(Session& session, const std::string& vm_id, std::vector<Job>& ended);
   Job new_job(std::string action) const;
   Job job_done_at_once(std::string action) const;
   Job told_of(const JobRecord& job, const VmRecord& vm) const;

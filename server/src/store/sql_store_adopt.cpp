@@ -93,7 +93,7 @@ Status SqlStore::mark_set_back(const std::string& host_id, const std::string& pr
                         true});
 }
 
-Status SqlStore::write_adopted(Session& session, const Adoption& adoption, VmRecord& vm) {
+Status SqlStore::write_adopted(Session& session, const Adoption& adoption, VmRecord& vm, std::vector<Job>& ended) {
   const VmPtr there = memory_.vm(vm.id);
   const auto seen = adoption.records.find(vm.id);
   const bool expected = seen != adoption.records.end();
@@ -102,7 +102,7 @@ Status SqlStore::write_adopted(Session& session, const Adoption& adoption, VmRec
     return changed(vm.name);
   if (there) {
     rows::redefine_vm(session, vm);
-    rows::fail_jobs(session, vm.id, vm.updated_at, stamp());
+    fail_jobs_of(session, vm.id, ended);
   } else {
     vm.order = next_order_++;
     if (!rows::insert_vm(session, vm))
@@ -118,7 +118,6 @@ Status SqlStore::write_adopted(Session& session, const Adoption& adoption, VmRec
 }
 
 void SqlStore::publish_adopted(const Adoption& adoption, VmRecord vm) {
-  drop_jobs(vm.id);
   for (const SnapshotRecord& snapshot : adoption.snapshots)
     if (snapshot.vm_id == vm.id) keep_snapshot(snapshot);
   if (const auto memory = adoption.memory.find(vm.id); memory != adoption.memory.end())
@@ -127,15 +126,13 @@ void SqlStore::publish_adopted(const Adoption& adoption, VmRecord vm) {
 }
 
 // Of a VM that is defined anew or forgotten; under state().
-void SqlStore::drop_jobs(const std::string& vm_id) {
-  for (auto it = jobs_.begin(); it != jobs_.end();) {
-    if (it->second.vm_id != vm_id) {
-      ++it;
-      continue;
-    }
-    book_.put(ended_job(it->first, JobState::failed,
-                        make_error(Code::aborted, "its VM was adopted or forgotten meanwhile", "superseded")));
-    it = jobs_.erase(it);
+void SqlStore::fail_jobs_of(Session& session, const std::string& vm_id, std::vector<Job>& ended) {
+  for (const auto& [id, job] : jobs_) {
+    if (job.vm_id != vm_id) continue;
+    ended.push_back(ended_job(id, JobState::failed,
+                              make_error(Code::aborted, "its VM was adopted or forgotten meanwhile", "superseded")));
+    rows::finish_job(session, ended.back(), stamp());
+    events_.add(events::job_finished(ended.back(), nullptr));
   }
 }
 
@@ -147,8 +144,6 @@ Result<std::string> SqlStore::adopt(const Adoption& adoption) {
   const std::string at = now_text();
   // Of a whole host the node has to be told as well; a single VM is done with this.
   Job job = adoption.above_term ? new_job(std::string(kAdoptHost)) : job_done_at_once(std::string(kAdoptVm));
-  const bool is_new = adoption.goes_on_with.empty();
-  if (!is_new) job.id = adoption.goes_on_with;
   job.host_id = adoption.host_id;
   job.outcome = adoption.outcome;
   if (!adoption.above_term && vms.size() == 1) {
@@ -156,42 +151,46 @@ Result<std::string> SqlStore::adopt(const Adoption& adoption) {
     job.vm_name = vms.front().name;
   }
   const std::string job_id = job.id;
+  std::vector<Job> ended;
   const Status done = transact(
       {keys,
        [&](Session& session) -> Status {
+         ended.clear();  // of an attempt that was rolled back
          const HostPtr host = memory_.host(adoption.host_id);
          if (!host) return make_error(Code::not_found, "there is no host " + adoption.host_id, "host-not-found");
          for (VmRecord& vm : vms) {
            QARAX_CHECK(check_no_host_job(vm.id));
            vm.updated_at = at;
            if (vm.created_at.empty()) vm.created_at = at;
-           QARAX_CHECK(write_adopted(session, adoption, vm));
+           QARAX_CHECK(write_adopted(session, adoption, vm, ended));
          }
          for (const std::string& id : adoption.forgotten) {
            if (const VmPtr vm = memory_.vm(id)) events_.add(events::vm_deleted(*vm, ""));
-           rows::fail_jobs(session, id, at, stamp());
+           fail_jobs_of(session, id, ended);
            rows::delete_vm(session, id);
          }
-         if (is_new) rows::insert_job(session, job, {}, 0, stamp());
-         if (is_new)
-           events_.add(adoption.above_term ? events::job_started(job, nullptr) : events::job_finished(job, nullptr));
+         rows::insert_job(session, job, {}, 0, stamp());
+         events_.add(adoption.above_term ? events::job_started(job, nullptr) : events::job_finished(job, nullptr));
          if (!adoption.above_term) return Ok{};
          next = begin_next_term(session, *adoption.above_term, at);
          rows::set_needs_adopt(session, adoption.host_id, "");
          return Ok{};
        },
        [&] {
+         for (Job& one : ended) {
+           jobs_.erase(one.id);
+           book_.put(std::move(one));
+         }
          for (VmRecord& vm : vms) publish_adopted(adoption, std::move(vm));
          for (const std::string& id : adoption.forgotten) {
            const VmPtr vm = memory_.vm(id);
            if (!vm) continue;
-           drop_jobs(id);
            reservations_.erase(id);
            std::erase_if(snapshots_, [&](const auto& item) { return item.second->vm_id == id; });
            memory_.erase(*vm);
          }
-         if (is_new && next) host_jobs_.insert(job_id);
-         if (is_new) book_.put(std::move(job));
+         if (next) host_jobs_.insert(job_id);
+         book_.put(std::move(job));
          if (!next) return;
          memory_.update_host(adoption.host_id, [](HostRecord& host) { host.needs_adopt.clear(); });
          publish(*next);

@@ -9,7 +9,7 @@ Result<JobPtr> SqlStore::begin_host_job(const BeginHostJob& asked) {
   Job job = new_job(asked.action);
   job.host_id = asked.host_id;
   job.vm_id = asked.vm_id;
-  job.vm_name = asked.vm_name;
+  job.outcome = asked.outcome;
   const std::string id = job.id;
   std::vector<std::string> keys{asked.host_id};
   if (!asked.vm_id.empty()) keys.push_back(asked.vm_id);
@@ -60,7 +60,7 @@ void SqlStore::finish_host_job(const std::string& job_id, const std::optional<Er
     if (!outcome.empty()) ended.outcome = outcome;
     const bool again = error && error->retryable;
     db_->later([this, ended, again](Session& session) {
-      rows::finish_host_job(session, ended, stamp());
+      rows::finish_job(session, ended, stamp());
       if (again) rows::release_key(session, ended.id);
       events_.add(events::job_finished(ended, nullptr));
     });

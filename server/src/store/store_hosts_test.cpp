@@ -290,11 +290,17 @@ TEST_P(StoreTest, AnAdoptBringsSnapshotsBackAndIsRefusedForWordsThatChangedMeanw
     EXPECT_EQ(store_->vm(web->id)->edition, 8);
     open();
   }
+  const std::string unfinished = start(store_->vm(web->id), on).job.id;
   Adoption forget;
   forget.host_id = on->id;
   forget.forgotten = {web->id};
   ASSERT_TRUE(store_->adopt(forget));
   EXPECT_EQ(store_->snapshot(snapshot.id), nullptr);
+  EXPECT_EQ(store_->job_book().find(unfinished)->state, JobState::failed);
+  open();
+  const JobPtr job = *store_->job(unfinished);
+  ASSERT_TRUE(job->error) << "the reason is kept with it";
+  EXPECT_EQ(job->error->reason, "superseded");
 }
 
 TEST_P(StoreTest, WhatEndsIsRestartedOnlyAsLongAsItIsWanted) {

@@ -28,6 +28,9 @@ class RestHostTruth final : public HostTruth {
   Result<std::vector<core::Leftover>> leftovers(const std::string& host_id, bool collect) override {
     return collect ? jobs_.collect(host_id) : adopter_.leftovers(host_id, false);
   }
+  Result<JobPtr> begin(std::string_view action, const std::string& host_id, const std::string& vm_id) override {
+    return jobs_.in_background(action, host_id, vm_id);
+  }
 
  private:
   static constexpr std::int64_t kWaitMs = 30'000;

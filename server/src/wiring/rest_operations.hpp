@@ -35,6 +35,9 @@ class RestOperations final : public Operations {
   Result<HostPtr> edit_host(const EditCall& call) override;
   Status remove_host(const RemoveHost& asked, const std::string& request_id) override;
   Result<HostPtr> init_host(const std::string& host_id, const std::string& request_id) override;
+  Result<JobPtr> begin_init_host(const std::string& host_id) override {
+    return host_jobs_.in_background(kInitHost, host_id, "");
+  }
   DryRuns& dry_runs() override { return dry_runs_; }
   std::vector<api::Check> checks() override;
 

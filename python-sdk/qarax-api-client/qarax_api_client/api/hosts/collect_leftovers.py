@@ -6,6 +6,7 @@ from uuid import UUID
 import httpx
 
 from ...client import AuthenticatedClient, Client
+from ...models.accepted import Accepted
 from ...models.leftover import Leftover
 from ...models.problem import Problem
 from ...types import UNSET, Response, Unset
@@ -15,9 +16,13 @@ def _get_kwargs(
     id: UUID,
     *,
     dry_run: bool | Unset = False,
+    prefer: str | Unset = UNSET,
     idempotency_key: str | Unset = UNSET,
 ) -> dict[str, Any]:
     headers: dict[str, Any] = {}
+    if not isinstance(prefer, Unset):
+        headers["Prefer"] = prefer
+
     if not isinstance(idempotency_key, Unset):
         headers["Idempotency-Key"] = idempotency_key
 
@@ -39,7 +44,9 @@ def _get_kwargs(
     return _kwargs
 
 
-def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> Problem | list[Leftover]:
+def _parse_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> Accepted | Problem | list[Leftover]:
     if response.status_code == 200:
         response_200 = []
         _response_200 = response.json()
@@ -49,6 +56,11 @@ def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Res
             response_200.append(response_200_item)
 
         return response_200
+
+    if response.status_code == 202:
+        response_202 = Accepted.from_dict(response.json())
+
+        return response_202
 
     if response.status_code == 400:
         response_400 = Problem.from_dict(response.json())
@@ -87,7 +99,7 @@ def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Res
 
 def _build_response(
     *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> Response[Problem | list[Leftover]]:
+) -> Response[Accepted | Problem | list[Leftover]]:
     return Response(
         status_code=HTTPStatus(response.status_code),
         content=response.content,
@@ -101,13 +113,15 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
     dry_run: bool | Unset = False,
+    prefer: str | Unset = UNSET,
     idempotency_key: str | Unset = UNSET,
-) -> Response[Problem | list[Leftover]]:
+) -> Response[Accepted | Problem | list[Leftover]]:
     """Remove exactly what GET lists, found anew; what belongs to a VM is left alone.
 
     Args:
         id (UUID):
         dry_run (bool | Unset):  Default: False.
+        prefer (str | Unset):
         idempotency_key (str | Unset):
 
     Raises:
@@ -115,12 +129,13 @@ def sync_detailed(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Problem | list[Leftover]]
+        Response[Accepted | Problem | list[Leftover]]
     """
 
     kwargs = _get_kwargs(
         id=id,
         dry_run=dry_run,
+        prefer=prefer,
         idempotency_key=idempotency_key,
     )
 
@@ -136,13 +151,15 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
     dry_run: bool | Unset = False,
+    prefer: str | Unset = UNSET,
     idempotency_key: str | Unset = UNSET,
-) -> Problem | list[Leftover] | None:
+) -> Accepted | Problem | list[Leftover] | None:
     """Remove exactly what GET lists, found anew; what belongs to a VM is left alone.
 
     Args:
         id (UUID):
         dry_run (bool | Unset):  Default: False.
+        prefer (str | Unset):
         idempotency_key (str | Unset):
 
     Raises:
@@ -150,13 +167,14 @@ def sync(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Problem | list[Leftover]
+        Accepted | Problem | list[Leftover]
     """
 
     return sync_detailed(
         id=id,
         client=client,
         dry_run=dry_run,
+        prefer=prefer,
         idempotency_key=idempotency_key,
     ).parsed
 
@@ -166,13 +184,15 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
     dry_run: bool | Unset = False,
+    prefer: str | Unset = UNSET,
     idempotency_key: str | Unset = UNSET,
-) -> Response[Problem | list[Leftover]]:
+) -> Response[Accepted | Problem | list[Leftover]]:
     """Remove exactly what GET lists, found anew; what belongs to a VM is left alone.
 
     Args:
         id (UUID):
         dry_run (bool | Unset):  Default: False.
+        prefer (str | Unset):
         idempotency_key (str | Unset):
 
     Raises:
@@ -180,12 +200,13 @@ async def asyncio_detailed(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Problem | list[Leftover]]
+        Response[Accepted | Problem | list[Leftover]]
     """
 
     kwargs = _get_kwargs(
         id=id,
         dry_run=dry_run,
+        prefer=prefer,
         idempotency_key=idempotency_key,
     )
 
@@ -199,13 +220,15 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
     dry_run: bool | Unset = False,
+    prefer: str | Unset = UNSET,
     idempotency_key: str | Unset = UNSET,
-) -> Problem | list[Leftover] | None:
+) -> Accepted | Problem | list[Leftover] | None:
     """Remove exactly what GET lists, found anew; what belongs to a VM is left alone.
 
     Args:
         id (UUID):
         dry_run (bool | Unset):  Default: False.
+        prefer (str | Unset):
         idempotency_key (str | Unset):
 
     Raises:
@@ -213,7 +236,7 @@ async def asyncio(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Problem | list[Leftover]
+        Accepted | Problem | list[Leftover]
     """
 
     return (
@@ -221,6 +244,7 @@ async def asyncio(
             id=id,
             client=client,
             dry_run=dry_run,
+            prefer=prefer,
             idempotency_key=idempotency_key,
         )
     ).parsed

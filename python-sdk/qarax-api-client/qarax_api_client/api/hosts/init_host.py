@@ -6,6 +6,7 @@ from uuid import UUID
 import httpx
 
 from ...client import AuthenticatedClient, Client
+from ...models.accepted import Accepted
 from ...models.host import Host
 from ...models.problem import Problem
 from ...types import UNSET, Response, Unset
@@ -15,9 +16,13 @@ def _get_kwargs(
     id: UUID,
     *,
     dry_run: bool | Unset = False,
+    prefer: str | Unset = UNSET,
     idempotency_key: str | Unset = UNSET,
 ) -> dict[str, Any]:
     headers: dict[str, Any] = {}
+    if not isinstance(prefer, Unset):
+        headers["Prefer"] = prefer
+
     if not isinstance(idempotency_key, Unset):
         headers["Idempotency-Key"] = idempotency_key
 
@@ -39,11 +44,16 @@ def _get_kwargs(
     return _kwargs
 
 
-def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> Host | Problem:
+def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> Accepted | Host | Problem:
     if response.status_code == 200:
         response_200 = Host.from_dict(response.json())
 
         return response_200
+
+    if response.status_code == 202:
+        response_202 = Accepted.from_dict(response.json())
+
+        return response_202
 
     if response.status_code == 400:
         response_400 = Problem.from_dict(response.json())
@@ -75,7 +85,9 @@ def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Res
     return response_default
 
 
-def _build_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> Response[Host | Problem]:
+def _build_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> Response[Accepted | Host | Problem]:
     return Response(
         status_code=HTTPStatus(response.status_code),
         content=response.content,
@@ -89,13 +101,15 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
     dry_run: bool | Unset = False,
+    prefer: str | Unset = UNSET,
     idempotency_key: str | Unset = UNSET,
-) -> Response[Host | Problem]:
+) -> Response[Accepted | Host | Problem]:
     """Connect to the node now, take its facts, mark the host up.
 
     Args:
         id (UUID):
         dry_run (bool | Unset):  Default: False.
+        prefer (str | Unset):
         idempotency_key (str | Unset):
 
     Raises:
@@ -103,12 +117,13 @@ def sync_detailed(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Host | Problem]
+        Response[Accepted | Host | Problem]
     """
 
     kwargs = _get_kwargs(
         id=id,
         dry_run=dry_run,
+        prefer=prefer,
         idempotency_key=idempotency_key,
     )
 
@@ -124,13 +139,15 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
     dry_run: bool | Unset = False,
+    prefer: str | Unset = UNSET,
     idempotency_key: str | Unset = UNSET,
-) -> Host | Problem | None:
+) -> Accepted | Host | Problem | None:
     """Connect to the node now, take its facts, mark the host up.
 
     Args:
         id (UUID):
         dry_run (bool | Unset):  Default: False.
+        prefer (str | Unset):
         idempotency_key (str | Unset):
 
     Raises:
@@ -138,13 +155,14 @@ def sync(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Host | Problem
+        Accepted | Host | Problem
     """
 
     return sync_detailed(
         id=id,
         client=client,
         dry_run=dry_run,
+        prefer=prefer,
         idempotency_key=idempotency_key,
     ).parsed
 
@@ -154,13 +172,15 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
     dry_run: bool | Unset = False,
+    prefer: str | Unset = UNSET,
     idempotency_key: str | Unset = UNSET,
-) -> Response[Host | Problem]:
+) -> Response[Accepted | Host | Problem]:
     """Connect to the node now, take its facts, mark the host up.
 
     Args:
         id (UUID):
         dry_run (bool | Unset):  Default: False.
+        prefer (str | Unset):
         idempotency_key (str | Unset):
 
     Raises:
@@ -168,12 +188,13 @@ async def asyncio_detailed(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Host | Problem]
+        Response[Accepted | Host | Problem]
     """
 
     kwargs = _get_kwargs(
         id=id,
         dry_run=dry_run,
+        prefer=prefer,
         idempotency_key=idempotency_key,
     )
 
@@ -187,13 +208,15 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
     dry_run: bool | Unset = False,
+    prefer: str | Unset = UNSET,
     idempotency_key: str | Unset = UNSET,
-) -> Host | Problem | None:
+) -> Accepted | Host | Problem | None:
     """Connect to the node now, take its facts, mark the host up.
 
     Args:
         id (UUID):
         dry_run (bool | Unset):  Default: False.
+        prefer (str | Unset):
         idempotency_key (str | Unset):
 
     Raises:
@@ -201,7 +224,7 @@ async def asyncio(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Host | Problem
+        Accepted | Host | Problem
     """
 
     return (
@@ -209,6 +232,7 @@ async def asyncio(
             id=id,
             client=client,
             dry_run=dry_run,
+            prefer=prefer,
             idempotency_key=idempotency_key,
         )
     ).parsed

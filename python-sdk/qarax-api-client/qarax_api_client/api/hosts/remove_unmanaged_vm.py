@@ -6,6 +6,7 @@ from uuid import UUID
 import httpx
 
 from ...client import AuthenticatedClient, Client
+from ...models.accepted import Accepted
 from ...models.dry_run import DryRun
 from ...models.problem import Problem
 from ...types import UNSET, Response, Unset
@@ -16,7 +17,11 @@ def _get_kwargs(
     vm_id: UUID,
     *,
     dry_run: bool | Unset = False,
+    prefer: str | Unset = UNSET,
 ) -> dict[str, Any]:
+    headers: dict[str, Any] = {}
+    if not isinstance(prefer, Unset):
+        headers["Prefer"] = prefer
 
     params: dict[str, Any] = {}
 
@@ -33,14 +38,22 @@ def _get_kwargs(
         "params": params,
     }
 
+    _kwargs["headers"] = headers
     return _kwargs
 
 
-def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> Any | DryRun | Problem:
+def _parse_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> Accepted | Any | DryRun | Problem:
     if response.status_code == 200:
         response_200 = DryRun.from_dict(response.json())
 
         return response_200
+
+    if response.status_code == 202:
+        response_202 = Accepted.from_dict(response.json())
+
+        return response_202
 
     if response.status_code == 204:
         response_204 = cast(Any, None)
@@ -83,7 +96,7 @@ def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Res
 
 def _build_response(
     *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> Response[Any | DryRun | Problem]:
+) -> Response[Accepted | Any | DryRun | Problem]:
     return Response(
         status_code=HTTPStatus(response.status_code),
         content=response.content,
@@ -98,26 +111,29 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
     dry_run: bool | Unset = False,
-) -> Response[Any | DryRun | Problem]:
+    prefer: str | Unset = UNSET,
+) -> Response[Accepted | Any | DryRun | Problem]:
     """End such a VM and delete it on its node.
 
     Args:
         id (UUID):
         vm_id (UUID):
         dry_run (bool | Unset):  Default: False.
+        prefer (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Any | DryRun | Problem]
+        Response[Accepted | Any | DryRun | Problem]
     """
 
     kwargs = _get_kwargs(
         id=id,
         vm_id=vm_id,
         dry_run=dry_run,
+        prefer=prefer,
     )
 
     response = client.get_httpx_client().request(
@@ -133,20 +149,22 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
     dry_run: bool | Unset = False,
-) -> Any | DryRun | Problem | None:
+    prefer: str | Unset = UNSET,
+) -> Accepted | Any | DryRun | Problem | None:
     """End such a VM and delete it on its node.
 
     Args:
         id (UUID):
         vm_id (UUID):
         dry_run (bool | Unset):  Default: False.
+        prefer (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Any | DryRun | Problem
+        Accepted | Any | DryRun | Problem
     """
 
     return sync_detailed(
@@ -154,6 +172,7 @@ def sync(
         vm_id=vm_id,
         client=client,
         dry_run=dry_run,
+        prefer=prefer,
     ).parsed
 
 
@@ -163,26 +182,29 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
     dry_run: bool | Unset = False,
-) -> Response[Any | DryRun | Problem]:
+    prefer: str | Unset = UNSET,
+) -> Response[Accepted | Any | DryRun | Problem]:
     """End such a VM and delete it on its node.
 
     Args:
         id (UUID):
         vm_id (UUID):
         dry_run (bool | Unset):  Default: False.
+        prefer (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Any | DryRun | Problem]
+        Response[Accepted | Any | DryRun | Problem]
     """
 
     kwargs = _get_kwargs(
         id=id,
         vm_id=vm_id,
         dry_run=dry_run,
+        prefer=prefer,
     )
 
     response = await client.get_async_httpx_client().request(**kwargs)
@@ -196,20 +218,22 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
     dry_run: bool | Unset = False,
-) -> Any | DryRun | Problem | None:
+    prefer: str | Unset = UNSET,
+) -> Accepted | Any | DryRun | Problem | None:
     """End such a VM and delete it on its node.
 
     Args:
         id (UUID):
         vm_id (UUID):
         dry_run (bool | Unset):  Default: False.
+        prefer (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Any | DryRun | Problem
+        Accepted | Any | DryRun | Problem
     """
 
     return (
@@ -218,5 +242,6 @@ async def asyncio(
             vm_id=vm_id,
             client=client,
             dry_run=dry_run,
+            prefer=prefer,
         )
     ).parsed
