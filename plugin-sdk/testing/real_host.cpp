@@ -108,22 +108,28 @@ Result<Process> RealHost::spawn(const Call*, const SpawnArgs& args, const std::v
   return find(nullptr, {});
 }
 
-// As the supervisor: connects as soon as the VMM listens, which may be before or after it was spawned.
+// As the supervisor: connects as soon as the VMM listens, which may be before or after it was spawned, and anew where
+// the VMM makes its console anew, as at a reboot of the guest.
 void RealHost::read_console(const std::string& path) {
   const std::filesystem::path serial = path;
-  int fd = -1;
-  while (fd < 0) {
+  for (;;) {
     auto connected = connect_unix(serial.parent_path(), serial.filename());
-    if (connected) {
+    if (!connected) {
+      if (pollfd gone{pid_fd_.get(), POLLIN, 0}; ::poll(&gone, 1, 1) > 0) return;
+      continue;
+    }
+    const int fd = connected->get();
+    ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+    {
       const std::lock_guard lock(mutex_);
       serial_ = std::move(*connected);
-      fd = serial_.get();
-      const int flags = ::fcntl(fd, F_GETFL);
-      ::fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
-    } else if (pollfd gone{pid_fd_.get(), POLLIN, 0}; ::poll(&gone, 1, 1) > 0) {
-      return;
     }
+    read_until_end(fd);
+    if (pollfd gone{pid_fd_.get(), POLLIN, 0}; ::poll(&gone, 1, 1) > 0) return;
   }
+}
+
+void RealHost::read_until_end(int fd) {
   char chunk[4096];
   for (ssize_t n = 0; (n = ::recv(fd, chunk, sizeof chunk, 0)) > 0;) {
     {

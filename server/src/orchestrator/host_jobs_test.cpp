@@ -2,57 +2,26 @@
 // them.
 #include "host_jobs.hpp"
 
-#include <gtest/gtest.h>
-
-#include <cstdlib>
-#include <filesystem>
-
-#include "fake_node.hpp"
-#include "nodes.hpp"
+#include "over_a_fake_node.hpp"
 #include "qarax/core/ids.hpp"
 #include "request_scope.hpp"
 
 namespace qarax::server {
 namespace {
 
-namespace fs = std::filesystem;
-
 constexpr const char* kKey = "k1";
 
-class HostJobsTest : public testing::Test {
+class HostJobsTest : public OverAFakeNode {
  protected:
-  void SetUp() override {
-    char name[] = "/tmp/qarax-host-jobs-XXXXXX";
-    ASSERT_NE(mkdtemp(name), nullptr);
-    dir_ = name;
-    open();
-    const auto added = orchestrator_->add_host({"h1", "127.0.0.1", server_.port(), ""});
-    ASSERT_TRUE(added) << added.error().message;
-    host_ = (*added)->id;
-    ASSERT_TRUE(orchestrator_->init_host(host_, 20'000));
-  }
-  void TearDown() override {
-    close();
-    fs::remove_all(dir_);
-  }
-  void open() {
-    auto opened = open_sqlite(dir_ + "/qarax.db");
-    ASSERT_TRUE(opened) << opened.error().message;
-    store_ = std::move(*opened);
-    nodes_ = std::make_unique<Nodes>(*store_, NodeCredentials{});
-    orchestrator_ = std::make_unique<Orchestrator>(*store_, *nodes_);
-    adopter_ = std::make_unique<Adopter>(*store_, *nodes_);
+  void open() override {
+    OverAFakeNode::open();
     jobs_ = std::make_unique<HostJobs>(*store_, *adopter_, *orchestrator_, options_);
-    orchestrator_->start();
     jobs_->start();
   }
-  void close() {
+  void close() override {
     orchestrator_->shutdown(0);
     jobs_.reset();
-    adopter_.reset();
-    orchestrator_.reset();
-    nodes_.reset();
-    store_.reset();
+    OverAFakeNode::close();
   }
   void restart() {
     close();
@@ -76,11 +45,6 @@ class HostJobsTest : public testing::Test {
     const JobPtr job = store_->job_book().wait(id, std::chrono::seconds(60));
     return job ? *job : **store_->job(id);
   }
-  std::string started(const std::string& name) {
-    const auto made = orchestrator_->create({name, std::nullopt, "", std::nullopt, {}});
-    EXPECT_TRUE(orchestrator_->act((*made)->id, core::Action::start, {}));
-    return (*made)->id;
-  }
   std::size_t count(std::string_view action) {
     std::size_t out = 0;
     const auto jobs = store_->jobs({});
@@ -88,15 +52,7 @@ class HostJobsTest : public testing::Test {
     return out;
   }
 
-  std::string dir_;
-  FakeNode node_;
-  FakeNodeServer server_{node_};
-  std::string host_;
   HostJobs::Options options_{60'000, 5};
-  std::unique_ptr<Store> store_;
-  std::unique_ptr<Nodes> nodes_;
-  std::unique_ptr<Orchestrator> orchestrator_;
-  std::unique_ptr<Adopter> adopter_;
   std::unique_ptr<HostJobs> jobs_;
 };
 

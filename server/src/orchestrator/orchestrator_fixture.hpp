@@ -10,7 +10,7 @@
 
 #include "editor.hpp"
 #include "fake_fleet.hpp"
-#include "fake_node.hpp"
+#include "fake_node_server.hpp"
 #include "nodes.hpp"
 #include "orchestrator.hpp"
 #include "qarax/core/ids.hpp"

@@ -1,0 +1,88 @@
+// A server whose database is lost, or is set back to what it was at a backup.
+#pragma once
+
+#include <Poco/Data/Session.h>
+#include <Poco/Data/Statement.h>
+
+#include <chrono>
+#include <thread>
+
+#include "editor.hpp"
+#include "keep.hpp"
+#include "over_a_fake_node.hpp"
+
+namespace qarax::server {
+
+class AdopterTest : public OverAFakeNode {
+ protected:
+  Result<api::AdoptPlan> adopt(const std::string& plan) {
+    std::string job;
+    return adopter_->adopt(host_, plan, 20'000, job);
+  }
+  // The server ends, its database is what it was at `keep()`, and it starts again.
+  void keep() {
+    close();
+    std::filesystem::copy(file(), dir_ + "/kept", std::filesystem::copy_options::overwrite_existing);
+    open();
+    up();
+  }
+  // A backup under the running server.
+  void back_up() const {
+    Poco::Data::Session session("SQLite", file());
+    session << "VACUUM INTO '" + dir_ + "/kept'", Poco::Data::Keywords::now;
+  }
+  // Until the node was told of everything that was acknowledged so far.
+  void wait_until_told() const {
+    const std::int64_t position = store_->progress().position;
+    while (node_.position() < position) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  void edit(const std::string& id, const std::string& patch) {
+    const auto edited = Editor(*store_, *nodes_).edit_vm({id, patch, std::nullopt});
+    ASSERT_TRUE(edited) << edited.error().message;
+  }
+  void wait_until_kept(const std::string& id) const {
+    const auto kept = [&] {
+      const VmPtr vm = store_->vm(id);
+      return vm->observed.keep == core::fingerprint_of_keep(vm->name, RawJson{encode(keep_of(*vm))});
+    };
+    while (!kept()) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  void lose() {
+    close();
+    for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(file() + suffix);
+    open();
+    host_ = register_host();
+    EXPECT_FALSE(try_connect());
+  }
+  api::AdoptPlan adopted(const std::string& host) {
+    const auto plan = adopter_->plan(host);
+    EXPECT_TRUE(plan) << plan.error().message;
+    std::string job;
+    const auto done = adopter_->adopt(host, plan->plan, 20'000, job);
+    EXPECT_TRUE(done) << done.error().message;
+    return *done;
+  }
+  void set_back() {
+    close();
+    for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(file() + suffix);
+    std::filesystem::copy(dir_ + "/kept", file());
+    open();
+  }
+  static const api::AdoptVm* line(const api::AdoptPlan& plan, const std::string& id) {
+    for (const api::AdoptVm& vm : plan.vms)
+      if (vm.id == id) return &vm;
+    return nullptr;
+  }
+  void settle(const std::string& id, VmState wanted) const {
+    for (;;) {
+      const VmPtr now = store_->vm(id);
+      if (now && now->job_id.empty() && now->observed.status.state == wanted && !now->observed.session.empty()) return;
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+  }
+  void wait_until_read_only() const {
+    while (store_->read_only().empty()) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+};
+
+}  // namespace qarax::server

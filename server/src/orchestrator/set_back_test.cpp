@@ -1,0 +1,231 @@
+// A database that was set back: how it is noticed, and what an adopt makes of it.
+#include "adopter_fixture.hpp"
+#include "qarax/core/ids.hpp"
+
+namespace qarax::server {
+namespace {
+
+using core::Action;
+
+TEST_F(AdopterTest, ADatabaseThatWasSetBackChangesNothingUntilItsHostIsAdopted) {
+  const std::string old = started("old");
+  keep();
+  const std::string later = started("later", "words");
+  ASSERT_TRUE(orchestrator_->act(old, Action::pause, {}));
+  const std::int64_t revision = store_->vm(old)->revision;
+  const Activation before = store_->activation();
+  set_back();
+  EXPECT_FALSE(try_connect());
+  wait_until_read_only();
+  EXPECT_EQ(node_.survey({}).obeyed.id, before.id) << "the node isn't taken";
+  const auto refused = orchestrator_->create({"new", std::nullopt, "", std::nullopt, {}});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "read-only");
+  EXPECT_NE(refused.error().message.find("/adopt"), std::string::npos);
+  EXPECT_EQ(store_->vm(old)->observed.status.state, VmState::unknown);
+
+  close();
+  open();
+  EXPECT_FALSE(store_->read_only().empty()) << "a restart forgets nothing of it";
+
+  const auto plan = adopter_->plan(host_);
+  ASSERT_TRUE(plan) << plan.error().message;
+  EXPECT_FALSE(plan->applied);
+  EXPECT_EQ(line(*plan, old)->action, api::AdoptAction::raise);
+  EXPECT_EQ(line(*plan, later)->action, api::AdoptAction::create);
+  EXPECT_EQ(adopt("another").error().reason, "plan-changed");
+  const auto done = adopt(plan->plan);
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_TRUE(done->applied);
+  EXPECT_TRUE(store_->read_only().empty());
+  EXPECT_GT(store_->activation().term, before.term);
+  settle(old, VmState::paused);
+  settle(later, VmState::running);
+  EXPECT_EQ(store_->vm(later)->name, "later");
+  EXPECT_EQ(store_->vm(later)->description, "words");
+  EXPECT_EQ(store_->vm(later)->spec.memory_size, 256LL << 20);
+  EXPECT_EQ(store_->vm(old)->revision, revision);
+  EXPECT_EQ(store_->reservations().size(), 2u);
+  ASSERT_TRUE(orchestrator_->act(old, Action::resume, {}));
+  EXPECT_GT(store_->vm(old)->revision, revision);
+}
+
+TEST_F(AdopterTest, ABackupOfTheSameActivationIsNoticedByHowFarItsNodeWasTold) {
+  const std::string web = started("web");
+  const std::string gone = started("gone");
+  back_up();
+  const std::int64_t epoch = store_->events().last().epoch;
+  // Nothing of this is a command with a higher revision.
+  edit(web, R"({"tags":["prod"],"description":"later words"})");
+  wait_until_kept(web);
+  ASSERT_TRUE(orchestrator_->create({"never started", std::nullopt, "", std::nullopt, {}}));
+  ASSERT_TRUE(orchestrator_->remove(gone, false, {}));
+  wait_until_told();
+  set_back();
+  EXPECT_FALSE(try_connect());
+  wait_until_read_only();
+  EXPECT_NE(store_->read_only().find("has heard of change"), std::string::npos) << store_->read_only();
+  EXPECT_EQ(orchestrator_->create({"new", std::nullopt, "", std::nullopt, {}}).error().reason, "read-only");
+  const auto plan = adopted(host_);
+  EXPECT_EQ(line(plan, web)->action, api::AdoptAction::raise);
+  EXPECT_NE(line(plan, web)->note.find("description, tags"), std::string::npos) << line(plan, web)->note;
+  EXPECT_EQ(line(plan, gone)->action, api::AdoptAction::forget);
+  EXPECT_TRUE(store_->read_only().empty());
+  EXPECT_EQ(store_->vm(web)->tags, std::vector<std::string>{"prod"});
+  EXPECT_EQ(store_->vm(web)->description, "later words");
+  EXPECT_EQ(store_->vm(gone), nullptr);
+  EXPECT_GT(store_->events().last().epoch, epoch) << "numbers that come again are another epoch's";
+  settle(web, VmState::running);
+  for (int round = 0; round < 2; ++round) {
+    ASSERT_TRUE(orchestrator_->create({"after" + std::to_string(round), std::nullopt, "", std::nullopt, {}}));
+    wait_until_told();
+    close();
+    open();
+    up();
+    EXPECT_TRUE(store_->read_only().empty()) << "the latest one isn't an old one: " << store_->read_only();
+  }
+}
+
+TEST_F(AdopterTest, ABackupWhoseServerWentOnWithoutItsNodeIsNoticedWhenThatIsBack) {
+  back_up();
+  ASSERT_TRUE(orchestrator_->create({"lost", std::nullopt, "", std::nullopt, {}}));
+  wait_until_told();
+  const std::int64_t told = node_.position();
+  server_.stop();
+  set_back();
+  // It counts on, and past what was lost, while nobody can say anything against it.
+  for (int i = 0; store_->progress().position <= told + 3; ++i)
+    ASSERT_TRUE(orchestrator_->create({"vm" + std::to_string(i), std::nullopt, "", std::nullopt, {}}));
+  server_.start();
+  wait_until_read_only();
+  EXPECT_NE(store_->read_only().find("has heard of change"), std::string::npos) << store_->read_only();
+}
+
+TEST_F(AdopterTest, AnOlderNodeSaysNothingAndNothingIsMadeOfIt) {
+  node_.forget_features();
+  close();
+  open();
+  up();
+  back_up();
+  ASSERT_TRUE(orchestrator_->create({"lost", std::nullopt, "", std::nullopt, {}}));
+  set_back();
+  up();
+  EXPECT_TRUE(store_->read_only().empty()) << store_->read_only();
+}
+
+TEST_F(AdopterTest, ANodeThatHeardMoreOfThisVeryActivationProvesThatItIsNotAlone) {
+  server_.stop();
+  node_.obey({core::new_uuid(), 1, core::new_uuid()});
+  server_.start();
+  while (store_->host(host_)->status_reason.find("belongs to cluster") == std::string::npos)
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  node_.obey(store_->activation(), store_->progress().position + 100);
+  wait_until_read_only();
+  EXPECT_NE(store_->read_only().find("has heard of change"), std::string::npos) << store_->read_only();
+}
+
+TEST_F(AdopterTest, EachHostThatProvesItIsAdoptedForItself) {
+  FakeNode other;
+  FakeNodeServer second(other);
+  const auto added = orchestrator_->add_host({"h2", "127.0.0.1", second.port(), ""});
+  ASSERT_TRUE(added);
+  ASSERT_TRUE(orchestrator_->init_host((*added)->id, 20'000));
+  back_up();
+  ASSERT_TRUE(orchestrator_->create({"lost", std::nullopt, "", std::nullopt, {}}));
+  wait_until_told();
+  const std::int64_t position = store_->progress().position;
+  while (other.position() < position) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  set_back();
+  const auto is_marked = [&](const std::string& id) { return !store_->host(id)->needs_adopt.empty(); };
+  while (!is_marked(host_) || !is_marked((*added)->id)) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  const auto plan = adopter_->plan(host_);
+  ASSERT_TRUE(plan);
+  std::string job;
+  ASSERT_TRUE(adopter_->adopt(host_, plan->plan, 20'000, job));
+  EXPECT_FALSE(store_->read_only().empty()) << "the other one's proof stands";
+  static_cast<void>(adopted((*added)->id));
+  EXPECT_TRUE(store_->read_only().empty());
+  ASSERT_TRUE(orchestrator_->create({"after", std::nullopt, "", std::nullopt, {}}));
+  wait_until_told();
+  close();
+  open();
+  up();
+  ASSERT_TRUE(orchestrator_->init_host((*added)->id, 20'000));
+  EXPECT_TRUE(store_->read_only().empty()) << store_->read_only();
+  close();
+}
+
+TEST_F(AdopterTest, WordsThatAreNotKnownHereProveItToo) {
+  const std::string id = started("web");
+  node_.raise_edition(id, store_->vm(id)->edition + 1);
+  wait_until_read_only();
+  EXPECT_NE(store_->read_only().find("been told edition"), std::string::npos) << store_->read_only();
+  static_cast<void>(adopted(host_));
+  settle(id, VmState::running);
+  EXPECT_TRUE(store_->read_only().empty()) << store_->read_only();
+}
+
+TEST_F(AdopterTest, WordsThatWereWrittenHereLaterStayAndTheNodeIsToldOfThem) {
+  const std::string id = started("web", "first");
+  back_up();
+  ASSERT_TRUE(orchestrator_->create({"lost", std::nullopt, "", std::nullopt, {}}));
+  wait_until_told();
+  server_.stop();
+  set_back();
+  edit(id, R"({"description":"written while the node was away"})");
+  server_.start();
+  wait_until_read_only();
+  const auto plan = adopted(host_);
+  settle(id, VmState::running);
+  EXPECT_EQ(store_->vm(id)->description, "written while the node was away");
+  wait_until_kept(id);
+  EXPECT_NE(node_.survey({}).vms.at(0).keep.text.find("written while"), std::string::npos);
+}
+
+TEST_F(AdopterTest, AServerOfACopiedDatabaseTakesNoNodeThatTheOtherCommandsSince) {
+  keep();
+  node_.obey({store_->activation().cluster_id, store_->activation().term + 5, core::new_uuid()});
+  close();
+  open();
+  EXPECT_FALSE(try_connect());
+  wait_until_read_only();
+}
+
+TEST_F(AdopterTest, ANodeThatIsBeingAdoptedProvesNothingMeanwhile) {
+  keep();
+  static_cast<void>(started("later"));
+  const Activation before = store_->activation();
+  set_back();
+  wait_until_read_only();
+  // The link asks the node every 20 ms; until it is told, the node goes on obeying the server that was set back.
+  ASSERT_TRUE(nodes_->link(host_)->adopt(before, [&]() -> Status {
+    Adoption all;
+    all.host_id = host_;
+    all.above_term = before.term;
+    QARAX_CHECK(store_->adopt(all));
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    return Ok{};
+  }));
+  nodes_->reconnect_all();
+  up();
+  EXPECT_TRUE(store_->read_only().empty()) << store_->read_only();
+}
+
+TEST_F(AdopterTest, ARevisionThatIsNotKnownHereProvesItToo) {
+  const std::string id = started("web");
+  node_.raise_revision(id, 9);
+  wait_until_read_only();
+  EXPECT_NE(store_->read_only().find("revision 9"), std::string::npos) << store_->read_only();
+  const auto refused = orchestrator_->act(id, Action::pause, {});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "read-only");
+  const auto plan = adopter_->plan(host_);
+  ASSERT_TRUE(plan) << plan.error().message;
+  ASSERT_TRUE(adopt(plan->plan));
+  settle(id, VmState::running);
+  ASSERT_TRUE(orchestrator_->act(id, Action::pause, {}));
+  EXPECT_EQ(store_->vm(id)->revision, 10);
+}
+
+}  // namespace
+}  // namespace qarax::server
