@@ -8,6 +8,7 @@
 #   CLOUD_HYPERVISOR_SECCOMP=on|off|log   its seccomp mode (an older one built with a newer Rust needs log)
 #   QARAX_LAB_HYPERVISORS="qemu cloud_hv"   which to try   QARAX_BUILD  build/release
 #   QARAX_LAB_WAIT=120  seconds for it to come up, more on a busy machine
+#   QARAX_LAB_QEMU=/path  the qemu-system-x86_64 that emulates it: a newer one emulates better, see README.md
 #   KEEP=1  leaves the lab up and says how to reach it
 # Needs root for debootstrap, once; the root image stays in ~/.cache/qarax/kvm-lab.
 set -euo pipefail
@@ -15,11 +16,12 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 . "$root/scripts/lib/common.sh"
 . "$root/scripts/lib/python.sh"
-case ${1:-} in -h | --help) sed -n '2,13s/^# \{0,1\}//p' "$0"; exit ;; esac
+case ${1:-} in -h | --help) sed -n '2,14s/^# \{0,1\}//p' "$0"; exit ;; esac
 
 build=$(cd "${QARAX_BUILD:-$root/build/release}" && pwd)
 guest=${QARAX_GUEST_DIR:-$root/build/guest}
 vmm=${CLOUD_HYPERVISOR:-}
+qemu=${QARAX_LAB_QEMU:-qemu-system-x86_64}
 distribution=$(. /etc/os-release && printf %s "$VERSION_CODENAME")
 cache=${QARAX_LAB_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/qarax/kvm-lab}/$distribution
 work=$(mktemp -d "${TMPDIR:-/tmp}/qarax-lab.XXXXXX")
@@ -76,7 +78,7 @@ for file in node.yaml check-qemu.yaml check-cloud_hv.yaml; do
 done
 must "$cache/image.log" mke2fs -q -F -t ext4 -d "$lab_root" "$work/lab.ext4" 3G
 
-step "the lab's own start"
+step "the lab's own start, in $("$qemu" --version | head -n 1)"
 mkdir -p "$work/initrd"/{bin,proc,sys,dev,new,lib}
 cp -L "$(command -v busybox)" "$work/initrd/bin/busybox"
 ln -s busybox "$work/initrd/bin/sh"
@@ -100,7 +102,7 @@ plugins() { # PORT: each plugin with its VMM's version
 boot_lab() { # QEMU ARGUMENTS… -- CMDLINE; its pid is $lab
   local arguments=()
   while [ "$1" != -- ]; do arguments+=("$1"); shift; done
-  qemu-system-x86_64 -M q35 -accel tcg,thread=multi -cpu EPYC,+svm,+npt -smp 2 -m 3072 -vga none -display none -no-reboot \
+  "$qemu" -M q35 -accel tcg,thread=multi -cpu EPYC,+svm,+npt -smp 2 -m 3072 -vga none -display none -no-reboot \
     -kernel "$guest/vmlinuz" -initrd "$work/lab.gz" -snapshot -drive file="$work/lab.ext4",if=virtio,format=raw \
     -append "console=ttyS0 quiet panic=-1 mitigations=off $2" "${arguments[@]}" </dev/null >"$work/qemu.log" 2>&1 &
   lab=$!

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,8 +13,21 @@
 #include <cerrno>
 #include <csignal>
 #include <filesystem>
+#include <tuple>
 
 namespace qarax::plugin::testing {
+
+namespace {
+
+using SocketFile = std::tuple<ino_t, std::int64_t, std::int64_t>;  // its number may be used again
+
+SocketFile socket_file(const std::string& path) {
+  struct stat there {};
+  if (::stat(path.c_str(), &there) != 0) return {};
+  return {there.st_ino, there.st_mtim.tv_sec, there.st_mtim.tv_nsec};
+}
+
+}  // namespace
 
 TestCall::TestCall() : cancel_fd_(::eventfd(0, EFD_CLOEXEC)) {
   raw_.size = sizeof raw_;
@@ -109,35 +123,37 @@ Result<Process> RealHost::spawn(const Call*, const SpawnArgs& args, const std::v
 }
 
 // As the supervisor: connects as soon as the VMM listens, which may be before or after it was spawned, and anew where
-// the VMM makes its console anew, as at a reboot of the guest.
+// the VMM makes its console anew, as at a reboot of the guest: it may forget the connection there without closing it.
 void RealHost::read_console(const std::string& path) {
   const std::filesystem::path serial = path;
   for (;;) {
+    const SocketFile file = socket_file(path);
     auto connected = connect_unix(serial.parent_path(), serial.filename());
-    if (!connected) {
-      if (pollfd gone{pid_fd_.get(), POLLIN, 0}; ::poll(&gone, 1, 1) > 0) return;
-      continue;
+    if (connected) {
+      const int fd = connected->get();
+      {
+        const std::lock_guard lock(mutex_);
+        serial_ = std::move(*connected);
+      }
+      while (read_more(fd) && socket_file(path) == file) continue;
     }
-    const int fd = connected->get();
-    ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) & ~O_NONBLOCK);
-    {
-      const std::lock_guard lock(mutex_);
-      serial_ = std::move(*connected);
-    }
-    read_until_end(fd);
     if (pollfd gone{pid_fd_.get(), POLLIN, 0}; ::poll(&gone, 1, 1) > 0) return;
   }
 }
 
-void RealHost::read_until_end(int fd) {
+// False: the connection has ended.
+bool RealHost::read_more(int fd) {
+  constexpr int kLookMs = 20;  // at the socket's file, where nothing comes
+  if (pollfd readable{fd, POLLIN, 0}; ::poll(&readable, 1, kLookMs) == 0) return true;
   char chunk[4096];
-  for (ssize_t n = 0; (n = ::recv(fd, chunk, sizeof chunk, 0)) > 0;) {
-    {
-      const std::lock_guard lock(mutex_);
-      output_.append(chunk, static_cast<std::size_t>(n));
-    }
-    said_.notify_all();
+  const ssize_t n = ::recv(fd, chunk, sizeof chunk, 0);
+  if (n <= 0) return n < 0 && errno == EAGAIN;
+  {
+    const std::lock_guard lock(mutex_);
+    output_.append(chunk, static_cast<std::size_t>(n));
   }
+  said_.notify_all();
+  return true;
 }
 
 // Only when the process has ended.

@@ -88,7 +88,7 @@ class RealHost final : public FakeHost {
  private:
   void reap(bool block);
   void read_console(const std::string& path);
-  void read_until_end(int fd);
+  bool read_more(int fd);
   void end_reader();
 
   mutable std::mutex mutex_;

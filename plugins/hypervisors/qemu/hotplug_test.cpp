@@ -30,6 +30,11 @@ class Hotplug : public testing::PluginTest {
       if (command == "add-fd") return R"({"fdset-id":7,"fd":12})";
       if (command == "qom-list") return children();
       if (command == "device_add") add(arguments);
+      if (command == "device_del" && too_early-- > 0) {
+        host.refuses = command;
+        return std::nullopt;
+      }
+      if (command == "device_del") host.refuses.clear();
       if (command == "device_del" && lets_go) remove(text_of(arguments, "id"));
       if (command == "query-named-block-nodes") return nodes;
       return std::nullopt;
@@ -80,6 +85,7 @@ class Hotplug : public testing::PluginTest {
   std::vector<std::pair<std::string, std::int64_t>> dimms{};
   std::int64_t backend = 0;
   bool lets_go = true;
+  int too_early = 0;  // so many device_dels are refused
   std::string nodes = "[]";
 
  private:
@@ -141,6 +147,17 @@ TEST_F(Hotplug, VcpusComeInOrderAndGoInReverse) {
   const auto again = resize(2, std::nullopt);
   ASSERT_TRUE(again);
   EXPECT_NE(again->live.text.find(R"("vcpus":2)"), std::string::npos) << again->live.text;
+}
+
+TEST_F(Hotplug, AGuestThatHasNotBootedYetIsAskedForItsVcpuAgain) {
+  start_growable();
+  ASSERT_TRUE(resize(2, std::nullopt));
+  too_early = 1;
+  host.refusal = "acpi: device unplug request for not supported device type: host-x86_64-cpu";
+  ASSERT_TRUE(resize(1, std::nullopt));
+  EXPECT_EQ(there, Words{"unattached-0"});
+  const auto words = since();
+  EXPECT_EQ(std::count(words.begin(), words.end(), "device_del"), 2);
 }
 
 TEST_F(Hotplug, WithoutKvmNoVcpuIsTakenOut) {

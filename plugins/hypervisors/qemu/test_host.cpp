@@ -93,7 +93,7 @@ bool ScriptedHost::answer(int peer, const std::string& command, const json::Valu
     if (command == "query-status") reply = "{\"return\": {\"status\": \"" + status_ + "\"}}\r\n";
     if (const auto own = on_command ? on_command(command, arguments) : std::nullopt)
       reply = "{\"return\": " + *own + "}\r\n";
-    if (command == refuses) reply = "{\"error\": {\"class\": \"GenericError\", \"desc\": \"not today\"}}\r\n";
+    if (command == refuses) reply = "{\"error\": {\"class\": \"GenericError\", \"desc\": \"" + refusal + "\"}}\r\n";
     gone = command == "system_powerdown" && hears_the_button;
   }
   static_cast<void>(::send(peer, reply.data(), reply.size(), MSG_NOSIGNAL));

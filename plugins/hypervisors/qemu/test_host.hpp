@@ -35,10 +35,11 @@ class ScriptedHost final : public FakeHost {
   Result<Process> wait(const plugin::Call*, const ProcessArgs&, std::int64_t timeout_ms) override;
 
   // Set before the spawn.
-  bool dies_at_once = false;          // with code 1 and a last line
-  bool hangs = false;                 // accepts nobody
-  bool hears_the_button = true;       // system_powerdown ends it with code 0
-  std::string refuses{};              // this command is answered by an error
+  bool dies_at_once = false;     // with code 1 and a last line
+  bool hangs = false;            // accepts nobody
+  bool hears_the_button = true;  // system_powerdown ends it with code 0
+  std::string refuses{};         // this command is answered by an error, with these words
+  std::string refusal = "not today";
   std::optional<Error> find_fails{};  // what find answers instead
   // What a command returns, as JSON; nothing: as an ordinary QEMU answers. Runs on the thread that is QEMU.
   std::function<std::optional<std::string>(const std::string& command, const json::Value& arguments)> on_command{};

@@ -154,19 +154,18 @@ Status HostJobs::end(const std::string& job_id, const Status& done, const std::s
     take_up(job, "the node didn't answer in time, nor when it was asked again");
     return not_ended(job_id);
   }
-  Error error = done.error();
-  // Each may be asked for twice.
+  return fail(job_id, done.error());
+}
+
+Error HostJobs::fail(const std::string& job_id, Error error) {
+  // Each may be asked for twice, also with its key.
   if (may_be_otherwise_soon(error)) {
     error.retryable = true;
     error.retry_after_ms = std::max<std::int64_t>(error.retry_after_ms, 1000);
   }
-  fail(job_id, error);
-  return error;
-}
-
-void HostJobs::fail(const std::string& job_id, Error error) {
   core::logger("jobs")->error("a host's job failed job={} reason={}", job_id, core::log_value(error.message));
   store_.finish_host_job(job_id, error);
+  return error;
 }
 
 Result<HostPtr> HostJobs::init(const std::string& host_id, std::int64_t wait_ms) {
@@ -257,7 +256,7 @@ bool HostJobs::resume(const Open& open) {
   }
   Error error = done.error();
   if (!open.why.empty()) error.message = open.why + ": " + error.message;
-  fail(open.job->id, std::move(error));
+  static_cast<void>(fail(open.job->id, std::move(error)));
   return true;
 }
 

@@ -58,7 +58,7 @@ class HostJobs {
   void note_asked(const JobPtr& job, const std::string& detail);
   // The end of a job with what its work came to, or how it goes on.
   Status end(const std::string& job_id, const Status& done, const std::string& outcome = {});
-  void fail(const std::string& job_id, Error error);
+  Error fail(const std::string& job_id, Error error);  // that error, as its job keeps it
   void take_up(const JobPtr& job, std::string why);
   void go_on();
   bool resume(const Open& open);

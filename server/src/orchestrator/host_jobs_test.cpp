@@ -209,11 +209,13 @@ TEST_F(HostJobsTest, AnAdoptedVmIsAnsweredAgain) {
 
 TEST_F(HostJobsTest, AHostThatStaysAwayFailsTheJobWithTheReason) {
   options_.resume_for_ms = 0;
-  const std::string id = (*store_->begin_host_job({std::string(kCollectLeftovers), host_}))->id;
+  const std::string id = leave(kCollectLeftovers);
   server_.stop();
   restart();
   const Job job = ended(id);
   EXPECT_EQ(job.state, JobState::failed);
+  store_->flush();
+  EXPECT_FALSE(store_->kept_key(kKey)->has_value()) << "the same request may be made again";
   EXPECT_NE(job.error->message.find("the server ended while this went on"), std::string::npos);
   EXPECT_NE(job.error->message.find("can't be reached"), std::string::npos) << job.error->message;
   server_.start();
