@@ -20,6 +20,15 @@ def test_jobs_one_of_them_and_its_end(simulated):
     assert "no job" in cli.run("job", "6f1c2a9e-3b57-4a0e-9d0c-0f6f2f3b1a55", expect=REFUSED).stderr
 
 
+def test_the_jobs_of_a_host(simulated):
+    cli = Cli(simulated.server.base)
+    simulated.api.create("elsewhere", hypervisor="simulator")
+    simulated.api.ok("POST", f"/hosts/{simulated.api.hosts()[0]['id']}/leftovers/collect")
+    actions = [r["ACTION"] for r in rows(cli.run("jobs", "--host", "node1").stdout)]
+    assert actions[0] == "collect-leftovers" and "create" not in actions, actions
+    assert "nowhere" in cli.run("jobs", "--host", "nowhere", expect=REFUSED).stderr
+
+
 def test_a_start_is_cancelled(simulated):
     cli = Cli(simulated.server.base)
     vm_id = simulated.api.create("slow", hypervisor="simulator", config={"start_delay_ms": 60_000})
