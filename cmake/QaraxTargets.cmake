@@ -87,13 +87,17 @@ endfunction()
 # What ThreadSanitizer is run on: the tests with the label tsan, and what they need.
 add_custom_target(qarax_tsan_tests)
 
+# temp_folder.hpp, for every test of the tree.
+add_library(qarax_temp_folder INTERFACE)
+target_include_directories(qarax_temp_folder INTERFACE ${PROJECT_SOURCE_DIR}/plugin-sdk/testing)
+
 function(qarax_test NAME)
   if(NOT QARAX_TESTS)
     return()
   endif()
   cmake_parse_arguments(A "" "" "SOURCES;LIBS;LABELS;DEFINES;DEPENDS" ${ARGN})
   add_executable(${NAME} ${A_SOURCES})
-  target_link_libraries(${NAME} PRIVATE qarax_flags ${A_LIBS} qarax_deps::gtest qarax_deps::gmock)
+  target_link_libraries(${NAME} PRIVATE qarax_flags ${A_LIBS} qarax_temp_folder qarax_deps::gtest qarax_deps::gmock)
   target_compile_definitions(${NAME} PRIVATE ${A_DEFINES})
   if(A_DEPENDS)
     add_dependencies(${NAME} ${A_DEPENDS})

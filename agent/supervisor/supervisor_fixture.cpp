@@ -15,7 +15,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -41,9 +40,6 @@ sockaddr_un address_in(int dir_fd, const char* name) {
 void SupervisorTest::SetUp() {
   // VMMs that lost their supervisor come to us, so that they can be ended.
   prctl(PR_SET_CHILD_SUBREAPER, 1);
-  std::string pattern = testing::TempDir() + "qarax-supervisor-XXXXXX";
-  ASSERT_NE(mkdtemp(pattern.data()), nullptr) << std::strerror(errno);
-  dir_ = pattern;
 }
 
 void SupervisorTest::TearDown() {
@@ -52,7 +48,6 @@ void SupervisorTest::TearDown() {
   for (pid_t pid : supervisors_) wait_exit(pid);
   while (waitpid(-1, nullptr, WNOHANG) > 0) {
   }
-  std::filesystem::remove_all(dir_);
 }
 
 Launched SupervisorTest::launch(const LaunchOptions& options) {

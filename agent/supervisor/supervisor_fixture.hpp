@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "temp_folder.hpp"
+
 constexpr int kPatienceMs = 60000;
 
 // What a launch reported on its ready pipe.
@@ -43,7 +45,8 @@ class SupervisorTest : public testing::Test {
   std::string ask(const std::string& command) const;        // one command, the whole reply
   int attach(const std::string& command = "attach") const;  // after its "ok\n"
 
-  std::string dir_;
+  qarax::TempFolder folder_;
+  std::string dir_ = folder_.path();
   std::vector<pid_t> supervisors_;
   std::vector<pid_t> vmms_;
 };

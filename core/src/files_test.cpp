@@ -4,21 +4,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
+
+#include "temp_folder.hpp"
 
 namespace qarax::core {
 namespace {
 
 class Files : public testing::Test {
  protected:
-  void SetUp() override {
-    char name[] = "/tmp/qarax-files-XXXXXX";
-    ASSERT_NE(mkdtemp(name), nullptr);
-    dir_ = name;
-  }
-  void TearDown() override { std::filesystem::remove_all(dir_); }
-  std::string dir_;
+  TempFolder folder_;
+  const std::string dir_ = folder_.path();
 };
 
 TEST_F(Files, DurableWriteReplacesWholeAndLeavesNoTempFile) {

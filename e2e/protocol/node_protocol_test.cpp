@@ -7,7 +7,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -19,6 +18,7 @@
 #include "qarax/core/ids.hpp"
 #include "qarax/node/v1/node.grpc.pb.h"
 #include "qarax/plugin/call_args.hpp"
+#include "temp_folder.hpp"
 
 namespace qarax {
 namespace {
@@ -40,18 +40,12 @@ struct Answer {
 class NodeProtocolTest : public testing::Test {
  protected:
   void SetUp() override {
-    char name[] = "/tmp/qarax-protocol-XXXXXX";
-    ASSERT_NE(mkdtemp(name), nullptr);
-    dir_ = name;
     std::ofstream(dir_ + "/node.yaml") << "listen: {address: 127.0.0.1, port: 0}\n"
                                        << "data_dir: " << dir_ << "/data\n"
                                        << "plugins: [{path: " << QARAX_SIMULATOR << ", required: true}]\n";
     start();
   }
-  void TearDown() override {
-    end(SIGTERM);
-    std::filesystem::remove_all(dir_);
-  }
+  void TearDown() override { end(SIGTERM); }
 
   void start() {
     const std::string socket = dir_ + "/data/node.sock";
@@ -179,7 +173,8 @@ class NodeProtocolTest : public testing::Test {
     return reason(stub_->Cancel(&context, request, &reply));
   }
 
-  std::string dir_;
+  TempFolder folder_;
+  const std::string dir_ = folder_.path();
   pid_t node_ = 0;
   std::unique_ptr<Node::Stub> stub_;
   node::v1::HelloReply hello_;

@@ -4,10 +4,9 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <cstdlib>
-#include <filesystem>
 #include <fstream>
 
+#include "temp_folder.hpp"
 #include "unix_socket.hpp"
 
 namespace qarax::plugin {
@@ -16,15 +15,12 @@ namespace {
 class DiskImage : public testing::Test {
  protected:
   DiskImage() {
-    char name[] = "/tmp/qarax-disk-XXXXXX";
-    dir_ = mkdtemp(name);
     disk.id = "root";
-    disk.path = dir_ + "/image";
+    disk.path = folder_ / "image";
     disk.format = DiskFormat::raw;
     raw_.size = sizeof raw_;
     raw_.cancel_fd = -1;
   }
-  ~DiskImage() override { std::filesystem::remove_all(dir_); }
   // As qemu-img writes it; `backing` and `features` are what a hostile one changes.
   void qcow2(std::uint8_t backing = 0, std::uint8_t features = 0, std::uint8_t version = 3) const {
     std::string header(104, '\0');
@@ -38,9 +34,9 @@ class DiskImage : public testing::Test {
     const auto seen = look_at_disk(Call(&raw_), disk);
     return seen ? Code::ok : seen.error().code;
   }
+  TempFolder folder_;
   DiskSpec disk;
   qarax_call raw_{};
-  std::string dir_;
 };
 
 TEST_F(DiskImage, IsAFileOrABlockDevice) {

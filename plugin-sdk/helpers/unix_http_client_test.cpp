@@ -4,11 +4,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <cstdlib>
-#include <filesystem>
 #include <functional>
 #include <thread>
 
+#include "temp_folder.hpp"
 #include "unix_socket.hpp"
 
 namespace qarax::plugin {
@@ -56,14 +55,8 @@ TEST(ParseHttpReply, GarbageIsAnErrorAtOnce) {
 
 class UnixHttpClientTest : public testing::Test {
  protected:
-  void SetUp() override {
-    char name[] = "/tmp/qarax-http-XXXXXX";
-    ASSERT_NE(mkdtemp(name), nullptr);
-    dir_ = name;
-  }
   void TearDown() override {
     if (peer_.joinable()) peer_.join();
-    std::filesystem::remove_all(dir_);
   }
   // Takes one connection, reads the head, and does as told.
   void serve(std::function<void(int)> act) {
@@ -83,7 +76,8 @@ class UnixHttpClientTest : public testing::Test {
     raw.cancel_fd = -1;
     return UnixHttpClient(dir_, "api.sock", "the VMM").request(Call(&raw), "GET", "/x", "", most_ms);
   }
-  std::string dir_;
+  TempFolder folder_;
+  const std::string dir_ = folder_.path();
   std::thread peer_;
 };
 

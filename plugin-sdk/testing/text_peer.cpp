@@ -3,16 +3,12 @@
 #include <sys/socket.h>
 
 #include <cstdlib>
-#include <filesystem>
 #include <utility>
 
 namespace qarax::plugin::testing {
 
 TextPeer::TextPeer(const std::string& name) {
-  char folder[] = "/tmp/qarax-fuzz-XXXXXX";
-  if (::mkdtemp(folder) == nullptr) std::abort();
-  folder_ = folder;
-  auto listening = listen_unix(folder_, name);
+  auto listening = listen_unix(folder(), name);
   if (!listening) std::abort();
   listener_ = std::move(*listening);
   thread_ = std::thread([this] { serve(); });
@@ -21,7 +17,6 @@ TextPeer::TextPeer(const std::string& name) {
 TextPeer::~TextPeer() {
   ::shutdown(listener_.get(), SHUT_RDWR);  // which ends the accept
   thread_.join();
-  std::filesystem::remove_all(folder_);
 }
 
 void TextPeer::say(std::string text) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <thread>
 
+#include "temp_folder.hpp"
 #include "unix_socket.hpp"
 
 namespace qarax::plugin::testing {
@@ -17,14 +18,14 @@ class TextPeer {
   TextPeer(const TextPeer&) = delete;
   TextPeer& operator=(const TextPeer&) = delete;
 
-  const std::string& folder() const { return folder_; }
+  const std::string& folder() const { return folder_.path(); }
   // To whoever connects from now on; at most what a socket's buffer takes.
   void say(std::string text);
 
  private:
   void serve();
 
-  std::string folder_;
+  TempFolder folder_;
   Socket listener_;
   std::mutex mutex_;
   std::string text_;

@@ -3,13 +3,12 @@
 #include <lz4.h>
 #include <sys/stat.h>
 
-#include <cstdlib>
 #include <cstring>
-#include <filesystem>
 
 #include "image_store.hpp"
 #include "kernel_image.hpp"
 #include "qarax/core/files.hpp"
+#include "temp_folder.hpp"
 
 namespace qarax::agent {
 namespace {
@@ -82,16 +81,10 @@ TEST(KernelImage, ACutImageIsRefusedAtEveryLength) {
 
 class Images : public testing::Test {
  protected:
-  void SetUp() override {
-    char name[] = "/tmp/qarax-images-XXXXXX";
-    ASSERT_NE(mkdtemp(name), nullptr);
-    dir_ = name;
-    kernel_ = dir_ + "/vmlinuz";
-    ASSERT_TRUE(core::write_file_durably(kernel_, bzimage(small_elf(18))));
-  }
-  void TearDown() override { std::filesystem::remove_all(dir_); }
-  std::string dir_;
-  std::string kernel_;
+  void SetUp() override { ASSERT_TRUE(core::write_file_durably(kernel_, bzimage(small_elf(18)))); }
+  TempFolder folder_;
+  const std::string dir_ = folder_.path();
+  const std::string kernel_ = dir_ + "/vmlinuz";
 };
 
 TEST_F(Images, WhatAVmStartedWithStaysWhenTheFileIsReplaced) {

@@ -2,10 +2,10 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 
 #include "qarax/core/ids.hpp"
+#include "temp_folder.hpp"
 
 namespace qarax::agent {
 namespace {
@@ -15,23 +15,19 @@ namespace fs = std::filesystem;
 class IdentityTest : public testing::Test {
  protected:
   void SetUp() override {
-    char name[] = "/tmp/qarax-identity-XXXXXX";
-    ASSERT_NE(mkdtemp(name), nullptr);
-    root_ = name;
-    dir_ = root_ + "/data";
     fs::create_directories(dir_ + "/vms/" + vm_);
     const auto made = node_id(dir_);
     ASSERT_TRUE(made) << made.error().message;
     id_ = *made;
   }
-  void TearDown() override { fs::remove_all(root_); }
   std::string clone() const {
     fs::copy(dir_, root_ + "/clone", fs::copy_options::recursive);
     return root_ + "/clone";
   }
 
-  std::string root_;
-  std::string dir_;
+  TempFolder folder_;
+  const std::string root_ = folder_.path();
+  const std::string dir_ = root_ + "/data";
   std::string id_;
   std::string vm_ = core::new_uuid();
 };

@@ -1,13 +1,14 @@
 #include "cgroup.hpp"
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+
+#include "temp_folder.hpp"
 
 namespace qarax::agent {
 namespace {
@@ -16,13 +17,9 @@ namespace {
 class CgroupsTest : public testing::Test {
  protected:
   void SetUp() override {
-    char name[] = "/tmp/qarax-cgroup-XXXXXX";
-    ASSERT_NE(mkdtemp(name), nullptr);
-    dir_ = name;
     std::filesystem::create_directories(proc());
     std::filesystem::create_directories(mount());
   }
-  void TearDown() override { std::filesystem::remove_all(dir_); }
 
   std::string proc() const { return dir_ + "/proc"; }
   std::string mount() const { return dir_ + "/mount"; }
@@ -32,7 +29,8 @@ class CgroupsTest : public testing::Test {
   }
   Cgroups detect() const { return Cgroups::detect("qarax-test", proc()); }
 
-  std::string dir_;
+  TempFolder folder_;
+  const std::string dir_ = folder_.path();
 };
 
 TEST_F(CgroupsTest, WithoutAnyAVmIsNowhereAndNothingIsMissed) {

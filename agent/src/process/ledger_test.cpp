@@ -1,22 +1,16 @@
 #include "ledger.hpp"
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
-#include <filesystem>
 #include <fstream>
+
+#include "temp_folder.hpp"
 
 namespace qarax::agent {
 namespace {
 
 class LedgerTest : public testing::Test {
  protected:
-  void SetUp() override {
-    char name[] = "/tmp/qarax-ledger-XXXXXX";
-    ASSERT_NE(mkdtemp(name), nullptr);
-    dir_ = name;
-  }
-  void TearDown() override { std::filesystem::remove_all(dir_); }
   std::vector<LedgerEntry> owned() const {
     auto all = Ledger(dir_).owned();
     EXPECT_TRUE(all);
@@ -24,7 +18,8 @@ class LedgerTest : public testing::Test {
   }
   void append(const std::string& text) const { std::ofstream(dir_ + "/ledger", std::ios::app) << text; }
 
-  std::string dir_;
+  TempFolder folder_;
+  const std::string dir_ = folder_.path();
 };
 
 using Entries = std::vector<LedgerEntry>;

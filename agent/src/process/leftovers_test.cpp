@@ -2,12 +2,12 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
 #include "ledger.hpp"
 #include "qarax/core/ids.hpp"
+#include "temp_folder.hpp"
 
 namespace qarax::agent {
 namespace {
@@ -16,20 +16,15 @@ namespace fs = std::filesystem;
 
 class LeftoversTest : public testing::Test {
  protected:
-  void SetUp() override {
-    char name[] = "/tmp/qarax-leftovers-XXXXXX";
-    ASSERT_NE(mkdtemp(name), nullptr);
-    dir_ = name;
-    fs::create_directories(dir_ + "/vms/" + vm_);
-  }
-  void TearDown() override { fs::remove_all(dir_); }
+  void SetUp() override { fs::create_directories(dir_ + "/vms/" + vm_); }
   std::string file(const std::string& name) const {
     std::ofstream(dir_ + "/" + name) << "x";
     return dir_ + "/" + name;
   }
   static bool nobody(const std::string&) { return false; }
 
-  std::string dir_;
+  TempFolder folder_;
+  const std::string dir_ = folder_.path();
   const std::string vm_ = core::new_uuid();
   const Cgroups none_ = Cgroups::none();
 };

@@ -17,6 +17,7 @@
 #include "ledger.hpp"
 #include "qarax/core/ids.hpp"
 #include "records.hpp"
+#include "temp_folder.hpp"
 
 namespace qarax::agent {
 namespace {
@@ -27,9 +28,6 @@ const CallLimits kLimits = CallLimits{}.within_ms(60'000);
 class ProcessServiceTest : public testing::Test {
  protected:
   void SetUp() override {
-    char name[] = "/tmp/qarax-process-XXXXXX";
-    ASSERT_NE(mkdtemp(name), nullptr);
-    dir_ = name;
     std::filesystem::create_directories(dir_ + "/vms/" + vm_);
     open(Cgroups::none());
   }
@@ -38,7 +36,6 @@ class ProcessServiceTest : public testing::Test {
     service_->clean_up(vm_, 1);
     service_->leave();
     service_.reset();
-    std::filesystem::remove_all(dir_);
   }
   void open(Cgroups cgroups, const std::string& supervisor = QARAX_SUPERVISOR) {
     service_ = std::make_unique<ProcessService>(ProcessService::Options{supervisor, dir_ + "/vms"}, std::move(cgroups),
@@ -73,7 +70,8 @@ class ProcessServiceTest : public testing::Test {
   ProcessArgs process() const { return {vm_, 1}; }
   std::string run_dir() const { return service_->run_dir(vm_, 1); }
 
-  std::string dir_;
+  TempFolder folder_;
+  const std::string dir_ = folder_.path();
   std::string vm_ = core::new_uuid();
   std::promise<std::int64_t> exits_;
   std::unique_ptr<ProcessService> service_;

@@ -2,27 +2,22 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <filesystem>
 #include <fstream>
+
+#include "temp_folder.hpp"
 
 namespace qarax::agent {
 namespace {
 
 class RecordsTest : public testing::Test {
  protected:
-  void SetUp() override {
-    char name[] = "/tmp/qarax-records-XXXXXX";
-    ASSERT_NE(mkdtemp(name), nullptr);
-    dir_ = name;
-  }
-  void TearDown() override { std::filesystem::remove_all(dir_); }
   void write(const std::string& file, const std::string& text) const { std::ofstream(dir_ + "/" + file) << text; }
 
-  std::string dir_;
+  TempFolder folder_;
+  const std::string dir_ = folder_.path();
 };
 
 TEST_F(RecordsTest, TheSupervisorsRecordNamesBothProcesses) {

@@ -3,21 +3,16 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
+
+#include "temp_folder.hpp"
 
 namespace qarax::agent {
 namespace {
 
 class AuthorityTest : public testing::Test {
  protected:
-  void SetUp() override {
-    char name[] = "/tmp/qarax-authority-XXXXXX";
-    ASSERT_NE(mkdtemp(name), nullptr);
-    dir_ = name;
-    open();
-  }
-  void TearDown() override { std::filesystem::remove_all(dir_); }
+  void SetUp() override { open(); }
   void open() {
     auto opened = AuthorityStore::open(dir_ + "/cluster.json");
     ASSERT_TRUE(opened) << opened.error().message;
@@ -28,7 +23,8 @@ class AuthorityTest : public testing::Test {
     return greeted ? "" : greeted.error().reason;
   }
 
-  std::string dir_;
+  TempFolder folder_;
+  const std::string dir_ = folder_.path();
   std::unique_ptr<AuthorityStore> store_;
 };
 

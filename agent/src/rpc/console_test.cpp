@@ -2,14 +2,14 @@
 #include "console.hpp"
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <filesystem>
 #include <fstream>
 #include <future>
+
+#include "temp_folder.hpp"
 
 namespace qarax::agent {
 namespace {
@@ -17,19 +17,12 @@ namespace {
 class ConsoleLinkTest : public testing::Test {
  protected:
   void SetUp() override {
-    char name[] = "/tmp/qarax-console-XXXXXX";
-    ASSERT_NE(mkdtemp(name), nullptr);
-    dir_ = name;
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     (dir_ + "/control.sock").copy(address.sun_path, sizeof address.sun_path - 1);
     listener_ = core::Fd(::socket(AF_UNIX, SOCK_STREAM, 0));
     ASSERT_EQ(::bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
     ASSERT_EQ(::listen(listener_.get(), 4), 0);
-  }
-  void TearDown() override {
-    link_.reset();
-    std::filesystem::remove_all(dir_);
   }
   // A client comes, sends its command line, and is answered; then it is connected to `peer_`.
   Status open(std::int64_t tail, const std::string& answer) {
@@ -55,7 +48,8 @@ class ConsoleLinkTest : public testing::Test {
     return output_;
   }
 
-  std::string dir_;
+  TempFolder folder_;
+  const std::string dir_ = folder_.path();
   core::Fd listener_;
   core::Fd peer_;
   std::string command_;

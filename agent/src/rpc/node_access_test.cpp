@@ -4,12 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <cstdlib>
-#include <filesystem>
 
 #include "node_service.hpp"
 #include "qarax/core/ids.hpp"
 #include "qarax/plugin/call_args.hpp"
+#include "temp_folder.hpp"
 
 namespace qarax::agent {
 namespace {
@@ -69,9 +68,6 @@ using Stub = std::unique_ptr<node::v1::Node::Stub>;
 class NodeAccessTest : public testing::Test {
  protected:
   void SetUp() override {
-    char name[] = "/tmp/qarax-service-XXXXXX";
-    ASSERT_NE(mkdtemp(name), nullptr);
-    dir_ = name;
     authority_ = std::move(*AuthorityStore::open(dir_ + "/cluster.json"));
     NodeService::Options options;
     options.session = "s1";
@@ -96,7 +92,6 @@ class NodeAccessTest : public testing::Test {
     server_->Shutdown(std::chrono::system_clock::now());
     server_.reset();
     service_.reset();
-    std::filesystem::remove_all(dir_);
   }
   static Stub stub_to(const std::string& target) {
     return node::v1::Node::NewStub(grpc::CreateChannel(target, grpc::InsecureChannelCredentials()));
@@ -167,7 +162,8 @@ class NodeAccessTest : public testing::Test {
     return reason(stub_->Adopt(&context, request, &reply));
   }
 
-  std::string dir_;
+  TempFolder folder_;
+  const std::string dir_ = folder_.path();
   CountingManager manager_;
   std::unique_ptr<AuthorityStore> authority_;
   std::unique_ptr<NodeService> service_;

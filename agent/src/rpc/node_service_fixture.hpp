@@ -3,10 +3,8 @@
 
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <fstream>
 #include <future>
 
@@ -14,6 +12,7 @@
 #include "qarax/core/ids.hpp"
 #include "qarax/plugin/call.hpp"
 #include "qarax/plugin/call_args.hpp"
+#include "temp_folder.hpp"
 
 namespace qarax::agent {
 
@@ -147,9 +146,6 @@ class FakeVms final : public VmManager {
 class NodeServiceTest : public testing::Test {
  protected:
   void SetUp() override {
-    char name[] = "/tmp/qarax-rpc-XXXXXX";
-    ASSERT_NE(mkdtemp(name), nullptr);
-    dir_ = name;
     auto authority = AuthorityStore::open(dir_ + "/cluster.json");
     ASSERT_TRUE(authority);
     authority_ = std::move(*authority);
@@ -161,7 +157,6 @@ class NodeServiceTest : public testing::Test {
     stub_.reset();
     service_.reset();
     server_.reset();
-    std::filesystem::remove_all(dir_);
   }
   Node::Stub& node() {
     if (stub_) return *stub_;
@@ -227,7 +222,8 @@ class NodeServiceTest : public testing::Test {
     return error ? error->reason : "no error document";
   }
 
-  std::string dir_;
+  TempFolder folder_;
+  const std::string dir_ = folder_.path();
   std::string vm_ = core::new_uuid();
   std::atomic<int> cpus_{4};
   FakeVms vms_;

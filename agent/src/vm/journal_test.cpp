@@ -2,22 +2,13 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <filesystem>
+#include "temp_folder.hpp"
 
 namespace qarax::agent {
 namespace {
 
 class JournalTest : public testing::Test {
  protected:
-  void SetUp() override {
-    char name[] = "/tmp/qarax-journal-XXXXXX";
-    ASSERT_NE(mkdtemp(name), nullptr);
-    dir_ = name;
-    path_ = dir_ + "/journal";
-  }
-  void TearDown() override { std::filesystem::remove_all(dir_); }
-
   static JournalRecord record(RecordKind kind, std::int64_t revision) {
     JournalRecord out;
     out.kind = kind;
@@ -37,8 +28,8 @@ class JournalTest : public testing::Test {
     }
     return *core::read_file(path_);
   }
-  std::string dir_;
-  std::string path_;
+  TempFolder folder_;
+  const std::string path_ = folder_ / "journal";
 };
 
 TEST_F(JournalTest, WhatWasAppendedIsThereAfterAnOpen) {

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <future>
@@ -12,6 +11,7 @@
 #include "manager.hpp"
 #include "qarax/core/ids.hpp"
 #include "snapshot_folder.hpp"
+#include "temp_folder.hpp"
 
 namespace qarax::agent {
 
@@ -122,9 +122,6 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
 class ManagerTest : public testing::Test {
  protected:
   void SetUp() override {
-    char name[] = "/tmp/qarax-manager-XXXXXX";
-    ASSERT_NE(mkdtemp(name), nullptr);
-    dir_ = name;
     processes_ = std::make_unique<ProcessService>(ProcessService::Options{"/nonexistent", dir_ + "/vms"},
                                                   Cgroups::none(), [](const std::string&, std::int64_t) {});
     open();
@@ -132,7 +129,6 @@ class ManagerTest : public testing::Test {
   void TearDown() override {
     driver_.release();
     manager_.reset();
-    std::filesystem::remove_all(dir_);
   }
   void open() {
     manager_.reset();
@@ -219,7 +215,8 @@ class ManagerTest : public testing::Test {
     return manager_->inspect(vm_, 0);
   }
 
-  std::string dir_;
+  TempFolder folder_;
+  const std::string dir_ = folder_.path();
   std::string session_;
   std::string vm_ = core::new_uuid();
   const std::string snapshot_ = core::new_uuid();

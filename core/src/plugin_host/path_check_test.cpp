@@ -13,27 +13,27 @@ namespace {
 
 TEST(PluginPath, AStickyFolderIsFineAWritableOneIsNot) {
   const TempFolder folder;  // in /tmp, which is sticky and writable by all
-  std::ofstream(folder.path("a.so")) << "x";
-  ::chmod(folder.path("a.so").c_str(), 0644);
-  EXPECT_TRUE(check_plugin_path(folder.path("a.so"), false));
+  std::ofstream(folder / "a.so") << "x";
+  ::chmod((folder / "a.so").c_str(), 0644);
+  EXPECT_TRUE(check_plugin_path(folder / "a.so", false));
   EXPECT_TRUE(check_plugin_path(folder.path(), true));
   ::chmod(folder.path().c_str(), 0702);
-  const auto status = check_plugin_path(folder.path("a.so"), false);
+  const auto status = check_plugin_path(folder / "a.so", false);
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().message, folder.path() + " can be written by others; chmod go-w it");
   ::chmod(folder.path().c_str(), 01702);
-  EXPECT_TRUE(check_plugin_path(folder.path("a.so"), false));
+  EXPECT_TRUE(check_plugin_path(folder / "a.so", false));
 }
 
 TEST(PluginPath, GroupsOfOneAndOfMany) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root to give a file to a group";
   const TempFolder folder;
-  std::ofstream(folder.path("a.so")) << "x";
-  ::chmod(folder.path("a.so").c_str(), 0664);  // root's own group, nobody else in it
-  EXPECT_TRUE(check_plugin_path(folder.path("a.so"), false));
-  ASSERT_EQ(::chown(folder.path("a.so").c_str(), 0, 12345), 0);
-  EXPECT_EQ(check_plugin_path(folder.path("a.so"), false).error().message,
-            folder.path("a.so") + " can be written by others; chmod go-w it");
+  std::ofstream(folder / "a.so") << "x";
+  ::chmod((folder / "a.so").c_str(), 0664);  // root's own group, nobody else in it
+  EXPECT_TRUE(check_plugin_path(folder / "a.so", false));
+  ASSERT_EQ(::chown((folder / "a.so").c_str(), 0, 12345), 0);
+  EXPECT_EQ(check_plugin_path(folder / "a.so", false).error().message,
+            folder / "a.so" + " can be written by others; chmod go-w it");
 }
 
 TEST(PluginPath, KindsOfFiles) {
@@ -47,13 +47,13 @@ TEST(PluginPath, KindsOfFiles) {
 
 TEST(PluginPath, BothEndsOfALink) {
   const TempFolder folder;
-  std::filesystem::create_directory(folder.path("open"));
-  std::filesystem::create_directory(folder.path("shut"));
-  std::ofstream(folder.path("shut/a.so")) << "x";
-  std::filesystem::create_symlink(folder.path("shut/a.so"), folder.path("open/a.so"));
-  EXPECT_TRUE(check_plugin_path(folder.path("open/a.so"), false));
-  ::chmod(folder.path("open").c_str(), 0777);  // the link could be turned elsewhere
-  EXPECT_FALSE(check_plugin_path(folder.path("open/a.so"), false));
+  std::filesystem::create_directory(folder / "open");
+  std::filesystem::create_directory(folder / "shut");
+  std::ofstream(folder / "shut/a.so") << "x";
+  std::filesystem::create_symlink(folder / "shut/a.so", folder / "open/a.so");
+  EXPECT_TRUE(check_plugin_path(folder / "open/a.so", false));
+  ::chmod((folder / "open").c_str(), 0777);  // the link could be turned elsewhere
+  EXPECT_FALSE(check_plugin_path(folder / "open/a.so", false));
 }
 
 }  // namespace

@@ -86,7 +86,7 @@ TEST(PluginLife, CallsAfterShutdownAreRefused) {
 
 TEST(PluginLife, ADestroyThatHangsIsLeftBehindAndNamed) {
   const TempFolder folder;
-  const auto fifo = folder.path("fifo");
+  const auto fifo = folder / "fifo";
   ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
   RecordingServices services;
   {

@@ -50,10 +50,10 @@ TEST_F(Refusal, HealthyOnesAreTaken) {
 TEST_F(Refusal, Path) {
   EXPECT_EQ(refused("plugins/foo.so", LoadStep::path),
             "its path isn't absolute; write it from / on in the node's config");
-  EXPECT_EQ(refused(folder_.path("none.so"), LoadStep::path), "No such file or directory; correct the node's config");
+  EXPECT_EQ(refused(folder_ / "none.so", LoadStep::path), "No such file or directory; correct the node's config");
   EXPECT_EQ(refused(folder_.path(), LoadStep::path), "it is not a regular file");
 
-  const auto file = folder_.take(fixture("c_plugin"), "p.so");
+  const auto file = take(folder_, fixture("c_plugin"), "p.so");
   ASSERT_EQ(::chmod(file.c_str(), 0777), 0);
   EXPECT_EQ(refused(file, LoadStep::path), file + " can be written by others; chmod go-w it");
   ASSERT_EQ(::chmod(file.c_str(), 0755), 0);
@@ -62,17 +62,17 @@ TEST_F(Refusal, Path) {
   ASSERT_EQ(::chmod(folder_.path().c_str(), 0700), 0);
 
   // A link is followed: where it leads counts too.
-  fs::create_directory(folder_.path("open"));
-  const auto target = folder_.take(fixture("c_plugin"), "open/p.so");
-  ASSERT_EQ(::chmod(folder_.path("open").c_str(), 0777), 0);
-  fs::create_symlink(target, folder_.path("link.so"));
-  EXPECT_EQ(refused(folder_.path("link.so"), LoadStep::path),
-            folder_.path("open") + " can be written by others; chmod go-w it");
+  fs::create_directory(folder_ / "open");
+  const auto target = take(folder_, fixture("c_plugin"), "open/p.so");
+  ASSERT_EQ(::chmod((folder_ / "open").c_str(), 0777), 0);
+  fs::create_symlink(target, folder_ / "link.so");
+  EXPECT_EQ(refused(folder_ / "link.so", LoadStep::path),
+            folder_ / "open" + " can be written by others; chmod go-w it");
 }
 
 TEST_F(Refusal, PathOfAnotherUser) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root to give a file away";
-  const auto file = folder_.take(fixture("c_plugin"), "p.so");
+  const auto file = take(folder_, fixture("c_plugin"), "p.so");
   ASSERT_EQ(::chown(file.c_str(), 12345, 12345), 0);
   EXPECT_EQ(refused(file, LoadStep::path),
             file + " belongs to user 12345, not to root or to the node's user 0; chown it");
@@ -89,10 +89,10 @@ TEST_F(Refusal, Exports) {
   EXPECT_EQ(refused(fixture("depends"), LoadStep::exports),
             "it doesn't export `qarax_plugin`; a plugin's plugin.cpp has one QARAX_PLUGIN(…) line");
 
-  std::ofstream(folder_.path("text.so")) << "#!/bin/sh\n";
-  EXPECT_EQ(refused(folder_.path("text.so"), LoadStep::exports),
+  std::ofstream(folder_ / "text.so") << "#!/bin/sh\n";
+  EXPECT_EQ(refused(folder_ / "text.so", LoadStep::exports),
             "it isn't an ELF file; a plugin is a shared library built for this machine");
-  const auto cut = folder_.take(fixture("c_plugin"), "cut.so");
+  const auto cut = take(folder_, fixture("c_plugin"), "cut.so");
   fs::resize_file(cut, 600);
   EXPECT_EQ(refused(cut, LoadStep::exports),
             "its dynamic section is cut off; a plugin is a shared library built for this machine");
@@ -104,9 +104,9 @@ TEST_F(Refusal, Open) {
 }
 
 TEST_F(Refusal, OpenAfterAReplacement) {
-  const auto path = folder_.take(fixture("create_fails"), "p.so");
+  const auto path = take(folder_, fixture("create_fails"), "p.so");
   refused(path, LoadStep::create);
-  fs::rename(folder_.take(fixture("c_plugin"), "new.so"), path);
+  fs::rename(take(folder_, fixture("c_plugin"), "new.so"), path);
   EXPECT_EQ(refused(path, LoadStep::open),
             "an older file of that name is loaded already; a changed plugin takes effect with a restart of qarax-node");
 }
@@ -143,7 +143,7 @@ TEST_F(Refusal, Clash) {
   ASSERT_EQ(first.state, PluginState::loaded) << first.reason;
   EXPECT_EQ(refused(fixture("same_name"), LoadStep::clash),
             "its name c_plugin is taken by " + fixture("c_plugin") + "; remove one of the two from the node's config");
-  EXPECT_EQ(refused(folder_.take(fixture("c_plugin"), "copy.so"), LoadStep::clash),
+  EXPECT_EQ(refused(take(folder_, fixture("c_plugin"), "copy.so"), LoadStep::clash),
             "its id org.qarax.fixture.c_plugin is taken by " + fixture("c_plugin") +
                 "; remove one of the two from the node's config");
 }
@@ -154,10 +154,10 @@ TEST_F(Refusal, Create) {
             "create succeeded without an instance; it must set *instance");
   EXPECT_EQ(refused(fixture("throws"), LoadStep::create, R"({"throw":"create"})"),
             "create threw across the border: no luck");
-  std::ofstream(folder_.path("file")) << "x";
-  const auto record = host_.load({.path = fixture("c_plugin"), .state_dir = folder_.path("file/state")});
+  std::ofstream(folder_ / "file") << "x";
+  const auto record = host_.load({.path = fixture("c_plugin"), .state_dir = folder_ / "file/state"});
   EXPECT_EQ(to_string(record.step), "create");
-  EXPECT_THAT(record.reason, ::testing::HasSubstr(folder_.path("file")));
+  EXPECT_THAT(record.reason, ::testing::HasSubstr(folder_ / "file"));
 }
 
 TEST_F(Refusal, Interfaces) {
@@ -189,26 +189,26 @@ TEST_F(Refusal, RefusedOnesStayVisible) {
 }
 
 TEST_F(Refusal, FolderInOrderOfName) {
-  folder_.take(QARAX_SLEEPER, "20-sleeper.so");
-  folder_.take(fixture("c_plugin"), "10-c.so");
-  std::ofstream(folder_.path("README")) << "not a plugin";
-  std::ofstream(folder_.path("30-bad.so")) << "not a plugin either";
-  const auto records = host_.load_all({.path = folder_.path(), .state_dir = folder_.path("state")});
+  take(folder_, QARAX_SLEEPER, "20-sleeper.so");
+  take(folder_, fixture("c_plugin"), "10-c.so");
+  std::ofstream(folder_ / "README") << "not a plugin";
+  std::ofstream(folder_ / "30-bad.so") << "not a plugin either";
+  const auto records = host_.load_all({.path = folder_.path(), .state_dir = folder_ / "state"});
   ASSERT_EQ(records.size(), 3u);
-  EXPECT_EQ(records[0].path, folder_.path("10-c.so"));
-  EXPECT_EQ(records[1].path, folder_.path("20-sleeper.so"));
+  EXPECT_EQ(records[0].path, folder_ / "10-c.so");
+  EXPECT_EQ(records[1].path, folder_ / "20-sleeper.so");
   EXPECT_EQ(records[0].state, PluginState::loaded) << records[0].reason;
   EXPECT_EQ(records[1].state, PluginState::loaded) << records[1].reason;
   EXPECT_EQ(records[2].state, PluginState::refused);
-  EXPECT_TRUE(fs::is_directory(folder_.path("state/10-c")));
-  EXPECT_EQ(fs::status(folder_.path("state/10-c")).permissions(), fs::perms::owner_all);
+  EXPECT_TRUE(fs::is_directory(folder_ / "state/10-c"));
+  EXPECT_EQ(fs::status(folder_ / "state/10-c").permissions(), fs::perms::owner_all);
 
-  fs::create_directory(folder_.path("open"));
-  ASSERT_EQ(::chmod(folder_.path("open").c_str(), 0777), 0);
-  const auto refused = host_.load_all({.path = folder_.path("open")});
+  fs::create_directory(folder_ / "open");
+  ASSERT_EQ(::chmod((folder_ / "open").c_str(), 0777), 0);
+  const auto refused = host_.load_all({.path = folder_ / "open"});
   ASSERT_EQ(refused.size(), 1u);
-  EXPECT_EQ(refused[0].reason, "plugin folder " + folder_.path("open") + ": " + folder_.path("open") +
-                                   " can be written by others; chmod go-w it");
+  EXPECT_EQ(refused[0].reason,
+            "plugin folder " + folder_ / "open" + ": " + folder_ / "open" + " can be written by others; chmod go-w it");
 }
 
 }  // namespace

@@ -1,8 +1,7 @@
-// A host that records what its plugins ask of it, and a folder that goes away with the test.
+// A host that records what its plugins ask of it, and the plugins that tests load.
 #pragma once
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <atomic>
 #include <filesystem>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "qarax/core/plugin_host/plugin_host.hpp"
+#include "temp_folder.hpp"
 
 namespace qarax::core::testing {
 
@@ -78,28 +78,11 @@ class RecordingServices final : public HostServices {
   std::atomic<bool> alive_{false};
 };
 
-class TempFolder {
- public:
-  TempFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "qarax-plugin-host-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) != nullptr) path_ = pattern;
-  }
-  ~TempFolder() {
-    std::error_code ec;
-    std::filesystem::remove_all(path_, ec);
-  }
-  TempFolder(const TempFolder&) = delete;
-  TempFolder& operator=(const TempFolder&) = delete;
-  std::string path(const std::string& name = {}) const { return name.empty() ? path_ : path_ + "/" + name; }
-  // A copy of a fixture, so that a test can spoil it.
-  std::string take(const std::string& fixture, const std::string& as) const {
-    std::filesystem::copy_file(fixture, path(as), std::filesystem::copy_options::overwrite_existing);
-    return path(as);
-  }
-
- private:
-  std::string path_;
-};
+// A copy of a fixture in the folder, so that a test can spoil it.
+inline std::string take(const TempFolder& folder, const std::string& file, const std::string& as) {
+  std::filesystem::copy_file(file, folder / as, std::filesystem::copy_options::overwrite_existing);
+  return folder / as;
+}
 
 inline std::string fixture(const std::string& name) { return std::string(QARAX_FIXTURES) + "/" + name + ".so"; }
 

@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include <cstdlib>
-#include <filesystem>
 #include <fstream>
 
+#include "temp_folder.hpp"
 #include "unix_socket.hpp"
 
 namespace qarax::cloud_hypervisor {
@@ -21,9 +21,6 @@ class ApiClientTest : public testing::TestWithParam<bool> {
   void SetUp() override {
     const char* real = std::getenv("CLOUD_HYPERVISOR");
     if (GetParam() && real == nullptr) GTEST_SKIP() << "CLOUD_HYPERVISOR names no cloud-hypervisor program";
-    char name[] = "/tmp/qarax-ch-XXXXXX";
-    ASSERT_NE(mkdtemp(name), nullptr);
-    dir_ = name;
     std::ofstream(dir_ + "/kernel") << "not a kernel";
     auto listening = plugin::listen_unix(dir_, kApiSocket);
     ASSERT_TRUE(listening);
@@ -41,7 +38,6 @@ class ApiClientTest : public testing::TestWithParam<bool> {
       ::kill(pid_, SIGKILL);
       ::waitpid(pid_, nullptr, 0);
     }
-    if (!dir_.empty()) std::filesystem::remove_all(dir_);
   }
   ApiClient client(int most_ms = 5000) const { return {dir_, most_ms}; }
   plugin::Call& call() { return call_; }
@@ -54,7 +50,8 @@ class ApiClientTest : public testing::TestWithParam<bool> {
   }
 
  private:
-  std::string dir_;
+  TempFolder folder_;
+  const std::string dir_ = folder_.path();
   pid_t pid_ = -1;
   static qarax_call raw() {
     qarax_call out{};

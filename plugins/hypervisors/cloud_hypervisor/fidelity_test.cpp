@@ -8,10 +8,10 @@
 #include <unistd.h>
 
 #include <cstdlib>
-#include <filesystem>
 #include <fstream>
 
 #include "program.hpp"
+#include "temp_folder.hpp"
 #include "unix_http_client.hpp"
 #include "unix_socket.hpp"
 
@@ -154,9 +154,6 @@ class Fidelity : public testing::TestWithParam<bool> {
     const char* kernel = std::getenv("CLOUD_HYPERVISOR_KERNEL");
     if (GetParam() && (real == nullptr || kernel == nullptr))
       GTEST_SKIP() << "CLOUD_HYPERVISOR and CLOUD_HYPERVISOR_KERNEL name no program and kernel";
-    char name[] = "/tmp/qarax-ch-XXXXXX";
-    ASSERT_NE(mkdtemp(name), nullptr);
-    dir_ = name;
     std::ofstream(dir_ + "/disk") << std::string(1 << 20, 'x');
     kernel_ = GetParam() ? kernel : dir_ + "/kernel";
     if (!GetParam()) std::ofstream(kernel_) << "not a kernel";
@@ -176,7 +173,6 @@ class Fidelity : public testing::TestWithParam<bool> {
       ::kill(pid_, SIGKILL);
       ::waitpid(pid_, nullptr, 0);
     }
-    if (!dir_.empty()) std::filesystem::remove_all(dir_);
   }
   plugin::HttpReply ask(const Step& step) {
     qarax_call raw{};
@@ -201,7 +197,8 @@ class Fidelity : public testing::TestWithParam<bool> {
            kernel_ + R"(","cmdline":"console=ttyS0"},"serial":{"mode":"Socket","socket":")" + dir_ +
            R"(/serial.sock"},)" + R"("console":{"mode":"Off"}})";
   }
-  std::string dir_;
+  TempFolder folder_;
+  const std::string dir_ = folder_.path();
   std::string kernel_;
   pid_t pid_ = -1;
 };

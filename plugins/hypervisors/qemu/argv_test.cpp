@@ -8,6 +8,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "temp_folder.hpp"
+
 namespace qarax::qemu {
 namespace {
 
@@ -169,8 +171,8 @@ TEST(Unsupported, HugePagesThatTheHostHas) {
 }
 
 TEST(HugePageFolder, IsReadAsTheKernelWritesIt) {
-  char name[] = "/tmp/qarax-huge-XXXXXX";
-  const std::filesystem::path folder = mkdtemp(name);
+  const TempFolder temp;
+  const std::filesystem::path folder = temp.path();
   const auto two = folder / "hugepages-2048kB";
   std::filesystem::create_directories(two);
   std::filesystem::create_directories(folder / "hugepages-1048576kB");

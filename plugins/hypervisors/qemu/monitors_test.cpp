@@ -3,11 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <future>
 #include <thread>
 
+#include "temp_folder.hpp"
 #include "test_host.hpp"
 
 namespace qarax::qemu {
@@ -21,13 +21,10 @@ constexpr int kPatienceMs = 10'000;
 class KeptMonitors : public ::testing::Test {
  protected:
   KeptMonitors() {
-    char name[] = "/tmp/qarax-monitors-XXXXXX";
-    dir_ = mkdtemp(name);
     auto listener = listen_unix(dir_, "monitor.sock");
     EXPECT_TRUE(listener);
     EXPECT_TRUE(host.spawn(nullptr, {}, {listener->get()}));
   }
-  ~KeptMonitors() override { std::filesystem::remove_all(dir_); }
 
   Result<Monitors::Lease> ask() { return monitors.ask(call.get(), dir_, kPatienceMs); }
   std::string status() {
@@ -41,10 +38,11 @@ class KeptMonitors : public ::testing::Test {
     return std::count(commands.begin(), commands.end(), "qmp_capabilities");
   }
 
+  TempFolder folder_;
+  const std::string dir_ = folder_.path();
   ScriptedHost host;
   TestCall call;
   Monitors monitors;
-  std::string dir_;
 };
 
 TEST_F(KeptMonitors, TheNextCallGoesOnWhereTheLastOneEnded) {

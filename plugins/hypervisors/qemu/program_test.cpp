@@ -4,9 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <filesystem>
 #include <fstream>
 
+#include "temp_folder.hpp"
 #include "test_host.hpp"
 
 namespace qarax::qemu {
@@ -35,18 +35,16 @@ TEST(Output, VersionAndMachines) {
 class FindProgram : public ::testing::Test {
  protected:
   FindProgram() {
-    char name[] = "/tmp/qarax-program-XXXXXX";
-    dir_ = mkdtemp(name);
     settings.binary = dir_ + "/qemu";
     std::ofstream(settings.binary) << "one";
     ::chmod(settings.binary.c_str(), 0755);
   }
-  ~FindProgram() override { std::filesystem::remove_all(dir_); }
   Program find() { return find_program(host, settings, dir_); }
 
+  TempFolder folder_;
+  const std::string dir_ = folder_.path();
   ScriptedHost host;
   Settings settings;
-  std::string dir_;
 };
 
 TEST_F(FindProgram, IsAskedOnceForAsLongAsTheFileIsTheSame) {

@@ -5,9 +5,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <filesystem>
 #include <thread>
+
+#include "temp_folder.hpp"
 
 namespace qarax::qemu {
 namespace {
@@ -18,9 +18,7 @@ constexpr const char* kGreeting = "{\"QMP\": {\"version\": {}, \"capabilities\":
 class ScriptedMonitor {
  public:
   explicit ScriptedMonitor(std::vector<std::string> script) : script_(std::move(script)) {
-    char name[] = "/tmp/qarax-qmp-XXXXXX";
-    dir_ = mkdtemp(name);
-    auto socket = listen_unix(dir_, "monitor.sock");
+    auto socket = listen_unix(dir(), "monitor.sock");
     EXPECT_TRUE(socket);
     listener_ = std::move(*socket);
     thread_ = std::thread([this] { play(); });
@@ -28,9 +26,8 @@ class ScriptedMonitor {
   ~ScriptedMonitor() {
     ::shutdown(listener_.get(), SHUT_RDWR);
     thread_.join();
-    std::filesystem::remove_all(dir_);
   }
-  const std::string& dir() const { return dir_; }
+  const std::string& dir() const { return folder_.path(); }
   std::string received;
 
  private:
@@ -53,7 +50,7 @@ class ScriptedMonitor {
     }
   }
   std::vector<std::string> script_;
-  std::string dir_;
+  TempFolder folder_;
   Socket listener_;
   std::thread thread_;
 };

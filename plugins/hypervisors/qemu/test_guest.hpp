@@ -10,6 +10,7 @@
 #include <string>
 
 #include "qemu.hpp"
+#include "temp_folder.hpp"
 #include "test_host.hpp"
 
 namespace qarax::qemu::testing {
@@ -19,18 +20,15 @@ constexpr std::int64_t kBootMs = 60'000;
 class GuestTest : public ::testing::Test {
  protected:
   GuestTest() {
-    char name[] = "/tmp/qarax-guest-XXXXXX";
-    dir_ = mkdtemp(name);
-    std::filesystem::create_directories(dir_ + "/run");
-    std::filesystem::create_directories(dir_ + "/state");
+    std::filesystem::create_directories(folder_ / "run");
+    std::filesystem::create_directories(folder_ / "state");
   }
-  ~GuestTest() override { std::filesystem::remove_all(dir_); }
 
   void SetUp() override {
     const char* folder = std::getenv("QARAX_GUEST_DIR");
     if (folder == nullptr) GTEST_SKIP() << "QARAX_GUEST_DIR isn't set: make a guest with e2e/guest/build.sh DIR";
     create_.config.text = R"({"accelerator":"tcg"})";
-    create_.state_dir = dir_ + "/state";
+    create_.state_dir = folder_ / "state";
     plugin_.emplace(host, create_);
     const auto description = plugin_->describe(call.get());
     ASSERT_TRUE(description);
@@ -40,7 +38,7 @@ class GuestTest : public ::testing::Test {
     args.incarnation = 1;
     args.spec.memory_size = 128 << 20;
     args.spec.boot_vcpus = args.spec.max_vcpus = 2;
-    args.run_dir = dir_ + "/run";
+    args.run_dir = folder_ / "run";
     args.boot.cmdline = "console=ttyS0 reboot=k panic=1";
     args.boot.kernel = std::string(folder) + "/vmlinuz";
     for (const auto& file : std::filesystem::directory_iterator(folder))
@@ -60,16 +58,14 @@ class GuestTest : public ::testing::Test {
     EXPECT_TRUE(status) << status.error().message;
     return status ? status->state : VmState::unknown;
   }
-  const std::string& dir() const { return dir_; }
+  const std::string& dir() const { return folder_.path(); }
 
+  TempFolder folder_;
   RealHost host;
   TestCall call;
   StartArgs args;
   CreateArgs create_;
   std::optional<Qemu> plugin_;
-
- private:
-  std::string dir_;
 };
 
 }  // namespace qarax::qemu::testing

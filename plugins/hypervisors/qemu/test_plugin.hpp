@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "qemu.hpp"
+#include "temp_folder.hpp"
 #include "test_host.hpp"
 
 namespace qarax::qemu::testing {
@@ -19,20 +20,17 @@ using Words = std::vector<std::string>;
 class PluginTest : public ::testing::Test {
  protected:
   PluginTest() {
-    char name[] = "/tmp/qarax-qemu-XXXXXX";
-    dir_ = mkdtemp(name);
     std::filesystem::create_directories(run_dir());
-    std::filesystem::create_directories(dir_ + "/state");
+    std::filesystem::create_directories(folder_ / "state");
   }
-  ~PluginTest() override { std::filesystem::remove_all(dir_); }
 
   // Longer than a socket's address may be.
-  std::string run_dir() const { return dir_ + "/" + std::string(120, 'x'); }
-  const std::string& dir() const { return dir_; }
+  std::string run_dir() const { return folder_ / std::string(120, 'x'); }
+  const std::string& dir() const { return folder_.path(); }
   CreateArgs create(const std::string& config = R"({"binary":"/bin/true","accelerator":"tcg"})") const {
     CreateArgs args;
     args.config.text = config;
-    args.state_dir = dir_ + "/state";
+    args.state_dir = folder_ / "state";
     return args;
   }
   Qemu& plugin() {
@@ -64,11 +62,11 @@ class PluginTest : public ::testing::Test {
     return {all.begin() + static_cast<std::ptrdiff_t>(from), all.end()};
   }
 
+  TempFolder folder_;
   ScriptedHost host;
   TestCall call;
 
  private:
-  std::string dir_;
   std::optional<Qemu> plugin_;
 };
 

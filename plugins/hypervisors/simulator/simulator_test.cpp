@@ -6,6 +6,7 @@
 #include <fstream>
 #include <optional>
 
+#include "temp_folder.hpp"
 #include "test_support.hpp"
 
 namespace qarax::simulator {
@@ -17,15 +18,10 @@ using testing::TestCall;
 
 class SimulatorPlugin : public ::testing::Test {
  protected:
-  SimulatorPlugin() {
-    char name[] = "/tmp/qarax-simulator-XXXXXX";
-    dir_ = mkdtemp(name);
-    load("null");
-  }
+  SimulatorPlugin() { load("null"); }
   ~SimulatorPlugin() override {
     plugin.reset();
     EXPECT_FALSE(host.process_service_used);
-    std::filesystem::remove_all(dir_);
   }
   // Also: the agent was restarted.
   void load(const std::string& config) {
@@ -66,13 +62,12 @@ class SimulatorPlugin : public ::testing::Test {
     return {std::istreambuf_iterator<char>(file), {}};
   }
 
+  TempFolder folder_;
+  const std::string dir_ = folder_.path();
   FakeHost host;
   TestCall call;
   FakeClock* clock = nullptr;  // the plugin's
   std::optional<Simulator> plugin;
-
- private:
-  std::string dir_;
 };
 
 TEST_F(SimulatorPlugin, EverythingSaysThatItIsSimulated) {

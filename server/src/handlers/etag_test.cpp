@@ -1,11 +1,10 @@
 // Entity tags over reports and restarts.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <filesystem>
 #include <map>
 
 #include "handlers/handlers_fixture.hpp"
+#include "temp_folder.hpp"
 
 namespace qarax::server {
 namespace {
@@ -71,21 +70,12 @@ struct Served {
 
 class EtagTest : public ::testing::Test {
  protected:
-  EtagTest() {
-    char name[] = "/tmp/qarax-etag-XXXXXX";
-    if (::mkdtemp(name) == nullptr) throw std::runtime_error("no temporary folder");
-    folder_ = name;
-    open();
-  }
-  ~EtagTest() override {
-    served_.reset();
-    std::filesystem::remove_all(folder_);
-  }
+  EtagTest() { open(); }
   void open() {
     served_.reset();
-    served_ = std::make_unique<Served>(folder_ + "/qarax.db");
+    served_ = std::make_unique<Served>(folder_ / "qarax.db");
   }
-  std::string folder_;
+  TempFolder folder_;
   std::unique_ptr<Served> served_;
 };
 

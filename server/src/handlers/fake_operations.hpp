@@ -1,38 +1,29 @@
 // Operations without nodes: an action succeeds at once in the store, or fails as the test says. The store is real.
 #pragma once
 
-#include <cstdlib>
 #include <deque>
-#include <filesystem>
 #include <stdexcept>
 #include <string>
 
 #include "editor.hpp"
 #include "fake_fleet.hpp"
 #include "handlers/operations.hpp"
+#include "temp_folder.hpp"
 
 namespace qarax::server::testing {
 
 class TempStore {
  public:
   TempStore() {
-    char name[] = "/tmp/qarax-handlers-XXXXXX";
-    if (::mkdtemp(name) == nullptr) throw std::runtime_error("no temporary folder");
-    folder_ = name;
-    auto store = open_sqlite(folder_ + "/qarax.db");
+    auto store = open_sqlite(folder_ / "qarax.db");
     if (!store) throw std::runtime_error(store.error().message);
     store_ = std::move(*store);
-  }
-  ~TempStore() {
-    store_.reset();
-    std::error_code ignored;
-    std::filesystem::remove_all(folder_, ignored);
   }
   Store& operator*() { return *store_; }
   Store* operator->() { return store_.get(); }
 
  private:
-  std::string folder_;
+  TempFolder folder_;
   std::unique_ptr<Store> store_;
 };
 

@@ -5,6 +5,7 @@
 #include <Poco/Data/Statement.h>
 
 #include <chrono>
+#include <filesystem>
 #include <thread>
 
 #include "editor.hpp"

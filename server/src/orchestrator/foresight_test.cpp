@@ -3,13 +3,11 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <filesystem>
-
 #include "fake_fleet.hpp"
 #include "fake_node.hpp"
 #include "orchestrator.hpp"
 #include "qarax/core/ids.hpp"
+#include "temp_folder.hpp"
 
 namespace qarax::server {
 namespace {
@@ -19,10 +17,7 @@ using core::Action;
 class ForesightTest : public testing::Test {
  protected:
   void SetUp() override {
-    char name[] = "/tmp/qarax-foresight-XXXXXX";
-    ASSERT_NE(mkdtemp(name), nullptr);
-    dir_ = name;
-    auto opened = open_sqlite(dir_ + "/qarax.db");
+    auto opened = open_sqlite(folder_ / "qarax.db");
     ASSERT_TRUE(opened) << opened.error().message;
     store_ = std::move(*opened);
     nodes_ = std::make_unique<FakeFleet>(*store_, node_);
@@ -35,14 +30,6 @@ class ForesightTest : public testing::Test {
     host_ = (*added)->id;
     ASSERT_TRUE(orchestrator_->init_host(host_, 20'000));
   }
-  void TearDown() override {
-    foresight_.reset();
-    editor_.reset();
-    orchestrator_.reset();
-    nodes_.reset();
-    store_.reset();
-    std::filesystem::remove_all(dir_);
-  }
   std::string vm(const std::string& name) {
     NewVmInput input;
     input.name = name;
@@ -51,7 +38,7 @@ class ForesightTest : public testing::Test {
   // What would show that something was changed.
   std::uint64_t changes() const { return store_->changes(); }
 
-  std::string dir_;
+  TempFolder folder_;
   FakeNode node_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<FakeFleet> nodes_;

@@ -4,8 +4,6 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <filesystem>
 #include <future>
 
 #include "editor.hpp"
@@ -14,6 +12,7 @@
 #include "nodes.hpp"
 #include "orchestrator.hpp"
 #include "qarax/core/ids.hpp"
+#include "temp_folder.hpp"
 
 namespace qarax::server {
 
@@ -24,9 +23,6 @@ enum class Way { grpc, direct };
 class OrchestratorTest : public testing::TestWithParam<Way> {
  protected:
   void SetUp() override {
-    char name[] = "/tmp/qarax-orchestrator-XXXXXX";
-    ASSERT_NE(mkdtemp(name), nullptr);
-    dir_ = name;
     if (GetParam() == Way::grpc) server_ = std::make_unique<FakeNodeServer>(node_);
     open();
     const auto added = orchestrator_->add_host({"h1", "127.0.0.1", server_ ? server_->port() : 1, ""});
@@ -34,12 +30,9 @@ class OrchestratorTest : public testing::TestWithParam<Way> {
     host_ = (*added)->id;
     up();
   }
-  void TearDown() override {
-    close();
-    std::filesystem::remove_all(dir_);
-  }
+  void TearDown() override { close(); }
   void open() {
-    auto opened = open_sqlite(dir_ + "/qarax.db");
+    auto opened = open_sqlite(folder_ / "qarax.db");
     ASSERT_TRUE(opened) << opened.error().message;
     store_ = std::move(*opened);
     if (GetParam() == Way::grpc)
@@ -102,9 +95,9 @@ class OrchestratorTest : public testing::TestWithParam<Way> {
   void stop_node() { server_ ? server_->stop() : node_.stop(); }
   void start_node() { server_ ? server_->start() : node_.start(); }
 
+  TempFolder folder_;
   FakeNode node_;
   std::unique_ptr<FakeNodeServer> server_;
-  std::string dir_;
   std::string host_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<Fleet> nodes_;

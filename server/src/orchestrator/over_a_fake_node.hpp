@@ -4,8 +4,6 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <filesystem>
 #include <memory>
 #include <string>
 
@@ -13,23 +11,18 @@
 #include "fake_node_server.hpp"
 #include "nodes.hpp"
 #include "orchestrator.hpp"
+#include "temp_folder.hpp"
 
 namespace qarax::server {
 
 class OverAFakeNode : public testing::Test {
  protected:
   void SetUp() override {
-    char name[] = "/tmp/qarax-server-XXXXXX";
-    ASSERT_NE(mkdtemp(name), nullptr);
-    dir_ = name;
     open();
     host_ = register_host();
     up();
   }
-  void TearDown() override {
-    close();
-    std::filesystem::remove_all(dir_);
-  }
+  void TearDown() override { close(); }
   std::string file() const { return dir_ + "/qarax.db"; }
   virtual void open() {
     auto opened = open_sqlite(file());
@@ -66,7 +59,8 @@ class OverAFakeNode : public testing::Test {
     return (*made)->id;
   }
 
-  std::string dir_;
+  TempFolder folder_;
+  const std::string dir_ = folder_.path();
   FakeNode node_;
   FakeNodeServer server_{node_};
   std::string host_;

@@ -8,11 +8,11 @@
 #include <unistd.h>
 
 #include <cstdlib>
-#include <filesystem>
-#include <stdexcept>
+#include <optional>
 #include <string>
 
 #include "database_url.hpp"
+#include "temp_folder.hpp"
 
 namespace qarax::server {
 
@@ -25,10 +25,7 @@ class TestDatabase {
   }
   explicit TestDatabase(Backend backend) {
     if (backend == Backend::sqlite) {
-      char name[] = "/tmp/qarax-store-XXXXXX";
-      if (mkdtemp(name) == nullptr) throw std::runtime_error("no temp folder");
-      folder_ = name;
-      url_ = sqlite_file(folder_ + "/qarax.db");
+      url_ = sqlite_file(folder_.emplace() / "qarax.db");
       return;
     }
     static int count = 0;
@@ -37,10 +34,7 @@ class TestDatabase {
     execute(admin_, "CREATE DATABASE " + url_.database);
   }
   ~TestDatabase() {
-    if (folder_.empty())
-      execute(admin_, "DROP DATABASE " + url_.database + " WITH (FORCE)");
-    else
-      std::filesystem::remove_all(folder_);
+    if (!folder_) execute(admin_, "DROP DATABASE " + url_.database + " WITH (FORCE)");
   }
   TestDatabase(const TestDatabase&) = delete;
   TestDatabase& operator=(const TestDatabase&) = delete;
@@ -66,7 +60,7 @@ class TestDatabase {
     connect(url) << sql, Poco::Data::Keywords::now;
   }
 
-  std::string folder_;
+  std::optional<TempFolder> folder_;  // with SQLite
   DatabaseUrl url_;
   DatabaseUrl admin_;
 };

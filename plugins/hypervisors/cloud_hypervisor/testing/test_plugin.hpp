@@ -14,6 +14,7 @@
 #include "accelerator.hpp"
 #include "cloud_hypervisor.hpp"
 #include "real_host.hpp"
+#include "temp_folder.hpp"
 
 namespace qarax::cloud_hypervisor::testing {
 
@@ -22,16 +23,13 @@ constexpr std::int64_t kPatienceMs = 20'000;
 class PluginTest : public ::testing::Test {
  protected:
   PluginTest() {
-    char name[] = "/tmp/qarax-cloud_hv-XXXXXX";
-    dir_ = mkdtemp(name);
-    for (const char* folder : {"/run", "/run2", "/state", "/snapshot"})
-      std::filesystem::create_directories(dir_ + folder);
-    boot.kernel = dir_ + "/kernel";
+    for (const char* folder : {"run", "run2", "state", "snapshot"})
+      std::filesystem::create_directories(folder_ / folder);
+    boot.kernel = folder_ / "kernel";
     std::ofstream(boot.kernel) << "not a kernel, and the fake doesn't mind";
-    snapshot_ = plugin::Socket(::open((dir_ + "/snapshot").c_str(), O_DIRECTORY | O_RDONLY | O_CLOEXEC));
+    snapshot_ = plugin::Socket(::open((folder_ / "snapshot").c_str(), O_DIRECTORY | O_RDONLY | O_CLOEXEC));
     call.set_fds({snapshot_.get()});
   }
-  ~PluginTest() override { std::filesystem::remove_all(dir_); }
   void SetUp() override {
     if (const auto facts = plugin::look_at_kvm(); !facts.reason.empty()) GTEST_SKIP() << facts.reason;
   }
@@ -43,7 +41,7 @@ class PluginTest : public ::testing::Test {
   void restart() {
     CreateArgs args;
     args.config.text = R"({"binary":")" + binary + R"(","trial":"skip")" + settings + "}";
-    args.state_dir = dir_ + "/state";
+    args.state_dir = folder_ / "state";
     plugin_.emplace(host, args);
   }
   StartArgs start_args() const {
@@ -54,7 +52,7 @@ class PluginTest : public ::testing::Test {
     args.spec.memory_hotplug_size = 256 << 20;
     args.spec.max_vcpus = 4;
     args.boot = boot;
-    args.run_dir = dir_ + "/run";
+    args.run_dir = folder_ / "run";
     return args;
   }
   void start() {
@@ -62,7 +60,7 @@ class PluginTest : public ::testing::Test {
     ASSERT_TRUE(status) << status.error().message;
     EXPECT_EQ(status->state, VmState::running);
   }
-  VmArgs vm() const { return {start_args().vm, 1, dir_ + "/run", {call.kept}}; }
+  VmArgs vm() const { return {start_args().vm, 1, folder_ / "run", {call.kept}}; }
   VmState inspect() {
     const auto status = plugin().inspect(call.get(), vm());
     EXPECT_TRUE(status) << status.error().message;
@@ -70,19 +68,20 @@ class PluginTest : public ::testing::Test {
   }
   bool nothing_left() {
     const auto process = host.find(nullptr, {});
-    return !(process && process->alive) && std::filesystem::is_empty(dir_ + "/run");
+    return !(process && process->alive) && std::filesystem::is_empty(folder_ / "run");
   }
   DiskSpec disk(bool readonly = false) const {
     DiskSpec out;
     out.id = "data";
-    out.path = dir_ + "/disk";
+    out.path = folder_ / "disk";
     out.format = DiskFormat::raw;
     out.readonly = readonly;
     std::ofstream(out.path) << std::string(4096, 'x');
     return out;
   }
-  const std::string& dir() const { return dir_; }
+  const std::string& dir() const { return folder_.path(); }
 
+  TempFolder folder_;
   plugin::testing::RealHost host;
   plugin::testing::TestCall call;
   std::string binary = FAKE_VMM;
@@ -91,7 +90,6 @@ class PluginTest : public ::testing::Test {
   std::int64_t memory_size = 128 << 20;
 
  private:
-  std::string dir_;
   plugin::Socket snapshot_;
   std::optional<CloudHypervisor> plugin_;
 };
