@@ -47,7 +47,7 @@ def supervisors(node):
             yield int(entry.name)
 
 
-@row(15.7, "memory of agent and supervisor for each of 100 running VMs (PSS)", "≤ 1 MiB")
+@row(15.7, "memory of agent and supervisor for each of 100 paused VMs (PSS)", "≤ 1 MiB")
 def memory_by_vm(b):
     before = pss(b.node.pid)
     vms = hundred(b)

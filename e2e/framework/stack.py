@@ -21,12 +21,13 @@ from .api import Api, Problem
 
 def _ports():
     """Below those the kernel gives to clients, one of which could take a port between its choice and its listener; each
-    worker of pytest-xdist has its own."""
+    worker of pytest-xdist has its own. 0, any, where there are none below."""
     lowest_of_clients = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    mine = [p for p in range(10000, lowest_of_clients) if p % 8 == worker % 8]
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    mine = list(range(10000 + worker, lowest_of_clients, workers))
     random.shuffle(mine)
-    return itertools.cycle(mine)
+    return itertools.cycle(mine or [0])
 
 
 _next_ports = _ports()
@@ -35,9 +36,8 @@ _next_ports = _ports()
 def free_port() -> int:
     while True:
         with socket.socket() as s, contextlib.suppress(OSError):
-            port = next(_next_ports)
-            s.bind(("127.0.0.1", port))
-            return port
+            s.bind(("127.0.0.1", next(_next_ports)))
+            return s.getsockname()[1]
 
 
 def wait_for(what: str, probe, timeout: float = 30, every: float = 0.02):

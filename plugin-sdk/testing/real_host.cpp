@@ -27,6 +27,8 @@ SocketFile socket_file(const std::string& path) {
   return {there.st_ino, there.st_mtim.tv_sec, there.st_mtim.tv_nsec};
 }
 
+constexpr int kLookMs = 20;  // at the socket's file, where nothing comes
+
 }  // namespace
 
 TestCall::TestCall() : cancel_fd_(::eventfd(0, EFD_CLOEXEC)) {
@@ -129,25 +131,26 @@ void RealHost::read_console(const std::string& path) {
   for (;;) {
     const SocketFile file = socket_file(path);
     auto connected = connect_unix(serial.parent_path(), serial.filename());
-    if (connected) {
+    // One that was made in between would look like another file later on.
+    if (connected && file != SocketFile()) {
       const int fd = connected->get();
       {
         const std::lock_guard lock(mutex_);
         serial_ = std::move(*connected);
       }
-      while (read_more(fd) && socket_file(path) == file) continue;
+      while (read_more(fd, kLookMs) && socket_file(path) == file) continue;
+      while (read_more(fd, 0)) continue;  // what it had written before
     }
     if (pollfd gone{pid_fd_.get(), POLLIN, 0}; ::poll(&gone, 1, 1) > 0) return;
   }
 }
 
-// False: the connection has ended.
-bool RealHost::read_more(int fd) {
-  constexpr int kLookMs = 20;  // at the socket's file, where nothing comes
-  if (pollfd readable{fd, POLLIN, 0}; ::poll(&readable, 1, kLookMs) == 0) return true;
+// False: the connection has ended, or nothing came and nothing is waited for.
+bool RealHost::read_more(int fd, int wait_ms) {
+  if (pollfd readable{fd, POLLIN, 0}; ::poll(&readable, 1, wait_ms) == 0) return wait_ms > 0;
   char chunk[4096];
   const ssize_t n = ::recv(fd, chunk, sizeof chunk, 0);
-  if (n <= 0) return n < 0 && errno == EAGAIN;
+  if (n <= 0) return n < 0 && errno == EAGAIN && wait_ms > 0;
   {
     const std::lock_guard lock(mutex_);
     output_.append(chunk, static_cast<std::size_t>(n));

@@ -88,7 +88,7 @@ class RealHost final : public FakeHost {
  private:
   void reap(bool block);
   void read_console(const std::string& path);
-  bool read_more(int fd);
+  bool read_more(int fd, int wait_ms);
   void end_reader();
 
   mutable std::mutex mutex_;

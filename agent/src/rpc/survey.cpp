@@ -20,7 +20,9 @@ grpc::ServerUnaryReactor* NodeService::Survey(grpc::CallbackServerContext* conte
   if (!request->vms()) return finish(context, Ok{});
   auto* reactor = context->DefaultReactor();
   std::vector<std::string> deleted_of(request->deleted_of().begin(), request->deleted_of().end());
-  ask([this, reactor, reply, deleted_of = std::move(deleted_of)] {
+  ask([this, context, reactor, reply, deleted_of = std::move(deleted_of)] {
+    // Who asks again meanwhile isn't kept waiting for what nobody listens to.
+    if (context->IsCancelled()) return reactor->Finish(grpc::Status::CANCELLED);
     for (const core::KeptVm& vm : vms_.kept(deleted_of)) reply->add_vms(encode(vm));
     reactor->Finish(grpc::Status::OK);
   });
@@ -46,7 +48,8 @@ grpc::ServerUnaryReactor* NodeService::Leftovers(grpc::CallbackServerContext* co
                                                  node::v1::LeftoversReply* reply) {
   if (const Status admitted = admit(*context, request->authority()); !admitted) return finish(context, admitted);
   auto* reactor = context->DefaultReactor();
-  ask([this, reactor, reply, collect = request->collect()] {
+  ask([this, context, reactor, reply, collect = request->collect()] {
+    if (context->IsCancelled()) return reactor->Finish(grpc::Status::CANCELLED);
     for (const core::Leftover& one : vms_.leftovers(collect)) reply->add_leftovers(encode(one, Defaults::write));
     reactor->Finish(grpc::Status::OK);
   });

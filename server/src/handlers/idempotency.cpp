@@ -108,13 +108,13 @@ http::Response IdempotencyGuard::first_time(const http::Request& request, const 
   return response;
 }
 
-// Not what asks to be repeated, and not what is about a job that goes on.
+// Not what asks to be repeated, and not what is about a job that goes on, or did when that was said.
 void IdempotencyGuard::keep(const Claim& claim, const http::Response& response) {
   if (response.stream || response.live || response.body.size() > kLargestAnswer) return;
   if (response.headers.find("Retry-After")) return;
   const std::string job_id = claim.job_id();
   const JobPtr job = job_id.empty() ? nullptr : store_.job_book().find(job_id);
-  const bool goes_on = job && job->state == JobState::running && response.status != 202;
+  const bool goes_on = job && (job->state == JobState::running ? response.status != 202 : response.status == 504);
   const bool may_be_otherwise = response.status >= 500 && job_id.empty();
   if (goes_on || may_be_otherwise || response.status == 401) return;
   KeptKey kept{claim.key(), claim.fingerprint(), job_id, KeptAnswer{}};

@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <future>
 #include <thread>
+#include <utility>
 
 #include "qarax/core/documents.hpp"
 #include "qarax/plugin/call_args.hpp"
@@ -92,11 +94,17 @@ class NodeConsoleTest : public testing::Test {
 };
 
 TEST_F(NodeConsoleTest, BytesGoBothWaysInOrderAndTheEndIsTheGuests) {
-  ASSERT_TRUE(attach([](grpc::ServerContext& context, Stream& stream, const node::v1::ConsoleRequest& asked) {
+  std::promise<void> seen_full;
+  ASSERT_TRUE(attach([&](grpc::ServerContext& context, Stream& stream, const node::v1::ConsoleRequest& asked) {
     EXPECT_EQ(asked.vm(), "vm");
     EXPECT_EQ(asked.tail_bytes(), 17);
     say_open(context, stream);
-    for (node::v1::ConsoleInput input; stream.Read(&input);) say(stream, "<" + input.data() + ">");
+    bool first = true;
+    for (node::v1::ConsoleInput input; stream.Read(&input);) {
+      say(stream, "<" + input.data() + ">");
+      // Until then the rest is held on the way.
+      if (std::exchange(first, false)) seen_full.get_future().wait();
+    }
     say(stream, "end");
     return grpc::Status::OK;
   }));
@@ -107,6 +115,7 @@ TEST_F(NodeConsoleTest, BytesGoBothWaysInOrderAndTheEndIsTheGuests) {
   for (int i = 0; i < 50'000; ++i) typed += std::to_string(i) + " ";
   line_->give(typed);
   EXPECT_FALSE(line_->has_room()) << "more than is held for a guest";
+  seen_full.set_value();
   line_->end_input();
   EXPECT_TRUE(eventually([&] { return taken().ends_with("end") && line_->ended(); }));
   EXPECT_TRUE(*line_->ended());

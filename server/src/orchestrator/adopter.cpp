@@ -190,8 +190,10 @@ Result<api::AdoptPlan> Adopter::adopt(const std::string& host_id, const std::str
                                 made.adoption.vms.size(), made.adoption.forgotten.size(), store_.activation().term);
     return Ok{};
   };
-  QARAX_CHECK(made.link->adopt(made.seen.obeyed, here));
-  nodes_.reconnect_all();
+  const Status told = made.link->adopt(made.seen.obeyed, here);
+  // Also where the node couldn't be told: this server is another activation now, and has to greet its nodes as that.
+  if (!job.empty()) nodes_.reconnect_all();
+  QARAX_CHECK(told);
   QARAX_CHECK(made.link->connect_now(wait_ms));
   return std::move(made.plan);
 }
@@ -240,17 +242,27 @@ Result<VmPtr> Adopter::adopt_vm(const std::string& host_id, const std::string& v
   return store_.vm(vm_id);
 }
 
-Status Adopter::remove_vm(const std::string& host_id, const std::string& vm_id, std::int64_t timeout_ms,
-                          bool only_check) {
-  QARAX_TRY(Draft made, draft(host_id));
-  QARAX_TRY(const core::KeptVm kept, find_unmanaged(made, vm_id));
+Result<core::KeptVm> Adopter::find_removable(const Draft& draft, const std::string& vm_id) const {
+  QARAX_TRY(core::KeptVm kept, find_unmanaged(draft, vm_id));
   if (const std::string why = store_.read_only(); !why.empty())
     return make_error(Code::unavailable, "nothing can be changed now: " + why, "read-only");
-  if (only_check) return Ok{};
+  return kept;
+}
+
+Result<std::int64_t> Adopter::revision_to_remove(const std::string& host_id, const std::string& vm_id) {
+  QARAX_TRY(const Draft made, draft(host_id));
+  QARAX_TRY(const core::KeptVm kept, find_removable(made, vm_id));
+  return kept.report.revision + 1;
+}
+
+Status Adopter::remove_vm(const std::string& host_id, const std::string& vm_id, std::int64_t revision,
+                          std::int64_t timeout_ms) {
+  QARAX_TRY(const Draft made, draft(host_id));
+  QARAX_TRY(const core::KeptVm kept, find_removable(made, vm_id));
   node::v1::CommandRequest request;
   request.set_vm(vm_id);
   request.set_incarnation(kept.report.incarnation);
-  request.set_revision(kept.report.revision + 1);
+  request.set_revision(revision);
   request.set_step(1);
   request.set_action(node::v1::ACTION_DELETE);
   auto promise = std::make_shared<std::promise<CommandOutcome>>();
@@ -261,6 +273,12 @@ Status Adopter::remove_vm(const std::string& host_id, const std::string& vm_id, 
   if (outcome.error) return *outcome.error;
   core::logger("vms")->warn("removed a VM that only its node knew vm={} host={}", vm_id, made.host->name);
   return Ok{};
+}
+
+bool Adopter::is_obeyed(const std::string& host_id) const {
+  const HostPtr host = store_.host(host_id);
+  const auto link = nodes_.link(host_id);
+  return host && host->needs_adopt.empty() && link && link->is_up();
 }
 
 Result<std::vector<core::Leftover>> Adopter::leftovers(const std::string& host_id, bool collect) {

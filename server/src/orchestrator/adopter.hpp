@@ -28,9 +28,14 @@ class Adopter {
   // One of them becomes the server's, as it is. NOT_FOUND "vm-not-found", FAILED_PRECONDITION "wrong-state" where it
   // can't be defined from what the node keeps. `only_check`: nothing is changed, and what it would be is answered.
   Result<VmPtr> adopt_vm(const std::string& host_id, const std::string& vm_id, bool only_check = false);
-  // One of them is ended and deleted on its node.
-  Status remove_vm(const std::string& host_id, const std::string& vm_id, std::int64_t timeout_ms,
-                   bool only_check = false);
+  // Whether one of them can be removed: the revision with which its node is to be told.
+  Result<std::int64_t> revision_to_remove(const std::string& host_id, const std::string& vm_id);
+  // One of them is ended and deleted on its node. Asked for again with the same revision, it is the same command.
+  Status remove_vm(const std::string& host_id, const std::string& vm_id, std::int64_t revision,
+                   std::int64_t timeout_ms);
+
+  // The host's node has greeted this server as the one it obeys, and nothing proves another one.
+  bool is_obeyed(const std::string& host_id) const;
 
   // What no VM of the host's node owns; with `collect` the node removes it.
   Result<std::vector<core::Leftover>> leftovers(const std::string& host_id, bool collect);
@@ -43,6 +48,7 @@ class Adopter {
   std::string note_of(const core::KeptVm& kept, const VmPtr& before, const VmRecord& after) const;
   std::string free_name(const Draft& draft, const std::string& name, const std::string& id) const;
   Result<core::KeptVm> find_unmanaged(const Draft& draft, const std::string& vm_id) const;
+  Result<core::KeptVm> find_removable(const Draft& draft, const std::string& vm_id) const;
   Result<std::shared_ptr<NodeAccess>> link_of(const std::string& host_id) const;
 
   Store& store_;

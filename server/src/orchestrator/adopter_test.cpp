@@ -88,9 +88,9 @@ TEST_F(AdopterTest, AVmThatOnlyTheNodeKnowsIsListedAndTouchedByNobody) {
   EXPECT_EQ((*adopted)->observed.status.state, VmState::running);
   ASSERT_TRUE(orchestrator_->act(keepable, Action::pause, {}));
 
-  ASSERT_TRUE(adopter_->remove_vm(host_, other, 20'000));
+  ASSERT_TRUE(adopter_->remove_vm(host_, other, *adopter_->revision_to_remove(host_, other), 20'000));
   EXPECT_FALSE(node_.vms().contains(other));
-  EXPECT_EQ(adopter_->remove_vm(host_, other, 20'000).error().reason, "vm-not-found");
+  EXPECT_EQ(adopter_->revision_to_remove(host_, other).error().reason, "vm-not-found");
   listed = adopter_->unmanaged(host_);
   ASSERT_TRUE(listed);
   EXPECT_TRUE(listed->empty());

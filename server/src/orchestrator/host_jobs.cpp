@@ -26,12 +26,12 @@ namespace qarax::server {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-constexpr std::int64_t kAttemptMs = 2'000;
+constexpr std::int64_t kAttemptMs = 2'000;   // for a connection
+constexpr std::int64_t kRemovalMs = 30'000;  // the node's time for it, where nobody waits
 constexpr std::int64_t kReplayMs = 60'000;
 
 bool may_be_otherwise_soon(const Error& error) {
+  if (error.reason == "stale-session" || error.reason == "still-running" || error.reason == "recovering") return true;
   return error.code == Code::unavailable || error.code == Code::deadline_exceeded || error.code == Code::cancelled ||
          error.code == Code::unknown;
 }
@@ -54,6 +54,13 @@ Collected told_twice(Collected before, const std::vector<core::Leftover>& now) {
   return before;
 }
 
+// There is no job yet that could go on.
+Error not_begun(Error error) {
+  if (error.code != Code::deadline_exceeded) return error;
+  return make_error(Code::unavailable, "the node didn't answer in time, and nothing was begun: " + error.message,
+                    "node-unreachable");
+}
+
 // What a job does ends it, also where it throws: nobody else would.
 template <class F>
 auto attempt(F work) -> decltype(work()) {
@@ -66,37 +73,29 @@ auto attempt(F work) -> decltype(work()) {
 
 }  // namespace
 
-HostJobs::HostJobs(Store& store, Adopter& adopter, Orchestrator& orchestrator, Options options)
-    : store_(store), adopter_(adopter), orchestrator_(orchestrator), options_(options) {
+HostJobs::HostJobs(Store& store, Adopter& adopter, Orchestrator& orchestrator, OpenJobs::Options options)
+    : store_(store),
+      adopter_(adopter),
+      orchestrator_(orchestrator),
+      open_(options, [this](const Job& job, const std::string& why, bool last) { return resume(job, why, last); }) {
   // Seen before any request can begin one of its own.
   for (const JobPtr& job : store.unfinished_host_jobs())
     take_up(job, "the server ended while this went on, and the next one couldn't go on with it");
 }
 HostJobs::HostJobs(Store& store, Adopter& adopter, Orchestrator& orchestrator)
-    : HostJobs(store, adopter, orchestrator, Options{}) {}
-
-HostJobs::~HostJobs() {
-  static_cast<void>(stop());
-  if (thread_.joinable()) thread_.join();
-}
-
-void HostJobs::start() {
-  thread_ = std::thread([this] { go_on(); });
-}
-
-bool HostJobs::stop() {
-  const std::lock_guard lock(mutex_);
-  stopping_ = true;
-  changed_.notify_all();
-  return !asking_;
-}
+    : HostJobs(store, adopter, orchestrator, OpenJobs::Options{}) {}
 
 Result<JobPtr> HostJobs::begin(std::string_view action, const std::string& host_id, const std::string& vm_id) {
   BeginHostJob asked{std::string(action), host_id, vm_id};
-  if (action == kRemoveUnmanaged) QARAX_CHECK(adopter_.remove_vm(host_id, vm_id, 0, true));
+  if (action == kRemoveUnmanaged) {
+    const auto revision = adopter_.revision_to_remove(host_id, vm_id);
+    if (!revision) return not_begun(revision.error());
+    asked.revision = *revision;
+  }
   if (action == kCollectLeftovers) {
-    QARAX_TRY(auto there, adopter_.leftovers(host_id, false));
-    asked.outcome = encode(Collected{std::move(there)});
+    auto there = adopter_.leftovers(host_id, false);
+    if (!there) return not_begun(there.error());
+    asked.outcome = encode(Collected{std::move(*there)});
   }
   QARAX_TRY(JobPtr job, store_.begin_host_job(asked));
   core::logger("jobs")->info("{} begun host={} job={} vm={} request={}", action, host_id, job->id, vm_id,
@@ -148,13 +147,13 @@ Status HostJobs::end(const std::string& job_id, const Status& done, const std::s
     store_.finish_host_job(job_id, std::nullopt, outcome);
     return Ok{};
   }
+  const JobPtr job = store_.job_book().find(job_id);
+  if (!job || !may_be_otherwise_soon(done.error())) return fail(job_id, done.error());
   // What this server's own end broke off hasn't failed, nor has what the node may be doing still.
-  if (orchestrator_.is_closed() && may_be_otherwise_soon(done.error())) return not_ended(job_id);
-  if (const JobPtr job = store_.job_book().find(job_id); job && done.error().code == Code::deadline_exceeded) {
-    take_up(job, "the node didn't answer in time, nor when it was asked again");
-    return not_ended(job_id);
-  }
-  return fail(job_id, done.error());
+  if (orchestrator_.is_closed()) return not_ended(job_id);
+  if (job->action == kInitHost) return fail(job_id, done.error());
+  take_up(job, "the node gave no answer at first; this is what became of it");
+  return not_ended(job_id);
 }
 
 Error HostJobs::fail(const std::string& job_id, Error error) {
@@ -203,7 +202,7 @@ Status HostJobs::remove_vm(const std::string& host_id, const std::string& vm_id,
   QARAX_TRY(const JobPtr before, claimed());
   if (before) return Ok{};
   QARAX_TRY(const JobPtr job, begin(kRemoveUnmanaged, host_id, vm_id));
-  return end(job->id, attempt([&] { return adopter_.remove_vm(host_id, vm_id, timeout_ms); }));
+  return end(job->id, attempt([&] { return adopter_.remove_vm(host_id, vm_id, job->revision, timeout_ms); }));
 }
 
 Result<std::vector<core::Leftover>> HostJobs::collect(const std::string& host_id) {
@@ -220,43 +219,22 @@ Result<std::vector<core::Leftover>> HostJobs::collect(const std::string& host_id
 
 void HostJobs::take_up(const JobPtr& job, std::string why) {
   if (!why.empty()) note_asked(job, "taken up again");
-  const std::lock_guard lock(mutex_);
-  open_.push_back({job, std::move(why), Clock::now() + std::chrono::milliseconds(options_.resume_for_ms)});
-  changed_.notify_all();
-}
-
-void HostJobs::go_on() {
-  std::unique_lock lock(mutex_);
-  while (!stopping_) {
-    if (open_.empty()) {
-      changed_.wait(lock, [&] { return stopping_ || !open_.empty(); });
-      continue;
-    }
-    std::vector<Open> now = std::exchange(open_, {});
-    asking_ = true;
-    lock.unlock();
-    std::erase_if(now, [&](const Open& open) { return resume(open); });
-    lock.lock();
-    asking_ = false;
-    open_.insert(open_.end(), now.begin(), now.end());
-    changed_.wait_for(lock, std::chrono::milliseconds(options_.resume_every_ms), [&] { return stopping_; });
-  }
+  open_.add(job, std::move(why));
 }
 
 // True where it came to its end.
-bool HostJobs::resume(const Open& open) {
+bool HostJobs::resume(const Job& job, const std::string& why, bool last) {
   if (orchestrator_.is_closed()) return false;
-  const bool last = Clock::now() >= open.until;
   std::string outcome;
-  const Status done = attempt([&] { return carry_on(*open.job, outcome); });
+  const Status done = attempt([&] { return carry_on(job, outcome); });
   if (!done && may_be_otherwise_soon(done.error()) && (!last || orchestrator_.is_closed())) return false;
   if (done) {
-    store_.finish_host_job(open.job->id, std::nullopt, outcome);
+    store_.finish_host_job(job.id, std::nullopt, outcome);
     return true;
   }
   Error error = done.error();
-  if (!open.why.empty()) error.message = open.why + ": " + error.message;
-  static_cast<void>(fail(open.job->id, std::move(error)));
+  if (!why.empty()) error.message = why + ": " + error.message;
+  static_cast<void>(fail(job.id, std::move(error)));
   return true;
 }
 
@@ -264,13 +242,9 @@ Status HostJobs::carry_on(const Job& job, std::string& outcome) {
   const HostPtr host = store_.host(job.host_id);
   if (!host) return make_error(Code::not_found, "host " + job.host_id + " was removed since", "host-not-found");
   if (job.action == kAdoptHost) {
-    const auto is_told = [&] {  // it obeys this server
-      const HostPtr now = store_.host(job.host_id);
-      return now && now->status == HostStatus::up && now->needs_adopt.empty();
-    };
-    if (is_told()) return Ok{};
+    if (adopter_.is_obeyed(job.host_id)) return Ok{};
     const auto connected = orchestrator_.init_host(job.host_id, kAttemptMs);
-    if (is_told()) return Ok{};
+    if (adopter_.is_obeyed(job.host_id)) return Ok{};
     // Whom it obeys now may be another one than when this was confirmed: taking it is an operator's word, once each.
     const HostPtr now = store_.host(job.host_id);
     const std::string reason = connected ? "" : connected.error().reason;
@@ -287,7 +261,7 @@ Status HostJobs::carry_on(const Job& job, std::string& outcome) {
   if (job.action == kRemoveUnmanaged) {
     if (store_.vm(job.vm_id))
       return make_error(Code::aborted, "VM " + job.vm_id + " is this server's by now; DELETE it there", "wrong-state");
-    Status removed = adopter_.remove_vm(job.host_id, job.vm_id, kAttemptMs);
+    Status removed = adopter_.remove_vm(job.host_id, job.vm_id, job.revision, kRemovalMs);
     // It was there when this began.
     if (!removed && removed.error().reason == "vm-not-found") return Ok{};
     return removed;

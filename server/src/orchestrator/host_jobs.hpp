@@ -3,37 +3,28 @@
 // taken up by the next one, what the node was too slow with is asked for again, and nothing stays open for good.
 #pragma once
 
-#include <chrono>
-#include <condition_variable>
-#include <mutex>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "adopter.hpp"
+#include "open_jobs.hpp"
 #include "orchestrator.hpp"
 
 namespace qarax::server {
 
 // Thread-safe. A request that is made again with its key has the answer of its job. UNAVAILABLE "shutting-down" where
-// the server ends meanwhile: the job goes on under the next one. DEADLINE_EXCEEDED where the node didn't answer in
-// time: whether it did it isn't known, and the job goes on in the background.
+// the server ends meanwhile: the job goes on under the next one. DEADLINE_EXCEEDED where the node was told and
+// gave no answer, for want of time or of a connection: whether it did it isn't known, and the job goes on.
 class HostJobs {
  public:
-  struct Options {
-    // What was taken up and isn't to be done by then, such as at a host that is away, has failed.
-    std::int64_t resume_for_ms = 60'000;
-    std::int64_t resume_every_ms = 250;
-  };
-  // Borrows all.
-  HostJobs(Store& store, Adopter& adopter, Orchestrator& orchestrator, Options options);
+  // Borrows all. `options`: of what goes on without its request; what isn't done by then has failed.
+  HostJobs(Store& store, Adopter& adopter, Orchestrator& orchestrator, OpenJobs::Options options);
   HostJobs(Store& store, Adopter& adopter, Orchestrator& orchestrator);
-  ~HostJobs();
 
   // Takes up what an earlier server left and what this one's nodes are too slow with, in the background.
-  void start();
+  void start() { open_.start(); }
   // Ends that. False: a node is still being waited for, and its end would have to be.
-  bool stop();
+  bool stop() { return open_.stop(); }
 
   // As Orchestrator's and Adopter's calls of these names.
   Result<HostPtr> init(const std::string& host_id, std::int64_t wait_ms);
@@ -45,35 +36,23 @@ class HostJobs {
   Result<JobPtr> in_background(std::string_view action, const std::string& host_id, const std::string& vm_id);
 
  private:
-  // A job that goes on without its request.
-  struct Open {
-    JobPtr job;
-    std::string why;  // it does; empty: as its request wanted
-    std::chrono::steady_clock::time_point until;
-  };
   // What is plain to see stands in its way first; then it is recorded.
   Result<JobPtr> begin(std::string_view action, const std::string& host_id, const std::string& vm_id = {});
   Result<JobPtr> claimed();
   Error not_ended(const std::string& job_id) const;
   void note_asked(const JobPtr& job, const std::string& detail);
-  // The end of a job with what its work came to, or how it goes on.
+  // The end of a job that has begun, with what its work came to, or how it goes on.
   Status end(const std::string& job_id, const Status& done, const std::string& outcome = {});
   Error fail(const std::string& job_id, Error error);  // that error, as its job keeps it
+  // `why` it goes on without its request; empty: as that wanted.
   void take_up(const JobPtr& job, std::string why);
-  void go_on();
-  bool resume(const Open& open);
+  bool resume(const Job& job, const std::string& why, bool last);
   Status carry_on(const Job& job, std::string& outcome);
 
   Store& store_;
   Adopter& adopter_;
   Orchestrator& orchestrator_;
-  const Options options_;
-  std::mutex mutex_;
-  std::vector<Open> open_;
-  std::condition_variable changed_;
-  bool stopping_ = false;
-  bool asking_ = false;  // a node
-  std::thread thread_;
+  OpenJobs open_;  // the last: its attempts use the others
 };
 
 }  // namespace qarax::server

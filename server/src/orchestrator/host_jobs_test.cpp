@@ -2,6 +2,8 @@
 // them.
 #include "host_jobs.hpp"
 
+#include <thread>
+
 #include "over_a_fake_node.hpp"
 #include "qarax/core/ids.hpp"
 #include "request_scope.hpp"
@@ -19,7 +21,7 @@ class HostJobsTest : public OverAFakeNode {
     jobs_->start();
   }
   void close() override {
-    orchestrator_->shutdown(0);
+    if (orchestrator_) orchestrator_->shutdown(0);
     jobs_.reset();
     OverAFakeNode::close();
   }
@@ -52,7 +54,7 @@ class HostJobsTest : public OverAFakeNode {
     return out;
   }
 
-  HostJobs::Options options_{60'000, 5};
+  OpenJobs::Options options_{60'000, 5};
   std::unique_ptr<HostJobs> jobs_;
 };
 
@@ -94,7 +96,8 @@ TEST_F(HostJobsTest, TheNextServerGoesOnWithWhatWasLeft) {
   ASSERT_TRUE(store_->remove_vm(stray, Removal::by_job));
   node_.leave({"tap", "qx1", "", "no VM has it"});
   const std::string collect = (*store_->begin_host_job({std::string(kCollectLeftovers), host_}))->id;
-  const std::string remove = (*store_->begin_host_job({std::string(kRemoveUnmanaged), host_, stray}))->id;
+  const std::int64_t revision = *adopter_->revision_to_remove(host_, stray);
+  const std::string remove = (*store_->begin_host_job({std::string(kRemoveUnmanaged), host_, stray, revision}))->id;
   const std::string init = (*store_->begin_host_job({std::string(kInitHost), host_}))->id;
   restart();
   for (const std::string& id : {collect, remove, init}) EXPECT_EQ(ended(id).state, JobState::completed);
@@ -120,7 +123,7 @@ TEST_F(HostJobsTest, ACollectThatIsCarriedOutTwiceTellsWhatBothHaveRemoved) {
   const std::string listed =
       R"({"leftovers":[{"kind":"tap","name":"qx1","vm":"","why":"no VM has it","removed":false,"problem":""}]})";
   const std::string id = request([&] {
-    return (*store_->begin_host_job({std::string(kCollectLeftovers), host_, {}, listed}))->id;
+    return (*store_->begin_host_job({std::string(kCollectLeftovers), host_, {}, 0, listed}))->id;
   });
   ASSERT_TRUE(adopter_->leftovers(host_, true)) << "and then it was killed";
   node_.leave({"tap", "qx2", "", "of later"});
@@ -150,6 +153,45 @@ TEST_F(HostJobsTest, WhatANodeIsTooSlowWithGoesOn) {
   EXPECT_EQ(count(kRemoveUnmanaged), 1u);
 }
 
+TEST_F(HostJobsTest, ACallThatBreaksOffAfterItWasSentGoesOn) {
+  const std::string stray = started("stray");
+  ASSERT_TRUE(store_->remove_vm(stray, Removal::by_job));
+  node_.hang(true);
+  std::thread outage([&] {
+    node_.wait_for_command(core::Action::remove);
+    server_.stop();
+  });
+  const auto asked = request([&] { return jobs_->remove_vm(host_, stray, 20'000); });
+  outage.join();
+  ASSERT_FALSE(asked);
+  EXPECT_EQ(asked.error().reason, "deadline-exceeded") << asked.error().message;
+  const JobPtr job = store_->jobs({})->front();
+  EXPECT_EQ(job->state, JobState::running);
+  node_.hang(false);
+  server_.start();
+  EXPECT_EQ(ended(job->id).state, JobState::completed);
+  EXPECT_FALSE(node_.vms().contains(stray));
+  EXPECT_EQ(node_.carried_out(core::Action::remove), 1) << "asked for again it is the same command";
+  EXPECT_TRUE(request([&] { return jobs_->remove_vm(host_, stray, 20'000); }));
+}
+
+TEST_F(HostJobsTest, AnotherHostsSilenceKeepsNobodyWaiting) {
+  FakeNode other;
+  FakeNodeServer second(other);
+  const auto added = orchestrator_->add_host({"h2", "127.0.0.1", second.port(), ""});
+  ASSERT_TRUE(added);
+  second.stop();
+  const auto dark = jobs_->in_background(kInitHost, (*added)->id, "");
+  ASSERT_TRUE(dark) << dark.error().message;
+  const auto lit = jobs_->in_background(kInitHost, host_, "");
+  ASSERT_TRUE(lit) << lit.error().message;
+  EXPECT_EQ(ended((*lit)->id).state, JobState::completed);
+  EXPECT_EQ(store_->job_book().find((*dark)->id)->state, JobState::running);
+  second.start();
+  EXPECT_EQ(ended((*dark)->id).state, JobState::completed);
+  close();
+}
+
 TEST_F(HostJobsTest, WhatIsNotWaitedForIsDoneOnceAndToldByItsJob) {
   const std::string stray = started("stray");
   ASSERT_TRUE(store_->remove_vm(stray, Removal::by_job));
@@ -174,7 +216,7 @@ TEST_F(HostJobsTest, AVmThatWasRemovedBeforeTheKillIsRemoved) {
   const std::string stray = started("stray");
   ASSERT_TRUE(store_->remove_vm(stray, Removal::by_job));
   const std::string id = leave(kRemoveUnmanaged, stray);
-  ASSERT_TRUE(adopter_->remove_vm(host_, stray, 20'000));
+  ASSERT_TRUE(adopter_->remove_vm(host_, stray, *adopter_->revision_to_remove(host_, stray), 20'000));
   restart();
   EXPECT_EQ(ended(id).state, JobState::completed);
   EXPECT_TRUE(request([&] { return jobs_->remove_vm(host_, stray, 20'000); }));
@@ -208,7 +250,7 @@ TEST_F(HostJobsTest, AnAdoptedVmIsAnsweredAgain) {
 }
 
 TEST_F(HostJobsTest, AHostThatStaysAwayFailsTheJobWithTheReason) {
-  options_.resume_for_ms = 0;
+  options_.try_for_ms = 0;
   const std::string id = leave(kCollectLeftovers);
   server_.stop();
   restart();

@@ -82,8 +82,6 @@ class Database {
   // For the initial load, before any other thread is there.
   Session& session() { return session_; }
   void set_trailer(Trailer& trailer) { trailer_ = &trailer; }
-  // SQL for the database's own time, in seconds: the age of what is stored is told by one clock.
-  virtual const char* clock() const = 0;
 
  protected:
   Database(Session session, std::string name);  // as messages call it

@@ -44,17 +44,17 @@ void EventLog::write(Session& session) {
   }
   // Most often one; that statement is known already.
   if (seqs.size() == 1)
-    session.run("INSERT INTO events (seq, epoch, document, ran, at) VALUES ($1, $2, $3, $4, " + clock_ + ")",
-                seqs.front(), epoch, documents.front(), ran);
+    session.run("INSERT INTO events (seq, epoch, document, ran) VALUES ($1, $2, $3, $4)", seqs.front(), epoch,
+                documents.front(), ran);
   for (std::size_t from = 0; seqs.size() > 1 && from < seqs.size(); from += kRowsInOne) {
     const std::size_t end = std::min(seqs.size(), from + kRowsInOne);
-    std::string sql = "INSERT INTO events (seq, epoch, document, ran, at) VALUES ";
+    std::string sql = "INSERT INTO events (seq, epoch, document, ran) VALUES ";
     int parameter = 0;
     for (std::size_t i = from; i < end; ++i) {
       sql.append(i == from ? "($" : ", ($").append(std::to_string(++parameter));
       sql.append(", $").append(std::to_string(++parameter));
       sql.append(", $").append(std::to_string(++parameter));
-      sql.append(", $").append(std::to_string(++parameter)).append(", ").append(clock_).append(")");
+      sql.append(", $").append(std::to_string(++parameter)).append(")");
     }
     Statement insert(session);
     insert << sql;

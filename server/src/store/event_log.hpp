@@ -14,9 +14,8 @@ namespace qarax::server {
 
 class EventLog final : public Database::Trailer {
  public:
-  // `clock`: as Database::clock(). Borrows the others.
-  EventLog(std::string clock, const RunningTime& ran, EventFeed& feed)
-      : clock_(std::move(clock)), ran_(ran), feed_(feed) {}
+  // Borrows both.
+  EventLog(const RunningTime& ran, EventFeed& feed) : ran_(ran), feed_(feed) {}
 
   void load(Session& session);
 
@@ -34,7 +33,6 @@ class EventLog final : public Database::Trailer {
   std::int64_t prune(Session& session, std::int64_t keep, std::int64_t keep_s) const;
 
  private:
-  const std::string clock_;
   const RunningTime& ran_;
   EventFeed& feed_;
   std::vector<Event> added_;

@@ -167,6 +167,14 @@ CREATE INDEX jobs_by_age ON jobs (ran, created_at, id);
 DROP INDEX jobs_one_unfinished;
 CREATE UNIQUE INDEX jobs_one_unfinished ON jobs (vm_id) WHERE state = 'running' AND vm_id <> ''
 )sql"},
+    // `ran` stands for them, and no server before 12 reads this any more.
+    {13, 13, R"sql(
+DROP INDEX idempotency_keys_by_time;
+ALTER TABLE idempotency_keys DROP COLUMN at;
+CREATE INDEX idempotency_keys_by_age ON idempotency_keys (ran);
+ALTER TABLE events DROP COLUMN at;
+ALTER TABLE jobs DROP COLUMN finished_s
+)sql"},
 };
 
 }  // namespace

@@ -17,7 +17,6 @@ class PostgresDb final : public Database {
   // Takes the store's lock, migrates, starts a new term. UNAVAILABLE "store-down": nobody answers there, ask again.
   static Result<std::unique_ptr<PostgresDb>> open(const DatabaseUrl& url);
   ~PostgresDb() override;  // writes what waits, if the database is there
-  const char* clock() const override { return "CAST(EXTRACT(EPOCH FROM now()) AS BIGINT)"; }
 
  private:
   explicit PostgresDb(const DatabaseUrl& url);

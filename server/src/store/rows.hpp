@@ -42,29 +42,24 @@ void edit_host(Session& session, const HostRecord& host);
 void delete_host(Session& session, const std::string& id);
 void pin_node(Session& session, const std::string& host_id, const std::string& node_id);
 
-// When something is written: by the database's clock (Database::clock()), and by RunningTime, which alone makes it old.
-struct Stamp {
-  const char* clock;
-  std::int64_t ran = 0;
-};
+// `ran`: RunningTime, which alone makes old what is written.
 
 // rows_jobs.cpp
 std::optional<Job> read_job(Session& session, const std::string& id);
 std::vector<Job> read_jobs(Session& session, const JobQuery& query);
 void insert_job(Session& session, const Job& job, const Desired& desired_before, std::int64_t timeout_ms,
-                const Stamp& at, const JobArguments& arguments = {});
-void finish_job(Session& session, const Job& job, const Stamp& at);
-// As finish_job, with what it is answered with.
+                std::int64_t ran, const JobArguments& arguments = {});
+void finish_job(Session& session, const Job& job, std::int64_t ran);
 void mark_cancelling(Session& session, const std::string& job_id);
 void take_over_jobs(Session& session, const Activation& activation);
-void prune_jobs(Session& session, std::int64_t keep, std::int64_t keep_s, const Stamp& at);
+void prune_jobs(Session& session, std::int64_t keep, std::int64_t keep_s, std::int64_t ran);
 
 // rows_keys.cpp
 // The request that made that job may be made again, unless it was answered for good.
 void release_key(Session& session, const std::string& job_id);
-std::optional<KeptKey> read_key(Session& session, const std::string& key, std::int64_t keep_s, const Stamp& at);
-void put_key(Session& session, const KeptKey& kept, const Stamp& at);
-void prune_keys(Session& session, std::int64_t keep_s, const Stamp& at);
+std::optional<KeptKey> read_key(Session& session, const std::string& key, std::int64_t keep_s, std::int64_t ran);
+void put_key(Session& session, const KeptKey& kept, std::int64_t ran);
+void prune_keys(Session& session, std::int64_t keep_s, std::int64_t ran);
 
 void put_reservation(Session& session, const Reservation& reservation);
 void delete_reservation(Session& session, const std::string& vm_id);

@@ -106,27 +106,25 @@ std::vector<Job> read_jobs(Session& session, const JobQuery& query) {
 }
 
 void insert_job(Session& session, const Job& job, const Desired& desired_before, std::int64_t timeout_ms,
-                const Stamp& stamp, const JobArguments& arguments) {
+                std::int64_t ran, const JobArguments& arguments) {
   const bool ended = !job.finished_at.empty();
   Poco::Nullable<std::string> end;
   if (ended) end = job.finished_at;
-  const auto ran = ended ? std::optional(stamp.ran) : std::nullopt;
+  const auto ended_at = ended ? std::optional(ran) : std::nullopt;
   session.run(
       "INSERT INTO jobs (id, vm_id, vm_name, host_id, revision, action, state, incarnation, timeout_ms, before, owner, "
-      "term, request_id, created_at, finished_at, steps, arguments, outcome, ran, finished_s) "
-      "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, " +
-          std::string(ended ? stamp.clock : "NULL") + ")",
+      "term, request_id, created_at, finished_at, steps, arguments, outcome, ran) "
+      "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
       job.id, job.vm_id, job.vm_name, job.host_id, job.revision, job.action, name_of(job.state), job.incarnation,
       timeout_ms, encode(desired_before, Defaults::write), job.owner, job.term, job.request_id, job.created_at, end,
-      steps_text(job), encode(arguments), job.outcome, ran);
+      steps_text(job), encode(arguments), job.outcome, ended_at);
 }
 
-void finish_job(Session& session, const Job& job, const Stamp& stamp) {
+void finish_job(Session& session, const Job& job, std::int64_t ran) {
   session.run(
-      std::string("UPDATE jobs SET finished_s = ") + stamp.clock +
-          ", ran = $1, state = $2, finished_at = $3, steps = $4, error = $5, outcome = $6 WHERE id = $7 AND state = "
-          "'running'",
-      stamp.ran, name_of(job.state), job.finished_at, steps_text(job), error_text(job), job.outcome, job.id);
+      "UPDATE jobs SET ran = $1, state = $2, finished_at = $3, steps = $4, error = $5, outcome = $6 WHERE id = $7 AND "
+      "state = 'running'",
+      ran, name_of(job.state), job.finished_at, steps_text(job), error_text(job), job.outcome, job.id);
 }
 
 void mark_cancelling(Session& session, const std::string& job_id) {
@@ -140,8 +138,8 @@ void take_over_jobs(Session& session, const Activation& activation) {
   session << "UPDATE jobs SET owner = $1, term = $2 WHERE state = 'running'", use(owner), use(term), now;
 }
 
-void prune_jobs(Session& session, std::int64_t keep, std::int64_t keep_s, const Stamp& stamp) {
-  std::int64_t oldest = stamp.ran - keep_s;
+void prune_jobs(Session& session, std::int64_t keep, std::int64_t keep_s, std::int64_t ran) {
+  std::int64_t oldest = ran - keep_s;
   session << "DELETE FROM jobs WHERE ran < $1 AND state <> 'running'", use(oldest), now;
   std::int64_t offset = keep;
   // Their order within a second is the wall clock's, which is nobody's loss.

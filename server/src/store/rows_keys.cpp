@@ -12,9 +12,9 @@ using Poco::Data::RecordSet;
 using Poco::Data::Statement;
 }  // namespace
 
-std::optional<KeptKey> read_key(Session& session, const std::string& key, std::int64_t keep_s, const Stamp& at) {
+std::optional<KeptKey> read_key(Session& session, const std::string& key, std::int64_t keep_s, std::int64_t ran) {
   std::string wanted = key;
-  std::int64_t oldest = at.ran - keep_s;
+  std::int64_t oldest = ran - keep_s;
   Statement select(session);
   select << "SELECT fingerprint, job_id, answer FROM idempotency_keys WHERE key = $1 AND ran >= $2", use(wanted),
       use(oldest), now;
@@ -32,15 +32,14 @@ std::optional<KeptKey> read_key(Session& session, const std::string& key, std::i
   return out;
 }
 
-void put_key(Session& session, const KeptKey& kept, const Stamp& at) {
+void put_key(Session& session, const KeptKey& kept, std::int64_t ran) {
   std::string key = kept.key;
   std::string fingerprint = kept.fingerprint;
   std::string job = kept.job_id;
   std::string answer = kept.answer ? encode(*kept.answer) : std::string();
-  session << "INSERT INTO idempotency_keys (key, fingerprint, job_id, answer, at, ran) VALUES ($1, $2, $3, $4, "
-          << at.clock << ", " << at.ran
+  session << "INSERT INTO idempotency_keys (key, fingerprint, job_id, answer, ran) VALUES ($1, $2, $3, $4, " << ran
           << ") ON CONFLICT (key) DO UPDATE SET fingerprint = excluded.fingerprint, job_id = excluded.job_id, "
-             "answer = excluded.answer, at = excluded.at, ran = excluded.ran",
+             "answer = excluded.answer, ran = excluded.ran",
       use(key), use(fingerprint), use(job), use(answer), now;
 }
 
@@ -49,8 +48,8 @@ void release_key(Session& session, const std::string& job_id) {
   session << "DELETE FROM idempotency_keys WHERE job_id = $1 AND answer = ''", use(job), now;
 }
 
-void prune_keys(Session& session, std::int64_t keep_s, const Stamp& at) {
-  std::int64_t oldest = at.ran - keep_s;
+void prune_keys(Session& session, std::int64_t keep_s, std::int64_t ran) {
+  std::int64_t oldest = ran - keep_s;
   session << "DELETE FROM idempotency_keys WHERE ran < $1", use(oldest), now;
 }
 

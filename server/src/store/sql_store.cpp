@@ -100,7 +100,7 @@ Result<VmPtr> SqlStore::create_vm(const NewVmInput& input) {
                                                   " already; names are unique: choose another one, or delete "
                                                   "that VM",
                                               "name-taken");
-                          rows::insert_job(session, job, vm.desired, 0, stamp());
+                          rows::insert_job(session, job, vm.desired, 0, ran_.seconds());
                           events_.add(events::vm_created(vm, job_id));
                           return Ok{};
                         },
@@ -130,7 +130,7 @@ Status SqlStore::plan_removal(Session& session, const std::string& id, Removal h
     const bool done = how == Removal::by_job && job.action == core::Action::remove;
     if (done) by = job_id;
     plan.ended.push_back(ended_job(job_id, done ? JobState::completed : JobState::superseded, std::nullopt));
-    rows::finish_job(session, plan.ended.back(), stamp());
+    rows::finish_job(session, plan.ended.back(), ran_.seconds());
     events_.add(events::job_finished(plan.ended.back(), &vm));
   }
   if (by.empty()) {
@@ -139,7 +139,7 @@ Status SqlStore::plan_removal(Session& session, const std::string& id, Removal h
     job.vm_name = vm.name;
     job.host_id = vm.host_id.value_or("");
     by = job.id;
-    rows::insert_job(session, job, vm.desired, 0, stamp());
+    rows::insert_job(session, job, vm.desired, 0, ran_.seconds());
     plan.ended.push_back(std::move(job));
   }
   events_.add(events::vm_deleted(vm, by));
@@ -194,7 +194,7 @@ Result<VmPtr> SqlStore::set_desired(const std::string& id, core::Action action) 
                           job.host_id = changed->host_id.value_or("");
                           job.revision = changed->revision;
                           job.incarnation = changed->incarnation;
-                          rows::insert_job(session, job, before, 0, stamp());
+                          rows::insert_job(session, job, before, 0, ran_.seconds());
                           events_.add(events::job_finished(job, &*changed));
                           return Ok{};
                         },

@@ -100,10 +100,9 @@ class SqlStore final : public Store {
 
  private:
   SqlStore(std::unique_ptr<Database> db, ClockPtr clock)
-      : ran_(std::move(clock)), events_(db->clock(), ran_, feed_), db_(std::move(db)) {
+      : ran_(std::move(clock)), events_(ran_, feed_), db_(std::move(db)) {
     load();
   }
-  rows::Stamp stamp() const { return {db_->clock(), ran_.seconds()}; }
   // What was asked for by a request: bound to its claim, if it has one. `job_id`: of the change; empty: it has none.
   Status transact(Database::Change change, const std::string& job_id);
   void prune_keys(Session& session);

@@ -131,7 +131,7 @@ void SqlStore::fail_jobs_of(Session& session, const std::string& vm_id, std::vec
     if (job.vm_id != vm_id) continue;
     ended.push_back(ended_job(id, JobState::failed,
                               make_error(Code::aborted, "its VM was adopted or forgotten meanwhile", "superseded")));
-    rows::finish_job(session, ended.back(), stamp());
+    rows::finish_job(session, ended.back(), ran_.seconds());
     events_.add(events::job_finished(ended.back(), nullptr));
   }
 }
@@ -155,7 +155,6 @@ Result<std::string> SqlStore::adopt(const Adoption& adoption) {
   const Status done = transact(
       {keys,
        [&](Session& session) -> Status {
-         ended.clear();  // of an attempt that was rolled back
          const HostPtr host = memory_.host(adoption.host_id);
          if (!host) return make_error(Code::not_found, "there is no host " + adoption.host_id, "host-not-found");
          for (VmRecord& vm : vms) {
@@ -169,7 +168,7 @@ Result<std::string> SqlStore::adopt(const Adoption& adoption) {
            fail_jobs_of(session, id, ended);
            rows::delete_vm(session, id);
          }
-         rows::insert_job(session, job, {}, 0, stamp());
+         rows::insert_job(session, job, {}, 0, ran_.seconds());
          events_.add(adoption.above_term ? events::job_started(job, nullptr) : events::job_finished(job, nullptr));
          if (!adoption.above_term) return Ok{};
          next = begin_next_term(session, *adoption.above_term, at);

@@ -63,7 +63,7 @@ Result<VmPtr> SqlStore::edit_vm(const EditVm& edit) {
                                if (edit.only_check) return Ok{};
                                job.vm_name = changed->name;
                                rows::edit_vm(session, *changed);
-                               rows::insert_job(session, job, changed->desired, 0, stamp());
+                               rows::insert_job(session, job, changed->desired, 0, ran_.seconds());
                                events_.add(events::vm_changed(*changed, job.id));
                                return Ok{};
                              },
@@ -112,7 +112,7 @@ Result<HostPtr> SqlStore::edit_host(const EditHost& edit) {
                                if (rows::is_name_taken(session, *changed)) return name_taken("host", changed->name);
                                if (edit.only_check) return Ok{};
                                rows::edit_host(session, *changed);
-                               rows::insert_job(session, job, {}, 0, stamp());
+                               rows::insert_job(session, job, {}, 0, ran_.seconds());
                                events_.add(events::host_changed(*changed, job.id));
                                return Ok{};
                              },
@@ -144,7 +144,7 @@ Status SqlStore::plan_host_removal(Session& session, const RemoveHost& asked, Re
   for (const VmPtr& vm : there)
     QARAX_CHECK(plan_removal(session, vm->id, Removal::with_host, std::nullopt, plan.vms.emplace_back()));
   rows::delete_host(session, id);
-  rows::insert_job(session, plan.job, {}, 0, stamp());
+  rows::insert_job(session, plan.job, {}, 0, ran_.seconds());
   events_.add(events::host_removed(*host, plan.job.id));
   if (!host->needs_adopt.empty()) plan.next = begin_next_term(session, 0, now_text());
   return Ok{};

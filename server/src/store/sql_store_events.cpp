@@ -18,7 +18,7 @@ Status SqlStore::prune(const Retention& retention) {
   return db_->transact(Database::freeing({{},
                                           [&](Session& session) -> Status {
                                             first = events_.prune(session, retention.events, retention.events_s);
-                                            rows::prune_jobs(session, retention.jobs, retention.jobs_s, stamp());
+                                            rows::prune_jobs(session, retention.jobs, retention.jobs_s, ran_.seconds());
                                             prune_keys(session);
                                             ran_.save(session);
                                             return Ok{};

@@ -9,6 +9,7 @@ Result<JobPtr> SqlStore::begin_host_job(const BeginHostJob& asked) {
   Job job = new_job(asked.action);
   job.host_id = asked.host_id;
   job.vm_id = asked.vm_id;
+  job.revision = asked.revision;
   job.outcome = asked.outcome;
   const std::string id = job.id;
   std::vector<std::string> keys{asked.host_id};
@@ -22,7 +23,7 @@ Result<JobPtr> SqlStore::begin_host_job(const BeginHostJob& asked) {
       return make_error(Code::failed_precondition, "VM " + asked.vm_id + " is this server's by now; DELETE it",
                         "wrong-state");
     QARAX_CHECK(check_no_host_job(asked.vm_id));
-    rows::insert_job(session, job, {}, 0, stamp());
+    rows::insert_job(session, job, {}, 0, ran_.seconds());
     events_.add(events::job_started(job, nullptr));
     return Ok{};
   };
@@ -60,7 +61,7 @@ void SqlStore::finish_host_job(const std::string& job_id, const std::optional<Er
     if (!outcome.empty()) ended.outcome = outcome;
     const bool again = error && error->retryable;
     db_->later([this, ended, again](Session& session) {
-      rows::finish_job(session, ended, stamp());
+      rows::finish_job(session, ended, ran_.seconds());
       if (again) rows::release_key(session, ended.id);
       events_.add(events::job_finished(ended, nullptr));
     });

@@ -28,7 +28,7 @@ Result<HostPtr> SqlStore::add_host(const NewHostInput& input) {
                             return make_error(Code::already_exists,
                                               "there is a host named " + host.name + " already; choose another name",
                                               "name-taken");
-                          rows::insert_job(session, job, {}, 0, stamp());
+                          rows::insert_job(session, job, {}, 0, ran_.seconds());
                           events_.add(events::host_added(host, job.id));
                           return Ok{};
                         },

@@ -57,7 +57,7 @@ void SqlStore::end_orphaned_jobs() {
   }
   db_->later([this, ended = std::move(ended)](Session& session) {
     for (const Job& job : ended) {
-      rows::finish_job(session, job, stamp());
+      rows::finish_job(session, job, ran_.seconds());
       events_.add(events::job_finished(job, nullptr));
     }
     rows::take_over_jobs(session, db_->activation());
@@ -193,10 +193,10 @@ Status SqlStore::plan_job(Session& session, const BeginJob& asked, Begin& plan) 
   plan.told = told_of(job, vm);
   if (unfinished != nullptr) {
     plan.superseded = ended_job(unfinished->id, JobState::superseded, std::nullopt);
-    rows::finish_job(session, *plan.superseded, stamp());
+    rows::finish_job(session, *plan.superseded, ran_.seconds());
     events_.add(events::job_finished(*plan.superseded, &vm));
   }
-  rows::insert_job(session, plan.told, job.before, job.timeout_ms, stamp(), job.arguments);
+  rows::insert_job(session, plan.told, job.before, job.timeout_ms, ran_.seconds(), job.arguments);
   rows::update_vm(session, vm);
   if (plan.reservation) rows::put_reservation(session, *plan.reservation);
   events_.add(events::job_started(plan.told, &vm));
@@ -261,7 +261,7 @@ VmPtr SqlStore::finish_job(const std::string& job_id, JobState state, const std:
   jobs_.erase(found);
   const Job ended = ended_job(job_id, state, error);
   const bool current = report && is_current(*report);
-  db_->later([this, ended](Session& session) { rows::finish_job(session, ended, stamp()); });
+  db_->later([this, ended](Session& session) { rows::finish_job(session, ended, ran_.seconds()); });
   VmState before = VmState::unknown;
   VmPtr vm = memory_.update(job.vm_id, [&](VmRecord& changed) {
     before = changed.observed.status.state;

@@ -30,7 +30,7 @@ Status SqlStore::transact(Database::Change change, const std::string& job_id) {
   change.keys.push_back("key " + claim->key());
   change.work = [&, work = std::move(change.work)](Session& session) -> Status {
     QARAX_CHECK(work(session));
-    rows::put_key(session, {claim->key(), claim->fingerprint(), job_id, std::nullopt}, stamp());
+    rows::put_key(session, {claim->key(), claim->fingerprint(), job_id, std::nullopt}, ran_.seconds());
     return Ok{};
   };
   change.publish = [&, publish = std::move(change.publish)] {
@@ -43,14 +43,14 @@ Status SqlStore::transact(Database::Change change, const std::string& job_id) {
 Result<std::optional<KeptKey>> SqlStore::kept_key(const std::string& key) {
   std::optional<KeptKey> found;
   QARAX_CHECK(db_->read([&](Session& session) -> Status {
-    found = rows::read_key(session, key, kKeepSeconds, stamp());
+    found = rows::read_key(session, key, kKeepSeconds, ran_.seconds());
     return Ok{};
   }));
   return found;
 }
 
 void SqlStore::keep_answer(KeptKey kept) {
-  db_->later([this, kept = std::move(kept)](Session& session) { rows::put_key(session, kept, stamp()); });
+  db_->later([this, kept = std::move(kept)](Session& session) { rows::put_key(session, kept, ran_.seconds()); });
 }
 
 Result<JobPtr> SqlStore::claimed_job() {
@@ -62,6 +62,6 @@ Result<JobPtr> SqlStore::claimed_job() {
   return found;
 }
 
-void SqlStore::prune_keys(Session& session) { rows::prune_keys(session, kKeepSeconds, stamp()); }
+void SqlStore::prune_keys(Session& session) { rows::prune_keys(session, kKeepSeconds, ran_.seconds()); }
 
 }  // namespace qarax::server

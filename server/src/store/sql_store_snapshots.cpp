@@ -84,7 +84,7 @@ Result<VmPtr> SqlStore::resize_idle(const std::string& id, const core::ResizeCom
                                done.vm_id = id;
                                done.vm_name = changed.name;
                                done.host_id = changed.host_id.value_or("");
-                               rows::insert_job(session, done, changed.desired, 0, stamp(), {size, "", ""});
+                               rows::insert_job(session, done, changed.desired, 0, ran_.seconds(), {size, "", ""});
                                events_.add(events::job_finished(done, &changed));
                                return Ok{};
                              },

@@ -14,7 +14,6 @@ class SqliteDb final : public Database {
   // Takes the file's lock, copies before a migration, migrates, starts a new term.
   static Result<std::unique_ptr<SqliteDb>> open(const std::string& path);
   ~SqliteDb() override;  // writes what waits
-  const char* clock() const override { return "CAST(strftime('%s', 'now') AS INTEGER)"; }
 
  private:
   explicit SqliteDb(const std::string& path);

@@ -102,8 +102,9 @@ struct BeginJob {
 struct BeginHostJob {
   std::string action;
   std::string host_id;
-  std::string vm_id{};    // that its node has and the server hasn't, where it is about one
-  std::string outcome{};  // what its request is answered with, as far as that is known when it begins
+  std::string vm_id{};        // that its node has and the server hasn't, where it is about one
+  std::int64_t revision = 0;  // of the command that its node is given
+  std::string outcome{};      // what its request is answered with, as far as that is known when it begins
 };
 
 struct BegunJob {

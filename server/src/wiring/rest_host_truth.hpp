@@ -23,7 +23,9 @@ class RestHostTruth final : public HostTruth {
     return only_check ? adopter_.adopt_vm(host_id, vm_id, true) : jobs_.adopt_vm(host_id, vm_id);
   }
   Status remove_vm(const std::string& host_id, const std::string& vm_id, bool only_check) override {
-    return only_check ? adopter_.remove_vm(host_id, vm_id, kWaitMs, true) : jobs_.remove_vm(host_id, vm_id, kWaitMs);
+    if (!only_check) return jobs_.remove_vm(host_id, vm_id, kWaitMs);
+    QARAX_CHECK(adopter_.revision_to_remove(host_id, vm_id));
+    return Ok{};
   }
   Result<std::vector<core::Leftover>> leftovers(const std::string& host_id, bool collect) override {
     return collect ? jobs_.collect(host_id) : adopter_.leftovers(host_id, false);
