@@ -18,6 +18,13 @@ from framework.stack import Stack, wait_for
 
 
 @pytest.fixture
+def clock(tmp_path):
+    if why := clocks.why_not():
+        pytest.skip(why)
+    return clocks.Clock(tmp_path)
+
+
+@pytest.fixture
 def disk():
     if why := disks.missing():
         pytest.skip(why)
@@ -222,9 +229,7 @@ def test_a_postgres_that_somebody_else_holds(request):
 DAY = 24 * 3600
 
 
-@pytest.mark.skipif(clocks.library() is None, reason="the package libfaketime is missing")
-def test_a_clock_that_jumps(tmp_path):
-    clock = clocks.Clock(tmp_path)
+def test_a_clock_that_jumps(clock):
     stack = Stack(server_env=clock.env)
     try:
         stack.add_node(plugins=[stack.simulator_plugin()], boot={}, env=clock.env)
@@ -254,10 +259,8 @@ def test_a_clock_that_jumps(tmp_path):
     assert not left, "left behind: " + "; ".join(left)
 
 
-@pytest.mark.skipif(clocks.library() is None, reason="the package libfaketime is missing")
-def test_a_clock_that_jumps_makes_nothing_old(tmp_path):
+def test_a_clock_that_jumps_makes_nothing_old(clock):
     """Jobs, events and Idempotency-Keys are kept for as long as servers have run, not for what the clock says."""
-    clock = clocks.Clock(tmp_path)
     stack = Stack(server_env=clock.env)
     try:
         api = stack.api

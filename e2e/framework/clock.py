@@ -1,12 +1,23 @@
 """A wall clock that programs have to themselves and that can jump, by libfaketime; what is monotonic stays as it is."""
 
 import pathlib
+import subprocess
+
+from . import paths
 
 LIBRARIES = ("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1", "/usr/lib/faketime/libfaketimeMT.so.1")
 
 
 def library() -> str | None:
     return next((path for path in LIBRARIES if pathlib.Path(path).exists()), None)
+
+
+def why_not() -> str:
+    """Why no program can have a clock of its own here; empty: they can."""
+    if library() is None:
+        return "the package libfaketime is missing"
+    linked = subprocess.run(["ldd", str(paths.program("qarax-server"))], capture_output=True, text=True).stdout
+    return "AddressSanitizer wants to be the first library of a program" if "libasan" in linked else ""
 
 
 class Clock:

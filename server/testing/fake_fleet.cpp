@@ -10,6 +10,7 @@ class FakeFleet::Link final : public NodeAccess {
   ~Link() override { pool_.stop(); }
 
   bool is_up() const override { return up; }
+  bool is_greeted_as(const std::string&) const override { return up; }
   Status connect_now(std::int64_t timeout_ms) override {
     const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
     while (!up && std::chrono::steady_clock::now() < until) std::this_thread::yield();

@@ -43,6 +43,11 @@ http::Response replay(const KeptAnswer& answer) {
   return response;
 }
 
+// Also of a job that came to its end since.
+bool says_it_goes_on(const http::Response& response) {
+  return response.status == 504 && response.body.find("/problems/deadline-exceeded\"") != std::string::npos;
+}
+
 }  // namespace
 
 // The key belongs to one request while it is served.
@@ -114,7 +119,7 @@ void IdempotencyGuard::keep(const Claim& claim, const http::Response& response) 
   if (response.headers.find("Retry-After")) return;
   const std::string job_id = claim.job_id();
   const JobPtr job = job_id.empty() ? nullptr : store_.job_book().find(job_id);
-  const bool goes_on = job && (job->state == JobState::running ? response.status != 202 : response.status == 504);
+  const bool goes_on = job && (job->state == JobState::running ? response.status != 202 : says_it_goes_on(response));
   const bool may_be_otherwise = response.status >= 500 && job_id.empty();
   if (goes_on || may_be_otherwise || response.status == 401) return;
   KeptKey kept{claim.key(), claim.fingerprint(), job_id, KeptAnswer{}};

@@ -94,6 +94,20 @@ TEST_F(IdempotencyTest, WhatIsRefusedForGoodIsRefusedAgainAndWhatIsntIsTriedAgai
   EXPECT_EQ(handled, 3);
 }
 
+TEST_F(IdempotencyTest, ThatAJobGoesOnIsNoAnswerForGood) {
+  const auto host = *store->add_host({"somewhere", "127.0.0.1", 1, ""});
+  refuse_with = [&](const http::Request& request) {
+    const auto known = store->claimed_job();
+    if (known && *known) return http::Response::text("done", 201);
+    const auto begun = store->begin_host_job({std::string(kInitHost), host->id});
+    EXPECT_TRUE(begun);
+    store->finish_host_job((*begun)->id, std::nullopt);  // right before its waiter has given up
+    return http::problem_response(request, http::Problem("deadline-exceeded", "it goes on"));
+  };
+  EXPECT_EQ(post("/fails", "k1").status, 504);
+  EXPECT_EQ(post("/fails", "k1").body, "done");
+}
+
 TEST_F(IdempotencyTest, WhileTheFirstIsBeingCarriedOutItIs409WithItsJob) {
   std::promise<void> go;
   std::promise<void> there;

@@ -56,6 +56,8 @@ class NodeAccess {
   virtual ~NodeAccess() = default;
 
   virtual bool is_up() const = 0;
+  // Up, and by a greeting of that activation: of this server as it was then.
+  virtual bool is_greeted_as(const std::string& activation) const = 0;
   // Whether the node that was greeted last knows this feature (core/documents.hpp); never assumed.
   virtual bool knows(std::string_view feature) const = 0;
   // A fresh attempt now, not after the back-off; waits until up or `timeout_ms`.

@@ -40,6 +40,7 @@ class NodeLink final : public NodeAccess, public std::enable_shared_from_this<No
   NodeLink& operator=(const NodeLink&) = delete;
 
   bool is_up() const override { return up_.load(); }
+  bool is_greeted_as(const std::string& activation) const override;
   Status connect_now(std::int64_t timeout_ms) override;
   // The stream was silent for too long, or the node answers nothing: stream and commands in flight are cut. Called
   // regularly.

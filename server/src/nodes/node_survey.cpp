@@ -198,11 +198,18 @@ Result<std::vector<core::Leftover>> NodeLink::leftovers(bool collect) {
   return out;
 }
 
+bool NodeLink::is_greeted_as(const std::string& activation) const {
+  const std::lock_guard lock(mutex_);
+  return up_ && connection_ && connection_->authority.activation() == activation;
+}
+
 void NodeLink::reconnect() {
   const std::lock_guard lock(mutex_);
   hurry_ = true;
   up_ = false;  // who waits for it from here on waits for the new greeting
+  last_error_ = make_error(Code::unavailable, "it is being greeted anew", "node-unreachable");
   if (stream_) stream_->TryCancel();
+  if (greeting_) greeting_->TryCancel();
   changed_.notify_all();
 }
 

@@ -252,6 +252,9 @@ Result<core::KeptVm> Adopter::find_removable(const Draft& draft, const std::stri
 Result<std::int64_t> Adopter::revision_to_remove(const std::string& host_id, const std::string& vm_id) {
   QARAX_TRY(const Draft made, draft(host_id));
   QARAX_TRY(const core::KeptVm kept, find_removable(made, vm_id));
+  // Whoever has a folder was commanded once: the node hasn't read of it how often.
+  if (kept.report.revision == 0)
+    return make_error(Code::unavailable, "its node is still taking VM " + vm_id + " over", "node-recovering");
   return kept.report.revision + 1;
 }
 
@@ -262,7 +265,8 @@ Status Adopter::remove_vm(const std::string& host_id, const std::string& vm_id, 
   node::v1::CommandRequest request;
   request.set_vm(vm_id);
   request.set_incarnation(kept.report.incarnation);
-  request.set_revision(revision);
+  // Above what the node has heard from elsewhere since.
+  request.set_revision(kept.report.revision > revision ? kept.report.revision + 1 : revision);
   request.set_step(1);
   request.set_action(node::v1::ACTION_DELETE);
   auto promise = std::make_shared<std::promise<CommandOutcome>>();
@@ -270,7 +274,15 @@ Status Adopter::remove_vm(const std::string& host_id, const std::string& vm_id, 
   made.link->execute(std::move(request), timeout_ms,
                      [promise](CommandOutcome outcome) { promise->set_value(std::move(outcome)); });
   const CommandOutcome outcome = future.get();
-  if (outcome.error) return *outcome.error;
+  if (outcome.error) {
+    Error error = *outcome.error;
+    // The node's last word, which it repeats for that revision, looks otherwise like one that wasn't heard.
+    if (outcome.decided && error.reason.empty())
+      error.reason = error.code == Code::deadline_exceeded ? "vmm-silent" : "vmm-failed";
+    return error;
+  }
+  if (!outcome.report || !outcome.report->deleted)
+    return make_error(Code::unavailable, "its node is still taking VM " + vm_id + " over", "node-recovering");
   core::logger("vms")->warn("removed a VM that only its node knew vm={} host={}", vm_id, made.host->name);
   return Ok{};
 }
@@ -278,7 +290,7 @@ Status Adopter::remove_vm(const std::string& host_id, const std::string& vm_id, 
 bool Adopter::is_obeyed(const std::string& host_id) const {
   const HostPtr host = store_.host(host_id);
   const auto link = nodes_.link(host_id);
-  return host && host->needs_adopt.empty() && link && link->is_up();
+  return host && host->needs_adopt.empty() && link && link->is_greeted_as(store_.activation().id);
 }
 
 Result<std::vector<core::Leftover>> Adopter::leftovers(const std::string& host_id, bool collect) {

@@ -32,6 +32,7 @@ constexpr std::int64_t kReplayMs = 60'000;
 
 bool may_be_otherwise_soon(const Error& error) {
   if (error.reason == "stale-session" || error.reason == "still-running" || error.reason == "recovering") return true;
+  if (error.reason == "vmm-silent" || error.reason == "vmm-failed") return false;  // the node's last word
   return error.code == Code::unavailable || error.code == Code::deadline_exceeded || error.code == Code::cancelled ||
          error.code == Code::unknown;
 }

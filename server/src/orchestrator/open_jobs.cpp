@@ -1,6 +1,9 @@
 #include "open_jobs.hpp"
 
+#include <system_error>
 #include <utility>
+
+#include "qarax/core/logging.hpp"
 
 namespace qarax::server {
 
@@ -38,23 +41,30 @@ void OpenJobs::work(Lane& lane) {
   if (!started_ || stopping_ || lane.works || lane.open.empty()) return;
   // The one before has let go of the lock for good.
   if (lane.thread.joinable()) lane.thread.join();
-  lane.works = true;
-  lane.thread = std::thread([this, &lane] { run(lane); });
+  try {
+    lane.thread = std::thread([this, &lane] { run(lane); });
+    lane.works = true;  // before that thread has the lock
+  } catch (const std::system_error& e) {
+    // They stay, for the next that is added or the next server.
+    core::logger("jobs")->error("no thread for a host's jobs reason={}", core::log_value(e.what()));
+  }
 }
 
 void OpenJobs::run(Lane& lane) {
   std::unique_lock lock(mutex_);
   while (!stopping_ && !lane.open.empty()) {
     std::vector<Open> now = std::exchange(lane.open, {});
-    for (Open& open : now)
-      if (!open.until) open.until = Clock::now() + std::chrono::milliseconds(options_.try_for_ms);
     ++attempts_;
     lock.unlock();
-    std::erase_if(now, [&](const Open& open) { return attempt_(*open.job, open.why, Clock::now() >= *open.until); });
+    std::vector<Open> left;
+    for (Open& open : now) {
+      if (!open.until) open.until = Clock::now() + std::chrono::milliseconds(options_.try_for_ms);
+      if (!attempt_(*open.job, open.why, Clock::now() >= *open.until)) left.push_back(std::move(open));
+    }
     lock.lock();
     --attempts_;
-    lane.open.insert(lane.open.begin(), now.begin(), now.end());
-    if (!now.empty())
+    lane.open.insert(lane.open.begin(), left.begin(), left.end());
+    if (!left.empty())
       stopped_.wait_for(lock, std::chrono::milliseconds(options_.try_every_ms), [&] { return stopping_; });
   }
   lane.works = false;
