@@ -58,6 +58,8 @@ void make_room_in_log(Session& session) {
 
 // A log is only written from its begin again once the file has taken it in: on a full disk into the pages that it has.
 void make_room_in_file(Session& session) {
+  // Of a server that was killed in here.
+  run(session, "DROP TABLE IF EXISTS room");
   std::int64_t pages = 0;
   session << "PRAGMA freelist_count", into(pages), now;
   if (pages >= kFreePages) return;

@@ -240,6 +240,14 @@ TEST_P(StoreTest, TermsCountUpAndASecondServerIsRefused) {
   EXPECT_NE(store_->activation().id, before.id);
 }
 
+TEST_P(StoreTest, AServerThatWasKilledWhileItMadeRoomStartsAgain) {
+  const VmPtr web = vm("web");
+  store_.reset();
+  database_->execute("CREATE TABLE room (bytes INTEGER)");
+  open();
+  EXPECT_TRUE(store_->vm(web->id));
+}
+
 TEST_P(StoreTest, ANewerSchemaIsRefusedInOneSentence) {
   store_.reset();
   database_->execute("INSERT INTO schema_version (number, min_reader, at) VALUES (99, 99, '')");
