@@ -36,12 +36,13 @@ void SqlStore::log_later(std::vector<Event> events) {
 
 // The VM as it is at the time of writing: a change that was committed in between isn't overwritten.
 void SqlStore::save_later(const std::string& id, std::vector<Event> events) {
+  const bool at_once = !events.empty() && feed_.has_readers();
   db_->later(
       [this, id, events = std::move(events)](Session& session) {
         if (const VmPtr vm = memory_.vm(id)) rows::update_vm(session, *vm);
         for (const Event& event : events) events_.add(event);
       },
-      !events.empty() && feed_.has_readers());
+      at_once);
 }
 
 }  // namespace qarax::server

@@ -6,7 +6,7 @@ namespace qarax::server {
 
 namespace {
 
-constexpr std::int64_t kKeepSeconds = 24 * 3600;
+constexpr std::int64_t kKeepSeconds = std::int64_t{24} * 3600;
 
 Error answer_lost(const std::string& job_id) {
   Error error = make_error(

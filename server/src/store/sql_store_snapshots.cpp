@@ -22,7 +22,7 @@ void apply(const core::ResizeCommand& size, VmRecord& vm) {
   if (vm.resolved) to(*vm.resolved);
 }
 
-std::string mebibytes(std::int64_t bytes) { return std::to_string(bytes / (1024 * 1024)) + " MiB"; }
+std::string mebibytes(std::int64_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
 
 }  // namespace
 
