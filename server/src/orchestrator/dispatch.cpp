@@ -128,9 +128,8 @@ void Orchestrator::put_aside(const std::string& job_id, core::Action by) {
 }
 
 // The node's error in the words of this side.
-Error Orchestrator::explained(Error error, const JobRecord& job, const std::string& vm_name) const {
-  static_cast<void>(
-      std::move(error).context("VM " + vm_name + " could not " + std::string(core::to_string(job.action))));
+Error Orchestrator::explained(Error said, const JobRecord& job, const std::string& vm_name) const {
+  Error error = std::move(said).context("VM " + vm_name + " could not " + std::string(core::to_string(job.action)));
   if (error.reason == "vm-not-found") {
     // It isn't on its node; here it is, and GET shows it.
     error.code = Code::failed_precondition;

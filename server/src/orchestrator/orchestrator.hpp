@@ -101,7 +101,7 @@ class Orchestrator {
   void send(const JobRecord& job);
   void note_sent(const JobRecord& job, const VmRecord& vm);
   void cancel_at_node(const std::string& job_id);
-  Error explained(Error error, const JobRecord& job, const std::string& vm_name) const;
+  Error explained(Error said, const JobRecord& job, const std::string& vm_name) const;
   void put_aside(const std::string& job_id, core::Action by);
   void decided(const JobRecord& job, const CommandOutcome& outcome);
   void saw_report(const VmPtr& vm, const core::VmReport& report);
