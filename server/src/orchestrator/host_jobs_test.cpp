@@ -275,6 +275,15 @@ TEST_F(HostJobsTest, TheServersOwnEndIsNoFailure) {
 
 class AdoptedAgain : public HostJobsTest {
  protected:
+  // Its node has come to obey another server since.
+  std::string plan_of_anothers_node() {
+    node_.obey({store_->activation().cluster_id, store_->activation().term + 5, core::new_uuid()});
+    close();
+    open();
+    const auto plan = adopter_->plan(host_);
+    EXPECT_TRUE(plan) << plan.error().message;
+    return plan ? plan->plan : std::string();
+  }
   // Killed right after the commit: the node hasn't heard of it and obeys another server still.
   std::string adopt_here(const std::string& plan) {
     return request([&] {
@@ -297,12 +306,8 @@ class AdoptedAgain : public HostJobsTest {
 };
 
 TEST_F(AdoptedAgain, AnAdoptThatWasKilledAfterItsNodeWasToldIsAtItsEnd) {
-  node_.obey({store_->activation().cluster_id, store_->activation().term + 5, core::new_uuid()});
-  close();
-  open();
-  const auto plan = adopter_->plan(host_);
-  ASSERT_TRUE(plan) << plan.error().message;
-  const std::string id = adopt_here(plan->plan);
+  const std::string plan = plan_of_anothers_node();
+  const std::string id = adopt_here(plan);
   node_.obey(store_->activation());
   close();
   server_.start();
@@ -312,20 +317,16 @@ TEST_F(AdoptedAgain, AnAdoptThatWasKilledAfterItsNodeWasToldIsAtItsEnd) {
   EXPECT_TRUE(store_->read_only().empty());
   EXPECT_EQ(store_->host(host_)->status, HostStatus::up);
   EXPECT_EQ(count(kAdoptHost), 1u);
-  const auto again = request([&] { return jobs_->adopt(host_, plan->plan, 20'000); });
+  const auto again = request([&] { return jobs_->adopt(host_, plan, 20'000); });
   ASSERT_TRUE(again) << again.error().message;
   EXPECT_TRUE(again->applied);
-  EXPECT_EQ(again->plan, plan->plan);
+  EXPECT_EQ(again->plan, plan);
 }
 
 // Whom the node obeys may be another one by then: nobody has said that this one may take it.
 TEST_F(AdoptedAgain, AnAdoptWhoseNodeWasNotToldIsAskedForAgain) {
-  node_.obey({store_->activation().cluster_id, store_->activation().term + 5, core::new_uuid()});
-  close();
-  open();
-  const auto plan = adopter_->plan(host_);
-  ASSERT_TRUE(plan) << plan.error().message;
-  const std::string id = adopt_here(plan->plan);
+  const std::string plan = plan_of_anothers_node();
+  const std::string id = adopt_here(plan);
   close();
   server_.start();
   open();
