@@ -245,6 +245,7 @@ TEST_P(StoreTest, AServerThatWasKilledWhileItMadeRoomStartsAgain) {
   store_.reset();
   database_->execute("CREATE TABLE room (bytes INTEGER)");
   open();
+  ASSERT_TRUE(store_);
   EXPECT_TRUE(store_->vm(web->id));
 }
 
