@@ -83,8 +83,8 @@ int console_start(Console* console, int64_t log_max, Failure* failure) {
   return 0;
 }
 
-struct pollfd console_poll(const Console* console) {
-  short events = POLLIN;
+struct pollfd console_poll(const Console* console, int64_t now) {
+  short events = now < console->gather_until ? 0 : POLLIN;
   if (console->input_length > 0) events |= POLLOUT;
   return (struct pollfd){.fd = console->fd, .events = events};
 }
@@ -92,7 +92,8 @@ struct pollfd console_poll(const Console* console) {
 static void lose(Console* console, int64_t now) {
   (void)close(console->fd);
   console->fd = -1;
-  console->roomy = false;
+  console->room_sought = false;
+  console->gather_until = 0;
   console->backoff_ms = kReconnectFirstMs;
   console->retry_at = now + kReconnectFirstMs;
   console->eager_until = 0;
@@ -101,9 +102,9 @@ static void lose(Console* console, int64_t now) {
 // Returns false at the end of the stream.
 static bool read_output(Console* console, int chunks) {
   // What there is to read was written by a VMM that has accepted.
-  if (!console->roomy && console->vmm > 0) {
-    (void)make_room(console->vmm, console->fd);
-    console->roomy = true;
+  if (!console->room_sought && console->vmm > 0) {
+    console->roomy = make_room(console->vmm, console->fd);
+    console->room_sought = true;
   }
   char data[kChunk];
   for (int i = 0; i < chunks; ++i) {
@@ -130,7 +131,12 @@ static bool write_input(Console* console) {
 void console_handle(Console* console, short events, int64_t now) {
   if (console->fd < 0 || events == 0) return;
   bool connected = true;
-  if ((events & (POLLIN | POLLHUP | POLLERR)) != 0) connected = read_output(console, kChunksATurn);
+  if ((events & (POLLIN | POLLHUP | POLLERR)) != 0) {
+    uint64_t before = console->counters.bytes;
+    connected = read_output(console, kChunksATurn);
+    bool little = console->counters.bytes - before < kChunk;  // a VMM that writes much at a time is read at once
+    if (connected && console->roomy && little) console->gather_until = now + kGatherMs;
+  }
   if (connected && (events & POLLOUT) != 0) connected = write_input(console);
   if (!connected) lose(console, now);
 }
@@ -150,7 +156,8 @@ void console_folder_changed(Console* console, int64_t now) {
 }
 
 int64_t console_tick(Console* console, int64_t now) {
-  if (!console->enabled || console->fd >= 0) return -1;
+  if (!console->enabled) return -1;
+  if (console->fd >= 0) return now < console->gather_until ? console->gather_until : -1;
   if (now >= console->retry_at) {
     int fd = open_connection(console);
     if (fd >= 0) {

@@ -6,6 +6,8 @@
 
 #include <array>
 #include <csignal>
+#include <fstream>
+#include <string_view>
 
 #include "supervisor_fixture.hpp"
 
@@ -42,6 +44,15 @@ TEST_F(SupervisorTest, OutputStillInTheSocketWhenTheVmmIsGoneIsInTheLog) {
   EXPECT_EQ(follow_pattern(read_file("console.log").substr(6), 0), 100000);
 }
 
+// How often a process slept and was woken.
+long wakes_of(pid_t process) {
+  std::ifstream status("/proc/" + std::to_string(process) + "/status");
+  constexpr std::string_view kName = "voluntary_ctxt_switches:";
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with(kName)) return std::stol(line.substr(kName.size()));
+  return -1;
+}
+
 bool may_make_sockets_large() {
   const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
   const int size = 1 << 20;
@@ -65,6 +76,23 @@ TEST_F(SupervisorTest, WhatAGuestSaysByteByByteHasRoomWhileTheSupervisorWaits) {
   close(client);
   EXPECT_EQ(read_file("vmm.log"), "lost 0\n");
   EXPECT_EQ(follow_pattern(read_file("console.log").substr(6), 0), 8000);
+}
+
+TEST_F(SupervisorTest, WhatAGuestSaysByteByByteGathersBeforeItIsRead) {
+  if (!may_make_sockets_large()) GTEST_SKIP() << "CAP_NET_ADMIN is missing: nothing is left to gather";
+  constexpr long kBytes = 50000;
+  Launched launched = launch_with_console({"say", "ready\n", "line", "pour", std::to_string(kBytes), "line"});
+  int client = attach("attach tail 100");
+  read_until(client, "ready\n");
+  const long before = wakes_of(launched.supervisor);
+  write_all(client, "\n");
+  for (std::string got; got.size() < kBytes;) got += read_some(client);
+  // One for each byte is what a poll without a pause comes to.
+  EXPECT_LT(wakes_of(launched.supervisor) - before, kBytes / 10);
+  write_all(client, "\n");
+  EXPECT_EQ(wait_exit(launched.supervisor), 0);
+  close(client);
+  EXPECT_EQ(follow_pattern(read_file("console.log").substr(6), 0), kBytes);
 }
 
 TEST_F(SupervisorTest, AVmmThatAcceptsAnewHasThatRoomAgain) {

@@ -131,7 +131,7 @@ static void run(Supervisor* self) {
     next = sooner(next, vmm_log_tick(&self->vmm_log, now));
     if (!self->vmm_ended) next = sooner(next, console_tick(&self->console, now));
     polled[kSignals] = (struct pollfd){.fd = self->signal_fd, .events = POLLIN};
-    polled[kConsole] = console_poll(&self->console);
+    polled[kConsole] = console_poll(&self->console, now);
     size_t clients = control_poll(&self->control, polled + kControl);
     int64_t wait = next < 0 ? -1 : next > now ? next - now : 0;
     if (poll(polled, kPolled, (int)wait) < 0) continue;

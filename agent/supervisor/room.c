@@ -24,17 +24,20 @@ bool make_room(pid_t vmm, int fd) {
   socklen_t length = sizeof name;
   if (getsockname(fd, (struct sockaddr*)&name, &length) != 0 || length <= sizeof name.sun_family) return false;
   int process = (int)syscall(SYS_pidfd_open, vmm, 0);
-  bool done = false;
-  for (int number = 0; process >= 0 && !done && number < kMostDescriptors; ++number) {
+  bool found = false;
+  bool roomy = false;
+  for (int number = 0; process >= 0 && !found && number < kMostDescriptors; ++number) {
     int copy = (int)syscall(SYS_pidfd_getfd, process, number, 0);
     if (copy < 0) continue;
     if (is_peer(copy, &name, length)) {
+      found = true;
       int size = kConsoleRoom;
-      done = setsockopt(copy, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) == 0 ||
-             setsockopt(copy, SOL_SOCKET, SO_SNDBUF, &size, sizeof size) == 0;
+      roomy = setsockopt(copy, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) == 0;
+      // What anyone may have; the kernel cuts it down.
+      if (!roomy) (void)setsockopt(copy, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
     }
     (void)close(copy);  // a copy that stays would hide the VMM's hang-up
   }
   if (process >= 0) (void)close(process);
-  return done;
+  return roomy;
 }

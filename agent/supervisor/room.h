@@ -12,5 +12,5 @@ enum { kConsoleRoom = 4 << 20 };  // doubled by the kernel: some ten thousand by
 
 // `fd`: our end of a connection that the VMM has accepted, bound to a name before it was made. The other end is found
 // among the VMM's descriptors and made larger: as far as asked where CAP_NET_ADMIN is there, else up to the system's
-// limit. Returns false where it wasn't found, or may not be touched.
+// limit. Returns whether it is as large as asked.
 bool make_room(pid_t vmm, int fd);

@@ -5,7 +5,7 @@
 //   say TEXT      write to the console               flood BYTES  write that much of the numbered pattern
 //   drip BYTES    write that much of it byte by byte, as a serial port is: what finds no room is lost, and how much
 //   that
-//                 was is logged
+//                 was is logged                      pour BYTES   the same at a port's pace, and nothing is lost
 //   line          wait for a line of console input   echo         echo input until a 'q'
 //   log TEXT      write to stderr                    spam BYTES   write that much to stderr
 //   report PATH   write what this process was given
@@ -23,6 +23,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 static int console = -1;
@@ -72,6 +73,20 @@ static void drip(long bytes) {
     ++position;
   }
   (void)fprintf(stderr, "lost %ld\n", lost);
+}
+
+// Byte by byte, each in its own time, and none is lost.
+static void pour(long bytes) {
+  for (; bytes > 0; --bytes) {
+    char line[24];
+    (void)snprintf(line, sizeof line, "%07ld\n", position / 8 % 10000000);
+    send_all(line + position % 8, 1);
+    ++position;
+    struct timespec until;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    for (struct timespec now = until; (now.tv_sec - until.tv_sec) * 1000000000 + now.tv_nsec - until.tv_nsec < 10000;)
+      (void)clock_gettime(CLOCK_MONOTONIC, &now);
+  }
 }
 
 static void wait_line(void) {
@@ -171,6 +186,8 @@ int main(int argc, char** argv) {
       flood(atol(argument));
     } else if (strcmp(command, "drip") == 0) {
       drip(atol(argument));
+    } else if (strcmp(command, "pour") == 0) {
+      pour(atol(argument));
     } else if (strcmp(command, "log") == 0) {
       (void)fprintf(stderr, "%s\n", argument);
     } else if (strcmp(command, "spam") == 0) {
