@@ -59,7 +59,9 @@ class FakeFleet::Link final : public NodeAccess {
   }
   Result<NodeSurvey> survey(const std::vector<std::string>& deleted_of) override { return node_.survey(deleted_of); }
   Status adopt(const Activation&, const std::function<Status()>& first) override { return first(); }
-  Result<std::vector<core::Leftover>> leftovers(bool collect) override { return node_.leftovers(collect); }
+  Result<std::vector<core::Leftover>> leftovers(bool collect, const std::vector<std::string>& owned) override {
+    return node_.leftovers(collect, owned);
+  }
   void reconnect() override {}
 
   const std::string id;

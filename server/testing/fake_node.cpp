@@ -1,6 +1,7 @@
 #include "fake_node.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "qarax/core/ids.hpp"
@@ -190,12 +191,16 @@ void FakeNode::leave(core::Leftover leftover) {
   leftovers_.push_back(std::move(leftover));
 }
 
-std::vector<core::Leftover> FakeNode::leftovers(bool collect) {
+std::vector<core::Leftover> FakeNode::leftovers(bool collect, const std::vector<std::string>& owned) {
   const std::lock_guard lock(mutex_);
+  const auto is_owned = [&](const core::Leftover& one) {
+    return std::find(owned.begin(), owned.end(), one.vm) != owned.end();
+  };
   std::vector<core::Leftover> out = leftovers_;
+  std::erase_if(out, is_owned);
   if (!collect) return out;
   ++collected_;
-  leftovers_.clear();
+  std::erase_if(leftovers_, std::not_fn(is_owned));
   for (core::Leftover& one : out) one.removed = true;
   return out;
 }

@@ -51,7 +51,7 @@ class FakeNode {
   void raise_edition(const std::string& vm, std::int64_t edition);
   // What no VM owns; gone with the next collect.
   void leave(core::Leftover leftover);
-  std::vector<core::Leftover> leftovers(bool collect);
+  std::vector<core::Leftover> leftovers(bool collect, const std::vector<std::string>& owned = {});
   int collected() const;  // how often it was asked to
   // Its data folder is another one now.
   void change_identity();

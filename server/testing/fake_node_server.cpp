@@ -57,7 +57,8 @@ grpc::Status FakeNodeServer::Adopt(grpc::ServerContext*, const node::v1::AdoptRe
 
 grpc::Status FakeNodeServer::Leftovers(grpc::ServerContext*, const node::v1::LeftoversRequest* request,
                                        node::v1::LeftoversReply* reply) {
-  for (const core::Leftover& one : node_.leftovers(request->collect()))
+  for (const core::Leftover& one :
+       node_.leftovers(request->collect(), {request->owned().begin(), request->owned().end()}))
     reply->add_leftovers(encode(one, Defaults::write));
   return grpc::Status::OK;
 }

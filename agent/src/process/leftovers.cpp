@@ -227,6 +227,19 @@ Status Leftovers::remove(const core::Leftover& what) const {
   return make_error(Code::unimplemented, "this node can't remove a " + what.kind + "; remove it by hand");
 }
 
+Status Leftovers::end_all_of(const std::string& vm) const {
+  std::vector<core::Leftover> found;
+  find_processes(found);
+  find_cgroups(found);
+  for (const core::Leftover& one : found) {
+    if (one.vm != vm) continue;
+    core::logger("process")->warn("ending what a VM without a folder has left kind={} name={} vm={}", one.kind,
+                                  core::log_value(one.name), vm);
+    QARAX_CHECK(remove(one));
+  }
+  return Ok{};
+}
+
 std::vector<core::Leftover> Leftovers::collect(const IsOwned& is_owned) const {
   std::vector<core::Leftover> out = find(is_owned);
   const auto log = core::logger("process");

@@ -28,6 +28,8 @@ class Leftovers {
   std::vector<core::Leftover> find(const IsOwned& is_owned) const;
   // The same, and removes them; each says whether it is gone, or why it isn't.
   std::vector<core::Leftover> collect(const IsOwned& is_owned) const;
+  // Ends the processes of one VM and removes its cgroup: of one that is to be ended, and whose folder is gone.
+  Status end_all_of(const std::string& vm) const;
 
  private:
   std::string vms_dir() const { return data_dir_ + "/vms"; }

@@ -41,8 +41,9 @@ class CountingManager final : public VmManager {
     vm.report.vm = "kept";
     return {vm};
   }
-  std::vector<core::Leftover> leftovers(bool collect) override {
+  std::vector<core::Leftover> leftovers(bool collect, const std::vector<std::string>& owned) override {
     ++(collect ? collects : looks);
+    last_owned = owned;
     return {};
   }
   HostShutdown stop_guests(std::int64_t) override {
@@ -55,6 +56,7 @@ class CountingManager final : public VmManager {
   std::atomic<int> cancels{0};
   std::atomic<int> looks{0};
   std::atomic<int> collects{0};
+  std::vector<std::string> last_owned;
   std::atomic<int> stops{0};
 
  private:
@@ -141,6 +143,7 @@ class NodeAccessTest : public testing::Test {
     node::v1::LeftoversRequest request;
     *request.mutable_authority() = who;
     request.set_collect(collect);
+    request.add_owned("a-vm");
     node::v1::LeftoversReply reply;
     grpc::ClientContext context;
     return reason(stub_->Leftovers(&context, request, &reply));
@@ -226,6 +229,7 @@ TEST_F(NodeAccessTest, LeftoversAreOnlyItsServersToCollect) {
   EXPECT_EQ(leftovers(as(1, "a"), false), "ok");
   EXPECT_EQ(leftovers(as(1, "b"), true), "stale-term");
   EXPECT_EQ(manager_.looks, 1);
+  EXPECT_EQ(manager_.last_owned, std::vector<std::string>{"a-vm"});
   EXPECT_EQ(manager_.collects, 0);
 }
 

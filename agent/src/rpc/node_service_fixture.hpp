@@ -88,7 +88,7 @@ class FakeVms final : public VmManager {
     changed_.notify_all();
   }
   std::vector<core::KeptVm> kept(const std::vector<std::string>&) override { return {}; }
-  std::vector<core::Leftover> leftovers(bool) override { return {}; }
+  std::vector<core::Leftover> leftovers(bool, const std::vector<std::string>&) override { return {}; }
   HostShutdown stop_guests(std::int64_t) override { return {}; }
   Result<VmSpec> resolve(const std::string& document, std::int64_t) override {
     if (fails) return make_error(Code::invalid_argument, "no luck", "validation");

@@ -48,9 +48,10 @@ grpc::ServerUnaryReactor* NodeService::Leftovers(grpc::CallbackServerContext* co
                                                  node::v1::LeftoversReply* reply) {
   if (const Status admitted = admit(*context, request->authority()); !admitted) return finish(context, admitted);
   auto* reactor = context->DefaultReactor();
-  ask([this, context, reactor, reply, collect = request->collect()] {
+  const std::vector<std::string> owned(request->owned().begin(), request->owned().end());
+  ask([this, context, reactor, reply, owned, collect = request->collect()] {
     if (context->IsCancelled()) return reactor->Finish(grpc::Status::CANCELLED);
-    for (const core::Leftover& one : vms_.leftovers(collect)) reply->add_leftovers(encode(one, Defaults::write));
+    for (const core::Leftover& one : vms_.leftovers(collect, owned)) reply->add_leftovers(encode(one, Defaults::write));
     reactor->Finish(grpc::Status::OK);
   });
   return reactor;

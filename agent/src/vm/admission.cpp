@@ -50,26 +50,47 @@ Error stale(const Command& command, const std::string& why) {
 
 }  // namespace
 
-// A VM that has no folder here: the answer, or nothing where a start makes one.
+// A VM that has no folder here: the answer, or nothing where the command is carried out: a start makes one, and what
+// ends a VM looks for what may run of it all the same.
 std::optional<CommandResult> Manager::judge_absent(const Command& asked) {
   const auto stone = read_tombstone(tombstones_dir_, asked.vm);
   if (stone && asked.revision < stone->revision)
     return CommandResult{unknown_vm(asked.vm),
                          stale(asked, "was deleted by revision " + std::to_string(stone->revision) + "; revision " +
                                           std::to_string(asked.revision) + " comes too late")};
-  if (asked.action == core::Action::remove) {
+  if (asked.action == core::Action::remove && stone) {
     auto report = unknown_vm(asked.vm);
     if (auto written = write_tombstone(tombstones_dir_, {asked.vm, asked.revision, asked.step}); !written)
       return CommandResult{report, std::move(written).error()};
     report.deleted = true;
     return CommandResult{report, success()};
   }
-  if (asked.action != core::Action::start)
+  if (stone && asked.action == core::Action::start)
+    return CommandResult{unknown_vm(asked.vm), stale(asked, "was deleted on this node and can't be started again")};
+  if (stone || (asked.action != core::Action::start && !overtakes(asked.action)))
     return CommandResult{unknown_vm(asked.vm),
                          make_error(Code::not_found, "VM " + asked.vm + " isn't on this node", "vm-not-found")};
-  if (stone)
-    return CommandResult{unknown_vm(asked.vm), stale(asked, "was deleted on this node and can't be started again")};
   return std::nullopt;
+}
+
+Manager::VmPtr Manager::make_absent(const Command& asked) {
+  auto vm = std::make_shared<Vm>(asked.vm, vms_dir_ + "/" + asked.vm);
+  vms_.emplace(asked.vm, vm);
+  // In memory only: the VMM that may be there is of the incarnation that the server means.
+  if (overtakes(asked.action)) vm->document.incarnation = asked.incarnation;
+  const std::lock_guard order(order_mutex_);
+  vm->report.vm = asked.vm;
+  vm->report.incarnation = vm->document.incarnation;
+  vm->report.status.state = overtakes(asked.action) ? VmState::unknown : VmState::shutdown;
+  if (overtakes(asked.action)) vm->report.status.status_reason = kNoFolder;
+  return vm;
+}
+
+// Its tombstone stands, so there is always an answer.
+CommandResult Manager::judge_deleted(const Command& asked) {
+  const std::lock_guard lock(vms_mutex_);
+  if (auto judged = judge_absent(asked)) return std::move(*judged);
+  return {unknown_vm(asked.vm), make_error(Code::unavailable, "VM " + asked.vm + " is being deleted", "recovering")};
 }
 
 std::shared_ptr<CommandTicket> Manager::execute(Command command, std::function<void(CommandResult)> done) {
@@ -93,18 +114,18 @@ std::shared_ptr<CommandTicket> Manager::execute(Command command, std::function<v
       vm = found->second;
     } else {
       if (auto judged = judge_absent(asked)) return answer(std::move(*judged));
-      vm = std::make_shared<Vm>(asked.vm, vms_dir_ + "/" + asked.vm);
-      vms_.emplace(asked.vm, vm);
-      const std::lock_guard order(order_mutex_);
-      vm->report.vm = asked.vm;
-      vm->report.status.state = VmState::shutdown;
+      vm = make_absent(asked);
     }
   }
 
   bool overtake_now = false;
   const core::VmReport last = last_report(vm);
   {
-    const std::lock_guard lock(vm->strand_mutex);
+    std::unique_lock lock(vm->strand_mutex);
+    if (vm->dead) {
+      lock.unlock();
+      return answer(judge_deleted(asked));
+    }
     if (asked.revision < vm->revision)
       return answer({last, stale(asked, "has seen revision " + std::to_string(vm->revision) + "; revision " +
                                             std::to_string(asked.revision) + " comes too late")});

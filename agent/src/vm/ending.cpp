@@ -37,6 +37,13 @@ VmStatus Manager::ended_status(const VmPtr& vm) {
 
 Result<VmStatus> Manager::stop(const VmPtr& vm, const Operation& operation, bool force) {
   const Command& command = operation.command;
+  if (!vm->folder.exists()) {
+    QARAX_CHECK(end_strays(vm));
+    VmStatus status;
+    status.state = VmState::shutdown;
+    status.status_reason = std::string(kNoFolder) + "; what still ran of it was ended";
+    return status;
+  }
   if (vm->document.incarnation == 0) {
     // Its document can't be read: nothing tells which plugin to ask, and its processes are the agent's own.
     QARAX_CHECK(processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs)));
@@ -75,6 +82,11 @@ Result<VmStatus> Manager::stop(const VmPtr& vm, const Operation& operation, bool
   return stopped;
 }
 
+// Without a folder nothing names its processes: the host is searched for them.
+Status Manager::end_strays(const VmPtr& vm) {
+  return vm->folder.exists() ? Status(Ok{}) : processes_.leftovers().end_all_of(vm->id);
+}
+
 Status Manager::remove(const VmPtr& vm, const Command& command) {
   QARAX_CHECK(note_intent(vm, command));
   const VmState state = status_of(vm).state;
@@ -84,6 +96,7 @@ Status Manager::remove(const VmPtr& vm, const Command& command) {
   }
   // Nothing of it may run when its folder goes, whatever the plugin said and whatever the document says.
   QARAX_CHECK(processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs)));
+  QARAX_CHECK(end_strays(vm));
   processes_.clean_up(vm->id, vm->document.incarnation);
   if (const Status noted = processes_.leftovers().disown(vm->id); !noted)
     core::logger("vm")->error("what the VM leaves behind can't be noted vm={} reason={}", vm->id,

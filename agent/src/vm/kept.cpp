@@ -1,4 +1,7 @@
 // What a node knows of its VMs for a server that has lost them, and what a server wants to find there then.
+#include <set>
+#include <string_view>
+
 #include "manager.hpp"
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
@@ -106,9 +109,10 @@ void Manager::keep_words(const VmPtr& vm, Words words) {
   publish(vm, status_of(vm));
 }
 
-std::vector<core::Leftover> Manager::leftovers(bool collect) {
+std::vector<core::Leftover> Manager::leftovers(bool collect, const std::vector<std::string>& owned) {
   const std::lock_guard one(collecting_);
-  const auto is_owned = [this](const std::string& id) { return find(id) != nullptr; };
+  const std::set<std::string_view> servers(owned.begin(), owned.end());
+  const auto is_owned = [&](const std::string& id) { return find(id) != nullptr || servers.contains(id); };
   return collect ? processes_.leftovers().collect(is_owned) : processes_.leftovers().find(is_owned);
 }
 

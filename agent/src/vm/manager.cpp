@@ -153,7 +153,7 @@ core::VmReport Manager::unknown_vm(const std::string& id) {
   core::VmReport report;
   report.vm = id;
   report.missing = true;
-  report.status.status_reason = "this node has no folder for it";
+  report.status.status_reason = kNoFolder;
   const std::lock_guard lock(order_mutex_);
   number(report);
   return report;

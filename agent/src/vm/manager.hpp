@@ -46,7 +46,7 @@ class Manager final : public VmManager {
   std::vector<core::VmReport> subscribe(Listener listener, std::uint64_t& id) override;
   void unsubscribe(std::uint64_t id) override;
   std::vector<core::KeptVm> kept(const std::vector<std::string>& deleted_of) override;
-  std::vector<core::Leftover> leftovers(bool collect) override;
+  std::vector<core::Leftover> leftovers(bool collect, const std::vector<std::string>& owned) override;
   HostShutdown stop_guests(std::int64_t timeout_ms) override;
   Result<VmSpec> resolve(const std::string& document, std::int64_t deadline_ns) override;
   Result<std::string> run_dir(const std::string& vm) override;
@@ -65,13 +65,17 @@ class Manager final : public VmManager {
           const core::Clock& clock);
   Status load();
 
+  static constexpr const char* kNoFolder = "this node has no folder for it";
+
   static Error success() { return Error{Code::ok, {}, {}, {}, false, 0, {}, {}}; }
   static bool overtakes(core::Action action) {
     return action == core::Action::force_stop || action == core::Action::remove;
   }
 
   // admission.cpp
-  std::optional<CommandResult> judge_absent(const Command& asked);
+  std::optional<CommandResult> judge_absent(const Command& asked);  // under vms_mutex_
+  std::shared_ptr<Vm> make_absent(const Command& asked);            // under vms_mutex_
+  CommandResult judge_deleted(const Command& asked);
   void missed_deadline(const VmPtr& vm, const OperationPtr& operation);
   void finish(const VmPtr& vm, const OperationPtr& operation, const CommandResult& result);
 
@@ -83,6 +87,7 @@ class Manager final : public VmManager {
   void next_task(const VmPtr& vm);
   void overtake(const VmPtr& vm, const OperationPtr& operation);
   void abandon(const VmPtr& vm, const OperationPtr& operation);
+  core::VmReport bury(const VmPtr& vm, const OperationPtr& by);
 
   // operations.cpp, on the VM's strand
   void run(const VmPtr& vm, const OperationPtr& operation);
@@ -93,6 +98,7 @@ class Manager final : public VmManager {
   Result<VmArgs> args_for(const VmPtr& vm);
 
   // starting.cpp, on the VM's strand (resolve(), which is public, on its caller's thread)
+  Result<BootFiles> boot_files_of(const VmPtr& vm, const core::StartCommand& wanted);
   Status check_incarnation(const VmPtr& vm, const Command& command);
   Result<VmStatus> start(const VmPtr& vm, Operation& operation);
   Status note_start(const VmPtr& vm, const Command& command, const VmDocument& document);
@@ -103,6 +109,7 @@ class Manager final : public VmManager {
   // ending.cpp, on the VM's strand
   VmStatus ended_status(const VmPtr& vm);
   Result<VmStatus> stop(const VmPtr& vm, const Operation& operation, bool force);
+  Status end_strays(const VmPtr& vm);
   Status remove(const VmPtr& vm, const Command& command);
 
   // snapshots.cpp, on the VM's strand

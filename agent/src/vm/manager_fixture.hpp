@@ -28,7 +28,8 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
     if (!out.memory_hugepage_size) out.memory_hugepage_size = frozen_as.load();
     return out;
   }
-  Result<VmStatus> start(const DriverCall& call, const StartArgs&) override {
+  Result<VmStatus> start(const DriverCall& call, const StartArgs& args) override {
+    booted = args.boot.kernel;
     // As it was told before anybody could see the start, and tell it something else.
     const bool deaf = deaf_start;
     const bool hangs = hang_start;
@@ -89,9 +90,15 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
     if (name == "fake") return this;
     return make_error(Code::unavailable, "there is no hypervisor " + name);
   }
-  Result<BootFiles> files_for(const std::optional<std::string>&) override { return BootFiles{}; }
+  Result<BootFiles> files_for(const std::optional<std::string>&) override {
+    BootFiles files;
+    files.kernel = kernel;
+    return files;
+  }
 
   std::atomic<std::int64_t> frozen_as{4096};
+  std::string kernel;  // the node's default; changed while nothing starts
+  std::string booted;  // by the last start
   std::atomic<int> starts{0};
   std::atomic<bool> hang_start{false};
   std::atomic<bool> fail_start{false};

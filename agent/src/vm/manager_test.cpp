@@ -19,6 +19,28 @@ TEST_F(ManagerTest, AChangedMachineKeepsWhatIsFrozenAndFreezesWhatIsNew) {
   EXPECT_EQ(fresh.report.resolved->memory_hugepage_size, 8192);
 }
 
+TEST_F(ManagerTest, AVmBootsWhatItBootedFirstUntilItsMachineIsChanged) {
+  const std::string old_kernel = dir_ + "/old-kernel";
+  const std::string new_kernel = dir_ + "/new-kernel";
+  for (const std::string& path : {old_kernel, new_kernel}) std::ofstream(path) << "kernel";
+  driver_.kernel = old_kernel;
+  run(command(Action::start, 1));
+  run(command(Action::force_stop, 2));
+  driver_.kernel = new_kernel;
+  open();
+  EXPECT_EQ(settled().status.state, VmState::shutdown);
+  ASSERT_EQ(run(command(Action::start, 3)).error.code, Code::ok);
+  EXPECT_EQ(driver_.booted, old_kernel) << "the node's default is another one now";
+  run(command(Action::force_stop, 4));
+  start(5, R"({"name":"web","hypervisor":"fake","spec":{},"resolved":{},"resolve":true})");
+  EXPECT_EQ(driver_.booted, new_kernel);
+  run(command(Action::force_stop, 6));
+  std::filesystem::remove(new_kernel);
+  driver_.kernel = old_kernel;
+  run(command(Action::start, 7));
+  EXPECT_EQ(driver_.booted, old_kernel) << "what it booted isn't there any more";
+}
+
 TEST_F(ManagerTest, ARepeatedStepGetsItsStoredResultAndRunsOnce) {
   EXPECT_EQ(run(command(Action::start, 1)).error.code, Code::ok);
   const auto again = run(command(Action::start, 1));

@@ -48,12 +48,15 @@ void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
   const core::Verdict verdict = core::judge(command.action, before.state);
   if (verdict == core::Verdict::refuse) {
     fail(core::refusal(command.action, before.state, vm->document.name.empty() ? vm->id : vm->document.name));
+    keep_result(before, true);
     result.report = settle(vm, before, operation);
   } else if (verdict == core::Verdict::no_change) {
+    // For its revision: nothing earlier is taken after the agent's restart either.
+    keep_result(before, false);
     result.report = settle(vm, before, operation);
   } else if (command.action == core::Action::remove) {
     if (auto removed = remove(vm, command)) {
-      result.report = publish_deleted(vm);
+      result.report = bury(vm, operation);
     } else {
       fail(std::move(removed).error().at_step("remove"));
       const VmStatus after = truth_after_failure(vm, command, before);

@@ -81,7 +81,7 @@ bool Manager::finish_interrupted_delete(const VmPtr& vm) {
     return false;
   }
   core::logger("vm")->info("an interrupted delete was finished vm={}", vm->id);
-  publish_deleted(vm);
+  bury(vm, nullptr);
   return true;
 }
 

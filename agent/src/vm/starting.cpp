@@ -1,4 +1,6 @@
 // From a start's document to a running VMM, on the VM's strand: resolved, recorded, and only then made.
+#include <unistd.h>
+
 #include <utility>
 
 #include "manager.hpp"
@@ -26,6 +28,15 @@ Result<VmSpec> Manager::resolve(const std::string& document, std::int64_t deadli
   return in_step("resolve", driver->resolve(call, {wanted.resolved.value_or(wanted.spec)}));
 }
 
+// What it booted first, unless its machine was changed since: the node's default kernel may be another one by now, or
+// gone. Not of a data folder that has moved.
+Result<BootFiles> Manager::boot_files_of(const VmPtr& vm, const core::StartCommand& wanted) {
+  const BootFiles& before = vm->document.boot;
+  const bool is_the_same = !wanted.resolve && wanted.boot_source_id == vm->document.boot_source_id;
+  if (is_the_same && !before.kernel.empty() && ::access(before.kernel.c_str(), R_OK) == 0) return before;
+  return boot_files_.files_for(wanted.boot_source_id);
+}
+
 Result<VmStatus> Manager::start(const VmPtr& vm, Operation& operation) {
   auto turn = std::exchange(operation.turn, std::nullopt);
   if (turn && !*turn) return std::move(*turn).error().at_step("admission");
@@ -36,7 +47,7 @@ Result<VmStatus> Manager::start(const VmPtr& vm, Operation& operation) {
   const DriverCall call = call_for(vm, command, operation.cancel_fd());
 
   VmDocument document = document_of(command, wanted);
-  auto boot = boot_files_.files_for(wanted.boot_source_id);
+  auto boot = boot_files_of(vm, wanted);
   // Not every hypervisor boots a kernel: whether the lack of a default one matters is the plugin's to say.
   if (boot)
     document.boot = std::move(*boot);

@@ -110,22 +110,36 @@ void Manager::abandon(const VmPtr& vm, const OperationPtr& operation) {
   const Command& command = operation->command;
   if (auto written = write_tombstone(tombstones_dir_, {vm->id, command.revision, command.step}); !written)
     return finish(vm, operation, {last_report(vm), std::move(written).error()});
-  std::vector<OperationPtr> others;
   {
     const std::lock_guard strand(vm->strand_mutex);
     vm->dead = true;
-    for (const auto& one : vm->pending)
-      if (one != operation) others.push_back(one);
   }
   static_cast<void>(processes_.leftovers().disown(vm->id));
   if (auto removed = vm->folder.remove(); !removed)
     core::logger("vm")->error("a deleted VM's folder is left vm={} reason={}", vm->id,
                               core::log_value(removed.error().message));
   processes_.clean_up(vm->id, last_report(vm).incarnation);
-  const auto report = publish_deleted(vm);
-  for (const auto& one : others)
-    finish(vm, one, {report, make_error(Code::not_found, "VM " + vm->id + " was deleted meanwhile", "vm-not-found")});
-  finish(vm, operation, {report, success()});
+  finish(vm, operation, {bury(vm, operation), success()});
+}
+
+// Its tombstone stands: nothing is done for it any more, and whose command waits hears what anybody hears from now on.
+core::VmReport Manager::bury(const VmPtr& vm, const OperationPtr& by) {
+  std::vector<OperationPtr> others;
+  {
+    const std::lock_guard strand(vm->strand_mutex);
+    vm->dead = true;
+    for (const auto& one : vm->pending)
+      if (one != by) others.push_back(one);
+  }
+  core::VmReport report = publish_deleted(vm);
+  for (const auto& one : others) {
+    const bool before = by && one->command.revision <= by->command.revision;
+    finish(vm, one,
+           before ? CommandResult{report, make_error(Code::not_found, "VM " + vm->id + " was deleted meanwhile",
+                                                     "vm-not-found")}
+                  : judge_deleted(one->command));
+  }
+  return report;
 }
 
 }  // namespace qarax::agent

@@ -83,8 +83,9 @@ class VmManager {
   // What is kept of every VM, and of those of `deleted_of` that were deleted here by command. Any thread; reads files.
   virtual std::vector<core::KeptVm> kept(const std::vector<std::string>& deleted_of) = 0;
 
-  // What agents have made here and no VM owns; with `collect` it is removed. Any thread; may take seconds.
-  virtual std::vector<core::Leftover> leftovers(bool collect) = 0;
+  // What agents have made here and no VM owns, neither one of this node's nor one of `owned`, the server's; with
+  // `collect` it is removed. Any thread; may take seconds.
+  virtual std::vector<core::Leftover> leftovers(bool collect, const std::vector<std::string>& owned) = 0;
 
   // The power button to every guest, `timeout_ms` for all of them at once, then the VMMs are killed. No start is taken
   // from then on until the agent's end. Any thread; returns when all are done.

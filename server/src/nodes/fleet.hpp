@@ -93,8 +93,8 @@ class NodeAccess {
   // obeys `seen`; ABORTED "plan-changed". In between the node proves nothing: that it obeys another one is what is
   // being ended.
   virtual Status adopt(const Activation& seen, const std::function<Status()>& first) = 0;
-  // Of a node that is up. UNIMPLEMENTED: an older node.
-  virtual Result<std::vector<core::Leftover>> leftovers(bool collect) = 0;
+  // Of a node that is up. `owned`: the VMs that this server has there. UNIMPLEMENTED: an older node.
+  virtual Result<std::vector<core::Leftover>> leftovers(bool collect, const std::vector<std::string>& owned) = 0;
   // Greets again, as the store's activation now is.
   virtual void reconnect() = 0;
 };

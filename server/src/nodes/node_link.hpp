@@ -62,7 +62,7 @@ class NodeLink final : public NodeAccess, public std::enable_shared_from_this<No
   // node_survey.cpp
   Result<NodeSurvey> survey(const std::vector<std::string>& deleted_of) override;
   Status adopt(const Activation& seen, const std::function<Status()>& first) override;
-  Result<std::vector<core::Leftover>> leftovers(bool collect) override;
+  Result<std::vector<core::Leftover>> leftovers(bool collect, const std::vector<std::string>& owned) override;
   void reconnect() override;
 
  private:

@@ -177,13 +177,14 @@ Status NodeLink::adopt(const Activation& seen, const std::function<Status()>& fi
   return Ok{};
 }
 
-Result<std::vector<core::Leftover>> NodeLink::leftovers(bool collect) {
+Result<std::vector<core::Leftover>> NodeLink::leftovers(bool collect, const std::vector<std::string>& owned) {
   const ConnectionPtr now = connection();
   if (!now || !up_)
     return make_error(Code::unavailable, "host " + host_->name + " can't be reached", "node-unreachable");
   node::v1::LeftoversRequest request;
   *request.mutable_authority() = now->authority;
   request.set_collect(collect);
+  for (const std::string& vm : owned) request.add_owned(vm);
   grpc::ClientContext context;
   context.set_deadline(in_ms(kSurveyMs));
   prepare(context);

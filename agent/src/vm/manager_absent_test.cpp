@@ -1,0 +1,106 @@
+// Commands for VMs that this node hasn't, or has no more: deleted, being deleted, or their folder is gone.
+#include <spawn.h>
+#include <sys/wait.h>
+
+#include <csignal>
+
+#include "leftovers.hpp"
+#include "manager_fixture.hpp"
+
+namespace qarax::agent {
+namespace {
+
+// A process with a VM's mark, as its VMM is.
+class Stray {
+ public:
+  explicit Stray(const std::string& folder) {
+    std::string program = "/bin/sleep";
+    std::string seconds = "1000";
+    std::string mark = std::string(kVmMark) + "=" + folder;
+    char* argv[] = {program.data(), seconds.data(), nullptr};
+    char* env[] = {mark.data(), nullptr};
+    EXPECT_EQ(::posix_spawn(&pid_, program.c_str(), nullptr, nullptr, argv, env), 0);
+  }
+  ~Stray() {
+    if (pid_ <= 0) return;
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+  }
+  Stray(const Stray&) = delete;
+  Stray& operator=(const Stray&) = delete;
+  // Once: it is reaped.
+  bool was_killed() {
+    int status = 0;
+    if (::waitpid(pid_, &status, WNOHANG) != pid_) return false;
+    pid_ = 0;
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+  }
+
+ private:
+  pid_t pid_ = 0;
+};
+
+TEST_F(ManagerTest, AStartBehindADeleteDoesNotBringTheVmBack) {
+  driver_.deaf_start = true;
+  auto hung = begin(command(Action::start, 1));
+  while (driver_.starts == 0) std::this_thread::yield();
+  auto removed = begin(command(Action::remove, 2));
+  auto late = begin(command(Action::start, 3));
+  auto later = begin(command(Action::remove, 4));
+  driver_.release();
+  EXPECT_TRUE(removed.get().report.deleted);
+  EXPECT_EQ(late.get().error.reason, "stale-revision");
+  EXPECT_TRUE(later.get().report.deleted);
+  EXPECT_EQ(driver_.starts, 1);
+  EXPECT_EQ(run(command(Action::start, 5)).error.reason, "stale-revision");
+  manager_.reset();
+  EXPECT_TRUE(std::filesystem::is_empty(dir_ + "/vms"));
+}
+
+TEST_F(ManagerTest, ADeleteOfAVmWhoseFolderIsGoneEndsWhatRunsOfIt) {
+  Stray vmm(dir_ + "/vms/" + vm_);
+  Stray of_another(dir_ + "/vms/" + core::new_uuid());
+  const auto deleted = run(command(Action::remove, 2));
+  EXPECT_EQ(deleted.error.code, Code::ok) << deleted.error.message;
+  EXPECT_TRUE(deleted.report.deleted);
+  EXPECT_TRUE(vmm.was_killed());
+  EXPECT_FALSE(of_another.was_killed());
+  EXPECT_EQ(run(command(Action::start, 3)).error.reason, "stale-revision");
+}
+
+TEST_F(ManagerTest, AForceStopOfAVmWhoseFolderIsGoneEndsItAndItCanStartAgain) {
+  Stray vmm(dir_ + "/vms/" + vm_);
+  EXPECT_EQ(run(command(Action::pause, 2)).error.reason, "vm-not-found");
+  const auto stopped = run(command(Action::force_stop, 3));
+  EXPECT_EQ(stopped.error.code, Code::ok) << stopped.error.message;
+  EXPECT_EQ(stopped.report.status.state, VmState::shutdown);
+  EXPECT_EQ(stopped.report.incarnation, 3) << "the one that the server means";
+  EXPECT_FALSE(stopped.report.missing);
+  EXPECT_TRUE(vmm.was_killed());
+  EXPECT_EQ(run(command(Action::start, 4)).error.code, Code::ok);
+}
+
+TEST_F(ManagerTest, WhatTheServerHasIsNoLeftover) {
+  Stray vmm(dir_ + "/vms/" + vm_);
+  EXPECT_TRUE(manager_->leftovers(true, {vm_}).empty());
+  EXPECT_FALSE(vmm.was_killed());
+  EXPECT_EQ(manager_->leftovers(true, {}).size(), 1u);
+  EXPECT_TRUE(vmm.was_killed());
+}
+
+TEST_F(ManagerTest, TheRevisionOfWhatChangedNothingOrWasRefusedIsKept) {
+  run(command(Action::start, 1));
+  run(command(Action::force_stop, 2));
+  EXPECT_EQ(run(command(Action::force_stop, 4)).error.code, Code::ok);
+  open();
+  EXPECT_EQ(settled().status.state, VmState::shutdown);
+  EXPECT_EQ(run(command(Action::start, 3)).error.reason, "stale-revision");
+  EXPECT_EQ(run(command(Action::pause, 6)).error.code, Code::failed_precondition);
+  open();
+  EXPECT_EQ(settled().status.state, VmState::shutdown);
+  EXPECT_EQ(run(command(Action::start, 5)).error.reason, "stale-revision");
+  EXPECT_EQ(run(command(Action::start, 7)).error.code, Code::ok);
+}
+
+}  // namespace
+}  // namespace qarax::agent
