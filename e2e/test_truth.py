@@ -167,6 +167,31 @@ def test_an_old_backup_is_noticed_whatever_was_changed_since(bare_stack):
     assert api.call("GET", "/readyz").status_code == 200
 
 
+def test_an_event_id_of_a_lost_database_is_a_gap_however_far_the_next_one_has_counted(bare_stack):
+    server, api = bare_stack.server, bare_stack.api
+    api.create("web")
+    copy_database(server, bare_stack.folder / "backup.db")
+    seen = "%d-%d" % event_id(server)
+    api.create("lost")
+    of_lost = "%d-%d" % event_id(server)
+    server.kill()
+    restart(server)
+    after = lambda position: api.call("GET", f"/events?follow=false&after={position}").text  # noqa: E731
+    assert "event: gap" not in after(of_lost), "an ordinary restart misses nothing"
+    assert after(seen).count("event: vm.created") == 1
+    # The backup, and then none at all: each counts past what was seen.
+    for backup in (bare_stack.folder / "backup.db", None):
+        server.kill()
+        remove_database(server)
+        if backup:
+            shutil.copy(backup, server.data / "qarax.db")
+        restart(server)
+        for i in range(5):
+            api.create(f"vm{i}")
+        assert "event: gap" in after(of_lost), backup
+        assert ("event: gap" in after(seen)) == (backup is None), "the backup has what was seen by then, and says so"
+
+
 def test_a_lost_database_brings_sizes_and_snapshots_back(bare_stack):
     stack = bare_stack
     node = stack.add_node(plugins=[stack.simulator_plugin()], boot={})

@@ -56,7 +56,12 @@ EventStream::EventStream(Store& store, EventFilter filter, std::optional<EventPo
   epoch_ = last.epoch;
   seq_ = last.seq;
   if (!after) return;
-  if (after->epoch == last.epoch && after->seq <= last.seq) {
+  std::int64_t end = last.seq;
+  if (after->epoch != last.epoch) {
+    const auto before = store_.end_of_epoch(after->epoch);
+    end = before ? before->value_or(-1) : -1;
+  }
+  if (after->seq <= end) {
     seq_ = after->seq;
   } else {
     misplaced_ = after;

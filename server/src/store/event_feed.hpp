@@ -22,7 +22,8 @@ struct LoggedEvent {
 };
 using LoggedEventPtr = std::shared_ptr<const LoggedEvent>;
 
-// Everything up to `seq` of that epoch. An epoch ends where the database was set back and numbers may come again.
+// Everything up to `seq`, as it was counted in that epoch. Each server's start, and each adopt, begins one that no
+// database has had: where one was lost or set back numbers come again, and the epoch tells.
 struct EventPosition {
   std::int64_t epoch = 0;
   std::int64_t seq = 0;

@@ -175,6 +175,11 @@ CREATE INDEX idempotency_keys_by_age ON idempotency_keys (ran);
 ALTER TABLE events DROP COLUMN at;
 ALTER TABLE jobs DROP COLUMN finished_s
 )sql"},
+    // Each activation counts its events in an epoch of its own. Those before had the one that there was.
+    {14, 13, R"sql(
+ALTER TABLE activations ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
+UPDATE activations SET epoch = (SELECT epoch FROM event_counter)
+)sql"},
 };
 
 }  // namespace

@@ -72,7 +72,10 @@ void set_needs_adopt(Session& session, const std::string& host_id, const std::st
 // What insert_vm writes of a VM, of one that is there.
 void redefine_vm(Session& session, const VmRecord& vm);
 // Term and id of `next` are the server's from here on; events are numbered anew.
-void begin_term(Session& session, const Activation& next, std::int64_t seconds_now, const std::string& at);
+// Its row, and an epoch of events of its own.
+void begin_activation(Session& session, const Activation& next);
+void begin_term(Session& session, const Activation& next);
+std::optional<std::int64_t> end_of_epoch(Session& session, std::int64_t epoch);
 
 void delete_tombstone(Session& session, const std::string& vm_id);
 

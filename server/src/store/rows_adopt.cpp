@@ -1,5 +1,8 @@
 #include <Poco/Data/Statement.h>
 
+#include <chrono>
+
+#include "qarax/core/clock.hpp"
 #include "rows.hpp"
 
 namespace qarax::server::rows {
@@ -52,16 +55,32 @@ void redefine_vm(Session& session, const VmRecord& vm) {
       use(name), use(description), use(spec), use(boot_source), use(tags), use(id), now;
 }
 
-void begin_term(Session& session, const Activation& next, std::int64_t seconds_now, const std::string& when) {
+std::optional<std::int64_t> end_of_epoch(Session& session, std::int64_t epoch) {
+  std::int64_t end = -1;
+  session << "SELECT COALESCE(MIN(began_at), -1) FROM activations WHERE term > (SELECT MAX(term) FROM activations "
+             "WHERE epoch = $1)",
+      use(epoch), into(end), now;
+  if (end < 0) return std::nullopt;
+  return end;
+}
+
+void begin_activation(Session& session, const Activation& next) {
+  // What was lost with a database may have counted epochs too: one that is made of the time is nobody's.
+  std::int64_t seconds =
+      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  session << "UPDATE event_counter SET epoch = CASE WHEN epoch < $1 THEN $1 ELSE epoch + 1 END", use(seconds), now;
   std::int64_t term = next.term;
   std::string id = next.id;
-  std::string at = when;
-  session << "UPDATE cluster SET term = $1", use(term), now;
-  session << "INSERT INTO activations (term, id, at, began_at) VALUES ($1, $2, $3, (SELECT seq FROM event_counter))",
+  std::string at = core::to_rfc3339(std::chrono::system_clock::now());
+  session << "INSERT INTO activations (term, id, at, began_at, epoch) VALUES ($1, $2, $3, (SELECT seq FROM "
+             "event_counter), (SELECT epoch FROM event_counter))",
       use(term), use(id), use(at), now;
-  // What was lost may have counted epochs too: one that is made of the time is nobody's.
-  std::int64_t seconds = seconds_now;
-  session << "UPDATE event_counter SET epoch = CASE WHEN epoch < $1 THEN $1 ELSE epoch + 1 END", use(seconds), now;
+}
+
+void begin_term(Session& session, const Activation& next) {
+  std::int64_t term = next.term;
+  session << "UPDATE cluster SET term = $1", use(term), now;
+  begin_activation(session, next);
 }
 
 }  // namespace qarax::server::rows

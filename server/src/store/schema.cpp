@@ -5,6 +5,7 @@
 #include "migrations.hpp"
 #include "qarax/core/clock.hpp"
 #include "qarax/core/ids.hpp"
+#include "rows.hpp"
 
 namespace qarax::server::schema {
 
@@ -82,9 +83,7 @@ Activation activate(Session& session, const Dialect& dialect) {
   session << "INSERT INTO cluster (one, cluster_id, term) VALUES (1, $1, 0) ON CONFLICT DO NOTHING", use(fresh), now;
   run(session, "UPDATE cluster SET term = term + 1");
   session << "SELECT cluster_id, term FROM cluster", into(out.cluster_id), into(out.term), now;
-  std::string at = now_text();
-  session << "INSERT INTO activations (term, id, at, began_at) VALUES ($1, $2, $3, (SELECT seq FROM event_counter))",
-      use(out.term), use(out.id), use(at), now;
+  rows::begin_activation(session, out);
   run(session, "COMMIT");
   return out;
 }

@@ -95,6 +95,7 @@ class SqlStore final : public Store {
   Status mark_set_back(const std::string& host_id, const std::string& proof) override;
   Result<std::string> adopt(const Adoption& adoption) override;
   EventFeed& events() override { return feed_; }
+  Result<std::optional<std::int64_t>> end_of_epoch(std::int64_t epoch) override;
   Result<EventPage> stored_events(std::int64_t seq, std::size_t most) override;
   Status prune(const Retention& retention) override;
 
@@ -113,7 +114,7 @@ class SqlStore final : public Store {
     Activation activation{};
     std::int64_t epoch = 0;
   };
-  NextTerm begin_next_term(Session& session, std::int64_t above, const std::string& at);
+  NextTerm begin_next_term(Session& session, std::int64_t above);
   void publish(const NextTerm& next);
   Status write_adopted(Session& session, const Adoption& adoption, VmRecord& vm, std::vector<Job>& ended);
   void publish_adopted(const Adoption& adoption, VmRecord vm);
@@ -129,6 +130,7 @@ class SqlStore final : public Store {
   void save_later(const std::string& id, std::vector<Event> events);
   void log_later(std::vector<Event> events);
   static void lose_sight(VmRecord& vm, const std::string& reason);
+  static void heed_power_off(VmRecord& vm);
   bool starts(const VmRecord& vm) const;
   bool is_current(const core::VmReport& report) const;
   bool observe(VmRecord& vm, const core::VmReport& report, bool of_job);

@@ -31,14 +31,12 @@ void SqlStore::judge_read_only() {
   db_->set_read_only(std::move(why));
 }
 
-SqlStore::NextTerm SqlStore::begin_next_term(Session& session, std::int64_t above, const std::string& at) {
+SqlStore::NextTerm SqlStore::begin_next_term(Session& session, std::int64_t above) {
   NextTerm out;
   out.activation = db_->activation();
   out.activation.term = std::max(out.activation.term, above) + 1;
   out.activation.id = core::new_uuid();
-  const auto seconds =
-      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch());
-  rows::begin_term(session, out.activation, seconds.count(), at);
+  rows::begin_term(session, out.activation);
   out.epoch = events_.stored_epoch(session);
   return out;
 }
@@ -71,6 +69,15 @@ Result<std::optional<std::int64_t>> SqlStore::end_of_activation(const std::strin
   std::optional<std::int64_t> end;
   QARAX_CHECK(db_->read([&](Session& session) -> Status {
     end = rows::end_of_activation(session, id);
+    return Ok{};
+  }));
+  return end;
+}
+
+Result<std::optional<std::int64_t>> SqlStore::end_of_epoch(std::int64_t epoch) {
+  std::optional<std::int64_t> end;
+  QARAX_CHECK(db_->read([&](Session& session) -> Status {
+    end = rows::end_of_epoch(session, epoch);
     return Ok{};
   }));
   return end;
@@ -157,21 +164,22 @@ Result<std::string> SqlStore::adopt(const Adoption& adoption) {
        [&](Session& session) -> Status {
          const HostPtr host = memory_.host(adoption.host_id);
          if (!host) return make_error(Code::not_found, "there is no host " + adoption.host_id, "host-not-found");
+         // First: one that is made here may have the name of one that goes.
+         for (const std::string& id : adoption.forgotten) {
+           if (const VmPtr vm = memory_.vm(id)) events_.add(events::vm_deleted(*vm, ""));
+           fail_jobs_of(session, id, ended);
+           rows::delete_vm(session, id);
+         }
          for (VmRecord& vm : vms) {
            QARAX_CHECK(check_no_host_job(vm.id));
            vm.updated_at = at;
            if (vm.created_at.empty()) vm.created_at = at;
            QARAX_CHECK(write_adopted(session, adoption, vm, ended));
          }
-         for (const std::string& id : adoption.forgotten) {
-           if (const VmPtr vm = memory_.vm(id)) events_.add(events::vm_deleted(*vm, ""));
-           fail_jobs_of(session, id, ended);
-           rows::delete_vm(session, id);
-         }
          rows::insert_job(session, job, {}, 0, ran_.seconds());
          events_.add(adoption.above_term ? events::job_started(job, nullptr) : events::job_finished(job, nullptr));
          if (!adoption.above_term) return Ok{};
-         next = begin_next_term(session, *adoption.above_term, at);
+         next = begin_next_term(session, *adoption.above_term);
          rows::set_needs_adopt(session, adoption.host_id, "");
          return Ok{};
        },
@@ -180,7 +188,6 @@ Result<std::string> SqlStore::adopt(const Adoption& adoption) {
            jobs_.erase(one.id);
            book_.put(std::move(one));
          }
-         for (VmRecord& vm : vms) publish_adopted(adoption, std::move(vm));
          for (const std::string& id : adoption.forgotten) {
            const VmPtr vm = memory_.vm(id);
            if (!vm) continue;
@@ -188,6 +195,7 @@ Result<std::string> SqlStore::adopt(const Adoption& adoption) {
            std::erase_if(snapshots_, [&](const auto& item) { return item.second->vm_id == id; });
            memory_.erase(*vm);
          }
+         for (VmRecord& vm : vms) publish_adopted(adoption, std::move(vm));
          if (next) host_jobs_.insert(job_id);
          book_.put(std::move(job));
          if (!next) return;

@@ -146,7 +146,7 @@ Status SqlStore::plan_host_removal(Session& session, const RemoveHost& asked, Re
   rows::delete_host(session, id);
   rows::insert_job(session, plan.job, {}, 0, ran_.seconds());
   events_.add(events::host_removed(*host, plan.job.id));
-  if (!host->needs_adopt.empty()) plan.next = begin_next_term(session, 0, now_text());
+  if (!host->needs_adopt.empty()) plan.next = begin_next_term(session, 0);
   return Ok{};
 }
 

@@ -71,6 +71,14 @@ bool SqlStore::observe(VmRecord& vm, const core::VmReport& report, bool of_job) 
   return true;
 }
 
+// A guest that powered itself off meant it; a crash isn't a wish.
+void SqlStore::heed_power_off(VmRecord& vm) {
+  const VmStatus& status = vm.observed.status;
+  if (status.state == VmState::shutdown && vm.desired.state != VmState::shutdown && status.exit &&
+      status.exit->kind == ExitKind::exited && status.exit->code == 0)
+    vm.desired = {VmState::shutdown, Origin::guest, vm.desired.revision};
+}
+
 void SqlStore::settle_reservation(const VmPtr& vm) {
   const auto found = reservations_.find(vm->id);
   if (found == reservations_.end() || may_run(vm->observed.status.state) || !vm->job_id.empty()) return;
@@ -89,11 +97,7 @@ VmPtr SqlStore::apply_report(const std::string& host_id, const core::VmReport& r
     if (changed.host_id != host_id) return false;
     before = changed.observed.status.state;
     if (!observe(changed, report, false)) return false;
-    const VmStatus& status = changed.observed.status;
-    // A guest that powered itself off meant it; a crash isn't a wish.
-    if (status.state == VmState::shutdown && changed.desired.state != VmState::shutdown && changed.job_id.empty() &&
-        status.exit && status.exit->kind == ExitKind::exited && status.exit->code == 0)
-      changed.desired = {VmState::shutdown, Origin::guest, changed.desired.revision};
+    if (changed.job_id.empty()) heed_power_off(changed);
     return true;
   });
   if (!vm) return nullptr;

@@ -245,6 +245,8 @@ class Store {
 
   // -- events --
   virtual EventFeed& events() = 0;
+  // The number of the last event of an epoch before this one; none: this database never was in it.
+  virtual Result<std::optional<std::int64_t>> end_of_epoch(std::int64_t epoch) = 0;
   // What comes after `seq`, from the database.
   virtual Result<EventPage> stored_events(std::int64_t seq, std::size_t most) = 0;
 

@@ -105,6 +105,20 @@ TEST_P(StoreTest, AGuestsPowerOffIsItsWishACrashIsNot) {
   EXPECT_TRUE(store_->reservations().empty());
 }
 
+TEST_P(StoreTest, APowerOffDuringAnotherJobIsTheGuestsWishToo) {
+  const HostPtr on = host();
+  const VmPtr made = running("web", on);
+  const auto pause = store_->begin_job(job(made, core::Action::pause));
+  ASSERT_TRUE(pause) << pause.error().message;
+  auto off = report(made, VmState::shutdown, 2);
+  off.status.exit = ExitInfo{ExitKind::exited, 0, 0, "", ""};
+  ASSERT_TRUE(store_->apply_report(on->id, off));
+  const VmPtr after = store_->finish_job(pause->job.id, JobState::failed, std::nullopt,
+                                         make_error(Code::unavailable, "it is gone", "vmm-failed"));
+  EXPECT_EQ(after->desired.state, VmState::shutdown);
+  EXPECT_EQ(after->desired.origin, Origin::guest);
+}
+
 TEST_P(StoreTest, ALostHostMakesUnknownAndItsNextWordCounts) {
   const HostPtr on = host();
   const VmPtr made = running("web", on);
