@@ -44,6 +44,24 @@ Status check_able(const VmRecord& vm, std::optional<std::string_view> capability
                     "node-outdated");
 }
 
+Status check_writable(const Store& store) {
+  const std::string why = store.read_only();
+  if (why.empty()) return Ok{};
+  return make_error(Code::unavailable, "nothing can be changed now: " + why, "read-only");
+}
+
+Error refusal_of(const VmRecord& vm, core::Action action, const Store& store) {
+  const VmState state = vm.observed.status.state;
+  Error error = core::refusal(action, state, vm.name);
+  const HostPtr host = vm.host_id ? store.host(*vm.host_id) : nullptr;
+  if (action != core::Action::start || state != VmState::unknown || !host) return error;
+  error.message = "VM " + vm.name + " may still run on host " + host->name + ": it is unknown since " +
+                  vm.observed.unknown_since + " (" + vm.observed.status.status_reason +
+                  "). A second start could run it twice";
+  error.hint = "Bring its host back, or force-stop or delete it there.";
+  return error;
+}
+
 Status check_size(const VmRecord& vm, const core::ResizeCommand& size, const Store& store) {
   if (size.vcpus && *size.vcpus > vm.spec.max_vcpus)
     return bad_size("/desired_vcpus", std::to_string(*size.vcpus) + " is above max_vcpus, which is " +

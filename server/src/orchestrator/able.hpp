@@ -18,6 +18,11 @@ Status check_able(const VmRecord& vm, core::Action action, const Store& store, c
 Status check_able(const VmRecord& vm, std::optional<std::string_view> capability,
                   std::optional<std::string_view> feature, const Store& store, const Fleet& nodes);
 
+// UNAVAILABLE "read-only": the store refuses every change.
+Status check_writable(const Store& store);
+// Why a VM that is as it is can't do that; of a start of one that may still run, where.
+Error refusal_of(const VmRecord& vm, core::Action action, const Store& store);
+
 // Whether a job can be cancelled; the job as it is. NOT_FOUND "job-not-found", FAILED_PRECONDITION "job-finished",
 // "not-cancellable", UNAVAILABLE "node-unreachable".
 Result<JobPtr> check_cancel(const std::string& job_id, Store& store, const Fleet& nodes);

@@ -4,6 +4,7 @@
 #include <future>
 #include <set>
 
+#include "able.hpp"
 #include "adopted_record.hpp"
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
@@ -97,6 +98,10 @@ void Adopter::judge(Draft& draft, const core::KeptVm& kept) {
   } else if (!kept.problem.empty()) {
     line.action = AdoptAction::leave;
     line.note = kept.problem;
+  } else if (report.incarnation > 0 && report.revision == 0) {
+    // Whoever was started was commanded: with a number that is too low this server would look set back at once.
+    line.action = AdoptAction::leave;
+    line.note = "its node hasn't read yet how often it was commanded; make the plan anew in a moment";
   } else if (!before || before->host_id != draft.host->id || before->revision < report.revision ||
              before->incarnation < report.incarnation || is_later(kept, *before)) {
     line.action = before ? AdoptAction::raise : AdoptAction::create;
@@ -147,6 +152,10 @@ Result<Adopter::Draft> Adopter::draft(const std::string& host_id) {
                                                               : out.host->status_reason;
   std::sort(out.seen.vms.begin(), out.seen.vms.end(),
             [](const auto& a, const auto& b) { return a.report.vm < b.report.vm; });
+  // Theirs are free, for the one that was made under the same name later.
+  for (const core::KeptVm& vm : out.seen.vms)
+    if (const VmPtr before = store_.vm(vm.report.vm); vm.report.deleted && before && before->host_id == host_id)
+      out.names.erase(before->name);
   std::set<std::string> there;
   for (const core::KeptVm& vm : out.seen.vms) {
     there.insert(vm.report.vm);
@@ -244,8 +253,7 @@ Result<VmPtr> Adopter::adopt_vm(const std::string& host_id, const std::string& v
 
 Result<core::KeptVm> Adopter::find_removable(const Draft& draft, const std::string& vm_id) const {
   QARAX_TRY(core::KeptVm kept, find_unmanaged(draft, vm_id));
-  if (const std::string why = store_.read_only(); !why.empty())
-    return make_error(Code::unavailable, "nothing can be changed now: " + why, "read-only");
+  QARAX_CHECK(check_writable(store_));
   return kept;
 }
 
@@ -297,7 +305,10 @@ Result<std::vector<core::Leftover>> Adopter::leftovers(const std::string& host_i
   const HostPtr host = store_.host(host_id);
   if (!host) return make_error(Code::not_found, "there is no host " + host_id, "host-not-found");
   QARAX_TRY(const auto link, link_of(host_id));
-  auto found = link->leftovers(collect);
+  std::vector<std::string> owned;
+  for (const VmPtr& vm : store_.vms())
+    if (vm->host_id == host_id) owned.push_back(vm->id);
+  auto found = link->leftovers(collect, owned);
   if (!found) return outdated(std::move(found).error(), host->name);
   return found;
 }

@@ -46,6 +46,7 @@ Result<Foreseen> Foresight::start_of(const VmRecord& vm, Foreseen foreseen, bool
 }
 
 Result<Foreseen> Foresight::create(const NewVmInput& input) const {
+  QARAX_CHECK(check_writable(store_));
   QARAX_CHECK(could_fit({input.name, input.hypervisor, input.spec}, store_.hosts()));
   for (const VmPtr& vm : store_.vms())
     if (vm->name == input.name)
@@ -137,6 +138,7 @@ Result<Foreseen> Foresight::act(const std::string& vm_id, core::Action action, b
                                 const JobArguments& arguments) const {
   const VmPtr vm = store_.vm(vm_id);
   if (!vm) return make_error(Code::not_found, "there is no VM " + vm_id, "vm-not-found");
+  QARAX_CHECK(check_writable(store_));
   Foreseen foreseen;
   foreseen.action = core::to_string(action);
   const VmState state = vm->observed.status.state;
@@ -156,7 +158,7 @@ Result<Foreseen> Foresight::act(const std::string& vm_id, core::Action action, b
     }
   } else {
     const auto verdict = core::judge(action, state);
-    if (verdict == core::Verdict::refuse) return core::refusal(action, state, vm->name);
+    if (verdict == core::Verdict::refuse) return refusal_of(*vm, action, store_);
     foreseen.changes = verdict != core::Verdict::no_change;
     if (!foreseen.changes) return foreseen;
   }
@@ -185,10 +187,12 @@ Result<Foreseen> Foresight::act(const std::string& vm_id, core::Action action, b
     return foreseen;
   }
   if (!reachable) return unreachable(*vm, store_);
+  QARAX_CHECK(check_able(*vm, action, store_, nodes_));
   return foreseen;
 }
 
 Result<Foreseen> Foresight::add_host(const NewHostInput& input) const {
+  QARAX_CHECK(check_writable(store_));
   Foreseen foreseen;
   foreseen.action = "add-host";
   for (const HostPtr& host : store_.hosts()) {

@@ -107,6 +107,29 @@ TEST_F(ForesightTest, ACancelIsJudgedAndTheJobGoesOn) {
   EXPECT_EQ(foresight_->cancel(core::new_uuid()).error().reason, "job-not-found");
 }
 
+TEST_F(ForesightTest, WhatItsPluginCantDoIsRefusedAsTheActionItselfWouldBe) {
+  const std::string web = vm("web");
+  ASSERT_TRUE(orchestrator_->act(web, Action::start, {}));
+  ASSERT_TRUE(foresight_->act(web, Action::reboot, false, {}));
+  core::NodeInfo less = node_.info();
+  std::erase(less.plugins.front().interfaces, "qarax.hypervisor.reboot/1");
+  store_->update_host(host_, HostStatus::up, "", less);
+  const auto refused = foresight_->act(web, Action::reboot, false, {});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "unsupported-by-hypervisor");
+  EXPECT_EQ(orchestrator_->act(web, Action::reboot, {}).error().reason, "unsupported-by-hypervisor");
+}
+
+TEST_F(ForesightTest, OnAReadOnlyServerNothingIsPromised) {
+  const std::string web = vm("web");
+  ASSERT_TRUE(store_->mark_set_back(host_, "a later change"));
+  NewVmInput input;
+  input.name = "db";
+  EXPECT_EQ(foresight_->create(input).error().reason, "read-only");
+  EXPECT_EQ(foresight_->act(web, Action::start, false, {}).error().reason, "read-only");
+  EXPECT_EQ(foresight_->add_host({"h2", "127.0.0.1", 2, ""}).error().reason, "read-only");
+}
+
 TEST_F(ForesightTest, AnOlderNodeIsntAsked) {
   node_.forget_features();
   NewVmInput input;

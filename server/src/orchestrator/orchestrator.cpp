@@ -69,18 +69,6 @@ Result<VmPtr> Orchestrator::create(const NewVmInput& input) {
 
 Error Orchestrator::unreachable(const VmRecord& vm) const { return server::unreachable(vm, store_); }
 
-Error Orchestrator::refusal(const VmRecord& vm, core::Action action) const {
-  const VmState state = vm.observed.status.state;
-  Error error = core::refusal(action, state, vm.name);
-  const HostPtr host = vm.host_id ? store_.host(*vm.host_id) : nullptr;
-  if (action != core::Action::start || state != VmState::unknown || !host) return error;
-  error.message = "VM " + vm.name + " may still run on host " + host->name + ": it is unknown since " +
-                  vm.observed.unknown_since + " (" + vm.observed.status.status_reason +
-                  "). A second start could run it twice";
-  error.hint = "Bring its host back, or force-stop or delete it there.";
-  return error;
-}
-
 // `unchanged` is set where the VM is as asked for already and no job is needed.
 Result<BegunJob> Orchestrator::begin(const std::string& vm_id, core::Action action, const ActOptions& options,
                                      VmPtr& unchanged) {
@@ -106,7 +94,7 @@ Result<BegunJob> Orchestrator::begin(const std::string& vm_id, core::Action acti
         QARAX_TRY(unchanged, std::move(meant));
         return BegunJob{};
       }
-      if (verdict == core::Verdict::refuse) return refusal(*vm, action);
+      if (verdict == core::Verdict::refuse) return refusal_of(*vm, action, store_);
     }
     // Before anything is recorded.
     if (action == core::Action::resize) QARAX_CHECK(check_size(*vm, options.arguments.resize, store_));

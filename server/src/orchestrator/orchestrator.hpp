@@ -112,7 +112,6 @@ class Orchestrator {
   void ticks();
   void tidy();
   Error unreachable(const VmRecord& vm) const;
-  Error refusal(const VmRecord& vm, core::Action action) const;
   std::int64_t timeout_of(const JobRecord& job) const;
 
   Store& store_;

@@ -17,18 +17,20 @@ std::vector<Restarts::Due> Restarts::due(const std::vector<VmPtr>& vms, std::int
     if (vm->restart.policy == RestartPolicy::never) continue;
     const auto found = seen_.find(vm->id);
     Seen seen = found != seen_.end() ? found->second : Seen{};
-    if (seen.incarnation != vm->incarnation) seen = {vm->incarnation, 0, 0, false};
+    if (seen.incarnation != vm->incarnation) seen = {vm->incarnation, 0, 0, false, 0};
     const bool runs = vm->observed.status.state == VmState::running || vm->observed.status.state == VmState::paused;
     if (runs && seen.running_ns == 0) seen.running_ns = now_ns;
     if (runs) seen.calm = now_ns - seen.running_ns >= options_.calm_ms * 1'000'000;
     // Its limit doesn't hold for one that has come to rest in between.
     if (!wants_restart(*vm, seen.calm)) {
       seen.ended_ns = 0;
+      seen.in_vain = 0;
     } else if (seen.ended_ns == 0) {
       seen.ended_ns = now_ns;
     }
-    if (seen.ended_ns != 0 && now_ns - seen.ended_ns >= wait_ns(seen.calm ? 0 : vm->restart.count)) {
+    if (seen.ended_ns != 0 && now_ns - seen.ended_ns >= wait_ns((seen.calm ? 0 : vm->restart.count) + seen.in_vain)) {
       seen.ended_ns = now_ns;
+      ++seen.in_vain;
       out.push_back({vm, seen.calm});
     }
     still.emplace(vm->id, seen);

@@ -25,8 +25,8 @@ class Restarts {
 
   explicit Restarts(Options options) : options_(options) {}
 
-  // What is to be started now, of `vms` at the monotonic time `now_ns`. Asked again before its start is recorded, a VM
-  // is due again only after another such wait.
+  // What is to be started now, of `vms` at the monotonic time `now_ns`. A VM whose start isn't recorded then, because
+  // no host takes it, is due again after a wait that is twice as long each time.
   std::vector<Due> due(const std::vector<VmPtr>& vms, std::int64_t now_ns);
 
  private:
@@ -35,6 +35,7 @@ class Restarts {
     std::int64_t running_ns = 0;  // since when; 0: not seen running
     std::int64_t ended_ns = 0;    // since when it waits; 0: it doesn't
     bool calm = false;
+    std::int64_t in_vain = 0;  // how often it was due since then, and no start was recorded
   };
   std::int64_t wait_ns(std::int64_t count) const;
 

@@ -86,6 +86,23 @@ TEST_F(AdopterTest, ABackupOfTheSameActivationIsNoticedByHowFarItsNodeWasTold) {
   }
 }
 
+TEST_F(AdopterTest, ANameThatWasUsedAgainSinceTheBackupIsTheLaterVms) {
+  const std::string first = started("web");
+  back_up();
+  ASSERT_TRUE(orchestrator_->remove(first, false, {}));
+  const std::string second = started("web");
+  wait_until_told();
+  set_back();
+  EXPECT_FALSE(try_connect());
+  wait_until_read_only();
+  const auto plan = adopted(host_);
+  EXPECT_EQ(line(plan, first)->action, api::AdoptAction::forget);
+  EXPECT_EQ(line(plan, second)->name, "web");
+  EXPECT_EQ(store_->vm(first), nullptr);
+  EXPECT_EQ(store_->vm(second)->name, "web");
+  EXPECT_EQ(orchestrator_->create({"web", std::nullopt, "", std::nullopt, {}}).error().reason, "name-taken");
+}
+
 TEST_F(AdopterTest, ABackupWhoseServerWentOnWithoutItsNodeIsNoticedWhenThatIsBack) {
   back_up();
   ASSERT_TRUE(orchestrator_->create({"lost", std::nullopt, "", std::nullopt, {}}));
