@@ -148,8 +148,8 @@ def test_boot_files_missing(bare_stack):
     stack.add_node(boot={"kernel": "/nonexistent/vmlinuz"})
     vm_id = stack.api.create("noboot", hypervisor="qemu")
     response = stack.api.call("POST", f"/vms/{vm_id}/start")
-    assert response.status_code >= 400
-    assert "/nonexistent/vmlinuz" in response.text
+    assert response.status_code == 422 and response.json()["type"].endswith("/boot-files-missing")
+    assert "/nonexistent/vmlinuz" in response.json()["detail"] and response.json()["hint"]
     assert stack.api.vm(vm_id)["status"] in ("created", "shutdown")
     assert stack.nodes[0].vmm_pids() == {}
 

@@ -2,6 +2,7 @@
 #include <malloc.h>
 #include <pthread.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -107,6 +108,8 @@ int main(int argc, char** argv) {
   // image is unpacked in a big buffer once: it goes back to the system, and doesn't raise what counts as big.
   ::mallopt(M_ARENA_MAX, 2);
   ::mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+  // What the agent makes, its socket above all, is its user's only. Here, while there are no other threads.
+  ::umask(077);
   try {
     return run(argc, argv);
   } catch (const std::exception& e) {

@@ -1,7 +1,6 @@
 #include "node.hpp"
 
 #include <grpcpp/grpcpp.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -185,9 +184,7 @@ class RunningNode final : public Node {
       }
     }
     builder.RegisterService(service_.get());
-    const mode_t mask = ::umask(0177);  // the socket is the agent's user's only
     grpc_ = builder.BuildAndStart();
-    ::umask(mask);
     if (!grpc_ || port_ == 0) {
       service_ptr_.store(nullptr);
       return make_error(

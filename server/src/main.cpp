@@ -202,7 +202,8 @@ int serve(const ServerConfig& config, const CommandLine& line) {
 
   const int number = signals.wait();
   log->info("ending: VMs run on signal={}", number);
-  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(config.shutdown_grace_ms);
+  // What is left to do when the time is up takes a moment too.
+  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(config.shutdown_grace_ms * 9 / 10);
   server.begin_drain();
   // Callers that wait for a job hear of its end, or at last where to look for it; the rest is for their replies.
   orchestrator.shutdown(config.shutdown_grace_ms * 3 / 5);

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <memory>
+#include <system_error>
 
 #include "kernel_image.hpp"
 #include "qarax/core/files.hpp"
@@ -31,13 +32,18 @@ std::string sha256_hex(std::string_view data) {
   return out;
 }
 
+Error unusable(const std::string& path, int error) {
+  return make_error(Code::failed_precondition, "boot file " + path + ": " + std::generic_category().message(error),
+                    "boot-files-missing");
+}
+
 // What a stored digest is good for: any change of the file changes this.
 Result<std::string> fingerprint(const std::string& path) {
   struct stat info {};
-  if (::stat(path.c_str(), &info) != 0) return core::errno_error("boot file " + path, errno);
+  if (::stat(path.c_str(), &info) != 0) return unusable(path, errno);
   if (!S_ISREG(info.st_mode))
     return make_error(Code::failed_precondition, "boot file " + path + " isn't a regular file", "boot-files-missing");
-  if (::access(path.c_str(), R_OK) != 0) return core::errno_error("boot file " + path, errno);
+  if (::access(path.c_str(), R_OK) != 0) return unusable(path, errno);
   return std::to_string(info.st_dev) + "-" + std::to_string(info.st_ino) + "-" + std::to_string(info.st_size) + "-" +
          std::to_string(info.st_mtim.tv_sec) + "." + std::to_string(info.st_mtim.tv_nsec) + "-" +
          std::to_string(info.st_ctim.tv_sec) + "." + std::to_string(info.st_ctim.tv_nsec);

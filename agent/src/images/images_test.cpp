@@ -110,7 +110,7 @@ TEST_F(Images, MissingFilesAreNamed) {
   EXPECT_EQ(none.error().reason, "no-boot-source");
   const auto missing = store.prepare({dir_ + "/nope", "", ""});
   ASSERT_FALSE(missing);
-  EXPECT_EQ(missing.error().code, Code::not_found);
+  EXPECT_EQ(missing.error().code, Code::failed_precondition);
   EXPECT_NE(missing.error().message.find(dir_ + "/nope"), std::string::npos);
   EXPECT_FALSE(store.prepare({dir_, "", ""}));
 }

@@ -94,6 +94,7 @@ Result<NewHost> decode_host_body(std::string_view document, const json::Value& v
   Problems problems;
   check_name(problems, "/name", host->name);
   check_address(problems, "/address", host->address);
+  if (host->host_user) check_text(problems, "/host_user", *host->host_user);
   if (!problems.empty()) return validation_error(document, std::move(problems));
   return host;
 }

@@ -132,6 +132,8 @@ TEST(NewHost, TakesNamesAndAddresses) {
 TEST(NewHost, RefusesWhatItCantUse) {
   EXPECT_EQ(pointers(decode_new_host(R"({"name":"n","address":"a","port":0})").error()), "/port ");
   EXPECT_EQ(pointers(decode_new_host(R"({"name":"n"})").error()), "/address /port ");
+  EXPECT_EQ(pointers(decode_new_host(R"({"name":"n","address":"a","port":1,"host_user":"a\u0007"})").error()),
+            "/host_user ");
   EXPECT_EQ(pointers(decode_new_host(R"({"name":"n/","address":"a b","port":1})").error()), "/name /address ");
 }
 

@@ -17,10 +17,7 @@ std::string TokenAuthenticator::hash(std::string_view token) {
 
 bool TokenAuthenticator::is_hash(std::string_view text) noexcept {
   if (text.size() != 64) return false;
-  for (const char c : text) {
-    if (hex_value(c) < 0) return false;
-  }
-  return true;
+  return text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
 bool TokenAuthenticator::accepts(std::string_view token) const {

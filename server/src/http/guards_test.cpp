@@ -33,6 +33,15 @@ TEST(OriginGuard, OnAWildcardAddressLiteralsAreAllowedAndNamesAreNot) {
   EXPECT_FALSE(guard.allows("rebound.example:8000"));
 }
 
+TEST(OriginGuard, OnAWildcardAddressAnotherAddressesPageIsForeign) {
+  const OriginGuard guard("0.0.0.0", {});
+  Request request;
+  request.headers.add("Host", "203.0.113.5:8000");
+  request.headers.add("Origin", "http://203.0.113.6");
+  ASSERT_TRUE(guard.check(request));
+  EXPECT_EQ(guard.check(request)->slug, "forbidden-origin");
+}
+
 TEST(OriginGuard, ChecksTheOriginToo) {
   const OriginGuard guard("127.0.0.1", {"ui.example"});
   const auto slug = [&](std::string_view origin) {
@@ -42,10 +51,12 @@ TEST(OriginGuard, ChecksTheOriginToo) {
     const auto problem = guard.check(request);
     return problem ? problem->slug : std::string("none");
   };
-  EXPECT_EQ(slug("http://localhost:3000"), "none");
+  EXPECT_EQ(slug("http://localhost:8000"), "none") << "its own";
+  EXPECT_EQ(slug("http://127.0.0.1:8000"), "none") << "the same one";
   EXPECT_EQ(slug("https://ui.example"), "none");
-  for (const std::string_view foreign : {"null", "", "https://evil.example", "file://localhost",
-                                         "http://localhost.evil.example", "//localhost", "http://"}) {
+  for (const std::string_view foreign :
+       {"null", "", "http://localhost:3000", "http://127.0.0.1:8001", "https://evil.example", "file://localhost",
+        "http://localhost.evil.example", "//localhost", "http://"}) {
     EXPECT_EQ(slug(foreign), "forbidden-origin") << foreign;
   }
 }
@@ -56,6 +67,7 @@ TEST(TokenAuthenticator, ComparesHashes) {
   EXPECT_EQ(TokenAuthenticator::hash("secret"), hash);
   EXPECT_TRUE(TokenAuthenticator::is_hash(hash));
   EXPECT_FALSE(TokenAuthenticator::is_hash("secret"));
+  EXPECT_FALSE(TokenAuthenticator::is_hash("2BB8" + hash.substr(4))) << "compared as it is written";
   const TokenAuthenticator authenticator({TokenAuthenticator::hash("other"), hash});
   EXPECT_TRUE(authenticator.accepts("secret"));
   EXPECT_FALSE(authenticator.accepts("Secret"));

@@ -60,13 +60,21 @@ bool is_loopback(std::string_view host) noexcept {
   return host.starts_with("127.") && is_literal(host, AF_INET);
 }
 
+// 127.0.0.1 and localhost are, on one port.
+bool is_same_server(std::string_view page, std::string_view host) noexcept {
+  if (equals_ignoring_case(page, host)) return true;
+  const auto one = parse_authority(page);
+  const auto other = parse_authority(host);
+  return one && other && is_loopback(one->host) && is_loopback(other->host) && one->port == other->port;
+}
+
 }  // namespace
 
 OriginGuard::OriginGuard(std::string_view listen_host, const std::vector<std::string>& allowed_hosts) {
   if (listen_host == "0.0.0.0" || listen_host == "::" || listen_host == "[::]" || listen_host == "*") {
     any_literal_ = true;
-  } else if (!listen_host.empty()) {
-    allowed_.push_back({std::string(listen_host), std::nullopt});
+  } else {
+    listen_host_ = listen_host;
   }
   for (const std::string& entry : allowed_hosts) {
     if (is_literal(entry, AF_INET6)) {
@@ -83,6 +91,13 @@ bool OriginGuard::allows(std::string_view text) const noexcept {
   const std::string_view host = authority->host;
   if (is_loopback(host)) return true;
   if (any_literal_ && (is_literal(host, AF_INET) || is_literal(host, AF_INET6))) return true;
+  return equals_ignoring_case(listen_host_, host) || is_named(text);
+}
+
+bool OriginGuard::is_named(std::string_view text) const noexcept {
+  const auto authority = parse_authority(text);
+  if (!authority) return false;
+  const std::string_view host = authority->host;
   return std::any_of(allowed_.begin(), allowed_.end(), [&](const Allowed& allowed) {
     return equals_ignoring_case(allowed.host, host) && (!allowed.port || allowed.port == authority->port);
   });
@@ -94,9 +109,13 @@ std::optional<Problem> OriginGuard::check(const Request& request) const {
     return Problem("forbidden-host", "the Host '" + std::string(*host) + "' is not a name of this server");
   }
   if (const auto origin = request.header("Origin")) {
+    // Of this server's own pages, or of those that its config names: another port of this machine, or another address
+    // literal, is somebody else's page.
     const std::size_t scheme = origin->find("://");
     const bool web = origin->starts_with("http://") || origin->starts_with("https://");
-    if (!web || !allows(origin->substr(scheme + 3))) {
+    const std::string_view page = web ? origin->substr(scheme + 3) : std::string_view();
+    const auto host = request.header("Host");
+    if (!web || !((host && is_same_server(page, *host)) || is_named(page))) {
       return Problem("forbidden-origin", "pages of the origin '" + std::string(*origin) + "' may not use this server");
     }
   }

@@ -1,5 +1,6 @@
 // Refuses requests that a foreign web page could have made a browser send: the Host must be a name of this server (a
-// rebound DNS name isn't), and an Origin, where there is one, must be such a name too. Immutable, any thread.
+// rebound DNS name isn't), and an Origin, where there is one, must be that Host's, or one of the config's names.
+// Immutable, any thread.
 #pragma once
 
 #include <cstdint>
@@ -26,11 +27,14 @@ class OriginGuard {
   bool allows(std::string_view authority) const noexcept;
 
  private:
+  bool is_named(std::string_view authority) const noexcept;
+
   struct Allowed {
     std::string host;
     std::optional<std::uint16_t> port;
   };
   std::vector<Allowed> allowed_;
+  std::string listen_host_;
   bool any_literal_ = false;
 };
 

@@ -207,7 +207,8 @@ TEST_F(ServerTest, ForeignHostsAndOriginsAreRefused) {
   EXPECT_EQ(host.header("X-Request-Id"), "h1");
   EXPECT_TRUE(one("GET http://rebound.example/ HTTP/1.1\r\nHost: localhost\r\n\r\n").is_problem("forbidden-host"));
   EXPECT_TRUE(one(post("/echo", "x", "Origin: https://evil.example\r\n")).is_problem("forbidden-origin"));
-  EXPECT_EQ(one(post("/echo", "x", "Origin: http://localhost:5173\r\n")).status, 201);
+  EXPECT_TRUE(one(post("/echo", "x", "Origin: http://localhost:5173\r\n")).is_problem("forbidden-origin"));
+  EXPECT_EQ(one(post("/echo", "x", "Origin: http://localhost\r\n")).status, 201);
   EXPECT_EQ(one("GET / HTTP/1.0\r\n\r\n").status, 200);
 }
 

@@ -9,6 +9,7 @@ namespace {
 struct Refusal {
   bool about_hypervisor = false;
   std::string text;
+  std::string pointer{};  // of the member that no host's size allows
 };
 
 std::string mebibytes(std::int64_t bytes) { return std::to_string(bytes / (1024 * 1024)) + " MiB"; }
@@ -59,15 +60,21 @@ std::optional<Refusal> judge_host(const PlacementRequest& request, const HostRec
   const core::PluginInfo* plugin = find_plugin(node, name);
   const PluginLimits limits = plugin->description ? plugin->description->limits : PluginLimits{};
   if (limits.max_vcpus > 0 && request.spec.max_vcpus > limits.max_vcpus)
-    return Refusal{false, name + " takes at most " + std::to_string(limits.max_vcpus) + " vCPUs, the VM asks for " +
-                              std::to_string(request.spec.max_vcpus)};
+    return Refusal{false,
+                   name + " takes at most " + std::to_string(limits.max_vcpus) + " vCPUs, the VM asks for " +
+                       std::to_string(request.spec.max_vcpus),
+                   "/max_vcpus"};
   if (limits.max_memory > 0 && request.spec.memory_size > limits.max_memory)
-    return Refusal{false, name + " takes at most " + mebibytes(limits.max_memory) + " of memory, the VM asks for " +
-                              mebibytes(request.spec.memory_size)};
+    return Refusal{false,
+                   name + " takes at most " + mebibytes(limits.max_memory) + " of memory, the VM asks for " +
+                       mebibytes(request.spec.memory_size),
+                   "/memory_size"};
   if (request.spec.memory_size > node.memory - limits.vmm_overhead)
-    return Refusal{false, "it has " + mebibytes(node.memory) + " of memory, the VM asks for " +
-                              mebibytes(request.spec.memory_size) +
-                              (limits.vmm_overhead > 0 ? " and its VMM for " + mebibytes(limits.vmm_overhead) : "")};
+    return Refusal{false,
+                   "it has " + mebibytes(node.memory) + " of memory, the VM asks for " +
+                       mebibytes(request.spec.memory_size) +
+                       (limits.vmm_overhead > 0 ? " and its VMM for " + mebibytes(limits.vmm_overhead) : ""),
+                   "/memory_size"};
   placement.host_id = host.id;
   placement.hypervisor = name;
   placement.memory = request.spec.memory_size + limits.vmm_overhead;
@@ -85,7 +92,7 @@ Error no_host(const PlacementRequest& request, const std::vector<std::pair<std::
   if (refusals.empty()) error.message += ": there is no host; add one with POST /hosts";
   for (const auto& [host, refusal] : refusals) {
     error.message.append(&host == &refusals.front().first ? ": " : "; ").append(host).append(": ").append(refusal.text);
-    error.details.push_back({hypervisor ? "/hypervisor" : "", "host " + host + ": " + refusal.text});
+    error.details.push_back({hypervisor ? "/hypervisor" : refusal.pointer, "host " + host + ": " + refusal.text});
   }
   return error;
 }

@@ -78,6 +78,7 @@ TEST(Place, SaysOfEveryHostWhyNot) {
   EXPECT_EQ(placed.error().details[1].detail, "host sick: hypervisor qemu can't be used: qemu isn't installed");
   EXPECT_EQ(placed.error().details[2].detail, "host refused: hypervisor qemu was refused: wrong ABI");
   EXPECT_EQ(placed.error().details[3].detail, "host few: qemu takes at most 1 vCPUs, the VM asks for 2");
+  EXPECT_EQ(placed.error().details[3].pointer, "/max_vcpus");
   EXPECT_EQ(placed.error().details[4].detail, "host full: it has 1024 MiB of memory left, the VM takes 2048 MiB");
 }
 
