@@ -3,6 +3,7 @@ fake is Cloud Hypervisor's: each test says which of the two it ran on."""
 
 import os
 import signal
+import socket
 
 import pytest
 
@@ -72,6 +73,26 @@ def test_vmm_killed(cloud_stack):
     document = cloud_stack.wait_state(vm, "shutdown", 5)
     assert document["exit"]["signal"] == signal.SIGKILL
     assert cloud_stack.api.act(vm, "start")["status"] == "running"
+
+
+@pytest.mark.parametrize("what", ["vm.shutdown", "vm.delete"])
+@pytest.mark.parametrize("agent", ["runs", "is away"])
+def test_a_guest_that_is_ended_over_the_vmms_api(cloud_stack, what, agent):
+    vm = started(cloud_stack, "ended")
+    node = cloud_stack.nodes[0]
+    folder = os.open(next(node.data.rglob("api.sock")).parent, os.O_RDONLY)  # its path is too long for an address
+    if agent == "is away":
+        node.kill()
+    with socket.socket(socket.AF_UNIX) as api:
+        api.connect(f"/proc/self/fd/{folder}/api.sock")
+        api.sendall(f"PUT /api/v1/{what} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        assert api.recv(4096).startswith(b"HTTP/1.1 204")
+    os.close(folder)
+    if agent == "is away":
+        node.start()
+    document = cloud_stack.wait_state(vm, "shutdown", 30)
+    assert "ended through Cloud Hypervisor's own API" in document["status_reason"]
+    assert not node.vmm_pids()
 
 
 def test_agent_killed(cloud_stack):

@@ -14,7 +14,7 @@ constexpr const char* kApiSocket = "api.sock";
 
 // What vm.info says.
 struct Info {
-  std::string state{};                   // Created, Running, Paused, Shutdown
+  std::string state{};                   // Created (or shut down through the API), Running, Paused
   std::optional<std::int64_t> vcpus{};   // as last asked for
   std::optional<std::int64_t> memory{};  // bytes, as last asked for
   std::vector<std::string> devices{};    // ids of what is plugged in
@@ -28,7 +28,7 @@ class ApiClient {
 
   // Errors as UnixHttpClient's; FAILED_PRECONDITION "vmm-refused" with the VMM's own words for what it refuses.
   Result<std::string> ping(const plugin::Call& call) const;  // its version
-  // NOT_FOUND: no VM was created yet.
+  // NOT_FOUND: no VM was created yet, or it was deleted.
   Result<Info> info(const plugin::Call& call) const;
   Result<std::string> state(const plugin::Call& call) const;  // of it
   Status create(const plugin::Call& call, const std::string& vm_config) const {

@@ -87,7 +87,7 @@ Result<VmStatus> CloudHypervisor::start_or_restore(plugin::Call& call, const Sta
   if (verdict.accelerator.empty())
     return make_error(Code::failed_precondition, "Cloud Hypervisor needs KVM: " + verdict.evidence,
                       "hypervisor-unavailable");
-  Handle handle{kHandleFormat, "cloud_hv", program_.text, verdict.evidence, args.spec, {}, {}};
+  Handle handle{kHandleFormat, "cloud_hv", program_.text, verdict.evidence, args.spec, {}, {}, false};
   if (frozen != nullptr) {
     handle.disks = frozen->disks;
     handle.nics = frozen->nics;
@@ -129,43 +129,63 @@ Result<VmStatus> CloudHypervisor::launch(plugin::Call& call, const StartArgs& ar
 Result<VmStatus> CloudHypervisor::finish_start(plugin::Call& call, const StartArgs& args, const Handle& handle,
                                                const std::string& from) {
   const ApiClient api(args.run_dir, kBootMs);
+  Handle booted = handle;
+  booted.booted = true;
   call.progress(from.empty() ? "create" : "restore", 2, 3);
   const auto said = api.state(call);
   if (!said && said.error().reason != "vmm-refused") return said.error();
   if (!from.empty()) {
     QARAX_CHECK(api.restore(call, from));
     QARAX_CHECK(api.resume(call));
+    QARAX_CHECK(call.keep(encode(booted)));
     call.progress("running", 3, 3);
-    return look(call, args_of(args), handle);
+    return look(call, args_of(args), booted);
   }
   if (!said)
     QARAX_CHECK(api.create(call, build_vm_config(args, settings_, program_.version, args.run_dir + "/" + kSerial)));
   QARAX_CHECK(api.boot(call));
+  QARAX_CHECK(call.keep(encode(booted)));
   call.progress("running", 3, 3);
-  return alive(as_started("Running", args.spec), handle);
+  return alive(as_started("Running", args.spec), booted);
 }
 
 Result<VmStatus> CloudHypervisor::look(plugin::Call& call, const VmArgs& args, const Handle& handle) {
   QARAX_TRY(const Process process, host_.find(&call, {args.vm, args.incarnation}));
-  if (!process.alive) return ended(process, &handle);
+  if (!process.alive) return end_of(args, process, handle);
   const auto said = ApiClient(args.run_dir, kApiMs).info(call);
-  if (said && said->state == "Shutdown") {
-    // Shut down through its API by somebody else, which leaves the VMM behind: nothing of the VM runs, and nothing
-    // will.
-    QARAX_CHECK(host_.kill(&call, {args.vm, args.incarnation}));
-    VmStatus status;
-    status.state = VmState::shutdown;
-    status.status_reason = "the VM was shut down through Cloud Hypervisor's own API";
-    return status;
-  }
+  if (handle.booted && runs_no_guest(said)) return end_empty_vmm(call, args, handle);
   if (said) return alive(*said, handle);
   if (runs_no_guest(said)) return alive(Info{"not booted", {}, {}, {}}, handle);
   // It may have ended while it was asked.
   if (const auto again = host_.find(&call, {args.vm, args.incarnation}); again && !again->alive)
-    return ended(*again, &handle);
+    return end_of(args, *again, handle);
   Error error = said.error();
   if (error.code == Code::not_found) error.code = Code::unavailable;
   return error;
+}
+
+Result<VmStatus> CloudHypervisor::end_empty_vmm(plugin::Call& call, const VmArgs& args, const Handle& handle) {
+  {
+    // Before the kill: whoever watches the process asks at once what ended it.
+    const std::lock_guard lock(emptied_mutex_);
+    emptied_[args.vm] = args.incarnation;
+  }
+  QARAX_CHECK(host_.kill(&call, {args.vm, args.incarnation}));
+  QARAX_TRY(const Process process, host_.find(&call, {args.vm, args.incarnation}));
+  return end_of(args, process, handle);
+}
+
+VmStatus CloudHypervisor::end_of(const VmArgs& args, const Process& process, const Handle& handle) {
+  VmStatus status = ended(process, &handle);
+  name_the_api(args, status);
+  return status;
+}
+
+void CloudHypervisor::name_the_api(const VmArgs& args, VmStatus& ended) {
+  const std::lock_guard lock(emptied_mutex_);
+  const auto emptied = emptied_.find(args.vm);
+  if (emptied != emptied_.end() && emptied->second == args.incarnation)
+    ended.status_reason = "its guest was ended through Cloud Hypervisor's own API";
 }
 
 Result<VmStatus> CloudHypervisor::inspect(plugin::Call& call, const VmArgs& args) {
@@ -175,14 +195,19 @@ Result<VmStatus> CloudHypervisor::inspect(plugin::Call& call, const VmArgs& args
 
 Result<VmStatus> CloudHypervisor::recover(plugin::Call& call, const VmArgs& args) {
   if (args.handle.text != "null") {
-    QARAX_TRY(const Handle handle, read_handle(args));
+    QARAX_TRY(Handle handle, read_handle(args));
     const auto process = host_.find(&call, {args.vm, args.incarnation});
     const Code found = process ? Code::ok : process.error().code;
     if (found != Code::ok && found != Code::not_found && found != Code::unavailable) return process.error();
     if (found == Code::ok) {
-      if (!process->alive) return ended(*process, &handle);
+      if (!process->alive) return end_of(args, *process, handle);
       const auto said = ApiClient(args.run_dir, kApiMs).info(call);
-      if (!runs_no_guest(said)) return look(call, args, handle);
+      if (said && !runs_no_guest(said) && !handle.booted) {
+        // The agent ended before it was noted, or an older plugin booted it.
+        handle.booted = true;
+        QARAX_CHECK(call.keep(encode(handle)));
+      }
+      if (handle.booted || !runs_no_guest(said)) return look(call, args, handle);
     }
   }
   // The start was broken off before the guest ran a single instruction: it is undone.
@@ -196,13 +221,18 @@ Result<VmStatus> CloudHypervisor::recover(plugin::Call& call, const VmArgs& args
 
 Result<VmStatus> CloudHypervisor::stop(plugin::Call& call, const StopArgs& args) {
   const ApiClient api(args.vm.run_dir, kApiMs);
+  const auto handle = read_handle(args.vm);
+  // No guest is left that could hear the button.
+  if (args.mode == StopMode::graceful && handle && handle->booted && runs_no_guest(api.info(call)))
+    return look(call, args.vm, *handle);
   const plugin::PowerButton button{[&] { return api.state(call); }, "Running", [&] { return api.power_button(call); }};
   QARAX_TRY(VmStatus status, plugin::stop_vmm(host_, kind(), call, args, button));
   // A VM without a handle has to be endable too.
-  if (const auto handle = read_handle(args.vm); handle && status.exit) {
+  if (handle && status.exit) {
     status.accelerator = "kvm";
     status.accelerator_evidence = handle->evidence;
   }
+  name_the_api(args.vm, status);
   return status;
 }
 
@@ -216,11 +246,15 @@ Result<VmStatus> CloudHypervisor::act(plugin::Call& call, const VmArgs& args,
   // Paused already, ended meanwhile: what is true now says whether that was a failure.
   auto now = look(call, args, handle);
   if (now && now->state == wanted && what != &ApiClient::reboot) return now;
-  return why_not(call, args, handle, done.error());
+  return why_not(args, now, done.error());
 }
 
 Error CloudHypervisor::why_not(plugin::Call& call, const VmArgs& args, const Handle& handle, Error error) {
-  if (const auto now = look(call, args, handle); now && now->state == VmState::shutdown)
+  return why_not(args, look(call, args, handle), std::move(error));
+}
+
+Error CloudHypervisor::why_not(const VmArgs& args, const Result<VmStatus>& now, Error error) {
+  if (now && now->state == VmState::shutdown)
     return make_error(Code::failed_precondition, "VM " + args.vm + " has ended: " + now->status_reason);
   // The VM is there, so "not found" would mislead: it is its API that can't be reached.
   if (error.code == Code::not_found && error.reason != "vmm-refused") error.code = Code::unavailable;

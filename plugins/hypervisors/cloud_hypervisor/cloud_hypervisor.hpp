@@ -2,6 +2,8 @@
 // unix socket that was open before it ran, serial console on another.
 #pragma once
 
+#include <map>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -62,8 +64,13 @@ class CloudHypervisor final : public plugin::Hypervisor,
   Result<VmStatus> act(plugin::Call& call, const VmArgs& args, Status (ApiClient::*what)(const plugin::Call&) const,
                        VmState wanted);
   Result<VmStatus> look(plugin::Call& call, const VmArgs& args, const Handle& handle);
+  // Of one whose guest was ended over the API: its VMM would stay for ever, so it is ended here.
+  Result<VmStatus> end_empty_vmm(plugin::Call& call, const VmArgs& args, const Handle& handle);
+  VmStatus end_of(const VmArgs& args, const Process& process, const Handle& handle);
+  void name_the_api(const VmArgs& args, VmStatus& ended);  // as what ended it, where it was that
   // FAILED_PRECONDITION with its end where the VM has ended meanwhile; else `error`.
   Error why_not(plugin::Call& call, const VmArgs& args, const Handle& handle, Error error);
+  static Error why_not(const VmArgs& args, const Result<VmStatus>& now, Error error);
   // UNIMPLEMENTED where this version, or the node's settings, leave it out.
   Status needs(const std::string& feature) const;
   template <class Device, class Add>
@@ -77,6 +84,8 @@ class CloudHypervisor final : public plugin::Hypervisor,
   const Settings settings_;
   const Program program_;
   plugin::Accelerator accelerator_;
+  std::mutex emptied_mutex_;
+  std::map<std::string, std::int64_t> emptied_;  // VM → the incarnation that was ended over the API
 };
 
 }  // namespace qarax::cloud_hypervisor

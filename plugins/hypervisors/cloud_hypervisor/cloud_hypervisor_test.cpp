@@ -41,6 +41,85 @@ TEST_F(CloudHv, ResizeStaysWithinTheSpecAndTellsTheTruth) {
   EXPECT_NE(shrunk.error().message.find("VirtioMem"), std::string::npos) << shrunk.error().message;
 }
 
+// ---- a guest that somebody else ends over the API: the real VMM stays, and looks as before its first boot ----
+
+class EndedOverTheApi : public CloudHv, public ::testing::WithParamInterface<const char*> {
+ protected:
+  void SetUp() override {
+    CloudHv::SetUp();
+    if (IsSkipped()) return;
+    start();
+    ASSERT_NE(host.console("qarax uptime", kPatienceMs), "");
+    const auto reply = plugin::UnixHttpClient(dir() + "/run", kApiSocket, "VMM")
+                           .request(call.get(), "PUT", std::string("/api/v1/") + GetParam(), "", 5000);
+    ASSERT_TRUE(reply && reply->status == 204);
+  }
+  void is_ended(const Result<VmStatus>& status) {
+    ASSERT_TRUE(status) << status.error().message;
+    EXPECT_EQ(status->state, VmState::shutdown);
+    EXPECT_NE(status->status_reason.find("its guest was ended through"), std::string::npos) << status->status_reason;
+    EXPECT_FALSE(host.find(nullptr, {})->alive) << "its VMM stays";
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Calls, EndedOverTheApi, ::testing::Values("vm.shutdown", "vm.delete"));
+
+TEST_P(EndedOverTheApi, IsShutdownAndItsVmmIsEnded) {
+  is_ended(plugin().inspect(call.get(), vm()));
+  is_ended(plugin().inspect(call.get(), vm()));
+}
+
+TEST_P(EndedOverTheApi, IsSeenByAnAgentThatStartsAgain) {
+  restart();
+  is_ended(plugin().recover(call.get(), vm()));
+}
+
+TEST_P(EndedOverTheApi, IsSeenWhereAnOlderPluginBootedIt) {
+  // Its handle doesn't say that it was booted: recover() of a guest that runs writes it down.
+  ASSERT_TRUE(plugin().stop(call.get(), {vm(), StopMode::force, 0}));
+  start();
+  auto handle = *read_handle(vm());
+  handle.booted = false;
+  call.kept = encode(handle);
+  ASSERT_EQ(plugin().recover(call.get(), vm())->state, VmState::running);
+  ASSERT_TRUE(plugin::UnixHttpClient(dir() + "/run", kApiSocket, "VMM")
+                  .request(call.get(), "PUT", std::string("/api/v1/") + GetParam(), "", 5000));
+  is_ended(plugin().inspect(call.get(), vm()));
+}
+
+TEST_P(EndedOverTheApi, IsSaidToWhoeverWantsToPauseOrStopIt) {
+  const auto paused = plugin().pause(call.get(), vm());
+  ASSERT_FALSE(paused);
+  EXPECT_NE(paused.error().message.find("its guest was ended through"), std::string::npos) << paused.error().message;
+  is_ended(plugin().stop(call.get(), {vm(), StopMode::graceful, kPatienceMs}));
+}
+
+TEST_P(EndedOverTheApi, TakesNoGuestsTimeToStop) {
+  is_ended(plugin().stop(call.get(), {vm(), StopMode::graceful, kPatienceMs}));
+}
+
+TEST_F(CloudHv, AVmThatIsOnlyCreatedIsAStartThatIsUnderWay) {
+  host.more_env["FAKE_VMM_FAULTS"] = "vm.boot=hangs";
+  std::optional<Result<VmStatus>> seen;
+  call.set_deadline_ms(kPatienceMs);
+  std::thread starter([&] { static_cast<void>(plugin().start(call.get(), start_args())); });
+  plugin::testing::TestCall other;
+  ASSERT_TRUE(host.wait_for("spawn"));
+  while (!seen || !*seen) seen = plugin().inspect(other.get(), vm());
+  EXPECT_EQ((*seen)->state, VmState::paused);
+  EXPECT_TRUE(host.find(nullptr, {})->alive) << "inspect ended it in the middle of its start";
+  call.cancel();
+  starter.join();
+}
+
+TEST_F(CloudHv, AVmmThatIsEndedOverItsApiIsGone) {
+  start();
+  const auto reply = plugin::UnixHttpClient(dir() + "/run", kApiSocket, "VMM")
+                         .request(call.get(), "PUT", "/api/v1/vmm.shutdown", "", 5000);
+  ASSERT_TRUE(reply && reply->status == 200);
+  ASSERT_TRUE(host.wait(nullptr, {}, kPatienceMs));
+  EXPECT_EQ(inspect(), VmState::shutdown);
+}
+
 TEST_F(CloudHv, WhatACrashLeftInTheRunFolderIsNotInTheWay) {
   for (const char* name : {kApiSocket, kSerial}) ASSERT_TRUE(plugin::listen_unix(dir() + "/run", name));
   start();

@@ -21,6 +21,7 @@ struct Handle {
   std::optional<VmSpec> spec{};   // as it was started; none in the handles of plugin 0.1.0's first builds
   std::vector<DiskSpec> disks{};  // what was plugged since, or was about to be
   std::vector<NicSpec> nics{};
+  bool booted = false;  // its guest has run: a VMM without one is no start that is under way
 };
 constexpr std::int64_t kHandleFormat = 1;
 
@@ -35,7 +36,8 @@ VmStatus alive(const Info& said, const Handle& handle);
 // Of one that was just started or asked to be so.
 Info as_started(const std::string& state, const VmSpec& spec);
 VmStatus ended(const Process& process, const Handle* handle);
-// A VMM in which no guest runs: its VM was never created or booted, or was shut down through the API by somebody else.
+// A VMM in which no guest runs: its VM was never created or booted, or was shut down or deleted through the API by
+// somebody else, which looks the same; the handle tells them apart.
 bool runs_no_guest(const Result<Info>& said);
 
 }  // namespace qarax::cloud_hypervisor
@@ -45,9 +47,10 @@ template <>
 struct Fields<cloud_hypervisor::Handle> {
   using T = cloud_hypervisor::Handle;
   static constexpr std::string_view kName = "cloud_hv handle";
-  static constexpr auto kTable = field_table(
-      field<&T::format>("format").required(), field<&T::vmm>("vmm").required(), field<&T::version>("version"),
-      field<&T::evidence>("evidence"), field<&T::spec>("spec"), field<&T::disks>("disks"), field<&T::nics>("nics"));
+  static constexpr auto kTable =
+      field_table(field<&T::format>("format").required(), field<&T::vmm>("vmm").required(),
+                  field<&T::version>("version"), field<&T::evidence>("evidence"), field<&T::spec>("spec"),
+                  field<&T::disks>("disks"), field<&T::nics>("nics"), field<&T::booted>("booted"));
 };
 QARAX_FIELDS_COMPLETE(cloud_hypervisor::Handle);
 }  // namespace qarax

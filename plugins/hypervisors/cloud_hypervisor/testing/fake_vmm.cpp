@@ -101,6 +101,7 @@ class FakeVmm {
       if (asked_for(what + "=cut")) out = "HTTP/1.1 200 \r\nContent-Length: 99\r\n\r\n{\"sta";
       if (::send(peer, out.data(), out.size(), MSG_NOSIGNAL) < 0) break;
       if (asked_for(what + "=cut")) break;
+      if (what == "vmm.shutdown" && reply.status == 200) std::_Exit(0);
     }
     ::close(peer);
   }
@@ -166,6 +167,17 @@ class FakeVmm {
         return device(line, body);
     if (line == "PUT /api/v1/vm.snapshot") return snapshot(body);
     if (line == "PUT /api/v1/vm.restore") return restore(body);
+    if (line == "PUT /api/v1/vm.shutdown") {
+      if (!has_guest()) return refused({"The VM could not shutdown", "VM is not running"});
+      end_guest();
+      return {204, ""};
+    }
+    if (line == "PUT /api/v1/vm.delete" || line == "PUT /api/v1/vmm.shutdown") {
+      if (has_guest()) end_guest();
+      forget_vm();
+      // The VMM's own end follows its answer, in converse().
+      return {line.ends_with("vmm.shutdown") ? 200 : 204, ""};
+    }
     if (line == "PUT /api/v1/vm.power-button") {
       if (!has_guest()) return refused({"Error triggering power button", "VM is not running"});
       if (state_ == "Running" && !shall("button=ignored")) pressed_ = true;
@@ -192,6 +204,20 @@ class FakeVmm {
     return {204, ""};
   }
 
+  // What is left is what vm.create made: the config and a VMM without a guest.
+  void end_guest() {
+    state_ = "Created";
+    ++life_;
+  }
+  void forget_vm() {
+    state_.clear();
+    devices_ = {};
+    if (serial_ < 0) return;
+    ::close(serial_);
+    serial_ = -1;
+    ::unlink(serial_path_.c_str());
+  }
+
   // The socket that the config names; a config may name none.
   bool listen_serial(const Value& config) {
     const Value* serial = config.find("serial");
@@ -199,7 +225,8 @@ class FakeVmm {
     if (path == nullptr) return true;
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
-    std::strncpy(address.sun_path, path->as_string()->c_str(), sizeof address.sun_path - 1);
+    serial_path_ = *path->as_string();
+    std::strncpy(address.sun_path, serial_path_.c_str(), sizeof address.sun_path - 1);
     serial_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     return ::bind(serial_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
            ::listen(serial_, 1) == 0;
@@ -304,7 +331,7 @@ class FakeVmm {
     uptime_ = static_cast<int>(*frozen->find("uptime")->as_int());
     boots_ = seen_boots_ = 1;
     state_ = "Paused";
-    std::thread([this] { guest(); }).detach();
+    start_guest();
     return {204, ""};
   }
 
@@ -333,7 +360,8 @@ class FakeVmm {
       for (;;) ::pause();
     }
     state_ = "Running";
-    std::thread([this] { guest(); }).detach();
+    ++boots_;
+    start_guest();
     return {204, ""};
   }
 
@@ -346,15 +374,19 @@ class FakeVmm {
     return {204, ""};
   }
 
+  void start_guest() {
+    std::thread([this, life = life_, serial = serial_] { guest(life, serial); }).detach();
+  }
   // What the console of our test guest looks like; counts only while it runs.
-  void guest() {
-    const int peer = ::accept4(serial_, nullptr, nullptr, SOCK_CLOEXEC);
+  void guest(int life, int serial) {
+    const int peer = ::accept4(serial, nullptr, nullptr, SOCK_CLOEXEC);
     const auto say = [&](const std::string& text) {
       static_cast<void>(::send(peer, text.data(), text.size(), MSG_NOSIGNAL));
     };
     for (;;) {
       {
         const std::lock_guard lock(mutex_);
+        if (life != life_) break;
         if (pressed_) {
           say("qarax guest: power button, powering off\r\n");
           std::_Exit(0);
@@ -369,6 +401,7 @@ class FakeVmm {
       }
       for (int i = 0; i < 50 && !pressed_; ++i) ::poll(nullptr, 0, 20);
     }
+    ::close(peer);
   }
 
   std::mutex mutex_;
@@ -381,6 +414,8 @@ class FakeVmm {
   std::int64_t room_ = 0;  // most that it can be resized to
   bool virtio_mem_ = false;
   int serial_ = -1;
+  std::string serial_path_;
+  int life_ = 0;  // counts the guests that were ended
   int boots_ = 0;
   int seen_boots_ = -1;
   int uptime_ = 0;
