@@ -62,7 +62,8 @@ Result<Description> CloudHypervisor::describe(plugin::Call&) {
 Result<VmSpec> CloudHypervisor::resolve(plugin::Call&, const ResolveArgs& args) {
   VmSpec spec = args.spec;
   if (spec.max_vcpus < spec.boot_vcpus) spec.max_vcpus = spec.boot_vcpus;
-  auto problems = unsupported(spec);
+  // Without a program nothing is known of its version: the VM may run elsewhere.
+  auto problems = unsupported(spec, program_.path.empty() ? kNewest : program_.version);
   if (problems.empty()) return spec;
   Error error = make_error(
       Code::invalid_argument,

@@ -40,6 +40,10 @@ std::optional<Version> version_in(const std::string& output) {
   return out;
 }
 
+std::string to_string(const Version& version) {
+  return "v" + std::to_string(version.major) + "." + std::to_string(version.minor);
+}
+
 Program find_program(plugin::Host& host, const Settings& settings) {
   Program out;
   const std::string path = find_path(settings, out.why_not);
@@ -54,9 +58,9 @@ Program find_program(plugin::Host& host, const Settings& settings) {
     return out;
   }
   out.version = *version;
-  out.text = "v" + std::to_string(version->major) + "." + std::to_string(version->minor);
+  out.text = to_string(*version);
   if (*version < kOldest) {
-    out.why_not = path + " is " + out.text + "; this plugin needs v" + std::to_string(kOldest.major) + ".0 or newer";
+    out.why_not = path + " is " + out.text + "; this plugin needs " + to_string(kOldest) + " or newer";
     return out;
   }
   out.path = path;

@@ -17,6 +17,8 @@ struct Version {
   auto operator<=>(const Version&) const = default;
 };
 
+std::string to_string(const Version& version);  // v53.0
+
 struct Program {
   std::string path{};     // empty: there is none that can be used
   std::string why_not{};  // why, and what to do
@@ -25,12 +27,15 @@ struct Program {
 };
 
 constexpr Version kOldest{44, 0};  // what this plugin was written and run against: 44.0 to 53.0
+constexpr Version kNewest{53, 0};
 
 // "cloud-hypervisor v53.0.0-dirty" → 53.0; nothing where there is no version in it.
 std::optional<Version> version_in(const std::string& output);
 
 constexpr Version kDiskFormats{51, 0};  // is told a disk's format; before, it guessed from what the guest had written
 constexpr Version kDiskResize{51, 0};
+
+constexpr Version kStrictConfig{52, 0};  // refuses shared memory that is mergeable, and more than 2 threads a core
 
 // What that version can do under these settings: what it lacks isn't in it.
 std::vector<std::string> features_of(const Version& version, const Settings& settings);

@@ -131,11 +131,29 @@ const std::string_view kVmOptionsSchema =
     R"("oem_strings":{"type":"array","items":{"type":"string"}},"serial_number":{"type":"string"}}},)"
     R"("watchdog":{"type":"boolean"},"pvpanic":{"type":"boolean"}}})";
 
-std::vector<ErrorDetail> unsupported(const VmSpec& spec) {
+std::vector<ErrorDetail> unsupported(const VmSpec& spec, const Version& version) {
   std::vector<ErrorDetail> out;
+  const std::string vmm = "Cloud Hypervisor " + to_string(version);
   if (spec.max_vcpus > kMaxVcpus)
     out.push_back({"/max_vcpus", std::to_string(spec.max_vcpus) + " vCPUs; Cloud Hypervisor takes up to " +
                                      std::to_string(kMaxVcpus)});
+  if (spec.cpu_topology) {
+    // With the product within kMaxVcpus each part fits into the 8 bits that versions before v48.0 have for it.
+    const CpuTopology& t = *spec.cpu_topology;
+    const std::int64_t product =
+        std::int64_t{t.threads_per_core} * t.cores_per_die * std::int64_t{t.dies_per_package} * t.packages;
+    if (product != spec.max_vcpus)
+      out.push_back({"/cpu_topology", "makes " + std::to_string(product) + " vCPUs; it must be max_vcpus, which is " +
+                                          std::to_string(spec.max_vcpus)});
+    if (t.threads_per_core > 2 && version >= kStrictConfig)
+      out.push_back({"/cpu_topology/threads_per_core", vmm + " takes 1 or 2"});
+  }
+  if (spec.memory_shared && spec.memory_mergeable && version >= kStrictConfig)
+    out.push_back({"/memory_mergeable", vmm + " takes memory that is shared or mergeable, not both"});
+  if (spec.memory_hugepage_size && !spec.memory_hugepages)
+    out.push_back({"/memory_hugepage_size", "means nothing without memory_hugepages"});
+  else if (const std::int64_t size = spec.memory_hugepage_size.value_or(1); (size & (size - 1)) != 0)
+    out.push_back({"/memory_hugepage_size", "must be a power of two"});
   if (spec.memory_hotplug_size && *spec.memory_hotplug_size % kHotplugStep != 0)
     out.push_back({"/memory_hotplug_size", "must be a multiple of 128 MiB"});
   check_config(out, spec);
@@ -176,7 +194,8 @@ std::string build_vm_config(const StartArgs& args, const Settings& settings, con
                  {"cmdline", Value(args.boot.cmdline)}};
   if (!args.boot.initramfs.empty()) payload.emplace_back("initramfs", Value(args.boot.initramfs));
 
-  // The older name went out of use with v53; both are refused where they aren't known.
+  // v53.0 has another name for it. No version refuses a member that it doesn't know: one before v53.0 would give the VM
+  // no uuid, and say nothing.
   Object platform{{version >= Version{53, 0} ? "system_uuid" : "uuid", Value(args.vm)}};
   add_options(platform, options, "platform");
 

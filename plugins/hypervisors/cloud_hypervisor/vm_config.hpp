@@ -17,8 +17,8 @@ constexpr std::int64_t kHotplugStep = 128LL << 20;  // of memory that is plugged
 // socket or device of the host.
 extern const std::string_view kVmOptionsSchema;
 
-// Problems of the spec and of its `config`, each with its pointer; empty: all fine.
-std::vector<ErrorDetail> unsupported(const VmSpec& spec);
+// Problems of the spec and of its `config` for that version, each with its pointer; empty: all fine.
+std::vector<ErrorDetail> unsupported(const VmSpec& spec, const Version& version);
 
 // Whether memory that was plugged into such a VM can be taken away again.
 bool can_shrink(const VmSpec& spec);

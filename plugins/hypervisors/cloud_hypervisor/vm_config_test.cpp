@@ -47,29 +47,72 @@ TEST(VmConfig, TheOlderVersionHasTheOlderName) {
   golden("v44_bzimage", build_vm_config(args, {}, {44, 0}, "/run/serial.sock"));
 }
 
-TEST(VmConfig, EveryFieldOfTheSpecArrives) {
+// All of it that one VM can have at once.
+StartArgs everything() {
   auto args = start_args();
   VmSpec& spec = args.spec;
   spec.boot_vcpus = 2;
   spec.max_vcpus = 8;
   spec.cpu_topology = CpuTopology{2, 2, 1, 2};
-  spec.kvm_hyperv = spec.memory_mergeable = spec.memory_shared = spec.memory_hugepages = true;
+  spec.kvm_hyperv = spec.memory_shared = spec.memory_hugepages = true;
   spec.memory_prefault = spec.memory_thp = true;
   spec.memory_hugepage_size = 2 << 20;
   spec.memory_hotplug_size = 1LL << 30;
   spec.config.text = R"({"cpus":{"max_phys_bits":40,"nested":false,"affinity":[{"vcpu":0,"host_cpus":[1]}]},)"
                      R"("memory":{"hotplug_method":"VirtioMem"},"platform":{"oem_strings":["a"]},"watchdog":true})";
-  EXPECT_TRUE(unsupported(spec).empty());
+  return args;
+}
+
+void golden_everything(const std::string& name, const StartArgs& args, const Version& version) {
+  for (const ErrorDetail& problem : unsupported(args.spec, version)) ADD_FAILURE() << problem.pointer << problem.detail;
   Settings settings;
   settings.landlock = true;
-  golden("everything", build_vm_config(args, settings, {53, 0}, "/run/serial.sock"));
+  golden(name, build_vm_config(args, settings, version, "/run/serial.sock"));
+}
+
+TEST(VmConfig, EveryFieldOfTheSpecArrives) { golden_everything("everything", everything(), {53, 0}); }
+
+TEST(VmConfig, EveryFieldThatTheOldestVersionTakesArrives) {
+  auto args = everything();
+  // What newer ones refuse.
+  args.spec.memory_mergeable = true;
+  args.spec.cpu_topology = CpuTopology{4, 2, 1, 1};
+  args.spec.config.text = R"({"cpus":{"max_phys_bits":40,"affinity":[{"vcpu":0,"host_cpus":[1]}]},)"
+                          R"("memory":{"hotplug_method":"VirtioMem"},"platform":{"oem_strings":["a"]},)"
+                          R"("watchdog":true,"pvpanic":true})";
+  golden_everything("v44_everything", args, {44, 0});
+}
+
+TEST(VmConfig, WhatAVersionRefusesIsToldBeforeItIsStarted) {
+  const auto pointers = [](const VmSpec& spec, const Version& version) {
+    std::string out;
+    for (const auto& problem : unsupported(spec, version)) out += problem.pointer + " ";
+    return out;
+  };
+  VmSpec spec = everything().spec;
+  spec.config.text = "null";
+  spec.memory_mergeable = true;
+  spec.cpu_topology = CpuTopology{4, 2, 1, 1};
+  EXPECT_EQ(pointers(spec, {51, 1}), "");
+  EXPECT_EQ(pointers(spec, {52, 0}), "/cpu_topology/threads_per_core /memory_mergeable ");
+  EXPECT_NE(unsupported(spec, {53, 0}).back().detail.find("v53.0"), std::string::npos);
+  spec.memory_mergeable = false;
+  // 8 × 8 × 4 × 1 is 256, which is 0 in the older ones' 8 bits.
+  spec.cpu_topology = CpuTopology{8, 8, 4, 1};
+  EXPECT_EQ(pointers(spec, {44, 0}), "/cpu_topology ");
+  spec.cpu_topology.reset();
+  spec.memory_hugepages = false;
+  EXPECT_EQ(pointers(spec, {44, 0}), "/memory_hugepage_size ");
+  spec.memory_hugepages = true;
+  spec.memory_hugepage_size = 3 << 20;
+  EXPECT_EQ(pointers(spec, {53, 0}), "/memory_hugepage_size ");
 }
 
 TEST(VmConfig, WhatIsNotAllowedIsRefusedWithItsPointer) {
   const auto pointer = [](const std::string& config) {
     VmSpec spec;
     spec.config.text = config;
-    const auto problems = unsupported(spec);
+    const auto problems = unsupported(spec, {53, 0});
     return problems.empty() ? std::string() : problems.front().pointer;
   };
   EXPECT_EQ(pointer(R"({"disks":[{"path":"/etc/shadow"}]})"), "/config/disks");
@@ -84,10 +127,10 @@ TEST(VmConfig, WhatIsNotAllowedIsRefusedWithItsPointer) {
 TEST(VmConfig, LimitsAreTold) {
   VmSpec spec;
   spec.max_vcpus = 255;
-  EXPECT_EQ(unsupported(spec).front().pointer, "/max_vcpus");
+  EXPECT_EQ(unsupported(spec, {53, 0}).front().pointer, "/max_vcpus");
   spec.max_vcpus = 1;
   spec.memory_hotplug_size = 1 << 20;
-  EXPECT_EQ(unsupported(spec).front().pointer, "/memory_hotplug_size");
+  EXPECT_EQ(unsupported(spec, {53, 0}).front().pointer, "/memory_hotplug_size");
 }
 
 TEST(Argv, SeccompIsASetting) {
