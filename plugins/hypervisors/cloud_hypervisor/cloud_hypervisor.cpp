@@ -48,7 +48,7 @@ Result<Description> CloudHypervisor::describe(plugin::Call&) {
   out.boot_modes = {"kernel", "pvh"};
   out.limits.max_vcpus = kMaxVcpus;
   out.limits.vmm_overhead = kVmmOverhead;
-  out.options_schema.text = std::string(kVmOptionsSchema);
+  out.options_schema.text = vm_options_schema(known_version());
   if (program_.path.empty()) {
     out.healthy = false;
     out.health_reason = program_.why_not;
@@ -62,8 +62,7 @@ Result<Description> CloudHypervisor::describe(plugin::Call&) {
 Result<VmSpec> CloudHypervisor::resolve(plugin::Call&, const ResolveArgs& args) {
   VmSpec spec = args.spec;
   if (spec.max_vcpus < spec.boot_vcpus) spec.max_vcpus = spec.boot_vcpus;
-  // Without a program nothing is known of its version: the VM may run elsewhere.
-  auto problems = unsupported(spec, program_.path.empty() ? kNewest : program_.version);
+  auto problems = unsupported(spec, known_version());
   if (problems.empty()) return spec;
   Error error = make_error(
       Code::invalid_argument,

@@ -80,6 +80,9 @@ class CloudHypervisor final : public plugin::Hypervisor,
   Result<VmStatus> detach(plugin::Call& call, const DetachArgs& args, std::vector<Device> Handle::*devices,
                           const char* what);
 
+  // Without a program nothing is known of its version, and a VM isn't refused for what an old one lacks.
+  Version known_version() const { return program_.path.empty() ? kNewest : program_.version; }
+
   plugin::Host& host_;
   const Settings settings_;
   const Program program_;

@@ -11,17 +11,19 @@ namespace {
 using json::Object;
 using json::Value;
 
-enum class Kind { boolean, integer, text, texts, affinity };
+enum class Kind { boolean, integer, text, texts, affinity, method };
 
-// section, member, what it is. Members of the spec itself aren't here: they have one place.
+// section, member, what it is, the first version that has it. Members of the spec itself aren't here: they have one
+// place. The members of a section stand together.
 struct Option {
   std::string_view section;
   std::string_view member;
   Kind kind;
+  Version since = kOldest;
 };
 constexpr Option kOptions[] = {
-    {"cpus", "max_phys_bits", Kind::integer}, {"cpus", "nested", Kind::boolean},
-    {"cpus", "affinity", Kind::affinity},     {"memory", "hotplug_method", Kind::text},
+    {"cpus", "max_phys_bits", Kind::integer}, {"cpus", "nested", Kind::boolean, {50, 0}},
+    {"cpus", "affinity", Kind::affinity},     {"memory", "hotplug_method", Kind::method},
     {"platform", "oem_strings", Kind::texts}, {"platform", "serial_number", Kind::text},
     {"", "watchdog", Kind::boolean},          {"", "pvpanic", Kind::boolean},
 };
@@ -60,37 +62,60 @@ bool fits(const Value& value, Kind kind) {
         return vcpu != nullptr && vcpu->as_int() != nullptr && cpus != nullptr &&
                all_of(*cpus, [](const Value& cpu) { return cpu.as_int() != nullptr && *cpu.as_int() >= 0; });
       });
+    case Kind::method:
+      return value.as_string() != nullptr && (*value.as_string() == "Acpi" || *value.as_string() == "VirtioMem");
   }
   return false;
 }
 
 std::string_view words(Kind kind) {
-  constexpr std::string_view kWords[] = {"expected true or false", "expected an integer, 0 or more",
-                                         "expected a string", "expected an array of strings",
-                                         "expected an array of {\"vcpu\": n, \"host_cpus\": [n, …]}"};
+  constexpr std::string_view kWords[] = {"expected true or false",
+                                         "expected an integer, 0 or more",
+                                         "expected a string",
+                                         "expected an array of strings",
+                                         "expected an array of {\"vcpu\": n, \"host_cpus\": [n, …]}",
+                                         "expected Acpi or VirtioMem"};
   return kWords[static_cast<std::size_t>(kind)];
 }
 
-std::string allowed() {
+std::string_view schema_of(Kind kind) {
+  constexpr std::string_view kSchemas[] = {
+      R"({"type":"boolean"})",
+      R"({"type":"integer","minimum":0})",
+      R"({"type":"string"})",
+      R"({"type":"array","items":{"type":"string"}})",
+      R"({"type":"array","items":{"type":"object","properties":{"vcpu":{"type":"integer"},)"
+      R"("host_cpus":{"type":"array","items":{"type":"integer"}}}}})",
+      R"({"type":"string","enum":["Acpi","VirtioMem"]})"};
+  return kSchemas[static_cast<std::size_t>(kind)];
+}
+
+std::string allowed(const Version& version) {
   std::string out;
-  for (const Option& option : kOptions)
+  for (const Option& option : kOptions) {
+    if (version < option.since) continue;
     out.append(out.empty() ? "" : ", ")
         .append(option.section)
         .append(option.section.empty() ? "" : ".")
         .append(option.member);
+  }
   return out;
 }
 
 void check_option(std::vector<ErrorDetail>& out, std::string_view section, const json::Member& member,
-                  const std::string& pointer) {
+                  const std::string& pointer, const Version& version) {
   const Option* option = option_of(section, member.first);
   if (option == nullptr)
-    out.push_back({pointer, "is no option of cloud_hv VMs; there are " + allowed()});
+    out.push_back({pointer, "is no option of cloud_hv VMs; there are " + allowed(version)});
+  else if (version < option->since)
+    // It would drop it without a word.
+    out.push_back(
+        {pointer, "needs Cloud Hypervisor " + to_string(option->since) + "; this node has " + to_string(version)});
   else if (!fits(member.second, option->kind))
     out.push_back({pointer, std::string(words(option->kind))});
 }
 
-void check_config(std::vector<ErrorDetail>& out, const VmSpec& spec) {
+void check_config(std::vector<ErrorDetail>& out, const VmSpec& spec, const Version& version) {
   const auto config = json::parse(spec.config.text);
   if (!config || config->is_null()) return;
   const auto* object = config->as_object();
@@ -102,10 +127,11 @@ void check_config(std::vector<ErrorDetail>& out, const VmSpec& spec) {
     const std::string pointer = json::pointer_to("/config", member.first);
     const auto* section = is_section(member.first) ? member.second.as_object() : nullptr;
     if (section == nullptr) {
-      check_option(out, "", member, pointer);
+      check_option(out, "", member, pointer, version);
       continue;
     }
-    for (const auto& inner : *section) check_option(out, member.first, inner, json::pointer_to(pointer, inner.first));
+    for (const auto& inner : *section)
+      check_option(out, member.first, inner, json::pointer_to(pointer, inner.first), version);
   }
 }
 
@@ -119,17 +145,26 @@ void add_options(Object& to, const json::Value& config, std::string_view section
 
 }  // namespace
 
-const std::string_view kVmOptionsSchema =
-    R"({"type":"object","additionalProperties":false,"properties":{)"
-    R"("cpus":{"type":"object","additionalProperties":false,"properties":{)"
-    R"("max_phys_bits":{"type":"integer"},"nested":{"type":"boolean"},)"
-    R"("affinity":{"type":"array","items":{"type":"object","properties":{"vcpu":{"type":"integer"},)"
-    R"("host_cpus":{"type":"array","items":{"type":"integer"}}}}}}},)"
-    R"("memory":{"type":"object","additionalProperties":false,"properties":{)"
-    R"("hotplug_method":{"type":"string","enum":["Acpi","VirtioMem"]}}},)"
-    R"("platform":{"type":"object","additionalProperties":false,"properties":{)"
-    R"("oem_strings":{"type":"array","items":{"type":"string"}},"serial_number":{"type":"string"}}},)"
-    R"("watchdog":{"type":"boolean"},"pvpanic":{"type":"boolean"}}})";
+std::string vm_options_schema(const Version& version) {
+  const auto closed = [](Object properties) {
+    return Value(Object{{"type", Value("object")},
+                        {"additionalProperties", Value(false)},
+                        {"properties", Value(std::move(properties))}});
+  };
+  Object all;
+  for (const auto* option = std::begin(kOptions); option != std::end(kOptions);) {
+    const std::string_view section = option->section;
+    Object members;
+    for (; option != std::end(kOptions) && option->section == section; ++option)
+      if (version >= option->since)
+        members.emplace_back(std::string(option->member), *json::parse(schema_of(option->kind)));
+    if (section.empty())
+      all.insert(all.end(), members.begin(), members.end());
+    else
+      all.emplace_back(std::string(section), closed(std::move(members)));
+  }
+  return json::to_text(closed(std::move(all)));
+}
 
 std::vector<ErrorDetail> unsupported(const VmSpec& spec, const Version& version) {
   std::vector<ErrorDetail> out;
@@ -156,7 +191,7 @@ std::vector<ErrorDetail> unsupported(const VmSpec& spec, const Version& version)
     out.push_back({"/memory_hugepage_size", "must be a power of two"});
   if (spec.memory_hotplug_size && *spec.memory_hotplug_size % kHotplugStep != 0)
     out.push_back({"/memory_hotplug_size", "must be a multiple of 128 MiB"});
-  check_config(out, spec);
+  check_config(out, spec, version);
   return out;
 }
 

@@ -14,8 +14,8 @@ constexpr std::int32_t kMaxVcpus = 254;
 constexpr std::int64_t kHotplugStep = 128LL << 20;  // of memory that is plugged by ACPI
 
 // What a VM's `config` may add: members of Cloud Hypervisor's own VmConfig, as its API names them, that name no file,
-// socket or device of the host.
-extern const std::string_view kVmOptionsSchema;
+// socket or device of the host. Those that this version has, as a JSON Schema.
+std::string vm_options_schema(const Version& version);
 
 // Problems of the spec and of its `config` for that version, each with its pointer; empty: all fine.
 std::vector<ErrorDetail> unsupported(const VmSpec& spec, const Version& version);

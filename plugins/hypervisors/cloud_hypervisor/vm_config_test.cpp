@@ -6,6 +6,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "qarax/plugin/json.hpp"
+
 namespace qarax::cloud_hypervisor {
 namespace {
 
@@ -119,9 +121,36 @@ TEST(VmConfig, WhatIsNotAllowedIsRefusedWithItsPointer) {
   EXPECT_EQ(pointer(R"({"serial":{"mode":"File"}})"), "/config/serial");
   EXPECT_EQ(pointer(R"({"cpus":{"boot_vcpus":9}})"), "/config/cpus/boot_vcpus");
   EXPECT_EQ(pointer(R"({"cpus":{"nested":1}})"), "/config/cpus/nested");
+  EXPECT_EQ(pointer(R"({"memory":{"hotplug_method":"acpi"}})"), "/config/memory/hotplug_method");
   EXPECT_EQ(pointer(R"({"payload":{"kernel":"/x"}})"), "/config/payload");
   EXPECT_EQ(pointer(R"([])"), "/config");
   EXPECT_EQ(pointer("null"), "");
+}
+
+TEST(VmConfig, AnOptionThatAVersionLacksIsRefusedAndNotInItsSchema) {
+  VmSpec spec;
+  spec.config.text = R"({"cpus":{"nested":false}})";
+  EXPECT_TRUE(unsupported(spec, {50, 0}).empty());
+  const auto problems = unsupported(spec, {49, 0});
+  ASSERT_EQ(problems.size(), 1u) << "v49.0 would drop it silently";
+  EXPECT_EQ(problems[0].pointer, "/config/cpus/nested");
+  EXPECT_EQ(problems[0].detail, "needs Cloud Hypervisor v50.0; this node has v49.0");
+  const auto has = [](const Version& version, const char* section, const char* member) {
+    const auto schema = json::parse(vm_options_schema(version));
+    EXPECT_TRUE(schema) << vm_options_schema(version);
+    const json::Value* at = schema ? schema->find("properties") : nullptr;
+    if (at != nullptr && *section != '\0') at = at->find(section)->find("properties");
+    return at != nullptr && at->find(member) != nullptr;
+  };
+  EXPECT_TRUE(has({50, 0}, "cpus", "nested"));
+  EXPECT_FALSE(has({44, 0}, "cpus", "nested"));
+  for (const Version version : {kOldest, kNewest}) {
+    EXPECT_TRUE(has(version, "cpus", "affinity"));
+    EXPECT_TRUE(has(version, "memory", "hotplug_method"));
+    EXPECT_TRUE(has(version, "platform", "serial_number"));
+    EXPECT_TRUE(has(version, "", "watchdog"));
+    EXPECT_TRUE(has(version, "", "pvpanic"));
+  }
 }
 
 TEST(VmConfig, LimitsAreTold) {
