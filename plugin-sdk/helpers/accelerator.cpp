@@ -3,12 +3,14 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/kvm.h>
+#include <poll.h>
 #include <pwd.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <fstream>
@@ -21,6 +23,7 @@ namespace qarax::plugin {
 namespace {
 
 constexpr int kApiVersion = 12;  // linux/kvm.h: the only one that was ever stable
+constexpr std::int64_t kLongestPauseMs = 4 * 3600 * 1000;
 
 std::string own_name() {
   const passwd* entry = ::getpwuid(::geteuid());
@@ -100,14 +103,15 @@ Verdict decide(AcceleratorChoice choice, const KvmFacts& facts, const Trial* tri
   return {"tcg", why_not};
 }
 
-Accelerator::Accelerator(Host& host, AcceleratorChoice choice, TrialPlan plan, const std::string& state_dir)
+Accelerator::Accelerator(Host& host, AcceleratorChoice choice, TrialPlan plan, const std::string& state_dir,
+                         const std::function<KvmFacts()>& look)
     : host_(host), choice_(choice), plan_(std::move(plan)), cache_(state_dir.empty() ? "" : state_dir + "/kvm-trial") {
-  begin();
+  begin(look);
 }
 
-void Accelerator::begin() {
+void Accelerator::begin(const std::function<KvmFacts()>& look) {
   KvmFacts facts;
-  if (choice_ != AcceleratorChoice::tcg) facts = look_at_kvm();
+  if (choice_ != AcceleratorChoice::tcg) facts = look();
   if (choice_ == AcceleratorChoice::tcg || !facts.reason.empty()) return settle(decide(choice_, facts, nullptr, ""));
   if (plan_.run.argv.empty()) return settle(decide(choice_, facts, nullptr, plan_.why_not));
   if (!cache_.empty()) {
@@ -131,20 +135,32 @@ Accelerator::~Accelerator() {
 std::string Accelerator::cache_key() const {
   std::string boot_id;
   std::ifstream("/proc/sys/kernel/random/boot_id") >> boot_id;
-  std::string key = "1 " + boot_id;
+  std::string key = "2 " + boot_id;
   for (const std::string& file : plan_.files) key += " " + fingerprint(file);
   return key + " " + std::string(EnumNames<AcceleratorChoice>::kNames[static_cast<std::size_t>(choice_)]) + " " +
          std::to_string(plan_.limit_ms);
 }
 
 void Accelerator::probe(const KvmFacts& facts) {
+  for (std::int64_t pause_ms = plan_.retry_ms;; pause_ms = std::min(pause_ms * 2, kLongestPauseMs)) {
+    if (try_once(facts) != Outcome::undecided) return;
+    pollfd cancel{cancel_fd_, POLLIN, 0};
+    if (::poll(&cancel, 1, static_cast<int>(pause_ms)) != 0) return;
+  }
+}
+
+Accelerator::Outcome Accelerator::try_once(const KvmFacts& facts) {
   // Cancelled by the destructor: a node that ends doesn't wait for the trial.
   qarax_call raw{};
   raw.size = sizeof raw;
   raw.cancel_fd = cancel_fd_;
   const Call call(&raw);
   const auto result = host_.run(&call, plan_.run, plan_.limit_ms);
-  if (!result && result.error().code == Code::cancelled) return settle({"tcg", "the trial under KVM was broken off"});
+  const Verdict before = now();
+  if (!result && result.error().code == Code::cancelled) {
+    if (before.accelerator == "probing") settle({"tcg", "the trial under KVM was broken off"});
+    return Outcome::broken_off;
+  }
   Trial trial;
   trial.limit_ms = plan_.limit_ms;
   if (result) {
@@ -155,19 +171,28 @@ void Accelerator::probe(const KvmFacts& facts) {
     trial.last_words = last_line(result.error().message);
   }
   Verdict verdict = decide(choice_, facts, &trial, "");
-  if (!cache_.empty() && result) {
-    const std::string temp = cache_ + ".tmp";
-    {
-      std::ofstream file(temp, std::ios::trunc);
-      file << cache_key() << '\n' << verdict.accelerator << '\n' << verdict.evidence << '\n';
-    }
-    std::rename(temp.c_str(), cache_.c_str());
+  const bool decided = result && !result->timed_out;
+  if (decided) keep(verdict);
+  if (verdict.accelerator == before.accelerator) {
+    settle(std::move(verdict));
+    return decided ? Outcome::decided : Outcome::undecided;
   }
   host_.log(LogLevel::info,
             "accelerator decided accelerator=" + (verdict.accelerator.empty() ? "none" : verdict.accelerator) +
                 " evidence=\"" + verdict.evidence + "\"");
   settle(std::move(verdict));
   host_.notify("");
+  return decided ? Outcome::decided : Outcome::undecided;
+}
+
+void Accelerator::keep(const Verdict& verdict) const {
+  if (cache_.empty()) return;
+  const std::string temp = cache_ + ".tmp";
+  {
+    std::ofstream file(temp, std::ios::trunc);
+    file << cache_key() << '\n' << verdict.accelerator << '\n' << verdict.evidence << '\n';
+  }
+  std::rename(temp.c_str(), cache_.c_str());
 }
 
 void Accelerator::settle(Verdict verdict) {

@@ -42,14 +42,18 @@ struct TrialPlan {
   RunArgs run{};  // until its kernel's first line; no argv: there can be no trial, and `why_not` says why
   std::string why_not{};
   std::int64_t limit_ms = 5000;
-  std::vector<std::string> files{};  // VMM, kernel, …: the result holds for as long as they are the same
+  std::int64_t retry_ms = 5 * 60'000;  // until a trial that showed nothing is run again; then twice as long each time
+  std::vector<std::string> files{};    // VMM, kernel, …: the result holds for as long as they are the same
 };
 
 class Accelerator {
  public:
   // The trial runs on a thread of its own; its result is kept in state_dir for as long as the host's boot and the
-  // plan's files are the same.
-  Accelerator(Host& host, AcceleratorChoice choice, TrialPlan plan, const std::string& state_dir);
+  // plan's files are the same. One that timed out counts until it is run again, and isn't kept: the host may have been
+  // busy just then.
+  Accelerator(
+      Host& host, AcceleratorChoice choice, TrialPlan plan, const std::string& state_dir,
+      const std::function<KvmFacts()>& look = [] { return look_at_kvm(); });
   ~Accelerator();  // ends a trial and joins
   Accelerator(const Accelerator&) = delete;
   Accelerator& operator=(const Accelerator&) = delete;
@@ -58,8 +62,11 @@ class Accelerator {
   Result<Verdict> settled(const Call& call);  // waits for it within the call's limits
 
  private:
-  void begin();
+  void begin(const std::function<KvmFacts()>& look);
   void probe(const KvmFacts& facts);
+  enum class Outcome { decided, undecided, broken_off };
+  Outcome try_once(const KvmFacts& facts);
+  void keep(const Verdict& verdict) const;
   void settle(Verdict verdict);
   std::string cache_key() const;
 

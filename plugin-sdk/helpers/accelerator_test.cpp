@@ -2,6 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <memory>
+
+#include "real_host.hpp"
+#include "temp_folder.hpp"
+
 namespace qarax::plugin {
 namespace {
 
@@ -49,6 +55,54 @@ TEST(LookAtKvm, AMissingDeviceNamesIt) {
 
 TEST(LookAtKvm, WhatIsNoKvmDeviceIsRefused) {
   EXPECT_NE(look_at_kvm("/dev/null").reason.find("API version"), std::string::npos);
+}
+
+// Trials that the host really runs; their "guest" is a script that says its word as soon as a file is there.
+class Trials : public ::testing::Test {
+ protected:
+  Verdict verdict(std::int64_t retry_ms = 60'000) {
+    begin(retry_ms);
+    testing::TestCall call;
+    const auto settled = accelerator_->settled(call.get());
+    return settled ? *settled : Verdict{};
+  }
+  void begin(std::int64_t retry_ms) {
+    TrialPlan plan;
+    plan.run.argv = {"/bin/sh", "-c", "[ ! -e " + ready_ + " ] && exec sleep 60; echo Linux version"};
+    plan.run.until = "Linux version";
+    plan.limit_ms = 500;
+    plan.retry_ms = retry_ms;
+    accelerator_.reset();  // as the agent that ends before the next one starts
+    accelerator_ =
+        std::make_unique<Accelerator>(host_, AcceleratorChoice::automatic, plan, folder_.path(), [] { return kOpens; });
+  }
+  void become_ready() { std::ofstream(ready_) << "now"; }
+
+  TempFolder folder_;
+  const std::string ready_ = folder_ / "ready";
+  testing::RealHost host_;
+  std::unique_ptr<Accelerator> accelerator_;
+};
+
+TEST_F(Trials, OneThatTimedOutIsRunAgainAtTheNextStart) {
+  EXPECT_EQ(verdict().accelerator, "tcg");
+  become_ready();
+  EXPECT_EQ(verdict().accelerator, "kvm") << "one busy moment must not count until the host's next boot";
+  EXPECT_EQ(host_.count("trial"), 2);
+}
+
+TEST_F(Trials, WhatWasDecidedIsKept) {
+  become_ready();
+  EXPECT_EQ(verdict().accelerator, "kvm");
+  EXPECT_EQ(verdict().accelerator, "kvm");
+  EXPECT_EQ(host_.count("trial"), 1);
+}
+
+TEST_F(Trials, OneThatTimedOutIsRunAgainLaterAndTheHostIsToldOfTheChange) {
+  EXPECT_EQ(verdict(1).accelerator, "tcg");
+  become_ready();
+  ASSERT_TRUE(host_.wait_for("notify ", 2)) << "once for each verdict, not for each trial";
+  EXPECT_EQ(accelerator_->now().accelerator, "kvm");
 }
 
 }  // namespace

@@ -70,10 +70,10 @@ int FakeHost::count(const std::string& call) const {
   return static_cast<int>(std::count(calls_.begin(), calls_.end(), call));
 }
 
-bool FakeHost::wait_for(const std::string& call) {
+bool FakeHost::wait_for(const std::string& call, int times) {
   std::unique_lock lock(mutex_);
   return changed_.wait_for(lock, std::chrono::seconds(20),
-                           [&] { return std::find(calls_.begin(), calls_.end(), call) != calls_.end(); });
+                           [&] { return std::count(calls_.begin(), calls_.end(), call) >= times; });
 }
 
 Result<RunResult> FakeHost::run(const Call*, const RunArgs& args, std::int64_t) {

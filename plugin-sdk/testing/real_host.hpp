@@ -57,7 +57,7 @@ class FakeHost : public Host {
   // One word per call, in order.
   std::vector<std::string> calls() const;
   int count(const std::string& call) const;
-  bool wait_for(const std::string& call);
+  bool wait_for(const std::string& call, int times = 1);
   std::function<Result<RunResult>(const RunArgs&)> on_run;  // none: UNIMPLEMENTED
 
  protected:
