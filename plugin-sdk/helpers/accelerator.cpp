@@ -110,6 +110,7 @@ Accelerator::Accelerator(Host& host, AcceleratorChoice choice, TrialPlan plan, c
 }
 
 void Accelerator::begin(const std::function<KvmFacts()>& look) {
+  if (!plan_.no_guest.empty()) return settle({"kvm", plan_.no_guest});
   KvmFacts facts;
   if (choice_ != AcceleratorChoice::tcg) facts = look();
   if (choice_ == AcceleratorChoice::tcg || !facts.reason.empty()) return settle(decide(choice_, facts, nullptr, ""));

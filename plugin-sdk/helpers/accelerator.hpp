@@ -41,6 +41,7 @@ Verdict decide(AcceleratorChoice choice, const KvmFacts& facts, const Trial* tri
 struct TrialPlan {
   RunArgs run{};  // until its kernel's first line; no argv: there can be no trial, and `why_not` says why
   std::string why_not{};
+  std::string no_guest{};  // tests only: why no VMM of this plugin runs a guest. Nothing is looked at; KVM, as it says
   std::int64_t limit_ms = 5000;
   std::int64_t retry_ms = 5 * 60'000;  // until a trial that showed nothing is run again; then twice as long each time
   std::vector<std::string> files{};    // VMM, kernel, …: the result holds for as long as they are the same

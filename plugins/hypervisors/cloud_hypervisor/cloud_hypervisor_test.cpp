@@ -12,6 +12,13 @@ class CloudHv : public testing::PluginTest {
   Result<VmStatus> resize(std::optional<std::int32_t> vcpus, std::optional<std::int64_t> memory) {
     return plugin().resize(call.get(), {vm(), vcpus, memory});
   }
+  // One that can do nothing else, as the plugin's program.
+  void program_that_says(const std::string& words) {
+    binary = dir() + "/program";
+    std::ofstream(binary) << "#!/bin/sh\necho '" << words << "'\n";
+    std::filesystem::permissions(binary, std::filesystem::perms::owner_all);
+    restart();
+  }
 };
 
 TEST_F(CloudHv, FromStartToPowerButton) {
@@ -39,6 +46,28 @@ TEST_F(CloudHv, ResizeStaysWithinTheSpecAndTellsTheTruth) {
   const auto shrunk = resize(std::nullopt, 128 << 20);
   ASSERT_FALSE(shrunk) << "ACPI takes no memory away, and Cloud Hypervisor wouldn't say so";
   EXPECT_NE(shrunk.error().message.find("VirtioMem"), std::string::npos) << shrunk.error().message;
+}
+
+// ---- the program ----
+
+TEST_F(CloudHv, AFakeNeedsNoKvmAndSaysThatItIsOne) {
+  start();
+  const auto said = plugin().describe(call.get());
+  EXPECT_TRUE(said->healthy) << said->health_reason;
+  EXPECT_EQ(said->accelerator_evidence.find("no guest, fake: "), 0u) << said->accelerator_evidence;
+  EXPECT_EQ(plugin().inspect(call.get(), vm())->accelerator_evidence, said->accelerator_evidence);
+}
+
+TEST_F(CloudHv, OnlyAFakeIsTakenForOne) {
+  for (const char* version : {"v53.0", "v53.0-dirty", "v53.0-fake-2"}) {
+    program_that_says(std::string("cloud-hypervisor ") + version);
+    const auto said = plugin().describe(call.get());
+    EXPECT_FALSE(said->healthy) << version;
+    EXPECT_NE(said->health_reason.find("trial: fake"), std::string::npos) << said->health_reason;
+    const auto refused = plugin().start(call.get(), start_args());
+    ASSERT_FALSE(refused) << version;
+    EXPECT_EQ(refused.error().reason, "hypervisor-unavailable");
+  }
 }
 
 // ---- a guest that somebody else ends over the API: the real VMM stays, and looks as before its first boot ----

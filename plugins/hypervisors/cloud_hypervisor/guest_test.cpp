@@ -27,6 +27,7 @@ class RealGuest : public testing::PluginTest, protected GuestShell {
     if (program == nullptr || folder == nullptr)
       GTEST_SKIP() << "CLOUD_HYPERVISOR and QARAX_GUEST_DIR name no program and guest";
     binary = program;
+    trial = "skip";
     if (const char* seccomp = std::getenv("CLOUD_HYPERVISOR_SECCOMP"))
       settings = std::string(R"(,"seccomp":")") + seccomp + "\"";
     boot.kernel = std::string(folder) + "/vmlinuz";

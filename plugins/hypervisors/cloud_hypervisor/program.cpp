@@ -63,6 +63,12 @@ Program find_program(plugin::Host& host, const Settings& settings) {
     out.why_not = path + " is " + out.text + "; this plugin needs " + to_string(kOldest) + " or newer";
     return out;
   }
+  out.fake = plugin::last_line(said->output).ends_with("-fake");
+  if (settings.trial == TrialChoice::fake && !out.fake) {
+    out.why_not = "the plugin's config says trial: fake, which is for a stand-in in tests, and " + path +
+                  " is none: " + plugin::last_line(said->output);
+    return out;
+  }
   out.path = path;
   return out;
 }
@@ -81,6 +87,10 @@ std::vector<std::string> features_of(const Version& version, const Settings& set
 plugin::TrialPlan trial_plan(const Settings& settings, const Program& program) {
   plugin::TrialPlan plan;
   plan.limit_ms = settings.probe_timeout_ms;
+  if (settings.trial == TrialChoice::fake && program.fake) {
+    plan.no_guest = "no guest, fake: " + program.path + " stands in for Cloud Hypervisor";
+    return plan;
+  }
   if (settings.trial == TrialChoice::skip)
     plan.why_not = "the plugin's config says trial: skip";
   else if (program.path.empty())

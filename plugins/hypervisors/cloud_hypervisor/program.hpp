@@ -23,6 +23,7 @@ struct Program {
   std::string path{};     // empty: there is none that can be used
   std::string why_not{};  // why, and what to do
   std::string text{};     // as it says it: v53.0
+  bool fake = false;      // its version ends in -fake: it stands in for Cloud Hypervisor and runs no guest
   Version version{};
 };
 

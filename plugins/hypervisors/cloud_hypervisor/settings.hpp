@@ -10,14 +10,16 @@
 namespace qarax::cloud_hypervisor {
 
 enum class Seccomp { on, off, log };
-enum class TrialChoice { run, skip };
+enum class TrialChoice { run, skip, fake };
 
 struct Settings {
   std::string binary{};  // empty: cloud-hypervisor in /usr/bin or /usr/local/bin
   Seccomp seccomp = Seccomp::on;
-  bool landlock = false;                 // the VMM sees no files but its own
-  TrialChoice trial = TrialChoice::run;  // skip: whatever opens as /dev/kvm is taken for usable
-  std::string probe_kernel{};            // what the trial boots; the node gives its default kernel
+  bool landlock = false;  // the VMM sees no files but its own
+  // skip: whatever opens as /dev/kvm is taken for usable. fake: tests only, /dev/kvm isn't looked at; refused unless
+  // the program itself says that it is a fake.
+  TrialChoice trial = TrialChoice::run;
+  std::string probe_kernel{};  // what the trial boots; the node gives its default kernel
   std::string probe_initramfs{};
   std::int64_t probe_timeout_ms = 5000;
 };
@@ -26,7 +28,7 @@ constexpr std::string_view kConfigSchema = R"({"type":"object","additionalProper
                                            R"("binary":{"type":"string"},)"
                                            R"("seccomp":{"type":"string","enum":["on","off","log"]},)"
                                            R"("landlock":{"type":"boolean"},)"
-                                           R"("trial":{"type":"string","enum":["run","skip"]},)"
+                                           R"("trial":{"type":"string","enum":["run","skip","fake"]},)"
                                            R"("probe_kernel":{"type":"string"},)"
                                            R"("probe_initramfs":{"type":"string"},)"
                                            R"("probe_timeout_ms":{"type":"integer","minimum":100,"maximum":120000}}})";
@@ -41,7 +43,7 @@ struct EnumNames<cloud_hypervisor::Seccomp> {
 };
 template <>
 struct EnumNames<cloud_hypervisor::TrialChoice> {
-  static constexpr std::string_view kNames[] = {"run", "skip"};
+  static constexpr std::string_view kNames[] = {"run", "skip", "fake"};
   static constexpr cloud_hypervisor::TrialChoice kUnknown = cloud_hypervisor::TrialChoice::run;
 };
 template <>

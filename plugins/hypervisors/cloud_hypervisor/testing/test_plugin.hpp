@@ -1,5 +1,5 @@
-// The plugin with fake_vmm, a process, as its tests start from; a derived one may name another program. Needs a
-// /dev/kvm that opens, as the plugin does.
+// The plugin with fake_vmm, a process, as its tests start from; a derived one may name another program, which needs a
+// /dev/kvm that opens.
 #pragma once
 
 #include <fcntl.h>
@@ -31,6 +31,7 @@ class PluginTest : public ::testing::Test {
     call.set_fds({snapshot_.get()});
   }
   void SetUp() override {
+    if (trial == "fake") return;
     if (const auto facts = plugin::look_at_kvm(); !facts.reason.empty()) GTEST_SKIP() << facts.reason;
   }
 
@@ -40,7 +41,7 @@ class PluginTest : public ::testing::Test {
   }
   void restart() {
     CreateArgs args;
-    args.config.text = R"({"binary":")" + binary + R"(","trial":"skip")" + settings + "}";
+    args.config.text = R"({"binary":")" + binary + R"(","trial":")" + trial + "\"" + settings + "}";
     args.state_dir = folder_ / "state";
     plugin_.emplace(host, args);
   }
@@ -85,6 +86,7 @@ class PluginTest : public ::testing::Test {
   plugin::testing::RealHost host;
   plugin::testing::TestCall call;
   std::string binary = FAKE_VMM;
+  std::string trial = "fake";
   std::string settings{};  // more of the plugin's config
   BootFiles boot{};
   std::int64_t memory_size = 128 << 20;
