@@ -70,6 +70,29 @@ TEST_F(CloudHv, OnlyAFakeIsTakenForOne) {
   }
 }
 
+TEST_F(CloudHv, AProgramThatCanNotBeUsedIsNamedWithItsReason) {
+  const auto is_refused = [&](const std::string& why) {
+    const auto said = plugin().describe(call.get());
+    EXPECT_FALSE(said->healthy);
+    EXPECT_NE(said->health_reason.find(binary + why), std::string::npos) << said->health_reason;
+    const auto refused = plugin().start(call.get(), start_args());
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().reason, "hypervisor-unavailable");
+    EXPECT_EQ(refused.error().message, said->health_reason);
+    EXPECT_EQ(host.count("spawn"), 0);
+  };
+  program_that_says("cloud-hypervisor v43.9");
+  is_refused(" is v43.9; this plugin needs v44.0 or newer");
+  program_that_says("usage: something else");
+  is_refused(" --version doesn't tell a version: usage: something else");
+  std::filesystem::permissions(binary, std::filesystem::perms::owner_read);
+  restart();
+  is_refused(" can't be run; correct `binary`");
+  std::filesystem::remove(binary);
+  restart();
+  is_refused(" can't be run; correct `binary`");
+}
+
 // ---- a guest that somebody else ends over the API: the real VMM stays, and looks as before its first boot ----
 
 class EndedOverTheApi : public CloudHv, public ::testing::WithParamInterface<const char*> {
@@ -197,24 +220,55 @@ TEST_F(CloudHv, NoFaultOfTheVmmTakesMoreThanTheCall) {
     if (!result) error = result.error();
     return static_cast<bool>(result);
   };
-  const std::pair<const char*, Act> actions[] = {
-      {"vm.pause", [&](Error& error) { return of(plugin().pause(call.get(), vm()), error); }},
-      {"vm.reboot", [&](Error& error) { return of(plugin().reboot(call.get(), vm()), error); }},
-      {"vm.resize", [&](Error& error) { return of(resize(2, std::nullopt), error); }},
-      {"vm.counters", [&](Error& error) { return of(plugin().counters(call.get(), vm()), error); }},
-      {"vm.snapshot", [&](Error& error) { return of(plugin().snapshot(call.get(), {vm()}), error); }},
-      {"vm.add-disk",
+  const auto nothing = [] {};
+  const auto paused = [&] { ASSERT_TRUE(plugin().pause(call.get(), vm())); };
+  const auto with_disk = [&] { ASSERT_TRUE(plugin().attach_disk(call.get(), {vm(), disk()})); };
+  NicSpec nic;
+  nic.id = "net0";
+  nic.mac = "52:54:00:12:34:56";
+  nic.fds = {0};
+  struct Case {
+    const char* step;
+    std::function<void()> before;
+    Act act;
+  };
+  const Case cases[] = {
+      {"vm.pause", nothing, [&](Error& error) { return of(plugin().pause(call.get(), vm()), error); }},
+      {"vm.resume", paused, [&](Error& error) { return of(plugin().resume(call.get(), vm()), error); }},
+      {"vm.reboot", nothing, [&](Error& error) { return of(plugin().reboot(call.get(), vm()), error); }},
+      {"vm.resize", nothing, [&](Error& error) { return of(resize(2, std::nullopt), error); }},
+      {"vm.counters", nothing, [&](Error& error) { return of(plugin().counters(call.get(), vm()), error); }},
+      {"vm.snapshot", nothing, [&](Error& error) { return of(plugin().snapshot(call.get(), {vm()}), error); }},
+      {"vm.add-disk", nothing,
        [&](Error& error) {
          return of(plugin().attach_disk(call.get(), {vm(), disk()}), error);
        }},
+      {"vm.resize-disk", with_disk,
+       [&](Error& error) {
+         return of(plugin().resize_disk(call.get(), {vm(), "data", 8192}), error);
+       }},
+      {"vm.remove-device", with_disk,
+       [&](Error& error) {
+         return of(plugin().detach_disk(call.get(), {vm(), "data"}), error);
+       }},
+      {"vm.add-net", nothing,
+       [&](Error& error) {
+         return of(plugin().attach_nic(call.get(), {vm(), nic}), error);
+       }},
+      // The guest would end by it, understood or not.
+      {"vm.power-button", nothing,
+       [&](Error& error) {
+         return of(plugin().stop(call.get(), {vm(), StopMode::graceful, kPatienceMs}), error);
+       }},
   };
-  for (const auto& [step, act] : actions)
+  for (const auto& [step, before, act] : cases)
     for (const std::string fault : {"hangs", "garbage", "error", "cut", "dies"}) {
       SCOPED_TRACE(step + (" " + fault));
       call.kept = "null";
       call.set_deadline_ms(kPatienceMs);
-      host.more_env["FAKE_VMM_FAULTS"] = step + ("=" + fault);
+      host.more_env["FAKE_VMM_FAULTS"] = step + ("=" + fault) + ",button=ignored";
       ASSERT_NO_FATAL_FAILURE(start());
+      ASSERT_NO_FATAL_FAILURE(before());
       call.set_deadline_ms(fault == "hangs" ? 300 : kPatienceMs);
       Error error;
       const bool done = act(error);
