@@ -8,6 +8,7 @@
 namespace qarax::conformance {
 namespace {
 
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
@@ -32,6 +33,17 @@ TEST(Matrix, ARowSaysWhatTheRunSaid) {
   std::vector<std::string> notes;
   EXPECT_THAT(stale(page, {report_of("qemu", "7.2.99")}, notes), IsEmpty());
   EXPECT_THAT(notes, IsEmpty());
+}
+
+TEST(Matrix, WhatTheKitHasNoRuleForIsWhatTheVersionSays) {
+  Report older = report_of("vmm", "44.0");
+  older.plugin.description.features = {"nics"};
+  Report newer = report_of("vmm", "53.0");
+  newer.plugin.description.features = {"disks", "nics"};
+  const std::string page = with_reports("", {older, newer});
+  EXPECT_THAT(page, HasSubstr("| disks | nics |\n"));
+  EXPECT_THAT(page, ContainsRegex("vmm \\| 44.0 .* \\| – \\| not in kit \\|\n"));
+  EXPECT_THAT(page, ContainsRegex("vmm \\| 53.0 .* \\| not in kit \\| not in kit \\|\n"));
 }
 
 TEST(Matrix, AChangeIsStaleAndANewVersionIsNot) {
