@@ -19,12 +19,12 @@ bool has(const Info& said, const std::string& device) {
 
 }  // namespace
 
-Status CloudHypervisor::needs(const std::string& feature) const {
-  const auto features = features_of(program_.version, settings_);
+Status CloudHypervisor::needs(const std::string& feature, const Version& version) const {
+  const auto features = features_of(version, settings_);
   if (std::find(features.begin(), features.end(), feature) != features.end()) return Ok{};
   return make_error(Code::unimplemented,
-                    "Cloud Hypervisor " + program_.text + (settings_.landlock ? " under landlock" : "") + " has no " +
-                        feature + " on this node; its features say what it has",
+                    "Cloud Hypervisor " + to_string(version) + (settings_.landlock ? " under landlock" : "") +
+                        " has no " + feature + " on this node; its features say what it has",
                     "capability-missing");
 }
 
@@ -85,9 +85,11 @@ Result<VmStatus> CloudHypervisor::detach(plugin::Call& call, const DetachArgs& a
 }
 
 Result<VmStatus> CloudHypervisor::attach_disk(plugin::Call& call, const DiskArgs& args) {
-  QARAX_CHECK(needs("disks"));
+  QARAX_TRY(const Handle handle, read_handle(args.vm));
+  const Version version = version_running(handle);
+  QARAX_CHECK(needs("disks", version));
   auto problems = problems_of(args.disk, call.fd_count());
-  const auto more = unsupported(args.disk, program_.version);
+  const auto more = unsupported(args.disk, version);
   problems.insert(problems.end(), more.begin(), more.end());
   if (!problems.empty())
     return plugin::invalid("Cloud Hypervisor can't attach disk " + args.disk.id, std::move(problems), "/disk");
@@ -101,8 +103,8 @@ Result<VmStatus> CloudHypervisor::detach_disk(plugin::Call& call, const DetachAr
 }
 
 Result<VmStatus> CloudHypervisor::resize_disk(plugin::Call& call, const DiskResizeArgs& args) {
-  QARAX_CHECK(needs("disk-resize"));
   QARAX_TRY(Handle handle, read_handle(args.vm));
+  QARAX_CHECK(needs("disk-resize", version_running(handle)));
   const auto disk = plugin::find_device(handle.disks, args.id);
   if (disk == handle.disks.end()) return make_error(Code::not_found, "VM " + args.vm.vm + " has no disk " + args.id);
   if (disk->format == DiskFormat::raw) {
@@ -118,7 +120,8 @@ Result<VmStatus> CloudHypervisor::resize_disk(plugin::Call& call, const DiskResi
 }
 
 Result<VmStatus> CloudHypervisor::attach_nic(plugin::Call& call, const NicArgs& args) {
-  QARAX_CHECK(needs("nics"));
+  QARAX_TRY(const Handle handle, read_handle(args.vm));
+  QARAX_CHECK(needs("nics", version_running(handle)));
   auto problems = problems_of(args.nic, call.fd_count());
   if (!problems.empty())
     return plugin::invalid("Cloud Hypervisor can't attach NIC " + args.nic.id, std::move(problems), "/nic");

@@ -34,24 +34,49 @@ VmArgs args_of(const StartArgs& start) { return {start.vm, start.incarnation, st
 CloudHypervisor::CloudHypervisor(plugin::Host& host, const CreateArgs& args)
     : host_(host),
       settings_(parse(args)),
-      program_(find_program(host, settings_)),
-      accelerator_(host, plugin::AcceleratorChoice::kvm, trial_plan(settings_, program_), args.state_dir) {}
+      state_dir_(args.state_dir),
+      vmm_(std::make_shared<Vmm>(host, settings_, state_dir_)) {}
+
+CloudHypervisor::Vmm::Vmm(plugin::Host& host, const Settings& settings, const std::string& state_dir)
+    : seen(program_fingerprint(settings)),
+      program(find_program(host, settings)),
+      accelerator(host, plugin::AcceleratorChoice::kvm, trial_plan(settings, program), state_dir) {}
+
+std::shared_ptr<CloudHypervisor::Vmm> CloudHypervisor::vmm() const {
+  const std::lock_guard lock(vmm_mutex_);
+  return vmm_;
+}
+
+std::shared_ptr<CloudHypervisor::Vmm> CloudHypervisor::look_for_vmm() {
+  const std::lock_guard lock(vmm_mutex_);
+  if (program_fingerprint(settings_) == vmm_->seen) return vmm_;
+  vmm_ = std::make_shared<Vmm>(host_, settings_, state_dir_);
+  host_.notify("");
+  return vmm_;
+}
+
+Version CloudHypervisor::known_version() const {
+  const auto now = vmm();
+  return now->program.path.empty() ? kNewest : now->program.version;
+}
 
 Result<Description> CloudHypervisor::describe(plugin::Call&) {
-  const plugin::Verdict verdict = accelerator_.now();
+  const auto now = look_for_vmm();
+  const Program& program = now->program;
+  const plugin::Verdict verdict = now->accelerator.now();
   Description out;
-  out.vmm_path = program_.path;
-  out.vmm_version = program_.text;
+  out.vmm_path = program.path;
+  out.vmm_version = program.text;
   out.accelerator = verdict.accelerator;
   out.accelerator_evidence = verdict.evidence;
-  out.features = features_of(program_.version, settings_);
+  out.features = features_of(program.version, settings_);
   out.boot_modes = {"kernel", "pvh"};
   out.limits.max_vcpus = kMaxVcpus;
   out.limits.vmm_overhead = kVmmOverhead;
   out.options_schema.text = vm_options_schema(known_version());
-  if (program_.path.empty()) {
+  if (program.path.empty()) {
     out.healthy = false;
-    out.health_reason = program_.why_not;
+    out.health_reason = program.why_not;
   } else if (verdict.accelerator.empty()) {
     out.healthy = false;
     out.health_reason = "Cloud Hypervisor needs KVM: " + verdict.evidence;
@@ -77,17 +102,19 @@ Result<VmStatus> CloudHypervisor::start(plugin::Call& call, const StartArgs& arg
 
 Result<VmStatus> CloudHypervisor::start_or_restore(plugin::Call& call, const StartArgs& args, const Machine* frozen) {
   const std::string from = frozen != nullptr ? args.run_dir + "/" + kRestoreView : std::string();
-  if (program_.path.empty()) return make_error(Code::failed_precondition, program_.why_not, "hypervisor-unavailable");
+  const auto current = look_for_vmm();
+  const Program& program = current->program;
+  if (program.path.empty()) return make_error(Code::failed_precondition, program.why_not, "hypervisor-unavailable");
   if (args.boot.kernel.empty())
     return make_error(
         Code::failed_precondition,
         "the VM names no boot source and this node has no default kernel; set boot.kernel in the node's config",
         "boot-files-missing");
-  QARAX_TRY(const plugin::Verdict verdict, accelerator_.settled(call));
+  QARAX_TRY(const plugin::Verdict verdict, current->accelerator.settled(call));
   if (verdict.accelerator.empty())
     return make_error(Code::failed_precondition, "Cloud Hypervisor needs KVM: " + verdict.evidence,
                       "hypervisor-unavailable");
-  Handle handle{kHandleFormat, "cloud_hv", program_.text, verdict.evidence, args.spec, {}, {}, false};
+  Handle handle{kHandleFormat, "cloud_hv", program.text, verdict.evidence, args.spec, {}, {}, false};
   if (frozen != nullptr) {
     handle.disks = frozen->disks;
     handle.nics = frozen->nics;
@@ -96,16 +123,16 @@ Result<VmStatus> CloudHypervisor::start_or_restore(plugin::Call& call, const Sta
     const auto said = ApiClient(args.run_dir, kApiMs).info(call);
     if (!runs_no_guest(said)) return look(call, args_of(args), handle);
     // Spawned by a start that was broken off before its guest ran: this one finishes it.
-    return finish_start(call, args, handle, from);
+    return finish_start(call, args, program, handle, from);
   }
   if (auto checked = resolve(call, {args.spec}); !checked) return std::move(checked).error();
-  auto started = launch(call, args, handle, from);
+  auto started = launch(call, args, program, handle, from);
   if (started) return started;
   return plugin::undo_start(host_, kind(), args, std::move(started).error());
 }
 
-Result<VmStatus> CloudHypervisor::launch(plugin::Call& call, const StartArgs& args, const Handle& handle,
-                                         const std::string& from) {
+Result<VmStatus> CloudHypervisor::launch(plugin::Call& call, const StartArgs& args, const Program& program,
+                                         const Handle& handle, const std::string& from) {
   QARAX_CHECK(call.keep(encode(handle)));
   for (const std::string& name : kind().sockets)
     QARAX_CHECK(host_.claim(&call, {args.vm, "socket", args.run_dir + "/" + name}));
@@ -115,7 +142,7 @@ Result<VmStatus> CloudHypervisor::launch(plugin::Call& call, const StartArgs& ar
   SpawnArgs spawn;
   spawn.vm = args.vm;
   spawn.incarnation = args.incarnation;
-  spawn.argv = build_argv(program_.path, settings_, kApiFd);
+  spawn.argv = build_argv(program.path, settings_, kApiFd);
   spawn.env = {{"PATH", "/usr/bin:/bin"}, {"LC_ALL", "C"}};
   spawn.fd_targets = {kApiFd};
   spawn.console_connect = args.run_dir + "/" + kSerial;
@@ -123,11 +150,11 @@ Result<VmStatus> CloudHypervisor::launch(plugin::Call& call, const StartArgs& ar
   QARAX_CHECK(host_.spawn(&call, spawn, {api.get()}));
   // Ours is closed now: a VMM that dies must show as a hang-up, not as a socket that nobody answers.
   api.close();
-  return finish_start(call, args, handle, from);
+  return finish_start(call, args, program, handle, from);
 }
 
-Result<VmStatus> CloudHypervisor::finish_start(plugin::Call& call, const StartArgs& args, const Handle& handle,
-                                               const std::string& from) {
+Result<VmStatus> CloudHypervisor::finish_start(plugin::Call& call, const StartArgs& args, const Program& program,
+                                               const Handle& handle, const std::string& from) {
   const ApiClient api(args.run_dir, kBootMs);
   Handle booted = handle;
   booted.booted = true;
@@ -142,7 +169,7 @@ Result<VmStatus> CloudHypervisor::finish_start(plugin::Call& call, const StartAr
     return look(call, args_of(args), booted);
   }
   if (!said)
-    QARAX_CHECK(api.create(call, build_vm_config(args, settings_, program_.version, args.run_dir + "/" + kSerial)));
+    QARAX_CHECK(api.create(call, build_vm_config(args, settings_, program.version, args.run_dir + "/" + kSerial)));
   QARAX_CHECK(api.boot(call));
   QARAX_CHECK(call.keep(encode(booted)));
   call.progress("running", 3, 3);

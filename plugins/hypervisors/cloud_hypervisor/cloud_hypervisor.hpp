@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -54,11 +55,23 @@ class CloudHypervisor final : public plugin::Hypervisor,
   Result<VmStatus> detach_nic(plugin::Call& call, const DetachArgs& args) override;
 
  private:
+  // The program, and what a trial said of KVM with it.
+  struct Vmm {
+    Vmm(plugin::Host& host, const Settings& settings, const std::string& state_dir);
+    const std::string seen;  // program_fingerprint()
+    const Program program;
+    plugin::Accelerator accelerator;
+  };
+  std::shared_ptr<Vmm> vmm() const;
+  // Asked anew where the file has changed, as by an upgrade under a node that runs.
+  std::shared_ptr<Vmm> look_for_vmm();
+
   // `frozen`: the snapshot whose view is in the run folder, to go on from; none: it boots.
   Result<VmStatus> start_or_restore(plugin::Call& call, const StartArgs& args, const Machine* frozen);
   // `from`: the folder to go on from; empty: it boots.
-  Result<VmStatus> launch(plugin::Call& call, const StartArgs& args, const Handle& handle, const std::string& from);
-  Result<VmStatus> finish_start(plugin::Call& call, const StartArgs& args, const Handle& handle,
+  Result<VmStatus> launch(plugin::Call& call, const StartArgs& args, const Program& program, const Handle& handle,
+                          const std::string& from);
+  Result<VmStatus> finish_start(plugin::Call& call, const StartArgs& args, const Program& program, const Handle& handle,
                                 const std::string& from);
   // One action on a VM that runs; what its VMM refuses because it is so already counts as done.
   Result<VmStatus> act(plugin::Call& call, const VmArgs& args, Status (ApiClient::*what)(const plugin::Call&) const,
@@ -71,8 +84,10 @@ class CloudHypervisor final : public plugin::Hypervisor,
   // FAILED_PRECONDITION with its end where the VM has ended meanwhile; else `error`.
   Error why_not(plugin::Call& call, const VmArgs& args, const Handle& handle, Error error);
   static Error why_not(const VmArgs& args, const Result<VmStatus>& now, Error error);
-  // UNIMPLEMENTED where this version, or the node's settings, leave it out.
-  Status needs(const std::string& feature) const;
+  // UNIMPLEMENTED where that version, or the node's settings, leave it out.
+  Status needs(const std::string& feature, const Version& version) const;
+  // Of the VMM that runs the VM: the program may be a newer one by now.
+  Version version_running(const Handle& handle) const { return version_of(handle.version, known_version()); }
   template <class Device, class Add>
   Result<VmStatus> attach(plugin::Call& call, const VmArgs& vm, std::vector<Device> Handle::*devices,
                           const Device& device, const Add& add);
@@ -81,12 +96,13 @@ class CloudHypervisor final : public plugin::Hypervisor,
                           const char* what);
 
   // Without a program nothing is known of its version, and a VM isn't refused for what an old one lacks.
-  Version known_version() const { return program_.path.empty() ? kNewest : program_.version; }
+  Version known_version() const;
 
   plugin::Host& host_;
   const Settings settings_;
-  const Program program_;
-  plugin::Accelerator accelerator_;
+  const std::string state_dir_;
+  mutable std::mutex vmm_mutex_;
+  std::shared_ptr<Vmm> vmm_;
   std::mutex emptied_mutex_;
   std::map<std::string, std::int64_t> emptied_;  // VM → the incarnation that was ended over the API
 };

@@ -93,6 +93,35 @@ TEST_F(CloudHv, AProgramThatCanNotBeUsedIsNamedWithItsReason) {
   is_refused(" can't be run; correct `binary`");
 }
 
+TEST_F(CloudHv, AProgramThatIsReplacedUnderTheNodeIsSeenAtTheNextStart) {
+  const auto install = [&](const char* version) {
+    ASSERT_EQ(::setenv("FAKE_VMM_VERSION", version, 1), 0);  // for --version, which the host runs
+    host.more_env["FAKE_VMM_VERSION"] = version;
+    binary = dir() + "/program";
+    std::filesystem::remove(binary);
+    std::filesystem::copy_file(FAKE_VMM, binary);
+  };
+  install("44.0");
+  restart();
+  start();
+  install("53.0");
+  EXPECT_EQ(host.count("notify "), 0);
+  const auto disk_for_old_one = plugin().attach_disk(call.get(), {vm(), disk()});
+  ASSERT_TRUE(plugin().stop(call.get(), {vm(), StopMode::force, 0}));
+  const auto started = plugin().start(call.get(), start_args());
+  EXPECT_EQ(host.count("notify "), 1) << "the host asks what this one can do";
+  // What runs is what counts for a VM: this one was started by the older program, which guesses a disk's format.
+  call.kept.replace(call.kept.find("v53.0"), 5, "v44.0");
+  const auto disk_after_upgrade = plugin().attach_disk(call.get(), {vm(), disk()});
+  ::unsetenv("FAKE_VMM_VERSION");
+  EXPECT_EQ(disk_for_old_one.error().reason, "capability-missing");
+  ASSERT_TRUE(started) << started.error().message;
+  EXPECT_NE(started->live.text.find("v53.0"), std::string::npos) << started->live.text;
+  ASSERT_FALSE(disk_after_upgrade);
+  EXPECT_NE(disk_after_upgrade.error().message.find("v44.0"), std::string::npos) << disk_after_upgrade.error().message;
+  EXPECT_EQ(plugin().describe(call.get())->vmm_version, "v53.0");
+}
+
 // ---- a guest that somebody else ends over the API: the real VMM stays, and looks as before its first boot ----
 
 class EndedOverTheApi : public CloudHv, public ::testing::WithParamInterface<const char*> {

@@ -12,18 +12,24 @@ namespace qarax::cloud_hypervisor {
 namespace {
 
 constexpr std::int64_t kAskMs = 5000;
+constexpr const char* kUsualPaths[] = {"/usr/bin/cloud-hypervisor", "/usr/local/bin/cloud-hypervisor"};
+
+std::string look_at(const std::string& path) {
+  return plugin::fingerprint(path) + (::access(path.c_str(), X_OK) == 0 ? ":x " : ":- ");
+}
 
 std::string find_path(const Settings& settings, std::string& why_not) {
   if (!settings.binary.empty()) {
     if (settings.binary.front() == '/' && ::access(settings.binary.c_str(), X_OK) == 0) return settings.binary;
-    why_not =
-        "the configured cloud-hypervisor " + settings.binary + " can't be run; correct `binary` in the plugin's config";
+    why_not = "the configured cloud-hypervisor " + settings.binary +
+              " can't be run; correct `binary` in the plugin's config and restart the node";
     return {};
   }
-  for (const char* path : {"/usr/bin/cloud-hypervisor", "/usr/local/bin/cloud-hypervisor"})
+  for (const char* path : kUsualPaths)
     if (::access(path, X_OK) == 0) return path;
   why_not =
-      "there is no cloud-hypervisor in /usr/bin or /usr/local/bin; install it, or set `binary` in the plugin's config";
+      "there is no cloud-hypervisor in /usr/bin or /usr/local/bin; install it, or set `binary` in the plugin's config, "
+      "and restart the node";
   return {};
 }
 
@@ -44,6 +50,17 @@ std::string to_string(const Version& version) {
   return "v" + std::to_string(version.major) + "." + std::to_string(version.minor);
 }
 
+Version version_of(const std::string& text, const Version& otherwise) {
+  return version_in(" " + text).value_or(otherwise);
+}
+
+std::string program_fingerprint(const Settings& settings) {
+  if (!settings.binary.empty()) return look_at(settings.binary);
+  std::string out;
+  for (const char* path : kUsualPaths) out += look_at(path);
+  return out;
+}
+
 Program find_program(plugin::Host& host, const Settings& settings) {
   Program out;
   const std::string path = find_path(settings, out.why_not);
@@ -60,7 +77,8 @@ Program find_program(plugin::Host& host, const Settings& settings) {
   out.version = *version;
   out.text = to_string(*version);
   if (*version < kOldest) {
-    out.why_not = path + " is " + out.text + "; this plugin needs " + to_string(kOldest) + " or newer";
+    out.why_not = path + " is " + out.text + "; this plugin needs " + to_string(kOldest) +
+                  " or newer; install one and restart the node";
     return out;
   }
   out.fake = plugin::last_line(said->output).ends_with("-fake");

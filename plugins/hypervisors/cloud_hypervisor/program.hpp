@@ -38,9 +38,14 @@ constexpr Version kDiskResize{51, 0};
 
 constexpr Version kStrictConfig{52, 0};  // refuses shared memory that is mergeable, and more than 2 threads a core
 
+// From "v53.0", as a handle has it; `otherwise` where it has none.
+Version version_of(const std::string& text, const Version& otherwise);
+
 // What that version can do under these settings: what it lacks isn't in it.
 std::vector<std::string> features_of(const Version& version, const Settings& settings);
 
+// What find_program() answered is good for as long as this stays the same.
+std::string program_fingerprint(const Settings& settings);
 Program find_program(plugin::Host& host, const Settings& settings);
 // The smallest guest that shows its kernel running.
 plugin::TrialPlan trial_plan(const Settings& settings, const Program& program);

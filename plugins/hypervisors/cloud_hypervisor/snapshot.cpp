@@ -28,8 +28,8 @@ Status can_be_written(const VmArgs& vm, const Handle& handle) {
 
 Result<VmStatus> CloudHypervisor::snapshot(plugin::Call& call, const SnapshotArgs& args) {
   const VmArgs& vm = args.vm;
-  QARAX_CHECK(needs("snapshot"));
   QARAX_TRY(const Handle handle, read_handle(vm));
+  QARAX_CHECK(needs("snapshot", version_running(handle)));
   QARAX_TRY(const VmSpec spec, spec_of(vm, handle));
   QARAX_CHECK(can_be_written(vm, handle));
   QARAX_TRY(const std::string folder, folder_path(call.fd(0)));
@@ -63,12 +63,13 @@ Result<VmStatus> CloudHypervisor::snapshot(plugin::Call& call, const SnapshotArg
 }
 
 Result<VmStatus> CloudHypervisor::restore(plugin::Call& call, const StartArgs& args) {
-  QARAX_CHECK(needs("snapshot"));
+  const std::string version = look_for_vmm()->program.text;
+  QARAX_CHECK(needs("snapshot", known_version()));
   QARAX_TRY(const std::string folder, folder_path(call.fd(0)));
   QARAX_TRY(const Machine machine, read_machine(folder));
   std::string why;
-  if (machine.version != program_.text)
-    why = "it was made by Cloud Hypervisor " + machine.version + " and this node has " + program_.text;
+  if (machine.version != version)
+    why = "it was made by Cloud Hypervisor " + machine.version + " and this node has " + version;
   else if (const std::string member = plugin::frozen_difference(machine.spec, machine.vcpus, machine.memory, args.spec);
            !member.empty())
     why = "its " + member + " isn't the VM's";
