@@ -35,11 +35,13 @@ class Quickstart:
         self.env = {**env, "PATH": f"{root / 'bin'}:{env['PATH']}", "QARAX_PORT": str(self.port),
                     "QARAX_NODE_PORT": str(free_port()), "QARAX_QUICKSTART": str(self.dir)}
 
-    def run(self, argument: str) -> str:
-        done = subprocess.run([str(self.script), argument], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
-                              timeout=180, env=self.env)
-        assert done.returncode == 0, f"{argument}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done.stdout
+    def run(self, *arguments: str, expected: int = 0, **env: str | None) -> str:
+        """What it prints; `env` is added, or taken away by None."""
+        env = {k: v for k, v in (self.env | env).items() if v is not None}
+        done = subprocess.run([str(self.script), *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+                              timeout=180, env=env)
+        assert done.returncode == expected, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout + done.stderr
 
     def processes(self) -> dict[int, str]:
         """pid → program of all that names our folder: server, node, supervisors, VMMs."""
@@ -52,6 +54,12 @@ class Quickstart:
             if f"{self.dir}/".encode() in argv:
                 found[int(entry.parent.name)] = pathlib.Path(os.fsdecode(argv.split(b"\0")[0])).name
         return found
+
+    def kill(self, *names: str) -> None:
+        for pid, name in self.processes().items():
+            if name in names:
+                os.kill(pid, signal.SIGKILL)
+        wait_for(f"{names} killed", lambda: not set(names) & set(self.processes().values()))
 
     def vm(self) -> dict:
         [vm] = Api(f"http://127.0.0.1:{self.port}").vms()
@@ -83,13 +91,32 @@ def test_stop_ends_what_keep_left(quickstart, stack):
     assert "nothing of it runs" in quickstart.run("--stop")
 
 
+def test_stop_needs_no_ports(quickstart, stack):
+    """Here they'd be those of somebody else, whose VM has nothing to fear."""
+    other = stack.api.create("other", hypervisor="simulator")
+    assert f"QARAX_QUICKSTART={quickstart.dir} scripts/quickstart.sh --stop\n" in quickstart.run("--keep")
+    assert "ended" in quickstart.run("--stop", QARAX_PORT=str(stack.server.port), QARAX_NODE_PORT=None)
+    assert not quickstart.processes()
+    assert stack.api.vm(other)["name"] == "other"
+
+
+def test_stop_deletes_nothing_of_another_server_on_its_port(quickstart, stack):
+    other = stack.api.create("other", hypervisor="simulator")
+    quickstart.run("--keep")
+    quickstart.kill("qarax-server", "qarax-node")
+    config = quickstart.dir / "server.yaml"
+    ours = config.read_text()
+    config.write_text(ours.replace(str(quickstart.port), str(stack.server.port)))
+    assert "not everything ended" in quickstart.run("--stop", expected=1)
+    assert "qarax-supervisor" in quickstart.processes().values()
+    assert stack.api.vm(other)["name"] == "other"
+    config.write_text(ours)
+    assert "ended" in quickstart.run("--stop")
+
+
 def test_stop_ends_vms_whose_node_is_gone(quickstart):
     quickstart.run("--keep")
-    kept = quickstart.processes()
-    for pid, name in kept.items():
-        if name in ("qarax-server", "qarax-node"):
-            os.kill(pid, signal.SIGKILL)
-    wait_for("server and node killed", lambda: not {"qarax-server", "qarax-node"} & set(quickstart.processes().values()))
+    quickstart.kill("qarax-server", "qarax-node")
     assert quickstart.processes(), "its guest runs on"
     assert "ended" in quickstart.run("--stop")
     assert not quickstart.processes()

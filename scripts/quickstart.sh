@@ -3,25 +3,32 @@
 #   (nothing)  installs what is missing, builds, boots a guest, walks it through its life, ends everything
 #   --keep     leaves server (127.0.0.1:8000) and node (127.0.0.1:50051) up with one running VM
 #   --stop     ends what --keep left
-# QARAX_PORT and QARAX_NODE_PORT choose other ports; QARAX_QUICKSTART another folder for data and logs.
+# QARAX_PORT and QARAX_NODE_PORT choose other ports; QARAX_QUICKSTART another folder for data and logs. --stop finds the
+# ports by the folder.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/scripts/lib/common.sh"
 
 port=${QARAX_PORT:-8000}
 node_port=${QARAX_NODE_PORT:-50051}
-dir=${QARAX_QUICKSTART:-$root/build/quickstart}
+dir=$(readlink -m "${QARAX_QUICKSTART:-$root/build/quickstart}")
 build=$root/build/release
-base=http://127.0.0.1:$port
 keep=
+# How --stop is called for what is left in this folder.
+stop_it="${QARAX_QUICKSTART:+QARAX_QUICKSTART=$(printf %q "$dir") }scripts/quickstart.sh --stop"
 
 case ${1:-} in
   "") ;;
   --keep) keep=1 ;;
-  --stop) ;;
-  -h | --help) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit ;;
+  --stop)
+    # As the programs of that folder were started, whatever this environment says: on another port another server answers.
+    port=$(sed -n 's/^listen: {port: \([0-9]*\)}$/\1/p' "$dir/server.yaml" 2>/dev/null) || true
+    node_port=$(sed -n 's/^listen: {port: \([0-9]*\)}$/\1/p' "$dir/node.yaml" 2>/dev/null) || true
+    ;;
+  -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit ;;
   *) fail "unknown argument $1" -- "$0 --help" ;;
 esac
+base=http://127.0.0.1:$port
 
 # The processes of one of our programs in our folder, whoever started them.
 pids_of() { # PROGRAM
@@ -47,6 +54,17 @@ end_program() {
   ! kill -0 "$pid" 2>/dev/null || { say "$1 did not end within 10 s, killing it"; kill -KILL "$pid"; }
 }
 
+# What answers on our port may be anybody's: VMs are deleted only where it is our server's.
+serves() { # PID
+  local inode
+  for inode in $(awk -v port="$(printf ':%04X' "$port")" '$4 == "0A" && substr($2, length($2) - 4) == port { print $10 }' /proc/net/tcp); do
+    ! find "/proc/$1/fd" -lname "socket:\[$inode\]" 2>/dev/null | grep -q . || return 0
+  done
+  return 1
+}
+ours_answers() { serves "$(running qarax-server)" && running qarax-node >/dev/null; }
+host_up() { ours_answers && qarax hosts -o json 2>/dev/null | grep -q '"status":"up"'; }
+
 qarax() { "$build/bin/qarax" --server "$base" "$@"; }
 field() { grep -o "\"$1\":\"[^\"]*\"" | head -n 1 | cut -d '"' -f 4; } # the first of that name
 
@@ -62,6 +80,7 @@ start_program() { # NAME LOG ENV…
   env "$@" setsid "$build/bin/$name" --config "$dir/${name#qarax-}.yaml" >"$dir/$name.log" 2>&1 </dev/null &
   printf '%s\n' $! >"$dir/$name.pid"
 }
+ended() { ! kill -0 "$(cat "$dir/$1.pid")" 2>/dev/null; } # PROGRAM that was started here
 start_both() {
   start_program qarax-node
   start_program qarax-server QARAX_NODE_HOST=127.0.0.1 "QARAX_NODE_PORT=$node_port"
@@ -70,13 +89,13 @@ start_both() {
 # VMs outlive server and node. Where one of the two isn't there any more, they are started for the VMs' end.
 stop_all() {
   local tries=0
-  if [ -n "$(pids_of qarax-supervisor)" ] && ! { running qarax-server && running qarax-node; } >/dev/null; then
+  if [ -n "$(pids_of qarax-supervisor)" ] && ! ours_answers; then
     end_program qarax-server
     end_program qarax-node
     start_both
-    until qarax hosts -o json 2>/dev/null | grep -q '"status":"up"' || [ "$tries" -ge 150 ]; do sleep 0.1; tries=$((tries + 1)); done
+    until host_up || ended qarax-server || ended qarax-node || [ "$tries" -ge 150 ]; do sleep 0.1; tries=$((tries + 1)); done
   fi
-  if running qarax-server >/dev/null && running qarax-node >/dev/null; then delete_vms; fi
+  if ours_answers; then delete_vms; fi
   end_program qarax-server
   end_program qarax-node
   [ -z "$(pids_of qarax-supervisor)" ] || say "VMs of it still run: $(pids_of qarax-supervisor | paste -sd ' ') are their supervisors; the logs in $dir say more"
@@ -86,7 +105,7 @@ if [ "${1:-}" = --stop ]; then
   step "end what --keep left"
   [ -n "$(pids_of qarax-server)$(pids_of qarax-node)$(pids_of qarax-supervisor)" ] || { say "nothing of it runs"; exit 0; }
   stop_all
-  [ -z "$(pids_of qarax-supervisor)" ] || fail "not everything ended" -- "read $dir/qarax-node.log"
+  [ -z "$(pids_of qarax-supervisor)" ] || fail "not everything ended" -- "read $dir/qarax-server.log and $dir/qarax-node.log"
   say "ended; data and logs stay in $dir"
   exit 0
 fi
@@ -94,7 +113,7 @@ fi
 # Before the minutes that a build takes.
 step "look for what is in the way"
 if running qarax-server >/dev/null || running qarax-node >/dev/null; then
-  fail "a server or node of an earlier --keep still runs" -- "scripts/quickstart.sh --stop"
+  fail "a server or node of an earlier --keep still runs" -- "$stop_it"
 fi
 for used in "$port" "$node_port"; do
   if (exec 3<>"/dev/tcp/127.0.0.1/$used") 2>/dev/null; then
@@ -132,9 +151,9 @@ Y
 start_both
 QARAX_LOG=$dir/qarax-node.log
 tries=0
-until qarax hosts -o json 2>/dev/null | grep -q '"status":"up"'; do
-  running qarax-node >/dev/null || { tail -n 5 "$dir/qarax-node.log" >&2; fail "qarax-node ended" -- "read its log"; }
-  running qarax-server >/dev/null || { QARAX_LOG=$dir/qarax-server.log; tail -n 5 "$dir/qarax-server.log" >&2; fail "qarax-server ended" -- "read its log"; }
+until host_up; do
+  ! ended qarax-node || { tail -n 5 "$dir/qarax-node.log" >&2; fail "qarax-node ended" -- "read its log"; }
+  ! ended qarax-server || { QARAX_LOG=$dir/qarax-server.log; tail -n 5 "$dir/qarax-server.log" >&2; fail "qarax-server ended" -- "read its log"; }
   tries=$((tries + 1))
   [ "$tries" -lt 300 ] || fail "the node was not up within 30 s" -- "read the logs in $dir"
   sleep 0.1
@@ -184,7 +203,7 @@ if [ -n "$keep" ]; then
   qarax launch another --memory 256M    # create, start, and the console until the guest speaks
   kill -9 \$(cat $dir/qarax-node.pid)     # the guest doesn't notice; start the node again with:
   $build/bin/qarax-node --config $dir/node.yaml &
-  scripts/quickstart.sh --stop
+  $stop_it
 T
   say "done; data and logs are in $dir"
   exit 0
