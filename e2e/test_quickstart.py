@@ -22,8 +22,10 @@ class Quickstart:
     def __init__(self, root: pathlib.Path):
         self.dir = root / "kept"
         shutil.copytree(paths.ROOT / "scripts", root / "scripts")
-        (root / "build").mkdir()
-        (root / "build" / "release").symlink_to(paths.BUILD.resolve())
+        (root / "build" / "release").mkdir(parents=True)
+        # Programs of its own, so that a test can build them anew.
+        shutil.copytree(paths.BUILD / "bin", root / "build" / "release" / "bin")
+        (root / "build" / "release" / "plugins").symlink_to((paths.BUILD / "plugins").resolve())
         (root / "build" / "guest").symlink_to(paths.guest_dir().resolve())
         for nothing in ("scripts/install-deps.sh", "e2e/guest/build.sh", "bin/cmake"):
             (root / nothing).parent.mkdir(parents=True, exist_ok=True)
@@ -112,6 +114,17 @@ def test_stop_deletes_nothing_of_another_server_on_its_port(quickstart, stack):
     assert stack.api.vm(other)["name"] == "other"
     config.write_text(ours)
     assert "ended" in quickstart.run("--stop")
+
+
+def test_stop_ends_programs_that_were_built_anew_since(quickstart):
+    quickstart.run("--keep")
+    for program in (quickstart.script.parents[1] / "build" / "release" / "bin").iterdir():
+        made = program.with_name("made")
+        shutil.copy2(program, made)
+        made.rename(program)
+    assert all(" (deleted)" in os.readlink(f"/proc/{pid}/exe") for pid, name in quickstart.processes().items() if name.startswith("qarax-"))
+    assert "ended" in quickstart.run("--stop")
+    assert not quickstart.processes()
 
 
 def test_stop_ends_vms_whose_node_is_gone(quickstart):

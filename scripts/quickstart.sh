@@ -30,14 +30,15 @@ case ${1:-} in
 esac
 base=http://127.0.0.1:$port
 
-# The processes of one of our programs in our folder, whoever started them.
+# The processes of one of our programs in our folder, whoever started them; also those that were built before the program
+# that is there now, whose files the kernel calls deleted.
 pids_of() { # PROGRAM
-  local entry program
-  program=$(readlink -f "$build/bin/$1") || return 0
-  for entry in /proc/[0-9]*; do
-    [ "$(readlink "$entry/exe" 2>/dev/null)" = "$program" ] || continue
+  local entry exe program
+  program=$(readlink -m "$build/bin/$1")
+  find /proc/[0-9]*/exe -maxdepth 0 -printf '%h %l\n' 2>/dev/null | while read -r entry exe; do
+    [ "${exe% (deleted)}" = "$program" ] || continue
     ! tr '\0' '\n' <"$entry/cmdline" 2>/dev/null | grep -qF "$dir/" || printf '%s\n' "${entry#/proc/}"
-  done
+  done || true
 }
 running() { # PROGRAM: its pid
   local pid
@@ -89,6 +90,9 @@ start_both() {
 # VMs outlive server and node. Where one of the two isn't there any more, they are started for the VMs' end.
 stop_all() {
   local tries=0
+  if [ -n "$(pids_of qarax-supervisor)" ] && [ ! -x "$build/bin/qarax" ]; then
+    fail "$build/bin/qarax is gone, and VMs are deleted by it" -- "cmake --preset release && cmake --build build/release, then $stop_it"
+  fi
   if [ -n "$(pids_of qarax-supervisor)" ] && ! ours_answers; then
     end_program qarax-server
     end_program qarax-node
