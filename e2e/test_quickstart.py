@@ -93,6 +93,16 @@ def test_stop_ends_what_keep_left(quickstart, stack):
     assert "nothing of it runs" in quickstart.run("--stop")
 
 
+def test_the_environment_of_other_programs_is_not_ours(quickstart, tmp_path):
+    other = tmp_path / "other"
+    theirs = {"DATABASE_URL": f"sqlite://{other}/qarax.db", "QARAX_NODE_HOST": "192.0.2.1", "QARAX_SERVER_DATA_DIR": str(other),
+              "QARAX_SERVER_LISTEN_PORT": "1", "QARAX_NODE_DATA_DIR": str(other), "QARAX_NODE_LISTEN_PORT": "1"}
+    quickstart.run("--keep", **theirs)
+    assert quickstart.vm()["status"] == "running"
+    assert "ended" in quickstart.run("--stop", **theirs)
+    assert not other.exists()
+
+
 def test_stop_needs_no_ports(quickstart, stack):
     """Here they'd be those of somebody else, whose VM has nothing to fear."""
     other = stack.api.create("other", hypervisor="simulator")

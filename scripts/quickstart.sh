@@ -14,6 +14,8 @@ node_port=${QARAX_NODE_PORT:-50051}
 dir=$(readlink -m "${QARAX_QUICKSTART:-$root/build/quickstart}")
 build=$root/build/release
 keep=
+# What a server or node of the user's own is configured by would win over the files that are written here.
+unset DATABASE_URL "${!QARAX_SERVER_@}" "${!QARAX_NODE_@}"
 # How --stop is called for what is left in this folder.
 stop_it="${QARAX_QUICKSTART:+QARAX_QUICKSTART=$(printf %q "$dir") }scripts/quickstart.sh --stop"
 
