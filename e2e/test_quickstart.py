@@ -63,6 +63,13 @@ class Quickstart:
                 os.kill(pid, signal.SIGKILL)
         wait_for(f"{names} killed", lambda: not set(names) & set(self.processes().values()))
 
+    def disturb_cli(self, lines: str) -> None:
+        """Shell lines before each call of the command `qarax`, whose arguments are "$*"."""
+        cli = self.script.parents[1] / "build" / "release" / "bin" / "qarax"
+        cli.rename(cli.with_name("real-qarax"))
+        cli.write_text(f'#!/bin/sh\n{lines}\nexec {cli.with_name("real-qarax")} "$@"\n')
+        cli.chmod(0o755)
+
     def vm(self) -> dict:
         [vm] = Api(f"http://127.0.0.1:{self.port}").vms()
         return vm
@@ -91,6 +98,22 @@ def test_stop_ends_what_keep_left(quickstart, stack):
     assert not quickstart.processes()
     assert stack.api.vm(other)["status"] == "running" and other in stack.nodes[0].vmm_pids()
     assert "nothing of it runs" in quickstart.run("--stop")
+
+
+def test_keep_that_fails_leaves_nothing(quickstart):
+    quickstart.disturb_cli('case "$*" in *" --tail 4") echo no console >&2; exit 3;; esac')
+    said = quickstart.run("--keep", expected=1)
+    assert "no console" in said and "FAILED" in said and "ending server and node" in said
+    assert not quickstart.processes(), "the guest that ran already as well"
+
+
+def test_waiting_shows(quickstart, tmp_path):
+    quickstart.disturb_cli(f'''case "$*" in *" hosts -o json")
+  [ -e {tmp_path}/first ] || date +%s >{tmp_path}/first
+  [ $(date +%s) -gt $(($(cat {tmp_path}/first) + 6)) ] || exit 0
+esac''')
+    assert "waiting for the host to be up, 5 s of at most 30" in quickstart.run("--keep")
+    assert "ended" in quickstart.run("--stop")
 
 
 def test_the_environment_of_other_programs_is_not_ours(quickstart, tmp_path):

@@ -66,6 +66,7 @@ serves() { # PID
   return 1
 }
 ours_answers() { serves "$(running qarax-server)" && running qarax-node >/dev/null; }
+host_up_or_ended() { host_up || ended qarax-server || ended qarax-node; }
 host_up() { ours_answers && qarax hosts -o json 2>/dev/null | grep -q '"status":"up"'; }
 
 qarax() { "$build/bin/qarax" --server "$base" "$@"; }
@@ -80,7 +81,7 @@ delete_vms() {
 start_program() { # NAME LOG ENV…
   local name=$1
   shift
-  env "$@" setsid "$build/bin/$name" --config "$dir/${name#qarax-}.yaml" >"$dir/$name.log" 2>&1 </dev/null &
+  env "$@" setsid "$build/bin/$name" --config "$dir/${name#qarax-}.yaml" >>"$dir/$name.log" 2>&1 </dev/null &
   printf '%s\n' $! >"$dir/$name.pid"
 }
 ended() { ! kill -0 "$(cat "$dir/$1.pid")" 2>/dev/null; } # PROGRAM that was started here
@@ -89,9 +90,19 @@ start_both() {
   start_program qarax-server QARAX_NODE_HOST=127.0.0.1 "QARAX_NODE_PORT=$node_port"
 }
 
+# Tries COMMAND until it answers 0, at most for SECONDS; says now and then for what it waits.
+wait_for() { # SECONDS WHAT COMMAND…
+  local begun=$SECONDS said=5 seconds=$1 what=$2
+  shift 2
+  until "$@"; do
+    [ $((SECONDS - begun)) -lt "$seconds" ] || return 1
+    [ $((SECONDS - begun)) -lt "$said" ] || { say "  waiting for $what, $said s of at most $seconds"; said=$((said + 5)); }
+    sleep 0.1
+  done
+}
+
 # VMs outlive server and node. Where one of the two isn't there any more, they are started for the VMs' end.
 stop_all() {
-  local tries=0
   if [ -n "$(pids_of qarax-supervisor)" ] && [ ! -x "$build/bin/qarax" ]; then
     fail "$build/bin/qarax is gone, and VMs are deleted by it" -- "cmake --preset release && cmake --build build/release, then $stop_it"
   fi
@@ -99,7 +110,7 @@ stop_all() {
     end_program qarax-server
     end_program qarax-node
     start_both
-    until host_up || ended qarax-server || ended qarax-node || [ "$tries" -ge 150 ]; do sleep 0.1; tries=$((tries + 1)); done
+    wait_for 15 "the host to be up again" host_up_or_ended || true
   fi
   if ours_answers; then delete_vms; fi
   end_program qarax-server
@@ -111,7 +122,7 @@ if [ "${1:-}" = --stop ]; then
   step "end what --keep left"
   [ -n "$(pids_of qarax-server)$(pids_of qarax-node)$(pids_of qarax-supervisor)" ] || { say "nothing of it runs"; exit 0; }
   stop_all
-  [ -z "$(pids_of qarax-supervisor)" ] || fail "not everything ended" -- "read $dir/qarax-server.log and $dir/qarax-node.log"
+  [ -z "$(pids_of qarax-supervisor)" ] || fail "not everything ended" -- "read the logs in $dir"
   say "ended; data and logs stay in $dir"
   exit 0
 fi
@@ -153,20 +164,18 @@ boot: {kernel: $root/build/guest/vmlinuz, initramfs: $initramfs}
 plugins:
   - path: $build/plugins
 Y
-[ -n "$keep" ] || trap stop_all EXIT
+# Also with --keep: what failed leaves nothing behind.
+failed() { say "ending server and node; logs stay in $dir"; stop_all; }
+trap failed EXIT
+rm -f "$dir/qarax-server.log" "$dir/qarax-node.log"
 start_both
-QARAX_LOG=$dir/qarax-node.log
-tries=0
-until host_up; do
-  ! ended qarax-node || { tail -n 5 "$dir/qarax-node.log" >&2; fail "qarax-node ended" -- "read its log"; }
-  ! ended qarax-server || { QARAX_LOG=$dir/qarax-server.log; tail -n 5 "$dir/qarax-server.log" >&2; fail "qarax-server ended" -- "read its log"; }
-  tries=$((tries + 1))
-  [ "$tries" -lt 300 ] || fail "the node was not up within 30 s" -- "read the logs in $dir"
-  sleep 0.1
+wait_for 30 "the host to be up" host_up_or_ended || fail "the host was not up within 30 s" -- "read the logs in $dir"
+for program in qarax-node qarax-server; do
+  ! ended "$program" || { QARAX_LOG=$dir/$program.log; tail -n 5 "$QARAX_LOG" >&2; fail "$program ended" -- "read its log"; }
 done
 # Which accelerator is settled by a trial guest; nothing is started before that is known.
-tries=0
-while qarax hosts -o json | grep -q '"accelerator":"probing"' && [ "$tries" -lt 150 ]; do sleep 0.1; tries=$((tries + 1)); done
+settled() { ! qarax hosts -o json | grep -q '"accelerator":"probing"'; }
+wait_for 15 "the trial guest that says whether KVM is of use" settled || true
 say "host up, accelerator $(qarax hosts -o json | field accelerator): $(qarax hosts -o json | field accelerator_evidence)"
 
 QARAX_STEP="a VM's life"
@@ -181,13 +190,10 @@ try() { # CURL'S-ARGUMENTS QARAX'S-ARGUMENTS…
   qarax "$@" 2>&1 | tr -d '\r' | sed 's/^/           | /' || fail "qarax $* ended with ${PIPESTATUS[0]}" -- "read the logs in $dir"
 }
 uptimes() { qarax console "$name" </dev/null 2>/dev/null | grep -c 'qarax uptime' || true; }
+says_more_than() { [ "$(uptimes)" -gt "$1" ]; }
 more_than() { # COUNT SECONDS: until the guest has written more uptime lines than that
-  local tries=0
-  until [ "$(uptimes)" -gt "$1" ]; do
-    tries=$((tries + 1))
-    [ "$tries" -lt $(($2 * 10)) ] || fail "the guest printed no uptime within $2 s" -- "$build/bin/qarax --server $base why $name"
-    sleep 0.1
-  done
+  wait_for "$2" "the guest to print its uptime" says_more_than "$1" ||
+    fail "the guest printed no uptime within $2 s" -- "$build/bin/qarax --server $base why $name; or read the logs in $dir"
 }
 
 body="{\"name\":\"$name\",\"boot_vcpus\":1,\"max_vcpus\":1,\"memory_size\":134217728}"
@@ -230,4 +236,5 @@ printf '\n'
 step "end server and node"
 stop_all
 trap - EXIT
+[ -z "$(pids_of qarax-supervisor)" ] || fail "not everything ended" -- "read the logs in $dir"
 say "done; logs are in $dir"
