@@ -63,6 +63,12 @@ class Quickstart:
                 os.kill(pid, signal.SIGKILL)
         wait_for(f"{names} killed", lambda: not set(names) & set(self.processes().values()))
 
+    def stub(self, name: str, lines: str) -> None:
+        """A program before all others of that name."""
+        path = self.script.parents[1] / "bin" / name
+        path.write_text(f"#!/bin/sh\n{lines}\n")
+        path.chmod(0o755)
+
     def disturb_cli(self, lines: str) -> None:
         """Shell lines before each call of the command `qarax`, whose arguments are "$*"."""
         cli = self.script.parents[1] / "build" / "release" / "bin" / "qarax"
@@ -166,3 +172,16 @@ def test_stop_ends_vms_whose_node_is_gone(quickstart):
     assert quickstart.processes(), "its guest runs on"
     assert "ended" in quickstart.run("--stop")
     assert not quickstart.processes()
+
+
+def test_another_system_is_refused_at_once(quickstart):
+    quickstart.stub("uname", 'case "$1" in -s) echo Darwin;; *) echo arm64;; esac')
+    said = quickstart.run(expected=1)
+    assert "this is Darwin; qarax runs on Linux" in said and "way out: run it in a container" in said
+    assert not (quickstart.dir / "server.yaml").exists()
+
+
+def test_a_shell_that_is_too_old_is_refused_at_once(quickstart):
+    """bash 3 can't be had here: dash knows as little of what it is asked for."""
+    done = subprocess.run(["dash", "-c", f". {quickstart.script.parent}/lib/common.sh"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "the scripts need bash 5" in done.stderr and "way out: run it in a container" in done.stderr

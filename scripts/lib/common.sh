@@ -9,6 +9,17 @@
 #
 # QARAX_STARTED, exported, keeps one clock over scripts that call each other.
 
+# Said at once, in words that any shell understands: elsewhere (macOS has bash 3) the next lines end in riddles.
+qarax_in_a_container="run it in a container, in this tree: docker run -it --platform linux/amd64 -v \"\$PWD\":/src:ro debian:13 bash -c 'mkdir /qarax && tar -C /src --exclude=./build -c . | tar -C /qarax --no-same-owner -x && /qarax/scripts/quickstart.sh --keep; exec bash'"
+if [ "$(uname -s)" != Linux ]; then
+  printf '\nFAILED: this is %s; qarax runs on Linux: Debian 12 and 13, x86_64\n  way out: %s\n' "$(uname -s)" "$qarax_in_a_container" >&2
+  exit 1
+fi
+if [ "${BASH_VERSINFO:-0}" -lt 5 ]; then
+  printf '\nFAILED: this is bash %s; the scripts need bash 5, which Debian 12 and 13 have\n  way out: %s\n' "${BASH_VERSION:-(another shell)}" "$qarax_in_a_container" >&2
+  exit 1
+fi
+
 : "${QARAX_STARTED:=$EPOCHREALTIME}"
 export QARAX_STARTED
 QARAX_STEP=
