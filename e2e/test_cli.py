@@ -82,7 +82,7 @@ def test_launch_to_delete(stack):
 
     stack.wait_console(vm["id"], "qarax uptime")
     assert "qarax guest: 1 vCPU, 128 MiB" in cli.run("console", "web").stdout
-    assert re.fullmatch(r"(qarax uptime [\d.]+\r?\n){2}", cli.run("console", "web", "--tail", "2").stdout) or \
+    assert re.fullmatch(r"(qarax uptime [\d.]+ line \d+\r?\n){2}", cli.run("console", "web", "--tail", "2").stdout) or \
         stack.api.console(vm["id"]).count("qarax uptime") < 2
 
     assert cli.run("stop", "web").stdout == "web is shutdown\n"

@@ -10,7 +10,7 @@ from qarax_api_client.models import ExitInfoKind, Restore, Snapshot, SnapshotSta
 
 from framework.lab import Lab, address
 from framework.service import expect
-from framework.stack import uptimes, wait_for
+from framework.stack import no_line_missing, uptimes, wait_for
 
 pytestmark = pytest.mark.lab
 
@@ -52,10 +52,9 @@ def test_agent_killed_guests_run_on(qarax, lab):
     for vm_id in ids:
         assert qarax.act(pause_vm, vm_id).status == VmStatus.PAUSED
         assert qarax.act(resume_vm, vm_id).status == VmStatus.RUNNING
-        lines = wait_for("the guest counts on", lambda v=vm_id: (lambda u: u if len(u) > before[v] + 1 else None)(uptimes(qarax.console(v))), 30)
-        # A guest under two layers of emulation may be late, but what it wrote while nobody listened is all there.
-        seconds = [int(u) for u in lines]
-        assert not [(a, b) for a, b in zip(seconds, seconds[1:]) if b - a > 3], lines
+        wait_for("the guest counts on", lambda v=vm_id: len(uptimes(qarax.console(v))) > before[v] + 1, 30)
+        # Also what it wrote while nobody listened.
+        no_line_missing(qarax.console(vm_id))
         assert qarax.act(stop_vm, vm_id).status == VmStatus.SHUTDOWN
         assert str(vm_id) not in lab.vmm_pids(), "shutdown is a promise that no VMM runs"
 

@@ -280,3 +280,9 @@ class Stack:
 def uptimes(console: str) -> list:
     """The guest's own once-a-second uptime lines, in order."""
     return [float(m) for m in re.findall(r"qarax uptime (\d+\.\d+)", console)]
+
+
+def no_line_missing(console: str) -> None:
+    """From its first uptime line on, which the guest numbers, each is there once: none was lost, and it wasn't started anew."""
+    numbers = [int(m) for m in re.findall(r"qarax uptime \d+\.\d+ line (\d+)\r?\n", console)]
+    assert numbers and numbers == list(range(1, len(numbers) + 1)), f"the guest's uptime lines on the console: {numbers}"

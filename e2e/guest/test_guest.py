@@ -11,7 +11,7 @@ import time
 import pytest
 
 from framework import paths
-from framework.stack import uptimes
+from framework.stack import no_line_missing, uptimes
 
 pytestmark = pytest.mark.guest
 
@@ -104,6 +104,7 @@ def test_banner_uptime_and_shell(boot):
     seen = uptimes(guest.output.decode())
     steps = [round(b - a, 2) for a, b in zip(seen[1:], seen[2:])]
     assert all(0.9 <= s <= 1.5 for s in steps), f"not a line each second: {seen}"
+    no_line_missing(guest.output.decode())
     # The answer can't be the echo of the question.
     guest.type("echo shell-$((40 + 2)) on $(uname -r)")
     assert guest.wait(r"^shell-42 on (\S+)\r$")[1] == banner[3]
@@ -114,7 +115,7 @@ def test_banner_uptime_and_shell(boot):
     guest.wait(r"^again-42\r$")
     console = guest.output[banner.end():].decode()
     assert "\x1b" not in console, "escape codes on the console"
-    assert all(re.fullmatch(r"qarax uptime \d+\.\d\d\r", line) for line in console.split("\n")[1:-1] if "uptime" in line)
+    assert all(re.fullmatch(r"qarax uptime \d+\.\d\d line \d+\r", line) for line in console.split("\n")[1:-1] if "uptime" in line)
 
 
 def test_power_button_after_the_first_uptime_line(boot):
