@@ -152,7 +152,7 @@ def test_server_killed_during_a_hundred_creates(bare_stack):
         with lock:
             acknowledged.append(vm_id)
 
-    with ThreadPoolExecutor(16) as pool:
+    with ThreadPoolExecutor(100) as pool:
         for i in range(100):
             pool.submit(create, i)
         wait_for("a few creates", lambda: len(acknowledged) >= 10, 20, 0.001)
