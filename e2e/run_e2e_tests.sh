@@ -58,14 +58,17 @@ choose_base() {
   case $suite in bookworm | trixie) ;; *) fail "there is no image of ${suite:-this system} for build/release" -- "run without SKIP_BUILD" ;; esac
   local slim=debian:$suite-slim
   export QARAX_BASE_IMAGE
-  for QARAX_BASE_IMAGE in "$slim" "qarax-base:$suite"; do
-    ! have_image "$QARAX_BASE_IMAGE" || return 0
-  done
+  if ! on "${REBUILD:-}"; then
+    for QARAX_BASE_IMAGE in "$slim" "qarax-base:$suite"; do
+      ! have_image "$QARAX_BASE_IMAGE" || return 0
+    done
+  fi
   if logged "$logs/pull.log" timeout 120 docker pull "$slim"; then
     QARAX_BASE_IMAGE=$slim
   else
     say "$slim can't be had here ($(last_line "$logs/pull.log")): making a stand-in"
-    "$root/scripts/make-base-image.sh" "$suite"
+    QARAX_BASE_IMAGE=qarax-base:$suite
+    "$root/scripts/make-base-image.sh" $(! on "${REBUILD:-}" || echo --anew) "$suite"
   fi
 }
 
@@ -85,9 +88,11 @@ make_images() {
   say "on $QARAX_BASE_IMAGE${SKIP_BUILD:+, with the programs of build/release}"
   local anew=()
   if on "${REBUILD:-}"; then anew=(--no-cache); fi
-  # The node's image comes with all stages of the server's, which then is in the cache: nothing is compiled twice.
   must "$logs/image-build.log" "${compose[@]}" build "${anew[@]}" postgres qarax-node
-  must "$logs/image-build-server.log" "${compose[@]}" build qarax
+  # With the classic builder the node's image comes with all stages of the server's, which then is in the cache, as new:
+  # nothing is compiled twice. BuildKit leaves out what the node doesn't need, so anew is anew once more.
+  if [ "${compose[*]}" = docker-compose ] && [ "${DOCKER_BUILDKIT:-0}" = 0 ]; then anew=(); fi
+  must "$logs/image-build-server.log" "${compose[@]}" build "${anew[@]}" qarax
 }
 
 show_logs() {

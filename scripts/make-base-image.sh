@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# A base for the images where no registry can be reached: make-base-image.sh [SUITE]      (bookworm; or trixie)
+# A base for the images where no registry can be reached: make-base-image.sh [--anew] [SUITE]      (bookworm; or trixie)
 # Makes the local image qarax-base:SUITE out of Debian's packages with debootstrap, in half a minute. Needs root and docker.
-# What is there already stays; `docker rmi qarax-base:SUITE` before this makes it anew.
+# What is there already stays; --anew replaces it, with the packages of today.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
+anew=
+[ "${1:-}" != --anew ] || { anew=1; shift; }
 suite=${1:-bookworm}
 mirror=${QARAX_DEBIAN_MIRROR:-http://deb.debian.org/debian}
 step "make the image qarax-base:$suite"
-docker image inspect "qarax-base:$suite" >/dev/null 2>&1 && { say "qarax-base:$suite is there"; exit; }
+[ -z "$anew" ] && docker image inspect "qarax-base:$suite" >/dev/null 2>&1 && { say "qarax-base:$suite is there"; exit; }
 [ "$(id -u)" = 0 ] || fail "debootstrap needs root" -- "sudo $0 $suite, or name an image you have: QARAX_BASE_IMAGE=…"
 command -v debootstrap >/dev/null || fail "debootstrap is missing" -- "apt-get install debootstrap"
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/qarax-base.XXXXXX")
