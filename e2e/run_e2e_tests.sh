@@ -5,13 +5,14 @@
 #   SKIP_BUILD=1   compile nothing: the programs of build/release, and without those the images that are there
 #   KEEP=1         leave the stack up, for `uv run --frozen pytest …` and a look around
 #   CLOUD_HYPERVISOR=/path   a cloud-hypervisor program for the node; without one, or without KVM, cloud_hv is QEMU's
+#   CLOUD_HYPERVISOR_SECCOMP=on|off|log   its seccomp mode
 #   QARAX_BASE_IMAGE, QARAX_DATABASE_URL, QARAX_PORT, QARAX_NODE_PORT, QARAX_LOG_LEVEL: see README.md
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/.." && pwd)
 . "$root/scripts/lib/common.sh"
 . "$root/scripts/lib/python.sh"
-case ${1:-} in -h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit ;; esac
+case ${1:-} in -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit ;; esac
 
 on() { case ${1:-} in "" | 0 | no | false) return 1 ;; esac }
 logs=$root/build/logs
