@@ -33,6 +33,22 @@ else
 fi
 uv=$(command -v uv) || { python_tools "$root/build/venv-uv" "$root/third_party/packages/python.txt"; uv=$root/build/venv-uv/bin/uv; }
 cd "$here"
+# Where docker-compose looks by itself, so that a plain `docker-compose up -d` after KEEP=1 makes the same node.
+override=docker-compose.override.yml
+of_ours="# Written by run_e2e_tests.sh for the stack that KEEP=1 left."
+forget_choices() { [ "$(head -n 1 "$override" 2>/dev/null)" != "$of_ours" ] || rm -f "$override"; }
+keep_choices() {
+  local files text
+  IFS=: read -ra files <<<"$COMPOSE_FILE"
+  [ ${#files[@]} -gt 1 ] || return 0
+  [ ! -e "$override" ] || { say "$here/$override isn't ours and stays; docker-compose by hand needs: export COMPOSE_FILE=$COMPOSE_FILE"; return; }
+  # All of them add to this one service.
+  text=$(sed -e '/^#/d' -e '/^services:$/d' -e '/^  qarax-node:$/d' "${files[@]:1}")
+  text=${text//'${CLOUD_HYPERVISOR}'/"${CLOUD_HYPERVISOR:-}"}
+  text=${text//'${CLOUD_HYPERVISOR_SECCOMP:-on}'/"${CLOUD_HYPERVISOR_SECCOMP:-on}"}
+  printf '%s\nservices:\n  qarax-node:\n%s\n' "$of_ours" "$text" >"$override"
+}
+forget_choices
 # Whether KVM is of use is for the node to find out; it is offered where it exists.
 export COMPOSE_FILE=docker-compose.yml
 if [ -c /dev/kvm ]; then COMPOSE_FILE+=:docker-compose.kvm.yml; fi
@@ -104,6 +120,7 @@ show_logs() {
 
 remove_stack() {
   rm -f "$kept"
+  forget_choices
   logged "$logs/compose-down.log" "${compose[@]}" down --volumes --remove-orphans || say "the stack could not be removed (log: $logs/compose-down.log)"
 }
 
@@ -155,14 +172,33 @@ make_images
 step "start the stack"
 on "${KEEP:-}" || trap remove_stack EXIT
 start_stack
-say "$url is ready, guests run under $accelerator; $(cloud_hv)"
-if on "${KEEP:-}"; then printf '%s\n' "$url" >"$kept"; fi
+stands_in=$(cloud_hv) || true
+say "$url is ready, guests run under $accelerator; $stands_in"
+if on "${KEEP:-}"; then
+  printf '%s\n' "$url" >"$kept"
+  keep_choices
+fi
+
+# What a green end doesn't say: tests that were skipped, with the reason, and the hypervisor that QEMU stood in for.
+untried() {
+  # Arguments of the caller may have taken the report elsewhere.
+  [ ! -e "$logs/e2e-report.xml" ] || python3 - "$logs/e2e-report.xml" <<'PY'
+import sys
+import xml.etree.ElementTree
+for case in xml.etree.ElementTree.parse(sys.argv[1]).iter("testcase"):
+    skipped = case.find("skipped")
+    if skipped is not None:
+        print(f"{case.get('name')} ({skipped.get('message')})")
+PY
+  case $stands_in in "cloud_hv is itself") ;; *) printf 'Cloud Hypervisor (%s)\n' "${stands_in:-the node has no plugin for it}" ;; esac
+}
 
 step "run the tests"
 [ $# -gt 0 ] || set -- -v -m 'anywhere or compose'
 status=0
+rm -f "$logs/e2e-report.xml"
 # Frozen: a machine that reaches PyPI through a mirror spells the index otherwise than uv.lock, which is as good.
-QARAX_URL=$url QARAX_COMPOSE="${compose[*]}" "$uv" run --frozen pytest "$@" || status=$?
+QARAX_URL=$url QARAX_COMPOSE="${compose[*]}" "$uv" run --frozen pytest --junitxml="$logs/e2e-report.xml" "$@" || status=$?
 if [ "$status" != 0 ]; then show_logs; fi
 
 if on "${KEEP:-}"; then
@@ -176,4 +212,8 @@ The stack stays up: $url, node localhost:${QARAX_NODE_PORT:-50051}. In $here:
 T
 fi
 [ "$status" = 0 ] || fail "the tests failed (pytest ended with $status)" -- "KEEP=1 SKIP_BUILD=${SKIP_BUILD:-} $0, then look around; the log has what every container said"
-say "all passed"
+left_out=$(untried)
+if [ -z "$left_out" ]; then say "all passed"; else
+  say "passed; not tried:"
+  sed 's/^/           | /' <<<"$left_out"
+fi

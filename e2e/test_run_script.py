@@ -1,0 +1,91 @@
+"""run_e2e_tests.sh itself: what it asks of docker, what it keeps and what it says. Docker, the stack and pytest are stand-ins
+here; `scripts/test.sh compose` has the real ones."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+
+import pytest
+import yaml
+
+from framework import paths
+
+STAND_INS = {
+    # No registry, every image there, no version 2 of compose.
+    "docker": 'echo "docker $*" >>"$CALLS"\ncase "$1" in compose | pull) exit 1;; inspect) echo true;; esac',
+    "docker-compose": 'echo "compose $*" >>"$CALLS"',
+    "curl": '''for url; do :; done
+case "$url" in */hosts) echo '[{"status":"up","accelerator":"tcg","plugins":[{"name":"cloud_hv","healthy":false,"reason":"no program"}]}]';; esac''',
+    "uv": '''echo "uv $*" >>"$CALLS"
+for one; do case "$one" in --junitxml=*) report=${one#*=};; esac; done
+echo '<testsuites><testsuite><testcase name="test_a"/><testcase name="test_b"><skipped message="no disk"/></testcase></testsuite></testsuites>' >"$report"''',
+}
+
+
+class Script:
+    def __init__(self, root: pathlib.Path):
+        self.e2e = root / "e2e"
+        self.calls = root / "calls"
+        shutil.copytree(paths.ROOT / "scripts", root / "scripts")
+        for folder in ("e2e", "bin"):
+            (root / folder).mkdir()
+        for file in ("run_e2e_tests.sh", "docker-compose.kvm.yml", "docker-compose.cloud-hypervisor.yml"):
+            shutil.copy(paths.ROOT / "e2e" / file, self.e2e)
+        self.override = self.e2e / "docker-compose.override.yml"
+        programs = {root / "bin" / name: lines for name, lines in STAND_INS.items()}
+        programs[root / "scripts" / "make-base-image.sh"] = 'echo "make-base-image $*" >>"$CALLS"'
+        for path, lines in programs.items():
+            path.write_text(f"#!/bin/sh\n{lines}\n")
+            path.chmod(0o755)
+        ours = ("QARAX_", "COMPOSE", "DOCKER", "CLOUD_HYPERVISOR", "KEEP", "REBUILD", "SKIP_BUILD")
+        self.env = {k: v for k, v in os.environ.items() if not k.startswith(ours)} | {"PATH": f"{root / 'bin'}:{os.environ['PATH']}", "CALLS": str(self.calls)}
+
+    def run(self, **env: str) -> str:
+        self.calls.write_text("")
+        done = subprocess.run([str(self.e2e / "run_e2e_tests.sh")], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, env=self.env | env,
+                              check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def called(self, what: str) -> list[str]:
+        return [line for line in self.calls.read_text().splitlines() if line.startswith(what)]
+
+
+@pytest.fixture
+def script(tmp_path):
+    return Script(tmp_path)
+
+
+def test_a_green_end_names_what_was_not_tried(script):
+    said = script.run()
+    assert "all passed" not in said
+    assert "| test_b (no disk)" in said and "| Cloud Hypervisor (who asks for cloud_hv gets qemu: no program)" in said
+    assert " run --frozen pytest " in script.called("uv ")[0]
+
+
+def test_what_was_chosen_is_there_for_docker_compose_while_the_stack_is(script):
+    script.run(KEEP="1", CLOUD_HYPERVISOR="/bin/true", CLOUD_HYPERVISOR_SECCOMP="log")
+    node = yaml.safe_load(script.override.read_text())["services"]["qarax-node"]
+    assert node["volumes"] == [f"{os.path.realpath('/bin/true')}:/usr/local/bin/cloud-hypervisor:ro"]
+    assert yaml.safe_load(node["environment"]["QARAX_NODE_PLUGINS"])[0]["config"] == {"seccomp": "log"}
+    assert ("devices" in node) == os.path.exists("/dev/kvm")
+    script.run()
+    assert not script.override.exists()
+
+
+def test_somebodys_own_override_stays(script):
+    script.override.write_text("services: {}\n")
+    assert "isn't ours and stays" in script.run(KEEP="1", CLOUD_HYPERVISOR="/bin/true")
+    script.run()
+    assert script.override.read_text() == "services: {}\n"
+
+
+def test_rebuild_makes_all_anew(script):
+    script.run()
+    assert not script.called("make-base-image") and "--no-cache" not in script.calls.read_text()
+    script.run(REBUILD="1")
+    assert script.called("make-base-image") == ["make-base-image --anew bookworm"]
+    assert script.called("compose build") == ["compose build --no-cache postgres qarax-node", "compose build qarax"]
+    script.run(REBUILD="1", DOCKER_BUILDKIT="1")
+    assert script.called("compose build")[1] == "compose build --no-cache qarax"
