@@ -177,11 +177,11 @@ def test_stop_ends_vms_whose_node_is_gone(quickstart):
 def test_another_system_is_refused_at_once(quickstart):
     quickstart.stub("uname", 'case "$1" in -s) echo Darwin;; *) echo arm64;; esac')
     said = quickstart.run(expected=1)
-    assert "this is Darwin; qarax runs on Linux" in said and "way out: run it in a container" in said
+    assert "this is Darwin; qarax runs on Linux" in said and "way out: in a container" in said
     assert not (quickstart.dir / "server.yaml").exists()
 
 
 def test_a_shell_that_is_too_old_is_refused_at_once(quickstart):
     """bash 3 can't be had here: dash knows as little of what it is asked for."""
     done = subprocess.run(["dash", "-c", f". {quickstart.script.parent}/lib/common.sh"], capture_output=True, text=True, check=False)
-    assert done.returncode == 1 and "the scripts need bash 5" in done.stderr and "way out: run it in a container" in done.stderr
+    assert done.returncode == 1 and "the scripts need bash 5" in done.stderr and "way out: in a container" in done.stderr

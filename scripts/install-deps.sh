@@ -40,7 +40,7 @@ supported() {
     [ -n "${QARAX_ANY_DEBIAN:-}" ] && return
   fi
   fail "this is ${id:-an unknown system} ${version:-of unknown version} on $arch; qarax builds on Debian 12 and 13, x86_64" -- \
-    "use a container, e.g. docker run -it -v \"\$PWD\":/src debian:13 /src/scripts/install-deps.sh, or, on a relative of Debian with the same packages, QARAX_ANY_DEBIAN=1 $0"
+    "$qarax_in_a_container; or, on a relative of Debian with the same packages: QARAX_ANY_DEBIAN=1 $0"
 }
 
 # Sets `missing`: those of the packages given that aren't installed.

@@ -129,6 +129,16 @@ fi
 
 # Before the minutes that a build takes.
 step "look for what is in the way"
+# Of such a folder the node loads no plugins (core/src/plugin_host/path_check.cpp): a bind mount in a container, sudo.
+above=$(readlink -f "$root")
+while :; do
+  owner=$(stat -c %u "$above")
+  [ "$owner" = 0 ] || [ "$owner" = "$(id -u)" ] ||
+    fail "$above belongs to user $owner and this is user $(id -u): the node would load no plugins from there" -- \
+      "run it as user $owner, or in a copy: mkdir ~/qarax && tar -C $root --exclude=./build -c . | tar -C ~/qarax --no-same-owner -x && ~/qarax/scripts/quickstart.sh"
+  [ "$above" != / ] || break
+  above=$(dirname "$above")
+done
 if running qarax-server >/dev/null || running qarax-node >/dev/null; then
   fail "a server or node of an earlier --keep still runs" -- "$stop_it"
 fi

@@ -9,8 +9,11 @@
 #
 # QARAX_STARTED, exported, keeps one clock over scripts that call each other.
 
+# The way out for another system: a copy of the tree, since the node loads no plugins from a folder of somebody else's, and
+# a shell in the end, as with it goes what was installed.
+qarax_in_a_copy='mkdir /qarax && tar -C /src --exclude=./build -c . | tar -C /qarax --no-same-owner -x && /qarax/scripts/quickstart.sh'
+qarax_in_a_container="in a container, from this tree: docker run -it --platform linux/amd64 -v \"\$PWD\":/src:ro debian:13 bash -c '$qarax_in_a_copy --keep; exec bash'"
 # Said at once, in words that any shell understands: elsewhere (macOS has bash 3) the next lines end in riddles.
-qarax_in_a_container="run it in a container, in this tree: docker run -it --platform linux/amd64 -v \"\$PWD\":/src:ro debian:13 bash -c 'mkdir /qarax && tar -C /src --exclude=./build -c . | tar -C /qarax --no-same-owner -x && /qarax/scripts/quickstart.sh --keep; exec bash'"
 if [ "$(uname -s)" != Linux ]; then
   printf '\nFAILED: this is %s; qarax runs on Linux: Debian 12 and 13, x86_64\n  way out: %s\n' "$(uname -s)" "$qarax_in_a_container" >&2
   exit 1
