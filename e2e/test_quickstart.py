@@ -5,8 +5,10 @@ nothing there. Its ports are free ones, so that a quickstart of the machine's us
 
 import os
 import pathlib
+import re
 import shutil
 import signal
+import socket
 import subprocess
 
 import pytest
@@ -89,6 +91,36 @@ def quickstart(tmp_path):
     for pid in left:
         os.kill(pid, signal.SIGKILL)
     assert not left, f"left behind: {left}"
+
+
+def test_a_whole_life(quickstart):
+    """What a new user sees first: each command's state, the guest's own words, and nothing left."""
+    said = quickstart.run()
+    states = [rf"hello-\d+ is {state}" for state in ("created", "running", "paused", "running", "shutdown", "deleted")]
+    assert re.search("(?s)" + ".*".join(states), said), said
+    assert re.search(r"\| qarax uptime \d+\.\d\d line \d+", said) and re.search(r"resumed: the guest counts on: qarax uptime \d+\.\d\d line", said), said
+    assert re.search(r"host up, accelerator (kvm|tcg): \w+", said), said
+    paused = re.search(r"paused for 2 s: (\d+) new lines", said)
+    assert paused and int(paused[1]) <= 1, "one may have been on its way"
+    assert "done; logs are in" in said
+    assert not quickstart.processes()
+
+
+@pytest.mark.parametrize("which", ["QARAX_PORT", "QARAX_NODE_PORT"])
+def test_a_port_in_use_is_said_before_anything_is_done(quickstart, which):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        said = quickstart.run(expected=1, **{which: str(port)})
+    assert f"port {port} is in use" in said and "way out: " in said
+    assert not quickstart.dir.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a folder of somebody else's is root's to make")
+def test_a_tree_of_somebody_else_is_said_before_it_is_built(quickstart):
+    os.chown(quickstart.script.parents[1], 1000, 1000)
+    said = quickstart.run(expected=1)
+    assert f"{quickstart.script.parents[1]} belongs to user 1000 and this is user 0" in said and "way out: run it as user 1000" in said
+    assert not quickstart.dir.exists()
 
 
 def test_stop_ends_what_keep_left(quickstart, stack):
@@ -185,3 +217,10 @@ def test_a_shell_that_is_too_old_is_refused_at_once(quickstart):
     """bash 3 can't be had here: dash knows as little of what it is asked for."""
     done = subprocess.run(["dash", "-c", f". {quickstart.script.parent}/lib/common.sh"], capture_output=True, text=True, check=False)
     assert done.returncode == 1 and "the scripts need bash 5" in done.stderr and "way out: in a container" in done.stderr
+
+
+def test_another_machine_is_told_the_way_out(quickstart):
+    quickstart.stub("uname", 'case "$1" in -s) echo Linux;; *) echo aarch64;; esac')
+    done = subprocess.run([str(paths.ROOT / "scripts" / "install-deps.sh")], capture_output=True, text=True, env=quickstart.env, check=False)
+    assert done.returncode == 1 and "on aarch64; qarax builds on Debian 12 and 13, x86_64" in done.stderr
+    assert "way out: in a container, from this tree: docker run" in done.stderr and "quickstart.sh --keep; exec bash" in done.stderr
