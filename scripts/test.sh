@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Every test of qarax, from a bare machine on: test.sh [STEP…]
-#   steps: deps format client guest unit e2e tsan fuzz, which run without arguments, and asan lint tidy compose, which are
-#   asked for by name. asan compiles the tree again; tidy takes half an hour on two CPUs where nothing is known to be
+#   steps: deps format client guest unit e2e tsan fuzz, which run without arguments, and asan lint tidy compose bare, which
+#   are asked for by name. asan compiles the tree again; tidy takes half an hour on two CPUs where nothing is known to be
 #   clean yet, lint is four minutes of it, what was committed last first; compose needs docker, and makes images of the
-#   tree (with SKIP_BUILD=1 out of build/release). A step needs those before it to have run once.
+#   tree (with SKIP_BUILD=1 out of build/release); bare runs quickstart.sh in a bare Debian 12 and a bare 13, which takes
+#   docker and two builds (QARAX_BARE_IMAGES="IMAGE…" names other images). A step needs those before it to have run once.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/scripts/lib/common.sh"
@@ -104,11 +105,28 @@ step_tidy() {
 }
 # What was changed last: the whole tree takes as long as all the rest, where nothing is known of it yet.
 step_lint() { step_tidy 4; }
+# As a user begins: nothing is there but what debootstrap --variant=minbase makes, and HEAD.
+step_bare() {
+  local image clone=$root/build/bare ports
+  rm -rf "$clone"
+  mkdir -p "$clone"
+  git archive HEAD | tar -x -C "$clone"
+  for image in ${QARAX_BARE_IMAGES:-qarax-base:bookworm qarax-base:trixie}; do
+    case $image in qarax-base:*) "$root/scripts/make-base-image.sh" "${image#*:}" ;; esac
+    step "quickstart.sh in $image (log: $logs/bare-${image//[:\/]/-}.log)"
+    # The machine's network, for the mirror that it reaches; so the ports are free ones.
+    ports=$(pg_free_port):$(pg_free_port)
+    must "$logs/bare-${image//[:\/]/-}.log" docker run --rm --init --network host -e http_proxy -e https_proxy -e no_proxy \
+      -e QARAX_PORT="${ports%:*}" -e QARAX_NODE_PORT="${ports#*:}" -v "$clone":/src:ro "$image" bash -c "$qarax_in_a_copy"
+    grep -E 'host up, accelerator|resumed: the guest counts on|done; ' "$QARAX_LOG"
+  done
+  rm -rf "$clone"
+}
 step_compose() { step "end-to-end tests in containers"; "$root/e2e/run_e2e_tests.sh"; }
 
 all=(deps format client guest unit e2e tsan fuzz)
 for one in "${@:-${all[@]}}"; do
-  declare -F "step_$one" >/dev/null || fail "unknown step $one" -- "steps: ${all[*]} asan lint tidy compose"
+  declare -F "step_$one" >/dev/null || fail "unknown step $one" -- "steps: ${all[*]} asan lint tidy compose bare"
   "step_$one"
 done
 say "all passed: ${*:-${all[*]}}"
