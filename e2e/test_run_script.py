@@ -1,10 +1,11 @@
-"""run_e2e_tests.sh itself: what it asks of docker, what it keeps and what it says. Docker, the stack and pytest are stand-ins
-here; `scripts/test.sh compose` has the real ones."""
+"""run_e2e_tests.sh itself: what it asks of docker, what it keeps and what it says; and how kvm-lab/run.sh begins. Docker, the
+stack and pytest are stand-ins here; `scripts/test.sh compose` has the real ones."""
 
 import os
 import pathlib
 import shutil
 import subprocess
+import tempfile
 
 import pytest
 import yaml
@@ -89,3 +90,13 @@ def test_rebuild_makes_all_anew(script):
     assert script.called("compose build") == ["compose build --no-cache postgres qarax-node", "compose build qarax"]
     script.run(REBUILD="1", DOCKER_BUILDKIT="1")
     assert script.called("compose build")[1] == "compose build --no-cache qarax"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="who isn't root has seen it")
+def test_the_lab_says_that_it_needs_root():
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        for part in ("scripts", "e2e/kvm-lab"):
+            shutil.copytree(paths.ROOT / part, pathlib.Path(folder) / part)
+        done = subprocess.run([f"{folder}/e2e/kvm-lab/run.sh", "test_a.py"], capture_output=True, text=True, user=65534, cwd="/", check=False)
+    assert done.returncode == 1 and "this is user nobody" in done.stderr and "way out: sudo -E " in done.stderr and "run.sh test_a.py" in done.stderr

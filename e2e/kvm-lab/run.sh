@@ -10,13 +10,15 @@
 #   QARAX_LAB_WAIT=120  seconds for it to come up, more on a busy machine
 #   QARAX_LAB_QEMU=/path  the qemu-system-x86_64 that emulates it: a newer one emulates better, see README.md
 #   KEEP=1  leaves the lab up and says how to reach it
-# Needs root for debootstrap, once; the root image stays in ~/.cache/qarax/kvm-lab.
+# Needs root: debootstrap and chroot make the root image, whose files are root's. It stays in ~/.cache/qarax/kvm-lab.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 . "$root/scripts/lib/common.sh"
 . "$root/scripts/lib/python.sh"
 case ${1:-} in -h | --help) sed -n '2,14s/^# \{0,1\}//p' "$0"; exit ;; esac
+[ "$(id -u)" = 0 ] ||
+  fail "this is user $(id -un), and the lab's root image is made with debootstrap and chroot and its files are root's" -- "sudo -E $0 $*"
 
 build=$(cd "${QARAX_BUILD:-$root/build/release}" && pwd)
 guest=${QARAX_GUEST_DIR:-$root/build/guest}
