@@ -202,8 +202,9 @@ try() { # CURL'S-ARGUMENTS QARAX'S-ARGUMENTS…
 uptimes() { qarax console "$name" </dev/null 2>/dev/null | grep -c 'qarax uptime' || true; }
 says_more_than() { [ "$(uptimes)" -gt "$1" ]; }
 more_than() { # COUNT SECONDS: until the guest has written more uptime lines than that
-  wait_for "$2" "the guest to print its uptime" says_more_than "$1" ||
-    fail "the guest printed no uptime within $2 s" -- "$build/bin/qarax --server $base why $name; or read the logs in $dir"
+  wait_for "$2" "the guest to print its uptime" says_more_than "$1" && return
+  qarax why "$name" >&2 || true
+  fail "the guest printed no uptime within $2 s" -- "see above, or read the logs in $dir"
 }
 
 body="{\"name\":\"$name\",\"boot_vcpus\":1,\"max_vcpus\":1,\"memory_size\":134217728}"
