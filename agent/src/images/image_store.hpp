@@ -21,7 +21,8 @@ class ImageStore {
   explicit ImageStore(std::string folder);
 
   // Copies the file in (or finds it there) and answers its path. What was read before and has the same size, inode and
-  // time is not read again, so an agent's restart costs a stat. FAILED_PRECONDITION "boot-files-missing" names the file.
+  // time is not read again, so an agent's restart costs a stat. FAILED_PRECONDITION "boot-files-missing" names the
+  // file.
   Result<std::string> import_file(const std::string& path);
 
   // The host's paths for a start. `kernel_pvh`: an ELF with a PVH note that was taken out of the bzImage, made once;
