@@ -227,3 +227,37 @@ def test_node_registers_by_environment():
     finally:
         left = stack.close()
     assert not left, left
+
+
+def restart_server(stack, **env: str) -> None:
+    stack.server.env = env
+    stack.server.stop()
+    stack.server.start()
+    wait_for("livez", lambda: stack.api.session.get(stack.server.base + "/livez", timeout=5).status_code == 200)
+
+
+def test_a_node_of_the_config_moves_to_another_port(bare_stack):
+    stack = bare_stack
+    node = stack.add_node(plugins=[stack.simulator_plugin()], boot={}, register=False)
+    restart_server(stack, QARAX_NODE_PORT=str(node.port))
+    host = wait_for("the host up", lambda: next((h for h in stack.api.hosts() if h["status"] == "up"), None))
+    vm = stack.api.create("stays")
+    stack.api.act(vm, "start")
+    node.stop()
+    node.port = node.config["listen"]["port"] = free_port()
+    node.write_config()
+    node.start()
+    restart_server(stack, QARAX_NODE_PORT=str(node.port))
+    assert stack.wait_host(host["id"], "up")["port"] == node.port
+    assert len(stack.api.hosts()) == 1
+    assert stack.wait_state(vm, "running")
+
+
+def test_nodes_of_the_config_that_share_a_name_do_not_move_each_other(bare_stack):
+    """Without names of their own, two on one machine have its address for one; the second isn't registered, as ever."""
+    stack = bare_stack
+    ports = free_port(), free_port()
+    for _ in range(2):
+        restart_server(stack, QARAX_SERVER_NODES=f"[{{address: 127.0.0.1, port: {ports[0]}}}, {{address: 127.0.0.1, port: {ports[1]}}}]")
+        assert [h["port"] for h in stack.api.hosts()] == [ports[0]]
+    assert "a node of the config isn't registered" in stack.server.log()

@@ -3,6 +3,7 @@
 #include <signal.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -78,20 +79,38 @@ Result<NodeCredentials> node_credentials(const ServerConfig& config) {
   return out;
 }
 
-// The nodes of the config that no host stands for yet.
+bool is_at(const HostRecord& host, const NodeEntry& node) {
+  return host.address == node.address && host.port == node.port;
+}
+
+// The host of that name on the same machine, at a port that the config no longer has: it stands for the node, moved.
+// One at a port of another entry only shares its name.
+HostPtr moved_host(const NodeEntry& node, const ServerConfig& config, const std::vector<HostPtr>& hosts) {
+  for (const HostPtr& host : hosts)
+    if (host->name == node.name && host->address == node.address &&
+        std::none_of(config.nodes.begin(), config.nodes.end(), [&](const NodeEntry& one) { return is_at(*host, one); }))
+      return host;
+  return nullptr;
+}
+
+// The nodes of the config that no host stands for yet. A host that moves stays pinned to its node: another one that
+// answers there is refused.
 void register_nodes(const ServerConfig& config, const Store& store, Operations& operations) {
   for (const NodeEntry& node : config.nodes) {
-    bool known = false;
-    for (const HostPtr& host : store.hosts())
-      known = known || (host->address == node.address && host->port == node.port);
-    if (known) continue;
+    const std::vector<HostPtr> hosts = store.hosts();
+    if (std::any_of(hosts.begin(), hosts.end(), [&](const HostPtr& host) { return is_at(*host, node); })) continue;
     NewHostInput input;
     input.name = node.name;
     input.address = node.address;
     input.port = node.port;
-    if (const auto added = operations.add_host(input); !added)
-      core::logger("server")->warn("a node of the config isn't registered: {} address={} port={}",
-                                   added.error().message, node.address, node.port);
+    const HostPtr moved = moved_host(node, config, hosts);
+    const auto done =
+        moved
+            ? operations.edit_host({moved->id, "{\"port\":" + std::to_string(node.port) + "}", std::nullopt, "config"})
+            : operations.add_host(input);
+    if (!done)
+      core::logger("server")->warn("a node of the config isn't registered: {} address={} port={}", done.error().message,
+                                   node.address, node.port);
   }
 }
 
