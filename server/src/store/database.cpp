@@ -15,6 +15,8 @@ namespace {
 using namespace Poco::Data::Keywords;
 
 constexpr std::size_t kMostInGroup = 64;
+// Changes that fail one after the other, each for a lock that it waited for, would keep everybody from state().
+constexpr auto kPatience = std::chrono::seconds(2);
 // What may wait usually finds a transaction to go along with; a lone commit of its own would stand in the way of one.
 constexpr auto kLaterWaits = std::chrono::milliseconds(50);
 
@@ -35,7 +37,7 @@ Error Database::refused(const Poco::Exception& e) const {
 }
 
 Error Database::not_now() const {
-  return unavailable("the database " + name_ + " isn't reachable; what is known is still shown");
+  return unavailable("the database " + name_ + " doesn't answer; what is known is still shown");
 }
 
 void Database::run(const char* statement) { session_.run(statement); }
@@ -123,23 +125,40 @@ std::vector<Database::Waiting*> Database::next_group() {
   return group;
 }
 
-void Database::work_on_one(Waiting& one) {
+// What the database refuses is thrown on once `patience` has ended.
+void Database::work_on_one(Waiting& one, Moment patience) {
+  one.worked_on = true;
+  session_.asked();
   try {
     one.result = one.change.work(session_);
   } catch (const Poco::Exception& e) {
     one.result = refused(e);
+    if (std::chrono::steady_clock::now() > patience) throw;
   } catch (const std::exception& e) {
     one.result = make_error(Code::internal, std::string("a change of the database failed: ") + e.what());
+  }
+}
+
+void Database::read_all(const std::vector<Waiting*>& group) {
+  const Moment patience = std::chrono::steady_clock::now() + kPatience;
+  bool in_vain = false;
+  for (Waiting* one : group) {
+    if (in_vain)
+      one->result = not_now();
+    else
+      work_on_one(*one);
+    in_vain = in_vain || (!one->result && std::chrono::steady_clock::now() > patience);
   }
 }
 
 // True when a change is left to commit.
 bool Database::work_on(const std::vector<Waiting*>& group, bool alone) {
   bool any = false;
+  const Moment patience = std::chrono::steady_clock::now() + kPatience;
   for (Waiting* one : group) {
     const std::size_t added = trailer_ != nullptr ? trailer_->size() : 0;
     if (!alone) run("SAVEPOINT change");
-    work_on_one(*one);
+    work_on_one(*one, patience);
     if (!one->result && trailer_ != nullptr) trailer_->shrink(added);
     if (!one->result && !alone) run("ROLLBACK TO SAVEPOINT change");
     if (!alone) run("RELEASE SAVEPOINT change");
@@ -172,15 +191,17 @@ void Database::run_group(const std::vector<Waiting*>& group) {
     for (Waiting* one : group) one->result = able.error();
     return;
   }
-  std::unique_lock state(state_);
+  // Not where it isn't ready: then the connection is another one's.
+  struct Rest {
+    ~Rest() { session.rested(); }
+    Session& session;
+  } const rest{session_};
+  std::unique_lock state(state_, std::defer_lock);
   std::vector<Work> batch;
-  {
-    const std::lock_guard waiting(later_mutex_);
-    batch.swap(later_);
-    hurry_ = false;
-  }
-  if (batch.empty() && std::all_of(group.begin(), group.end(), [](const Waiting* one) { return one->reads_only; })) {
-    for (Waiting* one : group) work_on_one(*one);
+  if (!anything_later() &&
+      std::all_of(group.begin(), group.end(), [](const Waiting* one) { return one->reads_only; })) {
+    state.lock();
+    read_all(group);
     return;
   }
   bool begun = false;
@@ -200,13 +221,18 @@ void Database::run_group(const std::vector<Waiting*>& group) {
   const auto fail_all = [&](const Error& error) {
     undo();
     for (Waiting* one : group)
-      if (one->result && !one->reads_only) one->result = error;
+      if (one->result && !(one->reads_only && one->worked_on)) one->result = error;
   };
   bool committing = false;
   try {
+    // What waits for others' locks, or for a database that doesn't answer, mostly waits here: without state(), so that
+    // nodes are heard meanwhile.
     run(begin_statement());
     begun = true;
-    if (read_term() != activation().term)
+    const std::int64_t term = read_term();
+    state.lock();
+    batch = take_later();
+    if (term != activation().term)
       return fail_all(
           make_error(Code::unavailable, "another server has taken over this database", "store-unavailable"));
     for (const auto& one : batch) one(session_);
@@ -215,6 +241,7 @@ void Database::run_group(const std::vector<Waiting*>& group) {
     committing = true;
     run("COMMIT");
   } catch (const Poco::Exception& e) {
+    if (!state.owns_lock()) state.lock();
     const bool unknown = committing && !connected();
     if (!unknown || !find_out(state)) {
       begun = begun && !unknown;  // whatever it was has ended with its connection
@@ -224,6 +251,17 @@ void Database::run_group(const std::vector<Waiting*>& group) {
   for (Waiting* one : group)
     if (one->result) one->change.publish();
   if (trailer_ != nullptr) trailer_->committed();
+}
+
+bool Database::anything_later() {
+  const std::lock_guard lock(later_mutex_);
+  return !later_.empty();
+}
+
+std::vector<Database::Work> Database::take_later() {
+  const std::lock_guard lock(later_mutex_);
+  hurry_ = false;
+  return std::exchange(later_, {});
 }
 
 void Database::later(Work work, bool at_once) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <mutex>
@@ -79,8 +80,10 @@ class Database {
 
   // Guards what the owner keeps in memory beside the database; held while a group is worked on and committed.
   std::mutex& state() { return state_; }
-  // For the initial load, before any other thread is there.
+  // For the initial load, before serve().
   Session& session() { return session_; }
+  // The load is done: from here on other threads use the connection, and nothing takes long. Throws Poco::Exception.
+  virtual void serve() { start(); }
   void set_trailer(Trailer& trailer) { trailer_ = &trailer; }
 
  protected:
@@ -88,12 +91,14 @@ class Database {
 
   // RESOURCE_EXHAUSTED "disk-full": what is left is for changes that free something. Any thread.
   virtual Status room() const { return Ok{}; }
+  Error not_now() const;
   // What differs between databases; one thread at a time. They throw Poco::Exception.
   virtual Status ready() { return Ok{}; }           // could there be a transaction now? Called without state()
   virtual const char* begin_statement() const = 0;  // takes the write lock at once, or with read_term()
   virtual std::int64_t read_term() = 0;             // in the transaction
   virtual void run(const char* statement);          // BEGIN, COMMIT and the like
   virtual bool connected() { return true; }
+  virtual Error refused(const Poco::Exception& e) const;  // what callers are told of it
   // After a COMMIT without an answer: did it take effect? Waits for as long as it takes, without state().
   virtual bool took_effect() { return false; }
 
@@ -111,19 +116,22 @@ class Database {
   struct Waiting {
     Change change;
     bool reads_only = false;
+    bool worked_on = false;
     Status result = Ok{};
     bool done = false;
   };
   using Work = std::function<void(Session&)>;
 
-  Error refused(const Poco::Exception& e) const;
-  Error not_now() const;
   Status wait_for(Waiting own);
   std::vector<Waiting*> next_group();
   void run_group(const std::vector<Waiting*>& group);
   bool find_out(std::unique_lock<std::mutex>& state);
-  void work_on_one(Waiting& one);
+  using Moment = std::chrono::steady_clock::time_point;
+  void work_on_one(Waiting& one, Moment patience = Moment::max());
   bool work_on(const std::vector<Waiting*>& group, bool alone);
+  void read_all(const std::vector<Waiting*>& group);
+  bool anything_later();
+  std::vector<Work> take_later();
   void background();
 
   std::mutex queue_mutex_;

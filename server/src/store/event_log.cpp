@@ -16,7 +16,8 @@ using namespace Poco::Data::Keywords;
 using Poco::Data::RecordSet;
 using Poco::Data::Statement;
 
-constexpr std::size_t kRowsInOne = 64;  // of an INSERT
+constexpr std::size_t kRowsInOne = 64;           // of an INSERT
+constexpr std::int64_t kPrunedAtOnce = 200'000;  // a minute; more could take longer than a statement may
 
 }  // namespace
 
@@ -104,7 +105,10 @@ std::int64_t EventLog::prune(Session& session, std::int64_t keep, std::int64_t k
   session << "SELECT COALESCE((SELECT seq FROM events WHERE ran >= $1 ORDER BY seq LIMIT 1), (SELECT seq + 1 FROM "
              "event_counter))",
       use(oldest), into(young), now;
-  std::int64_t first = std::max(feed_.last().seq - keep + 1, young);
+  std::int64_t stored = 0;
+  session << "SELECT COALESCE(MIN(seq), 0) FROM events", into(stored), now;
+  const std::int64_t all = std::max(feed_.last().seq - keep + 1, young);
+  std::int64_t first = std::min(all, stored + kPrunedAtOnce);
   session << "DELETE FROM events WHERE seq < $1", use(first), now;
   return first;
 }

@@ -25,22 +25,22 @@ using Poco::Data::PostgreSQL::StatementException;
 constexpr std::int64_t kLock = 0x7161726178;
 constexpr auto kLookEvery = std::chrono::milliseconds(500);
 constexpr auto kRetryEvery = std::chrono::milliseconds(200);
+// How long somebody else's lock, a statement and any answer are waited for. The database's own limits come first: they
+// cost a transaction, and not the connection.
+constexpr std::chrono::seconds kLockWait{3};
+constexpr std::chrono::seconds kStatement = kLockWait + std::chrono::seconds(1);
+constexpr std::chrono::seconds kAnswer = kStatement + std::chrono::seconds(1);
+constexpr std::chrono::minutes kOpening{10};            // a migration may rewrite a table, and nobody is served yet
 constexpr auto kBlip = std::chrono::milliseconds(300);  // of a lost connection that one request may wait out
 
-Session connect(const DatabaseUrl& url) {
+Session connect(const DatabaseUrl& url, AnswerWatch& watch) {
   Poco::Data::PostgreSQL::Connector::registerConnector();
   Poco::Data::Session connection(Poco::Data::PostgreSQL::Connector::KEY, url.conninfo());
-  auto statements = postgres_statements(connection);
+  auto statements = postgres_statements(connection, watch);
   return {std::move(connection), std::move(statements)};
 }
 
 SessionHandle& handle_of(Session& session) { return *Poco::AnyCast<SessionHandle*>(session.getProperty("handle")); }
-
-Error down(const std::string& name, const std::string& why, const std::string& reason) {
-  Error error = make_error(Code::unavailable, "the database " + name + " isn't reachable" + why, reason);
-  error.retryable = true;
-  return error;
-}
 
 // "store-down" is what may pass by itself; a refused password or a missing database isn't.
 Status reachable(const DatabaseUrl& url) {
@@ -49,7 +49,11 @@ Status reachable(const DatabaseUrl& url) {
   if (PQstatus(probe.get()) == CONNECTION_OK) return Ok{};
   const std::string why = ": " + one_line(PQerrorMessage(probe.get()));
   const PGPing ping = PQping(conninfo.c_str());
-  if (ping == PQPING_NO_RESPONSE || ping == PQPING_REJECT) return down(url.shown(), why, "store-down");
+  if (ping == PQPING_NO_RESPONSE || ping == PQPING_REJECT) {
+    Error error = make_error(Code::unavailable, "the database " + url.shown() + " isn't reachable" + why, "store-down");
+    error.retryable = true;
+    return error;
+  }
   return make_error(Code::internal, "the database " + url.shown() + " can't be opened" + why);
 }
 
@@ -65,7 +69,9 @@ void log_notice(void*, const char* text) {
 
 }  // namespace
 
-PostgresDb::PostgresDb(const DatabaseUrl& url) : Database(connect(url), url.shown()), handle_(handle_of(session_)) {
+PostgresDb::PostgresDb(const DatabaseUrl& url, std::unique_ptr<AnswerWatch> watch)
+    : Database(connect(url, *watch), url.shown()), handle_(handle_of(session_)), watch_(std::move(watch)) {
+  watch_->follow(PQsocket(handle_));
   PQsetNoticeProcessor(handle_, log_notice, nullptr);
 }
 
@@ -73,7 +79,7 @@ Result<std::unique_ptr<PostgresDb>> PostgresDb::open(const DatabaseUrl& url) {
   // Asked first, because a connection that fails leaves its memory behind in Poco's session.
   QARAX_CHECK(reachable(url));
   try {
-    std::unique_ptr<PostgresDb> db(new PostgresDb(url));
+    std::unique_ptr<PostgresDb> db(new PostgresDb(url, std::make_unique<AnswerWatch>(kAnswer)));
     db->set_up_session();
     if (!db->take_lock())
       return make_error(Code::failed_precondition,
@@ -85,19 +91,26 @@ Result<std::unique_ptr<PostgresDb>> PostgresDb::open(const DatabaseUrl& url) {
                         "the database " + db->name_ + " isn't encoded in UTF8; create it with ENCODING 'UTF8'");
     if (db->ask("SHOW fsync") != "on")
       core::logger("store")->warn("the database's server runs with fsync = off: a power cut loses what was answered");
+    db->watch_->allow(kOpening);
     const schema::Dialect dialect{db->name_, db->begin_statement(), "BIGINT", {}};
     QARAX_CHECK(schema::migrate(db->session_, dialect));
     db->become(schema::activate(db->session_, dialect));
     db->session_name_ = "qarax-server " + db->activation().id;
     db->set_up_session();
     db->commits_ = db->attempted_ = std::stoll(db->ask("SELECT commits FROM cluster"));
-    db->start();
-    db->keeper_ = std::thread([raw = db.get()] { raw->keep(); });
     return db;
   } catch (const Poco::Exception& e) {
     QARAX_CHECK(reachable(url));
     return make_error(Code::internal, "the database " + url.shown() + " can't be opened: " + one_line(e.displayText()));
   }
+}
+
+void PostgresDb::serve() {
+  set_limits();
+  watch_->allow(kAnswer);
+  watch_->rest();
+  start();
+  keeper_ = std::thread([this] { keep(); });
 }
 
 PostgresDb::~PostgresDb() {
@@ -114,6 +127,7 @@ PostgresDb::~PostgresDb() {
 void PostgresDb::run(const char* statement) { ask(statement); }
 
 std::string PostgresDb::ask(const std::string& query) {
+  watch_->asked();
   const std::unique_ptr<PGresult, decltype(&PQclear)> result(PQexec(handle_, query.c_str()), PQclear);
   const ExecStatusType status = PQresultStatus(result.get());
   if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
@@ -150,8 +164,12 @@ Status PostgresDb::ready() {
     link_changed_.notify_all();
     link_changed_.wait_for(lock, kBlip, [&] { return closing_ || !down_; });
   }
-  if (down_) return down(name_, "; what is known is still shown", "store-unavailable");
+  if (down_) return not_now();
   return Ok{};
+}
+
+Error PostgresDb::refused(const Poco::Exception& e) const {
+  return watch_->has_cut() ? not_now() : Database::refused(e);
 }
 
 bool PostgresDb::took_effect() {
@@ -178,6 +196,12 @@ void PostgresDb::set_up_session() {
   ask("SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'");
 }
 
+// They end with the connection.
+void PostgresDb::set_limits() {
+  ask("SET lock_timeout = '" + std::to_string(kLockWait.count()) + "s'");
+  ask("SET statement_timeout = '" + std::to_string(kStatement.count()) + "s'");
+}
+
 bool PostgresDb::take_lock() { return ask("SELECT pg_try_advisory_lock(" + std::to_string(kLock) + ")") == "t"; }
 
 void PostgresDb::check_where_it_stands() {
@@ -188,17 +212,21 @@ void PostgresDb::check_where_it_stands() {
 // True when the connection, the lock and the term are ours again, and commits_ is what the database says.
 bool PostgresDb::reconnect() {
   try {
+    watch_->leave();
     if (!handle_.reset()) throw StatementException(one_line(PQerrorMessage(handle_)));
+    watch_->follow(PQsocket(handle_));
     session_.forget_statements();
     set_up_session();
+    set_limits();
     check_where_it_stands();
     // A link that was cut without a word leaves the old session behind, and the lock with it.
     ask("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '" + session_name_ +
         "' AND pid <> pg_backend_pid()");
     // Who gets the lock knows that the old session has ended, and with it whatever it was committing.
-    if (!take_lock()) return false;
+    if (!take_lock()) throw StatementException("another session holds the lock; the one of before may not have ended");
     check_where_it_stands();
-    const std::int64_t commits = std::stoll(ask("SELECT commits FROM cluster"));
+    // Written, not only read: whatever a commit has to wait for, as a standby that has it too, held for the one before.
+    const std::int64_t commits = std::stoll(ask("UPDATE cluster SET commits = commits RETURNING commits"));
     if (commits != commits_ && commits != attempted_)
       end_process("the database " + name_ + " isn't where this server left it: it was set back or changed by others");
     commits_ = attempted_ = commits;
@@ -232,6 +260,7 @@ void PostgresDb::keep() {
     said = true;
     lock.unlock();
     const bool back = reconnect();
+    watch_->rest();
     lock.lock();
     if (back) {
       log->info("the database is back, with the lock and the term as they were");
@@ -246,7 +275,9 @@ void PostgresDb::keep() {
 
 Result<std::unique_ptr<Store>> open_postgres(const DatabaseUrl& url, ClockPtr clock) {
   QARAX_TRY(std::unique_ptr<Database> db, PostgresDb::open(url));
-  return SqlStore::load_from(std::move(db), url.shown(), std::move(clock));
+  auto store = SqlStore::load_from(std::move(db), url.shown(), std::move(clock));
+  if (!store) QARAX_CHECK(reachable(url));  // a database that went away meanwhile isn't one that can't be read
+  return store;
 }
 
 Result<std::unique_ptr<Store>> open_store(const DatabaseUrl& url, ClockPtr clock) {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "answer_watch.hpp"
 #include "database.hpp"
 #include "database_url.hpp"
 
@@ -19,16 +20,19 @@ class PostgresDb final : public Database {
   ~PostgresDb() override;  // writes what waits, if the database is there
 
  private:
-  explicit PostgresDb(const DatabaseUrl& url);
+  PostgresDb(const DatabaseUrl& url, std::unique_ptr<AnswerWatch> watch);
   const char* begin_statement() const override { return "BEGIN"; }
   std::int64_t read_term() override;
   void run(const char* statement) override;
   bool connected() override;
   Status ready() override;
+  void serve() override;
+  Error refused(const Poco::Exception& e) const override;
   bool took_effect() override;
 
   std::string ask(const std::string& query);
   void set_up_session();
+  void set_limits();
   bool take_lock();
   bool alive();
   bool reconnect();
@@ -38,6 +42,7 @@ class PostgresDb final : public Database {
   // This server's session as the database lists it; the activation that it began with, whatever an adopt makes of it.
   std::string session_name_ = "qarax-server";
   Poco::Data::PostgreSQL::SessionHandle& handle_;
+  const std::unique_ptr<AnswerWatch> watch_;  // what is asked and not answered in time loses its connection
   // Of the cluster's row: in the last transaction that is known to have been committed, and in the one under way.
   std::int64_t commits_ = 0;
   std::int64_t attempted_ = 0;

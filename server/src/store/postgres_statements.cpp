@@ -16,7 +16,7 @@ namespace {
 
 class PostgresStatements final : public Statements {
  public:
-  explicit PostgresStatements(PGconn* connection) : connection_(connection) {}
+  PostgresStatements(PGconn* connection, AnswerWatch& watch) : connection_(connection), watch_(watch) {}
 
   std::size_t run(const std::string& sql, const std::vector<SqlValue>& values,
                   std::vector<std::int64_t>* row) override {
@@ -29,6 +29,7 @@ class PostgresStatements final : public Statements {
       const bool is_null = std::holds_alternative<std::monostate>(values[i]);
       texts[i] = is_null ? nullptr : text != nullptr ? text->c_str() : numbers[i].c_str();
     }
+    asked();
     const Answer answer(
         PQexecPrepared(connection_, name.c_str(), static_cast<int>(texts.size()), texts.data(), nullptr, nullptr, 0));
     check(answer);
@@ -43,6 +44,8 @@ class PostgresStatements final : public Statements {
   }
 
   void forget() override { names_.clear(); }
+  void asked() override { watch_.asked(); }
+  void rested() override { watch_.rest(); }
 
  private:
   struct Clear {
@@ -68,20 +71,22 @@ class PostgresStatements final : public Statements {
   const std::string& prepared(const std::string& sql) {
     if (const auto found = names_.find(sql); found != names_.end()) return found->second;
     std::string name = "qarax_" + std::to_string(++last_);
+    asked();
     check(Answer(PQprepare(connection_, name.c_str(), sql.c_str(), 0, nullptr)));
     return names_.emplace(sql, std::move(name)).first->second;
   }
 
   PGconn* const connection_;
+  AnswerWatch& watch_;
   std::uint64_t last_ = 0;  // also of those that were forgotten: a name is never used twice
   std::unordered_map<std::string, std::string> names_;
 };
 
 }  // namespace
 
-std::unique_ptr<Statements> postgres_statements(const Poco::Data::Session& connection) {
+std::unique_ptr<Statements> postgres_statements(const Poco::Data::Session& connection, AnswerWatch& watch) {
   auto& handle = *Poco::AnyCast<Poco::Data::PostgreSQL::SessionHandle*>(connection.getProperty("handle"));
-  return std::make_unique<PostgresStatements>(handle);
+  return std::make_unique<PostgresStatements>(handle, watch);
 }
 
 }  // namespace qarax::server

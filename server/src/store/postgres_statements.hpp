@@ -4,10 +4,12 @@
 
 #include <memory>
 
+#include "answer_watch.hpp"
 #include "session.hpp"
 
 namespace qarax::server {
 
-std::unique_ptr<Statements> postgres_statements(const Poco::Data::Session& connection);
+// `watch`, which outlives every use of them, is told of what is asked.
+std::unique_ptr<Statements> postgres_statements(const Poco::Data::Session& connection, AnswerWatch& watch);
 
 }  // namespace qarax::server

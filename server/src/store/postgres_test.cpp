@@ -1,8 +1,12 @@
-// What only PostgreSQL can do to the store: the connection, and with it the lock, may be lost. Broken commits and a
-// restarted database are in e2e/test_postgres.py.
+// What only PostgreSQL can do to the store: the connection, and with it the lock, may be lost, or not answer. Broken
+// commits and a restarted database are in e2e/test_postgres.py.
 #include <gtest/gtest.h>
+#include <signal.h>
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <fstream>
 #include <thread>
 
 #include "store.hpp"
@@ -10,6 +14,13 @@
 
 namespace qarax::server {
 namespace {
+
+struct Paused {
+  explicit Paused(pid_t process) : pid(process) { EXPECT_EQ(::kill(pid, SIGSTOP), 0); }
+  ~Paused() { go_on(); }
+  void go_on() const { ::kill(pid, SIGCONT); }
+  const pid_t pid;
+};
 
 class PostgresTest : public testing::Test {
  protected:
@@ -23,8 +34,26 @@ class PostgresTest : public testing::Test {
         "SELECT CAST(count(pg_terminate_backend(pid)) AS TEXT) FROM pg_stat_activity WHERE application_name LIKE "
         "'qarax-server%' AND datname = current_database()");
   }
+  // Of the store's session here on this machine; 0: it isn't here.
+  pid_t backend() const {
+    const std::string pid = database_->ask(
+        "SELECT CAST(pid AS TEXT) FROM pg_stat_activity WHERE application_name LIKE 'qarax-server %' AND datname = "
+        "current_database()");
+    std::string name;
+    std::getline(std::ifstream("/proc/" + pid + "/comm"), name);
+    const auto out = static_cast<pid_t>(std::stol(pid));
+    return name == "postgres" && ::kill(out, 0) == 0 ? out : 0;
+  }
   static Result<VmPtr> create(Store& store, const std::string& name) {
     return store.create_vm({name, std::nullopt, "", std::nullopt, {}});
+  }
+  static bool creates_soon(Store& store, const std::string& name) {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (std::chrono::steady_clock::now() < until) {
+      if (create(store, name)) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return false;
   }
   std::optional<TestDatabase> database_;
 };
@@ -51,6 +80,64 @@ TEST_F(PostgresTest, ALostConnectionHealsAndNothingIsLost) {
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().reason, "store-locked") << "the lock was taken again";
   EXPECT_EQ(database_->ask("SELECT CAST(count(*) AS TEXT) FROM vms"), "4");
+}
+
+TEST_F(PostgresTest, ADatabaseThatDoesntAnswerKeepsNobodyWaiting) {
+  auto store = open_postgres(database_->url());
+  ASSERT_TRUE(store) << store.error().message;
+  ASSERT_TRUE(create(**store, "before"));
+  const pid_t pid = backend();
+  if (pid == 0) GTEST_SKIP() << "the server isn't on this machine, or isn't ours to stop";
+  const Paused paused(pid);
+  std::atomic<bool> refused{false};
+  std::thread waiting([&] {
+    const auto made = create(**store, "in vain");
+    refused = true;
+    ASSERT_FALSE(made);
+    EXPECT_EQ(made.error().reason, "store-unavailable");
+    EXPECT_NE(made.error().message.find("doesn't answer"), std::string::npos) << made.error().message;
+  });
+  // Meanwhile nodes are heard at once, and what is known is shown.
+  std::chrono::steady_clock::duration longest{};
+  while (!refused) {
+    const auto begin = std::chrono::steady_clock::now();
+    (*store)->lose_host("h", "of no VM");
+    EXPECT_EQ((*store)->vms().size(), 1U);
+    longest = std::max(longest, std::chrono::steady_clock::now() - begin);
+  }
+  EXPECT_LT(longest, std::chrono::seconds(3));
+  waiting.join();
+  const auto at_once = create(**store, "in vain");
+  ASSERT_FALSE(at_once);
+  EXPECT_NE(at_once.error().message.find("doesn't answer"), std::string::npos) << at_once.error().message;
+  EXPECT_FALSE((*store)->check());
+  paused.go_on();
+  EXPECT_TRUE(creates_soon(**store, "after"));
+  EXPECT_EQ(database_->ask("SELECT CAST(count(*) AS TEXT) FROM vms"), "2");
+}
+
+TEST_F(PostgresTest, ALockThatSomebodyElseHoldsIsWaitedForInVain) {
+  auto store = open_postgres(database_->url());
+  ASSERT_TRUE(store) << store.error().message;
+  ASSERT_TRUE(create(**store, "before"));
+  for (const std::string table : {"cluster", "vms"}) {
+    Poco::Data::Session other(Poco::Data::PostgreSQL::Connector::KEY, database_->url().conninfo());
+    other << "BEGIN", Poco::Data::Keywords::now;
+    other << "LOCK TABLE " + table + " IN ACCESS EXCLUSIVE MODE", Poco::Data::Keywords::now;
+    std::vector<std::thread> clients;
+    std::atomic<int> refused{0};
+    for (int i = 0; i < 4; ++i)
+      clients.emplace_back([&, i] {
+        const auto made = create(**store, "in vain " + std::to_string(i));
+        ASSERT_FALSE(made);
+        EXPECT_NE(made.error().message.find("lock timeout"), std::string::npos) << made.error().message;
+        if (made.error().reason == "store-unavailable") ++refused;
+      });
+    for (auto& client : clients) client.join();
+    EXPECT_EQ(refused, 4) << table;
+    other << "ROLLBACK", Poco::Data::Keywords::now;
+    EXPECT_TRUE(create(**store, "after " + table)) << "the connection is the same";
+  }
 }
 
 TEST_F(PostgresTest, AnotherServersTermEndsTheProcess) {

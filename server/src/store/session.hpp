@@ -5,6 +5,7 @@
 #pragma once
 
 #include <Poco/Data/Session.h>
+#include <Poco/Data/Statement.h>
 #include <Poco/Nullable.h>
 
 #include <array>
@@ -31,6 +32,9 @@ class Statements {
                           std::vector<std::int64_t>* row) = 0;
   // For a connection that was made anew: it knows none of them.
   virtual void forget() = 0;
+  // The connection's next answer is waited for from now on; for now nothing is asked.
+  virtual void asked() {}
+  virtual void rested() {}
 };
 
 class Session : public Poco::Data::Session {
@@ -53,6 +57,15 @@ class Session : public Poco::Data::Session {
     return out;
   }
   void forget_statements() { statements_->forget(); }
+
+  // A statement of Poco's: each gets the whole time that a database may take for an answer.
+  template <class T>
+  Poco::Data::Statement operator<<(const T& text) {
+    asked();
+    return Poco::Data::Session::operator<<(text);
+  }
+  void asked() { statements_->asked(); }
+  void rested() { statements_->rested(); }
 
  private:
   static SqlValue value(std::int64_t number) { return number; }

@@ -56,6 +56,7 @@ void SqlStore::load() {
   judge_read_only();
   end_orphaned_jobs();
   for (const auto& [vm, before] : changed) save_later(vm->id, {events::vm_status_changed(*vm, before)});
+  db_->serve();
 }
 
 Status SqlStore::check() {

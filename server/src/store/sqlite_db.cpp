@@ -123,7 +123,6 @@ Result<std::unique_ptr<SqliteDb>> SqliteDb::open(const std::string& path) {
                                   [&](std::int64_t to) { return copy(db->session_, path, to); }};
     QARAX_CHECK(schema::migrate(db->session_, dialect));
     db->become(schema::activate(db->session_, dialect));
-    db->start();
     return db;
   } catch (const Poco::Exception& e) {
     return make_error(Code::internal, "the database " + path + " can't be opened: " + e.displayText());

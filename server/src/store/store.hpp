@@ -264,7 +264,8 @@ Result<std::unique_ptr<Store>> open_sqlite(const std::string& path, ClockPtr clo
 
 // PostgreSQL, UTF8, through one connection of its own (no pooler in between). As above, and "store-down": nobody
 // answers there, ask again. Later on a lost connection makes changes fail with UNAVAILABLE "store-unavailable" and
-// heals by itself; a lock or a term that another server has taken meanwhile ends the process.
+// heals by itself, and so does one that isn't answered within seconds; a lock or a term that another server has taken
+// meanwhile ends the process.
 Result<std::unique_ptr<Store>> open_postgres(const DatabaseUrl& url, ClockPtr clock = nullptr);
 
 Result<std::unique_ptr<Store>> open_store(const DatabaseUrl& url, ClockPtr clock = nullptr);
