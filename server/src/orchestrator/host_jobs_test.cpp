@@ -105,6 +105,25 @@ TEST_F(HostJobsTest, TheNextServerGoesOnWithWhatWasLeft) {
   EXPECT_EQ(node_.collected(), 1);
 }
 
+// It was begun before the proof came, by another host.
+TEST_F(HostJobsTest, WhileNothingMayBeChangedNothingIsCollected) {
+  options_.try_for_ms = 0;
+  node_.leave({"tap", "qx1", "", "no VM has it"});
+  const std::string id = (*store_->begin_host_job({std::string(kCollectLeftovers), host_}))->id;
+  const auto other = store_->add_host({"other", "127.0.0.1", 1, ""});
+  ASSERT_TRUE(other);
+  ASSERT_TRUE(store_->mark_set_back((*other)->id, "its node knows better"));
+  const auto refused = jobs_->collect(host_);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "read-only");
+  restart();
+  const Job job = ended(id);
+  EXPECT_EQ(job.state, JobState::failed);
+  ASSERT_TRUE(job.error);
+  EXPECT_EQ(job.error->reason, "read-only") << job.error->message;
+  EXPECT_EQ(node_.collected(), 0);
+}
+
 TEST_F(HostJobsTest, ARequestThatIsMadeAgainHasTheAnswerOfItsJob) {
   node_.leave({"tap", "qx1", "", "no VM has it"});
   const std::string id = leave(kCollectLeftovers);

@@ -63,6 +63,17 @@ TEST_P(HostJobsStoreTest, ARestartedServerFindsWhatIsUnfinished) {
   EXPECT_EQ(store_->vms().size(), 1u);
 }
 
+TEST_P(HostJobsStoreTest, WhileNothingMayBeChangedAHostIsOnlyConnectedTo) {
+  const HostPtr on = host();
+  ASSERT_TRUE(store_->mark_set_back(on->id, "its node knows better"));
+  for (const auto action : {kCollectLeftovers, kRemoveUnmanaged}) {
+    const auto refused = store_->begin_host_job({std::string(action), on->id});
+    ASSERT_FALSE(refused) << action;
+    EXPECT_EQ(refused.error().reason, "read-only") << action;
+  }
+  EXPECT_TRUE(store_->begin_host_job({std::string(kInitHost), on->id}));
+}
+
 TEST_P(HostJobsStoreTest, AKeyIsBoundWithTheJobAndFreeAgainWhereItAsksToBeRepeated) {
   const HostPtr on = host();
   const auto begin = [&](const char* key) {

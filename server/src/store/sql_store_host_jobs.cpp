@@ -31,8 +31,9 @@ Result<JobPtr> SqlStore::begin_host_job(const BeginHostJob& asked) {
     host_jobs_.insert(id);
     book_.put(std::move(job));
   };
-  // A host that has to be connected to, or tidied up, before anything else can be changed.
-  change.while_read_only = true;
+  // A host has to be connected to before anything else can be changed. What ends processes there waits: what this
+  // server doesn't know may be what the database has lost.
+  change.while_read_only = asked.action == kInitHost;
   change.frees = true;
   QARAX_CHECK(transact(std::move(change), id));
   return book_.find(id);
