@@ -23,7 +23,7 @@ def compose(*arguments: str) -> str:
 
 
 def ready(qarax) -> bool:
-    return httpx.get(qarax.base + "/readyz", trust_env=False, timeout=5).status_code == 200
+    return httpx.get(qarax.base + "/readyz", trust_env=False, timeout=15).status_code == 200
 
 
 def test_what_people_type(qarax):
@@ -34,7 +34,7 @@ def test_what_people_type(qarax):
     assert httpx.get(qarax.base + "/vms", trust_env=False).status_code == 200
 
 
-@pytest.mark.parametrize("how", ["stop", "kill"])
+@pytest.mark.parametrize("how", ["stop", "kill", "pause"])
 def test_the_database_goes_and_comes_back(qarax, how):
     if os.environ.get("QARAX_DATABASE_URL", "postgres:").split(":")[0] not in ("postgres", "postgresql"):
         pytest.skip("this stack's database isn't PostgreSQL")
@@ -50,7 +50,7 @@ def test_the_database_goes_and_comes_back(qarax, how):
         seen = len(uptimes(qarax.console(vm_id)))
         wait_for("the guest doesn't notice", lambda: len(uptimes(qarax.console(vm_id))) > seen, 30, every=0.2)
     finally:
-        compose("start", "postgres")
+        compose("unpause" if how == "pause" else "start", "postgres")
     wait_for("the server has its store again", lambda: ready(qarax), 60, every=0.2)
     assert qarax.act(pause_vm, vm_id).status == VmStatus.PAUSED
     assert qarax.act(resume_vm, vm_id).status == VmStatus.RUNNING

@@ -149,10 +149,11 @@ def test_a_restarted_database_loses_nothing(cluster, make_stack, end):
     assert {vm["id"]: vm["name"] for vm in stack.api.vms()} == known, "what was shown is what the database has"
 
 
-def test_a_commit_without_an_answer_that_took_effect(link, make_stack):
+@pytest.mark.parametrize("how", ["unanswered", "unheard"])
+def test_a_commit_without_an_answer_that_took_effect(link, make_stack, how):
     stack = make_stack(link.url)
     stack.api.create("before")
-    link.at_commit = "unanswered"
+    link.at_commit = how
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(stack.api.create, "in-question")
         wait_for("the cut", lambda: link.cuts == 1)
@@ -167,9 +168,10 @@ def test_a_commit_without_an_answer_that_took_effect(link, make_stack):
     assert stack.api.create("after")
 
 
-def test_a_commit_that_never_got_there(link, make_stack):
+@pytest.mark.parametrize("how", ["lost", "swallowed"])
+def test_a_commit_that_never_got_there(link, make_stack, how):
     stack = make_stack(link.url)
-    link.at_commit = "lost"
+    link.at_commit = how
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(stack.api.create, "in-question")
         wait_for("the cut", lambda: link.cuts == 1)
@@ -179,6 +181,51 @@ def test_a_commit_that_never_got_there(link, make_stack):
     assert (refused.value.status, refused.value.slug) == (503, "store-unavailable")
     assert stack.api.vms() == []
     assert stack.api.create("in-question"), "its name was never taken"
+
+
+def test_a_database_that_doesnt_answer(cluster, make_stack):
+    stack = make_stack(cluster.database(), node=True)
+    api = stack.api
+    running = api.create("running")
+    api.act(running, "start")
+    creators = Creators(stack.server.base)
+    creators.wait_for_more(20)
+    with cluster.paused():
+        ready = api.call("GET", "/readyz", timeout=15)
+        assert ready.status_code == 503
+        assert ["doesn't answer" in check["detail"] for check in ready.json()["checks"] if check["name"] == "store"] == [True]
+        asked = {"name": "new", "boot_vcpus": 1, "max_vcpus": 1, "memory_size": 1 << 27}
+        new = api.call("POST", "/vms", json=asked, timeout=15)
+        assert new.status_code == 503 and "doesn't answer" in new.json()["detail"], new.text
+        assert api.vm(running)["status"] == "running" and api.hosts()[0]["status"] == "up"
+        assert requests.get(stack.server.base + "/livez", timeout=5).status_code == 200
+        # What nodes do is seen and shown as ever.
+        stack.nodes[0].kill()
+        wait_for("the host's loss is seen", lambda: api.hosts()[0]["status"] == "down")
+        assert api.vm(running)["status"] == "unknown"
+    creators.wait_for_more(20)
+    creators.end()
+    assert {status for status, _ in creators.refused} == {503} and creators.unanswered == 0, creators.refused
+    assert api.call("GET", "/readyz").status_code == 200
+    stack.nodes[0].start()
+    stack.wait_state(running, "running")
+    known = {vm["id"]: vm["name"] for vm in api.vms()}
+    assert creators.created.items() <= known.items()
+    stack.server.kill()
+    restart(stack)
+    assert {vm["id"]: vm["name"] for vm in api.vms()} == known, "what was shown is what the database has"
+
+
+def test_a_server_that_ends_while_its_database_doesnt_answer(cluster, make_stack, tmp_path):
+    stack = make_stack(cluster.database())
+    vm_id = stack.api.create("kept")
+    with cluster.paused():
+        assert stack.api.call("GET", "/readyz", timeout=15).status_code == 503
+        assert stack.server.stop() == 0
+        stack.server.start()
+        wait_for("it waits for it", lambda: stack.server.log().count("standing by") == 1)
+    wait_for("it serves", lambda: serves(stack.server))
+    assert stack.api.vm(vm_id)["name"] == "kept"
 
 
 def test_a_server_waits_for_its_database(cluster, tmp_path):

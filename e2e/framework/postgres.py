@@ -1,7 +1,10 @@
 """A PostgreSQL of the tests' own, which they may stop and kill, and a link to it that can be cut at the worst moment."""
 
+import contextlib
+import os
 import pathlib
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -40,6 +43,21 @@ class Postgres:
     def resume(self):
         self._script("resume")
 
+    @contextlib.contextmanager
+    def paused(self):
+        """None of its processes does anything: connections are taken by the kernel, and nothing is answered."""
+        main = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
+        os.kill(main, signal.SIGSTOP)  # first: it begins no other one
+        children = pathlib.Path(f"/proc/{main}/task/{main}/children").read_text().split()
+        pids = [*map(int, children), main]
+        try:
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+
     def sql(self, statement: str, url: str | None = None) -> str:
         done = subprocess.run(["psql", "-XAtq", url or self.url, "-c", statement], capture_output=True, text=True, timeout=30)
         assert done.returncode == 0, done.stderr
@@ -58,8 +76,11 @@ class Postgres:
 
 
 class Link:
-    """Forwards to PostgreSQL. `at_commit`: "lost" cuts before a COMMIT gets there, "unanswered" before its answer gets back;
-    once. While `closed`, new connections are cut at once."""
+    """Forwards to PostgreSQL. `at_commit`, once: "lost" cuts before a COMMIT gets there, "unanswered" before its answer gets
+    back; "swallowed" and "unheard" say no more from there on instead, to neither side, not even of the other one's end.
+    While `closed`, new connections are cut at once."""
+
+    AT_COMMIT = {"lost": (True, True), "unanswered": (False, True), "swallowed": (True, False), "unheard": (False, False)}  # up, cuts
 
     def __init__(self, url: str):
         parts = urllib.parse.urlsplit(url)
@@ -71,6 +92,7 @@ class Link:
         self.closed = False
         self.cuts = 0
         self.pairs = []
+        self.silent = []
         self.threads = [threading.Thread(target=self._accept)]
         self.threads[0].start()
 
@@ -98,16 +120,21 @@ class Link:
     def _pump(self, source, sink, up, pair):
         try:
             while data := source.recv(65536):
-                at = "lost" if up else "unanswered"
-                if self.at_commit == at and b"COMMIT\0" in data:
+                at_up, cuts = self.AT_COMMIT.get(self.at_commit, (None, None))
+                if at_up == up and b"COMMIT\0" in data:
                     self.at_commit = None
                     self.closed = True
+                    if not cuts:
+                        self.silent.append(pair)
                     self.cuts += 1
-                    break
-                sink.sendall(data)
+                    if cuts:
+                        break
+                if pair not in self.silent:
+                    sink.sendall(data)
         except OSError:
             pass
-        self._cut(pair)
+        if pair not in self.silent:
+            self._cut(pair)
 
     def _cut(self, pair):
         for end in pair:
