@@ -191,76 +191,9 @@ Result<VmStatus> CloudHypervisor::look(plugin::Call& call, const VmArgs& args, c
   return error;
 }
 
-Result<VmStatus> CloudHypervisor::end_empty_vmm(plugin::Call& call, const VmArgs& args, const Handle& handle) {
-  {
-    // Before the kill: whoever watches the process asks at once what ended it.
-    const std::lock_guard lock(emptied_mutex_);
-    emptied_[args.vm] = args.incarnation;
-  }
-  QARAX_CHECK(host_.kill(&call, {args.vm, args.incarnation}));
-  QARAX_TRY(const Process process, host_.find(&call, {args.vm, args.incarnation}));
-  return end_of(args, process, handle);
-}
-
-VmStatus CloudHypervisor::end_of(const VmArgs& args, const Process& process, const Handle& handle) {
-  VmStatus status = ended(process, &handle);
-  name_the_api(args, status);
-  return status;
-}
-
-void CloudHypervisor::name_the_api(const VmArgs& args, VmStatus& ended) {
-  const std::lock_guard lock(emptied_mutex_);
-  const auto emptied = emptied_.find(args.vm);
-  if (emptied != emptied_.end() && emptied->second == args.incarnation)
-    ended.status_reason = "its guest was ended through Cloud Hypervisor's own API";
-}
-
 Result<VmStatus> CloudHypervisor::inspect(plugin::Call& call, const VmArgs& args) {
   QARAX_TRY(const Handle handle, read_handle(args));
   return look(call, args, handle);
-}
-
-Result<VmStatus> CloudHypervisor::recover(plugin::Call& call, const VmArgs& args) {
-  if (args.handle.text != "null") {
-    QARAX_TRY(Handle handle, read_handle(args));
-    const auto process = host_.find(&call, {args.vm, args.incarnation});
-    const Code found = process ? Code::ok : process.error().code;
-    if (found != Code::ok && found != Code::not_found && found != Code::unavailable) return process.error();
-    if (found == Code::ok) {
-      if (!process->alive) return end_of(args, *process, handle);
-      const auto said = ApiClient(args.run_dir, kApiMs).info(call);
-      if (said && !runs_no_guest(said) && !handle.booted) {
-        // The agent ended before it was noted, or an older plugin booted it.
-        handle.booted = true;
-        QARAX_CHECK(call.keep(encode(handle)));
-      }
-      if (handle.booted || !runs_no_guest(said)) return look(call, args, handle);
-    }
-  }
-  // The start was broken off before the guest ran a single instruction: it is undone.
-  QARAX_CHECK(host_.kill(&call, {args.vm, args.incarnation}));
-  plugin::remove_sockets(host_, kind(), args.vm, args.run_dir);
-  VmStatus undone;
-  undone.state = VmState::shutdown;
-  undone.status_reason = "its start was interrupted and undone";
-  return undone;
-}
-
-Result<VmStatus> CloudHypervisor::stop(plugin::Call& call, const StopArgs& args) {
-  const ApiClient api(args.vm.run_dir, kApiMs);
-  const auto handle = read_handle(args.vm);
-  // No guest is left that could hear the button.
-  if (args.mode == StopMode::graceful && handle && handle->booted && runs_no_guest(api.info(call)))
-    return look(call, args.vm, *handle);
-  const plugin::PowerButton button{[&] { return api.state(call); }, "Running", [&] { return api.power_button(call); }};
-  QARAX_TRY(VmStatus status, plugin::stop_vmm(host_, kind(), call, args, button));
-  // A VM without a handle has to be endable too.
-  if (handle && status.exit) {
-    status.accelerator = "kvm";
-    status.accelerator_evidence = handle->evidence;
-  }
-  name_the_api(args.vm, status);
-  return status;
 }
 
 Result<VmStatus> CloudHypervisor::act(plugin::Call& call, const VmArgs& args,

@@ -36,14 +36,15 @@ class CloudHypervisor final : public plugin::Hypervisor,
   Result<Description> describe(plugin::Call& call) override;
   Result<VmSpec> resolve(plugin::Call& call, const ResolveArgs& args) override;
   Result<VmStatus> start(plugin::Call& call, const StartArgs& args) override;
-  Result<VmStatus> stop(plugin::Call& call, const StopArgs& args) override;
   Result<VmStatus> inspect(plugin::Call& call, const VmArgs& args) override;
-  Result<VmStatus> recover(plugin::Call& call, const VmArgs& args) override;
   Result<VmStatus> pause(plugin::Call& call, const VmArgs& args) override;
   Result<VmStatus> resume(plugin::Call& call, const VmArgs& args) override;
   Result<VmStatus> reboot(plugin::Call& call, const VmArgs& args) override;
   Result<VmStatus> resize(plugin::Call& call, const ResizeArgs& args) override;
   Result<Counters> counters(plugin::Call& call, const VmArgs& args) override;
+  // ending.cpp
+  Result<VmStatus> stop(plugin::Call& call, const StopArgs& args) override;
+  Result<VmStatus> recover(plugin::Call& call, const VmArgs& args) override;
   // snapshot.cpp
   Result<VmStatus> snapshot(plugin::Call& call, const SnapshotArgs& args) override;
   Result<VmStatus> restore(plugin::Call& call, const StartArgs& args) override;
