@@ -25,6 +25,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::int64_t kEndMs = 5'000;
+constexpr int kRounds = 10;
 constexpr const char* kSupervisor = "qarax-supervisor";
 
 std::vector<int> all_pids() {
@@ -228,16 +229,20 @@ Status Leftovers::remove(const core::Leftover& what) const {
 }
 
 Status Leftovers::end_all_of(const std::string& vm) const {
-  std::vector<core::Leftover> found;
-  find_processes(found);
-  find_cgroups(found);
-  for (const core::Leftover& one : found) {
-    if (one.vm != vm) continue;
-    core::logger("process")->warn("ending what a VM without a folder has left kind={} name={} vm={}", one.kind,
-                                  core::log_value(one.name), vm);
-    QARAX_CHECK(remove(one));
+  // What was under a supervisor shows once that is gone.
+  for (int round = 0; round < kRounds; ++round) {
+    std::vector<core::Leftover> found;
+    find_processes(found);
+    find_cgroups(found);
+    std::erase_if(found, [&](const core::Leftover& one) { return one.vm != vm; });
+    if (found.empty()) return Ok{};
+    for (const core::Leftover& one : found) {
+      core::logger("process")->warn("ending what a VM without a folder has left kind={} name={} vm={}", one.kind,
+                                    core::log_value(one.name), vm);
+      QARAX_CHECK(remove(one));
+    }
   }
-  return Ok{};
+  return make_error(Code::internal, "processes of VM " + vm + " come up again and again; its folder is gone");
 }
 
 std::vector<core::Leftover> Leftovers::collect(const IsOwned& is_owned) const {

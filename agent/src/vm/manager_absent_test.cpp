@@ -88,6 +88,37 @@ TEST_F(ManagerTest, WhatTheServerHasIsNoLeftover) {
   EXPECT_TRUE(vmm.was_killed());
 }
 
+// Whoever asked for it was told that it failed, and may have done other things with the VM since.
+TEST_F(ManagerTest, ADeleteThatFailedIsNotFinishedByTheNextAgent) {
+  run(command(Action::start, 1));
+  run(command(Action::force_stop, 2));
+  manager_.reset();
+  {
+    auto journal = Journal::open(dir_ + "/vms/" + vm_ + "/journal", After::agent);
+    ASSERT_TRUE(journal);
+    JournalRecord record;
+    record.kind = RecordKind::intent;
+    record.step = 1;
+    record.revision = 3;
+    record.action = core::to_string(Action::remove);
+    ASSERT_TRUE(journal->append(record, Outlives::agent));
+    VmStatus idle;
+    idle.state = VmState::shutdown;
+    record.kind = RecordKind::result;
+    record.status.text = encode(idle);
+    record.error.text = encode(make_error(Code::internal, "no luck"));
+    ASSERT_TRUE(journal->append(record, Outlives::agent));
+    record.revision = 4;  // refused or nothing to do: a result without an intent
+    record.action = core::to_string(Action::stop);
+    record.error.text = "null";
+    ASSERT_TRUE(journal->append(record, Outlives::agent));
+  }
+  open();
+  EXPECT_EQ(settled().status.state, VmState::shutdown);
+  EXPECT_FALSE(settled().missing);
+  EXPECT_EQ(run(command(Action::start, 5)).error.code, Code::ok);
+}
+
 TEST_F(ManagerTest, TheRevisionOfWhatChangedNothingOrWasRefusedIsKept) {
   run(command(Action::start, 1));
   run(command(Action::force_stop, 2));

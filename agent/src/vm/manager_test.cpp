@@ -19,6 +19,26 @@ TEST_F(ManagerTest, AChangedMachineKeepsWhatIsFrozenAndFreezesWhatIsNew) {
   EXPECT_EQ(fresh.report.resolved->memory_hugepage_size, 8192);
 }
 
+TEST_F(ManagerTest, WhatNeverBootedIsNoVmsForGood) {
+  const std::string wrong = dir_ + "/wrong";
+  const std::string right = dir_ + "/right";
+  for (const std::string& path : {wrong, right}) std::ofstream(path) << "kernel";
+  driver_.kernel = wrong;
+  driver_.fail_start = true;
+  EXPECT_EQ(run(command(Action::start, 1)).error.code, Code::internal);
+  driver_.fail_start = false;
+  driver_.kernel = right;
+  EXPECT_EQ(run(command(Action::start, 2)).error.code, Code::ok);
+  EXPECT_EQ(driver_.booted, right);
+  run(command(Action::force_stop, 3));
+  driver_.kernel = wrong;
+  driver_.fail_start = true;
+  run(command(Action::start, 4));
+  driver_.fail_start = false;
+  run(command(Action::start, 5));
+  EXPECT_EQ(driver_.booted, right) << "a start that failed later changes nothing of it";
+}
+
 TEST_F(ManagerTest, AVmBootsWhatItBootedFirstUntilItsMachineIsChanged) {
   const std::string old_kernel = dir_ + "/old-kernel";
   const std::string new_kernel = dir_ + "/new-kernel";

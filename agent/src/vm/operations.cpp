@@ -55,7 +55,12 @@ void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
     keep_result(before, false);
     result.report = settle(vm, before, operation);
   } else if (command.action == core::Action::remove) {
-    if (auto removed = remove(vm, command)) {
+    auto removed = remove(vm, command);
+    {
+      const std::lock_guard lock(vm->strand_mutex);
+      if (vm->dead) return;  // as below
+    }
+    if (removed) {
       result.report = bury(vm, operation);
     } else {
       fail(std::move(removed).error().at_step("remove"));

@@ -68,8 +68,8 @@ bool Manager::was_never_started(const VmPtr& vm) {
 bool Manager::finish_interrupted_delete(const VmPtr& vm) {
   const JournalRecord* intent = vm->journal ? last_of(*vm->journal, RecordKind::intent) : nullptr;
   if (intent == nullptr || intent->action != core::to_string(core::Action::remove)) return false;
-  const JournalRecord* result = last_of(*vm->journal, RecordKind::result);
-  if (result != nullptr && result->revision == intent->revision && result->step == intent->step) return false;
+  // One that failed has a result, of its own or of a later command.
+  if (interrupted(*vm->journal) != intent) return false;
   Command command;
   command.vm = vm->id;
   command.action = core::Action::remove;

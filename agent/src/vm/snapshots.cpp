@@ -137,10 +137,8 @@ Result<VmStatus> Manager::restore(const VmPtr& vm, const Operation& operation) {
   QARAX_CHECK(check_incarnation(vm, command));
   const SnapshotFolder snapshots(vm->folder.path());
   QARAX_TRY(const SnapshotManifest manifest, snapshots.read(wanted.snapshot));
-  for (const std::string& file : {manifest.boot.kernel, manifest.boot.kernel_pvh, manifest.boot.initramfs})
-    if (!file.empty() && ::access(file.c_str(), R_OK) != 0)
-      return make_error(Code::failed_precondition, "the snapshot's boot file " + file + " is gone",
-                        "boot-files-missing");
+  if (const std::string gone = missing_of(manifest.boot); !gone.empty())
+    return make_error(Code::failed_precondition, "the snapshot's boot file " + gone + " is gone", "boot-files-missing");
   QARAX_TRY(Driver * driver, drivers_.find(manifest.hypervisor));
   QARAX_TRY(const core::Fd folder, snapshots.open(wanted.snapshot));
   VmDocument document = document_of(command, wanted.start);

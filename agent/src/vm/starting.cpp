@@ -28,12 +28,18 @@ Result<VmSpec> Manager::resolve(const std::string& document, std::int64_t deadli
   return in_step("resolve", driver->resolve(call, {wanted.resolved.value_or(wanted.spec)}));
 }
 
+std::string Manager::missing_of(const BootFiles& boot) {
+  for (const std::string& file : {boot.kernel, boot.kernel_pvh, boot.initramfs})
+    if (!file.empty() && ::access(file.c_str(), R_OK) != 0) return file;
+  return {};
+}
+
 // What it booted first, unless its machine was changed since: the node's default kernel may be another one by now, or
 // gone. Not of a data folder that has moved.
 Result<BootFiles> Manager::boot_files_of(const VmPtr& vm, const core::StartCommand& wanted) {
   const BootFiles& before = vm->document.boot;
   const bool is_the_same = !wanted.resolve && wanted.boot_source_id == vm->document.boot_source_id;
-  if (is_the_same && !before.kernel.empty() && ::access(before.kernel.c_str(), R_OK) == 0) return before;
+  if (is_the_same && !before.kernel.empty() && missing_of(before).empty()) return before;
   return boot_files_.files_for(wanted.boot_source_id);
 }
 
@@ -59,10 +65,17 @@ Result<VmStatus> Manager::start(const VmPtr& vm, Operation& operation) {
     QARAX_TRY(document.resolved,
               in_step("resolve", driver->resolve(call, {document.resolved ? *document.resolved : wanted.spec})));
   }
+  const bool is_first = vm->document.boot.kernel.empty();
   QARAX_CHECK(note_start(vm, command, document));
-  return launch(
+  auto started = launch(
       vm, operation, [&](const DriverCall& with, const StartArgs& args) { return driver->start(with, args); },
       std::move(turn));
+  if (!started && is_first) {
+    // Nothing has booted these: the next start takes what the node has by then.
+    vm->document.boot = {};
+    static_cast<void>(vm->folder.write_document(vm->document));
+  }
+  return started;
 }
 
 // The intent and what the incarnation is made of, before anything is made.
