@@ -1,4 +1,5 @@
 // qarax-server: reads its config, wires the parts, serves until SIGTERM or SIGINT.
+#include <Poco/Net/StreamSocket.h>
 #include <malloc.h>
 #include <signal.h>
 
@@ -83,12 +84,25 @@ bool is_at(const HostRecord& host, const NodeEntry& node) {
   return host.address == node.address && host.port == node.port;
 }
 
-// The host of that name on the same machine, at a port that the config no longer has: it stands for the node, moved.
-// One at a port of another entry only shares its name.
+bool answers(const HostRecord& host) {
+  try {
+    Poco::Net::StreamSocket socket;
+    socket.connect(Poco::Net::SocketAddress(host.address, static_cast<Poco::UInt16>(host.port)), Poco::Timespan(1, 0));
+    return true;
+  } catch (const Poco::Exception&) {
+    return false;
+  }
+}
+
+// The host of that name on the same machine, at a port that the config no longer has and where nobody answers: it
+// stands for the node, moved. One at a port of another entry only shares its name, and one that answers was moved by
+// somebody who didn't tell the config.
 HostPtr moved_host(const NodeEntry& node, const ServerConfig& config, const std::vector<HostPtr>& hosts) {
   for (const HostPtr& host : hosts)
     if (host->name == node.name && host->address == node.address &&
-        std::none_of(config.nodes.begin(), config.nodes.end(), [&](const NodeEntry& one) { return is_at(*host, one); }))
+        std::none_of(config.nodes.begin(), config.nodes.end(),
+                     [&](const NodeEntry& one) { return is_at(*host, one); }) &&
+        !answers(*host))
       return host;
   return nullptr;
 }
@@ -108,6 +122,9 @@ void register_nodes(const ServerConfig& config, const Store& store, Operations& 
         moved
             ? operations.edit_host({moved->id, "{\"port\":" + std::to_string(node.port) + "}", std::nullopt, "config"})
             : operations.add_host(input);
+    if (done && moved)
+      core::logger("server")->info("a host moves to the port that its node has in the config host={} from={} to={}",
+                                   node.name, moved->port, node.port);
     if (!done)
       core::logger("server")->warn("a node of the config isn't registered: {} address={} port={}", done.error().message,
                                    node.address, node.port);

@@ -62,7 +62,10 @@ http::Response events(const http::Request& request, Store& store) {
   if (!follow) return refuse(request, std::move(follow).error());
   const bool goes_on = *follow || !request.query_value("follow");
   if (!goes_on && !*after) *after = {store.events().last().epoch, store.events().oldest() - 1};
-  const auto stream = std::make_shared<EventStream>(store, std::move(*filter), *after);
+  Result<std::optional<std::int64_t>> end = std::optional<std::int64_t>();
+  if (*after && (*after)->epoch != store.events().last().epoch) end = store.end_of_epoch((*after)->epoch);
+  if (!end) return refuse(request, std::move(end).error());
+  const auto stream = std::make_shared<EventStream>(store, std::move(*filter), *after, *end);
   http::Response response;
   if (!goes_on) {
     response = http::Response::streaming(kType, [stream, log = &store](http::StreamSink& sink) {

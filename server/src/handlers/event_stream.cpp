@@ -50,18 +50,14 @@ std::string event_id(EventPosition position) {
   return std::to_string(position.epoch) + "-" + std::to_string(position.seq);
 }
 
-EventStream::EventStream(Store& store, EventFilter filter, std::optional<EventPosition> after)
+EventStream::EventStream(Store& store, EventFilter filter, std::optional<EventPosition> after,
+                         std::optional<std::int64_t> end)
     : store_(store), filter_(std::move(filter)), joined_(store.events().join()) {
   const EventPosition last = store_.events().last();
   epoch_ = last.epoch;
   seq_ = last.seq;
   if (!after) return;
-  std::int64_t end = last.seq;
-  if (after->epoch != last.epoch) {
-    const auto before = store_.end_of_epoch(after->epoch);
-    end = before ? before->value_or(-1) : -1;
-  }
-  if (after->seq <= end) {
+  if (after->seq <= (after->epoch == last.epoch ? last.seq : end.value_or(-1))) {
     seq_ = after->seq;
   } else {
     misplaced_ = after;

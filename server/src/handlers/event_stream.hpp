@@ -30,7 +30,9 @@ std::string event_id(EventPosition position);
 class EventStream final : public http::LiveBody {
  public:
   // `after`: the last event that the reader has seen; nullopt: it wants what comes from now on. Borrows the store.
-  EventStream(Store& store, EventFilter filter, std::optional<EventPosition> after);
+  // `end`: of the epoch of `after`, where that isn't the present one; none: it never was this database's.
+  EventStream(Store& store, EventFilter filter, std::optional<EventPosition> after,
+              std::optional<std::int64_t> end = std::nullopt);
 
   // Where memory doesn't reach back to, so that catch_up() has to come first.
   bool is_behind() const;
