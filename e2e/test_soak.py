@@ -1,5 +1,7 @@
 """A short run of soak.py: what VMs took is given back to the last descriptor."""
 
+import time
+
 import pytest
 
 from framework.stack import wait_for
@@ -17,8 +19,16 @@ def test_many_lifecycles_leave_nothing(hypervisor):
         def taken():
             return soak.things(), {name: one.fds for name, one in soak.programs().items()}
 
-        # Connections that were kept go a moment after their clients.
-        before = wait_for("rest", lambda: (lambda one: one if one == taken() else None)(taken()), 30, 0.2)
+        def rested():
+            """What is taken, once it has been so for a while: connections that were kept go a moment after their clients."""
+            one = taken()
+            for _ in range(8):
+                time.sleep(0.25)
+                if taken() != one:
+                    return None
+            return one
+
+        before = wait_for("rest", rested, 60, 0)
         soak.run(16)
         soak.stack.api.session.close()
         wait_for("everything as before", lambda: taken() == before, 30, 0.2)

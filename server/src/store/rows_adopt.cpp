@@ -65,10 +65,12 @@ std::optional<std::int64_t> end_of_epoch(Session& session, std::int64_t epoch) {
 }
 
 void begin_activation(Session& session, const Activation& next) {
-  // What was lost with a database may have counted epochs too: one that is made of the time is nobody's.
-  std::int64_t seconds =
-      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-  session << "UPDATE event_counter SET epoch = CASE WHEN epoch < $1 THEN $1 ELSE epoch + 1 END", use(seconds), now;
+  // What was lost with a database may have counted epochs too: one that is made of the time is nobody's. In
+  // milliseconds: a server that was killed and its backup's may start within one second.
+  std::int64_t ms =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+          .count();
+  session << "UPDATE event_counter SET epoch = CASE WHEN epoch < $1 THEN $1 ELSE epoch + 1 END", use(ms), now;
   std::int64_t term = next.term;
   std::string id = next.id;
   std::string at = core::to_rfc3339(std::chrono::system_clock::now());
