@@ -43,8 +43,9 @@ struct TrialPlan {
   std::string why_not{};
   std::string no_guest{};  // tests only: why no VMM of this plugin runs a guest. Nothing is looked at; KVM, as it says
   std::int64_t limit_ms = 5000;
-  std::int64_t retry_ms = 5 * 60'000;  // until a trial that showed nothing is run again; then twice as long each time
-  std::vector<std::string> files{};    // VMM, kernel, …: the result holds for as long as they are the same
+  std::int64_t retry_ms =
+      std::int64_t{5} * 60'000;      // until a trial that showed nothing is run again; then twice as long each time
+  std::vector<std::string> files{};  // VMM, kernel, …: the result holds for as long as they are the same
 };
 
 class Accelerator {

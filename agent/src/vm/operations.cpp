@@ -9,7 +9,7 @@
 namespace qarax::agent {
 
 namespace {
-constexpr std::int64_t kCompactAt = 64 * 1024;
+constexpr std::int64_t kCompactAt = std::int64_t{64} * 1024;
 constexpr std::int64_t kLookMs = 5'000;
 
 }  // namespace
@@ -78,12 +78,18 @@ void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
     }
     if (killed && status && status->state != VmState::shutdown)
       status = make_error(Code::aborted, "VM " + vm->id + " was killed by a force-stop meanwhile", "superseded");
-    if (!status) fail(std::move(status).error().at_step(std::string(core::to_string(command.action)) + "-vmm"));
-    const VmStatus after = status ? *status : truth_after_failure(vm, command, before);
-    keep_result(after, !status);
+    const bool done = static_cast<bool>(status);
+    VmStatus after;
+    if (done) {
+      after = std::move(*status);
+    } else {
+      fail(std::move(status).error().at_step(std::string(core::to_string(command.action)) + "-vmm"));
+      after = truth_after_failure(vm, command, before);
+    }
+    keep_result(after, !done);
     result.report = settle(vm, after, operation);
-    if (status && command.action == core::Action::snapshot) add_snapshot_facts(vm, command.document, result.report);
-    if (status) log->debug("{} done vm={} request={}", core::to_string(command.action), vm->id, command.request_id);
+    if (done && command.action == core::Action::snapshot) add_snapshot_facts(vm, command.document, result.report);
+    if (done) log->debug("{} done vm={} request={}", core::to_string(command.action), vm->id, command.request_id);
   }
   finish(vm, operation, result);
   if (!result.report.deleted) tell(vm, result.report);

@@ -14,6 +14,7 @@ namespace qarax::cloud_hypervisor {
 struct Version {
   int major = 0;
   int minor = 0;
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 takes the 0 of a comparison for a pointer
   auto operator<=>(const Version&) const = default;
 };
 
