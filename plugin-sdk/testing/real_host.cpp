@@ -130,9 +130,11 @@ void RealHost::read_console(const std::string& path) {
   const std::filesystem::path serial = path;
   for (;;) {
     const SocketFile file = socket_file(path);
-    auto connected = connect_unix(serial.parent_path(), serial.filename());
-    // One that was made in between would look like another file later on.
-    if (connected && file != SocketFile()) {
+    // Not before it is there: one that was made in between would look like another file later on, and a connection that
+    // is thrown away again may be the only one that the VMM takes.
+    auto connected = file != SocketFile() ? connect_unix(serial.parent_path(), serial.filename())
+                                          : Result<Socket>(make_error(Code::not_found, path + " isn't there yet"));
+    if (connected) {
       const int fd = connected->get();
       {
         const std::lock_guard lock(mutex_);
