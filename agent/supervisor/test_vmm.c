@@ -3,9 +3,8 @@
 //   listen FD     accept a console connection        again FD     close it, accept the next
 //   remake PATH   make its socket anew, forget the connection without closing it, accept the next
 //   say TEXT      write to the console               flood BYTES  write that much of the numbered pattern
-//   drip BYTES    write that much of it byte by byte, as a serial port is: what finds no room is lost, and how much
-//   that
-//                 was is logged                      pour BYTES   the same at a port's pace, and nothing is lost
+//   drip BYTES    write that much of it byte by byte, as a serial port is: what finds no room is lost; logs how much
+//   pour BYTES    the same at a port's pace, and nothing is lost
 //   line          wait for a line of console input   echo         echo input until a 'q'
 //   log TEXT      write to stderr                    spam BYTES   write that much to stderr
 //   report PATH   write what this process was given

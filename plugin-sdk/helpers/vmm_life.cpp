@@ -120,6 +120,15 @@ Result<Pressed> press(Host& host, const VmmKind& kind, Call& call, const StopArg
 
 }  // namespace
 
+Result<VmStatus> undo_interrupted_start(Host& host, const VmmKind& kind, Call& call, const VmArgs& args) {
+  QARAX_CHECK(host.kill(&call, {args.vm, args.incarnation}));
+  remove_sockets(host, kind, args.vm, args.run_dir);
+  VmStatus undone;
+  undone.state = VmState::shutdown;
+  undone.status_reason = "its start was interrupted and undone";
+  return undone;
+}
+
 Result<VmStatus> stop_vmm(Host& host, const VmmKind& kind, Call& call, const StopArgs& args,
                           const PowerButton& button) {
   const ProcessArgs process{args.vm.vm, args.vm.incarnation};

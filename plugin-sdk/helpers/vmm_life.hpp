@@ -39,6 +39,8 @@ void remove_sockets(Host& host, const VmmKind& kind, const std::string& vm, cons
 
 // Says why, with the VMM's last words where it died, and leaves nothing behind.
 Error undo_start(Host& host, const VmmKind& kind, const StartArgs& args, Error why);
+// The same of a start whose agent died before the guest ran a single instruction: shutdown, and why.
+Result<VmStatus> undo_interrupted_start(Host& host, const VmmKind& kind, Call& call, const VmArgs& args);
 
 // How a guest is asked to power off, where its VMM runs.
 struct PowerButton {

@@ -248,12 +248,7 @@ Result<VmStatus> Qemu::recover(plugin::Call& call, const VmArgs& args) {
   }
   // The start was broken off before the guest ran a single instruction: it is undone.
   monitors_.forget(args.run_dir);
-  QARAX_CHECK(host_.kill(&call, {args.vm, args.incarnation}));
-  plugin::remove_sockets(host_, kind(), args.vm, args.run_dir);
-  VmStatus undone;
-  undone.state = VmState::shutdown;
-  undone.status_reason = "its start was interrupted and undone";
-  return undone;
+  return plugin::undo_interrupted_start(host_, kind(), call, args);
 }
 
 Result<VmStatus> Qemu::stop(plugin::Call& call, const StopArgs& args) {
