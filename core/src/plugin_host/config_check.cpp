@@ -1,10 +1,10 @@
 #include "config_check.hpp"
 
 #include <algorithm>
-#include <optional>
 #include <string>
 #include <vector>
 
+#include "qarax/core/options_check.hpp"
 #include "qarax/plugin/json.hpp"
 
 namespace qarax::core {
@@ -23,19 +23,6 @@ bool one_of(std::string_view text, const std::string_view (&names)[N]) {
 }
 
 bool is_number(const Value& value) { return value.as_int() != nullptr || value.as_double() != nullptr; }
-double number(const Value& value) {
-  return value.as_int() != nullptr ? static_cast<double>(*value.as_int()) : *value.as_double();
-}
-
-bool has_type(const Value& value, std::string_view type) {
-  if (type == "number") return is_number(value);
-  return value.type_name() == type;  // null, boolean, integer, string
-}
-
-bool equal(const Value& a, const Value& b) {
-  if (is_number(a) && is_number(b)) return number(a) == number(b);
-  return a.type_name() == b.type_name() && json::to_text(a) == json::to_text(b);
-}
 
 std::vector<std::string> types_of(const Value& type) {
   std::vector<std::string> types;
@@ -95,47 +82,6 @@ Status check_schema(const Value& schema) {
   return Ok{};
 }
 
-std::size_t characters(std::string_view utf8) {
-  return static_cast<std::size_t>(
-      std::count_if(utf8.begin(), utf8.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
-}
-
-// What is wrong with `value`, or nothing.
-std::optional<std::string> check_value(const Value& property, const Value& value) {
-  const auto types = types_of(*property.find("type"));
-  if (std::none_of(types.begin(), types.end(), [&](const auto& type) { return has_type(value, type); })) {
-    std::string expected;
-    for (const auto& type : types) expected += (expected.empty() ? "" : " or ") + type;
-    return "expected " + expected + ", got " + std::string(value.type_name());
-  }
-  if (const Value* allowed = property.find("enum")) {
-    const auto& values = *allowed->as_array();
-    if (std::none_of(values.begin(), values.end(), [&](const Value& each) { return equal(each, value); })) {
-      std::string list;
-      for (const auto& each : values) list += (list.empty() ? "" : ", ") + json::to_text(each);
-      return json::to_text(value) + " is not one of " + list;
-    }
-  }
-  if (is_number(value)) {
-    const Value* min = property.find("minimum");
-    const Value* max = property.find("maximum");
-    if (min != nullptr && number(value) < number(*min))
-      return json::to_text(value) + " is below the minimum of " + json::to_text(*min);
-    if (max != nullptr && number(value) > number(*max))
-      return json::to_text(value) + " is above the maximum of " + json::to_text(*max);
-  }
-  if (const auto* text = value.as_string()) {
-    const auto length = static_cast<std::int64_t>(characters(*text));
-    const Value* min = property.find("minLength");
-    const Value* max = property.find("maxLength");
-    if (min != nullptr && length < *min->as_int())
-      return "shorter than " + std::to_string(*min->as_int()) + " characters";
-    if (max != nullptr && length > *max->as_int())
-      return "longer than " + std::to_string(*max->as_int()) + " characters";
-  }
-  return std::nullopt;
-}
-
 }  // namespace
 
 Status check_plugin_config(std::string_view schema_text, std::string_view config_text) {
@@ -146,30 +92,7 @@ Status check_plugin_config(std::string_view schema_text, std::string_view config
   QARAX_TRY(auto config, json::parse(config_text));
   if (config.is_null()) config = Value(json::Object{});
   Error error = make_error(Code::invalid_argument, "", "plugin-config");
-  const auto problem = [&](const std::string& pointer, std::string detail) {
-    error.details.push_back({pointer, std::move(detail)});
-  };
-  if (const auto* object = config.as_object()) {
-    const Value* properties = schema->find("properties");
-    const Value* additional = schema->find("additionalProperties");
-    for (const auto& [key, value] : *object) {
-      const Value* property = properties != nullptr ? properties->find(key) : nullptr;
-      const std::string pointer = json::pointer_to("", key);
-      if (property != nullptr) {
-        if (auto wrong = check_value(*property, value)) problem(pointer, std::move(*wrong));
-      } else if (additional != nullptr && !*additional->as_bool()) {
-        std::string known;
-        if (properties != nullptr)
-          for (const auto& each : *properties->as_object()) known += (known.empty() ? "" : ", ") + each.first;
-        problem(pointer, known.empty() ? "unknown option; this plugin has none" : "unknown option; it knows " + known);
-      }
-    }
-    if (const Value* required = schema->find("required"))
-      for (const auto& name : *required->as_array())
-        if (config.find(*name.as_string()) == nullptr) problem(json::pointer_to("", *name.as_string()), "is required");
-  } else {
-    problem("", "expected an object, got " + std::string(config.type_name()));
-  }
+  error.details = find_problems(*schema, config, "");
   if (error.details.empty()) return Ok{};
   for (const auto& detail : error.details)
     error.message += (error.message.empty() ? "config " : "; ") +

@@ -29,7 +29,7 @@ TEST(PluginConfig, Table) {
       {R"({"path":"/x","mode":"slow","count":8,"ratio":1,"on":false,"limit":null})", ""},
       {R"({"path":"éééé"})", ""},
       {"null", "config /path: is required"},
-      {"[]", "config expected an object, got array"},
+      {"[]", "config expected object, got array"},
       {R"({"path":1})", "config /path: expected string, got integer"},
       {R"({"path":"x"})", "config /path: shorter than 2 characters"},
       {R"({"path":"/xxxxx"})", "config /path: longer than 5 characters"},

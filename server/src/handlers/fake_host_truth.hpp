@@ -45,6 +45,10 @@ class FakeHostTruth final : public HostTruth {
     if (failure) return *failure;
     return std::vector<core::Leftover>{{"file", "/tmp/x", "", "", collect, ""}};
   }
+  Result<JobPtr> begin_adopt(const std::string& host_id, const std::string& plan) override {
+    confirmed = plan;
+    return begin(kAdoptHost, host_id, "");
+  }
   Result<JobPtr> begin(std::string_view action, const std::string& host_id, const std::string& vm_id) override {
     if (failure) return *failure;
     Job job;

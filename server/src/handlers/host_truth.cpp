@@ -21,6 +21,7 @@ http::Response adopt(const http::Request& request, const std::string& host, Host
   if (!dry_run) return refuse(request, std::move(dry_run).error());
   const auto plan = request.query_value("plan");
   if (*dry_run || !plan) return reply(request, truth.plan(host));
+  if (prefers_async(request)) return accepted(request, truth.begin_adopt(host, std::string(*plan)));
   return reply(request, truth.adopt(host, std::string(*plan)));
 }
 

@@ -24,7 +24,8 @@ class HostTruth {
   virtual Result<VmPtr> adopt_vm(const std::string& host_id, const std::string& vm_id, bool only_check) = 0;
   virtual Status remove_vm(const std::string& host_id, const std::string& vm_id, bool only_check) = 0;
   virtual Result<std::vector<core::Leftover>> leftovers(const std::string& host_id, bool collect) = 0;
-  // remove_vm or a collect that isn't waited for: kRemoveUnmanaged, kCollectLeftovers.
+  // Not waited for: an adopt; and remove_vm or a collect, which are kRemoveUnmanaged and kCollectLeftovers.
+  virtual Result<JobPtr> begin_adopt(const std::string& host_id, const std::string& plan) = 0;
   virtual Result<JobPtr> begin(std::string_view action, const std::string& host_id, const std::string& vm_id) = 0;
 };
 

@@ -89,6 +89,10 @@ TEST_F(HostTruthTest, WhatIsNotWaitedForIsAnsweredWithItsJob) {
     EXPECT_EQ(truth.removed, "");
   }
   EXPECT_EQ(truth.begun->vm_id, vm);
+  EXPECT_EQ(call("POST", host + "/adopt?plan=p1", true).headers.find("Location"), "/jobs/j1");
+  EXPECT_EQ(truth.begun->action, kAdoptHost);
+  EXPECT_EQ(truth.confirmed, "p1");
+  EXPECT_EQ(call("POST", host + "/adopt", true).status, 200) << "the plan alone is no job";
   EXPECT_EQ(call("DELETE", host + "/unmanaged/" + vm + "?dry_run=true", true).status, 200);
 }
 

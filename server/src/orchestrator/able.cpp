@@ -72,6 +72,7 @@ Status check_size(const VmRecord& vm, const core::ResizeCommand& size, const Sto
     return bad_size("/desired_ram", "is not a multiple of memory_hugepage_size, which is " + std::to_string(page));
   VmSpec wanted = vm.spec;
   wanted.memory_size = *size.memory;
+  wanted.config = {};  // only the size is asked about
   std::vector<HostPtr> hosts;
   for (const HostPtr& host : store.hosts())
     if (!vm.host_id || host->id == *vm.host_id) hosts.push_back(host);

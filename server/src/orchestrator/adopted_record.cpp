@@ -72,7 +72,8 @@ VmRecord adopted_record(const std::string& host_id, const core::KeptVm& kept, co
   vm.incarnation = std::max(vm.incarnation, report.incarnation);
   vm.revision = std::max(vm.revision, report.revision);
   vm.edition = std::max({vm.edition, report.keep_edition, std::int64_t{1}});
-  if (report.status.state != VmState::unknown)
+  // Of one that is new here nobody knows what was asked for until its node has looked.
+  if (report.status.state != VmState::unknown || !here)
     vm.desired = {report.status.state, Origin::user, vm.revision};
   else
     vm.desired.revision = vm.revision;

@@ -58,6 +58,15 @@ TEST(AdoptedRecord, TheLaterWordsCountWhoeverHasThem) {
   EXPECT_EQ(changes_of(*here(6), adopted_record("h", there, here(6))), "name, tags");
 }
 
+TEST(AdoptedRecord, WhatWasAskedForIsWhatItIsFoundToBe) {
+  EXPECT_EQ(adopted_record("h", kept(VmState::paused, record(7, "there")), nullptr).desired.state, VmState::paused);
+  const core::KeptVm unseen = kept(VmState::unknown, record(7, "there"));
+  EXPECT_EQ(adopted_record("h", unseen, nullptr).desired.state, VmState::unknown) << "its node is still looking";
+  VmRecord known = record(6, "here");
+  known.desired.state = VmState::running;
+  EXPECT_EQ(adopted_record("h", unseen, std::make_shared<const VmRecord>(known)).desired.state, VmState::running);
+}
+
 TEST(AdoptedRecord, WithoutEditionsTheLaterStartKnowsBetter) {
   VmRecord here = record(0, "here");
   const core::KeptVm there = kept(VmState::shutdown, record(7, "there"));

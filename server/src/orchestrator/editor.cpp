@@ -89,7 +89,10 @@ Status change_vm(VmRecord& vm, const std::string& patch, const std::vector<HostP
   std::vector<HostPtr> where = hosts;
   if (vm.host_id) std::erase_if(where, [&](const HostPtr& host) { return host->id != *vm.host_id; });
   const std::string& hypervisor = vm.resolved ? vm.observed.hypervisor : vm.hypervisor;
-  return could_fit({vm.name, hypervisor, vm.spec}, where);
+  VmSpec asked = vm.spec;
+  // What its plugin took once isn't judged anew because of something else.
+  if (vm.resolved && after.spec.config == before.spec.config) asked.config = {};
+  return could_fit({vm.name, hypervisor, std::move(asked)}, where);
 }
 
 Status change_host(HostRecord& host, const std::string& patch) {

@@ -191,6 +191,17 @@ Result<api::AdoptPlan> HostJobs::adopt(const std::string& host_id, const std::st
   return adopted;
 }
 
+Result<JobPtr> HostJobs::adopt_in_background(const std::string& host_id, const std::string& plan) {
+  QARAX_TRY(JobPtr job, store_.claimed_job());
+  if (job) return job;
+  std::string job_id;
+  auto adopted = attempt([&] { return adopter_.adopt(host_id, plan, 0, job_id); });
+  if (job_id.empty()) return adopted.error();
+  // Whatever became of it is told by the job.
+  static_cast<void>(end(job_id, adopted ? Status(Ok{}) : Status(adopted.error())));
+  return store_.job_book().find(job_id);
+}
+
 Result<VmPtr> HostJobs::adopt_vm(const std::string& host_id, const std::string& vm_id) {
   QARAX_TRY(const JobPtr before, claimed());
   if (!before) return adopter_.adopt_vm(host_id, vm_id);

@@ -32,6 +32,8 @@ class HostJobs {
   Result<VmPtr> adopt_vm(const std::string& host_id, const std::string& vm_id);
   Status remove_vm(const std::string& host_id, const std::string& vm_id, std::int64_t timeout_ms);
   Result<std::vector<core::Leftover>> collect(const std::string& host_id);
+  // adopt() that waits for nothing but its record and the node's word; its job goes on until the host is up.
+  Result<JobPtr> adopt_in_background(const std::string& host_id, const std::string& plan);
   // init, remove_vm or collect as a job that goes on in the background; as it then is, where its request is made again.
   Result<JobPtr> in_background(std::string_view action, const std::string& host_id, const std::string& vm_id);
 

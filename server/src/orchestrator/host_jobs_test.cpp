@@ -360,6 +360,21 @@ TEST_F(AdoptedAgain, AnAdoptWhoseNodeWasNotToldIsAskedForAgain) {
   EXPECT_TRUE(store_->read_only().empty());
 }
 
+TEST_F(AdoptedAgain, AnAdoptNeedNotBeWaitedFor) {
+  const std::string plan = plan_of_anothers_node();
+  const auto begun = request([&] { return jobs_->adopt_in_background(host_, plan); });
+  ASSERT_TRUE(begun) << begun.error().message;
+  EXPECT_EQ((*begun)->action, kAdoptHost);
+  EXPECT_EQ(ended((*begun)->id).state, JobState::completed);
+  EXPECT_EQ(store_->host(host_)->status, HostStatus::up);
+  const auto again = request([&] { return jobs_->adopt_in_background(host_, plan); });
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ((*again)->id, (*begun)->id);
+  const auto late = jobs_->adopt_in_background(host_, plan);
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().reason, "plan-changed");
+}
+
 TEST_F(AdoptedAgain, WhatNobodyConfirmedIsntTakenOver) {
   const std::string web = started("web");
   node_.obey({store_->activation().cluster_id, store_->activation().term + 5, core::new_uuid()});

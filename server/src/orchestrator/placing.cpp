@@ -39,7 +39,9 @@ Result<Placement> place_vm(const VmRecord& vm, const VmSpec& spec, const Store& 
   // What it was frozen for at its first start runs it ever after.
   const std::string& hypervisor =
       vm.resolved && !vm.observed.hypervisor.empty() ? vm.observed.hypervisor : vm.hypervisor;
-  return place({vm.name, hypervisor, spec}, candidates);
+  VmSpec asked = spec;
+  if (vm.resolved) asked.config = {};  // frozen as its plugin took it, also where that has another schema by now
+  return place({vm.name, hypervisor, std::move(asked)}, candidates);
 }
 
 core::StartCommand start_command(const VmRecord& vm, const std::string& hypervisor) {

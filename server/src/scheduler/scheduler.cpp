@@ -2,14 +2,19 @@
 
 #include <algorithm>
 
+#include "qarax/core/options_check.hpp"
+
 namespace qarax::server {
 
 namespace {
 
+// What of the request stands in the way; `host`: nothing of it, another time it may do.
+enum class About { host, hypervisor, size, config };
+
 struct Refusal {
-  bool about_hypervisor = false;
+  About about = About::host;
   std::string text;
-  std::string pointer{};  // of the member that no host's size allows
+  std::string pointer{};  // of the member that is to blame
 };
 
 std::string mebibytes(std::int64_t bytes) { return std::to_string(bytes / (1024 * 1024)) + " MiB"; }
@@ -43,38 +48,49 @@ std::string unusable(const core::NodeInfo& node, const std::string& name) {
   return {};
 }
 
-// What no waiting would change: hypervisor and size. Sets `placement` where the host passes.
+// Its plugin has the last word at the start; what its schema says needs no start.
+std::optional<Refusal> judge_config(const VmSpec& spec, const core::PluginInfo& plugin) {
+  if (spec.config.text == "null" || !plugin.description) return std::nullopt;
+  auto problems = core::find_problems(plugin.description->options_schema.text, spec.config.text, "/config");
+  if (problems.empty()) return std::nullopt;
+  ErrorDetail& first = problems.front();
+  return Refusal{About::config, "hypervisor " + plugin.name + " doesn't take " + first.pointer + ": " + first.detail,
+                 std::move(first.pointer)};
+}
+
+// What no waiting would change: hypervisor, size and config. Sets `placement` where the host passes.
 std::optional<Refusal> judge_host(const PlacementRequest& request, const HostRecord& host, Placement& placement) {
   const core::NodeInfo& node = *host.info;
   std::string name = request.hypervisor.empty() ? node.default_hypervisor : request.hypervisor;
-  if (name.empty()) return Refusal{true, "it has no hypervisor loaded"};
+  if (name.empty()) return Refusal{About::hypervisor, "it has no hypervisor loaded"};
   if (std::string why = unusable(node, name); !why.empty()) {
     // Only where the node's operator said so, and the VM says it for as long as it lives.
     const auto other = node.fallback.find(name);
-    if (other == node.fallback.end()) return Refusal{true, why};
+    if (other == node.fallback.end()) return Refusal{About::hypervisor, why};
     if (std::string why_other = unusable(node, other->second); !why_other.empty())
-      return Refusal{true, why + "; nor its fallback: " + why_other};
+      return Refusal{About::hypervisor, why + "; nor its fallback: " + why_other};
     placement.fallback_reason = "the node's config says fallback." + name + ": " + other->second + ", because " + why;
     name = other->second;
   }
   const core::PluginInfo* plugin = find_plugin(node, name);
   const PluginLimits limits = plugin->description ? plugin->description->limits : PluginLimits{};
   if (limits.max_vcpus > 0 && request.spec.max_vcpus > limits.max_vcpus)
-    return Refusal{false,
+    return Refusal{About::size,
                    name + " takes at most " + std::to_string(limits.max_vcpus) + " vCPUs, the VM asks for " +
                        std::to_string(request.spec.max_vcpus),
                    "/max_vcpus"};
   if (limits.max_memory > 0 && request.spec.memory_size > limits.max_memory)
-    return Refusal{false,
+    return Refusal{About::size,
                    name + " takes at most " + mebibytes(limits.max_memory) + " of memory, the VM asks for " +
                        mebibytes(request.spec.memory_size),
                    "/memory_size"};
   if (request.spec.memory_size > node.memory - limits.vmm_overhead)
-    return Refusal{false,
+    return Refusal{About::size,
                    "it has " + mebibytes(node.memory) + " of memory, the VM asks for " +
                        mebibytes(request.spec.memory_size) +
                        (limits.vmm_overhead > 0 ? " and its VMM for " + mebibytes(limits.vmm_overhead) : ""),
                    "/memory_size"};
+  if (auto refusal = judge_config(request.spec, *plugin)) return refusal;
   placement.host_id = host.id;
   placement.hypervisor = name;
   placement.memory = request.spec.memory_size + limits.vmm_overhead;
@@ -83,10 +99,14 @@ std::optional<Refusal> judge_host(const PlacementRequest& request, const HostRec
 }
 
 Error no_host(const PlacementRequest& request, const std::vector<std::pair<std::string, Refusal>>& refusals) {
-  const bool hypervisor = !refusals.empty() && std::all_of(refusals.begin(), refusals.end(),
-                                                           [](const auto& r) { return r.second.about_hypervisor; });
+  const auto all_about = [&](About what) {
+    return !refusals.empty() &&
+           std::all_of(refusals.begin(), refusals.end(), [&](const auto& r) { return r.second.about == what; });
+  };
+  const bool hypervisor = all_about(About::hypervisor);
   Error error = make_error(Code::failed_precondition, "no host can take VM " + request.vm_name,
                            hypervisor ? "hypervisor-unavailable" : "no-host-fits");
+  if (all_about(About::config)) error = make_error(Code::invalid_argument, std::move(error.message), "validation");
   error.step = "placement";
   if (hypervisor && !request.hypervisor.empty()) error.message += " with hypervisor " + request.hypervisor;
   if (refusals.empty()) error.message += ": there is no host; add one with POST /hosts";
@@ -107,11 +127,12 @@ Result<Placement> place(const PlacementRequest& request, const std::vector<Candi
     if (host->status != HostStatus::up || !reachable || !host->info) {
       const std::string state(EnumNames<HostStatus>::kNames[static_cast<std::size_t>(host->status)]);
       refusals.push_back(
-          {host->name, {false, "it is " + state + (host->status_reason.empty() ? "" : ": " + host->status_reason)}});
+          {host->name,
+           {About::host, "it is " + state + (host->status_reason.empty() ? "" : ": " + host->status_reason)}});
       continue;
     }
     if (host->info->stopping) {
-      refusals.push_back({host->name, {false, "it is being shut down"}});
+      refusals.push_back({host->name, {About::host, "it is being shut down"}});
       continue;
     }
     Placement placement;
@@ -121,9 +142,9 @@ Result<Placement> place(const PlacementRequest& request, const std::vector<Candi
     }
     const std::int64_t free = placement.capacity - reserved;
     if (free < placement.memory) {
-      refusals.push_back(
-          {host->name,
-           {false, "it has " + mebibytes(free) + " of memory left, the VM takes " + mebibytes(placement.memory)}});
+      refusals.push_back({host->name,
+                          {About::host, "it has " + mebibytes(free) + " of memory left, the VM takes " +
+                                            mebibytes(placement.memory)}});
       continue;
     }
     if (!best || free > best_free) {

@@ -55,6 +55,25 @@ TEST(Place, ReservesTheVmmsOverheadToo) {
   EXPECT_FALSE(place(ask(kGiB + 1), {candidate(h)}));
 }
 
+TEST(Place, AConfigThatThePluginsSchemaRefusesNeedsNoStart) {
+  auto strict = host("strict", 8 * kGiB);
+  strict.info->plugins[0].description->options_schema.text =
+      R"({"type":"object","additionalProperties":false,"properties":{"cpu":{"type":"string"}}})";
+  auto request = ask(kGiB);
+  request.spec.config.text = R"({"cpu":"host"})";
+  EXPECT_TRUE(place(request, {candidate(strict)}));
+  request.spec.config.text = R"({"cpo":"host"})";
+  const Error error = could_fit(request, {std::make_shared<const HostRecord>(strict)}).error();
+  EXPECT_EQ(error.code, Code::invalid_argument);
+  EXPECT_EQ(error.reason, "validation");
+  ASSERT_EQ(error.details.size(), 1u);
+  EXPECT_EQ(error.details[0].pointer, "/config/cpo");
+  EXPECT_EQ(error.details[0].detail,
+            "host strict: hypervisor qemu doesn't take /config/cpo: unknown option; it knows cpu");
+  // Another version of it elsewhere may take it.
+  EXPECT_EQ(place(request, {candidate(strict), candidate(host("other", 4 * kGiB))})->host_id, "id-other");
+}
+
 TEST(Place, SaysOfEveryHostWhyNot) {
   auto down = host("down", kGiB);
   down.status = HostStatus::down;

@@ -131,6 +131,7 @@ class SqlStore final : public Store {
   void log_later(std::vector<Event> events);
   static void lose_sight(VmRecord& vm, const std::string& reason);
   static void heed_power_off(VmRecord& vm);
+  static void learn_wish(VmRecord& vm);
   bool starts(const VmRecord& vm) const;
   bool is_current(const core::VmReport& report) const;
   bool observe(VmRecord& vm, const core::VmReport& report, bool of_job);

@@ -79,6 +79,12 @@ void SqlStore::heed_power_off(VmRecord& vm) {
     vm.desired = {VmState::shutdown, Origin::guest, vm.desired.revision};
 }
 
+// Adopted before its node had looked at it: as for every other adopted VM, what it is found to be is what was asked
+// for.
+void SqlStore::learn_wish(VmRecord& vm) {
+  if (vm.desired.state == VmState::unknown) vm.desired.state = vm.observed.status.state;
+}
+
 void SqlStore::settle_reservation(const VmPtr& vm) {
   const auto found = reservations_.find(vm->id);
   if (found == reservations_.end() || may_run(vm->observed.status.state) || !vm->job_id.empty()) return;
@@ -97,7 +103,9 @@ VmPtr SqlStore::apply_report(const std::string& host_id, const core::VmReport& r
     if (changed.host_id != host_id) return false;
     before = changed.observed.status.state;
     if (!observe(changed, report, false)) return false;
-    if (changed.job_id.empty()) heed_power_off(changed);
+    if (!changed.job_id.empty()) return true;
+    learn_wish(changed);
+    heed_power_off(changed);
     return true;
   });
   if (!vm) return nullptr;

@@ -133,6 +133,23 @@ TEST_P(StoreTest, ALostHostMakesUnknownAndItsNextWordCounts) {
   EXPECT_EQ(store_->vm(made->id)->observed.status.state, VmState::unknown) << "absence proves nothing";
 }
 
+TEST_P(StoreTest, AVmThatWasAdoptedUnseenWantsToBeWhatItIsFoundToBe) {
+  const HostPtr on = host();
+  VmRecord unseen = *running("web", on);
+  ASSERT_TRUE(store_->remove_vm(unseen.id, Removal::by_job));
+  unseen.desired.state = unseen.observed.status.state = VmState::unknown;
+  unseen.observed.seq = 0;
+  Adoption adoption;
+  adoption.host_id = on->id;
+  adoption.vms = {unseen};
+  ASSERT_TRUE(store_->adopt(adoption));
+  EXPECT_EQ(store_->vm(unseen.id)->desired.state, VmState::unknown);
+  ASSERT_TRUE(store_->apply_report(on->id, report(store_->vm(unseen.id), VmState::running, 5)));
+  EXPECT_EQ(store_->vm(unseen.id)->desired.state, VmState::running);
+  open();
+  EXPECT_EQ(store_->vm(unseen.id)->desired.state, VmState::running) << "written, too";
+}
+
 TEST_P(StoreTest, ARestartedServerKnowsNothingOfWhatRan) {
   const HostPtr on = host();
   const VmPtr made = running("web", on);

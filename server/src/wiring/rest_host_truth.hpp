@@ -30,6 +30,9 @@ class RestHostTruth final : public HostTruth {
   Result<std::vector<core::Leftover>> leftovers(const std::string& host_id, bool collect) override {
     return collect ? jobs_.collect(host_id) : adopter_.leftovers(host_id, false);
   }
+  Result<JobPtr> begin_adopt(const std::string& host_id, const std::string& plan) override {
+    return jobs_.adopt_in_background(host_id, plan);
+  }
   Result<JobPtr> begin(std::string_view action, const std::string& host_id, const std::string& vm_id) override {
     return jobs_.in_background(action, host_id, vm_id);
   }

@@ -6,6 +6,7 @@ from uuid import UUID
 import httpx
 
 from ...client import AuthenticatedClient, Client
+from ...models.accepted import Accepted
 from ...models.adopt_plan import AdoptPlan
 from ...models.problem import Problem
 from ...types import UNSET, Response, Unset
@@ -16,9 +17,13 @@ def _get_kwargs(
     *,
     plan: str | Unset = UNSET,
     dry_run: bool | Unset = False,
+    prefer: str | Unset = UNSET,
     idempotency_key: str | Unset = UNSET,
 ) -> dict[str, Any]:
     headers: dict[str, Any] = {}
+    if not isinstance(prefer, Unset):
+        headers["Prefer"] = prefer
+
     if not isinstance(idempotency_key, Unset):
         headers["Idempotency-Key"] = idempotency_key
 
@@ -42,11 +47,18 @@ def _get_kwargs(
     return _kwargs
 
 
-def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> AdoptPlan | Problem:
+def _parse_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> Accepted | AdoptPlan | Problem:
     if response.status_code == 200:
         response_200 = AdoptPlan.from_dict(response.json())
 
         return response_200
+
+    if response.status_code == 202:
+        response_202 = Accepted.from_dict(response.json())
+
+        return response_202
 
     if response.status_code == 400:
         response_400 = Problem.from_dict(response.json())
@@ -78,7 +90,9 @@ def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Res
     return response_default
 
 
-def _build_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> Response[AdoptPlan | Problem]:
+def _build_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> Response[Accepted | AdoptPlan | Problem]:
     return Response(
         status_code=HTTPStatus(response.status_code),
         content=response.content,
@@ -93,8 +107,9 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     plan: str | Unset = UNSET,
     dry_run: bool | Unset = False,
+    prefer: str | Unset = UNSET,
     idempotency_key: str | Unset = UNSET,
-) -> Response[AdoptPlan | Problem]:
+) -> Response[Accepted | AdoptPlan | Problem]:
     """Take over a host whose node knows more than this server's database.
 
      After the database was lost, or an old backup of it was restored: every VM that the node was given
@@ -110,6 +125,7 @@ def sync_detailed(
         id (UUID):
         plan (str | Unset):
         dry_run (bool | Unset):  Default: False.
+        prefer (str | Unset):
         idempotency_key (str | Unset):
 
     Raises:
@@ -117,13 +133,14 @@ def sync_detailed(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[AdoptPlan | Problem]
+        Response[Accepted | AdoptPlan | Problem]
     """
 
     kwargs = _get_kwargs(
         id=id,
         plan=plan,
         dry_run=dry_run,
+        prefer=prefer,
         idempotency_key=idempotency_key,
     )
 
@@ -140,8 +157,9 @@ def sync(
     client: AuthenticatedClient | Client,
     plan: str | Unset = UNSET,
     dry_run: bool | Unset = False,
+    prefer: str | Unset = UNSET,
     idempotency_key: str | Unset = UNSET,
-) -> AdoptPlan | Problem | None:
+) -> Accepted | AdoptPlan | Problem | None:
     """Take over a host whose node knows more than this server's database.
 
      After the database was lost, or an old backup of it was restored: every VM that the node was given
@@ -157,6 +175,7 @@ def sync(
         id (UUID):
         plan (str | Unset):
         dry_run (bool | Unset):  Default: False.
+        prefer (str | Unset):
         idempotency_key (str | Unset):
 
     Raises:
@@ -164,7 +183,7 @@ def sync(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        AdoptPlan | Problem
+        Accepted | AdoptPlan | Problem
     """
 
     return sync_detailed(
@@ -172,6 +191,7 @@ def sync(
         client=client,
         plan=plan,
         dry_run=dry_run,
+        prefer=prefer,
         idempotency_key=idempotency_key,
     ).parsed
 
@@ -182,8 +202,9 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     plan: str | Unset = UNSET,
     dry_run: bool | Unset = False,
+    prefer: str | Unset = UNSET,
     idempotency_key: str | Unset = UNSET,
-) -> Response[AdoptPlan | Problem]:
+) -> Response[Accepted | AdoptPlan | Problem]:
     """Take over a host whose node knows more than this server's database.
 
      After the database was lost, or an old backup of it was restored: every VM that the node was given
@@ -199,6 +220,7 @@ async def asyncio_detailed(
         id (UUID):
         plan (str | Unset):
         dry_run (bool | Unset):  Default: False.
+        prefer (str | Unset):
         idempotency_key (str | Unset):
 
     Raises:
@@ -206,13 +228,14 @@ async def asyncio_detailed(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[AdoptPlan | Problem]
+        Response[Accepted | AdoptPlan | Problem]
     """
 
     kwargs = _get_kwargs(
         id=id,
         plan=plan,
         dry_run=dry_run,
+        prefer=prefer,
         idempotency_key=idempotency_key,
     )
 
@@ -227,8 +250,9 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     plan: str | Unset = UNSET,
     dry_run: bool | Unset = False,
+    prefer: str | Unset = UNSET,
     idempotency_key: str | Unset = UNSET,
-) -> AdoptPlan | Problem | None:
+) -> Accepted | AdoptPlan | Problem | None:
     """Take over a host whose node knows more than this server's database.
 
      After the database was lost, or an old backup of it was restored: every VM that the node was given
@@ -244,6 +268,7 @@ async def asyncio(
         id (UUID):
         plan (str | Unset):
         dry_run (bool | Unset):  Default: False.
+        prefer (str | Unset):
         idempotency_key (str | Unset):
 
     Raises:
@@ -251,7 +276,7 @@ async def asyncio(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        AdoptPlan | Problem
+        Accepted | AdoptPlan | Problem
     """
 
     return (
@@ -260,6 +285,7 @@ async def asyncio(
             client=client,
             plan=plan,
             dry_run=dry_run,
+            prefer=prefer,
             idempotency_key=idempotency_key,
         )
     ).parsed
