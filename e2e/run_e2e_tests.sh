@@ -21,7 +21,8 @@ url=http://localhost:${QARAX_PORT:-8000}
 mkdir -p "$logs"
 if on "${SKIP_BUILD:-}"; then export SKIP_BUILD=1; else unset SKIP_BUILD; fi
 
-step "find docker and uv"
+step "find docker, curl and uv"
+command -v curl >/dev/null || fail "curl is missing" -- "apt-get install curl"
 command -v docker >/dev/null || fail "docker is missing" -- "apt-get install docker.io docker-compose"
 docker info >"$logs/docker-info.log" 2>&1 || fail "docker doesn't answer: $(last_line "$logs/docker-info.log")" -- "start it, or become a member of the group docker"
 if docker compose version >/dev/null 2>&1; then

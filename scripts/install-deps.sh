@@ -111,9 +111,12 @@ say "missing: ${missing[*]}"
 if [ "$(id -u)" != 0 ]; then
   command -v sudo >/dev/null ||
     fail "not root, and there is no sudo" -- "as root: apt-get install --no-install-recommends ${missing[*]}"
-  [ -t 0 ] || sudo -n true 2>/dev/null ||
-    fail "sudo wants a password and there is no terminal to ask on" -- "as root: apt-get install --no-install-recommends ${missing[*]}"
-  sudo -v || fail "sudo was refused" -- "as root: apt-get install --no-install-recommends ${missing[*]}"
+  # `sudo -v` alone wants a password where only some of the user's rights need none, as on Debian's cloud images.
+  if ! sudo -n true 2>/dev/null; then
+    [ -t 0 ] ||
+      fail "sudo wants a password and there is no terminal to ask on" -- "as root: apt-get install --no-install-recommends ${missing[*]}"
+    sudo -v || fail "sudo was refused" -- "as root: apt-get install --no-install-recommends ${missing[*]}"
+  fi
 fi
 logs=$(mktemp -d "${TMPDIR:-/tmp}/qarax-install.XXXXXX")
 update
