@@ -65,6 +65,10 @@ class RunningNode final : public Node {
     QARAX_CHECK(core::make_folder(config_.data_dir));
     QARAX_TRY(lock_, lock_data_dir(config_.data_dir));
     for (const char* folder : {"", "/images", "/tombstones"}) core::remove_half_written(config_.data_dir + folder);
+    if (core::boot_id().empty())
+      return make_error(Code::failed_precondition,
+                        "/proc/sys/kernel/random/boot_id can't be read, so no process can be told from one of an "
+                        "earlier boot; mount /proc");
     facts_ = host_facts();
     QARAX_TRY(facts_.node_id, node_id(config_.data_dir));
     facts_.session = session_;

@@ -97,12 +97,19 @@ std::string fingerprint(std::string_view text) {
 
 std::string machine_id() { return first_line("/etc/machine-id"); }
 
-std::string boot_identity() {
-  std::string out = first_line("/proc/sys/kernel/random/boot_id");
-  struct stat ns {};
-  if (stat("/proc/self/ns/pid", &ns) == 0) out += "/" + std::to_string(ns.st_ino);
-  out += "/" + std::to_string(process_start_time(1).value_or(0));
-  return out;
+const std::string& boot_id() {
+  static const std::string id = first_line("/proc/sys/kernel/random/boot_id");
+  return id;
+}
+
+const std::string& boot_identity() {
+  static const std::string identity = [] {
+    std::string out = boot_id();
+    struct stat ns {};
+    if (stat("/proc/self/ns/pid", &ns) == 0) out += "/" + std::to_string(ns.st_ino);
+    return out + "/" + std::to_string(process_start_time(1).value_or(0));
+  }();
+  return identity;
 }
 
 }  // namespace qarax::core

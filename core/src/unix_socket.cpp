@@ -22,14 +22,16 @@ Result<Fd> connect_unix(const std::string& path) {
   if (address.size() >= sizeof name.sun_path)
     return make_error(Code::invalid_argument, "can't connect to " + path + ": the file's name is too long");
   std::memcpy(name.sun_path, address.c_str(), address.size() + 1);
-  Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  // Who listens and doesn't accept, because it is frozen, fills its backlog: a blocking connect then waits for ever.
+  Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd) return errno_error("can't make a socket", errno);
   if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) != 0) {
     const int error = errno;
     Error out = errno_error("can't connect to " + path, error);
-    if (error == ECONNREFUSED) out.code = Code::unavailable;
+    if (error == ECONNREFUSED || error == EAGAIN) out.code = Code::unavailable;
     return out;
   }
+  if (::fcntl(fd.get(), F_SETFL, 0) != 0) return errno_error("can't connect to " + path, errno);
   return fd;
 }
 

@@ -21,6 +21,11 @@ struct CallLimits {
     return {deadline_ns == 0 ? limit : std::min(deadline_ns, limit), cancel_fd};
   }
 
+  bool is_cancelled() const {
+    pollfd cancel{cancel_fd, POLLIN, 0};
+    return cancel_fd >= 0 && ::poll(&cancel, 1, 0) > 0;
+  }
+
   // OK once `fd` is readable; DEADLINE_EXCEEDED or CANCELLED with `what` in the message otherwise.
   Status await(int fd, std::string_view what) const {
     for (;;) {

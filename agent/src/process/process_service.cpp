@@ -41,11 +41,6 @@ Result<std::string> read_report(const core::Fd& pipe, const CallLimits& limits) 
   return line.substr(0, line.find('\n'));
 }
 
-std::string current_boot_id() {
-  auto text = core::read_file("/proc/sys/kernel/random/boot_id", 128);
-  return text ? text->substr(0, text->find('\n')) : std::string();
-}
-
 // Between a supervisor's start and its record lie milliseconds, or it dies and lets go of its lock: until then nobody
 // knows. What is still unknown at the deadline is UNAVAILABLE.
 Result<SupervisorRecord> settled_record(const std::string& dir, const CallLimits& limits) {
@@ -73,6 +68,8 @@ Result<Process> ProcessService::spawn(const SpawnArgs& args, const std::vector<i
   if (args.fd_targets.size() != fds.size())
     return make_error(Code::invalid_argument, "spawn got " + std::to_string(fds.size()) + " descriptors and " +
                                                   std::to_string(args.fd_targets.size()) + " fd_targets");
+  // Whoever gave this call up may have deleted the VM since.
+  if (limits.is_cancelled()) return make_error(Code::cancelled, "the call was cancelled before it started anything");
   const std::string dir = run_dir(args.vm, args.incarnation);
   if (auto existing = find({args.vm, args.incarnation}); existing && existing->alive)
     return make_error(Code::already_exists,
@@ -155,7 +152,7 @@ void ProcessService::watch(const std::string& vm, std::int64_t incarnation, cons
 
 bool ProcessService::adopt(const std::string& vm, std::int64_t incarnation) {
   const auto record = read_supervisor_record(run_dir(vm, incarnation));
-  if (!record || record->boot_id != current_boot_id()) return false;
+  if (!record || record->boot_id != core::boot_id()) return false;
   if (open_pidfd(record->supervisor)) {
     watch(vm, incarnation, record->supervisor);
     return true;
@@ -176,16 +173,15 @@ Result<Process> ProcessService::find(const ProcessArgs& args) {
   Process process;
   process.pid = record->vmm.pid;
   process.start_time = record->vmm.start_time;
-  const bool this_boot = record->boot_id == current_boot_id();
+  const bool this_boot = record->boot_id == core::boot_id();
   process.alive = this_boot && is_alive(record->vmm);
   if (process.alive) return process;
   process.exit = read_exit_record(dir);
   if (!process.exit && this_boot) {
     // The VMM has ended and its supervisor is writing how.
-    if (const core::Fd supervisor = open_pidfd(record->supervisor)) {
+    if (const core::Fd supervisor = open_pidfd(record->supervisor))
       static_cast<void>(CallLimits{}.within_ms(kExitRecordMs).await(supervisor.get(), "the VMM's exit record"));
-      process.exit = read_exit_record(dir);
-    }
+    process.exit = read_exit_record(dir);
   }
   if (!process.exit) {
     process.exit.emplace();
@@ -212,7 +208,7 @@ Status ProcessService::kill(const ProcessArgs& args, const CallLimits& limits) {
   if (!record && record.error().code == Code::not_found) record = settled_record(dir, limits.within_ms(kReadyMs));
   if (!record && record.error().code == Code::not_found) return empty_cgroup(cgroups_, args.vm, limits);
   if (!record) return std::move(record).error();
-  if (record->boot_id != current_boot_id()) return Ok{};
+  if (record->boot_id != core::boot_id()) return Ok{};
   const core::Fd vmm = open_pidfd(record->vmm);
   const core::Fd supervisor = open_pidfd(record->supervisor);
   if (!vmm && is_alive(record->vmm))

@@ -1,5 +1,7 @@
 #include "console_reactor.hpp"
 
+#include <utility>
+
 #include "status.hpp"
 
 namespace qarax::agent {
@@ -21,12 +23,13 @@ void ReadConsoleReactor::OnWriteDone(bool ok) {
 
 void AttachReactor::OnReadDone(bool ok) {
   if (!ok) return end(grpc::Status::OK);  // the client closed its side
-  if (!opened_) {
-    opened_ = true;
-    const Status admitted = node_.admit(*context_, input_.open().authority());
-    if (!admitted) return end(to_status(admitted.error()));
-    open(input_.open());
-  }
+  if (std::exchange(asked_, true)) return take_input();
+  const Status admitted = node_.admit(*context_, input_.open().authority());
+  if (!admitted) return end(to_status(admitted.error()));
+  open(input_.open());
+}
+
+void AttachReactor::take_input() {
   if (input_.data().empty()) return read_more(&input_);
   // The next message is read when the guest has taken this one: the client feels it, no thread of gRPC's does.
   to_guest(input_.data(), [this](const Status& sent) {

@@ -35,17 +35,20 @@ class LiveConsole : public Base {
  public:
   explicit LiveConsole(NodeService& service) : service_(service) {}
 
-  // Opens the link; the call ends by itself when the console does. Not on a thread that may not block.
+  // Opens the link, on a thread of its own: a supervisor that hangs keeps nobody else waiting. The call doesn't end
+  // before that is over, and by itself when the console does.
   void open(const node::v1::ConsoleRequest& request) {
-    auto dir = service_.vms().run_dir(request.vm());
-    if (!dir) return end(to_grpc(dir.error()));
-    auto link = ConsoleLink::open(*dir, request.tail_bytes(), [this](std::string data) { push(std::move(data)); });
-    if (!link) return end(to_grpc(link.error()));
-    const std::lock_guard lock(mutex_);
-    link_ = std::move(*link);
-    if (ending_) return link_->close();
-    if (!begun_) announce();
-    begun_ = true;
+    {
+      const std::lock_guard lock(mutex_);
+      opening_ = true;
+    }
+    service_.ask([this, copy = request] {
+      connect(copy);
+      opened();
+      const std::lock_guard lock(mutex_);
+      opening_ = false;
+      finish_if_idle();
+    });
   }
 
   void to_guest(std::string data, std::function<void(Status)> done) {
@@ -85,7 +88,10 @@ class LiveConsole : public Base {
   void OnCancel() override { end(grpc::Status::CANCELLED); }
   void OnDone() override {
     // The link joins its thread, which may be what called us: hand it to the service's own.
-    service_.later([this] { delete this; });
+    service_.later([this] {
+      { const std::lock_guard last(mutex_); }  // whoever has finished the call has let go of it
+      delete this;
+    });
   }
 
  protected:
@@ -93,8 +99,22 @@ class LiveConsole : public Base {
   // chunk.
   virtual void mark_open() {}
   virtual void announce() {}
+  // The link is there, or the call is ending; on open()'s thread.
+  virtual void opened() {}
 
  private:
+  void connect(const node::v1::ConsoleRequest& request) {
+    auto dir = service_.vms().run_dir(request.vm());
+    if (!dir) return end(to_grpc(dir.error()));
+    auto link = ConsoleLink::open(*dir, request.tail_bytes(), [this](std::string data) { push(std::move(data)); });
+    if (!link) return end(to_grpc(link.error()));
+    const std::lock_guard lock(mutex_);
+    link_ = std::move(*link);
+    if (ending_) return link_->close();
+    if (!begun_) announce();
+    begun_ = true;
+  }
+
   static constexpr std::size_t kMaxPending = 16;
   static grpc::Status to_grpc(const Error& error) {
     return {static_cast<grpc::StatusCode>(error.code), error.message, encode(error)};
@@ -123,7 +143,7 @@ class LiveConsole : public Base {
     this->StartWrite(&pending_.front());
   }
   void finish_if_idle() {
-    if (writing_ || finished_ || !(ending_ || (draining_ && pending_.empty()))) return;
+    if (opening_ || writing_ || finished_ || !(ending_ || (draining_ && pending_.empty()))) return;
     finished_ = true;
     this->Finish(status_);
   }
@@ -134,6 +154,7 @@ class LiveConsole : public Base {
   std::unique_ptr<ConsoleLink> link_;
   std::deque<node::v1::ConsoleChunk> pending_;
   bool begun_ = false;  // the initial metadata is on its way
+  bool opening_ = false;
   bool writing_ = false;
   bool ending_ = false;
   bool draining_ = false;
@@ -155,6 +176,7 @@ class AttachReactor final
   void OnReadDone(bool ok) override;
 
  protected:
+  void opened() override { take_input(); }
   void mark_open() override { context_->AddInitialMetadata(core::kConsoleOpen, "1"); }
   void announce() override {
     mark_open();
@@ -162,10 +184,12 @@ class AttachReactor final
   }
 
  private:
+  void take_input();
+
   NodeService& node_;
   grpc::CallbackServerContext* context_;
   node::v1::ConsoleInput input_;
-  bool opened_ = false;
+  bool asked_ = false;  // the first message, which says what for, was read
 };
 
 }  // namespace qarax::agent

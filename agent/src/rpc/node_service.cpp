@@ -249,7 +249,7 @@ grpc::ServerWriteReactor<node::v1::ConsoleChunk>* NodeService::ReadConsole(grpc:
   // The log of a VM that has ended goes on no more: it is read like any other.
   if (request->follow() && is_console_open(*dir)) {
     auto* reactor = new FollowReactor(*this);
-    later([reactor, copy = *request] { reactor->open(copy); });
+    reactor->open(*request);
     return reactor;
   }
   auto* reactor = new ReadConsoleReactor(read_console_log(*dir, request->tail_bytes()));

@@ -109,8 +109,20 @@ Status Manager::remove(const VmPtr& vm, const Command& command) {
     if (vm->dead) return make_error(Code::aborted, "VM " + vm->id + " was deleted meanwhile", "superseded");
   }
   QARAX_CHECK(write_tombstone(tombstones_dir_, {vm->id, command.revision, command.step}));
+  // One that fails here has failed, and its journal says so.
+  QARAX_CHECK(vm->folder.remove());
   vm->journal.reset();
-  return vm->folder.remove();
+  return Ok{};
+}
+
+// A call that was deleted from under itself has come back: nothing that it made since may stay.
+void Manager::end_late(const VmPtr& vm) {
+  Status ended = processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs));
+  if (ended) processes_.clean_up(vm->id, last_report(vm).incarnation);
+  if (ended) ended = vm->folder.exists() ? vm->folder.remove() : end_strays(vm);
+  if (!ended)
+    core::logger("vm")->error("what a deleted VM's call has made is left vm={} reason={}", vm->id,
+                              core::log_value(ended.error().message));
 }
 
 }  // namespace qarax::agent

@@ -1,5 +1,6 @@
 // The host is about to go down: its guests get the power button first.
 #include <condition_variable>
+#include <set>
 
 #include "manager.hpp"
 #include "qarax/core/logging.hpp"
@@ -7,14 +8,54 @@
 namespace qarax::agent {
 
 namespace {
+
 constexpr std::int64_t kKillMs = 10'000;
+
+// What is still to be ended, and what came of the rest. Kept by whoever still works on it, not by who asked.
+struct Tally {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::multiset<std::string> left;  // VMs
+  HostShutdown sum;
+};
+
+// One VM's part, which also a task that is dropped counts as done: its VM was deleted meanwhile.
+class Part {
+ public:
+  Part(std::shared_ptr<Tally> tally, std::string vm) : tally_(std::move(tally)), vm_(std::move(vm)) {}
+  ~Part() {
+    const std::lock_guard lock(tally_->mutex);
+    if (const auto found = tally_->left.find(vm_); found != tally_->left.end()) tally_->left.erase(found);
+    tally_->changed.notify_all();
+  }
+  Part(const Part&) = delete;
+  Part& operator=(const Part&) = delete;
+  void add(const HostShutdown& one) {
+    const std::lock_guard lock(tally_->mutex);
+    tally_->sum.powered_off += one.powered_off;
+    tally_->sum.killed += one.killed;
+    tally_->sum.failed += one.failed;
+  }
+
+ private:
+  std::shared_ptr<Tally> tally_;
+  std::string vm_;
+};
+
+}  // namespace
+
+// A VM that can't be asked, or that hasn't been taken up again yet, runs like any other.
+bool Manager::may_run(const VmPtr& vm) {
+  const VmState state = status_of(vm).state;
+  if (state != VmState::unknown) return state == VmState::running || state == VmState::paused;
+  const auto process = processes_.find({vm->id, vm->document.incarnation});
+  return process ? process->alive : process.error().code != Code::not_found;
 }
 
 // On the strand. It isn't a job of the server's, which goes on wanting what it wanted: no revision is taken by it.
 HostShutdown Manager::stop_for_host(const VmPtr& vm, std::int64_t timeout_ms) {
   HostShutdown out;
-  const VmState before = status_of(vm).state;
-  if (before != VmState::running && before != VmState::paused) return out;
+  if (!may_run(vm)) return out;
   Command command;
   command.vm = vm->id;
   command.action = core::Action::stop;
@@ -48,28 +89,31 @@ HostShutdown Manager::stop_for_host(const VmPtr& vm, std::int64_t timeout_ms) {
 }
 
 HostShutdown Manager::stop_guests(std::int64_t timeout_ms) {
+  const auto tally = std::make_shared<Tally>();
   std::vector<VmPtr> all;
   {
     const std::lock_guard lock(vms_mutex_);
     host_stops_ = true;
     for (const auto& [id, vm] : vms_) all.push_back(vm);
   }
-  std::mutex mutex;
-  std::condition_variable changed;
-  std::size_t left = all.size();
-  HostShutdown sum;
-  for (const VmPtr& vm : all)
-    enqueue(vm, [&, vm] {
-      const HostShutdown one = stop_for_host(vm, timeout_ms);
-      const std::lock_guard lock(mutex);
-      sum.powered_off += one.powered_off;
-      sum.killed += one.killed;
-      sum.failed += one.failed;
-      --left;
-      changed.notify_all();
-    });
-  std::unique_lock lock(mutex);
-  changed.wait(lock, [&] { return left == 0; });
+  for (const VmPtr& vm : all) tally->left.insert(vm->id);
+  for (const VmPtr& vm : all) {
+    auto part = std::make_shared<Part>(tally, vm->id);
+    enqueue(vm, [this, vm, timeout_ms, part = std::move(part)] { part->add(stop_for_host(vm, timeout_ms)); });
+  }
+  std::unique_lock lock(tally->mutex);
+  const auto patience = std::chrono::milliseconds(timeout_ms + 2 * kKillMs);
+  if (tally->changed.wait_for(lock, patience, [&] { return tally->left.empty(); })) return tally->sum;
+  // Their strands are held up by other calls. Their time is over, as the others' was.
+  HostShutdown sum = tally->sum;
+  const auto held_up = tally->left;
+  lock.unlock();
+  for (const std::string& id : held_up) {
+    const Status killed = processes_.kill_all(id, CallLimits{}.within_ms(kKillMs));
+    ++(killed ? sum.killed : sum.failed);
+    core::logger("vm")->warn("a call held the VM up at the host's shutdown, its VMM was killed vm={} killed={}", id,
+                             static_cast<bool>(killed));
+  }
   return sum;
 }
 

@@ -28,6 +28,13 @@ constexpr std::array<std::uint32_t, 256> make_crc_table() {
 }
 constexpr auto kCrcTable = make_crc_table();
 
+// What may use the room that is kept: else a handful of pauses on a full disk would have used it up.
+bool ends_the_vm(const JournalRecord& record) {
+  const auto action = core::action_named(record.action);
+  return record.kind == RecordKind::exit || action == core::Action::stop || action == core::Action::force_stop ||
+         action == core::Action::remove;
+}
+
 std::string frame(const JournalRecord& record) {
   const std::string body = encode(record);
   const std::uint32_t header[2] = {static_cast<std::uint32_t>(body.size()), crc32(body)};
@@ -76,19 +83,23 @@ Result<Journal> Journal::open(const std::string& path, After after) {
   journal.size_ = static_cast<std::int64_t>(at);
   if (content.size() != at && ::ftruncate(journal.fd_.get(), static_cast<off_t>(at)) != 0)
     return core::errno_error("can't mend the journal " + path, errno);
-  QARAX_CHECK(journal.reserve());
+  static_cast<void>(journal.reserve());  // on a full disk what is there has to be readable still
   return journal;
 }
 
-Status Journal::reserve() {
-  if (reserved_ - size_ >= kReserve / 2) return Ok{};
+Status Journal::reserve(std::int64_t more) {
+  if (reserved_ - size_ - more >= kReserve / 2) return Ok{};
+  if (::fallocate(fd_.get(), FALLOC_FL_KEEP_SIZE, size_, more + kReserve) == 0)
+    reserved_ = size_ + more + kReserve;
+  else if (errno == ENOSPC || errno == EDQUOT)
+    return core::errno_error("can't extend the journal " + path_, errno);
   // Not every file system can: then a full disk is seen at the append instead.
-  if (::fallocate(fd_.get(), FALLOC_FL_KEEP_SIZE, size_, kReserve) == 0) reserved_ = size_ + kReserve;
   return Ok{};
 }
 
 Status Journal::append(const JournalRecord& record, Outlives outlives) {
   const std::string bytes = frame(record);
+  if (!ends_the_vm(record)) QARAX_CHECK(reserve(static_cast<std::int64_t>(bytes.size())));
   std::size_t done = 0;
   while (done < bytes.size()) {
     const ssize_t n = ::pwrite(fd_.get(), bytes.data() + done, bytes.size() - done,
@@ -101,7 +112,8 @@ Status Journal::append(const JournalRecord& record, Outlives outlives) {
     return core::errno_error("can't write the journal " + path_, errno);
   size_ += static_cast<std::int64_t>(bytes.size());
   records_.push_back(record);
-  return reserve();
+  static_cast<void>(reserve());
+  return Ok{};
 }
 
 Status Journal::compact() {
@@ -125,7 +137,8 @@ Status Journal::compact() {
   size_ = static_cast<std::int64_t>(bytes.size());
   reserved_ = 0;
   records_ = std::move(kept);
-  return reserve();
+  static_cast<void>(reserve());
+  return Ok{};
 }
 
 }  // namespace qarax::agent

@@ -43,13 +43,14 @@ class Journal {
   static Result<Journal> open(const std::string& path, After after);
 
   const std::vector<JournalRecord>& records() const { return records_; }
+  // RESOURCE_EXHAUSTED "disk-full": the room that is left is kept for what ends the VM.
   Status append(const JournalRecord& record, Outlives outlives);
   // Only what a restart needs is kept once the file has grown: the latest intent, result and exit.
   Status compact();
   std::int64_t size() const { return size_; }
 
  private:
-  Status reserve();
+  Status reserve(std::int64_t more = 0);
 
   std::string path_;
   core::Fd fd_;

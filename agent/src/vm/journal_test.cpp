@@ -1,6 +1,12 @@
 #include "journal.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/mount.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
 
 #include "temp_folder.hpp"
 
@@ -101,6 +107,31 @@ TEST_F(JournalTest, CompactionKeepsWhatARestartNeeds) {
   EXPECT_EQ(again->records()[0].revision, 50);
   EXPECT_EQ(again->records()[1].kind, RecordKind::result);
   EXPECT_EQ(again->records()[2].revision, 51);
+}
+
+// The room that is kept is for what ends the VM: however often it is paused on a full disk, a stop still fits.
+TEST_F(JournalTest, PausesLeaveTheRoomThatAStopNeedsOnAFullDisk) {
+  const std::string disk = folder_ / "disk";
+  std::filesystem::create_directory(disk);
+  if (::mount("qarax-test", disk.c_str(), "tmpfs", 0, "size=256k") != 0)
+    GTEST_SKIP() << "a disk of its own wants root: " << std::strerror(errno);
+  {
+    auto journal = Journal::open(disk + "/journal", After::agent);
+    ASSERT_TRUE(journal) << journal.error().message;
+    std::ofstream(disk + "/filler") << std::string(1 << 20, 'x');
+    JournalRecord pause = record(RecordKind::intent, 1);
+    pause.action = "pause";
+    int taken = 0;
+    Status last = Ok{};
+    while (taken < 1000 && (last = journal->append(pause, Outlives::agent))) ++taken;
+    EXPECT_GT(taken, 0);
+    ASSERT_FALSE(last) << "the disk is full";
+    EXPECT_EQ(last.error().reason, "disk-full") << last.error().message;
+    JournalRecord stop = pause;
+    stop.action = "stop";
+    for (int i = 0; i < 10; ++i) EXPECT_TRUE(journal->append(stop, Outlives::host));
+  }
+  EXPECT_EQ(::umount2(disk.c_str(), MNT_DETACH), 0);
 }
 
 TEST(Crc32, IsTheStandardOne) { EXPECT_EQ(crc32("123456789"), 0xCBF43926u); }

@@ -85,6 +85,7 @@ class Manager final : public VmManager {
   void enqueue_task(const VmPtr& vm, StrandTask task);
   Went take_turn(const VmPtr& vm, const OperationPtr& operation);
   void next_task(const VmPtr& vm);
+  Went guarded(const VmPtr& vm, const StrandTask& task);
   void overtake(const VmPtr& vm, const OperationPtr& operation);
   void abandon(const VmPtr& vm, const OperationPtr& operation);
   core::VmReport bury(const VmPtr& vm, const OperationPtr& by);
@@ -110,7 +111,9 @@ class Manager final : public VmManager {
   // ending.cpp, on the VM's strand
   VmStatus ended_status(const VmPtr& vm);
   Result<VmStatus> stop(const VmPtr& vm, const Operation& operation, bool force);
+  bool may_run(const VmPtr& vm);
   Status end_strays(const VmPtr& vm);
+  void end_late(const VmPtr& vm);
   Status remove(const VmPtr& vm, const Command& command);
 
   // snapshots.cpp, on the VM's strand

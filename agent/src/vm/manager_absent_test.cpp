@@ -1,8 +1,11 @@
 // Commands for VMs that this node hasn't, or has no more: deleted, being deleted, or their folder is gone.
 #include <spawn.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 
+#include <cerrno>
 #include <csignal>
+#include <cstring>
 
 #include "leftovers.hpp"
 #include "manager_fixture.hpp"
@@ -55,6 +58,51 @@ TEST_F(ManagerTest, AStartBehindADeleteDoesNotBringTheVmBack) {
   manager_.reset();  // and with it whatever the strand still had to do
   EXPECT_EQ(driver_.starts, 1);
   EXPECT_TRUE(std::filesystem::is_empty(dir_ + "/vms"));
+}
+
+TEST_F(ManagerTest, WhatADeletedVmsCallStillMakesGoesTheSameWay) {
+  std::unique_ptr<Stray> vmm;
+  driver_.late = [&] { vmm = std::make_unique<Stray>(dir_ + "/vms/" + vm_); };
+  driver_.deaf_start = true;
+  auto hung = begin(command(Action::start, 1));
+  while (driver_.starts == 0) std::this_thread::yield();
+  EXPECT_TRUE(run(command(Action::remove, 2)).report.deleted);
+  driver_.release();
+  manager_.reset();  // and with it whatever the strand still had to do
+  ASSERT_TRUE(vmm);
+  EXPECT_TRUE(vmm->was_killed());
+  EXPECT_TRUE(std::filesystem::is_empty(dir_ + "/vms"));
+}
+
+// Its last step fails: whoever asked is told, and neither this agent nor the next one takes it for done.
+TEST_F(ManagerTest, ADeleteWhoseFolderCantBeMovedHasFailedAndTheNextAgentKnows) {
+  run(command(Action::start, 1));
+  run(command(Action::force_stop, 2));
+  const std::string folder = dir_ + "/vms/" + vm_;
+  if (::mount(folder.c_str(), folder.c_str(), nullptr, MS_BIND, nullptr) != 0)
+    GTEST_SKIP() << "a mount point, whose rename fails, wants root: " << std::strerror(errno);
+  const auto failed = run(command(Action::remove, 3));
+  EXPECT_NE(failed.error.code, Code::ok);
+  EXPECT_FALSE(failed.report.deleted);
+  open();
+  EXPECT_EQ(settled().status.state, VmState::shutdown);
+  EXPECT_EQ(run(command(Action::remove, 3)).error.code, failed.error.code) << "the stored result";
+  ASSERT_EQ(::umount2(folder.c_str(), MNT_DETACH), 0);
+  EXPECT_TRUE(run(command(Action::remove, 4)).report.deleted);
+}
+
+TEST_F(ManagerTest, ADeleteThatTheNextAgentCantFinishEitherIsNoSuccess) {
+  run(command(Action::start, 1));
+  run(command(Action::force_stop, 2));
+  interrupt(command(Action::remove, 3), VmState::shutdown);
+  const std::string folder = dir_ + "/vms/" + vm_;
+  if (::mount(folder.c_str(), folder.c_str(), nullptr, MS_BIND, nullptr) != 0)
+    GTEST_SKIP() << "a mount point, whose rename fails, wants root: " << std::strerror(errno);
+  open();
+  EXPECT_FALSE(settled().deleted);
+  EXPECT_EQ(run(command(Action::remove, 3)).error.reason, "interrupted");
+  ASSERT_EQ(::umount2(folder.c_str(), MNT_DETACH), 0);
+  EXPECT_TRUE(run(command(Action::remove, 4)).report.deleted);
 }
 
 TEST_F(ManagerTest, ADeleteOfAVmWhoseFolderIsGoneEndsWhatRunsOfIt) {

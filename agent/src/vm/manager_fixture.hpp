@@ -38,6 +38,7 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
     if (deaf) {
       std::unique_lock lock(mutex_);
       released_.wait(lock, [&] { return !deaf_start; });
+      if (late) late();
       return make_error(Code::internal, "too late");
     }
     if (hangs) {
@@ -52,6 +53,7 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   Result<VmStatus> inspect(const DriverCall&, const VmArgs&) override { return state(inspected.load()); }
   Result<VmStatus> recover(const DriverCall&, const VmArgs&) override { return state(recovered.load()); }
   Result<VmStatus> pause(const DriverCall&, const VmArgs&) override {
+    if (throw_pause.exchange(false)) throw std::runtime_error("out of luck");
     if (fail_pause) return make_error(Code::internal, "no luck");
     return state(VmState::paused);
   }
@@ -97,13 +99,15 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   }
 
   std::atomic<std::int64_t> frozen_as{4096};
-  std::string kernel;  // the node's default; changed while nothing starts
-  std::string booted;  // by the last start
+  std::string kernel;          // the node's default; changed while nothing starts
+  std::string booted;          // by the last start
+  std::function<void()> late;  // what a deaf start still does once it is released
   std::atomic<int> starts{0};
   std::atomic<bool> hang_start{false};
   std::atomic<bool> fail_start{false};
   std::atomic<bool> deaf_start{false};  // hangs, whatever is cancelled, until release()
   std::atomic<bool> fail_pause{false};
+  std::atomic<bool> throw_pause{false};
   std::atomic<bool> fail_snapshot{false};
   std::atomic<bool> full_disk{false};
   std::atomic<VmState> snapshot_leaves{VmState::running};

@@ -124,6 +124,30 @@ TEST_F(ManagerTest, ForceStopOvertakesAHungStart) {
   EXPECT_EQ(hung.get().error.code, Code::cancelled);
 }
 
+// A call that hangs whatever is cancelled: the VMM is killed under it, and what it says later counts for nothing.
+TEST_F(ManagerTest, WhatWasOvertakenDoesNotFailTheNextStart) {
+  driver_.deaf_start = true;
+  auto hung = begin(command(Action::start, 1));
+  while (driver_.starts == 0) std::this_thread::yield();
+  EXPECT_EQ(run(command(Action::force_stop, 2)).error.code, Code::ok);
+  driver_.release();
+  EXPECT_NE(hung.get().error.code, Code::ok);
+  const auto started = run(command(Action::start, 3));
+  EXPECT_EQ(started.error.code, Code::ok) << started.error.message;
+  EXPECT_EQ(started.report.status.state, VmState::running);
+}
+
+TEST_F(ManagerTest, ATaskThatThrowsEndsItsCommandAndNotTheStrand) {
+  run(command(Action::start, 1));
+  driver_.throw_pause = true;
+  const auto broken = run(command(Action::pause, 2));
+  EXPECT_EQ(broken.error.code, Code::internal);
+  EXPECT_NE(broken.error.message.find("out of luck"), std::string::npos) << broken.error.message;
+  EXPECT_EQ(broken.report.status.state, VmState::unknown);
+  EXPECT_EQ(run(command(Action::force_stop, 3)).error.code, Code::ok);
+  EXPECT_EQ(run(command(Action::start, 4)).error.code, Code::ok);
+}
+
 TEST_F(ManagerTest, PastDeadlineAndGraceTheCallerIsAnsweredAndTheVmUnknown) {
   driver_.hang_start = true;
   auto slow = command(Action::start, 1);
@@ -232,6 +256,28 @@ TEST_F(ManagerTest, AHostThatGoesDownEndsItsGuestsAndTakesNoStartAnyMore) {
   open();
   EXPECT_EQ(settled().status.status_reason.find("the host was shut down"), 0u);
   EXPECT_EQ(run(command(Action::start, 2)).error.code, Code::ok) << "the host is back";
+}
+
+TEST_F(ManagerTest, AHostThatGoesDownWaitsForNoVmThatIsBeingDeleted) {
+  driver_.deaf_start = true;
+  auto hung = begin(command(Action::start, 1));
+  while (driver_.starts == 0) std::this_thread::yield();
+  auto all = std::async(std::launch::async, [&] { return manager_->stop_guests(600'000); });
+  EXPECT_TRUE(run(command(Action::remove, 2)).report.deleted);
+  EXPECT_EQ(all.get().failed, 0);
+}
+
+TEST_F(ManagerTest, AHostThatGoesDownEndsAVmThatIsUnknownToo) {
+  run(command(Action::start, 1));
+  driver_.fail_pause = true;
+  driver_.inspected = VmState::unknown;
+  EXPECT_EQ(run(command(Action::pause, 2)).report.status.state, VmState::unknown);
+  // Something is there that can't be read: as long as that is so it may run.
+  const std::string run_dir = dir_ + "/vms/" + vm_ + "/run/1";
+  std::filesystem::create_directories(run_dir);
+  std::ofstream(run_dir + "/supervisor.json") << "damaged";
+  const HostShutdown done = manager_->stop_guests(1000);
+  EXPECT_EQ(done.powered_off + done.killed, 1);
 }
 
 TEST_F(ManagerTest, ReportsCountUpWithoutGapOrDuplicate) {

@@ -12,6 +12,11 @@ namespace {
 constexpr std::int64_t kCompactAt = std::int64_t{64} * 1024;
 constexpr std::int64_t kLookMs = 5'000;
 
+bool is_dead(Vm& vm) {
+  const std::lock_guard lock(vm.strand_mutex);
+  return vm.dead;
+}
+
 }  // namespace
 
 void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
@@ -45,6 +50,11 @@ void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
     if (vm->journal->size() > kCompactAt) static_cast<void>(vm->journal->compact());
   };
 
+  const auto was_killed = [&] {
+    const std::lock_guard lock(vm->strand_mutex);
+    return operation->killed;
+  };
+
   const core::Verdict verdict = core::judge(command.action, before.state);
   if (verdict == core::Verdict::refuse) {
     fail(core::refusal(command.action, before.state, vm->document.name.empty() ? vm->id : vm->document.name));
@@ -56,10 +66,7 @@ void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
     result.report = settle(vm, before, operation);
   } else if (command.action == core::Action::remove) {
     auto removed = remove(vm, command);
-    {
-      const std::lock_guard lock(vm->strand_mutex);
-      if (vm->dead) return;  // as below
-    }
+    if (is_dead(*vm)) return;  // a later delete has buried it
     if (removed) {
       result.report = bury(vm, operation);
     } else {
@@ -70,13 +77,9 @@ void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
     }
   } else {
     auto status = perform(vm, *operation);
-    bool killed = false;
-    {
-      const std::lock_guard lock(vm->strand_mutex);
-      if (vm->dead) return;  // answered when it was deleted under this call
-      killed = std::exchange(vm->killed, false);
-    }
-    if (killed && status && status->state != VmState::shutdown)
+    // Answered when it was deleted under this call; what the call has made since goes the same way.
+    if (is_dead(*vm)) return end_late(vm);
+    if (was_killed() && status && status->state != VmState::shutdown)
       status = make_error(Code::aborted, "VM " + vm->id + " was killed by a force-stop meanwhile", "superseded");
     const bool done = static_cast<bool>(status);
     VmStatus after;

@@ -198,6 +198,10 @@ void Manager::recover(const VmPtr& vm, int attempt) {
 std::optional<Error> Manager::broken_off(const VmPtr& vm, const JournalRecord& intent, const VmStatus& status,
                                          const std::optional<Error>& broken) {
   const auto action = core::action_named(intent.action);
+  // Whatever is left of it, it isn't deleted.
+  if (action == core::Action::remove)
+    return make_error(Code::aborted, "the node agent ended during the delete, which could not be finished",
+                      "interrupted");
   if (action == core::Action::reboot)
     return make_error(Code::aborted, "the node agent ended during the reboot; it may not have happened", "interrupted");
   if (action == core::Action::resize && status.state == VmState::running) return broken;
@@ -259,7 +263,15 @@ void Manager::saw_exit(const VmPtr& vm, std::int64_t incarnation) {
   const VmState state = status_of(vm).state;
   if (incarnation != vm->document.incarnation || state == VmState::shutdown) return;
   // A start that failed has told its caller already; a process that runs on after a false alarm is left alone.
-  if (const auto process = processes_.find({vm->id, incarnation}); process && process->alive) return;
+  const auto process = processes_.find({vm->id, incarnation});
+  if (process && process->alive) return;
+  if (!process && process.error().code != Code::not_found) {
+    core::logger("vm")->warn("the VMM's end can't be looked into yet vm={} reason={}", vm->id,
+                             core::log_value(process.error().message));
+    timers_.in_ms(kRetryMs,
+                  [this, vm, incarnation] { enqueue(vm, [this, vm, incarnation] { saw_exit(vm, incarnation); }); });
+    return;
+  }
   const VmStatus status = ended_status(vm);
   // The report must not wait for the disk: a restart finds the same in the supervisor's record.
   publish(vm, status);
@@ -283,6 +295,8 @@ void Manager::look(const VmPtr& vm) {
   command.deadline_ns = plugin::monotonic_ns() + kLookMs * 1'000'000;
   const auto seen = (*driver)->inspect(call_for(vm, command, -1), *args);
   if (!seen || (seen->state == before.state && seen->status_reason == before.status_reason)) return;
+  // What was seen before a force-stop lost its patience with this look isn't true any more.
+  if (status_of(vm).state != before.state) return;
   publish(vm, *seen);
   if (seen->state != VmState::shutdown) return;
   record_exit(vm, *seen);

@@ -1,8 +1,10 @@
 // A VM's strand: its commands one after the other, and what happens when one of them hangs.
 #include <algorithm>
+#include <utility>
 
 #include "manager.hpp"
 #include "qarax/core/logging.hpp"
+#include "records.hpp"
 
 namespace qarax::agent {
 
@@ -48,8 +50,34 @@ void Manager::next_task(const VmPtr& vm) {
       task = std::move(vm->tasks.front());
       vm->tasks.pop_front();
     }
-    if (task() == Went::aside) return;
+    if (guarded(vm, task) == Went::aside) return;
   }
+}
+
+// A border: what a task throws ends it and its command, never the strand.
+Went Manager::guarded(const VmPtr& vm, const StrandTask& task) {
+  std::string reason;
+  try {
+    return task();
+  } catch (const std::exception& e) {
+    reason = e.what();
+  }
+  core::logger("vm")->error("a task of the VM was broken off vm={} reason={}", vm->id, core::log_value(reason));
+  OperationPtr running;
+  {
+    const std::lock_guard lock(vm->strand_mutex);
+    running = std::exchange(vm->running, nullptr);
+  }
+  if (!running) return Went::through;
+  hide_folder(reason, options_.data_dir);
+  VmStatus status;
+  status.state = VmState::unknown;
+  status.status_reason = "its " + std::string(core::to_string(running->command.action)) + " was broken off: " + reason;
+  const core::VmReport report = settle(vm, status, running);
+  finish(vm, running, {report, make_error(Code::internal, status.status_reason)});
+  tell(vm, report);
+  look_again(vm->id);
+  return Went::through;
 }
 
 // A start waits for its turn to boot before it begins, and without a thread: there are as many as may hang in plugins,
@@ -68,7 +96,10 @@ Went Manager::take_turn(const VmPtr& vm, const OperationPtr& operation) {
   gate_.enter({command.deadline_ns, operation->cancel_fd()}, [this, vm, operation](Result<BootGate::Turn> turn) {
     operation->turn.emplace(std::move(turn));
     pool_.post([this, vm, operation] {
-      run(vm, operation);
+      guarded(vm, [&] {
+        run(vm, operation);
+        return Went::through;
+      });
       next_task(vm);
     });
   });
@@ -96,7 +127,7 @@ void Manager::overtake(const VmPtr& vm, const OperationPtr& operation) {
   if (operation->command.action == core::Action::remove) return abandon(vm, operation);
   {
     const std::lock_guard strand(vm->strand_mutex);
-    vm->killed = true;
+    if (vm->running) vm->running->killed = true;
   }
   VmStatus status;
   status.state = VmState::shutdown;
@@ -125,9 +156,11 @@ void Manager::abandon(const VmPtr& vm, const OperationPtr& operation) {
 // Its tombstone stands: nothing is done for it any more, and whose command waits hears what anybody hears from now on.
 core::VmReport Manager::bury(const VmPtr& vm, const OperationPtr& by) {
   std::vector<OperationPtr> others;
+  std::deque<StrandTask> dropped;  // whoever waits for one of these hears it now, not when a hung call returns
   {
     const std::lock_guard strand(vm->strand_mutex);
     vm->dead = true;
+    dropped.swap(vm->tasks);
     for (const auto& one : vm->pending)
       if (one != by) others.push_back(one);
   }

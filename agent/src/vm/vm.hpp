@@ -29,6 +29,8 @@ class Operation final : public CommandTicket {
   const Command command;
   // Guarded by the manager's order mutex: what came of it is published, so nothing older may be any more.
   bool settled = false;
+  // Guarded by the VM's strand_mutex: the VMM was killed under its call.
+  bool killed = false;
   // A start's turn to boot, or why it didn't come; only the strand's.
   std::optional<Result<BootGate::Turn>> turn;
   // When its deadline is looked at; set before anybody else has the operation.
@@ -65,7 +67,6 @@ struct Vm {
   std::vector<std::shared_ptr<Operation>> pending;              // taken and not finished
   bool recovering = false;
   bool looking = false;  // a look at it is queued already
-  bool killed = false;   // its VMM was killed under the call that the strand is at
   bool dead = false;     // deleted under that call: nothing is done or said for it any more
 
   // Only the strand's task touches these.

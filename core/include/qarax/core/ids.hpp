@@ -16,8 +16,11 @@ std::string to_lower(std::string_view text);  // ASCII
 std::string fingerprint(std::string_view text);
 
 std::string machine_id();  // /etc/machine-id, empty in containers that have none
-// Changes exactly when every process of this PID namespace is gone: boot_id, the namespace's inode, start time of its
-// pid 1.
-std::string boot_identity();
+// The kernel's, as it was read first: a read that fails later, for want of descriptors, mustn't look like a reboot.
+// Empty where there is no /proc.
+const std::string& boot_id();
+// Changes exactly when every process of this PID namespace is gone: boot_id(), the namespace's inode, start time of its
+// pid 1. Read once as well.
+const std::string& boot_identity();
 
 }  // namespace qarax::core
