@@ -180,6 +180,28 @@ TEST_F(NodeConsoleTest, WhatIsNotTakenHoldsUpTheNode) {
   EXPECT_EQ(seen, kAll);
 }
 
+TEST_F(NodeConsoleTest, WhoHangsUpWithoutHavingTakenWhatCameEndsTheCall) {
+  std::atomic<std::size_t> written{0};
+  std::atomic<bool> ended{false};
+  ASSERT_TRUE(attach([&](grpc::ServerContext& context, Stream& stream, const node::v1::ConsoleRequest&) {
+    say_open(context, stream);
+    node::v1::ConsoleChunk chunk;
+    chunk.set_data(std::string(65'536, 'x'));
+    while (stream.Write(chunk)) written += chunk.data().size();
+    ended = true;
+    return grpc::Status::CANCELLED;
+  }));
+  // It comes to a standstill: this side reads no more.
+  std::size_t before = 0;
+  ASSERT_TRUE(eventually([&] {
+    before = written;
+    std::this_thread::sleep_for(200ms);
+    return written == before && before > 0;
+  }));
+  line_.reset();
+  EXPECT_TRUE(eventually([&] { return ended && calls_ == 0; }));
+}
+
 TEST_F(NodeConsoleTest, ALostNodeIsNoEndOfTheGuests) {
   std::atomic<bool> speaks{false};
   std::atomic<bool> lost{false};
