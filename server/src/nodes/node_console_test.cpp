@@ -8,6 +8,7 @@
 #include <thread>
 #include <utility>
 
+#include "calls.hpp"
 #include "qarax/core/documents.hpp"
 #include "qarax/plugin/call_args.hpp"
 
@@ -141,6 +142,18 @@ TEST_F(NodeConsoleTest, ARefusalIsTheNodesOwn) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().reason, "console-closed");
   EXPECT_EQ(refused.error().message, "8 clients are attached already");
+}
+
+TEST(StatusOfANode, TextThatIsNoUtf8IsRepaired) {
+  const Error error = to_error(grpc::Status(grpc::StatusCode::INTERNAL, "caf\xe9"));
+  EXPECT_EQ(error.code, Code::internal);
+  EXPECT_EQ(error.message, "caf\xEF\xBF\xBD");
+  const Error own = make_error(Code::aborted, "fine", "its-own");
+  EXPECT_EQ(to_error(grpc::Status(grpc::StatusCode::INTERNAL, "\xff", encode(own))).reason, "its-own");
+  const std::string broken = R"({"code":10,"message":"caf)"
+                             "\xe9"
+                             R"("})";
+  EXPECT_EQ(to_error(grpc::Status(grpc::StatusCode::INTERNAL, "x", broken)).message, "x");
 }
 
 TEST_F(NodeConsoleTest, ANodeThatSaysNothingIsNotWaitedForForever) {
