@@ -29,6 +29,14 @@ void translate(Error& error, core::Action action) {
   }
 }
 
+// Whether the node has done it: of a delete only its own word that the VM is gone lets the record go, which is the last
+// that anybody has of a VMM that may run.
+std::optional<Error> fault_of(const JobRecord& job, const CommandOutcome& outcome) {
+  if (outcome.error || job.action != core::Action::remove || (outcome.report && outcome.report->deleted))
+    return outcome.error;
+  return make_error(Code::internal, "its node reports success, and not that it has deleted the VM", "node-protocol");
+}
+
 }  // namespace
 
 std::int64_t Orchestrator::timeout_of(const JobRecord& job) const {
@@ -162,16 +170,17 @@ void Orchestrator::decided(const JobRecord& job, const CommandOutcome& outcome) 
     if (cancelling && outcome.error && outcome.error->code == Code::cancelled) send(job);
     return;
   }
-  if (job.action == core::Action::remove && !outcome.error) {
+  const std::optional<Error> said = fault_of(job, outcome);
+  if (job.action == core::Action::remove && !said) {
     const auto removed = store_.remove_vm(job.vm_id, Removal::by_job);
     ++jobs_completed_;
     return waiters_.finish(job.id, {nullptr, removed ? std::nullopt : std::optional<Error>(removed.error())});
   }
   std::optional<Error> error;
   JobState state = JobState::completed;
-  if (outcome.error) {
+  if (said) {
     const VmPtr vm = store_.vm(job.vm_id);
-    error = explained(*outcome.error, job, vm ? vm->name : job.vm_id);
+    error = explained(*said, job, vm ? vm->name : job.vm_id);
     state = cancelling && error->code == Code::cancelled ? JobState::cancelled : JobState::failed;
     core::logger("jobs")->error("{} failed vm={} job={} reason={}", core::to_string(job.action), job.vm_id, job.id,
                                 core::log_value(error->message));
