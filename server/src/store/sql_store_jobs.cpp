@@ -224,7 +224,7 @@ VmPtr SqlStore::publish(const Begin& plan) {
 
 Result<BegunJob> SqlStore::begin_job(const BeginJob& asked) {
   Begin plan;
-  plan.job.id = core::new_ordered_uuid();
+  plan.job.id = RequestScope::new_job_id();
   BegunJob begun;
   // Two starts on one host don't plan side by side: each must see what the other has reserved.
   std::vector<std::string> keys{asked.vm_id};
