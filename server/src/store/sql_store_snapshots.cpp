@@ -78,12 +78,16 @@ Result<VmPtr> SqlStore::resize_idle(const std::string& id, const core::ResizeCom
                                                    "changed");
                                changed = *vm;
                                apply(size, changed);
+                               // A start that has reserved what it was decides again.
+                               ++changed.revision;
                                changed.edition = next_edition(changed);
                                changed.updated_at = now_text();
                                rows::update_vm(session, changed);
                                done.vm_id = id;
                                done.vm_name = changed.name;
                                done.host_id = changed.host_id.value_or("");
+                               done.revision = changed.revision;
+                               done.incarnation = changed.incarnation;
                                rows::insert_job(session, done, changed.desired, 0, ran_.seconds(), {size, "", ""});
                                events_.add(events::job_finished(done, &changed));
                                return Ok{};
@@ -93,6 +97,7 @@ Result<VmPtr> SqlStore::resize_idle(const std::string& id, const core::ResizeCom
                                now = memory_.update(id, [&](VmRecord& vm) {
                                  vm.spec = changed.spec;
                                  vm.resolved = changed.resolved;
+                                 vm.revision = changed.revision;
                                  vm.edition = changed.edition;
                                  vm.updated_at = changed.updated_at;
                                  return true;

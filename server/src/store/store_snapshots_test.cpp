@@ -82,6 +82,20 @@ TEST_P(StoreChanges, AnIdleVmIsResizedForItsNextStart) {
   EXPECT_EQ(store_->resize_idle(core::new_uuid(), {}, 0).error().reason, "vm-not-found");
 }
 
+TEST_P(StoreChanges, AStartThatWasDecidedOnTheSizeBeforeIsDecidedAgain) {
+  const VmPtr web = vm("web");
+  const HostPtr on = host();
+  BeginJob start = job(web, Action::start);
+  start.placement = Placement{on->id, "qemu", 100, 1000};
+  const auto resized = store_->resize_idle(web->id, {std::nullopt, 700 * kMiB}, web->revision);
+  ASSERT_TRUE(resized) << resized.error().message;
+  EXPECT_EQ(store_->begin_job(start).error().reason, "changed");
+  EXPECT_TRUE(store_->reservations().empty());
+  open();
+  EXPECT_EQ(store_->vm(web->id)->revision, (*resized)->revision);
+  EXPECT_EQ(store_->resize_idle(web->id, {1, std::nullopt}, web->revision).error().reason, "changed");
+}
+
 TEST_P(StoreChanges, ASnapshotIsThereFromItsJobOnAndReadyAtItsEnd) {
   const VmPtr web = running("web", host());
   const std::string id = core::new_uuid();
