@@ -274,6 +274,7 @@ VmPtr SqlStore::finish_job(const std::string& job_id, JobState state, const std:
     }
     finish_subject(job, state, report, changed);
     if (current) observe(changed, *report, true);
+    learn_wish(changed);
     // Of a start that failed the plugin may have ended the VMM in good order: no guest's wish.
     if (!core::begins(job.action)) heed_power_off(changed);
     // Without a word from the node a start that failed before it got there has changed nothing.
