@@ -143,6 +143,8 @@ class SqlStore final : public Store {
   Status plan_subject(const BeginJob& asked, const JobRecord* unfinished, Begin& plan) const;
   void publish_subject(const Begin& plan);
   void finish_subject(const JobRecord& job, JobState state, const std::optional<core::VmReport>& report, VmRecord& vm);
+  void settle_put_aside(const JobRecord& job, const core::VmReport& report, VmRecord& vm);
+  void free_reserved(const std::string& vm_id, std::int64_t memory);
   void keep_snapshot(SnapshotRecord record);
   Status check_free(const VmRecord& vm, const JobRecord* unfinished, core::Action asked) const;
 
