@@ -1,4 +1,6 @@
 // A database that was lost, a node that isn't the one it was, VMs that only a node knows.
+#include <future>
+
 #include "adopter_fixture.hpp"
 #include "qarax/core/ids.hpp"
 
@@ -112,6 +114,18 @@ TEST_F(AdopterTest, ANodeWithAnotherIdentityIsDownAndItsVmsAreNotShutdown) {
   EXPECT_EQ(host->status, HostStatus::down);
   EXPECT_EQ(store_->vm(id)->observed.status.state, VmState::unknown);
   EXPECT_EQ(adopter_->plan(host_).error().reason, "other-node");
+}
+
+TEST_F(AdopterTest, TheServersEndIsNotKeptWaitingByANodeThatIsSlowToBeAdopted) {
+  const auto plan = adopter_->plan(host_);
+  ASSERT_TRUE(plan) << plan.error().message;
+  node_.hold_adopts();
+  auto adopting = std::async(std::launch::async, [&] { return adopt(plan->plan); });
+  node_.wait_for_adopt();
+  nodes_->stop();
+  const auto adopted = adopting.get();
+  ASSERT_FALSE(adopted);
+  EXPECT_EQ(adopted.error().code, Code::cancelled) << adopted.error().message;
 }
 
 TEST_F(AdopterTest, OneNodeIsOneHost) {
