@@ -128,6 +128,27 @@ TEST_F(AdopterTest, TheServersEndIsNotKeptWaitingByANodeThatIsSlowToBeAdopted) {
   EXPECT_EQ(adopted.error().code, Code::cancelled) << adopted.error().message;
 }
 
+TEST_F(AdopterTest, ALinkIsMadeToWhereItsHostIsByNow) {
+  HostPtr read_before;
+  const auto move_to = [&](std::int64_t port) {
+    const auto moved = store_->edit_host({host_, std::nullopt, [&](HostRecord& host) -> Status {
+                                            host.port = port;
+                                            return Ok{};
+                                          }});
+    ASSERT_TRUE(moved) << moved.error().message;
+  };
+  nodes_->drop(host_);
+  move_to(1);
+  read_before = store_->host(host_);
+  move_to(server_.port());
+  nodes_->start(read_before);
+  EXPECT_TRUE(nodes_->link(host_)->connect_now(20'000));
+  ASSERT_TRUE(store_->remove_host({host_}));
+  nodes_->drop(host_);
+  nodes_->start(read_before);
+  EXPECT_FALSE(nodes_->link(host_)) << "nobody would end it";
+}
+
 TEST_F(AdopterTest, OneNodeIsOneHost) {
   const auto second = orchestrator_->add_host({"h2", "127.0.0.1", server_.port(), ""});
   ASSERT_TRUE(second);

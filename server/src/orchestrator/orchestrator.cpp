@@ -261,6 +261,8 @@ Result<HostPtr> Orchestrator::init_host(const std::string& host_id, std::int64_t
   if (!host) return make_error(Code::not_found, "there is no host " + host_id, "host-not-found");
   nodes_.start(host);
   const auto link = nodes_.link(host_id);
+  if (!link && !store_.host(host_id))
+    return make_error(Code::not_found, "host " + host_id + " was removed meanwhile", "host-not-found");
   if (!link) return make_error(Code::unavailable, "the server is ending", "shutting-down");
   QARAX_CHECK(link->connect_now(timeout_ms));
   return store_.host(host_id);
