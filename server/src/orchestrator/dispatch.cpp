@@ -274,13 +274,26 @@ void Orchestrator::tick() {
   }
   for (const HostPtr& host : store_.hosts()) enforce_tombstones(host->id);
   if (store_.read_only().empty()) keeper_.look();
-  restart_what_ended();
 }
 
 // A database that doesn't answer now is tidied up a minute later.
 void Orchestrator::tidy() {
   const Status done = store_.prune(options_.retention);
   core::logger("store")->debug("tidied up reason={}", core::log_value(done ? "" : done.error().message));
+}
+
+// What waits for the database, and with a commit whose fate isn't known for as long as that is away: no work of the
+// thread that sees whether nodes are heard. Whoever is late is waited for; the next tick asks again.
+void Orchestrator::do_chores() {
+  if (doing_chores_.exchange(true)) return;
+  pool_.post([this] {
+    struct Done {
+      ~Done() { doing = false; }
+      std::atomic<bool>& doing;
+    } const done{doing_chores_};
+    restart_what_ended();
+    if (to_tidy_.exchange(false)) tidy();
+  });
 }
 
 void Orchestrator::ticks() {
@@ -290,7 +303,8 @@ void Orchestrator::ticks() {
     if (stopping_) return;
     lock.unlock();
     tick();
-    if (count % kTicksToTidy == 1) tidy();  // also of a server that never runs for long
+    if (count % kTicksToTidy == 1) to_tidy_ = true;  // also of a server that never runs for long
+    do_chores();
     lock.lock();
   }
 }
