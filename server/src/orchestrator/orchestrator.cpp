@@ -43,6 +43,8 @@ void Orchestrator::shutdown(std::int64_t grace_ms) {
   // Callers get the grace to hear of their job's end; then they hear where to look for it.
   waiters_.wait_until_none(std::chrono::steady_clock::now() + std::chrono::milliseconds(grace_ms));
   store_.job_book().stop_waiting();
+  // Nor does anybody wait for a database that is away: what follows ends every thread that may.
+  store_.stop_waiting();
   waiters_.finish_all([](const std::string& job_id) {
     return JobWaiters::Outcome{
         nullptr, with_job(make_error(Code::unavailable, "the server is ending; the job goes on when it is back",

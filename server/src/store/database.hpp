@@ -9,6 +9,7 @@
 #include <condition_variable>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -77,6 +78,8 @@ class Database {
   // be called under state().
   void later(std::function<void(Session&)> work, bool at_once = false);
   void flush();
+  // As Store::stop_waiting.
+  virtual void stop_waiting() {}
 
   // Guards what the owner keeps in memory beside the database; held while a group is worked on and committed.
   std::mutex& state() { return state_; }
@@ -99,8 +102,9 @@ class Database {
   virtual void run(const char* statement);          // BEGIN, COMMIT and the like
   virtual bool connected() { return true; }
   virtual Error refused(const Poco::Exception& e) const;  // what callers are told of it
-  // After a COMMIT without an answer: did it take effect? Waits for as long as it takes, without state().
-  virtual bool took_effect() { return false; }
+  // After a COMMIT without an answer: did it take effect? Waits for as long as it takes, without state(). nullopt:
+  // stop_waiting() came first, and there will be no further transaction.
+  virtual std::optional<bool> took_effect() { return false; }
 
   // Runs `look` if no group is under way, and keeps groups away meanwhile. False: one was.
   bool between_groups(const std::function<void()>& look);
@@ -125,7 +129,7 @@ class Database {
   Status wait_for(Waiting own);
   std::vector<Waiting*> next_group();
   void run_group(const std::vector<Waiting*>& group);
-  bool find_out(std::unique_lock<std::mutex>& state);
+  std::optional<bool> find_out(std::unique_lock<std::mutex>& state);
   using Moment = std::chrono::steady_clock::time_point;
   void work_on_one(Waiting& one, Moment patience = Moment::max());
   bool work_on(const std::vector<Waiting*>& group, bool alone);

@@ -30,6 +30,7 @@ class SqlStore final : public Store {
   Progress progress() const override;
   Status check() override;
   void flush() override;
+  void stop_waiting() override { db_->stop_waiting(); }
 
   VmPtr vm(const std::string& id) const override { return memory_.vm(id); }
   std::vector<VmPtr> vms() const override { return memory_.vms(); }
