@@ -61,6 +61,12 @@ class Database {
     const std::lock_guard lock(standing_mutex_);
     activation_ = std::move(next);
   }
+  // Of a change that writes a new term, in its work: a commit of it whose answer is lost leaves the database in that
+  // one.
+  void may_become(Activation next) {
+    const std::lock_guard lock(standing_mutex_);
+    may_become_ = std::move(next);
+  }
   // Why changes are refused; empty: they aren't.
   std::string read_only() const {
     const std::lock_guard lock(standing_mutex_);
@@ -95,6 +101,10 @@ class Database {
   // RESOURCE_EXHAUSTED "disk-full": what is left is for changes that free something. Any thread.
   virtual Status room() const { return Ok{}; }
   Error not_now() const;
+  Activation possible_next() const {
+    const std::lock_guard lock(standing_mutex_);
+    return may_become_;
+  }
   // What differs between databases; one thread at a time. They throw Poco::Exception.
   virtual Status ready() { return Ok{}; }           // could there be a transaction now? Called without state()
   virtual const char* begin_statement() const = 0;  // takes the write lock at once, or with read_term()
@@ -149,6 +159,7 @@ class Database {
 
   mutable std::mutex standing_mutex_;
   Activation activation_;
+  Activation may_become_;
   std::string read_only_;
   std::atomic<bool> is_read_only_{false};
 

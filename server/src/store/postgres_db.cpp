@@ -219,7 +219,12 @@ void PostgresDb::set_limits() {
 bool PostgresDb::take_lock() { return ask("SELECT pg_try_advisory_lock(" + std::to_string(kLock) + ")") == "t"; }
 
 void PostgresDb::check_where_it_stands() {
-  if (std::stoll(ask("SELECT term FROM cluster")) != activation().term)
+  const std::int64_t term = std::stoll(ask("SELECT term FROM cluster"));
+  if (term == activation().term) return;
+  // An adopt's commit may have begun this one without a word. Another server's has the same number, and not the same
+  // activation.
+  const Activation next = possible_next();
+  if (term != next.term || ask("SELECT count(*) FROM activations WHERE id = '" + next.id + "'") != "1")
     end_process("another server has taken over the database " + name_);
 }
 

@@ -167,6 +167,27 @@ TEST_F(PostgresTest, WhoAsksForAChangeOfWhichNobodyKnowsIsToldSoAtTheServersEnd)
   EXPECT_EQ((*next)->vms().front()->name, "in question");
 }
 
+TEST_F(PostgresTest, AnAdoptWhoseCommitIsNotAnsweredIsNoOtherServers) {
+  LossyLine line(database_->url());
+  auto store = open_postgres(line.url());
+  ASSERT_TRUE(store) << store.error().message;
+  const auto host = (*store)->add_host({"h1", "127.0.0.1", 1, ""});
+  ASSERT_TRUE(host) << host.error().message;
+  const Activation before = (*store)->activation();
+  Adoption adoption;
+  adoption.host_id = (*host)->id;
+  adoption.above_term = before.term + 5;
+  line.lose_next_answer();
+  auto adopting = std::async(std::launch::async, [&] { return (*store)->adopt(adoption); });
+  while (!line.is_lost()) std::this_thread::yield();
+  line.open();
+  const auto adopted = adopting.get();
+  ASSERT_TRUE(adopted) << adopted.error().message;
+  EXPECT_EQ((*store)->activation().term, before.term + 6);
+  EXPECT_NE((*store)->activation().id, before.id);
+  EXPECT_TRUE(creates_soon(**store, "after"));
+}
+
 TEST_F(PostgresTest, AnotherServersTermEndsTheProcess) {
   const auto lose_the_term = [&](bool with_connection) {
     auto store = open_postgres(database_->url());
