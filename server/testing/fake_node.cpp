@@ -59,6 +59,29 @@ void FakeNode::forget_features() {
   outdated_ = true;
 }
 
+void FakeNode::pretend_to_delete() {
+  const std::lock_guard lock(mutex_);
+  pretends_ = true;
+}
+
+void FakeNode::hold_adopts() {
+  const std::lock_guard lock(mutex_);
+  holds_adopts_ = true;
+}
+
+void FakeNode::wait_for_adopt() const {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return adopt_arrived_; });
+}
+
+void FakeNode::await_adopt(const std::function<bool()>& is_left) {
+  std::unique_lock lock(mutex_);
+  if (!holds_adopts_) return;
+  adopt_arrived_ = true;
+  changed_.notify_all();
+  while (!stopping_ && !is_left()) changed_.wait_for(lock, std::chrono::milliseconds(10));
+}
+
 void FakeNode::refuse(Error error) {
   const std::lock_guard lock(mutex_);
   refusal_ = std::move(error);

@@ -33,6 +33,8 @@ class FakeNode {
                                  // whose call broke off goes on meanwhile, as node.proto says
   void fail(Error error);        // the next command fails with it; empty code: none
   void forget_features();        // as a node that is older than all of them says it
+  void pretend_to_delete();      // the next delete is answered with success, and the VM is there
+  void hold_adopts();            // no answer, until their call is left
 
   void refuse(Error error);  // what its plugin says of the next resolve; empty code: nothing
 
@@ -42,6 +44,7 @@ class FakeNode {
   int told_to_keep() const;                          // how often
   std::int64_t position() const;                     // of whom it obeys
   void wait_for_command(core::Action action) const;  // until one such has arrived
+  void wait_for_adopt() const;                       // as well, of those that are held
   // A change that no command made.
   void set_state(const std::string& vm, VmState state);
   // As if another server had commanded it since.
@@ -61,6 +64,7 @@ class FakeNode {
   NodeSurvey survey(const std::vector<std::string>& deleted_of) const;
   std::optional<Error> greet(const Activation& server);
   std::optional<Error> adopt(const Activation& server, const Activation& seen);
+  void await_adopt(const std::function<bool()>& is_left);  // before it
   bool knows(std::string_view feature) const;
   struct Answer {
     bool connection_broke = false;
@@ -115,6 +119,9 @@ class FakeNode {
   Error refusal_{Code::ok, {}, {}, {}, false, 0, {}, {}};
   bool stopping_ = false;
   bool outdated_ = false;
+  bool pretends_ = false;
+  bool holds_adopts_ = false;
+  bool adopt_arrived_ = false;
 };
 
 }  // namespace qarax::server

@@ -1,4 +1,6 @@
 // What the fake node does with commands.
+#include <utility>
+
 #include "fake_node.hpp"
 
 namespace qarax::server {
@@ -92,7 +94,9 @@ FakeNode::Answer FakeNode::settle(const node::v1::CommandRequest& request) {
     answer.refused = make_error(Code::failed_precondition, "comes too late", "stale-revision");
     return answer;
   }
-  if (action_of(request.action()) == core::Action::remove) {
+  if (action_of(request.action()) == core::Action::remove && std::exchange(pretends_, false)) {
+    if (found != vms_.end()) answer.reply.set_report(encode(found->second.report));
+  } else if (action_of(request.action()) == core::Action::remove) {
     vms_.erase(request.vm());
     tombstones_[request.vm()] = request.revision();
     done_.insert(core::Action::remove);

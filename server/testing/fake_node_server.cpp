@@ -50,7 +50,9 @@ grpc::Status FakeNodeServer::Survey(grpc::ServerContext*, const node::v1::Survey
   return grpc::Status::OK;
 }
 
-grpc::Status FakeNodeServer::Adopt(grpc::ServerContext*, const node::v1::AdoptRequest* request, node::v1::AdoptReply*) {
+grpc::Status FakeNodeServer::Adopt(grpc::ServerContext* context, const node::v1::AdoptRequest* request,
+                                   node::v1::AdoptReply*) {
+  node_.await_adopt([&] { return context->IsCancelled(); });
   const auto no = node_.adopt(activation_of(request->authority()), activation_of(request->seen()));
   return no ? refused(*no) : grpc::Status::OK;
 }

@@ -4,6 +4,7 @@
 
 #include "handlers/reply.hpp"
 #include "http/text.hpp"
+#include "qarax/core/ids.hpp"
 
 namespace qarax::server {
 
@@ -21,6 +22,12 @@ bool names_etag(std::string_view field, std::string_view etag, bool weak) {
     if (one == etag) return true;
   }
   return false;
+}
+
+EntityTag tag_of_document(const std::string& document) {
+  EntityTag out;
+  out.asked = out.seen = core::fingerprint(document);
+  return out;
 }
 
 http::Response show(const http::Request& request, const std::string& etag, std::string document) {

@@ -19,6 +19,9 @@ struct EntityTag {
   std::string text() const { return "\"" + asked + "-" + seen + "\""; }
 };
 
+// Of what has no part that only a look at a host would tell: everything that is shown counts.
+EntityTag tag_of_document(const std::string& document);
+
 // The reply of a GET: 304 without a body where the client has this very version.
 http::Response show(const http::Request& request, const std::string& etag, std::string document);
 

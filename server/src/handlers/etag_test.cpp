@@ -44,6 +44,39 @@ TEST_F(HandlersTest, AReportBetweenLookAndEditIsNoChangeOfWhatTheTagNames) {
       << "what is seen is another thing";
 }
 
+TEST_F(HandlersTest, ASnapshotIsDeletedAsItWasSeen) {
+  const std::string vm = "/vms/" + create("web");
+  call("POST", vm + "/start");
+  call("POST", vm + "/snapshots", "", {{"Prefer", "respond-async"}});
+  const SnapshotPtr creating = store->snapshots(vm.substr(5)).at(0);
+  const std::string path = vm + "/snapshots/" + creating->id;
+  const std::string before = tag_of(call("GET", path));
+  EXPECT_EQ(call("GET", path, "", {{"If-None-Match", before}}).status, 304);
+  core::VmReport report;
+  report.snapshot = core::SnapshotFacts{creating->id, 4096};
+  ASSERT_TRUE(store->finish_job(store->unfinished_jobs().at(0).id, JobState::completed, report));
+  EXPECT_EQ(problem(call("DELETE", path, "", {{"If-Match", before}})), "412 precondition-failed");
+  ASSERT_TRUE(store->snapshot(creating->id));
+  const auto now = call("GET", path, "", {{"If-None-Match", before}});
+  EXPECT_EQ(now.status, 200);
+  EXPECT_EQ(call("DELETE", path, "", {{"If-Match", tag_of(now)}}).status, 204);
+  EXPECT_TRUE(operations.calls.back().expected_version) << "once more where it is done";
+}
+
+TEST_F(HandlersTest, AJobIsCancelledAsItWasSeen) {
+  const std::string vm = "/vms/" + create("web");
+  const auto accepted = call("POST", vm + "/start", "", {{"Prefer", "respond-async"}});
+  const std::string path(accepted.headers.find("Location").value_or(""));
+  const std::string before = tag_of(call("GET", path));
+  EXPECT_EQ(call("GET", path, "", {{"If-None-Match", before}}).status, 304);
+  store->job_book().update(path.substr(6), [](Job& job) { job.steps.push_back({"node", {}, "", {}, {}}); });
+  EXPECT_EQ(problem(call("DELETE", path, "", {{"If-Match", before}})), "412 precondition-failed");
+  EXPECT_EQ(text(parsed(call("GET", path)), "state"), "running");
+  const auto cancelled = call("DELETE", path, "", {{"If-Match", tag_of(call("GET", path))}});
+  EXPECT_EQ(cancelled.status, 200);
+  EXPECT_EQ(tag_of(cancelled), tag_of(call("GET", path)));
+}
+
 // A server on a database that another one may have left.
 struct Served {
   explicit Served(const std::string& file) : store(open_sqlite(file).value()) {

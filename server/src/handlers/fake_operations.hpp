@@ -14,8 +14,8 @@ namespace qarax::server::testing {
 
 class TempStore {
  public:
-  TempStore() {
-    auto store = open_sqlite(folder_ / "qarax.db");
+  explicit TempStore(ClockPtr clock = nullptr) {
+    auto store = open_sqlite(folder_ / "qarax.db", std::move(clock));
     if (!store) throw std::runtime_error(store.error().message);
     store_ = std::move(*store);
   }

@@ -2,10 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <future>
 #include <set>
 
 #include "handlers/fake_operations.hpp"
+#include "handlers/vm_change_handlers.hpp"
 #include "handlers/vm_handlers.hpp"
 #include "http/problem.hpp"
 #include "http/testing/raw_client.hpp"
@@ -15,10 +17,21 @@ namespace {
 
 constexpr const char* kBody = R"({"name":"web","memory_size":134217728})";
 
+class FakeClock final : public core::Clock {
+ public:
+  std::int64_t monotonic_ns() const override { return now_.load(); }
+  std::chrono::system_clock::time_point wall() const override { return std::chrono::system_clock::now(); }
+  void run_a_day() { now_ += 86'401LL * 1'000'000'000; }
+
+ private:
+  std::atomic<std::int64_t> now_{1'000'000'000'000};
+};
+
 class IdempotencyTest : public ::testing::Test {
  protected:
   IdempotencyTest() {
     add_vm_routes(router, *store, operations, renderer);
+    add_vm_change_routes(router, *store, operations, renderer);
     router.add("POST", "/fails", [this](const http::Request& request) {
       ++handled;
       return refuse_with(request);
@@ -46,7 +59,8 @@ class IdempotencyTest : public ::testing::Test {
     return response.body.find("/problems/" + slug + "\"") != std::string::npos;
   }
 
-  testing::TempStore store;
+  const std::shared_ptr<FakeClock> clock = std::make_shared<FakeClock>();
+  testing::TempStore store{clock};
   testing::FakeOperations operations{*store};
   VmRenderer renderer{*store, {}};
   http::Router router;
@@ -154,6 +168,40 @@ TEST_F(IdempotencyTest, AChangeIsNeverMadeTwiceForOneKey) {
   const auto twice = store->create_vm({"db", std::nullopt, "", std::nullopt, {}});
   ASSERT_FALSE(twice);
   EXPECT_EQ(twice.error().reason, "idempotency-answer-lost");
+}
+
+TEST_F(IdempotencyTest, ASnapshotWhoseKeyIsForgottenIsAnotherOne) {
+  const std::string id = post("/vms", "", kBody).body;
+  ASSERT_EQ(post("/vms/" + id + "/start", "").status, 200);
+  const std::string path = "/vms/" + id + "/snapshots";
+  const auto first = post(path, "k1");
+  ASSERT_EQ(first.status, 201) << first.body;
+  EXPECT_EQ(post(path, "k1").body, first.body);
+  EXPECT_EQ(store->snapshots(id).size(), 1u);
+  clock->run_a_day();
+  const auto second = post(path, "k1");
+  ASSERT_EQ(second.status, 201) << second.body;
+  EXPECT_NE(header(second, "Location"), header(first, "Location"));
+  const auto all = store->snapshots(id);
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(header(first, "Location"), path + "/" + all[0]->id);
+  EXPECT_EQ(all[0]->name, "snapshot-1");
+}
+
+TEST_F(IdempotencyTest, ASnapshotWhoseAnswerIsLostIsFoundAgainByItsJob) {
+  ActionCall call;
+  call.vm_id = post("/vms", "", kBody).body;
+  call.action = core::Action::start;
+  ASSERT_TRUE(operations.act(call));
+  const auto claim = std::make_shared<Claim>("k1", "f");
+  {
+    const RequestScope scope("req", claim);
+    call.action = core::Action::snapshot;
+    call.arguments.snapshot = RequestScope::new_id();
+    ASSERT_TRUE(operations.act(call));
+  }
+  const RequestScope scope("req", std::make_shared<Claim>("k1", "f", claim->job_id(), true));
+  EXPECT_TRUE(store->snapshot(RequestScope::new_id()));
 }
 
 TEST_F(IdempotencyTest, ARefusedChangeBindsNothing) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "handlers/conditional.hpp"
 #include "handlers/dry_runs.hpp"
 #include "handlers/job_document.hpp"
 #include "handlers/reply.hpp"
@@ -78,6 +79,8 @@ std::string next_page(const http::Request& request, const Job& last) {
   return out + "cursor=" + last.created_at + "_" + last.id + ">; rel=\"next\"";
 }
 
+std::string text_of(const Job& job) { return encode(job_document(job), Defaults::write); }
+
 class JobHandlers {
  public:
   JobHandlers(Store& store, Operations& operations) : store_(store), operations_(operations) {}
@@ -106,7 +109,9 @@ class JobHandlers {
     return with_job(request, [&](JobPtr job) {
       if (*wait > 0 && job->state == JobState::running)
         if (const JobPtr later = store_.job_book().wait(job->id, std::chrono::milliseconds(*wait))) job = later;
-      return http::Response::json(encode(job_document(*job), Defaults::write));
+      std::string text = text_of(*job);
+      const std::string etag = tag_of_document(text).text();
+      return show(request, etag, std::move(text));
     });
   }
 
@@ -114,12 +119,15 @@ class JobHandlers {
     auto dry = flag_of(request, "dry_run");
     if (!dry) return refuse(request, std::move(dry).error());
     return with_job(request, [&](const JobPtr& job) {
+      if (auto refusal = refuse_unmatched(request, tag_of_document(text_of(*job)))) return std::move(*refusal);
       if (*dry) return dry_run_reply(request, operations_.dry_runs().cancel_job(job->id));
       const bool async = prefers_async(request);
       auto done = operations_.cancel_job(job->id, async);
       if (!done) return refuse(request, std::move(done).error());
       const bool goes_on = (*done)->state == JobState::running;
-      auto response = http::Response::json(encode(job_document(**done), Defaults::write), goes_on ? 202 : 200);
+      std::string text = text_of(**done);
+      const std::string etag = tag_of_document(text).text();
+      auto response = http::Response::json(std::move(text), goes_on ? 202 : 200).with("ETag", etag);
       if (async && goes_on) response.headers.set("Preference-Applied", "respond-async");
       return response;
     });

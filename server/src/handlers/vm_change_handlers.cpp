@@ -87,15 +87,23 @@ class VmChangeHandlers {
   }
 
   http::Response get(const http::Request& request) const {
-    return with_snapshot(
-        request, [](const VmPtr&, const SnapshotPtr& snapshot) { return http::Response::json(text_of(*snapshot)); });
+    return with_snapshot(request, [&](const VmPtr&, const SnapshotPtr& snapshot) {
+      std::string text = text_of(*snapshot);
+      const std::string etag = tag_of_document(text).text();
+      return show(request, etag, std::move(text));
+    });
   }
 
   http::Response remove(const http::Request& request) {
-    return with_snapshot(request, [&](const VmPtr& vm, const SnapshotPtr& snapshot) {
-      ActionCall call = call_of(*vm, core::Action::drop_snapshot);
-      call.arguments.snapshot = snapshot->id;
-      return carry_out(request, operations_, call, [](const ActionResult&) { return http::Response::empty(); });
+    return while_matched(request, [&] {
+      return with_snapshot(request, [&](const VmPtr& vm, const SnapshotPtr& snapshot) {
+        if (auto refusal = refuse_unmatched(request, tag_of_document(text_of(*snapshot)))) return std::move(*refusal);
+        ActionCall call = call_of(*vm, core::Action::drop_snapshot);
+        // Whatever changes a snapshot is a job of its VM.
+        call.expected_version = expected(request, vm->version);
+        call.arguments.snapshot = snapshot->id;
+        return carry_out(request, operations_, call, [](const ActionResult&) { return http::Response::empty(); });
+      });
     });
   }
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "qarax/plugin/call_args.hpp"
+#include "qarax/plugin/json/text.hpp"
 #include "qarax/result.hpp"
 
 namespace qarax::server {
@@ -19,7 +20,8 @@ inline std::chrono::system_clock::time_point in_ms(std::int64_t ms) {
 inline Error to_error(const grpc::Status& status) {
   if (auto error = decode_error(status.error_details()); error && error->code != Code::unknown)
     return std::move(*error);
-  return make_error(code_from_int(status.error_code()), status.error_message());
+  // Percent-decoded by gRPC, from whoever answers there: what is written down has to be text.
+  return make_error(code_from_int(status.error_code()), json::repair_utf8(status.error_message()));
 }
 
 }  // namespace qarax::server

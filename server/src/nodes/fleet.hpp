@@ -109,7 +109,9 @@ class Fleet {
 
   // Before the first start(); called from the links' threads.
   virtual void on(Events events) = 0;
-  virtual void start(const HostPtr& host) = 0;        // connects in the background, and again whenever it is lost
+  // Connects in the background, and again whenever it is lost; to where the host is by now. Nothing of one that is
+  // gone.
+  virtual void start(const HostPtr& host) = 0;
   virtual void drop(const std::string& host_id) = 0;  // ends that link; commands in flight end as not decided
   virtual void stop() = 0;                            // ends every link; after it no event comes and no link is made
   virtual std::shared_ptr<NodeAccess> link(const std::string& host_id) const = 0;  // null: none

@@ -69,7 +69,7 @@ void ConsoleCall::have_read(bool ok) {
     const std::lock_guard lock(mutex_);
     reading_ = false;
     if (!ok) return finish();
-    output_.append(chunk_.data());
+    if (!hung_up_) output_.append(chunk_.data());
     read_more();
     wake = wake_;
   }
@@ -131,7 +131,7 @@ Status ConsoleCall::wait_open(std::chrono::milliseconds limit) {
   std::unique_lock lock(mutex_);
   changed_.wait_for(lock, limit, [&] { return open_ || over_; });
   if (open_) return Ok{};
-  context_->TryCancel();
+  let_go();
   if (!over_)
     return make_error(Code::deadline_exceeded,
                       "its node didn't open it within " + std::to_string(limit.count()) + " ms");
@@ -185,7 +185,16 @@ void ConsoleCall::end_input() {
 void ConsoleCall::hang_up() {
   const std::lock_guard lock(mutex_);
   wake_ = nullptr;
+  let_go();
+  // The end of the call comes by a read, and where nothing more was wanted none is under way.
+  read_more();
+}
+
+// Nobody takes what still comes: it must not keep the next read from being asked for.
+void ConsoleCall::let_go() {
   context_->TryCancel();
+  hung_up_ = true;
+  output_.clear();
 }
 
 }  // namespace qarax::server

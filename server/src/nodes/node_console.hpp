@@ -50,6 +50,7 @@ class ConsoleCall final : public std::enable_shared_from_this<ConsoleCall> {
   void read_more();
   void write_more();
   void finish();
+  void let_go();
 
   const std::shared_ptr<grpc::ClientContext> context_;
   std::function<void()> done_;
@@ -69,6 +70,7 @@ class ConsoleCall final : public std::enable_shared_from_this<ConsoleCall> {
   bool writing_ = false;
   bool input_over_ = false;  // end_input() was called
   bool input_told_ = false;  // and the node knows
+  bool hung_up_ = false;
   bool finishing_ = false;
   bool over_ = false;
 };

@@ -8,6 +8,7 @@
 #include <thread>
 #include <utility>
 
+#include "calls.hpp"
 #include "qarax/core/documents.hpp"
 #include "qarax/plugin/call_args.hpp"
 
@@ -143,6 +144,18 @@ TEST_F(NodeConsoleTest, ARefusalIsTheNodesOwn) {
   EXPECT_EQ(refused.error().message, "8 clients are attached already");
 }
 
+TEST(StatusOfANode, TextThatIsNoUtf8IsRepaired) {
+  const Error error = to_error(grpc::Status(grpc::StatusCode::INTERNAL, "caf\xe9"));
+  EXPECT_EQ(error.code, Code::internal);
+  EXPECT_EQ(error.message, "caf\xEF\xBF\xBD");
+  const Error own = make_error(Code::aborted, "fine", "its-own");
+  EXPECT_EQ(to_error(grpc::Status(grpc::StatusCode::INTERNAL, "\xff", encode(own))).reason, "its-own");
+  const std::string broken = R"({"code":10,"message":"caf)"
+                             "\xe9"
+                             R"("})";
+  EXPECT_EQ(to_error(grpc::Status(grpc::StatusCode::INTERNAL, "x", broken)).message, "x");
+}
+
 TEST_F(NodeConsoleTest, ANodeThatSaysNothingIsNotWaitedForForever) {
   const Status late = attach(
       [](grpc::ServerContext& context, Stream&, const node::v1::ConsoleRequest&) {
@@ -178,6 +191,28 @@ TEST_F(NodeConsoleTest, WhatIsNotTakenHoldsUpTheNode) {
     return line_->ended().has_value();
   }));
   EXPECT_EQ(seen, kAll);
+}
+
+TEST_F(NodeConsoleTest, WhoHangsUpWithoutHavingTakenWhatCameEndsTheCall) {
+  std::atomic<std::size_t> written{0};
+  std::atomic<bool> ended{false};
+  ASSERT_TRUE(attach([&](grpc::ServerContext& context, Stream& stream, const node::v1::ConsoleRequest&) {
+    say_open(context, stream);
+    node::v1::ConsoleChunk chunk;
+    chunk.set_data(std::string(65'536, 'x'));
+    while (stream.Write(chunk)) written += chunk.data().size();
+    ended = true;
+    return grpc::Status::CANCELLED;
+  }));
+  // It comes to a standstill: this side reads no more.
+  std::size_t before = 0;
+  ASSERT_TRUE(eventually([&] {
+    before = written;
+    std::this_thread::sleep_for(200ms);
+    return written == before && before > 0;
+  }));
+  line_.reset();
+  EXPECT_TRUE(eventually([&] { return ended && calls_ == 0; }));
 }
 
 TEST_F(NodeConsoleTest, ALostNodeIsNoEndOfTheGuests) {

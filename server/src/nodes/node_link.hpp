@@ -85,6 +85,9 @@ class NodeLink final : public NodeAccess, public std::enable_shared_from_this<No
   Result<ConnectionPtr> connect(core::NodeInfo& info);
   std::string target() const;
   std::shared_ptr<grpc::Channel> channel_to(const std::string& target, bool unix_socket) const;
+  // A call on its caller's thread that stop() ends and waits for.
+  template <class Call>
+  grpc::Status stoppable(const ContextPtr& context, Call call);
   Result<NodeSurvey> survey_over(node::v1::Node::Stub& stub, const node::v1::SurveyRequest& request);
   Status recognise(node::v1::Node::Stub& stub);
   Result<std::string> proof_of_set_back(const NodeSurvey& seen, const Activation& own);
@@ -118,7 +121,7 @@ class NodeLink final : public NodeAccess, public std::enable_shared_from_this<No
   ContextPtr greeting_;
   ContextPtr stream_;
   std::set<ContextPtr> calls_;    // what is in flight of node_calls.cpp
-  std::set<ContextPtr> surveys_;  // and surveys, on their callers' threads
+  std::set<ContextPtr> surveys_;  // and surveys and adopts, on their callers' threads
   Error last_error_;
   std::string cut_because_;  // of the stream that is about to end; else empty
   bool probing_ = false;

@@ -42,22 +42,26 @@ std::shared_ptr<grpc::Channel> NodeLink::channel_to(const std::string& target, b
   return grpc::CreateCustomChannel(target, credentials, arguments);
 }
 
+template <class Call>
+grpc::Status NodeLink::stoppable(const ContextPtr& context, Call call) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return {grpc::StatusCode::CANCELLED, "the server is ending"};
+    surveys_.insert(context);
+  }
+  grpc::Status status = call();
+  const std::lock_guard lock(mutex_);
+  surveys_.erase(context);
+  changed_.notify_all();
+  return status;
+}
+
 Result<NodeSurvey> NodeLink::survey_over(node::v1::Node::Stub& stub, const node::v1::SurveyRequest& request) {
   auto context = std::make_shared<grpc::ClientContext>();
   context->set_deadline(in_ms(request.vms() ? kSurveyMs : kGreetMs));
   prepare(*context);
-  {
-    const std::lock_guard lock(mutex_);
-    if (stopping_) return make_error(Code::cancelled, "the server is ending");
-    surveys_.insert(context);
-  }
   node::v1::SurveyReply reply;
-  const grpc::Status status = stub.Survey(context.get(), request, &reply);
-  {
-    const std::lock_guard lock(mutex_);
-    surveys_.erase(context);
-  }
-  changed_.notify_all();
+  const grpc::Status status = stoppable(context, [&] { return stub.Survey(context.get(), request, &reply); });
   if (!status.ok()) return to_error(status);
   NodeSurvey out;
   out.obeyed = {reply.obeyed().cluster_id(), reply.obeyed().term(), reply.obeyed().activation()};
@@ -168,11 +172,11 @@ Status NodeLink::adopt(const Activation& seen, const std::function<Status()>& fi
   request.mutable_seen()->set_term(seen.term);
   request.mutable_seen()->set_activation(seen.id);
   const auto stub = node::v1::Node::NewStub(channel_to(target(), false));
-  grpc::ClientContext context;
-  context.set_deadline(in_ms(kSurveyMs));
-  prepare(context);
+  const auto context = std::make_shared<grpc::ClientContext>();
+  context->set_deadline(in_ms(kSurveyMs));
+  prepare(*context);
   node::v1::AdoptReply reply;
-  const grpc::Status status = stub->Adopt(&context, request, &reply);
+  const grpc::Status status = stoppable(context, [&] { return stub->Adopt(context.get(), request, &reply); });
   if (!status.ok()) return to_error(status);
   return Ok{};
 }

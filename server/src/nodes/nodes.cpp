@@ -6,8 +6,11 @@ namespace qarax::server {
 
 void Nodes::start(const HostPtr& host) {
   const std::unique_lock lock(mutex_);
-  if (!stopped_ && !links_.contains(host->id))
-    links_.emplace(host->id, std::make_shared<NodeLink>(host, store_, calls_, credentials_, events_));
+  // Who removes or moves a host drops its link after that: a link that is made here is of what the host is now, or is
+  // dropped still.
+  const HostPtr now = store_.host(host->id);
+  if (!stopped_ && now && !links_.contains(now->id))
+    links_.emplace(now->id, std::make_shared<NodeLink>(now, store_, calls_, credentials_, events_));
 }
 
 void Nodes::drop(const std::string& host_id) {

@@ -1,4 +1,6 @@
 // A database that was lost, a node that isn't the one it was, VMs that only a node knows.
+#include <future>
+
 #include "adopter_fixture.hpp"
 #include "qarax/core/ids.hpp"
 
@@ -112,6 +114,39 @@ TEST_F(AdopterTest, ANodeWithAnotherIdentityIsDownAndItsVmsAreNotShutdown) {
   EXPECT_EQ(host->status, HostStatus::down);
   EXPECT_EQ(store_->vm(id)->observed.status.state, VmState::unknown);
   EXPECT_EQ(adopter_->plan(host_).error().reason, "other-node");
+}
+
+TEST_F(AdopterTest, TheServersEndIsNotKeptWaitingByANodeThatIsSlowToBeAdopted) {
+  const auto plan = adopter_->plan(host_);
+  ASSERT_TRUE(plan) << plan.error().message;
+  node_.hold_adopts();
+  auto adopting = std::async(std::launch::async, [&] { return adopt(plan->plan); });
+  node_.wait_for_adopt();
+  nodes_->stop();
+  const auto adopted = adopting.get();
+  ASSERT_FALSE(adopted);
+  EXPECT_EQ(adopted.error().code, Code::cancelled) << adopted.error().message;
+}
+
+TEST_F(AdopterTest, ALinkIsMadeToWhereItsHostIsByNow) {
+  HostPtr read_before;
+  const auto move_to = [&](std::int64_t port) {
+    const auto moved = store_->edit_host({host_, std::nullopt, [&](HostRecord& host) -> Status {
+                                            host.port = port;
+                                            return Ok{};
+                                          }});
+    ASSERT_TRUE(moved) << moved.error().message;
+  };
+  nodes_->drop(host_);
+  move_to(1);
+  read_before = store_->host(host_);
+  move_to(server_.port());
+  nodes_->start(read_before);
+  EXPECT_TRUE(nodes_->link(host_)->connect_now(20'000));
+  ASSERT_TRUE(store_->remove_host({host_}));
+  nodes_->drop(host_);
+  nodes_->start(read_before);
+  EXPECT_FALSE(nodes_->link(host_)) << "nobody would end it";
 }
 
 TEST_F(AdopterTest, OneNodeIsOneHost) {

@@ -29,6 +29,14 @@ void translate(Error& error, core::Action action) {
   }
 }
 
+// Whether the node has done it: of a delete only its own word that the VM is gone lets the record go, which is the last
+// that anybody has of a VMM that may run.
+std::optional<Error> fault_of(const JobRecord& job, const CommandOutcome& outcome) {
+  if (outcome.error || job.action != core::Action::remove || (outcome.report && outcome.report->deleted))
+    return outcome.error;
+  return make_error(Code::internal, "its node reports success, and not that it has deleted the VM", "node-protocol");
+}
+
 }  // namespace
 
 std::int64_t Orchestrator::timeout_of(const JobRecord& job) const {
@@ -162,16 +170,17 @@ void Orchestrator::decided(const JobRecord& job, const CommandOutcome& outcome) 
     if (cancelling && outcome.error && outcome.error->code == Code::cancelled) send(job);
     return;
   }
-  if (job.action == core::Action::remove && !outcome.error) {
+  const std::optional<Error> said = fault_of(job, outcome);
+  if (job.action == core::Action::remove && !said) {
     const auto removed = store_.remove_vm(job.vm_id, Removal::by_job);
     ++jobs_completed_;
     return waiters_.finish(job.id, {nullptr, removed ? std::nullopt : std::optional<Error>(removed.error())});
   }
   std::optional<Error> error;
   JobState state = JobState::completed;
-  if (outcome.error) {
+  if (said) {
     const VmPtr vm = store_.vm(job.vm_id);
-    error = explained(*outcome.error, job, vm ? vm->name : job.vm_id);
+    error = explained(*said, job, vm ? vm->name : job.vm_id);
     state = cancelling && error->code == Code::cancelled ? JobState::cancelled : JobState::failed;
     core::logger("jobs")->error("{} failed vm={} job={} reason={}", core::to_string(job.action), job.vm_id, job.id,
                                 core::log_value(error->message));
@@ -265,13 +274,26 @@ void Orchestrator::tick() {
   }
   for (const HostPtr& host : store_.hosts()) enforce_tombstones(host->id);
   if (store_.read_only().empty()) keeper_.look();
-  restart_what_ended();
 }
 
 // A database that doesn't answer now is tidied up a minute later.
 void Orchestrator::tidy() {
   const Status done = store_.prune(options_.retention);
   core::logger("store")->debug("tidied up reason={}", core::log_value(done ? "" : done.error().message));
+}
+
+// What waits for the database, and with a commit whose fate isn't known for as long as that is away: no work of the
+// thread that sees whether nodes are heard. Whoever is late is waited for; the next tick asks again.
+void Orchestrator::do_chores() {
+  if (doing_chores_.exchange(true)) return;
+  pool_.post([this] {
+    struct Done {
+      ~Done() { doing = false; }
+      std::atomic<bool>& doing;
+    } const done{doing_chores_};
+    restart_what_ended();
+    if (to_tidy_.exchange(false)) tidy();
+  });
 }
 
 void Orchestrator::ticks() {
@@ -281,7 +303,8 @@ void Orchestrator::ticks() {
     if (stopping_) return;
     lock.unlock();
     tick();
-    if (count % kTicksToTidy == 1) tidy();  // also of a server that never runs for long
+    if (count % kTicksToTidy == 1) to_tidy_ = true;  // also of a server that never runs for long
+    do_chores();
     lock.lock();
   }
 }

@@ -142,11 +142,19 @@ Result<HostPtr> Editor::edit_host(const Edit& edit) {
                                             },
                                             edit.only_check}));
   if (!moves || edit.only_check) return host;
-  nodes_.drop(host->id);
-  store_.update_host(host->id, HostStatus::unknown, "its address was changed; not connected yet", std::nullopt);
-  store_.lose_host(host->id, "the address of its host " + host->name + " was changed; not connected there yet");
-  nodes_.start(host);
-  return store_.host(host->id);
+  reconnect(*host);
+  const HostPtr now = store_.host(host->id);
+  return now ? now : host;
+}
+
+// One at a time, whichever was committed first: the last one connects to where the host is then, and nothing says
+// `unknown` of a host that is connected there.
+void Editor::reconnect(const HostRecord& host) {
+  const std::lock_guard lock(moving_);
+  nodes_.drop(host.id);
+  store_.update_host(host.id, HostStatus::unknown, "its address was changed; not connected yet", std::nullopt);
+  store_.lose_host(host.id, "the address of its host " + host.name + " was changed; not connected there yet");
+  if (const HostPtr now = store_.host(host.id)) nodes_.start(now);
 }
 
 Status Editor::remove_host(const RemoveHost& asked) {

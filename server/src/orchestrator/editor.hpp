@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -35,8 +36,11 @@ class Editor {
   Status remove_host(const RemoveHost& asked);
 
  private:
+  void reconnect(const HostRecord& host);
+
   Store& store_;
   Fleet& nodes_;
+  std::mutex moving_;
 };
 
 }  // namespace qarax::server

@@ -43,6 +43,8 @@ void Orchestrator::shutdown(std::int64_t grace_ms) {
   // Callers get the grace to hear of their job's end; then they hear where to look for it.
   waiters_.wait_until_none(std::chrono::steady_clock::now() + std::chrono::milliseconds(grace_ms));
   store_.job_book().stop_waiting();
+  // Nor does anybody wait for a database that is away: what follows ends every thread that may.
+  store_.stop_waiting();
   waiters_.finish_all([](const std::string& job_id) {
     return JobWaiters::Outcome{
         nullptr, with_job(make_error(Code::unavailable, "the server is ending; the job goes on when it is back",
@@ -261,6 +263,8 @@ Result<HostPtr> Orchestrator::init_host(const std::string& host_id, std::int64_t
   if (!host) return make_error(Code::not_found, "there is no host " + host_id, "host-not-found");
   nodes_.start(host);
   const auto link = nodes_.link(host_id);
+  if (!link && !store_.host(host_id))
+    return make_error(Code::not_found, "host " + host_id + " was removed meanwhile", "host-not-found");
   if (!link) return make_error(Code::unavailable, "the server is ending", "shutting-down");
   QARAX_CHECK(link->connect_now(timeout_ms));
   return store_.host(host_id);

@@ -111,6 +111,7 @@ class Orchestrator {
   void tick();
   void ticks();
   void tidy();
+  void do_chores();
   Error unreachable(const VmRecord& vm) const;
   std::int64_t timeout_of(const JobRecord& job) const;
 
@@ -128,8 +129,10 @@ class Orchestrator {
   std::map<std::string, std::function<void()>> in_flight_;  // how to cancel it, by job
   std::set<std::string> burying_;                           // VMs whose tombstone's delete is in flight
 
-  Restarts restarts_;  // only tick()
-  Keeper keeper_;      // as well
+  Restarts restarts_;  // only do_chores()
+  Keeper keeper_;      // only tick()
+  std::atomic<bool> doing_chores_{false};
+  std::atomic<bool> to_tidy_{false};
 
   std::mutex tick_mutex_;
   std::condition_variable tick_;

@@ -60,6 +60,20 @@ TEST_P(OrchestratorTest, ADeleteNeedntBeWaitedFor) {
   EXPECT_EQ((*store_->job(*never_placed))->state, JobState::completed);
 }
 
+TEST_P(OrchestratorTest, ADeleteIsDoneWhereItsNodeSaysThatTheVmIsGone) {
+  const std::string id = vm("web");
+  ASSERT_TRUE(act(id, Action::start));
+  node_.pretend_to_delete();
+  const auto refused = orchestrator_->remove(id, false, {});
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("not that it has deleted"), std::string::npos) << refused.error().message;
+  ASSERT_TRUE(store_->vm(id));
+  EXPECT_EQ(state(id), VmState::running);
+  EXPECT_EQ(store_->jobs({}).value().front()->state, JobState::failed);
+  EXPECT_TRUE(orchestrator_->remove(id, false, {}));
+  EXPECT_FALSE(store_->vm(id));
+}
+
 TEST_P(OrchestratorTest, ACancelledStartIsUndoneAndWasNeverMeant) {
   const std::string id = vm("web");
   node_.hang(true);

@@ -26,6 +26,13 @@ Error unavailable(std::string text) {
   return error;
 }
 
+Error nobody_knows(const std::string& database) {
+  return make_error(Code::unavailable,
+                    "the server is ending, and the database " + database +
+                        " has not answered whether it took this change: look whether it is made before asking again",
+                    "shutting-down");
+}
+
 }  // namespace
 
 Database::Database(Session session, std::string name) : session_(std::move(session)), name_(std::move(name)) {}
@@ -168,7 +175,7 @@ bool Database::work_on(const std::vector<Waiting*>& group, bool alone) {
 }
 
 // Nobody else is kept waiting, nor is state(): it may take until the database is back.
-bool Database::find_out(std::unique_lock<std::mutex>& state) {
+std::optional<bool> Database::find_out(std::unique_lock<std::mutex>& state) {
   const auto set = [&](bool on) {
     const std::lock_guard lock(queue_mutex_);
     finding_out_ = on;
@@ -180,7 +187,7 @@ bool Database::find_out(std::unique_lock<std::mutex>& state) {
   };
   set(true);
   state.unlock();
-  const bool yes = took_effect();
+  const std::optional<bool> yes = took_effect();
   state.lock();
   set(false);
   return yes;
@@ -243,9 +250,10 @@ void Database::run_group(const std::vector<Waiting*>& group) {
   } catch (const Poco::Exception& e) {
     if (!state.owns_lock()) state.lock();
     const bool unknown = committing && !connected();
-    if (!unknown || !find_out(state)) {
+    const std::optional<bool> yes = unknown ? find_out(state) : false;
+    if (!yes.value_or(false)) {
       begun = begun && !unknown;  // whatever it was has ended with its connection
-      return fail_all(refused(e));
+      return fail_all(yes ? refused(e) : nobody_knows(name_));
     }
   }
   for (Waiting* one : group)

@@ -9,6 +9,7 @@
 #include <condition_variable>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -60,6 +61,12 @@ class Database {
     const std::lock_guard lock(standing_mutex_);
     activation_ = std::move(next);
   }
+  // Of a change that writes a new term, in its work: a commit of it whose answer is lost leaves the database in that
+  // one.
+  void may_become(Activation next) {
+    const std::lock_guard lock(standing_mutex_);
+    may_become_ = std::move(next);
+  }
   // Why changes are refused; empty: they aren't.
   std::string read_only() const {
     const std::lock_guard lock(standing_mutex_);
@@ -77,6 +84,8 @@ class Database {
   // be called under state().
   void later(std::function<void(Session&)> work, bool at_once = false);
   void flush();
+  // As Store::stop_waiting.
+  virtual void stop_waiting() {}
 
   // Guards what the owner keeps in memory beside the database; held while a group is worked on and committed.
   std::mutex& state() { return state_; }
@@ -92,6 +101,10 @@ class Database {
   // RESOURCE_EXHAUSTED "disk-full": what is left is for changes that free something. Any thread.
   virtual Status room() const { return Ok{}; }
   Error not_now() const;
+  Activation possible_next() const {
+    const std::lock_guard lock(standing_mutex_);
+    return may_become_;
+  }
   // What differs between databases; one thread at a time. They throw Poco::Exception.
   virtual Status ready() { return Ok{}; }           // could there be a transaction now? Called without state()
   virtual const char* begin_statement() const = 0;  // takes the write lock at once, or with read_term()
@@ -99,8 +112,9 @@ class Database {
   virtual void run(const char* statement);          // BEGIN, COMMIT and the like
   virtual bool connected() { return true; }
   virtual Error refused(const Poco::Exception& e) const;  // what callers are told of it
-  // After a COMMIT without an answer: did it take effect? Waits for as long as it takes, without state().
-  virtual bool took_effect() { return false; }
+  // After a COMMIT without an answer: did it take effect? Waits for as long as it takes, without state(). nullopt:
+  // stop_waiting() came first, and there will be no further transaction.
+  virtual std::optional<bool> took_effect() { return false; }
 
   // Runs `look` if no group is under way, and keeps groups away meanwhile. False: one was.
   bool between_groups(const std::function<void()>& look);
@@ -125,7 +139,7 @@ class Database {
   Status wait_for(Waiting own);
   std::vector<Waiting*> next_group();
   void run_group(const std::vector<Waiting*>& group);
-  bool find_out(std::unique_lock<std::mutex>& state);
+  std::optional<bool> find_out(std::unique_lock<std::mutex>& state);
   using Moment = std::chrono::steady_clock::time_point;
   void work_on_one(Waiting& one, Moment patience = Moment::max());
   bool work_on(const std::vector<Waiting*>& group, bool alone);
@@ -145,6 +159,7 @@ class Database {
 
   mutable std::mutex standing_mutex_;
   Activation activation_;
+  Activation may_become_;
   std::string read_only_;
   std::atomic<bool> is_read_only_{false};
 

@@ -158,6 +158,7 @@ bool PostgresDb::alive() {
 
 Status PostgresDb::ready() {
   std::unique_lock lock(link_mutex_);
+  if (forsaken_) return not_now();
   if (!down_) {
     if (alive()) return Ok{};
     down_ = true;
@@ -172,16 +173,29 @@ Error PostgresDb::refused(const Poco::Exception& e) const {
   return watch_->has_cut() ? not_now() : Database::refused(e);
 }
 
-bool PostgresDb::took_effect() {
+std::optional<bool> PostgresDb::took_effect() {
   std::unique_lock lock(link_mutex_);
   const std::int64_t attempted = attempted_;
   core::logger("store")->warn("the connection broke during a commit; whether it took effect is found out");
   down_ = true;
   link_changed_.notify_all();
-  link_changed_.wait(lock, [&] { return closing_ || !down_; });
-  const bool yes = !down_ && commits_ == attempted;
-  if (!down_) core::logger("store")->info("the commit in question {}", yes ? "took effect" : "did not take effect");
+  link_changed_.wait(lock, [&] { return closing_ || !patient_ || !down_; });
+  if (down_) {
+    forsaken_ = true;
+    core::logger("store")->warn("ending without having found out whether the commit took effect");
+    return std::nullopt;
+  }
+  const bool yes = commits_ == attempted;
+  core::logger("store")->info("the commit in question {}", yes ? "took effect" : "did not take effect");
   return yes;
+}
+
+void PostgresDb::stop_waiting() {
+  {
+    const std::lock_guard lock(link_mutex_);
+    patient_ = false;
+  }
+  link_changed_.notify_all();
 }
 
 void PostgresDb::set_up_session() {
@@ -205,7 +219,12 @@ void PostgresDb::set_limits() {
 bool PostgresDb::take_lock() { return ask("SELECT pg_try_advisory_lock(" + std::to_string(kLock) + ")") == "t"; }
 
 void PostgresDb::check_where_it_stands() {
-  if (std::stoll(ask("SELECT term FROM cluster")) != activation().term)
+  const std::int64_t term = std::stoll(ask("SELECT term FROM cluster"));
+  if (term == activation().term) return;
+  // An adopt's commit may have begun this one without a word. Another server's has the same number, and not the same
+  // activation.
+  const Activation next = possible_next();
+  if (term != next.term || ask("SELECT count(*) FROM activations WHERE id = '" + next.id + "'") != "1")
     end_process("another server has taken over the database " + name_);
 }
 

@@ -18,6 +18,7 @@ class PostgresDb final : public Database {
   // Takes the store's lock, migrates, starts a new term. UNAVAILABLE "store-down": nobody answers there, ask again.
   static Result<std::unique_ptr<PostgresDb>> open(const DatabaseUrl& url);
   ~PostgresDb() override;  // writes what waits, if the database is there
+  void stop_waiting() override;
 
  private:
   PostgresDb(const DatabaseUrl& url, std::unique_ptr<AnswerWatch> watch);
@@ -28,7 +29,7 @@ class PostgresDb final : public Database {
   Status ready() override;
   void serve() override;
   Error refused(const Poco::Exception& e) const override;
-  bool took_effect() override;
+  std::optional<bool> took_effect() override;
 
   std::string ask(const std::string& query);
   void set_up_session();
@@ -52,6 +53,8 @@ class PostgresDb final : public Database {
   std::mutex link_mutex_;
   std::condition_variable link_changed_;
   bool down_ = false;
+  bool patient_ = true;    // a commit's fate is waited for
+  bool forsaken_ = false;  // one wasn't: what memory knows may not be what the database has
   bool closing_ = false;
   std::thread keeper_;
 };

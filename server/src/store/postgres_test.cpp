@@ -7,8 +7,10 @@
 #include <atomic>
 #include <chrono>
 #include <fstream>
+#include <future>
 #include <thread>
 
+#include "lossy_line.hpp"
 #include "store.hpp"
 #include "test_database.hpp"
 
@@ -138,6 +140,52 @@ TEST_F(PostgresTest, ALockThatSomebodyElseHoldsIsWaitedForInVain) {
     other << "ROLLBACK", Poco::Data::Keywords::now;
     EXPECT_TRUE(create(**store, "after " + table)) << "the connection is the same";
   }
+}
+
+TEST_F(PostgresTest, WhoAsksForAChangeOfWhichNobodyKnowsIsToldSoAtTheServersEnd) {
+  LossyLine line(database_->url());
+  auto store = open_postgres(line.url());
+  ASSERT_TRUE(store) << store.error().message;
+  line.lose_next_answer();
+  auto making = std::async(std::launch::async, [&] { return create(**store, "in question"); });
+  while (!line.is_lost()) std::this_thread::yield();
+  EXPECT_EQ(making.wait_for(std::chrono::milliseconds(100)), std::future_status::timeout);
+  (*store)->stop_waiting();
+  const auto made = making.get();
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().reason, "shutting-down") << made.error().message;
+  // Memory doesn't know what the database has: nothing is added to that, also when it is back.
+  const int before = line.let_through();
+  line.open();
+  while (line.let_through() == before) std::this_thread::yield();
+  EXPECT_EQ(create(**store, "later").error().reason, "store-unavailable");
+  store->reset();
+  auto next = open_postgres(database_->url());
+  while (!next && next.error().reason == "store-locked") next = open_postgres(database_->url());
+  ASSERT_TRUE(next) << next.error().message;
+  ASSERT_EQ((*next)->vms().size(), 1U);
+  EXPECT_EQ((*next)->vms().front()->name, "in question");
+}
+
+TEST_F(PostgresTest, AnAdoptWhoseCommitIsNotAnsweredIsNoOtherServers) {
+  LossyLine line(database_->url());
+  auto store = open_postgres(line.url());
+  ASSERT_TRUE(store) << store.error().message;
+  const auto host = (*store)->add_host({"h1", "127.0.0.1", 1, ""});
+  ASSERT_TRUE(host) << host.error().message;
+  const Activation before = (*store)->activation();
+  Adoption adoption;
+  adoption.host_id = (*host)->id;
+  adoption.above_term = before.term + 5;
+  line.lose_next_answer();
+  auto adopting = std::async(std::launch::async, [&] { return (*store)->adopt(adoption); });
+  while (!line.is_lost()) std::this_thread::yield();
+  line.open();
+  const auto adopted = adopting.get();
+  ASSERT_TRUE(adopted) << adopted.error().message;
+  EXPECT_EQ((*store)->activation().term, before.term + 6);
+  EXPECT_NE((*store)->activation().id, before.id);
+  EXPECT_TRUE(creates_soon(**store, "after"));
 }
 
 TEST_F(PostgresTest, AnotherServersTermEndsTheProcess) {

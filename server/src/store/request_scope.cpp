@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include "qarax/core/ids.hpp"
-
 namespace qarax::server {
 
 namespace {
@@ -21,13 +19,18 @@ std::shared_ptr<Claim> RequestScope::current_claim() {
   return current_scope == nullptr ? nullptr : current_scope->claim_;
 }
 
+std::string RequestScope::new_job_id() {
+  const auto claim = current_claim();
+  return claim && !claim->is_bound() ? claim->first_job_id() : core::new_ordered_uuid();
+}
+
 std::string RequestScope::new_id() {
   const auto claim = current_claim();
-  if (!claim || claim->fingerprint().size() < 32) return core::new_uuid();
-  // RFC 9562, version 8: bits of our own choice.
-  const std::string& hex = claim->fingerprint();
-  return hex.substr(0, 8) + "-" + hex.substr(8, 4) + "-8" + hex.substr(13, 3) + "-a" + hex.substr(17, 3) + "-" +
-         hex.substr(20, 12);
+  if (!claim) return core::new_uuid();
+  const std::string bound = claim->job_id();
+  std::string id = bound.empty() ? claim->first_job_id() : bound;
+  id[14] = '8';  // RFC 9562: bits of our own choice
+  return id;
 }
 
 }  // namespace qarax::server

@@ -6,6 +6,8 @@
 #include <mutex>
 #include <string>
 
+#include "qarax/core/ids.hpp"
+
 namespace qarax::server {
 
 // An Idempotency-Key while its request is served, or once more where the first answer was lost. The first change that
@@ -22,6 +24,8 @@ class Claim {
   const std::string& key() const { return key_; }
   // Of the key and all of the request, in hexadecimal digits.
   const std::string& fingerprint() const { return fingerprint_; }
+  // That the first job gets which is begun under it.
+  const std::string& first_job_id() const { return first_job_id_; }
   // Of that change; empty: none yet, or one without a job. Any thread.
   std::string job_id() const {
     const std::lock_guard lock(mutex_);
@@ -50,6 +54,7 @@ class Claim {
  private:
   const std::string key_;
   const std::string fingerprint_;
+  const std::string first_job_id_ = core::new_ordered_uuid();
   mutable std::mutex mutex_;
   std::string job_id_;
   bool bound_ = false;
@@ -67,7 +72,10 @@ class RequestScope {
   // Null: this thread serves none, as when the server does something by itself.
   static RequestScope* current();
   static std::shared_ptr<Claim> current_claim();
-  // An id for something that the request makes beside its job: the same one when it is made again with its key.
+  // Of the next job of a VM that the request begins.
+  static std::string new_job_id();
+  // An id for something that the request makes beside that job: made of the job's id, so that it is the same one when
+  // the request is made again with its key, and another one once that key is forgotten.
   static std::string new_id();
 
   const std::string& id() const { return id_; }

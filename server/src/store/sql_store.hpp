@@ -30,6 +30,7 @@ class SqlStore final : public Store {
   Progress progress() const override;
   Status check() override;
   void flush() override;
+  void stop_waiting() override { db_->stop_waiting(); }
 
   VmPtr vm(const std::string& id) const override { return memory_.vm(id); }
   std::vector<VmPtr> vms() const override { return memory_.vms(); }
@@ -143,6 +144,8 @@ class SqlStore final : public Store {
   Status plan_subject(const BeginJob& asked, const JobRecord* unfinished, Begin& plan) const;
   void publish_subject(const Begin& plan);
   void finish_subject(const JobRecord& job, JobState state, const std::optional<core::VmReport>& report, VmRecord& vm);
+  void settle_put_aside(const JobRecord& job, const core::VmReport& report, VmRecord& vm);
+  void free_reserved(const std::string& vm_id, std::int64_t memory);
   void keep_snapshot(SnapshotRecord record);
   Status check_free(const VmRecord& vm, const JobRecord* unfinished, core::Action asked) const;
 

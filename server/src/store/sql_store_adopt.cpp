@@ -36,6 +36,7 @@ SqlStore::NextTerm SqlStore::begin_next_term(Session& session, std::int64_t abov
   out.activation = db_->activation();
   out.activation.term = std::max(out.activation.term, above) + 1;
   out.activation.id = core::new_uuid();
+  db_->may_become(out.activation);
   rows::begin_term(session, out.activation);
   out.epoch = events_.stored_epoch(session);
   return out;

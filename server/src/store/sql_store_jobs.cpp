@@ -187,6 +187,8 @@ Status SqlStore::plan_job(Session& session, const BeginJob& asked, Begin& plan) 
   }
   job.incarnation = vm.incarnation;
   QARAX_CHECK(plan_subject(asked, unfinished, plan));
+  // Whether its node has carried that out, and keeps what was reserved for it, is to be seen at this job's end.
+  if (unfinished != nullptr) job.arguments.resize = unfinished->arguments.resize;
   if (asked.only_check) return Ok{};
   if (plan.abandoned) rows::put_snapshot(session, *plan.abandoned);
   if (plan.snapshot) rows::put_snapshot(session, *plan.snapshot);
@@ -224,7 +226,7 @@ VmPtr SqlStore::publish(const Begin& plan) {
 
 Result<BegunJob> SqlStore::begin_job(const BeginJob& asked) {
   Begin plan;
-  plan.job.id = core::new_ordered_uuid();
+  plan.job.id = RequestScope::new_job_id();
   BegunJob begun;
   // Two starts on one host don't plan side by side: each must see what the other has reserved.
   std::vector<std::string> keys{asked.vm_id};
@@ -274,6 +276,9 @@ VmPtr SqlStore::finish_job(const std::string& job_id, JobState state, const std:
     }
     finish_subject(job, state, report, changed);
     if (current) observe(changed, *report, true);
+    if (current && state != JobState::completed && job.action != core::Action::resize)
+      settle_put_aside(job, *report, changed);
+    learn_wish(changed);
     // Of a start that failed the plugin may have ended the VMM in good order: no guest's wish.
     if (!core::begins(job.action)) heed_power_off(changed);
     // Without a word from the node a start that failed before it got there has changed nothing.

@@ -78,12 +78,16 @@ Result<VmPtr> SqlStore::resize_idle(const std::string& id, const core::ResizeCom
                                                    "changed");
                                changed = *vm;
                                apply(size, changed);
+                               // A start that has reserved what it was decides again.
+                               ++changed.revision;
                                changed.edition = next_edition(changed);
                                changed.updated_at = now_text();
                                rows::update_vm(session, changed);
                                done.vm_id = id;
                                done.vm_name = changed.name;
                                done.host_id = changed.host_id.value_or("");
+                               done.revision = changed.revision;
+                               done.incarnation = changed.incarnation;
                                rows::insert_job(session, done, changed.desired, 0, ran_.seconds(), {size, "", ""});
                                events_.add(events::job_finished(done, &changed));
                                return Ok{};
@@ -93,6 +97,7 @@ Result<VmPtr> SqlStore::resize_idle(const std::string& id, const core::ResizeCom
                                now = memory_.update(id, [&](VmRecord& vm) {
                                  vm.spec = changed.spec;
                                  vm.resolved = changed.resolved;
+                                 vm.revision = changed.revision;
                                  vm.edition = changed.edition;
                                  vm.updated_at = changed.updated_at;
                                  return true;
@@ -163,6 +168,29 @@ void SqlStore::publish_subject(const Begin& plan) {
   if (plan.abandoned) keep_snapshot(*plan.abandoned);
 }
 
+// A resize that was put aside by a job that has come to nothing: the VM has the size that its node says. Without its
+// word what was reserved stays so until the VM ends, as more of it may be used than is known.
+void SqlStore::settle_put_aside(const JobRecord& job, const core::VmReport& report, VmRecord& vm) {
+  core::ResizeCommand size = job.arguments.resize;
+  if ((!size.vcpus && !size.memory) || !report.resolved || report.incarnation != vm.incarnation) return;
+  const std::int64_t accounted = std::max(size.memory.value_or(0), vm.spec.memory_size);
+  if (size.vcpus) size.vcpus = report.resolved->boot_vcpus;
+  if (size.memory) size.memory = report.resolved->memory_size;
+  apply(size, vm);
+  free_reserved(vm.id, accounted - vm.spec.memory_size);
+}
+
+// Under state(); a negative number takes more. On disk soon.
+void SqlStore::free_reserved(const std::string& vm_id, std::int64_t memory) {
+  const auto reserved = reservations_.find(vm_id);
+  if (reserved == reservations_.end() || memory == 0) return;
+  reserved->second.memory -= memory;
+  db_->later([this, vm_id](Session& session) {
+    if (const auto now = reservations_.find(vm_id); now != reservations_.end())
+      rows::put_reservation(session, now->second);
+  });
+}
+
 // Under state(), with the job's end: in memory at once, on disk soon, like the job itself.
 void SqlStore::finish_subject(const JobRecord& job, JobState state, const std::optional<core::VmReport>& report,
                               VmRecord& vm) {
@@ -171,14 +199,7 @@ void SqlStore::finish_subject(const JobRecord& job, JobState state, const std::o
   if (job.action == core::Action::resize) {
     const std::int64_t more = job.arguments.resize.memory.value_or(vm.spec.memory_size) - vm.spec.memory_size;
     // What grew was reserved before it did, what shrank is free once it has.
-    const std::int64_t freed = done ? -std::min<std::int64_t>(more, 0) : std::max<std::int64_t>(more, 0);
-    if (const auto reserved = reservations_.find(vm.id); reserved != reservations_.end() && freed != 0) {
-      reserved->second.memory -= freed;
-      db_->later([this, id = vm.id](Session& session) {
-        if (const auto now = reservations_.find(id); now != reservations_.end())
-          rows::put_reservation(session, now->second);
-      });
-    }
+    free_reserved(vm.id, done ? -std::min<std::int64_t>(more, 0) : std::max<std::int64_t>(more, 0));
     if (done) apply(job.arguments.resize, vm);
   }
   if (found == snapshots_.end()) return;

@@ -254,6 +254,9 @@ class Store {
   virtual Status prune(const Retention& retention) = 0;
   // Writes what waits to be written.
   virtual void flush() = 0;
+  // The server ends: a commit whose fate isn't known is waited for no longer, neither now nor later. Who asked for it
+  // is told UNAVAILABLE "shutting-down", which says no more than that, and from then on nothing is changed any more.
+  virtual void stop_waiting() = 0;
 };
 
 // SQLite in one file: WAL, synchronous=FULL. Takes the store's lock, migrates (after a copy of the file), starts a new

@@ -150,6 +150,26 @@ TEST_P(StoreTest, AVmThatWasAdoptedUnseenWantsToBeWhatItIsFoundToBe) {
   EXPECT_EQ(store_->vm(unseen.id)->desired.state, VmState::running) << "written, too";
 }
 
+TEST_P(StoreTest, WhatAnAdoptedVmIsFoundToBeAtTheEndOfAJobIsWantedToo) {
+  const HostPtr on = host();
+  VmRecord unseen = *running("web", on);
+  ASSERT_TRUE(store_->remove_vm(unseen.id, Removal::by_job));
+  unseen.desired.state = unseen.observed.status.state = VmState::unknown;
+  unseen.observed.seq = 0;
+  Adoption adoption;
+  adoption.host_id = on->id;
+  adoption.vms = {unseen};
+  ASSERT_TRUE(store_->adopt(adoption));
+  const VmPtr adopted = store_->vm(unseen.id);
+  const auto begun = store_->begin_job(job(adopted, core::Action::resize));
+  ASSERT_TRUE(begun) << begun.error().message;
+  const auto seen = report(adopted, VmState::running, 5);
+  ASSERT_TRUE(store_->apply_report(on->id, seen));
+  EXPECT_EQ(store_->vm(unseen.id)->desired.state, VmState::unknown) << "the job may mean something else";
+  store_->finish_job(begun->job.id, JobState::failed, seen);
+  EXPECT_EQ(store_->vm(unseen.id)->desired.state, VmState::running);
+}
+
 TEST_P(StoreTest, ARestartedServerKnowsNothingOfWhatRan) {
   const HostPtr on = host();
   const VmPtr made = running("web", on);

@@ -82,6 +82,53 @@ TEST_P(StoreChanges, AnIdleVmIsResizedForItsNextStart) {
   EXPECT_EQ(store_->resize_idle(core::new_uuid(), {}, 0).error().reason, "vm-not-found");
 }
 
+TEST_P(StoreChanges, AStartThatWasDecidedOnTheSizeBeforeIsDecidedAgain) {
+  const VmPtr web = vm("web");
+  const HostPtr on = host();
+  BeginJob start = job(web, Action::start);
+  start.placement = Placement{on->id, "qemu", 100, 1000};
+  const auto resized = store_->resize_idle(web->id, {std::nullopt, 700 * kMiB}, web->revision);
+  ASSERT_TRUE(resized) << resized.error().message;
+  EXPECT_EQ(store_->begin_job(start).error().reason, "changed");
+  EXPECT_TRUE(store_->reservations().empty());
+  open();
+  EXPECT_EQ(store_->vm(web->id)->revision, (*resized)->revision);
+  EXPECT_EQ(store_->resize_idle(web->id, {1, std::nullopt}, web->revision).error().reason, "changed");
+}
+
+TEST_P(StoreChanges, AResizeThatWasPutAsideIsSettledByWhatItsNodeSaysInTheEnd) {
+  const VmPtr web = running("web", host());
+  const std::int64_t before = reserved();
+  const auto put_aside = [&](std::int64_t asked, std::int64_t came_to) {
+    begin(web, Action::resize, size(asked));
+    begin(web, Action::stop, {});
+    const auto by = begin(web, Action::force_stop, {});
+    auto said = report(web, VmState::running, ++seq_);
+    said.resolved.emplace(web->spec).memory_size = came_to;
+    said.resolved->boot_vcpus = 3;
+    open();
+    said.session = "s" + std::to_string(seq_);
+    store_->finish_job(by.job.id, JobState::failed, said);
+    open();
+    return store_->vm(web->id)->spec.memory_size;
+  };
+  EXPECT_EQ(put_aside(600 * kMiB, 512 * kMiB), 512 * kMiB) << "its node hadn't begun it";
+  EXPECT_EQ(reserved(), before);
+  EXPECT_EQ(store_->vm(web->id)->spec.boot_vcpus, 3);
+  EXPECT_EQ(put_aside(600 * kMiB, 600 * kMiB), 600 * kMiB) << "it had";
+  EXPECT_EQ(reserved(), before + 88 * kMiB);
+  EXPECT_EQ(put_aside(300 * kMiB, 300 * kMiB), 300 * kMiB);
+  EXPECT_EQ(reserved(), before - 212 * kMiB) << "what shrank is free";
+}
+
+TEST_P(StoreChanges, AResizeThatWasPutAsideByAStopEndsWithIt) {
+  const VmPtr web = running("web", host());
+  begin(web, Action::resize, size(600 * kMiB));
+  finish(begin(web, Action::stop, {}), JobState::completed, VmState::shutdown);
+  EXPECT_TRUE(store_->reservations().empty());
+  EXPECT_EQ(store_->vm(web->id)->spec.memory_size, 512 * kMiB);
+}
+
 TEST_P(StoreChanges, ASnapshotIsThereFromItsJobOnAndReadyAtItsEnd) {
   const VmPtr web = running("web", host());
   const std::string id = core::new_uuid();

@@ -16,10 +16,14 @@ def _get_kwargs(
     *,
     dry_run: bool | Unset = False,
     prefer: str | Unset = UNSET,
+    if_match: str | Unset = UNSET,
 ) -> dict[str, Any]:
     headers: dict[str, Any] = {}
     if not isinstance(prefer, Unset):
         headers["Prefer"] = prefer
+
+    if not isinstance(if_match, Unset):
+        headers["If-Match"] = if_match
 
     params: dict[str, Any] = {}
 
@@ -65,6 +69,11 @@ def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Res
 
         return response_409
 
+    if response.status_code == 412:
+        response_412 = Problem.from_dict(response.json())
+
+        return response_412
+
     if response.status_code == 503:
         response_503 = Problem.from_dict(response.json())
 
@@ -95,6 +104,7 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     dry_run: bool | Unset = False,
     prefer: str | Unset = UNSET,
+    if_match: str | Unset = UNSET,
 ) -> Response[Job | Problem]:
     """End a start or a stop that is under way; what it did is undone, and the VM shall be what it was to
     be before.
@@ -107,6 +117,7 @@ def sync_detailed(
         id (UUID):
         dry_run (bool | Unset):  Default: False.
         prefer (str | Unset):
+        if_match (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -120,6 +131,7 @@ def sync_detailed(
         id=id,
         dry_run=dry_run,
         prefer=prefer,
+        if_match=if_match,
     )
 
     response = client.get_httpx_client().request(
@@ -135,6 +147,7 @@ def sync(
     client: AuthenticatedClient | Client,
     dry_run: bool | Unset = False,
     prefer: str | Unset = UNSET,
+    if_match: str | Unset = UNSET,
 ) -> Job | Problem | None:
     """End a start or a stop that is under way; what it did is undone, and the VM shall be what it was to
     be before.
@@ -147,6 +160,7 @@ def sync(
         id (UUID):
         dry_run (bool | Unset):  Default: False.
         prefer (str | Unset):
+        if_match (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -161,6 +175,7 @@ def sync(
         client=client,
         dry_run=dry_run,
         prefer=prefer,
+        if_match=if_match,
     ).parsed
 
 
@@ -170,6 +185,7 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     dry_run: bool | Unset = False,
     prefer: str | Unset = UNSET,
+    if_match: str | Unset = UNSET,
 ) -> Response[Job | Problem]:
     """End a start or a stop that is under way; what it did is undone, and the VM shall be what it was to
     be before.
@@ -182,6 +198,7 @@ async def asyncio_detailed(
         id (UUID):
         dry_run (bool | Unset):  Default: False.
         prefer (str | Unset):
+        if_match (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -195,6 +212,7 @@ async def asyncio_detailed(
         id=id,
         dry_run=dry_run,
         prefer=prefer,
+        if_match=if_match,
     )
 
     response = await client.get_async_httpx_client().request(**kwargs)
@@ -208,6 +226,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     dry_run: bool | Unset = False,
     prefer: str | Unset = UNSET,
+    if_match: str | Unset = UNSET,
 ) -> Job | Problem | None:
     """End a start or a stop that is under way; what it did is undone, and the VM shall be what it was to
     be before.
@@ -220,6 +239,7 @@ async def asyncio(
         id (UUID):
         dry_run (bool | Unset):  Default: False.
         prefer (str | Unset):
+        if_match (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -235,5 +255,6 @@ async def asyncio(
             client=client,
             dry_run=dry_run,
             prefer=prefer,
+            if_match=if_match,
         )
     ).parsed

@@ -1,5 +1,5 @@
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 from uuid import UUID
 
@@ -15,7 +15,11 @@ def _get_kwargs(
     id: UUID,
     *,
     wait: str | Unset = UNSET,
+    if_none_match: str | Unset = UNSET,
 ) -> dict[str, Any]:
+    headers: dict[str, Any] = {}
+    if not isinstance(if_none_match, Unset):
+        headers["If-None-Match"] = if_none_match
 
     params: dict[str, Any] = {}
 
@@ -31,14 +35,19 @@ def _get_kwargs(
         "params": params,
     }
 
+    _kwargs["headers"] = headers
     return _kwargs
 
 
-def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> Job | Problem:
+def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> Any | Job | Problem:
     if response.status_code == 200:
         response_200 = Job.from_dict(response.json())
 
         return response_200
+
+    if response.status_code == 304:
+        response_304 = cast(Any, None)
+        return response_304
 
     if response.status_code == 400:
         response_400 = Problem.from_dict(response.json())
@@ -60,7 +69,7 @@ def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Res
     return response_default
 
 
-def _build_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> Response[Job | Problem]:
+def _build_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> Response[Any | Job | Problem]:
     return Response(
         status_code=HTTPStatus(response.status_code),
         content=response.content,
@@ -74,24 +83,27 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
     wait: str | Unset = UNSET,
-) -> Response[Job | Problem]:
+    if_none_match: str | Unset = UNSET,
+) -> Response[Any | Job | Problem]:
     """One job with its steps.
 
     Args:
         id (UUID):
         wait (str | Unset):
+        if_none_match (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Job | Problem]
+        Response[Any | Job | Problem]
     """
 
     kwargs = _get_kwargs(
         id=id,
         wait=wait,
+        if_none_match=if_none_match,
     )
 
     response = client.get_httpx_client().request(
@@ -106,25 +118,28 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
     wait: str | Unset = UNSET,
-) -> Job | Problem | None:
+    if_none_match: str | Unset = UNSET,
+) -> Any | Job | Problem | None:
     """One job with its steps.
 
     Args:
         id (UUID):
         wait (str | Unset):
+        if_none_match (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Job | Problem
+        Any | Job | Problem
     """
 
     return sync_detailed(
         id=id,
         client=client,
         wait=wait,
+        if_none_match=if_none_match,
     ).parsed
 
 
@@ -133,24 +148,27 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
     wait: str | Unset = UNSET,
-) -> Response[Job | Problem]:
+    if_none_match: str | Unset = UNSET,
+) -> Response[Any | Job | Problem]:
     """One job with its steps.
 
     Args:
         id (UUID):
         wait (str | Unset):
+        if_none_match (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Job | Problem]
+        Response[Any | Job | Problem]
     """
 
     kwargs = _get_kwargs(
         id=id,
         wait=wait,
+        if_none_match=if_none_match,
     )
 
     response = await client.get_async_httpx_client().request(**kwargs)
@@ -163,19 +181,21 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
     wait: str | Unset = UNSET,
-) -> Job | Problem | None:
+    if_none_match: str | Unset = UNSET,
+) -> Any | Job | Problem | None:
     """One job with its steps.
 
     Args:
         id (UUID):
         wait (str | Unset):
+        if_none_match (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Job | Problem
+        Any | Job | Problem
     """
 
     return (
@@ -183,5 +203,6 @@ async def asyncio(
             id=id,
             client=client,
             wait=wait,
+            if_none_match=if_none_match,
         )
     ).parsed

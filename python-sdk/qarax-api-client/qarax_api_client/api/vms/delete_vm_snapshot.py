@@ -18,10 +18,14 @@ def _get_kwargs(
     *,
     dry_run: bool | Unset = False,
     prefer: str | Unset = UNSET,
+    if_match: str | Unset = UNSET,
 ) -> dict[str, Any]:
     headers: dict[str, Any] = {}
     if not isinstance(prefer, Unset):
         headers["Prefer"] = prefer
+
+    if not isinstance(if_match, Unset):
+        headers["If-Match"] = if_match
 
     params: dict[str, Any] = {}
 
@@ -74,6 +78,11 @@ def _parse_response(
 
         return response_409
 
+    if response.status_code == 412:
+        response_412 = Problem.from_dict(response.json())
+
+        return response_412
+
     if response.status_code == 501:
         response_501 = Problem.from_dict(response.json())
 
@@ -117,6 +126,7 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     dry_run: bool | Unset = False,
     prefer: str | Unset = UNSET,
+    if_match: str | Unset = UNSET,
 ) -> Response[Accepted | Any | DryRun | Problem]:
     """Delete a snapshot from its host.
 
@@ -125,6 +135,7 @@ def sync_detailed(
         snapshot_id (UUID):
         dry_run (bool | Unset):  Default: False.
         prefer (str | Unset):
+        if_match (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -139,6 +150,7 @@ def sync_detailed(
         snapshot_id=snapshot_id,
         dry_run=dry_run,
         prefer=prefer,
+        if_match=if_match,
     )
 
     response = client.get_httpx_client().request(
@@ -155,6 +167,7 @@ def sync(
     client: AuthenticatedClient | Client,
     dry_run: bool | Unset = False,
     prefer: str | Unset = UNSET,
+    if_match: str | Unset = UNSET,
 ) -> Accepted | Any | DryRun | Problem | None:
     """Delete a snapshot from its host.
 
@@ -163,6 +176,7 @@ def sync(
         snapshot_id (UUID):
         dry_run (bool | Unset):  Default: False.
         prefer (str | Unset):
+        if_match (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -178,6 +192,7 @@ def sync(
         client=client,
         dry_run=dry_run,
         prefer=prefer,
+        if_match=if_match,
     ).parsed
 
 
@@ -188,6 +203,7 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     dry_run: bool | Unset = False,
     prefer: str | Unset = UNSET,
+    if_match: str | Unset = UNSET,
 ) -> Response[Accepted | Any | DryRun | Problem]:
     """Delete a snapshot from its host.
 
@@ -196,6 +212,7 @@ async def asyncio_detailed(
         snapshot_id (UUID):
         dry_run (bool | Unset):  Default: False.
         prefer (str | Unset):
+        if_match (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -210,6 +227,7 @@ async def asyncio_detailed(
         snapshot_id=snapshot_id,
         dry_run=dry_run,
         prefer=prefer,
+        if_match=if_match,
     )
 
     response = await client.get_async_httpx_client().request(**kwargs)
@@ -224,6 +242,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     dry_run: bool | Unset = False,
     prefer: str | Unset = UNSET,
+    if_match: str | Unset = UNSET,
 ) -> Accepted | Any | DryRun | Problem | None:
     """Delete a snapshot from its host.
 
@@ -232,6 +251,7 @@ async def asyncio(
         snapshot_id (UUID):
         dry_run (bool | Unset):  Default: False.
         prefer (str | Unset):
+        if_match (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -248,5 +268,6 @@ async def asyncio(
             client=client,
             dry_run=dry_run,
             prefer=prefer,
+            if_match=if_match,
         )
     ).parsed

@@ -1,5 +1,5 @@
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 from uuid import UUID
 
@@ -8,13 +8,18 @@ import httpx
 from ...client import AuthenticatedClient, Client
 from ...models.problem import Problem
 from ...models.snapshot import Snapshot
-from ...types import Response
+from ...types import UNSET, Response, Unset
 
 
 def _get_kwargs(
     id: UUID,
     snapshot_id: UUID,
+    *,
+    if_none_match: str | Unset = UNSET,
 ) -> dict[str, Any]:
+    headers: dict[str, Any] = {}
+    if not isinstance(if_none_match, Unset):
+        headers["If-None-Match"] = if_none_match
 
     _kwargs: dict[str, Any] = {
         "method": "get",
@@ -24,14 +29,19 @@ def _get_kwargs(
         ),
     }
 
+    _kwargs["headers"] = headers
     return _kwargs
 
 
-def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> Problem | Snapshot:
+def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> Any | Problem | Snapshot:
     if response.status_code == 200:
         response_200 = Snapshot.from_dict(response.json())
 
         return response_200
+
+    if response.status_code == 304:
+        response_304 = cast(Any, None)
+        return response_304
 
     if response.status_code == 400:
         response_400 = Problem.from_dict(response.json())
@@ -48,7 +58,9 @@ def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Res
     return response_default
 
 
-def _build_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> Response[Problem | Snapshot]:
+def _build_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> Response[Any | Problem | Snapshot]:
     return Response(
         status_code=HTTPStatus(response.status_code),
         content=response.content,
@@ -62,24 +74,27 @@ def sync_detailed(
     snapshot_id: UUID,
     *,
     client: AuthenticatedClient | Client,
-) -> Response[Problem | Snapshot]:
+    if_none_match: str | Unset = UNSET,
+) -> Response[Any | Problem | Snapshot]:
     """One snapshot.
 
     Args:
         id (UUID):
         snapshot_id (UUID):
+        if_none_match (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Problem | Snapshot]
+        Response[Any | Problem | Snapshot]
     """
 
     kwargs = _get_kwargs(
         id=id,
         snapshot_id=snapshot_id,
+        if_none_match=if_none_match,
     )
 
     response = client.get_httpx_client().request(
@@ -94,25 +109,28 @@ def sync(
     snapshot_id: UUID,
     *,
     client: AuthenticatedClient | Client,
-) -> Problem | Snapshot | None:
+    if_none_match: str | Unset = UNSET,
+) -> Any | Problem | Snapshot | None:
     """One snapshot.
 
     Args:
         id (UUID):
         snapshot_id (UUID):
+        if_none_match (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Problem | Snapshot
+        Any | Problem | Snapshot
     """
 
     return sync_detailed(
         id=id,
         snapshot_id=snapshot_id,
         client=client,
+        if_none_match=if_none_match,
     ).parsed
 
 
@@ -121,24 +139,27 @@ async def asyncio_detailed(
     snapshot_id: UUID,
     *,
     client: AuthenticatedClient | Client,
-) -> Response[Problem | Snapshot]:
+    if_none_match: str | Unset = UNSET,
+) -> Response[Any | Problem | Snapshot]:
     """One snapshot.
 
     Args:
         id (UUID):
         snapshot_id (UUID):
+        if_none_match (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Problem | Snapshot]
+        Response[Any | Problem | Snapshot]
     """
 
     kwargs = _get_kwargs(
         id=id,
         snapshot_id=snapshot_id,
+        if_none_match=if_none_match,
     )
 
     response = await client.get_async_httpx_client().request(**kwargs)
@@ -151,19 +172,21 @@ async def asyncio(
     snapshot_id: UUID,
     *,
     client: AuthenticatedClient | Client,
-) -> Problem | Snapshot | None:
+    if_none_match: str | Unset = UNSET,
+) -> Any | Problem | Snapshot | None:
     """One snapshot.
 
     Args:
         id (UUID):
         snapshot_id (UUID):
+        if_none_match (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Problem | Snapshot
+        Any | Problem | Snapshot
     """
 
     return (
@@ -171,5 +194,6 @@ async def asyncio(
             id=id,
             snapshot_id=snapshot_id,
             client=client,
+            if_none_match=if_none_match,
         )
     ).parsed

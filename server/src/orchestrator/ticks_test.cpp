@@ -1,0 +1,49 @@
+// What goes on beside the requests, while the database keeps somebody waiting.
+#include <Poco/Data/Session.h>
+#include <Poco/Data/Statement.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "orchestrator.hpp"
+#include "temp_folder.hpp"
+
+namespace qarax::server {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+class CountingFleet final : public Fleet {
+ public:
+  void on(Events) override {}
+  void start(const HostPtr&) override {}
+  void drop(const std::string&) override {}
+  void stop() override {}
+  std::shared_ptr<NodeAccess> link(const std::string&) const override { return nullptr; }
+  void check_heartbeats() override { ++looks; }
+  void reconnect_all() override {}
+  std::atomic<int> looks{0};
+};
+
+TEST(Ticks, ADatabaseThatKeepsTheTidyingWaitingKeepsNoHeartbeatFromBeingMissed) {
+  const TempFolder folder;
+  const std::string file = folder / "qarax.db";
+  auto store = open_sqlite(file);
+  ASSERT_TRUE(store) << store.error().message;
+  // For as long as SQLite's patience, three seconds, in which there are half a dozen ticks. The first one tidies up.
+  Poco::Data::Session other("SQLite", file);
+  other << "BEGIN IMMEDIATE", Poco::Data::Keywords::now;
+  CountingFleet fleet;
+  Orchestrator orchestrator(**store, fleet);
+  const auto wait_for = [&](int looks) {
+    while (fleet.looks < looks) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return Clock::now();
+  };
+  const auto first = wait_for(1);
+  EXPECT_LT(wait_for(3) - first, std::chrono::milliseconds(2'500));
+  other << "ROLLBACK", Poco::Data::Keywords::now;
+}
+
+}  // namespace
+}  // namespace qarax::server
