@@ -10,6 +10,7 @@ import collections
 import concurrent.futures
 import dataclasses
 import json
+import os
 import pathlib
 import sys
 import time
@@ -22,12 +23,14 @@ AT_ONCE = 4
 WARM_UP = 100
 # Of each program, over 1,000 lifecycles: the server keeps 1,000 finished jobs in memory, by design.
 MEMORY_BOUND = 8 << 20
+LIBRARY_THREADS = 4 * os.cpu_count()  # more of them than before
 
 
 @dataclasses.dataclass(frozen=True)
 class Footprint:
     fds: dict  # of what kind, how many
-    threads: int
+    threads: int  # of our own
+    library_threads: int  # gRPC's: it makes some for each CPU when it is busy, and keeps them
     memory: int  # PSS without what is shared with other programs, in bytes
 
     @staticmethod
@@ -40,7 +43,9 @@ class Footprint:
             except FileNotFoundError:
                 continue
         rollup = dict(line.split(":", 1) for line in (proc / "smaps_rollup").read_text().splitlines()[1:])
-        return Footprint(dict(sorted(kinds.items())), len(list((proc / "task").iterdir())), int(rollup["Pss_Anon"].split()[0]) << 10)
+        names = [(task / "comm").read_text().strip() for task in (proc / "task").iterdir()]
+        ours = names.count((proc / "comm").read_text().strip())
+        return Footprint(dict(sorted(kinds.items())), ours, len(names) - ours, int(rollup["Pss_Anon"].split()[0]) << 10)
 
 
 class Soak:
@@ -119,6 +124,8 @@ class Soak:
                 faults.append(f"descriptors of the {name}: {was.fds} became {now.fds}")
             if now.threads > was.threads:
                 faults.append(f"threads of the {name}: {was.threads} became {now.threads}")
+            if now.library_threads > was.library_threads + LIBRARY_THREADS:
+                faults.append(f"gRPC's threads in the {name}: {was.library_threads} became {now.library_threads}")
             if now.memory > was.memory + MEMORY_BOUND:
                 faults.append(f"memory of the {name}: {was.memory >> 10} KiB became {now.memory >> 10} KiB")
         return {
