@@ -201,6 +201,27 @@ TEST_F(CloudHv, AVmmThatIsEndedOverItsApiIsGone) {
   EXPECT_EQ(inspect(), VmState::shutdown);
 }
 
+TEST_F(CloudHv, AVmmThatFailsAndExitsWithCodeZeroIsNoPowerOff) {
+  // The server takes exit code 0 for the guest's own wish, and wouldn't start it again.
+  const std::pair<const char*, const char*> faults[] = {{"fails", "VCPU generated error: VcpuRun(EIO)"},
+                                                        {"panics", "vCPU thread panicked"}};
+  for (const auto& [fault, words] : faults) {
+    host.more_env["FAKE_VMM_FAULTS"] = std::string("vm.pause=") + fault;
+    start();
+    EXPECT_FALSE(plugin().pause(call.get(), vm()));
+    ASSERT_TRUE(host.wait(nullptr, {}, kPatienceMs));
+    const auto ended = plugin().inspect(call.get(), vm());
+    ASSERT_TRUE(ended && ended->exit) << fault;
+    EXPECT_EQ(ended->state, VmState::shutdown);
+    EXPECT_NE(ended->exit->code, 0) << fault;
+    EXPECT_NE(ended->status_reason.find(words), std::string::npos) << ended->status_reason;
+    EXPECT_EQ(ended->status_reason.find("more words"), std::string::npos) << ended->status_reason;
+    const auto stopped = plugin().stop(call.get(), {vm(), StopMode::graceful, kPatienceMs});
+    EXPECT_EQ(stopped->status_reason, ended->status_reason);
+    host.more_env.clear();
+  }
+}
+
 TEST_F(CloudHv, WhatACrashLeftInTheRunFolderIsNotInTheWay) {
   for (const char* name : {kApiSocket, kSerial}) ASSERT_TRUE(plugin::listen_unix(dir() + "/run", name));
   start();

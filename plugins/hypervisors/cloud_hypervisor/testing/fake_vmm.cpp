@@ -5,7 +5,8 @@
 //
 // What shall go wrong is named in platform.oem_strings of vm.create: "fake:boot=refused", "fake:boot=dies",
 // "fake:boot=hangs", "fake:info=garbage", "fake:button=ignored", "fake:eject=never"; and for every call, there and in
-// FAKE_VMM_FAULTS (comma-separated, from the first call on): "vm.pause=hangs", "=garbage", "=error", "=cut", "=dies".
+// FAKE_VMM_FAULTS (comma-separated, from the first call on): "vm.pause=hangs", "=garbage", "=error", "=cut", "=dies",
+// "=fails" and "=panics" (as a vCPU's thread does: the real one then exits with code 0).
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -87,6 +88,8 @@ class FakeVmm {
         std::fputs(("cloud-hypervisor: fake fault: dies at " + what + "\n").c_str(), stderr);
         std::_Exit(1);
       }
+      if (asked_for(what + "=fails")) fail("<vcpu0> ERROR:vmm/src/cpu.rs:1460 -- VCPU generated error: VcpuRun(EIO)");
+      if (asked_for(what + "=panics")) fail("<vcpu0> ERROR:vmm/src/cpu.rs:1478 -- vCPU thread panicked");
       while (asked_for(what + "=hangs")) ::pause();
       const Reply reply = asked_for(what + "=error") ? refused({"It could not be done", "fake fault"})
                                                      : answer(line, in.substr(head + 4, length));
@@ -104,6 +107,14 @@ class FakeVmm {
       if (what == "vmm.shutdown" && reply.status == 200) std::_Exit(0);
     }
     ::close(peer);
+  }
+
+  [[noreturn]] static void fail(const std::string& line) {
+    std::fputs(("cloud-hypervisor: 12.3s: " + line + "\n" +
+                "cloud-hypervisor: 12.4s: <vmm> WARN:devices/src/acpi.rs:1 -- more words\n")
+                   .c_str(),
+               stderr);
+    std::_Exit(0);
   }
 
   // Counts the descriptors that came along, and keeps none.
