@@ -1,6 +1,7 @@
 // Cloud Hypervisor's API, one method a call. Paths and answers as of v44.0 and v53.0.
 #pragma once
 
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -11,6 +12,7 @@
 namespace qarax::cloud_hypervisor {
 
 constexpr const char* kApiSocket = "api.sock";
+constexpr int kNoLimitMs = std::numeric_limits<int>::max();  // of its own: the plugin call's deadline is what counts
 
 // What vm.info says.
 struct Info {

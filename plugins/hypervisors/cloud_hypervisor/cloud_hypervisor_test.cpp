@@ -238,6 +238,21 @@ TEST_F(CloudHv, AKernelThatCanNotBeBootedIsTheVmmsWordAndLeavesNothing) {
   EXPECT_TRUE(nothing_left());
 }
 
+// ---- what takes long ----
+
+TEST_F(CloudHv, ABootMayTakeAsLongAsItsCall) {
+  takes_long("vm.boot");
+  const auto started = during_a_long("vm.boot", [&] { return plugin().start(call.get(), start_args()); });
+  EXPECT_TRUE(started) << started.error().message;
+}
+
+TEST_F(CloudHv, ARebootMayTakeAsLongAsItsCall) {
+  takes_long("vm.reboot");
+  start();
+  const auto rebooted = during_a_long("vm.reboot", [&] { return plugin().reboot(call.get(), vm()); });
+  EXPECT_TRUE(rebooted) << rebooted.error().message;
+}
+
 // ---- faults in a start ----
 
 TEST_F(CloudHv, AStartThatFailsAtAnyStepLeavesNothing) {

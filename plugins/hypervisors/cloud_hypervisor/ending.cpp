@@ -37,7 +37,7 @@ Result<VmStatus> CloudHypervisor::recover(plugin::Call& call, const VmArgs& args
     if (found != Code::ok && found != Code::not_found && found != Code::unavailable) return process.error();
     if (found == Code::ok) {
       if (!process->alive) return end_of(args, *process, handle);
-      const auto said = ApiClient(args.run_dir, kApiMs).info(call);
+      const auto said = api(args.run_dir).info(call);
       if (said && !runs_no_guest(said) && !handle.booted) {
         // The agent ended before it was noted, or an older plugin booted it.
         handle.booted = true;
@@ -51,12 +51,13 @@ Result<VmStatus> CloudHypervisor::recover(plugin::Call& call, const VmArgs& args
 }
 
 Result<VmStatus> CloudHypervisor::stop(plugin::Call& call, const StopArgs& args) {
-  const ApiClient api(args.vm.run_dir, kApiMs);
+  const ApiClient asked = api(args.vm.run_dir);
   const auto handle = read_handle(args.vm);
   // No guest is left that could hear the button.
-  if (args.mode == StopMode::graceful && handle && handle->booted && runs_no_guest(api.info(call)))
+  if (args.mode == StopMode::graceful && handle && handle->booted && runs_no_guest(asked.info(call)))
     return look(call, args.vm, *handle);
-  const plugin::PowerButton button{[&] { return api.state(call); }, "Running", [&] { return api.power_button(call); }};
+  const plugin::PowerButton button{[&] { return asked.state(call); }, "Running",
+                                   [&] { return asked.power_button(call); }};
   QARAX_TRY(VmStatus status, plugin::stop_vmm(host_, kind(), call, args, button));
   // A VM without a handle has to be endable too.
   if (handle && status.exit) {

@@ -6,7 +6,8 @@
 // What shall go wrong is named in platform.oem_strings of vm.create: "fake:boot=refused", "fake:boot=dies",
 // "fake:boot=hangs", "fake:info=garbage", "fake:button=ignored", "fake:eject=never"; and for every call, there and in
 // FAKE_VMM_FAULTS (comma-separated, from the first call on): "vm.pause=hangs", "=garbage", "=error", "=cut", "=dies",
-// "=fails" and "=panics" (as a vCPU's thread does: the real one then exits with code 0).
+// "=fails" and "=panics" (as a vCPU's thread does: the real one then exits with code 0), "=waits" (until there is the
+// file FAKE_VMM_GO; that the call has come is said by FAKE_VMM_GO.reached).
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -91,6 +92,10 @@ class FakeVmm {
       if (asked_for(what + "=fails")) fail("<vcpu0> ERROR:vmm/src/cpu.rs:1460 -- VCPU generated error: VcpuRun(EIO)");
       if (asked_for(what + "=panics")) fail("<vcpu0> ERROR:vmm/src/cpu.rs:1478 -- vCPU thread panicked");
       while (asked_for(what + "=hangs")) ::pause();
+      // One after the other, as the real one's only API thread; and it reads nothing of who has hung up by then.
+      const std::lock_guard turn(turn_);
+      if (has_hung_up(peer)) break;
+      if (asked_for(what + "=waits")) wait_for_go();
       const Reply reply = asked_for(what + "=error") ? refused({"It could not be done", "fake fault"})
                                                      : answer(line, in.substr(head + 4, length));
       fds_ = 0;
@@ -115,6 +120,16 @@ class FakeVmm {
                    .c_str(),
                stderr);
     std::_Exit(0);
+  }
+
+  static bool has_hung_up(int peer) {
+    pollfd look{peer, POLLRDHUP, 0};
+    return ::poll(&look, 1, 0) > 0;
+  }
+  static void wait_for_go() {
+    const std::string go = std::getenv("FAKE_VMM_GO");
+    std::ofstream(go + ".reached") << "";
+    while (::access(go.c_str(), F_OK) != 0) ::poll(nullptr, 0, 5);
   }
 
   // Counts the descriptors that came along, and keeps none.
@@ -415,6 +430,7 @@ class FakeVmm {
     ::close(peer);
   }
 
+  std::mutex turn_;
   std::mutex mutex_;
   std::string state_;  // empty: not created
   std::string config_ = "{}";
