@@ -168,8 +168,7 @@ Result<VmStatus> CloudHypervisor::finish_start(plugin::Call& call, const StartAr
     call.progress("running", 3, 3);
     return look(call, args_of(args), booted);
   }
-  if (!said)
-    QARAX_CHECK(patient.create(call, build_vm_config(args, settings_, program.version, args.run_dir + "/" + kSerial)));
+  if (!said) QARAX_CHECK(patient.create(call, build_vm_config(args, settings_, program.version, kSerial)));
   QARAX_CHECK(patient.boot(call));
   QARAX_CHECK(call.keep(encode(booted)));
   call.progress("running", 3, 3);

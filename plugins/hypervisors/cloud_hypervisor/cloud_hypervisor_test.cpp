@@ -228,6 +228,16 @@ TEST_F(CloudHv, WhatACrashLeftInTheRunFolderIsNotInTheWay) {
   EXPECT_NE(host.console("qarax uptime", kPatienceMs), "");
 }
 
+TEST_F(CloudHv, ARunFoldersPathMayBeLongerThanASocketsAddress) {
+  auto args = start_args();
+  args.run_dir = dir() + "/" + std::string(120, 'r');
+  std::filesystem::create_directory(args.run_dir);
+  const auto started = plugin().start(call.get(), args);
+  ASSERT_TRUE(started) << started.error().message;
+  EXPECT_NE(host.console("qarax uptime", kPatienceMs), "");
+  EXPECT_TRUE(plugin().stop(call.get(), {{args.vm, 1, args.run_dir, {call.kept}}, StopMode::force, 0}));
+}
+
 TEST_F(CloudHv, AKernelThatCanNotBeBootedIsTheVmmsWordAndLeavesNothing) {
   auto args = start_args();
   args.boot.kernel = dir() + "/no-kernel";

@@ -75,7 +75,7 @@ Result<VmStatus> CloudHypervisor::restore(plugin::Call& call, const StartArgs& a
   if (!why.empty())
     return make_error(Code::failed_precondition, "VM " + args.vm + " can't go on from the snapshot: " + why);
   const std::string view = args.run_dir + "/" + kRestoreView;
-  QARAX_CHECK(make_restore_view(folder, view, args.run_dir + "/" + kSerial));
+  QARAX_CHECK(make_restore_view(folder, view, kSerial));
   // As it was started; what it was resized to since is in the snapshot.
   StartArgs as_frozen = args;
   as_frozen.spec = machine.spec;

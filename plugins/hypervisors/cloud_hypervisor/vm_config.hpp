@@ -23,7 +23,7 @@ std::vector<ErrorDetail> unsupported(const VmSpec& spec, const Version& version)
 // Whether memory that was plugged into such a VM can be taken away again.
 bool can_shrink(const VmSpec& spec);
 
-// The document of vm.create. `spec` has passed unsupported().
+// The document of vm.create. `spec` has passed unsupported(); `serial_socket` is relative to the run folder.
 std::string build_vm_config(const StartArgs& args, const Settings& settings, const Version& version,
                             const std::string& serial_socket);
 

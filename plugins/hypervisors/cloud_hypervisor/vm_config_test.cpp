@@ -40,13 +40,13 @@ StartArgs start_args() {
   return args;
 }
 
-TEST(VmConfig, Defaults) { golden("defaults", build_vm_config(start_args(), {}, {53, 0}, "/run/serial.sock")); }
+TEST(VmConfig, Defaults) { golden("defaults", build_vm_config(start_args(), {}, {53, 0}, "serial.sock")); }
 
 TEST(VmConfig, TheOlderVersionHasTheOlderName) {
   auto args = start_args();
   args.boot.kernel_pvh.clear();
   args.boot.initramfs.clear();
-  golden("v44_bzimage", build_vm_config(args, {}, {44, 0}, "/run/serial.sock"));
+  golden("v44_bzimage", build_vm_config(args, {}, {44, 0}, "serial.sock"));
 }
 
 // All of it that one VM can have at once.
@@ -69,7 +69,7 @@ void golden_everything(const std::string& name, const StartArgs& args, const Ver
   for (const ErrorDetail& problem : unsupported(args.spec, version)) ADD_FAILURE() << problem.pointer << problem.detail;
   Settings settings;
   settings.landlock = true;
-  golden(name, build_vm_config(args, settings, version, "/run/serial.sock"));
+  golden(name, build_vm_config(args, settings, version, "serial.sock"));
 }
 
 TEST(VmConfig, EveryFieldOfTheSpecArrives) { golden_everything("everything", everything(), {53, 0}); }

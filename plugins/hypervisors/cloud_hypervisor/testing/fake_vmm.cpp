@@ -252,7 +252,8 @@ class FakeVmm {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     serial_path_ = *path->as_string();
-    std::strncpy(address.sun_path, serial_path_.c_str(), sizeof address.sun_path - 1);
+    if (serial_path_.size() >= sizeof address.sun_path) return false;  // as bind() is refused there
+    std::memcpy(address.sun_path, serial_path_.c_str(), serial_path_.size());
     serial_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     return ::bind(serial_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
            ::listen(serial_, 1) == 0;
