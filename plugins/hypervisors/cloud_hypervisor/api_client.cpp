@@ -39,6 +39,15 @@ Status ApiClient::put(const plugin::Call& call, const std::string& what, const s
   return refused(what, reply);
 }
 
+Status ApiClient::create_and_boot(const plugin::Call& call, const std::string& vm_config) const {
+  QARAX_TRY(plugin::UnixHttpConnection connection, http_.connect());
+  QARAX_TRY(const plugin::HttpReply created, connection.request(call, "PUT", "/api/v1/vm.create", vm_config, most_ms_));
+  if (created.status / 100 != 2) return refused("vm.create", created);
+  QARAX_TRY(const plugin::HttpReply booted, connection.request(call, "PUT", "/api/v1/vm.boot", "", most_ms_));
+  if (booted.status / 100 != 2) return refused("vm.boot", booted);
+  return Ok{};
+}
+
 Result<json::Value> ApiClient::get(const plugin::Call& call, const std::string& what) const {
   QARAX_TRY(const plugin::HttpReply reply, http_.request(call, "GET", "/api/v1/" + what, "", most_ms_));
   if (reply.status / 100 != 2) return refused(what, reply);

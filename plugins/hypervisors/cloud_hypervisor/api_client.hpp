@@ -37,6 +37,9 @@ class ApiClient {
     return put(call, "vm.create", vm_config);
   }
   Status boot(const plugin::Call& call) const { return put(call, "vm.boot"); }
+  // Both over one connection. Nothing is booted that couldn't be created: the VMM keeps a config that it has refused to
+  // confine, and would boot that.
+  Status create_and_boot(const plugin::Call& call, const std::string& vm_config) const;
   Status power_button(const plugin::Call& call) const { return put(call, "vm.power-button"); }
   Status pause(const plugin::Call& call) const { return put(call, "vm.pause"); }
   Status resume(const plugin::Call& call) const { return put(call, "vm.resume"); }

@@ -4,11 +4,14 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "temp_folder.hpp"
 #include "unix_socket.hpp"
@@ -22,6 +25,7 @@ class ApiClientTest : public testing::TestWithParam<bool> {
     const char* real = std::getenv("CLOUD_HYPERVISOR");
     if (GetParam() && real == nullptr) GTEST_SKIP() << "CLOUD_HYPERVISOR names no cloud-hypervisor program";
     std::ofstream(dir_ + "/kernel") << "not a kernel";
+    std::filesystem::create_directory(dir_ + "/one");
     auto listening = plugin::listen_unix(dir_, kApiSocket);
     ASSERT_TRUE(listening);
     pid_ = ::fork();
@@ -113,6 +117,39 @@ TEST_P(FakeFaults, AVmmThatDiesHangsOrTalksGarbageIsAnError) {
   const auto garbage = client().state(call());
   ASSERT_FALSE(garbage);
   EXPECT_EQ(garbage.error().code, Code::internal);
+}
+
+TEST_P(FakeFaults, ARefusedCreateIsToldAndNothingIsBooted) {
+  ASSERT_TRUE(client().create(call(), config()));
+  const auto refused = client().create_and_boot(call(), config());
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("vm.create: "), std::string::npos) << refused.error().message;
+  EXPECT_EQ(*client().state(call()), "Created");
+}
+
+TEST_P(FakeFaults, CreateAndBootNeedOneConnection) {
+  auto listening = plugin::listen_unix(dir() + "/one", kApiSocket);
+  ASSERT_TRUE(listening);
+  std::thread peer([&] {
+    const plugin::Socket only(::accept(listening->get(), nullptr, nullptr));
+    listening->close();
+    std::string asked;
+    char chunk[4096];
+    for (int i = 0; i < 2; ++i) {
+      const std::size_t from = asked.size();
+      while (asked.find(i == 0 ? "{}" : "\r\n\r\n", from) == std::string::npos) {
+        const ssize_t n = ::recv(only.get(), chunk, sizeof chunk, 0);
+        if (n <= 0) return;
+        asked.append(chunk, static_cast<std::size_t>(n));
+      }
+      EXPECT_NE(asked.find(i == 0 ? "/vm.create" : "/vm.boot", from), std::string::npos) << asked;
+      const std::string reply = "HTTP/1.1 204 \r\nConnection: keep-alive\r\n\r\n";
+      EXPECT_EQ(::send(only.get(), reply.data(), reply.size(), MSG_NOSIGNAL), static_cast<ssize_t>(reply.size()));
+    }
+  });
+  const auto done = ApiClient(dir() + "/one", 5000).create_and_boot(call(), "{}");
+  EXPECT_TRUE(done) << done.error().message;
+  peer.join();
 }
 
 TEST_P(FakeFaults, AHungBootEndsAtTheLimit) {

@@ -87,8 +87,13 @@ Result<Description> CloudHypervisor::describe(plugin::Call&) {
 Result<VmSpec> CloudHypervisor::resolve(plugin::Call&, const ResolveArgs& args) {
   VmSpec spec = args.spec;
   if (spec.max_vcpus < spec.boot_vcpus) spec.max_vcpus = spec.boot_vcpus;
-  auto problems = unsupported(spec, known_version());
-  if (problems.empty()) return spec;
+  QARAX_CHECK(check(spec, known_version()));
+  return spec;
+}
+
+Status CloudHypervisor::check(const VmSpec& spec, const Version& version) {
+  auto problems = unsupported(spec, version);
+  if (problems.empty()) return Ok{};
   Error error = make_error(
       Code::invalid_argument,
       "Cloud Hypervisor can't run this VM: " + problems.front().pointer + ": " + problems.front().detail, "validation");
@@ -123,9 +128,9 @@ Result<VmStatus> CloudHypervisor::start_or_restore(plugin::Call& call, const Sta
     const auto said = api(args.run_dir).info(call);
     if (!runs_no_guest(said)) return look(call, args_of(args), handle);
     // Spawned by a start that was broken off before its guest ran: this one finishes it.
-    return finish_start(call, args, program, handle, from);
+    return finish_start(call, args, program, handle, from, said.operator bool());
   }
-  if (auto checked = resolve(call, {args.spec}); !checked) return std::move(checked).error();
+  QARAX_CHECK(check(args.spec, program.version));
   auto started = launch(call, args, program, handle, from);
   if (started) return started;
   return plugin::undo_start(host_, kind(), args, std::move(started).error());
@@ -150,29 +155,31 @@ Result<VmStatus> CloudHypervisor::launch(plugin::Call& call, const StartArgs& ar
   QARAX_CHECK(host_.spawn(&call, spawn, {listener.get()}));
   // Ours is closed now: a VMM that dies must show as a hang-up, not as a socket that nobody answers.
   listener.close();
-  return finish_start(call, args, program, handle, from);
+  return finish_start(call, args, program, handle, from, false);
 }
 
 Result<VmStatus> CloudHypervisor::finish_start(plugin::Call& call, const StartArgs& args, const Program& program,
-                                               const Handle& handle, const std::string& from) {
+                                               const Handle& handle, const std::string& from, bool is_created) {
   const ApiClient patient = patient_api(args.run_dir);
   Handle booted = handle;
   booted.booted = true;
   call.progress(from.empty() ? "create" : "restore", 2, 3);
-  const auto said = api(args.run_dir).state(call);
-  if (!said && said.error().reason != "vmm-refused") return said.error();
   if (!from.empty()) {
     QARAX_CHECK(patient.restore(call, from));
     QARAX_CHECK(patient.resume(call));
-    QARAX_CHECK(call.keep(encode(booted)));
-    call.progress("running", 3, 3);
-    return look(call, args_of(args), booted);
+  } else if (is_created) {
+    QARAX_CHECK(patient.boot(call));
+  } else {
+    QARAX_CHECK(patient.create_and_boot(call, build_vm_config(args, settings_, program.version, kSerial)));
   }
-  if (!said) QARAX_CHECK(patient.create(call, build_vm_config(args, settings_, program.version, kSerial)));
-  QARAX_CHECK(patient.boot(call));
   QARAX_CHECK(call.keep(encode(booted)));
   call.progress("running", 3, 3);
-  return alive(as_started("Running", args.spec), booted);
+  if (from.empty()) return alive(as_started("Running", args.spec), booted);
+  // What it was resized to before its snapshot only its VMM knows.
+  auto restored = look(call, args_of(args), booted);
+  if (restored && restored->state == VmState::shutdown)
+    return make_error(Code::unavailable, "VM " + args.vm + " has ended: " + restored->status_reason);
+  return restored;
 }
 
 Result<VmStatus> CloudHypervisor::look(plugin::Call& call, const VmArgs& args, const Handle& handle) {

@@ -76,8 +76,10 @@ class CloudHypervisor final : public plugin::Hypervisor,
   // `from`: the folder to go on from; empty: it boots.
   Result<VmStatus> launch(plugin::Call& call, const StartArgs& args, const Program& program, const Handle& handle,
                           const std::string& from);
+  // `is_created`: its VMM has the VM's config already.
   Result<VmStatus> finish_start(plugin::Call& call, const StartArgs& args, const Program& program, const Handle& handle,
-                                const std::string& from);
+                                const std::string& from, bool is_created);
+  static Status check(const VmSpec& spec, const Version& version);
   // One action on a VM that runs; what its VMM refuses because it is so already counts as done.
   Result<VmStatus> act(plugin::Call& call, const VmArgs& args, Status (ApiClient::*what)(const plugin::Call&) const,
                        VmState wanted);
