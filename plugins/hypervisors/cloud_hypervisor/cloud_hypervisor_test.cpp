@@ -40,6 +40,14 @@ TEST_F(CloudHv, AFreshVmmIsNotAskedForTheVmThatItCanNotHave) {
   start();
 }
 
+TEST_F(CloudHv, UnderLandlockAGuestReboots) {
+  settings = R"(,"landlock":true)";
+  start();
+  const auto rebooted = plugin().reboot(call.get(), vm());
+  ASSERT_TRUE(rebooted) << rebooted.error().message;
+  EXPECT_EQ(rebooted->state, VmState::running);
+}
+
 TEST_F(CloudHv, ResizeStaysWithinTheSpecAndTellsTheTruth) {
   start();
   const auto grown = resize(3, 256 << 20);

@@ -241,7 +241,12 @@ std::string build_vm_config(const StartArgs& args, const Settings& settings, con
               {"rng", Value(Object{{"src", Value("/dev/urandom")}})},
               {"serial", Value(Object{{"mode", Value("Socket")}, {"socket", Value(serial_socket)}})},
               {"console", Value(Object{{"mode", Value("Off")}})}};
-  if (settings.landlock) root.emplace_back("landlock_enable", Value(true));
+  if (settings.landlock) {
+    root.emplace_back("landlock_enable", Value(true));
+    // A reboot removes the serial socket and makes it anew; the rule that it has of its own is for the socket alone.
+    root.emplace_back("landlock_rules",
+                      Value(json::Array{Value(Object{{"path", Value(args.run_dir)}, {"access", Value("rw")}})}));
+  }
   add_options(root, options, "");
   return json::to_text(Value(std::move(root)));
 }

@@ -36,6 +36,7 @@ StartArgs start_args() {
   StartArgs args;
   args.vm = "123e4567-e89b-42d3-a456-426614174000";
   args.spec.memory_size = 128 << 20;
+  args.run_dir = "/run/vm";
   args.boot = {"/images/bz", "/images/bz.pvh", "/images/initramfs", "console=ttyS0 reboot=k panic=1"};
   return args;
 }

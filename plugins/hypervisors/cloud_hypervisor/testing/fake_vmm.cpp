@@ -4,8 +4,9 @@
 // FAKE_VMM_VERSION=44.0 makes it an older one: what that lacks is 404.
 //
 // What shall go wrong is named in platform.oem_strings of vm.create: "fake:boot=refused", "fake:boot=dies",
-// "fake:boot=hangs", "fake:info=garbage", "fake:button=ignored", "fake:eject=never"; and for every call, there and in
-// FAKE_VMM_FAULTS (comma-separated, from the first call on): "vm.pause=hangs", "=garbage", "=error", "=cut", "=dies",
+// "fake:boot=hangs", "fake:info=garbage", "fake:button=ignored", "fake:eject=never", "fake:reboot=breaks"; and for
+// every call, there and in FAKE_VMM_FAULTS (comma-separated, from the first call on): "vm.pause=hangs", "=garbage",
+// "=error", "=cut", "=dies",
 // "=fails" and "=panics" (as a vCPU's thread does: the real one then exits with code 0), "=waits" (until there is the
 // file FAKE_VMM_GO; that the call has come is said by FAKE_VMM_GO.reached).
 #include <fcntl.h>
@@ -181,12 +182,7 @@ class FakeVmm {
     if (line == "PUT /api/v1/vm.boot") return boot(lock);
     if (line == "PUT /api/v1/vm.pause") return move("Running", "Paused", "pause", "The VM could not be paused");
     if (line == "PUT /api/v1/vm.resume") return move("Paused", "Running", "resume", "The VM could not resume");
-    if (line == "PUT /api/v1/vm.reboot") {
-      if (!has_guest()) return not_created("The VM could not reboot");
-      state_ = "Running";
-      ++boots_;
-      return {204, ""};
-    }
+    if (line == "PUT /api/v1/vm.reboot") return reboot();
     if (line == "PUT /api/v1/vm.resize") return resize(body);
     for (const char* what : {"add-disk", "add-net", "remove-device", "resize-disk"})
       if (line == std::string("PUT /api/v1/vm.") + what && (version() >= 50 || what != std::string_view("resize-disk")))
@@ -272,6 +268,34 @@ class FakeVmm {
     }
     return "{\"config\":" + qarax::json::to_text(config) + ",\"state\":\"" + state_ +
            "\",\"memory_actual_size\":" + std::to_string(memory_) + ",\"device_tree\":" + devices_.tree() + "}";
+  }
+
+  // The guest is ended first, and its serial socket with it: what fails after that leaves a VMM without a guest.
+  Reply reboot() {
+    if (!has_guest()) return not_created("The VM could not reboot");
+    if (shall("reboot=breaks") || !may_make_its_serial_anew()) {
+      end_guest();
+      return refused({"The VM could not reboot", "Error creating console devices", "Error creating serial socket",
+                      "Permission denied (os error 13)"});
+    }
+    state_ = "Running";
+    ++boots_;
+    return {204, ""};
+  }
+
+  // Confined, it may remove and make nothing in a folder that no rule names.
+  bool may_make_its_serial_anew() const {
+    const auto config = *qarax::json::parse(config_);
+    const Value* confined = config.find("landlock_enable");
+    if (confined == nullptr || !*confined->as_bool()) return true;
+    const Value* rules = config.find("landlock_rules");
+    if (rules == nullptr) return false;
+    const auto folder = std::filesystem::absolute(serial_path_).parent_path();
+    return std::any_of(rules->as_array()->begin(), rules->as_array()->end(), [&](const Value& rule) {
+      std::error_code error;
+      return *rule.find("access")->as_string() == "rw" &&
+             std::filesystem::equivalent(*rule.find("path")->as_string(), folder, error);
+    });
   }
 
   Reply resize(const std::string& body) {
