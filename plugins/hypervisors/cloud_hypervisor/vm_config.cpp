@@ -11,6 +11,9 @@ namespace {
 using json::Object;
 using json::Value;
 
+constexpr std::int64_t kPage = 4096;
+constexpr std::int64_t kHugePage = 2LL << 20;  // where none is named: the kernel's default
+
 enum class Kind { boolean, integer, text, texts, affinity, method };
 
 // section, member, what it is, the first version that has it. Members of the spec itself aren't here: they have one
@@ -135,6 +138,16 @@ void check_config(std::vector<ErrorDetail>& out, const VmSpec& spec, const Versi
   }
 }
 
+void check_pages(std::vector<ErrorDetail>& out, const VmSpec& spec) {
+  const std::int64_t size = spec.memory_hugepage_size.value_or(kHugePage);
+  if (spec.memory_hugepage_size && !spec.memory_hugepages)
+    out.push_back({"/memory_hugepage_size", "means nothing without memory_hugepages"});
+  else if (size <= 0 || (size & (size - 1)) != 0)
+    out.push_back({"/memory_hugepage_size", "must be a power of two"});
+  else if (const std::int64_t page = spec.memory_hugepages ? size : kPage; spec.memory_size % page != 0)
+    out.push_back({"/memory_size", "must be a multiple of its pages, of " + std::to_string(page) + " bytes"});
+}
+
 // What the VM's own options add to a section.
 void add_options(Object& to, const json::Value& config, std::string_view section) {
   const Value* from = section.empty() ? &config : config.find(section);
@@ -185,10 +198,7 @@ std::vector<ErrorDetail> unsupported(const VmSpec& spec, const Version& version)
   }
   if (spec.memory_shared && spec.memory_mergeable && version >= kStrictConfig)
     out.push_back({"/memory_mergeable", vmm + " takes memory that is shared or mergeable, not both"});
-  if (spec.memory_hugepage_size && !spec.memory_hugepages)
-    out.push_back({"/memory_hugepage_size", "means nothing without memory_hugepages"});
-  else if (const std::int64_t size = spec.memory_hugepage_size.value_or(1); (size & (size - 1)) != 0)
-    out.push_back({"/memory_hugepage_size", "must be a power of two"});
+  check_pages(out, spec);
   if (spec.memory_hotplug_size && *spec.memory_hotplug_size % kHotplugStep != 0)
     out.push_back({"/memory_hotplug_size", "must be a multiple of 128 MiB"});
   check_config(out, spec, version);
@@ -222,7 +232,9 @@ std::string build_vm_config(const StartArgs& args, const Settings& settings, con
                 {"shared", Value(spec.memory_shared)},     {"hugepages", Value(spec.memory_hugepages)},
                 {"prefault", Value(spec.memory_prefault)}, {"thp", Value(spec.memory_thp)}};
   if (spec.memory_hugepage_size) memory.emplace_back("hugepage_size", Value(*spec.memory_hugepage_size));
-  if (spec.memory_hotplug_size) memory.emplace_back("hotplug_size", Value(*spec.memory_hotplug_size));
+  // It refuses a 0.
+  if (const std::int64_t more = spec.memory_hotplug_size.value_or(0); more > 0)
+    memory.emplace_back("hotplug_size", Value(more));
   add_options(memory, options, "memory");
 
   Object payload{{"kernel", Value(args.boot.kernel_pvh.empty() ? args.boot.kernel : args.boot.kernel_pvh)},

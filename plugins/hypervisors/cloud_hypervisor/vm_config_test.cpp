@@ -154,6 +154,34 @@ TEST(VmConfig, AnOptionThatAVersionLacksIsRefusedAndNotInItsSchema) {
   }
 }
 
+TEST(VmConfig, NoMemoryToPlugIsLeftOut) {
+  auto args = start_args();
+  args.spec.memory_hotplug_size = 0;
+  EXPECT_TRUE(unsupported(args.spec, {53, 0}).empty());
+  EXPECT_EQ(build_vm_config(args, {}, {53, 0}, "serial.sock").find("hotplug_size"), std::string::npos)
+      << "it refuses a 0";
+}
+
+TEST(VmConfig, MemoryIsWholePages) {
+  const auto pointer = [](const VmSpec& spec) {
+    const auto problems = unsupported(spec, {53, 0});
+    return problems.empty() ? std::string() : problems.front().pointer;
+  };
+  VmSpec spec;
+  spec.memory_size = (128 << 20) + 4096;
+  EXPECT_EQ(pointer(spec), "");
+  spec.memory_hugepages = true;
+  EXPECT_EQ(pointer(spec), "/memory_size");
+  spec.memory_size = 130 << 20;
+  EXPECT_EQ(pointer(spec), "");
+  spec.memory_hugepage_size = 1 << 30;
+  EXPECT_EQ(pointer(spec), "/memory_size");
+  spec.memory_hugepage_size.reset();
+  spec.memory_hugepages = false;
+  spec.memory_size = (128 << 20) + 512;
+  EXPECT_EQ(pointer(spec), "/memory_size");
+}
+
 TEST(VmConfig, LimitsAreTold) {
   VmSpec spec;
   spec.max_vcpus = 255;
