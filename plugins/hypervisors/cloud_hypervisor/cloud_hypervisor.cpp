@@ -1,8 +1,11 @@
 #include "cloud_hypervisor.hpp"
 
+#include <sched.h>
+
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
+#include <thread>
 
 #include "devices.hpp"
 #include "snapshot_files.hpp"
@@ -24,6 +27,33 @@ Settings parse(const CreateArgs& args) {
   auto settings = decode<Settings>(std::string_view(args.config.text));
   if (!settings) throw std::invalid_argument(settings.error().message);
   return std::move(*settings);
+}
+
+// One that no thread can be kept on: there is none such, it is offline, or outside of the host's cpuset for us. The
+// agent's own affinity isn't asked, since what it spawns may choose anew.
+std::optional<int> first_unusable(const std::set<int>& cpus) {
+  std::optional<int> out;
+  std::thread tries([&] {
+    for (const int cpu : cpus) {
+      cpu_set_t only;
+      CPU_ZERO(&only);
+      CPU_SET(static_cast<std::size_t>(cpu), &only);
+      if (::sched_setaffinity(0, sizeof only, &only) == 0) continue;
+      out = cpu;
+      return;
+    }
+  });
+  tries.join();
+  return out;
+}
+
+Status check_pins(const VmSpec& spec) {
+  const auto pins = pinned_to(spec);
+  const auto unusable = pins.empty() ? std::nullopt : first_unusable(pins);
+  if (!unusable) return Ok{};
+  return plugin::invalid(
+      "Cloud Hypervisor can't run this VM",
+      {{"/config/cpus/affinity", "names host CPU " + std::to_string(*unusable) + ", which this host can't run it on"}});
 }
 
 VmArgs args_of(const StartArgs& start) { return {start.vm, start.incarnation, start.run_dir, {}}; }
@@ -131,6 +161,7 @@ Result<VmStatus> CloudHypervisor::start_or_restore(plugin::Call& call, const Sta
     return finish_start(call, args, program, handle, from, said.operator bool());
   }
   QARAX_CHECK(check(args.spec, program.version));
+  QARAX_CHECK(check_pins(args.spec));
   auto started = launch(call, args, program, handle, from);
   if (started) return started;
   return plugin::undo_start(host_, kind(), args, std::move(started).error());

@@ -1,5 +1,7 @@
 // The plugin's policy with fake_vmm in its VMM's place: what it does, and what is left when the VMM hangs, talks
 // garbage, refuses, hangs up in the middle or dies, at each step.
+#include <sched.h>
+
 #include "testing/test_plugin.hpp"
 
 namespace qarax::cloud_hypervisor {
@@ -46,6 +48,23 @@ TEST_F(CloudHv, UnderLandlockAGuestReboots) {
   const auto rebooted = plugin().reboot(call.get(), vm());
   ASSERT_TRUE(rebooted) << rebooted.error().message;
   EXPECT_EQ(rebooted->state, VmState::running);
+}
+
+TEST_F(CloudHv, AHostCpuThatCanNotBeRunOnIsRefusedBeforeAnythingIsSpawned) {
+  auto args = start_args();
+  args.spec.config.text = R"({"cpus":{"affinity":[{"vcpu":0,"host_cpus":[1023]}]}})";
+  const auto refused = plugin().start(call.get(), args);
+  ASSERT_FALSE(refused) << "vm.boot would wait for that vCPU without an end";
+  EXPECT_EQ(refused.error().details.at(0).pointer, "/config/cpus/affinity");
+  EXPECT_NE(refused.error().message.find("CPU 1023"), std::string::npos) << refused.error().message;
+  EXPECT_EQ(host.count("spawn"), 0);
+  cpu_set_t own;
+  ASSERT_EQ(::sched_getaffinity(0, sizeof own, &own), 0);
+  std::size_t cpu = 0;
+  while (!CPU_ISSET(cpu, &own)) ++cpu;
+  args.spec.config.text = R"({"cpus":{"affinity":[{"vcpu":0,"host_cpus":[)" + std::to_string(cpu) + "]}]}}";
+  const auto started = plugin().start(call.get(), args);
+  EXPECT_TRUE(started) << started.error().message;
 }
 
 TEST_F(CloudHv, ResizeStaysWithinTheSpecAndTellsTheTruth) {

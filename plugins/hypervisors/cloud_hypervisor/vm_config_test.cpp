@@ -128,6 +128,26 @@ TEST(VmConfig, WhatIsNotAllowedIsRefusedWithItsPointer) {
   EXPECT_EQ(pointer("null"), "");
 }
 
+TEST(VmConfig, AnAffinityThatItCanNotTakeIsRefused) {
+  const auto refused = [](const std::string& cpus) {
+    VmSpec spec;
+    spec.config.text = R"({"cpus":)" + cpus + "}";
+    return !unsupported(spec, {53, 0}).empty();
+  };
+  const auto affinity = [](const std::string& vcpu, const std::string& host_cpus) {
+    return R"({"affinity":[{"vcpu":)" + vcpu + R"(,"host_cpus":)" + host_cpus + "}]}";
+  };
+  EXPECT_FALSE(refused(affinity("253", "[0,1023]")));
+  for (const char* vcpu : {"-1", "254", "256", "\"0\""}) EXPECT_TRUE(refused(affinity(vcpu, "[0]"))) << vcpu;
+  for (const char* cpus : {"[1024]", "[-1]", "[]", "0"}) EXPECT_TRUE(refused(affinity("0", cpus))) << cpus;
+  EXPECT_FALSE(refused(R"({"max_phys_bits":255})"));
+  EXPECT_TRUE(refused(R"({"max_phys_bits":256})"));
+  const std::string schema = vm_options_schema({53, 0});
+  EXPECT_NE(schema.find(R"("minimum":0,"maximum":253)"), std::string::npos) << schema;
+  EXPECT_NE(schema.find(R"("minimum":0,"maximum":1023)"), std::string::npos) << schema;
+  EXPECT_NE(schema.find(R"("minimum":0,"maximum":255)"), std::string::npos) << schema;
+}
+
 TEST(VmConfig, AnOptionThatAVersionLacksIsRefusedAndNotInItsSchema) {
   VmSpec spec;
   spec.config.text = R"({"cpus":{"nested":false}})";
