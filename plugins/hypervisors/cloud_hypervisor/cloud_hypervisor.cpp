@@ -217,7 +217,8 @@ Result<VmStatus> CloudHypervisor::look(plugin::Call& call, const VmArgs& args, c
   QARAX_TRY(const Process process, host_.find(&call, {args.vm, args.incarnation}));
   if (!process.alive) return end_of(args, process, handle);
   const auto said = api(args.run_dir).info(call);
-  if (handle.booted && runs_no_guest(said)) return end_empty_vmm(call, args, handle);
+  if (handle.booted && runs_no_guest(said))
+    return end_empty_vmm(call, args, handle, "its guest was ended through Cloud Hypervisor's own API");
   if (said) return alive(*said, handle);
   if (runs_no_guest(said)) return alive(Info{"not booted", {}, {}, {}}, handle);
   // It may have ended while it was asked.
@@ -240,6 +241,11 @@ Result<VmStatus> CloudHypervisor::act(plugin::Call& call, const VmArgs& args,
   const Status done = (asked.*what)(call);
   // It may have been resized meanwhile: what it has now only its VMM knows.
   if (done) return look(call, args, handle);
+  // A reboot ends the guest first: one that is refused may leave a VMM without any, and its words are why.
+  if (what == &ApiClient::reboot && done.error().reason == "vmm-refused" && runs_no_guest(api(args.run_dir).info(call)))
+    return why_not(
+        args, end_empty_vmm(call, args, handle, "its guest didn't come back from a reboot: " + done.error().message),
+        done.error());
   // Paused already, ended meanwhile: what is true now says whether that was a failure.
   auto now = look(call, args, handle);
   if (now && now->state == wanted && what != &ApiClient::reboot) return now;

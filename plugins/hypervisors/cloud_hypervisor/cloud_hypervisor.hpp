@@ -86,10 +86,10 @@ class CloudHypervisor final : public plugin::Hypervisor,
   // Of a guest that was paused for its snapshot: it goes on, whatever became of that, and however late it is.
   static Status resume_after_all(const VmArgs& vm);
   Result<VmStatus> look(plugin::Call& call, const VmArgs& args, const Handle& handle);
-  // Of one whose guest was ended over the API: its VMM would stay for ever, so it is ended here.
-  Result<VmStatus> end_empty_vmm(plugin::Call& call, const VmArgs& args, const Handle& handle);
+  // Of one that holds no guest any more, and why: its VMM would stay for ever, so it is ended here.
+  Result<VmStatus> end_empty_vmm(plugin::Call& call, const VmArgs& args, const Handle& handle, const std::string& why);
   VmStatus end_of(const VmArgs& args, const Process& process, const Handle& handle);
-  void name_the_api(const VmArgs& args, VmStatus& ended);  // as what ended it, where it was that
+  void name_why_empty(const VmArgs& args, VmStatus& ended);  // as its reason, where it was ended for that
   // FAILED_PRECONDITION with its end where the VM has ended meanwhile; else `error`.
   Error why_not(plugin::Call& call, const VmArgs& args, const Handle& handle, Error error);
   static Error why_not(const VmArgs& args, const Result<VmStatus>& now, Error error);
@@ -114,7 +114,11 @@ class CloudHypervisor final : public plugin::Hypervisor,
   mutable std::mutex vmm_mutex_;
   std::shared_ptr<Vmm> vmm_;
   std::mutex emptied_mutex_;
-  std::map<std::string, std::int64_t> emptied_;  // VM → the incarnation that was ended over the API
+  struct Emptied {
+    std::int64_t incarnation = 0;
+    std::string why{};
+  };
+  std::map<std::string, Emptied> emptied_;  // by VM: the one that end_empty_vmm() ended
 };
 
 }  // namespace qarax::cloud_hypervisor

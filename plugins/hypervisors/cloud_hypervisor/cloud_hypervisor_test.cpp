@@ -67,6 +67,18 @@ TEST_F(CloudHv, AHostCpuThatCanNotBeRunOnIsRefusedBeforeAnythingIsSpawned) {
   EXPECT_TRUE(started) << started.error().message;
 }
 
+TEST_F(CloudHv, ARebootThatFailsIsWhyTheVmHasEnded) {
+  host.more_env["FAKE_VMM_FAULTS"] = "reboot=breaks";
+  start();
+  const auto rebooted = plugin().reboot(call.get(), vm());
+  ASSERT_FALSE(rebooted);
+  EXPECT_EQ(rebooted.error().code, Code::failed_precondition);
+  EXPECT_NE(rebooted.error().message.find("Permission denied"), std::string::npos) << rebooted.error().message;
+  const auto ended = plugin().inspect(call.get(), vm());
+  EXPECT_EQ(ended->state, VmState::shutdown);
+  EXPECT_NE(ended->status_reason.find("Permission denied"), std::string::npos) << ended->status_reason;
+}
+
 TEST_F(CloudHv, ResizeStaysWithinTheSpecAndTellsTheTruth) {
   start();
   const auto grown = resize(3, 256 << 20);

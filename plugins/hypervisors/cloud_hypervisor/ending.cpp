@@ -5,11 +5,12 @@
 
 namespace qarax::cloud_hypervisor {
 
-Result<VmStatus> CloudHypervisor::end_empty_vmm(plugin::Call& call, const VmArgs& args, const Handle& handle) {
+Result<VmStatus> CloudHypervisor::end_empty_vmm(plugin::Call& call, const VmArgs& args, const Handle& handle,
+                                                const std::string& why) {
   {
     // Before the kill: whoever watches the process asks at once what ended it.
     const std::lock_guard lock(emptied_mutex_);
-    emptied_[args.vm] = args.incarnation;
+    emptied_[args.vm] = {args.incarnation, why};
   }
   QARAX_CHECK(host_.kill(&call, {args.vm, args.incarnation}));
   QARAX_TRY(const Process process, host_.find(&call, {args.vm, args.incarnation}));
@@ -18,15 +19,15 @@ Result<VmStatus> CloudHypervisor::end_empty_vmm(plugin::Call& call, const VmArgs
 
 VmStatus CloudHypervisor::end_of(const VmArgs& args, const Process& process, const Handle& handle) {
   VmStatus status = ended(process, &handle);
-  name_the_api(args, status);
+  name_why_empty(args, status);
   return status;
 }
 
-void CloudHypervisor::name_the_api(const VmArgs& args, VmStatus& ended) {
+void CloudHypervisor::name_why_empty(const VmArgs& args, VmStatus& ended) {
   const std::lock_guard lock(emptied_mutex_);
   const auto emptied = emptied_.find(args.vm);
-  if (emptied != emptied_.end() && emptied->second == args.incarnation)
-    ended.status_reason = "its guest was ended through Cloud Hypervisor's own API";
+  if (emptied != emptied_.end() && emptied->second.incarnation == args.incarnation)
+    ended.status_reason = emptied->second.why;
 }
 
 Result<VmStatus> CloudHypervisor::recover(plugin::Call& call, const VmArgs& args) {
@@ -64,7 +65,7 @@ Result<VmStatus> CloudHypervisor::stop(plugin::Call& call, const StopArgs& args)
     status.accelerator = "kvm";
     status.accelerator_evidence = handle->evidence;
   }
-  name_the_api(args.vm, status);
+  name_why_empty(args.vm, status);
   return status;
 }
 
