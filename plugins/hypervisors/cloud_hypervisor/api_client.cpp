@@ -19,9 +19,23 @@ std::string words_of(const plugin::HttpReply& reply) {
   return out.empty() ? "status " + std::to_string(reply.status) : out;
 }
 
+// v53.0 has a status for it, v44.0 only the words, which differ in a letter's case.
+bool still_unplugs_vcpus(const plugin::HttpReply& reply, const std::string& words) {
+  return reply.status == 429 || words.find("pending removed vcpu") != std::string::npos ||
+         words.find("pending removed vCPU") != std::string::npos;
+}
+
 Error refused(const std::string& what, const plugin::HttpReply& reply) {
+  const std::string words = words_of(reply);
+  if (still_unplugs_vcpus(reply, words)) {
+    Error error = make_error(Code::unavailable,
+                             "the guest hasn't let go of vCPUs yet that were taken from it before; try again: " + words,
+                             "unavailable");
+    error.retryable = true;
+    return error;
+  }
   return make_error(reply.status == 404 ? Code::not_found : Code::failed_precondition,
-                    "Cloud Hypervisor refused " + what + ": " + words_of(reply), "vmm-refused");
+                    "Cloud Hypervisor refused " + what + ": " + words, "vmm-refused");
 }
 
 std::optional<std::int64_t> number(const json::Value& config, const char* section, const char* member) {

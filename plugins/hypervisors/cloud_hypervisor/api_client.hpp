@@ -28,7 +28,8 @@ class ApiClient {
   ApiClient(const std::string& run_dir, int most_ms)
       : http_(run_dir, kApiSocket, "Cloud Hypervisor"), most_ms_(most_ms) {}
 
-  // Errors as UnixHttpClient's; FAILED_PRECONDITION "vmm-refused" with the VMM's own words for what it refuses.
+  // Errors as UnixHttpClient's; FAILED_PRECONDITION "vmm-refused" with the VMM's own words for what it refuses, and
+  // UNAVAILABLE, retryable, where it is only too early: the guest still holds vCPUs that were taken from it.
   Result<std::string> ping(const plugin::Call& call) const;  // its version
   // NOT_FOUND: no VM was created yet, or it was deleted.
   Result<Info> info(const plugin::Call& call) const;

@@ -92,6 +92,19 @@ TEST_F(CloudHv, ResizeStaysWithinTheSpecAndTellsTheTruth) {
   EXPECT_NE(shrunk.error().message.find("VirtioMem"), std::string::npos) << shrunk.error().message;
 }
 
+TEST_F(CloudHv, VcpusThatTheGuestStillHoldsAreAskedForLater) {
+  for (const char* version : {"44.0", "53.0"}) {
+    host.more_env = {{"FAKE_VMM_FAULTS", "vcpus=held"}, {"FAKE_VMM_VERSION", version}};
+    start();
+    const auto refused = resize(2, std::nullopt);
+    ASSERT_FALSE(refused) << version;
+    EXPECT_EQ(refused.error().code, Code::unavailable) << version;
+    EXPECT_TRUE(refused.error().retryable) << version;
+    EXPECT_NE(refused.error().message.find("hasn't let go of vCPUs"), std::string::npos) << refused.error().message;
+    ASSERT_TRUE(plugin().stop(call.get(), {vm(), StopMode::force, 0}));
+  }
+}
+
 // ---- the program ----
 
 TEST_F(CloudHv, AFakeNeedsNoKvmAndSaysThatItIsOne) {

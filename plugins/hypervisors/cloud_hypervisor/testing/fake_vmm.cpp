@@ -4,7 +4,8 @@
 // FAKE_VMM_VERSION=44.0 makes it an older one: what that lacks is 404.
 //
 // What shall go wrong is named in platform.oem_strings of vm.create: "fake:boot=refused", "fake:boot=dies",
-// "fake:boot=hangs", "fake:info=garbage", "fake:button=ignored", "fake:eject=never", "fake:reboot=breaks"; and for
+// "fake:boot=hangs", "fake:info=garbage", "fake:button=ignored", "fake:eject=never", "fake:reboot=breaks",
+// "fake:vcpus=held"; and for
 // every call, there and in FAKE_VMM_FAULTS (comma-separated, from the first call on): "vm.pause=hangs", "=garbage",
 // "=error", "=cut", "=dies",
 // "=fails" and "=panics" (as a vCPU's thread does: the real one then exits with code 0), "=waits" (until there is the
@@ -305,6 +306,10 @@ class FakeVmm {
     const Value* vcpus = asked->find("desired_vcpus");
     const Value* memory = asked->find("desired_ram");
     const std::string outer = "The VM could not be resized";
+    if (has_guest() && vcpus != nullptr && shall("vcpus=held"))
+      return refused({outer, "Error from CPU manager",
+                      version() < 46 ? "Still pending removed vcpu" : "Still pending removed vCPU"},
+                     version() < 46 ? 500 : 429);
     // Before there is a guest it takes whatever is asked for.
     if (has_guest() && vcpus != nullptr && *vcpus->as_int() > max_vcpus_)
       return refused({outer, "Error from CPU manager", "Requested vCPUs exceed maximum"});
