@@ -121,8 +121,8 @@ Status ApiClient::snapshot(const plugin::Call& call, const std::string& folder) 
   return put(call, "vm.snapshot", json::to_text(json::Value(body)));
 }
 
-Status ApiClient::restore(const plugin::Call& call, const std::string& folder) const {
-  const json::Object body{{"source_url", json::Value("file://" + folder)}};
+Status ApiClient::restore(const plugin::Call& call, const std::string& folder, bool prefault) const {
+  const json::Object body{{"source_url", json::Value("file://" + folder)}, {"prefault", json::Value(prefault)}};
   return put(call, "vm.restore", json::to_text(json::Value(body)));
 }
 

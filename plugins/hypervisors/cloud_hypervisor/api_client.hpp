@@ -54,9 +54,10 @@ class ApiClient {
   // Asks the guest; the device is out when info() no longer has it.
   Status remove_device(const plugin::Call& call, const std::string& id) const;
   Status resize_disk(const plugin::Call& call, const std::string& id, std::int64_t size) const;
-  // To and from a folder's path. A snapshot needs a paused VM; a restore makes one, in a VMM that has none.
+  // To and from a folder's path. A snapshot needs a paused VM; a restore makes one, in a VMM that has none, whose
+  // config's own prefault counts for nothing.
   Status snapshot(const plugin::Call& call, const std::string& folder) const;
-  Status restore(const plugin::Call& call, const std::string& folder) const;
+  Status restore(const plugin::Call& call, const std::string& folder, bool prefault) const;
   // device.counter → value
   Result<std::map<std::string, std::int64_t>> counters(const plugin::Call& call) const;
 

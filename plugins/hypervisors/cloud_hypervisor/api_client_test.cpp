@@ -84,7 +84,7 @@ TEST_P(ApiClientTest, WhatNeedsNoGuestIsAnsweredAlike) {
   const std::string net = R"({"id":"n","tap":"qaraxtest0","mac":"52:54:00:12:34:56","num_queues":2})";
   for (const auto& refused : {client().add_disk(call(), disk), client().add_net(call(), net, {}),
                               client().remove_device(call(), "d"), client().resize(call(), 2, std::nullopt),
-                              client().snapshot(call(), dir()), client().restore(call(), dir() + "/none")}) {
+                              client().snapshot(call(), dir()), client().restore(call(), dir() + "/none", false)}) {
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().reason, "vmm-refused") << refused.error().message;
   }
@@ -98,7 +98,7 @@ TEST_P(ApiClientTest, WhatNeedsNoGuestIsAnsweredAlike) {
   EXPECT_TRUE(client().add_net(call(), net, {}));
   const auto running = client().snapshot(call(), dir());
   ASSERT_FALSE(running) << "a VM that doesn't run has nothing to write";
-  EXPECT_FALSE(client().restore(call(), dir())) << "there is a VM already";
+  EXPECT_FALSE(client().restore(call(), dir(), false)) << "there is a VM already";
   const auto twice = client().create(call(), config());
   ASSERT_FALSE(twice);
   EXPECT_NE(twice.error().message.find("already created"), std::string::npos) << twice.error().message;

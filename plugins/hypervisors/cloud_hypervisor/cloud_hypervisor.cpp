@@ -196,7 +196,7 @@ Result<VmStatus> CloudHypervisor::finish_start(plugin::Call& call, const StartAr
   booted.booted = true;
   call.progress(from.empty() ? "create" : "restore", 2, 3);
   if (!from.empty()) {
-    QARAX_CHECK(patient.restore(call, from));
+    QARAX_CHECK(patient.restore(call, from, args.spec.memory_prefault));
     QARAX_CHECK(patient.resume(call));
   } else if (is_created) {
     QARAX_CHECK(patient.boot(call));

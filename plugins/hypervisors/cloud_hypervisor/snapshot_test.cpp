@@ -45,6 +45,19 @@ TEST_F(Snapshots, AGuestGoesOnWhereItStoodUnderItsNewSockets) {
   EXPECT_TRUE(std::filesystem::exists(dir() + "/run2/" + kSerial));
 }
 
+TEST_F(Snapshots, MemoryThatIsFaultedInAtABootIsSoAtARestore) {
+  auto args = start_args();
+  args.spec.memory_prefault = true;
+  ASSERT_TRUE(plugin().start(call.get(), args));
+  ASSERT_TRUE(snapshot());
+  ASSERT_TRUE(plugin().stop(call.get(), {vm(), StopMode::force, 0}));
+  args = next();
+  args.spec.memory_prefault = true;
+  const auto restored = plugin().restore(call.get(), args);
+  ASSERT_TRUE(restored) << restored.error().message;
+  EXPECT_NE(host.console("memory faulted in", kPatienceMs), "");
+}
+
 TEST_F(Snapshots, APausedGuestStaysPaused) {
   start();
   ASSERT_TRUE(plugin().pause(call.get(), vm()));

@@ -370,6 +370,9 @@ class FakeVmm {
   Reply restore(const std::string& body) {
     const std::string failure = "The VM could not be restored";
     if (!state_.empty()) return refused({failure, "VM is already created"});
+    const auto asked = qarax::json::parse(body);
+    const Value* prefault = asked ? asked->find("prefault") : nullptr;
+    prefaulted_ = prefault != nullptr && *prefault->as_bool();
     const std::string folder = folder_in(body, "source_url");
     if (!std::filesystem::is_directory(folder))
       return refused({failure, "Cannot restore VM", "Failed to send migratable component snapshot",
@@ -453,6 +456,8 @@ class FakeVmm {
           say("Linux version 0.0 (fake_vmm, no guest runs)\r\nqarax guest: " + std::to_string(vcpus_) + " vCPU, " +
               std::to_string(memory_ >> 20) + " MiB, kernel fake_vmm\r\n");
         }
+        // What no real guest could tell, for a test.
+        if (prefaulted_.exchange(false)) say("qarax guest: restored with its memory faulted in\r\n");
         if (state_ == "Running") say("qarax uptime " + std::to_string(++uptime_) + ".00\r\n");
       }
       for (int i = 0; i < 50 && !pressed_; ++i) ::poll(nullptr, 0, 20);
@@ -480,6 +485,7 @@ class FakeVmm {
   Devices devices_;
   std::atomic<std::size_t> fds_{0};  // that came with the request
   std::atomic<bool> pressed_{false};
+  std::atomic<bool> prefaulted_{false};
 };
 
 int listening(const std::string& where) {
