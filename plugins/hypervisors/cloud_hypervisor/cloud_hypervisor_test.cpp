@@ -127,6 +127,29 @@ TEST_F(CloudHv, OnlyAFakeIsTakenForOne) {
   }
 }
 
+TEST_F(CloudHv, ItsVersionIsItsFirstLine) {
+  program_that_says("cloud-hypervisor v53.0\nMigration Protocol Versions: 0");
+  const auto said = plugin().describe(call.get());
+  EXPECT_NE(said->health_reason.find("is none: cloud-hypervisor v53.0"), std::string::npos) << said->health_reason;
+  EXPECT_EQ(said->health_reason.find("Migration"), std::string::npos) << said->health_reason;
+}
+
+TEST_F(CloudHv, LandlockThatTheKernelLacksIsNamedForEveryVersion) {
+  for (const char* version : {"v44.0", "v53.0"}) {
+    program_that_says(std::string("cloud-hypervisor ") + version);
+    Settings asked;
+    asked.binary = binary;
+    EXPECT_EQ(find_program(host, asked, 0).path, binary) << "nobody asked for landlock";
+    asked.landlock = true;
+    EXPECT_EQ(find_program(host, asked, kLandlockAbi).path, binary);
+    for (const int abi : {0, kLandlockAbi - 1}) {
+      const Program program = find_program(host, asked, abi);
+      EXPECT_EQ(program.path, "") << version;
+      EXPECT_NE(program.why_not.find(abi == 0 ? "has none" : "has 2"), std::string::npos) << program.why_not;
+    }
+  }
+}
+
 TEST_F(CloudHv, AProgramThatCanNotBeUsedIsNamedWithItsReason) {
   const auto is_refused = [&](const std::string& why) {
     const auto said = plugin().describe(call.get());

@@ -508,6 +508,7 @@ int main(int argc, char** argv) {
     const std::string arg = argv[i];
     if (arg == "--version") {
       std::puts(("cloud-hypervisor v" + fake::version_text() + ".0-fake").c_str());
+      if (fake::version() >= 53) std::puts("Migration Protocol Versions: 0");
       return 0;
     }
     if (arg == "--api-socket" && i + 1 < argc) where = argv[++i];
