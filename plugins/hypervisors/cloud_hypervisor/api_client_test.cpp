@@ -152,6 +152,25 @@ TEST_P(FakeFaults, CreateAndBootNeedOneConnection) {
   peer.join();
 }
 
+// What the plugin refuses up front is what the real one wouldn't take, or not survive.
+TEST_P(FakeFaults, ABadConfigIsSeenWhereTheRealOneSeesIt) {
+  const auto with = [&](const std::string& cpus, const std::string& memory) {
+    return R"({"cpus":{"boot_vcpus":1,"max_vcpus":1)" + cpus + R"(},"memory":{)" + memory +
+           R"(},"payload":{"kernel":")" + dir() + R"(/kernel"}})";
+  };
+  const std::string memory = R"("size":134217728)";
+  for (const char* cpus : {R"(,"max_phys_bits":256)", R"(,"affinity":[{"vcpu":-1,"host_cpus":[0]}])"})
+    EXPECT_FALSE(client().create(call(), with(cpus, memory))) << cpus;
+  for (const std::string bad :
+       {R"("size":134217729)", R"("size":134221824,"hugepages":true)", R"("size":134217728,"hotplug_size":0)"}) {
+    ASSERT_TRUE(client().create(call(), with("", bad))) << bad;
+    EXPECT_FALSE(client().boot(call())) << bad;
+    ASSERT_TRUE(plugin::UnixHttpClient(dir(), kApiSocket, "VMM").request(call(), "PUT", "/api/v1/vm.delete", "", 5000));
+  }
+  ASSERT_TRUE(client().create(call(), with(R"(,"affinity":[{"vcpu":0,"host_cpus":[1024]}])", memory)));
+  EXPECT_EQ(client().boot(call()).error().code, Code::unavailable) << "it panics";
+}
+
 TEST_P(FakeFaults, AHungBootEndsAtTheLimit) {
   ASSERT_TRUE(client().create(call(), config("fake:boot=hangs")));
   const auto hung = client(50).boot(call());

@@ -324,7 +324,7 @@ TEST_F(CloudHv, AKernelThatCanNotBeBootedIsTheVmmsWordAndLeavesNothing) {
   const auto status = plugin().start(call.get(), args);
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().reason, "vmm-failed");
-  EXPECT_NE(status.error().message.find("Cannot load the kernel"), std::string::npos) << status.error().message;
+  EXPECT_NE(status.error().message.find("Cannot open kernel file"), std::string::npos) << status.error().message;
   EXPECT_TRUE(nothing_left());
 }
 
@@ -495,6 +495,8 @@ TEST_F(CloudHv, AGuestThatHoldsOnKeepsItsDisk) {
   ASSERT_FALSE(held);
   EXPECT_EQ(held.error().code, Code::deadline_exceeded);
   EXPECT_EQ(read_handle(vm())->disks.size(), 1u);
+  call.set_deadline_ms(kPatienceMs);
+  EXPECT_EQ(plugin().resize_disk(call.get(), {vm(), "data", 8192}).error().reason, "vmm-refused");
 }
 
 TEST_F(CloudHv, ANicBringsADescriptorForEachQueue) {

@@ -31,6 +31,7 @@
 #include <string>
 #include <thread>
 
+#include "fake_config.hpp"
 #include "fake_devices.hpp"
 #include "fake_reply.hpp"
 
@@ -211,18 +212,14 @@ class FakeVmm {
 
   Reply create(const std::string& body) {
     const auto parsed = qarax::json::parse(body);
-    if (!parsed || parsed->find("payload") == nullptr) return no_json();
+    if (!parsed || parsed->as_object() == nullptr || !numbers_fit(*parsed, version() < 46)) return no_json();
     if (!state_.empty()) return refused({"The VM could not be created", "VM is already created"});
-    const Value* kernel = parsed->find("payload")->find("kernel");
-    if (kernel == nullptr || kernel->as_string() == nullptr)
-      return refused({"The VM could not be created", "Payload configuration is not bootable"});
     if (const Value* platform = parsed->find("platform"))
       if (const Value* strings = platform->find("oem_strings"))
         for (const Value& one : *strings->as_array()) faults_.insert(*one.as_string());
     if (!listen_serial(*parsed)) return refused({"The VM could not be created", "Cannot create console devices"});
     take_sizes(*parsed);
     config_ = body;
-    kernel_ = *kernel->as_string();
     state_ = "Created";
     return {204, ""};
   }
@@ -234,6 +231,7 @@ class FakeVmm {
   }
   void forget_vm() {
     state_.clear();
+    failed_boot_ = false;
     devices_ = {};
     if (serial_ < 0) return;
     ::close(serial_);
@@ -407,20 +405,28 @@ class FakeVmm {
 
   Reply boot(std::unique_lock<std::mutex>& lock) {
     if (state_.empty()) return refused({"The VM could not boot", "VM config is missing"}, version() < 46 ? 500 : 404);
-    if (has_guest()) return refused({"The VM could not boot", "VM is already created"});
-    if (shall("boot=refused") || ::access(kernel_.c_str(), R_OK) != 0)
-      return refused({"The VM could not boot", "Cannot load the kernel into memory"});
+    if (has_guest() || (failed_boot_ && version() >= 46))
+      return refused({"The VM could not boot", "VM is already created"});
+    // The older one goes on with what the boot before left, and its guest has nothing to run.
+    const bool is_empty = failed_boot_;
+    const auto config = *qarax::json::parse(config_);
+    if (shall("boot=refused")) return refused({"The VM could not boot", "Cannot load the kernel into memory"});
+    if (const auto why = why_not_bootable(config); !why.empty() && !is_empty) {
+      failed_boot_ = why[1] == kNoKernel;
+      return refused(why);
+    }
     if (shall("boot=dies")) {
       std::fputs("cloud-hypervisor: fake fault: dies at boot\n", stderr);
       std::_Exit(1);
     }
-    if (shall("boot=hangs")) {
+    if (shall("boot=hangs") || !can_be_scheduled(config)) {
       lock.unlock();
       for (;;) ::pause();
     }
+    failed_boot_ = false;
     state_ = "Running";
     ++boots_;
-    start_guest();
+    if (!is_empty) start_guest();
     return {204, ""};
   }
 
@@ -469,7 +475,7 @@ class FakeVmm {
   std::mutex mutex_;
   std::string state_;  // empty: not created
   std::string config_ = "{}";
-  std::string kernel_;
+  bool failed_boot_ = false;  // what it was making of the VM is kept
   std::set<std::string> faults_;
   std::int64_t vcpus_ = 1;
   std::int64_t memory_ = 0;
