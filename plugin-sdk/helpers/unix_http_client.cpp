@@ -8,8 +8,6 @@
 #include <cerrno>
 #include <charconv>
 
-#include "unix_socket.hpp"
-
 namespace qarax::plugin {
 
 namespace {
@@ -72,6 +70,7 @@ Result<std::optional<HttpReply>> parse_http_reply(std::string_view received, boo
       std::from_chars(head.data() + 9, head.data() + 12, reply.status).ptr != head.data() + 12 || reply.status < 100)
     return garbage("a reply that isn't HTTP");
   if (field(head, "transfer-encoding")) return garbage("a reply in a transfer encoding that isn't understood");
+  reply.size = head_end + 4;
   if (reply.status == 204 || reply.status == 304) return std::optional(std::move(reply));
   std::size_t length = 0;
   const auto announced = field(head, "content-length");
@@ -90,43 +89,65 @@ Result<std::optional<HttpReply>> parse_http_reply(std::string_view received, boo
     return std::optional<HttpReply>();
   }
   reply.body = body.substr(0, length);
+  reply.size += length;
   return std::optional(std::move(reply));
 }
 
-Result<HttpReply> UnixHttpClient::request(const Call& call, std::string_view method, std::string_view path,
-                                          std::string_view body, int most_ms, const std::vector<int>& fds) const {
+Status UnixHttpConnection::send(const Call& call, const std::string& request, std::int64_t until_ns,
+                                const std::string& what, const std::vector<int>& fds) {
+  std::string_view rest = request;
+  while (!rest.empty()) {
+    const ssize_t n = send_some(socket_.get(), rest, rest.size() == request.size() ? fds : std::vector<int>());
+    if (n > 0) {
+      rest.remove_prefix(static_cast<std::size_t>(n));
+    } else if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+      QARAX_CHECK(await(socket_, POLLOUT, call, until_ns, what));
+    } else {
+      break;  // it may have answered before it closed: that answer says why
+    }
+  }
+  return Ok{};
+}
+
+Result<HttpReply> UnixHttpConnection::request(const Call& call, std::string_view method, std::string_view path,
+                                              std::string_view body, int most_ms, const std::vector<int>& fds) {
   const std::string what = peer_ + " (" + std::string(method) + " " + std::string(path) + ")";
-  auto socket = connect_unix(folder_, name_);
-  if (!socket) return std::move(socket).error().context(peer_ + "'s socket");
+  char chunk[16384];
+  // Before its first request, a peer that has no room for more says so.
+  if (used_ && (!received_.empty() || ::recv(socket_.get(), chunk, 1, MSG_DONTWAIT | MSG_PEEK) > 0))
+    return garbage(what + ": a reply before its request");
+  used_ = true;
   std::string out;
   out.append(method).append(" ").append(path).append(" HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n");
   if (!body.empty()) out.append("Content-Type: application/json\r\n");
   out.append("Content-Length: ").append(std::to_string(body.size())).append("\r\n\r\n").append(body);
 
   const std::int64_t until_ns = monotonic_ns() + std::int64_t{most_ms} * 1'000'000;
-  std::string_view rest = out;
-  while (!rest.empty()) {
-    const ssize_t n = send_some(socket->get(), rest, rest.size() == out.size() ? fds : std::vector<int>());
-    if (n > 0) {
-      rest.remove_prefix(static_cast<std::size_t>(n));
-    } else if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
-      QARAX_CHECK(await(*socket, POLLOUT, call, until_ns, what));
-    } else {
-      break;  // it may have answered before it closed: that answer says why
-    }
-  }
-  std::string received;
+  QARAX_CHECK(send(call, out, until_ns, what, fds));
   for (;;) {
-    QARAX_CHECK(await(*socket, POLLIN, call, until_ns, what));
-    char chunk[16384];
-    const ssize_t n = ::recv(socket->get(), chunk, sizeof chunk, MSG_DONTWAIT);
+    QARAX_CHECK(await(socket_, POLLIN, call, until_ns, what));
+    const ssize_t n = ::recv(socket_.get(), chunk, sizeof chunk, MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) continue;
-    if (n > 0) received.append(chunk, static_cast<std::size_t>(n));
-    if (n <= 0 && received.empty()) return make_error(Code::unavailable, what + " hung up");
-    auto reply = parse_http_reply(received, n <= 0);
+    if (n > 0) received_.append(chunk, static_cast<std::size_t>(n));
+    if (n <= 0 && received_.empty()) return make_error(Code::unavailable, what + " hung up");
+    auto reply = parse_http_reply(received_, n <= 0);
     if (!reply) return std::move(reply).error().context(what);
-    if (*reply) return std::move(**reply);
+    if (!*reply) continue;
+    received_.erase(0, (*reply)->size);
+    return std::move(**reply);
   }
+}
+
+Result<UnixHttpConnection> UnixHttpClient::connect() const {
+  auto socket = connect_unix(folder_, name_);
+  if (!socket) return std::move(socket).error().context(peer_ + "'s socket");
+  return UnixHttpConnection(std::move(*socket), peer_);
+}
+
+Result<HttpReply> UnixHttpClient::request(const Call& call, std::string_view method, std::string_view path,
+                                          std::string_view body, int most_ms, const std::vector<int>& fds) const {
+  QARAX_TRY(UnixHttpConnection connection, connect());
+  return connection.request(call, method, path, body, most_ms, fds);
 }
 
 }  // namespace qarax::plugin

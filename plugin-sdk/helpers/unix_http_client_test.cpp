@@ -90,6 +90,33 @@ TEST_F(UnixHttpClientTest, AReplyInPiecesIsOneReply) {
   EXPECT_EQ(reply->body, "{}");
 }
 
+TEST_F(UnixHttpClientTest, AKeptConnectionTakesNoReplyForAnothersRequest) {
+  for (const bool twice : {false, true}) {
+    serve([&](int fd) {
+      const std::string first = std::string(kOk) + (twice ? std::string(kOk) : std::string());
+      static_cast<void>(::send(fd, first.data(), first.size(), MSG_NOSIGNAL));
+      char buffer[4096];
+      if (::recv(fd, buffer, sizeof buffer, 0) <= 0) return;
+      const std::string second = "HTTP/1.1 204 \r\n\r\n";
+      static_cast<void>(::send(fd, second.data(), second.size(), MSG_NOSIGNAL));
+    });
+    qarax_call raw{};
+    raw.size = sizeof raw;
+    raw.cancel_fd = -1;
+    {
+      auto connection = UnixHttpClient(dir_, "api.sock", "the VMM").connect();
+      ASSERT_TRUE(connection);
+      EXPECT_EQ(connection->request(Call(&raw), "GET", "/x", "", 5000)->body, "{}");
+      const auto second = connection->request(Call(&raw), "GET", "/y", "", 5000);
+      if (twice)
+        EXPECT_EQ(second.error().code, Code::internal);
+      else
+        EXPECT_EQ(second->status, 204);
+    }
+    peer_.join();
+  }
+}
+
 TEST_F(UnixHttpClientTest, APeerThatHangsEndsAtTheLimit) {
   int ends[2];
   ASSERT_EQ(::pipe(ends), 0);

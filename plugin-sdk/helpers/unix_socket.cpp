@@ -13,6 +13,9 @@ namespace qarax::plugin {
 
 namespace {
 
+// Who gave up waiting for a VMM that is busy for long stays in its queue, and mustn't fill it.
+constexpr int kBacklog = 128;
+
 Error failed(const std::string& what, int error) {
   const Code code = error == ENOENT                            ? Code::not_found
                     : error == ECONNREFUSED || error == EAGAIN ? Code::unavailable
@@ -56,7 +59,7 @@ Result<Socket> listen_unix(const std::string& folder, const std::string& name) {
   QARAX_TRY(const sockaddr_un address, address_of(dir, name));
   Socket socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (socket.get() < 0 || ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
-      ::listen(socket.get(), 8) != 0)
+      ::listen(socket.get(), kBacklog) != 0)
     return failed("can't listen on " + folder + "/" + name, errno);
   return socket;
 }

@@ -14,6 +14,21 @@ namespace {
 constexpr std::int64_t kPressAgainMs = 1'000;
 constexpr std::int64_t kHangUpMs = 1'000;
 constexpr std::int64_t kCleanUpMs = 10'000;
+
+// The last line that says so; empty: none does.
+std::string hidden_failure(const VmmKind& kind, const ExitInfo& exit) {
+  if (exit.kind != ExitKind::exited || exit.code != 0) return {};
+  std::size_t last = 0;
+  bool found = false;
+  for (const std::string& words : kind.failures) {
+    const std::size_t at = exit.log_tail.rfind(words);
+    if (at == std::string::npos) continue;
+    last = found ? std::max(last, at) : at;
+    found = true;
+  }
+  return found ? last_line(exit.log_tail.substr(0, exit.log_tail.find('\n', last))) : std::string();
+}
+
 }  // namespace
 
 VmStatus ended(const VmmKind& kind, const Process& process) {
@@ -21,7 +36,12 @@ VmStatus ended(const VmmKind& kind, const Process& process) {
   status.state = VmState::shutdown;
   status.exit = process.exit;
   if (!process.exit) return status;
-  const ExitInfo& exit = *process.exit;
+  ExitInfo& exit = *status.exit;
+  if (const std::string failure = hidden_failure(kind, exit); !failure.empty()) {
+    exit.code = 1;
+    status.status_reason = kind.name + " failed: " + failure;
+    return status;
+  }
   const std::string last = last_line(exit.log_tail);
   switch (exit.kind) {
     case ExitKind::exited:

@@ -30,9 +30,12 @@ class OwnCall {
 struct VmmKind {
   std::string name;                  // for people: QEMU
   std::vector<std::string> sockets;  // in the run folder
+  // What its log says where it failed and exited with code 0 all the same, as after a guest's power-off.
+  std::vector<std::string> failures{};
 };
 
-// Of a process that has ended: shutdown, with the reason.
+// Of a process that has ended: shutdown, with the reason. A failure that the VMM hid behind code 0 is told as code 1:
+// code 0 means that the guest has powered off.
 VmStatus ended(const VmmKind& kind, const Process& process);
 
 void remove_sockets(Host& host, const VmmKind& kind, const std::string& vm, const std::string& run_dir);

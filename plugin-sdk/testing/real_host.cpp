@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -25,6 +26,14 @@ SocketFile socket_file(const std::string& path) {
   struct stat there {};
   if (::stat(path.c_str(), &there) != 0) return {};
   return {there.st_ino, there.st_mtim.tv_sec, there.st_mtim.tv_nsec};
+}
+
+// What the agent keeps of a VMM's log.
+std::string tail_of(const Socket& log) {
+  char text[4096];
+  const off_t size = ::lseek(log.get(), 0, SEEK_END);
+  const ssize_t n = ::pread(log.get(), text, sizeof text, std::max<off_t>(0, size - static_cast<off_t>(sizeof text)));
+  return n > 0 ? std::string(text, static_cast<std::size_t>(n)) : std::string();
 }
 
 constexpr int kLookMs = 20;  // at the socket's file, where nothing comes
@@ -105,9 +114,14 @@ Result<Process> RealHost::spawn(const Call*, const SpawnArgs& args, const std::v
   std::vector<Socket> high;
   high.reserve(fds.size());
   for (const int fd : fds) high.emplace_back(::fcntl(fd, F_DUPFD_CLOEXEC, 100));
+  const std::string folder = std::filesystem::path(args.console_connect).parent_path();
+  Socket log(::memfd_create("vmm.log", MFD_CLOEXEC));
   const pid_t pid = ::fork();
   if (pid < 0) return make_error(Code::internal, "fork");
   if (pid == 0) {
+    if (!folder.empty() && ::chdir(folder.c_str()) != 0) ::_exit(125);
+    ::dup2(log.get(), 1);
+    ::dup2(log.get(), 2);
     for (std::size_t i = 0; i < high.size(); ++i)
       if (::dup2(high[i].get(), args.fd_targets[i]) < 0) ::_exit(126);
     ::execve(argv[0], argv.data(), env.data());
@@ -118,6 +132,7 @@ Result<Process> RealHost::spawn(const Call*, const SpawnArgs& args, const std::v
     process_.emplace();
     process_->pid = pid;
     process_->alive = true;
+    log_ = std::move(log);
     pid_fd_ = Socket(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   }
   reader_ = std::thread([this, path = args.console_connect] { read_console(path); });
@@ -185,6 +200,7 @@ void RealHost::reap(bool block) {
   process_->exit.emplace();
   process_->exit->kind = info.si_code == CLD_EXITED ? ExitKind::exited : ExitKind::signaled;
   (info.si_code == CLD_EXITED ? process_->exit->code : process_->exit->signal) = info.si_status;
+  process_->exit->log_tail = tail_of(log_);
 }
 
 Result<Process> RealHost::find(const Call*, const ProcessArgs&) {

@@ -69,7 +69,8 @@ class FakeHost : public Host {
   std::vector<std::string> calls_;
 };
 
-// Forks what it is asked to, and reads at its serial socket what a supervisor would keep.
+// Forks what it is asked to, in its run folder as the supervisor does, and reads at its serial socket what a supervisor
+// would keep.
 class RealHost final : public FakeHost {
  public:
   ~RealHost() override;
@@ -96,6 +97,7 @@ class RealHost final : public FakeHost {
   std::string output_;
   std::optional<Process> process_;
   Socket serial_;
+  Socket log_;     // what the VMM says beside its console
   Socket pid_fd_;  // readable when the process has ended
   std::thread reader_;
 };

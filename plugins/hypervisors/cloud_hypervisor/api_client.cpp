@@ -19,9 +19,23 @@ std::string words_of(const plugin::HttpReply& reply) {
   return out.empty() ? "status " + std::to_string(reply.status) : out;
 }
 
+// v53.0 has a status for it, v44.0 only the words, which differ in a letter's case.
+bool still_unplugs_vcpus(const plugin::HttpReply& reply, const std::string& words) {
+  return reply.status == 429 || words.find("pending removed vcpu") != std::string::npos ||
+         words.find("pending removed vCPU") != std::string::npos;
+}
+
 Error refused(const std::string& what, const plugin::HttpReply& reply) {
+  const std::string words = words_of(reply);
+  if (still_unplugs_vcpus(reply, words)) {
+    Error error = make_error(Code::unavailable,
+                             "the guest hasn't let go of vCPUs yet that were taken from it before; try again: " + words,
+                             "unavailable");
+    error.retryable = true;
+    return error;
+  }
   return make_error(reply.status == 404 ? Code::not_found : Code::failed_precondition,
-                    "Cloud Hypervisor refused " + what + ": " + words_of(reply), "vmm-refused");
+                    "Cloud Hypervisor refused " + what + ": " + words, "vmm-refused");
 }
 
 std::optional<std::int64_t> number(const json::Value& config, const char* section, const char* member) {
@@ -37,6 +51,15 @@ Status ApiClient::put(const plugin::Call& call, const std::string& what, const s
   QARAX_TRY(const plugin::HttpReply reply, http_.request(call, "PUT", "/api/v1/" + what, body, most_ms_, fds));
   if (reply.status / 100 == 2) return Ok{};
   return refused(what, reply);
+}
+
+Status ApiClient::create_and_boot(const plugin::Call& call, const std::string& vm_config) const {
+  QARAX_TRY(plugin::UnixHttpConnection connection, http_.connect());
+  QARAX_TRY(const plugin::HttpReply created, connection.request(call, "PUT", "/api/v1/vm.create", vm_config, most_ms_));
+  if (created.status / 100 != 2) return refused("vm.create", created);
+  QARAX_TRY(const plugin::HttpReply booted, connection.request(call, "PUT", "/api/v1/vm.boot", "", most_ms_));
+  if (booted.status / 100 != 2) return refused("vm.boot", booted);
+  return Ok{};
 }
 
 Result<json::Value> ApiClient::get(const plugin::Call& call, const std::string& what) const {
@@ -98,8 +121,8 @@ Status ApiClient::snapshot(const plugin::Call& call, const std::string& folder) 
   return put(call, "vm.snapshot", json::to_text(json::Value(body)));
 }
 
-Status ApiClient::restore(const plugin::Call& call, const std::string& folder) const {
-  const json::Object body{{"source_url", json::Value("file://" + folder)}};
+Status ApiClient::restore(const plugin::Call& call, const std::string& folder, bool prefault) const {
+  const json::Object body{{"source_url", json::Value("file://" + folder)}, {"prefault", json::Value(prefault)}};
   return put(call, "vm.restore", json::to_text(json::Value(body)));
 }
 

@@ -1,6 +1,7 @@
 // Cloud Hypervisor's API, one method a call. Paths and answers as of v44.0 and v53.0.
 #pragma once
 
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -11,6 +12,7 @@
 namespace qarax::cloud_hypervisor {
 
 constexpr const char* kApiSocket = "api.sock";
+constexpr int kNoLimitMs = std::numeric_limits<int>::max();  // of its own: the plugin call's deadline is what counts
 
 // What vm.info says.
 struct Info {
@@ -26,7 +28,8 @@ class ApiClient {
   ApiClient(const std::string& run_dir, int most_ms)
       : http_(run_dir, kApiSocket, "Cloud Hypervisor"), most_ms_(most_ms) {}
 
-  // Errors as UnixHttpClient's; FAILED_PRECONDITION "vmm-refused" with the VMM's own words for what it refuses.
+  // Errors as UnixHttpClient's; FAILED_PRECONDITION "vmm-refused" with the VMM's own words for what it refuses, and
+  // UNAVAILABLE, retryable, where it is only too early: the guest still holds vCPUs that were taken from it.
   Result<std::string> ping(const plugin::Call& call) const;  // its version
   // NOT_FOUND: no VM was created yet, or it was deleted.
   Result<Info> info(const plugin::Call& call) const;
@@ -35,6 +38,9 @@ class ApiClient {
     return put(call, "vm.create", vm_config);
   }
   Status boot(const plugin::Call& call) const { return put(call, "vm.boot"); }
+  // Both over one connection. Nothing is booted that couldn't be created: the VMM keeps a config that it has refused to
+  // confine, and would boot that.
+  Status create_and_boot(const plugin::Call& call, const std::string& vm_config) const;
   Status power_button(const plugin::Call& call) const { return put(call, "vm.power-button"); }
   Status pause(const plugin::Call& call) const { return put(call, "vm.pause"); }
   Status resume(const plugin::Call& call) const { return put(call, "vm.resume"); }
@@ -48,9 +54,10 @@ class ApiClient {
   // Asks the guest; the device is out when info() no longer has it.
   Status remove_device(const plugin::Call& call, const std::string& id) const;
   Status resize_disk(const plugin::Call& call, const std::string& id, std::int64_t size) const;
-  // To and from a folder's path. A snapshot needs a paused VM; a restore makes one, in a VMM that has none.
+  // To and from a folder's path. A snapshot needs a paused VM; a restore makes one, in a VMM that has none, whose
+  // config's own prefault counts for nothing.
   Status snapshot(const plugin::Call& call, const std::string& folder) const;
-  Status restore(const plugin::Call& call, const std::string& folder) const;
+  Status restore(const plugin::Call& call, const std::string& folder, bool prefault) const;
   // device.counter → value
   Result<std::map<std::string, std::int64_t>> counters(const plugin::Call& call) const;
 

@@ -4,11 +4,14 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "temp_folder.hpp"
 #include "unix_socket.hpp"
@@ -22,6 +25,7 @@ class ApiClientTest : public testing::TestWithParam<bool> {
     const char* real = std::getenv("CLOUD_HYPERVISOR");
     if (GetParam() && real == nullptr) GTEST_SKIP() << "CLOUD_HYPERVISOR names no cloud-hypervisor program";
     std::ofstream(dir_ + "/kernel") << "not a kernel";
+    std::filesystem::create_directory(dir_ + "/one");
     auto listening = plugin::listen_unix(dir_, kApiSocket);
     ASSERT_TRUE(listening);
     pid_ = ::fork();
@@ -80,7 +84,7 @@ TEST_P(ApiClientTest, WhatNeedsNoGuestIsAnsweredAlike) {
   const std::string net = R"({"id":"n","tap":"qaraxtest0","mac":"52:54:00:12:34:56","num_queues":2})";
   for (const auto& refused : {client().add_disk(call(), disk), client().add_net(call(), net, {}),
                               client().remove_device(call(), "d"), client().resize(call(), 2, std::nullopt),
-                              client().snapshot(call(), dir()), client().restore(call(), dir() + "/none")}) {
+                              client().snapshot(call(), dir()), client().restore(call(), dir() + "/none", false)}) {
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().reason, "vmm-refused") << refused.error().message;
   }
@@ -94,7 +98,7 @@ TEST_P(ApiClientTest, WhatNeedsNoGuestIsAnsweredAlike) {
   EXPECT_TRUE(client().add_net(call(), net, {}));
   const auto running = client().snapshot(call(), dir());
   ASSERT_FALSE(running) << "a VM that doesn't run has nothing to write";
-  EXPECT_FALSE(client().restore(call(), dir())) << "there is a VM already";
+  EXPECT_FALSE(client().restore(call(), dir(), false)) << "there is a VM already";
   const auto twice = client().create(call(), config());
   ASSERT_FALSE(twice);
   EXPECT_NE(twice.error().message.find("already created"), std::string::npos) << twice.error().message;
@@ -113,6 +117,58 @@ TEST_P(FakeFaults, AVmmThatDiesHangsOrTalksGarbageIsAnError) {
   const auto garbage = client().state(call());
   ASSERT_FALSE(garbage);
   EXPECT_EQ(garbage.error().code, Code::internal);
+}
+
+TEST_P(FakeFaults, ARefusedCreateIsToldAndNothingIsBooted) {
+  ASSERT_TRUE(client().create(call(), config()));
+  const auto refused = client().create_and_boot(call(), config());
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("vm.create: "), std::string::npos) << refused.error().message;
+  EXPECT_EQ(*client().state(call()), "Created");
+}
+
+TEST_P(FakeFaults, CreateAndBootNeedOneConnection) {
+  auto listening = plugin::listen_unix(dir() + "/one", kApiSocket);
+  ASSERT_TRUE(listening);
+  std::thread peer([&] {
+    const plugin::Socket only(::accept(listening->get(), nullptr, nullptr));
+    listening->close();
+    std::string asked;
+    char chunk[4096];
+    for (int i = 0; i < 2; ++i) {
+      const std::size_t from = asked.size();
+      while (asked.find(i == 0 ? "{}" : "\r\n\r\n", from) == std::string::npos) {
+        const ssize_t n = ::recv(only.get(), chunk, sizeof chunk, 0);
+        if (n <= 0) return;
+        asked.append(chunk, static_cast<std::size_t>(n));
+      }
+      EXPECT_NE(asked.find(i == 0 ? "/vm.create" : "/vm.boot", from), std::string::npos) << asked;
+      const std::string reply = "HTTP/1.1 204 \r\nConnection: keep-alive\r\n\r\n";
+      EXPECT_EQ(::send(only.get(), reply.data(), reply.size(), MSG_NOSIGNAL), static_cast<ssize_t>(reply.size()));
+    }
+  });
+  const auto done = ApiClient(dir() + "/one", 5000).create_and_boot(call(), "{}");
+  EXPECT_TRUE(done) << done.error().message;
+  peer.join();
+}
+
+// What the plugin refuses up front is what the real one wouldn't take, or not survive.
+TEST_P(FakeFaults, ABadConfigIsSeenWhereTheRealOneSeesIt) {
+  const auto with = [&](const std::string& cpus, const std::string& memory) {
+    return R"({"cpus":{"boot_vcpus":1,"max_vcpus":1)" + cpus + R"(},"memory":{)" + memory +
+           R"(},"payload":{"kernel":")" + dir() + R"(/kernel"}})";
+  };
+  const std::string memory = R"("size":134217728)";
+  for (const char* cpus : {R"(,"max_phys_bits":256)", R"(,"affinity":[{"vcpu":-1,"host_cpus":[0]}])"})
+    EXPECT_FALSE(client().create(call(), with(cpus, memory))) << cpus;
+  for (const std::string bad :
+       {R"("size":134217729)", R"("size":134221824,"hugepages":true)", R"("size":134217728,"hotplug_size":0)"}) {
+    ASSERT_TRUE(client().create(call(), with("", bad))) << bad;
+    EXPECT_FALSE(client().boot(call())) << bad;
+    ASSERT_TRUE(plugin::UnixHttpClient(dir(), kApiSocket, "VMM").request(call(), "PUT", "/api/v1/vm.delete", "", 5000));
+  }
+  ASSERT_TRUE(client().create(call(), with(R"(,"affinity":[{"vcpu":0,"host_cpus":[1024]}])", memory)));
+  EXPECT_EQ(client().boot(call()).error().code, Code::unavailable) << "it panics";
 }
 
 TEST_P(FakeFaults, AHungBootEndsAtTheLimit) {

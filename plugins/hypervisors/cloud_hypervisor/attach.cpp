@@ -32,8 +32,8 @@ template <class Device, class Add>
 Result<VmStatus> CloudHypervisor::attach(plugin::Call& call, const VmArgs& vm, std::vector<Device> Handle::*devices,
                                          const Device& device, const Add& add) {
   QARAX_TRY(Handle handle, read_handle(vm));
-  const ApiClient api(vm.run_dir, kApiMs);
-  const auto said = api.info(call);
+  const ApiClient asked = api(vm.run_dir);
+  const auto said = asked.info(call);
   if (!said) return why_not(call, vm, handle, said.error());
   auto& kept = handle.*devices;
   if (const auto there = plugin::find_device(kept, device.id); there != kept.end()) {
@@ -45,7 +45,7 @@ Result<VmStatus> CloudHypervisor::attach(plugin::Call& call, const VmArgs& vm, s
   const Handle before = handle;
   kept.push_back(device);
   QARAX_CHECK(call.keep(encode(handle)));
-  const Status done = add(api);
+  const Status done = add(asked);
   if (done) return look(call, vm, handle);
   // No answer doesn't mean no device: only a refusal does.
   if (done.error().reason == "vmm-refused") static_cast<void>(call.keep(encode(before)));
@@ -60,18 +60,18 @@ Result<VmStatus> CloudHypervisor::detach(plugin::Call& call, const DetachArgs& a
   auto& kept = handle.*devices;
   const auto there = plugin::find_device(kept, args.id);
   if (there == kept.end()) return look(call, vm, handle);
-  const ApiClient api(vm.run_dir, kApiMs);
+  const ApiClient asked = api(vm.run_dir);
   const std::string device = device_id(*there);
-  const auto said = api.info(call);
+  const auto said = asked.info(call);
   if (!said) return why_not(call, vm, handle, said.error());
   if (has(*said, device)) {
     if (said->state != "Running")
       return make_error(Code::failed_precondition, "VM " + vm.vm + " is " + said->state +
                                                        ": its guest has to run to let go of " + what + " " + args.id +
                                                        "; resume it first");
-    if (const Status asked = api.remove_device(call, device); !asked) return why_not(call, vm, handle, asked.error());
+    if (const Status done = asked.remove_device(call, device); !done) return why_not(call, vm, handle, done.error());
     QARAX_TRY(const bool gone, plugin::ask_until(call, kUnplugMs, [&]() -> Result<bool> {
-                QARAX_TRY(const Info now, api.info(call));
+                QARAX_TRY(const Info now, asked.info(call));
                 return !has(now, device);
               }));
     if (!gone)
@@ -95,7 +95,7 @@ Result<VmStatus> CloudHypervisor::attach_disk(plugin::Call& call, const DiskArgs
     return plugin::invalid("Cloud Hypervisor can't attach disk " + args.disk.id, std::move(problems), "/disk");
   QARAX_CHECK(plugin::look_at_disk(call, args.disk));
   return attach(call, args.vm, &Handle::disks, args.disk,
-                [&](const ApiClient& api) { return api.add_disk(call, build_disk_config(args.disk)); });
+                [&](const ApiClient& asked) { return asked.add_disk(call, build_disk_config(args.disk)); });
 }
 
 Result<VmStatus> CloudHypervisor::detach_disk(plugin::Call& call, const DetachArgs& args) {
@@ -114,7 +114,7 @@ Result<VmStatus> CloudHypervisor::resize_disk(plugin::Call& call, const DiskResi
       return plugin::invalid("disk " + args.id + " can't be resized",
                              {{"/size", "must be at least what it is, " + std::to_string(now.size) + " bytes"}});
   }
-  const Status done = ApiClient(args.vm.run_dir, kApiMs).resize_disk(call, device_id(*disk), args.size);
+  const Status done = api(args.vm.run_dir).resize_disk(call, device_id(*disk), args.size);
   if (!done) return why_not(call, args.vm, handle, done.error());
   return look(call, args.vm, handle);
 }
@@ -128,7 +128,7 @@ Result<VmStatus> CloudHypervisor::attach_nic(plugin::Call& call, const NicArgs& 
   std::vector<int> fds;
   for (const std::int32_t index : args.nic.fds) fds.push_back(call.fd(static_cast<std::size_t>(index)));
   return attach(call, args.vm, &Handle::nics, args.nic,
-                [&](const ApiClient& api) { return api.add_net(call, build_net_config(args.nic), fds); });
+                [&](const ApiClient& asked) { return asked.add_net(call, build_net_config(args.nic), fds); });
 }
 
 Result<VmStatus> CloudHypervisor::detach_nic(plugin::Call& call, const DetachArgs& args) {

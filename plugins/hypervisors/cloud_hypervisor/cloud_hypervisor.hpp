@@ -31,7 +31,8 @@ class CloudHypervisor final : public plugin::Hypervisor,
                               public plugin::CanCounters {
  public:
   static constexpr std::string_view kConfigSchema = cloud_hypervisor::kConfigSchema;
-  CloudHypervisor(plugin::Host& host, const CreateArgs& args);
+  // `api_ms`: for what its VMM answers at once.
+  CloudHypervisor(plugin::Host& host, const CreateArgs& args, int api_ms = kApiMs);
 
   Result<Description> describe(plugin::Call& call) override;
   Result<VmSpec> resolve(plugin::Call& call, const ResolveArgs& args) override;
@@ -63,6 +64,9 @@ class CloudHypervisor final : public plugin::Hypervisor,
     const Program program;
     plugin::Accelerator accelerator;
   };
+  ApiClient api(const std::string& run_dir) const { return {run_dir, api_ms_}; }
+  // For what takes as long as a guest's memory does: a boot that faults it in, a reboot, a snapshot, a restore.
+  static ApiClient patient_api(const std::string& run_dir) { return {run_dir, kNoLimitMs}; }
   std::shared_ptr<Vmm> vmm() const;
   // Asked anew where the file has changed, as by an upgrade under a node that runs.
   std::shared_ptr<Vmm> look_for_vmm();
@@ -72,16 +76,20 @@ class CloudHypervisor final : public plugin::Hypervisor,
   // `from`: the folder to go on from; empty: it boots.
   Result<VmStatus> launch(plugin::Call& call, const StartArgs& args, const Program& program, const Handle& handle,
                           const std::string& from);
+  // `is_created`: its VMM has the VM's config already.
   Result<VmStatus> finish_start(plugin::Call& call, const StartArgs& args, const Program& program, const Handle& handle,
-                                const std::string& from);
+                                const std::string& from, bool is_created);
+  static Status check(const VmSpec& spec, const Version& version);
   // One action on a VM that runs; what its VMM refuses because it is so already counts as done.
   Result<VmStatus> act(plugin::Call& call, const VmArgs& args, Status (ApiClient::*what)(const plugin::Call&) const,
                        VmState wanted);
+  // Of a guest that was paused for its snapshot: it goes on, whatever became of that, and however late it is.
+  static Status resume_after_all(const VmArgs& vm);
   Result<VmStatus> look(plugin::Call& call, const VmArgs& args, const Handle& handle);
-  // Of one whose guest was ended over the API: its VMM would stay for ever, so it is ended here.
-  Result<VmStatus> end_empty_vmm(plugin::Call& call, const VmArgs& args, const Handle& handle);
+  // Of one that holds no guest any more, and why: its VMM would stay for ever, so it is ended here.
+  Result<VmStatus> end_empty_vmm(plugin::Call& call, const VmArgs& args, const Handle& handle, const std::string& why);
   VmStatus end_of(const VmArgs& args, const Process& process, const Handle& handle);
-  void name_the_api(const VmArgs& args, VmStatus& ended);  // as what ended it, where it was that
+  void name_why_empty(const VmArgs& args, VmStatus& ended);  // as its reason, where it was ended for that
   // FAILED_PRECONDITION with its end where the VM has ended meanwhile; else `error`.
   Error why_not(plugin::Call& call, const VmArgs& args, const Handle& handle, Error error);
   static Error why_not(const VmArgs& args, const Result<VmStatus>& now, Error error);
@@ -102,10 +110,15 @@ class CloudHypervisor final : public plugin::Hypervisor,
   plugin::Host& host_;
   const Settings settings_;
   const std::string state_dir_;
+  const int api_ms_;
   mutable std::mutex vmm_mutex_;
   std::shared_ptr<Vmm> vmm_;
   std::mutex emptied_mutex_;
-  std::map<std::string, std::int64_t> emptied_;  // VM → the incarnation that was ended over the API
+  struct Emptied {
+    std::int64_t incarnation = 0;
+    std::string why{};
+  };
+  std::map<std::string, Emptied> emptied_;  // by VM: the one that end_empty_vmm() ended
 };
 
 }  // namespace qarax::cloud_hypervisor

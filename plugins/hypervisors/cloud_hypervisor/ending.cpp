@@ -5,11 +5,12 @@
 
 namespace qarax::cloud_hypervisor {
 
-Result<VmStatus> CloudHypervisor::end_empty_vmm(plugin::Call& call, const VmArgs& args, const Handle& handle) {
+Result<VmStatus> CloudHypervisor::end_empty_vmm(plugin::Call& call, const VmArgs& args, const Handle& handle,
+                                                const std::string& why) {
   {
     // Before the kill: whoever watches the process asks at once what ended it.
     const std::lock_guard lock(emptied_mutex_);
-    emptied_[args.vm] = args.incarnation;
+    emptied_[args.vm] = {args.incarnation, why};
   }
   QARAX_CHECK(host_.kill(&call, {args.vm, args.incarnation}));
   QARAX_TRY(const Process process, host_.find(&call, {args.vm, args.incarnation}));
@@ -18,15 +19,15 @@ Result<VmStatus> CloudHypervisor::end_empty_vmm(plugin::Call& call, const VmArgs
 
 VmStatus CloudHypervisor::end_of(const VmArgs& args, const Process& process, const Handle& handle) {
   VmStatus status = ended(process, &handle);
-  name_the_api(args, status);
+  name_why_empty(args, status);
   return status;
 }
 
-void CloudHypervisor::name_the_api(const VmArgs& args, VmStatus& ended) {
+void CloudHypervisor::name_why_empty(const VmArgs& args, VmStatus& ended) {
   const std::lock_guard lock(emptied_mutex_);
   const auto emptied = emptied_.find(args.vm);
-  if (emptied != emptied_.end() && emptied->second == args.incarnation)
-    ended.status_reason = "its guest was ended through Cloud Hypervisor's own API";
+  if (emptied != emptied_.end() && emptied->second.incarnation == args.incarnation)
+    ended.status_reason = emptied->second.why;
 }
 
 Result<VmStatus> CloudHypervisor::recover(plugin::Call& call, const VmArgs& args) {
@@ -37,7 +38,7 @@ Result<VmStatus> CloudHypervisor::recover(plugin::Call& call, const VmArgs& args
     if (found != Code::ok && found != Code::not_found && found != Code::unavailable) return process.error();
     if (found == Code::ok) {
       if (!process->alive) return end_of(args, *process, handle);
-      const auto said = ApiClient(args.run_dir, kApiMs).info(call);
+      const auto said = api(args.run_dir).info(call);
       if (said && !runs_no_guest(said) && !handle.booted) {
         // The agent ended before it was noted, or an older plugin booted it.
         handle.booted = true;
@@ -51,19 +52,20 @@ Result<VmStatus> CloudHypervisor::recover(plugin::Call& call, const VmArgs& args
 }
 
 Result<VmStatus> CloudHypervisor::stop(plugin::Call& call, const StopArgs& args) {
-  const ApiClient api(args.vm.run_dir, kApiMs);
+  const ApiClient asked = api(args.vm.run_dir);
   const auto handle = read_handle(args.vm);
   // No guest is left that could hear the button.
-  if (args.mode == StopMode::graceful && handle && handle->booted && runs_no_guest(api.info(call)))
+  if (args.mode == StopMode::graceful && handle && handle->booted && runs_no_guest(asked.info(call)))
     return look(call, args.vm, *handle);
-  const plugin::PowerButton button{[&] { return api.state(call); }, "Running", [&] { return api.power_button(call); }};
+  const plugin::PowerButton button{[&] { return asked.state(call); }, "Running",
+                                   [&] { return asked.power_button(call); }};
   QARAX_TRY(VmStatus status, plugin::stop_vmm(host_, kind(), call, args, button));
   // A VM without a handle has to be endable too.
   if (handle && status.exit) {
     status.accelerator = "kvm";
     status.accelerator_evidence = handle->evidence;
   }
-  name_the_api(args.vm, status);
+  name_why_empty(args.vm, status);
   return status;
 }
 

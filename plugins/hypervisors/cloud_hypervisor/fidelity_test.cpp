@@ -35,6 +35,8 @@ constexpr const char* kReboot = R"(The VM could not reboot","VM is not created)"
 constexpr const char* kButton = R"(Error triggering power button","VM is not running)";
 constexpr const char* kShutdown = R"(The VM could not shutdown","VM is not running)";
 constexpr const char* kBoot = R"(The VM could not boot","VM config is missing)";
+constexpr const char* kBootNoKernel =
+    R"r(The VM could not boot","Cannot open kernel file","No such file or directory (os error 2))r";
 constexpr const char* kBootTwice = R"(The VM could not boot","VM is already created)";
 constexpr const char* kCreateTwice = R"(The VM could not be created","VM is already created)";
 constexpr const char* kResize = R"(The VM could not be resized","VM is not created)";
@@ -156,6 +158,12 @@ const Step kLife[] = {
     {"PUT vm.pause", "", 500, kPause},
     {"PUT vm.create", "@CONFIG", 500, kCreateTwice},
     {"PUT vm.delete", "", 204, ""},
+    // A boot that fails keeps what it has made; an older one boots that as if it were whole.
+    {"PUT vm.create", "@NOKERNEL", 204, ""},
+    {"PUT vm.boot", "", 500, kBootNoKernel},
+    {"GET vm.info", "", 200, "", 0, R"("state":"Created")"},
+    {"PUT vm.boot", "", 500, kBootTwice, 53},
+    {"PUT vm.delete", "", 204, ""},
     {"GET vm.info", "", 404, kInfo},
     {"GET vm.nonsense", "", 404, ""},
     {"PUT vmm.shutdown", "", 200, ""},
@@ -194,7 +202,10 @@ class Fidelity : public testing::TestWithParam<bool> {
     raw.cancel_fd = -1;
     plugin::Call call{&raw};
     const std::string what = step.what;
-    const std::string body = std::string_view(step.body) == "@CONFIG" ? config() : in_dir(step.body);
+    const std::string_view told = step.body;
+    const std::string body = told == "@CONFIG"     ? config(kernel_)
+                             : told == "@NOKERNEL" ? config(dir_ + "/none")
+                                                   : in_dir(step.body);
     auto reply = plugin::UnixHttpClient(dir_, "api.sock", "the VMM")
                      .request(call, what.substr(0, 3), "/api/v1/" + what.substr(4), body, 60'000);
     if (!reply) ADD_FAILURE() << what << ": " << reply.error().message;
@@ -206,9 +217,9 @@ class Fidelity : public testing::TestWithParam<bool> {
   }
 
  private:
-  std::string config() const {
+  std::string config(const std::string& kernel) const {
     return R"({"cpus":{"boot_vcpus":1,"max_vcpus":1},"memory":{"size":268435456,"hotplug_size":268435456},"payload":{"kernel":")" +
-           kernel_ + R"(","cmdline":"console=ttyS0"},"serial":{"mode":"Socket","socket":")" + dir_ +
+           kernel + R"(","cmdline":"console=ttyS0"},"serial":{"mode":"Socket","socket":")" + dir_ +
            R"(/serial.sock"},)" + R"("console":{"mode":"Off"}})";
   }
   TempFolder folder_;

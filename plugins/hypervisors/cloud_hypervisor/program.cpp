@@ -1,7 +1,9 @@
 #include "program.hpp"
 
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "text.hpp"
@@ -33,6 +35,11 @@ std::string find_path(const Settings& settings, std::string& why_not) {
   return {};
 }
 
+// v53.0 says more below it.
+std::string version_line(const std::string& output) {
+  return plugin::last_line(output.substr(0, output.find('\n', output.find(" v"))));
+}
+
 }  // namespace
 
 std::optional<Version> version_in(const std::string& output) {
@@ -61,7 +68,12 @@ std::string program_fingerprint(const Settings& settings) {
   return out;
 }
 
-Program find_program(plugin::Host& host, const Settings& settings) {
+int landlock_abi() {
+  constexpr unsigned kAskVersion = 1U << 0;  // LANDLOCK_CREATE_RULESET_VERSION
+  return std::max(0, static_cast<int>(::syscall(SYS_landlock_create_ruleset, nullptr, 0, kAskVersion)));
+}
+
+Program find_program(plugin::Host& host, const Settings& settings, int landlock) {
   Program out;
   const std::string path = find_path(settings, out.why_not);
   if (path.empty()) return out;
@@ -81,10 +93,19 @@ Program find_program(plugin::Host& host, const Settings& settings) {
                   " or newer; install one and restart the node";
     return out;
   }
-  out.fake = plugin::last_line(said->output).ends_with("-fake");
+  const std::string line = version_line(said->output);
+  out.fake = line.ends_with("-fake");
   if (settings.trial == TrialChoice::fake && !out.fake) {
-    out.why_not = "the plugin's config says trial: fake, which is for a stand-in in tests, and " + path +
-                  " is none: " + plugin::last_line(said->output);
+    out.why_not =
+        "the plugin's config says trial: fake, which is for a stand-in in tests, and " + path + " is none: " + line;
+    return out;
+  }
+  // What stands in for it confines nothing anyhow.
+  if (settings.landlock && !out.fake && landlock < kLandlockAbi) {
+    out.why_not = "the plugin's config says landlock: true, and Cloud Hypervisor needs the kernel's Landlock ABI " +
+                  std::to_string(kLandlockAbi) +
+                  " for it (Linux 6.2, and landlock among the kernel's lsm=); this host has " +
+                  (landlock > 0 ? std::to_string(landlock) : "none");
     return out;
   }
   out.path = path;

@@ -37,6 +37,9 @@ std::optional<Version> version_in(const std::string& output);
 constexpr Version kDiskFormats{51, 0};  // is told a disk's format; before, it guessed from what the guest had written
 constexpr Version kDiskResize{51, 0};
 
+// What every version here asks of the kernel's Landlock. With less, v53.0 ends at vm.create, and v44.0 runs unconfined.
+constexpr int kLandlockAbi = 3;
+
 constexpr Version kStrictConfig{52, 0};  // refuses shared memory that is mergeable, and more than 2 threads a core
 
 // From "v53.0", as a handle has it; `otherwise` where it has none.
@@ -47,7 +50,9 @@ std::vector<std::string> features_of(const Version& version, const Settings& set
 
 // What find_program() answered is good for as long as this stays the same.
 std::string program_fingerprint(const Settings& settings);
-Program find_program(plugin::Host& host, const Settings& settings);
+// The kernel's Landlock ABI; 0: it has none, or it is off.
+int landlock_abi();
+Program find_program(plugin::Host& host, const Settings& settings, int landlock = landlock_abi());
 // The smallest guest that shows its kernel running.
 plugin::TrialPlan trial_plan(const Settings& settings, const Program& program);
 

@@ -8,9 +8,6 @@ namespace qarax::cloud_hypervisor {
 
 namespace {
 
-constexpr int kUndoMs = 10'000;
-constexpr int kWriteMs = 3600 * 1000;  // as long as the memory takes; the call's deadline is what counts
-
 Status can_be_written(const VmArgs& vm, const Handle& handle) {
   const auto refuse = [&](const std::string& what) {
     return make_error(Code::failed_precondition,
@@ -33,23 +30,18 @@ Result<VmStatus> CloudHypervisor::snapshot(plugin::Call& call, const SnapshotArg
   QARAX_TRY(const VmSpec spec, spec_of(vm, handle));
   QARAX_CHECK(can_be_written(vm, handle));
   QARAX_TRY(const std::string folder, folder_path(call.fd(0)));
-  const ApiClient api(vm.run_dir, kWriteMs);
-  const auto said = api.info(call);
+  const auto said = api(vm.run_dir).info(call);
   if (!said) return why_not(call, vm, handle, said.error());
   const bool runs = said->state == "Running";
   if (!runs && said->state != "Paused")
     return make_error(Code::failed_precondition, "VM " + vm.vm + " is " + said->state + " and can't be snapshotted");
   drop_snapshot(folder);
-  if (runs)
-    if (const Status paused = api.pause(call); !paused) return why_not(call, vm, handle, paused.error());
-  call.progress("memory", 1, 2);
-  Status written = api.snapshot(call, folder);
-  if (runs) {
-    // Whatever became of it, and however little time is left: the guest goes on.
-    plugin::OwnCall own(kUndoMs);
-    const Status resumed = ApiClient(vm.run_dir, kUndoMs).resume(*own.get());
-    if (!resumed && written) written = resumed;
+  Status written = runs ? api(vm.run_dir).pause(call) : Status(Ok{});
+  if (written) {
+    call.progress("memory", 1, 2);
+    written = patient_api(vm.run_dir).snapshot(call, folder);
   }
+  if (const Status goes_on = runs ? resume_after_all(vm) : Status(Ok{}); !goes_on && written) written = goes_on;
   if (written)
     written = finish_snapshot(folder, {kSnapshotFormat, "cloud_hv", handle.version, spec,
                                        static_cast<std::int32_t>(said->vcpus.value_or(spec.boot_vcpus)),
@@ -60,6 +52,13 @@ Result<VmStatus> CloudHypervisor::snapshot(plugin::Call& call, const SnapshotArg
   }
   call.progress("written", 2, 2);
   return look(call, vm, handle);
+}
+
+Status CloudHypervisor::resume_after_all(const VmArgs& vm) {
+  // Its one API thread may still be at what the caller gave up, and then reads this only afterwards; and it reads
+  // nothing of who has hung up by then. So this one waits: the VMM's end is a hang-up, and a stop brings that about.
+  plugin::OwnCall own(kNoLimitMs);
+  return patient_api(vm.run_dir).resume(*own.get());
 }
 
 Result<VmStatus> CloudHypervisor::restore(plugin::Call& call, const StartArgs& args) {
@@ -76,7 +75,7 @@ Result<VmStatus> CloudHypervisor::restore(plugin::Call& call, const StartArgs& a
   if (!why.empty())
     return make_error(Code::failed_precondition, "VM " + args.vm + " can't go on from the snapshot: " + why);
   const std::string view = args.run_dir + "/" + kRestoreView;
-  QARAX_CHECK(make_restore_view(folder, view, args.run_dir + "/" + kSerial));
+  QARAX_CHECK(make_restore_view(folder, view, kSerial));
   // As it was started; what it was resized to since is in the snapshot.
   StartArgs as_frozen = args;
   as_frozen.spec = machine.spec;

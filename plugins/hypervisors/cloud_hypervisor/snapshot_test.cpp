@@ -45,6 +45,19 @@ TEST_F(Snapshots, AGuestGoesOnWhereItStoodUnderItsNewSockets) {
   EXPECT_TRUE(std::filesystem::exists(dir() + "/run2/" + kSerial));
 }
 
+TEST_F(Snapshots, MemoryThatIsFaultedInAtABootIsSoAtARestore) {
+  auto args = start_args();
+  args.spec.memory_prefault = true;
+  ASSERT_TRUE(plugin().start(call.get(), args));
+  ASSERT_TRUE(snapshot());
+  ASSERT_TRUE(plugin().stop(call.get(), {vm(), StopMode::force, 0}));
+  args = next();
+  args.spec.memory_prefault = true;
+  const auto restored = plugin().restore(call.get(), args);
+  ASSERT_TRUE(restored) << restored.error().message;
+  EXPECT_NE(host.console("memory faulted in", kPatienceMs), "");
+}
+
 TEST_F(Snapshots, APausedGuestStaysPaused) {
   start();
   ASSERT_TRUE(plugin().pause(call.get(), vm()));
@@ -80,6 +93,48 @@ TEST_F(Snapshots, OneThatFailsLeavesNothingAndTheGuestRunning) {
   ASSERT_FALSE(snapshot());
   EXPECT_TRUE(empty());
   EXPECT_EQ(inspect(), VmState::running);
+}
+
+TEST_F(Snapshots, ARestoreMayTakeAsLongAsItsCall) {
+  start();
+  ASSERT_TRUE(snapshot());
+  ASSERT_TRUE(plugin().stop(call.get(), {vm(), StopMode::force, 0}));
+  takes_long("vm.restore");
+  const auto restored = during_a_long("vm.restore", [&] { return plugin().restore(call.get(), next()); });
+  EXPECT_TRUE(restored) << restored.error().message;
+}
+
+TEST_F(Snapshots, AGuestGoesOnAfterOneThatWasGivenUpHoweverLongItTakes) {
+  takes_long("vm.snapshot");
+  start();
+  const auto given_up = during_a_long(
+      "vm.snapshot", [&] { return snapshot(); }, [&] { call.cancel(); });
+  ASSERT_FALSE(given_up);
+  EXPECT_EQ(given_up.error().code, Code::cancelled) << given_up.error().message;
+  EXPECT_TRUE(empty());
+  plugin::testing::TestCall other;
+  EXPECT_EQ(plugin().inspect(other.get(), vm())->state, VmState::running) << "it is left paused for good";
+}
+
+TEST_F(Snapshots, OneThatWasGivenUpEndsWithItsVmm) {
+  takes_long("vm.snapshot");
+  start();
+  auto given_up = std::async(std::launch::async, [&] { return snapshot(); });
+  while (!std::filesystem::exists(dir() + "/go.reached")) std::this_thread::yield();
+  call.cancel();
+  ASSERT_TRUE(host.kill(nullptr, {}));
+  EXPECT_FALSE(given_up.get());
+  EXPECT_EQ(inspect(), VmState::shutdown);
+}
+
+TEST_F(Snapshots, OneWhosePauseIsGivenUpLeavesTheGuestRunning) {
+  takes_long("vm.pause");
+  start();
+  const auto given_up = during_a_long(
+      "vm.pause", [&] { return snapshot(); }, [&] { call.cancel(); });
+  ASSERT_FALSE(given_up);
+  plugin::testing::TestCall other;
+  EXPECT_EQ(plugin().inspect(other.get(), vm())->state, VmState::running);
 }
 
 TEST_F(Snapshots, WhatCanNotGoOnIsRefusedAndLeavesNothing) {

@@ -5,7 +5,10 @@
 namespace qarax::cloud_hypervisor {
 
 const plugin::VmmKind& kind() {
-  static const plugin::VmmKind kKind{"Cloud Hypervisor", {kApiSocket, kSerial}};
+  // A thread of its that fails ends it as a guest's power-off does. Its log has errors where nothing else is asked for.
+  static const plugin::VmmKind kKind{"Cloud Hypervisor",
+                                     {kApiSocket, kSerial},
+                                     {"VCPU generated error", "panicked", "Error running ", "Error applying "}};
   return kKind;
 }
 

@@ -11,6 +11,7 @@
 
 namespace qarax::cloud_hypervisor {
 
+// As the VMM is told it, too: it runs in its run folder, whose own path may be longer than a socket's address.
 constexpr const char* kSerial = "serial.sock";
 
 struct Handle {

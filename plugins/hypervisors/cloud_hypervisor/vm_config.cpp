@@ -11,7 +11,13 @@ namespace {
 using json::Object;
 using json::Value;
 
-enum class Kind { boolean, integer, text, texts, affinity, method };
+constexpr std::int64_t kMaxByte = 255;
+constexpr std::int64_t kMaxHostCpu = 1023;  // it has a cpu_set_t, and ends where one is above it
+static_assert(kMaxVcpus == 254, "the words and the schema of an affinity name the last vCPU");
+constexpr std::int64_t kPage = 4096;
+constexpr std::int64_t kHugePage = 2LL << 20;  // where none is named: the kernel's default
+
+enum class Kind { boolean, byte, text, texts, affinity, method };
 
 // section, member, what it is, the first version that has it. Members of the spec itself aren't here: they have one
 // place. The members of a section stand together.
@@ -22,7 +28,7 @@ struct Option {
   Version since = kOldest;
 };
 constexpr Option kOptions[] = {
-    {"cpus", "max_phys_bits", Kind::integer}, {"cpus", "nested", Kind::boolean, {50, 0}},
+    {"cpus", "max_phys_bits", Kind::byte},    {"cpus", "nested", Kind::boolean, {50, 0}},
     {"cpus", "affinity", Kind::affinity},     {"memory", "hotplug_method", Kind::method},
     {"platform", "oem_strings", Kind::texts}, {"platform", "serial_number", Kind::text},
     {"", "watchdog", Kind::boolean},          {"", "pvpanic", Kind::boolean},
@@ -44,23 +50,27 @@ bool all_of(const Value& value, bool (*good)(const Value&)) {
   return array != nullptr && std::all_of(array->begin(), array->end(), good);
 }
 
+bool is_within(const Value* value, std::int64_t most) {
+  return value != nullptr && value->as_int() != nullptr && *value->as_int() >= 0 && *value->as_int() <= most;
+}
+
 bool fits(const Value& value, Kind kind) {
-  const auto is_integer = [](const Value& one) { return one.as_int() != nullptr && *one.as_int() >= 0; };
   switch (kind) {
     case Kind::boolean:
       return value.as_bool() != nullptr;
-    case Kind::integer:
-      return is_integer(value);
+    case Kind::byte:
+      return is_within(&value, kMaxByte);
     case Kind::text:
       return value.as_string() != nullptr;
     case Kind::texts:
       return all_of(value, [](const Value& one) { return one.as_string() != nullptr; });
     case Kind::affinity:
       return all_of(value, [](const Value& one) {
-        const auto* vcpu = one.find("vcpu");
+        // A vCPU that may run nowhere never starts, and vm.boot waits for it without an end.
         const auto* cpus = one.find("host_cpus");
-        return vcpu != nullptr && vcpu->as_int() != nullptr && cpus != nullptr &&
-               all_of(*cpus, [](const Value& cpu) { return cpu.as_int() != nullptr && *cpu.as_int() >= 0; });
+        return is_within(one.find("vcpu"), kMaxVcpus - 1) && cpus != nullptr && cpus->as_array() != nullptr &&
+               !cpus->as_array()->empty() &&
+               all_of(*cpus, [](const Value& cpu) { return is_within(&cpu, kMaxHostCpu); });
       });
     case Kind::method:
       return value.as_string() != nullptr && (*value.as_string() == "Acpi" || *value.as_string() == "VirtioMem");
@@ -70,23 +80,23 @@ bool fits(const Value& value, Kind kind) {
 
 std::string_view words(Kind kind) {
   constexpr std::string_view kWords[] = {"expected true or false",
-                                         "expected an integer, 0 or more",
+                                         "expected an integer from 0 to 255",
                                          "expected a string",
                                          "expected an array of strings",
-                                         "expected an array of {\"vcpu\": n, \"host_cpus\": [n, …]}",
+                                         "expected an array of {\"vcpu\": 0 to 253, \"host_cpus\": [0 to 1023, …]}",
                                          "expected Acpi or VirtioMem"};
   return kWords[static_cast<std::size_t>(kind)];
 }
 
+constexpr std::string_view kAffinitySchema =
+    R"({"type":"array","items":{"type":"object","required":["vcpu","host_cpus"],"properties":{)"
+    R"("vcpu":{"type":"integer","minimum":0,"maximum":253},)"
+    R"("host_cpus":{"type":"array","items":{"type":"integer","minimum":0,"maximum":1023}}}}})";
+
 std::string_view schema_of(Kind kind) {
-  constexpr std::string_view kSchemas[] = {
-      R"({"type":"boolean"})",
-      R"({"type":"integer","minimum":0})",
-      R"({"type":"string"})",
-      R"({"type":"array","items":{"type":"string"}})",
-      R"({"type":"array","items":{"type":"object","properties":{"vcpu":{"type":"integer"},)"
-      R"("host_cpus":{"type":"array","items":{"type":"integer"}}}}})",
-      R"({"type":"string","enum":["Acpi","VirtioMem"]})"};
+  constexpr std::string_view kSchemas[] = {R"({"type":"boolean"})", R"({"type":"integer","minimum":0,"maximum":255})",
+                                           R"({"type":"string"})",  R"({"type":"array","items":{"type":"string"}})",
+                                           kAffinitySchema,         R"({"type":"string","enum":["Acpi","VirtioMem"]})"};
   return kSchemas[static_cast<std::size_t>(kind)];
 }
 
@@ -133,6 +143,16 @@ void check_config(std::vector<ErrorDetail>& out, const VmSpec& spec, const Versi
     for (const auto& inner : *section)
       check_option(out, member.first, inner, json::pointer_to(pointer, inner.first), version);
   }
+}
+
+void check_pages(std::vector<ErrorDetail>& out, const VmSpec& spec) {
+  const std::int64_t size = spec.memory_hugepage_size.value_or(kHugePage);
+  if (spec.memory_hugepage_size && !spec.memory_hugepages)
+    out.push_back({"/memory_hugepage_size", "means nothing without memory_hugepages"});
+  else if (size <= 0 || (size & (size - 1)) != 0)
+    out.push_back({"/memory_hugepage_size", "must be a power of two"});
+  else if (const std::int64_t page = spec.memory_hugepages ? size : kPage; spec.memory_size % page != 0)
+    out.push_back({"/memory_size", "must be a multiple of its pages, of " + std::to_string(page) + " bytes"});
 }
 
 // What the VM's own options add to a section.
@@ -185,13 +205,21 @@ std::vector<ErrorDetail> unsupported(const VmSpec& spec, const Version& version)
   }
   if (spec.memory_shared && spec.memory_mergeable && version >= kStrictConfig)
     out.push_back({"/memory_mergeable", vmm + " takes memory that is shared or mergeable, not both"});
-  if (spec.memory_hugepage_size && !spec.memory_hugepages)
-    out.push_back({"/memory_hugepage_size", "means nothing without memory_hugepages"});
-  else if (const std::int64_t size = spec.memory_hugepage_size.value_or(1); (size & (size - 1)) != 0)
-    out.push_back({"/memory_hugepage_size", "must be a power of two"});
+  check_pages(out, spec);
   if (spec.memory_hotplug_size && *spec.memory_hotplug_size % kHotplugStep != 0)
     out.push_back({"/memory_hotplug_size", "must be a multiple of 128 MiB"});
   check_config(out, spec, version);
+  return out;
+}
+
+std::set<int> pinned_to(const VmSpec& spec) {
+  std::set<int> out;
+  const auto config = json::parse(spec.config.text);
+  const auto* cpus = config ? config->find("cpus") : nullptr;
+  const auto* affinity = cpus != nullptr ? cpus->find("affinity") : nullptr;
+  if (affinity == nullptr) return out;
+  for (const Value& one : *affinity->as_array())
+    for (const Value& cpu : *one.find("host_cpus")->as_array()) out.insert(static_cast<int>(*cpu.as_int()));
   return out;
 }
 
@@ -222,7 +250,9 @@ std::string build_vm_config(const StartArgs& args, const Settings& settings, con
                 {"shared", Value(spec.memory_shared)},     {"hugepages", Value(spec.memory_hugepages)},
                 {"prefault", Value(spec.memory_prefault)}, {"thp", Value(spec.memory_thp)}};
   if (spec.memory_hugepage_size) memory.emplace_back("hugepage_size", Value(*spec.memory_hugepage_size));
-  if (spec.memory_hotplug_size) memory.emplace_back("hotplug_size", Value(*spec.memory_hotplug_size));
+  // It refuses a 0.
+  if (const std::int64_t more = spec.memory_hotplug_size.value_or(0); more > 0)
+    memory.emplace_back("hotplug_size", Value(more));
   add_options(memory, options, "memory");
 
   Object payload{{"kernel", Value(args.boot.kernel_pvh.empty() ? args.boot.kernel : args.boot.kernel_pvh)},
@@ -241,7 +271,12 @@ std::string build_vm_config(const StartArgs& args, const Settings& settings, con
               {"rng", Value(Object{{"src", Value("/dev/urandom")}})},
               {"serial", Value(Object{{"mode", Value("Socket")}, {"socket", Value(serial_socket)}})},
               {"console", Value(Object{{"mode", Value("Off")}})}};
-  if (settings.landlock) root.emplace_back("landlock_enable", Value(true));
+  if (settings.landlock) {
+    root.emplace_back("landlock_enable", Value(true));
+    // A reboot removes the serial socket and makes it anew; the rule that it has of its own is for the socket alone.
+    root.emplace_back("landlock_rules",
+                      Value(json::Array{Value(Object{{"path", Value(args.run_dir)}, {"access", Value("rw")}})}));
+  }
   add_options(root, options, "");
   return json::to_text(Value(std::move(root)));
 }

@@ -1,6 +1,7 @@
 // VmSpec → Cloud Hypervisor's VmConfig and command line. Pure: golden files in testdata/ hold it.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -20,10 +21,13 @@ std::string vm_options_schema(const Version& version);
 // Problems of the spec and of its `config` for that version, each with its pointer; empty: all fine.
 std::vector<ErrorDetail> unsupported(const VmSpec& spec, const Version& version);
 
+// The host's CPUs that `spec`, which has passed unsupported(), keeps its vCPUs on.
+std::set<int> pinned_to(const VmSpec& spec);
+
 // Whether memory that was plugged into such a VM can be taken away again.
 bool can_shrink(const VmSpec& spec);
 
-// The document of vm.create. `spec` has passed unsupported().
+// The document of vm.create. `spec` has passed unsupported(); `serial_socket` is relative to the run folder.
 std::string build_vm_config(const StartArgs& args, const Settings& settings, const Version& version,
                             const std::string& serial_socket);
 

@@ -36,17 +36,18 @@ StartArgs start_args() {
   StartArgs args;
   args.vm = "123e4567-e89b-42d3-a456-426614174000";
   args.spec.memory_size = 128 << 20;
+  args.run_dir = "/run/vm";
   args.boot = {"/images/bz", "/images/bz.pvh", "/images/initramfs", "console=ttyS0 reboot=k panic=1"};
   return args;
 }
 
-TEST(VmConfig, Defaults) { golden("defaults", build_vm_config(start_args(), {}, {53, 0}, "/run/serial.sock")); }
+TEST(VmConfig, Defaults) { golden("defaults", build_vm_config(start_args(), {}, {53, 0}, "serial.sock")); }
 
 TEST(VmConfig, TheOlderVersionHasTheOlderName) {
   auto args = start_args();
   args.boot.kernel_pvh.clear();
   args.boot.initramfs.clear();
-  golden("v44_bzimage", build_vm_config(args, {}, {44, 0}, "/run/serial.sock"));
+  golden("v44_bzimage", build_vm_config(args, {}, {44, 0}, "serial.sock"));
 }
 
 // All of it that one VM can have at once.
@@ -69,7 +70,7 @@ void golden_everything(const std::string& name, const StartArgs& args, const Ver
   for (const ErrorDetail& problem : unsupported(args.spec, version)) ADD_FAILURE() << problem.pointer << problem.detail;
   Settings settings;
   settings.landlock = true;
-  golden(name, build_vm_config(args, settings, version, "/run/serial.sock"));
+  golden(name, build_vm_config(args, settings, version, "serial.sock"));
 }
 
 TEST(VmConfig, EveryFieldOfTheSpecArrives) { golden_everything("everything", everything(), {53, 0}); }
@@ -127,6 +128,26 @@ TEST(VmConfig, WhatIsNotAllowedIsRefusedWithItsPointer) {
   EXPECT_EQ(pointer("null"), "");
 }
 
+TEST(VmConfig, AnAffinityThatItCanNotTakeIsRefused) {
+  const auto refused = [](const std::string& cpus) {
+    VmSpec spec;
+    spec.config.text = R"({"cpus":)" + cpus + "}";
+    return !unsupported(spec, {53, 0}).empty();
+  };
+  const auto affinity = [](const std::string& vcpu, const std::string& host_cpus) {
+    return R"({"affinity":[{"vcpu":)" + vcpu + R"(,"host_cpus":)" + host_cpus + "}]}";
+  };
+  EXPECT_FALSE(refused(affinity("253", "[0,1023]")));
+  for (const char* vcpu : {"-1", "254", "256", "\"0\""}) EXPECT_TRUE(refused(affinity(vcpu, "[0]"))) << vcpu;
+  for (const char* cpus : {"[1024]", "[-1]", "[]", "0"}) EXPECT_TRUE(refused(affinity("0", cpus))) << cpus;
+  EXPECT_FALSE(refused(R"({"max_phys_bits":255})"));
+  EXPECT_TRUE(refused(R"({"max_phys_bits":256})"));
+  const std::string schema = vm_options_schema({53, 0});
+  EXPECT_NE(schema.find(R"("minimum":0,"maximum":253)"), std::string::npos) << schema;
+  EXPECT_NE(schema.find(R"("minimum":0,"maximum":1023)"), std::string::npos) << schema;
+  EXPECT_NE(schema.find(R"("minimum":0,"maximum":255)"), std::string::npos) << schema;
+}
+
 TEST(VmConfig, AnOptionThatAVersionLacksIsRefusedAndNotInItsSchema) {
   VmSpec spec;
   spec.config.text = R"({"cpus":{"nested":false}})";
@@ -151,6 +172,34 @@ TEST(VmConfig, AnOptionThatAVersionLacksIsRefusedAndNotInItsSchema) {
     EXPECT_TRUE(has(version, "", "watchdog"));
     EXPECT_TRUE(has(version, "", "pvpanic"));
   }
+}
+
+TEST(VmConfig, NoMemoryToPlugIsLeftOut) {
+  auto args = start_args();
+  args.spec.memory_hotplug_size = 0;
+  EXPECT_TRUE(unsupported(args.spec, {53, 0}).empty());
+  EXPECT_EQ(build_vm_config(args, {}, {53, 0}, "serial.sock").find("hotplug_size"), std::string::npos)
+      << "it refuses a 0";
+}
+
+TEST(VmConfig, MemoryIsWholePages) {
+  const auto pointer = [](const VmSpec& spec) {
+    const auto problems = unsupported(spec, {53, 0});
+    return problems.empty() ? std::string() : problems.front().pointer;
+  };
+  VmSpec spec;
+  spec.memory_size = (128 << 20) + 4096;
+  EXPECT_EQ(pointer(spec), "");
+  spec.memory_hugepages = true;
+  EXPECT_EQ(pointer(spec), "/memory_size");
+  spec.memory_size = 130 << 20;
+  EXPECT_EQ(pointer(spec), "");
+  spec.memory_hugepage_size = 1 << 30;
+  EXPECT_EQ(pointer(spec), "/memory_size");
+  spec.memory_hugepage_size.reset();
+  spec.memory_hugepages = false;
+  spec.memory_size = (128 << 20) + 512;
+  EXPECT_EQ(pointer(spec), "/memory_size");
 }
 
 TEST(VmConfig, LimitsAreTold) {

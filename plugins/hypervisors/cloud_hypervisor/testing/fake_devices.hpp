@@ -8,6 +8,7 @@
 #include <cstring>
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
 
 #include "fake_reply.hpp"
@@ -61,7 +62,10 @@ class Devices {
       if (!has_guest) return refused({outer, "No device with id \"" + *id->as_string() + "\" to remove"});
       return refused({outer, "Error from device manager", unknown(*id->as_string())});
     }
-    if (lets_go) all_.erase(*id->as_string());
+    if (lets_go)
+      all_.erase(*id->as_string());
+    else
+      leaving_.insert(*id->as_string());
     return {204, ""};
   }
 
@@ -71,7 +75,8 @@ class Devices {
     if (!asked || asked->find("id") == nullptr || asked->find("desired_size") == nullptr) return no_json();
     if (!has_guest) return refused({outer, "Failed resizing a disk image"});
     const auto disk = all_.find(*asked->find("id")->as_string());
-    if (disk == all_.end())
+    // One that the guest was asked to let go of is in its tree still, but no longer among its disks.
+    if (disk == all_.end() || leaving_.contains(disk->first))
       return refused({outer, "Error from device manager", unknown(*asked->find("id")->as_string())});
     std::error_code error;
     std::filesystem::resize_file(*disk->second.config.find("path")->as_string(),
@@ -91,6 +96,7 @@ class Devices {
   }
   void read_from(const Value& config) {
     all_.clear();
+    leaving_.clear();
     for (const char* section : {"disks", "net"})
       if (const Value* found = config.find(section))
         for (const Value& one : *found->as_array()) all_[*one.find("id")->as_string()] = {section, one};
@@ -118,6 +124,7 @@ class Devices {
   }
 
   std::map<std::string, Device> all_;  // by id
+  std::set<std::string> leaving_;
 };
 
 }  // namespace fake

@@ -4,8 +4,12 @@
 // FAKE_VMM_VERSION=44.0 makes it an older one: what that lacks is 404.
 //
 // What shall go wrong is named in platform.oem_strings of vm.create: "fake:boot=refused", "fake:boot=dies",
-// "fake:boot=hangs", "fake:info=garbage", "fake:button=ignored", "fake:eject=never"; and for every call, there and in
-// FAKE_VMM_FAULTS (comma-separated, from the first call on): "vm.pause=hangs", "=garbage", "=error", "=cut", "=dies".
+// "fake:boot=hangs", "fake:info=garbage", "fake:button=ignored", "fake:eject=never", "fake:reboot=breaks",
+// "fake:vcpus=held"; and for
+// every call, there and in FAKE_VMM_FAULTS (comma-separated, from the first call on): "vm.pause=hangs", "=garbage",
+// "=error", "=cut", "=dies",
+// "=fails" and "=panics" (as a vCPU's thread does: the real one then exits with code 0), "=waits" (until there is the
+// file FAKE_VMM_GO; that the call has come is said by FAKE_VMM_GO.reached).
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -27,6 +31,7 @@
 #include <string>
 #include <thread>
 
+#include "fake_config.hpp"
 #include "fake_devices.hpp"
 #include "fake_reply.hpp"
 
@@ -87,7 +92,13 @@ class FakeVmm {
         std::fputs(("cloud-hypervisor: fake fault: dies at " + what + "\n").c_str(), stderr);
         std::_Exit(1);
       }
+      if (asked_for(what + "=fails")) fail("<vcpu0> ERROR:vmm/src/cpu.rs:1460 -- VCPU generated error: VcpuRun(EIO)");
+      if (asked_for(what + "=panics")) fail("<vcpu0> ERROR:vmm/src/cpu.rs:1478 -- vCPU thread panicked");
       while (asked_for(what + "=hangs")) ::pause();
+      // One after the other, as the real one's only API thread; and it reads nothing of who has hung up by then.
+      const std::lock_guard turn(turn_);
+      if (has_hung_up(peer)) break;
+      if (asked_for(what + "=waits")) wait_for_go();
       const Reply reply = asked_for(what + "=error") ? refused({"It could not be done", "fake fault"})
                                                      : answer(line, in.substr(head + 4, length));
       fds_ = 0;
@@ -104,6 +115,24 @@ class FakeVmm {
       if (what == "vmm.shutdown" && reply.status == 200) std::_Exit(0);
     }
     ::close(peer);
+  }
+
+  [[noreturn]] static void fail(const std::string& line) {
+    std::fputs(("cloud-hypervisor: 12.3s: " + line + "\n" +
+                "cloud-hypervisor: 12.4s: <vmm> WARN:devices/src/acpi.rs:1 -- more words\n")
+                   .c_str(),
+               stderr);
+    std::_Exit(0);
+  }
+
+  static bool has_hung_up(int peer) {
+    pollfd look{peer, POLLRDHUP, 0};
+    return ::poll(&look, 1, 0) > 0;
+  }
+  static void wait_for_go() {
+    const std::string go = std::getenv("FAKE_VMM_GO");
+    std::ofstream(go + ".reached") << "";
+    while (::access(go.c_str(), F_OK) != 0) ::poll(nullptr, 0, 5);
   }
 
   // Counts the descriptors that came along, and keeps none.
@@ -155,12 +184,7 @@ class FakeVmm {
     if (line == "PUT /api/v1/vm.boot") return boot(lock);
     if (line == "PUT /api/v1/vm.pause") return move("Running", "Paused", "pause", "The VM could not be paused");
     if (line == "PUT /api/v1/vm.resume") return move("Paused", "Running", "resume", "The VM could not resume");
-    if (line == "PUT /api/v1/vm.reboot") {
-      if (!has_guest()) return not_created("The VM could not reboot");
-      state_ = "Running";
-      ++boots_;
-      return {204, ""};
-    }
+    if (line == "PUT /api/v1/vm.reboot") return reboot();
     if (line == "PUT /api/v1/vm.resize") return resize(body);
     for (const char* what : {"add-disk", "add-net", "remove-device", "resize-disk"})
       if (line == std::string("PUT /api/v1/vm.") + what && (version() >= 50 || what != std::string_view("resize-disk")))
@@ -188,18 +212,14 @@ class FakeVmm {
 
   Reply create(const std::string& body) {
     const auto parsed = qarax::json::parse(body);
-    if (!parsed || parsed->find("payload") == nullptr) return no_json();
+    if (!parsed || parsed->as_object() == nullptr || !numbers_fit(*parsed, version() < 46)) return no_json();
     if (!state_.empty()) return refused({"The VM could not be created", "VM is already created"});
-    const Value* kernel = parsed->find("payload")->find("kernel");
-    if (kernel == nullptr || kernel->as_string() == nullptr)
-      return refused({"The VM could not be created", "Payload configuration is not bootable"});
     if (const Value* platform = parsed->find("platform"))
       if (const Value* strings = platform->find("oem_strings"))
         for (const Value& one : *strings->as_array()) faults_.insert(*one.as_string());
     if (!listen_serial(*parsed)) return refused({"The VM could not be created", "Cannot create console devices"});
     take_sizes(*parsed);
     config_ = body;
-    kernel_ = *kernel->as_string();
     state_ = "Created";
     return {204, ""};
   }
@@ -211,6 +231,7 @@ class FakeVmm {
   }
   void forget_vm() {
     state_.clear();
+    failed_boot_ = false;
     devices_ = {};
     if (serial_ < 0) return;
     ::close(serial_);
@@ -226,7 +247,8 @@ class FakeVmm {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     serial_path_ = *path->as_string();
-    std::strncpy(address.sun_path, serial_path_.c_str(), sizeof address.sun_path - 1);
+    if (serial_path_.size() >= sizeof address.sun_path) return false;  // as bind() is refused there
+    std::memcpy(address.sun_path, serial_path_.c_str(), serial_path_.size());
     serial_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     return ::bind(serial_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
            ::listen(serial_, 1) == 0;
@@ -247,6 +269,34 @@ class FakeVmm {
            "\",\"memory_actual_size\":" + std::to_string(memory_) + ",\"device_tree\":" + devices_.tree() + "}";
   }
 
+  // The guest is ended first, and its serial socket with it: what fails after that leaves a VMM without a guest.
+  Reply reboot() {
+    if (!has_guest()) return not_created("The VM could not reboot");
+    if (shall("reboot=breaks") || !may_make_its_serial_anew()) {
+      end_guest();
+      return refused({"The VM could not reboot", "Error creating console devices", "Error creating serial socket",
+                      "Permission denied (os error 13)"});
+    }
+    state_ = "Running";
+    ++boots_;
+    return {204, ""};
+  }
+
+  // Confined, it may remove and make nothing in a folder that no rule names.
+  bool may_make_its_serial_anew() const {
+    const auto config = *qarax::json::parse(config_);
+    const Value* confined = config.find("landlock_enable");
+    if (confined == nullptr || !*confined->as_bool()) return true;
+    const Value* rules = config.find("landlock_rules");
+    if (rules == nullptr) return false;
+    const auto folder = std::filesystem::absolute(serial_path_).parent_path();
+    return std::any_of(rules->as_array()->begin(), rules->as_array()->end(), [&](const Value& rule) {
+      std::error_code error;
+      return *rule.find("access")->as_string() == "rw" &&
+             std::filesystem::equivalent(*rule.find("path")->as_string(), folder, error);
+    });
+  }
+
   Reply resize(const std::string& body) {
     if (state_.empty()) return not_created("The VM could not be resized");
     const auto asked = qarax::json::parse(body);
@@ -254,6 +304,10 @@ class FakeVmm {
     const Value* vcpus = asked->find("desired_vcpus");
     const Value* memory = asked->find("desired_ram");
     const std::string outer = "The VM could not be resized";
+    if (has_guest() && vcpus != nullptr && shall("vcpus=held"))
+      return refused({outer, "Error from CPU manager",
+                      version() < 46 ? "Still pending removed vcpu" : "Still pending removed vCPU"},
+                     version() < 46 ? 500 : 429);
     // Before there is a guest it takes whatever is asked for.
     if (has_guest() && vcpus != nullptr && *vcpus->as_int() > max_vcpus_)
       return refused({outer, "Error from CPU manager", "Requested vCPUs exceed maximum"});
@@ -314,6 +368,9 @@ class FakeVmm {
   Reply restore(const std::string& body) {
     const std::string failure = "The VM could not be restored";
     if (!state_.empty()) return refused({failure, "VM is already created"});
+    const auto asked = qarax::json::parse(body);
+    const Value* prefault = asked ? asked->find("prefault") : nullptr;
+    prefaulted_ = prefault != nullptr && *prefault->as_bool();
     const std::string folder = folder_in(body, "source_url");
     if (!std::filesystem::is_directory(folder))
       return refused({failure, "Cannot restore VM", "Failed to send migratable component snapshot",
@@ -348,20 +405,28 @@ class FakeVmm {
 
   Reply boot(std::unique_lock<std::mutex>& lock) {
     if (state_.empty()) return refused({"The VM could not boot", "VM config is missing"}, version() < 46 ? 500 : 404);
-    if (has_guest()) return refused({"The VM could not boot", "VM is already created"});
-    if (shall("boot=refused") || ::access(kernel_.c_str(), R_OK) != 0)
-      return refused({"The VM could not boot", "Cannot load the kernel into memory"});
+    if (has_guest() || (failed_boot_ && version() >= 46))
+      return refused({"The VM could not boot", "VM is already created"});
+    // The older one goes on with what the boot before left, and its guest has nothing to run.
+    const bool is_empty = failed_boot_;
+    const auto config = *qarax::json::parse(config_);
+    if (shall("boot=refused")) return refused({"The VM could not boot", "Cannot load the kernel into memory"});
+    if (const auto why = why_not_bootable(config); !why.empty() && !is_empty) {
+      failed_boot_ = why[1] == kNoKernel;
+      return refused(why);
+    }
     if (shall("boot=dies")) {
       std::fputs("cloud-hypervisor: fake fault: dies at boot\n", stderr);
       std::_Exit(1);
     }
-    if (shall("boot=hangs")) {
+    if (shall("boot=hangs") || !can_be_scheduled(config)) {
       lock.unlock();
       for (;;) ::pause();
     }
+    failed_boot_ = false;
     state_ = "Running";
     ++boots_;
-    start_guest();
+    if (!is_empty) start_guest();
     return {204, ""};
   }
 
@@ -397,6 +462,8 @@ class FakeVmm {
           say("Linux version 0.0 (fake_vmm, no guest runs)\r\nqarax guest: " + std::to_string(vcpus_) + " vCPU, " +
               std::to_string(memory_ >> 20) + " MiB, kernel fake_vmm\r\n");
         }
+        // What no real guest could tell, for a test.
+        if (prefaulted_.exchange(false)) say("qarax guest: restored with its memory faulted in\r\n");
         if (state_ == "Running") say("qarax uptime " + std::to_string(++uptime_) + ".00\r\n");
       }
       for (int i = 0; i < 50 && !pressed_; ++i) ::poll(nullptr, 0, 20);
@@ -404,10 +471,11 @@ class FakeVmm {
     ::close(peer);
   }
 
+  std::mutex turn_;
   std::mutex mutex_;
   std::string state_;  // empty: not created
   std::string config_ = "{}";
-  std::string kernel_;
+  bool failed_boot_ = false;  // what it was making of the VM is kept
   std::set<std::string> faults_;
   std::int64_t vcpus_ = 1;
   std::int64_t memory_ = 0;
@@ -423,6 +491,7 @@ class FakeVmm {
   Devices devices_;
   std::atomic<std::size_t> fds_{0};  // that came with the request
   std::atomic<bool> pressed_{false};
+  std::atomic<bool> prefaulted_{false};
 };
 
 int listening(const std::string& where) {
@@ -445,6 +514,7 @@ int main(int argc, char** argv) {
     const std::string arg = argv[i];
     if (arg == "--version") {
       std::puts(("cloud-hypervisor v" + fake::version_text() + ".0-fake").c_str());
+      if (fake::version() >= 53) std::puts("Migration Protocol Versions: 0");
       return 0;
     }
     if (arg == "--api-socket" && i + 1 < argc) where = argv[++i];

@@ -8,8 +8,11 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <future>
 #include <optional>
 #include <string>
+#include <thread>
 
 #include "accelerator.hpp"
 #include "cloud_hypervisor.hpp"
@@ -43,7 +46,25 @@ class PluginTest : public ::testing::Test {
     CreateArgs args;
     args.config.text = R"({"binary":")" + binary + R"(","trial":")" + trial + "\"" + settings + "}";
     args.state_dir = folder_ / "state";
-    plugin_.emplace(host, args);
+    plugin_.emplace(host, args, api_ms);
+  }
+  // `act` while its VMM takes longer for `step` than for anything that is answered at once.
+  template <class Act>
+  auto during_a_long(
+      const std::string& step, const Act& act, const std::function<void()>& then = [] {}) {
+    const std::string go = folder_ / "go";
+    for (const auto& file : {go, go + ".reached"}) std::filesystem::remove(file);
+    auto done = std::async(std::launch::async, act);
+    while (!std::filesystem::exists(go + ".reached")) std::this_thread::yield();
+    then();
+    EXPECT_EQ(done.wait_for(std::chrono::milliseconds(3 * api_ms)), std::future_status::timeout) << step;
+    std::ofstream(go) << "";
+    return done.get();
+  }
+  void takes_long(const std::string& step) {
+    host.more_env = {{"FAKE_VMM_FAULTS", step + "=waits"}, {"FAKE_VMM_GO", folder_ / "go"}};
+    api_ms = 500;
+    restart();
   }
   StartArgs start_args() const {
     StartArgs args;
@@ -90,6 +111,7 @@ class PluginTest : public ::testing::Test {
   std::string settings{};  // more of the plugin's config
   BootFiles boot{};
   std::int64_t memory_size = 128 << 20;
+  int api_ms = kApiMs;
 
  private:
   plugin::Socket snapshot_;
