@@ -4,6 +4,7 @@
 #include <net/if.h>
 #include <sys/ioctl.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
@@ -16,7 +17,7 @@ namespace {
 using plugin::testing::GuestShell;
 using plugin::testing::RealHost;
 
-constexpr std::int64_t kBootMs = 90'000;  // under two layers of emulation a boot takes seconds
+constexpr std::int64_t kBootMs = 45'000;  // under two layers of emulation a boot takes seconds
 
 class RealGuest : public testing::PluginTest, protected GuestShell {
  protected:
@@ -37,10 +38,17 @@ class RealGuest : public testing::PluginTest, protected GuestShell {
     memory_size = 256 << 20;
     PluginTest::SetUp();
   }
+  // A guest stops in its boot now and then where KVM itself is emulated (e2e/kvm-lab/README.md): that says nothing of a
+  // VMM, and is tried again.
   void boot_guest() {
-    start();
-    ASSERT_NE(host.console("qarax uptime", kBootMs), "") << "the guest didn't boot";
-    quiet();
+    for (int left = 3; left > 0; --left) {
+      const std::size_t from = host.console_size();
+      start();
+      if (host.console("qarax uptime", kBootMs, from) != "") return quiet();
+      std::fprintf(stderr, "the guest stopped in its boot, after: %s\n", host.console("", 1, from).c_str());
+      ASSERT_EQ(plugin().stop(call.get(), {vm(), StopMode::force, 0})->state, VmState::shutdown);
+    }
+    FAIL() << "the guest didn't boot";
   }
   bool offers(const std::string& feature) {
     const auto said = plugin().describe(call.get());
@@ -66,7 +74,7 @@ class RealGuest : public testing::PluginTest, protected GuestShell {
 };
 
 TEST_F(RealGuest, VcpusAndMemoryComeAndStayOverAReboot) {
-  boot_guest();
+  ASSERT_NO_FATAL_FAILURE(boot_guest());
   ASSERT_TRUE(says("cat /sys/devices/system/cpu/online", "0\r\n"));
   ASSERT_TRUE(has(resize(3, std::nullopt), R"("vcpus":3)"));
   online(3);
@@ -86,7 +94,7 @@ TEST_F(RealGuest, VcpusAndMemoryComeAndStayOverAReboot) {
 }
 
 TEST_F(RealGuest, AGuestGoesOnWhereItWasFrozen) {
-  boot_guest();
+  ASSERT_NO_FATAL_FAILURE(boot_guest());
   ASSERT_TRUE(resize(2, 384 << 20));
   online(2);
   wait_for_memory(3);
@@ -129,7 +137,7 @@ TEST_F(RealGuest, AGuestGoesOnWhereItWasFrozen) {
 }
 
 TEST_F(RealGuest, ADiskIsWrittenGrownAndTakenOut) {
-  boot_guest();
+  ASSERT_NO_FATAL_FAILURE(boot_guest());
   auto data = disk();
   std::filesystem::resize_file(data.path, 4 << 20);
   const auto attached = plugin().attach_disk(call.get(), {vm(), data});
@@ -175,7 +183,7 @@ TEST_F(RealGuest, NicsComeAndGo) {
   auto by_name = make_tap("qaraxtest1");
   ASSERT_EQ(::ioctl(by_name.get(), TUNSETPERSIST, 1), 0) << std::strerror(errno);
   by_name.close();
-  boot_guest();
+  ASSERT_NO_FATAL_FAILURE(boot_guest());
   load_virtio();
   NicSpec nic;
   nic.id = "net0";
