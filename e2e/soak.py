@@ -43,7 +43,12 @@ class Footprint:
             except FileNotFoundError:
                 continue
         rollup = dict(line.split(":", 1) for line in (proc / "smaps_rollup").read_text().splitlines()[1:])
-        names = [(task / "comm").read_text().strip() for task in (proc / "task").iterdir()]
+        names = []
+        for task in (proc / "task").iterdir():
+            try:
+                names.append((task / "comm").read_text().strip())
+            except (FileNotFoundError, ProcessLookupError):
+                continue
         ours = names.count((proc / "comm").read_text().strip())
         return Footprint(dict(sorted(kinds.items())), ours, len(names) - ours, int(rollup["Pss_Anon"].split()[0]) << 10)
 

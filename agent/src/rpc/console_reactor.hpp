@@ -43,8 +43,13 @@ class LiveConsole : public Base {
       opening_ = true;
     }
     service_.ask([this, copy = request] {
-      connect(copy);
-      opened();
+      // A thread for the link may be one too many for the host.
+      try {
+        connect(copy);
+        opened();
+      } catch (const std::exception& e) {
+        end(grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, e.what()));
+      }
       const std::lock_guard lock(mutex_);
       opening_ = false;
       finish_if_idle();

@@ -119,6 +119,7 @@ Status Manager::remove(const VmPtr& vm, const Command& command) {
 void Manager::end_late(const VmPtr& vm) {
   Status ended = processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs));
   if (ended) processes_.clean_up(vm->id, last_report(vm).incarnation);
+  static_cast<void>(processes_.leftovers().disown(vm->id));
   if (ended) ended = vm->folder.exists() ? vm->folder.remove() : end_strays(vm);
   if (!ended)
     core::logger("vm")->error("what a deleted VM's call has made is left vm={} reason={}", vm->id,

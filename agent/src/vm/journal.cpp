@@ -99,7 +99,11 @@ Status Journal::reserve(std::int64_t more) {
 
 Status Journal::append(const JournalRecord& record, Outlives outlives) {
   const std::string bytes = frame(record);
-  if (!ends_the_vm(record)) QARAX_CHECK(reserve(static_cast<std::int64_t>(bytes.size())));
+  // So may the result of what was admitted: there is one for each intent.
+  const bool concludes = record.kind == RecordKind::result && !records_.empty() &&
+                         records_.back().kind == RecordKind::intent && records_.back().revision == record.revision &&
+                         records_.back().step == record.step;
+  if (!concludes && !ends_the_vm(record)) QARAX_CHECK(reserve(static_cast<std::int64_t>(bytes.size())));
   std::size_t done = 0;
   while (done < bytes.size()) {
     const ssize_t n = ::pwrite(fd_.get(), bytes.data() + done, bytes.size() - done,

@@ -127,6 +127,10 @@ TEST_F(JournalTest, PausesLeaveTheRoomThatAStopNeedsOnAFullDisk) {
     EXPECT_GT(taken, 0);
     ASSERT_FALSE(last) << "the disk is full";
     EXPECT_EQ(last.error().reason, "disk-full") << last.error().message;
+    JournalRecord result = pause;
+    result.kind = RecordKind::result;
+    EXPECT_TRUE(journal->append(result, Outlives::agent)) << "of the last one that was admitted";
+    EXPECT_FALSE(journal->append(result, Outlives::agent)) << "and no other";
     JournalRecord stop = pause;
     stop.action = "stop";
     for (int i = 0; i < 10; ++i) EXPECT_TRUE(journal->append(stop, Outlives::host));

@@ -223,6 +223,7 @@ void Manager::settle_interrupted(const VmPtr& vm, const VmStatus& status, const 
   const JournalRecord* result = last_of(*vm->journal, RecordKind::result);
   CommandResult settled;
   settled.error = success();
+  JournalRecord settled_record;
   if (intent != nullptr) {
     JournalRecord record = *intent;
     record.kind = RecordKind::result;
@@ -234,8 +235,11 @@ void Manager::settle_interrupted(const VmPtr& vm, const VmStatus& status, const 
     }
     core::logger("vm")->warn("a command was interrupted vm={} action={} revision={} finished={}", vm->id, record.action,
                              record.revision, settled.error.code == Code::ok);
-    static_cast<void>(vm->journal->append(record, Outlives::agent));
-    result = last_of(*vm->journal, RecordKind::result);
+    if (const Status kept = vm->journal->append(record, Outlives::agent); !kept)
+      core::logger("vm")->error("what became of it could not be kept vm={} reason={}", vm->id,
+                                core::log_value(kept.error().message));
+    settled_record = std::move(record);
+    result = &settled_record;
   } else if (result != nullptr && result->error.text != "null") {
     settled.error = decode_error(result->error.text).value_or(make_error(Code::unknown, "the command failed"));
   }
@@ -265,6 +269,12 @@ void Manager::saw_exit(const VmPtr& vm, std::int64_t incarnation) {
   // A start that failed has told its caller already; a process that runs on after a false alarm is left alone.
   const auto process = processes_.find({vm->id, incarnation});
   if (process && process->alive) return;
+  if (!process && process.error().code == Code::data_loss) {
+    // Nobody else will find out either; a force-stop or a delete ends whatever there is.
+    publish(vm,
+            unknown("its VMM may have ended, and its supervisor's record can't be read: " + process.error().message));
+    return;
+  }
   if (!process && process.error().code != Code::not_found) {
     core::logger("vm")->warn("the VMM's end can't be looked into yet vm={} reason={}", vm->id,
                              core::log_value(process.error().message));

@@ -30,6 +30,7 @@ void Manager::enqueue(const VmPtr& vm, std::function<void()> task) {
 void Manager::enqueue_task(const VmPtr& vm, StrandTask task) {
   {
     const std::lock_guard lock(vm->strand_mutex);
+    if (vm->dead) return;
     vm->tasks.push_back(std::move(task));
     if (vm->busy) return;
     vm->busy = true;
@@ -141,11 +142,12 @@ void Manager::abandon(const VmPtr& vm, const OperationPtr& operation) {
   const Command& command = operation->command;
   if (auto written = write_tombstone(tombstones_dir_, {vm->id, command.revision, command.step}); !written)
     return finish(vm, operation, {last_report(vm), std::move(written).error()});
+  // Before the call can come back and find the VM dead: it then removes the folder, too.
+  static_cast<void>(processes_.leftovers().disown(vm->id));
   {
     const std::lock_guard strand(vm->strand_mutex);
     vm->dead = true;
   }
-  static_cast<void>(processes_.leftovers().disown(vm->id));
   if (auto removed = vm->folder.remove(); !removed)
     core::logger("vm")->error("a deleted VM's folder is left vm={} reason={}", vm->id,
                               core::log_value(removed.error().message));

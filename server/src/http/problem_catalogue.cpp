@@ -31,6 +31,8 @@ constexpr ProblemKind kKinds[] = {
     {"version-unsupported", 505, "Unsupported HTTP version", "Use HTTP/1.1."},
     {"overloaded", 503, "Server at its limit", "Try again after the time in Retry-After.", 1},
     {"shutting-down", 503, "Server is shutting down", "Try again after the time in Retry-After.", 5},
+    {"outcome-unknown", 504, "Nobody knows whether it was done",
+     "Look whether the change was made before asking again; with its Idempotency-Key the same request is safe."},
     // Documents.
     {"bad-uuid", 400, "Not a UUID", "Ids are UUIDs such as 6f1c2a9e-3b57-4a0e-9d0c-0f6f2f3b1a55."},
     {"bad-json", 400, "Malformed JSON", "Send one well-formed JSON document in UTF-8."},

@@ -30,7 +30,7 @@ Error nobody_knows(const std::string& database) {
   return make_error(Code::unavailable,
                     "the server is ending, and the database " + database +
                         " has not answered whether it took this change: look whether it is made before asking again",
-                    "shutting-down");
+                    "outcome-unknown");
 }
 
 }  // namespace

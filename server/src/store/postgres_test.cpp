@@ -153,7 +153,7 @@ TEST_F(PostgresTest, WhoAsksForAChangeOfWhichNobodyKnowsIsToldSoAtTheServersEnd)
   (*store)->stop_waiting();
   const auto made = making.get();
   ASSERT_FALSE(made);
-  EXPECT_EQ(made.error().reason, "shutting-down") << made.error().message;
+  EXPECT_EQ(made.error().reason, "outcome-unknown") << made.error().message;
   // Memory doesn't know what the database has: nothing is added to that, also when it is back.
   const int before = line.let_through();
   line.open();

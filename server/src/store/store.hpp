@@ -255,7 +255,7 @@ class Store {
   // Writes what waits to be written.
   virtual void flush() = 0;
   // The server ends: a commit whose fate isn't known is waited for no longer, neither now nor later. Who asked for it
-  // is told UNAVAILABLE "shutting-down", which says no more than that, and from then on nothing is changed any more.
+  // is told UNAVAILABLE "outcome-unknown", which says no more than that, and from then on nothing is changed any more.
   virtual void stop_waiting() = 0;
 };
 
