@@ -130,7 +130,7 @@ class RunningNode final : public Node {
     grpc_->Shutdown(std::chrono::system_clock::now() + std::chrono::milliseconds(config_.shutdown_grace_ms / 4));
     grpc_.reset();
     if (!facts_.unix_socket.empty()) ::unlink(facts_.unix_socket.c_str());
-    const Status ended = plugins_->shutdown(config_.shutdown_grace_ms / 4);
+    Status ended = plugins_->shutdown(config_.shutdown_grace_ms / 4);
     processes_->leave();
     return ended;
   }

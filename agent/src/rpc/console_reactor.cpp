@@ -7,7 +7,7 @@
 namespace qarax::agent {
 
 void ReadConsoleReactor::next() {
-  constexpr std::size_t kChunk = 256 * 1024;
+  constexpr std::size_t kChunk = std::size_t{256} * 1024;
   if (at_ >= log_.size()) return Finish(grpc::Status::OK);
   chunk_.set_data(log_.substr(at_, kChunk));
   at_ += chunk_.data().size();

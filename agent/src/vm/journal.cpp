@@ -13,7 +13,7 @@ namespace qarax::agent {
 
 namespace {
 
-constexpr std::int64_t kReserve = 16 * 1024;  // room for a stop and a delete, several times over
+constexpr std::int64_t kReserve = std::int64_t{16} * 1024;  // room for a stop and a delete, several times over
 constexpr std::uint32_t kMaxRecord = 4u << 20;
 constexpr std::size_t kHeader = 8;
 

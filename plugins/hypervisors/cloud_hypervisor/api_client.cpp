@@ -140,7 +140,7 @@ Result<std::map<std::string, std::int64_t>> ApiClient::counters(const plugin::Ca
   for (const auto& [device, values] : *said.as_object())
     if (const auto* object = values.as_object())
       for (const auto& [name, value] : *object)
-        if (value.as_int() != nullptr) out[device + "." + name] = *value.as_int();
+        if (value.as_int() != nullptr) out[std::string(device).append(".").append(name)] = *value.as_int();
   return out;
 }
 

@@ -17,7 +17,7 @@ struct Refusal {
   std::string pointer{};  // of the member that is to blame
 };
 
-std::string mebibytes(std::int64_t bytes) { return std::to_string(bytes / (1024 * 1024)) + " MiB"; }
+std::string mebibytes(std::int64_t bytes) { return std::to_string(bytes / (std::int64_t{1} << 20)) + " MiB"; }
 
 const core::PluginInfo* find_plugin(const core::NodeInfo& node, const std::string& name) {
   for (const auto& plugin : node.plugins)

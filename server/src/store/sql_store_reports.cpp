@@ -99,7 +99,7 @@ VmPtr SqlStore::apply_report(const std::string& host_id, const core::VmReport& r
   const std::lock_guard lock(db_->state());
   if (!is_current(report)) return nullptr;
   VmState before = VmState::unknown;
-  const VmPtr vm = memory_.update(report.vm, [&](VmRecord& changed) {
+  VmPtr vm = memory_.update(report.vm, [&](VmRecord& changed) {
     if (changed.host_id != host_id) return false;
     before = changed.observed.status.state;
     if (!observe(changed, report, false)) return false;
