@@ -127,7 +127,7 @@ void check(const Value& schema, const Value& value, const std::string& pointer, 
 
 std::vector<ErrorDetail> find_problems(const Value& schema, const Value& document, const std::string& pointer) {
   std::vector<ErrorDetail> out;
-  check(schema, document, pointer, out);
+  check(schema, document.is_null() ? Value(json::Object{}) : document, pointer, out);
   return out;
 }
 
@@ -136,7 +136,6 @@ std::vector<ErrorDetail> find_problems(std::string_view schema, std::string_view
   if (!rules || rules->is_null()) return {};
   const auto parsed = json::parse(document);
   if (!parsed) return {{std::move(pointer), parsed.error().message}};
-  if (parsed->is_null()) return find_problems(*rules, Value(json::Object{}), pointer);
   return find_problems(*rules, *parsed, pointer);
 }
 

@@ -18,15 +18,13 @@ constexpr std::int64_t kCleanUpMs = 10'000;
 // The last line that says so; empty: none does.
 std::string hidden_failure(const VmmKind& kind, const ExitInfo& exit) {
   if (exit.kind != ExitKind::exited || exit.code != 0) return {};
-  std::size_t last = 0;
-  bool found = false;
-  for (const std::string& words : kind.failures) {
-    const std::size_t at = exit.log_tail.rfind(words);
-    if (at == std::string::npos) continue;
-    last = found ? std::max(last, at) : at;
-    found = true;
-  }
-  return found ? last_line(exit.log_tail.substr(0, exit.log_tail.find('\n', last))) : std::string();
+  std::size_t last = std::string::npos;
+  for (const std::string& words : kind.failures)
+    if (const std::size_t at = exit.log_tail.rfind(words);
+        last == std::string::npos || (at != std::string::npos && at > last))
+      last = at;
+  if (last == std::string::npos) return {};
+  return last_line(exit.log_tail.substr(0, exit.log_tail.find('\n', last)));
 }
 
 }  // namespace

@@ -103,11 +103,8 @@ Status Manager::remove(const VmPtr& vm, const Command& command) {
                               core::log_value(noted.error().message));
   vm->folder.remove_runs();
   SnapshotFolder(vm->folder.path()).remove_all();
-  {
-    // A later delete may have lost its patience with this one, and buried the VM.
-    const std::lock_guard lock(vm->strand_mutex);
-    if (vm->dead) return make_error(Code::aborted, "VM " + vm->id + " was deleted meanwhile", "superseded");
-  }
+  // A later delete may have lost its patience with this one, and buried the VM.
+  if (vm->is_dead()) return make_error(Code::aborted, "VM " + vm->id + " was deleted meanwhile", "superseded");
   QARAX_CHECK(write_tombstone(tombstones_dir_, {vm->id, command.revision, command.step}));
   // One that fails here has failed, and its journal says so.
   QARAX_CHECK(vm->folder.remove());

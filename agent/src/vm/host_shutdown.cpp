@@ -15,7 +15,7 @@ constexpr std::int64_t kKillMs = 10'000;
 struct Tally {
   std::mutex mutex;
   std::condition_variable changed;
-  std::multiset<std::string> left;  // VMs
+  std::set<std::string> left;  // VMs
   HostShutdown sum;
 };
 
@@ -25,7 +25,7 @@ class Part {
   Part(std::shared_ptr<Tally> tally, std::string vm) : tally_(std::move(tally)), vm_(std::move(vm)) {}
   ~Part() {
     const std::lock_guard lock(tally_->mutex);
-    if (const auto found = tally_->left.find(vm_); found != tally_->left.end()) tally_->left.erase(found);
+    tally_->left.erase(vm_);
     tally_->changed.notify_all();
   }
   Part(const Part&) = delete;

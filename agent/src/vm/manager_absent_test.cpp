@@ -23,6 +23,11 @@ class Stray {
     char* argv[] = {program.data(), seconds.data(), nullptr};
     char* env[] = {mark.data(), nullptr};
     EXPECT_EQ(::posix_spawn(&pid_, program.c_str(), nullptr, nullptr, argv, env), 0);
+    // The spawn returns a moment before the new program's environment is to be seen.
+    const std::string shown = "/proc/" + std::to_string(pid_) + "/environ";
+    for (auto text = core::read_file(shown); !text || text->find(mark) == std::string::npos;
+         text = core::read_file(shown))
+      std::this_thread::yield();
   }
   ~Stray() {
     if (pid_ <= 0) return;
@@ -98,6 +103,7 @@ TEST_F(ManagerTest, ADeleteThatTheNextAgentCantFinishEitherIsNoSuccess) {
   const std::string folder = dir_ + "/vms/" + vm_;
   if (::mount(folder.c_str(), folder.c_str(), nullptr, MS_BIND, nullptr) != 0)
     GTEST_SKIP() << "a mount point, whose rename fails, wants root: " << std::strerror(errno);
+  driver_.recovered = VmState::shutdown;  // which is what a delete wants of it, and not enough
   open();
   EXPECT_FALSE(settled().deleted);
   EXPECT_EQ(run(command(Action::remove, 3)).error.reason, "interrupted");

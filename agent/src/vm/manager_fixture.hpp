@@ -50,7 +50,12 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
     return state(VmState::running);
   }
   Result<VmStatus> stop(const DriverCall&, const StopArgs&) override { return state(VmState::shutdown); }
-  Result<VmStatus> inspect(const DriverCall&, const VmArgs&) override { return state(inspected.load()); }
+  Result<VmStatus> inspect(const DriverCall&, const VmArgs&) override {
+    ++inspects;
+    std::unique_lock lock(mutex_);
+    released_.wait(lock, [&] { return !deaf_inspect; });
+    return state(inspected.load());
+  }
   Result<VmStatus> recover(const DriverCall&, const VmArgs&) override { return state(recovered.load()); }
   Result<VmStatus> pause(const DriverCall&, const VmArgs&) override {
     if (throw_pause.exchange(false)) throw std::runtime_error("out of luck");
@@ -61,6 +66,7 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
     {
       const std::lock_guard lock(mutex_);
       deaf_start = false;
+      deaf_inspect = false;
     }
     released_.notify_all();
   }
@@ -105,7 +111,9 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   std::atomic<int> starts{0};
   std::atomic<bool> hang_start{false};
   std::atomic<bool> fail_start{false};
-  std::atomic<bool> deaf_start{false};  // hangs, whatever is cancelled, until release()
+  std::atomic<bool> deaf_start{false};    // hangs, whatever is cancelled, until release()
+  std::atomic<bool> deaf_inspect{false};  // so too
+  std::atomic<int> inspects{0};
   std::atomic<bool> fail_pause{false};
   std::atomic<bool> throw_pause{false};
   std::atomic<bool> fail_snapshot{false};

@@ -11,12 +11,6 @@ namespace qarax::agent {
 namespace {
 constexpr std::int64_t kCompactAt = std::int64_t{64} * 1024;
 constexpr std::int64_t kLookMs = 5'000;
-
-bool is_dead(Vm& vm) {
-  const std::lock_guard lock(vm.strand_mutex);
-  return vm.dead;
-}
-
 }  // namespace
 
 void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
@@ -66,7 +60,7 @@ void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
     result.report = settle(vm, before, operation);
   } else if (command.action == core::Action::remove) {
     auto removed = remove(vm, command);
-    if (is_dead(*vm)) return;  // a later delete has buried it
+    if (vm->is_dead()) return;  // a later delete has buried it
     if (removed) {
       result.report = bury(vm, operation);
     } else {
@@ -78,7 +72,7 @@ void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
   } else {
     auto status = perform(vm, *operation);
     // Answered when it was deleted under this call; what the call has made since goes the same way.
-    if (is_dead(*vm)) return end_late(vm);
+    if (vm->is_dead()) return end_late(vm);
     if (was_killed() && status && status->state != VmState::shutdown)
       status = make_error(Code::aborted, "VM " + vm->id + " was killed by a force-stop meanwhile", "superseded");
     const bool done = static_cast<bool>(status);

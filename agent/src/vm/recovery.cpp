@@ -223,9 +223,9 @@ void Manager::settle_interrupted(const VmPtr& vm, const VmStatus& status, const 
   const JournalRecord* result = last_of(*vm->journal, RecordKind::result);
   CommandResult settled;
   settled.error = success();
-  JournalRecord settled_record;
+  JournalRecord record;
   if (intent != nullptr) {
-    JournalRecord record = *intent;
+    record = *intent;
     record.kind = RecordKind::result;
     record.status.text = encode(status);
     record.document = {};
@@ -238,8 +238,7 @@ void Manager::settle_interrupted(const VmPtr& vm, const VmStatus& status, const 
     if (const Status kept = vm->journal->append(record, Outlives::agent); !kept)
       core::logger("vm")->error("what became of it could not be kept vm={} reason={}", vm->id,
                                 core::log_value(kept.error().message));
-    settled_record = std::move(record);
-    result = &settled_record;
+    result = &record;
   } else if (result != nullptr && result->error.text != "null") {
     settled.error = decode_error(result->error.text).value_or(make_error(Code::unknown, "the command failed"));
   }

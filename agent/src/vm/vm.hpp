@@ -68,6 +68,10 @@ struct Vm {
   bool recovering = false;
   bool looking = false;  // a look at it is queued already
   bool dead = false;     // deleted under that call: nothing is done or said for it any more
+  bool is_dead() {
+    const std::lock_guard lock(strand_mutex);
+    return dead;
+  }
 
   // Only the strand's task touches these.
   VmDocument document;

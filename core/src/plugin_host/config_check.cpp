@@ -89,8 +89,7 @@ Status check_plugin_config(std::string_view schema_text, std::string_view config
   if (!schema) return bad_schema("", schema.error().message);
   QARAX_CHECK(check_schema(*schema));
 
-  QARAX_TRY(auto config, json::parse(config_text));
-  if (config.is_null()) config = Value(json::Object{});
+  QARAX_TRY(const auto config, json::parse(config_text));
   Error error = make_error(Code::invalid_argument, "", "plugin-config");
   error.details = find_problems(*schema, config, "");
   if (error.details.empty()) return Ok{};

@@ -10,6 +10,13 @@ using testing::kPatienceMs;
 class Snapshots : public testing::PluginTest {
  protected:
   Result<VmStatus> snapshot() { return plugin().snapshot(call.get(), {vm()}); }
+  // A running guest's, whose caller has no patience for `step`.
+  Result<VmStatus> given_up_during(const std::string& step) {
+    takes_long(step);
+    start();
+    return during_a_long(
+        step, [&] { return snapshot(); }, [&] { call.cancel(); });
+  }
   StartArgs next() const {
     auto args = start_args();
     args.incarnation = 2;
@@ -105,10 +112,7 @@ TEST_F(Snapshots, ARestoreMayTakeAsLongAsItsCall) {
 }
 
 TEST_F(Snapshots, AGuestGoesOnAfterOneThatWasGivenUpHoweverLongItTakes) {
-  takes_long("vm.snapshot");
-  start();
-  const auto given_up = during_a_long(
-      "vm.snapshot", [&] { return snapshot(); }, [&] { call.cancel(); });
+  const auto given_up = given_up_during("vm.snapshot");
   ASSERT_FALSE(given_up);
   EXPECT_EQ(given_up.error().code, Code::cancelled) << given_up.error().message;
   EXPECT_TRUE(empty());
@@ -128,11 +132,7 @@ TEST_F(Snapshots, OneThatWasGivenUpEndsWithItsVmm) {
 }
 
 TEST_F(Snapshots, OneWhosePauseIsGivenUpLeavesTheGuestRunning) {
-  takes_long("vm.pause");
-  start();
-  const auto given_up = during_a_long(
-      "vm.pause", [&] { return snapshot(); }, [&] { call.cancel(); });
-  ASSERT_FALSE(given_up);
+  ASSERT_FALSE(given_up_during("vm.pause"));
   plugin::testing::TestCall other;
   EXPECT_EQ(plugin().inspect(other.get(), vm())->state, VmState::running);
 }

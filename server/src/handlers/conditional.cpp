@@ -38,6 +38,11 @@ http::Response show(const http::Request& request, const std::string& etag, std::
   return response;
 }
 
+http::Response show(const http::Request& request, std::string document) {
+  const std::string etag = tag_of_document(document).text();
+  return show(request, etag, std::move(document));
+}
+
 namespace {
 
 // Whether the field names a tag with this beginning.

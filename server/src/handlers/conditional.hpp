@@ -24,6 +24,8 @@ EntityTag tag_of_document(const std::string& document);
 
 // The reply of a GET: 304 without a body where the client has this very version.
 http::Response show(const http::Request& request, const std::string& etag, std::string document);
+// Of what tag_of_document() is the tag of.
+http::Response show(const http::Request& request, std::string document);
 
 // 412 where the request names versions and `tag` isn't among them. Of an object that isn't known yet only what users
 // have made of it counts: a client that has seen it before the server's restart isn't refused because its host hasn't

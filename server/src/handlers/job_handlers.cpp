@@ -109,9 +109,7 @@ class JobHandlers {
     return with_job(request, [&](JobPtr job) {
       if (*wait > 0 && job->state == JobState::running)
         if (const JobPtr later = store_.job_book().wait(job->id, std::chrono::milliseconds(*wait))) job = later;
-      std::string text = text_of(*job);
-      const std::string etag = tag_of_document(text).text();
-      return show(request, etag, std::move(text));
+      return show(request, text_of(*job));
     });
   }
 

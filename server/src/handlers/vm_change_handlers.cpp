@@ -87,11 +87,8 @@ class VmChangeHandlers {
   }
 
   http::Response get(const http::Request& request) const {
-    return with_snapshot(request, [&](const VmPtr&, const SnapshotPtr& snapshot) {
-      std::string text = text_of(*snapshot);
-      const std::string etag = tag_of_document(text).text();
-      return show(request, etag, std::move(text));
-    });
+    return with_snapshot(request,
+                         [&](const VmPtr&, const SnapshotPtr& snapshot) { return show(request, text_of(*snapshot)); });
   }
 
   http::Response remove(const http::Request& request) {

@@ -64,6 +64,16 @@ class NodeConsoleTest : public testing::Test {
     }
     return false;
   }
+  // What `written` no longer grows beyond; 0: it never stood still.
+  static std::size_t standstill(const std::atomic<std::size_t>& written) {
+    std::size_t before = 0;
+    const bool stands = eventually([&] {
+      before = written;
+      std::this_thread::sleep_for(200ms);
+      return written == before && before > 0;
+    });
+    return stands ? before : 0;
+  }
   Status attach(ScriptedNode::Script script, std::chrono::milliseconds limit = 60s) {
     node_.script = std::move(script);
     ++calls_;
@@ -175,13 +185,8 @@ TEST_F(NodeConsoleTest, WhatIsNotTakenHoldsUpTheNode) {
     for (; written < kAll; written += 65'536) say(stream, std::string(65'536, 'x'));
     return grpc::Status::OK;
   }));
-  // It comes to a standstill.
-  std::size_t before = 0;
-  ASSERT_TRUE(eventually([&] {
-    before = written;
-    std::this_thread::sleep_for(200ms);
-    return written == before && before > 0;
-  }));
+  const std::size_t before = standstill(written);
+  ASSERT_GT(before, 0U);
   EXPECT_LT(before, kAll / 2);
   std::size_t seen = 0;
   EXPECT_TRUE(eventually([&] {
@@ -204,13 +209,7 @@ TEST_F(NodeConsoleTest, WhoHangsUpWithoutHavingTakenWhatCameEndsTheCall) {
     ended = true;
     return grpc::Status::CANCELLED;
   }));
-  // It comes to a standstill: this side reads no more.
-  std::size_t before = 0;
-  ASSERT_TRUE(eventually([&] {
-    before = written;
-    std::this_thread::sleep_for(200ms);
-    return written == before && before > 0;
-  }));
+  ASSERT_GT(standstill(written), 0U) << "this side reads no more";
   line_.reset();
   EXPECT_TRUE(eventually([&] { return ended && calls_ == 0; }));
 }

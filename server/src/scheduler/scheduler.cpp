@@ -8,8 +8,8 @@ namespace qarax::server {
 
 namespace {
 
-// What of the request stands in the way; `host`: nothing of it, another time it may do.
-enum class About { host, hypervisor, size, config };
+// What stands in the way: the hypervisor or the config that is asked for, or what the host has and is.
+enum class About { host, hypervisor, config };
 
 struct Refusal {
   About about = About::host;
@@ -75,17 +75,17 @@ std::optional<Refusal> judge_host(const PlacementRequest& request, const HostRec
   const core::PluginInfo* plugin = find_plugin(node, name);
   const PluginLimits limits = plugin->description ? plugin->description->limits : PluginLimits{};
   if (limits.max_vcpus > 0 && request.spec.max_vcpus > limits.max_vcpus)
-    return Refusal{About::size,
+    return Refusal{About::host,
                    name + " takes at most " + std::to_string(limits.max_vcpus) + " vCPUs, the VM asks for " +
                        std::to_string(request.spec.max_vcpus),
                    "/max_vcpus"};
   if (limits.max_memory > 0 && request.spec.memory_size > limits.max_memory)
-    return Refusal{About::size,
+    return Refusal{About::host,
                    name + " takes at most " + mebibytes(limits.max_memory) + " of memory, the VM asks for " +
                        mebibytes(request.spec.memory_size),
                    "/memory_size"};
   if (request.spec.memory_size > node.memory - limits.vmm_overhead)
-    return Refusal{About::size,
+    return Refusal{About::host,
                    "it has " + mebibytes(node.memory) + " of memory, the VM asks for " +
                        mebibytes(request.spec.memory_size) +
                        (limits.vmm_overhead > 0 ? " and its VMM for " + mebibytes(limits.vmm_overhead) : ""),
@@ -104,9 +104,12 @@ Error no_host(const PlacementRequest& request, const std::vector<std::pair<std::
            std::all_of(refusals.begin(), refusals.end(), [&](const auto& r) { return r.second.about == what; });
   };
   const bool hypervisor = all_about(About::hypervisor);
-  Error error = make_error(Code::failed_precondition, "no host can take VM " + request.vm_name,
-                           hypervisor ? "hypervisor-unavailable" : "no-host-fits");
-  if (all_about(About::config)) error = make_error(Code::invalid_argument, std::move(error.message), "validation");
+  const bool config = all_about(About::config);
+  Error error =
+      make_error(config ? Code::invalid_argument : Code::failed_precondition, "no host can take VM " + request.vm_name,
+                 config       ? "validation"
+                 : hypervisor ? "hypervisor-unavailable"
+                              : "no-host-fits");
   error.step = "placement";
   if (hypervisor && !request.hypervisor.empty()) error.message += " with hypervisor " + request.hypervisor;
   if (refusals.empty()) error.message += ": there is no host; add one with POST /hosts";

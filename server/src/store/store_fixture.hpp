@@ -72,6 +72,18 @@ class StoreTest : public testing::TestWithParam<Backend> {
     const auto begun = start(made, on);
     return store_->finish_job(begun.job.id, JobState::completed, report(made, VmState::running, 1));
   }
+  // One that came from a node which hadn't looked at it yet.
+  VmPtr adopted_unseen(const std::string& name, const HostPtr& on) {
+    VmRecord unseen = *running(name, on);
+    EXPECT_TRUE(store_->remove_vm(unseen.id, Removal::by_job));
+    unseen.desired.state = unseen.observed.status.state = VmState::unknown;
+    unseen.observed.seq = 0;
+    Adoption adoption;
+    adoption.host_id = on->id;
+    adoption.vms = {unseen};
+    EXPECT_TRUE(store_->adopt(adoption));
+    return store_->vm(unseen.id);
+  }
   std::optional<TestDatabase> database_;
   std::unique_ptr<Store> store_;
 };

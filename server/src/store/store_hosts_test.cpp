@@ -135,39 +135,24 @@ TEST_P(StoreTest, ALostHostMakesUnknownAndItsNextWordCounts) {
 
 TEST_P(StoreTest, AVmThatWasAdoptedUnseenWantsToBeWhatItIsFoundToBe) {
   const HostPtr on = host();
-  VmRecord unseen = *running("web", on);
-  ASSERT_TRUE(store_->remove_vm(unseen.id, Removal::by_job));
-  unseen.desired.state = unseen.observed.status.state = VmState::unknown;
-  unseen.observed.seq = 0;
-  Adoption adoption;
-  adoption.host_id = on->id;
-  adoption.vms = {unseen};
-  ASSERT_TRUE(store_->adopt(adoption));
-  EXPECT_EQ(store_->vm(unseen.id)->desired.state, VmState::unknown);
-  ASSERT_TRUE(store_->apply_report(on->id, report(store_->vm(unseen.id), VmState::running, 5)));
-  EXPECT_EQ(store_->vm(unseen.id)->desired.state, VmState::running);
+  const std::string id = adopted_unseen("web", on)->id;
+  EXPECT_EQ(store_->vm(id)->desired.state, VmState::unknown);
+  ASSERT_TRUE(store_->apply_report(on->id, report(store_->vm(id), VmState::running, 5)));
+  EXPECT_EQ(store_->vm(id)->desired.state, VmState::running);
   open();
-  EXPECT_EQ(store_->vm(unseen.id)->desired.state, VmState::running) << "written, too";
+  EXPECT_EQ(store_->vm(id)->desired.state, VmState::running) << "written, too";
 }
 
 TEST_P(StoreTest, WhatAnAdoptedVmIsFoundToBeAtTheEndOfAJobIsWantedToo) {
   const HostPtr on = host();
-  VmRecord unseen = *running("web", on);
-  ASSERT_TRUE(store_->remove_vm(unseen.id, Removal::by_job));
-  unseen.desired.state = unseen.observed.status.state = VmState::unknown;
-  unseen.observed.seq = 0;
-  Adoption adoption;
-  adoption.host_id = on->id;
-  adoption.vms = {unseen};
-  ASSERT_TRUE(store_->adopt(adoption));
-  const VmPtr adopted = store_->vm(unseen.id);
+  const VmPtr adopted = adopted_unseen("web", on);
   const auto begun = store_->begin_job(job(adopted, core::Action::resize));
   ASSERT_TRUE(begun) << begun.error().message;
   const auto seen = report(adopted, VmState::running, 5);
   ASSERT_TRUE(store_->apply_report(on->id, seen));
-  EXPECT_EQ(store_->vm(unseen.id)->desired.state, VmState::unknown) << "the job may mean something else";
+  EXPECT_EQ(store_->vm(adopted->id)->desired.state, VmState::unknown) << "the job may mean something else";
   store_->finish_job(begun->job.id, JobState::failed, seen);
-  EXPECT_EQ(store_->vm(unseen.id)->desired.state, VmState::running);
+  EXPECT_EQ(store_->vm(adopted->id)->desired.state, VmState::running);
 }
 
 TEST_P(StoreTest, ARestartedServerKnowsNothingOfWhatRan) {

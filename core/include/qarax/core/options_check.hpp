@@ -12,11 +12,12 @@ namespace qarax::core {
 
 // Every problem with its pointer, which begins with `pointer`; none: the document is as the schema says. Known
 // keywords: type, enum, minimum, maximum, minLength, maxLength, properties, required, additionalProperties (true or
-// false), items. What else a schema says is left to whoever gave it, and so is a schema that makes no sense. Pure.
+// false), items. What else a schema says is left to whoever gave it, and so is a schema that makes no sense. null, as a
+// document that isn't there, counts as {}. Pure.
 std::vector<ErrorDetail> find_problems(const json::Value& schema, const json::Value& document,
                                        const std::string& pointer);
 
-// The same of texts. "null", as a document that isn't there, counts as {}; a schema that can't be read says nothing.
+// The same of texts. A schema that can't be read says nothing.
 std::vector<ErrorDetail> find_problems(std::string_view schema, std::string_view document, std::string pointer);
 
 }  // namespace qarax::core
