@@ -73,23 +73,30 @@ Status Database::transact(Change change) {
   if (!change.frees && !change.while_read_only) QARAX_CHECK(room());
   Waiting own;
   own.change = std::move(change);
-  return wait_for(std::move(own));
+  return wait_for(own);
 }
 
 Status Database::read(std::function<Status(Session&)> work) {
   Waiting own;
   own.change.work = std::move(work);
   own.reads_only = true;
-  return wait_for(std::move(own));
+  return wait_for(own);
 }
 
-Status Database::wait_for(Waiting own) {
-  std::unique_lock lock(queue_mutex_);
-  if (finding_out_) return not_now();
-  queue_.push_back(&own);
-  while (!own.done) {
+Status Database::wait_for(Waiting& own) {
+  {
+    const std::lock_guard lock(queue_mutex_);
+    if (finding_out_) return not_now();
+    queue_.push_back(&own);
+  }
+  for (;;) {
+    std::unique_lock lock(queue_mutex_, std::defer_lock);
+    // Without the lock where it is done: a whole group would queue for it.
+    if (!own.done) lock.lock();
+    if (own.done) return std::move(own.result);
     if (leading_) {
-      group_done_.wait(lock);
+      lock.unlock();
+      own.bell->wait();
       continue;
     }
     leading_ = true;
@@ -97,11 +104,21 @@ Status Database::wait_for(Waiting own) {
     lock.unlock();
     run_group(group);
     lock.lock();
-    for (Waiting* one : group) one->done = true;
-    leading_ = false;
-    group_done_.notify_all();
+    finish(lock, group);
   }
-  return std::move(own.result);
+}
+
+void Database::finish(std::unique_lock<std::mutex>& lock, const std::vector<Waiting*>& group) {
+  std::vector<std::shared_ptr<Bell>> bells;
+  for (Waiting* one : group) {
+    bells.push_back(one->bell);
+    one->done = true;  // from here on `one` may be gone
+  }
+  leading_ = false;
+  // Who leads next goes first: the others only have their answers to take away.
+  if (!queue_.empty()) bells.insert(bells.begin(), queue_.front()->bell);
+  lock.unlock();
+  for (const auto& bell : bells) bell->ring();
 }
 
 bool Database::between_groups(const std::function<void()>& look) {
@@ -111,9 +128,8 @@ bool Database::between_groups(const std::function<void()>& look) {
     leading_ = true;
   }
   look();
-  const std::lock_guard lock(queue_mutex_);
-  leading_ = false;
-  group_done_.notify_all();
+  std::unique_lock lock(queue_mutex_);
+  finish(lock, {});
   return true;
 }
 
@@ -180,10 +196,11 @@ std::optional<bool> Database::find_out(std::unique_lock<std::mutex>& state) {
     const std::lock_guard lock(queue_mutex_);
     finding_out_ = on;
     for (Waiting* one : std::exchange(queue_, {})) {
+      const auto bell = one->bell;
       one->result = not_now();
       one->done = true;
+      bell->ring();
     }
-    group_done_.notify_all();
   };
   set(true);
   state.unlock();

@@ -8,12 +8,14 @@
 #include <chrono>
 #include <condition_variable>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "bell.hpp"
 #include "session.hpp"
 #include "store.hpp"
 
@@ -132,11 +134,14 @@ class Database {
     bool reads_only = false;
     bool worked_on = false;
     Status result = Ok{};
-    bool done = false;
+    std::atomic<bool> done{false};  // the last that others write; the waiting thread may then end it
+    std::shared_ptr<Bell> bell = Bell::of_this_thread();
   };
   using Work = std::function<void(Session&)>;
 
-  Status wait_for(Waiting own);
+  Status wait_for(Waiting& own);
+  // Under `lock`, which is open afterwards: the group has its results, and somebody else may lead.
+  void finish(std::unique_lock<std::mutex>& lock, const std::vector<Waiting*>& group);
   std::vector<Waiting*> next_group();
   void run_group(const std::vector<Waiting*>& group);
   std::optional<bool> find_out(std::unique_lock<std::mutex>& state);
@@ -149,7 +154,6 @@ class Database {
   void background();
 
   std::mutex queue_mutex_;
-  std::condition_variable group_done_;
   std::vector<Waiting*> queue_;
   bool leading_ = false;      // somebody runs a group
   bool finding_out_ = false;  // whether the last group's commit took effect
