@@ -1,0 +1,53 @@
+"""The systemd units: what of them keeps guests alive, and that systemd understands them."""
+
+import configparser
+import shutil
+import subprocess
+
+import pytest
+
+from framework import paths
+
+UNITS = paths.ROOT / "config" / "systemd"
+NAMES = sorted(file.name for file in UNITS.glob("*.service"))
+
+
+def unit(name: str) -> configparser.ConfigParser:
+    read = configparser.ConfigParser(interpolation=None, strict=False)
+    read.optionxform = str
+    read.read(UNITS / name)
+    return read
+
+
+def test_the_agents_end_is_no_guests_end():
+    service = unit("qarax-node.service")["Service"]
+    # Each stop and restart would end all VMs: systemd's default kills the whole cgroup.
+    assert service["KillMode"] == "process"
+    # Else systemd sees no reason to leave the cgroups below alone.
+    assert service["Delegate"] == "yes"
+    # One VMM that the kernel ends for its memory would stop the agent.
+    assert service["OOMPolicy"] == "continue"
+    # Supervisors and VMMs live in this unit's cgroup, see core/decisions/0010.
+    limits = ("Memory", "CPUQuota", "CPUWeight", "AllowedCPUs", "IO", "RuntimeMaxSec", "PrivateTmp", "PrivateDevices", "ProtectSystem", "SystemCallFilter",
+              "MemoryDenyWriteExecute", "DynamicUser", "User")
+    assert [key for key in service if key.startswith(limits)] == [], "it would hold for every guest as well"
+    assert service["TasksMax"] == "infinity"
+
+
+def test_guests_are_stopped_by_the_hosts_shutdown_only():
+    guests = unit("qarax-guests.service")
+    assert guests["Unit"]["After"] == "qarax-node.service" and "stop-guests" in guests["Service"]["ExecStop"]
+    assert not {"Requires", "BindsTo", "PartOf", "Wants"} & set(guests["Unit"])
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze")
+def test_systemd_understands_them(tmp_path):
+    """Also what it only warns of, as a word that it doesn't know is passed over: KillMode=proces is KillMode=control-group."""
+    for name in NAMES:
+        text = (UNITS / name).read_text()
+        assert "/usr/bin/qarax-" in text
+        # Not installed here.
+        (tmp_path / name).write_text(text.replace("/usr/bin/qarax-", "/bin/true qarax-"))
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", *(str(tmp_path / name) for name in NAMES)], capture_output=True, text=True, timeout=60, check=False)
+    ours = [line for line in (done.stdout + done.stderr).splitlines() if "qarax" in line]
+    assert done.returncode == 0 and ours == [], ours
