@@ -1,7 +1,13 @@
 #include "accelerator.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <array>
 #include <fstream>
 #include <memory>
 
@@ -55,6 +61,44 @@ TEST(LookAtKvm, AMissingDeviceNamesIt) {
 
 TEST(LookAtKvm, WhatIsNoKvmDeviceIsRefused) {
   EXPECT_NE(look_at_kvm("/dev/null").reason.find("API version"), std::string::npos);
+}
+
+// What it says to a user of that id, asked in a child, as nobody can become root again.
+std::string reason_for(uid_t user, const std::string& device) {
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return "no pipe";
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (::geteuid() == 0 && ::setuid(user) != 0) ::_exit(1);
+    const std::string reason = look_at_kvm(device.c_str()).reason;
+    ::_exit(::write(ends[1], reason.data(), reason.size()) == static_cast<ssize_t>(reason.size()) ? 0 : 1);
+  }
+  ::close(ends[1]);
+  std::string said;
+  std::array<char, 512> buffer{};
+  for (ssize_t n = 0; (n = ::read(ends[0], buffer.data(), buffer.size())) > 0;)
+    said.append(buffer.data(), static_cast<std::size_t>(n));
+  ::close(ends[0]);
+  ::waitpid(child, nullptr, 0);
+  return said;
+}
+
+TEST(LookAtKvm, WithoutRightsItSaysTheCommandThatGivesThem) {
+  const uid_t user = ::geteuid() == 0 ? 65534 : ::geteuid();
+  const passwd* entry = ::getpwuid(user);
+  const std::string name = entry != nullptr ? entry->pw_name : std::to_string(user);
+  const TempFolder folder;
+  const std::string device = folder / "kvm";
+  std::ofstream(device) << "";
+  ASSERT_EQ(::chmod(folder.path().c_str(), 0755), 0);
+  ASSERT_EQ(::chmod(device.c_str(), ::geteuid() == 0 ? 0600 : 0), 0);
+  const std::string reason = reason_for(user, device);
+  EXPECT_NE(reason.find("no right to open " + device + ": run `sudo usermod -aG "), std::string::npos) << reason;
+  EXPECT_NE(reason.find(" " + name + "`, log in again and restart the node"), std::string::npos) << reason;
+  // What is in root's group is never given by that one.
+  if (::geteuid() == 0) {
+    EXPECT_NE(reason.find("usermod -aG kvm "), std::string::npos) << reason;
+  }
 }
 
 // Trials that the host really runs; their "guest" is a script that says its word as soon as a file is there.
