@@ -1,0 +1,80 @@
+"""scripts/test.sh itself: a test that passed only at its second try doesn't go unseen. The tree around it is a stand-in; CMake,
+ctest and pytest are real."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from framework import paths
+
+PROJECT = """
+cmake_minimum_required(VERSION 3.20)
+project(stand_in NONE)
+enable_testing()
+add_test(NAME steady COMMAND true)
+add_test(NAME skipped COMMAND sh -c "exit 77")
+set_tests_properties(skipped PROPERTIES SKIP_RETURN_CODE 77)
+if(EXISTS ${CMAKE_SOURCE_DIR}/shaky)
+  add_test(NAME shaky COMMAND sh -c "test -e seen || { touch seen; exit 1; }")
+endif()
+"""
+PRESETS = """{"version": 4, "configurePresets": [{"name": "dev", "generator": "Unix Makefiles", "binaryDir": "${sourceDir}/build/dev"}]}"""
+TESTS = """
+import os, pathlib, pytest
+
+@pytest.mark.parametrize("what", ["a b"])
+def test_shaky(what):
+    seen = pathlib.Path(__file__).with_name("seen")
+    if pathlib.Path(__file__).parents[1].joinpath("shaky").exists() and not seen.exists():
+        seen.touch()
+        raise AssertionError("the machine - was busy")
+
+def test_steady():
+    pass
+
+@pytest.mark.serial
+def test_alone():
+    pass
+"""
+
+
+@pytest.fixture
+def tree(tmp_path):
+    shutil.copytree(paths.ROOT / "scripts", tmp_path / "scripts")
+    # Neither a database nor a network is asked for here.
+    (tmp_path / "scripts/lib/postgres.sh").write_text("postgres_for_tests() { :; }\n")
+    (tmp_path / "scripts/lib/python.sh").write_text("python_env() { :; }\n")
+    python = tmp_path / "build/venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    (tmp_path / "CMakeLists.txt").write_text(PROJECT)
+    (tmp_path / "CMakePresets.json").write_text(PRESETS)
+    (tmp_path / "e2e").mkdir()
+    (tmp_path / "e2e/test_stand_in.py").write_text(TESTS)
+    (tmp_path / "e2e/pytest.ini").write_text("[pytest]\naddopts = -ra\nmarkers = serial\n")
+    return tmp_path
+
+
+def run(tree) -> str:
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("QARAX_", "PYTEST_"))}
+    done = subprocess.run([str(tree / "scripts/test.sh"), "unit", "e2e"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, env=env, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_what_needed_a_second_try_is_named_at_the_end(tree):
+    (tree / "shaky").touch()
+    said = run(tree).splitlines()
+    at = next(i for i, line in enumerate(said) if line.startswith("!!! 2 passed only at a second try"))
+    assert said[at + 1:at + 3] == ["!!!   dev: shaky", "!!!   dev: test_stand_in.py::test_shaky[a b]"]
+    assert "all passed: unit e2e" in said[-1] and at == len(said) - 4
+    assert "was busy" in (tree / "build/logs/pytest-dev.log").read_text()
+
+
+def test_where_none_did_nothing_is_said(tree):
+    said = run(tree)
+    assert "!!!" not in said and "all passed: unit e2e" in said
