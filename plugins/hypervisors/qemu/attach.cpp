@@ -45,8 +45,25 @@ Result<VmStatus> Qemu::attach(plugin::Call& call, const VmArgs& vm, std::vector<
   QARAX_CHECK(call.keep(encode(handle)));
   auto done = with_monitor(call, vm, [&](QmpClient& qmp) { return plug_in(qmp, bus); });
   if (done) return look(call, vm, handle);
-  static_cast<void>(call.keep(encode(before)));
+  if (take_back(vm, device)) {
+    static_cast<void>(call.keep(encode(before)));
+  } else if (done.error().code != Code::failed_precondition) {  // which says that the VM has ended
+    // The guest may have it: a handle without it would lose it for good.
+    done.error().hint = "device " + device.id + " may be there; attach it again, or detach it";
+  }
   return std::move(done).error();
+}
+
+template <class Device>
+Status Qemu::take_back(const VmArgs& vm, const Device& device) {
+  plugin::OwnCall own(undo_ms_);
+  plugin::Call& call = *own.get();
+  return with_monitor(call, vm, [&](QmpClient& qmp) -> Status {
+    // An unanswered device_add may have been carried out, and QEMU lets go of a backend that a NIC still uses.
+    QARAX_TRY(const bool there, is_plugged(call, qmp, device_path(device_id(device))));
+    if (there) return make_error(Code::failed_precondition, "the guest has it");
+    return remove_backend(call, qmp, device);
+  });
 }
 
 template <class Device>

@@ -3,6 +3,8 @@
 #include <array>
 #include <cstdio>
 
+#include "hotplug.hpp"
+
 namespace qarax::qemu {
 
 namespace {
@@ -33,16 +35,6 @@ void add_limit(Object& to, const std::string& name, const std::optional<std::int
   to.emplace_back(name + "-total", Value(*limit));
   // QEMU's is a rate for a second: the limit and what may pass on top of it.
   if (burst) to.emplace_back(name + "-total-max", Value(*limit + *burst));
-}
-
-// Done where it is gone already.
-Status remove(const plugin::Call& call, QmpClient& qmp, std::string_view command, const Object& what) {
-  auto done = qmp.execute(call, command, what);
-  if (done) return Ok{};
-  const std::string& words = done.error().message;
-  for (const char* gone : {"not found", "Failed to find", "Cannot find", "does not exist", "no such"})
-    if (words.find(gone) != std::string::npos) return Ok{};
-  return std::move(done).error();
 }
 
 // The set that holds a disk's descriptor, by the mark that it was added with; nothing: none.
@@ -150,16 +142,11 @@ Status plug(const plugin::Call& call, QmpClient& qmp, const DiskSpec& disk, cons
             const std::string& bus) {
   // What a broken-off call left would be in the way.
   QARAX_CHECK(remove_backend(call, qmp, disk));
-  const auto all = [&]() -> Status {
-    QARAX_TRY(const std::string file, file_of(call, qmp, disk));
-    if (const Object limits = disk_limits(disk); !limits.empty()) QARAX_CHECK(qmp.execute(call, "object-add", limits));
-    QARAX_CHECK(qmp.execute(call, "blockdev-add", disk_backend(disk, opened, file)));
-    QARAX_CHECK(qmp.execute(call, "device_add", disk_device(disk, bus)));
-    return Ok{};
-  };
-  auto done = all();
-  if (!done) static_cast<void>(remove_backend(call, qmp, disk));
-  return done;
+  QARAX_TRY(const std::string file, file_of(call, qmp, disk));
+  if (const Object limits = disk_limits(disk); !limits.empty()) QARAX_CHECK(qmp.execute(call, "object-add", limits));
+  QARAX_CHECK(qmp.execute(call, "blockdev-add", disk_backend(disk, opened, file)));
+  QARAX_CHECK(qmp.execute(call, "device_add", disk_device(disk, bus)));
+  return Ok{};
 }
 
 Status plug(const plugin::Call& call, QmpClient& qmp, const NicSpec& nic, const std::string& bus) {
@@ -168,10 +155,8 @@ Status plug(const plugin::Call& call, QmpClient& qmp, const NicSpec& nic, const 
     QARAX_CHECK(qmp.execute(call, "getfd", {{"fdname", Value(queue_of(nic, i))}},
                             call.fd(static_cast<std::size_t>(nic.fds[i]))));
   QARAX_CHECK(qmp.execute(call, "netdev_add", nic_backend(nic)));
-  auto added = qmp.execute(call, "device_add", nic_device(nic, bus));
-  if (added) return Ok{};
-  static_cast<void>(remove_backend(call, qmp, nic));
-  return std::move(added).error();
+  QARAX_CHECK(qmp.execute(call, "device_add", nic_device(nic, bus)));
+  return Ok{};
 }
 
 Status remove_backend(const plugin::Call& call, QmpClient& qmp, const DiskSpec& disk) {

@@ -1,5 +1,5 @@
-// Disks and NICs as QMP commands, in the order in which they are made and the reverse in which they go. What is made by
-// halves is taken away again. Removing what isn't there is success.
+// Disks and NICs as QMP commands, in the order in which they are made and the reverse in which they go. Removing what
+// isn't there is success.
 #pragma once
 
 #include "disk_image.hpp"
@@ -19,6 +19,7 @@ json::Object disk_device(const DiskSpec& disk, const std::string& bus);
 json::Object nic_backend(const NicSpec& nic);
 json::Object nic_device(const NicSpec& nic, const std::string& bus);
 
+// What fails in the middle leaves a half, which its caller takes away: this monitor may owe an answer by then.
 Status plug(const plugin::Call& call, QmpClient& qmp, const DiskSpec& disk, const plugin::OpenedDisk& opened,
             const std::string& bus);
 Status plug(const plugin::Call& call, QmpClient& qmp, const NicSpec& nic, const std::string& bus);

@@ -67,6 +67,15 @@ Result<std::optional<Sizes>> sizes_now(const plugin::Call& call, QmpClient& qmp,
   return std::optional(out);
 }
 
+Status remove(const plugin::Call& call, QmpClient& qmp, std::string_view command, const json::Object& what) {
+  auto done = qmp.execute(call, command, what);
+  if (done) return Ok{};
+  const std::string& words = done.error().message;
+  for (const char* gone : {"not found", "Failed to find", "Cannot find", "does not exist", "no such"})
+    if (words.find(gone) != std::string::npos) return Ok{};
+  return std::move(done).error();
+}
+
 Result<bool> is_plugged(const plugin::Call& call, QmpClient& qmp, const std::string& path) {
   const std::size_t slash = path.rfind('/');
   QARAX_TRY(const json::Value said, qmp.execute(call, "qom-list", {{"path", json::Value(path.substr(0, slash))}}));

@@ -22,6 +22,9 @@ Result<std::vector<Dimm>> plugged_memory(const plugin::Call& call, QmpClient& qm
 // What the guest has now. Asks only where it can differ from the start; nothing: the handle keeps no spec.
 Result<std::optional<Sizes>> sizes_now(const plugin::Call& call, QmpClient& qmp, const Handle& handle);
 
+// A command that takes something away; done where it is gone already.
+Status remove(const plugin::Call& call, QmpClient& qmp, std::string_view command, const json::Object& what);
+
 // Of a device with an id of ours.
 inline std::string device_path(const std::string& id) { return "/machine/peripheral/" + id; }
 Result<bool> is_plugged(const plugin::Call& call, QmpClient& qmp, const std::string& path);

@@ -29,7 +29,10 @@ class Hotplug : public testing::PluginTest {
       if (command == "query-fdsets") return "[]";
       if (command == "add-fd") return R"({"fdset-id":7,"fd":12})";
       if (command == "qom-list") return children();
-      if (command == "device_add") add(arguments);
+      if (command == "device_add" && command != host.refuses) {
+        add(arguments);
+        when_added();
+      }
       if (command == "device_del" && too_early-- > 0) {
         host.refuses = command;
         return std::nullopt;
@@ -84,6 +87,7 @@ class Hotplug : public testing::PluginTest {
   std::vector<std::string> there{"unattached-0"};  // vCPU 0
   std::vector<std::pair<std::string, std::int64_t>> dimms{};
   std::int64_t backend = 0;
+  std::function<void()> when_added = [] {};
   bool lets_go = true;
   int too_early = 0;  // so many device_dels are refused
   std::string nodes = "[]";
@@ -260,7 +264,48 @@ TEST_F(Hotplug, ADiskThatCanNotBeMadeLeavesNothing) {
   EXPECT_NE(refused.error().message.find("not today"), std::string::npos);
   EXPECT_TRUE(kept().disks.empty());
   const auto words = since();
-  EXPECT_EQ(Words(words.end() - 3, words.end()), (Words{"device_add", "blockdev-del", "object-del"}));
+  EXPECT_EQ(Words(words.end() - 4, words.end()), (Words{"device_add", "qom-list", "blockdev-del", "object-del"}));
+}
+
+TEST_F(Hotplug, ADiskThatAnUnansweredCommandMadeStaysInTheHandle) {
+  start_growable();
+  host.delay("device_add");
+  when_added = [this] { call.cancel(); };
+  const auto attached = plugin().attach_disk(call.get(), {vm(), disk()});
+  ASSERT_FALSE(attached);
+  EXPECT_EQ(attached.error().code, Code::cancelled);
+  EXPECT_NE(attached.error().hint.find("detach it"), std::string::npos);
+  EXPECT_EQ(std::count(there.begin(), there.end(), "disk-data"), 1);
+  ASSERT_EQ(kept().disks.size(), 1u) << "the guest has it";
+  host.delay("");
+  testing::TestCall next;
+  ASSERT_TRUE(plugin().attach_disk(next.get(), {vm(), disk()})) << "it is found there";
+  EXPECT_EQ(std::count(there.begin(), there.end(), "disk-data"), 1);
+}
+
+TEST_F(Hotplug, ADiskWhoseCommandsAreNotAnsweredInTimeIsTakenBack) {
+  start_growable();
+  host.ignore("blockdev-add");
+  call.set_deadline_ms(100);
+  const auto late = plugin().attach_disk(call.get(), {vm(), disk()});
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().code, Code::deadline_exceeded);
+  EXPECT_TRUE(kept().disks.empty());
+  const auto words = since();
+  EXPECT_EQ(Words(words.end() - 4, words.end()),
+            (Words{"blockdev-add", "qmp_capabilities", "qom-list", "blockdev-del"}));
+}
+
+TEST_F(Hotplug, MemoryIsNotAddedOnAnAnswerToWhatWasAskedBefore) {
+  plugin(200);
+  start_growable();
+  host.delay("object-del");
+  call.set_deadline_ms(100);
+  const auto late = resize(std::nullopt, 256 << 20);
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().code, Code::deadline_exceeded);
+  const auto words = since();
+  EXPECT_EQ(std::count(words.begin(), words.end(), "object-add"), 0);
 }
 
 TEST_F(Hotplug, ADiskOfABrokenOffAttachIsMadeByTheNextOne) {

@@ -58,7 +58,7 @@ TEST_F(KeptMonitors, ARefusedCommandBreaksNothing) {
     ASSERT_TRUE(lease);
     EXPECT_FALSE((*lease)->cont(call.get()));
   }
-  EXPECT_EQ(status(), "running");
+  EXPECT_EQ(status(), "prelaunch");
   EXPECT_EQ(greetings(), 1);
 }
 

@@ -40,9 +40,10 @@ const plugin::VmmKind& kind() {
 
 }  // namespace
 
-Qemu::Qemu(plugin::Host& host, const CreateArgs& args)
+Qemu::Qemu(plugin::Host& host, const CreateArgs& args, int undo_ms)
     : host_(host),
       settings_(parse(args)),
+      undo_ms_(undo_ms),
       program_(find_program(host, settings_, args.state_dir)),
       accelerator_(host, settings_.accelerator, trial_plan(settings_, program_), args.state_dir) {
   if (settings_.sandbox && !program_.path.empty() && !program_.can_sandbox)

@@ -22,7 +22,8 @@ using plugin::Verdict;
 
 constexpr int kQmpMs = 10'000;     // QEMU answers in under a millisecond; under heavy load its main loop may starve
 constexpr int kUnplugMs = 15'000;  // a guest lets go within a second, one that boots or is swapped out takes longer
-constexpr int kStateFd = 12;       // a snapshot's memory, as numbered inside QEMU
+constexpr int kUndoMs = 10'000;
+constexpr int kStateFd = 12;  // a snapshot's memory, as numbered inside QEMU
 
 class Qemu final : public plugin::Hypervisor,
                    public plugin::CanPause,
@@ -34,7 +35,8 @@ class Qemu final : public plugin::Hypervisor,
                    public plugin::CanCounters {
  public:
   static constexpr std::string_view kConfigSchema = qemu::kConfigSchema;
-  Qemu(plugin::Host& host, const CreateArgs& args);
+  // `undo_ms`: for what has to be put right although a call's own time is up.
+  Qemu(plugin::Host& host, const CreateArgs& args, int undo_ms = kUndoMs);
 
   Result<Description> describe(plugin::Call& call) override;
   Result<VmSpec> resolve(plugin::Call& call, const ResolveArgs& args) override;
@@ -83,6 +85,9 @@ class Qemu final : public plugin::Hypervisor,
   template <class Device, class Plug>
   Result<VmStatus> attach(plugin::Call& call, const VmArgs& vm, std::vector<Device> Handle::*devices,
                           const Device& device, const Plug& plug_in);
+  // Of an attach that failed: Ok only where QEMU has nothing of it any more.
+  template <class Device>
+  Status take_back(const VmArgs& vm, const Device& device);
   template <class Device>
   Result<VmStatus> detach(plugin::Call& call, const DetachArgs& args, std::vector<Device> Handle::*devices,
                           const char* what);
@@ -94,6 +99,7 @@ class Qemu final : public plugin::Hypervisor,
 
   plugin::Host& host_;
   const Settings settings_;
+  const int undo_ms_;
   const Program program_;
   Accelerator accelerator_;
   Monitors monitors_;

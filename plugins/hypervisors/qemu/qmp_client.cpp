@@ -3,12 +3,15 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace qarax::qemu {
 
 namespace {
 constexpr std::size_t kMaxMessage = 1 << 20;
+
+constexpr const char* kNoAnswer = "QEMU's monitor doesn't answer";
 
 std::int64_t from_now(int ms) { return plugin::monotonic_ns() + std::int64_t{ms} * 1'000'000; }
 }  // namespace
@@ -38,13 +41,15 @@ Result<json::Value> QmpClient::read_message(const plugin::Call& call, std::int64
     }
     if (buffer_.size() > kMaxMessage)
       return make_error(Code::internal, "QEMU's monitor sent more than a MiB without a line end");
+    // Deadline and cancel come before what there is to read: of a peer that talks without a pause there always is.
+    if (call.expired() || plugin::monotonic_ns() >= until_ns) return make_error(Code::deadline_exceeded, kNoAnswer);
     const std::int64_t left = (until_ns - plugin::monotonic_ns() + 999'999) / 1'000'000;
-    const int wait = left <= 0 ? 0 : call.remaining_ms(static_cast<int>(left));
+    const int wait = call.remaining_ms(static_cast<int>(std::max<std::int64_t>(left, 0)));
     pollfd fds[2] = {{socket_.get(), POLLIN, 0}, {call.cancel_fd(), POLLIN, 0}};
     const int ready = ::poll(fds, call.cancel_fd() >= 0 ? 2 : 1, wait);
     if (ready < 0 && errno == EINTR) continue;
-    if (ready == 0) return make_error(Code::deadline_exceeded, "QEMU's monitor doesn't answer");
-    if (fds[0].revents == 0)
+    if (ready == 0) return make_error(Code::deadline_exceeded, kNoAnswer);
+    if (fds[1].revents != 0)
       return make_error(Code::cancelled, "the call was cancelled while QEMU's monitor was asked");
     char chunk[4096];
     const ssize_t n = ::recv(socket_.get(), chunk, sizeof chunk, 0);
@@ -56,7 +61,8 @@ Result<json::Value> QmpClient::read_message(const plugin::Call& call, std::int64
 
 bool QmpClient::is_there() {
   char chunk[4096];
-  while (sound_) {
+  // What is left after that is read, within its limits, by the next command.
+  for (std::size_t taken = 0; sound_ && taken < kMaxMessage; taken += sizeof chunk) {
     const ssize_t n = ::recv(socket_.get(), chunk, sizeof chunk, MSG_DONTWAIT);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0 && errno == EAGAIN) break;
@@ -70,6 +76,9 @@ bool QmpClient::is_there() {
 
 Result<json::Value> QmpClient::execute(const plugin::Call& call, std::string_view command,
                                        const json::Object& arguments, int fd) {
+  if (!sound_)
+    return make_error(Code::unavailable, "QEMU's monitor still owes the answer to an earlier command, so " +
+                                             std::string(command) + " wasn't sent to it");
   sound_ = false;
   return converse(call, command, arguments, fd);
 }

@@ -28,13 +28,13 @@ class QmpClient {
   Status system_reset(const plugin::Call& call) { return simple(call, "system_reset"); }
 
   // Any command. `fd`, if not -1, goes along (add-fd, getfd). What QEMU refuses is INTERNAL "vmm-failed" with its
-  // words.
+  // words. UNAVAILABLE, and nothing is said, where it isn't sound.
   Result<json::Value> execute(const plugin::Call& call, std::string_view command, const json::Object& arguments = {},
                               int fd = -1);
 
   // Could it take another command? Not where one got no answer: a late one would pass for the next one's.
   bool is_sound() const { return sound_; }
-  // As is_sound(), and QEMU hasn't hung up; takes in what it has said meanwhile. Doesn't wait.
+  // As is_sound(), and QEMU hasn't hung up; takes in what it has said meanwhile, up to a MiB. Doesn't wait.
   bool is_there();
   void limit(int most_ms) { most_ms_ = most_ms; }
 

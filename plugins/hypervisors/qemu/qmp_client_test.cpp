@@ -1,6 +1,7 @@
 #include "qmp_client.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,7 +15,8 @@ namespace {
 
 constexpr const char* kGreeting = "{\"QMP\": {\"version\": {}, \"capabilities\": []}}\r\n";
 
-// A monitor that plays a script: sends the first piece on connect, the next after each line that it gets.
+// A monitor that plays a script: sends the first piece on connect, the next after each line that it gets. "<close>" in
+// one hangs up there, "<flood>" sends events from there on without a pause.
 class ScriptedMonitor {
  public:
   explicit ScriptedMonitor(std::vector<std::string> script) : script_(std::move(script)) {
@@ -42,13 +44,21 @@ class ScriptedMonitor {
           received.push_back(c);
         } while (c != '\n');
       }
-      const std::size_t close_at = script_[i].find("<close>");
-      static_cast<void>(::send(peer.get(), script_[i].data(), std::min(close_at, script_[i].size()), MSG_NOSIGNAL));
-      if (close_at != std::string::npos) return;
+      const std::size_t mark = script_[i].find('<');
+      static_cast<void>(::send(peer.get(), script_[i].data(), std::min(mark, script_[i].size()), MSG_NOSIGNAL));
+      if (script_[i].ends_with("<flood>")) flood(peer);
+      if (mark != std::string::npos) return;
     }
     while (::recv(peer.get(), &c, 1, 0) == 1) {
     }
   }
+  static void flood(const Socket& peer) {
+    std::string events;
+    for (int i = 0; i < 1000; ++i) events += "{\"event\": \"RTC_CHANGE\", \"data\": {}}\r\n";
+    while (::send(peer.get(), events.data(), events.size(), MSG_NOSIGNAL) > 0) {
+    }
+  }
+
   std::vector<std::string> script_;
   TempFolder folder_;
   Socket listener_;
@@ -114,6 +124,53 @@ TEST_F(Qmp, AChattyPeerThatNeverAnswersIsGivenUp) {
   const auto before = plugin::monotonic_ns();
   EXPECT_EQ(client->query_status(call_).error().code, Code::deadline_exceeded);
   EXPECT_LT(plugin::monotonic_ns() - before, 5'000'000'000);
+}
+
+TEST_F(Qmp, APeerThatTalksWithoutAPauseIsGivenUp) {
+  const std::vector<std::string> script{kGreeting, "{\"return\": {}}\r\n", "<flood>"};
+  {
+    ScriptedMonitor monitor(script);
+    auto client = QmpClient::connect(call_, monitor.dir(), 2000);
+    ASSERT_TRUE(client) << client.error().message;
+    client->limit(100);
+    EXPECT_EQ(client->query_status(call_).error().code, Code::deadline_exceeded);
+  }
+  {
+    ScriptedMonitor monitor(script);
+    auto client = QmpClient::connect(call_, monitor.dir(), 60'000);
+    ASSERT_TRUE(client) << client.error().message;
+    raw_.deadline_ns = plugin::monotonic_ns() + 100'000'000;
+    EXPECT_EQ(client->query_status(call_).error().code, Code::deadline_exceeded);
+    raw_.deadline_ns = 0;
+  }
+  ScriptedMonitor monitor(script);
+  auto client = QmpClient::connect(call_, monitor.dir(), 60'000);
+  ASSERT_TRUE(client) << client.error().message;
+  const int cancelled = ::eventfd(1, EFD_CLOEXEC);
+  raw_.cancel_fd = cancelled;
+  EXPECT_EQ(client->query_status(call_).error().code, Code::cancelled);
+  ::close(cancelled);
+}
+
+TEST_F(Qmp, WhetherAPeerThatTalksWithoutAPauseIsThereTakesNoTime) {
+  ScriptedMonitor monitor({kGreeting, "{\"return\": {}}\r\n<flood>"});
+  auto client = QmpClient::connect(call_, monitor.dir(), 2000);
+  ASSERT_TRUE(client) << client.error().message;
+  EXPECT_TRUE(client->is_there());
+}
+
+TEST_F(Qmp, NothingIsSaidToAPeerThatOwesAnAnswer) {
+  // Its late answer would pass for the next command's.
+  ScriptedMonitor monitor({kGreeting, "{\"return\": {}}\r\n", "", "{\"return\": {}}\r\n{\"return\": {}}\r\n"});
+  auto client = QmpClient::connect(call_, monitor.dir(), 2000);
+  ASSERT_TRUE(client) << client.error().message;
+  client->limit(50);
+  EXPECT_EQ(client->stop(call_).error().code, Code::deadline_exceeded);
+  client->limit(2000);
+  const auto next = client->cont(call_);
+  ASSERT_FALSE(next);
+  EXPECT_EQ(next.error().code, Code::unavailable);
+  EXPECT_NE(next.error().message.find("cont"), std::string::npos) << next.error().message;
 }
 
 TEST_F(Qmp, TheCallsDeadlineCountsToo) {

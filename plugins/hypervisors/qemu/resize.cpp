@@ -41,8 +41,8 @@ Status plug_vcpu(const plugin::Call& call, QmpClient& qmp, const std::vector<Vcp
   return Ok{};
 }
 
-Status plug_memory(const plugin::Call& call, QmpClient& qmp, const VmSpec& spec, const std::vector<Dimm>& dimms,
-                   std::int64_t size) {
+// The next one's name.
+Result<std::string> free_dimm(const std::vector<Dimm>& dimms) {
   if (dimms.size() >= static_cast<std::size_t>(kMemorySlots))
     return make_error(Code::resource_exhausted, "all " + std::to_string(kMemorySlots) +
                                                     " memory slots of the VM are taken; take memory away in the "
@@ -52,16 +52,23 @@ Status plug_memory(const plugin::Call& call, QmpClient& qmp, const VmSpec& spec,
   };
   int number = 0;
   while (taken("dimm-" + std::to_string(number))) ++number;
-  const std::string id = "dimm-" + std::to_string(number);
+  return "dimm-" + std::to_string(number);
+}
+
+// QEMU keeps what a dimm still uses.
+Status remove_memory(const plugin::Call& call, QmpClient& qmp, const std::string& id) {
+  return remove(call, qmp, "object-del", {{"id", json::Value(memory_id(id))}});
+}
+
+Status plug_memory(const plugin::Call& call, QmpClient& qmp, const VmSpec& spec, const std::string& id,
+                   std::int64_t size) {
   // One that a broken-off call left behind would be in the way.
-  static_cast<void>(qmp.execute(call, "object-del", {{"id", json::Value(memory_id(id))}}));
+  QARAX_CHECK(remove_memory(call, qmp, id));
   QARAX_CHECK(qmp.execute(call, "object-add", memory_backend(spec, memory_id(id), size)));
-  auto added = qmp.execute(
+  QARAX_CHECK(qmp.execute(
       call, "device_add",
-      {{"driver", json::Value("pc-dimm")}, {"id", json::Value(id)}, {"memdev", json::Value(memory_id(id))}});
-  if (added) return Ok{};
-  static_cast<void>(qmp.execute(call, "object-del", {{"id", json::Value(memory_id(id))}}));
-  return std::move(added).error();
+      {{"driver", json::Value("pc-dimm")}, {"id", json::Value(id)}, {"memdev", json::Value(memory_id(id))}}));
+  return Ok{};
 }
 
 }  // namespace
@@ -124,8 +131,16 @@ Status Qemu::resize_memory(plugin::Call& call, const VmArgs& vm, const VmSpec& s
     std::int64_t now = spec.memory_size;
     for (const Dimm& dimm : dimms) now += dimm.size;
     if (now == wanted) return Ok{};
-    if (now < wanted)
-      return with_monitor(call, vm, [&](QmpClient& qmp) { return plug_memory(call, qmp, spec, dimms, wanted - now); });
+    if (now < wanted) {
+      QARAX_TRY(const std::string id, free_dimm(dimms));
+      auto added =
+          with_monitor(call, vm, [&](QmpClient& qmp) { return plug_memory(call, qmp, spec, id, wanted - now); });
+      if (added) return added;
+      plugin::OwnCall own(undo_ms_);
+      static_cast<void>(
+          with_monitor(*own.get(), vm, [&](QmpClient& qmp) { return remove_memory(*own.get(), qmp, id); }));
+      return added;
+    }
     // It goes in the pieces in which it came.
     const auto fits =
         std::find_if(dimms.rbegin(), dimms.rend(), [&](const Dimm& dimm) { return dimm.size <= now - wanted; });
@@ -137,9 +152,7 @@ Status Qemu::resize_memory(plugin::Call& call, const VmArgs& vm, const VmSpec& s
                            ", and what was added goes in the pieces in which it came, of " + sizes + " bytes"}});
     }
     QARAX_CHECK(unplug(call, vm, device_path(fits->id), bytes(fits->size) + " of memory"));
-    static_cast<void>(with_monitor(call, vm, [&](QmpClient& qmp) {
-      return qmp.execute(call, "object-del", {{"id", json::Value(memory_id(fits->id))}});
-    }));
+    static_cast<void>(with_monitor(call, vm, [&](QmpClient& qmp) { return remove_memory(call, qmp, fits->id); }));
   }
 }
 

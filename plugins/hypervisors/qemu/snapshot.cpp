@@ -9,7 +9,6 @@ namespace qarax::qemu {
 
 namespace {
 
-constexpr int kUndoMs = 10'000;
 constexpr int kStreamMs = 24 * 3600 * 1000;  // the call's deadline is what counts
 constexpr const char* kStream = "snapshot";  // name of the descriptor in QEMU
 

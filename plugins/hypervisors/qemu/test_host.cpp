@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <utility>
 
 namespace qarax::qemu::testing {
 
@@ -67,6 +68,7 @@ void ScriptedHost::serve(const Socket& listener) {
     if (::recv(peer.get(), &c, 1, 0) != 1) {
       peer.close();
       line.clear();
+      late_.clear();
     } else if (c != '\n') {
       line.push_back(c);
     } else {
@@ -88,13 +90,15 @@ bool ScriptedHost::answer(int peer, const std::string& command, const json::Valu
     const std::lock_guard lock(state_);
     commands_.push_back(command);
     if (command == ignored_) return true;
-    if (command == "cont") status_ = "running";
+    if (command == "cont" && command != refuses) status_ = "running";
     if (command == "stop") status_ = "paused";
     if (command == "query-status") reply = "{\"return\": {\"status\": \"" + status_ + "\"}}\r\n";
     if (const auto own = on_command ? on_command(command, arguments) : std::nullopt)
       reply = "{\"return\": " + *own + "}\r\n";
     if (command == refuses) reply = "{\"error\": {\"class\": \"GenericError\", \"desc\": \"" + refusal + "\"}}\r\n";
     gone = command == "system_powerdown" && hears_the_button;
+    reply = std::exchange(late_, {}) + reply;
+    if (command == delayed_) late_ = std::exchange(reply, {});
   }
   static_cast<void>(::send(peer, reply.data(), reply.size(), MSG_NOSIGNAL));
   if (gone) end(ExitKind::exited, 0);
@@ -139,6 +143,11 @@ Result<Process> ScriptedHost::wait(const plugin::Call* parent, const ProcessArgs
 void ScriptedHost::ignore(std::string command) {
   const std::lock_guard lock(state_);
   ignored_ = std::move(command);
+}
+
+void ScriptedHost::delay(std::string command) {
+  const std::lock_guard lock(state_);
+  delayed_ = std::move(command);
 }
 
 void ScriptedHost::set_status(std::string status) {

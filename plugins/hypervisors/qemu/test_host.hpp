@@ -46,6 +46,7 @@ class ScriptedHost final : public FakeHost {
 
   void end(ExitKind kind, int value, std::string log_tail = {});
   void ignore(std::string command);     // it gets no answer from now on; empty: all do
+  void delay(std::string command);      // carried out, and answered when the next one is; empty: none is
   void set_status(std::string status);  // what query-status says
   std::vector<std::string> commands() const;
   SpawnArgs spawned;
@@ -59,6 +60,8 @@ class ScriptedHost final : public FakeHost {
   std::optional<Process> process_;
   std::string status_ = "prelaunch";
   std::string ignored_;
+  std::string delayed_;
+  std::string late_;  // the answer to it
   std::vector<std::string> commands_;
   int stop_fd_ = -1;
   std::thread thread_;

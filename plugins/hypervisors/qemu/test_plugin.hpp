@@ -33,12 +33,12 @@ class PluginTest : public ::testing::Test {
     args.state_dir = folder_ / "state";
     return args;
   }
-  Qemu& plugin() {
-    if (!plugin_) plugin_.emplace(host, create());
+  Qemu& plugin(int undo_ms = kUndoMs) {
+    if (!plugin_) plugin_.emplace(host, create(), undo_ms);
     return *plugin_;
   }
   // As after the agent's restart: a plugin that knows nothing.
-  Qemu& restarted() { return plugin_.emplace(host, create()); }
+  Qemu& restarted(int undo_ms = kUndoMs) { return plugin_.emplace(host, create(), undo_ms); }
   StartArgs start_args() const {
     StartArgs args;
     args.vm = "123e4567-e89b-42d3-a456-426614174000";
