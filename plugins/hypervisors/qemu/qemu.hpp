@@ -2,6 +2,7 @@
 // that were open before it ran.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -92,7 +93,11 @@ class Qemu final : public plugin::Hypervisor,
   Result<VmStatus> detach(plugin::Call& call, const DetachArgs& args, std::vector<Device> Handle::*devices,
                           const char* what);
   Status write_memory(plugin::Call& call, const VmArgs& vm, int file);
+  // Asks until it is so, with a call of its own and whatever gets in the way meanwhile. FAILED_PRECONDITION: the VM has
+  // ended.
+  Status insist(const VmArgs& vm, const std::function<Result<bool>(plugin::Call&, QmpClient&)>& so);
   // What was being written when the agent ended is nobody's any more, and its end would stop a guest that was resumed.
+  // DEADLINE_EXCEEDED: it still is.
   Status drop_stream(plugin::Call& call, const VmArgs& vm);
   Status thaw(plugin::Call& call, const StartArgs& args);
   Status check(const VmSpec& spec, const Verdict& verdict) const;

@@ -91,21 +91,20 @@ Result<VmStatus> Qemu::snapshot(plugin::Call& call, const SnapshotArgs& args) {
   if (said == "running") QARAX_CHECK(with_monitor(call, vm, [&](QmpClient& qmp) { return qmp.stop(call); }));
   call.progress("memory", 1, 2);
   Status written = write_memory(call, vm, file.get());
-  // Whatever became of it, and however little time is left: the guest goes on.
-  plugin::OwnCall own(kUndoMs);
-  if (!written && (written.error().code == Code::cancelled || written.error().code == Code::deadline_exceeded))
-    static_cast<void>(
-        with_monitor(*own.get(), vm, [&](QmpClient& qmp) { return qmp.execute(*own.get(), "migrate_cancel"); }));
+  // Whatever it failed by, its stream may run on, and the stream's end would stop the guest that is resumed now.
+  if (!written)
+    static_cast<void>(insist(vm, [](plugin::Call& own, QmpClient& qmp) -> Result<bool> {
+      QARAX_CHECK(qmp.execute(own, "migrate_cancel"));
+      return true;
+    }));
   if (said == "running") {
     // While a cancelled stream ends QEMU takes no cont.
-    QARAX_TRY(const bool resumed, plugin::ask_until(*own.get(), kUndoMs, [&]() -> Result<bool> {
-                return with_monitor(*own.get(), vm, [&](QmpClient& qmp) -> Result<bool> {
-                  static_cast<void>(qmp.cont(*own.get()));
-                  QARAX_TRY(const std::string now, qmp.query_status(*own.get()));
-                  return now == "running";
-                });
-              }));
-    if (!resumed && written) written = make_error(Code::internal, "VM " + vm.vm + " didn't go on after its snapshot");
+    auto resumed = insist(vm, [](plugin::Call& own, QmpClient& qmp) -> Result<bool> {
+      static_cast<void>(qmp.cont(own));
+      QARAX_TRY(const std::string now, qmp.query_status(own));
+      return now == "running";
+    });
+    if (!resumed && written) written = std::move(resumed).error().context("the guest didn't go on after its snapshot");
   }
   if (written) written = finish_snapshot(folder, file, machine);
   if (!written) {
@@ -114,6 +113,19 @@ Result<VmStatus> Qemu::snapshot(plugin::Call& call, const SnapshotArgs& args) {
   }
   call.progress("written", 2, 2);
   return look(call, vm, handle);
+}
+
+Status Qemu::insist(const VmArgs& vm, const std::function<Result<bool>(plugin::Call&, QmpClient&)>& so) {
+  plugin::OwnCall own(undo_ms_);
+  Error last = make_error(Code::deadline_exceeded, "QEMU doesn't do it within " + std::to_string(undo_ms_) + " ms");
+  QARAX_TRY(const bool done, plugin::ask_until(*own.get(), undo_ms_, [&]() -> Result<bool> {
+              auto said = with_monitor(*own.get(), vm, [&](QmpClient& qmp) { return so(*own.get(), qmp); });
+              // The VM has ended. Anything else, as of a process that is out of descriptors, may be over in a moment.
+              if (said || said.error().code == Code::failed_precondition) return said;
+              last = std::move(said).error();
+              return false;
+            }));
+  return done ? Status(Ok{}) : Status(std::move(last));
 }
 
 Result<VmStatus> Qemu::restore(plugin::Call& call, const StartArgs& args) {
@@ -134,8 +146,11 @@ Status Qemu::drop_stream(plugin::Call& call, const VmArgs& vm) {
     if (status != "cancelling") QARAX_CHECK(qmp.execute(call, "migrate_cancel"));
     return false;
   };
-  QARAX_CHECK(plugin::ask_until(call, kUndoMs, [&] { return with_monitor(call, vm, ended); }));
-  return Ok{};
+  QARAX_TRY(const bool is_over, plugin::ask_until(call, undo_ms_, [&] { return with_monitor(call, vm, ended); }));
+  return is_over ? Status(Ok{})
+                 : Status(make_error(Code::deadline_exceeded, "QEMU doesn't end the interrupted snapshot of VM " +
+                                                                  vm.vm + " within " + std::to_string(undo_ms_) +
+                                                                  " ms; resumed, its guest would be stopped again"));
 }
 
 Status Qemu::thaw(plugin::Call& call, const StartArgs& args) {

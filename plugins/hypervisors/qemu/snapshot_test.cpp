@@ -19,7 +19,7 @@ class Snapshots : public testing::PluginTest {
     at_ = Socket(::open(folder().c_str(), O_DIRECTORY | O_RDONLY | O_CLOEXEC));
     call.set_fds({at_.get()});
     host.on_command = [this](const std::string& command, const json::Value&) -> std::optional<std::string> {
-      if (command == "migrate_cancel") stream = "cancelled";
+      if (command == "migrate_cancel") stream = ends ? "cancelled" : "cancelling";
       if (command != "query-migrate") return std::nullopt;
       when_asked();
       return R"({"status":")" + stream + R"(","error-desc":"No space left"})";
@@ -30,6 +30,7 @@ class Snapshots : public testing::PluginTest {
   Result<VmStatus> snapshot() { return plugin().snapshot(call.get(), {vm()}); }
   bool empty() const { return std::filesystem::is_empty(folder()); }
   std::string stream = "completed";
+  bool ends = true;                          // when it is cancelled
   std::function<void()> when_asked = [] {};  // for the stream's progress; on QEMU's thread
 
  private:
@@ -90,6 +91,38 @@ TEST_F(Snapshots, OneThatIsCancelledLeavesNothingAndTheGuestRunning) {
   const auto cancel = std::find(words.begin(), words.end(), "migrate_cancel");
   ASSERT_NE(cancel, words.end());
   EXPECT_NE(std::find(cancel, words.end(), "cont"), words.end());
+}
+
+TEST_F(Snapshots, AStreamThatCanNotBeAskedAboutIsCancelledToo) {
+  start();
+  stream = "active";
+  host.refuses = "query-migrate";
+  const auto status = snapshot();
+  ASSERT_FALSE(status);
+  EXPECT_NE(status.error().message.find("query-migrate"), std::string::npos) << status.error().message;
+  EXPECT_EQ(stream, "cancelled") << "its end would stop the guest that is resumed now";
+  EXPECT_TRUE(empty());
+  EXPECT_EQ(plugin().inspect(call.get(), vm())->state, VmState::running);
+}
+
+TEST_F(Snapshots, AGuestThatDoesNotGoOnIsToldAndLeavesNoSnapshot) {
+  plugin(60);
+  start();
+  host.refuses = "cont";
+  const auto status = snapshot();
+  ASSERT_FALSE(status);
+  EXPECT_NE(status.error().message.find("didn't go on"), std::string::npos) << status.error().message;
+  EXPECT_TRUE(empty());
+}
+
+TEST_F(Snapshots, AStreamThatDoesNotEndIsNotTakenForDropped) {
+  start();
+  host.set_status("paused");
+  ends = false;
+  stream = "active";
+  const auto recovered = restarted(60).recover(call.get(), vm());
+  ASSERT_FALSE(recovered);
+  EXPECT_EQ(recovered.error().code, Code::deadline_exceeded);
 }
 
 TEST_F(Snapshots, WhatWasBeingWrittenWhenTheAgentEndedIsDropped) {
