@@ -37,22 +37,31 @@ bool ended_well(const Result<RunResult>& result) {
   return result && result->exit.kind == ExitKind::exited && result->exit.code == 0;
 }
 
+// Why a run gave no answer.
+std::string failure(const Result<RunResult>& result) {
+  if (!result) return result.error().message;
+  if (result->timed_out) return "it took more than " + std::to_string(kAskMs / 1000) + " s";
+  const std::string words = plugin::last_line(result->output);
+  return "it failed" + (words.empty() ? "" : ": " + words);
+}
+
 // Whether all of it was answered: only that is worth keeping.
-bool ask(plugin::Host& host, Program& out) {
+bool ask(plugin::Host& host, const plugin::Call* call, Program& out) {
   RunArgs run;
   run.argv = {out.path, "--version"};
-  const auto version = host.run(nullptr, run, kAskMs);
+  const auto version = host.run(call, run, kAskMs);
   if (version) out.version = version_in(version->output);
   // One run tells both: a QEMU without seccomp refuses the option before it lists anything.
   run.argv = {out.path, "-sandbox", std::string(kSandbox), "-machine", "help"};
-  auto machines = host.run(nullptr, run, kAskMs);
+  auto machines = host.run(call, run, kAskMs);
   out.can_sandbox = ended_well(machines);
   if (!out.can_sandbox) {
     run.argv = {out.path, "-machine", "help"};
-    machines = host.run(nullptr, run, kAskMs);
+    machines = host.run(call, run, kAskMs);
   }
   if (!ended_well(machines)) {
     out.can_sandbox = true;  // nothing is known: better a start that fails than a sandbox that is silently left out
+    out.unanswered = out.path + " was asked for its machine types, and " + failure(machines);
     return false;
   }
   out.q35 = machine_in(machines->output, "q35");
@@ -86,7 +95,8 @@ std::string machine_in(const std::string& output, const std::string& alias) {
   return {};
 }
 
-Program find_program(plugin::Host& host, const Settings& settings, const std::string& state_dir) {
+Program find_program(plugin::Host& host, const Settings& settings, const std::string& state_dir,
+                     const plugin::Call* call) {
   Program out;
   find_path(settings, out);
   if (out.path.empty()) return out;
@@ -96,7 +106,7 @@ Program find_program(plugin::Host& host, const Settings& settings, const std::st
   std::string document;
   if (std::ifstream kept(cache); std::getline(kept, kept_key) && kept_key == key && std::getline(kept, document))
     if (auto program = decode<Program>(std::string_view(document), Unknown::ignore)) return std::move(*program);
-  if (ask(host, out) && !cache.empty()) {
+  if (ask(host, call, out) && !cache.empty()) {
     // A torn file is one whose document doesn't parse: it is asked again.
     std::ofstream(cache, std::ios::trunc) << key << '\n' << encode(out) << '\n';
   }

@@ -17,6 +17,7 @@ struct Program {
   std::string q35{};      // what the aliases stand for in this version: pc-q35-7.2
   std::string pc{};
   bool can_sandbox = false;
+  std::string unanswered{};  // why it isn't known what the aliases stand for, as on a host that was too busy to say
 };
 
 // "QEMU emulator version 7.2.22 (Debian …)" → 7.2.22; empty where there is none in it.
@@ -24,8 +25,9 @@ std::string version_in(const std::string& output);
 // The machine type that `alias` stands for in the output of -machine help; empty where it isn't there.
 std::string machine_in(const std::string& output, const std::string& alias);
 
-// Looks for the program and asks it. `state_dir` may be empty: then nothing is kept.
-Program find_program(plugin::Host& host, const Settings& settings, const std::string& state_dir);
+// Looks for the program and asks it. `state_dir` may be empty: then nothing is kept. `call`: its limits; null: none.
+Program find_program(plugin::Host& host, const Settings& settings, const std::string& state_dir,
+                     const plugin::Call* call = nullptr);
 
 // The smallest guest that shows its kernel running under KVM.
 plugin::TrialPlan trial_plan(const Settings& settings, const Program& program);
@@ -37,9 +39,9 @@ template <>
 struct Fields<qemu::Program> {
   using T = qemu::Program;
   static constexpr std::string_view kName = "qemu program";
-  static constexpr auto kTable =
-      field_table(field<&T::path>("path"), field<&T::why_not>("why_not"), field<&T::version>("version"),
-                  field<&T::q35>("q35"), field<&T::pc>("pc"), field<&T::can_sandbox>("can_sandbox"));
+  static constexpr auto kTable = field_table(
+      field<&T::path>("path"), field<&T::why_not>("why_not"), field<&T::version>("version"), field<&T::q35>("q35"),
+      field<&T::pc>("pc"), field<&T::can_sandbox>("can_sandbox"), field<&T::unanswered>("unanswered"));
 };
 QARAX_FIELDS_COMPLETE(qemu::Program);
 }  // namespace qarax

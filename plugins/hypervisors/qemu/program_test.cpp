@@ -82,6 +82,7 @@ TEST_F(FindProgram, AnAnswerThatDidNotComeIsNeitherKeptNorTakenForALackOfSeccomp
   host.on_run = [](const RunArgs&) -> Result<RunResult> { return make_error(Code::unavailable, "busy"); };
   EXPECT_TRUE(find().can_sandbox);
   EXPECT_EQ(host.count("run"), 3);
+  EXPECT_NE(find().unanswered.find("busy"), std::string::npos);
   host.on_run = nullptr;
   EXPECT_EQ(find().version, "7.2.22");
 }

@@ -44,17 +44,38 @@ Qemu::Qemu(plugin::Host& host, const CreateArgs& args, int undo_ms)
     : host_(host),
       settings_(parse(args)),
       undo_ms_(undo_ms),
+      state_dir_(args.state_dir),
       program_(find_program(host, settings_, args.state_dir)),
       accelerator_(host, settings_.accelerator, trial_plan(settings_, program_), args.state_dir) {
   if (settings_.sandbox && !program_.path.empty() && !program_.can_sandbox)
     host_.log(plugin::LogLevel::warn, "this QEMU has no seccomp sandbox, its VMs run without path=" + program_.path);
 }
 
+Program Qemu::program() const {
+  const std::lock_guard lock(program_mutex_);
+  return program_;
+}
+
+Result<Program> Qemu::known_program(plugin::Call& call) {
+  Program now = program();
+  if (now.path.empty() || now.unanswered.empty()) return now;
+  now = find_program(host_, settings_, state_dir_, &call);
+  if (!now.unanswered.empty())
+    return make_error(Code::unavailable, now.unanswered + "; until it answers, no VM's machine can be frozen");
+  {
+    const std::lock_guard lock(program_mutex_);
+    program_ = now;
+  }
+  host_.notify("");
+  return now;
+}
+
 Result<Description> Qemu::describe(plugin::Call&) {
+  const Program program = this->program();
   const Verdict verdict = accelerator_.now();
   Description out;
-  out.vmm_path = program_.path;
-  out.vmm_version = program_.version;
+  out.vmm_path = program.path;
+  out.vmm_version = program.version;
   out.accelerator = verdict.accelerator;
   out.accelerator_evidence = verdict.evidence;
   out.features = {"pause", "reboot", "resize", "snapshot", "disks", "disk-resize", "nics", "counters", "console"};
@@ -62,9 +83,9 @@ Result<Description> Qemu::describe(plugin::Call&) {
   out.limits.max_vcpus = kMaxVcpus;
   out.limits.vmm_overhead = kVmmOverhead;
   out.options_schema.text = kVmOptionsSchema;
-  if (program_.path.empty()) {
+  if (program.path.empty()) {
     out.healthy = false;
-    out.health_reason = program_.why_not;
+    out.health_reason = program.why_not;
   } else if (verdict.accelerator.empty()) {
     out.healthy = false;
     out.health_reason = demands_kvm(verdict).message;
@@ -94,8 +115,12 @@ Result<VmSpec> Qemu::resolve(plugin::Call& call, const ResolveArgs& args) {
   }
   QARAX_CHECK(check(spec, verdict));
   if (options.machine.empty()) options.machine = settings_.machine;
-  if (options.machine == "q35" && !program_.q35.empty()) options.machine = program_.q35;
-  if (options.machine == "pc" && !program_.pc.empty()) options.machine = program_.pc;
+  if (options.machine == "q35" || options.machine == "pc") {
+    // Frozen as it stands now, an alias would be another machine after QEMU's next upgrade.
+    QARAX_TRY(const Program program, known_program(call));
+    const std::string& version = options.machine == "q35" ? program.q35 : program.pc;
+    if (!version.empty()) options.machine = version;
+  }
   // Frozen with the machine: a later default must not change the guest's hardware.
   if (!options.hotplug) options.hotplug = settings_.hotplug;
   spec.config.text = encode(options);
@@ -107,7 +132,8 @@ Result<VmStatus> Qemu::start(plugin::Call& call, const StartArgs& args) {
 }
 
 Result<VmStatus> Qemu::start_or_restore(plugin::Call& call, StartArgs args, const std::optional<Thaw>& from) {
-  if (program_.path.empty()) return make_error(Code::failed_precondition, program_.why_not, "hypervisor-unavailable");
+  if (const Program program = this->program(); program.path.empty())
+    return make_error(Code::failed_precondition, program.why_not, "hypervisor-unavailable");
   if (args.boot.kernel.empty())
     return make_error(
         Code::failed_precondition,
@@ -157,11 +183,12 @@ Result<VmStatus> Qemu::launch(plugin::Call& call, const StartArgs& args, const H
   QARAX_TRY(Socket monitor, listen_unix(args.run_dir, kMonitor));
   QARAX_TRY(Socket serial, listen_unix(args.run_dir, kSerial));
 
+  const Program program = this->program();
   ArgvInput input;
-  input.binary = program_.path;
+  input.binary = program.path;
   input.accelerator = handle.accelerator;
   input.machine = settings_.machine;
-  input.sandbox = settings_.sandbox && program_.can_sandbox;
+  input.sandbox = settings_.sandbox && program.can_sandbox;
   input.tcg_tb_size_mib = settings_.tcg_tb_size_mib;
   input.monitor_fd = kMonitorFd;
   input.serial_fd = kSerialFd;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -101,11 +102,16 @@ class Qemu final : public plugin::Hypervisor,
   Status drop_stream(plugin::Call& call, const VmArgs& vm);
   Status thaw(plugin::Call& call, const StartArgs& args);
   Status check(const VmSpec& spec, const Verdict& verdict) const;
+  Program program() const;
+  // One that has said what its machines are: it is asked again where it hasn't. UNAVAILABLE, with the reason.
+  Result<Program> known_program(plugin::Call& call);
 
   plugin::Host& host_;
   const Settings settings_;
   const int undo_ms_;
-  const Program program_;
+  const std::string state_dir_;
+  mutable std::mutex program_mutex_;
+  Program program_;
   Accelerator accelerator_;
   Monitors monitors_;
 };

@@ -159,6 +159,27 @@ TEST_F(QemuPlugin, ResolveFreezesTheMachineAndRefusesWithPointers) {
   EXPECT_EQ(refused.error().details.at(0).pointer, "/kvm_hyperv");
 }
 
+TEST_F(QemuPlugin, AMachineIsNotFrozenWithoutItsVersion) {
+  host.on_run = [](const RunArgs&) -> Result<RunResult> { return RunResult{.timed_out = true}; };
+  const auto refused = plugin().resolve(call.get(), {});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::unavailable);
+  EXPECT_NE(refused.error().message.find("took more than 5 s"), std::string::npos) << refused.error().message;
+  EXPECT_EQ(host.count("notify "), 0);
+  ResolveArgs frozen;
+  frozen.spec.config.text = R"({"machine":"pc-q35-7.2"})";
+  EXPECT_TRUE(plugin().resolve(call.get(), frozen)) << "one that has its version";
+  host.on_run = nullptr;
+  const auto resolved = plugin().resolve(call.get(), {});
+  ASSERT_TRUE(resolved) << resolved.error().message;
+  EXPECT_EQ(resolved->config.text, R"({"machine":"pc-q35-7.2","hotplug":true})");
+  EXPECT_EQ(host.count("notify "), 1) << "it has a version to tell now";
+  EXPECT_EQ(plugin().describe(call.get())->vmm_version, "7.2.22");
+  const int asked = host.count("run");
+  EXPECT_TRUE(plugin().resolve(call.get(), {}));
+  EXPECT_EQ(host.count("run"), asked);
+}
+
 TEST_F(QemuPlugin, PauseResumeAndRebootTellTheTruth) {
   start();
   EXPECT_EQ(plugin().pause(call.get(), vm())->state, VmState::paused);

@@ -65,7 +65,7 @@ Status Qemu::write_memory(plugin::Call& call, const VmArgs& vm, int file) {
 Result<VmStatus> Qemu::snapshot(plugin::Call& call, const SnapshotArgs& args) {
   const VmArgs& vm = args.vm;
   QARAX_TRY(const Handle handle, read_handle(vm));
-  Machine machine{kSnapshotFormat, "qemu", program_.version, handle.accelerator, handle.machine, {}, 1, {}};
+  Machine machine{kSnapshotFormat, "qemu", program().version, handle.accelerator, handle.machine, {}, 1, {}};
   QARAX_TRY(machine.spec, spec_of(vm, handle));
   QARAX_CHECK(nothing_plugged(vm, handle));
   const int folder = call.fd(0);
