@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <vector>
 
 namespace qarax::plugin {
@@ -46,6 +48,12 @@ Result<Counters> process_counters(const std::string& stat, const std::string& vm
   out.counters.push_back({"cpu.time", (fields[14 - kFirst] + fields[15 - kFirst]) * tick_ns, "ns"});
   out.counters.push_back({"memory.resident", fields[24 - kFirst] * ::sysconf(_SC_PAGESIZE), "bytes"});
   return out;
+}
+
+Result<Counters> counters_of(std::int32_t pid, const std::string& vm) {
+  std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
+  const std::string text{std::istreambuf_iterator<char>(stat), {}};
+  return process_counters(text, vm);
 }
 
 }  // namespace qarax::plugin

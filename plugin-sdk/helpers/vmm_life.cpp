@@ -57,6 +57,14 @@ VmStatus ended(const VmmKind& kind, const Process& process) {
   return status;
 }
 
+Status needs_boot_source(const StartArgs& args) {
+  if (!args.boot.kernel.empty()) return Ok{};
+  return make_error(
+      Code::failed_precondition,
+      "the VM names no boot source and this node has no default kernel; set boot.kernel in the node's config",
+      "boot-files-missing");
+}
+
 void remove_sockets(Host& host, const VmmKind& kind, const std::string& vm, const std::string& run_dir) {
   OwnCall own(kCleanUpMs);
   for (const std::string& name : kind.sockets) {

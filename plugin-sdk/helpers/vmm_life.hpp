@@ -3,8 +3,10 @@
 #pragma once
 
 #include <functional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "qarax/plugin/hypervisor.hpp"
@@ -25,6 +27,21 @@ class OwnCall {
   qarax_call raw_{};
   Call call_{&raw_};
 };
+
+// The node's config for a plugin, for its constructor: what it throws refuses the instance. No config: the defaults.
+template <class Settings>
+Settings settings_or_throw(const CreateArgs& args) {
+  if (args.config.text == "null") return {};
+  auto settings = decode<Settings>(std::string_view(args.config.text));
+  if (!settings) throw std::invalid_argument(settings.error().message);
+  return std::move(*settings);
+}
+
+// The VM that a start is about, before it has a handle.
+inline VmArgs vm_of(const StartArgs& start) { return {start.vm, start.incarnation, start.run_dir, {}}; }
+
+// FAILED_PRECONDITION "boot-files-missing" for a start that boots from nothing.
+Status needs_boot_source(const StartArgs& args);
 
 // The VMM and its sockets, as a plugin names them.
 struct VmmKind {

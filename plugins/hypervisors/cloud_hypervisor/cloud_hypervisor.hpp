@@ -36,13 +36,14 @@ class CloudHypervisor final : public plugin::Hypervisor,
 
   Result<Description> describe(plugin::Call& call) override;
   Result<VmSpec> resolve(plugin::Call& call, const ResolveArgs& args) override;
-  Result<VmStatus> start(plugin::Call& call, const StartArgs& args) override;
   Result<VmStatus> inspect(plugin::Call& call, const VmArgs& args) override;
   Result<VmStatus> pause(plugin::Call& call, const VmArgs& args) override;
   Result<VmStatus> resume(plugin::Call& call, const VmArgs& args) override;
   Result<VmStatus> reboot(plugin::Call& call, const VmArgs& args) override;
   Result<VmStatus> resize(plugin::Call& call, const ResizeArgs& args) override;
   Result<Counters> counters(plugin::Call& call, const VmArgs& args) override;
+  // starting.cpp
+  Result<VmStatus> start(plugin::Call& call, const StartArgs& args) override;
   // ending.cpp
   Result<VmStatus> stop(plugin::Call& call, const StopArgs& args) override;
   Result<VmStatus> recover(plugin::Call& call, const VmArgs& args) override;
@@ -80,7 +81,7 @@ class CloudHypervisor final : public plugin::Hypervisor,
   Result<VmStatus> finish_start(plugin::Call& call, const StartArgs& args, const Program& program, const Handle& handle,
                                 const std::string& from, bool is_created);
   static Status check(const VmSpec& spec, const Version& version);
-  // One action on a VM that runs; what its VMM refuses because it is so already counts as done.
+  // A pause or its end; what its VMM refuses because it is so already counts as done.
   Result<VmStatus> act(plugin::Call& call, const VmArgs& args, Status (ApiClient::*what)(const plugin::Call&) const,
                        VmState wanted);
   // Of a guest that was paused for its snapshot: it goes on, whatever became of that, and however late it is.

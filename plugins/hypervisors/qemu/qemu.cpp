@@ -1,8 +1,6 @@
 #include "qemu.hpp"
 
-#include <fstream>
-#include <stdexcept>
-
+#include "devices.hpp"
 #include "hotplug.hpp"
 #include "text.hpp"
 #include "vmm_life.hpp"
@@ -11,38 +9,14 @@ namespace qarax::qemu {
 
 namespace {
 
-constexpr int kMonitorFd = 10;  // their numbers inside QEMU
-constexpr int kSerialFd = 11;
-constexpr int kGreetingMs = 30'000;
 // QEMU 7.2's own memory beside the guest's, PSS of a q35 VM rounded up.
 constexpr std::int64_t kVmmOverhead = 48LL << 20;
-constexpr const char* kMonitor = "monitor.sock";
-constexpr const char* kSerial = "serial.sock";
-
-Settings parse(const CreateArgs& args) {
-  if (args.config.text == "null") return {};
-  auto settings = decode<Settings>(std::string_view(args.config.text));
-  if (!settings) throw std::invalid_argument(settings.error().message);
-  return std::move(*settings);
-}
-
-VmArgs args_of(const StartArgs& start) { return {start.vm, start.incarnation, start.run_dir, {}}; }
-
-Error demands_kvm(const Verdict& verdict) {
-  return make_error(Code::failed_precondition, "the node's config demands KVM: " + verdict.evidence,
-                    "hypervisor-unavailable");
-}
-
-const plugin::VmmKind& kind() {
-  static const plugin::VmmKind kKind{"QEMU", {kMonitor, kSerial}};
-  return kKind;
-}
 
 }  // namespace
 
 Qemu::Qemu(plugin::Host& host, const CreateArgs& args, int undo_ms)
     : host_(host),
-      settings_(parse(args)),
+      settings_(plugin::settings_or_throw<Settings>(args)),
       undo_ms_(undo_ms),
       state_dir_(args.state_dir),
       program_(find_program(host, settings_, args.state_dir)),
@@ -93,16 +67,16 @@ Result<Description> Qemu::describe(plugin::Call&) {
   return out;
 }
 
+Error Qemu::demands_kvm(const Verdict& verdict) {
+  return make_error(Code::failed_precondition, "the node's config demands KVM: " + verdict.evidence,
+                    "hypervisor-unavailable");
+}
+
 Status Qemu::check(const VmSpec& spec, const Verdict& verdict) const {
   // Where none can be used, the start says so; the spec isn't to blame.
   const std::string accelerator = verdict.accelerator.empty() ? "kvm" : verdict.accelerator;
   auto problems = unsupported(spec, accelerator, spec.memory_hugepages ? look_at_huge_pages() : HugePages{});
-  if (problems.empty()) return Ok{};
-  Error error =
-      make_error(Code::invalid_argument,
-                 "QEMU can't run this VM: " + problems.front().pointer + ": " + problems.front().detail, "validation");
-  error.details = std::move(problems);
-  return error;
+  return problems.empty() ? Status(Ok{}) : plugin::invalid("QEMU can't run this VM", std::move(problems));
 }
 
 Result<VmSpec> Qemu::resolve(plugin::Call& call, const ResolveArgs& args) {
@@ -125,98 +99,6 @@ Result<VmSpec> Qemu::resolve(plugin::Call& call, const ResolveArgs& args) {
   if (!options.hotplug) options.hotplug = settings_.hotplug;
   spec.config.text = encode(options);
   return spec;
-}
-
-Result<VmStatus> Qemu::start(plugin::Call& call, const StartArgs& args) {
-  return start_or_restore(call, args, std::nullopt);
-}
-
-Result<VmStatus> Qemu::start_or_restore(plugin::Call& call, StartArgs args, const std::optional<Thaw>& from) {
-  if (const Program program = this->program(); program.path.empty())
-    return make_error(Code::failed_precondition, program.why_not, "hypervisor-unavailable");
-  if (args.boot.kernel.empty())
-    return make_error(
-        Code::failed_precondition,
-        "the VM names no boot source and this node has no default kernel; set boot.kernel in the node's config",
-        "boot-files-missing");
-  QARAX_TRY(const Verdict verdict, accelerator_.settled(call));
-  if (verdict.accelerator.empty()) return demands_kvm(verdict);
-  if (from) {
-    if (const std::string why = difference(from->machine, args.spec, verdict.accelerator); !why.empty())
-      return make_error(Code::failed_precondition, "VM " + args.vm + " can't go on from the snapshot: " + why);
-    // As it was started; what it was resized to since is in the snapshot.
-    args.spec = from->machine.spec;
-  }
-  QARAX_TRY(const VmOptions options, vm_options(args.spec));
-  Handle handle;
-  handle.vmm = "qemu";
-  handle.accelerator = verdict.accelerator;
-  handle.evidence = verdict.evidence;
-  handle.machine = options.machine.empty() ? settings_.machine : options.machine;
-  handle.spec = args.spec;
-  if (const auto there = host_.find(&call, {args.vm, args.incarnation}); there && there->alive) {
-    QARAX_TRY(VmStatus status, look(call, args_of(args), handle));
-    if (!is_prelaunch(status)) return status;
-    if (!from && !awaits_snapshot(status)) {
-      // Spawned by a start that was broken off before its guest ran: this one finishes it.
-      QARAX_TRY(Monitors::Lease qmp, monitors_.ask(call, args.run_dir, kQmpMs));
-      QARAX_CHECK(qmp->cont(call));
-      return alive("running", handle, boot_sizes(args.spec));
-    }
-    // One that waits for another kind of beginning.
-    monitors_.forget(args.run_dir);
-    QARAX_CHECK(host_.kill(&call, {args.vm, args.incarnation}));
-  }
-  QARAX_CHECK(check(args.spec, verdict));
-  auto started = launch(call, args, handle, from);
-  if (started) return started;
-  monitors_.forget(args.run_dir);
-  return plugin::undo_start(host_, kind(), args, std::move(started).error());
-}
-
-Result<VmStatus> Qemu::launch(plugin::Call& call, const StartArgs& args, const Handle& handle,
-                              const std::optional<Thaw>& from) {
-  QARAX_TRY(const VmOptions options, vm_options(args.spec));
-  QARAX_CHECK(call.keep(encode(handle)));
-  for (const std::string& name : kind().sockets)
-    QARAX_CHECK(host_.claim(&call, {args.vm, "socket", args.run_dir + "/" + name}));
-  QARAX_TRY(Socket monitor, listen_unix(args.run_dir, kMonitor));
-  QARAX_TRY(Socket serial, listen_unix(args.run_dir, kSerial));
-
-  const Program program = this->program();
-  ArgvInput input;
-  input.binary = program.path;
-  input.accelerator = handle.accelerator;
-  input.machine = settings_.machine;
-  input.sandbox = settings_.sandbox && program.can_sandbox;
-  input.tcg_tb_size_mib = settings_.tcg_tb_size_mib;
-  input.monitor_fd = kMonitorFd;
-  input.serial_fd = kSerialFd;
-  if (from) input.frozen = Frozen{from->machine.vcpus, from->machine.dimms};
-  SpawnArgs spawn;
-  spawn.vm = args.vm;
-  spawn.incarnation = args.incarnation;
-  spawn.argv = build_argv(input, args, options);
-  spawn.env = {{"PATH", "/usr/bin:/bin"}, {"LC_ALL", "C"}};
-  spawn.fd_targets = {kMonitorFd, kSerialFd};
-  std::vector<int> fds{monitor.get(), serial.get()};
-  if (from) {
-    spawn.fd_targets.push_back(kStateFd);
-    fds.push_back(from->memory);
-  }
-  spawn.console_connect = args.run_dir + "/" + kSerial;
-  call.progress("spawn", 1, 3);
-  QARAX_CHECK(host_.spawn(&call, spawn, fds));
-  // Ours are closed now: a QEMU that dies must show as a hang-up, not as a socket that nobody answers.
-  monitor.close();
-  serial.close();
-  call.progress("monitor", 2, 3);
-  if (from) QARAX_CHECK(thaw(call, args));
-  QARAX_TRY(Monitors::Lease qmp, monitors_.ask(call, args.run_dir, kGreetingMs));
-  QARAX_CHECK(qmp->cont(call));
-  call.progress("running", 3, 3);
-  if (from) return seen(call, *qmp, handle);
-  return alive("running", handle, boot_sizes(args.spec));
 }
 
 Error Qemu::why_not(plugin::Call& call, const VmArgs& args, Error error) {
@@ -331,9 +213,7 @@ Result<Counters> Qemu::counters(plugin::Call& call, const VmArgs& args) {
   QARAX_CHECK(read_handle(args));
   QARAX_TRY(const Process process, host_.find(&call, {args.vm, args.incarnation}));
   if (!process.alive) return make_error(Code::failed_precondition, "VM " + args.vm + " doesn't run");
-  std::ifstream stat("/proc/" + std::to_string(process.pid) + "/stat");
-  const std::string text((std::istreambuf_iterator<char>(stat)), {});
-  return plugin::process_counters(text, args.vm);
+  return plugin::counters_of(process.pid, args.vm);
 }
 
 }  // namespace qarax::qemu

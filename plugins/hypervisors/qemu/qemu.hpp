@@ -42,7 +42,6 @@ class Qemu final : public plugin::Hypervisor,
 
   Result<Description> describe(plugin::Call& call) override;
   Result<VmSpec> resolve(plugin::Call& call, const ResolveArgs& args) override;
-  Result<VmStatus> start(plugin::Call& call, const StartArgs& args) override;
   Result<VmStatus> stop(plugin::Call& call, const StopArgs& args) override;
   Result<VmStatus> inspect(plugin::Call& call, const VmArgs& args) override;
   Result<VmStatus> recover(plugin::Call& call, const VmArgs& args) override;
@@ -50,6 +49,8 @@ class Qemu final : public plugin::Hypervisor,
   Result<VmStatus> resume(plugin::Call& call, const VmArgs& args) override;
   Result<VmStatus> reboot(plugin::Call& call, const VmArgs& args) override;
   Result<Counters> counters(plugin::Call& call, const VmArgs& args) override;
+  // starting.cpp
+  Result<VmStatus> start(plugin::Call& call, const StartArgs& args) override;
   // resize.cpp
   Result<VmStatus> resize(plugin::Call& call, const ResizeArgs& args) override;
   // snapshot.cpp
@@ -102,6 +103,7 @@ class Qemu final : public plugin::Hypervisor,
   Status drop_stream(plugin::Call& call, const VmArgs& vm);
   Status thaw(plugin::Call& call, const StartArgs& args);
   Status check(const VmSpec& spec, const Verdict& verdict) const;
+  static Error demands_kvm(const Verdict& verdict);  // where the node's config does and none runs a guest
   Program program() const;
   // One that has said what its machines are: it is asked again where it hasn't. UNAVAILABLE, with the reason.
   Result<Program> known_program(plugin::Call& call);

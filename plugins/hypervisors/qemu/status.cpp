@@ -3,7 +3,6 @@
 #include <cstdlib>
 
 #include "devices.hpp"
-#include "vmm_life.hpp"
 
 namespace qarax::qemu {
 
@@ -23,6 +22,11 @@ json::Object live_of(const Handle& handle, const std::optional<Sizes>& now) {
 }
 
 }  // namespace
+
+const plugin::VmmKind& kind() {
+  static const plugin::VmmKind kKind{"QEMU", {kMonitor, kSerial}};
+  return kKind;
+}
 
 Result<Handle> read_handle(const VmArgs& args) { return plugin::read_handle_as<Handle>(args, "qemu", kHandleFormat); }
 

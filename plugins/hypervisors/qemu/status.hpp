@@ -5,6 +5,7 @@
 #include <string>
 
 #include "qarax/plugin/device_args.hpp"
+#include "vmm_life.hpp"
 
 namespace qarax::qemu {
 
@@ -21,6 +22,10 @@ struct Handle {
   std::vector<NicSpec> nics{};
 };
 constexpr std::int64_t kHandleFormat = 1;
+
+constexpr const char* kMonitor = "monitor.sock";
+constexpr const char* kSerial = "serial.sock";
+const plugin::VmmKind& kind();
 
 // NOT_FOUND: not a handle of this plugin. FAILED_PRECONDITION: of a newer one.
 Result<Handle> read_handle(const VmArgs& args);
