@@ -2,7 +2,6 @@
 
 #include <Poco/Data/Statement.h>
 
-#include "migrations.hpp"
 #include "qarax/core/clock.hpp"
 #include "qarax/core/ids.hpp"
 #include "rows.hpp"
@@ -42,20 +41,22 @@ void run_script(Session& session, std::string_view sql, const Dialect& dialect) 
 
 }  // namespace
 
-Status migrate(Session& session, const Dialect& dialect) {
+Status migrate(Session& session, const Dialect& dialect, std::span<const Migration> all) {
   run(session, translated("CREATE TABLE IF NOT EXISTS schema_version (number INTEGER PRIMARY KEY, min_reader INTEGER "
                           "NOT NULL, at TEXT NOT NULL)",
                           dialect.integer));
   const std::int64_t have = number(session, "SELECT COALESCE(MAX(number), 0) FROM schema_version");
   const std::int64_t min_reader = number(session, "SELECT COALESCE(MAX(min_reader), 0) FROM schema_version");
-  const std::int64_t ours = migrations().back().number;
+  const std::int64_t ours = all.back().number;
   if (min_reader > ours)
     return make_error(Code::failed_precondition,
                       "the database " + dialect.database + " has schema " + std::to_string(have) +
                           ", which needs a server that knows schema " + std::to_string(min_reader) +
-                          "; this one knows " + std::to_string(ours) + ": upgrade it");
-  if (have > 0 && have < ours && dialect.secure) QARAX_CHECK(dialect.secure(ours));
-  for (const Migration& migration : migrations()) {
+                          "; this one knows " + std::to_string(ours) +
+                          ": upgrade it, or give it a backup that is old enough");
+  // By the first number and not the last: where a later one fails, the next attempt doesn't overwrite what was secured.
+  if (have > 0 && have < ours && dialect.secure) QARAX_CHECK(dialect.secure(have + 1));
+  for (const Migration& migration : all) {
     if (migration.number <= have) continue;
     run(session, dialect.begin);
     try {

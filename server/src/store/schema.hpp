@@ -3,8 +3,10 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <string>
 
+#include "migrations.hpp"
 #include "session.hpp"
 #include "store.hpp"
 
@@ -14,12 +16,13 @@ struct Dialect {
   std::string database;  // as messages name it, without a password
   const char* begin;     // a transaction that may write
   const char* integer;   // what stands for the migrations' INTEGER: 64 bits
-  // Before the first migration of a database that has something to lose.
-  std::function<Status(std::int64_t to)> secure;
+  // Before a database that has something to lose gets the migration of that number.
+  std::function<Status(std::int64_t before)> secure;
 };
 
-// FAILED_PRECONDITION: a newer server's database. INTERNAL: a migration failed and was undone.
-Status migrate(Session& session, const Dialect& dialect);
+// `all`: those that this server knows, in order; a test's server may be an older one. FAILED_PRECONDITION: a newer
+// server's database. INTERNAL: a migration failed and was undone; those before it stay.
+Status migrate(Session& session, const Dialect& dialect, std::span<const Migration> all = migrations());
 Activation activate(Session& session, const Dialect& dialect);
 
 }  // namespace qarax::server::schema

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <filesystem>
@@ -30,15 +31,19 @@ Session connect(const std::string& path) {
   return {std::move(connection), std::move(statements)};
 }
 
-Status copy(Session& session, const std::string& path, std::int64_t to) {
-  const std::string copied = path + ".before-" + std::to_string(to);
+Status copy(Session& session, const std::string& path, std::int64_t migration) {
+  const std::string copied = path + ".before-" + std::to_string(migration);
   run(session, "PRAGMA wal_checkpoint(TRUNCATE)");
   std::error_code error;
   std::filesystem::copy_file(path, copied, std::filesystem::copy_options::overwrite_existing, error);
   if (error)
     return make_error(Code::internal,
                       "the database can't be copied to " + copied + " before its migration: " + error.message());
-  return Ok{};
+  // The migration is on disk when it is done; so is what it started from.
+  const core::Fd file(::open(copied.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file || ::fsync(file.get()) != 0)
+    return core::errno_error("the copy " + copied + " of the database can't be written", errno);
+  return core::sync_folder(std::filesystem::path(copied).parent_path().string());
 }
 
 constexpr std::int64_t kKeptFree = 16LL << 20;  // of the disk: below it only what frees something is taken
@@ -120,7 +125,7 @@ Result<std::unique_ptr<SqliteDb>> SqliteDb::open(const std::string& path) {
     db->run("PRAGMA foreign_keys = ON");
     make_room(db->session_, path);
     const schema::Dialect dialect{path, db->begin_statement(), "INTEGER",
-                                  [&](std::int64_t to) { return copy(db->session_, path, to); }};
+                                  [&](std::int64_t before) { return copy(db->session_, path, before); }};
     QARAX_CHECK(schema::migrate(db->session_, dialect));
     db->become(schema::activate(db->session_, dialect));
     return db;

@@ -41,6 +41,7 @@ class TestDatabase {
 
   const DatabaseUrl& url() const { return url_; }
   // Behind the store's back.
+  Poco::Data::Session connection() const { return connect(url_); }
   void execute(const std::string& sql) const { execute(url_, sql); }
   std::string ask(const std::string& sql) const {
     std::string out;
