@@ -11,6 +11,7 @@
 #include "qarax/core/documents.hpp"
 #include "qarax/core/lifecycle.hpp"
 #include "restart.hpp"
+#include "unread.hpp"
 
 namespace qarax::server {
 
@@ -63,6 +64,7 @@ struct VmRecord {
   std::string job_id;    // of that job
   std::string created_at;
   std::string updated_at;
+  Unread unread;
   std::int64_t order = 0;     // of creation
   std::uint64_t version = 0;  // changes with every change of the record, while this server runs
 };
@@ -123,6 +125,7 @@ struct SnapshotRecord {
   VmSpec resolved;
   std::int64_t size = 0;  // bytes on its host, once it is ready
   std::string created_at;
+  Unread unread{};
 };
 using SnapshotPtr = std::shared_ptr<const SnapshotRecord>;
 

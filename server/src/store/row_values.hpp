@@ -6,18 +6,23 @@
 #include <optional>
 #include <string>
 
-#include "qarax/plugin/fields.hpp"
+#include "records.hpp"
 
 namespace qarax::server::rows {
 
-// Texts as they are, documents as JSON.
-template <class T>
-Poco::Nullable<std::string> nullable(const std::optional<T>& value) {
+inline Poco::Nullable<std::string> nullable(const std::optional<std::string>& value) {
   if (!value) return {};
-  if constexpr (std::is_same_v<T, std::string>)
-    return *value;
-  else
-    return encode(*value, Defaults::write);
+  return *value;
 }
+
+// With what a newer server wrote into them.
+inline std::string spec_text(const VmRecord& vm) {
+  return unread::with(encode(vm.spec, Defaults::write), vm.unread.spec);
+}
+inline Poco::Nullable<std::string> resolved_text(const VmRecord& vm) {
+  if (!vm.resolved) return {};
+  return unread::with(encode(*vm.resolved, Defaults::write), vm.unread.resolved);
+}
+inline std::string restart_text(const VmRecord& vm) { return unread::with(encode(vm.restart), vm.unread.restart); }
 
 }  // namespace qarax::server::rows

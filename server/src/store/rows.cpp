@@ -26,10 +26,14 @@ std::int64_t number(const RecordSet& set, std::size_t column, std::size_t row) {
   return set.value(column, row).convert<std::int64_t>();
 }
 
+// `unread`, where it is asked for, gets what T doesn't know of it.
 template <class T>
-T document(const std::string& json, const std::string& where) {
-  auto decoded = decode<T>(std::string_view(json), Unknown::ignore);
+T document(const std::string& text, const std::string& where, std::string* unread = nullptr) {
+  const auto parsed = json::parse(text);
+  if (!parsed) throw BadRow(where + ": " + std::string(Fields<T>::kName) + ": " + parsed.error().message);
+  auto decoded = decode<T>(*parsed, Unknown::ignore, text);
   if (!decoded) throw BadRow(where + ": " + decoded.error().message);
+  if (unread != nullptr) *unread = unread::of<T>(*parsed, text);
   return std::move(*decoded);
 }
 
@@ -73,8 +77,9 @@ std::vector<VmRecord> read_vms(Session& session) {
     vm.name = text(set, 2, row);
     vm.description = optional_text(set, 3, row);
     vm.hypervisor = text(set, 4, row);
-    vm.spec = document<VmSpec>(text(set, 5, row), where);
-    if (const auto resolved = optional_text(set, 6, row)) vm.resolved = document<VmSpec>(*resolved, where);
+    vm.spec = document<VmSpec>(text(set, 5, row), where, &vm.unread.spec);
+    if (const auto resolved = optional_text(set, 6, row))
+      vm.resolved = document<VmSpec>(*resolved, where, &vm.unread.resolved);
     vm.boot_source_id = optional_text(set, 7, row);
     vm.host_id = optional_text(set, 8, row);
     vm.incarnation = number(set, 9, row);
@@ -83,7 +88,7 @@ std::vector<VmRecord> read_vms(Session& session) {
     vm.observed = document<Observed>(text(set, 12, row), where);
     vm.created_at = text(set, 13, row);
     vm.updated_at = text(set, 14, row);
-    vm.restart = document<Restart>(text(set, 15, row), where);
+    vm.restart = document<Restart>(text(set, 15, row), where, &vm.unread.restart);
     vm.tags = texts(text(set, 16, row), where);
     vm.draft_since = number(set, 17, row);
     vm.edition = number(set, 18, row);
@@ -162,18 +167,18 @@ bool insert_vm(Session& session, const VmRecord& vm) {
              "observed, created_at, updated_at, restart, tags, edition) "
              "VALUES ($1, $2, 'default', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT (project_id, "
              "name) DO NOTHING",
-             vm.id, vm.order, vm.name, nullable(vm.description), vm.hypervisor, encode(vm.spec, Defaults::write),
+             vm.id, vm.order, vm.name, nullable(vm.description), vm.hypervisor, spec_text(vm),
              nullable(vm.boot_source_id), encode(vm.desired, Defaults::write), encode(vm.observed), vm.created_at,
-             vm.created_at, encode(vm.restart), encode(vm.tags), vm.edition) == 1;
+             vm.created_at, restart_text(vm), encode(vm.tags), vm.edition) == 1;
 }
 
 void update_vm(Session& session, const VmRecord& vm) {
   session.run(
       "UPDATE vms SET hypervisor = $1, resolved = $2, host_id = $3, incarnation = $4, revision = $5, desired = $6, "
       "observed = $7, updated_at = $8, spec = $9, restart = $10, draft_since = $11, edition = $12 WHERE id = $13",
-      vm.hypervisor, nullable(vm.resolved), nullable(vm.host_id), vm.incarnation, vm.revision,
-      encode(vm.desired, Defaults::write), encode(vm.observed), vm.updated_at, encode(vm.spec, Defaults::write),
-      encode(vm.restart), vm.draft_since, vm.edition, vm.id);
+      vm.hypervisor, resolved_text(vm), nullable(vm.host_id), vm.incarnation, vm.revision,
+      encode(vm.desired, Defaults::write), encode(vm.observed), vm.updated_at, spec_text(vm), restart_text(vm),
+      vm.draft_since, vm.edition, vm.id);
 }
 
 void touch(Session& session, const Activation& activation) {
@@ -222,8 +227,8 @@ std::vector<SnapshotRecord> read_snapshots(Session& session) {
     one.name = text(set, 2, row);
     one.status = status_of(text(set, 3, row));
     one.hypervisor = text(set, 4, row);
-    one.spec = document<VmSpec>(text(set, 5, row), where);
-    one.resolved = document<VmSpec>(text(set, 6, row), where);
+    one.spec = document<VmSpec>(text(set, 5, row), where, &one.unread.spec);
+    one.resolved = document<VmSpec>(text(set, 6, row), where, &one.unread.resolved);
     one.size = number(set, 7, row);
     one.created_at = text(set, 8, row);
     out.push_back(std::move(one));
@@ -237,8 +242,8 @@ void put_snapshot(Session& session, const SnapshotRecord& snapshot) {
   std::string name = snapshot.name;
   std::string status(EnumNames<SnapshotStatus>::kNames[static_cast<std::size_t>(snapshot.status)]);
   std::string hypervisor = snapshot.hypervisor;
-  std::string spec = encode(snapshot.spec, Defaults::write);
-  std::string resolved = encode(snapshot.resolved, Defaults::write);
+  std::string spec = unread::with(encode(snapshot.spec, Defaults::write), snapshot.unread.spec);
+  std::string resolved = unread::with(encode(snapshot.resolved, Defaults::write), snapshot.unread.resolved);
   std::int64_t size = snapshot.size;
   std::string at = snapshot.created_at;
   session << "INSERT INTO snapshots (id, vm_id, name, status, hypervisor, spec, resolved, size, created_at) VALUES "

@@ -3,22 +3,12 @@
 #include <chrono>
 
 #include "qarax/core/clock.hpp"
+#include "row_values.hpp"
 #include "rows.hpp"
 
 namespace qarax::server::rows {
 
 using namespace Poco::Data::Keywords;
-
-namespace {
-template <class T>
-Poco::Nullable<std::string> nullable(const std::optional<T>& value) {
-  if (!value) return {};
-  if constexpr (std::is_same_v<T, std::string>)
-    return *value;
-  else
-    return encode(*value, Defaults::write);
-}
-}  // namespace
 
 bool has_activation(Session& session, const std::string& activation) {
   std::string id = activation;
@@ -48,7 +38,7 @@ void redefine_vm(Session& session, const VmRecord& vm) {
   std::string id = vm.id;
   std::string name = vm.name;
   Poco::Nullable<std::string> description = nullable(vm.description);
-  std::string spec = encode(vm.spec, Defaults::write);
+  std::string spec = spec_text(vm);
   Poco::Nullable<std::string> boot_source = nullable(vm.boot_source_id);
   std::string tags = encode(vm.tags);
   session << "UPDATE vms SET name = $1, description = $2, spec = $3, boot_source_id = $4, tags = $5 WHERE id = $6",

@@ -22,12 +22,12 @@ void edit_vm(Session& session, const VmRecord& vm) {
   std::string name = vm.name;
   Poco::Nullable<std::string> description = nullable(vm.description);
   std::string hypervisor = vm.hypervisor;
-  std::string spec = encode(vm.spec, Defaults::write);
-  Poco::Nullable<std::string> resolved = nullable(vm.resolved);
+  std::string spec = spec_text(vm);
+  Poco::Nullable<std::string> resolved = resolved_text(vm);
   std::int64_t draft = vm.draft_since;
   Poco::Nullable<std::string> boot_source = nullable(vm.boot_source_id);
   std::string tags = encode(vm.tags);
-  std::string restart = encode(vm.restart);
+  std::string restart = restart_text(vm);
   std::int64_t revision = vm.revision;
   std::string observed = encode(vm.observed);
   std::string at = vm.updated_at;

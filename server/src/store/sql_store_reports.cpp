@@ -67,6 +67,7 @@ bool SqlStore::observe(VmRecord& vm, const core::VmReport& report, bool of_job) 
   if (report.resolved && (!vm.resolved || settles)) {
     vm.resolved = report.resolved;
     vm.draft_since = 0;
+    vm.unread.resolved.clear();  // it was of another machine
   }
   return true;
 }

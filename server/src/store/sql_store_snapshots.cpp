@@ -142,6 +142,7 @@ Status SqlStore::plan_subject(const BeginJob& asked, const JobRecord* unfinished
   if (asked.action != core::Action::snapshot) return Ok{};
   const auto is_taken = [&](const std::string& name) {
     return std::any_of(snapshots_.begin(), snapshots_.end(),
+  snapshot.unread = {vm.unread.spec, vm.resolved ? vm.unread.resolved : vm.unread.spec, ""};
                        [&](const auto& item) { return item.second->vm_id == vm.id && item.second->name == name; });
   };
   SnapshotRecord& snapshot = plan.snapshot.emplace();
@@ -191,6 +192,8 @@ void SqlStore::free_reserved(const std::string& vm_id, std::int64_t memory) {
   });
 }
 
+    vm.unread.spec = record.unread.spec;
+    vm.unread.resolved = record.unread.resolved;
 // Under state(), with the job's end: in memory at once, on disk soon, like the job itself.
 void SqlStore::finish_subject(const JobRecord& job, JobState state, const std::optional<core::VmReport>& report,
                               VmRecord& vm) {

@@ -1,0 +1,93 @@
+// What a newer server wrote into a document and this one doesn't know: members of objects, at any depth but not inside
+// arrays. Kept beside the record and written with it again, so that an older server in between loses nothing. Of
+// documents that are changed in part: what was asked for, the frozen machine, the restart policy. What is desired and
+// what was observed is said anew as a whole each time, and an old word beside a new one would be wrong. They are stored
+// only: what isn't understood isn't acted on, nor sent to nodes.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+#include "qarax/plugin/fields.hpp"
+
+namespace qarax::server {
+
+// JSON objects of those members alone; empty: there are none, which is nearly always so.
+struct Unread {
+  std::string spec;
+  std::string resolved;
+  std::string restart;
+};
+
+namespace unread {
+
+namespace detail {
+
+template <class T>
+struct Inner {
+  using Type = T;
+};
+template <class T>
+struct Inner<std::optional<T>> {
+  using Type = T;
+};
+
+template <class T>
+void collect(const json::Object& in, std::string_view source, std::string& out);
+
+template <class T>
+bool take_known(const json::Member& member, std::string_view source, std::string& out) {
+  bool known = false;
+  const auto look = [&](const auto& f) {
+    using M = typename Inner<typename std::remove_cvref_t<decltype(f)>::Type>::Type;
+    if constexpr (Document<M>) {
+      if (f.is_flat) {
+        known = known || take_known<M>(member, source, out);
+        return;
+      }
+    }
+    if (f.name != member.first) return;
+    known = true;
+    if constexpr (Document<M>)
+      if (const json::Object* object = member.second.as_object()) {
+        std::string inner;
+        collect<M>(*object, source, inner);
+        if (inner.empty()) return;
+        out.append(out.empty() ? "{" : ",");
+        json::append_string(out, member.first);
+        out.append(":").append(inner);
+      }
+  };
+  qarax::detail::for_each_field<T>(look);
+  return known;
+}
+
+template <class T>
+void collect(const json::Object& in, std::string_view source, std::string& out) {
+  for (const json::Member& member : in) {
+    if (take_known<T>(member, source, out)) continue;
+    out.append(out.empty() ? "{" : ",");
+    json::append_string(out, member.first);
+    out.append(":").append(json::source_text(member.second, source));
+  }
+  if (!out.empty()) out.push_back('}');
+}
+
+}  // namespace detail
+
+// Of a document of type T; `source` is what it was parsed from.
+template <class T>
+std::string of(const json::Value& document, std::string_view source) {
+  std::string out;
+  if (const json::Object* object = document.as_object()) detail::collect<T>(*object, source, out);
+  return out;
+}
+
+// `document`, which is written with all its members, with those again. Where an object that held some is null by now,
+// they are gone with it.
+std::string with(std::string document, const std::string& members);
+
+}  // namespace unread
+}  // namespace qarax::server
