@@ -1,6 +1,9 @@
 #include "plugin_file.hpp"
 
 #include <dlfcn.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <boost/dll/shared_library.hpp>
@@ -9,6 +12,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <string_view>
 #include <system_error>
 
@@ -25,9 +29,37 @@ constexpr std::size_t kMaxFile = 512u << 20;
 
 Error refuse(std::string why) { return make_error(Code::failed_precondition, std::move(why), "plugin-refused"); }
 
+// A file's content without a copy of it: of a library with its debug information a thousandth is looked at. Who cuts
+// the file off meanwhile ends this process (SIGBUS), as it would once the loader has mapped it.
+class MappedFile {
+ public:
+  static Result<MappedFile> of(const std::string& path) {
+    const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    struct stat info {};
+    if (!fd || ::fstat(fd.get(), &info) != 0) return errno_error("can't read " + path, errno);
+    const auto size = static_cast<std::size_t>(info.st_size);
+    if (size == 0) return refuse("it is empty");
+    if (size > kMaxFile)
+      return make_error(Code::out_of_range, path + " is larger than " + std::to_string(kMaxFile) + " bytes");
+    void* at = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.get(), 0);
+    if (at == MAP_FAILED) return errno_error("can't read " + path, errno);
+    return MappedFile(static_cast<const char*>(at), size);
+  }
+  std::string_view content() const { return {at_.get(), at_.get_deleter().size}; }
+
+ private:
+  struct Unmap {
+    std::size_t size = 0;
+    void operator()(const char* at) const { ::munmap(const_cast<char*>(at), size); }
+  };
+  MappedFile(const char* at, std::size_t size) : at_(at, Unmap{size}) {}
+
+  std::unique_ptr<const char, Unmap> at_;
+};
+
 Status check_exports(const std::string& path) {
-  QARAX_TRY(const std::string content, read_file(path, kMaxFile));
-  const auto exports = elf_exports(content);
+  QARAX_TRY(const MappedFile file, MappedFile::of(path));
+  const auto exports = elf_exports(file.content());
   if (!exports) return refuse(exports.error().message + "; a plugin is a shared library built for this machine");
   const ElfExport* entry = nullptr;
   std::vector<std::string> others;
