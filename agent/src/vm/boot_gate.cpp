@@ -128,7 +128,8 @@ std::vector<std::function<void()>> BootGate::next_turns(std::int64_t now) {
           make_error(Code::cancelled, "the start was cancelled while it waited for its turn"));
     else if (one.limits.deadline_ns != 0 && now >= one.limits.deadline_ns)
       outcome = std::make_shared<Result<Turn>>(
-          make_error(Code::deadline_exceeded, "too many VMs boot on this node; the start's turn did not come in time"));
+          make_error(Code::deadline_exceeded, "too many VMs boot on this node; the start's turn did not come in time",
+                     "boot-queue-full"));
     else if (free_ > 0)
       outcome = std::make_shared<Result<Turn>>(Turn(*this));
     if (!outcome) return false;
