@@ -7,7 +7,8 @@ namespace qarax::agent {
 
 namespace {
 constexpr std::int64_t kKillMs = 10'000;
-}
+constexpr std::int64_t kLastMomentMs = 1'000;  // from the plugin's word to the end of the process
+}  // namespace
 
 // The truth about a VMM that is gone, in the plugin's words where the plugin can be asked.
 VmStatus Manager::ended_status(const VmPtr& vm) {
@@ -78,8 +79,51 @@ Result<VmStatus> Manager::stop(const VmPtr& vm, const Operation& operation, bool
         Code::internal,
         "the plugin says that VM " + vm->id + " is " + std::string(to_string(stopped->state)) + " after its stop",
         "vmm-failed");
+  QARAX_CHECK(end_what_lives(vm, *stopped));
   processes_.clean_up(vm->id, vm->document.incarnation);
   return stopped;
+}
+
+// The plugin says that the VM has stopped, and the next start will believe it: two VMMs on one disk destroy it.
+Status Manager::end_what_lives(const VmPtr& vm, VmStatus& stopped) {
+  const ProcessArgs which{vm->id, vm->document.incarnation};
+  // A supervisor records an exit when nothing of its VMM is left.
+  const auto has_ended = [](const Result<Process>& process) {
+    return process ? !process->alive && process->exit && process->exit->kind != ExitKind::unknown
+                   : process.error().code == Code::not_found;
+  };
+  auto process = processes_.find(which);
+  if (has_ended(process)) return Ok{};
+  // One that is on its way out gets there, and its exit code with it.
+  if (process && process->alive) process = processes_.wait(which, CallLimits{}.within_ms(kLastMomentMs));
+  if (has_ended(process)) return Ok{};
+  if (const Status ended = processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs)); !ended) {
+    // Nothing tells what runs there: then the plugin's word is the best there is.
+    if (ended.error().code == Code::data_loss) return Ok{};
+    return ended;
+  }
+  if (process || process.error().code != Code::deadline_exceeded) return Ok{};
+  core::logger("vm")->error("its plugin called it stopped while its VMM ran, which was killed vm={} hypervisor={}",
+                            vm->id, vm->document.hypervisor);
+  process = processes_.find(which);
+  stopped.exit = process ? process->exit : std::nullopt;
+  stopped.status_reason = "its plugin called it stopped while its VMM still ran; the VMM was killed";
+  return Ok{};
+}
+
+bool Manager::lives(const std::string& vm, std::int64_t incarnation) {
+  const auto process = processes_.find({vm, incarnation});
+  // UNAVAILABLE: a supervisor is up and has not said yet what it started.
+  return process ? process->alive : process.error().code == Code::unavailable;
+}
+
+VmStatus Manager::believed(const std::string& vm, std::int64_t incarnation, VmStatus said) {
+  if ((said.state != VmState::shutdown && said.state != VmState::created) || !lives(vm, incarnation)) return said;
+  VmStatus doubted;
+  doubted.state = VmState::unknown;
+  doubted.status_reason = "its plugin says that it is " + std::string(to_string(said.state)) +
+                          " while its VMM runs; force-stop or delete it";
+  return doubted;
 }
 
 // Without a folder nothing names its processes: the host is searched for them.

@@ -173,9 +173,10 @@ core::VmReport Manager::inspect(const std::string& id, std::int64_t deadline_ns)
   if (!driver || !handle) return report;
   Command command;
   command.deadline_ns = deadline_ns;
-  const auto status = (*driver)->inspect(call_for(vm, command, -1),
-                                         {id, report.incarnation, processes_.run_dir(id, report.incarnation), *handle});
+  auto status = (*driver)->inspect(call_for(vm, command, -1),
+                                   {id, report.incarnation, processes_.run_dir(id, report.incarnation), *handle});
   if (!status) return report;
+  status = believed(id, report.incarnation, std::move(*status));
   if (status->state != report.status.state) look_again(id);
   report.status = *status;
   return report;

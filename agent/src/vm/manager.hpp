@@ -113,6 +113,10 @@ class Manager final : public VmManager {
   Result<VmStatus> stop(const VmPtr& vm, const Operation& operation, bool force);
   bool may_run(const VmPtr& vm);
   Status end_strays(const VmPtr& vm);
+  Status end_what_lives(const VmPtr& vm, VmStatus& stopped);
+  bool lives(const std::string& vm, std::int64_t incarnation);  // any thread; or may do so in a moment
+  // Any thread: what a plugin says of an incarnation, as far as the process agrees.
+  VmStatus believed(const std::string& vm, std::int64_t incarnation, VmStatus said);
   void end_late(const VmPtr& vm);
   Status remove(const VmPtr& vm, const Command& command);
 

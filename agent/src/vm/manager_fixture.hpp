@@ -47,9 +47,13 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
       return make_error(Code::cancelled, "cancelled");
     }
     if (fail_start) return make_error(Code::internal, "no luck");
+    if (spawn) QARAX_CHECK(spawn(args.incarnation));
     return state(VmState::running);
   }
-  Result<VmStatus> stop(const DriverCall&, const StopArgs&) override { return state(VmState::shutdown); }
+  Result<VmStatus> stop(const DriverCall&, const StopArgs&) override {
+    if (on_stop) on_stop();
+    return state(VmState::shutdown);
+  }
   Result<VmStatus> inspect(const DriverCall&, const VmArgs&) override {
     ++inspects;
     std::unique_lock lock(mutex_);
@@ -60,7 +64,7 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   Result<VmStatus> pause(const DriverCall&, const VmArgs&) override {
     if (throw_pause.exchange(false)) throw std::runtime_error("out of luck");
     if (fail_pause) return make_error(Code::internal, "no luck");
-    return state(VmState::paused);
+    return state(paused_as.load());
   }
   void release() {
     {
@@ -108,6 +112,8 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   std::string kernel;          // the node's default; changed while nothing starts
   std::string booted;          // by the last start
   std::function<void()> late;  // what a deaf start still does once it is released
+  std::function<void()> on_stop;
+  std::function<Status(std::int64_t incarnation)> spawn;  // a start's VMM; unset: none. A stop only says that it ended
   std::atomic<int> starts{0};
   std::atomic<bool> hang_start{false};
   std::atomic<bool> fail_start{false};
@@ -116,6 +122,7 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   std::atomic<int> inspects{0};
   std::atomic<bool> fail_pause{false};
   std::atomic<bool> throw_pause{false};
+  std::atomic<VmState> paused_as{VmState::paused};
   std::atomic<bool> fail_snapshot{false};
   std::atomic<bool> full_disk{false};
   std::atomic<VmState> snapshot_leaves{VmState::running};
@@ -141,26 +148,83 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
 class ManagerTest : public testing::Test {
  protected:
   void SetUp() override {
-    processes_ = std::make_unique<ProcessService>(ProcessService::Options{"/nonexistent", dir_ + "/vms"},
-                                                  Cgroups::none(), [](const std::string&, std::int64_t) {});
+    processes_ =
+        std::make_unique<ProcessService>(ProcessService::Options{QARAX_SUPERVISOR, dir_ + "/vms"}, Cgroups::none(),
+                                         [this](const std::string& vm, std::int64_t incarnation) {
+                                           const std::lock_guard lock(exits_mutex_);
+                                           if (hears_exits_ && manager_) manager_->vm_ended(vm, incarnation);
+                                         });
     open();
   }
   void TearDown() override {
     driver_.release();
+    close();
+    if (!driver_.spawn) return;
+    EXPECT_TRUE(processes_->kill_all(vm_, CallLimits{}.within_ms(60'000)));
+  }
+  void close() {
+    {
+      const std::lock_guard lock(exits_mutex_);
+      hears_exits_ = false;
+    }
     manager_.reset();
   }
   void open() {
-    manager_.reset();
+    close();
     Manager::Options options;
     options.data_dir = dir_;
     options.session = session_ = core::new_uuid();
-    options.grace_ms = 50;
+    options.grace_ms = grace_ms_;
     options.look_ms = 0;
     options.most_threads = kThreads;
     auto opened = Manager::open(options, driver_, *processes_, driver_, clock_);
     ASSERT_TRUE(opened) << opened.error().message;
     manager_ = std::move(*opened);
+    {
+      const std::lock_guard lock(exits_mutex_);
+      hears_exits_ = true;
+    }
     manager_->begin_recovery();
+  }
+  // Starts have a VMM of their own from here on, under a supervisor: the test VMM with these commands.
+  void starts_spawn(std::vector<std::string> commands) {
+    driver_.spawn = [this, commands = std::move(commands)](std::int64_t incarnation) -> Status {
+      return spawn(incarnation, commands);
+    };
+  }
+  Status spawn(std::int64_t incarnation, const std::vector<std::string>& commands) {
+    SpawnArgs args;
+    args.vm = vm_;
+    args.incarnation = incarnation;
+    args.argv = {QARAX_TEST_VMM};
+    args.argv.insert(args.argv.end(), commands.begin(), commands.end());
+    QARAX_CHECK(processes_->spawn(args, {}, CallLimits{}.within_ms(60'000)));
+    return Ok{};
+  }
+  // A VM whose VMM waits for end_vmm(), and then exits with code 7.
+  void start_with_an_end() {
+    const std::string ready = dir_ + "/ready";
+    starts_spawn({"report", ready, "usr1", "exit", "7"});
+    EXPECT_EQ(run(command(Action::start, 1)).error.code, Code::ok);
+    while (!std::filesystem::exists(ready)) std::this_thread::yield();
+  }
+  void end_vmm() { EXPECT_TRUE(processes_->signal({{vm_, 1}, SIGUSR1})); }
+  bool lives(std::int64_t incarnation) const {
+    const auto process = processes_->find({vm_, incarnation});
+    return process && process->alive;
+  }
+  // The next report for which `is_it` holds, also one that is told already.
+  core::VmReport told(const std::function<bool(const core::VmReport&)>& is_it) {
+    const auto promise = std::make_shared<std::promise<core::VmReport>>();
+    const auto first = std::make_shared<std::atomic<bool>>(true);
+    const auto check = [=](const core::VmReport& report) {
+      if (is_it(report) && first->exchange(false)) promise->set_value(report);
+    };
+    std::uint64_t id = 0;
+    for (const auto& report : manager_->subscribe(check, id)) check(report);
+    core::VmReport report = promise->get_future().get();
+    manager_->unsubscribe(id);
+    return report;
   }
   Command command(Action action, std::int64_t revision) const {
     Command out;
@@ -241,6 +305,9 @@ class ManagerTest : public testing::Test {
   const std::string snapshot_ = core::new_uuid();
   FakeDriver driver_;
   core::SystemClock clock_;
+  std::int64_t grace_ms_ = 50;
+  std::mutex exits_mutex_;
+  bool hears_exits_ = false;
   std::unique_ptr<ProcessService> processes_;
   std::unique_ptr<Manager> manager_;
 };

@@ -246,6 +246,22 @@ TEST_F(ManagerTest, AStartThatWaitsForItsTurnKeepsNoThreadAndCanBeEnded) {
   EXPECT_EQ(driver_.starts, kStarts) << "of all but one, and the first";
 }
 
+TEST_F(ManagerTest, AStartThatWaitedInVainForItsTurnSaysSo) {
+  grace_ms_ = 60'000;
+  open();
+  driver_.deaf_start = true;
+  auto booting = begin(command(Action::start, 1));
+  while (driver_.starts == 0) std::this_thread::yield();
+  vm_ = core::new_uuid();
+  auto waiting = command(Action::start, 1);
+  waiting.deadline_ns = plugin::monotonic_ns() + 20'000'000;
+  const auto in_vain = run(waiting);
+  EXPECT_EQ(in_vain.error.reason, "boot-queue-full") << in_vain.error.message;
+  EXPECT_EQ(in_vain.report.status.state, VmState::shutdown);
+  driver_.release();
+  booting.get();
+}
+
 TEST_F(ManagerTest, AHostThatGoesDownEndsItsGuestsAndTakesNoStartAnyMore) {
   run(command(Action::start, 1));
   const HostShutdown done = manager_->stop_guests(1000);

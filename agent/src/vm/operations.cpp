@@ -78,7 +78,7 @@ void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
     const bool done = static_cast<bool>(status);
     VmStatus after;
     if (done) {
-      after = std::move(*status);
+      after = believed(vm->id, vm->document.incarnation, std::move(*status));
     } else {
       fail(std::move(status).error().at_step(std::string(core::to_string(command.action)) + "-vmm"));
       after = truth_after_failure(vm, command, before);
@@ -110,7 +110,8 @@ VmStatus Manager::truth_after_failure(const VmPtr& vm, const Command& command, c
     Command look;
     look.deadline_ns = plugin::monotonic_ns() + kLookMs * 1'000'000;
     if (driver && args)
-      if (auto seen = (*driver)->inspect(call_for(vm, look, -1), *args)) return std::move(*seen);
+      if (auto seen = (*driver)->inspect(call_for(vm, look, -1), *args))
+        return believed(vm->id, vm->document.incarnation, std::move(*seen));
   }
   if (process && !process->alive) return ended_status(vm);
   VmStatus status;

@@ -106,6 +106,7 @@ Result<VmStatus> Manager::recovered_status(const VmPtr& vm, bool same_boot, cons
   Command none;
   none.deadline_ns = plugin::monotonic_ns() + kRecoverMs * 1'000'000;
   QARAX_TRY(status, driver->recover(call_for(vm, none, -1), args));
+  status = believed(vm->id, vm->document.incarnation, std::move(status));
   if (status.state != VmState::shutdown) return status;
   if (!status.exit || status.status_reason.empty()) {
     VmStatus told = ended_status(vm);
@@ -183,7 +184,7 @@ void Manager::recover(const VmPtr& vm, int attempt) {
   std::optional<Error> broken;
   if (const JournalRecord* intent = interrupted(*vm->journal)) {
     if (auto carried = carry_through(vm, *intent, *status))
-      status = std::move(carried);
+      status = believed(vm->id, vm->document.incarnation, std::move(*carried));
     else
       broken = std::move(carried).error();
   }
@@ -302,7 +303,8 @@ void Manager::look(const VmPtr& vm) {
   if (!driver || !args) return;
   Command command;
   command.deadline_ns = plugin::monotonic_ns() + kLookMs * 1'000'000;
-  const auto seen = (*driver)->inspect(call_for(vm, command, -1), *args);
+  auto seen = (*driver)->inspect(call_for(vm, command, -1), *args);
+  if (seen) seen = believed(vm->id, vm->document.incarnation, std::move(*seen));
   if (!seen || (seen->state == before.state && seen->status_reason == before.status_reason)) return;
   // What was seen before a force-stop lost its patience with this look isn't true any more.
   if (status_of(vm).state != before.state) return;

@@ -10,7 +10,14 @@
 namespace qarax::agent {
 
 Status Manager::check_incarnation(const VmPtr& vm, const Command& command) {
-  if (command.incarnation > vm->document.incarnation) return Ok{};
+  if (command.incarnation > vm->document.incarnation) {
+    // Its run folder is about to go, and with it all that names its process.
+    if (!lives(vm->id, vm->document.incarnation)) return Ok{};
+    return make_error(Code::failed_precondition,
+                      "VM " + vm->id + " still has the VMM of incarnation " + std::to_string(vm->document.incarnation) +
+                          ", which would share its disks with a new one; force-stop it first",
+                      "wrong-state");
+  }
   return make_error(Code::failed_precondition,
                     "VM " + vm->id + " had incarnation " + std::to_string(vm->document.incarnation) +
                         " already; a start needs a higher one",

@@ -1,0 +1,80 @@
+// A plugin's word and the process's, where they differ: a VMM that lives is never called ended.
+#include "manager_fixture.hpp"
+
+namespace qarax::agent {
+namespace {
+
+TEST_F(ManagerTest, AStopThatOnlySaysSoEndsTheVmm) {
+  starts_spawn({"wait"});
+  std::int64_t revision = 0;
+  for (const Action action : {Action::stop, Action::force_stop}) {
+    const std::int64_t incarnation = ++revision;
+    ASSERT_EQ(run(command(Action::start, incarnation)).error.code, Code::ok);
+    ASSERT_TRUE(lives(incarnation));
+    const auto stopped = run(command(action, ++revision));
+    EXPECT_EQ(stopped.error.code, Code::ok) << stopped.error.message;
+    EXPECT_EQ(stopped.report.status.state, VmState::shutdown);
+    EXPECT_FALSE(lives(incarnation)) << "the next start's VMM would have its disks with it";
+    EXPECT_EQ(stopped.report.status.exit->signal, SIGKILL);
+    EXPECT_NE(stopped.report.status.status_reason.find("still ran"), std::string::npos);
+  }
+}
+
+TEST_F(ManagerTest, AVmmThatIsOnItsWayOutIsntKilledForIt) {
+  start_with_an_end();
+  driver_.on_stop = [&] { end_vmm(); };
+  const auto stopped = run(command(Action::stop, 2));
+  EXPECT_EQ(stopped.report.status.state, VmState::shutdown);
+  EXPECT_EQ(processes_->find({vm_, 1})->exit->code, 7);
+}
+
+TEST_F(ManagerTest, AVmmThatLivesIsUnknownWhateverItsPluginSays) {
+  starts_spawn({"wait"});
+  driver_.inspected = VmState::running;
+  run(command(Action::start, 1));
+  const auto is_unknown = [](const core::VmReport& report) { return report.status.state == VmState::unknown; };
+  driver_.inspected = VmState::shutdown;
+  EXPECT_EQ(manager_->inspect(vm_, 0).status.state, VmState::unknown);
+  manager_->look_again(vm_);
+  EXPECT_NE(told(is_unknown).status.status_reason.find("while its VMM runs"), std::string::npos);
+  driver_.recovered = VmState::shutdown;
+  open();
+  EXPECT_EQ(settled().status.state, VmState::unknown);
+  EXPECT_EQ(run(command(Action::start, 2)).error.reason, "wrong-state");
+  EXPECT_EQ(run(command(Action::force_stop, 3)).error.code, Code::ok);
+  EXPECT_FALSE(lives(1));
+}
+
+TEST_F(ManagerTest, WhatACommandLeavesIsBelievedNoMoreThanTheProcessAllows) {
+  starts_spawn({"wait"});
+  for (const VmState said : {VmState::shutdown, VmState::created}) {
+    vm_ = core::new_uuid();
+    run(command(Action::start, 1));
+    driver_.paused_as = said;
+    EXPECT_EQ(run(command(Action::pause, 2)).report.status.state, VmState::unknown);
+    EXPECT_EQ(run(command(Action::remove, 3)).error.code, Code::ok);
+    vm_ = core::new_uuid();
+    run(command(Action::start, 1));
+    driver_.fail_pause = true;
+    driver_.inspected = said;
+    EXPECT_NE(run(command(Action::pause, 2)).report.status.status_reason.find("while its VMM runs"), std::string::npos);
+    driver_.fail_pause = false;
+    EXPECT_EQ(run(command(Action::remove, 3)).error.code, Code::ok);
+  }
+}
+
+TEST_F(ManagerTest, AStartBesideAnEarlierVmmIsRefusedAndTheVmUnknown) {
+  run(command(Action::start, 1));
+  run(command(Action::force_stop, 2));
+  ASSERT_TRUE(spawn(1, {"wait"}));
+  const auto refused = run(command(Action::start, 3));
+  EXPECT_EQ(refused.error.reason, "wrong-state") << refused.error.message;
+  EXPECT_EQ(refused.report.status.state, VmState::unknown);
+  EXPECT_EQ(driver_.starts, 1);
+  EXPECT_EQ(run(command(Action::force_stop, 4)).error.code, Code::ok);
+  EXPECT_FALSE(lives(1));
+  EXPECT_EQ(run(command(Action::start, 5)).error.code, Code::ok);
+}
+
+}  // namespace
+}  // namespace qarax::agent
