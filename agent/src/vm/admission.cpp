@@ -8,12 +8,13 @@
 
 namespace qarax::agent {
 
-Operation::Operation(Command the_command, std::function<void(CommandResult)> done)
-    : command(std::move(the_command)), cancel_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+Cancel::Cancel() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+
+void Cancel::now() const { ::eventfd_write(fd_.get(), 1); }
+
+Operation::Operation(Command the_command, std::function<void(CommandResult)> done) : command(std::move(the_command)) {
   waiting_.push_back(std::move(done));
 }
-
-void Operation::cancel() { ::eventfd_write(cancel_.get(), 1); }
 
 bool Operation::join(std::function<void(CommandResult)> done) {
   const std::lock_guard lock(mutex_);
@@ -155,6 +156,7 @@ std::shared_ptr<CommandTicket> Manager::execute(Command command, std::function<v
       for (const auto& other : vm->pending) other->cancel();
       overtake_now = true;
     }
+    if (overtakes(asked.action) && vm->own_call != nullptr) vm->own_call->now();
     overtake_now = overtake_now || (overtakes(asked.action) && vm->busy);
     // All of it before anybody sees the operation: a delete that abandons the VM may finish it at once.
     if (asked.deadline_ns != 0)
@@ -162,7 +164,10 @@ std::shared_ptr<CommandTicket> Manager::execute(Command command, std::function<v
           timers_.at(asked.deadline_ns + options_.grace_ms * 1'000'000, [this, vm, weak = std::weak_ptr(operation)] {
             if (const auto late = weak.lock()) missed_deadline(vm, late);
           });
-    in_flight_.fetch_add(1);
+    {
+      const std::lock_guard idle(idle_mutex_);
+      ++in_flight_;
+    }
     vm->pending.push_back(operation);
   }
   enqueue_task(vm, [this, vm, operation] { return take_turn(vm, operation); });
@@ -201,10 +206,14 @@ void Manager::finish(const VmPtr& vm, const OperationPtr& operation, const Comma
     if (std::erase(vm->pending, operation) == 0) return;
     if (vm->revision == operation->command.revision) vm->results.emplace_back(operation->command.step, result);
   }
+  vm->moved.notify_all();
   // Minutes may be left until then, and VMs come and go by the hundred.
   if (operation->deadline) timers_.forget(*operation->deadline);
   operation->answer(result);
-  in_flight_.fetch_sub(1);
+  {
+    const std::lock_guard lock(idle_mutex_);
+    --in_flight_;
+  }
   idle_.notify_all();
 }
 
@@ -215,14 +224,16 @@ void Manager::shutdown(std::int64_t grace_ms) {
     closed_ = true;
     for (const auto& [id, vm] : vms_) all.push_back(vm);
   }
-  std::unique_lock lock(idle_mutex_);
-  const auto done = [&] { return in_flight_.load() == 0; };
-  if (idle_.wait_for(lock, std::chrono::milliseconds(grace_ms), done)) return;
+  const auto is_idle_within = [&](std::int64_t ms) {
+    std::unique_lock lock(idle_mutex_);
+    return idle_.wait_for(lock, std::chrono::milliseconds(ms), [&] { return in_flight_ == 0; });
+  };
+  if (is_idle_within(grace_ms)) return;
   for (const VmPtr& vm : all) {
     const std::lock_guard strand(vm->strand_mutex);
     for (const auto& operation : vm->pending) operation->cancel();
   }
-  if (idle_.wait_for(lock, std::chrono::milliseconds(500), done)) return;
+  if (is_idle_within(500)) return;
   // A plugin's call that hangs keeps neither its caller nor the agent's end waiting; what it did shows at recovery.
   for (const VmPtr& vm : all) {
     std::vector<OperationPtr> left;

@@ -6,34 +6,42 @@
 namespace qarax::agent {
 
 namespace {
+
 constexpr std::int64_t kKillMs = 10'000;
 constexpr std::int64_t kLastMomentMs = 1'000;  // from the plugin's word to the end of the process
+
+void explain_end(VmStatus& status) {
+  if (!status.status_reason.empty() || !status.exit) return;
+  if (status.exit->kind == ExitKind::signaled)
+    status.status_reason = "the VMM was killed by signal " + std::to_string(status.exit->signal);
+  if (status.exit->kind == ExitKind::exited)
+    status.status_reason = "the VMM exited with code " + std::to_string(status.exit->code);
+  if (status.exit->kind == ExitKind::unknown)
+    status.status_reason = "the VMM is gone and nothing recorded how it ended (supervisor lost)";
+}
+
 }  // namespace
+
+VmStatus Manager::ended_without_plugin(const Result<Process>& process) {
+  VmStatus status;
+  status.state = VmState::shutdown;
+  if (process && !process->alive) status.exit = process->exit;
+  explain_end(status);
+  return status;
+}
 
 // The truth about a VMM that is gone, in the plugin's words where the plugin can be asked.
 VmStatus Manager::ended_status(const VmPtr& vm) {
-  VmStatus status;
-  status.state = VmState::shutdown;
-  const auto process = processes_.find({vm->id, vm->document.incarnation});
-  if (process && !process->alive) status.exit = process->exit;
+  VmStatus status = ended_without_plugin(processes_.find({vm->id, vm->document.incarnation}));
   const auto driver = drivers_.find(vm->document.hypervisor);
   const auto args = args_for(vm);
-  if (driver && args) {
-    auto seen = (*driver)->inspect(call_for(vm, {}, -1), *args);
-    if (seen && seen->state == VmState::shutdown) {
-      if (!seen->exit) seen->exit = status.exit;
-      status = std::move(*seen);
-    }
-  }
-  if (status.status_reason.empty() && status.exit) {
-    if (status.exit->kind == ExitKind::signaled)
-      status.status_reason = "the VMM was killed by signal " + std::to_string(status.exit->signal);
-    if (status.exit->kind == ExitKind::exited)
-      status.status_reason = "the VMM exited with code " + std::to_string(status.exit->code);
-    if (status.exit->kind == ExitKind::unknown)
-      status.status_reason = "the VMM is gone and nothing recorded how it ended (supervisor lost)";
-  }
-  return status;
+  if (!driver || !args) return status;
+  const OwnCall asked(*this, vm, options_.call_ms);
+  auto seen = (*driver)->inspect(asked.call(), *args);
+  if (!seen || seen->state != VmState::shutdown) return status;
+  if (!seen->exit) seen->exit = std::move(status.exit);
+  explain_end(*seen);
+  return std::move(*seen);
 }
 
 Result<VmStatus> Manager::stop(const VmPtr& vm, const Operation& operation, bool force) {
@@ -53,7 +61,7 @@ Result<VmStatus> Manager::stop(const VmPtr& vm, const Operation& operation, bool
     status.status_reason = "killed on request; its folder's document can't be read, delete it";
     return status;
   }
-  const DriverCall call = call_for(vm, command, operation.cancel_fd());
+  const DriverCall call = call_for(vm, operation);
   auto driver = drivers_.find(vm->document.hypervisor);
   auto args = args_for(vm);
   Result<VmStatus> stopped = make_error(Code::unavailable, "its plugin can't be asked", "hypervisor-unavailable");

@@ -73,6 +73,11 @@ void Manager::number(core::VmReport& report) {
   report.observed_at = core::to_rfc3339(clock_.wall());
 }
 
+std::int64_t Manager::highest_revision(const VmPtr& vm) {
+  const std::lock_guard lock(vm->strand_mutex);
+  return vm->revision;
+}
+
 void Manager::emit(core::VmReport& report) {
   number(report);
   for (const auto& [id, one] : listeners_) one.listener(report);
@@ -90,13 +95,13 @@ core::VmReport Manager::publish(const VmPtr& vm, const VmStatus& status) {
 }
 
 core::VmReport Manager::settle(const VmPtr& vm, const VmStatus& status, const OperationPtr& operation) {
-  std::int64_t revision = 0;
-  {
-    const std::lock_guard lock(vm->strand_mutex);
-    revision = vm->revision;
-  }
+  const std::int64_t revision = highest_revision(vm);
   const std::lock_guard lock(order_mutex_);
   if (operation) operation->settled = true;
+  return note(vm, status, revision);
+}
+
+core::VmReport Manager::note(const VmPtr& vm, const VmStatus& status, std::int64_t revision) {
   vm->report.name = vm->document.name;
   vm->report.hypervisor = vm->document.hypervisor;
   vm->report.incarnation = vm->document.incarnation;
@@ -109,6 +114,24 @@ core::VmReport Manager::settle(const VmPtr& vm, const VmStatus& status, const Op
   return vm->report;
 }
 
+std::int64_t Manager::rulings(const VmPtr& vm) {
+  const std::lock_guard lock(order_mutex_);
+  return vm->rulings;
+}
+
+std::optional<core::VmReport> Manager::settle_seen(const VmPtr& vm, const VmStatus& status, std::int64_t since) {
+  const std::int64_t revision = highest_revision(vm);
+  const std::lock_guard lock(order_mutex_);
+  if (vm->rulings != since) return std::nullopt;
+  return note(vm, status, revision);
+}
+
+bool Manager::publish_seen(const VmPtr& vm, const VmStatus& status, std::int64_t since) {
+  const auto report = settle_seen(vm, status, since);
+  if (report) tell(vm, *report);
+  return report.has_value();
+}
+
 void Manager::tell(const VmPtr& vm, const core::VmReport& report) {
   const std::lock_guard lock(order_mutex_);
   if (vm->report.seq != report.seq) return;  // something newer was said meanwhile
@@ -118,13 +141,10 @@ void Manager::tell(const VmPtr& vm, const core::VmReport& report) {
 
 std::optional<core::VmReport> Manager::publish_unless_settled(const VmPtr& vm, const VmStatus& status,
                                                               const OperationPtr& operation) {
-  std::int64_t revision = 0;
-  {
-    const std::lock_guard lock(vm->strand_mutex);
-    revision = vm->revision;
-  }
+  const std::int64_t revision = highest_revision(vm);
   const std::lock_guard lock(order_mutex_);
   if (operation->settled) return std::nullopt;
+  if (status.state != VmState::unknown) ++vm->rulings;  // a doubt is no ruling
   vm->report.revision = revision;
   vm->report.status = status;
   emit(vm->report);
@@ -142,6 +162,7 @@ core::VmReport Manager::publish_deleted(const VmPtr& vm) {
     vms_.erase(vm->id);
   }
   const std::lock_guard lock(order_mutex_);
+  ++vm->rulings;
   vm->report.deleted = true;
   vm->report.status = {};
   vm->report.status.state = VmState::shutdown;
@@ -171,9 +192,7 @@ core::VmReport Manager::inspect(const std::string& id, std::int64_t deadline_ns)
   const auto driver = drivers_.find(report.hypervisor);
   const auto handle = vm->folder.read_handle();
   if (!driver || !handle) return report;
-  Command command;
-  command.deadline_ns = deadline_ns;
-  auto status = (*driver)->inspect(call_for(vm, command, -1),
+  auto status = (*driver)->inspect(call_for(vm, {deadline_ns}),
                                    {id, report.incarnation, processes_.run_dir(id, report.incarnation), *handle});
   if (!status) return report;
   status = believed(id, report.incarnation, std::move(*status));
@@ -193,9 +212,7 @@ Result<Counters> Manager::counters(const std::string& id, std::int64_t deadline_
                       "wrong-state");
   QARAX_TRY(Driver * driver, drivers_.find(report.hypervisor));
   QARAX_TRY(const RawJson handle, vm->folder.read_handle());
-  Command command;
-  command.deadline_ns = deadline_ns;
-  return driver->counters(call_for(vm, command, -1),
+  return driver->counters(call_for(vm, {deadline_ns}),
                           {id, report.incarnation, processes_.run_dir(id, report.incarnation), handle});
 }
 
@@ -230,7 +247,16 @@ Result<std::string> Manager::run_dir(const std::string& id) {
 }
 
 void Manager::vm_ended(const std::string& id, std::int64_t incarnation) {
-  if (const VmPtr vm = find(id)) enqueue(vm, [this, vm, incarnation] { saw_exit(vm, incarnation); });
+  const VmPtr vm = find(id);
+  if (!vm) return;
+  // Whatever hangs on its strand by then: that a VMM has ended is no plugin's to say.
+  const auto late = timers_.at(plugin::monotonic_ns() + options_.grace_ms * 1'000'000, [this, vm, incarnation] {
+    pool_.post([this, vm, incarnation] { tell_exit(vm, incarnation); });
+  });
+  enqueue(vm, [this, vm, incarnation, late] {
+    saw_exit(vm, incarnation);
+    timers_.forget(late);
+  });
 }
 
 void Manager::look_again(const std::string& id) {

@@ -29,6 +29,7 @@ class Manager final : public VmManager {
     std::size_t most_threads = 512;         // so many calls may hang in plugins before another VM has to wait
     std::int64_t grace_ms = 2000;           // after a deadline, before the caller is answered without the plugin
     std::int64_t stop_timeout_ms = 30'000;  // where a stop names none
+    std::int64_t call_ms = 5'000;           // for what the agent itself asks a plugin: how is it?
     std::int64_t look_ms = 10'000;          // between looks at VMs that run, for what no event tells; 0: never
   };
   // Lists the folders. Fails only where they can't be made or listed.
@@ -88,6 +89,23 @@ class Manager final : public VmManager {
   Went guarded(const VmPtr& vm, const StrandTask& task);
   void overtake(const VmPtr& vm, const OperationPtr& operation);
   void abandon(const VmPtr& vm, const OperationPtr& operation);
+  // On the strand, a call for no command: what overtakes cancels it, and when it hangs the VM is unknown.
+  class OwnCall {
+   public:
+    OwnCall(Manager& manager, const VmPtr& vm, std::int64_t limit_ms);
+    ~OwnCall();
+    OwnCall(const OwnCall&) = delete;
+    OwnCall& operator=(const OwnCall&) = delete;
+    DriverCall call() const;
+
+   private:
+    Manager& manager_;
+    const VmPtr vm_;
+    const Cancel cancel_;
+    const std::int64_t deadline_ns_;
+    Timers::Handle late_;
+  };
+  void doubt(const VmPtr& vm, const Cancel* call);
   core::VmReport bury(const VmPtr& vm, const OperationPtr& by);
 
   // operations.cpp, on the VM's strand
@@ -95,7 +113,10 @@ class Manager final : public VmManager {
   Result<VmStatus> perform(const VmPtr& vm, Operation& operation);
   Status note_intent(const VmPtr& vm, const Command& command);
   VmStatus truth_after_failure(const VmPtr& vm, const Command& command, const VmStatus& before);
-  DriverCall call_for(const VmPtr& vm, const Command& command, int cancel_fd);
+  static DriverCall call_for(const VmPtr& vm, const Operation& operation) {
+    return call_for(vm, {operation.command.deadline_ns, operation.cancel_fd()}, operation.command.request_id);
+  }
+  static DriverCall call_for(const VmPtr& vm, const CallLimits& limits, const std::string& request_id = {});
   Result<VmArgs> args_for(const VmPtr& vm);
 
   // starting.cpp, on the VM's strand (resolve(), which is public, on its caller's thread)
@@ -110,6 +131,7 @@ class Manager final : public VmManager {
 
   // ending.cpp, on the VM's strand
   VmStatus ended_status(const VmPtr& vm);
+  static VmStatus ended_without_plugin(const Result<Process>& process);
   Result<VmStatus> stop(const VmPtr& vm, const Operation& operation, bool force);
   bool may_run(const VmPtr& vm);
   Status end_strays(const VmPtr& vm);
@@ -135,11 +157,13 @@ class Manager final : public VmManager {
   bool was_never_started(const VmPtr& vm);
   bool finish_interrupted_delete(const VmPtr& vm);
   Result<VmStatus> recovered_status(const VmPtr& vm, bool same_boot, const std::optional<VmStatus>& before);
-  void settle_interrupted(const VmPtr& vm, const VmStatus& status, const std::optional<Error>& broken = std::nullopt);
+  void settle_interrupted(const VmPtr& vm, const VmStatus& status, std::int64_t since,
+                          const std::optional<Error>& broken = std::nullopt);
   std::optional<Error> broken_off(const VmPtr& vm, const JournalRecord& intent, const VmStatus& status,
                                   const std::optional<Error>& broken);
   void record_exit(const VmPtr& vm, const VmStatus& status, Outlives outlives = Outlives::agent);
   void saw_exit(const VmPtr& vm, std::int64_t incarnation);
+  void tell_exit(const VmPtr& vm, std::int64_t incarnation);
   void look(const VmPtr& vm);
   void look_at_all();
 
@@ -156,6 +180,10 @@ class Manager final : public VmManager {
   // The same as the outcome of `operation`, not yet told: its caller hears it first, then tell() everybody else.
   core::VmReport settle(const VmPtr& vm, const VmStatus& status, const OperationPtr& operation);
   void tell(const VmPtr& vm, const core::VmReport& report);
+  // The same for what was seen `since` (rulings() then): nothing where it was decided elsewhere meanwhile what is true.
+  std::int64_t rulings(const VmPtr& vm);
+  std::optional<core::VmReport> settle_seen(const VmPtr& vm, const VmStatus& status, std::int64_t since);
+  bool publish_seen(const VmPtr& vm, const VmStatus& status, std::int64_t since);
   // From elsewhere: the document isn't looked at, and an operation that has come to its end meanwhile has the last
   // word.
   std::optional<core::VmReport> publish_unless_settled(const VmPtr& vm, const VmStatus& status,
@@ -163,6 +191,8 @@ class Manager final : public VmManager {
   core::VmReport last_report(const VmPtr& vm);
   core::VmReport publish_deleted(const VmPtr& vm);
   core::VmReport unknown_vm(const std::string& id);
+  std::int64_t highest_revision(const VmPtr& vm);
+  core::VmReport note(const VmPtr& vm, const VmStatus& status, std::int64_t revision);  // under order_mutex_
   void number(core::VmReport& report);  // this, and the next: under order_mutex_
   void emit(core::VmReport& report);
 
@@ -190,8 +220,8 @@ class Manager final : public VmManager {
 
   std::mutex collecting_;  // one at a time
 
-  std::atomic<int> in_flight_{0};
-  std::mutex idle_mutex_;
+  std::mutex idle_mutex_;  // the last one: nothing else is locked under it
+  int in_flight_ = 0;
   std::condition_variable idle_;
 
   BootGate gate_;

@@ -60,7 +60,21 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
     released_.wait(lock, [&] { return !deaf_inspect; });
     return state(inspected.load());
   }
-  Result<VmStatus> recover(const DriverCall&, const VmArgs&) override { return state(recovered.load()); }
+  Result<VmStatus> recover(const DriverCall& call, const VmArgs&) override {
+    const bool deaf = deaf_recover;
+    ++recoveries;
+    if (hang_recover) {
+      pollfd cancel{call.cancel_fd, POLLIN, 0};
+      recover_cancelled = ::poll(&cancel, 1, 30'000) == 1;
+      return make_error(Code::cancelled, "cancelled");
+    }
+    if (deaf) {
+      std::unique_lock lock(mutex_);
+      released_.wait(lock, [&] { return !deaf_recover; });
+    }
+    if (fail_recover) return make_error(Code::internal, "no luck");
+    return state(recovered.load());
+  }
   Result<VmStatus> pause(const DriverCall&, const VmArgs&) override {
     if (throw_pause.exchange(false)) throw std::runtime_error("out of luck");
     if (fail_pause) return make_error(Code::internal, "no luck");
@@ -71,6 +85,7 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
       const std::lock_guard lock(mutex_);
       deaf_start = false;
       deaf_inspect = false;
+      deaf_recover = false;
     }
     released_.notify_all();
   }
@@ -120,6 +135,11 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   std::atomic<bool> deaf_start{false};    // hangs, whatever is cancelled, until release()
   std::atomic<bool> deaf_inspect{false};  // so too
   std::atomic<int> inspects{0};
+  std::atomic<bool> deaf_recover{false};
+  std::atomic<bool> hang_recover{false};  // until it is cancelled
+  std::atomic<bool> recover_cancelled{false};
+  std::atomic<bool> fail_recover{false};
+  std::atomic<int> recoveries{0};
   std::atomic<bool> fail_pause{false};
   std::atomic<bool> throw_pause{false};
   std::atomic<VmState> paused_as{VmState::paused};
@@ -175,6 +195,7 @@ class ManagerTest : public testing::Test {
     options.data_dir = dir_;
     options.session = session_ = core::new_uuid();
     options.grace_ms = grace_ms_;
+    options.call_ms = 50;
     options.look_ms = 0;
     options.most_threads = kThreads;
     auto opened = Manager::open(options, driver_, *processes_, driver_, clock_);

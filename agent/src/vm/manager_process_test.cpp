@@ -63,6 +63,49 @@ TEST_F(ManagerTest, WhatACommandLeavesIsBelievedNoMoreThanTheProcessAllows) {
   }
 }
 
+TEST_F(ManagerTest, AnEndIsToldThoughThePluginHangs) {
+  driver_.inspected = VmState::running;
+  start_with_an_end();
+  const auto ended = [](const core::VmReport& report) { return report.status.state == VmState::shutdown; };
+  std::vector<VmState> heard;
+  std::uint64_t id = 0;
+  driver_.deaf_inspect = true;
+  manager_->look_again(vm_);
+  while (driver_.inspects == 0) std::this_thread::yield();
+  end_vmm();
+  const core::VmReport report = told(ended);
+  EXPECT_EQ(report.status.exit->code, 7);
+  manager_->subscribe([&](const core::VmReport& r) { heard.push_back(r.status.state); }, id);
+  driver_.release();  // which says that it runs, as it was when it was asked
+  EXPECT_EQ(run(command(Action::force_stop, 2)).report.status.state, VmState::shutdown);
+  close();
+  for (const VmState state : heard) EXPECT_EQ(state, VmState::shutdown);
+}
+
+TEST_F(ManagerTest, AnEndIsToldThoughThePluginHangsOverIt) {
+  start_with_an_end();
+  driver_.deaf_inspect = true;
+  end_vmm();
+  const auto ended = [](const core::VmReport& report) { return report.status.state == VmState::shutdown; };
+  EXPECT_EQ(told(ended).status.status_reason, "the VMM exited with code 7");
+  driver_.release();
+  open();
+  EXPECT_EQ(settled().status.exit->code, 7) << "it is on record, too";
+}
+
+TEST_F(ManagerTest, AVmWhosePluginHangsIsUnknownUntilItAnswers) {
+  run(command(Action::start, 1));
+  driver_.inspected = VmState::paused;
+  driver_.deaf_inspect = true;
+  manager_->look_again(vm_);
+  const auto is = [](VmState state) {
+    return [state](const core::VmReport& report) { return report.status.state == state; };
+  };
+  EXPECT_NE(told(is(VmState::unknown)).status.status_reason.find("doesn't answer"), std::string::npos);
+  driver_.release();
+  told(is(VmState::paused));
+}
+
 TEST_F(ManagerTest, AStartBesideAnEarlierVmmIsRefusedAndTheVmUnknown) {
   run(command(Action::start, 1));
   run(command(Action::force_stop, 2));

@@ -92,6 +92,45 @@ TEST_F(ManagerTest, ARestartTakesTheVmUpAgain) {
   EXPECT_EQ(run(command(Action::start, 1)).error.reason, "stale-revision");
 }
 
+// What it still says is of a time before the force-stop, whose caller has been told that nothing runs.
+TEST_F(ManagerTest, ARecoveryThatHangsSaysNothingMoreOnceItIsOvertaken) {
+  for (const bool fails : {false, true}) {
+    for (const Action action : {Action::force_stop, Action::remove}) {
+      vm_ = core::new_uuid();
+      run(command(Action::start, 1));
+      driver_.deaf_recover = true;
+      driver_.fail_recover = fails;
+      driver_.recoveries = 0;
+      open();
+      while (driver_.recoveries == 0) std::this_thread::yield();
+      const auto ended = run(command(action, 2));
+      EXPECT_EQ(ended.error.code, Code::ok) << ended.error.message;
+      std::vector<core::VmReport> heard;
+      std::uint64_t id = 0;
+      manager_->subscribe([&](const core::VmReport& report) { heard.push_back(report); }, id);
+      driver_.release();
+      driver_.fail_recover = false;
+      close();
+      for (const core::VmReport& report : heard) {
+        EXPECT_EQ(report.status.state, VmState::shutdown) << report.status.status_reason;
+        EXPECT_EQ(report.deleted, action == Action::remove);
+      }
+      open();
+    }
+  }
+}
+
+TEST_F(ManagerTest, ARecoveryIsCancelledByWhatOvertakesIt) {
+  run(command(Action::start, 1));
+  driver_.hang_recover = true;
+  driver_.recoveries = 0;
+  open();
+  while (driver_.recoveries == 0) std::this_thread::yield();
+  const auto stopped = run(command(Action::force_stop, 2));
+  EXPECT_EQ(stopped.report.status.state, VmState::shutdown);
+  EXPECT_TRUE(driver_.recover_cancelled);
+}
+
 TEST_F(ManagerTest, ADamagedFolderIsUnknownAndNeverGone) {
   run(command(Action::start, 1));
   manager_.reset();

@@ -10,7 +10,6 @@ namespace qarax::agent {
 
 namespace {
 constexpr std::int64_t kCompactAt = std::int64_t{64} * 1024;
-constexpr std::int64_t kLookMs = 5'000;
 }  // namespace
 
 void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
@@ -21,7 +20,7 @@ void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
     // What ends the VM ends its recovery too.
     if (overtakes(command.action)) vm->recovering = false;
   }
-  idle_.notify_all();
+  vm->moved.notify_all();
   const auto log = core::logger("vm");
   const VmStatus before = status_of(vm);
   CommandResult result;
@@ -107,10 +106,9 @@ VmStatus Manager::truth_after_failure(const VmPtr& vm, const Command& command, c
   if (!core::begins(command.action)) {
     const auto driver = drivers_.find(vm->document.hypervisor);
     const auto args = args_for(vm);
-    Command look;
-    look.deadline_ns = plugin::monotonic_ns() + kLookMs * 1'000'000;
+    const CallLimits limits = CallLimits{}.within_ms(options_.call_ms);
     if (driver && args)
-      if (auto seen = (*driver)->inspect(call_for(vm, look, -1), *args))
+      if (auto seen = (*driver)->inspect(call_for(vm, limits), *args))
         return believed(vm->id, vm->document.incarnation, std::move(*seen));
   }
   if (process && !process->alive) return ended_status(vm);
@@ -121,11 +119,11 @@ VmStatus Manager::truth_after_failure(const VmPtr& vm, const Command& command, c
   return status;
 }
 
-DriverCall Manager::call_for(const VmPtr& vm, const Command& command, int cancel_fd) {
+DriverCall Manager::call_for(const VmPtr& vm, const CallLimits& limits, const std::string& request_id) {
   DriverCall call;
-  call.deadline_ns = command.deadline_ns;
-  call.cancel_fd = cancel_fd;
-  call.request_id = command.request_id;
+  call.deadline_ns = limits.deadline_ns;
+  call.cancel_fd = limits.cancel_fd;
+  call.request_id = request_id;
   call.keep = [vm](std::string_view handle) { return vm->folder.write_handle(handle); };
   return call;
 }
@@ -153,7 +151,7 @@ Result<VmStatus> Manager::perform(const VmPtr& vm, Operation& operation) {
   if (command.action == core::Action::force_stop) return stop(vm, operation, true);
   QARAX_TRY(Driver * driver, drivers_.find(vm->document.hypervisor));
   QARAX_TRY(const VmArgs args, args_for(vm));
-  const DriverCall call = call_for(vm, command, operation.cancel_fd());
+  const DriverCall call = call_for(vm, operation);
   switch (command.action) {
     case core::Action::pause:
       return driver->pause(call, args);

@@ -1,5 +1,6 @@
 // After the agent's restart, and after a VMM's end: what is true of a VM, from its folder, its processes and its
 // plugin.
+#include <algorithm>
 #include <utility>
 
 #include "manager.hpp"
@@ -13,7 +14,6 @@ namespace {
 constexpr std::int64_t kRecoverMs = 30'000;
 constexpr int kRetryMs = 1'000;  // times the attempt
 constexpr std::int64_t kLastRetryMs = 30'000;
-constexpr std::int64_t kLookMs = 5'000;
 
 VmStatus unknown(std::string reason) {
   VmStatus status;
@@ -103,9 +103,10 @@ Result<VmStatus> Manager::recovered_status(const VmPtr& vm, bool same_boot, cons
   processes_.adopt(vm->id, vm->document.incarnation);
   QARAX_TRY(Driver * driver, drivers_.find(vm->document.hypervisor));
   QARAX_TRY(const VmArgs args, args_for(vm));
-  Command none;
-  none.deadline_ns = plugin::monotonic_ns() + kRecoverMs * 1'000'000;
-  QARAX_TRY(status, driver->recover(call_for(vm, none, -1), args));
+  {
+    const OwnCall asked(*this, vm, kRecoverMs);
+    QARAX_TRY(status, driver->recover(asked.call(), args));
+  }
   status = believed(vm->id, vm->document.incarnation, std::move(status));
   if (status.state != VmState::shutdown) return status;
   if (!status.exit || status.status_reason.empty()) {
@@ -125,10 +126,18 @@ void Manager::recover(const VmPtr& vm, int attempt) {
     const bool was = std::exchange(vm->recovering, false);
     return was;
   };
+  const std::int64_t since = rulings(vm);
   const auto give_up = [&](const std::string& reason) {
     admit_commands();
     log->error("the VM could not be recovered vm={} reason={}", vm->id, core::log_value(reason));
-    publish(vm, unknown(reason));
+    publish_seen(vm, unknown(reason), since);
+  };
+  // By a force-stop or a delete, which has the last word: also before its turn on the strand has come.
+  const auto is_overtaken = [&] {
+    const std::lock_guard lock(vm->strand_mutex);
+    return !vm->recovering || vm->dead ||
+           std::any_of(vm->pending.begin(), vm->pending.end(),
+                       [](const OperationPtr& one) { return overtakes(one->command.action); });
   };
   const auto raise_revision = [&] {
     const std::lock_guard lock(vm->strand_mutex);
@@ -145,9 +154,9 @@ void Manager::recover(const VmPtr& vm, int attempt) {
     VmStatus status;
     status.state = VmState::shutdown;
     status.status_reason = "its start was interrupted and undone";
-    settle_interrupted(vm, status);
+    settle_interrupted(vm, status, since);
     admit_commands();
-    publish(vm, status);
+    publish_seen(vm, status, since);
     return;
   }
   if (!document) return give_up(document.error().message);
@@ -167,6 +176,7 @@ void Manager::recover(const VmPtr& vm, int attempt) {
 
   const auto before = last_status(*vm->journal);
   auto status = recovered_status(vm, same_boot, before);
+  if (is_overtaken()) return;
   if (!status) {
     const Error& error = status.error();
     // An overloaded host or a VMM that is slow to answer gets better: the VM isn't given up for it.
@@ -175,7 +185,7 @@ void Manager::recover(const VmPtr& vm, int attempt) {
         (error.code == Code::unavailable || error.code == Code::deadline_exceeded) && process && process->alive;
     if (!may_change) return give_up(error.message);
     log->warn("a recovery is tried again vm={} attempt={} reason={}", vm->id, attempt, core::log_value(error.message));
-    publish(vm, unknown("recovering, tried " + std::to_string(attempt) + " times: " + error.message));
+    publish_seen(vm, unknown("recovering, tried " + std::to_string(attempt) + " times: " + error.message), since);
     timers_.in_ms(std::min<std::int64_t>(std::int64_t{kRetryMs} * attempt, kLastRetryMs),
                   [this, vm, attempt] { enqueue(vm, [this, vm, attempt] { recover(vm, attempt + 1); }); });
     return;
@@ -188,10 +198,9 @@ void Manager::recover(const VmPtr& vm, int attempt) {
     else
       broken = std::move(carried).error();
   }
-  settle_interrupted(vm, *status, broken);
+  settle_interrupted(vm, *status, since, broken);
   if (status->state == VmState::shutdown && !(before && before->state == VmState::shutdown)) record_exit(vm, *status);
-  if (!admit_commands()) return;
-  publish(vm, *status);
+  if (!admit_commands() || !publish_seen(vm, *status, since)) return;
   log->info("recovered vm={} state={}", vm->id, to_string(status->state));
 }
 
@@ -219,7 +228,8 @@ std::optional<Error> Manager::broken_off(const VmPtr& vm, const JournalRecord& i
 
 // A command that was under way when the agent ended: its caller can ask for its result again and hears what became of
 // it.
-void Manager::settle_interrupted(const VmPtr& vm, const VmStatus& status, const std::optional<Error>& broken) {
+void Manager::settle_interrupted(const VmPtr& vm, const VmStatus& status, std::int64_t since,
+                                 const std::optional<Error>& broken) {
   const JournalRecord* intent = interrupted(*vm->journal);
   const JournalRecord* result = last_of(*vm->journal, RecordKind::result);
   CommandResult settled;
@@ -245,7 +255,9 @@ void Manager::settle_interrupted(const VmPtr& vm, const VmStatus& status, const 
   }
   if (result == nullptr) return;
   // As good as a published one: who asks again may be quicker than the report that everybody gets.
-  settled.report = settle(vm, status, nullptr);
+  const auto report = settle_seen(vm, status, since);
+  if (!report) return;
+  settled.report = *report;
   intent = last_of(*vm->journal, RecordKind::intent);
   if (settled.error.code == Code::ok && result->action == core::to_string(core::Action::snapshot) &&
       intent != nullptr && intent->revision == result->revision)
@@ -264,9 +276,13 @@ void Manager::record_exit(const VmPtr& vm, const VmStatus& status, Outlives outl
 }
 
 void Manager::saw_exit(const VmPtr& vm, std::int64_t incarnation) {
-  const VmState state = status_of(vm).state;
-  if (incarnation != vm->document.incarnation || state == VmState::shutdown) return;
+  if (incarnation != vm->document.incarnation) return;
+  const auto [state, is_told] = [&] {
+    const std::lock_guard lock(order_mutex_);
+    return std::pair(vm->report.status.state, vm->told_exit == incarnation);
+  }();
   // A start that failed has told its caller already; a process that runs on after a false alarm is left alone.
+  if (state == VmState::shutdown && !is_told) return;
   const auto process = processes_.find({vm->id, incarnation});
   if (process && process->alive) return;
   if (!process && process.error().code == Code::data_loss) {
@@ -282,12 +298,30 @@ void Manager::saw_exit(const VmPtr& vm, std::int64_t incarnation) {
                   [this, vm, incarnation] { enqueue(vm, [this, vm, incarnation] { saw_exit(vm, incarnation); }); });
     return;
   }
-  const VmStatus status = ended_status(vm);
+  const std::int64_t since = rulings(vm);
+  VmStatus status = is_told ? status_of(vm) : ended_status(vm);
   // The report must not wait for the disk: a restart finds the same in the supervisor's record.
-  publish(vm, status);
+  if (!is_told && !publish_seen(vm, status, since)) status = status_of(vm);  // told while the plugin hung
+  if (vm->is_dead()) return;
   record_exit(vm, status);
   processes_.clean_up(vm->id, incarnation);
   core::logger("vm")->info("the VMM has ended vm={} reason={}", vm->id, core::log_value(status.status_reason));
+}
+
+// Not on the strand, which a plugin's answer to the agent's own question holds up.
+void Manager::tell_exit(const VmPtr& vm, std::int64_t incarnation) {
+  const auto process = processes_.find({vm->id, incarnation});
+  if (!process || process->alive) return;
+  const std::lock_guard strand(vm->strand_mutex);
+  // What a command or a recovery leaves is its own to say.
+  if (vm->own_call == nullptr || vm->running || vm->recovering || vm->dead) return;
+  const std::lock_guard order(order_mutex_);
+  if (vm->report.incarnation != incarnation || vm->report.status.state == VmState::shutdown) return;
+  ++vm->rulings;
+  vm->told_exit = incarnation;
+  vm->report.status = ended_without_plugin(process);
+  vm->report.revision = vm->revision;
+  emit(vm->report);
 }
 
 void Manager::look(const VmPtr& vm) {
@@ -296,20 +330,22 @@ void Manager::look(const VmPtr& vm) {
     vm->looking = false;
     if (vm->recovering) return;
   }
-  const VmStatus before = status_of(vm);
-  if (before.state == VmState::shutdown || before.state == VmState::created || vm->document.incarnation == 0) return;
+  const std::int64_t since = rulings(vm);
+  const VmState state = status_of(vm).state;
+  if (state == VmState::shutdown || state == VmState::created || vm->document.incarnation == 0) return;
   const auto driver = drivers_.find(vm->document.hypervisor);
   const auto args = args_for(vm);
   if (!driver || !args) return;
-  Command command;
-  command.deadline_ns = plugin::monotonic_ns() + kLookMs * 1'000'000;
-  auto seen = (*driver)->inspect(call_for(vm, command, -1), *args);
-  if (seen) seen = believed(vm->id, vm->document.incarnation, std::move(*seen));
-  if (!seen || (seen->state == before.state && seen->status_reason == before.status_reason)) return;
-  // What was seen before a force-stop lost its patience with this look isn't true any more.
-  if (status_of(vm).state != before.state) return;
-  publish(vm, *seen);
-  if (seen->state != VmState::shutdown) return;
+  const auto seen = [&]() -> Result<VmStatus> {
+    const OwnCall asked(*this, vm, options_.call_ms);
+    QARAX_TRY(VmStatus said, (*driver)->inspect(asked.call(), *args));
+    return believed(vm->id, vm->document.incarnation, std::move(said));
+  }();
+  if (!seen) return;
+  // As it is by now: while the plugin hung the VM was called unknown.
+  const VmStatus last = status_of(vm);
+  if (seen->state == last.state && seen->status_reason == last.status_reason) return;
+  if (!publish_seen(vm, *seen, since) || seen->state != VmState::shutdown) return;
   record_exit(vm, *seen);
   processes_.clean_up(vm->id, vm->document.incarnation);
 }

@@ -35,11 +35,7 @@ void apply(const core::ResizeCommand& wanted, VmSpec& spec) {
 
 }  // namespace
 
-DriverCall Manager::call_to_undo(const VmPtr& vm) {
-  Command command;
-  command.deadline_ns = plugin::monotonic_ns() + kUndoMs * 1'000'000;
-  return call_for(vm, command, -1);
-}
+DriverCall Manager::call_to_undo(const VmPtr& vm) { return call_for(vm, CallLimits{}.within_ms(kUndoMs)); }
 
 Result<VmStatus> Manager::resize(const VmPtr& vm, const Command& command, Driver& driver, const DriverCall& call) {
   QARAX_TRY(const auto wanted, decode<core::ResizeCommand>(std::string_view(command.document), Unknown::ignore));

@@ -57,7 +57,7 @@ Result<VmStatus> Manager::start(const VmPtr& vm, Operation& operation) {
   QARAX_TRY(const auto wanted, decode<core::StartCommand>(std::string_view(command.document), Unknown::ignore));
   QARAX_CHECK(check_incarnation(vm, command));
   QARAX_TRY(Driver * driver, in_step("find-plugin", drivers_.find(wanted.hypervisor)));
-  const DriverCall call = call_for(vm, command, operation.cancel_fd());
+  const DriverCall call = call_for(vm, operation);
 
   VmDocument document = document_of(command, wanted);
   auto boot = boot_files_of(vm, wanted);
@@ -114,7 +114,7 @@ Result<VmStatus> Manager::launch(const VmPtr& vm, const Operation& operation, co
                                  std::optional<Result<BootGate::Turn>> turn) {
   const Command& command = operation.command;
   const VmDocument& document = vm->document;
-  DriverCall call = call_for(vm, command, operation.cancel_fd());
+  DriverCall call = call_for(vm, operation);
   StartArgs args;
   args.vm = vm->id;
   args.name = document.name;

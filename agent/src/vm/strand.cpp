@@ -109,16 +109,14 @@ Went Manager::take_turn(const VmPtr& vm, const OperationPtr& operation) {
 
 void Manager::overtake(const VmPtr& vm, const OperationPtr& operation) {
   // The strand's call was cancelled. If it doesn't come back, what it works on is taken away from under it.
-  const std::int64_t until = plugin::monotonic_ns() + kOvertakeMs * 1'000'000;
-  std::unique_lock lock(idle_mutex_);
-  const auto reached = [&] {
-    const std::lock_guard strand(vm->strand_mutex);
-    return vm->running == operation ||
-           std::find(vm->pending.begin(), vm->pending.end(), operation) == vm->pending.end();
-  };
-  while (plugin::monotonic_ns() < until && !reached()) idle_.wait_for(lock, std::chrono::milliseconds(20));
-  lock.unlock();
-  if (reached()) return;
+  {
+    std::unique_lock strand(vm->strand_mutex);
+    const auto reached = [&] {
+      return vm->running == operation ||
+             std::find(vm->pending.begin(), vm->pending.end(), operation) == vm->pending.end();
+    };
+    if (vm->moved.wait_for(strand, std::chrono::milliseconds(kOvertakeMs), reached)) return;
+  }
   const auto log = core::logger("vm");
   log->warn("a plugin call hangs, killing the VMM under it vm={}", vm->id);
   if (const Status killed = processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs)); !killed) {
@@ -129,11 +127,47 @@ void Manager::overtake(const VmPtr& vm, const OperationPtr& operation) {
   {
     const std::lock_guard strand(vm->strand_mutex);
     if (vm->running) vm->running->killed = true;
+    vm->recovering = false;  // as when the command's turn comes, which it has no need of any more
   }
   VmStatus status;
   status.state = VmState::shutdown;
   status.status_reason = "killed while a plugin call hung";
   if (const auto report = publish_unless_settled(vm, status, operation)) finish(vm, operation, {*report, success()});
+}
+
+Manager::OwnCall::OwnCall(Manager& manager, const VmPtr& vm, std::int64_t limit_ms)
+    : manager_(manager), vm_(vm), deadline_ns_(plugin::monotonic_ns() + limit_ms * 1'000'000) {
+  {
+    const std::lock_guard strand(vm_->strand_mutex);
+    vm_->own_call = &cancel_;
+  }
+  late_ = manager_.timers_.at(deadline_ns_ + manager_.options_.grace_ms * 1'000'000,
+                              [&manager, vm, call = &cancel_] { manager.doubt(vm, call); });
+}
+
+Manager::OwnCall::~OwnCall() {
+  manager_.timers_.forget(late_);
+  const std::lock_guard strand(vm_->strand_mutex);
+  vm_->own_call = nullptr;
+}
+
+DriverCall Manager::OwnCall::call() const { return manager_.call_for(vm_, {deadline_ns_, cancel_.fd()}); }
+
+// The strand's own call is past its deadline and grace. What it still says is told when it comes.
+void Manager::doubt(const VmPtr& vm, const Cancel* call) {
+  const std::lock_guard strand(vm->strand_mutex);
+  if (vm->own_call != call || vm->running || vm->dead) return;  // a command has a deadline of its own
+  const std::lock_guard order(order_mutex_);
+  const VmState state = vm->report.status.state;
+  if (state == VmState::shutdown || state == VmState::created) return;
+  core::logger("vm")->error("a plugin doesn't answer, the VM is unknown vm={} hypervisor={}", vm->id,
+                            vm->report.hypervisor);
+  vm->report.status = {};
+  vm->report.status.state = VmState::unknown;
+  vm->report.status.status_reason =
+      "its hypervisor's plugin doesn't answer when it is asked about the VM; force-stop or delete it";
+  vm->report.revision = vm->revision;
+  emit(vm->report);
 }
 
 // A delete whose VM's strand is closed by a call that doesn't return. Nothing of the VM runs any more: its folder goes,

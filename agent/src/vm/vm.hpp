@@ -1,6 +1,7 @@
 // One VM in memory: its folder, its strand, what is true of it. Private to the manager.
 #pragma once
 
+#include <condition_variable>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -16,11 +17,22 @@
 
 namespace qarax::agent {
 
+// What ends a call before its time. Thread-safe.
+class Cancel {
+ public:
+  Cancel();
+  void now() const;
+  int fd() const { return fd_.get(); }
+
+ private:
+  core::Fd fd_;
+};
+
 // A command on its way. Answered exactly once; more callers may join one that runs.
 class Operation final : public CommandTicket {
  public:
   Operation(Command command, std::function<void(CommandResult)> done);
-  void cancel() override;
+  void cancel() override { cancel_.now(); }
   // The callers; false when it was answered already (a deadline was quicker).
   bool answer(const CommandResult& result);
   // False when it was answered already: then the stored result is the answer.
@@ -35,10 +47,10 @@ class Operation final : public CommandTicket {
   std::optional<Result<BootGate::Turn>> turn;
   // When its deadline is looked at; set before anybody else has the operation.
   std::optional<Timers::Handle> deadline;
-  int cancel_fd() const { return cancel_.get(); }
+  int cancel_fd() const { return cancel_.fd(); }
 
  private:
-  core::Fd cancel_;
+  const Cancel cancel_;
   std::mutex mutex_;
   std::vector<std::function<void(CommandResult)>> waiting_;
   bool answered_ = false;
@@ -60,6 +72,8 @@ struct Vm {
   std::deque<StrandTask> tasks;
   bool busy = false;
   std::shared_ptr<Operation> running;  // the command that the strand is at
+  const Cancel* own_call = nullptr;    // the call that the strand makes for no command: a recovery, a look
+  std::condition_variable moved;       // `running` is another one, or one of `pending` has ended
 
   // Admission, guarded by strand_mutex: the highest revision taken, and results of that revision.
   std::int64_t revision = 0;
@@ -79,6 +93,9 @@ struct Vm {
 
   // Guarded by the manager's order mutex.
   core::VmReport report;
+  // How often it was decided elsewhere what is true: what the strand had seen before isn't any more.
+  std::int64_t rulings = 0;
+  std::int64_t told_exit = 0;  // the incarnation whose end was told while the strand hung
 };
 
 }  // namespace qarax::agent
