@@ -76,34 +76,25 @@ Status sync_folder(const std::string& path) {
   return Ok{};
 }
 
-Status write_file_durably(const std::string& path, std::string_view content, unsigned mode) {
+Status write_file_durably(const std::string& path, std::string_view content, unsigned mode, Fd* written) {
   static std::atomic<unsigned> counter{0};
   const std::string temp = path + ".tmp" + std::to_string(::getpid()) + "." + std::to_string(counter.fetch_add(1));
-  {
-    const Fd fd(::open(temp.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, static_cast<mode_t>(mode)));
-    if (!fd) return errno_error("can't write " + temp, errno);
-    std::size_t done = 0;
-    while (done < content.size()) {
-      const ssize_t n = ::write(fd.get(), content.data() + done, content.size() - done);
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) {
-        const int error = errno;
-        ::unlink(temp.c_str());
-        return errno_error("can't write " + temp, error);
-      }
-      done += static_cast<std::size_t>(n);
-    }
-    if (::fsync(fd.get()) != 0) {
-      const int error = errno;
-      ::unlink(temp.c_str());
-      return errno_error("can't write " + temp, error);
-    }
-  }
-  if (::rename(temp.c_str(), path.c_str()) != 0) {
-    const int error = errno;
+  Fd fd(::open(temp.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, static_cast<mode_t>(mode)));
+  if (!fd) return errno_error("can't write " + temp, errno);
+  const auto fail = [&temp](const std::string& what, int error) {
     ::unlink(temp.c_str());
-    return errno_error("can't write " + path, error);
+    return errno_error("can't write " + what, error);
+  };
+  std::size_t done = 0;
+  while (done < content.size()) {
+    const ssize_t n = ::write(fd.get(), content.data() + done, content.size() - done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return fail(temp, errno);
+    done += static_cast<std::size_t>(n);
   }
+  if (::fsync(fd.get()) != 0) return fail(temp, errno);
+  if (::rename(temp.c_str(), path.c_str()) != 0) return fail(path, errno);
+  if (written != nullptr) *written = std::move(fd);
   return sync_folder(std::filesystem::path(path).parent_path().string());
 }
 

@@ -28,6 +28,16 @@ TEST_F(Files, DurableWriteReplacesWholeAndLeavesNoTempFile) {
   EXPECT_EQ(info.st_mode & 0777, 0600u);
 }
 
+TEST_F(Files, WhatIsWrittenCanBeWrittenOnWithoutBeingOpenedAgain) {
+  const std::string path = dir_ + "/journal";
+  Fd written;
+  ASSERT_TRUE(write_file_durably(path, "first", 0600, &written));
+  EXPECT_EQ(::pwrite(written.get(), ", second", 8, 5), 8);
+  EXPECT_EQ(*read_file(path), "first, second");
+  EXPECT_FALSE(write_file_durably(dir_ + "/missing/journal", "x", 0600, &written));
+  EXPECT_TRUE(written) << "the one that still stands is left alone";
+}
+
 TEST_F(Files, AFailedWriteNamesThePathAndKeepsTheOldContent) {
   const auto written = write_file_durably(dir_ + "/missing/doc.json", "x");
   ASSERT_FALSE(written);

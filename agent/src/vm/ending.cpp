@@ -2,6 +2,7 @@
 #include "manager.hpp"
 #include "qarax/core/logging.hpp"
 #include "snapshot_folder.hpp"
+#include "steps.hpp"
 
 namespace qarax::agent {
 
@@ -44,8 +45,8 @@ VmStatus Manager::ended_status(const VmPtr& vm) {
   return std::move(*seen);
 }
 
-Result<VmStatus> Manager::stop(const VmPtr& vm, const Operation& operation, bool force) {
-  const Command& command = operation.command;
+Result<VmStatus> Manager::stop(const VmPtr& vm, const Command& command, int cancel_fd, StopMode mode) {
+  const bool force = mode == StopMode::force;
   if (!vm->folder.exists()) {
     QARAX_CHECK(end_strays(vm));
     VmStatus status;
@@ -61,14 +62,14 @@ Result<VmStatus> Manager::stop(const VmPtr& vm, const Operation& operation, bool
     status.status_reason = "killed on request; its folder's document can't be read, delete it";
     return status;
   }
-  const DriverCall call = call_for(vm, operation);
+  const DriverCall call = call_for(vm, {command.deadline_ns, cancel_fd}, command.request_id);
   auto driver = drivers_.find(vm->document.hypervisor);
   auto args = args_for(vm);
   Result<VmStatus> stopped = make_error(Code::unavailable, "its plugin can't be asked", "hypervisor-unavailable");
   if (driver && args) {
     StopArgs stop_args;
     stop_args.vm = *args;
-    stop_args.mode = force ? StopMode::force : StopMode::graceful;
+    stop_args.mode = mode;
     stop_args.timeout_ms = options_.stop_timeout_ms;
     if (!force && !command.document.empty()) {
       QARAX_TRY(const auto wanted, decode<core::StopCommand>(std::string_view(command.document), Unknown::ignore));
@@ -143,16 +144,14 @@ Status Manager::remove(const VmPtr& vm, const Command& command) {
   QARAX_CHECK(note_intent(vm, command));
   const VmState state = status_of(vm).state;
   if (state != VmState::shutdown && state != VmState::created) {
-    const Operation force(command, [](const CommandResult&) {});
-    if (auto stopped = stop(vm, force, true); !stopped && state != VmState::unknown) return std::move(stopped).error();
+    if (auto stopped = stop(vm, command, -1, StopMode::force); !stopped && state != VmState::unknown)
+      return std::move(stopped).error();
   }
   // Nothing of it may run when its folder goes, whatever the plugin said and whatever the document says.
   QARAX_CHECK(processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs)));
   QARAX_CHECK(end_strays(vm));
   processes_.clean_up(vm->id, vm->document.incarnation);
-  if (const Status noted = processes_.leftovers().disown(vm->id); !noted)
-    core::logger("vm")->error("what the VM leaves behind can't be noted vm={} reason={}", vm->id,
-                              core::log_value(noted.error().message));
+  log_unless(processes_.leftovers().disown(vm->id), kNotDisowned, vm->id);
   vm->folder.remove_runs();
   SnapshotFolder(vm->folder.path()).remove_all();
   // A later delete may have lost its patience with this one, and buried the VM.
@@ -168,11 +167,9 @@ Status Manager::remove(const VmPtr& vm, const Command& command) {
 void Manager::end_late(const VmPtr& vm) {
   Status ended = processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs));
   if (ended) processes_.clean_up(vm->id, last_report(vm).incarnation);
-  static_cast<void>(processes_.leftovers().disown(vm->id));
+  log_unless(processes_.leftovers().disown(vm->id), kNotDisowned, vm->id);
   if (ended) ended = vm->folder.exists() ? vm->folder.remove() : end_strays(vm);
-  if (!ended)
-    core::logger("vm")->error("what a deleted VM's call has made is left vm={} reason={}", vm->id,
-                              core::log_value(ended.error().message));
+  log_unless(ended, "what a deleted VM's call has made is left", vm->id);
 }
 
 }  // namespace qarax::agent

@@ -62,13 +62,11 @@ HostShutdown Manager::stop_for_host(const VmPtr& vm, std::int64_t timeout_ms) {
   command.request_id = "host-shutdown";
   command.deadline_ns = plugin::monotonic_ns() + (timeout_ms + kKillMs) * 1'000'000;
   command.document = encode(core::StopCommand{timeout_ms});
-  const Operation graceful(command, [](const CommandResult&) {});
-  auto stopped = stop(vm, graceful, false);
+  auto stopped = stop(vm, command, -1, StopMode::graceful);
   if (!stopped) {
     core::logger("vm")->warn("the guest could not be asked to power off, its VMM is killed vm={} reason={}", vm->id,
                              core::log_value(stopped.error().message));
-    const Operation force(command, [](const CommandResult&) {});
-    stopped = stop(vm, force, true);
+    stopped = stop(vm, command, -1, StopMode::force);
   }
   if (!stopped) {
     core::logger("vm")->error("the VM runs on into the host's shutdown vm={} reason={}", vm->id,

@@ -135,14 +135,15 @@ Status Journal::compact() {
       if (order[slot] == static_cast<std::int64_t>(i)) kept.push_back(*latest[slot]);
   std::string bytes;
   for (const auto& record : kept) bytes += frame(record);
-  QARAX_CHECK(core::write_file_durably(path_, bytes));
-  fd_ = core::Fd(::open(path_.c_str(), O_RDWR | O_CLOEXEC));
-  if (!fd_) return core::errno_error("can't open the journal " + path_, errno);
+  core::Fd written;
+  const Status done = core::write_file_durably(path_, bytes, 0600, &written);
+  if (!written) return done;  // the old one is still there, and open
+  fd_ = std::move(written);
   size_ = static_cast<std::int64_t>(bytes.size());
   reserved_ = 0;
   records_ = std::move(kept);
   static_cast<void>(reserve());
-  return Ok{};
+  return done;
 }
 
 }  // namespace qarax::agent

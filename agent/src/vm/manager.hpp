@@ -132,7 +132,7 @@ class Manager final : public VmManager {
   // ending.cpp, on the VM's strand
   VmStatus ended_status(const VmPtr& vm);
   static VmStatus ended_without_plugin(const Result<Process>& process);
-  Result<VmStatus> stop(const VmPtr& vm, const Operation& operation, bool force);
+  Result<VmStatus> stop(const VmPtr& vm, const Command& command, int cancel_fd, StopMode mode);
   bool may_run(const VmPtr& vm);
   Status end_strays(const VmPtr& vm);
   Status end_what_lives(const VmPtr& vm, VmStatus& stopped);

@@ -38,9 +38,9 @@ void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
     JournalRecord record = record_of(RecordKind::result, command);
     record.status.text = encode(after);
     if (failed) record.error.text = encode(result.error);
-    if (auto kept = vm->journal->append(record, Outlives::agent); !kept)
-      log->error("the result could not be kept vm={} reason={}", vm->id, core::log_value(kept.error().message));
-    if (vm->journal->size() > kCompactAt) static_cast<void>(vm->journal->compact());
+    log_unless(vm->journal->append(record, Outlives::agent), "the result could not be kept", vm->id);
+    if (vm->journal->size() > kCompactAt)
+      log_unless(vm->journal->compact(), "the journal could not be made shorter", vm->id);
   };
 
   const auto was_killed = [&] {
@@ -147,8 +147,8 @@ Result<VmStatus> Manager::perform(const VmPtr& vm, Operation& operation) {
   if (const VmState now = status_of(vm).state; command.action == core::Action::resize && now != VmState::running)
     return core::refusal(command.action, now, vm->document.name);
   QARAX_CHECK(note_intent(vm, command));
-  if (command.action == core::Action::stop) return stop(vm, operation, false);
-  if (command.action == core::Action::force_stop) return stop(vm, operation, true);
+  if (command.action == core::Action::stop) return stop(vm, command, operation.cancel_fd(), StopMode::graceful);
+  if (command.action == core::Action::force_stop) return stop(vm, command, operation.cancel_fd(), StopMode::force);
   QARAX_TRY(Driver * driver, drivers_.find(vm->document.hypervisor));
   QARAX_TRY(const VmArgs args, args_for(vm));
   const DriverCall call = call_for(vm, operation);

@@ -7,6 +7,7 @@
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
 #include "snapshot_folder.hpp"
+#include "steps.hpp"
 
 namespace qarax::agent {
 
@@ -246,9 +247,7 @@ void Manager::settle_interrupted(const VmPtr& vm, const VmStatus& status, std::i
     }
     core::logger("vm")->warn("a command was interrupted vm={} action={} revision={} finished={}", vm->id, record.action,
                              record.revision, settled.error.code == Code::ok);
-    if (const Status kept = vm->journal->append(record, Outlives::agent); !kept)
-      core::logger("vm")->error("what became of it could not be kept vm={} reason={}", vm->id,
-                                core::log_value(kept.error().message));
+    log_unless(vm->journal->append(record, Outlives::agent), "what became of it could not be kept", vm->id);
     result = &record;
   } else if (result != nullptr && result->error.text != "null") {
     settled.error = decode_error(result->error.text).value_or(make_error(Code::unknown, "the command failed"));
@@ -272,7 +271,7 @@ void Manager::record_exit(const VmPtr& vm, const VmStatus& status, Outlives outl
   record.kind = RecordKind::exit;
   record.incarnation = vm->document.incarnation;
   record.status.text = encode(status);
-  static_cast<void>(vm->journal->append(record, outlives));
+  log_unless(vm->journal->append(record, outlives), "how the VM ended could not be kept", vm->id);
 }
 
 void Manager::saw_exit(const VmPtr& vm, std::int64_t incarnation) {

@@ -53,9 +53,8 @@ Result<VmStatus> Manager::resize(const VmPtr& vm, const Command& command, Driver
     const VmSpec& before = vm->document.resolved ? *vm->document.resolved : vm->document.spec;
     if (args.vcpus) args.vcpus = before.boot_vcpus;
     if (args.memory) args.memory = before.memory_size;
-    if (auto undone = driver.resize(call_to_undo(vm), args); !undone)
-      core::logger("vm")->error("a resize could not be undone vm={} reason={}", vm->id,
-                                core::log_value(undone.error().message));
+    const auto undone = driver.resize(call_to_undo(vm), args);
+    log_unless(undone ? Status(Ok{}) : undone.error(), "a resize could not be undone", vm->id);
     return std::move(written).error();
   }
   vm->document = std::move(document);
@@ -82,7 +81,10 @@ Result<VmStatus> Manager::snapshot(const VmPtr& vm, const Command& command, Driv
   const auto fail = [&](Error error) {
     error = snapshot_error(std::move(error), snapshots);
     snapshots.undo(wanted.id);
-    if (auto seen = driver.inspect(call_to_undo(vm), args.vm)) static_cast<void>(go_on(vm, driver, before, *seen));
+    if (auto seen = driver.inspect(call_to_undo(vm), args.vm)) {
+      const auto now = go_on(vm, driver, before, *seen);
+      log_unless(now ? Status(Ok{}) : now.error(), "the VM is left paused after a snapshot that failed", vm->id);
+    }
     return error;
   };
   auto taken = driver.snapshot(call, args);

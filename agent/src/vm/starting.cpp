@@ -77,10 +77,11 @@ Result<VmStatus> Manager::start(const VmPtr& vm, Operation& operation) {
   auto started = launch(
       vm, operation, [&](const DriverCall& with, const StartArgs& args) { return driver->start(with, args); },
       std::move(turn));
-  if (!started && is_first) {
+  if (!started && is_first && !vm->is_dead()) {
     // Nothing has booted these: the next start takes what the node has by then.
     vm->document.boot = {};
-    static_cast<void>(vm->folder.write_document(vm->document));
+    log_unless(vm->folder.write_document(vm->document),
+               "the next start boots the same files, as they can't be forgotten", vm->id);
   }
   return started;
 }
@@ -146,7 +147,7 @@ Result<VmStatus> Manager::launch(const VmPtr& vm, const Operation& operation, co
     return error;
   }
   processes_.clean_up(vm->id, document.incarnation);
-  static_cast<void>(vm->folder.remove_handle());
+  log_unless(vm->folder.remove_handle(), "the handle of a start that failed is left", vm->id);
   return error;
 }
 

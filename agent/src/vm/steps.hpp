@@ -6,6 +6,7 @@
 
 #include "journal.hpp"
 #include "qarax/core/ids.hpp"
+#include "qarax/core/logging.hpp"
 #include "vm_folder.hpp"
 #include "vm_manager.hpp"
 
@@ -16,6 +17,13 @@ template <class T>
 Result<T> in_step(std::string_view step, Result<T> result) {
   if (!result) return std::move(result).error().at_step(step);
   return result;
+}
+
+inline constexpr std::string_view kNotDisowned = "what the VM leaves behind can't be noted";
+
+// What failed and keeps nothing from going on: whoever looks for the reason of what comes of it finds it in the log.
+inline void log_unless(const Status& done, std::string_view what, const std::string& vm) {
+  if (!done) core::logger("vm")->error("{} vm={} reason={}", what, vm, core::log_value(done.error().message));
 }
 
 inline JournalRecord record_of(RecordKind kind, const Command& command) {

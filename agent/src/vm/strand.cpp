@@ -5,6 +5,7 @@
 #include "manager.hpp"
 #include "qarax/core/logging.hpp"
 #include "records.hpp"
+#include "steps.hpp"
 
 namespace qarax::agent {
 
@@ -177,14 +178,12 @@ void Manager::abandon(const VmPtr& vm, const OperationPtr& operation) {
   if (auto written = write_tombstone(tombstones_dir_, {vm->id, command.revision, command.step}); !written)
     return finish(vm, operation, {last_report(vm), std::move(written).error()});
   // Before the call can come back and find the VM dead: it then removes the folder, too.
-  static_cast<void>(processes_.leftovers().disown(vm->id));
+  log_unless(processes_.leftovers().disown(vm->id), kNotDisowned, vm->id);
   {
     const std::lock_guard strand(vm->strand_mutex);
     vm->dead = true;
   }
-  if (auto removed = vm->folder.remove(); !removed)
-    core::logger("vm")->error("a deleted VM's folder is left vm={} reason={}", vm->id,
-                              core::log_value(removed.error().message));
+  log_unless(vm->folder.remove(), "a deleted VM's folder is left", vm->id);
   processes_.clean_up(vm->id, last_report(vm).incarnation);
   finish(vm, operation, {bury(vm, operation), success()});
 }

@@ -42,8 +42,10 @@ Result<std::string> read_file(const std::string& path, std::size_t limit = 16u <
 std::string read_tail(const std::string& path, std::size_t limit);
 
 // Temp file in the same folder, fsync, rename, fsync of the folder: the old or the new content, whole, whenever power
-// goes.
-Status write_file_durably(const std::string& path, std::string_view content, unsigned mode = 0600);
+// goes. `written`: the new file, open for reading and writing, as soon as it stands under its name: also where only the
+// sync of its folder failed.
+Status write_file_durably(const std::string& path, std::string_view content, unsigned mode = 0600,
+                          Fd* written = nullptr);
 // What writers that were killed in the middle of it have left in this folder (not below it). Only for who is its sole
 // writer.
 void remove_half_written(const std::string& folder);
