@@ -1,10 +1,8 @@
 #include "plugin_drivers.hpp"
 
-#include <algorithm>
 #include <filesystem>
-#include <set>
 
-#include "qarax/core/logging.hpp"
+#include "qarax/core/plugin_host/plugin_files.hpp"
 
 namespace qarax::agent {
 
@@ -79,36 +77,16 @@ RawJson probe_files(const BootFiles& boot) {
 PluginDrivers::~PluginDrivers() = default;
 
 Status PluginDrivers::load(const NodeConfig& config, const BootFiles& boot) {
-  std::vector<core::PluginFileConfig> files;
-  std::set<std::string> named;
-  const auto add = [&](const std::string& path, const RawJson& plugin_config, bool required) {
-    if (!named.insert(path).second) return;
-    files.push_back({path, plugin_config, required, config.data_dir + "/plugins/" + stem(path), probe_files(boot)});
-  };
-  std::error_code ignored;
+  std::vector<core::PluginFileConfig> entries;
   for (const auto& entry : config.plugins)
-    if (!std::filesystem::is_directory(entry.path, ignored)) add(entry.path, entry.config, entry.required);
-  for (const auto& entry : config.plugins) {
-    if (!std::filesystem::is_directory(entry.path, ignored)) continue;
-    std::vector<std::string> found;
-    for (const auto& file : std::filesystem::directory_iterator(entry.path, ignored))
-      if (file.path().extension() == ".so") found.push_back(file.path().string());
-    std::sort(found.begin(), found.end());
-    for (const auto& path : found) add(path, entry.config, entry.required);
-  }
-  const auto log = core::logger("plugins");
-  for (const auto& file : files) {
-    const core::PluginRecord record = host_.load(file);
-    for (const auto& warning : record.warnings) log->warn("{} plugin={}", warning, record.name);
-    if (record.state == core::PluginState::loaded) {
-      log->info("loaded plugin={} version={} path={}", record.name, record.version, record.path);
-    } else {
-      log->warn("refused path={} step={} reason={}", record.path, core::to_string(record.step),
-                core::log_value(record.reason));
-      if (file.required)
-        return make_error(Code::failed_precondition, "a required plugin was refused: " + record.reason);
-    }
-  }
+    entries.push_back({entry.path, entry.config, entry.required, config.data_dir + "/plugins", probe_files(boot)});
+  const auto check = [](const core::PluginRecord& record) -> Status {
+    if (record.state == core::PluginState::loaded || !record.required) return Ok{};
+    return make_error(Code::failed_precondition, "a required plugin was refused: " + record.reason);
+  };
+  core::PluginFiles found = core::find_plugin_files(entries);
+  for (core::PluginRecord& refused : found.refused) QARAX_CHECK(check(host_.add_refused(std::move(refused))));
+  for (const auto& file : found.files) QARAX_CHECK(check(host_.load(file)));
   return Ok{};
 }
 

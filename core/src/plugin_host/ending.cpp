@@ -3,21 +3,10 @@
 #include <condition_variable>
 #include <mutex>
 #include <utility>
-#include <vector>
+
+#include "keep.hpp"
 
 namespace qarax::core {
-namespace {
-
-// Reachable for the leak checker, never freed.
-template <class T>
-void keep_for_ever(std::unique_ptr<T> what) {
-  static std::mutex mutex;
-  static auto& all = *new std::vector<std::unique_ptr<T>>;
-  const std::lock_guard lock(mutex);
-  all.push_back(std::move(what));
-}
-
-}  // namespace
 
 struct Ending::Shared {
   std::mutex mutex;

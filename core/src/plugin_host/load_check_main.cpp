@@ -38,7 +38,8 @@ class NoProcesses final : public core::HostServices {
 int usage(FILE* out, int code) {
   std::fputs(
       "usage: qarax-plugin-load-check [--config JSON] [--state-dir DIR] FILE...\n"
-      "Takes each plugin file through the handshake of a qarax node. Exit status 0: all were taken.\n",
+      "Takes each plugin file through the handshake of a qarax node. Exit status 0: all were taken.\n"
+      "--state-dir: each gets the folder of its name in DIR, as it does of a node.\n",
       out);
   return code;
 }
@@ -49,7 +50,7 @@ int check(const std::vector<std::string>& files, const std::string& config, cons
   bool good = true;
   for (const auto& file : files) {
     char* real = ::realpath(file.c_str(), nullptr);
-    core::PluginFileConfig one{.path = real != nullptr ? real : file, .config = {config}, .state_dir = state_dir};
+    core::PluginFileConfig one{.path = real != nullptr ? real : file, .config = {config}, .state_root = state_dir};
     std::free(real);
     const auto record = host.load(one);
     if (record.state == core::PluginState::loaded && record.warnings.empty()) {

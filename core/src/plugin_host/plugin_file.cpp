@@ -177,29 +177,29 @@ Status check_table(const qarax_plugin_table& table, PluginRecord& record) {
 
 }  // namespace
 
-Result<const qarax_plugin_table*> open_plugin_file(PluginRecord& record) {
-  record.step = LoadStep::path;
+Result<const qarax_plugin_table*> open_plugin_file(PluginRecord& record, const std::function<Status(LoadStep)>& at) {
+  QARAX_CHECK(at(LoadStep::path));
   QARAX_CHECK(check_plugin_path(record.path, false));
-  record.step = LoadStep::exports;
+  QARAX_CHECK(at(LoadStep::exports));
   QARAX_CHECK(check_exports(record.path));
-  record.step = LoadStep::open;
+  QARAX_CHECK(at(LoadStep::open));
   QARAX_TRY(const void* symbol, open(record.path));
   const auto& table = *static_cast<const qarax_plugin_table*>(symbol);
 
-  record.step = LoadStep::magic;
+  QARAX_CHECK(at(LoadStep::magic));
   if (table.magic != QARAX_ABI_MAGIC) {
     char hex[32];
     std::snprintf(hex, sizeof hex, "%016llx", static_cast<unsigned long long>(table.magic));
     return refuse(std::string("its `" QARAX_PLUGIN_SYMBOL "` begins with ") + hex +
                   ", not with the mark of a qarax plugin; define it with QARAX_PLUGIN(…)");
   }
-  record.step = LoadStep::major;
+  QARAX_CHECK(at(LoadStep::major));
   record.abi = std::to_string(table.abi_major) + "." + std::to_string(table.abi_minor);
   if (table.abi_major != QARAX_ABI_MAJOR)
     return refuse("it was built for plugin ABI " + record.abi + ", this node speaks " +
                   std::to_string(QARAX_ABI_MAJOR) + "." + std::to_string(QARAX_ABI_MINOR) +
                   "; rebuild it with this node's SDK");
-  record.step = LoadStep::size;
+  QARAX_CHECK(at(LoadStep::size));
   QARAX_CHECK(check_table(table, record));
   return &table;
 }

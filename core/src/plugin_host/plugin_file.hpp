@@ -2,7 +2,7 @@
 // plugin was called (other than its static initialisers).
 #pragma once
 
-#include <string>
+#include <functional>
 
 #include "qarax/core/plugin_host/plugin_record.hpp"
 #include "qarax/plugin/abi.h"
@@ -10,8 +10,8 @@
 
 namespace qarax::core {
 
-// What the file says about itself fills `record`, also when it is refused; record.step is the step that refused.
-// The file, once open, is never closed.
-Result<const qarax_plugin_table*> open_plugin_file(PluginRecord& record);
+// What the file says about itself fills `record`, also when it is refused. `at` is told of each step before it is
+// taken; its error ends them. The file, once open, is never closed.
+Result<const qarax_plugin_table*> open_plugin_file(PluginRecord& record, const std::function<Status(LoadStep)>& at);
 
 }  // namespace qarax::core

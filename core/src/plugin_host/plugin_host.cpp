@@ -1,34 +1,19 @@
 #include "qarax/core/plugin_host/plugin_host.hpp"
 
-#include <algorithm>
 #include <chrono>
 #include <deque>
 #include <filesystem>
 #include <mutex>
 
-#include "config_check.hpp"
 #include "ending.hpp"
-#include "host_tables.hpp"
-#include "interfaces.hpp"
-#include "path_check.hpp"
-#include "plugin_call.hpp"
-#include "plugin_file.hpp"
-#include "qarax/core/files.hpp"
+#include "loading.hpp"
 #include "qarax/core/logging.hpp"
-#include "qarax/core/plugin_host/process_guard.hpp"
 #include "qarax/plugin/call.hpp"
-#include "table_hypervisor.hpp"
 
 namespace qarax::core {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-struct Plugin {
-  PluginRecord record;
-  HostTables* host = nullptr;  // never destroyed
-  std::unique_ptr<TableHypervisor> hypervisor;
-};
 
 CallContext context_for(std::int64_t timeout_ms) {
   CallContext context;
@@ -47,96 +32,15 @@ struct PluginHost::Impl {
   mutable std::mutex mutex;                     // guards the list and the records; never held across a plugin call
   std::deque<std::unique_ptr<Plugin>> plugins;  // in order of loading; only load adds, nothing leaves before the end
   bool shut_down = false;
+  std::string held_by;  // the file whose loading hangs, and with it the system's loader; load's alone
 
+  PluginRecord add(std::unique_ptr<Plugin> plugin);
   const Plugin* find(std::string_view name) const {
     for (const auto& plugin : plugins)
       if (plugin->hypervisor && plugin->record.name == name) return plugin.get();
     return nullptr;
   }
-  Status handshake(Plugin& plugin, const PluginFileConfig& config);
-  Status check_clash(const PluginRecord& record) const;
-  Result<void*> create(Plugin& plugin, const qarax_plugin_table& table, const PluginFileConfig& config);
 };
-
-Status PluginHost::Impl::check_clash(const PluginRecord& record) const {
-  const std::lock_guard lock(mutex);
-  for (const auto& other : plugins) {
-    if (!other->hypervisor) continue;
-    if (other->record.id == record.id || other->record.name == record.name)
-      return make_error(Code::already_exists,
-                        (other->record.id == record.id ? "its id " + record.id : "its name " + record.name) +
-                            " is taken by " + other->record.path + "; remove one of the two from the node's config",
-                        "plugin-clash");
-  }
-  return Ok{};
-}
-
-Result<void*> PluginHost::Impl::create(Plugin& plugin, const qarax_plugin_table& table,
-                                       const PluginFileConfig& config) {
-  CreateArgs args;
-  args.config = config.config;
-  args.state_dir = config.state_dir;
-  if (!config.state_dir.empty()) QARAX_CHECK(make_folder(config.state_dir, 0700));
-  const auto context = context_for(options.create_timeout_ms);
-  PluginCall call(context, false);
-  const std::string document = encode(args);
-  void* instance = nullptr;
-  QARAX_CHECK(call.run(
-      "create", [&] { return table.create(plugin.host->raw(), call.raw(), plugin::text(document), &instance); }));
-  if (instance == nullptr)
-    return make_error(Code::internal, "create succeeded without an instance; it must set *instance", "plugin-bug");
-  return instance;
-}
-
-Status PluginHost::Impl::handshake(Plugin& plugin, const PluginFileConfig& given) {
-  PluginRecord& record = plugin.record;
-  QARAX_TRY(const qarax_plugin_table* table, open_plugin_file(record));
-
-  record.step = LoadStep::config;
-  PluginFileConfig config = given;
-  config.config = with_offers(plugin::view(table->config_schema), given.config, given.offers);
-  QARAX_CHECK(check_plugin_config(plugin::view(table->config_schema), config.config.text));
-  record.step = LoadStep::clash;
-  QARAX_CHECK(check_clash(record));
-
-  record.step = LoadStep::create;
-  plugin.host = &HostTables::make(services, record.name);
-  const auto grace = [] { return Clock::now() + std::chrono::seconds(5); };
-  auto instance = create(plugin, *table, config);
-  if (!instance) {
-    plugin.host->close(grace());
-    return std::move(instance).error();
-  }
-
-  record.step = LoadStep::interfaces;
-  std::unique_ptr<TableHypervisor> hypervisor;
-  const auto rest = [&]() -> Status {
-    try {
-      QARAX_TRY(const HypervisorTables interfaces, query_interfaces(*table, *instance));
-      record.interfaces = interfaces.ids();
-      hypervisor = std::make_unique<TableHypervisor>(*table, *instance, interfaces);
-    } catch (const std::exception& e) {
-      return make_error(Code::internal, std::string("query threw across the border: ") + e.what(), "plugin-exception");
-    } catch (...) {
-      return make_error(Code::internal, "query threw across the border", "plugin-exception");
-    }
-    record.step = LoadStep::describe;
-    QARAX_TRY(record.description, hypervisor->describe(context_for(options.describe_timeout_ms)));
-    return Ok{};
-  };
-  if (auto status = rest(); !status) {
-    if (!hypervisor) hypervisor = std::make_unique<TableHypervisor>(*table, *instance, HypervisorTables{});
-    if (Ending(*hypervisor, grace()).wait(grace()) == Ending::Phase::done)
-      plugin.host->close(grace());
-    else
-      abandon(std::move(hypervisor));
-    return status;
-  }
-  record.step = LoadStep::registered;
-  record.state = PluginState::loaded;
-  plugin.hypervisor = std::move(hypervisor);
-  return Ok{};
-}
 
 PluginHost::PluginHost(HostServices& services, PluginHostOptions options)
     : impl_(std::make_unique<Impl>(services, options)) {}
@@ -144,60 +48,47 @@ PluginHost::PluginHost(HostServices& services, PluginHostOptions options)
 PluginHost::~PluginHost() { static_cast<void>(shutdown(5000)); }
 
 PluginRecord PluginHost::load(const PluginFileConfig& config) {
-  auto plugin = std::make_unique<Plugin>();
-  plugin->record.path = config.path;
-  plugin->record.required = config.required;
-
-  ProcessGuard guard;
-  const auto status = impl_->handshake(*plugin, config);
-  plugin->record.warnings = guard.restore();
-  if (!status) plugin->record.reason = "plugin " + config.path + ": " + status.error().message;
-
-  const auto& record = plugin->record;
-  for (const auto& warning : record.warnings)
-    impl_->log->warn("plugin {} {} while it was loaded; put back plugin={} path={}", config.path, warning, record.name,
-                     log_value(config.path));
-  if (status)
-    impl_->log->info("plugin loaded plugin={} id={} version={} abi={} path={}", record.name, record.id,
-                     log_value(record.version), record.abi, log_value(config.path));
-  else
-    impl_->log->error("plugin refused: {} plugin={} step={}", record.reason, record.name, to_string(record.step));
-
-  const std::lock_guard lock(impl_->mutex);
-  impl_->plugins.push_back(std::move(plugin));
-  return impl_->plugins.back()->record;
-}
-
-std::vector<PluginRecord> PluginHost::load_all(const PluginFileConfig& config) {
-  std::error_code ec;
-  if (!std::filesystem::is_directory(config.path, ec)) return {load(config)};
-
-  std::vector<std::string> files;
-  auto status = check_plugin_path(config.path, true);
-  if (status) {
-    for (std::filesystem::directory_iterator it(config.path, ec), end; !ec && it != end; it.increment(ec))
-      if (it->path().extension() == ".so") files.push_back(it->path().string());
-    if (ec) status = make_error(Code::failed_precondition, ec.message());
+  std::vector<PluginRecord> loaded;
+  {
+    const std::lock_guard lock(impl_->mutex);
+    for (const auto& other : impl_->plugins)
+      if (other->hypervisor) loaded.push_back(other->record);
   }
-  if (!status) {
-    auto plugin = std::make_unique<Plugin>();
+  std::unique_ptr<Plugin> plugin;
+  if (impl_->held_by.empty()) {
+    plugin = Loading::run(impl_->services, impl_->options, config, std::move(loaded));
+    if (plugin->record.hangs && plugin->record.step == LoadStep::open) impl_->held_by = config.path;
+  } else {
+    plugin = std::make_unique<Plugin>();
     plugin->record.path = config.path;
     plugin->record.required = config.required;
-    plugin->record.reason = "plugin folder " + config.path + ": " + status.error().message;
-    impl_->log->error("plugin refused: {} step=path", plugin->record.reason);
-    const std::lock_guard lock(impl_->mutex);
-    impl_->plugins.push_back(std::move(plugin));
-    return {impl_->plugins.back()->record};
+    plugin->record.step = LoadStep::open;
+    plugin->record.reason = "plugin " + config.path + ": the system's loader is held by " + impl_->held_by +
+                            ", which hangs while it is loaded; take that one out of the node's config and restart "
+                            "qarax-node";
   }
-  std::sort(files.begin(), files.end());
-  std::vector<PluginRecord> records;
-  for (const auto& file : files) {
-    PluginFileConfig one = config;
-    one.path = file;
-    if (!config.state_dir.empty()) one.state_dir = config.state_dir + "/" + std::filesystem::path(file).stem().string();
-    records.push_back(load(one));
-  }
-  return records;
+  return impl_->add(std::move(plugin));
+}
+
+PluginRecord PluginHost::add_refused(PluginRecord refused) {
+  auto plugin = std::make_unique<Plugin>();
+  plugin->record = std::move(refused);
+  return impl_->add(std::move(plugin));
+}
+
+PluginRecord PluginHost::Impl::add(std::unique_ptr<Plugin> plugin) {
+  const auto& record = plugin->record;
+  for (const auto& warning : record.warnings)
+    log->warn("plugin {} {} while it was loaded; put back plugin={} path={}", record.path, warning, record.name,
+              log_value(record.path));
+  if (record.state == PluginState::loaded)
+    log->info("plugin loaded plugin={} id={} version={} abi={} path={}", record.name, record.id,
+              log_value(record.version), record.abi, log_value(record.path));
+  else
+    log->error("plugin refused: {} plugin={} step={}", record.reason, record.name, to_string(record.step));
+  const std::lock_guard lock(mutex);
+  plugins.push_back(std::move(plugin));
+  return plugins.back()->record;
 }
 
 std::vector<PluginRecord> PluginHost::records() const {

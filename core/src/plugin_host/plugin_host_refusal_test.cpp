@@ -1,11 +1,14 @@
 // Every step of the handshake refuses with its own words.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <fstream>
 
 #include "qarax/core/files.hpp"
+#include "qarax/core/plugin_host/plugin_files.hpp"
 #include "test_support.hpp"
 
 namespace qarax::core::testing {
@@ -155,7 +158,7 @@ TEST_F(Refusal, Create) {
   EXPECT_EQ(refused(fixture("throws"), LoadStep::create, R"({"throw":"create"})"),
             "create threw across the border: no luck");
   std::ofstream(folder_ / "file") << "x";
-  const auto record = host_.load({.path = fixture("c_plugin"), .state_dir = folder_ / "file/state"});
+  const auto record = host_.load({.path = fixture("c_plugin"), .state_root = folder_ / "file/state"});
   EXPECT_EQ(to_string(record.step), "create");
   EXPECT_THAT(record.reason, ::testing::HasSubstr(folder_ / "file"));
 }
@@ -188,27 +191,112 @@ TEST_F(Refusal, RefusedOnesStayVisible) {
   EXPECT_EQ(host_.explain_missing("xen"), "no hypervisor \"xen\" on this node; loaded: c_plugin");
 }
 
-TEST_F(Refusal, FolderInOrderOfName) {
-  take(folder_, QARAX_SLEEPER, "20-sleeper.so");
-  take(folder_, fixture("c_plugin"), "10-c.so");
-  std::ofstream(folder_ / "README") << "not a plugin";
-  std::ofstream(folder_ / "30-bad.so") << "not a plugin either";
-  const auto records = host_.load_all({.path = folder_.path(), .state_dir = folder_ / "state"});
-  ASSERT_EQ(records.size(), 3u);
-  EXPECT_EQ(records[0].path, folder_ / "10-c.so");
-  EXPECT_EQ(records[1].path, folder_ / "20-sleeper.so");
-  EXPECT_EQ(records[0].state, PluginState::loaded) << records[0].reason;
-  EXPECT_EQ(records[1].state, PluginState::loaded) << records[1].reason;
-  EXPECT_EQ(records[2].state, PluginState::refused);
-  EXPECT_TRUE(fs::is_directory(folder_ / "state/10-c"));
-  EXPECT_EQ(fs::status(folder_ / "state/10-c").permissions(), fs::perms::owner_all);
+// A file that hangs in one of the plugin's own functions: its thread is left behind, the next file has its turn.
+class Hanging : public Refusal {
+ protected:
+  Hanging() { EXPECT_EQ(::mkfifo(fifo_.c_str(), 0600), 0); }
+  void release() const {
+    const int fd = ::open(fifo_.c_str(), O_WRONLY | O_CLOEXEC);  // returns when the plugin has it open: lets it go
+    EXPECT_GE(fd, 0);
+    ::close(fd);
+  }
+  const std::string fifo_ = folder_ / "fifo";
+  PluginHost impatient_{
+      services_, {.open_timeout_ms = 10'000, .create_timeout_ms = 10, .describe_timeout_ms = 10, .grace_ms = 20}};
+};
 
-  fs::create_directory(folder_ / "open");
-  ASSERT_EQ(::chmod((folder_ / "open").c_str(), 0777), 0);
-  const auto refused = host_.load_all({.path = folder_ / "open"});
-  ASSERT_EQ(refused.size(), 1u);
-  EXPECT_EQ(refused[0].reason,
-            "plugin folder " + folder_ / "open" + ": " + folder_ / "open" + " can be written by others; chmod go-w it");
+TEST_F(Hanging, CreateAndDescribe) {
+  const auto path = fixture("slow_create");
+  for (const std::string step : {"create", "describe"}) {
+    const auto record =
+        impatient_.load({.path = path, .config = {R"({"fifo":")" + fifo_ + R"(","in":")" + step + R"("})"}});
+    EXPECT_EQ(record.state, PluginState::refused);
+    EXPECT_EQ(to_string(record.step), step);
+    EXPECT_EQ(record.name, "slow_create");
+    EXPECT_EQ(record.reason, "plugin " + path + ": " + step +
+                                 " hasn't returned within 30 ms; the node goes on without it. Mend what it waits for, "
+                                 "or take it out of the node's config, and restart qarax-node");
+    release();
+  }
+  EXPECT_EQ(impatient_.hypervisor("slow_create"), nullptr);
+  EXPECT_EQ(impatient_.load({.path = fixture("c_plugin")}).reason, "") << "the next one has its turn";
+}
+
+TEST_F(Hanging, OpenAndWithItTheLoader) {
+  const auto path = fixture("slow_open");
+  ::setenv("QARAX_FIXTURE_FIFO", fifo_.c_str(), 1);
+  PluginHost host(services_, {.open_timeout_ms = 10, .grace_ms = 20});
+  const auto record = host.load({.path = path});
+  ::unsetenv("QARAX_FIXTURE_FIFO");
+  EXPECT_EQ(to_string(record.step), "open");
+  EXPECT_EQ(record.reason, "plugin " + path +
+                               ": loading it, which runs its static initialisers, hasn't returned within 30 ms; the "
+                               "node goes on without it. Mend what it waits for, or take it out of the node's config, "
+                               "and restart qarax-node");
+  const auto next = host.load({.path = fixture("c_plugin")});
+  EXPECT_EQ(to_string(next.step), "open");
+  EXPECT_EQ(next.reason, "plugin " + fixture("c_plugin") + ": the system's loader is held by " + path +
+                             ", which hangs while it is loaded; take that one out of the node's config and restart "
+                             "qarax-node");
+  release();
+}
+
+TEST_F(Refusal, TheStateFolderIsNamedLikeThePlugin) {
+  fs::create_directory(folder_ / "other");
+  const auto c = host_.load({.path = take(folder_, fixture("c_plugin"), "same.so"), .state_root = folder_ / "state"});
+  EXPECT_EQ(c.reason, "");
+  const auto sleeper =
+      host_.load({.path = take(folder_, QARAX_SLEEPER, "other/same.so"), .state_root = folder_ / "state"});
+  EXPECT_EQ(sleeper.reason, "");
+  for (const std::string& name : {c.name, sleeper.name})
+    EXPECT_EQ(fs::status(folder_ / "state/" + name).permissions(), fs::perms::owner_all) << name;
+}
+
+std::vector<std::string> paths(const PluginFiles& found) {
+  std::vector<std::string> out;
+  for (const auto& file : found.files) out.push_back(file.path.substr(file.path.rfind('/') + 1));
+  return out;
+}
+
+TEST(PluginFilesTest, NamedFilesComeFirstAndKeepTheirOwnConfig) {
+  const TempFolder folder;
+  fs::create_directory(folder / "b");
+  for (const char* name : {"20.so", "10.so", "README", "30.so", "b/40.so", "b/10.so"})
+    std::ofstream(folder / name) << "";
+  const auto found = find_plugin_files({{.path = folder.path(), .required = true},
+                                        {.path = folder / "b"},
+                                        {.path = folder / "30.so", .config = {"{}"}},
+                                        {.path = folder / "gone.so"},
+                                        {.path = folder / "30.so"}});
+  EXPECT_THAT(paths(found), ::testing::ElementsAre("30.so", "gone.so", "10.so", "20.so", "10.so", "40.so"));
+  EXPECT_EQ(found.files[0].config.text, "{}");
+  EXPECT_FALSE(found.files[0].required);
+  EXPECT_TRUE(found.files[2].required);
+  EXPECT_FALSE(found.files[5].required);
+  EXPECT_THAT(found.refused, ::testing::IsEmpty());
+}
+
+TEST(PluginFilesTest, AFolderThatIsntToBeTrustedOrReadIsSaid) {
+  const TempFolder folder;
+  fs::create_directory(folder / "open");
+  ASSERT_EQ(::chmod((folder / "open").c_str(), 0777), 0);
+  std::ofstream(folder / "open/10.so") << "";
+  const auto found = find_plugin_files({{.path = folder / "open", .required = true}});
+  EXPECT_THAT(found.files, ::testing::IsEmpty());
+  ASSERT_EQ(found.refused.size(), 1u);
+  EXPECT_TRUE(found.refused[0].required);
+  EXPECT_EQ(found.refused[0].reason,
+            "plugin folder " + folder / "open" + ": " + folder / "open" + " can be written by others; chmod go-w it");
+  RecordingServices services;
+  PluginHost host(services);
+  EXPECT_EQ(host.add_refused(found.refused[0]).reason, found.refused[0].reason);
+  EXPECT_EQ(host.records().at(0).path, folder / "open");
+
+  if (::geteuid() == 0) return;  // who may read everything
+  fs::create_directory(folder / "shut");
+  ASSERT_EQ(::chmod((folder / "shut").c_str(), 0), 0);
+  EXPECT_EQ(find_plugin_files({{.path = folder / "shut"}}).refused.at(0).reason,
+            "plugin folder " + folder / "shut" + ": it can't be listed: Permission denied");
 }
 
 }  // namespace

@@ -16,8 +16,10 @@
 namespace qarax::core {
 
 struct PluginHostOptions {
+  std::int64_t open_timeout_ms = 30'000;      // for each step that no deadline is told of: looking at it, loading it
   std::int64_t create_timeout_ms = 30'000;    // the deadline that create's call carries
   std::int64_t describe_timeout_ms = 10'000;  // likewise describe's
+  std::int64_t grace_ms = 5'000;              // past these: then a file that hangs is refused and left behind
 };
 
 class PluginHost {
@@ -29,10 +31,11 @@ class PluginHost {
   PluginHost& operator=(const PluginHost&) = delete;
 
   // One file. Main thread, one at a time, before plugins are used: a create may not race with other threads that
-  // fork or change signal dispositions. Never fails as such: a refused file is a record with the reason.
+  // fork or change signal dispositions. Never fails as such: a refused file is a record with the reason. What a plugin
+  // does in it is done on a thread of its own, which is left behind where a step hangs. Logs what came of it.
   PluginRecord load(const PluginFileConfig& config);
-  // A file, or each *.so of a folder; an unreadable folder is one refused record.
-  std::vector<PluginRecord> load_all(const PluginFileConfig& config);
+  // For what was refused before there was a file to load. Logged and kept like the others.
+  PluginRecord add_refused(PluginRecord refused);
 
   // Any thread.
   std::vector<PluginRecord> records() const;

@@ -11,11 +11,11 @@
 namespace qarax::core {
 
 struct PluginFileConfig {
-  std::string path{};       // absolute; a file, or a folder: every *.so in it in order of name, each with this config
-  RawJson config{};         // an object, or null where the node's config has none
-  bool required = false;    // the node refuses to start without it
-  std::string state_dir{};  // absolute; made 0700 if missing; for a folder: its subfolder named like the file
-  RawJson offers{};         // an object: members for a config that lacks them, where the plugin's schema has them
+  std::string path{};        // absolute
+  RawJson config{};          // an object, or null where the node's config has none
+  bool required = false;     // the node refuses to start without it
+  std::string state_root{};  // absolute; the plugin's own folder is the one of its name in it, made 0700 if missing
+  RawJson offers{};          // an object: members for a config that lacks them, where the plugin's schema has them
 };
 
 enum class PluginState { loaded, refused };
@@ -55,6 +55,7 @@ struct PluginRecord {
   std::vector<std::string> interfaces{};  // ids that it offers and this host knows
   Description description{};              // as of the last describe
   bool required = false;
+  bool hangs = false;  // refused as a step didn't return: its thread and its library stay
 };
 
 }  // namespace qarax::core

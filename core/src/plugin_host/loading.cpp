@@ -1,0 +1,217 @@
+#include "loading.hpp"
+
+#include <exception>
+#include <thread>
+#include <utility>
+
+#include "config_check.hpp"
+#include "ending.hpp"
+#include "interfaces.hpp"
+#include "keep.hpp"
+#include "plugin_call.hpp"
+#include "plugin_file.hpp"
+#include "qarax/core/files.hpp"
+#include "qarax/core/plugin_host/process_guard.hpp"
+#include "qarax/plugin/call.hpp"
+
+namespace qarax::core {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+Clock::time_point grace() { return Clock::now() + std::chrono::seconds(5); }
+
+CallContext context_for(std::int64_t timeout_ms) {
+  CallContext context;
+  context.deadline_ns = plugin::monotonic_ns() + timeout_ms * 1'000'000;
+  return context;
+}
+
+std::string doing(LoadStep step) {
+  if (step == LoadStep::open) return "loading it, which runs its static initialisers,";
+  if (step == LoadStep::interfaces) return "query";
+  if (step == LoadStep::create || step == LoadStep::describe) return std::string(to_string(step));
+  return "the step \"" + std::string(to_string(step)) + "\"";
+}
+
+}  // namespace
+
+Loading::Loading(HostServices& services, const PluginHostOptions& options, PluginFileConfig config,
+                 std::vector<PluginRecord> loaded)
+    : services_(services),
+      options_(options),
+      config_(std::move(config)),
+      loaded_(std::move(loaded)),
+      plugin_(std::make_unique<Plugin>()),
+      since_(Clock::now()) {
+  plugin_->record.path = config_.path;
+  plugin_->record.required = config_.required;
+  seen_ = plugin_->record;
+}
+
+std::unique_ptr<Plugin> Loading::run(HostServices& services, const PluginHostOptions& options,
+                                     const PluginFileConfig& config, std::vector<PluginRecord> loaded) {
+  const std::shared_ptr<Loading> loading(new Loading(services, options, config, std::move(loaded)));
+  ProcessGuard guard;
+  std::thread thread([loading] { loading->work(); });
+  if (loading->wait()) {
+    thread.join();
+    return std::move(loading->plugin_);
+  }
+  auto refused = std::make_unique<Plugin>();
+  {
+    const std::lock_guard lock(loading->mutex_);
+    refused->record = loading->seen_;
+    // What it still asks of its host is asked by nobody.
+    if (loading->host_ != nullptr) loading->host_->close(Clock::now());
+  }
+  refused->record.hangs = true;
+  refused->record.warnings = guard.restore();
+  refused->record.reason = "plugin " + config.path + ": " + doing(refused->record.step) + " hasn't returned within " +
+                           std::to_string(loading->limit_of(refused->record.step).count()) +
+                           " ms; the node goes on without it. Mend what it waits for, or take it out of the node's "
+                           "config, and restart qarax-node";
+  keep_for_ever(std::move(thread));
+  keep_for_ever(loading);
+  return refused;
+}
+
+std::chrono::milliseconds Loading::limit_of(LoadStep step) const {
+  const std::int64_t limit = step == LoadStep::create       ? options_.create_timeout_ms
+                             : step == LoadStep::interfaces ? options_.describe_timeout_ms
+                             : step == LoadStep::describe   ? options_.describe_timeout_ms
+                                                            : options_.open_timeout_ms;
+  return std::chrono::milliseconds(limit + options_.grace_ms);
+}
+
+bool Loading::wait() {
+  std::unique_lock lock(mutex_);
+  while (!done_) {
+    const LoadStep step = seen_.step;
+    const bool bounded = bounded_;
+    const auto moved = [&] { return done_ || seen_.step != step || bounded_ != bounded; };
+    if (!bounded)
+      changed_.wait(lock, moved);
+    else if (!changed_.wait_until(lock, since_ + limit_of(step), moved))
+      break;
+  }
+  given_up_ = !done_;
+  return done_;
+}
+
+void Loading::work() {
+  ProcessGuard guard;
+  Status status = Ok{};
+  try {
+    status = handshake();
+  } catch (const std::exception& e) {
+    status = make_error(Code::internal, std::string("the host failed: ") + e.what());
+  }
+  const std::lock_guard lock(mutex_);
+  if (given_up_) return;  // nobody waits any more: what it has made stays, and is nobody's
+  plugin_->record.warnings = guard.restore();
+  if (!status) plugin_->record.reason = "plugin " + config_.path + ": " + status.error().message;
+  done_ = true;
+  changed_.notify_all();
+}
+
+Status Loading::at(LoadStep step) {
+  plugin_->record.step = step;
+  const std::lock_guard lock(mutex_);
+  if (given_up_) return make_error(Code::aborted, "it has taken too long");
+  seen_ = plugin_->record;
+  host_ = plugin_->host;
+  since_ = Clock::now();
+  changed_.notify_all();
+  return Ok{};
+}
+
+Status Loading::handshake() {
+  PluginRecord& record = plugin_->record;
+  QARAX_TRY(const qarax_plugin_table* table, open_plugin_file(record, [this](LoadStep step) { return at(step); }));
+
+  QARAX_CHECK(at(LoadStep::config));
+  const RawJson config = with_offers(plugin::view(table->config_schema), config_.config, config_.offers);
+  QARAX_CHECK(check_plugin_config(plugin::view(table->config_schema), config.text));
+  QARAX_CHECK(at(LoadStep::clash));
+  QARAX_CHECK(check_clash());
+
+  plugin_->host = &HostTables::make(services_, record.name);
+  QARAX_CHECK(at(LoadStep::create));
+  auto instance = create(*table, config);
+  if (!instance) {
+    plugin_->host->close(grace());
+    return std::move(instance).error();
+  }
+  return finish_instance(*table, *instance);
+}
+
+Status Loading::check_clash() const {
+  const PluginRecord& record = plugin_->record;
+  for (const auto& other : loaded_) {
+    if (other.id == record.id || other.name == record.name)
+      return make_error(Code::already_exists,
+                        (other.id == record.id ? "its id " + record.id : "its name " + record.name) + " is taken by " +
+                            other.path + "; remove one of the two from the node's config",
+                        "plugin-clash");
+  }
+  return Ok{};
+}
+
+Result<void*> Loading::create(const qarax_plugin_table& table, const RawJson& config) {
+  CreateArgs args;
+  args.config = config;
+  if (!config_.state_root.empty()) {
+    args.state_dir = config_.state_root + "/" + plugin_->record.name;
+    QARAX_CHECK(make_folder(args.state_dir, 0700));
+  }
+  const auto context = context_for(options_.create_timeout_ms);
+  PluginCall call(context, false);
+  const std::string document = encode(args);
+  void* instance = nullptr;
+  QARAX_CHECK(call.run(
+      "create", [&] { return table.create(plugin_->host->raw(), call.raw(), plugin::text(document), &instance); }));
+  if (instance == nullptr)
+    return make_error(Code::internal, "create succeeded without an instance; it must set *instance", "plugin-bug");
+  return instance;
+}
+
+// From an instance to a plugin that is registered, or to none.
+Status Loading::finish_instance(const qarax_plugin_table& table, void* instance) {
+  PluginRecord& record = plugin_->record;
+  std::unique_ptr<TableHypervisor> hypervisor;
+  const auto rest = [&]() -> Status {
+    QARAX_CHECK(at(LoadStep::interfaces));
+    try {
+      QARAX_TRY(const HypervisorTables interfaces, query_interfaces(table, instance));
+      record.interfaces = interfaces.ids();
+      hypervisor = std::make_unique<TableHypervisor>(table, instance, interfaces);
+    } catch (const std::exception& e) {
+      return make_error(Code::internal, std::string("query threw across the border: ") + e.what(), "plugin-exception");
+    } catch (...) {
+      return make_error(Code::internal, "query threw across the border", "plugin-exception");
+    }
+    QARAX_CHECK(at(LoadStep::describe));
+    QARAX_TRY(record.description, hypervisor->describe(context_for(options_.describe_timeout_ms)));
+    return Ok{};
+  };
+  if (auto status = rest(); !status) {
+    {
+      const std::lock_guard lock(mutex_);
+      bounded_ = false;
+      changed_.notify_all();
+    }
+    if (!hypervisor) hypervisor = std::make_unique<TableHypervisor>(table, instance, HypervisorTables{});
+    if (Ending(*hypervisor, grace()).wait(grace()) == Ending::Phase::done)
+      plugin_->host->close(grace());
+    else
+      abandon(std::move(hypervisor));
+    return status;
+  }
+  record.step = LoadStep::registered;
+  record.state = PluginState::loaded;
+  plugin_->hypervisor = std::move(hypervisor);
+  return Ok{};
+}
+
+}  // namespace qarax::core
