@@ -14,6 +14,7 @@
 #include "plugin_services.hpp"
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
+#include "redescriber.hpp"
 
 namespace qarax::agent {
 
@@ -74,6 +75,10 @@ class RunningNode final : public Node {
     facts_.session = session_;
     facts_.version = version();
     facts_.unix_socket = config_.unix_socket == "none" ? "" : config_.unix_socket;
+    if (facts_.unix_socket.size() >= sizeof(sockaddr_un::sun_path)) {
+      core::logger("node")->warn("no unix socket: its path is too long path={}", facts_.unix_socket);
+      facts_.unix_socket.clear();
+    }
     QARAX_TRY(authority_, AuthorityStore::open(config_.data_dir + "/cluster.json"));
     QARAX_TRY(const std::string supervisor, find_supervisor(config_.supervisor, program_folder));
 
@@ -151,12 +156,14 @@ class RunningNode final : public Node {
       if (Manager* manager = manager_ptr_.load()) manager->look_again(vm);
       return;
     }
-    if (NodeService* service = service_ptr_.load())
-      // One after the other: an older description must not come in over a newer one.
-      service->later([this, plugin] {
-        static_cast<void>(plugins_->refresh_description(plugin));
-        if (NodeService* now = service_ptr_.load()) now->node_changed();
-      });
+    if (service_ptr_.load() != nullptr) redescriber_.ask(plugin);
+  }
+
+  void redescribe(const std::string& plugin) {
+    if (const Status described = plugins_->refresh_description(plugin); !described)
+      core::logger("plugins")->warn("a plugin doesn't describe itself anew plugin={} reason={}", plugin,
+                                    core::log_value(described.error().message));
+    if (NodeService* service = service_ptr_.load()) service->node_changed();
   }
 
   Result<std::shared_ptr<grpc::ServerCredentials>> credentials() const {
@@ -179,13 +186,8 @@ class RunningNode final : public Node {
     const std::string address = host + ":" + std::to_string(config_.listen_port);
     builder.AddListeningPort(address, creds, &port_);
     if (!facts_.unix_socket.empty()) {
-      if (facts_.unix_socket.size() >= sizeof(sockaddr_un::sun_path)) {
-        core::logger("node")->warn("no unix socket: its path is too long path={}", facts_.unix_socket);
-        facts_.unix_socket.clear();
-      } else {
-        ::unlink(facts_.unix_socket.c_str());
-        builder.AddListeningPort("unix:" + facts_.unix_socket, grpc::InsecureServerCredentials());
-      }
+      ::unlink(facts_.unix_socket.c_str());
+      builder.AddListeningPort("unix:" + facts_.unix_socket, grpc::InsecureServerCredentials());
     }
     builder.RegisterService(service_.get());
     grpc_ = builder.BuildAndStart();
@@ -215,6 +217,7 @@ class RunningNode final : public Node {
   std::unique_ptr<PluginDrivers> drivers_;
   std::unique_ptr<Manager> manager_;
   std::unique_ptr<NodeService> service_;
+  Redescriber redescriber_{[this](const std::string& plugin) { redescribe(plugin); }};
   int port_ = 0;
   std::unique_ptr<grpc::Server> grpc_;
 };

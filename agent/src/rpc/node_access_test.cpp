@@ -29,7 +29,12 @@ class CountingManager final : public VmManager {
   }
   Status keep(const std::string&, Words) override { return Ok{}; }
   core::VmReport inspect(const std::string&, std::int64_t) override { return {}; }
-  Result<Counters> counters(const std::string&, std::int64_t) override { return Counters{}; }
+  Result<Counters> counters(const std::string&, std::int64_t) override {
+    ++asked;
+    asked.notify_all();
+    hangs.wait(true);
+    return Counters{};
+  }
   Result<VmSpec> resolve(const std::string&, std::int64_t) override { return VmSpec{}; }
   std::vector<core::VmReport> subscribe(Listener, std::uint64_t& id) override {
     id = 1;
@@ -52,6 +57,8 @@ class CountingManager final : public VmManager {
   }
   Result<std::string> run_dir(const std::string&) override { return make_error(Code::not_found, "none"); }
 
+  std::atomic<bool> hangs{false};
+  std::atomic<int> asked{0};
   std::atomic<int> commands{0};
   std::atomic<int> cancels{0};
   std::atomic<int> looks{0};
@@ -255,6 +262,38 @@ TEST_F(NodeAccessTest, OnlyTheHostItselfSaysThatItGoesDown) {
   EXPECT_EQ(reply.powered_off(), 3);
   EXPECT_EQ(reply.killed(), 2);
   EXPECT_TRUE(service_->host_stops());
+}
+
+TEST_F(NodeAccessTest, TheHostGoesDownThoughPluginsHang) {
+  ASSERT_EQ(greet(as(1, "a")), "ok");
+  manager_.hangs = true;
+  constexpr int kCalls = 64;  // more at a time aren't made
+  struct Call {
+    grpc::ClientContext context;
+    node::v1::CountersReply reply;
+    grpc::Status status;
+  };
+  std::vector<Call> calls(kCalls);
+  grpc::CompletionQueue queue;
+  node::v1::VmRequest request;
+  *request.mutable_authority() = as(1, "a");
+  request.set_vm(core::new_uuid());
+  for (Call& call : calls)
+    stub_->AsyncCounters(&call.context, request, &queue)->Finish(&call.reply, &call.status, &call);
+  for (int asked = manager_.asked; asked < kCalls; asked = manager_.asked) manager_.asked.wait(asked);
+  {
+    grpc::ClientContext context;
+    node::v1::StopGuestsReply reply;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
+    EXPECT_TRUE(stub_to("unix:" + dir_ + "/sock")->StopGuests(&context, {}, &reply).ok());
+    EXPECT_EQ(manager_.stops, 1);
+  }
+  manager_.hangs = false;
+  manager_.hangs.notify_all();
+  queue.Shutdown();
+  void* tag = nullptr;
+  for (bool ok = false; queue.Next(&tag, &ok);) EXPECT_TRUE(ok);
+  for (const Call& call : calls) EXPECT_TRUE(call.status.ok());
 }
 
 }  // namespace

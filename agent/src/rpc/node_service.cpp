@@ -14,6 +14,7 @@ namespace qarax::agent {
 namespace {
 
 constexpr int kProtocol = 1;
+constexpr std::size_t kMostAsking = 64;
 
 template <class Chunk>
 class RefuseStream final : public grpc::ServerWriteReactor<Chunk> {
@@ -31,7 +32,8 @@ NodeService::NodeService(VmManager& vms, AuthorityStore& authority, DescribeNode
       options_(std::move(options)),
       worker_([this] { work(); }),
       heart_([this] { beat(); }),
-      asking_(1, 64) {}
+      asking_(1, kMostAsking),
+      guests_(0, 1) {}
 
 NodeService::~NodeService() {
   {
@@ -41,6 +43,7 @@ NodeService::~NodeService() {
   }
   changed_.notify_all();
   asking_.stop();
+  guests_.stop();
   heart_.join();
   worker_.join();
 }
@@ -160,7 +163,6 @@ grpc::ServerUnaryReactor* NodeService::Hello(grpc::CallbackServerContext* contex
     reply->set_protocol(kProtocol);
     reply->set_min_protocol(kProtocol);
     for (const std::string_view feature : core::kFeatures) reply->add_features(std::string(feature));
-    reply->add_features("leftovers");
     reply->set_session(options_.session);
     reply->set_last_activation(obeyed.last_activation);
     reply->set_highest_term(obeyed.highest_term);

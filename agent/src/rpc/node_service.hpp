@@ -106,6 +106,7 @@ class NodeService final : public node::v1::Node::CallbackService {
   std::thread worker_;
   std::thread heart_;        // alone, so that nothing that is slow makes the node look dead
   core::WorkerPool asking_;  // calls that wait for a VMM or a plugin
+  core::WorkerPool guests_;  // the host's end, which may wait for no plugin that hangs
 };
 
 }  // namespace qarax::agent

@@ -68,7 +68,7 @@ grpc::ServerUnaryReactor* NodeService::StopGuests(grpc::CallbackServerContext* c
   host_stops_ = true;
   node_changed();
   auto* reactor = context->DefaultReactor();
-  ask([this, reactor, reply, timeout_ms = request->timeout_ms()] {
+  guests_.post([this, reactor, reply, timeout_ms = request->timeout_ms()] {
     const HostShutdown done = vms_.stop_guests(timeout_ms);
     reply->set_powered_off(done.powered_off);
     reply->set_killed(done.killed);

@@ -1,0 +1,62 @@
+#include "plugin_drivers.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "plugin_services.hpp"
+#include "temp_folder.hpp"
+
+namespace qarax::agent {
+namespace {
+
+class PluginDriversTest : public testing::Test {
+ protected:
+  PluginDriversTest() {
+    config_.data_dir = folder_ / "data";
+    std::filesystem::create_directory(plugins_);
+  }
+  Status load(bool required) {
+    config_.plugins = {{plugins_, {}, required}};
+    return drivers_.load(config_, {});
+  }
+
+  const TempFolder folder_;
+  const std::string plugins_ = folder_ / "plugins";
+  NodeConfig config_;
+  ProcessService processes_{
+      {"/nonexistent", folder_ / "vms"}, Cgroups::none(), [](const std::string&, std::int64_t) {}};
+  PluginServices services_{processes_, [](const std::string&, const std::string&) {}};
+  core::PluginHost host_{services_};
+  PluginDrivers drivers_{host_};
+};
+
+TEST_F(PluginDriversTest, AFolderIsLoadedFileByFile) {
+  std::filesystem::copy_file(QARAX_SLEEPER, plugins_ + "/sleeper.so");
+  std::ofstream(plugins_ + "/broken.so") << "not a plugin";
+  ASSERT_TRUE(load(false));
+  const auto infos = drivers_.infos();
+  ASSERT_EQ(infos.size(), 2u);
+  EXPECT_EQ(infos[0].name, "broken");
+  EXPECT_EQ(infos[0].state, "refused");
+  EXPECT_EQ(infos[1].state, "loaded");
+  EXPECT_TRUE(std::filesystem::is_directory(config_.data_dir + "/plugins/" + infos[1].name));
+  EXPECT_TRUE(drivers_.find(infos[1].name));
+}
+
+TEST_F(PluginDriversTest, AFolderThatIsntToBeTrustedIsSaidAndKeepsTheNodeFromStartingWhereItIsRequired) {
+  ASSERT_EQ(::chmod(plugins_.c_str(), 0777), 0);
+  EXPECT_TRUE(load(false));
+  ASSERT_EQ(drivers_.infos().size(), 1u);
+  EXPECT_EQ(drivers_.infos()[0].path, plugins_);
+  EXPECT_NE(drivers_.infos()[0].reason.find("chmod go-w"), std::string::npos);
+  const Status required = load(true);
+  ASSERT_FALSE(required);
+  EXPECT_NE(required.error().message.find("a required plugin was refused: plugin folder " + plugins_),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace qarax::agent
