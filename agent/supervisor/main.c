@@ -160,19 +160,21 @@ static void finish(Supervisor* self) {
   control_close(&self->control, kClientFlushMs);
 }
 
-// Nothing sent to the supervisor may end it but SIGKILL and its own faults.
+// Nothing sent to the supervisor may end it but SIGKILL and its own faults: all else stays blocked, which is one call
+// where ignoring them is one each. What the starter ignored is put back here, once for the VMM too, which inherits it.
 static int set_up_signals(Supervisor* self, Failure* failure) {
-  static const int kKept[] = {SIGCHLD, SIGIO, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
+  static const int kFaults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
   for (int number = 1; number < NSIG; ++number) {
-    bool keep = false;
-    for (size_t i = 0; i < sizeof kKept / sizeof kKept[0]; ++i) keep = keep || kKept[i] == number;
-    (void)signal(number, keep ? SIG_DFL : SIG_IGN);
+    struct sigaction action;
+    if (sigaction(number, NULL, &action) == 0 && action.sa_handler != SIG_DFL) (void)signal(number, SIG_DFL);
   }
   sigset_t set;
+  (void)sigfillset(&set);
+  for (size_t i = 0; i < sizeof kFaults / sizeof kFaults[0]; ++i) (void)sigdelset(&set, kFaults[i]);
+  (void)sigprocmask(SIG_SETMASK, &set, NULL);
   (void)sigemptyset(&set);
   (void)sigaddset(&set, SIGCHLD);
   (void)sigaddset(&set, SIGIO);  // console.c's
-  (void)sigprocmask(SIG_SETMASK, &set, NULL);
   self->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   return self->signal_fd < 0 ? fail(failure, errno, "make a signalfd") : 0;
 }

@@ -14,11 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static void reset_signals(void) {
-  struct sigaction action;
-  memset(&action, 0, sizeof action);
-  action.sa_handler = SIG_DFL;
-  for (int number = 1; number < NSIG; ++number) (void)sigaction(number, &action, NULL);
+// The supervisor has them all at their defaults, and blocks them.
+static void unblock_signals(void) {
   sigset_t none;
   (void)sigemptyset(&none);
   (void)sigprocmask(SIG_SETMASK, &none, NULL);
@@ -81,7 +78,7 @@ static _Noreturn void run_child(const Options* options, const Cgroup* cgroup, in
     if (n != 1) _exit(kExitStartFailed);
     static char* empty_environment[] = {NULL};
     // Last, so that a signal in between can't end the child with the defaults while it still is half a supervisor.
-    reset_signals();
+    unblock_signals();
     if (options->env_clear)
       (void)execvpe(options->argv[0], options->argv, empty_environment);
     else

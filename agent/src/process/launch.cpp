@@ -36,7 +36,8 @@ Result<int> launch(const Launch& what) {
   sigfillset(&all);
   posix_spawnattr_setsigmask(&attributes, &none);
   posix_spawnattr_setsigdefault(&attributes, &all);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  const int defaults = what.keeps_ignored ? 0 : POSIX_SPAWN_SETSIGDEF;
+  posix_spawnattr_setflags(&attributes, static_cast<short>(POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | defaults));
 
   std::vector<char*> argv;
   for (const auto& one : what.argv) argv.push_back(const_cast<char*>(one.c_str()));

@@ -88,6 +88,7 @@ Result<Process> ProcessService::spawn(const SpawnArgs& args, const std::vector<i
   core::Fd report_write(ends[1]);
 
   Launch what;
+  what.keeps_ignored = true;
   what.argv = {options_.supervisor, "--dir", dir, "--log-max", std::to_string(options_.console_log_max)};
   if (cgroups_.available())
     what.argv.insert(what.argv.end(), {"--cgroup", cgroups_.folder(args.vm), "--cgroup-optional"});
