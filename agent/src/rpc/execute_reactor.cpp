@@ -29,7 +29,7 @@ bool ExecuteReactor::is_first_to_finish() {
 void ExecuteReactor::command_ended(const CommandResult& result) {
   if (!is_first_to_finish()) return;  // nobody listens any more; who asks again gets the stored result
   reply_->set_report(encode(result.report));
-  if (result.error.code != Code::ok) reply_->set_error(encode(result.error));
+  if (!result.outcome) reply_->set_error(encode(result.outcome.error()));
   Finish(grpc::Status::OK);
 }
 

@@ -36,13 +36,12 @@ class FakeVms final : public VmManager {
     result.report.vm = command.vm;
     result.report.revision = command.revision;
     result.report.status.state = VmState::running;
-    result.error =
-        fails ? make_error(Code::internal, "no luck", "vmm-failed") : Error{Code::ok, {}, {}, {}, false, 0, {}, {}};
+    if (fails) result.outcome = make_error(Code::internal, "no luck", "vmm-failed");
     if (!hangs) {
       done(result);
       return std::make_shared<FakeTicket>([] {});
     }
-    result.error = make_error(Code::cancelled, "cancelled");
+    result.outcome = make_error(Code::cancelled, "cancelled");
     under_way_ = [done = std::move(done), result] { done(result); };
     changed_.notify_all();
     return std::make_shared<FakeTicket>([this] { end(); });

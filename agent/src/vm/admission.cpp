@@ -5,6 +5,7 @@
 
 #include "manager.hpp"
 #include "qarax/core/logging.hpp"
+#include "steps.hpp"
 
 namespace qarax::agent {
 
@@ -64,7 +65,7 @@ std::optional<CommandResult> Manager::judge_absent(const Command& asked) {
     if (auto written = write_tombstone(tombstones_dir_, {asked.vm, asked.revision, asked.step}); !written)
       return CommandResult{report, std::move(written).error()};
     report.deleted = true;
-    return CommandResult{report, success()};
+    return CommandResult{report, Ok{}};
   }
   if (stone && asked.action == core::Action::start)
     return CommandResult{unknown_vm(asked.vm), stale(asked, "was deleted on this node and can't be started again")};
@@ -194,9 +195,7 @@ void Manager::missed_deadline(const VmPtr& vm, const OperationPtr& operation) {
     if (std::find(vm->pending.begin(), vm->pending.end(), operation) == vm->pending.end()) return;
   }
   Error error = still_running(operation->command);
-  VmStatus status;
-  status.state = VmState::unknown;
-  status.status_reason = error.message;
+  VmStatus status = status_with(VmState::unknown, error.message);
   if (const auto report = publish_unless_settled(vm, status, operation)) operation->answer({*report, std::move(error)});
 }
 

@@ -49,18 +49,12 @@ Result<VmStatus> Manager::stop(const VmPtr& vm, const Command& command, int canc
   const bool force = mode == StopMode::force;
   if (!vm->folder.exists()) {
     QARAX_CHECK(end_strays(vm));
-    VmStatus status;
-    status.state = VmState::shutdown;
-    status.status_reason = std::string(kNoFolder) + "; what still ran of it was ended";
-    return status;
+    return status_with(VmState::shutdown, std::string(kNoFolder) + "; what still ran of it was ended");
   }
   if (vm->document.incarnation == 0) {
     // Its document can't be read: nothing tells which plugin to ask, and its processes are the agent's own.
     QARAX_CHECK(processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs)));
-    VmStatus status;
-    status.state = VmState::shutdown;
-    status.status_reason = "killed on request; its folder's document can't be read, delete it";
-    return status;
+    return status_with(VmState::shutdown, "killed on request; its folder's document can't be read, delete it");
   }
   const DriverCall call = call_for(vm, {command.deadline_ns, cancel_fd}, command.request_id);
   auto driver = drivers_.find(vm->document.hypervisor);
@@ -128,11 +122,8 @@ bool Manager::lives(const std::string& vm, std::int64_t incarnation) {
 
 VmStatus Manager::believed(const std::string& vm, std::int64_t incarnation, VmStatus said) {
   if ((said.state != VmState::shutdown && said.state != VmState::created) || !lives(vm, incarnation)) return said;
-  VmStatus doubted;
-  doubted.state = VmState::unknown;
-  doubted.status_reason = "its plugin says that it is " + std::string(to_string(said.state)) +
-                          " while its VMM runs; force-stop or delete it";
-  return doubted;
+  return status_with(VmState::unknown, "its plugin says that it is " + std::string(to_string(said.state)) +
+                                           " while its VMM runs; force-stop or delete it");
 }
 
 // Without a folder nothing names its processes: the host is searched for them.

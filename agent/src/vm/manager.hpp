@@ -61,6 +61,7 @@ class Manager final : public VmManager {
  private:
   using VmPtr = std::shared_ptr<Vm>;
   using OperationPtr = std::shared_ptr<Operation>;
+  using CancelPtr = std::shared_ptr<const Cancel>;
 
   Manager(Options options, Drivers& drivers, ProcessService& processes, BootFilesProvider& boot_files,
           const core::Clock& clock);
@@ -68,7 +69,6 @@ class Manager final : public VmManager {
 
   static constexpr const char* kNoFolder = "this node has no folder for it";
 
-  static Error success() { return Error{Code::ok, {}, {}, {}, false, 0, {}, {}}; }
   static bool overtakes(core::Action action) {
     return action == core::Action::force_stop || action == core::Action::remove;
   }
@@ -89,23 +89,6 @@ class Manager final : public VmManager {
   Went guarded(const VmPtr& vm, const StrandTask& task);
   void overtake(const VmPtr& vm, const OperationPtr& operation);
   void abandon(const VmPtr& vm, const OperationPtr& operation);
-  // On the strand, a call for no command: what overtakes cancels it, and when it hangs the VM is unknown.
-  class OwnCall {
-   public:
-    OwnCall(Manager& manager, const VmPtr& vm, std::int64_t limit_ms);
-    ~OwnCall();
-    OwnCall(const OwnCall&) = delete;
-    OwnCall& operator=(const OwnCall&) = delete;
-    DriverCall call() const;
-
-   private:
-    Manager& manager_;
-    const VmPtr vm_;
-    const Cancel cancel_;
-    const std::int64_t deadline_ns_;
-    Timers::Handle late_;
-  };
-  void doubt(const VmPtr& vm, const Cancel* call);
   core::VmReport bury(const VmPtr& vm, const OperationPtr& by);
 
   // operations.cpp, on the VM's strand
@@ -161,6 +144,25 @@ class Manager final : public VmManager {
                           const std::optional<Error>& broken = std::nullopt);
   std::optional<Error> broken_off(const VmPtr& vm, const JournalRecord& intent, const VmStatus& status,
                                   const std::optional<Error>& broken);
+
+  // watching.cpp, on the VM's strand; doubt, tell_exit and look_at_all on any thread
+  // On the strand, a call for no command: what overtakes cancels it, and when it hangs the VM is unknown.
+  class OwnCall {
+   public:
+    OwnCall(Manager& manager, const VmPtr& vm, std::int64_t limit_ms);
+    ~OwnCall();
+    OwnCall(const OwnCall&) = delete;
+    OwnCall& operator=(const OwnCall&) = delete;
+    DriverCall call() const;
+
+   private:
+    Manager& manager_;
+    const VmPtr vm_;
+    const CancelPtr cancel_ = std::make_shared<Cancel>();
+    const std::int64_t deadline_ns_;
+    Timers::Handle late_;
+  };
+  void doubt(const VmPtr& vm, const CancelPtr& call);
   void record_exit(const VmPtr& vm, const VmStatus& status, Outlives outlives = Outlives::agent);
   void saw_exit(const VmPtr& vm, std::int64_t incarnation);
   void tell_exit(const VmPtr& vm, std::int64_t incarnation);

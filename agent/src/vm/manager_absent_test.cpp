@@ -57,9 +57,9 @@ TEST_F(ManagerTest, AStartBehindADeleteDoesNotBringTheVmBack) {
   auto late = begin(command(Action::start, 4));
   driver_.release();
   EXPECT_TRUE(removed.get().report.deleted);
-  EXPECT_EQ(late.get().error.reason, "stale-revision");
+  EXPECT_EQ(late.get().outcome.error().reason, "stale-revision");
   EXPECT_TRUE(later.get().report.deleted);
-  EXPECT_EQ(run(command(Action::start, 5)).error.reason, "stale-revision");
+  EXPECT_EQ(run(command(Action::start, 5)).outcome.error().reason, "stale-revision");
   manager_.reset();  // and with it whatever the strand still had to do
   EXPECT_EQ(driver_.starts, 1);
   EXPECT_TRUE(std::filesystem::is_empty(dir_ + "/vms"));
@@ -87,11 +87,11 @@ TEST_F(ManagerTest, ADeleteWhoseFolderCantBeMovedHasFailedAndTheNextAgentKnows) 
   if (::mount(folder.c_str(), folder.c_str(), nullptr, MS_BIND, nullptr) != 0)
     GTEST_SKIP() << "a mount point, whose rename fails, wants root: " << std::strerror(errno);
   const auto failed = run(command(Action::remove, 3));
-  EXPECT_NE(failed.error.code, Code::ok);
+  EXPECT_FALSE(failed.outcome);
   EXPECT_FALSE(failed.report.deleted);
   open();
   EXPECT_EQ(settled().status.state, VmState::shutdown);
-  EXPECT_EQ(run(command(Action::remove, 3)).error.code, failed.error.code) << "the stored result";
+  EXPECT_EQ(run(command(Action::remove, 3)).outcome.error().code, failed.outcome.error().code) << "the stored result";
   ASSERT_EQ(::umount2(folder.c_str(), MNT_DETACH), 0);
   EXPECT_TRUE(run(command(Action::remove, 4)).report.deleted);
 }
@@ -106,7 +106,7 @@ TEST_F(ManagerTest, ADeleteThatTheNextAgentCantFinishEitherIsNoSuccess) {
   driver_.recovered = VmState::shutdown;  // which is what a delete wants of it, and not enough
   open();
   EXPECT_FALSE(settled().deleted);
-  EXPECT_EQ(run(command(Action::remove, 3)).error.reason, "interrupted");
+  EXPECT_EQ(run(command(Action::remove, 3)).outcome.error().reason, "interrupted");
   ASSERT_EQ(::umount2(folder.c_str(), MNT_DETACH), 0);
   EXPECT_TRUE(run(command(Action::remove, 4)).report.deleted);
 }
@@ -115,23 +115,23 @@ TEST_F(ManagerTest, ADeleteOfAVmWhoseFolderIsGoneEndsWhatRunsOfIt) {
   Stray vmm(dir_ + "/vms/" + vm_);
   Stray of_another(dir_ + "/vms/" + core::new_uuid());
   const auto deleted = run(command(Action::remove, 2));
-  EXPECT_EQ(deleted.error.code, Code::ok) << deleted.error.message;
+  EXPECT_TRUE(deleted.outcome) << deleted.outcome.error().message;
   EXPECT_TRUE(deleted.report.deleted);
   EXPECT_TRUE(vmm.was_killed());
   EXPECT_FALSE(of_another.was_killed());
-  EXPECT_EQ(run(command(Action::start, 3)).error.reason, "stale-revision");
+  EXPECT_EQ(run(command(Action::start, 3)).outcome.error().reason, "stale-revision");
 }
 
 TEST_F(ManagerTest, AForceStopOfAVmWhoseFolderIsGoneEndsItAndItCanStartAgain) {
   Stray vmm(dir_ + "/vms/" + vm_);
-  EXPECT_EQ(run(command(Action::pause, 2)).error.reason, "vm-not-found");
+  EXPECT_EQ(run(command(Action::pause, 2)).outcome.error().reason, "vm-not-found");
   const auto stopped = run(command(Action::force_stop, 3));
-  EXPECT_EQ(stopped.error.code, Code::ok) << stopped.error.message;
+  EXPECT_TRUE(stopped.outcome) << stopped.outcome.error().message;
   EXPECT_EQ(stopped.report.status.state, VmState::shutdown);
   EXPECT_EQ(stopped.report.incarnation, 3) << "the one that the server means";
   EXPECT_FALSE(stopped.report.missing);
   EXPECT_TRUE(vmm.was_killed());
-  EXPECT_EQ(run(command(Action::start, 4)).error.code, Code::ok);
+  EXPECT_TRUE(run(command(Action::start, 4)).outcome);
 }
 
 TEST_F(ManagerTest, WhatTheServerHasIsNoLeftover) {
@@ -170,21 +170,21 @@ TEST_F(ManagerTest, ADeleteThatFailedIsNotFinishedByTheNextAgent) {
   open();
   EXPECT_EQ(settled().status.state, VmState::shutdown);
   EXPECT_FALSE(settled().missing);
-  EXPECT_EQ(run(command(Action::start, 5)).error.code, Code::ok);
+  EXPECT_TRUE(run(command(Action::start, 5)).outcome);
 }
 
 TEST_F(ManagerTest, TheRevisionOfWhatChangedNothingOrWasRefusedIsKept) {
   run(command(Action::start, 1));
   run(command(Action::force_stop, 2));
-  EXPECT_EQ(run(command(Action::force_stop, 4)).error.code, Code::ok);
+  EXPECT_TRUE(run(command(Action::force_stop, 4)).outcome);
   open();
   EXPECT_EQ(settled().status.state, VmState::shutdown);
-  EXPECT_EQ(run(command(Action::start, 3)).error.reason, "stale-revision");
-  EXPECT_EQ(run(command(Action::pause, 6)).error.code, Code::failed_precondition);
+  EXPECT_EQ(run(command(Action::start, 3)).outcome.error().reason, "stale-revision");
+  EXPECT_EQ(run(command(Action::pause, 6)).outcome.error().code, Code::failed_precondition);
   open();
   EXPECT_EQ(settled().status.state, VmState::shutdown);
-  EXPECT_EQ(run(command(Action::start, 5)).error.reason, "stale-revision");
-  EXPECT_EQ(run(command(Action::start, 7)).error.code, Code::ok);
+  EXPECT_EQ(run(command(Action::start, 5)).outcome.error().reason, "stale-revision");
+  EXPECT_TRUE(run(command(Action::start, 7)).outcome);
 }
 
 }  // namespace

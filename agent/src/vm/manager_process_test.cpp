@@ -9,10 +9,10 @@ TEST_F(ManagerTest, AStopThatOnlySaysSoEndsTheVmm) {
   std::int64_t revision = 0;
   for (const Action action : {Action::stop, Action::force_stop}) {
     const std::int64_t incarnation = ++revision;
-    ASSERT_EQ(run(command(Action::start, incarnation)).error.code, Code::ok);
+    ASSERT_TRUE(run(command(Action::start, incarnation)).outcome);
     ASSERT_TRUE(lives(incarnation));
     const auto stopped = run(command(action, ++revision));
-    EXPECT_EQ(stopped.error.code, Code::ok) << stopped.error.message;
+    EXPECT_TRUE(stopped.outcome) << stopped.outcome.error().message;
     EXPECT_EQ(stopped.report.status.state, VmState::shutdown);
     EXPECT_FALSE(lives(incarnation)) << "the next start's VMM would have its disks with it";
     EXPECT_EQ(stopped.report.status.exit->signal, SIGKILL);
@@ -40,8 +40,8 @@ TEST_F(ManagerTest, AVmmThatLivesIsUnknownWhateverItsPluginSays) {
   driver_.recovered = VmState::shutdown;
   open();
   EXPECT_EQ(settled().status.state, VmState::unknown);
-  EXPECT_EQ(run(command(Action::start, 2)).error.reason, "wrong-state");
-  EXPECT_EQ(run(command(Action::force_stop, 3)).error.code, Code::ok);
+  EXPECT_EQ(run(command(Action::start, 2)).outcome.error().reason, "wrong-state");
+  EXPECT_TRUE(run(command(Action::force_stop, 3)).outcome);
   EXPECT_FALSE(lives(1));
 }
 
@@ -52,14 +52,14 @@ TEST_F(ManagerTest, WhatACommandLeavesIsBelievedNoMoreThanTheProcessAllows) {
     run(command(Action::start, 1));
     driver_.paused_as = said;
     EXPECT_EQ(run(command(Action::pause, 2)).report.status.state, VmState::unknown);
-    EXPECT_EQ(run(command(Action::remove, 3)).error.code, Code::ok);
+    EXPECT_TRUE(run(command(Action::remove, 3)).outcome);
     vm_ = core::new_uuid();
     run(command(Action::start, 1));
     driver_.fail_pause = true;
     driver_.inspected = said;
     EXPECT_NE(run(command(Action::pause, 2)).report.status.status_reason.find("while its VMM runs"), std::string::npos);
     driver_.fail_pause = false;
-    EXPECT_EQ(run(command(Action::remove, 3)).error.code, Code::ok);
+    EXPECT_TRUE(run(command(Action::remove, 3)).outcome);
   }
 }
 
@@ -111,12 +111,12 @@ TEST_F(ManagerTest, AStartBesideAnEarlierVmmIsRefusedAndTheVmUnknown) {
   run(command(Action::force_stop, 2));
   ASSERT_TRUE(spawn(1, {"wait"}));
   const auto refused = run(command(Action::start, 3));
-  EXPECT_EQ(refused.error.reason, "wrong-state") << refused.error.message;
+  EXPECT_EQ(refused.outcome.error().reason, "wrong-state") << refused.outcome.error().message;
   EXPECT_EQ(refused.report.status.state, VmState::unknown);
   EXPECT_EQ(driver_.starts, 1);
-  EXPECT_EQ(run(command(Action::force_stop, 4)).error.code, Code::ok);
+  EXPECT_TRUE(run(command(Action::force_stop, 4)).outcome);
   EXPECT_FALSE(lives(1));
-  EXPECT_EQ(run(command(Action::start, 5)).error.code, Code::ok);
+  EXPECT_TRUE(run(command(Action::start, 5)).outcome);
 }
 
 }  // namespace

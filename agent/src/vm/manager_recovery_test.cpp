@@ -19,11 +19,11 @@ TEST_F(ManagerTest, ALateStartOfADeletedVmIsRefusedAlsoAfterARestart) {
   run(command(Action::start, 1));
   EXPECT_TRUE(run(command(Action::remove, 3)).report.deleted);
   EXPECT_FALSE(std::filesystem::exists(dir_ + "/vms/" + vm_));
-  EXPECT_EQ(run(command(Action::start, 2)).error.reason, "stale-revision");
+  EXPECT_EQ(run(command(Action::start, 2)).outcome.error().reason, "stale-revision");
   open();
-  EXPECT_EQ(run(command(Action::start, 2)).error.reason, "stale-revision");
+  EXPECT_EQ(run(command(Action::start, 2)).outcome.error().reason, "stale-revision");
   const auto again = run(command(Action::remove, 3));
-  EXPECT_EQ(again.error.code, Code::ok);
+  EXPECT_TRUE(again.outcome);
   EXPECT_TRUE(again.report.deleted);
   EXPECT_EQ(driver_.starts, 1);
 }
@@ -38,7 +38,7 @@ TEST_F(ManagerTest, AnInterruptedDeleteIsFinished) {
   }
   open();
   const auto asked_again = run(command(Action::remove, 2));
-  EXPECT_EQ(asked_again.error.code, Code::ok) << asked_again.error.message;
+  EXPECT_TRUE(asked_again.outcome) << asked_again.outcome.error().message;
   manager_.reset();
   EXPECT_FALSE(std::filesystem::exists(dir_ + "/vms/" + vm_));
   EXPECT_TRUE(std::filesystem::exists(dir_ + "/tombstones/" + vm_ + ".json"));
@@ -51,14 +51,14 @@ TEST_F(ManagerTest, AFirstStartThatGotNowhereIsUndone) {
   open();
   EXPECT_EQ(settled().status.state, VmState::shutdown);
   const auto asked_again = run(command(Action::start, 1));
-  EXPECT_EQ(asked_again.error.code, Code::aborted) << asked_again.error.message;
+  EXPECT_EQ(asked_again.outcome.error().code, Code::aborted) << asked_again.outcome.error().message;
   // The server takes no report without this session for news: the VM would stay unknown.
   EXPECT_EQ(asked_again.report.session, session_);
   EXPECT_EQ(asked_again.report.revision, 1);
   // What came of it is on record by now, which the next restart mustn't take for damage.
   open();
   EXPECT_EQ(settled().status.state, VmState::shutdown);
-  EXPECT_EQ(run(command(Action::start, 2)).error.code, Code::ok);
+  EXPECT_TRUE(run(command(Action::start, 2)).outcome);
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(dir_ + "/vms"), {}), 1);
 }
 
@@ -75,9 +75,9 @@ TEST_F(ManagerTest, ADamagedVmCanBeEndedAndDeleted) {
     open();
     EXPECT_EQ(settled().status.state, VmState::unknown);
     const auto stopped = run(command(Action::force_stop, 2));
-    EXPECT_EQ(stopped.error.code, Code::ok) << stopped.error.message;
+    EXPECT_TRUE(stopped.outcome) << stopped.outcome.error().message;
     const auto deleted = run(command(Action::remove, 3));
-    EXPECT_EQ(deleted.error.code, Code::ok) << deleted.error.message;
+    EXPECT_TRUE(deleted.outcome) << deleted.outcome.error().message;
     EXPECT_FALSE(std::filesystem::exists(dir_ + "/vms/" + vm_));
   }
 }
@@ -88,8 +88,8 @@ TEST_F(ManagerTest, ARestartTakesTheVmUpAgain) {
   open();
   const auto report = settled();
   EXPECT_EQ(report.incarnation, 1);
-  EXPECT_EQ(run(command(Action::pause, 2)).error.code, Code::ok);
-  EXPECT_EQ(run(command(Action::start, 1)).error.reason, "stale-revision");
+  EXPECT_TRUE(run(command(Action::pause, 2)).outcome);
+  EXPECT_EQ(run(command(Action::start, 1)).outcome.error().reason, "stale-revision");
 }
 
 // What it still says is of a time before the force-stop, whose caller has been told that nothing runs.
@@ -104,7 +104,7 @@ TEST_F(ManagerTest, ARecoveryThatHangsSaysNothingMoreOnceItIsOvertaken) {
       open();
       while (driver_.recoveries == 0) std::this_thread::yield();
       const auto ended = run(command(action, 2));
-      EXPECT_EQ(ended.error.code, Code::ok) << ended.error.message;
+      EXPECT_TRUE(ended.outcome) << ended.outcome.error().message;
       std::vector<core::VmReport> heard;
       std::uint64_t id = 0;
       manager_->subscribe([&](const core::VmReport& report) { heard.push_back(report); }, id);
@@ -141,7 +141,7 @@ TEST_F(ManagerTest, ADamagedFolderIsUnknownAndNeverGone) {
     EXPECT_EQ(report.status.state, VmState::unknown) << content;
     EXPECT_FALSE(report.missing);
     EXPECT_FALSE(report.status.status_reason.empty());
-    EXPECT_EQ(run(command(Action::start, 9)).error.code, Code::failed_precondition);
+    EXPECT_EQ(run(command(Action::start, 9)).outcome.error().code, Code::failed_precondition);
     manager_.reset();
   }
 }
@@ -172,21 +172,21 @@ TEST_F(ManagerTest, AnInterruptedStartIsSettledAndItsCallerCanSeeWhich) {
   open();
   settled();
   const auto asked_again = run(command(Action::pause, 2));
-  EXPECT_EQ(asked_again.error.code, Code::aborted);
-  EXPECT_NE(asked_again.error.message.find("undone"), std::string::npos);
+  EXPECT_EQ(asked_again.outcome.error().code, Code::aborted);
+  EXPECT_NE(asked_again.outcome.error().message.find("undone"), std::string::npos);
 }
 
 TEST_F(ManagerTest, ARepeatedStepGetsItsStoredResultAlsoAfterARestart) {
   run(command(Action::start, 1));
   driver_.fail_pause = true;
   driver_.inspected = VmState::running;
-  const std::string said = run(command(Action::pause, 2)).error.message;
+  const std::string said = run(command(Action::pause, 2)).outcome.error().message;
   ASSERT_FALSE(said.empty());
   driver_.fail_pause = false;
   open();
   settled();
-  EXPECT_EQ(run(command(Action::pause, 2)).error.message, said) << "the answer of then, not another try";
-  EXPECT_EQ(run(command(Action::start, 1)).error.reason, "stale-revision");
+  EXPECT_EQ(run(command(Action::pause, 2)).outcome.error().message, said) << "the answer of then, not another try";
+  EXPECT_EQ(run(command(Action::start, 1)).outcome.error().reason, "stale-revision");
   EXPECT_EQ(driver_.starts, 1);
 }
 

@@ -7,7 +7,7 @@ namespace {
 TEST_F(ManagerTest, AResizeIsKeptForTheNextStart) {
   run(command(Action::start, 1));
   const auto resized = run(resize(2, 3));
-  ASSERT_EQ(resized.error.code, Code::ok) << resized.error.message;
+  ASSERT_TRUE(resized.outcome) << resized.outcome.error().message;
   EXPECT_EQ(resized.report.status.live.text, R"({"vcpus":3})");
   EXPECT_EQ(resized.report.resolved->boot_vcpus, 3);
   const auto document = VmFolder(dir_ + "/vms/" + vm_).read_document();
@@ -15,7 +15,7 @@ TEST_F(ManagerTest, AResizeIsKeptForTheNextStart) {
   EXPECT_EQ(document->spec.boot_vcpus, 3);
   EXPECT_EQ(document->live.text, R"({"vcpus":3})");
   run(command(Action::stop, 3));
-  EXPECT_EQ(run(resize(4, 2)).error.reason, "wrong-state") << "of an idle VM it is the server's alone";
+  EXPECT_EQ(run(resize(4, 2)).outcome.error().reason, "wrong-state") << "of an idle VM it is the server's alone";
 }
 
 TEST_F(ManagerTest, AnInterruptedResizeIsCarriedThrough) {
@@ -25,14 +25,14 @@ TEST_F(ManagerTest, AnInterruptedResizeIsCarriedThrough) {
   settled();
   EXPECT_EQ(driver_.vcpus, 4);
   EXPECT_EQ(VmFolder(dir_ + "/vms/" + vm_).read_document()->spec.boot_vcpus, 4);
-  EXPECT_EQ(run(resize(2, 4)).error.code, Code::ok);
+  EXPECT_TRUE(run(resize(2, 4)).outcome);
 }
 
 TEST_F(ManagerTest, ASnapshotIsTakenRestoredAndDropped) {
   run(command(Action::start, 1));
   driver_.snapshot_leaves = VmState::paused;
   const auto taken = run(snapshot(2));
-  ASSERT_EQ(taken.error.code, Code::ok) << taken.error.message;
+  ASSERT_TRUE(taken.outcome) << taken.outcome.error().message;
   EXPECT_EQ(taken.report.status.state, VmState::running) << "as it was before";
   EXPECT_EQ(driver_.resumes, 1);
   const auto manifest = SnapshotFolder(dir_ + "/vms/" + vm_).read(snapshot_);
@@ -40,27 +40,27 @@ TEST_F(ManagerTest, ASnapshotIsTakenRestoredAndDropped) {
   EXPECT_EQ(manifest->size, 6);
   EXPECT_EQ(manifest->name, "before");
   EXPECT_EQ(manifest->hypervisor, "fake");
-  EXPECT_EQ(run(restore(3)).error.reason, "wrong-state") << "it runs";
+  EXPECT_EQ(run(restore(3)).outcome.error().reason, "wrong-state") << "it runs";
   run(resize(4, 2));
   run(command(Action::stop, 5));
   const auto restored = run(restore(6));
-  ASSERT_EQ(restored.error.code, Code::ok) << restored.error.message;
+  ASSERT_TRUE(restored.outcome) << restored.outcome.error().message;
   EXPECT_EQ(restored.report.status.state, VmState::running);
   EXPECT_EQ(restored.report.incarnation, 6);
   EXPECT_EQ(driver_.restored, "memory");
   EXPECT_EQ(driver_.vcpus, 1) << "the snapshot's size, not the one since";
-  EXPECT_EQ(run(snapshot(7, Action::drop_snapshot)).error.code, Code::ok);
-  EXPECT_EQ(run(snapshot(8, Action::drop_snapshot)).error.code, Code::ok) << "a second time";
+  EXPECT_TRUE(run(snapshot(7, Action::drop_snapshot)).outcome);
+  EXPECT_TRUE(run(snapshot(8, Action::drop_snapshot)).outcome) << "a second time";
   run(command(Action::stop, 9));
-  EXPECT_EQ(run(restore(10)).error.reason, "snapshot-not-found");
+  EXPECT_EQ(run(restore(10)).outcome.error().reason, "snapshot-not-found");
   EXPECT_TRUE(std::filesystem::is_empty(snapshots()));
 }
 
 TEST_F(ManagerTest, WholeSnapshotsAreToldOfForAnAdopt) {
   run(command(Action::start, 1));
   EXPECT_TRUE(manager_->kept({}).at(0).snapshots.empty());
-  ASSERT_EQ(run(snapshot(2)).error.code, Code::ok);
-  ASSERT_EQ(run(resize(3, 2)).error.code, Code::ok);
+  ASSERT_TRUE(run(snapshot(2)).outcome);
+  ASSERT_TRUE(run(resize(3, 2)).outcome);
   std::filesystem::create_directories(snapshots() + "/.new-" + core::new_uuid());
   const std::string damaged = snapshots() + "/" + core::new_uuid();
   std::filesystem::create_directories(damaged);
@@ -83,14 +83,14 @@ TEST_F(ManagerTest, ASnapshotThatFailsLeavesNothingAndTheVmAsItWas) {
   driver_.fail_snapshot = true;
   driver_.inspected = VmState::paused;
   const auto failed = run(snapshot(2));
-  EXPECT_EQ(failed.error.code, Code::internal);
+  EXPECT_EQ(failed.outcome.error().code, Code::internal);
   EXPECT_EQ(driver_.resumes, 1) << "it ran before";
   EXPECT_TRUE(std::filesystem::is_empty(snapshots()));
   driver_.full_disk = true;
-  EXPECT_EQ(run(snapshot(3)).error.reason, "disk-full");
+  EXPECT_EQ(run(snapshot(3)).outcome.error().reason, "disk-full");
   EXPECT_TRUE(std::filesystem::is_empty(snapshots()));
   driver_.fail_snapshot = false;
-  EXPECT_EQ(run(snapshot(4)).error.code, Code::ok);
+  EXPECT_TRUE(run(snapshot(4)).outcome);
 }
 
 TEST_F(ManagerTest, AnInterruptedSnapshotIsUndoneAndTheVmGoesOn) {
@@ -102,7 +102,7 @@ TEST_F(ManagerTest, AnInterruptedSnapshotIsUndoneAndTheVmGoesOn) {
   EXPECT_EQ(settled().status.state, VmState::shutdown) << "what the fake's inspect says";
   EXPECT_EQ(driver_.resumes, 1);
   EXPECT_TRUE(std::filesystem::is_empty(snapshots()));
-  EXPECT_EQ(run(snapshot(2)).error.code, Code::aborted);
+  EXPECT_EQ(run(snapshot(2)).outcome.error().code, Code::aborted);
 }
 
 TEST_F(ManagerTest, ASnapshotThatWasWholeWhenTheAgentEndedIsThere) {
@@ -111,7 +111,7 @@ TEST_F(ManagerTest, ASnapshotThatWasWholeWhenTheAgentEndedIsThere) {
   interrupt(snapshot(3), VmState::running);
   open();
   settled();
-  EXPECT_EQ(run(snapshot(3)).error.code, Code::ok);
+  EXPECT_TRUE(run(snapshot(3)).outcome);
   EXPECT_EQ(driver_.resumes, 0);
 }
 
@@ -125,8 +125,8 @@ TEST_F(ManagerTest, AHalfRestoredVmIsEnded) {
   const auto report = settled();
   EXPECT_EQ(report.status.state, VmState::shutdown);
   EXPECT_NE(report.status.status_reason.find("restore was interrupted"), std::string::npos);
-  EXPECT_EQ(run(restore(4)).error.code, Code::aborted);
-  EXPECT_EQ(run(restore(5)).error.code, Code::ok);
+  EXPECT_EQ(run(restore(4)).outcome.error().code, Code::aborted);
+  EXPECT_TRUE(run(restore(5)).outcome);
 }
 
 TEST_F(ManagerTest, CountersAreOfWhatRuns) {

@@ -6,7 +6,7 @@ namespace {
 
 TEST_F(ManagerTest, AChangedMachineKeepsWhatIsFrozenAndFreezesWhatIsNew) {
   const auto first = start(1, R"({"name":"web","hypervisor":"fake","spec":{}})");
-  ASSERT_EQ(first.error.code, Code::ok) << first.error.message;
+  ASSERT_TRUE(first.outcome) << first.outcome.error().message;
   EXPECT_EQ(first.report.resolved->memory_hugepage_size, 4096);
   run(command(Action::force_stop, 2));
   driver_.frozen_as = 8192;  // the node's new default
@@ -25,10 +25,10 @@ TEST_F(ManagerTest, WhatNeverBootedIsNoVmsForGood) {
   for (const std::string& path : {wrong, right}) std::ofstream(path) << "kernel";
   driver_.kernel = wrong;
   driver_.fail_start = true;
-  EXPECT_EQ(run(command(Action::start, 1)).error.code, Code::internal);
+  EXPECT_EQ(run(command(Action::start, 1)).outcome.error().code, Code::internal);
   driver_.fail_start = false;
   driver_.kernel = right;
-  EXPECT_EQ(run(command(Action::start, 2)).error.code, Code::ok);
+  EXPECT_TRUE(run(command(Action::start, 2)).outcome);
   EXPECT_EQ(driver_.booted, right);
   run(command(Action::force_stop, 3));
   driver_.kernel = wrong;
@@ -49,7 +49,7 @@ TEST_F(ManagerTest, AVmBootsWhatItBootedFirstUntilItsMachineIsChanged) {
   driver_.kernel = new_kernel;
   open();
   EXPECT_EQ(settled().status.state, VmState::shutdown);
-  ASSERT_EQ(run(command(Action::start, 3)).error.code, Code::ok);
+  ASSERT_TRUE(run(command(Action::start, 3)).outcome);
   EXPECT_EQ(driver_.booted, old_kernel) << "the node's default is another one now";
   run(command(Action::force_stop, 4));
   start(5, R"({"name":"web","hypervisor":"fake","spec":{},"resolved":{},"resolve":true})");
@@ -62,29 +62,29 @@ TEST_F(ManagerTest, AVmBootsWhatItBootedFirstUntilItsMachineIsChanged) {
 }
 
 TEST_F(ManagerTest, ARepeatedStepGetsItsStoredResultAndRunsOnce) {
-  EXPECT_EQ(run(command(Action::start, 1)).error.code, Code::ok);
+  EXPECT_TRUE(run(command(Action::start, 1)).outcome);
   const auto again = run(command(Action::start, 1));
-  EXPECT_EQ(again.error.code, Code::ok);
+  EXPECT_TRUE(again.outcome);
   EXPECT_EQ(again.report.status.state, VmState::running);
   EXPECT_EQ(driver_.starts, 1);
 }
 
 TEST_F(ManagerTest, ALatePauseAfterAResumeIsRefused) {
   run(command(Action::start, 1));
-  EXPECT_EQ(run(command(Action::pause, 2)).error.code, Code::ok);
-  EXPECT_EQ(run(command(Action::resume, 3)).error.code, Code::ok);
+  EXPECT_TRUE(run(command(Action::pause, 2)).outcome);
+  EXPECT_TRUE(run(command(Action::resume, 3)).outcome);
   const auto late = run(command(Action::pause, 2));
-  EXPECT_EQ(late.error.reason, "stale-revision");
+  EXPECT_EQ(late.outcome.error().reason, "stale-revision");
   EXPECT_EQ(late.report.status.state, VmState::running);
 }
 
 TEST_F(ManagerTest, AFailedStartSaysWhyAndCanBeTriedAgain) {
   driver_.fail_start = true;
   const auto failed = run(command(Action::start, 1));
-  EXPECT_EQ(failed.error.code, Code::internal);
+  EXPECT_EQ(failed.outcome.error().code, Code::internal);
   EXPECT_EQ(failed.report.status.state, VmState::shutdown);
   driver_.fail_start = false;
-  EXPECT_EQ(run(command(Action::start, 2)).error.code, Code::ok);
+  EXPECT_TRUE(run(command(Action::start, 2)).outcome);
 }
 
 TEST_F(ManagerTest, ACancelNamesTheRevisionAndReachesWhoeverAskedForIt) {
@@ -96,9 +96,9 @@ TEST_F(ManagerTest, ACancelNamesTheRevisionAndReachesWhoeverAskedForIt) {
   EXPECT_FALSE(manager_->cancel(vm_, 4));
   EXPECT_FALSE(manager_->cancel(core::new_uuid(), 3));
   EXPECT_TRUE(manager_->cancel(vm_, 3));
-  EXPECT_EQ(first.get().error.code, Code::cancelled);
-  EXPECT_EQ(again.get().error.code, Code::cancelled);
-  EXPECT_EQ(run(command(Action::start, 3)).error.code, Code::cancelled) << "its stored result";
+  EXPECT_EQ(first.get().outcome.error().code, Code::cancelled);
+  EXPECT_EQ(again.get().outcome.error().code, Code::cancelled);
+  EXPECT_EQ(run(command(Action::start, 3)).outcome.error().code, Code::cancelled) << "its stored result";
   EXPECT_EQ(driver_.starts, 1);
   EXPECT_FALSE(manager_->cancel(vm_, 3)) << "it has ended";
 }
@@ -110,8 +110,8 @@ TEST_F(ManagerTest, WhoJoinedACommandCanCancelItToo) {
   const auto ticket =
       manager_->execute(command(Action::start, 1), [&](CommandResult result) { joined.set_value(std::move(result)); });
   ticket->cancel();
-  EXPECT_EQ(joined.get_future().get().error.code, Code::cancelled);
-  EXPECT_EQ(first.get().error.code, Code::cancelled);
+  EXPECT_EQ(joined.get_future().get().outcome.error().code, Code::cancelled);
+  EXPECT_EQ(first.get().outcome.error().code, Code::cancelled);
 }
 
 TEST_F(ManagerTest, ForceStopOvertakesAHungStart) {
@@ -119,9 +119,9 @@ TEST_F(ManagerTest, ForceStopOvertakesAHungStart) {
   auto hung = begin(command(Action::start, 1));
   while (driver_.starts == 0) std::this_thread::yield();
   const auto stopped = run(command(Action::force_stop, 2));
-  EXPECT_EQ(stopped.error.code, Code::ok) << stopped.error.message;
+  EXPECT_TRUE(stopped.outcome) << stopped.outcome.error().message;
   EXPECT_EQ(stopped.report.status.state, VmState::shutdown);
-  EXPECT_EQ(hung.get().error.code, Code::cancelled);
+  EXPECT_EQ(hung.get().outcome.error().code, Code::cancelled);
 }
 
 // It hangs where it looks at what became of a failed pause: the force-stop that loses its patience is no later
@@ -132,11 +132,11 @@ TEST_F(ManagerTest, WhatWasOvertakenDoesNotFailTheNextStart) {
   driver_.deaf_inspect = true;
   auto hung = begin(command(Action::pause, 2));
   while (driver_.inspects == 0) std::this_thread::yield();
-  EXPECT_EQ(run(command(Action::force_stop, 3)).error.code, Code::ok);
+  EXPECT_TRUE(run(command(Action::force_stop, 3)).outcome);
   driver_.release();
-  EXPECT_NE(hung.get().error.code, Code::ok);
+  EXPECT_FALSE(hung.get().outcome);
   const auto started = run(command(Action::start, 4));
-  EXPECT_EQ(started.error.code, Code::ok) << started.error.message;
+  EXPECT_TRUE(started.outcome) << started.outcome.error().message;
   EXPECT_EQ(started.report.status.state, VmState::running);
 }
 
@@ -144,11 +144,11 @@ TEST_F(ManagerTest, ATaskThatThrowsEndsItsCommandAndNotTheStrand) {
   run(command(Action::start, 1));
   driver_.throw_pause = true;
   const auto broken = run(command(Action::pause, 2));
-  EXPECT_EQ(broken.error.code, Code::internal);
-  EXPECT_NE(broken.error.message.find("out of luck"), std::string::npos) << broken.error.message;
+  EXPECT_EQ(broken.outcome.error().code, Code::internal);
+  EXPECT_NE(broken.outcome.error().message.find("out of luck"), std::string::npos) << broken.outcome.error().message;
   EXPECT_EQ(broken.report.status.state, VmState::unknown);
-  EXPECT_EQ(run(command(Action::force_stop, 3)).error.code, Code::ok);
-  EXPECT_EQ(run(command(Action::start, 4)).error.code, Code::ok);
+  EXPECT_TRUE(run(command(Action::force_stop, 3)).outcome);
+  EXPECT_TRUE(run(command(Action::start, 4)).outcome);
 }
 
 TEST_F(ManagerTest, PastDeadlineAndGraceTheCallerIsAnsweredAndTheVmUnknown) {
@@ -156,7 +156,7 @@ TEST_F(ManagerTest, PastDeadlineAndGraceTheCallerIsAnsweredAndTheVmUnknown) {
   auto slow = command(Action::start, 1);
   slow.deadline_ns = plugin::monotonic_ns() + 50'000'000;
   const auto late = run(slow);
-  EXPECT_EQ(late.error.code, Code::deadline_exceeded);
+  EXPECT_EQ(late.outcome.error().code, Code::deadline_exceeded);
   EXPECT_EQ(late.report.status.state, VmState::unknown);
   run(command(Action::force_stop, 2));
 }
@@ -165,10 +165,10 @@ TEST_F(ManagerTest, WhoAsksAgainForWhatHangsIsAnsweredEachTime) {
   driver_.deaf_start = true;
   auto slow = command(Action::start, 1);
   slow.deadline_ns = plugin::monotonic_ns() + 20'000'000;
-  EXPECT_EQ(run(slow).error.reason, "still-running");
+  EXPECT_EQ(run(slow).outcome.error().reason, "still-running");
   for (int i = 0; i < 3; ++i) {
     const auto again = run(command(Action::start, 1));
-    EXPECT_EQ(again.error.reason, "still-running");
+    EXPECT_EQ(again.outcome.error().reason, "still-running");
     EXPECT_EQ(again.report.status.state, VmState::unknown);
   }
 }
@@ -190,7 +190,7 @@ TEST_F(ManagerTest, WhatFailsLateDoesNotStayUnknown) {
   driver_.release();
   EXPECT_EQ(last.get_future().get(), VmState::shutdown);
   manager_->unsubscribe(id);
-  EXPECT_EQ(run(command(Action::start, 2)).error.code, Code::ok);
+  EXPECT_TRUE(run(command(Action::start, 2)).outcome);
 }
 
 TEST_F(ManagerTest, AFailedPauseTellsWhatIsTrueNow) {
@@ -198,7 +198,7 @@ TEST_F(ManagerTest, AFailedPauseTellsWhatIsTrueNow) {
   driver_.fail_pause = true;
   driver_.inspected = VmState::running;
   const auto failed = run(command(Action::pause, 2));
-  EXPECT_EQ(failed.error.code, Code::internal);
+  EXPECT_EQ(failed.outcome.error().code, Code::internal);
   EXPECT_EQ(failed.report.status.state, VmState::running);
 }
 
@@ -207,12 +207,12 @@ TEST_F(ManagerTest, ADeleteDoesNotWaitForACallThatNeverReturns) {
   auto hung = begin(command(Action::start, 1));
   while (driver_.starts == 0) std::this_thread::yield();
   const auto deleted = run(command(Action::remove, 2));
-  EXPECT_EQ(deleted.error.code, Code::ok) << deleted.error.message;
+  EXPECT_TRUE(deleted.outcome) << deleted.outcome.error().message;
   EXPECT_TRUE(deleted.report.deleted);
-  EXPECT_EQ(hung.get().error.reason, "vm-not-found");
+  EXPECT_EQ(hung.get().outcome.error().reason, "vm-not-found");
   EXPECT_FALSE(std::filesystem::exists(dir_ + "/vms/" + vm_));
   driver_.release();
-  EXPECT_EQ(run(command(Action::start, 1)).error.reason, "stale-revision");
+  EXPECT_EQ(run(command(Action::start, 1)).outcome.error().reason, "stale-revision");
   manager_.reset();
   EXPECT_TRUE(std::filesystem::is_empty(dir_ + "/vms"));
 }
@@ -222,7 +222,7 @@ TEST_F(ManagerTest, AHungCallKeepsTheEndOfTheAgentNoLongerThanItsGrace) {
   auto hung = begin(command(Action::start, 1));
   while (driver_.starts == 0) std::this_thread::yield();
   manager_->shutdown(10);
-  EXPECT_EQ(hung.get().error.reason, "node-unreachable");
+  EXPECT_EQ(hung.get().outcome.error().reason, "node-unreachable");
 }
 
 TEST_F(ManagerTest, AStartThatWaitsForItsTurnKeepsNoThreadAndCanBeEnded) {
@@ -238,11 +238,11 @@ TEST_F(ManagerTest, AStartThatWaitsForItsTurnKeepsNoThreadAndCanBeEnded) {
     waiting.push_back(begin(command(Action::start, 1)));
   }
   vm_ = vms.front();
-  EXPECT_EQ(run(command(Action::force_stop, 2)).error.code, Code::ok);
-  EXPECT_EQ(waiting.front().get().error.code, Code::cancelled);
+  EXPECT_TRUE(run(command(Action::force_stop, 2)).outcome);
+  EXPECT_EQ(waiting.front().get().outcome.error().code, Code::cancelled);
   driver_.release();
-  EXPECT_EQ(booting.get().error.code, Code::internal);
-  for (std::size_t i = 1; i < waiting.size(); ++i) EXPECT_EQ(waiting[i].get().error.code, Code::ok);
+  EXPECT_EQ(booting.get().outcome.error().code, Code::internal);
+  for (std::size_t i = 1; i < waiting.size(); ++i) EXPECT_TRUE(waiting[i].get().outcome);
   EXPECT_EQ(driver_.starts, kStarts) << "of all but one, and the first";
 }
 
@@ -256,7 +256,7 @@ TEST_F(ManagerTest, AStartThatWaitedInVainForItsTurnSaysSo) {
   auto waiting = command(Action::start, 1);
   waiting.deadline_ns = plugin::monotonic_ns() + 20'000'000;
   const auto in_vain = run(waiting);
-  EXPECT_EQ(in_vain.error.reason, "boot-queue-full") << in_vain.error.message;
+  EXPECT_EQ(in_vain.outcome.error().reason, "boot-queue-full") << in_vain.outcome.error().message;
   EXPECT_EQ(in_vain.report.status.state, VmState::shutdown);
   driver_.release();
   booting.get();
@@ -271,10 +271,10 @@ TEST_F(ManagerTest, AHostThatGoesDownEndsItsGuestsAndTakesNoStartAnyMore) {
   EXPECT_EQ(report.status.state, VmState::shutdown);
   EXPECT_EQ(report.revision, 1) << "no job of the server's";
   EXPECT_FALSE(report.status.exit) << "it says nothing of what is wanted of the VM";
-  EXPECT_EQ(run(command(Action::start, 2)).error.reason, "host-stopping");
+  EXPECT_EQ(run(command(Action::start, 2)).outcome.error().reason, "host-stopping");
   open();
   EXPECT_EQ(settled().status.status_reason.find("the host was shut down"), 0u);
-  EXPECT_EQ(run(command(Action::start, 2)).error.code, Code::ok) << "the host is back";
+  EXPECT_TRUE(run(command(Action::start, 2)).outcome) << "the host is back";
 }
 
 TEST_F(ManagerTest, AHostThatGoesDownWaitsForNoVmThatIsBeingDeleted) {

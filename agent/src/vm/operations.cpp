@@ -24,20 +24,19 @@ void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
   const auto log = core::logger("vm");
   const VmStatus before = status_of(vm);
   CommandResult result;
-  result.error = success();
   const auto fail = [&](Error error) {
     log->error("{} failed vm={} request={} reason={}", core::to_string(command.action), vm->id, command.request_id,
                core::log_value(error.message));
     // The log has the host's paths; whoever asked for it has no use for them.
     hide_folder(error.message, options_.data_dir);
     for (std::string& cause : error.causes) hide_folder(cause, options_.data_dir);
-    result.error = std::move(error);
+    result.outcome = std::move(error);
   };
-  const auto keep_result = [&](const VmStatus& after, bool failed) {
+  const auto keep_result = [&](const VmStatus& after) {
     if (!vm->journal) return;
     JournalRecord record = record_of(RecordKind::result, command);
     record.status.text = encode(after);
-    if (failed) record.error.text = encode(result.error);
+    if (!result.outcome) record.error.text = encode(result.outcome.error());
     log_unless(vm->journal->append(record, Outlives::agent), "the result could not be kept", vm->id);
     if (vm->journal->size() > kCompactAt)
       log_unless(vm->journal->compact(), "the journal could not be made shorter", vm->id);
@@ -51,11 +50,11 @@ void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
   const core::Verdict verdict = core::judge(command.action, before.state);
   if (verdict == core::Verdict::refuse) {
     fail(core::refusal(command.action, before.state, vm->document.name.empty() ? vm->id : vm->document.name));
-    keep_result(before, true);
+    keep_result(before);
     result.report = settle(vm, before, operation);
   } else if (verdict == core::Verdict::no_change) {
     // For its revision: nothing earlier is taken after the agent's restart either.
-    keep_result(before, false);
+    keep_result(before);
     result.report = settle(vm, before, operation);
   } else if (command.action == core::Action::remove) {
     auto removed = remove(vm, command);
@@ -65,7 +64,7 @@ void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
     } else {
       fail(std::move(removed).error().at_step("remove"));
       const VmStatus after = truth_after_failure(vm, command, before);
-      keep_result(after, true);
+      keep_result(after);
       result.report = settle(vm, after, operation);
     }
   } else {
@@ -82,7 +81,7 @@ void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
       fail(std::move(status).error().at_step(std::string(core::to_string(command.action)) + "-vmm"));
       after = truth_after_failure(vm, command, before);
     }
-    keep_result(after, !done);
+    keep_result(after);
     result.report = settle(vm, after, operation);
     if (done && command.action == core::Action::snapshot) add_snapshot_facts(vm, command.document, result.report);
     if (done) log->debug("{} done vm={} request={}", core::to_string(command.action), vm->id, command.request_id);
@@ -112,11 +111,8 @@ VmStatus Manager::truth_after_failure(const VmPtr& vm, const Command& command, c
         return believed(vm->id, vm->document.incarnation, std::move(*seen));
   }
   if (process && !process->alive) return ended_status(vm);
-  VmStatus status;
-  status.state = VmState::unknown;
-  status.status_reason = "its " + std::string(core::to_string(command.action)) +
-                         " failed and its VMM can't be asked what is true; force-stop or delete it";
-  return status;
+  return status_with(VmState::unknown, "its " + std::string(core::to_string(command.action)) +
+                                           " failed and its VMM can't be asked what is true; force-stop or delete it");
 }
 
 DriverCall Manager::call_for(const VmPtr& vm, const CallLimits& limits, const std::string& request_id) {

@@ -1,5 +1,4 @@
-// After the agent's restart, and after a VMM's end: what is true of a VM, from its folder, its processes and its
-// plugin.
+// After the agent's restart: what is true of a VM, from its folder, its processes and its plugin.
 #include <algorithm>
 #include <utility>
 
@@ -15,13 +14,6 @@ namespace {
 constexpr std::int64_t kRecoverMs = 30'000;
 constexpr int kRetryMs = 1'000;  // times the attempt
 constexpr std::int64_t kLastRetryMs = 30'000;
-
-VmStatus unknown(std::string reason) {
-  VmStatus status;
-  status.state = VmState::unknown;
-  status.status_reason = std::move(reason);
-  return status;
-}
 
 const JournalRecord* last_of(const Journal& journal, RecordKind kind) {
   for (auto it = journal.records().rbegin(); it != journal.records().rend(); ++it)
@@ -131,7 +123,7 @@ void Manager::recover(const VmPtr& vm, int attempt) {
   const auto give_up = [&](const std::string& reason) {
     admit_commands();
     log->error("the VM could not be recovered vm={} reason={}", vm->id, core::log_value(reason));
-    publish_seen(vm, unknown(reason), since);
+    publish_seen(vm, status_with(VmState::unknown, reason), since);
   };
   // By a force-stop or a delete, which has the last word: also before its turn on the strand has come.
   const auto is_overtaken = [&] {
@@ -152,9 +144,7 @@ void Manager::recover(const VmPtr& vm, int attempt) {
   auto document = vm->folder.read_document();
   if (!document && was_never_started(vm)) {
     raise_revision();
-    VmStatus status;
-    status.state = VmState::shutdown;
-    status.status_reason = "its start was interrupted and undone";
+    VmStatus status = status_with(VmState::shutdown, "its start was interrupted and undone");
     settle_interrupted(vm, status, since);
     admit_commands();
     publish_seen(vm, status, since);
@@ -186,7 +176,9 @@ void Manager::recover(const VmPtr& vm, int attempt) {
         (error.code == Code::unavailable || error.code == Code::deadline_exceeded) && process && process->alive;
     if (!may_change) return give_up(error.message);
     log->warn("a recovery is tried again vm={} attempt={} reason={}", vm->id, attempt, core::log_value(error.message));
-    publish_seen(vm, unknown("recovering, tried " + std::to_string(attempt) + " times: " + error.message), since);
+    publish_seen(
+        vm, status_with(VmState::unknown, "recovering, tried " + std::to_string(attempt) + " times: " + error.message),
+        since);
     timers_.in_ms(std::min<std::int64_t>(std::int64_t{kRetryMs} * attempt, kLastRetryMs),
                   [this, vm, attempt] { enqueue(vm, [this, vm, attempt] { recover(vm, attempt + 1); }); });
     return;
@@ -234,7 +226,6 @@ void Manager::settle_interrupted(const VmPtr& vm, const VmStatus& status, std::i
   const JournalRecord* intent = interrupted(*vm->journal);
   const JournalRecord* result = last_of(*vm->journal, RecordKind::result);
   CommandResult settled;
-  settled.error = success();
   JournalRecord record;
   if (intent != nullptr) {
     record = *intent;
@@ -242,15 +233,15 @@ void Manager::settle_interrupted(const VmPtr& vm, const VmStatus& status, std::i
     record.status.text = encode(status);
     record.document = {};
     if (auto why = broken_off(vm, *intent, status, broken)) {
-      settled.error = std::move(*why);
-      record.error.text = encode(settled.error);
+      record.error.text = encode(*why);
+      settled.outcome = std::move(*why);
     }
     core::logger("vm")->warn("a command was interrupted vm={} action={} revision={} finished={}", vm->id, record.action,
-                             record.revision, settled.error.code == Code::ok);
+                             record.revision, settled.outcome.ok());
     log_unless(vm->journal->append(record, Outlives::agent), "what became of it could not be kept", vm->id);
     result = &record;
   } else if (result != nullptr && result->error.text != "null") {
-    settled.error = decode_error(result->error.text).value_or(make_error(Code::unknown, "the command failed"));
+    settled.outcome = decode_error(result->error.text).value_or(make_error(Code::unknown, "the command failed"));
   }
   if (result == nullptr) return;
   // As good as a published one: who asks again may be quicker than the report that everybody gets.
@@ -258,107 +249,11 @@ void Manager::settle_interrupted(const VmPtr& vm, const VmStatus& status, std::i
   if (!report) return;
   settled.report = *report;
   intent = last_of(*vm->journal, RecordKind::intent);
-  if (settled.error.code == Code::ok && result->action == core::to_string(core::Action::snapshot) &&
-      intent != nullptr && intent->revision == result->revision)
+  if (settled.outcome.ok() && result->action == core::to_string(core::Action::snapshot) && intent != nullptr &&
+      intent->revision == result->revision)
     add_snapshot_facts(vm, intent->document.text, settled.report);
   const std::lock_guard lock(vm->strand_mutex);
   if (result->revision == vm->revision) vm->results.emplace_back(result->step, settled);
-}
-
-void Manager::record_exit(const VmPtr& vm, const VmStatus& status, Outlives outlives) {
-  if (!vm->journal) return;
-  JournalRecord record;
-  record.kind = RecordKind::exit;
-  record.incarnation = vm->document.incarnation;
-  record.status.text = encode(status);
-  log_unless(vm->journal->append(record, outlives), "how the VM ended could not be kept", vm->id);
-}
-
-void Manager::saw_exit(const VmPtr& vm, std::int64_t incarnation) {
-  if (incarnation != vm->document.incarnation) return;
-  const auto [state, is_told] = [&] {
-    const std::lock_guard lock(order_mutex_);
-    return std::pair(vm->report.status.state, vm->told_exit == incarnation);
-  }();
-  // A start that failed has told its caller already; a process that runs on after a false alarm is left alone.
-  if (state == VmState::shutdown && !is_told) return;
-  const auto process = processes_.find({vm->id, incarnation});
-  if (process && process->alive) return;
-  if (!process && process.error().code == Code::data_loss) {
-    // Nobody else will find out either; a force-stop or a delete ends whatever there is.
-    publish(vm,
-            unknown("its VMM may have ended, and its supervisor's record can't be read: " + process.error().message));
-    return;
-  }
-  if (!process && process.error().code != Code::not_found) {
-    core::logger("vm")->warn("the VMM's end can't be looked into yet vm={} reason={}", vm->id,
-                             core::log_value(process.error().message));
-    timers_.in_ms(kRetryMs,
-                  [this, vm, incarnation] { enqueue(vm, [this, vm, incarnation] { saw_exit(vm, incarnation); }); });
-    return;
-  }
-  const std::int64_t since = rulings(vm);
-  VmStatus status = is_told ? status_of(vm) : ended_status(vm);
-  // The report must not wait for the disk: a restart finds the same in the supervisor's record.
-  if (!is_told && !publish_seen(vm, status, since)) status = status_of(vm);  // told while the plugin hung
-  if (vm->is_dead()) return;
-  record_exit(vm, status);
-  processes_.clean_up(vm->id, incarnation);
-  core::logger("vm")->info("the VMM has ended vm={} reason={}", vm->id, core::log_value(status.status_reason));
-}
-
-// Not on the strand, which a plugin's answer to the agent's own question holds up.
-void Manager::tell_exit(const VmPtr& vm, std::int64_t incarnation) {
-  const auto process = processes_.find({vm->id, incarnation});
-  if (!process || process->alive) return;
-  const std::lock_guard strand(vm->strand_mutex);
-  // What a command or a recovery leaves is its own to say.
-  if (vm->own_call == nullptr || vm->running || vm->recovering || vm->dead) return;
-  const std::lock_guard order(order_mutex_);
-  if (vm->report.incarnation != incarnation || vm->report.status.state == VmState::shutdown) return;
-  ++vm->rulings;
-  vm->told_exit = incarnation;
-  vm->report.status = ended_without_plugin(process);
-  vm->report.revision = vm->revision;
-  emit(vm->report);
-}
-
-void Manager::look(const VmPtr& vm) {
-  {
-    const std::lock_guard lock(vm->strand_mutex);
-    vm->looking = false;
-    if (vm->recovering) return;
-  }
-  const std::int64_t since = rulings(vm);
-  const VmState state = status_of(vm).state;
-  if (state == VmState::shutdown || state == VmState::created || vm->document.incarnation == 0) return;
-  const auto driver = drivers_.find(vm->document.hypervisor);
-  const auto args = args_for(vm);
-  if (!driver || !args) return;
-  const auto seen = [&]() -> Result<VmStatus> {
-    const OwnCall asked(*this, vm, options_.call_ms);
-    QARAX_TRY(VmStatus said, (*driver)->inspect(asked.call(), *args));
-    return believed(vm->id, vm->document.incarnation, std::move(said));
-  }();
-  if (!seen) return;
-  // As it is by now: while the plugin hung the VM was called unknown.
-  const VmStatus last = status_of(vm);
-  if (seen->state == last.state && seen->status_reason == last.status_reason) return;
-  if (!publish_seen(vm, *seen, since) || seen->state != VmState::shutdown) return;
-  record_exit(vm, *seen);
-  processes_.clean_up(vm->id, vm->document.incarnation);
-}
-
-// What no event tells of: a VMM that paused itself at an I/O error, a guest that panicked.
-void Manager::look_at_all() {
-  std::vector<std::string> ids;
-  {
-    const std::lock_guard lock(vms_mutex_);
-    if (closed_) return;
-    for (const auto& [id, vm] : vms_) ids.push_back(id);
-  }
-  for (const std::string& id : ids) look_again(id);
-  timers_.in_ms(options_.look_ms, [this] { look_at_all(); });
 }
 
 }  // namespace qarax::agent

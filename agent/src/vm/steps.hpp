@@ -26,6 +26,13 @@ inline void log_unless(const Status& done, std::string_view what, const std::str
   if (!done) core::logger("vm")->error("{} vm={} reason={}", what, vm, core::log_value(done.error().message));
 }
 
+inline VmStatus status_with(VmState state, std::string reason) {
+  VmStatus status;
+  status.state = state;
+  status.status_reason = std::move(reason);
+  return status;
+}
+
 inline JournalRecord record_of(RecordKind kind, const Command& command) {
   JournalRecord record;
   record.kind = kind;

@@ -72,9 +72,8 @@ Went Manager::guarded(const VmPtr& vm, const StrandTask& task) {
   }
   if (!running) return Went::through;
   hide_folder(reason, options_.data_dir);
-  VmStatus status;
-  status.state = VmState::unknown;
-  status.status_reason = "its " + std::string(core::to_string(running->command.action)) + " was broken off: " + reason;
+  VmStatus status = status_with(
+      VmState::unknown, "its " + std::string(core::to_string(running->command.action)) + " was broken off: " + reason);
   const core::VmReport report = settle(vm, status, running);
   finish(vm, running, {report, make_error(Code::internal, status.status_reason)});
   tell(vm, report);
@@ -130,45 +129,8 @@ void Manager::overtake(const VmPtr& vm, const OperationPtr& operation) {
     if (vm->running) vm->running->killed = true;
     vm->recovering = false;  // as when the command's turn comes, which it has no need of any more
   }
-  VmStatus status;
-  status.state = VmState::shutdown;
-  status.status_reason = "killed while a plugin call hung";
-  if (const auto report = publish_unless_settled(vm, status, operation)) finish(vm, operation, {*report, success()});
-}
-
-Manager::OwnCall::OwnCall(Manager& manager, const VmPtr& vm, std::int64_t limit_ms)
-    : manager_(manager), vm_(vm), deadline_ns_(plugin::monotonic_ns() + limit_ms * 1'000'000) {
-  {
-    const std::lock_guard strand(vm_->strand_mutex);
-    vm_->own_call = &cancel_;
-  }
-  late_ = manager_.timers_.at(deadline_ns_ + manager_.options_.grace_ms * 1'000'000,
-                              [&manager, vm, call = &cancel_] { manager.doubt(vm, call); });
-}
-
-Manager::OwnCall::~OwnCall() {
-  manager_.timers_.forget(late_);
-  const std::lock_guard strand(vm_->strand_mutex);
-  vm_->own_call = nullptr;
-}
-
-DriverCall Manager::OwnCall::call() const { return manager_.call_for(vm_, {deadline_ns_, cancel_.fd()}); }
-
-// The strand's own call is past its deadline and grace. What it still says is told when it comes.
-void Manager::doubt(const VmPtr& vm, const Cancel* call) {
-  const std::lock_guard strand(vm->strand_mutex);
-  if (vm->own_call != call || vm->running || vm->dead) return;  // a command has a deadline of its own
-  const std::lock_guard order(order_mutex_);
-  const VmState state = vm->report.status.state;
-  if (state == VmState::shutdown || state == VmState::created) return;
-  core::logger("vm")->error("a plugin doesn't answer, the VM is unknown vm={} hypervisor={}", vm->id,
-                            vm->report.hypervisor);
-  vm->report.status = {};
-  vm->report.status.state = VmState::unknown;
-  vm->report.status.status_reason =
-      "its hypervisor's plugin doesn't answer when it is asked about the VM; force-stop or delete it";
-  vm->report.revision = vm->revision;
-  emit(vm->report);
+  VmStatus status = status_with(VmState::shutdown, "killed while a plugin call hung");
+  if (const auto report = publish_unless_settled(vm, status, operation)) finish(vm, operation, {*report, Ok{}});
 }
 
 // A delete whose VM's strand is closed by a call that doesn't return. Nothing of the VM runs any more: its folder goes,
@@ -185,7 +147,7 @@ void Manager::abandon(const VmPtr& vm, const OperationPtr& operation) {
   }
   log_unless(vm->folder.remove(), "a deleted VM's folder is left", vm->id);
   processes_.clean_up(vm->id, last_report(vm).incarnation);
-  finish(vm, operation, {bury(vm, operation), success()});
+  finish(vm, operation, {bury(vm, operation), Ok{}});
 }
 
 // Its tombstone stands: nothing is done for it any more, and whose command waits hears what anybody hears from now on.

@@ -71,9 +71,9 @@ struct Vm {
   std::mutex strand_mutex;
   std::deque<StrandTask> tasks;
   bool busy = false;
-  std::shared_ptr<Operation> running;  // the command that the strand is at
-  const Cancel* own_call = nullptr;    // the call that the strand makes for no command: a recovery, a look
-  std::condition_variable moved;       // `running` is another one, or one of `pending` has ended
+  std::shared_ptr<Operation> running;      // the command that the strand is at
+  std::shared_ptr<const Cancel> own_call;  // the call that the strand makes for no command: a recovery, a look
+  std::condition_variable moved;           // `running` is another one, or one of `pending` has ended
 
   // Admission, guarded by strand_mutex: the highest revision taken, and results of that revision.
   std::int64_t revision = 0;

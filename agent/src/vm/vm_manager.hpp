@@ -28,7 +28,7 @@ struct Command {
 // `report` is what is true after the command, also after one that failed (unless the VM isn't known at all).
 struct CommandResult {
   core::VmReport report;
-  Error error;  // code ok on success
+  Status outcome = Ok{};
 };
 
 // What became of the guests when their host was about to go down.

@@ -1,0 +1,145 @@
+// What becomes of a VM without a command: its VMM's end, what the agent asks its plugin now and then, and what is true
+// when the plugin doesn't answer.
+#include <utility>
+
+#include "manager.hpp"
+#include "qarax/core/logging.hpp"
+#include "steps.hpp"
+
+namespace qarax::agent {
+
+namespace {
+constexpr int kRetryMs = 1'000;
+}
+
+Manager::OwnCall::OwnCall(Manager& manager, const VmPtr& vm, std::int64_t limit_ms)
+    : manager_(manager), vm_(vm), deadline_ns_(plugin::monotonic_ns() + limit_ms * 1'000'000) {
+  {
+    const std::lock_guard strand(vm_->strand_mutex);
+    vm_->own_call = cancel_;
+  }
+  late_ = manager_.timers_.at(deadline_ns_ + manager_.options_.grace_ms * 1'000'000,
+                              [&manager, vm, call = cancel_] { manager.doubt(vm, call); });
+}
+
+Manager::OwnCall::~OwnCall() {
+  manager_.timers_.forget(late_);
+  const std::lock_guard strand(vm_->strand_mutex);
+  vm_->own_call = nullptr;
+}
+
+DriverCall Manager::OwnCall::call() const { return manager_.call_for(vm_, {deadline_ns_, cancel_->fd()}); }
+
+// The strand's own call is past its deadline and grace. What it still says is told when it comes.
+void Manager::doubt(const VmPtr& vm, const CancelPtr& call) {
+  const std::lock_guard strand(vm->strand_mutex);
+  if (vm->own_call != call || vm->running || vm->dead) return;  // a command has a deadline of its own
+  const std::lock_guard order(order_mutex_);
+  const VmState state = vm->report.status.state;
+  if (state == VmState::shutdown || state == VmState::created) return;
+  core::logger("vm")->error("a plugin doesn't answer, the VM is unknown vm={} hypervisor={}", vm->id,
+                            vm->report.hypervisor);
+  vm->report.status =
+      status_with(VmState::unknown,
+                  "its hypervisor's plugin doesn't answer when it is asked about the VM; force-stop or delete it");
+  vm->report.revision = vm->revision;
+  emit(vm->report);
+}
+
+void Manager::record_exit(const VmPtr& vm, const VmStatus& status, Outlives outlives) {
+  if (!vm->journal) return;
+  JournalRecord record;
+  record.kind = RecordKind::exit;
+  record.incarnation = vm->document.incarnation;
+  record.status.text = encode(status);
+  log_unless(vm->journal->append(record, outlives), "how the VM ended could not be kept", vm->id);
+}
+
+void Manager::saw_exit(const VmPtr& vm, std::int64_t incarnation) {
+  if (incarnation != vm->document.incarnation) return;
+  const auto [state, is_told] = [&] {
+    const std::lock_guard lock(order_mutex_);
+    return std::pair(vm->report.status.state, vm->told_exit == incarnation);
+  }();
+  // A start that failed has told its caller already; a process that runs on after a false alarm is left alone.
+  if (state == VmState::shutdown && !is_told) return;
+  const auto process = processes_.find({vm->id, incarnation});
+  if (process && process->alive) return;
+  if (!process && process.error().code == Code::data_loss) {
+    // Nobody else will find out either; a force-stop or a delete ends whatever there is.
+    publish(vm, status_with(VmState::unknown, "its VMM may have ended, and its supervisor's record can't be read: " +
+                                                  process.error().message));
+    return;
+  }
+  if (!process && process.error().code != Code::not_found) {
+    core::logger("vm")->warn("the VMM's end can't be looked into yet vm={} reason={}", vm->id,
+                             core::log_value(process.error().message));
+    timers_.in_ms(kRetryMs,
+                  [this, vm, incarnation] { enqueue(vm, [this, vm, incarnation] { saw_exit(vm, incarnation); }); });
+    return;
+  }
+  const std::int64_t since = rulings(vm);
+  VmStatus status = is_told ? status_of(vm) : ended_status(vm);
+  // The report must not wait for the disk: a restart finds the same in the supervisor's record.
+  if (!is_told && !publish_seen(vm, status, since)) status = status_of(vm);  // told while the plugin hung
+  if (vm->is_dead()) return;
+  record_exit(vm, status);
+  processes_.clean_up(vm->id, incarnation);
+  core::logger("vm")->info("the VMM has ended vm={} reason={}", vm->id, core::log_value(status.status_reason));
+}
+
+// Not on the strand, which a plugin's answer to the agent's own question holds up.
+void Manager::tell_exit(const VmPtr& vm, std::int64_t incarnation) {
+  const auto process = processes_.find({vm->id, incarnation});
+  if (!process || process->alive) return;
+  const std::lock_guard strand(vm->strand_mutex);
+  // What a command or a recovery leaves is its own to say.
+  if (vm->own_call == nullptr || vm->running || vm->recovering || vm->dead) return;
+  const std::lock_guard order(order_mutex_);
+  if (vm->report.incarnation != incarnation || vm->report.status.state == VmState::shutdown) return;
+  ++vm->rulings;
+  vm->told_exit = incarnation;
+  vm->report.status = ended_without_plugin(process);
+  vm->report.revision = vm->revision;
+  emit(vm->report);
+}
+
+void Manager::look(const VmPtr& vm) {
+  {
+    const std::lock_guard lock(vm->strand_mutex);
+    vm->looking = false;
+    if (vm->recovering) return;
+  }
+  const std::int64_t since = rulings(vm);
+  const VmState state = status_of(vm).state;
+  if (state == VmState::shutdown || state == VmState::created || vm->document.incarnation == 0) return;
+  const auto driver = drivers_.find(vm->document.hypervisor);
+  const auto args = args_for(vm);
+  if (!driver || !args) return;
+  const auto seen = [&]() -> Result<VmStatus> {
+    const OwnCall asked(*this, vm, options_.call_ms);
+    QARAX_TRY(VmStatus said, (*driver)->inspect(asked.call(), *args));
+    return believed(vm->id, vm->document.incarnation, std::move(said));
+  }();
+  if (!seen) return;
+  // As it is by now: while the plugin hung the VM was called unknown.
+  const VmStatus last = status_of(vm);
+  if (seen->state == last.state && seen->status_reason == last.status_reason) return;
+  if (!publish_seen(vm, *seen, since) || seen->state != VmState::shutdown) return;
+  record_exit(vm, *seen);
+  processes_.clean_up(vm->id, vm->document.incarnation);
+}
+
+// What no event tells of: a VMM that paused itself at an I/O error, a guest that panicked.
+void Manager::look_at_all() {
+  std::vector<std::string> ids;
+  {
+    const std::lock_guard lock(vms_mutex_);
+    if (closed_) return;
+    for (const auto& [id, vm] : vms_) ids.push_back(id);
+  }
+  for (const std::string& id : ids) look_again(id);
+  timers_.in_ms(options_.look_ms, [this] { look_at_all(); });
+}
+
+}  // namespace qarax::agent
