@@ -15,6 +15,7 @@
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
 #include "redescriber.hpp"
+#include "tls.hpp"
 
 namespace qarax::agent {
 
@@ -168,11 +169,7 @@ class RunningNode final : public Node {
 
   Result<std::shared_ptr<grpc::ServerCredentials>> credentials() const {
     if (config_.tls_cert.empty()) return grpc::InsecureServerCredentials();
-    grpc::SslServerCredentialsOptions options;
-    QARAX_TRY(const std::string cert, core::read_file(config_.tls_cert));
-    QARAX_TRY(const std::string key, core::read_file(config_.tls_key));
-    options.pem_key_cert_pairs.push_back({key, cert});
-    return grpc::SslServerCredentials(options);
+    return tls_credentials(config_.tls_cert, config_.tls_key);
   }
 
   Status listen() {

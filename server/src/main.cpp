@@ -73,9 +73,12 @@ http::ServerConfig http_config(const ServerConfig& config) {
 Result<NodeCredentials> node_credentials(const ServerConfig& config) {
   NodeCredentials out;
   QARAX_TRY(out.token, read_node_token(config));
+  out.insecure = config.node_insecure;
   if (config.node_ca.empty()) return out;
   auto ca = core::read_file(config.node_ca);
   if (!ca) return std::move(ca).error().context("node.ca");
+  if (ca->find("-----BEGIN CERTIFICATE-----") == std::string::npos)
+    return make_error(Code::invalid_argument, "node.ca: " + config.node_ca + " has no certificate in PEM");
   out.ca_cert = std::move(*ca);
   return out;
 }

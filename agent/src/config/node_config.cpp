@@ -1,21 +1,15 @@
 #include "node_config.hpp"
 
-#include <arpa/inet.h>
 #include <unistd.h>
 
 #include <cstdlib>
 
+#include "qarax/core/addresses.hpp"
 #include "qarax/core/config.hpp"
 
 namespace qarax::agent {
 
 namespace {
-
-bool is_loopback(const std::string& address) {
-  in_addr v4{};
-  if (inet_pton(AF_INET, address.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
-  return address == "::1" || address == "localhost";
-}
 
 std::string default_data_dir() {
   if (geteuid() == 0) return "/var/lib/qarax";
@@ -99,7 +93,7 @@ Result<NodeConfig> read_node_config(const std::string& path) {
         "listen.token_sha256",
         "must be the 64 lower-case hexadecimal digits of a SHA-256; make one with: printf %s TOKEN | sha256sum");
   const bool credentials = !config.tls_cert.empty() && !config.token_sha256.empty();
-  if (!is_loopback(config.listen_address) && !credentials && !config.insecure)
+  if (!core::is_loopback(config.listen_address) && !credentials && !config.insecure)
     reader.problem("listen.address",
                    config.listen_address +
                        " can be reached from other machines: set listen.tls.cert, listen.tls.key and "

@@ -41,6 +41,7 @@ TEST_F(NodeConfigTest, AnotherAddressWithoutCredentialsIsRefused) {
   EXPECT_TRUE(read("listen:\n  address: 0.0.0.0\ninsecure: true\n"));
   EXPECT_TRUE(read("listen:\n  address: 127.8.8.8\n"));
   EXPECT_FALSE(read("listen:\n  address: 0.0.0.0\n  tls:\n    cert: /c\n    key: /k\n"));
+  EXPECT_FALSE(read("listen:\n  address: 0.0.0.0\n  token_sha256: " + std::string(64, 'a') + "\n"));
   EXPECT_TRUE(read("listen:\n  address: 0.0.0.0\n  tls:\n    cert: /c\n    key: /k\n  token_sha256: " +
                    std::string(64, 'a') + "\n"));
 }

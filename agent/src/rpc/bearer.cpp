@@ -10,7 +10,7 @@ namespace qarax::agent {
 Status check_bearer(std::string_view header, std::string_view sha256) {
   constexpr std::string_view kPrefix = "Bearer ";
   if (!header.starts_with(kPrefix))
-    return make_error(Code::unauthenticated, "this node asks for a bearer token; set the server's node token",
+    return make_error(Code::unauthenticated, "this node asks for a bearer token; set node.token in the server's config",
                       "unauthorized");
   const std::string_view given = header.substr(kPrefix.size());
   unsigned char digest[EVP_MAX_MD_SIZE];
@@ -22,7 +22,10 @@ Status check_bearer(std::string_view header, std::string_view sha256) {
     hex.push_back("0123456789abcdef"[digest[i] & 15]);
   }
   if (hex.size() != sha256.size() || CRYPTO_memcmp(hex.data(), sha256.data(), hex.size()) != 0)
-    return make_error(Code::unauthenticated, "the bearer token isn't this node's", "unauthorized");
+    return make_error(Code::unauthenticated,
+                      "the bearer token isn't this node's; in the server's config set node.token to the one that "
+                      "listen.token_sha256 of the node's is of",
+                      "unauthorized");
   return Ok{};
 }
 

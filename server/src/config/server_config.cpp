@@ -1,6 +1,5 @@
 #include "config/server_config.hpp"
 
-#include <arpa/inet.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,6 +8,7 @@
 
 #include "api/rules.hpp"
 #include "http/authenticator.hpp"
+#include "qarax/core/addresses.hpp"
 #include "qarax/core/config.hpp"
 #include "qarax/core/files.hpp"
 
@@ -19,12 +19,6 @@ namespace {
 std::string environment(const char* name) {
   const char* value = std::getenv(name);
   return value == nullptr ? std::string() : std::string(value);
-}
-
-bool is_loopback(const std::string& address) {
-  in_addr v4{};
-  if (inet_pton(AF_INET, address.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
-  return address == "::1" || address == "[::1]" || address == "localhost";
 }
 
 std::string default_data_dir() {
@@ -93,6 +87,18 @@ void read_node_from_environment(core::ConfigReader& reader, std::vector<NodeEntr
   out.push_back(std::move(node));
 }
 
+// A host that POST /hosts brings is looked at when it is connected to (nodes/node_channel.hpp).
+void check_token_in_clear(core::ConfigReader& reader, const ServerConfig& config) {
+  const bool token = !config.node_token.empty() || !config.node_token_file.empty();
+  if (!token || !config.node_ca.empty() || config.node_insecure) return;
+  for (const NodeEntry& node : config.nodes)
+    if (!core::is_loopback(node.address))
+      reader.problem(
+          config.node_token.empty() ? "node.token_file" : "node.token",
+          "without node.ca it would be sent to node " + node.name + " (" + node.address +
+              ") in plain text: set node.ca, or say node.insecure: true where the way there is safe by itself");
+}
+
 void resolve_database(core::ConfigReader& reader, ServerConfig& config) {
   std::string source = "database";
   if (std::string url = environment("DATABASE_URL"); !url.empty()) {
@@ -116,7 +122,7 @@ void check_listen(core::ConfigReader& reader, const ServerConfig& config) {
         "listen.token_sha256",
         "must be the 64 lower-case hexadecimal digits of a SHA-256; make one with: qarax-server --hash-token");
   const bool credentials = !config.tls_cert.empty() && !config.token_sha256.empty();
-  if (!is_loopback(config.listen_address) && !credentials && !config.insecure)
+  if (!core::is_loopback(config.listen_address) && !credentials && !config.insecure)
     reader.problem("listen.address",
                    config.listen_address +
                        " can be reached from other machines: set listen.tls.cert, listen.tls.key and "
@@ -141,6 +147,7 @@ Result<ServerConfig> read_server_config(const std::string& path) {
   reader.text("node.token", config.node_token);
   reader.text("node.token_file", config.node_token_file);
   reader.text("node.ca", config.node_ca);
+  reader.boolean("node.insecure", config.node_insecure);
   reader.integer("limits.body", config.max_body, 1024, 1LL << 30);
   reader.integer("limits.connections", config.max_connections, 1, 1'000'000);
   reader.integer("limits.event_readers", config.max_event_readers, 1, 100'000);
@@ -169,6 +176,7 @@ Result<ServerConfig> read_server_config(const std::string& path) {
   check_absolute(reader, "node.ca", config.node_ca);
   if (!config.node_token.empty() && !config.node_token_file.empty())
     reader.problem("node.token", "node.token and node.token_file are both set; choose one");
+  check_token_in_clear(reader, config);
   for (const std::string& name : config.known_hypervisors)
     if (!api::is_safe_name(name))
       reader.problem("compat.hypervisor_names", "\"" + name + "\" is no plugin's short name");

@@ -35,6 +35,7 @@ struct ServerConfig {
   std::string node_token;       // bearer token that the server sends to its nodes
   std::string node_token_file;  // or the file that holds it
   std::string node_ca;          // PEM; set: nodes are reached over TLS and must show a certificate of it
+  bool node_insecure = false;   // without node_ca: the token is sent in plain text also beyond loopback
 
   std::int64_t max_body = 1'048'576;
   std::int64_t max_connections = 4096;

@@ -46,6 +46,7 @@ TEST_F(ServerConfigTest, TheShippedFileHoldsTheDefaults) {
   EXPECT_EQ(shipped->listen_address, "127.0.0.1");
   EXPECT_EQ(shipped->listen_port, 8000);
   EXPECT_FALSE(shipped->insecure);
+  EXPECT_FALSE(shipped->node_insecure);
   EXPECT_EQ(shipped->data_dir, bare->data_dir);
   EXPECT_EQ(shipped->database_url.path, bare->data_dir + "/qarax.db");
   EXPECT_EQ(shipped->max_body, bare->max_body);
@@ -76,6 +77,22 @@ TEST_F(ServerConfigTest, AnOpenAddressNeedsCredentials) {
   EXPECT_TRUE(read("listen:\n  address: \"::1\"\n"));
   EXPECT_NE(refusal("listen:\n  tls:\n    cert: /c\n").find("cert and key go together"), std::string::npos);
   EXPECT_NE(refusal("listen:\n  token_sha256: secret\n").find("--hash-token"), std::string::npos);
+}
+
+TEST_F(ServerConfigTest, TheNodesTokenDoesntGoInPlainTextToOtherMachines) {
+  const std::string far = "nodes:\n  - {name: n1, address: 10.0.0.7}\n";
+  const std::string near = "nodes:\n  - {name: n1, address: 127.0.0.1}\n";
+  const std::string refused = refusal("node:\n  token: secret\n" + far);
+  EXPECT_NE(
+      refused.find(":2: node.token: without node.ca it would be sent to node n1 (10.0.0.7) in plain text: set node.ca"),
+      std::string::npos)
+      << refused;
+  EXPECT_EQ(refused.find("secret"), std::string::npos) << refused;
+  EXPECT_NE(refusal("node:\n  token_file: /t\n" + far).find("node.token_file: without node.ca"), std::string::npos);
+  EXPECT_TRUE(read("node:\n  token: secret\n  ca: /ca.crt\n" + far));
+  EXPECT_TRUE(read("node:\n  token: secret\n  insecure: true\n" + far));
+  EXPECT_TRUE(read("node:\n  token: secret\n" + near));
+  EXPECT_TRUE(read(far));
 }
 
 TEST_F(ServerConfigTest, TheDatabaseIsAFileOrPostgres) {

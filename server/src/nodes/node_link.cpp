@@ -93,9 +93,10 @@ NodeLink::ConnectionPtr NodeLink::connection() const {
   return connection_;
 }
 
-Result<NodeLink::ConnectionPtr> NodeLink::greet(const std::string& target, bool unix_socket, core::NodeInfo& info) {
+Result<NodeLink::ConnectionPtr> NodeLink::greet(const std::shared_ptr<grpc::Channel>& channel, bool unix_socket,
+                                                core::NodeInfo& info) {
   auto made = std::make_shared<Connection>();
-  made->channel = channel_to(target, unix_socket);
+  made->channel = channel;
   made->stub = node::v1::Node::NewStub(made->channel);
   if (!unix_socket) QARAX_CHECK(recognise(*made->stub));
   const Activation activation = store_.activation();
@@ -124,7 +125,7 @@ Result<NodeLink::ConnectionPtr> NodeLink::greet(const std::string& target, bool 
     const std::lock_guard lock(mutex_);
     greeting_ = nullptr;
   }
-  if (!status.ok()) return to_error(status);
+  if (!status.ok()) return unreached(status);
   QARAX_TRY(info, decode<core::NodeInfo>(std::string_view(reply.node_info()), Unknown::ignore));
   QARAX_CHECK(check_identity(info));
   made->authority.set_session(reply.session());
@@ -133,11 +134,12 @@ Result<NodeLink::ConnectionPtr> NodeLink::greet(const std::string& target, bool 
 }
 
 Result<NodeLink::ConnectionPtr> NodeLink::connect(core::NodeInfo& info) {
-  QARAX_TRY(ConnectionPtr made, greet(target(), false, info));
+  QARAX_TRY(const auto channel, node_channel(host_->address, host_->port, credentials_));
+  QARAX_TRY(ConnectionPtr made, greet(channel, false, info));
   // On one machine the unix socket saves the TCP stack; it must lead to the same agent.
   if (!info.unix_socket.empty() && info.boot_id == core::boot_identity()) {
     core::NodeInfo other;
-    auto local = greet("unix:" + info.unix_socket, true, other);
+    auto local = greet(node_socket_channel(info.unix_socket), true, other);
     if (local && other.node_id == info.node_id && other.session == info.session) made = std::move(*local);
   }
   const HostPtr now = store_.host(host_->id);
@@ -299,10 +301,9 @@ Status NodeLink::connect_now(std::int64_t timeout_ms) {
   changed_.notify_all();
   changed_.wait_for(lock, std::chrono::milliseconds(timeout_ms), [&] { return up_.load() || attempts_ > before + 1; });
   if (up_) return Ok{};
-  Error error = make_error(Code::unavailable,
-                           "host " + name() + " at " + host_->address + ":" + std::to_string(host_->port) +
-                               " can't be reached: " + last_error_.message,
-                           last_error_.reason.empty() ? "node-unreachable" : last_error_.reason);
+  Error error =
+      make_error(Code::unavailable, "host " + name() + " at " + target() + " can't be reached: " + last_error_.message,
+                 last_error_.reason.empty() ? "node-unreachable" : last_error_.reason);
   error.retryable = true;
   error.retry_after_ms = 1000;
   return error;

@@ -15,15 +15,11 @@
 
 #include "call_queue.hpp"
 #include "fleet.hpp"
+#include "node_channel.hpp"
 #include "qarax/node/v1/node.grpc.pb.h"
 #include "store.hpp"
 
 namespace qarax::server {
-
-struct NodeCredentials {
-  std::string token;    // bearer token of the nodes; empty: none
-  std::string ca_cert;  // PEM; empty: plain text
-};
 
 // Held by a shared_ptr: a cancel of a command may come when its link is on its way out.
 class NodeLink final : public NodeAccess, public std::enable_shared_from_this<NodeLink> {
@@ -81,10 +77,10 @@ class NodeLink final : public NodeAccess, public std::enable_shared_from_this<No
       grpc::ClientContext*, const Request&, grpc::CompletionQueue*);
 
   void run();
-  Result<ConnectionPtr> greet(const std::string& target, bool unix_socket, core::NodeInfo& info);
+  Result<ConnectionPtr> greet(const std::shared_ptr<grpc::Channel>& channel, bool unix_socket, core::NodeInfo& info);
   Result<ConnectionPtr> connect(core::NodeInfo& info);
   std::string target() const;
-  std::shared_ptr<grpc::Channel> channel_to(const std::string& target, bool unix_socket) const;
+  Error unreached(const grpc::Status& status) const;
   // A call on its caller's thread that stop() ends and waits for.
   template <class Call>
   grpc::Status stoppable(const ContextPtr& context, Call call);

@@ -10,7 +10,6 @@ namespace {
 
 constexpr std::int64_t kGreetMs = 5'000;
 constexpr std::int64_t kSurveyMs = 30'000;  // with all VMs
-constexpr int kLargestSurvey = 256 << 20;
 
 Error not_ours(const std::string& host_id, const std::string& host, const std::string& why, const std::string& reason) {
   return make_error(Code::failed_precondition,
@@ -21,25 +20,12 @@ Error not_ours(const std::string& host_id, const std::string& host, const std::s
 
 }  // namespace
 
-std::string NodeLink::target() const {
-  const std::string address =
-      host_->address.find(':') == std::string::npos ? host_->address : "[" + host_->address + "]";
-  return address + ":" + std::to_string(host_->port);
-}
+std::string NodeLink::target() const { return node_target(host_->address, host_->port); }
 
-std::shared_ptr<grpc::Channel> NodeLink::channel_to(const std::string& target, bool unix_socket) const {
-  grpc::ChannelArguments arguments;
-  // A channel of its own: with the global pool a new attempt would inherit the old one's back-off.
-  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  arguments.SetMaxReceiveMessageSize(kLargestSurvey);
-  std::shared_ptr<grpc::ChannelCredentials> credentials = grpc::InsecureChannelCredentials();
-  if (!credentials_.ca_cert.empty() && !unix_socket) {
-    grpc::SslCredentialsOptions options;
-    options.pem_root_certs = credentials_.ca_cert;
-    credentials = grpc::SslCredentials(options);
-  }
-  return grpc::CreateCustomChannel(target, credentials, arguments);
+Error NodeLink::unreached(const grpc::Status& status) const {
+  Error error = to_error(status);
+  error.message = with_advice(std::move(error.message), host_->address, credentials_);
+  return error;
 }
 
 template <class Call>
@@ -62,7 +48,7 @@ Result<NodeSurvey> NodeLink::survey_over(node::v1::Node::Stub& stub, const node:
   prepare(*context);
   node::v1::SurveyReply reply;
   const grpc::Status status = stoppable(context, [&] { return stub.Survey(context.get(), request, &reply); });
-  if (!status.ok()) return to_error(status);
+  if (!status.ok()) return unreached(status);
   NodeSurvey out;
   out.obeyed = {reply.obeyed().cluster_id(), reply.obeyed().term(), reply.obeyed().activation()};
   out.position = reply.obeyed().position();
@@ -151,7 +137,8 @@ Result<NodeSurvey> NodeLink::survey(const std::vector<std::string>& deleted_of) 
   node::v1::SurveyRequest request;
   request.set_vms(true);
   for (const std::string& id : deleted_of) request.add_deleted_of(id);
-  const auto stub = node::v1::Node::NewStub(channel_to(target(), false));
+  QARAX_TRY(const auto channel, node_channel(host_->address, host_->port, credentials_));
+  const auto stub = node::v1::Node::NewStub(channel);
   auto seen = survey_over(*stub, request);
   if (!seen && seen.error().code == Code::unavailable) {
     seen.error().message = "host " + host_->name + " at " + target() + " can't be reached: " + seen.error().message;
@@ -161,6 +148,7 @@ Result<NodeSurvey> NodeLink::survey(const std::vector<std::string>& deleted_of) 
 }
 
 Status NodeLink::adopt(const Activation& seen, const std::function<Status()>& first) {
+  QARAX_TRY(const auto channel, node_channel(host_->address, host_->port, credentials_));
   const std::lock_guard judging(judging_);
   QARAX_CHECK(first());
   const Activation own = store_.activation();
@@ -171,7 +159,7 @@ Status NodeLink::adopt(const Activation& seen, const std::function<Status()>& fi
   request.mutable_seen()->set_cluster_id(seen.cluster_id);
   request.mutable_seen()->set_term(seen.term);
   request.mutable_seen()->set_activation(seen.id);
-  const auto stub = node::v1::Node::NewStub(channel_to(target(), false));
+  const auto stub = node::v1::Node::NewStub(channel);
   const auto context = std::make_shared<grpc::ClientContext>();
   context->set_deadline(in_ms(kSurveyMs));
   prepare(*context);

@@ -1,0 +1,12 @@
+// Addresses as configs and hosts have them: a name, an IPv4 or an IPv6 address, that one with or without its brackets.
+#pragma once
+
+#include <string>
+
+namespace qarax::core {
+
+// What is sent there stays on this machine: 127.0.0.0/8, ::1 and localhost. A name is asked of nobody, so another one
+// that leads here is none.
+bool is_loopback(const std::string& address);
+
+}  // namespace qarax::core

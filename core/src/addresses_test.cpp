@@ -1,0 +1,17 @@
+#include "qarax/core/addresses.hpp"
+
+#include <gtest/gtest.h>
+
+namespace qarax::core {
+namespace {
+
+TEST(Addresses, LoopbackIsThisMachine) {
+  for (const char* here : {"127.0.0.1", "127.8.8.8", "::1", "[::1]", "localhost"})
+    EXPECT_TRUE(is_loopback(here)) << here;
+  for (const char* elsewhere :
+       {"", "0.0.0.0", "10.0.0.7", "128.0.0.1", "127.0.0.1.example.org", "127.1", "::", "localhost.example.org", "h1"})
+    EXPECT_FALSE(is_loopback(elsewhere)) << elsewhere;
+}
+
+}  // namespace
+}  // namespace qarax::core
