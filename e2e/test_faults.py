@@ -1,5 +1,6 @@
 """What is missing, in the way or in the wrong place: a clear sentence, and nothing lost."""
 
+import json
 import os
 import socket
 import subprocess
@@ -152,6 +153,52 @@ def test_boot_files_missing(bare_stack):
     assert "/nonexistent/vmlinuz" in response.json()["detail"] and response.json()["hint"]
     assert stack.api.vm(vm_id)["status"] in ("created", "shutdown")
     assert stack.nodes[0].vmm_pids() == {}
+
+
+UNREADABLE = {
+    "a folder": (lambda path: path.mkdir(), "isn't a regular file"),
+    "a link to nowhere": (lambda path: path.symlink_to("/nonexistent/kernel"), "No such file or directory"),
+    "forbidden": (lambda path: path.touch(0), "Permission denied"),
+}
+
+
+@pytest.mark.parametrize("what", UNREADABLE)
+def test_boot_files_that_cant_be_read(bare_stack, what):
+    stack = bare_stack
+    make, why = UNREADABLE[what]
+    kernel = stack.folder / "vmlinuz"
+    make(kernel)
+    # Root may read anything; without these two capabilities it is as everybody else.
+    stack.add_node(boot={"kernel": str(kernel)}, under=["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else [])
+    vm_id = stack.api.create("noboot", hypervisor="qemu")
+    refused = stack.api.call("POST", f"/vms/{vm_id}/start")
+    assert refused.status_code == 422 and refused.json()["type"].endswith("/boot-files-missing")
+    assert str(kernel) in refused.json()["detail"] and why in refused.json()["detail"]
+    assert stack.nodes[0].vmm_pids() == {}
+
+
+def test_a_vmm_that_pauses_by_itself_is_paused(bare_stack, tmp_path):
+    """As at an I/O error. QEMU's own monitor is the agent's, so it gets a second one, by which it is told."""
+    stack = bare_stack
+    monitor = tmp_path / "monitor"
+    twice = tmp_path / "qemu-system-x86_64"
+    twice.write_text(f'#!/bin/sh\ncase "$*" in *" -uuid "*) set -- "$@" -qmp unix:{monitor},server=on,wait=off;; esac\nexec /usr/bin/qemu-system-x86_64 "$@"\n')
+    twice.chmod(0o755)
+    stack.add_node(plugins=[stack.qemu_plugin(binary=str(twice))])
+    vm_id = stack.api.create("stalls")
+    stack.api.act(vm_id, "start")
+    with socket.socket(socket.AF_UNIX) as line:
+        line.settimeout(30)
+        line.connect(str(monitor))
+        replies = line.makefile()
+        for command in ("qmp_capabilities", "stop"):
+            line.sendall(json.dumps({"execute": command}).encode())
+            while "return" not in json.loads(replies.readline()):
+                pass
+    # Nothing tells of it: the agent looks every ten seconds.
+    vm = stack.wait_state(vm_id, "paused", 30)
+    assert vm["desired_status"] == "running" and vm["drift"] == "asked for: running, seen: paused"
+    assert stack.api.act(vm_id, "resume")["status"] == "running"
 
 
 @pytest.mark.guest

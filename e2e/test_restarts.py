@@ -46,6 +46,30 @@ def test_a_killed_vmm_is_started_again_until_its_limit(quick):
     assert quick.api.act(vm, "force-stop")["drift"] is None
 
 
+@pytest.mark.guest
+def test_after_the_hosts_reboot_the_policy_decides(quick):
+    node = quick.add_node()
+    never, again, paused, off = (quick.api.create(name, hypervisor="qemu", restart_policy=policy) for name, policy in
+                                 (("never", "never"), ("again", "on-failure"), ("paused", "never"), ("off", "on-failure")))
+    for vm in (never, again, paused, off):
+        quick.api.act(vm, "start")
+    quick.api.act(paused, "pause")
+    quick.api.act(off, "force-stop")
+    before = node.vmm_pids()
+    assert set(before) == {never, again, paused}
+    stopped_because = quick.api.vm(off)["status_reason"]
+    node.reboot_host()
+    assert restarted(quick, again, 1)["incarnation"] == 2 and quick.api.vm(again)["desired_origin"] == "policy"
+    for vm in (never, paused):
+        ended = quick.wait_state(vm, "shutdown")
+        assert ended["status_reason"] == "the host was rebooted" and ended["incarnation"] == 1
+        assert ended["desired_status"] == ("running" if vm == never else "paused") and ended["drift"]
+    stays = quick.api.vm(off)
+    assert stays["status"] == "shutdown" and stays["incarnation"] == 1 and stays["status_reason"] == stopped_because
+    assert set(node.vmm_pids()) == {again} and node.vmm_pids()[again] != before[again]
+    assert quick.api.act(never, "start")["status"] == "running"
+
+
 def test_a_power_off_is_meant_unless_the_policy_is_always(quick):
     quick.add_node(plugins=[quick.simulator_plugin()], boot={})
     ids = {policy: quick.api.create(policy, restart_policy=policy, config={"exit_after_ms": 300}) for policy in ("never", "on-failure", "always")}

@@ -26,15 +26,11 @@ def start_guests(stack, count: int) -> list:
 
 def supervised(node, vm_id: str):
     """The process under the VM's supervisor; None: there is none."""
-    for entry in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            argv = entry.read_bytes()
-            if b"--dir\0" in argv and str(node.vm_dir(vm_id)).encode() in argv and b"qarax-supervisor" in argv.split(b"\0")[0]:
-                children = (entry.parent / "task" / entry.parent.name / "children").read_text().split()
-                return int(children[0]) if children else None
-        except OSError:
-            continue
-    return None
+    pid = node.supervisor_pid(vm_id)
+    try:
+        return int(pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
+    except (OSError, IndexError):
+        return None
 
 
 @pytest.mark.serial

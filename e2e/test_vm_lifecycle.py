@@ -7,11 +7,13 @@ import asyncio
 import json
 import time
 import uuid
+from datetime import datetime
 
 import pytest
 from qarax_api_client.api.vms import create_vm, delete_vm, force_stop_vm, get_vm, pause_vm, resume_vm, start_vm, stop_vm
 from qarax_api_client.models import NewVm, Problem, Vm, VmStatus
 
+from framework.events import Reader, becomes
 from framework.service import expect
 from framework.stack import uptimes, wait_for
 
@@ -154,15 +156,23 @@ def test_guest_powers_off_by_itself(stack):
     del node
     # Only the new node's guests end by themselves; which node a VM gets is the scheduler's, so start until one lands there.
     short = next(h["id"] for h in stack.api.hosts() if h["name"] == "short")
-    for i in range(4):
-        vm_id = stack.api.create(f"short-{i}")
-        if stack.api.act(vm_id, "start")["host_id"] == short:
-            break
-    else:
-        pytest.fail("four VMs and none on the second node: the scheduler doesn't spread")
-    vm = stack.wait_state(vm_id, "shutdown", 60)
+    told = Reader(stack.api)
+    try:
+        for i in range(4):
+            vm_id = stack.api.create(f"short-{i}")
+            if stack.api.act(vm_id, "start")["host_id"] == short:
+                break
+        else:
+            pytest.fail("four VMs and none on the second node: the scheduler doesn't spread")
+        seen = told.wait("its end", becomes(vm_id, "shutdown"), 60)
+    finally:
+        told.close()
+    vm = stack.api.vm(vm_id)
     assert vm["exit"]["kind"] == "exited" and vm["exit"]["code"] == 0
     assert "power" in vm["status_reason"].lower()
+    # One clock, and no way to a client in it: from QEMU's end, which its supervisor wrote down, to the event that tells of it.
+    took = (datetime.fromisoformat(seen["timestamp"]) - datetime.fromisoformat(vm["exit"]["at"])).total_seconds()
+    assert -0.01 <= took < 1.0, f"{vm['exit']['at']} to {seen['timestamp']}"
     assert stack.api.act(vm_id, "stop")["status"] == "shutdown"
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import json
 import os
 import pathlib
 import random
@@ -53,6 +54,14 @@ def wait_for(what: str, probe, timeout: float = 30, every: float = 0.02):
             last = e
         time.sleep(every)
     raise AssertionError(f"{what}: not within {timeout} s; last: {last!r}")
+
+
+def _is_alive(pid: int) -> bool:
+    """A process that nobody has buried yet has ended all the same."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 class Program:
@@ -159,6 +168,33 @@ class Node(Program):
             found[argv[argv.index(b"-uuid") + 1].decode()] = int(entry.parent.name)
         return found
 
+    def supervisor_pid(self, vm_id: str) -> int | None:
+        """Of the VM's newest incarnation, by its own command line."""
+        for entry in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                argv = entry.read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if argv[0].endswith(b"qarax-supervisor") and f"{self.vm_dir(vm_id)}/".encode() in b" ".join(argv):
+                return int(entry.parent.name)
+        return None
+
+    def reboot_host(self) -> None:
+        """What a host that went down at once leaves: no process, and folders that were written in another boot."""
+        self.kill()
+        for vm_id, vmm in self.vmm_pids().items():
+            # It first: on a host that is gone nobody writes down how the VMM ended.
+            for pid in (self.supervisor_pid(vm_id), vmm):
+                os.kill(pid, signal.SIGKILL)
+                wait_for(f"{pid} has ended", lambda p=pid: not _is_alive(p), 10, 0.005)
+        for group in self.cgroups():
+            wait_for(f"{group} is empty", lambda g=group: g.rmdir() or True, 10)
+        for file in [*self.data.glob("vms/*/vm.json"), *self.data.glob("vms/*/run/*/supervisor.json")]:
+            document = json.loads(file.read_text())
+            document["boot_identity" if file.name == "vm.json" else "boot_id"] = "00000000-0000-4000-8000-000000000000"
+            file.write_text(json.dumps(document))
+        self.start()
+
 
 class Server(Program):
     def __init__(self, folder: pathlib.Path, settings: dict, env: dict | None = None):
@@ -184,8 +220,13 @@ class Stack:
         self.server = Server(self.folder / "server", server_settings or {}, server_env)
         self.server.start()
         self.api = Api(self.server.base)
-        wait_for("server ready", lambda: self.server_alive() and self.api.session.get(self.server.base + "/livez", timeout=5).status_code == 200)
-        self.api.load_contract()
+        try:
+            wait_for("server ready", lambda: self.server_alive() and self.api.session.get(self.server.base + "/livez", timeout=5).status_code == 200)
+            self.api.load_contract()
+        except BaseException:  # nobody has it yet who would end it
+            if self.server.process.poll() is None:
+                self.server.kill()
+            raise
 
     def server_alive(self) -> bool:
         code = self.server.process.poll()
