@@ -1,7 +1,6 @@
-"""Kills agent, server and VMM at every step of a VM's life, and looks whether anything was lost or left. See README.md."""
+"""Kills agent, server and VMM at every step of a VM's life; judge.py looks whether anything was lost or left. See README.md."""
 
 import collections
-import json
 import random
 import threading
 import time
@@ -11,8 +10,9 @@ import requests
 from framework.api import Api
 from framework.stack import Stack, wait_for
 
+from .judge import SETTLE, Judge
 from .killpoint import Killpoint, helper, start_under
-from .model import ACTIONS, BEGINS, GONE, HOST_ACTIONS, Asked, Vm, allowed
+from .model import ACTIONS, GONE, HOST_ACTIONS, Asked, Vm
 
 POPULATION = 6
 # What dies while the agent works on it, and the process that is looked for: killpoint.c.
@@ -20,7 +20,6 @@ OF_A_VM = {"vmm": "qemu-", "supervisor": "qarax-superv"}
 QUIET = 0.4  # of the rounds kill nothing: else few VMs would come as far as running
 RELAPSE = 0.5  # of the killed servers and agents are killed again while they start, up to MOST_RELAPSES times in a row
 MOST_RELAPSES = 3
-SETTLE = 30.0
 
 
 class Harness:
@@ -28,11 +27,16 @@ class Harness:
         self.random = random.Random(seed)
         self.parallel = parallel
         self.say = say
+        kernel = helper("idle_guest")
         self.stack = Stack(server_settings={"vm": {"stop_timeout": "300ms"}, **({"database": database} if database else {})})
-        self.node = self.stack.add_node(plugins=[self.stack.qemu_plugin()], boot={"kernel": helper("idle_guest"), "cmdline": "idle"})
-        self.host_id = self.stack.api.hosts()[0]["id"]
-        wait_for("the accelerator is settled", lambda: self.stack.api.hosts()[0].get("accelerator") != "probing")
-        self.vms: list[Vm] = []
+        try:
+            self.node = self.stack.add_node(plugins=[self.stack.qemu_plugin()], boot={"kernel": kernel, "cmdline": "idle"})
+            self.host_id = self.stack.api.hosts()[0]["id"]
+            wait_for("the accelerator is settled", lambda: self.stack.api.hosts()[0].get("accelerator") != "probing")
+        except BaseException:
+            self.stack.close(keep=True)
+            raise
+        self.judge = Judge(self.stack, self.node, say)
         self.made = 0
         self.keys = 0
         # How many calls with an effect each (victim, action) makes, learned: the moment is drawn below it.
@@ -40,7 +44,6 @@ class Harness:
         self.kills = collections.Counter()
         self.calls = collections.Counter()
         self.misses = 0
-        self.faults = collections.defaultdict(list)
 
     # -- one round --
     def round(self) -> bool:
@@ -49,7 +52,7 @@ class Harness:
             self.quiet_round()
             return False
         victim = self.random.choice(["agent", "agent", "agent", "server", "server", "server", "vmm", "supervisor"])
-        if victim in OF_A_VM and not any(vm.state in ("running", "paused") for vm in self.vms):
+        if victim in OF_A_VM and not any(vm.state in ("running", "paused") for vm in self.judge.vms):
             victim = "agent"
         asks = self.choose(victim)
         key = (victim, asks[0].action)
@@ -88,10 +91,10 @@ class Harness:
             assert not thread.is_alive(), "a request was never answered"
         self.up()
         if killed and victim == "vmm":
-            self.judge_end(target)
+            self.judge.saw_the_end(target)
         if of_host:
-            self.judge_host(*of_host)
-        self.judge(asks, target if killed and victim == "vmm" else None)
+            self.settle_host(*of_host)
+        self.judge.judge(asks, target if killed and victim == "vmm" else None)
         return killed
 
     def revive(self, victim: str, program) -> None:
@@ -106,7 +109,7 @@ class Harness:
             limit = time.monotonic() + SETTLE
             while not shot.wait(0.01) and not up.seen():
                 if time.monotonic() > limit:
-                    self.fault("wrong", None, f"the {victim} didn't come up within {SETTLE} s")
+                    self.judge.fault("wrong", None, f"the {victim} didn't come up within {SETTLE} s")
                     break
             verdict, count, call = shot.end()
             if verdict != "killed":
@@ -129,14 +132,14 @@ class Harness:
             # QEMU writes a stopped guest once: the next snapshot is refused until it has run again.
             is_held = asked.action == "snapshot" and asked.before == "paused" and asked.status == 409
             if not asked.acknowledged and not is_held:
-                self.fault("wrong", asked, f"nothing was killed, and it failed: {asked.text[:300]}")
-        self.judge(asks, None)
+                self.judge.fault("wrong", asked, f"nothing was killed, and it failed: {asked.text[:300]}")
+        self.judge.judge(asks, None)
 
     def choose(self, victim: str) -> list:
-        alive = [vm for vm in self.vms if victim not in OF_A_VM or vm.state in ("running", "paused")]
+        alive = [vm for vm in self.judge.vms if victim not in OF_A_VM or vm.state in ("running", "paused")]
         asks = []
         while len(asks) < self.parallel:
-            if len(alive) == 0 or (len(self.vms) < POPULATION and victim not in OF_A_VM and self.random.random() < 0.4):
+            if len(alive) == 0 or (len(self.judge.vms) < POPULATION and victim not in OF_A_VM and self.random.random() < 0.4):
                 self.made += 1
                 asks.append(Asked(Vm("", f"crash-{self.made}", GONE), "create", GONE))
                 if victim in OF_A_VM or len(alive) == 0:
@@ -174,7 +177,7 @@ class Harness:
         except requests.RequestException:
             return None
 
-    def judge_host(self, action: str, key: str) -> None:
+    def settle_host(self, action: str, key: str) -> None:
         """What a client does that was told to come back, or nothing: in the end it is told that it is done, once."""
         answers = []
 
@@ -190,156 +193,13 @@ class Harness:
         last = answers[-1]
         told = "nothing" if last is None else f"{last.status_code}: {last.text[:300]}"
         if not told.startswith("200"):
-            self.fault("wrong", None, f"{action}, made again, is answered {told}")
+            self.judge.fault("wrong", None, f"{action}, made again, is answered {told}")
 
     def up(self) -> None:
         alive = Api(self.stack.server.base, timeout=10)
         wait_for("the server answers", lambda: self.stack.server_alive() and alive.call("GET", "/livez").status_code == 200, 30, 0.01)
         self.stack.api.session.close()
         self.stack.wait_host(self.host_id, "up")
-
-    # -- what must be true now --
-    def judge(self, asks: list, vmm_killed: Vm | None) -> None:
-        for asked in asks:
-            asked.vm.history.append((asked.action, asked.before, asked.status))
-            if asked.action == "create":
-                self.judge_create(asked)
-            else:
-                before = sum(map(len, self.faults.values()))
-                seen = self.settled(asked.vm)
-                may = allowed(asked, vmm_killed is asked.vm)
-                if before != sum(map(len, self.faults.values())):
-                    may = {seen}
-                if seen not in may:
-                    kind = "lost" if asked.acknowledged else "wrong"
-                    if seen == GONE and asked.action != "delete":
-                        kind = "vm lost"
-                    self.fault(kind, asked, f"is {seen}, may be {sorted(may)}")
-                asked.vm.state = seen
-                if seen != GONE:
-                    self.judge_snapshots(asked)
-                # 422: no host fits, as the only one is down just now.
-                if not asked.acknowledged and 400 <= asked.status < 500 and asked.status not in (404, 409, 422):
-                    self.fault("wrong", asked, f"refused with {asked.status}: {asked.text[:300]}")
-        asked_of = {id(a.vm) for a in asks}
-        for vm in self.vms:
-            if id(vm) not in asked_of and vm.state != GONE and vm is not vmm_killed:
-                seen = self.settled(vm)
-                if seen not in (vm.state, GONE):
-                    self.fault("vm lost", None, f"{vm.name} was {vm.state} and nobody asked anything of it, is {seen}; {vm.history}")
-                    vm.state = seen
-        self.judge_processes()
-        self.judge_jobs()
-        self.vms = [vm for vm in self.vms if vm.state != GONE]
-
-    def judge_snapshots(self, asked: Asked) -> None:
-        """Each is there whole or not at all, on the server and on the disk, and none goes by itself."""
-        listed = {s["id"]: s["status"] for s in self.stack.api.ok("GET", f"/vms/{asked.vm.id}/snapshots").json()}
-        if set(listed.values()) - {"ready"}:
-            self.fault("wrong", asked, f"snapshots that are neither ready nor gone: {listed}")
-        promised = asked.vm.snapshots | ({json.loads(asked.text)["id"]} if asked.action == "snapshot" and asked.acknowledged else set())
-        if promised - set(listed):
-            self.fault("lost", asked, f"snapshots {promised - set(listed)} aren't there")
-        folder = self.node.vm_dir(asked.vm.id) / "snapshots"
-        kept = {p.name for p in folder.iterdir() if not p.name.startswith(".")} if folder.exists() else set()
-        if kept != set(listed):
-            self.fault("leak", asked, f"on the disk are snapshots {kept}, listed are {set(listed)}")
-        asked.vm.snapshots = set(listed)
-
-    def judge_end(self, vm: Vm) -> None:
-        """A VMM that was killed is seen within a second, whatever was asked of its VM meanwhile."""
-        seen = lambda: self.stack.api.call("GET", f"/vms/{vm.id}")  # noqa: E731
-        try:
-            wait_for("the end is seen", lambda: seen().json()["status"] in ("shutdown", 404), 1, 0.01)
-        except AssertionError:
-            self.fault("wrong", None, f"the VMM of {vm.name} was killed, and a second later it is {seen().json()['status']}; {vm.history}")
-
-    def judge_create(self, asked: Asked) -> None:
-        found = [v for v in self.stack.api.vms() if v["name"] == asked.vm.name]
-        if not found:
-            if asked.acknowledged:
-                self.fault("lost", asked, "was answered 201 and isn't there")
-            return
-        if asked.acknowledged and found[0]["id"] != asked.text:
-            self.fault("lost", asked, f"has another id than the answer's {asked.text}")
-        asked.vm.id, asked.vm.state = found[0]["id"], "created"
-        self.vms.append(asked.vm)
-
-    def settled(self, vm: Vm) -> str:
-        """The state once no job is at work on it; a job that never ends or a state that stays unknown is a fault."""
-        seen = {}
-
-        def rest():
-            nonlocal seen
-            response = self.stack.api.call("GET", f"/vms/{vm.id}")
-            if response.status_code == 404:
-                seen = {"status": GONE}
-                return True
-            seen = response.json()
-            return not seen["activity"] and seen["status"] != "unknown"
-
-        try:
-            wait_for(f"{vm.name} at rest", rest, SETTLE, 0.01)
-        except AssertionError:
-            kind = "job not final" if seen.get("activity") else "vm lost"
-            self.fault(kind, None, f"{vm.name} stays {seen.get('status')} ({seen.get('status_reason')}), activity {seen.get('activity')}; {vm.history}")
-            # Counted once; the run goes on without it.
-            self.stack.api.call("DELETE", f"/vms/{vm.id}")
-            return GONE
-        return seen["status"]
-
-    def judge_processes(self) -> None:
-        """A VMM for each VM that runs, none for any other, and the same one as before where nothing ended it."""
-        want = {vm.id for vm in self.vms if vm.state in ("running", "paused")}
-        try:
-            wait_for("VMMs as the VMs say", lambda: set(self.node.vmm_pids()) == want, 5, 0.02)
-        except AssertionError:
-            have = set(self.node.vmm_pids())
-            for extra in have - want:
-                self.fault("leak", None, f"a VMM runs for {extra}, {self.history_of(extra)}")
-            for missing in want - have:
-                self.fault("vm lost", None, f"no VMM runs for {missing}, {self.history_of(missing)}")
-        pids = self.node.vmm_pids()
-        for vm in self.vms:
-            now = pids.get(vm.id)
-            started = vm.history and vm.history[-1][0] in BEGINS
-            if vm.pid and now and vm.pid != now and not started:
-                self.fault("vm lost", None, f"{vm.name} has another VMM than before; {vm.history}")
-            vm.pid = now
-        folders = {p.name for p in (self.node.data / "vms").iterdir()} if (self.node.data / "vms").exists() else set()
-        for extra in folders - {vm.id for vm in self.vms if vm.state != GONE}:
-            try:
-                wait_for("no folder", lambda: not (self.node.data / "vms" / extra).exists(), 5, 0.02)
-            except AssertionError:
-                self.fault("leak", None, f"a folder is left of {extra}, {self.history_of(extra)}")
-
-    def judge_jobs(self) -> None:
-        unfinished = []
-
-        def all_ended():
-            response = self.stack.api.session.get(self.stack.server.base + "/jobs", timeout=10)
-            if response.status_code != 200:
-                self.fault("wrong", None, f"GET /jobs is {response.status_code}: {response.text[:300]}")
-                return True
-            unfinished[:] = [j for j in response.json() if j["state"] not in ("completed", "failed", "superseded", "cancelled")]
-            # Those of VMs are judged when their VMs are at rest; a host's may be carried on by a server that has just begun.
-            return all(j["vm_id"] for j in unfinished)
-
-        try:
-            wait_for("the host's jobs have ended", all_ended, SETTLE, 0.02)
-        except AssertionError:
-            pass
-        for job in unfinished:
-            self.fault("job not final", None, json.dumps(job))
-
-    def history_of(self, vm_id: str) -> list:
-        return next((vm.history for vm in self.vms if vm.id == vm_id), ["a VM that is gone"])
-
-    def fault(self, kind: str, asked: Asked | None, text: str) -> None:
-        if asked is not None:
-            text = f"{asked.action} of {asked.vm.name} from {asked.before} answered {asked.status or 'nothing'}: {text}; {asked.vm.history}"
-        self.faults[kind].append(text)
-        self.say(f"FAULT {kind}: {text}")
 
     # -- the whole --
     def run(self, kills: int, seconds: float | None = None) -> dict:
@@ -349,26 +209,26 @@ class Harness:
             done = sum(self.kills.values())
             if done >= told + 100 and self.say is print:
                 told = done
-                print(f"{done} kills, {time.monotonic() - begun:.0f} s, faults {sum(map(len, self.faults.values()))}", flush=True)
+                print(f"{done} kills, {time.monotonic() - begun:.0f} s, faults {self.judge.count()}", flush=True)
         return self.report(time.monotonic() - begun)
 
     def report(self, seconds: float) -> dict:
         return {
             "kills": sum(self.kills.values()),
-            "VMs lost": len(self.faults["vm lost"]),
-            "VMs leaked": len(self.faults["leak"]),
-            "acknowledged changes lost": len(self.faults["lost"]),
-            "jobs not final": len(self.faults["job not final"]),
-            "wrong answers": len(self.faults["wrong"]),
+            "VMs lost": len(self.judge.faults["vm lost"]),
+            "VMs leaked": len(self.judge.faults["leak"]),
+            "acknowledged changes lost": len(self.judge.faults["lost"]),
+            "jobs not final": len(self.judge.faults["job not final"]),
+            "wrong answers": len(self.judge.faults["wrong"]),
             "rounds without a kill": self.misses,
             "seconds": round(seconds),
             "by victim and action": dict(sorted(self.kills.items())),
             "by system call": dict(self.calls.most_common()),
-            "faults": {kind: texts for kind, texts in self.faults.items() if texts},
+            "faults": {kind: texts for kind, texts in self.judge.faults.items() if texts},
         }
 
     def close(self) -> list:
-        return self.stack.close(keep=any(self.faults.values()))
+        return self.stack.close(keep=any(self.judge.faults.values()))
 
 
 class Recovered:

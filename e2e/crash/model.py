@@ -1,4 +1,4 @@
-"""What may be true of a VM, from what its owner was told: the judge of the crash harness."""
+"""What may be true of a VM, from what its owner was told: by this judge.py judges."""
 
 from dataclasses import dataclass, field
 
