@@ -13,12 +13,13 @@ import yaml
 from framework import paths
 
 STAND_INS = {
-    # No registry, every image there, no version 2 of compose.
-    "docker": 'echo "docker $*" >>"$CALLS"\ncase "$1" in compose | pull) exit 1;; inspect) echo true;; esac',
+    # No registry, every image there; version 2 of compose, a plugin of docker's, where COMPOSE_2 says so.
+    "docker": 'echo "docker $*" >>"$CALLS"\ncase "$1:$COMPOSE_2" in pull: | pull:1 | compose:) exit 1;; inspect:*) echo true;; esac',
     "docker-compose": 'echo "compose $*" >>"$CALLS"',
     "curl": '''for url; do :; done
 case "$url" in */hosts) echo '[{"status":"up","accelerator":"tcg","plugins":[{"name":"cloud_hv","healthy":false,"reason":"no program"}]}]';; esac''',
     "uv": '''echo "uv $*" >>"$CALLS"
+echo "for $QARAX_COMPOSE" >>"$CALLS"
 for one; do case "$one" in --junitxml=*) report=${one#*=};; esac; done
 echo '<testsuites><testsuite><testcase name="test_a"/><testcase name="test_b"><skipped message="no disk"/></testcase></testsuite></testsuites>' >"$report"''',
 }
@@ -42,10 +43,13 @@ class Script:
         ours = ("QARAX_", "COMPOSE", "DOCKER", "CLOUD_HYPERVISOR", "KEEP", "REBUILD", "SKIP_BUILD")
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(ours)} | {"PATH": f"{root / 'bin'}:{os.environ['PATH']}", "CALLS": str(self.calls)}
 
-    def run(self, **env: str) -> str:
+    def end(self, **env: str) -> subprocess.CompletedProcess:
         self.calls.write_text("")
-        done = subprocess.run([str(self.e2e / "run_e2e_tests.sh")], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, env=self.env | env,
+        return subprocess.run([str(self.e2e / "run_e2e_tests.sh")], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, env=self.env | env,
                               check=False)
+
+    def run(self, **env: str) -> str:
+        done = self.end(**env)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -90,6 +94,33 @@ def test_rebuild_makes_all_anew(script):
     assert script.called("compose build") == ["compose build --no-cache postgres qarax-node", "compose build qarax"]
     script.run(REBUILD="1", DOCKER_BUILDKIT="1")
     assert script.called("compose build")[1] == "compose build --no-cache qarax"
+
+
+def test_version_2_of_compose_is_taken_where_it_is(script):
+    said = script.run(COMPOSE_2="1", REBUILD="1", KEEP="1")
+    assert not script.called("compose ")
+    did = [line.removeprefix("docker compose ") for line in script.called("docker compose ")]
+    assert did[0] == "version" and "up -d --no-build" in did and "down --volumes --remove-orphans" in did
+    # It builds with BuildKit, by which the server's image isn't in the node's cache: anew twice.
+    assert [line for line in did if line.startswith("build")] == ["build --no-cache postgres qarax-node", "build --no-cache qarax"]
+    assert "docker compose logs qarax-node" in said and "docker-compose" not in said
+    assert script.called("for docker compose"), "the tests are told which to stop containers with"
+    script.run()
+    assert script.called("compose up") and script.called("for docker-compose")
+
+
+def test_without_any_compose_it_says_what_to_install(script):
+    (script.e2e.parent / "bin" / "docker-compose").unlink()
+    # Of this machine's programs, all but its compose.
+    others = script.e2e.parent / "others"
+    others.mkdir()
+    for folder in os.environ["PATH"].split(":"):
+        for program in pathlib.Path(folder).glob("*"):
+            if program.name not in ("docker-compose", "docker") and not (others / program.name).exists():
+                (others / program.name).symlink_to(program)
+    failed = script.end(PATH=f"{script.e2e.parent / 'bin'}:{others}")
+    assert failed.returncode == 1 and "neither 'docker compose' nor docker-compose is here" in failed.stderr
+    assert "way out: apt-get install docker-compose" in failed.stderr
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="who isn't root has seen it")
