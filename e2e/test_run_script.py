@@ -124,10 +124,12 @@ def test_without_any_compose_it_says_what_to_install(script):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="who isn't root has seen it")
-def test_the_lab_says_that_it_needs_root():
+def test_the_lab_is_for_any_user():
     with tempfile.TemporaryDirectory() as folder:
-        os.chmod(folder, 0o755)
+        os.chmod(folder, 0o777)
         for part in ("scripts", "e2e/kvm-lab"):
             shutil.copytree(paths.ROOT / part, pathlib.Path(folder) / part)
-        done = subprocess.run([f"{folder}/e2e/kvm-lab/run.sh", "test_a.py"], capture_output=True, text=True, user=65534, cwd="/", check=False)
-    assert done.returncode == 1 and "this is user nobody" in done.stderr and "way out: sudo -E " in done.stderr and "run.sh test_a.py" in done.stderr
+        done = subprocess.run([f"{folder}/e2e/kvm-lab/run.sh", "test_a.py"], capture_output=True, text=True, user=65534, cwd="/", check=False,
+                              env={"PATH": os.environ["PATH"], "HOME": folder})
+    assert done.returncode == 1 and f"there is no {folder}/build/release/bin/qarax-node" in done.stderr
+    assert "way out: cmake --preset release" in done.stderr

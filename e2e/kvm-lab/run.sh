@@ -10,23 +10,24 @@
 #   QARAX_LAB_WAIT=120  seconds for it to come up, more on a busy machine
 #   QARAX_LAB_QEMU=/path  the qemu-system-x86_64 that emulates it: a newer one emulates better, see README.md
 #   KEEP=1  leaves the lab up and says how to reach it
-# Needs root: debootstrap and chroot make the root image, whose files are root's. It stays in ~/.cache/qarax/kvm-lab.
+# Any user can run it. The root image stays in ~/.cache/qarax/kvm-lab.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 . "$root/scripts/lib/common.sh"
 . "$root/scripts/lib/python.sh"
 case ${1:-} in -h | --help) sed -n '2,14s/^# \{0,1\}//p' "$0"; exit ;; esac
-[ "$(id -u)" = 0 ] ||
-  fail "this is user $(id -un), and the lab's root image is made with debootstrap and chroot and its files are root's" -- "sudo -E $0 $*"
+# mke2fs and others stand where only root's PATH looks.
+export PATH=$PATH:/usr/sbin:/sbin
 
-build=$(cd "${QARAX_BUILD:-$root/build/release}" && pwd)
+build=$(realpath -m "${QARAX_BUILD:-$root/build/release}")
 guest=${QARAX_GUEST_DIR:-$root/build/guest}
 vmm=${CLOUD_HYPERVISOR:-}
 qemu=${QARAX_LAB_QEMU:-qemu-system-x86_64}
 distribution=$(. /etc/os-release && printf %s "$VERSION_CODENAME")
 cache=${QARAX_LAB_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/qarax/kvm-lab}/$distribution
 work=$(mktemp -d "${TMPDIR:-/tmp}/qarax-lab.XXXXXX")
+export here root build guest vmm
 mkdir -p "$cache"
 lab= server= tests=
 leave() {
@@ -41,45 +42,37 @@ free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1
 
 step "the lab's root, from Debian's packages"
 [ -x "$build/bin/qarax-node" ] || fail "there is no $build/bin/qarax-node" -- "cmake --preset release && cmake --build build/release"
-must "$cache/guest.log" "$root/e2e/guest/build.sh" "$guest"
+kernel=${QARAX_GUEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/qarax/guest}/$distribution/kernel.deb
+# Its package has the modules; the guest may be made, and what it was made from be in another user's cache.
+must "$cache/guest.log" "$root/e2e/guest/build.sh" $([ -s "$kernel" ] || echo --update) "$guest"
 # What the node's programs link against, whatever the distribution calls the packages.
 libraries=$({ ldd "$build/bin/qarax-node" "$build"/plugins/*.so || true; } 2>/dev/null | awk '$2 == "=>" && $3 ~ /^\// { print $3 }' | sort -u |
   xargs -n 1 readlink -f | while read -r file; do dpkg -S "$file" 2>/dev/null || dpkg -S "${file#/usr}" 2>/dev/null || true; done |
   cut -d: -f1 | sort -u | paste -sd, -)
 packages=kmod,iproute2,qemu-system-x86,seabios,$libraries
-if [ "$(cat "$cache/packages" 2>/dev/null)" != "$packages" ]; then
-  command -v debootstrap >/dev/null || fail "debootstrap is missing" -- "apt-get install debootstrap"
-  rm -rf "$cache/root" "$cache/root.new" "$cache/packages"
-  must "$cache/debootstrap.log" debootstrap --variant=minbase --include="$packages" "$distribution" "$cache/root.new" http://deb.debian.org/debian
-  must "$cache/kernel.log" dpkg-deb -x "${QARAX_GUEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/qarax/guest}/$distribution/kernel.deb" "$work/kernel"
-  mkdir -p "$cache/root.new/lib/modules"
-  cp -a "$work"/kernel/lib/modules/* "$cache/root.new/lib/modules/" 2>/dev/null || cp -a "$work"/kernel/usr/lib/modules/* "$cache/root.new/lib/modules/"
-  chroot "$cache/root.new" depmod "$(ls "$cache/root.new/lib/modules")"
-  rm -rf "$cache/root.new/var/cache/apt" "$cache/root.new/usr/share/doc" "$cache/root.new/var/lib/apt/lists"
-  mv "$cache/root.new" "$cache/root"
+lab_root=$cache/root
+# As any user: what is whose in there is written down in a file by fakeroot.
+pretend_root() { fakeroot -i "$cache/owners" -s "$cache/owners" -- "$@"; }
+if [ ! -e "$cache/owners" ] || [ "$(cat "$cache/packages" 2>/dev/null)" != "$packages" ]; then
+  for program in mmdebstrap fakeroot mke2fs; do
+    command -v "$program" >/dev/null || fail "$program is missing" -- "scripts/install-deps.sh --only third_party/packages/lab.debian.txt"
+  done
+  rm -rf "$lab_root" "$cache/packages"
+  : >"$cache/owners"
+  must "$cache/kernel.log" dpkg-deb -x "$kernel" "$work/kernel"
+  modules=$(dirname "$(find "$work/kernel" -name modules.builtin -print -quit)")
+  must "$cache/mmdebstrap.log" mmdebstrap --variant=minbase --include="$packages" \
+    --customize-hook='mkdir -p "$1/lib/modules"' --customize-hook="copy-in '$modules' /lib/modules" \
+    --customize-hook="chroot \"\$1\" depmod ${modules##*/}" --customize-hook='rm -rf "$1/usr/share/doc"' \
+    "$distribution" "$work/root.tar" http://deb.debian.org/debian
+  mkdir "$lab_root"
+  must "$cache/unpack.log" pretend_root tar -C "$lab_root" -xf "$work/root.tar"
+  rm "$work/root.tar"
   printf '%s\n' "$packages" >"$cache/packages"
 fi
 
 step "our programs into it"
-lab_root=$cache/root
-rm -rf "$lab_root/opt/qarax"
-mkdir -p "$lab_root/opt/qarax" "$lab_root/etc/qarax" "$lab_root/var/lib/qarax"
-# The node, which is root there, takes no plugin that another user could change.
-cp -a --no-preserve=ownership "$build/bin" "$build/plugins" "$lab_root/opt/qarax/"
-cp "$guest/vmlinuz" "$guest/initramfs.cpio" "$lab_root/opt/qarax/"
-# What the plugin's own test says of the real program; tests are built with the preset dev.
-for program in "$build" "$root/build/dev"; do
-  program+=/plugins/hypervisors/cloud_hypervisor/qarax_plugin_cloud_hv_test
-  [ ! -x "$program" ] || { cp "$program" "$lab_root/opt/qarax/cloud_hv_test"; break; }
-done
-install -m 755 "$(readlink -f "$(command -v busybox)")" "$lab_root/bin/busybox"
-install -m 755 "$here/init" "$lab_root/sbin/lab-init"
-rm -f "$lab_root/usr/local/bin/cloud-hypervisor"
-[ -z "$vmm" ] || install -m 755 "$vmm" "$lab_root/usr/local/bin/cloud-hypervisor"
-for file in node.yaml check-qemu.yaml check-cloud_hv.yaml; do
-  sed -e "s/@SECCOMP@/${CLOUD_HYPERVISOR_SECCOMP:-on}/" "$here/$file" >"$lab_root/etc/qarax/$file"
-done
-must "$cache/image.log" mke2fs -q -F -t ext4 -d "$lab_root" "$work/lab.ext4" 3G
+must "$cache/image.log" pretend_root "$here/fill.sh" "$lab_root" "$work/lab.ext4"
 
 step "the lab's own start, in $("$qemu" --version | head -n 1)"
 mkdir -p "$work/initrd"/{bin,proc,sys,dev,new,lib}
