@@ -13,11 +13,29 @@ run(${CMAKE_COMMAND} -S ${SDK} -B ${WORK}/sdk -G Ninja ${compilers} -DCMAKE_INST
 run(${CMAKE_COMMAND} --build ${WORK}/sdk)
 run(${CMAKE_COMMAND} --install ${WORK}/sdk)
 file(COPY ${WORK}/prefix/share/qarax/plugin-sdk/template DESTINATION ${WORK})
-run(${CMAKE_COMMAND} -S ${WORK}/template -B ${WORK}/build -G Ninja ${compilers}
-  -DCMAKE_PREFIX_PATH=${WORK}/prefix -DQARAX_PLUGIN_LOAD_CHECK=${BIN}/qarax-plugin-load-check
-  -DQARAX_PLUGIN_CHECK=${BIN}/qarax-plugin-check)
-run(${CMAKE_COMMAND} --build ${WORK}/build)
-run(${CMAKE_CTEST_COMMAND} --test-dir ${WORK}/build --output-on-failure --no-tests=error)
+foreach(template "" /c)
+  run(${CMAKE_COMMAND} -S ${WORK}/template${template} -B ${WORK}/build${template} -G Ninja ${compilers}
+    -DCMAKE_PREFIX_PATH=${WORK}/prefix -DQARAX_PLUGIN_LOAD_CHECK=${BIN}/qarax-plugin-load-check
+    -DQARAX_PLUGIN_CHECK=${BIN}/qarax-plugin-check)
+  run(${CMAKE_COMMAND} --build ${WORK}/build${template})
+  run(${CMAKE_CTEST_COMMAND} --test-dir ${WORK}/build${template} --output-on-failure --no-tests=error)
+endforeach()
+
+# What the installed pages link to is installed.
+file(GLOB_RECURSE pages ${WORK}/prefix/share/qarax/plugin-sdk/*.md)
+foreach(page IN LISTS pages)
+  file(READ ${page} text)
+  get_filename_component(folder ${page} DIRECTORY)
+  string(REPLACE "](" "@" text "${text}")
+  string(REGEX REPLACE "[][;]" "" text "${text}")  # which mean something in a list
+  string(REGEX MATCHALL "@[^):#]+\\)" links "${text}")
+  foreach(link IN LISTS links)
+    string(REGEX REPLACE "^@(.*).$" "\\1" link "${link}")
+    if(NOT EXISTS ${folder}/${link})
+      message(FATAL_ERROR "${page} links to ${link}, which isn't installed")
+    endif()
+  endforeach()
+endforeach()
 
 # A plugin that links the rest of qarax, or Poco, fails to configure with the reason.
 foreach(library "qarax::core" "Poco::Net")

@@ -83,6 +83,25 @@ TEST_F(Calls, DevicesInPlainC) {
   EXPECT_EQ(live(c.detach_nic({}, {vm, "net0"})), R"({"id":"net0","size":0,"fds":0})");
 }
 
+TEST_F(Calls, WhatAPluginInPlainCDoesNotKnowItRefuses) {
+  auto& c = load(fixture("c_plugin"));
+  const auto start = [&](const std::string& spec) {
+    auto done = c.call_raw(keeping(), "start", R"({"vm":"v","incarnation":1,"spec":)" + spec + "}");
+    return done ? "" : done.error().message + " " + done.error().details.at(0).pointer;
+  };
+  EXPECT_EQ(start(R"({"boot_vcpus":2,"config":{"colour":"any"}})"), "");
+  EXPECT_EQ(start(R"({"boot_vcpus":2,"colour":"blue"})"),
+            "plugin c_plugin: start: plugin c_plugin doesn't know /spec/colour /spec/colour");
+}
+
+TEST_F(Calls, TheLogOfAVmThatEndedFitsIntoAPluginInPlainC) {
+  auto& c = load(fixture("c_plugin"));
+  services_.log_tail = std::string(4096, '\x01');  // six bytes each, as JSON has it
+  const auto ended = c.inspect({}, {.vm = "vm-1", .incarnation = 3, .handle = {R"({"format":1})"}});
+  ASSERT_TRUE(ended) << ended.error().message;
+  EXPECT_EQ(ended->state, VmState::shutdown);
+}
+
 TEST_F(Calls, LifeOfAVmInCpp) {
   auto& sleeper = load(QARAX_SLEEPER);
   const auto started = sleeper.start(keeping(), start_args("vm-2"));

@@ -36,7 +36,7 @@ TEST_F(Refusal, HealthyOnesAreTaken) {
   const auto c = host_.load({.path = fixture("c_plugin")});
   EXPECT_EQ(c.reason, "");
   EXPECT_EQ(c.state, PluginState::loaded);
-  EXPECT_EQ(c.id, "org.qarax.fixture.c_plugin");
+  EXPECT_EQ(c.id, "org.example.hypervisor.c_plugin");
   EXPECT_EQ(c.name, "c_plugin");
   EXPECT_EQ(c.version, "1.2.3");
   EXPECT_EQ(c.abi, "0.9");
@@ -147,7 +147,7 @@ TEST_F(Refusal, Clash) {
   EXPECT_EQ(refused(fixture("same_name"), LoadStep::clash),
             "its name c_plugin is taken by " + fixture("c_plugin") + "; remove one of the two from the node's config");
   EXPECT_EQ(refused(take(folder_, fixture("c_plugin"), "copy.so"), LoadStep::clash),
-            "its id org.qarax.fixture.c_plugin is taken by " + fixture("c_plugin") +
+            "its id org.example.hypervisor.c_plugin is taken by " + fixture("c_plugin") +
                 "; remove one of the two from the node's config");
 }
 

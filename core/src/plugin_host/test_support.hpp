@@ -20,6 +20,7 @@ class RecordingServices final : public HostServices {
   // What the next calls answer; unset: a live process with pid 4242.
   std::function<Result<Process>(const CallView&)> on_spawn;
   std::function<void(std::string_view plugin, std::string_view vm)> on_notify;
+  std::string log_tail{};  // of a process that has ended
 
   std::vector<std::string> events() const {
     const std::lock_guard lock(mutex_);
@@ -71,6 +72,7 @@ class RecordingServices final : public HostServices {
     process.pid = 4242;
     process.start_time = 1;
     process.alive = alive_;
+    if (!log_tail.empty()) process.exit.emplace().log_tail = log_tail;
     return process;
   }
   mutable std::mutex mutex_;
