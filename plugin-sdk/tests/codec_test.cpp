@@ -107,6 +107,17 @@ TEST(Codec, AllProblemsAtOnce) {
   EXPECT_EQ(car.error().message, "Car /name: is required (and 3 more)");
 }
 
+TEST(Codec, NoMoreProblemsThanAnybodyReads) {
+  std::string wheels;
+  for (int i = 0; i < 100'000; ++i) wheels += i == 0 ? "1" : ",1";
+  const auto car = decode<Car>(R"({"name":"x","wheels":[)" + wheels + "]}");
+  ASSERT_FALSE(car);
+  ASSERT_EQ(car.error().details.size(), 65u);
+  EXPECT_EQ(car.error().details.at(63).pointer, "/wheels/63");
+  EXPECT_EQ(car.error().details.back().detail, "and more");
+  EXPECT_EQ(car.error().message, "Car /wheels/0: expected an object, got integer (and at least 64 more)");
+}
+
 TEST(Codec, NotJson) {
   const auto car = decode<Car>("{\"name\":\"x\"");
   ASSERT_FALSE(car);

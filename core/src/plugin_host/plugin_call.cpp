@@ -121,6 +121,11 @@ std::int32_t PluginCall::keep(const qarax_call* call, qarax_text handle) noexcep
     // It comes back inside a document, so it must be one, to the letter.
     if (const auto parsed = json::parse(bytes); !parsed)
       return refuse(Code::invalid_argument, "the handle is " + parsed.error().message);
+    if (!json::parse(std::string("{\"handle\":").append(bytes).append("}")))
+      return refuse(Code::invalid_argument,
+                    "the handle nests too deep: it comes back one level down in its call's "
+                    "arguments, which may have " +
+                        std::to_string(json::kMaxDepth));
     if (!me.context_.keep) return refuse(Code::failed_precondition, "this call doesn't keep a handle");
     try {
       auto kept = me.context_.keep(bytes);

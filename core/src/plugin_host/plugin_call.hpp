@@ -12,8 +12,10 @@
 
 namespace qarax::core {
 
-inline constexpr std::size_t kMaxDocument = 16u << 20;  // bytes that a plugin may put
-inline constexpr std::size_t kMaxHandle = 1u << 20;     // bytes that it may keep
+inline constexpr std::size_t kMaxHandle = 1u << 20;  // bytes that a plugin may keep
+// Bytes that it may put. The largest answers, a description with its options' schema and the counters of a VM full of
+// devices, have tens of KiB; read, a document costs some forty times its bytes.
+inline constexpr std::size_t kMaxDocument = 1u << 20;
 
 // `text` as valid UTF-8; empty where the plugin gave a null pointer with a length.
 std::string repaired(qarax_text text);

@@ -223,6 +223,10 @@ TEST_F(Calls, BrokenAnswers) {
       {"fd", Code::invalid_argument, "failed without saying why"},
       {"bad-handle", Code::invalid_argument,
        "failed without saying why: the handle is not a valid JSON document: expected a value at byte 0"},
+      {"deep-handle", Code::invalid_argument,
+       "failed without saying why: the handle nests too deep: it comes back one level down in its call's arguments, "
+       "which may have 64"},
+      {"large", Code::resource_exhausted, "failed without saying why"},
   };
   for (const auto& each : cases) {
     const auto failed = bad.start(keeping(), start_args(each.vm));
@@ -242,6 +246,11 @@ TEST_F(Calls, BrokenAnswers) {
   failed = bad.start({}, start_args("not-json"));
   ASSERT_FALSE(failed);
   EXPECT_THAT(failed.error().message, HasSubstr("can't be read: VmStatus: not a valid JSON document"));
+
+  failed = bad.start({}, start_args("many-problems"));
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().details.size(), 65u);
+  EXPECT_THAT(failed.error().message, HasSubstr("VmStatus /state: is required"));
 
   CallContext context;
   std::string step;

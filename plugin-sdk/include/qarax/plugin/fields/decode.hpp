@@ -1,4 +1,5 @@
-// Strict decoding by field tables: all problems are reported, each with the JSON pointer to its place.
+// Strict decoding by field tables: all problems are reported up to a number that nobody reads to its end, each with the
+// JSON pointer to its place.
 #pragma once
 
 #include <cstddef>
@@ -26,9 +27,15 @@ class Decoder {
  public:
   // `source`: the text that the values were parsed from, empty when it isn't at hand.
   explicit Decoder(Unknown unknown, std::string_view source = {}) : unknown_(unknown), source_(source) {}
-  std::vector<ErrorDetail> problems;
+  std::vector<ErrorDetail> problems;  // at most kMostProblems, and one that says that there are more
+  bool is_full() const { return problems.size() > kMostProblems; }
 
-  void problem(const std::string& pointer, std::string text) { problems.push_back({pointer, std::move(text)}); }
+  void problem(const std::string& pointer, std::string text) {
+    if (problems.size() < kMostProblems)
+      problems.push_back({pointer, std::move(text)});
+    else if (!is_full())
+      problems.push_back({"", "and more"});
+  }
 
   template <class T>
   void read(const json::Value& in, T& out, const std::string& pointer) {
@@ -68,13 +75,16 @@ class Decoder {
       const auto* array = in.as_array();
       if (array == nullptr) return expected(pointer, "an array", in);
       out.clear();
-      for (std::size_t i = 0; i < array->size(); ++i)
+      for (std::size_t i = 0; i < array->size() && !is_full(); ++i)
         read((*array)[i], out.emplace_back(), json::pointer_to(pointer, std::to_string(i)));
     } else if constexpr (std::is_same_v<T, std::map<std::string, std::string>>) {
       const auto* object = in.as_object();
       if (object == nullptr) return expected(pointer, "an object", in);
       out.clear();
-      for (const auto& [key, value] : *object) read(value, out[key], json::pointer_to(pointer, key));
+      for (const auto& [key, value] : *object) {
+        if (is_full()) return;
+        read(value, out[key], json::pointer_to(pointer, key));
+      }
     } else {
       static_assert(Document<T>, "no field table for this type");
       const auto* object = in.as_object();
@@ -87,6 +97,9 @@ class Decoder {
   }
 
  private:
+  // A document of a MiB can have half a million problems, and each costs a hundred bytes.
+  static constexpr std::size_t kMostProblems = 64;
+
   void expected(const std::string& pointer, std::string_view what, const json::Value& in) {
     std::string text = "expected ";
     text.append(what).append(", got ").append(in.as_double() != nullptr && what == "an integer"
@@ -202,8 +215,8 @@ class Decoder {
 
 }  // namespace detail
 
-// All problems are reported, not only the first. INVALID_ARGUMENT; reason "bad-json" (no JSON) or "validation".
-// `source`: the text that `in` was parsed from, where RawJson members should keep its spelling.
+// The first 64 problems are reported, and whether there are more. INVALID_ARGUMENT; reason "bad-json" (no JSON) or
+// "validation". `source`: the text that `in` was parsed from, where RawJson members should keep its spelling.
 template <class T>
 Result<T> decode(const json::Value& in, Unknown unknown = Unknown::refuse, std::string_view source = {}) {
   T out{};
@@ -215,7 +228,8 @@ Result<T> decode(const json::Value& in, Unknown unknown = Unknown::refuse, std::
       Code::invalid_argument,
       std::string(Fields<T>::kName) + " " + (first.pointer.empty() ? "document" : first.pointer) + ": " + first.detail,
       "validation");
-  if (decoder.problems.size() > 1) error.message += " (and " + std::to_string(decoder.problems.size() - 1) + " more)";
+  if (const std::size_t more = decoder.problems.size() - 1; more > 0)
+    error.message += (decoder.is_full() ? " (and at least " : " (and ") + std::to_string(more) + " more)";
   error.details = std::move(decoder.problems);
   return error;
 }
