@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <utility>
 
 namespace qarax::core {
@@ -123,7 +124,43 @@ void check(const Value& schema, const Value& value, const std::string& pointer, 
   for (const Value& each : *value.as_array()) check(*items, each, pointer + "/" + std::to_string(index++), out);
 }
 
+constexpr std::size_t kMostUnchecked = 64;
+
+bool is_rule(std::string_view keyword) {
+  constexpr std::string_view kRules[] = {"type",      "enum",     "minimum",    "maximum", "minLength",
+                                         "maxLength", "required", "properties", "items",   "additionalProperties"};
+  return std::find(std::begin(kRules), std::end(kRules), keyword) != std::end(kRules);
+}
+
+void find_unchecked(const Value& schema, const std::string& pointer, std::vector<ErrorDetail>& out) {
+  if (schema.as_object() == nullptr) return;
+  for (const auto& [keyword, value] : *schema.as_object()) {
+    if (out.size() >= kMostUnchecked) return;
+    const std::string at = json::pointer_to(pointer, keyword);
+    if (keyword == "items") {
+      find_unchecked(value, at, out);
+    } else if (keyword == "properties" && value.as_object() != nullptr) {
+      for (const auto& [name, property] : *value.as_object()) find_unchecked(property, json::pointer_to(at, name), out);
+    } else if (keyword == "additionalProperties" && value.as_bool() == nullptr) {
+      out.push_back({at, "only true and false are checked"});
+    } else if (!is_rule(keyword) && !is_annotation(keyword)) {
+      out.push_back({at, std::string(kUncheckedKeyword)});
+    }
+  }
+}
+
 }  // namespace
+
+bool is_annotation(std::string_view keyword) {
+  constexpr std::string_view kAnnotations[] = {"title", "description", "default", "examples", "format", "$schema"};
+  return std::find(std::begin(kAnnotations), std::end(kAnnotations), keyword) != std::end(kAnnotations);
+}
+
+std::vector<ErrorDetail> unchecked_rules(std::string_view schema) {
+  std::vector<ErrorDetail> out;
+  if (const auto rules = json::parse(schema)) find_unchecked(*rules, "", out);
+  return out;
+}
 
 std::vector<ErrorDetail> find_problems(const Value& schema, const Value& document, const std::string& pointer) {
   std::vector<ErrorDetail> out;

@@ -41,6 +41,28 @@ TEST(Options, WhatASchemaSaysBesidesIsLeftToItsPlugin) {
       find_problems(R"({"properties":7,"required":"x","items":[],"type":9,"enum":1})", R"({"x":1})", "").empty());
 }
 
+TEST(Options, WhatASchemaSaysBesidesIsNamed) {
+  const auto unchecked = [](std::string_view schema) {
+    std::string out;
+    for (const ErrorDetail& one : unchecked_rules(schema))
+      out.append(out.empty() ? "" : "; ").append(one.pointer).append(": ").append(one.detail);
+    return out;
+  };
+  EXPECT_EQ(unchecked(kSchema), "/properties/any/pattern: a keyword that qarax doesn't check");
+  EXPECT_EQ(unchecked(R"({"items":{"properties":{"a/b":{"oneOf":[]}}}})"),
+            "/items/properties/a~1b/oneOf: a keyword that qarax doesn't check");
+  EXPECT_EQ(unchecked(R"({"additionalProperties":{"type":"string"}})"),
+            "/additionalProperties: only true and false are checked");
+  EXPECT_EQ(unchecked(R"({"title":"x","$schema":"y","properties":{"pattern":{"default":1,"format":"z"}}})"), "")
+      << "a member may be called as a keyword is";
+  EXPECT_EQ(unchecked("null"), "");
+  EXPECT_EQ(unchecked("{"), "");
+  std::string many = R"({"properties":{)";
+  for (int i = 0; i < 500; ++i)
+    many.append(i == 0 ? "\"" : ",\"").append(std::to_string(i)).append(R"(":{"pattern":"x"})");
+  EXPECT_EQ(unchecked_rules(many + "}}").size(), 64u);
+}
+
 TEST(Options, NoneAtAllAreAnEmptyObject) {
   EXPECT_EQ(problems("null"), "");
   EXPECT_EQ(find_problems(R"({"required":["path"]})", "null", "").size(), 1u);

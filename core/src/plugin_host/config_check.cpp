@@ -33,14 +33,13 @@ std::vector<std::string> types_of(const Value& type) {
 }
 
 Status check_property_schema(const std::string& pointer, const Value& property) {
-  constexpr std::string_view kKeywords[] = {"type",    "enum",  "minimum",     "maximum",  "minLength", "maxLength",
-                                            "default", "title", "description", "examples", "format"};
+  constexpr std::string_view kKeywords[] = {"type", "enum", "minimum", "maximum", "minLength", "maxLength"};
   constexpr std::string_view kTypes[] = {"null", "boolean", "integer", "number", "string"};
   const auto* object = property.as_object();
   if (object == nullptr) return bad_schema(pointer, "expected an object");
   for (const auto& [key, value] : *object) {
-    if (!one_of(key, kKeywords))
-      return bad_schema(json::pointer_to(pointer, key), "a keyword that qarax doesn't check");
+    if (!one_of(key, kKeywords) && !is_annotation(key))
+      return bad_schema(json::pointer_to(pointer, key), std::string(kUncheckedKeyword));
     if ((key == "minimum" || key == "maximum") && !is_number(value))
       return bad_schema(json::pointer_to(pointer, key), "expected a number");
     if ((key == "minLength" || key == "maxLength") && value.as_int() == nullptr)
@@ -57,12 +56,11 @@ Status check_property_schema(const std::string& pointer, const Value& property) 
 }
 
 Status check_schema(const Value& schema) {
-  constexpr std::string_view kKeywords[] = {"type",  "properties",  "required", "additionalProperties",
-                                            "title", "description", "$schema"};
+  constexpr std::string_view kKeywords[] = {"type", "properties", "required", "additionalProperties"};
   const auto* object = schema.as_object();
   if (object == nullptr) return bad_schema("", "expected an object");
   for (const auto& [key, value] : *object) {
-    if (!one_of(key, kKeywords)) return bad_schema("/" + key, "a keyword that qarax doesn't check");
+    if (!one_of(key, kKeywords) && !is_annotation(key)) return bad_schema("/" + key, std::string(kUncheckedKeyword));
     if (key == "properties") {
       if (value.as_object() == nullptr) return bad_schema("/properties", "expected an object");
       for (const auto& [name, property] : *value.as_object())

@@ -57,6 +57,8 @@ int check(const std::vector<std::string>& files, const std::string& config, cons
       std::printf("%s: ok: %s (%s) %s, ABI %s\n", file.c_str(), record.name.c_str(), record.id.c_str(),
                   record.version.c_str(), record.abi.c_str());
       for (const auto& id : record.interfaces) std::printf("  %s\n", id.c_str());
+      for (const auto& rule : record.unchecked)
+        std::printf("  its options_schema %s: %s\n", rule.pointer.c_str(), rule.detail.c_str());
       if (!record.description.healthy) std::printf("  unhealthy here: %s\n", record.description.health_reason.c_str());
     } else {
       good = false;

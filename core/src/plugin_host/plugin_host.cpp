@@ -8,6 +8,7 @@
 #include "ending.hpp"
 #include "loading.hpp"
 #include "qarax/core/logging.hpp"
+#include "qarax/core/options_check.hpp"
 #include "qarax/plugin/call.hpp"
 
 namespace qarax::core {
@@ -35,12 +36,22 @@ struct PluginHost::Impl {
   std::string held_by;  // the file whose loading hangs, and with it the system's loader; load's alone
 
   PluginRecord add(std::unique_ptr<Plugin> plugin);
+  std::vector<ErrorDetail> unchecked_of(const PluginRecord& record) const;  // says them in the log
   const Plugin* find(std::string_view name) const {
     for (const auto& plugin : plugins)
       if (plugin->hypervisor && plugin->record.name == name) return plugin.get();
     return nullptr;
   }
 };
+
+std::vector<ErrorDetail> PluginHost::Impl::unchecked_of(const PluginRecord& record) const {
+  auto unchecked = unchecked_rules(record.description.options_schema.text);
+  for (const auto& rule : unchecked)
+    log->warn(
+        "plugin {}: its options_schema {}: {}; a VM's config isn't refused by it before the plugin is asked plugin={}",
+        record.path, rule.pointer, rule.detail, record.name);
+  return unchecked;
+}
 
 PluginHost::PluginHost(HostServices& services, PluginHostOptions options)
     : impl_(std::make_unique<Impl>(services, options)) {}
@@ -77,7 +88,8 @@ PluginRecord PluginHost::add_refused(PluginRecord refused) {
 }
 
 PluginRecord PluginHost::Impl::add(std::unique_ptr<Plugin> plugin) {
-  const auto& record = plugin->record;
+  auto& record = plugin->record;
+  record.unchecked = unchecked_of(record);
   for (const auto& warning : record.warnings)
     log->warn("plugin {} {} while it was loaded; put back plugin={} path={}", record.path, warning, record.name,
               log_value(record.path));
@@ -128,8 +140,12 @@ Status PluginHost::refresh_description(std::string_view name) {
   if (loaded == nullptr) return make_error(Code::not_found, explain_missing(name));
   QARAX_TRY(const auto description, loaded->describe(context_for(impl_->options.describe_timeout_ms)));
   const std::lock_guard lock(impl_->mutex);
-  for (auto& plugin : impl_->plugins)
-    if (plugin->hypervisor.get() == loaded) plugin->record.description = description;
+  for (auto& plugin : impl_->plugins) {
+    if (plugin->hypervisor.get() != loaded) continue;
+    const bool same_schema = plugin->record.description.options_schema == description.options_schema;
+    plugin->record.description = description;
+    if (!same_schema) plugin->record.unchecked = impl_->unchecked_of(plugin->record);
+  }
   return Ok{};
 }
 

@@ -207,6 +207,8 @@ TEST_F(Calls, BrokenAnswers) {
   EXPECT_EQ(record_.description.vmm_version, "7.\xEF\xBF\xBD\xEF\xBF\xBD");
   EXPECT_EQ(record_.description.health_reason, "caf\xEF\xBF\xBD");
   EXPECT_FALSE(record_.description.healthy);
+  ASSERT_EQ(record_.unchecked.size(), 1u);
+  EXPECT_EQ(record_.unchecked.at(0).pointer, "/properties/size/multipleOf");
   EXPECT_THAT(services_.events(), ElementsAre("log bad_answers 3 two lines and \xEF\xBF\xBD vm=x"));
 
   const struct {

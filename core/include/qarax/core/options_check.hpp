@@ -17,6 +17,15 @@ namespace qarax::core {
 std::vector<ErrorDetail> find_problems(const json::Value& schema, const json::Value& document,
                                        const std::string& pointer);
 
+// What is said of a keyword that nobody checks.
+inline constexpr std::string_view kUncheckedKeyword = "a keyword that qarax doesn't check";
+// A keyword that says no rule: title, description, default, examples, format, $schema.
+bool is_annotation(std::string_view keyword);
+
+// What a schema demands beyond that, with the pointers to the keywords; the first 64. Whoever reads the schema relies
+// on it, and only the plugin itself can hold to it. A schema that can't be read demands nothing.
+std::vector<ErrorDetail> unchecked_rules(std::string_view schema);
+
 // The same of texts. A schema that can't be read says nothing.
 std::vector<ErrorDetail> find_problems(std::string_view schema, std::string_view document, std::string pointer);
 

@@ -52,6 +52,7 @@ struct PluginRecord {
   LoadStep step = LoadStep::path;         // registered when loaded
   std::string reason{};                   // why refused; names the file, the reason and what to do
   std::vector<std::string> warnings{};    // what the host put right behind the plugin ("ignored SIGCHLD")
+  std::vector<ErrorDetail> unchecked{};   // rules of its options_schema that only the plugin itself can hold to
   std::vector<std::string> interfaces{};  // ids that it offers and this host knows
   Description description{};              // as of the last describe
   bool required = false;
