@@ -313,6 +313,30 @@ TEST_F(Export, AnOlderHostsCallIsNotReadBeyondItsSize) {
   EXPECT_EQ(basic->inspect(instance_, nullptr, {}), QARAX_INTERNAL);
 }
 
+TEST_F(Export, ANewerHostsStructsAreLonger) {
+  struct {
+    qarax_host known;
+    const void* later = nullptr;
+  } host{host_};
+  host.known.size = sizeof host;
+  Sink sink;
+  struct {
+    qarax_call known;
+    const void* later = nullptr;
+  } call{sink.call};
+  call.known.size = sizeof call;
+  void* instance = nullptr;
+  ASSERT_EQ(qarax_plugin.create(&host.known, &call.known, text("{}"), &instance), QARAX_OK) << sink.error;
+  EXPECT_EQ(qarax_plugin.describe(instance, &call.known, {}), QARAX_OK);
+  qarax_plugin.destroy(instance);
+
+  host.known.size = QARAX_HOST_SIZE_0_9 - 1;
+  EXPECT_EQ(qarax_plugin.create(&host.known, &call.known, text("{}"), &instance), QARAX_FAILED_PRECONDITION);
+  EXPECT_THAT(sink.error, HasSubstr("needs a host of ABI 0.9"));
+  call.known.size = QARAX_CALL_SIZE_0_9 - 1;
+  EXPECT_EQ(qarax_plugin.describe(instance_, &call.known, {}), QARAX_INTERNAL);
+}
+
 TEST_F(Export, AnOlderHostLacksServices) {
   // A process table from before `claim`: the slot is beyond its size, and poisoned.
   the_process.size = offsetof(qarax_host_process_1, claim);

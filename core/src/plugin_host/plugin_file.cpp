@@ -153,10 +153,9 @@ bool reverse_dns(std::string_view id) {
 }
 
 Status check_table(const qarax_plugin_table& table, PluginRecord& record) {
-  if (table.size < sizeof(qarax_plugin_table))
-    return refuse("its table has " + std::to_string(table.size) + " bytes, ABI " + std::to_string(QARAX_ABI_MAJOR) +
-                  "." + std::to_string(QARAX_ABI_MINOR) + " needs " + std::to_string(sizeof(qarax_plugin_table)) +
-                  "; rebuild it with the SDK's own abi.h");
+  if (table.size < QARAX_PLUGIN_TABLE_SIZE_0_9)
+    return refuse("its table has " + std::to_string(table.size) + " bytes, ABI 0.9 needs " +
+                  std::to_string(QARAX_PLUGIN_TABLE_SIZE_0_9) + "; rebuild it with the SDK's own abi.h");
   for (const auto& text : {table.id, table.name, table.version, table.config_schema})
     if (text.ptr == nullptr || text.len == 0 || text.len > kMaxHandle)
       return refuse("its table lacks an id, name, version or config_schema");

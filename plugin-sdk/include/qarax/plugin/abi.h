@@ -121,7 +121,16 @@ typedef struct qarax_plugin_table {
 
 #define QARAX_PLUGIN_SYMBOL "qarax_plugin"
 
+/*
+ * The three structs as 0.9 has them, in bytes: what either side may demand of the other, whatever it was built against
+ * itself. A field behind these is used only where the other side's `size` covers it.
+ */
+#define QARAX_CALL_SIZE_0_9 104
+#define QARAX_HOST_SIZE_0_9 24
+#define QARAX_PLUGIN_TABLE_SIZE_0_9 128
+
 /* ---- interfaces of plugins: looked up with query; args and result are documents of the SDK's types ---- */
+/* A member that has its default is left out of a document: share/qarax/plugin-sdk/documents.json says which that is. */
 
 #define QARAX_HYPERVISOR_1 "qarax.hypervisor/1"
 /* All idempotent. [object], but inspect may run during any other call. */
@@ -242,11 +251,15 @@ typedef struct qarax_host_process_1 {
 #define QARAX_STATIC_ASSERT _Static_assert
 #endif
 
-/* The layout is frozen; a change of any of these numbers is a new major. LP64 only. */
+/* What is there is frozen, and may only be added to at the end; a change of any of these is a new major. LP64 only. */
 QARAX_STATIC_ASSERT(sizeof(void*) == 8, "qarax plugins are 64-bit");
 QARAX_STATIC_ASSERT(sizeof(qarax_text) == 16, "layout");
-QARAX_STATIC_ASSERT(sizeof(qarax_call) == 14 * 8 - 8, "layout");
-QARAX_STATIC_ASSERT(sizeof(qarax_plugin_table) == 16 * 8, "layout");
+QARAX_STATIC_ASSERT(sizeof(qarax_call) >= QARAX_CALL_SIZE_0_9, "layout");
+QARAX_STATIC_ASSERT(sizeof(qarax_host) >= QARAX_HOST_SIZE_0_9, "layout");
+QARAX_STATIC_ASSERT(sizeof(qarax_plugin_table) >= QARAX_PLUGIN_TABLE_SIZE_0_9, "layout");
+QARAX_STATIC_ASSERT(offsetof(qarax_call, error) + sizeof(void*) == QARAX_CALL_SIZE_0_9, "layout");
+QARAX_STATIC_ASSERT(offsetof(qarax_host, query) + sizeof(void*) == QARAX_HOST_SIZE_0_9, "layout");
+QARAX_STATIC_ASSERT(offsetof(qarax_plugin_table, describe) + sizeof(void*) == QARAX_PLUGIN_TABLE_SIZE_0_9, "layout");
 QARAX_STATIC_ASSERT(offsetof(qarax_plugin_table, size) == 24, "the first four fields never move");
 
 #endif

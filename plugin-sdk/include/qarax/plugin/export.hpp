@@ -45,7 +45,7 @@ class Entry {
 
   // The caller's context has at least what SDK 0.9 knows, and the ways back that every call needs.
   static bool usable(const qarax_call* call) noexcept {
-    return call != nullptr && call->size >= sizeof(qarax_call) && call->put != nullptr && call->error != nullptr;
+    return call != nullptr && call->size >= QARAX_CALL_SIZE_0_9 && call->put != nullptr && call->error != nullptr;
   }
 
   template <class F>
@@ -121,7 +121,7 @@ class Entry {
 
   static std::int32_t create(const qarax_host* host, const qarax_call* raw, qarax_text args, void** out) noexcept {
     return guard(raw, [&] {
-      if (host == nullptr || host->size < sizeof(qarax_host))
+      if (host == nullptr || host->size < QARAX_HOST_SIZE_0_9)
         return fail(raw, make_error(Code::failed_precondition, named() + " needs a host of ABI 0.9 or newer"));
       auto decoded = decode<CreateArgs>(view(args), Unknown::refuse);
       if (!decoded) return refuse(raw, std::move(decoded).error());
