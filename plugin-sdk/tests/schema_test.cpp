@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+#include <string>
+#include <type_traits>
+
 #include "qarax/plugin/device_args.hpp"
 
 namespace qarax {
@@ -48,10 +52,41 @@ TEST(Schema, NestedNullableAndEnums) {
             R"(["unknown","created","running","paused","shutdown"])");
 }
 
+struct Grown {
+  std::string first{};
+  RawJson second{};
+};
+}  // namespace
+template <>
+struct Fields<Grown> {
+  static constexpr std::string_view kName = "Grown";
+  static constexpr auto kTable = field_table(field<&Grown::first>("first").since("0.10").doc("A text."),
+                                             field<&Grown::second>("second").since("0.11"));
+};
+namespace {
+
+TEST(Schema, WhatCameLaterSaysSo) {
+  EXPECT_EQ(json_schema<Grown>(), R"({"type":"object","properties":{)"
+                                  R"("first":{"type":"string","description":"A text.","x-since":"0.10"},)"
+                                  R"("second":{"x-since":"0.11"}}})");
+}
+
 TEST(Schema, FlatMembersAndText) {
   const auto stop = schema_of(json_schema<StopArgs>());
   EXPECT_EQ(stop.find("properties")->find("vm")->find("type")->as_string()->c_str(), std::string("string"));
   EXPECT_EQ(json::to_text(*stop.find("required")), R"(["vm","incarnation","mode"])");
+}
+
+// The members that the codec leaves out where they have no value, though it knows them.
+template <class T>
+void add_absent_ones(std::set<std::string>& names) {
+  detail::for_each_field<T>([&](const auto& f) {
+    using M = typename std::remove_cvref_t<decltype(f)>::Type;
+    if constexpr (Document<M>) {
+      if (f.is_flat) add_absent_ones<M>(names);
+    }
+    if (detail::IsOptional<M>::value && !f.is_nullable) names.emplace(f.name);
+  });
 }
 
 // Each member that the codec writes is in the schema, and nothing else is.
@@ -61,6 +96,10 @@ void expect_same_members() {
   const auto schema = schema_of(json_schema<T>());
   for (const auto& [name, value] : *document.as_object())
     EXPECT_NE(schema.find("properties")->find(name), nullptr) << Fields<T>::kName << "." << name;
+  std::set<std::string> absent;
+  add_absent_ones<T>(absent);
+  for (const auto& [name, value] : *schema.find("properties")->as_object())
+    EXPECT_EQ(document.find(name) == nullptr, absent.count(name) > 0) << Fields<T>::kName << "." << name;
 }
 
 TEST(Schema, CoversTheCodec) {

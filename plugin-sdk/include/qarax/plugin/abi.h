@@ -67,19 +67,26 @@ typedef struct qarax_call qarax_call;
 struct qarax_call {
   size_t size;
   int64_t deadline_ns; /* CLOCK_MONOTONIC in nanoseconds; 0: none. The callee gives up by itself at that time. */
-  intptr_t cancel_fd; /* becomes readable when the caller wants the call ended early; -1: can't be cancelled; never read
-                         from */
+  intptr_t cancel_fd; /* becomes readable when the caller wants the call ended early; -1: can't be cancelled (0, as in a
+                         struct of zeros, is stdin); never read from */
   qarax_text request_id; /* for logs; may be empty */
   const int* fds;        /* borrowed for the call; dup (CLOEXEC) to keep. JSON names one by its index here. */
   size_t fd_count;
   void* context; /* the caller's own; pass `call` back, don't touch */
-  /* The way back. Each copies what it is given before it returns; each returns a qarax_code. */
+  /* The way back. Each copies what it is given before it returns; each returns a qarax_code: RESOURCE_EXHAUSTED for
+     more than a MiB. */
   int32_t (*put)(const qarax_call* call, qarax_text document) QARAX_NOEXCEPT; /* the result; the last one counts */
+  /* Only where a slot says so; the host closes it elsewhere. */
   int32_t (*put_fd)(const qarax_call* call, intptr_t fd,
                     size_t* index) QARAX_NOEXCEPT; /* takes ownership, also on failure */
-  /* The object's handle: versioned JSON of the plugin's own, kept byte for byte; durable on disk when it returns OK. */
+  /*
+   * The object's handle: versioned JSON of the plugin's own, kept byte for byte; durable on disk when it returns OK. It
+   * comes back as a member of the arguments, so it nests at most 63 levels deep. Refused where there is no VM: in
+   * create, describe and the resolve of a dry run.
+   */
   int32_t (*keep)(const qarax_call* call, qarax_text handle) QARAX_NOEXCEPT;
-  int32_t (*progress)(const qarax_call* call, qarax_text step, uint64_t done, uint64_t total) QARAX_NOEXCEPT;
+  int32_t (*progress)(const qarax_call* call, qarax_text step, uint64_t done,
+                      uint64_t total) QARAX_NOEXCEPT; /* for people; this version's host shows it to nobody */
   /* The error document (type Error of the SDK) to go with a code other than QARAX_OK; the last one counts. */
   int32_t (*error)(const qarax_call* call, qarax_text document) QARAX_NOEXCEPT;
 };
@@ -207,7 +214,7 @@ typedef struct qarax_hypervisor_nics_1 { /* [object] as disks/1; taps and fds ar
 
 #define QARAX_HOST_LOG_1 "qarax.host.log/1"
 enum qarax_log_level { QARAX_LOG_DEBUG = 0, QARAX_LOG_INFO = 1, QARAX_LOG_WARN = 2, QARAX_LOG_ERROR = 3 };
-typedef struct qarax_host_log_1 { /* [any] only enqueues; message ends in key=value pairs */
+typedef struct qarax_host_log_1 { /* [any] only enqueues; message ends in key=value pairs; 8 KiB of it are kept */
   size_t size;
   void (*log)(void* self, intptr_t level, qarax_text message) QARAX_NOEXCEPT;
 } qarax_host_log_1;
@@ -221,6 +228,7 @@ typedef struct qarax_host_notify_1 { /* [any] only enqueues; "inspect this VM"; 
 #define QARAX_HOST_PROCESS_1 "qarax.host.process/1"
 /*
  * Plugins never fork: these do. [any]. The plugin makes the qarax_call (its own sinks); the same shape as everywhere.
+ * It carries at most 64 descriptors.
  *   spawn   args SpawnArgs, fds as SpawnArgs.fd_targets says → Process. Under the per-VM supervisor, in an agent-owned
  *           session and cgroup, signal mask and dispositions reset. Recorded before the process exists. One live
  *           process per VM: a second spawn is ALREADY_EXISTS.

@@ -109,7 +109,8 @@ struct Fields<StartArgs> {
 };
 QARAX_FIELDS_COMPLETE(StartArgs);
 
-// One VM as every later call names it. `handle`: what the plugin kept last, byte for byte; null: it never kept one.
+// One VM as every later call names it. `handle`: what the plugin kept last, in its own spelling, though without the
+// white space between its tokens (a plugin in C sees that, too); null: it never kept one.
 struct VmArgs {
   std::string vm{};
   std::int64_t incarnation = 0;

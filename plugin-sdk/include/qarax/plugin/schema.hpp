@@ -98,6 +98,10 @@ void append_properties(std::string& out, std::string& required, std::string_view
       out.append("\"description\":");
       json::append_string(out, f.doc_text);
     }
+    if (f.since_version != "0.9") {  // the first; what came later says so
+      out.append(out.back() != '{' ? ",\"x-since\":" : "\"x-since\":");
+      json::append_string(out, f.since_version);
+    }
     out.push_back('}');
     if (f.is_required) {
       if (!required.empty()) required.push_back(',');
