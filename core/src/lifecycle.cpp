@@ -4,46 +4,16 @@
 
 namespace qarax::core {
 
-std::string_view to_string(Action action) {
-  switch (action) {
-    case Action::start:
-      return "start";
-    case Action::stop:
-      return "stop";
-    case Action::force_stop:
-      return "force-stop";
-    case Action::pause:
-      return "pause";
-    case Action::resume:
-      return "resume";
-    case Action::reboot:
-      return "reboot";
-    case Action::remove:
-      return "delete";
-    case Action::resize:
-      return "resize";
-    case Action::snapshot:
-      return "snapshot";
-    case Action::restore:
-      return "restore";
-    case Action::drop_snapshot:
-      return "delete-snapshot";
-  }
-  return "?";
-}
-
 std::optional<Action> action_named(std::string_view name) {
   for (const Action action : kActions)
     if (to_string(action) == name) return action;
   return std::nullopt;
 }
 
-bool begins(Action action) { return action == Action::start || action == Action::restore; }
-
 Verdict judge(Action action, VmState state) {
   using enum Verdict;
   // Of a VM whose state nobody knows, only what ends it for certain may be asked.
-  if (state == VmState::unknown) return action == Action::force_stop || action == Action::remove ? proceed : refuse;
+  if (state == VmState::unknown) return overtakes(action) ? proceed : refuse;
   const bool idle = state == VmState::created || state == VmState::shutdown;
   switch (action) {
     case Action::start:
@@ -69,44 +39,6 @@ Verdict judge(Action action, VmState state) {
       return idle ? proceed : refuse;
   }
   return refuse;
-}
-
-std::optional<VmState> target(Action action) {
-  switch (action) {
-    case Action::start:
-    case Action::resume:
-    case Action::reboot:
-    case Action::restore:
-      return VmState::running;
-    case Action::pause:
-      return VmState::paused;
-    case Action::stop:
-    case Action::force_stop:
-    case Action::remove:
-      return VmState::shutdown;
-    case Action::resize:
-    case Action::snapshot:
-    case Action::drop_snapshot:
-      return std::nullopt;
-  }
-  return std::nullopt;
-}
-
-bool state_tells(Action action) {
-  return target(action) && action != Action::reboot && action != Action::restore && action != Action::remove;
-}
-
-int precedence(Action action) {
-  switch (action) {
-    case Action::remove:
-      return 3;
-    case Action::force_stop:
-      return 2;
-    case Action::stop:
-      return 1;
-    default:
-      return 0;
-  }
 }
 
 Error refusal(Action action, VmState state, std::string_view vm_name) {

@@ -2,42 +2,12 @@
 #include <utility>
 
 #include "fake_node.hpp"
+#include "qarax/node/v1/actions.hpp"
 
 namespace qarax::server {
 
-namespace {
-
-core::Action action_of(node::v1::Action action) {
-  switch (action) {
-    case node::v1::ACTION_STOP:
-      return core::Action::stop;
-    case node::v1::ACTION_FORCE_STOP:
-      return core::Action::force_stop;
-    case node::v1::ACTION_PAUSE:
-      return core::Action::pause;
-    case node::v1::ACTION_RESUME:
-      return core::Action::resume;
-    case node::v1::ACTION_REBOOT:
-      return core::Action::reboot;
-    case node::v1::ACTION_DELETE:
-      return core::Action::remove;
-    case node::v1::ACTION_RESIZE:
-      return core::Action::resize;
-    case node::v1::ACTION_SNAPSHOT:
-      return core::Action::snapshot;
-    case node::v1::ACTION_RESTORE:
-      return core::Action::restore;
-    case node::v1::ACTION_DELETE_SNAPSHOT:
-      return core::Action::drop_snapshot;
-    default:
-      return core::Action::start;
-  }
-}
-
-}  // namespace
-
 node::v1::CommandReply FakeNode::carry_out(const node::v1::CommandRequest& request) {
-  const core::Action action = action_of(request.action());
+  const core::Action action = node::v1::from_proto(request.action()).value();
   node::v1::CommandReply reply;
   Vm& vm = vms_[request.vm()];
   vm.revision = request.revision();
@@ -94,9 +64,9 @@ FakeNode::Answer FakeNode::settle(const node::v1::CommandRequest& request) {
     answer.refused = make_error(Code::failed_precondition, "comes too late", "stale-revision");
     return answer;
   }
-  if (action_of(request.action()) == core::Action::remove && std::exchange(pretends_, false)) {
+  if (node::v1::from_proto(request.action()).value() == core::Action::remove && std::exchange(pretends_, false)) {
     if (found != vms_.end()) answer.reply.set_report(encode(found->second.report));
-  } else if (action_of(request.action()) == core::Action::remove) {
+  } else if (node::v1::from_proto(request.action()).value() == core::Action::remove) {
     vms_.erase(request.vm());
     tombstones_[request.vm()] = request.revision();
     done_.insert(core::Action::remove);
@@ -117,7 +87,7 @@ FakeNode::Answer FakeNode::settle(const node::v1::CommandRequest& request) {
 }
 
 FakeNode::Answer FakeNode::execute(const node::v1::CommandRequest& request, const std::function<bool()>& is_left) {
-  const core::Action action = action_of(request.action());
+  const core::Action action = node::v1::from_proto(request.action()).value();
   std::unique_lock lock(mutex_);
   if (request.authority().session() != session_) {
     Answer refused;

@@ -16,11 +16,6 @@ namespace {
 constexpr std::int64_t kLongestWaitMs = 120'000;
 constexpr std::int64_t kMostInList = 1000;
 
-Error no_such_job(const std::string& id) {
-  return make_error(Code::not_found, "there is no job " + id + "; it never was, or it is no longer kept",
-                    "job-not-found");
-}
-
 // "30s", "1500ms", "1m"; a bare number is seconds. 0 where it is absent.
 Result<std::int64_t> wait_of(const http::Request& request) {
   const auto value = request.query_value("wait");

@@ -153,10 +153,4 @@ http::Response accepted(const http::Request& request, Result<JobPtr> begun) {
   return begun ? accepted((*begun)->id) : refuse(request, std::move(begun).error());
 }
 
-Error no_such_vm(const std::string& id) { return make_error(Code::not_found, "there is no VM " + id, "vm-not-found"); }
-
-Error no_such_host(const std::string& id) {
-  return make_error(Code::not_found, "there is no host " + id, "host-not-found");
-}
-
 }  // namespace qarax::server

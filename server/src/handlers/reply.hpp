@@ -10,6 +10,7 @@
 #include "http/request.hpp"
 #include "http/response.hpp"
 #include "store/job.hpp"
+#include "store/refusals.hpp"
 
 namespace qarax::server {
 
@@ -43,8 +44,5 @@ http::Response created(const http::Request& request, const std::string& location
 // 202: the job that goes on.
 http::Response accepted(const std::string& job_id);
 http::Response accepted(const http::Request& request, Result<JobPtr> begun);
-
-Error no_such_vm(const std::string& id);
-Error no_such_host(const std::string& id);
 
 }  // namespace qarax::server

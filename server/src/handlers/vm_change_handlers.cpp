@@ -66,7 +66,7 @@ class VmChangeHandlers {
       call.arguments.name = body->name.value_or("");
       return carry_out(request, operations_, call, [&](const ActionResult&) {
         const SnapshotPtr taken = store_.snapshot(call.arguments.snapshot);
-        if (!taken) return refuse(request, no_such_snapshot(*vm, call.arguments.snapshot));
+        if (!taken) return refuse(request, no_such_snapshot(vm->name, call.arguments.snapshot));
         auto response = http::Response::json(text_of(*taken), 201);
         response.headers.set("Location", "/vms/" + vm->id + "/snapshots/" + taken->id);
         return response;
@@ -119,9 +119,6 @@ class VmChangeHandlers {
     call.action = action;
     return call;
   }
-  static Error no_such_snapshot(const VmRecord& vm, const std::string& id) {
-    return make_error(Code::not_found, "VM " + vm.name + " has no snapshot " + id, "snapshot-not-found");
-  }
   http::Response answer_vm(const http::Request& request, const ActionCall& call) {
     return carry_out(request, operations_, call, [&](const ActionResult& result) {
       return http::Response::json(renderer_.one(result.vm)).with("ETag", renderer_.etag(result.vm));
@@ -135,7 +132,7 @@ class VmChangeHandlers {
         return refuse(request,
                       make_error(Code::invalid_argument, "\"" + given.substr(0, 80) + "\" is not a UUID", "bad-uuid"));
       const SnapshotPtr snapshot = store_.snapshot(core::to_lower(given));
-      if (!snapshot || snapshot->vm_id != vm->id) return refuse(request, no_such_snapshot(*vm, given));
+      if (!snapshot || snapshot->vm_id != vm->id) return refuse(request, no_such_snapshot(vm->name, given));
       return use(vm, snapshot);
     });
   }

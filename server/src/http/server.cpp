@@ -48,11 +48,11 @@ Result<Poco::Net::ServerSocket> open_listener(const ServerConfig& config) {
     socket.listen(kBacklog);
     return socket;
   } catch (const Poco::Net::NetException& error) {
-    return make_error(Code::failed_precondition, "cannot listen on " + address_text(config) + ": " +
+    return make_error(Code::failed_precondition, "can't listen on " + address_text(config) + ": " +
                                                      error.displayText() +
                                                      "; end the program that holds the address or set another one");
   } catch (const Poco::Exception& error) {
-    return make_error(Code::invalid_argument, "cannot listen on " + address_text(config) + ": " + error.displayText());
+    return make_error(Code::invalid_argument, "can't listen on " + address_text(config) + ": " + error.displayText());
   }
 }
 
@@ -65,7 +65,7 @@ Result<Poco::Net::Context::Ptr> open_tls(const ServerConfig& config) {
   for (const std::string* path : {&config.tls_certificate, &config.tls_key}) {
     if (::access(path->c_str(), R_OK) != 0) {
       return make_error(Code::invalid_argument,
-                        "cannot read the TLS file '" + *path + "': " + std::generic_category().message(errno));
+                        "can't read the TLS file '" + *path + "': " + std::generic_category().message(errno));
     }
   }
   try {
@@ -75,7 +75,7 @@ Result<Poco::Net::Context::Ptr> open_tls(const ServerConfig& config) {
     context->requireMinimumProtocol(Context::PROTO_TLSV1_2);
     return context;
   } catch (const Poco::Exception& error) {
-    return make_error(Code::invalid_argument, "cannot use the TLS certificate '" + config.tls_certificate +
+    return make_error(Code::invalid_argument, "can't use the TLS certificate '" + config.tls_certificate +
                                                   "' with the key '" + config.tls_key + "': " + error.displayText());
   }
 }
@@ -136,7 +136,7 @@ class HttpServer::Impl {
       poller_ = std::make_unique<Poller>(listener, std::move(tls), services_, *workers_, logger_);
       poller_->start();
     } catch (const Poco::Exception& error) {
-      return make_error(Code::resource_exhausted, "cannot start the HTTP server: " + error.displayText());
+      return make_error(Code::resource_exhausted, "can't start the HTTP server: " + error.displayText());
     }
     return Ok{};
   }

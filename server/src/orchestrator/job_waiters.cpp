@@ -4,11 +4,6 @@
 
 namespace qarax::server {
 
-Error with_job(Error error, const std::string& job_id) {
-  error.details.push_back({"/job_id", job_id});
-  return error;
-}
-
 JobWaiters::WaiterPtr JobWaiters::add(const std::string& job_id, const std::string& vm_id) {
   auto waiter = std::make_shared<Waiter>();
   waiter->vm_id_ = vm_id;

@@ -10,12 +10,10 @@
 #include <optional>
 #include <string>
 
+#include "refusals.hpp"
 #include "store.hpp"
 
 namespace qarax::server {
-
-// The error with "/job_id" in its details: where to look for what became of it.
-Error with_job(Error error, const std::string& job_id);
 
 class JobWaiters {
  public:

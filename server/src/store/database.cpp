@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "qarax/core/logging.hpp"
+#include "refusals.hpp"
 
 namespace qarax::server {
 
@@ -65,11 +66,7 @@ void Database::set_read_only(std::string why) {
 }
 
 Status Database::transact(Change change) {
-  if (is_read_only() && !change.while_read_only) {
-    Error error = make_error(Code::unavailable, "nothing can be changed now: " + read_only(), "read-only");
-    error.retryable = true;
-    return error;
-  }
+  if (is_read_only() && !change.while_read_only) return server::read_only(read_only());
   if (!change.frees && !change.while_read_only) QARAX_CHECK(room());
   Waiting own;
   own.change = std::move(change);

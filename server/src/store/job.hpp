@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "action_facts.hpp"
 #include "records.hpp"
 
 namespace qarax::server {
@@ -62,13 +63,9 @@ inline bool is_host_action(std::string_view action) {
 // It was over when it was recorded.
 inline bool was_done_at_once(const Job& job) { return job.state == JobState::completed && job.steps.size() < 2; }
 
-// What takes its time and can be undone; the rest is done in a moment, or what it has removed is gone.
 inline bool can_be_cancelled(const Job& job) {
-  if (job.state != JobState::running) return false;
-  for (const core::Action one :
-       {core::Action::start, core::Action::stop, core::Action::snapshot, core::Action::restore})
-    if (job.action == core::to_string(one)) return true;
-  return false;
+  const auto action = core::action_named(job.action);  // none: a host's
+  return job.state == JobState::running && action && facts_of(*action).cancellable;
 }
 
 // Which jobs, newest first.

@@ -9,10 +9,6 @@
 
 namespace qarax::server {
 
-namespace {
-std::string now_text() { return core::to_rfc3339(std::chrono::system_clock::now()); }
-}  // namespace
-
 Result<std::unique_ptr<Store>> SqlStore::load_from(std::unique_ptr<Database> db, const std::string& name,
                                                    ClockPtr clock) {
   try {
@@ -92,15 +88,17 @@ Result<VmPtr> SqlStore::create_vm(const NewVmInput& input) {
   job.vm_name = vm.name;
   const std::string job_id = job.id;
   VmPtr made;
+  if (input.only_check) {
+    QARAX_CHECK(db_->transact({{}, [&](Session& session) -> Status {
+                                 if (rows::is_name_taken(session, vm)) return name_taken("VM", vm.name);
+                                 return Ok{};
+                               }}));
+    return std::make_shared<const VmRecord>(std::move(vm));
+  }
   QARAX_CHECK(transact({{},
                         [&](Session& session) -> Status {
                           vm.order = next_order_++;
-                          if (!rows::insert_vm(session, vm))
-                            return make_error(Code::already_exists,
-                                              "there is a VM named " + vm.name +
-                                                  " already; names are unique: choose another one, or delete "
-                                                  "that VM",
-                                              "name-taken");
+                          if (!rows::insert_vm(session, vm)) return name_taken("VM", vm.name);
                           rows::insert_job(session, job, vm.desired, 0, ran_.seconds());
                           events_.add(events::vm_created(vm, job_id));
                           return Ok{};
@@ -171,7 +169,7 @@ void SqlStore::publish(Removed& plan) {
 
 Result<VmPtr> SqlStore::set_desired(const std::string& id, core::Action action) {
   VmPtr now = memory_.vm(id);
-  if (!now) return make_error(Code::not_found, "there is no VM " + id, "vm-not-found");
+  if (!now) return no_such_vm(id);
   const VmState state = core::target(action).value_or(now->desired.state);
   // What was never started needs no stop to stay so.
   const bool stays = now->desired.state == VmState::created && state == VmState::shutdown;
@@ -183,9 +181,8 @@ Result<VmPtr> SqlStore::set_desired(const std::string& id, core::Action action) 
   QARAX_CHECK(transact({{id},
                         [&](Session& session) -> Status {
                           now = memory_.vm(id);
-                          if (!now) return make_error(Code::not_found, "there is no VM " + id, "vm-not-found");
-                          if (!now->job_id.empty())
-                            return make_error(Code::aborted, "VM " + now->name + " was changed meanwhile", "changed");
+                          if (!now) return no_such_vm(id);
+                          if (!now->job_id.empty()) return changed_meanwhile(now->name);
                           changed = *now;
                           const Desired before = now->desired;
                           changed->desired = {state, Origin::user, changed->revision};

@@ -10,15 +10,13 @@
 #include "event_log.hpp"
 #include "job_book.hpp"
 #include "memory.hpp"
+#include "refusals.hpp"
 #include "request_scope.hpp"
 #include "rows.hpp"
 #include "running_time.hpp"
 #include "store.hpp"
 
 namespace qarax::server {
-
-// What an object's change is refused with that was decided on another version of it.
-Error overtaken(std::string_view kind, const std::string& name);
 
 class SqlStore final : public Store {
  public:
@@ -102,7 +100,10 @@ class SqlStore final : public Store {
 
  private:
   SqlStore(std::unique_ptr<Database> db, ClockPtr clock)
-      : ran_(std::move(clock)), events_(ran_, feed_), db_(std::move(db)) {
+      : clock_(clock ? std::move(clock) : std::make_shared<const core::SystemClock>()),
+        ran_(clock_),
+        events_(ran_, feed_),
+        db_(std::move(db)) {
     load();
   }
   // What was asked for by a request: bound to its claim, if it has one. `job_id`: of the change; empty: it has none.
@@ -130,12 +131,14 @@ class SqlStore final : public Store {
   Job ended_job(const std::string& id, JobState state, const std::optional<Error>& error) const;
   void save_later(const std::string& id, std::vector<Event> events);
   void log_later(std::vector<Event> events);
-  static void lose_sight(VmRecord& vm, const std::string& reason);
+  std::string now_text() const { return core::to_rfc3339(clock_->wall()); }
+  void date_unknown(Observed& observed) const;
+  void lose_sight(VmRecord& vm, const std::string& reason) const;
   static void heed_power_off(VmRecord& vm);
   static void learn_wish(VmRecord& vm);
   bool starts(const VmRecord& vm) const;
   bool is_current(const core::VmReport& report) const;
-  bool observe(VmRecord& vm, const core::VmReport& report, bool of_job);
+  bool observe(VmRecord& vm, const core::VmReport& report, bool of_job) const;
   void settle_reservation(const VmPtr& vm);
   void note_unknown(const VmRecord& before, const VmPtr& now);
 
@@ -158,6 +161,7 @@ class SqlStore final : public Store {
   Status plan_job(Session& session, const BeginJob& asked, Begin& plan);
   VmPtr publish(const Begin& plan);
 
+  const ClockPtr clock_;
   Memory memory_;
   // Guarded by db_->state(), under which all changes are made, so that database and memory agree on their order.
   // Readers of memory_ don't need it.

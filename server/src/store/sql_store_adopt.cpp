@@ -12,8 +12,6 @@ namespace qarax::server {
 
 namespace {
 
-std::string now_text() { return core::to_rfc3339(std::chrono::system_clock::now()); }
-
 Error changed(const std::string& vm) {
   return make_error(Code::aborted, "VM " + vm + " was changed since the plan was made; make it anew", "plan-changed");
 }
@@ -87,8 +85,8 @@ Result<std::optional<std::int64_t>> SqlStore::end_of_epoch(std::int64_t epoch) {
 Status SqlStore::mark_set_back(const std::string& host_id, const std::string& proof) {
   const HostPtr host = memory_.host(host_id);
   if (!host || !host->needs_adopt.empty()) return Ok{};
-  core::logger("store")->error("the database was set back; nothing is changed until an adopt host={} proof={}",
-                               host->name, core::log_value(proof));
+  core::logger("store")->error("the database was set back; nothing is changed until an adopt host={} name={} proof={}",
+                               host_id, host->name, core::log_value(proof));
   return db_->transact({{},
                         [&](Session& session) -> Status {
                           rows::set_needs_adopt(session, host_id, proof);
@@ -113,8 +111,7 @@ Status SqlStore::write_adopted(Session& session, const Adoption& adoption, VmRec
     fail_jobs_of(session, vm.id, ended);
   } else {
     vm.order = next_order_++;
-    if (!rows::insert_vm(session, vm))
-      return make_error(Code::already_exists, "there is a VM named " + vm.name + " already", "name-taken");
+    if (!rows::insert_vm(session, vm)) return name_taken("VM", vm.name);
     events_.add(events::vm_created(vm, ""));
   }
   rows::update_vm(session, vm);
@@ -164,7 +161,7 @@ Result<std::string> SqlStore::adopt(const Adoption& adoption) {
       {keys,
        [&](Session& session) -> Status {
          const HostPtr host = memory_.host(adoption.host_id);
-         if (!host) return make_error(Code::not_found, "there is no host " + adoption.host_id, "host-not-found");
+         if (!host) return no_such_host(adoption.host_id);
          // First: one that is made here may have the name of one that goes.
          for (const std::string& id : adoption.forgotten) {
            if (const VmPtr vm = memory_.vm(id)) events_.add(events::vm_deleted(*vm, ""));

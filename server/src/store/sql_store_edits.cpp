@@ -10,14 +10,6 @@ namespace qarax::server {
 
 namespace {
 
-std::string now_text() { return core::to_rfc3339(std::chrono::system_clock::now()); }
-
-Error name_taken(std::string_view kind, const std::string& name) {
-  std::string text = "there is a ";
-  text.append(kind).append(" named ").append(name).append(" already; names are unique: choose another one");
-  return make_error(Code::already_exists, std::move(text), "name-taken");
-}
-
 Error in_use(const HostRecord& host, const std::vector<VmPtr>& there) {
   constexpr std::size_t kNamed = 8;
   std::string names;
@@ -34,12 +26,6 @@ Error in_use(const HostRecord& host, const std::vector<VmPtr>& there) {
 
 }  // namespace
 
-Error overtaken(std::string_view kind, const std::string& name) {
-  std::string text(kind);
-  text.append(" ").append(name).append(" isn't what If-Match names: it was changed meanwhile");
-  return make_error(Code::aborted, std::move(text), "precondition-failed");
-}
-
 Result<VmPtr> SqlStore::edit_vm(const EditVm& edit) {
   std::optional<VmRecord> changed;
   Job job = job_done_at_once("edit");
@@ -48,8 +34,7 @@ Result<VmPtr> SqlStore::edit_vm(const EditVm& edit) {
   QARAX_CHECK(db_->transact({{edit.vm_id},
                              [&](Session& session) -> Status {
                                const VmPtr now = memory_.vm(edit.vm_id);
-                               if (!now)
-                                 return make_error(Code::not_found, "there is no VM " + edit.vm_id, "vm-not-found");
+                               if (!now) return no_such_vm(edit.vm_id);
                                if (edit.expected_version && now->version != *edit.expected_version)
                                  return overtaken("VM", now->name);
                                changed = *now;
@@ -102,9 +87,7 @@ Result<HostPtr> SqlStore::edit_host(const EditHost& edit) {
   QARAX_CHECK(db_->transact({{edit.host_id},
                              [&](Session& session) -> Status {
                                const HostPtr now = memory_.host(edit.host_id);
-                               if (!now)
-                                 return make_error(Code::not_found, "there is no host " + edit.host_id,
-                                                   "host-not-found");
+                               if (!now) return no_such_host(edit.host_id);
                                if (edit.expected_version && now->version != *edit.expected_version)
                                  return overtaken("host", now->name);
                                changed = *now;
@@ -135,7 +118,7 @@ Result<HostPtr> SqlStore::edit_host(const EditHost& edit) {
 Status SqlStore::plan_host_removal(Session& session, const RemoveHost& asked, RemovedHost& plan) {
   const std::string& id = asked.host_id;
   const HostPtr host = memory_.host(id);
-  if (!host) return make_error(Code::not_found, "there is no host " + id, "host-not-found");
+  if (!host) return no_such_host(id);
   if (asked.expected_version && host->version != *asked.expected_version) return overtaken("host", host->name);
   std::vector<VmPtr> there = memory_.vms();
   std::erase_if(there, [&](const VmPtr& vm) { return vm->host_id != id; });

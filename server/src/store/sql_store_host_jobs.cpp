@@ -17,8 +17,7 @@ Result<JobPtr> SqlStore::begin_host_job(const BeginHostJob& asked) {
   Database::Change change;
   change.keys = std::move(keys);
   change.work = [&](Session& session) -> Status {
-    if (!memory_.host(asked.host_id))
-      return make_error(Code::not_found, "there is no host " + asked.host_id, "host-not-found");
+    if (!memory_.host(asked.host_id)) return no_such_host(asked.host_id);
     if (!asked.vm_id.empty() && memory_.vm(asked.vm_id))
       return make_error(Code::failed_precondition, "VM " + asked.vm_id + " is this server's by now; DELETE it",
                         "wrong-state");
@@ -44,11 +43,7 @@ Status SqlStore::check_no_host_job(const std::string& vm_id) const {
   for (const std::string& other : host_jobs_) {
     const JobPtr known = vm_id.empty() ? nullptr : book_.find(other);
     if (!known || known->vm_id != vm_id) continue;
-    std::string busy = "VM ";
-    busy.append(vm_id).append(" is busy with ").append(known->action).append(" (job ").append(other).append(")");
-    Error error = make_error(Code::aborted, std::move(busy), "job-in-progress");
-    error.details.push_back({"/job_id", other});
-    return error;
+    return busy(vm_id, known->action, other);
   }
   return Ok{};
 }

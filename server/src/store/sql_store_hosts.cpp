@@ -7,10 +7,6 @@
 
 namespace qarax::server {
 
-namespace {
-std::string now_text() { return core::to_rfc3339(std::chrono::system_clock::now()); }
-}  // namespace
-
 Result<HostPtr> SqlStore::add_host(const NewHostInput& input) {
   HostRecord host;
   host.id = core::new_uuid();
@@ -18,16 +14,20 @@ Result<HostPtr> SqlStore::add_host(const NewHostInput& input) {
   host.address = input.address;
   host.port = input.port;
   host.host_user = input.host_user;
+  if (input.only_check) {
+    QARAX_CHECK(db_->transact({{}, [&](Session& session) -> Status {
+                                 if (rows::is_name_taken(session, host)) return name_taken("host", host.name);
+                                 return Ok{};
+                               }}));
+    return std::make_shared<const HostRecord>(std::move(host));
+  }
   const std::string id = host.id;
   Job job = job_done_at_once("add-host");
   job.host_id = id;
   const std::string job_id = job.id;
   QARAX_CHECK(transact({{},
                         [&](Session& session) -> Status {
-                          if (!rows::insert_host(session, host, now_text()))
-                            return make_error(Code::already_exists,
-                                              "there is a host named " + host.name + " already; choose another name",
-                                              "name-taken");
+                          if (!rows::insert_host(session, host, now_text())) return name_taken("host", host.name);
                           rows::insert_job(session, job, {}, 0, ran_.seconds());
                           events_.add(events::host_added(host, job.id));
                           return Ok{};

@@ -13,17 +13,18 @@ bool may_run(VmState state) {
   return state == VmState::running || state == VmState::paused || state == VmState::unknown;
 }
 
+}  // namespace
+
 // The time of the first word that it is unknown, whoever said it and why.
-void date_unknown(Observed& observed) {
+void SqlStore::date_unknown(Observed& observed) const {
   if (observed.status.state != VmState::unknown)
     observed.unknown_since.clear();
   else if (observed.unknown_since.empty())
-    observed.unknown_since = core::to_rfc3339(std::chrono::system_clock::now());
+    observed.unknown_since = now_text();
 }
-}  // namespace
 
 // The server's own conclusion, from hearing nothing: whatever the node says next is newer, also what it said before.
-void SqlStore::lose_sight(VmRecord& vm, const std::string& reason) {
+void SqlStore::lose_sight(VmRecord& vm, const std::string& reason) const {
   vm.observed.status.state = VmState::unknown;
   vm.observed.status.status_reason = reason;
   vm.observed.status.can.clear();
@@ -46,7 +47,7 @@ bool SqlStore::is_current(const core::VmReport& report) const {
 }
 
 // True when something changed that people or schedulers see. `of_job`: the report came with the end of a job.
-bool SqlStore::observe(VmRecord& vm, const core::VmReport& report, bool of_job) {
+bool SqlStore::observe(VmRecord& vm, const core::VmReport& report, bool of_job) const {
   if (report.missing || report.deleted) return false;
   // A start that failed early has left the incarnation before it, shut down, or none at all: the VM is as it was then.
   const bool before_this = report.incarnation < vm.incarnation && report.status.state == VmState::shutdown &&
@@ -66,8 +67,8 @@ bool SqlStore::observe(VmRecord& vm, const core::VmReport& report, bool of_job) 
   const bool settles = vm.draft_since > 0 && report.incarnation > vm.draft_since;
   if (report.resolved && (!vm.resolved || settles)) {
     vm.resolved = report.resolved;
-    vm.draft_since = 0;
     vm.unread.resolved.clear();  // it was of another machine
+    vm.draft_since = 0;
   }
   return true;
 }

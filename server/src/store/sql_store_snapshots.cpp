@@ -11,8 +11,6 @@ namespace qarax::server {
 
 namespace {
 
-std::string now_text() { return core::to_rfc3339(std::chrono::system_clock::now()); }
-
 void apply(const core::ResizeCommand& size, VmRecord& vm) {
   const auto to = [&](VmSpec& spec) {
     if (size.vcpus) spec.boot_vcpus = *size.vcpus;
@@ -52,12 +50,7 @@ SnapshotPtr SqlStore::snapshot(const std::string& id) const {
 
 Status SqlStore::check_free(const VmRecord& vm, const JobRecord* unfinished, core::Action asked) const {
   if (unfinished == nullptr || core::precedence(asked) > core::precedence(unfinished->action)) return Ok{};
-  Error error = make_error(Code::aborted,
-                           "VM " + vm.name + " is busy with " + std::string(core::to_string(unfinished->action)) +
-                               " (job " + unfinished->id + "); ask again when it has finished",
-                           "job-in-progress");
-  error.details.push_back({"/job_id", unfinished->id});
-  return error;
+  return busy(vm.name, core::to_string(unfinished->action), unfinished->id);
 }
 
 Result<VmPtr> SqlStore::resize_idle(const std::string& id, const core::ResizeCommand& size,
@@ -68,14 +61,12 @@ Result<VmPtr> SqlStore::resize_idle(const std::string& id, const core::ResizeCom
   QARAX_CHECK(db_->transact({{id},
                              [&](Session& session) -> Status {
                                const VmPtr vm = memory_.vm(id);
-                               if (!vm) return make_error(Code::not_found, "there is no VM " + id, "vm-not-found");
+                               if (!vm) return no_such_vm(id);
                                const auto job = jobs_.find(vm->job_id);
                                if (job != jobs_.end())
                                  if (Status free = check_free(*vm, &job->second, core::Action::resize); !free)
                                    return free;
-                               if (vm->revision != expected_revision)
-                                 return make_error(Code::aborted, "VM " + vm->name + " was changed meanwhile",
-                                                   "changed");
+                               if (vm->revision != expected_revision) return changed_meanwhile(vm->name);
                                changed = *vm;
                                apply(size, changed);
                                // A start that has reserved what it was decides again.
@@ -134,15 +125,11 @@ Status SqlStore::plan_subject(const BeginJob& asked, const JobRecord* unfinished
     const auto found = snapshots_.find(asked.arguments.snapshot);
     const bool there = found != snapshots_.end() && found->second->vm_id == vm.id;
     if (!there || (asked.action == core::Action::restore && found->second->status != SnapshotStatus::ready))
-      return make_error(
-          Code::not_found,
-          "VM " + vm.name + " has no snapshot " + asked.arguments.snapshot + (there ? " that is ready" : ""),
-          "snapshot-not-found");
+      return no_such_snapshot(vm.name, asked.arguments.snapshot, there ? " that is ready" : "");
   }
   if (asked.action != core::Action::snapshot) return Ok{};
   const auto is_taken = [&](const std::string& name) {
     return std::any_of(snapshots_.begin(), snapshots_.end(),
-  snapshot.unread = {vm.unread.spec, vm.resolved ? vm.unread.resolved : vm.unread.spec, ""};
                        [&](const auto& item) { return item.second->vm_id == vm.id && item.second->name == name; });
   };
   SnapshotRecord& snapshot = plan.snapshot.emplace();
@@ -151,14 +138,11 @@ Status SqlStore::plan_subject(const BeginJob& asked, const JobRecord* unfinished
   snapshot.name = asked.arguments.name;
   for (int number = 1; snapshot.name.empty(); ++number)
     if (const std::string name = "snapshot-" + std::to_string(number); !is_taken(name)) snapshot.name = name;
-  if (is_taken(snapshot.name))
-    return make_error(Code::already_exists,
-                      "VM " + vm.name + " has a snapshot named " + snapshot.name +
-                          " already; choose another name, or delete that snapshot",
-                      "name-taken");
+  if (is_taken(snapshot.name)) return name_taken("snapshot", snapshot.name, " of VM " + vm.name);
   snapshot.hypervisor = vm.observed.hypervisor;
   snapshot.spec = vm.spec;
   snapshot.resolved = vm.resolved.value_or(vm.spec);
+  snapshot.unread = {vm.unread.spec, vm.resolved ? vm.unread.resolved : vm.unread.spec, ""};
   snapshot.created_at = vm.updated_at;
   plan.job.arguments.name = snapshot.name;
   return Ok{};
@@ -192,8 +176,6 @@ void SqlStore::free_reserved(const std::string& vm_id, std::int64_t memory) {
   });
 }
 
-    vm.unread.spec = record.unread.spec;
-    vm.unread.resolved = record.unread.resolved;
 // Under state(), with the job's end: in memory at once, on disk soon, like the job itself.
 void SqlStore::finish_subject(const JobRecord& job, JobState state, const std::optional<core::VmReport>& report,
                               VmRecord& vm) {
@@ -210,6 +192,8 @@ void SqlStore::finish_subject(const JobRecord& job, JobState state, const std::o
   if (job.action == core::Action::restore && done) {
     vm.spec = record.spec;
     vm.resolved = record.resolved;
+    vm.unread.spec = record.unread.spec;
+    vm.unread.resolved = record.unread.resolved;
     vm.draft_since = 0;
   }
   const bool gone = job.action == core::Action::snapshot ? !done : job.action == core::Action::drop_snapshot && done;

@@ -27,6 +27,7 @@ struct NewVmInput {
   VmSpec spec;
   Restart restart{};
   std::vector<std::string> tags{};
+  bool only_check = false;  // nothing is written; what it would have been is answered
 };
 
 struct NewHostInput {
@@ -34,6 +35,7 @@ struct NewHostInput {
   std::string address;
   std::int64_t port = 0;
   std::string host_user;
+  bool only_check = false;  // as NewVmInput
 };
 
 // A change of what the user wrote of an object. `change` runs in the transaction, under the store's lock: it is short,
