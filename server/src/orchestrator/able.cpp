@@ -1,8 +1,10 @@
 #include "able.hpp"
 
+#include "action_facts.hpp"
 #include "capabilities.hpp"
 #include "job_waiters.hpp"
 #include "placing.hpp"
+#include "refusals.hpp"
 #include "scheduler.hpp"
 
 namespace qarax::server {
@@ -15,39 +17,32 @@ Error bad_size(std::string pointer, const std::string& why) {
   return error;
 }
 
-std::optional<std::string_view> feature_for(core::Action action) {
-  if (action == core::Action::resize) return core::kFeatureResize;
-  if (action == core::Action::snapshot || action == core::Action::restore || action == core::Action::drop_snapshot)
-    return core::kFeatureSnapshot;
-  return std::nullopt;
-}
-
 }  // namespace
 
 Status check_able(const VmRecord& vm, core::Action action, const Store& store, const Fleet& nodes) {
-  return check_able(vm, capability_for(action), feature_for(action), store, nodes);
+  return check_able(vm, facts_of(action).capability, facts_of(action).feature, store, nodes);
 }
 
-Status check_able(const VmRecord& vm, std::optional<std::string_view> capability,
-                  std::optional<std::string_view> feature, const Store& store, const Fleet& nodes) {
+Status check_able(const VmRecord& vm, std::string_view capability, std::string_view feature, const Store& store,
+                  const Fleet& nodes) {
   const HostPtr host = vm.host_id ? store.host(*vm.host_id) : nullptr;
   if (!host) return Ok{};
   const std::string& hypervisor = vm.observed.hypervisor.empty() ? vm.hypervisor : vm.observed.hypervisor;
-  if (capability && host->info)
-    if (Status able = check_capability(*host->info, host->name, hypervisor, *capability); !able)
+  if (!capability.empty() && host->info)
+    if (Status able = check_capability(*host->info, host->name, hypervisor, capability); !able)
       return std::move(able).error().context("VM " + vm.name);
   const auto link = nodes.link(host->id);
-  if (!feature || !link || !link->is_up() || link->knows(*feature)) return Ok{};
+  if (feature.empty() || !link || !link->is_up() || link->knows(feature)) return Ok{};
   return make_error(Code::unimplemented,
                     "the qarax-node of host " + host->name + (host->info ? ", " + host->info->version + "," : "") +
-                        " is older than this server and doesn't know the feature " + std::string(*feature),
+                        " is older than this server and doesn't know the feature " + std::string(feature),
                     "node-outdated");
 }
 
 Status check_writable(const Store& store) {
   const std::string why = store.read_only();
   if (why.empty()) return Ok{};
-  return make_error(Code::unavailable, "nothing can be changed now: " + why, "read-only");
+  return read_only(why);
 }
 
 Error refusal_of(const VmRecord& vm, core::Action action, const Store& store) {
@@ -83,9 +78,7 @@ Result<VmSpec> spec_to_begin(const VmRecord& vm, core::Action action, const JobA
                              const Store& store) {
   if (action == core::Action::start) return vm.spec;
   const SnapshotPtr snapshot = store.snapshot(arguments.snapshot);
-  if (!snapshot || snapshot->vm_id != vm.id)
-    return make_error(Code::not_found, "VM " + vm.name + " has no snapshot " + arguments.snapshot,
-                      "snapshot-not-found");
+  if (!snapshot || snapshot->vm_id != vm.id) return no_such_snapshot(vm.name, arguments.snapshot);
   return snapshot->spec;
 }
 
@@ -100,7 +93,7 @@ Error has_ended(const Job& job) {
 
 Result<JobPtr> check_cancel(const std::string& job_id, Store& store, const Fleet& nodes) {
   QARAX_TRY(JobPtr job, store.job(job_id));
-  if (!job) return make_error(Code::not_found, "there is no job " + job_id, "job-not-found");
+  if (!job) return no_such_job(job_id);
   if (job->state != JobState::running) return has_ended(*job);
   if (!can_be_cancelled(*job))
     return with_job(make_error(Code::failed_precondition,

@@ -14,9 +14,9 @@ namespace qarax::server {
 // FAILED_PRECONDITION "unsupported-by-hypervisor", UNIMPLEMENTED "node-outdated". No statement where the host or its
 // plugins aren't known: its node will say.
 Status check_able(const VmRecord& vm, core::Action action, const Store& store, const Fleet& nodes);
-// The same for what is no action. `feature`: of the node.
-Status check_able(const VmRecord& vm, std::optional<std::string_view> capability,
-                  std::optional<std::string_view> feature, const Store& store, const Fleet& nodes);
+// The same for what is no action. `feature`: of the node. Empty: none is needed.
+Status check_able(const VmRecord& vm, std::string_view capability, std::string_view feature, const Store& store,
+                  const Fleet& nodes);
 
 // UNAVAILABLE "read-only": the store refuses every change.
 Status check_writable(const Store& store);

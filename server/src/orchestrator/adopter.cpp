@@ -1,13 +1,12 @@
 #include "adopter.hpp"
 
 #include <algorithm>
-#include <future>
-#include <set>
 
-#include "able.hpp"
 #include "adopted_record.hpp"
+#include "adopter_draft.hpp"
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
+#include "refusals.hpp"
 
 namespace qarax::server {
 
@@ -19,24 +18,14 @@ bool may_run(VmState state) {
   return state == VmState::running || state == VmState::paused || state == VmState::unknown;
 }
 
+}  // namespace
+
 Error outdated(Error error, const std::string& host) {
   if (error.code != Code::unimplemented) return error;
   return make_error(Code::unimplemented,
                     "the node of host " + host + " is too old to be asked for this; upgrade it, its VMs run on",
                     "node-outdated");
 }
-
-}  // namespace
-
-// What was seen, and what it leads to.
-struct Adopter::Draft {
-  HostPtr host;
-  std::shared_ptr<NodeAccess> link;
-  NodeSurvey seen;
-  api::AdoptPlan plan;
-  Adoption adoption;
-  std::set<std::string> names;  // taken, on either side
-};
 
 Result<std::shared_ptr<NodeAccess>> Adopter::link_of(const std::string& host_id) const {
   auto link = nodes_.link(host_id);
@@ -126,7 +115,7 @@ void Adopter::judge(Draft& draft, const core::KeptVm& kept) {
 Result<Adopter::Draft> Adopter::draft(const std::string& host_id) {
   Draft out;
   out.host = store_.host(host_id);
-  if (!out.host) return make_error(Code::not_found, "there is no host " + host_id, "host-not-found");
+  if (!out.host) return no_such_host(host_id);
   QARAX_TRY(out.link, link_of(host_id));
   std::vector<std::string> here;
   for (const VmPtr& vm : store_.vms()) {
@@ -195,7 +184,7 @@ Result<api::AdoptPlan> Adopter::adopt(const std::string& host_id, const std::str
   made.adoption.outcome = encode(made.plan, Defaults::write);
   const auto here = [&]() -> Status {
     QARAX_TRY(job, store_.adopt(made.adoption));
-    core::logger("hosts")->warn("adopted host={} vms={} forgotten={} term={}", made.host->name,
+    core::logger("hosts")->warn("adopted host={} name={} vms={} forgotten={} term={}", made.host->id, made.host->name,
                                 made.adoption.vms.size(), made.adoption.forgotten.size(), store_.activation().term);
     return Ok{};
   };
@@ -207,110 +196,10 @@ Result<api::AdoptPlan> Adopter::adopt(const std::string& host_id, const std::str
   return std::move(made.plan);
 }
 
-Result<std::vector<api::AdoptVm>> Adopter::unmanaged(const std::string& host_id) {
-  QARAX_TRY(Draft made, draft(host_id));
-  std::vector<api::AdoptVm> out;
-  for (api::AdoptVm& vm : made.plan.vms)
-    if (!store_.vm(vm.id)) out.push_back(std::move(vm));
-  return out;
-}
-
-Result<core::KeptVm> Adopter::find_unmanaged(const Draft& draft, const std::string& vm_id) const {
-  if (!draft.link->is_up())
-    return make_error(Code::unavailable,
-                      "host " + draft.host->name + " isn't up" +
-                          (draft.host->status_reason.empty() ? "" : ": " + draft.host->status_reason),
-                      "node-unreachable");
-  for (const core::KeptVm& vm : draft.seen.vms)
-    if (vm.report.vm == vm_id && !store_.vm(vm_id)) return vm;
-  return make_error(Code::not_found,
-                    "host " + draft.host->name + " has no VM " + vm_id + " that the server doesn't know",
-                    "vm-not-found");
-}
-
-Result<VmPtr> Adopter::adopt_vm(const std::string& host_id, const std::string& vm_id, bool only_check) {
-  QARAX_TRY(Draft made, draft(host_id));
-  QARAX_TRY(const core::KeptVm kept, find_unmanaged(made, vm_id));
-  Adoption one;
-  one.host_id = host_id;
-  for (VmRecord& vm : made.adoption.vms)
-    if (vm.id == vm_id) one.vms.push_back(std::move(vm));
-  if (one.vms.empty()) {
-    std::string why;
-    for (const api::AdoptVm& vm : made.plan.vms)
-      if (vm.id == vm_id) why = vm.note;
-    return make_error(Code::failed_precondition, "VM " + vm_id + " can't be adopted: " + why, "wrong-state");
-  }
-  if (const auto memory = made.adoption.memory.find(vm_id); memory != made.adoption.memory.end())
-    one.memory.insert(*memory);
-  for (SnapshotRecord& snapshot : made.adoption.snapshots)
-    if (snapshot.vm_id == vm_id) one.snapshots.push_back(std::move(snapshot));
-  if (only_check) return std::make_shared<const VmRecord>(std::move(one.vms.front()));
-  QARAX_CHECK(store_.adopt(one));
-  core::logger("vms")->info("adopted name={} vm={} host={}", one.vms.front().name, vm_id, made.host->name);
-  return store_.vm(vm_id);
-}
-
-Result<core::KeptVm> Adopter::find_removable(const Draft& draft, const std::string& vm_id) const {
-  QARAX_TRY(core::KeptVm kept, find_unmanaged(draft, vm_id));
-  QARAX_CHECK(check_writable(store_));
-  return kept;
-}
-
-Result<std::int64_t> Adopter::revision_to_remove(const std::string& host_id, const std::string& vm_id) {
-  QARAX_TRY(const Draft made, draft(host_id));
-  QARAX_TRY(const core::KeptVm kept, find_removable(made, vm_id));
-  // Whoever has a folder was commanded once: the node hasn't read of it how often.
-  if (kept.report.revision == 0)
-    return make_error(Code::unavailable, "its node is still taking VM " + vm_id + " over", "node-recovering");
-  return kept.report.revision + 1;
-}
-
-Status Adopter::remove_vm(const std::string& host_id, const std::string& vm_id, std::int64_t revision,
-                          std::int64_t timeout_ms) {
-  QARAX_TRY(const Draft made, draft(host_id));
-  QARAX_TRY(const core::KeptVm kept, find_removable(made, vm_id));
-  node::v1::CommandRequest request;
-  request.set_vm(vm_id);
-  request.set_incarnation(kept.report.incarnation);
-  // Above what the node has heard from elsewhere since.
-  request.set_revision(kept.report.revision > revision ? kept.report.revision + 1 : revision);
-  request.set_step(1);
-  request.set_action(node::v1::ACTION_DELETE);
-  auto promise = std::make_shared<std::promise<CommandOutcome>>();
-  auto future = promise->get_future();
-  made.link->execute(std::move(request), timeout_ms,
-                     [promise](CommandOutcome outcome) { promise->set_value(std::move(outcome)); });
-  const CommandOutcome outcome = future.get();
-  if (outcome.error) {
-    Error error = *outcome.error;
-    // The node's last word, which it repeats for that revision, looks otherwise like one that wasn't heard.
-    if (outcome.decided && error.reason.empty())
-      error.reason = error.code == Code::deadline_exceeded ? "vmm-silent" : "vmm-failed";
-    return error;
-  }
-  if (!outcome.report || !outcome.report->deleted)
-    return make_error(Code::unavailable, "its node is still taking VM " + vm_id + " over", "node-recovering");
-  core::logger("vms")->warn("removed a VM that only its node knew vm={} host={}", vm_id, made.host->name);
-  return Ok{};
-}
-
 bool Adopter::is_obeyed(const std::string& host_id) const {
   const HostPtr host = store_.host(host_id);
   const auto link = nodes_.link(host_id);
   return host && host->needs_adopt.empty() && link && link->is_greeted_as(store_.activation().id);
-}
-
-Result<std::vector<core::Leftover>> Adopter::leftovers(const std::string& host_id, bool collect) {
-  const HostPtr host = store_.host(host_id);
-  if (!host) return make_error(Code::not_found, "there is no host " + host_id, "host-not-found");
-  QARAX_TRY(const auto link, link_of(host_id));
-  std::vector<std::string> owned;
-  for (const VmPtr& vm : store_.vms())
-    if (vm->host_id == host_id) owned.push_back(vm->id);
-  auto found = link->leftovers(collect, owned);
-  if (!found) return outdated(std::move(found).error(), host->name);
-  return found;
 }
 
 }  // namespace qarax::server

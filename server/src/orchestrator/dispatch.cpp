@@ -1,17 +1,15 @@
 // From a job in the store to its command at the node and back to its end.
 #include <chrono>
 
+#include "action_facts.hpp"
 #include "orchestrator.hpp"
 #include "placing.hpp"
 #include "qarax/core/logging.hpp"
-#include "qarax/plugin/call.hpp"
+#include "qarax/node/v1/actions.hpp"
 
 namespace qarax::server {
 
 namespace {
-
-constexpr auto kTick = std::chrono::milliseconds(500);
-constexpr int kTicksToTidy = 120;
 
 core::StartCommand start_command(const VmRecord& vm) {
   return server::start_command(vm, vm.observed.hypervisor.empty() ? vm.hypervisor : vm.observed.hypervisor);
@@ -40,9 +38,16 @@ std::optional<Error> fault_of(const JobRecord& job, const CommandOutcome& outcom
 }  // namespace
 
 std::int64_t Orchestrator::timeout_of(const JobRecord& job) const {
-  if (job.action == core::Action::start) return options_.start_timeout_ms;
-  if (job.action == core::Action::snapshot || job.action == core::Action::restore) return options_.snapshot_timeout_ms;
-  if (job.action == core::Action::stop) return job.timeout_ms + options_.action_timeout_ms;
+  switch (facts_of(job.action).patience) {
+    case Patience::start:
+      return options_.start_timeout_ms;
+    case Patience::snapshot:
+      return options_.snapshot_timeout_ms;
+    case Patience::guests:
+      return job.timeout_ms + options_.action_timeout_ms;
+    case Patience::any:
+      break;
+  }
   return options_.action_timeout_ms;
 }
 
@@ -53,44 +58,30 @@ node::v1::CommandRequest Orchestrator::request_of(const JobRecord& job, const Vm
   request.set_revision(job.revision);
   request.set_step(1);
   request.set_request_id(job.request_id);
+  request.set_action(node::v1::to_proto(job.action));
   switch (job.action) {
     case core::Action::start:
-      request.set_action(node::v1::ACTION_START);
       request.set_document(encode(start_command(vm)));
       break;
     case core::Action::stop:
-      request.set_action(node::v1::ACTION_STOP);
       request.set_document(encode(core::StopCommand{job.timeout_ms}));
       break;
-    case core::Action::force_stop:
-      request.set_action(node::v1::ACTION_FORCE_STOP);
-      break;
-    case core::Action::pause:
-      request.set_action(node::v1::ACTION_PAUSE);
-      break;
-    case core::Action::resume:
-      request.set_action(node::v1::ACTION_RESUME);
-      break;
-    case core::Action::reboot:
-      request.set_action(node::v1::ACTION_REBOOT);
-      break;
-    case core::Action::remove:
-      request.set_action(node::v1::ACTION_DELETE);
-      break;
     case core::Action::resize:
-      request.set_action(node::v1::ACTION_RESIZE);
       request.set_document(encode(job.arguments.resize));
       break;
     case core::Action::snapshot:
     case core::Action::drop_snapshot:
-      request.set_action(job.action == core::Action::snapshot ? node::v1::ACTION_SNAPSHOT
-                                                              : node::v1::ACTION_DELETE_SNAPSHOT);
       request.set_document(encode(core::SnapshotCommand{job.arguments.snapshot, job.arguments.name}));
       break;
     case core::Action::restore:
-      request.set_action(node::v1::ACTION_RESTORE);
       request.set_document(encode(core::RestoreCommand{start_command(vm), job.arguments.snapshot}));
       break;
+    case core::Action::force_stop:
+    case core::Action::pause:
+    case core::Action::resume:
+    case core::Action::reboot:
+    case core::Action::remove:
+      break;  // the action says it all
   }
   return request;
 }
@@ -173,7 +164,6 @@ void Orchestrator::decided(const JobRecord& job, const CommandOutcome& outcome) 
   const std::optional<Error> said = fault_of(job, outcome);
   if (job.action == core::Action::remove && !said) {
     const auto removed = store_.remove_vm(job.vm_id, Removal::by_job);
-    ++jobs_completed_;
     return waiters_.finish(job.id, {nullptr, removed ? std::nullopt : std::optional<Error>(removed.error())});
   }
   std::optional<Error> error;
@@ -186,7 +176,6 @@ void Orchestrator::decided(const JobRecord& job, const CommandOutcome& outcome) 
                                 core::log_value(error->message));
   }
   VmPtr vm = store_.finish_job(job.id, state, outcome.report, error);
-  if (vm) ++(error ? jobs_failed_ : jobs_completed_);
   // A report of the node's ended the job first, and the VM isn't busy any more.
   if (!vm) vm = store_.vm(job.vm_id);
   waiters_.finish(job.id, {vm, std::move(error)});
@@ -203,109 +192,6 @@ void Orchestrator::saw_report(const VmPtr& vm, const core::VmReport& report) {
     if (job.id != vm->job_id || !core::state_tells(job.action)) continue;
     if (report.status.state != core::target(job.action)) continue;
     pool_.post([this, job, report] { decided(job, {true, report, std::nullopt}); });
-  }
-}
-
-void Orchestrator::enforce_tombstones(const std::string& host_id) {
-  const auto link = nodes_.link(host_id);
-  if (!link || !link->is_up() || !store_.read_only().empty()) return;
-  for (const auto& [vm_id, revision] : store_.tombstones(host_id)) {
-    {
-      const std::lock_guard lock(mutex_);
-      if (closed_ || !burying_.insert(vm_id).second) continue;
-    }
-    node::v1::CommandRequest request;
-    request.set_vm(vm_id);
-    request.set_revision(revision);
-    request.set_step(1);
-    request.set_action(node::v1::ACTION_DELETE);
-    link->execute(std::move(request), options_.action_timeout_ms, [this, vm = vm_id](const CommandOutcome& outcome) {
-      const bool gone = outcome.decided && !outcome.error;
-      pool_.post([this, vm, gone] {
-        if (gone) static_cast<void>(store_.drop_tombstone(vm));
-        const std::lock_guard lock(mutex_);
-        burying_.erase(vm);
-      });
-    });
-  }
-}
-
-void Orchestrator::host_up(const std::string& host_id) {
-  enforce_tombstones(host_id);
-  for (const JobRecord& job : store_.unfinished_jobs()) {
-    const VmPtr vm = store_.vm(job.vm_id);
-    if (vm && vm->host_id == host_id) send(job);
-  }
-}
-
-void Orchestrator::restart_what_ended() {
-  if (closed_ || !store_.read_only().empty()) return;
-  for (const auto& [vm, was_calm] : restarts_.due(store_.vms(), plugin::monotonic_ns())) {
-    if (!is_reachable(*vm, nodes_)) continue;
-    ActOptions options;
-    options.respond_async = true;
-    options.origin = Origin::policy;
-    options.was_calm = was_calm;
-    core::logger("jobs")->info("restarted by its policy vm={} reason={}", vm->id,
-                               core::log_value(vm->observed.status.status_reason));
-    if (const auto begun = act(vm->id, core::Action::start, options); !begun)
-      core::logger("jobs")->warn("a restart isn't possible now vm={} reason={}", vm->id,
-                                 core::log_value(begun.error().message));
-  }
-}
-
-// What a lost reply or a node's refusal left open is asked for again, and nobody waits for a node that is gone.
-void Orchestrator::tick() {
-  nodes_.check_heartbeats();
-  for (const JobRecord& job : store_.unfinished_jobs()) {
-    const VmPtr vm = store_.vm(job.vm_id);
-    if (!vm) continue;
-    if (is_reachable(*vm, nodes_)) {
-      send(job);
-      if (const JobPtr told = store_.job_book().find(job.id); told && told->cancelling) cancel_at_node(job.id);
-      continue;
-    }
-    bool in_flight = false;
-    {
-      const std::lock_guard lock(mutex_);
-      in_flight = in_flight_.contains(job.id);
-    }
-    if (!in_flight && waiters_.waits(job.id)) waiters_.finish(job.id, {vm, with_job(unreachable(*vm), job.id)});
-  }
-  for (const HostPtr& host : store_.hosts()) enforce_tombstones(host->id);
-  if (store_.read_only().empty()) keeper_.look();
-}
-
-// A database that doesn't answer now is tidied up a minute later.
-void Orchestrator::tidy() {
-  const Status done = store_.prune(options_.retention);
-  core::logger("store")->debug("tidied up reason={}", core::log_value(done ? "" : done.error().message));
-}
-
-// What waits for the database, and with a commit whose fate isn't known for as long as that is away: no work of the
-// thread that sees whether nodes are heard. Whoever is late is waited for; the next tick asks again.
-void Orchestrator::do_chores() {
-  if (doing_chores_.exchange(true)) return;
-  pool_.post([this] {
-    struct Done {
-      ~Done() { doing = false; }
-      std::atomic<bool>& doing;
-    } const done{doing_chores_};
-    restart_what_ended();
-    if (to_tidy_.exchange(false)) tidy();
-  });
-}
-
-void Orchestrator::ticks() {
-  std::unique_lock lock(tick_mutex_);
-  for (int count = 1; !stopping_; ++count) {
-    tick_.wait_for(lock, kTick, [&] { return stopping_; });
-    if (stopping_) return;
-    lock.unlock();
-    tick();
-    if (count % kTicksToTidy == 1) to_tidy_ = true;  // also of a server that never runs for long
-    do_chores();
-    lock.lock();
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include "api/patch.hpp"
 #include "qarax/core/ids.hpp"
+#include "refusals.hpp"
 #include "scheduler.hpp"
 #include "written.hpp"
 
@@ -30,14 +31,8 @@ Error with_members(Error error, const std::vector<std::string>& members, const s
 
 // Whether what a VMM reads at its start may change now.
 Status check_still(const VmRecord& vm, const std::vector<std::string>& members) {
-  if (!vm.job_id.empty()) {
-    Error error = make_error(Code::aborted,
-                             "VM " + vm.name + " is busy with " + vm.activity + " (job " + vm.job_id +
-                                 "); change its " + joined(members) + " when that has finished",
-                             "job-in-progress");
-    error.details.push_back({"/job_id", vm.job_id});
-    return error;
-  }
+  if (!vm.job_id.empty())
+    return busy(vm.name, vm.activity, vm.job_id, "change its " + joined(members) + " when that has finished");
   const VmState state = vm.observed.status.state;
   if (state == VmState::created || state == VmState::shutdown) return Ok{};
   const std::string is(to_string(state));

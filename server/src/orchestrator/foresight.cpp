@@ -1,8 +1,10 @@
 #include "foresight.hpp"
 
 #include "able.hpp"
+#include "decision.hpp"
 #include "placing.hpp"
 #include "qarax/core/lifecycle.hpp"
+#include "refusals.hpp"
 
 namespace qarax::server {
 
@@ -32,10 +34,9 @@ Status Foresight::ask_plugin(const VmRecord& vm, Foreseen& foreseen) const {
   return Ok{};
 }
 
-// `now`: a start is what is asked for; else it is only what will come next, and may have to wait for room.
-Result<Foreseen> Foresight::start_of(const VmRecord& vm, Foreseen foreseen, bool now) const {
+// What will come next, and may have to wait for room.
+Result<Foreseen> Foresight::start_of(const VmRecord& vm, Foreseen foreseen) const {
   auto placement = place_vm(vm, vm.spec, store_, nodes_);
-  if (!placement && now) return std::move(placement).error();
   if (!placement) {
     foreseen.notes.push_back("a start would be refused now: " + placement.error().message);
     return foreseen;
@@ -45,22 +46,13 @@ Result<Foreseen> Foresight::start_of(const VmRecord& vm, Foreseen foreseen, bool
   return foreseen;
 }
 
-Result<Foreseen> Foresight::create(const NewVmInput& input) const {
-  QARAX_CHECK(check_writable(store_));
+Result<Foreseen> Foresight::create(NewVmInput input) const {
   QARAX_CHECK(could_fit({input.name, input.hypervisor, input.spec}, store_.hosts()));
-  for (const VmPtr& vm : store_.vms())
-    if (vm->name == input.name)
-      return make_error(Code::already_exists,
-                        "there is a VM named " + input.name + " already; names are unique: choose another one",
-                        "name-taken");
-  VmRecord vm;
-  vm.name = input.name;
-  vm.hypervisor = input.hypervisor;
-  vm.boot_source_id = input.boot_source_id;
-  vm.spec = input.spec;
+  input.only_check = true;
+  QARAX_TRY(const VmPtr vm, store_.create_vm(input));
   Foreseen foreseen;
   foreseen.action = "create";
-  return start_of(vm, std::move(foreseen), false);
+  return start_of(*vm, std::move(foreseen));
 }
 
 Result<Foreseen> Foresight::edit_vm(const Edit& edit) const {
@@ -73,28 +65,11 @@ Result<Foreseen> Foresight::edit_vm(const Edit& edit) const {
                      before->description != after->description || before->tags != after->tags ||
                      before->restart.policy != after->restart.policy || before->restart.limit != after->restart.limit;
   if (same_machine) return foreseen;
-  return start_of(*after, std::move(foreseen), false);
+  return start_of(*after, std::move(foreseen));
 }
 
-// Room, names, other jobs: what the store would say if it were recorded now.
-Status Foresight::ask_store(const VmRecord& vm, core::Action action, const JobArguments& arguments,
-                            const std::optional<Placement>& placement) const {
-  BeginJob job;
-  job.vm_id = vm.id;
-  job.action = action;
-  job.expected_revision = vm.revision;
-  job.arguments = arguments;
-  job.placement = placement;
-  if (const HostPtr host = vm.host_id ? store_.host(*vm.host_id) : nullptr; host && host->info)
-    job.capacity = host->info->memory;
-  job.only_check = true;
-  if (const auto checked = store_.begin_job(job); !checked) return checked.error();
-  return Ok{};
-}
-
-Result<Foreseen> Foresight::resize_of(const VmRecord& vm, const JobArguments& arguments, Foreseen foreseen) const {
-  const core::ResizeCommand& size = arguments.resize;
-  QARAX_CHECK(check_size(vm, size, store_));
+// The size that its next start would have.
+Result<Foreseen> Foresight::resize_of(const VmRecord& vm, const core::ResizeCommand& size, Foreseen foreseen) const {
   VmRecord after = vm;
   for (VmSpec* spec : {&after.spec, after.resolved ? &*after.resolved : nullptr}) {
     if (spec == nullptr) continue;
@@ -102,113 +77,91 @@ Result<Foreseen> Foresight::resize_of(const VmRecord& vm, const JobArguments& ar
     spec->memory_size = size.memory.value_or(spec->memory_size);
   }
   foreseen.changes = encode(after.spec) != encode(vm.spec);
-  if (!may_run(vm.observed.status.state)) {
-    foreseen.notes.emplace_back("it holds from the next start on");
-    return start_of(after, std::move(foreseen), false);
+  if (may_run(vm.observed.status.state)) return foreseen;
+  foreseen.notes.emplace_back("it holds from the next start on");
+  return start_of(after, std::move(foreseen));
+}
+
+// The job would be begun. What isn't known before its node carries it out is said.
+Result<Foreseen> Foresight::job_of(const VmRecord& vm, const BeginJob& job, Foreseen foreseen) const {
+  for (const JobRecord& other : store_.unfinished_jobs())
+    if (other.id == vm.job_id)
+      foreseen.notes.push_back("it would take the place of job " + other.id + ", a " +
+                               std::string(core::to_string(other.action)));
+  foreseen.placement = job.placement;
+  switch (job.action) {
+    case core::Action::start:
+      QARAX_CHECK(ask_plugin(vm, foreseen));
+      break;
+    case core::Action::resize:
+      foreseen.notes.emplace_back("whether the VMM that runs can take this very size isn't tried");
+      return resize_of(vm, job.arguments.resize, std::move(foreseen));
+    case core::Action::snapshot:
+      foreseen.notes.emplace_back("whether its host's disk has room for the VM's memory isn't tried");
+      break;
+    case core::Action::restore:
+      if (const SnapshotPtr snapshot = store_.snapshot(job.arguments.snapshot)) foreseen.resolved = snapshot->resolved;
+      foreseen.notes.emplace_back("the VM would have the snapshot's sizes and machine, and go on where it left off");
+      break;
+    default:
+      break;
   }
-  if (!is_reachable(vm, nodes_)) return unreachable(vm, store_);
-  QARAX_CHECK(check_able(vm, core::Action::resize, store_, nodes_));
-  QARAX_CHECK(ask_store(vm, core::Action::resize, arguments, std::nullopt));
-  foreseen.notes.emplace_back("whether the VMM that runs can take this very size isn't tried");
   return foreseen;
 }
 
-// Takes one, or deletes one.
-Result<Foreseen> Foresight::snapshot_of(const VmRecord& vm, core::Action action, JobArguments arguments,
-                                        Foreseen foreseen) const {
-  if (!is_reachable(vm, nodes_)) return unreachable(vm, store_);
-  QARAX_CHECK(check_able(vm, action, store_, nodes_));
-  QARAX_CHECK(ask_store(vm, action, arguments, std::nullopt));
-  if (action == core::Action::snapshot)
-    foreseen.notes.emplace_back("whether its host's disk has room for the VM's memory isn't tried");
-  return foreseen;
-}
-
-Result<Foreseen> Foresight::restore_of(const VmRecord& vm, const JobArguments& arguments, Foreseen foreseen) const {
-  QARAX_TRY(const VmSpec spec, spec_to_begin(vm, core::Action::restore, arguments, store_));
-  QARAX_TRY(foreseen.placement, place_vm(vm, spec, store_, nodes_));
-  QARAX_CHECK(check_able(vm, core::Action::restore, store_, nodes_));
-  QARAX_CHECK(ask_store(vm, core::Action::restore, arguments, foreseen.placement));
-  if (const SnapshotPtr snapshot = store_.snapshot(arguments.snapshot)) foreseen.resolved = snapshot->resolved;
-  foreseen.notes.emplace_back("the VM would have the snapshot's sizes and machine, and go on where it left off");
+Result<Foreseen> Foresight::removal_of(const VmRecord& vm, bool by_its_node, Foreseen foreseen) const {
+  const VmState state = vm.observed.status.state;
+  if (may_run(state)) foreseen.notes.push_back("it is " + std::string(to_string(state)) + " and would be killed");
+  if (vm.host_id && !by_its_node) foreseen.notes.push_back("a tombstone would stay until its node returns");
   return foreseen;
 }
 
 Result<Foreseen> Foresight::act(const std::string& vm_id, core::Action action, bool forget,
-                                const JobArguments& arguments) const {
-  const VmPtr vm = store_.vm(vm_id);
-  if (!vm) return make_error(Code::not_found, "there is no VM " + vm_id, "vm-not-found");
+                                const ActOptions& options) const {
   QARAX_CHECK(check_writable(store_));
   Foreseen foreseen;
   foreseen.action = core::to_string(action);
-  const VmState state = vm->observed.status.state;
-  if (!vm->job_id.empty()) {
-    for (const JobRecord& job : store_.unfinished_jobs()) {
-      if (job.id != vm->job_id) continue;
-      if (core::precedence(action) <= core::precedence(job.action)) {
-        Error error = make_error(Code::aborted,
-                                 "VM " + vm->name + " is busy with " + vm->activity + " (job " + job.id +
-                                     "); ask again when it has finished",
-                                 "job-in-progress");
-        error.details.push_back({"/job_id", job.id});
-        return error;
-      }
-      foreseen.notes.push_back("it would take the place of job " + job.id + ", a " +
-                               std::string(core::to_string(job.action)));
+  for (int attempt = 0;; ++attempt) {
+    const VmPtr vm = store_.vm(vm_id);
+    if (!vm) return no_such_vm(vm_id);
+    const bool removes = action == core::Action::remove;
+    if (removes) {
+      QARAX_TRY(const std::optional<Removal> alone, decide_removal(*vm, forget, options, store_, nodes_));
+      if (alone) return removal_of(*vm, false, std::move(foreseen));
     }
-  } else {
-    const auto verdict = core::judge(action, state);
-    if (verdict == core::Verdict::refuse) return refusal_of(*vm, action, store_);
-    foreseen.changes = verdict != core::Verdict::no_change;
-    if (!foreseen.changes) return foreseen;
-  }
-  switch (action) {
-    case core::Action::start:
-      return start_of(*vm, std::move(foreseen), true);
-    case core::Action::resize:
-      return resize_of(*vm, arguments, std::move(foreseen));
-    case core::Action::snapshot:
-    case core::Action::drop_snapshot:
-      return snapshot_of(*vm, action, arguments, std::move(foreseen));
-    case core::Action::restore:
-      return restore_of(*vm, arguments, std::move(foreseen));
-    default:
-      break;
-  }
-  const bool reachable = is_reachable(*vm, nodes_);
-  if (action == core::Action::remove) {
-    if (vm->host_id && !reachable && !forget) {
-      Error error = unreachable(*vm, store_);
-      error.hint = "DELETE with ?forget=true removes the record now; the node deletes the VM when it is back";
-      return error;
+    QARAX_TRY(Decision decision, decide(*vm, action, options, store_, nodes_));
+    if (decision.kind == Decision::Kind::no_change) {
+      foreseen.changes = false;
+      return foreseen;
     }
-    if (may_run(state)) foreseen.notes.push_back("it is " + std::string(to_string(state)) + " and would be killed");
-    if (vm->host_id && !reachable) foreseen.notes.push_back("a tombstone would stay until its node returns");
-    return foreseen;
+    if (decision.kind == Decision::Kind::resize_idle)
+      return resize_of(*vm, options.arguments.resize, std::move(foreseen));
+    // Room, names, other jobs: what the store would say if it were recorded now.
+    decision.job.only_check = true;
+    const auto checked = store_.begin_job(decision.job);
+    if (!checked && lost_race(checked.error()) && attempt < kAttempts) continue;
+    if (!checked) return checked.error();
+    if (!removes) return job_of(*vm, decision.job, std::move(foreseen));
+    QARAX_TRY(foreseen, job_of(*vm, decision.job, std::move(foreseen)));
+    return removal_of(*vm, true, std::move(foreseen));
   }
-  if (!reachable) return unreachable(*vm, store_);
-  QARAX_CHECK(check_able(*vm, action, store_, nodes_));
-  return foreseen;
 }
 
-Result<Foreseen> Foresight::add_host(const NewHostInput& input) const {
-  QARAX_CHECK(check_writable(store_));
+Result<Foreseen> Foresight::add_host(NewHostInput input) const {
+  input.only_check = true;
+  QARAX_CHECK(store_.add_host(input));
   Foreseen foreseen;
   foreseen.action = "add-host";
-  for (const HostPtr& host : store_.hosts()) {
-    if (host->name == input.name)
-      return make_error(Code::already_exists, "there is a host named " + input.name + " already; choose another name",
-                        "name-taken");
+  for (const HostPtr& host : store_.hosts())
     if (host->address == input.address && host->port == input.port)
       foreseen.notes.push_back("host " + host->name + " has this address and port already; one node is one host");
-  }
   foreseen.notes.emplace_back("whether its node answers isn't tried");
   return foreseen;
 }
 
 Result<Foreseen> Foresight::init_host(const std::string& id) const {
   const HostPtr host = store_.host(id);
-  if (!host) return make_error(Code::not_found, "there is no host " + id, "host-not-found");
+  if (!host) return no_such_host(id);
   Foreseen foreseen;
   foreseen.action = "init-host";
   foreseen.changes = host->status != HostStatus::up;

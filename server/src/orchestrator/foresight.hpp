@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "decision.hpp"
 #include "editor.hpp"
 #include "fleet.hpp"
 #include "store.hpp"
@@ -19,32 +20,29 @@ struct Foreseen {
   std::vector<std::string> notes;
 };
 
-// Thread-safe. The errors are those of the change itself; and a plugin's refusal of what it would have to start, which
-// a create or an edit alone wouldn't meet yet.
+// Thread-safe. The errors are those of the change itself (decision.hpp, the store's checks); and a plugin's refusal of
+// what it would have to start, which a create or an edit alone wouldn't meet yet.
 class Foresight {
  public:
   // Borrows all.
   Foresight(Store& store, const Fleet& nodes, Editor& editor) : store_(store), nodes_(nodes), editor_(editor) {}
 
-  Result<Foreseen> create(const NewVmInput& input) const;
+  Result<Foreseen> create(NewVmInput input) const;
   Result<Foreseen> edit_vm(const Edit& edit) const;
   Result<Foreseen> act(const std::string& vm_id, core::Action action, bool forget,
-                       const JobArguments& arguments = {}) const;
-  Result<Foreseen> add_host(const NewHostInput& input) const;
+                       const ActOptions& options = {}) const;
+  Result<Foreseen> add_host(NewHostInput input) const;
   Result<Foreseen> edit_host(const Edit& edit) const;
   Result<Foreseen> remove_host(RemoveHost asked) const;
   Result<Foreseen> init_host(const std::string& id) const;
   Result<Foreseen> cancel(const std::string& job_id) const;
 
  private:
-  Result<Foreseen> start_of(const VmRecord& vm, Foreseen foreseen, bool now) const;
+  Result<Foreseen> start_of(const VmRecord& vm, Foreseen foreseen) const;
   Status ask_plugin(const VmRecord& vm, Foreseen& foreseen) const;
-  Result<Foreseen> resize_of(const VmRecord& vm, const JobArguments& arguments, Foreseen foreseen) const;
-  Result<Foreseen> snapshot_of(const VmRecord& vm, core::Action action, JobArguments arguments,
-                               Foreseen foreseen) const;
-  Result<Foreseen> restore_of(const VmRecord& vm, const JobArguments& arguments, Foreseen foreseen) const;
-  Status ask_store(const VmRecord& vm, core::Action action, const JobArguments& arguments,
-                   const std::optional<Placement>& placement) const;
+  Result<Foreseen> resize_of(const VmRecord& vm, const core::ResizeCommand& size, Foreseen foreseen) const;
+  Result<Foreseen> job_of(const VmRecord& vm, const BeginJob& job, Foreseen foreseen) const;
+  Result<Foreseen> removal_of(const VmRecord& vm, bool by_its_node, Foreseen foreseen) const;
 
   Store& store_;
   const Fleet& nodes_;

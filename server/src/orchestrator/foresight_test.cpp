@@ -8,6 +8,7 @@
 #include "orchestrator.hpp"
 #include "qarax/core/ids.hpp"
 #include "temp_folder.hpp"
+#include "wait_until.hpp"
 
 namespace qarax::server {
 namespace {
@@ -179,9 +180,9 @@ TEST_F(ForesightTest, EditsAreCheckedAndNotWritten) {
 TEST_F(ForesightTest, AResizeIsTriedUpToTheVmmsWord) {
   const std::string id = vm("web");
   const auto resize = [&](std::optional<std::int32_t> vcpus, std::optional<std::int64_t> memory) {
-    JobArguments arguments;
-    arguments.resize = {vcpus, memory};
-    return foresight_->act(id, Action::resize, false, arguments);
+    ActOptions options;
+    options.arguments.resize = {vcpus, memory};
+    return foresight_->act(id, Action::resize, false, options);
   };
   const auto before = changes();
   const auto idle = resize(std::nullopt, 256LL << 20);
@@ -202,10 +203,10 @@ TEST_F(ForesightTest, AResizeIsTriedUpToTheVmmsWord) {
 
 TEST_F(ForesightTest, SnapshotsAreTriedAndNeitherTakenNorRestored) {
   const std::string id = vm("web");
-  JobArguments arguments;
-  arguments.snapshot = core::new_uuid();
-  arguments.name = "first";
-  const auto ask = [&](Action action) { return foresight_->act(id, action, false, arguments); };
+  ActOptions take;
+  take.arguments.snapshot = core::new_uuid();
+  take.arguments.name = "first";
+  const auto ask = [&](Action action) { return foresight_->act(id, action, false, take); };
   EXPECT_EQ(ask(Action::snapshot).error().reason, "wrong-state");
   ASSERT_TRUE(orchestrator_->act(id, Action::start, {}));
   const std::int64_t revision = store_->vm(id)->revision;
@@ -213,8 +214,6 @@ TEST_F(ForesightTest, SnapshotsAreTriedAndNeitherTakenNorRestored) {
   EXPECT_TRUE(store_->snapshots(id).empty());
   EXPECT_EQ(ask(Action::drop_snapshot).error().reason, "snapshot-not-found");
   EXPECT_EQ(store_->vm(id)->revision, revision);
-  ActOptions take;
-  take.arguments = arguments;
   ASSERT_TRUE(orchestrator_->act(id, Action::snapshot, take));
   EXPECT_EQ(ask(Action::snapshot).error().reason, "name-taken");
   EXPECT_TRUE(ask(Action::drop_snapshot));
@@ -226,6 +225,57 @@ TEST_F(ForesightTest, SnapshotsAreTriedAndNeitherTakenNorRestored) {
   EXPECT_EQ(store_->snapshots(id).size(), 1u);
   EXPECT_EQ(node_.carried_out(Action::restore), 0);
   EXPECT_EQ(store_->vm(id)->observed.status.state, VmState::shutdown);
+}
+
+// Whatever a change is refused with, its dry run is refused with, word for word.
+TEST_F(ForesightTest, ARefusalIsTheChangesOwn) {
+  const auto same = [](const auto& foreseen, const auto& done, std::string_view reason) {
+    ASSERT_FALSE(foreseen) << reason;
+    ASSERT_FALSE(done) << reason;
+    EXPECT_EQ(foreseen.error().reason, reason);
+    EXPECT_EQ(foreseen.error().code, done.error().code) << reason;
+    EXPECT_EQ(foreseen.error().reason, done.error().reason);
+    EXPECT_EQ(foreseen.error().message, done.error().message);
+    EXPECT_EQ(foreseen.error().hint, done.error().hint) << reason;
+    EXPECT_EQ(foreseen.error().details.size(), done.error().details.size()) << reason;
+  };
+  const auto act = [&](const std::string& id, Action action, std::string_view reason, const ActOptions& options = {}) {
+    same(foresight_->act(id, action, false, options), orchestrator_->act(id, action, options), reason);
+  };
+  NewVmInput input;
+  input.name = "web";
+  const std::string id = vm("web");
+  same(foresight_->create(input), orchestrator_->create(input), "name-taken");
+  input.name = "other";
+  input.description = std::string("a\0b", 3);
+  same(foresight_->create(input), orchestrator_->create(input), "validation");
+  same(foresight_->add_host({"h1", "a", 1, ""}), orchestrator_->add_host({"h1", "a", 1, ""}), "name-taken");
+  act("none", Action::start, "vm-not-found");
+  act(id, Action::pause, "wrong-state");
+  ActOptions options;
+  options.expected_version = store_->vm(id)->version + 1;
+  act(id, Action::start, "precondition-failed", options);
+  same(foresight_->act(id, Action::remove, false, options), orchestrator_->remove(id, false, options),
+       "precondition-failed");
+  options = {};
+  options.arguments.resize.vcpus = 1000;
+  act(id, Action::resize, "validation", options);
+
+  node_.hang(true);
+  options = {};
+  options.respond_async = true;
+  ASSERT_TRUE(orchestrator_->act(id, Action::start, options));
+  act(id, Action::pause, "job-in-progress");
+  act(id, Action::start, "job-in-progress");
+  EXPECT_EQ(foresight_->act(id, Action::stop, false)->notes.size(), 1u) << "that would take its place";
+
+  node_.stop();
+  wait_until(*store_, "the node is seen to be gone",
+             [&] { return store_->vm(id)->observed.status.state == VmState::unknown; });
+  act(id, Action::force_stop, "node-unreachable");
+  same(foresight_->act(id, Action::remove, false), orchestrator_->remove(id, false, {}), "node-unreachable");
+  EXPECT_TRUE(foresight_->act(id, Action::remove, true)) << "whatever its node was asked for";
+  EXPECT_TRUE(store_->vm(id));
 }
 
 TEST_F(ForesightTest, HostsToo) {

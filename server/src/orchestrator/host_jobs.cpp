@@ -271,8 +271,7 @@ Status HostJobs::carry_on(const Job& job, std::string& outcome) {
   auto connected = orchestrator_.init_host(job.host_id, kAttemptMs);
   if (!connected) return connected.error();
   // As for one that would begin now, and whatever of it was begun before.
-  if (const std::string why = store_.read_only(); !why.empty() && job.action != kInitHost)
-    return make_error(Code::unavailable, "nothing can be changed now: " + why, "read-only");
+  if (const std::string why = store_.read_only(); !why.empty() && job.action != kInitHost) return read_only(why);
   if (job.action == kRemoveUnmanaged) {
     if (store_.vm(job.vm_id))
       return make_error(Code::aborted, "VM " + job.vm_id + " is this server's by now; DELETE it there", "wrong-state");

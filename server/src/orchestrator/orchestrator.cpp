@@ -6,17 +6,13 @@
 #include "placing.hpp"
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
+#include "refusals.hpp"
 
 namespace qarax::server {
 
 namespace {
 
 constexpr std::int64_t kLookMs = 5'000;
-constexpr int kAttempts = 16;  // against other changes of the same VM
-
-Error not_found(const std::string& vm_id) {
-  return make_error(Code::not_found, "there is no VM " + vm_id, "vm-not-found");
-}
 
 }  // namespace
 
@@ -76,66 +72,21 @@ Result<BegunJob> Orchestrator::begin(const std::string& vm_id, core::Action acti
                                      VmPtr& unchanged) {
   for (int attempt = 0;; ++attempt) {
     const VmPtr vm = store_.vm(vm_id);
-    if (!vm) return not_found(vm_id);
-    if (options.expected_version && vm->version != *options.expected_version)
-      return make_error(Code::aborted, "VM " + vm->name + " isn't what If-Match names: it was changed meanwhile",
-                        "precondition-failed");
-    const bool busy = !vm->job_id.empty();
-    // While a job is under way its VM's state is about to change: whether this one may overtake it is the store's to
-    // say.
-    const VmState state = vm->observed.status.state;
-    // What a policy saw is over: nobody asked for anything else.
-    if (options.origin == Origin::policy && (busy || core::judge(action, state) != core::Verdict::proceed))
-      return make_error(Code::aborted, "VM " + vm->name + " was changed meanwhile", "changed");
-    if (!busy) {
-      const auto verdict = core::judge(action, state);
-      if (verdict == core::Verdict::no_change) {
-        // The state is there already; that it is meant to be is news after a crash or a guest's own power-off.
-        auto meant = store_.set_desired(vm_id, action);
-        if (!meant && meant.error().reason == "changed" && attempt < kAttempts) continue;
-        QARAX_TRY(unchanged, std::move(meant));
-        return BegunJob{};
-      }
-      if (verdict == core::Verdict::refuse) return refusal_of(*vm, action, store_);
-    }
-    // Before anything is recorded.
-    if (action == core::Action::resize) QARAX_CHECK(check_size(*vm, options.arguments.resize, store_));
-    const bool idle = state == VmState::created || state == VmState::shutdown;
-    if (action == core::Action::resize && idle && !busy) {
-      auto resized = store_.resize_idle(vm_id, options.arguments.resize, vm->revision);
-      if (!resized && resized.error().reason == "changed" && attempt < kAttempts) continue;
-      QARAX_TRY(unchanged, std::move(resized));
-      return BegunJob{};
-    }
-    BeginJob job;
-    job.vm_id = vm_id;
-    job.action = action;
-    job.expected_revision = vm->revision;
-    job.request_id = options.request_id;
-    job.arguments = options.arguments;
-    job.origin = options.origin;
-    job.was_calm = options.was_calm;
-    job.expected_version = options.expected_version;
-    if (action == core::Action::stop) job.timeout_ms = options_.stop_timeout_ms;
-    if (core::begins(action)) {
-      QARAX_TRY(const VmSpec spec, spec_to_begin(*vm, action, options.arguments, store_));
-      if (!busy) {
-        QARAX_TRY(job.placement, place_vm(*vm, spec, store_, nodes_));
-      }
-    } else {
-      const auto link = vm->host_id ? nodes_.link(*vm->host_id) : nullptr;
-      if (!link || !link->is_up()) return unreachable(*vm);
-    }
-    QARAX_CHECK(check_able(*vm, action, store_, nodes_));
-    if (action == core::Action::resize)
-      if (const HostPtr host = store_.host(*vm->host_id); host && host->info) job.capacity = host->info->memory;
-    auto begun = store_.begin_job(job);
-    if (begun) return begun;
-    const std::string& reason = begun.error().reason;
-    // Lost a race against another change: look again.
-    if ((reason != "changed" && !(reason == "no-host-fits" && begun.error().code == Code::resource_exhausted)) ||
-        attempt >= kAttempts)
+    if (!vm) return no_such_vm(vm_id);
+    QARAX_TRY(Decision decision, decide(*vm, action, options, store_, nodes_));
+    if (decision.kind == Decision::Kind::job) {
+      if (action == core::Action::stop) decision.job.timeout_ms = options_.stop_timeout_ms;
+      auto begun = store_.begin_job(decision.job);
+      if (!begun && lost_race(begun.error()) && attempt < kAttempts) continue;
       return begun;
+    }
+    // The state is there already; that it is meant to be is news after a crash or a guest's own power-off.
+    auto meant = decision.kind == Decision::Kind::no_change
+                     ? store_.set_desired(vm_id, action)
+                     : store_.resize_idle(vm_id, options.arguments.resize, vm->revision);
+    if (!meant && lost_race(meant.error()) && attempt < kAttempts) continue;
+    QARAX_TRY(unchanged, std::move(meant));
+    return BegunJob{};
   }
 }
 
@@ -148,7 +99,6 @@ Result<VmPtr> Orchestrator::act(const std::string& vm_id, core::Action action, c
   if (unchanged) return unchanged;
   const auto waiter = waiters_.add(begun.job.id, vm_id);
   if (!begun.superseded.empty()) put_aside(begun.superseded, action);
-  ++jobs_started_;
   send(begun.job);
   if (options.respond_async) return begun.vm;
   auto outcome = waiters_.wait(begun.job.id, waiter, options.wait_ms);
@@ -166,22 +116,15 @@ Result<VmPtr> Orchestrator::act(const std::string& vm_id, core::Action action, c
 Result<std::string> Orchestrator::remove(const std::string& vm_id, bool forget, const ActOptions& options) {
   for (int attempt = 0;; ++attempt) {
     const VmPtr vm = store_.vm(vm_id);
-    if (!vm) return not_found(vm_id);
-    const auto link = vm->host_id ? nodes_.link(*vm->host_id) : nullptr;
-    const bool reachable = link && link->is_up();
-    if (vm->host_id && reachable) {
+    if (!vm) return no_such_vm(vm_id);
+    QARAX_TRY(const std::optional<Removal> alone, decide_removal(*vm, forget, options, store_, nodes_));
+    if (!alone) {
       QARAX_TRY(const VmPtr begun, act(vm_id, core::Action::remove, options));
       return begun ? begun->job_id : std::string();
     }
-    if (vm->host_id && !forget) {
-      Error error = unreachable(*vm);
-      error.hint = "DELETE with ?forget=true removes the record now; the node deletes the VM when it is back";
-      return error;
-    }
     // A start may come in between: then there is a node to tell, and this looks again.
-    auto removed = store_.remove_vm(vm_id, vm->host_id ? Removal::with_tombstone : Removal::never_placed,
-                                    options.expected_version);
-    if (!removed && removed.error().reason == "changed" && attempt < kAttempts) continue;
+    auto removed = store_.remove_vm(vm_id, *alone, options.expected_version);
+    if (!removed && lost_race(removed.error()) && attempt < kAttempts) continue;
     if (!removed) return removed;
     waiters_.finish_all_of(vm_id, {nullptr, std::nullopt});
     if (vm->host_id) enforce_tombstones(*vm->host_id);
@@ -193,7 +136,7 @@ Status Orchestrator::read_console(const std::string& vm_id, std::int64_t tail_by
                                   const std::function<bool(std::string_view)>& sink,
                                   std::shared_ptr<grpc::ClientContext> context) {
   const VmPtr vm = store_.vm(vm_id);
-  if (!vm) return not_found(vm_id);
+  if (!vm) return no_such_vm(vm_id);
   if (!vm->host_id) return Ok{};  // never started: an empty log
   const auto link = nodes_.link(*vm->host_id);
   if (!link || !link->is_up()) return unreachable(*vm);
@@ -212,7 +155,7 @@ Result<std::unique_ptr<ConsoleLine>> Orchestrator::attach_console(const VmRecord
                       "wrong-state");
   const auto link = vm.host_id ? nodes_.link(*vm.host_id) : nullptr;
   if (!link || !link->is_up()) return unreachable(vm);
-  QARAX_CHECK(check_able(vm, std::nullopt, core::kFeatureConsole, store_, nodes_));
+  QARAX_CHECK(check_able(vm, "", core::kFeatureConsole, store_, nodes_));
   auto line = link->attach_console(vm.id, tail_bytes, kLookMs);
   if (!line && line.error().reason == "no-console")
     return make_error(Code::failed_precondition, "VM " + vm.name + " has no console on its host", "wrong-state");
@@ -233,7 +176,7 @@ Result<std::string> Orchestrator::read_vmm_log(const VmRecord& vm) const {
 
 Result<Counters> Orchestrator::counters(const std::string& vm_id) {
   const VmPtr vm = store_.vm(vm_id);
-  if (!vm) return make_error(Code::not_found, "there is no VM " + vm_id, "vm-not-found");
+  if (!vm) return no_such_vm(vm_id);
   const VmState state = vm->observed.status.state;
   if (state == VmState::created || state == VmState::shutdown)
     return make_error(Code::failed_precondition,
@@ -260,7 +203,7 @@ Result<HostPtr> Orchestrator::add_host(const NewHostInput& input) {
 
 Result<HostPtr> Orchestrator::init_host(const std::string& host_id, std::int64_t timeout_ms) {
   const HostPtr host = store_.host(host_id);
-  if (!host) return make_error(Code::not_found, "there is no host " + host_id, "host-not-found");
+  if (!host) return no_such_host(host_id);
   nodes_.start(host);
   const auto link = nodes_.link(host_id);
   if (!link && !store_.host(host_id))

@@ -12,6 +12,7 @@
 #include <string>
 #include <thread>
 
+#include "decision.hpp"
 #include "fleet.hpp"
 #include "job_waiters.hpp"
 #include "keeper.hpp"
@@ -31,16 +32,6 @@ struct OrchestratorOptions {
   std::int64_t action_timeout_ms = 30'000;  // every other action at the node
   Retention retention{};                    // of what is removed in time
   Restarts::Options restarts{};
-};
-
-struct ActOptions {
-  std::string request_id;
-  std::int64_t wait_ms = 60'000;  // then DEADLINE_EXCEEDED "deadline-exceeded" with "/job_id" in details
-  bool respond_async = false;     // don't wait at all
-  JobArguments arguments{};       // of resize, snapshot, restore, drop_snapshot
-  Origin origin = Origin::user;
-  bool was_calm = false;                            // as BeginJob
-  std::optional<std::uint64_t> expected_version{};  // of the VM, else ABORTED "precondition-failed"
 };
 
 class Orchestrator {
@@ -86,13 +77,6 @@ class Orchestrator {
   // Connects now and answers the host once it is up, or why it isn't.
   Result<HostPtr> init_host(const std::string& host_id, std::int64_t timeout_ms);
 
-  struct Counts {
-    std::int64_t started = 0;
-    std::int64_t completed = 0;
-    std::int64_t failed = 0;  // also what was cancelled
-  };
-  Counts job_counts() const { return {jobs_started_.load(), jobs_completed_.load(), jobs_failed_.load()}; }
-
  private:
   Result<VmPtr> outcome_of(const Job& job, const ActOptions& options);
   Result<BegunJob> begin(const std::string& vm_id, core::Action action, const ActOptions& options, VmPtr& unchanged);
@@ -118,9 +102,6 @@ class Orchestrator {
   Store& store_;
   Fleet& nodes_;
   const Options options_;
-  std::atomic<std::int64_t> jobs_started_{0};
-  std::atomic<std::int64_t> jobs_completed_{0};
-  std::atomic<std::int64_t> jobs_failed_{0};
 
   std::atomic<bool> closed_{false};
   JobWaiters waiters_;

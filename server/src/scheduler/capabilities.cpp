@@ -38,28 +38,6 @@ std::vector<std::string> capabilities_of(const core::PluginInfo& plugin) {
   return out;
 }
 
-std::optional<std::string_view> capability_for(core::Action action) {
-  switch (action) {
-    case core::Action::pause:
-    case core::Action::resume:
-      return "pause";
-    case core::Action::reboot:
-      return "reboot";
-    case core::Action::resize:
-      return "resize";
-    case core::Action::snapshot:
-    case core::Action::restore:
-      return "snapshot";
-    case core::Action::start:
-    case core::Action::stop:
-    case core::Action::force_stop:
-    case core::Action::remove:
-    case core::Action::drop_snapshot:
-      return std::nullopt;
-  }
-  return std::nullopt;
-}
-
 Status check_capability(const core::NodeInfo& node, const std::string& host_name, const std::string& hypervisor,
                         std::string_view capability) {
   for (const core::PluginInfo& plugin : node.plugins) {

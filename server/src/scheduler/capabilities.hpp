@@ -1,22 +1,17 @@
 // What a hypervisor can do on a host, by what its plugin says of itself: asked before anything is recorded.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "qarax/core/documents.hpp"
-#include "qarax/core/lifecycle.hpp"
 
 namespace qarax::server {
 
 // pause, reboot, resize, snapshot, disks, nics, console, counters: those that the plugin's code offers (interfaces) and
 // its VMM on that host has (describe.features; a plugin that names none of them there leaves it to its interfaces).
 std::vector<std::string> capabilities_of(const core::PluginInfo& plugin);
-
-// What an action needs of its hypervisor beyond what every hypervisor can; nothing: no more than that.
-std::optional<std::string_view> capability_for(core::Action action);
 
 // FAILED_PRECONDITION "unsupported-by-hypervisor", naming plugin, capability and host. A plugin that the node doesn't
 // tell of is left to the node.

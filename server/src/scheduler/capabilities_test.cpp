@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "action_facts.hpp"
+
 namespace qarax::server {
 namespace {
 
@@ -47,9 +49,9 @@ TEST(Capabilities, WhatTheNodeDoesNotTellOfIsTheNodesToSay) {
 }
 
 TEST(Capabilities, EveryActionHasItsOwn) {
-  EXPECT_EQ(capability_for(core::Action::resume), "pause");
-  EXPECT_EQ(capability_for(core::Action::restore), "snapshot");
-  EXPECT_EQ(capability_for(core::Action::stop), std::nullopt);
+  EXPECT_EQ(facts_of(core::Action::resume).capability, "pause");
+  EXPECT_EQ(facts_of(core::Action::restore).capability, "snapshot");
+  EXPECT_EQ(facts_of(core::Action::stop).capability, "");
 }
 
 }  // namespace

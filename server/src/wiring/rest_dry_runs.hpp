@@ -14,7 +14,10 @@ class RestDryRuns final : public DryRuns {
   Result<api::DryRun> create_vm(const NewVmInput& input) override { return shown(foresight_.create(input)); }
   Result<api::DryRun> edit_vm(const EditCall& call) override { return shown(foresight_.edit_vm(edit_of(call))); }
   Result<api::DryRun> act(const ActionCall& call) override {
-    return shown(foresight_.act(call.vm_id, call.action, call.forget, call.arguments));
+    ActOptions options;
+    options.arguments = call.arguments;
+    options.expected_version = call.expected_version;
+    return shown(foresight_.act(call.vm_id, call.action, call.forget, options));
   }
   Result<api::DryRun> add_host(const NewHostInput& input) override { return shown(foresight_.add_host(input)); }
   Result<api::DryRun> edit_host(const EditCall& call) override { return shown(foresight_.edit_host(edit_of(call))); }
