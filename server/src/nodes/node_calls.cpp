@@ -81,6 +81,10 @@ void NodeLink::call(AsyncMethod<Request, Reply> method, const ConnectionPtr& ove
   call->wait_on((over->stub.get()->*method)(context.get(), request, &calls_queue_.queue()));
 }
 
+Error NodeLink::not_connected() const {
+  return make_error(Code::unavailable, "host " + name() + " can't be reached", "node-unreachable");
+}
+
 std::function<void()> NodeLink::execute(node::v1::CommandRequest request, std::int64_t timeout_ms,
                                         std::function<void(CommandOutcome)> done) {
   auto context = std::make_shared<grpc::ClientContext>();
@@ -91,8 +95,7 @@ std::function<void()> NodeLink::execute(node::v1::CommandRequest request, std::i
     if (now) calls_.insert(context);
   }
   if (!now) {
-    done({false, std::nullopt,
-          make_error(Code::unavailable, "host " + name() + " can't be reached", "node-unreachable")});
+    done({false, std::nullopt, not_connected()});
     return [] {};
   }
   prepare(*context);
@@ -193,46 +196,40 @@ bool NodeLink::knows(std::string_view feature) const {
   return now && now->features.contains(feature);
 }
 
-Result<Counters> NodeLink::counters(const std::string& vm_id, std::int64_t timeout_ms) {
+// A question that is answered on its caller's thread; no part of what stop() ends, so it must be a short one.
+template <class Request, class Reply>
+Result<Reply> NodeLink::ask(grpc::Status (node::v1::Node::Stub::*method)(grpc::ClientContext*, const Request&, Reply*),
+                            Request request, std::int64_t timeout_ms) const {
   const ConnectionPtr now = connection();
-  if (!now) return make_error(Code::unavailable, "host " + name() + " can't be reached", "node-unreachable");
+  if (!now) return not_connected();
   grpc::ClientContext context;
   prepare(context);
   context.set_deadline(in_ms(timeout_ms));
-  node::v1::VmRequest request;
   *request.mutable_authority() = now->authority;
+  Reply reply;
+  if (const grpc::Status status = (now->stub.get()->*method)(&context, request, &reply); !status.ok())
+    return to_error(status);
+  return reply;
+}
+
+Result<Counters> NodeLink::counters(const std::string& vm_id, std::int64_t timeout_ms) {
+  node::v1::VmRequest request;
   request.set_vm(vm_id);
-  node::v1::CountersReply reply;
-  if (const grpc::Status status = now->stub->Counters(&context, request, &reply); !status.ok()) return to_error(status);
+  QARAX_TRY(const auto reply, ask(&node::v1::Node::Stub::Counters, std::move(request), timeout_ms));
   return decode<Counters>(std::string_view(reply.counters()), Unknown::ignore);
 }
 
 Result<VmSpec> NodeLink::resolve(const core::StartCommand& command, std::int64_t timeout_ms) {
-  const ConnectionPtr now = connection();
-  if (!now) return make_error(Code::unavailable, "host " + name() + " can't be reached", "node-unreachable");
-  grpc::ClientContext context;
-  prepare(context);
-  context.set_deadline(in_ms(timeout_ms));
   node::v1::ResolveRequest request;
-  *request.mutable_authority() = now->authority;
   request.set_document(encode(command));
-  node::v1::ResolveReply reply;
-  if (const grpc::Status status = now->stub->Resolve(&context, request, &reply); !status.ok()) return to_error(status);
+  QARAX_TRY(const auto reply, ask(&node::v1::Node::Stub::Resolve, std::move(request), timeout_ms));
   return decode<VmSpec>(std::string_view(reply.resolved()), Unknown::ignore);
 }
 
 Result<std::string> NodeLink::read_vmm_log(const std::string& vm_id, std::int64_t timeout_ms) {
-  const ConnectionPtr now = connection();
-  if (!now) return make_error(Code::unavailable, "host " + name() + " can't be reached", "node-unreachable");
-  grpc::ClientContext context;
-  prepare(context);
-  context.set_deadline(in_ms(timeout_ms));
   node::v1::VmRequest request;
-  *request.mutable_authority() = now->authority;
   request.set_vm(vm_id);
-  node::v1::VmmLogReply reply;
-  if (const grpc::Status status = now->stub->ReadVmmLog(&context, request, &reply); !status.ok())
-    return to_error(status);
+  QARAX_TRY(const auto reply, ask(&node::v1::Node::Stub::ReadVmmLog, std::move(request), timeout_ms));
   return reply.tail();
 }
 
@@ -240,7 +237,7 @@ Status NodeLink::read_console(const std::string& vm_id, std::int64_t tail_bytes,
                               const std::function<bool(std::string_view)>& sink,
                               std::shared_ptr<grpc::ClientContext> given) {
   const ConnectionPtr now = connection();
-  if (!now) return make_error(Code::unavailable, "host " + name() + " can't be reached", "node-unreachable");
+  if (!now) return not_connected();
   const auto owned = given ? std::move(given) : std::make_shared<grpc::ClientContext>();
   grpc::ClientContext& context = *owned;
   prepare(context);
@@ -271,7 +268,7 @@ Result<std::unique_ptr<ConsoleLine>> NodeLink::attach_console(const std::string&
     if (!stopping_ && up_) now = connection_;
     if (now) calls_.insert(context);
   }
-  if (!now) return make_error(Code::unavailable, "host " + name() + " can't be reached", "node-unreachable");
+  if (!now) return not_connected();
   prepare(*context);
   node::v1::ConsoleRequest request;
   *request.mutable_authority() = now->authority;

@@ -1,7 +1,6 @@
 #include "node_link.hpp"
 
 #include <algorithm>
-#include <limits>
 
 #include "calls.hpp"
 #include "qarax/core/ids.hpp"
@@ -13,9 +12,6 @@ namespace qarax::server {
 namespace {
 
 constexpr std::int64_t kGreetMs = 5'000;
-constexpr std::int64_t kSilenceNs = 5'000'000'000;  // heartbeats come more than once a second
-constexpr std::int64_t kProbeEveryNs = 2'000'000'000;
-constexpr std::int64_t kTellEveryNs = 1'000'000'000;  // a position that no command has taken along
 // An agent that was killed or upgraded is back within a moment: until then it is asked often, later seldom.
 constexpr std::int64_t kFirstBackoffMs = 20;
 constexpr int kQuickAttempts = 100;
@@ -29,20 +25,6 @@ std::string refusal_of(const Error& error) {
     if (error.reason == known) return error.reason;
   return "node-unreachable";
 }
-
-// What this side takes for an event, which a database may hold up, is no silence of the node's.
-class Handling {
- public:
-  explicit Handling(std::atomic<std::int64_t>& last_event_ns) : last_event_ns_(last_event_ns) {
-    last_event_ns_ = std::numeric_limits<std::int64_t>::max();
-  }
-  ~Handling() { last_event_ns_ = plugin::monotonic_ns(); }
-  Handling(const Handling&) = delete;
-  Handling& operator=(const Handling&) = delete;
-
- private:
-  std::atomic<std::int64_t>& last_event_ns_;
-};
 
 }  // namespace
 
@@ -96,6 +78,7 @@ NodeLink::ConnectionPtr NodeLink::connection() const {
 Result<NodeLink::ConnectionPtr> NodeLink::greet(const std::shared_ptr<grpc::Channel>& channel, bool unix_socket,
                                                 core::NodeInfo& info) {
   auto made = std::make_shared<Connection>();
+  made->over = unix_socket ? "unix" : "tcp";
   made->channel = channel;
   made->stub = node::v1::Node::NewStub(made->channel);
   if (!unix_socket) QARAX_CHECK(recognise(*made->stub));
@@ -189,7 +172,8 @@ void NodeLink::run() {
     changed_.notify_all();
     store_.update_host(host_->id, HostStatus::down, reason, std::nullopt);
     store_.lose_host(host_->id, "its node " + name() + " can't be reached: " + reason);
-    if (reason != logged) log->warn("the node is down host={} reason={}", name(), core::log_value(reason));
+    if (reason != logged)
+      log->warn("the node is down host={} name={} reason={}", host_->id, name(), core::log_value(reason));
     logged = reason;
     std::unique_lock lock(mutex_);
     changed_.wait_for(lock, std::chrono::milliseconds(backoff), [&] { return stopping_ || hurry_; });
@@ -197,100 +181,6 @@ void NodeLink::run() {
     hurry_ = false;
     if (++attempts_since_up > kQuickAttempts) backoff = std::min(backoff * 2, kLastBackoffMs);
   }
-}
-
-std::string NodeLink::follow(const ConnectionPtr& connection) {
-  auto context = std::make_shared<grpc::ClientContext>();
-  prepare(*context);
-  {
-    const std::lock_guard lock(mutex_);
-    if (stopping_) return "the server is ending";
-    stream_ = context;
-    probed_ns_ = plugin::monotonic_ns();  // by the greeting
-  }
-  last_event_ns_ = plugin::monotonic_ns();
-  node::v1::WatchRequest request;
-  *request.mutable_authority() = connection->authority;
-  auto reader = connection->stub->Watch(context.get(), request);
-  node::v1::Event event;
-  std::int64_t expected = 1;
-  std::string why;
-  std::vector<std::string> seen;
-  bool in_snapshot = false;
-  while (reader->Read(&event)) {
-    const Handling handling(last_event_ns_);
-    if (event.seq() != expected++) {
-      why = "its event stream has a gap; asking for a snapshot";
-      context->TryCancel();
-      break;
-    }
-    if (event.has_begin()) {
-      in_snapshot = true;
-    } else if (event.has_end()) {
-      in_snapshot = false;
-      store_.missing_from_snapshot(host_->id, seen);
-      store_.update_host(host_->id, HostStatus::up, "", std::nullopt);
-      up_ = true;
-      core::logger("nodes")->info("the node is up host={} vms={}", name(), seen.size());
-      {
-        const std::lock_guard lock(mutex_);
-        ++attempts_;
-      }
-      changed_.notify_all();
-      events_.up(host_->id);
-    } else if (event.what_case() == node::v1::Event::kReport) {
-      auto report = decode<core::VmReport>(std::string_view(event.report()), Unknown::ignore);
-      if (!report) {
-        core::logger("nodes")->error("a report can't be read host={} reason={}", name(),
-                                     core::log_value(report.error().message));
-        continue;
-      }
-      if (in_snapshot) seen.push_back(report->vm);
-      look_for_set_back(*report);
-      if (const VmPtr vm = store_.apply_report(host_->id, *report)) events_.report(vm, *report);
-    } else if (event.what_case() == node::v1::Event::kNodeInfo) {
-      auto info = decode<core::NodeInfo>(std::string_view(event.node_info()), Unknown::ignore);
-      const HostPtr now = store_.host(host_->id);
-      if (info && now) store_.update_host(host_->id, now->status, now->status_reason, *info);
-    }
-  }
-  const grpc::Status status = reader->Finish();
-  const std::lock_guard lock(mutex_);
-  stream_ = nullptr;
-  if (std::string cut = std::exchange(cut_because_, {}); !cut.empty()) return cut;
-  if (!why.empty()) return why;
-  return status.ok()                        ? "it ended the event stream"
-         : to_error(status).message.empty() ? "the connection broke"
-                                            : to_error(status).message;
-}
-
-void NodeLink::check_heartbeat() {
-  ContextPtr context;
-  ConnectionPtr over;
-  {
-    const std::lock_guard lock(mutex_);
-    if (!stream_ || stopping_) return;
-    const std::int64_t now = plugin::monotonic_ns();
-    if (now - last_event_ns_.load() > kSilenceNs)
-      return cut("nothing was heard of it for " + std::to_string(kSilenceNs / 1'000'000'000) + " s");
-    // What it says proves that it is heard, not that it hears.
-    if (probing_ || !up_) return;
-    const bool news = connection_->features.contains(core::kFeaturePosition) && store_.progress().position > told_;
-    if (now - probed_ns_ < (news ? kTellEveryNs : kProbeEveryNs)) return;
-    probing_ = true;
-    context = std::make_shared<grpc::ClientContext>();
-    calls_.insert(context);
-    over = connection_;
-  }
-  probe(over, context);
-}
-
-void NodeLink::cut(const std::string& why) {
-  if (stream_) {
-    cut_because_ = why;
-    stream_->TryCancel();
-  }
-  cancel_calls();
 }
 
 Status NodeLink::connect_now(std::int64_t timeout_ms) {

@@ -38,6 +38,7 @@ class NodeLink final : public NodeAccess, public std::enable_shared_from_this<No
   bool is_up() const override { return up_.load(); }
   bool is_greeted_as(const std::string& activation) const override;
   Status connect_now(std::int64_t timeout_ms) override;
+  // node_events.cpp
   // The stream was silent for too long, or the node answers nothing: stream and commands in flight are cut. Called
   // regularly.
   void check_heartbeat();
@@ -67,6 +68,7 @@ class NodeLink final : public NodeAccess, public std::enable_shared_from_this<No
     std::unique_ptr<node::v1::Node::Stub> stub;
     node::v1::Authority authority;
     std::set<std::string, std::less<>> features;
+    std::string_view over;  // tcp, unix
   };
   using ConnectionPtr = std::shared_ptr<Connection>;
   using ContextPtr = std::shared_ptr<grpc::ClientContext>;
@@ -99,6 +101,10 @@ class NodeLink final : public NodeAccess, public std::enable_shared_from_this<No
   template <class Request, class Reply>
   void call(AsyncMethod<Request, Reply> method, const ConnectionPtr& over, const ContextPtr& context,
             const Request& request, std::function<void(const grpc::Status&, const Reply&)> done);
+  template <class Request, class Reply>
+  Result<Reply> ask(grpc::Status (node::v1::Node::Stub::*method)(grpc::ClientContext*, const Request&, Reply*),
+                    Request request, std::int64_t timeout_ms) const;
+  Error not_connected() const;
   void cancel_at_node(const ConnectionPtr& over, const node::v1::CancelRequest& request);
   void probe(const ConnectionPtr& over, const ContextPtr& context);
   node::v1::Authority authority_over(const Connection& connection);
