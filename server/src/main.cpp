@@ -1,5 +1,4 @@
 // qarax-server: reads its config, wires the parts, serves until SIGTERM or SIGINT.
-#include <Poco/Net/StreamSocket.h>
 #include <malloc.h>
 #include <signal.h>
 
@@ -23,6 +22,7 @@
 #include "nodes.hpp"
 #include "qarax/core/files.hpp"
 #include "qarax/core/logging.hpp"
+#include "wiring/config_nodes.hpp"
 #include "wiring/rest_dry_runs.hpp"
 #include "wiring/rest_host_truth.hpp"
 #include "wiring/rest_operations.hpp"
@@ -81,57 +81,6 @@ Result<NodeCredentials> node_credentials(const ServerConfig& config) {
     return make_error(Code::invalid_argument, "node.ca: " + config.node_ca + " has no certificate in PEM");
   out.ca_cert = std::move(*ca);
   return out;
-}
-
-bool is_at(const HostRecord& host, const NodeEntry& node) {
-  return host.address == node.address && host.port == node.port;
-}
-
-bool answers(const HostRecord& host) {
-  try {
-    Poco::Net::StreamSocket socket;
-    socket.connect(Poco::Net::SocketAddress(host.address, static_cast<Poco::UInt16>(host.port)), Poco::Timespan(1, 0));
-    return true;
-  } catch (const Poco::Exception&) {
-    return false;
-  }
-}
-
-// The host of that name on the same machine, at a port that the config no longer has and where nobody answers: it
-// stands for the node, moved. One at a port of another entry only shares its name, and one that answers was moved by
-// somebody who didn't tell the config.
-HostPtr moved_host(const NodeEntry& node, const ServerConfig& config, const std::vector<HostPtr>& hosts) {
-  for (const HostPtr& host : hosts)
-    if (host->name == node.name && host->address == node.address &&
-        std::none_of(config.nodes.begin(), config.nodes.end(),
-                     [&](const NodeEntry& one) { return is_at(*host, one); }) &&
-        !answers(*host))
-      return host;
-  return nullptr;
-}
-
-// The nodes of the config that no host stands for yet. A host that moves stays pinned to its node: another one that
-// answers there is refused.
-void register_nodes(const ServerConfig& config, const Store& store, Operations& operations) {
-  for (const NodeEntry& node : config.nodes) {
-    const std::vector<HostPtr> hosts = store.hosts();
-    if (std::any_of(hosts.begin(), hosts.end(), [&](const HostPtr& host) { return is_at(*host, node); })) continue;
-    NewHostInput input;
-    input.name = node.name;
-    input.address = node.address;
-    input.port = node.port;
-    const HostPtr moved = moved_host(node, config, hosts);
-    const auto done =
-        moved
-            ? operations.edit_host({moved->id, "{\"port\":" + std::to_string(node.port) + "}", std::nullopt, "config"})
-            : operations.add_host(input);
-    if (done && moved)
-      core::logger("server")->info("a host moves to the port that its node has in the config host={} from={} to={}",
-                                   node.name, moved->port, node.port);
-    if (!done)
-      core::logger("server")->warn("a node of the config isn't registered: {} address={} port={}", done.error().message,
-                                   node.address, node.port);
-  }
 }
 
 std::string url_of(const ServerConfig& config, std::uint16_t port) {
@@ -230,7 +179,7 @@ int serve(const ServerConfig& config, const CommandLine& line) {
   const auto wakes_readers = (*store)->events().on_commit([&server] { server.wake_live(); });
   orchestrator.start();
   host_jobs.start();
-  register_nodes(config, **store, operations);
+  register_nodes(config.nodes, **store, operations);
   if (!line.port_file.empty()) {
     const Status written =
         core::write_file_durably(std::filesystem::absolute(line.port_file), std::to_string(server.port()) + "\n", 0644);
