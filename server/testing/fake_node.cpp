@@ -118,6 +118,12 @@ void FakeNode::wait_for_command(core::Action action) const {
   changed_.wait(lock, [&] { return arrived_.contains(action); });
 }
 
+void FakeNode::tell_of_socket(std::string path, std::string boot_id) {
+  const std::lock_guard lock(mutex_);
+  unix_socket_ = std::move(path);
+  boot_id_ = std::move(boot_id);
+}
+
 void FakeNode::set_state(const std::string& id, VmState state) {
   const std::lock_guard lock(mutex_);
   Vm& vm = vms_.at(id);
@@ -267,6 +273,8 @@ core::NodeInfo FakeNode::info() const {
   out.node_id = node_id_;
   out.session = session_;
   out.version = "fake";
+  out.unix_socket = unix_socket_;
+  out.boot_id = boot_id_;
   out.cpus = 4;
   out.memory = 64LL << 30;
   out.default_hypervisor = "fake";

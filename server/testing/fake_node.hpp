@@ -58,6 +58,8 @@ class FakeNode {
   int collected() const;  // how often it was asked to
   // Its data folder is another one now.
   void change_identity();
+  // Where it can be reached by who is on the machine of that boot.
+  void tell_of_socket(std::string path, std::string boot_id);
 
   // -- the protocol --
   core::NodeInfo info() const;
@@ -97,6 +99,8 @@ class FakeNode {
   node::v1::CommandReply carry_out(const node::v1::CommandRequest& request);
 
   std::string node_id_;
+  std::string unix_socket_;
+  std::string boot_id_;
   Activation obeyed_;
   std::int64_t position_ = 0;
   mutable std::mutex mutex_;

@@ -1,5 +1,7 @@
 #include "fake_node_server.hpp"
 
+#include "qarax/core/ids.hpp"
+
 namespace qarax::server {
 
 namespace {
@@ -19,6 +21,7 @@ FakeNodeServer::~FakeNodeServer() { stop(); }
 void FakeNodeServer::listen() {
   grpc::ServerBuilder builder;
   builder.AddListeningPort("127.0.0.1:" + std::to_string(port_), grpc::InsecureServerCredentials(), &port_);
+  if (!unix_socket_.empty()) builder.AddListeningPort("unix:" + unix_socket_, grpc::InsecureServerCredentials());
   builder.RegisterService(this);
   server_ = builder.BuildAndStart();
 }
@@ -26,6 +29,20 @@ void FakeNodeServer::listen() {
 void FakeNodeServer::start() {
   node_.start();
   listen();
+}
+
+void FakeNodeServer::offer_unix_socket(const std::string& path, bool here) {
+  stop();
+  unix_socket_ = path;
+  node_.tell_of_socket(path, here ? core::boot_identity() : "elsewhere");
+  start();
+}
+
+void FakeNodeServer::skip_one() { skips_ = true; }
+
+std::string FakeNodeServer::commanded_from() const {
+  const std::lock_guard lock(mutex_);
+  return commanded_from_;
 }
 
 void FakeNodeServer::stop() {
@@ -98,6 +115,10 @@ grpc::Status FakeNodeServer::Resolve(grpc::ServerContext*, const node::v1::Resol
 
 grpc::Status FakeNodeServer::Execute(grpc::ServerContext* context, const node::v1::CommandRequest* request,
                                      node::v1::CommandReply* reply) {
+  {
+    const std::lock_guard lock(mutex_);
+    commanded_from_ = context->peer();
+  }
   node_.reached(activation_of(request->authority()), request->authority().position());
   auto answer = node_.execute(*request, [&] { return context->IsCancelled(); });
   if (answer.refused) return refused(*answer.refused);
@@ -121,6 +142,7 @@ grpc::Status FakeNodeServer::Keep(grpc::ServerContext*, const node::v1::KeepRequ
 
 grpc::Status FakeNodeServer::Watch(grpc::ServerContext* context, const node::v1::WatchRequest*,
                                    grpc::ServerWriter<node::v1::Event>* writer) {
+  ++watches_;
   std::int64_t seq = 0;
   const auto write = [&](node::v1::Event event) {
     event.set_seq(++seq);
@@ -131,6 +153,10 @@ grpc::Status FakeNodeServer::Watch(grpc::ServerContext* context, const node::v1:
   write(begin);
   node_.watch(
       [&](const core::VmReport* report) {
+        if (report != nullptr && !report->vm.empty() && skips_.exchange(false)) {
+          ++seq;
+          return true;
+        }
         node::v1::Event event;
         if (report == nullptr)
           event.mutable_heartbeat();

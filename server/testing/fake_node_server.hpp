@@ -3,7 +3,10 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <atomic>
 #include <memory>
+#include <mutex>
+#include <string>
 
 #include "fake_node.hpp"
 #include "qarax/node/v1/node.grpc.pb.h"
@@ -17,6 +20,12 @@ class FakeNodeServer final : public node::v1::Node::Service {
   int port() const { return port_; }
   void stop();   // the node's too
   void start();  // on the same port
+  // On a unix socket too, which the node tells of; as one on this machine, or on another one.
+  void offer_unix_socket(const std::string& path, bool here);
+  void skip_one();                                 // the next report gets lost on its way, and its number with it
+  int watches() const { return watches_.load(); }  // how many event streams were begun
+  // Where the last command came from, as gRPC says it: "unix:…", "ipv4:…".
+  std::string commanded_from() const;
 
   grpc::Status Hello(grpc::ServerContext*, const node::v1::HelloRequest*, node::v1::HelloReply*) override;
   grpc::Status Execute(grpc::ServerContext*, const node::v1::CommandRequest*, node::v1::CommandReply*) override;
@@ -35,6 +44,11 @@ class FakeNodeServer final : public node::v1::Node::Service {
 
   FakeNode& node_;
   int port_ = 0;
+  std::string unix_socket_;
+  std::atomic<bool> skips_{false};
+  std::atomic<int> watches_{0};
+  mutable std::mutex mutex_;
+  std::string commanded_from_;
   std::unique_ptr<grpc::Server> server_;
 };
 

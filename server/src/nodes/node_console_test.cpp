@@ -169,7 +169,7 @@ TEST(StatusOfANode, TextThatIsNoUtf8IsRepaired) {
 TEST_F(NodeConsoleTest, ANodeThatSaysNothingIsNotWaitedForForever) {
   const Status late = attach(
       [](grpc::ServerContext& context, Stream&, const node::v1::ConsoleRequest&) {
-        while (!context.IsCancelled()) std::this_thread::sleep_for(1ms);
+        eventually([&] { return context.IsCancelled(); });
         return grpc::Status::CANCELLED;
       },
       50ms);
@@ -219,9 +219,9 @@ TEST_F(NodeConsoleTest, ALostNodeIsNoEndOfTheGuests) {
   std::atomic<bool> lost{false};
   ASSERT_TRUE(attach([&](grpc::ServerContext& context, Stream& stream, const node::v1::ConsoleRequest&) {
     say_open(context, stream);
-    while (!speaks) std::this_thread::sleep_for(1ms);
+    eventually([&] { return speaks.load(); });
     say(stream, "words");
-    while (!lost) std::this_thread::sleep_for(1ms);
+    eventually([&] { return lost.load(); });
     return grpc::Status(grpc::StatusCode::UNAVAILABLE, "Socket closed");
   }));
   const int before = wakes_;
@@ -238,7 +238,7 @@ TEST_F(NodeConsoleTest, WhoHangsUpEndsTheCall) {
   std::atomic<bool> cancelled{false};
   ASSERT_TRUE(attach([&](grpc::ServerContext& context, Stream& stream, const node::v1::ConsoleRequest&) {
     say_open(context, stream);
-    while (!context.IsCancelled()) std::this_thread::sleep_for(1ms);
+    eventually([&] { return context.IsCancelled(); });
     cancelled = true;
     return grpc::Status::CANCELLED;
   }));

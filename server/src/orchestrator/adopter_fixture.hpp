@@ -6,11 +6,11 @@
 
 #include <chrono>
 #include <filesystem>
-#include <thread>
 
 #include "editor.hpp"
 #include "keep.hpp"
 #include "over_a_fake_node.hpp"
+#include "wait_until.hpp"
 
 namespace qarax::server {
 
@@ -35,7 +35,7 @@ class AdopterTest : public OverAFakeNode {
   // Until the node was told of everything that was acknowledged so far.
   void wait_until_told() const {
     const std::int64_t position = store_->progress().position;
-    while (node_.position() < position) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    wait_until("the node was told of it all", [&] { return node_.position() >= position; });
   }
   void edit(const std::string& id, const std::string& patch) {
     const auto edited = Editor(*store_, *nodes_).edit_vm({id, patch, std::nullopt});
@@ -46,7 +46,7 @@ class AdopterTest : public OverAFakeNode {
       const VmPtr vm = store_->vm(id);
       return vm->observed.keep == core::fingerprint_of_keep(vm->name, RawJson{encode(keep_of(*vm))});
     };
-    while (!kept()) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    wait_until(*store_, "the node keeps the VM's words", kept);
   }
   void lose() {
     close();
@@ -75,14 +75,15 @@ class AdopterTest : public OverAFakeNode {
     return nullptr;
   }
   void settle(const std::string& id, VmState wanted) const {
-    for (;;) {
+    wait_until(*store_, "a VM without a job of which its node says that it is " + std::string(to_string(wanted)), [&] {
       const VmPtr now = store_->vm(id);
-      if (now && now->job_id.empty() && now->observed.status.state == wanted && !now->observed.session.empty()) return;
-      std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    }
+      return now && now->job_id.empty() && now->observed.status.state == wanted && !now->observed.session.empty();
+    });
+    // A job shows its end a moment after its VM does, under the same lock, which this takes.
+    static_cast<void>(store_->unfinished_jobs());
   }
   void wait_until_read_only() const {
-    while (store_->read_only().empty()) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    wait_until("the server is read-only", [&] { return !store_->read_only().empty(); });
   }
 };
 

@@ -102,16 +102,15 @@ TEST_F(AdopterTest, ANodeWithAnotherIdentityIsDownAndItsVmsAreNotShutdown) {
   const std::string id = started("web");
   server_.stop();
   node_.change_identity();
-  while (store_->host(host_)->status == HostStatus::up) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  wait_until(*store_, "the host isn't up any more", [&] { return store_->host(host_)->status != HostStatus::up; });
   server_.start();
   EXPECT_FALSE(try_connect());
-  // It may have been asked before it listened again; the test's own time limit is CTest's.
-  HostPtr host = store_->host(host_);
-  while (host->status_reason.find("not node " + host->node_id) == std::string::npos) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    host = store_->host(host_);
-  }
-  EXPECT_EQ(host->status, HostStatus::down);
+  // It may have been asked before it listened again.
+  wait_until(*store_, "the host says which node is there instead", [&] {
+    const HostPtr host = store_->host(host_);
+    return host->status_reason.find("not node " + host->node_id) != std::string::npos;
+  });
+  EXPECT_EQ(store_->host(host_)->status, HostStatus::down);
   EXPECT_EQ(store_->vm(id)->observed.status.state, VmState::unknown);
   EXPECT_EQ(adopter_->plan(host_).error().reason, "other-node");
 }

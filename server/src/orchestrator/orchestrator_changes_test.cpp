@@ -95,7 +95,7 @@ TEST_P(OrchestratorTest, WhatEndsByItselfIsStartedAgainAsItsPolicySays) {
   ASSERT_TRUE(act(id, Action::start));
   for (int restart = 1; restart <= 2; ++restart) {
     node_.set_state(id, VmState::shutdown);
-    while (store_->vm(id)->restart.count != restart) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    wait_until(*store_, "a restart", [&] { return store_->vm(id)->restart.count == restart; });
     settle(id, VmState::running);
     EXPECT_EQ(store_->vm(id)->incarnation, 1 + restart);
     EXPECT_EQ(store_->vm(id)->desired.origin, Origin::policy);
@@ -119,7 +119,7 @@ TEST_P(OrchestratorTest, ANodeKeepsWhatTheServerWouldWantBackAlsoWhenThatChanges
     return seen.vms.size() == 1 && seen.vms[0].keep.text.find(words) != std::string::npos;
   };
   const auto wait_for = [&](std::string_view words) {
-    while (!kept(words)) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    wait_until("the node keeps " + std::string(words), [&] { return kept(words); });
   };
   Editor editor(*store_, *nodes_);
   ASSERT_TRUE(editor.edit_vm({id, R"({"description":"first words","name":"front"})", std::nullopt}));
@@ -127,7 +127,7 @@ TEST_P(OrchestratorTest, ANodeKeepsWhatTheServerWouldWantBackAlsoWhenThatChanges
   EXPECT_EQ(node_.survey({}).vms[0].report.name, "front");
   // While its node is away, and told when that is back.
   stop_node();
-  while (state(id) != VmState::unknown) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  wait_for_state(id, VmState::unknown);
   ASSERT_TRUE(editor.edit_vm({id, R"({"tags":["prod"]})", std::nullopt}));
   start_node();
   wait_for("prod");
@@ -141,8 +141,8 @@ TEST_P(OrchestratorTest, WordsThatANodeWasToldLaterAreNotReplacedByWhatIsWritten
   EXPECT_EQ(node_.survey({}).vms[0].report.keep_edition, edition);
   // As a copy of this database that went on has told it.
   node_.keep(id, "later", RawJson{R"({"description":"later"})"}, edition + 3);
-  while (store_->vm(id)->observed.keep_edition != edition + 3)
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  wait_until(*store_, "the edition of what was told",
+             [&] { return store_->vm(id)->observed.keep_edition == edition + 3; });
   Keeper keeper(*store_, *nodes_);
   keeper.look();
   orchestrator_.reset();  // with what it would have told by now

@@ -13,6 +13,7 @@
 #include "orchestrator.hpp"
 #include "qarax/core/ids.hpp"
 #include "temp_folder.hpp"
+#include "wait_until.hpp"
 
 namespace qarax::server {
 
@@ -68,13 +69,17 @@ class OrchestratorTest : public testing::TestWithParam<Way> {
     return std::async(std::launch::async, [this, id, action] { return act(id, action); });
   }
   VmState state(const std::string& id) const { return store_->vm(id)->observed.status.state; }
-  // Until the VM has no job and is in that state; the test's own time limit is CTest's.
+  // Until the VM has no job and is in that state.
   void settle(const std::string& id, VmState wanted) const {
-    for (;;) {
+    wait_until(*store_, "a VM without a job that is " + std::string(to_string(wanted)), [&] {
       const VmPtr now = store_->vm(id);
-      if (now && now->job_id.empty() && now->observed.status.state == wanted) return;
-      std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    }
+      return now && now->job_id.empty() && now->observed.status.state == wanted;
+    });
+    // A job shows its end a moment after its VM does, under the same lock, which this takes.
+    static_cast<void>(store_->unfinished_jobs());
+  }
+  void wait_for_state(const std::string& id, VmState wanted) const {
+    wait_until(*store_, "a VM that is " + std::string(to_string(wanted)), [&] { return state(id) == wanted; });
   }
 
   // A start that hangs at its node: its job.
@@ -87,7 +92,7 @@ class OrchestratorTest : public testing::TestWithParam<Way> {
   void make_node_older() {
     node_.forget_features();
     stop_node();
-    while (store_->host(host_)->status != HostStatus::down) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    wait_until(*store_, "the host is down", [&] { return store_->host(host_)->status == HostStatus::down; });
     start_node();
     up();
   }

@@ -41,6 +41,19 @@ TEST_P(OrchestratorTest, AHigherJobTakesTheHungOnesPlaceAndItsLateResultIsIgnore
   EXPECT_EQ(store_->vm(id)->desired.state, VmState::shutdown);
 }
 
+TEST_P(OrchestratorTest, AStartThatWaitedInVainForItsHostsOtherBootsSaysSo) {
+  const std::string id = vm("web");
+  Error full = make_error(Code::deadline_exceeded, "as many VMs boot on this node as may at once", "boot-queue-full");
+  node_.fail(full);
+  const auto failed = act(id, Action::start);
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().reason, "boot-queue-full") << "and not that a VMM is silent, which there isn't";
+  EXPECT_NE(failed.error().message.find("may at once"), std::string::npos) << failed.error().message;
+  EXPECT_EQ(state(id), VmState::created);
+  EXPECT_TRUE(store_->unfinished_jobs().empty());
+  EXPECT_TRUE(act(id, Action::start)) << "it can be asked again";
+}
+
 TEST_P(OrchestratorTest, AFailedFirstStartLeavesTheVmAsItWas) {
   const std::string id = vm("web");
   node_.fail(make_error(Code::internal, "QEMU ended", "vmm-failed"));
@@ -89,14 +102,14 @@ TEST_P(OrchestratorTest, AForgottenVmIsDeletedWhenItsNodeReturns) {
   const std::string id = vm("web");
   ASSERT_TRUE(act(id, Action::start));
   stop_node();
-  while (nodes_->link(host_)->is_up()) std::this_thread::yield();
+  wait_until("the link is down", [&] { return !nodes_->link(host_)->is_up(); });
   const auto refused = orchestrator_->remove(id, false, {});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().reason, "node-unreachable");
   EXPECT_TRUE(orchestrator_->remove(id, true, {}));
   EXPECT_EQ(store_->vm(id), nullptr);
   start_node();
-  while (!store_->tombstones(host_).empty()) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  wait_until("the tombstone is gone", [&] { return store_->tombstones(host_).empty(); });
   EXPECT_TRUE(node_.vms().empty());
 }
 
@@ -137,7 +150,7 @@ TEST_P(OrchestratorTest, AStartOfAVmThatMayStillRunIsRefusedAndSaysSinceWhen) {
   EXPECT_EQ(store_->vm(id)->observed.source, Source::node);
   EXPECT_TRUE(store_->vm(id)->observed.unknown_since.empty());
   stop_node();
-  while (state(id) != VmState::unknown) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  wait_for_state(id, VmState::unknown);
   const std::string since = store_->vm(id)->observed.unknown_since;
   EXPECT_FALSE(since.empty());
   EXPECT_EQ(store_->vm(id)->observed.source, Source::server);

@@ -134,8 +134,8 @@ TEST_F(AdopterTest, ANodeThatHeardMoreOfThisVeryActivationProvesThatItIsNotAlone
   server_.stop();
   node_.obey({core::new_uuid(), 1, core::new_uuid()});
   server_.start();
-  while (store_->host(host_)->status_reason.find("belongs to cluster") == std::string::npos)
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  wait_until(*store_, "the host says whose it is",
+             [&] { return store_->host(host_)->status_reason.find("belongs to cluster") != std::string::npos; });
   node_.obey(store_->activation(), store_->progress().position + 100);
   wait_until_read_only();
   EXPECT_NE(store_->read_only().find("has heard of change"), std::string::npos) << store_->read_only();
@@ -151,10 +151,10 @@ TEST_F(AdopterTest, EachHostThatProvesItIsAdoptedForItself) {
   ASSERT_TRUE(orchestrator_->create({"lost", std::nullopt, "", std::nullopt, {}}));
   wait_until_told();
   const std::int64_t position = store_->progress().position;
-  while (other.position() < position) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  wait_until("the other node was told too", [&] { return other.position() >= position; });
   set_back();
   const auto is_marked = [&](const std::string& id) { return !store_->host(id)->needs_adopt.empty(); };
-  while (!is_marked(host_) || !is_marked((*added)->id)) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  wait_until(*store_, "both nodes prove it", [&] { return is_marked(host_) && is_marked((*added)->id); });
   const auto plan = adopter_->plan(host_);
   ASSERT_TRUE(plan);
   std::string job;
@@ -220,7 +220,7 @@ TEST_F(AdopterTest, ANodeThatIsBeingAdoptedProvesNothingMeanwhile) {
     all.host_id = host_;
     all.above_term = before.term;
     QARAX_CHECK(store_->adopt(all));
-    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));  // ten times the chance to prove something
     return Ok{};
   }));
   nodes_->reconnect_all();

@@ -8,6 +8,7 @@
 
 #include "orchestrator.hpp"
 #include "temp_folder.hpp"
+#include "wait_until.hpp"
 
 namespace qarax::server {
 namespace {
@@ -37,7 +38,7 @@ TEST(Ticks, ADatabaseThatKeepsTheTidyingWaitingKeepsNoHeartbeatFromBeingMissed) 
   CountingFleet fleet;
   Orchestrator orchestrator(**store, fleet);
   const auto wait_for = [&](int looks) {
-    while (fleet.looks < looks) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    wait_until("looks at the heartbeats", [&] { return fleet.looks >= looks; });
     return Clock::now();
   };
   const auto first = wait_for(1);

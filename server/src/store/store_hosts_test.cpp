@@ -123,14 +123,27 @@ TEST_P(StoreTest, ALostHostMakesUnknownAndItsNextWordCounts) {
   const HostPtr on = host();
   const VmPtr made = running("web", on);
   const VmPtr idle = vm("idle");
+  const auto reserved = [&](std::int64_t memory) {
+    std::int64_t sum = 0;
+    for (const Reservation& one : store_->reservations()) sum += one.vm_id == made->id ? one.memory : 0;
+    EXPECT_EQ(sum, memory);
+  };
   store_->lose_host(on->id, "cut");
   EXPECT_EQ(store_->vm(made->id)->observed.status.state, VmState::unknown);
   EXPECT_EQ(store_->vm(idle->id)->observed.status.state, VmState::created);
+  reserved(100);  // it may run on there
   EXPECT_TRUE(store_->apply_report(on->id, report(made, VmState::running, 1)))
       << "the same report again, from the snapshot";
   EXPECT_EQ(store_->vm(made->id)->observed.status.state, VmState::running);
   store_->missing_from_snapshot(on->id, {});
   EXPECT_EQ(store_->vm(made->id)->observed.status.state, VmState::unknown) << "absence proves nothing";
+  reserved(100);
+  open();
+  reserved(100);  // nor does a restart
+  store_->apply_report(on->id, report(made, VmState::shutdown, 2));
+  reserved(0);
+  open();
+  reserved(0);
 }
 
 TEST_P(StoreTest, AVmThatWasAdoptedUnseenWantsToBeWhatItIsFoundToBe) {
