@@ -1,5 +1,6 @@
 """The server on PostgreSQL: what SQLite promises holds there too, and a database that comes and goes loses nothing."""
 
+import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -214,6 +215,43 @@ def test_a_database_that_doesnt_answer(cluster, make_stack):
     stack.server.kill()
     restart(stack)
     assert {vm["id"]: vm["name"] for vm in api.vms()} == known, "what was shown is what the database has"
+
+
+def events_of(api) -> list:
+    text = api.call("GET", "/events?after=oldest&follow=false").text
+    return [json.loads(line[5:]) for line in text.splitlines() if line.startswith("data:")]
+
+
+# A second late, each is waited for. Near the five seconds for which one is, what takes several of them is given up: which
+# is a refusal, and no more than that.
+@pytest.mark.parametrize("late", [1.0, 4.2])
+def test_answers_that_are_late_lose_nothing(link, make_stack, late):
+    stack = make_stack(link.url, node=True)
+    api = stack.api
+    running = api.create("running")
+    api.act(running, "start")
+    before = len(events_of(api))
+    link.late = late
+    creators = Creators(stack.server.base, 2)
+    wait_for("the end of a slow create", lambda: creators.created or creators.refused or creators.unanswered, 90)
+    begin = time.monotonic()
+    assert api.vm(running)["status"] == "running" and api.hosts()[0]["status"] == "up"
+    assert time.monotonic() - begin < late, "reads don't wait"
+    if late < 2:
+        assert api.act(running, "pause")["status"] == "paused"
+        assert creators.created and not creators.refused and not creators.unanswered, creators.refused
+        assert "doesn't answer" not in stack.server.log()
+    link.late = 0.0
+    creators.end()
+    assert {status for status, _ in creators.refused} <= {503} and not creators.unanswered, creators.refused
+    seen = [(event["type"], event.get("new_status")) for event in events_of(api)[before:]]
+    assert not [one for one in seen if one[0] == "host.status_changed" or one[1] == "unknown"], seen
+    known = {vm["id"]: vm["name"] for vm in api.vms()}
+    assert creators.created.items() <= known.items()
+    stack.server.kill()
+    restart(stack)
+    assert {vm["id"]: vm["name"] for vm in api.vms()} == known
+    stack.wait_state(running, "paused" if late < 2 else "running")
 
 
 def test_a_server_that_ends_while_its_database_doesnt_answer(cluster, make_stack, tmp_path):

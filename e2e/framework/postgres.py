@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
 import urllib.parse
 
 from . import paths
@@ -78,7 +79,7 @@ class Postgres:
 class Link:
     """Forwards to PostgreSQL. `at_commit`, once: "lost" cuts before a COMMIT gets there, "unanswered" before its answer gets
     back; "swallowed" and "unheard" say no more from there on instead, to neither side, not even of the other one's end.
-    While `closed`, new connections are cut at once."""
+    While `closed`, new connections are cut at once. `late`: seconds that each answer of the database takes longer."""
 
     AT_COMMIT = {"lost": (True, True), "unanswered": (False, True), "swallowed": (True, False), "unheard": (False, False)}  # up, cuts
 
@@ -90,6 +91,7 @@ class Link:
         self.url = parts._replace(netloc=f"{parts.username}:{parts.password}@127.0.0.1:{port}").geturl()
         self.at_commit = None
         self.closed = False
+        self.late = 0.0
         self.cuts = 0
         self.pairs = []
         self.silent = []
@@ -129,6 +131,8 @@ class Link:
                     self.cuts += 1
                     if cuts:
                         break
+                if not up and self.late:
+                    time.sleep(self.late)
                 if pair not in self.silent:
                     sink.sendall(data)
         except OSError:
