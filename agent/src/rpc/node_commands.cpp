@@ -3,41 +3,18 @@
 #include "node_service.hpp"
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
+#include "qarax/node/v1/actions.hpp"
 #include "unary.hpp"
 
 namespace qarax::agent {
 
 namespace {
 
-Result<core::Action> action_of(node::v1::Action action) {
-  switch (action) {
-    case node::v1::ACTION_START:
-      return core::Action::start;
-    case node::v1::ACTION_STOP:
-      return core::Action::stop;
-    case node::v1::ACTION_FORCE_STOP:
-      return core::Action::force_stop;
-    case node::v1::ACTION_PAUSE:
-      return core::Action::pause;
-    case node::v1::ACTION_RESUME:
-      return core::Action::resume;
-    case node::v1::ACTION_REBOOT:
-      return core::Action::reboot;
-    case node::v1::ACTION_DELETE:
-      return core::Action::remove;
-    case node::v1::ACTION_RESIZE:
-      return core::Action::resize;
-    case node::v1::ACTION_SNAPSHOT:
-      return core::Action::snapshot;
-    case node::v1::ACTION_RESTORE:
-      return core::Action::restore;
-    case node::v1::ACTION_DELETE_SNAPSHOT:
-      return core::Action::drop_snapshot;
-    default:
-      return make_error(Code::unimplemented,
-                        "this node doesn't know action " + std::to_string(static_cast<int>(action)) + "; upgrade it",
-                        "node-outdated");
-  }
+Result<core::Action> action_of(node::v1::Action code) {
+  if (const auto action = node::v1::from_proto(code)) return *action;
+  return make_error(Code::unimplemented,
+                    "this node doesn't know action " + std::to_string(static_cast<int>(code)) + "; upgrade it",
+                    "node-outdated");
 }
 
 }  // namespace
