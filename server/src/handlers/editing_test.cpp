@@ -266,6 +266,9 @@ TEST_F(EditingTest, HostsAreChangedAndRemoved) {
   EXPECT_EQ(names(call("GET", next(call("GET", "/hosts?limit=1")))), "c");
   EXPECT_EQ(names(call("GET", "/hosts?name=c")), "c");
   EXPECT_EQ(names(call("GET", "/hosts?status=installing")), "");
+  store->update_host(a, HostStatus::up, "", core::NodeInfo{});
+  EXPECT_EQ(names(call("GET", "/hosts?status=up")), "c");
+  EXPECT_EQ(names(call("GET", "/hosts?status=unknown&name=b")), "b");
   EXPECT_EQ(problem(call("GET", "/hosts?status=on")), "400 bad-query");
   EXPECT_EQ(call("DELETE", "/hosts/" + a).status, 204);
   EXPECT_EQ(problem(call("DELETE", "/hosts/" + a)), "404 host-not-found");

@@ -143,6 +143,10 @@ TEST_F(LiveStreamsTest, WhoTakesNothingIsCutAndTheOthersDontWait) {
   EXPECT_EQ(quick.chunk(), "END");
 }
 
+TEST_F(LiveStreamsTest, ASilentStreamHasItsHeartbeatEvery15Seconds) {
+  EXPECT_EQ(ServerConfig{}.heartbeat, 15s) << "what proxies and clients were told to expect";
+}
+
 TEST_F(LiveStreamsTest, ASilentStreamHasHeartbeats) {
   ServerConfig config;
   config.heartbeat = 20ms;
