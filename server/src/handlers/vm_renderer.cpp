@@ -97,8 +97,11 @@ api::Vm VmRenderer::document(const VmRecord& vm, const std::string& default_hype
     out.fallback_reason = vm.observed.fallback_reason;
   }
   if (!known_.empty() && std::find(known_.begin(), known_.end(), out.hypervisor) == known_.end()) {
-    out.effective_hypervisor = std::exchange(out.hypervisor, known_.front());
-    out.fallback_reason = "the server's compat.hypervisor_names leaves " + *out.effective_hypervisor +
+    const std::string asked = std::exchange(out.hypervisor, known_.front());
+    // What runs it is the truth, and stays so.
+    if (!out.effective_hypervisor) out.effective_hypervisor = asked;
+    out.fallback_reason = (out.fallback_reason ? *out.fallback_reason + "; " : "") +
+                          "the server's compat.hypervisor_names leaves " + asked +
                           " out, for clients that know a fixed list of names";
   }
   return out;
