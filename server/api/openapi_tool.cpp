@@ -175,6 +175,50 @@ int write(const std::string& path) {
   return check(path);
 }
 
+bool is_of_the_server_itself(const Value& operation) {
+  const Value* tags = operation.find("tags");
+  if (tags == nullptr || tags->as_array() == nullptr) return false;
+  for (const Value& tag : *tags->as_array())
+    if (tag.as_string() != nullptr && *tag.as_string() == "system") return true;
+  return false;
+}
+
+// The names of the query parameters that `holder`, a path or an operation, has, each as C++ and with a comma.
+std::string query_names(const Value& file, const Value& holder) {
+  std::string out;
+  const Value* list = holder.find("parameters");
+  if (list == nullptr || list->as_array() == nullptr) return out;
+  for (const Value& listed : *list->as_array()) {
+    const Value* one = &listed;
+    if (const Value* ref = listed.find("$ref")) {
+      const std::string name = ref->as_string()->substr(ref->as_string()->rfind('/') + 1);
+      one = file.find("components")->find("parameters")->find(name);
+      if (one == nullptr) throw std::runtime_error("there is no parameter " + name);
+    }
+    if (*one->find("in")->as_string() == "query") out += to_text(*one->find("name")) + ",";
+  }
+  return out;
+}
+
+// api::route_queries().
+std::string queries_source(const Value& file) {
+  std::string arrays;
+  std::string table;
+  int count = 0;
+  for (const auto& [pattern, path] : *file.find("paths")->as_object())
+    for (const auto& [method, operation] : *path.as_object()) {
+      if (method == "parameters" || is_of_the_server_itself(operation)) continue;
+      std::string upper = method;
+      for (char& c : upper) c = static_cast<char>(c - 'a' + 'A');
+      const std::string names = query_names(file, path) + query_names(file, operation);
+      const std::string array = names.empty() ? "{}" : "kQuery" + std::to_string(count++);
+      if (!names.empty()) arrays += "constexpr std::string_view " + array + "[] = {" + names + "};\n";
+      table += "{" + to_text(Value(upper)) + "," + to_text(Value(pattern)) + "," + array + "},\n";
+    }
+  return "namespace {\n" + arrays + "constexpr qarax::api::RouteQuery kQueries[] = {\n" + table +
+         "};\n}\nnamespace qarax::api {\nstd::span<const RouteQuery> route_queries() { return kQueries; }\n}\n";
+}
+
 int embed(const std::string& path, const std::string& out_path) {
   const Value file = to_json(YAML::LoadFile(path));
   const std::string text = to_text(file);
@@ -188,7 +232,8 @@ int embed(const std::string& path, const std::string& out_path) {
   out << "};\n}\nnamespace qarax::api {\nstd::string_view openapi_json() { return {reinterpret_cast<const "
          "char*>(kText), "
          "sizeof kText}; }\nstd::string_view api_version() { return "
-      << to_text(*version) << "; }\n}\n";
+      << to_text(*version) << "; }\n}\n"
+      << queries_source(file);
   out.flush();
   if (!out) throw std::runtime_error(out_path + " can't be written");
   return 0;

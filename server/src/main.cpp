@@ -15,6 +15,7 @@
 #include "handlers/idempotency.hpp"
 #include "handlers/job_handlers.hpp"
 #include "handlers/metrics.hpp"
+#include "handlers/query_guard.hpp"
 #include "handlers/system_handlers.hpp"
 #include "handlers/vm_change_handlers.hpp"
 #include "handlers/vm_handlers.hpp"
@@ -171,7 +172,8 @@ int serve(const ServerConfig& config, const CommandLine& line) {
   add_event_routes(router, **store);
   add_job_routes(router, **store, operations);
   add_system_routes(router, **store, operations, metrics, QARAX_VERSION);
-  guard_changes(router, **store);  // the last: it stands in front of all of them
+  guard_changes(router, **store);  // behind them: it stands in front of all of them
+  guard_queries(router);
   std::optional<http::TokenAuthenticator> authenticator;
   if (!config.token_sha256.empty()) authenticator.emplace(std::vector<std::string>{config.token_sha256});
   http::HttpServer server(http_config(config), router, authenticator ? &*authenticator : nullptr, &metrics, *http_log);

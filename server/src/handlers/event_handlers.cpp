@@ -1,8 +1,10 @@
 #include "handlers/event_handlers.hpp"
 
+#include <algorithm>
+
 #include "handlers/event_stream.hpp"
+#include "handlers/listing.hpp"
 #include "handlers/reply.hpp"
-#include "http/text.hpp"
 #include "qarax/core/ids.hpp"
 
 namespace qarax::server {
@@ -11,25 +13,23 @@ namespace {
 
 constexpr std::string_view kType = "text/event-stream";
 
-// ?name=a,b and ?name=a&name=b.
-std::vector<std::string> list_of(const http::Request& request, std::string_view name) {
-  std::vector<std::string> out;
-  for (const auto& [key, value] : request.query) {
-    if (key != name) continue;
-    for (std::string_view rest = value; !rest.empty();) {
-      const std::size_t end = std::min(rest.find(','), rest.size());
-      if (const auto one = http::trim_blanks(rest.substr(0, end)); !one.empty()) out.emplace_back(one);
-      rest.remove_prefix(std::min(end + 1, rest.size()));
-    }
-  }
-  return out;
+template <class E>
+bool is_named(std::string_view text) {
+  return std::find(std::begin(EnumNames<E>::kNames), std::end(EnumNames<E>::kNames), text) !=
+         std::end(EnumNames<E>::kNames);
 }
 
 Result<EventFilter> filter_of(const http::Request& request) {
   EventFilter filter;
-  filter.types = list_of(request, "type");
-  filter.statuses = list_of(request, "status");
-  filter.tags = list_of(request, "tag");
+  filter.types = elements_of(request, "type");
+  filter.statuses = elements_of(request, "status");
+  for (const std::string& one : filter.statuses)
+    if (!is_named<VmState>(one) && !is_named<HostStatus>(one) && !is_named<JobState>(one))
+      return make_error(Code::invalid_argument,
+                        "\"" + one.substr(0, 80) +
+                            "\" is no status of a VM or a host and no state of a job, such as running, up or completed",
+                        "bad-query");
+  filter.tags = elements_of(request, "tag");
   if (const auto vm = request.query_value("vm_id")) {
     if (!core::is_uuid(*vm))
       return make_error(Code::invalid_argument, "vm_id: \"" + std::string(*vm) + "\" is not a UUID", "bad-uuid");

@@ -13,6 +13,7 @@
 #include "handlers/host_handlers.hpp"
 #include "handlers/job_handlers.hpp"
 #include "handlers/metrics.hpp"
+#include "handlers/query_guard.hpp"
 #include "handlers/system_handlers.hpp"
 #include "handlers/vm_change_handlers.hpp"
 #include "handlers/vm_handlers.hpp"
@@ -32,6 +33,7 @@ class HandlersTest : public ::testing::Test {
     add_event_routes(router, *store);
     add_job_routes(router, *store, operations);
     add_system_routes(router, *store, operations, metrics, "1.2.3");
+    guard_queries(router);
   }
 
   http::Response call(const std::string& method, const std::string& target, const std::string& body = "",

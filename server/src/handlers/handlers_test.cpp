@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstring>
 #include <set>
 
 #include "api/openapi.hpp"
@@ -286,6 +288,64 @@ TEST_F(HandlersTest, NamesThatAClientDoesntKnowAreShownAsOneItDoes) {
   EXPECT_EQ(text(vm, "hypervisor"), "cloud_hv");
   EXPECT_EQ(text(vm, "effective_hypervisor"), "simulator");
   EXPECT_NE(text(vm, "fallback_reason"), "(none)");
+}
+
+TEST_F(HandlersTest, WhatRunsAVmIsToldAlsoWhereItsNameIsNot) {
+  VmRecord vm;
+  vm.id = core::new_uuid();
+  vm.hypervisor = "third_party";
+  vm.observed.hypervisor = "qemu";
+  vm.observed.fallback_reason = "the node's config says so";
+  VmRenderer compatible{*store, {"cloud_hv"}};
+  const auto shown = *json::parse(compatible.one(std::make_shared<const VmRecord>(vm)));
+  EXPECT_EQ(text(shown, "hypervisor"), "cloud_hv");
+  EXPECT_EQ(text(shown, "effective_hypervisor"), "qemu");
+  EXPECT_EQ(text(shown, "fallback_reason").find("the node's config says so; "), 0u) << text(shown, "fallback_reason");
+  EXPECT_NE(text(shown, "fallback_reason").find("third_party"), std::string::npos);
+}
+
+TEST_F(HandlersTest, EveryRouteRefusesWhatItsQueryDoesNotTake) {
+  int checked = 0;
+  for (const http::Route* route : router.routes()) {
+    std::string path = route->pattern;
+    for (const char* name : {"{id}", "{vm_id}", "{snapshot_id}"})
+      if (const auto at = path.find(name); at != std::string::npos)
+        path.replace(at, std::strlen(name), core::new_uuid());
+    const bool of_the_server = api::route_queries().end() ==
+                               std::find_if(api::route_queries().begin(), api::route_queries().end(), [&](auto& one) {
+                                 return one.method == route->method && one.pattern == route->pattern;
+                               });
+    const auto reply = call(route->method, path + "?dryrun=true");
+    if (of_the_server) {
+      EXPECT_EQ(reply.status, 200) << path;
+      continue;
+    }
+    ++checked;
+    EXPECT_EQ(problem(reply), "400 bad-query") << route->method << " " << path;
+  }
+  EXPECT_GT(checked, 30);
+  const auto named = call("DELETE", "/vms/" + create("web") + "?dryrun=true");
+  EXPECT_EQ(text(parsed(named), "detail"), "the query has no dryrun; it takes dry_run, forget");
+  EXPECT_NE(call("GET", "/hosts/" + core::new_uuid() + "?x").body.find("this route takes none"), std::string::npos);
+  EXPECT_EQ(store->vms().size(), 1u);
+}
+
+TEST_F(HandlersTest, WhatTheDocumentGivesARouteItTakes) {
+  const std::string vm = "/vms/" + create("web");
+  const std::string id = vm.substr(5);
+  for (const std::string& good :
+       {"/vms?name=web&status=created&host_id=" + id + "&tags=a&limit=1&cursor=0", vm + "/snapshots?name=a",
+        "/jobs?vm_id=" + id + "&host_id=" + id + "&state=running&limit=1000", vm + "?wait_for=running&timeout=1s",
+        vm + "/console?tail=1&follow=false", std::string("/hosts?name=a&status=up&limit=1&cursor=a"),
+        "/events?follow=false&after=oldest&type=vm.created&tag=a&status=running,up,failed&vm_id=" + id})
+    EXPECT_EQ(call("GET", good).status, 200) << good << call("GET", good).body;
+  for (const char* bad : {"/vms/{}/snapshots?limit=1", "/jobs?status=running", "/jobs?limit=1001", "/events?tags=a",
+                          "/events?follow=false&status=runing"}) {
+    std::string path = bad;
+    if (const auto at = path.find("{}"); at != std::string::npos) path.replace(at, 2, id);
+    EXPECT_EQ(problem(call("GET", path)), "400 bad-query") << path;
+  }
+  EXPECT_EQ(problem(call("GET", "/jobs?cursor=zzz_" + id)), "400 bad-cursor");
 }
 
 TEST_F(HandlersTest, ReadinessShowsEachCheck) {

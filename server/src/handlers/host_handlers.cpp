@@ -38,7 +38,7 @@ EntityTag tag_of(const HostRecord& host) {
 
 // By name, which is also the cursor.
 http::Response list(const http::Request& request, const Store& store) {
-  auto page = page_of(request, {"name", "status"});
+  auto page = page_of(request);
   if (!page) return refuse(request, std::move(page).error());
   constexpr auto& kStates = EnumNames<HostStatus>::kNames;
   const auto name = request.query_value("name");

@@ -133,10 +133,13 @@ void IdempotencyGuard::keep(const Claim& claim, const http::Response& response) 
 
 void guard_changes(http::Router& router, Store& store) {
   const auto guard = std::make_shared<IdempotencyGuard>(store);
-  router.wrap([guard](const http::Request& request, const http::Handler& inner) {
-    if (request.method == "POST" && request.header(kHeader)) return guard->serve(request, inner);
-    const RequestScope scope(request.request_id);
-    return inner(request);
+  router.wrap([&guard](const http::Route& route, const http::Handler& inner) -> http::Handler {
+    if (route.method == "GET") return nullptr;
+    return [guard, inner, is_post = route.method == "POST"](const http::Request& request) {
+      if (is_post && request.header(kHeader)) return guard->serve(request, inner);
+      const RequestScope scope(request.request_id);
+      return inner(request);
+    };
   });
 }
 

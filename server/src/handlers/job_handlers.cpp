@@ -6,6 +6,7 @@
 #include "handlers/conditional.hpp"
 #include "handlers/dry_runs.hpp"
 #include "handlers/job_document.hpp"
+#include "handlers/listing.hpp"
 #include "handlers/reply.hpp"
 #include "qarax/core/ids.hpp"
 
@@ -14,7 +15,6 @@ namespace qarax::server {
 namespace {
 
 constexpr std::int64_t kLongestWaitMs = 120'000;
-constexpr std::int64_t kMostInList = 1000;
 
 // "30s", "1500ms", "1m"; a bare number is seconds. 0 where it is absent.
 Result<std::int64_t> wait_of(const http::Request& request) {
@@ -39,6 +39,14 @@ Result<std::string> uuid_of(const http::Request& request, std::string_view name)
                     "bad-uuid");
 }
 
+// As core::to_rfc3339 writes it.
+bool is_time(std::string_view text) {
+  constexpr std::string_view kShape = "0000-00-00T00:00:00.000Z";
+  return text.size() == kShape.size() && std::equal(text.begin(), text.end(), kShape.begin(), [](char c, char shape) {
+           return shape == '0' ? c >= '0' && c <= '9' : c == shape;
+         });
+}
+
 Result<JobQuery> query_of(const http::Request& request) {
   JobQuery query;
   QARAX_TRY(query.vm_id, uuid_of(request, "vm_id"));
@@ -53,26 +61,20 @@ Result<JobQuery> query_of(const http::Request& request) {
                         "bad-query");
     query.state = static_cast<JobState>(found - begin);
   }
-  QARAX_TRY(const auto limit, count_of(request, "limit"));
-  query.limit = static_cast<std::size_t>(std::min(limit.value_or(kMostInList), kMostInList));
-  if (const auto cursor = request.query_value("cursor")) {
-    const std::size_t split = cursor->rfind('_');
-    if (split == std::string_view::npos || !core::is_uuid(cursor->substr(split + 1)))
-      return make_error(Code::invalid_argument, "\"" + std::string(*cursor) + "\" is no cursor of this list",
-                        "bad-cursor");
-    query.before_at = cursor->substr(0, split);
-    query.before_id = cursor->substr(split + 1);
+  QARAX_TRY(const Page page, page_of(request));
+  query.limit = page.limit;
+  if (page.cursor) {
+    const std::string_view cursor = *page.cursor;
+    const std::size_t split = std::min(cursor.rfind('_'), cursor.size());
+    query.before_at = cursor.substr(0, split);
+    query.before_id = cursor.substr(std::min(split + 1, cursor.size()));
+    if (!is_time(query.before_at) || !core::is_uuid(query.before_id)) return bad_cursor(cursor);
   }
   return query;
 }
 
-// Where the list goes on behind its last job, with the same filters.
-std::string next_page(const http::Request& request, const Job& last) {
-  std::string out = "</jobs?";
-  for (const std::string_view name : {"vm_id", "host_id", "state", "limit"})
-    if (const auto value = request.query_value(name)) out.append(name).append("=").append(*value).append("&");
-  return out + "cursor=" + last.created_at + "_" + last.id + ">; rel=\"next\"";
-}
+// A cursor is the key of the last job that the client has, in the order of the list.
+std::string cursor_of(const Job& job) { return job.created_at + "_" + job.id; }
 
 std::string text_of(const Job& job) { return encode(job_document(job), Defaults::write); }
 
@@ -94,7 +96,7 @@ class JobHandlers {
       encode_to(out, job_document(*job), Defaults::write);
     }
     auto response = http::Response::json(out + "]");
-    if (more) response.headers.set("Link", next_page(request, *jobs->back()));
+    if (more) add_next(response, request, cursor_of(*jobs->back()));
     return response;
   }
 

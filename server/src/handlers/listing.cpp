@@ -7,17 +7,9 @@
 
 namespace qarax::server {
 
-Result<Page> page_of(const http::Request& request, std::vector<std::string_view> filters) {
+Result<Page> page_of(const http::Request& request) {
   Page page;
   if (request.query.empty()) return page;
-  filters.insert(filters.begin(), {"limit", "cursor"});
-  for (const auto& [name, value] : request.query) {
-    if (std::find(filters.begin(), filters.end(), name) != filters.end()) continue;
-    // A misspelt filter would show more than was asked for.
-    std::string known;
-    for (const std::string_view one : filters) known.append(known.empty() ? "" : ", ").append(one);
-    return make_error(Code::invalid_argument, "the query has no " + name + "; it takes " + known, "bad-query");
-  }
   QARAX_TRY(const auto limit, count_of(request, "limit"));
   if (limit && *limit > static_cast<std::int64_t>(kMostRows))
     return make_error(Code::invalid_argument,

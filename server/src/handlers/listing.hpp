@@ -20,8 +20,8 @@ struct Page {
   std::optional<std::string> cursor;  // the key of the last row that the client has
 };
 
-// INVALID_ARGUMENT "bad-query": a limit outside 1 to 1000, or a name that is none of limit, cursor and `filters`.
-Result<Page> page_of(const http::Request& request, std::vector<std::string_view> filters);
+// INVALID_ARGUMENT "bad-query": a limit outside 1 to 1000.
+Result<Page> page_of(const http::Request& request);
 
 // rel="next" of the same list, after the row with that key.
 void add_next(http::Response& response, const http::Request& request, std::string_view key);

@@ -61,7 +61,7 @@ Result<Filter> filter_of(const http::Request& request, const Page& page) {
 }  // namespace
 
 http::Response list_vms(const http::Request& request, const Store& store, VmRenderer& renderer) {
-  auto page = page_of(request, {"name", "status", "host_id", "tags"});
+  auto page = page_of(request);
   if (!page) return refuse(request, std::move(page).error());
   auto filter = filter_of(request, *page);
   if (!filter) return refuse(request, std::move(filter).error());

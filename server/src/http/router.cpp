@@ -73,10 +73,7 @@ void Router::add(std::string_view method, std::string_view pattern, Handler hand
 void Router::wrap(const Around& around) {
   for (const auto& path : paths_) {
     for (const auto& route : path->methods) {
-      if (route->method == "GET") continue;
-      route->handler = [around, inner = std::move(route->handler)](const Request& request) {
-        return around(request, inner);
-      };
+      if (Handler outer = around(*route, route->handler)) route->handler = std::move(outer);
     }
   }
 }

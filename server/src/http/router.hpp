@@ -40,8 +40,8 @@ class Router {
   // As above with the pace said; otherwise GET is quick and every other method may wait.
   void add(std::string_view method, std::string_view pattern, Handler handler, Access access, Pace pace);
 
-  // Puts `around` in front of every handler that isn't GET's, of the routes added so far.
-  using Around = std::function<Response(const Request& request, const Handler& inner)>;
+  // Puts what `around` makes of it in the place of every handler that was added so far; null: it stays.
+  using Around = std::function<Handler(const Route& route, const Handler& inner)>;
   void wrap(const Around& around);
 
   struct Match {
