@@ -43,6 +43,11 @@ http::Response replay(const KeptAnswer& answer) {
   return response;
 }
 
+// What the answer to its request would have been, or was, says so.
+bool asks_to_be_repeated(const Job& job) {
+  return job.state == JobState::failed && job.error && http::retry_after_s(http::Problem(*job.error)) > 0;
+}
+
 // Also of a job that came to its end since.
 bool says_it_goes_on(const http::Response& response) {
   return response.status == 504 && response.body.find("/problems/deadline-exceeded\"") != std::string::npos;
@@ -100,6 +105,8 @@ http::Response IdempotencyGuard::serve(const http::Request& request, const http:
     if (!job) return refuse(request, std::move(job).error());
     if (*job && (*job)->state == JobState::running && !prefers_async(request))
       return refuse(request, still_running(known.job_id));
+    // That answer was to ask again: now it is another job's turn, which the key is bound to instead.
+    if (*job && asks_to_be_repeated(**job)) return first_time(request, inner, claim);
   }
   claim->resume(known.job_id);
   return first_time(request, inner, claim).with("Idempotent-Replayed", "true");

@@ -108,6 +108,34 @@ TEST_F(IdempotencyTest, WhatIsRefusedForGoodIsRefusedAgainAndWhatIsntIsTriedAgai
   EXPECT_EQ(handled, 3);
 }
 
+TEST_F(IdempotencyTest, AJobThatFailedForNowIsTriedAgainAndOneThatFailedForGoodIsNot) {
+  ASSERT_TRUE(store->add_host({"somewhere", "127.0.0.1", 1, ""}));
+  const std::string id = post("/vms", "", kBody).body;
+  // As the orchestrator: the job's own error where the request is made again.
+  Error failure = make_error(Code::resource_exhausted, "no memory left", "host-memory");
+  refuse_with = [&](const http::Request& request) {
+    const auto known = store->claimed_job();
+    if (known && *known) return http::problem_response(request, *(*known)->error);
+    BeginJob job;
+    job.vm_id = id;
+    job.expected_revision = store->vm(id)->revision;
+    job.placement = Placement{store->hosts().front()->id, "simulator", 1, 1LL << 40};
+    const auto begun = store->begin_job(job);
+    EXPECT_TRUE(begun) << begun.error().message;
+    (void)store->finish_job(begun->job.id, JobState::failed, std::nullopt, failure);
+    return http::problem_response(request, failure);
+  };
+  const auto first = post("/fails", "k1");
+  EXPECT_NE(header(first, "Retry-After"), "");
+  failure = make_error(Code::internal, "QEMU ended", "vmm-failed");
+  const auto second = post("/fails", "k1");
+  EXPECT_TRUE(is_problem(second, "vmm-failed")) << second.body;
+  EXPECT_EQ(header(second, "Idempotent-Replayed"), "") << "it was carried out anew";
+  EXPECT_EQ(store->vm(id)->incarnation, 2);
+  EXPECT_TRUE(is_problem(post("/fails", "k1"), "vmm-failed"));
+  EXPECT_EQ(store->vm(id)->incarnation, 2) << "that is its answer";
+}
+
 TEST_F(IdempotencyTest, ThatAJobGoesOnIsNoAnswerForGood) {
   const auto host = *store->add_host({"somewhere", "127.0.0.1", 1, ""});
   refuse_with = [&](const http::Request& request) {

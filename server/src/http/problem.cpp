@@ -64,12 +64,15 @@ std::string problem_document(const Problem& problem, std::string_view instance, 
   return out;
 }
 
+int retry_after_s(const Problem& problem) {
+  return problem.retry_after_s > 0 ? problem.retry_after_s : problem_kind(problem.slug).retry_after_s;
+}
+
 Response problem_response(const Request& request, const Problem& problem) {
   const ProblemKind& kind = problem_kind(problem.slug);
   Response response = Response::make(kind.status, "application/problem+json",
                                      problem_document(problem, request.path, request.request_id));
-  const int retry = problem.retry_after_s > 0 ? problem.retry_after_s : kind.retry_after_s;
-  if (retry > 0) response.headers.set("Retry-After", std::to_string(retry));
+  if (const int retry = retry_after_s(problem); retry > 0) response.headers.set("Retry-After", std::to_string(retry));
   if (kind.status == 401) response.headers.set("WWW-Authenticate", "Bearer realm=\"qarax\"");
   return response;
 }

@@ -29,6 +29,9 @@ struct Problem {
   explicit Problem(const Error& error);
 };
 
+// What Retry-After says of it; 0: nothing.
+int retry_after_s(const Problem& problem);
+
 // The document alone; `instance` is the request's path, `request_id` may be empty.
 std::string problem_document(const Problem& problem, std::string_view instance, std::string_view request_id);
 
