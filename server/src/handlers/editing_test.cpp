@@ -123,6 +123,19 @@ TEST_F(EditingTest, AChangeOnAnOldVersionIsRefused) {
   EXPECT_EQ(call("DELETE", "/vms/" + id, "", {{"If-Match", "*"}}).status, 204);
 }
 
+TEST_F(EditingTest, AResizeOnAnOldVersionIsRefused) {
+  const std::string vm = "/vms/" + create("web");
+  const std::string old = etag(call("GET", vm));
+  const std::string body = R"({"desired_ram":268435456})";
+  ASSERT_EQ(call("PATCH", vm, R"({"description":"theirs"})").status, 200);
+  EXPECT_EQ(problem(call("PUT", vm + "/resize", body, {{"If-Match", old}})), "412 precondition-failed");
+  EXPECT_TRUE(operations.calls.empty());
+  EXPECT_EQ(call("POST", vm + "/start").status, 200);
+  EXPECT_EQ(call("PUT", vm + "/resize", body, {{"If-Match", etag(call("GET", vm))}}).status, 200);
+  EXPECT_TRUE(operations.calls.back().expected_version) << "once more where it is done";
+  EXPECT_EQ(call("PUT", vm + "/resize", body, {{"If-Match", "*"}}).status, 200);
+}
+
 TEST_F(EditingTest, AChangeBetweenLookAndEditIsSeen) {
   const std::string id = create("web");
   const std::string etag_now = etag(call("GET", "/vms/" + id));

@@ -83,7 +83,7 @@ Result<BegunJob> Orchestrator::begin(const std::string& vm_id, core::Action acti
     // The state is there already; that it is meant to be is news after a crash or a guest's own power-off.
     auto meant = decision.kind == Decision::Kind::no_change
                      ? store_.set_desired(vm_id, action)
-                     : store_.resize_idle(vm_id, options.arguments.resize, vm->revision);
+                     : store_.resize_idle(vm_id, options.arguments.resize, vm->revision, options.expected_version);
     if (!meant && lost_race(meant.error()) && attempt < kAttempts) continue;
     QARAX_TRY(unchanged, std::move(meant));
     return BegunJob{};

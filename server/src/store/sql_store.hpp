@@ -60,8 +60,8 @@ class SqlStore final : public Store {
                                 std::optional<std::uint64_t> expected_version) override;
   Result<VmPtr> edit_vm(const EditVm& edit) override;
   Result<VmPtr> set_desired(const std::string& id, core::Action action) override;
-  Result<VmPtr> resize_idle(const std::string& id, const core::ResizeCommand& size,
-                            std::int64_t expected_revision) override;
+  Result<VmPtr> resize_idle(const std::string& id, const core::ResizeCommand& size, std::int64_t expected_revision,
+                            std::optional<std::uint64_t> expected_version) override;
   Result<BegunJob> begin_job(const BeginJob& job) override;
   using Store::finish_job;
   VmPtr finish_job(const std::string& job_id, JobState state, const std::optional<core::VmReport>& report,

@@ -54,7 +54,7 @@ Status SqlStore::check_free(const VmRecord& vm, const JobRecord* unfinished, cor
 }
 
 Result<VmPtr> SqlStore::resize_idle(const std::string& id, const core::ResizeCommand& size,
-                                    std::int64_t expected_revision) {
+                                    std::int64_t expected_revision, std::optional<std::uint64_t> expected_version) {
   VmRecord changed;
   VmPtr now;
   Job done = job_done_at_once(std::string(core::to_string(core::Action::resize)));
@@ -66,6 +66,8 @@ Result<VmPtr> SqlStore::resize_idle(const std::string& id, const core::ResizeCom
                                if (job != jobs_.end())
                                  if (Status free = check_free(*vm, &job->second, core::Action::resize); !free)
                                    return free;
+                               if (expected_version && vm->version != *expected_version)
+                                 return overtaken("VM", vm->name);
                                if (vm->revision != expected_revision) return changed_meanwhile(vm->name);
                                changed = *vm;
                                apply(size, changed);

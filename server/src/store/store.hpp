@@ -165,9 +165,11 @@ class Store {
   // What the VM shall be, where it is that already: where that is news, it is a job that is completed at once. ABORTED
   // "changed": another job is under way by now. NOT_FOUND.
   virtual Result<VmPtr> set_desired(const std::string& id, core::Action action) = 0;
-  // The size of a VM that doesn't run, for its next start. ABORTED "changed", "job-in-progress".
+  // The size of a VM that doesn't run, for its next start. ABORTED "changed", "job-in-progress"; "precondition-failed":
+  // it has another version.
   virtual Result<VmPtr> resize_idle(const std::string& id, const core::ResizeCommand& size,
-                                    std::int64_t expected_revision) = 0;
+                                    std::int64_t expected_revision,
+                                    std::optional<std::uint64_t> expected_version = std::nullopt) = 0;
   virtual std::vector<std::pair<std::string, std::int64_t>> tombstones(
       const std::string& host_id) const = 0;  // (vm, revision)
   virtual Status drop_tombstone(const std::string& vm_id) = 0;

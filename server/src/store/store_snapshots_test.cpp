@@ -70,6 +70,21 @@ TEST_P(StoreChanges, AResizeBeyondTheHostsMemoryRecordsNothing) {
   EXPECT_TRUE(store_->unfinished_jobs().empty());
 }
 
+TEST_P(StoreChanges, AnIdleVmIsResizedAsItWasSeen) {
+  const VmPtr web = vm("web");
+  const auto describe = [](VmRecord& vm) -> Status {
+    vm.description = "theirs";
+    return Ok{};
+  };
+  ASSERT_TRUE(store_->edit_vm({web->id, std::nullopt, describe}));
+  ASSERT_EQ(store_->vm(web->id)->revision, web->revision) << "words are no revision";
+  const auto refused = store_->resize_idle(web->id, {2, std::nullopt}, web->revision, web->version);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "precondition-failed");
+  EXPECT_EQ(store_->vm(web->id)->spec.boot_vcpus, 1);
+  EXPECT_TRUE(store_->resize_idle(web->id, {2, std::nullopt}, web->revision, store_->vm(web->id)->version));
+}
+
 TEST_P(StoreChanges, AnIdleVmIsResizedForItsNextStart) {
   const VmPtr web = vm("web");
   const auto resized = store_->resize_idle(web->id, {2, 700 * kMiB}, web->revision);
