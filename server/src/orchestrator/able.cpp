@@ -71,7 +71,12 @@ Status check_size(const VmRecord& vm, const core::ResizeCommand& size, const Sto
   std::vector<HostPtr> hosts;
   for (const HostPtr& host : store.hosts())
     if (!vm.host_id || host->id == *vm.host_id) hosts.push_back(host);
-  return could_fit({vm.name, vm.hypervisor, wanted}, hosts);
+  Status fits = could_fit({vm.name, vm.hypervisor, wanted}, hosts);
+  // In the words of this request; what it doesn't have is nobody's place to look.
+  if (!fits)
+    for (ErrorDetail& detail : fits.error().details)
+      detail.pointer = detail.pointer == "/memory_size" ? "/desired_ram" : "";
+  return fits;
 }
 
 Result<VmSpec> spec_to_begin(const VmRecord& vm, core::Action action, const JobArguments& arguments,

@@ -41,7 +41,10 @@ TEST_P(OrchestratorTest, ASizeThatCannotBeIsRefusedBeforeAnythingIsRecorded) {
   EXPECT_EQ(too_many.error().reason, "validation");
   EXPECT_EQ(too_many.error().details.at(0).pointer, "/desired_vcpus");
   options.arguments.resize = {std::nullopt, 1LL << 50};
-  EXPECT_EQ(orchestrator_->act(id, Action::resize, options).error().reason, "no-host-fits");
+  const auto too_much = orchestrator_->act(id, Action::resize, options);
+  ASSERT_FALSE(too_much);
+  EXPECT_EQ(too_much.error().reason, "no-host-fits");
+  EXPECT_EQ(too_much.error().details.at(0).pointer, "/desired_ram") << "what the request has";
   options.arguments.resize.memory = 256LL << 20;
   Error said = make_error(Code::invalid_argument, "no room", "");
   said.details.push_back({"/memory", "no room"});

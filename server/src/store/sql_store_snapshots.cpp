@@ -115,11 +115,15 @@ Status SqlStore::plan_subject(const BeginJob& asked, const JobRecord* unfinished
     std::int64_t taken = 0;
     for (const auto& [id, other] : reservations_)
       if (other.host_id == found->second.host_id) taken += other.memory;
-    if (taken + more > asked.capacity)
-      return make_error(Code::failed_precondition,
-                        "VM " + vm.name + " asks for " + mebibytes(more) + " more, and its host has " +
-                            mebibytes(asked.capacity - taken) + " of memory left",
-                        "no-host-fits");
+    if (taken + more > asked.capacity) {
+      const HostPtr host = memory_.host(found->second.host_id);
+      const std::string why = "host " + (host ? host->name : found->second.host_id) + ": it has " +
+                              mebibytes(asked.capacity - taken) + " of memory left, the VM asks for " +
+                              mebibytes(more) + " more";
+      Error error = make_error(Code::failed_precondition, "VM " + vm.name + " can't grow: " + why, "no-host-fits");
+      error.details.push_back({"/desired_ram", why});
+      return error;
+    }
     plan.reservation = found->second;
     plan.reservation->memory += more;
   }

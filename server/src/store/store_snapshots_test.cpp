@@ -67,6 +67,10 @@ TEST_P(StoreChanges, AResizeBeyondTheHostsMemoryRecordsNothing) {
   const auto refused = store_->begin_job(asked(web, Action::resize, size(600 * kMiB), 50 * kMiB));
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().reason, "no-host-fits");
+  ASSERT_EQ(refused.error().details.size(), 1u);
+  EXPECT_EQ(refused.error().details[0].pointer, "/desired_ram");
+  EXPECT_NE(refused.error().details[0].detail.find("host h1: it has 49 MiB"), std::string::npos)
+      << refused.error().details[0].detail;
   EXPECT_TRUE(store_->unfinished_jobs().empty());
 }
 
