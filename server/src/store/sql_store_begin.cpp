@@ -47,7 +47,9 @@ Status SqlStore::plan_job(Session& session, const BeginJob& asked, Begin& plan) 
     vm.host_id = asked.placement->host_id;
     if (vm.hypervisor.empty()) vm.hypervisor = asked.placement->hypervisor;
     vm.observed.hypervisor = asked.placement->hypervisor;
-    if (!asked.placement->fallback_reason.empty()) vm.observed.fallback_reason = asked.placement->fallback_reason;
+    // What was frozen for a fallback stays one; else only this start counts.
+    if (!vm.resolved || !asked.placement->fallback_reason.empty())
+      vm.observed.fallback_reason = asked.placement->fallback_reason;
     plan.reservation = Reservation{vm.id, *vm.host_id, vm.incarnation, asked.placement->memory};
     std::int64_t taken = 0;
     for (const auto& [id, other] : reservations_)

@@ -171,6 +171,32 @@ TEST_P(StoreTest, ADefiniteFailureRestoresTheDesiredStateAndTheMemory) {
   EXPECT_TRUE(store_->reservations().empty());
 }
 
+TEST_P(StoreTest, WhyItIsAFallbackHoldsForTheMachineThatIsFrozen) {
+  const VmPtr web = vm("web");
+  BeginJob asked = job(web, core::Action::start);
+  asked.placement = Placement{host()->id, "qemu", 100, 1000, "cloud_hv can't be used"};
+  auto begun = *store_->begin_job(asked);
+  EXPECT_EQ(begun.vm->observed.fallback_reason, "cloud_hv can't be used");
+  store_->finish_job(begun.job.id, JobState::failed, std::nullopt);
+  asked.expected_revision = store_->vm(web->id)->revision;
+  asked.placement->hypervisor = "cloud_hv";
+  asked.placement->fallback_reason.clear();
+  begun = *store_->begin_job(asked);
+  EXPECT_EQ(begun.vm->observed.fallback_reason, "") << "nothing was frozen, and now it is what was asked for";
+  // The first that runs freezes it.
+  store_->finish_job(begun.job.id, JobState::failed, std::nullopt);
+  asked.expected_revision = store_->vm(web->id)->revision;
+  asked.placement->hypervisor = "qemu";
+  asked.placement->fallback_reason = "cloud_hv can't be used";
+  begun = *store_->begin_job(asked);
+  auto ran = report(web, VmState::shutdown, 1);
+  ran.resolved = web->spec;
+  ASSERT_TRUE(store_->finish_job(begun.job.id, JobState::completed, ran)->resolved);
+  asked.expected_revision = store_->vm(web->id)->revision;
+  asked.placement->fallback_reason.clear();  // qemu is what it is frozen for
+  EXPECT_EQ(store_->begin_job(asked)->vm->observed.fallback_reason, "cloud_hv can't be used");
+}
+
 TEST_P(StoreTest, MemoryIsRecheckedInTheTransaction) {
   const HostPtr on = host();
   start(vm("a"), on, 600);
