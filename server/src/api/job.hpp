@@ -22,6 +22,7 @@ struct Job {
   std::optional<std::string> host_id{};
   std::vector<server::JobStep> steps{};
   std::optional<std::string> result{};
+  RawJson outcome{};
   std::optional<Problem> error{};
   std::int64_t revision = 0;
   std::int64_t incarnation = 0;
@@ -51,6 +52,9 @@ struct qarax::Fields<qarax::api::Job> {
       field<&T::host_id>("host_id").nullable().format("uuid").doc("The host that carries it out, or that was added."),
       field<&T::steps>("steps").required().doc("What it has done so far, in order."),
       field<&T::result>("result").nullable().doc("Path of what it made or changed, once it is completed."),
+      field<&T::outcome>("outcome").doc("What came of it beside that, once it is completed: of collect-leftovers "
+                                        "{leftovers}, as its POST answers them; "
+                                        "of adopt-host the plan. Null: nothing."),
       field<&T::error>("error").nullable().doc("Why it failed: what its caller was or would have been answered."),
       field<&T::revision>("revision").required().doc("Of the VM: each of its jobs has the next one."),
       field<&T::incarnation>("incarnation").required().doc("Of the VM: each of its starts has the next one."),

@@ -244,7 +244,10 @@ TEST_F(HandlersTest, HostsAreAddedShownAndInitialised) {
   EXPECT_EQ(host.body.find("password"), std::string::npos);
   EXPECT_EQ(call("GET", "/hosts").body, "[" + host.body + "]");
   EXPECT_EQ(call("GET", "/hosts/" + added.body + "/plugins").body, "[]");
-  EXPECT_EQ(text(parsed(call("POST", "/hosts/" + added.body + "/init")), "status"), "up");
+  const auto up = call("POST", "/hosts/" + added.body + "/init");
+  EXPECT_EQ(text(parsed(up), "status"), "up");
+  EXPECT_EQ(up.headers.find("ETag"), call("GET", "/hosts/" + added.body).headers.find("ETag"));
+  EXPECT_TRUE(up.headers.find("ETag"));
   const auto later = call("POST", "/hosts/" + added.body + "/init", "", {{"Prefer", "respond-async"}});
   EXPECT_EQ(later.status, 202) << later.body;
   EXPECT_EQ(text(parsed(call("GET", std::string(*later.headers.find("Location")))), "action"), "init-host");

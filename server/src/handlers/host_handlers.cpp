@@ -36,6 +36,10 @@ EntityTag tag_of(const HostRecord& host) {
   return out;
 }
 
+http::Response document(const HostRecord& host) {
+  return http::Response::json(text_of(host)).with("ETag", tag_of(host).text());
+}
+
 // By name, which is also the cursor.
 http::Response list(const http::Request& request, const Store& store) {
   auto page = page_of(request);
@@ -111,7 +115,7 @@ http::Response edit(const http::Request& request, const Store& store, Operations
     if (*dry) return dry_run_reply(request, operations.dry_runs().edit_host(call));
     auto changed = operations.edit_host(call);
     if (!changed) return refuse(request, std::move(changed).error());
-    return http::Response::json(text_of(**changed)).with("ETag", tag_of(**changed).text());
+    return document(**changed);
   });
 }
 
@@ -155,7 +159,7 @@ void add_host_routes(http::Router& router, const Store& store, Operations& opera
       if (*dry) return dry_run_reply(r, operations.dry_runs().init_host(host.id));
       if (prefers_async(r)) return accepted(r, operations.begin_init_host(host.id));
       auto result = operations.init_host(host.id, r.request_id);
-      return result ? http::Response::json(text_of(**result)) : refuse(r, std::move(result).error());
+      return result ? document(**result) : refuse(r, std::move(result).error());
     });
   });
 }

@@ -46,7 +46,7 @@ http::Response adopt_vm(const http::Request& request, const std::string& host, c
   if (!dry_run) return refuse(request, std::move(dry_run).error());
   auto adopted = truth.adopt_vm(host, vm, *dry_run);
   if (!adopted) return refuse(request, std::move(adopted).error());
-  if (!*dry_run) return http::Response::json(renderer.one(*adopted));
+  if (!*dry_run) return http::Response::json(renderer.one(*adopted)).with("ETag", renderer.etag(*adopted));
   return dry_run_reply(request, foreseen("adopt-vm", host, "it would be VM " + (*adopted)->name + " here"));
 }
 
@@ -54,6 +54,12 @@ http::Response remove_vm(const http::Request& request, const std::string& host, 
                          HostTruth& truth) {
   auto dry_run = flag_of(request, "dry_run");
   if (!dry_run) return refuse(request, std::move(dry_run).error());
+  if (request.header("If-Match").value_or("*") != "*")
+    return refuse(request, make_error(Code::aborted,
+                                      "VM " + vm +
+                                          " of the host's node has no ETag, so that If-Match can't hold; ask "
+                                          "without it. Nothing was changed",
+                                      "precondition-failed"));
   if (!*dry_run && prefers_async(request)) return accepted(request, truth.begin(kRemoveUnmanaged, host, vm));
   auto removed = truth.remove_vm(host, vm, *dry_run);
   if (!removed) return refuse(request, std::move(removed).error());

@@ -14,9 +14,11 @@ namespace {
 class HostTruthTest : public ::testing::Test {
  protected:
   HostTruthTest() { add_host_truth_routes(router, truth, renderer); }
-  http::Response call(const std::string& method, const std::string& target, bool async = false) {
+  http::Response call(const std::string& method, const std::string& target, bool async = false,
+                      const std::string& if_match = "") {
     http::Request request;
     if (async) request.headers.set("Prefer", "respond-async");
+    if (!if_match.empty()) request.headers.set("If-Match", if_match);
     request.method = method;
     EXPECT_FALSE(http::parse_target(target, request)) << target;
     return router.find(request).route->handler(request);
@@ -48,7 +50,14 @@ TEST_F(HostTruthTest, AnUnmanagedVmIsAdoptedOrRemovedByItsId) {
   truth.vms.push_back({vm, "web", api::AdoptAction::create, VmState::running, "qemu", 1, 2, ""});
   EXPECT_NE(call("GET", host + "/unmanaged").body.find(vm), std::string::npos);
   truth.adopted = *store->create_vm({"web", std::nullopt, "", std::nullopt, {}});
-  EXPECT_NE(call("POST", host + "/unmanaged/" + vm + "/adopt").body.find("\"name\":\"web\""), std::string::npos);
+  const auto adopted = call("POST", host + "/unmanaged/" + vm + "/adopt");
+  EXPECT_NE(adopted.body.find("\"name\":\"web\""), std::string::npos);
+  EXPECT_EQ(adopted.headers.find("ETag"), renderer.etag(truth.adopted));
+  for (const bool async : {false, true})
+    EXPECT_EQ(call("DELETE", host + "/unmanaged/" + vm, async, "\"a-b\"").status, 412) << "it has no version";
+  EXPECT_EQ(truth.removed, "");
+  EXPECT_FALSE(truth.begun);
+  EXPECT_EQ(call("DELETE", host + "/unmanaged/" + core::new_uuid(), false, "*").status, 204);
   EXPECT_EQ(call("DELETE", host + "/unmanaged/" + vm).status, 204);
   EXPECT_EQ(truth.removed, vm);
   EXPECT_EQ(call("DELETE", host + "/unmanaged/web").status, 400);

@@ -16,6 +16,8 @@ std::optional<std::string> path_of_result(const Job& job) {
       job.action == "remove-host")
     return std::nullopt;
   if (job.action == kRemoveUnmanaged) return std::nullopt;
+  if (job.action == core::to_string(core::Action::snapshot) && !job.snapshot.empty())
+    return "/vms/" + job.vm_id + "/snapshots/" + job.snapshot;
   return job.vm_id.empty() ? "/hosts/" + job.host_id : "/vms/" + job.vm_id;
 }
 
@@ -41,6 +43,7 @@ api::Job job_document(const Job& job) {
   out.host_id = unless_empty(job.host_id);
   out.steps = job.steps;
   out.result = path_of_result(job);
+  if (job.state == JobState::completed && !job.outcome.empty()) out.outcome.text = job.outcome;
   if (job.error) {
     const std::string text = http::problem_document(http::Problem(*job.error), "/jobs/" + job.id, job.request_id);
     if (auto problem = decode<api::Problem>(std::string_view(text), Unknown::ignore)) out.error = std::move(*problem);

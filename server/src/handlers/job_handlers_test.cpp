@@ -82,6 +82,18 @@ TEST_F(JobHandlersTest, ACreateIsAJobThatIsDone) {
   EXPECT_EQ(text(job, "request_id"), "req-web");
 }
 
+TEST_F(JobHandlersTest, WhatCameOfAHostsJobIsShown) {
+  const auto host = store->add_host({"somewhere", "127.0.0.1", 1, ""});
+  const auto begun = store->begin_host_job({std::string(kCollectLeftovers), (*host)->id, "", 0, R"({"leftovers":[]})"});
+  ASSERT_TRUE(begun) << begun.error().message;
+  const std::string path = "/jobs/" + (*begun)->id;
+  EXPECT_TRUE(parsed(call("GET", path)).find("outcome")->is_null()) << "not yet";
+  store->finish_host_job((*begun)->id, std::nullopt, R"({"leftovers":[{"name":"qx1"}]})");
+  const json::Value job = parsed(call("GET", path));
+  EXPECT_EQ(json::to_text(*job.find("outcome")), R"({"leftovers":[{"name":"qx1"}]})");
+  EXPECT_TRUE(parsed(call("GET", "/jobs/" + starting("web"))).find("outcome")->is_null());
+}
+
 TEST_F(JobHandlersTest, WaitAnswersAtTheEnd) {
   const std::string id = starting("web");
   EXPECT_EQ(text(parsed(call("GET", "/jobs/" + id + "?wait=1ms")), "state"), "running");

@@ -87,7 +87,13 @@ TEST_F(VmChanges, InTheBackgroundWhereTheClientPrefersIt) {
   const auto accepted = call("POST", vm + "/snapshots", "", {{"Prefer", "respond-async"}});
   EXPECT_EQ(accepted.status, 202);
   EXPECT_EQ(accepted.headers.find("Location"), "/jobs/" + text(parsed(accepted), "job_id"));
-  EXPECT_EQ(text((*parsed(call("GET", vm + "/snapshots")).as_array())[0], "status"), "creating");
+  const json::Value snapshot = (*parsed(call("GET", vm + "/snapshots")).as_array())[0];
+  EXPECT_EQ(text(snapshot, "status"), "creating");
+  const std::string job(*accepted.headers.find("Location"));
+  EXPECT_EQ(text(parsed(call("GET", job)), "result"), "(none)") << "not before it is there";
+  (void)store->finish_job(job.substr(6), JobState::completed, std::nullopt);
+  EXPECT_EQ(text(parsed(call("GET", job)), "result"), vm + "/snapshots/" + text(snapshot, "id"));
+  EXPECT_EQ(call("GET", text(parsed(call("GET", job)), "result")).status, 200);
 }
 
 TEST_F(VmChanges, MetricsAreTheCounters) {

@@ -55,6 +55,9 @@ Collected told_twice(Collected before, const std::vector<core::Leftover>& now) {
   return before;
 }
 
+// As GET of the job shows it: with every member.
+std::string outcome_of(const Collected& collected) { return encode(collected, Defaults::write); }
+
 // There is no job yet that could go on.
 Error not_begun(Error error) {
   if (error.code != Code::deadline_exceeded) return error;
@@ -96,7 +99,7 @@ Result<JobPtr> HostJobs::begin(std::string_view action, const std::string& host_
   if (action == kCollectLeftovers) {
     auto there = adopter_.leftovers(host_id, false);
     if (!there) return not_begun(there.error());
-    asked.outcome = encode(Collected{std::move(*there)});
+    asked.outcome = outcome_of(Collected{std::move(*there)});
   }
   QARAX_TRY(JobPtr job, store_.begin_host_job(asked));
   core::logger("jobs")->info("{} begun host={} job={} vm={} request={}", action, host_id, job->id, vm_id,
@@ -225,7 +228,7 @@ Result<std::vector<core::Leftover>> HostJobs::collect(const std::string& host_id
   }
   QARAX_TRY(const JobPtr job, begin(kCollectLeftovers, host_id));
   auto found = attempt([&] { return adopter_.leftovers(host_id, true); });
-  QARAX_CHECK(end(job->id, found ? Status(Ok{}) : Status(found.error()), found ? encode(Collected{*found}) : ""));
+  QARAX_CHECK(end(job->id, found ? Status(Ok{}) : Status(found.error()), found ? outcome_of(Collected{*found}) : ""));
   return found;
 }
 
@@ -284,7 +287,7 @@ Status HostJobs::carry_on(const Job& job, std::string& outcome) {
     QARAX_TRY(Collected told,
               decode<Collected>(std::string_view(job.outcome.empty() ? "{}" : job.outcome), Unknown::ignore));
     QARAX_TRY(const auto found, adopter_.leftovers(job.host_id, true));
-    outcome = encode(told_twice(std::move(told), found));
+    outcome = outcome_of(told_twice(std::move(told), found));
   }
   return Ok{};
 }

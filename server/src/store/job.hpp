@@ -40,7 +40,8 @@ struct Job {
   std::string request_id;
   std::string created_at;
   std::string finished_at;
-  std::string outcome;  // of a host's: the document that its request is answered with; empty: none
+  std::string snapshot;  // id of the one that it takes, restores or deletes
+  std::string outcome;   // of a host's: the document that its request is answered with; empty: none
 };
 struct JobSteps {  // as they are stored
   std::vector<JobStep> steps{};

@@ -16,7 +16,7 @@ using Poco::Data::Statement;
 
 constexpr const char* kColumns =
     "id, action, state, vm_id, vm_name, host_id, revision, incarnation, steps, error, owner, term, request_id, "
-    "created_at, finished_at, cancelling, outcome";
+    "created_at, finished_at, cancelling, outcome, arguments";
 
 std::string text(const RecordSet& set, std::size_t column, std::size_t row) {
   const auto value = set.value(column, row);
@@ -60,6 +60,9 @@ Job job_of(const RecordSet& set, std::size_t row) {
   job.finished_at = text(set, 14, row);
   job.cancelling = set.value(std::size_t{15}, row).convert<std::int64_t>() != 0;
   job.outcome = text(set, 16, row);
+  const std::string arguments_text = text(set, 17, row);
+  if (auto arguments = decode<JobArguments>(std::string_view(arguments_text), Unknown::ignore))
+    job.snapshot = std::move(arguments->snapshot);
   return job;
 }
 

@@ -84,6 +84,7 @@ Job SqlStore::told_of(const JobRecord& job, const VmRecord& vm) const {
   out.revision = job.revision;
   out.incarnation = job.incarnation;
   out.request_id = job.request_id;
+  out.snapshot = job.arguments.snapshot;
   return out;
 }
 

@@ -159,6 +159,7 @@ TEST_P(StoreChanges, ASnapshotIsThereFromItsJobOnAndReadyAtItsEnd) {
   open();
   const auto all = store_->snapshots(web->id);
   ASSERT_EQ(all.size(), 1u);
+  EXPECT_EQ((*store_->job(begun.job.id))->snapshot, id) << "also as the database has it";
   EXPECT_EQ(all[0]->status, SnapshotStatus::ready);
   EXPECT_EQ(all[0]->size, 4096);
   EXPECT_EQ(all[0]->name, "snapshot-1");

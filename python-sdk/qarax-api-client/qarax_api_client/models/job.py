@@ -32,6 +32,8 @@ class Job:
         host_id (None | UUID): The host that carries it out, or that was added.
         steps (list[JobStep]): What it has done so far, in order.
         result (None | str): Path of what it made or changed, once it is completed.
+        outcome (Any): What came of it beside that, once it is completed: of collect-leftovers {leftovers}, as its POST
+            answers them; of adopt-host the plan. Null: nothing.
         error (None | Problem): Why it failed: what its caller was or would have been answered.
         revision (int): Of the VM: each of its jobs has the next one.
         incarnation (int): Of the VM: each of its starts has the next one.
@@ -52,6 +54,7 @@ class Job:
     host_id: None | UUID
     steps: list[JobStep]
     result: None | str
+    outcome: Any
     error: None | Problem
     revision: int
     incarnation: int
@@ -98,6 +101,8 @@ class Job:
         result: None | str
         result = self.result
 
+        outcome = self.outcome
+
         error: dict[str, Any] | None
         if isinstance(self.error, Problem):
             error = self.error.to_dict()
@@ -133,6 +138,7 @@ class Job:
                 "host_id": host_id,
                 "steps": steps,
                 "result": result,
+                "outcome": outcome,
                 "error": error,
                 "revision": revision,
                 "incarnation": incarnation,
@@ -213,6 +219,8 @@ class Job:
 
         result = _parse_result(d.pop("result"))
 
+        outcome = d.pop("outcome")
+
         def _parse_error(data: object) -> None | Problem:
             if data is None:
                 return data
@@ -258,6 +266,7 @@ class Job:
             host_id=host_id,
             steps=steps,
             result=result,
+            outcome=outcome,
             error=error,
             revision=revision,
             incarnation=incarnation,

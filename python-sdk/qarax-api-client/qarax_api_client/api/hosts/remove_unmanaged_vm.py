@@ -74,6 +74,11 @@ def _parse_response(
 
         return response_409
 
+    if response.status_code == 412:
+        response_412 = Problem.from_dict(response.json())
+
+        return response_412
+
     if response.status_code == 501:
         response_501 = Problem.from_dict(response.json())
 

@@ -106,8 +106,8 @@ def sync_detailed(
     prefer: str | Unset = UNSET,
     if_match: str | Unset = UNSET,
 ) -> Response[Job | Problem]:
-    """End a start or a stop that is under way; what it did is undone, and the VM shall be what it was to
-    be before.
+    """End a start, stop, snapshot or restore that is under way; what it did is undone, and the VM shall be
+    what it was to be before.
 
      Answers when the node has decided. 409: the job has ended (also where its end came first), or is of
     a kind that is
@@ -149,8 +149,8 @@ def sync(
     prefer: str | Unset = UNSET,
     if_match: str | Unset = UNSET,
 ) -> Job | Problem | None:
-    """End a start or a stop that is under way; what it did is undone, and the VM shall be what it was to
-    be before.
+    """End a start, stop, snapshot or restore that is under way; what it did is undone, and the VM shall be
+    what it was to be before.
 
      Answers when the node has decided. 409: the job has ended (also where its end came first), or is of
     a kind that is
@@ -187,8 +187,8 @@ async def asyncio_detailed(
     prefer: str | Unset = UNSET,
     if_match: str | Unset = UNSET,
 ) -> Response[Job | Problem]:
-    """End a start or a stop that is under way; what it did is undone, and the VM shall be what it was to
-    be before.
+    """End a start, stop, snapshot or restore that is under way; what it did is undone, and the VM shall be
+    what it was to be before.
 
      Answers when the node has decided. 409: the job has ended (also where its end came first), or is of
     a kind that is
@@ -228,8 +228,8 @@ async def asyncio(
     prefer: str | Unset = UNSET,
     if_match: str | Unset = UNSET,
 ) -> Job | Problem | None:
-    """End a start or a stop that is under way; what it did is undone, and the VM shall be what it was to
-    be before.
+    """End a start, stop, snapshot or restore that is under way; what it did is undone, and the VM shall be
+    what it was to be before.
 
      Answers when the node has decided. 409: the job has ended (also where its end came first), or is of
     a kind that is
