@@ -247,6 +247,20 @@ def test_wait_goes_beyond_the_servers_own_limit():
         cli.run("force-stop", "slow")
         late = cli.run("--wait", "1.5", "start", "slow", expect=TIMED_OUT)
         assert re.search(r"job: +[0-9a-f-]{36}", late.stderr)
+        # Then the job's own word counts, whatever else there is to be seen of the VM.
+        cli.run("create", "never", "--config", '{"start_delay_ms": 2000, "failure_percent": 100}')
+        failed = cli.run("start", "never", expect=REFUSED)
+        assert "simulated failure of a start" in failed.stderr and re.search(r"job: +[0-9a-f-]{36}", failed.stderr)
+        cli.run("create", "kept", "--config", '{"action_delay_ms": 3000}')
+        cli.run("start", "kept")
+        assert cli.run("snapshot", "kept", "--name", "first").stdout.startswith("snapshot first of kept is ready")
+        taking = cli.popen("snapshot", "kept", "--name", "second")
+        kept = made.api.vms()[-1]["id"]
+        given_up = 'code="504",method="POST",route="/vms/{id}/snapshots"} 2'
+        wait_for("the server's limit has passed", lambda: given_up in made.api.call("GET", "/metrics").text)
+        made.api.act(kept, "force-stop")
+        out, err = taking.communicate(timeout=60)
+        assert taking.returncode == REFUSED and out == b"" and b"superseded" in err, (out, err)
     finally:
         left = made.close()
     assert not left

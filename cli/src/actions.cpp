@@ -1,7 +1,5 @@
 // Actions and their end. The server answers when an action is done; past its own limit it says 504 and goes on, and so
 // do we, as long as --wait allows.
-#include <thread>
-
 #include "commands.hpp"
 #include "problem.hpp"
 
@@ -9,42 +7,31 @@ namespace qarax::cli {
 
 namespace {
 
-constexpr std::chrono::milliseconds kPoll{250};
-
-bool is_where(std::string_view action, const json::Value& vm) {
-  const std::string status = text_of(vm, "status");
-  if (action == "stop" || action == "force-stop") return status == "shutdown" || status == "created";
-  return status == (action == "pause" ? "paused" : "running");
+// What the job made or changed; nothing where that is gone.
+Result<Document> result_of(ApiClient& api, const json::Value& job) {
+  const std::string path = text_of(job, "result");
+  return path.empty() ? Document{} : api.get(path);
 }
 
-// After the server's 504: until no job works on the VM any more. `late` is that answer, and ours when time runs out
-// too.
-Result<Document> wait_for_job(ApiClient& api, const json::Value& vm, const std::string& action, const Reached& reached,
-                              Error late, Clock::time_point until) {
-  while (Clock::now() + kPoll < until) {
-    std::this_thread::sleep_for(kPoll);
-    QARAX_TRY(Reply reply, api.call({.path = vm_path(vm), .until = until}));
-    QARAX_TRY(Document now, parse_document(std::move(reply.body)));
-    if (!text_of(now.value, "activity").empty()) continue;
-    if (reached(now.value)) return now;
-    const std::string reason = text_of(now.value, "status_reason");
-    return make_error(Code::failed_precondition,
-                      "VM " + text_of(vm, "name") + ": " + action + " ended, and the VM is " +
-                          text_of(now.value, "status") + (reason.empty() ? "" : ": " + reason),
-                      "wrong-state");
+// After the server's 504: until the job has ended, and its own word on how. `late` is that answer, and ours when time
+// runs out too.
+Result<Document> wait_for_job(ApiClient& api, const std::string& id, Error late, Clock::time_point until) {
+  for (;;) {
+    QARAX_TRY(const Document job, look_at_job(api, id, until));
+    const std::string state = text_of(job.value, "state");
+    if (state == "completed") return result_of(api, job.value);
+    if (state != "running") return failure_of_job(job.value);
+    if (Clock::now() >= until) return late;
   }
-  return late;
 }
 
 }  // namespace
 
 Result<Document> act_on(const Context& context, const json::Value& vm, const std::string& action) {
-  return carry_out(context, vm, action, {.method = "POST", .path = vm_path(vm, "/" + action)},
-                   [&](const json::Value& now) { return is_where(action, now); });
+  return carry_out(context, vm, {.method = "POST", .path = vm_path(vm, "/" + action)});
 }
 
-Result<Document> carry_out(const Context& context, const json::Value& vm, const std::string& action, Request request,
-                           const Reached& reached) {
+Result<Document> carry_out(const Context& context, const json::Value& vm, Request request) {
   ApiClient& api = context.api;
   const auto until = api.deadline();
   request.respond_async = context.arguments.wait.count() == 0;
@@ -52,9 +39,9 @@ Result<Document> carry_out(const Context& context, const json::Value& vm, const 
   auto reply = api.call(request);
   if (!reply) {
     // Only the server's word that its job goes on; a silent server is no reason to poll.
-    const bool goes_on = reply.error().reason == kTimeout && !reply.error().details.empty();
-    if (!goes_on) return std::move(reply).error();
-    return wait_for_job(api, vm, action, reached, std::move(reply).error(), until);
+    const std::string job = job_of(reply.error());
+    if (reply.error().reason != kTimeout || job.empty()) return std::move(reply).error();
+    return wait_for_job(api, job, std::move(reply).error(), until);
   }
   if (reply->status == 204) return Document{};
   if (reply->status != 202) return parse_document(std::move(reply->body));

@@ -2,8 +2,6 @@
 // wrong; main renders that and makes the exit code of it.
 #pragma once
 
-#include <functional>
-
 #include "context.hpp"
 
 namespace qarax::cli {
@@ -60,11 +58,14 @@ Result<Document> create_vm(const Context& context);
 // with --wait 0 it may still be under way (`activity`).
 Result<Document> act_on(const Context& context, const json::Value& vm, const std::string& action);
 
-// The same for any request that the server makes a job of. `reached` says of the VM, once no job works on it any more,
-// whether that is what was asked for. The server's document; the VM where it wasn't waited for; none of a 204.
-using Reached = std::function<bool(const json::Value& vm)>;
-Result<Document> carry_out(const Context& context, const json::Value& vm, const std::string& action, Request request,
-                           const Reached& reached);
+// The same for any request that the server makes a job of. The server's document; the VM where it wasn't waited for;
+// none of a 204.
+Result<Document> carry_out(const Context& context, const json::Value& vm, Request request);
+
+// The job at its end, or as it is after a while, at `until` at the latest.
+Result<Document> look_at_job(ApiClient& api, const std::string& id, Clock::time_point until);
+// Why one that has ended isn't completed: what its caller was or would have been answered.
+Error failure_of_job(const json::Value& job);
 
 // "web is running"; with what a job still does.
 std::string state_line(const json::Value& vm, bool colour);

@@ -1,4 +1,6 @@
 // Jobs: what the server did and is doing, one of them until its end, and the end of one that isn't wanted any more.
+#include <algorithm>
+
 #include "commands.hpp"
 #include "problem.hpp"
 #include "table.hpp"
@@ -9,6 +11,7 @@ namespace {
 
 // The server answers at the latest after this, and is asked again.
 constexpr std::chrono::seconds kOneLook{30};
+constexpr std::chrono::seconds kAnswer{10};  // beyond that, for the answer itself
 
 std::string path_of(const std::string& id) { return "/jobs/" + percent_encoded(id); }
 
@@ -55,6 +58,27 @@ void print(const Context& context, const Document& job) {
 
 }  // namespace
 
+Result<Document> look_at_job(ApiClient& api, const std::string& id, Clock::time_point until) {
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());
+  const auto look = std::clamp<std::chrono::milliseconds>(left, std::chrono::milliseconds(0), kOneLook);
+  QARAX_TRY(Reply reply, api.call({.path = path_of(id) + "?wait=" + std::to_string(look.count()) + "ms",
+                                   .until = Clock::now() + look + kAnswer}));
+  return parse_document(std::move(reply.body));
+}
+
+Error failure_of_job(const json::Value& job) {
+  const std::string id = text_of(job, "id");
+  const json::Value* problem = job.find("error");
+  Error error = problem != nullptr && problem->as_object() != nullptr
+                    ? error_of_problem(*problem)
+                    : make_error(Code::failed_precondition,
+                                 "the " + text_of(job, "action") + " of " + about(job) + " came to nothing: it is " +
+                                     text_of(job, "state"),
+                                 text_of(job, "state"));
+  if (job_of(error).empty()) error.details.push_back({std::string(kJobPointer), id});
+  return error;
+}
+
 Status jobs(const Context& context) {
   std::string path = "/jobs?limit=" + std::to_string(context.arguments.tail.value_or(50));
   if (!context.arguments.status.empty()) path += "&state=" + percent_encoded(context.arguments.status);
@@ -90,20 +114,15 @@ Status jobs(const Context& context) {
 }
 
 Status job(const Context& context) {
-  const std::string path = path_of(context.arguments.target);
+  const std::string& id = context.arguments.target;
   const auto until = context.api.deadline();
-  QARAX_TRY(Document now, context.api.get(path));
+  QARAX_TRY(Document now, context.api.get(path_of(id)));
   while (context.arguments.until_end && text_of(now.value, "state") == "running") {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now());
-    if (left.count() <= 0) {
+    if (Clock::now() >= until) {
       print(context, now);
-      return make_error(Code::deadline_exceeded, "job " + context.arguments.target + " is still going on",
-                        std::string(kTimeout));
+      return make_error(Code::deadline_exceeded, "job " + id + " is still going on", std::string(kTimeout));
     }
-    const auto look = std::min<std::chrono::milliseconds>(left, kOneLook);
-    QARAX_TRY(Reply reply, context.api.call({.path = path + "?wait=" + std::to_string(look.count()) + "ms",
-                                             .until = Clock::now() + look + std::chrono::seconds(10)}));
-    QARAX_TRY(now, parse_document(std::move(reply.body)));
+    QARAX_TRY(now, look_at_job(context.api, id, until));
   }
   print(context, now);
   return Ok{};

@@ -9,8 +9,6 @@ namespace qarax::cli {
 
 namespace {
 
-constexpr std::string_view kJobPointer = "/job_id";
-
 Code code_of(int status) {
   switch (status) {
     case 401:
@@ -88,32 +86,41 @@ Error problem_error(int status, std::string_view content_type, std::string_view 
     error.hint = "Is the URL that of a qarax-server? A proxy in between answers in its own words.";
     return error;
   }
-  const std::string type = text_of(*document, "type");
-  Error error = make_error(code_of(status), text_of(*document, "detail"), type.substr(type.rfind('/') + 1));
-  if (error.message.empty()) error.message = text_of(*document, "title");
-  error.hint = text_of(*document, "hint");
-  if (const json::Value* errors = document->find("errors"); errors != nullptr && errors->as_array() != nullptr)
+  Error error = error_of_problem(*document);
+  error.code = code_of(status);
+  return error;
+}
+
+Error error_of_problem(const json::Value& problem) {
+  const std::string type = text_of(problem, "type");
+  const int status = static_cast<int>(integer_of(problem, "status").value_or(500));
+  Error error = make_error(code_of(status), text_of(problem, "detail"), type.substr(type.rfind('/') + 1));
+  if (error.message.empty()) error.message = text_of(problem, "title");
+  error.hint = text_of(problem, "hint");
+  if (const json::Value* errors = problem.find("errors"); errors != nullptr && errors->as_array() != nullptr)
     for (const json::Value& one : *errors->as_array())
       error.details.push_back({text_of(one, "pointer"), text_of(one, "detail")});
-  if (const std::string job = text_of(*document, "job_id"); !job.empty())
+  if (const std::string job = text_of(problem, "job_id"); !job.empty())
     error.details.push_back({std::string(kJobPointer), job});
   return error;
 }
 
+std::string job_of(const Error& error) {
+  for (const ErrorDetail& detail : error.details)
+    if (detail.pointer == kJobPointer) return detail.detail;
+  return {};
+}
+
 std::string render_error(const Error& error, std::string_view vm) {
   std::string out = "qarax: " + printable(error.message) + "\n";
-  std::string job;
   for (const ErrorDetail& detail : error.details) {
-    if (detail.pointer == kJobPointer) {
-      job = detail.detail;
-      continue;
-    }
+    if (detail.pointer == kJobPointer) continue;
     // With one detail the message often is that detail in full.
     const std::string line = (detail.pointer.empty() ? "" : detail.pointer + ": ") + detail.detail;
     if (error.message.find(line) == std::string::npos) out += "  " + printable(line) + "\n";
   }
   if (!error.hint.empty()) out += "  hint: " + printable(error.hint) + "\n";
-  if (!job.empty()) out += "  job:  " + printable(job) + "\n";
+  if (const std::string job = job_of(error); !job.empty()) out += "  job:  " + printable(job) + "\n";
   if (const std::string next = next_command(error, vm); !next.empty()) out += "  next: " + printable(next) + "\n";
   return out;
 }

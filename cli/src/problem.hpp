@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "qarax/plugin/json.hpp"
 #include "qarax/result.hpp"
 
 namespace qarax::cli {
@@ -20,11 +21,18 @@ constexpr std::string_view kVmNotFound = "vm-not-found";
 constexpr std::string_view kHostNotFound = "host-not-found";
 constexpr std::string_view kSnapshotNotFound = "snapshot-not-found";
 
+constexpr std::string_view kJobPointer = "/job_id";
+
 ExitCode exit_code(const Error& error);
 
 // The Error of a reply that isn't 2xx. A body that is no problem document makes it kUnreachable: a proxy, or another
 // program, answered in the server's place.
 Error problem_error(int status, std::string_view content_type, std::string_view body);
+// The same of the document alone, as a job has it too.
+Error error_of_problem(const json::Value& problem);
+
+// Id of the job that the error is about; empty: none.
+std::string job_of(const Error& error);
 
 // The error for people, several lines: what happened, each detail, hint, job and the command to go on with. `vm` is the
 // name that the user gave, or empty.
