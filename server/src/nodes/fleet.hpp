@@ -51,6 +51,9 @@ class ConsoleLine {
   virtual void end_input() = 0;
 };
 
+// Whose node it is changes by somebody's doing and not with time: asking again doesn't help.
+inline bool is_anothers(const Error& error) { return error.reason == "other-cluster" || error.reason == "other-node"; }
+
 class NodeAccess {
  public:
   virtual ~NodeAccess() = default;

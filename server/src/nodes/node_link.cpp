@@ -21,6 +21,8 @@ constexpr std::int64_t kLastBackoffMs = 1'000;
 std::string refusal_of(const Error& error) {
   if (error.code == Code::unauthenticated) return "node-unauthorized";
   if (error.reason == "protocol") return "node-protocol";
+  // What that proved is why nothing can be changed, and an adopt is the way out.
+  if (error.reason == "set-back") return "read-only";
   for (const std::string_view known : {"other-node", "other-cluster", "stale-term", "node-taken"})
     if (error.reason == known) return error.reason;
   return "node-unreachable";
@@ -191,11 +193,14 @@ Status NodeLink::connect_now(std::int64_t timeout_ms) {
   changed_.notify_all();
   changed_.wait_for(lock, std::chrono::milliseconds(timeout_ms), [&] { return up_.load() || attempts_ > before + 1; });
   if (up_) return Ok{};
-  Error error =
-      make_error(Code::unavailable, "host " + name() + " at " + target() + " can't be reached: " + last_error_.message,
-                 last_error_.reason.empty() ? "node-unreachable" : last_error_.reason);
-  error.retryable = true;
-  error.retry_after_ms = 1000;
+  const std::string reason = last_error_.reason.empty() ? "node-unreachable" : last_error_.reason;
+  const bool is_away = reason == "node-unreachable";
+  Error error = make_error(Code::unavailable,
+                           "host " + name() + " at " + target() +
+                               (is_away ? " can't be reached: " : " can't be used: ") + last_error_.message,
+                           reason);
+  error.retryable = !is_anothers(error);
+  if (is_away) error.retry_after_ms = 1000;
   return error;
 }
 

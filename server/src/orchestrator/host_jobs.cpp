@@ -162,7 +162,7 @@ Status HostJobs::end(const std::string& job_id, const Status& done, const std::s
 
 Error HostJobs::fail(const std::string& job_id, Error error) {
   // Each may be asked for twice, also with its key.
-  if (may_be_otherwise_soon(error)) {
+  if (may_be_otherwise_soon(error) && !is_anothers(error)) {
     error.retryable = true;
     error.retry_after_ms = std::max<std::int64_t>(error.retry_after_ms, 1000);
   }

@@ -91,6 +91,22 @@ TEST_F(HostJobsTest, AFailureIsTheJobsAndTheSameRequestTriesAgain) {
   EXPECT_EQ(count(kInitHost), 2u);
 }
 
+TEST_F(HostJobsTest, WhoseNodeItIsIsNothingToWaitFor) {
+  node_.obey({core::new_uuid(), 1, core::new_uuid()});
+  restart();
+  const auto anothers = request([&] { return jobs_->init(host_, 20'000); });
+  ASSERT_FALSE(anothers);
+  EXPECT_EQ(anothers.error().reason, "other-cluster");
+  EXPECT_EQ(anothers.error().retry_after_ms, 0);
+  EXPECT_FALSE(anothers.error().retryable);
+  node_.change_identity();
+  restart();
+  const auto another = jobs_->init(host_, 20'000);
+  ASSERT_FALSE(another);
+  EXPECT_EQ(another.error().reason, "other-node");
+  EXPECT_EQ(another.error().retry_after_ms, 0);
+}
+
 TEST_F(HostJobsTest, TheNextServerGoesOnWithWhatWasLeft) {
   const std::string stray = started("stray");
   ASSERT_TRUE(store_->remove_vm(stray, Removal::by_job));

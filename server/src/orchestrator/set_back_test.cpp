@@ -15,7 +15,10 @@ TEST_F(AdopterTest, ADatabaseThatWasSetBackChangesNothingUntilItsHostIsAdopted) 
   const std::int64_t revision = store_->vm(old)->revision;
   const Activation before = store_->activation();
   set_back();
-  EXPECT_FALSE(try_connect());
+  const auto connected = try_connect();
+  ASSERT_FALSE(connected);
+  EXPECT_EQ(connected.error().reason, "read-only") << "its node is there: " << connected.error().message;
+  EXPECT_NE(connected.error().message.find("/adopt"), std::string::npos) << connected.error().message;
   wait_until_read_only();
   EXPECT_EQ(node_.survey({}).obeyed.id, before.id) << "the node isn't taken";
   const auto refused = orchestrator_->create({"new", std::nullopt, "", std::nullopt, {}});
