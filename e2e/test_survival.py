@@ -87,7 +87,10 @@ def test_node_down_is_unknown_and_never_shutdown(stack):
     vm = stack.wait_state(vm_id, "unknown", 15)
     assert vm["status_reason"]
     refused = stack.api.call("POST", f"/vms/{vm_id}/start")
-    assert refused.status_code in (409, 503)
+    assert refused.status_code == 409 and "may still run" in refused.json()["detail"]
+    for action in ("stop", "pause", "force-stop"):
+        away = stack.api.call("POST", f"/vms/{vm_id}/{action}")
+        assert away.status_code == 503 and "node1" in away.json()["detail"] and away.headers["Retry-After"], away.text
     assert stack.api.call("DELETE", f"/vms/{vm_id}").status_code == 503
     assert stack.api.vm(vm_id)["id"] == vm_id
     node.start()

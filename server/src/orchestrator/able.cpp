@@ -45,8 +45,10 @@ Status check_writable(const Store& store) {
   return read_only(why);
 }
 
-Error refusal_of(const VmRecord& vm, core::Action action, const Store& store) {
+Error refusal_of(const VmRecord& vm, core::Action action, const Store& store, const Fleet& nodes) {
   const VmState state = vm.observed.status.state;
+  if (state == VmState::unknown && action != core::Action::start && vm.host_id && !is_reachable(vm, nodes))
+    return unreachable(vm, store);
   Error error = core::refusal(action, state, vm.name);
   const HostPtr host = vm.host_id ? store.host(*vm.host_id) : nullptr;
   if (action != core::Action::start || state != VmState::unknown || !host) return error;

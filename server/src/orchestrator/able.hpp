@@ -20,8 +20,9 @@ Status check_able(const VmRecord& vm, std::string_view capability, std::string_v
 
 // UNAVAILABLE "read-only": the store refuses every change.
 Status check_writable(const Store& store);
-// Why a VM that is as it is can't do that; of a start of one that may still run, where.
-Error refusal_of(const VmRecord& vm, core::Action action, const Store& store);
+// Why a VM that is as it is can't do that; of a start of one that may still run, where. UNAVAILABLE "node-unreachable"
+// where only its host could say how it is: nothing else that could be asked for would get further.
+Error refusal_of(const VmRecord& vm, core::Action action, const Store& store, const Fleet& nodes);
 
 // Whether a job can be cancelled; the job as it is. NOT_FOUND "job-not-found", FAILED_PRECONDITION "job-finished",
 // "not-cancellable", UNAVAILABLE "node-unreachable".

@@ -20,7 +20,7 @@ Result<Decision> decide(const VmRecord& vm, core::Action action, const ActOption
   if (!is_busy) {
     out.kind = Decision::Kind::no_change;
     if (verdict == core::Verdict::no_change) return out;
-    if (verdict == core::Verdict::refuse) return refusal_of(vm, action, store);
+    if (verdict == core::Verdict::refuse) return refusal_of(vm, action, store, nodes);
   }
   if (action == core::Action::resize) {
     QARAX_CHECK(check_size(vm, options.arguments.resize, store));
