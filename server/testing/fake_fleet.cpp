@@ -18,7 +18,12 @@ class FakeFleet::Link final : public NodeAccess {
   }
   bool knows(std::string_view feature) const override { return node_.knows(feature); }
   void keep(const VmRecord& vm, const RawJson& words) override { node_.keep(vm.id, vm.name, words, vm.edition); }
-  Result<Counters> counters(const std::string&, std::int64_t) override { return Counters{{{"fake", 1, "count"}}}; }
+  Result<Counters> counters(const std::string&, std::int64_t) override {
+    auto counted = node_.counters();
+    if (!counted && counted.error().reason.empty())
+      return make_error(Code::unavailable, "its node can't be reached: " + counted.error().message, "node-unreachable");
+    return counted;
+  }
   std::function<void()> execute(node::v1::CommandRequest request, std::int64_t,
                                 std::function<void(CommandOutcome)> done) override {
     auto left = std::make_shared<std::atomic<bool>>(false);

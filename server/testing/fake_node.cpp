@@ -82,6 +82,17 @@ void FakeNode::await_adopt(const std::function<bool()>& is_left) {
   while (!stopping_ && !is_left()) changed_.wait_for(lock, std::chrono::milliseconds(10));
 }
 
+void FakeNode::fail_reads(Error error) {
+  const std::lock_guard lock(mutex_);
+  read_failure_ = std::move(error);
+}
+
+Result<Counters> FakeNode::counters() const {
+  const std::lock_guard lock(mutex_);
+  if (read_failure_) return *read_failure_;
+  return Counters{{{"fake", 1, "count"}}};
+}
+
 void FakeNode::refuse(Error error) {
   const std::lock_guard lock(mutex_);
   refusal_ = std::move(error);
@@ -282,8 +293,8 @@ core::NodeInfo FakeNode::info() const {
   plugin.name = "fake";
   plugin.kind = "hypervisor";
   plugin.state = "loaded";
-  plugin.interfaces = {"qarax.hypervisor/1", "qarax.hypervisor.pause/1", "qarax.hypervisor.reboot/1",
-                       "qarax.hypervisor.resize/1", "qarax.hypervisor.snapshot/1"};
+  plugin.interfaces = {"qarax.hypervisor/1",        "qarax.hypervisor.counters/1", "qarax.hypervisor.pause/1",
+                       "qarax.hypervisor.reboot/1", "qarax.hypervisor.resize/1",   "qarax.hypervisor.snapshot/1"};
   plugin.description.emplace();
   plugin.description->healthy = true;
   plugin.description->limits.max_vcpus = 64;

@@ -36,6 +36,8 @@ class FakeNode {
   void pretend_to_delete();      // the next delete is answered with success, and the VM is there
   void hold_adopts();            // no answer, until their call is left
 
+  void fail_reads(Error error);  // questions about a VM fail with it; without a reason: as if the node said nothing
+
   void refuse(Error error);  // what its plugin says of the next resolve; empty code: nothing
 
   // -- what it has seen --
@@ -83,6 +85,7 @@ class FakeNode {
   void watch(const std::function<bool(const core::VmReport*)>& sink, const std::function<bool()>& is_cancelled);
   bool is_gone() const;
   Result<VmSpec> resolve(const core::StartCommand& command) const;
+  Result<Counters> counters() const;
 
  private:
   struct Vm {
@@ -120,6 +123,7 @@ class FakeNode {
   std::vector<core::Leftover> leftovers_;
   bool hangs_ = false;
   Error failure_{Code::ok, {}, {}, {}, false, 0, {}, {}};
+  std::optional<Error> read_failure_;
   Error refusal_{Code::ok, {}, {}, {}, false, 0, {}, {}};
   bool stopping_ = false;
   bool outdated_ = false;

@@ -98,7 +98,11 @@ grpc::Status FakeNodeServer::Hello(grpc::ServerContext*, const node::v1::HelloRe
 
 grpc::Status FakeNodeServer::Counters(grpc::ServerContext*, const node::v1::VmRequest*,
                                       node::v1::CountersReply* reply) {
-  reply->set_counters(encode(qarax::Counters{{{"fake", 1, "count"}}}));
+  const auto counted = node_.counters();
+  if (!counted && counted.error().reason.empty())
+    return {static_cast<grpc::StatusCode>(counted.error().code), counted.error().message};
+  if (!counted) return refused(counted.error());
+  reply->set_counters(encode(*counted));
   return grpc::Status::OK;
 }
 

@@ -24,4 +24,16 @@ inline Error to_error(const grpc::Status& status) {
   return make_error(code_from_int(status.error_code()), json::repair_utf8(status.error_message()));
 }
 
+// The same for what only asks, which has no job whose end could still be awaited: where the node itself said nothing,
+// UNAVAILABLE "node-unreachable". As is what else gRPC tells for sure.
+inline Error to_read_error(const grpc::Status& status) {
+  Error error = to_error(status);
+  if (decode_error(status.error_details()) || error.code == Code::unimplemented || error.code == Code::unauthenticated)
+    return error;
+  const bool is_late = error.code == Code::deadline_exceeded;
+  return make_error(Code::unavailable,
+                    is_late ? "its node didn't answer in time" : "its node can't be reached: " + error.message,
+                    "node-unreachable");
+}
+
 }  // namespace qarax::server

@@ -208,7 +208,7 @@ Result<Reply> NodeLink::ask(grpc::Status (node::v1::Node::Stub::*method)(grpc::C
   *request.mutable_authority() = now->authority;
   Reply reply;
   if (const grpc::Status status = (now->stub.get()->*method)(&context, request, &reply); !status.ok())
-    return to_error(status);
+    return to_read_error(status);
   return reply;
 }
 
@@ -256,7 +256,7 @@ Status NodeLink::read_console(const std::string& vm_id, std::int64_t tail_bytes,
   }
   const grpc::Status status = reader->Finish();
   if (status.ok() || status.error_code() == grpc::StatusCode::CANCELLED) return Ok{};
-  return to_error(status);
+  return to_read_error(status);
 }
 
 Result<std::unique_ptr<ConsoleLine>> NodeLink::attach_console(const std::string& vm_id, std::int64_t tail_bytes,

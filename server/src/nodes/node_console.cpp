@@ -133,10 +133,10 @@ Status ConsoleCall::wait_open(std::chrono::milliseconds limit) {
   if (open_) return Ok{};
   let_go();
   if (!over_)
-    return make_error(Code::deadline_exceeded,
-                      "its node didn't open it within " + std::to_string(limit.count()) + " ms");
+    return make_error(Code::unavailable, "its node didn't open it within " + std::to_string(limit.count()) + " ms",
+                      "node-unreachable");
   return status_.ok() ? make_error(Code::unavailable, "it ended before it was open", "console-closed")
-                      : to_error(status_);
+                      : to_read_error(status_);
 }
 
 void ConsoleCall::on_change(std::function<void()> wake) {

@@ -140,7 +140,8 @@ Result<NodeSurvey> NodeLink::survey(const std::vector<std::string>& deleted_of) 
   QARAX_TRY(const auto channel, node_channel(host_->address, host_->port, credentials_));
   const auto stub = node::v1::Node::NewStub(channel);
   auto seen = survey_over(*stub, request);
-  if (!seen && seen.error().code == Code::unavailable) {
+  if (!seen && (seen.error().code == Code::unavailable || seen.error().code == Code::deadline_exceeded)) {
+    seen.error().code = Code::unavailable;
     seen.error().message = "host " + host_->name + " at " + target() + " can't be reached: " + seen.error().message;
     seen.error().reason = "node-unreachable";
   }
@@ -182,7 +183,7 @@ Result<std::vector<core::Leftover>> NodeLink::leftovers(bool collect, const std:
   prepare(context);
   node::v1::LeftoversReply reply;
   const grpc::Status status = now->stub->Leftovers(&context, request, &reply);
-  if (!status.ok()) return to_error(status);
+  if (!status.ok()) return collect ? to_error(status) : to_read_error(status);
   std::vector<core::Leftover> out;
   for (const std::string& text : reply.leftovers()) {
     QARAX_TRY(core::Leftover one, decode<core::Leftover>(std::string_view(text), Unknown::ignore));

@@ -129,12 +129,7 @@ void Orchestrator::put_aside(const std::string& job_id, core::Action by) {
 // The node's error in the words of this side.
 Error Orchestrator::explained(Error said, const JobRecord& job, const std::string& vm_name) const {
   Error error = std::move(said).context("VM " + vm_name + " could not " + std::string(core::to_string(job.action)));
-  if (error.reason == "vm-not-found") {
-    // It isn't on its node; here it is, and GET shows it.
-    error.code = Code::failed_precondition;
-    error.reason = "wrong-state";
-    error.hint = "its node has no folder for it: DELETE removes it";
-  }
+  if (error.reason == "vm-not-found") error = not_at_its_node(std::move(error));
   translate(error, job.action);
   // What neither node nor plugin has named is the VMM's doing.
   if (error.reason.empty())

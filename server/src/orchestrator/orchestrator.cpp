@@ -142,6 +142,7 @@ Status Orchestrator::read_console(const std::string& vm_id, std::int64_t tail_by
   if (!link || !link->is_up()) return unreachable(*vm);
   auto read = link->read_console(vm_id, tail_bytes, follow, sink, std::move(context));
   if (!read && (read.error().reason == "no-console" || read.error().reason == "vm-not-found")) return Ok{};
+  if (!read) return answer_of_node(std::move(read).error(), *vm, store_);
   return read;
 }
 
@@ -159,7 +160,7 @@ Result<std::unique_ptr<ConsoleLine>> Orchestrator::attach_console(const VmRecord
   auto line = link->attach_console(vm.id, tail_bytes, kLookMs);
   if (!line && line.error().reason == "no-console")
     return make_error(Code::failed_precondition, "VM " + vm.name + " has no console on its host", "wrong-state");
-  if (!line) return std::move(line).error().context("the console of VM " + vm.name);
+  if (!line) return answer_of_node(std::move(line).error(), vm, store_);
   return line;
 }
 
@@ -171,6 +172,7 @@ Result<std::string> Orchestrator::read_vmm_log(const VmRecord& vm) const {
                       "node-outdated");
   auto log = link->read_vmm_log(vm.id, kLookMs);
   if (!log && (log.error().reason == "no-console" || log.error().reason == "vm-not-found")) return std::string();
+  if (!log) return answer_of_node(std::move(log).error(), vm, store_);
   return log;
 }
 
@@ -186,7 +188,9 @@ Result<Counters> Orchestrator::counters(const std::string& vm_id) {
   const auto link = vm->host_id ? nodes_.link(*vm->host_id) : nullptr;
   if (!link || !link->is_up()) return unreachable(*vm);
   QARAX_CHECK(check_able(*vm, "counters", core::kFeatureCounters, store_, nodes_));
-  return link->counters(vm_id, options_.counters_timeout_ms);
+  auto counted = link->counters(vm_id, options_.counters_timeout_ms);
+  if (!counted) return answer_of_node(std::move(counted).error(), *vm, store_);
+  return counted;
 }
 
 Result<HostPtr> Orchestrator::add_host(const NewHostInput& input) {

@@ -23,6 +23,28 @@ Error unreachable(const VmRecord& vm, const Store& store) {
   return error;
 }
 
+Error not_at_its_node(Error said) {
+  said.code = Code::failed_precondition;
+  said.reason = "wrong-state";
+  said.hint = "its node has no folder for it: DELETE removes it";
+  return said;
+}
+
+Error answer_of_node(Error said, const VmRecord& vm, const Store& store) {
+  const HostPtr host = vm.host_id ? store.host(*vm.host_id) : nullptr;
+  Error error = std::move(said).context("VM " + vm.name + " on host " + (host ? host->name : "?"));
+  if (error.reason == "vm-not-found") return not_at_its_node(std::move(error));
+  if (error.reason == "stale-session") {
+    // It was restarted a moment ago and hasn't been greeted yet.
+    error.code = Code::unavailable;
+    error.reason = "node-unreachable";
+  }
+  if (error.code == Code::unauthenticated) error.reason = "node-unauthorized";
+  // The node answered: who didn't is the VMM. There is no job to follow.
+  if (error.code == Code::deadline_exceeded && error.reason.empty()) error.reason = "vmm-silent";
+  return error;
+}
+
 Result<Placement> place_vm(const VmRecord& vm, const VmSpec& spec, const Store& store, const Fleet& nodes) {
   std::map<std::string, std::int64_t> reserved;
   for (const Reservation& one : store.reservations())
