@@ -37,10 +37,9 @@ void read_plugins(core::ConfigReader& reader, std::vector<PluginEntry>& out) {
       else if (key == "config" && (value.as_object() != nullptr || value.is_null()))
         plugin.config.text = json::to_text(value);
       else
-        reader.problem(
-            "plugins",
-            at + ": \"" + key +
-                "\" is unknown or of the wrong type; a plugin has path (text), config (map), required (true or false)");
+        reader.problem("plugins", std::string(at).append(": \"").append(key).append(
+                                      "\" is unknown or of the wrong type; a plugin has path (text), config (map), "
+                                      "required (true or false)"));
     }
     if (plugin.path.empty() || plugin.path.front() != '/')
       reader.problem("plugins", at + ": path must be absolute, got \"" + plugin.path + "\"");
