@@ -151,6 +151,7 @@ def test_reboot_starts_the_guest_again(stack):
         time.sleep(0.1)
 
 
+@pytest.mark.serial
 def test_guest_powers_off_by_itself(stack):
     node = stack.add_node("short", boot=stack.boot("console=ttyS0 reboot=k panic=1 qarax.poweroff_after=1"))
     del node

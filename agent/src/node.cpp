@@ -57,10 +57,14 @@ class RunningNode final : public Node {
   explicit RunningNode(const NodeConfig& config) : config_(config), session_(core::new_uuid()) {}
 
   ~RunningNode() override {
-    if (grpc_)
+    // Of a start that failed plugins' threads may still call.
+    if (grpc_) {
       static_cast<void>(stop());
-    else if (processes_)
-      processes_->leave();  // a start that failed
+      return;
+    }
+    service_ptr_.store(nullptr);
+    manager_ptr_.store(nullptr);
+    if (processes_) processes_->leave();
   }
 
   Status begin(const std::string& program_folder) {
@@ -178,8 +182,8 @@ class RunningNode final : public Node {
     // Without this two agents could share the port and each get half of the calls.
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     builder.SetMaxReceiveMessageSize(4 << 20);
-    const std::string host = config_.listen_address.find(':') == std::string::npos ? config_.listen_address
-                                                                                   : "[" + config_.listen_address + "]";
+    const bool bare_v6 = config_.listen_address.find(':') != std::string::npos && config_.listen_address[0] != '[';
+    const std::string host = bare_v6 ? "[" + config_.listen_address + "]" : config_.listen_address;
     const std::string address = host + ":" + std::to_string(config_.listen_port);
     builder.AddListeningPort(address, creds, &port_);
     if (!facts_.unix_socket.empty()) {

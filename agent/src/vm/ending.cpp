@@ -1,4 +1,6 @@
 // How a VM ends, on its strand: stopped, killed or deleted, and what is known of one that ended by itself.
+#include <csignal>
+
 #include "manager.hpp"
 #include "qarax/core/logging.hpp"
 #include "snapshot_folder.hpp"
@@ -106,10 +108,12 @@ Status Manager::end_what_lives(const VmPtr& vm, VmStatus& stopped) {
     return ended;
   }
   if (process || process.error().code != Code::deadline_exceeded) return Ok{};
-  core::logger("vm")->error("its plugin called it stopped while its VMM ran, which was killed vm={} hypervisor={}",
-                            vm->id, vm->document.hypervisor);
   process = processes_.find(which);
   stopped.exit = process ? process->exit : std::nullopt;
+  // It may have got there by itself at last, its supervisor still writing that down.
+  if (!stopped.exit || stopped.exit->kind != ExitKind::signaled || stopped.exit->signal != SIGKILL) return Ok{};
+  core::logger("vm")->error("its plugin called it stopped while its VMM ran, which was killed vm={} hypervisor={}",
+                            vm->id, vm->document.hypervisor);
   stopped.status_reason = "its plugin called it stopped while its VMM still ran; the VMM was killed";
   return Ok{};
 }

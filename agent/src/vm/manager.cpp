@@ -250,9 +250,7 @@ void Manager::vm_ended(const std::string& id, std::int64_t incarnation) {
   const VmPtr vm = find(id);
   if (!vm) return;
   // Whatever hangs on its strand by then: that a VMM has ended is no plugin's to say.
-  const auto late = timers_.at(plugin::monotonic_ns() + options_.grace_ms * 1'000'000, [this, vm, incarnation] {
-    pool_.post([this, vm, incarnation] { tell_exit(vm, incarnation); });
-  });
+  const auto late = tell_exit_later(vm, incarnation);
   enqueue(vm, [this, vm, incarnation, late] {
     saw_exit(vm, incarnation);
     timers_.forget(late);

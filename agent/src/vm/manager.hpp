@@ -166,6 +166,7 @@ class Manager final : public VmManager {
   void record_exit(const VmPtr& vm, const VmStatus& status, Outlives outlives = Outlives::agent);
   void saw_exit(const VmPtr& vm, std::int64_t incarnation);
   void tell_exit(const VmPtr& vm, std::int64_t incarnation);
+  Timers::Handle tell_exit_later(const VmPtr& vm, std::int64_t incarnation);
   void look(const VmPtr& vm);
   void look_at_all();
 

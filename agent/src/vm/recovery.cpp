@@ -136,12 +136,15 @@ void Manager::recover(const VmPtr& vm, int attempt) {
     const std::lock_guard lock(vm->strand_mutex);
     for (const auto& record : vm->journal->records()) vm->revision = std::max(vm->revision, record.revision);
   };
-  {
-    // A force-stop may have come in between two attempts.
+  // By a force-stop that has been answered: between two attempts, or before the first, and then the commands after it
+  // still have to know what the VM is.
+  const auto has_been_ended = [&] {
     const std::lock_guard lock(vm->strand_mutex);
-    if (!vm->recovering) return;
-  }
+    return !vm->recovering;
+  };
+  if (has_been_ended() && vm->journal) return;
   auto document = vm->folder.read_document();
+  if (!document && has_been_ended()) return;
   if (!document && was_never_started(vm)) {
     raise_revision();
     VmStatus status = status_with(VmState::shutdown, "its start was interrupted and undone");
@@ -159,11 +162,12 @@ void Manager::recover(const VmPtr& vm, int attempt) {
   const bool same_boot = vm->document.boot_identity == core::boot_identity();
   if (!vm->journal) {
     auto journal = vm->folder.open_journal(same_boot ? After::agent : After::host);
+    if (!journal && has_been_ended()) return;
     if (!journal) return give_up(journal.error().message);
     vm->journal.emplace(std::move(*journal));
   }
   raise_revision();
-  if (finish_interrupted_delete(vm)) return;
+  if (has_been_ended() || finish_interrupted_delete(vm)) return;
 
   const auto before = last_status(*vm->journal);
   auto status = recovered_status(vm, same_boot, before);

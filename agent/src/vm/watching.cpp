@@ -39,9 +39,10 @@ void Manager::doubt(const VmPtr& vm, const CancelPtr& call) {
   if (state == VmState::shutdown || state == VmState::created) return;
   core::logger("vm")->error("a plugin doesn't answer, the VM is unknown vm={} hypervisor={}", vm->id,
                             vm->report.hypervisor);
-  vm->report.status =
-      status_with(VmState::unknown,
-                  "its hypervisor's plugin doesn't answer when it is asked about the VM; force-stop or delete it");
+  vm->report.status = status_with(
+      VmState::unknown,
+      "its hypervisor's plugin doesn't answer when it is asked about the VM; it is asked again now and then, "
+      "and a VM that stays so can be force-stopped or deleted");
   vm->report.revision = vm->revision;
   emit(vm->report);
 }
@@ -88,15 +89,23 @@ void Manager::saw_exit(const VmPtr& vm, std::int64_t incarnation) {
   core::logger("vm")->info("the VMM has ended vm={} reason={}", vm->id, core::log_value(status.status_reason));
 }
 
+Timers::Handle Manager::tell_exit_later(const VmPtr& vm, std::int64_t incarnation) {
+  return timers_.at(plugin::monotonic_ns() + options_.grace_ms * 1'000'000,
+                    [this, vm, incarnation] { pool_.post([this, vm, incarnation] { tell_exit(vm, incarnation); }); });
+}
+
 // Not on the strand, which a plugin's answer to the agent's own question holds up.
 void Manager::tell_exit(const VmPtr& vm, std::int64_t incarnation) {
   const auto process = processes_.find({vm->id, incarnation});
   if (!process || process->alive) return;
   const std::lock_guard strand(vm->strand_mutex);
-  // What a command or a recovery leaves is its own to say.
-  if (vm->own_call == nullptr || vm->running || vm->recovering || vm->dead) return;
   const std::lock_guard order(order_mutex_);
-  if (vm->report.incarnation != incarnation || vm->report.status.state == VmState::shutdown) return;
+  if (vm->dead || vm->report.incarnation != incarnation || vm->report.status.state == VmState::shutdown) return;
+  // What a command or a recovery leaves is its own to say; if it says something else, or hangs after it, this is.
+  if (vm->own_call == nullptr || vm->running || vm->recovering) {
+    tell_exit_later(vm, incarnation);
+    return;
+  }
   ++vm->rulings;
   vm->told_exit = incarnation;
   vm->report.status = ended_without_plugin(process);

@@ -36,7 +36,8 @@ Result<std::shared_ptr<grpc::Channel>> node_channel(const std::string& address, 
     return make_error(Code::failed_precondition,
                       "the server has a token for its nodes and no node.ca, so whoever is on the way to " + target +
                           " could read it: set node.ca in the server's config, and listen.tls in the node's; or "
-                          "node.insecure: true where that way is safe by itself");
+                          "node.insecure: true where that way is safe by itself",
+                      "node-unauthorized");
   return make(target, grpc::InsecureChannelCredentials());
 }
 

@@ -174,7 +174,8 @@ TEST_F(NodeConsoleTest, ANodeThatSaysNothingIsNotWaitedForForever) {
       },
       50ms);
   ASSERT_FALSE(late);
-  EXPECT_EQ(late.error().code, Code::deadline_exceeded);
+  EXPECT_EQ(late.error().code, Code::unavailable);
+  EXPECT_EQ(late.error().reason, "node-unreachable");
 }
 
 TEST_F(NodeConsoleTest, WhatIsNotTakenHoldsUpTheNode) {

@@ -23,7 +23,7 @@ std::string refusal_of(const Error& error) {
   if (error.reason == "protocol") return "node-protocol";
   // What that proved is why nothing can be changed, and an adopt is the way out.
   if (error.reason == "set-back") return "read-only";
-  for (const std::string_view known : {"other-node", "other-cluster", "stale-term", "node-taken"})
+  for (const std::string_view known : {"other-node", "other-cluster", "stale-term", "node-taken", "node-unauthorized"})
     if (error.reason == known) return error.reason;
   return "node-unreachable";
 }

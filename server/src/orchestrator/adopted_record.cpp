@@ -39,6 +39,7 @@ void settle_machine(const core::KeptVm& kept, VmRecord& vm) {
   vm.observed.hypervisor = kept.report.hypervisor;
   if (!kept.report.resolved) return;
   vm.resolved = kept.report.resolved;
+  if (kept.report.incarnation > vm.incarnation) vm.unread.resolved.clear();  // it was of another machine
   vm.draft_since = 0;
   if (same(vm.spec, kept.spec)) return;
   vm.draft_since = kept.report.incarnation;

@@ -6,7 +6,14 @@
 namespace qarax::server {
 namespace {
 
-using NodeLinkTest = OverAFakeNode;
+class NodeLinkTest : public OverAFakeNode {
+ protected:
+  // As long as the link hasn't noticed, it is up, and up() waits for nothing.
+  void go_away() {
+    server_.stop();
+    wait_until(*store_, "the host isn't up any more", [&] { return store_->host(host_)->status != HostStatus::up; });
+  }
+};
 
 TEST_F(NodeLinkTest, AGapInTheEventsIsFilledByASnapshot) {
   const std::string id = started("web");
@@ -23,6 +30,7 @@ TEST_F(NodeLinkTest, AGapInTheEventsIsFilledByASnapshot) {
 TEST_F(NodeLinkTest, ANodeOnThisMachineIsReachedOverItsUnixSocket) {
   static_cast<void>(started("before"));
   EXPECT_TRUE(server_.commanded_from().starts_with("ipv4:")) << server_.commanded_from();
+  go_away();
   server_.offer_unix_socket(dir_ + "/node.sock", true);
   up();
   static_cast<void>(started("web"));
@@ -30,6 +38,7 @@ TEST_F(NodeLinkTest, ANodeOnThisMachineIsReachedOverItsUnixSocket) {
 }
 
 TEST_F(NodeLinkTest, ASocketOnAnotherMachineIsNotLookedFor) {
+  go_away();
   server_.offer_unix_socket(dir_ + "/node.sock", false);
   up();
   static_cast<void>(started("web"));
@@ -40,7 +49,7 @@ TEST_F(NodeLinkTest, ASocketThatLeadsToAnotherAgentIsNotTaken) {
   FakeNode other;
   FakeNodeServer elsewhere(other);
   elsewhere.offer_unix_socket(dir_ + "/node.sock", true);
-  server_.stop();
+  go_away();
   node_.tell_of_socket(dir_ + "/node.sock", core::boot_identity());
   server_.start();
   up();
