@@ -3,6 +3,7 @@
 import signal
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -140,9 +141,15 @@ def test_a_client_that_is_gone_leaves_its_place(request):
                 # Half open: the connection stands, and nobody answers on it any more.
                 two.answers_pings = False
                 begun = time.monotonic()
-                _, end = two.read_to_end(60)
+                with ThreadPoolExecutor(1) as pool:
+                    reading = pool.submit(two.read_to_end, 60)
+                    # Who reads answers its pings, and stays.
+                    while not reading.done():
+                        ask(again, "echo sum=$((1 + 2))", "sum=3")
+                        time.sleep(1)
+                _, end = reading.result()
                 assert end.code == 1006 and two.pings == 1 and 25 < time.monotonic() - begun < 45, (end, two.pings)
-                ask(again, "echo sum=$((1 + 2))", "sum=3")
+                ask(again, "echo sum=$((2 + 2))", "sum=4")
     finally:
         left = stack.close(keep=getattr(getattr(request.node, "report_call", None), "failed", False))
         assert not left, left

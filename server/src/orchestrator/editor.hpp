@@ -1,5 +1,5 @@
-// What users change of VMs and hosts that exist. Nothing of it reaches a VMM before the next start, so there is nothing to
-// wait for: each is recorded as a job that is done at once (`edit`, `edit-host`).
+// What users change of VMs and hosts that exist. Nothing of it reaches a VMM before the next start, so there is nothing
+// to wait for: each is recorded as a job that is done at once (`edit`, `edit-host`).
 #pragma once
 
 #include <cstdint>
