@@ -115,7 +115,9 @@ TEST_F(GuestHotplug, AGuestGoesOnWhereItWasFrozen) {
   const auto seconds = [](const std::string& text, std::size_t line) {
     return std::strtod(text.c_str() + line + std::strlen("qarax uptime"), nullptr);
   };
-  EXPECT_GT(seconds(said, said.find("qarax uptime")), seconds(last, last.rfind("qarax uptime"))) << said;
+  // The line, whole: its number comes a moment after its words.
+  const std::string line = other.console("\n", kBootMs, said.find("qarax uptime"));
+  EXPECT_GT(seconds(line, 0), seconds(last, last.rfind("qarax uptime"))) << line;
   EXPECT_NE(ask(other, "cat /run/word /sys/devices/system/cpu/online", kBootMs).find("kept\r\n0-1"), std::string::npos);
 
   // Another machine than the frozen one isn't tried.
