@@ -12,6 +12,7 @@
 #include "node_service.hpp"
 #include "plugin_drivers.hpp"
 #include "plugin_services.hpp"
+#include "qarax/core/addresses.hpp"
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
 #include "redescriber.hpp"
@@ -182,9 +183,7 @@ class RunningNode final : public Node {
     // Without this two agents could share the port and each get half of the calls.
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     builder.SetMaxReceiveMessageSize(4 << 20);
-    const bool bare_v6 = config_.listen_address.find(':') != std::string::npos && config_.listen_address[0] != '[';
-    const std::string host = bare_v6 ? "[" + config_.listen_address + "]" : config_.listen_address;
-    const std::string address = host + ":" + std::to_string(config_.listen_port);
+    const std::string address = core::host_port(config_.listen_address, config_.listen_port);
     builder.AddListeningPort(address, creds, &port_);
     if (!facts_.unix_socket.empty()) {
       ::unlink(facts_.unix_socket.c_str());

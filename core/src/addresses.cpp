@@ -10,4 +10,9 @@ bool is_loopback(const std::string& address) {
   return address == "::1" || address == "[::1]" || address == "localhost";
 }
 
+std::string host_port(const std::string& address, std::int64_t port) {
+  const bool bare_v6 = address.find(':') != std::string::npos && !address.starts_with('[');
+  return (bare_v6 ? "[" + address + "]" : address) + ":" + std::to_string(port);
+}
+
 }  // namespace qarax::core

@@ -13,5 +13,11 @@ TEST(Addresses, LoopbackIsThisMachine) {
     EXPECT_FALSE(is_loopback(elsewhere)) << elsewhere;
 }
 
+TEST(Addresses, AnIpv6AddressGetsItsBracketsBeforeAPort) {
+  EXPECT_EQ(host_port("::1", 1), "[::1]:1");
+  EXPECT_EQ(host_port("[::1]", 1), "[::1]:1");
+  EXPECT_EQ(host_port("10.0.0.7", 50051), "10.0.0.7:50051");
+}
+
 }  // namespace
 }  // namespace qarax::core

@@ -21,6 +21,7 @@
 #include "handlers/vm_handlers.hpp"
 #include "http/server.hpp"
 #include "nodes.hpp"
+#include "qarax/core/addresses.hpp"
 #include "qarax/core/files.hpp"
 #include "qarax/core/logging.hpp"
 #include "wiring/config_nodes.hpp"
@@ -85,9 +86,7 @@ Result<NodeCredentials> node_credentials(const ServerConfig& config) {
 }
 
 std::string url_of(const ServerConfig& config, std::uint16_t port) {
-  const bool v6 = config.listen_address.find(':') != std::string::npos && !config.listen_address.starts_with('[');
-  return (config.tls_cert.empty() ? "http://" : "https://") +
-         (v6 ? "[" + config.listen_address + "]" : config.listen_address) + ":" + std::to_string(port);
+  return (config.tls_cert.empty() ? "http://" : "https://") + core::host_port(config.listen_address, port);
 }
 
 // Blocked before any thread is made, so that only wait() sees them.

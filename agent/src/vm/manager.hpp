@@ -69,10 +69,6 @@ class Manager final : public VmManager {
 
   static constexpr const char* kNoFolder = "this node has no folder for it";
 
-  static bool overtakes(core::Action action) {
-    return action == core::Action::force_stop || action == core::Action::remove;
-  }
-
   // admission.cpp
   std::optional<CommandResult> judge_absent(const Command& asked);  // under vms_mutex_
   std::shared_ptr<Vm> make_absent(const Command& asked);            // under vms_mutex_

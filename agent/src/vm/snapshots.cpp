@@ -53,8 +53,7 @@ Result<VmStatus> Manager::resize(const VmPtr& vm, const Command& command, Driver
     const VmSpec& before = vm->document.resolved ? *vm->document.resolved : vm->document.spec;
     if (args.vcpus) args.vcpus = before.boot_vcpus;
     if (args.memory) args.memory = before.memory_size;
-    const auto undone = driver.resize(call_to_undo(vm), args);
-    log_unless(undone ? Status(Ok{}) : undone.error(), "a resize could not be undone", vm->id);
+    log_unless(driver.resize(call_to_undo(vm), args), "a resize could not be undone", vm->id);
     return std::move(written).error();
   }
   vm->document = std::move(document);
@@ -81,10 +80,8 @@ Result<VmStatus> Manager::snapshot(const VmPtr& vm, const Command& command, Driv
   const auto fail = [&](Error error) {
     error = snapshot_error(std::move(error), snapshots);
     snapshots.undo(wanted.id);
-    if (auto seen = driver.inspect(call_to_undo(vm), args.vm)) {
-      const auto now = go_on(vm, driver, before, *seen);
-      log_unless(now ? Status(Ok{}) : now.error(), "the VM is left paused after a snapshot that failed", vm->id);
-    }
+    if (auto seen = driver.inspect(call_to_undo(vm), args.vm))
+      log_unless(go_on(vm, driver, before, *seen), "the VM is left paused after a snapshot that failed", vm->id);
     return error;
   };
   auto taken = driver.snapshot(call, args);

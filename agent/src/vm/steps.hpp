@@ -22,7 +22,8 @@ Result<T> in_step(std::string_view step, Result<T> result) {
 inline constexpr std::string_view kNotDisowned = "what the VM leaves behind can't be noted";
 
 // What failed and keeps nothing from going on: whoever looks for the reason of what comes of it finds it in the log.
-inline void log_unless(const Status& done, std::string_view what, const std::string& vm) {
+template <class T>
+void log_unless(const Result<T>& done, std::string_view what, const std::string& vm) {
   if (!done) core::logger("vm")->error("{} vm={} reason={}", what, vm, core::log_value(done.error().message));
 }
 

@@ -21,12 +21,6 @@ using Clock = std::chrono::steady_clock;
 
 Clock::time_point grace() { return Clock::now() + std::chrono::seconds(5); }
 
-CallContext context_for(std::int64_t timeout_ms) {
-  CallContext context;
-  context.deadline_ns = plugin::monotonic_ns() + timeout_ms * 1'000'000;
-  return context;
-}
-
 std::string doing(LoadStep step) {
   if (step == LoadStep::open) return "loading it, which runs its static initialisers,";
   if (step == LoadStep::interfaces) return "query";

@@ -11,6 +11,7 @@
 
 #include "host_tables.hpp"
 #include "qarax/core/plugin_host/plugin_host.hpp"
+#include "qarax/plugin/call.hpp"
 #include "table_hypervisor.hpp"
 
 namespace qarax::core {
@@ -21,6 +22,13 @@ struct Plugin {
   HostTables* host = nullptr;  // never destroyed
   std::unique_ptr<TableHypervisor> hypervisor;
 };
+
+// Of a call of the host's own that has this long.
+inline CallContext context_for(std::int64_t timeout_ms) {
+  CallContext context;
+  context.deadline_ns = plugin::monotonic_ns() + timeout_ms * 1'000'000;
+  return context;
+}
 
 class Loading {
  public:

@@ -16,12 +16,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-CallContext context_for(std::int64_t timeout_ms) {
-  CallContext context;
-  context.deadline_ns = plugin::monotonic_ns() + timeout_ms * 1'000'000;
-  return context;
-}
-
 }  // namespace
 
 struct PluginHost::Impl {
@@ -59,25 +53,23 @@ PluginHost::PluginHost(HostServices& services, PluginHostOptions options)
 PluginHost::~PluginHost() { static_cast<void>(shutdown(5000)); }
 
 PluginRecord PluginHost::load(const PluginFileConfig& config) {
+  if (!impl_->held_by.empty()) {
+    PluginRecord refused;
+    refused.path = config.path;
+    refused.required = config.required;
+    refused.step = LoadStep::open;
+    refused.reason = "plugin " + config.path + ": the system's loader is held by " + impl_->held_by +
+                     ", which hangs while it is loaded; take that one out of the node's config and restart qarax-node";
+    return add_refused(std::move(refused));
+  }
   std::vector<PluginRecord> loaded;
   {
     const std::lock_guard lock(impl_->mutex);
     for (const auto& other : impl_->plugins)
       if (other->hypervisor) loaded.push_back(other->record);
   }
-  std::unique_ptr<Plugin> plugin;
-  if (impl_->held_by.empty()) {
-    plugin = Loading::run(impl_->services, impl_->options, config, std::move(loaded));
-    if (plugin->record.hangs && plugin->record.step == LoadStep::open) impl_->held_by = config.path;
-  } else {
-    plugin = std::make_unique<Plugin>();
-    plugin->record.path = config.path;
-    plugin->record.required = config.required;
-    plugin->record.step = LoadStep::open;
-    plugin->record.reason = "plugin " + config.path + ": the system's loader is held by " + impl_->held_by +
-                            ", which hangs while it is loaded; take that one out of the node's config and restart "
-                            "qarax-node";
-  }
+  auto plugin = Loading::run(impl_->services, impl_->options, config, std::move(loaded));
+  if (plugin->record.hangs && plugin->record.step == LoadStep::open) impl_->held_by = config.path;
   return impl_->add(std::move(plugin));
 }
 

@@ -1,7 +1,5 @@
 #include "handlers/event_handlers.hpp"
 
-#include <algorithm>
-
 #include "handlers/event_stream.hpp"
 #include "handlers/listing.hpp"
 #include "handlers/reply.hpp"
@@ -13,18 +11,12 @@ namespace {
 
 constexpr std::string_view kType = "text/event-stream";
 
-template <class E>
-bool is_named(std::string_view text) {
-  return std::find(std::begin(EnumNames<E>::kNames), std::end(EnumNames<E>::kNames), text) !=
-         std::end(EnumNames<E>::kNames);
-}
-
 Result<EventFilter> filter_of(const http::Request& request) {
   EventFilter filter;
   filter.types = elements_of(request, "type");
   filter.statuses = elements_of(request, "status");
   for (const std::string& one : filter.statuses)
-    if (!is_named<VmState>(one) && !is_named<HostStatus>(one) && !is_named<JobState>(one))
+    if (!enum_named<VmState>(one) && !enum_named<HostStatus>(one) && !enum_named<JobState>(one))
       return make_error(Code::invalid_argument,
                         "\"" + one.substr(0, 80) +
                             "\" is no status of a VM or a host and no state of a job, such as running, up or completed",

@@ -44,17 +44,17 @@ http::Response document(const HostRecord& host) {
 http::Response list(const http::Request& request, const Store& store) {
   auto page = page_of(request);
   if (!page) return refuse(request, std::move(page).error());
-  constexpr auto& kStates = EnumNames<HostStatus>::kNames;
   const auto name = request.query_value("name");
   const auto status = request.query_value("status");
-  if (status && std::find(std::begin(kStates), std::end(kStates), *status) == std::end(kStates))
+  const auto wanted = status ? enum_named<HostStatus>(*status) : std::nullopt;
+  if (status && !wanted)
     return refuse(request, make_error(Code::invalid_argument,
                                       "\"" + std::string(*status) + "\" is no status of a host, such as up or down",
                                       "bad-query"));
   if (page->cursor && !api::is_safe_name(*page->cursor)) return refuse(request, bad_cursor(*page->cursor));
   std::vector<HostPtr> hosts = store.hosts();
   std::erase_if(hosts, [&](const HostPtr& host) {
-    return (name && host->name != *name) || (status && kStates[static_cast<std::size_t>(host->status)] != *status) ||
+    return (name && host->name != *name) || (wanted && host->status != *wanted) ||
            (page->cursor && host->name <= *page->cursor);
   });
   const bool more = hosts.size() > page->limit;

@@ -52,14 +52,12 @@ Result<JobQuery> query_of(const http::Request& request) {
   QARAX_TRY(query.vm_id, uuid_of(request, "vm_id"));
   QARAX_TRY(query.host_id, uuid_of(request, "host_id"));
   if (const auto state = request.query_value("state")) {
-    const auto* const begin = std::begin(EnumNames<JobState>::kNames);
-    const auto* const found = std::find(begin, std::end(EnumNames<JobState>::kNames), *state);
-    if (found == std::end(EnumNames<JobState>::kNames))
+    query.state = enum_named<JobState>(*state);
+    if (!query.state)
       return make_error(Code::invalid_argument,
                         "\"" + std::string(*state) +
                             "\" is no state of a job; there are running, completed, failed, superseded, cancelled",
                         "bad-query");
-    query.state = static_cast<JobState>(found - begin);
   }
   QARAX_TRY(const Page page, page_of(request));
   query.limit = page.limit;

@@ -40,8 +40,7 @@ Result<Filter> filter_of(const http::Request& request, const Page& page) {
   Filter filter;
   filter.name = request.query_value("name");
   filter.status = request.query_value("status");
-  constexpr auto& kStates = EnumNames<VmState>::kNames;
-  if (filter.status && std::find(std::begin(kStates), std::end(kStates), *filter.status) == std::end(kStates))
+  if (filter.status && !enum_named<VmState>(*filter.status))
     return make_error(
         Code::invalid_argument,
         "\"" + std::string(*filter.status) + "\" is no status; there are unknown, created, running, paused, shutdown",

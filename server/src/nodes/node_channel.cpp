@@ -19,14 +19,9 @@ std::shared_ptr<grpc::Channel> make(const std::string& target, const std::shared
 
 }  // namespace
 
-std::string node_target(const std::string& address, std::int64_t port) {
-  const bool bare = address.find(':') == std::string::npos || address.starts_with('[');
-  return (bare ? address : "[" + address + "]") + ":" + std::to_string(port);
-}
-
 Result<std::shared_ptr<grpc::Channel>> node_channel(const std::string& address, std::int64_t port,
                                                     const NodeCredentials& credentials) {
-  const std::string target = node_target(address, port);
+  const std::string target = core::host_port(address, port);
   if (!credentials.ca_cert.empty()) {
     grpc::SslCredentialsOptions options;
     options.pem_root_certs = credentials.ca_cert;

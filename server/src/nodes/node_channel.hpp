@@ -17,9 +17,6 @@ struct NodeCredentials {
   bool insecure = false;  // the token is shown in plain text also to nodes elsewhere
 };
 
-// host:port as gRPC takes it.
-std::string node_target(const std::string& address, std::int64_t port);
-
 // A channel of its own. Where there is one the token may be sent on it. FAILED_PRECONDITION: whoever is on the way to
 // `address` could read it.
 Result<std::shared_ptr<grpc::Channel>> node_channel(const std::string& address, std::int64_t port,

@@ -25,12 +25,6 @@ TEST(NodeChannel, WithoutATokenOrWithTlsOrWhereItIsMeantThereIsOne) {
   EXPECT_TRUE(node_channel("10.0.0.7", 50051, {"secret", "", true}));
 }
 
-TEST(NodeChannel, AnIpv6AddressGetsItsBrackets) {
-  EXPECT_EQ(node_target("::1", 1), "[::1]:1");
-  EXPECT_EQ(node_target("[::1]", 1), "[::1]:1");
-  EXPECT_EQ(node_target("10.0.0.7", 50051), "10.0.0.7:50051");
-}
-
 TEST(NodeChannel, OnlyAConnectionThatTlsPreventsGetsAdvice) {
   const std::string refused = "failed to connect to all addresses; last error: UNKNOWN: Connection refused";
   EXPECT_EQ(with_advice(refused, "h1", {}), refused);

@@ -2,6 +2,7 @@
 // must not take it.
 #include "calls.hpp"
 #include "node_link.hpp"
+#include "qarax/core/addresses.hpp"
 #include "qarax/core/logging.hpp"
 
 namespace qarax::server {
@@ -20,7 +21,7 @@ Error not_ours(const std::string& host_id, const std::string& host, const std::s
 
 }  // namespace
 
-std::string NodeLink::target() const { return node_target(host_->address, host_->port); }
+std::string NodeLink::target() const { return core::host_port(host_->address, host_->port); }
 
 Error NodeLink::unreached(const grpc::Status& status) const {
   Error error = to_error(status);

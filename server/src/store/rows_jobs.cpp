@@ -28,8 +28,7 @@ std::string name_of(JobState state) {
 }
 
 JobState state_of(const std::string& name) {
-  for (std::size_t i = 0; i < std::size(EnumNames<JobState>::kNames); ++i)
-    if (EnumNames<JobState>::kNames[i] == name) return static_cast<JobState>(i);
+  if (const auto state = enum_named<JobState>(name)) return *state;
   throw BadRow("jobs: unknown state " + name);
 }
 

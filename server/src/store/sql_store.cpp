@@ -83,11 +83,6 @@ Result<VmPtr> SqlStore::create_vm(const NewVmInput& input) {
   vm.edition = 1;
   vm.observed.status.state = VmState::created;
   vm.created_at = vm.updated_at = now_text();
-  Job job = job_done_at_once("create");
-  job.vm_id = vm.id;
-  job.vm_name = vm.name;
-  const std::string job_id = job.id;
-  VmPtr made;
   if (input.only_check) {
     QARAX_CHECK(db_->transact({{}, [&](Session& session) -> Status {
                                  if (rows::is_name_taken(session, vm)) return name_taken("VM", vm.name);
@@ -95,6 +90,11 @@ Result<VmPtr> SqlStore::create_vm(const NewVmInput& input) {
                                }}));
     return std::make_shared<const VmRecord>(std::move(vm));
   }
+  Job job = job_done_at_once("create");
+  job.vm_id = vm.id;
+  job.vm_name = vm.name;
+  const std::string job_id = job.id;
+  VmPtr made;
   QARAX_CHECK(transact({{},
                         [&](Session& session) -> Status {
                           vm.order = next_order_++;

@@ -5,7 +5,6 @@
 // only: what isn't understood isn't acted on, nor sent to nodes.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -26,22 +25,13 @@ namespace unread {
 namespace detail {
 
 template <class T>
-struct Inner {
-  using Type = T;
-};
-template <class T>
-struct Inner<std::optional<T>> {
-  using Type = T;
-};
-
-template <class T>
 void collect(const json::Object& in, std::string_view source, std::string& out);
 
 template <class T>
 bool take_known(const json::Member& member, std::string_view source, std::string& out) {
   bool known = false;
   const auto look = [&](const auto& f) {
-    using M = typename Inner<typename std::remove_cvref_t<decltype(f)>::Type>::Type;
+    using M = typename qarax::detail::Bare<typename std::remove_cvref_t<decltype(f)>::Type>::Type;
     if constexpr (Document<M>) {
       if (f.is_flat) {
         known = known || take_known<M>(member, source, out);

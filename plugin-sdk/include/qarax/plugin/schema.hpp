@@ -48,15 +48,6 @@ void append_type(std::string& out, std::string_view ref_prefix) {
   }
 }
 
-template <class M>
-struct Bare {
-  using Type = M;
-};
-template <class M>
-struct Bare<std::optional<M>> {
-  using Type = M;
-};
-
 template <class T>
 void append_properties(std::string& out, std::string& required, std::string_view ref_prefix, bool& first) {
   for_each_field<T>([&](const auto& f) {

@@ -112,18 +112,15 @@ class Decoder {
   void read_enum(const json::Value& in, E& out, const std::string& pointer) {
     const auto* text = in.as_string();
     if (text == nullptr) return expected(pointer, "a string", in);
-    std::string known;
-    for (std::size_t i = 0; i < std::size(EnumNames<E>::kNames); ++i) {
-      if (EnumNames<E>::kNames[i] == *text) {
-        out = static_cast<E>(i);
-        return;
-      }
-      known.append(i == 0 ? "" : ", ").append(EnumNames<E>::kNames[i]);
-    }
-    if (unknown_ == Unknown::ignore)
+    if (const auto value = enum_named<E>(*text)) {
+      out = *value;
+    } else if (unknown_ == Unknown::ignore) {
       out = EnumNames<E>::kUnknown;
-    else
+    } else {
+      std::string known;
+      for (const std::string_view name : EnumNames<E>::kNames) known.append(known.empty() ? "" : ", ").append(name);
       problem(pointer, "\"" + *text + "\" is not one of " + known);
+    }
   }
 
   template <class T>

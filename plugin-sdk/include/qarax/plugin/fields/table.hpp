@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <limits>
 #include <optional>
 #include <string>
@@ -20,6 +21,14 @@ struct Fields;  // specialised per document type
 // and kUnknown, the value that a name from a newer plugin becomes.
 template <class E>
 struct EnumNames;
+
+// The value of that name; nullopt: none has it.
+template <class E>
+constexpr std::optional<E> enum_named(std::string_view name) {
+  for (std::size_t i = 0; i < std::size(EnumNames<E>::kNames); ++i)
+    if (EnumNames<E>::kNames[i] == name) return static_cast<E>(i);
+  return std::nullopt;
+}
 
 // Any JSON value, kept as text; "null" when absent. Decoded from a text it keeps the spelling of numbers and strings;
 // white space between tokens goes, so that it stays one line.
@@ -159,6 +168,15 @@ template <class T>
 struct IsOptional : std::false_type {};
 template <class T>
 struct IsOptional<std::optional<T>> : std::true_type {};
+// What is in an optional; anything else is itself.
+template <class T>
+struct Bare {
+  using Type = T;
+};
+template <class T>
+struct Bare<std::optional<T>> {
+  using Type = T;
+};
 
 template <class T, class F>
 void for_each_field(F&& f) {
