@@ -17,6 +17,8 @@
 
 namespace {
 
+constexpr const char* kDefaultConfig = "/etc/qarax/node.yaml";
+
 // A library once loaded is never unloaded and a plugin's thread may outlive it all: no static destructor may run under
 // one.
 [[noreturn]] void leave(int code) {
@@ -34,7 +36,7 @@ int run(int argc, char** argv) {
   CLI::App app("qarax-node: the agent of one VM host");
   std::string config_path;
   bool check = false;
-  app.add_option("--config", config_path, "YAML file; without one: defaults and QARAX_NODE_… variables");
+  app.add_option("--config", config_path, std::string("Configuration file; ") + kDefaultConfig + " where there is one");
   app.add_flag("--check-config", check, "read the configuration, say what is wrong with it, and end");
   app.set_version_flag("--version", "qarax-node " QARAX_VERSION);
   app.fallthrough();  // --config may stand behind the command
@@ -51,6 +53,7 @@ int run(int argc, char** argv) {
       ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
 
+  if (config_path.empty() && ::access(kDefaultConfig, F_OK) == 0) config_path = kDefaultConfig;
   const auto config = qarax::agent::read_node_config(config_path);
   if (!config) {
     std::cerr << config.error().message << '\n';

@@ -1,5 +1,6 @@
 #include "qarax/core/config.hpp"
 
+#include <unistd.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -64,6 +65,20 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
+// "; did you mean …?" where one of them is near.
+template <class Names>
+std::string nearest(std::string_view name, const Names& names) {
+  const std::string* near = nullptr;
+  std::size_t best = 4;
+  for (const std::string& one : names) {
+    if (const std::size_t d = edit_distance(name, one); d < best) {
+      best = d;
+      near = &one;
+    }
+  }
+  return near == nullptr ? "" : "; did you mean " + *near + "?";
+}
+
 }  // namespace
 
 struct ConfigReader::Impl {
@@ -71,6 +86,7 @@ struct ConfigReader::Impl {
   std::string prefix;
   std::map<std::string, Entry, std::less<>> entries;  // dotted key of every leaf in the file
   std::set<std::string, std::less<>> known;
+  std::set<std::string, std::less<>> foreign;  // variables
   std::vector<ErrorDetail> problems;
 
   void flatten(const YAML::Node& node, const std::string& base) {
@@ -82,6 +98,17 @@ struct ConfigReader::Impl {
         continue;
       }
       if (item.second.IsMap()) flatten(item.second, key);
+    }
+  }
+
+  void check_environment() {
+    std::set<std::string> names;
+    for (const std::string& key : known) names.insert(environment_name(prefix, key));
+    for (char** one = environ; *one != nullptr; ++one) {
+      const std::string_view entry(*one);
+      const std::string_view name = entry.substr(0, entry.find('='));
+      if (!name.starts_with(prefix + "_") || foreign.contains(name) || names.contains(std::string(name))) continue;
+      problems.push_back({std::string(name), "unknown variable" + nearest(name, names)});
     }
   }
 
@@ -259,6 +286,8 @@ void ConfigReader::object(std::string_view key, json::Value& value) {
   value = to_json(*node);
 }
 
+void ConfigReader::foreign_variable(std::string_view name) { impl_->foreign.emplace(name); }
+
 void ConfigReader::problem(std::string_view key, std::string text) {
   const auto found = impl_->entries.find(key);
   const std::string name = environment_name(impl_->prefix, key);
@@ -285,18 +314,10 @@ Status ConfigReader::finish() {
     if (!parent.empty() && std::none_of(impl_->known.begin(), impl_->known.end(),
                                         [&](const auto& k) { return k == parent || below(k, parent); }))
       continue;
-    std::string text = section ? "expected a section" : "unknown key";
-    const std::string* near = nullptr;
-    std::size_t best = 4;
-    for (const auto& k : impl_->known) {
-      if (const std::size_t d = edit_distance(key, k); d < best) {
-        best = d;
-        near = &k;
-      }
-    }
-    if (near != nullptr && !section) text += "; did you mean " + *near + "?";
+    std::string text = section ? "expected a section" : "unknown key" + nearest(key, impl_->known);
     impl_->problems.push_back({impl_->where(entry.line) + key, std::move(text)});
   }
+  impl_->check_environment();
   if (impl_->problems.empty()) return Ok{};
   Error error = make_error(Code::invalid_argument, "", "config");
   for (const auto& p : impl_->problems)

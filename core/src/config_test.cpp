@@ -80,6 +80,22 @@ TEST_F(Config, EnvironmentWins) {
   EXPECT_EQ(v.hosts, (std::vector<std::string>{"x", "y"}));
 }
 
+TEST_F(Config, AMisspeltVariableIsNamed) {
+  file("");
+  setenv("QARAX_T_LISTEN_PROT", "9001", 1);
+  setenv("QARAX_TOO", "another program's", 1);
+  Values v;
+  const Status refused = read(v);
+  ConfigReader reader(path_, "QARAX_T");
+  reader.foreign_variable("QARAX_T_LISTEN_PROT");
+  const Status foreign = reader.finish();
+  unsetenv("QARAX_T_LISTEN_PROT");
+  unsetenv("QARAX_TOO");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message, "QARAX_T_LISTEN_PROT: unknown variable; did you mean QARAX_T_LISTEN_PORT?");
+  EXPECT_TRUE(foreign) << foreign.error().message;
+}
+
 TEST_F(Config, AListOfMapsComesFromTheEnvironmentToo) {
   file("plugins:\n  - path: /in-the-file.so\n");
   setenv("QARAX_T_PLUGINS", "[{path: /x.so, config: {n: 3}}, {path: /y.so}]", 1);

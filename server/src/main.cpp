@@ -33,6 +33,8 @@ namespace qarax::server {
 namespace {
 
 constexpr const char* kDefaultConfig = "/etc/qarax/server.yaml";
+// The configuration is wrong and stays so: systemd doesn't start it again (RestartPreventExitStatus=).
+constexpr int kExitConfig = 2;
 constexpr std::size_t kThreadStack = 262'144;
 
 struct CommandLine {
@@ -222,7 +224,7 @@ int run(int argc, char** argv) {
   auto config = read_server_config(line.config);
   if (!config) {
     std::cerr << config.error().message << '\n';
-    return EXIT_FAILURE;
+    return kExitConfig;
   }
   if (line.check_config) {
     std::cout << (line.config.empty() ? "the defaults and the environment" : line.config) << ": good\n";

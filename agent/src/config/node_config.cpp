@@ -58,6 +58,9 @@ Result<NodeConfig> read_node_config(const std::string& path) {
   NodeConfig config;
   config.data_dir = default_data_dir();
   core::ConfigReader reader(path, "QARAX_NODE");
+  // By these a server is told of this node, and they may stand in an environment that both were given.
+  reader.foreign_variable("QARAX_NODE_HOST");
+  reader.foreign_variable("QARAX_NODE_PORT");
   reader.text("listen.address", config.listen_address);
   reader.integer("listen.port", config.listen_port, 0, 65535);
   reader.text("listen.unix_socket", config.unix_socket);

@@ -82,7 +82,11 @@ Status check_home(const std::string& data_dir, const std::string& id) {
   if (!text && text.error().code == Code::not_found) return settle(data_dir, id);
   if (!text) return std::move(text).error();
   auto kept = decode<Home>(std::string_view(*text), Unknown::ignore);
-  if (!kept) return make_error(Code::data_loss, home_file(data_dir) + " is damaged; `qarax-node rehome` makes it anew");
+  if (!kept)
+    return make_error(Code::data_loss,
+                      home_file(data_dir) +
+                          " is damaged. Where this folder is the node's own and no copy, `qarax-node rehome --moved` "
+                          "makes it anew and leaves the VMs as they are");
   QARAX_TRY(const Home here, home_here(data_dir, id));
   std::string why;
   if (kept->node_id != id)
