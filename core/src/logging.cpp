@@ -1,9 +1,13 @@
 #include "qarax/core/logging.hpp"
 
 #include <fmt/format.h>
+#include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <cstdlib>
 #include <map>
 #include <mutex>
 
@@ -28,6 +32,25 @@ spdlog::level::level_enum level_of(LogLevel level) {
                                                    spdlog::level::err};
   return kLevels[static_cast<std::size_t>(level)];
 }
+// Is stderr what systemd connected to its journal? systemd.exec(5), JOURNAL_STREAM.
+bool journal_reads() {
+  const char* told = std::getenv("JOURNAL_STREAM");
+  struct stat file {};
+  return told != nullptr && ::fstat(STDERR_FILENO, &file) == 0 &&
+         told == std::to_string(file.st_dev) + ":" + std::to_string(file.st_ino);
+}
+
+// The level as the journal takes it from a line's begin, sd-daemon(3): `journalctl -p warning` then finds ours.
+class JournalPriority final : public spdlog::custom_flag_formatter {
+ public:
+  void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& to) override {
+    to.push_back(message.level >= spdlog::level::err    ? '3'
+                 : message.level == spdlog::level::warn ? '4'
+                 : message.level == spdlog::level::info ? '6'
+                                                        : '7');
+  }
+  std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<JournalPriority>(); }
+};
 }  // namespace
 
 void Logger::write(LogLevel level, fmt::string_view text, fmt::format_args args) const {
@@ -50,7 +73,10 @@ Status init_logging(const std::string& level) {
   if (parsed == spdlog::level::off && level != "off")
     return make_error(Code::invalid_argument, "log.level: \"" + level + "\" is not one of debug, info, warn, error");
   spdlog::set_level(parsed);
-  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %n %v", spdlog::pattern_time_type::utc);
+  auto formatter = std::make_unique<spdlog::pattern_formatter>(spdlog::pattern_time_type::utc);
+  formatter->add_flag<JournalPriority>('*').set_pattern(std::string(journal_reads() ? "<%*>" : "") +
+                                                        "%Y-%m-%dT%H:%M:%S.%eZ %l %n %v");
+  spdlog::set_formatter(std::move(formatter));
   return Ok{};
 }
 
