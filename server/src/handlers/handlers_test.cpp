@@ -379,6 +379,13 @@ TEST_F(HandlersTest, MetricsCountRequestsAndStates) {
   EXPECT_TRUE(has(R"(qarax_vms{status="created"} 1)")) << text;
   EXPECT_TRUE(has(R"(qarax_vms{status="running"} 0)")) << text;
   EXPECT_TRUE(has(R"(qarax_build_info{version="1.2.3"} 1)")) << text;
+  EXPECT_TRUE(has(R"(qarax_jobs_ended_total{action="create",state="completed"} 1)")) << text;
+  EXPECT_TRUE(has("qarax_vms_drift 0")) << text;
+  EXPECT_TRUE(has("qarax_store_ready 1")) << text;
+  EXPECT_TRUE(has("qarax_read_only 0")) << text;
+  create("second");
+  EXPECT_NE(call("GET", "/metrics").body.find(R"(qarax_jobs_ended_total{action="create",state="completed"} 2)"),
+            std::string::npos);
 }
 
 TEST_F(HandlersTest, TheDocumentHasTheRoutesOfTheRouterAndNoOthers) {

@@ -43,9 +43,13 @@ double open_descriptors() {
   return count - 3;  // ".", ".." and the folder's own
 }
 
+prometheus::Gauge& gauge(prometheus::Registry& registry, const char* name, const char* help) {
+  return prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add({});
+}
+
 }  // namespace
 
-Metrics::Metrics(const Store& store, const std::string& version)
+Metrics::Metrics(Store& store, const std::string& version)
     : store_(store),
       requests_(prometheus::BuildCounter()
                     .Name("qarax_http_requests_total")
@@ -57,18 +61,16 @@ Metrics::Metrics(const Store& store, const std::string& version)
                    .Register(registry_)),
       vms_(prometheus::BuildGauge().Name("qarax_vms").Help("VMs by status.").Register(registry_)),
       hosts_(prometheus::BuildGauge().Name("qarax_hosts").Help("Hosts by status.").Register(registry_)),
-      jobs_(prometheus::BuildGauge()
-                .Name("qarax_jobs_running")
-                .Help("Jobs that are not finished.")
-                .Register(registry_)
-                .Add({})),
-      resident_(prometheus::BuildGauge()
-                    .Name("process_resident_memory_bytes")
-                    .Help("Resident memory.")
-                    .Register(registry_)
-                    .Add({})),
-      descriptors_(
-          prometheus::BuildGauge().Name("process_open_fds").Help("Open descriptors.").Register(registry_).Add({})) {
+      drift_(gauge(registry_, "qarax_vms_drift", "VMs that aren't what they shall be, with no job at work on that.")),
+      jobs_(gauge(registry_, "qarax_jobs_running", "Jobs that are not finished.")),
+      ended_(prometheus::BuildCounter()
+                 .Name("qarax_jobs_ended_total")
+                 .Help("Jobs that came to their end since the server's start, by action and state.")
+                 .Register(registry_)),
+      ready_(gauge(registry_, "qarax_store_ready", "1: the database takes changes.")),
+      read_only_(gauge(registry_, "qarax_read_only", "1: changes are refused until a host is adopted.")),
+      resident_(gauge(registry_, "process_resident_memory_bytes", "Resident memory.")),
+      descriptors_(gauge(registry_, "process_open_fds", "Open descriptors.")) {
   prometheus::BuildGauge()
       .Name("qarax_build_info")
       .Help("1, with the version.")
@@ -97,15 +99,29 @@ void Metrics::answered(std::string_view method, std::string_view route, int stat
 }
 
 std::string Metrics::text() {
+  const std::lock_guard one_at_a_time(telling_);
   std::array<int, std::size(EnumNames<VmState>::kNames)> vms{};
-  for (const VmPtr& vm : store_.vms()) ++vms[static_cast<std::size_t>(vm->observed.status.state)];
+  int drift = 0;
+  for (const VmPtr& vm : store_.vms()) {
+    ++vms[static_cast<std::size_t>(vm->observed.status.state)];
+    drift += drifts(*vm) ? 1 : 0;
+  }
+  drift_.Set(drift);
   for (std::size_t i = 0; i < vms.size(); ++i)
     vms_.Add({{"status", std::string(EnumNames<VmState>::kNames[i])}}).Set(vms[i]);
   std::array<int, std::size(EnumNames<HostStatus>::kNames)> hosts{};
   for (const HostPtr& host : store_.hosts()) ++hosts[static_cast<std::size_t>(host->status)];
   for (std::size_t i = 0; i < hosts.size(); ++i)
     hosts_.Add({{"status", std::string(EnumNames<HostStatus>::kNames[i])}}).Set(hosts[i]);
-  jobs_.Set(static_cast<double>(store_.unfinished_jobs().size()));
+  jobs_.Set(static_cast<double>(store_.unfinished_jobs().size() + store_.unfinished_host_jobs().size()));
+  for (const auto& [end, count] : store_.job_book().ends()) {
+    auto& counter =
+        ended_.Add({{"action", end.first},
+                    {"state", std::string(EnumNames<JobState>::kNames[static_cast<std::size_t>(end.second)])}});
+    counter.Increment(static_cast<double>(count) - counter.Value());
+  }
+  ready_.Set(store_.check() ? 1 : 0);
+  read_only_.Set(store_.read_only().empty() ? 0 : 1);
   resident_.Set(resident_bytes());
   descriptors_.Set(open_descriptors());
   return prometheus::TextSerializer().Serialize(registry_.Collect());

@@ -7,6 +7,7 @@
 #include <prometheus/registry.h>
 
 #include <map>
+#include <mutex>
 #include <shared_mutex>
 #include <string>
 #include <string_view>
@@ -20,7 +21,7 @@ namespace qarax::server {
 class Metrics final : public http::RequestObserver {
  public:
   // Borrows the store.
-  Metrics(const Store& store, const std::string& version);
+  Metrics(Store& store, const std::string& version);
 
   // Any thread. Labels are bounded: routes are patterns, unknown methods are "other".
   void answered(std::string_view method, std::string_view route, int status, double seconds) override;
@@ -43,15 +44,20 @@ class Metrics final : public http::RequestObserver {
   };
   Series series(const Key& key);
 
-  const Store& store_;
+  Store& store_;
   prometheus::Registry registry_;
   prometheus::Family<prometheus::Counter>& requests_;
   prometheus::Family<prometheus::Histogram>& seconds_;
   prometheus::Family<prometheus::Gauge>& vms_;
   prometheus::Family<prometheus::Gauge>& hosts_;
+  prometheus::Gauge& drift_;
   prometheus::Gauge& jobs_;
+  prometheus::Family<prometheus::Counter>& ended_;
+  prometheus::Gauge& ready_;
+  prometheus::Gauge& read_only_;
   prometheus::Gauge& resident_;
   prometheus::Gauge& descriptors_;
+  std::mutex telling_;  // what text() counts
   std::shared_mutex mutex_;
   std::map<Key, Series> known_;
 };

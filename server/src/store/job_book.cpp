@@ -13,6 +13,7 @@ JobPtr JobBook::keep(Job job) {
   place = std::make_shared<const Job>(std::move(job));
   const JobPtr kept = place;
   if (new_end) {
+    ++ends_[{kept->action, kept->state}];
     finished_.push_back(kept->id);
     if (finished_.size() > kFinishedInMemory) {
       jobs_.erase(finished_.front());
@@ -47,6 +48,11 @@ JobPtr JobBook::wait(const std::string& id, std::chrono::milliseconds time) cons
   };
   ended_.wait_until(lock, until, is_over);
   return last;
+}
+
+JobBook::Ends JobBook::ends() const {
+  const std::lock_guard lock(mutex_);
+  return ends_;
 }
 
 void JobBook::stop_waiting() {

@@ -3,10 +3,13 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <deque>
+#include <map>
 #include <mutex>
 #include <string>
 #include <unordered_map>
+#include <utility>
 
 #include "job.hpp"
 
@@ -31,6 +34,10 @@ class JobBook {
   // From now on nobody waits: the server ends.
   void stop_waiting();
 
+  // How many came to which end since this server began, by action.
+  using Ends = std::map<std::pair<std::string, JobState>, std::uint64_t>;
+  Ends ends() const;
+
  private:
   JobPtr keep(Job job);  // with mutex_ held
 
@@ -38,6 +45,7 @@ class JobBook {
   mutable std::condition_variable ended_;
   std::unordered_map<std::string, JobPtr> jobs_;
   std::deque<std::string> finished_;  // the oldest first
+  Ends ends_;
   bool closed_ = false;
 };
 
