@@ -18,7 +18,6 @@ namespace {
 // Short, as a slot that nobody uses is time that the next boot loses; long enough for a guest that waits for a timer.
 constexpr std::int64_t kLookNs = 25'000'000;
 constexpr int kCalmLooks = 3;
-constexpr std::int64_t kAtMostNs = 20'000'000'000;
 
 // The CPU time that a process has used or waited for: one that is kept from its CPU by others isn't calm. Without the
 // kernel's word on waiting, what it has used.
@@ -47,8 +46,11 @@ bool is_readable(int fd) {
 
 }  // namespace
 
-BootGate::BootGate(std::size_t slots)
-    : free_(slots), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), thread_([this] { watch(); }) {}
+BootGate::BootGate(std::size_t slots, std::int64_t at_most_ms)
+    : at_most_ns_(at_most_ms * 1'000'000),
+      free_(slots),
+      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      thread_([this] { watch(); }) {}
 
 BootGate::~BootGate() { stop(); }
 
@@ -64,11 +66,16 @@ void BootGate::stop() {
   for (const Waiting& one : left) one.then(ending());
 }
 
+BootGate::Turn BootGate::take() {
+  --free_;
+  out_.emplace(++turns_, plugin::monotonic_ns());
+  return {*this, turns_};
+}
+
 std::optional<BootGate::Turn> BootGate::try_enter() {
   const std::lock_guard lock(mutex_);
   if (free_ == 0 || !waiting_.empty()) return std::nullopt;
-  --free_;
-  return Turn(*this);
+  return take();
 }
 
 void BootGate::enter(const CallLimits& limits, Then then) {
@@ -82,21 +89,23 @@ void BootGate::enter(const CallLimits& limits, Then then) {
   ::eventfd_write(wake_.get(), 1);
 }
 
-void BootGate::leave() {
+void BootGate::leave(std::uint64_t turn) {
   {
     const std::lock_guard lock(mutex_);
+    if (out_.erase(turn) == 0) return;  // its time was up
     ++free_;
     if (waiting_.empty()) return;
   }
   ::eventfd_write(wake_.get(), 1);
 }
 
-void BootGate::leave_when_calm(const ProcessId& vmm) {
+void BootGate::leave_when_calm(std::uint64_t turn, const ProcessId& vmm) {
   const auto wanted = wanted_ns(vmm.pid);
   core::Fd end = open_pidfd(vmm);
-  if (!wanted || !end) return leave();
+  if (!wanted || !end) return leave(turn);
   {
     const std::lock_guard lock(mutex_);
+    if (out_.erase(turn) == 0) return;
     const std::int64_t now = plugin::monotonic_ns();
     booting_.push_back({vmm.pid, std::move(end), *wanted, now, now});
   }
@@ -106,7 +115,7 @@ void BootGate::leave_when_calm(const ProcessId& vmm) {
 void BootGate::look(std::int64_t now) {
   const std::size_t before = booting_.size();
   std::erase_if(booting_, [&](Booting& one) {
-    if (is_readable(one.end.get()) || now - one.since_ns > kAtMostNs) return true;
+    if (is_readable(one.end.get()) || now - one.since_ns > at_most_ns_) return true;
     const std::int64_t passed = now - one.looked_ns;
     if (passed < kLookNs) return false;
     const std::int64_t wanted = wanted_ns(one.pid).value_or(one.wanted_ns);
@@ -116,6 +125,7 @@ void BootGate::look(std::int64_t now) {
     return one.calm >= kCalmLooks;
   });
   free_ += before - booting_.size();
+  free_ += std::erase_if(out_, [&](const auto& turn) { return now - turn.second > at_most_ns_; });
 }
 
 // Those who get a slot now, in the order in which they came, and those whose time is up.
@@ -131,9 +141,8 @@ std::vector<std::function<void()>> BootGate::next_turns(std::int64_t now) {
           make_error(Code::deadline_exceeded, "too many VMs boot on this node; the start's turn did not come in time",
                      "boot-queue-full"));
     else if (free_ > 0)
-      outcome = std::make_shared<Result<Turn>>(Turn(*this));
+      outcome = std::make_shared<Result<Turn>>(take());
     if (!outcome) return false;
-    if (*outcome) --free_;
     calls.emplace_back([then = std::move(one.then), outcome] { then(std::move(*outcome)); });
     return true;
   });
@@ -154,11 +163,13 @@ void BootGate::watch() {
       if (one.limits.cancel_fd >= 0) fds.push_back({one.limits.cancel_fd, POLLIN, 0});
       if (one.limits.deadline_ns != 0) until = std::min(until, one.limits.deadline_ns);
     }
+    // As they are numbered they were taken.
+    if (!waiting_.empty() && !out_.empty()) until = std::min(until, out_.begin()->second + at_most_ns_ + 1);
     lock.unlock();
     int wait_ms = -1;
     if (until != INT64_MAX)
-      wait_ms = static_cast<int>(
-          std::clamp<std::int64_t>((until - plugin::monotonic_ns() + 999'999) / 1'000'000, 0, kAtMostNs / 1'000'000));
+      wait_ms =
+          static_cast<int>(std::clamp<std::int64_t>((until - plugin::monotonic_ns() + 999'999) / 1'000'000, 0, 60'000));
     ::poll(fds.data(), fds.size(), wait_ms);
     eventfd_t ignored = 0;
     ::eventfd_read(wake_.get(), &ignored);

@@ -1,10 +1,12 @@
 // Cold boots at the same time are limited: more than the host has CPUs lowers what all of them get done (measured, by a
 // sixth under TCG). A slot is held until the guest has calmed down: its VMM wanted less than half a CPU for a moment.
+// Nobody keeps one for longer than `at_most`: a plugin whose start never returns doesn't stop the others' starts.
 #pragma once
 
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -18,7 +20,8 @@ namespace qarax::agent {
 
 class BootGate {
  public:
-  explicit BootGate(std::size_t slots);
+  static constexpr std::int64_t kAtMostMs = 20'000;
+  explicit BootGate(std::size_t slots, std::int64_t at_most_ms = kAtMostMs);
   ~BootGate();
   BootGate(const BootGate&) = delete;
   BootGate& operator=(const BootGate&) = delete;
@@ -26,18 +29,19 @@ class BootGate {
   // A slot, given back with it: a start that failed, or needs no CPU of ours, frees it at once.
   class Turn {
    public:
-    Turn(Turn&& other) noexcept : gate_(std::exchange(other.gate_, nullptr)) {}
+    Turn(Turn&& other) noexcept : gate_(std::exchange(other.gate_, nullptr)), number_(other.number_) {}
     Turn& operator=(Turn&&) = delete;
     ~Turn() {
-      if (gate_ != nullptr) gate_->leave();
+      if (gate_ != nullptr) gate_->leave(number_);
     }
     // The VMM runs: the slot is free when it calms down, ends, or has had it for long enough.
-    void until_calm(const ProcessId& vmm) && { std::exchange(gate_, nullptr)->leave_when_calm(vmm); }
+    void until_calm(const ProcessId& vmm) && { std::exchange(gate_, nullptr)->leave_when_calm(number_, vmm); }
 
    private:
     friend class BootGate;
-    explicit Turn(BootGate& gate) : gate_(&gate) {}
+    Turn(BootGate& gate, std::uint64_t number) : gate_(&gate), number_(number) {}
     BootGate* gate_;
+    std::uint64_t number_;
   };
 
   // Nothing where all slots are taken, or others wait for one.
@@ -62,14 +66,18 @@ class BootGate {
     CallLimits limits;
     Then then;
   };
-  void leave();
-  void leave_when_calm(const ProcessId& vmm);
+  Turn take();  // with mutex_ held, and a slot free
+  void leave(std::uint64_t turn);
+  void leave_when_calm(std::uint64_t turn, const ProcessId& vmm);
   void watch();
   void look(std::int64_t now);
   std::vector<std::function<void()>> next_turns(std::int64_t now);
 
+  const std::int64_t at_most_ns_;
   std::mutex mutex_;
   std::size_t free_;
+  std::map<std::uint64_t, std::int64_t> out_;  // turns, and since when
+  std::uint64_t turns_ = 0;
   std::vector<Booting> booting_;
   std::deque<Waiting> waiting_;
   bool stopping_ = false;

@@ -100,6 +100,22 @@ TEST_F(BootGateTest, ASlotIsFreeWhenItsVmmIsCalmOrGone) {
   EXPECT_TRUE(wait(gate).get());
 }
 
+TEST_F(BootGateTest, ATurnThatNobodyGivesBackLapses) {
+  BootGate gate(1, 50);
+  std::optional<BootGate::Turn> kept(take(gate));  // by a plugin whose start doesn't return
+  auto next = wait(gate, CallLimits{}.within_ms(10'000)).get();
+  ASSERT_TRUE(next) << next.error().message;
+  kept.reset();
+  EXPECT_FALSE(gate.try_enter()) << "what has lapsed isn't given back once more";
+  const Child calm(false);
+  std::optional<BootGate::Turn> late(std::move(*next));
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  auto third = wait(gate, CallLimits{}.within_ms(10'000)).get();
+  ASSERT_TRUE(third) << third.error().message;
+  std::move(*late).until_calm(calm.id());
+  EXPECT_FALSE(gate.try_enter());
+}
+
 TEST_F(BootGateTest, ItsEndIsToldToWhoWaits) {
   BootGate gate(1);
   const auto held = take(gate);
