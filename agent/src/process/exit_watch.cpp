@@ -4,6 +4,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
 
@@ -30,9 +31,10 @@ ExitWatch::~ExitWatch() {
 void ExitWatch::watch(const ProcessId& id, std::function<void()> on_exit) {
   core::Fd pidfd = open_pidfd(id);
   const std::lock_guard lock(mutex_);
+  if (std::any_of(entries_.begin(), entries_.end(), [&](const auto& entry) { return entry.second.id == id; })) return;
   const std::uint64_t key = next_++;
   const int fd = pidfd.get();
-  entries_.emplace(key, Entry{std::move(pidfd), std::move(on_exit)});
+  entries_.emplace(key, Entry{id, std::move(pidfd), std::move(on_exit)});
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.u64 = key;

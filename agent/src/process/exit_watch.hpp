@@ -20,13 +20,14 @@ class ExitWatch {
   ExitWatch& operator=(const ExitWatch&) = delete;
 
   // `on_exit` is called once on the watch's thread when the process has ended (and, if it is a child, was reaped); at
-  // once when it is gone already. It must be quick.
+  // once when it is gone already. It must be quick. What is watched already stays as it is.
   void watch(const ProcessId& id, std::function<void()> on_exit);
 
  private:
   void run();
 
   struct Entry {
+    ProcessId id;
     core::Fd pidfd;
     std::function<void()> on_exit;
   };

@@ -6,8 +6,10 @@
 
 #include <atomic>
 #include <csignal>
+#include <filesystem>
 #include <future>
 #include <memory>
+#include <thread>
 
 namespace qarax::agent {
 namespace {
@@ -51,6 +53,24 @@ pid_t stranger(int (&leash)[2]) {
   ::close(told[1]);
   ::close(leash[0]);
   return pid;
+}
+
+TEST(ExitWatchTest, WhatIsWatchedAlreadyIsToldOnceAndTakesNoSecondDescriptor) {
+  ExitWatch watch;
+  const pid_t pid = child();
+  std::promise<void> first;
+  std::atomic<int> others{0};
+  watch.watch(id_of(pid), [&] { first.set_value(); });
+  const auto descriptors = [] {
+    return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), std::filesystem::directory_iterator());
+  };
+  const auto before = descriptors();
+  for (int i = 0; i < 3; ++i) watch.watch(id_of(pid), [&] { ++others; });
+  EXPECT_EQ(descriptors(), before);
+  kill_and_reap(pid);
+  ASSERT_EQ(first.get_future().wait_for(kPatience), std::future_status::ready);
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_EQ(others, 0);
 }
 
 TEST(ExitWatchTest, AChildsEndIsToldOnceAndTheChildIsReaped) {

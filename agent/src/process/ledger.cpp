@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 
 #include "qarax/core/files.hpp"
 
@@ -22,12 +23,32 @@ Status Ledger::append(char sign, const std::vector<LedgerEntry>& entries) {
     return entry.kind != "process" && entry.kind != "cgroup" && entry.kind != "socket" && entry.kind != "tap" &&
            entry.kind != "mount";
   });
-  const core::Fd fd(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
-  if (!fd) return core::errno_error("can't record what the VM owns in " + path_, errno);
-  if (::write(fd.get(), lines.data(), lines.size()) != static_cast<ssize_t>(lines.size()) ||
-      (outlives_host && ::fdatasync(fd.get()) != 0))
-    return core::errno_error("can't record what the VM owns in " + path_, errno);
-  return Ok{};
+  const auto failed = [&] { return core::errno_error("can't record what the VM owns in " + path_, errno); };
+  const core::Fd fd(::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  if (!fd) return failed();
+  QARAX_TRY(const std::int64_t whole, whole_lines(fd.get()));
+  if (::write(fd.get(), lines.data(), lines.size()) != static_cast<ssize_t>(lines.size())) {
+    const int why = errno;
+    static_cast<void>(::ftruncate(fd.get(), whole));  // if that fails too, the next one does it
+    errno = why;
+    return failed();
+  }
+  if (!outlives_host) return Ok{};
+  if (::fdatasync(fd.get()) != 0) return failed();
+  return whole > 0 ? Status(Ok{}) : core::sync_folder(std::filesystem::path(path_).parent_path().string());
+}
+
+// What a crash or a full disk left of a line was acknowledged to nobody: without it the next one begins where it
+// should.
+Result<std::int64_t> Ledger::whole_lines(int fd) const {
+  const off_t size = ::lseek(fd, 0, SEEK_END);
+  char last = '\n';
+  if (size > 0 && ::pread(fd, &last, 1, size - 1) != 1) return core::errno_error("can't read " + path_, errno);
+  if (last == '\n') return std::int64_t{size};
+  QARAX_TRY(const std::string text, core::read_file(path_));
+  const auto whole = static_cast<std::int64_t>(text.rfind('\n') + 1);  // none: 0
+  if (::ftruncate(fd, whole) != 0) return core::errno_error("can't mend " + path_, errno);
+  return whole;
 }
 
 Result<std::vector<LedgerEntry>> Ledger::owned() const {

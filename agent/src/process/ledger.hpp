@@ -31,6 +31,7 @@ class Ledger {
 
  private:
   Status append(char sign, const std::vector<LedgerEntry>& entries);
+  Result<std::int64_t> whole_lines(int fd) const;  // the file's size, after what was left of a line is cut off
   std::string path_;
 };
 

@@ -48,6 +48,16 @@ TEST_F(LedgerTest, ALineThatACrashCutOffCountsAsAbsent) {
   EXPECT_EQ(owned(), (Entries{{"tap", "qt0"}}));
 }
 
+TEST_F(LedgerTest, WhatIsLeftOfALineDoesntSpoilTheNext) {
+  ASSERT_TRUE(Ledger(dir_).claim({{"tap", "qt0"}}));
+  append("+\tdisk\t/srv/a");
+  ASSERT_TRUE(Ledger(dir_).claim({{"disk", "/srv/b"}}));
+  EXPECT_EQ(owned(), (Entries{{"tap", "qt0"}, {"disk", "/srv/b"}}));
+  std::ofstream(dir_ + "/ledger") << "+\tdis";  // and nothing else
+  ASSERT_TRUE(Ledger(dir_).claim({{"disk", "/srv/c"}}));
+  EXPECT_EQ(owned(), (Entries{{"disk", "/srv/c"}}));
+}
+
 TEST_F(LedgerTest, WhatIsNoEntryIsPassedOver) {
   append("\n+\n?\ttap\tqt9\n+tap\n+\ttap\tqt0\n");
   EXPECT_EQ(owned(), (Entries{{"tap", "qt0"}}));

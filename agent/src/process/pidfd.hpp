@@ -10,6 +10,7 @@ namespace qarax::agent {
 struct ProcessId {
   std::int32_t pid = 0;
   std::int64_t start_time = 0;  // field 22 of /proc/<pid>/stat
+  bool operator==(const ProcessId&) const = default;
 };
 
 // A pidfd of exactly that process, readable once it has ended; empty when it is gone already (a zombie isn't).
