@@ -31,7 +31,7 @@ class ReadConsoleReactor final : public grpc::ServerWriteReactor<node::v1::Conso
 
 // Follows (ReadConsole with follow) or attaches (AttachConsole): Base is the reactor type of the call.
 template <class Base>
-class LiveConsole : public Base {
+class LiveConsole : public Base, public LiveCall {
  public:
   explicit LiveConsole(NodeService& service) : service_(service) {}
 
@@ -40,6 +40,7 @@ class LiveConsole : public Base {
   void open(const node::v1::ConsoleRequest& request) {
     {
       const std::lock_guard lock(mutex_);
+      if (finished_) return;  // ended while its first message was read
       opening_ = true;
     }
     service_.ask([this, copy = request] {
@@ -63,7 +64,7 @@ class LiveConsole : public Base {
     done(make_error(Code::failed_precondition, "the console isn't open"));
   }
 
-  void end(const grpc::Status& status) {
+  void end(const grpc::Status& status) override {
     const std::lock_guard lock(mutex_);
     if (!ending_) status_ = status;
     ending_ = true;
@@ -93,6 +94,7 @@ class LiveConsole : public Base {
   void OnCancel() override { end(grpc::Status::CANCELLED); }
   void OnDone() override {
     // The link joins its thread, which may be what called us: hand it to the service's own.
+    service_.forget(this);
     service_.later([this] {
       { const std::lock_guard last(mutex_); }  // whoever has finished the call has let go of it
       delete this;

@@ -16,6 +16,8 @@ namespace {
 constexpr int kProtocol = 1;
 constexpr std::size_t kMostAsking = 64;
 
+grpc::Status shutting_down() { return {grpc::StatusCode::UNAVAILABLE, "the node agent is shutting down"}; }
+
 template <class Chunk>
 class RefuseStream final : public grpc::ServerWriteReactor<Chunk> {
  public:
@@ -101,8 +103,19 @@ void NodeService::end_streams() {
   const std::lock_guard lock(mutex_);
   stopping_ = true;
   changed_.notify_all();
-  for (WatchReactor* watcher : watchers_)
-    watcher->end(grpc::Status(grpc::StatusCode::UNAVAILABLE, "the node agent is shutting down"));
+  for (WatchReactor* watcher : watchers_) watcher->end(shutting_down());
+  for (LiveCall* console : consoles_) console->end(shutting_down());
+}
+
+void NodeService::remember(LiveCall* console) {
+  const std::lock_guard lock(mutex_);
+  consoles_.insert(console);
+  if (stopping_) console->end(shutting_down());
+}
+
+void NodeService::forget(LiveCall* console) {
+  const std::lock_guard lock(mutex_);
+  consoles_.erase(console);
 }
 
 // Who isn't obeyed any more must not go on believing that it sees and commands this node.
@@ -231,7 +244,7 @@ grpc::ServerWriteReactor<node::v1::Event>* NodeService::Watch(grpc::CallbackServ
     if (!stopping) watchers_.insert(reactor);
   }
   if (stopping)
-    reactor->end(grpc::Status(grpc::StatusCode::UNAVAILABLE, "the node agent is shutting down"));
+    reactor->end(shutting_down());
   else
     reactor->begin();
   // A greeting that came in between has ended the others' streams without this one among them.
@@ -252,6 +265,7 @@ grpc::ServerWriteReactor<node::v1::ConsoleChunk>* NodeService::ReadConsole(grpc:
   if (request->follow() && is_console_open(*dir)) {
     auto* reactor = new FollowReactor(*this);
     reactor->open(*request);
+    remember(reactor);  // nothing of it is called back before this returns
     return reactor;
   }
   auto* reactor = new ReadConsoleReactor(read_console_log(*dir, request->tail_bytes()));
@@ -263,6 +277,7 @@ grpc::ServerBidiReactor<node::v1::ConsoleInput, node::v1::ConsoleChunk>* NodeSer
     grpc::CallbackServerContext* context) {
   auto* reactor = new AttachReactor(*this, context);
   reactor->begin();
+  remember(reactor);
   return reactor;
 }
 

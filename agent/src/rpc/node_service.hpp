@@ -21,6 +21,13 @@ namespace qarax::agent {
 
 class WatchReactor;
 
+// A call that goes on until somebody ends it.
+class LiveCall {
+ public:
+  virtual ~LiveCall() = default;
+  virtual void end(const grpc::Status& status) = 0;  // any thread
+};
+
 class NodeService final : public node::v1::Node::CallbackService {
  public:
   struct Options {
@@ -82,6 +89,9 @@ class NodeService final : public node::v1::Node::CallbackService {
   VmManager& vms() { return vms_; }
   const std::string& session() const { return options_.session; }
   void forget(WatchReactor* watcher);
+  // From here until forget() it is ended with the others; at once where they have been.
+  void remember(LiveCall* console);
+  void forget(LiveCall* console);
   // On the service's own thread, in order, until the service's destruction.
   void later(std::function<void()> work);
 
@@ -99,6 +109,7 @@ class NodeService final : public node::v1::Node::CallbackService {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::set<WatchReactor*> watchers_;
+  std::set<LiveCall*> consoles_;
   std::deque<std::function<void()>> queue_;
   bool stopping_ = false;    // no new streams
   bool ended_ = false;       // nobody queues any more

@@ -157,5 +157,20 @@ TEST_F(ReadConsoleTest, AVmWithoutOneSaysWhy) {
   EXPECT_EQ(refused.error_message().find(dir_), std::string::npos);
 }
 
+TEST_F(ReadConsoleTest, TheNodesEndEndsAnAttachedConsole) {
+  greet();
+  const auto began = std::chrono::steady_clock::now();
+  const grpc::Status ended = call([&](auto& context) {
+    auto stream = node().AttachConsole(&context);
+    service_->end_streams();
+    node::v1::ConsoleChunk chunk;
+    while (stream->Read(&chunk)) {
+    }
+    return stream->Finish();
+  });
+  EXPECT_EQ(ended.error_code(), grpc::StatusCode::UNAVAILABLE) << ended.error_message();
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(5)) << "by itself, not at its deadline";
+}
+
 }  // namespace
 }  // namespace qarax::agent
