@@ -58,14 +58,7 @@ class RunningNode final : public Node {
   explicit RunningNode(const NodeConfig& config) : config_(config), session_(core::new_uuid()) {}
 
   ~RunningNode() override {
-    // Of a start that failed plugins' threads may still call.
-    if (grpc_) {
-      static_cast<void>(stop());
-      return;
-    }
-    service_ptr_.store(nullptr);
-    manager_ptr_.store(nullptr);
-    if (processes_) processes_->leave();
+    if (grpc_) static_cast<void>(stop());
   }
 
   Status begin(const std::string& program_folder) {
@@ -226,8 +219,13 @@ class RunningNode final : public Node {
 
 Result<std::unique_ptr<Node>> Node::start(const NodeConfig& config, const std::string& program_folder) {
   auto node = std::make_unique<RunningNode>(config);
-  QARAX_CHECK(node->begin(program_folder));
-  return std::unique_ptr<Node>(std::move(node));
+  Status begun = node->begin(program_folder);
+  if (begun) return std::unique_ptr<Node>(std::move(node));
+  // Recoveries are under way already, in plugins that may not return: nobody waits for them. Whoever hears of this ends
+  // the process, and reachable it is no leak.
+  static std::vector<std::unique_ptr<RunningNode>>& failed = *new std::vector<std::unique_ptr<RunningNode>>;
+  failed.push_back(std::move(node));
+  return std::move(begun).error();
 }
 
 }  // namespace qarax::agent

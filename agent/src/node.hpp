@@ -10,7 +10,8 @@ namespace qarax::agent {
 
 class Node {
  public:
-  // Returns when the node answers on its port and socket; VMs recover in the background.
+  // Returns when the node answers on its port and socket; VMs recover in the background. After an error the process has
+  // to end, by _exit: what was begun isn't undone, and keeps the data folder's lock.
   static Result<std::unique_ptr<Node>> start(const NodeConfig& config, const std::string& program_folder);
   virtual ~Node() = default;
   virtual int port() const = 0;

@@ -1,4 +1,6 @@
 // What a manager that starts anew makes of the folders that it finds, and what is kept in them for that.
+#include <sys/stat.h>
+
 #include "manager_fixture.hpp"
 
 namespace qarax::agent {
@@ -22,9 +24,15 @@ TEST_F(ManagerTest, ALateStartOfADeletedVmIsRefusedAlsoAfterARestart) {
   EXPECT_EQ(run(command(Action::start, 2)).outcome.error().reason, "stale-revision");
   open();
   EXPECT_EQ(run(command(Action::start, 2)).outcome.error().reason, "stale-revision");
+  struct stat stone {};
+  struct stat after {};
+  const std::string tombstone = dir_ + "/tombstones/" + vm_ + ".json";
+  EXPECT_EQ(::stat(tombstone.c_str(), &stone), 0);
   const auto again = run(command(Action::remove, 3));
   EXPECT_TRUE(again.outcome);
   EXPECT_TRUE(again.report.deleted);
+  EXPECT_EQ(::stat(tombstone.c_str(), &after), 0);
+  EXPECT_EQ(after.st_ino, stone.st_ino) << "what it says already isn't written again: it is asked for under a lock";
   EXPECT_EQ(driver_.starts, 1);
 }
 
