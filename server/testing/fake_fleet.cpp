@@ -43,6 +43,7 @@ class FakeFleet::Link final : public NodeAccess {
         if (!answer.reply.error().empty()) outcome.error = decode_error(answer.reply.error());
         if (auto report = decode<core::VmReport>(std::string_view(answer.reply.report()), Unknown::ignore))
           outcome.report = std::move(*report);
+        if (outcome.error && outcome.error->reason == "still-running") outcome.decided = false;
       }
       done(std::move(outcome));
     });
@@ -52,6 +53,9 @@ class FakeFleet::Link final : public NodeAccess {
       else
         *left = true;
     };
+  }
+  void cancel(const std::string& vm_id, std::int64_t revision, const std::string&) override {
+    if (up) node_.cancel(vm_id, revision);
   }
   Result<VmSpec> resolve(const core::StartCommand& command, std::int64_t) override { return node_.resolve(command); }
   Result<std::string> read_vmm_log(const std::string&, std::int64_t) override { return std::string("vmm log\n"); }

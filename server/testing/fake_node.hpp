@@ -43,6 +43,7 @@ class FakeNode {
   // -- what it has seen --
   std::map<std::string, VmState> vms() const;
   int carried_out(core::Action action) const;
+  bool was_cancelled(const std::string& vm, std::int64_t revision) const;
   int told_to_keep() const;                          // how often
   std::int64_t position() const;                     // of whom it obeys
   void wait_for_command(core::Action action) const;  // until one such has arrived

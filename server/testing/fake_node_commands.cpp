@@ -43,6 +43,11 @@ bool FakeNode::is_decided(const node::v1::CommandRequest& request) const {
   return vm != vms_.end() && vm->second.revision == request.revision() && vm->second.results.contains(request.step());
 }
 
+bool FakeNode::was_cancelled(const std::string& vm, std::int64_t revision) const {
+  const std::lock_guard lock(mutex_);
+  return cancelled_.contains({vm, revision});
+}
+
 void FakeNode::cancel(const std::string& vm, std::int64_t revision) {
   const std::lock_guard lock(mutex_);
   cancelled_.emplace(vm, revision);

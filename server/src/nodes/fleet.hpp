@@ -71,6 +71,9 @@ class NodeAccess {
   // cancelled).
   virtual std::function<void()> execute(node::v1::CommandRequest request, std::int64_t timeout_ms,
                                         std::function<void(CommandOutcome)> done) = 0;
+  // Asks the node to cancel that command, whoever's call brought it there; needs kFeatureCancel. Returns at once, and
+  // does nothing where the node isn't up.
+  virtual void cancel(const std::string& vm_id, std::int64_t revision, const std::string& request_id) = 0;
   // Tells the node what the server wants back of a VM; needs kFeatureKeep. Returns at once: whether it is kept shows in
   // the VM's reports.
   virtual void keep(const VmRecord& vm, const RawJson& words) = 0;

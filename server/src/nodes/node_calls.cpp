@@ -118,6 +118,21 @@ std::function<void()> NodeLink::execute(node::v1::CommandRequest request, std::i
   };
 }
 
+void NodeLink::cancel(const std::string& vm_id, std::int64_t revision, const std::string& request_id) {
+  ConnectionPtr now;
+  {
+    const std::lock_guard lock(mutex_);
+    if (up_) now = connection_;
+  }
+  if (!now) return;
+  node::v1::CancelRequest request;
+  *request.mutable_authority() = authority_over(*now);
+  request.set_vm(vm_id);
+  request.set_revision(revision);
+  request.set_request_id(request_id);
+  cancel_at_node(now, request);
+}
+
 // What comes of it is the command's end. One that is lost on the way is the caller's to repeat.
 void NodeLink::cancel_at_node(const ConnectionPtr& over, const node::v1::CancelRequest& request) {
   auto context = std::make_shared<grpc::ClientContext>();

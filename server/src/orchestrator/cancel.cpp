@@ -19,13 +19,14 @@ void Orchestrator::note_sent(const JobRecord& job, const VmRecord& vm) {
   });
 }
 
-void Orchestrator::cancel_at_node(const std::string& job_id) {
+bool Orchestrator::cancel_at_node(const std::string& job_id) {
   std::function<void()> cancel;
   {
     const std::lock_guard lock(mutex_);
     if (const auto found = in_flight_.find(job_id); found != in_flight_.end()) cancel = found->second;
   }
   if (cancel) cancel();
+  return static_cast<bool>(cancel);
 }
 
 Result<JobPtr> Orchestrator::cancel(const std::string& job_id, const ActOptions& options) {

@@ -112,8 +112,12 @@ void Orchestrator::send(const JobRecord& job) {
     if (job.action == core::Action::remove) return pool_.post(std::move(decide));
     decide();
   });
-  const std::lock_guard lock(mutex_);
-  if (const auto found = in_flight_.find(job.id); found != in_flight_.end()) found->second = std::move(cancel);
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = in_flight_.find(job.id); found != in_flight_.end()) found->second = cancel;
+  }
+  // Put aside while the call was being made, by who couldn't cancel it yet.
+  if (const JobPtr told = store_.job_book().find(job.id); told && told->state == JobState::superseded) cancel();
 }
 
 void Orchestrator::put_aside(const std::string& job_id, core::Action by) {
@@ -123,7 +127,12 @@ void Orchestrator::put_aside(const std::string& job_id, core::Action by) {
                                                             " that was asked for meanwhile took its place",
                                                         "superseded"),
                                              job_id)});
-  cancel_at_node(job_id);
+  if (cancel_at_node(job_id)) return;
+  // Its node has it in hand, and no call of this server's waits for it: it was past its deadline, or brought there by
+  // the server before.
+  const JobPtr job = store_.job_book().find(job_id);
+  const auto link = job ? nodes_.link(job->host_id) : nullptr;
+  if (link && link->knows(core::kFeatureCancel)) link->cancel(job->vm_id, job->revision, job->request_id);
 }
 
 // The node's error in the words of this side.

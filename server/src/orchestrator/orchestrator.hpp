@@ -84,7 +84,7 @@ class Orchestrator {
   node::v1::CommandRequest request_of(const JobRecord& job, const VmRecord& vm) const;
   void send(const JobRecord& job);
   void note_sent(const JobRecord& job, const VmRecord& vm);
-  void cancel_at_node(const std::string& job_id);
+  bool cancel_at_node(const std::string& job_id);  // false: no call for it is in flight
   Error explained(Error said, const JobRecord& job, const std::string& vm_name) const;
   void put_aside(const std::string& job_id, core::Action by);
   void decided(const JobRecord& job, const CommandOutcome& outcome);

@@ -41,6 +41,19 @@ TEST_P(OrchestratorTest, AHigherJobTakesTheHungOnesPlaceAndItsLateResultIsIgnore
   EXPECT_EQ(store_->vm(id)->desired.state, VmState::shutdown);
 }
 
+TEST_P(OrchestratorTest, AJobThatIsPutAsideIsCancelledAtItsNodeAlsoWhereNoCallWaitsForIt) {
+  const std::string id = vm("web");
+  node_.fail(make_error(Code::deadline_exceeded, "past its deadline, and still going on", "still-running"));
+  auto start = begin(id, Action::start);
+  node_.wait_for_command(Action::start);
+  const std::int64_t revision = store_->vm(id)->revision;
+  std::this_thread::sleep_for(
+      std::chrono::milliseconds(100));  // until its answer has come; no tick before half a second
+  static_cast<void>(act(id, Action::stop));
+  EXPECT_EQ(start.get().error().reason, "superseded");
+  wait_until(*store_, "the node was asked to cancel the start", [&] { return node_.was_cancelled(id, revision); });
+}
+
 TEST_P(OrchestratorTest, AStartThatWaitedInVainForItsHostsOtherBootsSaysSo) {
   const std::string id = vm("web");
   Error full = make_error(Code::deadline_exceeded, "as many VMs boot on this node as may at once", "boot-queue-full");
