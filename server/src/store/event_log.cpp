@@ -60,6 +60,7 @@ void EventLog::write(Session& session) {
     Statement insert(session);
     insert << sql;
     for (std::size_t i = from; i < end; ++i) insert, use(seqs[i]), use(epoch), use(documents[i]), use(ran);
+    session.asked();  // each has the whole time that an answer may take
     insert.execute();
   }
   for (std::size_t i = 0; i < seqs.size(); ++i)
