@@ -27,7 +27,7 @@ def test_version_help_and_check_config(name, tmp_path):
     bad = tmp_path / "bad.yaml"
     bad.write_text("log:\n  level: info\nlisten:\n  prot: 1\n")
     result = run(name, "--config", str(bad), "--check-config")
-    assert result.returncode != 0
+    assert result.returncode == 2, "systemd doesn't start it again: RestartPreventExitStatus"
     assert f"{bad}:4: listen.prot: unknown key; did you mean listen.port?" in result.stderr + result.stdout
 
 
@@ -308,3 +308,23 @@ def test_nodes_of_the_config_that_share_a_name_do_not_move_each_other(bare_stack
         restart_server(stack, QARAX_SERVER_NODES=f"[{{address: 127.0.0.1, port: {ports[0]}}}, {{address: 127.0.0.1, port: {ports[1]}}}]")
         assert [h["port"] for h in stack.api.hosts()] == [ports[0]]
     assert "a node of the config isn't registered" in stack.server.log()
+
+
+def test_the_journal_is_told_the_priority_of_each_line(tmp_path):
+    """systemd names the stream that stderr is connected to in JOURNAL_STREAM; elsewhere a line has no prefix."""
+    config = tmp_path / "c.yaml"
+    config.write_text(yaml.safe_dump({"listen": {"port": 0}, "data_dir": str(tmp_path / "data")}))
+    for journal in (True, False):
+        log = tmp_path / "log"
+        with log.open("w") as stream:
+            file = os.fstat(stream.fileno())
+            stream_name = f"{file.st_dev}:{file.st_ino + (0 if journal else 1)}"
+            server = subprocess.Popen([str(paths.program("qarax-server")), "--config", str(config)], stderr=stream,
+                                      env={**os.environ, "JOURNAL_STREAM": stream_name})
+            try:
+                wait_for("it listens", lambda: "listening" in log.read_text(), 10)
+            finally:
+                server.terminate()
+                server.wait(10)
+        listening = next(line for line in log.read_text().splitlines() if "listening" in line)
+        assert listening.startswith("<6>20" if journal else "20"), listening
