@@ -1,7 +1,11 @@
 """What `cmake --install` puts where: from the build's files alone, nothing is compiled."""
 
+import os
 import pathlib
 import re
+import subprocess
+
+import pytest
 
 from framework import paths
 
@@ -37,3 +41,39 @@ def test_an_image_is_built_from_all_that_is_installed():
     files = installed()
     assert {"README.md", "plugin-sdk/documents.json", "config/node.yaml"} <= {file.as_posix() for file in files}
     assert [file.as_posix() for file in files if left_out(file, patterns)] == []
+
+
+@pytest.mark.parametrize(("prefix", "destdir"), [("/usr", "stage"), ("/opt/qarax", "stage"), ("", "")])
+def test_units_name_the_programs_of_their_own_installation(tmp_path, prefix, destdir):
+    """The prefix is the installation's, whatever the configuration said."""
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "CMakeLists.txt").write_text(f"cmake_minimum_required(VERSION 3.25)\nproject(config NONE)\nadd_subdirectory({paths.ROOT}/config config)\n")
+    prefix = prefix or str(tmp_path / "here")
+    stage = str(tmp_path / destdir) if destdir else ""
+    for command in (["-S", project, "-B", tmp_path / "build"], ["--install", tmp_path / "build", "--prefix", prefix]):
+        done = subprocess.run(["cmake", *map(str, command)], capture_output=True, text=True, timeout=60, check=False, env=os.environ | {"DESTDIR": stage})
+        assert done.returncode == 0, done.stdout + done.stderr
+    folder = pathlib.Path(stage + prefix)
+    for source in (paths.ROOT / "config" / "systemd").glob("*.service"):
+        unit = folder / "lib/systemd/system" / source.name
+        assert unit.read_text() == source.read_text().replace("/usr/", f"{prefix}/")
+        assert unit.stat().st_mode & 0o777 == 0o644
+        assert f"={prefix}/bin/qarax-" in unit.read_text()
+        assert f"Documentation=file://{prefix}/share/doc/qarax/config/README.md" in unit.read_text()
+    assert (folder / "share/doc/qarax/config/README.md").exists()
+
+
+@pytest.mark.parametrize("runs", [True, False])
+def test_the_completion_is_what_the_installed_program_says(tmp_path, runs):
+    program = tmp_path / "usr/bin/qarax"
+    program.parent.mkdir(parents=True)
+    said = "complete -F _qarax qarax; x='${a};b' # \\\n"
+    (tmp_path / "said").write_text(said)
+    program.write_text(f'#!/bin/sh\n[ "$*" = "completion bash" ] && cat {tmp_path}/said\n' if runs else "of another machine")
+    program.chmod(0o755)
+    command = ["cmake", "-DCMAKE_INSTALL_PREFIX=/usr", "-P", paths.ROOT / "cli/install_completion.cmake"]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=60, check=False, env=os.environ | {"DESTDIR": str(tmp_path)})
+    assert done.returncode == 0, done.stderr
+    completion = tmp_path / "usr/share/bash-completion/completions/qarax"
+    assert (completion.read_text() == said) if runs else not completion.exists()
