@@ -38,6 +38,16 @@ def test_guests_are_stopped_by_the_hosts_shutdown_only():
     guests = unit("qarax-guests.service")
     assert guests["Unit"]["After"] == "qarax-node.service" and "stop-guests" in guests["Service"]["ExecStop"]
     assert not {"Requires", "BindsTo", "PartOf", "Wants"} & set(guests["Unit"])
+    # `systemctl stop` or `restart` of it would power off every guest of a host that goes on.
+    assert guests["Unit"]["RefuseManualStop"] == "yes"
+
+
+@pytest.mark.parametrize("name", ["qarax-node.service", "qarax-server.service"])
+def test_trouble_of_a_moment_ends_none_for_good(name):
+    read = unit(name)
+    assert read["Unit"]["StartLimitIntervalSec"] == "0", "systemd's own limit is five starts in ten seconds"
+    assert read["Service"]["Restart"] == "on-failure"
+    assert read["Service"]["RestartPreventExitStatus"] == "2", "a wrong configuration is wrong at each start"
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze")
