@@ -42,6 +42,13 @@ def test_guests_are_stopped_by_the_hosts_shutdown_only():
     assert guests["Unit"]["RefuseManualStop"] == "yes"
 
 
+def test_the_agent_and_who_tells_it_of_the_shutdown_read_the_same_configuration():
+    agent, guests = unit("qarax-node.service")["Service"], unit("qarax-guests.service")["Service"]
+    assert guests["ExecStop"].startswith(agent["ExecStart"] + " stop-guests")
+    assert agent["EnvironmentFile"] == guests["EnvironmentFile"] == "-/etc/qarax/node.env"
+    assert "Environment" not in agent, "the other unit wouldn't have it"
+
+
 @pytest.mark.parametrize("name", ["qarax-node.service", "qarax-server.service"])
 def test_trouble_of_a_moment_ends_none_for_good(name):
     read = unit(name)
