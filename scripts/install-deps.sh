@@ -119,6 +119,8 @@ if [ "$(id -u)" != 0 ]; then
   fi
 fi
 logs=$(mktemp -d "${TMPDIR:-/tmp}/qarax-install.XXXXXX")
+# A dpkg that is broken off leaves packages unconfigured; root's processes wouldn't hear an ordinary user's signal anyway.
+QARAX_UNBROKEN=1
 update
 pinned=()
 case " ${missing[*]} " in *" qemu-system-x86 "*) qemu_family ;; esac

@@ -7,6 +7,7 @@
 #   logged LOG CMD…       runs CMD with its output in LOG, a line of progress now and then; answers CMD's exit code
 #   must LOG CMD…         the same, and a failure ends the script with the tail of LOG
 #
+# A signal that ends the script ends CMD first, with all that it has started; with QARAX_UNBROKEN=1 CMD's end is waited for.
 # QARAX_STARTED, exported, keeps one clock over scripts that call each other.
 
 # The way out for another system: a copy of the tree, since the node loads no plugins from a folder of somebody else's, and
@@ -27,6 +28,7 @@ fi
 export QARAX_STARTED
 QARAX_STEP=
 QARAX_LOG=
+QARAX_UNBROKEN=
 
 elapsed() {
   local now=${EPOCHREALTIME/[.,]/} then=${QARAX_STARTED/[.,]/} tenths
@@ -60,16 +62,29 @@ fail() {
 # The last line worth showing of a log: ninja's "[3/90] …", apt's "Unpacking …".
 last_line() { tail -c 2000 "$1" 2>/dev/null | tr '\r' '\n' | grep -v '^[[:space:]]*$' | tail -n 1 | cut -c 1-100; }
 
+interrupted() { # PID
+  trap - INT TERM HUP
+  if [ -n "$QARAX_UNBROKEN" ]; then
+    say "interrupted: waiting for what is under way, since halfway it leaves worse behind; once more: without it"
+  else
+    kill -TERM -- "-$1" 2>/dev/null || true
+  fi
+  wait "$1" 2>/dev/null || true
+  exit 130
+}
+
 logged() {
   local log=$1 pid shown= line waited=0 every=50
   shift
   QARAX_LOG=$log
   mkdir -p "$(dirname "$log")"
   [ -t 1 ] && every=5
+  # In a process group of its own: a function's shell, which a signal would end, doesn't hand it on to what runs in it.
+  set -m
   "$@" >"$log" 2>&1 </dev/null &
   pid=$!
-  # A signal that ends the script must not leave what it waits for behind.
-  trap 'kill "$pid" 2>/dev/null; wait "$pid" 2>/dev/null; exit 130' INT TERM
+  set +m
+  trap 'interrupted "$pid"' INT TERM HUP
   while kill -0 "$pid" 2>/dev/null; do
     sleep 0.2
     waited=$((waited + 1))
@@ -80,7 +95,7 @@ logged() {
     if [ -t 1 ]; then printf '\r\033[K[%6s s]   %s' "$(elapsed)" "$line"; else say "  $line"; fi
   done
   [ -t 1 ] && [ -n "$shown" ] && printf '\r\033[K'
-  trap - INT TERM
+  trap - INT TERM HUP
   wait "$pid"
 }
 
