@@ -9,6 +9,7 @@
 #   QARAX_LAB_HYPERVISORS="qemu cloud_hv"   which to try   QARAX_BUILD  build/release
 #   QARAX_LAB_WAIT=120  seconds for it to come up, more on a busy machine
 #   QARAX_LAB_QEMU=/path  the qemu-system-x86_64 that emulates it: a newer one emulates better, see README.md
+#   QARAX_DEBIAN_MIRROR=URL  where its packages come from
 #   KEEP=1  leaves the lab up and says how to reach it
 # Any user can run it. The root image stays in ~/.cache/qarax/kvm-lab.
 set -euo pipefail
@@ -16,7 +17,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 . "$root/scripts/lib/common.sh"
 . "$root/scripts/lib/python.sh"
-case ${1:-} in -h | --help) sed -n '2,14s/^# \{0,1\}//p' "$0"; exit ;; esac
+case ${1:-} in -h | --help) sed -n '2,15s/^# \{0,1\}//p' "$0"; exit ;; esac
 # mke2fs and others stand where only root's PATH looks.
 export PATH=$PATH:/usr/sbin:/sbin
 
@@ -64,7 +65,7 @@ if [ ! -e "$cache/owners" ] || [ "$(cat "$cache/packages" 2>/dev/null)" != "$pac
   must "$cache/mmdebstrap.log" mmdebstrap --variant=minbase --include="$packages" \
     --customize-hook='mkdir -p "$1/lib/modules"' --customize-hook="copy-in '$modules' /lib/modules" \
     --customize-hook="chroot \"\$1\" depmod ${modules##*/}" --customize-hook='rm -rf "$1/usr/share/doc"' \
-    "$distribution" "$work/root.tar" http://deb.debian.org/debian
+    "$distribution" "$work/root.tar" "${QARAX_DEBIAN_MIRROR:-http://deb.debian.org/debian}"
   mkdir "$lab_root"
   must "$cache/unpack.log" pretend_root tar -C "$lab_root" -xf "$work/root.tar"
   rm "$work/root.tar"
@@ -104,11 +105,11 @@ boot_lab() { # QEMU ARGUMENTS… -- CMDLINE; its pid is $lab
   lab=$!
 }
 
-# What the lab's console said is kept. Its own kernel's end is the emulator's doing and says nothing of what was tried in it.
+# What the lab's console and its QEMU said is kept: $work goes with the script. Its own kernel's end is the emulator's doing and says nothing of what was tried in it.
 lab_failed() { # NAME WHY
   mkdir -p "$root/build/logs"
   QARAX_LOG=$root/build/logs/lab-$1.log
-  cp "$work/lab-$1.log" "$QARAX_LOG"
+  cat "$work/lab-$1.log" "$work/qemu.log" >"$QARAX_LOG" 2>/dev/null || true
   tail -n 20 "$QARAX_LOG" >&2
   ! grep -aq 'Kernel panic' "$QARAX_LOG" || fail "the lab's own kernel panicked: what failed after that was never tried" -- "run it again"
   fail "$2"
@@ -139,9 +140,9 @@ try() { # HYPERVISOR ARGUMENTS…
     QARAX_SERVER_DATA_DIR="$work/server-$hypervisor" "$build/bin/qarax-server" >"$work/server-$hypervisor.log" 2>&1 </dev/null &
   server=$!
   until curl -fs "http://127.0.0.1:$server_port/hosts" 2>/dev/null | grep -q '"accelerator":"kvm"'; do
-    kill -0 "$lab" 2>/dev/null || { tail -n 20 "$work/lab-$hypervisor.log" >&2; fail "the lab ended" -- "read $work"; }
+    kill -0 "$lab" 2>/dev/null || lab_failed "$hypervisor" "the lab ended before its node was up"
     waited=$((waited + 1))
-    [ "$waited" -lt $((${QARAX_LAB_WAIT:-120} * 2)) ] || { tail -n 30 "$work/lab-$hypervisor.log" >&2; curl -s "http://127.0.0.1:$server_port/hosts" >&2; fail "the lab's node didn't come up with KVM within ${QARAX_LAB_WAIT:-120} s"; }
+    [ "$waited" -lt $((${QARAX_LAB_WAIT:-120} * 2)) ] || { curl -s "http://127.0.0.1:$server_port/hosts" >&2; lab_failed "$hypervisor" "the lab's node didn't come up with KVM within ${QARAX_LAB_WAIT:-120} s"; }
     sleep 0.5
   done
   evidence=$(curl -fs "http://127.0.0.1:$server_port/hosts" | grep -o '"accelerator_evidence":"[^"]*"' | head -n 1)
