@@ -41,7 +41,8 @@ def script(tmp_path, lines: str, **env: str) -> subprocess.Popen:
 INNER = f"bash -c '. {paths.ROOT}/scripts/lib/common.sh; must $FOLDER/inner sleep $MARK'"
 
 
-@pytest.mark.parametrize("what", ["in_a_function", "a_pipeline", "sleep $MARK", INNER], ids=["function", "pipeline", "program", "script"])
+@pytest.mark.parametrize("what", ["in_a_function", "a_pipeline", "sleep $MARK", INNER],
+                         ids=["function", "pipeline", "program", "script"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_all_that_was_started(tmp_path, what, number):
     mark = f"4000.{abs(hash(tmp_path)) % 10**9:09}"

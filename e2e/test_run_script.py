@@ -126,7 +126,8 @@ def test_without_any_compose_it_says_what_to_install(script):
 def test_a_base_image_that_failed_leaves_its_log(script, tmp_path):
     """And nothing else, where it would take half a gigabyte."""
     shutil.copy(paths.ROOT / "scripts" / "make-base-image.sh", tmp_path / "scripts")
-    for name, lines in {"id": "echo 0", "debootstrap": 'mkdir -p "$3"; touch "$3/file"; echo "from $4: no such suite"; exit $BROKEN',
+    for name, lines in {"id": "echo 0",
+                        "debootstrap": 'mkdir -p "$3"; touch "$3/file"; echo "from $4: no such suite"; exit $BROKEN',
                         "docker": 'case $1 in import) cat >/dev/null;; image) [ "$3" = --format ] && echo 7;; esac'}.items():
         (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{lines}\n")
         (tmp_path / "bin" / name).chmod(0o755)
@@ -134,12 +135,13 @@ def test_a_base_image_that_failed_leaves_its_log(script, tmp_path):
 
     def make(broken: int) -> subprocess.CompletedProcess:
         env = script.env | {"TMPDIR": str(tmp_path / "work"), "BROKEN": str(broken), "QARAX_DEBIAN_MIRROR": "http://mirror/debian"}
-        return subprocess.run([str(tmp_path / "scripts" / "make-base-image.sh"), "trixie"], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              timeout=60, env=env, check=False)
+        return subprocess.run([str(tmp_path / "scripts" / "make-base-image.sh"), "trixie"], stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=60, env=env, check=False)
 
     failed = make(1)
     [log] = [file for file in (tmp_path / "work").rglob("*") if file.is_file()]
-    assert failed.returncode == 1 and f"log: {log}" in failed.stderr and log.read_text() == "from http://mirror/debian: no such suite\n"
+    assert failed.returncode == 1 and f"log: {log}" in failed.stderr
+    assert log.read_text() == "from http://mirror/debian: no such suite\n"
     shutil.rmtree(log.parent)
     done = make(0)
     assert done.returncode == 0, done.stdout + done.stderr

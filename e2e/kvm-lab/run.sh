@@ -105,7 +105,8 @@ boot_lab() { # QEMU ARGUMENTS… -- CMDLINE; its pid is $lab
   lab=$!
 }
 
-# What the lab's console and its QEMU said is kept: $work goes with the script. Its own kernel's end is the emulator's doing and says nothing of what was tried in it.
+# What the lab's console and its QEMU said is kept: $work goes with the script. The end of the lab's own kernel is the emulator's
+# doing and says nothing of what was tried in it.
 lab_failed() { # NAME WHY
   mkdir -p "$root/build/logs"
   QARAX_LOG=$root/build/logs/lab-$1.log
@@ -142,7 +143,10 @@ try() { # HYPERVISOR ARGUMENTS…
   until curl -fs "http://127.0.0.1:$server_port/hosts" 2>/dev/null | grep -q '"accelerator":"kvm"'; do
     kill -0 "$lab" 2>/dev/null || lab_failed "$hypervisor" "the lab ended before its node was up"
     waited=$((waited + 1))
-    [ "$waited" -lt $((${QARAX_LAB_WAIT:-120} * 2)) ] || { curl -s "http://127.0.0.1:$server_port/hosts" >&2; lab_failed "$hypervisor" "the lab's node didn't come up with KVM within ${QARAX_LAB_WAIT:-120} s"; }
+    [ "$waited" -lt $((${QARAX_LAB_WAIT:-120} * 2)) ] || {
+      curl -s "http://127.0.0.1:$server_port/hosts" >&2
+      lab_failed "$hypervisor" "the lab's node didn't come up with KVM within ${QARAX_LAB_WAIT:-120} s"
+    }
     sleep 0.5
   done
   evidence=$(curl -fs "http://127.0.0.1:$server_port/hosts" | grep -o '"accelerator_evidence":"[^"]*"' | head -n 1)
