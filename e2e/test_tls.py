@@ -19,7 +19,7 @@ ADDRESS = "10.0.0.7"  # of the README's host
 
 def run_the_readme(folder: pathlib.Path, address: str, which: str = "") -> str:
     """Its commands with `which` in them, for the node at that address; what they print."""
-    text = (paths.ROOT / "config" / "README.md").read_text().split("## TLS and token", 1)[1]
+    text = (paths.ROOT / "config" / "README.md").read_text().split("## TLS and token", 1)[1].split("\n## ", 1)[0]
     blocks = re.findall(r"```console\n(.*?)```", text, re.S)
     commands = [line[2:].replace(ADDRESS, address) for block in blocks for line in block.splitlines() if line.startswith("$ ") and which in line]
     done = subprocess.run(["bash", "-e", "-c", "\n".join(commands)], cwd=folder, capture_output=True, text=True, timeout=60, check=False)
