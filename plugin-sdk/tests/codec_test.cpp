@@ -55,12 +55,17 @@ struct Bad {
   const char* detail;
 };
 
+TEST(Codec, CountsCharactersAndNotBytes) {
+  EXPECT_TRUE(decode<Car>(R"({"name":"éééééééé"})"));
+  EXPECT_FALSE(decode<Car>(R"({"name":"ééééééééé"})"));
+}
+
 TEST(Codec, Refuses) {
   const Bad cases[] = {
       {R"({})", "/name", "is required"},
       {R"({"name":null})", "/name", "expected a string, got null"},
       {R"({"name":""})", "/name", "must not be empty"},
-      {R"({"name":"123456789"})", "/name", "longer than 8 bytes"},
+      {R"({"name":"123456789"})", "/name", "longer than 8 characters"},
       {R"({"name":1})", "/name", "expected a string, got integer"},
       {R"({"name":"x","seats":4294967298})", "/seats", "4294967298 doesn't fit into 32 bits"},
       {R"({"name":"x","seats":-4294967294})", "/seats", "-4294967294 doesn't fit into 32 bits"},

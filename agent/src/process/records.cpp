@@ -57,7 +57,7 @@ std::optional<ExitInfo> read_exit_record(const std::string& run_dir) {
                                                     : ExitKind::unknown;
   exit.code = static_cast<std::int32_t>(integer(*document, "code"));
   exit.signal = static_cast<std::int32_t>(integer(*document, "signal"));
-  exit.at = text(*document, "at");
+  if (std::string at = text(*document, "at"); !at.empty()) exit.at = std::move(at);
   exit.log_tail = vmm_log_tail(run_dir);
   return exit;
 }

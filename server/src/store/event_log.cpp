@@ -41,7 +41,7 @@ void EventLog::write(Session& session) {
   documents.reserve(added_.size());
   for (const Event& event : added_) {
     seqs.push_back(last - count + 1 + static_cast<std::int64_t>(seqs.size()));
-    documents.push_back(encode(event));
+    documents.push_back(encode(event, Defaults::write));
   }
   // Most often one; that statement is known already.
   if (seqs.size() == 1)

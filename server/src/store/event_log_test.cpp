@@ -103,6 +103,10 @@ TEST_P(EventLogTest, WhateverIsToldOfAVmCarriesItsTags) {
     told.push_back(one->event.type);
     EXPECT_EQ(one->event.tags, std::vector<std::string>{"prod"}) << one->event.type;
   }
+  // Whatever the document calls required is there, also where it is empty.
+  const auto first = store_->stored_events(0, 1);
+  ASSERT_TRUE(first && !first->events.empty());
+  EXPECT_NE(first->events[0]->document.find("\"tags\":[]"), std::string::npos) << first->events[0]->document;
   EXPECT_EQ(told,
             (std::vector<std::string>{"vm.changed", "job.started", "vm.status_changed", "job.finished", "vm.deleted"}));
 }

@@ -33,18 +33,18 @@ struct ExitInfo {
   ExitKind kind = ExitKind::unknown;
   std::int32_t code = 0;
   std::int32_t signal = 0;
-  std::string at{};        // RFC 3339, milliseconds, UTC; for people
-  std::string log_tail{};  // the VMM's last log lines
+  std::optional<std::string> at{};  // RFC 3339, milliseconds, UTC; for people. Nothing: nobody saw when
+  std::string log_tail{};           // the VMM's last log lines
 };
 template <>
 struct Fields<ExitInfo> {
   static constexpr std::string_view kName = "ExitInfo";
-  static constexpr auto kTable =
-      field_table(field<&ExitInfo::kind>("kind").doc("exited (see code), signaled (see signal) or unknown."),
-                  field<&ExitInfo::code>("code").doc("Exit code of the VMM."),
-                  field<&ExitInfo::signal>("signal").doc("Signal that ended the VMM."),
-                  field<&ExitInfo::at>("at").format("date-time").doc("When the VMM ended."),
-                  field<&ExitInfo::log_tail>("log_tail").doc("Last lines of the VMM's own log."));
+  static constexpr auto kTable = field_table(
+      field<&ExitInfo::kind>("kind").doc("exited (see code), signaled (see signal) or unknown."),
+      field<&ExitInfo::code>("code").doc("Exit code of the VMM."),
+      field<&ExitInfo::signal>("signal").doc("Signal that ended the VMM."),
+      field<&ExitInfo::at>("at").format("date-time").nullable().doc("When the VMM ended, where somebody saw it."),
+      field<&ExitInfo::log_tail>("log_tail").doc("Last lines of the VMM's own log."));
 };
 QARAX_FIELDS_COMPLETE(ExitInfo);
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
@@ -19,14 +19,14 @@ class ExitInfo:
         kind (ExitInfoKind): exited (see code), signaled (see signal) or unknown.
         code (int): Exit code of the VMM.
         signal (int): Signal that ended the VMM.
-        at (datetime.datetime): When the VMM ended.
+        at (datetime.datetime | None): When the VMM ended, where somebody saw it.
         log_tail (str): Last lines of the VMM's own log.
     """
 
     kind: ExitInfoKind
     code: int
     signal: int
-    at: datetime.datetime
+    at: datetime.datetime | None
     log_tail: str
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
@@ -37,7 +37,11 @@ class ExitInfo:
 
         signal = self.signal
 
-        at = self.at.isoformat()
+        at: None | str
+        if isinstance(self.at, datetime.datetime):
+            at = self.at.isoformat()
+        else:
+            at = self.at
 
         log_tail = self.log_tail
 
@@ -64,7 +68,20 @@ class ExitInfo:
 
         signal = d.pop("signal")
 
-        at = datetime.datetime.fromisoformat(d.pop("at"))
+        def _parse_at(data: object) -> datetime.datetime | None:
+            if data is None:
+                return data
+            try:
+                if not isinstance(data, str):
+                    raise TypeError()
+                at_type_0 = datetime.datetime.fromisoformat(data)
+
+                return at_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(datetime.datetime | None, data)
+
+        at = _parse_at(d.pop("at"))
 
         log_tail = d.pop("log_tail")
 

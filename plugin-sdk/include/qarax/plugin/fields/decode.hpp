@@ -146,12 +146,18 @@ class Decoder {
     if (value < min) problem(pointer, std::to_string(value) + " is below the minimum of " + std::to_string(min));
     if (value > max) problem(pointer, std::to_string(value) + " is above the maximum of " + std::to_string(max));
   }
+  // As JSON Schema counts: characters of UTF-8, not its bytes.
+  [[gnu::noinline]] static std::size_t length_of(std::string_view text) {
+    std::size_t length = 0;
+    for (const char c : text) length += (static_cast<unsigned char>(c) & 0xC0) != 0x80 ? 1 : 0;
+    return length;
+  }
   [[gnu::noinline]] void check_length(std::size_t size, std::int64_t min, std::int64_t max,
                                       const std::string& pointer) {
     const auto length = static_cast<std::int64_t>(size);
     if (length < min)
-      problem(pointer, size == 0 ? "must not be empty" : "shorter than " + std::to_string(min) + " bytes");
-    if (length > max) problem(pointer, "longer than " + std::to_string(max) + " bytes");
+      problem(pointer, size == 0 ? "must not be empty" : "shorter than " + std::to_string(min) + " characters");
+    if (length > max) problem(pointer, "longer than " + std::to_string(max) + " characters");
   }
   [[gnu::noinline]] void check_count(std::size_t size, std::int64_t min, std::int64_t max, const std::string& pointer) {
     const auto count = static_cast<std::int64_t>(size);
@@ -168,7 +174,7 @@ class Decoder {
     } else if constexpr (std::is_integral_v<M> && !std::is_same_v<M, bool>) {
       check_number(member, min, max, pointer);
     } else if constexpr (std::is_same_v<M, std::string>) {
-      check_length(member.size(), min, max, pointer);
+      check_length(length_of(member), min, max, pointer);
     } else if constexpr (IsVector<M>::value) {
       check_count(member.size(), min, max, pointer);
     }
