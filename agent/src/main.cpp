@@ -18,6 +18,9 @@
 namespace {
 
 constexpr const char* kDefaultConfig = "/etc/qarax/node.yaml";
+// The command line or the configuration is wrong and stays so: systemd doesn't start it again
+// (RestartPreventExitStatus=).
+constexpr int kExitConfig = 2;
 
 // A library once loaded is never unloaded and a plugin's thread may outlive it all: no static destructor may run under
 // one.
@@ -51,13 +54,17 @@ int run(int argc, char** argv) {
   stop_guests.add_option("--timeout", timeout, "seconds that the guests get, all at once")
       ->check(CLI::Range(0.0, 86'400.0))
       ->capture_default_str();
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : kExitConfig;
+  }
 
   if (config_path.empty() && ::access(kDefaultConfig, F_OK) == 0) config_path = kDefaultConfig;
   const auto config = qarax::agent::read_node_config(config_path);
   if (!config) {
     std::cerr << config.error().message << '\n';
-    return 2;
+    return kExitConfig;
   }
   if (check) {
     std::cout << (config_path.empty() ? "the configuration" : config_path) << " is valid\n";
@@ -67,7 +74,7 @@ int run(int argc, char** argv) {
   if (rehome.parsed()) return print(qarax::agent::rehome_node(*config, moved));
   if (const auto logging = qarax::core::init_logging(config->log_level); !logging) {
     std::cerr << logging.error().message << '\n';
-    return 2;
+    return kExitConfig;
   }
 
   // Blocked before any thread exists, so that they all inherit it and the signals wait for sigwait below.

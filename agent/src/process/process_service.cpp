@@ -143,12 +143,24 @@ void ProcessService::watch(const std::string& vm, std::int64_t incarnation, cons
     if (!read_exit_record(run_dir(vm, incarnation))) {
       if (auto record = read_supervisor_record(run_dir(vm, incarnation)); record && is_alive(record->vmm)) {
         core::logger("process")->warn("the supervisor was lost, the VMM runs on vm={} pid={}", vm, record->vmm.pid);
-        exits_.watch(record->vmm, [this, vm, incarnation] { on_exit_(vm, incarnation); });
-        return;
+        watch_alone(vm, incarnation, record->vmm);
       }
     }
     on_exit_(vm, incarnation);
   });
+}
+
+void ProcessService::watch_alone(const std::string& vm, std::int64_t incarnation, const ProcessId& vmm) {
+  {
+    const std::lock_guard lock(mutex_);
+    lost_.emplace(vm, incarnation);
+  }
+  exits_.watch(vmm, [this, vm, incarnation] { on_exit_(vm, incarnation); });
+}
+
+bool ProcessService::has_lost_supervisor(const std::string& vm, std::int64_t incarnation) const {
+  const std::lock_guard lock(mutex_);
+  return lost_.contains({vm, incarnation});
 }
 
 bool ProcessService::adopt(const std::string& vm, std::int64_t incarnation) {
@@ -159,7 +171,7 @@ bool ProcessService::adopt(const std::string& vm, std::int64_t incarnation) {
     return true;
   }
   if (!is_alive(record->vmm)) return false;
-  exits_.watch(record->vmm, [this, vm, incarnation] { on_exit_(vm, incarnation); });
+  watch_alone(vm, incarnation, record->vmm);
   return true;
 }
 

@@ -4,7 +4,10 @@
 
 #include <functional>
 #include <map>
+#include <mutex>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "call_limits.hpp"
@@ -22,7 +25,8 @@ class ProcessService {
     std::string vms_dir;     // <data>/vms
     std::int64_t console_log_max = 16LL << 20;
   };
-  // Called from the exit watch's thread when a VM's supervisor has ended; must be quick.
+  // Called from the exit watch's thread when a VM's supervisor has ended, and again at the end of a VMM that outlived
+  // it; find() tells which. Must be quick.
   using ExitListener = std::function<void(const std::string& vm, std::int64_t incarnation)>;
 
   ProcessService(Options options, Cgroups cgroups, ExitListener on_exit);
@@ -46,6 +50,8 @@ class ProcessService {
   // After the agent's restart: reports the exit of a supervisor that an earlier agent started. False: it is gone
   // already.
   bool adopt(const std::string& vm, std::int64_t incarnation);
+  // Its VMM runs on without one: nothing serves its console, and nobody will see its exit code.
+  bool has_lost_supervisor(const std::string& vm, std::int64_t incarnation) const;
   // Files, sockets and cgroup of an incarnation that has ended; the console log and the records stay.
   void clean_up(const std::string& vm, std::int64_t incarnation);
   // At the agent's end: nothing of this agent's own stays; what VMs run on with does.
@@ -54,8 +60,11 @@ class ProcessService {
 
  private:
   void watch(const std::string& vm, std::int64_t incarnation, const ProcessId& supervisor);
+  void watch_alone(const std::string& vm, std::int64_t incarnation, const ProcessId& vmm);
 
   Options options_;
+  mutable std::mutex mutex_;
+  std::set<std::pair<std::string, std::int64_t>> lost_;  // VMs and incarnations without their supervisor
   Cgroups cgroups_;
   const Leftovers leftovers_;
   ExitListener on_exit_;

@@ -146,7 +146,10 @@ TEST_F(ProcessServiceTest, ALostSupervisorLeavesTheVmmWatched) {
   ::kill(record->supervisor.pid, SIGKILL);
   // The watch has gone over to the VMM once the supervisor is reaped.
   while (is_alive(record->supervisor) || core::process_start_time(record->supervisor.pid)) std::this_thread::yield();
+  EXPECT_EQ(exited(), 1) << "it is told of as well";
   EXPECT_TRUE(service_->find(process())->alive);
+  EXPECT_TRUE(service_->has_lost_supervisor(vm_, 1));
+  exits_ = {};
   ASSERT_TRUE(service_->kill(process(), kLimits));
   EXPECT_EQ(exited(), 1);
   const auto ended = service_->find(process());

@@ -125,6 +125,10 @@ bool Manager::lives(const std::string& vm, std::int64_t incarnation) {
 }
 
 VmStatus Manager::believed(const std::string& vm, std::int64_t incarnation, VmStatus said) {
+  if ((said.state == VmState::running || said.state == VmState::paused) && said.status_reason.empty() &&
+      processes_.has_lost_supervisor(vm, incarnation))
+    said.status_reason =
+        "its supervisor is gone, and with it its console and its VMM's exit code, until its next start";
   if ((said.state != VmState::shutdown && said.state != VmState::created) || !lives(vm, incarnation)) return said;
   return status_with(VmState::unknown, "its plugin says that it is " + std::string(to_string(said.state)) +
                                            " while its VMM runs; force-stop or delete it");

@@ -102,7 +102,7 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   }
   Result<VmStatus> snapshot(const DriverCall& call, const SnapshotArgs&) override {
     std::ofstream(in_folder(call)) << "memory";
-    if (fail_snapshot) return make_error(full_disk ? Code::resource_exhausted : Code::internal, "no luck");
+    if (fail_snapshot) return make_error(full_disk ? Code::resource_exhausted : Code::internal, snapshot_words);
     return state(snapshot_leaves.load());
   }
   Result<VmStatus> restore(const DriverCall& call, const StartArgs& args) override {
@@ -128,6 +128,7 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   std::string booted;          // by the last start
   std::function<void()> late;  // what a deaf start still does once it is released
   std::function<void()> on_stop;
+  std::string snapshot_words = "no luck";                 // of one that fails
   std::function<Status(std::int64_t incarnation)> spawn;  // a start's VMM; unset: none. A stop only says that it ended
   std::atomic<int> starts{0};
   std::atomic<bool> hang_start{false};

@@ -86,11 +86,15 @@ TEST_F(ManagerTest, ASnapshotThatFailsLeavesNothingAndTheVmAsItWas) {
   EXPECT_EQ(failed.outcome.error().code, Code::internal);
   EXPECT_EQ(driver_.resumes, 1) << "it ran before";
   EXPECT_TRUE(std::filesystem::is_empty(snapshots()));
+  driver_.snapshot_words = "QEMU couldn't write the snapshot: Unable to write to file: No space left on device";
+  const auto no_room = run(snapshot(3));
+  EXPECT_EQ(no_room.outcome.error().reason, "disk-full") << "also where there is room again by now";
+  EXPECT_EQ(no_room.outcome.error().code, Code::resource_exhausted);
   driver_.full_disk = true;
-  EXPECT_EQ(run(snapshot(3)).outcome.error().reason, "disk-full");
+  EXPECT_EQ(run(snapshot(4)).outcome.error().reason, "disk-full");
   EXPECT_TRUE(std::filesystem::is_empty(snapshots()));
   driver_.fail_snapshot = false;
-  EXPECT_TRUE(run(snapshot(4)).outcome);
+  EXPECT_TRUE(run(snapshot(5)).outcome);
 }
 
 TEST_F(ManagerTest, AnInterruptedSnapshotIsUndoneAndTheVmGoesOn) {

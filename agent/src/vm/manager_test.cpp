@@ -25,10 +25,14 @@ TEST_F(ManagerTest, WhatNeverBootedIsNoVmsForGood) {
   for (const std::string& path : {wrong, right}) std::ofstream(path) << "kernel";
   driver_.kernel = wrong;
   driver_.fail_start = true;
-  EXPECT_EQ(run(command(Action::start, 1)).outcome.error().code, Code::internal);
+  const auto failed = run(command(Action::start, 1));
+  EXPECT_EQ(failed.outcome.error().code, Code::internal);
+  EXPECT_EQ(failed.report.status.status_reason, "its last start failed: no luck") << "for who asks later";
   driver_.fail_start = false;
   driver_.kernel = right;
-  EXPECT_TRUE(run(command(Action::start, 2)).outcome);
+  const auto started = run(command(Action::start, 2));
+  EXPECT_TRUE(started.outcome);
+  EXPECT_EQ(started.report.status.status_reason, "");
   EXPECT_EQ(driver_.booted, right);
   run(command(Action::force_stop, 3));
   driver_.kernel = wrong;

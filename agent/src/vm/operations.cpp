@@ -80,6 +80,9 @@ void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
     } else {
       fail(std::move(status).error().at_step(std::string(core::to_string(command.action)) + "-vmm"));
       after = truth_after_failure(vm, command, before);
+      if (core::begins(command.action) && (after.state == VmState::shutdown || after.state == VmState::created))
+        after.status_reason =
+            "its last " + std::string(core::to_string(command.action)) + " failed: " + result.outcome.error().message;
     }
     keep_result(after);
     result.report = settle(vm, after, operation);
@@ -111,8 +114,10 @@ VmStatus Manager::truth_after_failure(const VmPtr& vm, const Command& command, c
         return believed(vm->id, vm->document.incarnation, std::move(*seen));
   }
   if (process && !process->alive) return ended_status(vm);
-  return status_with(VmState::unknown, "its " + std::string(core::to_string(command.action)) +
-                                           " failed and its VMM can't be asked what is true; force-stop or delete it");
+  return status_with(VmState::unknown,
+                     "its " + std::string(core::to_string(command.action)) +
+                         " failed and its VMM can't be asked what is true; it is asked again now and then, "
+                         "and a VM that stays so can be force-stopped or deleted");
 }
 
 DriverCall Manager::call_for(const VmPtr& vm, const CallLimits& limits, const std::string& request_id) {

@@ -19,11 +19,13 @@ Status check_id(const std::string& id) {
   return make_error(Code::invalid_argument, "a snapshot's id must be a UUID, got \"" + id + "\"");
 }
 
-// Whatever the plugin says of a write that failed for lack of room.
+// Whatever the plugin says of a write that failed for lack of room. By now the half of it that filled the disk may be
+// gone: then only the VMM's own words tell.
 Error snapshot_error(Error error, const SnapshotFolder& snapshots) {
-  if (error.code != Code::resource_exhausted && !snapshots.disk_is_full()) return error;
+  const bool is_full = snapshots.disk_is_full() || error.message.find("No space left on device") != std::string::npos;
+  if (error.code != Code::resource_exhausted && !is_full) return error;
   error.code = Code::resource_exhausted;
-  if (error.reason.empty() || snapshots.disk_is_full()) error.reason = "disk-full";
+  if (error.reason.empty() || is_full) error.reason = "disk-full";
   error.message = "there is no room for the snapshot on its host: " + error.message;
   return error;
 }

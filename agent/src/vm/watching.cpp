@@ -65,7 +65,11 @@ void Manager::saw_exit(const VmPtr& vm, std::int64_t incarnation) {
   // A start that failed has told its caller already; a process that runs on after a false alarm is left alone.
   if (state == VmState::shutdown && !is_told) return;
   const auto process = processes_.find({vm->id, incarnation});
-  if (process && process->alive) return;
+  if (process && process->alive) {
+    // Its supervisor's end, which is news of a VM that runs on.
+    if (processes_.has_lost_supervisor(vm->id, incarnation)) look_again(vm->id);
+    return;
+  }
   if (!process && process.error().code == Code::data_loss) {
     // Nobody else will find out either; a force-stop or a delete ends whatever there is.
     publish(vm, status_with(VmState::unknown, "its VMM may have ended, and its supervisor's record can't be read: " +
