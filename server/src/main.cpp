@@ -33,7 +33,8 @@ namespace qarax::server {
 namespace {
 
 constexpr const char* kDefaultConfig = "/etc/qarax/server.yaml";
-// The configuration is wrong and stays so: systemd doesn't start it again (RestartPreventExitStatus=).
+// The command line or the configuration is wrong and stays so: systemd doesn't start it again
+// (RestartPreventExitStatus=).
 constexpr int kExitConfig = 2;
 constexpr std::size_t kThreadStack = 262'144;
 
@@ -218,7 +219,11 @@ int run(int argc, char** argv) {
   app.add_flag("--check-config", line.check_config, "Check the configuration and end");
   app.add_flag("--hash-token", line.hash_token,
                "Read a token from standard input, print what listen.token_sha256 takes");
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? EXIT_SUCCESS : kExitConfig;
+  }
   if (line.hash_token) return hash_token();
   if (line.config.empty() && ::access(kDefaultConfig, F_OK) == 0) line.config = kDefaultConfig;
   auto config = read_server_config(line.config);

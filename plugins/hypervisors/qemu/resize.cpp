@@ -21,7 +21,8 @@ Error refused(std::vector<ErrorDetail> problems) {
 Status has_room(const VmSpec& spec, const ResizeArgs& args) {
   auto problems = plugin::resize_problems(spec, args);
   if (problems.empty() && args.memory && (*args.memory - spec.memory_size) % kMemoryStep != 0)
-    problems.push_back({"/memory", "must be memory_size and a multiple of " + bytes(kMemoryStep) + " (128 MiB)"});
+    problems.push_back(
+        {"/memory", "must be memory_size and, on top of it, a multiple of " + bytes(kMemoryStep) + " (128 MiB)"});
   return problems.empty() ? Status(Ok{}) : Status(refused(std::move(problems)));
 }
 

@@ -337,13 +337,14 @@ TEST_F(HandlersTest, WhatTheDocumentGivesARouteItTakes) {
   const std::string vm = "/vms/" + create("web");
   const std::string id = vm.substr(5);
   for (const std::string& good :
-       {"/vms?name=web&status=created&host_id=" + id + "&tags=a&limit=1&cursor=0", vm + "/snapshots?name=a",
+       {"/vms?name=web&status=created&host_id=" + id + "&tags=a&tags=b&limit=1&cursor=0", vm + "/snapshots?name=a",
         "/jobs?vm_id=" + id + "&host_id=" + id + "&state=running&limit=1000", vm + "?wait_for=running&timeout=1s",
         vm + "/console?tail=1&follow=false", std::string("/hosts?name=a&status=up&limit=1&cursor=a"),
         "/events?follow=false&after=oldest&type=vm.created&tag=a&status=running,up,failed&vm_id=" + id})
     EXPECT_EQ(call("GET", good).status, 200) << good << call("GET", good).body;
   for (const char* bad : {"/vms/{}/snapshots?limit=1", "/jobs?status=running", "/jobs?limit=1001", "/events?tags=a",
-                          "/events?follow=false&status=runing"}) {
+                          "/events?follow=false&status=runing", "/vms?name=a&name=a",
+                          "/vms?tags=", "/vms?tags=a&tags=,", "/events?follow=false&tag="}) {
     std::string path = bad;
     if (const auto at = path.find("{}"); at != std::string::npos) path.replace(at, 2, id);
     EXPECT_EQ(problem(call("GET", path)), "400 bad-query") << path;

@@ -18,6 +18,22 @@ Error no_such_parameter(const std::string& name, std::span<const std::string_vie
       "bad-query");
 }
 
+// Lists, of which elements_of() reads all that is given.
+bool is_list(std::string_view pattern, std::string_view name) {
+  return name == "tags" || (pattern == "/events" && (name == "tag" || name == "type" || name == "status"));
+}
+
+Error lists_nothing(const std::string& name) {
+  return make_error(Code::invalid_argument,
+                    "the query's " + name + " is empty; leave it out, or say which: it would take all there is",
+                    "bad-query");
+}
+
+Error given_twice(const std::string& name) {
+  return make_error(Code::invalid_argument, "the query has " + name + " twice, and which is meant nobody knows",
+                    "bad-query");
+}
+
 }  // namespace
 
 void guard_queries(http::Router& router) {
@@ -28,9 +44,16 @@ void guard_queries(http::Router& router) {
     });
     if (found == all.end()) return nullptr;
     return [inner, known = found->names](const http::Request& request) {
-      for (const auto& [name, value] : request.query)
+      for (auto one = request.query.begin(); one != request.query.end(); ++one) {
+        const std::string& name = one->first;
         if (std::find(known.begin(), known.end(), name) == known.end())
           return refuse(request, no_such_parameter(name, known));
+        const auto is_same = [&](const auto& other) { return other.first == name; };
+        const bool may_list = is_list(request.route, name);
+        if (may_list && one->second.find_first_not_of(", ") == std::string::npos)
+          return refuse(request, lists_nothing(name));
+        if (!may_list && std::any_of(request.query.begin(), one, is_same)) return refuse(request, given_twice(name));
+      }
       return inner(request);
     };
   });

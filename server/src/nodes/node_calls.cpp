@@ -82,7 +82,8 @@ void NodeLink::call(AsyncMethod<Request, Reply> method, const ConnectionPtr& ove
 }
 
 Error NodeLink::not_connected() const {
-  return make_error(Code::unavailable, "host " + name() + " can't be reached", "node-unreachable");
+  const std::lock_guard lock(mutex_);
+  return unusable();
 }
 
 std::function<void()> NodeLink::execute(node::v1::CommandRequest request, std::int64_t timeout_ms,

@@ -193,6 +193,10 @@ Status NodeLink::connect_now(std::int64_t timeout_ms) {
   changed_.notify_all();
   changed_.wait_for(lock, std::chrono::milliseconds(timeout_ms), [&] { return up_.load() || attempts_ > before + 1; });
   if (up_) return Ok{};
+  return unusable();
+}
+
+Error NodeLink::unusable() const {
   const std::string reason = last_error_.reason.empty() ? "node-unreachable" : last_error_.reason;
   const bool is_away = reason == "node-unreachable";
   Error error = make_error(Code::unavailable,

@@ -106,6 +106,7 @@ class NodeLink final : public NodeAccess, public std::enable_shared_from_this<No
   Result<Reply> ask(grpc::Status (node::v1::Node::Stub::*method)(grpc::ClientContext*, const Request&, Reply*),
                     Request request, std::int64_t timeout_ms) const;
   Error not_connected() const;
+  Error unusable() const;  // why; with mutex_ held
   void cancel_at_node(const ConnectionPtr& over, const node::v1::CancelRequest& request);
   void probe(const ConnectionPtr& over, const ContextPtr& context);
   node::v1::Authority authority_over(const Connection& connection);
@@ -125,7 +126,7 @@ class NodeLink final : public NodeAccess, public std::enable_shared_from_this<No
   ContextPtr stream_;
   std::set<ContextPtr> calls_;    // what is in flight of node_calls.cpp
   std::set<ContextPtr> surveys_;  // and surveys and adopts, on their callers' threads
-  Error last_error_;
+  Error last_error_ = make_error(Code::unavailable, "it hasn't been reached yet", "node-unreachable");
   std::string cut_because_;  // of the stream that is about to end; else empty
   bool probing_ = false;
   std::int64_t probed_ns_ = 0;         // when the last probe was answered

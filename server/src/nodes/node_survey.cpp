@@ -173,8 +173,7 @@ Status NodeLink::adopt(const Activation& seen, const std::function<Status()>& fi
 
 Result<std::vector<core::Leftover>> NodeLink::leftovers(bool collect, const std::vector<std::string>& owned) {
   const ConnectionPtr now = connection();
-  if (!now || !up_)
-    return make_error(Code::unavailable, "host " + host_->name + " can't be reached", "node-unreachable");
+  if (!now || !up_) return not_connected();
   node::v1::LeftoversRequest request;
   *request.mutable_authority() = now->authority;
   request.set_collect(collect);

@@ -92,7 +92,8 @@ Result<VmSpec> spec_to_begin(const VmRecord& vm, core::Action action, const JobA
 Error has_ended(const Job& job) {
   return with_job(
       make_error(Code::failed_precondition,
-                 "job " + job.id + ", the " + job.action + " of VM " + job.vm_name + ", has ended already: it is " +
+                 "job " + job.id + ", the " + job.action +
+                     (job.vm_name.empty() ? std::string() : " of VM " + job.vm_name) + ", has ended already: it is " +
                      std::string(EnumNames<JobState>::kNames[static_cast<std::size_t>(job.state)]),
                  "job-finished"),
       job.id);

@@ -130,6 +130,12 @@ Result<Adopter::Draft> Adopter::draft(const std::string& host_id) {
                       "node " + out.seen.info.node_id + " answers for host " + out.host->name + ", which is node " +
                           out.host->node_id,
                       "other-node");
+  for (const HostPtr& other : store_.hosts())
+    if (other->id != host_id && other->node_id == out.seen.info.node_id)
+      return make_error(Code::already_exists,
+                        "the node that answers for host " + out.host->name + " is host " + other->name +
+                            " already, which would lose it: delete host " + out.host->name,
+                        "node-taken");
   out.adoption.host_id = host_id;
   out.adoption.above_term = out.seen.obeyed.term;
   out.plan.host_id = host_id;

@@ -154,6 +154,9 @@ TEST_F(AdopterTest, OneNodeIsOneHost) {
   const auto refused = orchestrator_->init_host((*second)->id, 20'000);
   ASSERT_FALSE(refused);
   EXPECT_NE(store_->host((*second)->id)->status_reason.find("is host h1 already"), std::string::npos);
+  const auto plan = adopter_->plan((*second)->id);
+  ASSERT_FALSE(plan) << "carried out it would take the node from h1";
+  EXPECT_EQ(plan.error().reason, "node-taken");
 }
 
 }  // namespace

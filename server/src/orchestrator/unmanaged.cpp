@@ -105,7 +105,7 @@ Result<std::vector<core::Leftover>> Adopter::leftovers(const std::string& host_i
   for (const VmPtr& vm : store_.vms())
     if (vm->host_id == host_id) owned.push_back(vm->id);
   auto found = link->leftovers(collect, owned);
-  if (!found) return outdated(std::move(found).error().context("host " + host->name), host->name);
+  if (!found) return outdated(std::move(found).error().context("leftovers of host " + host->name), host->name);
   return found;
 }
 
