@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from framework.stack import no_line_missing, uptimes, wait_for
+from framework.stack import is_alive, no_line_missing, uptimes, wait_for
 
 pytestmark = pytest.mark.guest
 
@@ -65,6 +65,23 @@ def test_vmm_killed_is_seen_within_a_second(stack):
     assert vm["exit"]["kind"] == "signaled" and vm["exit"]["signal"] == signal.SIGKILL
     assert "signal 9" in vm["status_reason"]
     assert stack.api.act(vm_id, "start")["status"] == "running", "and it can be started again"
+
+
+def test_a_supervisor_that_was_killed_is_told_of_and_its_guest_runs_on(stack):
+    vm_id = start_guests(stack, 1)[0]
+    node = stack.nodes[0]
+    pid = node.vmm_pids()[vm_id]
+    os.kill(node.supervisor_pid(vm_id), signal.SIGKILL)
+    wait_for("its reason says so", lambda: "supervisor is gone" in (stack.api.vm(vm_id)["status_reason"] or ""), 10)
+    assert stack.api.vm(vm_id)["status"] == "running"
+    node.kill()
+    node.start()
+    stack.wait_state(vm_id, "running", 15)
+    assert node.vmm_pids()[vm_id] == pid and "supervisor is gone" in stack.api.vm(vm_id)["status_reason"]
+    assert stack.api.act(vm_id, "force-stop")["status"] == "shutdown"
+    assert not is_alive(pid)
+    assert stack.api.act(vm_id, "start")["status"] == "running"
+    assert not stack.api.vm(vm_id)["status_reason"]
 
 
 def test_vmm_killed_while_the_agent_is_down(stack):

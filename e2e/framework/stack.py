@@ -56,7 +56,7 @@ def wait_for(what: str, probe, timeout: float = 30, every: float = 0.02):
     raise AssertionError(f"{what}: not within {timeout} s; last: {last!r}")
 
 
-def _is_alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
     """A process that nobody has buried yet has ended all the same."""
     try:
         return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
@@ -186,7 +186,7 @@ class Node(Program):
             # It first: on a host that is gone nobody writes down how the VMM ended.
             for pid in (self.supervisor_pid(vm_id), vmm):
                 os.kill(pid, signal.SIGKILL)
-                wait_for(f"{pid} has ended", lambda p=pid: not _is_alive(p), 10, 0.005)
+                wait_for(f"{pid} has ended", lambda p=pid: not is_alive(p), 10, 0.005)
         for group in self.cgroups():
             wait_for(f"{group} is empty", lambda g=group: g.rmdir() or True, 10)
         for file in [*self.data.glob("vms/*/vm.json"), *self.data.glob("vms/*/run/*/supervisor.json")]:
