@@ -178,6 +178,24 @@ def test_simulated_vms_have_no_console_to_wait_on(simulated):
     cli.run("delete", "dry")
 
 
+def test_why_of_a_start_that_failed(simulated):
+    cli = Cli(simulated.server.base)
+    cli.run("create", "never", "--config", '{"failure_percent": 100}')
+    failed = cli.run("start", "never", expect=REFUSED)
+    assert "next: qarax why never" in failed.stderr
+    told = cli.run("why", "never").stdout
+    assert re.search(r"^last failed: the start of 20\S+: .*simulated failure of a start", told, re.M), told
+    steps = told.split("what to do next:\n")[1].splitlines()
+    job = cli.json("jobs", "never", "--state", "failed")[0]
+    assert job["error"]["hint"] in steps[0] and f"qarax job {job['id']}" in steps[1], told
+    assert steps[2] == "  qarax start never: start it again, once that cause is gone", told
+    assert cli.json("why", "never")["last_failure"]["id"] == job["id"]
+    cli.run("set", "never", "--config", '{"failure_percent": 0}')
+    cli.run("start", "never")
+    assert "last failed" not in cli.run("why", "never").stdout
+    cli.run("delete", "never")
+
+
 def test_hosts_and_plugins(simulated):
     cli = Cli(simulated.server.base)
     (host,) = rows(cli.run("hosts").stdout)

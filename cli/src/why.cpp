@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include <algorithm>
+
 #include "document.hpp"
 #include "table.hpp"
 
@@ -10,6 +12,9 @@ namespace qarax::cli {
 namespace {
 
 constexpr std::int64_t kKill = 9;
+
+// Jobs that end well also where what failed before them would fail again.
+constexpr std::string_view kSideJobs[] = {"edit", "resize", "delete-snapshot"};
 
 const json::Value& member(const json::Value& object, std::string_view key) {
   static const json::Value kNothing;
@@ -45,6 +50,18 @@ std::string host_name(const WhyInput& in) {
   return in.host.is_null() ? "that ran it" : printable(text_of(in.host, "name"));
 }
 
+bool begins(const json::Value& job) {
+  const std::string action = text_of(job, "action");
+  return action == "start" || action == "restore";
+}
+
+std::string failure_line(const json::Value& job) {
+  if (job.is_null()) return {};
+  std::string line = "the " + text_of(job, "action") + " of";
+  if (const std::string at = text_of(job, "finished_at"); !at.empty()) line += " " + at;
+  return with_reason(line, text_of(member(job, "error"), "detail"));
+}
+
 // Each line indented, nothing in it that a terminal would obey.
 std::string quoted(std::string_view text) {
   std::string out;
@@ -66,7 +83,13 @@ void after_shutdown(const WhyInput& in, std::vector<std::string>& steps) {
     steps.push_back("journalctl -k on host " + host_name(in) +
                     ": whether the kernel killed it for want of memory; else somebody did");
   if (!asked && !text_of(exit, "log_tail").empty()) steps.push_back("read the VMM's last words above");
-  steps.push_back("qarax start " + in.target + ": start it again; its definition is kept");
+}
+
+// What failed last, before anything that would only fail again.
+void after_failure(const json::Value& job, std::vector<std::string>& steps) {
+  if (job.is_null()) return;
+  if (const std::string hint = text_of(member(job, "error"), "hint"); !hint.empty()) steps.push_back(hint);
+  steps.push_back("qarax job " + text_of(job, "id") + ": the " + text_of(job, "action") + " that failed, step by step");
 }
 
 void while_unknown(const WhyInput& in, std::vector<std::string>& steps) {
@@ -82,12 +105,31 @@ void while_unknown(const WhyInput& in, std::vector<std::string>& steps) {
 
 }  // namespace
 
+const json::Value& last_failure(const WhyInput& in) {
+  static const json::Value kNone;
+  std::vector<std::string> done;
+  const json::Array* jobs = in.jobs.as_array();
+  if (jobs == nullptr) return kNone;
+  for (const json::Value& job : *jobs) {
+    const std::string action = text_of(job, "action");
+    const std::string state = text_of(job, "state");
+    if (state == "failed" && std::find(done.begin(), done.end(), action) == done.end()) return job;
+    if (state != "completed") continue;
+    if (std::find(std::begin(kSideJobs), std::end(kSideJobs), action) == std::end(kSideJobs)) return kNone;
+    done.push_back(action);
+  }
+  return kNone;
+}
+
 std::vector<std::string> next_steps(const WhyInput& in) {
   const std::string status = text_of(in.vm, "status");
   const std::string desired = text_of(in.vm, "desired_status");
   std::vector<std::string> steps;
   if (const std::string activity = text_of(in.vm, "activity"); !activity.empty())
     steps.push_back("qarax show " + in.target + ": " + activity + " is under way");
+  const json::Value& failure = last_failure(in);
+  after_failure(failure, steps);
+  const std::string again = begins(failure) ? ", once that cause is gone" : "";
   if (status == "running") {
     steps.push_back("qarax console " + in.target + " --follow: see what the guest does");
   } else if (status == "paused") {
@@ -96,9 +138,11 @@ std::vector<std::string> next_steps(const WhyInput& in) {
   } else if (status == "created") {
     if (desired == "running" || !text_of(in.vm, "status_reason").empty())
       steps.push_back("qarax plugins: what the hosts can run now, and why not");
-    steps.push_back("qarax start " + in.target + ": start it");
+    steps.push_back("qarax start " + in.target + ": start it" + again);
   } else if (status == "shutdown") {
     after_shutdown(in, steps);
+    steps.push_back("qarax start " + in.target + ": start it again" +
+                    (again.empty() ? "; its definition is kept" : again));
   } else {
     while_unknown(in, steps);
   }
@@ -115,6 +159,7 @@ std::string why_text(const WhyInput& in, bool colour) {
                   {"asked for", desired == text_of(in.vm, "status") ? "" : desired},
                   {"under way", line("activity")},
                   {"VMM ended", printable(exit_line(exit))},
+                  {"last failed", printable(failure_line(last_failure(in)))},
                   {"hypervisor",
                    with_reason(line("effective_hypervisor").empty() ? line("hypervisor") : line("effective_hypervisor"),
                                line("fallback_reason"))},

@@ -23,6 +23,7 @@ std::string json_text(const WhyInput& in) {
   for (const std::string& note : in.notes) notes.emplace_back(note);
   json::Object out{{"vm", in.vm},
                    {"host", in.host},
+                   {"last_failure", last_failure(in)},
                    {"source", json::Value(in.source)},
                    {"vmm_log", json::Value(in.vmm_log)},
                    {"console", json::Value(in.console)},
@@ -44,6 +45,7 @@ Status why(const Context& context) {
   in.target = context.arguments.target;
   in.vm = member("vm");
   in.host = member("host");
+  in.jobs = member("jobs");
   in.vmm_log = text_of(diagnosis.value, "vmm_log");
   in.console = last_of(text_of(diagnosis.value, "console"));
   in.source = text_of(member("observed"), "source");

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "document.hpp"
+
 namespace qarax::cli {
 namespace {
 
@@ -69,6 +71,55 @@ TEST(Why, APauseThatNobodyAskedForHasACause) {
 TEST(Why, WhatIsUnderWayComesFirst) {
   const auto steps = next_steps(input(R"({"status":"created","desired_status":"running","activity":"start"})"));
   EXPECT_EQ(steps[0], "qarax show web: start is under way");
+}
+
+WhyInput with_jobs(const char* jobs, const char* status = "shutdown") {
+  WhyInput in = input(
+      (std::string(R"({"id":"i","name":"web","desired_status":"created","exit":null,"status":")") + status + "\"}")
+          .c_str(),
+      kUp);
+  in.jobs = std::move(json::parse(jobs)).value();
+  return in;
+}
+
+constexpr const char* kFailed =
+    R"({"id":"j1","action":"start","state":"failed","finished_at":"2026-01-01T00:00:00.000Z",
+        "error":{"detail":"VM web could not start: no kernel","hint":"Put the file there."}})";
+
+TEST(Why, AStartThatFailedIsToldBeforeItIsOfferedAgain) {
+  const std::string failed = kFailed;
+  const WhyInput in = with_jobs(("[" + failed + R"(,{"id":"j0","action":"create","state":"completed"}])").c_str());
+  EXPECT_NE(why_text(in, false).find(
+                "last failed: the start of 2026-01-01T00:00:00.000Z: VM web could not start: no kernel\n"),
+            std::string::npos)
+      << why_text(in, false);
+  EXPECT_EQ(next_steps(in),
+            (std::vector<std::string>{"Put the file there.", "qarax job j1: the start that failed, step by step",
+                                      "qarax start web: start it again, once that cause is gone"}));
+  // Of a new size or name nobody knows yet whether it helps; what runs or was never done makes nothing old.
+  for (const char* newer : {R"("edit","state":"completed")", R"("resize","state":"completed")",
+                            R"("stop","state":"superseded")", R"("start","state":"running")"})
+    EXPECT_EQ(text_of(last_failure(
+                          with_jobs((R"([{"id":"j2","action":)" + std::string(newer) + "}," + failed + "]").c_str())),
+                      "id"),
+              "j1")
+        << newer;
+}
+
+TEST(Why, AFailureThatIsOverIsNotTold) {
+  const std::string failed = kFailed;
+  for (const char* action : {"start", "restore", "force-stop"}) {
+    const WhyInput in = with_jobs(
+        (R"([{"id":"j2","state":"completed","action":")" + std::string(action) + "\"}," + failed + "]").c_str(),
+        "running");
+    EXPECT_TRUE(last_failure(in).is_null()) << action;
+    EXPECT_EQ(why_text(in, false).find("last failed"), std::string::npos);
+    EXPECT_EQ(next_steps(in).size(), 1u);
+  }
+  const WhyInput resized = with_jobs(
+      R"([{"action":"resize","state":"completed"},{"id":"j","action":"resize","state":"failed","error":{"detail":"d"}},
+          {"action":"create","state":"completed"}])");
+  EXPECT_TRUE(last_failure(resized).is_null());
 }
 
 TEST(Why, AMissingConsoleSaysSo) {
