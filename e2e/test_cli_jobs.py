@@ -1,9 +1,11 @@
 """`qarax jobs`, `job`, `cancel` and `events`."""
 
 import json
+import os
+import signal
 
 from framework.stack import wait_for
-from test_cli import DONE, REFUSED, Cli, rows
+from test_cli import DONE, REFUSED, TIMED_OUT, Cli, rows
 
 
 def test_jobs_one_of_them_and_its_end(simulated):
@@ -27,6 +29,18 @@ def test_the_jobs_of_a_host(simulated):
     actions = [r["ACTION"] for r in rows(cli.run("jobs", "--host", "node1").stdout)]
     assert actions[0] == "collect-leftovers" and "create" not in actions, actions
     assert "nowhere" in cli.run("jobs", "--host", "nowhere", expect=REFUSED).stderr
+
+
+def test_a_host_that_is_late_is_no_vm_to_ask_about(simulated):
+    node, host = simulated.nodes[0], simulated.api.hosts()[0]
+    os.kill(node.pid, signal.SIGSTOP)
+    try:
+        late = Cli(simulated.server.base).run("--wait", "2", "leftovers", "node1", "--collect", expect=TIMED_OUT)
+        assert "may still be done" in late.stderr and "next: qarax jobs --host node1" in late.stderr, late.stderr
+    finally:
+        os.kill(node.pid, signal.SIGCONT)
+    simulated.wait_host(host["id"], "up")
+    wait_for("no job is left", lambda: not simulated.api.ok("GET", "/jobs?state=running").json())
 
 
 def test_a_start_is_cancelled(simulated):

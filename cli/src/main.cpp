@@ -19,16 +19,18 @@ bool wants_colour() {
          (term == nullptr || std::string_view(term) != "dumb");
 }
 
-// Commands that name a VM, for the commands that an error suggests.
-std::string vm_named(const Arguments& arguments) {
-  for (const char* other : {"plugins", "completion", "job", "cancel"})
+// What the command names, for the commands that an error suggests.
+Subject subject_of(const Arguments& arguments) {
+  for (const char* of_host : {"plugins", "leftovers", "unmanaged", "adopt"})
+    if (arguments.command == of_host) return {.host = arguments.target};
+  for (const char* other : {"completion", "job", "cancel"})
     if (arguments.command == other) return {};
-  return arguments.target;
+  return {.vm = arguments.target, .host = arguments.host};
 }
 
-int fail(const Error& error, const std::string& vm) {
+int fail(const Error& error, const Subject& subject) {
   std::cout << std::flush;
-  std::cerr << render_error(error, vm);
+  std::cerr << render_error(error, subject);
   return exit_code(error);
 }
 
@@ -39,10 +41,10 @@ int run(std::vector<std::string> words) {
   if (!parsed.arguments) return parsed.exit_code;
   const Arguments& arguments = *parsed.arguments;
   auto endpoint = parse_endpoint(arguments.server);
-  if (!endpoint) return fail(endpoint.error(), "");
+  if (!endpoint) return fail(endpoint.error(), {});
   ApiClient api(std::move(*endpoint), arguments.token, arguments.ca_file, arguments.wait);
   const Status done = run_command({arguments, api, std::cout, std::cerr, wants_colour()});
-  return done ? kDone : fail(done.error(), vm_named(arguments));
+  return done ? kDone : fail(done.error(), subject_of(arguments));
 }
 
 }  // namespace

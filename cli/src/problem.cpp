@@ -33,7 +33,7 @@ Code code_of(int status) {
   }
 }
 
-// A row says what helps after that failure; "%" stands for the VM. Rows that need a VM are skipped without one.
+// A row says what helps after that failure; "%" stands for the VM.
 struct Next {
   std::string_view reason;
   std::string_view command;
@@ -58,14 +58,20 @@ constexpr Next kNext[] = {
     {"unauthorized", "export QARAX_TOKEN=…, or give --token"},
 };
 
-std::string next_command(const Error& error, std::string_view vm) {
+// Where a row needs a VM and there is none, the job is what is left to look at.
+std::string without_vm(const Error& error, const std::string& host) {
+  if (const std::string job = job_of(error); !job.empty()) return "qarax job " + job;
+  return host.empty() ? std::string() : "qarax jobs --host " + host;
+}
+
+std::string next_command(const Error& error, const Subject& subject) {
   const auto* row =
       std::find_if(std::begin(kNext), std::end(kNext), [&](const Next& next) { return next.reason == error.reason; });
   if (row == std::end(kNext)) return {};
   std::string command(row->command);
   const auto place = command.find('%');
   if (place == std::string::npos) return command;
-  return vm.empty() ? std::string() : command.replace(place, 1, vm);
+  return subject.vm.empty() ? without_vm(error, subject.host) : command.replace(place, 1, subject.vm);
 }
 
 }  // namespace
@@ -111,7 +117,7 @@ std::string job_of(const Error& error) {
   return {};
 }
 
-std::string render_error(const Error& error, std::string_view vm) {
+std::string render_error(const Error& error, const Subject& subject) {
   std::string out = "qarax: " + printable(error.message) + "\n";
   for (const ErrorDetail& detail : error.details) {
     if (detail.pointer == kJobPointer) continue;
@@ -121,7 +127,7 @@ std::string render_error(const Error& error, std::string_view vm) {
   }
   if (!error.hint.empty()) out += "  hint: " + printable(error.hint) + "\n";
   if (const std::string job = job_of(error); !job.empty()) out += "  job:  " + printable(job) + "\n";
-  if (const std::string next = next_command(error, vm); !next.empty()) out += "  next: " + printable(next) + "\n";
+  if (const std::string next = next_command(error, subject); !next.empty()) out += "  next: " + printable(next) + "\n";
   return out;
 }
 

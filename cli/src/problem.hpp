@@ -34,8 +34,13 @@ Error error_of_problem(const json::Value& problem);
 // Id of the job that the error is about; empty: none.
 std::string job_of(const Error& error);
 
-// The error for people, several lines: what happened, each detail, hint, job and the command to go on with. `vm` is the
-// name that the user gave, or empty.
-std::string render_error(const Error& error, std::string_view vm);
+// What a command line is about, as the user named it; for the command to go on with. Both empty: neither.
+struct Subject {
+  std::string vm{};
+  std::string host{};
+};
+
+// The error for people, several lines: what happened, each detail, hint, job and the command to go on with.
+std::string render_error(const Error& error, const Subject& subject);
 
 }  // namespace qarax::cli

@@ -19,7 +19,7 @@ TEST(Problem, EverythingItCarriesIsPrinted) {
               R"(,"hint":"Wait for the job in job_id.","job_id":"5f1c","errors":[{"pointer":"/a/0","detail":"is bad"},)"
               R"({"pointer":"","detail":"as a whole"}])"));
   EXPECT_EQ(error.code, Code::failed_precondition);
-  EXPECT_EQ(render_error(error, "web"),
+  EXPECT_EQ(render_error(error, {.vm = "web"}),
             "qarax: the detail\n"
             "  /a/0: is bad\n"
             "  as a whole\n"
@@ -31,18 +31,27 @@ TEST(Problem, EverythingItCarriesIsPrinted) {
 TEST(Problem, ADetailThatIsTheMessageIsNotSaidTwice) {
   Error error = make_error(Code::invalid_argument, "NewVm /boot_vcpus: 0 is below the minimum of 1", "validation");
   error.details.push_back({"/boot_vcpus", "0 is below the minimum of 1"});
-  EXPECT_EQ(render_error(error, ""), "qarax: NewVm /boot_vcpus: 0 is below the minimum of 1\n");
+  EXPECT_EQ(render_error(error, {}), "qarax: NewVm /boot_vcpus: 0 is below the minimum of 1\n");
 }
 
 TEST(Problem, NextCommandNamesTheVmOrStaysAway) {
   const Error error = problem_error(502, kType, problem("vmm-failed"));
-  EXPECT_NE(render_error(error, "web").find("next: qarax why web\n"), std::string::npos);
-  EXPECT_EQ(render_error(error, "").find("next:"), std::string::npos);
+  EXPECT_NE(render_error(error, {.vm = "web"}).find("next: qarax why web\n"), std::string::npos);
+  EXPECT_EQ(render_error(error, {}).find("next:"), std::string::npos);
+}
+
+TEST(Problem, AHostIsNoVm) {
+  Error error = problem_error(504, kType, problem("deadline-exceeded", R"(,"job_id":"5f1c")"));
+  EXPECT_NE(render_error(error, {.host = "node1"}).find("next: qarax job 5f1c\n"), std::string::npos);
+  error.details.clear();
+  EXPECT_NE(render_error(error, {.host = "node1"}).find("next: qarax jobs --host node1\n"), std::string::npos);
+  error = problem_error(404, kType, problem("host-not-found"));
+  EXPECT_NE(render_error(error, {.host = "node1"}).find("next: qarax hosts\n"), std::string::npos);
 }
 
 TEST(Problem, WhatTheServerSaysCannotCommandTheTerminal) {
   const Error error = make_error(Code::internal, "a\033[2Jb\nc");
-  EXPECT_EQ(render_error(error, ""), "qarax: a [2Jb c\n");
+  EXPECT_EQ(render_error(error, {}), "qarax: a [2Jb c\n");
 }
 
 TEST(Problem, AnAnswerOfAnotherProgramIsNotTheServersRefusal) {
