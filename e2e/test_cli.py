@@ -173,6 +173,13 @@ def test_simulated_vms_have_no_console_to_wait_on(simulated):
     cli = Cli(simulated.server.base)
     result = cli.run("launch", "dry", "--timeout", "30")
     assert "no console" in result.stderr
+    told = cli.run("why", "dry").stdout
+    assert "qarax console dry" not in told and "simulator, has no console" in told, told
+    # What there is of a log ends by itself: that is no broken line.
+    followed = cli.run("console", "dry", "--follow")
+    assert "no guest runs" in followed.stdout and "simulator, has no console to follow" in followed.stderr
+    typed = subprocess.run([str(paths.program("qarax")), "console", "dry"], input=b"ls\n", capture_output=True, env=cli.env, timeout=60)
+    assert typed.returncode == REFUSED and b"simulator, has no console to attach to" in typed.stderr, typed
     assert cli.run("reboot", "dry").stdout == "dry is running\n"
     assert cli.run("force-stop", "dry").stdout == "dry is shutdown\n"
     cli.run("delete", "dry")

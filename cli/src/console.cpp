@@ -6,6 +6,7 @@
 #include "attach.hpp"
 #include "commands.hpp"
 #include "problem.hpp"
+#include "table.hpp"
 
 namespace qarax::cli {
 
@@ -45,6 +46,12 @@ Status say_end(const Context& context, const json::Value& followed) {
   const std::string name = context.arguments.target;
   const auto until = Clock::now() + kSettles;
   auto now = context.api.get(vm_path(followed));
+  if (now && !has_ended(now->value) && !has_console(context.api, now->value)) {
+    context.note << "that was all: VM " << name << " is " << text_of(now->value, "status") << ", and its hypervisor, "
+                 << printable(hypervisor_of(now->value)) << ", has no console to follow\n  next: qarax events " << name
+                 << " --follow\n";
+    return Ok{};
+  }
   while (now && !has_ended(now->value) && Clock::now() < until) {
     std::this_thread::sleep_for(kPoll);
     now = context.api.get(vm_path(followed));
@@ -66,6 +73,17 @@ Status say_end(const Context& context, const json::Value& followed) {
   return Ok{};
 }
 
+// The node knows only that nobody answers there.
+Error attach_failed(const Context& context, const json::Value& vm, Error error) {
+  if (exit_code(error) != kRefused || has_ended(vm) || has_console(context.api, vm)) return error;
+  Error none = make_error(
+      Code::failed_precondition,
+      "the hypervisor of VM " + context.arguments.target + ", " + hypervisor_of(vm) + ", has no console to attach to",
+      "unsupported-by-hypervisor");
+  none.hint = "What there is of a log: qarax console " + context.arguments.target + " --follow";
+  return none;
+}
+
 }  // namespace
 
 Status console(const Context& context) {
@@ -77,8 +95,9 @@ Status console(const Context& context) {
     if (piped && piped->empty() && has_ended(vm.value)) piped.reset();
     // A VM that has ended has its log, where nobody wants to type into it.
     if (piped || (keyboard && ::isatty(STDOUT_FILENO) == 1 && !has_ended(vm.value))) {
-      QARAX_TRY(const Attached end, attach(context, vm.value, std::move(piped)));
-      return end == Attached::guest_ended ? say_end(context, vm.value) : Ok{};
+      auto end = attach(context, vm.value, std::move(piped));
+      if (!end) return attach_failed(context, vm.value, std::move(end).error());
+      return *end == Attached::guest_ended ? say_end(context, vm.value) : Ok{};
     }
   }
   const std::string path = vm_path(vm.value, "/console");

@@ -21,6 +21,10 @@ struct Context {
 Result<Document> find_vm(ApiClient& api, const std::string& name_or_id);
 Result<Document> find_host(ApiClient& api, const std::string& name_or_id);
 
+// False where the hypervisor of a VM that runs says that it has none: simulators and their like run no guest. True
+// where that can't be had.
+bool has_console(ApiClient& api, const json::Value& vm);
+
 inline std::string vm_path(const json::Value& vm, const std::string& rest = "") {
   return "/vms/" + percent_encoded(text_of(vm, "id")) + rest;
 }

@@ -42,6 +42,11 @@ bool flag_of(const json::Value& object, std::string_view key) {
   return value != nullptr && *value;
 }
 
+std::string hypervisor_of(const json::Value& vm) {
+  const std::string effective = text_of(vm, "effective_hypervisor");
+  return effective.empty() ? text_of(vm, "hypervisor") : effective;
+}
+
 bool is_uuid(std::string_view text) {
   if (text.size() != 36) return false;
   for (std::size_t i = 0; i < text.size(); ++i) {

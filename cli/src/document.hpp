@@ -28,6 +28,9 @@ std::string text_of(const json::Value& object, std::string_view key);
 std::optional<std::int64_t> integer_of(const json::Value& object, std::string_view key);
 bool flag_of(const json::Value& object, std::string_view key);
 
+// What runs a VM, or would.
+std::string hypervisor_of(const json::Value& vm);
+
 // 8-4-4-4-12 hex digits?
 bool is_uuid(std::string_view text);
 

@@ -1,5 +1,4 @@
 // create, start, and the console until the guest says something.
-#include <algorithm>
 #include <cctype>
 #include <cstdio>
 
@@ -27,33 +26,13 @@ bool says_something(const std::string& text) {
 }
 
 void say_started(const Context& context, const json::Value& vm) {
-  const std::string plugin = text_of(vm, "effective_hypervisor");
   auto host = context.api.get("/hosts/" + percent_encoded(text_of(vm, "host_id")));
   std::string line = "started";
   if (host) line += " on host " + text_of(host->value, "name");
-  line += ": " + (plugin.empty() ? text_of(vm, "hypervisor") : plugin);
+  line += ": " + hypervisor_of(vm);
   if (const std::string accelerator = text_of(vm, "accelerator"); !accelerator.empty())
     line += ", accelerator " + accelerator + " (" + text_of(vm, "accelerator_evidence") + ")";
   context.note << printable(line) << '\n';
-}
-
-// Simulators and their like run no guest: there is nothing to wait for.
-bool has_console(const Context& context, const json::Value& vm) {
-  const std::string effective = text_of(vm, "effective_hypervisor");
-  const std::string name = effective.empty() ? text_of(vm, "hypervisor") : effective;
-  const auto plugins = context.api.get("/hosts/" + percent_encoded(text_of(vm, "host_id")) + "/plugins");
-  if (!plugins) return true;
-  for (std::size_t i = 0; i < element_count(*plugins); ++i) {
-    const Document plugin = element(*plugins, i);
-    if (text_of(plugin.value, "name") != name) continue;
-    const json::Value* about = plugin.value.find("description");
-    const json::Value* features = about == nullptr ? nullptr : about->find("features");
-    if (features == nullptr || features->as_array() == nullptr) return true;
-    return std::any_of(features->as_array()->begin(), features->as_array()->end(), [](const json::Value& feature) {
-      return feature.as_string() != nullptr && *feature.as_string() == "console";
-    });
-  }
-  return true;
 }
 
 // The guest's words go to stdout; with -o json nothing but the VM does.
@@ -96,7 +75,7 @@ Status launch(const Context& context) {
     return error;
   }
   say_started(context, started->value);
-  if (!has_console(context, started->value)) {
+  if (!has_console(context.api, started->value)) {
     context.note << "this hypervisor has no console to wait on\n  next: qarax why " << printable(name) << '\n';
   } else if (text_of(started->value, "activity").empty()) {
     context.note << "waiting for the guest's first output\n";

@@ -1,4 +1,6 @@
 // Names and ids to documents.
+#include <algorithm>
+
 #include "context.hpp"
 #include "problem.hpp"
 
@@ -36,6 +38,22 @@ Result<Document> find_host(ApiClient& api, const std::string& name_or_id) {
   if (found) return std::move(*found);
   return by_name(api, "/hosts?name=" + percent_encoded(name_or_id), name_or_id,
                  make_error(Code::not_found, "no host has the name or id " + name_or_id, std::string(kHostNotFound)));
+}
+
+bool has_console(ApiClient& api, const json::Value& vm) {
+  const auto plugins = api.get("/hosts/" + percent_encoded(text_of(vm, "host_id")) + "/plugins");
+  if (!plugins) return true;
+  for (std::size_t i = 0; i < element_count(*plugins); ++i) {
+    const Document plugin = element(*plugins, i);
+    if (text_of(plugin.value, "name") != hypervisor_of(vm)) continue;
+    const json::Value* about = plugin.value.find("description");
+    const json::Value* features = about == nullptr ? nullptr : about->find("features");
+    if (features == nullptr || features->as_array() == nullptr) return true;
+    return std::any_of(features->as_array()->begin(), features->as_array()->end(), [](const json::Value& feature) {
+      return feature.as_string() != nullptr && *feature.as_string() == "console";
+    });
+  }
+  return true;
 }
 
 }  // namespace qarax::cli

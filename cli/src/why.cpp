@@ -131,7 +131,10 @@ std::vector<std::string> next_steps(const WhyInput& in) {
   after_failure(failure, steps);
   const std::string again = begins(failure) ? ", once that cause is gone" : "";
   if (status == "running") {
-    steps.push_back("qarax console " + in.target + " --follow: see what the guest does");
+    steps.push_back(in.has_console
+                        ? "qarax console " + in.target + " --follow: see what the guest does"
+                        : "qarax events " + in.target + " --follow: see what becomes of it; its hypervisor, " +
+                              hypervisor_of(in.vm) + ", has no console");
   } else if (status == "paused") {
     if (desired == "running") steps.push_back("remove the cause: it was its VMM that paused it, nobody asked for that");
     steps.push_back("qarax resume " + in.target + ": let it go on");
@@ -153,20 +156,17 @@ std::string why_text(const WhyInput& in, bool colour) {
   const auto line = [&](const char* key) { return printable(text_of(in.vm, key)); };
   const json::Value& exit = member(in.vm, "exit");
   const std::string desired = line("desired_status");
-  std::string out =
-      field_list({{"VM", line("name") + " (" + line("id") + ")"},
-                  {"state", with_reason(coloured_state(line("status"), colour), line("status_reason"))},
-                  {"asked for", desired == text_of(in.vm, "status") ? "" : desired},
-                  {"under way", line("activity")},
-                  {"VMM ended", printable(exit_line(exit))},
-                  {"last failed", printable(failure_line(last_failure(in)))},
-                  {"hypervisor",
-                   with_reason(line("effective_hypervisor").empty() ? line("hypervisor") : line("effective_hypervisor"),
-                               line("fallback_reason"))},
-                  {"accelerator", with_reason(line("accelerator"), line("accelerator_evidence"))},
-                  {"host", printable(host_line(in.host, in.vm))},
-                  {"seen", line("observed_at")},
-                  {"as told by", printable(in.source)}});
+  std::string out = field_list({{"VM", line("name") + " (" + line("id") + ")"},
+                                {"state", with_reason(coloured_state(line("status"), colour), line("status_reason"))},
+                                {"asked for", desired == text_of(in.vm, "status") ? "" : desired},
+                                {"under way", line("activity")},
+                                {"VMM ended", printable(exit_line(exit))},
+                                {"last failed", printable(failure_line(last_failure(in)))},
+                                {"hypervisor", with_reason(printable(hypervisor_of(in.vm)), line("fallback_reason"))},
+                                {"accelerator", with_reason(line("accelerator"), line("accelerator_evidence"))},
+                                {"host", printable(host_line(in.host, in.vm))},
+                                {"seen", line("observed_at")},
+                                {"as told by", printable(in.source)}});
   if (const std::string log = quoted(in.vmm_log); !log.empty()) out += "\nlast of the VMM's log:\n" + log;
   if (const std::string console = quoted(in.console); !console.empty()) out += "\nlast of the console:\n" + console;
   for (const std::string& note : in.notes) out += "\n" + printable(note) + "\n";

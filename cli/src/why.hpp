@@ -16,6 +16,7 @@ struct WhyInput {
   std::string source;              // whose word its state is
   std::string vmm_log;             // the last of it
   std::string console;             // the last of it
+  bool has_console = true;         // one to follow while it runs
   std::vector<std::string> notes;  // what couldn't be had, and why
 };
 

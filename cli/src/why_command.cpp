@@ -46,6 +46,7 @@ Status why(const Context& context) {
   in.vm = member("vm");
   in.host = member("host");
   in.jobs = member("jobs");
+  if (text_of(in.vm, "status") == "running") in.has_console = has_console(context.api, in.vm);
   in.vmm_log = text_of(diagnosis.value, "vmm_log");
   in.console = last_of(text_of(diagnosis.value, "console"));
   in.source = text_of(member("observed"), "source");

@@ -122,6 +122,15 @@ TEST(Why, AFailureThatIsOverIsNotTold) {
   EXPECT_TRUE(last_failure(resized).is_null());
 }
 
+TEST(Why, NobodyIsSentToAConsoleThatThereIsNone) {
+  WhyInput in = input(R"({"status":"running","desired_status":"running","hypervisor":"simulator"})");
+  EXPECT_TRUE(next_steps(in)[0].starts_with("qarax console web --follow"));
+  in.has_console = false;
+  ASSERT_EQ(next_steps(in).size(), 1u);
+  EXPECT_EQ(next_steps(in)[0],
+            "qarax events web --follow: see what becomes of it; its hypervisor, simulator, has no console");
+}
+
 TEST(Why, AMissingConsoleSaysSo) {
   WhyInput in = input(R"({"id":"i","name":"web","status":"created","desired_status":"created"})");
   in.notes = {"no console: VM web has no console yet"};
