@@ -1,11 +1,13 @@
 """The command line `qarax` against the real server, node and guests: what it prints, what it asks for, its exit codes."""
 
+import http.server
 import json
 import os
 import re
 import select
 import signal
 import socket
+import sqlite3
 import subprocess
 import threading
 
@@ -222,12 +224,57 @@ def test_what_only_the_node_knows(simulated):
     cli.run("create", "planned")
     cli.run("start", "planned")
     plan = cli.run("adopt", "node1")
-    assert "needs no adopt" in plan.stderr and "qarax adopt node1 --plan " in plan.stderr
+    assert "needs no adopt" in plan.stderr and "--plan" not in plan.stderr, "nothing to do is no plan"
     (line,) = rows(plan.stdout)
     assert line["NAME"] == "planned" and line["ACTION"] == "none"
     assert "plan" in cli.run("adopt", "node1", "--plan", "0000", expect=REFUSED).stderr
     cli.run("unmanaged", "node1", "--adopt", "6f1c2a9e-3b57-4a0e-9d0c-0f6f2f3b1a55", expect=REFUSED)
+    # A VM that only the node has: nothing is wrong with the host, and yet there is a plan.
+    vm_id = cli.json("show", "planned")["id"]
+    simulated.server.stop()
+    with sqlite3.connect(simulated.server.data / "qarax.db") as database:
+        database.execute("DELETE FROM reservations WHERE vm_id = ?", (vm_id,))
+        database.execute("DELETE FROM vms WHERE id = ?", (vm_id,))
+    database.close()
+    simulated.server.start()
+    wait_for("the node again", lambda: cli.json("hosts")[0]["status"] == "up")
+    plan = cli.run("adopt", "node1")
+    assert "needs no adopt" not in plan.stderr and "1 would be taken over" in plan.stderr, plan.stderr
+    assert re.search(r"qarax adopt node1 --plan \w+", plan.stderr)
+    assert rows(plan.stdout)[0]["ACTION"] == "create"
+    assert rows(cli.run("unmanaged", "node1").stdout)[0]["ID"] == vm_id
+    cli.run("unmanaged", "node1", "--adopt", vm_id)
     cli.run("delete", "planned")
+
+
+def test_a_host_that_is_not_up_is_not_said_to_be_known():
+    """What answers at its address may be another host's node: that the server knows all of that says nothing."""
+    host = {"id": "6f1c2a9e-3b57-4a0e-9d0c-0f6f2f3b1a55", "name": "copy", "status": "down",
+            "status_reason": "this node is host node1"}
+
+    class Answers(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = json.dumps([] if self.path.endswith("/unmanaged") else [host]).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Answers) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        cli = Cli(f"http://127.0.0.1:{server.server_port}")
+        told = cli.run("unmanaged", "copy").stderr
+        host.update(status="up", status_reason=None)
+        known = cli.run("unmanaged", "copy").stderr
+        server.shutdown()
+        thread.join()
+    assert "knows every VM" not in told and "copy is down: this node is host node1" in told and "next: qarax hosts" in told
+    assert known == "the server knows every VM of copy\n"
 
 
 def test_the_servers_no_is_told_in_full(simulated):

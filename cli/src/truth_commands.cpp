@@ -1,4 +1,6 @@
 // What a host's node has and the server hasn't, and what nobody has: leftovers, unmanaged, adopt.
+#include <algorithm>
+
 #include "commands.hpp"
 #include "problem.hpp"
 #include "table.hpp"
@@ -19,6 +21,16 @@ std::string vm_table(const Document& vms, bool colour) {
                std::to_string(integer_of(vm, "incarnation").value_or(0)), text_of(vm, "id"), text_of(vm, "note")});
   }
   return table.text(colour);
+}
+
+// Whether a plan would change anything of a VM.
+std::size_t count_changed(const json::Value* vms) {
+  if (vms == nullptr || vms->as_array() == nullptr) return 0;
+  return static_cast<std::size_t>(
+      std::count_if(vms->as_array()->begin(), vms->as_array()->end(), [](const json::Value& vm) {
+        const std::string action = text_of(vm, "action");
+        return action != "none" && action != "leave";
+      }));
 }
 
 Result<Document> ask(const Context& context, const char* method, const std::string& path) {
@@ -78,6 +90,14 @@ Status unmanaged(const Context& context) {
     return Ok{};
   }
   if (element_count(vms) == 0) {
+    if (const std::string status = text_of(host.value, "status"); status != "up") {
+      // The node that answers there may be another's: what it has says nothing of this host.
+      const std::string reason = printable(text_of(host.value, "status_reason"));
+      context.note << name << " is " << printable(status) << (reason.empty() ? "" : ": " + reason)
+                   << "\n  what answers there has no VM that the server doesn't know; the host's own may be elsewhere\n"
+                   << "  next: qarax hosts\n";
+      return Ok{};
+    }
     context.note << "the server knows every VM of " << name << '\n';
     return Ok{};
   }
@@ -104,7 +124,14 @@ Status adopt(const Context& context) {
     return Ok{};
   }
   const std::string reason = printable(text_of(plan.value, "reason"));
-  context.note << (reason.empty() ? name + " needs no adopt: its node obeys this server\n" : reason + "\n")
+  const std::size_t changed = count_changed(vms);
+  if (reason.empty() && changed == 0) {
+    context.note << name << " needs no adopt: its node obeys this server, and each knows what the other does\n";
+    return Ok{};
+  }
+  context.note << (reason.empty() ? name + "'s node obeys this server; of its VMs " + std::to_string(changed) +
+                                        " would be taken over or changed here\n"
+                                  : reason + "\n")
                << "  nothing is changed yet; to carry it out: qarax adopt " << name << " --plan "
                << printable(text_of(plan.value, "plan")) << '\n';
   return Ok{};
