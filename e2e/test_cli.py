@@ -463,6 +463,29 @@ def test_size_and_snapshots(simulated):
         cli.run("delete", "sized")
 
 
+def test_what_a_vm_can_grow_to(simulated):
+    cli = Cli(simulated.server.base)
+    try:
+        cli.run("create", "grows", "--vcpus", "1", "--max-vcpus", "4", "--memory", "128M", "--memory-hotplug", "128M")
+        shown = cli.json("show", "grows")
+        assert shown["boot_vcpus"] == 1 and shown["max_vcpus"] == 4 and shown["memory_hotplug_size"] == 128 << 20
+        assert re.search(r"^max vcpus: +4$", cli.run("show", "grows").stdout, re.M)
+        cli.run("start", "grows")
+        assert cli.run("resize", "grows", "--vcpus", "2", "--memory", "192M").stdout == "grows has 2 vCPUs and 192M of memory\n"
+        assert "qarax stop grows, then qarax set grows --max-vcpus" in cli.run("resize", "grows", "--vcpus", "5", expect=REFUSED).stderr
+        assert "--memory-hotplug SIZE" in cli.run("resize", "grows", "--memory", "1G", expect=REFUSED).stderr
+        cli.run("stop", "grows")
+        # Its limit is its own: it neither goes down with the vCPUs nor is it in the way of more.
+        cli.run("set", "grows", "--vcpus", "1", "--memory-hotplug", "none")
+        shown = cli.json("show", "grows")
+        assert shown["max_vcpus"] == 4 and shown["memory_hotplug_size"] is None
+        assert "qarax set grows --vcpus 6" in cli.run("resize", "grows", "--vcpus", "6", expect=REFUSED).stderr
+        cli.run("set", "grows", "--vcpus", "6")
+        assert cli.json("show", "grows")["max_vcpus"] == 6
+    finally:
+        cli.run("delete", "grows")
+
+
 def test_a_reader_that_leaves_ends_it_quietly(simulated):
     cli = Cli(simulated.server.base)
     process = cli.popen("hosts")

@@ -59,6 +59,10 @@ void add_size(CLI::App& command, RawArguments& in) {
 void add_changeable(CLI::App& command, RawArguments& in) {
   Arguments& a = in.arguments;
   add_size(command, in);
+  command.add_option("--max-vcpus", in.max_vcpus, "vCPUs that `qarax resize` can give it while it runs")
+      ->check(CLI::Range(1, 1024));
+  command.add_option("--memory-hotplug", in.memory_hotplug,
+                     "Memory that `qarax resize` can add while it runs, such as 1G; none: nothing");
   command.add_option("--description", a.description, "A line for people");
   command.add_option("--config", in.config, "The hypervisor plugin's own options, a JSON object");
 }
@@ -189,12 +193,20 @@ Status finish(RawArguments& in, const CLI::App& command) {
   if (!key) return usage("--detach-key: " + key.error().message);
   a.detach_key = *key;
   if (in.vcpus != 0) a.vcpus = in.vcpus;
+  if (in.max_vcpus != 0) a.max_vcpus = in.max_vcpus;
   if (in.tail != 0) a.tail = in.tail;
   if (!in.tags.empty() || in.no_tags) a.tags = in.tags;
   if (!in.memory.empty()) {
     auto size = parse_size(in.memory);
     if (!size) return usage("--memory: " + size.error().message);
     a.memory = *size;
+  }
+  if (in.memory_hotplug == "none") {
+    a.memory_hotplug = json::Value();
+  } else if (!in.memory_hotplug.empty()) {
+    auto size = parse_size(in.memory_hotplug);
+    if (!size) return usage("--memory-hotplug: " + size.error().message);
+    a.memory_hotplug = json::Value(*size);
   }
   if (a.command == "resize" && !a.memory && !a.vcpus) return usage("resize needs --vcpus, --memory or both");
   if (!in.config.empty()) {

@@ -33,6 +33,8 @@ struct Arguments {
   std::optional<std::vector<std::string>> tags;  // --tag, --no-tags
   std::optional<std::int64_t> memory;            // bytes
   std::optional<std::int64_t> vcpus;
+  std::optional<std::int64_t> max_vcpus;
+  std::optional<json::Value> memory_hotplug;  // bytes; null: none
   std::optional<json::Value> config;
   std::chrono::milliseconds first_output{60'000};  // launch --timeout
   std::string status;
@@ -69,6 +71,7 @@ Parsed parse_arguments(std::vector<std::string> words);
 struct RawArguments {
   Arguments arguments;
   std::string memory;
+  std::string memory_hotplug;
   std::string config;
   std::vector<std::string> tags;
   bool no_tags = false;
@@ -77,6 +80,7 @@ struct RawArguments {
   double linger = 1;
   std::string detach_key = "^]";
   std::int64_t vcpus = 0;
+  std::int64_t max_vcpus = 0;
   std::int64_t tail = 0;
 };
 

@@ -49,6 +49,17 @@ TEST_F(ArgumentsTest, AResizeNamesWhatChanges) {
   EXPECT_NE(bad({"resize", "web"}).find("--vcpus, --memory or both"), std::string::npos);
 }
 
+TEST_F(ArgumentsTest, AVmCanBeMadeToGrow) {
+  const Arguments a = good({"create", "web", "--vcpus", "1", "--max-vcpus", "4", "--memory-hotplug", "1G"});
+  EXPECT_EQ(a.max_vcpus, 4);
+  ASSERT_TRUE(a.memory_hotplug);
+  EXPECT_EQ(*a.memory_hotplug->as_int(), 1LL << 30);
+  EXPECT_TRUE(good({"set", "web", "--memory-hotplug", "none"}).memory_hotplug->is_null());
+  EXPECT_FALSE(good({"launch", "web"}).memory_hotplug || good({"launch", "web"}).max_vcpus);
+  EXPECT_NE(bad({"launch", "web", "--memory-hotplug", "much"}).find("--memory-hotplug: \"much\""), std::string::npos);
+  EXPECT_NE(bad({"set", "web", "--max-vcpus", "0"}), "");
+}
+
 TEST_F(ArgumentsTest, ASnapshotIsNamedAfterItsVm) {
   EXPECT_EQ(good({"snapshot", "web", "--name", "before"}).snapshot, "before");
   const Arguments a = good({"restore", "web", "before"});

@@ -1,4 +1,6 @@
 // A VM's size and its snapshots.
+#include <algorithm>
+
 #include "commands.hpp"
 #include "problem.hpp"
 #include "table.hpp"
@@ -25,6 +27,23 @@ std::string snapshot_path(const json::Value& vm, const json::Value& snapshot) {
   return vm_path(vm, "/snapshots/" + percent_encoded(text_of(snapshot, "id")));
 }
 
+// What only a stopped VM can be given says `set`.
+Error resize_refused(const Context& context, const json::Value& vm, Error error) {
+  const bool is_about_size = std::any_of(error.details.begin(), error.details.end(), [](const ErrorDetail& detail) {
+    return detail.pointer == "/desired_vcpus" || detail.pointer == "/desired_ram";
+  });
+  if (error.reason != "validation" || !is_about_size) return error;
+  const std::string& name = context.arguments.target;
+  const std::string status = text_of(vm, "status");
+  if (status != "created" && status != "shutdown")
+    error.hint = "Its limits can be changed while it doesn't run: qarax stop " + name + ", then qarax set " + name +
+                 " --max-vcpus N, --memory-hotplug SIZE.";
+  else if (context.arguments.vcpus)
+    error.hint = "As it doesn't run, its limit can be changed too: qarax set " + name + " --vcpus " +
+                 std::to_string(*context.arguments.vcpus) + ".";
+  return error;
+}
+
 }  // namespace
 
 Status resize(const Context& context) {
@@ -37,9 +56,11 @@ Status resize(const Context& context) {
     return (!arguments.vcpus || integer_of(now, "boot_vcpus") == arguments.vcpus) &&
            (!arguments.memory || integer_of(now, "memory_size") == arguments.memory);
   };
-  QARAX_TRY(const Document now,
-            carry_out(context, vm.value,
-                      {.method = "PUT", .path = vm_path(vm.value, "/resize"), .body = text_of_body(std::move(body))}));
+  auto answer =
+      carry_out(context, vm.value,
+                {.method = "PUT", .path = vm_path(vm.value, "/resize"), .body = text_of_body(std::move(body))});
+  if (!answer) return resize_refused(context, vm.value, std::move(answer).error());
+  const Document& now = *answer;
   if (arguments.json()) {
     context.out << now.text << '\n';
     return Ok{};

@@ -29,10 +29,9 @@ json::Object wanted(const Arguments& arguments) {
   json::Object body;
   const auto add = [&](const char* key, auto value) { body.emplace_back(key, json::Value(std::move(value))); };
   if (arguments.memory) add("memory_size", *arguments.memory);
-  if (arguments.vcpus) {
-    add("boot_vcpus", *arguments.vcpus);
-    add("max_vcpus", *arguments.vcpus);
-  }
+  if (arguments.vcpus) add("boot_vcpus", *arguments.vcpus);
+  if (arguments.max_vcpus) add("max_vcpus", *arguments.max_vcpus);
+  if (arguments.memory_hotplug) body.emplace_back("memory_hotplug_size", *arguments.memory_hotplug);
   if (arguments.description) add("description", *arguments.description);
   if (arguments.config) body.emplace_back("config", *arguments.config);
   if (arguments.tags) {
@@ -157,7 +156,9 @@ Status show(const Context& context) {
                              {"run by", line("effective_hypervisor")},
                              {"accelerator", line("accelerator")},
                              {"vcpus", number_text(vm, "boot_vcpus")},
+                             {"max vcpus", number_text(vm, "max_vcpus")},
                              {"memory", size_text(vm, "memory_size")},
+                             {"hotplug", size_text(vm, "memory_hotplug_size")},
                              {"config", config == nullptr || config->is_null() ? "" : json::to_text(*config)},
                              {"starts", number_text(vm, "incarnation")},
                              {"created", line("created_at")},
@@ -179,6 +180,10 @@ Status set(const Context& context) {
     return make_error(Code::invalid_argument, "set changes what its options name, and there is none",
                       std::string(kUsage));
   QARAX_TRY(const Document vm, find_vm(context.api, context.arguments.target));
+  // The limit goes up where it has to, and never down unasked.
+  const auto& vcpus = context.arguments.vcpus;
+  if (vcpus && !context.arguments.max_vcpus && *vcpus > integer_of(vm.value, "max_vcpus").value_or(*vcpus))
+    changes.emplace_back("max_vcpus", json::Value(*vcpus));
   QARAX_TRY(Reply reply, context.api.call({.method = "PATCH",
                                            .path = vm_path(vm.value),
                                            .body = json::to_text(json::Value(std::move(changes)))}));
