@@ -177,6 +177,14 @@ void add_others(CLI::App& app, RawArguments& in) {
       ->check(CLI::IsMember({"bash"}));
 }
 
+// An empty value is an unset variable of a script's: the default, or everything, isn't what was asked for.
+void refuse_empty_values(CLI::App& app) {
+  for (CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+    for (CLI::Option* option : command->get_options())
+      if (option->get_items_expected_max() > 0 && !option->check_lname("description"))
+        option->check([](const std::string& value) { return std::string(value.empty() ? "must not be empty" : ""); });
+}
+
 Status usage(const std::string& message) { return make_error(Code::invalid_argument, message, std::string(kUsage)); }
 
 std::chrono::milliseconds milliseconds(double seconds) {
@@ -235,6 +243,7 @@ void add_grammar(CLI::App& app, RawArguments& into) {
   add_vms(app, into);
   add_jobs(app, into);
   add_others(app, into);
+  refuse_empty_values(app);
 }
 
 Parsed parse_arguments(std::vector<std::string> words) {

@@ -87,6 +87,24 @@ TEST_F(ArgumentsTest, SetNamesWhatChanges) {
   EXPECT_EQ(good({"list", "--tag", "a", "--tag", "b"}).tags->size(), 2u);
 }
 
+TEST_F(ArgumentsTest, AnEmptyValueIsNoDefault) {
+  const std::vector<std::vector<std::string>> cases = {{"create", "web", "--memory", ""},
+                                                       {"set", "web", "--memory", ""},
+                                                       {"resize", "web", "--memory", ""},
+                                                       {"create", "web", "--config", ""},
+                                                       {"launch", "web", "--hypervisor", ""},
+                                                       {"list", "--tag", ""},
+                                                       {"list", "--tag", "a", "--tag", ""},
+                                                       {"jobs", ""},
+                                                       {"jobs", "--host", ""},
+                                                       {"unmanaged", "node1", "--remove", ""},
+                                                       {"adopt", "node1", "--plan", ""},
+                                                       {"delete", ""},
+                                                       {"create", "web", "--memory-hotplug", ""}};
+  for (const auto& words : cases) EXPECT_NE(bad(words).find("empty"), std::string::npos) << words[0] << bad(words);
+  EXPECT_EQ(good({"set", "web", "--description", ""}).description, "") << "that takes it away";
+}
+
 TEST_F(ArgumentsTest, GlobalOptionsStandBeforeOrBehindTheCommand) {
   const Arguments before = good({"-o", "json", "--server", "http://h:1", "--wait", "3", "list"});
   const Arguments behind = good({"list", "-o", "json", "--server", "http://h:1", "--wait", "3"});
