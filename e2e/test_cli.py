@@ -394,6 +394,9 @@ def test_token_and_tls(tmp_path):
         wait_for("the server listens", lambda: "listening on" in server.log() and server.process.poll() is None)
         url = f"https://localhost:{server.port}"
         assert Cli(url, QARAX_TOKEN="s3cret-token", QARAX_CA_FILE=str(cert)).json("list") == []
+        assert Cli(url, QARAX_TOKEN="s3cret-token\r\n", QARAX_CA_FILE=str(cert)).json("list") == [], "as a file has it"
+        torn = Cli(url, QARAX_TOKEN="s3cret-token\r\nX-Other: header", QARAX_CA_FILE=str(cert)).run("list", expect=USAGE)
+        assert "control character" in torn.stderr and "s3cret" not in torn.stderr
         denied = Cli(url, QARAX_CA_FILE=str(cert)).run("list", expect=REFUSED)
         assert "QARAX_TOKEN" in denied.stderr
         # Whose certificate nobody vouches for gets no token.

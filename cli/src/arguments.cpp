@@ -191,12 +191,24 @@ std::chrono::milliseconds milliseconds(double seconds) {
   return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
 }
 
+// It becomes a header's value: its file's last line end isn't the token's, and another one would be a header more.
+Status clean_token(std::string& token) {
+  if (token.ends_with('\n')) token.pop_back();
+  if (token.ends_with('\r')) token.pop_back();
+  const auto control = std::find_if(token.begin(), token.end(),
+                                    [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+  if (control == token.end()) return Ok{};
+  return usage("the token (--token, QARAX_TOKEN) has a control character in it, such as a line end, as its character " +
+               std::to_string(control - token.begin() + 1) + "; no token has that");
+}
+
 Status finish(RawArguments& in, const CLI::App& command) {
   Arguments& a = in.arguments;
   a.command = command.get_name();
   a.wait = milliseconds(in.wait);
   a.first_output = milliseconds(in.timeout);
   a.linger = milliseconds(in.linger);
+  QARAX_CHECK(clean_token(a.token));
   const auto key = parse_detach_key(in.detach_key);
   if (!key) return usage("--detach-key: " + key.error().message);
   a.detach_key = *key;

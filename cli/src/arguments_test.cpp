@@ -126,6 +126,20 @@ TEST_F(ArgumentsTest, TheEnvironmentFillsInAndTheOptionWins) {
   EXPECT_EQ(parse_arguments({"--help"}).out.find("secret"), std::string::npos);
 }
 
+TEST_F(ArgumentsTest, ATokenIsOneHeadersValue) {
+  for (const char* token : {"s3cret", "s3cret\n", "s3cret\r\n", "s3cret\r"}) {
+    ::setenv("QARAX_TOKEN", token, 1);
+    EXPECT_EQ(good({"list"}).token, "s3cret");
+    EXPECT_EQ(good({"--token", token, "list"}).token, "s3cret");
+  }
+  for (const char* token : {"s3\ncret", "s3cret\n\n", "s3cret\r\nX-Other: header", "s3\tcret", "\x7fs3cret"}) {
+    ::setenv("QARAX_TOKEN", token, 1);
+    const std::string said = bad({"list"});
+    EXPECT_NE(said.find("control character"), std::string::npos) << said;
+    EXPECT_EQ(said.find("s3"), std::string::npos) << "it stays a secret";
+  }
+}
+
 TEST_F(ArgumentsTest, WrongUsageNamesTheHelpToRead) {
   EXPECT_NE(bad({}).find("qarax --help"), std::string::npos);
   EXPECT_NE(bad({"lunch"}).find("no command lunch"), std::string::npos);
