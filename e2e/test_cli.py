@@ -366,6 +366,21 @@ def test_somebody_else_at_that_address_is_not_our_server():
     assert "no qarax server" in result.stderr
 
 
+def test_a_line_that_breaks_leaves_it_open_whether_it_was_done(simulated):
+    cli = Cli(simulated.server.base)
+    cli.run("create", "torn", "--config", '{"start_delay_ms": 3000}')
+    starting = cli.popen("start", "torn")
+    wait_for("the job", lambda: cli.json("jobs", "torn", "--state", "running"))
+    simulated.server.kill()
+    out, err = starting.communicate(timeout=30)
+    simulated.server.start()
+    wait_for("the server again", lambda: simulated.api.vms())
+    simulated.wait_state(simulated.api.vms()[-1]["id"], "running")
+    cli.run("delete", "torn")
+    assert starting.returncode == UNREACHABLE and out == b"", (out, err)
+    assert b"broke off" in err and b"may be done, or still be done" in err and b"next: qarax why torn" in err, err
+
+
 def test_wrong_usage_is_exit_code_2():
     cli = Cli("http://127.0.0.1:1")
     for words in ([], ["lunch", "web"], ["start"], ["start", "a", "b"], ["launch", "web", "--memory", "12Q"], ["list", "-o", "yaml"],

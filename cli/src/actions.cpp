@@ -13,14 +13,24 @@ Result<Document> result_of(ApiClient& api, const json::Value& job) {
   return path.empty() ? Document{} : api.get(path);
 }
 
+// The job goes on, whoever can be asked about it.
+Error out_of_sight(const std::string& job, Error error) {
+  if (error.reason != kUnreachable) return error;
+  error.reason = kBroken;
+  error.message += "; the job may go on, or be done";
+  error.details.push_back({std::string(kJobPointer), job});
+  return error;
+}
+
 // After the server's 504: until the job has ended, and its own word on how. `late` is that answer, and ours when time
 // runs out too.
 Result<Document> wait_for_job(ApiClient& api, const std::string& id, Error late, Clock::time_point until) {
   for (;;) {
-    QARAX_TRY(const Document job, look_at_job(api, id, until));
-    const std::string state = text_of(job.value, "state");
-    if (state == "completed") return result_of(api, job.value);
-    if (state != "running") return failure_of_job(job.value);
+    const auto job = look_at_job(api, id, until);
+    if (!job) return out_of_sight(id, job.error());
+    const std::string state = text_of(job->value, "state");
+    if (state == "completed") return result_of(api, job->value);
+    if (state != "running") return failure_of_job(job->value);
     if (Clock::now() >= until) return late;
   }
 }

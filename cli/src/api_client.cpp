@@ -74,6 +74,7 @@ class ApiClient::Exchange {
     } catch (const Poco::TimeoutException&) {
       return answering_ ? timed_out() : unreachable(client_.endpoint_, "it doesn't answer");
     } catch (const Poco::Net::SSLException& e) {
+      if (answering_) return broken(e.displayText());
       return tls_failed(client_.endpoint_, e.displayText());
     } catch (const Poco::Exception& e) {
       if (answering_) return broken(e.displayText());
@@ -116,8 +117,10 @@ class ApiClient::Exchange {
     stream << request_.body << std::flush;
   }
   Error broken(const std::string& why) const {
-    return make_error(Code::unavailable, client_.endpoint_.url + " broke off before the whole answer was here: " + why,
-                      std::string(kUnreachable));
+    const std::string message = client_.endpoint_.url + " broke off before the whole answer was here: " + why;
+    if (request_.method == "GET") return make_error(Code::unavailable, message, std::string(kUnreachable));
+    return make_error(Code::unavailable, message + "; what was asked for may be done, or still be done",
+                      std::string(kBroken));
   }
   Error timed_out() const {
     std::string message = "no answer from " + client_.endpoint_.url + " in time";

@@ -55,6 +55,7 @@ constexpr Next kNext[] = {
     {"node-unreachable", "qarax hosts"},
     {"node-recovering", "qarax why %"},
     {kTimeout, "qarax why %"},
+    {kBroken, "qarax why %"},
     {"unauthorized", "export QARAX_TOKEN=…, or give --token"},
 };
 
@@ -78,7 +79,7 @@ std::string next_command(const Error& error, const Subject& subject) {
 
 ExitCode exit_code(const Error& error) {
   if (error.reason == kUsage) return kWrongUsage;
-  if (error.reason == kUnreachable) return kNotReachable;
+  if (error.reason == kUnreachable || error.reason == kBroken) return kNotReachable;
   return error.code == Code::deadline_exceeded ? kTimedOut : kRefused;
 }
 

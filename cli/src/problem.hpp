@@ -16,6 +16,7 @@ enum ExitCode { kDone = 0, kRefused = 1, kWrongUsage = 2, kNotReachable = 3, kTi
 
 constexpr std::string_view kUsage = "usage";
 constexpr std::string_view kUnreachable = "server-unreachable";  // nobody answers, or somebody else
+constexpr std::string_view kBroken = "connection-broken";        // with a change under way, which may be done or not
 constexpr std::string_view kTimeout = "deadline-exceeded";       // the server's own slug for the same thing
 constexpr std::string_view kVmNotFound = "vm-not-found";
 constexpr std::string_view kHostNotFound = "host-not-found";

@@ -69,6 +69,7 @@ TEST(ExitCodes, AreTheOnesOfTheContract) {
   EXPECT_EQ(exit_code(problem_error(503, kType, problem("node-unreachable"))), 1) << "the server itself answered";
   EXPECT_EQ(exit_code(make_error(Code::invalid_argument, "", std::string(kUsage))), 2);
   EXPECT_EQ(exit_code(make_error(Code::unavailable, "", std::string(kUnreachable))), 3);
+  EXPECT_EQ(exit_code(make_error(Code::unavailable, "", std::string(kBroken))), 3);
   EXPECT_EQ(exit_code(problem_error(504, kType, problem("deadline-exceeded"))), 4);
 }
 
