@@ -46,14 +46,27 @@ def test_a_host_that_is_late_is_no_vm_to_ask_about(simulated):
 def test_a_start_is_cancelled(simulated):
     cli = Cli(simulated.server.base)
     vm_id = simulated.api.create("slow", hypervisor="simulator", config={"start_delay_ms": 60_000})
-    cli.run("--wait", "0", "start", "slow")
-    job = wait_for("the job", lambda: next(iter(cli.json("jobs", "slow", "--state", "running")), None))
+    job = cli.json("--wait", "0", "start", "slow")
+    assert job["action"] == "start" and job["vm_id"] == vm_id, "what a script waits for or cancels"
     waiting = cli.popen("job", job["id"], "--wait")
     assert "cancelled" in cli.run("cancel", job["id"]).stdout
     out, err = waiting.communicate(timeout=30)
     assert waiting.returncode == DONE and b"cancelled" in out, err
     assert "ended already" in cli.run("cancel", job["id"], expect=REFUSED).stderr
     simulated.api.delete(vm_id)
+
+
+def test_what_is_left_to_the_server_is_a_job_for_scripts(simulated):
+    cli = Cli(simulated.server.base)
+    job = cli.json("--wait", "0", "launch", "left", "--config", '{"start_delay_ms": 500}')
+    assert job["action"] == "start" and job["vm_name"] == "left"
+    assert cli.json("job", job["id"], "--wait")["state"] == "completed"
+    assert cli.json("--wait", "0", "start", "left")["status"] == "running", "nothing to do, no job"
+    assert cli.json("--wait", "0", "snapshot", "left", "--name", "one")["action"] == "snapshot"
+    wait_for("the snapshot", lambda: cli.json("snapshots", "left")[0]["status"] == "ready")
+    assert cli.run("--wait", "0", "delete-snapshot", "left", "one").stdout == "snapshot one is being deleted\n"
+    wait_for("it is gone", lambda: not cli.json("snapshots", "left"))
+    cli.run("delete", "left")
 
 
 def test_events_before_and_from_now_on(simulated):

@@ -2,6 +2,7 @@
 // do we, as long as --wait allows.
 #include "commands.hpp"
 #include "problem.hpp"
+#include "table.hpp"
 
 namespace qarax::cli {
 
@@ -56,8 +57,9 @@ Result<Document> carry_out(const Context& context, const json::Value& vm, Reques
   if (reply->status == 204) return Document{};
   if (reply->status != 202) return parse_document(std::move(reply->body));
   QARAX_TRY(const Document accepted, parse_document(std::move(reply->body)));
-  context.note << "job " << text_of(accepted.value, "job_id") << " carries it out\n";
-  return api.get(vm_path(vm));
+  const std::string job = text_of(accepted.value, "job_id");
+  context.note << "job " << printable(job) << " carries it out\n";
+  return api.get(context.arguments.json() ? "/jobs/" + percent_encoded(job) : vm_path(vm));
 }
 
 }  // namespace qarax::cli

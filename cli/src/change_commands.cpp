@@ -149,8 +149,14 @@ Status restore(const Context& context) {
 Status delete_snapshot(const Context& context) {
   QARAX_TRY(const Document vm, find_vm(context.api, context.arguments.target));
   QARAX_TRY(const Document snapshot, find_snapshot(context, vm.value));
-  QARAX_CHECK(carry_out(context, vm.value, {.method = "DELETE", .path = snapshot_path(vm.value, snapshot.value)}));
+  QARAX_TRY(const Document answer,
+            carry_out(context, vm.value, {.method = "DELETE", .path = snapshot_path(vm.value, snapshot.value)}));
   const std::string name = text_of(snapshot.value, "name");
+  if (context.arguments.wait.count() == 0 && !answer.text.empty()) {
+    context.out << (context.arguments.json() ? answer.text : "snapshot " + printable(name) + " is being deleted")
+                << '\n';
+    return Ok{};
+  }
   if (context.arguments.json())
     context.out << text_of_body({{"id", json::Value(text_of(snapshot.value, "id"))},
                                  {"name", json::Value(name)},

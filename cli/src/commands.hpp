@@ -55,11 +55,12 @@ std::string completion_script();
 Result<Document> create_vm(const Context& context);
 
 // Carries out an action and waits for its end, past the server's own limit as far as --wait goes. The VM as it then is;
-// with --wait 0 it may still be under way (`activity`).
+// with --wait 0 it may still be under way (`activity`), and with -o json too it is the job, which a script goes on
+// with.
 Result<Document> act_on(const Context& context, const json::Value& vm, const std::string& action);
 
-// The same for any request that the server makes a job of. The server's document; the VM where it wasn't waited for;
-// none of a 204.
+// The same for any request that the server makes a job of. The server's document; the VM or the job where it wasn't
+// waited for; none of a 204.
 Result<Document> carry_out(const Context& context, const json::Value& vm, Request request);
 
 // The job at its end, or as it is after a while, at `until` at the latest.

@@ -74,6 +74,10 @@ Status launch(const Context& context) {
     error.message += " (VM " + name + " stays defined: qarax start " + name + ", or qarax delete " + name + ")";
     return error;
   }
+  if (context.arguments.json() && context.arguments.wait.count() == 0) {
+    context.out << started->text << '\n';
+    return Ok{};
+  }
   say_started(context, started->value);
   if (!has_console(context.api, started->value)) {
     context.note << "this hypervisor has no console to wait on\n  next: qarax why " << printable(name) << '\n';
