@@ -216,6 +216,27 @@ def test_hosts_and_plugins(simulated):
     assert "qarax hosts" in cli.run("plugins", "nowhere", expect=REFUSED).stderr
 
 
+def test_a_host_comes_and_goes(simulated):
+    cli = Cli(simulated.server.base)
+    gone = f"127.0.0.1:{free_port()}"
+    added = cli.run("add-host", "other", gone)
+    assert added.stdout.startswith("other is added (") and "next: qarax init-host other" in added.stderr
+    host = next(h for h in simulated.api.hosts() if h["name"] == "other")
+    assert f"{host['address']}:{host['port']}" == gone and host["id"] in added.stdout
+    assert "next: qarax hosts" in cli.run("add-host", "other", gone, expect=REFUSED).stderr
+    assert gone in cli.run("init-host", "other", expect=REFUSED).stderr
+    assert cli.run("init-host", "node1").stdout == "node1 is up\n"
+    assert cli.json("init-host", "node1")["status"] == "up"
+    cli.run("create", "here")
+    cli.run("start", "here")
+    assert "next: qarax list" in cli.run("delete-host", "node1", expect=REFUSED).stderr
+    cli.run("delete-host", "node1", "--forget", expect=REFUSED)
+    cli.run("delete", "here")
+    assert cli.run("delete-host", "other", "--forget").stdout == "other is deleted\n"
+    assert [h["name"] for h in simulated.api.hosts()] == ["node1"]
+    assert "no host has the name" in cli.run("delete-host", "other", expect=REFUSED).stderr
+
+
 def test_what_only_the_node_knows(simulated):
     cli = Cli(simulated.server.base)
     assert "nothing is left over on node1" in cli.run("leftovers", "node1").stderr
@@ -444,7 +465,7 @@ def test_bash_completes_commands_and_names(simulated, tmp_path):
         assert complete("qarax -o json delete b") == ["beta"]
         assert complete("qarax delete --f") == ["--forget"]
         assert complete("qarax list -o ") == ["table", "json"]
-        assert complete("qarax plugins n") == ["node1"]
+        assert complete("qarax plugins n") == complete("qarax init-host n") == ["node1"]
         assert complete("qarax restore al") == ["alpha", "alpine"]
         cli.run("start", "alpha")
         cli.run("snapshot", "alpha", "--name", "before")

@@ -163,6 +163,12 @@ void add_others(CLI::App& app, RawArguments& in) {
     command.add_option("HOST", a.target, "Name or id of the host")->required();
     return command;
   };
+  CLI::App& added = *app.add_subcommand("add-host", "Register a host by the address of its qarax-node");
+  added.add_option("NAME", a.target, "The new host's name")->required();
+  added.add_option("ADDRESS", in.address, "HOST, HOST:PORT or [IPv6]:PORT; without a port 50051")->required();
+  of_host("init-host", "Connect to the host's node now, and wait for what comes of it");
+  of_host("delete-host", "Forget a host; refused while it has VMs. Its qarax-node goes on")
+      .add_flag("--forget", a.forget, "With the records of its VMs: for a host that never comes back");
   of_host("leftovers", "List what the host's agents have made and no VM owns")
       .add_flag("--collect", a.collect, "Remove exactly that");
   CLI::App& unmanaged = of_host("unmanaged", "List VMs that the host's node has and the server doesn't know");
@@ -220,6 +226,11 @@ Status finish(RawArguments& in, const CLI::App& command) {
     auto size = parse_size(in.memory);
     if (!size) return usage("--memory: " + size.error().message);
     a.memory = *size;
+  }
+  if (!in.address.empty()) {
+    auto address = parse_host_address(in.address);
+    if (!address) return usage(address.error().message);
+    a.address = std::move(*address);
   }
   if (in.memory_hotplug == "none") {
     a.memory_hotplug = json::Value();

@@ -9,6 +9,7 @@
 
 #include "qarax/plugin/json.hpp"
 #include "qarax/result.hpp"
+#include "sizes.hpp"
 
 namespace CLI {
 class App;
@@ -37,6 +38,7 @@ struct Arguments {
   std::optional<json::Value> memory_hotplug;  // bytes; null: none
   std::optional<json::Value> config;
   std::chrono::milliseconds first_output{60'000};  // launch --timeout
+  HostAddress address;                             // add-host
   std::string status;
   std::string host;  // jobs --host
   bool names = false;
@@ -70,6 +72,7 @@ Parsed parse_arguments(std::vector<std::string> words);
 // Options that stand between their flags and what they mean: strings that are checked after the parse.
 struct RawArguments {
   Arguments arguments;
+  std::string address;
   std::string memory;
   std::string memory_hotplug;
   std::string config;

@@ -140,6 +140,16 @@ TEST_F(ArgumentsTest, ATokenIsOneHeadersValue) {
   }
 }
 
+TEST_F(ArgumentsTest, AHostHasAnAddress) {
+  const Arguments a = good({"add-host", "h1", "10.0.0.7:7000"});
+  EXPECT_EQ(a.target, "h1");
+  EXPECT_EQ(a.address.address, "10.0.0.7");
+  EXPECT_EQ(a.address.port, 7000);
+  EXPECT_TRUE(good({"delete-host", "h1", "--forget"}).forget);
+  EXPECT_NE(bad({"add-host", "h1"}).find("ADDRESS"), std::string::npos);
+  EXPECT_NE(bad({"add-host", "h1", "h:x"}).find("HOST:PORT"), std::string::npos);
+}
+
 TEST_F(ArgumentsTest, WrongUsageNamesTheHelpToRead) {
   EXPECT_NE(bad({}).find("qarax --help"), std::string::npos);
   EXPECT_NE(bad({"lunch"}).find("no command lunch"), std::string::npos);

@@ -27,6 +27,9 @@ Status delete_snapshot(const Context& context);
 // host_commands.cpp
 Status hosts(const Context& context);
 Status plugins(const Context& context);
+Status add_host(const Context& context);
+Status init_host(const Context& context);
+Status delete_host(const Context& context);
 Status version(const Context& context);
 
 // job_commands.cpp, event_command.cpp

@@ -67,7 +67,9 @@ _qarax() {
       else _qarax_offer < <(_qarax_ask list --names); fi
       ;;
     @VM_COMMANDS@) _qarax_offer < <(_qarax_ask list --names) ;;
-    plugins | leftovers | unmanaged | adopt) _qarax_offer < <(_qarax_ask hosts | tail -n +2) ;;
+    plugins | init-host | delete-host | leftovers | unmanaged | adopt)
+      _qarax_offer < <(_qarax_ask hosts | tail -n +2)
+      ;;
     completion) _qarax_offer < <(printf '%s\n' bash) ;;
   esac
 }

@@ -21,6 +21,10 @@ struct Context {
 Result<Document> find_vm(ApiClient& api, const std::string& name_or_id);
 Result<Document> find_host(ApiClient& api, const std::string& name_or_id);
 
+inline std::string host_path(const json::Value& host, const std::string& rest = "") {
+  return "/hosts/" + percent_encoded(text_of(host, "id")) + rest;
+}
+
 // False where the hypervisor of a VM that runs says that it has none: simulators and their like run no guest. True
 // where that can't be had.
 bool has_console(ApiClient& api, const json::Value& vm);

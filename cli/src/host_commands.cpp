@@ -40,7 +40,17 @@ Result<std::vector<Document>> chosen_hosts(const Context& context) {
 }
 
 constexpr const char* kNoHosts =
-    "no hosts yet: start qarax-node on one and register it (POST /hosts, or nodes in the server's config)\n";
+    "no hosts yet: start qarax-node on one and register it\n  next: qarax add-host NAME ADDRESS\n";
+
+void say_host(const Context& context, const Document& host) {
+  if (context.arguments.json()) {
+    context.out << host.text << '\n';
+    return;
+  }
+  const std::string reason = text_of(host.value, "status_reason");
+  context.out << printable(text_of(host.value, "name")) << " is " << printable(text_of(host.value, "status"))
+              << (reason.empty() ? "" : ": " + printable(reason)) << '\n';
+}
 
 }  // namespace
 
@@ -64,6 +74,48 @@ Status hosts(const Context& context) {
                text_of(host, "status_reason")});
   }
   context.out << table.text(context.colour);
+  return Ok{};
+}
+
+Status add_host(const Context& context) {
+  const Arguments& arguments = context.arguments;
+  json::Object body{{"name", json::Value(arguments.target)},
+                    {"address", json::Value(arguments.address.address)},
+                    {"port", json::Value(arguments.address.port)}};
+  QARAX_TRY(
+      Reply reply,
+      context.api.call({.method = "POST", .path = "/hosts", .body = json::to_text(json::Value(std::move(body)))}));
+  QARAX_TRY(const Document host, parse_document(std::move(reply.body)));
+  if (arguments.json()) {
+    context.out << host.text << '\n';
+    return Ok{};
+  }
+  const std::string name = printable(text_of(host.value, "name"));
+  context.out << name << " is added (" << printable(text_of(host.value, "id")) << ")\n";
+  context.note << "  next: qarax init-host " << name << '\n';
+  return Ok{};
+}
+
+Status init_host(const Context& context) {
+  QARAX_TRY(const Document host, find_host(context.api, context.arguments.target));
+  QARAX_TRY(Reply reply, context.api.call({.method = "POST", .path = host_path(host.value, "/init")}));
+  QARAX_TRY(const Document now, parse_document(std::move(reply.body)));
+  say_host(context, now);
+  return Ok{};
+}
+
+Status delete_host(const Context& context) {
+  QARAX_TRY(const Document host, find_host(context.api, context.arguments.target));
+  QARAX_CHECK(context.api.call(
+      {.method = "DELETE", .path = host_path(host.value, context.arguments.forget ? "?forget=true" : "")}));
+  const std::string name = text_of(host.value, "name");
+  if (context.arguments.json())
+    context.out << json::to_text(json::Value(json::Object{{"id", json::Value(text_of(host.value, "id"))},
+                                                          {"name", json::Value(name)},
+                                                          {"deleted", json::Value(true)}}))
+                << '\n';
+  else
+    context.out << printable(name) << " is deleted\n";
   return Ok{};
 }
 

@@ -21,7 +21,7 @@ bool wants_colour() {
 
 // What the command names, for the commands that an error suggests.
 Subject subject_of(const Arguments& arguments) {
-  for (const char* of_host : {"plugins", "leftovers", "unmanaged", "adopt"})
+  for (const char* of_host : {"plugins", "add-host", "init-host", "delete-host", "leftovers", "unmanaged", "adopt"})
     if (arguments.command == of_host) return {.host = arguments.target};
   for (const char* other : {"completion", "job", "cancel"})
     if (arguments.command == other) return {};

@@ -33,15 +33,17 @@ Code code_of(int status) {
   }
 }
 
-// A row says what helps after that failure; "%" stands for the VM.
+// A row says what helps after that failure; "%" stands for the VM or, in what helps of a host, for that.
 struct Next {
   std::string_view reason;
   std::string_view command;
+  std::string_view of_host = "qarax jobs --host %";  // where the command needs a VM
 };
 constexpr Next kNext[] = {
     {kVmNotFound, "qarax list"},
     {kHostNotFound, "qarax hosts"},
-    {"name-taken", "qarax show %"},
+    {"host-in-use", "qarax list"},
+    {"name-taken", "qarax show %", "qarax hosts"},
     {kSnapshotNotFound, "qarax snapshots %"},
     {"disk-full", "qarax snapshots %"},
     {"wrong-state", "qarax why %"},
@@ -55,14 +57,13 @@ constexpr Next kNext[] = {
     {"node-unreachable", "qarax hosts"},
     {"node-recovering", "qarax why %"},
     {kTimeout, "qarax why %"},
-    {kBroken, "qarax why %"},
+    {kBroken, "qarax why %", "qarax hosts"},
     {"unauthorized", "export QARAX_TOKEN=…, or give --token"},
 };
 
-// Where a row needs a VM and there is none, the job is what is left to look at.
-std::string without_vm(const Error& error, const std::string& host) {
-  if (const std::string job = job_of(error); !job.empty()) return "qarax job " + job;
-  return host.empty() ? std::string() : "qarax jobs --host " + host;
+std::string filled_in(std::string command, const std::string& name) {
+  const auto place = command.find('%');
+  return place == std::string::npos ? command : command.replace(place, 1, name);
 }
 
 std::string next_command(const Error& error, const Subject& subject) {
@@ -70,9 +71,9 @@ std::string next_command(const Error& error, const Subject& subject) {
       std::find_if(std::begin(kNext), std::end(kNext), [&](const Next& next) { return next.reason == error.reason; });
   if (row == std::end(kNext)) return {};
   std::string command(row->command);
-  const auto place = command.find('%');
-  if (place == std::string::npos) return command;
-  return subject.vm.empty() ? without_vm(error, subject.host) : command.replace(place, 1, subject.vm);
+  if (!subject.vm.empty() || command.find('%') == std::string::npos) return filled_in(command, subject.vm);
+  if (const std::string job = job_of(error); !job.empty()) return "qarax job " + job;
+  return subject.host.empty() ? std::string() : filled_in(std::string(row->of_host), subject.host);
 }
 
 }  // namespace

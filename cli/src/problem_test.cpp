@@ -47,6 +47,8 @@ TEST(Problem, AHostIsNoVm) {
   EXPECT_NE(render_error(error, {.host = "node1"}).find("next: qarax jobs --host node1\n"), std::string::npos);
   error = problem_error(404, kType, problem("host-not-found"));
   EXPECT_NE(render_error(error, {.host = "node1"}).find("next: qarax hosts\n"), std::string::npos);
+  error = problem_error(409, kType, problem("name-taken"));
+  EXPECT_NE(render_error(error, {.host = "node1"}).find("next: qarax hosts\n"), std::string::npos);
 }
 
 TEST(Problem, WhatTheServerSaysCannotCommandTheTerminal) {

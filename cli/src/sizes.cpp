@@ -40,6 +40,31 @@ Result<std::int64_t> parse_size(std::string_view text) {
   return value;
 }
 
+Result<HostAddress> parse_host_address(std::string_view text) {
+  const Error bad = make_error(Code::invalid_argument,
+                               "\"" + std::string(text) + "\" is no address; write HOST, HOST:PORT or [IPv6]:PORT");
+  HostAddress out;
+  std::string_view port;
+  const auto colon = text.rfind(':');
+  if (text.starts_with('[')) {
+    const auto end = text.find(']');
+    if (end == std::string_view::npos) return bad;
+    out.address = text.substr(1, end - 1);
+    port = text.substr(end + 1);
+  } else if (colon != std::string_view::npos && text.find(':') == colon) {
+    out.address = text.substr(0, colon);
+    port = text.substr(colon);
+  } else {
+    out.address = text;  // without a port; several colons are IPv6
+  }
+  if (out.address.empty()) return bad;
+  if (port.empty()) return out;
+  const char* const end = port.data() + port.size();
+  const auto [last, error] = std::from_chars(port.data() + 1, end, out.port);
+  if (port.front() != ':' || error != std::errc{} || last != end || out.port < 1 || out.port > 65'535) return bad;
+  return out;
+}
+
 std::string format_size(std::int64_t bytes) {
   std::int64_t exact = bytes;
   std::size_t unit = 0;  // of the exact form; 0: bytes

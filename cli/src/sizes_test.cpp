@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <tuple>
+
 namespace qarax::cli {
 namespace {
 
@@ -35,6 +37,22 @@ TEST(ParseSize, RefusesWithTheReason) {
     EXPECT_NE(size.error().message.find(reason), std::string::npos) << size.error().message;
     EXPECT_NE(size.error().message.find("512M"), std::string::npos) << "it says what would do";
   }
+}
+
+TEST(ParseHostAddress, TakesNamesAndBothFamilies) {
+  const std::tuple<const char*, const char*, std::int64_t> cases[] = {{"10.0.0.7", "10.0.0.7", 50051},
+                                                                      {"node.example:7000", "node.example", 7000},
+                                                                      {"fd00::7", "fd00::7", 50051},
+                                                                      {"[fd00::7]", "fd00::7", 50051},
+                                                                      {"[fd00::7]:7000", "fd00::7", 7000}};
+  for (const auto& [text, address, port] : cases) {
+    const auto parsed = parse_host_address(text);
+    ASSERT_TRUE(parsed) << text;
+    EXPECT_EQ(parsed->address, address);
+    EXPECT_EQ(parsed->port, port);
+  }
+  for (const char* text : {"", ":7000", "h:", "h:0", "h:65536", "h:-1", "h:7x", "[fd00::7", "[]:1", "[fd00::7]7000"})
+    EXPECT_FALSE(parse_host_address(text)) << text;
 }
 
 TEST(FormatSize, IsExactWhereThatIsShort) {

@@ -9,10 +9,6 @@ namespace qarax::cli {
 
 namespace {
 
-std::string host_path(const json::Value& host, const std::string& rest) {
-  return "/hosts/" + percent_encoded(text_of(host, "id")) + rest;
-}
-
 std::string vm_table(const Document& vms, bool colour) {
   Table table({"NAME", "STATUS", "ACTION", "HYPERVISOR", "STARTS", "ID", "NOTE"});
   for (std::size_t i = 0; i < element_count(vms); ++i) {
