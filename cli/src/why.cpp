@@ -156,12 +156,16 @@ std::string why_text(const WhyInput& in, bool colour) {
   const auto line = [&](const char* key) { return printable(text_of(in.vm, key)); };
   const json::Value& exit = member(in.vm, "exit");
   const std::string desired = line("desired_status");
+  const json::Value& failure = last_failure(in);
+  // The node's short word on what stands below in full.
+  std::string reason = line("status_reason");
+  if (!failure.is_null() && reason.starts_with("its last ")) reason.clear();
   std::string out = field_list({{"VM", line("name") + " (" + line("id") + ")"},
-                                {"state", with_reason(coloured_state(line("status"), colour), line("status_reason"))},
+                                {"state", with_reason(coloured_state(line("status"), colour), reason)},
                                 {"asked for", desired == text_of(in.vm, "status") ? "" : desired},
                                 {"under way", line("activity")},
                                 {"VMM ended", printable(exit_line(exit))},
-                                {"last failed", printable(failure_line(last_failure(in)))},
+                                {"last failed", printable(failure_line(failure))},
                                 {"hypervisor", with_reason(printable(hypervisor_of(in.vm)), line("fallback_reason"))},
                                 {"accelerator", with_reason(line("accelerator"), line("accelerator_evidence"))},
                                 {"host", printable(host_line(in.host, in.vm))},

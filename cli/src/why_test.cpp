@@ -93,6 +93,9 @@ TEST(Why, AStartThatFailedIsToldBeforeItIsOfferedAgain) {
                 "last failed: the start of 2026-01-01T00:00:00.000Z: VM web could not start: no kernel\n"),
             std::string::npos)
       << why_text(in, false);
+  WhyInput twice = with_jobs(("[" + failed + "]").c_str());
+  twice.vm.as_object()->emplace_back("status_reason", json::Value(std::string("its last start failed: no kernel")));
+  EXPECT_EQ(why_text(twice, false).find("its last start"), std::string::npos) << "once is enough";
   EXPECT_EQ(next_steps(in),
             (std::vector<std::string>{"Put the file there.", "qarax job j1: the start that failed, step by step",
                                       "qarax start web: start it again, once that cause is gone"}));
