@@ -11,7 +11,6 @@ import sqlite3
 import subprocess
 import threading
 
-
 import pytest
 
 from framework import paths
@@ -549,3 +548,15 @@ def test_set_and_tags(simulated):
     cli.run("set", "front", expect=USAGE)
     for name in ("front", "plain"):
         cli.run("delete", name)
+
+
+def test_an_id_that_is_another_ones_name_is_nobodys(simulated):
+    cli = Cli(simulated.server.base)
+    first = cli.json("create", "first", "--hypervisor", "simulator")["id"]
+    second = cli.json("create", first, "--hypervisor", "simulator")["id"]
+    refused = cli.run("delete", first, expect=REFUSED)
+    assert f"say first or {second}" in refused.stderr, refused.stderr
+    assert len(simulated.api.vms()) == 2
+    cli.run("delete", second)
+    cli.run("delete", first)
+    assert not simulated.api.vms()

@@ -17,27 +17,36 @@ Result<std::optional<Document>> by_id(ApiClient& api, const std::string& collect
   return std::move(found).error();
 }
 
-Result<Document> by_name(ApiClient& api, const std::string& query, const std::string& name, Error missing) {
-  QARAX_TRY(const Document all, api.get(query));
+Result<std::optional<Document>> by_name(ApiClient& api, const std::string& collection, const std::string& name) {
+  QARAX_TRY(const Document all, api.get(collection + "?name=" + percent_encoded(name)));
   for (std::size_t i = 0; i < element_count(all); ++i)
-    if (Document one = element(all, i); text_of(one.value, "name") == name) return one;
-  return missing;
+    if (Document one = element(all, i); text_of(one.value, "name") == name) return std::optional(std::move(one));
+  return std::optional<Document>();
+}
+
+// One's id may be another's name: whichever was meant, the wrong one would be stopped or deleted.
+Result<Document> find(ApiClient& api, const std::string& collection, const std::string& name_or_id, Error missing) {
+  QARAX_TRY(auto with_id, by_id(api, collection, name_or_id));
+  QARAX_TRY(auto with_name, by_name(api, collection, name_or_id));
+  if (!with_id && !with_name) return missing;
+  if (!with_id) return std::move(*with_name);
+  if (!with_name || text_of(with_name->value, "id") == name_or_id) return std::move(*with_id);
+  return make_error(Code::failed_precondition, name_or_id + " is the id of " + text_of(with_id->value, "name") +
+                                                   " and the name of " + text_of(with_name->value, "id") + ": say " +
+                                                   text_of(with_id->value, "name") + " or " +
+                                                   text_of(with_name->value, "id"));
 }
 
 }  // namespace
 
 Result<Document> find_vm(ApiClient& api, const std::string& name_or_id) {
-  QARAX_TRY(auto found, by_id(api, "/vms", name_or_id));
-  if (found) return std::move(*found);
-  return by_name(api, "/vms?name=" + percent_encoded(name_or_id), name_or_id,
-                 make_error(Code::not_found, "no VM has the name or id " + name_or_id, std::string(kVmNotFound)));
+  return find(api, "/vms", name_or_id,
+              make_error(Code::not_found, "no VM has the name or id " + name_or_id, std::string(kVmNotFound)));
 }
 
 Result<Document> find_host(ApiClient& api, const std::string& name_or_id) {
-  QARAX_TRY(auto found, by_id(api, "/hosts", name_or_id));
-  if (found) return std::move(*found);
-  return by_name(api, "/hosts?name=" + percent_encoded(name_or_id), name_or_id,
-                 make_error(Code::not_found, "no host has the name or id " + name_or_id, std::string(kHostNotFound)));
+  return find(api, "/hosts", name_or_id,
+              make_error(Code::not_found, "no host has the name or id " + name_or_id, std::string(kHostNotFound)));
 }
 
 bool has_console(ApiClient& api, const json::Value& vm) {
