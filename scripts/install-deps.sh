@@ -57,7 +57,8 @@ find_missing() {
   done
 }
 
-as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -- "$@"; fi; }
+# Its password was asked for before: what `logged` runs has no terminal to ask on, and would be stopped for trying.
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n -- "$@"; fi; }
 apt() { as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C apt-get -q -y -o DPkg::Lock::Timeout=120 -o Acquire::Retries=3 "$@"; }
 
 update() {

@@ -185,7 +185,9 @@ void add_others(CLI::App& app, RawArguments& in) {
 
 // An empty value is an unset variable of a script's: the default, or everything, isn't what was asked for.
 void refuse_empty_values(CLI::App& app) {
-  for (CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+  std::vector<CLI::App*> all = app.get_subcommands([](const CLI::App*) { return true; });
+  all.push_back(&app);
+  for (CLI::App* command : all)
     for (CLI::Option* option : command->get_options())
       if (option->get_items_expected_max() > 0 && !option->check_lname("description"))
         option->check([](const std::string& value) { return std::string(value.empty() ? "must not be empty" : ""); });

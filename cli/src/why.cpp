@@ -157,9 +157,11 @@ std::string why_text(const WhyInput& in, bool colour) {
   const json::Value& exit = member(in.vm, "exit");
   const std::string desired = line("desired_status");
   const json::Value& failure = last_failure(in);
-  // The node's short word on what stands below in full.
+  // What stands below in full needn't stand here in short.
   std::string reason = line("status_reason");
-  if (!failure.is_null() && reason.starts_with("its last ")) reason.clear();
+  if (const auto words = reason.find(": ");
+      words != std::string::npos && failure_line(failure).find(reason.substr(words + 2)) != std::string::npos)
+    reason.clear();
   std::string out = field_list({{"VM", line("name") + " (" + line("id") + ")"},
                                 {"state", with_reason(coloured_state(line("status"), colour), reason)},
                                 {"asked for", desired == text_of(in.vm, "status") ? "" : desired},

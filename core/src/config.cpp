@@ -108,7 +108,9 @@ struct ConfigReader::Impl {
       const std::string_view entry(*one);
       const std::string_view name = entry.substr(0, entry.find('='));
       if (!name.starts_with(prefix + "_") || foreign.contains(name) || names.contains(std::string(name))) continue;
-      problems.push_back({std::string(name), "unknown variable" + nearest(name, names)});
+      // Others may begin so too: Kubernetes makes QARAX_SERVER_SERVICE_HOST of a service of that name.
+      if (std::string meant = nearest(name, names); !meant.empty())
+        problems.push_back({std::string(name), "unknown variable" + std::move(meant)});
     }
   }
 

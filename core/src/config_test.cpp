@@ -84,6 +84,7 @@ TEST_F(Config, AMisspeltVariableIsNamed) {
   file("");
   setenv("QARAX_T_LISTEN_PROT", "9001", 1);
   setenv("QARAX_TOO", "another program's", 1);
+  setenv("QARAX_T_SERVICE_HOST", "10.0.0.1", 1);
   Values v;
   const Status refused = read(v);
   ConfigReader reader(path_, "QARAX_T");
@@ -91,6 +92,7 @@ TEST_F(Config, AMisspeltVariableIsNamed) {
   const Status foreign = reader.finish();
   unsetenv("QARAX_T_LISTEN_PROT");
   unsetenv("QARAX_TOO");
+  unsetenv("QARAX_T_SERVICE_HOST");
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().message, "QARAX_T_LISTEN_PROT: unknown variable; did you mean QARAX_T_LISTEN_PORT?");
   EXPECT_TRUE(foreign) << foreign.error().message;

@@ -67,9 +67,13 @@ TEST(ExitWatchTest, WhatIsWatchedAlreadyIsToldOnceAndTakesNoSecondDescriptor) {
   const auto before = descriptors();
   for (int i = 0; i < 3; ++i) watch.watch(id_of(pid), [&] { ++others; });
   EXPECT_EQ(descriptors(), before);
+  const pid_t later = child();
+  std::promise<void> after;
+  watch.watch(id_of(later), [&] { after.set_value(); });
   kill_and_reap(pid);
   ASSERT_EQ(first.get_future().wait_for(kPatience), std::future_status::ready);
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  kill_and_reap(later);
+  ASSERT_EQ(after.get_future().wait_for(kPatience), std::future_status::ready);
   EXPECT_EQ(others, 0);
 }
 

@@ -1,6 +1,7 @@
 #include "ledger.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -25,7 +26,8 @@ Status Ledger::append(char sign, const std::vector<LedgerEntry>& entries) {
   });
   const auto failed = [&] { return core::errno_error("can't record what the VM owns in " + path_, errno); };
   const core::Fd fd(::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
-  if (!fd) return failed();
+  // What is cut off must be nobody else's: deletes of different VMs append to one file.
+  if (!fd || ::flock(fd.get(), LOCK_EX) != 0) return failed();
   QARAX_TRY(const std::int64_t whole, whole_lines(fd.get()));
   if (::write(fd.get(), lines.data(), lines.size()) != static_cast<ssize_t>(lines.size())) {
     const int why = errno;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <thread>
 
 #include "temp_folder.hpp"
 
@@ -56,6 +57,16 @@ TEST_F(LedgerTest, WhatIsLeftOfALineDoesntSpoilTheNext) {
   std::ofstream(dir_ + "/ledger") << "+\tdis";  // and nothing else
   ASSERT_TRUE(Ledger(dir_).claim({{"disk", "/srv/c"}}));
   EXPECT_EQ(owned(), (Entries{{"disk", "/srv/c"}}));
+}
+
+TEST_F(LedgerTest, TwoAtOnceLoseNothing) {
+  for (int round = 0; round < 100; ++round) {
+    std::ofstream(dir_ + "/ledger") << "+\tdis";
+    std::thread other([&] { EXPECT_TRUE(Ledger(dir_).claim({{"disk", "/srv/a"}})); });
+    EXPECT_TRUE(Ledger(dir_).claim({{"disk", "/srv/b"}}));
+    other.join();
+    EXPECT_EQ(owned().size(), 2u);
+  }
 }
 
 TEST_F(LedgerTest, WhatIsNoEntryIsPassedOver) {

@@ -99,6 +99,9 @@ void Metrics::answered(std::string_view method, std::string_view route, int stat
 }
 
 std::string Metrics::text() {
+  // Before the lock: it may wait for a commit whose fate isn't known, and the others are to say that the store isn't
+  // ready.
+  const bool ready = store_.check().ok();
   const std::lock_guard one_at_a_time(telling_);
   std::array<int, std::size(EnumNames<VmState>::kNames)> vms{};
   int drift = 0;
@@ -120,7 +123,7 @@ std::string Metrics::text() {
                     {"state", std::string(EnumNames<JobState>::kNames[static_cast<std::size_t>(end.second)])}});
     counter.Increment(static_cast<double>(count) - counter.Value());
   }
-  ready_.Set(store_.check() ? 1 : 0);
+  ready_.Set(ready ? 1 : 0);
   read_only_.Set(store_.read_only().empty() ? 0 : 1);
   resident_.Set(resident_bytes());
   descriptors_.Set(open_descriptors());

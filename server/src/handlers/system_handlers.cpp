@@ -32,9 +32,10 @@ void add_system_routes(http::Router& router, Store& store, Operations& operation
       "GET", "/livez", [](const Request&) { return Response::text("ok\n"); }, http::Access::open);
   router.add(
       "GET", "/readyz", [&](const Request&) { return ready(store, operations); }, http::Access::open);
-  router.add("GET", "/metrics", [&](const Request&) {
-    return Response::make(200, "text/plain; version=0.0.4; charset=utf-8", metrics.text());
-  });
+  router.add(
+      "GET", "/metrics",
+      [&](const Request&) { return Response::make(200, "text/plain; version=0.0.4; charset=utf-8", metrics.text()); },
+      http::Access::authenticated, http::Pace::may_wait);
   router.add("GET", "/version", [version](const Request&) {
     api::Version document;
     document.version = version;

@@ -1,5 +1,5 @@
 // Strict configuration: a YAML file, each value overridable by environment, unknown keys refused with file and
-// line, unknown variables of the program's prefix by name.
+// line, and variables that are nearly one.
 //
 // A program describes its keys once; the file, the environment and `--check-config` follow from that:
 //   ConfigReader reader("/etc/qarax/server.yaml", "QARAX_SERVER");   // listen.port ← QARAX_SERVER_LISTEN_PORT
@@ -40,8 +40,8 @@ class ConfigReader {
   // One free-form map, as JSON; likewise.
   void object(std::string_view key, json::Value& value);
 
-  // A variable that begins with this program's prefix and is another one's. finish() refuses all others that are no
-  // key.
+  // A variable that begins with this program's prefix and is another one's. finish() refuses those that are nearly a
+  // key's.
   void foreign_variable(std::string_view name);
 
   // A problem that the caller found, reported with the key's file and line.
