@@ -8,10 +8,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <condition_variable>
 #include <csignal>
+#include <deque>
 #include <filesystem>
 #include <fstream>
-#include <future>
+#include <mutex>
 #include <thread>
 
 #include "ledger.hpp"
@@ -41,13 +43,16 @@ class ProcessServiceTest : public testing::Test {
     service_ = std::make_unique<ProcessService>(ProcessService::Options{supervisor, dir_ + "/vms"}, std::move(cgroups),
                                                 [this](const std::string& vm, std::int64_t incarnation) {
                                                   EXPECT_EQ(vm, vm_);
-                                                  exits_.set_value(incarnation);
+                                                  const std::lock_guard lock(mutex_);
+                                                  exits_.push_back(incarnation);
+                                                  told_.notify_all();
                                                 });
   }
   // As an agent that was restarted: it knows nothing but what is on disk.
   void reopen() {
     service_.reset();
-    exits_ = {};
+    const std::lock_guard lock(mutex_);
+    exits_.clear();
     open(Cgroups::none());
   }
   SpawnArgs vmm(std::vector<std::string> commands) const {
@@ -64,8 +69,11 @@ class ProcessServiceTest : public testing::Test {
     return process ? *process : Process{};
   }
   std::int64_t exited() {
-    auto future = exits_.get_future();
-    return future.wait_for(kPatience) == std::future_status::ready ? future.get() : -1;
+    std::unique_lock lock(mutex_);
+    if (!told_.wait_for(lock, kPatience, [&] { return !exits_.empty(); })) return -1;
+    const std::int64_t next = exits_.front();
+    exits_.pop_front();
+    return next;
   }
   ProcessArgs process() const { return {vm_, 1}; }
   std::string run_dir() const { return service_->run_dir(vm_, 1); }
@@ -73,7 +81,9 @@ class ProcessServiceTest : public testing::Test {
   TempFolder folder_;
   const std::string dir_ = folder_.path();
   std::string vm_ = core::new_uuid();
-  std::promise<std::int64_t> exits_;
+  std::mutex mutex_;
+  std::condition_variable told_;
+  std::deque<std::int64_t> exits_;  // as they were told
   std::unique_ptr<ProcessService> service_;
 };
 
@@ -149,7 +159,6 @@ TEST_F(ProcessServiceTest, ALostSupervisorLeavesTheVmmWatched) {
   EXPECT_EQ(exited(), 1) << "it is told of as well";
   EXPECT_TRUE(service_->find(process())->alive);
   EXPECT_TRUE(service_->has_lost_supervisor(vm_, 1));
-  exits_ = {};
   ASSERT_TRUE(service_->kill(process(), kLimits));
   EXPECT_EQ(exited(), 1);
   const auto ended = service_->find(process());
