@@ -21,6 +21,16 @@ bool is_decision(const Error& error) {
          error.reason != "stale-term" && error.code != Code::unauthenticated;
 }
 
+node::v1::CancelRequest cancel_of(const node::v1::Authority& authority, const std::string& vm, std::int64_t revision,
+                                  const std::string& request_id) {
+  node::v1::CancelRequest out;
+  *out.mutable_authority() = authority;
+  out.set_vm(vm);
+  out.set_revision(revision);
+  out.set_request_id(request_id);
+  return out;
+}
+
 CommandOutcome outcome_of(const grpc::Status& status, const node::v1::CommandReply& reply) {
   CommandOutcome out;
   if (!status.ok()) {
@@ -109,12 +119,8 @@ std::function<void()> NodeLink::execute(node::v1::CommandRequest request, std::i
         done(outcome_of(status, reply));
       });
   if (!request.outlives_call()) return [context] { context->TryCancel(); };
-  node::v1::CancelRequest cancel;
-  *cancel.mutable_authority() = request.authority();
-  cancel.set_vm(request.vm());
-  cancel.set_revision(request.revision());
-  cancel.set_request_id(request.request_id());
-  return [weak = weak_from_this(), over = std::move(now), cancel = std::move(cancel)] {
+  return [weak = weak_from_this(), over = std::move(now),
+          cancel = cancel_of(request.authority(), request.vm(), request.revision(), request.request_id())] {
     if (const auto link = weak.lock()) link->cancel_at_node(over, cancel);
   };
 }
@@ -125,13 +131,7 @@ void NodeLink::cancel(const std::string& vm_id, std::int64_t revision, const std
     const std::lock_guard lock(mutex_);
     if (up_) now = connection_;
   }
-  if (!now) return;
-  node::v1::CancelRequest request;
-  *request.mutable_authority() = authority_over(*now);
-  request.set_vm(vm_id);
-  request.set_revision(revision);
-  request.set_request_id(request_id);
-  cancel_at_node(now, request);
+  if (now) cancel_at_node(now, cancel_of(authority_over(*now), vm_id, revision, request_id));
 }
 
 // What comes of it is the command's end. One that is lost on the way is the caller's to repeat.
