@@ -125,6 +125,11 @@ class RunningNode final : public Node {
     return listen();
   }
 
+  // Its begin failed, and nobody waits for what was begun: nothing of the agent's own stays behind.
+  void give_up() {
+    if (processes_) processes_->leave();
+  }
+
   int port() const override { return port_; }
 
   Status stop() override {
@@ -221,6 +226,7 @@ Result<std::unique_ptr<Node>> Node::start(const NodeConfig& config, const std::s
   auto node = std::make_unique<RunningNode>(config);
   Status begun = node->begin(program_folder);
   if (begun) return std::unique_ptr<Node>(std::move(node));
+  node->give_up();
   // Recoveries are under way already, in plugins that may not return: nobody waits for them. Whoever hears of this ends
   // the process, and reachable it is no leak.
   static std::vector<std::unique_ptr<RunningNode>>& failed = *new std::vector<std::unique_ptr<RunningNode>>;
