@@ -74,6 +74,8 @@ Error failure_of_job(const json::Value& job);
 // "web is running"; with what a job still does.
 std::string state_line(const json::Value& vm, bool colour);
 // A member that is a number, or bytes; empty where there is none.
+// A new VM or host: its document, or that it is `made` ("created") and the command that comes next.
+void say_made(const Context& context, const Document& document, std::string_view made, std::string_view next);
 std::string number_text(const json::Value& object, std::string_view key);
 std::string size_text(const json::Value& object, std::string_view key);
 

@@ -86,13 +86,7 @@ Status add_host(const Context& context) {
       Reply reply,
       context.api.call({.method = "POST", .path = "/hosts", .body = json::to_text(json::Value(std::move(body)))}));
   QARAX_TRY(const Document host, parse_document(std::move(reply.body)));
-  if (arguments.json()) {
-    context.out << host.text << '\n';
-    return Ok{};
-  }
-  const std::string name = printable(text_of(host.value, "name"));
-  context.out << name << " is added (" << printable(text_of(host.value, "id")) << ")\n";
-  context.note << "  next: qarax init-host " << name << '\n';
+  say_made(context, host, "added", "init-host");
   return Ok{};
 }
 

@@ -93,15 +93,19 @@ Result<Document> create_vm(const Context& context) {
   return parse_document(std::move(reply.body));
 }
 
+void say_made(const Context& context, const Document& document, std::string_view made, std::string_view next) {
+  if (context.arguments.json()) {
+    context.out << document.text << '\n';
+    return;
+  }
+  const std::string name = printable(text_of(document.value, "name"));
+  context.out << name << " is " << made << " (" << printable(text_of(document.value, "id")) << ")\n";
+  context.note << "  next: qarax " << next << ' ' << name << '\n';
+}
+
 Status create(const Context& context) {
   QARAX_TRY(const Document vm, create_vm(context));
-  if (context.arguments.json()) {
-    context.out << vm.text << '\n';
-    return Ok{};
-  }
-  const std::string name = printable(text_of(vm.value, "name"));
-  context.out << name << " is created (" << printable(text_of(vm.value, "id")) << ")\n";
-  context.note << "  next: qarax start " << name << '\n';
+  say_made(context, vm, "created", "start");
   return Ok{};
 }
 
