@@ -12,6 +12,9 @@ import yaml
 from framework import paths
 from framework.stack import Stack, free_port, wait_for
 
+# Root may read and write anything; without these two capabilities it is as everybody else.
+AS_EVERYBODY = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+
 
 def run(name: str, *args: str, env: dict | None = None) -> subprocess.CompletedProcess:
     return subprocess.run([str(paths.program(name)), *args], capture_output=True, text=True, timeout=30, env={**os.environ, **(env or {})})
@@ -62,6 +65,26 @@ def test_data_folder_where_nothing_can_be_made(name, tmp_path):
     result = run(name, "--config", str(config))
     assert result.returncode > 0, "a refusal, no signal"
     assert "/proc/qarax" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["qarax-server", "qarax-node"])
+@pytest.mark.parametrize("why", ["Permission denied", "Read-only file system"])
+def test_data_folder_that_is_there_and_not_writable(name, why, tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    config = tmp_path / "c.yaml"
+    config.write_text(yaml.safe_dump({"listen": {"port": free_port()}, "data_dir": str(data)}))
+    if why == "Permission denied":
+        data.chmod(0o500)
+        under = AS_EVERYBODY
+    else:
+        if os.geteuid() != 0:
+            pytest.skip("mounting takes root")
+        under = ["unshare", "--mount", "sh", "-c", 'mount --bind -o ro "$0" "$0" && exec "$@"', str(data)]
+    result = subprocess.run([*under, str(paths.program(name)), "--config", str(config)], capture_output=True, text=True, timeout=30)
+    assert result.returncode == 1, result.stderr
+    assert str(data) in result.stderr and why in result.stderr, result.stderr
+    assert list(data.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["qarax-server", "qarax-node"])
@@ -168,8 +191,7 @@ def test_boot_files_that_cant_be_read(bare_stack, what):
     make, why = UNREADABLE[what]
     kernel = stack.folder / "vmlinuz"
     make(kernel)
-    # Root may read anything; without these two capabilities it is as everybody else.
-    stack.add_node(boot={"kernel": str(kernel)}, under=["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else [])
+    stack.add_node(boot={"kernel": str(kernel)}, under=AS_EVERYBODY)
     vm_id = stack.api.create("noboot", hypervisor="qemu")
     refused = stack.api.call("POST", f"/vms/{vm_id}/start")
     assert refused.status_code == 422 and refused.json()["type"].endswith("/boot-files-missing")
