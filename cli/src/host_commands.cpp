@@ -10,8 +10,8 @@ namespace {
 std::string address_of(const json::Value& host) {
   const std::string address = text_of(host, "address");
   const auto port = integer_of(host, "port");
-  const bool v6 = address.find(':') != std::string::npos;
-  return (v6 ? "[" + address + "]" : address) + (port ? ":" + std::to_string(*port) : "");
+  const bool bare_v6 = address.find(':') != std::string::npos && !address.starts_with('[');
+  return (bare_v6 ? "[" + address + "]" : address) + (port ? ":" + std::to_string(*port) : "");
 }
 
 void add_plugin_row(Table& table, const std::string& host, const json::Value& plugin) {

@@ -13,6 +13,12 @@ TEST(Addresses, LoopbackIsThisMachine) {
     EXPECT_FALSE(is_loopback(elsewhere)) << elsewhere;
 }
 
+TEST(Addresses, OneAddressHasOneSpelling) {
+  EXPECT_EQ(bare_address("[2001:db8::1]"), "2001:db8::1");
+  for (const char* as_it_is : {"2001:db8::1", "10.0.0.7", "h1", "", "[", "[]", "[::1"})
+    EXPECT_EQ(bare_address(as_it_is), as_it_is);
+}
+
 TEST(Addresses, AnIpv6AddressGetsItsBracketsBeforeAPort) {
   EXPECT_EQ(host_port("::1", 1), "[::1]:1");
   EXPECT_EQ(host_port("[::1]", 1), "[::1]:1");

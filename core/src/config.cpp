@@ -217,8 +217,11 @@ void ConfigReader::duration_ms(std::string_view key, std::int64_t& value) {
                               : unit == "m" ? 60'000
                               : unit == "h" ? 3'600'000
                                             : 0;
-  if (parsed.ec != std::errc{} || factor == 0 || number < 0 || number > 1'000'000'000)
-    impl_->problems.push_back({source, "expected a duration such as 500ms, 30s, 2m or 1h, got \"" + text + "\""});
+  // Ten years; so that a duration in nanoseconds, added to any date, is one still.
+  constexpr std::int64_t kMost = std::int64_t{87'600} * 3'600'000;
+  if (parsed.ec != std::errc{} || factor == 0 || number < 0 || number > kMost / factor)
+    impl_->problems.push_back(
+        {source, "expected a duration such as 500ms, 30s, 2m or 1h, at most 87600h, got \"" + text + "\""});
   else
     value = number * factor;
 }

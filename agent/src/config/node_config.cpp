@@ -62,6 +62,7 @@ Result<NodeConfig> read_node_config(const std::string& path) {
   reader.foreign_variable("QARAX_NODE_HOST");
   reader.foreign_variable("QARAX_NODE_PORT");
   reader.text("listen.address", config.listen_address);
+  config.listen_address = core::bare_address(std::move(config.listen_address));
   reader.integer("listen.port", config.listen_port, 0, 65535);
   reader.text("listen.unix_socket", config.unix_socket);
   reader.text("listen.tls.cert", config.tls_cert);

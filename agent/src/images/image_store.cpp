@@ -80,8 +80,14 @@ std::string ImageStore::pvh_for(const std::string& kernel) {
   const std::string path = kernel + ".pvh";
   struct stat info {};
   if (::stat(path.c_str(), &info) == 0) return info.st_size > 0 ? path : std::string();
-  auto image = core::read_file(kernel, kMaxImage);
-  Result<std::string> elf = image ? extract_pvh_kernel(*image) : Result<std::string>(std::move(image).error());
+  const auto image = core::read_file(kernel, kMaxImage);
+  if (!image) {
+    // It says nothing of the kernel: the next start looks again.
+    core::logger("images")->warn("the kernel could not be read for its PVH form reason={}",
+                                 core::log_value(image.error().message));
+    return {};
+  }
+  const auto elf = extract_pvh_kernel(*image);
   if (!elf)
     core::logger("images")->info("no PVH kernel, guests boot the bzImage reason={}",
                                  core::log_value(elf.error().message));

@@ -29,8 +29,8 @@ Status Ledger::append(char sign, const std::vector<LedgerEntry>& entries) {
   // What is cut off must be nobody else's: deletes of different VMs append to one file.
   if (!fd || ::flock(fd.get(), LOCK_EX) != 0) return failed();
   QARAX_TRY(const std::int64_t whole, whole_lines(fd.get()));
-  if (::write(fd.get(), lines.data(), lines.size()) != static_cast<ssize_t>(lines.size())) {
-    const int why = errno;
+  if (const ssize_t n = ::write(fd.get(), lines.data(), lines.size()); n != static_cast<ssize_t>(lines.size())) {
+    const int why = n < 0 ? errno : ENOSPC;           // a part of it fits: no error is told for the rest
     static_cast<void>(::ftruncate(fd.get(), whole));  // if that fails too, the next one does it
     errno = why;
     return failed();

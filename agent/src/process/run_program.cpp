@@ -50,8 +50,9 @@ Result<RunResult> run_program(const RunArgs& args, const CallLimits& limits) {
     }
   }
   if (waited && !result.matched) waited = limits.await(pidfd.get(), args.argv.front());
-  // Its whole session goes: a helper that forked leaves nothing.
-  if (!waited || result.matched) ::kill(-pid, SIGKILL);
+  // Its whole session goes, also behind one that ended by itself: it may have forked. Until it is waited for, the
+  // number is nobody else's.
+  ::kill(-pid, SIGKILL);
   siginfo_t info{};
   while (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED) != 0 && errno == EINTR) {
   }

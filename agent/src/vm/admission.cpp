@@ -70,6 +70,9 @@ std::optional<CommandResult> Manager::judge_absent(const Command& asked) {
     report.deleted = true;
     return CommandResult{report, Ok{}};
   }
+  // Whether it was deleted must be known before it may run again.
+  if (!stone && stone.error().code != Code::not_found && asked.action == core::Action::start)
+    return CommandResult{unknown_vm(asked.vm), stone.error()};
   if (stone && asked.action == core::Action::start)
     return CommandResult{unknown_vm(asked.vm), stale(asked, "was deleted on this node and can't be started again")};
   if (stone || (asked.action != core::Action::start && !overtakes(asked.action)))

@@ -31,7 +31,9 @@ Result<std::int64_t> sync_files(const std::string& folder) {
   std::error_code error;
   for (std::filesystem::recursive_directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
     const std::string path = it->path().string();
-    if (it->is_symlink()) return make_error(Code::internal, "the plugin left a symbolic link: " + path, "plugin-bug");
+    const auto type = it->symlink_status().type();
+    if (type != std::filesystem::file_type::regular && type != std::filesystem::file_type::directory)
+      return make_error(Code::internal, "the plugin left what is neither a file nor a folder: " + path, "plugin-bug");
     const core::Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
     if (!fd || ::fsync(fd.get()) != 0) return core::errno_error("can't sync " + path, errno);
     if (it->is_regular_file()) size += static_cast<std::int64_t>(it->file_size());
@@ -57,7 +59,10 @@ Result<SnapshotManifest> SnapshotFolder::finish(SnapshotManifest manifest) const
     QARAX_CHECK(core::write_file_durably(unfinished + "/manifest.json", encode(manifest, Defaults::write)));
     if (::rename(unfinished.c_str(), place(manifest.id).c_str()) != 0)
       return core::errno_error("can't name the snapshot " + place(manifest.id), errno);
-    return core::sync_folder(path_);
+    auto named = core::sync_folder(path_);
+    // Told as failed, it mustn't be there.
+    if (!named) ::rename(place(manifest.id).c_str(), unfinished.c_str());
+    return named;
   };
   if (auto written = write(); !written) {
     undo(manifest.id);

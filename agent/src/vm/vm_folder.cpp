@@ -101,8 +101,14 @@ Status write_tombstone(const std::string& folder, const Tombstone& stone) {
 }
 
 Result<Tombstone> read_tombstone(const std::string& folder, const std::string& vm) {
-  QARAX_TRY(const std::string text, core::read_file(folder + "/" + vm + ".json", 4096));
-  return decode<Tombstone>(std::string_view(text), Unknown::ignore);
+  const std::string path = folder + "/" + vm + ".json";
+  QARAX_TRY(const std::string text, core::read_file(path, 4096));
+  auto stone = decode<Tombstone>(std::string_view(text), Unknown::ignore);
+  if (!stone)
+    return make_error(Code::data_loss,
+                      "the record of VM " + vm + "'s deletion, " + path + ", is damaged: " + stone.error().message,
+                      "vm-folder-damaged");
+  return stone;
 }
 
 }  // namespace qarax::agent

@@ -67,6 +67,7 @@ struct Tombstone {
   std::int32_t step = 0;
 };
 Status write_tombstone(const std::string& folder, const Tombstone& stone);
+// NOT_FOUND: there is none. DATA_LOSS: there is, and it can't be understood. Else what keeps it from being read.
 Result<Tombstone> read_tombstone(const std::string& folder, const std::string& vm);
 
 }  // namespace qarax::agent

@@ -5,6 +5,7 @@
 #include "api/new_vm.hpp"
 #include "api/rules.hpp"
 #include "api/vm_changes.hpp"
+#include "qarax/core/addresses.hpp"
 
 namespace qarax::api {
 
@@ -96,6 +97,7 @@ Result<NewHost> decode_host_body(std::string_view document, const json::Value& v
   check_address(problems, "/address", host->address);
   if (host->host_user) check_text(problems, "/host_user", *host->host_user);
   if (!problems.empty()) return validation_error(document, std::move(problems));
+  host->address = core::bare_address(std::move(host->address));
   return host;
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "qarax/core/addresses.hpp"
 #include "qarax/core/ids.hpp"
 
 namespace qarax::api {
@@ -77,8 +78,7 @@ void check_uuid(Problems& out, std::string_view pointer, std::string_view text) 
 }
 
 void check_address(Problems& out, std::string_view pointer, std::string_view address) {
-  std::string text(address);
-  if (text.size() > 2 && text.front() == '[' && text.back() == ']') text = text.substr(1, text.size() - 2);
+  const std::string text = core::bare_address(std::string(address));
   in6_addr parsed{};
   if (text.find(':') != std::string::npos && inet_pton(AF_INET6, text.c_str(), &parsed) == 1) return;
   if (text == address && is_safe_name(text) && text.find("..") == std::string::npos) return;

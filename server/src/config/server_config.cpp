@@ -63,6 +63,7 @@ void read_nodes(core::ConfigReader& reader, std::vector<NodeEntry>& out) {
     }
     if (node.name.empty()) node.name = node.address;
     check_node(reader, at, node);
+    node.address = core::bare_address(std::move(node.address));
     out.push_back(std::move(node));
   }
 }
@@ -84,6 +85,7 @@ void read_node_from_environment(core::ConfigReader& reader, std::vector<NodeEntr
     if (parsed.ec != std::errc{} || parsed.ptr != port.data() + port.size()) node.port = 0;
   }
   check_node(reader, "QARAX_NODE_HOST and QARAX_NODE_PORT", node);
+  node.address = core::bare_address(std::move(node.address));
   out.push_back(std::move(node));
 }
 
@@ -136,6 +138,7 @@ Result<ServerConfig> read_server_config(const std::string& path) {
   config.data_dir = default_data_dir();
   core::ConfigReader reader(path, "QARAX_SERVER");
   reader.text("listen.address", config.listen_address);
+  config.listen_address = core::bare_address(std::move(config.listen_address));
   reader.integer("listen.port", config.listen_port, 0, 65535);
   reader.text("listen.tls.cert", config.tls_cert);
   reader.text("listen.tls.key", config.tls_key);

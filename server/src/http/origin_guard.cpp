@@ -71,7 +71,7 @@ bool is_same_server(std::string_view page, std::string_view host) noexcept {
 }  // namespace
 
 OriginGuard::OriginGuard(std::string_view listen_host, const std::vector<std::string>& allowed_hosts) {
-  if (listen_host == "0.0.0.0" || listen_host == "::" || listen_host == "[::]" || listen_host == "*") {
+  if (listen_host == "0.0.0.0" || listen_host == "::" || listen_host == "*") {
     any_literal_ = true;
   } else {
     listen_host_ = listen_host;

@@ -27,15 +27,13 @@ constexpr int kBacklog = 4096;
 constexpr std::chrono::milliseconds kAfterCut{200};  // for handlers that return as soon as their connection is cut
 
 std::string address_text(const ServerConfig& config) {
-  const bool v6 = config.host.find(':') != std::string::npos && !config.host.starts_with('[');
+  const bool v6 = config.host.find(':') != std::string::npos;
   return (v6 ? "[" + config.host + "]" : config.host) + ":" + std::to_string(config.port);
 }
 
 Result<Poco::Net::ServerSocket> open_listener(const ServerConfig& config) {
   try {
-    std::string host = config.host;
-    if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-    const Poco::Net::SocketAddress address(host, config.port);
+    const Poco::Net::SocketAddress address(config.host, config.port);
     Poco::Net::ServerSocket socket;
     // Never SO_REUSEPORT: a second server on the port must fail instead of taking half of the connections.
     if (address.family() == Poco::Net::SocketAddress::IPv6) {

@@ -108,7 +108,8 @@ void Orchestrator::send(const JobRecord& job) {
       }
       decided(job, outcome);
     };
-    // Where replies arrive nothing waits for the disk. Another thread would cost a pause a tenth of its time.
+    // Where replies arrive nothing is written; what is decided waits for a commit that is under way, as all of memory
+    // does. Another thread would cost a pause a tenth of its time.
     if (job.action == core::Action::remove) return pool_.post(std::move(decide));
     decide();
   });

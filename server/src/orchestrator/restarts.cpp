@@ -6,8 +6,9 @@ namespace qarax::server {
 
 std::int64_t Restarts::wait_ns(std::int64_t count) const {
   constexpr std::int64_t kDoublings = 30;
-  const std::int64_t ms = options_.first_ms << std::min(count, kDoublings);
-  return std::min(ms, options_.most_ms) * 1'000'000;
+  const std::int64_t doublings = std::min(count, kDoublings);
+  const bool is_most = options_.first_ms > options_.most_ms >> doublings;
+  return (is_most ? options_.most_ms : options_.first_ms << doublings) * 1'000'000;
 }
 
 std::vector<Restarts::Due> Restarts::due(const std::vector<VmPtr>& vms, std::int64_t now_ns) {

@@ -99,7 +99,13 @@ Status Database::wait_for(Waiting& own) {
     leading_ = true;
     const auto group = next_group();
     lock.unlock();
-    run_group(group);
+    try {
+      run_group(group);
+    } catch (const std::exception& e) {
+      // Whatever it was, the next one must be able to lead.
+      core::logger("store")->error("a group of changes was left reason={}", core::log_value(e.what()));
+      for (Waiting* one : group) one->result = nobody_knows(name_);
+    }
     lock.lock();
     finish(lock, group);
   }
@@ -269,6 +275,10 @@ void Database::run_group(const std::vector<Waiting*>& group) {
       begun = begun && !unknown;  // whatever it was has ended with its connection
       return fail_all(yes ? refused(e) : nobody_knows(name_));
     }
+  } catch (const std::exception& e) {
+    // Before the commit: that throws nothing else than the above.
+    if (!state.owns_lock()) state.lock();
+    return fail_all(make_error(Code::internal, std::string("a change of the database failed: ") + e.what()));
   }
   for (Waiting* one : group)
     if (one->result) one->change.publish();

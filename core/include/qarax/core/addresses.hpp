@@ -6,6 +6,9 @@
 
 namespace qarax::core {
 
+// Without brackets, so that one address has one spelling: configs and documents are read by it.
+std::string bare_address(std::string address);
+
 // What is sent there stays on this machine: 127.0.0.0/8, ::1 and localhost. A name is asked of nobody, so another one
 // that leads here is none.
 bool is_loopback(const std::string& address);
