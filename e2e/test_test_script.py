@@ -15,6 +15,7 @@ cmake_minimum_required(VERSION 3.20)
 project(stand_in NONE)
 enable_testing()
 add_test(NAME steady COMMAND true)
+add_test(NAME guests COMMAND sh -c "echo '[  SKIPPED ] Guest.Boots (1 ms)'; echo '[  SKIPPED ] 1 test, listed below:'; echo '[  SKIPPED ] Guest.Boots'")
 add_test(NAME skipped COMMAND sh -c "exit 77")
 set_tests_properties(skipped PROPERTIES SKIP_RETURN_CODE 77)
 if(EXISTS ${CMAKE_SOURCE_DIR}/shaky)
@@ -78,3 +79,7 @@ def test_what_needed_a_second_try_is_named_at_the_end(tree):
 def test_where_none_did_nothing_is_said(tree):
     said = run(tree)
     assert "!!!" not in said and "all passed: unit e2e" in said
+
+
+def test_what_a_unit_test_skipped_is_named(tree):
+    assert "skipped (dev), each says why in its log: Guest.Boots\n" in run(tree)

@@ -15,7 +15,7 @@ struct ProblemKind {  // NOLINT(clang-analyzer-optin.performance.Padding): in th
   std::string_view slug;
   int status;
   std::string_view title;
-  std::string_view hint;  // what the caller can do when the occurrence says nothing better; may be empty
+  std::string_view hint;  // what the caller can do when the occurrence says nothing better
   int retry_after_s = 0;  // sent as Retry-After where the occurrence names no other time; 0: none
 };
 

@@ -78,6 +78,7 @@ TEST(ProblemCatalogue, IsSound) {
     EXPECT_GE(kind.status, 400);
     EXPECT_NE(reason_phrase(kind.status), "Unknown") << kind.status;
     EXPECT_FALSE(kind.title.empty()) << kind.slug;
+    EXPECT_FALSE(kind.hint.empty()) << kind.slug;
     EXPECT_TRUE(kind.status != 503 || kind.retry_after_s > 0) << kind.slug;
   }
   for (int code = 0; code <= 16; ++code) {
