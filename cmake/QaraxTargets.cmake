@@ -16,8 +16,10 @@ set(CMAKE_CXX_SCAN_FOR_MODULES OFF)
 
 find_program(QARAX_CCACHE ccache)
 if(QARAX_CCACHE)
-  set(CMAKE_C_COMPILER_LAUNCHER ${QARAX_CCACHE})
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${QARAX_CCACHE})
+  # These are what ccache wants to know before it keeps what was compiled with precompiled headers.
+  set(qarax_launcher env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${QARAX_CCACHE})
+  set(CMAKE_C_COMPILER_LAUNCHER ${qarax_launcher})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${qarax_launcher})
 endif()
 
 add_library(qarax_flags INTERFACE)
@@ -34,6 +36,47 @@ if(QARAX_FUZZ)
   target_compile_options(qarax_flags INTERFACE -Wno-error)
   target_compile_options(qarax_c_flags INTERFACE -Wno-error)
 endif()
+
+# The standard library's headers, and GoogleTest's for the tests, are parsed once: a quarter of the time that the whole tree
+# takes. Nothing of ours is among them. A source that forgets an #include shows in what is compiled without: by asan, fuzz and
+# clang-tidy.
+set(qarax_pch OFF)
+if(QARAX_PRECOMPILE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND NOT QARAX_FUZZ)
+  set(qarax_pch ON)
+  add_compile_options(-fpch-preprocess)  # for ccache
+  # Poco's packages ask for these. GCC takes precompiled headers only under the macros that they were made with; without
+  # Poco's they change nothing, as g++ defines _GNU_SOURCE and files have 64-bit sizes here.
+  add_compile_definitions(_FILE_OFFSET_BITS=64 _LARGEFILE64_SOURCE _REENTRANT _THREAD_SAFE _XOPEN_SOURCE=500)
+endif()
+set(qarax_pch_headers <algorithm> <array> <atomic> <charconv> <chrono> <condition_variable> <cstdint> <deque> <filesystem>
+  <fstream> <functional> <future> <map> <memory> <mutex> <optional> <set> <string> <string_view> <thread> <unordered_map>
+  <utility> <variant> <vector>)
+
+# GCC takes headers that were precompiled as its own target is: position-independent for a library or for a program.
+function(qarax_precompile TARGET)
+  get_target_property(type ${TARGET} TYPE)
+  if(NOT qarax_pch)
+    return()
+  elseif(type STREQUAL EXECUTABLE)
+    set(pch qarax_test_pch)
+    set(headers ${qarax_pch_headers} <gmock/gmock.h> <gtest/gtest.h>)
+  else()
+    set(pch qarax_library_pch)
+    set(headers ${qarax_pch_headers})
+  endif()
+  if(NOT TARGET ${pch})
+    file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/${pch}.cpp CONTENT "int main() {}\n")
+    if(type STREQUAL EXECUTABLE)
+      add_executable(${pch} EXCLUDE_FROM_ALL ${CMAKE_BINARY_DIR}/${pch}.cpp)
+      target_link_libraries(${pch} PRIVATE qarax_deps::gtest qarax_deps::gmock)
+    else()
+      add_library(${pch} STATIC EXCLUDE_FROM_ALL ${CMAKE_BINARY_DIR}/${pch}.cpp)
+    endif()
+    target_link_libraries(${pch} PRIVATE qarax_flags)
+    target_precompile_headers(${pch} PRIVATE ${headers})
+  endif()
+  target_precompile_headers(${TARGET} REUSE_FROM ${pch})
+endfunction()
 
 if(QARAX_SANITIZE)
   add_compile_options(-fsanitize=${QARAX_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
@@ -74,6 +117,7 @@ function(qarax_library NAME)
     target_include_directories(qarax_${NAME} PUBLIC ${A_INCLUDE})
   endif()
   target_link_libraries(qarax_${NAME} PUBLIC ${A_PUBLIC} PRIVATE qarax_flags ${A_PRIVATE})
+  qarax_precompile(qarax_${NAME})
 endfunction()
 
 function(qarax_program NAME)
@@ -99,6 +143,7 @@ function(qarax_test NAME)
   add_executable(${NAME} ${A_SOURCES})
   target_link_libraries(${NAME} PRIVATE qarax_flags ${A_LIBS} qarax_temp_folder qarax_deps::gtest qarax_deps::gmock)
   target_compile_definitions(${NAME} PRIVATE ${A_DEFINES})
+  qarax_precompile(${NAME})
   if(A_DEPENDS)
     add_dependencies(${NAME} ${A_DEPENDS})
   endif()
