@@ -224,3 +224,34 @@ def test_another_machine_is_told_the_way_out(quickstart):
     done = subprocess.run([str(paths.ROOT / "scripts" / "install-deps.sh")], capture_output=True, text=True, env=quickstart.env, check=False)
     assert done.returncode == 1 and "on aarch64; qarax builds on Debian 12 and 13, x86_64" in done.stderr
     assert "way out: in a container, from this tree: docker run" in done.stderr and "quickstart.sh --keep; exec bash" in done.stderr
+
+
+# Not root, one package is missing, and apt-get, which only sudo may start, brings it.
+NOT_ROOT = {
+    "id": '[ "$1" = -u ] && echo 1000',
+    "dpkg-query": 'shift 3; for p; do [ "$p" = ccache ] && [ ! -e "$HERE/brought" ] && echo "un  $p" || echo "ii  $p"; done',
+    "apt-get": 'echo "$SUDO_SAID" >> "$HERE/apt"; case "$*" in *install*) touch "$HERE/brought";; esac',
+}
+
+
+def install_deps(quickstart, sudo: str) -> subprocess.CompletedProcess:
+    for name, script in NOT_ROOT.items():
+        quickstart.stub(name, script)
+    quickstart.stub("sudo", sudo)
+    quickstart.dir.mkdir()
+    env = {**quickstart.env, "HERE": str(quickstart.dir)}
+    return subprocess.run([str(paths.ROOT / "scripts" / "install-deps.sh")], stdin=subprocess.DEVNULL, capture_output=True, text=True, env=env, check=False)
+
+
+def test_who_isnt_root_installs_by_sudo(quickstart):
+    done = install_deps(quickstart, '[ "$1" = -n ] && shift; [ "$1" = -- ] && shift; SUDO_SAID=yes exec "$@"')
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "missing: ccache" in done.stdout and "installed 1 packages" in done.stdout
+    assert (quickstart.dir / "apt").read_text().split() == ["yes", "yes"], "the update and the install, each by sudo"
+
+
+def test_a_sudo_that_wants_a_password_and_has_no_terminal_says_what_to_do(quickstart):
+    done = install_deps(quickstart, "exit 1")
+    assert done.returncode == 1 and "sudo wants a password and there is no terminal to ask on" in done.stderr
+    assert "as root: apt-get install --no-install-recommends ccache" in done.stderr
+    assert not (quickstart.dir / "apt").exists()

@@ -15,8 +15,8 @@ constexpr const char* kIntro =
     "# What each plugin can do\n\n"
     "Made from runs of `qarax-plugin-check` ([how](../plugin-sdk/conformance/README.md#the-matrix)); "
     "CI compares the rows that run anywhere.\n"
-    "yes: every rule of the interface passed. –: the plugin doesn't offer it. no: with the rules that failed. "
-    "untried: offered,\nbut nothing of it could be tried in that run. "
+    "yes: every rule of the interface that could be tried in that run passed; but: those that couldn't. "
+    "untried: none could.\n–: the plugin doesn't offer it. no: with the rules that failed. "
     "lab: the real VMM under KVM in `e2e/kvm-lab`, on the day named.\n"
     "not in kit: offered by this version of the VMM, but the kit has no rules for it yet.\n"
     "console: a plugin that opens consoles itself; – lacks nothing, the node's supervisor serves every VM's serial "
@@ -59,6 +59,7 @@ std::string cell(const Report& report, const std::string& interface) {
     return std::find(features.begin(), features.end(), feature) != features.end() ? "not in kit" : "–";
   }
   std::string failed;
+  std::string skipped;
   bool passed = false;
   bool offered = true;
   for (const Outcome& outcome : report.outcomes) {
@@ -68,10 +69,12 @@ std::string cell(const Report& report, const std::string& interface) {
     passed = passed || (outcome.verdict == Verdict::passed && outcome.interface == interface);
     offered = offered && outcome.verdict != Verdict::not_offered;
     if (outcome.verdict == Verdict::failed) failed.append(failed.empty() ? "" : ", ").append(outcome.id);
+    if (outcome.verdict == Verdict::skipped) skipped.append(skipped.empty() ? "" : ", ").append(outcome.id);
   }
   if (!failed.empty()) return "no: " + failed;
   if (!offered) return "–";
-  return passed ? "yes" : "untried";
+  if (!passed) return "untried";
+  return skipped.empty() ? "yes" : "yes, but " + skipped;
 }
 
 Cells row_of(const Report& report) {

@@ -35,6 +35,13 @@ TEST(Matrix, ARowSaysWhatTheRunSaid) {
   EXPECT_THAT(notes, IsEmpty());
 }
 
+TEST(Matrix, ARuleThatWasNotTriedIsNotPromised) {
+  Report report = report_of("vmm", "1.0");
+  report.outcomes.push_back({"RESIZE-02", QARAX_HYPERVISOR_RESIZE_1, "", Verdict::skipped, "", 0});
+  report.outcomes.push_back({"RESIZE-03", QARAX_HYPERVISOR_RESIZE_1, "", Verdict::passed, "", 1});
+  EXPECT_THAT(with_reports("", {report}), HasSubstr("| yes, but RESIZE-01, RESIZE-02 |"));
+}
+
 TEST(Matrix, WhatTheKitHasNoRuleForIsWhatTheVersionSays) {
   Report older = report_of("vmm", "44.0");
   older.plugin.description.features = {"nics"};

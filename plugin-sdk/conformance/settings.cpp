@@ -87,7 +87,7 @@ Result<std::string> find_supervisor(const std::string& given) {
   std::error_code ec;
   const std::string folder = fs::read_symlink("/proc/self/exe", ec).parent_path().string();
   for (const std::string& path : {given, folder + "/qarax-supervisor", folder + "/../libexec/qarax/qarax-supervisor"})
-    if (!path.empty() && ::access(path.c_str(), X_OK) == 0) return path;
+    if (!path.empty() && ::access(path.c_str(), X_OK) == 0) return fs::absolute(path).string();
   return make_error(Code::not_found, given.empty() ? "qarax-supervisor is neither in " + folder +
                                                          " nor in ../libexec/qarax; name it with --supervisor"
                                                    : "qarax-supervisor can't be run at " + given);

@@ -79,9 +79,19 @@ def key_of(entry, includes, digests, common):
     return digest.hexdigest()
 
 
+def without_precompiled(build):
+    """The compile commands without GCC's precompiled headers, which clang can't read; written to build/tidy for clang-tidy."""
+    entries = json.loads((build / "compile_commands.json").read_text())
+    for entry in entries:
+        entry["command"] = re.sub(r" -Winvalid-pch| -fpch-preprocess| -include \S+/cmake_pch\.h\S*", "", entry["command"])
+    (build / "tidy").mkdir(exist_ok=True)
+    (build / "tidy/compile_commands.json").write_text(json.dumps(entries))
+    return entries
+
+
 def look_at(build, source):
     done = subprocess.run(
-        ["clang-tidy", "--quiet", "--extra-arg=-Wno-unknown-warning-option", "-p", str(build), source],
+        ["clang-tidy", "--quiet", "--extra-arg=-Wno-unknown-warning-option", "-p", str(build / "tidy"), source],
         capture_output=True, text=True, cwd=ROOT, check=False)
     return done.returncode == 0, done.stdout + ("" if done.returncode == 0 else f"{done.stderr}\nended with {done.returncode}")
 
@@ -115,7 +125,7 @@ def main():
     CACHE.mkdir(parents=True, exist_ok=True)
     forget_old()
     commands = {os.path.relpath(os.path.normpath(os.path.join(e["directory"], e["file"])), ROOT): e
-                for e in json.loads((build / "compile_commands.json").read_text())}
+                for e in without_precompiled(build)}
     packages = output_of("dpkg-query", "-W", "-f", "${Package} ${Version}\n", "clang-tidy*", "lib*-dev")
     common = (output_of("clang-tidy", "--version") + packages + (ROOT / ".clang-tidy").read_text()).encode()
     includes, digests = includes_by_object(build), Digests(build)
