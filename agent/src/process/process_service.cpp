@@ -54,6 +54,23 @@ Result<SupervisorRecord> settled_record(const std::string& dir, const CallLimits
   }
 }
 
+// The lock shows in every PID namespace, the processes only in theirs and those above it.
+Error seen_nowhere(const std::string& vm) {
+  return make_error(Code::unavailable, "VM " + vm +
+                                           "'s supervisor has its lock and isn't seen: it lives in another PID "
+                                           "namespace; start the agent where it ran");
+}
+
+// The incarnations that have left a run folder.
+std::vector<std::int64_t> incarnations_in(const std::string& vm_dir) {
+  std::vector<std::int64_t> out;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(vm_dir + "/run", ignored))
+    if (const std::int64_t incarnation = std::atoll(entry.path().filename().c_str()); incarnation > 0)
+      out.push_back(incarnation);
+  return out;
+}
+
 }  // namespace
 
 ProcessService::ProcessService(Options options, Cgroups cgroups, ExitListener on_exit)
@@ -192,9 +209,13 @@ Result<Process> ProcessService::find(const ProcessArgs& args) {
   process.exit = read_exit_record(dir);
   if (!process.exit && this_boot) {
     // The VMM has ended and its supervisor is writing how.
-    if (const core::Fd supervisor = open_pidfd(record->supervisor))
+    const core::Fd supervisor = open_pidfd(record->supervisor);
+    if (supervisor)
       static_cast<void>(CallLimits{}.within_ms(kExitRecordMs).await(supervisor.get(), "the VMM's exit record"));
+    // In this order: one that is seen nowhere and has gone by now has written it.
+    const bool is_elsewhere = !supervisor && supervisor_holds_lock(dir);
     process.exit = read_exit_record(dir);
+    if (!process.exit && is_elsewhere) return seen_nowhere(args.vm);
   }
   if (!process.exit) {
     process.exit.emplace();
@@ -210,6 +231,12 @@ Status ProcessService::signal(const SignalArgs& args) {
   if (!vmm) return make_error(Code::not_found, "VM " + args.process.vm + "'s process has ended");
   send_signal(vmm, args.signal);
   return Ok{};
+}
+
+bool ProcessService::is_supervised(const std::string& vm) const {
+  const auto incarnations = incarnations_in(vm_dir(vm));
+  return std::any_of(incarnations.begin(), incarnations.end(),
+                     [&](std::int64_t incarnation) { return supervisor_holds_lock(run_dir(vm, incarnation)); });
 }
 
 Status ProcessService::kill(const ProcessArgs& args, const CallLimits& limits) {
@@ -229,6 +256,7 @@ Status ProcessService::kill(const ProcessArgs& args, const CallLimits& limits) {
                       "host-limit");
   cgroups_.kill_all(args.vm);
   send_signal(vmm, SIGKILL);
+  if (!vmm && !supervisor && supervisor_holds_lock(dir)) return seen_nowhere(args.vm);
   // The supervisor ends when nothing of the VMM is left and the exit is on disk.
   if (supervisor)
     QARAX_CHECK(limits.await(supervisor.get(), "ending VM " + args.vm));

@@ -38,7 +38,10 @@ class ProcessService {
 
   Result<Process> spawn(const SpawnArgs& args, const std::vector<int>& fds, const CallLimits& limits);
   // NOT_FOUND: none was started for that incarnation. Waits for a supervisor that is just up to say what it started.
+  // UNAVAILABLE: it hasn't said so yet, or it lives in another PID namespace, where nothing of it is seen.
   Result<Process> find(const ProcessArgs& args);
+  // A supervisor of any incarnation has its lock, wherever it lives: its VMM may run.
+  bool is_supervised(const std::string& vm) const;
   Status signal(const SignalArgs& args);
   Status kill(const ProcessArgs& args, const CallLimits& limits);
   // Every incarnation that has left a run folder: nothing of the VM runs when it returns Ok.

@@ -2,6 +2,9 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
+#include <cerrno>
+
 #include "qarax/plugin/json.hpp"
 
 namespace qarax::agent {
@@ -62,13 +65,17 @@ std::optional<ExitInfo> read_exit_record(const std::string& run_dir) {
   return exit;
 }
 
-bool supervisor_holds_lock(const std::string& run_dir) {
-  const core::Fd fd(::open((run_dir + "/supervisor.lock").c_str(), O_RDWR | O_CLOEXEC));
-  if (!fd) return false;
+std::optional<std::int32_t> supervisor_lock_holder(const std::string& run_dir) {
+  const core::Fd fd(::open((run_dir + "/supervisor.lock").c_str(), O_RDONLY | O_CLOEXEC));
+  // Only what isn't there is held by nobody: without a free descriptor nothing is known.
+  if (!fd && (errno == ENOENT || errno == ENOTDIR)) return std::nullopt;
+  if (!fd) return 0;
   struct flock lock {};
   lock.l_type = F_WRLCK;
   lock.l_whence = SEEK_SET;
-  return ::fcntl(fd.get(), F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+  if (::fcntl(fd.get(), F_OFD_GETLK, &lock) != 0) return 0;
+  if (lock.l_type == F_UNLCK) return std::nullopt;
+  return std::max<std::int32_t>(lock.l_pid, 0);
 }
 
 std::string vmm_log_tail(const std::string& run_dir) {

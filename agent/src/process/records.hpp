@@ -21,8 +21,10 @@ struct SupervisorRecord {
 Result<SupervisorRecord> read_supervisor_record(const std::string& run_dir);
 // Nothing: not written (the VMM runs, or its supervisor was lost).
 std::optional<ExitInfo> read_exit_record(const std::string& run_dir);
-// True while a supervisor holds the folder's lock, also one that has written nothing yet.
-bool supervisor_holds_lock(const std::string& run_dir);
+// The pid of the supervisor that holds the folder's lock, also of one that has written nothing yet; 0 where that has no
+// number in this PID namespace, or can't be asked for. Nothing: nobody holds it.
+std::optional<std::int32_t> supervisor_lock_holder(const std::string& run_dir);
+inline bool supervisor_holds_lock(const std::string& run_dir) { return supervisor_lock_holder(run_dir).has_value(); }
 // The last lines of the VMM's own log.
 std::string vmm_log_tail(const std::string& run_dir);
 

@@ -88,10 +88,7 @@ Result<VmStatus> Manager::recovered_status(const VmPtr& vm, bool same_boot, cons
     return status;
   }
   // What the journal says is believed where no process says otherwise.
-  if (before && before->state == VmState::shutdown) {
-    const auto process = processes_.find({vm->id, vm->document.incarnation});
-    if (!process || !process->alive) return *before;
-  }
+  if (before && before->state == VmState::shutdown && !lives(vm->id, vm->document.incarnation)) return *before;
   // Watched before it is asked for, so that an end in between is seen.
   processes_.adopt(vm->id, vm->document.incarnation);
   QARAX_TRY(Driver * driver, drivers_.find(vm->document.hypervisor));
@@ -160,14 +157,20 @@ void Manager::recover(const VmPtr& vm, int attempt) {
     vm->report.incarnation = vm->document.incarnation;
   }
   const bool same_boot = vm->document.boot_identity == core::boot_identity();
+  // A PID namespace that isn't the one before says no more than that: a lock that is held ends with its kernel.
+  const bool is_elsewhere = !same_boot && processes_.is_supervised(vm->id);
   if (!vm->journal) {
-    auto journal = vm->folder.open_journal(same_boot ? After::agent : After::host);
+    auto journal = vm->folder.open_journal(same_boot || is_elsewhere ? After::agent : After::host);
     if (!journal && has_been_ended()) return;
     if (!journal) return give_up(journal.error().message);
     vm->journal.emplace(std::move(*journal));
   }
   raise_revision();
   if (has_been_ended() || finish_interrupted_delete(vm)) return;
+  if (is_elsewhere)
+    return give_up(
+        "its supervisor lives in another PID namespace, where this agent sees nothing of it; start the agent where it "
+        "ran");
 
   const auto before = last_status(*vm->journal);
   auto status = recovered_status(vm, same_boot, before);

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "manager.hpp"
+#include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
 #include "steps.hpp"
 
@@ -126,6 +127,8 @@ void Manager::look(const VmPtr& vm) {
   const std::int64_t since = rulings(vm);
   const VmState state = status_of(vm).state;
   if (state == VmState::shutdown || state == VmState::created || vm->document.incarnation == 0) return;
+  // Of another PID namespace, and nothing of it is seen here: what its plugin says of it is no more than a guess.
+  if (vm->document.boot_identity != core::boot_identity()) return;
   const auto driver = drivers_.find(vm->document.hypervisor);
   const auto args = args_for(vm);
   if (!driver || !args) return;

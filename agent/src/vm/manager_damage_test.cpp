@@ -1,0 +1,65 @@
+// What an agent makes of a VM whose files or processes it can't read, see or ask as it should.
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "manager_fixture.hpp"
+#include "records.hpp"
+
+namespace qarax::agent {
+namespace {
+
+class DamagedVmTest : public ManagerTest {
+ protected:
+  std::string vm_folder() const { return dir_ + "/vms/" + vm_; }
+  std::string record_file() const { return processes_->run_dir(vm_, 1) + "/supervisor.json"; }
+  void rewrite_document(const std::function<void(VmDocument&)>& change) const {
+    const VmFolder folder(vm_folder());
+    auto document = folder.read_document();
+    ASSERT_TRUE(document) << document.error().message;
+    change(*document);
+    ASSERT_TRUE(folder.write_document(*document));
+  }
+  ProcessId vmm() const {
+    const auto record = read_supervisor_record(processes_->run_dir(vm_, 1));
+    EXPECT_TRUE(record) << record.error().message;
+    return record ? record->vmm : ProcessId{};
+  }
+};
+
+TEST_F(DamagedVmTest, WhatRunsInAnotherPidNamespaceIsUnknownAndLeftAlone) {
+  starts_spawn({"wait"});
+  ASSERT_TRUE(run(command(Action::start, 1)).outcome);
+  close();
+  rewrite_document([](VmDocument& document) { document.boot_identity = "another PID namespace"; });
+  const auto kept = core::read_file(record_file());
+  ASSERT_TRUE(kept);
+  // Numbers that no process here has.
+  ASSERT_TRUE(core::write_file_durably(
+      record_file(), R"({"format":1,"min_reader":1,"vmm_pid":4194304,"vmm_start_time":1,"supervisor_pid":4194304,)"
+                     R"("supervisor_start_time":1,"started_at":"","boot_id":")" +
+                         core::boot_id() + "\"}"));
+  const std::string socket_path = processes_->run_dir(vm_, 1) + "/qmp";
+  const core::Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  ASSERT_LT(socket_path.size(), sizeof address.sun_path);
+  socket_path.copy(address.sun_path, socket_path.size());
+  ASSERT_EQ(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  open();
+  const auto report = settled();
+  EXPECT_EQ(report.status.state, VmState::unknown);
+  EXPECT_NE(report.status.status_reason.find("another PID namespace"), std::string::npos)
+      << report.status.status_reason;
+  EXPECT_TRUE(std::filesystem::exists(socket_path)) << "its VMM listens there";
+  driver_.inspected = VmState::running;
+  manager_->look_again(vm_);
+  const auto refused = run(command(Action::start, 2));
+  EXPECT_FALSE(refused.outcome) << "it would have the same disks";
+  EXPECT_EQ(refused.report.status.state, VmState::unknown);
+  EXPECT_EQ(driver_.starts, 1);
+  ASSERT_TRUE(core::write_file_durably(record_file(), *kept));
+  EXPECT_TRUE(lives(1));
+}
+
+}  // namespace
+}  // namespace qarax::agent
