@@ -192,6 +192,17 @@ std::vector<core::Leftover> Leftovers::find(const IsOwned& is_owned) const {
   return out;
 }
 
+Status Leftovers::end_supervisor(int pid) {
+  const CallLimits limits = CallLimits{}.within_ms(kEndMs);
+  // What a child has left behind comes under it in turn.
+  for (int round = 0; round < kRounds; ++round) {
+    const std::vector<int> children = children_of(pid);
+    if (children.empty()) break;
+    for (const int child : children) QARAX_CHECK(end_process(child, limits));
+  }
+  return end_process(pid, limits);
+}
+
 Status Leftovers::remove(const core::Leftover& what) const {
   const CallLimits limits = CallLimits{}.within_ms(kEndMs);
   std::error_code error;
@@ -201,9 +212,7 @@ Status Leftovers::remove(const core::Leftover& what) const {
     if (!is_supervisor(pid)) return marked_vm_of(pid, vms_dir()) == what.vm ? end_process(pid, limits) : Status(Ok{});
     if (vm_of(pid, vms_dir()) != what.vm) return Ok{};
     cgroups_.kill_all(what.vm);
-    // It ends by itself once nothing is left under it, and says so to whoever waits.
-    for (const int child : children_of(pid)) QARAX_CHECK(end_process(child, limits));
-    return end_process(pid, limits);
+    return end_supervisor(pid);
   }
   if (what.kind == "cgroup") {
     const std::string name = fs::path(what.name).filename().string();
@@ -237,12 +246,12 @@ Status Leftovers::end_all_of(const std::string& vm) const {
     std::erase_if(found, [&](const core::Leftover& one) { return one.vm != vm; });
     if (found.empty()) return Ok{};
     for (const core::Leftover& one : found) {
-      core::logger("process")->warn("ending what a VM without a folder has left kind={} name={} vm={}", one.kind,
+      core::logger("process")->warn("ending what is left of a VM kind={} name={} vm={}", one.kind,
                                     core::log_value(one.name), vm);
       QARAX_CHECK(remove(one));
     }
   }
-  return make_error(Code::internal, "processes of VM " + vm + " come up again and again; its folder is gone");
+  return make_error(Code::internal, "processes of VM " + vm + " come up again and again");
 }
 
 std::vector<core::Leftover> Leftovers::collect(const IsOwned& is_owned) const {

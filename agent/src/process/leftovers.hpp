@@ -28,8 +28,10 @@ class Leftovers {
   std::vector<core::Leftover> find(const IsOwned& is_owned) const;
   // The same, and removes them; each says whether it is gone, or why it isn't.
   std::vector<core::Leftover> collect(const IsOwned& is_owned) const;
-  // Ends the processes of one VM and removes its cgroup: of one that is to be ended, and whose folder is gone.
+  // Ends the processes of one VM and removes its cgroup: of one that is to be ended, and of which no record is left.
   Status end_all_of(const std::string& vm) const;
+  // And all that is under it: else that would run on.
+  static Status end_supervisor(int pid);
 
  private:
   std::string vms_dir() const { return data_dir_ + "/vms"; }

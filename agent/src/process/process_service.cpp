@@ -23,7 +23,6 @@ namespace qarax::agent {
 namespace {
 
 constexpr std::int64_t kReadyMs = 10'000;      // from posix_spawn to the supervisor's report
-constexpr std::int64_t kRecordMs = 5'000;      // from a supervisor's lock to its record
 constexpr std::int64_t kExitRecordMs = 5'000;  // from the VMM's end to its supervisor's
 constexpr int kReadyTarget = 3;                // the supervisor's contract
 constexpr int kFirstVmmTarget = 4;
@@ -195,7 +194,7 @@ bool ProcessService::adopt(const std::string& vm, std::int64_t incarnation) {
 Result<Process> ProcessService::find(const ProcessArgs& args) {
   const std::string dir = run_dir(args.vm, args.incarnation);
   // A supervisor that is just up was started by an agent that died at once.
-  auto record = settled_record(dir, CallLimits{}.within_ms(kRecordMs));
+  auto record = settled_record(dir, CallLimits{}.within_ms(options_.record_ms));
   if (!record && record.error().code == Code::not_found)
     return make_error(Code::not_found,
                       "VM " + args.vm + " has no process for incarnation " + std::to_string(args.incarnation));
@@ -245,7 +244,8 @@ Status ProcessService::kill(const ProcessArgs& args, const CallLimits& limits) {
   // A supervisor that hasn't got its lock yet finds this and ends; one that has it is waited for.
   if (!record && record.error().code == Code::not_found && std::filesystem::exists(dir))
     core::Fd(::open((dir + "/cancelled").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600)).reset();
-  if (!record && record.error().code == Code::not_found) record = settled_record(dir, limits.within_ms(kReadyMs));
+  if (!record && record.error().code == Code::not_found)
+    record = settled_record(dir, limits.within_ms(options_.record_ms));
   if (!record && record.error().code == Code::not_found) return empty_cgroup(cgroups_, args.vm, limits);
   if (!record) return std::move(record).error();
   if (record->boot_id != core::boot_id()) return Ok{};
@@ -266,16 +266,34 @@ Status ProcessService::kill(const ProcessArgs& args, const CallLimits& limits) {
 }
 
 Status ProcessService::kill_all(const std::string& vm, const CallLimits& limits) {
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(vm_dir(vm) + "/run", ignored)) {
-    const std::int64_t incarnation = std::atoll(entry.path().filename().c_str());
-    if (incarnation <= 0) continue;
-    // A record that can't be read leaves the cgroup, which holds whatever it would have named.
-    if (auto killed = kill({vm, incarnation}, limits);
-        !killed && (killed.error().code != Code::data_loss || !cgroups_.available()))
-      return killed;
+  for (const std::int64_t incarnation : incarnations_in(vm_dir(vm))) {
+    const Status killed = kill({vm, incarnation}, limits);
+    if (killed) continue;
+    // It is on its way out.
+    if (killed.error().code == Code::deadline_exceeded || killed.error().code == Code::cancelled) return killed;
+    core::logger("process")->warn(
+        "a VM's processes are looked for, as they can't be ended by their record vm={} reason={}", vm,
+        core::log_value(killed.error().message));
+    QARAX_CHECK(end_unnamed(vm, limits));
   }
   return empty_cgroup(cgroups_, vm, limits);
+}
+
+// No record names them: their cgroup holds them, their marks tell whose they are, and a supervisor has its lock. What
+// has none of these isn't there.
+Status ProcessService::end_unnamed(const std::string& vm, const CallLimits& limits) const {
+  QARAX_CHECK(empty_cgroup(cgroups_, vm, limits));
+  if (cgroups_.available()) {
+    // Nothing is left under it: it writes that down and ends, wherever it lives.
+    const std::int64_t until = limits.within_ms(options_.record_ms).deadline_ns;
+    while (is_supervised(vm) && plugin::monotonic_ns() < until) ::usleep(1000);
+  }
+  QARAX_CHECK(leftovers_.end_all_of(vm));
+  // One whose data folder had another name, as in another mount namespace.
+  for (const std::int64_t incarnation : incarnations_in(vm_dir(vm)))
+    if (const auto holder = supervisor_lock_holder(run_dir(vm, incarnation)); holder && *holder > 0)
+      QARAX_CHECK(Leftovers::end_supervisor(*holder));
+  return is_supervised(vm) ? Status(seen_nowhere(vm)) : Status(Ok{});
 }
 
 Result<Process> ProcessService::wait(const ProcessArgs& args, const CallLimits& limits) {

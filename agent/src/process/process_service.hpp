@@ -24,6 +24,7 @@ class ProcessService {
     std::string supervisor;  // the program
     std::string vms_dir;     // <data>/vms
     std::int64_t console_log_max = 16LL << 20;
+    std::int64_t record_ms = 5'000;  // from a supervisor's lock to its record, at the most
   };
   // Called from the exit watch's thread when a VM's supervisor has ended, and again at the end of a VMM that outlived
   // it; find() tells which. Must be quick.
@@ -44,7 +45,8 @@ class ProcessService {
   bool is_supervised(const std::string& vm) const;
   Status signal(const SignalArgs& args);
   Status kill(const ProcessArgs& args, const CallLimits& limits);
-  // Every incarnation that has left a run folder: nothing of the VM runs when it returns Ok.
+  // Every incarnation that has left a run folder, with a record that names its processes or without: nothing of the VM
+  // runs when it returns Ok.
   Status kill_all(const std::string& vm, const CallLimits& limits);
   Result<Process> wait(const ProcessArgs& args, const CallLimits& limits);
   Status claim(const ClaimArgs& args);
@@ -63,6 +65,7 @@ class ProcessService {
 
  private:
   void watch(const std::string& vm, std::int64_t incarnation, const ProcessId& supervisor);
+  Status end_unnamed(const std::string& vm, const CallLimits& limits) const;
   void watch_alone(const std::string& vm, std::int64_t incarnation, const ProcessId& vmm);
 
   Options options_;

@@ -40,7 +40,9 @@ class ProcessServiceTest : public testing::Test {
     service_.reset();
   }
   void open(Cgroups cgroups, const std::string& supervisor = QARAX_SUPERVISOR) {
-    service_ = std::make_unique<ProcessService>(ProcessService::Options{supervisor, dir_ + "/vms"}, std::move(cgroups),
+    ProcessService::Options options{supervisor, dir_ + "/vms"};
+    options.record_ms = record_ms_;
+    service_ = std::make_unique<ProcessService>(std::move(options), std::move(cgroups),
                                                 [this](const std::string& vm, std::int64_t incarnation) {
                                                   EXPECT_EQ(vm, vm_);
                                                   const std::lock_guard lock(mutex_);
@@ -81,6 +83,7 @@ class ProcessServiceTest : public testing::Test {
   TempFolder folder_;
   const std::string dir_ = folder_.path();
   std::string vm_ = core::new_uuid();
+  std::int64_t record_ms_ = 5'000;
   std::mutex mutex_;
   std::condition_variable told_;
   std::deque<std::int64_t> exits_;  // as they were told
@@ -266,6 +269,41 @@ TEST_F(ProcessServiceTest, ADamagedRecordIsAnErrorAndNeverAnEnd) {
   EXPECT_EQ(service_->kill(process(), kLimits).error().code, Code::data_loss);
   EXPECT_FALSE(service_->adopt(vm_, 1));
   std::filesystem::remove_all(run_dir());
+}
+
+TEST_F(ProcessServiceTest, WhatNoRecordNamesIsEndedAllTheSame) {
+  record_ms_ = 50;
+  open(Cgroups::none());
+  const std::string file = run_dir() + "/supervisor.json";
+  for (const std::string how : {"damaged", "newer", "unreadable", "missing"}) {
+    const Process started = spawn({"wait"});
+    std::filesystem::remove(file);
+    if (how == "damaged") std::ofstream(file) << "{";
+    if (how == "newer") std::ofstream(file) << R"({"format":9,"min_reader":9})";
+    if (how == "unreadable") std::filesystem::create_directory(file);
+    const auto killed = service_->kill_all(vm_, kLimits);
+    EXPECT_TRUE(killed) << how << ": " << killed.error().message;
+    EXPECT_FALSE(is_alive({started.pid, started.start_time})) << how;
+    EXPECT_FALSE(supervisor_holds_lock(run_dir())) << how;
+    ::kill(started.pid, SIGKILL);
+    std::filesystem::remove_all(run_dir());
+  }
+}
+
+// As in another PID namespace: the record's numbers are nobody's here, and the lock is held all the same.
+TEST_F(ProcessServiceTest, WhoseProcessesArentSeenIsntCalledEnded) {
+  const Process started = spawn({"wait"});
+  std::ofstream(run_dir() + "/supervisor.json")
+      << R"({"format":1,"min_reader":1,"vmm_pid":4194304,"vmm_start_time":1,"supervisor_pid":4194304,)"
+      << R"("supervisor_start_time":1,"started_at":"","boot_id":")" << core::boot_id() << "\"}";
+  const auto found = service_->find(process());
+  EXPECT_EQ(found ? Code::ok : found.error().code, Code::unavailable);
+  EXPECT_FALSE(service_->kill(process(), kLimits));
+  EXPECT_TRUE(is_alive({started.pid, started.start_time}));
+  // Seen from above they are there, under other numbers.
+  EXPECT_TRUE(service_->kill_all(vm_, kLimits));
+  EXPECT_FALSE(is_alive({started.pid, started.start_time}));
+  ::kill(started.pid, SIGKILL);
 }
 
 TEST_F(ProcessServiceTest, WhatIsStartedIsClaimedFirst) {

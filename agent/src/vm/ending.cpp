@@ -75,7 +75,7 @@ Result<VmStatus> Manager::stop(const VmPtr& vm, const Command& command, int canc
   }
   // Without its plugin a VM still has to be endable: the processes are the agent's own.
   if (!stopped && force) {
-    QARAX_CHECK(processes_.kill({vm->id, vm->document.incarnation}, CallLimits{}.within_ms(kKillMs)));
+    QARAX_CHECK(processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs)));
     stopped = ended_status(vm);
   }
   if (!stopped) return stopped;
@@ -102,11 +102,7 @@ Status Manager::end_what_lives(const VmPtr& vm, VmStatus& stopped) {
   // One that is on its way out gets there, and its exit code with it.
   if (process && process->alive) process = processes_.wait(which, CallLimits{}.within_ms(kLastMomentMs));
   if (has_ended(process)) return Ok{};
-  if (const Status ended = processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs)); !ended) {
-    // Nothing tells what runs there: then the plugin's word is the best there is.
-    if (ended.error().code == Code::data_loss) return Ok{};
-    return ended;
-  }
+  QARAX_CHECK(processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs)));
   if (process || process.error().code != Code::deadline_exceeded) return Ok{};
   process = processes_.find(which);
   stopped.exit = process ? process->exit : std::nullopt;
@@ -120,8 +116,10 @@ Status Manager::end_what_lives(const VmPtr& vm, VmStatus& stopped) {
 
 bool Manager::lives(const std::string& vm, std::int64_t incarnation) {
   const auto process = processes_.find({vm, incarnation});
-  // UNAVAILABLE: a supervisor is up and has not said yet what it started.
-  return process ? process->alive : process.error().code == Code::unavailable;
+  if (process) return process->alive;
+  // UNAVAILABLE: a supervisor is up and has not said yet what it started. What it has said may be unreadable, too.
+  const Code code = process.error().code;
+  return code == Code::unavailable || (code != Code::not_found && processes_.is_supervised(vm));
 }
 
 VmStatus Manager::believed(const std::string& vm, std::int64_t incarnation, VmStatus said) {

@@ -61,5 +61,25 @@ TEST_F(DamagedVmTest, WhatRunsInAnotherPidNamespaceIsUnknownAndLeftAlone) {
   EXPECT_TRUE(lives(1));
 }
 
+TEST_F(DamagedVmTest, AForceStopEndsWhatNoRecordNames) {
+  starts_spawn({"wait"});
+  for (const bool has_plugin : {true, false}) {
+    vm_ = core::new_uuid();
+    ASSERT_TRUE(run(command(Action::start, 1)).outcome);
+    const ProcessId runs = vmm();
+    close();
+    ASSERT_TRUE(core::write_file_durably(record_file(), R"({"format":9,"min_reader":9})"));
+    if (!has_plugin) rewrite_document([](VmDocument& document) { document.hypervisor = "removed"; });
+    open();
+    settled();
+    ASSERT_TRUE(is_alive(runs));
+    const auto stopped = run(command(Action::force_stop, 2));
+    EXPECT_TRUE(stopped.outcome) << stopped.outcome.error().message;
+    EXPECT_EQ(stopped.report.status.state, VmState::shutdown);
+    EXPECT_FALSE(is_alive(runs)) << "the next start's VMM would have its disks with it";
+    EXPECT_TRUE(run(command(Action::remove, 3)).outcome);
+  }
+}
+
 }  // namespace
 }  // namespace qarax::agent
