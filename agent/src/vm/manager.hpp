@@ -135,6 +135,7 @@ class Manager final : public VmManager {
   void recover(const VmPtr& vm, int attempt);
   bool was_never_started(const VmPtr& vm);
   bool finish_interrupted_delete(const VmPtr& vm);
+  Result<VmStatus> told_at_recovery(const VmPtr& vm);
   Result<VmStatus> recovered_status(const VmPtr& vm, bool same_boot, const std::optional<VmStatus>& before);
   void settle_interrupted(const VmPtr& vm, const VmStatus& status, std::int64_t since,
                           const std::optional<Error>& broken = std::nullopt);

@@ -81,5 +81,18 @@ TEST_F(DamagedVmTest, AForceStopEndsWhatNoRecordNames) {
   }
 }
 
+TEST_F(DamagedVmTest, AnEndWhileTheAgentWasAwayIsToldThoughNoPluginCanBeAsked) {
+  start_with_an_end();
+  close();
+  end_vmm();
+  ASSERT_TRUE(processes_->wait({vm_, 1}, CallLimits{}.within_ms(60'000)));
+  rewrite_document([](VmDocument& document) { document.hypervisor = "removed"; });
+  open();
+  const auto report = settled();
+  EXPECT_EQ(report.status.state, VmState::shutdown) << report.status.status_reason;
+  ASSERT_TRUE(report.status.exit);
+  EXPECT_EQ(report.status.exit->code, 7);
+}
+
 }  // namespace
 }  // namespace qarax::agent

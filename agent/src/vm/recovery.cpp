@@ -78,25 +78,34 @@ bool Manager::finish_interrupted_delete(const VmPtr& vm) {
   return true;
 }
 
+// What its plugin says of it. Whether that can be asked or not, how a VMM ended is written down.
+Result<VmStatus> Manager::told_at_recovery(const VmPtr& vm) {
+  const auto asked_plugin = [&]() -> Result<VmStatus> {
+    QARAX_TRY(Driver * driver, drivers_.find(vm->document.hypervisor));
+    QARAX_TRY(const VmArgs args, args_for(vm));
+    const OwnCall asked(*this, vm, kRecoverMs);
+    return driver->recover(asked.call(), args);
+  };
+  auto said = asked_plugin();
+  if (said) return said;
+  const auto process = processes_.find({vm->id, vm->document.incarnation});
+  if (!process || process->alive) return said;
+  core::logger("vm")->warn("the VMM has ended and its plugin can't be asked how vm={} hypervisor={} reason={}", vm->id,
+                           vm->document.hypervisor, core::log_value(said.error().message));
+  return ended_status(vm);
+}
+
 Result<VmStatus> Manager::recovered_status(const VmPtr& vm, bool same_boot, const std::optional<VmStatus>& before) {
-  VmStatus status;
   if (!same_boot) {
     processes_.clean_up(vm->id, vm->document.incarnation);
     if (before && before->state == VmState::shutdown) return *before;
-    status.state = VmState::shutdown;
-    status.status_reason = "the host was rebooted";
-    return status;
+    return status_with(VmState::shutdown, "the host was rebooted");
   }
   // What the journal says is believed where no process says otherwise.
   if (before && before->state == VmState::shutdown && !lives(vm->id, vm->document.incarnation)) return *before;
   // Watched before it is asked for, so that an end in between is seen.
   processes_.adopt(vm->id, vm->document.incarnation);
-  QARAX_TRY(Driver * driver, drivers_.find(vm->document.hypervisor));
-  QARAX_TRY(const VmArgs args, args_for(vm));
-  {
-    const OwnCall asked(*this, vm, kRecoverMs);
-    QARAX_TRY(status, driver->recover(asked.call(), args));
-  }
+  QARAX_TRY(VmStatus status, told_at_recovery(vm));
   status = believed(vm->id, vm->document.incarnation, std::move(status));
   if (status.state != VmState::shutdown) return status;
   if (!status.exit || status.status_reason.empty()) {
