@@ -10,6 +10,10 @@
 
 namespace qarax::agent {
 
+namespace {
+constexpr int kRetryMs = 1'000;
+}
+
 ExitWatch::ExitWatch() : epoll_(::epoll_create1(EPOLL_CLOEXEC)), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   epoll_event event{};
   event.events = EPOLLIN;
@@ -28,54 +32,68 @@ ExitWatch::~ExitWatch() {
   thread_.join();
 }
 
-void ExitWatch::watch(const ProcessId& id, std::function<void()> on_exit) {
-  core::Fd pidfd = open_pidfd(id);
-  const std::lock_guard lock(mutex_);
-  if (std::any_of(entries_.begin(), entries_.end(), [&](const auto& entry) { return entry.second.id == id; })) return;
-  const std::uint64_t key = next_++;
-  const int fd = pidfd.get();
-  entries_.emplace(key, Entry{id, std::move(pidfd), std::move(on_exit)});
+ExitWatch::Watched ExitWatch::try_to_watch(std::uint64_t key, Entry& entry) const {
+  entry.pidfd = open_pidfd(entry.id);
+  if (!entry.pidfd) return is_shortage(errno) ? Watched::later : Watched::gone;
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.u64 = key;
-  // Gone already, or no room to watch: the thread's next round reports it, so that the callback always comes from
+  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, entry.pidfd.get(), &event) == 0) return Watched::yes;
+  entry.pidfd.reset();
+  return Watched::later;
+}
+
+void ExitWatch::watch(const ProcessId& id, std::function<void()> on_exit) {
+  const std::lock_guard lock(mutex_);
+  if (std::any_of(entries_.begin(), entries_.end(), [&](const auto& entry) { return entry.second.id == id; })) return;
+  const std::uint64_t key = next_++;
+  Entry& entry = entries_.emplace(key, Entry{id, {}, std::move(on_exit)}).first->second;
+  // Gone already, or no room to watch: the thread's next round sees to it, so that the callback always comes from
   // there.
-  if (fd < 0 || ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
-    entries_[key].pidfd.reset();
-    ::eventfd_write(wake_.get(), 1);
+  if (try_to_watch(key, entry) != Watched::yes) ::eventfd_write(wake_.get(), 1);
+}
+
+// Of those that nothing watches yet; false: some have to wait.
+bool ExitWatch::take_ended(std::vector<Entry>& ended) {
+  bool all = true;
+  for (auto it = entries_.begin(); it != entries_.end();) {
+    const Watched watched = it->second.pidfd ? Watched::yes : try_to_watch(it->first, it->second);
+    all = all && watched != Watched::later;
+    if (watched != Watched::gone) {
+      ++it;
+      continue;
+    }
+    ended.push_back(std::move(it->second));
+    it = entries_.erase(it);
   }
+  return all;
 }
 
 void ExitWatch::run() {
   epoll_event events[64];
+  bool all_watched = true;
   for (;;) {
-    const int count = ::epoll_wait(epoll_.get(), events, 64, -1);
+    const int count = ::epoll_wait(epoll_.get(), events, 64, all_watched ? -1 : kRetryMs);
     if (count < 0 && errno == EINTR) continue;
     std::vector<Entry> ended;
     {
       const std::lock_guard lock(mutex_);
       if (stopping_) return;
       for (int i = 0; i < count; ++i) {
-        if (events[i].data.u64 != 0) {
-          const auto found = entries_.find(events[i].data.u64);
-          if (found == entries_.end()) continue;
-          // A child between fork and exec has a copy of the descriptor: closing ours alone wouldn't end the events.
-          ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, found->second.pidfd.get(), nullptr);
-          ended.push_back(std::move(found->second));
-          entries_.erase(found);
+        if (events[i].data.u64 == 0) {
+          eventfd_t value = 0;
+          ::eventfd_read(wake_.get(), &value);
+          all_watched = false;
           continue;
         }
-        eventfd_t value = 0;
-        ::eventfd_read(wake_.get(), &value);
-        for (auto it = entries_.begin(); it != entries_.end();) {
-          if (it->second.pidfd) {
-            ++it;
-            continue;
-          }
-          ended.push_back(std::move(it->second));
-          it = entries_.erase(it);
-        }
+        const auto found = entries_.find(events[i].data.u64);
+        if (found == entries_.end()) continue;
+        // A child between fork and exec has a copy of the descriptor: closing ours alone wouldn't end the events.
+        ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, found->second.pidfd.get(), nullptr);
+        ended.push_back(std::move(found->second));
+        entries_.erase(found);
       }
+      if (!all_watched) all_watched = take_ended(ended);
     }
     for (Entry& entry : ended) {
       if (entry.pidfd) reap(entry.pidfd);

@@ -20,17 +20,21 @@ class ExitWatch {
   ExitWatch& operator=(const ExitWatch&) = delete;
 
   // `on_exit` is called once on the watch's thread when the process has ended (and, if it is a child, was reaped); at
-  // once when it is gone already. It must be quick. What is watched already stays as it is.
+  // once when it is gone already, and later where there is no descriptor left to watch it by. It must be quick. What is
+  // watched already stays as it is.
   void watch(const ProcessId& id, std::function<void()> on_exit);
 
  private:
-  void run();
-
   struct Entry {
     ProcessId id;
-    core::Fd pidfd;
+    core::Fd pidfd;  // empty: to be looked at in the next round
     std::function<void()> on_exit;
   };
+  enum class Watched { yes, gone, later };
+  Watched try_to_watch(std::uint64_t key, Entry& entry) const;
+  bool take_ended(std::vector<Entry>& ended);
+  void run();
+
   core::Fd epoll_;
   core::Fd wake_;
   std::mutex mutex_;

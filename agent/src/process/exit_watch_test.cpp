@@ -1,6 +1,7 @@
 #include "exit_watch.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -153,6 +154,34 @@ TEST(ExitWatchTest, ItsEndDropsWhatIsStillToBeTold) {
   }
   kill_and_reap(pid);
   EXPECT_FALSE(told);
+}
+
+// Another's look at what is gone comes back: by then a false alarm would have been raised.
+TEST(ExitWatchTest, WithoutAFreeDescriptorNothingIsTakenForGone) {
+  ExitWatch watch;
+  const pid_t pid = child();
+  const ProcessId id = id_of(pid);
+  std::atomic<bool> told{false};
+  std::promise<void> ended;
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const core::Fd lowest(::dup(0));
+  rlimit none = before;
+  none.rlim_cur = static_cast<rlim_t>(lowest.get());
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  watch.watch(id, [&] {
+    told = true;
+    ended.set_value();
+  });
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  ProcessId earlier = id;
+  --earlier.start_time;
+  std::promise<void> looked;
+  watch.watch(earlier, [&] { looked.set_value(); });
+  ASSERT_EQ(looked.get_future().wait_for(kPatience), std::future_status::ready);
+  EXPECT_FALSE(told) << "it runs";
+  ::kill(pid, SIGKILL);
+  EXPECT_EQ(ended.get_future().wait_for(kPatience), std::future_status::ready);
 }
 
 // As a child is for a moment in every spawn: it has a copy of each descriptor of ours, the watched pidfds too.

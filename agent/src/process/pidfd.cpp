@@ -25,11 +25,13 @@ core::Fd open_pidfd(const ProcessId& id) {
   return fd;
 }
 
+bool is_shortage(int error) { return error == EMFILE || error == ENFILE || error == ENOMEM; }
+
 bool is_alive(const ProcessId& id) {
   const core::Fd fd = open_pidfd(id);
   // Without a free descriptor nothing can be compared: a process of that number counts, so that a VM isn't taken for
   // dead.
-  if (!fd && (errno == EMFILE || errno == ENFILE)) return id.pid > 0 && (::kill(id.pid, 0) == 0 || errno == EPERM);
+  if (!fd && is_shortage(errno)) return id.pid > 0 && (::kill(id.pid, 0) == 0 || errno == EPERM);
   if (!fd) return false;
   pollfd wait{fd.get(), POLLIN, 0};
   return ::poll(&wait, 1, 0) == 0;

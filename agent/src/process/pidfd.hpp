@@ -15,6 +15,8 @@ struct ProcessId {
 
 // A pidfd of exactly that process, readable once it has ended; empty when it is gone already (a zombie isn't).
 core::Fd open_pidfd(const ProcessId& id);
+// Of errno after an empty one: nothing could be looked at, so nothing is known.
+bool is_shortage(int error);
 // False for a zombie too.
 bool is_alive(const ProcessId& id);
 void send_signal(const core::Fd& pidfd, int signal);

@@ -182,7 +182,7 @@ bool ProcessService::has_lost_supervisor(const std::string& vm, std::int64_t inc
 bool ProcessService::adopt(const std::string& vm, std::int64_t incarnation) {
   const auto record = read_supervisor_record(run_dir(vm, incarnation));
   if (!record || record->boot_id != core::boot_id()) return false;
-  if (open_pidfd(record->supervisor)) {
+  if (open_pidfd(record->supervisor) || is_shortage(errno)) {
     watch(vm, incarnation, record->supervisor);
     return true;
   }
