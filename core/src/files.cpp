@@ -11,6 +11,8 @@
 #include <filesystem>
 #include <regex>
 
+#include "qarax/plugin/json.hpp"
+
 namespace qarax::core {
 
 void Fd::reset(int fd) {
@@ -104,6 +106,12 @@ void remove_half_written(const std::string& folder) {
   for (const auto& entry : std::filesystem::directory_iterator(folder, ignored))
     if (std::regex_match(entry.path().filename().string(), half_written))
       std::filesystem::remove(entry.path(), ignored);
+}
+
+std::int64_t min_reader(std::string_view document) {
+  const auto parsed = json::parse(document);
+  const json::Value* said = parsed && parsed->as_object() != nullptr ? parsed->find("min_reader") : nullptr;
+  return said != nullptr && said->as_int() != nullptr ? *said->as_int() : 0;
 }
 
 namespace {

@@ -94,5 +94,32 @@ TEST_F(DamagedVmTest, AnEndWhileTheAgentWasAwayIsToldThoughNoPluginCanBeAsked) {
   EXPECT_EQ(report.status.exit->code, 7);
 }
 
+TEST_F(DamagedVmTest, ADocumentThatCantBeReadNowIsReadLater) {
+  driver_.inspected = VmState::running;
+  run(command(Action::start, 1));
+  close();
+  const std::string file = vm_folder() + "/vm.json";
+  std::filesystem::rename(file, dir_ + "/aside");
+  EXPECT_EQ(VmFolder(vm_folder()).read_document().error().code, Code::data_loss) << "a folder without one is damage";
+  std::filesystem::create_directory(file);
+  EXPECT_EQ(VmFolder(vm_folder()).read_document().error().code, Code::internal) << "a read that fails is none";
+  open();
+  const auto report = told(
+      [](const core::VmReport& one) { return one.status.status_reason.find("can't be read") != std::string::npos; });
+  EXPECT_EQ(report.status.state, VmState::unknown);
+  std::filesystem::remove(file);
+  std::filesystem::rename(dir_ + "/aside", file);
+  EXPECT_EQ(settled().status.state, VmState::running) << settled().status.status_reason;
+}
+
+TEST_F(DamagedVmTest, ANewerAgentsDocumentAsksForAnUpgrade) {
+  run(command(Action::start, 1));
+  close();
+  ASSERT_TRUE(core::write_file_durably(vm_folder() + "/vm.json", R"({"format":9,"min_reader":9,"vm":[]})"));
+  const auto document = VmFolder(vm_folder()).read_document();
+  ASSERT_FALSE(document);
+  EXPECT_EQ(document.error().reason, "node-outdated") << document.error().message;
+}
+
 }  // namespace
 }  // namespace qarax::agent

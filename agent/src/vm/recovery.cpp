@@ -148,10 +148,22 @@ void Manager::recover(const VmPtr& vm, int attempt) {
     const std::lock_guard lock(vm->strand_mutex);
     return !vm->recovering;
   };
-  if (has_been_ended() && vm->journal) return;
+  if (has_been_ended() && vm->journal && vm->document.incarnation != 0) return;
   auto document = vm->folder.read_document();
   if (!document && has_been_ended()) return;
-  if (!document && was_never_started(vm)) {
+  const auto try_again = [&](const Error& error) {
+    log->warn("a recovery is tried again vm={} attempt={} reason={}", vm->id, attempt, core::log_value(error.message));
+    publish_seen(
+        vm, status_with(VmState::unknown, "recovering, tried " + std::to_string(attempt) + " times: " + error.message),
+        since);
+    timers_.in_ms(std::min<std::int64_t>(std::int64_t{kRetryMs} * attempt, kLastRetryMs),
+                  [this, vm, attempt] { enqueue(vm, [this, vm, attempt] { recover(vm, attempt + 1); }); });
+  };
+  // Damage stays; a disk that failed or descriptors that ran out may be back.
+  const auto unreadable = [&](const Error& error) {
+    return error.code == Code::data_loss || error.code == Code::not_found ? give_up(error.message) : try_again(error);
+  };
+  if (!document && document.error().code == Code::data_loss && was_never_started(vm)) {
     raise_revision();
     VmStatus status = status_with(VmState::shutdown, "its start was interrupted and undone");
     settle_interrupted(vm, status, since);
@@ -159,7 +171,7 @@ void Manager::recover(const VmPtr& vm, int attempt) {
     publish_seen(vm, status, since);
     return;
   }
-  if (!document) return give_up(document.error().message);
+  if (!document) return unreadable(document.error());
   vm->document = std::move(*document);
   {
     const std::lock_guard lock(order_mutex_);
@@ -171,7 +183,7 @@ void Manager::recover(const VmPtr& vm, int attempt) {
   if (!vm->journal) {
     auto journal = vm->folder.open_journal(same_boot || is_elsewhere ? After::agent : After::host);
     if (!journal && has_been_ended()) return;
-    if (!journal) return give_up(journal.error().message);
+    if (!journal) return unreadable(journal.error());
     vm->journal.emplace(std::move(*journal));
   }
   raise_revision();
@@ -190,14 +202,7 @@ void Manager::recover(const VmPtr& vm, int attempt) {
     const auto process = processes_.find({vm->id, vm->document.incarnation});
     const bool may_change =
         (error.code == Code::unavailable || error.code == Code::deadline_exceeded) && process && process->alive;
-    if (!may_change) return give_up(error.message);
-    log->warn("a recovery is tried again vm={} attempt={} reason={}", vm->id, attempt, core::log_value(error.message));
-    publish_seen(
-        vm, status_with(VmState::unknown, "recovering, tried " + std::to_string(attempt) + " times: " + error.message),
-        since);
-    timers_.in_ms(std::min<std::int64_t>(std::int64_t{kRetryMs} * attempt, kLastRetryMs),
-                  [this, vm, attempt] { enqueue(vm, [this, vm, attempt] { recover(vm, attempt + 1); }); });
-    return;
+    return may_change ? try_again(error) : give_up(error.message);
   }
   SnapshotFolder(vm->folder.path()).sweep();
   std::optional<Error> broken;

@@ -17,18 +17,20 @@ constexpr const char* kRemoved = ".removed-";
 }  // namespace
 
 Result<VmDocument> VmFolder::read_document() const {
-  std::error_code error;
-  if (!std::filesystem::exists(path_, error)) return make_error(Code::not_found, "there is no folder " + path_);
   auto text = core::read_file(path_ + "/vm.json");
-  if (!text)
-    return make_error(Code::data_loss, "the VM's folder can't be read: " + text.error().message, "vm-folder-damaged");
+  if (!text && text.error().code == Code::not_found && !exists())
+    return make_error(Code::not_found, "there is no folder " + path_);
+  // What can't be read now may be later; a document that isn't there, or is too long to be one, stays so.
+  if (!text && (text.error().code == Code::not_found || text.error().code == Code::out_of_range))
+    return make_error(Code::data_loss, "the VM's folder is damaged: " + text.error().message, "vm-folder-damaged");
+  if (!text) return std::move(text).error().context("the VM's folder can't be read");
+  if (core::min_reader(*text) > kReader)
+    return make_error(Code::data_loss, path_ + "/vm.json was written by a newer agent; upgrade this one",
+                      "node-outdated");
   auto document = decode<VmDocument>(std::string_view(*text), Unknown::ignore);
   if (!document)
     return make_error(Code::data_loss, "the VM's folder is damaged: " + path_ + "/" + document.error().message,
                       "vm-folder-damaged");
-  if (document->min_reader > kReader)
-    return make_error(Code::data_loss, path_ + "/vm.json was written by a newer agent; upgrade this one",
-                      "node-outdated");
   return document;
 }
 

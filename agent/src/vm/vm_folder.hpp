@@ -35,7 +35,8 @@ class VmFolder {
   explicit VmFolder(std::string path) : path_(std::move(path)) {}
 
   const std::string& path() const { return path_; }
-  // NOT_FOUND only for a folder that isn't there; an empty or damaged one is DATA_LOSS with the reason.
+  // NOT_FOUND only for a folder that isn't there; an empty or damaged one is DATA_LOSS with the reason. Anything else
+  // is what kept it from being read, and may pass.
   Result<VmDocument> read_document() const;
   Status write_document(const VmDocument& document) const;
   Result<RawJson> read_handle() const;  // "null" where none was kept

@@ -49,6 +49,9 @@ Status write_file_durably(const std::string& path, std::string_view content, uns
 // What writers that were killed in the middle of it have left in this folder (not below it). Only for who is its sole
 // writer.
 void remove_half_written(const std::string& folder);
+// `min_reader` of a document that an agent keeps, before anything else in it is looked at: a newer one's may have a
+// shape that no older one knows. 0: it says none.
+std::int64_t min_reader(std::string_view document);
 Status sync_folder(const std::string& path);
 // mkdir -p with `mode` for what it makes; the parents' entries are synced.
 Status make_folder(const std::string& path, unsigned mode = 0700);
