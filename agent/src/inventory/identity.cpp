@@ -37,6 +37,8 @@ namespace agent {
 
 namespace {
 
+constexpr std::int64_t kReader = 1;
+
 std::string id_file(const std::string& data_dir) { return data_dir + "/node_id"; }
 std::string home_file(const std::string& data_dir) { return data_dir + "/home.json"; }
 
@@ -81,6 +83,9 @@ Status check_home(const std::string& data_dir, const std::string& id) {
   // A folder of an agent that knew nothing of homes, or one whose making was broken off.
   if (!text && text.error().code == Code::not_found) return settle(data_dir, id);
   if (!text) return std::move(text).error();
+  if (core::min_reader(*text) > kReader)
+    return make_error(Code::failed_precondition,
+                      home_file(data_dir) + " was written by a newer qarax-node; upgrade this one", "node-outdated");
   auto kept = decode<Home>(std::string_view(*text), Unknown::ignore);
   if (!kept)
     return make_error(Code::data_loss,

@@ -89,6 +89,14 @@ TEST_F(IdentityTest, AFolderThatHasNoHomeYetGetsOne) {
   EXPECT_TRUE(fs::exists(dir_ + "/home.json"));
 }
 
+TEST_F(IdentityTest, AFolderOfANewerAgentAsksForAnUpgrade) {
+  ASSERT_TRUE(core::write_file_durably(dir_ + "/home.json", R"({"format":9,"min_reader":9,"node_id":[]})"));
+  const auto refused = node_id(dir_);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "node-outdated") << refused.error().message;
+  EXPECT_NE(refused.error().message.find("upgrade"), std::string::npos) << refused.error().message;
+}
+
 TEST_F(IdentityTest, OneAgentAFolder) {
   const auto first = lock_data_dir(dir_);
   ASSERT_TRUE(first);
