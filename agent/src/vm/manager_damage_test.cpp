@@ -121,5 +121,32 @@ TEST_F(DamagedVmTest, ANewerAgentsDocumentAsksForAnUpgrade) {
   EXPECT_EQ(document.error().reason, "node-outdated") << document.error().message;
 }
 
+TEST_F(DamagedVmTest, AStartBeginsAnotherJournalWhereOneIsDamaged) {
+  driver_.inspected = VmState::running;
+  run(command(Action::start, 1));
+  run(command(Action::force_stop, 2));
+  close();
+  const std::string file = vm_folder() + "/journal";
+  std::string damaged = *core::read_file(file);
+  damaged[8] = '!';  // the first record's first byte
+  ASSERT_TRUE(core::write_file_durably(file, damaged));
+  open();
+  EXPECT_EQ(settled().status.state, VmState::unknown);
+  EXPECT_FALSE(run(command(Action::start, 3)).outcome) << "nobody knows yet that nothing runs";
+  EXPECT_TRUE(run(command(Action::force_stop, 4)).outcome);
+  const auto started = run(command(Action::start, 5));
+  EXPECT_TRUE(started.outcome) << started.outcome.error().message;
+  int kept = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(vm_folder()))
+    if (entry.path().filename().string().starts_with("journal.damaged")) {
+      EXPECT_EQ(*core::read_file(entry.path().string()), damaged);
+      ++kept;
+    }
+  EXPECT_EQ(kept, 1) << "nothing of it is lost";
+  open();
+  EXPECT_EQ(settled().status.state, VmState::running);
+  EXPECT_EQ(run(command(Action::start, 4)).outcome.error().reason, "stale-revision");
+}
+
 }  // namespace
 }  // namespace qarax::agent

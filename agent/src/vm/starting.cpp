@@ -94,8 +94,15 @@ Status Manager::note_start(const VmPtr& vm, const Command& command, const VmDocu
     vm->journal.emplace(std::move(journal));
   } else {
     if (!vm->journal) {
-      QARAX_TRY(Journal journal, in_step("record", vm->folder.open_journal(After::agent)));
-      vm->journal.emplace(std::move(journal));
+      auto journal = vm->folder.open_journal(After::agent);
+      // Nothing runs, and this is another incarnation: what became of those before is of no matter to it.
+      if (!journal && journal.error().code == Code::data_loss) {
+        core::logger("vm")->warn("a damaged journal is set aside, another one begins vm={} reason={}", vm->id,
+                                 core::log_value(journal.error().message));
+        journal = vm->folder.begin_journal_anew(command.revision);
+      }
+      if (!journal) return std::move(journal).error().at_step("record");
+      vm->journal.emplace(std::move(*journal));
     }
     QARAX_CHECK(in_step("record", vm->journal->append(intent, Outlives::host)));
     QARAX_CHECK(in_step("record", vm->folder.remove_handle()));

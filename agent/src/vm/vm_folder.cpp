@@ -58,6 +58,13 @@ Status VmFolder::remove_handle() const {
   return Ok{};
 }
 
+Result<Journal> VmFolder::begin_journal_anew(std::int64_t revision) const {
+  const std::string aside = path_ + "/journal.damaged-" + std::to_string(revision);
+  if (::rename((path_ + "/journal").c_str(), aside.c_str()) != 0)
+    return core::errno_error("can't set the damaged journal aside as " + aside, errno);
+  return open_journal(After::agent);
+}
+
 void VmFolder::remove_old_runs(std::int64_t keep) const {
   std::error_code ignored;
   for (const auto& entry : std::filesystem::directory_iterator(path_ + "/run", ignored))
