@@ -70,6 +70,8 @@ Result<NodeConfig> read_node_config(const std::string& path) {
   reader.text("listen.token_sha256", config.token_sha256);
   reader.boolean("insecure", config.insecure);
   reader.text("data_dir", config.data_dir);
+  // VMs' processes are found by their paths below it.
+  while (config.data_dir.size() > 1 && config.data_dir.back() == '/') config.data_dir.pop_back();
   reader.text("supervisor", config.supervisor);
   reader.text("boot.kernel", config.boot_kernel);
   reader.text("boot.initramfs", config.boot_initramfs);

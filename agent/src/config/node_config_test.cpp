@@ -46,6 +46,15 @@ TEST_F(NodeConfigTest, AnotherAddressWithoutCredentialsIsRefused) {
                    std::string(64, 'a') + "\n"));
 }
 
+// What was started under one spelling of the folder is looked for under the same.
+TEST_F(NodeConfigTest, TheDataFolderHasNoSlashBehindIt) {
+  auto config = read("data_dir: /var/lib/qarax//\n");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->data_dir, "/var/lib/qarax");
+  EXPECT_EQ(config->unix_socket, "/var/lib/qarax/node.sock");
+  EXPECT_EQ(read("data_dir: /\n")->data_dir, "/");
+}
+
 TEST_F(NodeConfigTest, PluginsAreFilesOrFoldersWithTheirConfig) {
   const auto config =
       read("plugins:\n  - path: /p/qemu.so\n    required: true\n    config:\n      accelerator: tcg\n  - path: /p\n");
