@@ -1,6 +1,7 @@
 #include "process_service.hpp"
 
 #include <fcntl.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,6 +25,7 @@ namespace {
 
 constexpr std::int64_t kReadyMs = 10'000;      // from posix_spawn to the supervisor's report
 constexpr std::int64_t kExitRecordMs = 5'000;  // from the VMM's end to its supervisor's
+constexpr off_t kVmmLogMax = 1 << 20;          // the supervisor's own bound
 constexpr int kReadyTarget = 3;                // the supervisor's contract
 constexpr int kFirstVmmTarget = 4;
 
@@ -179,6 +181,27 @@ bool ProcessService::has_lost_supervisor(const std::string& vm, std::int64_t inc
   return lost_.contains({vm, incarnation});
 }
 
+void ProcessService::bound_lost_logs() const {
+  const auto lost = [&] {
+    const std::lock_guard lock(mutex_);
+    return lost_;
+  }();
+  for (const auto& [vm, incarnation] : lost) {
+    const std::string path = run_dir(vm, incarnation) + "/vmm.log";
+    const core::Fd log(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+    struct stat info {};
+    if (!log || ::fstat(log.get(), &info) != 0 || !S_ISREG(info.st_mode) || info.st_size <= kVmmLogMax) continue;
+    const core::Fd older(
+        ::open((path + ".1").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
+    off_t at = info.st_size - kVmmLogMax;
+    while (older &&
+           at<info.st_size&& ::sendfile(older.get(), log.get(), &at, static_cast<std::size_t>(info.st_size - at))> 0) {
+    }
+    // The VMM appends to it: it goes on at the new end.
+    static_cast<void>(::ftruncate(log.get(), 0));
+  }
+}
+
 bool ProcessService::adopt(const std::string& vm, std::int64_t incarnation) {
   const auto record = read_supervisor_record(run_dir(vm, incarnation));
   if (!record || record->boot_id != core::boot_id()) return false;
@@ -312,6 +335,10 @@ Status ProcessService::release(const ClaimArgs& args) {
 }
 
 void ProcessService::clean_up(const std::string& vm, std::int64_t incarnation) {
+  {
+    const std::lock_guard lock(mutex_);
+    lost_.erase({vm, incarnation});
+  }
   const std::string dir = run_dir(vm, incarnation);
   std::error_code ignored;
   for (const auto& entry : std::filesystem::directory_iterator(dir, ignored))

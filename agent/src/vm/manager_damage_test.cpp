@@ -148,5 +148,27 @@ TEST_F(DamagedVmTest, AStartBeginsAnotherJournalWhereOneIsDamaged) {
   EXPECT_EQ(run(command(Action::start, 4)).outcome.error().reason, "stale-revision");
 }
 
+TEST_F(DamagedVmTest, TheLogOfAVmmWithoutItsSupervisorStaysBounded) {
+  constexpr std::uintmax_t kMost = 1u << 20;
+  starts_spawn({"wait"});
+  ASSERT_TRUE(run(command(Action::start, 1)).outcome);
+  const auto record = read_supervisor_record(processes_->run_dir(vm_, 1));
+  ASSERT_TRUE(record);
+  ::kill(record->supervisor.pid, SIGKILL);
+  while (!processes_->has_lost_supervisor(vm_, 1)) std::this_thread::yield();
+  const std::string log = processes_->run_dir(vm_, 1) + "/vmm.log";
+  std::ofstream(log, std::ios::app) << std::string(kMost, 'a') << std::string(kMost, 'b') << "end\n";
+  look_ms_ = 5;
+  open();
+  const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (std::filesystem::file_size(log) > kMost && std::chrono::steady_clock::now() < patience)
+    std::this_thread::yield();
+  EXPECT_LE(std::filesystem::file_size(log), kMost);
+  const auto older = core::read_file(log + ".1");
+  ASSERT_TRUE(older);
+  EXPECT_EQ(older->size(), kMost);
+  EXPECT_TRUE(older->ends_with("bend\n"));
+}
+
 }  // namespace
 }  // namespace qarax::agent

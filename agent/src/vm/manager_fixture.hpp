@@ -197,7 +197,7 @@ class ManagerTest : public testing::Test {
     options.session = session_ = core::new_uuid();
     options.grace_ms = grace_ms_;
     options.call_ms = 50;
-    options.look_ms = 0;
+    options.look_ms = look_ms_;
     options.most_threads = kThreads;
     auto opened = Manager::open(options, driver_, *processes_, driver_, clock_);
     ASSERT_TRUE(opened) << opened.error().message;
@@ -328,6 +328,7 @@ class ManagerTest : public testing::Test {
   FakeDriver driver_;
   core::SystemClock clock_;
   std::int64_t grace_ms_ = 50;
+  std::int64_t look_ms_ = 0;  // no looks but those that a test asks for
   std::mutex exits_mutex_;
   bool hears_exits_ = false;
   std::unique_ptr<ProcessService> processes_;

@@ -155,6 +155,7 @@ void Manager::look_at_all() {
     for (const auto& [id, vm] : vms_) ids.push_back(id);
   }
   for (const std::string& id : ids) look_again(id);
+  processes_.bound_lost_logs();
   timers_.in_ms(options_.look_ms, [this] { look_at_all(); });
 }
 
