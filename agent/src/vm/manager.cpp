@@ -49,6 +49,7 @@ Status Manager::load() {
       core::logger("vm")->warn("not a VM's folder, left alone path={}", entry.path().string());
       continue;
     }
+    core::remove_half_written(entry.path().string());
     auto vm = std::make_shared<Vm>(id, entry.path().string());
     vm->recovering = true;
     vm->report.vm = id;

@@ -148,6 +148,17 @@ TEST_F(DamagedVmTest, AStartBeginsAnotherJournalWhereOneIsDamaged) {
   EXPECT_EQ(run(command(Action::start, 4)).outcome.error().reason, "stale-revision");
 }
 
+TEST_F(DamagedVmTest, HalfWrittenFilesAreSweptAtTheStart) {
+  driver_.inspected = VmState::running;
+  run(command(Action::start, 1));
+  close();
+  const std::string half = vm_folder() + "/vm.json.tmp4711.0";
+  std::ofstream(half) << "{";
+  open();
+  EXPECT_FALSE(std::filesystem::exists(half));
+  EXPECT_EQ(settled().status.state, VmState::running);
+}
+
 TEST_F(DamagedVmTest, TheLogOfAVmmWithoutItsSupervisorStaysBounded) {
   constexpr std::uintmax_t kMost = 1u << 20;
   starts_spawn({"wait"});
