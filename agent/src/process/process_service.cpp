@@ -1,8 +1,6 @@
 #include "process_service.hpp"
 
 #include <fcntl.h>
-#include <sys/sendfile.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,7 +23,6 @@ namespace {
 
 constexpr std::int64_t kReadyMs = 10'000;      // from posix_spawn to the supervisor's report
 constexpr std::int64_t kExitRecordMs = 5'000;  // from the VMM's end to its supervisor's
-constexpr off_t kVmmLogMax = 1 << 20;          // the supervisor's own bound
 constexpr int kReadyTarget = 3;                // the supervisor's contract
 constexpr int kFirstVmmTarget = 4;
 
@@ -40,36 +37,6 @@ Result<std::string> read_report(const core::Fd& pipe, const CallLimits& limits) 
     line.append(buffer, static_cast<std::size_t>(n));
   }
   return line.substr(0, line.find('\n'));
-}
-
-// Between a supervisor's start and its record lie milliseconds, or it dies and lets go of its lock: until then nobody
-// knows. What is still unknown at the deadline is UNAVAILABLE.
-Result<SupervisorRecord> settled_record(const std::string& dir, const CallLimits& limits) {
-  for (;;) {
-    const bool is_starting = supervisor_holds_lock(dir);
-    auto record = read_supervisor_record(dir);
-    if (record || record.error().code != Code::not_found || !is_starting) return record;
-    if (plugin::monotonic_ns() >= limits.deadline_ns)
-      return make_error(Code::unavailable, "a supervisor of the VM is up and has written nothing yet");
-    ::usleep(1000);
-  }
-}
-
-// The lock shows in every PID namespace, the processes only in theirs and those above it.
-Error seen_nowhere(const std::string& vm) {
-  return make_error(Code::unavailable, "VM " + vm +
-                                           "'s supervisor has its lock and isn't seen: it lives in another PID "
-                                           "namespace; start the agent where it ran");
-}
-
-// The incarnations that have left a run folder.
-std::vector<std::int64_t> incarnations_in(const std::string& vm_dir) {
-  std::vector<std::int64_t> out;
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(vm_dir + "/run", ignored))
-    if (const std::int64_t incarnation = std::atoll(entry.path().filename().c_str()); incarnation > 0)
-      out.push_back(incarnation);
-  return out;
 }
 
 }  // namespace
@@ -181,27 +148,6 @@ bool ProcessService::has_lost_supervisor(const std::string& vm, std::int64_t inc
   return lost_.contains({vm, incarnation});
 }
 
-void ProcessService::bound_lost_logs() const {
-  const auto lost = [&] {
-    const std::lock_guard lock(mutex_);
-    return lost_;
-  }();
-  for (const auto& [vm, incarnation] : lost) {
-    const std::string path = run_dir(vm, incarnation) + "/vmm.log";
-    const core::Fd log(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-    struct stat info {};
-    if (!log || ::fstat(log.get(), &info) != 0 || !S_ISREG(info.st_mode) || info.st_size <= kVmmLogMax) continue;
-    const core::Fd older(
-        ::open((path + ".1").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
-    off_t at = info.st_size - kVmmLogMax;
-    while (older &&
-           at<info.st_size&& ::sendfile(older.get(), log.get(), &at, static_cast<std::size_t>(info.st_size - at))> 0) {
-    }
-    // The VMM appends to it: it goes on at the new end.
-    static_cast<void>(::ftruncate(log.get(), 0));
-  }
-}
-
 bool ProcessService::adopt(const std::string& vm, std::int64_t incarnation) {
   const auto record = read_supervisor_record(run_dir(vm, incarnation));
   if (!record || record->boot_id != core::boot_id()) return false;
@@ -217,7 +163,7 @@ bool ProcessService::adopt(const std::string& vm, std::int64_t incarnation) {
 Result<Process> ProcessService::find(const ProcessArgs& args) {
   const std::string dir = run_dir(args.vm, args.incarnation);
   // A supervisor that is just up was started by an agent that died at once.
-  auto record = settled_record(dir, CallLimits{}.within_ms(options_.record_ms));
+  auto record = settled_supervisor_record(dir, CallLimits{}.within_ms(options_.record_ms));
   if (!record && record.error().code == Code::not_found)
     return make_error(Code::not_found,
                       "VM " + args.vm + " has no process for incarnation " + std::to_string(args.incarnation));
@@ -255,70 +201,6 @@ Status ProcessService::signal(const SignalArgs& args) {
   return Ok{};
 }
 
-bool ProcessService::is_supervised(const std::string& vm) const {
-  const auto incarnations = incarnations_in(vm_dir(vm));
-  return std::any_of(incarnations.begin(), incarnations.end(),
-                     [&](std::int64_t incarnation) { return supervisor_holds_lock(run_dir(vm, incarnation)); });
-}
-
-Status ProcessService::kill(const ProcessArgs& args, const CallLimits& limits) {
-  const std::string dir = run_dir(args.vm, args.incarnation);
-  auto record = read_supervisor_record(dir);
-  // A supervisor that hasn't got its lock yet finds this and ends; one that has it is waited for.
-  if (!record && record.error().code == Code::not_found && std::filesystem::exists(dir))
-    core::Fd(::open((dir + "/cancelled").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600)).reset();
-  if (!record && record.error().code == Code::not_found)
-    record = settled_record(dir, limits.within_ms(options_.record_ms));
-  if (!record && record.error().code == Code::not_found) return empty_cgroup(cgroups_, args.vm, limits);
-  if (!record) return std::move(record).error();
-  if (record->boot_id != core::boot_id()) return Ok{};
-  const core::Fd vmm = open_pidfd(record->vmm);
-  const core::Fd supervisor = open_pidfd(record->supervisor);
-  if (!vmm && is_alive(record->vmm))
-    return make_error(Code::resource_exhausted, "VM " + args.vm + " can't be ended: the agent is out of descriptors",
-                      "host-limit");
-  cgroups_.kill_all(args.vm);
-  send_signal(vmm, SIGKILL);
-  if (!vmm && !supervisor && supervisor_holds_lock(dir)) return seen_nowhere(args.vm);
-  // The supervisor ends when nothing of the VMM is left and the exit is on disk.
-  if (supervisor)
-    QARAX_CHECK(limits.await(supervisor.get(), "ending VM " + args.vm));
-  else if (vmm)
-    QARAX_CHECK(limits.await(vmm.get(), "ending VM " + args.vm));
-  return Ok{};
-}
-
-Status ProcessService::kill_all(const std::string& vm, const CallLimits& limits) {
-  for (const std::int64_t incarnation : incarnations_in(vm_dir(vm))) {
-    const Status killed = kill({vm, incarnation}, limits);
-    if (killed) continue;
-    // It is on its way out.
-    if (killed.error().code == Code::deadline_exceeded || killed.error().code == Code::cancelled) return killed;
-    core::logger("process")->warn(
-        "a VM's processes are looked for, as they can't be ended by their record vm={} reason={}", vm,
-        core::log_value(killed.error().message));
-    QARAX_CHECK(end_unnamed(vm, limits));
-  }
-  return empty_cgroup(cgroups_, vm, limits);
-}
-
-// No record names them: their cgroup holds them, their marks tell whose they are, and a supervisor has its lock. What
-// has none of these isn't there.
-Status ProcessService::end_unnamed(const std::string& vm, const CallLimits& limits) const {
-  QARAX_CHECK(empty_cgroup(cgroups_, vm, limits));
-  if (cgroups_.available()) {
-    // Nothing is left under it: it writes that down and ends, wherever it lives.
-    const std::int64_t until = limits.within_ms(options_.record_ms).deadline_ns;
-    while (is_supervised(vm) && plugin::monotonic_ns() < until) ::usleep(1000);
-  }
-  QARAX_CHECK(leftovers_.end_all_of(vm));
-  // One whose data folder had another name, as in another mount namespace.
-  for (const std::int64_t incarnation : incarnations_in(vm_dir(vm)))
-    if (const auto holder = supervisor_lock_holder(run_dir(vm, incarnation)); holder && *holder > 0)
-      QARAX_CHECK(Leftovers::end_supervisor(*holder));
-  return is_supervised(vm) ? Status(seen_nowhere(vm)) : Status(Ok{});
-}
-
 Result<Process> ProcessService::wait(const ProcessArgs& args, const CallLimits& limits) {
   const std::string dir = run_dir(args.vm, args.incarnation);
   QARAX_TRY(const SupervisorRecord record, read_supervisor_record(dir));
@@ -332,18 +214,6 @@ Status ProcessService::claim(const ClaimArgs& args) { return Ledger(vm_dir(args.
 
 Status ProcessService::release(const ClaimArgs& args) {
   return Ledger(vm_dir(args.vm)).release({{args.kind, args.name}});
-}
-
-void ProcessService::clean_up(const std::string& vm, std::int64_t incarnation) {
-  {
-    const std::lock_guard lock(mutex_);
-    lost_.erase({vm, incarnation});
-  }
-  const std::string dir = run_dir(vm, incarnation);
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(dir, ignored))
-    if (entry.is_socket(ignored)) std::filesystem::remove(entry.path(), ignored);
-  if (!cgroups_.remove(vm)) core::logger("process")->debug("a cgroup isn't empty yet vm={}", vm);
 }
 
 }  // namespace qarax::agent

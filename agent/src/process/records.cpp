@@ -1,6 +1,7 @@
 #include "records.hpp"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -49,6 +50,17 @@ Result<SupervisorRecord> read_supervisor_record(const std::string& run_dir) {
   if (out.vmm.pid <= 0 || out.supervisor.pid <= 0)
     return make_error(Code::data_loss, run_dir + "/supervisor.json names no process", "vm-folder-damaged");
   return out;
+}
+
+Result<SupervisorRecord> settled_supervisor_record(const std::string& dir, const CallLimits& limits) {
+  for (;;) {
+    const bool is_starting = supervisor_holds_lock(dir);
+    auto record = read_supervisor_record(dir);
+    if (record || record.error().code != Code::not_found || !is_starting) return record;
+    if (plugin::monotonic_ns() >= limits.deadline_ns)
+      return make_error(Code::unavailable, "a supervisor of the VM is up and has written nothing yet");
+    ::usleep(1000);
+  }
 }
 
 std::optional<ExitInfo> read_exit_record(const std::string& run_dir) {

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "call_limits.hpp"
 #include "pidfd.hpp"
 #include "qarax/plugin/vm_status.hpp"
 #include "qarax/result.hpp"
@@ -19,6 +20,9 @@ struct SupervisorRecord {
 
 // NOT_FOUND: never written. DATA_LOSS: unreadable or of a format that this agent is too old for.
 Result<SupervisorRecord> read_supervisor_record(const std::string& run_dir);
+// Between a supervisor's start and its record lie milliseconds, or it dies and lets go of its lock: until then nobody
+// knows. What is still unknown at the deadline is UNAVAILABLE.
+Result<SupervisorRecord> settled_supervisor_record(const std::string& run_dir, const CallLimits& limits);
 // Nothing: not written (the VMM runs, or its supervisor was lost).
 std::optional<ExitInfo> read_exit_record(const std::string& run_dir);
 // The pid of the supervisor that holds the folder's lock, also of one that has written nothing yet; 0 where that has no

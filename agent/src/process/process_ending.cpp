@@ -1,0 +1,137 @@
+// How a VM's processes end by command, and what is seen to where no supervisor does.
+#include <fcntl.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+
+#include "process_service.hpp"
+#include "qarax/core/ids.hpp"
+#include "qarax/core/logging.hpp"
+#include "records.hpp"
+
+namespace qarax::agent {
+
+namespace {
+
+constexpr off_t kVmmLogMax = 1 << 20;  // the supervisor's own bound
+
+// The incarnations that have left a run folder.
+std::vector<std::int64_t> incarnations_in(const std::string& vm_dir) {
+  std::vector<std::int64_t> out;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(vm_dir + "/run", ignored))
+    if (const std::int64_t incarnation = std::atoll(entry.path().filename().c_str()); incarnation > 0)
+      out.push_back(incarnation);
+  return out;
+}
+
+}  // namespace
+
+// The lock shows in every PID namespace, the processes only in theirs and those above it.
+Error ProcessService::seen_nowhere(const std::string& vm) {
+  return make_error(Code::unavailable, "VM " + vm +
+                                           "'s supervisor has its lock and isn't seen: it lives in another PID "
+                                           "namespace; start the agent where it ran");
+}
+
+bool ProcessService::is_supervised(const std::string& vm) const {
+  const auto incarnations = incarnations_in(vm_dir(vm));
+  return std::any_of(incarnations.begin(), incarnations.end(),
+                     [&](std::int64_t incarnation) { return supervisor_holds_lock(run_dir(vm, incarnation)); });
+}
+
+Status ProcessService::kill(const ProcessArgs& args, const CallLimits& limits) {
+  const std::string dir = run_dir(args.vm, args.incarnation);
+  auto record = read_supervisor_record(dir);
+  // A supervisor that hasn't got its lock yet finds this and ends; one that has it is waited for.
+  if (!record && record.error().code == Code::not_found && std::filesystem::exists(dir))
+    core::Fd(::open((dir + "/cancelled").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600)).reset();
+  if (!record && record.error().code == Code::not_found)
+    record = settled_supervisor_record(dir, limits.within_ms(options_.record_ms));
+  if (!record && record.error().code == Code::not_found) return empty_cgroup(cgroups_, args.vm, limits);
+  if (!record) return std::move(record).error();
+  if (record->boot_id != core::boot_id()) return Ok{};
+  const core::Fd vmm = open_pidfd(record->vmm);
+  const core::Fd supervisor = open_pidfd(record->supervisor);
+  if (!vmm && is_alive(record->vmm))
+    return make_error(Code::resource_exhausted, "VM " + args.vm + " can't be ended: the agent is out of descriptors",
+                      "host-limit");
+  cgroups_.kill_all(args.vm);
+  send_signal(vmm, SIGKILL);
+  if (!vmm && !supervisor && supervisor_holds_lock(dir)) return seen_nowhere(args.vm);
+  // The supervisor ends when nothing of the VMM is left and the exit is on disk.
+  if (supervisor)
+    QARAX_CHECK(limits.await(supervisor.get(), "ending VM " + args.vm));
+  else if (vmm)
+    QARAX_CHECK(limits.await(vmm.get(), "ending VM " + args.vm));
+  return Ok{};
+}
+
+Status ProcessService::kill_all(const std::string& vm, const CallLimits& limits) {
+  for (const std::int64_t incarnation : incarnations_in(vm_dir(vm))) {
+    Status killed = kill({vm, incarnation}, limits);
+    if (killed) continue;
+    // It is on its way out.
+    if (killed.error().code == Code::deadline_exceeded || killed.error().code == Code::cancelled) return killed;
+    core::logger("process")->warn(
+        "a VM's processes are looked for, as they can't be ended by their record vm={} reason={}", vm,
+        core::log_value(killed.error().message));
+    QARAX_CHECK(end_unnamed(vm, limits));
+  }
+  return empty_cgroup(cgroups_, vm, limits);
+}
+
+// No record names them: their cgroup holds them, their marks tell whose they are, and a supervisor has its lock. What
+// has none of these isn't there.
+Status ProcessService::end_unnamed(const std::string& vm, const CallLimits& limits) const {
+  QARAX_CHECK(empty_cgroup(cgroups_, vm, limits));
+  if (cgroups_.available()) {
+    // Nothing is left under it: it writes that down and ends, wherever it lives.
+    const std::int64_t until = limits.within_ms(options_.record_ms).deadline_ns;
+    while (is_supervised(vm) && plugin::monotonic_ns() < until) ::usleep(1000);
+  }
+  QARAX_CHECK(leftovers_.end_all_of(vm));
+  // One whose data folder had another name, as in another mount namespace.
+  for (const std::int64_t incarnation : incarnations_in(vm_dir(vm)))
+    if (const auto holder = supervisor_lock_holder(run_dir(vm, incarnation)); holder && *holder > 0)
+      QARAX_CHECK(Leftovers::end_supervisor(*holder));
+  return is_supervised(vm) ? Status(seen_nowhere(vm)) : Status(Ok{});
+}
+
+void ProcessService::bound_lost_logs() const {
+  const auto lost = [&] {
+    const std::lock_guard lock(mutex_);
+    return lost_;
+  }();
+  for (const auto& [vm, incarnation] : lost) {
+    const std::string path = run_dir(vm, incarnation) + "/vmm.log";
+    const core::Fd log(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+    struct stat info {};
+    if (!log || ::fstat(log.get(), &info) != 0 || !S_ISREG(info.st_mode) || info.st_size <= kVmmLogMax) continue;
+    const core::Fd older(
+        ::open((path + ".1").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
+    for (off_t at = info.st_size - kVmmLogMax; older && at < info.st_size;)
+      if (::sendfile(older.get(), log.get(), &at, static_cast<std::size_t>(info.st_size - at)) <= 0) break;
+    // The VMM appends to it: it goes on at the new end.
+    static_cast<void>(::ftruncate(log.get(), 0));
+  }
+}
+
+void ProcessService::clean_up(const std::string& vm, std::int64_t incarnation) {
+  {
+    const std::lock_guard lock(mutex_);
+    lost_.erase({vm, incarnation});
+  }
+  const std::string dir = run_dir(vm, incarnation);
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(dir, ignored))
+    if (entry.is_socket(ignored)) std::filesystem::remove(entry.path(), ignored);
+  if (!cgroups_.remove(vm)) core::logger("process")->debug("a cgroup isn't empty yet vm={}", vm);
+}
+
+}  // namespace qarax::agent

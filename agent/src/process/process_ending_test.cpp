@@ -1,0 +1,111 @@
+// How what the service has started ends, and what is left of it.
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <fstream>
+#include <thread>
+
+#include "ledger.hpp"
+#include "process_service_fixture.hpp"
+#include "records.hpp"
+
+namespace qarax::agent {
+namespace {
+
+TEST_F(ProcessServiceTest, AKillReturnsWhenNothingIsLeftAndAgainIsSuccess) {
+  const Process started = spawn({"wait"});
+  ASSERT_TRUE(service_->kill(process(), kLimits));
+  EXPECT_FALSE(is_alive({started.pid, started.start_time}));
+  EXPECT_EQ(exited(), 1);
+  EXPECT_EQ(service_->find(process())->exit->signal, SIGKILL);
+  EXPECT_TRUE(service_->kill(process(), kLimits));
+  EXPECT_EQ(service_->signal({process(), SIGUSR1}).error().code, Code::not_found);
+}
+
+TEST_F(ProcessServiceTest, AKillBeforeTheRecordTakesTheStartBack) {
+  std::filesystem::create_directories(run_dir());
+  ASSERT_TRUE(service_->kill(process(), kLimits));
+  EXPECT_TRUE(std::filesystem::exists(run_dir() + "/cancelled")) << "a supervisor that comes late finds this";
+}
+
+TEST_F(ProcessServiceTest, ADamagedRecordIsAnErrorAndNeverAnEnd) {
+  std::filesystem::create_directories(run_dir());
+  std::ofstream(run_dir() + "/supervisor.json") << "{";
+  EXPECT_EQ(service_->find(process()).error().code, Code::data_loss);
+  EXPECT_EQ(service_->kill(process(), kLimits).error().code, Code::data_loss);
+  EXPECT_FALSE(service_->adopt(vm_, 1));
+  std::filesystem::remove_all(run_dir());
+}
+
+TEST_F(ProcessServiceTest, WhatNoRecordNamesIsEndedAllTheSame) {
+  record_ms_ = 50;
+  open(Cgroups::none());
+  const std::string file = run_dir() + "/supervisor.json";
+  for (const std::string how : {"damaged", "newer", "unreadable", "missing"}) {
+    const Process started = spawn({"wait"});
+    std::filesystem::remove(file);
+    if (how == "damaged") std::ofstream(file) << "{";
+    if (how == "newer") std::ofstream(file) << R"({"format":9,"min_reader":9})";
+    if (how == "unreadable") std::filesystem::create_directory(file);
+    const auto killed = service_->kill_all(vm_, kLimits);
+    EXPECT_TRUE(killed) << how << ": " << killed.error().message;
+    EXPECT_FALSE(is_alive({started.pid, started.start_time})) << how;
+    EXPECT_FALSE(supervisor_holds_lock(run_dir())) << how;
+    ::kill(started.pid, SIGKILL);
+    std::filesystem::remove_all(run_dir());
+  }
+}
+
+// As in another PID namespace: the record's numbers are nobody's here, and the lock is held all the same.
+TEST_F(ProcessServiceTest, WhoseProcessesArentSeenIsntCalledEnded) {
+  const Process started = spawn({"wait"});
+  std::ofstream(run_dir() + "/supervisor.json")
+      << R"({"format":1,"min_reader":1,"vmm_pid":4194304,"vmm_start_time":1,"supervisor_pid":4194304,)"
+      << R"("supervisor_start_time":1,"started_at":"","boot_id":")" << core::boot_id() << "\"}";
+  const auto found = service_->find(process());
+  EXPECT_EQ(found ? Code::ok : found.error().code, Code::unavailable);
+  EXPECT_FALSE(service_->kill(process(), kLimits));
+  EXPECT_TRUE(is_alive({started.pid, started.start_time}));
+  // Seen from above they are there, under other numbers.
+  EXPECT_TRUE(service_->kill_all(vm_, kLimits));
+  EXPECT_FALSE(is_alive({started.pid, started.start_time}));
+  ::kill(started.pid, SIGKILL);
+}
+
+TEST_F(ProcessServiceTest, CleaningUpTakesTheSocketsAndLeavesTheLogs) {
+  spawn({"exit", "0"});
+  EXPECT_EQ(exited(), 1);
+  const core::Fd socket(::socket(AF_UNIX, SOCK_STREAM, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string path = run_dir() + "/monitor.sock";
+  ASSERT_LT(path.size(), sizeof address.sun_path);
+  path.copy(address.sun_path, path.size());
+  ASSERT_EQ(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  service_->clean_up(vm_, 1);
+  EXPECT_FALSE(std::filesystem::exists(path));
+  EXPECT_TRUE(std::filesystem::exists(run_dir() + "/exit.json"));
+}
+
+TEST_F(ProcessServiceTest, WhatAVmmForkedGoesWithItsCgroup) {
+  service_.reset();
+  Cgroups groups = Cgroups::detect("qarax-unit-" + std::to_string(::getpid()));
+  if (!groups.available()) {
+    open(Cgroups::none());
+    GTEST_SKIP() << "this machine lets nobody make a version 2 cgroup";
+  }
+  open(std::move(groups));
+  spawn({"child", dir_ + "/child", "wait"});
+  while (!std::filesystem::exists(dir_ + "/child") || std::filesystem::file_size(dir_ + "/child") == 0)
+    std::this_thread::yield();
+  const int child = std::atoi(core::read_file(dir_ + "/child")->c_str());
+  ASSERT_GT(child, 0);
+  ASSERT_TRUE(service_->kill_all(vm_, kLimits));
+  EXPECT_FALSE(core::process_start_time(child)) << "its supervisor has reaped it";
+  EXPECT_EQ(Ledger(service_->vm_dir(vm_)).owned()->size(), 2u) << "process and cgroup";
+}
+
+}  // namespace
+}  // namespace qarax::agent
