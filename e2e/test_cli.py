@@ -164,6 +164,17 @@ def test_follow_tells_a_broken_stream_from_an_end(stack):
 
 
 @pytest.mark.guest
+def test_launch_waits_until_the_guest_is_up(stack):
+    cli = Cli(stack.server.base)
+    launched = cli.run("launch", "web", "--memory", "128M", "--until", "qarax uptime 1")
+    assert "qarax guest: 1 vCPU" in launched.stdout and "qarax uptime 1" in launched.stdout
+    assert 'the guest has written "qarax uptime 1", ' in launched.stderr
+    cli.run("delete", "web")
+    late = cli.run("launch", "web", "--memory", "128M", "--until", "login:", "--timeout", "1", expect=TIMED_OUT)
+    assert 'has not written "login:" within 1.0 s' in late.stderr
+
+
+@pytest.mark.guest
 def test_a_silent_guest_is_a_timeout(stack):
     result = Cli(stack.server.base).run("launch", "mute", "--memory", "128M", "--timeout", "0", expect=TIMED_OUT)
     assert "VM mute runs" in result.stderr and "qarax console mute --follow" in result.stderr
@@ -174,6 +185,8 @@ def test_simulated_vms_have_no_console_to_wait_on(simulated):
     cli = Cli(simulated.server.base)
     result = cli.run("launch", "dry", "--timeout", "30")
     assert "no console" in result.stderr
+    unseen = cli.run("launch", "unseen", "--until", "login:", expect=REFUSED)
+    assert "VM unseen runs, and its hypervisor has no console that --until could wait on" in unseen.stderr
     told = cli.run("why", "dry").stdout
     assert "qarax console dry" not in told and "simulator, has no console" in told, told
     # What there is of a log ends by itself: that is no broken line.

@@ -90,7 +90,8 @@ void add_vms(CLI::App& app, RawArguments& in) {
   CLI::App& launch =
       *app.add_subcommand("launch", "Create a VM, start it and show its console until it says something");
   add_spec(launch, in);
-  launch.add_option("--timeout", in.timeout, "Seconds to wait for the guest's first output")
+  launch.add_option("--until", a.until, "Wait until the guest has written this text, such as \"login:\"");
+  launch.add_option("--timeout", in.timeout, "Seconds to wait for the guest's first line, or for what --until names")
       ->check(CLI::Range(0.0, kLongestWait))
       ->capture_default_str();
   add_spec(*app.add_subcommand("create", "Define a VM without starting it"), in);

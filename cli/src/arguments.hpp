@@ -38,6 +38,7 @@ struct Arguments {
   std::optional<json::Value> memory_hotplug;  // bytes; null: none
   std::optional<json::Value> config;
   std::chrono::milliseconds first_output{60'000};  // launch --timeout
+  std::string until;                               // launch: on the console; empty: any line
   HostAddress address;                             // add-host
   std::string status;
   std::string host;  // jobs --host

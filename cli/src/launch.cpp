@@ -1,6 +1,7 @@
 // create, start, and the console until the guest says something.
 #include <cctype>
 #include <cstdio>
+#include <ostream>
 
 #include "commands.hpp"
 #include "problem.hpp"
@@ -35,30 +36,62 @@ void say_started(const Context& context, const json::Value& vm) {
   context.note << printable(line) << '\n';
 }
 
+// What the guest has written, in whole lines as they come: a piece ends wherever the network cut it.
+class Words {
+ public:
+  Words(std::ostream& out, bool shown) : out_(out), is_shown_(shown) {}
+
+  void add(std::string_view piece) {
+    text_ += piece;
+    show(text_.rfind('\n') + 1);
+  }
+  // Also what has no end of line, as a prompt.
+  void show_all() {
+    if (is_shown_ && shown_ < text_.size()) out_ << text_.substr(shown_) << std::endl;
+    shown_ = text_.size();
+  }
+  const std::string& text() const { return text_; }
+
+ private:
+  void show(std::size_t end) {
+    if (end <= shown_) return;
+    if (is_shown_) out_ << text_.substr(shown_, end - shown_) << std::flush;
+    shown_ = end;
+  }
+
+  std::ostream& out_;
+  const bool is_shown_;
+  std::string text_;
+  std::size_t shown_ = 0;
+};
+
 // The guest's words go to stdout; with -o json nothing but the VM does.
 Status first_output(const Context& context, const json::Value& vm) {
   const std::string& name = context.arguments.target;
   const auto limit = context.arguments.first_output;
   const auto begun = Clock::now();
-  std::string seen;
+  const std::string& until = context.arguments.until;
+  Words words(context.out, !context.arguments.json());
   QARAX_TRY(const StreamEnd end,
             context.api.follow(vm_path(vm, "/console?follow=true"), begun + limit, [&](std::string_view piece) {
-              seen += piece;
-              return !says_something(seen);
+              words.add(piece);
+              return until.empty() ? !says_something(words.text()) : words.text().find(until) == std::string::npos;
             }));
-  // Whole lines, where there are some: what has arrived ends wherever the network cut it.
-  if (!context.arguments.json()) context.out << seen.substr(0, seen.rfind('\n') + 1) << std::flush;
   if (end == StreamEnd::stopped) {
-    context.note << "the guest speaks, " << seconds(Clock::now() - begun) << " after its start\n  next: qarax console "
-                 << name << " --follow\n";
+    if (!until.empty()) words.show_all();
+    context.note << (until.empty() ? "the guest speaks" : "the guest has written \"" + printable(until) + "\"") << ", "
+                 << seconds(Clock::now() - begun) << " after its start\n  next: qarax console " << name
+                 << " --follow\n";
     return Ok{};
   }
+  const std::string awaited = until.empty() ? "a line" : "\"" + until + "\"";
   if (end == StreamEnd::timed_out)
     return make_error(Code::deadline_exceeded,
-                      "VM " + name + " runs, and its guest wrote no line within " + seconds(limit) +
+                      "VM " + name + " runs, and its guest has not written " + awaited + " within " + seconds(limit) +
                           "; qarax console " + name + " --follow waits on",
                       std::string(kTimeout));
-  return make_error(Code::failed_precondition, "VM " + name + " ended before its guest wrote anything", "wrong-state");
+  return make_error(Code::failed_precondition, "VM " + name + " ended before its guest wrote " + awaited,
+                    "wrong-state");
 }
 
 }  // namespace
@@ -80,9 +113,16 @@ Status launch(const Context& context) {
   }
   say_started(context, started->value);
   if (!has_console(context.api, started->value)) {
+    if (!context.arguments.until.empty())
+      return make_error(Code::failed_precondition,
+                        "VM " + name + " runs, and its hypervisor has no console that --until could wait on",
+                        "no-console");
     context.note << "this hypervisor has no console to wait on\n  next: qarax why " << printable(name) << '\n';
   } else if (text_of(started->value, "activity").empty()) {
-    context.note << "waiting for the guest's first output\n";
+    context.note << "waiting for the guest"
+                 << (context.arguments.until.empty() ? "'s first line"
+                                                     : " to write \"" + printable(context.arguments.until) + "\"")
+                 << '\n';
     QARAX_CHECK(first_output(context, started->value));
   } else {
     context.note << "not waiting for the guest, as --wait 0 asks\n  next: qarax console " << printable(name)
