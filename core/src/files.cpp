@@ -9,7 +9,6 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
-#include <regex>
 
 #include "qarax/plugin/json.hpp"
 
@@ -100,12 +99,25 @@ Status write_file_durably(const std::string& path, std::string_view content, uns
   return sync_folder(std::filesystem::path(path).parent_path().string());
 }
 
+namespace {
+// As write_file_durably() names them: NAME.tmpPID.N
+bool is_half_written(std::string_view name) {
+  const auto digits = [&] {
+    const std::size_t rest = name.find_last_not_of("0123456789") + 1;
+    const bool any = rest < name.size();
+    name.remove_suffix(name.size() - rest);
+    return any;
+  };
+  if (!digits() || !name.ends_with('.')) return false;
+  name.remove_suffix(1);
+  return digits() && name.ends_with(".tmp") && name.size() > 4;
+}
+}  // namespace
+
 void remove_half_written(const std::string& folder) {
-  static const std::regex half_written(".+\\.tmp[0-9]+\\.[0-9]+");
   std::error_code ignored;
   for (const auto& entry : std::filesystem::directory_iterator(folder, ignored))
-    if (std::regex_match(entry.path().filename().string(), half_written))
-      std::filesystem::remove(entry.path(), ignored);
+    if (is_half_written(entry.path().filename().string())) std::filesystem::remove(entry.path(), ignored);
 }
 
 std::int64_t min_reader(std::string_view document) {

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <Poco/Thread.h>
-#include <spdlog/logger.h>
 
 #include <atomic>
 #include <cstdint>
@@ -18,6 +17,10 @@
 #include <vector>
 
 #include "http/connection.hpp"
+
+namespace spdlog {
+class logger;
+}
 
 namespace qarax::http {
 

@@ -1,6 +1,7 @@
 // What LiveStreams' thread does with one stream.
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <spdlog/logger.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 

@@ -1,5 +1,7 @@
 #include "http/pipeline.hpp"
 
+#include <spdlog/logger.h>
+
 #include <exception>
 
 #include "http/problem.hpp"

@@ -2,8 +2,6 @@
 // stop, the log and the metrics behind it. Immutable, any thread.
 #pragma once
 
-#include <spdlog/logger.h>
-
 #include <memory>
 #include <optional>
 
@@ -13,6 +11,10 @@
 #include "http/request.hpp"
 #include "http/response.hpp"
 #include "http/router.hpp"
+
+namespace spdlog {
+class logger;
+}
 
 namespace qarax::http {
 

@@ -1,6 +1,7 @@
 #include "http/poller.hpp"
 
 #include <Poco/Exception.h>
+#include <spdlog/logger.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>

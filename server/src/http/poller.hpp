@@ -4,7 +4,6 @@
 #include <Poco/Net/Context.h>
 #include <Poco/Net/ServerSocket.h>
 #include <Poco/Thread.h>
-#include <spdlog/logger.h>
 
 #include <condition_variable>
 #include <cstdint>
@@ -18,6 +17,10 @@
 
 #include "http/connection.hpp"
 #include "http/worker_pool.hpp"
+
+namespace spdlog {
+class logger;
+}
 
 namespace qarax::http {
 

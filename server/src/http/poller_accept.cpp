@@ -2,6 +2,7 @@
 #include <Poco/Net/StreamSocketImpl.h>
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <spdlog/logger.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>

@@ -7,6 +7,7 @@
 #include <Poco/Net/ServerSocket.h>
 #include <Poco/Net/SocketAddress.h>
 #include <fcntl.h>
+#include <spdlog/logger.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <unistd.h>

@@ -2,8 +2,6 @@
 // worker threads run handlers, each staying with a busy connection; streamed replies have threads of their own.
 #pragma once
 
-#include <spdlog/logger.h>
-
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -13,6 +11,10 @@
 #include "http/router.hpp"
 #include "http/server_config.hpp"
 #include "qarax/result.hpp"
+
+namespace spdlog {
+class logger;
+}
 
 namespace qarax::http {
 

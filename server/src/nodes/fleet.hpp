@@ -9,11 +9,13 @@
 #include <string_view>
 
 #include "qarax/core/documents.hpp"
-#include "qarax/node/v1/node.pb.h"
 #include "store.hpp"
 
 namespace grpc {
 class ClientContext;
+}
+namespace qarax::node::v1 {
+class CommandRequest;
 }
 
 namespace qarax::server {
