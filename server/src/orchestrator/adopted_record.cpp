@@ -11,8 +11,6 @@ namespace qarax::server {
 
 namespace {
 
-bool has_vmm(VmState state) { return state == VmState::running || state == VmState::paused; }
-
 bool same(const VmSpec& a, const VmSpec& b) { return encode(a, Defaults::write) == encode(b, Defaults::write); }
 
 void take_words(const core::KeptVm& kept, VmRecord& vm) {
@@ -35,7 +33,7 @@ void take_words(const core::KeptVm& kept, VmRecord& vm) {
 // The machine of its last start, with what was asked for since.
 void settle_machine(const core::KeptVm& kept, VmRecord& vm) {
   // What a VMM was started with, or resized to, is what was asked for last: nothing else changes while it runs.
-  if (has_vmm(kept.report.status.state)) vm.spec = kept.spec;
+  if (core::has_vmm(kept.report.status.state)) vm.spec = kept.spec;
   vm.observed.hypervisor = kept.report.hypervisor;
   if (!kept.report.resolved) return;
   vm.resolved = kept.report.resolved;

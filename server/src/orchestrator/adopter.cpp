@@ -14,10 +14,6 @@ namespace {
 
 using api::AdoptAction;
 
-bool may_run(VmState state) {
-  return state == VmState::running || state == VmState::paused || state == VmState::unknown;
-}
-
 }  // namespace
 
 Error outdated(Error error, const std::string& host) {
@@ -101,7 +97,7 @@ void Adopter::judge(Draft& draft, const core::KeptVm& kept) {
     if (before) draft.adoption.records[vm.id] = {before->revision, before->edition};
     for (SnapshotRecord& snapshot : adopted_snapshots(kept, store_.snapshots(vm.id)))
       draft.adoption.snapshots.push_back(std::move(snapshot));
-    if (may_run(report.status.state)) {
+    if (core::may_have_vmm(report.status.state)) {
       std::int64_t overhead = 0;
       for (const auto& plugin : draft.seen.info.plugins)
         if (plugin.name == report.hypervisor && plugin.description) overhead = plugin.description->limits.vmm_overhead;

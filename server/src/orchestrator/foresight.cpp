@@ -12,10 +12,6 @@ namespace {
 
 constexpr std::int64_t kAskMs = 10'000;
 
-bool may_run(VmState state) {
-  return state == VmState::running || state == VmState::paused || state == VmState::unknown;
-}
-
 }  // namespace
 
 Status Foresight::ask_plugin(const VmRecord& vm, Foreseen& foreseen) const {
@@ -77,7 +73,7 @@ Result<Foreseen> Foresight::resize_of(const VmRecord& vm, const core::ResizeComm
     spec->memory_size = size.memory.value_or(spec->memory_size);
   }
   foreseen.changes = encode(after.spec) != encode(vm.spec);
-  if (may_run(vm.observed.status.state)) return foreseen;
+  if (core::may_have_vmm(vm.observed.status.state)) return foreseen;
   foreseen.notes.emplace_back("it holds from the next start on");
   return start_of(after, std::move(foreseen));
 }
@@ -111,7 +107,8 @@ Result<Foreseen> Foresight::job_of(const VmRecord& vm, const BeginJob& job, Fore
 
 Result<Foreseen> Foresight::removal_of(const VmRecord& vm, bool by_its_node, Foreseen foreseen) const {
   const VmState state = vm.observed.status.state;
-  if (may_run(state)) foreseen.notes.push_back("it is " + std::string(to_string(state)) + " and would be killed");
+  if (core::may_have_vmm(state))
+    foreseen.notes.push_back("it is " + std::string(to_string(state)) + " and would be killed");
   if (vm.host_id && !by_its_node) foreseen.notes.push_back("a tombstone would stay until its node returns");
   return foreseen;
 }

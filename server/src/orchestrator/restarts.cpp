@@ -19,7 +19,7 @@ std::vector<Restarts::Due> Restarts::due(const std::vector<VmPtr>& vms, std::int
     const auto found = seen_.find(vm->id);
     Seen seen = found != seen_.end() ? found->second : Seen{};
     if (seen.incarnation != vm->incarnation) seen = {vm->incarnation, 0, 0, false, 0};
-    const bool runs = vm->observed.status.state == VmState::running || vm->observed.status.state == VmState::paused;
+    const bool runs = core::has_vmm(vm->observed.status.state);
     if (runs && seen.running_ns == 0) seen.running_ns = now_ns;
     if (runs) seen.calm = now_ns - seen.running_ns >= options_.calm_ms * 1'000'000;
     // Its limit doesn't hold for one that has come to rest in between.

@@ -36,8 +36,7 @@ void SqlStore::load() {
     next_order_ = std::max(next_order_, vm.order + 1);
     const VmState stored = vm.observed.status.state;
     // What ran when this server's predecessor ended may do anything by now: its node will say.
-    if (vm.observed.status.state == VmState::running || vm.observed.status.state == VmState::paused)
-      lose_sight(vm, "not heard of since the server's start");
+    if (core::has_vmm(vm.observed.status.state)) lose_sight(vm, "not heard of since the server's start");
     for (const auto& [id, job] : jobs_) {
       if (job.vm_id != vm.id) continue;
       vm.activity = core::to_string(job.action);

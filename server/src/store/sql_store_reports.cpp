@@ -8,12 +8,7 @@
 
 namespace qarax::server {
 
-namespace {
-bool may_run(VmState state) {
-  return state == VmState::running || state == VmState::paused || state == VmState::unknown;
-}
-
-}  // namespace
+namespace {}  // namespace
 
 // The time of the first word that it is unknown, whoever said it and why.
 void SqlStore::date_unknown(Observed& observed) const {
@@ -89,7 +84,7 @@ void SqlStore::learn_wish(VmRecord& vm) {
 
 void SqlStore::settle_reservation(const VmPtr& vm) {
   const auto found = reservations_.find(vm->id);
-  if (found == reservations_.end() || may_run(vm->observed.status.state) || !vm->job_id.empty()) return;
+  if (found == reservations_.end() || core::may_have_vmm(vm->observed.status.state) || !vm->job_id.empty()) return;
   reservations_.erase(found);
   // Unless a start has taken it anew by the time of writing.
   db_->later([this, id = vm->id](Session& session) {
@@ -125,7 +120,7 @@ void SqlStore::note_unknown(const VmRecord& before, const VmPtr& now) {
 void SqlStore::lose_host(const std::string& host_id, const std::string& reason) {
   const std::lock_guard lock(db_->state());
   for (const VmPtr& vm : memory_.vms()) {
-    if (vm->host_id != host_id || !(may_run(vm->observed.status.state) || starts(*vm))) continue;
+    if (vm->host_id != host_id || !(core::may_have_vmm(vm->observed.status.state) || starts(*vm))) continue;
     const VmPtr now = memory_.update(vm->id, [&](VmRecord& changed) {
       lose_sight(changed, reason);
       return true;
@@ -137,7 +132,7 @@ void SqlStore::lose_host(const std::string& host_id, const std::string& reason) 
 void SqlStore::missing_from_snapshot(const std::string& host_id, const std::vector<std::string>& seen) {
   const std::lock_guard lock(db_->state());
   for (const VmPtr& vm : memory_.vms()) {
-    if (vm->host_id != host_id || !may_run(vm->observed.status.state) || !vm->job_id.empty()) continue;
+    if (vm->host_id != host_id || !core::may_have_vmm(vm->observed.status.state) || !vm->job_id.empty()) continue;
     if (std::find(seen.begin(), seen.end(), vm->id) != seen.end()) continue;
     const VmPtr now = memory_.update(vm->id, [&](VmRecord& changed) {
       changed.observed.status = {};

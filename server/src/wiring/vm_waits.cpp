@@ -50,8 +50,6 @@ std::string seconds(std::chrono::milliseconds time) {
   return time.count() % 1000 == 0 ? std::to_string(time.count() / 1000) + " s" : std::to_string(time.count()) + " ms";
 }
 
-bool is_up(VmState state) { return state == VmState::running || state == VmState::paused; }
-
 }  // namespace
 
 // One wait.
@@ -67,10 +65,12 @@ class VmWaits::Watch {
       if (!vm) return no_such_vm(call_.vm_id);
       const VmState state = vm->observed.status.state;
       if (first_ == 0)
-        first_ = call_.incarnation != 0 ? call_.incarnation : is_up(state) ? vm->incarnation : vm->incarnation + 1;
+        first_ = call_.incarnation != 0 ? call_.incarnation
+                 : core::has_vmm(state) ? vm->incarnation
+                                        : vm->incarnation + 1;
       const bool ended = state == VmState::shutdown && vm->incarnation >= first_ && vm->job_id.empty();
       if (call_.text.empty() && state == VmState::running) return vm;
-      if (!call_.text.empty() && (is_up(state) || ended) && listened_to_ != vm->incarnation) {
+      if (!call_.text.empty() && (core::has_vmm(state) || ended) && listened_to_ != vm->incarnation) {
         QARAX_TRY(const bool found, listen(*vm));
         if (found) return now_or(vm);
         continue;

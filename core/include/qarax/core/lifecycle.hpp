@@ -11,6 +11,11 @@
 
 namespace qarax::core {
 
+// A process runs for a VM in this state.
+constexpr bool has_vmm(VmState state) { return state == VmState::running || state == VmState::paused; }
+// And where nobody knows its state: what would be wrong beside a VMM mustn't be done.
+constexpr bool may_have_vmm(VmState state) { return has_vmm(state) || state == VmState::unknown; }
+
 enum class Action { start, stop, force_stop, pause, resume, reboot, remove, resize, snapshot, restore, drop_snapshot };
 
 inline constexpr Action kActions[] = {Action::start,    Action::stop,    Action::force_stop,   Action::pause,
