@@ -46,7 +46,7 @@ class Disk:
     def fill(self) -> None:
         """Until not one more block can be written."""
         with open(self.filler, "ab", buffering=0) as filler:
-            for size in (1 << 20, 1 << 16, 1 << 12):
+            for size in (1 << 20, 1 << 16, 1 << 12, 1 << 10):
                 try:
                     while True:
                         filler.write(b"x" * size)

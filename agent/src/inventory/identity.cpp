@@ -149,7 +149,7 @@ Result<Rehomed> rehome(const std::string& data_dir, bool moved) {
     out.set_aside = aside;
   else if (errno != ENOENT)
     return core::errno_error("can't set " + vms + " aside as " + aside, errno);
-  for (const std::string& file : {data_dir + "/cluster.json", data_dir + "/position.json"})
+  for (const std::string& file : {data_dir + "/cluster.json", data_dir + "/cluster.copy", data_dir + "/position.json"})
     if (::unlink(file.c_str()) != 0 && errno != ENOENT) return core::errno_error("can't remove " + file, errno);
   QARAX_CHECK(core::sync_folder(data_dir));
   QARAX_TRY(out.node_id, new_identity(data_dir));

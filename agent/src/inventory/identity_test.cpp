@@ -63,6 +63,7 @@ TEST_F(IdentityTest, AFolderOfAnotherMachineIsRefused) {
 TEST_F(IdentityTest, ARehomedCopyIsAnotherNodeWithoutTheOriginalsVms) {
   const std::string copy = clone();
   ASSERT_TRUE(core::write_file_durably(copy + "/cluster.json", "{}"));
+  ASSERT_TRUE(core::write_file_durably(copy + "/cluster.copy", "{}"));
   ASSERT_TRUE(core::write_file_durably(copy + "/position.json", "{}"));
   const auto rehomed = rehome(copy, false);
   ASSERT_TRUE(rehomed) << rehomed.error().message;
@@ -71,6 +72,7 @@ TEST_F(IdentityTest, ARehomedCopyIsAnotherNodeWithoutTheOriginalsVms) {
   EXPECT_FALSE(fs::exists(copy + "/vms"));
   EXPECT_TRUE(fs::exists(rehomed->set_aside + "/" + vm_)) << "nothing is lost";
   EXPECT_FALSE(fs::exists(copy + "/cluster.json"));
+  EXPECT_FALSE(fs::exists(copy + "/cluster.copy"));
   EXPECT_FALSE(fs::exists(copy + "/position.json"));
 }
 

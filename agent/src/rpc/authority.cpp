@@ -30,30 +30,16 @@ struct Fields<agent::Position> {
 };
 QARAX_FIELDS_COMPLETE(agent::Position);
 
-template <>
-struct Fields<agent::AuthorityClaim> {
-  using T = agent::AuthorityClaim;
-  static constexpr std::string_view kName = "Authority";
-  static constexpr auto kTable =
-      field_table(field<&T::cluster_id>("cluster_id").required(), field<&T::term>("term").required(),
-                  field<&T::activation>("activation").required());
-};
-QARAX_FIELDS_COMPLETE(agent::AuthorityClaim);
-
 namespace agent {
 
 Result<std::unique_ptr<AuthorityStore>> AuthorityStore::open(std::string path) {
   std::unique_ptr<AuthorityStore> store(new AuthorityStore(std::move(path)));
-  auto text = core::read_file(store->path_, 65536);
-  if (!text && text.error().code == Code::not_found) return store;
-  if (!text) return std::move(text).error();
-  auto claim = decode<AuthorityClaim>(std::string_view(*text), Unknown::ignore);
-  if (!claim)
-    return std::move(claim).error().context(store->path_ +
-                                            " is damaged; without it the node can't tell which server it obeys. "
-                                            "Restore it, or remove it to obey the next one");
-  store->current_ = std::move(*claim);
+  QARAX_TRY(store->current_, store->file_.read());
+  if (store->current_.cluster_id.empty()) return store;
   store->load_position();
+  // An older agent's file becomes one of fixed length now, and not when the disk is full.
+  if (const Status kept = store->file_.write(store->current_); !kept)
+    core::logger("node")->warn("cluster.json can't be written reason={}", core::log_value(kept.error().message));
   return store;
 }
 
@@ -66,12 +52,14 @@ void AuthorityStore::load_position() {
 }
 
 std::string AuthorityStore::position_path() const {
-  return (std::filesystem::path(path_).parent_path() / "position.json").string();
+  return (std::filesystem::path(file_.path()).parent_path() / "position.json").string();
 }
 
 void AuthorityStore::reached(const AuthorityClaim& claim, std::int64_t position) {
   const std::lock_guard lock(mutex_);
-  if (!(claim == current_) || position <= position_) return;
+  if (!(claim == current_)) return;
+  keep_again();
+  if (position <= position_) return;
   position_ = position;
   if (!position_file_) position_file_.reset(::open(position_path().c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
   std::string text = encode(Position{current_.activation, position}, Defaults::write);
@@ -103,16 +91,36 @@ Result<AuthorityStore::Obeyed> AuthorityStore::greet(const AuthorityClaim& claim
                           " already: another server is active, or this one's database was rolled back",
                       "stale-term");
   Obeyed before{current_.activation, current_.term};
-  QARAX_CHECK(obey(claim));
+  const Status kept = obey(claim);
+  if (kept) return before;
+  // A disk that nothing can be written to must not lock out the server that could end and delete what fills it. Not so
+  // for a first cluster: what forgets it again could obey two.
+  if (!kept.error().reason.starts_with("disk-") || current_.cluster_id != claim.cluster_id) return kept.error();
+  core::logger("node")->warn(
+      "the server's term is obeyed and can't be kept: an agent started now would obey an older one term={} reason={}",
+      claim.term, core::log_value(kept.error().message));
+  take(claim);
+  is_unkept_ = true;
   return before;
 }
 
 Status AuthorityStore::obey(const AuthorityClaim& claim) {
   if (claim == current_) return Ok{};
-  QARAX_CHECK(core::write_file_durably(path_, encode(claim, Defaults::write)));
+  QARAX_CHECK(file_.write(claim));
+  take(claim);
+  return Ok{};
+}
+
+void AuthorityStore::take(const AuthorityClaim& claim) {
   current_ = claim;
   position_ = 0;
-  return Ok{};
+  is_unkept_ = false;
+}
+
+void AuthorityStore::keep_again() {
+  if (!is_unkept_ || !file_.write(current_)) return;
+  is_unkept_ = false;
+  core::logger("node")->info("the server's term is kept now term={}", current_.term);
 }
 
 Status AuthorityStore::adopt(const AuthorityClaim& claim, const AuthorityClaim& seen) {

@@ -7,22 +7,16 @@
 #include <mutex>
 #include <string>
 
+#include "claim_file.hpp"
 #include "qarax/core/files.hpp"
 #include "qarax/result.hpp"
 
 namespace qarax::agent {
 
-struct AuthorityClaim {
-  std::string cluster_id;
-  std::int64_t term = 0;
-  std::string activation;
-  bool operator==(const AuthorityClaim&) const = default;
-};
-
 class AuthorityStore {
  public:
-  // `path`: the file that keeps it; position.json is beside it. An unreadable file is an error: forgetting the cluster
-  // could obey two servers.
+  // `path`: the file that keeps it (ClaimFile); position.json is beside it. An unreadable file is an error: forgetting
+  // the cluster could obey two servers.
   static Result<std::unique_ptr<AuthorityStore>> open(std::string path);
 
   struct Obeyed {
@@ -30,7 +24,8 @@ class AuthorityStore {
     std::int64_t highest_term = 0;
   };
   // Hello: takes a first cluster, raises the term. FAILED_PRECONDITION "other-cluster", ABORTED "stale-term": also for
-  // the term that is obeyed already where another activation of a server has it.
+  // the term that is obeyed already where another activation of a server has it. A disk that can't be written to keeps
+  // no server of the node's own cluster out: its term is obeyed, and written as soon as that works.
   Result<Obeyed> greet(const AuthorityClaim& claim);
   // By an operator's word: obeys `claim` from now on, whatever its cluster and term. ABORTED "plan-changed" where the
   // node doesn't obey `seen` any more.
@@ -48,14 +43,18 @@ class AuthorityStore {
   Standing standing() const;
 
  private:
-  explicit AuthorityStore(std::string path) : path_(std::move(path)) {}
-  Status obey(const AuthorityClaim& claim);  // with mutex_ held
+  explicit AuthorityStore(std::string path) : file_(std::move(path)) {}
+  // All with mutex_ held.
+  Status obey(const AuthorityClaim& claim);
+  void take(const AuthorityClaim& claim);
+  void keep_again();
   void load_position();
   std::string position_path() const;
 
-  const std::string path_;
+  const ClaimFile file_;
   mutable std::mutex mutex_;
   AuthorityClaim current_;
+  bool is_unkept_ = false;  // the disk doesn't have current_
   std::int64_t position_ = 0;
   core::Fd position_file_;
 };

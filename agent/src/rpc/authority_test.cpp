@@ -2,9 +2,13 @@
 #include "authority.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/mount.h>
 
+#include <cstring>
 #include <filesystem>
+#include <fstream>
 
+#include "qarax/core/files.hpp"
 #include "temp_folder.hpp"
 
 namespace qarax::agent {
@@ -122,10 +126,67 @@ TEST_F(AuthorityTest, APositionThatCannotBeReadProvesNothing) {
   EXPECT_EQ(store_->standing().position, 8);
 }
 
+TEST_F(AuthorityTest, ATornWriteIsMadeGoodByItsCopy) {
+  ASSERT_TRUE(store_->greet({"c", 1, "a"}));
+  ASSERT_TRUE(store_->greet({"c", 2, "b"}));
+  for (const char* file : {"/cluster.json", "/cluster.copy"}) {
+    auto text = core::read_file(dir_ + file);
+    ASSERT_TRUE(text);
+    const std::size_t at = text->find("\"term\":2");
+    ASSERT_NE(at, std::string::npos) << *text;
+    std::fstream(dir_ + file, std::ios::in | std::ios::out).seekp(static_cast<std::streamoff>(at + 7)) << '1';
+    open();
+    EXPECT_EQ(store_->standing().obeyed.term, 2) << file << " is a document still, and no claim that was ever made";
+    open();
+    EXPECT_EQ(core::read_file(dir_ + file)->size(), text->size());
+  }
+}
+
 TEST_F(AuthorityTest, ADamagedFileIsAnErrorAndNeverNobody) {
   ASSERT_TRUE(store_->greet({"c", 1, "a"}));
-  std::filesystem::resize_file(dir_ + "/cluster.json", 3);
+  for (const char* file : {"/cluster.json", "/cluster.copy"}) std::filesystem::resize_file(dir_ + file, 3);
   EXPECT_FALSE(AuthorityStore::open(dir_ + "/cluster.json"));
+}
+
+TEST_F(AuthorityTest, AnOlderAgentsFileIsReadAndHasRoomForWhatFollows) {
+  ASSERT_TRUE(core::write_file_durably(dir_ + "/cluster.json", R"({"cluster_id":"c","term":3,"activation":"a"})"));
+  open();
+  EXPECT_TRUE(store_->check({"c", 3, "a"}));
+  EXPECT_EQ(std::filesystem::file_size(dir_ + "/cluster.json"), 512u);
+  open();
+  EXPECT_TRUE(store_->check({"c", 3, "a"}));
+}
+
+// Whoever fills a disk has to be deletable by a server that was started since.
+TEST_F(AuthorityTest, ADiskThatTakesNothingKeepsNoServerOut) {
+  const std::string disk = folder_ / "disk";
+  std::filesystem::create_directory(disk);
+  if (::mount("qarax-test", disk.c_str(), "tmpfs", 0, "size=64k") != 0)
+    GTEST_SKIP() << "a disk of its own wants root: " << std::strerror(errno);
+  const auto reopen = [&] { store_ = std::move(*AuthorityStore::open(disk + "/cluster.json")); };
+  const auto remount = [&](unsigned long more) {
+    EXPECT_EQ(::mount("qarax-test", disk.c_str(), "tmpfs", MS_REMOUNT | more, "size=64k"), 0) << std::strerror(errno);
+  };
+  reopen();
+  ASSERT_TRUE(store_->greet({"c", 1, "a"}));
+  std::ofstream(disk + "/filler") << std::string(1 << 20, 'x');
+  ASSERT_FALSE(core::write_file_durably(disk + "/more", "x")) << "the disk is full";
+  EXPECT_EQ(refusal({"c", 2, "b"}), "");
+  reopen();
+  EXPECT_TRUE(store_->check({"c", 2, "b"})) << "and it is kept";
+
+  remount(MS_RDONLY);
+  EXPECT_EQ(refusal({"c", 3, "c"}), "");
+  EXPECT_TRUE(store_->check({"c", 3, "c"}));
+  EXPECT_EQ(refusal({"c", 2, "b"}), "stale-term") << "it is obeyed all the same";
+  EXPECT_EQ(store_->adopt({"other", 1, "z"}, {"c", 3, "c"}).error().reason, "disk-read-only")
+      << "another cluster only where it can be kept";
+  remount(0);
+  store_->reached({"c", 3, "c"}, 0);
+  reopen();
+  EXPECT_TRUE(store_->check({"c", 3, "c"})) << "written as soon as that worked";
+  store_.reset();
+  EXPECT_EQ(::umount2(disk.c_str(), MNT_DETACH), 0);
 }
 
 }  // namespace
