@@ -124,6 +124,8 @@ class Manager final : public VmManager {
   // snapshots.cpp, on the VM's strand
   DriverCall call_to_undo(const VmPtr& vm);
   Result<VmStatus> resize(const VmPtr& vm, const Command& command, Driver& driver, const DriverCall& call);
+  Result<VmStatus> resize_to(const VmPtr& vm, const core::ResizeCommand& wanted, Driver& driver,
+                             const DriverCall& call);
   Result<VmStatus> go_on(const VmPtr& vm, Driver& driver, VmState before, const VmStatus& now);
   Result<VmStatus> snapshot(const VmPtr& vm, const Command& command, Driver& driver, DriverCall call);
   void add_snapshot_facts(const VmPtr& vm, const std::string& document, core::VmReport& report);

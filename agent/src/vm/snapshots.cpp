@@ -1,6 +1,7 @@
 // Snapshot, restore and resize, on the VM's strand, and what becomes of those that the agent's end interrupted.
 #include <unistd.h>
 
+#include "command_document.hpp"
 #include "manager.hpp"
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
@@ -40,7 +41,12 @@ void apply(const core::ResizeCommand& wanted, VmSpec& spec) {
 DriverCall Manager::call_to_undo(const VmPtr& vm) { return call_for(vm, CallLimits{}.within_ms(kUndoMs)); }
 
 Result<VmStatus> Manager::resize(const VmPtr& vm, const Command& command, Driver& driver, const DriverCall& call) {
-  QARAX_TRY(const auto wanted, decode<core::ResizeCommand>(std::string_view(command.document), Unknown::ignore));
+  QARAX_TRY(const auto wanted, resize_command_in(command.document));
+  return resize_to(vm, wanted, driver, call);
+}
+
+Result<VmStatus> Manager::resize_to(const VmPtr& vm, const core::ResizeCommand& wanted, Driver& driver,
+                                    const DriverCall& call) {
   ResizeArgs args;
   QARAX_TRY(args.vm, args_for(vm));
   args.vcpus = wanted.vcpus;
@@ -173,11 +179,9 @@ Result<VmStatus> Manager::carry_through(const VmPtr& vm, const JournalRecord& in
     return stopped;
   }
   if (action == core::Action::resize && now.state == VmState::running) {
-    Command again;
-    again.vm = vm->id;
-    again.action = core::Action::resize;
-    again.document = intent.document.text;
-    return resize(vm, again, *driver, call_to_undo(vm));
+    // It was begun, by a later agent perhaps: as much of it as this one knows is better than half.
+    QARAX_TRY(const auto wanted, decode<core::ResizeCommand>(std::string_view(intent.document.text), Unknown::ignore));
+    return resize_to(vm, wanted, *driver, call_to_undo(vm));
   }
   return now;
 }

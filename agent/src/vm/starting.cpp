@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "command_document.hpp"
 #include "manager.hpp"
 #include "records.hpp"
 #include "steps.hpp"
@@ -25,7 +26,7 @@ Status Manager::check_incarnation(const VmPtr& vm, const Command& command) {
 }
 
 Result<VmSpec> Manager::resolve(const std::string& document, std::int64_t deadline_ns) {
-  QARAX_TRY(const auto wanted, decode<core::StartCommand>(std::string_view(document), Unknown::ignore));
+  QARAX_TRY(const auto wanted, start_command_in(document));
   QARAX_TRY(Driver * driver, in_step("find-plugin", drivers_.find(wanted.hypervisor)));
   if (auto boot = boot_files_.files_for(wanted.boot_source_id); !boot && boot.error().reason != "no-boot-source")
     return std::move(boot).error().at_step("boot-files");
@@ -54,7 +55,7 @@ Result<VmStatus> Manager::start(const VmPtr& vm, Operation& operation) {
   auto turn = std::exchange(operation.turn, std::nullopt);
   if (turn && !*turn) return std::move(*turn).error().at_step("admission");
   const Command& command = operation.command;
-  QARAX_TRY(const auto wanted, decode<core::StartCommand>(std::string_view(command.document), Unknown::ignore));
+  QARAX_TRY(const auto wanted, start_command_in(command.document));
   QARAX_CHECK(check_incarnation(vm, command));
   QARAX_TRY(Driver * driver, in_step("find-plugin", drivers_.find(wanted.hypervisor)));
   const DriverCall call = call_for(vm, operation);

@@ -1,5 +1,5 @@
 // The documents that server and node exchange inside the protobuf envelope (core/proto): JSON by the SDK's field
-// tables. Both sides decode with Unknown::ignore, so that N±1 understand each other.
+// tables. N±1 understand each other: members that aren't known are ignored, but those of a machine (VmSpec, a resize).
 #pragma once
 
 #include <cstdint>
