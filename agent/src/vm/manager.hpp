@@ -99,6 +99,7 @@ class Manager final : public VmManager {
   Result<VmArgs> args_for(const VmPtr& vm);
 
   // starting.cpp, on the VM's strand (resolve(), which is public, on its caller's thread)
+  BootFiles found(BootFiles boot) const;
   static std::string missing_of(const BootFiles& boot);  // the first that isn't there; empty: none
   Result<BootFiles> boot_files_of(const VmPtr& vm, const core::StartCommand& wanted);
   Status check_incarnation(const VmPtr& vm, const Command& command);

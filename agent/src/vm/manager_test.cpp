@@ -65,6 +65,26 @@ TEST_F(ManagerTest, AVmBootsWhatItBootedFirstUntilItsMachineIsChanged) {
   EXPECT_EQ(driver_.booted, old_kernel) << "what it booted isn't there any more";
 }
 
+// By `mv` of the folder and a changed config, or `rehome --moved`: its images are the same files under another path.
+TEST_F(ManagerTest, AVmBootsWhatItBootedFirstAlsoWhereTheDataFolderWasMoved) {
+  const std::string before = dir_ + "/before/images";
+  for (const std::string& folder : {before, dir_ + "/images"}) std::filesystem::create_directories(folder);
+  std::ofstream(before + "/digest") << "kernel";
+  std::ofstream(dir_ + "/images/default") << "another kernel";
+  driver_.kernel = before + "/digest";
+  run(command(Action::start, 1));
+  ASSERT_TRUE(run(snapshot(2)).outcome);
+  run(command(Action::force_stop, 3));
+  driver_.kernel = dir_ + "/images/default";
+  std::filesystem::rename(before + "/digest", dir_ + "/images/digest");
+  ASSERT_TRUE(run(command(Action::start, 4)).outcome);
+  EXPECT_EQ(driver_.booted, dir_ + "/images/digest");
+  run(command(Action::force_stop, 5));
+  const auto restored = run(restore(6));
+  ASSERT_TRUE(restored.outcome) << restored.outcome.error().message;
+  EXPECT_EQ(VmFolder(dir_ + "/vms/" + vm_).read_document()->boot.kernel, dir_ + "/images/digest");
+}
+
 TEST_F(ManagerTest, ARepeatedStepGetsItsStoredResultAndRunsOnce) {
   EXPECT_TRUE(run(command(Action::start, 1)).outcome);
   const auto again = run(command(Action::start, 1));

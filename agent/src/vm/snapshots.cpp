@@ -139,7 +139,8 @@ Result<VmStatus> Manager::restore(const VmPtr& vm, const Operation& operation) {
   QARAX_CHECK(check_id(wanted.snapshot));
   QARAX_CHECK(check_incarnation(vm, command));
   const SnapshotFolder snapshots(vm->folder.path());
-  QARAX_TRY(const SnapshotManifest manifest, snapshots.read(wanted.snapshot));
+  QARAX_TRY(SnapshotManifest manifest, snapshots.read(wanted.snapshot));
+  manifest.boot = found(std::move(manifest.boot));
   if (const std::string gone = missing_of(manifest.boot); !gone.empty())
     return make_error(Code::failed_precondition, "the snapshot's boot file " + gone + " is gone", "boot-files-missing");
   QARAX_TRY(Driver * driver, drivers_.find(manifest.hypervisor));

@@ -36,6 +36,16 @@ Result<VmSpec> Manager::resolve(const std::string& document, std::int64_t deadli
   return in_step("resolve", driver->resolve(call, {wanted.resolved.value_or(wanted.spec)}));
 }
 
+// Files by digest are the same under another path, which they have where the data folder was moved.
+BootFiles Manager::found(BootFiles boot) const {
+  for (std::string* file : {&boot.kernel, &boot.kernel_pvh, &boot.initramfs}) {
+    if (file->empty() || ::access(file->c_str(), R_OK) == 0) continue;
+    const std::string here = options_.data_dir + "/images" + file->substr(file->rfind('/'));
+    if (::access(here.c_str(), R_OK) == 0) *file = here;
+  }
+  return boot;
+}
+
 std::string Manager::missing_of(const BootFiles& boot) {
   for (const std::string& file : {boot.kernel, boot.kernel_pvh, boot.initramfs})
     if (!file.empty() && ::access(file.c_str(), R_OK) != 0) return file;
@@ -43,9 +53,9 @@ std::string Manager::missing_of(const BootFiles& boot) {
 }
 
 // What it booted first, unless its machine was changed since: the node's default kernel may be another one by now, or
-// gone. Not of a data folder that has moved.
+// gone.
 Result<BootFiles> Manager::boot_files_of(const VmPtr& vm, const core::StartCommand& wanted) {
-  const BootFiles& before = vm->document.boot;
+  BootFiles before = found(vm->document.boot);
   const bool is_the_same = !wanted.resolve && wanted.boot_source_id == vm->document.boot_source_id;
   if (is_the_same && !before.kernel.empty() && missing_of(before).empty()) return before;
   return boot_files_.files_for(wanted.boot_source_id);
