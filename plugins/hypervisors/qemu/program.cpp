@@ -13,6 +13,11 @@ namespace qarax::qemu {
 namespace {
 
 constexpr std::int64_t kAskMs = 5000;
+constexpr const char* kUsualPaths[] = {"/usr/bin/qemu-system-x86_64", "/usr/local/bin/qemu-system-x86_64"};
+
+std::string look_at(const std::string& path) {
+  return plugin::fingerprint(path) + (::access(path.c_str(), X_OK) == 0 ? ":x " : ":- ");
+}
 
 void find_path(const Settings& settings, Program& out) {
   if (!settings.binary.empty()) {
@@ -23,7 +28,7 @@ void find_path(const Settings& settings, Program& out) {
     out.why_not = "the configured QEMU " + settings.binary + " can't be run; correct `binary` in the plugin's config";
     return;
   }
-  for (const char* path : {"/usr/bin/qemu-system-x86_64", "/usr/local/bin/qemu-system-x86_64"})
+  for (const char* path : kUsualPaths)
     if (::access(path, X_OK) == 0) {
       out.path = path;
       return;
@@ -70,6 +75,13 @@ bool ask(plugin::Host& host, const plugin::Call* call, Program& out) {
 }
 
 }  // namespace
+
+std::string program_fingerprint(const Settings& settings) {
+  if (!settings.binary.empty()) return look_at(settings.binary);
+  std::string out;
+  for (const char* path : kUsualPaths) out += look_at(path);
+  return out;
+}
 
 std::string version_in(const std::string& output) {
   constexpr std::string_view kMark = "version ";

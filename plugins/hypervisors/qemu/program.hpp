@@ -25,6 +25,8 @@ std::string version_in(const std::string& output);
 // The machine type that `alias` stands for in the output of -machine help; empty where it isn't there.
 std::string machine_in(const std::string& output, const std::string& alias);
 
+// What find_program() answered is good for as long as this stays the same.
+std::string program_fingerprint(const Settings& settings);
 // Looks for the program and asks it. `state_dir` may be empty: then nothing is kept. `call`: its limits; null: none.
 Program find_program(plugin::Host& host, const Settings& settings, const std::string& state_dir,
                      const plugin::Call* call = nullptr);

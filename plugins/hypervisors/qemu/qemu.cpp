@@ -19,34 +19,53 @@ Qemu::Qemu(plugin::Host& host, const CreateArgs& args, int undo_ms)
       settings_(plugin::settings_or_throw<Settings>(args)),
       undo_ms_(undo_ms),
       state_dir_(args.state_dir),
-      program_(find_program(host, settings_, args.state_dir)),
-      accelerator_(host, settings_.accelerator, trial_plan(settings_, program_), args.state_dir) {
-  if (settings_.sandbox && !program_.path.empty() && !program_.can_sandbox)
-    host_.log(plugin::LogLevel::warn, "this QEMU has no seccomp sandbox, its VMs run without path=" + program_.path);
+      vmm_(std::make_shared<Vmm>(host, settings_, state_dir_, nullptr)) {}
+
+Qemu::Vmm::Vmm(plugin::Host& host, const Settings& settings, const std::string& state_dir, const plugin::Call* call)
+    : seen(program_fingerprint(settings)),
+      program(find_program(host, settings, state_dir, call)),
+      accelerator(host, settings.accelerator, trial_plan(settings, program), state_dir) {
+  if (settings.sandbox && !program.path.empty() && !program.can_sandbox)
+    host.log(plugin::LogLevel::warn, "this QEMU has no seccomp sandbox, its VMs run without path=" + program.path);
+}
+
+std::shared_ptr<Qemu::Vmm> Qemu::vmm() const {
+  const std::lock_guard lock(vmm_mutex_);
+  return vmm_;
 }
 
 Program Qemu::program() const {
-  const std::lock_guard lock(program_mutex_);
-  return program_;
+  const std::lock_guard lock(vmm_mutex_);
+  return vmm_->program;
+}
+
+std::shared_ptr<Qemu::Vmm> Qemu::look_for_vmm(const plugin::Call& call) {
+  std::shared_ptr<Vmm> before;  // ends its trial once nobody waits for the lock
+  const std::lock_guard lock(vmm_mutex_);
+  if (program_fingerprint(settings_) == vmm_->seen) return vmm_;
+  before = std::exchange(vmm_, std::make_shared<Vmm>(host_, settings_, state_dir_, &call));
+  host_.notify("");
+  return vmm_;
 }
 
 Result<Program> Qemu::known_program(plugin::Call& call) {
+  const auto vmm = look_for_vmm(call);
   Program now = program();
   if (now.path.empty() || now.unanswered.empty()) return now;
   now = find_program(host_, settings_, state_dir_, &call);
   if (!now.unanswered.empty())
     return make_error(Code::unavailable, now.unanswered + "; until it answers, no VM's machine can be frozen");
   {
-    const std::lock_guard lock(program_mutex_);
-    program_ = now;
+    const std::lock_guard lock(vmm_mutex_);
+    vmm->program = now;
   }
   host_.notify("");
   return now;
 }
 
-Result<Description> Qemu::describe(plugin::Call&) {
+Result<Description> Qemu::describe(plugin::Call& call) {
+  const Verdict verdict = look_for_vmm(call)->accelerator.now();
   const Program program = this->program();
-  const Verdict verdict = accelerator_.now();
   Description out;
   out.vmm_path = program.path;
   out.vmm_version = program.version;
@@ -85,7 +104,7 @@ Result<VmSpec> Qemu::resolve(plugin::Call& call, const ResolveArgs& args) {
   QARAX_TRY(VmOptions options, vm_options(spec));
   Verdict verdict{"kvm", ""};
   if (spec.kvm_hyperv) {
-    QARAX_TRY(verdict, accelerator_.settled(call));
+    QARAX_TRY(verdict, vmm()->accelerator.settled(call));
   }
   QARAX_CHECK(check(spec, verdict));
   if (options.machine.empty()) options.machine = settings_.machine;

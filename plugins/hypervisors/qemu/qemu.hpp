@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <utility>
@@ -104,7 +105,17 @@ class Qemu final : public plugin::Hypervisor,
   Status thaw(plugin::Call& call, const StartArgs& args);
   Status check(const VmSpec& spec, const Verdict& verdict) const;
   static Error demands_kvm(const Verdict& verdict);  // where the node's config does and none runs a guest
+  // The program, and what a trial said of KVM with it.
+  struct Vmm {
+    Vmm(plugin::Host& host, const Settings& settings, const std::string& state_dir, const plugin::Call* call);
+    const std::string seen;  // program_fingerprint()
+    Program program;         // changes under vmm_mutex_, where it hadn't answered
+    Accelerator accelerator;
+  };
   Program program() const;
+  std::shared_ptr<Vmm> vmm() const;
+  // Asked anew where the file has changed, as by an upgrade under a node that runs.
+  std::shared_ptr<Vmm> look_for_vmm(const plugin::Call& call);
   // One that has said what its machines are: it is asked again where it hasn't. UNAVAILABLE, with the reason.
   Result<Program> known_program(plugin::Call& call);
 
@@ -112,9 +123,8 @@ class Qemu final : public plugin::Hypervisor,
   const Settings settings_;
   const int undo_ms_;
   const std::string state_dir_;
-  mutable std::mutex program_mutex_;
-  Program program_;
-  Accelerator accelerator_;
+  mutable std::mutex vmm_mutex_;
+  std::shared_ptr<Vmm> vmm_;
   Monitors monitors_;
 };
 

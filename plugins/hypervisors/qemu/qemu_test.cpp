@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "test_plugin.hpp"
@@ -52,6 +53,42 @@ TEST_F(QemuPlugin, AStartThatIsRepeatedAnswersWhatIs) {
   host.set_status("prelaunch");
   EXPECT_EQ(plugin().start(call.get(), start_args())->state, VmState::running);
   EXPECT_EQ(host.commands().back(), "cont");
+}
+
+TEST_F(QemuPlugin, AProgramThatIsReplacedUnderTheNodeIsSeenByTheNextVm) {
+  const std::string binary = dir() + "/qemu";
+  std::string version = "7.2";
+  const auto install = [&](const std::string& what) {
+    version = what;
+    std::filesystem::remove(binary);
+    std::ofstream(binary) << "QEMU " << what << std::string(what.size(), ' ');
+    std::filesystem::permissions(binary, std::filesystem::perms::owner_all);
+  };
+  host.on_run = [&](const RunArgs& args) -> Result<RunResult> {
+    RunResult out;
+    out.exit.kind = ExitKind::exited;
+    out.output = args.argv.at(1) == "--version" ? "QEMU emulator version " + version + ".0\n"
+                                                : "q35   Standard PC (alias of pc-q35-" + version + ")\n";
+    return out;
+  };
+  install("7.2");
+  Qemu qemu(host, create(R"({"binary":")" + binary + R"(","accelerator":"tcg"})"));
+  const auto machine = [&] {
+    const auto resolved = qemu.resolve(call.get(), {start_args().spec});
+    return resolved ? resolved->config.text : resolved.error().message;
+  };
+  EXPECT_NE(machine().find("pc-q35-7.2"), std::string::npos) << machine();
+  install("10.0");
+  EXPECT_EQ(host.count("notify "), 0);
+  EXPECT_NE(machine().find("pc-q35-10.0"), std::string::npos) << machine();
+  EXPECT_EQ(host.count("notify "), 1) << "the host asks what this one can do";
+  EXPECT_EQ(qemu.describe(call.get())->vmm_version, "10.0.0");
+  std::filesystem::remove(binary);
+  EXPECT_FALSE(qemu.describe(call.get())->healthy);
+  EXPECT_EQ(qemu.start(call.get(), start_args()).error().reason, "hypervisor-unavailable");
+  install("7.2");
+  EXPECT_TRUE(qemu.describe(call.get())->healthy) << "and again";
+  EXPECT_EQ(host.count("notify "), 3);
 }
 
 TEST_F(QemuPlugin, AQemuThatDiesInItsStartIsQuotedAndLeavesNothing) {

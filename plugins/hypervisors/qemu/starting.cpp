@@ -17,10 +17,11 @@ Result<VmStatus> Qemu::start(plugin::Call& call, const StartArgs& args) {
 }
 
 Result<VmStatus> Qemu::start_or_restore(plugin::Call& call, StartArgs args, const std::optional<Thaw>& from) {
+  const auto vmm = look_for_vmm(call);
   if (const Program program = this->program(); program.path.empty())
     return make_error(Code::failed_precondition, program.why_not, "hypervisor-unavailable");
   QARAX_CHECK(plugin::needs_boot_source(args));
-  QARAX_TRY(const Verdict verdict, accelerator_.settled(call));
+  QARAX_TRY(const Verdict verdict, vmm->accelerator.settled(call));
   if (verdict.accelerator.empty()) return demands_kvm(verdict);
   if (from) {
     if (const std::string why = difference(from->machine, args.spec, verdict.accelerator); !why.empty())
