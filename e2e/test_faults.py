@@ -223,6 +223,45 @@ def test_a_vmm_that_pauses_by_itself_is_paused(bare_stack, tmp_path):
     assert stack.api.act(vm_id, "resume")["status"] == "running"
 
 
+LAST_WORDS = ["qemu: first, what it was doing", "qemu: then what was wrong", "qemu: and that it gives up"]
+
+
+def test_a_vmm_that_fails_at_its_start_is_quoted_to_whoever_asks(bare_stack, tmp_path):
+    """Each says the whole of it: whoever started the VM, whoever reads the job later, and the diagnosis."""
+    stack, api = bare_stack, bare_stack.api
+    binary = tmp_path / "qemu"
+    words = "".join(f"echo '{line}' >&2\n" for line in LAST_WORDS)
+    binary.write_text('#!/bin/sh\ncase "$*" in\n--version | *"-machine help") exec /usr/bin/qemu-system-x86_64 "$@" ;;\nesac\n' + words + "exit 1\n")
+    binary.chmod(0o755)
+    kernel = tmp_path / "kernel"
+    kernel.write_text("never booted")
+    node = stack.add_node(plugins=[stack.qemu_plugin(binary=str(binary))], boot={"kernel": str(kernel)})
+    vm = api.create("broken", memory_size=32 << 20)
+    answer = api.call("POST", f"/vms/{vm}/start")
+    problem = answer.json()
+    assert (answer.status_code, problem["type"].rsplit("/", 1)[-1]) == (502, "vmm-failed"), problem
+    assert problem["step"] == "start-vmm" and problem["hint"]
+    assert problem["log_tail"].splitlines() == LAST_WORDS
+    # Consequence before cause: the detail begins with what was asked for, and the VMM's own last word is the root.
+    assert problem["detail"].startswith("VM broken could not start: "), problem
+    assert problem["causes"] and LAST_WORDS[-1] in problem["causes"][-1] and "QEMU" in problem["causes"][-1], problem
+    for outer, inner in zip([problem["detail"], *problem["causes"]], problem["causes"]):
+        assert inner in outer and inner != outer, problem
+    # What belongs to the one answer alone.
+    own = ("instance", "request_id")
+    same = {key: value for key, value in problem.items() if key not in own}
+    (listed,) = [job for job in api.ok("GET", "/jobs").json() if job["action"] == "start"]
+    (of_vm,) = [job for job in api.ok("GET", f"/vms/{vm}/diagnosis").json()["jobs"] if job["action"] == "start"]
+    for job in (listed, of_vm, api.ok("GET", f"/jobs/{listed['id']}").json()):
+        assert {key: value for key, value in job["error"].items() if key not in own} == same
+    after = api.ok("GET", f"/vms/{vm}/diagnosis").json()
+    assert after["vmm_log"].splitlines() == LAST_WORDS, after
+    assert LAST_WORDS[-1] in after["observed"]["reason"], after
+    assert str(stack.folder) not in str(after) + answer.text, "no document names a path of the host"
+    assert not node.vmm_pids()
+    api.delete(vm)
+
+
 @pytest.mark.guest
 def test_kvm_demanded_is_never_silently_tcg(bare_stack):
     """On a host whose KVM runs guests this boots under KVM; on one where it doesn't, it says why. Nothing in between."""
