@@ -33,6 +33,20 @@ Result<sockaddr_un> address_of(const Socket& folder, const std::string& name) {
   return out;
 }
 
+// `error`: errno of what failed.
+Result<Socket> try_connect(const std::string& folder, const std::string& name, int& error) {
+  const Socket dir(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  error = errno;
+  if (dir.get() < 0) return failed("can't open " + folder, error);
+  QARAX_TRY(const sockaddr_un address, address_of(dir, name));
+  // A peer that accepts nobody, with a full queue, is an error at once and not a wait without an end.
+  Socket socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (socket.get() >= 0 && ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0)
+    return socket;
+  error = errno;
+  return failed("can't connect to " + folder + "/" + name, error);
+}
+
 }  // namespace
 
 Socket& Socket::operator=(Socket&& other) noexcept {
@@ -65,14 +79,13 @@ Result<Socket> listen_unix(const std::string& folder, const std::string& name) {
 }
 
 Result<Socket> connect_unix(const std::string& folder, const std::string& name) {
-  const Socket dir(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (dir.get() < 0) return failed("can't open " + folder, errno);
-  QARAX_TRY(const sockaddr_un address, address_of(dir, name));
-  // A peer that accepts nobody, with a full queue, is an error at once and not a wait without an end.
-  Socket socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (socket.get() < 0 || ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
-    return failed("can't connect to " + folder + "/" + name, errno);
-  return socket;
+  int error = 0;
+  return try_connect(folder, name, error);
+}
+
+bool is_listened_on(const std::string& folder, const std::string& name) {
+  int error = 0;
+  return try_connect(folder, name, error) || error == EAGAIN;
 }
 
 ssize_t send_some(int socket, std::string_view data, const std::vector<int>& fds) {

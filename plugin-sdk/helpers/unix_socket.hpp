@@ -32,6 +32,8 @@ class Socket {
 Result<Socket> listen_unix(const std::string& folder, const std::string& name);
 // NOT_FOUND: no such socket. UNAVAILABLE: nobody listens.
 Result<Socket> connect_unix(const std::string& folder, const std::string& name);
+// Whether somebody would answer there, also one who is too busy just now.
+bool is_listened_on(const std::string& folder, const std::string& name);
 
 // As ::send without a wait or a signal; `fds` go along with the first byte.
 ssize_t send_some(int socket, std::string_view data, const std::vector<int>& fds);

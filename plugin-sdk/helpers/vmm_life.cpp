@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "text.hpp"
+#include "unix_socket.hpp"
 
 namespace qarax::plugin {
 
@@ -63,6 +64,16 @@ Status needs_boot_source(const StartArgs& args) {
       Code::failed_precondition,
       "the VM names no boot source and this node has no default kernel; set boot.kernel in the node's config",
       "boot-files-missing");
+}
+
+Status needs_free_run_dir(const VmmKind& kind, const StartArgs& args) {
+  // A console may take one connection alone, so that one isn't tried.
+  const std::string& name = kind.sockets.front();
+  if (!is_listened_on(args.run_dir, name)) return Ok{};
+  return make_error(Code::failed_precondition,
+                    "VM " + args.vm + " can't be started in " + args.run_dir + ": a VMM that runs there listens on " +
+                        name + "; end that one first",
+                    "host-path-taken");
 }
 
 void remove_sockets(Host& host, const VmmKind& kind, const std::string& vm, const std::string& run_dir) {

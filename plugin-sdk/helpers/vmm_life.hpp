@@ -46,7 +46,7 @@ Status needs_boot_source(const StartArgs& args);
 // The VMM and its sockets, as a plugin names them.
 struct VmmKind {
   std::string name;                  // for people: QEMU
-  std::vector<std::string> sockets;  // in the run folder
+  std::vector<std::string> sockets;  // in the run folder; first the one that it is asked through
   // What its log says where it failed and exited with code 0 all the same, as after a guest's power-off.
   std::vector<std::string> failures{};
 };
@@ -55,6 +55,9 @@ struct VmmKind {
 // code 0 means that the guest has powered off.
 VmStatus ended(const VmmKind& kind, const Process& process);
 
+// Before the first socket of a start is made. FAILED_PRECONDITION "host-path-taken" where a VMM listens in that run
+// folder: a second one would take its sockets' names, and nobody could ask or end the first any more.
+Status needs_free_run_dir(const VmmKind& kind, const StartArgs& args);
 void remove_sockets(Host& host, const VmmKind& kind, const std::string& vm, const std::string& run_dir);
 
 // Says why, with the VMM's last words where it died, and leaves nothing behind.

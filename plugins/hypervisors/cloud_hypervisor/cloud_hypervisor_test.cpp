@@ -173,6 +173,26 @@ TEST_F(CloudHv, AProgramThatCanNotBeUsedIsNamedWithItsReason) {
   is_refused(" can't be run; correct `binary`");
 }
 
+TEST_F(CloudHv, ASecondVmWithTheSocketsOfOneThatRunsIsRefusedAndTheFirstRunsOn) {
+  start();
+  plugin::testing::RealHost other_host;
+  plugin::testing::TestCall other_call;
+  CreateArgs create;
+  create.config.text = R"({"binary":")" + binary + R"(","trial":"fake"})";
+  CloudHypervisor other(other_host, create);
+  StartArgs second = start_args();
+  second.vm = "223e4567-e89b-42d3-a456-426614174000";
+  const auto refused = other.start(other_call.get(), second);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::failed_precondition);
+  EXPECT_EQ(refused.error().reason, "host-path-taken") << refused.error().message;
+  EXPECT_NE(refused.error().message.find(second.vm), std::string::npos) << refused.error().message;
+  EXPECT_EQ(other_host.count("spawn") + other_host.count("claim socket"), 0);
+  EXPECT_EQ(other_call.kept, "null");
+  EXPECT_EQ(inspect(), VmState::running);
+  EXPECT_TRUE(plugin().pause(call.get(), vm())) << "and does as it is told";
+}
+
 TEST_F(CloudHv, AProgramThatIsReplacedUnderTheNodeIsSeenAtTheNextStart) {
   const auto install = [&](const char* version) {
     ASSERT_EQ(::setenv("FAKE_VMM_VERSION", version, 1), 0);  // for --version, which the host runs

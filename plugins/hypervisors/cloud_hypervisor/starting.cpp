@@ -72,6 +72,7 @@ Result<VmStatus> CloudHypervisor::start_or_restore(plugin::Call& call, const Sta
   }
   QARAX_CHECK(check(args.spec, program.version));
   QARAX_CHECK(check_pins(args.spec));
+  QARAX_CHECK(plugin::needs_free_run_dir(kind(), args));
   auto started = launch(call, args, program, handle, from);
   if (started) return started;
   return plugin::undo_start(host_, kind(), args, std::move(started).error());

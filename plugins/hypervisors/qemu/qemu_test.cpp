@@ -55,6 +55,25 @@ TEST_F(QemuPlugin, AStartThatIsRepeatedAnswersWhatIs) {
   EXPECT_EQ(host.commands().back(), "cont");
 }
 
+TEST_F(QemuPlugin, ASecondVmWithTheSocketsOfOneThatRunsIsRefusedAndTheFirstRunsOn) {
+  start();
+  testing::ScriptedHost other_host;
+  testing::TestCall other_call;
+  Qemu other(other_host, create());
+  StartArgs second = start_args();
+  second.vm = "223e4567-e89b-42d3-a456-426614174000";
+  const auto refused = other.start(other_call.get(), second);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::failed_precondition);
+  EXPECT_EQ(refused.error().reason, "host-path-taken") << refused.error().message;
+  EXPECT_NE(refused.error().message.find(second.vm), std::string::npos) << refused.error().message;
+  EXPECT_EQ(other_host.count("spawn") + other_host.count("claim socket"), 0);
+  EXPECT_EQ(other_call.kept, "null");
+  const auto first = restarted().inspect(call.get(), vm());
+  ASSERT_TRUE(first) << first.error().message;
+  EXPECT_EQ(first->state, VmState::running) << "and can be asked by a new connection";
+}
+
 TEST_F(QemuPlugin, AProgramThatIsReplacedUnderTheNodeIsSeenByTheNextVm) {
   const std::string binary = dir() + "/qemu";
   std::string version = "7.2";

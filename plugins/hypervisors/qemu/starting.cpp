@@ -50,6 +50,7 @@ Result<VmStatus> Qemu::start_or_restore(plugin::Call& call, StartArgs args, cons
     QARAX_CHECK(host_.kill(&call, {args.vm, args.incarnation}));
   }
   QARAX_CHECK(check(args.spec, verdict));
+  QARAX_CHECK(plugin::needs_free_run_dir(kind(), args));
   auto started = launch(call, args, handle, from);
   if (started) return started;
   monitors_.forget(args.run_dir);

@@ -47,7 +47,9 @@ Result<Process> ScriptedHost::spawn(const plugin::Call*, const SpawnArgs& args, 
   if (stop_fd_ >= 0) ::close(stop_fd_);
   stop_fd_ = ::eventfd(0, EFD_CLOEXEC);
   thread_ = std::thread([this, listener = Socket(::fcntl(fds.at(0), F_DUPFD_CLOEXEC, 0))] { serve(listener); });
-  return find(nullptr, {});
+  const std::lock_guard lock(state_);
+  listener_ = Socket(::fcntl(fds.at(0), F_DUPFD_CLOEXEC, 0));
+  return *process_;
 }
 
 void ScriptedHost::serve(const Socket& listener) {
@@ -109,6 +111,9 @@ void ScriptedHost::end(ExitKind kind, int value, std::string log_tail) {
   {
     const std::lock_guard lock(state_);
     if (!process_ || !process_->alive) return;
+    // A process that has ended listens no more, and its thread may need a moment to that.
+    if (listener_.get() >= 0) ::shutdown(listener_.get(), SHUT_RDWR);
+    listener_.close();
     process_->alive = false;
     process_->exit.emplace();
     process_->exit->kind = kind;

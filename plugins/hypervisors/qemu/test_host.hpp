@@ -64,6 +64,7 @@ class ScriptedHost final : public FakeHost {
   std::string late_;  // the answer to it
   std::vector<std::string> commands_;
   int stop_fd_ = -1;
+  Socket listener_;
   std::thread thread_;
 };
 
