@@ -63,7 +63,7 @@ std::string failure_line(const json::Value& job) {
 }
 
 // Each line indented, nothing in it that a terminal would obey.
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string out;
   while (!text.empty()) {
     const auto end = std::min(text.find('\n'), text.size());
@@ -173,8 +173,8 @@ std::string why_text(const WhyInput& in, bool colour) {
                                 {"host", printable(host_line(in.host, in.vm))},
                                 {"seen", line("observed_at")},
                                 {"as told by", printable(in.source)}});
-  if (const std::string log = quoted(in.vmm_log); !log.empty()) out += "\nlast of the VMM's log:\n" + log;
-  if (const std::string console = quoted(in.console); !console.empty()) out += "\nlast of the console:\n" + console;
+  if (const std::string log = in_quotes(in.vmm_log); !log.empty()) out += "\nlast of the VMM's log:\n" + log;
+  if (const std::string console = in_quotes(in.console); !console.empty()) out += "\nlast of the console:\n" + console;
   for (const std::string& note : in.notes) out += "\n" + printable(note) + "\n";
   out += "\nwhat to do next:\n";
   for (const std::string& step : next_steps(in)) out += "  " + printable(step) + "\n";
