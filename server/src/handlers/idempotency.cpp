@@ -83,10 +83,11 @@ class IdempotencyGuard::Held {
 
 http::Response IdempotencyGuard::serve(const http::Request& request, const http::Handler& inner) {
   const std::string key(request.header(kHeader).value_or(""));
-  if (!is_usable(key))
-    return refuse(request, make_error(Code::invalid_argument,
-                                      "an Idempotency-Key has 1 to 255 visible ASCII characters, such as a UUID",
-                                      "bad-idempotency-key"));
+  if (!is_usable(key) || request.headers.count(kHeader) > 1)
+    return refuse(request,
+                  make_error(Code::invalid_argument,
+                             "a request has one Idempotency-Key, of 1 to 255 visible ASCII characters, such as a UUID",
+                             "bad-idempotency-key"));
   auto claim = std::make_shared<Claim>(key, fingerprint_of(key, request));
   // Held while the database is asked, so that nobody comes in between.
   const Held held(*this, claim);

@@ -42,7 +42,8 @@ class IdempotencyTest : public ::testing::Test {
     return http::problem_response(request, http::Problem("wrong-state", "not now"));
   };
 
-  http::Response post(const std::string& path, const std::string& key, const std::string& body = "") {
+  http::Response post(const std::string& path, const std::string& key, const std::string& body = "",
+                      const std::string& other_key = "") {
     http::Request request;
     request.method = "POST";
     request.path = request.target = path;
@@ -50,6 +51,7 @@ class IdempotencyTest : public ::testing::Test {
     request.body = body;
     if (!body.empty()) request.headers.add("Content-Type", "application/json");
     if (!key.empty()) request.headers.add("Idempotency-Key", key);
+    if (!other_key.empty()) request.headers.add("Idempotency-Key", other_key);
     return router.find(request).route->handler(request);
   }
   static std::string header(const http::Response& response, std::string_view name) {
@@ -177,6 +179,7 @@ TEST_F(IdempotencyTest, WhileTheFirstIsBeingCarriedOutItIs409WithItsJob) {
 TEST_F(IdempotencyTest, KeysAreVisibleAscii) {
   for (const std::string& bad : {std::string("a b"), std::string(256, 'x'), std::string("\xc3\xa4")})
     EXPECT_TRUE(is_problem(post("/vms", bad, kBody), "bad-idempotency-key"));
+  EXPECT_TRUE(is_problem(post("/vms", "k1", kBody, "k2"), "bad-idempotency-key")) << "which of the two?";
 }
 
 TEST_F(IdempotencyTest, AChangeIsNeverMadeTwiceForOneKey) {

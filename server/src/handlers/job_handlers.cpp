@@ -1,7 +1,6 @@
 #include "handlers/job_handlers.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 #include "handlers/conditional.hpp"
 #include "handlers/dry_runs.hpp"
@@ -14,22 +13,7 @@ namespace qarax::server {
 
 namespace {
 
-constexpr std::int64_t kLongestWaitMs = 120'000;
-
-// "30s", "1500ms", "1m"; a bare number is seconds. 0 where it is absent.
-Result<std::int64_t> wait_of(const http::Request& request) {
-  const auto value = request.query_value("wait");
-  if (!value) return std::int64_t{0};
-  std::int64_t number = 0;
-  const auto parsed = std::from_chars(value->data(), value->data() + value->size(), number);
-  const std::string_view unit(parsed.ptr, static_cast<std::size_t>(value->data() + value->size() - parsed.ptr));
-  const std::int64_t factor = unit == "ms" ? 1 : unit.empty() || unit == "s" ? 1000 : unit == "m" ? 60'000 : 0;
-  if (parsed.ec != std::errc{} || factor == 0 || number < 0)
-    return make_error(Code::invalid_argument,
-                      "the query's wait takes a time such as 30s, 1500ms or 1m, got \"" + std::string(*value) + "\"",
-                      "bad-query");
-  return std::min(number, kLongestWaitMs / factor) * factor;
-}
+constexpr std::chrono::minutes kLongestWait{2};
 
 Result<std::string> uuid_of(const http::Request& request, std::string_view name) {
   const auto value = request.query_value(name);
@@ -99,11 +83,11 @@ class JobHandlers {
   }
 
   http::Response get(const http::Request& request) {
-    auto wait = wait_of(request);
+    auto wait = duration_of(request, "wait", {}, kLongestWait);
     if (!wait) return refuse(request, std::move(wait).error());
     return with_job(request, [&](JobPtr job) {
-      if (*wait > 0 && job->state == JobState::running)
-        if (const JobPtr later = store_.job_book().wait(job->id, std::chrono::milliseconds(*wait))) job = later;
+      if (wait->count() > 0 && job->state == JobState::running)
+        if (const JobPtr later = store_.job_book().wait(job->id, *wait)) job = later;
       return show(request, text_of(*job));
     });
   }

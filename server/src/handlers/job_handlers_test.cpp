@@ -100,7 +100,8 @@ TEST_F(JobHandlersTest, WaitAnswersAtTheEnd) {
   auto waiting = std::async(std::launch::async, [&] { return call("GET", "/jobs/" + id + "?wait=2m"); });
   (void)store->finish_job(id, JobState::completed, std::nullopt);
   EXPECT_EQ(text(parsed(waiting.get()), "state"), "completed");
-  EXPECT_EQ(call("GET", "/jobs/" + id + "?wait=soon").status, 400);
+  for (const char* bad : {"soon", "3m", "-1", ""})
+    EXPECT_EQ(call("GET", "/jobs/" + id + "?wait=" + bad).status, 400) << bad;
 }
 
 TEST_F(JobHandlersTest, AnEndingServerKeepsNobodyWaiting) {

@@ -92,16 +92,16 @@ Result<std::optional<std::int64_t>> size_of(const http::Request& request, std::s
 }
 
 Result<std::chrono::milliseconds> duration_of(const http::Request& request, std::string_view name,
-                                              std::chrono::milliseconds otherwise) {
+                                              std::chrono::milliseconds otherwise, std::chrono::minutes most) {
   const auto value = request.query_value(name);
   if (!value) return otherwise;
-  constexpr std::int64_t kMost = 3'600'000;
+  const std::int64_t most_ms = std::chrono::milliseconds(most).count();
   std::int64_t number = 0;
   const auto parsed = std::from_chars(value->data(), value->data() + value->size(), number);
   const std::string_view unit = value->substr(static_cast<std::size_t>(parsed.ptr - value->data()));
   const std::int64_t factor = unit == "ms" ? 1 : unit == "s" || unit.empty() ? 1000 : unit == "m" ? 60'000 : 0;
-  if (parsed.ec != std::errc{} || factor == 0 || number < 0 || number > kMost / factor)
-    return bad_query(name, "a time of at most an hour, such as 500ms, 30s or 2m", *value);
+  if (parsed.ec != std::errc{} || factor == 0 || number < 0 || number > most_ms / factor)
+    return bad_query(name, "a time of at most " + std::to_string(most.count()) + "m, such as 500ms, 30s or 1m", *value);
   return std::chrono::milliseconds(number * factor);
 }
 

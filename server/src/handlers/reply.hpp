@@ -25,9 +25,9 @@ Result<std::optional<std::int64_t>> count_of(const http::Request& request, std::
 // ?name=N, at least 0; nullopt where it is absent.
 Result<std::optional<std::int64_t>> size_of(const http::Request& request, std::string_view name);
 
-// ?name=30s, 500ms, 2m or bare seconds, at most an hour; `otherwise` where it is absent.
+// ?name=30s, 500ms, 2m or bare seconds, at most `most`; `otherwise` where it is absent.
 Result<std::chrono::milliseconds> duration_of(const http::Request& request, std::string_view name,
-                                              std::chrono::milliseconds otherwise);
+                                              std::chrono::milliseconds otherwise, std::chrono::minutes most);
 
 // Accept ranks application/json strictly above text/plain: "*/*" and axios' "application/json, text/plain, */*" don't.
 bool prefers_json(const http::Request& request);

@@ -150,7 +150,7 @@ class VmHandlers {
                         "the query's wait_for takes running, or console: and a text of up to 1024 bytes, got \"" +
                             std::string(what->substr(0, 80)) + "\"",
                         "bad-query");
-    QARAX_TRY(call.timeout, duration_of(request, "timeout", call.timeout));
+    QARAX_TRY(call.timeout, duration_of(request, "timeout", call.timeout, std::chrono::hours(1)));
     call.request_id = request.request_id;
     return std::optional<WaitCall>(std::move(call));
   }
