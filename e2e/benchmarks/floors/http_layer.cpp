@@ -1,6 +1,7 @@
 // Our HTTP layer alone, with one route and a ready document: what row 11 costs before any handler does work.
 //
 //   http_layer PORT [BODY_BYTES]
+#include <spdlog/logger.h>
 #include <spdlog/sinks/null_sink.h>
 
 #include <csignal>
