@@ -44,7 +44,8 @@ set(qarax_pch OFF)
 if(QARAX_PRECOMPILE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND NOT QARAX_FUZZ)
   set(qarax_pch ON)
   add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)  # for ccache
-  # What GCC 12 believes of std::string's inside is told for precompiled headers, too. The asan preset has these warnings.
+  # What GCC 12 believes of std::string's inside is told for precompiled headers, too. With QARAX_PRECOMPILE=OFF and -O2 there
+  # are these warnings.
   target_compile_options(qarax_flags INTERFACE -Wno-array-bounds -Wno-restrict -Wno-stringop-overflow
     -Wno-stringop-overread)
   # Poco's packages ask for these. GCC takes precompiled headers only under the macros that they were made with; without

@@ -17,7 +17,7 @@ struct Context {
   bool colour = false;
 };
 
-// The VM or host that a name or an id stands for; an id is tried first.
+// The VM or host that a name or an id stands for; what is one's id and another's name is refused.
 Result<Document> find_vm(ApiClient& api, const std::string& name_or_id);
 Result<Document> find_host(ApiClient& api, const std::string& name_or_id);
 

@@ -1,4 +1,5 @@
 // create, start, and the console until the guest says something.
+#include <algorithm>
 #include <cctype>
 #include <cstdio>
 #include <ostream>
@@ -36,33 +37,44 @@ void say_started(const Context& context, const json::Value& vm) {
   context.note << printable(line) << '\n';
 }
 
-// What the guest has written, in whole lines as they come: a piece ends wherever the network cut it.
+// What the guest writes, shown in whole lines as they come: a piece ends wherever the network cut it.
 class Words {
  public:
-  Words(std::ostream& out, bool shown) : out_(out), is_shown_(shown) {}
+  Words(std::ostream& out, bool shown, const std::string& until) : out_(out), is_shown_(shown), until_(until) {}
 
-  void add(std::string_view piece) {
-    text_ += piece;
-    show(text_.rfind('\n') + 1);
+  // True where the guest has written what is waited for: `until`, or any line.
+  bool add(std::string_view piece) {
+    rest_ += piece;
+    recent_ += piece;
+    if (const std::size_t end = rest_.rfind('\n') + 1; end > 0) show(end);
+    if (rest_.size() > kLongestLine) show(rest_.size());
+    const bool found = until_.empty() ? has_spoken_ : recent_.find(until_) != std::string::npos;
+    // The rest of `until` may be in the next piece.
+    recent_.erase(0, recent_.size() - std::min(recent_.size(), until_.size()));
+    return found;
   }
   // Also what has no end of line, as a prompt.
-  void show_all() {
-    if (is_shown_ && shown_ < text_.size()) out_ << text_.substr(shown_) << std::endl;
-    shown_ = text_.size();
+  void show_rest() {
+    if (rest_.empty()) return;
+    show(rest_.size());
+    if (is_shown_) out_ << std::endl;
   }
-  const std::string& text() const { return text_; }
 
  private:
+  static constexpr std::size_t kLongestLine = 64u << 10;  // bytes that are kept for an end of line
+
   void show(std::size_t end) {
-    if (end <= shown_) return;
-    if (is_shown_) out_ << text_.substr(shown_, end - shown_) << std::flush;
-    shown_ = end;
+    has_spoken_ = has_spoken_ || says_something(rest_.substr(0, end));
+    if (is_shown_) out_ << rest_.substr(0, end) << std::flush;
+    rest_.erase(0, end);
   }
 
   std::ostream& out_;
   const bool is_shown_;
-  std::string text_;
-  std::size_t shown_ = 0;
+  const std::string& until_;
+  std::string rest_;
+  std::string recent_;
+  bool has_spoken_ = false;
 };
 
 // The guest's words go to stdout; with -o json nothing but the VM does.
@@ -71,14 +83,11 @@ Status first_output(const Context& context, const json::Value& vm) {
   const auto limit = context.arguments.first_output;
   const auto begun = Clock::now();
   const std::string& until = context.arguments.until;
-  Words words(context.out, !context.arguments.json());
-  QARAX_TRY(const StreamEnd end,
-            context.api.follow(vm_path(vm, "/console?follow=true"), begun + limit, [&](std::string_view piece) {
-              words.add(piece);
-              return until.empty() ? !says_something(words.text()) : words.text().find(until) == std::string::npos;
-            }));
+  Words words(context.out, !context.arguments.json(), until);
+  QARAX_TRY(const StreamEnd end, context.api.follow(vm_path(vm, "/console?follow=true"), begun + limit,
+                                                    [&](std::string_view piece) { return !words.add(piece); }));
   if (end == StreamEnd::stopped) {
-    if (!until.empty()) words.show_all();
+    if (!until.empty()) words.show_rest();
     context.note << (until.empty() ? "the guest speaks" : "the guest has written \"" + printable(until) + "\"") << ", "
                  << seconds(Clock::now() - begun) << " after its start\n  next: qarax console " << name
                  << " --follow\n";

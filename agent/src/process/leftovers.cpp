@@ -41,12 +41,6 @@ std::vector<int> all_pids() {
 }
 
 // A supervisor by its program, whatever its arguments pretend; of an upgraded one "(deleted)" is behind the name.
-bool is_supervisor(int pid) {
-  std::error_code ignored;
-  const std::string exe = fs::read_symlink("/proc/" + std::to_string(pid) + "/exe", ignored).filename().string();
-  return exe == kSupervisor || exe.starts_with(std::string(kSupervisor) + " ");
-}
-
 // The VM that a supervisor under `vms_dir` works for; empty: it isn't one of this agent's.
 std::string vm_of(int pid, const std::string& vms_dir) {
   const auto text = core::read_file("/proc/" + std::to_string(pid) + "/cmdline", 1u << 16);
@@ -190,6 +184,12 @@ std::vector<core::Leftover> Leftovers::find(const IsOwned& is_owned) const {
   find_disowned(out);
   std::erase_if(out, [&](const core::Leftover& one) { return !one.vm.empty() && is_owned(one.vm); });
   return out;
+}
+
+bool Leftovers::is_supervisor(int pid) {
+  std::error_code ignored;
+  const std::string exe = fs::read_symlink("/proc/" + std::to_string(pid) + "/exe", ignored).filename().string();
+  return exe == kSupervisor || exe.starts_with(std::string(kSupervisor) + " ");
 }
 
 Status Leftovers::end_supervisor(int pid) {

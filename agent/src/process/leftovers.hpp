@@ -30,6 +30,7 @@ class Leftovers {
   std::vector<core::Leftover> collect(const IsOwned& is_owned) const;
   // Ends the processes of one VM and removes its cgroup: of one that is to be ended, and of which no record is left.
   Status end_all_of(const std::string& vm) const;
+  static bool is_supervisor(int pid);
   // And all that is under it: else that would run on.
   static Status end_supervisor(int pid);
 

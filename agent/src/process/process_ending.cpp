@@ -21,19 +21,30 @@ namespace {
 constexpr off_t kVmmLogMax = 1 << 20;  // the supervisor's own bound
 
 // The incarnations that have left a run folder.
-std::vector<std::int64_t> incarnations_in(const std::string& vm_dir) {
+Result<std::vector<std::int64_t>> incarnations_in(const std::string& vm_dir) {
   std::vector<std::int64_t> out;
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(vm_dir + "/run", ignored))
-    if (const std::int64_t incarnation = std::atoll(entry.path().filename().c_str()); incarnation > 0)
+  std::error_code error;
+  for (std::filesystem::directory_iterator it(vm_dir + "/run", error), end; !error && it != end; it.increment(error))
+    if (const std::int64_t incarnation = std::atoll(it->path().filename().c_str()); incarnation > 0)
       out.push_back(incarnation);
+  if (error && error != std::errc::no_such_file_or_directory)
+    return core::errno_error("can't list " + vm_dir + "/run", error.value());
   return out;
+}
+
+// What is looked for here is looked for by opening files: without descriptors nothing would be found, and believed.
+Status can_look() {
+  const core::Fd one(::open("/proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const core::Fd other(::open("/proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!one || !other) return core::errno_error("the VM's processes can't be looked for", errno);
+  return Ok{};
 }
 
 }  // namespace
 
 // The lock shows in every PID namespace, the processes only in theirs and those above it.
-Error ProcessService::seen_nowhere(const std::string& vm) {
+Error ProcessService::seen_nowhere(const std::string& vm, const std::string& run_dir) {
+  if (auto holder = supervisor_lock_holder(run_dir); !holder) return std::move(holder).error().context("VM " + vm);
   return make_error(Code::unavailable, "VM " + vm +
                                            "'s supervisor has its lock and isn't seen: it lives in another PID "
                                            "namespace; start the agent where it ran");
@@ -41,8 +52,9 @@ Error ProcessService::seen_nowhere(const std::string& vm) {
 
 bool ProcessService::is_supervised(const std::string& vm) const {
   const auto incarnations = incarnations_in(vm_dir(vm));
-  return std::any_of(incarnations.begin(), incarnations.end(),
-                     [&](std::int64_t incarnation) { return supervisor_holds_lock(run_dir(vm, incarnation)); });
+  return !incarnations || std::any_of(incarnations->begin(), incarnations->end(), [&](std::int64_t incarnation) {
+    return supervisor_holds_lock(run_dir(vm, incarnation));
+  });
 }
 
 Status ProcessService::kill(const ProcessArgs& args, const CallLimits& limits) {
@@ -63,7 +75,7 @@ Status ProcessService::kill(const ProcessArgs& args, const CallLimits& limits) {
                       "host-limit");
   cgroups_.kill_all(args.vm);
   send_signal(vmm, SIGKILL);
-  if (!vmm && !supervisor && supervisor_holds_lock(dir)) return seen_nowhere(args.vm);
+  if (!vmm && !supervisor && supervisor_holds_lock(dir)) return seen_nowhere(args.vm, dir);
   // The supervisor ends when nothing of the VMM is left and the exit is on disk.
   if (supervisor)
     QARAX_CHECK(limits.await(supervisor.get(), "ending VM " + args.vm));
@@ -73,11 +85,13 @@ Status ProcessService::kill(const ProcessArgs& args, const CallLimits& limits) {
 }
 
 Status ProcessService::kill_all(const std::string& vm, const CallLimits& limits) {
-  for (const std::int64_t incarnation : incarnations_in(vm_dir(vm))) {
+  QARAX_TRY(const auto incarnations, incarnations_in(vm_dir(vm)));
+  for (const std::int64_t incarnation : incarnations) {
     Status killed = kill({vm, incarnation}, limits);
     if (killed) continue;
     // It is on its way out.
     if (killed.error().code == Code::deadline_exceeded || killed.error().code == Code::cancelled) return killed;
+    if (killed.error().code == Code::resource_exhausted) return killed;
     core::logger("process")->warn(
         "a VM's processes are looked for, as they can't be ended by their record vm={} reason={}", vm,
         core::log_value(killed.error().message));
@@ -89,6 +103,7 @@ Status ProcessService::kill_all(const std::string& vm, const CallLimits& limits)
 // No record names them: their cgroup holds them, their marks tell whose they are, and a supervisor has its lock. What
 // has none of these isn't there.
 Status ProcessService::end_unnamed(const std::string& vm, const CallLimits& limits) const {
+  QARAX_CHECK(can_look());
   QARAX_CHECK(empty_cgroup(cgroups_, vm, limits));
   if (cgroups_.available()) {
     // Nothing is left under it: it writes that down and ends, wherever it lives.
@@ -97,10 +112,17 @@ Status ProcessService::end_unnamed(const std::string& vm, const CallLimits& limi
   }
   QARAX_CHECK(leftovers_.end_all_of(vm));
   // One whose data folder had another name, as in another mount namespace.
-  for (const std::int64_t incarnation : incarnations_in(vm_dir(vm)))
-    if (const auto holder = supervisor_lock_holder(run_dir(vm, incarnation)); holder && *holder > 0)
-      QARAX_CHECK(Leftovers::end_supervisor(*holder));
-  return is_supervised(vm) ? Status(seen_nowhere(vm)) : Status(Ok{});
+  QARAX_TRY(const auto incarnations, incarnations_in(vm_dir(vm)));
+  for (const std::int64_t incarnation : incarnations) {
+    const std::string dir = run_dir(vm, incarnation);
+    const auto holder = supervisor_lock_holder(dir);
+    if (!holder || !*holder) continue;
+    // Its number is its own for as long as it has the lock; it may have ended since it was asked for.
+    if (const int pid = **holder; pid > 0 && Leftovers::is_supervisor(pid) && supervisor_holds_lock(dir))
+      QARAX_CHECK(Leftovers::end_supervisor(pid));
+    if (supervisor_holds_lock(dir)) return seen_nowhere(vm, dir);
+  }
+  return can_look();
 }
 
 void ProcessService::bound_lost_logs() const {

@@ -1,4 +1,5 @@
 // How what the service has started ends, and what is left of it.
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -37,6 +38,25 @@ TEST_F(ProcessServiceTest, ADamagedRecordIsAnErrorAndNeverAnEnd) {
   EXPECT_EQ(service_->kill(process(), kLimits).error().code, Code::data_loss);
   EXPECT_FALSE(service_->adopt(vm_, 1));
   std::filesystem::remove_all(run_dir());
+}
+
+TEST_F(ProcessServiceTest, WithoutFreeDescriptorsNothingIsCalledEnded) {
+  record_ms_ = 50;
+  open(Cgroups::none());
+  const Process started = spawn({"wait"});
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit none = before;
+  none.rlim_cur = static_cast<rlim_t>(core::Fd(::dup(0)).get());
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  const auto in_vain = service_->kill_all(vm_, kLimits);
+  const bool is_supervised = service_->is_supervised(vm_);
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  ASSERT_FALSE(in_vain) << "it runs";
+  EXPECT_EQ(in_vain.error().code, Code::resource_exhausted) << in_vain.error().message;
+  EXPECT_TRUE(is_supervised) << "for all that is known";
+  EXPECT_TRUE(service_->kill_all(vm_, kLimits));
+  EXPECT_FALSE(is_alive({started.pid, started.start_time}));
 }
 
 TEST_F(ProcessServiceTest, WhatNoRecordNamesIsEndedAllTheSame) {

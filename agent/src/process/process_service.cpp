@@ -183,7 +183,7 @@ Result<Process> ProcessService::find(const ProcessArgs& args) {
     // In this order: one that is seen nowhere and has gone by now has written it.
     const bool is_elsewhere = !supervisor && supervisor_holds_lock(dir);
     process.exit = read_exit_record(dir);
-    if (!process.exit && is_elsewhere) return seen_nowhere(args.vm);
+    if (!process.exit && is_elsewhere) return seen_nowhere(args.vm, dir);
   }
   if (!process.exit) {
     process.exit.emplace();

@@ -67,7 +67,7 @@ class ProcessService {
 
  private:
   void watch(const std::string& vm, std::int64_t incarnation, const ProcessId& supervisor);
-  static Error seen_nowhere(const std::string& vm);
+  static Error seen_nowhere(const std::string& vm, const std::string& run_dir);
   Status end_unnamed(const std::string& vm, const CallLimits& limits) const;
   void watch_alone(const std::string& vm, std::int64_t incarnation, const ProcessId& vmm);
 

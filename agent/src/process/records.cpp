@@ -77,17 +77,24 @@ std::optional<ExitInfo> read_exit_record(const std::string& run_dir) {
   return exit;
 }
 
-std::optional<std::int32_t> supervisor_lock_holder(const std::string& run_dir) {
+Result<std::optional<std::int32_t>> supervisor_lock_holder(const std::string& run_dir) {
+  using Holder = std::optional<std::int32_t>;
   const core::Fd fd(::open((run_dir + "/supervisor.lock").c_str(), O_RDONLY | O_CLOEXEC));
   // Only what isn't there is held by nobody: without a free descriptor nothing is known.
-  if (!fd && (errno == ENOENT || errno == ENOTDIR)) return std::nullopt;
-  if (!fd) return 0;
+  if (!fd && (errno == ENOENT || errno == ENOTDIR)) return Holder();
+  const auto unknown = [&] { return core::errno_error("can't ask who has " + run_dir + "/supervisor.lock", errno); };
+  if (!fd) return unknown();
   struct flock lock {};
   lock.l_type = F_WRLCK;
   lock.l_whence = SEEK_SET;
-  if (::fcntl(fd.get(), F_OFD_GETLK, &lock) != 0) return 0;
-  if (lock.l_type == F_UNLCK) return std::nullopt;
-  return std::max<std::int32_t>(lock.l_pid, 0);
+  if (::fcntl(fd.get(), F_OFD_GETLK, &lock) != 0) return unknown();
+  if (lock.l_type == F_UNLCK) return Holder();
+  return Holder(std::max<std::int32_t>(lock.l_pid, 0));
+}
+
+bool supervisor_holds_lock(const std::string& run_dir) {
+  const auto holder = supervisor_lock_holder(run_dir);
+  return !holder || holder->has_value();
 }
 
 std::string vmm_log_tail(const std::string& run_dir) {

@@ -25,10 +25,11 @@ Result<SupervisorRecord> read_supervisor_record(const std::string& run_dir);
 Result<SupervisorRecord> settled_supervisor_record(const std::string& run_dir, const CallLimits& limits);
 // Nothing: not written (the VMM runs, or its supervisor was lost).
 std::optional<ExitInfo> read_exit_record(const std::string& run_dir);
-// The pid of the supervisor that holds the folder's lock, also of one that has written nothing yet; 0 where that has no
-// number in this PID namespace, or can't be asked for. Nothing: nobody holds it.
-std::optional<std::int32_t> supervisor_lock_holder(const std::string& run_dir);
-inline bool supervisor_holds_lock(const std::string& run_dir) { return supervisor_lock_holder(run_dir).has_value(); }
+// The pid of the supervisor that holds the folder's lock, also of one that has written nothing yet; 0 where it has no
+// number in this PID namespace. Nothing: nobody holds it. An error: it can't be asked for, as without free descriptors.
+Result<std::optional<std::int32_t>> supervisor_lock_holder(const std::string& run_dir);
+// True also where it can't be asked for: its VMM may run.
+bool supervisor_holds_lock(const std::string& run_dir);
 // The last lines of the VMM's own log.
 std::string vmm_log_tail(const std::string& run_dir);
 

@@ -18,6 +18,7 @@ struct Position {
   std::int64_t position = 0;
 };
 constexpr std::size_t kPositionBytes = 256;
+constexpr std::chrono::seconds kBetweenTries{5};  // of a disk that has failed
 }  // namespace
 }  // namespace agent
 
@@ -118,7 +119,10 @@ void AuthorityStore::take(const AuthorityClaim& claim) {
 }
 
 void AuthorityStore::keep_again() {
-  if (!is_unkept_ || !file_.write(current_)) return;
+  const auto now = std::chrono::steady_clock::now();
+  if (!is_unkept_ || now < next_try_) return;
+  next_try_ = now + kBetweenTries;
+  if (!file_.write(current_)) return;
   is_unkept_ = false;
   core::logger("node")->info("the server's term is kept now term={}", current_.term);
 }

@@ -2,6 +2,7 @@
 // far that one's database had come by its own word, which proves later that it was set back.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -55,6 +56,7 @@ class AuthorityStore {
   mutable std::mutex mutex_;
   AuthorityClaim current_;
   bool is_unkept_ = false;  // the disk doesn't have current_
+  std::chrono::steady_clock::time_point next_try_{};
   std::int64_t position_ = 0;
   core::Fd position_file_;
 };

@@ -56,7 +56,9 @@ Result<Journal> Journal::open(const std::string& path, After after) {
   journal.path_ = path;
   journal.fd_ = core::Fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!journal.fd_) return core::errno_error("can't open the journal " + path, errno);
-  QARAX_TRY(const std::string content, core::read_file(path, 64u << 20));
+  auto read = core::read_file(path, 64u << 20);
+  if (!read && read.error().code == Code::out_of_range) read.error().code = Code::data_loss;  // nobody wrote so much
+  QARAX_TRY(const std::string content, std::move(read));
   std::size_t at = 0;
   while (content.size() - at >= kHeader) {
     std::uint32_t header[2];
@@ -76,7 +78,12 @@ Result<Journal> Journal::open(const std::string& path, After after) {
       break;
     }
     auto record = decode<JournalRecord>(body, Unknown::ignore);
-    if (!record) return std::move(record).error().context("the journal " + path + " at byte " + std::to_string(at));
+    // It was written so, by whom can't be told: as damaged as one that is torn.
+    if (!record)
+      return make_error(
+          Code::data_loss,
+          "the journal " + path + " is damaged at byte " + std::to_string(at) + ": " + record.error().message,
+          "vm-folder-damaged");
     journal.records_.push_back(std::move(*record));
     at = end;
   }

@@ -104,7 +104,11 @@ Status Database::wait_for(Waiting& own) {
     } catch (const std::exception& e) {
       // Whatever it was, the next one must be able to lead.
       core::logger("store")->error("a group of changes was left reason={}", core::log_value(e.what()));
-      for (Waiting* one : group) one->result = nobody_knows(name_);
+      for (Waiting* one : group)
+        if (one->result && !(one->reads_only && one->worked_on))
+          one->result =
+              make_error(Code::internal, "the server failed while it made this change: look whether it is made",
+                         "outcome-unknown");
     }
     lock.lock();
     finish(lock, group);

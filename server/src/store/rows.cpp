@@ -3,6 +3,7 @@
 #include <Poco/Data/RecordSet.h>
 #include <Poco/Data/Statement.h>
 
+#include "qarax/core/addresses.hpp"
 #include "row_values.hpp"
 
 namespace qarax::server::rows {
@@ -106,7 +107,7 @@ std::vector<HostRecord> read_hosts(Session& session) {
     HostRecord host;
     host.id = text(set, 0, row);
     host.name = text(set, 1, row);
-    host.address = text(set, 2, row);
+    host.address = core::bare_address(text(set, 2, row));  // an older server kept the brackets
     host.port = number(set, 3, row);
     host.host_user = text(set, 4, row);
     host.node_id = text(set, 5, row);
