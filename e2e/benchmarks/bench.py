@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import pathlib
+import select
 import socket
 import statistics
 import subprocess
@@ -88,6 +89,9 @@ class Bench:
         self.api.delete(vm)
 
     def post(self, path):
+        # One that idled for the length of another row is closed by the server, rightly.
+        if self.connection.sock is not None and select.select([self.connection.sock], [], [], 0)[0]:
+            self.connection.close()
         self.connection.request("POST", path)
         response = self.connection.getresponse()
         body = response.read()
