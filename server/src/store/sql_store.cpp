@@ -6,6 +6,7 @@
 #include "qarax/core/ids.hpp"
 #include "rows.hpp"
 #include "store_begin.hpp"
+#include "vm_transitions.hpp"
 
 namespace qarax::server {
 
@@ -36,13 +37,14 @@ void SqlStore::load() {
     next_order_ = std::max(next_order_, vm.order + 1);
     const VmState stored = vm.observed.status.state;
     // What ran when this server's predecessor ended may do anything by now: its node will say.
-    if (core::has_vmm(vm.observed.status.state)) lose_sight(vm, "not heard of since the server's start");
+    if (core::has_vmm(vm.observed.status.state))
+      lose_sight(vm, "not heard of since the server's start", clock_->wall());
     for (const auto& [id, job] : jobs_) {
       if (job.vm_id != vm.id) continue;
       vm.activity = core::to_string(job.action);
       vm.job_id = id;
       // It may have got to the node, and may run: nothing else is known until the node says so.
-      if (core::begins(job.action)) lose_sight(vm, "its start was under way when the server ended");
+      if (core::begins(job.action)) lose_sight(vm, "its start was under way when the server ended", clock_->wall());
     }
     if (vm.observed.status.state == VmState::unknown) vm.observed.session.clear();
     const VmPtr now = memory_.put(std::move(vm));

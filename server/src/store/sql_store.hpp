@@ -132,13 +132,8 @@ class SqlStore final : public Store {
   void save_later(const std::string& id, std::vector<Event> events);
   void log_later(std::vector<Event> events);
   std::string now_text() const { return core::to_rfc3339(clock_->wall()); }
-  void date_unknown(Observed& observed) const;
-  void lose_sight(VmRecord& vm, const std::string& reason) const;
-  static void heed_power_off(VmRecord& vm);
-  static void learn_wish(VmRecord& vm);
   bool starts(const VmRecord& vm) const;
   bool is_current(const core::VmReport& report) const;
-  bool observe(VmRecord& vm, const core::VmReport& report, bool of_job) const;
   void settle_reservation(const VmPtr& vm);
   void note_unknown(const VmRecord& before, const VmPtr& now);
 

@@ -8,6 +8,7 @@
 #include "request_scope.hpp"
 #include "rows.hpp"
 #include "store_begin.hpp"
+#include "vm_transitions.hpp"
 
 namespace qarax::server {
 
@@ -149,7 +150,7 @@ VmPtr SqlStore::finish_job(const std::string& job_id, JobState state, const std:
       changed.desired.revision = revision;
     }
     finish_subject(job, state, report, changed);
-    if (current) observe(changed, *report, true);
+    if (current) observe(changed, *report, ReportOf::job, clock_->wall());
     if (current && state != JobState::completed && job.action != core::Action::resize)
       settle_put_aside(job, *report, changed);
     learn_wish(changed);

@@ -1,0 +1,72 @@
+#include "vm_transitions.hpp"
+
+#include "qarax/core/clock.hpp"
+
+namespace qarax::server {
+
+namespace {
+
+// The time of the first word that it is unknown, whoever said it and why.
+void date_unknown(Observed& observed, WallTime now) {
+  if (observed.status.state != VmState::unknown)
+    observed.unknown_since.clear();
+  else if (observed.unknown_since.empty())
+    observed.unknown_since = core::to_rfc3339(now);
+}
+
+// A start that failed early has left the incarnation before it, shut down, or none at all: the VM is as it was then.
+bool is_of_before_the_start(const VmRecord& vm, const core::VmReport& report, ReportOf of) {
+  if (report.incarnation >= vm.incarnation || report.status.state != VmState::shutdown) return false;
+  return of == ReportOf::job || (vm.job_id.empty() && vm.observed.status.state == VmState::unknown);
+}
+
+void freeze_machine(VmRecord& vm, const core::VmReport& report) {
+  const bool settles = vm.draft_since > 0 && report.incarnation > vm.draft_since;
+  if (!report.resolved || (vm.resolved && !settles)) return;
+  vm.resolved = report.resolved;
+  vm.unread.resolved.clear();  // it was of another machine
+  vm.draft_since = 0;
+}
+
+}  // namespace
+
+bool observe(VmRecord& vm, const core::VmReport& report, ReportOf of, WallTime now) {
+  if (report.missing || report.deleted) return false;
+  const bool before_the_start = is_of_before_the_start(vm, report, of);
+  if (report.incarnation != vm.incarnation && !before_the_start) return false;
+  if (report.session == vm.observed.session && report.seq <= vm.observed.seq) return false;
+  vm.observed.session = report.session;
+  vm.observed.seq = report.seq;
+  vm.observed.observed_at = report.observed_at;
+  vm.observed.incarnation = report.incarnation;
+  vm.observed.status = report.status;
+  vm.observed.keep = report.keep;
+  vm.observed.keep_edition = report.keep_edition;
+  vm.observed.source = Source::node;
+  if (before_the_start && report.incarnation == 0) vm.observed.status.state = VmState::created;
+  date_unknown(vm.observed, now);
+  freeze_machine(vm, report);
+  return true;
+}
+
+void lose_sight(VmRecord& vm, const std::string& reason, WallTime now) {
+  vm.observed.status.state = VmState::unknown;
+  vm.observed.status.status_reason = reason;
+  vm.observed.status.can.clear();
+  vm.observed.source = Source::server;
+  vm.observed.session.clear();
+  date_unknown(vm.observed, now);
+}
+
+void heed_power_off(VmRecord& vm) {
+  const VmStatus& status = vm.observed.status;
+  if (status.state == VmState::shutdown && vm.desired.state != VmState::shutdown && status.exit &&
+      status.exit->kind == ExitKind::exited && status.exit->code == 0)
+    vm.desired = {VmState::shutdown, Origin::guest, vm.desired.revision};
+}
+
+void learn_wish(VmRecord& vm) {
+  if (vm.desired.state == VmState::unknown) vm.desired.state = vm.observed.status.state;
+}
+
+}  // namespace qarax::server
