@@ -5,6 +5,7 @@
 #include "manager.hpp"
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
+#include "qarax/core/resize.hpp"
 #include "snapshot_folder.hpp"
 #include "steps.hpp"
 
@@ -31,11 +32,6 @@ Error snapshot_error(Error error, const SnapshotFolder& snapshots) {
   return error;
 }
 
-void apply(const core::ResizeCommand& wanted, VmSpec& spec) {
-  if (wanted.vcpus) spec.boot_vcpus = *wanted.vcpus;
-  if (wanted.memory) spec.memory_size = *wanted.memory;
-}
-
 }  // namespace
 
 DriverCall Manager::call_to_undo(const VmPtr& vm) { return call_for(vm, CallLimits{}.within_ms(kUndoMs)); }
@@ -53,8 +49,7 @@ Result<VmStatus> Manager::resize_to(const VmPtr& vm, const core::ResizeCommand& 
   args.memory = wanted.memory;
   QARAX_TRY(VmStatus status, driver.resize(call, args));
   VmDocument document = vm->document;
-  apply(wanted, document.spec);
-  if (document.resolved) apply(wanted, *document.resolved);
+  core::apply(wanted, document.spec, document.resolved);
   document.live = status.live;
   if (auto written = vm->folder.write_document(document); !written) {
     // A size that nothing remembers would be gone after the next start, and nobody would know why.

@@ -4,6 +4,7 @@
 #include "decision.hpp"
 #include "placing.hpp"
 #include "qarax/core/lifecycle.hpp"
+#include "qarax/core/resize.hpp"
 #include "refusals.hpp"
 
 namespace qarax::server {
@@ -67,11 +68,7 @@ Result<Foreseen> Foresight::edit_vm(const Edit& edit) const {
 // The size that its next start would have.
 Result<Foreseen> Foresight::resize_of(const VmRecord& vm, const core::ResizeCommand& size, Foreseen foreseen) const {
   VmRecord after = vm;
-  for (VmSpec* spec : {&after.spec, after.resolved ? &*after.resolved : nullptr}) {
-    if (spec == nullptr) continue;
-    spec->boot_vcpus = size.vcpus.value_or(spec->boot_vcpus);
-    spec->memory_size = size.memory.value_or(spec->memory_size);
-  }
+  core::apply(size, after.spec, after.resolved);
   foreseen.changes = encode(after.spec) != encode(vm.spec);
   if (core::may_have_vmm(vm.observed.status.state)) return foreseen;
   foreseen.notes.emplace_back("it holds from the next start on");

@@ -4,21 +4,13 @@
 
 #include "event_makers.hpp"
 #include "qarax/core/clock.hpp"
+#include "qarax/core/resize.hpp"
 #include "rows.hpp"
 #include "store_begin.hpp"
 
 namespace qarax::server {
 
 namespace {
-
-void apply(const core::ResizeCommand& size, VmRecord& vm) {
-  const auto to = [&](VmSpec& spec) {
-    if (size.vcpus) spec.boot_vcpus = *size.vcpus;
-    if (size.memory) spec.memory_size = *size.memory;
-  };
-  to(vm.spec);
-  if (vm.resolved) to(*vm.resolved);
-}
 
 std::string mebibytes(std::int64_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
 
@@ -70,7 +62,7 @@ Result<VmPtr> SqlStore::resize_idle(const std::string& id, const core::ResizeCom
                                  return overtaken("VM", vm->name);
                                if (vm->revision != expected_revision) return changed_meanwhile(vm->name);
                                changed = *vm;
-                               apply(size, changed);
+                               core::apply(size, changed.spec, changed.resolved);
                                // A start that has reserved what it was decides again.
                                ++changed.revision;
                                changed.edition = next_edition(changed);
@@ -167,7 +159,7 @@ void SqlStore::settle_put_aside(const JobRecord& job, const core::VmReport& repo
   const std::int64_t accounted = std::max(size.memory.value_or(0), vm.spec.memory_size);
   if (size.vcpus) size.vcpus = report.resolved->boot_vcpus;
   if (size.memory) size.memory = report.resolved->memory_size;
-  apply(size, vm);
+  core::apply(size, vm.spec, vm.resolved);
   free_reserved(vm.id, accounted - vm.spec.memory_size);
 }
 
@@ -191,7 +183,7 @@ void SqlStore::finish_subject(const JobRecord& job, JobState state, const std::o
     const std::int64_t more = job.arguments.resize.memory.value_or(vm.spec.memory_size) - vm.spec.memory_size;
     // What grew was reserved before it did, what shrank is free once it has.
     free_reserved(vm.id, done ? -std::min<std::int64_t>(more, 0) : std::max<std::int64_t>(more, 0));
-    if (done) apply(job.arguments.resize, vm);
+    if (done) core::apply(job.arguments.resize, vm.spec, vm.resolved);
   }
   if (found == snapshots_.end()) return;
   SnapshotRecord record = *found->second;
