@@ -156,12 +156,13 @@ int serve(const ServerConfig& config, const CommandLine& line) {
   options.retention.jobs_s = config.jobs_keep_ms / 1000;
   options.restarts = {config.restart_backoff_ms, config.restart_backoff_max_ms, config.restart_calm_ms};
   Orchestrator orchestrator(**store, nodes, options);
+  const NodeQueries queries(**store, nodes);
   Adopter adopter(**store, nodes);
   HostJobs host_jobs(**store, adopter, orchestrator);
   Editor editor(**store, nodes);
   RestDryRuns dry_runs(**store, nodes, editor);
   RestOperations operations(
-      **store, orchestrator, host_jobs, editor, dry_runs,
+      **store, orchestrator, queries, host_jobs, editor, dry_runs,
       {.action_wait_ms = config.action_wait_ms, .max_attachments = config.max_console_attachments});
   VmRenderer renderer(**store, config.known_hypervisors);
   Metrics metrics(**store, QARAX_VERSION);

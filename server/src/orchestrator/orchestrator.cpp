@@ -2,19 +2,10 @@
 
 #include <chrono>
 
-#include "able.hpp"
 #include "placing.hpp"
-#include "qarax/core/ids.hpp"
-#include "qarax/core/logging.hpp"
 #include "refusals.hpp"
 
 namespace qarax::server {
-
-namespace {
-
-constexpr std::int64_t kLookMs = 5'000;
-
-}  // namespace
 
 Orchestrator::Orchestrator(Store& store, Fleet& nodes, Options options)
     : store_(store),
@@ -130,67 +121,6 @@ Result<std::string> Orchestrator::remove(const std::string& vm_id, bool forget, 
     if (vm->host_id) enforce_tombstones(*vm->host_id);
     return removed;
   }
-}
-
-Status Orchestrator::read_console(const std::string& vm_id, std::int64_t tail_bytes, bool follow,
-                                  const std::function<bool(std::string_view)>& sink,
-                                  std::shared_ptr<grpc::ClientContext> context) {
-  const VmPtr vm = store_.vm(vm_id);
-  if (!vm) return no_such_vm(vm_id);
-  if (!vm->host_id) return Ok{};  // never started: an empty log
-  const auto link = nodes_.link(*vm->host_id);
-  if (!link || !link->is_up()) return unreachable(*vm);
-  auto read = link->read_console(vm_id, tail_bytes, follow, sink, std::move(context));
-  if (!read && (read.error().reason == "no-console" || read.error().reason == "vm-not-found")) return Ok{};
-  if (!read) return answer_of_node(std::move(read).error(), *vm, store_);
-  return read;
-}
-
-Result<std::unique_ptr<ConsoleLine>> Orchestrator::attach_console(const VmRecord& vm, std::int64_t tail_bytes) {
-  const VmState state = vm.observed.status.state;
-  if (state == VmState::created || state == VmState::shutdown)
-    return make_error(Code::failed_precondition,
-                      "VM " + vm.name + " is " + std::string(to_string(state)) +
-                          "; only a guest that runs has a console to attach to. Start it, or read its log at "
-                          "GET /vms/{id}/console.",
-                      "wrong-state");
-  const auto link = vm.host_id ? nodes_.link(*vm.host_id) : nullptr;
-  if (!link || !link->is_up()) return unreachable(vm);
-  QARAX_CHECK(check_able(vm, "", core::kFeatureConsole, store_, nodes_));
-  auto line = link->attach_console(vm.id, tail_bytes, kLookMs);
-  if (!line && line.error().reason == "no-console")
-    return make_error(Code::failed_precondition, "VM " + vm.name + " has no console on its host", "wrong-state");
-  if (!line) return answer_of_node(std::move(line).error(), vm, store_);
-  return line;
-}
-
-Result<std::string> Orchestrator::read_vmm_log(const VmRecord& vm) const {
-  const auto link = vm.host_id ? nodes_.link(*vm.host_id) : nullptr;
-  if (!link || !link->is_up()) return unreachable(vm);
-  if (!link->knows(core::kFeatureVmmLog))
-    return make_error(Code::unimplemented, "the node of VM " + vm.name + " is too old to tell it; upgrade it",
-                      "node-outdated");
-  auto log = link->read_vmm_log(vm.id, kLookMs);
-  if (!log && (log.error().reason == "no-console" || log.error().reason == "vm-not-found")) return std::string();
-  if (!log) return answer_of_node(std::move(log).error(), vm, store_);
-  return log;
-}
-
-Result<Counters> Orchestrator::counters(const std::string& vm_id) {
-  const VmPtr vm = store_.vm(vm_id);
-  if (!vm) return no_such_vm(vm_id);
-  const VmState state = vm->observed.status.state;
-  if (state == VmState::created || state == VmState::shutdown)
-    return make_error(Code::failed_precondition,
-                      "VM " + vm->name + " is " + std::string(to_string(state)) +
-                          "; only a VMM that runs counts anything. Start it first.",
-                      "wrong-state");
-  const auto link = vm->host_id ? nodes_.link(*vm->host_id) : nullptr;
-  if (!link || !link->is_up()) return unreachable(*vm);
-  QARAX_CHECK(check_able(*vm, "counters", core::kFeatureCounters, store_, nodes_));
-  auto counted = link->counters(vm_id, options_.counters_timeout_ms);
-  if (!counted) return answer_of_node(std::move(counted).error(), *vm, store_);
-  return counted;
 }
 
 Result<HostPtr> Orchestrator::add_host(const NewHostInput& input) {

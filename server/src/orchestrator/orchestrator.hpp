@@ -28,9 +28,8 @@ struct OrchestratorOptions {
   std::int64_t stop_timeout_ms = 30'000;  // what a guest gets after the power button
   std::int64_t start_timeout_ms = 120'000;
   std::int64_t snapshot_timeout_ms = 600'000;  // of taking or restoring one: as much as the VM's memory is written
-  std::int64_t counters_timeout_ms = 5'000;
-  std::int64_t action_timeout_ms = 30'000;  // every other action at the node
-  Retention retention{};                    // of what is removed in time
+  std::int64_t action_timeout_ms = 30'000;     // every other action at the node
+  Retention retention{};                       // of what is removed in time
   Restarts::Options restarts{};
 };
 
@@ -56,16 +55,6 @@ class Orchestrator {
   // stays, which the node is held to when it returns. The id of the job: with `respond_async` it goes on where its node
   // has to carry it out; empty where its end was waited for.
   Result<std::string> remove(const std::string& vm_id, bool forget, const ActOptions& options);
-  // FAILED_PRECONDITION "wrong-state" where no VMM runs.
-  Result<Counters> counters(const std::string& vm_id);
-  // `context`: as NodeLink::read_console.
-  Status read_console(const std::string& vm_id, std::int64_t tail_bytes, bool follow,
-                      const std::function<bool(std::string_view)>& sink,
-                      std::shared_ptr<grpc::ClientContext> context = nullptr);
-  // FAILED_PRECONDITION "wrong-state" where no VMM runs; else as NodeAccess::attach_console.
-  Result<std::unique_ptr<ConsoleLine>> attach_console(const VmRecord& vm, std::int64_t tail_bytes);
-  // The end of the VMM's own log. UNIMPLEMENTED where its node is too old to tell.
-  Result<std::string> read_vmm_log(const VmRecord& vm) const;
 
   // Ends a start or a stop: what it did is undone at the node, and the desired state is what it was before. Blocks
   // until the node has decided; the job as it then is, with `respond_async` as it is now. NOT_FOUND "job-not-found";

@@ -87,7 +87,7 @@ TEST_P(OrchestratorTest, AnOlderNodeIsNotAskedForWhatItDoesNotKnow) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().reason, "node-outdated");
   EXPECT_EQ(store_->snapshot(options.arguments.snapshot), nullptr);
-  EXPECT_EQ(orchestrator_->counters(id).error().reason, "node-outdated");
+  EXPECT_EQ(queries().counters(id).error().reason, "node-outdated");
 }
 
 TEST_P(OrchestratorTest, WhatEndsByItselfIsStartedAgainAsItsPolicySays) {

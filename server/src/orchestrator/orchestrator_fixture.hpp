@@ -9,6 +9,7 @@
 #include "editor.hpp"
 #include "fake_fleet.hpp"
 #include "fake_node_server.hpp"
+#include "node_queries.hpp"
 #include "nodes.hpp"
 #include "orchestrator.hpp"
 #include "qarax/core/ids.hpp"
@@ -64,6 +65,7 @@ class OrchestratorTest : public testing::TestWithParam<Way> {
     EXPECT_TRUE(made) << made.error().message;
     return (*made)->id;
   }
+  NodeQueries queries() const { return {*store_, *nodes_}; }
   Result<VmPtr> act(const std::string& id, Action action) { return orchestrator_->act(id, action, {}); }
   std::future<Result<VmPtr>> begin(const std::string& id, Action action) {
     return std::async(std::launch::async, [this, id, action] { return act(id, action); });

@@ -7,9 +7,9 @@ namespace {
 TEST_P(OrchestratorTest, ANodeThatDoesNotAnswerAQuestionIsUnreachable) {
   const std::string id = vm("web");
   ASSERT_TRUE(act(id, Action::start));
-  ASSERT_TRUE(orchestrator_->counters(id));
+  ASSERT_TRUE(queries().counters(id));
   node_.fail_reads(make_error(Code::deadline_exceeded, "Deadline Exceeded"));
-  const auto silent = orchestrator_->counters(id);
+  const auto silent = queries().counters(id);
   ASSERT_FALSE(silent);
   EXPECT_EQ(silent.error().code, Code::unavailable);
   EXPECT_EQ(silent.error().reason, "node-unreachable") << "no job goes on that could be followed";
@@ -21,12 +21,12 @@ TEST_P(OrchestratorTest, AVmThatItsNodeDoesNotHaveIsThereInAnotherState) {
   const std::string id = vm("web");
   ASSERT_TRUE(act(id, Action::start));
   node_.fail_reads(make_error(Code::not_found, "this node has no VM " + id, "vm-not-found"));
-  const auto lost = orchestrator_->counters(id);
+  const auto lost = queries().counters(id);
   ASSERT_FALSE(lost);
   EXPECT_EQ(lost.error().reason, "wrong-state") << "GET of the VM is 200";
   EXPECT_NE(lost.error().hint.find("DELETE"), std::string::npos);
   node_.fail_reads(make_error(Code::deadline_exceeded, "no answer of the VMM", "vmm-silent"));
-  EXPECT_EQ(orchestrator_->counters(id).error().reason, "vmm-silent") << "the node's own word";
+  EXPECT_EQ(queries().counters(id).error().reason, "vmm-silent") << "the node's own word";
 }
 
 TEST_P(OrchestratorTest, WhatNobodyCanSayOfAVmIsNoWrongState) {

@@ -28,10 +28,11 @@ constexpr std::size_t kLargestLog = 64u << 20;  // the node keeps far less
 
 }  // namespace
 
-RestOperations::RestOperations(Store& store, Orchestrator& orchestrator, HostJobs& host_jobs, Editor& editor,
-                               DryRuns& dry_runs, Options options)
+RestOperations::RestOperations(Store& store, Orchestrator& orchestrator, const NodeQueries& queries,
+                               HostJobs& host_jobs, Editor& editor, DryRuns& dry_runs, Options options)
     : store_(store),
       orchestrator_(orchestrator),
+      queries_(queries),
       host_jobs_(host_jobs),
       editor_(editor),
       dry_runs_(dry_runs),
@@ -43,7 +44,7 @@ RestOperations::RestOperations(Store& store, Orchestrator& orchestrator, HostJob
 // Empty where it can't be had: it is told beside what matters.
 std::string RestOperations::console_tail(const VmRecord& vm) {
   std::string text;
-  const Status read = orchestrator_.read_console(vm.id, kTail, false, [&](std::string_view piece) {
+  const Status read = queries_.read_console(vm.id, kTail, false, [&](std::string_view piece) {
     text.append(piece);
     return true;
   });
@@ -106,11 +107,11 @@ Result<std::unique_ptr<ConsoleReader>> RestOperations::console(const VmRecord& v
     const std::int64_t from = tail_bytes > 0 ? tail_bytes : kWholeLog;
     return std::unique_ptr<ConsoleReader>(std::make_unique<ConsoleFollower>(
         [this, id = vm.id, from](const ConsoleFollower::Sink& sink, std::shared_ptr<grpc::ClientContext> context) {
-          return orchestrator_.read_console(id, from, true, sink, std::move(context));
+          return queries_.read_console(id, from, true, sink, std::move(context));
         }));
   }
   std::string text;
-  QARAX_CHECK(orchestrator_.read_console(vm.id, tail_bytes, false, [&](std::string_view piece) {
+  QARAX_CHECK(queries_.read_console(vm.id, tail_bytes, false, [&](std::string_view piece) {
     text.append(piece);
     return text.size() < kLargestLog;
   }));
@@ -121,7 +122,7 @@ Result<std::unique_ptr<http::SocketPeer>> RestOperations::attach_console(const V
                                                                          std::optional<std::int64_t> tail_bytes,
                                                                          const std::string& request_id) {
   QARAX_TRY(ConsolePlace place, ConsolePlace::take(attachments_, options_.max_attachments));
-  QARAX_TRY(auto line, orchestrator_.attach_console(vm, tail_bytes.value_or(kWholeLog)));
+  QARAX_TRY(auto line, queries_.attach_console(vm, tail_bytes.value_or(kWholeLog)));
   core::logger("vms")->info("console attached name={} vm={} request={}", vm.name, vm.id, request_id);
   return std::unique_ptr<http::SocketPeer>(std::make_unique<ConsolePeer>(std::move(line), std::move(place)));
 }

@@ -4,6 +4,7 @@
 #include "editor.hpp"
 #include "handlers/operations.hpp"
 #include "host_jobs.hpp"
+#include "node_queries.hpp"
 #include "orchestrator.hpp"
 #include "wiring/vm_waits.hpp"
 
@@ -17,20 +18,20 @@ class RestOperations final : public Operations {
     std::int64_t max_attachments = 64;      // of consoles, at once
   };
   // Borrows all.
-  RestOperations(Store& store, Orchestrator& orchestrator, HostJobs& host_jobs, Editor& editor, DryRuns& dry_runs,
-                 Options options);
+  RestOperations(Store& store, Orchestrator& orchestrator, const NodeQueries& queries, HostJobs& host_jobs,
+                 Editor& editor, DryRuns& dry_runs, Options options);
 
   Result<VmPtr> create_vm(const NewVmInput& input, const std::string& request_id) override;
   Result<VmPtr> edit_vm(const EditCall& call) override;
   Result<ActionResult> act(const ActionCall& call) override;
   Result<JobPtr> cancel_job(const std::string& job_id, bool respond_async) override;
-  Result<Counters> counters(const std::string& vm_id) override { return orchestrator_.counters(vm_id); }
+  Result<Counters> counters(const std::string& vm_id) override { return queries_.counters(vm_id); }
   Result<VmPtr> wait_for(const WaitCall& call) override { return waits_.wait(call); }
   Result<std::unique_ptr<ConsoleReader>> console(const VmRecord& vm, std::int64_t tail_bytes, bool follow,
                                                  const std::string& request_id) override;
   Result<std::unique_ptr<http::SocketPeer>> attach_console(const VmRecord& vm, std::optional<std::int64_t> tail_bytes,
                                                            const std::string& request_id) override;
-  Result<std::string> vmm_log(const VmRecord& vm) override { return orchestrator_.read_vmm_log(vm); }
+  Result<std::string> vmm_log(const VmRecord& vm) override { return queries_.read_vmm_log(vm); }
   Result<HostPtr> add_host(const NewHostInput& input) override;
   Result<HostPtr> edit_host(const EditCall& call) override;
   Status remove_host(const RemoveHost& asked, const std::string& request_id) override;
@@ -46,6 +47,7 @@ class RestOperations final : public Operations {
 
   Store& store_;
   Orchestrator& orchestrator_;
+  const NodeQueries& queries_;
   HostJobs& host_jobs_;
   Editor& editor_;
   DryRuns& dry_runs_;

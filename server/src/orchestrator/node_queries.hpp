@@ -1,0 +1,43 @@
+// What is asked of a VM's node and is no job: its console, its VMM's log, what it counts. Nothing of it is recorded,
+// and nothing goes on once the caller is gone.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "fleet.hpp"
+#include "store.hpp"
+
+namespace qarax::server {
+
+// Thread-safe; each call blocks its caller until the node has answered. A node that can't be asked, or doesn't answer
+// in time, is UNAVAILABLE "node-unreachable" in each of them; its own refusals come in the words of the REST API.
+class NodeQueries {
+ public:
+  // Borrows both.
+  NodeQueries(const Store& store, const Fleet& nodes) : store_(store), nodes_(nodes) {}
+
+  // NOT_FOUND "vm-not-found"; FAILED_PRECONDITION "wrong-state" where no VMM runs, "unsupported-by-hypervisor";
+  // UNIMPLEMENTED "node-outdated".
+  Result<Counters> counters(const std::string& vm_id) const;
+  // `sink`, `follow` and `context` are as NodeAccess::read_console has them. A VM that has never started, or has no
+  // console, has an empty log. NOT_FOUND "vm-not-found".
+  Status read_console(const std::string& vm_id, std::int64_t tail_bytes, bool follow,
+                      const std::function<bool(std::string_view)>& sink,
+                      std::shared_ptr<grpc::ClientContext> context = nullptr) const;
+  // FAILED_PRECONDITION "wrong-state" where no VMM runs or the VM has no console; UNIMPLEMENTED "node-outdated"; else
+  // as NodeAccess::attach_console.
+  Result<std::unique_ptr<ConsoleLine>> attach_console(const VmRecord& vm, std::int64_t tail_bytes) const;
+  // The end of the VMM's own log; it is empty where the node has none. UNIMPLEMENTED "node-outdated".
+  Result<std::string> read_vmm_log(const VmRecord& vm) const;
+
+ private:
+  Result<std::shared_ptr<NodeAccess>> link_of(const VmRecord& vm) const;  // one that is up
+
+  const Store& store_;
+  const Fleet& nodes_;
+};
+
+}  // namespace qarax::server
