@@ -49,6 +49,7 @@ class NodeLink final : public NodeAccess, public std::enable_shared_from_this<No
                                 std::function<void(CommandOutcome)> done) override;
   bool knows(std::string_view feature) const override;
   void keep(const VmRecord& vm, const RawJson& words) override;
+  // node_questions.cpp
   Result<Counters> counters(const std::string& vm_id, std::int64_t timeout_ms) override;
   Result<VmSpec> resolve(const core::StartCommand& command, std::int64_t timeout_ms) override;
   Result<std::string> read_vmm_log(const std::string& vm_id, std::int64_t timeout_ms) override;
@@ -102,14 +103,15 @@ class NodeLink final : public NodeAccess, public std::enable_shared_from_this<No
   template <class Request, class Reply>
   void call(AsyncMethod<Request, Reply> method, const ConnectionPtr& over, const ContextPtr& context,
             const Request& request, std::function<void(const grpc::Status&, const Reply&)> done);
-  template <class Request, class Reply>
-  Result<Reply> ask(grpc::Status (node::v1::Node::Stub::*method)(grpc::ClientContext*, const Request&, Reply*),
-                    Request request, std::int64_t timeout_ms) const;
   Error not_connected() const;
   Error unusable() const;  // why; with mutex_ held
   void cancel_at_node(const ConnectionPtr& over, const node::v1::CancelRequest& request);
   void probe(const ConnectionPtr& over, const ContextPtr& context);
   node::v1::Authority authority_over(const Connection& connection);
+  // node_questions.cpp
+  template <class Request, class Reply>
+  Result<Reply> ask(grpc::Status (node::v1::Node::Stub::*method)(grpc::ClientContext*, const Request&, Reply*),
+                    Request request, std::int64_t timeout_ms) const;
 
   const HostPtr host_;
   Store& store_;
@@ -124,7 +126,7 @@ class NodeLink final : public NodeAccess, public std::enable_shared_from_this<No
   ConnectionPtr connection_;
   ContextPtr greeting_;
   ContextPtr stream_;
-  std::set<ContextPtr> calls_;    // what is in flight of node_calls.cpp
+  std::set<ContextPtr> calls_;    // what is in flight of node_calls.cpp, and open consoles
   std::set<ContextPtr> surveys_;  // and surveys and adopts, on their callers' threads
   Error last_error_ = make_error(Code::unavailable, "it hasn't been reached yet", "node-unreachable");
   std::string cut_because_;  // of the stream that is about to end; else empty
