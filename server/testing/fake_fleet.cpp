@@ -24,25 +24,22 @@ class FakeFleet::Link final : public NodeAccess {
       return make_error(Code::unavailable, "its node can't be reached: " + counted.error().message, "node-unreachable");
     return counted;
   }
-  std::function<void()> execute(node::v1::CommandRequest request, std::int64_t,
-                                std::function<void(CommandOutcome)> done) override {
+  std::function<void()> execute(NodeCommand command, std::int64_t, std::function<void(CommandOutcome)> done) override {
     auto left = std::make_shared<std::atomic<bool>>(false);
-    request.mutable_authority()->set_session(node_.info().session);
-    request.set_outlives_call(node_.knows(core::kFeatureCancel));
-    const bool outlives = request.outlives_call();
-    const std::string vm = request.vm();
-    const std::int64_t revision = request.revision();
-    pool_.post([this, left, request = std::move(request), done = std::move(done)] {
-      auto answer = node_.execute(request, [&] { return left->load() || !up; });
+    const bool outlives = node_.knows(core::kFeatureCancel);
+    const std::string vm = command.vm;
+    const std::int64_t revision = command.revision;
+    FakeNode::Call call{std::move(command), node_.info().session, outlives};
+    pool_.post([this, left, call = std::move(call), done = std::move(done)] {
+      const FakeNode::Answer answer = node_.execute(call, [&] { return left->load() || !up; });
       CommandOutcome outcome;
       outcome.decided = !answer.connection_broke && !(answer.refused && answer.refused->reason == "stale-session");
       if (answer.refused) outcome.error = answer.refused;
       if (answer.connection_broke)
         outcome.error = make_error(left->load() ? Code::cancelled : Code::unavailable, "the connection broke");
       if (outcome.decided && !answer.refused) {
-        if (!answer.reply.error().empty()) outcome.error = decode_error(answer.reply.error());
-        if (auto report = decode<core::VmReport>(std::string_view(answer.reply.report()), Unknown::ignore))
-          outcome.report = std::move(*report);
+        outcome.error = answer.error;
+        outcome.report = answer.report;
         if (outcome.error && outcome.error->reason == "still-running") outcome.decided = false;
       }
       done(std::move(outcome));

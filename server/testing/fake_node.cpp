@@ -45,7 +45,7 @@ void FakeNode::hang(bool hangs) {
   const std::lock_guard lock(mutex_);
   hangs_ = hangs;
   if (!hangs)
-    for (const auto& request : std::exchange(left_, {})) settle(request);
+    for (const NodeCommand& command : std::exchange(left_, {})) settle(command);
   changed_.notify_all();
 }
 

@@ -15,7 +15,6 @@
 #include "fleet.hpp"
 #include "qarax/core/documents.hpp"
 #include "qarax/core/lifecycle.hpp"
-#include "qarax/node/v1/node.pb.h"
 
 namespace qarax::server {
 
@@ -73,11 +72,17 @@ class FakeNode {
   bool knows(std::string_view feature) const;
   struct Answer {
     bool connection_broke = false;
-    std::optional<Error> refused;
-    node::v1::CommandReply reply;
+    std::optional<Error> refused;            // the call as a whole
+    std::optional<core::VmReport> report{};  // what came of the command otherwise
+    std::optional<Error> error{};
+  };
+  struct Call {
+    NodeCommand command;
+    std::string session;       // of the node, which it is meant for
+    bool outlives_it = false;  // the command, as CommandRequest.outlives_call
   };
   // `is_left`: the caller listens no more.
-  Answer execute(const node::v1::CommandRequest& request, const std::function<bool()>& is_left);
+  Answer execute(const Call& call, const std::function<bool()>& is_left);
   void cancel(const std::string& vm, std::int64_t revision);
   void keep(const std::string& vm, const std::string& name, const RawJson& words, std::int64_t edition);
   void reached(const Activation& server, std::int64_t position);
@@ -92,15 +97,15 @@ class FakeNode {
   struct Vm {
     core::VmReport report;
     std::int64_t revision = 0;
-    std::map<std::int32_t, node::v1::CommandReply> results;
+    std::optional<Answer> result;  // of the command of that revision
     core::StartCommand given;
     std::vector<core::KeptSnapshot> snapshots;
   };
   void changed(Vm& vm);  // with mutex_ held
   // With mutex_ held.
-  bool is_decided(const node::v1::CommandRequest& request) const;
-  Answer settle(const node::v1::CommandRequest& request);
-  node::v1::CommandReply carry_out(const node::v1::CommandRequest& request);
+  bool is_decided(const NodeCommand& command) const;
+  Answer settle(const NodeCommand& command);
+  Answer carry_out(const NodeCommand& command);
 
   std::string node_id_;
   std::string unix_socket_;
@@ -114,7 +119,7 @@ class FakeNode {
   std::map<std::string, Vm> vms_;
   std::map<std::string, std::int64_t> tombstones_;
   std::set<std::pair<std::string, std::int64_t>> cancelled_;  // VM and revision
-  std::vector<node::v1::CommandRequest> left_;                // under way, and nobody listens
+  std::vector<NodeCommand> left_;                             // under way, and nobody listens
   std::deque<core::VmReport> log_;                            // of this session
   std::multiset<core::Action> arrived_;
   std::multiset<core::Action> done_;

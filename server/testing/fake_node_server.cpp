@@ -1,6 +1,7 @@
 #include "fake_node_server.hpp"
 
 #include "qarax/core/ids.hpp"
+#include "qarax/node/v1/actions.hpp"
 
 namespace qarax::server {
 
@@ -10,6 +11,13 @@ Activation activation_of(const node::v1::Authority& a) { return {a.cluster_id(),
 
 grpc::Status refused(const Error& error) {
   return {static_cast<grpc::StatusCode>(error.code), error.message, encode(error)};
+}
+
+FakeNode::Call call_of(const node::v1::CommandRequest& request) {
+  return {{node::v1::from_proto(request.action()).value(), request.vm(), request.incarnation(), request.revision(),
+           request.request_id(), request.document()},
+          request.authority().session(),
+          request.outlives_call()};
 }
 
 }  // namespace
@@ -124,10 +132,11 @@ grpc::Status FakeNodeServer::Execute(grpc::ServerContext* context, const node::v
     commanded_from_ = context->peer();
   }
   node_.reached(activation_of(request->authority()), request->authority().position());
-  auto answer = node_.execute(*request, [&] { return context->IsCancelled(); });
+  const FakeNode::Answer answer = node_.execute(call_of(*request), [&] { return context->IsCancelled(); });
   if (answer.refused) return refused(*answer.refused);
   if (answer.connection_broke) return {grpc::StatusCode::UNAVAILABLE, "the connection broke"};
-  *reply = std::move(answer.reply);
+  if (answer.report) reply->set_report(encode(*answer.report));
+  if (answer.error) reply->set_error(encode(*answer.error));
   return grpc::Status::OK;
 }
 

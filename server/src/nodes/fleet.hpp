@@ -9,16 +9,25 @@
 #include <string_view>
 
 #include "qarax/core/documents.hpp"
+#include "qarax/core/lifecycle.hpp"
 #include "store.hpp"
 
 namespace grpc {
 class ClientContext;
 }
-namespace qarax::node::v1 {
-class CommandRequest;
-}
 
 namespace qarax::server {
+
+// What a node is to do with a VM, for one job. Who sends the same (vm, incarnation, revision) again gets the answer of
+// the first time.
+struct NodeCommand {
+  core::Action action = core::Action::start;
+  std::string vm{};              // UUID
+  std::int64_t incarnation = 0;  // that the action begins, or is about
+  std::int64_t revision = 0;     // of the job; the node refuses one below the highest that it has on disk
+  std::string request_id{};
+  std::string document{};  // JSON by action: StartCommand, StopCommand, …; empty where the action says it all
+};
 
 // What came of a command. `error` is the node's own word when `decided`, else why nothing is known of it.
 struct CommandOutcome {
@@ -71,7 +80,7 @@ class NodeAccess {
   // from any thread and as often as wanted; what became of it comes by `done`. Whatever else ends the call, such as a
   // lost connection or this server's end, leaves the command to go on (towards a node without kFeatureCancel it is
   // cancelled).
-  virtual std::function<void()> execute(node::v1::CommandRequest request, std::int64_t timeout_ms,
+  virtual std::function<void()> execute(NodeCommand command, std::int64_t timeout_ms,
                                         std::function<void(CommandOutcome)> done) = 0;
   // Asks the node to cancel that command, whoever's call brought it there; needs kFeatureCancel. Returns at once, and
   // does nothing where the node isn't up.

@@ -2,6 +2,7 @@
 #include "calls.hpp"
 #include "node_link.hpp"
 #include "qarax/core/logging.hpp"
+#include "qarax/node/v1/actions.hpp"
 #include "qarax/plugin/call.hpp"
 #include "qarax/plugin/call_args.hpp"
 
@@ -18,6 +19,19 @@ bool is_decision(const Error& error) {
   return error.reason != "stale-session" && error.code != Code::unavailable && error.code != Code::deadline_exceeded &&
          error.code != Code::cancelled && error.code != Code::unknown && error.reason != "other-cluster" &&
          error.reason != "stale-term" && error.code != Code::unauthenticated;
+}
+
+// Every job has one step.
+node::v1::CommandRequest request_of(NodeCommand command) {
+  node::v1::CommandRequest out;
+  out.set_vm(std::move(command.vm));
+  out.set_incarnation(command.incarnation);
+  out.set_revision(command.revision);
+  out.set_step(1);
+  out.set_action(node::v1::to_proto(command.action));
+  out.set_request_id(std::move(command.request_id));
+  out.set_document(std::move(command.document));
+  return out;
 }
 
 node::v1::CancelRequest cancel_of(const node::v1::Authority& authority, const std::string& vm, std::int64_t revision,
@@ -95,7 +109,7 @@ Error NodeLink::not_connected() const {
   return unusable();
 }
 
-std::function<void()> NodeLink::execute(node::v1::CommandRequest request, std::int64_t timeout_ms,
+std::function<void()> NodeLink::execute(NodeCommand command, std::int64_t timeout_ms,
                                         std::function<void(CommandOutcome)> done) {
   auto context = std::make_shared<grpc::ClientContext>();
   ConnectionPtr now;
@@ -110,6 +124,7 @@ std::function<void()> NodeLink::execute(node::v1::CommandRequest request, std::i
   }
   prepare(*context);
   context->set_deadline(in_ms(timeout_ms));
+  node::v1::CommandRequest request = request_of(std::move(command));
   *request.mutable_authority() = authority_over(*now);
   request.set_outlives_call(now->features.contains(core::kFeatureCancel));
   call<node::v1::CommandRequest, node::v1::CommandReply>(

@@ -45,7 +45,7 @@ class NodeLink final : public NodeAccess, public std::enable_shared_from_this<No
 
   // node_calls.cpp
   void cancel(const std::string& vm_id, std::int64_t revision, const std::string& request_id) override;
-  std::function<void()> execute(node::v1::CommandRequest request, std::int64_t timeout_ms,
+  std::function<void()> execute(NodeCommand command, std::int64_t timeout_ms,
                                 std::function<void(CommandOutcome)> done) override;
   bool knows(std::string_view feature) const override;
   void keep(const VmRecord& vm, const RawJson& words) override;

@@ -5,7 +5,6 @@
 #include "orchestrator.hpp"
 #include "placing.hpp"
 #include "qarax/core/logging.hpp"
-#include "qarax/node/v1/actions.hpp"
 #include "qarax/plugin/call.hpp"
 
 namespace qarax::server {
@@ -25,12 +24,8 @@ void Orchestrator::enforce_tombstones(const std::string& host_id) {
       const std::lock_guard lock(mutex_);
       if (closed_ || !burying_.insert(vm_id).second) continue;
     }
-    node::v1::CommandRequest request;
-    request.set_vm(vm_id);
-    request.set_revision(revision);
-    request.set_step(1);
-    request.set_action(node::v1::to_proto(core::Action::remove));
-    link->execute(std::move(request), options_.action_timeout_ms, [this, vm = vm_id](const CommandOutcome& outcome) {
+    NodeCommand command{.action = core::Action::remove, .vm = vm_id, .revision = revision};
+    link->execute(std::move(command), options_.action_timeout_ms, [this, vm = vm_id](const CommandOutcome& outcome) {
       const bool gone = outcome.decided && !outcome.error;
       pool_.post([this, vm, gone] {
         if (gone) static_cast<void>(store_.drop_tombstone(vm));

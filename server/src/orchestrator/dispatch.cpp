@@ -5,7 +5,6 @@
 #include "orchestrator.hpp"
 #include "placing.hpp"
 #include "qarax/core/logging.hpp"
-#include "qarax/node/v1/actions.hpp"
 
 namespace qarax::server {
 
@@ -13,6 +12,34 @@ namespace {
 
 core::StartCommand start_command(const VmRecord& vm) {
   return server::start_command(vm, vm.observed.hypervisor.empty() ? vm.hypervisor : vm.observed.hypervisor);
+}
+
+// What its node has to know of a job beside the action.
+std::string document_of(const JobRecord& job, const VmRecord& vm) {
+  switch (job.action) {
+    case core::Action::start:
+      return encode(start_command(vm));
+    case core::Action::stop:
+      return encode(core::StopCommand{job.timeout_ms});
+    case core::Action::resize:
+      return encode(job.arguments.resize);
+    case core::Action::snapshot:
+    case core::Action::drop_snapshot:
+      return encode(core::SnapshotCommand{job.arguments.snapshot, job.arguments.name});
+    case core::Action::restore:
+      return encode(core::RestoreCommand{start_command(vm), job.arguments.snapshot});
+    case core::Action::force_stop:
+    case core::Action::pause:
+    case core::Action::resume:
+    case core::Action::reboot:
+    case core::Action::remove:
+      break;  // the action says it all
+  }
+  return {};
+}
+
+NodeCommand command_of(const JobRecord& job, const VmRecord& vm) {
+  return {job.action, job.vm_id, job.incarnation, job.revision, job.request_id, document_of(job, vm)};
 }
 
 // A failure of the node's in the words of the REST API.
@@ -51,41 +78,6 @@ std::int64_t Orchestrator::timeout_of(const JobRecord& job) const {
   return options_.action_timeout_ms;
 }
 
-node::v1::CommandRequest Orchestrator::request_of(const JobRecord& job, const VmRecord& vm) const {
-  node::v1::CommandRequest request;
-  request.set_vm(job.vm_id);
-  request.set_incarnation(job.incarnation);
-  request.set_revision(job.revision);
-  request.set_step(1);
-  request.set_request_id(job.request_id);
-  request.set_action(node::v1::to_proto(job.action));
-  switch (job.action) {
-    case core::Action::start:
-      request.set_document(encode(start_command(vm)));
-      break;
-    case core::Action::stop:
-      request.set_document(encode(core::StopCommand{job.timeout_ms}));
-      break;
-    case core::Action::resize:
-      request.set_document(encode(job.arguments.resize));
-      break;
-    case core::Action::snapshot:
-    case core::Action::drop_snapshot:
-      request.set_document(encode(core::SnapshotCommand{job.arguments.snapshot, job.arguments.name}));
-      break;
-    case core::Action::restore:
-      request.set_document(encode(core::RestoreCommand{start_command(vm), job.arguments.snapshot}));
-      break;
-    case core::Action::force_stop:
-    case core::Action::pause:
-    case core::Action::resume:
-    case core::Action::reboot:
-    case core::Action::remove:
-      break;  // the action says it all
-  }
-  return request;
-}
-
 void Orchestrator::send(const JobRecord& job) {
   // A job of a database that was set back may have been carried out long ago, and more after it.
   if (!store_.read_only().empty()) return;
@@ -100,7 +92,7 @@ void Orchestrator::send(const JobRecord& job) {
     if (closed_ || !in_flight_.emplace(job.id, nullptr).second) return;
   }
   note_sent(job, *vm);
-  auto cancel = link->execute(request_of(job, *vm), timeout_of(job), [this, job](CommandOutcome outcome) {
+  auto cancel = link->execute(command_of(job, *vm), timeout_of(job), [this, job](CommandOutcome outcome) {
     auto decide = [this, job, outcome = std::move(outcome)] {
       {
         const std::lock_guard lock(mutex_);

@@ -70,7 +70,6 @@ class Orchestrator {
   Result<VmPtr> outcome_of(const Job& job, const ActOptions& options);
   Result<BegunJob> begin(const std::string& vm_id, core::Action action, const ActOptions& options, VmPtr& unchanged);
 
-  node::v1::CommandRequest request_of(const JobRecord& job, const VmRecord& vm) const;
   void send(const JobRecord& job);
   void note_sent(const JobRecord& job, const VmRecord& vm);
   bool cancel_at_node(const std::string& job_id);  // false: no call for it is in flight

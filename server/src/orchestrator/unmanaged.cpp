@@ -4,7 +4,6 @@
 #include "able.hpp"
 #include "adopter_draft.hpp"
 #include "qarax/core/logging.hpp"
-#include "qarax/node/v1/actions.hpp"
 #include "refusals.hpp"
 
 namespace qarax::server {
@@ -72,16 +71,12 @@ Status Adopter::remove_vm(const std::string& host_id, const std::string& vm_id, 
                           std::int64_t timeout_ms) {
   QARAX_TRY(const Draft made, draft(host_id));
   QARAX_TRY(const core::KeptVm kept, find_removable(made, vm_id));
-  node::v1::CommandRequest request;
-  request.set_vm(vm_id);
-  request.set_incarnation(kept.report.incarnation);
+  NodeCommand command{.action = core::Action::remove, .vm = vm_id, .incarnation = kept.report.incarnation};
   // Above what the node has heard from elsewhere since.
-  request.set_revision(kept.report.revision > revision ? kept.report.revision + 1 : revision);
-  request.set_step(1);
-  request.set_action(node::v1::to_proto(core::Action::remove));
+  command.revision = kept.report.revision > revision ? kept.report.revision + 1 : revision;
   auto promise = std::make_shared<std::promise<CommandOutcome>>();
   auto future = promise->get_future();
-  made.link->execute(std::move(request), timeout_ms,
+  made.link->execute(std::move(command), timeout_ms,
                      [promise](CommandOutcome outcome) { promise->set_value(std::move(outcome)); });
   const CommandOutcome outcome = future.get();
   if (outcome.error) {
