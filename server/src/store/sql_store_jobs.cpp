@@ -142,13 +142,7 @@ VmPtr SqlStore::finish_job(const std::string& job_id, JobState state, const std:
   VmState before = VmState::unknown;
   VmPtr vm = memory_.update(job.vm_id, [&](VmRecord& changed) {
     before = changed.observed.status.state;
-    changed.activity.clear();
-    changed.job_id.clear();
-    if (state == JobState::failed || state == JobState::cancelled) {
-      const std::int64_t revision = changed.desired.revision;
-      changed.desired = job.before;
-      changed.desired.revision = revision;
-    }
+    end_job(changed, job, state);
     finish_subject(job, state, report, changed);
     if (current) observe(changed, *report, ReportOf::job, clock_->wall());
     if (current && state != JobState::completed && job.action != core::Action::resize)

@@ -7,6 +7,7 @@
 #include "qarax/core/resize.hpp"
 #include "rows.hpp"
 #include "store_begin.hpp"
+#include "vm_transitions.hpp"
 
 namespace qarax::server {
 
@@ -187,13 +188,7 @@ void SqlStore::finish_subject(const JobRecord& job, JobState state, const std::o
   }
   if (found == snapshots_.end()) return;
   SnapshotRecord record = *found->second;
-  if (job.action == core::Action::restore && done) {
-    vm.spec = record.spec;
-    vm.resolved = record.resolved;
-    vm.unread.spec = record.unread.spec;
-    vm.unread.resolved = record.unread.resolved;
-    vm.draft_since = 0;
-  }
+  if (job.action == core::Action::restore && done) take_machine(vm, record);
   const bool gone = job.action == core::Action::snapshot ? !done : job.action == core::Action::drop_snapshot && done;
   if (gone) {
     snapshots_.erase(found);

@@ -69,4 +69,21 @@ void learn_wish(VmRecord& vm) {
   if (vm.desired.state == VmState::unknown) vm.desired.state = vm.observed.status.state;
 }
 
+void end_job(VmRecord& vm, const JobRecord& job, JobState state) {
+  vm.activity.clear();
+  vm.job_id.clear();
+  if (state != JobState::failed && state != JobState::cancelled) return;
+  const std::int64_t revision = vm.desired.revision;
+  vm.desired = job.before;
+  vm.desired.revision = revision;
+}
+
+void take_machine(VmRecord& vm, const SnapshotRecord& snapshot) {
+  vm.spec = snapshot.spec;
+  vm.resolved = snapshot.resolved;
+  vm.unread.spec = snapshot.unread.spec;
+  vm.unread.resolved = snapshot.unread.resolved;
+  vm.draft_since = 0;
+}
+
 }  // namespace qarax::server

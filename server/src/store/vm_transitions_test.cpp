@@ -229,5 +229,46 @@ TEST(VmTransitions, OnlyWhoHasNoWishLearnsOne) {
   EXPECT_EQ(vm.desired.revision, 7);
 }
 
+TEST(VmTransitions, AJobThatCameToNothingTakesItsWishWithIt) {
+  JobRecord job;
+  job.before = {VmState::shutdown, Origin::guest, 5};
+  for (const JobState state : {JobState::failed, JobState::cancelled}) {
+    VmRecord vm = running_vm();
+    vm.activity = "start";
+    vm.job_id = "job";
+    end_job(vm, job, state);
+    EXPECT_EQ(vm.activity, "");
+    EXPECT_EQ(vm.job_id, "");
+    EXPECT_EQ(vm.desired.state, VmState::shutdown);
+    EXPECT_EQ(vm.desired.origin, Origin::guest);
+    EXPECT_EQ(vm.desired.revision, 7) << "a revision never goes back";
+  }
+  VmRecord vm = running_vm();
+  vm.activity = "start";
+  vm.job_id = "job";
+  end_job(vm, job, JobState::completed);
+  EXPECT_EQ(vm.activity, "");
+  EXPECT_EQ(vm.job_id, "");
+  EXPECT_EQ(vm.desired.state, VmState::running);
+}
+
+TEST(VmTransitions, ARestoreBringsTheSnapshotsMachineBack) {
+  VmRecord vm = running_vm();
+  vm.spec = machine(5);
+  vm.draft_since = 2;
+  vm.unread = {"spec", "resolved", "restart"};
+  SnapshotRecord snapshot;
+  snapshot.spec = machine(1);
+  snapshot.resolved = machine(2);
+  snapshot.unread = {"its spec", "its resolved", ""};
+  take_machine(vm, snapshot);
+  EXPECT_EQ(vm.spec.boot_vcpus, 1);
+  EXPECT_EQ(vm.resolved->boot_vcpus, 2);
+  EXPECT_EQ(vm.unread.spec, "its spec");
+  EXPECT_EQ(vm.unread.resolved, "its resolved");
+  EXPECT_EQ(vm.unread.restart, "restart") << "the policy is the VM's own";
+  EXPECT_EQ(vm.draft_since, 0);
+}
+
 }  // namespace
 }  // namespace qarax::server
