@@ -123,11 +123,10 @@ bool Manager::lives(const std::string& vm, std::int64_t incarnation) {
 }
 
 VmStatus Manager::believed(const std::string& vm, std::int64_t incarnation, VmStatus said) {
-  if ((said.state == VmState::running || said.state == VmState::paused) && said.status_reason.empty() &&
-      processes_.has_lost_supervisor(vm, incarnation))
+  if (core::has_vmm(said.state) && said.status_reason.empty() && processes_.has_lost_supervisor(vm, incarnation))
     said.status_reason =
         "its supervisor is gone, and with it its console and its VMM's exit code, until its next start";
-  if ((said.state != VmState::shutdown && said.state != VmState::created) || !lives(vm, incarnation)) return said;
+  if (core::may_have_vmm(said.state) || !lives(vm, incarnation)) return said;
   return status_with(VmState::unknown, "its plugin says that it is " + std::string(to_string(said.state)) +
                                            " while its VMM runs; force-stop or delete it");
 }
@@ -140,7 +139,7 @@ Status Manager::end_strays(const VmPtr& vm) {
 Status Manager::remove(const VmPtr& vm, const Command& command) {
   QARAX_CHECK(note_intent(vm, command));
   const VmState state = status_of(vm).state;
-  if (state != VmState::shutdown && state != VmState::created) {
+  if (core::may_have_vmm(state)) {
     if (auto stopped = stop(vm, command, -1, StopMode::force); !stopped && state != VmState::unknown)
       return std::move(stopped).error();
   }

@@ -47,7 +47,7 @@ class Part {
 // A VM that can't be asked, or that hasn't been taken up again yet, runs like any other.
 bool Manager::may_run(const VmPtr& vm) {
   const VmState state = status_of(vm).state;
-  if (state != VmState::unknown) return state == VmState::running || state == VmState::paused;
+  if (state != VmState::unknown) return core::has_vmm(state);
   const auto process = processes_.find({vm->id, vm->document.incarnation});
   return process ? process->alive : process.error().code != Code::not_found;
 }

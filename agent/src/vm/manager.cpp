@@ -189,7 +189,7 @@ core::VmReport Manager::inspect(const std::string& id, std::int64_t deadline_ns)
     const std::lock_guard lock(order_mutex_);
     report = vm->report;
   }
-  if (report.status.state != VmState::running && report.status.state != VmState::paused) return report;
+  if (!core::has_vmm(report.status.state)) return report;
   const auto driver = drivers_.find(report.hypervisor);
   const auto handle = vm->folder.read_handle();
   if (!driver || !handle) return report;
@@ -206,7 +206,7 @@ Result<Counters> Manager::counters(const std::string& id, std::int64_t deadline_
   const VmPtr vm = find(id);
   if (!vm) return make_error(Code::not_found, "VM " + id + " isn't on this node", "vm-not-found");
   const core::VmReport report = last_report(vm);
-  if (report.status.state != VmState::running && report.status.state != VmState::paused)
+  if (!core::has_vmm(report.status.state))
     return make_error(Code::failed_precondition,
                       "VM " + report.name + " is " + std::string(to_string(report.status.state)) +
                           "; only a VMM that runs counts anything",

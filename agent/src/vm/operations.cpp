@@ -80,7 +80,7 @@ void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
     } else {
       fail(std::move(status).error().at_step(std::string(core::to_string(command.action)) + "-vmm"));
       after = truth_after_failure(vm, command, before);
-      if (core::begins(command.action) && (after.state == VmState::shutdown || after.state == VmState::created))
+      if (core::begins(command.action) && !core::may_have_vmm(after.state))
         after.status_reason =
             "its last " + std::string(core::to_string(command.action)) + " failed: " + result.outcome.error().message;
     }

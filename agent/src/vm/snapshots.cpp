@@ -89,7 +89,7 @@ Result<VmStatus> Manager::snapshot(const VmPtr& vm, const Command& command, Driv
   };
   auto taken = driver.snapshot(call, args);
   if (!taken) return fail(std::move(taken).error());
-  if (taken->state != VmState::running && taken->state != VmState::paused)
+  if (!core::has_vmm(taken->state))
     return fail(make_error(Code::internal,
                            "the plugin says that VM " + vm->id + " is " + std::string(to_string(taken->state)) +
                                " after its snapshot: " + taken->status_reason,
@@ -160,8 +160,7 @@ Result<VmStatus> Manager::restore(const VmPtr& vm, const Operation& operation) {
 // through, since nobody else knows how far it came.
 Result<VmStatus> Manager::carry_through(const VmPtr& vm, const JournalRecord& intent, const VmStatus& now) {
   const auto action = core::action_named(intent.action);
-  const bool runs = now.state == VmState::running || now.state == VmState::paused;
-  if (!runs) return now;
+  if (!core::has_vmm(now.state)) return now;
   QARAX_TRY(Driver * driver, drivers_.find(vm->document.hypervisor));
   if (action == core::Action::snapshot) return go_on(vm, *driver, intent.before, now);
   if (action == core::Action::restore && now.state == VmState::paused) {

@@ -143,7 +143,7 @@ Result<VmStatus> Manager::launch(const VmPtr& vm, const Operation& operation, co
   args.run_dir = processes_.run_dir(vm->id, document.incarnation);
   QARAX_CHECK(in_step("record", core::make_folder_unsynced(args.run_dir)));  // its supervisor sees to the rest
   auto started = how(call, args);
-  if (started && (started->state == VmState::running || started->state == VmState::paused)) {
+  if (started && core::has_vmm(started->state)) {
     const auto process = processes_.find({vm->id, document.incarnation});
     if (turn && process && process->alive && started->accelerator != "kvm")
       std::move(**turn).until_calm({process->pid, process->start_time});

@@ -37,7 +37,7 @@ void Manager::doubt(const VmPtr& vm, const CancelPtr& call) {
   if (vm->own_call != call || vm->running || vm->dead) return;  // a command has a deadline of its own
   const std::lock_guard order(order_mutex_);
   const VmState state = vm->report.status.state;
-  if (state == VmState::shutdown || state == VmState::created) return;
+  if (!core::may_have_vmm(state)) return;
   core::logger("vm")->error("a plugin doesn't answer, the VM is unknown vm={} hypervisor={}", vm->id,
                             vm->report.hypervisor);
   vm->report.status = status_with(
@@ -126,7 +126,7 @@ void Manager::look(const VmPtr& vm) {
   }
   const std::int64_t since = rulings(vm);
   const VmState state = status_of(vm).state;
-  if (state == VmState::shutdown || state == VmState::created || vm->document.incarnation == 0) return;
+  if (!core::may_have_vmm(state) || vm->document.incarnation == 0) return;
   // Of another PID namespace, and nothing of it is seen here: what its plugin says of it is no more than a guess.
   if (vm->document.boot_identity != core::boot_identity()) return;
   const auto driver = drivers_.find(vm->document.hypervisor);
