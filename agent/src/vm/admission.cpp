@@ -1,6 +1,4 @@
 // Which command is taken, and who hears when what came of it.
-#include <sys/eventfd.h>
-
 #include <algorithm>
 
 #include "manager.hpp"
@@ -8,33 +6,6 @@
 #include "steps.hpp"
 
 namespace qarax::agent {
-
-Cancel::Cancel() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
-
-void Cancel::now() const { ::eventfd_write(fd_.get(), 1); }
-
-Operation::Operation(Command the_command, std::function<void(CommandResult)> done) : command(std::move(the_command)) {
-  waiting_.push_back(std::move(done));
-}
-
-bool Operation::join(std::function<void(CommandResult)> done) {
-  const std::lock_guard lock(mutex_);
-  if (answered_) return false;
-  waiting_.push_back(std::move(done));
-  return true;
-}
-
-bool Operation::answer(const CommandResult& result) {
-  std::vector<std::function<void(CommandResult)>> callers;
-  {
-    const std::lock_guard lock(mutex_);
-    if (answered_) return false;
-    answered_ = true;
-    callers.swap(waiting_);
-  }
-  for (const auto& caller : callers) caller(result);
-  return true;
-}
 
 namespace {
 
@@ -57,11 +28,11 @@ Error stale(const Command& command, const std::string& why) {
 std::optional<CommandResult> Manager::judge_absent(const Command& asked) {
   const auto stone = read_tombstone(tombstones_dir_, asked.vm);
   if (stone && asked.revision < stone->revision)
-    return CommandResult{unknown_vm(asked.vm),
+    return CommandResult{reports_.report_missing(asked.vm),
                          stale(asked, "was deleted by revision " + std::to_string(stone->revision) + "; revision " +
                                           std::to_string(asked.revision) + " comes too late")};
   if (asked.action == core::Action::remove && stone) {
-    auto report = unknown_vm(asked.vm);
+    auto report = reports_.report_missing(asked.vm);
     // Asked again, most often: the stone says so, and who waits for vms_mutex_ doesn't wait for the disk.
     const bool stands = stone->revision == asked.revision && stone->step == asked.step;
     if (auto written = stands ? Status(Ok{}) : write_tombstone(tombstones_dir_, {asked.vm, asked.revision, asked.step});
@@ -72,25 +43,23 @@ std::optional<CommandResult> Manager::judge_absent(const Command& asked) {
   }
   // Whether it was deleted must be known before it may run again.
   if (!stone && stone.error().code != Code::not_found && asked.action == core::Action::start)
-    return CommandResult{unknown_vm(asked.vm), stone.error()};
+    return CommandResult{reports_.report_missing(asked.vm), stone.error()};
   if (stone && asked.action == core::Action::start)
-    return CommandResult{unknown_vm(asked.vm), stale(asked, "was deleted on this node and can't be started again")};
+    return CommandResult{reports_.report_missing(asked.vm),
+                         stale(asked, "was deleted on this node and can't be started again")};
   if (stone || (asked.action != core::Action::start && !overtakes(asked.action)))
-    return CommandResult{unknown_vm(asked.vm),
+    return CommandResult{reports_.report_missing(asked.vm),
                          make_error(Code::not_found, "VM " + asked.vm + " isn't on this node", "vm-not-found")};
   return std::nullopt;
 }
 
 Manager::VmPtr Manager::make_absent(const Command& asked) {
-  auto vm = std::make_shared<Vm>(asked.vm, vms_dir_ + "/" + asked.vm);
-  vms_.emplace(asked.vm, vm);
   // In memory only: the VMM that may be there is of the incarnation that the server means.
-  if (overtakes(asked.action)) vm->document.incarnation = asked.incarnation;
-  const std::lock_guard order(order_mutex_);
-  vm->report.vm = asked.vm;
-  vm->report.incarnation = vm->document.incarnation;
-  vm->report.status.state = overtakes(asked.action) ? VmState::unknown : VmState::shutdown;
-  if (overtakes(asked.action)) vm->report.status.status_reason = kNoFolder;
+  const bool may_be_there = overtakes(asked.action);
+  auto vm = std::make_shared<Vm>(
+      asked.vm, vms_dir_ + "/" + asked.vm, may_be_there ? asked.incarnation : 0,
+      may_be_there ? status_with(VmState::unknown, kNoFolder) : status_with(VmState::shutdown, {}));
+  vms_.emplace(asked.vm, vm);
   return vm;
 }
 
@@ -98,7 +67,8 @@ Manager::VmPtr Manager::make_absent(const Command& asked) {
 CommandResult Manager::judge_deleted(const Command& asked) {
   const std::lock_guard lock(vms_mutex_);
   if (auto judged = judge_absent(asked)) return std::move(*judged);
-  return {unknown_vm(asked.vm), make_error(Code::unavailable, "VM " + asked.vm + " is being deleted", "recovering")};
+  return {reports_.report_missing(asked.vm),
+          make_error(Code::unavailable, "VM " + asked.vm + " is being deleted", "recovering")};
 }
 
 std::shared_ptr<CommandTicket> Manager::execute(Command command, std::function<void(CommandResult)> done) {
@@ -115,7 +85,7 @@ std::shared_ptr<CommandTicket> Manager::execute(Command command, std::function<v
     if (closed_)
       return answer({{}, make_error(Code::unavailable, "the node agent is shutting down", "node-unreachable")});
     if (host_stops_ && asked.action == core::Action::start)
-      return answer({unknown_vm(asked.vm),
+      return answer({reports_.report_missing(asked.vm),
                      make_error(Code::failed_precondition, "its host is being shut down; start the VM when it is back",
                                 "host-stopping")});
     if (const auto found = vms_.find(asked.vm); found != vms_.end()) {
@@ -127,7 +97,7 @@ std::shared_ptr<CommandTicket> Manager::execute(Command command, std::function<v
   }
 
   bool overtake_now = false;
-  const core::VmReport last = last_report(vm);
+  const core::VmReport last = reports_.last(vm->known);
   {
     std::unique_lock lock(vm->strand_mutex);
     if (vm->dead) {
@@ -202,7 +172,9 @@ void Manager::missed_deadline(const VmPtr& vm, const OperationPtr& operation) {
   }
   Error error = still_running(operation->command);
   VmStatus status = status_with(VmState::unknown, error.message);
-  if (const auto report = publish_unless_settled(vm, status, operation)) operation->answer({*report, std::move(error)});
+  if (const auto report =
+          reports_.publish_unless_settled(vm->known, operation->settled, vm->highest_revision(), status))
+    operation->answer({*report, std::move(error)});
 }
 
 void Manager::finish(const VmPtr& vm, const OperationPtr& operation, const CommandResult& result) {
@@ -247,8 +219,8 @@ void Manager::shutdown(std::int64_t grace_ms) {
       left = vm->pending;
     }
     for (const auto& operation : left)
-      operation->answer(
-          {last_report(vm), make_error(Code::unavailable, "the node agent is shutting down", "node-unreachable")});
+      operation->answer({reports_.last(vm->known),
+                         make_error(Code::unavailable, "the node agent is shutting down", "node-unreachable")});
   }
 }
 

@@ -138,7 +138,7 @@ Status Manager::end_strays(const VmPtr& vm) {
 
 Status Manager::remove(const VmPtr& vm, const Command& command) {
   QARAX_CHECK(note_intent(vm, command));
-  const VmState state = status_of(vm).state;
+  const VmState state = reports_.status_of(vm->known).state;
   if (core::may_have_vmm(state)) {
     if (auto stopped = stop(vm, command, -1, StopMode::force); !stopped && state != VmState::unknown)
       return std::move(stopped).error();
@@ -162,7 +162,7 @@ Status Manager::remove(const VmPtr& vm, const Command& command) {
 // A call that was deleted from under itself has come back: nothing that it made since may stay.
 void Manager::end_late(const VmPtr& vm) {
   Status ended = processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs));
-  if (ended) processes_.clean_up(vm->id, last_report(vm).incarnation);
+  if (ended) processes_.clean_up(vm->id, reports_.last(vm->known).incarnation);
   log_unless(processes_.leftovers().disown(vm->id), kNotDisowned, vm->id);
   if (ended) ended = vm->folder.exists() ? vm->folder.remove() : end_strays(vm);
   log_unless(ended, "what a deleted VM's call has made is left", vm->id);

@@ -46,7 +46,7 @@ class Part {
 
 // A VM that can't be asked, or that hasn't been taken up again yet, runs like any other.
 bool Manager::may_run(const VmPtr& vm) {
-  const VmState state = status_of(vm).state;
+  const VmState state = reports_.status_of(vm->known).state;
   if (state != VmState::unknown) return core::has_vmm(state);
   const auto process = processes_.find({vm->id, vm->document.incarnation});
   return process ? process->alive : process.error().code != Code::not_found;
@@ -82,7 +82,7 @@ HostShutdown Manager::stop_for_host(const VmPtr& vm, std::int64_t timeout_ms) {
   // How it ended was the host's doing and says nothing of what anybody wants of the VM.
   status.exit.reset();
   record_exit(vm, status, Outlives::host);
-  publish(vm, status);
+  reports_.publish(vm->known, vm->facts(status));
   return out;
 }
 

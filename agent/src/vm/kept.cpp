@@ -38,12 +38,8 @@ std::vector<core::KeptVm> Manager::kept(const std::vector<std::string>& deleted_
   std::vector<core::KeptVm> out;
   for (const VmPtr& vm : all) {
     core::KeptVm one;
-    {
-      const std::lock_guard strand(vm->strand_mutex);
-      one.report.revision = vm->revision;
-    }
-    const std::int64_t revision = one.report.revision;
-    one.report = last_report(vm);
+    const std::int64_t revision = vm->highest_revision();
+    one.report = reports_.last(vm->known);
     // What is on its way counts: a number that was taken is never given again.
     one.report.revision = std::max(one.report.revision, revision);
     // The file, not what the strand works on: it is replaced as a whole.
@@ -106,7 +102,7 @@ void Manager::keep_words(const VmPtr& vm, Words words) {
     return;
   }
   vm->document = std::move(document);
-  publish(vm, status_of(vm));
+  reports_.publish(vm->known, vm->facts(reports_.status_of(vm->known)));
 }
 
 std::vector<core::Leftover> Manager::leftovers(bool collect, const std::vector<std::string>& owned) {

@@ -4,6 +4,7 @@
 
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
+#include "steps.hpp"
 
 namespace qarax::agent {
 
@@ -14,6 +15,7 @@ Manager::Manager(Options options, Drivers& drivers, ProcessService& processes, B
       processes_(processes),
       boot_files_(boot_files),
       clock_(clock),
+      reports_(options_.session, clock),
       vms_dir_(options_.data_dir + "/vms"),
       tombstones_dir_(options_.data_dir + "/tombstones"),
       gate_(options_.cold_boots),
@@ -50,11 +52,9 @@ Status Manager::load() {
       continue;
     }
     core::remove_half_written(entry.path().string());
-    auto vm = std::make_shared<Vm>(id, entry.path().string());
+    auto vm = std::make_shared<Vm>(id, entry.path().string(), 0,
+                                   status_with(VmState::unknown, "recovering after the agent's restart"));
     vm->recovering = true;
-    vm->report.vm = id;
-    vm->report.status.state = VmState::unknown;
-    vm->report.status.status_reason = "recovering after the agent's restart";
     vms_.emplace(id, vm);
   }
   return Ok{};
@@ -68,127 +68,10 @@ void Manager::begin_recovery() {
   if (options_.look_ms > 0) timers_.in_ms(options_.look_ms, [this] { look_at_all(); });
 }
 
-void Manager::number(core::VmReport& report) {
-  report.session = options_.session;
-  report.seq = ++seq_;
-  report.observed_at = core::to_rfc3339(clock_.wall());
-}
-
-std::int64_t Manager::highest_revision(const VmPtr& vm) {
-  const std::lock_guard lock(vm->strand_mutex);
-  return vm->revision;
-}
-
-void Manager::emit(core::VmReport& report) {
-  number(report);
-  for (const auto& [id, one] : listeners_) one.listener(report);
-}
-
-VmStatus Manager::status_of(const VmPtr& vm) {
-  const std::lock_guard lock(order_mutex_);
-  return vm->report.status;
-}
-
-core::VmReport Manager::publish(const VmPtr& vm, const VmStatus& status) {
-  core::VmReport report = settle(vm, status, nullptr);
-  tell(vm, report);
-  return report;
-}
-
-core::VmReport Manager::settle(const VmPtr& vm, const VmStatus& status, const OperationPtr& operation) {
-  const std::int64_t revision = highest_revision(vm);
-  const std::lock_guard lock(order_mutex_);
-  if (operation) operation->settled = true;
-  return note(vm, status, revision);
-}
-
-core::VmReport Manager::note(const VmPtr& vm, const VmStatus& status, std::int64_t revision) {
-  vm->report.name = vm->document.name;
-  vm->report.hypervisor = vm->document.hypervisor;
-  vm->report.incarnation = vm->document.incarnation;
-  vm->report.resolved = vm->document.resolved;
-  vm->report.keep = core::fingerprint_of_keep(vm->document.name, vm->document.keep);
-  vm->report.keep_edition = vm->document.keep_edition;
-  vm->report.revision = revision;
-  vm->report.status = status;
-  number(vm->report);
-  return vm->report;
-}
-
-std::int64_t Manager::rulings(const VmPtr& vm) {
-  const std::lock_guard lock(order_mutex_);
-  return vm->rulings;
-}
-
-std::optional<core::VmReport> Manager::settle_seen(const VmPtr& vm, const VmStatus& status, std::int64_t since) {
-  const std::int64_t revision = highest_revision(vm);
-  const std::lock_guard lock(order_mutex_);
-  if (vm->rulings != since) return std::nullopt;
-  return note(vm, status, revision);
-}
-
-bool Manager::publish_seen(const VmPtr& vm, const VmStatus& status, std::int64_t since) {
-  const auto report = settle_seen(vm, status, since);
-  if (report) tell(vm, *report);
-  return report.has_value();
-}
-
-void Manager::tell(const VmPtr& vm, const core::VmReport& report) {
-  const std::lock_guard lock(order_mutex_);
-  if (vm->report.seq != report.seq) return;  // something newer was said meanwhile
-  for (const auto& [id, one] : listeners_)
-    if (one.since < report.seq) one.listener(report);
-}
-
-std::optional<core::VmReport> Manager::publish_unless_settled(const VmPtr& vm, const VmStatus& status,
-                                                              const OperationPtr& operation) {
-  const std::int64_t revision = highest_revision(vm);
-  const std::lock_guard lock(order_mutex_);
-  if (operation->settled) return std::nullopt;
-  if (status.state != VmState::unknown) ++vm->rulings;  // a doubt is no ruling
-  vm->report.revision = revision;
-  vm->report.status = status;
-  emit(vm->report);
-  return vm->report;
-}
-
-core::VmReport Manager::last_report(const VmPtr& vm) {
-  const std::lock_guard lock(order_mutex_);
-  return vm->report;
-}
-
-core::VmReport Manager::publish_deleted(const VmPtr& vm) {
-  {
-    const std::lock_guard lock(vms_mutex_);
-    vms_.erase(vm->id);
-  }
-  const std::lock_guard lock(order_mutex_);
-  ++vm->rulings;
-  vm->report.deleted = true;
-  vm->report.status = {};
-  vm->report.status.state = VmState::shutdown;
-  emit(vm->report);
-  return vm->report;
-}
-
-core::VmReport Manager::unknown_vm(const std::string& id) {
-  core::VmReport report;
-  report.vm = id;
-  report.missing = true;
-  report.status.status_reason = kNoFolder;
-  const std::lock_guard lock(order_mutex_);
-  number(report);
-  return report;
-}
-
 core::VmReport Manager::inspect(const std::string& id, std::int64_t deadline_ns) {
   const VmPtr vm = find(id);
-  if (!vm) return unknown_vm(id);
-  core::VmReport report;
-  {
-    const std::lock_guard lock(order_mutex_);
-    report = vm->report;
-  }
+  if (!vm) return reports_.report_missing(id);
+  core::VmReport report = reports_.last(vm->known);
   if (!core::has_vmm(report.status.state)) return report;
   const auto driver = drivers_.find(report.hypervisor);
   const auto handle = vm->folder.read_handle();
@@ -205,7 +88,7 @@ core::VmReport Manager::inspect(const std::string& id, std::int64_t deadline_ns)
 Result<Counters> Manager::counters(const std::string& id, std::int64_t deadline_ns) {
   const VmPtr vm = find(id);
   if (!vm) return make_error(Code::not_found, "VM " + id + " isn't on this node", "vm-not-found");
-  const core::VmReport report = last_report(vm);
+  const core::VmReport report = reports_.last(vm->known);
   if (!core::has_vmm(report.status.state))
     return make_error(Code::failed_precondition,
                       "VM " + report.name + " is " + std::string(to_string(report.status.state)) +
@@ -218,33 +101,21 @@ Result<Counters> Manager::counters(const std::string& id, std::int64_t deadline_
 }
 
 std::vector<core::VmReport> Manager::subscribe(Listener listener, std::uint64_t& id) {
-  std::vector<VmPtr> all;
-  const std::lock_guard vms(vms_mutex_);
-  for (const auto& [name, vm] : vms_) all.push_back(vm);
-  const std::lock_guard order(order_mutex_);
-  id = next_listener_++;
-  std::vector<core::VmReport> out;
-  for (const VmPtr& vm : all) {
-    // What was loaded and not yet published still has to carry this session's place in the order.
-    if (vm->report.seq == 0) number(vm->report);
-    out.push_back(vm->report);
-  }
-  listeners_.emplace(id, Subscription{std::move(listener), seq_});
-  return out;
+  // Held throughout: a VM that comes or goes is in the snapshot, or heard of after it.
+  const std::lock_guard lock(vms_mutex_);
+  std::vector<Known*> all;
+  for (const auto& [name, vm] : vms_) all.push_back(&vm->known);
+  return reports_.subscribe(all, std::move(listener), id);
 }
 
-void Manager::unsubscribe(std::uint64_t id) {
-  const std::lock_guard lock(order_mutex_);
-  listeners_.erase(id);
-}
+void Manager::unsubscribe(std::uint64_t id) { reports_.unsubscribe(id); }
 
 Result<std::string> Manager::run_dir(const std::string& id) {
   const VmPtr vm = find(id);
   if (!vm) return make_error(Code::not_found, "VM " + id + " isn't on this node", "vm-not-found");
-  const std::lock_guard lock(order_mutex_);
-  if (vm->report.incarnation == 0)
-    return make_error(Code::not_found, "VM " + id + " was never started here", "no-console");
-  return processes_.run_dir(id, vm->report.incarnation);
+  const std::int64_t incarnation = reports_.last(vm->known).incarnation;
+  if (incarnation == 0) return make_error(Code::not_found, "VM " + id + " was never started here", "no-console");
+  return processes_.run_dir(id, incarnation);
 }
 
 void Manager::vm_ended(const std::string& id, std::int64_t incarnation) {

@@ -14,6 +14,7 @@
 #include "process_service.hpp"
 #include "qarax/core/clock.hpp"
 #include "qarax/core/worker_pool.hpp"
+#include "reports.hpp"
 #include "timers.hpp"
 #include "vm.hpp"
 #include "vm_manager.hpp"
@@ -66,8 +67,6 @@ class Manager final : public VmManager {
   Manager(Options options, Drivers& drivers, ProcessService& processes, BootFilesProvider& boot_files,
           const core::Clock& clock);
   Status load();
-
-  static constexpr const char* kNoFolder = "this node has no folder for it";
 
   // admission.cpp
   std::optional<CommandResult> judge_absent(const Command& asked);  // under vms_mutex_
@@ -140,7 +139,7 @@ class Manager final : public VmManager {
   bool finish_interrupted_delete(const VmPtr& vm);
   Result<VmStatus> told_at_recovery(const VmPtr& vm);
   Result<VmStatus> recovered_status(const VmPtr& vm, bool same_boot, const std::optional<VmStatus>& before);
-  void settle_interrupted(const VmPtr& vm, const VmStatus& status, std::int64_t since,
+  void settle_interrupted(const VmPtr& vm, const VmStatus& status, std::int64_t epoch,
                           const std::optional<Error>& broken = std::nullopt);
   std::optional<Error> broken_off(const VmPtr& vm, const JournalRecord& intent, const VmStatus& status,
                                   const std::optional<Error>& broken);
@@ -176,34 +175,12 @@ class Manager final : public VmManager {
   // host_shutdown.cpp, on the VM's strand
   HostShutdown stop_for_host(const VmPtr& vm, std::int64_t timeout_ms);
 
-  // reports
-  VmStatus status_of(const VmPtr& vm);
-  // On the strand: what is true from here on, told to those who listen.
-  core::VmReport publish(const VmPtr& vm, const VmStatus& status);
-  // The same as the outcome of `operation`, not yet told: its caller hears it first, then tell() everybody else.
-  core::VmReport settle(const VmPtr& vm, const VmStatus& status, const OperationPtr& operation);
-  void tell(const VmPtr& vm, const core::VmReport& report);
-  // The same for what was seen `since` (rulings() then): nothing where it was decided elsewhere meanwhile what is true.
-  std::int64_t rulings(const VmPtr& vm);
-  std::optional<core::VmReport> settle_seen(const VmPtr& vm, const VmStatus& status, std::int64_t since);
-  bool publish_seen(const VmPtr& vm, const VmStatus& status, std::int64_t since);
-  // From elsewhere: the document isn't looked at, and an operation that has come to its end meanwhile has the last
-  // word.
-  std::optional<core::VmReport> publish_unless_settled(const VmPtr& vm, const VmStatus& status,
-                                                       const OperationPtr& operation);
-  core::VmReport last_report(const VmPtr& vm);
-  core::VmReport publish_deleted(const VmPtr& vm);
-  core::VmReport unknown_vm(const std::string& id);
-  std::int64_t highest_revision(const VmPtr& vm);
-  core::VmReport note(const VmPtr& vm, const VmStatus& status, std::int64_t revision);  // under order_mutex_
-  void number(core::VmReport& report);  // this, and the next: under order_mutex_
-  void emit(core::VmReport& report);
-
   Options options_;
   Drivers& drivers_;
   ProcessService& processes_;
   BootFilesProvider& boot_files_;
   const core::Clock& clock_;
+  Reports reports_;
   const std::string vms_dir_;
   const std::string tombstones_dir_;
 
@@ -211,15 +188,6 @@ class Manager final : public VmManager {
   std::map<std::string, VmPtr> vms_;
   bool closed_ = false;
   bool host_stops_ = false;
-
-  std::mutex order_mutex_;  // orders reports: seq, every Vm::report, the listeners
-  std::int64_t seq_ = 0;
-  std::uint64_t next_listener_ = 1;
-  struct Subscription {
-    Listener listener;
-    std::int64_t since = 0;  // the reports up to this one were in its snapshot
-  };
-  std::map<std::uint64_t, Subscription> listeners_;
 
   std::mutex collecting_;  // one at a time
 

@@ -22,7 +22,7 @@ void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
   }
   vm->moved.notify_all();
   const auto log = core::logger("vm");
-  const VmStatus before = status_of(vm);
+  const VmStatus before = reports_.status_of(vm->known);
   CommandResult result;
   const auto fail = [&](Error error) {
     log->error("{} failed vm={} request={} reason={}", core::to_string(command.action), vm->id, command.request_id,
@@ -51,11 +51,11 @@ void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
   if (verdict == core::Verdict::refuse) {
     fail(core::refusal(command.action, before.state, vm->document.name.empty() ? vm->id : vm->document.name));
     keep_result(before);
-    result.report = settle(vm, before, operation);
+    result.report = reports_.record_outcome(vm->known, operation->settled, vm->facts(before));
   } else if (verdict == core::Verdict::no_change) {
     // For its revision: nothing earlier is taken after the agent's restart either.
     keep_result(before);
-    result.report = settle(vm, before, operation);
+    result.report = reports_.record_outcome(vm->known, operation->settled, vm->facts(before));
   } else if (command.action == core::Action::remove) {
     auto removed = remove(vm, command);
     if (vm->is_dead()) return;  // a later delete has buried it
@@ -65,7 +65,7 @@ void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
       fail(std::move(removed).error().at_step("remove"));
       const VmStatus after = truth_after_failure(vm, command, before);
       keep_result(after);
-      result.report = settle(vm, after, operation);
+      result.report = reports_.record_outcome(vm->known, operation->settled, vm->facts(after));
     }
   } else {
     auto status = perform(vm, *operation);
@@ -85,12 +85,12 @@ void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
             "its last " + std::string(core::to_string(command.action)) + " failed: " + result.outcome.error().message;
     }
     keep_result(after);
-    result.report = settle(vm, after, operation);
+    result.report = reports_.record_outcome(vm->known, operation->settled, vm->facts(after));
     if (done && command.action == core::Action::snapshot) add_snapshot_facts(vm, command.document, result.report);
     if (done) log->debug("{} done vm={} request={}", core::to_string(command.action), vm->id, command.request_id);
   }
   finish(vm, operation, result);
-  if (!result.report.deleted) tell(vm, result.report);
+  if (!result.report.deleted) reports_.announce(vm->known, result.report);
   const std::lock_guard lock(vm->strand_mutex);
   vm->running = nullptr;
 }
@@ -145,7 +145,8 @@ Result<VmStatus> Manager::perform(const VmPtr& vm, Operation& operation) {
   // Nothing to take up again after a restart: what was removed is under no name.
   if (command.action == core::Action::drop_snapshot) return drop_snapshot(vm, command);
   // The lifecycle allows it of an idle VM, where it is the server's alone.
-  if (const VmState now = status_of(vm).state; command.action == core::Action::resize && now != VmState::running)
+  if (const VmState now = reports_.status_of(vm->known).state;
+      command.action == core::Action::resize && now != VmState::running)
     return core::refusal(command.action, now, vm->document.name);
   QARAX_CHECK(note_intent(vm, command));
   if (command.action == core::Action::stop) return stop(vm, command, operation.cancel_fd(), StopMode::graceful);
@@ -183,7 +184,7 @@ Status Manager::note_intent(const VmPtr& vm, const Command& command) {
     JournalRecord record = record_of(RecordKind::intent, command);
     if (command.action == core::Action::resize || command.action == core::Action::snapshot) {
       record.document.text = command.document;
-      record.before = status_of(vm).state;
+      record.before = reports_.status_of(vm->known).state;
     }
     noted = vm->journal->append(record, outlives);
   }

@@ -125,11 +125,11 @@ void Manager::recover(const VmPtr& vm, int attempt) {
     const bool was = std::exchange(vm->recovering, false);
     return was;
   };
-  const std::int64_t since = rulings(vm);
+  const std::int64_t epoch = reports_.decision_epoch(vm->known);
   const auto give_up = [&](const std::string& reason) {
     admit_commands();
     log->error("the VM could not be recovered vm={} reason={}", vm->id, core::log_value(reason));
-    publish_seen(vm, status_with(VmState::unknown, reason), since);
+    reports_.publish_if_current(vm->known, vm->facts(status_with(VmState::unknown, reason)), epoch);
   };
   // By a force-stop or a delete, which has the last word: also before its turn on the strand has come.
   const auto is_overtaken = [&] {
@@ -153,9 +153,9 @@ void Manager::recover(const VmPtr& vm, int attempt) {
   if (!document && has_been_ended()) return;
   const auto try_again = [&](const Error& error) {
     log->warn("a recovery is tried again vm={} attempt={} reason={}", vm->id, attempt, core::log_value(error.message));
-    publish_seen(
-        vm, status_with(VmState::unknown, "recovering, tried " + std::to_string(attempt) + " times: " + error.message),
-        since);
+    const VmStatus status =
+        status_with(VmState::unknown, "recovering, tried " + std::to_string(attempt) + " times: " + error.message);
+    reports_.publish_if_current(vm->known, vm->facts(status), epoch);
     timers_.in_ms(std::min<std::int64_t>(std::int64_t{kRetryMs} * attempt, kLastRetryMs),
                   [this, vm, attempt] { enqueue(vm, [this, vm, attempt] { recover(vm, attempt + 1); }); });
   };
@@ -166,17 +166,14 @@ void Manager::recover(const VmPtr& vm, int attempt) {
   if (!document && document.error().code == Code::data_loss && was_never_started(vm)) {
     raise_revision();
     VmStatus status = status_with(VmState::shutdown, "its start was interrupted and undone");
-    settle_interrupted(vm, status, since);
+    settle_interrupted(vm, status, epoch);
     admit_commands();
-    publish_seen(vm, status, since);
+    reports_.publish_if_current(vm->known, vm->facts(status), epoch);
     return;
   }
   if (!document) return unreadable(document.error());
   vm->document = std::move(*document);
-  {
-    const std::lock_guard lock(order_mutex_);
-    vm->report.incarnation = vm->document.incarnation;
-  }
+  reports_.set_incarnation(vm->known, vm->document.incarnation);
   const bool same_boot = vm->document.boot_identity == core::boot_identity();
   // A PID namespace that isn't the one before says no more than that: a lock that is held ends with its kernel.
   const bool is_elsewhere = !same_boot && processes_.is_supervised(vm->id);
@@ -212,9 +209,9 @@ void Manager::recover(const VmPtr& vm, int attempt) {
     else
       broken = std::move(carried).error();
   }
-  settle_interrupted(vm, *status, since, broken);
+  settle_interrupted(vm, *status, epoch, broken);
   if (status->state == VmState::shutdown && !(before && before->state == VmState::shutdown)) record_exit(vm, *status);
-  if (!admit_commands() || !publish_seen(vm, *status, since)) return;
+  if (!admit_commands() || !reports_.publish_if_current(vm->known, vm->facts(*status), epoch)) return;
   log->info("recovered vm={} state={}", vm->id, to_string(status->state));
 }
 
@@ -242,7 +239,7 @@ std::optional<Error> Manager::broken_off(const VmPtr& vm, const JournalRecord& i
 
 // A command that was under way when the agent ended: its caller can ask for its result again and hears what became of
 // it.
-void Manager::settle_interrupted(const VmPtr& vm, const VmStatus& status, std::int64_t since,
+void Manager::settle_interrupted(const VmPtr& vm, const VmStatus& status, std::int64_t epoch,
                                  const std::optional<Error>& broken) {
   const JournalRecord* intent = interrupted(*vm->journal);
   const JournalRecord* result = last_of(*vm->journal, RecordKind::result);
@@ -266,7 +263,7 @@ void Manager::settle_interrupted(const VmPtr& vm, const VmStatus& status, std::i
   }
   if (result == nullptr) return;
   // As good as a published one: who asks again may be quicker than the report that everybody gets.
-  const auto report = settle_seen(vm, status, since);
+  const auto report = reports_.record_if_current(vm->known, vm->facts(status), epoch);
   if (!report) return;
   settled.report = *report;
   intent = last_of(*vm->journal, RecordKind::intent);

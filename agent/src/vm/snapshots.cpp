@@ -74,7 +74,7 @@ Result<VmStatus> Manager::snapshot(const VmPtr& vm, const Command& command, Driv
   QARAX_TRY(const auto wanted, decode<core::SnapshotCommand>(std::string_view(command.document), Unknown::ignore));
   QARAX_CHECK(check_id(wanted.id));
   const SnapshotFolder snapshots(vm->folder.path());
-  const VmState before = status_of(vm).state;
+  const VmState before = reports_.status_of(vm->known).state;
   const auto folder = snapshots.begin(wanted.id);
   if (!folder) return snapshot_error(folder.error(), snapshots);
   call.fds = {folder->get()};
@@ -125,7 +125,7 @@ Result<VmStatus> Manager::drop_snapshot(const VmPtr& vm, const Command& command)
   QARAX_TRY(const auto wanted, decode<core::SnapshotCommand>(std::string_view(command.document), Unknown::ignore));
   QARAX_CHECK(check_id(wanted.id));
   QARAX_CHECK(SnapshotFolder(vm->folder.path()).remove(wanted.id));
-  return status_of(vm);
+  return reports_.status_of(vm->known);
 }
 
 Result<VmStatus> Manager::restore(const VmPtr& vm, const Operation& operation) {

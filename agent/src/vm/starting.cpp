@@ -120,11 +120,7 @@ Status Manager::note_start(const VmPtr& vm, const Command& command, const VmDocu
     QARAX_CHECK(in_step("record", vm->folder.write_document(document)));
   }
   vm->document = document;
-  {
-    // Whoever has to kill it under a hung call must know which one it is.
-    const std::lock_guard lock(order_mutex_);
-    vm->report.incarnation = document.incarnation;
-  }
+  reports_.set_incarnation(vm->known, document.incarnation);
   vm->folder.remove_old_runs(command.incarnation);
   return Ok{};
 }

@@ -74,9 +74,9 @@ Went Manager::guarded(const VmPtr& vm, const StrandTask& task) {
   hide_folder(reason, options_.data_dir);
   VmStatus status = status_with(
       VmState::unknown, "its " + std::string(core::to_string(running->command.action)) + " was broken off: " + reason);
-  const core::VmReport report = settle(vm, status, running);
+  const core::VmReport report = reports_.record_outcome(vm->known, running->settled, vm->facts(status));
   finish(vm, running, {report, make_error(Code::internal, status.status_reason)});
-  tell(vm, report);
+  reports_.announce(vm->known, report);
   look_again(vm->id);
   return Went::through;
 }
@@ -86,7 +86,7 @@ Went Manager::guarded(const VmPtr& vm, const StrandTask& task) {
 Went Manager::take_turn(const VmPtr& vm, const OperationPtr& operation) {
   const Command& command = operation->command;
   const bool boots = command.action == core::Action::start &&
-                     core::judge(command.action, status_of(vm).state) == core::Verdict::proceed;
+                     core::judge(command.action, reports_.status_of(vm->known).state) == core::Verdict::proceed;
   if (boots) {
     if (auto turn = gate_.try_enter()) operation->turn.emplace(std::move(*turn));
   }
@@ -130,7 +130,9 @@ void Manager::overtake(const VmPtr& vm, const OperationPtr& operation) {
     vm->recovering = false;  // as when the command's turn comes, which it has no need of any more
   }
   VmStatus status = status_with(VmState::shutdown, "killed while a plugin call hung");
-  if (const auto report = publish_unless_settled(vm, status, operation)) finish(vm, operation, {*report, Ok{}});
+  if (const auto report =
+          reports_.publish_unless_settled(vm->known, operation->settled, vm->highest_revision(), status))
+    finish(vm, operation, {*report, Ok{}});
 }
 
 // A delete whose VM's strand is closed by a call that doesn't return. Nothing of the VM runs any more: its folder goes,
@@ -138,7 +140,7 @@ void Manager::overtake(const VmPtr& vm, const OperationPtr& operation) {
 void Manager::abandon(const VmPtr& vm, const OperationPtr& operation) {
   const Command& command = operation->command;
   if (auto written = write_tombstone(tombstones_dir_, {vm->id, command.revision, command.step}); !written)
-    return finish(vm, operation, {last_report(vm), std::move(written).error()});
+    return finish(vm, operation, {reports_.last(vm->known), std::move(written).error()});
   // Before the call can come back and find the VM dead: it then removes the folder, too.
   log_unless(processes_.leftovers().disown(vm->id), kNotDisowned, vm->id);
   {
@@ -146,7 +148,7 @@ void Manager::abandon(const VmPtr& vm, const OperationPtr& operation) {
     vm->dead = true;
   }
   log_unless(vm->folder.remove(), "a deleted VM's folder is left", vm->id);
-  processes_.clean_up(vm->id, last_report(vm).incarnation);
+  processes_.clean_up(vm->id, reports_.last(vm->known).incarnation);
   finish(vm, operation, {bury(vm, operation), Ok{}});
 }
 
@@ -161,7 +163,11 @@ core::VmReport Manager::bury(const VmPtr& vm, const OperationPtr& by) {
     for (const auto& one : vm->pending)
       if (one != by) others.push_back(one);
   }
-  core::VmReport report = publish_deleted(vm);
+  {
+    const std::lock_guard lock(vms_mutex_);
+    vms_.erase(vm->id);
+  }
+  const core::VmReport report = reports_.publish_deleted(vm->known);
   for (const auto& one : others) {
     const bool before = by && one->command.revision <= by->command.revision;
     finish(vm, one,

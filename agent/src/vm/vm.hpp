@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "boot_gate.hpp"
+#include "reports.hpp"
 #include "timers.hpp"
 #include "vm_folder.hpp"
 #include "vm_manager.hpp"
@@ -39,8 +40,7 @@ class Operation final : public CommandTicket {
   bool join(std::function<void(CommandResult)> done);
 
   const Command command;
-  // Guarded by the manager's order mutex: what came of it is published, so nothing older may be any more.
-  bool settled = false;
+  Settled settled;
   // Guarded by the VM's strand_mutex: the VMM was killed under its call.
   bool killed = false;
   // A start's turn to boot, or why it didn't come; only the strand's.
@@ -62,7 +62,11 @@ enum class Went { through, aside };
 using StrandTask = std::function<Went()>;
 
 struct Vm {
-  explicit Vm(std::string vm_id, std::string path) : id(std::move(vm_id)), folder(std::move(path)) {}
+  // `incarnation` is the one that a VMM of it may be of, `first` what is known of it before anything is looked at.
+  Vm(std::string vm_id, std::string path, std::int64_t incarnation, VmStatus first)
+      : id(std::move(vm_id)), folder(std::move(path)), known(id, incarnation, std::move(first)) {
+    document.incarnation = incarnation;
+  }
 
   const std::string id;
   const VmFolder folder;
@@ -82,20 +86,16 @@ struct Vm {
   bool recovering = false;
   bool looking = false;  // a look at it is queued already
   bool dead = false;     // deleted under that call: nothing is done or said for it any more
-  bool is_dead() {
-    const std::lock_guard lock(strand_mutex);
-    return dead;
-  }
+  bool is_dead();
+  std::int64_t highest_revision();
 
   // Only the strand's task touches these.
   VmDocument document;
   std::optional<Journal> journal;
+  // What the strand says of the VM, were `status` how it is.
+  Facts facts(const VmStatus& status);
 
-  // Guarded by the manager's order mutex.
-  core::VmReport report;
-  // How often it was decided elsewhere what is true: what the strand had seen before isn't any more.
-  std::int64_t rulings = 0;
-  std::int64_t told_exit = 0;  // the incarnation whose end was told while the strand hung
+  Known known;
 };
 
 }  // namespace qarax::agent

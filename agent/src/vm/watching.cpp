@@ -35,17 +35,13 @@ DriverCall Manager::OwnCall::call() const { return manager_.call_for(vm_, {deadl
 void Manager::doubt(const VmPtr& vm, const CancelPtr& call) {
   const std::lock_guard strand(vm->strand_mutex);
   if (vm->own_call != call || vm->running || vm->dead) return;  // a command has a deadline of its own
-  const std::lock_guard order(order_mutex_);
-  const VmState state = vm->report.status.state;
-  if (!core::may_have_vmm(state)) return;
-  core::logger("vm")->error("a plugin doesn't answer, the VM is unknown vm={} hypervisor={}", vm->id,
-                            vm->report.hypervisor);
-  vm->report.status = status_with(
+  const VmStatus status = status_with(
       VmState::unknown,
       "its hypervisor's plugin doesn't answer when it is asked about the VM; it is asked again now and then, "
       "and a VM that stays so can be force-stopped or deleted");
-  vm->report.revision = vm->revision;
-  emit(vm->report);
+  if (const auto report = reports_.publish_doubt(vm->known, vm->revision, status))
+    core::logger("vm")->error("a plugin doesn't answer, the VM is unknown vm={} hypervisor={}", vm->id,
+                              report->hypervisor);
 }
 
 void Manager::record_exit(const VmPtr& vm, const VmStatus& status, Outlives outlives) {
@@ -59,12 +55,9 @@ void Manager::record_exit(const VmPtr& vm, const VmStatus& status, Outlives outl
 
 void Manager::saw_exit(const VmPtr& vm, std::int64_t incarnation) {
   if (incarnation != vm->document.incarnation) return;
-  const auto [state, is_told] = [&] {
-    const std::lock_guard lock(order_mutex_);
-    return std::pair(vm->report.status.state, vm->told_exit == incarnation);
-  }();
+  const auto [is_shutdown, is_published] = reports_.exit_news(vm->known, incarnation);
   // A start that failed has told its caller already; a process that runs on after a false alarm is left alone.
-  if (state == VmState::shutdown && !is_told) return;
+  if (is_shutdown && !is_published) return;
   const auto process = processes_.find({vm->id, incarnation});
   if (process && process->alive) {
     // Its supervisor's end, which is news of a VM that runs on.
@@ -73,8 +66,10 @@ void Manager::saw_exit(const VmPtr& vm, std::int64_t incarnation) {
   }
   if (!process && process.error().code == Code::data_loss) {
     // Nobody else will find out either; a force-stop or a delete ends whatever there is.
-    publish(vm, status_with(VmState::unknown, "its VMM may have ended, and its supervisor's record can't be read: " +
-                                                  process.error().message));
+    const VmStatus status =
+        status_with(VmState::unknown,
+                    "its VMM may have ended, and its supervisor's record can't be read: " + process.error().message);
+    reports_.publish(vm->known, vm->facts(status));
     return;
   }
   if (!process && process.error().code != Code::not_found) {
@@ -84,10 +79,11 @@ void Manager::saw_exit(const VmPtr& vm, std::int64_t incarnation) {
                   [this, vm, incarnation] { enqueue(vm, [this, vm, incarnation] { saw_exit(vm, incarnation); }); });
     return;
   }
-  const std::int64_t since = rulings(vm);
-  VmStatus status = is_told ? status_of(vm) : ended_status(vm);
+  const std::int64_t epoch = reports_.decision_epoch(vm->known);
+  VmStatus status = is_published ? reports_.status_of(vm->known) : ended_status(vm);
   // The report must not wait for the disk: a restart finds the same in the supervisor's record.
-  if (!is_told && !publish_seen(vm, status, since)) status = status_of(vm);  // told while the plugin hung
+  if (!is_published && !reports_.publish_if_current(vm->known, vm->facts(status), epoch))
+    status = reports_.status_of(vm->known);  // told while the plugin hung
   if (vm->is_dead()) return;
   record_exit(vm, status);
   processes_.clean_up(vm->id, incarnation);
@@ -104,18 +100,13 @@ void Manager::tell_exit(const VmPtr& vm, std::int64_t incarnation) {
   const auto process = processes_.find({vm->id, incarnation});
   if (!process || process->alive) return;
   const std::lock_guard strand(vm->strand_mutex);
-  const std::lock_guard order(order_mutex_);
-  if (vm->dead || vm->report.incarnation != incarnation || vm->report.status.state == VmState::shutdown) return;
+  if (vm->dead) return;
   // What a command or a recovery leaves is its own to say; if it says something else, or hangs after it, this is.
   if (vm->own_call == nullptr || vm->running || vm->recovering) {
-    tell_exit_later(vm, incarnation);
+    if (reports_.is_exit_untold(vm->known, incarnation)) tell_exit_later(vm, incarnation);
     return;
   }
-  ++vm->rulings;
-  vm->told_exit = incarnation;
-  vm->report.status = ended_without_plugin(process);
-  vm->report.revision = vm->revision;
-  emit(vm->report);
+  reports_.publish_exit(vm->known, incarnation, vm->revision, ended_without_plugin(process));
 }
 
 void Manager::look(const VmPtr& vm) {
@@ -124,8 +115,8 @@ void Manager::look(const VmPtr& vm) {
     vm->looking = false;
     if (vm->recovering) return;
   }
-  const std::int64_t since = rulings(vm);
-  const VmState state = status_of(vm).state;
+  const std::int64_t epoch = reports_.decision_epoch(vm->known);
+  const VmState state = reports_.status_of(vm->known).state;
   if (!core::may_have_vmm(state) || vm->document.incarnation == 0) return;
   // Of another PID namespace, and nothing of it is seen here: what its plugin says of it is no more than a guess.
   if (vm->document.boot_identity != core::boot_identity()) return;
@@ -139,9 +130,9 @@ void Manager::look(const VmPtr& vm) {
   }();
   if (!seen) return;
   // As it is by now: while the plugin hung the VM was called unknown.
-  const VmStatus last = status_of(vm);
+  const VmStatus last = reports_.status_of(vm->known);
   if (seen->state == last.state && seen->status_reason == last.status_reason) return;
-  if (!publish_seen(vm, *seen, since) || seen->state != VmState::shutdown) return;
+  if (!reports_.publish_if_current(vm->known, vm->facts(*seen), epoch) || seen->state != VmState::shutdown) return;
   record_exit(vm, *seen);
   processes_.clean_up(vm->id, vm->document.incarnation);
 }
