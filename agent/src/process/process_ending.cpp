@@ -125,7 +125,10 @@ Status ProcessService::end_unnamed(const std::string& vm, const CallLimits& limi
   return can_look();
 }
 
-void ProcessService::bound_lost_logs() const {
+void ProcessService::bound_lost_logs() {
+  // On a disk that hangs one thread waits, not one each time.
+  const std::unique_lock alone(bounding_, std::try_to_lock);
+  if (!alone) return;
   const auto lost = [&] {
     const std::lock_guard lock(mutex_);
     return lost_;

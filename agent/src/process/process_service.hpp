@@ -58,7 +58,7 @@ class ProcessService {
   // Its VMM runs on without one: nothing serves its console, and nobody will see its exit code.
   bool has_lost_supervisor(const std::string& vm, std::int64_t incarnation) const;
   // Cuts the logs of those VMMs, as their supervisors did.
-  void bound_lost_logs() const;
+  void bound_lost_logs();
   // Files, sockets and cgroup of an incarnation that has ended; the console log and the records stay.
   void clean_up(const std::string& vm, std::int64_t incarnation);
   // At the agent's end: nothing of this agent's own stays; what VMs run on with does.
@@ -73,6 +73,7 @@ class ProcessService {
 
   Options options_;
   mutable std::mutex mutex_;
+  std::mutex bounding_;                                  // one at a time cuts the lost ones' logs
   std::set<std::pair<std::string, std::int64_t>> lost_;  // VMs and incarnations without their supervisor
   Cgroups cgroups_;
   const Leftovers leftovers_;

@@ -59,6 +59,13 @@ TEST_F(DamagedVmTest, WhatRunsInAnotherPidNamespaceIsUnknownAndLeftAlone) {
   EXPECT_EQ(driver_.starts, 1);
   ASSERT_TRUE(core::write_file_durably(record_file(), *kept));
   EXPECT_TRUE(lives(1));
+  ::kill(vmm().pid, SIGKILL);
+  const auto state_now = [&] {
+    manager_->look_again(vm_);
+    return manager_->inspect(vm_, 0).status.state;
+  };
+  for (int i = 0; i < 500 && state_now() != VmState::shutdown; ++i) ::usleep(10'000);
+  EXPECT_EQ(state_now(), VmState::shutdown) << "its supervisor has let go of its lock";
 }
 
 TEST_F(DamagedVmTest, AForceStopEndsWhatNoRecordNames) {

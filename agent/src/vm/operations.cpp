@@ -1,6 +1,7 @@
 // What a command does, on its VM's strand: intent on disk, the driver's call, result on disk, answer.
 #include <utility>
 
+#include "command_document.hpp"
 #include "manager.hpp"
 #include "qarax/core/logging.hpp"
 #include "records.hpp"
@@ -148,6 +149,9 @@ Result<VmStatus> Manager::perform(const VmPtr& vm, Operation& operation) {
   if (const VmState now = reports_.status_of(vm->known).state;
       command.action == core::Action::resize && now != VmState::running)
     return core::refusal(command.action, now, vm->document.name);
+  // Before it is recorded: a restarted agent would carry out what it knows of it.
+  if (command.action == core::Action::resize)
+    if (auto wanted = resize_command_in(command.document); !wanted) return std::move(wanted).error();
   QARAX_CHECK(note_intent(vm, command));
   if (command.action == core::Action::stop) return stop(vm, command, operation.cancel_fd(), StopMode::graceful);
   if (command.action == core::Action::force_stop) return stop(vm, command, operation.cancel_fd(), StopMode::force);

@@ -118,12 +118,15 @@ void Manager::look(const VmPtr& vm) {
   const std::int64_t epoch = reports_.decision_epoch(vm->known);
   const VmState state = reports_.status_of(vm->known).state;
   if (!core::may_have_vmm(state) || vm->document.incarnation == 0) return;
-  // Of another PID namespace, and nothing of it is seen here: what its plugin says of it is no more than a guess.
-  if (vm->document.boot_identity != core::boot_identity()) return;
+  // Of another PID namespace, nothing is seen here but its supervisor's lock, and its end once that is free. What its
+  // plugin says of it is no more than a guess.
+  const bool is_elsewhere = vm->document.boot_identity != core::boot_identity();
+  if (is_elsewhere && processes_.is_supervised(vm->id)) return;
   const auto driver = drivers_.find(vm->document.hypervisor);
   const auto args = args_for(vm);
-  if (!driver || !args) return;
+  if (!is_elsewhere && (!driver || !args)) return;
   const auto seen = [&]() -> Result<VmStatus> {
+    if (is_elsewhere) return ended_status(vm);
     const OwnCall asked(*this, vm, options_.call_ms);
     QARAX_TRY(VmStatus said, (*driver)->inspect(asked.call(), *args));
     return believed(vm->id, vm->document.incarnation, std::move(said));
@@ -146,7 +149,7 @@ void Manager::look_at_all() {
     for (const auto& [id, vm] : vms_) ids.push_back(id);
   }
   for (const std::string& id : ids) look_again(id);
-  processes_.bound_lost_logs();
+  pool_.post([this] { processes_.bound_lost_logs(); });
   timers_.in_ms(options_.look_ms, [this] { look_at_all(); });
 }
 
