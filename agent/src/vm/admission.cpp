@@ -57,7 +57,7 @@ Manager::VmPtr Manager::make_absent(const Command& asked) {
   // In memory only: the VMM that may be there is of the incarnation that the server means.
   const bool may_be_there = overtakes(asked.action);
   auto vm = std::make_shared<Vm>(
-      asked.vm, vms_dir_ + "/" + asked.vm, may_be_there ? asked.incarnation : 0,
+      pool_, asked.vm, vms_dir_ + "/" + asked.vm, may_be_there ? asked.incarnation : 0,
       may_be_there ? status_with(VmState::unknown, kNoFolder) : status_with(VmState::shutdown, {}));
   vms_.emplace(asked.vm, vm);
   return vm;
@@ -99,7 +99,7 @@ std::shared_ptr<CommandTicket> Manager::execute(Command command, std::function<v
   bool overtake_now = false;
   const core::VmReport last = reports_.last(vm->known);
   {
-    std::unique_lock lock(vm->strand_mutex);
+    std::unique_lock lock(vm->admission_mutex);
     if (vm->dead) {
       lock.unlock();
       return answer(judge_deleted(asked));
@@ -134,7 +134,7 @@ std::shared_ptr<CommandTicket> Manager::execute(Command command, std::function<v
       overtake_now = true;
     }
     if (overtakes(asked.action) && vm->own_call != nullptr) vm->own_call->now();
-    overtake_now = overtake_now || (overtakes(asked.action) && vm->busy);
+    overtake_now = overtake_now || (overtakes(asked.action) && vm->strand->is_busy());
     // All of it before anybody sees the operation: a delete that abandons the VM may finish it at once.
     if (asked.deadline_ns != 0)
       operation->deadline =
@@ -156,7 +156,7 @@ bool Manager::cancel(const std::string& id, std::int64_t revision) {
   const VmPtr vm = find(id);
   if (!vm) return false;
   bool found = false;
-  const std::lock_guard lock(vm->strand_mutex);
+  const std::lock_guard lock(vm->admission_mutex);
   for (const OperationPtr& operation : vm->pending) {
     if (operation->command.revision != revision) continue;
     operation->cancel();
@@ -167,7 +167,7 @@ bool Manager::cancel(const std::string& id, std::int64_t revision) {
 
 void Manager::missed_deadline(const VmPtr& vm, const OperationPtr& operation) {
   {
-    const std::lock_guard lock(vm->strand_mutex);
+    const std::lock_guard lock(vm->admission_mutex);
     if (std::find(vm->pending.begin(), vm->pending.end(), operation) == vm->pending.end()) return;
   }
   Error error = still_running(operation->command);
@@ -179,7 +179,7 @@ void Manager::missed_deadline(const VmPtr& vm, const OperationPtr& operation) {
 
 void Manager::finish(const VmPtr& vm, const OperationPtr& operation, const CommandResult& result) {
   {
-    const std::lock_guard lock(vm->strand_mutex);
+    const std::lock_guard lock(vm->admission_mutex);
     if (std::erase(vm->pending, operation) == 0) return;
     if (vm->revision == operation->command.revision) vm->results.emplace_back(operation->command.step, result);
   }
@@ -207,7 +207,7 @@ void Manager::shutdown(std::int64_t grace_ms) {
   };
   if (is_idle_within(grace_ms)) return;
   for (const VmPtr& vm : all) {
-    const std::lock_guard strand(vm->strand_mutex);
+    const std::lock_guard admission(vm->admission_mutex);
     for (const auto& operation : vm->pending) operation->cancel();
   }
   if (is_idle_within(500)) return;
@@ -215,7 +215,7 @@ void Manager::shutdown(std::int64_t grace_ms) {
   for (const VmPtr& vm : all) {
     std::vector<OperationPtr> left;
     {
-      const std::lock_guard strand(vm->strand_mutex);
+      const std::lock_guard admission(vm->admission_mutex);
       left = vm->pending;
     }
     for (const auto& operation : left)

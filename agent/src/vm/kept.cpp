@@ -81,7 +81,7 @@ Status Manager::keep(const std::string& id, Words words) {
 
 void Manager::keep_words(const VmPtr& vm, Words words) {
   {
-    const std::lock_guard lock(vm->strand_mutex);
+    const std::lock_guard lock(vm->admission_mutex);
     if (vm->recovering) return;
   }
   // Without a document nothing would come back by these words alone; the next start brings them along.

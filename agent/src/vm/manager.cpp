@@ -1,9 +1,11 @@
 #include "manager.hpp"
 
 #include <filesystem>
+#include <utility>
 
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
+#include "records.hpp"
 #include "steps.hpp"
 
 namespace qarax::agent {
@@ -52,7 +54,7 @@ Status Manager::load() {
       continue;
     }
     core::remove_half_written(entry.path().string());
-    auto vm = std::make_shared<Vm>(id, entry.path().string(), 0,
+    auto vm = std::make_shared<Vm>(pool_, id, entry.path().string(), 0,
                                    status_with(VmState::unknown, "recovering after the agent's restart"));
     vm->recovering = true;
     vms_.emplace(id, vm);
@@ -110,6 +112,12 @@ std::vector<core::VmReport> Manager::subscribe(Listener listener, std::uint64_t&
 
 void Manager::unsubscribe(std::uint64_t id) { reports_.unsubscribe(id); }
 
+Manager::VmPtr Manager::find(const std::string& id) {
+  const std::lock_guard lock(vms_mutex_);
+  const auto found = vms_.find(id);
+  return found == vms_.end() ? nullptr : found->second;
+}
+
 Result<std::string> Manager::run_dir(const std::string& id) {
   const VmPtr vm = find(id);
   if (!vm) return make_error(Code::not_found, "VM " + id + " isn't on this node", "vm-not-found");
@@ -133,11 +141,47 @@ void Manager::look_again(const std::string& id) {
   const VmPtr vm = find(id);
   if (!vm) return;
   {
-    const std::lock_guard lock(vm->strand_mutex);
+    const std::lock_guard lock(vm->admission_mutex);
     if (vm->looking) return;
     vm->looking = true;
   }
   enqueue(vm, [this, vm] { look(vm); });
+}
+
+void Manager::enqueue(const VmPtr& vm, std::function<void()> task) {
+  enqueue_task(vm, [task = std::move(task)] {
+    task();
+    return Strand::Went::through;
+  });
+}
+
+void Manager::enqueue_task(const VmPtr& vm, Strand::Task task) {
+  vm->strand->enqueue([this, vm, task = std::move(task)] { return guarded(vm, task); });
+}
+
+// A border: what a task throws ends it and its command, never the strand.
+Strand::Went Manager::guarded(const VmPtr& vm, const Strand::Task& task) {
+  std::string reason;
+  try {
+    return task();
+  } catch (const std::exception& e) {
+    reason = e.what();
+  }
+  core::logger("vm")->error("a task of the VM was broken off vm={} reason={}", vm->id, core::log_value(reason));
+  OperationPtr running;
+  {
+    const std::lock_guard lock(vm->admission_mutex);
+    running = std::exchange(vm->running, nullptr);
+  }
+  if (!running) return Strand::Went::through;
+  hide_folder(reason, options_.data_dir);
+  VmStatus status = status_with(
+      VmState::unknown, "its " + std::string(core::to_string(running->command.action)) + " was broken off: " + reason);
+  const core::VmReport report = reports_.record_outcome(vm->known, running->settled, vm->facts(status));
+  finish(vm, running, {report, make_error(Code::internal, status.status_reason)});
+  reports_.announce(vm->known, report);
+  look_again(vm->id);
+  return Strand::Went::through;
 }
 
 }  // namespace qarax::agent

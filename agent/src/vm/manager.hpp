@@ -75,18 +75,19 @@ class Manager final : public VmManager {
   void missed_deadline(const VmPtr& vm, const OperationPtr& operation);
   void finish(const VmPtr& vm, const OperationPtr& operation, const CommandResult& result);
 
-  // strand.cpp
+  // manager.cpp
   VmPtr find(const std::string& id);
   void enqueue(const VmPtr& vm, std::function<void()> task);
-  void enqueue_task(const VmPtr& vm, StrandTask task);
-  Went take_turn(const VmPtr& vm, const OperationPtr& operation);
-  void next_task(const VmPtr& vm);
-  Went guarded(const VmPtr& vm, const StrandTask& task);
+  void enqueue_task(const VmPtr& vm, Strand::Task task);
+  Strand::Went guarded(const VmPtr& vm, const Strand::Task& task);
+
+  // overtaking.cpp
   void overtake(const VmPtr& vm, const OperationPtr& operation);
   void abandon(const VmPtr& vm, const OperationPtr& operation);
   core::VmReport bury(const VmPtr& vm, const OperationPtr& by);
 
   // operations.cpp, on the VM's strand
+  Strand::Went take_turn(const VmPtr& vm, const OperationPtr& operation);
   void run(const VmPtr& vm, const OperationPtr& operation);
   Result<VmStatus> perform(const VmPtr& vm, Operation& operation);
   Status note_intent(const VmPtr& vm, const Command& command);

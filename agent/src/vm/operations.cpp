@@ -13,10 +13,35 @@ namespace {
 constexpr std::int64_t kCompactAt = std::int64_t{64} * 1024;
 }  // namespace
 
+// A start waits for its turn to boot before it begins, and without a thread: there are as many as may hang in plugins,
+// and starts come by the hundred.
+Strand::Went Manager::take_turn(const VmPtr& vm, const OperationPtr& operation) {
+  const Command& command = operation->command;
+  const bool boots = command.action == core::Action::start &&
+                     core::judge(command.action, reports_.status_of(vm->known).state) == core::Verdict::proceed;
+  if (boots) {
+    if (auto turn = gate_.try_enter()) operation->turn.emplace(std::move(*turn));
+  }
+  if (!boots || operation->turn) {
+    run(vm, operation);
+    return Strand::Went::through;
+  }
+  gate_.enter({command.deadline_ns, operation->cancel_fd()}, [this, vm, operation](Result<BootGate::Turn> turn) {
+    operation->turn.emplace(std::move(turn));
+    vm->strand->resume([this, vm, operation] {
+      guarded(vm, [&] {
+        run(vm, operation);
+        return Strand::Went::through;
+      });
+    });
+  });
+  return Strand::Went::aside;
+}
+
 void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
   const Command& command = operation->command;
   {
-    const std::lock_guard lock(vm->strand_mutex);
+    const std::lock_guard lock(vm->admission_mutex);
     vm->running = operation;
     // What ends the VM ends its recovery too.
     if (overtakes(command.action)) vm->recovering = false;
@@ -44,7 +69,7 @@ void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
   };
 
   const auto was_killed = [&] {
-    const std::lock_guard lock(vm->strand_mutex);
+    const std::lock_guard lock(vm->admission_mutex);
     return operation->killed;
   };
 
@@ -92,7 +117,7 @@ void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
   }
   finish(vm, operation, result);
   if (!result.report.deleted) reports_.announce(vm->known, result.report);
-  const std::lock_guard lock(vm->strand_mutex);
+  const std::lock_guard lock(vm->admission_mutex);
   vm->running = nullptr;
 }
 

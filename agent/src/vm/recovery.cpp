@@ -121,7 +121,7 @@ void Manager::recover(const VmPtr& vm, int attempt) {
   const auto log = core::logger("vm");
   // Before the report: who reads it may send a command at once.
   const auto admit_commands = [&] {
-    const std::lock_guard lock(vm->strand_mutex);
+    const std::lock_guard lock(vm->admission_mutex);
     const bool was = std::exchange(vm->recovering, false);
     return was;
   };
@@ -133,19 +133,19 @@ void Manager::recover(const VmPtr& vm, int attempt) {
   };
   // By a force-stop or a delete, which has the last word: also before its turn on the strand has come.
   const auto is_overtaken = [&] {
-    const std::lock_guard lock(vm->strand_mutex);
+    const std::lock_guard lock(vm->admission_mutex);
     return !vm->recovering || vm->dead ||
            std::any_of(vm->pending.begin(), vm->pending.end(),
                        [](const OperationPtr& one) { return overtakes(one->command.action); });
   };
   const auto raise_revision = [&] {
-    const std::lock_guard lock(vm->strand_mutex);
+    const std::lock_guard lock(vm->admission_mutex);
     for (const auto& record : vm->journal->records()) vm->revision = std::max(vm->revision, record.revision);
   };
   // By a force-stop that has been answered: between two attempts, or before the first, and then the commands after it
   // still have to know what the VM is.
   const auto has_been_ended = [&] {
-    const std::lock_guard lock(vm->strand_mutex);
+    const std::lock_guard lock(vm->admission_mutex);
     return !vm->recovering;
   };
   if (has_been_ended() && vm->journal && vm->document.incarnation != 0) return;
@@ -270,7 +270,7 @@ void Manager::settle_interrupted(const VmPtr& vm, const VmStatus& status, std::i
   if (settled.outcome.ok() && result->action == core::to_string(core::Action::snapshot) && intent != nullptr &&
       intent->revision == result->revision)
     add_snapshot_facts(vm, intent->document.text, settled.report);
-  const std::lock_guard lock(vm->strand_mutex);
+  const std::lock_guard lock(vm->admission_mutex);
   if (result->revision == vm->revision) vm->results.emplace_back(result->step, settled);
 }
 

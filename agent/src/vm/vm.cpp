@@ -32,12 +32,12 @@ bool Operation::answer(const CommandResult& result) {
 }
 
 bool Vm::is_dead() {
-  const std::lock_guard lock(strand_mutex);
+  const std::lock_guard lock(admission_mutex);
   return dead;
 }
 
 std::int64_t Vm::highest_revision() {
-  const std::lock_guard lock(strand_mutex);
+  const std::lock_guard lock(admission_mutex);
   return revision;
 }
 

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <condition_variable>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -12,6 +11,7 @@
 
 #include "boot_gate.hpp"
 #include "reports.hpp"
+#include "strand.hpp"
 #include "timers.hpp"
 #include "vm_folder.hpp"
 #include "vm_manager.hpp"
@@ -41,7 +41,7 @@ class Operation final : public CommandTicket {
 
   const Command command;
   Settled settled;
-  // Guarded by the VM's strand_mutex: the VMM was killed under its call.
+  // Guarded by the VM's admission_mutex: the VMM was killed under its call.
   bool killed = false;
   // A start's turn to boot, or why it didn't come; only the strand's.
   std::optional<Result<BootGate::Turn>> turn;
@@ -56,31 +56,29 @@ class Operation final : public CommandTicket {
   bool answered_ = false;
 };
 
-// A task of a VM's strand. One that has to wait for something other than a call of its own steps aside: the strand
-// stays closed without a thread, until the task is taken up again.
-enum class Went { through, aside };
-using StrandTask = std::function<Went()>;
-
 struct Vm {
   // `incarnation` is the one that a VMM of it may be of, `first` what is known of it before anything is looked at.
-  Vm(std::string vm_id, std::string path, std::int64_t incarnation, VmStatus first)
-      : id(std::move(vm_id)), folder(std::move(path)), known(id, incarnation, std::move(first)) {
+  Vm(core::WorkerPool& pool, std::string vm_id, std::string path, std::int64_t incarnation, VmStatus first)
+      : id(std::move(vm_id)),
+        folder(std::move(path)),
+        strand(std::make_shared<Strand>(pool)),
+        known(id, incarnation, std::move(first)) {
     document.incarnation = incarnation;
   }
 
   const std::string id;
   const VmFolder folder;
 
-  // The strand: at most one task runs; guarded by strand_mutex.
-  std::mutex strand_mutex;
-  std::deque<StrandTask> tasks;
-  bool busy = false;
+  // What is done for the VM is a task of its strand, except where a function says that it comes from elsewhere.
+  const std::shared_ptr<Strand> strand;
+
+  // Guards all from here to `dead`: what the strand is at, and which commands are taken.
+  std::mutex admission_mutex;
   std::shared_ptr<Operation> running;      // the command that the strand is at
   std::shared_ptr<const Cancel> own_call;  // the call that the strand makes for no command: a recovery, a look
   std::condition_variable moved;           // `running` is another one, or one of `pending` has ended
 
-  // Admission, guarded by strand_mutex: the highest revision taken, and results of that revision.
-  std::int64_t revision = 0;
+  std::int64_t revision = 0;                                    // the highest that was taken; its results are next
   std::vector<std::pair<std::int32_t, CommandResult>> results;  // (step, result)
   std::vector<std::shared_ptr<Operation>> pending;              // taken and not finished
   bool recovering = false;

@@ -16,7 +16,7 @@ constexpr int kRetryMs = 1'000;
 Manager::OwnCall::OwnCall(Manager& manager, const VmPtr& vm, std::int64_t limit_ms)
     : manager_(manager), vm_(vm), deadline_ns_(plugin::monotonic_ns() + limit_ms * 1'000'000) {
   {
-    const std::lock_guard strand(vm_->strand_mutex);
+    const std::lock_guard admission(vm_->admission_mutex);
     vm_->own_call = cancel_;
   }
   late_ = manager_.timers_.at(deadline_ns_ + manager_.options_.grace_ms * 1'000'000,
@@ -25,7 +25,7 @@ Manager::OwnCall::OwnCall(Manager& manager, const VmPtr& vm, std::int64_t limit_
 
 Manager::OwnCall::~OwnCall() {
   manager_.timers_.forget(late_);
-  const std::lock_guard strand(vm_->strand_mutex);
+  const std::lock_guard admission(vm_->admission_mutex);
   vm_->own_call = nullptr;
 }
 
@@ -33,7 +33,7 @@ DriverCall Manager::OwnCall::call() const { return manager_.call_for(vm_, {deadl
 
 // The strand's own call is past its deadline and grace. What it still says is told when it comes.
 void Manager::doubt(const VmPtr& vm, const CancelPtr& call) {
-  const std::lock_guard strand(vm->strand_mutex);
+  const std::lock_guard admission(vm->admission_mutex);
   if (vm->own_call != call || vm->running || vm->dead) return;  // a command has a deadline of its own
   const VmStatus status = status_with(
       VmState::unknown,
@@ -99,7 +99,7 @@ Timers::Handle Manager::tell_exit_later(const VmPtr& vm, std::int64_t incarnatio
 void Manager::tell_exit(const VmPtr& vm, std::int64_t incarnation) {
   const auto process = processes_.find({vm->id, incarnation});
   if (!process || process->alive) return;
-  const std::lock_guard strand(vm->strand_mutex);
+  const std::lock_guard admission(vm->admission_mutex);
   if (vm->dead) return;
   // What a command or a recovery leaves is its own to say; if it says something else, or hangs after it, this is.
   if (vm->own_call == nullptr || vm->running || vm->recovering) {
@@ -111,7 +111,7 @@ void Manager::tell_exit(const VmPtr& vm, std::int64_t incarnation) {
 
 void Manager::look(const VmPtr& vm) {
   {
-    const std::lock_guard lock(vm->strand_mutex);
+    const std::lock_guard lock(vm->admission_mutex);
     vm->looking = false;
     if (vm->recovering) return;
   }

@@ -1,0 +1,91 @@
+// A force-stop or a delete that loses its patience with the call that its VM's strand is at, and what goes with a VM
+// that is deleted.
+#include <algorithm>
+#include <utility>
+
+#include "manager.hpp"
+#include "qarax/core/logging.hpp"
+#include "steps.hpp"
+
+namespace qarax::agent {
+
+namespace {
+// What a hung call gets to notice its cancel before the VMM is killed under it.
+constexpr std::int64_t kOvertakeMs = 2000;
+constexpr std::int64_t kKillMs = 10'000;
+}  // namespace
+
+void Manager::overtake(const VmPtr& vm, const OperationPtr& operation) {
+  // The strand's call was cancelled. If it doesn't come back, what it works on is taken away from under it.
+  {
+    std::unique_lock admission(vm->admission_mutex);
+    const auto reached = [&] {
+      return vm->running == operation ||
+             std::find(vm->pending.begin(), vm->pending.end(), operation) == vm->pending.end();
+    };
+    if (vm->moved.wait_for(admission, std::chrono::milliseconds(kOvertakeMs), reached)) return;
+  }
+  const auto log = core::logger("vm");
+  log->warn("a plugin call hangs, killing the VMM under it vm={}", vm->id);
+  if (const Status killed = processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs)); !killed) {
+    log->error("the VMM could not be killed vm={} reason={}", vm->id, core::log_value(killed.error().message));
+    return;
+  }
+  if (operation->command.action == core::Action::remove) return abandon(vm, operation);
+  {
+    const std::lock_guard admission(vm->admission_mutex);
+    if (vm->running) vm->running->killed = true;
+    vm->recovering = false;  // as when the command's turn comes, which it has no need of any more
+  }
+  VmStatus status = status_with(VmState::shutdown, "killed while a plugin call hung");
+  if (const auto report =
+          reports_.publish_unless_settled(vm->known, operation->settled, vm->highest_revision(), status))
+    finish(vm, operation, {*report, Ok{}});
+}
+
+// A delete whose VM's strand is closed by a call that doesn't return. Nothing of the VM runs any more: its folder goes,
+// and whatever the call still says is said of nobody.
+void Manager::abandon(const VmPtr& vm, const OperationPtr& operation) {
+  const Command& command = operation->command;
+  if (auto written = write_tombstone(tombstones_dir_, {vm->id, command.revision, command.step}); !written)
+    return finish(vm, operation, {reports_.last(vm->known), std::move(written).error()});
+  // Before the call can come back and find the VM dead: it then removes the folder, too.
+  log_unless(processes_.leftovers().disown(vm->id), kNotDisowned, vm->id);
+  std::deque<Strand::Task> dropped;
+  {
+    const std::lock_guard admission(vm->admission_mutex);
+    vm->dead = true;
+    dropped = vm->strand->close();
+  }
+  log_unless(vm->folder.remove(), "a deleted VM's folder is left", vm->id);
+  processes_.clean_up(vm->id, reports_.last(vm->known).incarnation);
+  finish(vm, operation, {bury(vm, operation), Ok{}});
+}
+
+// Its tombstone stands: nothing is done for it any more, and whose command waits hears what anybody hears from now on.
+core::VmReport Manager::bury(const VmPtr& vm, const OperationPtr& by) {
+  std::vector<OperationPtr> others;
+  std::deque<Strand::Task> dropped;  // whoever waits for one of these hears it now, not when a hung call returns
+  {
+    const std::lock_guard admission(vm->admission_mutex);
+    vm->dead = true;
+    dropped = vm->strand->close();
+    for (const auto& one : vm->pending)
+      if (one != by) others.push_back(one);
+  }
+  {
+    const std::lock_guard lock(vms_mutex_);
+    vms_.erase(vm->id);
+  }
+  const core::VmReport report = reports_.publish_deleted(vm->known);
+  for (const auto& one : others) {
+    const bool before = by && one->command.revision <= by->command.revision;
+    finish(vm, one,
+           before ? CommandResult{report, make_error(Code::not_found, "VM " + vm->id + " was deleted meanwhile",
+                                                     "vm-not-found")}
+                  : judge_deleted(one->command));
+  }
+  return report;
+}
+
+}  // namespace qarax::agent
