@@ -1,5 +1,8 @@
-// VmManager on disk and processes. Commands of one VM run one after the other on a pool; force-stop and delete overtake
-// a hung plugin call by killing the VMM's cgroup. No lock is held across a driver's call.
+// VmManager on disk and processes. The commands of a VM run one after the other, on its strand; force-stop and delete
+// overtake a hung plugin call by killing the VMM's cgroup. No lock is held across a driver's call.
+//
+// The manager decides what is done and in which order. What it is made of is in classes of their own: Strand (a VM's
+// tasks), Reports (what is known and told of a VM), BootGate (who may boot), Journal and VmFolder (what is on disk).
 #pragma once
 
 #include <atomic>
@@ -33,11 +36,11 @@ class Manager final : public VmManager {
     std::int64_t call_ms = 5'000;           // for what the agent itself asks a plugin: how is it?
     std::int64_t look_ms = 10'000;          // between looks at VMs that run, for what no event tells; 0: never
   };
-  // Lists the folders. Fails only where they can't be made or listed.
+  // The manager makes and lists its folders, and fails only where it can't. All that it is given outlives it.
   static Result<std::unique_ptr<Manager>> open(Options options, Drivers& drivers, ProcessService& processes,
                                                BootFilesProvider& boot_files, const core::Clock& clock);
   ~Manager() override;
-  // Once, when exits and notifications reach this manager: the VMs recover in the background.
+  // The node calls this once, when exits and notifications reach this manager. The VMs recover in the background.
   void begin_recovery();
 
   std::shared_ptr<CommandTicket> execute(Command command, std::function<void(CommandResult)> done) override;
@@ -53,10 +56,11 @@ class Manager final : public VmManager {
   Result<VmSpec> resolve(const std::string& document, std::int64_t deadline_ns) override;
   Result<std::string> run_dir(const std::string& vm) override;
 
-  // From the process service's exit listener and from plugins' notify: look again. Any thread; only enqueues.
+  // The process service's exit listener and the plugins' notify call these, on any thread. The manager only enqueues
+  // that the VM is looked at.
   void vm_ended(const std::string& vm, std::int64_t incarnation);
   void look_again(const std::string& vm);
-  // No more commands; those in flight get `grace_ms`, then are cancelled. VMs run on.
+  // The manager takes no more commands. Those in flight get `grace_ms`, and are then cancelled. The VMs run on.
   void shutdown(std::int64_t grace_ms);
 
  private:
@@ -68,20 +72,20 @@ class Manager final : public VmManager {
           const core::Clock& clock);
   Status load();
 
-  // admission.cpp
-  std::optional<CommandResult> judge_absent(const Command& asked);  // under vms_mutex_
-  std::shared_ptr<Vm> make_absent(const Command& asked);            // under vms_mutex_
+  // admission.cpp, on any thread. The caller holds vms_mutex_ at the two for a VM without a folder.
+  std::optional<CommandResult> judge_absent(const Command& asked);
+  VmPtr make_absent(const Command& asked);
   CommandResult judge_deleted(const Command& asked);
   void missed_deadline(const VmPtr& vm, const OperationPtr& operation);
   void finish(const VmPtr& vm, const OperationPtr& operation, const CommandResult& result);
 
-  // manager.cpp
-  VmPtr find(const std::string& id);
+  // manager.cpp, on any thread. A task that throws ends itself and its command, never the strand: guarded() sees to it.
+  VmPtr find(const std::string& id);  // null: the node has no such VM
   void enqueue(const VmPtr& vm, std::function<void()> task);
   void enqueue_task(const VmPtr& vm, Strand::Task task);
   Strand::Went guarded(const VmPtr& vm, const Strand::Task& task);
 
-  // overtaking.cpp
+  // overtaking.cpp, on any thread: the strand of the VM may hang.
   void overtake(const VmPtr& vm, const OperationPtr& operation);
   void abandon(const VmPtr& vm, const OperationPtr& operation);
   core::VmReport bury(const VmPtr& vm, const OperationPtr& by);
@@ -100,7 +104,7 @@ class Manager final : public VmManager {
 
   // starting.cpp, on the VM's strand (resolve(), which is public, on its caller's thread)
   BootFiles found(BootFiles boot) const;
-  static std::string missing_of(const BootFiles& boot);  // the first that isn't there; empty: none
+  static std::string missing_of(const BootFiles& boot);  // the first file that isn't there; empty: all are
   Result<BootFiles> boot_files_of(const VmPtr& vm, const core::StartCommand& wanted);
   Status check_incarnation(const VmPtr& vm, const Command& command);
   Result<VmStatus> start(const VmPtr& vm, Operation& operation);
@@ -116,8 +120,9 @@ class Manager final : public VmManager {
   bool may_run(const VmPtr& vm);
   Status end_strays(const VmPtr& vm);
   Status end_what_lives(const VmPtr& vm, VmStatus& stopped);
-  bool lives(const std::string& vm, std::int64_t incarnation);  // any thread; or may do so in a moment
-  // Any thread: what a plugin says of an incarnation, as far as the process agrees.
+  // Any thread: whether the incarnation has a VMM, or may have one in a moment.
+  bool lives(const std::string& vm, std::int64_t incarnation);
+  // Any thread: what is believed when the plugin says `said` of the incarnation. A VMM that lives is never shutdown.
   VmStatus believed(const std::string& vm, std::int64_t incarnation, VmStatus said);
   void end_late(const VmPtr& vm);
   Status remove(const VmPtr& vm, const Command& command);
@@ -146,7 +151,7 @@ class Manager final : public VmManager {
                                   const std::optional<Error>& broken);
 
   // watching.cpp, on the VM's strand; doubt, tell_exit and look_at_all on any thread
-  // On the strand, a call for no command: what overtakes cancels it, and when it hangs the VM is unknown.
+  // A call that the strand makes for no command. A command that overtakes cancels it; when it hangs the VM is doubted.
   class OwnCall {
    public:
     OwnCall(Manager& manager, const VmPtr& vm, std::int64_t limit_ms);
@@ -190,15 +195,15 @@ class Manager final : public VmManager {
   bool closed_ = false;
   bool host_stops_ = false;
 
-  std::mutex collecting_;  // one at a time
+  std::mutex collecting_;  // held by leftovers(), which runs once at a time
 
-  std::mutex idle_mutex_;  // the last one: nothing else is locked under it
+  std::mutex idle_mutex_;  // guards in_flight_; nothing else is locked under it
   int in_flight_ = 0;
   std::condition_variable idle_;
 
   BootGate gate_;
-  core::WorkerPool pool_;  // its threads use all of the above, and timers_: the destructor stops them first
-  Timers timers_;          // whose thread uses the pool
+  core::WorkerPool pool_;  // its threads use all of the above and timers_, so the destructor stops them first
+  Timers timers_;          // its thread uses the pool
 };
 
 }  // namespace qarax::agent

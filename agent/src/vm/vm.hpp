@@ -1,4 +1,4 @@
-// One VM in memory: its folder, its strand, what is true of it. Private to the manager.
+// One VM in memory: its folder, its strand, its commands, what is known of it. Private to the manager.
 #pragma once
 
 #include <condition_variable>
@@ -29,23 +29,23 @@ class Cancel {
   core::Fd fd_;
 };
 
-// A command on its way. Answered exactly once; more callers may join one that runs.
+// A command on its way. It is answered exactly once; more callers may join it until then. Thread-safe where no member
+// says otherwise.
 class Operation final : public CommandTicket {
  public:
   Operation(Command command, std::function<void(CommandResult)> done);
   void cancel() override { cancel_.now(); }
-  // The callers; false when it was answered already (a deadline was quicker).
+  // All callers hear `result`. False: they were answered already, because a deadline was quicker.
   bool answer(const CommandResult& result);
-  // False when it was answered already: then the stored result is the answer.
+  // `done` hears the answer, too. False: it was given already, and the stored result is the answer.
   bool join(std::function<void(CommandResult)> done);
 
   const Command command;
   Settled settled;
-  // Guarded by the VM's admission_mutex: the VMM was killed under its call.
-  bool killed = false;
-  // A start's turn to boot, or why it didn't come; only the strand's.
+  bool killed = false;  // the VMM was killed under its call; guarded by the VM's admission_mutex
+  // The start's turn to boot, or why that didn't come. Only the strand uses it.
   std::optional<Result<BootGate::Turn>> turn;
-  // When its deadline is looked at; set before anybody else has the operation.
+  // The timer of its deadline, which is set before anybody else has the operation.
   std::optional<Timers::Handle> deadline;
   int cancel_fd() const { return cancel_.fd(); }
 
@@ -87,10 +87,10 @@ struct Vm {
   bool is_dead();
   std::int64_t highest_revision();
 
-  // Only the strand's task touches these.
+  // Only a task of the strand uses these.
   VmDocument document;
   std::optional<Journal> journal;
-  // What the strand says of the VM, were `status` how it is.
+  // The report that the strand makes of the VM when its status is `status`.
   Facts facts(const VmStatus& status);
 
   Known known;
