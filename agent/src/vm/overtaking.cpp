@@ -77,7 +77,7 @@ core::VmReport Manager::bury(const VmPtr& vm, const OperationPtr& by) {
     const std::lock_guard lock(vms_mutex_);
     vms_.erase(vm->id);
   }
-  const core::VmReport report = reports_.publish_deleted(vm->known);
+  core::VmReport report = reports_.publish_deleted(vm->known);
   for (const auto& one : others) {
     const bool before = by && one->command.revision <= by->command.revision;
     finish(vm, one,

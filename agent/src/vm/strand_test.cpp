@@ -37,6 +37,7 @@ TEST_F(StrandTest, TasksOfManyThreadsRunOneAtATimeEachThreadsInItsOrder) {
   std::atomic<int> inside{0};
   std::vector<std::pair<int, int>> ran;  // no lock: a second task at a time would be a race
   std::vector<std::future<void>> threads;
+  threads.reserve(kThreads);
   for (int thread = 0; thread < kThreads; ++thread)
     threads.push_back(std::async(std::launch::async, [&, thread] {
       for (int i = 0; i < kTasks; ++i)
