@@ -187,6 +187,7 @@ def test_simulated_vms_have_no_console_to_wait_on(simulated):
     assert "no console" in result.stderr
     unseen = cli.run("launch", "unseen", "--until", "login:", expect=REFUSED)
     assert "VM unseen runs, and its hypervisor has no console that --until could wait on" in unseen.stderr
+    cli.run("delete", "unseen")
     told = cli.run("why", "dry").stdout
     assert "qarax console dry" not in told and "simulator, has no console" in told, told
     # What there is of a log ends by itself: that is no broken line.

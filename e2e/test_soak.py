@@ -17,7 +17,7 @@ def test_many_lifecycles_leave_nothing(hypervisor):
         soak.stack.api.session.close()
 
         def taken():
-            return soak.things(), {name: one.fds for name, one in soak.programs().items()}
+            return soak.things(), {name: (one.fds, one.threads) for name, one in soak.programs().items()}
 
         def rested():
             """What is taken, once it has been so for a while: connections that were kept go a moment after their clients."""
