@@ -18,13 +18,9 @@ std::string seconds(Clock::duration time) {
   return buffer;
 }
 
-// A whole line with something on it: firmware clears screens before anybody speaks.
-bool says_something(const std::string& text) {
-  const auto end = text.rfind('\n');
-  if (end == std::string::npos) return false;
-  for (std::size_t i = 0; i < end; ++i)
-    if (std::isgraph(static_cast<unsigned char>(text[i])) != 0) return true;
-  return false;
+// Firmware clears screens before anybody speaks.
+bool says_something(std::string_view line) {
+  return std::any_of(line.begin(), line.end(), [](unsigned char c) { return std::isgraph(c) != 0; });
 }
 
 void say_started(const Context& context, const json::Value& vm) {
@@ -64,7 +60,7 @@ class Words {
   static constexpr std::size_t kLongestLine = 64u << 10;  // bytes that are kept for an end of line
 
   void show(std::size_t end) {
-    has_spoken_ = has_spoken_ || says_something(rest_.substr(0, end));
+    has_spoken_ = has_spoken_ || says_something(std::string_view(rest_).substr(0, end));
     if (is_shown_) out_ << rest_.substr(0, end) << std::flush;
     rest_.erase(0, end);
   }

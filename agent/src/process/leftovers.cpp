@@ -1,6 +1,7 @@
 #include "leftovers.hpp"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -40,7 +41,6 @@ std::vector<int> all_pids() {
   return out;
 }
 
-// A supervisor by its program, whatever its arguments pretend; of an upgraded one "(deleted)" is behind the name.
 // The VM that a supervisor under `vms_dir` works for; empty: it isn't one of this agent's.
 std::string vm_of(int pid, const std::string& vms_dir) {
   const auto text = core::read_file("/proc/" + std::to_string(pid) + "/cmdline", 1u << 16);
@@ -186,6 +186,14 @@ std::vector<core::Leftover> Leftovers::find(const IsOwned& is_owned) const {
   return out;
 }
 
+Status Leftovers::can_look() {
+  const core::Fd one(::open("/proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const core::Fd other(::open("/proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!one || !other) return core::errno_error("a VM's processes can't be looked for", errno);
+  return Ok{};
+}
+
+// By its program, whatever its arguments pretend; of an upgraded one "(deleted)" is behind the name.
 bool Leftovers::is_supervisor(int pid) {
   std::error_code ignored;
   const std::string exe = fs::read_symlink("/proc/" + std::to_string(pid) + "/exe", ignored).filename().string();
@@ -238,13 +246,14 @@ Status Leftovers::remove(const core::Leftover& what) const {
 }
 
 Status Leftovers::end_all_of(const std::string& vm) const {
+  QARAX_CHECK(can_look());
   // What was under a supervisor shows once that is gone.
   for (int round = 0; round < kRounds; ++round) {
     std::vector<core::Leftover> found;
     find_processes(found);
     find_cgroups(found);
     std::erase_if(found, [&](const core::Leftover& one) { return one.vm != vm; });
-    if (found.empty()) return Ok{};
+    if (found.empty()) return can_look();
     for (const core::Leftover& one : found) {
       core::logger("process")->warn("ending what is left of a VM kind={} name={} vm={}", one.kind,
                                     core::log_value(one.name), vm);

@@ -31,6 +31,8 @@ class Leftovers {
   // Ends the processes of one VM and removes its cgroup: of one that is to be ended, and of which no record is left.
   Status end_all_of(const std::string& vm) const;
   static bool is_supervisor(int pid);
+  // RESOURCE_EXHAUSTED: without free descriptors nothing would be found, and that believed.
+  static Status can_look();
   // And all that is under it: else that would run on.
   static Status end_supervisor(int pid);
 

@@ -32,14 +32,6 @@ Result<std::vector<std::int64_t>> incarnations_in(const std::string& vm_dir) {
   return out;
 }
 
-// What is looked for here is looked for by opening files: without descriptors nothing would be found, and believed.
-Status can_look() {
-  const core::Fd one(::open("/proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  const core::Fd other(::open("/proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!one || !other) return core::errno_error("the VM's processes can't be looked for", errno);
-  return Ok{};
-}
-
 }  // namespace
 
 // The lock shows in every PID namespace, the processes only in theirs and those above it.
@@ -103,7 +95,7 @@ Status ProcessService::kill_all(const std::string& vm, const CallLimits& limits)
 // No record names them: their cgroup holds them, their marks tell whose they are, and a supervisor has its lock. What
 // has none of these isn't there.
 Status ProcessService::end_unnamed(const std::string& vm, const CallLimits& limits) const {
-  QARAX_CHECK(can_look());
+  QARAX_CHECK(Leftovers::can_look());
   QARAX_CHECK(empty_cgroup(cgroups_, vm, limits));
   if (cgroups_.available()) {
     // Nothing is left under it: it writes that down and ends, wherever it lives.
@@ -115,14 +107,14 @@ Status ProcessService::end_unnamed(const std::string& vm, const CallLimits& limi
   QARAX_TRY(const auto incarnations, incarnations_in(vm_dir(vm)));
   for (const std::int64_t incarnation : incarnations) {
     const std::string dir = run_dir(vm, incarnation);
-    const auto holder = supervisor_lock_holder(dir);
-    if (!holder || !*holder) continue;
+    QARAX_TRY(const auto holder, supervisor_lock_holder(dir));
+    if (!holder) continue;
     // Its number is its own for as long as it has the lock; it may have ended since it was asked for.
-    if (const int pid = **holder; pid > 0 && Leftovers::is_supervisor(pid) && supervisor_holds_lock(dir))
+    if (const int pid = *holder; pid > 0 && Leftovers::is_supervisor(pid) && supervisor_holds_lock(dir))
       QARAX_CHECK(Leftovers::end_supervisor(pid));
     if (supervisor_holds_lock(dir)) return seen_nowhere(vm, dir);
   }
-  return can_look();
+  return Ok{};
 }
 
 void ProcessService::bound_lost_logs() {

@@ -112,8 +112,8 @@ class Reports {
   // A numbered report of a VM that this node has no folder for. The report is recorded nowhere.
   core::VmReport report_missing(const std::string& vm);
 
-  // The snapshot holds the last report of each of `vms`; the listener then hears each report that is recorded after it,
-  // once. An announcement that is made after the snapshot, of a report that is in it, passes this listener by.
+  // The snapshot holds the last report of each of `vms`; the listener then hears each report that is announced after
+  // it, once. An announcement that is made after the snapshot, of a report that is in it, passes this listener by.
   std::vector<core::VmReport> subscribe(const std::vector<Known*>& vms, Listener listener, std::uint64_t& id);
   // The listener is not running any more, and will not be called again, when this returns.
   void unsubscribe(std::uint64_t id);

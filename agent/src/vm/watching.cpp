@@ -118,10 +118,13 @@ void Manager::look(const VmPtr& vm) {
   const std::int64_t epoch = reports_.decision_epoch(vm->known);
   const VmState state = reports_.status_of(vm->known).state;
   if (!core::may_have_vmm(state) || vm->document.incarnation == 0) return;
-  // Of another PID namespace, nothing is seen here but its supervisor's lock, and its end once that is free. What its
-  // plugin says of it is no more than a guess.
+  // Of a VM in another PID namespace nothing is seen here but the end that its supervisor has recorded. What its plugin
+  // says of it is no more than a guess, and a lock that is free says that nobody watches it.
   const bool is_elsewhere = vm->document.boot_identity != core::boot_identity();
-  if (is_elsewhere && processes_.is_supervised(vm->id)) return;
+  if (is_elsewhere) {
+    const auto process = processes_.find({vm->id, vm->document.incarnation});
+    if (!process || process->alive || !process->exit || process->exit->kind == ExitKind::unknown) return;
+  }
   const auto driver = drivers_.find(vm->document.hypervisor);
   const auto args = args_for(vm);
   if (!is_elsewhere && (!driver || !args)) return;

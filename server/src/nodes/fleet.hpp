@@ -18,8 +18,8 @@ class ClientContext;
 
 namespace qarax::server {
 
-// What a node is to do with a VM, for one job. Who sends the same (vm, incarnation, revision) again gets the answer of
-// the first time.
+// What a node is to do with a VM, for one job. Who sends the same (vm, revision) again gets the answer of the first
+// time.
 struct NodeCommand {
   core::Action action = core::Action::start;
   std::string vm{};              // UUID
