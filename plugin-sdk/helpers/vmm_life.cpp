@@ -79,8 +79,10 @@ Status needs_free_run_dir(const VmmKind& kind, const StartArgs& args) {
 void remove_sockets(Host& host, const VmmKind& kind, const std::string& vm, const std::string& run_dir) {
   OwnCall own(kCleanUpMs);
   for (const std::string& name : kind.sockets) {
-    ::unlink((run_dir + "/" + name).c_str());
-    static_cast<void>(host.release(own.get(), {vm, "socket", run_dir + "/" + name}));
+    std::string path = run_dir;
+    path.append("/").append(name);
+    ::unlink(path.c_str());
+    static_cast<void>(host.release(own.get(), {vm, "socket", std::move(path)}));
   }
 }
 

@@ -143,7 +143,7 @@ Status Journal::compact() {
   std::string bytes;
   for (const auto& record : kept) bytes += frame(record);
   core::Fd written;
-  const Status done = core::write_file_durably(path_, bytes, 0600, &written);
+  Status done = core::write_file_durably(path_, bytes, 0600, &written);
   if (!written) return done;  // the old one is still there, and open
   fd_ = std::move(written);
   size_ = static_cast<std::int64_t>(bytes.size());
