@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -27,7 +28,7 @@ Result<std::vector<std::int64_t>> incarnations_in(const std::string& vm_dir) {
   for (std::filesystem::directory_iterator it(vm_dir + "/run", error), end; !error && it != end; it.increment(error))
     if (const std::int64_t incarnation = std::atoll(it->path().filename().c_str()); incarnation > 0)
       out.push_back(incarnation);
-  if (error && error != std::errc::no_such_file_or_directory)
+  if (error && error.value() != ENOENT)
     return core::errno_error("can't list " + vm_dir + "/run", error.value());
   return out;
 }
