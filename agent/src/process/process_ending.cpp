@@ -28,8 +28,7 @@ Result<std::vector<std::int64_t>> incarnations_in(const std::string& vm_dir) {
   for (std::filesystem::directory_iterator it(vm_dir + "/run", error), end; !error && it != end; it.increment(error))
     if (const std::int64_t incarnation = std::atoll(it->path().filename().c_str()); incarnation > 0)
       out.push_back(incarnation);
-  if (error && error.value() != ENOENT)
-    return core::errno_error("can't list " + vm_dir + "/run", error.value());
+  if (error && error.value() != ENOENT) return core::errno_error("can't list " + vm_dir + "/run", error.value());
   return out;
 }
 
