@@ -117,6 +117,11 @@ Status ProcessService::end_unnamed(const std::string& vm, const CallLimits& limi
   return Ok{};
 }
 
+bool ProcessService::has_lost_any() const {
+  const std::lock_guard lock(mutex_);
+  return !lost_.empty();
+}
+
 void ProcessService::bound_lost_logs() {
   // On a disk that hangs one thread waits, not one each time.
   const std::unique_lock alone(bounding_, std::try_to_lock);

@@ -57,6 +57,7 @@ class ProcessService {
   bool adopt(const std::string& vm, std::int64_t incarnation);
   // Its VMM runs on without one: nothing serves its console, and nobody will see its exit code.
   bool has_lost_supervisor(const std::string& vm, std::int64_t incarnation) const;
+  bool has_lost_any() const;
   // Cuts the logs of those VMMs, as their supervisors did.
   void bound_lost_logs();
   // Files, sockets and cgroup of an incarnation that has ended; the console log and the records stay.

@@ -152,7 +152,8 @@ void Manager::look_at_all() {
     for (const auto& [id, vm] : vms_) ids.push_back(id);
   }
   for (const std::string& id : ids) look_again(id);
-  pool_.post([this] { processes_.bound_lost_logs(); });
+  // Not for nothing: work each time would keep the pool's idle threads from ending.
+  if (processes_.has_lost_any()) pool_.post([this] { processes_.bound_lost_logs(); });
   timers_.in_ms(options_.look_ms, [this] { look_at_all(); });
 }
 
