@@ -1,7 +1,6 @@
 #include "exit_watch.hpp"
 
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,6 +10,8 @@
 #include <future>
 #include <memory>
 #include <thread>
+
+#include "no_descriptors.hpp"
 
 namespace qarax::agent {
 namespace {
@@ -163,17 +164,13 @@ TEST(ExitWatchTest, WithoutAFreeDescriptorNothingIsTakenForGone) {
   const ProcessId id = id_of(pid);
   std::atomic<bool> told{false};
   std::promise<void> ended;
-  rlimit before{};
-  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
-  const core::Fd lowest(::dup(0));
-  rlimit none = before;
-  none.rlim_cur = static_cast<rlim_t>(lowest.get());
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
-  watch.watch(id, [&] {
-    told = true;
-    ended.set_value();
-  });
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  {
+    const NoDescriptors none;
+    watch.watch(id, [&] {
+      told = true;
+      ended.set_value();
+    });
+  }
   ProcessId earlier = id;
   --earlier.start_time;
   std::promise<void> looked;

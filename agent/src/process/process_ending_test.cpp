@@ -1,5 +1,4 @@
 // How what the service has started ends, and what is left of it.
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -9,6 +8,7 @@
 #include <thread>
 
 #include "ledger.hpp"
+#include "no_descriptors.hpp"
 #include "process_service_fixture.hpp"
 #include "records.hpp"
 
@@ -44,14 +44,10 @@ TEST_F(ProcessServiceTest, WithoutFreeDescriptorsNothingIsCalledEnded) {
   record_ms_ = 50;
   open(Cgroups::none());
   const Process started = spawn({"wait"});
-  rlimit before{};
-  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
-  rlimit none = before;
-  none.rlim_cur = static_cast<rlim_t>(core::Fd(::dup(0)).get());
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
-  const auto in_vain = service_->kill_all(vm_, kLimits);
-  const bool is_supervised = service_->is_supervised(vm_);
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  const auto [in_vain, is_supervised] = [&] {
+    const NoDescriptors none;
+    return std::pair(service_->kill_all(vm_, kLimits), service_->is_supervised(vm_));
+  }();
   ASSERT_FALSE(in_vain) << "it runs";
   EXPECT_EQ(in_vain.error().code, Code::resource_exhausted) << in_vain.error().message;
   EXPECT_TRUE(is_supervised) << "for all that is known";

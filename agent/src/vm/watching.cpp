@@ -125,13 +125,12 @@ void Manager::look(const VmPtr& vm) {
     const auto process = processes_.find({vm->id, vm->document.incarnation});
     if (!process || process->alive || !process->exit || process->exit->kind == ExitKind::unknown) return;
   }
-  const auto driver = drivers_.find(vm->document.hypervisor);
-  const auto args = args_for(vm);
-  if (!is_elsewhere && (!driver || !args)) return;
   const auto seen = [&]() -> Result<VmStatus> {
     if (is_elsewhere) return ended_status(vm);
+    QARAX_TRY(Driver * driver, drivers_.find(vm->document.hypervisor));
+    QARAX_TRY(const VmArgs args, args_for(vm));
     const OwnCall asked(*this, vm, options_.call_ms);
-    QARAX_TRY(VmStatus said, (*driver)->inspect(asked.call(), *args));
+    QARAX_TRY(VmStatus said, driver->inspect(asked.call(), args));
     return believed(vm->id, vm->document.incarnation, std::move(said));
   }();
   if (!seen) return;

@@ -32,12 +32,14 @@ void check_absolute(core::ConfigReader& reader, std::string_view key, const std:
   if (!path.empty() && path.front() != '/') reader.problem(key, "must be an absolute path, got \"" + path + "\"");
 }
 
-void check_node(core::ConfigReader& reader, const std::string& source, const NodeEntry& node) {
+void add_node(core::ConfigReader& reader, const std::string& source, NodeEntry node, std::vector<NodeEntry>& out) {
   api::Problems problems;
   api::check_name(problems, "name", node.name);
   api::check_address(problems, "address", node.address);
   for (const auto& one : problems) reader.problem("nodes", source + ": " + one.pointer + " " + one.detail);
   if (node.port < 1 || node.port > 65535) reader.problem("nodes", source + ": port must be from 1 to 65535");
+  node.address = core::bare_address(std::move(node.address));
+  out.push_back(std::move(node));
 }
 
 void read_nodes(core::ConfigReader& reader, std::vector<NodeEntry>& out) {
@@ -62,9 +64,7 @@ void read_nodes(core::ConfigReader& reader, std::vector<NodeEntry>& out) {
                            "number)"));
     }
     if (node.name.empty()) node.name = node.address;
-    check_node(reader, at, node);
-    node.address = core::bare_address(std::move(node.address));
-    out.push_back(std::move(node));
+    add_node(reader, at, std::move(node), out);
   }
 }
 
@@ -84,9 +84,7 @@ void read_node_from_environment(core::ConfigReader& reader, std::vector<NodeEntr
     const auto parsed = std::from_chars(port.data(), port.data() + port.size(), node.port);
     if (parsed.ec != std::errc{} || parsed.ptr != port.data() + port.size()) node.port = 0;
   }
-  check_node(reader, "QARAX_NODE_HOST and QARAX_NODE_PORT", node);
-  node.address = core::bare_address(std::move(node.address));
-  out.push_back(std::move(node));
+  add_node(reader, "QARAX_NODE_HOST and QARAX_NODE_PORT", std::move(node), out);
 }
 
 // A host that POST /hosts brings is looked at when it is connected to (nodes/node_channel.hpp).
