@@ -1,21 +1,27 @@
 #include "qarax/core/worker_pool.hpp"
 
-#include <chrono>
+#include <algorithm>
 #include <exception>
 #include <system_error>
 
 #include "qarax/core/logging.hpp"
+#include "qarax/core/threads.hpp"
 
 namespace qarax::core {
 
 void WorkerPool::post(std::function<void()> work) {
   std::list<std::thread> finished;
+  std::shared_ptr<Idler> called;
   {
     const std::lock_guard lock(mutex_);
     if (stopping_) return;
     queue_.push_back(std::move(work));
     finished.swap(ended_);
-    if (idle_ < queue_.size() && threads_.size() < most_) {
+    if (!idle_.empty()) {
+      called = std::move(idle_.back());
+      idle_.pop_back();
+      called->called = true;
+    } else if (threads_.size() < most_) {
       threads_.emplace_front();
       const auto self = threads_.begin();
       try {
@@ -28,16 +34,24 @@ void WorkerPool::post(std::function<void()> work) {
       }
     }
   }
-  ready_.notify_one();
+  if (called) called->ready.notify_one();
   for (auto& thread : finished) thread.join();
 }
 
+// False once nothing came for as long as an idle thread stays.
+bool WorkerPool::wait_for_work(std::unique_lock<std::mutex>& lock, const std::shared_ptr<Idler>& self) {
+  self->called = false;
+  idle_.push_back(self);
+  if (self->ready.wait_for(lock, idle_for_, [&] { return self->called || stopping_; })) return true;
+  std::erase(idle_, self);
+  return false;
+}
+
 void WorkerPool::run(std::list<std::thread>::iterator self) {
+  name_this_thread(name_.c_str());
+  const auto idler = std::make_shared<Idler>();
   std::unique_lock lock(mutex_);
   for (;;) {
-    ++idle_;
-    const bool woken = ready_.wait_for(lock, std::chrono::seconds(30), [&] { return stopping_ || !queue_.empty(); });
-    --idle_;
     if (!queue_.empty()) {
       auto work = std::move(queue_.front());
       queue_.pop_front();
@@ -50,23 +64,26 @@ void WorkerPool::run(std::list<std::thread>::iterator self) {
       }
       work = nullptr;
       lock.lock();
-      continue;
-    }
-    if (stopping_) return;
-    if (!woken && threads_.size() > base_) {
+    } else if (stopping_) {
+      return;
+    } else if (!wait_for_work(lock, idler) && threads_.size() > base_) {
       ended_.splice(ended_.end(), threads_, self);
       return;
     }
   }
 }
 
+std::size_t WorkerPool::threads() const {
+  const std::lock_guard lock(mutex_);
+  return threads_.size();
+}
+
 void WorkerPool::stop() {
-  std::list<std::thread> all;
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
+    for (const auto& idler : idle_) idler->ready.notify_one();
   }
-  ready_.notify_all();
   for (;;) {
     std::list<std::thread> one;
     {

@@ -6,7 +6,7 @@ namespace qarax::server {
 
 class FakeFleet::Link final : public NodeAccess {
  public:
-  Link(std::string host_id, FakeNode& node) : id(std::move(host_id)), node_(node), pool_(1, 32) {}
+  Link(std::string host_id, FakeNode& node) : id(std::move(host_id)), node_(node), pool_("fake-node", 1, 32) {}
   ~Link() override { pool_.stop(); }
 
   bool is_up() const override { return up; }

@@ -25,8 +25,8 @@ class Redescriber {
 
   const std::function<void(const std::string& plugin)> describe_;
   std::mutex mutex_;
-  std::map<std::string, bool> asking_;  // the plugins that are being asked; true: once more
-  core::WorkerPool pool_{0, 64};        // last: its threads use all of the above
+  std::map<std::string, bool> asking_;        // the plugins that are being asked; true: once more
+  core::WorkerPool pool_{"describe", 0, 64};  // last: its threads use all of the above
 };
 
 }  // namespace qarax::agent

@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <system_error>
 
+#include "qarax/core/threads.hpp"
+
 namespace qarax::agent {
 
 namespace {
@@ -70,6 +72,7 @@ bool ExitWatch::take_ended(std::vector<Entry>& ended) {
 }
 
 void ExitWatch::run() {
+  core::name_this_thread("exit-watch");
   epoll_event events[64];
   bool all_watched = true;
   for (;;) {

@@ -4,6 +4,7 @@
 #include "console_reactor.hpp"
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
+#include "qarax/core/threads.hpp"
 #include "qarax/plugin/call_args.hpp"
 #include "records.hpp"
 #include "unary.hpp"
@@ -34,8 +35,8 @@ NodeService::NodeService(VmManager& vms, AuthorityStore& authority, DescribeNode
       options_(std::move(options)),
       worker_([this] { work(); }),
       heart_([this] { beat(); }),
-      asking_(1, kMostAsking),
-      guests_(0, 1) {}
+      asking_("ask", 1, kMostAsking),
+      guests_("guests", 0, 1) {}
 
 NodeService::~NodeService() {
   {
@@ -51,6 +52,7 @@ NodeService::~NodeService() {
 }
 
 void NodeService::work() {
+  core::name_this_thread("events");
   std::unique_lock lock(mutex_);
   while (!ended_ || !queue_.empty()) {
     changed_.wait(lock, [&] { return ended_ || !queue_.empty(); });
@@ -65,6 +67,7 @@ void NodeService::work() {
 }
 
 void NodeService::beat() {
+  core::name_this_thread("heartbeat");
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     changed_.wait_for(lock, std::chrono::milliseconds(options_.heartbeat_ms), [&] { return stopping_; });

@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "qarax/core/files.hpp"
+#include "qarax/core/threads.hpp"
 
 namespace qarax::agent {
 
@@ -150,6 +151,7 @@ std::vector<std::function<void()>> BootGate::next_turns(std::int64_t now) {
 }
 
 void BootGate::watch() {
+  core::name_this_thread("boot-gate");
   std::vector<pollfd> fds;
   std::unique_lock lock(mutex_);
   while (!stopping_) {

@@ -21,7 +21,7 @@ Manager::Manager(Options options, Drivers& drivers, ProcessService& processes, B
       vms_dir_(options_.data_dir + "/vms"),
       tombstones_dir_(options_.data_dir + "/tombstones"),
       gate_(options_.cold_boots),
-      pool_(4, options_.most_threads) {}
+      pool_("vm", 4, options_.most_threads) {}
 
 Manager::~Manager() {
   shutdown(0);

@@ -27,7 +27,7 @@ class StrandTest : public testing::Test {
     done.get_future().wait();
   }
 
-  core::WorkerPool pool_{4, 16};
+  core::WorkerPool pool_{"test", 4, 16};
   const std::shared_ptr<Strand> strand_ = std::make_shared<Strand>(pool_);
 };
 

@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "qarax/core/threads.hpp"
 #include "qarax/plugin/call.hpp"
 
 namespace qarax::agent {
@@ -43,6 +44,7 @@ void Timers::stop() {
 }
 
 void Timers::run() {
+  core::name_this_thread("timers");
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     if (due_.empty()) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "keep.hpp"
+#include "qarax/core/threads.hpp"
 
 namespace qarax::core {
 
@@ -27,6 +28,7 @@ void abandon(std::unique_ptr<TableHypervisor> hypervisor) { keep_for_ever(std::m
 
 Ending::Ending(TableHypervisor& hypervisor, Clock::time_point until) : shared_(std::make_shared<Shared>()) {
   thread_ = std::make_unique<std::thread>([shared = shared_, &hypervisor, until] {
+    name_this_thread("plugin-end");
     if (!hypervisor.close(until)) return;
     if (!shared->enter(Phase::destroying)) return;
     hypervisor.destroy();

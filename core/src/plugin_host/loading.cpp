@@ -12,6 +12,7 @@
 #include "plugin_file.hpp"
 #include "qarax/core/files.hpp"
 #include "qarax/core/plugin_host/process_guard.hpp"
+#include "qarax/core/threads.hpp"
 #include "qarax/plugin/call.hpp"
 
 namespace qarax::core {
@@ -94,6 +95,7 @@ bool Loading::wait() {
 }
 
 void Loading::work() {
+  core::name_this_thread("plugin-load");
   ProcessGuard guard;
   Status status = Ok{};
   try {

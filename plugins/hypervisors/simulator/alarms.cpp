@@ -1,5 +1,7 @@
 #include "alarms.hpp"
 
+#include <sys/prctl.h>
+
 #include <algorithm>
 
 namespace qarax::simulator {
@@ -28,6 +30,7 @@ void Alarms::set(const std::string& vm, std::int64_t at_ns) {
 }
 
 void Alarms::run() {
+  ::prctl(PR_SET_NAME, "alarms");
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     const auto next =

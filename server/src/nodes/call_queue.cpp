@@ -2,10 +2,13 @@
 
 #include <memory>
 
+#include "qarax/core/threads.hpp"
+
 namespace qarax::server {
 
 CallQueue::CallQueue()
     : thread_([this] {
+        core::name_this_thread("node-calls");
         void* tag = nullptr;
         bool ok = false;
         while (queue_.Next(&tag, &ok)) {

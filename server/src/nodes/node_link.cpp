@@ -5,6 +5,7 @@
 #include "calls.hpp"
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
+#include "qarax/core/threads.hpp"
 #include "qarax/plugin/call.hpp"
 
 namespace qarax::server {
@@ -134,6 +135,7 @@ Result<NodeLink::ConnectionPtr> NodeLink::connect(core::NodeInfo& info) {
 }
 
 void NodeLink::run() {
+  core::name_this_thread("node-link");
   const auto log = core::logger("nodes");
   std::int64_t backoff = kFirstBackoffMs;
   int attempts_since_up = 0;

@@ -5,6 +5,7 @@
 #include "orchestrator.hpp"
 #include "placing.hpp"
 #include "qarax/core/logging.hpp"
+#include "qarax/core/threads.hpp"
 #include "qarax/plugin/call.hpp"
 
 namespace qarax::server {
@@ -103,6 +104,7 @@ void Orchestrator::do_chores() {
 }
 
 void Orchestrator::ticks() {
+  core::name_this_thread("chores");
   std::unique_lock lock(tick_mutex_);
   for (int count = 1; !stopping_; ++count) {
     tick_.wait_for(lock, kTick, [&] { return stopping_; });

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "qarax/core/logging.hpp"
+#include "qarax/core/threads.hpp"
 
 namespace qarax::server {
 
@@ -51,6 +52,7 @@ void OpenJobs::work(Lane& lane) {
 }
 
 void OpenJobs::run(Lane& lane) {
+  core::name_this_thread("open-jobs");
   std::unique_lock lock(mutex_);
   while (!stopping_ && !lane.open.empty()) {
     std::vector<Open> now = std::exchange(lane.open, {});

@@ -13,7 +13,7 @@ Orchestrator::Orchestrator(Store& store, Fleet& nodes, Options options)
       options_(options),
       restarts_(options.restarts),
       keeper_(store, nodes),
-      pool_(2, 64) {
+      pool_("orchestrator", 2, 64) {
   nodes_.on({[this](const std::string& host_id) { pool_.post([this, host_id] { host_up(host_id); }); },
              [this](const VmPtr& vm, const core::VmReport& report) { saw_report(vm, report); }});
   thread_ = std::thread([this] { ticks(); });

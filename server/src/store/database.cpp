@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "qarax/core/logging.hpp"
+#include "qarax/core/threads.hpp"
 #include "refusals.hpp"
 
 namespace qarax::server {
@@ -318,6 +319,7 @@ void Database::flush() {
 }
 
 void Database::background() {
+  core::name_this_thread("db-chores");
   std::unique_lock lock(later_mutex_);
   for (;;) {
     later_changed_.wait(lock, [&] { return stopping_ || !later_.empty(); });

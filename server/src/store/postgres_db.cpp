@@ -10,6 +10,7 @@
 #include "postgres_statements.hpp"
 #include "postgres_text.hpp"
 #include "qarax/core/logging.hpp"
+#include "qarax/core/threads.hpp"
 #include "schema.hpp"
 #include "sql_store.hpp"
 
@@ -260,6 +261,7 @@ bool PostgresDb::reconnect() {
 }
 
 void PostgresDb::keep() {
+  core::name_this_thread("db-lock");
   const auto log = core::logger("store");
   std::unique_lock lock(link_mutex_);
   bool said = false;

@@ -1,5 +1,7 @@
 #include "wiring/console_follower.hpp"
 
+#include "qarax/core/threads.hpp"
+
 namespace qarax::server {
 
 namespace {
@@ -8,6 +10,7 @@ constexpr std::size_t kMostWaiting = 262'144;
 
 ConsoleFollower::ConsoleFollower(Source source)
     : thread_([this, source = std::move(source)] {
+        core::name_this_thread("console");
         Status end = source([this](std::string_view piece) { return take(piece); }, context_);
         {
           const std::lock_guard lock(mutex_);

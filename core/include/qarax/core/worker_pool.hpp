@@ -1,37 +1,52 @@
 // Threads for blocking calls. It grows while every thread is busy, so that a hung call never takes another VM's turn;
-// idle threads above the base go away again.
+// idle threads above the base go away again. Work goes to the thread that was busy last, so that the rest stay idle
+// under a light load: taken in turn, none of them would ever be idle for long enough to go.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <functional>
 #include <list>
+#include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
+#include <vector>
 
 namespace qarax::core {
 
 class WorkerPool {
  public:
-  WorkerPool(std::size_t base, std::size_t most) : base_(base), most_(most) {}
+  // `name` is what its threads are called, see name_this_thread().
+  WorkerPool(std::string name, std::size_t base, std::size_t most,
+             std::chrono::milliseconds idle_for = std::chrono::seconds(30))
+      : name_(std::move(name)), base_(base), most_(most), idle_for_(idle_for) {}
   ~WorkerPool() { stop(); }
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;
 
   void post(std::function<void()> work);  // any thread; ignored after stop
   void stop();                            // runs what is queued, then joins
+  std::size_t threads() const;            // any thread; those that are there now
 
  private:
+  struct Idler {
+    std::condition_variable ready;
+    bool called = false;
+  };
   void run(std::list<std::thread>::iterator self);
+  bool wait_for_work(std::unique_lock<std::mutex>& lock, const std::shared_ptr<Idler>& self);
 
+  const std::string name_;
   const std::size_t base_;
   const std::size_t most_;
-  std::mutex mutex_;
-  std::condition_variable ready_;
+  const std::chrono::milliseconds idle_for_;
+  mutable std::mutex mutex_;
   std::deque<std::function<void()>> queue_;
+  std::vector<std::shared_ptr<Idler>> idle_;  // the last is the one that was busy last
   std::list<std::thread> threads_;
   std::list<std::thread> ended_;  // to be joined by the next caller
-  std::size_t idle_ = 0;
   bool stopping_ = false;
 };
 
