@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "authority.hpp"
+#include "boot_files_in_use.hpp"
 #include "identity.hpp"
 #include "image_store.hpp"
 #include "inventory.hpp"
@@ -105,6 +106,7 @@ class RunningNode final : public Node {
     drivers_ = std::make_unique<PluginDrivers>(*plugins_);
     QARAX_CHECK(drivers_->load(config_, boot));
 
+    remove_unused_images();
     Manager::Options options;
     options.data_dir = config_.data_dir;
     options.session = session_;
@@ -152,6 +154,17 @@ class RunningNode final : public Node {
     if (const NodeService* service = service_ptr_.load()) info.stopping = service->host_stops();
     if (!config_.fallback_cloud_hv.empty()) info.fallback["cloud_hv"] = config_.fallback_cloud_hv;
     return info;
+  }
+
+  // Those that were the node's default once, and no VM or snapshot refers to any more.
+  void remove_unused_images() {
+    if (!images_->has_others()) return;
+    const auto used = boot_files_in_use(config_.data_dir + "/vms");
+    if (!used)
+      return core::logger("node")->warn("unused boot files are kept: what uses them isn't known reason={}",
+                                        core::log_value(used.error().message));
+    if (const std::size_t removed = images_->remove_unused(*used); removed > 0)
+      core::logger("node")->info("boot files that no VM uses are removed count={}", removed);
   }
 
   // From any thread of any plugin: only enqueues.

@@ -5,9 +5,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <filesystem>
 #include <memory>
 #include <system_error>
+#include <vector>
 
 #include "kernel_image.hpp"
 #include "qarax/core/files.hpp"
@@ -71,6 +74,7 @@ Result<std::string> ImageStore::digest_of(const std::string& path) {
 Result<std::string> ImageStore::import_file(const std::string& path) {
   const std::lock_guard lock(mutex_);
   QARAX_TRY(const std::string digest, digest_of(path));
+  imported_.insert(digest);
   return folder_ + "/" + digest;
 }
 
@@ -110,6 +114,45 @@ Result<BootFiles> ImageStore::prepare(const BootSource& source) {
   }
   files.kernel_pvh = pvh_for(files.kernel);
   return files;
+}
+
+// An image, or what was unpacked of one.
+bool ImageStore::is_imported(const std::string& file) const {
+  return imported_.contains(file.substr(0, file.find('.')));
+}
+
+namespace {
+std::vector<std::string> files_in(const std::string& folder) {
+  std::vector<std::string> out;
+  std::error_code error;
+  for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end; at.increment(error))
+    if (at->is_regular_file(error)) out.push_back(at->path().filename().string());
+  return out;
+}
+}  // namespace
+
+bool ImageStore::has_others() const {
+  const std::lock_guard lock(mutex_);
+  const auto files = files_in(folder_);
+  return std::any_of(files.begin(), files.end(), [this](const std::string& file) { return !is_imported(file); });
+}
+
+std::size_t ImageStore::remove_unused(const std::set<std::string>& used) {
+  const std::lock_guard lock(mutex_);
+  // What was unpacked goes with its image: whoever uses the one may come to use the other.
+  std::set<std::string> digests;
+  for (const std::string& file : used) digests.insert(file.substr(0, file.find('.')));
+  std::size_t removed = 0;
+  for (const std::string& file : files_in(folder_)) {
+    const std::string digest = file.substr(0, file.find('.'));
+    if (digests.contains(digest) || is_imported(file) || ::unlink((folder_ + "/" + file).c_str()) != 0) continue;
+    if (file == digest) ++removed;
+  }
+  for (const std::string& note : files_in(folder_ + "/by-file"))
+    if (const auto digest = core::read_file(folder_ + "/by-file/" + note, 256);
+        digest && !exists(folder_ + "/" + *digest))
+      ::unlink((folder_ + "/by-file/" + note).c_str());
+  return removed;
 }
 
 }  // namespace qarax::agent

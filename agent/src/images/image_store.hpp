@@ -3,6 +3,7 @@
 #pragma once
 
 #include <mutex>
+#include <set>
 #include <string>
 
 #include "qarax/plugin/call_args.hpp"
@@ -29,12 +30,21 @@ class ImageStore {
   // empty where the image holds none (the reason is logged once).
   Result<BootFiles> prepare(const BootSource& source);
 
+  // Removes what neither `used` names, by the files' names, nor was imported by this object; called before anything
+  // else may start a VM. Answers how many images went.
+  std::size_t remove_unused(const std::set<std::string>& used);
+  // Is there anything that this object didn't import: only then is it worth asking who uses what.
+  bool has_others() const;
+
  private:
   Result<std::string> digest_of(const std::string& path);
   std::string pvh_for(const std::string& kernel);
 
-  std::mutex mutex_;
+  bool is_imported(const std::string& file) const;
+
+  mutable std::mutex mutex_;
   std::string folder_;
+  std::set<std::string> imported_;  // digests
 };
 
 }  // namespace qarax::agent

@@ -104,6 +104,32 @@ TEST_F(Images, WhatAVmStartedWithStaysWhenTheFileIsReplaced) {
   EXPECT_EQ(info.st_mode & 0222, 0u);
 }
 
+TEST_F(Images, WhatNobodyUsesIsRemoved) {
+  const std::string folder = dir_ + "/images";
+  BootFiles first;
+  BootFiles second;
+  {
+    ImageStore store(folder);
+    first = *store.prepare({kernel_, "", ""});
+    ASSERT_TRUE(core::write_file_durably(kernel_, "another kernel"));
+    second = *store.prepare({kernel_, "", ""});
+    EXPECT_FALSE(store.has_others());
+  }
+  ASSERT_TRUE(core::write_file_durably(kernel_, "a third kernel"));
+  ImageStore store(folder);
+  const BootFiles third = *store.prepare({kernel_, "", ""});
+  EXPECT_TRUE(store.has_others());
+  const auto name = [](const std::string& path) { return path.substr(path.rfind('/') + 1); };
+  EXPECT_EQ(store.remove_unused({name(first.kernel)}), 1U);
+  for (const std::string& kept : {first.kernel, first.kernel_pvh, third.kernel})
+    EXPECT_TRUE(core::read_file(kept)) << kept;
+  EXPECT_FALSE(core::read_file(second.kernel));
+  EXPECT_EQ(store.remove_unused({name(first.kernel_pvh)}), 0U) << "what was unpacked stands for its image";
+  // As if it had never been there.
+  ASSERT_TRUE(core::write_file_durably(kernel_, "another kernel"));
+  EXPECT_EQ(store.prepare({kernel_, "", ""})->kernel, second.kernel);
+}
+
 TEST_F(Images, MissingFilesAreNamed) {
   ImageStore store(dir_ + "/images");
   const auto none = store.prepare({"", "", ""});

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,15 +10,22 @@
 #include <filesystem>
 
 #include "qarax/core/files.hpp"
+#include "qarax/core/logging.hpp"
 
 namespace qarax::agent {
+
+namespace {
+std::string line(char sign, const LedgerEntry& entry) {
+  return std::string(1, sign) + '\t' + entry.kind + '\t' + entry.name + '\n';
+}
+}  // namespace
 
 Status Ledger::append(char sign, const std::vector<LedgerEntry>& entries) {
   std::string lines;
   for (const auto& [kind, name] : entries) {
     if (kind.empty() || (kind + name).find_first_of("\n\t") != std::string::npos)
       return make_error(Code::invalid_argument, "a claim's kind and name must have no tabs or line breaks");
-    lines.append(1, sign).append(1, '\t').append(kind).append(1, '\t').append(name).append(1, '\n');
+    lines.append(line(sign, {kind, name}));
   }
   // What a loss of power ends anyway needs no record of it afterwards.
   const bool outlives_host = std::any_of(entries.begin(), entries.end(), [](const LedgerEntry& entry) {
@@ -25,10 +33,16 @@ Status Ledger::append(char sign, const std::vector<LedgerEntry>& entries) {
            entry.kind != "mount";
   });
   const auto failed = [&] { return core::errno_error("can't record what the VM owns in " + path_, errno); };
-  const core::Fd fd(::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
-  // What is cut off must be nobody else's: deletes of different VMs append to one file.
-  if (!fd || ::flock(fd.get(), LOCK_EX) != 0) return failed();
-  QARAX_TRY(const std::int64_t whole, whole_lines(fd.get()));
+  QARAX_TRY(core::Fd fd, locked());
+  QARAX_TRY(std::int64_t whole, whole_lines(fd.get()));
+  if (whole > kCompactFrom) {
+    if (const Status shorter = compact(whole); !shorter)
+      core::logger("process")->warn("a ledger stays as long as it is reason={}",
+                                    core::log_value(shorter.error().message));
+    fd.reset();
+    QARAX_TRY(fd, locked());
+    QARAX_TRY(whole, whole_lines(fd.get()));
+  }
   if (const ssize_t n = ::write(fd.get(), lines.data(), lines.size()); n != static_cast<ssize_t>(lines.size())) {
     const int why = n < 0 ? errno : ENOSPC;           // a part of it fits: no error is told for the rest
     static_cast<void>(::ftruncate(fd.get(), whole));  // if that fails too, the next one does it
@@ -38,6 +52,32 @@ Status Ledger::append(char sign, const std::vector<LedgerEntry>& entries) {
   if (!outlives_host) return Ok{};
   if (::fdatasync(fd.get()) != 0) return failed();
   return whole > 0 ? Status(Ok{}) : core::sync_folder(std::filesystem::path(path_).parent_path().string());
+}
+
+// What is cut off must be nobody else's: deletes of different VMs append to one file. Whoever waited for one that was
+// replaced meanwhile takes the new one.
+Result<core::Fd> Ledger::locked() const {
+  for (;;) {
+    core::Fd fd(::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+    if (!fd || ::flock(fd.get(), LOCK_EX) != 0)
+      return core::errno_error("can't record what the VM owns in " + path_, errno);
+    struct stat here {};
+    struct stat named {};
+    if (::fstat(fd.get(), &here) == 0 && ::stat(path_.c_str(), &named) == 0 && here.st_ino == named.st_ino) return fd;
+  }
+}
+
+Status Ledger::compact(std::int64_t size) const {
+  QARAX_TRY(const auto entries, owned());
+  const std::string folder = std::filesystem::path(path_).parent_path().string() + "/";
+  std::string text;
+  for (const auto& entry : entries) {
+    struct stat ignored {};
+    if (entry.name.starts_with(folder) && ::lstat(entry.name.c_str(), &ignored) != 0 && errno == ENOENT) continue;
+    text.append(line('+', entry));
+  }
+  if (static_cast<std::int64_t>(text.size()) > size / 2) return Ok{};
+  return core::write_file_durably(path_, text);
 }
 
 // What a crash or a full disk left of a line was acknowledged to nobody: without it the next one begins where it
@@ -60,12 +100,12 @@ Result<std::vector<LedgerEntry>> Ledger::owned() const {
   std::vector<LedgerEntry> out;
   std::size_t at = 0;
   for (std::size_t end = text->find('\n'); end != std::string::npos; at = end + 1, end = text->find('\n', at)) {
-    const std::string line = text->substr(at, end - at);
-    const std::size_t tab = line.find('\t', 2);
-    if (line.size() < 4 || line[1] != '\t' || tab == std::string::npos) continue;
-    const LedgerEntry entry{line.substr(2, tab - 2), line.substr(tab + 1)};
+    const std::string one = text->substr(at, end - at);
+    const std::size_t tab = one.find('\t', 2);
+    if (one.size() < 4 || one[1] != '\t' || tab == std::string::npos) continue;
+    const LedgerEntry entry{one.substr(2, tab - 2), one.substr(tab + 1)};
     std::erase(out, entry);
-    if (line[0] == '+') out.push_back(entry);
+    if (one[0] == '+') out.push_back(entry);
   }
   return out;
 }

@@ -1,10 +1,11 @@
 // What a VM owns beside its folder: one line a claim or release in <vm>/ledger before the thing is made, on disk where
-// the thing outlives a loss of power.
+// the thing outlives a loss of power. It is written anew, shorter, once most of it is of earlier runs.
 #pragma once
 
 #include <string>
 #include <vector>
 
+#include "qarax/core/files.hpp"
 #include "qarax/result.hpp"
 
 namespace qarax::agent {
@@ -17,6 +18,7 @@ struct LedgerEntry {
 
 class Ledger {
  public:
+  static constexpr std::int64_t kCompactFrom = 65'536;  // bytes: some hundred starts of a VM
   explicit Ledger(const std::string& vm_dir) : path_(vm_dir + "/ledger") {}
   static Ledger at(std::string file) {
     Ledger out{std::string()};
@@ -31,7 +33,10 @@ class Ledger {
 
  private:
   Status append(char sign, const std::vector<LedgerEntry>& entries);
+  Result<core::Fd> locked() const;
   Result<std::int64_t> whole_lines(int fd) const;  // the file's size, after what was left of a line is cut off
+  // Without what was released, and what went with a run's folder; nothing changes where that isn't the larger part.
+  Status compact(std::int64_t size) const;
   std::string path_;
 };
 

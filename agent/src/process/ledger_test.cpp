@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <thread>
 
@@ -32,6 +34,38 @@ TEST_F(LedgerTest, AClaimIsThereForTheNextAgentUntilItIsReleased) {
   EXPECT_EQ(owned(), (Entries{{"tap", "qt0"}, {"disk", "/pool/a b.img"}}));
   ASSERT_TRUE(Ledger(dir_).release({{"tap", "qt0"}}));
   EXPECT_EQ(owned(), (Entries{{"disk", "/pool/a b.img"}}));
+}
+
+TEST_F(LedgerTest, OfEarlierRunsItKeepsNothing) {
+  ASSERT_TRUE(Ledger(dir_).claim({{"file", "/elsewhere/not/made/yet"}}));
+  const std::string run = dir_ + "/run/5000";
+  std::filesystem::create_directories(run);
+  for (int i = 1; i <= 5000; ++i) {
+    ASSERT_TRUE(Ledger(dir_).claim({{"process", dir_ + "/run/" + std::to_string(i)}, {"tap", "qt0"}}));
+    ASSERT_TRUE(Ledger(dir_).release({{"tap", "qt0"}}));
+  }
+  EXPECT_LT(std::filesystem::file_size(dir_ + "/ledger"), 2 * Ledger::kCompactFrom);
+  const auto left = owned();
+  const auto has = [&](const LedgerEntry& entry) { return std::find(left.begin(), left.end(), entry) != left.end(); };
+  EXPECT_TRUE(has({"file", "/elsewhere/not/made/yet"}));
+  EXPECT_TRUE(has({"process", run}));
+  EXPECT_FALSE(has({"tap", "qt0"}));
+}
+
+// One of them is always about to write it anew.
+TEST_F(LedgerTest, WhoWaitsForOneThatIsReplacedLosesNothing) {
+  std::vector<std::thread> threads;
+  for (int who = 0; who < 4; ++who)
+    threads.emplace_back([&, who] {
+      for (int i = 0; i < 400; ++i) {
+        const std::string name = "of-" + std::to_string(who) + std::string(200, '-') + std::to_string(i);
+        EXPECT_TRUE(Ledger(dir_).claim({{"tap", name}}));
+        if (i % 20 == 0) continue;
+        EXPECT_TRUE(Ledger(dir_).release({{"tap", name}}));
+      }
+    });
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(owned().size(), 4u * 20u);
 }
 
 TEST_F(LedgerTest, ClaimedTwiceIsOwnedOnceAndReleasedOnce) {

@@ -26,7 +26,7 @@ Error stale(const Command& command, const std::string& why) {
 // A VM that has no folder here: the answer, or nothing where the command is carried out: a start makes one, and what
 // ends a VM looks for what may run of it all the same.
 std::optional<CommandResult> Manager::judge_absent(const Command& asked) {
-  const auto stone = read_tombstone(tombstones_dir_, asked.vm);
+  const auto stone = tombstones_.read(asked.vm);
   if (stone && asked.revision < stone->revision)
     return CommandResult{reports_.report_missing(asked.vm),
                          stale(asked, "was deleted by revision " + std::to_string(stone->revision) + "; revision " +
@@ -35,8 +35,7 @@ std::optional<CommandResult> Manager::judge_absent(const Command& asked) {
     auto report = reports_.report_missing(asked.vm);
     // Asked again, most often: the stone says so, and who waits for vms_mutex_ doesn't wait for the disk.
     const bool stands = stone->revision == asked.revision && stone->step == asked.step;
-    if (auto written = stands ? Status(Ok{}) : write_tombstone(tombstones_dir_, {asked.vm, asked.revision, asked.step});
-        !written)
+    if (auto written = stands ? Status(Ok{}) : tombstones_.write({asked.vm, asked.revision, asked.step}); !written)
       return CommandResult{report, std::move(written).error()};
     report.deleted = true;
     return CommandResult{report, Ok{}};

@@ -152,7 +152,8 @@ Status Manager::remove(const VmPtr& vm, const Command& command) {
   SnapshotFolder(vm->folder.path()).remove_all();
   // A later delete may have lost its patience with this one, and buried the VM.
   if (vm->is_dead()) return make_error(Code::aborted, "VM " + vm->id + " was deleted meanwhile", "superseded");
-  QARAX_CHECK(write_tombstone(tombstones_dir_, {vm->id, command.revision, command.step}));
+  QARAX_CHECK(tombstones_.write({vm->id, command.revision, command.step}));
+  tombstones_.one_more();
   // One that fails here has failed, and its journal says so.
   QARAX_CHECK(vm->folder.remove());
   vm->journal.reset();

@@ -60,7 +60,7 @@ std::vector<core::KeptVm> Manager::kept(const std::vector<std::string>& deleted_
   }
   for (const std::string& id : deleted_of) {
     if (!core::is_uuid(id) || find(id)) continue;
-    const auto stone = read_tombstone(tombstones_dir_, id);
+    const auto stone = tombstones_.read(id);
     if (!stone) continue;
     core::KeptVm one;
     one.report.vm = id;

@@ -19,7 +19,7 @@ Manager::Manager(Options options, Drivers& drivers, ProcessService& processes, B
       clock_(clock),
       reports_(options_.session, clock),
       vms_dir_(options_.data_dir + "/vms"),
-      tombstones_dir_(options_.data_dir + "/tombstones"),
+      tombstones_(options_.data_dir + "/tombstones"),
       gate_(options_.cold_boots),
       pool_("vm", 4, options_.most_threads) {}
 
@@ -35,6 +35,7 @@ Result<std::unique_ptr<Manager>> Manager::open(Options options, Drivers& drivers
   QARAX_CHECK(core::make_folder(options.data_dir + "/vms"));
   QARAX_CHECK(core::make_folder(options.data_dir + "/tombstones"));
   std::unique_ptr<Manager> manager(new Manager(std::move(options), drivers, processes, boot_files, clock));
+  manager->tombstones_.remove_oldest();
   QARAX_CHECK(manager->load());
   return manager;
 }

@@ -19,6 +19,7 @@
 #include "qarax/core/worker_pool.hpp"
 #include "reports.hpp"
 #include "timers.hpp"
+#include "tombstones.hpp"
 #include "vm.hpp"
 #include "vm_manager.hpp"
 
@@ -188,7 +189,7 @@ class Manager final : public VmManager {
   const core::Clock& clock_;
   Reports reports_;
   const std::string vms_dir_;
-  const std::string tombstones_dir_;
+  Tombstones tombstones_;
 
   std::mutex vms_mutex_;
   std::map<std::string, VmPtr> vms_;

@@ -47,7 +47,7 @@ void Manager::overtake(const VmPtr& vm, const OperationPtr& operation) {
 // and whatever the call still says is said of nobody.
 void Manager::abandon(const VmPtr& vm, const OperationPtr& operation) {
   const Command& command = operation->command;
-  if (auto written = write_tombstone(tombstones_dir_, {vm->id, command.revision, command.step}); !written)
+  if (auto written = tombstones_.write({vm->id, command.revision, command.step}); !written)
     return finish(vm, operation, {reports_.last(vm->known), std::move(written).error()});
   // Before the call can come back and find the VM dead: it then removes the folder, too.
   log_unless(processes_.leftovers().disown(vm->id), kNotDisowned, vm->id);

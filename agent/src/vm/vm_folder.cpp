@@ -105,19 +105,4 @@ bool VmFolder::has_document() const { return ::access((path_ + "/vm.json").c_str
 bool VmFolder::has_runs() const { return ::access((path_ + "/run").c_str(), F_OK) == 0; }
 bool VmFolder::is_debris(std::string_view name) { return name.starts_with(kUnfinished) || name.starts_with(kRemoved); }
 
-Status write_tombstone(const std::string& folder, const Tombstone& stone) {
-  return core::write_file_durably(folder + "/" + stone.vm + ".json", encode(stone, Defaults::write));
-}
-
-Result<Tombstone> read_tombstone(const std::string& folder, const std::string& vm) {
-  const std::string path = folder + "/" + vm + ".json";
-  QARAX_TRY(const std::string text, core::read_file(path, 4096));
-  auto stone = decode<Tombstone>(std::string_view(text), Unknown::ignore);
-  if (!stone)
-    return make_error(Code::data_loss,
-                      "the record of VM " + vm + "'s deletion, " + path + ", is damaged: " + stone.error().message,
-                      "vm-folder-damaged");
-  return stone;
-}
-
 }  // namespace qarax::agent

@@ -63,16 +63,6 @@ class VmFolder {
   std::string path_;
 };
 
-// <data>/tombstones/<uuid>.json: a VM that was deleted by command, with the revision that did it.
-struct Tombstone {
-  std::string vm{};
-  std::int64_t revision = 0;
-  std::int32_t step = 0;
-};
-Status write_tombstone(const std::string& folder, const Tombstone& stone);
-// NOT_FOUND: there is none. DATA_LOSS: there is, and it can't be understood. Else what keeps it from being read.
-Result<Tombstone> read_tombstone(const std::string& folder, const std::string& vm);
-
 }  // namespace qarax::agent
 
 namespace qarax {
@@ -88,12 +78,4 @@ struct Fields<agent::VmDocument> {
       field<&T::boot_source_id>("boot_source_id"), field<&T::keep>("keep"), field<&T::keep_edition>("keep_edition"));
 };
 QARAX_FIELDS_COMPLETE(agent::VmDocument);
-template <>
-struct Fields<agent::Tombstone> {
-  using T = agent::Tombstone;
-  static constexpr std::string_view kName = "Tombstone";
-  static constexpr auto kTable =
-      field_table(field<&T::vm>("vm").required(), field<&T::revision>("revision").required(), field<&T::step>("step"));
-};
-QARAX_FIELDS_COMPLETE(agent::Tombstone);
 }  // namespace qarax
