@@ -7,6 +7,7 @@
 #include <pwd.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -80,16 +81,14 @@ KvmFacts look_at_kvm(const char* device) {
   return {"", seen};
 }
 
-Verdict decide(AcceleratorChoice choice, const KvmFacts& facts, const Trial* trial,
-               const std::string& no_trial_reason) {
+Verdict decide(AcceleratorChoice choice, const KvmFacts& facts, const Trial* trial, const std::string& no_trial_reason,
+               bool waived) {
   if (choice == AcceleratorChoice::tcg) return {"tcg", "the node's config says accelerator: tcg"};
   std::string why_not;
   if (!facts.reason.empty()) {
     why_not = facts.reason;
   } else if (trial == nullptr) {
-    // Told to use KVM, that it opens has to do; choosing freely, nothing was proven.
-    if (choice == AcceleratorChoice::kvm)
-      return {"kvm", "the node's config says accelerator: kvm; " + facts.seen + "; no trial: " + no_trial_reason};
+    if (waived) return {"kvm", facts.seen + "; no trial: " + no_trial_reason};
     why_not = "nothing proves that KVM runs a guest here: " + no_trial_reason;
   } else if (trial->ran) {
     return {"kvm", "a trial guest ran under KVM (" + facts.seen + ")"};
@@ -114,7 +113,7 @@ void Accelerator::begin(const std::function<KvmFacts()>& look) {
   KvmFacts facts;
   if (choice_ != AcceleratorChoice::tcg) facts = look();
   if (choice_ == AcceleratorChoice::tcg || !facts.reason.empty()) return settle(decide(choice_, facts, nullptr, ""));
-  if (plan_.run.argv.empty()) return settle(decide(choice_, facts, nullptr, plan_.why_not));
+  if (plan_.run.argv.empty()) return settle(decide(choice_, facts, nullptr, plan_.why_not, plan_.waived));
   if (!cache_.empty()) {
     std::ifstream kept(cache_);
     std::string key;
@@ -143,6 +142,7 @@ std::string Accelerator::cache_key() const {
 }
 
 void Accelerator::probe(const KvmFacts& facts) {
+  ::prctl(PR_SET_NAME, "kvm-probe");
   for (std::int64_t pause_ms = plan_.retry_ms;; pause_ms = std::min(pause_ms * 2, kLongestPauseMs)) {
     if (try_once(facts) != Outcome::undecided) return;
     pollfd cancel{cancel_fd_, POLLIN, 0};

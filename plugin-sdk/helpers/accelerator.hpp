@@ -28,19 +28,22 @@ struct KvmFacts {
 };
 KvmFacts look_at_kvm(const char* device = "/dev/kvm");
 
-// Pure: from the facts and the trial (absent: there could be none) to the verdict.
+// Pure: from the facts and the trial (absent: there was none, and why; `waived`: its owner's word stands for it) to the
+// verdict.
 struct Trial {
   bool ran = false;  // the guest's kernel printed
   bool timed_out = false;
   std::string last_words;  // of QEMU or the guest
   std::int64_t limit_ms = 0;
 };
-Verdict decide(AcceleratorChoice choice, const KvmFacts& facts, const Trial* trial, const std::string& no_trial_reason);
+Verdict decide(AcceleratorChoice choice, const KvmFacts& facts, const Trial* trial, const std::string& no_trial_reason,
+               bool waived = false);
 
 // How to run a guest that proves KVM.
 struct TrialPlan {
   RunArgs run{};  // until its kernel's first line; no argv: there can be no trial, and `why_not` says why
   std::string why_not{};
+  bool waived = false;     // there is none because the config says so: then a KVM that opens is believed
   std::string no_guest{};  // tests only: why no VMM of this plugin runs a guest. Nothing is looked at; KVM, as it says
   std::int64_t limit_ms = 5000;
   std::int64_t retry_ms =

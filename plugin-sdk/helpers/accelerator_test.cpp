@@ -47,7 +47,16 @@ TEST(Decide, WithoutATrialAutoStaysWithTcg) {
   const auto verdict = decide(AcceleratorChoice::automatic, kOpens, nullptr, "no kernel to try");
   EXPECT_EQ(verdict.accelerator, "tcg");
   EXPECT_NE(verdict.evidence.find("no kernel to try"), std::string::npos);
-  EXPECT_EQ(decide(AcceleratorChoice::kvm, kOpens, nullptr, "no kernel to try").accelerator, "kvm");
+}
+
+TEST(Decide, WithoutATrialKvmIsNotBelievedUnlessTheConfigSaysSo) {
+  const auto verdict = decide(AcceleratorChoice::kvm, kOpens, nullptr, "no kernel to try");
+  EXPECT_EQ(verdict.accelerator, "");
+  EXPECT_NE(verdict.evidence.find("no kernel to try"), std::string::npos);
+  const auto waived = decide(AcceleratorChoice::kvm, kOpens, nullptr, "the config says trial: skip", true);
+  EXPECT_EQ(waived.accelerator, "kvm");
+  EXPECT_NE(waived.evidence.find("trial: skip"), std::string::npos);
+  EXPECT_EQ(decide(AcceleratorChoice::kvm, {"there is no /dev/kvm", ""}, nullptr, "skipped", true).accelerator, "");
 }
 
 TEST(Decide, TcgByConfigSaysSo) {

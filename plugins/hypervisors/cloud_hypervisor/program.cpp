@@ -130,7 +130,8 @@ plugin::TrialPlan trial_plan(const Settings& settings, const Program& program) {
     plan.no_guest = "no guest, fake: " + program.path + " stands in for Cloud Hypervisor";
     return plan;
   }
-  if (settings.trial == TrialChoice::skip)
+  plan.waived = settings.trial == TrialChoice::skip;
+  if (plan.waived)
     plan.why_not = "the plugin's config says trial: skip";
   else if (program.path.empty())
     plan.why_not = "there is no cloud-hypervisor to run one with";

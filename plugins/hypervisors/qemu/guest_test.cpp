@@ -58,7 +58,9 @@ TEST_F(Guest, TheAcceleratorIsChosenByATrial) {
   RecordProperty("accelerator", started->accelerator + ": " + started->accelerator_evidence);
   std::cout << started->accelerator << ": " << started->accelerator_evidence << '\n';
   EXPECT_NE(host.console("qarax guest: 2 vCPU, 128 MiB", kBootMs), "") << "chosen, but it runs no guest";
-  // The answer is kept: an agent's restart doesn't try again.
+  // One that timed out isn't kept: the host may have been busy just then.
+  if (started->accelerator_evidence.find("printed nothing within") != std::string::npos) return;
+  // Any other answer is: an agent's restart doesn't try again.
   const int trials = host.count("trial");
   plugin_.emplace(host, create_);
   EXPECT_EQ(plugin_->describe(call.get())->accelerator, started->accelerator);

@@ -128,6 +128,11 @@ Program find_program(plugin::Host& host, const Settings& settings, const std::st
 plugin::TrialPlan trial_plan(const Settings& settings, const Program& program) {
   plugin::TrialPlan plan;
   plan.limit_ms = settings.probe_timeout_ms;
+  if (settings.trial == TrialChoice::skip) {
+    plan.waived = true;
+    plan.why_not = "the plugin's config says trial: skip";
+    return plan;
+  }
   if (program.path.empty()) {
     plan.why_not = "there is no QEMU to run one with";
     return plan;

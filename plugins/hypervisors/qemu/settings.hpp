@@ -13,11 +13,14 @@ namespace qarax::qemu {
 
 using plugin::AcceleratorChoice;
 
+enum class TrialChoice { run, skip };
+
 struct Settings {
   std::string binary{};  // empty: qemu-system-x86_64 in /usr/bin or /usr/local/bin
   AcceleratorChoice accelerator = AcceleratorChoice::automatic;
   std::string machine = "q35";
   std::optional<std::int64_t> tcg_tb_size_mib{};  // TCG's cache of translated code; QEMU's own default when absent
+  TrialChoice trial = TrialChoice::run;           // skip: whatever opens as /dev/kvm is taken for usable
   std::string probe_kernel{};                     // what the KVM trial boots; the node gives its default kernel
   std::string probe_initramfs{};
   std::int64_t probe_timeout_ms = 5000;
@@ -38,6 +41,7 @@ constexpr std::string_view kConfigSchema = R"({"type":"object","additionalProper
                                            R"("accelerator":{"type":"string","enum":["auto","kvm","tcg"]},)"
                                            R"("machine":{"type":"string","enum":["q35","pc"]},)"
                                            R"("tcg_tb_size_mib":{"type":"integer","minimum":8,"maximum":2048},)"
+                                           R"("trial":{"type":"string","enum":["run","skip"]},)"
                                            R"("probe_kernel":{"type":"string"},)"
                                            R"("probe_initramfs":{"type":"string"},)"
                                            R"("probe_timeout_ms":{"type":"integer","minimum":100,"maximum":120000},)"
@@ -53,12 +57,17 @@ constexpr std::string_view kVmOptionsSchema =
 
 namespace qarax {
 template <>
+struct EnumNames<qemu::TrialChoice> {
+  static constexpr std::string_view kNames[] = {"run", "skip"};
+  static constexpr qemu::TrialChoice kUnknown = qemu::TrialChoice::run;
+};
+template <>
 struct Fields<qemu::Settings> {
   using T = qemu::Settings;
   static constexpr std::string_view kName = "qemu config";
   static constexpr auto kTable =
       field_table(field<&T::binary>("binary"), field<&T::accelerator>("accelerator"), field<&T::machine>("machine"),
-                  field<&T::tcg_tb_size_mib>("tcg_tb_size_mib").min(8).max(2048),
+                  field<&T::tcg_tb_size_mib>("tcg_tb_size_mib").min(8).max(2048), field<&T::trial>("trial"),
                   field<&T::probe_kernel>("probe_kernel"), field<&T::probe_initramfs>("probe_initramfs"),
                   field<&T::probe_timeout_ms>("probe_timeout_ms").min(100).max(120000), field<&T::sandbox>("sandbox"),
                   field<&T::hotplug>("hotplug"));

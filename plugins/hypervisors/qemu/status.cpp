@@ -24,7 +24,7 @@ json::Object live_of(const Handle& handle, const std::optional<Sizes>& now) {
 }  // namespace
 
 const plugin::VmmKind& kind() {
-  static const plugin::VmmKind kKind{"QEMU", {kMonitor, kSerial}};
+  static const plugin::VmmKind kKind{"QEMU", {kMonitor, kSerial}, {"terminating on signal"}};
   return kKind;
 }
 
@@ -42,7 +42,7 @@ bool is_resizable(const VmSpec& spec) { return spec.max_vcpus > 1 || spec.memory
 Sizes boot_sizes(const VmSpec& spec) { return {spec.boot_vcpus, spec.memory_size}; }
 
 VmStatus ended(const Process& process, const Handle* handle) {
-  VmStatus status = plugin::ended({"QEMU", {}}, process);
+  VmStatus status = plugin::ended(kind(), process);
   if (handle != nullptr) {
     status.accelerator = handle->accelerator;
     status.accelerator_evidence = handle->evidence;

@@ -35,6 +35,11 @@ TEST(Ended, SaysHow) {
   EXPECT_NE(ended(process, nullptr).status_reason.find("nothing recorded"), std::string::npos);
   process.exit->kind = ExitKind::exited;
   EXPECT_EQ(ended(process, nullptr).status_reason, "the guest powered off");
+  // It ends as after a power-off where somebody ends it; a guest can't write to its log.
+  process.exit->log_tail = "qemu-system-x86_64: terminating on signal 15 from pid 7 (init)\n";
+  const VmStatus terminated = ended(process, nullptr);
+  EXPECT_EQ(terminated.status_reason, "QEMU failed: qemu-system-x86_64: terminating on signal 15 from pid 7 (init)");
+  EXPECT_EQ(terminated.exit->code, 1);
   process.exit->code = 1;
   process.exit->log_tail = "warning: x\nqemu-system-x86_64: no\x1bgo\n\n";
   EXPECT_EQ(ended(process, nullptr).status_reason, "QEMU exited with code 1: qemu-system-x86_64: no go");
