@@ -59,9 +59,10 @@ Result<std::string> read_file(const std::string& path, std::size_t limit) {
 }
 
 std::string read_tail(const std::string& path, std::size_t limit) {
-  const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  // A VMM's own may have put anything in its log's place: no pipe is waited for, no link followed.
+  const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   struct stat info {};
-  if (!fd || ::fstat(fd.get(), &info) != 0) return {};
+  if (!fd || ::fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode)) return {};
   const auto size = static_cast<std::size_t>(info.st_size);
   const std::size_t want = size < limit ? size : limit;
   std::string out(want, '\0');

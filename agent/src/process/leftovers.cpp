@@ -137,6 +137,12 @@ void Leftovers::find_processes(std::vector<core::Leftover>& out) const {
   }
 }
 
+bool Leftovers::has_processes(const std::string& vm) const {
+  std::vector<core::Leftover> found;
+  find_processes(found);
+  return std::any_of(found.begin(), found.end(), [&](const core::Leftover& one) { return one.vm == vm; });
+}
+
 void Leftovers::find_cgroups(std::vector<core::Leftover>& out) const {
   for (const std::string& name : cgroups_.folders())
     out.push_back(leftover("cgroup", cgroups_.folder(name), core::is_uuid(name) ? name : "",

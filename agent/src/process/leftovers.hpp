@@ -30,6 +30,7 @@ class Leftovers {
   std::vector<core::Leftover> collect(const IsOwned& is_owned) const;
   // Ends the processes of one VM and removes its cgroup: of one that is to be ended, and of which no record is left.
   Status end_all_of(const std::string& vm) const;
+  bool has_processes(const std::string& vm) const;
   static bool is_supervisor(int pid);
   // RESOURCE_EXHAUSTED: without free descriptors nothing would be found, and that believed.
   static Status can_look();

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "ledger.hpp"
+#include "no_descriptors.hpp"
 #include "qarax/core/ids.hpp"
 #include "temp_folder.hpp"
 
@@ -28,6 +29,17 @@ class LeftoversTest : public testing::Test {
   const std::string vm_ = core::new_uuid();
   const Cgroups none_ = Cgroups::none();
 };
+
+TEST_F(LeftoversTest, WithoutFreeDescriptorsNothingIsCalledEnded) {
+  const Leftovers leftovers(dir_, none_);
+  const auto in_vain = [&] {
+    const NoDescriptors none;
+    return leftovers.end_all_of(vm_);
+  }();
+  ASSERT_FALSE(in_vain);
+  EXPECT_EQ(in_vain.error().code, Code::resource_exhausted) << in_vain.error().message;
+  EXPECT_TRUE(leftovers.end_all_of(vm_)) << "there is nothing";
+}
 
 TEST_F(LeftoversTest, WhatADeletedVmCouldNotTakeAlongIsRememberedUntilItIsGone) {
   const Leftovers leftovers(dir_, none_);

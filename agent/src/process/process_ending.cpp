@@ -28,7 +28,8 @@ Result<std::vector<std::int64_t>> incarnations_in(const std::string& vm_dir) {
   for (std::filesystem::directory_iterator it(vm_dir + "/run", error), end; !error && it != end; it.increment(error))
     if (const std::int64_t incarnation = std::atoll(it->path().filename().c_str()); incarnation > 0)
       out.push_back(incarnation);
-  if (error && error.value() != ENOENT) return core::errno_error("can't list " + vm_dir + "/run", error.value());
+  if (error && error.value() != ENOENT && error.value() != ENOTDIR)
+    return core::errno_error("can't list " + vm_dir + "/run", error.value());
   return out;
 }
 
@@ -42,11 +43,36 @@ Error ProcessService::seen_nowhere(const std::string& vm, const std::string& run
                                            "namespace; start the agent where it ran");
 }
 
+Result<bool> ProcessService::supervised(const std::string& vm) const {
+  QARAX_TRY(const auto incarnations, incarnations_in(vm_dir(vm)));
+  for (const std::int64_t incarnation : incarnations) {
+    QARAX_TRY(const auto holder, supervisor_lock_holder(run_dir(vm, incarnation)));
+    if (holder) return true;
+  }
+  return false;
+}
+
 bool ProcessService::is_supervised(const std::string& vm) const {
-  const auto incarnations = incarnations_in(vm_dir(vm));
-  return !incarnations || std::any_of(incarnations->begin(), incarnations->end(), [&](std::int64_t incarnation) {
-    return supervisor_holds_lock(run_dir(vm, incarnation));
-  });
+  const auto known = supervised(vm);
+  return !known || *known;
+}
+
+bool ProcessService::is_seen(const std::string& vm) const {
+  return cgroups_.populated(vm) || leftovers_.has_processes(vm);
+}
+
+bool ProcessService::is_latest(const ProcessArgs& args) const {
+  const auto incarnations = incarnations_in(vm_dir(args.vm));
+  return incarnations && std::all_of(incarnations->begin(), incarnations->end(),
+                                     [&](std::int64_t other) { return other <= args.incarnation; });
+}
+
+// A supervisor that was killed leaves its VMM running and no word of it, also where it lived in a PID namespace of its
+// own: then the record's numbers mean nobody here.
+bool ProcessService::is_unexplained(const ProcessArgs& args) const {
+  const std::string dir = run_dir(args.vm, args.incarnation);
+  const auto record = read_supervisor_record(dir);
+  return record && record->boot_id == core::boot_id() && !read_exit_record(dir);
 }
 
 Status ProcessService::kill(const ProcessArgs& args, const CallLimits& limits) {
@@ -67,7 +93,11 @@ Status ProcessService::kill(const ProcessArgs& args, const CallLimits& limits) {
                       "host-limit");
   cgroups_.kill_all(args.vm);
   send_signal(vmm, SIGKILL);
-  if (!vmm && !supervisor && supervisor_holds_lock(dir)) return seen_nowhere(args.vm, dir);
+  // Its record names nobody who is there; its control group may.
+  if (!vmm && !supervisor) {
+    QARAX_CHECK(empty_cgroup_and_wait(args.vm, limits));
+    return supervisor_holds_lock(dir) ? Status(seen_nowhere(args.vm, dir)) : Status(Ok{});
+  }
   // The supervisor ends when nothing of the VMM is left and the exit is on disk.
   if (supervisor)
     QARAX_CHECK(limits.await(supervisor.get(), "ending VM " + args.vm));
@@ -80,28 +110,34 @@ Status ProcessService::kill_all(const std::string& vm, const CallLimits& limits)
   QARAX_TRY(const auto incarnations, incarnations_in(vm_dir(vm)));
   for (const std::int64_t incarnation : incarnations) {
     Status killed = kill({vm, incarnation}, limits);
-    if (killed) continue;
-    // It is on its way out.
-    if (killed.error().code == Code::deadline_exceeded || killed.error().code == Code::cancelled) return killed;
-    if (killed.error().code == Code::resource_exhausted) return killed;
-    core::logger("process")->warn(
-        "a VM's processes are looked for, as they can't be ended by their record vm={} reason={}", vm,
-        core::log_value(killed.error().message));
+    if (killed && !is_unexplained({vm, incarnation})) continue;
+    if (!killed) {
+      // It is on its way out.
+      const Code code = killed.error().code;
+      if (code == Code::deadline_exceeded || code == Code::cancelled || code == Code::resource_exhausted) return killed;
+      core::logger("process")->warn(
+          "a VM's processes are looked for, as they can't be ended by their record vm={} reason={}", vm,
+          core::log_value(killed.error().message));
+    }
     QARAX_CHECK(end_unnamed(vm, limits));
   }
   return empty_cgroup(cgroups_, vm, limits);
+}
+
+Status ProcessService::empty_cgroup_and_wait(const std::string& vm, const CallLimits& limits) const {
+  QARAX_CHECK(empty_cgroup(cgroups_, vm, limits));
+  if (!cgroups_.available()) return Ok{};
+  // Nothing is left under a supervisor: it writes that down and ends, wherever it lives.
+  const std::int64_t until = limits.within_ms(options_.record_ms).deadline_ns;
+  while (is_supervised(vm) && plugin::monotonic_ns() < until) ::usleep(1000);
+  return Ok{};
 }
 
 // No record names them: their cgroup holds them, their marks tell whose they are, and a supervisor has its lock. What
 // has none of these isn't there.
 Status ProcessService::end_unnamed(const std::string& vm, const CallLimits& limits) const {
   QARAX_CHECK(Leftovers::can_look());
-  QARAX_CHECK(empty_cgroup(cgroups_, vm, limits));
-  if (cgroups_.available()) {
-    // Nothing is left under it: it writes that down and ends, wherever it lives.
-    const std::int64_t until = limits.within_ms(options_.record_ms).deadline_ns;
-    while (is_supervised(vm) && plugin::monotonic_ns() < until) ::usleep(1000);
-  }
+  QARAX_CHECK(empty_cgroup_and_wait(vm, limits));
   QARAX_CHECK(leftovers_.end_all_of(vm));
   // One whose data folder had another name, as in another mount namespace.
   QARAX_TRY(const auto incarnations, incarnations_in(vm_dir(vm)));

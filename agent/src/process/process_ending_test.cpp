@@ -55,6 +55,42 @@ TEST_F(ProcessServiceTest, WithoutFreeDescriptorsNothingIsCalledEnded) {
   EXPECT_FALSE(is_alive({started.pid, started.start_time}));
 }
 
+TEST_F(ProcessServiceTest, ALockThatCantBeAskedForIsNoEnd) {
+  std::filesystem::create_directories(run_dir());
+  std::ofstream(run_dir() + "/supervisor.json") << "{";
+  const std::string lock = run_dir() + "/supervisor.lock";
+  std::filesystem::create_symlink("supervisor.lock", lock);
+  EXPECT_TRUE(supervisor_holds_lock(run_dir())) << "for all that is known";
+  EXPECT_FALSE(service_->supervised(vm_));
+  const auto in_vain = service_->kill_all(vm_, kLimits);
+  ASSERT_FALSE(in_vain) << "somebody may have it";
+  EXPECT_NE(in_vain.error().message.find("supervisor.lock"), std::string::npos) << in_vain.error().message;
+  std::filesystem::remove(lock);
+  EXPECT_TRUE(service_->kill_all(vm_, kLimits)) << "nobody has it";
+}
+
+// Its folder is where it runs.
+TEST_F(ProcessServiceTest, AVmmThatForgesItsEndIsStillThere) {
+  Cgroups groups = Cgroups::detect("qarax-unit-" + std::to_string(::getpid()));
+  if (!groups.available()) GTEST_SKIP() << "no control groups here";
+  open(std::move(groups));
+  const Process started = spawn({"wait"});
+  const auto record = core::read_file(run_dir() + "/supervisor.json");
+  ASSERT_TRUE(record);
+  ASSERT_TRUE(core::write_file_durably(
+      run_dir() + "/supervisor.json",
+      R"({"format":1,"min_reader":1,"vmm_pid":4194304,"vmm_start_time":1,"supervisor_pid":4194304,)"
+      R"("supervisor_start_time":1,"started_at":"","boot_id":")" +
+          core::boot_id() + "\"}"));
+  ASSERT_TRUE(
+      core::write_file_durably(run_dir() + "/exit.json", R"({"format":1,"min_reader":1,"kind":"exited","code":0})"));
+  EXPECT_EQ(service_->find(process()).error().code, Code::unavailable);
+  EXPECT_TRUE(is_alive({started.pid, started.start_time}));
+  EXPECT_TRUE(service_->kill(process(), kLimits));
+  EXPECT_FALSE(is_alive({started.pid, started.start_time}));
+  EXPECT_TRUE(service_->find(process()));
+}
+
 TEST_F(ProcessServiceTest, WhatNoRecordNamesIsEndedAllTheSame) {
   record_ms_ = 50;
   open(Cgroups::none());

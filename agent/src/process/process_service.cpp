@@ -185,6 +185,12 @@ Result<Process> ProcessService::find(const ProcessArgs& args) {
     process.exit = read_exit_record(dir);
     if (!process.exit && is_elsewhere) return seen_nowhere(args.vm, dir);
   }
+  // A VMM that was taken over by its guest may write to its records: its control group says who is there, whatever they
+  // say.
+  if (this_boot && cgroups_.populated(args.vm) && is_latest(args))
+    return make_error(Code::unavailable, "VM " + args.vm +
+                                             "'s records say that its VMM has ended, and processes are left in its "
+                                             "control group; force-stop it");
   if (!process.exit) {
     process.exit.emplace();
     process.exit->log_tail = vmm_log_tail(dir);

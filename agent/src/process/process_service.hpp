@@ -39,10 +39,14 @@ class ProcessService {
 
   Result<Process> spawn(const SpawnArgs& args, const std::vector<int>& fds, const CallLimits& limits);
   // NOT_FOUND: none was started for that incarnation. Waits for a supervisor that is just up to say what it started.
-  // UNAVAILABLE: it hasn't said so yet, or it lives in another PID namespace, where nothing of it is seen.
+  // UNAVAILABLE: it hasn't said so yet, or it lives in another PID namespace, where nothing of it is seen, or what it
+  // has recorded isn't true of its control group.
   Result<Process> find(const ProcessArgs& args);
-  // A supervisor of any incarnation has its lock, wherever it lives: its VMM may run.
+  // A supervisor of any incarnation has its lock, wherever it lives: its VMM may run. What can't be asked may be so.
   bool is_supervised(const std::string& vm) const;
+  Result<bool> supervised(const std::string& vm) const;  // or why that isn't known
+  // Its cgroup has processes, or some bear its mark, whatever its records say.
+  bool is_seen(const std::string& vm) const;
   Status signal(const SignalArgs& args);
   Status kill(const ProcessArgs& args, const CallLimits& limits);
   // Every incarnation that has left a run folder, with a record that names its processes or without: nothing of the VM
@@ -69,6 +73,9 @@ class ProcessService {
  private:
   void watch(const std::string& vm, std::int64_t incarnation, const ProcessId& supervisor);
   static Error seen_nowhere(const std::string& vm, const std::string& run_dir);
+  bool is_latest(const ProcessArgs& args) const;  // the VM's one control group is that incarnation's
+  bool is_unexplained(const ProcessArgs& args) const;
+  Status empty_cgroup_and_wait(const std::string& vm, const CallLimits& limits) const;
   Status end_unnamed(const std::string& vm, const CallLimits& limits) const;
   void watch_alone(const std::string& vm, std::int64_t incarnation, const ProcessId& vmm);
 

@@ -4,10 +4,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
+#include "qarax/core/threads.hpp"
 #include "qarax/core/unix_socket.hpp"
+#include "qarax/plugin/call.hpp"
 
 namespace qarax::agent {
 
@@ -28,9 +31,12 @@ bool send_all(int fd, std::string_view data) {
 // The answer's first line; what follows it in the stream stays unread.
 Result<std::string> answer_line(int fd) {
   std::string line;
+  // For all of it: one byte each time would hold the caller's thread for hours.
+  const std::int64_t until = plugin::monotonic_ns() + std::int64_t{kAnswerMs} * 1'000'000;
   for (;;) {
     pollfd wait{fd, POLLIN, 0};
-    const int ready = ::poll(&wait, 1, kAnswerMs);
+    const std::int64_t left_ms = std::max<std::int64_t>(0, (until - plugin::monotonic_ns()) / 1'000'000);
+    const int ready = ::poll(&wait, 1, static_cast<int>(left_ms));
     if (ready < 0 && errno == EINTR) continue;
     if (ready <= 0) return make_error(Code::unavailable, "the VM's supervisor doesn't answer", "console-closed");
     char c = 0;
@@ -72,6 +78,7 @@ Result<std::unique_ptr<ConsoleLink>> ConsoleLink::open(const std::string& run_di
                       "console-closed");
   std::unique_ptr<ConsoleLink> link(new ConsoleLink(std::move(socket)));
   link->reader_ = std::thread([fd = link->socket_.get(), sink = std::move(on_data)] {
+    core::name_this_thread("console-out");
     std::string buffer(65536, '\0');
     for (;;) {
       const ssize_t n = ::recv(fd, buffer.data(), buffer.size(), 0);
@@ -108,6 +115,7 @@ void ConsoleLink::write(std::string data, std::function<void(Status)> done) {
 }
 
 void ConsoleLink::write_all() {
+  core::name_this_thread("console-in");
   std::unique_lock lock(mutex_);
   for (;;) {
     changed_.wait(lock, [&] { return closed_ || done_; });

@@ -143,6 +143,7 @@ class Manager final : public VmManager {
   // recovery.cpp, on the VM's strand
   void recover(const VmPtr& vm, int attempt);
   bool was_never_started(const VmPtr& vm);
+  static bool is_of_this_kernel(const VmDocument& document);
   bool finish_interrupted_delete(const VmPtr& vm);
   Result<VmStatus> told_at_recovery(const VmPtr& vm);
   Result<VmStatus> recovered_status(const VmPtr& vm, bool same_boot, const std::optional<VmStatus>& before);

@@ -19,6 +19,29 @@ class DamagedVmTest : public ManagerTest {
     change(*document);
     ASSERT_TRUE(folder.write_document(*document));
   }
+  // Its record names numbers that no process here has, as in another PID namespace of this kernel. Returns what it said
+  // before.
+  std::string hide_processes() const {
+    const auto kept = core::read_file(record_file());
+    EXPECT_TRUE(kept);
+    EXPECT_TRUE(core::write_file_durably(
+        record_file(), R"({"format":1,"min_reader":1,"vmm_pid":4194304,"vmm_start_time":1,"supervisor_pid":4194304,)"
+                       R"("supervisor_start_time":1,"started_at":"","boot_id":")" +
+                           core::boot_id() + "\"}"));
+    rewrite_document([](VmDocument& document) { document.boot_identity = core::boot_id() + "/another/namespace"; });
+    return kept ? *kept : std::string();
+  }
+  // An agent that finds a VM elsewhere watches none of its processes; the fixture's service, which made them, does.
+  void hear_no_exits() {
+    const std::lock_guard lock(exits_mutex_);
+    hears_exits_ = false;
+  }
+  // Behind a look, as one task of the strand comes after the other: a pause that is refused tells how the VM is.
+  VmState seen_now() {
+    manager_->look_again(vm_);
+    return run(command(Action::pause, ++revision_)).report.status.state;
+  }
+  std::int64_t revision_ = 100;
   ProcessId vmm() const {
     const auto record = read_supervisor_record(processes_->run_dir(vm_, 1));
     EXPECT_TRUE(record) << record.error().message;
@@ -30,14 +53,7 @@ TEST_F(DamagedVmTest, WhatRunsInAnotherPidNamespaceIsUnknownAndLeftAlone) {
   starts_spawn({"wait"});
   ASSERT_TRUE(run(command(Action::start, 1)).outcome);
   close();
-  rewrite_document([](VmDocument& document) { document.boot_identity = "another PID namespace"; });
-  const auto kept = core::read_file(record_file());
-  ASSERT_TRUE(kept);
-  // Numbers that no process here has.
-  ASSERT_TRUE(core::write_file_durably(
-      record_file(), R"({"format":1,"min_reader":1,"vmm_pid":4194304,"vmm_start_time":1,"supervisor_pid":4194304,)"
-                     R"("supervisor_start_time":1,"started_at":"","boot_id":")" +
-                         core::boot_id() + "\"}"));
+  const std::string kept = hide_processes();
   const std::string socket_path = processes_->run_dir(vm_, 1) + "/qmp";
   const core::Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_un address{};
@@ -57,15 +73,55 @@ TEST_F(DamagedVmTest, WhatRunsInAnotherPidNamespaceIsUnknownAndLeftAlone) {
   EXPECT_FALSE(refused.outcome) << "it would have the same disks";
   EXPECT_EQ(refused.report.status.state, VmState::unknown);
   EXPECT_EQ(driver_.starts, 1);
-  ASSERT_TRUE(core::write_file_durably(record_file(), *kept));
+  ASSERT_TRUE(core::write_file_durably(record_file(), kept));
   EXPECT_TRUE(lives(1));
+  hear_no_exits();
   ::kill(vmm().pid, SIGKILL);
   const auto state_now = [&] {
     manager_->look_again(vm_);
     return manager_->inspect(vm_, 0).status.state;
   };
   for (int i = 0; i < 500 && state_now() != VmState::shutdown; ++i) ::usleep(10'000);
-  EXPECT_EQ(state_now(), VmState::shutdown) << "its supervisor has let go of its lock";
+  EXPECT_EQ(state_now(), VmState::shutdown) << "its supervisor has recorded it";
+}
+
+// Its supervisor was killed there, which leaves the VMM running and the lock free.
+TEST_F(DamagedVmTest, AFreeLockIsNoEndOfWhatRunsInAnotherPidNamespace) {
+  starts_spawn({"wait"});
+  ASSERT_TRUE(run(command(Action::start, 1)).outcome);
+  const std::string run_dir = processes_->run_dir(vm_, 1);
+  const auto record = read_supervisor_record(run_dir);
+  ASSERT_TRUE(record);
+  close();
+  hide_processes();
+  open();
+  ASSERT_EQ(settled().status.state, VmState::unknown);
+  hear_no_exits();
+  ::kill(record->supervisor.pid, SIGKILL);
+  while (supervisor_holds_lock(run_dir)) std::this_thread::yield();
+  EXPECT_EQ(seen_now(), VmState::unknown) << "nobody watches it, and it runs";
+  EXPECT_TRUE(is_alive(record->vmm));
+  // Nor for the next agent, which sees the VMM's mark; and a force-stop ends it by that.
+  close();
+  open();
+  EXPECT_EQ(settled().status.state, VmState::unknown) << settled().status.status_reason;
+  EXPECT_FALSE(run(command(Action::start, ++revision_)).outcome) << "it would have the same disks";
+  const auto stopped = run(command(Action::force_stop, ++revision_));
+  EXPECT_TRUE(stopped.outcome) << stopped.outcome.error().message;
+  EXPECT_FALSE(is_alive(record->vmm));
+}
+
+TEST_F(DamagedVmTest, AnEndThatIsOnRecordIsBelievedInAnotherPidNamespace) {
+  start_with_an_end();
+  close();
+  end_vmm();
+  ASSERT_TRUE(processes_->wait({vm_, 1}, CallLimits{}.within_ms(60'000)));
+  hide_processes();
+  open();
+  const auto report = settled();
+  EXPECT_EQ(report.status.state, VmState::shutdown) << report.status.status_reason;
+  ASSERT_TRUE(report.status.exit) << report.status.status_reason;
+  EXPECT_EQ(report.status.exit->code, 7);
 }
 
 TEST_F(DamagedVmTest, AForceStopEndsWhatNoRecordNames) {

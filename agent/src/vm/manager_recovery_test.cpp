@@ -71,12 +71,16 @@ TEST_F(ManagerTest, AFirstStartThatGotNowhereIsUndone) {
 }
 
 TEST_F(ManagerTest, ADamagedVmCanBeEndedAndDeleted) {
-  for (const bool journal_too : {false, true}) {
+  for (const char* also : {"", "journal", "run"}) {
     vm_ = core::new_uuid();
     run(command(Action::start, 1));
     manager_.reset();
     ASSERT_TRUE(core::write_file_durably(dir_ + "/vms/" + vm_ + "/vm.json", "{"));
-    if (journal_too) {
+    if (also == std::string_view("run")) {
+      std::filesystem::remove_all(dir_ + "/vms/" + vm_ + "/run");
+      ASSERT_TRUE(core::write_file_durably(dir_ + "/vms/" + vm_ + "/run", "no folder"));
+    }
+    if (also == std::string_view("journal")) {
       std::filesystem::remove(dir_ + "/vms/" + vm_ + "/journal");
       std::filesystem::create_directory(dir_ + "/vms/" + vm_ + "/journal");
     }

@@ -17,6 +17,7 @@ constexpr std::int64_t kKillMs = 10'000;
 
 void Manager::overtake(const VmPtr& vm, const OperationPtr& operation) {
   // The strand's call was cancelled. If it doesn't come back, what it works on is taken away from under it.
+  OperationPtr hung;
   {
     std::unique_lock admission(vm->admission_mutex);
     const auto reached = [&] {
@@ -24,6 +25,7 @@ void Manager::overtake(const VmPtr& vm, const OperationPtr& operation) {
              std::find(vm->pending.begin(), vm->pending.end(), operation) == vm->pending.end();
     };
     if (vm->moved.wait_for(admission, std::chrono::milliseconds(kOvertakeMs), reached)) return;
+    hung = vm->running;
   }
   const auto log = core::logger("vm");
   log->warn("a plugin call hangs, killing the VMM under it vm={}", vm->id);
@@ -34,7 +36,8 @@ void Manager::overtake(const VmPtr& vm, const OperationPtr& operation) {
   if (operation->command.action == core::Action::remove) return abandon(vm, operation);
   {
     const std::lock_guard admission(vm->admission_mutex);
-    if (vm->running) vm->running->killed = true;
+    // Not whatever runs by now: the kill may have freed the strand, and a start has come since.
+    if (hung) hung->killed = true;
     vm->recovering = false;  // as when the command's turn comes, which it has no need of any more
   }
   VmStatus status = status_with(VmState::shutdown, "killed while a plugin call hung");

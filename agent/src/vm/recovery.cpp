@@ -42,6 +42,10 @@ std::optional<VmStatus> last_status(const Journal& journal) {
 }
 }  // namespace
 
+bool Manager::is_of_this_kernel(const VmDocument& document) {
+  return document.boot_identity.starts_with(core::boot_id());
+}
+
 // First starts that were broken off, or failed, before anything but their records was on disk. Without those a folder
 // with nothing in it is damage, and damage proves nothing.
 bool Manager::was_never_started(const VmPtr& vm) {
@@ -99,6 +103,12 @@ Result<VmStatus> Manager::recovered_status(const VmPtr& vm, bool same_boot, cons
   if (!same_boot) {
     processes_.clean_up(vm->id, vm->document.incarnation);
     if (before && before->state == VmState::shutdown) return *before;
+    // Of this kernel only: a host that goes down ends VMMs with code 0, too.
+    if (is_of_this_kernel(vm->document)) {
+      const auto process = processes_.find({vm->id, vm->document.incarnation});
+      if (process && !process->alive && process->exit && process->exit->kind != ExitKind::unknown)
+        return ended_without_plugin(process);
+    }
     return status_with(VmState::shutdown, "the host was rebooted");
   }
   // What the journal says is believed where no process says otherwise.
@@ -175,8 +185,12 @@ void Manager::recover(const VmPtr& vm, int attempt) {
   vm->document = std::move(*document);
   reports_.set_incarnation(vm->known, vm->document.incarnation);
   const bool same_boot = vm->document.boot_identity == core::boot_identity();
-  // A PID namespace that isn't the one before says no more than that: a lock that is held ends with its kernel.
-  const bool is_elsewhere = !same_boot && processes_.is_supervised(vm->id);
+  // A PID namespace that isn't the one before says no more than that: a lock that is held ends with its kernel, and
+  // what is seen runs. What isn't seen and has no lock is taken for ended, as a container's restart ends it.
+  const auto supervised = same_boot ? Result<bool>(false) : processes_.supervised(vm->id);
+  if (!supervised) return try_again(supervised.error());
+  const bool is_elsewhere =
+      *supervised || (!same_boot && is_of_this_kernel(vm->document) && processes_.is_seen(vm->id));
   if (!vm->journal) {
     auto journal = vm->folder.open_journal(same_boot || is_elsewhere ? After::agent : After::host);
     if (!journal && has_been_ended()) return;

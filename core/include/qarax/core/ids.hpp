@@ -19,8 +19,9 @@ std::string machine_id();  // /etc/machine-id, empty in containers that have non
 // The kernel's, as it was read first: a read that fails later, for want of descriptors, mustn't look like a reboot.
 // Empty where there is no /proc.
 const std::string& boot_id();
-// Changes exactly when every process of this PID namespace is gone: boot_id(), the namespace's inode, start time of its
-// pid 1. Read once as well.
+// Of this PID namespace: boot_id(), the namespace's inode, start time of its pid 1. Where it isn't the one that is on
+// record, either every process of that time is gone, or this agent runs in another namespace than theirs: only what is
+// seen of them, and their supervisors' locks, tell which. Read once as well.
 const std::string& boot_identity();
 
 }  // namespace qarax::core
