@@ -20,12 +20,14 @@ class Creates:
     def __init__(self):
         self.cluster = Postgres()
         self.url, self.by_hand = self.cluster.database(), self.cluster.database()
-        # The server makes the other schema too, and a row whose documents are as long as those of ours.
+        # The server makes the other schema too, and rows whose values are as long as those of ours.
         made = Stack({"database": self.by_hand})
         made.api.ok("POST", "/vms", json=BODY)
-        row = self.cluster.sql("SELECT json_build_object('spec', spec, 'desired', desired, 'observed', observed, 'at', created_at) FROM vms", self.by_hand)
+        self.values = {}
+        for name, table in (("vm", "vms"), ("job", "jobs"), ("event", "events")):
+            row = json.loads(self.cluster.sql(f"SELECT row_to_json({table}) FROM {table} ORDER BY 1::text LIMIT 1", self.by_hand))
+            self.values |= {f"{name}_{column}": value for column, value in row.items() if value not in (None, "")}
         made.close()
-        self.values = json.loads(row)
         self.cluster.sql("CREATE SEQUENCE bench START 1000", self.by_hand)
         self.stack = Stack({"database": self.url, "log": {"level": "warn"}})
 
