@@ -9,8 +9,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <csignal>
 #include <utility>
+
+#include "http/thread_begin.hpp"
 
 namespace qarax::http {
 namespace {
@@ -72,7 +73,6 @@ LiveStreams::~LiveStreams() {
 }
 
 void LiveStreams::start() {
-  thread_.setName("http-live");
   thread_.setStackSize(static_cast<int>(services_.config.thread_stack));
   thread_.startFunc([this] { loop(); });
   started_ = true;
@@ -102,9 +102,7 @@ bool LiveStreams::adopt(std::unique_ptr<Connection>& connection) {
 }
 
 void LiveStreams::loop() {
-  sigset_t all;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
+  begin_thread("http-live");
   std::array<epoll_event, 64> events{};
   while (!stopping_) {
     const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), timeout_ms());

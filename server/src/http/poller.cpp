@@ -9,7 +9,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <csignal>
+
+#include "http/thread_begin.hpp"
 
 namespace qarax::http {
 namespace {
@@ -48,7 +49,6 @@ Poller::~Poller() {
 }
 
 void Poller::start() {
-  thread_.setName("http-poll");
   thread_.startFunc([this] { loop(); });
   started_ = true;
 }
@@ -120,9 +120,7 @@ int Poller::timeout_ms() {
 }
 
 void Poller::loop() {
-  sigset_t all;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
+  begin_thread("http-poll");
   std::array<epoll_event, 128> events{};
   auto stall_look = Clock::now();
   while (!stopping_) {

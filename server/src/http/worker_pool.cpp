@@ -3,8 +3,9 @@
 #include <Poco/Exception.h>
 
 #include <algorithm>
-#include <csignal>
 #include <utility>
+
+#include "http/thread_begin.hpp"
 
 namespace qarax::http {
 namespace {
@@ -33,7 +34,6 @@ bool WorkerPool::add_worker() {
   if (stopping_ || static_cast<int>(workers_.size()) >= limits_.max) return false;
   const auto self = workers_.insert(workers_.end(), std::make_unique<Worker>());
   try {
-    (*self)->thread.setName(limits_.name);
     (*self)->thread.setStackSize(static_cast<int>(limits_.stack * kStackFactor));
     (*self)->thread.startFunc([this, self] { work_loop(self); });
   } catch (const Poco::Exception&) {
@@ -127,10 +127,7 @@ void WorkerPool::stop() {
 }
 
 void WorkerPool::work_loop(Workers::iterator self) {
-  // Signals are the main thread's; SIGPIPE from inside the TLS library must not end the process.
-  sigset_t all;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
+  begin_thread(limits_.name.c_str());
   std::unique_lock lock(mutex_);
   --starting_;
   while (true) {
