@@ -57,7 +57,8 @@ bool has_console(ApiClient& api, const json::Value& vm) {
     if (text_of(plugin.value, "name") != hypervisor_of(vm)) continue;
     const json::Value* about = plugin.value.find("description");
     const json::Value* features = about == nullptr ? nullptr : about->find("features");
-    if (features == nullptr || features->as_array() == nullptr) return true;
+    // A plugin that lists none hasn't said what it lacks.
+    if (features == nullptr || features->as_array() == nullptr || features->as_array()->empty()) return true;
     return std::any_of(features->as_array()->begin(), features->as_array()->end(), [](const json::Value& feature) {
       return feature.as_string() != nullptr && *feature.as_string() == "console";
     });

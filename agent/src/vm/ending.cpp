@@ -73,17 +73,14 @@ Result<VmStatus> Manager::stop(const VmPtr& vm, const Command& command, int canc
     }
     stopped = (*driver)->stop(call, stop_args);
   }
-  // Without its plugin a VM still has to be endable: the processes are the agent's own.
-  if (!stopped && force) {
+  // Without its plugin a VM still has to be endable, and with one that says it goes on: the processes are the agent's
+  // own.
+  if (force && !(stopped && stopped->state == VmState::shutdown)) {
     QARAX_CHECK(processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs)));
     stopped = ended_status(vm);
   }
   if (!stopped) return stopped;
-  if (stopped->state != VmState::shutdown)
-    return make_error(
-        Code::internal,
-        "the plugin says that VM " + vm->id + " is " + std::string(to_string(stopped->state)) + " after its stop",
-        "vmm-failed");
+  QARAX_CHECK(check_arrival(command, *stopped));
   QARAX_CHECK(end_what_lives(vm, *stopped));
   processes_.clean_up(vm->id, vm->document.incarnation);
   return stopped;

@@ -95,6 +95,7 @@ class Manager final : public VmManager {
   Strand::Went take_turn(const VmPtr& vm, const OperationPtr& operation);
   void run(const VmPtr& vm, const OperationPtr& operation);
   Result<VmStatus> perform(const VmPtr& vm, Operation& operation);
+  static Status check_arrival(const Command& command, const VmStatus& said);  // it is what was asked for
   Status note_intent(const VmPtr& vm, const Command& command);
   VmStatus truth_after_failure(const VmPtr& vm, const Command& command, const VmStatus& before);
   static DriverCall call_for(const VmPtr& vm, const Operation& operation) {

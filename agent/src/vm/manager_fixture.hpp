@@ -52,7 +52,7 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   }
   Result<VmStatus> stop(const DriverCall&, const StopArgs&) override {
     if (on_stop) on_stop();
-    return state(VmState::shutdown);
+    return state(stopped_as.load());
   }
   Result<VmStatus> inspect(const DriverCall&, const VmArgs&) override {
     ++inspects;
@@ -144,6 +144,7 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   std::atomic<bool> fail_pause{false};
   std::atomic<bool> throw_pause{false};
   std::atomic<VmState> paused_as{VmState::paused};
+  std::atomic<VmState> stopped_as{VmState::shutdown};
   std::atomic<bool> fail_snapshot{false};
   std::atomic<bool> full_disk{false};
   std::atomic<VmState> snapshot_leaves{VmState::running};

@@ -63,6 +63,25 @@ TEST_F(ManagerTest, WhatACommandLeavesIsBelievedNoMoreThanTheProcessAllows) {
   }
 }
 
+TEST_F(ManagerTest, AForceStopAndADeleteNeedNoPluginThatSaysSo) {
+  starts_spawn({"wait"});
+  for (const VmState said : {VmState::running, VmState::unknown}) {
+    driver_.stopped_as = said;
+    driver_.inspected = VmState::running;
+    vm_ = core::new_uuid();
+    ASSERT_TRUE(run(command(Action::start, 1)).outcome);
+    const auto polite = run(command(Action::stop, 2));
+    EXPECT_EQ(polite.outcome.error().reason, "vmm-failed") << "it goes on, and whoever asked has to know";
+    EXPECT_TRUE(lives(1));
+    const auto stopped = run(command(Action::force_stop, 3));
+    EXPECT_TRUE(stopped.outcome) << stopped.outcome.error().message;
+    EXPECT_EQ(stopped.report.status.state, VmState::shutdown);
+    EXPECT_FALSE(lives(1));
+    EXPECT_TRUE(run(command(Action::start, 4)).outcome);
+    EXPECT_TRUE(run(command(Action::remove, 5)).outcome);
+  }
+}
+
 TEST_F(ManagerTest, AnEndIsToldThoughThePluginHangs) {
   driver_.inspected = VmState::running;
   start_with_an_end();

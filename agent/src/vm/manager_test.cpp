@@ -226,6 +226,15 @@ TEST_F(ManagerTest, AFailedPauseTellsWhatIsTrueNow) {
   EXPECT_EQ(failed.report.status.state, VmState::running);
 }
 
+TEST_F(ManagerTest, APauseThatLeavesTheVmRunningIsNone) {
+  run(command(Action::start, 1));
+  driver_.paused_as = VmState::running;
+  driver_.inspected = VmState::running;
+  const auto failed = run(command(Action::pause, 2));
+  EXPECT_EQ(failed.outcome.error().reason, "vmm-failed") << failed.outcome.error().message;
+  EXPECT_EQ(failed.report.status.state, VmState::running);
+}
+
 TEST_F(ManagerTest, ADeleteDoesNotWaitForACallThatNeverReturns) {
   driver_.deaf_start = true;
   auto hung = begin(command(Action::start, 1));

@@ -185,9 +185,12 @@ Result<VmStatus> Manager::perform(const VmPtr& vm, Operation& operation) {
   const DriverCall call = call_for(vm, operation);
   switch (command.action) {
     case core::Action::pause:
-      return driver->pause(call, args);
-    case core::Action::resume:
-      return driver->resume(call, args);
+    case core::Action::resume: {
+      QARAX_TRY(VmStatus said,
+                command.action == core::Action::pause ? driver->pause(call, args) : driver->resume(call, args));
+      QARAX_CHECK(check_arrival(command, said));
+      return said;
+    }
     case core::Action::reboot:
       return driver->reboot(call, args);
     case core::Action::resize:
@@ -197,6 +200,15 @@ Result<VmStatus> Manager::perform(const VmPtr& vm, Operation& operation) {
     default:
       return make_error(Code::unimplemented, "this node can't " + std::string(core::to_string(command.action)));
   }
+}
+
+Status Manager::check_arrival(const Command& command, const VmStatus& said) {
+  const VmState wanted = core::target(command.action).value_or(VmState::shutdown);
+  if (said.state == wanted) return Ok{};
+  return make_error(Code::internal,
+                    "the plugin says that VM " + command.vm + " is " + std::string(to_string(said.state)) +
+                        " after its " + std::string(core::to_string(command.action)),
+                    "vmm-failed");
 }
 
 // What ends a VM has to work on a full disk and with a damaged folder too: there it goes on without its record.
