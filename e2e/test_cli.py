@@ -426,13 +426,24 @@ def test_wrong_usage_is_exit_code_2():
     assert "goes to the guest, every key but the detach key" in " ".join(cli.run("console", "--help").stdout.split())
 
 
-def test_token_and_tls(tmp_path):
-    key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
+def certificate(folder, name: str, alternative: str):
+    key, cert = folder / f"{name}.key", folder / f"{name}.pem"
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1", "-subj",
-                    "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(cert)],
+                    "/CN=localhost", "-addext", f"subjectAltName={alternative}", "-keyout", str(key), "-out", str(cert)],
                    check=True, capture_output=True)
     os.chmod(key, 0o600)
-    digest = subprocess.run([str(paths.program("qarax-server")), "--hash-token"], input="s3cret-token\n", capture_output=True, text=True, check=True)
+    return key, cert
+
+
+def test_a_token_is_not_shown_to_the_network():
+    for command in (("list",), ("console", "web")):
+        told = Cli("http://192.0.2.1:8000", QARAX_TOKEN="s3cret-of-the-test").run(*command, expect=USAGE)
+        assert "https://" in told.stderr and "s3cret" not in told.stderr
+
+
+def test_token_and_tls(tmp_path):
+    key, cert = certificate(tmp_path, "server", "DNS:localhost")
+    digest = subprocess.run([str(paths.program("qarax-server")), "--hash-token"], input="s3cret-of-the-test\n", capture_output=True, text=True, check=True)
     server = Server(tmp_path, {})
     server.config_path.write_text(json.dumps({
         "listen": {"address": "127.0.0.1", "port": server.port, "tls": {"cert": str(cert), "key": str(key)},
@@ -442,15 +453,28 @@ def test_token_and_tls(tmp_path):
     try:
         wait_for("the server listens", lambda: "listening on" in server.log() and server.process.poll() is None)
         url = f"https://localhost:{server.port}"
-        assert Cli(url, QARAX_TOKEN="s3cret-token", QARAX_CA_FILE=str(cert)).json("list") == []
-        assert Cli(url, QARAX_TOKEN="s3cret-token\r\n", QARAX_CA_FILE=str(cert)).json("list") == [], "as a file has it"
-        torn = Cli(url, QARAX_TOKEN="s3cret-token\r\nX-Other: header", QARAX_CA_FILE=str(cert)).run("list", expect=USAGE)
+        assert Cli(url, QARAX_TOKEN="s3cret-of-the-test", QARAX_CA_FILE=str(cert)).json("list") == []
+        assert Cli(url, QARAX_TOKEN="s3cret-of-the-test\r\n", QARAX_CA_FILE=str(cert)).json("list") == [], "as a file has it"
+        torn = Cli(url, QARAX_TOKEN="s3cret-of-the-test\r\nX-Other: header", QARAX_CA_FILE=str(cert)).run("list", expect=USAGE)
         assert "control character" in torn.stderr and "s3cret" not in torn.stderr
         denied = Cli(url, QARAX_CA_FILE=str(cert)).run("list", expect=REFUSED)
         assert "QARAX_TOKEN" in denied.stderr
         # Whose certificate nobody vouches for gets no token.
-        untrusted = Cli(url, QARAX_TOKEN="s3cret-token").run("list", expect=UNREACHABLE)
+        untrusted = Cli(url, QARAX_TOKEN="s3cret-of-the-test").run("list", expect=UNREACHABLE)
         assert "--ca-file" in untrusted.stderr and "s3cret" not in untrusted.stderr
+        # Nor one of another name, on this machine as elsewhere.
+        by_address = Cli(f"https://127.0.0.1:{server.port}", QARAX_TOKEN="s3cret-of-the-test", QARAX_CA_FILE=str(cert)).run("list", expect=UNREACHABLE)
+        assert "s3cret" not in by_address.stderr
+        # The system's authorities vouch where no file is given, and only there.
+        assert Cli(url, QARAX_TOKEN="s3cret-of-the-test", SSL_CERT_FILE=str(cert)).json("list") == []
+        key2, cert2 = certificate(tmp_path, "other", "IP:127.0.0.1")
+        Cli(url, QARAX_TOKEN="s3cret-of-the-test", SSL_CERT_FILE=str(cert), QARAX_CA_FILE=str(cert2)).run("list", expect=UNREACHABLE)
+        server.stop()
+        cert.write_bytes(cert2.read_bytes())
+        key.write_bytes(key2.read_bytes())
+        server.start()
+        wait_for("the server listens", lambda: "listening on" in server.log() and server.process.poll() is None)
+        assert Cli(f"https://127.0.0.1:{server.port}", QARAX_TOKEN="s3cret-of-the-test", QARAX_CA_FILE=str(cert2)).json("list") == []
     finally:
         server.stop()
 

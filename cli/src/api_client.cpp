@@ -2,7 +2,9 @@
 
 #include <Poco/Net/HTTPRequest.h>
 #include <Poco/Net/HTTPResponse.h>
+#include <Poco/Net/IPAddress.h>
 #include <Poco/Net/SSLException.h>
+#include <Poco/String.h>
 #include <Poco/URI.h>
 
 #include <algorithm>
@@ -45,6 +47,20 @@ Result<Endpoint> parse_endpoint(const std::string& url) {
   }
 }
 
+// By what is written, not by what a name is resolved to: that answer may come from whoever wants the token.
+Status check_token_way(const Endpoint& endpoint, const std::string& token) {
+  Poco::Net::IPAddress address;
+  if (token.empty() || endpoint.tls || Poco::icompare(endpoint.host, "localhost") == 0 ||
+      (Poco::Net::IPAddress::tryParse(endpoint.host, address) && address.isLoopback()))
+    return Ok{};
+  return make_error(Code::invalid_argument,
+                    "the token isn't sent to " + endpoint.url +
+                        ": whoever is on the way could read it. Write https:// where the server has listen.tls, or go "
+                        "through an SSH tunnel (ssh -L 8000:localhost:" +
+                        std::to_string(endpoint.port) + " " + endpoint.host + ") to http://localhost:8000",
+                    std::string(kUsage));
+}
+
 std::string percent_encoded(std::string_view text) {
   std::string out;
   Poco::URI::encode(std::string(text), "!*'();:@&=+$,/?#[]%\"", out);
@@ -59,6 +75,7 @@ class ApiClient::Exchange {
   // Runs `read` on the body of a 2xx reply; Poco's exceptions end here.
   template <class Read>
   auto run(Clock::time_point until, Read read) -> decltype(read(*this)) {
+    QARAX_CHECK(check_token_way(client_.endpoint_, client_.token_));
     try {
       session_ = make_session<Poco::Net::HTTPClientSession, Poco::Net::HTTPSClientSession>(client_.endpoint_,
                                                                                            client_.ca_file_);

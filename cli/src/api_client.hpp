@@ -26,6 +26,10 @@ struct Endpoint {
 // "http://host:port", "https://host/prefix". Errors have the reason kUsage.
 Result<Endpoint> parse_endpoint(const std::string& url);
 
+// Whether `token` may be sent to `endpoint`: over TLS, or where only this machine sees it. The error has the reason
+// kUsage.
+Status check_token_way(const Endpoint& endpoint, const std::string& token);
+
 // One segment of a path or one value of a query, percent-encoded.
 std::string percent_encoded(std::string_view text);
 

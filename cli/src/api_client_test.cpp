@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "console_socket.hpp"
 #include "problem.hpp"
 
 namespace qarax::cli {
@@ -30,6 +31,35 @@ TEST(Endpoint, EverythingElseIsWrongUsage) {
     ASSERT_FALSE(endpoint) << url;
     EXPECT_EQ(exit_code(endpoint.error()), kWrongUsage) << url;
   }
+}
+
+TEST(TokenWay, AnOpenWayIsTakenOnThisMachineOnly) {
+  for (const char* url : {"http://localhost:8000", "http://LOCALHOST", "http://127.0.0.1:8000", "http://127.8.9.10",
+                          "http://[::1]:8000", "https://cloud.example", "https://10.0.0.7:8000/qarax"})
+    EXPECT_TRUE(check_token_way(*parse_endpoint(url), "secret")) << url;
+  for (const char* url : {"http://cloud.example", "http://10.0.0.7:8000", "http://[fe80::1]", "http://0.0.0.0:8000",
+                          "http://127.0.0.1.cloud.example", "http://localhost.cloud.example"}) {
+    EXPECT_TRUE(check_token_way(*parse_endpoint(url), "")) << url;
+    const auto refused = check_token_way(*parse_endpoint(url), "secret");
+    ASSERT_FALSE(refused) << url;
+    EXPECT_EQ(exit_code(refused.error()), kWrongUsage);
+    EXPECT_NE(refused.error().message.find("https://"), std::string::npos);
+    EXPECT_EQ(refused.error().message.find("secret"), std::string::npos);
+  }
+}
+
+// Nothing is asked of the network: an address that would time out is refused at once.
+TEST(TokenWay, EveryWayOutIsGuarded) {
+  ApiClient api(*parse_endpoint("http://192.0.2.1:8000"), "secret", "", std::chrono::milliseconds(20'000));
+  const auto called = api.call({.path = "/vms"});
+  ASSERT_FALSE(called);
+  EXPECT_EQ(called.error().reason, kUsage);
+  const auto followed = api.follow("/events", std::nullopt, [](std::string_view) { return true; });
+  ASSERT_FALSE(followed);
+  EXPECT_EQ(followed.error().reason, kUsage);
+  const auto attached = ConsoleSocket::open(api, "/vms/x/console/attach");
+  ASSERT_FALSE(attached);
+  EXPECT_EQ(attached.error().reason, kUsage);
 }
 
 TEST(Endpoint, NamesCannotLeaveTheirPlaceInAUrl) {

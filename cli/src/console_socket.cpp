@@ -51,6 +51,7 @@ std::string whole(std::istream& in) {
 Result<std::unique_ptr<ConsoleSocket>> ConsoleSocket::open(const ApiClient& api, const std::string& path) {
   using namespace Poco::Net;
   const Endpoint& endpoint = api.endpoint();
+  QARAX_CHECK(check_token_way(endpoint, api.token()));
   HTTPResponse response;
   std::unique_ptr<HTTPClientSession> session;
   try {
