@@ -6,6 +6,8 @@ namespace qarax::cloud_hypervisor {
 
 namespace {
 
+constexpr std::size_t kMostWords = 512;
+
 // An error's body is text, in newer versions a JSON array of causes, outermost first.
 std::string words_of(const plugin::HttpReply& reply) {
   std::string out;
@@ -14,7 +16,7 @@ std::string words_of(const plugin::HttpReply& reply) {
     for (const auto& cause : *causes)
       if (cause.as_string() != nullptr) out.append(out.empty() ? "" : ": ").append(*cause.as_string());
   } else {
-    out = json::repair_utf8(reply.body.substr(0, 512));
+    out = reply.body;
   }
   return out.empty() ? "status " + std::to_string(reply.status) : out;
 }
@@ -26,8 +28,9 @@ bool still_unplugs_vcpus(const plugin::HttpReply& reply, const std::string& word
 }
 
 Error refused(const std::string& what, const plugin::HttpReply& reply) {
-  const std::string words = words_of(reply);
-  if (still_unplugs_vcpus(reply, words)) {
+  const std::string all = words_of(reply);
+  const std::string words = json::repair_utf8(std::string_view(all).substr(0, kMostWords));
+  if (still_unplugs_vcpus(reply, all)) {
     Error error = make_error(Code::unavailable,
                              "the guest hasn't let go of vCPUs yet that were taken from it before; try again: " + words,
                              "unavailable");

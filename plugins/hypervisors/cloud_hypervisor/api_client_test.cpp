@@ -152,6 +152,27 @@ TEST_P(FakeFaults, CreateAndBootNeedOneConnection) {
   peer.join();
 }
 
+TEST_P(FakeFaults, HoweverLongARefusalIsItsBeginIsTold) {
+  auto listening = plugin::listen_unix(dir() + "/one", kApiSocket);
+  ASSERT_TRUE(listening);
+  const std::string text(100'000, 'x');
+  for (const std::string& body :
+       {text, "[\"first\",\"" + text + "\"]", "[\"" + text + "\",\"pending removed vcpu\"]"}) {
+    std::thread peer([&] {
+      const plugin::Socket only(::accept(listening->get(), nullptr, nullptr));
+      char chunk[4096];
+      if (::recv(only.get(), chunk, sizeof chunk, 0) <= 0) return;
+      const std::string reply = "HTTP/1.1 500 \r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+      EXPECT_EQ(::send(only.get(), reply.data(), reply.size(), MSG_NOSIGNAL), static_cast<ssize_t>(reply.size()));
+    });
+    const auto refused = ApiClient(dir() + "/one", 5000).pause(call());
+    peer.join();
+    ASSERT_FALSE(refused);
+    EXPECT_LT(refused.error().message.size(), 800u);
+    EXPECT_EQ(refused.error().reason, body.ends_with("vcpu\"]") ? "unavailable" : "vmm-refused") << "all is looked at";
+  }
+}
+
 // What the plugin refuses up front is what the real one wouldn't take, or not survive.
 TEST_P(FakeFaults, ABadConfigIsSeenWhereTheRealOneSeesIt) {
   const auto with = [&](const std::string& cpus, const std::string& memory) {
