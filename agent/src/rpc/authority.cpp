@@ -5,6 +5,7 @@
 
 #include <filesystem>
 
+#include "qarax/core/counting.hpp"
 #include "qarax/core/logging.hpp"
 #include "qarax/plugin/fields.hpp"
 
@@ -19,6 +20,15 @@ struct Position {
 };
 constexpr std::size_t kPositionBytes = 256;
 constexpr std::chrono::seconds kBetweenTries{5};  // of a disk that has failed
+
+// A term that is obeyed is never left for a lower one: after the highest of all no server could be obeyed any more.
+Status check_claim(const AuthorityClaim& claim, const std::string& what) {
+  if (claim.cluster_id.empty() || claim.term <= 0)
+    return make_error(Code::invalid_argument, what + " needs cluster_id and a term above 0");
+  if (claim.term <= core::kLargestNumber) return Ok{};
+  return make_error(Code::invalid_argument, what + " has term " + std::to_string(claim.term) +
+                                                ": no server was started so often, so this one's database is broken");
+}
 }  // namespace
 }  // namespace agent
 
@@ -76,8 +86,7 @@ AuthorityStore::Standing AuthorityStore::standing() const {
 }
 
 Result<AuthorityStore::Obeyed> AuthorityStore::greet(const AuthorityClaim& claim) {
-  if (claim.cluster_id.empty() || claim.term <= 0)
-    return make_error(Code::invalid_argument, "a greeting needs cluster_id and a term above 0");
+  QARAX_CHECK(check_claim(claim, "a greeting"));
   const std::lock_guard lock(mutex_);
   if (!current_.cluster_id.empty() && current_.cluster_id != claim.cluster_id)
     return make_error(Code::failed_precondition,
@@ -128,8 +137,7 @@ void AuthorityStore::keep_again() {
 }
 
 Status AuthorityStore::adopt(const AuthorityClaim& claim, const AuthorityClaim& seen) {
-  if (claim.cluster_id.empty() || claim.term <= 0)
-    return make_error(Code::invalid_argument, "an adopt needs cluster_id and a term above 0");
+  QARAX_CHECK(check_claim(claim, "an adopt"));
   const std::lock_guard lock(mutex_);
   if (current_ == claim) return Ok{};
   if (!(current_ == seen))

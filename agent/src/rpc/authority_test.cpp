@@ -7,6 +7,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 
 #include "qarax/core/files.hpp"
 #include "temp_folder.hpp"
@@ -45,6 +46,16 @@ TEST_F(AuthorityTest, AGreetingWithoutAClusterOrATermIsNone) {
   EXPECT_EQ(store_->greet({"", 1, "a"}).error().code, Code::invalid_argument);
   EXPECT_EQ(store_->greet({"c", 0, "a"}).error().code, Code::invalid_argument);
   EXPECT_FALSE(std::filesystem::exists(dir_ + "/cluster.json"));
+}
+
+TEST_F(AuthorityTest, ATermAfterWhichThereIsNoneIsNotObeyed) {
+  constexpr std::int64_t kMost = std::int64_t{1} << 53;
+  for (const std::int64_t term : {kMost + 1, std::numeric_limits<std::int64_t>::max()}) {
+    EXPECT_EQ(store_->greet({"c", term, "a"}).error().code, Code::invalid_argument);
+    EXPECT_EQ(store_->adopt({"c", term, "a"}, {}).error().code, Code::invalid_argument);
+  }
+  EXPECT_FALSE(std::filesystem::exists(dir_ + "/cluster.json"));
+  EXPECT_TRUE(store_->greet({"c", kMost, "a"}));
 }
 
 TEST_F(AuthorityTest, WhatCantBeWrittenIsNotObeyed) {

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 
+#include "node_words.hpp"
 #include "qarax/plugin/call_args.hpp"
 #include "qarax/plugin/json/text.hpp"
 #include "qarax/result.hpp"
@@ -18,10 +19,9 @@ inline std::chrono::system_clock::time_point in_ms(std::int64_t ms) {
 
 // The node's own Error where it sent one, else what gRPC says.
 inline Error to_error(const grpc::Status& status) {
-  if (auto error = decode_error(status.error_details()); error && error->code != Code::unknown)
-    return std::move(*error);
+  if (auto error = read_error(status.error_details()); error && error->code != Code::unknown) return std::move(*error);
   // Percent-decoded by gRPC, from whoever answers there: what is written down has to be text.
-  return make_error(code_from_int(status.error_code()), json::repair_utf8(status.error_message()));
+  return make_error(code_from_int(status.error_code()), cut_text(json::repair_utf8(status.error_message())));
 }
 
 // The same for what only asks, which has no job whose end could still be awaited: where the node itself said nothing,

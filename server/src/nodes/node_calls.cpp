@@ -53,12 +53,11 @@ CommandOutcome outcome_of(const grpc::Status& status, const node::v1::CommandRep
     return out;
   }
   if (!reply.report().empty())
-    if (auto report = decode<core::VmReport>(std::string_view(reply.report()), Unknown::ignore))
-      out.report = std::move(*report);
+    if (auto report = read_report(reply.report())) out.report = std::move(*report);
   out.decided = true;
   if (reply.error().empty()) return out;
-  out.error = decode_error(reply.error())
-                  .value_or(make_error(Code::unknown, "the node's error can't be read", "node-protocol"));
+  out.error =
+      read_error(reply.error()).value_or(make_error(Code::unknown, "the node's error can't be read", "node-protocol"));
   // It goes on there, or hasn't begun: the node will say later what became of it.
   out.decided = out.error->reason != "still-running" && out.error->reason != "recovering" &&
                 out.error->reason != "node-unreachable";

@@ -6,26 +6,25 @@ namespace qarax::server {
 
 namespace {
 
-constexpr int kLargestReply = 256 << 20;  // a survey of all VMs
-
-std::shared_ptr<grpc::Channel> make(const std::string& target, const std::shared_ptr<grpc::ChannelCredentials>& how) {
+std::shared_ptr<grpc::Channel> make(const std::string& target, const std::shared_ptr<grpc::ChannelCredentials>& how,
+                                    int largest) {
   grpc::ChannelArguments arguments;
   // A channel of its own: with the global pool a new attempt would inherit the old one's back-off.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  arguments.SetMaxReceiveMessageSize(kLargestReply);
+  arguments.SetMaxReceiveMessageSize(largest);
   return grpc::CreateCustomChannel(target, how, arguments);
 }
 
 }  // namespace
 
 Result<std::shared_ptr<grpc::Channel>> node_channel(const std::string& address, std::int64_t port,
-                                                    const NodeCredentials& credentials) {
+                                                    const NodeCredentials& credentials, int largest) {
   const std::string target = core::host_port(address, port);
   if (!credentials.ca_cert.empty()) {
     grpc::SslCredentialsOptions options;
     options.pem_root_certs = credentials.ca_cert;
-    return make(target, grpc::SslCredentials(options));
+    return make(target, grpc::SslCredentials(options), largest);
   }
   if (!credentials.token.empty() && !credentials.insecure && !core::is_loopback(address))
     return make_error(Code::failed_precondition,
@@ -33,11 +32,11 @@ Result<std::shared_ptr<grpc::Channel>> node_channel(const std::string& address, 
                           " could read it: set node.ca in the server's config, and listen.tls in the node's; or "
                           "node.insecure: true where that way is safe by itself",
                       "node-unauthorized");
-  return make(target, grpc::InsecureChannelCredentials());
+  return make(target, grpc::InsecureChannelCredentials(), largest);
 }
 
 std::shared_ptr<grpc::Channel> node_socket_channel(const std::string& path) {
-  return make("unix:" + path, grpc::InsecureChannelCredentials());
+  return make("unix:" + path, grpc::InsecureChannelCredentials(), kLargestMessage);
 }
 
 // gRPC has one code for all of it, and only its words tell them apart.

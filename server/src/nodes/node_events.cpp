@@ -71,7 +71,12 @@ std::string NodeLink::follow(const ConnectionPtr& connection) {
       changed_.notify_all();
       events_.up(host_->id);
     } else if (event.what_case() == node::v1::Event::kReport) {
-      auto report = decode<core::VmReport>(std::string_view(event.report()), Unknown::ignore);
+      auto report = read_report(event.report());
+      if (!report && report.error().reason == kUnbelievable) {
+        why = report.error().message;
+        context->TryCancel();
+        break;
+      }
       if (!report) {
         core::logger("nodes")->error("a report can't be read host={} name={} reason={}", host_->id, name(),
                                      core::log_value(report.error().message));
@@ -81,7 +86,7 @@ std::string NodeLink::follow(const ConnectionPtr& connection) {
       look_for_set_back(*report);
       if (const VmPtr vm = store_.apply_report(host_->id, *report)) events_.report(vm, *report);
     } else if (event.what_case() == node::v1::Event::kNodeInfo) {
-      auto info = decode<core::NodeInfo>(std::string_view(event.node_info()), Unknown::ignore);
+      auto info = read_node_info(event.node_info());
       const HostPtr now = store_.host(host_->id);
       if (info && now) store_.update_host(host_->id, now->status, now->status_reason, *info);
     }

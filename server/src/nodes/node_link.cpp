@@ -24,7 +24,8 @@ std::string refusal_of(const Error& error) {
   if (error.reason == "protocol") return "node-protocol";
   // What that proved is why nothing can be changed, and an adopt is the way out.
   if (error.reason == "set-back") return "read-only";
-  for (const std::string_view known : {"other-node", "other-cluster", "stale-term", "node-taken", "node-unauthorized"})
+  for (const std::string_view known :
+       {"other-node", "other-cluster", "stale-term", "node-taken", "node-unauthorized", "node-protocol"})
     if (error.reason == known) return error.reason;
   return "node-unreachable";
 }
@@ -112,7 +113,7 @@ Result<NodeLink::ConnectionPtr> NodeLink::greet(const std::shared_ptr<grpc::Chan
     greeting_ = nullptr;
   }
   if (!status.ok()) return unreached(status);
-  QARAX_TRY(info, decode<core::NodeInfo>(std::string_view(reply.node_info()), Unknown::ignore));
+  QARAX_TRY(info, read_node_info(reply.node_info()));
   QARAX_CHECK(check_identity(info));
   made->authority.set_session(reply.session());
   made->features.insert(reply.features().begin(), reply.features().end());

@@ -51,11 +51,10 @@ Result<NodeSurvey> NodeLink::survey_over(node::v1::Node::Stub& stub, const node:
   const grpc::Status status = stoppable(context, [&] { return stub.Survey(context.get(), request, &reply); });
   if (!status.ok()) return unreached(status);
   NodeSurvey out;
-  out.obeyed = {reply.obeyed().cluster_id(), reply.obeyed().term(), reply.obeyed().activation()};
-  out.position = reply.obeyed().position();
-  QARAX_TRY(out.info, decode<core::NodeInfo>(std::string_view(reply.node_info()), Unknown::ignore));
+  QARAX_CHECK(read_obeyed(reply.obeyed(), out));
+  QARAX_TRY(out.info, read_node_info(reply.node_info()));
   for (const std::string& text : reply.vms()) {
-    QARAX_TRY(core::KeptVm vm, decode<core::KeptVm>(std::string_view(text), Unknown::ignore));
+    QARAX_TRY(core::KeptVm vm, read_kept_vm(text));
     out.vms.push_back(std::move(vm));
   }
   return out;
@@ -138,7 +137,7 @@ Result<NodeSurvey> NodeLink::survey(const std::vector<std::string>& deleted_of) 
   node::v1::SurveyRequest request;
   request.set_vms(true);
   for (const std::string& id : deleted_of) request.add_deleted_of(id);
-  QARAX_TRY(const auto channel, node_channel(host_->address, host_->port, credentials_));
+  QARAX_TRY(const auto channel, node_channel(host_->address, host_->port, credentials_, kLargestSurvey));
   const auto stub = node::v1::Node::NewStub(channel);
   auto seen = survey_over(*stub, request);
   if (!seen && (seen.error().code == Code::unavailable || seen.error().code == Code::deadline_exceeded)) {
@@ -146,6 +145,10 @@ Result<NodeSurvey> NodeLink::survey(const std::vector<std::string>& deleted_of) 
     seen.error().message = "host " + host_->name + " at " + target() + " can't be reached: " + seen.error().message;
     seen.error().reason = "node-unreachable";
   }
+  if (seen)
+    if (const Status can = check_adoptable(*seen, store_.activation().term); !can) seen = can.error();
+  if (!seen && seen.error().reason == kUnbelievable)
+    seen.error().message = "the node of host " + host_->name + " isn't believed: " + seen.error().message;
   return seen;
 }
 

@@ -1,5 +1,8 @@
 // What the server makes of a node's connection: a real one to a fake node, with losses on the way.
+#include <limits>
+
 #include "over_a_fake_node.hpp"
+#include "qarax/core/counting.hpp"
 #include "qarax/core/ids.hpp"
 #include "wait_until.hpp"
 
@@ -43,6 +46,41 @@ TEST_F(NodeLinkTest, ASocketOnAnotherMachineIsNotLookedFor) {
   up();
   static_cast<void>(started("web"));
   EXPECT_TRUE(server_.commanded_from().starts_with("ipv4:")) << server_.commanded_from();
+}
+
+// Whatever it says, the database and the other nodes go on with numbers that can still be counted up.
+TEST_F(NodeLinkTest, ANodeWhoseNumbersAreNoneIsDownAndIsNotAdopted) {
+  constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
+  const std::string id = started("web");
+  const std::int64_t term = store_->activation().term;
+  node_.raise_revision(id, kMax);
+  node_.set_state(id, VmState::paused);  // which is reported
+  const auto says = [&](const std::string& words) {
+    const HostPtr host = store_->host(host_);
+    return host->status == HostStatus::down && host->status_reason.find(words) != std::string::npos;
+  };
+  wait_until(*store_, "the host is down", [&] { return says("revision of VM " + id + ": " + std::to_string(kMax)); });
+  EXPECT_LT(store_->vm(id)->revision, 100);
+  EXPECT_TRUE(store_->read_only().empty()) << store_->read_only();
+  EXPECT_EQ(adopter_->plan(host_).error().reason, "node-protocol");
+
+  node_.obey({"another cluster", kMax, "a"});
+  go_away();
+  server_.start();
+  wait_until(*store_, "the host is down", [&] { return says("obeys term " + std::to_string(kMax)); });
+  EXPECT_EQ(adopter_->plan(host_).error().reason, "node-protocol");
+  EXPECT_EQ(store_->activation().term, term);
+}
+
+// One that its server could believe, and not count on from.
+TEST_F(NodeLinkTest, AnAdoptLeavesTermsForTheOtherNodes) {
+  node_.obey({"another cluster", core::kLargestNumber, "a"});
+  const auto refused = adopter_->plan(host_);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "node-protocol");
+  EXPECT_NE(refused.error().message.find("h1"), std::string::npos) << refused.error().message;
+  node_.obey({"another cluster", 7, "a"});
+  EXPECT_TRUE(adopter_->plan(host_));
 }
 
 TEST_F(NodeLinkTest, ASocketThatLeadsToAnotherAgentIsNotTaken) {

@@ -1,0 +1,126 @@
+#include "node_words.hpp"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "calls.hpp"
+
+namespace qarax::server {
+namespace {
+
+constexpr std::int64_t kMost = core::kLargestNumber;
+constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
+
+std::string report_with(const std::string& members) {
+  return R"({"vm":"v","status":{"state":"running"})" + (members.empty() ? "" : "," + members) + "}";
+}
+
+TEST(NodeWords, AReportsNumbersAreOnesThatANodeCanComeTo) {
+  EXPECT_TRUE(read_report(report_with("")));
+  for (const char* member : {"incarnation", "revision", "seq", "keep_edition"}) {
+    const auto with = [&](std::int64_t value) {
+      return read_report(report_with("\"" + std::string(member) + "\":" + std::to_string(value)));
+    };
+    EXPECT_TRUE(with(kMost)) << member;
+    for (const std::int64_t bad : {kMost + 1, kMax, std::int64_t{-1}, std::numeric_limits<std::int64_t>::min()}) {
+      const auto report = with(bad);
+      ASSERT_FALSE(report) << member << " " << bad;
+      EXPECT_EQ(report.error().reason, kUnbelievable);
+      EXPECT_NE(report.error().message.find(std::to_string(bad)), std::string::npos) << report.error().message;
+    }
+  }
+}
+
+TEST(NodeWords, WhomItObeysIsHeldToTheSame) {
+  NodeSurvey out;
+  node::v1::Authority said;
+  said.set_cluster_id("c");
+  said.set_term(kMost);
+  said.set_position(kMost);
+  ASSERT_TRUE(read_obeyed(said, out));
+  EXPECT_EQ(out.obeyed.term, kMost);
+  EXPECT_EQ(out.position, kMost);
+  said.set_position(kMax);
+  EXPECT_FALSE(read_obeyed(said, out));
+  said.set_position(0);
+  for (const std::int64_t bad : {kMost + 1, kMax, std::int64_t{-1}}) {
+    said.set_term(bad);
+    EXPECT_EQ(read_obeyed(said, out).error().reason, kUnbelievable) << bad;
+  }
+}
+
+// The term after it is obeyed by every node, and so are those of many servers more.
+TEST(NodeWords, AnAdoptLeavesRoomAboveWhatItTakesOver) {
+  const auto can = [](std::int64_t term, std::int64_t own) {
+    NodeSurvey seen;
+    seen.obeyed.term = term;
+    return check_adoptable(seen, own);
+  };
+  EXPECT_TRUE(can(7, 1));
+  EXPECT_TRUE(can(kLargestAdopted, 1));
+  EXPECT_EQ(can(kLargestAdopted + 1, 1).error().reason, kUnbelievable);
+  EXPECT_TRUE(can(kLargestAdopted + 1, kLargestAdopted + 1)) << "this server's own";
+
+  const auto kept = [](const char* member, std::int64_t value) {
+    return read_kept_vm(R"({"report":)" + report_with("\"" + std::string(member) + "\":" + std::to_string(value)) +
+                        "}");
+  };
+  for (const char* member : {"incarnation", "revision", "keep_edition"}) {
+    EXPECT_EQ(kept(member, kLargestAdopted)->problem, "") << member;
+    EXPECT_NE(kept(member, kLargestAdopted + 1)->problem, "") << member;
+    EXPECT_FALSE(kept(member, kMost + 1)) << member;
+  }
+}
+
+TEST(NodeWords, WhatIsAddedUpDoesNotOverflow) {
+  const auto info = read_node_info(
+      R"({"node_id":"n","plugins":[{"name":"p","description":{"name":"p","limits":{"vmm_overhead":9223372036854775807}}}]})");
+  ASSERT_TRUE(info) << info.error().message;
+  EXPECT_EQ(info->plugins.at(0).description->limits.vmm_overhead, kMost);
+  EXPECT_FALSE(read_node_info(R"({"node_id":"n","memory":9223372036854775807})"));
+}
+
+TEST(NodeWords, TextsAreCutBetweenTheirCharacters) {
+  EXPECT_EQ(cut_text("short"), "short");
+  EXPECT_EQ(cut_log(std::string(kLongestText, 'x')), std::string(kLongestText, 'x'));
+  for (std::size_t shift = 0; shift < 4; ++shift) {
+    std::string text(shift, 'a');
+    while (text.size() < 3 * kLongestText) text += "\xF0\x9F\x90\xA7";
+    text += "end";
+    for (const std::string& cut : {cut_text(text), cut_log(text)}) {
+      EXPECT_LE(cut.size(), kLongestText);
+      EXPECT_GT(cut.size(), kLongestText - 8);
+      EXPECT_EQ(cut, json::repair_utf8(cut)) << "no half character";
+    }
+    EXPECT_TRUE(cut_text(text).starts_with(text.substr(0, shift + 4)));
+    EXPECT_TRUE(cut_log(text).ends_with("end"));
+  }
+}
+
+TEST(NodeWords, ReasonsLogsAndErrorsAreCut) {
+  const std::string text(100'000, 'x');
+  const auto report = read_report(R"({"vm":"v","status":{"state":"shutdown","status_reason":")" + text +
+                                  R"(","exit":{"kind":"exited","log_tail":")" + text + "\"}}}");
+  ASSERT_TRUE(report) << report.error().message;
+  EXPECT_EQ(report->status.status_reason.size(), kLongestText);
+  EXPECT_EQ(report->status.exit->log_tail.size(), kLongestText);
+
+  Error said = make_error(Code::internal, text, text);
+  said.log_tail = said.hint = said.step = text;
+  said.details.resize(1000, {text, text});
+  said.causes.resize(1000, text);
+  const std::string document = encode(said);
+  const auto error = read_error(document);
+  ASSERT_TRUE(error);
+  for (const std::string* one : {&error->message, &error->reason, &error->hint, &error->log_tail, &error->step,
+                                 &error->details.at(0).detail, &error->details.at(0).pointer, &error->causes.at(0)})
+    EXPECT_EQ(one->size(), kLongestText);
+  EXPECT_EQ(error->details.size(), 64u);
+  EXPECT_EQ(error->causes.size(), 64u);
+  EXPECT_EQ(to_error(grpc::Status(grpc::StatusCode::INTERNAL, "", document)).message.size(), kLongestText);
+  EXPECT_EQ(to_error(grpc::Status(grpc::StatusCode::INTERNAL, text)).message.size(), kLongestText);
+}
+
+}  // namespace
+}  // namespace qarax::server
