@@ -34,6 +34,37 @@ def test_version_help_and_check_config(name, tmp_path):
     assert f"{bad}:4: listen.prot: unknown key; did you mean listen.port?" in result.stderr + result.stdout
 
 
+def test_the_database_is_its_users_only_and_the_port_is_for_all(tmp_path):
+    """In a folder that an operator made, and whatever umask the server was started with."""
+    data = tmp_path / "data"
+    data.mkdir()
+    data.chmod(0o755)
+    config = tmp_path / "c.yaml"
+    config.write_text(yaml.safe_dump({"listen": {"port": 0}, "data_dir": str(data)}))
+    port = tmp_path / "port"
+    with subprocess.Popen([str(paths.program("qarax-server")), "--config", str(config), "--port-file", str(port)], umask=0o022,
+                          stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as server:
+        try:
+            wait_for("the port file is there", port.exists)
+            made = requests.post(f"http://127.0.0.1:{port.read_text().strip()}/vms", json={"name": "web", "memory_size": 1 << 27}, timeout=10)
+            assert made.status_code == 201, made.text
+            modes = {file.name: oct(file.stat().st_mode & 0o777) for file in data.rglob("*") if file.is_file()}
+            assert "qarax.db" in modes and "qarax.db-wal" in modes and set(modes.values()) == {"0o600"}, modes
+            assert oct(port.stat().st_mode & 0o777) == "0o644" and not list(tmp_path.glob("port?*"))
+        finally:
+            server.terminate()
+
+
+def test_a_short_token_gets_no_hash():
+    def hashed(token: str) -> subprocess.CompletedProcess:
+        return subprocess.run([str(paths.program("qarax-server")), "--hash-token"], input=token + "\n", capture_output=True, text=True, timeout=30, check=False)
+
+    refused = hashed("x" * 15)
+    assert refused.returncode != 0 and "openssl rand -hex 32" in refused.stderr and refused.stdout == ""
+    assert "xxx" not in refused.stderr
+    assert len(hashed("x" * 16).stdout.strip()) == 64
+
+
 @pytest.mark.parametrize("name", ["qarax-server", "qarax-node"])
 def test_port_in_use(name, tmp_path):
     with socket.socket() as taken:

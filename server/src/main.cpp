@@ -1,6 +1,7 @@
 // qarax-server: reads its config, wires the parts, serves until SIGTERM or SIGINT.
 #include <malloc.h>
 #include <signal.h>
+#include <sys/stat.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -36,6 +37,7 @@ constexpr const char* kDefaultConfig = "/etc/qarax/server.yaml";
 // The command line or the configuration is wrong and stays so: systemd doesn't start it again
 // (RestartPreventExitStatus=).
 constexpr int kExitConfig = 2;
+constexpr std::size_t kShortestToken = 16;
 constexpr std::size_t kThreadStack = 262'144;
 
 struct CommandLine {
@@ -56,6 +58,11 @@ int hash_token() {
   std::getline(std::cin, token);
   if (token.empty())
     return fail(make_error(Code::invalid_argument, "--hash-token reads the token from standard input"));
+  if (token.size() < kShortestToken)
+    return fail(make_error(Code::invalid_argument,
+                           "the token has only " + std::to_string(token.size()) + " characters, and " +
+                               std::to_string(kShortestToken) +
+                               " is the least: a short one is guessed. Make one with: openssl rand -hex 32"));
   std::cout << http::TokenAuthenticator::hash(token) << '\n';
   return EXIT_SUCCESS;
 }
@@ -90,6 +97,17 @@ Result<NodeCredentials> node_credentials(const ServerConfig& config) {
 
 std::string url_of(const ServerConfig& config, std::uint16_t port) {
   return (config.tls_cert.empty() ? "http://" : "https://") + core::host_port(config.listen_address, port);
+}
+
+// For whoever looks, whatever our umask: it is readable by all from the moment that it is there.
+Status write_port_file(const std::string& path, std::uint16_t port) {
+  const std::string unready = path + ".unready";
+  core::Fd file;
+  QARAX_CHECK(core::write_file_durably(unready, std::to_string(port) + "\n", 0600, &file));
+  if (::fchmod(file.get(), 0644) == 0 && ::rename(unready.c_str(), path.c_str()) == 0) return Ok{};
+  const int error = errno;
+  ::unlink(unready.c_str());
+  return core::errno_error("can't write " + path, error);
 }
 
 // Blocked before any thread is made, so that only wait() sees them.
@@ -186,8 +204,7 @@ int serve(const ServerConfig& config, const CommandLine& line) {
   host_jobs.start();
   register_nodes(config.nodes, **store, operations);
   if (!line.port_file.empty()) {
-    const Status written =
-        core::write_file_durably(std::filesystem::absolute(line.port_file), std::to_string(server.port()) + "\n", 0644);
+    const Status written = write_port_file(std::filesystem::absolute(line.port_file), server.port());
     if (!written) return fail(written.error());
   }
   log->info("qarax-server listening on {} version={} database={}", url_of(config, server.port()), QARAX_VERSION,
@@ -245,6 +262,9 @@ int run(int argc, char** argv) {
 }  // namespace qarax::server
 
 int main(int argc, char** argv) {
+  // What the server makes, its database above all, is its user's only, whatever folder it is in. Here, while there are
+  // no other threads.
+  ::umask(077);
   // Two arenas instead of eight a core: threads wait most of the time here, and each arena keeps its pages.
   // What a change needs for a moment isn't given back to the system after each: that took half of a create's time. What
   // is bigger, is.
