@@ -2,6 +2,7 @@
 
 #include "api/openapi.hpp"
 #include "api/system.hpp"
+#include "handlers/readiness.hpp"
 
 namespace qarax::server {
 
@@ -9,9 +10,10 @@ namespace {
 
 constexpr std::int32_t kNodeProtocol = 1;
 
-http::Response ready(Store& store, Operations& operations) {
+http::Response ready(Store& store, Readiness& readiness, Operations& operations) {
   api::Ready document;
-  const Status stored = store.check();
+  // While changes are refused nothing is written, and the refusal is news.
+  const Status stored = store.read_only().empty() ? readiness.check() : store.check();
   document.checks.push_back({"store", stored.ok(), stored ? "writes are durable" : stored.error().message});
   for (api::Check& check : operations.checks()) document.checks.push_back(std::move(check));
   document.ready = true;
@@ -22,7 +24,7 @@ http::Response ready(Store& store, Operations& operations) {
 }  // namespace
 
 void add_system_routes(http::Router& router, Store& store, Operations& operations, Metrics& metrics,
-                       const std::string& version) {
+                       const std::string& version, ClockPtr clock) {
   using http::Request;
   using http::Response;
   router.add("GET", "/", [version](const Request&) {
@@ -30,8 +32,10 @@ void add_system_routes(http::Router& router, Store& store, Operations& operation
   });
   router.add(
       "GET", "/livez", [](const Request&) { return Response::text("ok\n"); }, http::Access::open);
+  const auto readiness = std::make_shared<Readiness>([&store] { return store.check(); }, std::move(clock));
   router.add(
-      "GET", "/readyz", [&](const Request&) { return ready(store, operations); }, http::Access::open);
+      "GET", "/readyz", [&, readiness](const Request&) { return ready(store, *readiness, operations); },
+      http::Access::open, http::Pace::may_wait);
   router.add(
       "GET", "/metrics",
       [&](const Request&) { return Response::make(200, "text/plain; version=0.0.4; charset=utf-8", metrics.text()); },

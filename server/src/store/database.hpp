@@ -86,6 +86,9 @@ class Database {
   // be called under state().
   void later(std::function<void(Session&)> work, bool at_once = false);
   void flush();
+  // In a change: writes what wasn't there before, so that its commit shows whether anything can be written. Nothing
+  // where every transaction does. Throws Poco::Exception.
+  virtual void leave_mark(Session&) {}
   // As Store::stop_waiting.
   virtual void stop_waiting() {}
 

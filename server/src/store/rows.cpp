@@ -182,11 +182,6 @@ void update_vm(Session& session, const VmRecord& vm) {
       vm.draft_since, vm.edition, vm.id);
 }
 
-void touch(Session& session, const Activation& activation) {
-  std::int64_t term = activation.term;
-  session << "UPDATE activations SET at = at WHERE term = $1", use(term), now;
-}
-
 void delete_vm(Session& session, const std::string& vm_id) {
   session.run("DELETE FROM snapshots WHERE vm_id = $1", vm_id);
   session.run("DELETE FROM vms WHERE id = $1", vm_id);

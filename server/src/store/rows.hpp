@@ -32,8 +32,6 @@ void update_vm(Session& session, const VmRecord& vm);
 bool is_name_taken(Session& session, const VmRecord& vm);  // by another VM
 // What edit_vm takes over; update_vm writes the rest.
 void edit_vm(Session& session, const VmRecord& vm);
-// A write that changes nothing, for the question whether one is possible.
-void touch(Session& session, const Activation& activation);
 void delete_vm(Session& session, const std::string& id);
 bool insert_host(Session& session, const HostRecord& host,
                  const std::string& at);  // false: the name is taken

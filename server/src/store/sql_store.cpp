@@ -58,7 +58,7 @@ void SqlStore::load() {
 
 Status SqlStore::check() {
   return db_->transact({{}, [&](Session& session) -> Status {
-                          rows::touch(session, db_->activation());
+                          db_->leave_mark(session);
                           return Ok{};
                         }});
 }

@@ -14,6 +14,7 @@ class SqliteDb final : public Database {
   // Takes the file's lock, copies before a migration, migrates, starts a new term.
   static Result<std::unique_ptr<SqliteDb>> open(const std::string& path);
   ~SqliteDb() override;  // writes what waits
+  void leave_mark(Session& session) override;
 
  private:
   explicit SqliteDb(const std::string& path);

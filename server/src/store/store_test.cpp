@@ -2,6 +2,8 @@
 #include "store.hpp"
 
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -252,6 +254,34 @@ TEST_P(StoreTest, StartsAtOnceNeverReserveMoreThanTheHostHas) {
   EXPECT_EQ(begun.load(), 5);
   open();
   EXPECT_EQ(store_->reservations().size(), 5u);
+}
+
+// A row that is set to what it is costs SQLite no write, and shows nothing of the disk.
+TEST_P(StoreTest, ACheckWritesWhatWasNotThere) {
+  const auto commits = [&] { return std::stoll(database_->ask("SELECT CAST(commits AS TEXT) FROM cluster")); };
+  for (int round = 0; round < 3; ++round) {
+    const auto before = commits();
+    const Status checked = store_->check();
+    ASSERT_TRUE(checked) << checked.error().message;
+    EXPECT_GT(commits(), before);
+  }
+  EXPECT_EQ(store_->events().last().seq, 0) << "and nobody is told";
+}
+
+TEST_P(StoreTest, ADiskThatTakesNothingIsNotReady) {
+  if (GetParam() != Backend::sqlite) GTEST_SKIP() << "its disk is another process's";
+  ASSERT_TRUE(store_->check());
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto handled = ::signal(SIGXFSZ, SIG_IGN);
+  const rlimit nothing{0, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &nothing), 0);
+  const Status full = store_->check();
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  ::signal(SIGXFSZ, handled);
+  EXPECT_FALSE(full);
+  const Status healed = store_->check();
+  EXPECT_TRUE(healed) << healed.error().message;
 }
 
 TEST_P(StoreTest, TermsCountUpAndASecondServerIsRefused) {
