@@ -5,6 +5,7 @@
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
 #include "qarax/core/threads.hpp"
+#include "qarax/plugin/call.hpp"
 #include "qarax/plugin/call_args.hpp"
 #include "records.hpp"
 #include "unary.hpp"
@@ -141,8 +142,14 @@ Status NodeService::authenticate(const grpc::CallbackServerContext& context) con
   // The unix socket is the agent's own user's only, by its mode.
   if (options_.token_sha256.empty() || context.peer().starts_with("unix:")) return Ok{};
   const auto found = context.client_metadata().find("authorization");
-  if (found == context.client_metadata().end()) return check_bearer({}, options_.token_sha256);
-  return check_bearer(std::string_view(found->second.data(), found->second.size()), options_.token_sha256);
+  const bool none = found == context.client_metadata().end();
+  Status checked = check_bearer(
+      none ? std::string_view() : std::string_view(found->second.data(), found->second.size()), options_.token_sha256);
+  if (checked) return checked;
+  if (const auto left_out = refused_.pass(plugin::monotonic_ns()))
+    core::logger("node")->warn("a caller's credentials are refused peer={} credentials={} left_out={}",
+                               core::log_value(context.peer()), none ? "none" : "not_accepted", *left_out);
+  return checked;
 }
 
 Status NodeService::admit(const grpc::CallbackServerContext& context, const node::v1::Authority& authority) const {

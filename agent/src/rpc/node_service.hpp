@@ -13,6 +13,7 @@
 
 #include "authority.hpp"
 #include "qarax/core/documents.hpp"
+#include "qarax/core/once_a_second.hpp"
 #include "qarax/core/worker_pool.hpp"
 #include "qarax/node/v1/node.grpc.pb.h"
 #include "vm_manager.hpp"
@@ -105,6 +106,7 @@ class NodeService final : public node::v1::Node::CallbackService {
   DescribeNode describe_;
   Options options_;
 
+  mutable core::OnceASecond refused_;  // credentials, in the log
   std::atomic<bool> host_stops_{false};
   std::mutex mutex_;
   std::condition_variable changed_;

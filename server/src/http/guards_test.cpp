@@ -1,10 +1,15 @@
 #include <gtest/gtest.h>
+#include <spdlog/logger.h>
+#include <spdlog/sinks/ostream_sink.h>
 
+#include <algorithm>
 #include <set>
+#include <sstream>
 
 #include "http/authenticator.hpp"
 #include "http/json_body.hpp"
 #include "http/origin_guard.hpp"
+#include "http/pipeline.hpp"
 #include "http/request_id.hpp"
 #include "http/response_writer.hpp"
 
@@ -59,6 +64,37 @@ TEST(OriginGuard, ChecksTheOriginToo) {
         "http://localhost.evil.example", "//localhost", "http://"}) {
     EXPECT_EQ(slug(foreign), "forbidden-origin") << foreign;
   }
+}
+
+TEST(Pipeline, RefusedCredentialsAreToldOnceASecondWithoutThem) {
+  std::ostringstream out;
+  spdlog::logger logger("http", std::make_shared<spdlog::sinks::ostream_sink_st>(out));
+  Router router;
+  router.add("GET", "/vms", [](const Request&) { return Response::text("vms"); });
+  router.add(
+      "GET", "/livez", [](const Request&) { return Response::text("ok"); }, Access::open);
+  const TokenAuthenticator authenticator({TokenAuthenticator::hash("the right one")});
+  const Pipeline pipeline(router, OriginGuard("127.0.0.1", {}), &authenticator, nullptr, logger);
+  const auto ask = [&](const std::string& path, const std::string& token) {
+    Request request;
+    request.method = "GET";
+    request.path = path;
+    request.peer = "192.0.2.9:4711";
+    request.headers.add("Host", "localhost");
+    request.headers.add("Authorization", "Bearer " + token);
+    const auto admitted = pipeline.admit(request);
+    return admitted.refusal ? admitted.refusal->status : 0;
+  };
+  EXPECT_EQ(ask("/vms", "the right one"), 0);
+  EXPECT_EQ(ask("/livez", "guessed"), 0);
+  EXPECT_EQ(out.str(), "");
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(ask("/vms", "guessed"), 401);
+  const std::string told = out.str();
+  EXPECT_NE(told.find("[warning] a request's credentials are refused peer=192.0.2.9:4711 credentials=not_accepted"),
+            std::string::npos)
+      << told;
+  EXPECT_LE(std::count(told.begin(), told.end(), '\n'), 3) << "of fifty: " << told;
+  EXPECT_EQ(told.find("guessed"), std::string::npos) << told;
 }
 
 TEST(TokenAuthenticator, ComparesHashes) {

@@ -5,6 +5,7 @@
 #include <exception>
 
 #include "http/problem.hpp"
+#include "qarax/plugin/call.hpp"
 
 namespace qarax::http {
 
@@ -16,8 +17,16 @@ std::optional<Problem> Pipeline::authenticate(const Request& request) const {
   if (authenticator_ == nullptr) return std::nullopt;
   const std::string_view field = request.header("Authorization").value_or("");
   if (authenticator_->accepts(bearer_token(field))) return std::nullopt;
+  tell_of_refused(request, field.empty() ? "none" : "not_accepted");
   return Problem("unauthorized", field.empty() ? "this server asks for a bearer token and the request has none"
                                                : "the request's credentials are not accepted");
+}
+
+// Nothing of the request itself: that is the caller's to write.
+void Pipeline::tell_of_refused(const Request& request, std::string_view why) const {
+  if (const auto left_out = refused_.pass(plugin::monotonic_ns()))
+    logger_.warn("a request's credentials are refused peer={} credentials={} left_out={} request={}", request.peer, why,
+                 *left_out, request.request_id);
 }
 
 Response Pipeline::no_route(const Request& request, const std::string& allow) const {

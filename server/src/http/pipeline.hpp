@@ -1,5 +1,5 @@
 // What happens to every request whatever its route: the guards in front of the handler, the border where exceptions
-// stop, the log and the metrics behind it. Immutable, any thread.
+// stop, the log and the metrics behind it. Any thread.
 #pragma once
 
 #include <memory>
@@ -11,6 +11,7 @@
 #include "http/request.hpp"
 #include "http/response.hpp"
 #include "http/router.hpp"
+#include "qarax/core/once_a_second.hpp"
 
 namespace spdlog {
 class logger;
@@ -42,6 +43,7 @@ class Pipeline {
 
  private:
   std::optional<Problem> authenticate(const Request& request) const;
+  void tell_of_refused(const Request& request, std::string_view why) const;
   Response no_route(const Request& request, const std::string& allow) const;
 
   const Router& router_;
@@ -49,6 +51,7 @@ class Pipeline {
   const Authenticator* authenticator_;
   RequestObserver* observer_;
   spdlog::logger& logger_;
+  mutable core::OnceASecond refused_;
 };
 
 }  // namespace qarax::http
