@@ -16,7 +16,7 @@ constexpr std::string_view kType = "text/plain";
 
 }  // namespace
 
-http::Response console_text(const http::Request& request, ConsoleReader& reader) {
+http::Response console_text(const http::Request& request, std::unique_ptr<ConsoleReader> reader) {
   const auto until = std::chrono::steady_clock::now() + kWholeLog;
   std::string text;
   while (text.size() < kLargest) {
@@ -24,12 +24,14 @@ http::Response console_text(const http::Request& request, ConsoleReader& reader)
     if (left.count() <= 0)
       return refuse(request,
                     make_error(Code::deadline_exceeded, "the node didn't send the whole serial log within 20 s"));
-    auto piece = reader.next(left);
+    auto piece = reader->next(left);
     if (!piece) return refuse(request, std::move(piece).error());
     if (!*piece) break;
-    text.append(**piece);
+    text.empty() ? text.swap(**piece) : static_cast<void>(text.append(**piece));
   }
-  return http::Response::make(200, kType, std::move(text));
+  http::Response reply = http::Response::make(200, kType, std::move(text));
+  reply.holds = std::move(reader);
+  return reply;
 }
 
 http::Response console_stream(const http::Request& request, std::unique_ptr<ConsoleReader> reader) {

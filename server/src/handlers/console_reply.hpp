@@ -9,8 +9,8 @@
 
 namespace qarax::server {
 
-// Reads to the end; 503 or 504 where the node fails on the way.
-http::Response console_text(const http::Request& request, ConsoleReader& reader);
+// Reads to the end; 503 or 504 where the node fails on the way. The reply keeps the reader until it is sent.
+http::Response console_text(const http::Request& request, std::unique_ptr<ConsoleReader> reader);
 
 // Waits for the first piece before it decides, so that a failure still has its problem document.
 http::Response console_stream(const http::Request& request, std::unique_ptr<ConsoleReader> reader);

@@ -131,7 +131,7 @@ class VmHandlers {
     return with_vm(request, store_, [&](const VmPtr& vm) {
       auto reader = operations_.console(*vm, tail->value_or(0), *follow, request.request_id);
       if (!reader) return refuse(request, std::move(reader).error());
-      return *follow ? console_stream(request, std::move(*reader)) : console_text(request, **reader);
+      return *follow ? console_stream(request, std::move(*reader)) : console_text(request, std::move(*reader));
     });
   }
 

@@ -221,6 +221,7 @@ Connection::Step Connection::reply(Response response, bool keep) {
       head_out_.append(response.body);
     } else {
       body_out_ = std::move(response.body);
+      body_holds_ = std::move(response.holds);
     }
   }
   phase_ = Phase::write;
@@ -250,6 +251,7 @@ Connection::Step Connection::after_reply() {
   release_body();
   if (head_out_.capacity() > kKeptCapacity) head_out_ = std::string();
   body_out_ = std::string();
+  body_holds_.reset();
   if (!keep_) return start_discard();
   phase_ = Phase::head;
   just_answered_ = true;

@@ -132,6 +132,7 @@ class Connection {
 
   std::string head_out_;
   std::string body_out_;
+  std::shared_ptr<void> body_holds_;
   std::size_t written_ = 0;
   bool keep_ = true;
   bool discard_ = false;  // the client may still be sending: read it away before closing, or the answer is lost

@@ -36,6 +36,8 @@ struct Response {
   // Set: as `stream`, without a thread of its own. Both: first the stream, and what it sends is the begin of this one.
   std::shared_ptr<LiveBody> live;
   bool close = false;  // end the connection after this reply
+  // Kept until the last byte of `body` is sent, or the connection is gone.
+  std::shared_ptr<void> holds;
 
   static Response json(std::string body, int status = 200) { return make(status, "application/json", std::move(body)); }
   static Response text(std::string body, int status = 200) {

@@ -296,6 +296,32 @@ TEST_F(ServerStressTest, PendingBodiesAreBounded) {
   EXPECT_TRUE(held(0)) << "who hung up takes none";
 }
 
+// What bounds large replies counts on it.
+TEST_F(ServerStressTest, AReplyKeepsWhatItHoldsUntilItIsSentOrItsClientIsGone) {
+  std::atomic<int> held{0};
+  router_.add("GET", "/large", [&](const Request&) {
+    Response response = Response::text(std::string(32u << 20, 'x'));
+    ++held;
+    response.holds = std::shared_ptr<void>(nullptr, [&](void*) { --held; });
+    return response;
+  });
+  TestServer& server = serve();
+  RawClient slow = server.client();
+  RawClient gone = server.client();
+  ASSERT_TRUE(slow.send(get("/large")));
+  ASSERT_TRUE(gone.send(get("/large")));
+  ASSERT_TRUE(slow.readable(20s));
+  ASSERT_TRUE(gone.readable(20s));
+  EXPECT_EQ(server.client().exchange(get("/"))->body, "qarax");
+  EXPECT_EQ(held, 2);
+  gone.close();
+  EXPECT_TRUE(eventually([&] { return held == 1; }));
+  const auto whole = slow.reply();
+  ASSERT_TRUE(whole);
+  EXPECT_EQ(whole->body.size(), 32u << 20);
+  EXPECT_TRUE(eventually([&] { return held == 0; })) << "though the connection is kept";
+}
+
 TEST_F(ServerStressTest, ABodyThatIsOnlyAnnouncedTakesNoRoom) {
   ServerConfig config;
   config.max_pending_bodies = 250'000;

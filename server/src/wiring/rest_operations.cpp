@@ -10,21 +10,8 @@ namespace qarax::server {
 
 namespace {
 
-// A log that was read to its end.
-class WholeLog final : public ConsoleReader {
- public:
-  explicit WholeLog(std::string text) : text_(std::move(text)) {}
-  Result<std::optional<std::string>> next(std::chrono::milliseconds) override {
-    return std::exchange(text_, std::nullopt);
-  }
-
- private:
-  std::optional<std::string> text_;
-};
-
 constexpr std::int64_t kTail = 4096;
-constexpr std::int64_t kWholeLog = 64 << 20;    // without a tail only what the guest writes from now on would come
-constexpr std::size_t kLargestLog = 64u << 20;  // the node keeps far less
+constexpr std::int64_t kWholeLog = 64 << 20;  // without a tail only what the guest writes from now on would come
 
 }  // namespace
 
@@ -110,12 +97,7 @@ Result<std::unique_ptr<ConsoleReader>> RestOperations::console(const VmRecord& v
           return queries_.read_console(id, from, true, sink, std::move(context));
         }));
   }
-  std::string text;
-  QARAX_CHECK(queries_.read_console(vm.id, tail_bytes, false, [&](std::string_view piece) {
-    text.append(piece);
-    return text.size() < kLargestLog;
-  }));
-  return std::unique_ptr<ConsoleReader>(std::make_unique<WholeLog>(std::move(text)));
+  return read_whole_log(logs_, [&](const auto& sink) { return queries_.read_console(vm.id, tail_bytes, false, sink); });
 }
 
 Result<std::unique_ptr<http::SocketPeer>> RestOperations::attach_console(const VmRecord& vm,

@@ -7,6 +7,7 @@
 #include "node_queries.hpp"
 #include "orchestrator.hpp"
 #include "wiring/vm_waits.hpp"
+#include "wiring/whole_log.hpp"
 
 namespace qarax::server {
 
@@ -16,6 +17,7 @@ class RestOperations final : public Operations {
     std::int64_t action_wait_ms = 60'000;
     std::int64_t connect_wait_ms = 10'000;  // of POST /hosts/{id}/init
     std::int64_t max_attachments = 64;      // of consoles, at once
+    std::int64_t max_logs = 64LL << 20;     // bytes of whole serial logs that are being sent
   };
   // Borrows all.
   RestOperations(Store& store, Orchestrator& orchestrator, const NodeQueries& queries, HostJobs& host_jobs,
@@ -52,6 +54,7 @@ class RestOperations final : public Operations {
   Editor& editor_;
   DryRuns& dry_runs_;
   const Options options_;
+  ReplyRoom logs_{options_.max_logs};
   VmWaits waits_;
   std::atomic<std::int64_t> attachments_{0};
 };
