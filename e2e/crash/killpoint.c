@@ -1,8 +1,7 @@
 // Kills a program at one of its system calls, counted over all its threads: the outside's way to be at every step.
 //
 //   killpoint PID N            SIGKILL to PID when it is about to make its N-th system call with an effect
-//   killpoint PID N TEXT NAME  the same moment, but the victim is the process whose name (comm) begins with NAME and
-//   whose
+//   killpoint PID N TEXT NAME  the same moment, but of the process whose name (comm) begins with NAME and whose
 //                              command line contains TEXT; is there none yet, then at the first such call after it is
 //
 // An effect is what another process, the disk or a peer could see: files made, written, synced, renamed, removed;

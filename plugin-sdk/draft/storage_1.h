@@ -21,6 +21,7 @@ extern "C" {
 #endif
 
 #define QARAX_STORAGE_1 "qarax.storage/1"
+/* clang-format off */
 /*
  * [object] the volume; list and stat are [any]. All required.
  *
@@ -28,22 +29,30 @@ extern "C" {
  *                  `size` in bytes; the answer's is at least that. keep before anything is made.
  *                  RESOURCE_EXHAUSTED: the pool is full, with what is free in the message. ALREADY_EXISTS: the UUID has
  *                  another size or options.
- *   delete_volume  args {volume, handle} → nothing. A volume that isn't there is success. FAILED_PRECONDITION while it
- * is attached anywhere that the plugin knows of. Never deletes what it didn't make. attach         args {volume,
- * handle, vm, incarnation, readonly} → exactly one of {path, format}              a file or block device on this host
- *                    {uri, format}               for VMMs that speak the protocol themselves
- *                    {fd: index, format}         put_fd; for VMMs that take descriptors
+ *
+ *   delete_volume  args {volume, handle} → nothing
+ *                  A volume that isn't there is success. FAILED_PRECONDITION while it is attached anywhere that the
+ *                  plugin knows of. Never deletes what it didn't make.
+ *
+ *   attach         args {volume, handle, vm, incarnation, readonly} → exactly one of
+ *                    {path, format}       a file or block device on this host
+ *                    {uri, format}        for VMMs that speak the protocol themselves
+ *                    {fd: index, format}  put_fd; for VMMs that take descriptors
  *                  `describe.features` says which kinds the plugin gives. `readonly` must be honoured by what is handed
  *                  over, not by good will. FAILED_PRECONDITION: attached read-write elsewhere and not shareable, naming
  *                  the VM.
- *   detach         args {volume, handle, vm, incarnation} → nothing. Not attached is success. Data is on stable storage
- *                  when it returns.
+ *
+ *   detach         args {volume, handle, vm, incarnation} → nothing
+ *                  Not attached is success. Data is on stable storage when it returns.
+ *
  *   stat           args {volume, handle} → {size, allocated, format, attached: [{vm, incarnation, readonly}], health,
- *                  health_reason}. NOT_FOUND only when the volume is surely gone; a pool that can't be reached is
- *                  UNAVAILABLE.
- *   list           args {after, limit} → {volumes: [{volume, handle, size}], next, capacity: {total, free}}. What the
- *                  pool holds, whoever made it; foreign things carry no `volume`.
+ *                  health_reason}
+ *                  NOT_FOUND only when the volume is surely gone; a pool that can't be reached is UNAVAILABLE.
+ *
+ *   list           args {after, limit} → {volumes: [{volume, handle, size}], next, capacity: {total, free}}
+ *                  What the pool holds, whoever made it; foreign things carry no `volume`.
  */
+/* clang-format on */
 typedef struct qarax_storage_1 {
   size_t size;
   qarax_slot create_volume;

@@ -67,8 +67,9 @@ typedef struct qarax_call qarax_call;
 struct qarax_call {
   size_t size;
   int64_t deadline_ns; /* CLOCK_MONOTONIC in nanoseconds; 0: none. The callee gives up by itself at that time. */
-  intptr_t cancel_fd; /* becomes readable when the caller wants the call ended early; -1: can't be cancelled (0, as in a
-                         struct of zeros, is stdin); never read from */
+  /* Becomes readable when the caller wants the call ended early; -1: can't be cancelled (0, as in a struct of zeros, is
+     stdin). Never read from. */
+  intptr_t cancel_fd;
   qarax_text request_id; /* for logs; may be empty */
   const int* fds;        /* borrowed for the call; dup (CLOEXEC) to keep. JSON names one by its index here. */
   size_t fd_count;
@@ -76,17 +77,16 @@ struct qarax_call {
   /* The way back. Each copies what it is given before it returns; each returns a qarax_code: RESOURCE_EXHAUSTED for
      more than a MiB. */
   int32_t (*put)(const qarax_call* call, qarax_text document) QARAX_NOEXCEPT; /* the result; the last one counts */
-  /* Only where a slot says so; the host closes it elsewhere. */
-  int32_t (*put_fd)(const qarax_call* call, intptr_t fd,
-                    size_t* index) QARAX_NOEXCEPT; /* takes ownership, also on failure */
+  /* Only where a slot says so; the host closes it elsewhere. Takes ownership, also on failure. */
+  int32_t (*put_fd)(const qarax_call* call, intptr_t fd, size_t* index) QARAX_NOEXCEPT;
   /*
    * The object's handle: versioned JSON of the plugin's own, kept byte for byte; durable on disk when it returns OK. It
    * comes back as a member of the arguments, so it nests at most 63 levels deep. Refused where there is no VM: in
    * create, describe and the resolve of a dry run.
    */
   int32_t (*keep)(const qarax_call* call, qarax_text handle) QARAX_NOEXCEPT;
-  int32_t (*progress)(const qarax_call* call, qarax_text step, uint64_t done,
-                      uint64_t total) QARAX_NOEXCEPT; /* for people; this version's host shows it to nobody */
+  /* For people; this version's host shows it to nobody. */
+  int32_t (*progress)(const qarax_call* call, qarax_text step, uint64_t done, uint64_t total) QARAX_NOEXCEPT;
   /* The error document (type Error of the SDK) to go with a code other than QARAX_OK; the last one counts. */
   int32_t (*error)(const qarax_call* call, qarax_text document) QARAX_NOEXCEPT;
 };
@@ -114,8 +114,8 @@ typedef struct qarax_plugin_table {
   qarax_text id;      /* reverse-DNS, e.g. "org.example.hypervisor.foo"; static */
   qarax_text name;    /* short name that people and REST use, [a-z][a-z0-9_]{0,31}; static */
   qarax_text version; /* the plugin's own; static */
-  qarax_text
-      config_schema; /* JSON Schema (an object of scalar properties) that the host checks config against; static */
+  /* JSON Schema (an object of scalar properties) that the host checks config against; static */
+  qarax_text config_schema;
   /* [main] args: CreateArgs. On OK *instance is set (may be any non-null value); on failure it isn't touched. */
   int32_t (*create)(const qarax_host* host, const qarax_call* call, qarax_text args, void** instance);
   /* [main] no call is in flight; joins all the plugin's threads; can't fail. */
@@ -203,8 +203,8 @@ typedef struct qarax_hypervisor_disks_1 {
 } qarax_hypervisor_disks_1;
 
 #define QARAX_HYPERVISOR_NICS_1 "qarax.hypervisor.nics/1"
-typedef struct qarax_hypervisor_nics_1 { /* [object] as disks/1; taps and fds are the host's, from its network plugins
-                                          */
+/* [object] as disks/1; taps and fds are the host's, from its network plugins */
+typedef struct qarax_hypervisor_nics_1 {
   size_t size;
   qarax_slot attach; /* args NicArgs */
   qarax_slot detach; /* args DetachArgs */

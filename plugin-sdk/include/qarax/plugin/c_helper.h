@@ -63,8 +63,7 @@ static inline size_t qarax_json_end(qarax_text from, size_t at) {
   return depth == 0 && !in_string ? at : 0;
 }
 
-/* The next member of an object, or element of an array (whose name is empty). `*at` is 0 before the first. 0: no more.
- */
+/* The next member of an object, or element of an array (its name is empty). `*at` is 0 before the first. 0: no more. */
 static inline int qarax_json_next(qarax_text from, size_t* at, qarax_text* name, qarax_text* value) {
   const size_t begin = qarax_json_skip(from, 0);
   size_t i = qarax_json_skip(from, *at == 0 ? begin : *at);
@@ -120,8 +119,7 @@ static inline long qarax_json_hex4(qarax_text from, size_t at) {
   return end == digits + 4 && digits[0] != '-' && digits[0] != '+' && digits[0] != ' ' ? out : -1;
 }
 
-/* The character that the escape at `*at`, a backslash, stands for; `*at` is then its last byte. 0: none that text has.
- */
+/* The character that the escape at `*at`, a backslash, stands for; `*at` is then its last byte. 0: none of text's. */
 static inline unsigned long qarax_json_escape(qarax_text from, size_t* at) {
   static const char kNames[] = "\"\\/bfnrt", kMeanings[] = "\"\\/\b\f\n\r\t";
   const char name = *at + 1 < from.len ? from.ptr[*at + 1] : 0;
@@ -216,8 +214,7 @@ static inline int32_t qarax_check_handle(const qarax_call* call, const char* plu
 
 /* ---- asking the host ---- */
 
-/* The largest document of the host's, a process with 4 KiB of its log, has up to 26 KiB: control characters take six.
- */
+/* The host's largest document, a process with 4 KiB of its log, has up to 26 KiB: control characters take six. */
 #define QARAX_ANSWER_ROOM 65536
 /* The host's document where it said QARAX_OK, its error otherwise; terminated. */
 struct qarax_answer {

@@ -1,13 +1,15 @@
-// What a hypervisor plugin implements in C++. Derive from Hypervisor, and from each capability that the VMM has:
+// clang-format off
+// What a hypervisor plugin implements in C++. Derive from Hypervisor, and from each capability that the VMM has; in
+// plugin.cpp, with qarax/plugin/export.hpp:
 //
 //   class Foo : public qarax::plugin::Hypervisor, public qarax::plugin::CanPause {
 //    public:
-//     Foo(qarax::plugin::Host& host, const qarax::CreateArgs& args);   // may throw: the instance is then refused with
-//     what() …
+//     Foo(qarax::plugin::Host& host, const qarax::CreateArgs& args);  // may throw: refused, with what()
+//     …                                                               // what is virtual below
 //   };
-//   QARAX_PLUGIN(Foo, "org.example.hypervisor.foo", "foo", "0.1.0")     // in plugin.cpp, alone
-//   (qarax/plugin/export.hpp)
+//   QARAX_PLUGIN(Foo, "org.example.hypervisor.foo", "foo", "0.1.0");
 //
+// clang-format on
 // Threads: calls about one VM come one after the other, calls about different VMs in parallel; inspect, describe,
 // counters and open_console may come during any other call. The destructor runs with no call in flight and joins the
 // plugin's threads. Every call is idempotent. Exceptions become INTERNAL errors at the border.
