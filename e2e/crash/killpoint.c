@@ -3,6 +3,9 @@
 //   killpoint PID N            SIGKILL to PID when it is about to make its N-th system call with an effect
 //   killpoint PID N TEXT NAME  the same moment, but of the process whose name (comm) begins with NAME and whose
 //                              command line contains TEXT; is there none yet, then at the first such call after it is
+//   killpoint PID list FILE    kills nobody: writes to FILE each such call as it begins, "TID CALL PATH", where PATH is
+//                              what it is about ("process" or "thread" where one is made), and of a sync, as "TID CALL
+//                              PATH done", that it is over
 //
 // An effect is what another process, the disk or a peer could see: files made, written, synced, renamed, removed;
 // messages sent; processes made and signalled. Reads, waits, memory and wake-ups aren't.
@@ -14,6 +17,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/sched.h>
 #include <pthread.h>
 #include <signal.h>
@@ -115,6 +119,93 @@ static pid_t find_victim(const char* text, const char* name) {
   return found;
 }
 
+// What a call is about: the path that it names, of a rename the new one, or what its descriptor is open on.
+static void subject_of(pid_t tid, const struct __ptrace_syscall_info* info, char* out, size_t room) {
+  const unsigned long* args = (const unsigned long*)info->entry.args;
+  unsigned long name = 0;
+  out[0] = 0;
+  switch (info->entry.nr) {
+    case SYS_open:
+    case SYS_creat:
+    case SYS_mkdir:
+    case SYS_rmdir:
+    case SYS_unlink:
+      name = args[0];
+      break;
+    case SYS_openat:
+    case SYS_mkdirat:
+    case SYS_unlinkat:
+    case SYS_rename:
+    case SYS_link:
+      name = args[1];
+      break;
+    case SYS_renameat:
+    case SYS_renameat2:
+    case SYS_linkat:
+      name = args[3];
+      break;
+    case SYS_clone3: {
+      unsigned long long flags = 0;
+      struct iovec here = {&flags, sizeof flags}, there = {(void*)args[0], sizeof flags};
+      const int is_thread = process_vm_readv(tid, &here, 1, &there, 1, 0) > 0 && (flags & CLONE_THREAD) != 0;
+      snprintf(out, room, "%s", is_thread ? "thread" : "process");
+      return;
+    }
+    case SYS_clone:
+    case SYS_fork:
+    case SYS_vfork:
+      snprintf(out, room, "process");
+      return;
+    case SYS_kill:
+      return;
+    default: {
+      char link[64];
+      snprintf(link, sizeof link, "/proc/%d/fd/%d", tid, (int)args[0]);
+      const ssize_t got = readlink(link, out, room - 1);
+      out[got > 0 ? got : 0] = 0;
+      return;
+    }
+  }
+  // Up to the end of its page, behind which may be nothing.
+  for (size_t at = 0, size = 4096 - name % 4096; at + 1 < room; size = 4096) {
+    struct iovec here = {out + at, size < room - 1 - at ? size : room - 1 - at},
+                 there = {(void*)(name + at), here.iov_len};
+    const ssize_t got = process_vm_readv(tid, &here, 1, &there, 1, 0);
+    out[at + (got > 0 ? (size_t)got : 0)] = 0;
+    if (got <= 0 || memchr(out + at, 0, (size_t)got) != NULL) return;
+    at += (size_t)got;
+  }
+}
+
+// Of each thread that is in a sync, the line that tells of its begin.
+static struct {
+  pid_t tid;
+  char line[PATH_MAX];
+} in_sync[256];
+
+static void list(FILE* to, pid_t tid, const struct __ptrace_syscall_info* info) {
+  size_t at = 0;
+  if (info->op == PTRACE_SYSCALL_INFO_EXIT) {
+    while (at < sizeof in_sync / sizeof *in_sync && in_sync[at].tid != tid) ++at;
+    if (at == sizeof in_sync / sizeof *in_sync) return;
+    if (info->exit.rval == 0) fprintf(to, "%s done\n", in_sync[at].line);
+    in_sync[at].tid = 0;
+    return;
+  }
+  const char* name = info->op == PTRACE_SYSCALL_INFO_ENTRY ? effect_of(info) : NULL;
+  if (name == NULL) return;
+  char path[PATH_MAX], line[PATH_MAX];
+  subject_of(tid, info, path, sizeof path - 64);
+  snprintf(line, sizeof line, "%d %s %.*s", tid, name, (int)sizeof path - 64, path);
+  fprintf(to, "%s\n", line);
+  if (info->entry.nr != SYS_fsync && info->entry.nr != SYS_fdatasync) return;
+  while (at < sizeof in_sync / sizeof *in_sync && in_sync[at].tid != 0) ++at;
+  if (at == sizeof in_sync / sizeof *in_sync) return;
+  in_sync[at].tid = tid;
+  memcpy(in_sync[at].line, line, sizeof line);
+}
+
+static FILE* listing;
 static atomic_long count;
 static pthread_mutex_t verdict = PTHREAD_MUTEX_INITIALIZER;  // who holds it has the last word, and ends us
 
@@ -126,14 +217,19 @@ static void* until_input_ends(void* unused) {
   pthread_mutex_lock(&verdict);
   printf("counted %ld\n", atomic_load(&count));
   fflush(stdout);
+  if (listing != NULL) fflush(listing);
   _exit(0);
   return unused;
 }
 
 int main(int argc, char** argv) {
-  if (argc != 3 && argc != 5) {
-    fprintf(stderr, "usage: killpoint PID N [TEXT NAME]\n");
+  if (argc < 3 || argc > 5 || (argc == 4) != (strcmp(argv[2], "list") == 0)) {
+    fprintf(stderr, "usage: killpoint PID N [TEXT NAME], or killpoint PID list FILE\n");
     return 2;
+  }
+  if (argc == 4 && (listing = fopen(argv[3], "we")) == NULL) {
+    fprintf(stderr, "killpoint: can't write %s: %s\n", argv[3], strerror(errno));
+    return 1;
   }
   const pid_t pid = (pid_t)strtol(argv[1], NULL, 10);
   const long at = strtol(argv[2], NULL, 10);
@@ -153,7 +249,10 @@ int main(int argc, char** argv) {
     long pass = 0;
     if (WSTOPSIG(status) == (SIGTRAP | 0x80)) {
       struct __ptrace_syscall_info info;
-      if (ptrace(PTRACE_GET_SYSCALL_INFO, tid, sizeof info, &info) > 0 && info.op == PTRACE_SYSCALL_INFO_ENTRY) {
+      const int told = ptrace(PTRACE_GET_SYSCALL_INFO, tid, sizeof info, &info) > 0;
+      if (told && listing != NULL) {
+        list(listing, tid, &info);
+      } else if (told && info.op == PTRACE_SYSCALL_INFO_ENTRY) {
         const char* name = effect_of(&info);
         if (name != NULL && atomic_fetch_add(&count, 1) + 1 >= at) {
           const pid_t victim = argc == 5 ? find_victim(argv[3], argv[4]) : pid;

@@ -1,4 +1,4 @@
-"""One shot at a program: killpoint.c attached to it, until it has killed or is called off."""
+"""One shot at a program: killpoint.c attached to it, until it has killed or is called off; or a list of its calls."""
 
 import pathlib
 import select
@@ -40,6 +40,35 @@ class Killpoint:
         self.process.wait(10)
         self.process.stdout.close()
         return (words[0], int(words[1]), words[2] if len(words) > 2 else "") if words else ("counted", 0, "")
+
+
+class Listing:
+    """What a program does that others could see, in order, while the block runs: a tuple (thread, call, path) as each such
+    call begins, and (thread, call + " done", path) as a sync has succeeded."""
+
+    def __init__(self, pid: int, file: pathlib.Path):
+        self.pid = pid
+        self.file = file
+        self.calls: list = []
+
+    def __enter__(self):
+        self.process = subprocess.Popen(
+            [helper("killpoint"), str(self.pid), "list", str(self.file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )
+        line = self.process.stdout.readline().strip()
+        assert line == "ready", f"killpoint can't attach to {self.pid}: {line!r}"
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.stdout.read()
+        self.process.wait(10)
+        self.process.stdout.close()
+        for line in self.file.read_text(errors="replace").splitlines():
+            thread, call, path = line.split(" ", 2)
+            if path.endswith(" done") and call in ("fsync", "fdatasync"):
+                call, path = call + " done", path.removesuffix(" done")
+            self.calls.append((int(thread), call, path))
 
 
 def start_under(program, at: int) -> Killpoint:
