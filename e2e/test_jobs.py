@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from framework.stack import wait_for
+from framework.stack import Stack, wait_for
 
 
 def job_of(response) -> str:
@@ -27,6 +27,46 @@ def test_every_change_is_a_job_with_steps_and_times(simulated):
     jobs = api.ok("GET", f"/jobs?vm_id={vm_id}").json()
     assert [j["action"] for j in jobs] == ["delete", "start", "create"]
     assert all(j["state"] == "completed" for j in jobs)
+
+
+def test_a_request_id_leads_through_both_logs():
+    """As they are by default: at info."""
+    stack = Stack(server_settings={"log": {"level": "info"}})
+    try:
+        node = stack.add_node(plugins=[stack.simulator_plugin()], boot={}, settings={"log": {"level": "info"}})
+        host = stack.api.hosts()[0]["id"]
+        web = stack.api.create("web", hypervisor="simulator")
+        fails = stack.api.create("fails", hypervisor="simulator", config={"failure_percent": 100})
+
+        def line(program, *words: str) -> str:
+            return wait_for(f"{words} in the log of {program.name}", lambda: next(
+                (one for one in program.log().splitlines() if all(word in one for word in words)), None), 10)
+
+        for action in ("start", "pause", "resume", "reboot", "stop", "stop"):
+            request = f"r-{action}-{time.monotonic_ns()}"
+            before = stack.api.vm(web)["status"]
+            answer = stack.api.ok("POST", f"/vms/{web}/{action}", headers={"X-Request-Id": request})
+            assert answer.headers["X-Request-Id"] == request
+            told = line(stack.server, " info ", f"request={request}", f"vm={web}", action)
+            if before != "shutdown":
+                job = stack.api.ok("GET", f"/jobs?vm_id={web}&limit=1").json()[0]["id"]
+                assert f"{action} completed" in told and f"job={job}" in told and f"host={host}" in told, told
+                assert f"{action} done" in line(node, " info ", f"request={request}", f"vm={web}")
+
+        failed = stack.api.call("POST", f"/vms/{fails}/start", headers={"X-Request-Id": "r-fails"})
+        assert failed.status_code >= 500, failed.text
+        told = line(stack.server, " error ", "request=r-fails", f"vm={fails}", "start failed", "reason=")
+        assert f"job={failed.json()['job_id']}" in told and f"host={host}" in told, told
+        assert "start failed" in line(node, " error ", "request=r-fails", f"vm={fails}")
+
+        stack.api.ok("POST", f"/hosts/{host}/init", headers={"X-Request-Id": "r-host"})
+        line(stack.server, " info ", "init-host completed", f"host={host}", "request=r-host")
+        stack.api.ok("DELETE", f"/vms/{web}", headers={"X-Request-Id": "r-delete"})
+        line(stack.server, " info ", "delete completed", f"vm={web}", f"host={host}", "request=r-delete")
+        assert "delete done" in line(node, " info ", f"vm={web}", "request=r-delete")
+    finally:
+        left = stack.close()
+        assert not left, left
 
 
 def test_a_delete_is_answered_with_its_job_where_that_is_preferred(simulated):

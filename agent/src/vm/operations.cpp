@@ -58,6 +58,9 @@ void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
     for (std::string& cause : error.causes) hide_folder(cause, options_.data_dir);
     result.outcome = std::move(error);
   };
+  const auto tell_done = [&] {
+    log->info("{} done vm={} request={}", core::to_string(command.action), vm->id, command.request_id);
+  };
   const auto keep_result = [&](const VmStatus& after) {
     if (!vm->journal) return;
     JournalRecord record = record_of(RecordKind::result, command);
@@ -87,6 +90,7 @@ void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
     if (vm->is_dead()) return;  // a later delete has buried it
     if (removed) {
       result.report = bury(vm, operation);
+      tell_done();
     } else {
       fail(std::move(removed).error().at_step("remove"));
       const VmStatus after = truth_after_failure(vm, command, before);
@@ -113,7 +117,7 @@ void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
     keep_result(after);
     result.report = reports_.record_outcome(vm->known, operation->settled, vm->facts(after));
     if (done && command.action == core::Action::snapshot) add_snapshot_facts(vm, command.document, result.report);
-    if (done) log->debug("{} done vm={} request={}", core::to_string(command.action), vm->id, command.request_id);
+    if (done) tell_done();
   }
   finish(vm, operation, result);
   if (!result.report.deleted) reports_.announce(vm->known, result.report);

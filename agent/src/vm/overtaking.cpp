@@ -28,7 +28,7 @@ void Manager::overtake(const VmPtr& vm, const OperationPtr& operation) {
     hung = vm->running;
   }
   const auto log = core::logger("vm");
-  log->warn("a plugin call hangs, killing the VMM under it vm={}", vm->id);
+  log->warn("a plugin call hangs, killing the VMM under it vm={} request={}", vm->id, operation->command.request_id);
   if (const Status killed = processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs)); !killed) {
     log->error("the VMM could not be killed vm={} reason={}", vm->id, core::log_value(killed.error().message));
     return;

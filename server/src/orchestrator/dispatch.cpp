@@ -4,7 +4,6 @@
 #include "action_facts.hpp"
 #include "orchestrator.hpp"
 #include "placing.hpp"
-#include "qarax/core/logging.hpp"
 
 namespace qarax::server {
 
@@ -169,8 +168,6 @@ void Orchestrator::decided(const JobRecord& job, const CommandOutcome& outcome) 
     const VmPtr vm = store_.vm(job.vm_id);
     error = explained(*said, job, vm ? vm->name : job.vm_id);
     state = cancelling && error->code == Code::cancelled ? JobState::cancelled : JobState::failed;
-    core::logger("jobs")->error("{} failed vm={} job={} reason={}", core::to_string(job.action), job.vm_id, job.id,
-                                core::log_value(error->message));
   }
   VmPtr vm = store_.finish_job(job.id, state, outcome.report, error);
   // A report of the node's ended the job first, and the VM isn't busy any more.

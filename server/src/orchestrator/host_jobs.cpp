@@ -166,7 +166,6 @@ Error HostJobs::fail(const std::string& job_id, Error error) {
     error.retryable = true;
     error.retry_after_ms = std::max<std::int64_t>(error.retry_after_ms, 1000);
   }
-  core::logger("jobs")->error("a host's job failed job={} reason={}", job_id, core::log_value(error.message));
   store_.finish_host_job(job_id, error);
   return error;
 }

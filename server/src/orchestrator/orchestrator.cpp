@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "placing.hpp"
+#include "qarax/core/logging.hpp"
 #include "refusals.hpp"
 
 namespace qarax::server {
@@ -77,6 +78,8 @@ Result<BegunJob> Orchestrator::begin(const std::string& vm_id, core::Action acti
                      : store_.resize_idle(vm_id, options.arguments.resize, vm->revision, options.expected_version);
     if (!meant && lost_race(meant.error()) && attempt < kAttempts) continue;
     QARAX_TRY(unchanged, std::move(meant));
+    core::logger("jobs")->info("{} needed nothing of the node vm={} request={}", core::to_string(action), vm_id,
+                               options.request_id);
     return BegunJob{};
   }
 }

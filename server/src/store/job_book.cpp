@@ -1,10 +1,24 @@
 #include "job_book.hpp"
 
+#include "qarax/core/logging.hpp"
+
 namespace qarax::server {
 
 namespace {
 constexpr std::size_t kFinishedInMemory = 1024;
+
+// Where a request id leads to what became of it, whoever ended the job: its node's answer, a report, another job.
+void tell_end(const Job& job) {
+  const auto log = core::logger("jobs");
+  const auto state = EnumNames<JobState>::kNames[static_cast<std::size_t>(job.state)];
+  if (job.state == JobState::failed)
+    log->error("{} {} vm={} job={} host={} request={} reason={}", job.action, state, job.vm_id, job.id, job.host_id,
+               job.request_id, core::log_value(job.error ? job.error->message : ""));
+  else
+    log->info("{} {} vm={} job={} host={} request={}", job.action, state, job.vm_id, job.id, job.host_id,
+              job.request_id);
 }
+}  // namespace
 
 JobPtr JobBook::keep(Job job) {
   const bool ends = job.state != JobState::running;
@@ -25,8 +39,16 @@ JobPtr JobBook::keep(Job job) {
 }
 
 void JobBook::put(Job job) {
-  const std::lock_guard lock(mutex_);
-  keep(std::move(job));
+  bool went_on = false;
+  JobPtr kept;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto before = jobs_.find(job.id);
+    went_on = before != jobs_.end() && before->second->state == JobState::running;
+    kept = keep(std::move(job));
+  }
+  // One that was done at once is told of where it was asked for.
+  if (went_on && kept->state != JobState::running) tell_end(*kept);
 }
 
 JobPtr JobBook::find(const std::string& id) const {

@@ -17,7 +17,7 @@ namespace qarax::server {
 
 class JobBook {
  public:
-  void put(Job job);  // new, or in place of what was known of it
+  void put(Job job);  // new, or in place of what was known of it; one that ends is told in the log
   JobPtr find(const std::string& id) const;
   // A change of one job under the lock; null where it isn't here.
   template <class Change>
