@@ -18,11 +18,16 @@ add_test(NAME steady COMMAND true)
 add_test(NAME guests COMMAND sh -c "echo '[  SKIPPED ] Guest.Boots (1 ms)'; echo '[  SKIPPED ] 1 test, listed below:'; echo '[  SKIPPED ] Guest.Boots'")
 add_test(NAME skipped COMMAND sh -c "exit 77")
 set_tests_properties(skipped PROPERTIES SKIP_RETURN_CODE 77)
+add_custom_target(qarax_tsan_tests)
+add_test(NAME filter COMMAND sh -c "printenv GTEST_FILTER > filter; true")
+set_tests_properties(filter PROPERTIES LABELS tsan)
 if(EXISTS ${CMAKE_SOURCE_DIR}/shaky)
   add_test(NAME shaky COMMAND sh -c "test -e seen || { touch seen; exit 1; }")
 endif()
 """
-PRESETS = """{"version": 4, "configurePresets": [{"name": "dev", "generator": "Unix Makefiles", "binaryDir": "${sourceDir}/build/dev"}]}"""
+PRESETS = """{"version": 4, "configurePresets": [
+  {"name": "dev", "generator": "Unix Makefiles", "binaryDir": "${sourceDir}/build/dev"},
+  {"name": "tsan", "generator": "Unix Makefiles", "binaryDir": "${sourceDir}/build/tsan"}]}"""
 TESTS = """
 import os, pathlib, pytest
 
@@ -60,9 +65,9 @@ def tree(tmp_path):
     return tmp_path
 
 
-def run(tree) -> str:
+def run(tree, *steps: str) -> str:
     env = {k: v for k, v in os.environ.items() if not k.startswith(("QARAX_", "PYTEST_"))}
-    done = subprocess.run([str(tree / "scripts/test.sh"), "unit", "e2e"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, env=env, check=False)
+    done = subprocess.run([str(tree / "scripts/test.sh"), *(steps or ("unit", "e2e"))], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, env=env, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -83,3 +88,9 @@ def test_where_none_did_nothing_is_said(tree):
 
 def test_what_a_unit_test_skipped_is_named(tree):
     assert "skipped (dev), each says why in its log: Guest.Boots\n" in run(tree)
+
+
+def test_what_tsan_leaves_out_the_steps_behind_it_dont(tree):
+    run(tree, "tsan", "unit")
+    assert (tree / "build/tsan/filter").read_text() == "-Grpc/*\n"
+    assert (tree / "build/dev/filter").read_text() == ""
