@@ -102,11 +102,23 @@ TEST(Place, SaysOfEveryHostWhyNot) {
 }
 
 TEST(Place, AnUnknownHypervisorListsThoseThatExist) {
-  const auto placed = place(ask(kGiB, "vaporware"), {candidate(host("a", 8 * kGiB))});
+  auto h = host("a", 8 * kGiB);
+  core::PluginInfo refused;
+  refused.name = "cloud_hv";
+  refused.state = "refused";
+  refused.reason = "it exports no symbol qarax_plugin";
+  core::PluginInfo ill = h.info->plugins[0];
+  ill.name = "firecracker";
+  ill.description->healthy = false;
+  ill.description->health_reason = "there is no KVM";
+  h.info->plugins.push_back(refused);
+  h.info->plugins.push_back(ill);
+  const auto placed = place(ask(kGiB, "vaporware"), {candidate(h)});
   ASSERT_FALSE(placed);
   EXPECT_EQ(placed.error().reason, "hypervisor-unavailable");
-  EXPECT_NE(placed.error().message.find("it has no hypervisor vaporware; it has: qemu"), std::string::npos)
-      << placed.error().message;
+  EXPECT_EQ(placed.error().message,
+            "no host can take VM web with hypervisor vaporware: a: it has no hypervisor vaporware; it has: qemu, "
+            "cloud_hv (refused: it exports no symbol qarax_plugin), firecracker (can't be used: there is no KVM)");
 }
 
 TEST(Place, WithoutHostsItSaysHowToAddOne) {
