@@ -123,13 +123,45 @@ def test_a_tree_of_somebody_else_is_said_before_it_is_built(quickstart):
     assert not quickstart.dir.exists()
 
 
+@pytest.mark.parametrize("tool, step, log, why", [
+    ("cmake", "build", "quickstart-build.log", '"configure_and_build" ended with 1'),
+    ("guest", "make the guest", "quickstart-guest.log", 'build.sh {root}/build/guest" ended with 1'),
+])
+def test_a_step_that_fails_says_which_why_and_where_its_log_is(quickstart, tool, step, log, why):
+    root = quickstart.script.parents[1]
+    saying = 'echo "CMake Error: no compiler of use" >&2; exit 1'
+    if tool == "cmake":
+        quickstart.stub("cmake", saying)
+    else:
+        (root / "e2e/guest/build.sh").write_text(f"#!/bin/sh\n{saying}\n")
+    said = quickstart.run(expected=1)
+    failed = re.search(r'(?s)\n\[ *\d+\.\d s\] FAILED at "([^\n]*)": ([^\n]*)\n  log: ([^\n]*)\n', said)
+    assert failed, said
+    assert failed[1].startswith(step) and why.format(root=root) in failed[2] and failed[3] == str(root / "build" / log), failed.groups()
+    assert "  | CMake Error: no compiler of use\n" in said, "the end of the log, too"
+    assert "no compiler of use" in (root / "build" / log).read_text()
+    assert not quickstart.dir.exists() and not quickstart.processes()
+
+
 def test_stop_ends_what_keep_left(quickstart, stack):
     """`stack` is somebody else's: the same programs, in another folder, with a VM."""
     other = stack.api.create("other")
     stack.api.act(other, "start")
     assert "nothing of it runs" in quickstart.run("--stop")
-    quickstart.run("--keep")
-    assert quickstart.vm()["status"] == "running"
+    said = quickstart.run("--keep")
+    vm = quickstart.vm()
+    assert vm["status"] == "running"
+    # What to do next, by the command and by curl, and how long it took.
+    base = f"http://127.0.0.1:{quickstart.port}"
+    url = f"{base}/vms/{vm['id']}"
+    for command, curl in (("list", f"{base}/vms"), (f"why {vm['name']}", url), (f"console {vm['name']} --follow", f"{url}/console"),
+                          (f"pause {vm['name']}", f"-X POST {url}/pause"), (f"resume {vm['name']}", f"-X POST {url}/resume"),
+                          ("hosts", f"{base}/hosts")):
+        assert re.search(rf"(?m)^  qarax {re.escape(command)} +curl {re.escape(curl)}$", said), f"{command} isn't in:\n{said}"
+    assert re.search(r"(?m)^\[ *\d+\.\d s\] done; data and logs are in ", said), said
+    # And those that it has asked itself by then.
+    assert f"= curl {base}/vms -H 'Content-Type: application/json' -d '{{\"name\":\"{vm['name']}\"" in said
+    assert f"= curl -X POST {url}/start\n" in said
     assert {"qarax-server", "qarax-node", "qarax-supervisor"} < set(quickstart.processes().values()), "and the VMM"
 
     assert "ended" in quickstart.run("--stop")
