@@ -293,6 +293,8 @@ void ConfigReader::object(std::string_view key, json::Value& value) {
 
 void ConfigReader::foreign_variable(std::string_view name) { impl_->foreign.emplace(name); }
 
+std::vector<std::string> ConfigReader::keys() const { return {impl_->known.begin(), impl_->known.end()}; }
+
 void ConfigReader::problem(std::string_view key, std::string text) {
   const auto found = impl_->entries.find(key);
   const std::string name = environment_name(impl_->prefix, key);

@@ -54,7 +54,7 @@ void check_absolute(core::ConfigReader& reader, std::string_view key, const std:
 
 }  // namespace
 
-Result<NodeConfig> read_node_config(const std::string& path) {
+Result<NodeConfig> read_node_config(const std::string& path, std::vector<std::string>* keys) {
   NodeConfig config;
   config.data_dir = default_data_dir();
   core::ConfigReader reader(path, "QARAX_NODE");
@@ -82,6 +82,7 @@ Result<NodeConfig> read_node_config(const std::string& path) {
   reader.duration_ms("shutdown.grace", config.shutdown_grace_ms);
   reader.choice("log.level", config.log_level, {"debug", "info", "warn", "error"});
   read_plugins(reader, config.plugins);
+  if (keys != nullptr) *keys = reader.keys();
 
   if (config.data_dir.empty()) reader.problem("data_dir", "is required: neither HOME nor XDG_STATE_HOME is set");
   check_absolute(reader, "data_dir", config.data_dir);

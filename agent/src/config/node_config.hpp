@@ -14,6 +14,7 @@ struct PluginEntry {
   std::string path;  // a file, or a folder of which every *.so that isn't named by another entry is loaded
   RawJson config;    // files only
   bool required = false;
+  bool operator==(const PluginEntry&) const = default;
 };
 
 struct NodeConfig {
@@ -40,9 +41,11 @@ struct NodeConfig {
   std::int64_t cold_boots = 0;  // VMs that boot at the same time; 0: as many as the host has CPUs
   std::int64_t shutdown_grace_ms = 5000;
   std::string log_level = "info";
+  bool operator==(const NodeConfig&) const = default;
 };
 
-// Every problem is reported, with file and line. `path` empty: defaults and environment.
-Result<NodeConfig> read_node_config(const std::string& path);
+// Every problem is reported, with file and line. `path` empty: defaults and environment. `keys`: where asked for, all
+// that there are.
+Result<NodeConfig> read_node_config(const std::string& path, std::vector<std::string>* keys = nullptr);
 
 }  // namespace qarax::agent

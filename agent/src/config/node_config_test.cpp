@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "keys_told_of.hpp"
+
 namespace qarax::agent {
 namespace {
 
@@ -26,12 +28,17 @@ class NodeConfigTest : public testing::Test {
   std::string path_;
 };
 
-TEST(NodeConfigFile, TheShippedFileParsesAndListensOnLoopback) {
-  const auto config = read_node_config(QARAX_NODE_YAML);
-  ASSERT_TRUE(config) << config.error().message;
-  EXPECT_EQ(config->listen_address, "127.0.0.1");
-  EXPECT_EQ(config->listen_port, 50051);
-  EXPECT_FALSE(config->insecure);
+TEST(NodeConfigFile, TheShippedFileHoldsEveryKeyWithItsDefault) {
+  std::vector<std::string> keys;
+  const auto shipped = read_node_config(QARAX_NODE_YAML, &keys);
+  ASSERT_TRUE(shipped) << shipped.error().message;
+  NodeConfig defaults;
+  defaults.data_dir = shipped->data_dir;  // by user and environment
+  defaults.unix_socket = shipped->data_dir + "/node.sock";
+  EXPECT_TRUE(*shipped == defaults);
+  EXPECT_TRUE(*shipped == *read_node_config(""));
+  const auto told = keys_told_of(QARAX_NODE_YAML);
+  for (const std::string& key : keys) EXPECT_TRUE(told.contains(key)) << key << " doesn't stand in " << QARAX_NODE_YAML;
 }
 
 TEST_F(NodeConfigTest, AnotherAddressWithoutCredentialsIsRefused) {

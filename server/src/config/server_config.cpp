@@ -131,7 +131,7 @@ void check_listen(core::ConfigReader& reader, const ServerConfig& config) {
 
 }  // namespace
 
-Result<ServerConfig> read_server_config(const std::string& path) {
+Result<ServerConfig> read_server_config(const std::string& path, std::vector<std::string>* keys) {
   ServerConfig config;
   config.data_dir = default_data_dir();
   core::ConfigReader reader(path, "QARAX_SERVER");
@@ -168,6 +168,7 @@ Result<ServerConfig> read_server_config(const std::string& path) {
   reader.choice("log.level", config.log_level, {"debug", "info", "warn", "error"});
   read_nodes(reader, config.nodes);
   read_node_from_environment(reader, config.nodes);
+  if (keys != nullptr) *keys = reader.keys();
 
   if (config.data_dir.empty()) reader.problem("data_dir", "is required: neither HOME nor XDG_STATE_HOME is set");
   check_absolute(reader, "data_dir", config.data_dir);

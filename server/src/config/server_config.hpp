@@ -16,6 +16,7 @@ struct NodeEntry {
   std::string name;
   std::string address;
   std::int32_t port = 50051;
+  bool operator==(const NodeEntry&) const = default;
 };
 
 struct ServerConfig {
@@ -54,10 +55,12 @@ struct ServerConfig {
   std::int64_t jobs_keep_ms = 168 * 3'600'000LL;
   std::vector<std::string> known_hypervisors;  // compat.hypervisor_names; empty: names are shown as they are
   std::string log_level = "info";
+  bool operator==(const ServerConfig&) const = default;
 };
 
-// Every problem is reported, with file and line. `path` empty: defaults and environment.
-Result<ServerConfig> read_server_config(const std::string& path);
+// Every problem is reported, with file and line. `path` empty: defaults and environment. `keys`: where asked for, all
+// that there are.
+Result<ServerConfig> read_server_config(const std::string& path, std::vector<std::string>* keys = nullptr);
 
 // The token of node_token or node_token_file, empty where neither is set.
 Result<std::string> read_node_token(const ServerConfig& config);

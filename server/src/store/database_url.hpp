@@ -24,6 +24,7 @@ struct DatabaseUrl {
   std::string shown() const;  // for logs and messages
   // What libpq takes, through Poco, which splits it at blanks: that is why no part may hold one.
   std::string conninfo() const;
+  bool operator==(const DatabaseUrl&) const = default;
 };
 
 DatabaseUrl sqlite_file(std::string path);

@@ -44,6 +44,9 @@ class ConfigReader {
   // key's.
   void foreign_variable(std::string_view name);
 
+  // All that were asked for so far, dotted and in the order of the alphabet.
+  std::vector<std::string> keys() const;
+
   // A problem that the caller found, reported with the key's file and line.
   void problem(std::string_view key, std::string text);
   // INVALID_ARGUMENT with one detail a problem ("/etc/qarax/server.yaml:12: listen.prot: unknown key; did you mean …").
