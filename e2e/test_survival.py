@@ -171,27 +171,36 @@ def test_server_killed_in_the_middle_of_a_start(bare_stack, tmp_path):
 
 def test_server_killed_during_a_hundred_creates(bare_stack):
     stack = bare_stack
-    acknowledged = []
-    lock = threading.Lock()
+    promised = []
+    # Once it was in the middle: a machine that is slow to wake us may have answered all of them by then.
+    for attempt, enough in enumerate((10, 5, 2, 1, 1, 1)):
+        acknowledged = []
+        lock = threading.Lock()
+        few = threading.Event()
 
-    def create(i: int) -> None:
-        try:
-            vm_id = stack.api.__class__(stack.server.base).create(f"flood-{i}")
-        except Exception:  # noqa: BLE001 - not acknowledged: no promise
-            return
-        with lock:
-            acknowledged.append(vm_id)
+        def create(i: int) -> None:
+            try:
+                vm_id = stack.api.__class__(stack.server.base).create(f"flood-{attempt}-{i}")
+            except Exception:  # noqa: BLE001 - not acknowledged: no promise
+                return
+            with lock:
+                acknowledged.append(vm_id)
+                if len(acknowledged) >= enough:
+                    few.set()
 
-    with ThreadPoolExecutor(100) as pool:
-        for i in range(100):
-            pool.submit(create, i)
-        wait_for("a few creates", lambda: len(acknowledged) >= 10, 20, 0.001)
-        stack.server.kill()
-    stack.server.start()
-    wait_for("server back", lambda: stack.api.session.get(stack.server.base + "/livez", timeout=5).status_code == 200)
-    there = {v["id"] for v in stack.api.vms()}
-    assert set(acknowledged) <= there, "a 201 that is gone after the restart"
-    assert len(acknowledged) >= 10
+        with ThreadPoolExecutor(100) as pool:
+            for i in range(100):
+                pool.submit(create, i)
+            assert few.wait(20), f"{len(acknowledged)} creates in 20 s"
+            stack.server.kill()
+        stack.server.start()
+        wait_for("server back", lambda: stack.api.session.get(stack.server.base + "/livez", timeout=5).status_code == 200)
+        promised += acknowledged
+        there = {v["id"] for v in stack.api.vms()}
+        assert set(promised) <= there, "a 201 that is gone after the restart"
+        if len(acknowledged) < 100:
+            break
+    assert 0 < len(acknowledged) < 100, "the kill never fell in the middle"
 
 
 def test_sigterm_ends_server_and_node_in_time_and_vms_run_on(stack):
@@ -213,7 +222,7 @@ def test_sigterm_ends_server_and_node_in_time_and_vms_run_on(stack):
 def test_two_nodes(stack):
     stack.add_node("node2")
     ids = [stack.api.create(f"guest-{i}") for i in range(2)]
-    # One behind the other: two that are placed in one moment don't see each other's host as taken.
+    # One behind the other: which host is the emptier one is a preference where both fit, and no promise.
     for vm_id in ids:
         assert stack.api.act(vm_id, "start")["status"] == "running"
     hosts = {stack.api.vm(i)["host_id"] for i in ids}
