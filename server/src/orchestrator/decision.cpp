@@ -1,13 +1,12 @@
 #include "decision.hpp"
 
 #include "able.hpp"
-#include "placing.hpp"
 #include "refusals.hpp"
 
 namespace qarax::server {
 
 Result<Decision> decide(const VmRecord& vm, core::Action action, const ActOptions& options, const Store& store,
-                        const Fleet& nodes) {
+                        const Fleet& nodes, Promises* promises) {
   if (options.expected_version && vm.version != *options.expected_version) return overtaken("VM", vm.name);
   const bool is_busy = !vm.job_id.empty();
   const VmState state = vm.observed.status.state;
@@ -40,7 +39,14 @@ Result<Decision> decide(const VmRecord& vm, core::Action action, const ActOption
   if (core::begins(action)) {
     QARAX_TRY(const VmSpec spec, spec_to_begin(vm, action, options.arguments, store));
     if (!is_busy) {
-      QARAX_TRY(job.placement, place_vm(vm, spec, store, nodes));
+      QARAX_TRY(Choice choice, choice_for(vm, spec, store, nodes));
+      if (promises != nullptr) {
+        QARAX_TRY(auto promised, promises->place(choice.request, std::move(choice.candidates)));
+        job.placement = std::move(promised.placement);
+        out.promise = std::move(promised.kept);
+      } else {
+        QARAX_TRY(job.placement, place(choice.request, choice.candidates));
+      }
     }
   } else if (!is_reachable(vm, nodes)) {
     return unreachable(vm, store);

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "fleet.hpp"
+#include "placing.hpp"
 #include "qarax/core/lifecycle.hpp"
 #include "store.hpp"
 
@@ -30,13 +31,15 @@ struct Decision {
     job,
   };
   Kind kind = Kind::job;
-  BeginJob job{};  // of a job: what the store is to record
+  BeginJob job{};            // of a job: what the store is to record
+  Promises::Kept promise{};  // of a start: until it is recorded
 };
 
 // Of everything but a delete of a VM whose node can't be asked, see decide_removal(). Errors: those of
 // Orchestrator::act before anything is recorded.
+// `promises`: those of the starts that will come of it; null: none does.
 Result<Decision> decide(const VmRecord& vm, core::Action action, const ActOptions& options, const Store& store,
-                        const Fleet& nodes);
+                        const Fleet& nodes, Promises* promises);
 
 // nullopt: by a job at its node. UNAVAILABLE "node-unreachable" where its node can't be asked and it isn't to be
 // forgotten; ABORTED "precondition-failed".

@@ -123,7 +123,7 @@ Result<Foreseen> Foresight::act(const std::string& vm_id, core::Action action, b
       QARAX_TRY(const std::optional<Removal> alone, decide_removal(*vm, forget, options, store_, nodes_));
       if (alone) return removal_of(*vm, false, std::move(foreseen));
     }
-    QARAX_TRY(Decision decision, decide(*vm, action, options, store_, nodes_));
+    QARAX_TRY(Decision decision, decide(*vm, action, options, store_, nodes_, nullptr));
     if (decision.kind == Decision::Kind::no_change) {
       foreseen.changes = false;
       return foreseen;

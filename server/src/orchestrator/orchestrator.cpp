@@ -65,7 +65,7 @@ Result<BegunJob> Orchestrator::begin(const std::string& vm_id, core::Action acti
   for (int attempt = 0;; ++attempt) {
     const VmPtr vm = store_.vm(vm_id);
     if (!vm) return no_such_vm(vm_id);
-    QARAX_TRY(Decision decision, decide(*vm, action, options, store_, nodes_));
+    QARAX_TRY(Decision decision, decide(*vm, action, options, store_, nodes_, &promises_));
     if (decision.kind == Decision::Kind::job) {
       if (action == core::Action::stop) decision.job.timeout_ms = options_.stop_timeout_ms;
       auto begun = store_.begin_job(decision.job);

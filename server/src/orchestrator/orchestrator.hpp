@@ -98,6 +98,8 @@ class Orchestrator {
   std::map<std::string, std::function<void()>> in_flight_;  // how to cancel it, by job
   std::set<std::string> burying_;                           // VMs whose tombstone's delete is in flight
 
+  Promises promises_;
+
   Restarts restarts_;  // only do_chores()
   Keeper keeper_;      // only tick()
   std::atomic<bool> doing_chores_{false};

@@ -45,7 +45,21 @@ Error answer_of_node(Error said, const VmRecord& vm, const Store& store) {
   return error;
 }
 
-Result<Placement> place_vm(const VmRecord& vm, const VmSpec& spec, const Store& store, const Fleet& nodes) {
+Result<Promises::Promised> Promises::place(const PlacementRequest& request, std::vector<Candidate> candidates) {
+  const std::lock_guard lock(mutex_);
+  for (Candidate& one : candidates)
+    if (const auto found = bytes_.find(one.host->id); found != bytes_.end()) one.promised = found->second;
+  QARAX_TRY(Placement placement, server::place(request, candidates));
+  bytes_[placement.host_id] += placement.memory;
+  const auto take_back = [this, host = placement.host_id, memory = placement.memory](const void*) {
+    const std::lock_guard again(mutex_);
+    if (const auto found = bytes_.find(host); found != bytes_.end() && (found->second -= memory) <= 0)
+      bytes_.erase(found);
+  };
+  return Promised{std::move(placement), Kept(this, take_back)};
+}
+
+Result<Choice> choice_for(const VmRecord& vm, const VmSpec& spec, const Store& store, const Fleet& nodes) {
   std::map<std::string, std::int64_t> reserved;
   for (const Reservation& one : store.reservations())
     if (one.vm_id != vm.id) reserved[one.host_id] += one.memory;
@@ -63,7 +77,12 @@ Result<Placement> place_vm(const VmRecord& vm, const VmSpec& spec, const Store& 
       vm.resolved && !vm.observed.hypervisor.empty() ? vm.observed.hypervisor : vm.hypervisor;
   VmSpec asked = spec;
   if (vm.resolved) asked.config = {};  // frozen as its plugin took it, also where that has another schema by now
-  return place({vm.name, hypervisor, std::move(asked)}, candidates);
+  return Choice{{vm.name, hypervisor, std::move(asked)}, std::move(candidates)};
+}
+
+Result<Placement> place_vm(const VmRecord& vm, const VmSpec& spec, const Store& store, const Fleet& nodes) {
+  QARAX_TRY(const Choice choice, choice_for(vm, spec, store, nodes));
+  return place(choice.request, choice.candidates);
 }
 
 core::StartCommand start_command(const VmRecord& vm, const std::string& hypervisor) {

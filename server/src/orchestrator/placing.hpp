@@ -1,14 +1,43 @@
 // Where a VM would start now. Asked by a start, and by whoever only wants to know.
 #pragma once
 
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
 #include "fleet.hpp"
 #include "scheduler.hpp"
 #include "store.hpp"
 
 namespace qarax::server {
 
+// Starts that have chosen their host and aren't recorded yet: the next one doesn't take the host with the most room for
+// empty that all of them have taken. Whether there is room is the store's to say. Thread-safe.
+class Promises {
+ public:
+  using Kept = std::shared_ptr<const void>;  // for as long as the choice counts; not longer than this
+  struct Promised {
+    Placement placement;
+    Kept kept;
+  };
+  // place()'s choice and errors, with what is promised counted.
+  Result<Promised> place(const PlacementRequest& request, std::vector<Candidate> candidates);
+
+ private:
+  std::mutex mutex_;
+  std::map<std::string, std::int64_t> bytes_;  // by host
+};
+
+// What a choice is made of.
+struct Choice {
+  PlacementRequest request;
+  std::vector<Candidate> candidates;
+};
 // With `spec`, its own or a snapshot's. UNAVAILABLE "node-unreachable" for a VM that was started before, on a host that
-// doesn't answer; else place()'s errors.
+// doesn't answer.
+Result<Choice> choice_for(const VmRecord& vm, const VmSpec& spec, const Store& store, const Fleet& nodes);
+// The choice itself, where nothing comes of it; else place()'s errors.
 Result<Placement> place_vm(const VmRecord& vm, const VmSpec& spec, const Store& store, const Fleet& nodes);
 
 // Its host can be asked now.

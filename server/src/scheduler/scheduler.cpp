@@ -126,7 +126,7 @@ Result<Placement> place(const PlacementRequest& request, const std::vector<Candi
   std::vector<std::pair<std::string, Refusal>> refusals;
   std::optional<Placement> best;
   std::int64_t best_free = 0;
-  for (const auto& [host, reserved, reachable] : candidates) {
+  for (const auto& [host, reserved, reachable, promised] : candidates) {
     if (host->status != HostStatus::up || !reachable || !host->info) {
       const std::string state(EnumNames<HostStatus>::kNames[static_cast<std::size_t>(host->status)]);
       refusals.push_back(
@@ -150,9 +150,9 @@ Result<Placement> place(const PlacementRequest& request, const std::vector<Candi
                                             mebibytes(placement.memory)}});
       continue;
     }
-    if (!best || free > best_free) {
+    if (!best || free - promised > best_free) {
       best = placement;
-      best_free = free;
+      best_free = free - promised;
     }
   }
   if (best) return *best;

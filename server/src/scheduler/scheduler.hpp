@@ -13,6 +13,7 @@ struct Candidate {
   HostPtr host;
   std::int64_t reserved = 0;  // bytes of its memory that are taken
   bool reachable = true;      // a command would get there now
+  std::int64_t promised = 0;  // bytes that others are about to take: another host is preferred, none is refused for it
 };
 
 struct PlacementRequest {
@@ -21,9 +22,9 @@ struct PlacementRequest {
   VmSpec spec;
 };
 
-// The host with the most free memory among those that fit. FAILED_PRECONDITION "no-host-fits" (or
-// "hypervisor-unavailable", where the hypervisor is all that's missing; INVALID_ARGUMENT "validation", where no plugin
-// takes the VM's config), with one detail a host: why not.
+// The host with the most free memory among those that fit, what is promised counted as taken. FAILED_PRECONDITION
+// "no-host-fits" (or "hypervisor-unavailable", where the hypervisor is all that's missing; INVALID_ARGUMENT
+// "validation", where no plugin takes the VM's config), with one detail a host: why not.
 Result<Placement> place(const PlacementRequest& request, const std::vector<Candidate>& candidates);
 
 // Before a VM is created: could any host ever take it? Hosts that were never heard of may; what is taken or down now
