@@ -25,6 +25,13 @@ std::string read_boot_id() {
 
 std::string folder_of(const plugin::Call& call) { return "/proc/self/fd/" + std::to_string(call.fd(0)); }
 
+Error failure_of(const char* action, const Behaviour& behaviour) {
+  return make_error(Code::internal,
+                    "simulated failure of a " + std::string(action) + " (action_failure_percent " +
+                        std::to_string(behaviour.action_failure_percent) + ")",
+                    "vmm-failed");
+}
+
 VmStatus never_ran(const char* reason) {
   Life none;
   none.state = VmState::shutdown;
@@ -81,43 +88,53 @@ Result<VmStatus> Simulator::become(const Life& life, const std::string& vm, cons
   return status_of(life);
 }
 
-Result<Life> Simulator::act_on(plugin::Call& call, const VmArgs& args) {
+Status Simulator::draw(Life& life, const VmArgs& args, const char* action) const {
+  if (life.behaviour.action_failure_percent == 0) return Ok{};
+  ++life.asked;
+  QARAX_CHECK(write_life(args.run_dir, life));
+  if (action_fails(life.behaviour, args.vm, args.incarnation, action, life.asked))
+    return failure_of(action, life.behaviour);
+  return Ok{};
+}
+
+Result<Life> Simulator::act_on(plugin::Call& call, const VmArgs& args, const char* action) {
   QARAX_CHECK(check_handle(args));
   QARAX_TRY(Life life, read_life(args.run_dir));
   QARAX_CHECK(clock_->delay(call, life.behaviour.action_delay_ms));
   if (const VmStatus now = status_of(life); now.state == VmState::shutdown)
     return make_error(Code::failed_precondition, "VM " + args.vm + " has ended: " + now.status_reason);
+  QARAX_CHECK(draw(life, args, action));
   return life;
 }
 
 Result<VmStatus> Simulator::pause(plugin::Call& call, const VmArgs& args) {
-  QARAX_TRY(Life life, act_on(call, args));
+  QARAX_TRY(Life life, act_on(call, args, "pause"));
   if (life.state == VmState::paused) return status_of(life);
   simulator::pause(life, clock_->now_ns());
   return become(life, args.vm, args.run_dir, "paused");
 }
 
 Result<VmStatus> Simulator::resume(plugin::Call& call, const VmArgs& args) {
-  QARAX_TRY(Life life, act_on(call, args));
+  QARAX_TRY(Life life, act_on(call, args, "resume"));
   if (life.state == VmState::running) return status_of(life);
   simulator::resume(life, clock_->now_ns());
   return become(life, args.vm, args.run_dir, "resumed");
 }
 
 Result<VmStatus> Simulator::reboot(plugin::Call& call, const VmArgs& args) {
-  QARAX_TRY(Life life, act_on(call, args));
+  QARAX_TRY(Life life, act_on(call, args, "reboot"));
   ++life.reboots;
   return become(life, args.vm, args.run_dir, "rebooted");
 }
 
 Result<VmStatus> Simulator::resize(plugin::Call& call, const ResizeArgs& args) {
-  QARAX_TRY(Life life, act_on(call, args.vm));
+  QARAX_TRY(Life life, act_on(call, args.vm, "resize"));
   QARAX_CHECK(simulator::resize(life, args));
   return become(life, args.vm.vm, args.vm.run_dir, "resized");
 }
 
 Result<VmStatus> Simulator::snapshot(plugin::Call& call, const SnapshotArgs& args) {
-  QARAX_TRY(Life life, act_on(call, args.vm));
+  QARAX_TRY(Life life, act_on(call, args.vm, "snapshot"));
   // Frozen, as a real one's memory is: the time that passes until a restore isn't the VM's.
   simulator::pause(life, clock_->now_ns());
   life.started_ns = -uptime_ns(life, clock_->now_ns());
@@ -131,6 +148,8 @@ Result<VmStatus> Simulator::restore(plugin::Call& call, const StartArgs& args) {
   QARAX_TRY(Life life, read_life(folder_of(call)));
   QARAX_CHECK(call.keep(make_handle()));
   QARAX_CHECK(clock_->delay(call, life.behaviour.start_delay_ms));
+  if (action_fails(life.behaviour, args.vm, args.incarnation, "restore", 1))
+    return failure_of("restore", life.behaviour);
   life.boot_id = boot_id_;
   life.started_ns += clock_->now_ns();
   simulator::resume(life, clock_->now_ns());
@@ -149,6 +168,7 @@ Result<VmStatus> Simulator::stop(plugin::Call& call, const StopArgs& args) {
     if (args.mode == StopMode::graceful && !has_ended(last, clock_->now_ns()) && last.state == VmState::running)
       QARAX_CHECK(clock_->delay(call, std::min(last.behaviour.stop_delay_ms, args.timeout_ms)));
     if (const VmStatus now = status_of(last); now.state == VmState::shutdown) return now;
+    if (args.mode == StopMode::graceful) QARAX_CHECK(draw(last, args.vm, "stop"));
   }
   last.state = VmState::shutdown;
   last.ended_ns = clock_->now_ns();

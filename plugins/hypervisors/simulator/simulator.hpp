@@ -38,8 +38,11 @@ class Simulator final : public plugin::Hypervisor,
 
  private:
   VmStatus status_of(const Life& life) const { return status_at(life, boot_id_, clock_->now_ns()); }
-  // The VM of a later call, after its action delay: FAILED_PRECONDITION where it has ended.
-  Result<Life> act_on(plugin::Call& call, const VmArgs& args);
+  // The VM of a later call, after its action delay: FAILED_PRECONDITION where it has ended, "vmm-failed" where its seed
+  // says so.
+  Result<Life> act_on(plugin::Call& call, const VmArgs& args, const char* action);
+  // Draws whether the action fails, and keeps that it has drawn.
+  Status draw(Life& life, const VmArgs& args, const char* action) const;
   // The record on disk, a line on its console, its alarm.
   Result<VmStatus> become(const Life& life, const std::string& vm, const std::string& run_dir, const char* what);
 

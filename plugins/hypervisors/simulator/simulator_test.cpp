@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -136,6 +137,42 @@ TEST_F(SimulatorPlugin, FailuresComeAsTheSeedSays) {
   EXPECT_EQ(refused.error().reason, "vmm-failed");
   EXPECT_NE(refused.error().message.find("simulated"), std::string::npos);
   EXPECT_EQ(state(), VmState::shutdown);
+}
+
+TEST_F(SimulatorPlugin, ActionsFailAsTheSeedSaysAndChangeNothing) {
+  start(R"({"action_failure_percent":100})");
+  const auto refused = [&](const Result<VmStatus>& status, const std::string& action) {
+    ASSERT_FALSE(status) << action;
+    EXPECT_EQ(status.error().reason, "vmm-failed");
+    EXPECT_EQ(status.error().message, "simulated failure of a " + action + " (action_failure_percent 100)");
+    EXPECT_EQ(state(), VmState::running) << action;
+  };
+  refused(plugin->pause(call.get(), vm()), "pause");
+  refused(plugin->resume(call.get(), vm()), "resume");
+  refused(plugin->reboot(call.get(), vm()), "reboot");
+  refused(plugin->resize(call.get(), {vm(), 2, std::nullopt}), "resize");
+  call.lend_folder(folder("snapshot"));
+  refused(plugin->snapshot(call.get(), {vm()}), "snapshot");
+  refused(plugin->stop(call.get(), {vm(), StopMode::graceful, 1000}), "stop");
+  EXPECT_EQ(plugin->stop(call.get(), {vm(), StopMode::force, 0})->state, VmState::shutdown) << "the way out";
+}
+
+TEST_F(SimulatorPlugin, AnActionThatIsRepeatedDrawsAnewAlsoAfterTheAgentsRestart) {
+  const auto outcomes = [&] {
+    std::string out;
+    start(R"({"action_failure_percent":50,"seed":7})");
+    for (int i = 0; i < 40; ++i) {
+      if (i == 20) load("null");
+      out += plugin->reboot(call.get(), vm()) ? '+' : '-';
+    }
+    EXPECT_TRUE(plugin->stop(call.get(), {vm(), StopMode::force, 0}));
+    return out;
+  };
+  const std::string first = outcomes();
+  EXPECT_GT(std::count(first.begin(), first.end(), '-'), 10) << first;
+  EXPECT_GT(std::count(first.begin(), first.end(), '+'), 10) << first;
+  EXPECT_NE(first.substr(0, 20), first.substr(20)) << "it goes on and doesn't begin anew";
+  EXPECT_EQ(outcomes(), first) << "the same every time";
 }
 
 TEST_F(SimulatorPlugin, AnEndByItselfIsTold) {

@@ -22,6 +22,13 @@ bool start_fails(const Behaviour& behaviour, const std::string& vm, std::int64_t
   return draw(behaviour, vm, incarnation, "start") % 100 < static_cast<std::uint64_t>(behaviour.failure_percent);
 }
 
+bool action_fails(const Behaviour& behaviour, const std::string& vm, std::int64_t incarnation, const char* action,
+                  std::int64_t turn) {
+  const std::string what = std::string(action) + "/" + std::to_string(turn);
+  return draw(behaviour, vm, incarnation, what.c_str()) % 100 <
+         static_cast<std::uint64_t>(behaviour.action_failure_percent);
+}
+
 std::int64_t exit_delay_ns(const Behaviour& behaviour, const std::string& vm, std::int64_t incarnation) {
   if (behaviour.exit_after_ms == 0) return 0;
   const auto spread = static_cast<std::int64_t>(draw(behaviour, vm, incarnation, "exit") % 501);  // 0 … 500 thousandths

@@ -19,6 +19,7 @@ struct Life {
   std::int64_t left_ns = 0;     // of its time, while it is paused
   std::int64_t ended_ns = 0;
   std::int64_t reboots = 0;
+  std::int64_t asked = 0;  // actions that drew whether they fail: each draws anew
   std::int32_t vcpus = 1;
   std::int32_t max_vcpus = 1;
   std::int64_t memory = 0;
@@ -28,6 +29,9 @@ struct Life {
 
 // Percent of `failure_percent` that this start draws: true means that it fails.
 bool start_fails(const Behaviour& behaviour, const std::string& vm, std::int64_t incarnation);
+// The same of `action_failure_percent` and the turn-th action, from 1.
+bool action_fails(const Behaviour& behaviour, const std::string& vm, std::int64_t incarnation, const char* action,
+                  std::int64_t turn);
 // exit_after_ms, spread by a quarter either way; 0 where it never ends.
 std::int64_t exit_delay_ns(const Behaviour& behaviour, const std::string& vm, std::int64_t incarnation);
 // The plugin's config overridden by the VM's own; INVALID_ARGUMENT with pointers under /config.
@@ -52,12 +56,12 @@ template <>
 struct Fields<simulator::Life> {
   using T = simulator::Life;
   static constexpr std::string_view kName = "simulated VM";
-  static constexpr auto kTable =
-      field_table(field<&T::format>("format").required(), field<&T::boot_id>("boot_id"),
-                  field<&T::state>("state").required(), field<&T::started_ns>("started_ns"),
-                  field<&T::ends_ns>("ends_ns"), field<&T::left_ns>("left_ns"), field<&T::ended_ns>("ended_ns"),
-                  field<&T::reboots>("reboots"), field<&T::vcpus>("vcpus"), field<&T::max_vcpus>("max_vcpus"),
-                  field<&T::memory>("memory"), field<&T::max_memory>("max_memory"), field<&T::behaviour>("behaviour"));
+  static constexpr auto kTable = field_table(
+      field<&T::format>("format").required(), field<&T::boot_id>("boot_id"), field<&T::state>("state").required(),
+      field<&T::started_ns>("started_ns"), field<&T::ends_ns>("ends_ns"), field<&T::left_ns>("left_ns"),
+      field<&T::ended_ns>("ended_ns"), field<&T::reboots>("reboots"), field<&T::asked>("asked"),
+      field<&T::vcpus>("vcpus"), field<&T::max_vcpus>("max_vcpus"), field<&T::memory>("memory"),
+      field<&T::max_memory>("max_memory"), field<&T::behaviour>("behaviour"));
 };
 QARAX_FIELDS_COMPLETE(simulator::Life);
 }  // namespace qarax
