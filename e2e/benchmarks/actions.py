@@ -1,6 +1,8 @@
 """What is asked of a VM that runs, and of an agent that was killed."""
 
+import http.client
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from bench import BANNER, end, median_ms, Qmp, row, wait_text
 
@@ -90,7 +92,7 @@ def recovery(b):
         time.sleep(0.5)
     for vm in vms:
         b.api.delete(vm)
-    return 70.0, median_ms(taken), "ms"
+    return None, median_ms(taken), "ms"
 
 
 def hundred(b):
@@ -104,14 +106,32 @@ def hundred(b):
     return vms
 
 
-@row(10.5, "agent killed → 100 VMs, guests paused, seen again at REST", "≤ 1000 ms")
+def of_each(b, vms, action):
+    """The action of all VMs at once, each request on a connection of its own."""
+    def ask(vm):
+        connection = http.client.HTTPConnection("127.0.0.1", b.stack.server.port)
+        try:
+            connection.request("POST", f"/vms/{vm}/{action}")
+            response = connection.getresponse()
+            body = response.read()
+            assert response.status < 300, body
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(vms)) as pool:
+        list(pool.map(ask, vms))
+
+
+@row(10.5, "agent killed → 100 VMs, guests paused, seen at REST and each resumed", "≤ 1000 ms")
 def recovery_of_hundred(b):
     vms = hundred(b)
     taken = []
     for _ in range(5):
         begun = restarted_until_seen(b, vms, "paused")
+        of_each(b, vms, "resume")
         taken.append(time.monotonic() - begun)
+        of_each(b, vms, "pause")
         time.sleep(0.5)
     for vm in vms:
         b.api.delete(vm)
-    return 1000.0, median_ms(taken), "ms"
+    return None, median_ms(taken), "ms"

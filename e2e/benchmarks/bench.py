@@ -27,6 +27,7 @@ ROWS = {}
 
 
 def row(number, what, target):
+    """Enters a function that answers (floor, ours, unit); the floor is None where the target is an absolute figure."""
     def register(measure):
         ROWS[number] = (what, target, measure)
         return measure

@@ -27,12 +27,12 @@ def idle(b):
 
 @row(15, "idle memory of the server (PSS)", "≤ 20 MiB")
 def server_memory(b):
-    return 20.0, idle(b)[0], "MiB"
+    return None, idle(b)[0], "MiB"
 
 
 @row(15.5, "idle memory of the agent (PSS)", "≤ 15 MiB")
 def agent_memory(b):
-    return 15.0, idle(b)[1], "MiB"
+    return None, idle(b)[1], "MiB"
 
 
 def supervisors(node):
@@ -56,4 +56,4 @@ def memory_by_vm(b):
     after = pss(b.node.pid) + sum(pss(pid) for pid in found)
     for vm in vms:
         b.api.delete(vm)
-    return 1.0, (after - before) / len(vms), "MiB"
+    return None, (after - before) / len(vms), "MiB"

@@ -22,7 +22,8 @@ def main():
         for number in wanted:
             what, target, measure = bench.ROWS[number]
             floor, ours, unit = measure(b)
-            print(f"| {number:g} | {what} | {floor:.4g} {unit} | {ours:.4g} {unit} | {ours / floor:.2f} | {target} |", flush=True)
+            below = ("–", "–") if floor is None else (f"{floor:.4g} {unit}", f"{ours / floor:.2f}")
+            print(f"| {number:g} | {what} | {below[0]} | {ours:.4g} {unit} | {below[1]} | {target} |", flush=True)
     finally:
         b.close()
 

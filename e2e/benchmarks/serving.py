@@ -58,7 +58,7 @@ def list_thousand(b):
         assert response.status == 200 and len(json.loads(body)) >= 1000
     for vm in b.api.vms():
         b.api.delete(vm["id"])
-    return 2.5, median_ms(taken), "ms"
+    return None, median_ms(taken), "ms"
 
 
 @row(14, "change on the node → event at a REST client (SQLite, commit included)", "p50 ≤ 1 ms")
@@ -81,4 +81,4 @@ def node_event(b):
         b.api.delete(vm)
     client.close()
     print(f"  row 14: p50 {median_ms(taken):.3f} ms, p99 {sorted(taken)[98] * 1000:.3f} ms", file=sys.stderr)
-    return 1.0, median_ms(taken), "ms"
+    return None, median_ms(taken), "ms"
