@@ -473,7 +473,7 @@ def test_token_and_tls(tmp_path):
         cert.write_bytes(cert2.read_bytes())
         key.write_bytes(key2.read_bytes())
         server.start()
-        wait_for("the server listens", lambda: "listening on" in server.log() and server.process.poll() is None)
+        wait_for("the server listens again", lambda: server.log().count("listening on") == 2 and server.process.poll() is None)
         assert Cli(f"https://127.0.0.1:{server.port}", QARAX_TOKEN="s3cret-of-the-test", QARAX_CA_FILE=str(cert2)).json("list") == []
     finally:
         server.stop()
