@@ -104,7 +104,7 @@ class RunningNode final : public Node {
         *processes_, [this](const std::string& plugin, const std::string& vm) { notified(plugin, vm); });
     plugins_ = std::make_unique<core::PluginHost>(*services_);
     drivers_ = std::make_unique<PluginDrivers>(*plugins_);
-    QARAX_CHECK(drivers_->load(config_, boot));
+    QARAX_CHECK(drivers_->load(config_, boot, [this](const std::string& plugin) { notified(plugin, ""); }));
 
     remove_unused_images();
     Manager::Options options;
@@ -177,7 +177,9 @@ class RunningNode final : public Node {
   }
 
   void redescribe(const std::string& plugin) {
-    if (const Status described = plugins_->refresh_description(plugin); !described)
+    // One that is refused has nothing to say, and one that is still being loaded is heard of when it's done.
+    const bool loaded = plugins_->hypervisor(plugin) != nullptr;
+    if (const Status described = loaded ? plugins_->refresh_description(plugin) : Status(Ok{}); !described)
       core::logger("plugins")->warn("a plugin doesn't describe itself anew plugin={} reason={}", plugin,
                                     core::log_value(described.error().message));
     if (NodeService* service = service_ptr_.load()) service->node_changed();

@@ -62,7 +62,9 @@ class PluginDriver final : public Driver {
   core::LoadedHypervisor& plugin_;
 };
 
-std::string stem(const std::string& path) { return std::filesystem::path(path).stem().string(); }
+std::string name_of(const core::PluginRecord& record) {
+  return record.name.empty() ? std::filesystem::path(record.path).stem().string() : record.name;
+}
 
 // The node's own boot files, for a plugin that tries a guest and whose config names no others.
 RawJson probe_files(const BootFiles& boot) {
@@ -76,17 +78,22 @@ RawJson probe_files(const BootFiles& boot) {
 
 PluginDrivers::~PluginDrivers() = default;
 
-Status PluginDrivers::load(const NodeConfig& config, const BootFiles& boot) {
+Status PluginDrivers::load(const NodeConfig& config, const BootFiles& boot, const News& news,
+                           std::int64_t patience_ms) {
   std::vector<core::PluginFileConfig> entries;
   for (const auto& entry : config.plugins)
     entries.push_back({entry.path, entry.config, entry.required, config.data_dir + "/plugins", probe_files(boot)});
   const auto check = [](const core::PluginRecord& record) -> Status {
-    if (record.state == core::PluginState::loaded || !record.required) return Ok{};
+    if (record.state != core::PluginState::refused || !record.required) return Ok{};
     return make_error(Code::failed_precondition, "a required plugin was refused: " + record.reason);
   };
   core::PluginFiles found = core::find_plugin_files(entries);
   for (core::PluginRecord& refused : found.refused) QARAX_CHECK(check(host_.add_refused(std::move(refused))));
-  for (const auto& file : found.files) QARAX_CHECK(check(host_.load(file)));
+  host_.begin_loading(found.files, [this, news](const core::PluginRecord& record) {
+    if (news) news(name_of(record));
+  });
+  host_.await_loading(patience_ms);
+  for (const auto& record : host_.records()) QARAX_CHECK(check(record));
   return Ok{};
 }
 
@@ -94,8 +101,17 @@ Result<Driver*> PluginDrivers::find(const std::string& name) {
   const std::lock_guard lock(mutex_);
   if (const auto found = drivers_.find(name); found != drivers_.end()) return found->second.get();
   core::LoadedHypervisor* plugin = host_.hypervisor(name);
+  if (plugin == nullptr && host_.may_be_loading(name))
+    return make_error(Code::unavailable, still_loading(name), std::string(kPluginLoading));
   if (plugin == nullptr) return make_error(Code::unavailable, host_.explain_missing(name), "hypervisor-unavailable");
   return drivers_.emplace(name, std::make_unique<PluginDriver>(*plugin)).first->second.get();
+}
+
+std::string PluginDrivers::still_loading(const std::string& name) const {
+  std::string files;
+  for (const auto& record : host_.records())
+    if (record.state == core::PluginState::loading) files.append("; ").append(record.reason);
+  return "hypervisor \"" + name + "\" can't be used yet, try again in a moment" + files;
 }
 
 std::vector<core::PluginInfo> PluginDrivers::infos() const {
@@ -103,12 +119,12 @@ std::vector<core::PluginInfo> PluginDrivers::infos() const {
   for (const auto& record : host_.records()) {
     core::PluginInfo info;
     const bool loaded = record.state == core::PluginState::loaded;
-    info.name = record.name.empty() ? stem(record.path) : record.name;
+    info.name = name_of(record);
     info.id = record.id;
     info.version = record.version;
     info.path = record.path;
     info.kind = "hypervisor";
-    info.state = loaded ? "loaded" : "refused";
+    info.state = loaded ? "loaded" : record.state == core::PluginState::loading ? "loading" : "refused";
     info.reason = record.reason;
     if (!loaded) info.step = core::to_string(record.step);
     info.interfaces = record.interfaces;

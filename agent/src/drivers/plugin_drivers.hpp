@@ -1,6 +1,8 @@
 // The loaded plugins as the VM manager's drivers, and what the node says of them.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -19,16 +21,26 @@ class PluginDrivers final : public Drivers {
   explicit PluginDrivers(core::PluginHost& host) : host_(host) {}
   ~PluginDrivers() override;
 
-  // What the config names: files with their config first, then the rest of each folder. `boot` is passed to plugins
-  // that ask for a kernel to try an accelerator with. The error is about a `required` plugin that was refused.
-  Status load(const NodeConfig& config, const BootFiles& boot);
+  // Of a file, by its plugin's name or its own, that was loaded or refused: any thread, only enqueues.
+  using News = std::function<void(const std::string& plugin)>;
 
+  // What the config names: files with their config first, then the rest of each folder. `boot` is passed to plugins
+  // that ask for a kernel to try an accelerator with. Files that are still being loaded after `patience_ms` go on in
+  // the background, but for `required` ones, which are waited for. The error is about one of those that was refused.
+  Status load(const NodeConfig& config, const BootFiles& boot, const News& news = {},
+              std::int64_t patience_ms = kPatienceMs);
+
+  // "plugin-loading" where a file that is still being loaded may be the one.
   Result<Driver*> find(const std::string& name) override;
   std::vector<core::PluginInfo> infos() const;
   // config's choice, else cloud_hv where healthy, else the first healthy one, else the first loaded.
   std::string default_hypervisor(const std::string& configured) const;
 
  private:
+  static constexpr std::int64_t kPatienceMs = 1'000;
+
+  std::string still_loading(const std::string& name) const;
+
   core::PluginHost& host_;
   std::mutex mutex_;
   std::map<std::string, std::unique_ptr<Driver>> drivers_;

@@ -1,10 +1,13 @@
 #include "plugin_drivers.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
+#include <future>
 
 #include "plugin_services.hpp"
 #include "temp_folder.hpp"
@@ -56,6 +59,41 @@ TEST_F(PluginDriversTest, AFolderThatIsntToBeTrustedIsSaidAndKeepsTheNodeFromSta
   ASSERT_FALSE(required);
   EXPECT_NE(required.error().message.find("a required plugin was refused: plugin folder " + plugins_),
             std::string::npos);
+}
+
+TEST_F(PluginDriversTest, WhileOneFileHangsTheOthersServe) {
+  const std::string fifo = folder_ / "fifo";
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  std::filesystem::copy_file(QARAX_SLOW_CREATE, plugins_ + "/10_slow.so");
+  std::filesystem::copy_file(QARAX_SLEEPER, plugins_ + "/20_sleeper.so");
+  config_.plugins = {{plugins_, {R"({"fifo":")" + fifo + R"("})"}, false}};
+  std::promise<void> done;
+  ASSERT_TRUE(drivers_.load(
+      config_, {},
+      [&](const std::string& plugin) {
+        if (plugin == "slow_create") done.set_value();
+      },
+      400));
+  const auto infos = drivers_.infos();
+  ASSERT_EQ(infos.size(), 2u);
+  EXPECT_EQ(infos[0].state, "loading");
+  EXPECT_EQ(infos[0].step, "create");
+  EXPECT_NE(infos[0].reason.find("create hasn't returned yet"), std::string::npos) << infos[0].reason;
+  EXPECT_EQ(infos[1].state, "loaded");
+  EXPECT_TRUE(drivers_.find(infos[1].name));
+  EXPECT_EQ(drivers_.default_hypervisor(""), infos[1].name);
+  const auto early = drivers_.find("slow_create");
+  ASSERT_FALSE(early);
+  EXPECT_EQ(early.error().code, Code::unavailable);
+  EXPECT_EQ(early.error().reason, kPluginLoading);
+  EXPECT_EQ(drivers_.find("another").error().reason, "hypervisor-unavailable");
+
+  const int fd = ::open(fifo.c_str(), O_WRONLY | O_CLOEXEC);  // returns when the plugin has it open: lets it go
+  EXPECT_GE(fd, 0);
+  ::close(fd);
+  done.get_future().wait();
+  EXPECT_TRUE(drivers_.find("slow_create"));
+  EXPECT_EQ(drivers_.infos()[0].state, "loaded");
 }
 
 }  // namespace

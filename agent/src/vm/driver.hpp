@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "qarax/plugin/call_args.hpp"
@@ -37,6 +38,9 @@ class Driver {
   // At any time, like inspect.
   virtual Result<Counters> counters(const DriverCall& call, const VmArgs& args) = 0;
 };
+
+// The reason of an UNAVAILABLE that passes by itself: the plugin is still being loaded.
+inline constexpr std::string_view kPluginLoading = "plugin-loading";
 
 class Drivers {
  public:

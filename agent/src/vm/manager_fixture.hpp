@@ -114,7 +114,9 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   Result<Counters> counters(const DriverCall&, const VmArgs&) override { return Counters{{{"exits", 7, "count"}}}; }
 
   Result<Driver*> find(const std::string& name) override {
-    if (name == "fake") return this;
+    if (name == "slow" && slow_is_loading)
+      return make_error(Code::unavailable, "it is still being loaded", std::string(kPluginLoading));
+    if (name == "fake" || name == "slow") return this;
     return make_error(Code::unavailable, "there is no hypervisor " + name);
   }
   Result<BootFiles> files_for(const std::optional<std::string>&) override {
@@ -130,6 +132,7 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   std::function<void()> on_stop;
   std::string snapshot_words = "no luck";                 // of one that fails
   std::function<Status(std::int64_t incarnation)> spawn;  // a start's VMM; unset: none. A stop only says that it ended
+  std::atomic<bool> slow_is_loading{false};               // the plugin of that name
   std::atomic<int> starts{0};
   std::atomic<bool> hang_start{false};
   std::atomic<bool> fail_start{false};

@@ -36,6 +36,23 @@ TEST_F(ManagerTest, ALateStartOfADeletedVmIsRefusedAlsoAfterARestart) {
   EXPECT_EQ(driver_.starts, 1);
 }
 
+TEST_F(ManagerTest, AVmWhosePluginIsStillBeingLoadedWaitsForItAndHoldsUpNoOther) {
+  Command other = command(Action::start, 1);
+  other.vm = core::new_uuid();
+  other.document = R"({"name":"db","hypervisor":"slow","spec":{}})";
+  ASSERT_TRUE(run(command(Action::start, 1)).outcome);
+  ASSERT_TRUE(run(other).outcome);
+  driver_.slow_is_loading = true;
+  open();
+  told([&](const core::VmReport& report) { return report.vm == vm_ && report.status.state == VmState::running; });
+  const auto waits = told([&](const core::VmReport& report) {
+    return report.vm == other.vm && report.status.status_reason == "recovering: it is still being loaded";
+  });
+  EXPECT_EQ(waits.status.state, VmState::unknown);
+  driver_.slow_is_loading = false;
+  told([&](const core::VmReport& report) { return report.vm == other.vm && report.status.state == VmState::running; });
+}
+
 TEST_F(ManagerTest, AnInterruptedDeleteIsFinished) {
   run(command(Action::start, 1));
   manager_.reset();

@@ -161,13 +161,24 @@ void Manager::recover(const VmPtr& vm, int attempt) {
   if (has_been_ended() && vm->journal && vm->document.incarnation != 0) return;
   auto document = vm->folder.read_document();
   if (!document && has_been_ended()) return;
+  const auto again_in = [&](std::int64_t ms, int next) {
+    timers_.in_ms(ms, [this, vm, next] { enqueue(vm, [this, vm, next] { recover(vm, next); }); });
+  };
+  // No failed attempt, and told once: a slow plugin has many VMs.
+  const auto wait_for_plugin = [&](const Error& error) {
+    const VmStatus status = status_with(VmState::unknown, "recovering: " + error.message);
+    if (reports_.status_of(vm->known).status_reason != status.status_reason) {
+      log->warn("a recovery waits for its plugin vm={} reason={}", vm->id, core::log_value(error.message));
+      reports_.publish_if_current(vm->known, vm->facts(status), epoch);
+    }
+    again_in(kRetryMs, attempt);
+  };
   const auto try_again = [&](const Error& error) {
     log->warn("a recovery is tried again vm={} attempt={} reason={}", vm->id, attempt, core::log_value(error.message));
     const VmStatus status =
         status_with(VmState::unknown, "recovering, tried " + std::to_string(attempt) + " times: " + error.message);
     reports_.publish_if_current(vm->known, vm->facts(status), epoch);
-    timers_.in_ms(std::min<std::int64_t>(std::int64_t{kRetryMs} * attempt, kLastRetryMs),
-                  [this, vm, attempt] { enqueue(vm, [this, vm, attempt] { recover(vm, attempt + 1); }); });
+    again_in(std::min<std::int64_t>(std::int64_t{kRetryMs} * attempt, kLastRetryMs), attempt + 1);
   };
   // Damage stays; a disk that failed or descriptors that ran out may be back.
   const auto unreadable = [&](const Error& error) {
@@ -209,6 +220,7 @@ void Manager::recover(const VmPtr& vm, int attempt) {
   if (is_overtaken()) return;
   if (!status) {
     const Error& error = status.error();
+    if (error.reason == kPluginLoading) return wait_for_plugin(error);
     // An overloaded host or a VMM that is slow to answer gets better: the VM isn't given up for it.
     const auto process = processes_.find({vm->id, vm->document.incarnation});
     const bool may_change =

@@ -1,7 +1,7 @@
 #include "loading.hpp"
 
+#include <algorithm>
 #include <exception>
-#include <thread>
 #include <utility>
 
 #include "config_check.hpp"
@@ -11,14 +11,13 @@
 #include "plugin_call.hpp"
 #include "plugin_file.hpp"
 #include "qarax/core/files.hpp"
-#include "qarax/core/plugin_host/process_guard.hpp"
 #include "qarax/core/threads.hpp"
 #include "qarax/plugin/call.hpp"
 
 namespace qarax::core {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using Clock = Loading::Clock;
 
 Clock::time_point grace() { return Clock::now() + std::chrono::seconds(5); }
 
@@ -32,11 +31,12 @@ std::string doing(LoadStep step) {
 }  // namespace
 
 Loading::Loading(HostServices& services, const PluginHostOptions& options, PluginFileConfig config,
-                 std::vector<PluginRecord> loaded)
+                 std::shared_ptr<ProcessGuard> guard, Claim claim)
     : services_(services),
       options_(options),
       config_(std::move(config)),
-      loaded_(std::move(loaded)),
+      guard_(std::move(guard)),
+      claim_(std::move(claim)),
       plugin_(std::make_unique<Plugin>()),
       since_(Clock::now()) {
   plugin_->record.path = config_.path;
@@ -44,31 +44,62 @@ Loading::Loading(HostServices& services, const PluginHostOptions& options, Plugi
   seen_ = plugin_->record;
 }
 
-std::unique_ptr<Plugin> Loading::run(HostServices& services, const PluginHostOptions& options,
-                                     const PluginFileConfig& config, std::vector<PluginRecord> loaded) {
-  const std::shared_ptr<Loading> loading(new Loading(services, options, config, std::move(loaded)));
-  ProcessGuard guard;
-  std::thread thread([loading] { loading->work(); });
-  if (loading->wait()) {
-    thread.join();
+std::shared_ptr<Loading> Loading::begin(HostServices& services, const PluginHostOptions& options,
+                                        const PluginFileConfig& config, std::shared_ptr<ProcessGuard> guard,
+                                        Claim claim) {
+  std::shared_ptr<Loading> loading(new Loading(services, options, config, std::move(guard), std::move(claim)));
+  loading->thread_ = std::thread([loading] { loading->work(); });
+  return loading;
+}
+
+std::unique_ptr<Plugin> Loading::take(const std::shared_ptr<Loading>& loading) {
+  std::unique_lock lock(loading->mutex_);
+  if (loading->done_) {
+    lock.unlock();
+    loading->thread_.join();
     return std::move(loading->plugin_);
   }
   auto refused = std::make_unique<Plugin>();
-  {
-    const std::lock_guard lock(loading->mutex_);
-    refused->record = loading->seen_;
-    // What it still asks of its host is asked by nobody.
-    if (loading->host_ != nullptr) loading->host_->close(Clock::now());
-  }
+  refused->record = loading->seen_;
+  refused->record.reason = loading->why_given_up();
   refused->record.hangs = true;
-  refused->record.warnings = guard.restore();
-  refused->record.reason = "plugin " + config.path + ": " + doing(refused->record.step) + " hasn't returned within " +
-                           std::to_string(loading->limit_of(refused->record.step).count()) +
-                           " ms; the node goes on without it. Mend what it waits for, or take it out of the node's "
-                           "config, and restart qarax-node";
-  keep_for_ever(std::move(thread));
+  // What it still asks of its host is asked by nobody.
+  if (loading->host_ != nullptr) loading->host_->close(Clock::now());
+  refused->record.warnings = loading->put_back_;
+  lock.unlock();
+  for (auto& change : loading->guard_->restore()) refused->record.warnings.push_back(std::move(change));
+  keep_for_ever(std::move(loading->thread_));
   keep_for_ever(loading);
   return refused;
+}
+
+std::string Loading::why_given_up() const {
+  const std::string what = "plugin " + config_.path + ": " + doing(seen_.step) + " hasn't returned ";
+  if (node_ends_) return what + "by the end of the node";
+  return what + "within " + std::to_string(limit_of(seen_.step).count()) +
+         " ms; the node goes on without it. Mend what it waits for, or take it out of the node's config, and restart "
+         "qarax-node";
+}
+
+PluginRecord Loading::seen() const {
+  const std::lock_guard lock(mutex_);
+  PluginRecord record = seen_;
+  record.state = PluginState::loading;
+  record.reason = "plugin " + config_.path + " is still being loaded: " + doing(record.step) +
+                  " hasn't returned yet; VMs that need it wait for it";
+  return record;
+}
+
+void Loading::put_back() {
+  auto changes = guard_->restore();
+  const std::lock_guard lock(mutex_);
+  put_back_.insert(put_back_.end(), changes.begin(), changes.end());
+}
+
+void Loading::give_up() {
+  const std::lock_guard lock(mutex_);
+  if (!done_) given_up_ = node_ends_ = true;
+  changed_.notify_all();
 }
 
 std::chrono::milliseconds Loading::limit_of(LoadStep step) const {
@@ -79,33 +110,38 @@ std::chrono::milliseconds Loading::limit_of(LoadStep step) const {
   return std::chrono::milliseconds(limit + options_.grace_ms);
 }
 
-bool Loading::wait() {
+bool Loading::decided() {
+  if (!done_ && bounded_ && Clock::now() >= since_ + limit_of(seen_.step)) given_up_ = true;
+  return done_ || given_up_;
+}
+
+bool Loading::wait(Clock::time_point until) {
   std::unique_lock lock(mutex_);
-  while (!done_) {
-    const LoadStep step = seen_.step;
-    const bool bounded = bounded_;
-    const auto moved = [&] { return done_ || seen_.step != step || bounded_ != bounded; };
-    if (!bounded)
-      changed_.wait(lock, moved);
-    else if (!changed_.wait_until(lock, since_ + limit_of(step), moved))
-      break;
+  while (!decided()) {
+    if (Clock::now() >= until) return false;
+    changed_.wait_until(lock, bounded_ ? std::min(until, since_ + limit_of(seen_.step)) : until);
   }
-  given_up_ = !done_;
-  return done_;
+  return true;
+}
+
+void Loading::wait_opened() {
+  std::unique_lock lock(mutex_);
+  while (!decided() && seen_.step == LoadStep::open) changed_.wait_until(lock, since_ + limit_of(seen_.step));
 }
 
 void Loading::work() {
   core::name_this_thread("plugin-load");
-  ProcessGuard guard;
   Status status = Ok{};
   try {
     status = handshake();
   } catch (const std::exception& e) {
     status = make_error(Code::internal, std::string("the host failed: ") + e.what());
   }
+  auto changes = guard_->restore();
   const std::lock_guard lock(mutex_);
   if (given_up_) return;  // nobody waits any more: what it has made stays, and is nobody's
-  plugin_->record.warnings = guard.restore();
+  plugin_->record.warnings = std::move(put_back_);
+  plugin_->record.warnings.insert(plugin_->record.warnings.end(), changes.begin(), changes.end());
   if (!status) plugin_->record.reason = "plugin " + config_.path + ": " + status.error().message;
   done_ = true;
   changed_.notify_all();
@@ -130,7 +166,7 @@ Status Loading::handshake() {
   const RawJson config = with_offers(plugin::view(table->config_schema), config_.config, config_.offers);
   QARAX_CHECK(check_plugin_config(plugin::view(table->config_schema), config.text));
   QARAX_CHECK(at(LoadStep::clash));
-  QARAX_CHECK(check_clash());
+  QARAX_CHECK(claim_(record));
 
   plugin_->host = &HostTables::make(services_, record.name);
   QARAX_CHECK(at(LoadStep::create));
@@ -140,18 +176,6 @@ Status Loading::handshake() {
     return std::move(instance).error();
   }
   return finish_instance(*table, *instance);
-}
-
-Status Loading::check_clash() const {
-  const PluginRecord& record = plugin_->record;
-  for (const auto& other : loaded_) {
-    if (other.id == record.id || other.name == record.name)
-      return make_error(Code::already_exists,
-                        (other.id == record.id ? "its id " + record.id : "its name " + record.name) + " is taken by " +
-                            other.path + "; remove one of the two from the node's config",
-                        "plugin-clash");
-  }
-  return Ok{};
 }
 
 Result<void*> Loading::create(const qarax_plugin_table& table, const RawJson& config) {

@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <string_view>
+#include <vector>
 
 namespace qarax::core {
 namespace {
@@ -17,12 +19,19 @@ Error refuse(std::string why) { return make_error(Code::failed_precondition, std
 // A group that is one user's alone, as Debian makes one for each user: with umask 002 everything of theirs is writable
 // by it.
 bool private_group(gid_t group, uid_t owner) {
-  const passwd* user = ::getpwuid(owner);  // main thread, as loading is
-  if (user == nullptr || user->pw_gid != group) return false;
-  const std::string name = user->pw_name;
-  const ::group* entry = ::getgrgid(group);
-  if (entry == nullptr || name != entry->gr_name) return false;
-  for (char** member = entry->gr_mem; *member != nullptr; ++member)
+  constexpr std::size_t kRoom = 64u << 10;  // a group of more members than fit is nobody's private one
+  passwd user{};
+  ::group entry{};
+  passwd* user_found = nullptr;
+  ::group* group_found = nullptr;
+  std::vector<char> user_room(kRoom);
+  std::vector<char> group_room(kRoom);
+  ::getpwuid_r(owner, &user, user_room.data(), user_room.size(), &user_found);
+  if (user_found == nullptr || user.pw_gid != group) return false;
+  ::getgrgid_r(group, &entry, group_room.data(), group_room.size(), &group_found);
+  const std::string_view name = user.pw_name;
+  if (group_found == nullptr || name != entry.gr_name) return false;
+  for (char** member = entry.gr_mem; *member != nullptr; ++member)
     if (name != *member) return false;
   return true;
 }

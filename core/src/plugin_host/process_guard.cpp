@@ -8,6 +8,7 @@
 #include <clocale>
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
 #include <string_view>
 
 namespace qarax::core {
@@ -53,6 +54,8 @@ ProcessGuard::ProcessGuard()
 }
 
 std::vector<std::string> ProcessGuard::restore() {
+  static std::mutex one_at_a_time;  // files that are slow to load end at any time
+  const std::lock_guard lock(one_at_a_time);
   std::vector<std::string> changes;
   for (int signal = 1; signal < kSignals; ++signal) {
     const auto& before = actions_[static_cast<std::size_t>(signal)];

@@ -90,9 +90,9 @@ struct qarax::Fields<qarax::api::HostPlugin> {
   static constexpr auto kTable = field_table(
       field<&T::name>("name").required().doc("Short name, as `hypervisor` of a VM."),
       field<&T::version>("version").doc("The plugin's own version."),
-      field<&T::state>("state").required().doc("loaded or refused."),
+      field<&T::state>("state").required().doc("loaded, loading or refused."),
       field<&T::healthy>("healthy").required().doc("Whether it could start a VM now."),
-      field<&T::reason>("reason").doc("Why it was refused or isn't healthy."),
+      field<&T::reason>("reason").doc("Why it was refused or isn't healthy, or what its loading waits for."),
       field<&T::accelerator>("accelerator").doc("kvm, tcg, simulated, …: what new VMs get."),
       field<&T::accelerator_evidence>("accelerator_evidence").doc("What the choice rests on."),
       field<&T::capabilities>("capabilities")

@@ -125,6 +125,8 @@ constexpr ProblemKind kKinds[] = {
     {"node-unreachable", 503, "Node unreachable", "Check qarax-node on that host; the request can be repeated.", 5},
     {"host-stopping", 503, "The host is being shut down", "Start the VM when its host is back.", 30},
     {"node-recovering", 503, "Node is recovering this VM", "Try again after the time in Retry-After.", 1},
+    {"plugin-loading", 503, "Node is loading this plugin",
+     "Try again after the time in Retry-After; GET /hosts/{id}/plugins says what it waits for.", 2},
     {"store-unavailable", 503, "Database unavailable", "Check the database that DATABASE_URL names.", 5},
     {"read-only", 503, "Server is read-only",
      "Adopt the host that the detail names: POST /hosts/{id}/adopt shows the plan first.", 30},

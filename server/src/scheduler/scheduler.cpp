@@ -15,6 +15,7 @@ struct Refusal {
   About about = About::host;
   std::string text;
   std::string pointer{};  // of the member that is to blame
+  bool passes = false;    // by itself, in a moment
 };
 
 std::string mebibytes(std::int64_t bytes) { return std::to_string(bytes / (std::int64_t{1} << 20)) + " MiB"; }
@@ -31,7 +32,7 @@ std::string told_of(const core::NodeInfo& node) {
   for (const auto& plugin : node.plugins) {
     out.append(out.empty() ? "" : ", ").append(plugin.name);
     if (plugin.state != "loaded")
-      out.append(" (refused: " + plugin.reason + ")");
+      out.append(" (" + plugin.state + ": " + plugin.reason + ")");
     else if (plugin.description && !plugin.description->healthy)
       out.append(" (can't be used: " + plugin.description->health_reason + ")");
   }
@@ -42,6 +43,7 @@ std::string told_of(const core::NodeInfo& node) {
 std::string unusable(const core::NodeInfo& node, const std::string& name) {
   const core::PluginInfo* plugin = find_plugin(node, name);
   if (plugin == nullptr) return "it has no hypervisor " + name + "; it has: " + told_of(node);
+  if (plugin->state == "loading") return "hypervisor " + name + " can't be used yet: " + plugin->reason;
   if (plugin->state != "loaded") return "hypervisor " + name + " was refused: " + plugin->reason;
   if (plugin->description && !plugin->description->healthy)
     return "hypervisor " + name + " can't be used: " + plugin->description->health_reason;
@@ -58,12 +60,20 @@ std::optional<Refusal> judge_config(const VmSpec& spec, const core::PluginInfo& 
                  std::move(first.pointer)};
 }
 
-// What no waiting would change: hypervisor, size and config. Sets `placement` where the host passes.
+// The plugin that it is about may be one that its node is still loading.
+bool may_come(const core::NodeInfo& node, const std::string& name) {
+  const core::PluginInfo* plugin = find_plugin(node, name);
+  if (plugin != nullptr) return plugin->state == "loading";
+  return std::any_of(node.plugins.begin(), node.plugins.end(), [](const auto& one) { return one.state == "loading"; });
+}
+
+// What no waiting would change: hypervisor, size and config, or `passes`. Sets `placement` where the host passes.
 std::optional<Refusal> judge_host(const PlacementRequest& request, const HostRecord& host, Placement& placement) {
   const core::NodeInfo& node = *host.info;
   std::string name = request.hypervisor.empty() ? node.default_hypervisor : request.hypervisor;
-  if (name.empty()) return Refusal{About::hypervisor, "it has no hypervisor loaded"};
+  if (name.empty() && !may_come(node, name)) return Refusal{About::hypervisor, "it has no hypervisor loaded"};
   if (std::string why = unusable(node, name); !why.empty()) {
+    if (may_come(node, name)) return Refusal{About::host, why, {}, true};
     // Only where the node's operator said so, and the VM says it for as long as it lives.
     const auto other = node.fallback.find(name);
     if (other == node.fallback.end()) return Refusal{About::hypervisor, why};
@@ -165,7 +175,7 @@ Status could_fit(const PlacementRequest& request, const std::vector<HostPtr>& ho
     Placement unused;
     if (!host->info) return Ok{};
     auto refusal = judge_host(request, *host, unused);
-    if (!refusal) return Ok{};
+    if (!refusal || refusal->passes) return Ok{};
     refusals.emplace_back(host->name, std::move(*refusal));
   }
   if (refusals.empty()) return Ok{};

@@ -121,6 +121,24 @@ TEST(Place, AnUnknownHypervisorListsThoseThatExist) {
             "cloud_hv (refused: it exports no symbol qarax_plugin), firecracker (can't be used: there is no KVM)");
 }
 
+TEST(Place, APluginThatIsStillBeingLoadedIsWaitedForAndNoReasonForAFallback) {
+  auto h = host("a", 8 * kGiB);
+  core::PluginInfo loading = h.info->plugins[0];
+  loading.name = "cloud_hv";
+  loading.state = "loading";
+  loading.reason = "create hasn't returned yet";
+  h.info->plugins.push_back(loading);
+  h.info->fallback["cloud_hv"] = "qemu";
+  for (const char* name : {"cloud_hv", "read_later"}) {
+    const auto placed = place(ask(kGiB, name), {candidate(h)});
+    ASSERT_FALSE(placed) << name;
+    EXPECT_EQ(placed.error().reason, "no-host-fits") << name;
+    EXPECT_NE(placed.error().message.find("create hasn't returned yet"), std::string::npos) << placed.error().message;
+    EXPECT_TRUE(could_fit(ask(kGiB, name), {std::make_shared<const HostRecord>(h)})) << name;
+  }
+  EXPECT_TRUE(place(ask(kGiB, "qemu"), {candidate(h)}));
+}
+
 TEST(Place, WithoutHostsItSaysHowToAddOne) {
   EXPECT_NE(place(ask(kGiB), {}).error().message.find("POST /hosts"), std::string::npos);
 }

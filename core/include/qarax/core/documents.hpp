@@ -134,9 +134,9 @@ struct PluginInfo {
   std::string version{};
   std::string path{};
   std::string kind{};    // hypervisor
-  std::string state{};   // loaded, refused
-  std::string reason{};  // of a refusal
-  std::string step{};    // of the handshake that refused it
+  std::string state{};   // loaded, loading, refused
+  std::string reason{};  // of a refusal, or what its loading waits for
+  std::string step{};    // of the handshake that refused it, or that it is at
   std::vector<std::string> interfaces{};
   std::optional<Description> description{};
 };
@@ -274,9 +274,9 @@ struct Fields<core::PluginInfo> {
       field<&T::id>("id").doc("Reverse-DNS id."), field<&T::version>("version").doc("The plugin's own version."),
       field<&T::path>("path").doc("The file on the host."),
       field<&T::kind>("kind").doc("hypervisor, storage or network."),
-      field<&T::state>("state").required().doc("loaded or refused."),
-      field<&T::reason>("reason").doc("Why it was refused."),
-      field<&T::step>("step").doc("The step of the handshake that refused it."),
+      field<&T::state>("state").required().doc("loaded, loading or refused."),
+      field<&T::reason>("reason").doc("Why it was refused, or what its loading waits for."),
+      field<&T::step>("step").doc("The step of the handshake that refused it, or that it is at."),
       field<&T::interfaces>("interfaces").doc("Interface ids that it offers."),
       field<&T::description>("description").doc("What it said of itself and its VMM."));
 };

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -30,10 +31,17 @@ class PluginHost {
   PluginHost(const PluginHost&) = delete;
   PluginHost& operator=(const PluginHost&) = delete;
 
-  // One file. Main thread, one at a time, before plugins are used: a create may not race with other threads that
-  // fork or change signal dispositions. Never fails as such: a refused file is a record with the reason. What a plugin
-  // does in it is done on a thread of its own, which is left behind where a step hangs. Logs what came of it.
+  // One file, to its end; one at a time, and not while others are being loaded. Never fails as such: a refused file is
+  // a record with the reason. What a plugin does in it is done on a thread of its own, which is left behind where a
+  // step hangs. Logs what came of it.
   PluginRecord load(const PluginFileConfig& config);
+  // The same with several, in the background and in their order; one that is slow is overtaken by those behind it,
+  // unless it has the system's loader to itself. `told` hears of each that is loaded or refused, on any thread, and
+  // only enqueues. What the process has of its own (ProcessGuard) it must not change from here on.
+  using LoadListener = std::function<void(const PluginRecord& record)>;
+  void begin_loading(const std::vector<PluginFileConfig>& files, LoadListener told);
+  // Until all are loaded or refused, or a required one is refused; after the timeout only required ones are waited for.
+  void await_loading(std::int64_t timeout_ms);
   // For what was refused before there was a file to load. Logged and kept like the others.
   PluginRecord add_refused(PluginRecord refused);
 
@@ -41,18 +49,21 @@ class PluginHost {
   std::vector<PluginRecord> records() const;
   // By short name; null when no loaded plugin has it. Valid as long as this.
   LoadedHypervisor* hypervisor(std::string_view name) const;
+  // A file that is still being loaded is of that name, or hasn't said yet of which it is.
+  bool may_be_loading(std::string_view name) const;
   // One sentence for "no such hypervisor": the loaded ones, and why a refused file of that name was refused.
   std::string explain_missing(std::string_view name) const;
   // Calls describe and puts the answer into the record; an error leaves the record as it was.
   Status refresh_description(std::string_view name);
 
-  // Refuses new calls, waits for those in flight, destroys every instance. DEADLINE_EXCEEDED naming the plugins that
-  // didn't end in time: their threads still run, so the process must end with _exit, as it should in any case.
+  // Leaves behind what is still being loaded, refuses new calls, waits for those in flight, destroys every instance.
+  // DEADLINE_EXCEEDED naming the plugins that didn't end in time: their threads still run, so the process must end with
+  // _exit, as it should in any case.
   Status shutdown(std::int64_t timeout_ms);
 
  private:
   struct Impl;
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<Impl> impl_;
 };
 
 }  // namespace qarax::core

@@ -18,7 +18,7 @@ struct PluginFileConfig {
   RawJson offers{};          // an object: members for a config that lacks them, where the plugin's schema has them
 };
 
-enum class PluginState { loaded, refused };
+enum class PluginState { loading, loaded, refused };
 
 // The step of the handshake that refused a file; they run in this order, each has its own text.
 enum class LoadStep {
@@ -50,7 +50,7 @@ struct PluginRecord {
   std::string abi{};      // "0.9": what it was built against
   PluginState state = PluginState::refused;
   LoadStep step = LoadStep::path;         // registered when loaded
-  std::string reason{};                   // why refused; names the file, the reason and what to do
+  std::string reason{};                   // why refused, and what to do, or what it still waits for; names the file
   std::vector<std::string> warnings{};    // what the host put right behind the plugin ("ignored SIGCHLD")
   std::vector<ErrorDetail> unchecked{};   // rules of its options_schema that only the plugin itself can hold to
   std::vector<std::string> interfaces{};  // ids that it offers and this host knows

@@ -13,9 +13,10 @@ namespace qarax::core {
 
 class ProcessGuard {
  public:
-  // Main thread, as restore: the process must not change these things itself in between.
+  // The process must not change these things itself from here on.
   ProcessGuard();
-  // Puts back what differs and says what it was, one phrase each ("ignored SIGCHLD").
+  // Any thread that has the signal mask of the one that made this. Puts back what differs and says what it was, one
+  // phrase each ("ignored SIGCHLD").
   std::vector<std::string> restore();
 
  private:

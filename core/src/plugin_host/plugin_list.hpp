@@ -1,0 +1,56 @@
+// What PluginHost keeps: the list of all files, and the threads that load some of them.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "loading.hpp"
+#include "qarax/core/logging.hpp"
+
+namespace qarax::core {
+
+// A plugin file in the list of all.
+struct Listed : Plugin {
+  PluginFileConfig config;
+  std::shared_ptr<Loading> loading;  // null: it waits for its turn, or there is an outcome
+  bool claims = false;               // its id and its name are its own
+};
+
+// What is said of it now.
+inline PluginRecord now_of(const Listed& listed) { return listed.loading ? listed.loading->seen() : listed.record; }
+
+struct PluginHost::Impl : std::enable_shared_from_this<Impl> {
+  Impl(HostServices& the_services, PluginHostOptions the_options) : services(the_services), options(the_options) {}
+
+  HostServices& services;
+  const PluginHostOptions options;
+  std::shared_ptr<const Logger> log = logger("plugins");
+  mutable std::mutex mutex;                     // guards all below; never held across a plugin call
+  std::condition_variable settled;              // another file is loaded or refused
+  std::deque<std::unique_ptr<Listed>> plugins;  // in order of the config; nothing leaves before the end
+  bool shut_down = false;
+  std::string held_by;                  // the file whose loading hangs, and with it the system's loader
+  std::weak_ptr<ProcessGuard> guarded;  // the process before the files that are being loaded
+  std::vector<std::thread> threads;     // that load files in the background
+
+  Listed& list(const PluginFileConfig& config);
+  std::shared_ptr<Loading> begin(Listed& listed);  // null: not_begun() says why
+  std::unique_ptr<Plugin> not_begun(const Listed& listed);
+  PluginRecord settle(Listed& listed, std::unique_ptr<Plugin> plugin);
+  bool end_loading();
+  void load_in_turn(const std::vector<Listed*>& files, const LoadListener& told);
+  Status claim(Listed& listed, const PluginRecord& record);
+  std::vector<ErrorDetail> unchecked_of(const PluginRecord& record) const;  // says them in the log
+  const Listed* find(std::string_view name) const {
+    for (const auto& plugin : plugins)
+      if (plugin->hypervisor && plugin->record.name == name) return plugin.get();
+    return nullptr;
+  }
+};
+
+}  // namespace qarax::core
