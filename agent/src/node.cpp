@@ -54,6 +54,11 @@ Result<std::string> find_supervisor(const std::string& configured, const std::st
 
 std::string version() { return QARAX_VERSION; }
 
+constexpr std::size_t kMostMemory = std::size_t{256} << 20;  // of all connections
+constexpr int kMostStreams = 1024;                           // of one; those beyond wait at its client
+constexpr int kIdleMs =
+    600'000;  // without a call; a server always has its watch, and a channel connects anew by itself
+
 class RunningNode final : public Node {
  public:
   explicit RunningNode(const NodeConfig& config) : config_(config), session_(core::new_uuid()) {}
@@ -64,6 +69,7 @@ class RunningNode final : public Node {
 
   Status begin(const std::string& program_folder) {
     QARAX_CHECK(core::make_folder(config_.data_dir));
+    QARAX_CHECK(core::check_own_folder(config_.data_dir));
     QARAX_TRY(lock_, lock_data_dir(config_.data_dir));
     for (const char* folder : {"", "/images", "/tombstones"}) core::remove_half_written(config_.data_dir + folder);
     if (core::boot_id().empty())
@@ -196,6 +202,10 @@ class RunningNode final : public Node {
     // Without this two agents could share the port and each get half of the calls.
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     builder.SetMaxReceiveMessageSize(4 << 20);
+    // What strangers may cost before they are turned away; a server needs one connection and a fraction of this.
+    builder.SetResourceQuota(grpc::ResourceQuota("agent").Resize(kMostMemory));
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMostStreams);
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, kIdleMs);
     const std::string address = core::host_port(config_.listen_address, config_.listen_port);
     builder.AddListeningPort(address, creds, &port_);
     if (!facts_.unix_socket.empty()) {

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <sstream>
 
 #include "qarax/plugin/json.hpp"
 
@@ -149,6 +150,23 @@ Status make_folders(const std::string& path, unsigned mode, bool sync) {
 
 Status make_folder(const std::string& path, unsigned mode) { return make_folders(path, mode, true); }
 Status make_folder_unsynced(const std::string& path, unsigned mode) { return make_folders(path, mode, false); }
+
+Status check_own_folder(const std::string& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) return errno_error("can't look at " + path, errno);
+  const uid_t us = ::geteuid();
+  std::ostringstream is;
+  is << path << " belongs to user " << info.st_uid << " and has mode 0" << std::oct << (info.st_mode & 07777U);
+  const auto refuse = [&](const std::string& why) {
+    return make_error(Code::failed_precondition, is.str() + ": " + why, "data-dir");
+  };
+  if (info.st_uid != us)
+    return refuse("it has to be this program's user's, " + std::to_string(us) + "; chown " + std::to_string(us) +
+                  " it, or set another data_dir");
+  if ((info.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+    return refuse("others can write there; chmod go-w it, or set another data_dir");
+  return Ok{};
+}
 
 std::optional<std::int64_t> process_start_time(int pid) {
   const auto text = read_file("/proc/" + std::to_string(pid) + "/stat", 4096);

@@ -62,6 +62,29 @@ TEST_F(Files, MakeFolderMakesParentsAndRefusesAFileInTheWay) {
   EXPECT_NE(made.error().message.find("in the way"), std::string::npos);
 }
 
+TEST_F(Files, AFolderThatOthersCanWriteOrOwnIsNotOurs) {
+  const std::string folder = dir_ + "/data";
+  ASSERT_TRUE(make_folder(folder));
+  EXPECT_TRUE(check_own_folder(folder));
+  ASSERT_EQ(::chmod(folder.c_str(), 0755), 0);
+  EXPECT_TRUE(check_own_folder(folder));
+  for (const unsigned mode : {0775U, 0757U, 01777U}) {
+    ASSERT_EQ(::chmod(folder.c_str(), mode), 0);
+    const auto refused = check_own_folder(folder);
+    ASSERT_FALSE(refused) << mode;
+    EXPECT_NE(refused.error().message.find("chmod go-w it"), std::string::npos) << refused.error().message;
+    EXPECT_EQ(refused.error().message.find(folder + " belongs to user "), 0u) << refused.error().message;
+  }
+  ASSERT_EQ(::chmod(folder.c_str(), 0700), 0);
+  if (::geteuid() != 0) return;  // who may give a folder away
+  ASSERT_EQ(::chown(folder.c_str(), 12345, 0), 0);
+  const auto other = check_own_folder(folder);
+  ASSERT_FALSE(other);
+  EXPECT_EQ(other.error().message, folder +
+                                       " belongs to user 12345 and has mode 0700: it has to be this program's user's, "
+                                       "0; chown 0 it, or set another data_dir");
+}
+
 TEST_F(Files, WhatKilledWritersLeftIsRemovedAndNothingElse) {
   for (const char* name : {"kernel.tmp123.0", "a.tmp1.77"}) ASSERT_TRUE(write_file_durably(dir_ + "/" + name, "half"));
   for (const char* name : {"kernel", "b.tmp", "c.tmp1", "d.tmpx.1", "e.tmp1.x", ".tmp1.2"})

@@ -159,6 +159,7 @@ int serve(const ServerConfig& config, const CommandLine& line) {
   auto log = core::logger("server");
   const auto http_log = core::logger("http")->backend();
   if (const Status made = core::make_folder(config.data_dir); !made) return fail(made.error());
+  if (const Status ours = core::check_own_folder(config.data_dir); !ours) return fail(ours.error());
   auto store = wait_for_store(config.database_url, signals);
   if (!store) return fail(store.error());
   if (*store == nullptr) return EXIT_SUCCESS;

@@ -57,6 +57,9 @@ Status sync_folder(const std::string& path);
 Status make_folder(const std::string& path, unsigned mode = 0700);
 // The same for what needn't outlive the host: nothing is waited for.
 Status make_folder_unsynced(const std::string& path, unsigned mode = 0700);
+// FAILED_PRECONDITION unless the folder is this process's user's and nobody else can write into it: whoever can puts
+// there what this process believes. Where a symbolic link leads counts. Names the command that helps.
+Status check_own_folder(const std::string& path);
 Error errno_error(std::string_view what, int error);
 
 // Field 22 of /proc/<pid>/stat, in clock ticks since boot; empty when there is no such process.
