@@ -1,6 +1,6 @@
 #include "console_reactor.hpp"
 
-#include <utility>
+#include <string>
 
 #include "status.hpp"
 
@@ -23,10 +23,16 @@ void ReadConsoleReactor::OnWriteDone(bool ok) {
 
 void AttachReactor::OnReadDone(bool ok) {
   if (!ok) return end(grpc::Status::OK);  // the client closed its side
-  if (std::exchange(asked_, true)) return take_input();
+  if (asked_.exchange(true)) return take_input();
   const Status admitted = node_.admit(*context_, input_.open().authority());
   if (!admitted) return end(to_status(admitted.error()));
   open(input_.open());
+}
+
+void AttachReactor::look_at_clock() {
+  if (asked_ || std::chrono::steady_clock::now() < asks_until_) return;
+  end(grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED,
+                   "nothing was asked for within " + std::to_string(node_.first_message_ms()) + " ms"));
 }
 
 void AttachReactor::take_input() {

@@ -2,6 +2,8 @@
 // does.
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <memory>
@@ -178,8 +180,12 @@ class AttachReactor final
     : public LiveConsole<grpc::ServerBidiReactor<node::v1::ConsoleInput, node::v1::ConsoleChunk>> {
  public:
   AttachReactor(NodeService& service, grpc::CallbackServerContext* context)
-      : LiveConsole(service), node_(service), context_(context) {}
+      : LiveConsole(service),
+        node_(service),
+        context_(context),
+        asks_until_(std::chrono::steady_clock::now() + std::chrono::milliseconds(service.first_message_ms())) {}
   void begin() { read_more(&input_); }
+  void look_at_clock() override;
   void OnReadDone(bool ok) override;
 
  protected:
@@ -196,7 +202,8 @@ class AttachReactor final
   NodeService& node_;
   grpc::CallbackServerContext* context_;
   node::v1::ConsoleInput input_;
-  bool asked_ = false;  // the first message, which says what for, was read
+  const std::chrono::steady_clock::time_point asks_until_;
+  std::atomic<bool> asked_{false};  // the first message, which says what for, was read
 };
 
 }  // namespace qarax::agent

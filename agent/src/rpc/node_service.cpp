@@ -75,6 +75,7 @@ void NodeService::beat() {
     node::v1::Event event;
     event.mutable_heartbeat();
     for (WatchReactor* watcher : watchers_) watcher->enqueue(event);
+    for (LiveCall* console : consoles_) console->look_at_clock();
   }
 }
 
@@ -286,7 +287,11 @@ grpc::ServerWriteReactor<node::v1::ConsoleChunk>* NodeService::ReadConsole(grpc:
 grpc::ServerBidiReactor<node::v1::ConsoleInput, node::v1::ConsoleChunk>* NodeService::AttachConsole(
     grpc::CallbackServerContext* context) {
   auto* reactor = new AttachReactor(*this, context);
-  reactor->begin();
+  // The first message says what for, and needn't be waited for to know that the caller isn't let in.
+  if (const Status known = authenticate(*context); !known)
+    reactor->end(to_status(known.error()));
+  else
+    reactor->begin();
   remember(reactor);
   return reactor;
 }

@@ -27,6 +27,7 @@ class LiveCall {
  public:
   virtual ~LiveCall() = default;
   virtual void end(const grpc::Status& status) = 0;  // any thread
+  virtual void look_at_clock() {}                    // now and then, on the heartbeat's thread; quick
 };
 
 class NodeService final : public node::v1::Node::CallbackService {
@@ -36,6 +37,7 @@ class NodeService final : public node::v1::Node::CallbackService {
     std::string token_sha256;  // empty: none asked for
     // Below gRPC's idle second, after which its callback threads would sleep 100 ms whatever arrives: so one is awake.
     std::int64_t heartbeat_ms = 400;
+    std::int64_t first_message_ms = 10'000;  // that a stream has to say what it is for
   };
   using DescribeNode = std::function<core::NodeInfo()>;  // any thread, quick
 
@@ -89,6 +91,7 @@ class NodeService final : public node::v1::Node::CallbackService {
   Status authenticate(const grpc::CallbackServerContext& context) const;
   VmManager& vms() { return vms_; }
   const std::string& session() const { return options_.session; }
+  std::int64_t first_message_ms() const { return options_.first_message_ms; }
   void forget(WatchReactor* watcher);
   // From here until forget() it is ended with the others; at once where they have been.
   void remember(LiveCall* console);

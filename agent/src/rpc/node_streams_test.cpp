@@ -172,5 +172,32 @@ TEST_F(ReadConsoleTest, TheNodesEndEndsAnAttachedConsole) {
   EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(5)) << "by itself, not at its deadline";
 }
 
+TEST_F(NodeServiceTest, AnAttachmentThatAsksForNothingIsEnded) {
+  options_.first_message_ms = 50;
+  options_.heartbeat_ms = 10;
+  greet();
+  const grpc::Status ended = call([&](auto& context) {
+    auto stream = node().AttachConsole(&context);
+    node::v1::ConsoleChunk chunk;
+    while (stream->Read(&chunk)) {
+    }
+    return stream->Finish();
+  });
+  EXPECT_EQ(ended.error_message(), "nothing was asked for within 50 ms");
+}
+
+TEST_F(NodeServiceTest, AnAttachmentWithoutTheTokenIsRefusedBeforeItAsks) {
+  options_.token_sha256 = std::string(64, '0');
+  options_.first_message_ms = 60'000;
+  const grpc::Status ended = call([&](auto& context) {
+    auto stream = node().AttachConsole(&context);
+    node::v1::ConsoleChunk chunk;
+    while (stream->Read(&chunk)) {
+    }
+    return stream->Finish();
+  });
+  EXPECT_EQ(ended.error_code(), grpc::StatusCode::UNAUTHENTICATED) << ended.error_message();
+}
+
 }  // namespace
 }  // namespace qarax::agent
