@@ -49,6 +49,14 @@ def test_the_agent_and_who_tells_it_of_the_shutdown_read_the_same_configuration(
     assert "Environment" not in agent, "the other unit wouldn't have it"
 
 
+def test_the_server_can_be_let_in_to_the_nodes_socket():
+    group = unit("qarax-server.service")["Service"]["SupplementaryGroups"]
+    assert f"g {group} -" in (UNITS / "qarax.conf").read_text().splitlines()
+    assert unit("qarax-node.service")["Service"]["RuntimeDirectory"] == "qarax"
+    shipped = (UNITS.parent / "node.yaml").read_text()
+    assert "# unix_socket_group:" in shipped and "/run/qarax/node.sock" in shipped
+
+
 @pytest.mark.parametrize("name", ["qarax-node.service", "qarax-server.service"])
 def test_trouble_of_a_moment_ends_none_for_good(name):
     read = unit(name)

@@ -17,6 +17,7 @@
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
 #include "redescriber.hpp"
+#include "socket_group.hpp"
 #include "tls.hpp"
 
 namespace qarax::agent {
@@ -84,6 +85,9 @@ class RunningNode final : public Node {
     if (facts_.unix_socket.size() >= sizeof(sockaddr_un::sun_path)) {
       core::logger("node")->warn("no unix socket: its path is too long path={}", facts_.unix_socket);
       facts_.unix_socket.clear();
+    }
+    if (!config_.unix_socket_group.empty()) {
+      QARAX_TRY(socket_group_, find_group(config_.unix_socket_group));
     }
     QARAX_TRY(authority_, AuthorityStore::open(config_.data_dir + "/cluster.json"));
     QARAX_TRY(const std::string supervisor, find_supervisor(config_.supervisor, program_folder));
@@ -221,6 +225,7 @@ class RunningNode final : public Node {
           "can't listen on " + address +
               ": the port is in use or the address isn't this machine's; set listen.port and listen.address");
     }
+    if (socket_group_ && !facts_.unix_socket.empty()) return share_socket(facts_.unix_socket, *socket_group_);
     return Ok{};
   }
 
@@ -229,6 +234,7 @@ class RunningNode final : public Node {
   core::SystemClock clock_;
   core::Fd lock_;
   core::NodeInfo facts_;
+  std::optional<gid_t> socket_group_;
   std::atomic<Manager*> manager_ptr_{nullptr};
   std::atomic<NodeService*> service_ptr_{nullptr};
   std::unique_ptr<AuthorityStore> authority_;

@@ -65,6 +65,7 @@ Result<NodeConfig> read_node_config(const std::string& path, std::vector<std::st
   config.listen_address = core::bare_address(std::move(config.listen_address));
   reader.integer("listen.port", config.listen_port, 0, 65535);
   reader.text("listen.unix_socket", config.unix_socket);
+  reader.text("listen.unix_socket_group", config.unix_socket_group);
   reader.text("listen.tls.cert", config.tls_cert);
   reader.text("listen.tls.key", config.tls_key);
   reader.text("listen.token_sha256", config.token_sha256);
@@ -89,6 +90,8 @@ Result<NodeConfig> read_node_config(const std::string& path, std::vector<std::st
   check_absolute(reader, "supervisor", config.supervisor);
   check_absolute(reader, "boot.kernel", config.boot_kernel);
   check_absolute(reader, "boot.initramfs", config.boot_initramfs);
+  if (config.unix_socket == "none" && !config.unix_socket_group.empty())
+    reader.problem("listen.unix_socket_group", "is of no use with listen.unix_socket: none");
   if (config.unix_socket != "none") check_absolute(reader, "listen.unix_socket", config.unix_socket);
   if (config.unix_socket.empty()) config.unix_socket = config.data_dir + "/node.sock";
   if (config.tls_cert.empty() != config.tls_key.empty())

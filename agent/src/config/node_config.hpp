@@ -20,7 +20,8 @@ struct PluginEntry {
 struct NodeConfig {
   std::string listen_address = "127.0.0.1";
   std::int64_t listen_port = 50051;
-  std::string unix_socket;  // empty: <data_dir>/node.sock; "none": not offered
+  std::string unix_socket;        // empty: <data_dir>/node.sock; "none": not offered
+  std::string unix_socket_group;  // who else may connect to it; empty: nobody but the agent's own user
   std::string tls_cert;
   std::string tls_key;
   std::string token_sha256;  // hex SHA-256 of the bearer token that every call must carry; empty: no token

@@ -62,6 +62,14 @@ TEST_F(NodeConfigTest, TheDataFolderHasNoSlashBehindIt) {
   EXPECT_EQ(read("data_dir: /\n")->data_dir, "/");
 }
 
+TEST_F(NodeConfigTest, TheSocketsGroupNeedsASocket) {
+  EXPECT_EQ(read("{}\n")->unix_socket_group, "");
+  const auto config = read("listen:\n  unix_socket: /run/qarax/node.sock\n  unix_socket_group: qarax\n");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->unix_socket_group, "qarax");
+  EXPECT_FALSE(read("listen:\n  unix_socket: none\n  unix_socket_group: qarax\n"));
+}
+
 TEST_F(NodeConfigTest, PluginsAreFilesOrFoldersWithTheirConfig) {
   const auto config =
       read("plugins:\n  - path: /p/qemu.so\n    required: true\n    config:\n      accelerator: tcg\n  - path: /p\n");

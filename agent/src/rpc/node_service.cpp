@@ -140,7 +140,7 @@ void NodeService::forget(WatchReactor* watcher) {
 }
 
 Status NodeService::authenticate(const grpc::CallbackServerContext& context) const {
-  // The unix socket is the agent's own user's only, by its mode.
+  // The unix socket is the agent's own user's, by its mode, and the group's that the config names.
   if (options_.token_sha256.empty() || context.peer().starts_with("unix:")) return Ok{};
   const auto found = context.client_metadata().find("authorization");
   const bool none = found == context.client_metadata().end();
