@@ -1,8 +1,10 @@
 """What is missing, in the way or in the wrong place: a clear sentence, and nothing lost."""
 
+import grp
 import json
 import os
 import socket
+import stat
 import subprocess
 
 import pytest
@@ -186,6 +188,43 @@ def test_refused_plugin_stays_visible_with_the_reason(bare_stack, tmp_path):
     plugins = stack.api.ok("GET", f"/hosts/{host['id']}/plugins").json()
     refused = next(p for p in plugins if p["state"] == "refused")
     assert str(broken) in refused["path"] and refused["reason"]
+
+
+def test_a_plugin_that_hangs_at_load_holds_up_no_other_vms(bare_stack, tmp_path):
+    stack = bare_stack
+    node = stack.add_node(plugins=[stack.simulator_plugin()], boot={})
+    host = stack.api.hosts()[0]["id"]
+    vm_id = stack.api.create("guest", hypervisor="simulator")
+    stack.api.act(vm_id, "start")
+    node.kill()
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    slow = paths.BUILD / "core" / "src" / "plugin_host" / "fixtures" / "slow_create.so"
+    # Before the other, as it has a file of its own: its create returns when somebody opens the FIFO.
+    node.config["plugins"].insert(0, {"path": str(slow), "config": {"fifo": str(fifo)}})
+    node.write_config()
+    node.start()
+
+    def state_of_slow():
+        return next((p["state"] for p in stack.api.ok("GET", f"/hosts/{host}/plugins").json() if p["name"] == "slow_create"), None)
+
+    wait_for("the agent answers while a plugin hangs", lambda: state_of_slow() == "loading", 20)
+    wait_for("the VM is taken up again", lambda: stack.api.call("POST", f"/vms/{vm_id}/pause").status_code < 300, 10)
+    assert stack.api.vm(vm_id)["status"] == "paused"
+    assert state_of_slow() == "loading"
+    with fifo.open("w"):
+        pass
+    wait_for("the node says that it is loaded", lambda: state_of_slow() == "loaded", 10)
+    assert stack.api.act(vm_id, "resume")["status"] == "running"
+
+
+def test_a_server_on_the_same_machine_uses_the_nodes_socket(bare_stack):
+    stack = bare_stack
+    group = grp.getgrgid(os.getegid())
+    node = stack.add_node(plugins=[stack.simulator_plugin()], boot={}, settings={"listen": {"unix_socket_group": group.gr_name}})
+    made = (node.data / "node.sock").stat()
+    assert (made.st_gid, stat.S_IMODE(made.st_mode)) == (group.gr_gid, 0o660)
+    wait_for("the server has it over the socket", lambda: "over=unix" in stack.server.log(), 10)
 
 
 def test_required_plugin_that_is_refused_stops_the_node(tmp_path):
