@@ -30,7 +30,7 @@ class Turns : public ::testing::Test {
     ::close(fd);
   }
   PluginFileConfig slow(bool required = false) const {
-    return {.path = fixture("slow_create"), .config = {R"({"fifo":")" + fifo_ + R"("})"}, .required = required};
+    return {.path = slow_, .config = {R"({"fifo":")" + fifo_ + R"("})"}, .required = required};
   }
   void begin(const std::vector<PluginFileConfig>& files) {
     host_.begin_loading(files, [this](const PluginRecord& record) {
@@ -52,6 +52,8 @@ class Turns : public ::testing::Test {
 
   const TempFolder folder_;
   const std::string fifo_ = folder_ / "fifo";
+  // Of its own: a library that an earlier test has loaded is loaded already, with what that has set in it.
+  const std::string slow_ = take(folder_, fixture("slow_create"), "slow.so");
   RecordingServices services_;
   std::mutex mutex_;
   std::condition_variable heard_;
@@ -65,7 +67,7 @@ TEST_F(Turns, ASlowFileIsOvertakenAndKeepsItsPlace) {
   begin({slow(), {.path = fixture("c_plugin")}});
   EXPECT_THAT(told(1), ElementsAre("c_plugin loaded"));
   EXPECT_THAT(all(), ElementsAre(Pair("slow_create", PluginState::loading), Pair("c_plugin", PluginState::loaded)));
-  EXPECT_EQ(host_.records()[0].reason, "plugin " + fixture("slow_create") +
+  EXPECT_EQ(host_.records()[0].reason, "plugin " + slow_ +
                                            " is still being loaded: create hasn't returned yet; VMs that need it wait "
                                            "for it");
   EXPECT_EQ(to_string(host_.records()[0].step), "create");
@@ -86,8 +88,7 @@ TEST_F(Turns, ANameIsTakenWhileItsPluginIsBeingLoaded) {
   const auto copy = take(folder_, fixture("slow_create"), "copy.so");
   begin({slow(), {.path = copy}});
   EXPECT_THAT(told(1), ElementsAre("slow_create refused"));
-  EXPECT_THAT(host_.records()[1].reason,
-              HasSubstr("its id org.qarax.fixture.slow_create is taken by " + fixture("slow_create")));
+  EXPECT_THAT(host_.records()[1].reason, HasSubstr("its id org.qarax.fixture.slow_create is taken by " + slow_));
   release();
   host_.await_loading(kLong);
   EXPECT_NE(host_.hypervisor("slow_create"), nullptr);
@@ -95,15 +96,15 @@ TEST_F(Turns, ANameIsTakenWhileItsPluginIsBeingLoaded) {
 
 TEST_F(Turns, BehindAFileThatHoldsTheLoaderTheOthersWait) {
   ::setenv("QARAX_FIXTURE_FIFO", fifo_.c_str(), 1);
-  begin({{.path = fixture("slow_open")}, {.path = fixture("c_plugin")}});
+  begin({{.path = take(folder_, fixture("slow_open"), "open.so")}, {.path = fixture("c_plugin")}});
   host_.await_loading(600);
   EXPECT_THAT(all(), ElementsAre(Pair("", PluginState::loading), Pair("", PluginState::loading)));
   EXPECT_TRUE(host_.may_be_loading("c_plugin"));
   EXPECT_THAT(host_.records()[0].reason, HasSubstr("loading it, which runs its static initialisers, hasn't returned"));
   EXPECT_THAT(host_.records()[1].reason, HasSubstr("waits to be loaded"));
   release();
-  ::unsetenv("QARAX_FIXTURE_FIFO");
   EXPECT_THAT(told(2), UnorderedElementsAre("slow_open loaded", "c_plugin loaded"));
+  ::unsetenv("QARAX_FIXTURE_FIFO");
 }
 
 TEST_F(Turns, ARequiredOneIsWaitedForAndOneThatIsRefusedIsNot) {
