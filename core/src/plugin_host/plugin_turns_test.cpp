@@ -118,8 +118,7 @@ TEST_F(Turns, ARequiredOneIsWaitedForAndOneThatIsRefusedIsNot) {
   other.await_loading(kNotAtAll);
   EXPECT_EQ(other.records()[0].state, PluginState::refused);
   EXPECT_TRUE(other.records()[0].hangs);
-  release();
-  release();
+  release();  // both, which wait for the same writer
 }
 
 TEST_F(Turns, TheEndOfTheNodeWaitsForNoFile) {
