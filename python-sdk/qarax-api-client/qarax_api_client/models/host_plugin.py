@@ -15,9 +15,9 @@ class HostPlugin:
     Attributes:
         name (str): Short name, as `hypervisor` of a VM.
         version (str): The plugin's own version.
-        state (str): loaded or refused.
+        state (str): loaded, loading or refused.
         healthy (bool): Whether it could start a VM now.
-        reason (str): Why it was refused or isn't healthy.
+        reason (str): Why it was refused or isn't healthy, or what its loading waits for.
         accelerator (str): kvm, tcg, simulated, …: what new VMs get.
         accelerator_evidence (str): What the choice rests on.
         capabilities (list[str]): What its VMs can do there beyond start and stop: pause, reboot, resize, snapshot,

@@ -24,9 +24,9 @@ class Plugin:
         version (str): The plugin's own version.
         path (str): The file on the host.
         kind (str): hypervisor, storage or network.
-        state (str): loaded or refused.
-        reason (str): Why it was refused.
-        step (str): The step of the handshake that refused it.
+        state (str): loaded, loading or refused.
+        reason (str): Why it was refused, or what its loading waits for.
+        step (str): The step of the handshake that refused it, or that it is at.
         interfaces (list[str]): Interface ids that it offers.
         description (Description | Unset):
     """
