@@ -66,7 +66,7 @@ TEST_F(PluginDriversTest, WhileOneFileHangsTheOthersServe) {
   ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
   std::filesystem::copy_file(QARAX_SLOW_CREATE, plugins_ + "/10_slow.so");
   std::filesystem::copy_file(QARAX_SLEEPER, plugins_ + "/20_sleeper.so");
-  config_.plugins = {{plugins_, {R"({"fifo":")" + fifo + R"("})"}, false}};
+  config_.plugins = {{plugins_ + "/10_slow.so", {R"({"fifo":")" + fifo + R"("})"}, false}, {plugins_, {}, false}};
   std::promise<void> done;
   ASSERT_TRUE(drivers_.load(
       config_, {},
