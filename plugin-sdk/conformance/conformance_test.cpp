@@ -2,7 +2,9 @@
 // template, on the one in plain C.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <fstream>
 #include <iostream>
 #include <set>
 
@@ -82,6 +84,31 @@ TEST(Conformance, WhatIsntOfferedIsSaid) {
     EXPECT_GT(count(report, Verdict::passed), 25) << summary(report);
     EXPECT_GT(count(report, Verdict::not_offered), 5) << summary(report);
   }
+}
+
+// As a server takes them: where `features` names none of the interfaces, the plugin can do what it offers.
+TEST(Conformance, NoFeaturesDenyNothing) {
+  auto settings = settings_for(BREAKABLE);
+  settings.config.text = R"({"breaks":"PAUSE-02","silent":true})";
+  settings.patience = kPatience;
+  Rules rules = all_rules();
+  std::erase_if(rules, [](const Rule& rule) { return std::string_view(rule.id).find("PAUSE-0") != 0; });
+  const Report report = checked(settings, rules);
+  EXPECT_THAT(lines(report, Verdict::skipped), IsEmpty());
+  ASSERT_EQ(count(report, Verdict::failed), 1) << summary(report);
+  EXPECT_THAT(lines(report, Verdict::failed).front(), ::testing::HasSubstr("PAUSE-02"));
+}
+
+TEST(Settings, MaxVcpusFollowBootVcpusWhereTheyArentNamed) {
+  const std::string file = ::testing::TempDir() + "/settings-" + std::to_string(::getpid()) + ".yaml";
+  const auto max_of = [&](const std::string& spec) {
+    std::ofstream(file) << "spec: {" << spec << "}\n";
+    const auto settings = read_settings(BREAKABLE, file, {}, "");
+    return settings ? settings->spec.max_vcpus : -1;
+  };
+  EXPECT_EQ(max_of("boot_vcpus: 4"), 4);
+  EXPECT_EQ(max_of("boot_vcpus: 1"), 2);
+  EXPECT_EQ(max_of("boot_vcpus: 1, max_vcpus: 1"), 1);
 }
 
 TEST(Conformance, APluginThatDoesntLoadFailsOneRule) {

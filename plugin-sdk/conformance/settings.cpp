@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "qarax/core/config.hpp"
@@ -68,8 +69,10 @@ Result<Settings> read_settings(const std::string& plugin, const std::string& con
   reader.text("boot.cmdline", out.boot.cmdline);
   reader.boolean("needs_guest", out.needs_guest);
   reader.text("stand_in", out.stand_in);
-  if (spec.as_object() != nullptr)
+  if (spec.as_object() != nullptr) {
     if (const auto read = read_spec(spec, out.spec); !read) reader.problem("spec", read.error().message);
+    if (spec.find("max_vcpus") == nullptr) out.spec.max_vcpus = std::max(out.spec.max_vcpus, out.spec.boot_vcpus);
+  }
   QARAX_CHECK(reader.finish());
 
   out.config.text = with(config, overrides);
