@@ -43,8 +43,8 @@ void add_ids(json::Object& to, const char* name, const std::vector<Device>& devi
 // The name of the first member in which they differ; empty: none.
 inline std::string first_difference(const VmSpec& a, const VmSpec& b) {
   std::string out;
-  detail::for_each_field<VmSpec>([&](const auto& field) {
-    if (out.empty() && !detail::same(a.*(field.kMember), b.*(field.kMember))) out = field.name;
+  ::qarax::detail::for_each_field<VmSpec>([&](const auto& field) {
+    if (out.empty() && !::qarax::detail::same(a.*(field.kMember), b.*(field.kMember))) out = field.name;
   });
   return out;
 }

@@ -109,11 +109,22 @@ static void what_is_not_known_is_refused(void) {
 
 static void handles_are_this_plugins_and_not_newer(void) {
   const qarax_call call = {.size = sizeof call, .cancel_fd = -1, .error = take_error};
-  EXPECT(qarax_check_handle(&call, "foo", qarax_text_of("{\"handle\":{\"format\":2}}"), 2) == QARAX_OK);
-  EXPECT(qarax_check_handle(&call, "foo", qarax_text_of("{\"handle\":{\"format\":3}}"), 2) ==
+  EXPECT(qarax_check_handle(&call, "foo", qarax_text_of("{\"handle\":{\"plugin\":\"foo\",\"format\":2}}"), 2) ==
+         QARAX_OK);
+  EXPECT(qarax_check_handle(&call, "foo", qarax_text_of("{\"handle\":{\"format\":3,\"plugin\":\"foo\"}}"), 2) ==
          QARAX_FAILED_PRECONDITION);
   EXPECT(qarax_check_handle(&call, "foo", qarax_text_of("{\"handle\":{\"of\":1},\"format\":1}"), 2) == QARAX_NOT_FOUND);
   EXPECT(qarax_check_handle(&call, "foo", qarax_text_of("{\"handle\":null}"), 2) == QARAX_NOT_FOUND);
+  /* Somebody else's, whatever its format. */
+  EXPECT(qarax_check_handle(&call, "foo", qarax_text_of("{\"handle\":{\"format\":1}}"), 2) == QARAX_NOT_FOUND);
+  EXPECT(qarax_check_handle(&call, "foo", qarax_text_of("{\"handle\":{\"format\":1,\"plugin\":\"food\"}}"), 2) ==
+         QARAX_NOT_FOUND);
+  EXPECT(qarax_check_handle(&call, "foo", qarax_text_of("{\"handle\":{\"format\":9,\"plugin\":\"bar\"}}"), 2) ==
+         QARAX_NOT_FOUND);
+  char handle[48];
+  EXPECT(qarax_make_handle(handle, sizeof handle, "foo", 2, ",\"vm\":\"v\""));
+  EXPECT(strcmp(handle, "{\"format\":2,\"plugin\":\"foo\",\"vm\":\"v\"}") == 0);
+  EXPECT(!qarax_make_handle(handle, 10, "foo", 2, ""));
 }
 
 static int32_t echo(void* self, const qarax_call* call, qarax_text args) {
@@ -147,6 +158,28 @@ static void the_host_is_asked_and_its_words_passed_on(void) {
   EXPECT(strcmp(error, "{\"vm\":\"v\",\"incarnation\":4,\"signal\":15}") == 0);
 }
 
+/* The largest answer that a host gives to it, every byte a control character. */
+static int32_t runs(void* self, const qarax_call* call, qarax_text args) {
+  static char document[QARAX_ANSWER_ROOM];
+  static const char begin[] = "{\"exit\":{\"kind\":\"exited\",\"log_tail\":\"\"},\"output\":\"\",\"matched\":false}";
+  const int64_t output = qarax_json_int(qarax_json_member(args, "max_output"), 65536);
+  const size_t size = sizeof begin + 6 * (4096 + (size_t)output);
+  (void)self;
+  EXPECT(qarax_text_is(qarax_json_member(args, "argv"), "[\"/bin/true\"]"));
+  EXPECT(size < sizeof document);
+  if (size >= sizeof document) return QARAX_INTERNAL;
+  memset(document, ' ', size);
+  memcpy(document, begin, sizeof begin - 1);
+  const qarax_text all = {document, size};
+  return call->put(call, all);
+}
+
+static void what_run_answers_fits(void) {
+  static struct qarax_answer answer;
+  const qarax_host host = {.size = sizeof host, .self = &failures};
+  EXPECT(qarax_ask_run(&host, runs, 0, "[\"/bin/true\"]", &answer) == QARAX_OK && answer.len > 6 * QARAX_RUN_OUTPUT);
+}
+
 static void an_older_table_lacks_a_slot(void) {
   const qarax_host_process_1 process = {
       offsetof(qarax_host_process_1, kill), echo, 0, echo, echo, echo, echo, echo, echo};
@@ -166,6 +199,7 @@ int main(void) {
   what_is_not_known_is_refused();
   handles_are_this_plugins_and_not_newer();
   the_host_is_asked_and_its_words_passed_on();
+  what_run_answers_fits();
   an_older_table_lacks_a_slot();
   return failures != 0;
 }

@@ -47,10 +47,11 @@ TEST_F(Calls, LifeOfAVmInPlainC) {
   ASSERT_TRUE(started) << started.error().message;
   EXPECT_EQ(started->state, VmState::running);
   EXPECT_THAT(steps, ElementsAre("spawn 1/2"));
-  EXPECT_THAT(services_.events(), ElementsAre("notify c_plugin ", R"(keep {"format":1,"vm":"vm-1"})",
-                                              "spawn vm-1/3 /bin/sleep request=req-1"));
+  EXPECT_THAT(services_.events(),
+              ElementsAre("notify c_plugin ", R"(keep {"format":1,"plugin":"c_plugin","vm":"vm-1"})",
+                          "spawn vm-1/3 /bin/sleep request=req-1"));
 
-  const VmArgs vm{.vm = "vm-1", .incarnation = 3, .handle = {R"({"format":1,"vm":"vm-1"})"}};
+  const VmArgs vm{.vm = "vm-1", .incarnation = 3, .handle = {R"({"format":1,"plugin":"c_plugin","vm":"vm-1"})"}};
   EXPECT_EQ(c.inspect({}, vm)->state, VmState::running);
   ASSERT_TRUE(c.supports(QARAX_HYPERVISOR_PAUSE_1));
   EXPECT_EQ(c.pause({}, vm)->state, VmState::paused);
@@ -58,11 +59,11 @@ TEST_F(Calls, LifeOfAVmInPlainC) {
   EXPECT_EQ(c.stop({}, {.vm = vm, .mode = StopMode::force})->state, VmState::shutdown);
   EXPECT_EQ(c.recover({}, vm)->state, VmState::shutdown);
 
-  const auto unknown = c.inspect({}, {.vm = "vm-1", .handle = {R"({"of":"another"})"}});
+  const auto unknown = c.inspect({}, {.vm = "vm-1", .handle = {R"({"format":1,"plugin":"another"})"}});
   ASSERT_FALSE(unknown);
   EXPECT_EQ(unknown.error().code, Code::not_found);
   EXPECT_EQ(unknown.error().message, "plugin c_plugin: inspect: this handle isn't c_plugin's");
-  const auto newer = c.inspect({}, {.vm = "vm-1", .handle = {R"({"format":2})"}});
+  const auto newer = c.inspect({}, {.vm = "vm-1", .handle = {R"({"format":2,"plugin":"c_plugin"})"}});
   ASSERT_FALSE(newer);
   EXPECT_EQ(newer.error().code, Code::failed_precondition);
 }
@@ -97,7 +98,7 @@ TEST_F(Calls, WhatAPluginInPlainCDoesNotKnowItRefuses) {
 TEST_F(Calls, TheLogOfAVmThatEndedFitsIntoAPluginInPlainC) {
   auto& c = load(fixture("c_plugin"));
   services_.log_tail = std::string(4096, '\x01');  // six bytes each, as JSON has it
-  const auto ended = c.inspect({}, {.vm = "vm-1", .incarnation = 3, .handle = {R"({"format":1})"}});
+  const auto ended = c.inspect({}, {.vm = "vm-1", .incarnation = 3, .handle = {R"({"format":1,"plugin":"c_plugin"})"}});
   ASSERT_TRUE(ended) << ended.error().message;
   EXPECT_EQ(ended->state, VmState::shutdown);
 }
@@ -219,7 +220,9 @@ TEST_F(Calls, BrokenAnswers) {
       {"code-77", Code::unknown, "odd"},
       {"code-negative", Code::unknown, "failed without saying why (code -5)"},
       {"silent-error", Code::unavailable, "failed without saying why"},
-      {"garbage-error", Code::aborted, "failed without saying why"},
+      {"garbage-error", Code::aborted,
+       "its error document can't be read: not a valid JSON document: expected a value at byte 0: not json "
+       "\xEF\xBF\xBD"},
       {"bad-utf8-error", Code::aborted, "lost \xEF\xBF\xBD\xEF\xBF\xBD"},
       {"null-text", Code::invalid_argument, "failed without saying why"},
       {"fd", Code::invalid_argument, "failed without saying why"},

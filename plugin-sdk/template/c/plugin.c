@@ -61,12 +61,13 @@ static int32_t start(void* instance, const qarax_call* call, qarax_text args) {
                                       "config",           0};
   struct instance* self = instance;
   struct qarax_answer answer, ignored;
-  char handle[128];
+  char more[80], handle[128];
   const qarax_text vm = qarax_json_member(args, "vm");
   int32_t code = qarax_refuse_unknown(call, "c_plugin", args, "", kArgs);
   if (code == QARAX_OK) code = qarax_refuse_unknown(call, "c_plugin", qarax_json_member(args, "spec"), "/spec", kSpec);
   if (code != QARAX_OK) return code;
-  snprintf(handle, sizeof handle, "{\"format\":1,\"vm\":%.*s}", (int)vm.len, vm.ptr);
+  snprintf(more, sizeof more, ",\"vm\":%.*s", (int)vm.len, vm.ptr);
+  if (!qarax_make_handle(handle, sizeof handle, "c_plugin", 1, more)) return QARAX_INVALID_ARGUMENT;
   code = call->keep(call, qarax_text_of(handle));
   if (code != QARAX_OK) return qarax_fail(call, code, "{\"message\":\"no handle, no start\"}");
   call->progress(call, qarax_text_of("spawn"), 1, 2);

@@ -197,13 +197,24 @@ static inline int32_t qarax_refuse_unknown(const qarax_call* call, const char* p
   return QARAX_OK;
 }
 
+/* The shortest handle, to be kept. `more`: further members, each with a comma before it (",\"vm\":\"…\""); "" for none.
+ * 0: it has no room. */
+static inline int qarax_make_handle(char* out, size_t room, const char* plugin, int64_t format, const char* more) {
+  const int size = snprintf(out, room, "{\"format\":%lld,\"plugin\":\"%s\"%s}", (long long)format, plugin, more);
+  return size >= 0 && (size_t)size < room;
+}
+
 /*
- * Of a call about a VM that was started: OK where the handle in `args` is this plugin's, an object with an integer
- * `format` from 1 to `newest`; NOT_FOUND where it isn't, FAILED_PRECONDITION where a newer plugin kept it.
+ * Of a call about a VM that was started: OK where the handle in `args` is this plugin's, an object with its name as
+ * `plugin` and an integer `format` from 1 to `newest`, as qarax_make_handle writes it; NOT_FOUND where it isn't,
+ * FAILED_PRECONDITION where a newer plugin kept it.
  */
 static inline int32_t qarax_check_handle(const qarax_call* call, const char* plugin, qarax_text args, int64_t newest) {
-  const int64_t format = qarax_json_int(qarax_json_member(qarax_json_member(args, "handle"), "format"), 0);
-  char document[128];
+  const qarax_text handle = qarax_json_member(args, "handle");
+  char document[128], whose[64];
+  const int own =
+      qarax_json_string(qarax_json_member(handle, "plugin"), whose, sizeof whose) && strcmp(whose, plugin) == 0;
+  const int64_t format = own ? qarax_json_int(qarax_json_member(handle, "format"), 0) : 0;
   if (format >= 1 && format <= newest) return QARAX_OK;
   snprintf(document, sizeof document,
            format < 1 ? "{\"message\":\"this handle isn't %.64s's\"}"
@@ -214,8 +225,11 @@ static inline int32_t qarax_check_handle(const qarax_call* call, const char* plu
 
 /* ---- asking the host ---- */
 
-/* The host's largest document, a process with 4 KiB of its log, has up to 26 KiB: control characters take six. */
+/* A process with 4 KiB of its log has up to 26 KiB: control characters take six. `run`'s answer has as much and its
+   output besides, of which its default keeps 64 KiB: that may not fit and is then RESOURCE_EXHAUSTED. qarax_ask_run
+   asks for what does. */
 #define QARAX_ANSWER_ROOM 65536
+#define QARAX_RUN_OUTPUT 6144
 /* The host's document where it said QARAX_OK, its error otherwise; terminated. */
 struct qarax_answer {
   size_t len;
@@ -276,6 +290,16 @@ static inline int32_t qarax_ask_process(const qarax_host* host, qarax_slot slot,
                (long long)qarax_json_int(qarax_json_member(args, "incarnation"), 0), more);
   if (size < 0 || (size_t)size >= sizeof text) return QARAX_RESOURCE_EXHAUSTED;
   return qarax_ask(host, slot, parent, text, fds, fd_count, answer);
+}
+
+/* qarax.host.process/1's `run`: `argv` is an array's text, "[\"/usr/bin/foo\",\"--version\"]". The answer is a
+   RunResult with the first QARAX_RUN_OUTPUT bytes of the output at most. */
+static inline int32_t qarax_ask_run(const qarax_host* host, qarax_slot slot, const qarax_call* parent, const char* argv,
+                                    struct qarax_answer* answer) {
+  char text[QARAX_ANSWER_ROOM];
+  const int size = snprintf(text, sizeof text, "{\"argv\":%s,\"max_output\":%d}", argv, QARAX_RUN_OUTPUT);
+  if (size < 0 || (size_t)size >= sizeof text) return QARAX_RESOURCE_EXHAUSTED;
+  return qarax_ask(host, slot, parent, text, 0, 0, answer);
 }
 
 /* The host's error, as the call's own. */
