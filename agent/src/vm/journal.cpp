@@ -106,6 +106,11 @@ Status Journal::reserve(std::int64_t more) {
 
 Status Journal::append(const JournalRecord& record, Outlives outlives) {
   const std::string bytes = frame(record);
+  // As it would be read: taken for torn, and gone without a word.
+  if (bytes.size() - kHeader > kMaxRecord)
+    return make_error(Code::resource_exhausted, "a record of " + std::to_string(bytes.size() - kHeader) +
+                                                    " bytes doesn't go into the journal " + path_ + "; at most " +
+                                                    std::to_string(kMaxRecord) + " do");
   // So may the result of what was admitted: there is one for each intent.
   const bool concludes = record.kind == RecordKind::result && !records_.empty() &&
                          records_.back().kind == RecordKind::intent && records_.back().revision == record.revision &&

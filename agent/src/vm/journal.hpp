@@ -43,7 +43,8 @@ class Journal {
   static Result<Journal> open(const std::string& path, After after);
 
   const std::vector<JournalRecord>& records() const { return records_; }
-  // RESOURCE_EXHAUSTED "disk-full": the room that is left is kept for what ends the VM.
+  // RESOURCE_EXHAUSTED "disk-full": the room that is left is kept for what ends the VM. RESOURCE_EXHAUSTED without
+  // that reason: the record is larger than an open() would take.
   Status append(const JournalRecord& record, Outlives outlives);
   // Only what a restart needs is kept once the file has grown: the latest intent, result and exit.
   Status compact();

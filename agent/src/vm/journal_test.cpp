@@ -64,6 +64,17 @@ TEST_F(JournalTest, ATornTailIsDroppedWhereverItWasCut) {
   }
 }
 
+TEST_F(JournalTest, ARecordThatCouldNotBeReadBackIsRefused) {
+  auto journal = Journal::open(path_, After::agent);
+  ASSERT_TRUE(journal);
+  JournalRecord large = record(RecordKind::result, 1);
+  large.status.text = "\"" + std::string(4u << 20, 'x') + "\"";
+  EXPECT_EQ(journal->append(large, Outlives::agent).error().code, Code::resource_exhausted);
+  large.status.text = "\"" + std::string(4000u << 10, 'x') + "\"";
+  ASSERT_TRUE(journal->append(large, Outlives::agent));
+  EXPECT_EQ(Journal::open(path_, After::agent)->records().size(), 1u);
+}
+
 TEST_F(JournalTest, ADamagedRecordBeforeOthersIsAnErrorAndNothingIsForgotten) {
   std::vector<std::int64_t> ends;
   const std::string whole = three(ends);
