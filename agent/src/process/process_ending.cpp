@@ -61,6 +61,19 @@ bool ProcessService::is_seen(const std::string& vm) const {
   return cgroups_.populated(vm) || leftovers_.has_processes(vm);
 }
 
+Status ProcessService::no_other_incarnation(const SpawnArgs& args) const {
+  QARAX_TRY(const auto incarnations, incarnations_in(vm_dir(args.vm)));
+  for (const std::int64_t other : incarnations) {
+    if (other == args.incarnation) continue;
+    const auto record = read_supervisor_record(run_dir(args.vm, other));
+    if (record && record->boot_id == core::boot_id() && is_alive(record->vmm))
+      return make_error(Code::already_exists, "VM " + args.vm + " has a process already, pid " +
+                                                  std::to_string(record->vmm.pid) + " of incarnation " +
+                                                  std::to_string(other));
+  }
+  return Ok{};
+}
+
 bool ProcessService::is_latest(const ProcessArgs& args) const {
   const auto incarnations = incarnations_in(vm_dir(args.vm));
   return incarnations && std::all_of(incarnations->begin(), incarnations->end(),

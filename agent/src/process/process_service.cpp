@@ -12,6 +12,7 @@
 
 #include "launch.hpp"
 #include "ledger.hpp"
+#include "qarax/core/cut.hpp"
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
 #include "qarax/core/unix_socket.hpp"
@@ -25,6 +26,25 @@ constexpr std::int64_t kReadyMs = 10'000;      // from posix_spawn to the superv
 constexpr std::int64_t kExitRecordMs = 5'000;  // from the VMM's end to its supervisor's
 constexpr int kReadyTarget = 3;                // the supervisor's contract
 constexpr int kFirstVmmTarget = 4;
+constexpr int kFirstTarget = 3;  // of the VMM's: below are stdin, stdout and stderr
+constexpr int kLastTarget = 1023;
+
+// What the supervisor refuses, before anything is made of the run.
+Status check_targets(const SpawnArgs& args, std::size_t fds) {
+  const auto& targets = args.fd_targets;
+  if (targets.size() != fds)
+    return make_error(Code::invalid_argument, "spawn got " + std::to_string(fds) + " descriptors and " +
+                                                  std::to_string(targets.size()) + " fd_targets");
+  for (auto it = targets.begin(); it != targets.end(); ++it) {
+    if (*it < kFirstTarget || *it > kLastTarget)
+      return make_error(Code::invalid_argument, "fd_targets are " + std::to_string(kFirstTarget) + " to " +
+                                                    std::to_string(kLastTarget) + ", and " + std::to_string(*it) +
+                                                    " isn't");
+    if (std::find(targets.begin(), it, *it) != it)
+      return make_error(Code::invalid_argument, "fd_targets has " + std::to_string(*it) + " twice");
+  }
+  return Ok{};
+}
 
 Result<std::string> read_report(const core::Fd& pipe, const CallLimits& limits) {
   std::string line;
@@ -50,15 +70,14 @@ ProcessService::ProcessService(Options options, Cgroups cgroups, ExitListener on
 Result<Process> ProcessService::spawn(const SpawnArgs& args, const std::vector<int>& fds, const CallLimits& limits) {
   if (args.argv.empty() || args.argv.front().empty() || args.argv.front().front() != '/')
     return make_error(Code::invalid_argument, "spawn needs an absolute program path in argv[0]");
-  if (args.fd_targets.size() != fds.size())
-    return make_error(Code::invalid_argument, "spawn got " + std::to_string(fds.size()) + " descriptors and " +
-                                                  std::to_string(args.fd_targets.size()) + " fd_targets");
+  QARAX_CHECK(check_targets(args, fds.size()));
   // Whoever gave this call up may have deleted the VM since.
   if (limits.is_cancelled()) return make_error(Code::cancelled, "the call was cancelled before it started anything");
   const std::string dir = run_dir(args.vm, args.incarnation);
   if (auto existing = find({args.vm, args.incarnation}); existing && existing->alive)
     return make_error(Code::already_exists,
                       "VM " + args.vm + " has a process already, pid " + std::to_string(existing->pid));
+  QARAX_CHECK(no_other_incarnation(args));
   QARAX_CHECK(core::make_folder_unsynced(dir));
   ::unlink((dir + "/exit.json").c_str());
   ::unlink((dir + "/cancelled").c_str());
@@ -216,7 +235,16 @@ Result<Process> ProcessService::wait(const ProcessArgs& args, const CallLimits& 
   return find(args);
 }
 
-Status ProcessService::claim(const ClaimArgs& args) { return Ledger(vm_dir(args.vm)).claim({{args.kind, args.name}}); }
+Status ProcessService::claim(const ClaimArgs& args) {
+  constexpr std::string_view kKinds[] = {"process", "cgroup", "socket", "file", "tap", "mount", "volume"};
+  if (std::find(std::begin(kKinds), std::end(kKinds), args.kind) == std::end(kKinds)) {
+    std::string known;
+    for (const std::string_view kind : kKinds) known.append(known.empty() ? "" : ", ").append(kind);
+    return make_error(Code::invalid_argument, "a node doesn't look after a \"" + core::cut_text(args.kind) +
+                                                  "\": what can be claimed is " + known);
+  }
+  return Ledger(vm_dir(args.vm)).claim({{args.kind, args.name}});
+}
 
 Status ProcessService::release(const ClaimArgs& args) {
   return Ledger(vm_dir(args.vm)).release({{args.kind, args.name}});

@@ -27,6 +27,25 @@ TEST_F(ProcessServiceTest, WhatRunsIsFoundAndWhatNeverRanIsNot) {
   EXPECT_EQ(service_->spawn(vmm({"wait"}), {}, kLimits).error().code, Code::already_exists);
 }
 
+TEST_F(ProcessServiceTest, AVmHasOneLiveProcessWhateverItsIncarnation) {
+  spawn({"wait"});
+  SpawnArgs next = vmm({"exit", "0"});
+  next.incarnation = 2;
+  EXPECT_EQ(service_->spawn(next, {}, kLimits).error().code, Code::already_exists);
+  ASSERT_TRUE(service_->kill(process(), kLimits));
+  const auto started = service_->spawn(next, {}, kLimits);
+  EXPECT_TRUE(started) << started.error().message;
+  service_->clean_up(vm_, 2);
+}
+
+TEST_F(ProcessServiceTest, AClaimOfWhatNobodyLooksForIsRefused) {
+  EXPECT_TRUE(service_->claim({vm_, "socket", run_dir() + "/api"}));
+  const auto refused = service_->claim({vm_, "blimp", "lz 129"});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::invalid_argument);
+  EXPECT_NE(refused.error().message.find("process, cgroup, socket, file, tap, mount, volume"), std::string::npos);
+}
+
 TEST_F(ProcessServiceTest, AnEndIsToldAndItsRecordFound) {
   spawn({"log", "last words", "exit", "3"});
   EXPECT_EQ(exited(), 1);
@@ -144,6 +163,12 @@ TEST_F(ProcessServiceTest, WhatIsWrongWithASpawnIsSaidAndNothingIsMade) {
   args = vmm({"wait"});
   args.fd_targets = {20};
   EXPECT_EQ(service_->spawn(args, {}, kLimits).error().code, Code::invalid_argument);
+  for (const std::vector<std::int32_t>& targets :
+       {std::vector<std::int32_t>{2}, {-1}, {1024}, {20, 20}, {3, 1023, 3}}) {
+    args.fd_targets = targets;
+    const std::vector<int> fds(targets.size(), 0);
+    EXPECT_EQ(service_->spawn(args, fds, kLimits).error().code, Code::invalid_argument) << targets.back();
+  }
   EXPECT_FALSE(std::filesystem::exists(run_dir()));
 }
 

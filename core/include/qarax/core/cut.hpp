@@ -1,0 +1,24 @@
+// Texts from outside, cut to what people read, before they are kept, sent and shown. Pure, any thread.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "qarax/plugin/vm_status.hpp"
+#include "qarax/result.hpp"
+
+namespace qarax::core {
+
+inline constexpr std::size_t kLongestText = 4096;  // bytes of a reason, a message, a log's end
+inline constexpr std::size_t kMostDetails = 64;    // as many as a document that can't be read is told to have
+
+// At most kLongestText, with whole characters: its begin, or of a log its end.
+std::string cut_text(std::string text);
+std::string cut_log(std::string text);
+
+// Every text of it.
+void cut(Error& error);
+void cut(VmStatus& status);
+void cut(Description& description);
+
+}  // namespace qarax::core
