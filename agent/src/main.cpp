@@ -14,6 +14,7 @@
 #include "commands.hpp"
 #include "node.hpp"
 #include "qarax/core/logging.hpp"
+#include "qarax/core/plugin_host/crash_word.hpp"
 
 namespace {
 
@@ -84,6 +85,7 @@ int run(int argc, char** argv) {
   sigaddset(&ends, SIGINT);
   pthread_sigmask(SIG_BLOCK, &ends, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
+  qarax::core::tell_of_crashes();
   // Each running VM takes a few descriptors.
   rlimit files{};
   if (::getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {

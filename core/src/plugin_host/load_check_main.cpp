@@ -2,10 +2,12 @@
 // notify, but starts no processes.
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "qarax/core/logging.hpp"
@@ -50,7 +52,12 @@ int check(const std::vector<std::string>& files, const std::string& config, cons
   bool good = true;
   for (const auto& file : files) {
     char* real = ::realpath(file.c_str(), nullptr);
-    core::PluginFileConfig one{.path = real != nullptr ? real : file, .config = {config}, .state_root = state_dir};
+    if (real == nullptr) {
+      std::printf("%s: %s\n", file.c_str(), std::generic_category().message(errno).c_str());
+      good = false;
+      continue;
+    }
+    core::PluginFileConfig one{.path = real, .config = {config}, .state_root = state_dir};
     std::free(real);
     const auto record = host.load(one);
     if (record.state == core::PluginState::loaded && record.warnings.empty()) {

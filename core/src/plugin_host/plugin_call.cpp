@@ -3,9 +3,11 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <exception>
 #include <new>
 
+#include "qarax/core/cut.hpp"
 #include "qarax/plugin/json.hpp"
 
 namespace qarax::core {
@@ -25,6 +27,30 @@ std::int32_t fenced(F&& body) noexcept {
   }
 }
 
+// What a plugin put, as it stands in a message: one line's begin.
+std::string begin_of(std::string_view document) {
+  constexpr std::size_t kShown = 200;
+  std::string out = json::repair_utf8(document.substr(0, kShown));
+  std::replace_if(
+      out.begin(), out.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }, ' ');
+  return document.size() > kShown ? out + "…" : out;
+}
+
+// The error that `document` is, or `why` it is none.
+Error read_error(std::string_view document, std::string& why) {
+  Error out;
+  const auto parsed = json::parse(document);
+  if (!parsed) {
+    why = parsed.error().message;
+    return out;
+  }
+  qarax::detail::Decoder decoder(Unknown::ignore);
+  decoder.read(*parsed, out, "");
+  if (decoder.problems.empty()) return out;
+  why = decoder.problems.front().pointer + ": " + decoder.problems.front().detail;
+  return {};
+}
+
 PluginCall* self(const qarax_call* call) { return static_cast<PluginCall*>(call->context); }
 
 }  // namespace
@@ -34,7 +60,8 @@ std::string repaired(qarax_text text) {
   return json::repair_utf8({text.ptr, text.len});
 }
 
-PluginCall::PluginCall(const CallContext& context, bool takes_fds) : context_(context), takes_fds_(takes_fds) {
+PluginCall::PluginCall(const CallContext& context, bool takes_fds, std::string vm)
+    : context_(context), takes_fds_(takes_fds), vm_(std::move(vm)) {
   raw_.size = sizeof raw_;
   raw_.deadline_ns = context.deadline_ns;
   raw_.cancel_fd = context.cancel_fd;
@@ -54,14 +81,17 @@ Result<std::string> PluginCall::finish(const std::string& what, std::int32_t cod
   if (!thrown.empty()) return make_error(Code::internal, what + " " + thrown, "plugin-exception");
   if (code == QARAX_OK) return std::move(document_);
 
-  auto given = decode_error(error_);
-  Error error = given ? std::move(*given) : Error{};
+  Error error;
+  if (!error_.empty() && error_problem_.empty()) error = read_error(error_, error_problem_);
   error.code = code_from_int(code);
+  if (!error_problem_.empty()) error.message = "its error document can't be read: " + error_problem_;
+  if (!error_problem_.empty() && !error_.empty()) error.message += ": " + begin_of(error_);
   if (error.message.empty()) {
     error.message = "failed without saying why";
     if (code < 0 || code > QARAX_UNAUTHENTICATED) error.message += " (code " + std::to_string(code) + ")";
   }
   if (!keep_problem_.empty()) error.message += ": " + keep_problem_;
+  cut(error);
   return std::move(error).context(what);
 }
 
@@ -71,6 +101,7 @@ std::int32_t PluginCall::put(const qarax_call* call, qarax_text document) noexce
     if (document.len > kMaxDocument) return QARAX_RESOURCE_EXHAUSTED;
     auto& me = *self(call);
     std::string text = repaired(document);
+    if (text.size() > kMaxDocument) return QARAX_RESOURCE_EXHAUSTED;  // what isn't UTF-8 grows
     const std::lock_guard lock(me.mutex_);
     me.document_ = std::move(text);
     me.has_document_ = true;
@@ -80,13 +111,24 @@ std::int32_t PluginCall::put(const qarax_call* call, qarax_text document) noexce
 
 std::int32_t PluginCall::put_error(const qarax_call* call, qarax_text document) noexcept {
   return fenced([&]() -> std::int32_t {
-    if (!sane(document)) return QARAX_INVALID_ARGUMENT;
-    if (document.len > kMaxDocument) return QARAX_RESOURCE_EXHAUSTED;
     auto& me = *self(call);
+    // What is refused is told still: else nobody would learn that there was a word at all.
+    const auto take = [&me](std::string text, std::string problem, std::int32_t code) {
+      const std::lock_guard lock(me.mutex_);
+      me.error_ = std::move(text);
+      me.error_problem_ = std::move(problem);
+      return code;
+    };
+    if (!sane(document)) return take({}, "it has a length but no bytes", QARAX_INVALID_ARGUMENT);
+    const auto refuse = [&](std::size_t size) {
+      return take(repaired({document.ptr, std::min<std::size_t>(document.len, 1024)}),
+                  "it has " + std::to_string(size) + " bytes; at most " + std::to_string(kMaxDocument) + " are taken",
+                  QARAX_RESOURCE_EXHAUSTED);
+    };
+    if (document.len > kMaxDocument) return refuse(document.len);
     std::string text = repaired(document);
-    const std::lock_guard lock(me.mutex_);
-    me.error_ = std::move(text);
-    return QARAX_OK;
+    if (text.size() > kMaxDocument) return refuse(text.size());
+    return take(std::move(text), {}, QARAX_OK);
   });
 }
 

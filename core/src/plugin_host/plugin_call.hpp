@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "qarax/core/plugin_host/crash_word.hpp"
 #include "qarax/core/plugin_host/loaded_hypervisor.hpp"
 #include "qarax/plugin/abi.h"
 
@@ -23,7 +24,8 @@ std::string repaired(qarax_text text);
 class PluginCall {
  public:
   // `takes_fds`: descriptors that the plugin puts are wanted; otherwise they are closed and refused.
-  PluginCall(const CallContext& context, bool takes_fds);
+  // `vm`: whom it is about, for the word of a crash; empty: nobody.
+  PluginCall(const CallContext& context, bool takes_fds, std::string vm = {});
   PluginCall(const PluginCall&) = delete;
   PluginCall& operator=(const PluginCall&) = delete;
 
@@ -35,6 +37,7 @@ class PluginCall {
   Result<std::string> run(const std::string& what, F&& body) {
     std::int32_t code = QARAX_INTERNAL;
     std::string thrown;
+    const CrashWord word(what, vm_);
     try {
       code = body();
     } catch (const std::exception& e) {
@@ -60,11 +63,13 @@ class PluginCall {
 
   const CallContext& context_;
   const bool takes_fds_;
+  const std::string vm_;
   qarax_call raw_{};
   std::mutex mutex_;  // the sinks may be used by threads that the plugin joins before it returns
   std::string document_;
   bool has_document_ = false;
   std::string error_;
+  std::string error_problem_;  // why it can't be read
   std::string keep_problem_;
   std::vector<Fd> put_fds_;
 };

@@ -129,6 +129,16 @@ TEST(PluginLife, ACallThatHangsIsLeftBehindAndNamed) {
   EXPECT_THAT(services.events(), ::testing::Not(Contains("notify c_plugin going"))) << "no destroy under a call";
 }
 
+TEST(LoadCheck, AFileThatIsntThereIsSaidToBe) {
+  const std::string command = std::string(QARAX_LOAD_CHECK) + " /nonexistent/nosuch.so";
+  FILE* said = ::popen(command.c_str(), "r");
+  ASSERT_NE(said, nullptr);
+  char line[256] = "";
+  EXPECT_NE(std::fgets(line, sizeof line, said), nullptr);
+  EXPECT_STREQ(line, "/nonexistent/nosuch.so: No such file or directory\n");
+  EXPECT_EQ(WEXITSTATUS(::pclose(said)), 1);
+}
+
 // As a process: a thread that the plugin never joins must not be able to take the host down, whether the plugin was
 // taken or refused, though the file was linked without -z nodelete.
 class RogueThread : public ::testing::TestWithParam<const char*> {};

@@ -3,10 +3,32 @@
 #include <algorithm>
 #include <array>
 
+#include "qarax/core/cut.hpp"
 #include "qarax/plugin/call.hpp"
 #include "qarax/plugin/table.hpp"
 
 namespace qarax::core {
+
+namespace {
+
+// The VM that a call's arguments are about; empty: none.
+template <class Args>
+std::string vm_of(const Args& args) {
+  if constexpr (requires { args.vm.vm; })
+    return args.vm.vm;
+  else if constexpr (requires { args.vm; })
+    return args.vm;
+  else
+    return {};
+}
+
+// What goes into records and answers is bounded here, once.
+template <class R>
+void bound(R& answer) {
+  if constexpr (requires { cut(answer); }) cut(answer);
+}
+
+}  // namespace
 
 TableHypervisor::TableHypervisor(const qarax_plugin_table& table, void* instance, const HypervisorTables& interfaces)
     : name_(plugin::view(table.name)),
@@ -56,17 +78,21 @@ Result<std::string> TableHypervisor::raw(qarax_slot slot, const std::string& wha
 
 template <class R>
 Result<R> TableHypervisor::invoke(qarax_slot slot, std::string_view action, const CallContext& context,
-                                  const std::string& args) {
-  PluginCall call(context, false);
+                                  const std::string& args, std::string vm) {
+  PluginCall call(context, false, std::move(vm));
   const std::string named = what(action);
   QARAX_TRY(const std::string document, raw(slot, named, call, args));
   if (!call.has_document())
     return make_error(Code::internal, named + " succeeded without an answer; the plugin must `put` one", "plugin-bug");
   auto decoded = decode<R>(document, Unknown::ignore);
-  if (decoded) return decoded;
+  if (decoded) {
+    bound(*decoded);
+    return decoded;
+  }
   Error error = make_error(Code::internal, named + " gave an answer that can't be read: " + decoded.error().message,
                            "plugin-bug");
   error.details = std::move(decoded.error().details);
+  cut(error);
   return error;
 }
 
@@ -75,11 +101,11 @@ Result<R> TableHypervisor::call(const Table* table, std::string_view interface_i
                                 std::string_view action, const CallContext& context, const Args& args) {
   const auto function = plugin::slot_of(table, slot);
   if (function == nullptr) return unimplemented(action, interface_id);
-  return invoke<R>(function, action, context, encode(args));
+  return invoke<R>(function, action, context, encode(args), vm_of(args));
 }
 
 Result<Description> TableHypervisor::describe(const CallContext& context) {
-  return invoke<Description>(table_.describe, "describe", context, {});
+  return invoke<Description>(table_.describe, "describe", context, {}, {});
 }
 Result<VmSpec> TableHypervisor::resolve(const CallContext& context, const ResolveArgs& args) {
   if (plugin::slot_of(interfaces_.basic, &qarax_hypervisor_1::resolve) == nullptr) return args.spec;
@@ -151,7 +177,7 @@ Result<Fd> TableHypervisor::open_console(const CallContext& context, const VmArg
   constexpr std::string_view kAction = "open the console";
   const auto slot = plugin::slot_of(interfaces_.console, &qarax_hypervisor_console_1::open);
   if (slot == nullptr) return unimplemented(kAction, QARAX_HYPERVISOR_CONSOLE_1);
-  PluginCall call(context, true);
+  PluginCall call(context, true, args.vm);
   const std::string named = what(kAction);
   QARAX_CHECK(raw(slot, named, call, encode(args)));
   auto fds = call.take_fds();

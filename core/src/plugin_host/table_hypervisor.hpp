@@ -52,7 +52,8 @@ class TableHypervisor final : public LoadedHypervisor {
   Result<R> call(const Table* table, std::string_view interface_id, qarax_slot Table::*slot, std::string_view action,
                  const CallContext& context, const Args& args);
   template <class R>
-  Result<R> invoke(qarax_slot slot, std::string_view action, const CallContext& context, const std::string& args);
+  Result<R> invoke(qarax_slot slot, std::string_view action, const CallContext& context, const std::string& args,
+                   std::string vm);
   template <class Args>
   Result<std::string> raw(qarax_slot slot, const std::string& what, PluginCall& call, const Args& args);
   Error unimplemented(std::string_view action, std::string_view interface_id) const;
