@@ -4,7 +4,8 @@
  * nothing allocated on one side is freed on the other; nothing throws or unwinds across.
  *
  * Reading aid. Every entry has a thread tag:
- *   [main]    called once at a time for the plugin file, before or after everything else
+ *   [main]    one call at a time for the plugin file, before or after everything else; on any thread, which may end
+ *             after it: create and destroy come on different ones
  *   [object]  serialised per object (VM, volume, port); different objects run in parallel on different threads
  *   [any]     from any thread, at any time between create's first and destroy's last instruction
  * Every field is pointer-sized, so that a table has no padding that a later field could hide in; static asserts below
@@ -114,7 +115,12 @@ typedef struct qarax_plugin_table {
   qarax_text id;      /* reverse-DNS, e.g. "org.example.hypervisor.foo"; static */
   qarax_text name;    /* short name that people and REST use, [a-z][a-z0-9_]{0,31}; static */
   qarax_text version; /* the plugin's own; static */
-  /* JSON Schema (an object of scalar properties) that the host checks config against; static */
+  /*
+   * JSON Schema (an object of scalar properties) that the host checks config against; static. "additionalProperties" is
+   * false: what nobody knows is refused before create. Keywords: type, properties, required, additionalProperties, and
+   * of a property type, enum, minimum, maximum, minLength, maxLength, beside title, description, default, examples,
+   * format, $schema; another one refuses the file.
+   */
   qarax_text config_schema;
   /* [main] args: CreateArgs. On OK *instance is set (may be any non-null value); on failure it isn't touched. */
   int32_t (*create)(const qarax_host* host, const qarax_call* call, qarax_text args, void** instance);
@@ -122,7 +128,12 @@ typedef struct qarax_plugin_table {
   void (*destroy)(void* instance);
   /* [any] a table by interface id or null; the answer never changes for an instance. */
   const void* (*query)(void* instance, qarax_text interface_id);
-  /* [any] no args; puts a Description. May run during any other call. */
+  /*
+   * [any] no args; puts a Description. May run during any other call. `features`: of the interfaces that query has
+   * those that this VMM on this host can, as "pause", "reboot", "resize", "snapshot", "disks", "nics", "console",
+   * "counters"; one that names none of these can do all that it offers. Other words are for people. Healthy, it names
+   * its accelerator, with evidence where that is "kvm" or "tcg"; unhealthy, it says why.
+   */
   qarax_slot describe;
 } qarax_plugin_table;
 
@@ -140,7 +151,12 @@ typedef struct qarax_plugin_table {
 /* A member that has its default is left out of a document: share/qarax/plugin-sdk/documents.json says which that is. */
 
 #define QARAX_HYPERVISOR_1 "qarax.hypervisor/1"
-/* All idempotent. [object], but inspect may run during any other call. */
+/*
+ * All idempotent. [object], but inspect may run during any other call. What is asked of a VM that has ended and needs
+ * it alive (pause, resume, reboot, resize, snapshot, a console) is FAILED_PRECONDITION. A handle of a newer plugin is
+ * FAILED_PRECONDITION, too. VmStatus.can is for people: what the VM can take now, by the names "pause", "resume",
+ * "reboot", "resize", "snapshot", "stop"; no host goes by it.
+ */
 typedef struct qarax_hypervisor_1 {
   size_t size;
   qarax_slot resolve; /* optional. args ResolveArgs → VmSpec with every default made explicit; pure */
@@ -177,7 +193,7 @@ typedef struct qarax_hypervisor_snapshot_1 { /* [object] fds[0] is the folder to
 } qarax_hypervisor_snapshot_1;
 
 #define QARAX_HYPERVISOR_CONSOLE_1 "qarax.hypervisor.console/1"
-typedef struct qarax_hypervisor_console_1 { /* [any] */
+typedef struct qarax_hypervisor_console_1 { /* [any]; this version's host asks it nowhere but in the conformance kit */
   size_t size;
   qarax_slot open; /* args VmArgs → put_fd: a stream socket, both directions; for VMMs whose console isn't the host's */
 } qarax_hypervisor_console_1;
@@ -230,13 +246,14 @@ typedef struct qarax_host_notify_1 { /* [any] only enqueues; "inspect this VM"; 
  * Plugins never fork: these do. [any]. The plugin makes the qarax_call (its own sinks); the same shape as everywhere.
  * It carries at most 64 descriptors.
  *   spawn   args SpawnArgs, fds as SpawnArgs.fd_targets says → Process. Under the per-VM supervisor, in an agent-owned
- *           session and cgroup, signal mask and dispositions reset. Recorded before the process exists. One live
- *           process per VM: a second spawn is ALREADY_EXISTS.
+ *           session and cgroup, signal mask and dispositions reset, its working folder the run folder. Recorded before
+ *           the process exists. One live process per VM, whatever the incarnation: a second spawn is ALREADY_EXISTS.
  *   find    args ProcessArgs → Process of that VM; NOT_FOUND when none was ever spawned for the incarnation
  *   signal  args SignalArgs to the VMM itself
  *   kill    args ProcessArgs: SIGKILL to the whole cgroup; OK when nothing is left; waits until reaped
  *   wait    args ProcessArgs: until the VMM has ended or the call's deadline → Process with `exit` set
- *   claim   args ClaimArgs: record that this VM owns (kind, name) before it is made, so that nothing is ever unowned
+ *   claim   args ClaimArgs: record that this VM owns (kind, name) before it is made, so that nothing is ever unowned;
+ *           INVALID_ARGUMENT where the kind is none of ClaimArgs'
  *   release args ClaimArgs: it is gone
  *   run     args RunArgs → RunResult: a short helper (`--version`) with its output, killed at the deadline
  */

@@ -1,20 +1,15 @@
 /*
  * For plugins in C: what each of them needs beside abi.h. C11, standard headers only, nothing to link, nothing on the
  * heap, no state: every function is thread-safe and may be called wherever the plugin is.
- *
- * Documents are read where they stand. They are valid JSON, the host has seen to that; of what isn't, a reader says
- * that it isn't there. A value is the text between its first and last byte, quotes and braces included, so it can be
- * put into another document as it is; one of length 0 isn't there.
  */
 #ifndef QARAX_PLUGIN_C_HELPER_H
 #define QARAX_PLUGIN_C_HELPER_H
 
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "qarax/plugin/abi.h"
+#include "qarax/plugin/c_json.h"
 
 /* Of a string literal, as a constant. */
 #define QARAX_TEXT(literal) \
@@ -22,146 +17,6 @@
 /* Whether the other side's table has that slot: it may be older than this SDK. */
 #define QARAX_HAS(type, table, slot) \
   ((table) != 0 && (table)->size >= offsetof(type, slot) + sizeof(void*) && (table)->slot != 0)
-
-static inline qarax_text qarax_text_of(const char* text) {
-  qarax_text out = {text, strlen(text)};
-  return out;
-}
-static inline int qarax_text_is(qarax_text text, const char* other) {
-  return text.len == strlen(other) && memcmp(text.ptr, other, text.len) == 0;
-}
-
-/* ---- reading documents ---- */
-
-static inline size_t qarax_json_skip(qarax_text from, size_t at) {
-  while (at < from.len && strchr(" \t\r\n", from.ptr[at]) != 0 && from.ptr[at] != 0) ++at;
-  return at;
-}
-
-/* Behind the value that begins at `at`; 0: it has no end. */
-static inline size_t qarax_json_end(qarax_text from, size_t at) {
-  size_t depth = 0;
-  int in_string = 0;
-  for (; at < from.len; ++at) {
-    const char c = from.ptr[at];
-    if (in_string) {
-      if (c == '\\') ++at;
-      if (c != '"') continue;
-      in_string = 0;
-      if (depth == 0) return at + 1;
-    } else if (c == '"') {
-      in_string = 1;
-    } else if (c == '{' || c == '[') {
-      ++depth;
-    } else if (c == '}' || c == ']') {
-      if (depth <= 1) return depth == 0 ? at : at + 1; /* 0: the end of what a number or word stands in */
-      --depth;
-    } else if (depth == 0 && (c == ',' || c == ' ' || c == '\t' || c == '\r' || c == '\n')) {
-      return at;
-    }
-  }
-  return depth == 0 && !in_string ? at : 0;
-}
-
-/* The next member of an object, or element of an array (its name is empty). `*at` is 0 before the first. 0: no more. */
-static inline int qarax_json_next(qarax_text from, size_t* at, qarax_text* name, qarax_text* value) {
-  const size_t begin = qarax_json_skip(from, 0);
-  size_t i = qarax_json_skip(from, *at == 0 ? begin : *at);
-  if (begin >= from.len || i >= from.len || (from.ptr[begin] != '{' && from.ptr[begin] != '[')) return 0;
-  if (*at != 0 && from.ptr[i] != ',') return 0;
-  i = qarax_json_skip(from, i + 1);
-  name->ptr = 0, name->len = 0;
-  if (from.ptr[begin] == '{') {
-    const size_t end = i < from.len && from.ptr[i] == '"' ? qarax_json_end(from, i) : 0;
-    const size_t colon = end == 0 ? from.len : qarax_json_skip(from, end);
-    if (colon >= from.len || from.ptr[colon] != ':') return 0;
-    name->ptr = from.ptr + i + 1, name->len = end - i - 2;
-    i = qarax_json_skip(from, colon + 1);
-  }
-  const size_t end = qarax_json_end(from, i);
-  if (end <= i) return 0;
-  value->ptr = from.ptr + i, value->len = end - i;
-  *at = end;
-  return 1;
-}
-
-/* The value of an object's own member of that name. */
-static inline qarax_text qarax_json_member(qarax_text object, const char* name) {
-  qarax_text key, value, none = {0, 0};
-  size_t at = 0;
-  while (qarax_json_next(object, &at, &key, &value))
-    if (qarax_text_is(key, name)) return value;
-  return none;
-}
-
-/* `otherwise` where the value isn't there, or is no integer of 64 bits. */
-static inline int64_t qarax_json_int(qarax_text value, int64_t otherwise) {
-  char digits[24];
-  char* end = 0;
-  long long out;
-  if (value.len == 0 || value.len >= sizeof digits || strchr("-0123456789", value.ptr[0]) == 0) return otherwise;
-  memcpy(digits, value.ptr, value.len);
-  digits[value.len] = 0;
-  errno = 0;
-  out = strtoll(digits, &end, 10);
-  return *end != 0 || end == digits || errno != 0 ? otherwise : (int64_t)out;
-}
-
-/* The four hexadecimal digits at `at`, behind a \u; -1: they aren't there. */
-static inline long qarax_json_hex4(qarax_text from, size_t at) {
-  char digits[5];
-  char* end = 0;
-  long out;
-  if (at + 4 > from.len) return -1;
-  memcpy(digits, from.ptr + at, 4);
-  digits[4] = 0;
-  out = strtol(digits, &end, 16);
-  return end == digits + 4 && digits[0] != '-' && digits[0] != '+' && digits[0] != ' ' ? out : -1;
-}
-
-/* The character that the escape at `*at`, a backslash, stands for; `*at` is then its last byte. 0: none of text's. */
-static inline unsigned long qarax_json_escape(qarax_text from, size_t* at) {
-  static const char kNames[] = "\"\\/bfnrt", kMeanings[] = "\"\\/\b\f\n\r\t";
-  const char name = *at + 1 < from.len ? from.ptr[*at + 1] : 0;
-  const char* const found = name != 0 ? strchr(kNames, name) : 0;
-  long c, low;
-  *at += 1;
-  if (found != 0) return (unsigned char)kMeanings[found - kNames];
-  if (name != 'u') return 0;
-  c = qarax_json_hex4(from, *at + 1);
-  *at += 4;
-  if (c < 0xD800 || c > 0xDFFF) return c > 0 ? (unsigned long)c : 0;
-  low = qarax_json_hex4(from, *at + 3); /* the other half, behind a \u of its own */
-  *at += 6;
-  return c < 0xDC00 && low >= 0xDC00 && low <= 0xDFFF
-             ? 0x10000ul + ((unsigned long)(c - 0xD800) << 10) + (unsigned long)(low - 0xDC00)
-             : 0;
-}
-
-/* The text of a string, terminated. 0, and "", where the value isn't one, holds a NUL or has no room. */
-static inline int qarax_json_string(qarax_text value, char* out, size_t room) {
-  static const unsigned char kFirst[] = {0, 0, 0xC0, 0xE0, 0xF0};
-  size_t n = 0;
-  out[0] = 0;
-  if (value.len < 2 || value.ptr[0] != '"') return 0;
-  value.len -= 1; /* without the closing quote */
-  for (size_t i = 1; i < value.len; ++i) {
-    unsigned long c = (unsigned char)value.ptr[i];
-    size_t more = 0; /* bytes behind the first: what isn't escaped stands there as UTF-8 */
-    if (c == '\\') {
-      c = qarax_json_escape(value, &i);
-      more = c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
-    }
-    if (c == 0 || n + more + 1 >= room) {
-      out[0] = 0;
-      return 0;
-    }
-    out[n++] = (char)(more == 0 ? c : kFirst[more + 1] | (c >> (6 * more)));
-    while (more-- > 0) out[n++] = (char)(0x80 | ((c >> (6 * more)) & 0x3F));
-  }
-  out[n] = 0;
-  return 1;
-}
 
 /* ---- answering ---- */
 

@@ -60,8 +60,10 @@ struct CreateArgs {
 template <>
 struct Fields<CreateArgs> {
   static constexpr std::string_view kName = "CreateArgs";
-  static constexpr auto kTable =
-      field_table(field<&CreateArgs::config>("config"), field<&CreateArgs::state_dir>("state_dir"));
+  static constexpr auto kTable = field_table(
+      field<&CreateArgs::config>("config").doc("As config_schema has it; null where the node's config has none."),
+      field<&CreateArgs::state_dir>("state_dir")
+          .doc("A folder of this instance's own, absolute; it survives restarts."));
 };
 QARAX_FIELDS_COMPLETE(CreateArgs);
 
@@ -75,9 +77,12 @@ struct BootFiles {
 template <>
 struct Fields<BootFiles> {
   static constexpr std::string_view kName = "BootFiles";
-  static constexpr auto kTable =
-      field_table(field<&BootFiles::kernel>("kernel"), field<&BootFiles::kernel_pvh>("kernel_pvh"),
-                  field<&BootFiles::initramfs>("initramfs"), field<&BootFiles::cmdline>("cmdline"));
+  static constexpr auto kTable = field_table(
+      field<&BootFiles::kernel>("kernel").doc("A bzImage or vmlinux, absolute; immutable while the VM lives."),
+      field<&BootFiles::kernel_pvh>("kernel_pvh")
+          .doc("An ELF with a PVH note, made from the kernel; empty: there is none."),
+      field<&BootFiles::initramfs>("initramfs").doc("Empty: there is none."),
+      field<&BootFiles::cmdline>("cmdline").doc("The kernel's command line."));
 };
 QARAX_FIELDS_COMPLETE(BootFiles);
 
@@ -102,10 +107,13 @@ struct StartArgs {
 template <>
 struct Fields<StartArgs> {
   static constexpr std::string_view kName = "StartArgs";
-  static constexpr auto kTable =
-      field_table(field<&StartArgs::vm>("vm").required(), field<&StartArgs::name>("name"),
-                  field<&StartArgs::incarnation>("incarnation").required(), field<&StartArgs::spec>("spec").required(),
-                  field<&StartArgs::boot>("boot"), field<&StartArgs::run_dir>("run_dir"));
+  static constexpr auto kTable = field_table(
+      field<&StartArgs::vm>("vm").required().doc("UUID."),
+      field<&StartArgs::name>("name").doc("For people: process titles."),
+      field<&StartArgs::incarnation>("incarnation").required().doc("This start; counts up over the VM's life."),
+      field<&StartArgs::spec>("spec").required(), field<&StartArgs::boot>("boot").doc("What it boots from."),
+      field<&StartArgs::run_dir>("run_dir").doc(
+          "A folder of this incarnation's own, absolute: sockets and the VMM's log live here."));
 };
 QARAX_FIELDS_COMPLETE(StartArgs);
 
@@ -121,8 +129,10 @@ template <>
 struct Fields<VmArgs> {
   static constexpr std::string_view kName = "VmArgs";
   static constexpr auto kTable =
-      field_table(field<&VmArgs::vm>("vm").required(), field<&VmArgs::incarnation>("incarnation").required(),
-                  field<&VmArgs::run_dir>("run_dir"), field<&VmArgs::handle>("handle"));
+      field_table(field<&VmArgs::vm>("vm").required().doc("UUID."),
+                  field<&VmArgs::incarnation>("incarnation").required().doc("The start that this is about."),
+                  field<&VmArgs::run_dir>("run_dir").doc("The folder of that incarnation, absolute."),
+                  field<&VmArgs::handle>("handle").doc("What the plugin kept last; null: it never kept one."));
 };
 QARAX_FIELDS_COMPLETE(VmArgs);
 
@@ -142,7 +152,9 @@ struct Fields<StopArgs> {
   static constexpr std::string_view kName = "StopArgs";
   static constexpr auto kTable =
       field_table(field<&StopArgs::vm>("vm").flat(), field<&StopArgs::mode>("mode").required(),
-                  field<&StopArgs::timeout_ms>("timeout_ms").min(0));
+                  field<&StopArgs::timeout_ms>("timeout_ms")
+                      .min(0)
+                      .doc("Graceful: how long the guest has after the power button before it is killed."));
 };
 QARAX_FIELDS_COMPLETE(StopArgs);
 
@@ -179,17 +191,20 @@ struct SpawnArgs {
   std::vector<std::string> argv{};           // argv[0] is an absolute path
   std::map<std::string, std::string> env{};  // the whole environment; the host adds QARAX_VM, by which it finds its own
   std::vector<std::int32_t> fd_targets{};
-  std::string console_connect{};  // unix stream socket on which the VMM serves its serial console: listening already,
-                                  // or made by the VMM as it starts; the host connects as soon as it is there and keeps
-                                  // log and attach; empty: no console
+  std::string console_connect{};  // listening already, or made by the VMM as it starts
 };
 template <>
 struct Fields<SpawnArgs> {
   static constexpr std::string_view kName = "SpawnArgs";
-  static constexpr auto kTable =
-      field_table(field<&SpawnArgs::vm>("vm").required(), field<&SpawnArgs::incarnation>("incarnation").required(),
-                  field<&SpawnArgs::argv>("argv").required(), field<&SpawnArgs::env>("env"),
-                  field<&SpawnArgs::fd_targets>("fd_targets"), field<&SpawnArgs::console_connect>("console_connect"));
+  static constexpr auto kTable = field_table(
+      field<&SpawnArgs::vm>("vm").required(), field<&SpawnArgs::incarnation>("incarnation").required(),
+      field<&SpawnArgs::argv>("argv").required().doc("The first is an absolute path."),
+      field<&SpawnArgs::env>("env").doc("The whole environment; the host adds QARAX_VM, by which it finds its own."),
+      field<&SpawnArgs::fd_targets>("fd_targets")
+          .doc("The number in the process of each descriptor of the call, in their order: 3 to 1023, each once."),
+      field<&SpawnArgs::console_connect>("console_connect")
+          .doc("Unix stream socket on which the VMM serves its serial console, now or later: the host connects and "
+               "keeps log and attach. Empty: no console."));
 };
 QARAX_FIELDS_COMPLETE(SpawnArgs);
 
@@ -232,7 +247,6 @@ struct Fields<SignalArgs> {
 };
 QARAX_FIELDS_COMPLETE(SignalArgs);
 
-// kinds: process, cgroup, socket, file, tap, mount, volume
 struct ClaimArgs {
   std::string vm{};
   std::string kind{};
@@ -241,9 +255,10 @@ struct ClaimArgs {
 template <>
 struct Fields<ClaimArgs> {
   static constexpr std::string_view kName = "ClaimArgs";
-  static constexpr auto kTable =
-      field_table(field<&ClaimArgs::vm>("vm").required(), field<&ClaimArgs::kind>("kind").required(),
-                  field<&ClaimArgs::name>("name").required());
+  static constexpr auto kTable = field_table(
+      field<&ClaimArgs::vm>("vm").required(),
+      field<&ClaimArgs::kind>("kind").required().doc("process, cgroup, socket, file, tap, mount or volume."),
+      field<&ClaimArgs::name>("name").required());
 };
 QARAX_FIELDS_COMPLETE(ClaimArgs);
 
@@ -256,9 +271,12 @@ struct RunArgs {
 template <>
 struct Fields<RunArgs> {
   static constexpr std::string_view kName = "RunArgs";
-  static constexpr auto kTable =
-      field_table(field<&RunArgs::argv>("argv").required(), field<&RunArgs::env>("env"),
-                  field<&RunArgs::until>("until"), field<&RunArgs::max_output>("max_output").min(0).max(1048576));
+  static constexpr auto kTable = field_table(
+      field<&RunArgs::argv>("argv").required().doc("The first is an absolute path."),
+      field<&RunArgs::env>("env").doc("The whole environment."),
+      field<&RunArgs::until>("until").doc(
+          "Ended, successfully, as soon as its output contains this; empty: its exit is waited for."),
+      field<&RunArgs::max_output>("max_output").min(0).max(1048576).doc("Bytes kept of stdout and stderr together."));
 };
 QARAX_FIELDS_COMPLETE(RunArgs);
 
