@@ -55,7 +55,7 @@ class PlacingTest : public testing::Test {
     }
   }
   void TearDown() override {
-    nodes_->stop();
+    if (nodes_) nodes_->stop();
     nodes_.reset();
   }
   Decision start(const std::string& name) {
