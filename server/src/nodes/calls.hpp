@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "node_words.hpp"
+#include "qarax/core/cut.hpp"
 #include "qarax/plugin/call_args.hpp"
 #include "qarax/plugin/json/text.hpp"
 #include "qarax/result.hpp"
@@ -21,7 +22,7 @@ inline std::chrono::system_clock::time_point in_ms(std::int64_t ms) {
 inline Error to_error(const grpc::Status& status) {
   if (auto error = read_error(status.error_details()); error && error->code != Code::unknown) return std::move(*error);
   // Percent-decoded by gRPC, from whoever answers there: what is written down has to be text.
-  return make_error(code_from_int(status.error_code()), cut_text(json::repair_utf8(status.error_message())));
+  return make_error(code_from_int(status.error_code()), core::cut_text(json::repair_utf8(status.error_message())));
 }
 
 // The same for what only asks, which has no job whose end could still be awaited: where the node itself said nothing,

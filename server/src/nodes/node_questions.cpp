@@ -40,7 +40,7 @@ Result<std::string> NodeLink::read_vmm_log(const std::string& vm_id, std::int64_
   node::v1::VmRequest request;
   request.set_vm(vm_id);
   QARAX_TRY(const auto reply, ask(&node::v1::Node::Stub::ReadVmmLog, std::move(request), timeout_ms));
-  return cut_log(json::repair_utf8(reply.tail()));
+  return core::cut_log(json::repair_utf8(reply.tail()));
 }
 
 Status NodeLink::read_console(const std::string& vm_id, std::int64_t tail_bytes, bool follow,

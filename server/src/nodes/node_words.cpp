@@ -2,16 +2,12 @@
 
 #include <algorithm>
 
+#include "qarax/core/cut.hpp"
 #include "qarax/plugin/call_args.hpp"
 
 namespace qarax::server {
 
 namespace {
-
-constexpr std::size_t kMostDetails = 64;  // as many as a plugin's answer may have
-constexpr std::string_view kLeftOut = "…";
-
-bool begins_a_character(char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }
 
 Error unbelievable(std::string why) {
   Error error = make_error(Code::failed_precondition, std::move(why), std::string(kUnbelievable));
@@ -32,37 +28,13 @@ Status check_numbers(const core::VmReport& report) {
   return check_number("report number" + of_vm + ":", report.seq);
 }
 
-void cut(std::string& text) { text = cut_text(std::move(text)); }
-
-void cut(VmStatus& status) {
-  cut(status.status_reason);
-  cut(status.accelerator);
-  cut(status.accelerator_evidence);
-  if (status.exit) status.exit->log_tail = cut_log(std::move(status.exit->log_tail));
-}
-
 Result<core::VmReport> taken(core::VmReport report) {
   QARAX_CHECK(check_numbers(report));
-  cut(report.status);
+  core::cut(report.status);
   return report;
 }
 
 }  // namespace
-
-std::string cut_text(std::string text) {
-  if (text.size() <= kLongestText) return text;
-  std::size_t end = kLongestText - kLeftOut.size();
-  while (end > 0 && !begins_a_character(text[end])) --end;
-  text.resize(end);
-  return text.append(kLeftOut);
-}
-
-std::string cut_log(std::string text) {
-  if (text.size() <= kLongestText) return text;
-  std::size_t begin = text.size() - (kLongestText - kLeftOut.size());
-  while (begin < text.size() && !begins_a_character(text[begin])) ++begin;
-  return std::string(kLeftOut).append(text, begin);
-}
 
 Result<core::VmReport> read_report(std::string_view document) {
   QARAX_TRY(core::VmReport report, decode<core::VmReport>(document, Unknown::ignore));
@@ -73,8 +45,9 @@ Result<core::NodeInfo> read_node_info(std::string_view document) {
   QARAX_TRY(core::NodeInfo info, decode<core::NodeInfo>(document, Unknown::ignore));
   QARAX_CHECK(check_number("memory:", info.memory));
   for (core::PluginInfo& plugin : info.plugins) {
-    cut(plugin.reason);
+    plugin.reason = core::cut_text(std::move(plugin.reason));
     if (!plugin.description) continue;
+    core::cut(*plugin.description);
     // Summed up with others.
     auto& overhead = plugin.description->limits.vmm_overhead;
     overhead = std::min(overhead, core::kLargestNumber);
@@ -87,7 +60,7 @@ Result<core::KeptVm> read_kept_vm(std::string_view document) {
   QARAX_TRY(vm.report, taken(std::move(vm.report)));
   for (const core::KeptSnapshot& snapshot : vm.snapshots)
     QARAX_CHECK(check_number("size of a snapshot of VM " + vm.report.vm.substr(0, 64) + ":", snapshot.size));
-  cut(vm.problem);
+  vm.problem = core::cut_text(std::move(vm.problem));
   const core::VmReport& report = vm.report;
   if (std::max({report.incarnation, report.revision, report.keep_edition}) > kLargestAdopted)
     vm.problem = "its node says that it was commanded or started more often than anything can be";
@@ -111,18 +84,7 @@ Status check_adoptable(const NodeSurvey& seen, std::int64_t own_term) {
 std::optional<Error> read_error(std::string_view document) {
   auto error = decode_error(document);
   if (!error) return error;
-  cut(error->message);
-  cut(error->reason);
-  cut(error->hint);
-  cut(error->step);
-  error->log_tail = cut_log(std::move(error->log_tail));
-  if (error->details.size() > kMostDetails) error->details.resize(kMostDetails);
-  for (ErrorDetail& detail : error->details) {
-    cut(detail.pointer);
-    cut(detail.detail);
-  }
-  if (error->causes.size() > kMostDetails) error->causes.resize(kMostDetails);
-  for (std::string& cause : error->causes) cut(cause);
+  core::cut(*error);
   return error;
 }
 

@@ -18,8 +18,6 @@ namespace qarax::server {
 inline constexpr std::string_view kUnbelievable = "node-protocol";
 // What an adopt takes over at most. It counts on from there, and every node must be able to follow.
 inline constexpr std::int64_t kLargestAdopted = core::kLargestNumber / 2;
-// Bytes of a text of a node's: a reason, a message, a log's end.
-inline constexpr std::size_t kLongestText = 4096;
 
 Result<core::VmReport> read_report(std::string_view document);
 Result<core::NodeInfo> read_node_info(std::string_view document);
@@ -31,9 +29,5 @@ Status read_obeyed(const node::v1::Authority& said, NodeSurvey& out);
 Status check_adoptable(const NodeSurvey& seen, std::int64_t own_term);
 // None: it isn't an Error's document.
 std::optional<Error> read_error(std::string_view document);
-
-// At most kLongestText, with whole characters: its begin, or of a log its end.
-std::string cut_text(std::string text);
-std::string cut_log(std::string text);
 
 }  // namespace qarax::server

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "calls.hpp"
+#include "qarax/core/cut.hpp"
 
 namespace qarax::server {
 namespace {
@@ -85,30 +86,13 @@ TEST(NodeWords, WhatIsAddedUpDoesNotOverflow) {
   EXPECT_EQ(read_node_info(encode(said, Defaults::write)).error().reason, kUnbelievable);
 }
 
-TEST(NodeWords, TextsAreCutBetweenTheirCharacters) {
-  EXPECT_EQ(cut_text("short"), "short");
-  EXPECT_EQ(cut_log(std::string(kLongestText, 'x')), std::string(kLongestText, 'x'));
-  for (std::size_t shift = 0; shift < 4; ++shift) {
-    std::string text(shift, 'a');
-    while (text.size() < 3 * kLongestText) text += "\xF0\x9F\x90\xA7";
-    text += "end";
-    for (const std::string& cut : {cut_text(text), cut_log(text)}) {
-      EXPECT_LE(cut.size(), kLongestText);
-      EXPECT_GT(cut.size(), kLongestText - 8);
-      EXPECT_EQ(cut, json::repair_utf8(cut)) << "no half character";
-    }
-    EXPECT_TRUE(cut_text(text).starts_with(text.substr(0, shift + 4)));
-    EXPECT_TRUE(cut_log(text).ends_with("end"));
-  }
-}
-
 TEST(NodeWords, ReasonsLogsAndErrorsAreCut) {
-  const std::string text(2 * kLongestText, 'x');
+  const std::string text(2 * core::kLongestText, 'x');
   const auto report = read_report(R"({"vm":"v","status":{"state":"shutdown","status_reason":")" + text +
                                   R"(","exit":{"kind":"exited","log_tail":")" + text + "\"}}}");
   ASSERT_TRUE(report) << report.error().message;
-  EXPECT_EQ(report->status.status_reason.size(), kLongestText);
-  EXPECT_EQ(report->status.exit->log_tail.size(), kLongestText);
+  EXPECT_EQ(report->status.status_reason.size(), core::kLongestText);
+  EXPECT_EQ(report->status.exit->log_tail.size(), core::kLongestText);
 
   Error said = make_error(Code::internal, text, text);
   said.log_tail = said.hint = said.step = text;
@@ -119,11 +103,11 @@ TEST(NodeWords, ReasonsLogsAndErrorsAreCut) {
   ASSERT_TRUE(error);
   for (const std::string* one : {&error->message, &error->reason, &error->hint, &error->log_tail, &error->step,
                                  &error->details.at(0).detail, &error->details.at(0).pointer, &error->causes.at(0)})
-    EXPECT_EQ(one->size(), kLongestText);
+    EXPECT_EQ(one->size(), core::kLongestText);
   EXPECT_EQ(error->details.size(), 64u);
   EXPECT_EQ(error->causes.size(), 64u);
-  EXPECT_EQ(to_error(grpc::Status(grpc::StatusCode::INTERNAL, "", document)).message.size(), kLongestText);
-  EXPECT_EQ(to_error(grpc::Status(grpc::StatusCode::INTERNAL, text)).message.size(), kLongestText);
+  EXPECT_EQ(to_error(grpc::Status(grpc::StatusCode::INTERNAL, "", document)).message.size(), core::kLongestText);
+  EXPECT_EQ(to_error(grpc::Status(grpc::StatusCode::INTERNAL, text)).message.size(), core::kLongestText);
 }
 
 }  // namespace
