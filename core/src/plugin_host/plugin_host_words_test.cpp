@@ -45,7 +45,7 @@ TEST_F(Words, WhatGrowsTooLargeAsItIsRepairedIsRefused) {
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().code, Code::aborted);
   EXPECT_THAT(failed.error().message,
-              HasSubstr("its error document can't be read: it has 3145694 bytes; at most 1048576 are taken: "
+              HasSubstr("its error document can't be read: it has 3145700 bytes; at most 1048576 are taken: "
                         "{\"message\":\"\xEF\xBF\xBD"));
   EXPECT_LT(failed.error().message.size(), 1000u);
 }

@@ -10,7 +10,7 @@
 namespace qarax::core {
 
 inline constexpr std::size_t kLongestText = 4096;  // bytes of a reason, a message, a log's end
-inline constexpr std::size_t kMostDetails = 64;    // as many as a document that can't be read is told to have
+inline constexpr std::size_t kMostDetails = 65;    // 64, and that there are more, as of a document that can't be read
 
 // At most kLongestText, with whole characters: its begin, or of a log its end.
 std::string cut_text(std::string text);
