@@ -67,9 +67,9 @@ Status ProcessService::no_other_incarnation(const SpawnArgs& args) const {
     if (other == args.incarnation) continue;
     const auto record = read_supervisor_record(run_dir(args.vm, other));
     if (record && record->boot_id == core::boot_id() && is_alive(record->vmm))
-      return make_error(Code::already_exists, "VM " + args.vm + " has a process already, pid " +
-                                                  std::to_string(record->vmm.pid) + " of incarnation " +
-                                                  std::to_string(other));
+      return make_error(Code::failed_precondition, "VM " + args.vm + " still has the process of incarnation " +
+                                                       std::to_string(other) + ", pid " +
+                                                       std::to_string(record->vmm.pid) + "; end that first");
   }
   return Ok{};
 }

@@ -73,7 +73,7 @@ class ProcessService {
  private:
   void watch(const std::string& vm, std::int64_t incarnation, const ProcessId& supervisor);
   static Error seen_nowhere(const std::string& vm, const std::string& run_dir);
-  // ALREADY_EXISTS: the VMM of another run of the VM lives.
+  // FAILED_PRECONDITION: the VMM of another run lives. Not ALREADY_EXISTS, which plugins take for the one they want.
   Status no_other_incarnation(const SpawnArgs& args) const;
   bool is_latest(const ProcessArgs& args) const;  // the VM's one control group is that incarnation's
   bool is_unexplained(const ProcessArgs& args) const;

@@ -31,7 +31,7 @@ TEST_F(ProcessServiceTest, AVmHasOneLiveProcessWhateverItsIncarnation) {
   spawn({"wait"});
   SpawnArgs next = vmm({"exit", "0"});
   next.incarnation = 2;
-  EXPECT_EQ(service_->spawn(next, {}, kLimits).error().code, Code::already_exists);
+  EXPECT_EQ(service_->spawn(next, {}, kLimits).error().code, Code::failed_precondition);
   ASSERT_TRUE(service_->kill(process(), kLimits));
   const auto started = service_->spawn(next, {}, kLimits);
   EXPECT_TRUE(started) << started.error().message;

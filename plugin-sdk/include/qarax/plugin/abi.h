@@ -247,7 +247,8 @@ typedef struct qarax_host_notify_1 { /* [any] only enqueues; "inspect this VM"; 
  * It carries at most 64 descriptors.
  *   spawn   args SpawnArgs, fds as SpawnArgs.fd_targets says → Process. Under the per-VM supervisor, in an agent-owned
  *           session and cgroup, signal mask and dispositions reset, its working folder the run folder. Recorded before
- *           the process exists. One live process per VM, whatever the incarnation: a second spawn is ALREADY_EXISTS.
+ *           the process exists. One live process per VM: a second spawn is ALREADY_EXISTS,
+ *           and FAILED_PRECONDITION while that of another incarnation lives.
  *   find    args ProcessArgs → Process of that VM; NOT_FOUND when none was ever spawned for the incarnation
  *   signal  args SignalArgs to the VMM itself
  *   kill    args ProcessArgs: SIGKILL to the whole cgroup; OK when nothing is left; waits until reaped
