@@ -84,9 +84,12 @@ def test_a_delete_is_recorded_before_it_is_acknowledged(idle, tmp_path):
     written = where(calls, WRITTEN, f"{folder}/journal")
     synced = where(calls, SYNCED, f"{folder}/journal", written)
     assert synced < where(calls, f"unlink|unlinkat|rmdir|{RENAMED}", folder), "its intent, before anything of it goes"
-    buried = where(calls, SYNCED, "/tombstones")
+    buried = kept(calls, f"{node.data}/tombstones/{vm_id}.json", f"{node.data}/tombstones")
+    # Its folder goes only then, and its answer is sent behind that.
+    gone = next(i for i, (_, call, path) in enumerate(calls) if call in RENAMED.split("|") and path.endswith(f"/.removed-{vm_id}"))
+    assert buried[-1] < gone, calls
     answered = [i for i, (_, call, path) in enumerate(calls) if call in SENT.split("|") and path.startswith("socket:")]
-    assert answered and answered[-1] > max(synced, buried), calls
+    assert answered and answered[-1] > gone, calls
 
 
 def test_what_the_server_answers_is_on_disk(bare_stack, tmp_path):

@@ -56,7 +56,7 @@ Result<std::string> find_supervisor(const std::string& configured, const std::st
 std::string version() { return QARAX_VERSION; }
 
 constexpr std::size_t kMostMemory = std::size_t{256} << 20;  // of all connections
-constexpr int kMostStreams = 1024;                           // of one; those beyond wait at its client
+constexpr int kMostStreams = 16'384;                         // of one; those beyond wait at its client
 constexpr int kIdleMs =
     600'000;  // without a call; a server always has its watch, and a channel connects anew by itself
 
@@ -169,7 +169,7 @@ class RunningNode final : public Node {
   // Those that were the node's default once, and no VM or snapshot refers to any more.
   void remove_unused_images() {
     if (!images_->has_others()) return;
-    const auto used = boot_files_in_use(config_.data_dir + "/vms");
+    const auto used = boot_files_in_use(config_.data_dir);
     if (!used)
       return core::logger("node")->warn("unused boot files are kept: what uses them isn't known reason={}",
                                         core::log_value(used.error().message));

@@ -139,6 +139,8 @@ std::string PluginDrivers::default_hypervisor(const std::string& configured) con
   std::string first;
   std::string healthy;
   for (const auto& record : host_.records()) {
+    // It may be the one that comes before all others; what a VM begins with it keeps.
+    if (record.state == core::PluginState::loading && (record.name.empty() || record.name == "cloud_hv")) return {};
     if (record.state != core::PluginState::loaded) continue;
     if (first.empty()) first = record.name;
     if (!record.description.healthy) continue;

@@ -35,7 +35,9 @@ Status Ledger::append(char sign, const std::vector<LedgerEntry>& entries) {
   const auto failed = [&] { return core::errno_error("can't record what the VM owns in " + path_, errno); };
   QARAX_TRY(core::Fd fd, locked());
   QARAX_TRY(std::int64_t whole, whole_lines(fd.get()));
-  if (whole > kCompactFrom) {
+  // Once each so many bytes: where most of it is in use, it stays as long as it is.
+  const auto lines_end = whole + static_cast<std::int64_t>(lines.size());
+  if (whole / kCompactFrom != lines_end / kCompactFrom) {
     if (const Status shorter = compact(whole); !shorter)
       core::logger("process")->warn("a ledger stays as long as it is reason={}",
                                     core::log_value(shorter.error().message));

@@ -38,9 +38,9 @@ Result<std::vector<std::int64_t>> incarnations_in(const std::string& vm_dir) {
 // The lock shows in every PID namespace, the processes only in theirs and those above it.
 Error ProcessService::seen_nowhere(const std::string& vm, const std::string& run_dir) {
   if (auto holder = supervisor_lock_holder(run_dir); !holder) return std::move(holder).error().context("VM " + vm);
-  return make_error(Code::unavailable, "VM " + vm +
-                                           "'s supervisor has its lock and isn't seen: it lives in another PID "
-                                           "namespace; start the agent where it ran");
+  return make_error(Code::failed_precondition, "VM " + vm +
+                                                   "'s supervisor has its lock and isn't seen: it lives in another PID "
+                                                   "namespace; start the agent where it ran");
 }
 
 Result<bool> ProcessService::supervised(const std::string& vm) const {
@@ -74,10 +74,12 @@ Status ProcessService::no_other_incarnation(const SpawnArgs& args) const {
   return Ok{};
 }
 
-bool ProcessService::is_latest(const ProcessArgs& args) const {
-  const auto incarnations = incarnations_in(vm_dir(args.vm));
-  return incarnations && std::all_of(incarnations->begin(), incarnations->end(),
-                                     [&](std::int64_t other) { return other <= args.incarnation; });
+// A VMM that was taken over by its guest may write to its records, and remove them: its control group says who is
+// there, whatever they say.
+Status ProcessService::check_cgroup(const std::string& vm) const {
+  if (!cgroups_.populated(vm)) return Ok{};
+  return make_error(Code::failed_precondition,
+                    "VM " + vm + "'s records name no process, and there are some in its control group; force-stop it");
 }
 
 // A supervisor that was killed leaves its VMM running and no word of it, also where it lived in a PID namespace of its
@@ -98,7 +100,7 @@ Status ProcessService::kill(const ProcessArgs& args, const CallLimits& limits) {
     record = settled_supervisor_record(dir, limits.within_ms(options_.record_ms));
   if (!record && record.error().code == Code::not_found) return empty_cgroup(cgroups_, args.vm, limits);
   if (!record) return std::move(record).error();
-  if (record->boot_id != core::boot_id()) return Ok{};
+  if (record->boot_id != core::boot_id()) return empty_cgroup(cgroups_, args.vm, limits);
   const core::Fd vmm = open_pidfd(record->vmm);
   const core::Fd supervisor = open_pidfd(record->supervisor);
   if (!vmm && is_alive(record->vmm))
@@ -116,7 +118,7 @@ Status ProcessService::kill(const ProcessArgs& args, const CallLimits& limits) {
     QARAX_CHECK(limits.await(supervisor.get(), "ending VM " + args.vm));
   else if (vmm)
     QARAX_CHECK(limits.await(vmm.get(), "ending VM " + args.vm));
-  return Ok{};
+  return empty_cgroup(cgroups_, args.vm, limits);
 }
 
 Status ProcessService::kill_all(const std::string& vm, const CallLimits& limits) {

@@ -74,21 +74,31 @@ TEST_F(ProcessServiceTest, AVmmThatForgesItsEndIsStillThere) {
   Cgroups groups = Cgroups::detect("qarax-unit-" + std::to_string(::getpid()));
   if (!groups.available()) GTEST_SKIP() << "no control groups here";
   open(std::move(groups));
-  const Process started = spawn({"wait"});
-  const auto record = core::read_file(run_dir() + "/supervisor.json");
-  ASSERT_TRUE(record);
-  ASSERT_TRUE(core::write_file_durably(
-      run_dir() + "/supervisor.json",
-      R"({"format":1,"min_reader":1,"vmm_pid":4194304,"vmm_start_time":1,"supervisor_pid":4194304,)"
-      R"("supervisor_start_time":1,"started_at":"","boot_id":")" +
-          core::boot_id() + "\"}"));
-  ASSERT_TRUE(
-      core::write_file_durably(run_dir() + "/exit.json", R"({"format":1,"min_reader":1,"kind":"exited","code":0})"));
-  EXPECT_EQ(service_->find(process()).error().code, Code::unavailable);
-  EXPECT_TRUE(is_alive({started.pid, started.start_time}));
-  EXPECT_TRUE(service_->kill(process(), kLimits));
-  EXPECT_FALSE(is_alive({started.pid, started.start_time}));
-  EXPECT_TRUE(service_->find(process()));
+  const auto record_of_boot = [](const std::string& boot) {
+    return R"({"format":1,"min_reader":1,"vmm_pid":4194304,"vmm_start_time":1,"supervisor_pid":4194304,)"
+           R"("supervisor_start_time":1,"started_at":"","boot_id":")" +
+           boot + "\"}";
+  };
+  for (const std::string how : {"ended", "ended before the boot", "never started"}) {
+    const Process started = spawn({"wait"});
+    std::filesystem::remove(run_dir() + "/supervisor.json");
+    if (how != "never started") {
+      ASSERT_TRUE(core::write_file_durably(run_dir() + "/supervisor.json",
+                                           record_of_boot(how == "ended" ? core::boot_id() : "another")));
+      ASSERT_TRUE(core::write_file_durably(run_dir() + "/exit.json",
+                                           R"({"format":1,"min_reader":1,"kind":"exited","code":0})"));
+    } else {
+      std::filesystem::remove(run_dir() + "/supervisor.lock");
+    }
+    std::filesystem::create_directory(dir_ + "/vms/" + vm_ + "/run/999");
+    const auto found = service_->find(process());
+    EXPECT_EQ(found ? Code::ok : found.error().code, Code::failed_precondition) << how;
+    EXPECT_TRUE(is_alive({started.pid, started.start_time})) << how;
+    EXPECT_FALSE(service_->spawn(vmm({"wait"}), {}, kLimits)) << how << ": it would have the same disks";
+    EXPECT_TRUE(service_->kill(process(), kLimits)) << how;
+    EXPECT_FALSE(is_alive({started.pid, started.start_time})) << how;
+    std::filesystem::remove_all(dir_ + "/vms/" + vm_ + "/run");
+  }
 }
 
 TEST_F(ProcessServiceTest, WhatNoRecordNamesIsEndedAllTheSame) {
@@ -117,7 +127,7 @@ TEST_F(ProcessServiceTest, WhoseProcessesArentSeenIsntCalledEnded) {
       << R"({"format":1,"min_reader":1,"vmm_pid":4194304,"vmm_start_time":1,"supervisor_pid":4194304,)"
       << R"("supervisor_start_time":1,"started_at":"","boot_id":")" << core::boot_id() << "\"}";
   const auto found = service_->find(process());
-  EXPECT_EQ(found ? Code::ok : found.error().code, Code::unavailable);
+  EXPECT_EQ(found ? Code::ok : found.error().code, Code::failed_precondition);
   EXPECT_FALSE(service_->kill(process(), kLimits));
   EXPECT_TRUE(is_alive({started.pid, started.start_time}));
   // Seen from above they are there, under other numbers.

@@ -78,6 +78,7 @@ Result<Process> ProcessService::spawn(const SpawnArgs& args, const std::vector<i
     return make_error(Code::already_exists,
                       "VM " + args.vm + " has a process already, pid " + std::to_string(existing->pid));
   QARAX_CHECK(no_other_incarnation(args));
+  QARAX_CHECK(check_cgroup(args.vm));
   QARAX_CHECK(core::make_folder_unsynced(dir));
   ::unlink((dir + "/exit.json").c_str());
   ::unlink((dir + "/cancelled").c_str());
@@ -183,9 +184,11 @@ Result<Process> ProcessService::find(const ProcessArgs& args) {
   const std::string dir = run_dir(args.vm, args.incarnation);
   // A supervisor that is just up was started by an agent that died at once.
   auto record = settled_supervisor_record(dir, CallLimits{}.within_ms(options_.record_ms));
-  if (!record && record.error().code == Code::not_found)
+  if (!record && record.error().code == Code::not_found) {
+    QARAX_CHECK(check_cgroup(args.vm));
     return make_error(Code::not_found,
                       "VM " + args.vm + " has no process for incarnation " + std::to_string(args.incarnation));
+  }
   if (!record) return std::move(record).error();
   Process process;
   process.pid = record->vmm.pid;
@@ -204,12 +207,7 @@ Result<Process> ProcessService::find(const ProcessArgs& args) {
     process.exit = read_exit_record(dir);
     if (!process.exit && is_elsewhere) return seen_nowhere(args.vm, dir);
   }
-  // A VMM that was taken over by its guest may write to its records: its control group says who is there, whatever they
-  // say.
-  if (this_boot && cgroups_.populated(args.vm) && is_latest(args))
-    return make_error(Code::unavailable, "VM " + args.vm +
-                                             "'s records say that its VMM has ended, and processes are left in its "
-                                             "control group; force-stop it");
+  QARAX_CHECK(check_cgroup(args.vm));
   if (!process.exit) {
     process.exit.emplace();
     process.exit->log_tail = vmm_log_tail(dir);

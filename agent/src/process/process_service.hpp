@@ -39,8 +39,8 @@ class ProcessService {
 
   Result<Process> spawn(const SpawnArgs& args, const std::vector<int>& fds, const CallLimits& limits);
   // NOT_FOUND: none was started for that incarnation. Waits for a supervisor that is just up to say what it started.
-  // UNAVAILABLE: it hasn't said so yet, or it lives in another PID namespace, where nothing of it is seen, or what it
-  // has recorded isn't true of its control group.
+  // UNAVAILABLE: it hasn't said so yet. FAILED_PRECONDITION: it lives in another PID namespace, where nothing of it is
+  // seen, or what is recorded isn't true of the VM's control group.
   Result<Process> find(const ProcessArgs& args);
   // A supervisor of any incarnation has its lock, wherever it lives: its VMM may run. What can't be asked may be so.
   bool is_supervised(const std::string& vm) const;
@@ -75,7 +75,7 @@ class ProcessService {
   static Error seen_nowhere(const std::string& vm, const std::string& run_dir);
   // FAILED_PRECONDITION: the VMM of another run lives. Not ALREADY_EXISTS, which plugins take for the one they want.
   Status no_other_incarnation(const SpawnArgs& args) const;
-  bool is_latest(const ProcessArgs& args) const;  // the VM's one control group is that incarnation's
+  Status check_cgroup(const std::string& vm) const;  // that nothing is left in it, where the records name nothing
   bool is_unexplained(const ProcessArgs& args) const;
   Status empty_cgroup_and_wait(const std::string& vm, const CallLimits& limits) const;
   Status end_unnamed(const std::string& vm, const CallLimits& limits) const;

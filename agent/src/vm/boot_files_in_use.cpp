@@ -27,10 +27,7 @@ Result<std::vector<std::string>> ids_in(const std::string& folder) {
   return out;
 }
 
-}  // namespace
-
-Result<std::set<std::string>> boot_files_in_use(const std::string& vms_dir) {
-  std::set<std::string> names;
+Status add_all_of(const std::string& vms_dir, std::set<std::string>& names) {
   QARAX_TRY(const auto vms, ids_in(vms_dir));
   for (const std::string& id : vms) {
     const VmFolder folder(vms_dir + "/" + id);
@@ -43,6 +40,18 @@ Result<std::set<std::string>> boot_files_in_use(const std::string& vms_dir) {
       add(manifest.boot, names);
     }
   }
+  return Ok{};
+}
+
+}  // namespace
+
+Result<std::set<std::string>> boot_files_in_use(const std::string& data_dir) {
+  std::set<std::string> names;
+  QARAX_CHECK(add_all_of(data_dir + "/vms", names));
+  std::error_code error;
+  for (std::filesystem::directory_iterator at(data_dir, error), end; !error && at != end; at.increment(error))
+    if (at->path().filename().string().starts_with("vms-of-")) QARAX_CHECK(add_all_of(at->path().string(), names));
+  if (error) return make_error(Code::unavailable, "can't list " + data_dir + ": " + error.message());
   return names;
 }
 

@@ -8,8 +8,9 @@
 
 namespace qarax::agent {
 
-// The files' names, without their folder, which may have been moved since. One document that can't be read makes all of
-// it an error: what isn't known to be unused may be in use. For the agent's start: no VM may be made meanwhile.
-Result<std::set<std::string>> boot_files_in_use(const std::string& vms_dir);
+// The files' names, without their folder, which may have been moved since; also of VMs that `rehome` has set aside. One
+// document that can't be read makes all of it an error: what isn't known to be unused may be in use. For the agent's
+// start: no VM may be made meanwhile.
+Result<std::set<std::string>> boot_files_in_use(const std::string& data_dir);
 
 }  // namespace qarax::agent

@@ -43,7 +43,7 @@ class BootFilesInUse : public testing::Test {
 };
 
 TEST_F(BootFilesInUse, WithoutVmsThereAreNone) {
-  const auto used = boot_files_in_use(vms_);
+  const auto used = boot_files_in_use(folder_.path());
   ASSERT_TRUE(used) << used.error().message;
   EXPECT_TRUE(used->empty());
 }
@@ -52,9 +52,17 @@ TEST_F(BootFilesInUse, ThoseOfVmsAndOfTheirSnapshots) {
   vm_with("a");
   const VmFolder b = vm_with("b");
   snapshot_with(b, "older");
-  const auto used = boot_files_in_use(vms_);
+  const auto used = boot_files_in_use(folder_.path());
   ASSERT_TRUE(used) << used.error().message;
   EXPECT_EQ(*used, (std::set<std::string>{"a", "a.pvh", "initramfs-of-a", "b", "b.pvh", "initramfs-of-b", "older"}));
+}
+
+TEST_F(BootFilesInUse, ThoseOfVmsThatWereSetAsideToo) {
+  vm_with("a");
+  std::filesystem::rename(vms_, folder_ / "vms-of-another-node");
+  const auto used = boot_files_in_use(folder_.path());
+  ASSERT_TRUE(used) << used.error().message;
+  EXPECT_TRUE(used->contains("a"));
 }
 
 TEST_F(BootFilesInUse, WhatCantBeReadMayUseAny) {
@@ -63,11 +71,11 @@ TEST_F(BootFilesInUse, WhatCantBeReadMayUseAny) {
   snapshot_with(b, "older");
   const auto manifest = SnapshotFolder(b.path()).list().at(0);
   ASSERT_TRUE(core::write_file_durably(b.path() + "/snapshots/" + manifest + "/manifest.json", "{"));
-  EXPECT_FALSE(boot_files_in_use(vms_));
+  EXPECT_FALSE(boot_files_in_use(folder_.path()));
   SnapshotFolder(b.path()).remove_all();
-  EXPECT_TRUE(boot_files_in_use(vms_));
+  EXPECT_TRUE(boot_files_in_use(folder_.path()));
   std::filesystem::remove(b.path() + "/vm.json");
-  EXPECT_FALSE(boot_files_in_use(vms_));
+  EXPECT_FALSE(boot_files_in_use(folder_.path()));
 }
 
 }  // namespace

@@ -114,9 +114,11 @@ Status Manager::end_what_lives(const VmPtr& vm, VmStatus& stopped) {
 bool Manager::lives(const std::string& vm, std::int64_t incarnation) {
   const auto process = processes_.find({vm, incarnation});
   if (process) return process->alive;
-  // UNAVAILABLE: a supervisor is up and has not said yet what it started. What it has said may be unreadable, too.
+  // A supervisor is up and has not said yet what it started, or what is said isn't true of what there is. What it has
+  // said may be unreadable, too.
   const Code code = process.error().code;
-  return code == Code::unavailable || (code != Code::not_found && processes_.is_supervised(vm));
+  return code == Code::unavailable || code == Code::failed_precondition ||
+         (code != Code::not_found && processes_.is_supervised(vm));
 }
 
 VmStatus Manager::believed(const std::string& vm, std::int64_t incarnation, VmStatus said) {
@@ -150,7 +152,7 @@ Status Manager::remove(const VmPtr& vm, const Command& command) {
   // A later delete may have lost its patience with this one, and buried the VM.
   if (vm->is_dead()) return make_error(Code::aborted, "VM " + vm->id + " was deleted meanwhile", "superseded");
   QARAX_CHECK(tombstones_.write({vm->id, command.revision, command.step}));
-  tombstones_.one_more();
+  tombstones_.one_more(vm->id);
   // One that fails here has failed, and its journal says so.
   QARAX_CHECK(vm->folder.remove());
   vm->journal.reset();

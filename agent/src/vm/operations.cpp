@@ -58,9 +58,7 @@ void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
     for (std::string& cause : error.causes) hide_folder(cause, options_.data_dir);
     result.outcome = std::move(error);
   };
-  const auto tell_done = [&] {
-    log->info("{} done vm={} request={}", core::to_string(command.action), vm->id, command.request_id);
-  };
+  bool is_done = false;
   const auto keep_result = [&](const VmStatus& after) {
     if (!vm->journal) return;
     JournalRecord record = record_of(RecordKind::result, command);
@@ -90,7 +88,7 @@ void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
     if (vm->is_dead()) return;  // a later delete has buried it
     if (removed) {
       result.report = bury(vm, operation);
-      tell_done();
+      is_done = true;
     } else {
       fail(std::move(removed).error().at_step("remove"));
       const VmStatus after = truth_after_failure(vm, command, before);
@@ -117,10 +115,12 @@ void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
     keep_result(after);
     result.report = reports_.record_outcome(vm->known, operation->settled, vm->facts(after));
     if (done && command.action == core::Action::snapshot) add_snapshot_facts(vm, command.document, result.report);
-    if (done) tell_done();
+    is_done = done;
   }
   finish(vm, operation, result);
   if (!result.report.deleted) reports_.announce(vm->known, result.report);
+  // Nobody waits for whoever reads the log.
+  if (is_done) log->info("{} done vm={} request={}", core::to_string(command.action), vm->id, command.request_id);
   const std::lock_guard lock(vm->admission_mutex);
   vm->running = nullptr;
 }
@@ -209,6 +209,8 @@ Result<VmStatus> Manager::perform(const VmPtr& vm, Operation& operation) {
 Status Manager::check_arrival(const Command& command, const VmStatus& said) {
   const VmState wanted = core::target(command.action).value_or(VmState::shutdown);
   if (said.state == wanted) return Ok{};
+  // Its guest may power off just then.
+  if (said.state == VmState::shutdown) return core::refusal(command.action, said.state, command.vm);
   return make_error(Code::internal,
                     "the plugin says that VM " + command.vm + " is " + std::string(to_string(said.state)) +
                         " after its " + std::string(core::to_string(command.action)),

@@ -52,6 +52,7 @@ void Manager::abandon(const VmPtr& vm, const OperationPtr& operation) {
   const Command& command = operation->command;
   if (auto written = tombstones_.write({vm->id, command.revision, command.step}); !written)
     return finish(vm, operation, {reports_.last(vm->known), std::move(written).error()});
+  tombstones_.one_more(vm->id);
   // Before the call can come back and find the VM dead: it then removes the folder, too.
   log_unless(processes_.leftovers().disown(vm->id), kNotDisowned, vm->id);
   std::deque<Strand::Task> dropped;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -28,27 +29,36 @@ Result<Tombstone> Tombstones::read(const std::string& vm) const {
   return stone;
 }
 
-void Tombstones::one_more() {
-  if (++added_ > most_ / 10) remove_oldest();
+void Tombstones::one_more(const std::string& vm) {
+  {
+    const std::lock_guard lock(mutex_);
+    own_.push_back(path_of(vm));
+    if (own_.size() > most_) own_.pop_front();
+    if (++added_ <= most_ / 10) return;
+  }
+  remove_oldest();
 }
 
 void Tombstones::remove_oldest() {
+  const std::lock_guard lock(mutex_);
   added_ = 0;
+  const std::set<std::string> own(own_.begin(), own_.end());
   using Written = std::pair<std::int64_t, std::int64_t>;
-  std::vector<std::pair<Written, std::string>> stones;
+  std::vector<std::pair<Written, std::string>> others;
   std::error_code error;
   for (std::filesystem::directory_iterator at(folder_, error), end; !error && at != end; at.increment(error)) {
     struct stat info {};
     // Half-written ones are another's to remove.
-    if (at->path().extension() == ".json" && ::stat(at->path().c_str(), &info) == 0)
-      stones.push_back({{info.st_mtim.tv_sec, info.st_mtim.tv_nsec}, at->path().string()});
+    if (at->path().extension() == ".json" && !own.contains(at->path().string()) &&
+        ::stat(at->path().c_str(), &info) == 0)
+      others.push_back({{info.st_mtim.tv_sec, info.st_mtim.tv_nsec}, at->path().string()});
   }
-  if (error || stones.size() <= most_) return;
-  const auto keep = stones.end() - static_cast<std::ptrdiff_t>(most_);
-  std::nth_element(stones.begin(), keep, stones.end());
-  for (auto old = stones.begin(); old != keep; ++old) ::unlink(old->second.c_str());
-  core::logger("vm")->info("the oldest records of deletions are removed count={} kept={}", stones.size() - most_,
-                           most_);
+  const std::size_t room = most_ - own.size();
+  if (error || others.size() <= room) return;
+  const auto keep = others.end() - static_cast<std::ptrdiff_t>(room);
+  std::nth_element(others.begin(), keep, others.end());
+  for (auto old = others.begin(); old != keep; ++old) ::unlink(old->second.c_str());
+  core::logger("vm")->info("the oldest records of deletions are removed count={} kept={}", others.size() - room, most_);
 }
 
 }  // namespace qarax::agent

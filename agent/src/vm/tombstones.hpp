@@ -1,11 +1,12 @@
 // <data>/tombstones/<uuid>.json: the VMs that were deleted by command, each with the revision that did it, so that a
-// command which comes late brings none of them back. The latest ones only, by the order in which they were written: a
-// command overtaken by thousands of deletes would be of another server or of its database's old copy, and those are
-// refused by their term (core/decisions/0005-whose-node-it-is.md).
+// command which comes late brings none of them back. The latest ones only, by the order in which they were written (of
+// those of earlier agents, by their files' times): a command overtaken by thousands of deletes would be of another
+// server or of its database's old copy, and those are refused by their term (core/decisions/0005-whose-node-it-is.md).
 #pragma once
 
-#include <atomic>
 #include <cstdint>
+#include <deque>
+#include <mutex>
 #include <string>
 
 #include "qarax/plugin/fields.hpp"
@@ -29,7 +30,7 @@ class Tombstones {
   // NOT_FOUND: there is none. DATA_LOSS: there is, and it can't be understood. Else what keeps it from being read.
   Result<Tombstone> read(const std::string& vm) const;
   // A VM was deleted: once a tenth more than `most` may be there, the oldest go. What can't be removed stays.
-  void one_more();
+  void one_more(const std::string& vm);
   // The same at once: at the agent's start, when nothing is known of how many there are.
   void remove_oldest();
 
@@ -37,7 +38,9 @@ class Tombstones {
   std::string path_of(const std::string& vm) const { return folder_ + "/" + vm + ".json"; }
   const std::string folder_;
   const std::size_t most_;
-  std::atomic<std::size_t> added_{0};  // since the last look
+  std::mutex mutex_;
+  std::size_t added_ = 0;          // since the last look
+  std::deque<std::string> own_{};  // written by this object, the latest last: no clock says in which order
 };
 
 }  // namespace qarax::agent

@@ -21,14 +21,29 @@ class TombstonesTest : public testing::Test {
 };
 
 TEST_F(TombstonesTest, TheOldestGoAndTheLatestStay) {
+  {
+    Tombstones stones(folder_.path(), 20);
+    for (int i = 0; i < 20; ++i) bury(stones, "vm-" + std::to_string(i), 1'000'000 - i);  // the later, the older
+  }
   Tombstones stones(folder_.path(), 20);
-  for (int i = 0; i < 22; ++i) bury(stones, "vm-" + std::to_string(i), 1'000'000 - i);  // the later, the older
-  stones.one_more();
-  stones.one_more();
-  EXPECT_TRUE(stones.read("vm-21")) << "a tenth too many may be there";
-  stones.one_more();
-  for (const char* old : {"vm-20", "vm-21"}) EXPECT_EQ(stones.read(old).error().code, Code::not_found) << old;
-  for (const char* kept : {"vm-0", "vm-19"}) EXPECT_TRUE(stones.read(kept)) << kept;
+  // The clock was set back since.
+  for (const char* late : {"late-1", "late-2", "late-3"}) {
+    EXPECT_TRUE(stones.read("vm-19")) << "a tenth too many may be there";
+    bury(stones, late, 5);
+    stones.one_more(late);
+  }
+  for (const char* old : {"vm-17", "vm-18", "vm-19"}) EXPECT_EQ(stones.read(old).error().code, Code::not_found) << old;
+  for (const char* kept : {"vm-0", "vm-16", "late-1", "late-2", "late-3"}) EXPECT_TRUE(stones.read(kept)) << kept;
+}
+
+TEST_F(TombstonesTest, OfItsOwnTheFirstGo) {
+  Tombstones stones(folder_.path(), 20);
+  for (int i = 0; i < 30; ++i) {
+    bury(stones, "vm-" + std::to_string(i), 5);
+    stones.one_more("vm-" + std::to_string(i));
+  }
+  for (const char* old : {"vm-0", "vm-6"}) EXPECT_EQ(stones.read(old).error().code, Code::not_found) << old;
+  for (const char* kept : {"vm-10", "vm-29"}) EXPECT_TRUE(stones.read(kept)) << kept;
 }
 
 TEST_F(TombstonesTest, AsManyAsMayBeStay) {

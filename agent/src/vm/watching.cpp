@@ -64,11 +64,11 @@ void Manager::saw_exit(const VmPtr& vm, std::int64_t incarnation) {
     if (processes_.has_lost_supervisor(vm->id, incarnation)) look_again(vm->id);
     return;
   }
-  if (!process && process.error().code == Code::data_loss) {
+  if (!process && (process.error().code == Code::data_loss || process.error().code == Code::failed_precondition)) {
     // Nobody else will find out either; a force-stop or a delete ends whatever there is.
     const VmStatus status =
-        status_with(VmState::unknown,
-                    "its VMM may have ended, and its supervisor's record can't be read: " + process.error().message);
+        status_with(VmState::unknown, "its VMM may have ended, and that can't be told from what there is of it: " +
+                                          process.error().message);
     reports_.publish(vm->known, vm->facts(status));
     return;
   }

@@ -1,5 +1,7 @@
 #include "handlers/readiness.hpp"
 
+#include <exception>
+#include <string>
 #include <utility>
 
 namespace qarax::server {
@@ -22,7 +24,14 @@ Status Readiness::check() {
   }
   looking_ = true;
   lock.unlock();
-  Status seen = look_();
+  Status seen = [&]() -> Status {
+    try {
+      return look_();
+    } catch (const std::exception& e) {
+      // Else everybody would wait for this look for ever.
+      return make_error(Code::unavailable, std::string("the database couldn't be asked: ") + e.what());
+    }
+  }();
   lock.lock();
   last_ = std::move(seen);
   good_until_ns_ = last_ ? clock_->monotonic_ns() + kGoodForNs : 0;

@@ -1,8 +1,8 @@
 #include "http/thread_begin.hpp"
 
-#include <sys/prctl.h>
-
 #include <csignal>
+
+#include "qarax/core/threads.hpp"
 
 namespace qarax::http {
 
@@ -10,7 +10,7 @@ void begin_thread(const char* name) noexcept {
   sigset_t all;
   ::sigfillset(&all);
   ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
-  ::prctl(PR_SET_NAME, name);
+  core::name_this_thread(name);
 }
 
 }  // namespace qarax::http

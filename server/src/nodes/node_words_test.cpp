@@ -104,8 +104,8 @@ TEST(NodeWords, ReasonsLogsAndErrorsAreCut) {
   for (const std::string* one : {&error->message, &error->reason, &error->hint, &error->log_tail, &error->step,
                                  &error->details.at(0).detail, &error->details.at(0).pointer, &error->causes.at(0)})
     EXPECT_EQ(one->size(), core::kLongestText);
-  EXPECT_EQ(error->details.size(), 64u);
-  EXPECT_EQ(error->causes.size(), 64u);
+  EXPECT_EQ(error->details.size(), core::kMostDetails);
+  EXPECT_EQ(error->causes.size(), core::kMostDetails);
   EXPECT_EQ(to_error(grpc::Status(grpc::StatusCode::INTERNAL, "", document)).message.size(), core::kLongestText);
   EXPECT_EQ(to_error(grpc::Status(grpc::StatusCode::INTERNAL, text)).message.size(), core::kLongestText);
 }

@@ -48,7 +48,7 @@ void JobBook::put(Job job) {
     kept = keep(std::move(job));
   }
   // One that was done at once is told of where it was asked for.
-  if (went_on && kept->state != JobState::running) tell_end(*kept);
+  if (went_on && kept->state != JobState::running) told_.post([kept] { tell_end(*kept); });
 }
 
 JobPtr JobBook::find(const std::string& id) const {

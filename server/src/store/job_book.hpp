@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "job.hpp"
+#include "qarax/core/worker_pool.hpp"
 
 namespace qarax::server {
 
@@ -47,6 +48,8 @@ class JobBook {
   std::deque<std::string> finished_;  // the oldest first
   Ends ends_;
   bool closed_ = false;
+  // Those who put a job hold the store's lock: they don't wait for whoever reads the log.
+  core::WorkerPool told_{"job-log", 0, 1};
 };
 
 }  // namespace qarax::server

@@ -55,8 +55,9 @@ static inline int32_t qarax_refuse_unknown(const qarax_call* call, const char* p
 /* The shortest handle, to be kept. `more`: further members, each with a comma before it (",\"vm\":\"…\""); "" for none.
  * 0: it has no room. */
 static inline int qarax_make_handle(char* out, size_t room, const char* plugin, int64_t format, const char* more) {
-  const int size = snprintf(out, room, "{\"format\":%lld,\"plugin\":\"%s\"%s}", (long long)format, plugin, more);
-  return size >= 0 && (size_t)size < room;
+  const int size = snprintf(0, 0, "{\"format\":%lld,\"plugin\":\"%s\"%s}", (long long)format, plugin, more);
+  if (size < 0 || (size_t)size >= room) return 0;
+  return snprintf(out, room, "{\"format\":%lld,\"plugin\":\"%s\"%s}", (long long)format, plugin, more) == size;
 }
 
 /*
