@@ -153,7 +153,7 @@ def test_agent_killed_during_a_restore(stack):
 def test_a_full_disk_leaves_nothing_and_the_vm_running(bare_stack):
     stack = bare_stack
     data = stack.folder / "node1" / "data"
-    mount = f'mkdir -p {data} && mount -t tmpfs -o size=4m tmpfs {data} && exec "$@"'
+    mount = f'mkdir -p {data} && mount -t tmpfs -o size=4m,mode=0700 tmpfs {data} && exec "$@"'
     node = stack.add_node(plugins=[stack.simulator_plugin()], boot={}, under=["unshare", "-m", "sh", "-c", mount, "sh"])
     node.data = pathlib.Path(f"/proc/{node.pid}/root") / data.relative_to("/")
     vm_id = simulated(stack, "web")

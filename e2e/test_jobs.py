@@ -56,7 +56,8 @@ def test_a_request_id_leads_through_both_logs():
         failed = stack.api.call("POST", f"/vms/{fails}/start", headers={"X-Request-Id": "r-fails"})
         assert failed.status_code >= 500, failed.text
         told = line(stack.server, " error ", "request=r-fails", f"vm={fails}", "start failed", "reason=")
-        assert f"job={failed.json()['job_id']}" in told and f"host={host}" in told, told
+        job = stack.api.ok("GET", f"/jobs?vm_id={fails}&limit=1").json()[0]["id"]
+        assert f"job={job}" in told and f"host={host}" in told, told
         assert "start failed" in line(node, " error ", "request=r-fails", f"vm={fails}")
 
         stack.api.ok("POST", f"/hosts/{host}/init", headers={"X-Request-Id": "r-host"})

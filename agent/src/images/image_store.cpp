@@ -122,6 +122,13 @@ bool ImageStore::is_imported(const std::string& file) const {
 }
 
 namespace {
+// By their digests; whatever else lies there isn't ours to count, or to remove.
+bool is_image(const std::string& file) {
+  constexpr std::size_t kDigest = 64;
+  return file.size() >= kDigest && file.find_first_not_of("0123456789abcdef") >= kDigest &&
+         (file.size() == kDigest || file[kDigest] == '.');
+}
+
 std::vector<std::string> files_in(const std::string& folder) {
   std::vector<std::string> out;
   std::error_code error;
@@ -134,7 +141,8 @@ std::vector<std::string> files_in(const std::string& folder) {
 bool ImageStore::has_others() const {
   const std::lock_guard lock(mutex_);
   const auto files = files_in(folder_);
-  return std::any_of(files.begin(), files.end(), [this](const std::string& file) { return !is_imported(file); });
+  return std::any_of(files.begin(), files.end(),
+                     [this](const std::string& file) { return is_image(file) && !is_imported(file); });
 }
 
 std::size_t ImageStore::remove_unused(const std::set<std::string>& used) {
@@ -145,7 +153,9 @@ std::size_t ImageStore::remove_unused(const std::set<std::string>& used) {
   std::size_t removed = 0;
   for (const std::string& file : files_in(folder_)) {
     const std::string digest = file.substr(0, file.find('.'));
-    if (digests.contains(digest) || is_imported(file) || ::unlink((folder_ + "/" + file).c_str()) != 0) continue;
+    if (!is_image(file) || digests.contains(digest) || is_imported(file) ||
+        ::unlink((folder_ + "/" + file).c_str()) != 0)
+      continue;
     if (file == digest) ++removed;
   }
   for (const std::string& note : files_in(folder_ + "/by-file"))

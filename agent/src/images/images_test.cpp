@@ -116,12 +116,13 @@ TEST_F(Images, WhatNobodyUsesIsRemoved) {
     EXPECT_FALSE(store.has_others());
   }
   ASSERT_TRUE(core::write_file_durably(kernel_, "a third kernel"));
+  ASSERT_TRUE(core::write_file_durably(folder + "/README", "somebody's own"));
   ImageStore store(folder);
   const BootFiles third = *store.prepare({kernel_, "", ""});
   EXPECT_TRUE(store.has_others());
   const auto name = [](const std::string& path) { return path.substr(path.rfind('/') + 1); };
   EXPECT_EQ(store.remove_unused({name(first.kernel)}), 1U);
-  for (const std::string& kept : {first.kernel, first.kernel_pvh, third.kernel})
+  for (const std::string& kept : {first.kernel, first.kernel_pvh, third.kernel, folder + "/README"})
     EXPECT_TRUE(core::read_file(kept)) << kept;
   EXPECT_FALSE(core::read_file(second.kernel));
   EXPECT_EQ(store.remove_unused({name(first.kernel_pvh)}), 0U) << "what was unpacked stands for its image";
