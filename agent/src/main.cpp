@@ -85,6 +85,7 @@ int run(int argc, char** argv) {
   sigaddset(&ends, SIGINT);
   pthread_sigmask(SIG_BLOCK, &ends, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGALRM, [](int) { _exit(0); });  // before plugins are loaded, whose changes of handlers are put back
   qarax::core::tell_of_crashes();
   // Each running VM takes a few descriptors.
   rlimit files{};
@@ -106,7 +107,6 @@ int run(int argc, char** argv) {
   sigwait(&ends, &signal);
   log->info("ending, VMs run on signal={}", signal);
   // Whatever hangs, the end comes: VMs run on, and what is acknowledged is on disk.
-  std::signal(SIGALRM, [](int) { _exit(0); });
   ::alarm(static_cast<unsigned>(config->shutdown_grace_ms / 1000 + 3));
   const auto stopped = (*node)->stop();
   if (!stopped) log->warn("a plugin did not end in time reason={}", qarax::core::log_value(stopped.error().message));

@@ -162,7 +162,9 @@ class RunningNode final : public Node {
     info.plugins = drivers_->infos();
     info.default_hypervisor = drivers_->default_hypervisor(config_.default_hypervisor);
     if (const NodeService* service = service_ptr_.load()) info.stopping = service->host_stops();
-    if (!config_.fallback_cloud_hv.empty()) info.fallback["cloud_hv"] = config_.fallback_cloud_hv;
+    // An older server would take it for a plugin that is only still being loaded, and a VM keeps what it began with.
+    if (!config_.fallback_cloud_hv.empty() && !plugins_->may_be_loading("cloud_hv"))
+      info.fallback["cloud_hv"] = config_.fallback_cloud_hv;
     return info;
   }
 

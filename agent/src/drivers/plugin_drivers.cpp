@@ -138,9 +138,10 @@ std::string PluginDrivers::default_hypervisor(const std::string& configured) con
   if (!configured.empty()) return configured;
   std::string first;
   std::string healthy;
+  bool may_come = false;
   for (const auto& record : host_.records()) {
-    // It may be the one that comes before all others; what a VM begins with it keeps.
-    if (record.state == core::PluginState::loading && (record.name.empty() || record.name == "cloud_hv")) return {};
+    if (record.state == core::PluginState::loading && (record.name.empty() || record.name == "cloud_hv"))
+      may_come = true;
     if (record.state != core::PluginState::loaded) continue;
     if (first.empty()) first = record.name;
     if (!record.description.healthy) continue;
@@ -149,6 +150,8 @@ std::string PluginDrivers::default_hypervisor(const std::string& configured) con
     const bool simulated = record.description.accelerator == "simulated";
     if (healthy.empty() && !simulated) healthy = record.name;
   }
+  // The one that comes before all others may be among those; what a VM begins with it keeps.
+  if (may_come) return {};
   return healthy.empty() ? first : healthy;
 }
 

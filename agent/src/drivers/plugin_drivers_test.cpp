@@ -68,12 +68,10 @@ TEST_F(PluginDriversTest, WhileOneFileHangsTheOthersServe) {
   std::filesystem::copy_file(QARAX_SLEEPER, plugins_ + "/20_sleeper.so");
   config_.plugins = {{plugins_ + "/10_slow.so", {R"({"fifo":")" + fifo + R"("})"}, false}, {plugins_, {}, false}};
   std::promise<void> done;
+  std::promise<void> other_done;
   ASSERT_TRUE(drivers_.load(
-      config_, {},
-      [&](const std::string& plugin) {
-        if (plugin == "slow_create") done.set_value();
-      },
-      400));
+      config_, {}, [&](const std::string& plugin) { (plugin == "slow_create" ? done : other_done).set_value(); }, 1));
+  other_done.get_future().wait();
   const auto infos = drivers_.infos();
   ASSERT_EQ(infos.size(), 2u);
   EXPECT_EQ(infos[0].state, "loading");

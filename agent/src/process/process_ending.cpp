@@ -61,7 +61,13 @@ bool ProcessService::is_seen(const std::string& vm) const {
   return cgroups_.populated(vm) || leftovers_.has_processes(vm);
 }
 
-Status ProcessService::no_other_incarnation(const SpawnArgs& args) const {
+Status ProcessService::check_alone(const ProcessArgs& args) {
+  if (const auto own = find(args); own && own->alive) return Ok{};
+  QARAX_CHECK(no_other_incarnation(args));
+  return check_cgroup(args.vm);
+}
+
+Status ProcessService::no_other_incarnation(const ProcessArgs& args) const {
   QARAX_TRY(const auto incarnations, incarnations_in(vm_dir(args.vm)));
   for (const std::int64_t other : incarnations) {
     if (other == args.incarnation) continue;
@@ -77,7 +83,10 @@ Status ProcessService::no_other_incarnation(const SpawnArgs& args) const {
 // A VMM that was taken over by its guest may write to its records, and remove them: its control group says who is
 // there, whatever they say.
 Status ProcessService::check_cgroup(const std::string& vm) const {
-  if (!cgroups_.populated(vm)) return Ok{};
+  // It is empty a moment after its last process was reaped.
+  constexpr int kLooks = 100;
+  for (int look = 0; look < kLooks; ++look, ::usleep(1000))
+    if (!cgroups_.populated(vm)) return Ok{};
   return make_error(Code::failed_precondition,
                     "VM " + vm + "'s records name no process, and there are some in its control group; force-stop it");
 }
@@ -100,7 +109,7 @@ Status ProcessService::kill(const ProcessArgs& args, const CallLimits& limits) {
     record = settled_supervisor_record(dir, limits.within_ms(options_.record_ms));
   if (!record && record.error().code == Code::not_found) return empty_cgroup(cgroups_, args.vm, limits);
   if (!record) return std::move(record).error();
-  if (record->boot_id != core::boot_id()) return empty_cgroup(cgroups_, args.vm, limits);
+  if (record->boot_id != core::boot_id()) return empty_cgroup_and_wait(args.vm, limits);
   const core::Fd vmm = open_pidfd(record->vmm);
   const core::Fd supervisor = open_pidfd(record->supervisor);
   if (!vmm && is_alive(record->vmm))

@@ -97,6 +97,7 @@ TEST_F(ProcessServiceTest, AVmmThatForgesItsEndIsStillThere) {
     EXPECT_FALSE(service_->spawn(vmm({"wait"}), {}, kLimits)) << how << ": it would have the same disks";
     EXPECT_TRUE(service_->kill(process(), kLimits)) << how;
     EXPECT_FALSE(is_alive({started.pid, started.start_time})) << how;
+    EXPECT_EQ(exited(), 1) << how;  // its supervisor is through with the folder
     std::filesystem::remove_all(dir_ + "/vms/" + vm_ + "/run");
   }
 }

@@ -77,7 +77,7 @@ Result<Process> ProcessService::spawn(const SpawnArgs& args, const std::vector<i
   if (auto existing = find({args.vm, args.incarnation}); existing && existing->alive)
     return make_error(Code::already_exists,
                       "VM " + args.vm + " has a process already, pid " + std::to_string(existing->pid));
-  QARAX_CHECK(no_other_incarnation(args));
+  QARAX_CHECK(no_other_incarnation({args.vm, args.incarnation}));
   QARAX_CHECK(check_cgroup(args.vm));
   QARAX_CHECK(core::make_folder_unsynced(dir));
   ::unlink((dir + "/exit.json").c_str());

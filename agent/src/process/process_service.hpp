@@ -48,6 +48,10 @@ class ProcessService {
   // Its cgroup has processes, or some bear its mark, whatever its records say.
   bool is_seen(const std::string& vm) const;
   Status signal(const SignalArgs& args);
+  // FAILED_PRECONDITION: a process of another incarnation, or one that no record names, is there. Before a start
+  // touches anything: it would undo itself by what ends the VM. Success for a process of that incarnation: a start
+  // repeated.
+  Status check_alone(const ProcessArgs& args);
   Status kill(const ProcessArgs& args, const CallLimits& limits);
   // Every incarnation that has left a run folder, with a record that names its processes or without: nothing of the VM
   // runs when it returns Ok.
@@ -74,7 +78,7 @@ class ProcessService {
   void watch(const std::string& vm, std::int64_t incarnation, const ProcessId& supervisor);
   static Error seen_nowhere(const std::string& vm, const std::string& run_dir);
   // FAILED_PRECONDITION: the VMM of another run lives. Not ALREADY_EXISTS, which plugins take for the one they want.
-  Status no_other_incarnation(const SpawnArgs& args) const;
+  Status no_other_incarnation(const ProcessArgs& args) const;
   Status check_cgroup(const std::string& vm) const;  // that nothing is left in it, where the records name nothing
   bool is_unexplained(const ProcessArgs& args) const;
   Status empty_cgroup_and_wait(const std::string& vm, const CallLimits& limits) const;

@@ -63,6 +63,26 @@ TEST_F(ManagerTest, WhatACommandLeavesIsBelievedNoMoreThanTheProcessAllows) {
   }
 }
 
+TEST_F(ManagerTest, AStartBesideALiveProcessIsRefusedAndLeavesItAlone) {
+  starts_spawn({"wait"});
+  ASSERT_TRUE(run(command(Action::start, 1)).outcome);
+  // As after an end that somebody was told of wrongly.
+  driver_.inspected = VmState::shutdown;
+  close();
+  driver_.recovered = VmState::shutdown;
+  open();
+  settled();
+  const auto refused = run(command(Action::start, 2));
+  EXPECT_FALSE(refused.outcome) << "it would have the same disks";
+  EXPECT_TRUE(lives(1)) << refused.outcome.error().message;
+  const std::string run_dir = processes_->run_dir(vm_, 1);
+  EXPECT_EQ(processes_->check_alone({vm_, 2}).error().code, Code::failed_precondition);
+  EXPECT_TRUE(processes_->check_alone({vm_, 1})) << "a start that is repeated";
+  EXPECT_TRUE(std::filesystem::exists(run_dir + "/supervisor.json"));
+  EXPECT_TRUE(run(command(Action::force_stop, 3)).outcome);
+  EXPECT_TRUE(processes_->check_alone({vm_, 2}));
+}
+
 TEST_F(ManagerTest, AForceStopAndADeleteNeedNoPluginThatSaysSo) {
   starts_spawn({"wait"});
   for (const VmState said : {VmState::running, VmState::unknown}) {

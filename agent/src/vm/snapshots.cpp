@@ -145,6 +145,7 @@ Result<VmStatus> Manager::restore(const VmPtr& vm, const Operation& operation) {
   document.spec = manifest.spec;
   document.resolved = manifest.resolved;
   document.boot = manifest.boot;
+  QARAX_CHECK(in_step("record", processes_.check_alone({vm->id, document.incarnation})));
   QARAX_CHECK(note_start(vm, command, document));
   auto restored = launch(vm, operation, [&](DriverCall& call, const StartArgs& args) {
     call.fds = {folder.get()};

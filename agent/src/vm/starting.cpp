@@ -84,6 +84,7 @@ Result<VmStatus> Manager::start(const VmPtr& vm, Operation& operation) {
               in_step("resolve", driver->resolve(call, {document.resolved ? *document.resolved : wanted.spec})));
   }
   const bool is_first = vm->document.boot.kernel.empty();
+  QARAX_CHECK(in_step("record", processes_.check_alone({vm->id, document.incarnation})));
   QARAX_CHECK(note_start(vm, command, document));
   auto started = launch(
       vm, operation, [&](const DriverCall& with, const StartArgs& args) { return driver->start(with, args); },

@@ -3,6 +3,7 @@
 
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -19,6 +20,7 @@ struct Listed : Plugin {
   PluginFileConfig config;
   std::shared_ptr<Loading> loading;  // null: it waits for its turn, or there is an outcome
   bool claims = false;               // its id and its name are its own
+  std::string no_thread{};           // why none could be made to load it
 };
 
 // What is said of it now.
@@ -44,6 +46,7 @@ struct PluginHost::Impl : std::enable_shared_from_this<Impl> {
   PluginRecord settle(Listed& listed, std::unique_ptr<Plugin> plugin);
   bool end_loading();
   void load_in_turn(const std::vector<Listed*>& files, const LoadListener& told);
+  bool run_beside(const std::function<void()>& work);  // false: no thread could be made
   Status claim(Listed& listed, const PluginRecord& record);
   std::vector<ErrorDetail> unchecked_of(const PluginRecord& record) const;  // says them in the log
   const Listed* find(std::string_view name) const {

@@ -1,6 +1,8 @@
 // The files' turns: one after the other, and past one that is slow.
 #include <algorithm>
 #include <chrono>
+#include <functional>
+#include <system_error>
 #include <utility>
 
 #include "plugin_list.hpp"
@@ -57,11 +59,16 @@ std::shared_ptr<Loading> PluginHost::Impl::begin(Listed& listed) {
   if (shut_down || !held_by.empty()) return nullptr;
   auto guard = guarded.lock();
   if (!guard) guarded = guard = std::make_shared<ProcessGuard>();
-  listed.loading = Loading::begin(services, options, listed.config, std::move(guard),
-                                  [weak = weak_from_this(), &listed](const PluginRecord& record) -> Status {
-                                    if (const auto impl = weak.lock()) return impl->claim(listed, record);
-                                    return make_error(Code::aborted, "the node ends");
-                                  });
+  try {
+    listed.loading = Loading::begin(services, options, listed.config, std::move(guard),
+                                    [weak = weak_from_this(), &listed](const PluginRecord& record) -> Status {
+                                      if (const auto impl = weak.lock()) return impl->claim(listed, record);
+                                      return make_error(Code::aborted, "the node ends");
+                                    });
+  } catch (const std::system_error& e) {
+    listed.no_thread = e.what();
+    return nullptr;
+  }
   return listed.loading;
 }
 
@@ -72,11 +79,15 @@ std::unique_ptr<Plugin> PluginHost::Impl::not_begun(const Listed& listed) {
   record = listed.record;
   record.step = LoadStep::open;
   const std::lock_guard lock(mutex);
-  record.reason = "plugin " + record.path +
-                  (held_by.empty() ? std::string(": the node ends")
-                                   : ": the system's loader is held by " + held_by +
-                                         ", which hangs while it is loaded; take that one out of the node's config and "
-                                         "restart qarax-node");
+  record.reason = "plugin " + record.path;
+  if (!listed.no_thread.empty())
+    record.reason += ": no thread could be made to load it: " + listed.no_thread;
+  else
+    record.reason +=
+        (held_by.empty() ? std::string(": the node ends")
+                         : ": the system's loader is held by " + held_by +
+                               ", which hangs while it is loaded; take that one out of the node's config and "
+                               "restart qarax-node");
   return refused;
 }
 
@@ -98,6 +109,20 @@ void PluginHost::begin_loading(const std::vector<PluginFileConfig>& files, LoadL
   });
 }
 
+bool PluginHost::Impl::run_beside(const std::function<void()>& work) {
+  const std::lock_guard lock(mutex);
+  try {
+    threads.emplace_back([work] {
+      name_this_thread("plugin-wait");
+      work();
+    });
+    return true;
+  } catch (const std::system_error& e) {
+    log->error("no thread could be made to wait for a plugin reason={}", log_value(e.what()));
+    return false;
+  }
+}
+
 // The loads overlap only where one is slow: what a file changes of the process is then its own, and the order is that
 // of the config.
 void PluginHost::Impl::load_in_turn(const std::vector<Listed*>& files, const LoadListener& told) {
@@ -114,12 +139,16 @@ void PluginHost::Impl::load_in_turn(const std::vector<Listed*>& files, const Loa
     log->warn("a plugin is slow to load, the node goes on meanwhile path={}", log_value(listed->config.path));
     loading->put_back();
     loading->wait_opened();  // no other file can be loaded before
-    const std::lock_guard lock(mutex);
-    threads.emplace_back([finish, listed, loading] {
-      name_this_thread("plugin-wait");
+    // One that was given up there is settled before the next one is begun, which would be blamed for the loader.
+    if (loading->wait(Clock::now())) {
+      finish(*listed, loading);
+      continue;
+    }
+    const auto rest = [finish, listed, loading] {
       while (!loading->wait(Clock::now() + std::chrono::hours(1))) continue;
       finish(*listed, loading);
-    });
+    };
+    if (!run_beside(rest)) rest();  // the others wait for it, and none is lost
   }
 }
 
@@ -157,7 +186,7 @@ PluginRecord PluginHost::Impl::settle(Listed& listed, std::unique_ptr<Plugin> pl
   else
     log->error("plugin refused: {} plugin={} step={}", record.reason, record.name, to_string(record.step));
   const std::lock_guard lock(mutex);
-  if (record.hangs && record.step == LoadStep::open) held_by = record.path;
+  if (record.hangs && record.step == LoadStep::open && held_by.empty()) held_by = record.path;
   static_cast<Plugin&>(listed) = std::move(*plugin);
   listed.loading = nullptr;
   listed.claims = listed.hypervisor != nullptr;

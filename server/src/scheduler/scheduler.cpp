@@ -71,7 +71,11 @@ bool may_come(const core::NodeInfo& node, const std::string& name) {
 std::optional<Refusal> judge_host(const PlacementRequest& request, const HostRecord& host, Placement& placement) {
   const core::NodeInfo& node = *host.info;
   std::string name = request.hypervisor.empty() ? node.default_hypervisor : request.hypervisor;
-  if (name.empty() && !may_come(node, name)) return Refusal{About::hypervisor, "it has no hypervisor loaded"};
+  if (name.empty()) {
+    if (may_come(node, name))
+      return Refusal{About::host, "it has no default hypervisor yet: " + told_of(node), {}, true};
+    return Refusal{About::hypervisor, "it has no hypervisor loaded"};
+  }
   if (std::string why = unusable(node, name); !why.empty()) {
     if (may_come(node, name)) return Refusal{About::host, why, {}, true};
     // Only where the node's operator said so, and the VM says it for as long as it lives.
@@ -115,11 +119,14 @@ Error no_host(const PlacementRequest& request, const std::vector<std::pair<std::
   };
   const bool hypervisor = all_about(About::hypervisor);
   const bool config = all_about(About::config);
-  Error error =
-      make_error(config ? Code::invalid_argument : Code::failed_precondition, "no host can take VM " + request.vm_name,
-                 config       ? "validation"
-                 : hypervisor ? "hypervisor-unavailable"
-                              : "no-host-fits");
+  // Whoever asks again in a moment may be lucky.
+  const bool passes = std::any_of(refusals.begin(), refusals.end(), [](const auto& r) { return r.second.passes; });
+  const Code code = passes ? Code::unavailable : config ? Code::invalid_argument : Code::failed_precondition;
+  Error error = make_error(code, "no host can take VM " + request.vm_name + (passes ? " yet" : ""),
+                           passes       ? "plugin-loading"
+                           : config     ? "validation"
+                           : hypervisor ? "hypervisor-unavailable"
+                                        : "no-host-fits");
   error.step = "placement";
   if (hypervisor && !request.hypervisor.empty()) error.message += " with hypervisor " + request.hypervisor;
   if (refusals.empty()) error.message += ": there is no host; add one with POST /hosts";

@@ -132,11 +132,14 @@ TEST(Place, APluginThatIsStillBeingLoadedIsWaitedForAndNoReasonForAFallback) {
   for (const char* name : {"cloud_hv", "read_later"}) {
     const auto placed = place(ask(kGiB, name), {candidate(h)});
     ASSERT_FALSE(placed) << name;
-    EXPECT_EQ(placed.error().reason, "no-host-fits") << name;
+    EXPECT_EQ(placed.error().code, Code::unavailable) << name;
+    EXPECT_EQ(placed.error().reason, "plugin-loading") << name;
     EXPECT_NE(placed.error().message.find("create hasn't returned yet"), std::string::npos) << placed.error().message;
     EXPECT_TRUE(could_fit(ask(kGiB, name), {std::make_shared<const HostRecord>(h)})) << name;
   }
   EXPECT_TRUE(place(ask(kGiB, "qemu"), {candidate(h)}));
+  h.info->default_hypervisor = "";
+  EXPECT_EQ(place(ask(kGiB, ""), {candidate(h)}).error().reason, "plugin-loading");
 }
 
 TEST(Place, WithoutHostsItSaysHowToAddOne) {

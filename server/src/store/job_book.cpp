@@ -1,5 +1,7 @@
 #include "job_book.hpp"
 
+#include <system_error>
+
 #include "qarax/core/logging.hpp"
 
 namespace qarax::server {
@@ -48,7 +50,12 @@ void JobBook::put(Job job) {
     kept = keep(std::move(job));
   }
   // One that was done at once is told of where it was asked for.
-  if (went_on && kept->state != JobState::running) told_.post([kept] { tell_end(*kept); });
+  if (!went_on || kept->state == JobState::running) return;
+  try {
+    told_.post([kept] { tell_end(*kept); });
+  } catch (const std::system_error&) {
+    tell_end(*kept);  // no thread to be had: later, rather than a store that is half told of a commit
+  }
 }
 
 JobPtr JobBook::find(const std::string& id) const {
