@@ -30,7 +30,7 @@ Result<std::vector<std::string>> ids_in(const std::string& folder) {
 Status add_all_of(const std::string& vms_dir, std::set<std::string>& names) {
   QARAX_TRY(const auto vms, ids_in(vms_dir));
   for (const std::string& id : vms) {
-    const VmFolder folder(vms_dir + "/" + id);
+    const VmFolder folder(std::string(vms_dir).append("/").append(id));
     QARAX_TRY(const VmDocument document, folder.read_document());
     add(document.boot, names);
     const SnapshotFolder snapshots(folder.path());

@@ -101,6 +101,7 @@ PluginRecord PluginHost::load(const PluginFileConfig& config) {
 
 void PluginHost::begin_loading(const std::vector<PluginFileConfig>& files, LoadListener told) {
   std::vector<Listed*> listed;
+  listed.reserve(files.size());
   for (const auto& file : files) listed.push_back(&impl_->list(file));
   const std::lock_guard lock(impl_->mutex);
   impl_->threads.emplace_back([this, listed = std::move(listed), told = std::move(told)] {

@@ -27,7 +27,7 @@ JobPtr JobBook::keep(Job job) {
   JobPtr& place = jobs_[job.id];
   const bool new_end = ends && (!place || place->state == JobState::running);
   place = std::make_shared<const Job>(std::move(job));
-  const JobPtr kept = place;
+  JobPtr kept = place;
   if (new_end) {
     ++ends_[{kept->action, kept->state}];
     finished_.push_back(kept->id);
