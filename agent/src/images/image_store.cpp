@@ -116,12 +116,10 @@ Result<BootFiles> ImageStore::prepare(const BootSource& source) {
   return files;
 }
 
-// An image, or what was unpacked of one.
-bool ImageStore::is_imported(const std::string& file) const {
-  return imported_.contains(file.substr(0, file.find('.')));
-}
-
 namespace {
+// Of an image, or of what was unpacked of one.
+std::string digest_in(const std::string& file) { return file.substr(0, file.find('.')); }
+
 // By their digests; whatever else lies there isn't ours to count, or to remove.
 bool is_image(const std::string& file) {
   constexpr std::size_t kDigest = 64;
@@ -138,6 +136,8 @@ std::vector<std::string> files_in(const std::string& folder) {
 }
 }  // namespace
 
+bool ImageStore::is_imported(const std::string& file) const { return imported_.contains(digest_in(file)); }
+
 bool ImageStore::has_others() const {
   const std::lock_guard lock(mutex_);
   const auto files = files_in(folder_);
@@ -149,10 +149,10 @@ std::size_t ImageStore::remove_unused(const std::set<std::string>& used) {
   const std::lock_guard lock(mutex_);
   // What was unpacked goes with its image: whoever uses the one may come to use the other.
   std::set<std::string> digests;
-  for (const std::string& file : used) digests.insert(file.substr(0, file.find('.')));
+  for (const std::string& file : used) digests.insert(digest_in(file));
   std::size_t removed = 0;
   for (const std::string& file : files_in(folder_)) {
-    const std::string digest = file.substr(0, file.find('.'));
+    const std::string digest = digest_in(file);
     if (!is_image(file) || digests.contains(digest) || is_imported(file) ||
         ::unlink((folder_ + "/" + file).c_str()) != 0)
       continue;
