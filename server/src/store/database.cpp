@@ -157,11 +157,13 @@ std::vector<Database::Waiting*> Database::next_group() {
 }
 
 // What the database refuses is thrown on once `patience` has ended.
-void Database::work_on_one(Waiting& one, Moment patience) {
+void Database::work_on_one(Waiting& one, bool alone, Moment patience) {
   one.worked_on = true;
   session_.asked();
   try {
     one.result = one.change.work(session_);
+    // Here, where what the database refuses is this change's. A lone one has nobody to be told apart from.
+    if (!alone && one.result) session_.settle();
   } catch (const Poco::Exception& e) {
     one.result = refused(e);
     if (std::chrono::steady_clock::now() > patience) throw;
@@ -177,7 +179,7 @@ void Database::read_all(const std::vector<Waiting*>& group) {
     if (in_vain)
       one->result = not_now();
     else
-      work_on_one(*one);
+      work_on_one(*one, true);
     in_vain = in_vain || (!one->result && std::chrono::steady_clock::now() > patience);
   }
 }
@@ -189,7 +191,7 @@ bool Database::work_on(const std::vector<Waiting*>& group, bool alone) {
   for (Waiting* one : group) {
     const std::size_t added = trailer_ != nullptr ? trailer_->size() : 0;
     if (!alone) run("SAVEPOINT change");
-    work_on_one(*one, patience);
+    work_on_one(*one, alone, patience);
     if (!one->result && trailer_ != nullptr) trailer_->shrink(added);
     if (!one->result && !alone) run("ROLLBACK TO SAVEPOINT change");
     if (!alone) run("RELEASE SAVEPOINT change");
@@ -268,6 +270,7 @@ void Database::run_group(const std::vector<Waiting*>& group) {
       return fail_all(
           make_error(Code::unavailable, "another server has taken over this database", "store-unavailable"));
     for (const auto& one : batch) one(session_);
+    if (!batch.empty()) session_.settle();
     if (!work_on(group, group.size() == 1 && batch.empty()) && batch.empty()) return undo();
     if (trailer_ != nullptr) trailer_->write(session_);
     committing = true;

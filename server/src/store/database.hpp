@@ -149,7 +149,7 @@ class Database {
   void run_group(const std::vector<Waiting*>& group);
   std::optional<bool> find_out(std::unique_lock<std::mutex>& state);
   using Moment = std::chrono::steady_clock::time_point;
-  void work_on_one(Waiting& one, Moment patience = Moment::max());
+  void work_on_one(Waiting& one, bool alone, Moment patience = Moment::max());
   bool work_on(const std::vector<Waiting*>& group, bool alone);
   void read_all(const std::vector<Waiting*>& group);
   bool anything_later();

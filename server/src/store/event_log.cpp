@@ -45,8 +45,8 @@ void EventLog::write(Session& session) {
   }
   // Most often one; that statement is known already.
   if (seqs.size() == 1)
-    session.run("INSERT INTO events (seq, epoch, document, ran) VALUES ($1, $2, $3, $4)", seqs.front(), epoch,
-                documents.front(), ran);
+    session.post("INSERT INTO events (seq, epoch, document, ran) VALUES ($1, $2, $3, $4)", seqs.front(), epoch,
+                 documents.front(), ran);
   for (std::size_t from = 0; seqs.size() > 1 && from < seqs.size(); from += kRowsInOne) {
     const std::size_t end = std::min(seqs.size(), from + kRowsInOne);
     std::string sql = "INSERT INTO events (seq, epoch, document, ran) VALUES ";
@@ -57,7 +57,7 @@ void EventLog::write(Session& session) {
       sql.append(", $").append(std::to_string(++parameter));
       sql.append(", $").append(std::to_string(++parameter)).append(")");
     }
-    Statement insert(session);
+    Statement insert = session.statement();
     insert << sql;
     for (std::size_t i = from; i < end; ++i) insert, use(seqs[i]), use(epoch), use(documents[i]), use(ran);
     session.asked();  // each has the whole time that an answer may take
@@ -84,7 +84,7 @@ EventPage EventLog::stored_after(Session& session, std::int64_t seq, std::size_t
   page.complete = seq + 1 >= feed_.oldest();
   std::int64_t from = seq;
   std::int64_t limit = static_cast<std::int64_t>(most);
-  Statement select(session);
+  Statement select = session.statement();
   select << "SELECT seq, document FROM events WHERE seq > $1 ORDER BY seq LIMIT $2", use(from), use(limit), now;
   const RecordSet set(select);
   for (std::size_t row = 0; row < set.rowCount(); ++row) {

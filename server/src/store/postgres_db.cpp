@@ -124,20 +124,29 @@ PostgresDb::~PostgresDb() {
   if (keeper_.joinable()) keeper_.join();
 }
 
-// Poco prepares every statement, which is four round trips; for what has no parameters and no rows one will do.
-void PostgresDb::run(const char* statement) { ask(statement); }
+void PostgresDb::run(const char* statement) {
+  const std::string_view text = statement;
+  if (text == "COMMIT") {
+    session_.run(statement);
+    commits_ = attempted_;
+  } else if (text.starts_with("ROLLBACK")) {
+    try {
+      session_.settle();
+    } catch (const Poco::Exception&) {  // whatever it was is undone
+    }
+    ask(statement);
+  } else {
+    session_.post(statement);
+  }
+}
 
+// Poco prepares every statement, which is four round trips; for what has no parameters one will do.
 std::string PostgresDb::ask(const std::string& query) {
   watch_->asked();
   const std::unique_ptr<PGresult, decltype(&PQclear)> result(PQexec(handle_, query.c_str()), PQclear);
   const ExecStatusType status = PQresultStatus(result.get());
   if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
     throw StatementException(one_line(PQerrorMessage(handle_)));
-  if (query == "COMMIT") {
-    // A transaction that had failed is rolled back by COMMIT, without an error.
-    if (std::string_view(PQcmdStatus(result.get())) != "COMMIT") throw StatementException("the commit was refused");
-    commits_ = attempted_;
-  }
   return PQntuples(result.get()) > 0 ? PQgetvalue(result.get(), 0, 0) : std::string();
 }
 

@@ -3,16 +3,20 @@
 #include <Poco/Data/PostgreSQL/PostgreSQLException.h>
 #include <Poco/Data/PostgreSQL/SessionHandle.h>
 #include <libpq-fe.h>
+#include <sys/socket.h>
 
 #include <charconv>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 
 #include "postgres_text.hpp"
 
 namespace qarax::server {
 
 namespace {
+
+using Poco::Data::PostgreSQL::StatementException;
 
 class PostgresStatements final : public Statements {
  public:
@@ -21,29 +25,42 @@ class PostgresStatements final : public Statements {
   std::size_t run(const std::string& sql, const std::vector<SqlValue>& values,
                   std::vector<std::int64_t>* row) override {
     const std::string& name = prepared(sql);
-    std::vector<std::string> numbers(values.size());
-    std::vector<const char*> texts(values.size());
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      if (const auto* value = std::get_if<std::int64_t>(&values[i])) numbers[i] = std::to_string(*value);
-      const auto* text = std::get_if<std::string>(&values[i]);
-      const bool is_null = std::holds_alternative<std::monostate>(values[i]);
-      texts[i] = is_null ? nullptr : text != nullptr ? text->c_str() : numbers[i].c_str();
-    }
+    const Texts texts(values);
     asked();
-    const Answer answer(
-        PQexecPrepared(connection_, name.c_str(), static_cast<int>(texts.size()), texts.data(), nullptr, nullptr, 0));
+    const Answer answer =
+        posted_ == 0
+            ? Answer(PQexecPrepared(connection_, name.c_str(), texts.count(), texts.data(), nullptr, nullptr, 0))
+            : answer_behind_posted(name, texts);
     check(answer);
+    // A transaction that had failed is rolled back by COMMIT, without an error.
+    if (sql == "COMMIT" && std::string_view(PQcmdStatus(answer.get())) != "COMMIT")
+      throw StatementException("the commit was refused");
     if (row != nullptr && PQntuples(answer.get()) > 0)
       for (std::size_t i = 0; i < row->size(); ++i) {
         const int column = static_cast<int>(i);
         if (column >= PQnfields(answer.get()) || PQgetisnull(answer.get(), 0, column) != 0)
-          throw Poco::Data::PostgreSQL::StatementException("no number in column " + std::to_string(i) + " of " + sql);
+          throw StatementException("no number in column " + std::to_string(i) + " of " + sql);
         (*row)[i] = number(PQgetvalue(answer.get(), 0, column));
       }
     return static_cast<std::size_t>(number(PQcmdTuples(answer.get())));
   }
 
-  void forget() override { names_.clear(); }
+  void post(const std::string& sql, const std::vector<SqlValue>& values) override {
+    const std::string& name = prepared(sql);
+    if (posted_ == 0 && PQenterPipelineMode(connection_) != 1) fail();
+    send(name, Texts(values));
+  }
+
+  void settle() override {
+    if (posted_ == 0) return;
+    asked();
+    collect();
+  }
+
+  void forget() override {
+    names_.clear();
+    posted_ = 0;
+  }
   void asked() override { watch_.asked(); }
   void rested() override { watch_.rest(); }
 
@@ -53,23 +70,79 @@ class PostgresStatements final : public Statements {
   };
   using Answer = std::unique_ptr<PGresult, Clear>;
 
+  // The values as libpq takes them: they must outlive this.
+  class Texts {
+   public:
+    explicit Texts(const std::vector<SqlValue>& values) : numbers_(values.size()), texts_(values.size()) {
+      for (std::size_t i = 0; i < values.size(); ++i) {
+        if (const auto* value = std::get_if<std::int64_t>(&values[i])) numbers_[i] = std::to_string(*value);
+        const auto* text = std::get_if<std::string>(&values[i]);
+        const bool is_null = std::holds_alternative<std::monostate>(values[i]);
+        texts_[i] = is_null ? nullptr : text != nullptr ? text->c_str() : numbers_[i].c_str();
+      }
+    }
+    int count() const { return static_cast<int>(texts_.size()); }
+    const char* const* data() const { return texts_.data(); }
+
+   private:
+    std::vector<std::string> numbers_;
+    std::vector<const char*> texts_;
+  };
+
   // Nothing said is 0.
   static std::int64_t number(std::string_view text) {
     std::int64_t out = 0;
     const auto parsed = std::from_chars(text.data(), text.data() + text.size(), out);
     if (!text.empty() && (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size()))
-      throw Poco::Data::PostgreSQL::StatementException("not a number: " + std::string(text));
+      throw StatementException("not a number: " + std::string(text));
     return out;
   }
 
-  void check(const Answer& answer) const {
+  [[noreturn]] void fail() const { throw StatementException(one_line(PQerrorMessage(connection_))); }
+
+  static bool good(const Answer& answer) {
     const ExecStatusType status = PQresultStatus(answer.get());
-    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
-      throw Poco::Data::PostgreSQL::StatementException(one_line(PQerrorMessage(connection_)));
+    return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
+  }
+  void check(const Answer& answer) const {
+    if (!good(answer)) fail();
+  }
+
+  void send(const std::string& name, const Texts& texts) {
+    ++posted_;
+    if (PQsendQueryPrepared(connection_, name.c_str(), texts.count(), texts.data(), nullptr, nullptr, 0) != 1) fail();
+  }
+
+  Answer answer_behind_posted(const std::string& name, const Texts& texts) {
+    send(name, texts);
+    return collect();
+  }
+
+  // The answer of what was posted last; throws the first refusal, after which the database has skipped the others.
+  Answer collect() {
+    if (PQpipelineSync(connection_) != 1) fail();
+    Answer last;
+    std::string refused;
+    for (std::size_t waiting = std::exchange(posted_, 0); waiting > 0; --waiting) {
+      last.reset(PQgetResult(connection_));
+      if (refused.empty() && !good(last)) refused = one_line(PQresultErrorMessage(last.get()));
+      const Answer end_of_it(PQgetResult(connection_));
+      if (PQstatus(connection_) != CONNECTION_OK) fail();
+      asked();
+    }
+    const Answer synced(PQgetResult(connection_));
+    // A connection that isn't where this thinks it is would answer one question with another's answer.
+    if (PQresultStatus(synced.get()) != PGRES_PIPELINE_SYNC || PQexitPipelineMode(connection_) != 1) {
+      ::shutdown(PQsocket(connection_), SHUT_RDWR);
+      throw StatementException("the database's answers are not those to what was asked");
+    }
+    if (!refused.empty()) throw StatementException(refused);
+    return last;
   }
 
   const std::string& prepared(const std::string& sql) {
     if (const auto found = names_.find(sql); found != names_.end()) return found->second;
+    settle();
     std::string name = "qarax_" + std::to_string(++last_);
     asked();
     check(Answer(PQprepare(connection_, name.c_str(), sql.c_str(), 0, nullptr)));
@@ -79,6 +152,7 @@ class PostgresStatements final : public Statements {
   PGconn* const connection_;
   AnswerWatch& watch_;
   std::uint64_t last_ = 0;  // also of those that were forgotten: a name is never used twice
+  std::size_t posted_ = 0;  // sent without waiting for the answer; libpq's pipeline mode is on while there are any
   std::unordered_map<std::string, std::string> names_;
 };
 

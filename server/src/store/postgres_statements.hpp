@@ -1,5 +1,5 @@
 // Prepared statements of a PostgreSQL connection, through libpq on the connection that Poco opened: one round trip
-// each.
+// each, and none for what is posted: that travels with the next, in libpq's pipeline mode.
 #pragma once
 
 #include <memory>

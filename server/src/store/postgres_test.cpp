@@ -231,5 +231,33 @@ TEST_F(PostgresTest, WhatCantBeOpenedIsSaidWithoutThePassword) {
   EXPECT_NE(open_postgres(url).error().message.find("no_such"), std::string::npos);
 }
 
+// What is refused of a change is known only with the group's next question, and is still that change's.
+TEST_F(PostgresTest, ARefusedChangeTakesNobodyAlong) {
+  auto store = open_postgres(database_->url());
+  ASSERT_TRUE(store) << store.error().message;
+  database_->execute("ALTER TABLE jobs ADD CONSTRAINT refused CHECK (vm_name NOT LIKE 'bad%')");
+  const auto make = [&](const std::string& name) { return create(**store, name); };
+  EXPECT_FALSE(make("bad-alone"));
+  EXPECT_TRUE(make("good-alone"));
+  constexpr int kEach = 40;
+  std::atomic<int> refused{0};
+  std::atomic<int> made{0};
+  std::vector<std::thread> clients;
+  for (int client = 0; client < 8; ++client)
+    clients.emplace_back([&, client] {
+      for (int i = 0; i < kEach; ++i) {
+        const bool bad = (client + i) % 3 == 0;
+        const auto out = make((bad ? "bad-" : "good-") + std::to_string(client) + "-" + std::to_string(i));
+        EXPECT_EQ(static_cast<bool>(out), !bad);
+        ++(out ? made : refused);
+      }
+    });
+  for (auto& client : clients) client.join();
+  EXPECT_GT(refused, 0);
+  EXPECT_EQ((*store)->vms().size(), static_cast<std::size_t>(made + 1));
+  EXPECT_EQ(database_->ask("SELECT CAST(count(*) AS TEXT) FROM vms"), std::to_string(made + 1));
+  EXPECT_EQ(database_->ask("SELECT CAST(count(*) AS TEXT) FROM vms WHERE name LIKE 'bad%'"), "0");
+}
+
 }  // namespace
 }  // namespace qarax::server

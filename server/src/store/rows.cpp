@@ -63,7 +63,7 @@ core::Action action_of(const std::string& name) {
 }  // namespace
 
 std::vector<VmRecord> read_vms(Session& session) {
-  Statement select(session);
+  Statement select = session.statement();
   select << "SELECT id, ordinal, name, description, hypervisor, spec, resolved, boot_source_id, host_id, incarnation, "
             "revision, desired, observed, "
             "created_at, updated_at, restart, tags, draft_since, edition FROM vms ORDER BY ordinal",
@@ -99,7 +99,7 @@ std::vector<VmRecord> read_vms(Session& session) {
 }
 
 std::vector<HostRecord> read_hosts(Session& session) {
-  Statement select(session);
+  Statement select = session.statement();
   select << "SELECT id, name, address, port, host_user, node_id, needs_adopt FROM hosts", now;
   const RecordSet set(select);
   std::vector<HostRecord> out;
@@ -118,7 +118,7 @@ std::vector<HostRecord> read_hosts(Session& session) {
 }
 
 std::vector<JobRecord> read_unfinished_jobs(Session& session) {
-  Statement select(session);
+  Statement select = session.statement();
   select
       << "SELECT id, vm_id, revision, action, incarnation, timeout_ms, request_id, before, arguments FROM jobs WHERE "
          "state = 'running'",
@@ -143,7 +143,7 @@ std::vector<JobRecord> read_unfinished_jobs(Session& session) {
 }
 
 std::vector<Reservation> read_reservations(Session& session) {
-  Statement select(session);
+  Statement select = session.statement();
   select << "SELECT vm_id, host_id, incarnation, amount FROM reservations WHERE class = 'memory'", now;
   const RecordSet set(select);
   std::vector<Reservation> out;
@@ -153,7 +153,7 @@ std::vector<Reservation> read_reservations(Session& session) {
 }
 
 std::map<std::string, std::pair<std::string, std::int64_t>> read_tombstones(Session& session) {
-  Statement select(session);
+  Statement select = session.statement();
   select << "SELECT vm_id, host_id, revision FROM tombstones", now;
   const RecordSet set(select);
   std::map<std::string, std::pair<std::string, std::int64_t>> out;
@@ -174,7 +174,7 @@ bool insert_vm(Session& session, const VmRecord& vm) {
 }
 
 void update_vm(Session& session, const VmRecord& vm) {
-  session.run(
+  session.post(
       "UPDATE vms SET hypervisor = $1, resolved = $2, host_id = $3, incarnation = $4, revision = $5, desired = $6, "
       "observed = $7, updated_at = $8, spec = $9, restart = $10, draft_since = $11, edition = $12 WHERE id = $13",
       vm.hypervisor, resolved_text(vm), nullable(vm.host_id), vm.incarnation, vm.revision,
@@ -183,8 +183,8 @@ void update_vm(Session& session, const VmRecord& vm) {
 }
 
 void delete_vm(Session& session, const std::string& vm_id) {
-  session.run("DELETE FROM snapshots WHERE vm_id = $1", vm_id);
-  session.run("DELETE FROM vms WHERE id = $1", vm_id);
+  session.post("DELETE FROM snapshots WHERE vm_id = $1", vm_id);
+  session.post("DELETE FROM vms WHERE id = $1", vm_id);
 }
 
 bool insert_host(Session& session, const HostRecord& host, const std::string& when) {
@@ -194,7 +194,7 @@ bool insert_host(Session& session, const HostRecord& host, const std::string& wh
   std::int64_t port = host.port;
   std::string user = host.host_user;
   std::string at = when;
-  Statement insert(session);
+  Statement insert = session.statement();
   insert << "INSERT INTO hosts (id, name, address, port, host_user, created_at) VALUES ($1, $2, $3, $4, $5, $6) ON "
             "CONFLICT "
             "(name) DO NOTHING",
@@ -209,7 +209,7 @@ void pin_node(Session& session, const std::string& host_id, const std::string& n
 }
 
 std::vector<SnapshotRecord> read_snapshots(Session& session) {
-  Statement select(session);
+  Statement select = session.statement();
   select << "SELECT id, vm_id, name, status, hypervisor, spec, resolved, size, created_at FROM snapshots ORDER BY "
             "created_at, id",
       now;
@@ -254,7 +254,7 @@ void delete_snapshot(Session& session, const std::string& snapshot_id) {
 }
 
 void put_reservation(Session& session, const Reservation& reservation) {
-  session.run(
+  session.post(
       "INSERT INTO reservations (vm_id, host_id, incarnation, class, amount) VALUES ($1, $2, $3, 'memory', $4) "
       "ON CONFLICT (vm_id, class) DO UPDATE SET host_id = excluded.host_id, incarnation = excluded.incarnation, "
       "amount = excluded.amount",
@@ -262,19 +262,19 @@ void put_reservation(Session& session, const Reservation& reservation) {
 }
 
 void delete_reservation(Session& session, const std::string& vm_id) {
-  session.run("DELETE FROM reservations WHERE vm_id = $1", vm_id);
+  session.post("DELETE FROM reservations WHERE vm_id = $1", vm_id);
 }
 
 void insert_tombstone(Session& session, const std::string& vm_id, const std::string& host_id, std::int64_t revision,
                       const std::string& when) {
-  session.run(
+  session.post(
       "INSERT INTO tombstones (vm_id, host_id, revision, at) VALUES ($1, $2, $3, $4) ON CONFLICT (vm_id) DO UPDATE SET "
       "host_id = excluded.host_id, revision = excluded.revision, at = excluded.at",
       vm_id, host_id, revision, when);
 }
 
 void delete_tombstone(Session& session, const std::string& vm_id) {
-  session.run("DELETE FROM tombstones WHERE vm_id = $1", vm_id);
+  session.post("DELETE FROM tombstones WHERE vm_id = $1", vm_id);
 }
 
 }  // namespace qarax::server::rows

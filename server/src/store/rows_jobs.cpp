@@ -69,7 +69,7 @@ Job job_of(const RecordSet& set, std::size_t row) {
 
 std::optional<Job> read_job(Session& session, const std::string& job_id) {
   std::string id = job_id;
-  Statement select(session);
+  Statement select = session.statement();
   select << "SELECT " << kColumns << " FROM jobs WHERE id = $1", use(id), now;
   const RecordSet set(select);
   if (set.rowCount() == 0) return std::nullopt;
@@ -86,7 +86,7 @@ std::vector<Job> read_jobs(Session& session, const JobQuery& query) {
   std::string where = " WHERE 1 = 1";
   int parameter = 0;
   const auto next = [&] { return "$" + std::to_string(++parameter); };
-  Statement select(session);
+  Statement select = session.statement();
   if (!vm.empty()) where += " AND vm_id = " + next();
   if (!host.empty()) where += " AND host_id = " + next();
   if (!state.empty()) where += " AND state = " + next();
@@ -113,7 +113,7 @@ void insert_job(Session& session, const Job& job, const Desired& desired_before,
   Poco::Nullable<std::string> end;
   if (ended) end = job.finished_at;
   const auto ended_at = ended ? std::optional(ran) : std::nullopt;
-  session.run(
+  session.post(
       "INSERT INTO jobs (id, vm_id, vm_name, host_id, revision, action, state, incarnation, timeout_ms, before, owner, "
       "term, request_id, created_at, finished_at, steps, arguments, outcome, ran) "
       "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
@@ -123,7 +123,7 @@ void insert_job(Session& session, const Job& job, const Desired& desired_before,
 }
 
 void finish_job(Session& session, const Job& job, std::int64_t ran) {
-  session.run(
+  session.post(
       "UPDATE jobs SET ran = $1, state = $2, finished_at = $3, steps = $4, error = $5, outcome = $6 WHERE id = $7 AND "
       "state = 'running'",
       ran, name_of(job.state), job.finished_at, steps_text(job), error_text(job), job.outcome, job.id);

@@ -15,7 +15,7 @@ using Poco::Data::Statement;
 std::optional<KeptKey> read_key(Session& session, const std::string& key, std::int64_t keep_s, std::int64_t ran) {
   std::string wanted = key;
   std::int64_t oldest = ran - keep_s;
-  Statement select(session);
+  Statement select = session.statement();
   select << "SELECT fingerprint, job_id, answer FROM idempotency_keys WHERE key = $1 AND ran >= $2", use(wanted),
       use(oldest), now;
   const RecordSet set(select);
@@ -33,14 +33,11 @@ std::optional<KeptKey> read_key(Session& session, const std::string& key, std::i
 }
 
 void put_key(Session& session, const KeptKey& kept, std::int64_t ran) {
-  std::string key = kept.key;
-  std::string fingerprint = kept.fingerprint;
-  std::string job = kept.job_id;
-  std::string answer = kept.answer ? encode(*kept.answer) : std::string();
-  session << "INSERT INTO idempotency_keys (key, fingerprint, job_id, answer, ran) VALUES ($1, $2, $3, $4, " << ran
-          << ") ON CONFLICT (key) DO UPDATE SET fingerprint = excluded.fingerprint, job_id = excluded.job_id, "
-             "answer = excluded.answer, ran = excluded.ran",
-      use(key), use(fingerprint), use(job), use(answer), now;
+  session.post(
+      "INSERT INTO idempotency_keys (key, fingerprint, job_id, answer, ran) VALUES ($1, $2, $3, $4, $5) ON CONFLICT "
+      "(key) DO UPDATE SET fingerprint = excluded.fingerprint, job_id = excluded.job_id, answer = excluded.answer, "
+      "ran = excluded.ran",
+      kept.key, kept.fingerprint, kept.job_id, kept.answer ? encode(*kept.answer) : std::string(), ran);
 }
 
 void release_key(Session& session, const std::string& job_id) {

@@ -30,6 +30,10 @@ class Statements {
   // there is no row. Returns how many rows were changed. Throws Poco::Exception.
   virtual std::size_t run(const std::string& sql, const std::vector<SqlValue>& values,
                           std::vector<std::int64_t>* row) = 0;
+  // Runs `sql` whose answer nobody needs: it may travel with the next one, whose run() then throws what was refused.
+  virtual void post(const std::string& sql, const std::vector<SqlValue>& values) { run(sql, values, nullptr); }
+  // What was posted has been carried out when it returns. Throws what was refused of it.
+  virtual void settle() {}
   // For a connection that was made anew: it knows none of them.
   virtual void forget() = 0;
   // The connection's next answer is waited for from now on; for now nothing is asked.
@@ -47,6 +51,13 @@ class Session : public Poco::Data::Session {
   std::size_t run(const std::string& sql, V&&... values) {
     return statements_->run(sql, {value(std::forward<V>(values))...}, nullptr);
   }
+  // As run, for a change that counts nothing: on PostgreSQL it costs no round trip of its own. Whatever is asked next,
+  // or settle(), throws what the database refused of it.
+  template <class... V>
+  void post(const std::string& sql, V&&... values) {
+    statements_->post(sql, {value(std::forward<V>(values))...});
+  }
+  void settle() { statements_->settle(); }
   // The first row's N numbers; zeros where there is none.
   template <std::size_t N, class... V>
   std::array<std::int64_t, N> numbers(const std::string& sql, V&&... values) {
@@ -58,11 +69,18 @@ class Session : public Poco::Data::Session {
   }
   void forget_statements() { statements_->forget(); }
 
-  // A statement of Poco's: each gets the whole time that a database may take for an answer.
+  // Statements of Poco's, which must not be made in another way: they come after what was posted, and each gets the
+  // whole time that a database may take for an answer.
   template <class T>
   Poco::Data::Statement operator<<(const T& text) {
+    settle();
     asked();
     return Poco::Data::Session::operator<<(text);
+  }
+  Poco::Data::Statement statement() {
+    settle();
+    asked();
+    return Poco::Data::Statement(*this);
   }
   void asked() { statements_->asked(); }
   void rested() { statements_->rested(); }
