@@ -2,7 +2,7 @@
 # A host with a working /dev/kvm, made from Debian's packages inside QEMU's TCG, with our node in it; then the end-to-end
 # tests against that node from outside:
 #   run.sh [pytest arguments]   default: test_vm_lifecycle.py test_kvm_lab.py
-#   run.sh --do COMMAND…        COMMAND instead of pytest, as ../benchmarks/lab_start.py; it finds QARAX_URL and QARAX_LAB
+#   run.sh --do COMMAND…        COMMAND instead of pytest, as benchmarks/lab_start.py; it finds QARAX_URL and QARAX_LAB
 #   run.sh --check              instead of them: qarax-plugin-check on the plugins, their rows into plugins/MATRIX.md
 #   CLOUD_HYPERVISOR=/path  a cloud-hypervisor program: the cloud_hv plugin runs on it; without one only qemu is tried
 #   CLOUD_HYPERVISOR_SECCOMP=on|off|log   its seccomp mode (an older one built with a newer Rust needs log)
