@@ -50,8 +50,9 @@ int run(int argc, char** argv) {
   rehome.add_flag("--moved", moved,
                   "the folder was moved here and the original is gone: node and VMs stay what they are");
   double timeout = 30;
-  CLI::App& stop_guests = *app.add_subcommand(
-      "stop-guests", "the host is going down: press every guest's power button, kill what doesn't listen, then return");
+  CLI::App& stop_guests = *app.add_subcommand("stop-guests",
+                                              "the host is going down: press every guest's power button, kill a guest "
+                                              "that doesn't power off in time, then return");
   stop_guests.add_option("--timeout", timeout, "seconds that the guests get, all at once")
       ->check(CLI::Range(0.0, 86'400.0))
       ->capture_default_str();

@@ -108,7 +108,7 @@ void add_vms(CLI::App& app, RawArguments& in) {
   set.add_flag("--no-tags", in.no_tags, "Take all tags away")->excludes(tags);
   add_vm_command(app, in, "why", kWhyHelp);
   add_vm_command(app, in, "start", "Start a VM");
-  add_vm_command(app, in, "stop", "Press the power button; the server kills what doesn't listen");
+  add_vm_command(app, in, "stop", "Press the power button; the server kills a guest that doesn't power off in time");
   add_vm_command(app, in, "pause", "Freeze a VM; its memory stays");
   add_vm_command(app, in, "resume", "Let a paused VM go on");
   add_vm_command(app, in, "reboot", "Reset a running VM");
@@ -129,7 +129,7 @@ void add_vms(CLI::App& app, RawArguments& in) {
   console.add_flag("--read-only", a.read_only, "Nothing is typed; the detach key still ends it");
   console.add_option("--detach-key", in.detach_key, "The key that ends it and leaves the guest alone: ^] is Ctrl-]")
       ->capture_default_str();
-  console.add_option("--linger", in.linger, "Seconds that the console is shown behind the end of standard input")
+  console.add_option("--linger", in.linger, "Seconds to go on showing the console after standard input has ended")
       ->check(CLI::Range(0.0, kLongestWait))
       ->capture_default_str();
 }
@@ -141,7 +141,7 @@ void add_jobs(CLI::App& app, RawArguments& in) {
   jobs.add_option("--host", a.host, "Only those at this host, by name or id");
   jobs.add_option("--state", a.status, "Only those in this state")
       ->check(CLI::IsMember({"running", "completed", "failed", "superseded", "cancelled"}));
-  jobs.add_option("--tail", in.tail, "So many, 50 unless said otherwise")->check(CLI::Range(1, 1000));
+  jobs.add_option("--tail", in.tail, "At most this many, newest first; default 50")->check(CLI::Range(1, 1000));
   CLI::App& job = *app.add_subcommand("job", "Show one job with its steps");
   job.add_option("JOB", a.target, "Id of the job")->required();
   job.add_flag("--wait", a.until_end, "Wait for its end; `qarax --wait SECONDS job …` says how long");

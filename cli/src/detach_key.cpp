@@ -15,9 +15,9 @@ Result<char> parse_detach_key(std::string_view text) {
       return static_cast<char>(upper & 0x1F);
     break;
   }
-  return make_error(Code::invalid_argument,
-                    "\"" + std::string(text) +
-                        "\" is none; write ^ and a letter or one of ] \\ ^ _, such as ^] or ^a, but neither ^m nor ^j");
+  return make_error(Code::invalid_argument, "\"" + std::string(text) +
+                                                "\" can't be a detach key; write ^ and a letter or one of ] \\ ^ _, "
+                                                "such as ^] or ^a, but neither ^m nor ^j, which are Enter");
 }
 
 std::string key_name(char key) { return std::string("Ctrl-") + static_cast<char>(key | 0x40); }

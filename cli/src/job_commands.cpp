@@ -72,8 +72,8 @@ Error failure_of_job(const json::Value& job) {
   Error error = problem != nullptr && problem->as_object() != nullptr
                     ? error_of_problem(*problem)
                     : make_error(Code::failed_precondition,
-                                 "the " + text_of(job, "action") + " of " + about(job) + " came to nothing: it is " +
-                                     text_of(job, "state"),
+                                 "the " + text_of(job, "action") + " of " + about(job) +
+                                     " was not carried out: its job is " + text_of(job, "state"),
                                  text_of(job, "state"));
   if (job_of(error).empty()) error.details.push_back({std::string(kJobPointer), id});
   return error;
@@ -100,7 +100,7 @@ Status jobs(const Context& context) {
     return Ok{};
   }
   if (element_count(all) == 0) {
-    context.note << "no such jobs\n";
+    context.note << "no jobs match\n";
     return Ok{};
   }
   Table table({"BEGAN", "ACTION", "OF", "STATE", "ID", "WHY"});

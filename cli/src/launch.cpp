@@ -93,7 +93,7 @@ Status first_output(const Context& context, const json::Value& vm) {
   if (end == StreamEnd::timed_out)
     return make_error(Code::deadline_exceeded,
                       "VM " + name + " runs, and its guest has not written " + awaited + " within " + seconds(limit) +
-                          "; qarax console " + name + " --follow waits on",
+                          "; to go on waiting: qarax console " + name + " --follow",
                       std::string(kTimeout));
   return make_error(Code::failed_precondition, "VM " + name + " ended before its guest wrote " + awaited,
                     "wrong-state");

@@ -89,7 +89,7 @@ Error problem_error(int status, std::string_view content_type, std::string_view 
   if (!content_type.starts_with("application/problem+json") || !document) {
     Error error = make_error(
         Code::unavailable,
-        "the answer is HTTP " + std::to_string(status) + " without a problem document, so no qarax server gave it",
+        "HTTP " + std::to_string(status) + ", and not in the form of a qarax server: something else answered",
         std::string(kUnreachable));
     error.hint = "Is the URL that of a qarax-server? A proxy in between answers in its own words.";
     return error;

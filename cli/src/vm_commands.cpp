@@ -122,7 +122,7 @@ Status list(const Context& context) {
     return Ok{};
   }
   if (count == 0) {
-    context.note << (path == "/vms" ? "no VMs yet\n  next: qarax launch NAME\n" : "no VM is like that\n");
+    context.note << (path == "/vms" ? "no VMs yet\n  next: qarax launch NAME\n" : "no VM matches\n");
     return Ok{};
   }
   QARAX_TRY(const auto names, host_names(context.api));
@@ -181,8 +181,8 @@ Status set(const Context& context) {
   json::Object changes = wanted(context.arguments);
   if (context.arguments.name) changes.emplace_back("name", json::Value(*context.arguments.name));
   if (changes.empty())
-    return make_error(Code::invalid_argument, "set changes what its options name, and there is none",
-                      std::string(kUsage));
+    return make_error(Code::invalid_argument,
+                      "set needs at least one option, such as --memory 1G; see qarax set --help", std::string(kUsage));
   QARAX_TRY(const Document vm, find_vm(context.api, context.arguments.target));
   // The limit goes up where it has to, and never down unasked.
   const auto& vcpus = context.arguments.vcpus;

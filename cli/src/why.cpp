@@ -30,7 +30,7 @@ std::string signal_name(std::int64_t number) {
 std::string exit_line(const json::Value& exit) {
   if (exit.is_null()) return {};
   const std::string kind = text_of(exit, "kind");
-  std::string line = "nobody saw how";
+  std::string line = "how it ended was not recorded";
   if (kind == "exited") line = "exit code " + std::to_string(integer_of(exit, "code").value_or(0));
   if (kind == "signaled") line = "ended by " + signal_name(integer_of(exit, "signal").value_or(0));
   const std::string at = text_of(exit, "at");
@@ -136,7 +136,7 @@ std::vector<std::string> next_steps(const WhyInput& in) {
                         : "qarax events " + in.target + " --follow: see what becomes of it; its hypervisor, " +
                               hypervisor_of(in.vm) + ", has no console");
   } else if (status == "paused") {
-    if (desired == "running") steps.push_back("remove the cause: it was its VMM that paused it, nobody asked for that");
+    if (desired == "running") steps.push_back("remove the cause: its VMM paused it by itself, nobody asked for that");
     steps.push_back("qarax resume " + in.target + ": let it go on");
   } else if (status == "created") {
     if (desired == "running" || !text_of(in.vm, "status_reason").empty())
@@ -172,7 +172,7 @@ std::string why_text(const WhyInput& in, bool colour) {
                                 {"accelerator", with_reason(line("accelerator"), line("accelerator_evidence"))},
                                 {"host", printable(host_line(in.host, in.vm))},
                                 {"seen", line("observed_at")},
-                                {"as told by", printable(in.source)}});
+                                {"reported by", printable(in.source)}});
   if (const std::string log = in_quotes(in.vmm_log); !log.empty()) out += "\nlast of the VMM's log:\n" + log;
   if (const std::string console = in_quotes(in.console); !console.empty()) out += "\nlast of the console:\n" + console;
   for (const std::string& note : in.notes) out += "\n" + printable(note) + "\n";

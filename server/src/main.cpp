@@ -57,12 +57,14 @@ int hash_token() {
   std::string token;
   std::getline(std::cin, token);
   if (token.empty())
-    return fail(make_error(Code::invalid_argument, "--hash-token reads the token from standard input"));
+    return fail(
+        make_error(Code::invalid_argument,
+                   "--hash-token found no token on standard input; for example: qarax-server --hash-token <token"));
   if (token.size() < kShortestToken)
     return fail(make_error(Code::invalid_argument,
-                           "the token has only " + std::to_string(token.size()) + " characters, and " +
+                           "the token has " + std::to_string(token.size()) + " characters and needs at least " +
                                std::to_string(kShortestToken) +
-                               " is the least: a short one is guessed. Make one with: openssl rand -hex 32"));
+                               ", since a short one can be guessed. Make one with: openssl rand -hex 32"));
   std::cout << http::TokenAuthenticator::hash(token) << '\n';
   return EXIT_SUCCESS;
 }

@@ -23,8 +23,8 @@ Status check_bearer(std::string_view header, std::string_view sha256) {
   }
   if (hex.size() != sha256.size() || CRYPTO_memcmp(hex.data(), sha256.data(), hex.size()) != 0)
     return make_error(Code::unauthenticated,
-                      "the bearer token isn't this node's; in the server's config set node.token to the one that "
-                      "listen.token_sha256 of the node's is of",
+                      "wrong bearer token: set node.token in the server's config to the token that this node's "
+                      "listen.token_sha256 was made from",
                       "unauthorized");
   return Ok{};
 }

@@ -172,7 +172,7 @@ grpc::ServerUnaryReactor* NodeService::Hello(grpc::CallbackServerContext* contex
       return make_error(Code::failed_precondition,
                         "the server speaks protocols " + std::to_string(request->min_protocol()) + " to " +
                             std::to_string(request->protocol()) + ", this node protocol " + std::to_string(kProtocol) +
-                            "; upgrade the older of both",
+                            "; upgrade the older of the two",
                         "protocol");
     core::NodeInfo info = describe_();
     if (!request->expected_node_id().empty() && request->expected_node_id() != info.node_id)

@@ -67,8 +67,7 @@ void Manager::saw_exit(const VmPtr& vm, std::int64_t incarnation) {
   if (!process && (process.error().code == Code::data_loss || process.error().code == Code::failed_precondition)) {
     // Nobody else will find out either; a force-stop or a delete ends whatever there is.
     const VmStatus status =
-        status_with(VmState::unknown, "its VMM may have ended, and that can't be told from what there is of it: " +
-                                          process.error().message);
+        status_with(VmState::unknown, "it is unclear whether its VMM has ended: " + process.error().message);
     reports_.publish(vm->known, vm->facts(status));
     return;
   }

@@ -116,8 +116,7 @@ namespace {
 
 // `path` grows and shrinks with the way down: a pointer is made only for what is reported.
 void find_host_paths(Problems& out, std::string& path, const json::Value& value) {
-  constexpr std::string_view kWords =
-      "names a file of the host, which no document may; files are referred to by stored objects such as boot_source_id";
+  constexpr std::string_view kWords = "looks like a path on the host, which is not allowed here; leave it out";
   constexpr std::size_t kMostReported = 16;
   if (out.size() >= kMostReported) return;
   const std::size_t size = path.size();

@@ -16,7 +16,8 @@ constexpr std::chrono::seconds kPatience{10};
 std::string source_of(const VmRecord& vm, const HostPtr& host) {
   const Observed& observed = vm.observed;
   if (!host) return "this server: it was never started";
-  if (observed.session.empty()) return "this server: the node of host " + host->name + " hasn't told yet, or can't";
+  if (observed.session.empty())
+    return "this server; the node of host " + host->name + " has not reported this VM yet, or can't";
   return "the node of host " + host->name + ", session " + observed.session;
 }
 

@@ -57,8 +57,8 @@ http::Response remove_vm(const http::Request& request, const std::string& host, 
   if (request.header("If-Match").value_or("*") != "*")
     return refuse(request, make_error(Code::aborted,
                                       "VM " + vm +
-                                          " of the host's node has no ETag, so that If-Match can't hold; ask "
-                                          "without it. Nothing was changed",
+                                          " is known only to its node and has no ETag; repeat the request "
+                                          "without If-Match. Nothing was changed",
                                       "precondition-failed"));
   if (!*dry_run && prefers_async(request)) return accepted(request, truth.begin(kRemoveUnmanaged, host, vm));
   auto removed = truth.remove_vm(host, vm, *dry_run);

@@ -24,13 +24,14 @@ bool is_list(std::string_view pattern, std::string_view name) {
 }
 
 Error lists_nothing(const std::string& name) {
-  return make_error(Code::invalid_argument,
-                    "the query's " + name + " is empty; leave it out, or say which: it would take all there is",
-                    "bad-query");
+  return make_error(
+      Code::invalid_argument,
+      "the query parameter " + name + " is empty, which would select everything; give a value or leave it out",
+      "bad-query");
 }
 
 Error given_twice(const std::string& name) {
-  return make_error(Code::invalid_argument, "the query has " + name + " twice, and which is meant nobody knows",
+  return make_error(Code::invalid_argument, "the query parameter " + name + " is given twice; give it once",
                     "bad-query");
 }
 

@@ -18,8 +18,9 @@ std::optional<Problem> Pipeline::authenticate(const Request& request) const {
   const std::string_view field = request.header("Authorization").value_or("");
   if (authenticator_->accepts(bearer_token(field))) return std::nullopt;
   tell_of_refused(request, field.empty() ? "none" : "not_accepted");
-  return Problem("unauthorized", field.empty() ? "this server asks for a bearer token and the request has none"
-                                               : "the request's credentials are not accepted");
+  return Problem("unauthorized", field.empty()
+                                     ? "this server asks for a bearer token and the request has none"
+                                     : "the bearer token is wrong, or the Authorization header isn't 'Bearer TOKEN'");
 }
 
 // Nothing of the request itself: that is the caller's to write.

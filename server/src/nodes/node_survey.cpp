@@ -148,7 +148,8 @@ Result<NodeSurvey> NodeLink::survey(const std::vector<std::string>& deleted_of) 
   if (seen)
     if (const Status can = check_adoptable(*seen, store_.activation().term); !can) seen = can.error();
   if (!seen && seen.error().reason == kUnbelievable)
-    seen.error().message = "the node of host " + host_->name + " isn't believed: " + seen.error().message;
+    seen.error().message =
+        "the node of host " + host_->name + " reported something impossible: " + seen.error().message;
   return seen;
 }
 

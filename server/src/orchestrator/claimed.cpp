@@ -17,7 +17,7 @@ Result<VmPtr> Orchestrator::outcome_of(const Job& job, const ActOptions& options
                      "deadline-exceeded"),
           job.id);
     case JobState::superseded:
-      return with_job(make_error(Code::aborted, "another job took the place of this one", "superseded"), job.id);
+      return with_job(make_error(Code::aborted, "this job was replaced by a later one", "superseded"), job.id);
     case JobState::failed:
     case JobState::cancelled:
       return ended.error.value_or(

@@ -58,7 +58,8 @@ void translate(Error& error, core::Action action) {
 std::optional<Error> fault_of(const JobRecord& job, const CommandOutcome& outcome) {
   if (outcome.error || job.action != core::Action::remove || (outcome.report && outcome.report->deleted))
     return outcome.error;
-  return make_error(Code::internal, "its node reports success, and not that it has deleted the VM", "node-protocol");
+  return make_error(Code::internal, "its node reported success but did not confirm that the VM is deleted",
+                    "node-protocol");
 }
 
 }  // namespace
@@ -147,7 +148,7 @@ void Orchestrator::decided(const JobRecord& job, const CommandOutcome& outcome) 
   if (told && told->state == JobState::superseded)
     return waiters_.finish(
         job.id,
-        {nullptr, with_job(make_error(Code::aborted, "another job took the place of this one", "superseded"), job.id)});
+        {nullptr, with_job(make_error(Code::aborted, "this job was replaced by a later one", "superseded"), job.id)});
   const bool cancelling = told && told->cancelling;
   if (!outcome.decided) {
     // The job stays open; the next tick, or the node's return, asks again. A caller isn't kept for a node that is gone.

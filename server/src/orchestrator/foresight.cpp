@@ -87,10 +87,10 @@ Result<Foreseen> Foresight::job_of(const VmRecord& vm, const BeginJob& job, Fore
       QARAX_CHECK(ask_plugin(vm, foreseen));
       break;
     case core::Action::resize:
-      foreseen.notes.emplace_back("whether the VMM that runs can take this very size isn't tried");
+      foreseen.notes.emplace_back("not checked: whether the running VMM can take this very size");
       return resize_of(vm, job.arguments.resize, std::move(foreseen));
     case core::Action::snapshot:
-      foreseen.notes.emplace_back("whether its host's disk has room for the VM's memory isn't tried");
+      foreseen.notes.emplace_back("not checked: whether its host's disk has room for the VM's memory");
       break;
     case core::Action::restore:
       if (const SnapshotPtr snapshot = store_.snapshot(job.arguments.snapshot)) foreseen.resolved = snapshot->resolved;
@@ -149,7 +149,7 @@ Result<Foreseen> Foresight::add_host(NewHostInput input) const {
   for (const HostPtr& host : store_.hosts())
     if (host->address == input.address && host->port == input.port)
       foreseen.notes.push_back("host " + host->name + " has this address and port already; one node is one host");
-  foreseen.notes.emplace_back("whether its node answers isn't tried");
+  foreseen.notes.emplace_back("not checked: whether its node answers");
   return foreseen;
 }
 
@@ -159,7 +159,7 @@ Result<Foreseen> Foresight::init_host(const std::string& id) const {
   Foreseen foreseen;
   foreseen.action = "init-host";
   foreseen.changes = host->status != HostStatus::up;
-  if (foreseen.changes) foreseen.notes.emplace_back("whether its node answers isn't tried");
+  if (foreseen.changes) foreseen.notes.emplace_back("not checked: whether its node answers");
   return foreseen;
 }
 

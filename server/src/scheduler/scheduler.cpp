@@ -129,7 +129,8 @@ Error no_host(const PlacementRequest& request, const std::vector<std::pair<std::
                                         : "no-host-fits");
   error.step = "placement";
   if (hypervisor && !request.hypervisor.empty()) error.message += " with hypervisor " + request.hypervisor;
-  if (refusals.empty()) error.message += ": there is no host; add one with POST /hosts";
+  if (refusals.empty())
+    error.message += ": no host is registered; add one with POST /hosts (qarax add-host NAME ADDRESS)";
   for (const auto& [host, refusal] : refusals) {
     error.message.append(&host == &refusals.front().first ? ": " : "; ").append(host).append(": ").append(refusal.text);
     error.details.push_back({hypervisor ? "/hypervisor" : refusal.pointer, "host " + host + ": " + refusal.text});

@@ -42,11 +42,11 @@ Database::Database(Session session, std::string name) : session_(std::move(sessi
 Database::~Database() = default;
 
 Error Database::refused(const Poco::Exception& e) const {
-  return unavailable("the database " + name_ + " refused: " + e.displayText() + "; what is known is still shown");
+  return unavailable("the database " + name_ + " refused: " + e.displayText() + "; reads still work");
 }
 
 Error Database::not_now() const {
-  return unavailable("the database " + name_ + " doesn't answer; what is known is still shown");
+  return unavailable("the database " + name_ + " doesn't answer; changes are refused until it does, reads still work");
 }
 
 void Database::run(const char* statement) { session_.run(statement); }

@@ -40,7 +40,7 @@ Error busy(const std::string& vm, std::string_view activity, const std::string& 
 
 Error overtaken(std::string_view kind, const std::string& name) {
   std::string text(kind);
-  text.append(" ").append(name).append(" isn't what If-Match names: it was changed meanwhile");
+  text.append(" ").append(name).append(" has changed since the version that If-Match names");
   return make_error(Code::aborted, std::move(text), "precondition-failed");
 }
 
