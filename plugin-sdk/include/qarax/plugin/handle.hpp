@@ -1,6 +1,5 @@
-// The shortest handle that keeps what the host relies on: whose it is, and in which format. For plugins that find
-// everything else in the VM's run folder; one with more to remember writes a document of its own, with an integer
-// `format` in it.
+// A minimal handle: it names the plugin that made it and its format. For plugins that find everything else in the VM's
+// run folder. A plugin with more to remember writes a document of its own, with an integer `format` in it.
 #pragma once
 
 #include <string>
@@ -15,7 +14,7 @@ inline std::string make_handle(std::string_view plugin, std::int64_t format) {
       json::Value(json::Object{{"format", json::Value(format)}, {"plugin", json::Value(std::string(plugin))}}));
 }
 
-// NOT_FOUND for one that `plugin` never made, FAILED_PRECONDITION for one that is newer than `format`.
+// NOT_FOUND: `plugin` never made this handle. FAILED_PRECONDITION: its format is newer than `format`.
 inline Status check_handle(const VmArgs& args, std::string_view plugin, std::int64_t format) {
   const auto handle = json::parse(args.handle.text);
   const auto* its_format = handle ? handle->find("format") : nullptr;
