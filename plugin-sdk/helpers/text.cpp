@@ -30,7 +30,7 @@ std::string last_line(const std::string& text) {
 }
 
 Result<Counters> process_counters(const std::string& stat, const std::string& vm) {
-  // The name may hold anything, a ')' too; after the last one come the state, field 3, and numbers.
+  // The process's name may contain anything, even ')'. Behind the last ')' come the state (field 3) and numbers.
   const std::size_t name_end = stat.rfind(')');
   std::vector<std::int64_t> fields;  // from field 4 on
   if (name_end != std::string::npos && name_end + 3 < stat.size()) {
