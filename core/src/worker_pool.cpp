@@ -28,7 +28,7 @@ void WorkerPool::post(std::function<void()> work) {
         *self = std::thread([this, self] { run(self); });
       } catch (const std::system_error& e) {
         threads_.pop_front();
-        // Another one will get to it; without any there is nobody to do it.
+        // Another thread will do the work; if there is none, nobody can.
         if (threads_.empty()) throw;
         logger("core")->error("no thread could be made threads={} reason={}", threads_.size(), e.what());
       }
@@ -38,7 +38,7 @@ void WorkerPool::post(std::function<void()> work) {
   for (auto& thread : finished) thread.join();
 }
 
-// False once nothing came for as long as an idle thread stays.
+// False: no work came within idle_for_.
 bool WorkerPool::wait_for_work(std::unique_lock<std::mutex>& lock, const std::shared_ptr<Idler>& self) {
   self->called = false;
   idle_.push_back(self);
@@ -59,7 +59,7 @@ void WorkerPool::run(std::list<std::thread>::iterator self) {
       try {
         work();
       } catch (const std::exception& e) {
-        // A border: whatever escapes here would end the process.
+        // An exception that leaves a thread's function ends the process.
         logger("core")->error("work in the background failed reason={}", log_value(e.what()));
       }
       work = nullptr;

@@ -48,7 +48,7 @@ TEST(WorkerPool, WorkThatThrowsEndsNothing) {
   EXPECT_EQ(next.get_future().wait_for(10s), std::future_status::ready);
 }
 
-// One thing at a time needs one thread. Were the idle ones to take it in turns, none would ever be idle for long.
+// One task at a time needs one thread. If idle threads took turns, none would be idle long enough to end.
 TEST(WorkerPool, UnderALightLoadItsThreadsGo) {
   constexpr std::size_t kMost = 4;
   WorkerPool pool("test", 1, kMost, 300ms);
@@ -61,7 +61,7 @@ TEST(WorkerPool, UnderALightLoadItsThreadsGo) {
     std::promise<void> done;
     pool.post([&] { done.set_value(); });
     done.get_future().wait();
-    std::this_thread::sleep_for(20ms);  // the load that is light
+    std::this_thread::sleep_for(20ms);  // a light load
   }
   EXPECT_EQ(pool.threads(), 1U);
 }

@@ -13,7 +13,7 @@ namespace qarax::core {
 
 // A process runs for a VM in this state.
 constexpr bool has_vmm(VmState state) { return state == VmState::running || state == VmState::paused; }
-// And where nobody knows its state: what would be wrong beside a VMM mustn't be done.
+// True if a process may run for it: also if its state is unknown. Nothing that a running VMM forbids may be done then.
 constexpr bool may_have_vmm(VmState state) { return has_vmm(state) || state == VmState::unknown; }
 
 enum class Action { start, stop, force_stop, pause, resume, reboot, remove, resize, snapshot, restore, drop_snapshot };
@@ -22,19 +22,17 @@ inline constexpr Action kActions[] = {Action::start,    Action::stop,    Action:
                                       Action::resume,   Action::reboot,  Action::remove,       Action::resize,
                                       Action::snapshot, Action::restore, Action::drop_snapshot};
 
-// What server and agent have to know of an action besides judge(), in one place. What concerns the server alone is in
-// its action_facts.hpp.
+// What server and agent must know of an action besides judge(). Facts for the server alone are in its action_facts.hpp.
 struct ActionTraits {
   Action action;
   std::string_view name;  // at REST, in job rows, logs and journals
-  // The state that a successful one ends in; nothing: the VM is as it was before. remove: shutdown (no VMM), then the
-  // record goes.
+  // The VM's state after success; nullopt: as before. remove: shutdown (no VMM), then the record is deleted.
   std::optional<VmState> target;
   int precedence;    // a job of higher precedence supersedes an unfinished lower one: delete > force-stop > stop > rest
-  bool begins;       // an incarnation: the VM takes a place, a number and a run folder
-  bool state_tells;  // being in `target` tells that it was carried out. A reboot leaves what it found, a restore takes
-                     // a VMM's own word
-  bool overtakes;    // done whatever else goes on, also to a VM of which nobody knows what it does
+  bool begins;       // begins an incarnation: the VM gets a place on a host, a number and a run folder
+  bool state_tells;  // a VM in `target` proves that the action was carried out. Not so for a reboot, which leaves the
+                     // state as it was, nor for a restore, which needs the VMM's own answer
+  bool overtakes;    // is carried out whatever else is under way, even if the VM's state is unknown
 };
 
 inline constexpr ActionTraits kActionTraits[] = {
@@ -51,7 +49,7 @@ inline constexpr ActionTraits kActionTraits[] = {
     {Action::drop_snapshot, "delete-snapshot", std::nullopt, 0, false, false, false},
 };
 
-// For tables with a row for each action, in their order.
+// For static_assert: true if the table has a row for each action, in the order of kActions.
 template <class Row, std::size_t N>
 constexpr bool has_a_row_for_each_action(const Row (&table)[N]) {
   if (N != std::size(kActions)) return false;
@@ -80,7 +78,7 @@ enum class Verdict {
 // Exhaustive over both enums.
 Verdict judge(Action action, VmState state);
 
-// The refusal, worded: "VM web is paused; start needs created or shutdown. Resume it, or stop it first."
+// The text of a refusal: "VM web is paused; start needs created or shutdown. Resume it, or stop it first."
 Error refusal(Action action, VmState state, std::string_view vm_name);
 
 }  // namespace qarax::core

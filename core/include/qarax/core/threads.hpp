@@ -1,9 +1,9 @@
-// What a thread is called in `top -H`, /proc/PID/task and a debugger.
+// The name of a thread in `top -H`, /proc/PID/task and a debugger.
 #pragma once
 
 namespace qarax::core {
 
-// The caller's own. What is beyond the kernel's 15 bytes is cut off.
+// Names the calling thread. The kernel cuts the name after 15 bytes.
 void name_this_thread(const char* name) noexcept;
 
 }  // namespace qarax::core
