@@ -44,7 +44,8 @@ TEST(ElfExports, OtherKinds) {
   EXPECT_EQ(elf_exports(file).error().message, "it is an ELF file, but no shared library");
 }
 
-// Cut or spoilt anywhere, it is an error or an answer, never a read beyond the end (the sanitizer build watches).
+// A file that is truncated or corrupted anywhere gives an error or an answer, never a read beyond its end (which the
+// sanitizer build would find).
 TEST(ElfExports, EveryCutAndEverySpoiltByteOfTheTables) {
   const std::string file = c_plugin();
   for (std::size_t size = 0; size < file.size(); size += size < 4096 ? 1 : 97)

@@ -1,4 +1,4 @@
-// What a plugin says of itself and of its failures, bounded; and the last word on one that crashes.
+// Texts of a plugin about itself and its failures are bounded; a crash prints the plugin's name.
 #include <gmock/gmock.h>
 
 #include <csignal>
