@@ -122,7 +122,7 @@ Result<const void*> open(const std::string& path) {
   }
   // A plugin's thread may run its code even after a refusal, so the library must never be unmapped, neither by the end
   // of `library` nor because the plugin was linked without -z nodelete.
-  ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD | RTLD_NODELETE);  // NOLINT: the mark is what is wanted
+  ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD | RTLD_NODELETE);  // NOLINT: only for the NODELETE mark
   const void* symbol = ::dlsym(library.native(), QARAX_PLUGIN_SYMBOL);
   if (symbol != nullptr && mapped_from_a_removed_file(symbol))
     return refuse(

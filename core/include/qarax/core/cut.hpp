@@ -10,7 +10,7 @@
 namespace qarax::core {
 
 inline constexpr std::size_t kLongestText = 4096;  // bytes of a reason, a message, a log tail
-inline constexpr std::size_t kMostDetails = 65;    // as many as decoding reports: 64, and one that there are more
+inline constexpr std::size_t kMostDetails = 65;    // as decoding reports: 64 problems, and an entry that there are more
 
 // At most kLongestText bytes, in whole characters: cut_text keeps the beginning, cut_log the end.
 std::string cut_text(std::string text);

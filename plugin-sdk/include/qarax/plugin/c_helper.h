@@ -135,7 +135,8 @@ static inline int32_t qarax_ask(const qarax_host* host, qarax_slot slot, const q
 
 /*
  * Calls a slot of qarax.host.process/1 for the VM and incarnation that `args`, the arguments of the plugin's own call,
- * name. `more`: further members, each with a comma before it (",\"signal\":15"); "" for none. Uses 64 KiB of stack.
+ * name. `more`: further members, each with a comma before it (",\"signal\":15"); "" for none. Uses 64 KiB of stack,
+ * besides those of `answer`.
  */
 static inline int32_t qarax_ask_process(const qarax_host* host, qarax_slot slot, const qarax_call* parent,
                                         qarax_text args, const char* more, const int* fds, size_t fd_count,

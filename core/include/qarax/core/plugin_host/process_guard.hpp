@@ -15,8 +15,8 @@ class ProcessGuard {
  public:
   // Records the settings of now. The process must not change them itself from here on.
   ProcessGuard();
-  // Restores what differs and returns a phrase for each change ("ignored SIGCHLD"). Any thread that should have the
-  // signal mask of the thread that made this.
+  // Restores what differs and returns a phrase for each change ("ignored SIGCHLD"). Any thread whose signal mask was
+  // that of the thread that made this: it is compared and restored, too.
   std::vector<std::string> restore();
 
  private:

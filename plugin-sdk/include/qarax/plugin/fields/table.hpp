@@ -64,7 +64,7 @@ struct Field {
   std::int64_t max_value = std::numeric_limits<std::int64_t>::max();
   bool is_required = false;  // decoding fails without it
   bool is_nullable = false;  // an empty optional is written as null, where defaults are written
-  bool is_flat = false;      // a document struct whose members stand in the parent
+  bool is_flat = false;      // a document struct whose members become members of the parent document
 
   constexpr Field doc(std::string_view text) const {
     auto f = *this;
