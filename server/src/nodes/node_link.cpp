@@ -13,16 +13,16 @@ namespace qarax::server {
 namespace {
 
 constexpr std::int64_t kGreetMs = 5'000;
-// An agent that was killed or upgraded is back within a moment: until then it is asked often, later seldom.
+// A killed or upgraded agent is back within moments: retries are frequent at first and rare later.
 constexpr std::int64_t kFirstBackoffMs = 20;
 constexpr int kQuickAttempts = 100;
 constexpr std::int64_t kLastBackoffMs = 1'000;
 
-// What kept a greeting from succeeding, as the problem catalogue names it.
+// Why the greeting failed, as a reason of the problem catalogue.
 std::string refusal_of(const Error& error) {
   if (error.code == Code::unauthenticated) return "node-unauthorized";
   if (error.reason == "protocol") return "node-protocol";
-  // What that proved is why nothing can be changed, and an adopt is the way out.
+  // The node's proof made the database read-only, which only an adopt ends.
   if (error.reason == "set-back") return "read-only";
   for (const std::string_view known :
        {"other-node", "other-cluster", "stale-term", "node-taken", "node-unauthorized", "node-protocol"})
@@ -161,14 +161,15 @@ void NodeLink::run() {
       }
     } else {
       reason = made.error().message;
-      // Somebody else may have come in between.
+      // Another server may have greeted the node meanwhile.
       if (made.error().code == Code::aborted || made.error().code == Code::failed_precondition) recognised_ = false;
       slug = refusal_of(made.error());
     }
     {
       const std::lock_guard lock(mutex_);
       connection_ = nullptr;
-      // What is still under way over it is asked for again over the next one, and not after its own deadline.
+      // Ends the calls on the lost connection, so that their commands are sent again over the next one and not only
+      // after their deadlines.
       if (made && (*made)->features.contains(core::kFeatureCancel)) cancel_calls();
       last_error_ = make_error(Code::unavailable, reason, slug);
       ++attempts_;

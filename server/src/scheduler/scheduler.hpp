@@ -12,8 +12,8 @@ struct Candidate {
   HostPtr host;
   std::int64_t reserved = 0;  // bytes of the host's memory that are reserved
   bool reachable = true;      // whether a command would get there now
-  std::int64_t promised =
-      0;  // bytes that starts under way will reserve: other hosts are preferred, but none is refused for it
+  // Bytes that starts under way will reserve: other hosts are preferred, but none is refused for it.
+  std::int64_t promised = 0;
 };
 
 struct PlacementRequest {

@@ -54,8 +54,8 @@ void JobBook::put(Job job) {
   try {
     told_.post([kept] { tell_end(*kept); });
   } catch (const std::system_error&) {
-    tell_end(
-        *kept);  // no thread could be started: logging here is slow, but failing would leave a commit half published
+    // No thread could be started: logging here is slow, but failing would leave a commit half published.
+    tell_end(*kept);
   }
 }
 

@@ -68,9 +68,8 @@ struct VmRecord {
   std::string updated_at;
   Unread unread;
   std::int64_t order = 0;  // order of creation
-  std::uint64_t version =
-      // Changes with every change of the record. Not stored, so only valid while this server runs.
-      0;
+  // Changes with every change of the record. Not stored, so only valid while this server runs.
+  std::uint64_t version = 0;
 };
 using VmPtr = std::shared_ptr<const VmRecord>;
 

@@ -171,9 +171,8 @@ class SqlStore final : public Store {
   EventFeed feed_;
   RunningTime ran_;
   EventLog events_;
-  const std::unique_ptr<Database>
-      // Destroyed first: its destructor writes what is queued, which uses the members above.
-      db_;
+  // Destroyed first: its destructor writes what is queued, which uses the members above.
+  const std::unique_ptr<Database> db_;
 };
 
 }  // namespace qarax::server
