@@ -9,7 +9,7 @@ namespace qarax::server {
 
 namespace {
 
-// Buffered output at which reading stops, so that the node\'s side waits.
+// Buffered output at which reading stops, so that the node's side waits.
 constexpr std::size_t kMostOutput = std::size_t{256} * 1024;
 constexpr std::size_t kPiece = std::size_t{32} * 1024;  // largest output of one take()
 constexpr std::size_t kMostInput = std::size_t{64} * 1024;

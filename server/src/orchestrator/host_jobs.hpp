@@ -27,7 +27,7 @@ class HostJobs {
   // Ends the background work. False: a call to a node is still under way, whose end must be awaited.
   bool stop() { return open_.stop(); }
 
-  // As the functions of Orchestrator and Adopter with these names.
+  // As the corresponding functions of Orchestrator and Adopter.
   Result<HostPtr> init(const std::string& host_id, std::int64_t wait_ms);
   Result<api::AdoptPlan> adopt(const std::string& host_id, const std::string& plan, std::int64_t wait_ms);
   Result<VmPtr> adopt_vm(const std::string& host_id, const std::string& vm_id);

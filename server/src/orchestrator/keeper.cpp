@@ -13,8 +13,8 @@ void Keeper::look() {
     const auto before = looked_at_.find(vm->id);
     const bool is_new = before == looked_at_.end() || before->second != vm->version;
     const auto done = looked_at.emplace(vm->id, vm->version).first;
-    // A node that doesn't report what it keeps can't keep more, and a job that is under way is waited for: a start
-    // sends it anyway.
+    // Skips nodes that don't report what they keep, because those are too old to be told, and VMs with a job under way:
+    // a start sends it anyway.
     if (!is_new || vm->observed.keep.empty() || !vm->job_id.empty() || !vm->host_id) continue;
     // The node has a later edition than this database: only an adopt may settle that.
     if (vm->edition > 0 && vm->observed.keep_edition > vm->edition) continue;

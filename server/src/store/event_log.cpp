@@ -17,7 +17,7 @@ using Poco::Data::RecordSet;
 using Poco::Data::Statement;
 
 constexpr std::size_t kRowsInOne = 64;           // rows in one INSERT
-constexpr std::int64_t kPrunedAtOnce = 200'000;  // takes about a minute; more could exceed a statement's time limit
+constexpr std::int64_t kPrunedAtOnce = 200'000;  // each minute; more could exceed a statement's time limit
 
 }  // namespace
 

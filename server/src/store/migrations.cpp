@@ -169,7 +169,7 @@ CREATE INDEX jobs_by_age ON jobs (ran, created_at, id);
 DROP INDEX jobs_one_unfinished;
 CREATE UNIQUE INDEX jobs_one_unfinished ON jobs (vm_id) WHERE state = 'running' AND vm_id <> ''
 )sql"},
-    // `ran` replaces these columns, and no server before schema 12 can read this database any more.
+    // `ran` replaces these columns. Servers before schema 12, which used them, can't read this database any more.
     {13, 13, R"sql(
 DROP INDEX idempotency_keys_by_time;
 ALTER TABLE idempotency_keys DROP COLUMN at;

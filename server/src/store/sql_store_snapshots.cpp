@@ -152,8 +152,8 @@ void SqlStore::publish_subject(const Begin& plan) {
   if (plan.abandoned) keep_snapshot(*plan.abandoned);
 }
 
-// A resize was superseded by a job that then failed: the VM has the size that its node reports. Without such a report
-// the reservation stays as it is until the VM ends, because the VM may use more memory than is known.
+// A resize was superseded by a job that then came to nothing: the VM has the size that its node reports. Without such a
+// report the reservation stays as it is until the VM ends, because the VM may use more memory than is known.
 void SqlStore::settle_put_aside(const JobRecord& job, const core::VmReport& report, VmRecord& vm) {
   core::ResizeCommand size = job.arguments.resize;
   if ((!size.vcpus && !size.memory) || !report.resolved || report.incarnation != vm.incarnation) return;
