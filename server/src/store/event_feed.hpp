@@ -23,9 +23,9 @@ struct LoggedEvent {
 };
 using LoggedEventPtr = std::shared_ptr<const LoggedEvent>;
 
-// A reader's position: all events up to and including `seq`, as numbered in `epoch`. Each start of a server and each
-// adopt begins an epoch that no database has used before. After a database was lost or set back, sequence numbers
-// repeat, and only the epoch tells the events apart.
+// A reader's position: all events up to and including `seq`, as numbered in `epoch`. Each activation of a server begins
+// an epoch that no database has used before. After a database was lost or set back, sequence numbers repeat, and only
+// the epoch tells the events apart.
 struct EventPosition {
   std::int64_t epoch = 0;
   std::int64_t seq = 0;

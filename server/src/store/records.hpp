@@ -73,7 +73,8 @@ struct VmRecord {
 };
 using VmPtr = std::shared_ptr<const VmRecord>;
 
-// Also above the edition that the node holds, which may come from a server with a later state of this database.
+// The edition of the record's next version. It is also above the edition that the node holds, which may come from a
+// server with a later state of this database.
 inline std::int64_t next_edition(const VmRecord& vm) { return std::max(vm.edition, vm.observed.keep_edition) + 1; }
 
 enum class HostStatus { unknown, down, installing, installation_failed, initializing, up };

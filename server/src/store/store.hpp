@@ -62,8 +62,8 @@ struct RemoveHost {
   bool only_check = false;
 };
 
-// This activation of the server, as Hello and every command carry it. Each start of a server and each adopt of a host
-// begins one.
+// This activation of the server, as Hello and every command carry it. Each start of a server and each adopt of a whole
+// host begins one, and so may remove_host().
 struct Activation {
   std::string cluster_id;
   std::int64_t term = 0;
