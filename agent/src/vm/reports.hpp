@@ -4,8 +4,8 @@
 //   record    A report becomes the VM's last one and takes the next sequence number. No listener hears it yet.
 //   announce  The listeners hear a report that was recorded.
 //   publish   Record, then announce.
-//   decision  What is true of a VM was determined while its strand was at something else. A decision voids whatever the
-//             strand had seen before it.
+//   decision  What is true of a VM was determined outside its strand, e.g. by a force-stop that killed the VMM.
+//             A decision voids whatever the strand had seen before it.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,7 @@ inline constexpr const char* kNoFolder = "this node has no folder for it";
 // What is known of one VM. The VM owns it and outlives every call that gets it; Reports alone reads and changes it.
 class Known {
  public:
-  // The first report is recorded without a number: the first record or the first snapshot with it gives it one.
+  // The first report has no sequence number yet: the first record, or the first snapshot that holds it, assigns one.
   Known(std::string vm, std::int64_t incarnation, VmStatus status);
 
  private:
@@ -85,7 +85,7 @@ class Reports {
   // is. The listeners hear it with the next report.
   void set_incarnation(Known& vm, std::int64_t incarnation);
 
-  // From elsewhere, while the strand may be at anything. `revision` is the highest that the VM has taken.
+  // From other threads, while the strand may be in any call. `revision` is the highest that the VM has taken.
 
   // What was seen of a command that has not come to its end. A status other than unknown is a decision. nullopt: the
   // outcome of the command is recorded already, and nothing is published.
