@@ -28,7 +28,7 @@ constexpr std::array<std::uint32_t, 256> make_crc_table() {
 }
 constexpr auto kCrcTable = make_crc_table();
 
-// What may use the room that is kept: else a handful of pauses on a full disk would have used it up.
+// Records that may use the reserved room. If all could, a handful of pauses on a full disk would use it up.
 bool ends_the_vm(const JournalRecord& record) {
   const auto action = core::action_named(record.action);
   return record.kind == RecordKind::exit || action == core::Action::stop || action == core::Action::force_stop ||
@@ -57,7 +57,7 @@ Result<Journal> Journal::open(const std::string& path, After after) {
   journal.fd_ = core::Fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!journal.fd_) return core::errno_error("can't open the journal " + path, errno);
   auto read = core::read_file(path, 64u << 20);
-  if (!read && read.error().code == Code::out_of_range) read.error().code = Code::data_loss;  // nobody wrote so much
+  if (!read && read.error().code == Code::out_of_range) read.error().code = Code::data_loss;  // no agent writes so much
   QARAX_TRY(const std::string content, std::move(read));
   std::size_t at = 0;
   while (content.size() - at >= kHeader) {
@@ -78,7 +78,7 @@ Result<Journal> Journal::open(const std::string& path, After after) {
       break;
     }
     auto record = decode<JournalRecord>(body, Unknown::ignore);
-    // It was written so, by whom can't be told: as damaged as one that is torn.
+    // The checksum is right, so the record was written like this, by whatever program. It is refused like other damage.
     if (!record)
       return make_error(
           Code::data_loss,
@@ -90,7 +90,7 @@ Result<Journal> Journal::open(const std::string& path, After after) {
   journal.size_ = static_cast<std::int64_t>(at);
   if (content.size() != at && ::ftruncate(journal.fd_.get(), static_cast<off_t>(at)) != 0)
     return core::errno_error("can't mend the journal " + path, errno);
-  static_cast<void>(journal.reserve());  // on a full disk what is there has to be readable still
+  static_cast<void>(journal.reserve());  // on a full disk the existing records must stay readable
   return journal;
 }
 
@@ -100,18 +100,18 @@ Status Journal::reserve(std::int64_t more) {
     reserved_ = size_ + more + kReserve;
   else if (errno == ENOSPC || errno == EDQUOT)
     return core::errno_error("can't extend the journal " + path_, errno);
-  // Not every file system can: then a full disk is seen at the append instead.
+  // Not every file system supports fallocate. There, a full disk shows at the append instead.
   return Ok{};
 }
 
 Status Journal::append(const JournalRecord& record, Outlives outlives) {
   const std::string bytes = frame(record);
-  // As it would be read: taken for torn, and gone without a word.
+  // open() would take a record of this size for a torn one and drop it silently.
   if (bytes.size() - kHeader > kMaxRecord)
     return make_error(Code::resource_exhausted, "a record of " + std::to_string(bytes.size() - kHeader) +
                                                     " bytes doesn't go into the journal " + path_ + "; at most " +
                                                     std::to_string(kMaxRecord) + " do");
-  // So may the result of what was admitted: there is one for each intent.
+  // The result of an admitted command may use the reserved room, too: there is only one for each intent.
   const bool concludes = record.kind == RecordKind::result && !records_.empty() &&
                          records_.back().kind == RecordKind::intent && records_.back().revision == record.revision &&
                          records_.back().step == record.step;
@@ -149,7 +149,7 @@ Status Journal::compact() {
   for (const auto& record : kept) bytes += frame(record);
   core::Fd written;
   Status done = core::write_file_durably(path_, bytes, 0600, &written);
-  if (!written) return done;  // the old one is still there, and open
+  if (!written) return done;  // the old file is still in place, and open
   fd_ = std::move(written);
   size_ = static_cast<std::int64_t>(bytes.size());
   reserved_ = 0;
