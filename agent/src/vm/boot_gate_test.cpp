@@ -13,7 +13,7 @@ namespace {
 
 using Got = std::promise<Result<BootGate::Turn>>;
 
-// A process that waits, as a guest that has booted does, or one that works.
+// A process that only waits, like a booted guest, or one that keeps its CPU busy.
 class Child {
  public:
   explicit Child(bool works) : pid_(::fork()) {
@@ -102,7 +102,7 @@ TEST_F(BootGateTest, ASlotIsFreeWhenItsVmmIsCalmOrGone) {
 
 TEST_F(BootGateTest, ATurnThatNobodyGivesBackLapses) {
   BootGate gate(1, 50);
-  std::optional<BootGate::Turn> kept(take(gate));  // by a plugin whose start doesn't return
+  std::optional<BootGate::Turn> kept(take(gate));  // held by a plugin whose start doesn't return
   auto next = wait(gate, CallLimits{}.within_ms(10'000)).get();
   ASSERT_TRUE(next) << next.error().message;
   kept.reset();

@@ -24,7 +24,7 @@ class JournalTest : public testing::Test {
     out.incarnation = revision;
     return out;
   }
-  // Three records, and where each ends.
+  // Writes three records. `ends` gets the offset at which each ends.
   std::string three(std::vector<std::int64_t>& ends) {
     auto journal = Journal::open(path_, After::agent);
     EXPECT_TRUE(journal);
@@ -58,7 +58,7 @@ TEST_F(JournalTest, ATornTailIsDroppedWhereverItWasCut) {
     std::size_t complete = 0;
     for (const std::int64_t end : ends) complete += end <= cut ? 1 : 0;
     EXPECT_EQ(journal->records().size(), complete) << cut;
-    // And it goes on from there.
+    // A journal with a dropped tail can be appended to.
     ASSERT_TRUE(journal->append(record(RecordKind::exit, 9), Outlives::host));
     EXPECT_EQ(Journal::open(path_, After::agent)->records().back().revision, 9) << cut;
   }
@@ -120,7 +120,7 @@ TEST_F(JournalTest, CompactionKeepsWhatARestartNeeds) {
   EXPECT_EQ(again->records()[2].revision, 51);
 }
 
-// The room that is kept is for what ends the VM: however often it is paused on a full disk, a stop still fits.
+// The reserved room is for records that end the VM: after any number of pauses on a full disk a stop still fits.
 TEST_F(JournalTest, PausesLeaveTheRoomThatAStopNeedsOnAFullDisk) {
   const std::string disk = folder_ / "disk";
   std::filesystem::create_directory(disk);

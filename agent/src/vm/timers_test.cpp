@@ -22,7 +22,7 @@ TEST(Timers, WhatIsForgottenIsNotDoneAndHoldsNothing) {
   EXPECT_EQ(held.use_count(), 2);
   timers.forget(handle);
   EXPECT_EQ(held.use_count(), 1);
-  timers.forget(handle);  // a second time is none
+  timers.forget(handle);  // has no effect a second time
 }
 
 TEST(Timers, TwoOfOneInstantAreTwo) {
@@ -45,7 +45,7 @@ TEST(Timers, DoesInOrderOfTime) {
     done.push_back(what);
     changed.notify_all();
   };
-  // The only thread is busy until both are there.
+  // The only thread is busy until both entries exist.
   timers.at(0, [&] {
     const std::int64_t now = plugin::monotonic_ns();
     timers.at(now + 2, [&] { append('b'); });
