@@ -17,8 +17,7 @@ namespace {
 bool make(const std::string& path) { return ::mkdir(path.c_str(), 0755) == 0 || errno == EEXIST; }
 bool gone(const std::string& path) { return ::rmdir(path.c_str()) == 0 || errno == ENOENT; }
 
-// Mount point and own place of the version 2 hierarchy: works hybrid, unified and in a cgroup
-// namespace.
+// Mount point plus own path of the version 2 hierarchy; works hybrid, unified and in a cgroup namespace.
 std::string own_folder(const std::string& proc) {
   const auto mounts = core::read_file(proc + "/mounts", 1u << 20);
   const auto groups = core::read_file(proc + "/cgroup", 1u << 16);

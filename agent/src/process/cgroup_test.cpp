@@ -13,7 +13,7 @@
 namespace qarax::agent {
 namespace {
 
-// What the kernel would tell of a process, and a folder where a hierarchy would be mounted.
+// Fake /proc files of a process, and a folder in place of a mounted hierarchy.
 class CgroupsTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -56,7 +56,7 @@ TEST_F(CgroupsTest, AMountWithoutAPlaceInItIsNone) {
 }
 
 TEST_F(CgroupsTest, AFolderThatIsNoHierarchyIsNoneAndNothingIsLeftInIt) {
-  // Folders can be made in it, as in any, and they have no cgroup.procs.
+  // Folders can be made in it as in any folder, but they have no cgroup.procs.
   tell("cgroup " + dir_ + " cgroup rw 0 0\ncgroup2 " + mount() + " cgroup2 rw 0 0\n", "4:cpu:/\n0::/\n");
   EXPECT_FALSE(detect().available());
   EXPECT_TRUE(std::filesystem::is_empty(mount()));

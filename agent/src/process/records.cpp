@@ -80,7 +80,7 @@ std::optional<ExitInfo> read_exit_record(const std::string& run_dir) {
 Result<std::optional<std::int32_t>> supervisor_lock_holder(const std::string& run_dir) {
   using Holder = std::optional<std::int32_t>;
   const core::Fd fd(::open((run_dir + "/supervisor.lock").c_str(), O_RDONLY | O_CLOEXEC));
-  // Only what isn't there is held by nobody: without a free descriptor nothing is known.
+  // Only a missing file means that nobody holds the lock. Without a free descriptor nothing is known.
   if (!fd && (errno == ENOENT || errno == ENOTDIR)) return Holder();
   const auto unknown = [&] { return core::errno_error("can't ask who has " + run_dir + "/supervisor.lock", errno); };
   if (!fd) return unknown();

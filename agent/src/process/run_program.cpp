@@ -25,7 +25,7 @@ Result<RunResult> run_program(const RunArgs& args, const CallLimits& limits) {
   const core::Fd output(ends[0]);
   core::Fd write_end(ends[1]);
   Launch what{args.argv, args.env, {{write_end.get(), 1}, {write_end.get(), 2}}};
-  // No supervisor and no record stand for it: it ends with the thread that waits for it, an agent's kill -9 included.
+  // It has no supervisor and no record, so it must end with the thread that waits for it, also at the agent's kill -9.
   if (::access(kSetpriv, X_OK) == 0) what.argv.insert(what.argv.begin(), {kSetpriv, "--pdeathsig", "KILL"});
   QARAX_TRY(const int pid, launch(what));
   write_end.reset();
@@ -50,8 +50,8 @@ Result<RunResult> run_program(const RunArgs& args, const CallLimits& limits) {
     }
   }
   if (waited && !result.matched) waited = limits.await(pidfd.get(), args.argv.front());
-  // Its whole session goes, also behind one that ended by itself: it may have forked. Until it is waited for, the
-  // number is nobody else's.
+  // Kill its whole session, even if it ended by itself, because it may have forked. Until it is reaped, nobody else can
+  // get its pid.
   ::kill(-pid, SIGKILL);
   siginfo_t info{};
   while (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED) != 0 && errno == EINTR) {
