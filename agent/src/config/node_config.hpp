@@ -11,8 +11,8 @@
 namespace qarax::agent {
 
 struct PluginEntry {
-  std::string path;  // a file, or a folder of which every *.so that isn't named by another entry is loaded
-  RawJson config;    // files only
+  std::string path;  // a file, or a folder: all its *.so files that no other entry names
+  RawJson config;    // for files only
   bool required = false;
   bool operator==(const PluginEntry&) const = default;
 };
@@ -21,7 +21,7 @@ struct NodeConfig {
   std::string listen_address = "127.0.0.1";
   std::int64_t listen_port = 50051;
   std::string unix_socket;        // empty: <data_dir>/node.sock; "none": not offered
-  std::string unix_socket_group;  // who else may connect to it; empty: nobody but the agent's own user
+  std::string unix_socket_group;  // the group that may connect to it, too; empty: the agent's own user only
   std::string tls_cert;
   std::string tls_key;
   std::string token_sha256;  // hex SHA-256 of the bearer token that every call must carry; empty: no token
@@ -37,7 +37,7 @@ struct NodeConfig {
   std::vector<PluginEntry> plugins;
   std::string default_hypervisor;  // empty: cloud_hv where healthy, else the first loaded
 
-  std::string fallback_cloud_hv;  // what runs a VM that asks for cloud_hv where that can't run; empty: it is refused
+  std::string fallback_cloud_hv;  // runs VMs that ask for cloud_hv where that can't run; empty: they are refused
 
   std::int64_t cold_boots = 0;  // VMs that boot at the same time; 0: as many as the host has CPUs
   std::int64_t shutdown_grace_ms = 5000;
@@ -45,8 +45,8 @@ struct NodeConfig {
   bool operator==(const NodeConfig&) const = default;
 };
 
-// Every problem is reported, with file and line. `path` empty: defaults and environment. `keys`: where asked for, all
-// that there are.
+// Reports every problem with file and line. Empty `path`: defaults and environment only. `keys`, if given, gets the
+// names of all keys.
 Result<NodeConfig> read_node_config(const std::string& path, std::vector<std::string>* keys = nullptr);
 
 }  // namespace qarax::agent

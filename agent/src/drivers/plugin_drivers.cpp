@@ -66,7 +66,7 @@ std::string name_of(const core::PluginRecord& record) {
   return record.name.empty() ? std::filesystem::path(record.path).stem().string() : record.name;
 }
 
-// The node's own boot files, for a plugin that tries a guest and whose config names no others.
+// The node's own boot files, for plugins that boot a probe guest and whose config names no other files.
 RawJson probe_files(const BootFiles& boot) {
   if (boot.kernel.empty()) return {};
   json::Object object{{"probe_kernel", json::Value(boot.kernel)}};
@@ -146,11 +146,11 @@ std::string PluginDrivers::default_hypervisor(const std::string& configured) con
     if (first.empty()) first = record.name;
     if (!record.description.healthy) continue;
     if (record.name == "cloud_hv") return record.name;
-    // The simulator is a backend that somebody names, never one that somebody gets.
+    // The simulator must be named; it is never chosen as the default.
     const bool simulated = record.description.accelerator == "simulated";
     if (healthy.empty() && !simulated) healthy = record.name;
   }
-  // The one that comes before all others may be among those; what a VM begins with it keeps.
+  // cloud_hv, which has precedence, may still be among the plugins being loaded, and a VM keeps what it began with.
   if (may_come) return {};
   return healthy.empty() ? first : healthy;
 }
