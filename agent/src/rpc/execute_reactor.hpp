@@ -1,5 +1,5 @@
-// One Execute call: the command goes to the VMs and its end is the reply. A call that ends before that cancels its
-// command only where its server knows no other way (core/decisions/0006-a-lost-call-is-no-cancel.md).
+// One Execute call: passes the command to the VM manager and replies when it has ended. A call that ends earlier
+// cancels its command only if its server knows no Cancel call (core/decisions/0006-a-lost-call-is-no-cancel.md).
 #pragma once
 
 #include <grpcpp/grpcpp.h>
