@@ -74,7 +74,7 @@ static void drip(long bytes) {
   (void)fprintf(stderr, "lost %ld\n", lost);
 }
 
-// Byte by byte, each in its own time, and none is lost.
+// Writes byte by byte at the pace of a serial port; nothing is lost.
 static void pour(long bytes) {
   for (; bytes > 0; --bytes) {
     char line[24];
@@ -130,7 +130,7 @@ static void report(const char* path) {
 static void make_child(const char* path) {
   pid_t pid = fork();
   if (pid == 0) {
-    // Twice, with a session of its own: what a helper that means to stay does.
+    // Forks twice, in its own session, like a helper that means to stay.
     (void)setsid();
     (void)signal(SIGTERM, SIG_IGN);
     if (fork() != 0) _exit(0);

@@ -1,5 +1,5 @@
-// vmm.log and its bound (contract: vmm_log.h). The VMM has the file open for appending, so it can't be renamed away
-// from under it: the content is copied, and the file cut.
+// vmm.log and its limit (contract: vmm_log.h). The VMM has the file open for appending, so renaming would not help: the
+// content is copied and the file is emptied.
 #include "vmm_log.h"
 
 #include <errno.h>

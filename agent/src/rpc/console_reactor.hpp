@@ -164,7 +164,7 @@ class LiveConsole : public Base, public LiveCall {
   std::condition_variable room_;
   std::unique_ptr<ConsoleLink> link_;
   std::deque<node::v1::ConsoleChunk> pending_;
-  bool begun_ = false;  // the initial metadata has been sent
+  bool begun_ = false;  // the initial metadata is sent or about to be
   bool opening_ = false;
   bool writing_ = false;
   bool ending_ = false;
