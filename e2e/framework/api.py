@@ -9,7 +9,7 @@ from . import ran_on
 
 
 class Contract:
-    """The server's OpenAPI document, asked whether a response may look as it does."""
+    """The server's OpenAPI document; checks responses against it."""
 
     def __init__(self, document: dict):
         self.document = document
@@ -75,7 +75,7 @@ class Api:
         self.session.trust_env = False
 
     def call(self, method: str, path: str, **kwargs) -> requests.Response:
-        """The response, whatever its status."""
+        """Returns the response, whatever its status."""
         kwargs.setdefault("timeout", self.timeout)
         response = self.session.request(method, self.base + path, **kwargs)
         assert response.headers.get("X-Request-Id"), f"{method} {path}: no X-Request-Id"
@@ -107,7 +107,7 @@ class Api:
         return self.ok("GET", "/vms").json()
 
     def all_vms(self) -> list:
-        """Also those behind the thousandth, where a list without a limit ends."""
+        """Follows the pages: a list without a limit ends after a thousand VMs."""
         answer = self.ok("GET", "/vms")
         found = answer.json()
         while "next" in answer.links:
