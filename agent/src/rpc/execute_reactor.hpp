@@ -19,7 +19,7 @@ class ExecuteReactor final : public grpc::ServerUnaryReactor {
   enum class CallEnd { cancels, leaves_alone };  // what the call's early end means for the command
 
   ExecuteReactor(CallEnd end, node::v1::CommandReply* reply) : end_(end), reply_(reply) {}
-  void begin(VmManager& vms, Command command);  // once
+  void begin(VmManager& vms, Command command);  // call it once
   void OnCancel() override;
   void OnDone() override { release(); }
 
@@ -32,7 +32,7 @@ class ExecuteReactor final : public grpc::ServerUnaryReactor {
   }
 
   const CallEnd end_;
-  node::v1::CommandReply* const reply_;  // gRPC's, until Finish
+  node::v1::CommandReply* const reply_;  // owned by gRPC, valid until Finish
   std::atomic<int> holders_{3};
   std::mutex mutex_;
   std::shared_ptr<CommandTicket> ticket_;
