@@ -1,4 +1,4 @@
-// The streamed reply of a connection: the one part that may wait for its client.
+// The streamed reply of a connection: the only part that may wait for the client.
 #include <poll.h>
 
 #include <array>
@@ -33,7 +33,7 @@ class Sink : public StreamSink {
     return open_;
   }
 
-  // The head, or the end of the chunks.
+  // Sends bytes as they are, without chunk framing: also the head and the last chunk.
   bool send_all(std::string_view first, std::string_view second) {
     const auto until = Clock::now() + services_.config.write_timeout;
     while (open_ && !(first.empty() && second.empty())) {
@@ -96,7 +96,7 @@ LiveReply Connection::take_live() {
   if (!head_out_.empty())
     services_.pipeline.answered(request_, stream_status_,
                                 std::chrono::duration<double>(Clock::now() - complete_at_).count());
-  // What a request needs is not needed again: readers stay long.
+  // Free the request's memory: a live reply may stay open for a long time.
   request_ = Request{};
   const bool upgraded = stream_status_ == 101;
   LiveReply out{std::move(live_), std::exchange(head_out_, {}), framing_.minor_version == 1 && !upgraded, {}};

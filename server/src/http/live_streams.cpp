@@ -16,7 +16,7 @@
 namespace qarax::http {
 namespace {
 
-constexpr std::uint64_t kWake = 1;  // connections have ids from 2 on
+constexpr std::uint64_t kWake = 1;  // ids of connections start at 2
 
 }  // namespace
 

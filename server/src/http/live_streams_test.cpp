@@ -1,4 +1,4 @@
-// Replies that go on: many readers, slow ones, and the end of the server.
+// Live replies: many readers, slow readers, and the end of the server.
 #include <gtest/gtest.h>
 
 #include <deque>
@@ -16,7 +16,7 @@ using testing::eventually;
 using testing::RawClient;
 using testing::TestServer;
 
-// One text for all readers, from its first byte on.
+// A growing text that every reader gets from the first byte.
 class Board {
  public:
   void write(std::string_view text) {
@@ -105,7 +105,7 @@ TEST_F(LiveStreamsTest, EveryReaderGetsEverythingAndTheEnd) {
   TestServer& server = serve();
   RawClient one = follow(server);
   say("hello ");
-  RawClient late = follow(server, "/late");  // the beginning by a thread, the rest live
+  RawClient late = follow(server, "/late");  // its beginning is sent by a stream thread, the rest live
   RawClient two = follow(server);
   say("world END");
   for (RawClient* client : {&one, &late, &two}) {
@@ -123,7 +123,7 @@ TEST_F(LiveStreamsTest, TwoHundredReadersCostNoThreadAndKeepNobodyWaiting) {
   std::vector<RawClient> readers;
   for (int i = 0; i < 200; ++i) readers.push_back(follow(server));
   EXPECT_LE(threads(), before + 4);
-  // Two hundred of them don't stand in the way of a request.
+  // Two hundred live replies don't delay a request.
   EXPECT_EQ(server.client().exchange("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")->body, "qarax");
   say("news END");
   for (RawClient& one : readers) EXPECT_EQ(one.chunked_body(), "news END");
@@ -134,7 +134,7 @@ TEST_F(LiveStreamsTest, WhoTakesNothingIsCutAndTheOthersDontWait) {
   config.write_timeout = 300ms;
   TestServer& server = serve(config);
   RawClient slow = follow(server);
-  // Gets so little that it can't be late, however busy the machine is.
+  // This reader gets so little that it can't hit the write timeout, however busy the machine is.
   RawClient quick = follow(server, "/after-much");
   say(std::string(kMuch, 'x') + "news");
   EXPECT_EQ(quick.chunk(), "news");
@@ -188,7 +188,7 @@ TEST_F(LiveStreamsTest, BeyondTheLimitIs503AndTheConnectionStaysGood) {
 TEST_F(LiveStreamsTest, ADrainSaysFarewell) {
   TestServer& server = serve();
   RawClient client = follow(server);
-  server->begin_drain();  // and nothing is cut
+  server->begin_drain();  // only drains, cuts no connection
   EXPECT_EQ(client.chunked_body(), "bye:shutting-down");
   EXPECT_TRUE(client.at_end());
 }

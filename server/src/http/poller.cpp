@@ -16,7 +16,7 @@ namespace qarax::http {
 namespace {
 
 constexpr int kStallMs = 10;
-constexpr std::chrono::milliseconds kDrainPatience{1500};  // for peers that are slow to send or to read
+constexpr std::chrono::milliseconds kDrainPatience{1500};  // granted to peers that are slow to send or to read
 
 }  // namespace
 
@@ -88,7 +88,7 @@ void Poller::park(std::unique_ptr<Connection> connection, Connection::Next wish)
   }
   parked_.emplace(id, Parked{std::move(connection), deadline});
   deadlines_.emplace(deadline, id);
-  // Under the lock, so that the event finds the connection.
+  // Arm epoll under the lock, so that the event finds the connection in the map.
   if (::epoll_ctl(epoll_, EPOLL_CTL_MOD, fd, &event) != 0 && ::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) != 0) {
     deadlines_.erase({deadline, id});
     parked_.erase(id);

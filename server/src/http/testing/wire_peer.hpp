@@ -1,4 +1,4 @@
-// What is behind the WebSockets of a test: it says what the test says and keeps what it hears.
+// The SocketPeer behind the WebSockets of a test: sends what the test tells it and keeps what it receives.
 #pragma once
 
 #include <atomic>
@@ -12,7 +12,7 @@
 
 namespace qarax::http::testing {
 
-// Outlives the sockets.
+// State shared by a test and its peers; outlives the sockets.
 struct Wire {
   std::mutex mutex;
   std::function<void()> wake;
