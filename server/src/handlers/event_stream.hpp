@@ -1,4 +1,4 @@
-// One reader of GET /events, as server-sent events: first the past from the database, then the present from memory.
+// The server-sent events of one reader of GET /events: first the past from the database, then the present from memory.
 #pragma once
 
 #include <memory>

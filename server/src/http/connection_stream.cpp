@@ -81,7 +81,7 @@ Connection::Next Connection::run_stream() {
                               std::chrono::duration<double>(Clock::now() - complete_at_).count());
   const BodyStream stream = std::exchange(stream_, nullptr);
   if (!begun) return Next::close;
-  // An exception leaves the chunks without their end, which tells the client that the body is not whole.
+  // After an exception the last chunk isn't sent, which tells the client that the body is incomplete.
   if (!services_.pipeline.run_stream(stream, sink, request_) || !sink.is_open()) return Next::close;
   if (live_) {
     head_out_.clear();

@@ -221,7 +221,7 @@ HeadEnd find_head_end(std::string_view buffer, const HeadLimits& limits, std::si
 std::optional<Fault> parse_head(std::string_view head, const HeadLimits& limits, Request& request, Framing& framing) {
   std::string_view authority;
   const std::string_view line = take_line(head);
-  // The fields are read even when the line is refused: the answer echoes X-Request-Id.
+  // Parse the fields even if the line is refused, because the answer echoes X-Request-Id.
   const std::optional<Fault> line_fault = parse_request_line(line, limits, request, framing, authority);
   const std::optional<Fault> field_fault = parse_fields(head, limits, request.headers);
   if (line_fault) return line_fault;

@@ -49,7 +49,7 @@ class LiveWaker {
 
 class LiveStreams {
  public:
-  // Throws Poco::SystemException where the kernel gives no epoll instance. Starts nothing.
+  // Throws Poco::SystemException if the kernel gives no epoll instance or eventfd. Starts no thread.
   LiveStreams(ConnectionServices& services, spdlog::logger& logger);
   ~LiveStreams();  // stop()
   LiveStreams(const LiveStreams&) = delete;

@@ -15,7 +15,7 @@ namespace qarax::http {
 namespace {
 
 constexpr int kPullsInARow = 4;                             // after that it is the next stream's turn
-constexpr int kReadsInARow = 8;                             // likewise
+constexpr int kReadsInARow = 8;                             // the same limit for reads
 constexpr std::size_t kKeptOutput = std::size_t{4} * 1024;  // capacity of an emptied buffer above which it is freed
 constexpr int kKeepAliveSeconds = 15;
 

@@ -26,7 +26,7 @@ namespace qarax::http {
 
 class Poller {
  public:
-  // `listener` is bound and listening; `tls` may be null. Starts nothing. Throws Poco::SystemException where the kernel
+  // `listener` is bound and listening; `tls` may be null. Starts no thread. Throws Poco::SystemException if the kernel
   // gives no epoll instance.
   Poller(const Poco::Net::ServerSocket& listener, Poco::Net::Context::Ptr tls, ConnectionServices& services,
          WorkerPool& workers, spdlog::logger& logger);

@@ -149,7 +149,7 @@ class TlsTransport : public Transport {
         return {State::would_block, 0};
       }
     } catch (const std::exception& e) {
-      broken_ = true;  // handshake refused, garbage, reset: nothing can be said to such a peer
+      broken_ = true;  // refused handshake, garbage or reset: nothing more can be sent to such a peer
     }
     return {State::closed, 0};
   }

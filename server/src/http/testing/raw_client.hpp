@@ -143,7 +143,7 @@ class RawClient {
     pending_.erase(0, size);
     return out;
   }
-  // Everything until the connection's end.
+  // Reads everything until the end of the connection.
   std::string rest() {
     while (more()) {
     }
