@@ -27,7 +27,7 @@ namespace qarax::http {
 class Poller {
  public:
   // `listener` is bound and listening; `tls` may be null. Starts no thread. Throws Poco::SystemException if the kernel
-  // gives no epoll instance.
+  // gives no epoll instance or eventfd.
   Poller(const Poco::Net::ServerSocket& listener, Poco::Net::Context::Ptr tls, ConnectionServices& services,
          WorkerPool& workers, spdlog::logger& logger);
   ~Poller();
