@@ -18,6 +18,9 @@ struct SupervisorRecord {
   std::string started_at;
 };
 
+// Its numbers name processes of the boot that it was written in; in another they are somebody else's.
+bool is_of_this_boot(const SupervisorRecord& record);
+
 // NOT_FOUND: never written. DATA_LOSS: unreadable or of a format that this agent is too old for.
 Result<SupervisorRecord> read_supervisor_record(const std::string& run_dir);
 // Between a supervisor's start and its record lie milliseconds, or it dies and lets go of its lock: until then nobody
