@@ -8,6 +8,7 @@
 
 #include "cgroup.hpp"
 #include "qarax/core/documents.hpp"
+#include "qarax/core/files.hpp"
 
 namespace qarax::agent {
 
@@ -34,8 +35,8 @@ class Leftovers {
   static bool is_supervisor(int pid);
   // RESOURCE_EXHAUSTED: without free descriptors nothing would be found, and that believed.
   static Status can_look();
-  // And all that is under it: else that would run on.
-  static Status end_supervisor(int pid);
+  // And all that is under it: else that would run on. `held`: its pidfd, opened before who it is was looked at.
+  static Status end_supervisor(const core::Fd& held, int pid);
 
  private:
   std::string vms_dir() const { return data_dir_ + "/vms"; }

@@ -15,8 +15,12 @@ struct ProcessId {
 
 // A pidfd of exactly that process, readable once it has ended; empty when it is gone already (a zombie isn't).
 core::Fd open_pidfd(const ProcessId& id);
+// A pidfd of whoever has that number now. Who that is has to be looked at behind this: what /proc tells of the number
+// is of that process then, or it has ended and no signal reaches anybody.
+core::Fd open_pidfd_of(std::int32_t pid);
 // Of errno after an empty one: nothing could be looked at, so nothing is known.
 bool is_shortage(int error);
+bool has_ended(const core::Fd& pidfd);
 // False for a zombie too.
 bool is_alive(const ProcessId& id);
 void send_signal(const core::Fd& pidfd, int signal);

@@ -168,9 +168,12 @@ Status ProcessService::end_unnamed(const std::string& vm, const CallLimits& limi
     const std::string dir = run_dir(vm, incarnation);
     QARAX_TRY(const auto holder, supervisor_lock_holder(dir));
     if (!holder) continue;
-    // Its number is its own for as long as it has the lock; it may have ended since it was asked for.
-    if (const int pid = *holder; pid > 0 && Leftovers::is_supervisor(pid) && supervisor_holds_lock(dir))
-      QARAX_CHECK(Leftovers::end_supervisor(pid));
+    // Its number is its own for as long as it has the lock. It may have ended since it was asked for: held first, asked
+    // again second.
+    const int pid = *holder;
+    const core::Fd held = open_pidfd_of(pid);
+    QARAX_TRY(const auto still, supervisor_lock_holder(dir));
+    if (held && still == holder && Leftovers::is_supervisor(pid)) QARAX_CHECK(Leftovers::end_supervisor(held, pid));
     if (supervisor_holds_lock(dir)) return seen_nowhere(vm, dir);
   }
   return Ok{};
