@@ -19,22 +19,26 @@ namespace qarax::core {
 class WorkerPool {
  public:
   // `name` is what its threads are called, see name_this_thread().
+  // With a base there is a thread from here on, so that post() can always rely on one; std::system_error: it couldn't
+  // be made.
   WorkerPool(std::string name, std::size_t base, std::size_t most,
-             std::chrono::milliseconds idle_for = std::chrono::seconds(30))
-      : name_(std::move(name)), base_(base), most_(most), idle_for_(idle_for) {}
+             std::chrono::milliseconds idle_for = std::chrono::seconds(30));
   ~WorkerPool() { stop(); }
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;
 
-  void post(std::function<void()> work);  // any thread; ignored after stop
-  void stop();                            // runs what is queued, then joins
-  std::size_t threads() const;            // any thread; those that are there now
+  // Any thread; ignored after stop. Where no further thread can be made, those that are there get to the work. Only
+  // without a base there may be none: then std::system_error, and the work won't run.
+  void post(std::function<void()> work);
+  void stop();                  // runs what is queued, then joins
+  std::size_t threads() const;  // any thread; those that are there now
 
  private:
   struct Idler {
     std::condition_variable ready;
     bool called = false;
   };
+  void add_thread();  // with mutex_ held; std::system_error
   void run(std::list<std::thread>::iterator self);
   bool wait_for_work(std::unique_lock<std::mutex>& lock, const std::shared_ptr<Idler>& self);
 
