@@ -100,7 +100,12 @@ void ExitWatch::run() {
     }
     for (Entry& entry : ended) {
       if (entry.pidfd) reap(entry.pidfd);
-      entry.on_exit();
+      if (core::guarded("exit-watch", entry.on_exit)) continue;
+      // An end that nobody heard of would be a VM that runs for ever: it is told again.
+      entry.pidfd.reset();
+      all_watched = false;
+      const std::lock_guard lock(mutex_);
+      entries_.emplace(next_++, std::move(entry));
     }
   }
 }

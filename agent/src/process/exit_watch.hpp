@@ -20,8 +20,8 @@ class ExitWatch {
   ExitWatch& operator=(const ExitWatch&) = delete;
 
   // `on_exit` is called once on the watch's thread when the process has ended (and, if it is a child, was reaped); at
-  // once when it is gone already, and later where there is no descriptor left to watch it by. It must be quick. What is
-  // watched already stays as it is.
+  // once when it is gone already, and later where there is no descriptor left to watch it by. It must be quick; where
+  // it throws it is called again a second later. What is watched already stays as it is.
   void watch(const ProcessId& id, std::function<void()> on_exit);
 
  private:

@@ -7,6 +7,7 @@
 
 #include <csignal>
 #include <future>
+#include <stdexcept>
 
 namespace qarax::agent {
 namespace {
@@ -114,6 +115,15 @@ TEST_F(BootGateTest, ATurnThatNobodyGivesBackLapses) {
   ASSERT_TRUE(third) << third.error().message;
   std::move(*late).until_calm(calm.id());
   EXPECT_FALSE(gate.try_enter());
+}
+
+TEST_F(BootGateTest, WhoThrowsAtItsTurnGivesItToTheNext) {
+  BootGate gate(1);
+  std::optional<BootGate::Turn> held(take(gate));
+  gate.enter({}, [](const Result<BootGate::Turn>&) { throw std::runtime_error("of the test"); });
+  auto next = wait(gate);
+  held.reset();
+  EXPECT_TRUE(next.get());
 }
 
 TEST_F(BootGateTest, ItsEndIsToldToWhoWaits) {

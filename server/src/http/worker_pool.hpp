@@ -30,8 +30,9 @@ class WorkerPool : public BlockingGate {
     std::chrono::milliseconds idle{10'000};
   };
 
-  // `work` runs on the pool's threads and must not throw. The two counters are the connections': `queued` is kept here,
-  // `lingering` says how many of the threads at work only wait for their client's next request.
+  // `work` runs on the pool's threads; what escapes it is logged, and the connection closed. The two counters are the
+  // connections': `queued` is kept here, `lingering` says how many of the threads at work only wait for their client's
+  // next request.
   WorkerPool(Limits limits, std::function<void(Job)> work, std::atomic<int>& queued, const std::atomic<int>& lingering);
   // Waits for the work in progress.
   ~WorkerPool() override;
