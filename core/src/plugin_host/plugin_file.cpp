@@ -20,6 +20,7 @@
 #include "path_check.hpp"
 #include "plugin_call.hpp"
 #include "qarax/core/files.hpp"
+#include "qarax/core/plugin_host/crash_word.hpp"
 #include "qarax/plugin/call.hpp"
 
 namespace qarax::core {
@@ -114,11 +115,12 @@ std::string loader_message(const std::system_error& error) {
 Result<const void*> open(const std::string& path) {
   boost::dll::shared_library library;
   try {
+    // What a static initialiser throws gets no further than dlopen, which is noexcept, and passed the loader's lock
+    // would stay taken: it ends the node like any crash of a plugin, so the last word has to name the file.
+    const CrashWord word("plugin " + path + ": loading it, which runs its static initialisers", {});
     library.load(path, boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local);
   } catch (const std::system_error& e) {
     return refuse("the loader refuses it: " + loader_message(e));
-  } catch (const std::exception& e) {  // a static initialiser of the plugin
-    return refuse(std::string("it threw while it was loaded: ") + e.what());
   }
   // A plugin's thread may still run its code whatever becomes of it, so nothing may ever unmap it: not the end of
   // `library`, and not a plugin that was linked without -z nodelete.
