@@ -33,7 +33,8 @@ class Cgroups {
   std::string root_;
 };
 
-// Kills what is in the VMM's leaf until nothing is. DEADLINE_EXCEEDED: something can't be killed.
+// Kills what is in the VMM's leaf until nothing is; a minute at most. DEADLINE_EXCEEDED: something can't be killed.
+// CANCELLED. RESOURCE_EXHAUSTED: without a free descriptor it isn't known who is left.
 Status empty_cgroup(const Cgroups& cgroups, const std::string& vm, const CallLimits& limits);
 
 }  // namespace qarax::agent
