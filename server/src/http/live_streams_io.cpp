@@ -27,7 +27,7 @@ bool LiveStreams::watch(Stream& stream, std::uint64_t id, int operation) const {
   event.events = static_cast<unsigned>(EPOLLRDHUP) | (stream.listening ? static_cast<unsigned>(EPOLLIN) : 0U) |
                  (stream.blocked ? static_cast<unsigned>(EPOLLOUT) : 0U);
   event.data.u64 = id;
-  return ::epoll_ctl(epoll_, operation, stream.connection->fd(), &event) == 0;
+  return ::epoll_ctl(epoll_.get(), operation, stream.connection->fd(), &event) == 0;
 }
 
 void LiveStreams::handle(std::uint64_t id, std::uint32_t events) {
