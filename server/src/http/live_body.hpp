@@ -32,12 +32,12 @@ class LiveDuplex : public LiveBody {
   // Before anything else. `wake` makes the server ask again, now; any thread may call it, also after this body's end.
   virtual void begin(std::function<void()> wake, Clock::time_point now) = 0;
   // Whether receive() shall be called: a peer that isn't listened to waits.
-  virtual bool is_listening() const = 0;
+  virtual bool is_listening() const noexcept = 0;
   // What the peer has sent, some ten kilobytes at most, or nothing but a sign of life; never waits. What follows from
   // it is pulled.
   virtual void receive(std::string_view bytes, Clock::time_point now) = 0;
   // When pass_time() shall be called; it appends what is to be said then. False: the connection is of no use any more.
-  virtual Clock::time_point due() const = 0;
+  virtual Clock::time_point due() const noexcept = 0;
   virtual bool pass_time(Clock::time_point now, std::string& out) = 0;
 
   void heartbeat(std::string&) final {}

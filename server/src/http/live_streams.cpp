@@ -66,7 +66,7 @@ LiveStreams::~LiveStreams() { stop(); }
 
 void LiveStreams::start() {
   thread_.setStackSize(static_cast<int>(services_.config.thread_stack));
-  thread_.startFunc([this] { loop(); });
+  thread_.startFunc([this] { run_thread("http-live", [this] { loop(); }); });
   started_ = true;
 }
 
@@ -94,7 +94,6 @@ bool LiveStreams::adopt(std::unique_ptr<Connection>& connection) {
 }
 
 void LiveStreams::loop() {
-  begin_thread("http-live");
   std::array<epoll_event, 64> events{};
   while (!stopping_) {
     const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), timeout_ms());

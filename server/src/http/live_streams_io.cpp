@@ -149,6 +149,8 @@ std::optional<bool> LiveStreams::ask(Stream& stream, const std::function<bool(Li
     return question(*stream.reply.body);
   } catch (const std::exception& error) {
     logger_.error("a live reply failed: {} peer={}", error.what(), stream.connection->peer());
+  } catch (...) {
+    logger_.error("a live reply failed: something that is no std::exception peer={}", stream.connection->peer());
   }
   stream.state = State::over;
   return std::nullopt;

@@ -45,7 +45,7 @@ Poller::Poller(const Poco::Net::ServerSocket& listener, Poco::Net::Context::Ptr 
 Poller::~Poller() { stop(); }
 
 void Poller::start() {
-  thread_.startFunc([this] { loop(); });
+  thread_.startFunc([this] { run_thread("http-poll", [this] { loop(); }); });
   started_ = true;
 }
 
@@ -117,7 +117,6 @@ int Poller::timeout_ms() {
 }
 
 void Poller::loop() {
-  begin_thread("http-poll");
   std::array<epoll_event, 128> events{};
   auto stall_look = Clock::now();
   while (!stopping_) {

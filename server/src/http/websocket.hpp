@@ -25,7 +25,7 @@ class SocketPeer {
   // Nothing comes any more, and everything was taken: how it ended.
   virtual std::optional<SocketClose> ended() = 0;
   // Room for a few ten kilobytes from the client.
-  virtual bool has_room() const = 0;
+  virtual bool has_room() const noexcept = 0;
   virtual void give(std::string_view bytes) = 0;
   // The client gives nothing more: what was given is to arrive, and then ended() to say so.
   virtual void end_input() = 0;
@@ -44,9 +44,9 @@ class WebSocket final : public LiveDuplex, private FrameTaker {
   void begin(std::function<void()> wake, Clock::time_point now) override;
   bool pull(std::string& out) override;
   void farewell(std::string_view reason, std::string& out) override;
-  bool is_listening() const override;
+  bool is_listening() const noexcept override;
   void receive(std::string_view bytes, Clock::time_point now) override;
-  Clock::time_point due() const override;
+  Clock::time_point due() const noexcept override;
   bool pass_time(Clock::time_point now, std::string& out) override;
 
  private:
