@@ -110,7 +110,6 @@ TEST_F(BootGateTest, ATurnThatNobodyGivesBackLapses) {
   EXPECT_FALSE(gate.try_enter()) << "what has lapsed isn't given back once more";
   const Child calm(false);
   std::optional<BootGate::Turn> late(std::move(*next));
-  std::this_thread::sleep_for(std::chrono::milliseconds(100));
   auto third = wait(gate, CallLimits{}.within_ms(10'000)).get();
   ASSERT_TRUE(third) << third.error().message;
   std::move(*late).until_calm(calm.id());
