@@ -4,13 +4,15 @@
 #include <cstddef>
 #include <string>
 
+#include "qarax/plugin/fields.hpp"
 #include "qarax/plugin/vm_status.hpp"
 #include "qarax/result.hpp"
 
 namespace qarax::core {
 
 inline constexpr std::size_t kLongestText = 4096;  // bytes of a reason, a message, a log's end
-inline constexpr std::size_t kMostDetails = 65;    // 64, and that there are more, as of a document that can't be read
+// As many as a document that can't be read has: its problems, and that there are more.
+inline constexpr std::size_t kMostDetails = qarax::detail::Decoder::kMostProblems + 1;
 
 // At most kLongestText, with whole characters: its begin, or of a log its end.
 std::string cut_text(std::string text);
