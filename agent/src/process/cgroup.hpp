@@ -34,7 +34,8 @@ class Cgroups {
   std::string root_;
 };
 
-// Kills the processes in the VMM's leaf until none is left. DEADLINE_EXCEEDED: one can't be killed.
+// Kills the processes in the VMM's leaf until none is left, for a minute at most. DEADLINE_EXCEEDED: one can't be
+// killed. CANCELLED. RESOURCE_EXHAUSTED: no descriptor is free, so it isn't known whether a process is left.
 Status empty_cgroup(const Cgroups& cgroups, const std::string& vm, const CallLimits& limits);
 
 }  // namespace qarax::agent

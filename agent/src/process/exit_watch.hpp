@@ -21,7 +21,8 @@ class ExitWatch {
 
   // `on_exit` is called once, on the watch's thread, when the process has ended (a child is reaped first). If the
   // process is gone already the call comes at once. If no descriptor is free to watch it, the watch tries again every
-  // second. `on_exit` must be quick. A process that is watched already keeps its first `on_exit`.
+  // second. `on_exit` must be quick. If it throws, it is called again a second later. A process that is watched already
+  // keeps its first `on_exit`.
   void watch(const ProcessId& id, std::function<void()> on_exit);
 
  private:

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <future>
 #include <memory>
+#include <stdexcept>
 #include <thread>
 
 #include "no_descriptors.hpp"
@@ -92,6 +93,19 @@ TEST(ExitWatchTest, AChildsEndIsToldOnceAndTheChildIsReaped) {
   ASSERT_EQ(ended.get_future().wait_for(kPatience), std::future_status::ready);
   EXPECT_EQ(::waitpid(pid, nullptr, WNOHANG), -1) << "nobody else has to reap it";
   EXPECT_EQ(calls, 1);
+}
+
+TEST(ExitWatchTest, AnEndThatCouldNotBeToldIsToldAgain) {
+  ExitWatch watch;
+  const pid_t pid = child();
+  std::promise<void> told;
+  int calls = 0;
+  watch.watch(id_of(pid), [&] {
+    if (++calls == 1) throw std::runtime_error("of the test");
+    told.set_value();
+  });
+  ::kill(pid, SIGKILL);
+  EXPECT_EQ(told.get_future().wait_for(kPatience), std::future_status::ready);
 }
 
 TEST(ExitWatchTest, AProcessOfSomebodyElsesIsWatchedToo) {

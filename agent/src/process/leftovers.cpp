@@ -64,23 +64,25 @@ std::string marked_vm_of(int pid, const std::string& vms_dir) {
   return core::is_uuid(vm) ? vm : std::string();
 }
 
+// Returns 0 if the process has ended or its /proc entry can't be read.
+int parent_of(int pid) {
+  const auto stat = core::read_file("/proc/" + std::to_string(pid) + "/stat", 4096);
+  const std::size_t name_end = stat ? stat->rfind(')') : std::string::npos;
+  if (name_end == std::string::npos || stat->size() < name_end + 5) return 0;
+  return std::atoi(stat->c_str() + name_end + 4);
+}
+
 std::vector<int> children_of(int parent) {
   std::vector<int> out;
-  for (const int pid : all_pids()) {
-    const auto stat = core::read_file("/proc/" + std::to_string(pid) + "/stat", 4096);
-    if (!stat) continue;
-    const std::size_t name_end = stat->rfind(')');
-    if (name_end == std::string::npos || stat->size() < name_end + 5) continue;
-    if (std::atoi(stat->c_str() + name_end + 4) == parent) out.push_back(pid);
-  }
+  for (const int pid : all_pids())
+    if (parent_of(pid) == parent) out.push_back(pid);
   return out;
 }
 
-Status end_process(int pid, const CallLimits& limits) {
-  const core::Fd pidfd = open_pidfd({pid, core::process_start_time(pid).value_or(0)});
-  if (!pidfd) return Ok{};
-  send_signal(pidfd, SIGKILL);
-  return limits.await(pidfd.get(), "ending process " + std::to_string(pid));
+// `held` is the process's pidfd, so the signal can't hit the next process with that pid.
+Status end_process(const core::Fd& held, int pid, const CallLimits& limits) {
+  send_signal(held, SIGKILL);
+  return limits.await(held.get(), "ending process " + std::to_string(pid));
 }
 
 bool is_there(const LedgerEntry& entry) {
@@ -206,15 +208,20 @@ bool Leftovers::is_supervisor(int pid) {
   return exe == kSupervisor || exe.starts_with(std::string(kSupervisor) + " ");
 }
 
-Status Leftovers::end_supervisor(int pid) {
+Status Leftovers::end_supervisor(const core::Fd& held, int pid) {
   const CallLimits limits = CallLimits{}.within_ms(kEndMs);
   // The supervisor is a subreaper: what a killed child leaves behind becomes its child in the next round.
   for (int round = 0; round < kRounds; ++round) {
     const std::vector<int> children = children_of(pid);
     if (children.empty()) break;
-    for (const int child : children) QARAX_CHECK(end_process(child, limits));
+    for (const int child : children) {
+      const core::Fd held_child = open_pidfd_of(child);
+      // The supervisor hasn't ended, so `pid` is still its own, and a process with that parent is its child.
+      if (held_child && parent_of(child) == pid && !has_ended(held))
+        QARAX_CHECK(end_process(held_child, child, limits));
+    }
   }
-  return end_process(pid, limits);
+  return end_process(held, pid, limits);
 }
 
 Status Leftovers::remove(const core::Leftover& what) const {
@@ -222,11 +229,15 @@ Status Leftovers::remove(const core::Leftover& what) const {
   std::error_code error;
   if (what.kind == "process") {
     const int pid = std::atoi(what.name.c_str());
-    // Another process may have that pid by now.
-    if (!is_supervisor(pid)) return marked_vm_of(pid, vms_dir()) == what.vm ? end_process(pid, limits) : Status(Ok{});
+    // Another process may have that pid by now. The pidfd comes first, so that the checks below are about its process.
+    const core::Fd held = open_pidfd_of(pid);
+    if (!held && is_shortage(errno)) return core::errno_error("can't end process " + what.name, errno);
+    if (!held) return Ok{};
+    if (!is_supervisor(pid))
+      return marked_vm_of(pid, vms_dir()) == what.vm ? end_process(held, pid, limits) : Status(Ok{});
     if (vm_of(pid, vms_dir()) != what.vm) return Ok{};
     cgroups_.kill_all(what.vm);
-    return end_supervisor(pid);
+    return end_supervisor(held, pid);
   }
   if (what.kind == "cgroup") {
     const std::string name = fs::path(what.name).filename().string();

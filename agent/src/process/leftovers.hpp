@@ -8,6 +8,7 @@
 
 #include "cgroup.hpp"
 #include "qarax/core/documents.hpp"
+#include "qarax/core/files.hpp"
 
 namespace qarax::agent {
 
@@ -37,8 +38,9 @@ class Leftovers {
   static bool is_supervisor(int pid);
   // RESOURCE_EXHAUSTED: no descriptors are free, so a search would wrongly find nothing.
   static Status can_look();
-  // Ends the supervisor and everything under it, which would run on otherwise.
-  static Status end_supervisor(int pid);
+  // Ends the supervisor and everything under it, which would run on otherwise. `held`: its pidfd, which must have been
+  // opened before the caller checked what that process is.
+  static Status end_supervisor(const core::Fd& held, int pid);
 
  private:
   std::string vms_dir() const { return data_dir_ + "/vms"; }

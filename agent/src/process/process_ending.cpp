@@ -11,7 +11,6 @@
 #include <filesystem>
 
 #include "process_service.hpp"
-#include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
 #include "records.hpp"
 
@@ -72,7 +71,7 @@ Status ProcessService::no_other_incarnation(const ProcessArgs& args) const {
   for (const std::int64_t other : incarnations) {
     if (other == args.incarnation) continue;
     const auto record = read_supervisor_record(run_dir(args.vm, other));
-    if (record && record->boot_id == core::boot_id() && is_alive(record->vmm))
+    if (record && is_of_this_boot(*record) && is_alive(record->vmm))
       return make_error(Code::failed_precondition, "VM " + args.vm + " still has the process of incarnation " +
                                                        std::to_string(other) + ", pid " +
                                                        std::to_string(record->vmm.pid) + "; end that first");
@@ -95,7 +94,7 @@ Status ProcessService::check_cgroup(const std::string& vm) const {
 bool ProcessService::is_unexplained(const ProcessArgs& args) const {
   const std::string dir = run_dir(args.vm, args.incarnation);
   const auto record = read_supervisor_record(dir);
-  return record && record->boot_id == core::boot_id() && !read_exit_record(dir);
+  return record && is_of_this_boot(*record) && !read_exit_record(dir);
 }
 
 Status ProcessService::kill(const ProcessArgs& args, const CallLimits& limits) {
@@ -108,7 +107,7 @@ Status ProcessService::kill(const ProcessArgs& args, const CallLimits& limits) {
     record = settled_supervisor_record(dir, limits.within_ms(options_.record_ms));
   if (!record && record.error().code == Code::not_found) return empty_cgroup(cgroups_, args.vm, limits);
   if (!record) return std::move(record).error();
-  if (record->boot_id != core::boot_id()) return empty_cgroup_and_wait(args.vm, limits);
+  if (!is_of_this_boot(*record)) return empty_cgroup_and_wait(args.vm, limits);
   const core::Fd vmm = open_pidfd(record->vmm);
   const core::Fd supervisor = open_pidfd(record->supervisor);
   if (!vmm && is_alive(record->vmm))
@@ -169,8 +168,11 @@ Status ProcessService::end_unnamed(const std::string& vm, const CallLimits& limi
     QARAX_TRY(const auto holder, supervisor_lock_holder(dir));
     if (!holder) continue;
     // The pid is the supervisor's for as long as it holds the lock, but it may have ended since the lock was asked for.
-    if (const int pid = *holder; pid > 0 && Leftovers::is_supervisor(pid) && supervisor_holds_lock(dir))
-      QARAX_CHECK(Leftovers::end_supervisor(pid));
+    // The pidfd is opened first; if the lock still has the same holder after that, the pidfd is the holder's.
+    const int pid = *holder;
+    const core::Fd held = open_pidfd_of(pid);
+    QARAX_TRY(const auto still, supervisor_lock_holder(dir));
+    if (held && still == holder && Leftovers::is_supervisor(pid)) QARAX_CHECK(Leftovers::end_supervisor(held, pid));
     if (supervisor_holds_lock(dir)) return seen_nowhere(vm, dir);
   }
   return Ok{};

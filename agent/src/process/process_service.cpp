@@ -13,7 +13,6 @@
 #include "launch.hpp"
 #include "ledger.hpp"
 #include "qarax/core/cut.hpp"
-#include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
 #include "qarax/core/unix_socket.hpp"
 #include "records.hpp"
@@ -146,7 +145,8 @@ void ProcessService::watch(const std::string& vm, std::int64_t incarnation, cons
   exits_.watch(supervisor, [this, vm, incarnation, supervisor] {
     // A supervisor that was killed leaves its VMM running. Then the VMM itself is watched.
     if (!read_exit_record(run_dir(vm, incarnation))) {
-      if (auto record = read_supervisor_record(run_dir(vm, incarnation)); record && is_alive(record->vmm)) {
+      if (auto record = read_supervisor_record(run_dir(vm, incarnation));
+          record && is_of_this_boot(*record) && is_alive(record->vmm)) {
         core::logger("process")->warn("the supervisor was lost, the VMM runs on vm={} pid={}", vm, record->vmm.pid);
         watch_alone(vm, incarnation, record->vmm);
       }
@@ -170,7 +170,7 @@ bool ProcessService::has_lost_supervisor(const std::string& vm, std::int64_t inc
 
 bool ProcessService::adopt(const std::string& vm, std::int64_t incarnation) {
   const auto record = read_supervisor_record(run_dir(vm, incarnation));
-  if (!record || record->boot_id != core::boot_id()) return false;
+  if (!record || !is_of_this_boot(*record)) return false;
   if (open_pidfd(record->supervisor) || is_shortage(errno)) {
     watch(vm, incarnation, record->supervisor);
     return true;
@@ -193,7 +193,7 @@ Result<Process> ProcessService::find(const ProcessArgs& args) {
   Process process;
   process.pid = record->vmm.pid;
   process.start_time = record->vmm.start_time;
-  const bool this_boot = record->boot_id == core::boot_id();
+  const bool this_boot = is_of_this_boot(*record);
   process.alive = this_boot && is_alive(record->vmm);
   if (process.alive) return process;
   process.exit = read_exit_record(dir);
@@ -218,7 +218,7 @@ Result<Process> ProcessService::find(const ProcessArgs& args) {
 Status ProcessService::signal(const SignalArgs& args) {
   const auto record = read_supervisor_record(run_dir(args.process.vm, args.process.incarnation));
   if (!record) return make_error(Code::not_found, "VM " + args.process.vm + " has no process");
-  const core::Fd vmm = open_pidfd(record->vmm);
+  const core::Fd vmm = is_of_this_boot(*record) ? open_pidfd(record->vmm) : core::Fd();
   if (!vmm) return make_error(Code::not_found, "VM " + args.process.vm + "'s process has ended");
   send_signal(vmm, args.signal);
   return Ok{};
@@ -227,8 +227,11 @@ Status ProcessService::signal(const SignalArgs& args) {
 Result<Process> ProcessService::wait(const ProcessArgs& args, const CallLimits& limits) {
   const std::string dir = run_dir(args.vm, args.incarnation);
   QARAX_TRY(const SupervisorRecord record, read_supervisor_record(dir));
-  core::Fd end = open_pidfd(record.supervisor);
-  if (!end) end = open_pidfd(record.vmm);
+  core::Fd end;
+  if (is_of_this_boot(record)) {
+    end = open_pidfd(record.supervisor);
+    if (!end) end = open_pidfd(record.vmm);
+  }
   if (end && !read_exit_record(dir)) QARAX_CHECK(limits.await(end.get(), "waiting for VM " + args.vm + " to end"));
   return find(args);
 }

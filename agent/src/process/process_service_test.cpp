@@ -66,6 +66,23 @@ TEST_F(ProcessServiceTest, ASignalReachesTheVmm) {
   EXPECT_EQ(service_->wait(process(), kLimits)->exit->code, 7);
 }
 
+// After a reboot the record's pids, even with their start times, may belong to other processes.
+TEST_F(ProcessServiceTest, WhatAnotherBootRecordedIsNeitherSignalledNorWaitedFor) {
+  const Process started = spawn({"wait"});
+  const std::string file = run_dir() + "/supervisor.json";
+  const std::string record = *core::read_file(file);
+  std::string of_another_boot = record;
+  const std::size_t at = record.find(core::boot_id());
+  ASSERT_NE(at, std::string::npos) << record;
+  of_another_boot.replace(at, core::boot_id().size(), "another");
+  ASSERT_TRUE(core::write_file_durably(file, of_another_boot));
+  EXPECT_EQ(service_->signal({process(), SIGKILL}).error().code, Code::not_found);
+  const auto waited = service_->wait(process(), CallLimits{}.within_ms(20));
+  EXPECT_TRUE(waited) << waited.error().message;
+  EXPECT_TRUE(is_alive({started.pid, started.start_time}));
+  ASSERT_TRUE(core::write_file_durably(file, record));
+}
+
 TEST_F(ProcessServiceTest, AWaitEndsAtItsLimits) {
   spawn({"wait"});
   EXPECT_EQ(service_->wait(process(), CallLimits{}.within_ms(20)).error().code, Code::deadline_exceeded);

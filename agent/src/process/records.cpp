@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "qarax/core/ids.hpp"
 #include "qarax/plugin/json.hpp"
 
 namespace qarax::agent {
@@ -38,6 +39,8 @@ Result<json::Value> read_record(const std::string& path) {
 }
 
 }  // namespace
+
+bool is_of_this_boot(const SupervisorRecord& record) { return record.boot_id == core::boot_id(); }
 
 Result<SupervisorRecord> read_supervisor_record(const std::string& run_dir) {
   QARAX_TRY(const json::Value document, read_record(run_dir + "/supervisor.json"));

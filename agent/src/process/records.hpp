@@ -18,6 +18,9 @@ struct SupervisorRecord {
   std::string started_at;
 };
 
+// The record's pids name processes of the boot that it was written in. In another boot they may be other processes'.
+bool is_of_this_boot(const SupervisorRecord& record);
+
 // NOT_FOUND: never written. DATA_LOSS: unreadable, or in a newer format than this agent knows.
 Result<SupervisorRecord> read_supervisor_record(const std::string& run_dir);
 // Waits while a supervisor holds its lock without a record, which takes milliseconds unless it dies. UNAVAILABLE: it

@@ -7,8 +7,9 @@
 namespace qarax::agent {
 
 // The result holds output and errors together, up to max_output bytes. The program is ended early when its output
-// contains `until`, or at the limits (`timed_out`). INVALID_ARGUMENT: argv[0] is no absolute path. CANCELLED. Errors of
-// launch().
+// contains `until`, or at the limits (`timed_out`). INVALID_ARGUMENT: argv[0] is no absolute path. CANCELLED.
+// RESOURCE_EXHAUSTED: there was no descriptor to wait for the program's end, so it was killed. DEADLINE_EXCEEDED: the
+// program doesn't end on SIGKILL. Errors of launch().
 Result<RunResult> run_program(const RunArgs& args, const CallLimits& limits);
 
 }  // namespace qarax::agent

@@ -61,7 +61,7 @@ void NodeService::work() {
       auto task = std::move(queue_.front());
       queue_.pop_front();
       lock.unlock();
-      task();
+      core::guarded("events", task);
       lock.lock();
     }
   }
@@ -72,10 +72,12 @@ void NodeService::beat() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     changed_.wait_for(lock, std::chrono::milliseconds(options_.heartbeat_ms), [&] { return stopping_; });
-    node::v1::Event event;
-    event.mutable_heartbeat();
-    for (WatchReactor* watcher : watchers_) watcher->enqueue(event);
-    for (LiveCall* console : consoles_) console->look_at_clock();
+    core::guarded("heartbeat", [&] {
+      node::v1::Event event;
+      event.mutable_heartbeat();
+      for (WatchReactor* watcher : watchers_) watcher->enqueue(event);
+      for (LiveCall* console : consoles_) console->look_at_clock();
+    });
   }
 }
 

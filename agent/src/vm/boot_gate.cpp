@@ -26,8 +26,10 @@ constexpr int kCalmLooks = 3;
 std::optional<std::int64_t> wanted_ns(std::int32_t pid) {
   std::int64_t wanted = 0;
   std::error_code error;
-  for (const auto& thread : std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task", error)) {
-    const auto text = core::read_file(thread.path().string() + "/schedstat", 256);
+  // The process may end while its threads are listed; a range-based loop would throw then.
+  for (std::filesystem::directory_iterator it("/proc/" + std::to_string(pid) + "/task", error), end;
+       !error && it != end; it.increment(error)) {
+    const auto text = core::read_file(it->path().string() + "/schedstat", 256);
     long long ran = 0;
     long long waited = 0;
     if (text && std::sscanf(text->c_str(), "%lld %lld", &ran, &waited) == 2) wanted += ran + waited;
@@ -178,10 +180,13 @@ void BootGate::watch() {
     ::eventfd_read(wake_.get(), &ignored);
     lock.lock();
     const std::int64_t now = plugin::monotonic_ns();
-    look(now);
-    auto calls = next_turns(now);
+    std::vector<std::function<void()>> calls;
+    core::guarded("boot-gate", [&] {
+      look(now);
+      calls = next_turns(now);
+    });
     lock.unlock();
-    for (const auto& call : calls) call();
+    for (const auto& call : calls) core::guarded("boot-gate", call);
     calls.clear();
     lock.lock();
   }

@@ -7,6 +7,7 @@
 
 #include <csignal>
 #include <future>
+#include <stdexcept>
 
 namespace qarax::agent {
 namespace {
@@ -109,11 +110,19 @@ TEST_F(BootGateTest, ATurnThatNobodyGivesBackLapses) {
   EXPECT_FALSE(gate.try_enter()) << "what has lapsed isn't given back once more";
   const Child calm(false);
   std::optional<BootGate::Turn> late(std::move(*next));
-  std::this_thread::sleep_for(std::chrono::milliseconds(100));
   auto third = wait(gate, CallLimits{}.within_ms(10'000)).get();
   ASSERT_TRUE(third) << third.error().message;
   std::move(*late).until_calm(calm.id());
   EXPECT_FALSE(gate.try_enter());
+}
+
+TEST_F(BootGateTest, WhoThrowsAtItsTurnGivesItToTheNext) {
+  BootGate gate(1);
+  std::optional<BootGate::Turn> held(take(gate));
+  gate.enter({}, [](const Result<BootGate::Turn>&) { throw std::runtime_error("of the test"); });
+  auto next = wait(gate);
+  held.reset();
+  EXPECT_TRUE(next.get());
 }
 
 TEST_F(BootGateTest, ItsEndIsToldToWhoWaits) {

@@ -35,6 +35,43 @@ bool ends_the_vm(const JournalRecord& record) {
          action == core::Action::remove;
 }
 
+struct Framed {
+  std::size_t end;
+  std::string_view body;
+};
+
+// The record whose header is at `at`; nullopt if there is no complete record with the right checksum.
+std::optional<Framed> framed_at(std::string_view content, std::size_t at) {
+  if (content.size() - at < kHeader) return std::nullopt;
+  std::uint32_t header[2];
+  std::memcpy(header, content.data() + at, kHeader);
+  if (header[0] == 0 || header[0] > kMaxRecord || header[0] > content.size() - at - kHeader) return std::nullopt;
+  const std::string_view body = content.substr(at + kHeader, header[0]);
+  if (crc32(body) != header[1]) return std::nullopt;
+  return Framed{at + kHeader + header[0], body};
+}
+
+// A complete record can't lie inside a torn one: its length has a zero byte (see kMaxRecord), and JSON has none.
+bool has_a_record(std::string_view content, std::size_t from) {
+  // A record is a JSON object. The check for its brace comes first because random bytes that look like a length would
+  // cost a checksum over megabytes.
+  for (std::size_t at = from; at + kHeader < content.size(); ++at)
+    if (content[at + kHeader] == '{' && framed_at(content, at)) return true;
+  return false;
+}
+
+// To be called if there is no complete record at `at`. Only the last record can be torn. True: bytes follow after the
+// record's stated length, or a complete record comes later, so this one is damaged, not torn.
+bool has_more_behind(std::string_view content, std::size_t at) {
+  std::uint32_t length = 0;
+  std::memcpy(&length, content.data() + at, sizeof length);
+  const std::size_t end = at + kHeader + length;
+  if (length != 0 && length <= kMaxRecord && end < content.size() &&
+      content.find_first_not_of('\0', end) != std::string_view::npos)
+    return true;
+  return has_a_record(content, at + 1);
+}
+
 std::string frame(const JournalRecord& record) {
   const std::string body = encode(record);
   const std::uint32_t header[2] = {static_cast<std::uint32_t>(body.size()), crc32(body)};
@@ -61,23 +98,17 @@ Result<Journal> Journal::open(const std::string& path, After after) {
   QARAX_TRY(const std::string content, std::move(read));
   std::size_t at = 0;
   while (content.size() - at >= kHeader) {
-    std::uint32_t header[2];
-    std::memcpy(header, content.data() + at, kHeader);
-    const std::size_t end = at + kHeader + header[0];
-    const bool fits = header[0] <= kMaxRecord && end <= content.size();
-    const std::string_view body = fits ? std::string_view(content).substr(at + kHeader, header[0]) : std::string_view();
-    if (header[0] == 0 || !fits || crc32(body) != header[1]) {
-      // Only the last record can be torn. What lies behind a damaged one would be silently forgotten: refuse instead.
-      const bool more_behind =
-          after == After::agent && fits && header[0] != 0 && content.find_first_not_of('\0', end) != std::string::npos;
-      if (more_behind)
+    const auto framed = framed_at(content, at);
+    if (!framed) {
+      // What lies behind a damaged record would be silently forgotten: refuse instead.
+      if (after == After::agent && has_more_behind(content, at))
         return make_error(
             Code::data_loss,
             "the journal " + path + " is damaged at byte " + std::to_string(at) + "; later records would be lost",
             "vm-folder-damaged");
       break;
     }
-    auto record = decode<JournalRecord>(body, Unknown::ignore);
+    auto record = decode<JournalRecord>(framed->body, Unknown::ignore);
     // The checksum is right, so the record was written like this, by whatever program. It is refused like other damage.
     if (!record)
       return make_error(
@@ -85,7 +116,7 @@ Result<Journal> Journal::open(const std::string& path, After after) {
           "the journal " + path + " is damaged at byte " + std::to_string(at) + ": " + record.error().message,
           "vm-folder-damaged");
     journal.records_.push_back(std::move(*record));
-    at = end;
+    at = framed->end;
   }
   journal.size_ = static_cast<std::int64_t>(at);
   if (content.size() != at && ::ftruncate(journal.fd_.get(), static_cast<off_t>(at)) != 0)

@@ -78,15 +78,31 @@ TEST_F(JournalTest, ARecordThatCouldNotBeReadBackIsRefused) {
 TEST_F(JournalTest, ADamagedRecordBeforeOthersIsAnErrorAndNothingIsForgotten) {
   std::vector<std::int64_t> ends;
   const std::string whole = three(ends);
-  for (std::int64_t at = ends[0] + 8; at < ends[1]; ++at) {
-    std::string damaged = whole;
-    damaged[static_cast<std::size_t>(at)] ^= 0x20;
-    ASSERT_TRUE(core::write_file_durably(path_, damaged));
-    const auto journal = Journal::open(path_, After::agent);
-    ASSERT_FALSE(journal) << at;
-    EXPECT_EQ(journal.error().code, Code::data_loss);
-    EXPECT_EQ(*core::read_file(path_), damaged) << "an unreadable journal is left as it is";
+  // Damages every byte of the first two records, headers included. A wrong length points beyond the file's end, exactly
+  // to it, into a later record, or is invalid.
+  for (std::size_t at = 0; at < static_cast<std::size_t>(ends[1]); ++at) {
+    for (const int flipped : {0x01, 0x20, 0x80, 0xFF, static_cast<int>(static_cast<unsigned char>(whole[at]))}) {
+      if (flipped == 0) continue;
+      std::string damaged = whole;
+      damaged[at] = static_cast<char>(damaged[at] ^ flipped);
+      std::ofstream(path_, std::ios::binary) << damaged;
+      const auto journal = Journal::open(path_, After::agent);
+      ASSERT_FALSE(journal) << at << " ^ " << flipped;
+      EXPECT_EQ(journal.error().code, Code::data_loss);
+      EXPECT_EQ(*core::read_file(path_), damaged) << "an unreadable journal is left as it is";
+    }
   }
+}
+
+TEST_F(JournalTest, ALengthThatLeadsToTheEndHidesNoRecord) {
+  std::vector<std::int64_t> ends;
+  std::string damaged = three(ends);
+  const auto all = static_cast<std::uint32_t>(ends[2] - ends[0] - 8);
+  std::memcpy(damaged.data() + ends[0], &all, sizeof all);
+  ASSERT_TRUE(core::write_file_durably(path_, damaged));
+  const auto journal = Journal::open(path_, After::agent);
+  ASSERT_FALSE(journal);
+  EXPECT_EQ(journal.error().code, Code::data_loss);
 }
 
 TEST_F(JournalTest, AfterALossOfPowerWhatIsTornEndsTheJournal) {

@@ -59,7 +59,7 @@ void Timers::run() {
     auto work = std::move(due_.begin()->second);
     due_.erase(due_.begin());
     lock.unlock();
-    work();
+    core::guarded("timers", work);
     work = nullptr;
     lock.lock();
   }

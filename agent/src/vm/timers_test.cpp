@@ -4,8 +4,10 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <future>
 #include <memory>
 #include <mutex>
+#include <stdexcept>
 #include <string>
 
 #include "qarax/plugin/call.hpp"
@@ -33,6 +35,14 @@ TEST(Timers, TwoOfOneInstantAreTwo) {
   timers.at(then, [held] {});
   timers.forget(first);
   EXPECT_EQ(held.use_count(), 2);
+}
+
+TEST(Timers, WorkThatThrowsKeepsNothingElseFromBeingDone) {
+  std::promise<void> done;
+  Timers timers;
+  timers.at(0, [] { throw std::runtime_error("of the test"); });
+  timers.at(1, [&] { done.set_value(); });
+  EXPECT_EQ(done.get_future().wait_for(std::chrono::seconds(30)), std::future_status::ready);
 }
 
 TEST(Timers, DoesInOrderOfTime) {

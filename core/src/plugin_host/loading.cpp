@@ -136,6 +136,8 @@ void Loading::work() {
     status = handshake();
   } catch (const std::exception& e) {
     status = make_error(Code::internal, std::string("the host failed: ") + e.what());
+  } catch (...) {
+    status = make_error(Code::internal, "the host failed: it threw what is no std::exception");
   }
   auto changes = guard_->restore();
   const std::lock_guard lock(mutex_);

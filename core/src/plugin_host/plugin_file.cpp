@@ -20,6 +20,7 @@
 #include "path_check.hpp"
 #include "plugin_call.hpp"
 #include "qarax/core/files.hpp"
+#include "qarax/core/plugin_host/crash_word.hpp"
 #include "qarax/plugin/call.hpp"
 
 namespace qarax::core {
@@ -114,11 +115,12 @@ std::string loader_message(const std::system_error& error) {
 Result<const void*> open(const std::string& path) {
   boost::dll::shared_library library;
   try {
+    // An exception from a static initialiser can't be caught here, because dlopen is noexcept; if it passed, the
+    // loader's lock would stay taken. It ends the node like any crash of a plugin, so the last word must name the file.
+    const CrashWord word("plugin " + path + ": loading it, which runs its static initialisers", {});
     library.load(path, boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local);
   } catch (const std::system_error& e) {
     return refuse("the loader refuses it: " + loader_message(e));
-  } catch (const std::exception& e) {  // a static initialiser of the plugin
-    return refuse(std::string("it threw while it was loaded: ") + e.what());
   }
   // A plugin's thread may run its code even after a refusal, so the library must never be unmapped, neither by the end
   // of `library` nor because the plugin was linked without -z nodelete.

@@ -148,7 +148,7 @@ class FakeOperations final : public Operations {
     void on_change(std::function<void()>) override {}
     void take(std::string&) override {}
     std::optional<http::SocketClose> ended() override { return std::nullopt; }
-    bool has_room() const override { return true; }
+    bool has_room() const noexcept override { return true; }
     void give(std::string_view bytes) override { typed.append(bytes); }
     void end_input() override {}
     std::string& typed;

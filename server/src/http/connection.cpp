@@ -18,6 +18,22 @@ constexpr std::size_t kMaxDiscard = std::size_t{4} * 1024 * 1024;
 constexpr std::chrono::milliseconds kDiscardTime{2000};
 constexpr std::chrono::milliseconds kDiscardTimeAtStop{300};
 
+// While it lives, the thread counts as one that may block. Does nothing if `gate` is null.
+class Blocking {
+ public:
+  explicit Blocking(BlockingGate* gate) : gate_(gate) {
+    if (gate_ != nullptr) gate_->begin_blocking();
+  }
+  ~Blocking() {
+    if (gate_ != nullptr) gate_->end_blocking();
+  }
+  Blocking(const Blocking&) = delete;
+  Blocking& operator=(const Blocking&) = delete;
+
+ private:
+  BlockingGate* const gate_;
+};
+
 void reset(Request& request) {
   request.method.clear();
   request.path.clear();
@@ -179,9 +195,10 @@ Connection::Step Connection::dispatch() {
   request_begun_ = false;
   const bool may_wait =
       route_->pace == Pace::may_wait || (route_->pace == Pace::quick_without_query && !request_.query.empty());
-  if (may_wait) services_.gate->begin_blocking();
-  Response response = services_.pipeline.call(*route_, request_);
-  if (may_wait) services_.gate->end_blocking();
+  Response response = [&] {
+    const Blocking blocking(may_wait ? services_.gate : nullptr);
+    return services_.pipeline.call(*route_, request_);
+  }();
   release_body();
   return reply(std::move(response), framing_.keep_alive);
 }

@@ -17,6 +17,7 @@
 #include "http/read_buffer.hpp"
 #include "http/server_config.hpp"
 #include "http/transport.hpp"
+#include "qarax/core/files.hpp"
 
 namespace qarax::http {
 
@@ -39,7 +40,7 @@ struct ConnectionServices {
   const Pipeline& pipeline;
   const ServerConfig& config;
   BlockingGate* gate = nullptr;  // set before the first connection
-  int stop_fd = -1;              // an eventfd, readable once the drain has begun
+  core::Fd stop_fd;              // an eventfd, readable once the drain has begun
   ConnectionRegistry registry;
   std::atomic<bool> draining{false};
   std::atomic<int> lingering{0};                // workers that wait for their client's next request

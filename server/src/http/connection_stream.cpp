@@ -28,7 +28,7 @@ class Sink : public StreamSink {
 
   bool wait(std::chrono::milliseconds span) override {
     if (!open_) return false;
-    std::array<pollfd, 2> fds = {pollfd{transport_.fd(), POLLRDHUP, 0}, pollfd{services_.stop_fd, POLLIN, 0}};
+    std::array<pollfd, 2> fds = {pollfd{transport_.fd(), POLLRDHUP, 0}, pollfd{services_.stop_fd.get(), POLLIN, 0}};
     if (::poll(fds.data(), fds.size(), static_cast<int>(span.count())) > 0) open_ = false;
     return open_;
   }
@@ -61,7 +61,7 @@ class Sink : public StreamSink {
     if (left <= 0 || stopping()) return false;
     const bool for_read = transport_.is_tls() && !transport_.wants_write();
     std::array<pollfd, 2> fds = {pollfd{transport_.fd(), static_cast<short>(for_read ? POLLIN : POLLOUT), 0},
-                                 pollfd{services_.stop_fd, POLLIN, 0}};
+                                 pollfd{services_.stop_fd.get(), POLLIN, 0}};
     return ::poll(fds.data(), fds.size(), static_cast<int>(left)) > 0 && (fds[1].revents & POLLIN) == 0;
   }
 

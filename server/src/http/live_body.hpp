@@ -34,13 +34,13 @@ class LiveDuplex : public LiveBody {
   // call it, even after this body's end.
   virtual void begin(std::function<void()> wake, Clock::time_point now) = 0;
   // Whether the server may call receive(). While false, nothing is read from the peer, which then has to wait.
-  virtual bool is_listening() const = 0;
+  virtual bool is_listening() const noexcept = 0;
   // Takes what the peer has sent, some tens of kilobytes at most. Empty `bytes` only say that the peer is alive. Never
   // waits; the reaction to it is fetched with pull().
   virtual void receive(std::string_view bytes, Clock::time_point now) = 0;
   // due() is the time at which the server calls pass_time(), which appends what is to be sent then and returns false if
   // the connection is to be dropped.
-  virtual Clock::time_point due() const = 0;
+  virtual Clock::time_point due() const noexcept = 0;
   virtual bool pass_time(Clock::time_point now, std::string& out) = 0;
 
   void heartbeat(std::string&) final {}

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "http/connection.hpp"
+#include "qarax/core/files.hpp"
 
 namespace spdlog {
 class logger;
@@ -28,11 +29,10 @@ namespace qarax::http {
 class LiveWaker {
  public:
   LiveWaker();
-  ~LiveWaker();
   LiveWaker(const LiveWaker&) = delete;
   LiveWaker& operator=(const LiveWaker&) = delete;
 
-  int fd() const noexcept { return fd_; }  // an eventfd; negative if it couldn't be created
+  int fd() const noexcept { return fd_.get(); }  // an eventfd; negative if it couldn't be created
   void wake_all() noexcept;
   void wake(std::uint64_t id);  // id of a connection
   // For the LiveStreams thread: moves the ids woken since the last call to `ids`. True: all were woken.
@@ -41,7 +41,7 @@ class LiveWaker {
  private:
   void write() const noexcept;
 
-  const int fd_;
+  const core::Fd fd_;
   std::atomic<bool> all_{false};
   std::mutex mutex_;
   std::unordered_set<std::uint64_t> ids_;
@@ -49,7 +49,7 @@ class LiveWaker {
 
 class LiveStreams {
  public:
-  // Throws Poco::SystemException if the kernel gives no epoll instance or eventfd. Starts no thread.
+  // Throws Poco::SystemException if the kernel gives no epoll instance or eventfd, or can't watch it. Starts no thread.
   LiveStreams(ConnectionServices& services, spdlog::logger& logger);
   ~LiveStreams();  // stop()
   LiveStreams(const LiveStreams&) = delete;
@@ -100,7 +100,7 @@ class LiveStreams {
 
   ConnectionServices& services_;
   spdlog::logger& logger_;
-  int epoll_ = -1;
+  const core::Fd epoll_;
   const std::shared_ptr<LiveWaker> waker_;
   Poco::Thread thread_;
   bool started_ = false;

@@ -27,7 +27,7 @@ bool LiveStreams::watch(Stream& stream, std::uint64_t id, int operation) const {
   event.events = static_cast<unsigned>(EPOLLRDHUP) | (stream.listening ? static_cast<unsigned>(EPOLLIN) : 0U) |
                  (stream.blocked ? static_cast<unsigned>(EPOLLOUT) : 0U);
   event.data.u64 = id;
-  return ::epoll_ctl(epoll_, operation, stream.connection->fd(), &event) == 0;
+  return ::epoll_ctl(epoll_.get(), operation, stream.connection->fd(), &event) == 0;
 }
 
 void LiveStreams::handle(std::uint64_t id, std::uint32_t events) {
@@ -150,6 +150,8 @@ std::optional<bool> LiveStreams::ask(Stream& stream, const std::function<bool(Li
     return question(*stream.reply.body);
   } catch (const std::exception& error) {
     logger_.error("a live reply failed: {} peer={}", error.what(), stream.connection->peer());
+  } catch (...) {
+    logger_.error("a live reply failed: something that is no std::exception peer={}", stream.connection->peer());
   }
   stream.state = State::over;
   return std::nullopt;

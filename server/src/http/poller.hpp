@@ -17,6 +17,7 @@
 
 #include "http/connection.hpp"
 #include "http/worker_pool.hpp"
+#include "qarax/core/files.hpp"
 
 namespace spdlog {
 class logger;
@@ -27,7 +28,7 @@ namespace qarax::http {
 class Poller {
  public:
   // `listener` is bound and listening; `tls` may be null. Starts no thread. Throws Poco::SystemException if the kernel
-  // gives no epoll instance or eventfd.
+  // gives no epoll instance or eventfd, or can't watch a descriptor.
   Poller(const Poco::Net::ServerSocket& listener, Poco::Net::Context::Ptr tls, ConnectionServices& services,
          WorkerPool& workers, spdlog::logger& logger);
   ~Poller();
@@ -71,8 +72,8 @@ class Poller {
   ConnectionServices& services_;
   WorkerPool& workers_;
   spdlog::logger& logger_;
-  int epoll_ = -1;
-  int wake_ = -1;
+  const core::Fd epoll_;
+  const core::Fd wake_;
   Poco::Thread thread_;
   bool started_ = false;
   std::atomic<bool> stopping_{false};

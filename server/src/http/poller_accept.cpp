@@ -52,7 +52,7 @@ void Poller::listen(bool on) noexcept {
   epoll_event event{};
   event.events = on ? static_cast<unsigned>(EPOLLIN) : 0U;
   event.data.u64 = kListener;
-  ::epoll_ctl(epoll_, EPOLL_CTL_MOD, listener_.impl()->sockfd(), &event);
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, listener_.impl()->sockfd(), &event);
   if (on) {
     listen_again_.reset();
   } else {

@@ -98,7 +98,7 @@ class HttpServer::Impl {
         pipeline_(router, OriginGuard(config_.host, config_.allowed_hosts), authenticator, observer, logger),
         services_(pipeline_, config_),
         logger_(logger) {
-    services_.stop_fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    services_.stop_fd = core::Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   }
 
   ~Impl() {
@@ -108,11 +108,10 @@ class HttpServer::Impl {
     streams_.reset();
     live_.reset();
     poller_.reset();
-    ::close(services_.stop_fd);
   }
 
   Status start() {
-    if (services_.stop_fd < 0) return make_error(Code::resource_exhausted, "no descriptor for the server's own use");
+    if (!services_.stop_fd) return make_error(Code::resource_exhausted, "no descriptor for the server's own use");
     QARAX_TRY(Poco::Net::Context::Ptr tls, open_tls(config_));
     QARAX_TRY(Poco::Net::ServerSocket listener, open_listener(config_));
     port_ = listener.address().port();
@@ -145,7 +144,7 @@ class HttpServer::Impl {
   void begin_drain() noexcept {
     if (services_.draining.exchange(true)) return;
     const std::uint64_t one = 1;
-    [[maybe_unused]] const ssize_t done = ::write(services_.stop_fd, &one, sizeof one);
+    [[maybe_unused]] const ssize_t done = ::write(services_.stop_fd.get(), &one, sizeof one);
     if (poller_) poller_->drain();
     if (live_) live_->wake();
   }

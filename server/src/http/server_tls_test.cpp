@@ -125,7 +125,7 @@ class Echo final : public SocketPeer {
   std::optional<SocketClose> ended() override {
     return over_ ? std::optional<SocketClose>({SocketClose::kNormal, ""}) : std::nullopt;
   }
-  bool has_room() const override { return held_.size() < 1000; }
+  bool has_room() const noexcept override { return held_.size() < 1000; }
   void give(std::string_view bytes) override { held_.append(bytes); }
   void end_input() override { over_ = true; }
 

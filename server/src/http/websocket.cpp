@@ -47,7 +47,7 @@ void WebSocket::farewell(std::string_view, std::string& out) {
   if (!close_sent_) close({SocketClose::kGoingAway, "the server is ending; connect again in a moment"}, out);
 }
 
-bool WebSocket::is_listening() const { return !peer_ || closed_by_ || peer_->has_room(); }
+bool WebSocket::is_listening() const noexcept { return !peer_ || closed_by_ || peer_->has_room(); }
 
 void WebSocket::receive(std::string_view bytes, Clock::time_point now) {
   heard_at_ = now;
@@ -70,7 +70,7 @@ void WebSocket::take_close(SocketClose close) {
   if (peer_) peer_->end_input();
 }
 
-WebSocket::Clock::time_point WebSocket::due() const {
+WebSocket::Clock::time_point WebSocket::due() const noexcept {
   if (closed_by_ || close_sent_) return closing_since_ + limits_.closing;
   // While nothing is read, a pong would wait behind unread data; TCP keep-alive watches over such a client.
   if (!is_listening()) return Clock::time_point::max();

@@ -26,7 +26,7 @@ class SocketPeer {
   // Once everything was taken and nothing more will come: how it ended. Until then nullopt.
   virtual std::optional<SocketClose> ended() = 0;
   // Whether there is room for some tens of kilobytes from the client.
-  virtual bool has_room() const = 0;
+  virtual bool has_room() const noexcept = 0;
   virtual void give(std::string_view bytes) = 0;
   // The client sends nothing more. The bytes given so far must still be delivered; after that ended() returns a value.
   virtual void end_input() = 0;
@@ -46,9 +46,9 @@ class WebSocket final : public LiveDuplex, private FrameTaker {
   void begin(std::function<void()> wake, Clock::time_point now) override;
   bool pull(std::string& out) override;
   void farewell(std::string_view reason, std::string& out) override;
-  bool is_listening() const override;
+  bool is_listening() const noexcept override;
   void receive(std::string_view bytes, Clock::time_point now) override;
-  Clock::time_point due() const override;
+  Clock::time_point due() const noexcept override;
   bool pass_time(Clock::time_point now, std::string& out) override;
 
  private:

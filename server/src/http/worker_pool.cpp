@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "http/thread_begin.hpp"
+#include "qarax/core/threads.hpp"
 
 namespace qarax::http {
 namespace {
@@ -148,7 +149,7 @@ void WorkerPool::work_loop(Workers::iterator self) {
     taken_ = true;
     ++active_;
     lock.unlock();
-    work_(std::move(job));
+    core::guarded(limits_.name, [&] { work_(std::move(job)); });
     lock.lock();
     --active_;
   }

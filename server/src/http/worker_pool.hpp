@@ -30,8 +30,9 @@ class WorkerPool : public BlockingGate {
     std::chrono::milliseconds idle{10'000};
   };
 
-  // `work` runs on the pool's threads and must not throw. Both counters are shared with the connections: the pool sets
-  // `queued`; `lingering` is the number of busy threads that only wait for their client's next request.
+  // `work` runs on the pool's threads; if it throws, that is logged and the connection is closed. Both counters are
+  // shared with the connections: the pool sets `queued`; `lingering` is the number of busy threads that only wait for
+  // their client's next request.
   WorkerPool(Limits limits, std::function<void(Job)> work, std::atomic<int>& queued, const std::atomic<int>& lingering);
   // Waits for the work in progress.
   ~WorkerPool() override;

@@ -2,6 +2,7 @@
 #include "calls.hpp"
 #include "node_link.hpp"
 #include "qarax/core/logging.hpp"
+#include "qarax/core/threads.hpp"
 #include "qarax/node/v1/actions.hpp"
 #include "qarax/plugin/call.hpp"
 #include "qarax/plugin/call_args.hpp"
@@ -80,7 +81,8 @@ class NodeLink::InFlight final : public CallQueue::Tag {
     reader_->Finish(&reply_, &status_, static_cast<CallQueue::Tag*>(this));  // `this` may be deleted from here on
   }
   void finished(bool) override {
-    done_(status_, reply_);
+    // Whatever `done_` throws must end here, because the link's end waits for this call.
+    core::guarded("node-calls", [&] { done_(status_, reply_); });
     // Must come last: the link may be destroyed after this.
     const std::lock_guard lock(link_.mutex_);
     link_.calls_.erase(context_);

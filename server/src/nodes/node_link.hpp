@@ -80,7 +80,15 @@ class NodeLink final : public NodeAccess, public std::enable_shared_from_this<No
   using AsyncMethod = std::unique_ptr<grpc::ClientAsyncResponseReader<Reply>> (node::v1::Node::Stub::*)(
       grpc::ClientContext*, const Request&, grpc::CompletionQueue*);
 
+  // Why there is no connection, or no longer one. The initial values apply if an exception ended the attempt.
+  struct Ended {
+    std::string reason = "the server failed at it; its log has the reason";
+    std::string slug = "node-unreachable";  // slug of the problem catalogue
+  };
+
   void run();
+  Ended reach();
+  bool leave(const Ended& ended);
   Result<ConnectionPtr> greet(const std::shared_ptr<grpc::Channel>& channel, bool unix_socket, core::NodeInfo& info);
   Result<ConnectionPtr> connect(core::NodeInfo& info);
   std::string target() const;

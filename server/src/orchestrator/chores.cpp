@@ -29,7 +29,9 @@ void Orchestrator::enforce_tombstones(const std::string& host_id) {
     link->execute(std::move(command), options_.action_timeout_ms, [this, vm = vm_id](const CommandOutcome& outcome) {
       const bool gone = outcome.decided && !outcome.error;
       pool_.post([this, vm, gone] {
-        if (gone) static_cast<void>(store_.drop_tombstone(vm));
+        core::guarded("orchestrator", [&] {
+          if (gone) static_cast<void>(store_.drop_tombstone(vm));
+        });
         const std::lock_guard lock(mutex_);
         burying_.erase(vm);
       });
@@ -112,9 +114,9 @@ void Orchestrator::ticks() {
     tick_.wait_for(lock, kTick, [&] { return stopping_; });
     if (stopping_) return;
     lock.unlock();
-    tick();
+    core::guarded("chores", [&] { tick(); });
     if (count % kTicksToTidy == 1) to_tidy_ = true;  // at the first tick too, for servers that never run for long
-    do_chores();
+    core::guarded("chores", [&] { do_chores(); });
     lock.lock();
   }
 }

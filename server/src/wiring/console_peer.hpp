@@ -37,7 +37,7 @@ class ConsolePeer final : public http::SocketPeer {
   void on_change(std::function<void()> wake) override { line_->on_change(std::move(wake)); }
   void take(std::string& out) override { line_->take(out); }
   std::optional<http::SocketClose> ended() override;
-  bool has_room() const override { return line_->has_room(); }
+  bool has_room() const noexcept override { return line_->has_room(); }
   void give(std::string_view bytes) override { line_->give(bytes); }
   void end_input() override { line_->end_input(); }
 

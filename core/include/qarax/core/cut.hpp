@@ -4,13 +4,15 @@
 #include <cstddef>
 #include <string>
 
+#include "qarax/plugin/fields.hpp"
 #include "qarax/plugin/vm_status.hpp"
 #include "qarax/result.hpp"
 
 namespace qarax::core {
 
 inline constexpr std::size_t kLongestText = 4096;  // bytes of a reason, a message, a log tail
-inline constexpr std::size_t kMostDetails = 65;    // as decoding reports: 64 problems, and an entry that there are more
+// As many as decoding reports: its problems, and an entry that there are more.
+inline constexpr std::size_t kMostDetails = qarax::detail::Decoder::kMostProblems + 1;
 
 // At most kLongestText bytes, in whole characters: cut_text keeps the beginning, cut_log the end.
 std::string cut_text(std::string text);

@@ -19,23 +19,26 @@ namespace qarax::core {
 class WorkerPool {
  public:
   // `name`: the threads' name, see name_this_thread(). `most`: the largest number of threads. `idle_for`: how long a
-  // thread above `base` stays idle before it ends.
+  // thread above `base` stays idle before it ends. Unless `base` is 0, the constructor starts a thread, so that post()
+  // never lacks one. Throws std::system_error if that thread can't be created.
   WorkerPool(std::string name, std::size_t base, std::size_t most,
-             std::chrono::milliseconds idle_for = std::chrono::seconds(30))
-      : name_(std::move(name)), base_(base), most_(most), idle_for_(idle_for) {}
+             std::chrono::milliseconds idle_for = std::chrono::seconds(30));
   ~WorkerPool() { stop(); }
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;
 
-  void post(std::function<void()> work);  // any thread; ignored after stop
-  void stop();                            // runs what is queued, then joins
-  std::size_t threads() const;            // how many there are now; any thread
+  // Any thread; ignored after stop. If no further thread can be created, the existing ones do the work. If there is
+  // none at all, which is possible only with `base` 0, std::system_error is thrown and the work never runs.
+  void post(std::function<void()> work);
+  void stop();                  // runs what is queued, then joins
+  std::size_t threads() const;  // how many there are now; any thread
 
  private:
   struct Idler {
     std::condition_variable ready;
     bool called = false;
   };
+  void add_thread();  // call with mutex_ held; throws std::system_error
   void run(std::list<std::thread>::iterator self);
   bool wait_for_work(std::unique_lock<std::mutex>& lock, const std::shared_ptr<Idler>& self);
 

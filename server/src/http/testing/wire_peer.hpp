@@ -66,7 +66,7 @@ class WirePeer final : public SocketPeer {
     const std::lock_guard lock(wire_.mutex);
     return wire_.to_client.empty() ? wire_.end : std::nullopt;
   }
-  bool has_room() const override {
+  bool has_room() const noexcept override {
     const std::lock_guard lock(wire_.mutex);
     return wire_.has_room;
   }

@@ -26,6 +26,8 @@ class Decoder {
  public:
   // `source`: the text that the values were parsed from, empty when it isn't at hand.
   explicit Decoder(Unknown unknown, std::string_view source = {}) : unknown_(unknown), source_(source) {}
+  // A document of a MiB can have half a million problems, and each costs a hundred bytes.
+  static constexpr std::size_t kMostProblems = 64;
   std::vector<ErrorDetail> problems;  // at most kMostProblems, then one that says that there are more
   bool is_full() const { return problems.size() > kMostProblems; }
 
@@ -96,9 +98,6 @@ class Decoder {
   }
 
  private:
-  // A document of a MiB can have half a million problems, and each costs a hundred bytes.
-  static constexpr std::size_t kMostProblems = 64;
-
   void expected(const std::string& pointer, std::string_view what, const json::Value& in) {
     std::string text = "expected ";
     text.append(what).append(", got ").append(in.as_double() != nullptr && what == "an integer"
