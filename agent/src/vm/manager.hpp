@@ -142,16 +142,8 @@ class Manager final : public VmManager {
   Result<VmStatus> carry_through(const VmPtr& vm, const JournalRecord& intent, const VmStatus& now);
 
   // recovery.cpp, on the VM's strand
+  class Recovery;
   void recover(const VmPtr& vm, int attempt);
-  bool was_never_started(const VmPtr& vm);
-  static bool is_of_this_kernel(const VmDocument& document);
-  bool finish_interrupted_delete(const VmPtr& vm);
-  Result<VmStatus> told_at_recovery(const VmPtr& vm);
-  Result<VmStatus> recovered_status(const VmPtr& vm, bool same_boot, const std::optional<VmStatus>& before);
-  void settle_interrupted(const VmPtr& vm, const VmStatus& status, std::int64_t epoch,
-                          const std::optional<Error>& broken = std::nullopt);
-  std::optional<Error> broken_off(const VmPtr& vm, const JournalRecord& intent, const VmStatus& status,
-                                  const std::optional<Error>& broken);
 
   // watching.cpp, on the VM's strand; doubt, tell_exit and look_at_all on any thread
   // A call that the strand makes for no command. A command that overtakes cancels it; when it hangs the VM is doubted.
