@@ -94,6 +94,17 @@ class Manager final : public VmManager {
   // operations.cpp, on the VM's strand
   Strand::Went take_turn(const VmPtr& vm, const OperationPtr& operation);
   void run(const VmPtr& vm, const OperationPtr& operation);
+  void begin(const VmPtr& vm, const OperationPtr& operation);
+  CommandResult refuse(const VmPtr& vm, Operation& operation, const VmStatus& now);
+  // nullopt of the next two: the VM was deleted meanwhile, and the command has been answered.
+  std::optional<CommandResult> carry_out_delete(const VmPtr& vm, const OperationPtr& operation, const VmStatus& before);
+  std::optional<CommandResult> carry_out(const VmPtr& vm, Operation& operation, const VmStatus& before);
+  CommandResult conclude_failure(const VmPtr& vm, Operation& operation, const VmStatus& before, Error error);
+  // Keeps the result in the journal, and then records the report. `after` is what is true of the VM after the command.
+  CommandResult conclude(const VmPtr& vm, Operation& operation, const VmStatus& after, Status outcome);
+  // Logs the error, and then takes the host's paths out of it.
+  void tell_failure(const Command& command, Error& error) const;
+  static void keep_result(const VmPtr& vm, const Command& command, const VmStatus& after, const Status& outcome);
   Result<VmStatus> perform(const VmPtr& vm, Operation& operation);
   static Status check_arrival(const Command& command, const VmStatus& said);  // it is what was asked for
   Status note_intent(const VmPtr& vm, const Command& command);
