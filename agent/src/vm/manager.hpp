@@ -73,10 +73,14 @@ class Manager final : public VmManager {
           const core::Clock& clock);
   Status load();
 
-  // admission.cpp, on any thread. The caller holds vms_mutex_ at the two for a VM without a folder.
-  std::optional<CommandResult> judge_absent(const Command& asked);
+  // admission.cpp, on any thread
+  // The caller of these three holds vms_mutex_. nullopt of a judge: it has nothing against the command.
+  std::optional<CommandResult> judge_node(const Command& asked);
+  std::optional<CommandResult> judge_absent(const Command& asked);  // the VM has no folder here
   VmPtr make_absent(const Command& asked);
   CommandResult judge_deleted(const Command& asked);
+  // The caller holds the VM's admission_mutex. True: something is under way that the command has to overtake.
+  bool admit(const VmPtr& vm, const OperationPtr& operation);
   void missed_deadline(const VmPtr& vm, const OperationPtr& operation);
   void finish(const VmPtr& vm, const OperationPtr& operation, const CommandResult& result);
 
