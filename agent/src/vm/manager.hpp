@@ -1,8 +1,9 @@
 // VmManager on disk and processes. The commands of a VM run one after the other, on its strand; force-stop and delete
 // overtake a hung plugin call by killing the VMM's cgroup. No lock is held across a driver's call.
 //
-// The manager decides what is done and in which order. What it is made of is in classes of their own: Strand (a VM's
-// tasks), Reports (what is known and told of a VM), BootGate (who may boot), Journal and VmFolder (what is on disk).
+// The manager decides what is done and in which order. Its parts are classes of their own: Strand (a VM's tasks),
+// Reports (what is known and told of a VM), Recovery (what is true after a restart), Snapshots, BootGate (which VM may
+// boot), Journal and VmFolder (what is on disk).
 #pragma once
 
 #include <atomic>
@@ -13,11 +14,12 @@
 #include <set>
 
 #include "boot_gate.hpp"
-#include "driver.hpp"
+#include "driver_calls.hpp"
 #include "process_service.hpp"
 #include "qarax/core/clock.hpp"
 #include "qarax/core/worker_pool.hpp"
 #include "reports.hpp"
+#include "snapshots.hpp"
 #include "timers.hpp"
 #include "tombstones.hpp"
 #include "vm.hpp"
@@ -31,11 +33,11 @@ class Manager final : public VmManager {
     std::string data_dir;
     std::string session;
     std::size_t cold_boots = 1;
-    std::size_t most_threads = 512;         // so many calls may hang in plugins before another VM has to wait
+    std::size_t most_threads = 512;         // how many calls may hang in plugins before another VM has to wait
     std::int64_t grace_ms = 2000;           // after a deadline, before the caller is answered without the plugin
-    std::int64_t stop_timeout_ms = 30'000;  // where a stop names none
-    std::int64_t call_ms = 5'000;           // for what the agent itself asks a plugin: how is it?
-    std::int64_t look_ms = 10'000;          // between looks at VMs that run, for what no event tells; 0: never
+    std::int64_t stop_timeout_ms = 30'000;  // of a stop that names no timeout
+    std::int64_t call_ms = 5'000;           // limit of a look that the agent takes by itself, through a plugin
+    std::int64_t look_ms = 10'000;          // between such looks, which find what no event tells; 0: never
   };
   // The manager makes and lists its folders, and fails only where it can't. All that it is given outlives it.
   static Result<std::unique_ptr<Manager>> open(Options options, Drivers& drivers, ProcessService& processes,
@@ -73,8 +75,7 @@ class Manager final : public VmManager {
           const core::Clock& clock);
   Status load();
 
-  // admission.cpp, on any thread
-  // The caller of these three holds vms_mutex_. nullopt of a judge: it has nothing against the command.
+  // admission.cpp, on any thread. The caller of the first three holds vms_mutex_. nullopt: the command isn't refused.
   std::optional<CommandResult> judge_node(const Command& asked);
   std::optional<CommandResult> judge_absent(const Command& asked);  // the VM has no folder here
   VmPtr make_absent(const Command& asked);
@@ -113,11 +114,6 @@ class Manager final : public VmManager {
   static Status check_arrival(const Command& command, const VmStatus& said);  // it is what was asked for
   Status note_intent(const VmPtr& vm, const Command& command);
   VmStatus truth_after_failure(const VmPtr& vm, const Command& command, const VmStatus& before);
-  static DriverCall call_for(const VmPtr& vm, const Operation& operation) {
-    return call_for(vm, {operation.command.deadline_ns, operation.cancel_fd()}, operation.command.request_id);
-  }
-  static DriverCall call_for(const VmPtr& vm, const CallLimits& limits, const std::string& request_id = {});
-  Result<VmArgs> args_for(const VmPtr& vm);
 
   // starting.cpp, on the VM's strand (resolve(), which is public, on its caller's thread)
   BootFiles found(BootFiles boot) const;
@@ -125,6 +121,7 @@ class Manager final : public VmManager {
   Result<BootFiles> boot_files_of(const VmPtr& vm, const core::StartCommand& wanted);
   Status check_incarnation(const VmPtr& vm, const Command& command);
   Result<VmStatus> start(const VmPtr& vm, Operation& operation);
+  Result<VmStatus> restore(const VmPtr& vm, const Operation& operation);
   Status note_start(const VmPtr& vm, const Command& command, const VmDocument& document);
   using Launch = std::function<Result<VmStatus>(DriverCall& call, const StartArgs& args)>;
   Result<VmStatus> launch(const VmPtr& vm, const Operation& operation, const Launch& how,
@@ -144,19 +141,7 @@ class Manager final : public VmManager {
   void end_late(const VmPtr& vm);
   Status remove(const VmPtr& vm, const Command& command);
 
-  // snapshots.cpp, on the VM's strand
-  DriverCall call_to_undo(const VmPtr& vm);
-  Result<VmStatus> resize(const VmPtr& vm, const Command& command, Driver& driver, const DriverCall& call);
-  Result<VmStatus> resize_to(const VmPtr& vm, const core::ResizeCommand& wanted, Driver& driver,
-                             const DriverCall& call);
-  Result<VmStatus> go_on(const VmPtr& vm, Driver& driver, VmState before, const VmStatus& now);
-  Result<VmStatus> snapshot(const VmPtr& vm, const Command& command, Driver& driver, DriverCall call);
-  void add_snapshot_facts(const VmPtr& vm, const std::string& document, core::VmReport& report);
-  Result<VmStatus> drop_snapshot(const VmPtr& vm, const Command& command);
-  Result<VmStatus> restore(const VmPtr& vm, const Operation& operation);
-  Result<VmStatus> carry_through(const VmPtr& vm, const JournalRecord& intent, const VmStatus& now);
-
-  // recovery.cpp, on the VM's strand
+  // recovery.hpp, on the VM's strand
   class Recovery;
   void recover(const VmPtr& vm, int attempt);
 
@@ -197,6 +182,7 @@ class Manager final : public VmManager {
   BootFilesProvider& boot_files_;
   const core::Clock& clock_;
   Reports reports_;
+  const Snapshots snapshots_;
   const std::string vms_dir_;
   Tombstones tombstones_;
 

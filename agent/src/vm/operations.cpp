@@ -5,6 +5,7 @@
 #include "manager.hpp"
 #include "qarax/core/logging.hpp"
 #include "records.hpp"
+#include "resizing.hpp"
 #include "steps.hpp"
 
 namespace qarax::agent {
@@ -112,7 +113,7 @@ std::optional<CommandResult> Manager::carry_out(const VmPtr& vm, Operation& oper
                             std::move(said).error().at_step(std::string(core::to_string(command.action)) + "-vmm"));
   const VmStatus after = believed(vm->id, vm->document.incarnation, std::move(*said));
   CommandResult result = conclude(vm, operation, after, Ok{});
-  if (command.action == core::Action::snapshot) add_snapshot_facts(vm, command.document, result.report);
+  if (command.action == core::Action::snapshot) Snapshots::add_facts(*vm, command.document, result.report);
   return result;
 }
 
@@ -160,7 +161,7 @@ VmStatus Manager::truth_after_failure(const VmPtr& vm, const Command& command, c
   }
   if (!core::begins(command.action)) {
     const auto driver = drivers_.find(vm->document.hypervisor);
-    const auto args = args_for(vm);
+    const auto args = args_for(*vm, processes_);
     const CallLimits limits = CallLimits{}.within_ms(options_.call_ms);
     if (driver && args)
       if (auto seen = (*driver)->inspect(call_for(vm, limits), *args))
@@ -173,30 +174,12 @@ VmStatus Manager::truth_after_failure(const VmPtr& vm, const Command& command, c
                          "and a VM that stays so can be force-stopped or deleted");
 }
 
-DriverCall Manager::call_for(const VmPtr& vm, const CallLimits& limits, const std::string& request_id) {
-  DriverCall call;
-  call.deadline_ns = limits.deadline_ns;
-  call.cancel_fd = limits.cancel_fd;
-  call.request_id = request_id;
-  call.keep = [vm](std::string_view handle) { return vm->folder.write_handle(handle); };
-  return call;
-}
-
-Result<VmArgs> Manager::args_for(const VmPtr& vm) {
-  VmArgs args;
-  args.vm = vm->id;
-  args.incarnation = vm->document.incarnation;
-  args.run_dir = processes_.run_dir(vm->id, vm->document.incarnation);
-  QARAX_TRY(args.handle, vm->folder.read_handle());
-  return args;
-}
-
 Result<VmStatus> Manager::perform(const VmPtr& vm, Operation& operation) {
   const Command& command = operation.command;
   if (command.action == core::Action::start) return start(vm, operation);
   if (command.action == core::Action::restore) return restore(vm, operation);
   // This needs no intent: a snapshot loses its name first, so that a restarted agent has nothing to take up again.
-  if (command.action == core::Action::drop_snapshot) return drop_snapshot(vm, command);
+  if (command.action == core::Action::drop_snapshot) return snapshots_.drop(vm, command);
   // The lifecycle also allows a resize of a VM that doesn't run, but that is a matter of the server's alone.
   if (const VmState now = reports_.status_of(vm->known).state;
       command.action == core::Action::resize && now != VmState::running)
@@ -208,7 +191,7 @@ Result<VmStatus> Manager::perform(const VmPtr& vm, Operation& operation) {
   if (command.action == core::Action::stop) return stop(vm, command, operation.cancel_fd(), StopMode::graceful);
   if (command.action == core::Action::force_stop) return stop(vm, command, operation.cancel_fd(), StopMode::force);
   QARAX_TRY(Driver * driver, drivers_.find(vm->document.hypervisor));
-  QARAX_TRY(const VmArgs args, args_for(vm));
+  QARAX_TRY(const VmArgs args, args_for(*vm, processes_));
   const DriverCall call = call_for(vm, operation);
   switch (command.action) {
     case core::Action::pause:
@@ -220,10 +203,12 @@ Result<VmStatus> Manager::perform(const VmPtr& vm, Operation& operation) {
     }
     case core::Action::reboot:
       return driver->reboot(call, args);
-    case core::Action::resize:
-      return resize(vm, command, *driver, call);
+    case core::Action::resize: {
+      QARAX_TRY(const auto wanted, resize_command_in(command.document));
+      return resize(vm, wanted, *driver, call, processes_);
+    }
     case core::Action::snapshot:
-      return snapshot(vm, command, *driver, call);
+      return snapshots_.take(vm, command, *driver, call);
     default:
       return make_error(Code::unimplemented, "this node can't " + std::string(core::to_string(command.action)));
   }

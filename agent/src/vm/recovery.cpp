@@ -6,6 +6,7 @@
 #include "interrupted.hpp"
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
+#include "resizing.hpp"
 #include "snapshot_folder.hpp"
 #include "steps.hpp"
 
@@ -107,11 +108,39 @@ auto Manager::Recovery::carry_interrupted_through() -> Step {
   SnapshotFolder(vm_->folder.path()).sweep();
   const JournalRecord* intent = interrupted_command(*vm_->journal);
   if (intent == nullptr) return std::nullopt;
-  if (auto carried = manager_.carry_through(vm_, *intent, status_))
+  if (auto carried = carry_through(*intent))
     status_ = manager_.believed(vm_->id, vm_->document.incarnation, std::move(*carried));
   else
     broken_ = std::move(carried).error();
   return std::nullopt;
+}
+
+// A VM that was paused for a snapshot goes on, and a VMM that was half restored ends. A resize is carried through,
+// since nobody else knows how far it came.
+Result<VmStatus> Manager::Recovery::carry_through(const JournalRecord& intent) {
+  const auto action = core::action_named(intent.action);
+  if (!core::has_vmm(status_.state)) return status_;
+  QARAX_TRY(Driver * driver, manager_.drivers_.find(vm_->document.hypervisor));
+  if (action == core::Action::snapshot) return manager_.snapshots_.go_on(vm_, *driver, intent.before, status_);
+  if (action == core::Action::restore && status_.state == VmState::paused) return undo_restore(*driver);
+  if (action == core::Action::resize && status_.state == VmState::running) {
+    // A later agent may have begun it, with members that this one ignores: to do what this one knows is better than
+    // half a resize.
+    QARAX_TRY(const auto wanted, decode<core::ResizeCommand>(std::string_view(intent.document.text), Unknown::ignore));
+    return resize(vm_, wanted, *driver, call_to_undo(vm_), manager_.processes_);
+  }
+  return status_;
+}
+
+Result<VmStatus> Manager::Recovery::undo_restore(Driver& driver) {
+  QARAX_CHECK(manager_.processes_.kill_all(vm_->id, CallLimits{}.within_ms(kUndoMs)));
+  StopArgs args;
+  QARAX_TRY(args.vm, args_for(*vm_, manager_.processes_));
+  args.mode = StopMode::force;
+  QARAX_TRY(VmStatus stopped, driver.stop(call_to_undo(vm_), args));
+  manager_.processes_.clean_up(vm_->id, vm_->document.incarnation);
+  stopped.status_reason = "its restore was interrupted and undone";
+  return stopped;
 }
 
 auto Manager::Recovery::settle() -> Step {
@@ -153,7 +182,7 @@ void Manager::Recovery::settle_interrupted() {
   const JournalRecord* intent = latest(*vm_->journal, RecordKind::intent);
   if (settled.outcome.ok() && result.action == core::to_string(core::Action::snapshot) && intent != nullptr &&
       intent->revision == result.revision)
-    manager_.add_snapshot_facts(vm_, intent->document.text, settled.report);
+    Snapshots::add_facts(*vm_, intent->document.text, settled.report);
   const std::lock_guard lock(vm_->admission_mutex);
   if (result.revision == vm_->revision) vm_->results.emplace_back(result.step, settled);
 }

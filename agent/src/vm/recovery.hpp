@@ -53,6 +53,10 @@ class Manager::Recovery {
   Result<VmStatus> told_by_plugin();
   Outcome unanswered(const Error& error);
 
+  // carry_interrupted_through()
+  Result<VmStatus> carry_through(const JournalRecord& intent);
+  Result<VmStatus> undo_restore(Driver& driver);
+
   // settle(), undo_first_start()
   void settle_interrupted();
 

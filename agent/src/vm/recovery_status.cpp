@@ -75,7 +75,7 @@ Result<VmStatus> Manager::Recovery::status_in_this_boot() {
 Result<VmStatus> Manager::Recovery::told_by_plugin() {
   const auto asked_plugin = [&]() -> Result<VmStatus> {
     QARAX_TRY(Driver * driver, manager_.drivers_.find(vm_->document.hypervisor));
-    QARAX_TRY(const VmArgs args, manager_.args_for(vm_));
+    QARAX_TRY(const VmArgs args, args_for(*vm_, manager_.processes_));
     const OwnCall asked(manager_, vm_, kRecoverMs);
     return driver->recover(asked.call(), args);
   };

@@ -1,0 +1,37 @@
+// How the snapshots of a VM are taken and dropped; a restore is in starting.cpp. Private to the manager.
+#pragma once
+
+#include <string>
+
+#include "driver_calls.hpp"
+#include "qarax/core/clock.hpp"
+#include "qarax/core/documents.hpp"
+#include "reports.hpp"
+
+namespace qarax::agent {
+
+// INVALID_ARGUMENT if the id isn't a UUID. It becomes the name of a folder.
+Status check_snapshot_id(const std::string& id);
+
+// All functions are called on the strand of the VM. The constructor's arguments outlive the object.
+class Snapshots {
+ public:
+  Snapshots(const ProcessService& processes, const Reports& reports, const core::Clock& clock)
+      : processes_(processes), reports_(reports), clock_(clock) {}
+
+  // A VM that ran runs again afterwards, also if the snapshot failed. A snapshot that failed leaves nothing.
+  Result<VmStatus> take(const std::shared_ptr<Vm>& vm, const Command& command, Driver& driver, DriverCall call) const;
+  Result<VmStatus> drop(const std::shared_ptr<Vm>& vm, const Command& command) const;
+  // A plugin may leave a VM paused after a snapshot. This resumes one that was running `before` it; any other stays as
+  // it is `now`.
+  Result<VmStatus> go_on(const std::shared_ptr<Vm>& vm, Driver& driver, VmState before, const VmStatus& now) const;
+  // Adds what is known of the snapshot that `document`, a SnapshotCommand, asked for.
+  static void add_facts(const Vm& vm, const std::string& document, core::VmReport& report);
+
+ private:
+  const ProcessService& processes_;
+  const Reports& reports_;
+  const core::Clock& clock_;
+};
+
+}  // namespace qarax::agent
