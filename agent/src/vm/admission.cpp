@@ -170,10 +170,7 @@ bool Manager::admit(const VmPtr& vm, const OperationPtr& operation) {
         timers_.at(command.deadline_ns + options_.grace_ms * 1'000'000, [this, vm, weak = std::weak_ptr(operation)] {
           if (const auto late = weak.lock()) missed_deadline(vm, late);
         });
-  {
-    const std::lock_guard idle(idle_mutex_);
-    ++in_flight_;
-  }
+  in_flight_.one_more();
   vm->pending.push_back(operation);
   return overtakes_something;
 }
@@ -213,11 +210,7 @@ void Manager::finish(const VmPtr& vm, const OperationPtr& operation, const Comma
   // A timer is forgotten early: minutes may be left until it fires, and VMs come and go by the hundred.
   if (operation->deadline) timers_.forget(*operation->deadline);
   operation->answer(result);
-  {
-    const std::lock_guard lock(idle_mutex_);
-    --in_flight_;
-  }
-  idle_.notify_all();
+  in_flight_.one_less();
 }
 
 void Manager::shutdown(std::int64_t grace_ms) {
@@ -227,16 +220,12 @@ void Manager::shutdown(std::int64_t grace_ms) {
     closed_ = true;
     for (const auto& [id, vm] : vms_) all.push_back(vm);
   }
-  const auto is_idle_within = [&](std::int64_t ms) {
-    std::unique_lock lock(idle_mutex_);
-    return idle_.wait_for(lock, std::chrono::milliseconds(ms), [&] { return in_flight_ == 0; });
-  };
-  if (is_idle_within(grace_ms)) return;
+  if (in_flight_.are_none_within(grace_ms)) return;
   for (const VmPtr& vm : all) {
     const std::lock_guard admission(vm->admission_mutex);
     for (const auto& operation : vm->pending) operation->cancel();
   }
-  if (is_idle_within(500)) return;
+  if (in_flight_.are_none_within(500)) return;
   // A plugin call that hangs delays neither its caller nor the agent's end. The next recovery finds what it did.
   for (const VmPtr& vm : all) {
     std::vector<OperationPtr> left;

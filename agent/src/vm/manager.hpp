@@ -15,6 +15,7 @@
 
 #include "boot_gate.hpp"
 #include "driver_calls.hpp"
+#include "in_flight.hpp"
 #include "process_service.hpp"
 #include "qarax/core/clock.hpp"
 #include "qarax/core/worker_pool.hpp"
@@ -193,9 +194,7 @@ class Manager final : public VmManager {
 
   std::mutex collecting_;  // held by leftovers(), which runs once at a time
 
-  std::mutex idle_mutex_;  // guards in_flight_; nothing else is locked under it
-  int in_flight_ = 0;
-  std::condition_variable idle_;
+  InFlight in_flight_;
 
   BootGate gate_;
   core::WorkerPool pool_;  // its threads use all of the above and timers_, so the destructor stops them first
