@@ -1,4 +1,4 @@
-// Which command is taken, and who hears when what came of it.
+// Which commands are taken, and when their callers are answered.
 #include <algorithm>
 
 #include "manager.hpp"
@@ -9,7 +9,8 @@ namespace qarax::agent {
 
 namespace {
 
-// Not an end: the strand stays closed until the call returns, and its result is then stored and reported as usual.
+// This answer is not the command's end: the strand is held up until the call returns, and the result is then stored and
+// reported as usual.
 Error still_running(const Command& command) {
   return make_error(Code::deadline_exceeded,
                     "VM " + command.vm + ": " + std::string(core::to_string(command.action)) +
@@ -21,26 +22,71 @@ Error stale(const Command& command, const std::string& why) {
   return make_error(Code::failed_precondition, "VM " + command.vm + " " + why, "stale-revision");
 }
 
+Error comes_too_late(const Command& command, const std::string& what_happened, std::int64_t revision) {
+  return stale(command, what_happened + " revision " + std::to_string(revision) + "; revision " +
+                            std::to_string(command.revision) + " comes too late");
+}
+
+Error still_recovering(const Command& command) {
+  return make_error(
+      Code::unavailable,
+      "VM " + command.vm + " is still being recovered after the agent's restart; ask again, or force-stop or delete it",
+      "recovering");
+}
+
+// The caller of these three holds the VM's admission_mutex.
+
+// Answers a command that comes too late or was answered before. nullopt: it is neither.
+std::optional<CommandResult> answer_from_memory(const Vm& vm, const Command& asked, const core::VmReport& last) {
+  if (asked.revision < vm.revision) return CommandResult{last, comes_too_late(asked, "has seen", vm.revision)};
+  if (asked.revision > vm.revision) return std::nullopt;
+  for (const auto& [step, result] : vm.results)
+    if (step == asked.step) return result;
+  return std::nullopt;
+}
+
+// The operation that was taken for the same command and hasn't finished; null: there is none.
+std::shared_ptr<Operation> same_under_way(const Vm& vm, const Command& asked) {
+  for (const auto& other : vm.pending)
+    if (other->command.revision == asked.revision && other->command.step == asked.step) return other;
+  return nullptr;
+}
+
+// Cancels everything that is under way, because the command that overtakes makes it pointless. False: nothing was.
+bool cancel_all(const Vm& vm) {
+  for (const auto& other : vm.pending) other->cancel();
+  if (vm.own_call != nullptr) vm.own_call->now();
+  return !vm.pending.empty() || vm.strand->is_busy();
+}
+
 }  // namespace
 
-// A VM that has no folder here: the answer, or nothing where the command is carried out: a start makes one, and what
-// ends a VM looks for what may run of it all the same.
+std::optional<CommandResult> Manager::judge_node(const Command& asked) {
+  if (closed_)
+    return CommandResult{{}, make_error(Code::unavailable, "the node agent is shutting down", "node-unreachable")};
+  if (host_stops_ && asked.action == core::Action::start)
+    return CommandResult{reports_.report_missing(asked.vm),
+                         make_error(Code::failed_precondition,
+                                    "its host is being shut down; start the VM when it is back", "host-stopping")};
+  return std::nullopt;
+}
+
+// nullopt: a command for a VM without a folder is carried out. A start makes the folder, and a command that ends a VM
+// looks for processes of it all the same.
 std::optional<CommandResult> Manager::judge_absent(const Command& asked) {
   const auto stone = tombstones_.read(asked.vm);
   if (stone && asked.revision < stone->revision)
-    return CommandResult{reports_.report_missing(asked.vm),
-                         stale(asked, "was deleted by revision " + std::to_string(stone->revision) + "; revision " +
-                                          std::to_string(asked.revision) + " comes too late")};
+    return CommandResult{reports_.report_missing(asked.vm), comes_too_late(asked, "was deleted by", stone->revision)};
   if (asked.action == core::Action::remove && stone) {
     auto report = reports_.report_missing(asked.vm);
-    // Asked again, most often: the stone says so, and who waits for vms_mutex_ doesn't wait for the disk.
+    // Most often the delete is asked for again. Nothing is written then, so that vms_mutex_ isn't held during a write.
     const bool stands = stone->revision == asked.revision && stone->step == asked.step;
     if (auto written = stands ? Status(Ok{}) : tombstones_.write({asked.vm, asked.revision, asked.step}); !written)
       return CommandResult{report, std::move(written).error()};
     report.deleted = true;
     return CommandResult{report, Ok{}};
   }
-  // Whether it was deleted must be known before it may run again.
+  // A VM whose tombstone can't be read may have been deleted, and must not run again.
   if (!stone && stone.error().code != Code::not_found && asked.action == core::Action::start)
     return CommandResult{reports_.report_missing(asked.vm), stone.error()};
   if (stone && asked.action == core::Action::start)
@@ -53,7 +99,7 @@ std::optional<CommandResult> Manager::judge_absent(const Command& asked) {
 }
 
 Manager::VmPtr Manager::make_absent(const Command& asked) {
-  // In memory only: the VMM that may be there is of the incarnation that the server means.
+  // This VM is in memory only. A VMM that may be there is of the incarnation that the server means.
   const bool may_be_there = overtakes(asked.action);
   auto vm = std::make_shared<Vm>(
       pool_, asked.vm, vms_dir_ + "/" + asked.vm, may_be_there ? asked.incarnation : 0,
@@ -62,7 +108,7 @@ Manager::VmPtr Manager::make_absent(const Command& asked) {
   return vm;
 }
 
-// Its tombstone stands, so there is always an answer.
+// A dead VM has a tombstone and is judged by it. The last answer is for a tombstone that can't be read.
 CommandResult Manager::judge_deleted(const Command& asked) {
   const std::lock_guard lock(vms_mutex_);
   if (auto judged = judge_absent(asked)) return std::move(*judged);
@@ -81,12 +127,7 @@ std::shared_ptr<CommandTicket> Manager::execute(Command command, std::function<v
   VmPtr vm;
   {
     const std::lock_guard lock(vms_mutex_);
-    if (closed_)
-      return answer({{}, make_error(Code::unavailable, "the node agent is shutting down", "node-unreachable")});
-    if (host_stops_ && asked.action == core::Action::start)
-      return answer({reports_.report_missing(asked.vm),
-                     make_error(Code::failed_precondition, "its host is being shut down; start the VM when it is back",
-                                "host-stopping")});
+    if (auto judged = judge_node(asked)) return answer(std::move(*judged));
     if (const auto found = vms_.find(asked.vm); found != vms_.end()) {
       vm = found->second;
     } else {
@@ -95,7 +136,7 @@ std::shared_ptr<CommandTicket> Manager::execute(Command command, std::function<v
     }
   }
 
-  bool overtake_now = false;
+  bool overtakes_something = false;
   const core::VmReport last = reports_.last(vm->known);
   {
     std::unique_lock lock(vm->admission_mutex);
@@ -103,52 +144,35 @@ std::shared_ptr<CommandTicket> Manager::execute(Command command, std::function<v
       lock.unlock();
       return answer(judge_deleted(asked));
     }
-    if (asked.revision < vm->revision)
-      return answer({last, stale(asked, "has seen revision " + std::to_string(vm->revision) + "; revision " +
-                                            std::to_string(asked.revision) + " comes too late")});
-    if (asked.revision == vm->revision) {
-      for (const auto& [step, result] : vm->results)
-        if (step == asked.step) return answer(result);
-      for (const auto& other : vm->pending)
-        if (other->command.revision == asked.revision && other->command.step == asked.step) {
-          if (!other->join([operation](const CommandResult& result) { operation->answer(result); }))
-            return answer({last, still_running(asked)});
-          return other;
-        }
+    if (auto known = answer_from_memory(*vm, asked, last)) return answer(std::move(*known));
+    if (const OperationPtr same = same_under_way(*vm, asked)) {
+      if (same->join([operation](const CommandResult& result) { operation->answer(result); })) return same;
+      return answer({last, still_running(asked)});
     }
-    if (vm->recovering && !overtakes(asked.action))
-      return answer(
-          {last,
-           make_error(Code::unavailable,
-                      "VM " + asked.vm +
-                          " is still being recovered after the agent's restart; ask again, or force-stop or delete it",
-                      "recovering")});
-    if (asked.revision > vm->revision) {
-      vm->revision = asked.revision;
-      vm->results.clear();
-    }
-    // What an overtaking command makes pointless is told so at once.
-    if (overtakes(asked.action) && !vm->pending.empty()) {
-      for (const auto& other : vm->pending) other->cancel();
-      overtake_now = true;
-    }
-    if (overtakes(asked.action) && vm->own_call != nullptr) vm->own_call->now();
-    overtake_now = overtake_now || (overtakes(asked.action) && vm->strand->is_busy());
-    // All of it before anybody sees the operation: a delete that abandons the VM may finish it at once.
-    if (asked.deadline_ns != 0)
-      operation->deadline =
-          timers_.at(asked.deadline_ns + options_.grace_ms * 1'000'000, [this, vm, weak = std::weak_ptr(operation)] {
-            if (const auto late = weak.lock()) missed_deadline(vm, late);
-          });
-    {
-      const std::lock_guard idle(idle_mutex_);
-      ++in_flight_;
-    }
-    vm->pending.push_back(operation);
+    if (vm->recovering && !overtakes(asked.action)) return answer({last, still_recovering(asked)});
+    overtakes_something = admit(vm, operation);
   }
   enqueue_task(vm, [this, vm, operation] { return take_turn(vm, operation); });
-  if (overtake_now) pool_.post([this, vm, operation] { overtake(vm, operation); });
+  if (overtakes_something) pool_.post([this, vm, operation] { overtake(vm, operation); });
   return operation;
+}
+
+bool Manager::admit(const VmPtr& vm, const OperationPtr& operation) {
+  const Command& command = operation->command;
+  if (command.revision > vm->revision) {
+    vm->revision = command.revision;
+    vm->results.clear();
+  }
+  const bool overtakes_something = overtakes(command.action) && cancel_all(*vm);
+  // The operation is complete before another thread can see it: a delete that abandons the VM may finish it at once.
+  if (command.deadline_ns != 0)
+    operation->deadline =
+        timers_.at(command.deadline_ns + options_.grace_ms * 1'000'000, [this, vm, weak = std::weak_ptr(operation)] {
+          if (const auto late = weak.lock()) missed_deadline(vm, late);
+        });
+  in_flight_.one_more();
+  vm->pending.push_back(operation);
+  return overtakes_something;
 }
 
 bool Manager::cancel(const std::string& id, std::int64_t revision) {
@@ -183,14 +207,10 @@ void Manager::finish(const VmPtr& vm, const OperationPtr& operation, const Comma
     if (vm->revision == operation->command.revision) vm->results.emplace_back(operation->command.step, result);
   }
   vm->moved.notify_all();
-  // Minutes may be left until then, and VMs come and go by the hundred.
+  // A timer is forgotten early: minutes may be left until it fires, and VMs come and go by the hundred.
   if (operation->deadline) timers_.forget(*operation->deadline);
   operation->answer(result);
-  {
-    const std::lock_guard lock(idle_mutex_);
-    --in_flight_;
-  }
-  idle_.notify_all();
+  in_flight_.one_less();
 }
 
 void Manager::shutdown(std::int64_t grace_ms) {
@@ -200,17 +220,13 @@ void Manager::shutdown(std::int64_t grace_ms) {
     closed_ = true;
     for (const auto& [id, vm] : vms_) all.push_back(vm);
   }
-  const auto is_idle_within = [&](std::int64_t ms) {
-    std::unique_lock lock(idle_mutex_);
-    return idle_.wait_for(lock, std::chrono::milliseconds(ms), [&] { return in_flight_ == 0; });
-  };
-  if (is_idle_within(grace_ms)) return;
+  if (in_flight_.are_none_within(grace_ms)) return;
   for (const VmPtr& vm : all) {
     const std::lock_guard admission(vm->admission_mutex);
     for (const auto& operation : vm->pending) operation->cancel();
   }
-  if (is_idle_within(500)) return;
-  // A plugin's call that hangs keeps neither its caller nor the agent's end waiting; what it did shows at recovery.
+  if (in_flight_.are_none_within(500)) return;
+  // A plugin call that hangs delays neither its caller nor the agent's end. The next recovery finds what it did.
   for (const VmPtr& vm : all) {
     std::vector<OperationPtr> left;
     {

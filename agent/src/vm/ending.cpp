@@ -37,7 +37,7 @@ VmStatus Manager::ended_without_plugin(const Result<Process>& process) {
 VmStatus Manager::ended_status(const VmPtr& vm) {
   VmStatus status = ended_without_plugin(processes_.find({vm->id, vm->document.incarnation}));
   const auto driver = drivers_.find(vm->document.hypervisor);
-  const auto args = args_for(vm);
+  const auto args = args_for(*vm, processes_);
   if (!driver || !args) return status;
   const OwnCall asked(*this, vm, options_.call_ms);
   auto seen = (*driver)->inspect(asked.call(), *args);
@@ -61,7 +61,7 @@ Result<VmStatus> Manager::stop(const VmPtr& vm, const Command& command, int canc
   }
   const DriverCall call = call_for(vm, {command.deadline_ns, cancel_fd}, command.request_id);
   auto driver = drivers_.find(vm->document.hypervisor);
-  auto args = args_for(vm);
+  auto args = args_for(*vm, processes_);
   Result<VmStatus> stopped = make_error(Code::unavailable, "its plugin can't be asked", "hypervisor-unavailable");
   if (driver && args) {
     StopArgs stop_args;

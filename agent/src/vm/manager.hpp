@@ -3,7 +3,8 @@
 // is held across a call of a driver.
 //
 // The manager decides what is done and in which order. Other classes do the rest: Strand runs a VM's tasks, Reports
-// holds and publishes what is known of a VM, BootGate limits concurrent boots, Journal and VmFolder store a VM on disk.
+// holds and publishes what is known of a VM, Recovery finds out what is true of a VM after a restart, Snapshots takes
+// and drops snapshots, BootGate limits concurrent boots, Journal and VmFolder store a VM on disk.
 #pragma once
 
 #include <atomic>
@@ -14,11 +15,13 @@
 #include <set>
 
 #include "boot_gate.hpp"
-#include "driver.hpp"
+#include "driver_calls.hpp"
+#include "in_flight.hpp"
 #include "process_service.hpp"
 #include "qarax/core/clock.hpp"
 #include "qarax/core/worker_pool.hpp"
 #include "reports.hpp"
+#include "snapshots.hpp"
 #include "timers.hpp"
 #include "tombstones.hpp"
 #include "vm.hpp"
@@ -76,10 +79,13 @@ class Manager final : public VmManager {
           const core::Clock& clock);
   Status load();
 
-  // admission.cpp, on any thread. The caller of judge_absent() and make_absent() holds vms_mutex_.
-  std::optional<CommandResult> judge_absent(const Command& asked);
+  // admission.cpp, on any thread. The caller of the first three holds vms_mutex_. nullopt: the command isn't refused.
+  std::optional<CommandResult> judge_node(const Command& asked);
+  std::optional<CommandResult> judge_absent(const Command& asked);  // for a VM without a folder here
   VmPtr make_absent(const Command& asked);
   CommandResult judge_deleted(const Command& asked);
+  // The caller holds the VM's admission_mutex. True: something is under way that the command has to overtake.
+  bool admit(const VmPtr& vm, const OperationPtr& operation);
   void missed_deadline(const VmPtr& vm, const OperationPtr& operation);
   void finish(const VmPtr& vm, const OperationPtr& operation, const CommandResult& result);
 
@@ -97,16 +103,22 @@ class Manager final : public VmManager {
   // operations.cpp, on the VM's strand
   Strand::Went take_turn(const VmPtr& vm, const OperationPtr& operation);
   void run(const VmPtr& vm, const OperationPtr& operation);
+  void begin(const VmPtr& vm, const OperationPtr& operation);
+  CommandResult refuse(const VmPtr& vm, Operation& operation, const VmStatus& now);
+  // The next two return nullopt if the VM was deleted meanwhile; the command has been answered then.
+  std::optional<CommandResult> carry_out_delete(const VmPtr& vm, const OperationPtr& operation, const VmStatus& before);
+  std::optional<CommandResult> carry_out(const VmPtr& vm, Operation& operation, const VmStatus& before);
+  CommandResult conclude_failure(const VmPtr& vm, Operation& operation, const VmStatus& before, Error error);
+  // Keeps the result in the journal, then records the report. `after` is the VM's status after the command.
+  CommandResult conclude(const VmPtr& vm, Operation& operation, const VmStatus& after, Status outcome);
+  // Logs the error, then removes the host's paths from it.
+  void tell_failure(const Command& command, Error& error) const;
+  static void keep_result(const VmPtr& vm, const Command& command, const VmStatus& after, const Status& outcome);
   Result<VmStatus> perform(const VmPtr& vm, Operation& operation);
   // Fails unless the plugin reports the state that the command leads to.
   static Status check_arrival(const Command& command, const VmStatus& said);
   Status note_intent(const VmPtr& vm, const Command& command);
   VmStatus truth_after_failure(const VmPtr& vm, const Command& command, const VmStatus& before);
-  static DriverCall call_for(const VmPtr& vm, const Operation& operation) {
-    return call_for(vm, {operation.command.deadline_ns, operation.cancel_fd()}, operation.command.request_id);
-  }
-  static DriverCall call_for(const VmPtr& vm, const CallLimits& limits, const std::string& request_id = {});
-  Result<VmArgs> args_for(const VmPtr& vm);
 
   // starting.cpp, on the VM's strand (resolve(), which is public, on its caller's thread)
   BootFiles found(BootFiles boot) const;
@@ -114,6 +126,7 @@ class Manager final : public VmManager {
   Result<BootFiles> boot_files_of(const VmPtr& vm, const core::StartCommand& wanted);
   Status check_incarnation(const VmPtr& vm, const Command& command);
   Result<VmStatus> start(const VmPtr& vm, Operation& operation);
+  Result<VmStatus> restore(const VmPtr& vm, const Operation& operation);
   Status note_start(const VmPtr& vm, const Command& command, const VmDocument& document);
   using Launch = std::function<Result<VmStatus>(DriverCall& call, const StartArgs& args)>;
   Result<VmStatus> launch(const VmPtr& vm, const Operation& operation, const Launch& how,
@@ -133,29 +146,9 @@ class Manager final : public VmManager {
   void end_late(const VmPtr& vm);
   Status remove(const VmPtr& vm, const Command& command);
 
-  // snapshots.cpp, on the VM's strand
-  DriverCall call_to_undo(const VmPtr& vm);
-  Result<VmStatus> resize(const VmPtr& vm, const Command& command, Driver& driver, const DriverCall& call);
-  Result<VmStatus> resize_to(const VmPtr& vm, const core::ResizeCommand& wanted, Driver& driver,
-                             const DriverCall& call);
-  Result<VmStatus> go_on(const VmPtr& vm, Driver& driver, VmState before, const VmStatus& now);
-  Result<VmStatus> snapshot(const VmPtr& vm, const Command& command, Driver& driver, DriverCall call);
-  void add_snapshot_facts(const VmPtr& vm, const std::string& document, core::VmReport& report);
-  Result<VmStatus> drop_snapshot(const VmPtr& vm, const Command& command);
-  Result<VmStatus> restore(const VmPtr& vm, const Operation& operation);
-  Result<VmStatus> carry_through(const VmPtr& vm, const JournalRecord& intent, const VmStatus& now);
-
-  // recovery.cpp, on the VM's strand
+  // recovery.hpp, on the VM's strand
+  class Recovery;
   void recover(const VmPtr& vm, int attempt);
-  bool was_never_started(const VmPtr& vm);
-  static bool is_of_this_kernel(const VmDocument& document);
-  bool finish_interrupted_delete(const VmPtr& vm);
-  Result<VmStatus> told_at_recovery(const VmPtr& vm);
-  Result<VmStatus> recovered_status(const VmPtr& vm, bool same_boot, const std::optional<VmStatus>& before);
-  void settle_interrupted(const VmPtr& vm, const VmStatus& status, std::int64_t epoch,
-                          const std::optional<Error>& broken = std::nullopt);
-  std::optional<Error> broken_off(const VmPtr& vm, const JournalRecord& intent, const VmStatus& status,
-                                  const std::optional<Error>& broken);
 
   // watching.cpp, on the VM's strand; doubt, tell_exit and look_at_all on other threads
   // A plugin call that the strand makes for no command. A force-stop or a delete cancels it. If it hangs, the VM is
@@ -195,6 +188,7 @@ class Manager final : public VmManager {
   BootFilesProvider& boot_files_;
   const core::Clock& clock_;
   Reports reports_;
+  const Snapshots snapshots_;
   const std::string vms_dir_;
   Tombstones tombstones_;
 
@@ -205,9 +199,7 @@ class Manager final : public VmManager {
 
   std::mutex collecting_;  // held by leftovers(), so that only one runs at a time
 
-  std::mutex idle_mutex_;  // guards in_flight_; nothing else is locked under it
-  int in_flight_ = 0;
-  std::condition_variable idle_;
+  InFlight in_flight_;
 
   BootGate gate_;
   core::WorkerPool pool_;  // its threads use all of the above and timers_, so the destructor stops them first

@@ -1,20 +1,26 @@
-// What a command does, on its VM's strand: intent on disk, the driver's call, result on disk, answer.
+// How a command runs on its VM's strand: intent on disk, the driver's call, result on disk, answer.
 #include <utility>
 
 #include "command_document.hpp"
 #include "manager.hpp"
 #include "qarax/core/logging.hpp"
 #include "records.hpp"
+#include "resizing.hpp"
 #include "steps.hpp"
 
 namespace qarax::agent {
 
 namespace {
-constexpr std::int64_t kCompactAt = std::int64_t{64} * 1024;
+constexpr std::int64_t kCompactAt = std::int64_t{64} * 1024;  // bytes; a longer journal is compacted
+
+bool was_killed(Vm& vm, const Operation& operation) {
+  const std::lock_guard lock(vm.admission_mutex);
+  return operation.killed;
+}
 }  // namespace
 
-// A start waits for its turn to boot before it begins, and without a thread: there are as many as may hang in plugins,
-// and starts come by the hundred.
+// A start waits for its turn to boot before it begins. It waits without a thread: their number is limited, calls that
+// hang in plugins need them, and starts come by the hundred.
 Strand::Went Manager::take_turn(const VmPtr& vm, const OperationPtr& operation) {
   const Command& command = operation->command;
   const bool boots = command.action == core::Action::start &&
@@ -40,104 +46,122 @@ Strand::Went Manager::take_turn(const VmPtr& vm, const OperationPtr& operation) 
 
 void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
   const Command& command = operation->command;
-  {
-    const std::lock_guard lock(vm->admission_mutex);
-    vm->running = operation;
-    // What ends the VM ends its recovery too.
-    if (overtakes(command.action)) vm->recovering = false;
-  }
-  vm->moved.notify_all();
-  const auto log = core::logger("vm");
+  begin(vm, operation);
   const VmStatus before = reports_.status_of(vm->known);
-  CommandResult result;
-  const auto fail = [&](Error error) {
-    log->error("{} failed vm={} request={} reason={}", core::to_string(command.action), vm->id, command.request_id,
-               core::log_value(error.message));
-    // The log has the host's paths; whoever asked for it has no use for them.
-    hide_folder(error.message, options_.data_dir);
-    for (std::string& cause : error.causes) hide_folder(cause, options_.data_dir);
-    result.outcome = std::move(error);
-  };
-  bool is_done = false;
-  const auto keep_result = [&](const VmStatus& after) {
-    if (!vm->journal) return;
-    JournalRecord record = record_of(RecordKind::result, command);
-    record.status.text = encode(after);
-    if (!result.outcome) record.error.text = encode(result.outcome.error());
-    log_unless(vm->journal->append(record, Outlives::agent), "the result could not be kept", vm->id);
-    if (vm->journal->size() > kCompactAt)
-      log_unless(vm->journal->compact(), "the journal could not be made shorter", vm->id);
-  };
-
-  const auto was_killed = [&] {
-    const std::lock_guard lock(vm->admission_mutex);
-    return operation->killed;
-  };
-
   const core::Verdict verdict = core::judge(command.action, before.state);
-  if (verdict == core::Verdict::refuse) {
-    fail(core::refusal(command.action, before.state, vm->document.name.empty() ? vm->id : vm->document.name));
-    keep_result(before);
-    result.report = reports_.record_outcome(vm->known, operation->settled, vm->facts(before));
-  } else if (verdict == core::Verdict::no_change) {
-    // For its revision: nothing earlier is taken after the agent's restart either.
-    keep_result(before);
-    result.report = reports_.record_outcome(vm->known, operation->settled, vm->facts(before));
-  } else if (command.action == core::Action::remove) {
-    auto removed = remove(vm, command);
-    if (vm->is_dead()) return;  // a later delete has buried it
-    if (removed) {
-      result.report = bury(vm, operation);
-      is_done = true;
-    } else {
-      fail(std::move(removed).error().at_step("remove"));
-      const VmStatus after = truth_after_failure(vm, command, before);
-      keep_result(after);
-      result.report = reports_.record_outcome(vm->known, operation->settled, vm->facts(after));
-    }
-  } else {
-    auto status = perform(vm, *operation);
-    // Answered when it was deleted under this call; what the call has made since goes the same way.
-    if (vm->is_dead()) return end_late(vm);
-    if (was_killed() && status && status->state != VmState::shutdown)
-      status = make_error(Code::aborted, "VM " + vm->id + " was killed by a force-stop meanwhile", "superseded");
-    const bool done = static_cast<bool>(status);
-    VmStatus after;
-    if (done) {
-      after = believed(vm->id, vm->document.incarnation, std::move(*status));
-    } else {
-      fail(std::move(status).error().at_step(std::string(core::to_string(command.action)) + "-vmm"));
-      after = truth_after_failure(vm, command, before);
-      if (core::begins(command.action) && !core::may_have_vmm(after.state))
-        after.status_reason =
-            "its last " + std::string(core::to_string(command.action)) + " failed: " + result.outcome.error().message;
-    }
-    keep_result(after);
-    result.report = reports_.record_outcome(vm->known, operation->settled, vm->facts(after));
-    if (done && command.action == core::Action::snapshot) add_snapshot_facts(vm, command.document, result.report);
-    is_done = done;
+  std::optional<CommandResult> result;
+  switch (verdict) {
+    case core::Verdict::refuse:
+      result = refuse(vm, *operation, before);
+      break;
+    case core::Verdict::no_change:
+      // The result is kept for its revision, so that no earlier command is taken even after a restart of the agent.
+      result = conclude(vm, *operation, before, Ok{});
+      break;
+    case core::Verdict::proceed:
+      result = command.action == core::Action::remove ? carry_out_delete(vm, operation, before)
+                                                      : carry_out(vm, *operation, before);
+      break;
   }
-  finish(vm, operation, result);
-  if (!result.report.deleted) reports_.announce(vm->known, result.report);
-  // Nobody waits for whoever reads the log.
-  if (is_done) log->info("{} done vm={} request={}", core::to_string(command.action), vm->id, command.request_id);
+  if (!result) return;
+  finish(vm, operation, *result);
+  if (!result->report.deleted) reports_.announce(vm->known, result->report);
+  // The log comes after the answer, so that no caller waits for it.
+  if (verdict == core::Verdict::proceed && result->outcome)
+    core::logger("vm")->info("{} done vm={} request={}", core::to_string(command.action), vm->id, command.request_id);
   const std::lock_guard lock(vm->admission_mutex);
   vm->running = nullptr;
 }
 
-// A command that failed says nothing about the VM: what is true is looked at, never assumed.
+void Manager::begin(const VmPtr& vm, const OperationPtr& operation) {
+  {
+    const std::lock_guard lock(vm->admission_mutex);
+    vm->running = operation;
+    // What ends the VM also ends its recovery.
+    if (overtakes(operation->command.action)) vm->recovering = false;
+  }
+  vm->moved.notify_all();
+}
+
+CommandResult Manager::refuse(const VmPtr& vm, Operation& operation, const VmStatus& now) {
+  const std::string& name = vm->document.name.empty() ? vm->id : vm->document.name;
+  Error error = core::refusal(operation.command.action, now.state, name);
+  tell_failure(operation.command, error);
+  return conclude(vm, operation, now, std::move(error));
+}
+
+std::optional<CommandResult> Manager::carry_out_delete(const VmPtr& vm, const OperationPtr& operation,
+                                                       const VmStatus& before) {
+  auto removed = remove(vm, operation->command);
+  if (vm->is_dead()) return std::nullopt;  // a later delete has buried the VM, and answered this one
+  if (!removed) return conclude_failure(vm, *operation, before, std::move(removed).error().at_step("remove"));
+  return CommandResult{bury(vm, operation), Ok{}};
+}
+
+std::optional<CommandResult> Manager::carry_out(const VmPtr& vm, Operation& operation, const VmStatus& before) {
+  const Command& command = operation.command;
+  auto said = perform(vm, operation);
+  // The VM was deleted under this call, and all callers are answered. What the call has made since is removed, too.
+  if (vm->is_dead()) {
+    end_late(vm);
+    return std::nullopt;
+  }
+  if (was_killed(*vm, operation) && said && said->state != VmState::shutdown)
+    said = make_error(Code::aborted, "VM " + vm->id + " was killed by a force-stop meanwhile", "superseded");
+  if (!said)
+    return conclude_failure(vm, operation, before,
+                            std::move(said).error().at_step(std::string(core::to_string(command.action)) + "-vmm"));
+  const VmStatus after = believed(vm->id, vm->document.incarnation, std::move(*said));
+  CommandResult result = conclude(vm, operation, after, Ok{});
+  if (command.action == core::Action::snapshot) Snapshots::add_facts(*vm, command.document, result.report);
+  return result;
+}
+
+CommandResult Manager::conclude_failure(const VmPtr& vm, Operation& operation, const VmStatus& before, Error error) {
+  const Command& command = operation.command;
+  tell_failure(command, error);
+  VmStatus after = truth_after_failure(vm, command, before);
+  if (core::begins(command.action) && !core::may_have_vmm(after.state))
+    after.status_reason = "its last " + std::string(core::to_string(command.action)) + " failed: " + error.message;
+  return conclude(vm, operation, after, std::move(error));
+}
+
+CommandResult Manager::conclude(const VmPtr& vm, Operation& operation, const VmStatus& after, Status outcome) {
+  keep_result(vm, operation.command, after, outcome);
+  return {reports_.record_outcome(vm->known, operation.settled, vm->facts(after)), std::move(outcome)};
+}
+
+void Manager::tell_failure(const Command& command, Error& error) const {
+  core::logger("vm")->error("{} failed vm={} request={} reason={}", core::to_string(command.action), command.vm,
+                            command.request_id, core::log_value(error.message));
+  // The log has the host's paths. They are of no use to whoever asked for the command.
+  hide_folder(error.message, options_.data_dir);
+  for (std::string& cause : error.causes) hide_folder(cause, options_.data_dir);
+}
+
+void Manager::keep_result(const VmPtr& vm, const Command& command, const VmStatus& after, const Status& outcome) {
+  if (!vm->journal) return;
+  JournalRecord record = record_of(RecordKind::result, command);
+  record.status.text = encode(after);
+  if (!outcome) record.error.text = encode(outcome.error());
+  log_unless(vm->journal->append(record, Outlives::agent), "the result could not be kept", vm->id);
+  if (vm->journal->size() > kCompactAt)
+    log_unless(vm->journal->compact(), "the journal could not be made shorter", vm->id);
+}
+
+// The failure of a command says nothing about the VM: its state is looked at, never assumed.
 VmStatus Manager::truth_after_failure(const VmPtr& vm, const Command& command, const VmStatus& before) {
   const auto process = processes_.find({vm->id, vm->document.incarnation});
   const bool nothing_runs = process ? !process->alive : process.error().code == Code::not_found;
   if (core::begins(command.action) && nothing_runs) {
     VmStatus status = before;
-    // A deadline may have called it unknown meanwhile.
+    // A missed deadline may have reported the VM as unknown meanwhile.
     if (status.state != VmState::created) status.state = VmState::shutdown;
     return status;
   }
   if (!core::begins(command.action)) {
     const auto driver = drivers_.find(vm->document.hypervisor);
-    const auto args = args_for(vm);
+    const auto args = args_for(*vm, processes_);
     const CallLimits limits = CallLimits{}.within_ms(options_.call_ms);
     if (driver && args)
       if (auto seen = (*driver)->inspect(call_for(vm, limits), *args))
@@ -150,42 +174,24 @@ VmStatus Manager::truth_after_failure(const VmPtr& vm, const Command& command, c
                          "and a VM that stays so can be force-stopped or deleted");
 }
 
-DriverCall Manager::call_for(const VmPtr& vm, const CallLimits& limits, const std::string& request_id) {
-  DriverCall call;
-  call.deadline_ns = limits.deadline_ns;
-  call.cancel_fd = limits.cancel_fd;
-  call.request_id = request_id;
-  call.keep = [vm](std::string_view handle) { return vm->folder.write_handle(handle); };
-  return call;
-}
-
-Result<VmArgs> Manager::args_for(const VmPtr& vm) {
-  VmArgs args;
-  args.vm = vm->id;
-  args.incarnation = vm->document.incarnation;
-  args.run_dir = processes_.run_dir(vm->id, vm->document.incarnation);
-  QARAX_TRY(args.handle, vm->folder.read_handle());
-  return args;
-}
-
 Result<VmStatus> Manager::perform(const VmPtr& vm, Operation& operation) {
   const Command& command = operation.command;
   if (command.action == core::Action::start) return start(vm, operation);
   if (command.action == core::Action::restore) return restore(vm, operation);
-  // Nothing to take up again after a restart: what was removed is under no name.
-  if (command.action == core::Action::drop_snapshot) return drop_snapshot(vm, command);
-  // The lifecycle allows it of an idle VM, where it is the server's alone.
+  // This needs no intent: a snapshot loses its name first, so that a restarted agent has nothing to take up again.
+  if (command.action == core::Action::drop_snapshot) return snapshots_.drop(vm, command);
+  // The lifecycle also allows a resize of a VM that doesn't run, but that is a matter of the server's alone.
   if (const VmState now = reports_.status_of(vm->known).state;
       command.action == core::Action::resize && now != VmState::running)
     return core::refusal(command.action, now, vm->document.name);
-  // Before it is recorded: a restarted agent would carry out what it knows of it.
+  // The document is checked before it is recorded: a restarted agent would carry out as much of it as it knows.
   if (command.action == core::Action::resize)
     if (auto wanted = resize_command_in(command.document); !wanted) return std::move(wanted).error();
   QARAX_CHECK(note_intent(vm, command));
   if (command.action == core::Action::stop) return stop(vm, command, operation.cancel_fd(), StopMode::graceful);
   if (command.action == core::Action::force_stop) return stop(vm, command, operation.cancel_fd(), StopMode::force);
   QARAX_TRY(Driver * driver, drivers_.find(vm->document.hypervisor));
-  QARAX_TRY(const VmArgs args, args_for(vm));
+  QARAX_TRY(const VmArgs args, args_for(*vm, processes_));
   const DriverCall call = call_for(vm, operation);
   switch (command.action) {
     case core::Action::pause:
@@ -197,10 +203,12 @@ Result<VmStatus> Manager::perform(const VmPtr& vm, Operation& operation) {
     }
     case core::Action::reboot:
       return driver->reboot(call, args);
-    case core::Action::resize:
-      return resize(vm, command, *driver, call);
+    case core::Action::resize: {
+      QARAX_TRY(const auto wanted, resize_command_in(command.document));
+      return resize(vm, wanted, *driver, call, processes_);
+    }
     case core::Action::snapshot:
-      return snapshot(vm, command, *driver, call);
+      return snapshots_.take(vm, command, *driver, call);
     default:
       return make_error(Code::unimplemented, "this node can't " + std::string(core::to_string(command.action)));
   }
@@ -209,7 +217,7 @@ Result<VmStatus> Manager::perform(const VmPtr& vm, Operation& operation) {
 Status Manager::check_arrival(const Command& command, const VmStatus& said) {
   const VmState wanted = core::target(command.action).value_or(VmState::shutdown);
   if (said.state == wanted) return Ok{};
-  // Its guest may power off just then.
+  // The guest may power off at the same moment.
   if (said.state == VmState::shutdown) return core::refusal(command.action, said.state, command.vm);
   return make_error(Code::internal,
                     "the plugin says that VM " + command.vm + " is " + std::string(to_string(said.state)) +
@@ -217,7 +225,7 @@ Status Manager::check_arrival(const Command& command, const VmStatus& said) {
                     "vmm-failed");
 }
 
-// What ends a VM has to work on a full disk and with a damaged folder too: there it goes on without its record.
+// A command that ends a VM goes on without its record: it has to work on a full disk and with a damaged folder, too.
 Status Manager::note_intent(const VmPtr& vm, const Command& command) {
   const Outlives outlives = command.action == core::Action::remove ? Outlives::host : Outlives::agent;
   Status noted = Ok{};

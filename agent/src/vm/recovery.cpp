@@ -1,303 +1,261 @@
-// After the agent's restart: what is true of a VM, from its folder, its processes and its plugin.
+#include "recovery.hpp"
+
 #include <algorithm>
 #include <utility>
 
-#include "manager.hpp"
+#include "interrupted.hpp"
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
+#include "resizing.hpp"
 #include "snapshot_folder.hpp"
 #include "steps.hpp"
 
 namespace qarax::agent {
 
 namespace {
-constexpr std::int64_t kRecoverMs = 30'000;
-constexpr int kRetryMs = 1'000;  // times the attempt
+constexpr int kRetryMs = 1'000;  // multiplied by the number of the attempt
 constexpr std::int64_t kLastRetryMs = 30'000;
-
-const JournalRecord* last_of(const Journal& journal, RecordKind kind) {
-  for (auto it = journal.records().rbegin(); it != journal.records().rend(); ++it)
-    if (it->kind == kind) return &*it;
-  return nullptr;
-}
-
-// The command that was under way when the agent ended; null: none.
-const JournalRecord* interrupted(const Journal& journal) {
-  const JournalRecord* intent = last_of(journal, RecordKind::intent);
-  const JournalRecord* result = last_of(journal, RecordKind::result);
-  const bool open = intent != nullptr && (result == nullptr || result->revision < intent->revision ||
-                                          (result->revision == intent->revision && result->step < intent->step));
-  return open ? intent : nullptr;
-}
-
-// The last thing known for certain before the agent ended: a result or an exit, whichever is later.
-std::optional<VmStatus> last_status(const Journal& journal) {
-  for (auto it = journal.records().rbegin(); it != journal.records().rend(); ++it) {
-    if (it->kind == RecordKind::intent) return std::nullopt;
-    if (it->status.text == "null") continue;
-    if (auto status = decode<VmStatus>(std::string_view(it->status.text), Unknown::ignore)) return std::move(*status);
-    return std::nullopt;
-  }
-  return std::nullopt;
-}
 }  // namespace
 
-bool Manager::is_of_this_kernel(const VmDocument& document) {
-  return document.boot_identity.starts_with(core::boot_id());
+void Manager::recover(const VmPtr& vm, int attempt) { Recovery(*this, vm, attempt).run(); }
+
+Manager::Recovery::Recovery(Manager& manager, VmPtr vm, int attempt)
+    : manager_(manager), vm_(std::move(vm)), attempt_(attempt), epoch_(manager_.reports_.decision_epoch(vm_->known)) {}
+
+void Manager::Recovery::run() {
+  for (const auto step : {&Recovery::read_document, &Recovery::decide_where_it_lives, &Recovery::open_journal,
+                          &Recovery::finish_interrupted_delete, &Recovery::determine_status,
+                          &Recovery::carry_interrupted_through, &Recovery::settle})
+    if (const Step outcome = (this->*step)()) return conclude(*outcome);
 }
 
-// First starts that were broken off, or failed, before anything but their records was on disk. Without those a folder
-// with nothing in it is damage, and damage proves nothing.
-bool Manager::was_never_started(const VmPtr& vm) {
-  if (vm->folder.has_document() || vm->folder.has_runs()) return false;
-  auto journal = vm->folder.open_journal(After::host);
+auto Manager::Recovery::read_document() -> Step {
+  // A VM that a force-stop has ended needs no recovery, but the commands that follow need its document and journal.
+  if (has_been_ended() && vm_->journal && vm_->document.incarnation != 0) return Outcome{Next::done};
+  auto document = vm_->folder.read_document();
+  if (!document && has_been_ended()) return Outcome{Next::done};
+  if (!document && document.error().code == Code::data_loss && was_never_started()) return undo_first_start();
+  if (!document) return unreadable(document.error());
+  vm_->document = std::move(*document);
+  manager_.reports_.set_incarnation(vm_->known, vm_->document.incarnation);
+  return std::nullopt;
+}
+
+// A VM was never started if its journal holds nothing but first starts that were interrupted, or failed, before
+// anything else was on disk. An empty folder without such records is damaged, and damage proves nothing.
+bool Manager::Recovery::was_never_started() {
+  if (vm_->folder.has_document() || vm_->folder.has_runs()) return false;
+  auto journal = vm_->folder.open_journal(After::host);
   if (!journal || journal->records().empty()) return false;
   for (const JournalRecord& record : journal->records()) {
     const bool failed = record.kind == RecordKind::result && record.error.text != "null";
     if (record.action != core::to_string(core::Action::start) || !(record.kind == RecordKind::intent || failed))
       return false;
   }
-  vm->journal.emplace(std::move(*journal));
+  vm_->journal.emplace(std::move(*journal));
   return true;
 }
 
-// A delete that was begun is finished: its caller may have been told already, or will be when it asks again.
-bool Manager::finish_interrupted_delete(const VmPtr& vm) {
-  const JournalRecord* intent = vm->journal ? last_of(*vm->journal, RecordKind::intent) : nullptr;
-  if (intent == nullptr || intent->action != core::to_string(core::Action::remove)) return false;
-  // One that failed has a result, of its own or of a later command.
-  if (interrupted(*vm->journal) != intent) return false;
+auto Manager::Recovery::undo_first_start() -> Outcome {
+  raise_revision();
+  status_ = status_with(VmState::shutdown, "its start was interrupted and undone");
+  settle_interrupted();
+  admit_commands();
+  publish(status_);
+  return {Next::done};
+}
+
+// Damage stays. A disk that failed may work again, and descriptors that ran out may be free again.
+auto Manager::Recovery::unreadable(const Error& error) -> Outcome {
+  const bool stays = error.code == Code::data_loss || error.code == Code::not_found;
+  return {stays ? Next::give_up : Next::try_again, error.message};
+}
+
+auto Manager::Recovery::open_journal() -> Step {
+  if (!vm_->journal) {
+    auto journal = vm_->folder.open_journal(is_same_boot_ || is_elsewhere_ ? After::agent : After::host);
+    if (!journal && has_been_ended()) return Outcome{Next::done};
+    if (!journal) return unreadable(journal.error());
+    vm_->journal.emplace(std::move(*journal));
+  }
+  raise_revision();
+  if (has_been_ended()) return Outcome{Next::done};
+  return std::nullopt;
+}
+
+// The caller of an interrupted delete has been told already that the VM is deleted, or is told when it asks again.
+auto Manager::Recovery::finish_interrupted_delete() -> Step {
+  const JournalRecord* intent = latest(*vm_->journal, RecordKind::intent);
+  if (intent == nullptr || intent->action != core::to_string(core::Action::remove)) return std::nullopt;
+  // A delete that failed has a result, its own or that of a later command.
+  if (interrupted_command(*vm_->journal) != intent) return std::nullopt;
   Command command;
-  command.vm = vm->id;
+  command.vm = vm_->id;
   command.action = core::Action::remove;
   command.revision = intent->revision;
   command.step = intent->step;
-  if (auto removed = remove(vm, command); !removed) {
-    core::logger("vm")->error("an interrupted delete could not be finished vm={} reason={}", vm->id,
+  if (auto removed = manager_.remove(vm_, command); !removed) {
+    core::logger("vm")->error("an interrupted delete could not be finished vm={} reason={}", vm_->id,
                               core::log_value(removed.error().message));
-    return false;
+    return std::nullopt;
   }
-  core::logger("vm")->info("an interrupted delete was finished vm={}", vm->id);
-  bury(vm, nullptr);
-  return true;
+  core::logger("vm")->info("an interrupted delete was finished vm={}", vm_->id);
+  manager_.bury(vm_, nullptr);
+  return Outcome{Next::done};
 }
 
-// What its plugin says of it. Whether that can be asked or not, how a VMM ended is written down.
-Result<VmStatus> Manager::told_at_recovery(const VmPtr& vm) {
-  const auto asked_plugin = [&]() -> Result<VmStatus> {
-    QARAX_TRY(Driver * driver, drivers_.find(vm->document.hypervisor));
-    QARAX_TRY(const VmArgs args, args_for(vm));
-    const OwnCall asked(*this, vm, kRecoverMs);
-    return driver->recover(asked.call(), args);
-  };
-  auto said = asked_plugin();
-  if (said) return said;
-  const auto process = processes_.find({vm->id, vm->document.incarnation});
-  if (!process || process->alive) return said;
-  core::logger("vm")->warn("the VMM has ended and its plugin can't be asked how vm={} hypervisor={} reason={}", vm->id,
-                           vm->document.hypervisor, core::log_value(said.error().message));
-  return ended_status(vm);
+auto Manager::Recovery::carry_interrupted_through() -> Step {
+  SnapshotFolder(vm_->folder.path()).sweep();
+  const JournalRecord* intent = interrupted_command(*vm_->journal);
+  if (intent == nullptr) return std::nullopt;
+  if (auto carried = carry_through(*intent))
+    status_ = manager_.believed(vm_->id, vm_->document.incarnation, std::move(*carried));
+  else
+    broken_ = std::move(carried).error();
+  return std::nullopt;
 }
 
-Result<VmStatus> Manager::recovered_status(const VmPtr& vm, bool same_boot, const std::optional<VmStatus>& before) {
-  if (!same_boot) {
-    processes_.clean_up(vm->id, vm->document.incarnation);
-    if (before && before->state == VmState::shutdown) return *before;
-    // Of this kernel only: a host that goes down ends VMMs with code 0, too.
-    if (is_of_this_kernel(vm->document)) {
-      const auto process = processes_.find({vm->id, vm->document.incarnation});
-      if (process && !process->alive && process->exit && process->exit->kind != ExitKind::unknown)
-        return ended_without_plugin(process);
-    }
-    return status_with(VmState::shutdown, "the host was rebooted");
-  }
-  // What the journal says is believed where no process says otherwise.
-  if (before && before->state == VmState::shutdown && !lives(vm->id, vm->document.incarnation)) return *before;
-  // Watched before it is asked for, so that an end in between is seen.
-  processes_.adopt(vm->id, vm->document.incarnation);
-  QARAX_TRY(VmStatus status, told_at_recovery(vm));
-  status = believed(vm->id, vm->document.incarnation, std::move(status));
-  if (status.state != VmState::shutdown) return status;
-  if (!status.exit || status.status_reason.empty()) {
-    VmStatus told = ended_status(vm);
-    if (!status.exit) status.exit = told.exit;
-    if (status.status_reason.empty()) status.status_reason = told.status_reason;
-  }
-  processes_.clean_up(vm->id, vm->document.incarnation);
-  return status;
-}
-
-void Manager::recover(const VmPtr& vm, int attempt) {
-  const auto log = core::logger("vm");
-  // Before the report: who reads it may send a command at once.
-  const auto admit_commands = [&] {
-    const std::lock_guard lock(vm->admission_mutex);
-    const bool was = std::exchange(vm->recovering, false);
-    return was;
-  };
-  const std::int64_t epoch = reports_.decision_epoch(vm->known);
-  const auto give_up = [&](const std::string& reason) {
-    admit_commands();
-    log->error("the VM could not be recovered vm={} reason={}", vm->id, core::log_value(reason));
-    reports_.publish_if_current(vm->known, vm->facts(status_with(VmState::unknown, reason)), epoch);
-  };
-  // By a force-stop or a delete, which has the last word: also before its turn on the strand has come.
-  const auto is_overtaken = [&] {
-    const std::lock_guard lock(vm->admission_mutex);
-    return !vm->recovering || vm->dead ||
-           std::any_of(vm->pending.begin(), vm->pending.end(),
-                       [](const OperationPtr& one) { return overtakes(one->command.action); });
-  };
-  const auto raise_revision = [&] {
-    const std::lock_guard lock(vm->admission_mutex);
-    for (const auto& record : vm->journal->records()) vm->revision = std::max(vm->revision, record.revision);
-  };
-  // By a force-stop that has been answered: between two attempts, or before the first, and then the commands after it
-  // still have to know what the VM is.
-  const auto has_been_ended = [&] {
-    const std::lock_guard lock(vm->admission_mutex);
-    return !vm->recovering;
-  };
-  if (has_been_ended() && vm->journal && vm->document.incarnation != 0) return;
-  auto document = vm->folder.read_document();
-  if (!document && has_been_ended()) return;
-  const auto again_in = [&](std::int64_t ms, int next) {
-    timers_.in_ms(ms, [this, vm, next] { enqueue(vm, [this, vm, next] { recover(vm, next); }); });
-  };
-  // No failed attempt, and told once: a slow plugin has many VMs.
-  const auto wait_for_plugin = [&](const Error& error) {
-    const VmStatus status = status_with(VmState::unknown, "recovering: " + error.message);
-    if (reports_.status_of(vm->known).status_reason != status.status_reason) {
-      log->warn("a recovery waits for its plugin vm={} reason={}", vm->id, core::log_value(error.message));
-      reports_.publish_if_current(vm->known, vm->facts(status), epoch);
-    }
-    again_in(kRetryMs, attempt);
-  };
-  const auto try_again = [&](const Error& error) {
-    log->warn("a recovery is tried again vm={} attempt={} reason={}", vm->id, attempt, core::log_value(error.message));
-    const VmStatus status =
-        status_with(VmState::unknown, "recovering, tried " + std::to_string(attempt) + " times: " + error.message);
-    reports_.publish_if_current(vm->known, vm->facts(status), epoch);
-    again_in(std::min<std::int64_t>(std::int64_t{kRetryMs} * attempt, kLastRetryMs), attempt + 1);
-  };
-  // Damage stays; a disk that failed or descriptors that ran out may be back.
-  const auto unreadable = [&](const Error& error) {
-    return error.code == Code::data_loss || error.code == Code::not_found ? give_up(error.message) : try_again(error);
-  };
-  if (!document && document.error().code == Code::data_loss && was_never_started(vm)) {
-    raise_revision();
-    VmStatus status = status_with(VmState::shutdown, "its start was interrupted and undone");
-    settle_interrupted(vm, status, epoch);
-    admit_commands();
-    reports_.publish_if_current(vm->known, vm->facts(status), epoch);
-    return;
-  }
-  if (!document) return unreadable(document.error());
-  vm->document = std::move(*document);
-  reports_.set_incarnation(vm->known, vm->document.incarnation);
-  const bool same_boot = vm->document.boot_identity == core::boot_identity();
-  // A PID namespace that isn't the one before says no more than that: a lock that is held ends with its kernel, and
-  // what is seen runs. What isn't seen and has no lock is taken for ended, as a container's restart ends it.
-  const auto supervised = same_boot ? Result<bool>(false) : processes_.supervised(vm->id);
-  if (!supervised) return try_again(supervised.error());
-  const bool is_elsewhere =
-      *supervised || (!same_boot && is_of_this_kernel(vm->document) && processes_.is_seen(vm->id));
-  if (!vm->journal) {
-    auto journal = vm->folder.open_journal(same_boot || is_elsewhere ? After::agent : After::host);
-    if (!journal && has_been_ended()) return;
-    if (!journal) return unreadable(journal.error());
-    vm->journal.emplace(std::move(*journal));
-  }
-  raise_revision();
-  if (has_been_ended() || finish_interrupted_delete(vm)) return;
-  if (is_elsewhere)
-    return give_up(
-        "its supervisor lives in another PID namespace, where this agent sees nothing of it; start the agent where it "
-        "ran");
-
-  const auto before = last_status(*vm->journal);
-  auto status = recovered_status(vm, same_boot, before);
-  if (is_overtaken()) return;
-  if (!status) {
-    const Error& error = status.error();
-    if (error.reason == kPluginLoading) return wait_for_plugin(error);
-    // An overloaded host or a VMM that is slow to answer gets better: the VM isn't given up for it.
-    const auto process = processes_.find({vm->id, vm->document.incarnation});
-    const bool may_change =
-        (error.code == Code::unavailable || error.code == Code::deadline_exceeded) && process && process->alive;
-    return may_change ? try_again(error) : give_up(error.message);
-  }
-  SnapshotFolder(vm->folder.path()).sweep();
-  std::optional<Error> broken;
-  if (const JournalRecord* intent = interrupted(*vm->journal)) {
-    if (auto carried = carry_through(vm, *intent, *status))
-      status = believed(vm->id, vm->document.incarnation, std::move(*carried));
-    else
-      broken = std::move(carried).error();
-  }
-  settle_interrupted(vm, *status, epoch, broken);
-  if (status->state == VmState::shutdown && !(before && before->state == VmState::shutdown)) record_exit(vm, *status);
-  if (!admit_commands() || !reports_.publish_if_current(vm->known, vm->facts(*status), epoch)) return;
-  log->info("recovered vm={} state={}", vm->id, to_string(status->state));
-}
-
-// Why an interrupted command isn't what its caller asked for; nothing: it is.
-std::optional<Error> Manager::broken_off(const VmPtr& vm, const JournalRecord& intent, const VmStatus& status,
-                                         const std::optional<Error>& broken) {
+// A VM that was paused for a snapshot is resumed, a half-done restore is ended, and a resize is carried through,
+// because nothing records how far it came.
+Result<VmStatus> Manager::Recovery::carry_through(const JournalRecord& intent) {
   const auto action = core::action_named(intent.action);
-  // Whatever is left of it, it isn't deleted.
-  if (action == core::Action::remove)
-    return make_error(Code::aborted, "the node agent ended during the delete, which could not be finished",
-                      "interrupted");
-  if (action == core::Action::reboot)
-    return make_error(Code::aborted, "the node agent ended during the reboot; it may not have happened", "interrupted");
-  if (action == core::Action::resize && status.state == VmState::running) return broken;
-  if (action == core::Action::snapshot) {
-    const auto asked = decode<core::SnapshotCommand>(std::string_view(intent.document.text), Unknown::ignore);
-    if (asked && SnapshotFolder(vm->folder.path()).holds(asked->id)) return std::nullopt;
+  if (!core::has_vmm(status_.state)) return status_;
+  QARAX_TRY(Driver * driver, manager_.drivers_.find(vm_->document.hypervisor));
+  if (action == core::Action::snapshot) return manager_.snapshots_.go_on(vm_, *driver, intent.before, status_);
+  if (action == core::Action::restore && status_.state == VmState::paused) return undo_restore(*driver);
+  if (action == core::Action::resize && status_.state == VmState::running) {
+    // The resize has begun, perhaps by a newer agent. Applying the members that this agent knows is better than leaving
+    // it half done.
+    QARAX_TRY(const auto wanted, decode<core::ResizeCommand>(std::string_view(intent.document.text), Unknown::ignore));
+    return resize(vm_, wanted, *driver, call_to_undo(vm_), manager_.processes_);
   }
-  if (action && core::target(*action) == status.state) return std::nullopt;
-  return make_error(Code::aborted,
-                    "the node agent ended during the " + intent.action + "; it was undone, the VM is " +
-                        std::string(to_string(status.state)),
-                    "interrupted");
+  return status_;
 }
 
-// A command that was under way when the agent ended: its caller can ask for its result again and hears what became of
-// it.
-void Manager::settle_interrupted(const VmPtr& vm, const VmStatus& status, std::int64_t epoch,
-                                 const std::optional<Error>& broken) {
-  const JournalRecord* intent = interrupted(*vm->journal);
-  const JournalRecord* result = last_of(*vm->journal, RecordKind::result);
+Result<VmStatus> Manager::Recovery::undo_restore(Driver& driver) {
+  QARAX_CHECK(manager_.processes_.kill_all(vm_->id, CallLimits{}.within_ms(kUndoMs)));
+  StopArgs args;
+  QARAX_TRY(args.vm, args_for(*vm_, manager_.processes_));
+  args.mode = StopMode::force;
+  QARAX_TRY(VmStatus stopped, driver.stop(call_to_undo(vm_), args));
+  manager_.processes_.clean_up(vm_->id, vm_->document.incarnation);
+  stopped.status_reason = "its restore was interrupted and undone";
+  return stopped;
+}
+
+auto Manager::Recovery::settle() -> Step {
+  settle_interrupted();
+  if (status_.state == VmState::shutdown && !was_shutdown()) manager_.record_exit(vm_, status_);
+  // Commands are admitted before the report: whoever reads it may send one at once.
+  if (admit_commands() && publish(status_))
+    core::logger("vm")->info("recovered vm={} state={}", vm_->id, to_string(status_.state));
+  return Outcome{Next::done};
+}
+
+// The caller of a command that the agent's end interrupted can ask for its result again and hears what became of it.
+void Manager::Recovery::settle_interrupted() {
   CommandResult settled;
-  JournalRecord record;
-  if (intent != nullptr) {
-    record = *intent;
-    record.kind = RecordKind::result;
-    record.status.text = encode(status);
-    record.document = {};
-    if (auto why = broken_off(vm, *intent, status, broken)) {
-      record.error.text = encode(*why);
+  JournalRecord result;
+  if (const JournalRecord* intent = interrupted_command(*vm_->journal)) {
+    result = *intent;
+    result.kind = RecordKind::result;
+    result.status.text = encode(status_);
+    result.document = {};
+    if (auto why = why_unfinished(*intent, status_, broken_, vm_->folder.path())) {
+      result.error.text = encode(*why);
       settled.outcome = std::move(*why);
     }
-    core::logger("vm")->warn("a command was interrupted vm={} action={} revision={} finished={}", vm->id, record.action,
-                             record.revision, settled.outcome.ok());
-    log_unless(vm->journal->append(record, Outlives::agent), "what became of it could not be kept", vm->id);
-    result = &record;
-  } else if (result != nullptr && result->error.text != "null") {
-    settled.outcome = decode_error(result->error.text).value_or(make_error(Code::unknown, "the command failed"));
+    core::logger("vm")->warn("a command was interrupted vm={} action={} revision={} finished={}", vm_->id,
+                             result.action, result.revision, settled.outcome.ok());
+    log_unless(vm_->journal->append(result, Outlives::agent), "what became of it could not be kept", vm_->id);
+  } else if (const JournalRecord* last = latest(*vm_->journal, RecordKind::result)) {
+    result = *last;
+    if (result.error.text != "null")
+      settled.outcome = decode_error(result.error.text).value_or(make_error(Code::unknown, "the command failed"));
+  } else {
+    return;
   }
-  if (result == nullptr) return;
-  // As good as a published one: who asks again may be quicker than the report that everybody gets.
-  const auto report = reports_.record_if_current(vm->known, vm->facts(status), epoch);
+  // Recorded like a published report, because a caller that asks again may be quicker than the published one.
+  const auto report = manager_.reports_.record_if_current(vm_->known, vm_->facts(status_), epoch_);
   if (!report) return;
   settled.report = *report;
-  intent = last_of(*vm->journal, RecordKind::intent);
-  if (settled.outcome.ok() && result->action == core::to_string(core::Action::snapshot) && intent != nullptr &&
-      intent->revision == result->revision)
-    add_snapshot_facts(vm, intent->document.text, settled.report);
-  const std::lock_guard lock(vm->admission_mutex);
-  if (result->revision == vm->revision) vm->results.emplace_back(result->step, settled);
+  const JournalRecord* intent = latest(*vm_->journal, RecordKind::intent);
+  if (settled.outcome.ok() && result.action == core::to_string(core::Action::snapshot) && intent != nullptr &&
+      intent->revision == result.revision)
+    Snapshots::add_facts(*vm_, intent->document.text, settled.report);
+  const std::lock_guard lock(vm_->admission_mutex);
+  if (result.revision == vm_->revision) vm_->results.emplace_back(result.step, settled);
+}
+
+void Manager::Recovery::conclude(const Outcome& outcome) {
+  switch (outcome.next) {
+    case Next::done:
+      return;
+    case Next::try_again:
+      return try_again(outcome.reason);
+    case Next::wait_for_plugin:
+      return wait_for_plugin(outcome.reason);
+    case Next::give_up:
+      return give_up(outcome.reason);
+  }
+}
+
+void Manager::Recovery::try_again(const std::string& reason) {
+  core::logger("vm")->warn("a recovery is tried again vm={} attempt={} reason={}", vm_->id, attempt_,
+                           core::log_value(reason));
+  publish(status_with(VmState::unknown, "recovering, tried " + std::to_string(attempt_) + " times: " + reason));
+  repeat_in(std::min<std::int64_t>(std::int64_t{kRetryMs} * attempt_, kLastRetryMs), attempt_ + 1);
+}
+
+// Waiting is no failed attempt. It is told once per VM: a plugin that loads slowly may have many.
+void Manager::Recovery::wait_for_plugin(const std::string& reason) {
+  const VmStatus status = status_with(VmState::unknown, "recovering: " + reason);
+  if (manager_.reports_.status_of(vm_->known).status_reason != status.status_reason) {
+    core::logger("vm")->warn("a recovery waits for its plugin vm={} reason={}", vm_->id, core::log_value(reason));
+    publish(status);
+  }
+  repeat_in(kRetryMs, attempt_);
+}
+
+void Manager::Recovery::give_up(const std::string& reason) {
+  admit_commands();
+  core::logger("vm")->error("the VM could not be recovered vm={} reason={}", vm_->id, core::log_value(reason));
+  publish(status_with(VmState::unknown, reason));
+}
+
+void Manager::Recovery::repeat_in(std::int64_t ms, int attempt) {
+  manager_.timers_.in_ms(ms, [&manager = manager_, vm = vm_, attempt] {
+    manager.enqueue(vm, [&manager, vm, attempt] { manager.recover(vm, attempt); });
+  });
+}
+
+// True once a command that overtakes has had its turn, before the first attempt or between two attempts.
+bool Manager::Recovery::has_been_ended() {
+  const std::lock_guard lock(vm_->admission_mutex);
+  return !vm_->recovering;
+}
+
+// A force-stop or a delete has the last word as soon as it is taken, even before its turn on the strand has come.
+bool Manager::Recovery::is_overtaken() {
+  const std::lock_guard lock(vm_->admission_mutex);
+  return !vm_->recovering || vm_->dead ||
+         std::any_of(vm_->pending.begin(), vm_->pending.end(),
+                     [](const OperationPtr& one) { return overtakes(one->command.action); });
+}
+
+// False: a command that overtakes has admitted them already.
+bool Manager::Recovery::admit_commands() {
+  const std::lock_guard lock(vm_->admission_mutex);
+  return std::exchange(vm_->recovering, false);
+}
+
+void Manager::Recovery::raise_revision() {
+  const std::lock_guard lock(vm_->admission_mutex);
+  for (const auto& record : vm_->journal->records()) vm_->revision = std::max(vm_->revision, record.revision);
+}
+
+bool Manager::Recovery::publish(const VmStatus& status) {
+  return manager_.reports_.publish_if_current(vm_->known, vm_->facts(status), epoch_);
 }
 
 }  // namespace qarax::agent

@@ -1,4 +1,5 @@
-// From a start's document to a running VMM, on the VM's strand: resolve it, record it, and only then launch.
+// From the document of a start or a restore to a running VMM, on the VM's strand: resolve it, record it, and only then
+// launch.
 #include <unistd.h>
 
 #include <utility>
@@ -6,6 +7,7 @@
 #include "command_document.hpp"
 #include "manager.hpp"
 #include "records.hpp"
+#include "snapshot_folder.hpp"
 #include "steps.hpp"
 
 namespace qarax::agent {
@@ -97,6 +99,35 @@ Result<VmStatus> Manager::start(const VmPtr& vm, Operation& operation) {
                "the next start boots the same files, as they can't be forgotten", vm->id);
   }
   return started;
+}
+
+Result<VmStatus> Manager::restore(const VmPtr& vm, const Operation& operation) {
+  const Command& command = operation.command;
+  QARAX_TRY(const auto wanted, decode<core::RestoreCommand>(std::string_view(command.document), Unknown::ignore));
+  QARAX_CHECK(check_snapshot_id(wanted.snapshot));
+  QARAX_CHECK(check_incarnation(vm, command));
+  const SnapshotFolder snapshots(vm->folder.path());
+  QARAX_TRY(SnapshotManifest manifest, snapshots.read(wanted.snapshot));
+  manifest.boot = found(std::move(manifest.boot));
+  if (const std::string gone = missing_of(manifest.boot); !gone.empty())
+    return make_error(Code::failed_precondition, "the snapshot's boot file " + gone + " is gone", "boot-files-missing");
+  QARAX_TRY(Driver * driver, drivers_.find(manifest.hypervisor));
+  QARAX_TRY(const core::Fd folder, snapshots.open(wanted.snapshot));
+  VmDocument document = document_of(command, wanted.start);
+  document.hypervisor = manifest.hypervisor;
+  document.spec = manifest.spec;
+  document.resolved = manifest.resolved;
+  document.boot = manifest.boot;
+  QARAX_CHECK(in_step("record", processes_.check_alone({vm->id, document.incarnation})));
+  QARAX_CHECK(note_start(vm, command, document));
+  auto restored = launch(vm, operation, [&](DriverCall& call, const StartArgs& args) {
+    call.fds = {folder.get()};
+    return driver->restore(call, args);
+  });
+  if (!restored && driver->version() != manifest.plugin_version)
+    return std::move(restored).error().context("the snapshot was taken by " + manifest.hypervisor + " " +
+                                               manifest.plugin_version + ", this is " + driver->version());
+  return restored;
 }
 
 // Records the intent and the incarnation's document before anything else is made.

@@ -29,7 +29,7 @@ Manager::OwnCall::~OwnCall() {
   vm_->own_call = nullptr;
 }
 
-DriverCall Manager::OwnCall::call() const { return manager_.call_for(vm_, {deadline_ns_, cancel_->fd()}); }
+DriverCall Manager::OwnCall::call() const { return call_for(vm_, {deadline_ns_, cancel_->fd()}); }
 
 // Runs once the strand's own plugin call is past its deadline and grace. An answer that comes later is still reported.
 void Manager::doubt(const VmPtr& vm, const CancelPtr& call) {
@@ -129,7 +129,7 @@ void Manager::look(const VmPtr& vm) {
   const auto seen = [&]() -> Result<VmStatus> {
     if (is_elsewhere) return ended_status(vm);
     QARAX_TRY(Driver * driver, drivers_.find(vm->document.hypervisor));
-    QARAX_TRY(const VmArgs args, args_for(vm));
+    QARAX_TRY(const VmArgs args, args_for(*vm, processes_));
     const OwnCall asked(*this, vm, options_.call_ms);
     QARAX_TRY(VmStatus said, driver->inspect(asked.call(), args));
     return believed(vm->id, vm->document.incarnation, std::move(said));

@@ -1,0 +1,29 @@
+#include "driver_calls.hpp"
+
+namespace qarax::agent {
+
+DriverCall call_for(const std::shared_ptr<Vm>& vm, const CallLimits& limits, const std::string& request_id) {
+  DriverCall call;
+  call.deadline_ns = limits.deadline_ns;
+  call.cancel_fd = limits.cancel_fd;
+  call.request_id = request_id;
+  call.keep = [vm](std::string_view handle) { return vm->folder.write_handle(handle); };
+  return call;
+}
+
+DriverCall call_for(const std::shared_ptr<Vm>& vm, const Operation& operation) {
+  return call_for(vm, {operation.command.deadline_ns, operation.cancel_fd()}, operation.command.request_id);
+}
+
+DriverCall call_to_undo(const std::shared_ptr<Vm>& vm) { return call_for(vm, CallLimits{}.within_ms(kUndoMs)); }
+
+Result<VmArgs> args_for(const Vm& vm, const ProcessService& processes) {
+  VmArgs args;
+  args.vm = vm.id;
+  args.incarnation = vm.document.incarnation;
+  args.run_dir = processes.run_dir(vm.id, vm.document.incarnation);
+  QARAX_TRY(args.handle, vm.folder.read_handle());
+  return args;
+}
+
+}  // namespace qarax::agent

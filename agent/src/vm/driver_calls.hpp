@@ -1,0 +1,24 @@
+// Makes the arguments of a driver call about a VM. Private to the manager.
+#pragma once
+
+#include <string>
+
+#include "call_limits.hpp"
+#include "driver.hpp"
+#include "process_service.hpp"
+#include "vm.hpp"
+
+namespace qarax::agent {
+
+// The limit of a call that undoes something, or carries it through after the agent's restart.
+inline constexpr std::int64_t kUndoMs = 10'000;
+
+// Any thread. The call keeps the VM alive, and keeps the handle that the plugin gives it in the VM's folder.
+DriverCall call_for(const std::shared_ptr<Vm>& vm, const CallLimits& limits, const std::string& request_id = {});
+DriverCall call_for(const std::shared_ptr<Vm>& vm, const Operation& operation);
+DriverCall call_to_undo(const std::shared_ptr<Vm>& vm);
+
+// On the VM's strand. Names the VM's current incarnation. Fails if its handle can't be read.
+Result<VmArgs> args_for(const Vm& vm, const ProcessService& processes);
+
+}  // namespace qarax::agent
