@@ -222,7 +222,9 @@ int serve(const ServerConfig& config, const CommandLine& line) {
   // for sending their replies.
   orchestrator.shutdown(config.shutdown_grace_ms * 3 / 5);
   const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
-  const bool quiet = server.stop(std::max(left, std::chrono::milliseconds(0))) && host_jobs.stop();
+  bool quiet = server.stop(std::max(left, std::chrono::milliseconds(0)));
+  // Where the server isn't quiet the process ends below by _Exit, whatever the host jobs do.
+  if (quiet) quiet = host_jobs.stop();
   (*store)->flush();
   log->info("ended");
   core::flush_logs();

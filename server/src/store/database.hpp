@@ -34,10 +34,6 @@ class Database {
     bool while_read_only = false;  // is made even while set_read_only() refuses changes
     bool frees = false;            // ends or removes something, so it is made even where room() has an error
   };
-  static Change freeing(Change change) {
-    change.frees = true;
-    return change;
-  }
 
   // Takes part in every transaction. What changes add to it during their work is written after them, last in the
   // transaction, and shown after the commit, once the changes are published. Called under state().

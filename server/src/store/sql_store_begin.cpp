@@ -133,22 +133,25 @@ Result<BegunJob> SqlStore::begin_job(const BeginJob& asked) {
   if (asked.action == core::Action::resize)
     if (const VmPtr vm = memory_.vm(asked.vm_id); vm && vm->host_id) keys.push_back(*vm->host_id);
   if (asked.only_check) {
-    QARAX_CHECK(db_->transact({std::move(keys), [&](Session& session) { return plan_job(session, asked, plan); }, [] {},
-                               false, facts_of(asked.action).frees}));
+    QARAX_CHECK(db_->transact({.keys = std::move(keys),
+                               .work = [&](Session& session) { return plan_job(session, asked, plan); },
+                               .frees = facts_of(asked.action).frees}));
     return begun;
   }
-  QARAX_CHECK(transact({std::move(keys), [&](Session& session) { return plan_job(session, asked, plan); },
-                        [&] {
-                          const std::string superseded = plan.superseded ? plan.superseded->id : "";
-                          jobs_.erase(superseded);
-                          if (plan.superseded) book_.put(std::move(*plan.superseded));
-                          jobs_.emplace(plan.job.id, plan.job);
-                          book_.put(plan.told);
-                          if (plan.reservation) reservations_[plan.vm.id] = *plan.reservation;
-                          publish_subject(plan);
-                          begun = {plan.job, publish(plan), superseded};
-                        },
-                        false, facts_of(asked.action).frees},
+  QARAX_CHECK(transact({.keys = std::move(keys),
+                        .work = [&](Session& session) { return plan_job(session, asked, plan); },
+                        .publish =
+                            [&] {
+                              const std::string superseded = plan.superseded ? plan.superseded->id : "";
+                              jobs_.erase(superseded);
+                              if (plan.superseded) book_.put(std::move(*plan.superseded));
+                              jobs_.emplace(plan.job.id, plan.job);
+                              book_.put(plan.told);
+                              if (plan.reservation) reservations_[plan.vm.id] = *plan.reservation;
+                              publish_subject(plan);
+                              begun = {plan.job, publish(plan), superseded};
+                            },
+                        .frees = facts_of(asked.action).frees},
                        plan.job.id));
   return begun;
 }
