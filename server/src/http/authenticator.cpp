@@ -4,6 +4,7 @@
 #include <Poco/SHA2Engine.h>
 
 #include "http/text.hpp"
+#include "qarax/core/sha256.hpp"
 
 namespace qarax::http {
 
@@ -15,10 +16,7 @@ std::string TokenAuthenticator::hash(std::string_view token) {
   return Poco::DigestEngine::digestToHex(engine.digest());
 }
 
-bool TokenAuthenticator::is_hash(std::string_view text) noexcept {
-  if (text.size() != 64) return false;
-  return text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-}
+bool TokenAuthenticator::is_hash(std::string_view text) noexcept { return core::is_sha256_hex(text); }
 
 bool TokenAuthenticator::accepts(std::string_view token) const {
   if (token.empty()) return false;
