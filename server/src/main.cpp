@@ -157,7 +157,7 @@ Result<std::unique_ptr<Store>> wait_for_store(const DatabaseUrl& url, const Sign
 
 int serve(const ServerConfig& config, const CommandLine& line) {
   const Signals signals;
-  http::raise_descriptor_limit();
+  core::raise_descriptor_limit();
   auto log = core::logger("server");
   const auto http_log = core::logger("http")->backend();
   if (const Status made = core::make_folder(config.data_dir); !made) return fail(made.error());
