@@ -14,7 +14,7 @@ TEST(Sha256, KnowsItsOwnForm) {
   const std::string digest = *sha256_hex("abc");
   EXPECT_TRUE(is_sha256_hex(digest));
   EXPECT_FALSE(is_sha256_hex(digest.substr(1)));
-  EXPECT_FALSE(is_sha256_hex("BA78" + digest.substr(4))) << "written in lower case only";
+  EXPECT_FALSE(is_sha256_hex("BA78" + digest.substr(4))) << "compared as it is written";
   EXPECT_FALSE(is_sha256_hex(""));
 }
 

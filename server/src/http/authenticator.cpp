@@ -4,7 +4,6 @@
 #include <Poco/SHA2Engine.h>
 
 #include "http/text.hpp"
-#include "qarax/core/sha256.hpp"
 
 namespace qarax::http {
 
@@ -15,8 +14,6 @@ std::string TokenAuthenticator::hash(std::string_view token) {
   engine.update(token.data(), token.size());
   return Poco::DigestEngine::digestToHex(engine.digest());
 }
-
-bool TokenAuthenticator::is_hash(std::string_view text) noexcept { return core::is_sha256_hex(text); }
 
 bool TokenAuthenticator::accepts(std::string_view token) const {
   if (token.empty()) return false;
