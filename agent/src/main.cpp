@@ -2,7 +2,6 @@
 // still run.
 #include <malloc.h>
 #include <pthread.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,6 +13,7 @@
 
 #include "commands.hpp"
 #include "node.hpp"
+#include "qarax/core/files.hpp"
 #include "qarax/core/logging.hpp"
 #include "qarax/core/plugin_host/crash_word.hpp"
 
@@ -90,12 +90,7 @@ int run(int argc, char** argv) {
   // Set before plugins are loaded: handlers that a plugin changes are put back.
   std::signal(SIGALRM, [](int) { _exit(0); });
   qarax::core::tell_of_crashes();
-  // Each running VM takes a few descriptors.
-  rlimit files{};
-  if (::getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
-    files.rlim_cur = files.rlim_max;
-    ::setrlimit(RLIMIT_NOFILE, &files);
-  }
+  qarax::core::raise_descriptor_limit();
 
   std::error_code ignored;
   const std::string folder = std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path().string();

@@ -10,7 +10,9 @@
 #include <optional>
 #include <set>
 
+#include "qarax/core/addresses.hpp"
 #include "qarax/core/files.hpp"
+#include "qarax/core/sha256.hpp"
 
 namespace qarax::core {
 
@@ -294,6 +296,29 @@ void ConfigReader::object(std::string_view key, json::Value& value) {
 
 void ConfigReader::foreign_variable(std::string_view name) { impl_->foreign.emplace(name); }
 
+void ConfigReader::check_data_dir(const std::string& path) {
+  if (path.empty()) problem("data_dir", "is required: neither HOME nor XDG_STATE_HOME is set");
+  check_absolute("data_dir", path);
+}
+
+void ConfigReader::check_absolute(std::string_view key, const std::string& path) {
+  if (!path.empty() && path.front() != '/') problem(key, "must be an absolute path, got \"" + path + "\"");
+}
+
+void ConfigReader::check_listener(const Listener& listener) {
+  if (listener.tls_cert.empty() != listener.tls_key.empty())
+    problem("listen.tls.cert", "cert and key go together; set both or neither");
+  if (!listener.token_sha256.empty() && !is_sha256_hex(listener.token_sha256))
+    problem("listen.token_sha256",
+            std::string("must be the 64 lower-case hexadecimal digits of a SHA-256; make one with: ")
+                .append(listener.make_token));
+  const bool credentials = !listener.tls_cert.empty() && !listener.token_sha256.empty();
+  if (!is_loopback(listener.address) && !credentials && !listener.insecure)
+    problem("listen.address", listener.address +
+                                  " can be reached from other machines: set listen.tls.cert, listen.tls.key and "
+                                  "listen.token_sha256, or say insecure: true to serve everyone without a password");
+}
+
 std::vector<std::string> ConfigReader::keys() const { return {impl_->known.begin(), impl_->known.end()}; }
 
 void ConfigReader::problem(std::string_view key, std::string text) {
@@ -332,6 +357,14 @@ Status ConfigReader::finish() {
     error.message.append(error.message.empty() ? "" : "\n").append(p.pointer).append(": ").append(p.detail);
   error.details = impl_->problems;
   return error;
+}
+
+std::string default_data_dir(std::string_view program) {
+  const std::string folder = std::string("/").append(program);
+  if (geteuid() == 0) return "/var/lib" + folder;
+  if (const char* state = std::getenv("XDG_STATE_HOME"); state != nullptr && *state == '/') return state + folder;
+  if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/') return home + ("/.local/state" + folder);
+  return {};
 }
 
 }  // namespace qarax::core

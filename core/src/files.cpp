@@ -1,6 +1,7 @@
 #include "qarax/core/files.hpp"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -167,6 +168,14 @@ Status check_own_folder(const std::string& path) {
   if ((info.st_mode & (S_IWGRP | S_IWOTH)) != 0)
     return refuse("others can write there; chmod go-w it, or set another data_dir");
   return Ok{};
+}
+
+void raise_descriptor_limit() noexcept {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+  }
 }
 
 std::optional<std::int64_t> process_start_time(int pid) {

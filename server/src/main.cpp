@@ -157,7 +157,7 @@ Result<std::unique_ptr<Store>> wait_for_store(const DatabaseUrl& url, const Sign
 
 int serve(const ServerConfig& config, const CommandLine& line) {
   const Signals signals;
-  http::raise_descriptor_limit();
+  core::raise_descriptor_limit();
   auto log = core::logger("server");
   const auto http_log = core::logger("http")->backend();
   if (const Status made = core::make_folder(config.data_dir); !made) return fail(made.error());
@@ -222,7 +222,9 @@ int serve(const ServerConfig& config, const CommandLine& line) {
   // for sending their replies.
   orchestrator.shutdown(config.shutdown_grace_ms * 3 / 5);
   const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
-  const bool quiet = server.stop(std::max(left, std::chrono::milliseconds(0))) && host_jobs.stop();
+  bool quiet = server.stop(std::max(left, std::chrono::milliseconds(0)));
+  // Where the server isn't quiet the process ends below by _Exit, whatever the host jobs do.
+  if (quiet) quiet = host_jobs.stop();
   (*store)->flush();
   log->info("ended");
   core::flush_logs();

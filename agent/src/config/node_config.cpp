@@ -1,24 +1,11 @@
 #include "node_config.hpp"
 
-#include <unistd.h>
-
-#include <cstdlib>
-
 #include "qarax/core/addresses.hpp"
 #include "qarax/core/config.hpp"
 
 namespace qarax::agent {
 
 namespace {
-
-std::string default_data_dir() {
-  if (geteuid() == 0) return "/var/lib/qarax";
-  if (const char* state = std::getenv("XDG_STATE_HOME"); state != nullptr && *state == '/')
-    return std::string(state) + "/qarax";
-  if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/')
-    return std::string(home) + "/.local/state/qarax";
-  return {};
-}
 
 void read_plugins(core::ConfigReader& reader, std::vector<PluginEntry>& out) {
   std::vector<json::Value> entries;
@@ -48,15 +35,11 @@ void read_plugins(core::ConfigReader& reader, std::vector<PluginEntry>& out) {
   }
 }
 
-void check_absolute(core::ConfigReader& reader, std::string_view key, const std::string& path) {
-  if (!path.empty() && path.front() != '/') reader.problem(key, "must be an absolute path, got \"" + path + "\"");
-}
-
 }  // namespace
 
 Result<NodeConfig> read_node_config(const std::string& path, std::vector<std::string>* keys) {
   NodeConfig config;
-  config.data_dir = default_data_dir();
+  config.data_dir = core::default_data_dir("qarax");
   core::ConfigReader reader(path, "QARAX_NODE");
   // These tell a server about this node. They may be set in an environment that both programs share.
   reader.foreign_variable("QARAX_NODE_HOST");
@@ -85,28 +68,20 @@ Result<NodeConfig> read_node_config(const std::string& path, std::vector<std::st
   read_plugins(reader, config.plugins);
   if (keys != nullptr) *keys = reader.keys();
 
-  if (config.data_dir.empty()) reader.problem("data_dir", "is required: neither HOME nor XDG_STATE_HOME is set");
-  check_absolute(reader, "data_dir", config.data_dir);
-  check_absolute(reader, "supervisor", config.supervisor);
-  check_absolute(reader, "boot.kernel", config.boot_kernel);
-  check_absolute(reader, "boot.initramfs", config.boot_initramfs);
+  reader.check_data_dir(config.data_dir);
+  reader.check_absolute("supervisor", config.supervisor);
+  reader.check_absolute("boot.kernel", config.boot_kernel);
+  reader.check_absolute("boot.initramfs", config.boot_initramfs);
   if (config.unix_socket == "none" && !config.unix_socket_group.empty())
     reader.problem("listen.unix_socket_group", "is of no use with listen.unix_socket: none");
-  if (config.unix_socket != "none") check_absolute(reader, "listen.unix_socket", config.unix_socket);
+  if (config.unix_socket != "none") reader.check_absolute("listen.unix_socket", config.unix_socket);
   if (config.unix_socket.empty()) config.unix_socket = config.data_dir + "/node.sock";
-  if (config.tls_cert.empty() != config.tls_key.empty())
-    reader.problem("listen.tls.cert", "cert and key go together; set both or neither");
-  if (!config.token_sha256.empty() && (config.token_sha256.size() != 64 ||
-                                       config.token_sha256.find_first_not_of("0123456789abcdef") != std::string::npos))
-    reader.problem(
-        "listen.token_sha256",
-        "must be the 64 lower-case hexadecimal digits of a SHA-256; make one with: printf %s TOKEN | sha256sum");
-  const bool credentials = !config.tls_cert.empty() && !config.token_sha256.empty();
-  if (!core::is_loopback(config.listen_address) && !credentials && !config.insecure)
-    reader.problem("listen.address",
-                   config.listen_address +
-                       " can be reached from other machines: set listen.tls.cert, listen.tls.key and "
-                       "listen.token_sha256, or say insecure: true to serve everyone without a password");
+  reader.check_listener({.address = config.listen_address,
+                         .tls_cert = config.tls_cert,
+                         .tls_key = config.tls_key,
+                         .token_sha256 = config.token_sha256,
+                         .insecure = config.insecure,
+                         .make_token = "printf %s TOKEN | sha256sum"});
   QARAX_CHECK(reader.finish());
   return config;
 }

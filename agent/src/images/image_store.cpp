@@ -1,7 +1,6 @@
 #include "image_store.hpp"
 
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,25 +14,13 @@
 #include "kernel_image.hpp"
 #include "qarax/core/files.hpp"
 #include "qarax/core/logging.hpp"
+#include "qarax/core/sha256.hpp"
 
 namespace qarax::agent {
 
 namespace {
 
 constexpr std::size_t kMaxImage = 2u << 30;
-
-std::string sha256_hex(std::string_view data) {
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned length = 0;
-  EVP_Digest(data.data(), data.size(), digest, &length, EVP_sha256(), nullptr);
-  constexpr char kHex[] = "0123456789abcdef";
-  std::string out;
-  for (unsigned i = 0; i < length; ++i) {
-    out.push_back(kHex[digest[i] >> 4]);
-    out.push_back(kHex[digest[i] & 15]);
-  }
-  return out;
-}
 
 Error unusable(const std::string& path, int error) {
   return make_error(Code::failed_precondition, "boot file " + path + ": " + std::generic_category().message(error),
@@ -60,11 +47,12 @@ ImageStore::ImageStore(std::string folder) : folder_(std::move(folder)) {}
 
 Result<std::string> ImageStore::digest_of(const std::string& path) {
   QARAX_TRY(const std::string print, fingerprint(path));
-  const std::string note = folder_ + "/by-file/" + sha256_hex(path + "\n" + print).substr(0, 32);
+  QARAX_TRY(const std::string file, core::sha256_hex(path + "\n" + print));
+  const std::string note = folder_ + "/by-file/" + file.substr(0, 32);
   if (auto known = core::read_file(note, 256); known && known->size() == 64 && exists(folder_ + "/" + *known))
     return *known;
   QARAX_TRY(const std::string content, core::read_file(path, kMaxImage));
-  const std::string digest = sha256_hex(content);
+  QARAX_TRY(const std::string digest, core::sha256_hex(content));
   QARAX_CHECK(core::make_folder(folder_ + "/by-file"));
   if (!exists(folder_ + "/" + digest)) QARAX_CHECK(core::write_file_durably(folder_ + "/" + digest, content, 0444));
   QARAX_CHECK(core::write_file_durably(note, digest));

@@ -1,13 +1,10 @@
 #include "config/server_config.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
 
 #include "api/rules.hpp"
-#include "http/authenticator.hpp"
 #include "qarax/core/addresses.hpp"
 #include "qarax/core/config.hpp"
 #include "qarax/core/files.hpp"
@@ -19,17 +16,6 @@ namespace {
 std::string environment(const char* name) {
   const char* value = std::getenv(name);
   return value == nullptr ? std::string() : std::string(value);
-}
-
-std::string default_data_dir() {
-  if (geteuid() == 0) return "/var/lib/qarax-server";
-  if (const std::string state = environment("XDG_STATE_HOME"); state.starts_with('/')) return state + "/qarax-server";
-  if (const std::string home = environment("HOME"); home.starts_with('/')) return home + "/.local/state/qarax-server";
-  return {};
-}
-
-void check_absolute(core::ConfigReader& reader, std::string_view key, const std::string& path) {
-  if (!path.empty() && path.front() != '/') reader.problem(key, "must be an absolute path, got \"" + path + "\"");
 }
 
 void add_node(core::ConfigReader& reader, const std::string& source, NodeEntry node, std::vector<NodeEntry>& out) {
@@ -114,26 +100,11 @@ void resolve_database(core::ConfigReader& reader, ServerConfig& config) {
   }
 }
 
-void check_listen(core::ConfigReader& reader, const ServerConfig& config) {
-  if (config.tls_cert.empty() != config.tls_key.empty())
-    reader.problem("listen.tls.cert", "cert and key go together; set both or neither");
-  if (!config.token_sha256.empty() && !http::TokenAuthenticator::is_hash(config.token_sha256))
-    reader.problem(
-        "listen.token_sha256",
-        "must be the 64 lower-case hexadecimal digits of a SHA-256; make one with: qarax-server --hash-token");
-  const bool credentials = !config.tls_cert.empty() && !config.token_sha256.empty();
-  if (!core::is_loopback(config.listen_address) && !credentials && !config.insecure)
-    reader.problem("listen.address",
-                   config.listen_address +
-                       " can be reached from other machines: set listen.tls.cert, listen.tls.key and "
-                       "listen.token_sha256, or say insecure: true to serve everyone without a password");
-}
-
 }  // namespace
 
 Result<ServerConfig> read_server_config(const std::string& path, std::vector<std::string>* keys) {
   ServerConfig config;
-  config.data_dir = default_data_dir();
+  config.data_dir = core::default_data_dir("qarax-server");
   core::ConfigReader reader(path, "QARAX_SERVER");
   reader.text("listen.address", config.listen_address);
   config.listen_address = core::bare_address(std::move(config.listen_address));
@@ -170,12 +141,11 @@ Result<ServerConfig> read_server_config(const std::string& path, std::vector<std
   read_node_from_environment(reader, config.nodes);
   if (keys != nullptr) *keys = reader.keys();
 
-  if (config.data_dir.empty()) reader.problem("data_dir", "is required: neither HOME nor XDG_STATE_HOME is set");
-  check_absolute(reader, "data_dir", config.data_dir);
-  check_absolute(reader, "listen.tls.cert", config.tls_cert);
-  check_absolute(reader, "listen.tls.key", config.tls_key);
-  check_absolute(reader, "node.token_file", config.node_token_file);
-  check_absolute(reader, "node.ca", config.node_ca);
+  reader.check_data_dir(config.data_dir);
+  reader.check_absolute("listen.tls.cert", config.tls_cert);
+  reader.check_absolute("listen.tls.key", config.tls_key);
+  reader.check_absolute("node.token_file", config.node_token_file);
+  reader.check_absolute("node.ca", config.node_ca);
   if (!config.node_token.empty() && !config.node_token_file.empty())
     reader.problem("node.token", "node.token and node.token_file are both set; choose one");
   check_token_in_clear(reader, config);
@@ -183,7 +153,12 @@ Result<ServerConfig> read_server_config(const std::string& path, std::vector<std
     if (!api::is_safe_name(name))
       reader.problem("compat.hypervisor_names", "\"" + name + "\" is no plugin's short name");
   resolve_database(reader, config);
-  check_listen(reader, config);
+  reader.check_listener({.address = config.listen_address,
+                         .tls_cert = config.tls_cert,
+                         .tls_key = config.tls_key,
+                         .token_sha256 = config.token_sha256,
+                         .insecure = config.insecure,
+                         .make_token = "qarax-server --hash-token"});
   QARAX_CHECK(reader.finish());
   return config;
 }

@@ -9,6 +9,7 @@
 
 #include "http/live_body.hpp"
 #include "http/response.hpp"
+#include "qarax/core/scope.hpp"
 #include "store/store.hpp"
 
 namespace qarax::server {
@@ -57,7 +58,7 @@ class EventStream final : public http::LiveBody {
 
   Store& store_;
   const EventFilter filter_;
-  const std::shared_ptr<void> joined_;
+  const core::Scope joined_;
   std::int64_t epoch_ = 0;
   std::int64_t seq_ = 0;                    // all events up to this one are sent or filtered out
   std::int64_t told_ = 0;                   // the last seq whose id was sent to the reader

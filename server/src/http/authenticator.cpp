@@ -15,11 +15,6 @@ std::string TokenAuthenticator::hash(std::string_view token) {
   return Poco::DigestEngine::digestToHex(engine.digest());
 }
 
-bool TokenAuthenticator::is_hash(std::string_view text) noexcept {
-  if (text.size() != 64) return false;
-  return text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-}
-
 bool TokenAuthenticator::accepts(std::string_view token) const {
   if (token.empty()) return false;
   const std::string offered = hash(token);

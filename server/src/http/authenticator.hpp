@@ -24,8 +24,6 @@ class TokenAuthenticator : public Authenticator {
 
   // The config entry for a token, which is also what `qarax-server --hash-token` prints.
   static std::string hash(std::string_view token);
-  // Whether `text` is 64 hex digits.
-  static bool is_hash(std::string_view text) noexcept;
 
  private:
   std::vector<std::string> hashes_;

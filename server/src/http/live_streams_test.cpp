@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "http/testing/raw_client.hpp"
+#include "qarax/core/files.hpp"
 
 namespace qarax::http {
 namespace {
@@ -69,7 +70,7 @@ class ThrowingBody final : public LiveBody {
 class LiveStreamsTest : public ::testing::Test {
  protected:
   LiveStreamsTest() {
-    raise_descriptor_limit();
+    core::raise_descriptor_limit();
     router_.add("GET", "/", [](const Request&) { return Response::text("qarax"); });
     router_.add("GET", "/board", [this](const Request&) {
       return Response::going_on("text/plain", std::make_shared<BoardReader>(board_));

@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <spdlog/logger.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,6 +19,7 @@
 
 #include "http/live_streams.hpp"
 #include "http/poller.hpp"
+#include "qarax/core/addresses.hpp"
 
 namespace qarax::http {
 namespace {
@@ -27,11 +27,6 @@ namespace {
 constexpr int kBacklog = 4096;
 constexpr std::chrono::milliseconds kAfterCut{
     200};  // grace for handlers that return as soon as their connection is cut
-
-std::string address_text(const ServerConfig& config) {
-  const bool v6 = config.host.find(':') != std::string::npos;
-  return (v6 ? "[" + config.host + "]" : config.host) + ":" + std::to_string(config.port);
-}
 
 Result<Poco::Net::ServerSocket> open_listener(const ServerConfig& config) {
   try {
@@ -48,11 +43,12 @@ Result<Poco::Net::ServerSocket> open_listener(const ServerConfig& config) {
     socket.listen(kBacklog);
     return socket;
   } catch (const Poco::Net::NetException& error) {
-    return make_error(Code::failed_precondition, "can't listen on " + address_text(config) + ": " +
+    return make_error(Code::failed_precondition, "can't listen on " + core::host_port(config.host, config.port) + ": " +
                                                      error.displayText() +
                                                      "; end the program that holds the address or set another one");
   } catch (const Poco::Exception& error) {
-    return make_error(Code::invalid_argument, "can't listen on " + address_text(config) + ": " + error.displayText());
+    return make_error(Code::invalid_argument,
+                      "can't listen on " + core::host_port(config.host, config.port) + ": " + error.displayText());
   }
 }
 
@@ -210,13 +206,5 @@ void HttpServer::wake_live() noexcept { impl_->wake_live(); }
 bool HttpServer::stop(std::chrono::milliseconds deadline) { return impl_->stop(deadline); }
 std::size_t HttpServer::connections() const { return impl_->connections(); }
 std::int64_t HttpServer::pending_bodies() const noexcept { return impl_->pending_bodies(); }
-
-void raise_descriptor_limit() noexcept {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-    limit.rlim_cur = limit.rlim_max;
-    ::setrlimit(RLIMIT_NOFILE, &limit);
-  }
-}
 
 }  // namespace qarax::http

@@ -56,7 +56,4 @@ class HttpServer {
   std::unique_ptr<Impl> impl_;
 };
 
-// Raises the process's soft limit of open files to its hard limit: a thousand connections need a thousand descriptors.
-void raise_descriptor_limit() noexcept;
-
 }  // namespace qarax::http

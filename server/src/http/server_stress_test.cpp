@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "http/testing/raw_client.hpp"
+#include "qarax/core/files.hpp"
 
 namespace qarax::http {
 namespace {
@@ -51,7 +52,7 @@ class Gate {
 class ServerStressTest : public ::testing::Test {
  protected:
   ServerStressTest() {
-    raise_descriptor_limit();
+    core::raise_descriptor_limit();
     router_.add("GET", "/", [](const Request&) { return Response::text("qarax"); });
     router_.add("POST", "/echo", [](const Request& request) { return Response::text(request.body); });
     router_.add("GET", "/wait", [this](const Request&) {

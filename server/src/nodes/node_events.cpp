@@ -1,4 +1,4 @@
-// What comes from a node, and whether it is heard and hears.
+// A node's events, and whether the connection works in both directions.
 #include <limits>
 
 #include "calls.hpp"
@@ -12,9 +12,10 @@ namespace {
 
 constexpr std::int64_t kSilenceNs = 5'000'000'000;  // heartbeats come more than once a second
 constexpr std::int64_t kProbeEveryNs = 2'000'000'000;
-constexpr std::int64_t kTellEveryNs = 1'000'000'000;  // a position that no command has taken along
+constexpr std::int64_t kTellEveryNs = 1'000'000'000;  // for a probe whose only news is the database's position
 
-// What this side takes for an event, which a database may hold up, is no silence of the node's.
+// While this exists the node doesn't count as silent: the server itself is busy with an event, which its database may
+// delay.
 class Handling {
  public:
   explicit Handling(std::atomic<std::int64_t>& last_event_ns) : last_event_ns_(last_event_ns) {
@@ -30,6 +31,13 @@ class Handling {
 
 }  // namespace
 
+// One event stream, on the link's thread.
+struct NodeLink::Stream {
+  const ConnectionPtr connection;
+  std::vector<std::string> seen{};  // VMs of the snapshot, which may be partly received
+  bool in_snapshot = false;
+};
+
 std::string NodeLink::follow(const ConnectionPtr& connection) {
   auto context = std::make_shared<grpc::ClientContext>();
   prepare(*context);
@@ -37,7 +45,7 @@ std::string NodeLink::follow(const ConnectionPtr& connection) {
     const std::lock_guard lock(mutex_);
     if (stopping_) return "the server is ending";
     stream_ = context;
-    probed_ns_ = plugin::monotonic_ns();  // by the greeting
+    probed_ns_ = plugin::monotonic_ns();  // the greeting counts as a probe
   }
   last_event_ns_ = plugin::monotonic_ns();
   node::v1::WatchRequest request;
@@ -46,50 +54,11 @@ std::string NodeLink::follow(const ConnectionPtr& connection) {
   node::v1::Event event;
   std::int64_t expected = 1;
   std::string why;
-  std::vector<std::string> seen;
-  bool in_snapshot = false;
-  while (reader->Read(&event)) {
+  Stream stream{connection};
+  while (why.empty() && reader->Read(&event)) {
     const Handling handling(last_event_ns_);
-    if (event.seq() != expected++) {
-      why = "its event stream has a gap; asking for a snapshot";
-      context->TryCancel();
-      break;
-    }
-    if (event.has_begin()) {
-      in_snapshot = true;
-    } else if (event.has_end()) {
-      in_snapshot = false;
-      store_.missing_from_snapshot(host_->id, seen);
-      store_.update_host(host_->id, HostStatus::up, "", std::nullopt);
-      up_ = true;
-      core::logger("nodes")->info("the node is up host={} name={} vms={} over={}", host_->id, name(), seen.size(),
-                                  connection->over);
-      {
-        const std::lock_guard lock(mutex_);
-        ++attempts_;
-      }
-      changed_.notify_all();
-      events_.up(host_->id);
-    } else if (event.what_case() == node::v1::Event::kReport) {
-      auto report = read_report(event.report());
-      if (!report && report.error().reason == kUnbelievable) {
-        why = report.error().message;
-        context->TryCancel();
-        break;
-      }
-      if (!report) {
-        core::logger("nodes")->error("a report can't be read host={} name={} reason={}", host_->id, name(),
-                                     core::log_value(report.error().message));
-        continue;
-      }
-      if (in_snapshot) seen.push_back(report->vm);
-      look_for_set_back(*report);
-      if (const VmPtr vm = store_.apply_report(host_->id, *report)) events_.report(vm, *report);
-    } else if (event.what_case() == node::v1::Event::kNodeInfo) {
-      auto info = read_node_info(event.node_info());
-      const HostPtr now = store_.host(host_->id);
-      if (info && now) store_.update_host(host_->id, now->status, now->status_reason, *info);
-    }
+    why = event.seq() == expected++ ? take_in(event, stream) : "its event stream has a gap; asking for a snapshot";
+    if (!why.empty()) context->TryCancel();
   }
   const grpc::Status status = reader->Finish();
   const std::lock_guard lock(mutex_);
@@ -101,6 +70,61 @@ std::string NodeLink::follow(const ConnectionPtr& connection) {
                                             : to_error(status).message;
 }
 
+std::string NodeLink::take_in(const node::v1::Event& event, Stream& stream) {
+  switch (event.what_case()) {
+    case node::v1::Event::kBegin:
+      stream.in_snapshot = true;
+      break;
+    case node::v1::Event::kReport:
+      return on_report(event.report(), stream);
+    case node::v1::Event::kEnd:
+      on_snapshot_end(stream);
+      break;
+    case node::v1::Event::kNodeInfo:
+      on_node_info(event.node_info());
+      break;
+    case node::v1::Event::kHeartbeat:
+    case node::v1::Event::WHAT_NOT_SET:  // of a newer protocol
+      break;
+  }
+  return {};
+}
+
+std::string NodeLink::on_report(std::string_view document, Stream& stream) {
+  const auto report = read_report(document);
+  if (!report && report.error().reason == kUnbelievable) return report.error().message;
+  if (!report) {
+    core::logger("nodes")->error("a report can't be read host={} name={} reason={}", host_->id, name(),
+                                 core::log_value(report.error().message));
+    return {};
+  }
+  if (stream.in_snapshot) stream.seen.push_back(report->vm);
+  look_for_set_back(*report);
+  if (const VmPtr vm = store_.apply_report(host_->id, *report)) events_.report(vm, *report);
+  return {};
+}
+
+void NodeLink::on_snapshot_end(Stream& stream) {
+  stream.in_snapshot = false;
+  store_.missing_from_snapshot(host_->id, stream.seen);
+  store_.update_host(host_->id, HostStatus::up, "", std::nullopt);
+  up_ = true;
+  core::logger("nodes")->info("the node is up host={} name={} vms={} over={}", host_->id, name(), stream.seen.size(),
+                              stream.connection->over);
+  {
+    const std::lock_guard lock(mutex_);
+    ++attempts_;
+  }
+  changed_.notify_all();
+  events_.up(host_->id);
+}
+
+void NodeLink::on_node_info(std::string_view document) {
+  const auto info = read_node_info(document);
+  const HostPtr now = store_.host(host_->id);
+  if (info && now) store_.update_host(host_->id, now->status, now->status_reason, *info);
+}
+
 void NodeLink::check_heartbeat() {
   ContextPtr context;
   ConnectionPtr over;
@@ -110,7 +134,7 @@ void NodeLink::check_heartbeat() {
     const std::int64_t now = plugin::monotonic_ns();
     if (now - last_event_ns_.load() > kSilenceNs)
       return cut("nothing was heard of it for " + std::to_string(kSilenceNs / 1'000'000'000) + " s");
-    // What it says proves that it is heard, not that it hears.
+    // Events prove only that the node reaches the server. A probe also proves the other direction.
     if (probing_ || !up_) return;
     const bool news = connection_->features.contains(core::kFeaturePosition) && store_.progress().position > told_;
     if (now - probed_ns_ < (news ? kTellEveryNs : kProbeEveryNs)) return;

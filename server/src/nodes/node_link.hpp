@@ -101,7 +101,16 @@ class NodeLink final : public NodeAccess, public std::enable_shared_from_this<No
   Result<std::string> proof_of_set_back(const NodeSurvey& seen, const Activation& own);
   Status check_identity(const core::NodeInfo& info) const;
   void look_for_set_back(const core::VmReport& report);
-  std::string follow(const ConnectionPtr& connection);  // returns when the stream ends, with the reason
+  // node_events.cpp
+  struct Stream;
+  // Takes in events until the stream ends; returns why it ended.
+  std::string follow(const ConnectionPtr& connection);
+  // These two return why the stream must end, or an empty text.
+  std::string take_in(const node::v1::Event& event, Stream& stream);
+  std::string on_report(std::string_view document, Stream& stream);
+  void on_snapshot_end(Stream& stream);
+  void on_node_info(std::string_view document);
+  // node_link.cpp
   void prepare(grpc::ClientContext& context) const;
   std::string name() const;          // the host's present name
   void cancel_calls();               // with mutex_ held

@@ -3,32 +3,15 @@
 #include <algorithm>
 #include <utility>
 
+#include "collected.hpp"
 #include "qarax/core/clock.hpp"
 #include "qarax/core/logging.hpp"
 
 namespace qarax::server {
 
-// What a collect is answered with, as its job keeps it.
-struct Collected {
-  std::vector<core::Leftover> leftovers{};
-};
-
-}  // namespace qarax::server
-
-template <>
-struct qarax::Fields<qarax::server::Collected> {
-  static constexpr std::string_view kName = "Collected";
-  static constexpr auto kTable = field_table(field<&server::Collected::leftovers>("leftovers"));
-};
-QARAX_FIELDS_COMPLETE(qarax::server::Collected);
-
-namespace qarax::server {
-
 namespace {
 
-constexpr std::int64_t kAttemptMs = 2'000;   // for a connection
-constexpr std::int64_t kRemovalMs = 30'000;  // the node's time for it, where nobody waits
-constexpr std::int64_t kReplayMs = 60'000;
+constexpr std::int64_t kReplayMs = 60'000;  // a repeated request waits this long for its job
 
 bool may_be_otherwise_soon(const Error& error) {
   if (error.reason == "stale-session" || error.reason == "still-running" || error.reason == "recovering") return true;
@@ -37,35 +20,7 @@ bool may_be_otherwise_soon(const Error& error) {
          error.code == Code::unknown;
 }
 
-// Of what was there before the first time, and of what the node answers at a later one: that tells no more of what the
-// first time removed.
-Collected told_twice(Collected before, const std::vector<core::Leftover>& now) {
-  const auto same = [](const core::Leftover& one) {
-    return [&one](const core::Leftover& other) { return one.kind == other.kind && one.name == other.name; };
-  };
-  for (core::Leftover& one : before.leftovers) {
-    const auto found = std::find_if(now.begin(), now.end(), same(one));
-    if (found != now.end())
-      one = *found;
-    else
-      one.removed = true;
-  }
-  for (const core::Leftover& one : now)
-    if (std::none_of(before.leftovers.begin(), before.leftovers.end(), same(one))) before.leftovers.push_back(one);
-  return before;
-}
-
-// As GET of the job shows it: with every member.
-std::string outcome_of(const Collected& collected) { return encode(collected, Defaults::write); }
-
-// There is no job yet that could go on.
-Error not_begun(Error error) {
-  if (error.code != Code::deadline_exceeded) return error;
-  return make_error(Code::unavailable, "the node didn't answer in time, and nothing was begun: " + error.message,
-                    "node-unreachable");
-}
-
-// What a job does ends it, also where it throws: nobody else would.
+// Turns an exception of a job's work into an Error, so that the job ends: nothing else would end it.
 template <class F>
 auto attempt(F work) -> decltype(work()) {
   try {
@@ -91,16 +46,7 @@ HostJobs::HostJobs(Store& store, Adopter& adopter, Orchestrator& orchestrator)
 
 Result<JobPtr> HostJobs::begin(std::string_view action, const std::string& host_id, const std::string& vm_id) {
   BeginHostJob asked{std::string(action), host_id, vm_id};
-  if (action == kRemoveUnmanaged) {
-    const auto revision = adopter_.revision_to_remove(host_id, vm_id);
-    if (!revision) return not_begun(revision.error());
-    asked.revision = *revision;
-  }
-  if (action == kCollectLeftovers) {
-    auto there = adopter_.leftovers(host_id, false);
-    if (!there) return not_begun(there.error());
-    asked.outcome = outcome_of(Collected{std::move(*there)});
-  }
+  if (const auto prepare = action_of(action).prepare) QARAX_CHECK((this->*prepare)(asked));
   QARAX_TRY(JobPtr job, store_.begin_host_job(asked));
   core::logger("jobs")->info("{} begun host={} job={} vm={} request={}", action, host_id, job->id, vm_id,
                              job->request_id);
@@ -126,7 +72,7 @@ void HostJobs::note_asked(const JobPtr& job, const std::string& detail) {
   });
 }
 
-// The job that this request was at its first time, at its end.
+// The job of this request's first time, once it has ended; null: this is its first time.
 Result<JobPtr> HostJobs::claimed() {
   QARAX_TRY(JobPtr job, store_.claimed_job());
   if (job && job->state == JobState::running)
@@ -153,15 +99,15 @@ Status HostJobs::end(const std::string& job_id, const Status& done, const std::s
   }
   const JobPtr job = store_.job_book().find(job_id);
   if (!job || !may_be_otherwise_soon(done.error())) return fail(job_id, done.error());
-  // What this server's own end broke off hasn't failed, nor has what the node may be doing still.
+  // A job that this server's end interrupted hasn't failed, nor has one that the node may still be doing.
   if (orchestrator_.is_closed()) return not_ended(job_id);
-  if (job->action == kInitHost) return fail(job_id, done.error());
+  if (!action_of(job->action).may_be_repeated) return fail(job_id, done.error());
   take_up(job, "the node gave no answer at first; this is what became of it");
   return not_ended(job_id);
 }
 
 Error HostJobs::fail(const std::string& job_id, Error error) {
-  // Each may be asked for twice, also with its key.
+  // The request may be made again, also with the same key.
   if (may_be_otherwise_soon(error) && !is_anothers(error)) {
     error.retryable = true;
     error.retry_after_ms = std::max<std::int64_t>(error.retry_after_ms, 1000);
@@ -199,7 +145,7 @@ Result<JobPtr> HostJobs::adopt_in_background(const std::string& host_id, const s
   std::string job_id;
   auto adopted = attempt([&] { return adopter_.adopt(host_id, plan, 0, job_id); });
   if (job_id.empty()) return adopted.error();
-  // Whatever became of it is told by the job.
+  // The job has the result.
   static_cast<void>(end(job_id, adopted ? Status(Ok{}) : Status(adopted.error())));
   return store_.job_book().find(job_id);
 }
@@ -236,7 +182,7 @@ void HostJobs::take_up(const JobPtr& job, std::string why) {
   open_.add(job, std::move(why));
 }
 
-// True where it came to its end.
+// Returns whether the job has ended.
 bool HostJobs::resume(const Job& job, const std::string& why, bool last) {
   if (orchestrator_.is_closed()) return false;
   std::string outcome;
@@ -250,45 +196,6 @@ bool HostJobs::resume(const Job& job, const std::string& why, bool last) {
   if (!why.empty()) error.message = why + ": " + error.message;
   static_cast<void>(fail(job.id, std::move(error)));
   return true;
-}
-
-Status HostJobs::carry_on(const Job& job, std::string& outcome) {
-  const HostPtr host = store_.host(job.host_id);
-  if (!host) return make_error(Code::not_found, "host " + job.host_id + " was removed since", "host-not-found");
-  if (job.action == kAdoptHost) {
-    if (adopter_.is_obeyed(job.host_id)) return Ok{};
-    const auto connected = orchestrator_.init_host(job.host_id, kAttemptMs);
-    if (adopter_.is_obeyed(job.host_id)) return Ok{};
-    // Whom it obeys now may be another one than when this was confirmed: taking it is an operator's word, once each.
-    const HostPtr now = store_.host(job.host_id);
-    const std::string reason = connected ? "" : connected.error().reason;
-    if ((now && !now->needs_adopt.empty()) || reason == "other-cluster" || reason == "stale-term")
-      return make_error(Code::aborted,
-                        "the node of host " + host->name +
-                            " wasn't told of it, and obeys another server; make a new plan and adopt it",
-                        "plan-changed");
-    return connected ? make_error(Code::unavailable, "host " + host->name + " isn't up yet", "node-unreachable")
-                     : connected.error();
-  }
-  auto connected = orchestrator_.init_host(job.host_id, kAttemptMs);
-  if (!connected) return connected.error();
-  // As for one that would begin now, and whatever of it was begun before.
-  if (const std::string why = store_.read_only(); !why.empty() && job.action != kInitHost) return read_only(why);
-  if (job.action == kRemoveUnmanaged) {
-    if (store_.vm(job.vm_id))
-      return make_error(Code::aborted, "VM " + job.vm_id + " is this server's by now; DELETE it there", "wrong-state");
-    Status removed = adopter_.remove_vm(job.host_id, job.vm_id, job.revision, kRemovalMs);
-    // It was there when this began.
-    if (!removed && removed.error().reason == "vm-not-found") return Ok{};
-    return removed;
-  }
-  if (job.action == kCollectLeftovers) {
-    QARAX_TRY(Collected told,
-              decode<Collected>(std::string_view(job.outcome.empty() ? "{}" : job.outcome), Unknown::ignore));
-    QARAX_TRY(const auto found, adopter_.leftovers(job.host_id, true));
-    outcome = outcome_of(told_twice(std::move(told), found));
-  }
-  return Ok{};
 }
 
 }  // namespace qarax::server

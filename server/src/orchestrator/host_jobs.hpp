@@ -52,7 +52,27 @@ class HostJobs {
   // wanted it.
   void take_up(const JobPtr& job, std::string why);
   bool resume(const Job& job, const std::string& why, bool last);
+
+  // host_actions.cpp: what differs between actions, a row for each.
+  struct Action {
+    std::string_view name;
+    // Checks what can be checked at once, and completes what is recorded; null: there is nothing to do.
+    Status (HostJobs::*prepare)(BeginHostJob& asked);
+    // Goes on with a job that may have been begun before, by this server or an earlier one.
+    Status (HostJobs::*carry_on)(const HostRecord& host, const Job& job, std::string& outcome);
+    // Whether the job is tried again in the background when the node gave its waiting request no answer. Otherwise it
+    // has failed then.
+    bool may_be_repeated;
+  };
+  static const Action& action_of(std::string_view name);
+  Status prepare_removal(BeginHostJob& asked);
+  Status prepare_collect(BeginHostJob& asked);
+  // `outcome` gets the document that the job's request is answered with, where there is one.
   Status carry_on(const Job& job, std::string& outcome);
+  Status carry_on_adopt(const HostRecord& host, const Job& job, std::string& outcome);
+  Status carry_on_removal(const HostRecord& host, const Job& job, std::string& outcome);
+  Status carry_on_collect(const HostRecord& host, const Job& job, std::string& outcome);
+  Status connect(const HostRecord& host, const Job& job, std::string& outcome);
 
   Store& store_;
   Adopter& adopter_;

@@ -51,12 +51,12 @@ Result<Promises::Promised> Promises::place(const PlacementRequest& request, std:
     if (const auto found = bytes_.find(one.host->id); found != bytes_.end()) one.promised = found->second;
   QARAX_TRY(Placement placement, server::place(request, candidates));
   bytes_[placement.host_id] += placement.memory;
-  const auto take_back = [this, host = placement.host_id, memory = placement.memory](const void*) {
+  const auto take_back = [this, host = placement.host_id, memory = placement.memory] {
     const std::lock_guard again(mutex_);
     if (const auto found = bytes_.find(host); found != bytes_.end() && (found->second -= memory) <= 0)
       bytes_.erase(found);
   };
-  return Promised{std::move(placement), Kept(this, take_back)};
+  return Promised{std::move(placement), Kept(take_back)};
 }
 
 Result<Choice> choice_for(const VmRecord& vm, const VmSpec& spec, const Store& store, const Fleet& nodes) {

@@ -2,11 +2,11 @@
 #pragma once
 
 #include <map>
-#include <memory>
 #include <mutex>
 #include <string>
 
 #include "fleet.hpp"
+#include "qarax/core/scope.hpp"
 #include "scheduler.hpp"
 #include "store.hpp"
 
@@ -17,7 +17,7 @@ namespace qarax::server {
 // Thread-safe.
 class Promises {
  public:
-  using Kept = std::shared_ptr<const void>;  // the promise counts while this lives; must not outlive the Promises
+  using Kept = core::Scope;  // the promise counts while this lives; must not outlive the Promises
   struct Promised {
     Placement placement;
     Kept kept;

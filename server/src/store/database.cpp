@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "qarax/core/logging.hpp"
+#include "qarax/core/scope.hpp"
 #include "qarax/core/threads.hpp"
 #include "refusals.hpp"
 
@@ -17,22 +18,13 @@ namespace {
 using namespace Poco::Data::Keywords;
 
 constexpr std::size_t kMostInGroup = 64;
-// Changes that fail one after the other, each for a lock that it waited for, would keep everybody from state().
-constexpr auto kPatience = std::chrono::seconds(2);
-// What may wait usually finds a transaction to go along with; a lone commit of its own would stand in the way of one.
+// How long what later() was given waits for a transaction to join. A commit of its own would delay the next change.
 constexpr auto kLaterWaits = std::chrono::milliseconds(50);
 
 Error unavailable(std::string text) {
   Error error = make_error(Code::unavailable, std::move(text), "store-unavailable");
   error.retryable = true;
   return error;
-}
-
-Error nobody_knows(const std::string& database) {
-  return make_error(Code::unavailable,
-                    "the server is ending, and the database " + database +
-                        " has not answered whether it took this change: look whether it is made before asking again",
-                    "outcome-unknown");
 }
 
 }  // namespace
@@ -81,6 +73,7 @@ Status Database::read(std::function<Status(Session&)> work) {
   return wait_for(own);
 }
 
+// Whoever waits first leads: it runs one group after the other until its own change is among those done.
 Status Database::wait_for(Waiting& own) {
   {
     const std::lock_guard lock(queue_mutex_);
@@ -89,7 +82,7 @@ Status Database::wait_for(Waiting& own) {
   }
   for (;;) {
     std::unique_lock lock(queue_mutex_, std::defer_lock);
-    // Without the lock where it is done: a whole group would queue for it.
+    // A finished change needs no lock. All threads of a finished group would contend for it.
     if (!own.done) lock.lock();
     if (own.done) return std::move(own.result);
     if (leading_) {
@@ -97,36 +90,51 @@ Status Database::wait_for(Waiting& own) {
       own.bell->wait();
       continue;
     }
-    leading_ = true;
-    const auto group = next_group();
+    const Group group = take_group(own, lock);
     lock.unlock();
-    try {
-      run_group(group);
-    } catch (const std::exception& e) {
-      // Whatever it was, the next one must be able to lead.
-      core::logger("store")->error("a group of changes was left reason={}", core::log_value(e.what()));
-      for (Waiting* one : group)
-        if (one->result && !(one->reads_only && one->worked_on))
-          one->result =
-              make_error(Code::internal, "the server failed while it made this change: look whether it is made",
-                         "outcome-unknown");
-    }
+    lead(group);
     lock.lock();
     finish(lock, group);
   }
 }
 
-void Database::finish(std::unique_lock<std::mutex>& lock, const std::vector<Waiting*>& group) {
-  std::vector<std::shared_ptr<Bell>> bells;
-  for (Waiting* one : group) {
-    bells.push_back(one->bell);
-    one->done = true;  // from here on `one` may be gone
+// The caller leads the group that is returned. Throws what next_group() does; `own` isn't in the queue then, because
+// its stack frame is about to end, and `lock` is open.
+Database::Group Database::take_group(Waiting& own, std::unique_lock<std::mutex>& lock) {
+  try {
+    Group group = next_group();
+    leading_ = true;
+    return group;
+  } catch (...) {
+    std::erase(queue_, &own);
+    finish(lock, {});
+    throw;
   }
+}
+
+// noexcept: a server that hasn't the memory for these error texts ends rather than report a lost change as made.
+void Database::lead(const Group& group) noexcept {
+  try {
+    run_group(group.members);
+  } catch (const std::exception& e) {
+    // An exception must not get past this point: the next thread couldn't lead.
+    core::logger("store")->error("a group of changes was left reason={}", core::log_value(e.what()));
+    for (Waiting* one : group.members)
+      if (one->result && !one->has_read())
+        one->result = make_error(Code::internal, "the server failed while it made this change: look whether it is made",
+                                 "outcome-unknown");
+  }
+}
+
+// Allocates nothing, so that it can't leave leading_ set.
+void Database::finish(std::unique_lock<std::mutex>& lock, const Group& group) {
+  for (Waiting* one : group.members) one->done = true;  // from here on `one` may be gone
   leading_ = false;
-  // Who leads next goes first: the others only have their answers to take away.
-  if (!queue_.empty()) bells.insert(bells.begin(), queue_.front()->bell);
+  const std::shared_ptr<Bell> next_leader = queue_.empty() ? nullptr : queue_.front()->bell;
   lock.unlock();
-  for (const auto& bell : bells) bell->ring();
+  // Wake the next leader first; the others only collect results.
+  if (next_leader) next_leader->ring();
+  for (const auto& bell : group.bells) bell->ring();
 }
 
 bool Database::between_groups(const std::function<void()>& look) {
@@ -135,72 +143,36 @@ bool Database::between_groups(const std::function<void()>& look) {
     if (leading_) return false;
     leading_ = true;
   }
+  const core::Scope over([this] {
+    std::unique_lock lock(queue_mutex_);
+    finish(lock, {});
+  });
   look();
-  std::unique_lock lock(queue_mutex_);
-  finish(lock, {});
   return true;
 }
 
-std::vector<Database::Waiting*> Database::next_group() {
-  std::vector<Waiting*> group;
+// Leaves the queue as it was where it throws.
+Database::Group Database::next_group() {
+  Group group;
   std::vector<Waiting*> left;
   std::set<std::string_view> taken;
   for (Waiting* one : queue_) {
     const auto& keys = one->change.keys;
     const bool clash = std::any_of(keys.begin(), keys.end(), [&](const auto& key) { return taken.contains(key); });
-    // Also what isn't taken claims its keys: of two that wait for one key the first comes first.
+    // A change that has to wait claims its keys too: otherwise a later change of the same key could overtake it.
     taken.insert(keys.begin(), keys.end());
-    (clash || group.size() >= kMostInGroup ? left : group).push_back(one);
+    if (clash || group.members.size() >= kMostInGroup) {
+      left.push_back(one);
+    } else {
+      group.members.push_back(one);
+      group.bells.push_back(one->bell);
+    }
   }
   queue_ = std::move(left);
   return group;
 }
 
-// What the database refuses is thrown on once `patience` has ended.
-void Database::work_on_one(Waiting& one, bool alone, Moment patience) {
-  one.worked_on = true;
-  session_.asked();
-  try {
-    one.result = one.change.work(session_);
-    // Here, where what the database refuses is this change's. A lone one has nobody to be told apart from.
-    if (!alone && one.result) session_.settle();
-  } catch (const Poco::Exception& e) {
-    one.result = refused(e);
-    if (std::chrono::steady_clock::now() > patience) throw;
-  } catch (const std::exception& e) {
-    one.result = make_error(Code::internal, std::string("a change of the database failed: ") + e.what());
-  }
-}
-
-void Database::read_all(const std::vector<Waiting*>& group) {
-  const Moment patience = std::chrono::steady_clock::now() + kPatience;
-  bool in_vain = false;
-  for (Waiting* one : group) {
-    if (in_vain)
-      one->result = not_now();
-    else
-      work_on_one(*one, true);
-    in_vain = in_vain || (!one->result && std::chrono::steady_clock::now() > patience);
-  }
-}
-
-// True when a change is left to commit.
-bool Database::work_on(const std::vector<Waiting*>& group, bool alone) {
-  bool any = false;
-  const Moment patience = std::chrono::steady_clock::now() + kPatience;
-  for (Waiting* one : group) {
-    const std::size_t added = trailer_ != nullptr ? trailer_->size() : 0;
-    if (!alone) run("SAVEPOINT change");
-    work_on_one(*one, alone, patience);
-    if (!one->result && trailer_ != nullptr) trailer_->shrink(added);
-    if (!one->result && !alone) run("ROLLBACK TO SAVEPOINT change");
-    if (!alone) run("RELEASE SAVEPOINT change");
-    any = any || (one->result && !one->reads_only);
-  }
-  return any;
-}
-
-// Nobody else is kept waiting, nor is state(): it may take until the database is back.
+// May take until the database is back. Meanwhile state() is free, and whoever comes is refused at once.
 std::optional<bool> Database::find_out(std::unique_lock<std::mutex>& state) {
   const auto set = [&](bool on) {
     const std::lock_guard lock(queue_mutex_);
@@ -218,79 +190,6 @@ std::optional<bool> Database::find_out(std::unique_lock<std::mutex>& state) {
   state.lock();
   set(false);
   return yes;
-}
-
-void Database::run_group(const std::vector<Waiting*>& group) {
-  if (const Status able = ready(); !able) {
-    for (Waiting* one : group) one->result = able.error();
-    return;
-  }
-  // Not where it isn't ready: then the connection is another one's.
-  struct Rest {
-    ~Rest() { session.rested(); }
-    Session& session;
-  } const rest{session_};
-  std::unique_lock state(state_, std::defer_lock);
-  std::vector<Work> batch;
-  if (!anything_later() &&
-      std::all_of(group.begin(), group.end(), [](const Waiting* one) { return one->reads_only; })) {
-    state.lock();
-    read_all(group);
-    return;
-  }
-  bool begun = false;
-  // Whatever ends this transaction without a commit, what had waited is as true as before.
-  const auto undo = [&] {
-    {
-      const std::lock_guard waiting(later_mutex_);
-      later_.insert(later_.begin(), std::make_move_iterator(batch.begin()), std::make_move_iterator(batch.end()));
-    }
-    if (trailer_ != nullptr) trailer_->shrink(0);
-    try {
-      if (begun && connected()) run("ROLLBACK");
-    } catch (const Poco::Exception& e) {
-      core::logger("store")->error("a rollback failed reason={}", core::log_value(e.displayText()));
-    }
-  };
-  const auto fail_all = [&](const Error& error) {
-    undo();
-    for (Waiting* one : group)
-      if (one->result && !(one->reads_only && one->worked_on)) one->result = error;
-  };
-  bool committing = false;
-  try {
-    // What waits for others' locks, or for a database that doesn't answer, mostly waits here: without state(), so that
-    // nodes are heard meanwhile.
-    run(begin_statement());
-    begun = true;
-    const std::int64_t term = read_term();
-    state.lock();
-    batch = take_later();
-    if (term != activation().term)
-      return fail_all(
-          make_error(Code::unavailable, "another server has taken over this database", "store-unavailable"));
-    for (const auto& one : batch) one(session_);
-    if (!batch.empty()) session_.settle();
-    if (!work_on(group, group.size() == 1 && batch.empty()) && batch.empty()) return undo();
-    if (trailer_ != nullptr) trailer_->write(session_);
-    committing = true;
-    run("COMMIT");
-  } catch (const Poco::Exception& e) {
-    if (!state.owns_lock()) state.lock();
-    const bool unknown = committing && !connected();
-    const std::optional<bool> yes = unknown ? find_out(state) : false;
-    if (!yes.value_or(false)) {
-      begun = begun && !unknown;  // whatever it was has ended with its connection
-      return fail_all(yes ? refused(e) : nobody_knows(name_));
-    }
-  } catch (const std::exception& e) {
-    // Before the commit: that throws nothing else than the above.
-    if (!state.owns_lock()) state.lock();
-    return fail_all(make_error(Code::internal, std::string("a change of the database failed: ") + e.what()));
-  }
-  for (Waiting* one : group)
-    if (one->result) one->change.publish();
-  if (trailer_ != nullptr) trailer_->committed();
 }
 
 bool Database::anything_later() {
@@ -314,7 +213,7 @@ void Database::later(Work work, bool at_once) {
 }
 
 void Database::flush() {
-  const auto written = transact({{}, [](Session&) -> Status { return Ok{}; }, [] {}, true});
+  const auto written = transact({.work = [](Session&) -> Status { return Ok{}; }, .while_read_only = true});
   const bool before = refused_.exchange(!written);
   if (!written && !before)
     core::logger("store")->error("changes could not be written yet reason={}",
@@ -332,7 +231,7 @@ void Database::background() {
       lock.unlock();
       flush();
       lock.lock();
-      // A database that refuses is asked again, not hammered.
+      // Retry a database that refuses once a second.
       if (refused_.load() && !later_.empty() && !stopping_)
         later_changed_.wait_for(lock, std::chrono::seconds(1), [&] { return stopping_; });
     }

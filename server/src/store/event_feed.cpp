@@ -32,19 +32,19 @@ EventPage EventFeed::recent_after(std::int64_t seq, std::size_t most) const {
   return page;
 }
 
-std::shared_ptr<void> EventFeed::on_commit(std::function<void()> wake) {
+core::Scope EventFeed::on_commit(std::function<void()> wake) {
   const std::lock_guard lock(mutex_);
   const int id = next_wake_++;
   wakes_.emplace(id, std::move(wake));
-  return {nullptr, [this, id](void*) {
-            const std::lock_guard own(mutex_);
-            wakes_.erase(id);
-          }};
+  return core::Scope([this, id] {
+    const std::lock_guard own(mutex_);
+    wakes_.erase(id);
+  });
 }
 
-std::shared_ptr<void> EventFeed::join() {
+core::Scope EventFeed::join() {
   ++readers_;
-  return {nullptr, [this](void*) { --readers_; }};
+  return core::Scope([this] { --readers_; });
 }
 
 void EventFeed::reset(EventPosition last, std::int64_t oldest) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "event.hpp"
+#include "qarax/core/scope.hpp"
 
 namespace qarax::server {
 
@@ -46,9 +47,9 @@ class EventFeed {
 
   // `wake` is called after each commit that had events, until the returned handle is destroyed. It must be quick: it
   // runs under the feed's lock.
-  std::shared_ptr<void> on_commit(std::function<void()> wake);
+  core::Scope on_commit(std::function<void()> wake);
   // While such a handle lives, observations are committed at once instead of with the next change.
-  std::shared_ptr<void> join();
+  core::Scope join();
   bool has_readers() const { return readers_.load() > 0; }
 
   // -- for the log --

@@ -55,10 +55,27 @@ inline constexpr std::string_view kAdoptVm = "adopt-vm";
 inline constexpr std::string_view kRemoveUnmanaged = "remove-unmanaged";
 inline constexpr std::string_view kCollectLeftovers = "collect-leftovers";
 inline constexpr std::string_view kInitHost = "init-host";
-inline bool is_host_action(std::string_view action) {
-  for (const std::string_view one : {kAdoptHost, kAdoptVm, kRemoveUnmanaged, kCollectLeftovers, kInitHost})
-    if (one == action) return true;
-  return false;
+
+struct HostAction {
+  std::string_view name;
+  // Carried out even while changes are refused because the database was set back. Otherwise the host couldn't be
+  // connected to, and so not be adopted. Jobs that end processes there must wait: a VM that this server doesn't know
+  // may be one that the database has lost.
+  bool while_read_only;
+};
+inline constexpr HostAction kHostActions[] = {
+    {kAdoptHost, false}, {kAdoptVm, false}, {kRemoveUnmanaged, false}, {kCollectLeftovers, false}, {kInitHost, true},
+};
+// Null: it isn't one.
+constexpr const HostAction* host_action(std::string_view name) {
+  for (const HostAction& one : kHostActions)
+    if (one.name == name) return &one;
+  return nullptr;
+}
+constexpr bool is_host_action(std::string_view name) { return host_action(name) != nullptr; }
+constexpr bool is_made_while_read_only(std::string_view name) {
+  const HostAction* const action = host_action(name);
+  return action != nullptr && action->while_read_only;
 }
 
 // Whether the job was already complete when it was recorded.

@@ -22,17 +22,17 @@ using namespace Poco::Data::Keywords;
 using Poco::Data::PostgreSQL::SessionHandle;
 using Poco::Data::PostgreSQL::StatementException;
 
-// "qarax" in ASCII; advisory locks are of one database, so each has one active server.
+// "qarax" in ASCII. An advisory lock is local to its database, so each database has one active server.
 constexpr std::int64_t kLock = 0x7161726178;
 constexpr auto kLookEvery = std::chrono::milliseconds(500);
 constexpr auto kRetryEvery = std::chrono::milliseconds(200);
-// How long somebody else's lock, a statement and any answer are waited for. The database's own limits come first: they
-// cost a transaction, and not the connection.
+// Limits for waiting for another session's lock, for a statement and for any answer. The database's own two limits are
+// shorter, because they cost only the transaction; the last one costs the connection.
 constexpr std::chrono::seconds kLockWait{3};
 constexpr std::chrono::seconds kStatement = kLockWait + std::chrono::seconds(1);
 constexpr std::chrono::seconds kAnswer = kStatement + std::chrono::seconds(1);
 constexpr std::chrono::minutes kOpening{10};            // a migration may rewrite a table, and nobody is served yet
-constexpr auto kBlip = std::chrono::milliseconds(300);  // of a lost connection that one request may wait out
+constexpr auto kBlip = std::chrono::milliseconds(300);  // how long a request waits for a lost connection to come back
 
 Session connect(const DatabaseUrl& url, AnswerWatch& watch) {
   Poco::Data::PostgreSQL::Connector::registerConnector();
@@ -43,7 +43,7 @@ Session connect(const DatabaseUrl& url, AnswerWatch& watch) {
 
 SessionHandle& handle_of(Session& session) { return *Poco::AnyCast<SessionHandle*>(session.getProperty("handle")); }
 
-// "store-down" is what may pass by itself; a refused password or a missing database isn't.
+// "store-down" is only for what may pass by itself. A refused password or a missing database doesn't.
 Status reachable(const DatabaseUrl& url) {
   const std::string conninfo = url.conninfo();
   const std::unique_ptr<PGconn, decltype(&PQfinish)> probe(PQconnectdb(conninfo.c_str()), PQfinish);
@@ -77,7 +77,7 @@ PostgresDb::PostgresDb(const DatabaseUrl& url, std::unique_ptr<AnswerWatch> watc
 }
 
 Result<std::unique_ptr<PostgresDb>> PostgresDb::open(const DatabaseUrl& url) {
-  // Asked first, because a connection that fails leaves its memory behind in Poco's session.
+  // Checked with libpq first, because a connection that fails to open leaks memory in Poco's session.
   QARAX_CHECK(reachable(url));
   try {
     std::unique_ptr<PostgresDb> db(new PostgresDb(url, std::make_unique<AnswerWatch>(kAnswer)));
@@ -132,7 +132,7 @@ void PostgresDb::run(const char* statement) {
   } else if (text.starts_with("ROLLBACK")) {
     try {
       session_.settle();
-    } catch (const Poco::Exception&) {  // whatever it was is undone
+    } catch (const Poco::Exception&) {  // the rollback undoes the statement that was refused
     }
     ask(statement);
   } else {
@@ -140,7 +140,7 @@ void PostgresDb::run(const char* statement) {
   }
 }
 
-// Poco prepares every statement, which is four round trips; for what has no parameters one will do.
+// Runs a query without parameters in one round trip, where Poco takes four, and returns the first row's first column.
 std::string PostgresDb::ask(const std::string& query) {
   watch_->asked();
   const std::unique_ptr<PGresult, decltype(&PQclear)> result(PQexec(handle_, query.c_str()), PQclear);
@@ -150,8 +150,8 @@ std::string PostgresDb::ask(const std::string& query) {
   return PQntuples(result.get()) > 0 ? PQgetvalue(result.get(), 0, 0) : std::string();
 }
 
-// The update locks the row as FOR SHARE would (no other server can begin a term before this transaction's end), and
-// its count tells after a lost connection whether the transaction was committed.
+// The update locks the row as FOR SHARE would: no other server can begin a term before this transaction's end. Its
+// counter tells, after a lost connection, whether the transaction was committed.
 std::int64_t PostgresDb::read_term() {
   const auto [term, commits] = session_.numbers<2>("UPDATE cluster SET commits = commits + 1 RETURNING term, commits");
   attempted_ = commits;
@@ -161,7 +161,8 @@ std::int64_t PostgresDb::read_term() {
 
 bool PostgresDb::connected() { return PQstatus(handle_) == CONNECTION_OK; }
 
-// Sees a connection that was closed while nobody used it; the first read may only bring the server's last words.
+// Notices a connection that was closed while nobody used it. It reads twice, because the first read may only bring the
+// server's last message, and not yet the end of the stream.
 bool PostgresDb::alive() {
   return connected() && PQconsumeInput(handle_) == 1 && PQconsumeInput(handle_) == 1 && connected();
 }
@@ -209,18 +210,18 @@ void PostgresDb::stop_waiting() {
 }
 
 void PostgresDb::set_up_session() {
-  // Reset connections start with the defaults again. Names the session, so that this server finds it when it is cut
-  // off from it; a dead server's session, and with it the lock, ends within seconds.
+  // These settings are gone after each reset of the connection. The name lets this server find and end its old session
+  // when the link to it was cut. The keepalives end a dead server's session, and with it the lock, within seconds.
   ask("SET application_name = '" + session_name_ + "'");
   ask("SET tcp_keepalives_idle = 5");
   ask("SET tcp_keepalives_interval = 5");
   ask("SET tcp_keepalives_count = 3");
-  // A prepared statement keeps the plan that was right for the few rows of its first executions, while the fleet grows.
+  // Otherwise a prepared statement keeps a plan made for the few rows of its first executions, while the fleet grows.
   ask("SET plan_cache_mode = force_custom_plan");
   ask("SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'");
 }
 
-// They end with the connection.
+// These settings, too, are gone after a reset of the connection.
 void PostgresDb::set_limits() {
   ask("SET lock_timeout = '" + std::to_string(kLockWait.count()) + "s'");
   ask("SET statement_timeout = '" + std::to_string(kStatement.count()) + "s'");
@@ -231,14 +232,14 @@ bool PostgresDb::take_lock() { return ask("SELECT pg_try_advisory_lock(" + std::
 void PostgresDb::check_where_it_stands() {
   const std::int64_t term = std::stoll(ask("SELECT term FROM cluster"));
   if (term == activation().term) return;
-  // An adopt's commit may have begun this one without a word. Another server's has the same number, and not the same
-  // activation.
+  // The commit of this server's adopt may have begun this term although its answer was lost. A term that another server
+  // began may have the same number, but not the same activation.
   const Activation next = possible_next();
   if (term != next.term || ask("SELECT count(*) FROM activations WHERE id = '" + next.id + "'") != "1")
     end_process("another server has taken over the database " + name_);
 }
 
-// True when the connection, the lock and the term are ours again, and commits_ is what the database says.
+// True when the connection, the lock and the term are this server's again, and commits_ is what the database has.
 bool PostgresDb::reconnect() {
   try {
     watch_->leave();
@@ -248,13 +249,14 @@ bool PostgresDb::reconnect() {
     set_up_session();
     set_limits();
     check_where_it_stands();
-    // A link that was cut without a word leaves the old session behind, and the lock with it.
+    // After a link that was cut silently, the old session lives on at the database and holds the lock.
     ask("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '" + session_name_ +
         "' AND pid <> pg_backend_pid()");
-    // Who gets the lock knows that the old session has ended, and with it whatever it was committing.
+    // Getting the lock proves that the old session has ended, and with it the commit that it may have been in.
     if (!take_lock()) throw StatementException("another session holds the lock; the one of before may not have ended");
     check_where_it_stands();
-    // Written, not only read: whatever a commit has to wait for, as a standby that has it too, held for the one before.
+    // This is an update, not a query: its commit waits for whatever the previous commit had to wait for, for example a
+    // synchronous standby. So once it has returned the previous one counts as well.
     const std::int64_t commits = std::stoll(ask("UPDATE cluster SET commits = commits RETURNING commits"));
     if (commits != commits_ && commits != attempted_)
       end_process("the database " + name_ + " isn't where this server left it: it was set back or changed by others");
@@ -306,7 +308,7 @@ void PostgresDb::keep() {
 Result<std::unique_ptr<Store>> open_postgres(const DatabaseUrl& url, ClockPtr clock) {
   QARAX_TRY(std::unique_ptr<Database> db, PostgresDb::open(url));
   auto store = SqlStore::load_from(std::move(db), url.shown(), std::move(clock));
-  if (!store) QARAX_CHECK(reachable(url));  // a database that went away meanwhile isn't one that can't be read
+  if (!store) QARAX_CHECK(reachable(url));  // a database that went away meanwhile is "store-down", not damaged
   return store;
 }
 

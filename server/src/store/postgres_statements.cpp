@@ -31,7 +31,7 @@ class PostgresStatements final : public Statements {
     asked();
     const Answer answer = posted_ == 0 ? answer_alone(sql, texts) : answer_behind_posted(sql, texts);
     check(answer);
-    // A transaction that had failed is rolled back by COMMIT, without an error.
+    // COMMIT of a failed transaction rolls it back and reports no error, only another command tag.
     if (sql == "COMMIT" && std::string_view(PQcmdStatus(answer.get())) != "COMMIT")
       throw StatementException("the commit was refused");
     if (row != nullptr && PQntuples(answer.get()) > 0)
@@ -69,7 +69,7 @@ class PostgresStatements final : public Statements {
   };
   using Answer = std::unique_ptr<PGresult, Clear>;
 
-  // The values as libpq takes them: they must outlive this.
+  // The values as libpq takes them. Points into `values`, which must outlive this object.
   class Texts {
    public:
     explicit Texts(const std::vector<SqlValue>& values) : numbers_(values.size()), texts_(values.size()) {
@@ -88,7 +88,7 @@ class PostgresStatements final : public Statements {
     std::vector<const char*> texts_;
   };
 
-  // Nothing said is 0.
+  // An empty text is 0: libpq gives one for a command that changes no rows.
   static std::int64_t number(std::string_view text) {
     std::int64_t out = 0;
     const auto parsed = std::from_chars(text.data(), text.data() + text.size(), out);
@@ -132,7 +132,8 @@ class PostgresStatements final : public Statements {
     return collect();
   }
 
-  // The answer of what was posted last; throws the first refusal, after which the database has skipped the others.
+  // Ends the pipeline and returns the answer to the last posted statement. Throws the first refusal: the database has
+  // skipped all statements after it.
   Answer collect() {
     if (PQpipelineSync(connection_) != 1) fail();
     Answer last;
@@ -145,7 +146,7 @@ class PostgresStatements final : public Statements {
       asked();
     }
     const Answer synced(PQgetResult(connection_));
-    // A connection that isn't where this thinks it is would answer one question with another's answer.
+    // A connection that is out of step with this code would give one statement's answer to another. So it is cut.
     if (PQresultStatus(synced.get()) != PGRES_PIPELINE_SYNC || PQexitPipelineMode(connection_) != 1) {
       ::shutdown(PQsocket(connection_), SHUT_RDWR);
       throw StatementException("the database's answers are not those to what was asked");
@@ -165,8 +166,8 @@ class PostgresStatements final : public Statements {
 
   PGconn* const connection_;
   AnswerWatch& watch_;
-  std::uint64_t last_ = 0;  // also of those that were forgotten: a name is never used twice
-  std::size_t posted_ = 0;  // sent without waiting for the answer; libpq's pipeline mode is on while there are any
+  std::uint64_t last_ = 0;  // number in the last name; forget() doesn't reset it, so no name is used twice
+  std::size_t posted_ = 0;  // statements sent without waiting; libpq's pipeline mode is on while this isn't 0
   std::unordered_map<std::string, std::string> names_;
 };
 

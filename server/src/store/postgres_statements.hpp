@@ -1,5 +1,5 @@
-// Prepared statements of a PostgreSQL connection, through libpq on the connection that Poco opened: one round trip
-// each, and none for what is posted: that travels with the next, in libpq's pipeline mode.
+// Prepared statements of a PostgreSQL connection, through libpq on the connection that Poco opened. A statement takes
+// one round trip. A posted statement takes none: libpq's pipeline mode sends it together with the next one.
 #pragma once
 
 #include <memory>
@@ -9,7 +9,7 @@
 
 namespace qarax::server {
 
-// `watch`, which outlives every use of them, is told of what is asked.
+// The statements tell `watch` when they begin to wait for an answer. It must outlive every use of them.
 std::unique_ptr<Statements> postgres_statements(const Poco::Data::Session& connection, AnswerWatch& watch);
 
 }  // namespace qarax::server

@@ -4,6 +4,12 @@
 
 namespace qarax::server {
 
+namespace {
+
+std::string mebibytes(std::int64_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
+
+}  // namespace
+
 Error with_job(Error error, const std::string& job_id) {
   error.details.push_back({"/job_id", job_id});
   return error;
@@ -46,6 +52,18 @@ Error overtaken(std::string_view kind, const std::string& name) {
 
 Error changed_meanwhile(const std::string& vm_name) {
   return make_error(Code::aborted, "VM " + vm_name + " was changed meanwhile", "changed");
+}
+
+Error memory_taken() {
+  return make_error(Code::resource_exhausted, "the host's memory was taken by another VM meanwhile", "no-host-fits");
+}
+
+Error no_room_to_grow(const std::string& vm_name, const std::string& host, std::int64_t left, std::int64_t more) {
+  const std::string why =
+      "host " + host + ": it has " + mebibytes(left) + " of memory left, the VM asks for " + mebibytes(more) + " more";
+  Error error = make_error(Code::failed_precondition, "VM " + vm_name + " can't grow: " + why, "no-host-fits");
+  error.details.push_back({"/desired_ram", why});
+  return error;
 }
 
 Error read_only(const std::string& why) {

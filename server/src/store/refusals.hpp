@@ -2,6 +2,7 @@
 // do.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -27,6 +28,10 @@ Error busy(const std::string& vm, std::string_view activity, const std::string& 
 Error overtaken(std::string_view kind, const std::string& name);
 // ABORTED "changed": lost a race against another change of the VM; the caller decides again on the new state.
 Error changed_meanwhile(const std::string& vm_name);
+// RESOURCE_EXHAUSTED "no-host-fits": a start's host has no room any more; who decides looks again.
+Error memory_taken();
+// FAILED_PRECONDITION "no-host-fits", for "/desired_ram". `left` and `more` in bytes.
+Error no_room_to_grow(const std::string& vm_name, const std::string& host, std::int64_t left, std::int64_t more);
 // UNAVAILABLE "read-only"; `why`: Store::read_only().
 Error read_only(const std::string& why);
 

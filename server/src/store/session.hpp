@@ -1,7 +1,7 @@
 // A database connection as the store uses it: Poco's session, and beside it the statements of the common changes, which
-// are compiled once. Poco compiles at each execution: on SQLite the larger part of a create, on PostgreSQL three more
-// round trips (core/decisions/0008). Their texts are of a fixed set: what was compiled is kept. One thread at a time,
-// like the connection.
+// are compiled once. Poco compiles a statement at each execution. On SQLite that is the larger part of a create's cost,
+// on PostgreSQL it is three more round trips (core/decisions/0008). The set of statement texts is fixed, so compiled
+// statements are kept for the connection's life. One thread at a time, like the connection.
 #pragma once
 
 #include <Poco/Data/Session.h>
@@ -26,18 +26,20 @@ using SqlValue = std::variant<std::monostate, std::int64_t, std::string>;  // NU
 class Statements {
  public:
   virtual ~Statements() = default;
-  // Runs `sql` with its values, $1 first; `row`, where asked for, gets the first row's numbers and stays as it is where
+  // Runs `sql` with its values, $1 first. If `row` isn't null, it gets the first row's numbers, or stays as it is where
   // there is no row. Returns how many rows were changed. Throws Poco::Exception.
   virtual std::size_t run(const std::string& sql, const std::vector<SqlValue>& values,
                           std::vector<std::int64_t>* row) = 0;
-  // Runs `sql` whose answer nobody needs: it may travel with the next one, whose run() then throws what was refused.
+  // Runs `sql` without waiting for its answer: it may be sent together with the next statement. If the database refuses
+  // it, this call or a later one throws that: the next run() or settle() at the latest.
   virtual void post(const std::string& sql, const std::vector<SqlValue>& values) { run(sql, values, nullptr); }
-  // What was posted has been carried out when it returns. Throws what was refused of it.
+  // Waits until all posted statements have been carried out. Throws what the database refused of them.
   virtual void settle() {}
-  // For a connection that was made anew: it knows none of them.
+  // Called after the connection was made anew: the database has none of the compiled statements.
   virtual void forget() = 0;
-  // The connection's next answer is waited for from now on; for now nothing is asked.
+  // Begins the time that the connection's next answer may take.
   virtual void asked() {}
+  // No answer is expected for now.
   virtual void rested() {}
 };
 
@@ -51,14 +53,14 @@ class Session : public Poco::Data::Session {
   std::size_t run(const std::string& sql, V&&... values) {
     return statements_->run(sql, {value(std::forward<V>(values))...}, nullptr);
   }
-  // As run, for a change that counts nothing: on PostgreSQL it costs no round trip of its own. Whatever is asked next,
-  // or settle(), throws what the database refused of it.
+  // As run(), for a statement whose number of changed rows isn't needed: on PostgreSQL it costs no round trip of its
+  // own. If the database refuses it, this call or a later one throws that: the next run() or settle() at the latest.
   template <class... V>
   void post(const std::string& sql, V&&... values) {
     statements_->post(sql, {value(std::forward<V>(values))...});
   }
   void settle() { statements_->settle(); }
-  // The first row's N numbers; zeros where there is none.
+  // Returns the first row's N numbers, or zeros where there is no row.
   template <std::size_t N, class... V>
   std::array<std::int64_t, N> numbers(const std::string& sql, V&&... values) {
     std::vector<std::int64_t> row(N);
@@ -69,8 +71,8 @@ class Session : public Poco::Data::Session {
   }
   void forget_statements() { statements_->forget(); }
 
-  // Statements of Poco's, which must not be made in another way: they come after what was posted, and each gets the
-  // whole time that a database may take for an answer.
+  // Make statements of Poco's. They must not be made in another way: here they come after all posted statements, and
+  // each gets the whole time that a database may take for an answer.
   template <class T>
   Poco::Data::Statement operator<<(const T& text) {
     settle();

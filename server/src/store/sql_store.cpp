@@ -57,10 +57,10 @@ void SqlStore::load() {
 }
 
 Status SqlStore::check() {
-  return db_->transact({{}, [&](Session& session) -> Status {
-                          db_->leave_mark(session);
-                          return Ok{};
-                        }});
+  return db_->transact({.work = [&](Session& session) -> Status {
+    db_->leave_mark(session);
+    return Ok{};
+  }});
 }
 
 void SqlStore::flush() {
@@ -85,10 +85,10 @@ Result<VmPtr> SqlStore::create_vm(const NewVmInput& input) {
   vm.observed.status.state = VmState::created;
   vm.created_at = vm.updated_at = now_text();
   if (input.only_check) {
-    QARAX_CHECK(db_->transact({{}, [&](Session& session) -> Status {
-                                 if (rows::is_name_taken(session, vm)) return name_taken("VM", vm.name);
-                                 return Ok{};
-                               }}));
+    QARAX_CHECK(db_->transact({.work = [&](Session& session) -> Status {
+      if (rows::is_name_taken(session, vm)) return name_taken("VM", vm.name);
+      return Ok{};
+    }}));
     return std::make_shared<const VmRecord>(std::move(vm));
   }
   Job job = job_done_at_once("create");
@@ -96,18 +96,18 @@ Result<VmPtr> SqlStore::create_vm(const NewVmInput& input) {
   job.vm_name = vm.name;
   const std::string job_id = job.id;
   VmPtr made;
-  QARAX_CHECK(transact({{},
-                        [&](Session& session) -> Status {
+  QARAX_CHECK(transact({.work = [&](Session& session) -> Status {
                           vm.order = next_order_++;
                           if (!rows::insert_vm(session, vm)) return name_taken("VM", vm.name);
                           rows::insert_job(session, job, vm.desired, 0, ran_.seconds());
                           events_.add(events::vm_created(vm, job_id));
                           return Ok{};
                         },
-                        [&] {
-                          made = memory_.put(std::move(vm));
-                          book_.put(std::move(job));
-                        }},
+                        .publish =
+                            [&] {
+                              made = memory_.put(std::move(vm));
+                              book_.put(std::move(job));
+                            }},
                        job_id));
   return made;
 }
@@ -149,10 +149,11 @@ Status SqlStore::plan_removal(Session& session, const std::string& id, Removal h
 Result<std::string> SqlStore::remove_vm(const std::string& id, Removal how,
                                         std::optional<std::uint64_t> expected_version) {
   Removed plan;
-  QARAX_CHECK(db_->transact(
-      Database::freeing({{id},
-                         [&](Session& session) { return plan_removal(session, id, how, expected_version, plan); },
-                         [&] { publish(plan); }})));
+  QARAX_CHECK(
+      db_->transact({.keys = {id},
+                     .work = [&](Session& session) { return plan_removal(session, id, how, expected_version, plan); },
+                     .publish = [&] { publish(plan); },
+                     .frees = true}));
   return std::move(plan.by);
 }
 
@@ -179,8 +180,8 @@ Result<VmPtr> SqlStore::set_desired(const std::string& id, core::Action action) 
   job.vm_id = id;
   const std::string job_id = job.id;
   std::optional<VmRecord> changed;
-  QARAX_CHECK(transact({{id},
-                        [&](Session& session) -> Status {
+  QARAX_CHECK(transact({.keys = {id},
+                        .work = [&](Session& session) -> Status {
                           now = memory_.vm(id);
                           if (!now) return no_such_vm(id);
                           if (!now->job_id.empty()) return changed_meanwhile(now->name);
@@ -197,16 +198,16 @@ Result<VmPtr> SqlStore::set_desired(const std::string& id, core::Action action) 
                           events_.add(events::job_finished(job, &*changed));
                           return Ok{};
                         },
-                        [&] {
-                          book_.put(std::move(job));
-                          now = memory_.update(id, [&](VmRecord& vm) {
-                            vm.desired = changed->desired;
-                            vm.updated_at = changed->updated_at;
-                            return true;
-                          });
-                        },
-                        false,
-                        state == VmState::shutdown},
+                        .publish =
+                            [&] {
+                              book_.put(std::move(job));
+                              now = memory_.update(id, [&](VmRecord& vm) {
+                                vm.desired = changed->desired;
+                                vm.updated_at = changed->updated_at;
+                                return true;
+                              });
+                            },
+                        .frees = state == VmState::shutdown},
                        job_id));
   return now;
 }
@@ -220,12 +221,13 @@ std::vector<std::pair<std::string, std::int64_t>> SqlStore::tombstones(const std
 }
 
 Status SqlStore::drop_tombstone(const std::string& vm_id) {
-  return db_->transact(Database::freeing({{vm_id},
-                                          [&](Session& session) -> Status {
-                                            rows::delete_tombstone(session, vm_id);
-                                            return Ok{};
-                                          },
-                                          [&] { tombstones_.erase(vm_id); }}));
+  return db_->transact({.keys = {vm_id},
+                        .work = [&](Session& session) -> Status {
+                          rows::delete_tombstone(session, vm_id);
+                          return Ok{};
+                        },
+                        .publish = [&] { tombstones_.erase(vm_id); },
+                        .frees = true});
 }
 
 }  // namespace qarax::server

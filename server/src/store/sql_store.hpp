@@ -154,6 +154,12 @@ class SqlStore final : public Store {
   void publish(Removed& plan);
   struct RemovedHost;
   Status plan_host_removal(Session& session, const RemoveHost& asked, RemovedHost& plan);
+  // sql_store_begin.cpp, under state()
+  Status check_begin(const BeginJob& asked, const VmRecord& vm, const JobRecord* unfinished) const;
+  void plan_records(const BeginJob& asked, const VmRecord& before, const JobRecord* unfinished, Begin& plan) const;
+  Status plan_placement(const BeginJob& asked, const Placement& place, Begin& plan) const;
+  std::int64_t reserved_on(const std::string& host_id, const std::string& except = {}) const;
+  void write_begun(Session& session, const JobRecord* unfinished, Begin& plan);
   Status plan_job(Session& session, const BeginJob& asked, Begin& plan);
   VmPtr publish(const Begin& plan);
 

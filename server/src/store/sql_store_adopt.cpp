@@ -48,13 +48,11 @@ void SqlStore::publish(const NextTerm& next) {
 
 Result<bool> SqlStore::knows_activation(const std::string& id) {
   bool known = false;
-  QARAX_CHECK(db_->transact({{},
-                             [&](Session& session) -> Status {
+  QARAX_CHECK(db_->transact({.work = [&](Session& session) -> Status {
                                known = rows::has_activation(session, id);
                                return Ok{};
                              },
-                             [] {},
-                             true}));
+                             .while_read_only = true}));
   return known;
 }
 
@@ -87,16 +85,16 @@ Status SqlStore::mark_set_back(const std::string& host_id, const std::string& pr
   if (!host || !host->needs_adopt.empty()) return Ok{};
   core::logger("store")->error("the database was set back; nothing is changed until an adopt host={} name={} proof={}",
                                host_id, host->name, core::log_value(proof));
-  return db_->transact({{},
-                        [&](Session& session) -> Status {
+  return db_->transact({.work = [&](Session& session) -> Status {
                           rows::set_needs_adopt(session, host_id, proof);
                           return Ok{};
                         },
-                        [&] {
-                          memory_.update_host(host_id, [&](HostRecord& one) { one.needs_adopt = proof; });
-                          judge_read_only();
-                        },
-                        true});
+                        .publish =
+                            [&] {
+                              memory_.update_host(host_id, [&](HostRecord& one) { one.needs_adopt = proof; });
+                              judge_read_only();
+                            },
+                        .while_read_only = true});
 }
 
 Status SqlStore::write_adopted(Session& session, const Adoption& adoption, VmRecord& vm, std::vector<Job>& ended) {
@@ -158,8 +156,8 @@ Result<std::string> SqlStore::adopt(const Adoption& adoption) {
   const std::string job_id = job.id;
   std::vector<Job> ended;
   const Status done = transact(
-      {keys,
-       [&](Session& session) -> Status {
+      {.keys = keys,
+       .work = [&](Session& session) -> Status {
          const HostPtr host = memory_.host(adoption.host_id);
          if (!host) return no_such_host(adoption.host_id);
          // First: one that is made here may have the name of one that goes.
@@ -181,26 +179,27 @@ Result<std::string> SqlStore::adopt(const Adoption& adoption) {
          rows::set_needs_adopt(session, adoption.host_id, "");
          return Ok{};
        },
-       [&] {
-         for (Job& one : ended) {
-           jobs_.erase(one.id);
-           book_.put(std::move(one));
-         }
-         for (const std::string& id : adoption.forgotten) {
-           const VmPtr vm = memory_.vm(id);
-           if (!vm) continue;
-           reservations_.erase(id);
-           std::erase_if(snapshots_, [&](const auto& item) { return item.second->vm_id == id; });
-           memory_.erase(*vm);
-         }
-         for (VmRecord& vm : vms) publish_adopted(adoption, std::move(vm));
-         if (next) host_jobs_.insert(job_id);
-         book_.put(std::move(job));
-         if (!next) return;
-         memory_.update_host(adoption.host_id, [](HostRecord& host) { host.needs_adopt.clear(); });
-         publish(*next);
-       },
-       true},
+       .publish =
+           [&] {
+             for (Job& one : ended) {
+               jobs_.erase(one.id);
+               book_.put(std::move(one));
+             }
+             for (const std::string& id : adoption.forgotten) {
+               const VmPtr vm = memory_.vm(id);
+               if (!vm) continue;
+               reservations_.erase(id);
+               std::erase_if(snapshots_, [&](const auto& item) { return item.second->vm_id == id; });
+               memory_.erase(*vm);
+             }
+             for (VmRecord& vm : vms) publish_adopted(adoption, std::move(vm));
+             if (next) host_jobs_.insert(job_id);
+             book_.put(std::move(job));
+             if (!next) return;
+             memory_.update_host(adoption.host_id, [](HostRecord& host) { host.needs_adopt.clear(); });
+             publish(*next);
+           },
+       .while_read_only = true},
       job_id);
   if (!done) return done.error();
   return job_id;

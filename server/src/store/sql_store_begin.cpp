@@ -1,4 +1,5 @@
-// A job's begin: with the desired state, what it reserves and what it puts aside, in one transaction.
+// The begin of a job. One transaction records the job, the desired state, the memory that it reserves and the job that
+// it supersedes.
 #include "action_facts.hpp"
 #include "event_makers.hpp"
 #include "request_scope.hpp"
@@ -8,20 +9,32 @@
 
 namespace qarax::server {
 
-Status SqlStore::plan_job(Session& session, const BeginJob& asked, Begin& plan) {
-  const VmPtr before = memory_.vm(asked.vm_id);
-  if (!before) return no_such_vm(asked.vm_id);
-  const JobRecord* unfinished = nullptr;
-  if (const auto found = jobs_.find(before->job_id); found != jobs_.end()) unfinished = &found->second;
-  QARAX_CHECK(check_free(*before, unfinished, asked.action));
-  if (asked.expected_version && before->version != *asked.expected_version) return overtaken("VM", before->name);
-  // A stop that came in between is a wish, whether it needed a job or not.
-  const bool unwanted = asked.origin == Origin::policy && !wants_restart(*before, asked.was_calm);
-  if (before->revision != asked.expected_revision || unwanted) return changed_meanwhile(before->name);
+// Memory that is promised to the VMs of a host, in bytes, without that of VM `except`.
+std::int64_t SqlStore::reserved_on(const std::string& host_id, const std::string& except) const {
+  std::int64_t sum = 0;
+  for (const auto& [vm_id, reservation] : reservations_)
+    if (reservation.host_id == host_id && vm_id != except) sum += reservation.memory;
+  return sum;
+}
 
+// Whether the VM is still as the caller saw it when it decided on the job.
+Status SqlStore::check_begin(const BeginJob& asked, const VmRecord& vm, const JobRecord* unfinished) const {
+  QARAX_CHECK(check_free(vm, unfinished, asked.action));
+  if (asked.expected_version && vm.version != *asked.expected_version) return overtaken("VM", vm.name);
+  // A stop changes the desired state even where it needed no job, and then the restart policy has nothing to restart.
+  const bool unwanted = asked.origin == Origin::policy && !wants_restart(vm, asked.was_calm);
+  if (vm.revision != asked.expected_revision || unwanted) return changed_meanwhile(vm.name);
+  // The caller saw a job under way, which has ended since, and so it chose no host. It has to decide again.
+  if (core::begins(asked.action) && !asked.placement) return changed_meanwhile(vm.name);
+  return Ok{};
+}
+
+// Fills in plan.vm and plan.job, but for the VM's host and what the action is about.
+void SqlStore::plan_records(const BeginJob& asked, const VmRecord& before, const JobRecord* unfinished,
+                            Begin& plan) const {
   VmRecord& vm = plan.vm;
   JobRecord& job = plan.job;
-  vm = *before;
+  vm = before;
   job.vm_id = vm.id;
   job.revision = vm.revision + 1;
   job.action = asked.action;
@@ -34,35 +47,32 @@ Status SqlStore::plan_job(Session& session, const BeginJob& asked, Begin& plan) 
   vm.activity = core::to_string(asked.action);
   vm.job_id = job.id;
   vm.updated_at = now_text();
-  // Taken here, before a node hears of it, and not when what it changes is known.
+  // The edition is taken now, before a node hears of the job, and not once its result is known.
   if (core::begins(asked.action) || asked.action == core::Action::resize) vm.edition = next_edition(vm);
-  // What the caller took for busy has come to its end: it has to find a place first.
-  if (core::begins(asked.action) && !asked.placement) return changed_meanwhile(before->name);
-  if (asked.placement) {
-    if (!memory_.host(asked.placement->host_id))
-      return make_error(Code::aborted, "the host of VM " + before->name + " was removed meanwhile", "changed");
-    ++vm.incarnation;
-    if (asked.origin != Origin::policy || asked.was_calm) vm.restart.count = 0;
-    if (asked.origin == Origin::policy) ++vm.restart.count;
-    vm.host_id = asked.placement->host_id;
-    if (vm.hypervisor.empty()) vm.hypervisor = asked.placement->hypervisor;
-    vm.observed.hypervisor = asked.placement->hypervisor;
-    // What was frozen for a fallback stays one; else only this start counts.
-    if (!vm.resolved || !asked.placement->fallback_reason.empty())
-      vm.observed.fallback_reason = asked.placement->fallback_reason;
-    plan.reservation = Reservation{vm.id, *vm.host_id, vm.incarnation, asked.placement->memory};
-    std::int64_t taken = 0;
-    for (const auto& [id, other] : reservations_)
-      if (other.host_id == *vm.host_id && id != vm.id) taken += other.memory;
-    if (taken + asked.placement->memory > asked.placement->capacity)
-      return make_error(Code::resource_exhausted, "the host's memory was taken by another VM meanwhile",
-                        "no-host-fits");
-  }
-  job.incarnation = vm.incarnation;
-  QARAX_CHECK(plan_subject(asked, unfinished, plan));
-  // Whether its node has carried that out, and keeps what was reserved for it, is to be seen at this job's end.
-  if (unfinished != nullptr) job.arguments.resize = unfinished->arguments.resize;
-  if (asked.only_check) return Ok{};
+}
+
+// A new incarnation on the chosen host, and the memory that it reserves there. The caller looked for room without a
+// lock; here it is checked under state().
+Status SqlStore::plan_placement(const BeginJob& asked, const Placement& place, Begin& plan) const {
+  VmRecord& vm = plan.vm;
+  if (!memory_.host(place.host_id))
+    return make_error(Code::aborted, "the host of VM " + vm.name + " was removed meanwhile", "changed");
+  ++vm.incarnation;
+  if (asked.origin != Origin::policy || asked.was_calm) vm.restart.count = 0;
+  if (asked.origin == Origin::policy) ++vm.restart.count;
+  vm.host_id = place.host_id;
+  if (vm.hypervisor.empty()) vm.hypervisor = place.hypervisor;
+  vm.observed.hypervisor = place.hypervisor;
+  // A VM whose resolved spec was frozen for a fallback keeps that reason. Otherwise only this start counts.
+  if (!vm.resolved || !place.fallback_reason.empty()) vm.observed.fallback_reason = place.fallback_reason;
+  plan.reservation = Reservation{vm.id, *vm.host_id, vm.incarnation, place.memory};
+  if (reserved_on(*vm.host_id, vm.id) + place.memory > place.capacity) return memory_taken();
+  return Ok{};
+}
+
+void SqlStore::write_begun(Session& session, const JobRecord* unfinished, Begin& plan) {
+  const JobRecord& job = plan.job;
+  const VmRecord& vm = plan.vm;
   if (plan.abandoned) rows::put_snapshot(session, *plan.abandoned);
   if (plan.snapshot) rows::put_snapshot(session, *plan.snapshot);
   plan.told = told_of(job, vm);
@@ -75,10 +85,26 @@ Status SqlStore::plan_job(Session& session, const BeginJob& asked, Begin& plan) 
   rows::update_vm(session, vm);
   if (plan.reservation) rows::put_reservation(session, *plan.reservation);
   events_.add(events::job_started(plan.told, &vm));
+}
+
+Status SqlStore::plan_job(Session& session, const BeginJob& asked, Begin& plan) {
+  const VmPtr before = memory_.vm(asked.vm_id);
+  if (!before) return no_such_vm(asked.vm_id);
+  const auto found = jobs_.find(before->job_id);
+  const JobRecord* unfinished = found != jobs_.end() ? &found->second : nullptr;
+  QARAX_CHECK(check_begin(asked, *before, unfinished));
+  plan_records(asked, *before, unfinished, plan);
+  if (asked.placement) QARAX_CHECK(plan_placement(asked, *asked.placement, plan));
+  plan.job.incarnation = plan.vm.incarnation;
+  QARAX_CHECK(plan_subject(asked, unfinished, plan));
+  // This job inherits a superseded resize. Whether the node has carried it out, and so whether its reservation stays,
+  // is settled at this job's end.
+  if (unfinished != nullptr) plan.job.arguments.resize = unfinished->arguments.resize;
+  if (!asked.only_check) write_begun(session, unfinished, plan);
   return Ok{};
 }
 
-// What the job changes, on top of what the node has reported since it was planned.
+// Copies only what the job changes, so that what the node has reported since the plan was made stays.
 VmPtr SqlStore::publish(const Begin& plan) {
   return memory_.update(plan.vm.id, [&](VmRecord& vm) {
     vm.revision = plan.vm.revision;
@@ -101,28 +127,31 @@ Result<BegunJob> SqlStore::begin_job(const BeginJob& asked) {
   Begin plan;
   plan.job.id = RequestScope::new_job_id();
   BegunJob begun;
-  // Two starts on one host don't plan side by side: each must see what the other has reserved.
+  // The host's key keeps two starts on one host out of one group: each must see what the other has reserved.
   std::vector<std::string> keys{asked.vm_id};
   if (asked.placement) keys.push_back(asked.placement->host_id);
   if (asked.action == core::Action::resize)
     if (const VmPtr vm = memory_.vm(asked.vm_id); vm && vm->host_id) keys.push_back(*vm->host_id);
   if (asked.only_check) {
-    QARAX_CHECK(db_->transact({std::move(keys), [&](Session& session) { return plan_job(session, asked, plan); }, [] {},
-                               false, facts_of(asked.action).frees}));
+    QARAX_CHECK(db_->transact({.keys = std::move(keys),
+                               .work = [&](Session& session) { return plan_job(session, asked, plan); },
+                               .frees = facts_of(asked.action).frees}));
     return begun;
   }
-  QARAX_CHECK(transact({std::move(keys), [&](Session& session) { return plan_job(session, asked, plan); },
-                        [&] {
-                          const std::string superseded = plan.superseded ? plan.superseded->id : "";
-                          jobs_.erase(superseded);
-                          if (plan.superseded) book_.put(std::move(*plan.superseded));
-                          jobs_.emplace(plan.job.id, plan.job);
-                          book_.put(plan.told);
-                          if (plan.reservation) reservations_[plan.vm.id] = *plan.reservation;
-                          publish_subject(plan);
-                          begun = {plan.job, publish(plan), superseded};
-                        },
-                        false, facts_of(asked.action).frees},
+  QARAX_CHECK(transact({.keys = std::move(keys),
+                        .work = [&](Session& session) { return plan_job(session, asked, plan); },
+                        .publish =
+                            [&] {
+                              const std::string superseded = plan.superseded ? plan.superseded->id : "";
+                              jobs_.erase(superseded);
+                              if (plan.superseded) book_.put(std::move(*plan.superseded));
+                              jobs_.emplace(plan.job.id, plan.job);
+                              book_.put(plan.told);
+                              if (plan.reservation) reservations_[plan.vm.id] = *plan.reservation;
+                              publish_subject(plan);
+                              begun = {plan.job, publish(plan), superseded};
+                            },
+                        .frees = facts_of(asked.action).frees},
                        plan.job.id));
   return begun;
 }

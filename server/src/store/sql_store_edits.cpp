@@ -144,17 +144,19 @@ Status SqlStore::remove_host(const RemoveHost& asked) {
   std::vector<std::string> keys{id};
   for (const VmPtr& vm : memory_.vms())
     if (vm->host_id == id) keys.push_back(vm->id);
-  return db_->transact(
-      Database::freeing({std::move(keys), [&](Session& session) { return plan_host_removal(session, asked, plan); },
-                         [&] {
-                           if (asked.only_check) return;
-                           for (Removed& vm : plan.vms) publish(vm);
-                           book_.put(std::move(plan.job));
-                           std::erase_if(tombstones_, [&](const auto& one) { return one.second.first == id; });
-                           memory_.erase_host(id);
-                           if (plan.next) publish(*plan.next);
-                         },
-                         host && !host->needs_adopt.empty()}));
+  return db_->transact({.keys = std::move(keys),
+                        .work = [&](Session& session) { return plan_host_removal(session, asked, plan); },
+                        .publish =
+                            [&] {
+                              if (asked.only_check) return;
+                              for (Removed& vm : plan.vms) publish(vm);
+                              book_.put(std::move(plan.job));
+                              std::erase_if(tombstones_, [&](const auto& one) { return one.second.first == id; });
+                              memory_.erase_host(id);
+                              if (plan.next) publish(*plan.next);
+                            },
+                        .while_read_only = host && !host->needs_adopt.empty(),
+                        .frees = true});
 }
 
 }  // namespace qarax::server

@@ -15,15 +15,15 @@ Result<EventPage> SqlStore::stored_events(std::int64_t seq, std::size_t most) {
 
 Status SqlStore::prune(const Retention& retention) {
   std::int64_t first = 0;
-  return db_->transact(Database::freeing({{},
-                                          [&](Session& session) -> Status {
-                                            first = events_.prune(session, retention.events, retention.events_s);
-                                            rows::prune_jobs(session, retention.jobs, retention.jobs_s, ran_.seconds());
-                                            prune_keys(session);
-                                            ran_.save(session);
-                                            return Ok{};
-                                          },
-                                          [&] { feed_.forget_before(first); }}));
+  return db_->transact({.work = [&](Session& session) -> Status {
+                          first = events_.prune(session, retention.events, retention.events_s);
+                          rows::prune_jobs(session, retention.jobs, retention.jobs_s, ran_.seconds());
+                          prune_keys(session);
+                          ran_.save(session);
+                          return Ok{};
+                        },
+                        .publish = [&] { feed_.forget_before(first); },
+                        .frees = true});
 }
 
 void SqlStore::log_later(std::vector<Event> events) {

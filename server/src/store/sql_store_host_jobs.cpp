@@ -30,9 +30,7 @@ Result<JobPtr> SqlStore::begin_host_job(const BeginHostJob& asked) {
     host_jobs_.insert(id);
     book_.put(std::move(job));
   };
-  // Connecting to a host must be possible while changes are refused. Jobs that end processes there must wait: a VM that
-  // this server doesn't know may be one that the database has lost.
-  change.while_read_only = asked.action == kInitHost;
+  change.while_read_only = is_made_while_read_only(asked.action);
   change.frees = true;
   QARAX_CHECK(transact(std::move(change), id));
   return book_.find(id);

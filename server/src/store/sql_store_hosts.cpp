@@ -15,45 +15,46 @@ Result<HostPtr> SqlStore::add_host(const NewHostInput& input) {
   host.port = input.port;
   host.host_user = input.host_user;
   if (input.only_check) {
-    QARAX_CHECK(db_->transact({{}, [&](Session& session) -> Status {
-                                 if (rows::is_name_taken(session, host)) return name_taken("host", host.name);
-                                 return Ok{};
-                               }}));
+    QARAX_CHECK(db_->transact({.work = [&](Session& session) -> Status {
+      if (rows::is_name_taken(session, host)) return name_taken("host", host.name);
+      return Ok{};
+    }}));
     return std::make_shared<const HostRecord>(std::move(host));
   }
   const std::string id = host.id;
   Job job = job_done_at_once("add-host");
   job.host_id = id;
   const std::string job_id = job.id;
-  QARAX_CHECK(transact({{},
-                        [&](Session& session) -> Status {
+  QARAX_CHECK(transact({.work = [&](Session& session) -> Status {
                           if (!rows::insert_host(session, host, now_text())) return name_taken("host", host.name);
                           rows::insert_job(session, job, {}, 0, ran_.seconds());
                           events_.add(events::host_added(host, job.id));
                           return Ok{};
                         },
-                        [&] {
-                          memory_.put(std::move(host));
-                          book_.put(std::move(job));
-                        }},
+                        .publish =
+                            [&] {
+                              memory_.put(std::move(host));
+                              book_.put(std::move(job));
+                            }},
                        job_id));
   return memory_.host(id);
 }
 
 Status SqlStore::pin_node(const std::string& host_id, const std::string& node_id) {
-  return db_->transact({{"node " + node_id},
-                        [&](Session& session) -> Status {
-                          for (const HostPtr& other : memory_.hosts())
-                            if (other->id != host_id && other->node_id == node_id)
-                              return make_error(Code::already_exists,
-                                                "this node is host " + other->name +
-                                                    " already; a cloned data folder needs an identity of its own",
-                                                "node-taken");
-                          rows::pin_node(session, host_id, node_id);
-                          return Ok{};
-                        },
-                        [&] { memory_.update_host(host_id, [&](HostRecord& host) { host.node_id = node_id; }); },
-                        true});
+  return db_->transact(
+      {.keys = {"node " + node_id},
+       .work = [&](Session& session) -> Status {
+         for (const HostPtr& other : memory_.hosts())
+           if (other->id != host_id && other->node_id == node_id)
+             return make_error(
+                 Code::already_exists,
+                 "this node is host " + other->name + " already; a cloned data folder needs an identity of its own",
+                 "node-taken");
+         rows::pin_node(session, host_id, node_id);
+         return Ok{};
+       },
+       .publish = [&] { memory_.update_host(host_id, [&](HostRecord& host) { host.node_id = node_id; }); },
+       .while_read_only = true});
 }
 
 void SqlStore::update_host(const std::string& host_id, HostStatus status, const std::string& reason,

@@ -174,7 +174,8 @@ Result<JobPtr> SqlStore::cancel_job(const std::string& job_id) {
   change.publish = [&] {
     if (jobs_.contains(job_id)) marked = book_.update(job_id, [](Job& job) { job.cancelling = true; });
   };
-  QARAX_CHECK(db_->transact(Database::freeing(std::move(change))));
+  change.frees = true;
+  QARAX_CHECK(db_->transact(std::move(change)));
   return marked;
 }
 

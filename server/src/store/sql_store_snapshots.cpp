@@ -11,12 +11,6 @@
 
 namespace qarax::server {
 
-namespace {
-
-std::string mebibytes(std::int64_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
-
-}  // namespace
-
 void SqlStore::keep_snapshot(SnapshotRecord record) {
   auto kept = std::make_shared<const SnapshotRecord>(std::move(record));
   snapshots_[kept->id] = std::move(kept);
@@ -105,17 +99,10 @@ Status SqlStore::plan_subject(const BeginJob& asked, const JobRecord* unfinished
     const std::int64_t more = *asked.arguments.resize.memory - vm.spec.memory_size;
     const auto found = reservations_.find(vm.id);
     if (more <= 0 || found == reservations_.end()) return Ok{};
-    std::int64_t taken = 0;
-    for (const auto& [id, other] : reservations_)
-      if (other.host_id == found->second.host_id) taken += other.memory;
-    if (taken + more > asked.capacity) {
+    const std::int64_t left = asked.capacity - reserved_on(found->second.host_id);
+    if (more > left) {
       const HostPtr host = memory_.host(found->second.host_id);
-      const std::string why = "host " + (host ? host->name : found->second.host_id) + ": it has " +
-                              mebibytes(asked.capacity - taken) + " of memory left, the VM asks for " +
-                              mebibytes(more) + " more";
-      Error error = make_error(Code::failed_precondition, "VM " + vm.name + " can't grow: " + why, "no-host-fits");
-      error.details.push_back({"/desired_ram", why});
-      return error;
+      return no_room_to_grow(vm.name, host ? host->name : found->second.host_id, left, more);
     }
     plan.reservation = found->second;
     plan.reservation->memory += more;

@@ -45,6 +45,23 @@ class ConfigReader {
   // a misspelled key.
   void foreign_variable(std::string_view name);
 
+  // Checks of values that server and node share.
+  // `data_dir` is set, and absolute.
+  void check_data_dir(const std::string& path);
+  // The path is absolute or empty.
+  void check_absolute(std::string_view key, const std::string& path);
+  struct Listener {
+    const std::string& address;
+    const std::string& tls_cert;
+    const std::string& tls_key;
+    const std::string& token_sha256;
+    bool insecure = false;
+    std::string_view make_token;  // the command that makes token_sha256
+  };
+  // Certificate and key are both set or neither, the digest has its form, and where other machines reach the address,
+  // callers are authenticated, unless `insecure` says that they needn't be.
+  void check_listener(const Listener& listener);
+
   // All keys that were read so far, dotted, in alphabetical order.
   std::vector<std::string> keys() const;
 
@@ -58,5 +75,9 @@ class ConfigReader {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+// Where a program keeps its data by default: below /var/lib for root, else in the user's state folder. Empty where the
+// environment names neither that (XDG_STATE_HOME) nor a home.
+std::string default_data_dir(std::string_view program);
 
 }  // namespace qarax::core

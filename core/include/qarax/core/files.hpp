@@ -63,6 +63,10 @@ Status check_own_folder(const std::string& path);
 // `what` with the text of the errno value `error`; its code and reason follow from that value.
 Error errno_error(std::string_view what, int error);
 
+// Raises the process's soft limit of open files to its hard limit: each connection and each running VM needs a few
+// descriptors.
+void raise_descriptor_limit() noexcept;
+
 // Field 22 of /proc/<pid>/stat, in clock ticks since boot; empty when there is no such process.
 std::optional<std::int64_t> process_start_time(int pid);
 
