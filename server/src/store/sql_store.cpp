@@ -228,4 +228,18 @@ Status SqlStore::drop_tombstone(const std::string& vm_id) {
                                           [&] { tombstones_.erase(vm_id); }}));
 }
 
+Status SqlStore::raise_tombstone(const std::string& vm_id, std::int64_t revision) {
+  return db_->transact(Database::freeing({{vm_id},
+                                          [&](Session& session) -> Status {
+                                            rows::raise_tombstone(session, vm_id, revision);
+                                            return Ok{};
+                                          },
+                                          [&] { publish_raised(vm_id, revision); }}));
+}
+
+void SqlStore::publish_raised(const std::string& vm_id, std::int64_t revision) {
+  const auto stone = tombstones_.find(vm_id);
+  if (stone != tombstones_.end()) stone->second.second = std::max(stone->second.second, revision);
+}
+
 }  // namespace qarax::server
