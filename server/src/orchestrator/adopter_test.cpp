@@ -116,6 +116,22 @@ TEST_F(AdopterTest, AVmThatOnlyTheNodeKnowsIsListedAndTouchedByNobody) {
   EXPECT_TRUE(listed->empty());
 }
 
+TEST_F(AdopterTest, AVmThatEndsWhileItIsAdoptedIsShutDown) {
+  const std::string id = started("web");
+  const std::string other = started("other");
+  ASSERT_TRUE(store_->remove_vm(id, Removal::by_job));
+  server_.after_survey([&] {
+    node_.set_state(id, VmState::shutdown);
+    // The server has heard of the one when it knows of the other, which the node told it later.
+    node_.set_state(other, VmState::paused);
+    wait_until(*store_, "the later report is applied",
+               [&] { return store_->vm(other)->observed.status.state == VmState::paused; });
+  });
+  const auto adopted = adopter_->adopt_vm(host_, id);
+  ASSERT_TRUE(adopted) << adopted.error().message;
+  EXPECT_EQ((*adopted)->observed.status.state, VmState::shutdown);
+}
+
 TEST_F(AdopterTest, ANodeWithAnotherIdentityIsDownAndItsVmsAreNotShutdown) {
   const std::string id = started("web");
   server_.stop();
