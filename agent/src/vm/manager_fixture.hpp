@@ -92,6 +92,7 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   }
   Result<VmStatus> resume(const DriverCall&, const VmArgs&) override {
     ++resumes;
+    if (fail_resume) return make_error(Code::internal, "no luck");
     return state(VmState::running);
   }
   Result<VmStatus> reboot(const DriverCall&, const VmArgs&) override { return state(VmState::running); }
@@ -150,6 +151,7 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   std::atomic<bool> throw_pause{false};
   std::atomic<VmState> paused_as{VmState::paused};
   std::atomic<VmState> stopped_as{VmState::shutdown};
+  std::atomic<bool> fail_resume{false};
   std::atomic<bool> fail_snapshot{false};
   std::atomic<bool> full_disk{false};
   std::atomic<VmState> snapshot_leaves{VmState::running};

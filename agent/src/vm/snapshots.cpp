@@ -7,6 +7,7 @@
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
 #include "qarax/core/resize.hpp"
+#include "records.hpp"
 #include "snapshot_folder.hpp"
 #include "steps.hpp"
 
@@ -110,7 +111,16 @@ Result<VmStatus> Manager::snapshot(const VmPtr& vm, const Command& command, Driv
   if (!finished) return fail(std::move(finished).error());
   core::logger("vm")->info("snapshot taken vm={} snapshot={} bytes={}", vm->id, wanted.id, finished->size);
   auto now = go_on(vm, driver, before, *taken);
-  if (!now) return std::move(now).error().context("the snapshot is taken, but the VM is left paused");
+  if (!now) {
+    // The snapshot is whole, and recovery would call it taken: a failure would leave it here, listed nowhere.
+    core::logger("vm")->error("the VM can't go on after its snapshot vm={} reason={}", vm->id,
+                              core::log_value(now.error().message));
+    std::string why = "its snapshot is taken, and it could not go on: " + now.error().message;
+    hide_folder(why, options_.data_dir);
+    now = driver.inspect(call_to_undo(vm), args.vm);
+    if (!now) now = *taken;
+    if (now->state == VmState::paused) now->status_reason = std::move(why);
+  }
   now->live = taken->live;
   return now;
 }
