@@ -54,6 +54,8 @@ class BootFilesProvider {
  public:
   virtual ~BootFilesProvider() = default;
   virtual Result<BootFiles> files_for(const std::optional<std::string>& boot_source_id) = 0;
+  // The errors that files_for() would have, as far as they show without making anything.
+  virtual Status check_files(const std::optional<std::string>& boot_source_id) = 0;
 };
 
 }  // namespace qarax::agent
