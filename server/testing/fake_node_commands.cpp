@@ -40,7 +40,7 @@ bool FakeNode::is_decided(const NodeCommand& command) const {
   return vm != vms_.end() && vm->second.revision == command.revision && vm->second.result;
 }
 
-// Also where it has failed before, which is repeated to whoever sends that revision again.
+// Also if the same revision has failed before: its answer is repeated.
 bool FakeNode::fails(const NodeCommand& command) const {
   return vms_.contains(command.vm) && (failure_.code != Code::ok || is_decided(command));
 }

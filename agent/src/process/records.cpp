@@ -102,7 +102,7 @@ bool supervisor_holds_lock(const std::string& run_dir) {
 
 std::string vmm_log_tail(const std::string& run_dir) {
   std::string tail = core::read_tail(run_dir + "/vmm.log", kLogTail);
-  // The supervisor cuts the log also at the VMM's end, and what the VMM said last is then in the older file.
+  // The supervisor may cut the log right after the VMM's end. The VMM's last lines are then in the older file.
   if (tail.size() < kLogTail) tail.insert(0, core::read_tail(run_dir + "/vmm.log.1", kLogTail - tail.size()));
   tail = json::repair_utf8(tail);
   // A run folder is <data_dir>/vms/<id>/….

@@ -54,7 +54,7 @@ class BootFilesProvider {
  public:
   virtual ~BootFilesProvider() = default;
   virtual Result<BootFiles> files_for(const std::optional<std::string>& boot_source_id) = 0;
-  // The errors that files_for() would have, as far as they show without making anything.
+  // Fails as files_for() would, as far as that shows without creating anything.
   virtual Status check_files(const std::optional<std::string>& boot_source_id) = 0;
 };
 

@@ -112,7 +112,7 @@ Result<VmStatus> Manager::snapshot(const VmPtr& vm, const Command& command, Driv
   core::logger("vm")->info("snapshot taken vm={} snapshot={} bytes={}", vm->id, wanted.id, finished->size);
   auto now = go_on(vm, driver, before, *taken);
   if (!now) {
-    // The snapshot is whole, and recovery would call it taken: a failure would leave it here, listed nowhere.
+    // The snapshot is complete, and recovery would report it as taken. After a failure the server would not list it.
     core::logger("vm")->error("the VM can't go on after its snapshot vm={} reason={}", vm->id,
                               core::log_value(now.error().message));
     std::string why = "its snapshot is taken, and it could not go on: " + now.error().message;

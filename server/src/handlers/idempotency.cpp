@@ -146,7 +146,7 @@ void guard_changes(http::Router& router, Store& store) {
   router.wrap([&guard](const http::Route& route, const http::Handler& inner) -> http::Handler {
     if (route.method == "GET") return nullptr;
     return [guard, inner, is_post = route.method == "POST"](const http::Request& request) {
-      // A dry run changes nothing, and a kept answer would be a change: the world that it looks at goes on.
+      // A dry run changes nothing: its key stays free, and its answer is about the present state each time.
       const auto dry_run = flag_of(request, "dry_run");
       const bool may_change = dry_run && !*dry_run;
       if (is_post && may_change && request.header(kHeader)) return guard->serve(request, inner);

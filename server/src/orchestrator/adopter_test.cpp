@@ -78,7 +78,7 @@ TEST_F(AdopterTest, AVmThatWasForgottenBeforeTheBackupIsDeletedAfterTheAdopt) {
   wait_until(*store_, "the host isn't up any more", [&] { return store_->host(host_)->status != HostStatus::up; });
   ASSERT_TRUE(orchestrator_->remove(id, true, {}));
   const std::int64_t below = store_->tombstones(host_)[0].second;
-  // Another server, whose database is lost, commanded the node since.
+  // Another server, whose database is lost, has commanded the node since then.
   node_.raise_revision(id, below + 10);
   node_.obey({core::new_uuid(), 7, core::new_uuid()});
   server_.start();
@@ -122,7 +122,7 @@ TEST_F(AdopterTest, AVmThatEndsWhileItIsAdoptedIsShutDown) {
   ASSERT_TRUE(store_->remove_vm(id, Removal::by_job));
   server_.after_survey([&] {
     node_.set_state(id, VmState::shutdown);
-    // The server has heard of the one when it knows of the other, which the node told it later.
+    // The node reports this one later, so the server has handled the first report once it knows of this one.
     node_.set_state(other, VmState::paused);
     wait_until(*store_, "the later report is applied",
                [&] { return store_->vm(other)->observed.status.state == VmState::paused; });

@@ -1,5 +1,5 @@
-// When the delete of a forgotten VM is sent to its node: not while one is under way, and after each one that failed
-// twice as late as before. The caller holds its own lock.
+// Decides when the delete of a forgotten VM is sent to its node: never two at a time, and after each failure only once
+// a wait has passed that doubles each time. Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -16,11 +16,14 @@ class Burials {
   };
   explicit Burials(Options options) : options_(options) {}
 
-  // Whether the delete is to be sent at the monotonic time `now_ns`. It is then under way until one of these is called.
+  // Whether the delete is to be sent at the monotonic time `now_ns`. It then counts as under way until done(), lost()
+  // or failed() is called.
   bool begin(const std::string& vm, std::int64_t now_ns);
-  void done(const std::string& vm) { all_.erase(vm); }  // the VM is gone
-  void lost(const std::string& vm);                     // nobody knows what came of it: it is sent again at once
-  // Whether this reason is another one than the last.
+  // The node no longer has the VM.
+  void done(const std::string& vm) { all_.erase(vm); }
+  // The outcome is unknown, so the same delete may be sent again at once.
+  void lost(const std::string& vm);
+  // Returns whether the reason differs from that of the last failure.
   bool failed(const std::string& vm, const std::string& reason, std::int64_t now_ns);
 
  private:

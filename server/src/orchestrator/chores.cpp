@@ -16,8 +16,8 @@ namespace {
 constexpr auto kTick = std::chrono::milliseconds(500);
 constexpr int kTicksToTidy = 120;
 
-// Whether the VM isn't on its node any more. Another delete may have had a higher revision than its tombstone here: the
-// node then answers that it has no folder for the VM and that this revision comes too late.
+// Whether the node no longer has the VM. If another delete had a higher revision than the tombstone, the node answers
+// that this revision is stale and that it has no folder for the VM.
 bool is_gone(const CommandOutcome& outcome) {
   if (!outcome.report) return false;
   const bool is_late = outcome.error && outcome.error->reason == "stale-revision";

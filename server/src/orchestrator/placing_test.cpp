@@ -99,7 +99,7 @@ TEST_F(PlacingTest, WhatIsRecordedCountsOnce) {
   EXPECT_EQ(taken.begin()->second, 3);
 }
 
-// Of a VM that takes all of a host, among these.
+// A choice among these hosts for a VM that fills one of them.
 Choice choice_of(const std::vector<std::string>& hosts) {
   Choice out{{"web", "", {}}, {}};
   out.request.spec.memory_size = 1 << 20;
@@ -135,7 +135,7 @@ TEST(Promises, AreNotTakenBackWhileAnotherStartReadsWhatIsReserved) {
   std::future<void> recorded;
   const auto second = promises.place([&]() -> Result<Choice> {
     auto read = both();
-    // Recorded just after that was read, and so no promise any more.
+    // The first start is recorded just after the reservations were read, and its promise ends.
     recorded = std::async(std::launch::async, [&] { first->kept.reset(); });
     EXPECT_EQ(recorded.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout);
     return read;

@@ -53,8 +53,8 @@ Result<VmPtr> Adopter::adopt_vm(const std::string& host_id, const std::string& v
   return store_.vm(vm_id);
 }
 
-// What the node reported between the survey and the commit met no record here. It is asked once more; if it can't
-// answer, its next snapshot says it all.
+// A report that came between the survey and the commit found no record and was dropped. So the node is asked again; if
+// it doesn't answer, the snapshot of a new connection brings the state.
 void Adopter::catch_up(const Draft& draft, const std::string& vm_id) {
   if (const auto seen = draft.link->survey({}))
     for (const core::KeptVm& kept : seen->vms)

@@ -1,4 +1,4 @@
-// What nodes say while it isn't known whether a change was committed.
+// Reports and ends of jobs that come while it isn't known whether a change was committed.
 #include <future>
 
 #include "lossy_line.hpp"
@@ -25,6 +25,7 @@ TEST_P(LostAnswerTest, AResizeThatEndsMeanwhileIsntUndoneByAnEditOfTheWords) {
   asked.capacity = 1LL << 40;
   const auto resize = store_->begin_job(asked);
   ASSERT_TRUE(resize) << resize.error().message;
+  store_->flush();  // so that the next commit is the edit's
   line_->lose_next_answer();
   auto editing = std::async(std::launch::async, [&] {
     return store_->edit_vm({web->id, std::nullopt, [](VmRecord& vm) -> Status {

@@ -33,8 +33,8 @@ bool is_same(const std::optional<VmSpec>& a, const std::optional<VmSpec>& b) {
   return a && b ? is_same(*a, *b) : a.has_value() == b.has_value();
 }
 
-// Only what the edit has changed: while it was being found out whether the edit was committed, a resize or a restore
-// may have come to its end, which no edit of the machine does in between.
+// Copies only what the edit has changed. While it was being found out whether the edit was committed, a resize or a
+// restore may have ended and changed the rest.
 void take_changes(const VmRecord& before, const VmRecord& after, VmRecord& vm) {
   const auto take = [&](auto member) {
     if (!is_same(before.*member, after.*member)) vm.*member = after.*member;

@@ -75,7 +75,7 @@ class VmWaits::Watch {
         const auto found = listen(*vm);
         if (found && *found) return now_or(vm);
         if (found) continue;
-        // An agent that restarts is back within moments, and the guest has gone on talking: its log is read anew.
+        // The agent may be restarting while the guest runs on, so its log is read again from the beginning.
         if (found.error().code != Code::unavailable) return found.error();
       } else if (ended) {
         return in_vain(*vm, true);
@@ -99,7 +99,7 @@ class VmWaits::Watch {
         listened_to_ = vm.incarnation;
         return false;
       }
-      // Until then what was heard before is the best that there is to tell.
+      // What an earlier reader got is kept until this one gets something.
       if (!piece->empty() && !std::exchange(has_spoken, true)) heard_ = Heard();
       if (heard_.add(*piece, call_.text)) return true;
     }
