@@ -6,6 +6,8 @@ import shutil
 import pytest
 
 from crash.harness import Harness
+from crash.judge import Judge
+from crash.model import Vm
 from framework.stack import Stack
 
 
@@ -20,6 +22,27 @@ def test_nothing_is_lost_whatever_is_killed():
         left = harness.close()
     assert not report["faults"], report
     assert not left, left
+
+
+def test_what_changes_by_itself_is_counted(simulated):
+    api = simulated.api
+    judge = Judge(simulated, simulated.nodes[0], print)
+    for name in ("vanishes", "is-described", "stays"):
+        judge.vms.append(Vm(api.create(name, hypervisor="simulator"), name, "created"))
+    api.delete(judge.vms[0].id)
+    api.ok("PATCH", f"/vms/{judge.vms[1].id}", json={"description": "by somebody else"})
+    judge.judge([], None)
+    assert (len(judge.faults["vm lost"]), len(judge.faults["lost"]), judge.count()) == (1, 1, 2), judge.faults
+    judge.judge([], None)
+    assert judge.count() == 2, "each once"
+    judge.judge_events(["5-1", "5-2", "7-3"], [])
+    assert judge.count() == 2, "a server that began anew"
+    for told in (["5-1", "5-3"], ["5-1", "5-1"], ["7-1", "5-2"]):
+        judge.judge_events(told, [])
+    judge.judge_events([], [{"reason": "epoch"}])
+    assert len(judge.faults["events"]) == 4
+    for vm in judge.vms:
+        api.delete(vm.id)
 
 
 def test_a_harness_that_cant_begin_leaves_nothing(monkeypatch):

@@ -28,15 +28,23 @@ class DefaultBootFiles final : public BootFilesProvider {
  public:
   DefaultBootFiles(ImageStore& images, BootSource source) : images_(images), source_(std::move(source)) {}
   Result<BootFiles> files_for(const std::optional<std::string>& id) override {
-    if (id)
-      return make_error(
-          Code::not_found,
-          "boot source " + *id + " isn't on this node; leave boot_source_id out for the node's default kernel",
-          "boot-source-not-found");
+    QARAX_CHECK(check_default(id));
     return images_.prepare(source_);
+  }
+  Status check_files(const std::optional<std::string>& id) override {
+    QARAX_CHECK(check_default(id));
+    return ImageStore::check(source_);
   }
 
  private:
+  static Status check_default(const std::optional<std::string>& id) {
+    if (!id) return Ok{};
+    return make_error(
+        Code::not_found,
+        "boot source " + *id + " isn't on this node; leave boot_source_id out for the node's default kernel",
+        "boot-source-not-found");
+  }
+
   ImageStore& images_;
   BootSource source_;
 };

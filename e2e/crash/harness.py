@@ -8,15 +8,18 @@ import time
 import requests
 
 from framework.api import Api
+from framework.events import Reader
 from framework.stack import Stack, wait_for
 
 from .judge import SETTLE, Judge
 from .killpoint import Killpoint, helper, start_under
-from .model import ACTIONS, GONE, HOST_ACTIONS, Asked, Vm
+from .model import ACTIONS, GONE, HOST_ACTIONS, IN_BACKGROUND, KEYED, Asked, Vm
 
 POPULATION = 6
 # Victims that belong to a VM the agent works on, and the beginning of their process name for killpoint.c.
 OF_A_VM = {"vmm": "qemu-", "supervisor": "qarax-superv"}
+WITH_KEY = 0.3  # part of the requests that may have an Idempotency-Key and get one
+BACKGROUND = 0.2  # part of the requests that may be answered before they are done and ask for that
 QUIET = 0.4  # part of the rounds that kill nothing, because otherwise few VMs would get as far as running
 RELAPSE = 0.5  # part of the killed servers and agents that are killed again while they start, at most MOST_RELAPSES times in a row
 MOST_RELAPSES = 3
@@ -33,6 +36,7 @@ class Harness:
             self.node = self.stack.add_node(plugins=[self.stack.qemu_plugin()], boot={"kernel": kernel, "cmdline": "idle"})
             self.host_id = self.stack.api.hosts()[0]["id"]
             wait_for("the accelerator is settled", lambda: self.stack.api.hosts()[0].get("accelerator") != "probing")
+            self.reader = Reader(self.stack.api)
         except BaseException:
             self.stack.close(keep=True)
             raise
@@ -90,6 +94,8 @@ class Harness:
             thread.join(120)
             assert not thread.is_alive(), "a request was never answered"
         self.up()
+        for asked in asks:
+            self.settle(asked)
         if killed and victim == "vmm":
             self.judge.saw_the_end(target)
         if of_host:
@@ -129,6 +135,7 @@ class Harness:
         asks = self.choose("nobody")
         for asked in asks:
             self.ask(asked)
+            self.judge.await_job(asked)
             # QEMU can save a stopped guest only once: another snapshot is refused until the guest has run again.
             is_held = asked.action == "snapshot" and asked.before == "paused" and asked.status == 409
             if not asked.acknowledged and not is_held:
@@ -141,25 +148,44 @@ class Harness:
         while len(asks) < self.parallel:
             if len(alive) == 0 or (len(self.judge.vms) < POPULATION and victim not in OF_A_VM and self.random.random() < 0.4):
                 self.made += 1
-                asks.append(Asked(Vm("", f"crash-{self.made}", GONE), "create", GONE))
+                asks.append(self.varied(Asked(Vm("", f"crash-{self.made}", GONE), "create", GONE), victim))
                 if victim in OF_A_VM or len(alive) == 0:
                     break
                 continue
             vm = alive.pop(self.random.randrange(len(alive)))
             action = self.random.choice(ACTIONS[vm.state])
-            asks.append(Asked(vm, "start" if action == "restore" and not vm.snapshots else action, vm.state))
+            asked = Asked(vm, "start" if action == "restore" and not vm.snapshots else action, vm.state)
+            asks.append(self.varied(asked, victim))
             if not alive:
                 break
         return asks
 
+    def varied(self, asked: Asked, victim: str) -> Asked:
+        if asked.action == "describe":
+            self.made += 1
+            asked.description = f"words {self.made}"
+        # A request that is repeated after its VMM was killed could hide what the kill has done.
+        if asked.action in KEYED and victim not in OF_A_VM and self.random.random() < WITH_KEY:
+            self.keys += 1
+            asked.key = f"key-{self.keys}"
+        asked.in_background = asked.action in IN_BACKGROUND and self.random.random() < BACKGROUND
+        return asked
+
     def ask(self, asked: Asked) -> None:
         api = Api(self.stack.server.base, timeout=100)
+        if asked.key:
+            api.session.headers["Idempotency-Key"] = asked.key
+        if asked.in_background:
+            api.session.headers["Prefer"] = "respond-async"
+        asked.status, asked.text = 0, ""
         try:
             if asked.action == "create":
                 body = {"name": asked.vm.name, "boot_vcpus": 1, "max_vcpus": 1, "memory_size": 32 << 20}
                 response = api.call("POST", "/vms", json=body)
             elif asked.action == "delete":
                 response = api.call("DELETE", f"/vms/{asked.vm.id}")
+            elif asked.action == "describe":
+                response = api.call("PATCH", f"/vms/{asked.vm.id}", json={"description": asked.description})
             elif asked.action == "snapshot":
                 response = api.call("POST", f"/vms/{asked.vm.id}/snapshots")
             elif asked.action == "restore":
@@ -167,8 +193,25 @@ class Harness:
             else:
                 response = api.call("POST", f"/vms/{asked.vm.id}/{asked.action}")
             asked.status, asked.text = response.status_code, response.text
+            if asked.status == 202:
+                # The round goes on until the job ends, so that the kill can come while it runs.
+                api.call("GET", f"/jobs/{response.json()['job_id']}?wait=60s")
         except requests.RequestException as e:
-            asked.text = str(e)
+            asked.text = asked.text or str(e)
+
+    def settle(self, asked: Asked) -> None:
+        """Repeats a request that has a key until it is answered, as its client would."""
+        if not asked.key or asked.answered:
+            return
+
+        def answered():
+            self.ask(asked)
+            return asked.answered
+
+        try:
+            wait_for(f"an answer to {asked.action}", answered, SETTLE, 0.05)
+        except AssertionError:
+            self.judge.fault("wrong", asked, f"made again with its key, it is answered {asked.text[:300]}")
 
     def ask_host(self, action: str, key: str) -> requests.Response | None:
         api = Api(self.stack.server.base, timeout=100)
@@ -210,7 +253,18 @@ class Harness:
             if done >= told + 100 and self.say is print:
                 told = done
                 print(f"{done} kills, {time.monotonic() - begun:.0f} s, faults {self.judge.count()}", flush=True)
+        self.judge.judge([], None)
+        self.settle_events()
         return self.report(time.monotonic() - begun)
+
+    def settle_events(self) -> None:
+        last = self.stack.api.create("crash-last")
+        try:
+            self.reader.wait("the last event", lambda e: e.get("vm_id") == last)
+        except AssertionError as e:
+            self.judge.fault("events", None, f"its reader isn't told of what is done: {e}")
+        self.judge.judge_events(list(self.reader.ids), [told for kind, told in self.reader.controls if kind == "gap"])
+        self.stack.api.delete(last)
 
     def report(self, seconds: float) -> dict:
         return {
@@ -219,6 +273,7 @@ class Harness:
             "VMs leaked": len(self.judge.faults["leak"]),
             "acknowledged changes lost": len(self.judge.faults["lost"]),
             "jobs not final": len(self.judge.faults["job not final"]),
+            "events lost or told twice": len(self.judge.faults["events"]),
             "wrong answers": len(self.judge.faults["wrong"]),
             "rounds without a kill": self.misses,
             "seconds": round(seconds),
@@ -228,6 +283,7 @@ class Harness:
         }
 
     def close(self) -> list:
+        self.reader.close()
         return self.stack.close(keep=any(self.judge.faults.values()))
 
 

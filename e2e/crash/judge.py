@@ -25,36 +25,76 @@ class Judge:
 
     def judge(self, asks: list, vmm_killed: Vm | None) -> None:
         for asked in asks:
+            self.await_job(asked)
             asked.vm.history.append((asked.action, asked.before, asked.status))
             if asked.action == "create":
                 self._judge_create(asked)
             else:
-                before = self.count()
-                seen = self._settled(asked.vm)
-                may = allowed(asked, vmm_killed is asked.vm)
-                if before != self.count():
-                    may = {seen}
-                if seen not in may:
-                    kind = "lost" if asked.acknowledged else "wrong"
-                    if seen == GONE and asked.action != "delete":
-                        kind = "vm lost"
-                    self.fault(kind, asked, f"is {seen}, may be {sorted(may)}")
-                asked.vm.state = seen
-                if seen != GONE:
-                    self._judge_snapshots(asked)
-                # 422: no host fits, because the only one is down at that moment.
-                if not asked.acknowledged and 400 <= asked.status < 500 and asked.status not in (404, 409, 422):
-                    self.fault("wrong", asked, f"refused with {asked.status}: {asked.text[:300]}")
+                self._judge_asked(asked, vmm_killed)
         asked_of = {id(a.vm) for a in asks}
         for vm in self.vms:
             if id(vm) not in asked_of and vm.state != GONE and vm is not vmm_killed:
-                seen = self._settled(vm)
-                if seen not in (vm.state, GONE):
-                    self.fault("vm lost", None, f"{vm.name} was {vm.state} and nobody asked anything of it, is {seen}; {vm.history}")
-                    vm.state = seen
+                self._judge_bystander(vm)
         self._judge_processes()
         self._judge_jobs()
         self.vms = [vm for vm in self.vms if vm.state != GONE]
+
+    def await_job(self, asked: Asked) -> None:
+        """Waits for the job that a 202 has promised. The job's end then takes the place of the answer."""
+        if asked.status != 202:
+            return
+        job_id = json.loads(asked.text)["job_id"]
+        job = {}
+
+        def ended():
+            nonlocal job
+            job = self.stack.api.ok("GET", f"/jobs/{job_id}").json()
+            return job["state"] != "running"
+
+        try:
+            wait_for(f"the end of job {job_id}", ended, SETTLE, 0.01)
+        except AssertionError as e:
+            self.fault("job not final" if job else "lost", asked, f"it was promised, and: {e}")
+        asked.text = json.dumps(job.get("error") or job)
+        asked.status = 200 if job.get("state") == "completed" else (job.get("error") or {}).get("status", 0)
+
+    def _judge_asked(self, asked: Asked, vmm_killed: Vm | None) -> None:
+        document = self._settled(asked.vm)
+        if document is None:
+            asked.vm.state = GONE
+            return
+        seen = document["status"]
+        may = allowed(asked, vmm_killed is asked.vm)
+        if seen not in may:
+            kind = "lost" if asked.acknowledged else "wrong"
+            if seen == GONE and asked.action != "delete":
+                kind = "vm lost"
+            self.fault(kind, asked, f"is {seen}, may be {sorted(may)}")
+        asked.vm.state = seen
+        if seen != GONE:
+            self._judge_snapshots(asked)
+            words = {asked.vm.description} if asked.description is None else {asked.description}
+            self._judge_words(asked.vm, words if asked.acknowledged else words | {asked.vm.description}, document)
+        # 422: no host fits, because the only one is down at that moment.
+        if not asked.acknowledged and 400 <= asked.status < 500 and asked.status not in (404, 409, 422):
+            self.fault("wrong", asked, f"refused with {asked.status}: {asked.text[:300]}")
+
+    def _judge_bystander(self, vm: Vm) -> None:
+        document = self._settled(vm)
+        if document is None:
+            vm.state = GONE
+            return
+        seen = document["status"]
+        if seen != vm.state:
+            self.fault("vm lost", None, f"{vm.name} was {vm.state} and nobody asked anything of it, is {seen}; {vm.history}")
+        vm.state = seen
+        if seen != GONE:
+            self._judge_words(vm, {vm.description}, document)
+
+    def _judge_words(self, vm: Vm, may: set, document: dict) -> None:
+        if document["description"] not in may:
+            self.fault("lost", None, f"{vm.name} is described as {document['description']!r}, may be {may}; {vm.history}")
+        vm.description = document["description"]
 
     def _judge_snapshots(self, asked: Asked) -> None:
         """Each snapshot must exist completely or not at all, both on the server and on disk, and none may disappear by itself."""
@@ -64,6 +104,9 @@ class Judge:
         promised = asked.vm.snapshots | ({json.loads(asked.text)["id"]} if asked.action == "snapshot" and asked.acknowledged else set())
         if promised - set(listed):
             self.fault("lost", asked, f"snapshots {promised - set(listed)} aren't there")
+        made = set(listed) - asked.vm.snapshots
+        if len(made) > (asked.action == "snapshot"):
+            self.fault("wrong", asked, f"snapshots {made} were made, more than were asked for")
         folder = self.node.vm_dir(asked.vm.id) / "snapshots"
         kept = {p.name for p in folder.iterdir() if not p.name.startswith(".")} if folder.exists() else set()
         if kept != set(listed):
@@ -89,8 +132,9 @@ class Judge:
         asked.vm.id, asked.vm.state = found[0]["id"], "created"
         self.vms.append(asked.vm)
 
-    def _settled(self, vm: Vm) -> str:
-        """Returns the state once no job works on the VM. A job that never ends, or a state that stays unknown, is a fault."""
+    def _settled(self, vm: Vm) -> dict | None:
+        """Returns the VM's document once no job works on it, with the status GONE if there is none. A job that never ends, or
+        a state that stays unknown, is a fault that is counted here; the answer is then None."""
         seen = {}
 
         def rest():
@@ -107,10 +151,10 @@ class Judge:
         except AssertionError:
             kind = "job not final" if seen.get("activity") else "vm lost"
             self.fault(kind, None, f"{vm.name} stays {seen.get('status')} ({seen.get('status_reason')}), activity {seen.get('activity')}; {vm.history}")
-            # The fault is counted once, and the run goes on without this VM.
+            # The run goes on without this VM.
             self.stack.api.call("DELETE", f"/vms/{vm.id}")
-            return GONE
-        return seen["status"]
+            return None
+        return seen
 
     def _judge_processes(self) -> None:
         """Each running VM must have a VMM, any other VM none, and a VMM that nothing has ended must be the same as before."""
@@ -155,6 +199,16 @@ class Judge:
             pass
         for job in unfinished:
             self.fault("job not final", None, json.dumps(job))
+
+    def judge_events(self, ids: list, gaps: list) -> None:
+        """A reader that came back with Last-Event-ID after each kill must have been given each number once, in order."""
+        for before, after in zip(ids, ids[1:]):
+            (epoch, seq), (next_epoch, next_seq) = (map(int, one.split("-")) for one in (before, after))
+            # Each run of the server has its own epoch.
+            if next_epoch < epoch or next_seq != seq + 1:
+                self.fault("events", None, f"after event {before} came {after}")
+        for gap in gaps:
+            self.fault("events", None, f"its reader was told of a gap: {gap}")
 
     def _history_of(self, vm_id: str) -> list:
         return next((vm.history for vm in self.vms if vm.id == vm_id), ["a VM that is gone"])

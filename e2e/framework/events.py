@@ -1,5 +1,6 @@
 """A client of GET /events."""
 
+import contextlib
 import json
 import threading
 
@@ -61,7 +62,8 @@ class Reader:
 
     def close(self) -> None:
         self._ended.set()
-        if self._response is not None and self._response.raw._fp is not None:
+        # The server may be away just now, and its connection with it.
+        with contextlib.suppress(AttributeError, OSError):
             self._response.raw._fp.fp.raw._sock.shutdown(2)
         self._thread.join(10)
         assert not self._thread.is_alive()

@@ -106,6 +106,7 @@ class FakeNode {
   void changed(Vm& vm);  // with mutex_ held
   // With mutex_ held.
   bool is_decided(const NodeCommand& command) const;
+  bool fails(const NodeCommand& command) const;
   Answer settle(const NodeCommand& command);
   Answer carry_out(const NodeCommand& command);
 

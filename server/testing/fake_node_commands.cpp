@@ -40,6 +40,11 @@ bool FakeNode::is_decided(const NodeCommand& command) const {
   return vm != vms_.end() && vm->second.revision == command.revision && vm->second.result;
 }
 
+// Also if the same revision has failed before: its answer is repeated.
+bool FakeNode::fails(const NodeCommand& command) const {
+  return vms_.contains(command.vm) && (failure_.code != Code::ok || is_decided(command));
+}
+
 bool FakeNode::was_cancelled(const std::string& vm, std::int64_t revision) const {
   const std::lock_guard lock(mutex_);
   return cancelled_.contains({vm, revision});
@@ -62,13 +67,20 @@ FakeNode::Answer FakeNode::settle(const NodeCommand& command) {
   const auto found = vms_.find(command.vm);
   const std::int64_t stone = tombstones_.contains(command.vm) ? tombstones_[command.vm] : 0;
   const std::int64_t highest = found != vms_.end() ? found->second.revision : stone;
+  if (command.revision < highest && found == vms_.end()) {
+    answer.error = make_error(Code::failed_precondition, "was deleted by a later revision", "stale-revision");
+    answer.report.emplace();
+    answer.report->vm = command.vm;
+    answer.report->missing = true;
+    return answer;
+  }
   if (command.revision < highest) {
     answer.refused = make_error(Code::failed_precondition, "comes too late", "stale-revision");
     return answer;
   }
   if (command.action == core::Action::remove && std::exchange(pretends_, false)) {
     if (found != vms_.end()) answer.report = found->second.report;
-  } else if (command.action == core::Action::remove) {
+  } else if (command.action == core::Action::remove && !fails(command)) {
     vms_.erase(command.vm);
     tombstones_[command.vm] = command.revision;
     done_.insert(core::Action::remove);

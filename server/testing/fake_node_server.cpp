@@ -46,6 +46,11 @@ void FakeNodeServer::offer_unix_socket(const std::string& path, bool here) {
   start();
 }
 
+void FakeNodeServer::after_survey(std::function<void()> then) {
+  const std::lock_guard lock(mutex_);
+  after_survey_ = std::move(then);
+}
+
 void FakeNodeServer::skip_one() { skips_ = true; }
 
 std::string FakeNodeServer::commanded_from() const {
@@ -70,8 +75,14 @@ grpc::Status FakeNodeServer::Survey(grpc::ServerContext*, const node::v1::Survey
   reply->mutable_obeyed()->set_activation(seen.obeyed.id);
   reply->mutable_obeyed()->set_position(seen.position);
   reply->set_node_info(encode(seen.info));
-  if (request->vms())
-    for (const core::KeptVm& vm : seen.vms) reply->add_vms(encode(vm));
+  if (!request->vms()) return grpc::Status::OK;
+  for (const core::KeptVm& vm : seen.vms) reply->add_vms(encode(vm));
+  std::function<void()> then;
+  {
+    const std::lock_guard lock(mutex_);
+    then.swap(after_survey_);
+  }
+  if (then) then();
   return grpc::Status::OK;
 }
 

@@ -4,6 +4,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -22,7 +23,9 @@ class FakeNodeServer final : public node::v1::Node::Service {
   void start();  // on the same port
   // Also listens on a unix socket, which the node announces; `here`: as a node on this machine, else as one on another.
   void offer_unix_socket(const std::string& path, bool here);
-  void skip_one();                                 // the next report is lost on its way, and its number is skipped
+  void skip_one();  // the next report is lost on its way, and its number is skipped
+  // Runs `then` once, after the next survey of all VMs is answered and before the answer is sent.
+  void after_survey(std::function<void()> then);
   int watches() const { return watches_.load(); }  // number of event streams that were begun
   // Peer of the last command, in gRPC's form: "unix:…", "ipv4:…".
   std::string commanded_from() const;
@@ -49,6 +52,7 @@ class FakeNodeServer final : public node::v1::Node::Service {
   std::atomic<int> watches_{0};
   mutable std::mutex mutex_;
   std::string commanded_from_;
+  std::function<void()> after_survey_;
   std::unique_ptr<grpc::Server> server_;
 };
 

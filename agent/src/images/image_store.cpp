@@ -90,10 +90,17 @@ std::string ImageStore::pvh_for(const std::string& kernel) {
   return elf && written ? path : std::string();
 }
 
-Result<BootFiles> ImageStore::prepare(const BootSource& source) {
+Status ImageStore::check(const BootSource& source) {
   if (source.kernel.empty())
     return make_error(Code::failed_precondition, "this node has no default kernel; set boot.kernel in its config",
                       "no-boot-source");
+  for (const std::string& file : {source.kernel, source.initramfs})
+    if (!file.empty()) QARAX_CHECK(fingerprint(file));
+  return Ok{};
+}
+
+Result<BootFiles> ImageStore::prepare(const BootSource& source) {
+  QARAX_CHECK(check(source));
   BootFiles files;
   files.cmdline = source.cmdline;
   QARAX_TRY(files.kernel, import_file(source.kernel));

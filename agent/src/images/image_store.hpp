@@ -30,6 +30,10 @@ class ImageStore {
   // if the image holds none (the reason is logged once).
   Result<BootFiles> prepare(const BootSource& source);
 
+  // Checks that prepare() would find the files and could read them; creates nothing. Fails with the errors of
+  // prepare().
+  static Status check(const BootSource& source);
+
   // Removes the images that neither `used` names (file names without folder) nor this object has imported. Call it
   // before anything may start a VM. Returns the number of images removed.
   std::size_t remove_unused(const std::set<std::string>& used);

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <cstring>
+#include <filesystem>
 
 #include "image_store.hpp"
 #include "kernel_image.hpp"
@@ -140,6 +141,17 @@ TEST_F(Images, MissingFilesAreNamed) {
   EXPECT_EQ(missing.error().code, Code::failed_precondition);
   EXPECT_NE(missing.error().message.find(dir_ + "/nope"), std::string::npos);
   EXPECT_FALSE(store.prepare({dir_, "", ""}));
+}
+
+TEST_F(Images, ACheckFindsWhatPrepareWouldMissAndMakesNothing) {
+  ImageStore store(dir_ + "/images");
+  EXPECT_TRUE(ImageStore::check({kernel_, kernel_, ""}));
+  EXPECT_FALSE(std::filesystem::exists(dir_ + "/images"));
+  for (const BootSource& wrong : {BootSource{"", "", ""}, {dir_ + "/nope", "", ""}, {kernel_, dir_ + "/nope", ""}}) {
+    const Status checked = ImageStore::check(wrong);
+    ASSERT_FALSE(checked);
+    EXPECT_EQ(checked.error().message, store.prepare(wrong).error().message);
+  }
 }
 
 }  // namespace

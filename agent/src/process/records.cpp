@@ -101,7 +101,10 @@ bool supervisor_holds_lock(const std::string& run_dir) {
 }
 
 std::string vmm_log_tail(const std::string& run_dir) {
-  std::string tail = json::repair_utf8(core::read_tail(run_dir + "/vmm.log", kLogTail));
+  std::string tail = core::read_tail(run_dir + "/vmm.log", kLogTail);
+  // The supervisor may cut the log right after the VMM's end. The VMM's last lines are then in the older file.
+  if (tail.size() < kLogTail) tail.insert(0, core::read_tail(run_dir + "/vmm.log.1", kLogTail - tail.size()));
+  tail = json::repair_utf8(tail);
   // A run folder is <data_dir>/vms/<id>/….
   hide_folder(tail, std::string_view(run_dir).substr(0, run_dir.rfind("/vms/")));
   return tail;

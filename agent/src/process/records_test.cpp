@@ -66,6 +66,14 @@ TEST_F(RecordsTest, AnExitIsReadWithTheVmmsLastWords) {
   EXPECT_EQ(read_exit_record(dir_)->kind, ExitKind::unknown);
 }
 
+TEST_F(RecordsTest, TheLastWordsOfALogThatWasCutAreInTheOlderFile) {
+  write("vmm.log.1", std::string(8000, 'x') + "last words\n");
+  write("vmm.log", "[qarax: the log was cut]\n");
+  const std::string tail = vmm_log_tail(dir_);
+  EXPECT_EQ(tail.size(), 4096u);
+  EXPECT_TRUE(tail.ends_with("xlast words\n[qarax: the log was cut]\n")) << tail;
+}
+
 TEST_F(RecordsTest, TheLockTellsWhetherASupervisorLives) {
   EXPECT_FALSE(supervisor_holds_lock(dir_));
   write("supervisor.lock", "1 1\n");

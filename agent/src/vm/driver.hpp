@@ -54,6 +54,8 @@ class BootFilesProvider {
  public:
   virtual ~BootFilesProvider() = default;
   virtual Result<BootFiles> files_for(const std::optional<std::string>& boot_source_id) = 0;
+  // Fails as files_for() would, as far as that shows without creating anything.
+  virtual Status check_files(const std::optional<std::string>& boot_source_id) = 0;
 };
 
 }  // namespace qarax::agent

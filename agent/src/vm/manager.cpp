@@ -18,7 +18,7 @@ Manager::Manager(Options options, Drivers& drivers, ProcessService& processes, B
       boot_files_(boot_files),
       clock_(clock),
       reports_(options_.session, clock),
-      snapshots_(processes_, reports_, clock_),
+      snapshots_(processes_, reports_, clock_, options_.data_dir),
       vms_dir_(options_.data_dir + "/vms"),
       tombstones_(options_.data_dir + "/tombstones"),
       gate_(options_.cold_boots),

@@ -170,6 +170,7 @@ class Manager final : public VmManager {
   };
   void doubt(const VmPtr& vm, const CancelPtr& call);
   void record_exit(const VmPtr& vm, const VmStatus& status, Outlives outlives = Outlives::agent);
+  void doubt_end(const VmPtr& vm, const std::string& why);
   void saw_exit(const VmPtr& vm, std::int64_t incarnation);
   void tell_exit(const VmPtr& vm, std::int64_t incarnation);
   Timers::Handle tell_exit_later(const VmPtr& vm, std::int64_t incarnation);

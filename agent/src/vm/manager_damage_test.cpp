@@ -127,6 +127,22 @@ TEST_F(DamagedVmTest, AnEndThatIsOnRecordIsBelievedInAnotherPidNamespace) {
   EXPECT_EQ(report.status.exit->code, 7);
 }
 
+TEST_F(DamagedVmTest, AnEndThatCantBeToldYetIsLookedIntoAgain) {
+  starts_spawn({"wait"});
+  ASSERT_TRUE(run(command(Action::start, 1)).outcome);
+  const ProcessId runs = vmm();
+  hear_no_exits();
+  const std::string kept = hide_processes();
+  manager_->vm_ended(vm_, 1);
+  const auto doubted = told([](const core::VmReport& one) { return one.status.state == VmState::unknown; });
+  EXPECT_NE(doubted.status.status_reason.find("unclear whether"), std::string::npos) << doubted.status.status_reason;
+  ::kill(runs.pid, SIGKILL);
+  ASSERT_TRUE(core::write_file_durably(record_file(), kept));
+  const auto ended = told([](const core::VmReport& one) { return one.status.state == VmState::shutdown; });
+  ASSERT_TRUE(ended.status.exit) << "nobody has told that it ended, or looked at it";
+  EXPECT_EQ(ended.status.exit->signal, SIGKILL);
+}
+
 TEST_F(DamagedVmTest, AForceStopEndsWhatNoRecordNames) {
   starts_spawn({"wait"});
   for (const bool has_plugin : {true, false}) {

@@ -92,6 +92,7 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   }
   Result<VmStatus> resume(const DriverCall&, const VmArgs&) override {
     ++resumes;
+    if (fail_resume) return make_error(Code::internal, "no luck");
     return state(VmState::running);
   }
   Result<VmStatus> reboot(const DriverCall&, const VmArgs&) override { return state(VmState::running); }
@@ -120,16 +121,19 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
     if (name == "fake" || name == "slow") return this;
     return make_error(Code::unavailable, "there is no hypervisor " + name);
   }
+  Status check_files(const std::optional<std::string>&) override { return Ok{}; }
   Result<BootFiles> files_for(const std::optional<std::string>&) override {
+    ++prepared;
     BootFiles files;
     files.kernel = kernel;
     return files;
   }
 
   std::atomic<std::int64_t> frozen_as{4096};
-  std::string kernel;          // the node's default; changed only while nothing starts
-  std::string booted;          // the kernel of the last start
-  std::function<void()> late;  // what a deaf start still does once it is released
+  std::string kernel;            // the node's default; changed only while nothing starts
+  std::string booted;            // the kernel of the last start
+  std::atomic<int> prepared{0};  // calls of files_for()
+  std::function<void()> late;    // what a deaf start still does once it is released
   std::function<void()> on_stop;
   std::string snapshot_words = "no luck";  // error message of a snapshot that fails
   std::function<Status(std::int64_t incarnation)>
@@ -150,6 +154,7 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   std::atomic<bool> throw_pause{false};
   std::atomic<VmState> paused_as{VmState::paused};
   std::atomic<VmState> stopped_as{VmState::shutdown};
+  std::atomic<bool> fail_resume{false};
   std::atomic<bool> fail_snapshot{false};
   std::atomic<bool> full_disk{false};
   std::atomic<VmState> snapshot_leaves{VmState::running};

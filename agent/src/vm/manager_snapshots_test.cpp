@@ -97,6 +97,21 @@ TEST_F(ManagerTest, ASnapshotThatFailsLeavesNothingAndTheVmAsItWas) {
   EXPECT_TRUE(run(snapshot(5)).outcome);
 }
 
+TEST_F(ManagerTest, AWholeSnapshotAfterWhichTheVmCantGoOnIsThereAndTheVmPaused) {
+  run(command(Action::start, 1));
+  driver_.snapshot_leaves = driver_.inspected = VmState::paused;
+  driver_.fail_resume = true;
+  const auto taken = run(snapshot(2));
+  ASSERT_TRUE(taken.outcome) << taken.outcome.error().message;
+  ASSERT_TRUE(taken.report.snapshot);
+  EXPECT_EQ(taken.report.snapshot->id, snapshot_);
+  EXPECT_EQ(taken.report.status.state, VmState::paused);
+  EXPECT_NE(taken.report.status.status_reason.find("could not go on: no luck"), std::string::npos)
+      << taken.report.status.status_reason;
+  run(command(Action::stop, 3));
+  EXPECT_TRUE(run(restore(4)).outcome);
+}
+
 TEST_F(ManagerTest, AnInterruptedSnapshotIsUndoneAndTheVmGoesOn) {
   run(command(Action::start, 1));
   interrupt(snapshot(2), VmState::running);

@@ -19,6 +19,13 @@ TEST_F(ManagerTest, AChangedMachineKeepsWhatIsFrozenAndFreezesWhatIsNew) {
   EXPECT_EQ(fresh.report.resolved->memory_hugepage_size, 8192);
 }
 
+TEST_F(ManagerTest, WhatIsOnlyResolvedPreparesNoBootFiles) {
+  ASSERT_TRUE(manager_->resolve(R"({"name":"web","hypervisor":"fake","spec":{}})", 0));
+  EXPECT_EQ(driver_.prepared, 0);
+  run(command(Action::start, 1));
+  EXPECT_EQ(driver_.prepared, 1);
+}
+
 TEST_F(ManagerTest, WhatNeverBootedIsNoVmsForGood) {
   const std::string wrong = dir_ + "/wrong";
   const std::string right = dir_ + "/right";

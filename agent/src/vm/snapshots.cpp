@@ -4,6 +4,7 @@
 
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
+#include "records.hpp"
 #include "snapshot_folder.hpp"
 #include "steps.hpp"
 
@@ -76,7 +77,16 @@ Result<VmStatus> Snapshots::take(const std::shared_ptr<Vm>& vm, const Command& c
   if (!finished) return fail(std::move(finished).error());
   core::logger("vm")->info("snapshot taken vm={} snapshot={} bytes={}", vm->id, wanted.id, finished->size);
   auto now = go_on(vm, driver, before, *taken);
-  if (!now) return std::move(now).error().context("the snapshot is taken, but the VM is left paused");
+  if (!now) {
+    // The snapshot is complete, and recovery would report it as taken. After a failure the server would not list it.
+    core::logger("vm")->error("the VM can't go on after its snapshot vm={} reason={}", vm->id,
+                              core::log_value(now.error().message));
+    std::string why = "its snapshot is taken, and it could not go on: " + now.error().message;
+    hide_folder(why, data_dir_);
+    now = driver.inspect(call_to_undo(vm), args.vm);
+    if (!now) now = *taken;
+    if (now->state == VmState::paused) now->status_reason = std::move(why);
+  }
   now->live = taken->live;
   return now;
 }

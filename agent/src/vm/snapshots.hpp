@@ -16,8 +16,9 @@ Status check_snapshot_id(const std::string& id);
 // All functions are called on the strand of the VM. The constructor's arguments outlive the object.
 class Snapshots {
  public:
-  Snapshots(const ProcessService& processes, const Reports& reports, const core::Clock& clock)
-      : processes_(processes), reports_(reports), clock_(clock) {}
+  // `data_dir`: the agent's folder, which texts that leave the host must not name.
+  Snapshots(const ProcessService& processes, const Reports& reports, const core::Clock& clock, std::string data_dir)
+      : processes_(processes), reports_(reports), clock_(clock), data_dir_(std::move(data_dir)) {}
 
   // A VM that ran before runs again afterwards, even if the snapshot failed. A failed snapshot leaves nothing behind.
   Result<VmStatus> take(const std::shared_ptr<Vm>& vm, const Command& command, Driver& driver, DriverCall call) const;
@@ -31,6 +32,7 @@ class Snapshots {
   const ProcessService& processes_;
   const Reports& reports_;
   const core::Clock& clock_;
+  const std::string data_dir_;
 };
 
 }  // namespace qarax::agent

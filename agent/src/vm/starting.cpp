@@ -30,7 +30,7 @@ Status Manager::check_incarnation(const VmPtr& vm, const Command& command) {
 Result<VmSpec> Manager::resolve(const std::string& document, std::int64_t deadline_ns) {
   QARAX_TRY(const auto wanted, start_command_in(document));
   QARAX_TRY(Driver * driver, in_step("find-plugin", drivers_.find(wanted.hypervisor)));
-  if (auto boot = boot_files_.files_for(wanted.boot_source_id); !boot && boot.error().reason != "no-boot-source")
+  if (auto boot = boot_files_.check_files(wanted.boot_source_id); !boot && boot.error().reason != "no-boot-source")
     return std::move(boot).error().at_step("boot-files");
   if (wanted.resolved && !wanted.resolve) return *wanted.resolved;
   DriverCall call;

@@ -53,6 +53,14 @@ void Manager::record_exit(const VmPtr& vm, const VmStatus& status, Outlives outl
   log_unless(vm->journal->append(record, outlives), "how the VM ended could not be kept", vm->id);
 }
 
+// Reports the VM as unknown, once. A force-stop or a delete ends whatever is left of it.
+void Manager::doubt_end(const VmPtr& vm, const std::string& why) {
+  const VmStatus status = status_with(VmState::unknown, "it is unclear whether its VMM has ended: " + why);
+  const VmStatus last = reports_.status_of(vm->known);
+  if (last.state != status.state || last.status_reason != status.status_reason)
+    reports_.publish(vm->known, vm->facts(status));
+}
+
 void Manager::saw_exit(const VmPtr& vm, std::int64_t incarnation) {
   if (incarnation != vm->document.incarnation) return;
   const auto [is_shutdown, is_published] = reports_.exit_news(vm->known, incarnation);
@@ -60,21 +68,21 @@ void Manager::saw_exit(const VmPtr& vm, std::int64_t incarnation) {
   if (is_shutdown && !is_published) return;
   const auto process = processes_.find({vm->id, incarnation});
   if (process && process->alive) {
-    // Only the supervisor has ended and the VM runs on, which the next look reports. After a false alarm nothing is
-    // done.
-    if (processes_.has_lost_supervisor(vm->id, incarnation)) look_again(vm->id);
-    return;
-  }
-  if (!process && (process.error().code == Code::data_loss || process.error().code == Code::failed_precondition)) {
-    // No later attempt would find out more. A force-stop or a delete ends whatever is left.
-    const VmStatus status =
-        status_with(VmState::unknown, "it is unclear whether its VMM has ended: " + process.error().message);
-    reports_.publish(vm->known, vm->facts(status));
+    // Only the supervisor has ended and the VM runs on, or the VM runs although its end was in doubt: the next look
+    // reports that. After a false alarm nothing is done.
+    if (processes_.has_lost_supervisor(vm->id, incarnation) || reports_.status_of(vm->known).state == VmState::unknown)
+      look_again(vm->id);
     return;
   }
   if (!process && process.error().code != Code::not_found) {
-    core::logger("vm")->warn("the VMM's end can't be looked into yet vm={} reason={}", vm->id,
-                             core::log_value(process.error().message));
+    const Error& error = process.error();
+    if (error.code == Code::data_loss || error.code == Code::failed_precondition)
+      doubt_end(vm, error.message);
+    else
+      core::logger("vm")->warn("the VMM's end can't be looked into yet vm={} reason={}", vm->id,
+                               core::log_value(error.message));
+    // A damaged record stays damaged. A control group empties in time, and a supervisor writes how its VMM ended.
+    if (error.code == Code::data_loss) return;
     timers_.in_ms(kRetryMs,
                   [this, vm, incarnation] { enqueue(vm, [this, vm, incarnation] { saw_exit(vm, incarnation); }); });
     return;

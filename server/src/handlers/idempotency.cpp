@@ -146,7 +146,10 @@ void guard_changes(http::Router& router, Store& store) {
   router.wrap([&guard](const http::Route& route, const http::Handler& inner) -> http::Handler {
     if (route.method == "GET") return nullptr;
     return [guard, inner, is_post = route.method == "POST"](const http::Request& request) {
-      if (is_post && request.header(kHeader)) return guard->serve(request, inner);
+      // A dry run changes nothing: its key stays free, and its answer is about the present state each time.
+      const auto dry_run = flag_of(request, "dry_run");
+      const bool may_change = dry_run && !*dry_run;
+      if (is_post && may_change && request.header(kHeader)) return guard->serve(request, inner);
       const RequestScope scope(request.request_id);
       return inner(request);
     };

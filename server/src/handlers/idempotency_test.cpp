@@ -43,7 +43,7 @@ class IdempotencyTest : public ::testing::Test {
   };
 
   http::Response post(const std::string& path, const std::string& key, const std::string& body = "",
-                      const std::string& other_key = "") {
+                      const std::string& other_key = "", bool dry_run = false) {
     http::Request request;
     request.method = "POST";
     request.path = request.target = path;
@@ -52,6 +52,7 @@ class IdempotencyTest : public ::testing::Test {
     if (!body.empty()) request.headers.add("Content-Type", "application/json");
     if (!key.empty()) request.headers.add("Idempotency-Key", key);
     if (!other_key.empty()) request.headers.add("Idempotency-Key", other_key);
+    if (dry_run) request.query.emplace_back("dry_run", "true");
     return router.find(request).route->handler(request);
   }
   static std::string header(const http::Response& response, std::string_view name) {
@@ -87,6 +88,16 @@ TEST_F(IdempotencyTest, AnotherBodyOrRouteIsRefused) {
   EXPECT_TRUE(is_problem(post("/vms", "k1", R"({"name":"db","memory_size":134217728})"), "idempotency-key-reused"));
   EXPECT_TRUE(is_problem(post("/vms/" + first.body + "/start", "k1"), "idempotency-key-reused"));
   EXPECT_EQ(store->vms().size(), 1u);
+}
+
+TEST_F(IdempotencyTest, ADryRunIsNeitherKeptNorAnsweredFromWhatIsKept) {
+  const auto looked = post("/vms", "k1", kBody, "", true);
+  EXPECT_EQ(looked.status, 200) << looked.body;
+  EXPECT_FALSE(store->kept_key("k1")->has_value());
+  EXPECT_EQ(post("/vms", "k1", kBody).status, 201) << "the key is for the change itself";
+  const auto again = post("/vms", "k1", kBody, "", true);
+  EXPECT_EQ(again.status, 200) << again.body;
+  EXPECT_EQ(header(again, "Idempotent-Replayed"), "");
 }
 
 TEST_F(IdempotencyTest, AnActionIsCarriedOutOnce) {

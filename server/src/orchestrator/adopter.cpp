@@ -69,12 +69,13 @@ void Adopter::judge(Draft& draft, const core::KeptVm& kept) {
   line.incarnation = report.incarnation;
   line.revision = report.revision;
   const auto stones = store_.tombstones(draft.host->id);
-  const bool buried = std::any_of(stones.begin(), stones.end(), [&](const auto& s) { return s.first == report.vm; });
+  const auto stone = std::find_if(stones.begin(), stones.end(), [&](const auto& s) { return s.first == report.vm; });
   if (report.deleted) {
     line.action = before && before->host_id == draft.host->id ? AdoptAction::forget : AdoptAction::none;
     if (line.action == AdoptAction::forget) draft.adoption.forgotten.push_back(report.vm);
-  } else if (buried) {
+  } else if (stone != stones.end()) {
     line.action = AdoptAction::leave;
+    draft.adoption.buried[report.vm] = report.revision + 1;
     line.note = "it was deleted here while its node was away; the node is told to delete it";
   } else if (before && before->host_id && before->host_id != draft.host->id) {
     line.action = AdoptAction::leave;

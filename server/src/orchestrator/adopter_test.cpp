@@ -72,6 +72,24 @@ TEST_F(AdopterTest, WhatTheNodeHasDeletedIsForgotten) {
   EXPECT_EQ(store_->vm(id), nullptr);
 }
 
+TEST_F(AdopterTest, AVmThatWasForgottenBeforeTheBackupIsDeletedAfterTheAdopt) {
+  const std::string id = started("web");
+  server_.stop();
+  wait_until(*store_, "the host isn't up any more", [&] { return store_->host(host_)->status != HostStatus::up; });
+  ASSERT_TRUE(orchestrator_->remove(id, true, {}));
+  const std::int64_t below = store_->tombstones(host_)[0].second;
+  // Another server, whose database is lost, has commanded the node since then.
+  node_.raise_revision(id, below + 10);
+  node_.obey({core::new_uuid(), 7, core::new_uuid()});
+  server_.start();
+  const auto plan = adopter_->plan(host_);
+  ASSERT_TRUE(plan) << plan.error().message;
+  EXPECT_EQ(line(*plan, id)->action, api::AdoptAction::leave);
+  ASSERT_TRUE(adopt(plan->plan));
+  wait_until("the tombstone is gone", [&] { return store_->tombstones(host_).empty(); });
+  EXPECT_FALSE(node_.vms().contains(id));
+}
+
 TEST_F(AdopterTest, AVmThatOnlyTheNodeKnowsIsListedAndTouchedByNobody) {
   const std::string keepable = started("web");
   const std::string other = started("other");
@@ -96,6 +114,22 @@ TEST_F(AdopterTest, AVmThatOnlyTheNodeKnowsIsListedAndTouchedByNobody) {
   listed = adopter_->unmanaged(host_);
   ASSERT_TRUE(listed);
   EXPECT_TRUE(listed->empty());
+}
+
+TEST_F(AdopterTest, AVmThatEndsWhileItIsAdoptedIsShutDown) {
+  const std::string id = started("web");
+  const std::string other = started("other");
+  ASSERT_TRUE(store_->remove_vm(id, Removal::by_job));
+  server_.after_survey([&] {
+    node_.set_state(id, VmState::shutdown);
+    // The node reports this one later, so the server has handled the first report once it knows of this one.
+    node_.set_state(other, VmState::paused);
+    wait_until(*store_, "the later report is applied",
+               [&] { return store_->vm(other)->observed.status.state == VmState::paused; });
+  });
+  const auto adopted = adopter_->adopt_vm(host_, id);
+  ASSERT_TRUE(adopted) << adopted.error().message;
+  EXPECT_EQ((*adopted)->observed.status.state, VmState::shutdown);
 }
 
 TEST_F(AdopterTest, ANodeWithAnotherIdentityIsDownAndItsVmsAreNotShutdown) {

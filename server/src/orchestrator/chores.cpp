@@ -1,5 +1,6 @@
 // Work that nobody requested: what a returning node has missed, restarts by policy, jobs without a result, and the
 // removal of old data.
+#include <algorithm>
 #include <chrono>
 
 #include "orchestrator.hpp"
@@ -15,6 +16,14 @@ namespace {
 constexpr auto kTick = std::chrono::milliseconds(500);
 constexpr int kTicksToTidy = 120;
 
+// Whether the node no longer has the VM. If another delete had a higher revision than the tombstone, the node answers
+// that this revision is stale and that it has no folder for the VM.
+bool is_gone(const CommandOutcome& outcome) {
+  if (!outcome.report) return false;
+  const bool is_late = outcome.error && outcome.error->reason == "stale-revision";
+  return outcome.report->deleted || (is_late && outcome.report->missing);
+}
+
 }  // namespace
 
 void Orchestrator::enforce_tombstones(const std::string& host_id) {
@@ -23,20 +32,37 @@ void Orchestrator::enforce_tombstones(const std::string& host_id) {
   for (const auto& [vm_id, revision] : store_.tombstones(host_id)) {
     {
       const std::lock_guard lock(mutex_);
-      if (closed_ || !burying_.insert(vm_id).second) continue;
+      if (closed_ || !burials_.begin(vm_id, plugin::monotonic_ns())) continue;
     }
     NodeCommand command{.action = core::Action::remove, .vm = vm_id, .revision = revision};
-    link->execute(std::move(command), options_.action_timeout_ms, [this, vm = vm_id](const CommandOutcome& outcome) {
-      const bool gone = outcome.decided && !outcome.error;
-      pool_.post([this, vm, gone] {
-        core::guarded("orchestrator", [&] {
-          if (gone) static_cast<void>(store_.drop_tombstone(vm));
-        });
-        const std::lock_guard lock(mutex_);
-        burying_.erase(vm);
-      });
-    });
+    link->execute(std::move(command), options_.action_timeout_ms,
+                  [this, stone = Tombstone{host_id, vm_id, revision}](CommandOutcome outcome) {
+                    pool_.post([this, stone, outcome = std::move(outcome)] { heard_of(stone, outcome); });
+                  });
   }
+}
+
+void Orchestrator::heard_of(const Tombstone& stone, const CommandOutcome& outcome) {
+  const bool gone = outcome.decided && is_gone(outcome);
+  const std::string reason =
+      outcome.error ? outcome.error->message : "its node reports success, and not that it has deleted the VM";
+  core::guarded("orchestrator", [&] {
+    if (gone) static_cast<void>(store_.drop_tombstone(stone.vm));
+    if (gone || !outcome.decided) return;
+    // The node repeats its answer to a revision, so the next attempt needs a higher one. If that can't be stored now,
+    // the repeated answer leads here again.
+    const std::int64_t seen = outcome.report ? outcome.report->revision : 0;
+    static_cast<void>(store_.raise_tombstone(stone.vm, std::max(stone.revision, seen) + 1));
+  });
+  {
+    const std::lock_guard lock(mutex_);
+    if (gone) return burials_.done(stone.vm);
+    if (!outcome.decided) return burials_.lost(stone.vm);
+    if (!burials_.failed(stone.vm, reason, plugin::monotonic_ns())) return;
+  }
+  core::logger("jobs")->error(
+      "a forgotten VM could not be deleted on its node, and is tried again vm={} host={} reason={}", stone.vm,
+      stone.host_id, core::log_value(reason));
 }
 
 void Orchestrator::host_up(const std::string& host_id) {

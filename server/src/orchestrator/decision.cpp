@@ -40,13 +40,12 @@ Result<Decision> decide(const VmRecord& vm, core::Action action, const ActOption
   if (core::begins(action)) {
     QARAX_TRY(const VmSpec spec, spec_to_begin(vm, action, options.arguments, store));
     if (!is_busy) {
-      QARAX_TRY(Choice choice, choice_for(vm, spec, store, nodes));
       if (promises != nullptr) {
-        QARAX_TRY(auto promised, promises->place(choice.request, std::move(choice.candidates)));
+        QARAX_TRY(auto promised, promises->place([&] { return choice_for(vm, spec, store, nodes); }));
         job.placement = std::move(promised.placement);
         out.promise = std::move(promised.kept);
       } else {
-        QARAX_TRY(job.placement, place(choice.request, choice.candidates));
+        QARAX_TRY(job.placement, place_vm(vm, spec, store, nodes));
       }
     }
   } else if (!is_reachable(vm, nodes)) {

@@ -12,6 +12,7 @@ Orchestrator::Orchestrator(Store& store, Fleet& nodes, Options options)
     : store_(store),
       nodes_(nodes),
       options_(options),
+      burials_(options.burials),
       restarts_(options.restarts),
       keeper_(store, nodes),
       pool_("orchestrator", 2, 64) {

@@ -9,10 +9,10 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <set>
 #include <string>
 #include <thread>
 
+#include "burials.hpp"
 #include "decision.hpp"
 #include "fleet.hpp"
 #include "job_waiters.hpp"
@@ -32,6 +32,7 @@ struct OrchestratorOptions {
   std::int64_t action_timeout_ms = 30'000;     // every other action at the node
   Retention retention{};                       // how long old data is kept
   Restarts::Options restarts{};
+  Burials::Options burials{};
 };
 
 class Orchestrator {
@@ -80,7 +81,13 @@ class Orchestrator {
   void decided(const JobRecord& job, const CommandOutcome& outcome);
   void saw_report(const VmPtr& vm, const core::VmReport& report);
   void host_up(const std::string& host_id);
+  struct Tombstone {
+    std::string host_id;
+    std::string vm;
+    std::int64_t revision = 0;
+  };
   void enforce_tombstones(const std::string& host_id);
+  void heard_of(const Tombstone& stone, const CommandOutcome& outcome);
   void restart_what_ended();
   void tick();
   void ticks();
@@ -98,7 +105,7 @@ class Orchestrator {
 
   std::mutex mutex_;
   std::map<std::string, std::function<void()>> in_flight_;  // functions that cancel calls in flight, by job id
-  std::set<std::string> burying_;                           // VMs whose delete by a tombstone is in flight
+  Burials burials_;
 
   Promises promises_;
 

@@ -43,6 +43,7 @@ class OrchestratorTest : public testing::TestWithParam<Way> {
       nodes_ = std::make_unique<FakeFleet>(*store_, node_);
     OrchestratorOptions options;
     options.restarts = {1, 2, 600'000};
+    options.burials = {1, 2};
     orchestrator_ = std::make_unique<Orchestrator>(*store_, *nodes_, options);
     orchestrator_->start();
   }

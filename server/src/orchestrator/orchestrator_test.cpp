@@ -127,6 +127,31 @@ TEST_P(OrchestratorTest, AForgottenVmIsDeletedWhenItsNodeReturns) {
   EXPECT_TRUE(node_.vms().empty());
 }
 
+TEST_P(OrchestratorTest, AForgottenVmsDeleteThatFailedIsTriedAgain) {
+  const std::string id = vm("web");
+  ASSERT_TRUE(act(id, Action::start));
+  stop_node();
+  wait_until("the link is down", [&] { return !nodes_->link(host_)->is_up(); });
+  node_.fail(make_error(Code::resource_exhausted, "the disk is full", "disk-full"));
+  ASSERT_TRUE(orchestrator_->remove(id, true, {}));
+  start_node();
+  wait_until("the tombstone is gone", [&] { return store_->tombstones(host_).empty(); });
+  EXPECT_TRUE(node_.vms().empty()) << "the node has answered that revision for good, and a higher one is carried out";
+}
+
+TEST_P(OrchestratorTest, AForgottenVmThatALaterDeleteRemovedNeedsNoMore) {
+  const std::string id = vm("web");
+  ASSERT_TRUE(act(id, Action::start));
+  const std::int64_t revision = store_->vm(id)->revision + 10;
+  const FakeNode::Call later{{.action = Action::remove, .vm = id, .revision = revision}, node_.info().session};
+  ASSERT_TRUE(node_.execute(later, [] { return false; }).report->deleted);
+  stop_node();
+  wait_until("the link is down", [&] { return !nodes_->link(host_)->is_up(); });
+  ASSERT_TRUE(orchestrator_->remove(id, true, {}));
+  start_node();
+  wait_until("the tombstone is gone", [&] { return store_->tombstones(host_).empty(); });
+}
+
 TEST_P(OrchestratorTest, ADeleteThatMeetsAFirstStartLeavesNothingBehind) {
   for (int round = 0; round < 40; ++round) {
     const std::string id = vm("web" + std::to_string(round));

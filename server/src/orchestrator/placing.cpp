@@ -45,11 +45,12 @@ Error answer_of_node(Error said, const VmRecord& vm, const Store& store) {
   return error;
 }
 
-Result<Promises::Promised> Promises::place(const PlacementRequest& request, std::vector<Candidate> candidates) {
+Result<Promises::Promised> Promises::place(const std::function<Result<Choice>()>& choice) {
   const std::lock_guard lock(mutex_);
-  for (Candidate& one : candidates)
+  QARAX_TRY(Choice made, choice());
+  for (Candidate& one : made.candidates)
     if (const auto found = bytes_.find(one.host->id); found != bytes_.end()) one.promised = found->second;
-  QARAX_TRY(Placement placement, server::place(request, candidates));
+  QARAX_TRY(Placement placement, server::place(made.request, made.candidates));
   bytes_[placement.host_id] += placement.memory;
   const auto take_back = [this, host = placement.host_id, memory = placement.memory] {
     const std::lock_guard again(mutex_);

@@ -1,6 +1,7 @@
 // Where a VM would start now; for starts and for dry runs.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <mutex>
 #include <string>
@@ -12,6 +13,12 @@
 
 namespace qarax::server {
 
+// The input of place().
+struct Choice {
+  PlacementRequest request;
+  std::vector<Candidate> candidates;
+};
+
 // Starts that have chosen their host but aren't recorded yet. They count when the next start looks for the host with
 // the most room, so that not all of them choose the same one. Whether there is room is for the store to decide.
 // Thread-safe.
@@ -22,19 +29,16 @@ class Promises {
     Placement placement;
     Kept kept;
   };
-  // As place(), with the promised memory counted.
-  Result<Promised> place(const PlacementRequest& request, std::vector<Candidate> candidates);
+  // As place(), with the promised memory counted. `choice` reads what is reserved; it is called under the lock, so that
+  // no promise ends between that and the choice. A start that is recorded meanwhile then counts as promised or as
+  // reserved. `choice` must not call this object.
+  Result<Promised> place(const std::function<Result<Choice>()>& choice);
 
  private:
   std::mutex mutex_;
   std::map<std::string, std::int64_t> bytes_;  // by host id
 };
 
-// The input of place().
-struct Choice {
-  PlacementRequest request;
-  std::vector<Candidate> candidates;
-};
 // `spec`: the VM's own or a snapshot's. UNAVAILABLE "node-unreachable": the VM was started before, on a host that
 // doesn't answer.
 Result<Choice> choice_for(const VmRecord& vm, const VmSpec& spec, const Store& store, const Fleet& nodes);

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <future>
+
 #include "decision.hpp"
 #include "fake_fleet.hpp"
 #include "temp_folder.hpp"
@@ -97,24 +99,49 @@ TEST_F(PlacingTest, WhatIsRecordedCountsOnce) {
   EXPECT_EQ(taken.begin()->second, 3);
 }
 
+// A choice among these hosts for a VM that fills one of them.
+Choice choice_of(const std::vector<std::string>& hosts) {
+  Choice out{{"web", "", {}}, {}};
+  out.request.spec.memory_size = 1 << 20;
+  for (const std::string& name : hosts) {
+    HostRecord host;
+    host.id = host.name = name;
+    host.status = HostStatus::up;
+    host.info.emplace();
+    host.info->memory = 1 << 20;
+    host.info->default_hypervisor = "qemu";
+    core::PluginInfo plugin;
+    plugin.name = "qemu";
+    plugin.state = "loaded";
+    host.info->plugins.push_back(plugin);
+    out.candidates.push_back({std::make_shared<const HostRecord>(host), 0, true});
+  }
+  return out;
+}
+
 TEST(Promises, PreferAnotherHostAndRefuseNone) {
-  HostRecord host;
-  host.id = host.name = "only";
-  host.status = HostStatus::up;
-  host.info.emplace();
-  host.info->memory = 1 << 20;
-  host.info->default_hypervisor = "qemu";
-  core::PluginInfo plugin;
-  plugin.name = "qemu";
-  plugin.state = "loaded";
-  host.info->plugins.push_back(plugin);
-  const std::vector<Candidate> candidates{{std::make_shared<const HostRecord>(host), 0, true}};
-  PlacementRequest request{"web", "", {}};
-  request.spec.memory_size = 1 << 20;
+  const auto only = [] { return choice_of({"only"}); };
   Promises promises;
-  const auto first = promises.place(request, candidates);
+  const auto first = promises.place(only);
   ASSERT_TRUE(first);
-  EXPECT_TRUE(promises.place(request, candidates)) << "whether there is room for both the store sees";
+  EXPECT_TRUE(promises.place(only)) << "whether there is room for both the store sees";
+}
+
+TEST(Promises, AreNotTakenBackWhileAnotherStartReadsWhatIsReserved) {
+  Promises promises;
+  const auto both = [] { return choice_of({"h1", "h2"}); };
+  auto first = promises.place(both);
+  ASSERT_TRUE(first);
+  std::future<void> recorded;
+  const auto second = promises.place([&]() -> Result<Choice> {
+    auto read = both();
+    // The first start is recorded just after the reservations were read, and its promise ends.
+    recorded = std::async(std::launch::async, [&] { first->kept.reset(); });
+    EXPECT_EQ(recorded.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout);
+    return read;
+  });
+  ASSERT_TRUE(second);
+  EXPECT_NE(second->placement.host_id, first->placement.host_id);
 }
 
 }  // namespace

@@ -48,8 +48,21 @@ Result<VmPtr> Adopter::adopt_vm(const std::string& host_id, const std::string& v
     if (snapshot.vm_id == vm_id) one.snapshots.push_back(std::move(snapshot));
   if (only_check) return std::make_shared<const VmRecord>(std::move(one.vms.front()));
   QARAX_CHECK(store_.adopt(one));
+  catch_up(made, vm_id);
   core::logger("vms")->info("adopted name={} vm={} host={}", one.vms.front().name, vm_id, made.host->id);
   return store_.vm(vm_id);
+}
+
+// A report that came between the survey and the commit found no record and was dropped. So the node is asked again; if
+// it doesn't answer, the snapshot of a new connection brings the state.
+void Adopter::catch_up(const Draft& draft, const std::string& vm_id) {
+  if (const auto seen = draft.link->survey({}))
+    for (const core::KeptVm& kept : seen->vms)
+      if (kept.report.vm == vm_id) {
+        static_cast<void>(store_.apply_report(draft.host->id, kept.report));
+        return;
+      }
+  draft.link->reconnect();
 }
 
 Result<core::KeptVm> Adopter::find_removable(const Draft& draft, const std::string& vm_id) const {

@@ -22,6 +22,9 @@ struct Adoption {
   std::map<std::string, std::int64_t> memory;  // bytes to reserve, by VM id
   std::vector<SnapshotRecord> snapshots;       // complete snapshots of these VMs, in their final form
   std::vector<std::string> forgotten;          // records of VMs that the node deleted on command
+  // Forgotten VMs that the node still has, with the revision of the delete that the node is sent. It is above every
+  // revision that the node has seen.
+  std::map<std::string, std::int64_t> buried;
   // Set when the whole host is adopted: the server gets a new activation with a term above this one and a new epoch of
   // events, and the host's proof that the database was set back is settled. nullopt: only single VMs are adopted, of a
   // host that obeys this server.

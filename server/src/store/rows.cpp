@@ -277,4 +277,8 @@ void delete_tombstone(Session& session, const std::string& vm_id) {
   session.post("DELETE FROM tombstones WHERE vm_id = $1", vm_id);
 }
 
+void raise_tombstone(Session& session, const std::string& vm_id, std::int64_t revision) {
+  session.run("UPDATE tombstones SET revision = $1 WHERE vm_id = $2 AND revision < $1", revision, vm_id);
+}
+
 }  // namespace qarax::server::rows

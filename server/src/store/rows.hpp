@@ -76,5 +76,6 @@ void begin_term(Session& session, const Activation& next);
 std::optional<std::int64_t> end_of_epoch(Session& session, std::int64_t epoch);
 
 void delete_tombstone(Session& session, const std::string& vm_id);
+void raise_tombstone(Session& session, const std::string& vm_id, std::int64_t revision);
 
 }  // namespace qarax::server::rows

@@ -230,4 +230,19 @@ Status SqlStore::drop_tombstone(const std::string& vm_id) {
                         .frees = true});
 }
 
+Status SqlStore::raise_tombstone(const std::string& vm_id, std::int64_t revision) {
+  return db_->transact({.keys = {vm_id},
+                        .work = [&](Session& session) -> Status {
+                          rows::raise_tombstone(session, vm_id, revision);
+                          return Ok{};
+                        },
+                        .publish = [&] { publish_raised(vm_id, revision); },
+                        .frees = true});
+}
+
+void SqlStore::publish_raised(const std::string& vm_id, std::int64_t revision) {
+  const auto stone = tombstones_.find(vm_id);
+  if (stone != tombstones_.end()) stone->second.second = std::max(stone->second.second, revision);
+}
+
 }  // namespace qarax::server

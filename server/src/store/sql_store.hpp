@@ -88,6 +88,7 @@ class SqlStore final : public Store {
                    const std::optional<core::NodeInfo>& info) override;
   std::vector<std::pair<std::string, std::int64_t>> tombstones(const std::string& host_id) const override;
   Status drop_tombstone(const std::string& vm_id) override;
+  Status raise_tombstone(const std::string& vm_id, std::int64_t revision) override;
   std::string read_only() const override { return db_->read_only(); }
   Result<bool> knows_activation(const std::string& id) override;
   Result<std::optional<std::int64_t>> end_of_activation(const std::string& id) override;
@@ -120,6 +121,7 @@ class SqlStore final : public Store {
   NextTerm begin_next_term(Session& session, std::int64_t above);
   void publish(const NextTerm& next);
   Status write_adopted(Session& session, const Adoption& adoption, VmRecord& vm, std::vector<Job>& ended);
+  void publish_raised(const std::string& vm_id, std::int64_t revision);
   void publish_adopted(const Adoption& adoption, VmRecord vm);
   void load_jobs(Session& session);
   void end_orphaned_jobs();

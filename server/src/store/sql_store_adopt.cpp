@@ -143,6 +143,7 @@ Result<std::string> SqlStore::adopt(const Adoption& adoption) {
   std::vector<VmRecord> vms = adoption.vms;
   std::vector<std::string> keys = adoption.forgotten;
   for (const VmRecord& vm : vms) keys.push_back(vm.id);
+  for (const auto& [id, revision] : adoption.buried) keys.push_back(id);
   std::optional<NextTerm> next;
   const std::string at = now_text();
   // Of a whole host the node has to be told as well; a single VM is done with this.
@@ -172,6 +173,7 @@ Result<std::string> SqlStore::adopt(const Adoption& adoption) {
            if (vm.created_at.empty()) vm.created_at = at;
            QARAX_CHECK(write_adopted(session, adoption, vm, ended));
          }
+         for (const auto& [id, revision] : adoption.buried) rows::raise_tombstone(session, id, revision);
          rows::insert_job(session, job, {}, 0, ran_.seconds());
          events_.add(adoption.above_term ? events::job_started(job, nullptr) : events::job_finished(job, nullptr));
          if (!adoption.above_term) return Ok{};
@@ -192,6 +194,7 @@ Result<std::string> SqlStore::adopt(const Adoption& adoption) {
                std::erase_if(snapshots_, [&](const auto& item) { return item.second->vm_id == id; });
                memory_.erase(*vm);
              }
+             for (const auto& [id, revision] : adoption.buried) publish_raised(id, revision);
              for (VmRecord& vm : vms) publish_adopted(adoption, std::move(vm));
              if (next) host_jobs_.insert(job_id);
              book_.put(std::move(job));

@@ -24,20 +24,46 @@ Error in_use(const HostRecord& host, const std::vector<VmPtr>& there) {
       "host-in-use");
 }
 
+template <class T>
+bool is_same(const T& a, const T& b) {
+  return a == b;
+}
+bool is_same(const VmSpec& a, const VmSpec& b) { return encode(a, Defaults::write) == encode(b, Defaults::write); }
+bool is_same(const std::optional<VmSpec>& a, const std::optional<VmSpec>& b) {
+  return a && b ? is_same(*a, *b) : a.has_value() == b.has_value();
+}
+
+// Copies only what the edit has changed. While it was being found out whether the edit was committed, a resize or a
+// restore may have ended and changed the rest.
+void take_changes(const VmRecord& before, const VmRecord& after, VmRecord& vm) {
+  const auto take = [&](auto member) {
+    if (!is_same(before.*member, after.*member)) vm.*member = after.*member;
+  };
+  take(&VmRecord::hypervisor);
+  take(&VmRecord::spec);
+  take(&VmRecord::resolved);
+  take(&VmRecord::draft_since);
+  take(&VmRecord::boot_source_id);
+  take(&VmRecord::revision);
+  if (before.observed.fallback_reason != after.observed.fallback_reason)
+    vm.observed.fallback_reason = after.observed.fallback_reason;
+}
+
 }  // namespace
 
 Result<VmPtr> SqlStore::edit_vm(const EditVm& edit) {
+  VmPtr before;
   std::optional<VmRecord> changed;
   Job job = job_done_at_once("edit");
   job.vm_id = edit.vm_id;
   VmPtr after;
   QARAX_CHECK(db_->transact({{edit.vm_id},
                              [&](Session& session) -> Status {
-                               const VmPtr now = memory_.vm(edit.vm_id);
-                               if (!now) return no_such_vm(edit.vm_id);
-                               if (edit.expected_version && now->version != *edit.expected_version)
-                                 return overtaken("VM", now->name);
-                               changed = *now;
+                               before = memory_.vm(edit.vm_id);
+                               if (!before) return no_such_vm(edit.vm_id);
+                               if (edit.expected_version && before->version != *edit.expected_version)
+                                 return overtaken("VM", before->name);
+                               changed = *before;
                                if (Status done = edit.change(*changed); !done) return done;
                                if (changed->description && changed->description->find('\0') != std::string::npos)
                                  return make_error(Code::invalid_argument,
@@ -64,14 +90,8 @@ Result<VmPtr> SqlStore::edit_vm(const EditVm& edit) {
                                  vm.tags = changed->tags;
                                  vm.restart.policy = changed->restart.policy;
                                  vm.restart.limit = changed->restart.limit;
-                                 vm.hypervisor = changed->hypervisor;
-                                 vm.spec = changed->spec;
-                                 vm.resolved = changed->resolved;
-                                 vm.draft_since = changed->draft_since;
-                                 vm.boot_source_id = changed->boot_source_id;
-                                 vm.revision = changed->revision;
+                                 take_changes(*before, *changed, vm);
                                  vm.edition = changed->edition;
-                                 vm.observed.fallback_reason = changed->observed.fallback_reason;
                                  vm.updated_at = changed->updated_at;
                                  return true;
                                });

@@ -177,6 +177,8 @@ class Store {
   virtual std::vector<std::pair<std::string, std::int64_t>> tombstones(
       const std::string& host_id) const = 0;  // (vm, revision)
   virtual Status drop_tombstone(const std::string& vm_id) = 0;
+  // The VM's tombstone gets at least that revision. Does nothing if there is none.
+  virtual Status raise_tombstone(const std::string& vm_id, std::int64_t revision) = 0;
 
   // -- jobs --
   // Records job, desired state, incarnation and reservation in one transaction. A VM has at most one unfinished job: an

@@ -184,6 +184,12 @@ TEST_P(StoreTest, ATombstoneOutlivesTheVm) {
   open();
   ASSERT_EQ(store_->tombstones(on->id).size(), 1u);
   EXPECT_GT(store_->tombstones(on->id)[0].second, made->revision);
+  const std::int64_t higher = store_->tombstones(on->id)[0].second + 5;
+  ASSERT_TRUE(store_->raise_tombstone(made->id, higher));
+  ASSERT_TRUE(store_->raise_tombstone(made->id, higher - 1));
+  EXPECT_EQ(store_->tombstones(on->id)[0].second, higher);
+  open();
+  EXPECT_EQ(store_->tombstones(on->id)[0].second, higher);
   ASSERT_TRUE(store_->drop_tombstone(made->id));
   EXPECT_TRUE(store_->tombstones(on->id).empty());
 }

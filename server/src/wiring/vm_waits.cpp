@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "handlers/reply.hpp"
 
@@ -71,12 +72,15 @@ class VmWaits::Watch {
       const bool ended = state == VmState::shutdown && vm->incarnation >= first_ && vm->job_id.empty();
       if (call_.text.empty() && state == VmState::running) return vm;
       if (!call_.text.empty() && (core::has_vmm(state) || ended) && listened_to_ != vm->incarnation) {
-        QARAX_TRY(const bool found, listen(*vm));
-        if (found) return now_or(vm);
-        continue;
+        const auto found = listen(*vm);
+        if (found && *found) return now_or(vm);
+        if (found) continue;
+        // The agent may be restarting while the guest runs on, so its log is read again from the beginning.
+        if (found.error().code != Code::unavailable) return found.error();
+      } else if (ended) {
+        return in_vain(*vm, true);
       }
-      if (ended) return in_vain(*vm, true);
-      if (Clock::now() >= until_) return in_vain(*vm, false);
+      if (Clock::now() >= until_) return in_vain(*vm, ended);
       if (sources_.ending())
         return make_error(Code::unavailable, "the server is ending; ask again in a moment", "shutting-down");
       store_.wait_for_change(seen, std::min(until_, Clock::now() + kLook));
@@ -87,7 +91,7 @@ class VmWaits::Watch {
   // True: the console has shown the text. False: the log or the time has ended, or the server ends.
   Result<bool> listen(const VmRecord& vm) {
     QARAX_TRY(const std::unique_ptr<ConsoleReader> console, sources_.follow(vm));
-    heard_ = Heard();
+    bool has_spoken = false;
     while (Clock::now() < until_ && !sources_.ending()) {
       const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until_ - Clock::now());
       QARAX_TRY(const std::optional<std::string> piece, console->next(std::min(left, kLook)));
@@ -95,6 +99,8 @@ class VmWaits::Watch {
         listened_to_ = vm.incarnation;
         return false;
       }
+      // What an earlier reader got is kept until this one gets something.
+      if (!piece->empty() && !std::exchange(has_spoken, true)) heard_ = Heard();
       if (heard_.add(*piece, call_.text)) return true;
     }
     listened_to_ = vm.incarnation;

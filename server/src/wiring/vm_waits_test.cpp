@@ -107,6 +107,29 @@ TEST_F(VmWaitsTest, AGuestThatWasQuickerIsHeardToo) {
   EXPECT_EQ(waits.wait(call).error().reason, "wait-ended");
 }
 
+TEST_F(VmWaitsTest, ANodeThatIsAwayForAMomentEndsNoWait) {
+  act(core::Action::start);
+  const auto away = [] { return make_error(Code::unavailable, "its node can't be reached", "node-unreachable"); };
+  std::deque<Result<Pieces>> times = {Pieces{piece("boot\n"), away()}, away(), Pieces{piece("boot\nlogin:")}};
+  std::size_t followed = 0;
+  VmWaits twice{*store,
+                {[&](const VmRecord&) -> Result<std::unique_ptr<ConsoleReader>> {
+                   const auto& now = times[std::min(followed++, times.size() - 1)];
+                   if (!now) return now.error();
+                   return std::unique_ptr<ConsoleReader>(std::make_unique<FakeReader>(*now));
+                 },
+                 [](const VmRecord&) { return std::string(); }, [] { return false; }}};
+  const auto vm = twice.wait(wait_for("login:"));
+  ASSERT_TRUE(vm) << vm.error().message;
+  EXPECT_EQ(followed, 3u);
+  times = {Pieces{piece("boot\n"), away()}, away()};
+  followed = 0;
+  const auto in_vain = twice.wait(wait_for("login:", 300));
+  ASSERT_FALSE(in_vain);
+  EXPECT_EQ(in_vain.error().reason, "wait-timeout") << in_vain.error().message;
+  EXPECT_EQ(in_vain.error().details.at(0).detail, "boot\n");
+}
+
 TEST_F(VmWaitsTest, ADeletedVmIsWaitedForNoLonger) {
   auto waiting = std::async(std::launch::async, [&] { return waits.wait(wait_for("")); });
   ASSERT_TRUE(store->remove_vm(id, Removal::by_job));
