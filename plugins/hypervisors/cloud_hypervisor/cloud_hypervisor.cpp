@@ -12,6 +12,26 @@ namespace {
 // Cloud Hypervisor's own memory beside the guest's, PSS of a VM without devices rounded up.
 constexpr std::int64_t kVmmOverhead = 16LL << 20;
 
+Error refused_size(std::vector<ErrorDetail> problems) {
+  return plugin::invalid("the VM can't be resized", std::move(problems));
+}
+
+// Why a VM that has `now` bytes can't have `wanted`; empty: it can.
+std::string memory_problem(const VmSpec& spec, std::int64_t now, std::int64_t wanted) {
+  if (can_shrink(spec))
+    return (wanted - spec.memory_size) % kVirtioMemBlock == 0
+               ? std::string()
+               : "must be a multiple of 2 MiB more than memory_size, which is " + std::to_string(spec.memory_size) +
+                     " bytes";
+  // It would say that it has taken it away, and do nothing.
+  if (wanted < now)
+    return "can't be less than it is, " + std::to_string(now) +
+           " bytes: the VM's memory is plugged by ACPI; hotplug_method VirtioMem in its config lets it go";
+  if ((wanted - now) % kHotplugStep != 0)
+    return "must be a multiple of 128 MiB more than it is, which is " + std::to_string(now) + " bytes";
+  return {};
+}
+
 }  // namespace
 
 CloudHypervisor::CloudHypervisor(plugin::Host& host, const CreateArgs& args, int api_ms)
@@ -149,21 +169,18 @@ Result<VmStatus> CloudHypervisor::resize(plugin::Call& call, const ResizeArgs& a
   QARAX_TRY(const Handle handle, read_handle(args.vm));
   QARAX_TRY(const VmSpec spec, spec_of(args.vm, handle));
   auto problems = plugin::resize_problems(spec, args);
+  if (!problems.empty()) return refused_size(std::move(problems));
   const ApiClient asked = api(args.vm.run_dir);
-  if (problems.empty() && args.memory && !can_shrink(spec)) {
-    // It would say that it has, and do nothing.
-    const auto now = asked.info(call);
-    if (!now) return why_not(call, args.vm, handle, now.error());
-    if (now->memory && *args.memory < *now->memory)
-      problems.push_back({"/memory", "can't be less than it is, " + std::to_string(*now->memory) +
-                                         " bytes: the VM's memory is plugged by ACPI; hotplug_method VirtioMem in its "
-                                         "config lets it go"});
-    else if (now->memory && (*args.memory - *now->memory) % kHotplugStep != 0)
-      problems.push_back({"/memory", "must be a multiple of 128 MiB more than it is, which is " +
-                                         std::to_string(*now->memory) + " bytes"});
-  }
-  if (!problems.empty()) return plugin::invalid("the VM can't be resized", std::move(problems));
-  const Status done = asked.resize(call, args.vcpus, args.memory);
+  const auto now = asked.info(call);
+  if (!now) return why_not(call, args.vm, handle, now.error());
+  // The VMM changes the vCPUs before it looks at the memory, and refuses virtio-mem the size that it has: what is so
+  // already is left out, and what it would refuse is refused here.
+  const auto vcpus = args.vcpus == now->vcpus ? std::nullopt : args.vcpus;
+  const auto memory = args.memory == now->memory ? std::nullopt : args.memory;
+  if (memory && now->memory)
+    if (std::string why = memory_problem(spec, *now->memory, *memory); !why.empty())
+      return refused_size({{"/memory", std::move(why)}});
+  const Status done = vcpus || memory ? asked.resize(call, vcpus, memory) : Status(Ok{});
   if (done) return look(call, args.vm, handle);
   return why_not(call, args.vm, handle, done.error());
 }

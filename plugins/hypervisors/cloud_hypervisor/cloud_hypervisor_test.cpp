@@ -92,6 +92,33 @@ TEST_F(CloudHv, ResizeStaysWithinTheSpecAndTellsTheTruth) {
   EXPECT_NE(shrunk.error().message.find("VirtioMem"), std::string::npos) << shrunk.error().message;
 }
 
+TEST_F(CloudHv, MemoryByVirtioMemComesAndGoesAndIsAskedForTwiceInVain) {
+  auto args = start_args();
+  args.spec.config.text = R"({"memory":{"hotplug_method":"VirtioMem"}})";
+  ASSERT_TRUE(plugin().start(call.get(), args));
+  // The VMM refuses the size that it has, when it has changed the vCPUs already.
+  for (const std::int64_t memory : {128 << 20, 192 << 20, 192 << 20, 130 << 20, 128 << 20}) {
+    const auto resized = resize(2, memory);
+    ASSERT_TRUE(resized) << memory << ": " << resized.error().message;
+    EXPECT_NE(resized->live.text.find(R"("vcpus":2,"memory":)" + std::to_string(memory)), std::string::npos)
+        << resized->live.text;
+  }
+  const auto refused = resize(3, (129 << 20) + 1);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().details.at(0).pointer, "/memory");
+  EXPECT_NE(refused.error().message.find("2 MiB"), std::string::npos) << refused.error().message;
+  EXPECT_NE(plugin().inspect(call.get(), vm())->live.text.find(R"("vcpus":2,)"), std::string::npos)
+      << "half of it was done";
+}
+
+TEST_F(CloudHv, WhatIsSoAlreadyIsNotAskedFor) {
+  host.more_env["FAKE_VMM_FAULTS"] = "vm.resize=error";
+  start();
+  const auto same = resize(1, 128 << 20);
+  EXPECT_TRUE(same) << same.error().message;
+  EXPECT_FALSE(resize(2, 128 << 20));
+}
+
 TEST_F(CloudHv, VcpusThatTheGuestStillHoldsAreAskedForLater) {
   for (const char* version : {"44.0", "53.0"}) {
     host.more_env = {{"FAKE_VMM_FAULTS", "vcpus=held"}, {"FAKE_VMM_VERSION", version}};
