@@ -23,6 +23,8 @@ namespace qarax::qemu {
 using plugin::Accelerator;
 using plugin::Verdict;
 
+struct Changes;  // resize.cpp
+
 constexpr int kQmpMs = 10'000;     // QEMU answers in under a millisecond; under heavy load its main loop may starve
 constexpr int kUnplugMs = 15'000;  // a guest lets go within a second, one that boots or is swapped out takes longer
 constexpr int kUndoMs = 10'000;
@@ -82,8 +84,8 @@ class Qemu final : public plugin::Hypervisor,
   // As it is seen through a monitor at hand.
   Result<VmStatus> seen(plugin::Call& call, QmpClient& qmp, const Handle& handle);
 
-  Status resize_vcpus(plugin::Call& call, const VmArgs& vm, const Handle& handle, std::int32_t wanted);
-  Status resize_memory(plugin::Call& call, const VmArgs& vm, const VmSpec& spec, std::int64_t wanted);
+  Status resize_vcpus(plugin::Call& call, const VmArgs& vm, std::int32_t wanted);
+  Status change_memory(plugin::Call& call, const VmArgs& vm, const VmSpec& spec, const Changes& changes);
   // DEADLINE_EXCEEDED: the guest doesn't let go. `what`: for people.
   Status unplug(plugin::Call& call, const VmArgs& vm, const std::string& path, const std::string& what);
   template <class Device, class Plug>
