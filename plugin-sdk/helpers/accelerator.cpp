@@ -102,6 +102,11 @@ Verdict decide(AcceleratorChoice choice, const KvmFacts& facts, const Trial* tri
   return {"tcg", why_not};
 }
 
+void say_health(Description& out, const Verdict& verdict, const std::string& needs) {
+  out.healthy = !verdict.accelerator.empty();
+  if (!out.healthy || verdict.accelerator == "probing") out.health_reason = needs + ": " + verdict.evidence;
+}
+
 Accelerator::Accelerator(Host& host, AcceleratorChoice choice, TrialPlan plan, const std::string& state_dir,
                          const std::function<KvmFacts()>& look)
     : host_(host), choice_(choice), plan_(std::move(plan)), cache_(state_dir.empty() ? "" : state_dir + "/kvm-trial") {

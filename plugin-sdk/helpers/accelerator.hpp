@@ -39,6 +39,10 @@ struct Trial {
 Verdict decide(AcceleratorChoice choice, const KvmFacts& facts, const Trial* trial, const std::string& no_trial_reason,
                bool waived = false);
 
+// Of a plugin that `needs` KVM, as in "QEMU needs KVM", whether it can be used. While the trial runs it is healthy and
+// gives a reason all the same: for that the scheduler lets VMs wait which would else be bound to it for good.
+void say_health(Description& out, const Verdict& verdict, const std::string& needs);
+
 // How to run a guest that proves KVM.
 struct TrialPlan {
   RunArgs run{};  // until its kernel's first line; no argv: there can be no trial, and `why_not` says why

@@ -63,6 +63,20 @@ TEST(Decide, TcgByConfigSaysSo) {
   EXPECT_NE(decide(AcceleratorChoice::tcg, {}, nullptr, "").evidence.find("accelerator: tcg"), std::string::npos);
 }
 
+TEST(SayHealth, WhatNeedsKvmSaysSoUntilItIsProven) {
+  const auto said = [](const char* accelerator) {
+    Description out;
+    say_health(out, {accelerator, "because"}, "Foo needs KVM");
+    return out;
+  };
+  EXPECT_TRUE(said("kvm").healthy);
+  EXPECT_EQ(said("kvm").health_reason, "");
+  EXPECT_FALSE(said("").healthy);
+  EXPECT_EQ(said("").health_reason, "Foo needs KVM: because");
+  EXPECT_TRUE(said("probing").healthy);
+  EXPECT_EQ(said("probing").health_reason, "Foo needs KVM: because") << "the scheduler lets its VMs wait for that";
+}
+
 TEST(LookAtKvm, AMissingDeviceNamesIt) {
   const auto facts = look_at_kvm("/nonexistent/kvm");
   EXPECT_NE(facts.reason.find("there is no /nonexistent/kvm"), std::string::npos);

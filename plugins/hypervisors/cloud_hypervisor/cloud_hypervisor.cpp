@@ -81,9 +81,8 @@ Result<Description> CloudHypervisor::describe(plugin::Call&) {
   if (program.path.empty()) {
     out.healthy = false;
     out.health_reason = program.why_not;
-  } else if (verdict.accelerator.empty()) {
-    out.healthy = false;
-    out.health_reason = "Cloud Hypervisor needs KVM: " + verdict.evidence;
+  } else {
+    plugin::say_health(out, verdict, "Cloud Hypervisor needs KVM");
   }
   return out;
 }

@@ -11,6 +11,7 @@ namespace {
 
 // QEMU 7.2's own memory beside the guest's, PSS of a q35 VM rounded up.
 constexpr std::int64_t kVmmOverhead = 48LL << 20;
+constexpr std::string_view kDemandsKvm = "the node's config demands KVM";
 
 }  // namespace
 
@@ -79,15 +80,14 @@ Result<Description> Qemu::describe(plugin::Call& call) {
   if (program.path.empty()) {
     out.healthy = false;
     out.health_reason = program.why_not;
-  } else if (verdict.accelerator.empty()) {
-    out.healthy = false;
-    out.health_reason = demands_kvm(verdict).message;
+  } else if (settings_.accelerator == plugin::AcceleratorChoice::kvm) {
+    plugin::say_health(out, verdict, std::string(kDemandsKvm));
   }
   return out;
 }
 
 Error Qemu::demands_kvm(const Verdict& verdict) {
-  return make_error(Code::failed_precondition, "the node's config demands KVM: " + verdict.evidence,
+  return make_error(Code::failed_precondition, std::string(kDemandsKvm) + ": " + verdict.evidence,
                     "hypervisor-unavailable");
 }
 

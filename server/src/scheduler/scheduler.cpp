@@ -26,6 +26,12 @@ const core::PluginInfo* find_plugin(const core::NodeInfo& node, const std::strin
   return nullptr;
 }
 
+// Its trial of KVM still runs, and it has nothing else: a VM that is given to it now may have to be refused for good.
+bool is_on_trial(const core::PluginInfo& plugin) {
+  return plugin.description && plugin.description->accelerator == "probing" &&
+         !plugin.description->health_reason.empty();
+}
+
 // What there is, and why some of it is of no use.
 std::string told_of(const core::NodeInfo& node) {
   std::string out;
@@ -45,6 +51,7 @@ std::string unusable(const core::NodeInfo& node, const std::string& name) {
   if (plugin == nullptr) return "it has no hypervisor " + name + "; it has: " + told_of(node);
   if (plugin->state == "loading") return "hypervisor " + name + " can't be used yet: " + plugin->reason;
   if (plugin->state != "loaded") return "hypervisor " + name + " was refused: " + plugin->reason;
+  if (is_on_trial(*plugin)) return "hypervisor " + name + " can't be used yet: " + plugin->description->health_reason;
   if (plugin->description && !plugin->description->healthy)
     return "hypervisor " + name + " can't be used: " + plugin->description->health_reason;
   return {};
@@ -60,10 +67,10 @@ std::optional<Refusal> judge_config(const VmSpec& spec, const core::PluginInfo& 
                  std::move(first.pointer)};
 }
 
-// The plugin that it is about may be one that its node is still loading.
+// The plugin that it is about may be one that its node is still loading or trying.
 bool may_come(const core::NodeInfo& node, const std::string& name) {
   const core::PluginInfo* plugin = find_plugin(node, name);
-  if (plugin != nullptr) return plugin->state == "loading";
+  if (plugin != nullptr) return plugin->state == "loading" || is_on_trial(*plugin);
   return std::any_of(node.plugins.begin(), node.plugins.end(), [](const auto& one) { return one.state == "loading"; });
 }
 

@@ -25,7 +25,7 @@ struct PlacementRequest {
 // The host with the most free memory among those that fit, what is promised counted as taken. FAILED_PRECONDITION
 // "no-host-fits" (or "hypervisor-unavailable", where the hypervisor is all that's missing; INVALID_ARGUMENT
 // "validation", where no plugin takes the VM's config; UNAVAILABLE "plugin-loading", where a host still loads what the
-// VM asks for), with one detail a host: why not.
+// VM asks for or tries whether its KVM is of use to that), with one detail a host: why not.
 Result<Placement> place(const PlacementRequest& request, const std::vector<Candidate>& candidates);
 
 // Before a VM is created: could any host ever take it? Hosts that were never heard of may; what is taken or down now
