@@ -11,6 +11,7 @@ namespace {
 
 // Cloud Hypervisor's own memory beside the guest's, PSS of a VM without devices rounded up.
 constexpr std::int64_t kVmmOverhead = 16LL << 20;
+constexpr int kAskAgainMs = 30'000;
 
 Error refused_size(std::vector<ErrorDetail> problems) {
   return plugin::invalid("the VM can't be resized", std::move(problems));
@@ -39,33 +40,33 @@ CloudHypervisor::CloudHypervisor(plugin::Host& host, const CreateArgs& args, int
       settings_(plugin::settings_or_throw<Settings>(args)),
       state_dir_(args.state_dir),
       api_ms_(api_ms),
-      vmm_(std::make_shared<Vmm>(host, settings_, state_dir_)) {}
+      vmm_(std::make_shared<Vmm>(host, settings_, state_dir_, nullptr)) {}
 
-CloudHypervisor::Vmm::Vmm(plugin::Host& host, const Settings& settings, const std::string& state_dir)
+CloudHypervisor::Vmm::Vmm(plugin::Host& host, const Settings& settings, const std::string& state_dir,
+                          const plugin::Call* call)
     : seen(program_fingerprint(settings)),
-      program(find_program(host, settings)),
-      accelerator(host, plugin::AcceleratorChoice::kvm, trial_plan(settings, program), state_dir) {}
-
-std::shared_ptr<CloudHypervisor::Vmm> CloudHypervisor::vmm() const {
-  const std::lock_guard lock(vmm_mutex_);
-  return vmm_;
+      program(find_program(host, settings, landlock_abi(), call)),
+      accelerator(host, plugin::AcceleratorChoice::kvm, trial_plan(settings, program), state_dir) {
+  if (program.unanswered) reminder.emplace(host, kAskAgainMs);
 }
 
-std::shared_ptr<CloudHypervisor::Vmm> CloudHypervisor::look_for_vmm() {
-  const std::lock_guard lock(vmm_mutex_);
-  if (program_fingerprint(settings_) == vmm_->seen) return vmm_;
-  vmm_ = std::make_shared<Vmm>(host_, settings_, state_dir_);
-  host_.notify("");
-  return vmm_;
+std::shared_ptr<CloudHypervisor::Vmm> CloudHypervisor::look_for_vmm(const plugin::Call& call) {
+  const auto before = vmm_.get();
+  auto now = vmm_.renewed(
+      call, [&](const Vmm& vmm) { return vmm.program.unanswered || program_fingerprint(settings_) != vmm.seen; },
+      [&] { return std::make_shared<Vmm>(host_, settings_, state_dir_, &call); });
+  // One that hasn't answered again is no news: the host would ask at once, and again.
+  if (now != before && !now->program.unanswered) host_.notify("");
+  return now;
 }
 
 Version CloudHypervisor::known_version() const {
-  const auto now = vmm();
+  const auto now = vmm_.get();
   return now->program.path.empty() ? kNewest : now->program.version;
 }
 
-Result<Description> CloudHypervisor::describe(plugin::Call&) {
-  const auto now = look_for_vmm();
+Result<Description> CloudHypervisor::describe(plugin::Call& call) {
+  const auto now = look_for_vmm(call);
   const Program& program = now->program;
   const plugin::Verdict verdict = now->accelerator.now();
   Description out;

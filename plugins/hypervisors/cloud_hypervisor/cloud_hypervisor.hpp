@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "qarax/plugin/hypervisor.hpp"
 #include "settings.hpp"
 #include "status.hpp"
+#include "vmm_program.hpp"
 
 namespace qarax::cloud_hypervisor {
 
@@ -60,17 +62,17 @@ class CloudHypervisor final : public plugin::Hypervisor,
  private:
   // The program, and what a trial said of KVM with it.
   struct Vmm {
-    Vmm(plugin::Host& host, const Settings& settings, const std::string& state_dir);
+    Vmm(plugin::Host& host, const Settings& settings, const std::string& state_dir, const plugin::Call* call);
     const std::string seen;  // program_fingerprint()
     const Program program;
     plugin::Accelerator accelerator;
+    std::optional<plugin::Reminder> reminder{};  // of a program that hasn't answered
   };
   ApiClient api(const std::string& run_dir) const { return {run_dir, api_ms_}; }
   // For what takes as long as a guest's memory does: a boot that faults it in, a reboot, a snapshot, a restore.
   static ApiClient patient_api(const std::string& run_dir) { return {run_dir, kNoLimitMs}; }
-  std::shared_ptr<Vmm> vmm() const;
-  // Asked anew where the file has changed, as by an upgrade under a node that runs.
-  std::shared_ptr<Vmm> look_for_vmm();
+  // Asked anew where the file has changed, as by an upgrade under a node that runs, or where it hasn't answered.
+  std::shared_ptr<Vmm> look_for_vmm(const plugin::Call& call);
 
   // `frozen`: the snapshot whose view is in the run folder, to go on from; none: it boots.
   Result<VmStatus> start_or_restore(plugin::Call& call, const StartArgs& args, const Machine* frozen);
@@ -112,8 +114,7 @@ class CloudHypervisor final : public plugin::Hypervisor,
   const Settings settings_;
   const std::string state_dir_;
   const int api_ms_;
-  mutable std::mutex vmm_mutex_;
-  std::shared_ptr<Vmm> vmm_;
+  plugin::Watched<Vmm> vmm_;
   std::mutex emptied_mutex_;
   struct Emptied {
     std::int64_t incarnation = 0;

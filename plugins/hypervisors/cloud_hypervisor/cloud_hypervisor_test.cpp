@@ -200,6 +200,46 @@ TEST_F(CloudHv, AProgramThatCanNotBeUsedIsNamedWithItsReason) {
   is_refused(" can't be run; correct `binary`");
 }
 
+// One that runs what it is told to, and no VMM.
+class BusyHost final : public plugin::testing::FakeHost {
+ public:
+  Result<Process> spawn(const plugin::Call*, const SpawnArgs&, const std::vector<int>&) override { return nothing(); }
+  Result<Process> find(const plugin::Call*, const ProcessArgs&) override { return nothing(); }
+  Status kill(const plugin::Call*, const ProcessArgs&) override { return Ok{}; }
+  Result<Process> wait(const plugin::Call*, const ProcessArgs&, std::int64_t) override { return nothing(); }
+
+ private:
+  static Error nothing() { return make_error(Code::not_found, "nothing was spawned"); }
+};
+
+TEST_F(CloudHv, AProgramThatDoesNotAnswerInTimeIsAskedAgain) {
+  BusyHost busy;
+  busy.on_run = [](const RunArgs&) -> Result<RunResult> {
+    RunResult out;
+    out.timed_out = true;
+    return out;
+  };
+  CreateArgs create;
+  create.config.text = R"({"binary":")" + binary + R"(","trial":"fake"})";
+  CloudHypervisor asked(busy, create);
+  const auto unknown = asked.describe(call.get());
+  EXPECT_FALSE(unknown->healthy);
+  EXPECT_NE(unknown->health_reason.find(binary + " was asked for its version, and it took more than 5 s"),
+            std::string::npos)
+      << unknown->health_reason;
+  EXPECT_EQ(busy.count("notify "), 0) << "the host would ask at once, and again";
+  busy.on_run = [](const RunArgs&) -> Result<RunResult> {
+    RunResult out;
+    out.exit.kind = ExitKind::exited;
+    out.output = "cloud-hypervisor v53.0-fake\n";
+    return out;
+  };
+  const auto known = asked.describe(call.get());
+  EXPECT_TRUE(known->healthy) << known->health_reason;
+  EXPECT_EQ(known->vmm_version, "v53.0");
+  EXPECT_EQ(busy.count("notify "), 1);
+}
+
 TEST_F(CloudHv, ASecondVmWithTheSocketsOfOneThatRunsIsRefusedAndTheFirstRunsOn) {
   start();
   plugin::testing::RealHost other_host;

@@ -8,6 +8,7 @@
 
 #include "text.hpp"
 #include "vm_config.hpp"
+#include "vmm_program.hpp"
 
 namespace qarax::cloud_hypervisor {
 
@@ -73,17 +74,22 @@ int landlock_abi() {
   return std::max(0, static_cast<int>(::syscall(SYS_landlock_create_ruleset, nullptr, 0, kAskVersion)));
 }
 
-Program find_program(plugin::Host& host, const Settings& settings, int landlock) {
+Program find_program(plugin::Host& host, const Settings& settings, int landlock, const plugin::Call* call) {
   Program out;
   const std::string path = find_path(settings, out.why_not);
   if (path.empty()) return out;
   RunArgs run;
   run.argv = {path, "--version"};
-  const auto said = host.run(nullptr, run, kAskMs);
-  const auto version = said ? version_in(said->output) : std::nullopt;
+  const auto said = host.run(call, run, kAskMs);
+  out.unanswered = !said || said->timed_out;
+  if (out.unanswered) {
+    out.why_not =
+        path + " was asked for its version, and " + plugin::why_unanswered(said, kAskMs) + "; it is asked again";
+    return out;
+  }
+  const auto version = version_in(said->output);
   if (!version) {
-    out.why_not = path + " --version doesn't tell a version" +
-                  (said ? ": " + plugin::last_line(said->output) : ": " + said.error().message);
+    out.why_not = path + " --version doesn't tell a version: " + plugin::last_line(said->output);
     return out;
   }
   out.version = *version;

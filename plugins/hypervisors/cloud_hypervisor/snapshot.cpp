@@ -62,7 +62,7 @@ Status CloudHypervisor::resume_after_all(const VmArgs& vm) {
 }
 
 Result<VmStatus> CloudHypervisor::restore(plugin::Call& call, const StartArgs& args) {
-  const std::string version = look_for_vmm()->program.text;
+  const std::string version = look_for_vmm(call)->program.text;
   QARAX_CHECK(needs("snapshot", known_version()));
   QARAX_TRY(const std::string folder, folder_path(call.fd(0)));
   QARAX_TRY(const Machine machine, read_machine(folder));

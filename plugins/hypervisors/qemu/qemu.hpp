@@ -17,6 +17,7 @@
 #include "settings.hpp"
 #include "snapshot_files.hpp"
 #include "status.hpp"
+#include "vmm_program.hpp"
 
 namespace qarax::qemu {
 
@@ -111,11 +112,10 @@ class Qemu final : public plugin::Hypervisor,
   struct Vmm {
     Vmm(plugin::Host& host, const Settings& settings, const std::string& state_dir, const plugin::Call* call);
     const std::string seen;  // program_fingerprint()
-    Program program;         // changes under vmm_mutex_, where it hadn't answered
+    Program program;         // changes under program_mutex_, where it hadn't answered
     Accelerator accelerator;
   };
   Program program() const;
-  std::shared_ptr<Vmm> vmm() const;
   // Asked anew where the file has changed, as by an upgrade under a node that runs.
   std::shared_ptr<Vmm> look_for_vmm(const plugin::Call& call);
   // One that has said what its machines are: it is asked again where it hasn't. UNAVAILABLE, with the reason.
@@ -125,8 +125,8 @@ class Qemu final : public plugin::Hypervisor,
   const Settings settings_;
   const int undo_ms_;
   const std::string state_dir_;
-  mutable std::mutex vmm_mutex_;
-  std::shared_ptr<Vmm> vmm_;
+  mutable std::mutex program_mutex_;
+  plugin::Watched<Vmm> vmm_;
   Monitors monitors_;
 };
 
