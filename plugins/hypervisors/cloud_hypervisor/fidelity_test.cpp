@@ -1,7 +1,7 @@
 // What fake_vmm answers is what Cloud Hypervisor answers: one life, request by request, status and body. The fake's
 // turn is always, as v53.0 and as v44.0; the real one's where CLOUD_HYPERVISOR names it and CLOUD_HYPERVISOR_KERNEL a
-// kernel (e2e/kvm-lab does). The bodies are v53.0's; a real one that is older words them otherwise and has to agree in
-// success alone.
+// kernel (e2e/kvm-lab does). The bodies are v53.0's, which v44.0 words otherwise; a real one of another version has to
+// agree in success alone.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -312,7 +312,7 @@ TEST_P(Fidelity, OneLifeIsAnsweredAlike) {
     const std::string at = "step " + std::to_string(number) + ", " + step.what + ": " + reply.body;
     EXPECT_NE(reply.body.find(step.part), std::string::npos) << at;
     const int status = major == 44 && step.status44 != 0 ? step.status44 : step.status;
-    if (!same_words && is_real_) {
+    if (major != 53 && major != 44 && is_real_) {
       EXPECT_EQ(reply.status / 100 == 2, status / 100 == 2) << at;
       continue;
     }
