@@ -3,11 +3,24 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
 
 #include "text.hpp"
 
 namespace qarax::plugin {
+
+std::string why_not_runnable(const std::string& path) {
+  // Another one depends on who started the node, and where.
+  if (!path.starts_with('/')) return "it has to be an absolute path";
+  struct stat info {};
+  if (::access(path.c_str(), X_OK) != 0 || ::stat(path.c_str(), &info) != 0)
+    return std::generic_category().message(errno);
+  return S_ISREG(info.st_mode) ? "" : "it is no file";
+}
 
 bool ended_well(const Result<RunResult>& result) {
   return result && !result->timed_out && result->exit.kind == ExitKind::exited && result->exit.code == 0;

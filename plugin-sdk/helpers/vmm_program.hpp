@@ -13,6 +13,9 @@
 
 namespace qarax::plugin {
 
+// Why the program at `path`, as a config names it, can't be run; empty: it can.
+std::string why_not_runnable(const std::string& path);
+
 bool ended_well(const Result<RunResult>& result);
 // Why a run gave no answer; `limit_ms`: what it was given.
 std::string why_unanswered(const Result<RunResult>& result, std::int64_t limit_ms);

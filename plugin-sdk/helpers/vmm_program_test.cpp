@@ -2,13 +2,25 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <future>
 #include <stdexcept>
 
 #include "real_host.hpp"
+#include "temp_folder.hpp"
 
 namespace qarax::plugin {
 namespace {
+
+TEST(WhyNotRunnable, SaysWhatIsInTheWay) {
+  const TempFolder folder;
+  EXPECT_EQ(why_not_runnable("/bin/sh"), "");
+  EXPECT_EQ(why_not_runnable("sh"), "it has to be an absolute path");
+  EXPECT_EQ(why_not_runnable(folder / "none"), "No such file or directory");
+  EXPECT_EQ(why_not_runnable(folder.path()), "it is no file");
+  std::ofstream(folder / "text") << "text";
+  EXPECT_EQ(why_not_runnable(folder / "text"), "Permission denied");
+}
 
 TEST(WhyUnanswered, NamesTheTimeThatItTookOrItsLastWords) {
   RunResult slow;

@@ -194,10 +194,10 @@ TEST_F(CloudHv, AProgramThatCanNotBeUsedIsNamedWithItsReason) {
   is_refused(" --version doesn't tell a version: usage: something else");
   std::filesystem::permissions(binary, std::filesystem::perms::owner_read);
   restart();
-  is_refused(" can't be run; correct `binary`");
+  is_refused(" can't be run: Permission denied; correct `binary`");
   std::filesystem::remove(binary);
   restart();
-  is_refused(" can't be run; correct `binary`");
+  is_refused(" can't be run: No such file or directory; correct `binary`");
 }
 
 // One that runs what it is told to, and no VMM.

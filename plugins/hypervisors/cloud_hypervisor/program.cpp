@@ -23,9 +23,10 @@ std::string look_at(const std::string& path) {
 
 std::string find_path(const Settings& settings, std::string& why_not) {
   if (!settings.binary.empty()) {
-    if (settings.binary.front() == '/' && ::access(settings.binary.c_str(), X_OK) == 0) return settings.binary;
-    why_not = "the configured cloud-hypervisor " + settings.binary +
-              " can't be run; correct `binary` in the plugin's config and restart the node";
+    const std::string why = plugin::why_not_runnable(settings.binary);
+    if (why.empty()) return settings.binary;
+    why_not = "the configured cloud-hypervisor " + settings.binary + " can't be run: " + why +
+              "; correct `binary` in the plugin's config and restart the node";
     return {};
   }
   for (const char* path : kUsualPaths)

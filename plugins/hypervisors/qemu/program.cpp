@@ -22,11 +22,12 @@ std::string look_at(const std::string& path) {
 
 void find_path(const Settings& settings, Program& out) {
   if (!settings.binary.empty()) {
-    if (settings.binary.front() == '/' && ::access(settings.binary.c_str(), X_OK) == 0) {
+    const std::string why = plugin::why_not_runnable(settings.binary);
+    if (why.empty())
       out.path = settings.binary;
-      return;
-    }
-    out.why_not = "the configured QEMU " + settings.binary + " can't be run; correct `binary` in the plugin's config";
+    else
+      out.why_not = "the configured QEMU " + settings.binary + " can't be run: " + why +
+                    "; correct `binary` in the plugin's config";
     return;
   }
   for (const char* path : kUsualPaths)
