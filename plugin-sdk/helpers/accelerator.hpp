@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -24,7 +25,8 @@ struct Verdict {
 // What can be seen without running anything. `reason`: why KVM is out already; empty: a trial must decide.
 struct KvmFacts {
   std::string reason;
-  std::string seen;  // for the evidence: what did work
+  std::string seen;       // for the evidence: what did work
+  bool may_come = false;  // what is missing can come while the node runs: the module is loaded, the right is given
 };
 KvmFacts look_at_kvm(const char* device = "/dev/kvm");
 
@@ -51,18 +53,19 @@ struct TrialPlan {
   std::string no_guest{};  // tests only: why no VMM of this plugin runs a guest. Nothing is looked at; KVM, as it says
   std::int64_t limit_ms = 5000;
   std::int64_t retry_ms =
-      std::int64_t{5} * 60'000;      // until a trial that showed nothing is run again; then twice as long each time
-  std::vector<std::string> files{};  // VMM, kernel, …: the result holds for as long as they are the same
+      std::int64_t{5} * 60'000;         // until a trial that showed nothing is run again; then twice as long each time
+  std::int64_t look_again_ms = 10'000;  // at a KVM that may come
+  std::vector<std::string> files{};     // VMM, kernel, …: the result holds for as long as they are the same
 };
 
 class Accelerator {
  public:
   // The trial runs on a thread of its own; its result is kept in state_dir for as long as the host's boot and the
   // plan's files are the same. One that timed out counts until it is run again, and isn't kept: the host may have been
-  // busy just then.
+  // busy just then. A KVM that may come is looked for again, and its trial run as soon as it is there.
   Accelerator(
       Host& host, AcceleratorChoice choice, TrialPlan plan, const std::string& state_dir,
-      const std::function<KvmFacts()>& look = [] { return look_at_kvm(); });
+      std::function<KvmFacts()> look = [] { return look_at_kvm(); });
   ~Accelerator();  // ends a trial and joins
   Accelerator(const Accelerator&) = delete;
   Accelerator& operator=(const Accelerator&) = delete;
@@ -71,18 +74,24 @@ class Accelerator {
   Result<Verdict> settled(const Call& call);  // waits for it within the call's limits
 
  private:
-  void begin(const std::function<KvmFacts()>& look);
+  void begin();
+  void work(KvmFacts facts);
+  // What is so without a trial; nothing: a trial decides.
+  std::optional<Verdict> known(const KvmFacts& facts) const;
   void probe(const KvmFacts& facts);
   enum class Outcome { decided, undecided, broken_off };
   Outcome try_once(const KvmFacts& facts);
   void keep(const Verdict& verdict) const;
+  bool is_cancelled_within(std::int64_t ms) const;
   void settle(Verdict verdict);
+  void tell(Verdict verdict);  // settles it, and tells the host where VMs get another accelerator by it
   std::string cache_key() const;
 
   Host& host_;
   const AcceleratorChoice choice_;
   const TrialPlan plan_;
   const std::string cache_;
+  const std::function<KvmFacts()> look_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   Verdict verdict_{"probing", "a trial guest is being run under KVM"};
