@@ -69,11 +69,12 @@ Status check_size(const VmRecord& vm, const core::ResizeCommand& size, const Sto
     return bad_size("/desired_ram", "is not a multiple of memory_hugepage_size, which is " + std::to_string(page));
   VmSpec wanted = vm.spec;
   wanted.memory_size = *size.memory;
-  wanted.config = {};  // only the size is asked about
   std::vector<HostPtr> hosts;
   for (const HostPtr& host : store.hosts())
     if (!vm.host_id || host->id == *vm.host_id) hosts.push_back(host);
-  Status fits = could_fit({vm.name, vm.hypervisor, wanted}, hosts);
+  // What it was frozen for at its first start runs it.
+  const bool is_frozen = vm.resolved && !vm.observed.hypervisor.empty();
+  Status fits = could_have_size({vm.name, is_frozen ? vm.observed.hypervisor : vm.hypervisor, wanted}, hosts);
   // In the words of this request; what it doesn't have is nobody's place to look.
   if (!fits)
     for (ErrorDetail& detail : fits.error().details)

@@ -74,6 +74,32 @@ bool may_come(const core::NodeInfo& node, const std::string& name) {
   return std::any_of(node.plugins.begin(), node.plugins.end(), [](const auto& one) { return one.state == "loading"; });
 }
 
+PluginLimits limits_of(const core::NodeInfo& node, const std::string& name) {
+  const core::PluginInfo* plugin = find_plugin(node, name);
+  return plugin != nullptr && plugin->description ? plugin->description->limits : PluginLimits{};
+}
+
+// Whether the hypervisor of that name could run a VM of that size there, if it could run any.
+std::optional<Refusal> judge_size(const VmSpec& spec, const core::NodeInfo& node, const std::string& name) {
+  const PluginLimits limits = limits_of(node, name);
+  if (limits.max_vcpus > 0 && spec.max_vcpus > limits.max_vcpus)
+    return Refusal{About::host,
+                   name + " takes at most " + std::to_string(limits.max_vcpus) + " vCPUs, the VM asks for " +
+                       std::to_string(spec.max_vcpus),
+                   "/max_vcpus"};
+  if (limits.max_memory > 0 && spec.memory_size > limits.max_memory)
+    return Refusal{About::host,
+                   name + " takes at most " + mebibytes(limits.max_memory) + " of memory, the VM asks for " +
+                       mebibytes(spec.memory_size),
+                   "/memory_size"};
+  if (spec.memory_size > node.memory - limits.vmm_overhead)
+    return Refusal{About::host,
+                   "it has " + mebibytes(node.memory) + " of memory, the VM asks for " + mebibytes(spec.memory_size) +
+                       (limits.vmm_overhead > 0 ? " and its VMM for " + mebibytes(limits.vmm_overhead) : ""),
+                   "/memory_size"};
+  return std::nullopt;
+}
+
 // What no waiting would change: hypervisor, size and config, or `passes`. Sets `placement` where the host passes.
 std::optional<Refusal> judge_host(const PlacementRequest& request, const HostRecord& host, Placement& placement) {
   const core::NodeInfo& node = *host.info;
@@ -94,27 +120,11 @@ std::optional<Refusal> judge_host(const PlacementRequest& request, const HostRec
     name = other->second;
   }
   const core::PluginInfo* plugin = find_plugin(node, name);
-  const PluginLimits limits = plugin->description ? plugin->description->limits : PluginLimits{};
-  if (limits.max_vcpus > 0 && request.spec.max_vcpus > limits.max_vcpus)
-    return Refusal{About::host,
-                   name + " takes at most " + std::to_string(limits.max_vcpus) + " vCPUs, the VM asks for " +
-                       std::to_string(request.spec.max_vcpus),
-                   "/max_vcpus"};
-  if (limits.max_memory > 0 && request.spec.memory_size > limits.max_memory)
-    return Refusal{About::host,
-                   name + " takes at most " + mebibytes(limits.max_memory) + " of memory, the VM asks for " +
-                       mebibytes(request.spec.memory_size),
-                   "/memory_size"};
-  if (request.spec.memory_size > node.memory - limits.vmm_overhead)
-    return Refusal{About::host,
-                   "it has " + mebibytes(node.memory) + " of memory, the VM asks for " +
-                       mebibytes(request.spec.memory_size) +
-                       (limits.vmm_overhead > 0 ? " and its VMM for " + mebibytes(limits.vmm_overhead) : ""),
-                   "/memory_size"};
+  if (auto refusal = judge_size(request.spec, node, name)) return refusal;
   if (auto refusal = judge_config(request.spec, *plugin)) return refusal;
   placement.host_id = host.id;
   placement.hypervisor = name;
-  placement.memory = request.spec.memory_size + limits.vmm_overhead;
+  placement.memory = request.spec.memory_size + limits_of(node, name).vmm_overhead;
   placement.capacity = node.memory;
   return std::nullopt;
 }
@@ -190,6 +200,20 @@ Status could_fit(const PlacementRequest& request, const std::vector<HostPtr>& ho
     if (!host->info) return Ok{};
     auto refusal = judge_host(request, *host, unused);
     if (!refusal || refusal->passes) return Ok{};
+    refusals.emplace_back(host->name, std::move(*refusal));
+  }
+  if (refusals.empty()) return Ok{};
+  return no_host(request, refusals);
+}
+
+Status could_have_size(const PlacementRequest& request, const std::vector<HostPtr>& hosts) {
+  std::vector<std::pair<std::string, Refusal>> refusals;
+  for (const HostPtr& host : hosts) {
+    if (!host->info) return Ok{};
+    const core::NodeInfo& node = *host->info;
+    auto refusal =
+        judge_size(request.spec, node, request.hypervisor.empty() ? node.default_hypervisor : request.hypervisor);
+    if (!refusal) return Ok{};
     refusals.emplace_back(host->name, std::move(*refusal));
   }
   if (refusals.empty()) return Ok{};

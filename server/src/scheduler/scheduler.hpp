@@ -32,4 +32,7 @@ Result<Placement> place(const PlacementRequest& request, const std::vector<Candi
 // doesn't count. The same errors as place().
 Status could_fit(const PlacementRequest& request, const std::vector<HostPtr>& hosts);
 
+// The same of its size alone: of a VM that is there already, whose hypervisor may be one that couldn't start it now.
+Status could_have_size(const PlacementRequest& request, const std::vector<HostPtr>& hosts);
+
 }  // namespace qarax::server

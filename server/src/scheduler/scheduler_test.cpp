@@ -181,6 +181,21 @@ TEST(CouldFit, OnlyWhatNoWaitingWouldChangeIsRefused) {
   EXPECT_TRUE(could_fit(ask(kGiB), {}));
 }
 
+TEST(CouldHaveSize, IsAskedOfTheSizeAlone) {
+  auto sick = host("sick", 8 * kGiB);
+  sick.info->plugins[0].description->healthy = false;
+  sick.info->plugins[0].description->limits.max_memory = 4 * kGiB;
+  const std::vector<HostPtr> hosts{std::make_shared<const HostRecord>(sick)};
+  EXPECT_TRUE(could_have_size(ask(kGiB), hosts)) << "what runs there is resized by its VMM";
+  EXPECT_FALSE(could_fit(ask(kGiB), hosts));
+  const auto too_much = could_have_size(ask(5 * kGiB), hosts);
+  ASSERT_FALSE(too_much);
+  EXPECT_EQ(too_much.error().reason, "no-host-fits");
+  EXPECT_EQ(too_much.error().details.at(0).pointer, "/memory_size");
+  EXPECT_TRUE(could_have_size(ask(5 * kGiB, "another"), hosts)) << "whose limits aren't known";
+  EXPECT_FALSE(could_have_size(ask(9 * kGiB, "another"), hosts));
+}
+
 TEST(Place, AFallbackIsTakenOnlyWhereTheNodeSaysSoAndIsTold) {
   auto h = host("a", 8 * kGiB);
   core::PluginInfo ill = h.info->plugins[0];
