@@ -93,6 +93,7 @@ class CloudHypervisor final : public plugin::Hypervisor,
   Result<VmStatus> end_empty_vmm(plugin::Call& call, const VmArgs& args, const Handle& handle, const std::string& why);
   VmStatus end_of(const VmArgs& args, const Process& process, const Handle& handle);
   void name_why_empty(const VmArgs& args, VmStatus& ended);  // as its reason, where it was ended for that
+  void forget_why_empty(const std::string& vm);
   // FAILED_PRECONDITION with its end where the VM has ended meanwhile; else `error`.
   Error why_not(plugin::Call& call, const VmArgs& args, const Handle& handle, Error error);
   static Error why_not(const VmArgs& args, const Result<VmStatus>& now, Error error);

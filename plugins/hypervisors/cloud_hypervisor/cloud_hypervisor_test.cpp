@@ -316,6 +316,13 @@ TEST_P(EndedOverTheApi, IsShutdownAndItsVmmIsEnded) {
   is_ended(plugin().inspect(call.get(), vm()));
 }
 
+TEST_P(EndedOverTheApi, IsForgottenWithTheVm) {
+  is_ended(plugin().inspect(call.get(), vm()));
+  is_ended(plugin().stop(call.get(), {vm(), StopMode::force, 0}));
+  const auto deleted = plugin().inspect(call.get(), vm());
+  EXPECT_EQ(deleted->status_reason.find("its guest was ended through"), std::string::npos) << deleted->status_reason;
+}
+
 TEST_P(EndedOverTheApi, IsSeenByAnAgentThatStartsAgain) {
   restart();
   is_ended(plugin().recover(call.get(), vm()));

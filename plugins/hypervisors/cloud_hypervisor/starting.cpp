@@ -51,6 +51,7 @@ Result<VmStatus> CloudHypervisor::start(plugin::Call& call, const StartArgs& arg
 
 Result<VmStatus> CloudHypervisor::start_or_restore(plugin::Call& call, const StartArgs& args, const Machine* frozen) {
   const std::string from = frozen != nullptr ? args.run_dir + "/" + kRestoreView : std::string();
+  forget_why_empty(args.vm);
   const auto current = look_for_vmm(call);
   const Program& program = current->program;
   if (program.path.empty()) return make_error(Code::failed_precondition, program.why_not, "hypervisor-unavailable");
