@@ -80,7 +80,7 @@ class CloudHypervisor final : public plugin::Hypervisor,
   Result<VmStatus> launch(plugin::Call& call, const StartArgs& args, const Program& program, const Handle& handle,
                           const std::string& from);
   // `is_created`: its VMM has the VM's config already.
-  Result<VmStatus> finish_start(plugin::Call& call, const StartArgs& args, const Program& program, const Handle& handle,
+  Result<VmStatus> finish_start(plugin::Call& call, const StartArgs& args, const Handle& handle,
                                 const std::string& from, bool is_created);
   static Status check(const VmSpec& spec, const Version& version);
   // A pause or its end; what its VMM refuses because it is so already counts as done.

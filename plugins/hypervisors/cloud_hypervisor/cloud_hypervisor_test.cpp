@@ -274,6 +274,9 @@ TEST_F(CloudHv, AProgramThatIsReplacedUnderTheNodeIsSeenAtTheNextStart) {
   install("53.0");
   EXPECT_EQ(host.count("notify "), 0);
   const auto disk_for_old_one = plugin().attach_disk(call.get(), {vm(), disk()});
+  plugin::testing::TestCall twice;
+  twice.kept = call.kept;
+  const auto started_already = plugin().start(twice.get(), start_args());
   ASSERT_TRUE(plugin().stop(call.get(), {vm(), StopMode::force, 0}));
   const auto started = plugin().start(call.get(), start_args());
   EXPECT_EQ(host.count("notify "), 1) << "the host asks what this one can do";
@@ -282,6 +285,8 @@ TEST_F(CloudHv, AProgramThatIsReplacedUnderTheNodeIsSeenAtTheNextStart) {
   const auto disk_after_upgrade = plugin().attach_disk(call.get(), {vm(), disk()});
   ::unsetenv("FAKE_VMM_VERSION");
   EXPECT_EQ(disk_for_old_one.error().reason, "capability-missing");
+  ASSERT_TRUE(started_already) << started_already.error().message;
+  EXPECT_NE(started_already->live.text.find("v44.0"), std::string::npos) << started_already->live.text;
   ASSERT_TRUE(started) << started.error().message;
   EXPECT_NE(started->live.text.find("v53.0"), std::string::npos) << started->live.text;
   ASSERT_FALSE(disk_after_upgrade);
