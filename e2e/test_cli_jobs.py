@@ -66,7 +66,12 @@ def test_what_is_left_to_the_server_is_a_job_for_scripts(simulated):
     wait_for("the snapshot", lambda: cli.json("snapshots", "left")[0]["status"] == "ready")
     assert cli.run("--wait", "0", "delete-snapshot", "left", "one").stdout == "snapshot one is being deleted\n"
     wait_for("it is gone", lambda: not cli.json("snapshots", "left"))
-    cli.run("delete", "left")
+    job = cli.json("--wait", "0", "delete", "left")
+    assert job["action"] == "delete" and job["vm_name"] == "left"
+    assert cli.json("job", job["id"], "--wait")["state"] == "completed"
+    simulated.api.create("gone", hypervisor="simulator")
+    assert cli.run("--wait", "0", "delete", "gone").stdout in ("gone is being deleted\n", "gone is deleted\n"), "it may be done already"
+    wait_for("it is gone", lambda: "gone" not in cli.run("list", "--names").stdout)
 
 
 def test_events_before_and_from_now_on(simulated):

@@ -158,3 +158,26 @@ def test_the_lab_is_for_any_user():
                               env={"PATH": os.environ["PATH"], "HOME": folder})
     assert done.returncode == 1 and f"there is no {folder}/build/release/bin/qarax-node" in done.stderr
     assert "way out: cmake --preset release" in done.stderr
+
+
+def test_the_lab_that_was_to_try_cloud_hypervisor_wants_its_program(tmp_path):
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
+    for asked, why in {"cloud_hv": "CLOUD_HYPERVISOR names no program", "qemu cloud_hv": "CLOUD_HYPERVISOR names no program", " ": "names no hypervisor"}.items():
+        done = subprocess.run([paths.ROOT / "e2e/kvm-lab/run.sh", "--check"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+                              env=env | {"QARAX_LAB_HYPERVISORS": asked})
+        assert done.returncode == 1 and why in done.stderr, done.stdout + done.stderr
+
+
+def test_a_plugin_that_the_lab_never_tried_has_not_passed(tmp_path):
+    console = tmp_path / "console"
+
+    def judge(said: str, *plugins: str) -> tuple[int, str]:
+        console.write_text(said)
+        done = subprocess.run([paths.ROOT / "e2e/kvm-lab/checked.sh", console, *plugins], capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout
+
+    qemu = "57 rules\r\nlab: checked qemu: 0\r\nlab report: {}\r\n"
+    assert judge(qemu, "qemu") == (0, "")
+    assert judge(qemu, "qemu", "cloud_hv") == (1, "cloud_hv was never tried\n")
+    assert judge("lab: checked qemu: 1\r\n", "qemu") == (1, "qemu: qarax-plugin-check ended with 1\n")
+    assert judge("[    1.0] Kernel panic\n", "qemu") == (1, "qemu was never tried\n")

@@ -203,15 +203,22 @@ Status set(const Context& context) {
 Status remove(const Context& context) {
   QARAX_TRY(const Document vm, find_vm(context.api, context.arguments.target));
   const std::string path = vm_path(vm.value, context.arguments.forget ? "?forget=true" : "");
-  auto reply = context.api.call({.method = "DELETE", .path = path});
-  if (!reply) {
-    Error error = std::move(reply).error();
+  auto answer = carry_out(context, vm.value, {.method = "DELETE", .path = path});
+  const bool is_left = context.arguments.wait.count() == 0;
+  // What was left to the server may be done by the time that it is looked at.
+  if (!answer && is_left && answer.error().reason == kVmNotFound) answer = Document{};
+  if (!answer) {
+    Error error = std::move(answer).error();
     if (error.reason == "node-unreachable")
       error.hint = "Where that host never comes back: qarax delete " + context.arguments.target +
                    " --forget; should it come back after all, it ends the VM.";
     return error;
   }
   const std::string name = text_of(vm.value, "name");
+  if (is_left && !answer->text.empty()) {
+    context.out << (context.arguments.json() ? answer->text : printable(name) + " is being deleted") << '\n';
+    return Ok{};
+  }
   if (context.arguments.json())
     context.out << json::to_text(json::Value(json::Object{{"id", json::Value(text_of(vm.value, "id"))},
                                                           {"name", json::Value(name)},

@@ -10,6 +10,10 @@ def see(path: str, response) -> None:
     vm = response.json()
     words = [f"hypervisor={vm['hypervisor']}"]
     words += [f"{name}={vm.get(name) or 'none'}" for name in ("effective_hypervisor", "accelerator", "fallback_reason")]
+    # A stand-in says so there: what it did is no result of the hypervisor that it stands in for.
+    evidence = vm.get("accelerator_evidence") or ""
+    if evidence.startswith("no guest"):
+        words.append(f"({evidence.split(':')[0]})")
     if (line := " ".join(words)) not in _seen:
         _seen.append(line)
 

@@ -86,6 +86,18 @@ TEST(Conformance, WhatIsntOfferedIsSaid) {
   }
 }
 
+TEST(Conformance, AResizeThatDoesNothingIsSeenInTheLiveDocument) {
+  auto settings = settings_for(BREAKABLE, "RESIZE");
+  settings.patience = kPatience;
+  Rules rules = all_rules();
+  std::erase_if(rules, [](const Rule& rule) { return rule.interface != QARAX_HYPERVISOR_RESIZE_1; });
+  const Report report = checked(settings, rules);
+  const auto failed = lines(report, Verdict::failed);
+  ASSERT_EQ(failed.size(), 2u) << summary(report);
+  EXPECT_THAT(failed[0], ::testing::HasSubstr("RESIZE-01"));
+  EXPECT_THAT(failed[1], ::testing::HasSubstr("RESIZE-02"));
+}
+
 // As in the server: if `features` names none of the interfaces, the plugin can do everything that it offers.
 TEST(Conformance, NoFeaturesDenyNothing) {
   auto settings = settings_for(BREAKABLE);

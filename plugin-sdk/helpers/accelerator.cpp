@@ -59,11 +59,11 @@ KvmFacts look_at_kvm(const char* device) {
     if (errno == ENOENT)
       return {
           "there is no " + name + ": the host has no KVM, or its module isn't loaded (modprobe kvm_intel or kvm_amd)",
-          ""};
+          "", true};
     if (errno == EACCES || errno == EPERM)
       return {"no right to open " + name + ": run `sudo usermod -aG " + group_of(device) + " " + own_name() +
                   "`, log in again and restart the node",
-              ""};
+              "", true};
     return {name + " doesn't open (errno " + std::to_string(errno) + ")", ""};
   }
   const int version = ::ioctl(fd, KVM_GET_API_VERSION, 0);
@@ -102,28 +102,60 @@ Verdict decide(AcceleratorChoice choice, const KvmFacts& facts, const Trial* tri
   return {"tcg", why_not};
 }
 
-Accelerator::Accelerator(Host& host, AcceleratorChoice choice, TrialPlan plan, const std::string& state_dir,
-                         const std::function<KvmFacts()>& look)
-    : host_(host), choice_(choice), plan_(std::move(plan)), cache_(state_dir.empty() ? "" : state_dir + "/kvm-trial") {
-  begin(look);
+void say_health(Description& out, const Verdict& verdict, const std::string& needs) {
+  out.healthy = !verdict.accelerator.empty();
+  if (!out.healthy || verdict.accelerator == "probing") out.health_reason = needs + ": " + verdict.evidence;
 }
 
-void Accelerator::begin(const std::function<KvmFacts()>& look) {
+Accelerator::Accelerator(Host& host, AcceleratorChoice choice, TrialPlan plan, const std::string& state_dir,
+                         std::function<KvmFacts()> look)
+    : host_(host),
+      choice_(choice),
+      plan_(std::move(plan)),
+      cache_(state_dir.empty() ? "" : state_dir + "/kvm-trial"),
+      look_(std::move(look)) {
+  begin();
+}
+
+void Accelerator::begin() {
   if (!plan_.no_guest.empty()) return settle({"kvm", plan_.no_guest});
-  KvmFacts facts;
-  if (choice_ != AcceleratorChoice::tcg) facts = look();
-  if (choice_ == AcceleratorChoice::tcg || !facts.reason.empty()) return settle(decide(choice_, facts, nullptr, ""));
-  if (plan_.run.argv.empty()) return settle(decide(choice_, facts, nullptr, plan_.why_not, plan_.waived));
-  if (!cache_.empty()) {
-    std::ifstream kept(cache_);
-    std::string key;
-    Verdict verdict;
-    if (std::getline(kept, key) && key == cache_key() && std::getline(kept, verdict.accelerator) &&
-        std::getline(kept, verdict.evidence))
-      return settle(std::move(verdict));
-  }
+  if (choice_ == AcceleratorChoice::tcg) return settle(decide(choice_, {}, nullptr, ""));
+  KvmFacts facts = look_();
+  auto verdict = known(facts);
+  if (verdict) settle(std::move(*verdict));
+  if (verdict && !facts.may_come) return;
   cancel_fd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  thread_ = std::thread([this, facts] { probe(facts); });
+  thread_ = std::thread([this, facts = std::move(facts)] { work(facts); });
+}
+
+std::optional<Verdict> Accelerator::known(const KvmFacts& facts) const {
+  if (!facts.reason.empty()) return decide(choice_, facts, nullptr, "");
+  if (plan_.run.argv.empty()) return decide(choice_, facts, nullptr, plan_.why_not, plan_.waived);
+  if (cache_.empty()) return std::nullopt;
+  std::ifstream kept(cache_);
+  std::string key;
+  Verdict verdict;
+  if (std::getline(kept, key) && key == cache_key() && std::getline(kept, verdict.accelerator) &&
+      std::getline(kept, verdict.evidence))
+    return verdict;
+  return std::nullopt;
+}
+
+void Accelerator::work(KvmFacts facts) {
+  ::prctl(PR_SET_NAME, "kvm-probe");
+  const bool came = facts.may_come;
+  while (facts.may_come) {
+    if (is_cancelled_within(plan_.look_again_ms)) return;
+    facts = look_();
+  }
+  if (came)
+    if (auto verdict = known(facts)) return tell(std::move(*verdict));
+  probe(facts);
+}
+
+bool Accelerator::is_cancelled_within(std::int64_t ms) const {
+  pollfd cancel{cancel_fd_, POLLIN, 0};
+  return ::poll(&cancel, 1, static_cast<int>(ms)) != 0;
 }
 
 Accelerator::~Accelerator() {
@@ -142,11 +174,9 @@ std::string Accelerator::cache_key() const {
 }
 
 void Accelerator::probe(const KvmFacts& facts) {
-  ::prctl(PR_SET_NAME, "kvm-probe");
   for (std::int64_t pause_ms = plan_.retry_ms;; pause_ms = std::min(pause_ms * 2, kLongestPauseMs)) {
     if (try_once(facts) != Outcome::undecided) return;
-    pollfd cancel{cancel_fd_, POLLIN, 0};
-    if (::poll(&cancel, 1, static_cast<int>(pause_ms)) != 0) return;
+    if (is_cancelled_within(pause_ms)) return;
   }
 }
 
@@ -174,16 +204,17 @@ Accelerator::Outcome Accelerator::try_once(const KvmFacts& facts) {
   Verdict verdict = decide(choice_, facts, &trial, "");
   const bool decided = result && !result->timed_out;
   if (decided) keep(verdict);
-  if (verdict.accelerator == before.accelerator) {
-    settle(std::move(verdict));
-    return decided ? Outcome::decided : Outcome::undecided;
-  }
+  tell(std::move(verdict));
+  return decided ? Outcome::decided : Outcome::undecided;
+}
+
+void Accelerator::tell(Verdict verdict) {
+  if (verdict.accelerator == now().accelerator) return settle(std::move(verdict));
   host_.log(LogLevel::info,
             "accelerator decided accelerator=" + (verdict.accelerator.empty() ? "none" : verdict.accelerator) +
                 " evidence=\"" + verdict.evidence + "\"");
   settle(std::move(verdict));
   host_.notify("");
-  return decided ? Outcome::decided : Outcome::undecided;
 }
 
 void Accelerator::keep(const Verdict& verdict) const {

@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -23,8 +24,9 @@ struct Verdict {
 
 // What can be found out about KVM without running a guest.
 struct KvmFacts {
-  std::string reason;  // why KVM can't be used; empty: a trial must decide
-  std::string seen;    // for the evidence: the checks that succeeded
+  std::string reason;     // why KVM can't be used; empty: a trial must decide
+  std::string seen;       // for the evidence: the checks that succeeded
+  bool may_come = false;  // what is missing can appear while the node runs: the module is loaded, the right is granted
 };
 KvmFacts look_at_kvm(const char* device = "/dev/kvm");
 
@@ -38,6 +40,10 @@ struct Trial {
 Verdict decide(AcceleratorChoice choice, const KvmFacts& facts, const Trial* trial, const std::string& no_trial_reason,
                bool waived = false);
 
+// Sets the health of a plugin that `needs` KVM ("QEMU needs KVM"). While the trial runs the plugin is healthy and still
+// gives a reason; the scheduler then lets VMs wait that would otherwise be bound to the plugin for good.
+void say_health(Description& out, const Verdict& verdict, const std::string& needs);
+
 // How to run a guest that proves KVM.
 struct TrialPlan {
   RunArgs run{};  // runs until the kernel's first line; empty argv: no trial is possible, and `why_not` says why
@@ -46,18 +52,19 @@ struct TrialPlan {
   std::string no_guest{};  // tests only, where the VMM runs no guest: verdict KVM without any check, this as evidence
   std::int64_t limit_ms = 5000;
   std::int64_t retry_ms =
-      std::int64_t{5} * 60'000;      // pause before an inconclusive trial is repeated; doubled each time, up to 4 h
-  std::vector<std::string> files{};  // VMM, kernel, …: the result is valid as long as these don't change
+      std::int64_t{5} * 60'000;         // pause before an inconclusive trial is repeated; doubled each time, up to 4 h
+  std::int64_t look_again_ms = 10'000;  // pause between two looks at a KVM that may come
+  std::vector<std::string> files{};     // VMM, kernel, …: the result is valid as long as these don't change
 };
 
 class Accelerator {
  public:
   // The trial runs on a thread of its own. Its result is stored in state_dir and valid until the host reboots or one of
   // the plan's files changes. The result of a trial that timed out counts until the next trial and isn't stored: the
-  // host may have been busy just then.
+  // host may have been busy just then. A KVM that may come is looked for again; its trial runs as soon as it is there.
   Accelerator(
       Host& host, AcceleratorChoice choice, TrialPlan plan, const std::string& state_dir,
-      const std::function<KvmFacts()>& look = [] { return look_at_kvm(); });
+      std::function<KvmFacts()> look = [] { return look_at_kvm(); });
   ~Accelerator();  // cancels a running trial and joins its thread
   Accelerator(const Accelerator&) = delete;
   Accelerator& operator=(const Accelerator&) = delete;
@@ -66,18 +73,24 @@ class Accelerator {
   Result<Verdict> settled(const Call& call);  // waits for the trial, within the call's deadline and cancel
 
  private:
-  void begin(const std::function<KvmFacts()>& look);
+  void begin();
+  void work(KvmFacts facts);
+  // What is so without a trial; nothing: a trial decides.
+  std::optional<Verdict> known(const KvmFacts& facts) const;
   void probe(const KvmFacts& facts);
   enum class Outcome { decided, undecided, broken_off };
   Outcome try_once(const KvmFacts& facts);
   void keep(const Verdict& verdict) const;
+  bool is_cancelled_within(std::int64_t ms) const;
   void settle(Verdict verdict);
+  void tell(Verdict verdict);  // settles it, and tells the host where VMs get another accelerator by it
   std::string cache_key() const;
 
   Host& host_;
   const AcceleratorChoice choice_;
   const TrialPlan plan_;
   const std::string cache_;
+  const std::function<KvmFacts()> look_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   Verdict verdict_{"probing", "a trial guest is being run under KVM"};

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <fstream>
 #include <memory>
 
@@ -61,6 +62,20 @@ TEST(Decide, WithoutATrialKvmIsNotBelievedUnlessTheConfigSaysSo) {
 
 TEST(Decide, TcgByConfigSaysSo) {
   EXPECT_NE(decide(AcceleratorChoice::tcg, {}, nullptr, "").evidence.find("accelerator: tcg"), std::string::npos);
+}
+
+TEST(SayHealth, WhatNeedsKvmSaysSoUntilItIsProven) {
+  const auto said = [](const char* accelerator) {
+    Description out;
+    say_health(out, {accelerator, "because"}, "Foo needs KVM");
+    return out;
+  };
+  EXPECT_TRUE(said("kvm").healthy);
+  EXPECT_EQ(said("kvm").health_reason, "");
+  EXPECT_FALSE(said("").healthy);
+  EXPECT_EQ(said("").health_reason, "Foo needs KVM: because");
+  EXPECT_TRUE(said("probing").healthy);
+  EXPECT_EQ(said("probing").health_reason, "Foo needs KVM: because") << "the scheduler lets its VMs wait for that";
 }
 
 TEST(LookAtKvm, AMissingDeviceNamesIt) {
@@ -125,14 +140,17 @@ class Trials : public ::testing::Test {
     plan.run.until = "Linux version";
     plan.limit_ms = 500;
     plan.retry_ms = retry_ms;
+    plan.look_again_ms = 1;
     accelerator_.reset();  // as an agent does, which ends before the next one starts
-    accelerator_ =
-        std::make_unique<Accelerator>(host_, AcceleratorChoice::automatic, plan, folder_.path(), [] { return kOpens; });
+    accelerator_ = std::make_unique<Accelerator>(host_, AcceleratorChoice::automatic, plan, folder_.path(), [this] {
+      return has_kvm_ ? kOpens : KvmFacts{"there is no /dev/kvm", "", true};
+    });
   }
   void become_ready() { std::ofstream(ready_) << "now"; }
 
   TempFolder folder_;
   const std::string ready_ = folder_ / "ready";
+  std::atomic<bool> has_kvm_ = true;
   testing::RealHost host_;
   std::unique_ptr<Accelerator> accelerator_;
 };
@@ -142,6 +160,21 @@ TEST_F(Trials, OneThatTimedOutIsRunAgainAtTheNextStart) {
   become_ready();
   EXPECT_EQ(verdict().accelerator, "kvm") << "one busy moment must not count until the host's next boot";
   EXPECT_EQ(host_.count("trial"), 2);
+}
+
+TEST_F(Trials, AKvmThatComesLaterIsTriedThen) {
+  has_kvm_ = false;
+  become_ready();
+  EXPECT_EQ(verdict().accelerator, "tcg") << "nobody waits for what may never come";
+  has_kvm_ = true;
+  ASSERT_TRUE(host_.wait_for("notify "));
+  EXPECT_EQ(accelerator_->now().accelerator, "kvm");
+  EXPECT_EQ(host_.count("trial"), 1);
+  has_kvm_ = false;
+  EXPECT_EQ(verdict().accelerator, "tcg");
+  has_kvm_ = true;
+  ASSERT_TRUE(host_.wait_for("notify ", 2));
+  EXPECT_EQ(host_.count("trial"), 1) << "it is known from before";
 }
 
 TEST_F(Trials, WhatWasDecidedIsKept) {

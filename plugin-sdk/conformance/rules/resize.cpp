@@ -1,14 +1,32 @@
 // RESIZE: qarax.hypervisor.resize/1, within the limits that the spec sets.
+#include "qarax/plugin/json.hpp"
 #include "rules.hpp"
 
 namespace qarax::conformance {
 namespace {
 
-Status resized(Vm& vm, const ResizeArgs& args, std::string_view what) {
+// Where the live document has the size, it is the one that was asked for.
+Status has_size(const VmStatus& said, const ResizeArgs& args, const std::string& when) {
+  const auto live = json::parse(said.live.text);
+  const auto is_so = [&](const char* name, std::optional<std::int64_t> wanted) -> Status {
+    const auto* value = live ? live->find(name) : nullptr;
+    if (!wanted || value == nullptr || value->as_int() == nullptr) return Ok{};
+    return expect(*value->as_int() == *wanted, when + " its live document has " + name + " " +
+                                                   std::to_string(*value->as_int()) + ", not " +
+                                                   std::to_string(*wanted));
+  };
+  QARAX_CHECK(is_so("vcpus", args.vcpus));
+  return is_so("memory", args.memory);
+}
+
+Status resized(Vm& vm, const ResizeArgs& args, const std::string& what) {
   const auto said = vm.call(&Hypervisor::resize, args);
   QARAX_CHECK(expect_state(said, VmState::running, what));
-  QARAX_CHECK(expect(said->live.text != "null", std::string(what) + " gives no live document"));
-  return expect_state(vm.inspect(), VmState::running, "inspect after " + std::string(what));
+  QARAX_CHECK(expect(said->live.text != "null", what + " gives no live document"));
+  QARAX_CHECK(has_size(*said, args, "after " + what));
+  const auto seen = vm.inspect();
+  QARAX_CHECK(expect_state(seen, VmState::running, "inspect after " + what));
+  return has_size(*seen, args, "at the inspect after " + what);
 }
 
 Status vcpus_there_and_back(Agent& agent) {

@@ -11,6 +11,27 @@ namespace {
 
 // Cloud Hypervisor's own memory beside the guest's, PSS of a VM without devices rounded up.
 constexpr std::int64_t kVmmOverhead = 16LL << 20;
+constexpr int kAskAgainMs = 30'000;
+
+Error refused_size(std::vector<ErrorDetail> problems) {
+  return plugin::invalid("the VM can't be resized", std::move(problems));
+}
+
+// Why a VM that has `now` bytes can't have `wanted`; empty: it can.
+std::string memory_problem(const VmSpec& spec, std::int64_t now, std::int64_t wanted) {
+  if (can_shrink(spec))
+    return (wanted - spec.memory_size) % kVirtioMemBlock == 0
+               ? std::string()
+               : "must be a multiple of 2 MiB more than memory_size, which is " + std::to_string(spec.memory_size) +
+                     " bytes";
+  // It would say that it has taken it away, and do nothing.
+  if (wanted < now)
+    return "can't be less than it is, " + std::to_string(now) +
+           " bytes: the VM's memory is plugged by ACPI; hotplug_method VirtioMem in its config lets it go";
+  if ((wanted - now) % kHotplugStep != 0)
+    return "must be a multiple of 128 MiB more than it is, which is " + std::to_string(now) + " bytes";
+  return {};
+}
 
 }  // namespace
 
@@ -19,33 +40,33 @@ CloudHypervisor::CloudHypervisor(plugin::Host& host, const CreateArgs& args, int
       settings_(plugin::settings_or_throw<Settings>(args)),
       state_dir_(args.state_dir),
       api_ms_(api_ms),
-      vmm_(std::make_shared<Vmm>(host, settings_, state_dir_)) {}
+      vmm_(std::make_shared<Vmm>(host, settings_, state_dir_, nullptr)) {}
 
-CloudHypervisor::Vmm::Vmm(plugin::Host& host, const Settings& settings, const std::string& state_dir)
+CloudHypervisor::Vmm::Vmm(plugin::Host& host, const Settings& settings, const std::string& state_dir,
+                          const plugin::Call* call)
     : seen(program_fingerprint(settings)),
-      program(find_program(host, settings)),
-      accelerator(host, plugin::AcceleratorChoice::kvm, trial_plan(settings, program), state_dir) {}
-
-std::shared_ptr<CloudHypervisor::Vmm> CloudHypervisor::vmm() const {
-  const std::lock_guard lock(vmm_mutex_);
-  return vmm_;
+      program(find_program(host, settings, landlock_abi(), call)),
+      accelerator(host, plugin::AcceleratorChoice::kvm, trial_plan(settings, program), state_dir) {
+  if (program.unanswered) reminder.emplace(host, kAskAgainMs);
 }
 
-std::shared_ptr<CloudHypervisor::Vmm> CloudHypervisor::look_for_vmm() {
-  const std::lock_guard lock(vmm_mutex_);
-  if (program_fingerprint(settings_) == vmm_->seen) return vmm_;
-  vmm_ = std::make_shared<Vmm>(host_, settings_, state_dir_);
-  host_.notify("");
-  return vmm_;
+std::shared_ptr<CloudHypervisor::Vmm> CloudHypervisor::look_for_vmm(const plugin::Call& call) {
+  const auto before = vmm_.get();
+  auto now = vmm_.renewed(
+      call, [&](const Vmm& vmm) { return vmm.program.unanswered || program_fingerprint(settings_) != vmm.seen; },
+      [&] { return std::make_shared<Vmm>(host_, settings_, state_dir_, &call); });
+  // One that hasn't answered again is no news: the host would ask at once, and again.
+  if (now != before && !now->program.unanswered) host_.notify("");
+  return now;
 }
 
 Version CloudHypervisor::known_version() const {
-  const auto now = vmm();
+  const auto now = vmm_.get();
   return now->program.path.empty() ? kNewest : now->program.version;
 }
 
-Result<Description> CloudHypervisor::describe(plugin::Call&) {
-  const auto now = look_for_vmm();
+Result<Description> CloudHypervisor::describe(plugin::Call& call) {
+  const auto now = look_for_vmm(call);
   const Program& program = now->program;
   const plugin::Verdict verdict = now->accelerator.now();
   Description out;
@@ -61,9 +82,8 @@ Result<Description> CloudHypervisor::describe(plugin::Call&) {
   if (program.path.empty()) {
     out.healthy = false;
     out.health_reason = program.why_not;
-  } else if (verdict.accelerator.empty()) {
-    out.healthy = false;
-    out.health_reason = "Cloud Hypervisor needs KVM: " + verdict.evidence;
+  } else {
+    plugin::say_health(out, verdict, "Cloud Hypervisor needs KVM");
   }
   return out;
 }
@@ -149,21 +169,18 @@ Result<VmStatus> CloudHypervisor::resize(plugin::Call& call, const ResizeArgs& a
   QARAX_TRY(const Handle handle, read_handle(args.vm));
   QARAX_TRY(const VmSpec spec, spec_of(args.vm, handle));
   auto problems = plugin::resize_problems(spec, args);
+  if (!problems.empty()) return refused_size(std::move(problems));
   const ApiClient asked = api(args.vm.run_dir);
-  if (problems.empty() && args.memory && !can_shrink(spec)) {
-    // It would say that it has, and do nothing.
-    const auto now = asked.info(call);
-    if (!now) return why_not(call, args.vm, handle, now.error());
-    if (now->memory && *args.memory < *now->memory)
-      problems.push_back({"/memory", "can't be less than it is, " + std::to_string(*now->memory) +
-                                         " bytes: the VM's memory is plugged by ACPI; hotplug_method VirtioMem in its "
-                                         "config lets it go"});
-    else if (now->memory && (*args.memory - *now->memory) % kHotplugStep != 0)
-      problems.push_back({"/memory", "must be a multiple of 128 MiB more than it is, which is " +
-                                         std::to_string(*now->memory) + " bytes"});
-  }
-  if (!problems.empty()) return plugin::invalid("the VM can't be resized", std::move(problems));
-  const Status done = asked.resize(call, args.vcpus, args.memory);
+  const auto now = asked.info(call);
+  if (!now) return why_not(call, args.vm, handle, now.error());
+  // The VMM changes the vCPUs before it looks at the memory, and refuses virtio-mem the size that it has: what is so
+  // already is left out, and what it would refuse is refused here.
+  const auto vcpus = args.vcpus == now->vcpus ? std::nullopt : args.vcpus;
+  const auto memory = args.memory == now->memory ? std::nullopt : args.memory;
+  if (memory && now->memory)
+    if (std::string why = memory_problem(spec, *now->memory, *memory); !why.empty())
+      return refused_size({{"/memory", std::move(why)}});
+  const Status done = vcpus || memory ? asked.resize(call, vcpus, memory) : Status(Ok{});
   if (done) return look(call, args.vm, handle);
   return why_not(call, args.vm, handle, done.error());
 }

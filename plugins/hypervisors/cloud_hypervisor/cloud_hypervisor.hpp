@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "qarax/plugin/hypervisor.hpp"
 #include "settings.hpp"
 #include "status.hpp"
+#include "vmm_program.hpp"
 
 namespace qarax::cloud_hypervisor {
 
@@ -60,17 +62,17 @@ class CloudHypervisor final : public plugin::Hypervisor,
  private:
   // The program, and what a trial said of KVM with it.
   struct Vmm {
-    Vmm(plugin::Host& host, const Settings& settings, const std::string& state_dir);
+    Vmm(plugin::Host& host, const Settings& settings, const std::string& state_dir, const plugin::Call* call);
     const std::string seen;  // program_fingerprint()
     const Program program;
     plugin::Accelerator accelerator;
+    std::optional<plugin::Reminder> reminder{};  // of a program that hasn't answered
   };
   ApiClient api(const std::string& run_dir) const { return {run_dir, api_ms_}; }
   // For what takes as long as a guest's memory does: a boot that faults it in, a reboot, a snapshot, a restore.
   static ApiClient patient_api(const std::string& run_dir) { return {run_dir, kNoLimitMs}; }
-  std::shared_ptr<Vmm> vmm() const;
-  // Asked anew where the file has changed, as by an upgrade under a node that runs.
-  std::shared_ptr<Vmm> look_for_vmm();
+  // Asked anew where the file has changed, as by an upgrade under a node that runs, or where it hasn't answered.
+  std::shared_ptr<Vmm> look_for_vmm(const plugin::Call& call);
 
   // `frozen`: the snapshot whose view is in the run folder, to go on from; none: it boots.
   Result<VmStatus> start_or_restore(plugin::Call& call, const StartArgs& args, const Machine* frozen);
@@ -78,7 +80,7 @@ class CloudHypervisor final : public plugin::Hypervisor,
   Result<VmStatus> launch(plugin::Call& call, const StartArgs& args, const Program& program, const Handle& handle,
                           const std::string& from);
   // `is_created`: its VMM has the VM's config already.
-  Result<VmStatus> finish_start(plugin::Call& call, const StartArgs& args, const Program& program, const Handle& handle,
+  Result<VmStatus> finish_start(plugin::Call& call, const StartArgs& args, const Handle& handle,
                                 const std::string& from, bool is_created);
   static Status check(const VmSpec& spec, const Version& version);
   // A pause or its end; what its VMM refuses because it is so already counts as done.
@@ -91,6 +93,7 @@ class CloudHypervisor final : public plugin::Hypervisor,
   Result<VmStatus> end_empty_vmm(plugin::Call& call, const VmArgs& args, const Handle& handle, const std::string& why);
   VmStatus end_of(const VmArgs& args, const Process& process, const Handle& handle);
   void name_why_empty(const VmArgs& args, VmStatus& ended);  // as its reason, where it was ended for that
+  void forget_why_empty(const std::string& vm);
   // FAILED_PRECONDITION with its end where the VM has ended meanwhile; else `error`.
   Error why_not(plugin::Call& call, const VmArgs& args, const Handle& handle, Error error);
   static Error why_not(const VmArgs& args, const Result<VmStatus>& now, Error error);
@@ -112,8 +115,7 @@ class CloudHypervisor final : public plugin::Hypervisor,
   const Settings settings_;
   const std::string state_dir_;
   const int api_ms_;
-  mutable std::mutex vmm_mutex_;
-  std::shared_ptr<Vmm> vmm_;
+  plugin::Watched<Vmm> vmm_;
   std::mutex emptied_mutex_;
   struct Emptied {
     std::int64_t incarnation = 0;

@@ -92,6 +92,33 @@ TEST_F(CloudHv, ResizeStaysWithinTheSpecAndTellsTheTruth) {
   EXPECT_NE(shrunk.error().message.find("VirtioMem"), std::string::npos) << shrunk.error().message;
 }
 
+TEST_F(CloudHv, MemoryByVirtioMemComesAndGoesAndIsAskedForTwiceInVain) {
+  auto args = start_args();
+  args.spec.config.text = R"({"memory":{"hotplug_method":"VirtioMem"}})";
+  ASSERT_TRUE(plugin().start(call.get(), args));
+  // The VMM refuses the size that it has, when it has changed the vCPUs already.
+  for (const std::int64_t memory : {128 << 20, 192 << 20, 192 << 20, 130 << 20, 128 << 20}) {
+    const auto resized = resize(2, memory);
+    ASSERT_TRUE(resized) << memory << ": " << resized.error().message;
+    EXPECT_NE(resized->live.text.find(R"("vcpus":2,"memory":)" + std::to_string(memory)), std::string::npos)
+        << resized->live.text;
+  }
+  const auto refused = resize(3, (129 << 20) + 1);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().details.at(0).pointer, "/memory");
+  EXPECT_NE(refused.error().message.find("2 MiB"), std::string::npos) << refused.error().message;
+  EXPECT_NE(plugin().inspect(call.get(), vm())->live.text.find(R"("vcpus":2,)"), std::string::npos)
+      << "half of it was done";
+}
+
+TEST_F(CloudHv, WhatIsSoAlreadyIsNotAskedFor) {
+  host.more_env["FAKE_VMM_FAULTS"] = "vm.resize=error";
+  start();
+  const auto same = resize(1, 128 << 20);
+  EXPECT_TRUE(same) << same.error().message;
+  EXPECT_FALSE(resize(2, 128 << 20));
+}
+
 TEST_F(CloudHv, VcpusThatTheGuestStillHoldsAreAskedForLater) {
   for (const char* version : {"44.0", "53.0"}) {
     host.more_env = {{"FAKE_VMM_FAULTS", "vcpus=held"}, {"FAKE_VMM_VERSION", version}};
@@ -167,10 +194,50 @@ TEST_F(CloudHv, AProgramThatCanNotBeUsedIsNamedWithItsReason) {
   is_refused(" --version doesn't tell a version: usage: something else");
   std::filesystem::permissions(binary, std::filesystem::perms::owner_read);
   restart();
-  is_refused(" can't be run; correct `binary`");
+  is_refused(" can't be run: Permission denied; correct `binary`");
   std::filesystem::remove(binary);
   restart();
-  is_refused(" can't be run; correct `binary`");
+  is_refused(" can't be run: No such file or directory; correct `binary`");
+}
+
+// One that runs what it is told to, and no VMM.
+class BusyHost final : public plugin::testing::FakeHost {
+ public:
+  Result<Process> spawn(const plugin::Call*, const SpawnArgs&, const std::vector<int>&) override { return nothing(); }
+  Result<Process> find(const plugin::Call*, const ProcessArgs&) override { return nothing(); }
+  Status kill(const plugin::Call*, const ProcessArgs&) override { return Ok{}; }
+  Result<Process> wait(const plugin::Call*, const ProcessArgs&, std::int64_t) override { return nothing(); }
+
+ private:
+  static Error nothing() { return make_error(Code::not_found, "nothing was spawned"); }
+};
+
+TEST_F(CloudHv, AProgramThatDoesNotAnswerInTimeIsAskedAgain) {
+  BusyHost busy;
+  busy.on_run = [](const RunArgs&) -> Result<RunResult> {
+    RunResult out;
+    out.timed_out = true;
+    return out;
+  };
+  CreateArgs create;
+  create.config.text = R"({"binary":")" + binary + R"(","trial":"fake"})";
+  CloudHypervisor asked(busy, create);
+  const auto unknown = asked.describe(call.get());
+  EXPECT_FALSE(unknown->healthy);
+  EXPECT_NE(unknown->health_reason.find(binary + " was asked for its version, and it took more than 5 s"),
+            std::string::npos)
+      << unknown->health_reason;
+  EXPECT_EQ(busy.count("notify "), 0) << "the host would ask at once, and again";
+  busy.on_run = [](const RunArgs&) -> Result<RunResult> {
+    RunResult out;
+    out.exit.kind = ExitKind::exited;
+    out.output = "cloud-hypervisor v53.0-fake\n";
+    return out;
+  };
+  const auto known = asked.describe(call.get());
+  EXPECT_TRUE(known->healthy) << known->health_reason;
+  EXPECT_EQ(known->vmm_version, "v53.0");
+  EXPECT_EQ(busy.count("notify "), 1);
 }
 
 TEST_F(CloudHv, ASecondVmWithTheSocketsOfOneThatRunsIsRefusedAndTheFirstRunsOn) {
@@ -207,6 +274,9 @@ TEST_F(CloudHv, AProgramThatIsReplacedUnderTheNodeIsSeenAtTheNextStart) {
   install("53.0");
   EXPECT_EQ(host.count("notify "), 0);
   const auto disk_for_old_one = plugin().attach_disk(call.get(), {vm(), disk()});
+  plugin::testing::TestCall twice;
+  twice.kept = call.kept;
+  const auto started_already = plugin().start(twice.get(), start_args());
   ASSERT_TRUE(plugin().stop(call.get(), {vm(), StopMode::force, 0}));
   const auto started = plugin().start(call.get(), start_args());
   EXPECT_EQ(host.count("notify "), 1) << "the host asks what this one can do";
@@ -215,6 +285,8 @@ TEST_F(CloudHv, AProgramThatIsReplacedUnderTheNodeIsSeenAtTheNextStart) {
   const auto disk_after_upgrade = plugin().attach_disk(call.get(), {vm(), disk()});
   ::unsetenv("FAKE_VMM_VERSION");
   EXPECT_EQ(disk_for_old_one.error().reason, "capability-missing");
+  ASSERT_TRUE(started_already) << started_already.error().message;
+  EXPECT_NE(started_already->live.text.find("v44.0"), std::string::npos) << started_already->live.text;
   ASSERT_TRUE(started) << started.error().message;
   EXPECT_NE(started->live.text.find("v53.0"), std::string::npos) << started->live.text;
   ASSERT_FALSE(disk_after_upgrade);
@@ -247,6 +319,13 @@ INSTANTIATE_TEST_SUITE_P(Calls, EndedOverTheApi, ::testing::Values("vm.shutdown"
 TEST_P(EndedOverTheApi, IsShutdownAndItsVmmIsEnded) {
   is_ended(plugin().inspect(call.get(), vm()));
   is_ended(plugin().inspect(call.get(), vm()));
+}
+
+TEST_P(EndedOverTheApi, IsForgottenWithTheVm) {
+  is_ended(plugin().inspect(call.get(), vm()));
+  is_ended(plugin().stop(call.get(), {vm(), StopMode::force, 0}));
+  const auto deleted = plugin().inspect(call.get(), vm());
+  EXPECT_EQ(deleted->status_reason.find("its guest was ended through"), std::string::npos) << deleted->status_reason;
 }
 
 TEST_P(EndedOverTheApi, IsSeenByAnAgentThatStartsAgain) {

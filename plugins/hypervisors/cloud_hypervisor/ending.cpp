@@ -30,6 +30,11 @@ void CloudHypervisor::name_why_empty(const VmArgs& args, VmStatus& ended) {
     ended.status_reason = emptied->second.why;
 }
 
+void CloudHypervisor::forget_why_empty(const std::string& vm) {
+  const std::lock_guard lock(emptied_mutex_);
+  emptied_.erase(vm);
+}
+
 Result<VmStatus> CloudHypervisor::recover(plugin::Call& call, const VmArgs& args) {
   if (args.handle.text != "null") {
     QARAX_TRY(Handle handle, read_handle(args));
@@ -66,6 +71,8 @@ Result<VmStatus> CloudHypervisor::stop(plugin::Call& call, const StopArgs& args)
     status.accelerator_evidence = handle->evidence;
   }
   name_why_empty(args.vm, status);
+  // As in its delete: nobody asks of this one again.
+  if (args.mode == StopMode::force) forget_why_empty(args.vm.vm);
   return status;
 }
 

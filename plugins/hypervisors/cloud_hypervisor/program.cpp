@@ -8,6 +8,7 @@
 
 #include "text.hpp"
 #include "vm_config.hpp"
+#include "vmm_program.hpp"
 
 namespace qarax::cloud_hypervisor {
 
@@ -22,9 +23,10 @@ std::string look_at(const std::string& path) {
 
 std::string find_path(const Settings& settings, std::string& why_not) {
   if (!settings.binary.empty()) {
-    if (settings.binary.front() == '/' && ::access(settings.binary.c_str(), X_OK) == 0) return settings.binary;
-    why_not = "the configured cloud-hypervisor " + settings.binary +
-              " can't be run; correct `binary` in the plugin's config and restart the node";
+    const std::string why = plugin::why_not_runnable(settings.binary);
+    if (why.empty()) return settings.binary;
+    why_not = "the configured cloud-hypervisor " + settings.binary + " can't be run: " + why +
+              "; correct `binary` in the plugin's config and restart the node";
     return {};
   }
   for (const char* path : kUsualPaths)
@@ -73,17 +75,22 @@ int landlock_abi() {
   return std::max(0, static_cast<int>(::syscall(SYS_landlock_create_ruleset, nullptr, 0, kAskVersion)));
 }
 
-Program find_program(plugin::Host& host, const Settings& settings, int landlock) {
+Program find_program(plugin::Host& host, const Settings& settings, int landlock, const plugin::Call* call) {
   Program out;
   const std::string path = find_path(settings, out.why_not);
   if (path.empty()) return out;
   RunArgs run;
   run.argv = {path, "--version"};
-  const auto said = host.run(nullptr, run, kAskMs);
-  const auto version = said ? version_in(said->output) : std::nullopt;
+  const auto said = host.run(call, run, kAskMs);
+  out.unanswered = !said || said->timed_out;
+  if (out.unanswered) {
+    out.why_not =
+        path + " was asked for its version, and " + plugin::why_unanswered(said, kAskMs) + "; it is asked again";
+    return out;
+  }
+  const auto version = version_in(said->output);
   if (!version) {
-    out.why_not = path + " --version doesn't tell a version" +
-                  (said ? ": " + plugin::last_line(said->output) : ": " + said.error().message);
+    out.why_not = path + " --version doesn't tell a version: " + plugin::last_line(said->output);
     return out;
   }
   out.version = *version;

@@ -21,10 +21,11 @@ struct Version {
 std::string to_string(const Version& version);  // v53.0
 
 struct Program {
-  std::string path{};     // empty: there is none that can be used
-  std::string why_not{};  // why, and what to do
-  std::string text{};     // as it says it: v53.0
-  bool fake = false;      // its version ends in -fake: it stands in for Cloud Hypervisor and runs no guest
+  std::string path{};       // empty: there is none that can be used
+  std::string why_not{};    // why, and what to do
+  bool unanswered = false;  // nothing is known of it yet, as on a host that was too busy for its answer
+  std::string text{};       // as it says it: v53.0
+  bool fake = false;        // its version ends in -fake: it stands in for Cloud Hypervisor and runs no guest
   Version version{};
 };
 
@@ -52,7 +53,9 @@ std::vector<std::string> features_of(const Version& version, const Settings& set
 std::string program_fingerprint(const Settings& settings);
 // The kernel's Landlock ABI; 0: it has none, or it is off.
 int landlock_abi();
-Program find_program(plugin::Host& host, const Settings& settings, int landlock = landlock_abi());
+// `call`: its limits; null: none.
+Program find_program(plugin::Host& host, const Settings& settings, int landlock = landlock_abi(),
+                     const plugin::Call* call = nullptr);
 // The smallest guest that shows its kernel running.
 plugin::TrialPlan trial_plan(const Settings& settings, const Program& program);
 

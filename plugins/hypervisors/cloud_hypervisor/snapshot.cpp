@@ -62,7 +62,10 @@ Status CloudHypervisor::resume_after_all(const VmArgs& vm) {
 }
 
 Result<VmStatus> CloudHypervisor::restore(plugin::Call& call, const StartArgs& args) {
-  const std::string version = look_for_vmm()->program.text;
+  const auto vmm = look_for_vmm(call);
+  if (vmm->program.path.empty())
+    return make_error(Code::failed_precondition, vmm->program.why_not, "hypervisor-unavailable");
+  const std::string version = vmm->program.text;
   QARAX_CHECK(needs("snapshot", known_version()));
   QARAX_TRY(const std::string folder, folder_path(call.fd(0)));
   QARAX_TRY(const Machine machine, read_machine(folder));

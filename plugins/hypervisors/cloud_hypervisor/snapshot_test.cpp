@@ -159,6 +159,9 @@ TEST_F(Snapshots, WhatCanNotGoOnIsRefusedAndLeavesNothing) {
   ASSERT_TRUE(finish_snapshot(dir() + "/snapshot", original));
   std::filesystem::remove(dir() + "/snapshot/memory-ranges");
   EXPECT_NE(why().find("Cannot restore VM"), std::string::npos) << why();
+  binary = dir() + "/none";
+  restart();
+  EXPECT_NE(why().find("can't be run: No such file"), std::string::npos) << why();
 }
 
 TEST_F(Snapshots, ARestoreThatFailsAtAnyStepLeavesNothingButTheSnapshot) {

@@ -34,6 +34,11 @@ std::optional<int> first_unusable(const std::set<int>& cpus) {
   return out;
 }
 
+// vmm.ping has it without the v, and a build of somebody's own may have one.
+Version version_said(const std::string& text, const Program& program) {
+  return version_of(text.starts_with('v') ? text : "v" + text, program.version);
+}
+
 Status check_pins(const VmSpec& spec) {
   const auto pins = pinned_to(spec);
   const auto unusable = pins.empty() ? std::nullopt : first_unusable(pins);
@@ -51,7 +56,8 @@ Result<VmStatus> CloudHypervisor::start(plugin::Call& call, const StartArgs& arg
 
 Result<VmStatus> CloudHypervisor::start_or_restore(plugin::Call& call, const StartArgs& args, const Machine* frozen) {
   const std::string from = frozen != nullptr ? args.run_dir + "/" + kRestoreView : std::string();
-  const auto current = look_for_vmm();
+  forget_why_empty(args.vm);
+  const auto current = look_for_vmm(call);
   const Program& program = current->program;
   if (program.path.empty()) return make_error(Code::failed_precondition, program.why_not, "hypervisor-unavailable");
   QARAX_CHECK(plugin::needs_boot_source(args));
@@ -65,10 +71,12 @@ Result<VmStatus> CloudHypervisor::start_or_restore(plugin::Call& call, const Sta
     handle.nics = frozen->nics;
   }
   if (const auto there = host_.find(&call, {args.vm, args.incarnation}); there && there->alive) {
+    // The program may be another one than the one that runs.
+    if (const auto version = api(args.run_dir).ping(call)) handle.version = to_string(version_said(*version, program));
     const auto said = api(args.run_dir).info(call);
     if (!runs_no_guest(said)) return look(call, plugin::vm_of(args), handle);
     // Spawned by a start that was broken off before its guest ran: this one finishes it.
-    return finish_start(call, args, program, handle, from, said.operator bool());
+    return finish_start(call, args, handle, from, said.operator bool());
   }
   QARAX_CHECK(check(args.spec, program.version));
   QARAX_CHECK(check_pins(args.spec));
@@ -97,11 +105,11 @@ Result<VmStatus> CloudHypervisor::launch(plugin::Call& call, const StartArgs& ar
   QARAX_CHECK(host_.spawn(&call, spawn, {listener.get()}));
   // Ours is closed now: a VMM that dies must show as a hang-up, not as a socket that nobody answers.
   listener.close();
-  return finish_start(call, args, program, handle, from, false);
+  return finish_start(call, args, handle, from, false);
 }
 
-Result<VmStatus> CloudHypervisor::finish_start(plugin::Call& call, const StartArgs& args, const Program& program,
-                                               const Handle& handle, const std::string& from, bool is_created) {
+Result<VmStatus> CloudHypervisor::finish_start(plugin::Call& call, const StartArgs& args, const Handle& handle,
+                                               const std::string& from, bool is_created) {
   const ApiClient patient = patient_api(args.run_dir);
   Handle booted = handle;
   booted.booted = true;
@@ -112,7 +120,7 @@ Result<VmStatus> CloudHypervisor::finish_start(plugin::Call& call, const StartAr
   } else if (is_created) {
     QARAX_CHECK(patient.boot(call));
   } else {
-    QARAX_CHECK(patient.create_and_boot(call, build_vm_config(args, settings_, program.version, kSerial)));
+    QARAX_CHECK(patient.create_and_boot(call, build_vm_config(args, settings_, version_running(handle), kSerial)));
   }
   QARAX_CHECK(call.keep(encode(booted)));
   call.progress("running", 3, 3);

@@ -12,7 +12,8 @@
 namespace qarax::cloud_hypervisor {
 
 constexpr std::int32_t kMaxVcpus = 254;
-constexpr std::int64_t kHotplugStep = 128LL << 20;  // of memory that is plugged by ACPI
+constexpr std::int64_t kHotplugStep = 128LL << 20;   // of memory that is plugged by ACPI
+constexpr std::int64_t kVirtioMemBlock = 2LL << 20;  // of memory that is plugged by virtio-mem
 
 // What a VM's `config` may add: members of Cloud Hypervisor's own VmConfig, as its API names them, that name no file,
 // socket or device of the host. Those that this version has, as a JSON Schema.

@@ -37,7 +37,7 @@ class Hotplug : public testing::PluginTest {
         host.refuses = command;
         return std::nullopt;
       }
-      if (command == "device_del") host.refuses.clear();
+      if (command == "device_del" && host.refuses == command) host.refuses.clear();
       if (command == "device_del" && lets_go) remove(text_of(arguments, "id"));
       if (command == "query-named-block-nodes") return nodes;
       return std::nullopt;
@@ -196,6 +196,49 @@ TEST_F(Hotplug, MemoryGoesInThePiecesInWhichItCame) {
   EXPECT_EQ(since().back(), "query-memory-size-summary");
   const auto words = since();
   EXPECT_EQ(std::count(words.begin(), words.end(), "object-del"), 2) << "before, in case; and after";
+}
+
+TEST_F(Hotplug, ThePiecesThatGoTogetherAreFoundBeforeTheFirstGoes) {
+  start_growable();
+  constexpr std::int64_t kMib = 1 << 20;
+  std::int64_t memory = 128 * kMib;
+  for (const std::int64_t size : {384, 256, 128}) {
+    backend = size * kMib;
+    memory += backend;
+    ASSERT_TRUE(resize(std::nullopt, memory));
+  }
+  // The latest ones that fit one by one are 128 and 256; 512 are the first and the last.
+  ASSERT_TRUE(resize(std::nullopt, memory - 512 * kMib));
+  ASSERT_EQ(dimms.size(), 1u);
+  EXPECT_EQ(dimms[0].second, 256 * kMib);
+}
+
+TEST_F(Hotplug, AResizeThatIsRefusedHasChangedNothing) {
+  start_growable();
+  constexpr std::int64_t kMib = 1 << 20;
+  backend = 256 * kMib;
+  ASSERT_TRUE(resize(2, 384 * kMib));
+  const Words before = there;
+  EXPECT_EQ(pointer_of(3, 256 * kMib), "/memory") << "a piece of it can't go";
+  EXPECT_EQ(there, before);
+  ASSERT_TRUE(plugin().pause(call.get(), vm()));
+  EXPECT_EQ(resize(1, 512 * kMib).error().code, Code::failed_precondition) << "a paused guest lets go of nothing";
+  EXPECT_EQ(there, before);
+  ASSERT_TRUE(plugin().resume(call.get(), vm()));
+  accelerator("tcg");
+  EXPECT_EQ(resize(1, 512 * kMib).error().code, Code::failed_precondition);
+  EXPECT_EQ(there, before);
+}
+
+TEST_F(Hotplug, MemoryThatTheHostDoesNotHaveLeavesTheVcpusAsTheyWere) {
+  start_growable();
+  ASSERT_TRUE(resize(2, std::nullopt));
+  const Words before = there;
+  host.refuses = "object-add";
+  for (const std::int32_t vcpus : {1, 3}) {
+    EXPECT_FALSE(resize(vcpus, 256 << 20)) << vcpus;
+    EXPECT_EQ(there, before) << vcpus;
+  }
 }
 
 TEST_F(Hotplug, WhatTheMachineHasNoRoomForIsRefusedBeforeItIsTried) {

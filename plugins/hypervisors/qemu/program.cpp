@@ -7,6 +7,7 @@
 
 #include "argv.hpp"
 #include "text.hpp"
+#include "vmm_program.hpp"
 
 namespace qarax::qemu {
 
@@ -21,11 +22,12 @@ std::string look_at(const std::string& path) {
 
 void find_path(const Settings& settings, Program& out) {
   if (!settings.binary.empty()) {
-    if (settings.binary.front() == '/' && ::access(settings.binary.c_str(), X_OK) == 0) {
+    const std::string why = plugin::why_not_runnable(settings.binary);
+    if (why.empty())
       out.path = settings.binary;
-      return;
-    }
-    out.why_not = "the configured QEMU " + settings.binary + " can't be run; correct `binary` in the plugin's config";
+    else
+      out.why_not = "the configured QEMU " + settings.binary + " can't be run: " + why +
+                    "; correct `binary` in the plugin's config";
     return;
   }
   for (const char* path : kUsualPaths)
@@ -38,18 +40,6 @@ void find_path(const Settings& settings, Program& out) {
       "set `binary` in the plugin's config";
 }
 
-bool ended_well(const Result<RunResult>& result) {
-  return result && result->exit.kind == ExitKind::exited && result->exit.code == 0;
-}
-
-// Why a run gave no answer.
-std::string failure(const Result<RunResult>& result) {
-  if (!result) return result.error().message;
-  if (result->timed_out) return "it took more than " + std::to_string(kAskMs / 1000) + " s";
-  const std::string words = plugin::last_line(result->output);
-  return "it failed" + (words.empty() ? "" : ": " + words);
-}
-
 // Whether all of it was answered: only that is worth keeping.
 bool ask(plugin::Host& host, const plugin::Call* call, Program& out) {
   RunArgs run;
@@ -59,14 +49,14 @@ bool ask(plugin::Host& host, const plugin::Call* call, Program& out) {
   // One run tells both: a QEMU without seccomp refuses the option before it lists anything.
   run.argv = {out.path, "-sandbox", std::string(kSandbox), "-machine", "help"};
   auto machines = host.run(call, run, kAskMs);
-  out.can_sandbox = ended_well(machines);
+  out.can_sandbox = plugin::ended_well(machines);
   if (!out.can_sandbox) {
     run.argv = {out.path, "-machine", "help"};
     machines = host.run(call, run, kAskMs);
   }
-  if (!ended_well(machines)) {
+  if (!plugin::ended_well(machines)) {
     out.can_sandbox = true;  // nothing is known: better a start that fails than a sandbox that is silently left out
-    out.unanswered = out.path + " was asked for its machine types, and " + failure(machines);
+    out.unanswered = out.path + " was asked for its machine types, and " + plugin::why_unanswered(machines, kAskMs);
     return false;
   }
   out.q35 = machine_in(machines->output, "q35");

@@ -11,6 +11,7 @@ namespace {
 
 // QEMU 7.2's own memory beside the guest's, PSS of a q35 VM rounded up.
 constexpr std::int64_t kVmmOverhead = 48LL << 20;
+constexpr std::string_view kDemandsKvm = "the node's config demands KVM";
 
 }  // namespace
 
@@ -29,23 +30,19 @@ Qemu::Vmm::Vmm(plugin::Host& host, const Settings& settings, const std::string& 
     host.log(plugin::LogLevel::warn, "this QEMU has no seccomp sandbox, its VMs run without path=" + program.path);
 }
 
-std::shared_ptr<Qemu::Vmm> Qemu::vmm() const {
-  const std::lock_guard lock(vmm_mutex_);
-  return vmm_;
-}
-
 Program Qemu::program() const {
-  const std::lock_guard lock(vmm_mutex_);
-  return vmm_->program;
+  const auto vmm = vmm_.get();
+  const std::lock_guard lock(program_mutex_);
+  return vmm->program;
 }
 
 std::shared_ptr<Qemu::Vmm> Qemu::look_for_vmm(const plugin::Call& call) {
-  std::shared_ptr<Vmm> before;  // ends its trial once nobody waits for the lock
-  const std::lock_guard lock(vmm_mutex_);
-  if (program_fingerprint(settings_) == vmm_->seen) return vmm_;
-  before = std::exchange(vmm_, std::make_shared<Vmm>(host_, settings_, state_dir_, &call));
-  host_.notify("");
-  return vmm_;
+  const auto before = vmm_.get();
+  auto now = vmm_.renewed(
+      call, [&](const Vmm& vmm) { return program_fingerprint(settings_) != vmm.seen; },
+      [&] { return std::make_shared<Vmm>(host_, settings_, state_dir_, &call); });
+  if (now != before) host_.notify("");
+  return now;
 }
 
 Result<Program> Qemu::known_program(plugin::Call& call) {
@@ -56,7 +53,7 @@ Result<Program> Qemu::known_program(plugin::Call& call) {
   if (!now.unanswered.empty())
     return make_error(Code::unavailable, now.unanswered + "; until it answers, no VM's machine can be frozen");
   {
-    const std::lock_guard lock(vmm_mutex_);
+    const std::lock_guard lock(program_mutex_);
     vmm->program = now;
   }
   host_.notify("");
@@ -79,15 +76,14 @@ Result<Description> Qemu::describe(plugin::Call& call) {
   if (program.path.empty()) {
     out.healthy = false;
     out.health_reason = program.why_not;
-  } else if (verdict.accelerator.empty()) {
-    out.healthy = false;
-    out.health_reason = demands_kvm(verdict).message;
+  } else if (settings_.accelerator == plugin::AcceleratorChoice::kvm) {
+    plugin::say_health(out, verdict, std::string(kDemandsKvm));
   }
   return out;
 }
 
 Error Qemu::demands_kvm(const Verdict& verdict) {
-  return make_error(Code::failed_precondition, "the node's config demands KVM: " + verdict.evidence,
+  return make_error(Code::failed_precondition, std::string(kDemandsKvm) + ": " + verdict.evidence,
                     "hypervisor-unavailable");
 }
 
@@ -104,7 +100,7 @@ Result<VmSpec> Qemu::resolve(plugin::Call& call, const ResolveArgs& args) {
   QARAX_TRY(VmOptions options, vm_options(spec));
   Verdict verdict{"kvm", ""};
   if (spec.kvm_hyperv) {
-    QARAX_TRY(verdict, vmm()->accelerator.settled(call));
+    QARAX_TRY(verdict, vmm_.get()->accelerator.settled(call));
   }
   QARAX_CHECK(check(spec, verdict));
   if (options.machine.empty()) options.machine = settings_.machine;

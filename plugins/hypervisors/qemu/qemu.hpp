@@ -17,11 +17,14 @@
 #include "settings.hpp"
 #include "snapshot_files.hpp"
 #include "status.hpp"
+#include "vmm_program.hpp"
 
 namespace qarax::qemu {
 
 using plugin::Accelerator;
 using plugin::Verdict;
+
+struct Changes;  // resize.cpp
 
 constexpr int kQmpMs = 10'000;     // QEMU answers in under a millisecond; under heavy load its main loop may starve
 constexpr int kUnplugMs = 15'000;  // a guest lets go within a second, one that boots or is swapped out takes longer
@@ -82,8 +85,8 @@ class Qemu final : public plugin::Hypervisor,
   // As it is seen through a monitor at hand.
   Result<VmStatus> seen(plugin::Call& call, QmpClient& qmp, const Handle& handle);
 
-  Status resize_vcpus(plugin::Call& call, const VmArgs& vm, const Handle& handle, std::int32_t wanted);
-  Status resize_memory(plugin::Call& call, const VmArgs& vm, const VmSpec& spec, std::int64_t wanted);
+  Status resize_vcpus(plugin::Call& call, const VmArgs& vm, std::int32_t wanted);
+  Status change_memory(plugin::Call& call, const VmArgs& vm, const VmSpec& spec, const Changes& changes);
   // DEADLINE_EXCEEDED: the guest doesn't let go. `what`: for people.
   Status unplug(plugin::Call& call, const VmArgs& vm, const std::string& path, const std::string& what);
   template <class Device, class Plug>
@@ -109,11 +112,10 @@ class Qemu final : public plugin::Hypervisor,
   struct Vmm {
     Vmm(plugin::Host& host, const Settings& settings, const std::string& state_dir, const plugin::Call* call);
     const std::string seen;  // program_fingerprint()
-    Program program;         // changes under vmm_mutex_, where it hadn't answered
+    Program program;         // changes under program_mutex_, where it hadn't answered
     Accelerator accelerator;
   };
   Program program() const;
-  std::shared_ptr<Vmm> vmm() const;
   // Asked anew where the file has changed, as by an upgrade under a node that runs.
   std::shared_ptr<Vmm> look_for_vmm(const plugin::Call& call);
   // One that has said what its machines are: it is asked again where it hasn't. UNAVAILABLE, with the reason.
@@ -123,8 +125,8 @@ class Qemu final : public plugin::Hypervisor,
   const Settings settings_;
   const int undo_ms_;
   const std::string state_dir_;
-  mutable std::mutex vmm_mutex_;
-  std::shared_ptr<Vmm> vmm_;
+  mutable std::mutex program_mutex_;
+  plugin::Watched<Vmm> vmm_;
   Monitors monitors_;
 };
 

@@ -56,6 +56,81 @@ Result<std::string> free_dimm(const std::vector<Dimm>& dimms) {
   return "dimm-" + std::to_string(number);
 }
 
+// Those that have `size` together, the latest before the others; none: no such do.
+std::vector<Dimm> pieces_of(const std::vector<Dimm>& dimms, std::int64_t size) {
+  if (dimms.size() > static_cast<std::size_t>(kMemorySlots)) return {};
+  for (std::uint32_t some = (1U << dimms.size()) - 1; some > 0; --some) {
+    std::vector<Dimm> out;
+    std::int64_t sum = 0;
+    for (std::size_t i = dimms.size(); i-- > 0;) {
+      if ((some >> i & 1U) == 0) continue;
+      out.push_back(dimms[i]);
+      sum += dimms[i].size;
+    }
+    if (sum == size) return out;
+  }
+  return {};
+}
+
+Error must_run(const VmArgs& vm, const std::string& state, const std::string& what) {
+  return make_error(Code::failed_precondition, "VM " + vm.vm + " is " + state + ": its guest has to run to let go of " +
+                                                   what + "; resume it first");
+}
+
+}  // namespace
+
+// What a resize does, decided before the first of it is done.
+struct Changes {
+  std::int32_t vcpus_before = 0;
+  bool takes_vcpus = false;
+  std::int64_t memory_in = 0;  // bytes of the DIMM that comes
+  std::string new_dimm{};
+  std::vector<Dimm> dimms_out{};
+};
+
+namespace {
+
+Status plan_memory(const plugin::Call& call, QmpClient& qmp, const VmSpec& spec, std::int64_t wanted, Changes& out) {
+  QARAX_TRY(const std::vector<Dimm> dimms, plugged_memory(call, qmp));
+  std::int64_t now = spec.memory_size;
+  for (const Dimm& dimm : dimms) now += dimm.size;
+  if (wanted > now) {
+    out.memory_in = wanted - now;
+    QARAX_TRY(out.new_dimm, free_dimm(dimms));
+  }
+  if (wanted >= now) return Ok{};
+  out.dimms_out = pieces_of(dimms, now - wanted);
+  if (!out.dimms_out.empty()) return Ok{};
+  std::string sizes;
+  for (const Dimm& dimm : dimms) sizes += (sizes.empty() ? "" : ", ") + std::to_string(dimm.size);
+  return refused({{"/memory", "can't be " + bytes(wanted) + ": the VM has " + bytes(now) +
+                                  ", and what was added goes in the pieces in which it came, of " + sizes + " bytes"}});
+}
+
+Status plan_vcpus(const plugin::Call& call, QmpClient& qmp, const VmArgs& vm, const Handle& handle, std::int32_t wanted,
+                  Changes& out) {
+  QARAX_TRY(const std::vector<VcpuSlot> slots, vcpu_slots(call, qmp));
+  out.vcpus_before = plugged(slots);
+  out.takes_vcpus = out.vcpus_before > wanted;
+  // Seen with QEMU 7.2: the next change of its memory map (a disk, memory) is a segmentation fault.
+  if (out.takes_vcpus && handle.accelerator == "tcg")
+    return make_error(Code::failed_precondition, "VM " + vm.vm + " has " + std::to_string(out.vcpus_before) +
+                                                     " vCPUs and keeps them until it is stopped: without KVM QEMU "
+                                                     "doesn't survive that one is taken out");
+  return Ok{};
+}
+
+Result<Changes> plan(const plugin::Call& call, QmpClient& qmp, const ResizeArgs& args, const Handle& handle,
+                     const VmSpec& spec) {
+  Changes out;
+  if (args.vcpus) QARAX_CHECK(plan_vcpus(call, qmp, args.vm, handle, *args.vcpus, out));
+  if (args.memory) QARAX_CHECK(plan_memory(call, qmp, spec, *args.memory, out));
+  if (!out.takes_vcpus && out.dimms_out.empty()) return out;
+  QARAX_TRY(const std::string state, qmp.query_status(call));
+  if (state != "running") return must_run(args.vm, state, out.takes_vcpus ? "vCPUs" : "memory");
+  return out;
+}
+
 // QEMU keeps what a dimm still uses.
 Status remove_memory(const plugin::Call& call, QmpClient& qmp, const std::string& id) {
   return remove(call, qmp, "object-del", {{"id", json::Value(memory_id(id))}});
@@ -80,10 +155,7 @@ Status Qemu::unplug(plugin::Call& call, const VmArgs& vm, const std::string& pat
               if (now == "running") QARAX_CHECK(ask_out(call, qmp, path));
               return now;
             }));
-  if (said != "running")
-    return make_error(
-        Code::failed_precondition,
-        "VM " + vm.vm + " is " + said + ": its guest has to run to let go of " + what + "; resume it first");
+  if (said != "running") return must_run(vm, said, what);
   // Asked again each second: a guest that still boots doesn't hear it. The monitor is free in between: whoever looks at
   // the VM doesn't wait for its guest.
   std::int64_t ask_again = plugin::monotonic_ns() + kAskAgainNs;
@@ -102,7 +174,7 @@ Status Qemu::unplug(plugin::Call& call, const VmArgs& vm, const std::string& pat
                                                  " s; it may be in use there, or the guest has no driver for it");
 }
 
-Status Qemu::resize_vcpus(plugin::Call& call, const VmArgs& vm, const Handle& handle, std::int32_t wanted) {
+Status Qemu::resize_vcpus(plugin::Call& call, const VmArgs& vm, std::int32_t wanted) {
   for (;;) {
     QARAX_TRY(const std::vector<VcpuSlot> slots,
               with_monitor(call, vm, [&](QmpClient& qmp) -> Result<std::vector<VcpuSlot>> {
@@ -114,55 +186,43 @@ Status Qemu::resize_vcpus(plugin::Call& call, const VmArgs& vm, const Handle& ha
     const std::int32_t now = plugged(slots);
     if (now == wanted) return Ok{};
     if (now < wanted) continue;
-    // Seen with QEMU 7.2: the next change of its memory map (a disk, memory) is a segmentation fault.
-    if (handle.accelerator == "tcg")
-      return make_error(Code::failed_precondition, "VM " + vm.vm + " has " + std::to_string(now) +
-                                                       " vCPUs and keeps them until it is stopped: without KVM QEMU "
-                                                       "doesn't survive that one is taken out");
     const auto last =
         std::find_if(slots.rbegin(), slots.rend(), [](const VcpuSlot& slot) { return !slot.path.empty(); });
     QARAX_CHECK(unplug(call, vm, last->path, "vCPU " + std::to_string(now - 1)));
   }
 }
 
-Status Qemu::resize_memory(plugin::Call& call, const VmArgs& vm, const VmSpec& spec, std::int64_t wanted) {
-  for (;;) {
-    QARAX_TRY(const std::vector<Dimm> dimms,
-              with_monitor(call, vm, [&](QmpClient& qmp) { return plugged_memory(call, qmp); }));
-    std::int64_t now = spec.memory_size;
-    for (const Dimm& dimm : dimms) now += dimm.size;
-    if (now == wanted) return Ok{};
-    if (now < wanted) {
-      QARAX_TRY(const std::string id, free_dimm(dimms));
-      auto added =
-          with_monitor(call, vm, [&](QmpClient& qmp) { return plug_memory(call, qmp, spec, id, wanted - now); });
-      if (added) return added;
-      plugin::OwnCall own(undo_ms_);
-      static_cast<void>(
-          with_monitor(*own.get(), vm, [&](QmpClient& qmp) { return remove_memory(*own.get(), qmp, id); }));
-      return added;
-    }
-    // It goes in the pieces in which it came.
-    const auto fits =
-        std::find_if(dimms.rbegin(), dimms.rend(), [&](const Dimm& dimm) { return dimm.size <= now - wanted; });
-    if (fits == dimms.rend()) {
-      std::string sizes;
-      for (const Dimm& dimm : dimms) sizes += (sizes.empty() ? "" : ", ") + std::to_string(dimm.size);
-      return refused(
-          {{"/memory", "can't be " + bytes(wanted) + ": the VM has " + bytes(now) +
-                           ", and what was added goes in the pieces in which it came, of " + sizes + " bytes"}});
-    }
-    QARAX_CHECK(unplug(call, vm, device_path(fits->id), bytes(fits->size) + " of memory"));
-    static_cast<void>(with_monitor(call, vm, [&](QmpClient& qmp) { return remove_memory(call, qmp, fits->id); }));
+Status Qemu::change_memory(plugin::Call& call, const VmArgs& vm, const VmSpec& spec, const Changes& changes) {
+  for (const Dimm& dimm : changes.dimms_out) {
+    QARAX_CHECK(unplug(call, vm, device_path(dimm.id), bytes(dimm.size) + " of memory"));
+    static_cast<void>(with_monitor(call, vm, [&](QmpClient& qmp) { return remove_memory(call, qmp, dimm.id); }));
   }
+  if (changes.memory_in == 0) return Ok{};
+  const std::string& id = changes.new_dimm;
+  auto added =
+      with_monitor(call, vm, [&](QmpClient& qmp) { return plug_memory(call, qmp, spec, id, changes.memory_in); });
+  if (added) return added;
+  plugin::OwnCall own(undo_ms_);
+  static_cast<void>(with_monitor(*own.get(), vm, [&](QmpClient& qmp) { return remove_memory(*own.get(), qmp, id); }));
+  return added;
 }
 
 Result<VmStatus> Qemu::resize(plugin::Call& call, const ResizeArgs& args) {
   QARAX_TRY(const Handle handle, read_handle(args.vm));
   QARAX_TRY(const VmSpec spec, spec_of(args.vm, handle));
   QARAX_CHECK(has_room(spec, args));
-  if (args.vcpus) QARAX_CHECK(resize_vcpus(call, args.vm, handle, *args.vcpus));
-  if (args.memory) QARAX_CHECK(resize_memory(call, args.vm, spec, *args.memory));
+  QARAX_TRY(const Changes changes,
+            with_monitor(call, args.vm, [&](QmpClient& qmp) { return plan(call, qmp, args, handle, spec); }));
+  // What the guest may refuse to let go of goes first, and memory comes before vCPUs, which can't be taken back where
+  // the host has no memory for it.
+  const bool vcpus_first = changes.takes_vcpus && changes.dimms_out.empty();
+  if (vcpus_first) QARAX_CHECK(resize_vcpus(call, args.vm, *args.vcpus));
+  if (Status changed = change_memory(call, args.vm, spec, changes); !changed) {
+    plugin::OwnCall own(undo_ms_);
+    if (vcpus_first) static_cast<void>(resize_vcpus(*own.get(), args.vm, changes.vcpus_before));
+    return std::move(changed).error();
+  }
+  if (args.vcpus && !vcpus_first) QARAX_CHECK(resize_vcpus(call, args.vm, *args.vcpus));
   return look(call, args.vm, handle);
 }
 

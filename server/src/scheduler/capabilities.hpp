@@ -11,7 +11,7 @@ namespace qarax::server {
 
 // Some of pause, reboot, resize, snapshot, disks, nics, console, counters: those that the plugin's code offers
 // (interfaces) and that its VMM on that host has (describe.features; if these name none of them, the interfaces alone
-// decide).
+// decide). "console" is included also if only the feature is named: the host serves that console.
 std::vector<std::string> capabilities_of(const core::PluginInfo& plugin);
 
 // FAILED_PRECONDITION "unsupported-by-hypervisor", naming plugin, capability and host. Ok for a plugin that the node

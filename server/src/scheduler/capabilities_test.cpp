@@ -30,6 +30,12 @@ TEST(Capabilities, AreInterfacesThatTheVmmHas) {
       << "features that name no capability say nothing about them";
 }
 
+TEST(Capabilities, AConsoleThatTheHostServesIsAFeatureWithoutAnInterface) {
+  EXPECT_EQ(capabilities_of(node_with(kSome, {"pause", "console"}).plugins[0]),
+            (std::vector<std::string>{"pause", "console"}));
+  EXPECT_EQ(capabilities_of(node_with(kSome, {"pause"}).plugins[0]), std::vector<std::string>{"pause"});
+}
+
 TEST(Capabilities, ARefusalNamesPluginHostAndCapability) {
   const auto no_code = check_capability(node_with(kSome, {"pause"}), "h1", "foo", "resize");
   ASSERT_FALSE(no_code);

@@ -26,6 +26,12 @@ const core::PluginInfo* find_plugin(const core::NodeInfo& node, const std::strin
   return nullptr;
 }
 
+// Whether the plugin needs KVM and its trial still runs: a VM placed on it now could be bound to a useless plugin.
+bool is_on_trial(const core::PluginInfo& plugin) {
+  return plugin.description && plugin.description->accelerator == "probing" &&
+         !plugin.description->health_reason.empty();
+}
+
 // Lists the host's plugins, with the reasons why some can't be used.
 std::string told_of(const core::NodeInfo& node) {
   std::string out;
@@ -45,6 +51,7 @@ std::string unusable(const core::NodeInfo& node, const std::string& name) {
   if (plugin == nullptr) return "it has no hypervisor " + name + "; it has: " + told_of(node);
   if (plugin->state == "loading") return "hypervisor " + name + " can't be used yet: " + plugin->reason;
   if (plugin->state != "loaded") return "hypervisor " + name + " was refused: " + plugin->reason;
+  if (is_on_trial(*plugin)) return "hypervisor " + name + " can't be used yet: " + plugin->description->health_reason;
   if (plugin->description && !plugin->description->healthy)
     return "hypervisor " + name + " can't be used: " + plugin->description->health_reason;
   return {};
@@ -61,15 +68,41 @@ std::optional<Refusal> judge_config(const VmSpec& spec, const core::PluginInfo& 
                  std::move(first.pointer)};
 }
 
-// Whether the plugin may be one that its node is still loading.
+// Whether the plugin may be one that its node is still loading or trying.
 bool may_come(const core::NodeInfo& node, const std::string& name) {
   const core::PluginInfo* plugin = find_plugin(node, name);
-  if (plugin != nullptr) return plugin->state == "loading";
+  if (plugin != nullptr) return plugin->state == "loading" || is_on_trial(*plugin);
   return std::any_of(node.plugins.begin(), node.plugins.end(), [](const auto& one) { return one.state == "loading"; });
 }
 
+PluginLimits limits_of(const core::NodeInfo& node, const std::string& name) {
+  const core::PluginInfo* plugin = find_plugin(node, name);
+  return plugin != nullptr && plugin->description ? plugin->description->limits : PluginLimits{};
+}
+
+// Whether that hypervisor could run a VM of that size on the node. Its health is not looked at.
+std::optional<Refusal> judge_size(const VmSpec& spec, const core::NodeInfo& node, const std::string& name) {
+  const PluginLimits limits = limits_of(node, name);
+  if (limits.max_vcpus > 0 && spec.max_vcpus > limits.max_vcpus)
+    return Refusal{About::host,
+                   name + " takes at most " + std::to_string(limits.max_vcpus) + " vCPUs, the VM asks for " +
+                       std::to_string(spec.max_vcpus),
+                   "/max_vcpus"};
+  if (limits.max_memory > 0 && spec.memory_size > limits.max_memory)
+    return Refusal{About::host,
+                   name + " takes at most " + mebibytes(limits.max_memory) + " of memory, the VM asks for " +
+                       mebibytes(spec.memory_size),
+                   "/memory_size"};
+  if (spec.memory_size > node.memory - limits.vmm_overhead)
+    return Refusal{About::host,
+                   "it has " + mebibytes(node.memory) + " of memory, the VM asks for " + mebibytes(spec.memory_size) +
+                       (limits.vmm_overhead > 0 ? " and its VMM for " + mebibytes(limits.vmm_overhead) : ""),
+                   "/memory_size"};
+  return std::nullopt;
+}
+
 // Checks what doesn't change with the load: hypervisor, size and config. A Refusal has `passes` set if a plugin is
-// still being loaded. Sets `placement` if the host fits.
+// still being loaded or tried. Sets `placement` if the host fits.
 std::optional<Refusal> judge_host(const PlacementRequest& request, const HostRecord& host, Placement& placement) {
   const core::NodeInfo& node = *host.info;
   std::string name = request.hypervisor.empty() ? node.default_hypervisor : request.hypervisor;
@@ -89,27 +122,11 @@ std::optional<Refusal> judge_host(const PlacementRequest& request, const HostRec
     name = other->second;
   }
   const core::PluginInfo* plugin = find_plugin(node, name);
-  const PluginLimits limits = plugin->description ? plugin->description->limits : PluginLimits{};
-  if (limits.max_vcpus > 0 && request.spec.max_vcpus > limits.max_vcpus)
-    return Refusal{About::host,
-                   name + " takes at most " + std::to_string(limits.max_vcpus) + " vCPUs, the VM asks for " +
-                       std::to_string(request.spec.max_vcpus),
-                   "/max_vcpus"};
-  if (limits.max_memory > 0 && request.spec.memory_size > limits.max_memory)
-    return Refusal{About::host,
-                   name + " takes at most " + mebibytes(limits.max_memory) + " of memory, the VM asks for " +
-                       mebibytes(request.spec.memory_size),
-                   "/memory_size"};
-  if (request.spec.memory_size > node.memory - limits.vmm_overhead)
-    return Refusal{About::host,
-                   "it has " + mebibytes(node.memory) + " of memory, the VM asks for " +
-                       mebibytes(request.spec.memory_size) +
-                       (limits.vmm_overhead > 0 ? " and its VMM for " + mebibytes(limits.vmm_overhead) : ""),
-                   "/memory_size"};
+  if (auto refusal = judge_size(request.spec, node, name)) return refusal;
   if (auto refusal = judge_config(request.spec, *plugin)) return refusal;
   placement.host_id = host.id;
   placement.hypervisor = name;
-  placement.memory = request.spec.memory_size + limits.vmm_overhead;
+  placement.memory = request.spec.memory_size + limits_of(node, name).vmm_overhead;
   placement.capacity = node.memory;
   return std::nullopt;
 }
@@ -186,6 +203,20 @@ Status could_fit(const PlacementRequest& request, const std::vector<HostPtr>& ho
     if (!host->info) return Ok{};
     auto refusal = judge_host(request, *host, unused);
     if (!refusal || refusal->passes) return Ok{};
+    refusals.emplace_back(host->name, std::move(*refusal));
+  }
+  if (refusals.empty()) return Ok{};
+  return no_host(request, refusals);
+}
+
+Status could_have_size(const PlacementRequest& request, const std::vector<HostPtr>& hosts) {
+  std::vector<std::pair<std::string, Refusal>> refusals;
+  for (const HostPtr& host : hosts) {
+    if (!host->info) return Ok{};
+    const core::NodeInfo& node = *host->info;
+    auto refusal =
+        judge_size(request.spec, node, request.hypervisor.empty() ? node.default_hypervisor : request.hypervisor);
+    if (!refusal) return Ok{};
     refusals.emplace_back(host->name, std::move(*refusal));
   }
   if (refusals.empty()) return Ok{};

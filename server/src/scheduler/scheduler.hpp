@@ -24,12 +24,16 @@ struct PlacementRequest {
 
 // The host with the most free memory among those that fit; promised memory counts as taken. FAILED_PRECONDITION
 // "no-host-fits" (or "hypervisor-unavailable", if only the hypervisor is missing; INVALID_ARGUMENT "validation", if no
-// plugin takes the VM's config; UNAVAILABLE "plugin-loading", if a host is still loading what the VM needs), with one
+// plugin takes the VM's config; UNAVAILABLE "plugin-loading", if a host is still loading what the VM needs, or
+// trying whether its KVM works for it), with one
 // detail for each host that says why not.
 Result<Placement> place(const PlacementRequest& request, const std::vector<Candidate>& candidates);
 
 // Checked before a VM is created: could any host ever take it? A host that was never heard of counts as one that could;
 // what is reserved or down at present doesn't matter. The same errors as place().
 Status could_fit(const PlacementRequest& request, const std::vector<HostPtr>& hosts);
+
+// Checks the size only: for a VM that exists, whose hypervisor may be one that could not start it now.
+Status could_have_size(const PlacementRequest& request, const std::vector<HostPtr>& hosts);
 
 }  // namespace qarax::server

@@ -142,6 +142,31 @@ TEST(Place, APluginThatIsStillBeingLoadedIsWaitedForAndNoReasonForAFallback) {
   EXPECT_EQ(place(ask(kGiB, ""), {candidate(h)}).error().reason, "plugin-loading");
 }
 
+TEST(Place, WhatNeedsKvmWaitsForItsTrialAndNothingElseDoes) {
+  auto h = host("a", 8 * kGiB);
+  core::PluginInfo on_trial = h.info->plugins[0];
+  on_trial.name = "cloud_hv";
+  on_trial.description->accelerator = "probing";
+  on_trial.description->health_reason = "Cloud Hypervisor needs KVM: a trial guest is being run under KVM";
+  h.info->plugins.push_back(on_trial);
+  h.info->default_hypervisor = "cloud_hv";
+  h.info->fallback["cloud_hv"] = "qemu";
+  for (const char* name : {"cloud_hv", ""}) {
+    const auto placed = place(ask(kGiB, name), {candidate(h)});
+    ASSERT_FALSE(placed) << "a VM keeps the hypervisor that it was given first: " << name;
+    EXPECT_EQ(placed.error().code, Code::unavailable) << name;
+    EXPECT_EQ(placed.error().reason, "plugin-loading") << name;
+    EXPECT_NE(placed.error().message.find("a trial guest is being run"), std::string::npos) << placed.error().message;
+    EXPECT_TRUE(could_fit(ask(kGiB, name), {std::make_shared<const HostRecord>(h)})) << name;
+  }
+  // Without KVM it has TCG, and waits for the trial by itself.
+  h.info->plugins[0].description->accelerator = "probing";
+  EXPECT_TRUE(place(ask(kGiB, "qemu"), {candidate(h)}));
+  h.info->plugins[1].description->accelerator = "kvm";
+  h.info->plugins[1].description->health_reason = "";
+  EXPECT_EQ(place(ask(kGiB), {candidate(h)})->hypervisor, "cloud_hv");
+}
+
 TEST(Place, WithoutHostsItSaysHowToAddOne) {
   EXPECT_NE(place(ask(kGiB), {}).error().message.find("POST /hosts"), std::string::npos);
 }
@@ -154,6 +179,21 @@ TEST(CouldFit, OnlyWhatNoWaitingWouldChangeIsRefused) {
   down.info.reset();
   EXPECT_TRUE(could_fit(ask(16 * kGiB), {std::make_shared<const HostRecord>(down)}));
   EXPECT_TRUE(could_fit(ask(kGiB), {}));
+}
+
+TEST(CouldHaveSize, IsAskedOfTheSizeAlone) {
+  auto sick = host("sick", 8 * kGiB);
+  sick.info->plugins[0].description->healthy = false;
+  sick.info->plugins[0].description->limits.max_memory = 4 * kGiB;
+  const std::vector<HostPtr> hosts{std::make_shared<const HostRecord>(sick)};
+  EXPECT_TRUE(could_have_size(ask(kGiB), hosts)) << "what runs there is resized by its VMM";
+  EXPECT_FALSE(could_fit(ask(kGiB), hosts));
+  const auto too_much = could_have_size(ask(5 * kGiB), hosts);
+  ASSERT_FALSE(too_much);
+  EXPECT_EQ(too_much.error().reason, "no-host-fits");
+  EXPECT_EQ(too_much.error().details.at(0).pointer, "/memory_size");
+  EXPECT_TRUE(could_have_size(ask(5 * kGiB, "another"), hosts)) << "whose limits aren't known";
+  EXPECT_FALSE(could_have_size(ask(9 * kGiB, "another"), hosts));
 }
 
 TEST(Place, AFallbackIsTakenOnlyWhereTheNodeSaysSoAndIsTold) {

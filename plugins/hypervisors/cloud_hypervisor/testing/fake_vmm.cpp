@@ -264,9 +264,13 @@ class FakeVmm {
         if (section == "cpus" && name == "boot_vcpus") member = Value(vcpus_);
         if (section == "memory" && name == "size") member = Value(memory_);
       }
+      if (section != "memory") continue;
+      std::erase_if(*value.as_object(), [](const auto& one) { return one.first == "hotplugged_size"; });
+      if (plugged_ > 0) value.as_object()->emplace_back("hotplugged_size", Value(plugged_));
     }
     return "{\"config\":" + qarax::json::to_text(config) + ",\"state\":\"" + state_ +
-           "\",\"memory_actual_size\":" + std::to_string(memory_) + ",\"device_tree\":" + devices_.tree() + "}";
+           "\",\"memory_actual_size\":" + std::to_string(memory_ + plugged_) + ",\"device_tree\":" + devices_.tree() +
+           "}";
   }
 
   // The guest is ended first, and its serial socket with it: what fails after that leaves a VMM without a guest.
@@ -312,15 +316,49 @@ class FakeVmm {
     if (has_guest() && vcpus != nullptr && *vcpus->as_int() > max_vcpus_)
       return refused({outer, "Error from CPU manager", "Requested vCPUs exceed maximum"});
     if (vcpus != nullptr) vcpus_ = *vcpus->as_int();
-    if (has_guest() && memory != nullptr && *memory->as_int() > memory_) {
-      const std::int64_t more = *memory->as_int() - memory_;
-      if (*memory->as_int() > room_)
-        return refused({outer, "Memory manager error", "Not enough space in the hotplug RAM region"});
-      if (!virtio_mem_ && more % (128LL << 20) != 0)
-        return refused({outer, "Memory manager error", "The requested hotplug memory addition is not a valid size"});
-    }
-    if (memory != nullptr) memory_ = *memory->as_int();
+    if (memory == nullptr) return {204, ""};
+    const std::int64_t wanted = *memory->as_int();
+    if (has_guest())
+      if (auto why = virtio_mem_ ? why_no_virtio_mem(wanted) : why_no_dimm(wanted); !why.empty()) {
+        why.insert(why.begin(), {outer, "Memory manager error"});
+        return refused(why);
+      }
+    // What virtio-mem has plugged is told beside the size that the guest was booted with.
+    if (has_guest() && virtio_mem_)
+      plugged_ = std::max<std::int64_t>(0, wanted - memory_);
+    else
+      memory_ = wanted;
     return {204, ""};
+  }
+
+  // Causes; empty: it takes that size.
+  std::vector<std::string> why_no_dimm(std::int64_t wanted) const {
+    if (wanted > memory_ && (wanted - memory_) % (128LL << 20) != 0)
+      return {"The requested hotplug memory addition is not a valid size"};
+    if (wanted > room_) return {"Not enough space in the hotplug RAM region"};
+    return {};
+  }
+  std::vector<std::string> why_no_virtio_mem(std::int64_t wanted) const {
+    if (wanted < memory_) {
+      if (version() < 46) return {};
+      return {"Invalid resize request: desired_size = " + std::to_string(wanted) +
+              " below boot size = " + std::to_string(memory_)};
+    }
+    const std::int64_t region = room_ - memory_;
+    if (region == 0) return {"No virtio-mem resizing handler found"};
+    const std::int64_t size = wanted - memory_;
+    const std::string why = size == plugged_        ? "and requested_size are identical"
+                            : size > region         ? "is bigger than region_size " + hex(region)
+                            : size % (2 << 20) != 0 ? "is not aligned on block_size " + hex(2 << 20)
+                                                    : "";
+    if (why.empty()) return {};
+    return {"Failed to virtio-mem resize", "Resize invalid argument",
+            "Failed to update virtio configuration: ResizeError(new size " + hex(size) + " " + why + ")"};
+  }
+  static std::string hex(std::int64_t number) {
+    char text[24];
+    std::snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(number));
+    return text;
   }
 
   // For a call that wants a VM.
@@ -399,6 +437,8 @@ class FakeVmm {
     memory_ = *memory.find("size")->as_int();
     const Value* hotplug = memory.find("hotplug_size");
     room_ = memory_ + (hotplug != nullptr ? *hotplug->as_int() : 0);
+    const Value* plugged = memory.find("hotplugged_size");
+    plugged_ = plugged != nullptr && plugged->as_int() != nullptr ? *plugged->as_int() : 0;
     const Value* method = memory.find("hotplug_method");
     virtio_mem_ = method != nullptr && *method->as_string() == "VirtioMem";
   }
@@ -479,7 +519,8 @@ class FakeVmm {
   std::set<std::string> faults_;
   std::int64_t vcpus_ = 1;
   std::int64_t memory_ = 0;
-  std::int64_t room_ = 0;  // most that it can be resized to
+  std::int64_t plugged_ = 0;  // by virtio-mem, on top of it
+  std::int64_t room_ = 0;     // most that it can be resized to
   bool virtio_mem_ = false;
   int serial_ = -1;
   std::string serial_path_;
