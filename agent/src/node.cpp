@@ -160,11 +160,12 @@ class RunningNode final : public Node {
   core::NodeInfo describe() const {
     core::NodeInfo info = facts_;
     info.plugins = drivers_->infos();
-    info.default_hypervisor = drivers_->default_hypervisor(config_.default_hypervisor);
+    info.default_hypervisor = drivers_->default_hypervisor(config_);
     if (const NodeService* service = service_ptr_.load()) info.stopping = service->host_stops();
-    // An older server would take it for a plugin that is only still being loaded, and a VM keeps what it began with.
-    if (!config_.fallback_cloud_hv.empty() && !plugins_->may_be_loading("cloud_hv"))
-      info.fallback["cloud_hv"] = config_.fallback_cloud_hv;
+    // A server of an older version takes the fallback also while the plugin only is still being loaded, and a VM keeps
+    // the hypervisor that it began with.
+    for (const auto& [asked, instead] : config_.fallback)
+      if (!plugins_->may_be_loading(asked)) info.fallback.emplace(asked, instead);
     return info;
   }
 

@@ -78,13 +78,17 @@ Result<NodeConfig> read_node_config(const std::string& path, std::vector<std::st
   reader.text("boot.initramfs", config.boot_initramfs);
   reader.text("boot.cmdline", config.boot_cmdline);
   reader.text("default_hypervisor", config.default_hypervisor);
-  reader.text("fallback.cloud_hv", config.fallback_cloud_hv);
+  reader.texts("default_hypervisors", config.default_hypervisors);
+  reader.text_map("fallback", config.fallback);
+  std::erase_if(config.fallback, [](const auto& entry) { return entry.second.empty(); });
   reader.integer("cold_boots", config.cold_boots, 0, 10000);
   reader.duration_ms("shutdown.grace", config.shutdown_grace_ms);
   reader.choice("log.level", config.log_level, {"debug", "info", "warn", "error"});
   read_plugins(reader, config.plugins);
   if (keys != nullptr) *keys = reader.keys();
 
+  for (const std::string& name : config.default_hypervisors)
+    if (name.empty()) reader.problem("default_hypervisors", "has an empty name; a plugin's short name is expected");
   if (config.data_dir.empty()) reader.problem("data_dir", "is required: neither HOME nor XDG_STATE_HOME is set");
   check_absolute(reader, "data_dir", config.data_dir);
   check_absolute(reader, "supervisor", config.supervisor);

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "default_hypervisor.hpp"
 #include "qarax/core/plugin_host/plugin_files.hpp"
 
 namespace qarax::agent {
@@ -134,25 +135,9 @@ std::vector<core::PluginInfo> PluginDrivers::infos() const {
   return out;
 }
 
-std::string PluginDrivers::default_hypervisor(const std::string& configured) const {
-  if (!configured.empty()) return configured;
-  std::string first;
-  std::string healthy;
-  bool may_come = false;
-  for (const auto& record : host_.records()) {
-    if (record.state == core::PluginState::loading && (record.name.empty() || record.name == "cloud_hv"))
-      may_come = true;
-    if (record.state != core::PluginState::loaded) continue;
-    if (first.empty()) first = record.name;
-    if (!record.description.healthy) continue;
-    if (record.name == "cloud_hv") return record.name;
-    // The simulator is a backend that somebody names, never one that somebody gets.
-    const bool simulated = record.description.accelerator == "simulated";
-    if (healthy.empty() && !simulated) healthy = record.name;
-  }
-  // The one that comes before all others may be among those; what a VM begins with it keeps.
-  if (may_come) return {};
-  return healthy.empty() ? first : healthy;
+std::string PluginDrivers::default_hypervisor(const NodeConfig& config) const {
+  if (!config.default_hypervisor.empty()) return config.default_hypervisor;
+  return choose_default_hypervisor(host_.records(), config.default_hypervisors);
 }
 
 }  // namespace qarax::agent

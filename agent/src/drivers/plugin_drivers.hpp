@@ -33,8 +33,8 @@ class PluginDrivers final : public Drivers {
   // "plugin-loading" where a file that is still being loaded may be the one.
   Result<Driver*> find(const std::string& name) override;
   std::vector<core::PluginInfo> infos() const;
-  // config's choice, else cloud_hv where healthy, else the first healthy one, else the first loaded.
-  std::string default_hypervisor(const std::string& configured) const;
+  // `default_hypervisor` of the config if it is set, else what choose_default_hypervisor() says.
+  std::string default_hypervisor(const NodeConfig& config) const;
 
  private:
   static constexpr std::int64_t kPatienceMs = 1'000;

@@ -79,7 +79,9 @@ TEST_F(PluginDriversTest, WhileOneFileHangsTheOthersServe) {
   EXPECT_NE(infos[0].reason.find("create hasn't returned yet"), std::string::npos) << infos[0].reason;
   EXPECT_EQ(infos[1].state, "loaded");
   EXPECT_TRUE(drivers_.find(infos[1].name));
-  EXPECT_EQ(drivers_.default_hypervisor(""), infos[1].name);
+  EXPECT_EQ(drivers_.default_hypervisor(config_), infos[1].name);
+  config_.default_hypervisor = "slow_create";
+  EXPECT_EQ(drivers_.default_hypervisor(config_), "slow_create") << "somebody wants it in any case";
   const auto early = drivers_.find("slow_create");
   ASSERT_FALSE(early);
   EXPECT_EQ(early.error().code, Code::unavailable);
