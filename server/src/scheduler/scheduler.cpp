@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "qarax/core/default_hypervisor.hpp"
 #include "qarax/core/options_check.hpp"
 
 namespace qarax::server {
@@ -188,6 +189,13 @@ Status could_fit(const PlacementRequest& request, const std::vector<HostPtr>& ho
   }
   if (refusals.empty()) return Ok{};
   return no_host(request, refusals);
+}
+
+std::string assumed_hypervisor(const std::vector<HostPtr>& hosts) {
+  for (const HostPtr& host : hosts)
+    if (host->status == HostStatus::up && host->info && !host->info->default_hypervisor.empty())
+      return host->info->default_hypervisor;
+  return std::string(core::kDefaultHypervisor);
 }
 
 }  // namespace qarax::server

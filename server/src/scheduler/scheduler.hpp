@@ -32,4 +32,8 @@ Result<Placement> place(const PlacementRequest& request, const std::vector<Candi
 // doesn't count. The same errors as place().
 Status could_fit(const PlacementRequest& request, const std::vector<HostPtr>& hosts);
 
+// What a VM that names no hypervisor and was never placed would get: the default of the first host that is up and has
+// one, else core::kDefaultHypervisor. Never empty: REST shows a hypervisor of every VM.
+std::string assumed_hypervisor(const std::vector<HostPtr>& hosts);
+
 }  // namespace qarax::server

@@ -175,5 +175,28 @@ TEST(Place, AFallbackIsTakenOnlyWhereTheNodeSaysSoAndIsTold) {
   EXPECT_FALSE(place(ask(kGiB, "cloud_hv"), {candidate(h)}));
 }
 
+TEST(AssumedHypervisor, IsTheDefaultOfTheFirstHostThatIsUp) {
+  const auto up = [](const char* name, const char* hypervisor) {
+    HostRecord h = host(name, kGiB);
+    h.info->default_hypervisor = hypervisor;
+    return h;
+  };
+  const auto assumed = [](const std::vector<HostRecord>& hosts) {
+    std::vector<HostPtr> all;
+    for (const HostRecord& one : hosts) all.push_back(std::make_shared<const HostRecord>(one));
+    return assumed_hypervisor(all);
+  };
+  EXPECT_EQ(assumed({}), "cloud_hv");
+  EXPECT_EQ(assumed({up("a", "third"), up("b", "qemu")}), "third");
+  EXPECT_EQ(assumed({up("loading", ""), up("b", "qemu")}), "qemu");
+  HostRecord down = up("down", "third");
+  down.status = HostStatus::down;
+  EXPECT_EQ(assumed({down, up("b", "qemu")}), "qemu");
+  EXPECT_EQ(assumed({down}), "cloud_hv");
+  HostRecord unheard = up("unheard", "");
+  unheard.info.reset();
+  EXPECT_EQ(assumed({unheard}), "cloud_hv");
+}
+
 }  // namespace
 }  // namespace qarax::server
