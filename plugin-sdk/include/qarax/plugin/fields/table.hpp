@@ -18,7 +18,8 @@ template <class T>
 struct Fields;  // specialised per document type
 
 // An enum on the wire: its names in order of value from 0. Specialise as `static constexpr std::string_view kNames[]`
-// and kUnknown, the value that a name from a newer plugin becomes.
+// and kUnknown, the value that a name from a newer plugin becomes. With a kOpen beside them the schema lists no names,
+// so that clients whose enums are closed can read a name that is added later.
 template <class E>
 struct EnumNames;
 
