@@ -133,7 +133,7 @@ class RunningNode final : public Node {
     service_ptr_.store(service_.get());
     // What a plugin had to say of itself before anybody could hear it.
     for (const auto& plugin : drivers_->infos())
-      if (plugin.state == "loaded") notified(plugin.name, "");
+      if (plugin.state == core::PluginState::loaded) notified(plugin.name, "");
     return listen();
   }
 

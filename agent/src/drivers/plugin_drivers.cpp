@@ -125,7 +125,7 @@ std::vector<core::PluginInfo> PluginDrivers::infos() const {
     info.version = record.version;
     info.path = record.path;
     info.kind = "hypervisor";
-    info.state = loaded ? "loaded" : record.state == core::PluginState::loading ? "loading" : "refused";
+    info.state = record.state;
     info.reason = record.reason;
     if (!loaded) info.step = core::to_string(record.step);
     info.interfaces = record.interfaces;

@@ -263,12 +263,12 @@ TEST_F(HandlersTest, PluginsAreShownWholeAndInALine) {
   info.memory = 1 << 30;
   core::PluginInfo qemu;
   qemu.name = "qemu";
-  qemu.state = "loaded";
+  qemu.state = core::PluginState::loaded;
   qemu.description.emplace().accelerator = "tcg";
   qemu.description->accelerator_evidence = "the trial guest didn't run";
   core::PluginInfo broken;
   broken.name = "broken.so";
-  broken.state = "refused";
+  broken.state = core::PluginState::refused;
   broken.reason = "not an ELF file";
   info.plugins = {qemu, broken};
   store->update_host(id, HostStatus::up, "", info);

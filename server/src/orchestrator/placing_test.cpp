@@ -106,7 +106,7 @@ TEST(Promises, PreferAnotherHostAndRefuseNone) {
   host.info->default_hypervisor = "qemu";
   core::PluginInfo plugin;
   plugin.name = "qemu";
-  plugin.state = "loaded";
+  plugin.state = core::PluginState::loaded;
   host.info->plugins.push_back(plugin);
   const std::vector<Candidate> candidates{{std::make_shared<const HostRecord>(host), 0, true}};
   PlacementRequest request{"web", "", {}};

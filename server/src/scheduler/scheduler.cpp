@@ -9,6 +9,8 @@ namespace qarax::server {
 
 namespace {
 
+using core::PluginState;
+
 // What stands in the way: the hypervisor or the config that is asked for, or what the host has and is.
 enum class About { host, hypervisor, config };
 
@@ -32,8 +34,8 @@ std::string told_of(const core::NodeInfo& node) {
   std::string out;
   for (const auto& plugin : node.plugins) {
     out.append(out.empty() ? "" : ", ").append(plugin.name);
-    if (plugin.state != "loaded")
-      out.append(" (" + plugin.state + ": " + plugin.reason + ")");
+    if (plugin.state != PluginState::loaded)
+      out.append(" (").append(to_string(plugin.state)).append(": " + plugin.reason + ")");
     else if (plugin.description && !plugin.description->healthy)
       out.append(" (can't be used: " + plugin.description->health_reason + ")");
   }
@@ -44,8 +46,8 @@ std::string told_of(const core::NodeInfo& node) {
 std::string unusable(const core::NodeInfo& node, const std::string& name) {
   const core::PluginInfo* plugin = find_plugin(node, name);
   if (plugin == nullptr) return "it has no hypervisor " + name + "; it has: " + told_of(node);
-  if (plugin->state == "loading") return "hypervisor " + name + " can't be used yet: " + plugin->reason;
-  if (plugin->state != "loaded") return "hypervisor " + name + " was refused: " + plugin->reason;
+  if (plugin->state == PluginState::loading) return "hypervisor " + name + " can't be used yet: " + plugin->reason;
+  if (plugin->state != PluginState::loaded) return "hypervisor " + name + " was refused: " + plugin->reason;
   if (plugin->description && !plugin->description->healthy)
     return "hypervisor " + name + " can't be used: " + plugin->description->health_reason;
   return {};
@@ -64,8 +66,9 @@ std::optional<Refusal> judge_config(const VmSpec& spec, const core::PluginInfo& 
 // The plugin that it is about may be one that its node is still loading.
 bool may_come(const core::NodeInfo& node, const std::string& name) {
   const core::PluginInfo* plugin = find_plugin(node, name);
-  if (plugin != nullptr) return plugin->state == "loading";
-  return std::any_of(node.plugins.begin(), node.plugins.end(), [](const auto& one) { return one.state == "loading"; });
+  if (plugin != nullptr) return plugin->state == PluginState::loading;
+  return std::any_of(node.plugins.begin(), node.plugins.end(),
+                     [](const auto& one) { return one.state == PluginState::loading; });
 }
 
 // What no waiting would change: hypervisor, size and config, or `passes`. Sets `placement` where the host passes.

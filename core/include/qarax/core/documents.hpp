@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "qarax/core/ids.hpp"
+#include "qarax/core/plugin_state.hpp"
 #include "qarax/plugin/call_args.hpp"
 #include "qarax/plugin/vm_spec.hpp"
 #include "qarax/plugin/vm_status.hpp"
@@ -133,8 +134,8 @@ struct PluginInfo {
   std::string id{};
   std::string version{};
   std::string path{};
-  std::string kind{};    // hypervisor
-  std::string state{};   // loaded, loading, refused
+  std::string kind{};  // hypervisor
+  PluginState state = PluginState::unknown;
   std::string reason{};  // of a refusal, or what its loading waits for
   std::string step{};    // of the handshake that refused it, or that it is at
   std::vector<std::string> interfaces{};

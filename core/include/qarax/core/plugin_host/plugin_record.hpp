@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "qarax/core/plugin_state.hpp"
 #include "qarax/plugin/fields.hpp"
 #include "qarax/plugin/vm_status.hpp"
 
@@ -17,8 +18,6 @@ struct PluginFileConfig {
   std::string state_root{};  // absolute; the plugin's own folder is the one of its name in it, made 0700 if missing
   RawJson offers{};          // an object: members for a config that lacks them, where the plugin's schema has them
 };
-
-enum class PluginState { loading, loaded, refused };
 
 // The step of the handshake that refused a file; they run in this order, each has its own text.
 enum class LoadStep {
