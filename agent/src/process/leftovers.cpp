@@ -66,13 +66,8 @@ std::string marked_vm_of(int pid, const std::string& vms_dir) {
 
 std::vector<int> children_of(int parent) {
   std::vector<int> out;
-  for (const int pid : all_pids()) {
-    const auto stat = core::read_file("/proc/" + std::to_string(pid) + "/stat", 4096);
-    if (!stat) continue;
-    const std::size_t name_end = stat->rfind(')');
-    if (name_end == std::string::npos || stat->size() < name_end + 5) continue;
-    if (std::atoi(stat->c_str() + name_end + 4) == parent) out.push_back(pid);
-  }
+  for (const int pid : all_pids())
+    if (core::process_parent(pid) == parent) out.push_back(pid);
   return out;
 }
 

@@ -64,5 +64,7 @@ Error errno_error(std::string_view what, int error);
 
 // Field 22 of /proc/<pid>/stat, in clock ticks since boot; empty when there is no such process.
 std::optional<std::int64_t> process_start_time(int pid);
+// Empty when there is no such process.
+std::optional<int> process_parent(int pid);
 
 }  // namespace qarax::core
