@@ -14,6 +14,7 @@
 #include <set>
 
 #include "call_limits.hpp"
+#include "folder_names.hpp"
 #include "ledger.hpp"
 #include "pidfd.hpp"
 #include "qarax/core/ids.hpp"
@@ -151,7 +152,7 @@ void Leftovers::find_folders(std::vector<core::Leftover>& out) const {
     const std::string name = entry.path().filename().string();
     const std::size_t dash = name.find('-');
     const std::string vm = dash == std::string::npos ? "" : name.substr(dash + 1);
-    if ((name.starts_with(".new-") || name.starts_with(".removed-")) && core::is_uuid(vm))
+    if (is_broken_off(name) && core::is_uuid(vm))
       out.push_back(
           leftover("folder", entry.path().string(), vm, "a VM's folder whose making or removal was broken off"));
   }
