@@ -1,5 +1,5 @@
-// Names of folders of VMs and snapshots that are no whole ones. Who makes them, and who finds them later, has them
-// here.
+// How the folders of VMs and snapshots that are incomplete are named, for the code that makes them and the code that
+// finds them later.
 #pragma once
 
 #include <string_view>

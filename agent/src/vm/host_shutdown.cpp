@@ -3,13 +3,12 @@
 #include <set>
 
 #include "manager.hpp"
+#include "patience.hpp"
 #include "qarax/core/logging.hpp"
 
 namespace qarax::agent {
 
 namespace {
-
-constexpr std::int64_t kKillMs = 10'000;
 
 // What is still to be ended, and what came of the rest. Kept by whoever still works on it, not by who asked.
 struct Tally {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "manager.hpp"
+#include "patience.hpp"
 #include "qarax/core/logging.hpp"
 #include "steps.hpp"
 
@@ -12,7 +13,6 @@ namespace qarax::agent {
 namespace {
 // What a hung call gets to notice its cancel before the VMM is killed under it.
 constexpr std::int64_t kOvertakeMs = 2000;
-constexpr std::int64_t kKillMs = 10'000;
 }  // namespace
 
 void Manager::overtake(const VmPtr& vm, const OperationPtr& operation) {

@@ -5,6 +5,7 @@
 
 #include "command_document.hpp"
 #include "manager.hpp"
+#include "patience.hpp"
 #include "records.hpp"
 #include "steps.hpp"
 
@@ -156,7 +157,7 @@ Result<VmStatus> Manager::launch(const VmPtr& vm, const Operation& operation, co
   if (error.step.empty()) error.step = std::string(core::to_string(command.action)) + "-vmm";
   if (error.log_tail.empty()) error.log_tail = vmm_log_tail(args.run_dir);
   // Whatever the plugin left: its processes go, so that "not started" is a promise.
-  if (auto killed = processes_.kill({vm->id, document.incarnation}, CallLimits{}.within_ms(5000)); !killed) {
+  if (auto killed = processes_.kill({vm->id, document.incarnation}, CallLimits{}.within_ms(kUndoMs)); !killed) {
     // Handle and sockets stay: it is still there to be asked and ended.
     error.message += "; and its process could not be ended: " + killed.error().message;
     return error;
