@@ -1,5 +1,5 @@
-# bash's completion of `qarax`, said by the program that was just installed. Where that doesn't run (it is for another
-# machine) there is none, and the installation is whole without.
+# Installs the bash completion of `qarax`, which the program just installed prints. If it can't run here (e.g. it is built
+# for another machine), there is no completion, and the installation succeeds without it.
 set(qarax "${CMAKE_INSTALL_PREFIX}/bin/qarax")
 set(to "${CMAKE_INSTALL_PREFIX}/share/bash-completion/completions/qarax")
 execute_process(COMMAND "$ENV{DESTDIR}${qarax}" completion bash OUTPUT_VARIABLE script RESULT_VARIABLE failed ERROR_QUIET)

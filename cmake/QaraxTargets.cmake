@@ -1,9 +1,9 @@
-# One place for what every target of ours has in common: language level, warnings, sanitizers, ccache.
+# Settings that all of the project's targets share: language level, warnings, sanitizers, ccache.
 #
-#   qarax_library(NAME SOURCES … [HEADERS_DIR include] PUBLIC deps… PRIVATE deps…)   target qarax_NAME, alias qarax::NAME
-#   qarax_program(NAME SOURCES … LIBS …)                                            an executable of ours
+#   qarax_library(NAME [INCLUDE folder] SOURCES … PUBLIC deps… PRIVATE deps…)  static library qarax_NAME, alias qarax::NAME
+#   qarax_program(NAME SOURCES … LIBS …)                                      an executable, installed into bin
 #   qarax_fuzz(NAME SOURCES … LIBS …)            NAME_fuzz, a libFuzzer program; its seeds are in fuzz_seeds/NAME, if any
-#   qarax_test(NAME SOURCES … LIBS … [LABELS …])                                    a GoogleTest binary, one CTest entry a binary
+#   qarax_test(NAME SOURCES … LIBS … [LABELS …] [DEFINES …] [DEPENDS …])       a GoogleTest program, one CTest entry each
 include_guard(GLOBAL)
 
 set(CMAKE_CXX_STANDARD 20)
@@ -16,7 +16,7 @@ set(CMAKE_CXX_SCAN_FOR_MODULES OFF)
 
 find_program(QARAX_CCACHE ccache)
 if(QARAX_CCACHE)
-  # These are what ccache wants to know before it keeps what was compiled with precompiled headers.
+  # ccache needs these settings to cache objects that were compiled with precompiled headers.
   set(qarax_launcher env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${QARAX_CCACHE})
   set(CMAKE_C_COMPILER_LAUNCHER ${qarax_launcher})
   set(CMAKE_CXX_COMPILER_LAUNCHER ${qarax_launcher})
@@ -25,31 +25,31 @@ endif()
 add_library(qarax_flags INTERFACE)
 target_compile_options(qarax_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
   -Wno-missing-field-initializers -Werror)
-# GCC 12 at -O2 sees uninitialised strings inside std::variant where there are none (GCC bug 105562 and its kin).
+# GCC 12 at -O2 wrongly reports uninitialised strings inside std::variant (GCC bug 105562 and similar ones).
 target_compile_options(qarax_flags INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
-# -Wnon-virtual-dtor is C++ only; C targets take qarax_c_flags.
+# -Wnon-virtual-dtor exists for C++ only, so C targets use qarax_c_flags.
 add_library(qarax_c_flags INTERFACE)
 target_compile_options(qarax_c_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Werror)
 
-# The tree's warnings are GCC's, as Debian 12 has it.
+# The tree is free of warnings with the GCC of Debian 12; clang's other warnings must not fail the fuzzers' build.
 if(QARAX_FUZZ)
   target_compile_options(qarax_flags INTERFACE -Wno-error)
   target_compile_options(qarax_c_flags INTERFACE -Wno-error)
 endif()
 
-# The standard library's headers, and GoogleTest's for the tests, are parsed once: a quarter of the time that the whole tree
-# takes. Nothing of ours is among them. A source that forgets an #include shows in what is compiled without: by asan, fuzz and
-# clang-tidy.
+# Precompile the headers of the standard library, and GoogleTest's for the tests, which saves a quarter of the time to build
+# the whole tree. No header of the project is among them. A source that forgets an #include is found by the builds without
+# precompiled headers: asan, fuzz and clang-tidy.
 set(qarax_pch OFF)
 if(QARAX_PRECOMPILE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND NOT QARAX_FUZZ)
   set(qarax_pch ON)
-  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)  # for ccache
-  # What GCC 12 believes of std::string's inside is told for precompiled headers, too. With QARAX_PRECOMPILE=OFF and -O2 there
-  # are these warnings.
+  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)  # ccache needs it
+  # GCC 12 gives these wrong warnings about the inside of std::string also for precompiled headers. They still appear with
+  # QARAX_PRECOMPILE=OFF and -O2.
   target_compile_options(qarax_flags INTERFACE -Wno-array-bounds -Wno-restrict -Wno-stringop-overflow
     -Wno-stringop-overread)
-  # Poco's packages ask for these. GCC takes precompiled headers only under the macros that they were made with; without
-  # Poco's they change nothing, as g++ defines _GNU_SOURCE and files have 64-bit sizes here.
+  # Poco's packages define these macros. GCC accepts a precompiled header only with the macros that it was made with, so
+  # define them for all targets. They have no other effect, as g++ defines _GNU_SOURCE and file sizes have 64 bits here.
   foreach(macro _FILE_OFFSET_BITS=64 _LARGEFILE64_SOURCE _REENTRANT _THREAD_SAFE _XOPEN_SOURCE=500)
     add_compile_definitions($<$<COMPILE_LANGUAGE:CXX>:${macro}>)
   endforeach()
@@ -58,7 +58,8 @@ set(qarax_pch_headers <algorithm> <array> <atomic> <charconv> <chrono> <conditio
   <fstream> <functional> <future> <map> <memory> <mutex> <optional> <set> <string> <string_view> <thread> <unordered_map>
   <utility> <variant> <vector>)
 
-# GCC takes headers that were precompiled as its own target is: position-independent for a library or for a program.
+# GCC accepts precompiled headers only if they were compiled like the target: position-independent code differs between
+# libraries and programs, so each kind has its own.
 function(qarax_precompile TARGET)
   get_target_property(type ${TARGET} TYPE)
   if(NOT qarax_pch)
@@ -89,7 +90,7 @@ if(QARAX_SANITIZE)
   add_link_options(-fsanitize=${QARAX_SANITIZE})
 endif()
 
-# All of it is built for the fuzzers, which only clang can; scripts/test.sh fuzz does.
+# With QARAX_FUZZ everything is instrumented for the fuzzers, which needs clang; scripts/test.sh fuzz uses it.
 if(QARAX_FUZZ)
   if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
     message(FATAL_ERROR "QARAX_FUZZ needs clang: cmake --preset fuzz")
@@ -134,10 +135,10 @@ function(qarax_program NAME)
   install(TARGETS ${NAME} RUNTIME DESTINATION bin)
 endfunction()
 
-# What ThreadSanitizer is run on: the tests with the label tsan, and what they need.
+# Builds what ThreadSanitizer is run on: the tests with the label tsan and their dependencies.
 add_custom_target(qarax_tsan_tests)
 
-# temp_folder.hpp, for every test of the tree.
+# Gives every test of the tree temp_folder.hpp.
 add_library(qarax_temp_folder INTERFACE)
 target_include_directories(qarax_temp_folder INTERFACE ${PROJECT_SOURCE_DIR}/plugin-sdk/testing)
 
@@ -154,7 +155,7 @@ function(qarax_test NAME)
     add_dependencies(${NAME} ${A_DEPENDS})
   endif()
   add_test(NAME ${NAME} COMMAND ${NAME})
-  # For what hangs: on a slow disk, and under ThreadSanitizer, the store's alone take minutes.
+  # The timeout is for tests that hang. On a slow disk or under ThreadSanitizer the store's tests alone take minutes.
   set_tests_properties(${NAME} PROPERTIES TIMEOUT 600 LABELS "${A_LABELS}")
   if("tsan" IN_LIST A_LABELS)
     add_dependencies(qarax_tsan_tests ${NAME})

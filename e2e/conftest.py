@@ -1,4 +1,4 @@
-"""Fixtures: a stack of its own per test, one shared by the tests of a module that leave it as it was, or one that is up."""
+"""Fixtures: a separate stack for each test, one shared by a module's tests that leave it unchanged, or one that is up already."""
 
 import collections
 import os
@@ -33,7 +33,7 @@ def pytest_runtest_makereport(item, call):
     outcome = yield
     report = outcome.get_result()
     setattr(item, "report_" + report.when, report)
-    # A property of the report: also where xdist or JUnit's XML carries it.
+    # As a property of the report it also gets through xdist and into JUnit's XML.
     report.user_properties += [("ran on", line) for line in ran_on.take()]
     if report.when == "call" and report.failed:
         stack = item.funcargs.get("stack") or getattr(item.funcargs.get("qarax"), "stack", None)
@@ -82,7 +82,7 @@ def stack(request):
 
 @pytest.fixture
 def qarax(request):
-    """The same through the Python client; or the server that is up already, from which the test's VMs are deleted."""
+    """The same stack through the Python client, or the server that is up already; the test's VMs are deleted there."""
     made = Qarax(running_url()) if running_url() else Qarax((stack := request.getfixturevalue("stack")).server.base, stack)
     try:
         made.wait_ready()
@@ -103,7 +103,7 @@ def bare_stack(request):
 
 @pytest.fixture(scope="module")
 def simulated(request):
-    """Server and one node with only the simulator: for what needs no guest."""
+    """Server and one node with only the simulator, for tests that need no guest."""
     made = Stack()
     try:
         made.add_node(plugins=[made.simulator_plugin()], boot={})

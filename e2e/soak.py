@@ -1,9 +1,9 @@
-"""python soak.py [--simulator N] [--qemu N]: VMs are made, used and deleted by the thousand, and what is left of them.
+"""python soak.py [--simulator N] [--qemu N]: makes, uses and deletes VMs by the thousand, and looks for what is left.
 
-After a warm-up (thread pools, caches, the allocator's arenas) everything that a VM takes is counted, and again once all of
-them are gone: descriptors, threads, processes, files and control groups have to be as before, to the last one, and memory
-within a bound. Tombstones are left out of that: one small file of the node's for each of the latest 10,000 VMs that were
-deleted, which refuses late commands for it; the report counts them. test_soak.py is a short run of it."""
+After a warm-up (thread pools, caches, the allocator's arenas) everything that a VM takes is counted, and again once all VMs
+are gone: descriptors, threads, processes, files and control groups must be exactly as before, and memory within a bound.
+Tombstones are left out: the node keeps a small file for each of the latest 10,000 deleted VMs, which refuses late commands for
+it; the report counts them. test_soak.py is a short run of this."""
 
 import argparse
 import collections
@@ -21,18 +21,18 @@ from framework.stack import Program, Stack, wait_for
 
 AT_ONCE = 4
 WARM_UP = 100
-# Of each program, over 1,000 lifecycles: the server keeps 1,000 finished jobs in memory, by design.
+# Bytes for each program over 1,000 lifecycles: the server keeps 1,000 finished jobs in memory, by design.
 MEMORY_BOUND = 8 << 20
 GRPC_THREADS = {"default-executo", "resolver-execut", "event_engine", "grpc_global_tim", "nexting_thread", "timer_manager"}
-LIBRARY_THREADS = 4 * os.cpu_count()  # more of them than before
+LIBRARY_THREADS = 4 * os.cpu_count()  # so many more of them than before are allowed
 
 
 @dataclasses.dataclass(frozen=True)
 class Footprint:
-    fds: dict  # of what kind, how many
-    threads: dict  # of our own, by name
+    fds: dict  # kind → number
+    threads: dict  # of qarax's own, name → number
     library_threads: int  # gRPC's: it makes some for each CPU when it is busy, and keeps them
-    memory: int  # PSS without what is shared with other programs, in bytes
+    memory: int  # anonymous PSS in bytes, which leaves out files shared with other programs
 
     @staticmethod
     def of(program: Program) -> "Footprint":
@@ -89,7 +89,7 @@ class Soak:
         return {"server": Footprint.of(self.stack.server), "node": Footprint.of(self.node)}
 
     def things(self) -> dict:
-        """What a VM has outside of the two programs; tombstones aside, the latest of which stay."""
+        """What VMs take outside of the two programs, without tombstones, the latest of which stay."""
         marker = str(self.node.data).encode()
         processes = []
         for entry in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
@@ -106,7 +106,7 @@ class Soak:
         return {"processes": sorted(processes), "files": sorted(files), "cgroups": groups, "vms": self.stack.api.vms()}
 
     def at_rest(self) -> dict:
-        """Once nothing has changed for longer than an idle thread waits for work (30 s)."""
+        """Returns the footprints once nothing has changed for longer than an idle thread waits for work (30 s)."""
         self.stack.api.session.close()
         seen, since = self.programs(), time.monotonic()
         while time.monotonic() - since < 35:

@@ -1,4 +1,4 @@
-"""Bad input: each gets a problem document that names the field or object and the way out, and nothing is changed."""
+"""Bad input: each is answered by a problem document that names the field or object and the way out, and changes nothing."""
 
 import socket
 import time
@@ -122,7 +122,7 @@ def test_unknown_hypervisor_lists_those_that_exist(simulated):
 
 
 def test_unknown_boot_source(simulated):
-    """Which ones a node has is the node's to say, so that it is a start, or a dry run of one, that is refused."""
+    """Only the node knows its boot sources, so it is the start, or its dry run, that is refused."""
     unknown = "6f1c2a9e-3b57-4a0e-9d0c-0f6f2f3b1a55"
     vm_id = simulated.api.create("elsewhere", hypervisor="simulator", boot_source_id=unknown)
     for query in ("?dry_run=true", ""):

@@ -1,4 +1,4 @@
-"""Size, snapshots, counters: through the whole stack, and what is left when something ends in the middle of it."""
+"""Resize, snapshots, counters through the whole stack, and what is left if something ends in the middle."""
 
 import contextlib
 import os
@@ -190,7 +190,7 @@ def test_hosts_say_what_their_hypervisors_can(stack):
 
 
 def test_what_a_hypervisor_lacks_is_refused_before_anything_is_recorded(bare_stack):
-    """With a plugin in C that pauses and can't do anything else."""
+    """With a plugin in C that can pause and nothing else."""
     stack = bare_stack
     node = stack.add_node(plugins=[{"path": str(paths.BUILD / "core/src/plugin_host/fixtures/c_plugin.so"), "required": True}], boot={})
     assert stack.api.hosts()[0]["plugins"][0]["capabilities"] == ["pause"]
@@ -222,7 +222,7 @@ def needs(stack, capability: str) -> None:
 
 
 class Shell:
-    """The guest's console, both ways, by the socket of its supervisor."""
+    """The guest's console, for input and output, through the socket of its supervisor."""
 
     def __init__(self, node, vm_id: str, incarnation: int):
         self.socket = socket.socket(socket.AF_UNIX)
@@ -232,8 +232,8 @@ class Shell:
         assert self.socket.recv(3, socket.MSG_WAITALL) == b"ok\n"
 
     def says(self, command: str, expected: str) -> bool:
-        """Whether the answer to the command has it; the guest's own lines come in between."""
-        # The echo of what is typed isn't its answer.
+        """Returns whether the command's answer contains `expected`; the guest's own lines may come in between."""
+        # Computed by the guest, so that the echo of the command isn't taken for its end.
         self.socket.sendall(command.encode() + b"; echo done=$((6 * 7))\n")
         seen = b""
         deadline = time.monotonic() + 30
@@ -302,7 +302,7 @@ def test_agent_killed_while_a_guest_is_written_down(stack):
     caller.join()
     stack.wait_state(vm_id, "running")
     wait_for("the end of the job", lambda: not stack.api.vm(vm_id)["activity"])
-    # It may have been quicker than the kill: then it is whole.
+    # The snapshot may have been quicker than the kill, and is complete then.
     assert folders(node, vm_id) == [s["id"] for s in snapshots(stack, vm_id) if s["status"] == "ready"]
     assert len(snapshots(stack, vm_id)) == len(folders(node, vm_id))
     before = uptimes(stack.api.console(vm_id))[-1]

@@ -46,7 +46,7 @@ class Cli:
 
 
 def rows(table: str) -> list:
-    """The table's rows as dicts, cut where its header's columns begin: that they do is what is tested."""
+    """The table's rows as dicts, cut at the columns of its header. So this also tests that the columns are aligned."""
     lines = table.splitlines()
     starts = [m.start() for m in re.finditer(r"\S+", lines[0])] + [None]
     columns = [lines[0][a:b].strip() for a, b in zip(starts, starts[1:])]
@@ -112,7 +112,7 @@ def test_why_of_a_killed_vmm(stack):
     document = cli.json("why", "victim")
     assert document["vm"]["exit"]["signal"] == 9 and document["host"]["name"] == "node1"
     assert "qarax uptime" in document["console"] and any("qarax start victim" in step for step in document["next"])
-    # A console that is over is shown and not waited on.
+    # The console of a VM that has ended is shown, and not waited for.
     over = cli.run("console", "victim", "--follow")
     assert "qarax uptime" in over.stdout and "victim is shutdown" in over.stderr and "qarax why victim" in over.stderr
 
@@ -190,7 +190,7 @@ def test_simulated_vms_have_no_console_to_wait_on(simulated):
     cli.run("delete", "unseen")
     told = cli.run("why", "dry").stdout
     assert "qarax console dry" not in told and "simulator, has no console" in told, told
-    # What there is of a log ends by itself: that is no broken line.
+    # The log ends by itself, which must not be reported as a broken connection.
     followed = cli.run("console", "dry", "--follow")
     assert "no guest runs" in followed.stdout and "simulator, has no console to follow" in followed.stderr
     typed = subprocess.run([str(paths.program("qarax")), "console", "dry"], input=b"ls\n", capture_output=True, env=cli.env, timeout=60)
@@ -263,7 +263,7 @@ def test_what_only_the_node_knows(simulated):
     assert line["NAME"] == "planned" and line["ACTION"] == "none"
     assert "plan" in cli.run("adopt", "node1", "--plan", "0000", expect=REFUSED).stderr
     cli.run("unmanaged", "node1", "--adopt", "6f1c2a9e-3b57-4a0e-9d0c-0f6f2f3b1a55", expect=REFUSED)
-    # A VM that only the node has: nothing is wrong with the host, and yet there is a plan.
+    # A VM that only the node has: there is a plan although nothing is wrong with the host.
     vm_id = cli.json("show", "planned")["id"]
     simulated.server.stop()
     with sqlite3.connect(simulated.server.data / "qarax.db") as database:
@@ -282,7 +282,7 @@ def test_what_only_the_node_knows(simulated):
 
 
 def test_a_host_that_is_not_up_is_not_said_to_be_known():
-    """What answers at its address may be another host's node: that the server knows all of that says nothing."""
+    """The node that answers at its address may be another host's, so it means nothing that the server knows that node's VMs."""
     host = {"id": "6f1c2a9e-3b57-4a0e-9d0c-0f6f2f3b1a55", "name": "copy", "status": "down",
             "status_reason": "this node is host node1"}
 
@@ -323,7 +323,7 @@ def test_the_servers_no_is_told_in_full(simulated):
     assert "created" in wrong.stderr and "next: qarax why taken" in wrong.stderr
     small = cli.run("create", "small", "--memory", "1K", expect=REFUSED)
     assert "/memory_size" in small.stderr
-    # A start that no host takes leaves the VM, and says so; each host's reason stands there.
+    # If no host accepts the start, the VM stays. The message says so, and names each host's reason.
     unfit = cli.run("launch", "unfit", "--hypervisor", "nonesuch", expect=REFUSED)
     assert "nonesuch" in unfit.stderr
     for vm in cli.run("list", "--names").stdout.split():
@@ -353,7 +353,7 @@ def test_wait_goes_beyond_the_servers_own_limit():
         cli.run("force-stop", "slow")
         late = cli.run("--wait", "1.5", "start", "slow", expect=TIMED_OUT)
         assert re.search(r"job: +[0-9a-f-]{36}", late.stderr)
-        # Then the job's own word counts, whatever else there is to be seen of the VM.
+        # The job's result counts then, whatever the VM's state shows.
         cli.run("create", "never", "--config", '{"start_delay_ms": 2000, "failure_percent": 100}')
         failed = cli.run("start", "never", expect=REFUSED)
         assert "simulated failure of a start" in failed.stderr and re.search(r"job: +[0-9a-f-]{36}", failed.stderr)
@@ -379,7 +379,7 @@ def test_unreachable_server_is_exit_code_3(simulated):
     assert result.stdout == ""
     assert Cli("http://no-such-host.invalid:1").run("hosts", expect=UNREACHABLE).stderr
     assert Cli(simulated.server.base).run("--server", gone, "list", expect=UNREACHABLE), "the option wins over the environment"
-    # Our own version is known without a server.
+    # The command's own version is known without a server.
     version = Cli(gone).run("version", expect=UNREACHABLE)
     assert version.stdout.startswith("qarax ")
     assert "qarax-server" in Cli(simulated.server.base).run("version").stdout
@@ -459,13 +459,13 @@ def test_token_and_tls(tmp_path):
         assert "control character" in torn.stderr and "s3cret" not in torn.stderr
         denied = Cli(url, QARAX_CA_FILE=str(cert)).run("list", expect=REFUSED)
         assert "QARAX_TOKEN" in denied.stderr
-        # Whose certificate nobody vouches for gets no token.
+        # A server whose certificate isn't trusted gets no token.
         untrusted = Cli(url, QARAX_TOKEN="s3cret-of-the-test").run("list", expect=UNREACHABLE)
         assert "--ca-file" in untrusted.stderr and "s3cret" not in untrusted.stderr
-        # Nor one of another name, on this machine as elsewhere.
+        # Neither does one whose certificate is for another name, also on this machine.
         by_address = Cli(f"https://127.0.0.1:{server.port}", QARAX_TOKEN="s3cret-of-the-test", QARAX_CA_FILE=str(cert)).run("list", expect=UNREACHABLE)
         assert "s3cret" not in by_address.stderr
-        # The system's authorities vouch where no file is given, and only there.
+        # The system's authorities are trusted only if no CA file is given.
         assert Cli(url, QARAX_TOKEN="s3cret-of-the-test", SSL_CERT_FILE=str(cert)).json("list") == []
         key2, cert2 = certificate(tmp_path, "other", "IP:127.0.0.1")
         Cli(url, QARAX_TOKEN="s3cret-of-the-test", SSL_CERT_FILE=str(cert), QARAX_CA_FILE=str(cert2)).run("list", expect=UNREACHABLE)
@@ -551,7 +551,7 @@ def test_what_a_vm_can_grow_to(simulated):
         assert "qarax stop grows, then qarax set grows --max-vcpus" in cli.run("resize", "grows", "--vcpus", "5", expect=REFUSED).stderr
         assert "--memory-hotplug SIZE" in cli.run("resize", "grows", "--memory", "1G", expect=REFUSED).stderr
         cli.run("stop", "grows")
-        # Its limit is its own: it neither goes down with the vCPUs nor is it in the way of more.
+        # The vCPU limit is a separate value: fewer vCPUs don't lower it, and more vCPUs than it raise it.
         cli.run("set", "grows", "--vcpus", "1", "--memory-hotplug", "none")
         shown = cli.json("show", "grows")
         assert shown["max_vcpus"] == 4 and shown["memory_hotplug_size"] is None

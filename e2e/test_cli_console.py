@@ -1,4 +1,4 @@
-"""`qarax console` with a keyboard: on a pseudo-terminal as a person has it, and in a pipe."""
+"""`qarax console` with input: on a pseudo-terminal, like a person's, and in a pipe."""
 
 import contextlib
 import os
@@ -18,7 +18,7 @@ from test_cli import DONE, REFUSED, UNREACHABLE, Cli
 
 
 class Terminal:
-    """A program on a terminal of its own, which is looked at from both ends."""
+    """A program on its own pseudo-terminal, of which the test has both ends."""
 
     def __init__(self, cli: Cli, *args: str):
         self.master, self.slave = pty.openpty()
@@ -41,7 +41,7 @@ class Terminal:
         os.write(self.master, keys.encode() if isinstance(keys, str) else keys)
 
     def sees(self, what: str, timeout: float = 60) -> bytes:
-        """Reads on until that is on the screen, and forgets it up to there."""
+        """Reads until `what` is on the screen, and forgets the output up to there."""
         deadline = time.monotonic() + timeout
         while what.encode() not in self.shown:
             assert time.monotonic() < deadline, f"no {what!r} in {self.shown[-2000:]!r}"
@@ -51,7 +51,7 @@ class Terminal:
         return before
 
     def answers(self, command: str, answer: str) -> None:
-        """Of a shell that is just coming back: what is typed before it is there is lost."""
+        """Repeats the command until it is answered: a shell that is just restarting loses what is typed before it is ready."""
         for _ in range(20):
             self.type(command + "\r")
             with contextlib.suppress(AssertionError):
@@ -63,7 +63,7 @@ class Terminal:
         return termios.tcgetattr(self.slave)[tty.LFLAG] & (termios.ICANON | termios.ECHO | termios.ISIG) == 0
 
     def ends(self, code: int, timeout: float = 15) -> str:
-        """What it said at last. The terminal is as it was."""
+        """Waits for the end; returns the last output. The terminal's settings must be as before."""
         deadline = time.monotonic() + timeout
         while self.process.poll() is None:
             assert time.monotonic() < deadline, f"it doesn't end: {self.shown[-2000:]!r}"
@@ -92,7 +92,7 @@ def test_a_person_types_sees_the_answer_and_detaches(stack):
         assert terminal.is_raw()
         terminal.type("echo product=$((6 * 7))\r")
         terminal.sees("product=42")
-        # The guest's keys, not ours: Ctrl-C ends its shell, which comes back.
+        # The keys go to the guest: Ctrl-C ends the guest's shell, which is started again.
         terminal.type("sleep 1000\r")
         terminal.sees("sleep 1000")
         terminal.type("\x03")
@@ -127,7 +127,7 @@ def test_the_terminal_is_put_back_whatever_ends_it(stack):
             assert terminal.is_raw()
             terminal.process.send_signal(number)
             terminal.ends(-number)
-    with Terminal(cli, "console", "web") as terminal:  # stopped and continued
+    with Terminal(cli, "console", "web") as terminal:  # is stopped and continued
         terminal.sees("qarax uptime")
         terminal.process.send_signal(signal.SIGTSTP)
         wait_for("it stops", lambda: open(f"/proc/{terminal.process.pid}/stat").read().rsplit(")", 1)[1].split()[0] == "T")
@@ -167,7 +167,7 @@ def test_what_is_piped_in_is_typed(stack):
         piped.stdin.close()
         assert piped.wait(15) == DONE
     stack.wait_console(stack.api.vms()[0]["id"], "late=25")
-    # Nothing to type: the log, as --follow and --tail show it.
+    # Without input it prints the log, like --follow and --tail.
     assert "product=42" in cli.run("console", "web").stdout
     cli.run("force-stop", "web")
     refused = subprocess.run(program, input=b"ls\n", capture_output=True, env=cli.env, timeout=30)

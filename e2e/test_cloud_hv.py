@@ -1,5 +1,5 @@
-"""The cloud_hv plugin in the whole stack. On fake_vmm where no real one is named by CLOUD_HYPERVISOR; no result of the
-fake is Cloud Hypervisor's: each test says which of the two it ran on."""
+"""The cloud_hv plugin in the whole stack. Without a real program named by CLOUD_HYPERVISOR it runs on fake_vmm. A result on the
+fake says nothing about Cloud Hypervisor, so each test reports which of the two it ran on."""
 
 import os
 import signal
@@ -31,7 +31,7 @@ def cloud_stack(record_property):
     stack = Stack()
     config = {"binary": str(REAL or FAKE)}
     if not REAL:
-        config["trial"] = "fake"  # it runs no guest and needs no KVM
+        config["trial"] = "fake"  # the fake runs no guest and needs no KVM
     stack.add_node(plugins=[{"path": str(paths.BUILD / "plugins" / "cloud_hv.so"), "config": config}, stack.qemu_plugin()])
     yield stack
     left = stack.close()
@@ -81,7 +81,7 @@ def test_vmm_killed(cloud_stack):
 def test_a_guest_that_is_ended_over_the_vmms_api(cloud_stack, what, agent):
     vm = started(cloud_stack, "ended")
     node = cloud_stack.nodes[0]
-    folder = os.open(next(node.data.rglob("api.sock")).parent, os.O_RDONLY)  # its path is too long for an address
+    folder = os.open(next(node.data.rglob("api.sock")).parent, os.O_RDONLY)  # its path is too long for a socket address
     if agent == "is away":
         node.kill()
     with socket.socket(socket.AF_UNIX) as api:
@@ -120,7 +120,7 @@ def test_a_start_that_fails_leaves_nothing(cloud_stack, fault, word):
 
 
 def test_what_a_document_may_not_say_is_refused(cloud_stack):
-    """Its schema says it where the VM is created; what only the plugin knows of is said by its resolve, at a dry run or start."""
+    """What the schema forbids is refused when the VM is created; what only the plugin knows, by its resolve, at a dry run or start."""
     body = {"name": "bad", "hypervisor": "cloud_hv", "boot_vcpus": 1, "max_vcpus": 2, "memory_size": 128 << 20}
     refused = cloud_stack.api.call("POST", "/vms", json=body | {"config": {"disks": []}})
     assert refused.status_code == 422, refused.text

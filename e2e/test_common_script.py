@@ -1,5 +1,4 @@
-"""scripts/lib/common.sh: a signal that ends a script leaves nothing running of what it had started, or lets that come to its
-end."""
+"""scripts/lib/common.sh: when a signal ends a script, what the script had started is ended, or may first finish."""
 
 import os
 import pathlib
@@ -20,7 +19,7 @@ trap 'echo left >>"$FOLDER/said"' EXIT
 
 
 def running(mark: str) -> list[str]:
-    """pids of what has it among its arguments."""
+    """Pids of processes that have `mark` among their arguments."""
     found = []
     for entry in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -32,7 +31,7 @@ def running(mark: str) -> list[str]:
 
 
 def script(tmp_path, lines: str, **env: str) -> subprocess.Popen:
-    # What runs the tests may ignore the signals, and a shell can't trap what it was born ignoring.
+    # The tests' parent may ignore these signals, and a shell can't trap signals that were ignored when it started.
     command = ["env", "--default-signal=INT,HUP", "bash", "-euc", LOGGED + lines]
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                             env={"PATH": "/usr/bin:/bin", "FOLDER": str(tmp_path), **env})
@@ -49,7 +48,7 @@ def test_a_signal_ends_all_that_was_started(tmp_path, what, number):
     started = script(tmp_path, f"must $FOLDER/log {what}", MARK=mark)
     try:
         wait_for("it runs", lambda: running(mark), 20, every=0.02)
-        # To the script alone: Ctrl-C doesn't reach what has a process group of its own, kill doesn't anyway.
+        # Sent to the script alone: Ctrl-C doesn't reach children in their own process groups, and neither does kill.
         started.send_signal(number)
         said, _ = started.communicate(timeout=20)
         assert started.returncode == 130, said
@@ -61,7 +60,7 @@ def test_a_signal_ends_all_that_was_started(tmp_path, what, number):
 
 
 def test_what_is_not_to_be_broken_off_comes_to_its_end(tmp_path):
-    """A second signal is for who can't wait."""
+    """A second signal ends it at once."""
     takes_its_time = """
 slow() { touch $FOLDER/begun; until [ -e $FOLDER/go ]; do sleep 0.02; done; echo done >>$FOLDER/said; }
 QARAX_UNBROKEN=1

@@ -1,5 +1,5 @@
 """Clients of the API's first version know a fixed list of hypervisors and raise on any other name: `compat.hypervisor_names`
-lets them read a fleet that has more, and what is true stands beside it."""
+lets them read a fleet that has others, and other fields hold the true names."""
 
 import enum
 
@@ -9,14 +9,14 @@ from framework.stack import Stack
 
 
 class Known(enum.Enum):
-    """As a generated client has it."""
+    """The list as a generated client has it."""
 
     CLOUD_HV = "cloud_hv"
 
 
 @pytest.fixture
 def mixed():
-    """Two nodes, each with a hypervisor that those clients don't know."""
+    """Two nodes, each with a hypervisor unknown to those clients."""
     stack = Stack(server_settings={"compat": {"hypervisor_names": [known.value for known in Known]}})
     try:
         stack.add_node("with-qemu", plugins=[stack.qemu_plugin()])

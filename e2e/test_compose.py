@@ -16,7 +16,7 @@ pytestmark = pytest.mark.compose
 
 
 def compose(*arguments: str) -> str:
-    """run_e2e_tests.sh says in QARAX_COMPOSE which command it is, and in COMPOSE_FILE with which files."""
+    """Runs docker compose: run_e2e_tests.sh names the command in QARAX_COMPOSE and the files in COMPOSE_FILE."""
     done = subprocess.run([*shlex.split(os.environ["QARAX_COMPOSE"]), *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
     return done.stdout

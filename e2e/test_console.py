@@ -12,7 +12,7 @@ from framework.websocket import PING, Refused, WebSocket
 
 
 def started(stack, **spec) -> str:
-    """A VM whose guest has spoken: from here on a shell reads its console."""
+    """Starts a VM and waits for its guest's first output: from then on a shell reads the console."""
     vm_id = stack.api.create(f"vm-{uuid.uuid4().hex[:8]}", hypervisor="qemu", **spec)
     stack.api.act(vm_id, "start")
     stack.wait_console(vm_id, "qarax uptime", 180)
@@ -38,7 +38,7 @@ def attach_unless(status: int, stack, vm_id: str) -> WebSocket | None:
 
 
 def ask(socket: WebSocket, command: str, answer: str, timeout: float = 60) -> bytes:
-    """Types a command at the guest's shell, and reads on until its answer, which the echo of the command isn't."""
+    """Types a command at the guest's shell, and reads until its answer. The command's echo must not contain the answer."""
     socket.send(command.encode() + b"\n")
     return socket.read_until(answer.encode(), timeout)
 
@@ -49,7 +49,7 @@ def test_a_command_is_typed_and_its_answer_read(stack):
     with attach(stack, vm_id) as socket:
         seen = ask(socket, "echo product=$((6 * 7))", "product=42")
         assert b"qarax guest:" in seen, "all that was kept came first"
-        # Text is typed as binary is, and messages are no units.
+        # Text messages are input like binary ones, and message boundaries don't matter.
         socket.send("echo te")
         socket.send("xt=$((2", final=False)
         socket.send(b"", PING)
@@ -57,7 +57,7 @@ def test_a_command_is_typed_and_its_answer_read(stack):
         socket.read_until(b"text=5", 60)
         assert socket.close(1000, "enough").code == 1000
     assert "product=42" in stack.api.console(vm_id), "it is in the log like everything"
-    # What was typed before the close frame arrives, also where nobody waits for its answer.
+    # Input that was sent before the close frame arrives, even if nobody waits for the answer.
     with attach(stack, vm_id, "?tail=0") as socket:
         socket.send(b"echo late=$((3 * 5))\n")
         assert socket.close().code == 1000
@@ -77,12 +77,12 @@ def test_clients_share_a_console_and_none_waits_for_another(stack):
         one.read_until(b"of=11", 60)
         two.send(b"echo of=$((20 + 2))\n")
         one.read_until(b"of=22", 60)
-        # The third one reads nothing of all this.
+        # The third client reads nothing of this.
         one.send(b"i=0; while [ $i -lt 2000 ]; do echo $i.$i.$i.$i.$i.$i.$i.$i.$i.$i.$i.$i; i=$((i+1)); done; echo done=$((3 * 11))\n")
         seen = two.read_until(b"done=33", 120)
         assert b"1999.1999" in seen
         assert b"1999.1999" in one.read_until(b"done=33", 120)
-        # A console takes eight.
+        # A console accepts eight clients.
         more = [attach(stack, vm_id, "?tail=0") for _ in range(5)]
         full = refused(stack, vm_id)
         assert full.status == 503 and full.slug == "console-closed" and "8 clients" in full.problem["detail"], full.problem
@@ -138,12 +138,12 @@ def test_a_client_that_is_gone_leaves_its_place(request):
             one.socket.close()
             with wait_for("the place", lambda: attach_unless(429, stack, vm_id)) as again:
                 ask(again, "echo sum=$((1 + 1))", "sum=2")
-                # Half open: the connection stands, and nobody answers on it any more.
+                # Half open: the connection exists, but its other side answers no more.
                 two.answers_pings = False
                 begun = time.monotonic()
                 with ThreadPoolExecutor(1) as pool:
                     reading = pool.submit(two.read_to_end, 60)
-                    # Who reads answers its pings, and stays.
+                    # A client that reads answers its pings and stays connected.
                     while not reading.done():
                         ask(again, "echo sum=$((1 + 2))", "sum=3")
                         time.sleep(1)

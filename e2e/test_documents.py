@@ -1,4 +1,4 @@
-"""What documents say of the sources, where only reading would notice that it isn't so any more."""
+"""Statements in documents about the sources that would otherwise become outdated without anybody noticing."""
 
 import json
 import re

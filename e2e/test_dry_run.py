@@ -1,4 +1,4 @@
-"""?dry_run=true tells what would come of a change and changes nothing; /diagnosis tells why a VM is as it is."""
+"""?dry_run=true tells what a change would lead to and changes nothing; /diagnosis tells why a VM is in its state."""
 
 import os
 import re

@@ -1,11 +1,11 @@
-"""What is acknowledged is on disk: seen at the system calls of server and agent, since nobody here can cut the power."""
+"""Acknowledged changes are on disk. Checked by the system calls of server and agent, because a test can't cut the power."""
 
 import pytest
 
 from crash.killpoint import Listing, helper
 from framework.stack import wait_for
 
-pytestmark = pytest.mark.serial  # its tracer stops the program at each call
+pytestmark = pytest.mark.serial  # the tracer stops the program at each system call
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def idle(bare_stack):
 
 
 def where(calls: list, what: str, path_has: str, after: int = -1) -> int:
-    """The index of the first such call behind `after`."""
+    """Returns the index of the first such call behind `after`."""
     for i, (_, call, path) in enumerate(calls):
         if i > after and call in what.split("|") and path_has in path:
             return i
@@ -38,7 +38,7 @@ SENT = "sendmsg|sendto|write|writev"
 
 
 def kept(calls: list, path: str, parent: str) -> tuple:
-    """Where a file is written anew: its content is on disk before it has its name, and that before what comes."""
+    """Finds the rewriting of a file: the content is synced before the renaming, and the folder is synced after it."""
     content = where(calls, SYNCED, f"{path}.tmp")
     named = where(calls, RENAMED, path, content)
     listed = next((i for i, (_, call, at) in enumerate(calls) if i > named and call in SYNCED.split("|") and at == parent), None)
@@ -51,7 +51,7 @@ def test_a_start_is_recorded_before_there_is_a_process(idle, tmp_path):
     folder = str(node.vm_dir(vm_id))
     with Listing(node.pid, tmp_path / "first") as first:
         assert stack.api.act(vm_id, "start")["status"] == "running"
-    # A VM's folder is made beside its place, whole, and named then.
+    # A VM's folder is made completely under a temporary name, and then renamed.
     unfinished = f"{node.data}/vms/.new-{vm_id}"
     written = where(first.calls, WRITTEN, f"{unfinished}/journal")
     synced = where(first.calls, SYNCED, f"{unfinished}/journal", written)
@@ -85,7 +85,7 @@ def test_a_delete_is_recorded_before_it_is_acknowledged(idle, tmp_path):
     synced = where(calls, SYNCED, f"{folder}/journal", written)
     assert synced < where(calls, f"unlink|unlinkat|rmdir|{RENAMED}", folder), "its intent, before anything of it goes"
     buried = kept(calls, f"{node.data}/tombstones/{vm_id}.json", f"{node.data}/tombstones")
-    # Its folder goes only then, and its answer is sent behind that.
+    # Only then its folder is removed, and the answer is sent after that.
     gone = next(i for i, (_, call, path) in enumerate(calls) if call in RENAMED.split("|") and path.endswith(f"/.removed-{vm_id}"))
     assert buried[-1] < gone, calls
     answered = [i for i, (_, call, path) in enumerate(calls) if call in SENT.split("|") and path.startswith("socket:")]
@@ -93,7 +93,7 @@ def test_a_delete_is_recorded_before_it_is_acknowledged(idle, tmp_path):
 
 
 def test_what_the_server_answers_is_on_disk(bare_stack, tmp_path):
-    bare_stack.api.create("first")  # the connection is there, and the pages that a first write makes
+    bare_stack.api.create("first")  # opens the connection, and makes the database's first pages
     with Listing(bare_stack.server.pid, tmp_path / "calls") as listing:
         bare_stack.api.create("web")
     calls = listing.calls

@@ -72,7 +72,7 @@ def test_edits_and_etags_survive_the_server(stack):
 
 
 def test_an_etag_names_the_same_version_after_a_restart(stack):
-    """Nothing has changed but the server's process: whoever holds an ETag can go on with it, also before the host is heard."""
+    """Only the server's process has changed, so an ETag from before is still valid, even before the host has reported."""
     api = stack.api
     host = f"/hosts/{api.hosts()[0]['id']}"
     paths = {host: {"host_user": "me"}}
@@ -91,10 +91,10 @@ def test_an_etag_names_the_same_version_after_a_restart(stack):
     restart()
     stack.wait_host(host.rsplit("/", 1)[1], "up")
     for path, tag in tags.items():
-        # A job whose end the killed server hadn't written yet is ended once more.
+        # If the killed server hadn't written the end of a job yet, the job ends again.
         wait_for(f"{path} as it was", lambda p=path, t=tag: api.call("GET", p, headers={"If-None-Match": t}).status_code == 304)
-    # Without a node nobody says what its VMs do: what users have made of them is what it was. An acknowledged create puts
-    # on the disk what came before it, so that the restarted server doesn't find a job it had seen the end of.
+    # Without a node the VMs' states are unknown, but what users have set is as before. An acknowledged create also syncs
+    # everything before it, so the restarted server doesn't find a job unfinished that had ended.
     make(api, hypervisor="simulator")
     stack.nodes[0].kill()
     restart()
@@ -130,7 +130,7 @@ def test_a_host_moves_and_goes(stack):
     assert api.call("DELETE", f"/hosts/{host['id']}").json()["type"].endswith("/host-in-use")
     assert api.ok("PATCH", f"/hosts/{host['id']}", json={"name": "renamed"}).json()["status"] == "up", \
         "a name alone cuts no connection"
-    # Nobody listens there: its VM is unknown, never shutdown.
+    # Nothing listens on that port: the host's VM is unknown, never shutdown.
     api.ok("PATCH", f"/hosts/{host['id']}", json={"port": 1})
     assert api.vm(vm)["status"] == "unknown"
     api.ok("PATCH", f"/hosts/{host['id']}", json={"port": host["port"]})

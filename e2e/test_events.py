@@ -1,4 +1,4 @@
-"""GET /events: what happens on a node is seen at once, by many, and nothing is missed over a kill -9 of the server."""
+"""GET /events: changes on a node are reported to many readers at once, and a kill -9 of the server loses none."""
 
 import json
 import time
@@ -41,7 +41,7 @@ def test_two_hundred_readers_and_a_slow_one(simulated):
         assert all(r.status_code == 200 for r in readers)
         threads = len(list(__import__("pathlib").Path(f"/proc/{simulated.server.pid}/task").iterdir()))
         assert threads < threads_before + 40, "readers cost no thread each"
-        # None of them reads, and requests go on.
+        # None of the readers reads, and requests are still served.
         begun = time.monotonic()
         api.act(vm_id, "pause")
         assert time.monotonic() - begun < 5
@@ -91,6 +91,6 @@ def test_a_node_that_goes_and_comes_is_told(stack):
 def test_what_is_no_position_is_refused(simulated):
     response = simulated.api.call("GET", "/events?after=yesterday")
     assert response.status_code == 400 and response.json()["type"].endswith("/bad-query")
-    # Of a database that was set back, or not of this one at all.
+    # An id from before the database was set back, or from another database.
     response = simulated.api.call("GET", "/events?after=99-5&follow=false")
     assert "event: gap" in response.text and '"reason":"epoch"' in response.text

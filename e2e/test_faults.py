@@ -1,4 +1,4 @@
-"""What is missing, in the way or in the wrong place: a clear sentence, and nothing lost."""
+"""Things that are missing, in the way or in the wrong place: the message is clear, and nothing is lost."""
 
 import grp
 import json
@@ -14,7 +14,7 @@ import yaml
 from framework import paths
 from framework.stack import Stack, free_port, wait_for
 
-# Root may read and write anything; without these two capabilities it is as everybody else.
+# Root may read and write everything; without these two capabilities its rights are like other users'.
 AS_EVERYBODY = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
 
 
@@ -37,7 +37,7 @@ def test_version_help_and_check_config(name, tmp_path):
 
 
 def test_the_database_is_its_users_only_and_the_port_is_for_all(tmp_path):
-    """In a folder that an operator made, and whatever umask the server was started with."""
+    """Also in a folder that an operator made, and with any umask."""
     data = tmp_path / "data"
     data.mkdir()
     data.chmod(0o755)
@@ -92,7 +92,7 @@ def test_data_folder_not_usable(name, tmp_path):
 
 @pytest.mark.parametrize("name", ["qarax-server", "qarax-node"])
 def test_data_folder_where_nothing_can_be_made(name, tmp_path):
-    """/proc says of every folder that it can't find it, not that it may not be made."""
+    """For every folder to be made in it, /proc answers "not found" and not "not permitted"."""
     config = tmp_path / "c.yaml"
     config.write_text(yaml.safe_dump({"listen": {"port": free_port()}, "data_dir": "/proc/qarax"}))
     result = run(name, "--config", str(config))
@@ -200,7 +200,7 @@ def test_a_plugin_that_hangs_at_load_holds_up_no_other_vms(bare_stack, tmp_path)
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     slow = paths.BUILD / "core" / "src" / "plugin_host" / "fixtures" / "slow_create.so"
-    # Before the other, as it has a file of its own: its create returns when somebody opens the FIFO.
+    # First in the list, before the other plugin's file. Its create returns when the FIFO is opened.
     node.config["plugins"].insert(0, {"path": str(slow), "config": {"fifo": str(fifo)}})
     node.write_config()
     node.start()
@@ -270,7 +270,7 @@ def test_boot_files_that_cant_be_read(bare_stack, what):
 
 
 def test_a_vmm_that_pauses_by_itself_is_paused(bare_stack, tmp_path):
-    """As at an I/O error. QEMU's own monitor is the agent's, so it gets a second one, by which it is told."""
+    """As after an I/O error. The agent holds QEMU's monitor, so QEMU gets a second one, by which the test pauses it."""
     stack = bare_stack
     monitor = tmp_path / "monitor"
     twice = tmp_path / "qemu-system-x86_64"
@@ -287,7 +287,7 @@ def test_a_vmm_that_pauses_by_itself_is_paused(bare_stack, tmp_path):
             line.sendall(json.dumps({"execute": command}).encode())
             while "return" not in json.loads(replies.readline()):
                 pass
-    # Nothing tells of it: the agent looks every ten seconds.
+    # No event reports it: the agent looks every ten seconds.
     vm = stack.wait_state(vm_id, "paused", 30)
     assert vm["desired_status"] == "running" and vm["drift"] == "asked for: running, seen: paused"
     assert stack.api.act(vm_id, "resume")["status"] == "running"
@@ -297,7 +297,7 @@ LAST_WORDS = ["qemu: first, what it was doing", "qemu: then what was wrong", "qe
 
 
 def test_a_vmm_that_fails_at_its_start_is_quoted_to_whoever_asks(bare_stack, tmp_path):
-    """Each says the whole of it: whoever started the VM, whoever reads the job later, and the diagnosis."""
+    """The start's answer, the job and the diagnosis each have the complete message."""
     stack, api = bare_stack, bare_stack.api
     binary = tmp_path / "qemu"
     words = "".join(f"echo '{line}' >&2\n" for line in LAST_WORDS)
@@ -312,12 +312,12 @@ def test_a_vmm_that_fails_at_its_start_is_quoted_to_whoever_asks(bare_stack, tmp
     assert (answer.status_code, problem["type"].rsplit("/", 1)[-1]) == (502, "vmm-failed"), problem
     assert problem["step"] == "start-vmm" and problem["hint"]
     assert problem["log_tail"].splitlines() == LAST_WORDS
-    # Consequence before cause: the detail begins with what was asked for, and the VMM's own last word is the root.
+    # Consequence before cause: the detail begins with the request that failed; the last cause has the VMM's own last line.
     assert problem["detail"].startswith("VM broken could not start: "), problem
     assert problem["causes"] and LAST_WORDS[-1] in problem["causes"][-1] and "QEMU" in problem["causes"][-1], problem
     for outer, inner in zip([problem["detail"], *problem["causes"]], problem["causes"]):
         assert inner in outer and inner != outer, problem
-    # What belongs to the one answer alone.
+    # Members that belong to this answer alone.
     own = ("instance", "request_id")
     same = {key: value for key, value in problem.items() if key not in own}
     (listed,) = [job for job in api.ok("GET", "/jobs").json() if job["action"] == "start"]
@@ -334,7 +334,7 @@ def test_a_vmm_that_fails_at_its_start_is_quoted_to_whoever_asks(bare_stack, tmp
 
 @pytest.mark.guest
 def test_kvm_demanded_is_never_silently_tcg(bare_stack):
-    """On a host whose KVM runs guests this boots under KVM; on one where it doesn't, it says why. Nothing in between."""
+    """On a host whose KVM runs guests the VM boots under KVM; on any other host the start fails with the reason."""
     stack = bare_stack
     stack.add_node(plugins=[stack.qemu_plugin(accelerator="kvm")])
     host = stack.api.hosts()[0]
@@ -352,7 +352,7 @@ def test_kvm_demanded_is_never_silently_tcg(bare_stack):
         assert response.json()["accelerator"] == "kvm"
     else:
         assert response.status_code == 422, response.text
-        # Of the problem's words: the document of a VM has kvm_hyperv in any case.
+        # Look at the detail only, because a VM's document contains kvm_hyperv in any case.
         assert "kvm" in response.json()["detail"].lower(), response.text
 
 
@@ -380,7 +380,7 @@ def test_operational_routes(simulated):
 
 def test_node_registers_by_environment():
     port = free_port()
-    from framework.stack import Node, Server  # a stack by hand: the environment comes before the node
+    from framework.stack import Node, Server  # a stack made by hand, because the server's environment must be known before the node
 
     stack = Stack.__new__(Stack)
     import pathlib
@@ -432,7 +432,7 @@ def test_a_node_of_the_config_moves_to_another_port(bare_stack):
 
 
 def test_nodes_of_the_config_that_share_a_name_do_not_move_each_other(bare_stack):
-    """Without names of their own, two on one machine have its address for one; the second isn't registered, as ever."""
+    """Two nodes on one machine that have no names are both named by its address, so the second isn't registered."""
     stack = bare_stack
     ports = free_port(), free_port()
     for _ in range(2):
@@ -442,7 +442,7 @@ def test_nodes_of_the_config_that_share_a_name_do_not_move_each_other(bare_stack
 
 
 def test_the_journal_is_told_the_priority_of_each_line(tmp_path):
-    """systemd names the stream that stderr is connected to in JOURNAL_STREAM; elsewhere a line has no prefix."""
+    """If JOURNAL_STREAM names the stream that stderr is connected to, each line gets a priority prefix; otherwise none."""
     config = tmp_path / "c.yaml"
     config.write_text(yaml.safe_dump({"listen": {"port": 0}, "data_dir": str(tmp_path / "data")}))
     for journal in (True, False):

@@ -1,4 +1,4 @@
-"""The host goes down: guests get the power button and their time, the server goes on wanting what it wanted."""
+"""The host goes down: guests get the power button and time to end, and the server's desired states don't change."""
 
 import subprocess
 import time
@@ -22,7 +22,7 @@ def test_guests_power_off_before_the_host_does(stack):
         stack.api.act(vm, "start")
     stack.wait_console(listens, "qarax uptime", 120)
     stack.api.act(paused, "pause")
-    # An agent's own end leaves them alone: that is what makes it upgradable.
+    # When only the agent ends, guests run on, so that it can be upgraded.
     pids = node.vmm_pids()
     assert node.stop() == 0
     node.start()
@@ -56,7 +56,7 @@ def test_a_restart_policy_waits_for_the_host(stack):
     stack.api.act(vm, "start")
     assert stop_guests(node, "5").returncode == 0
     stack.wait_state(vm, "shutdown")
-    time.sleep(2.5)  # longer than its back-off: nothing may happen in it
+    time.sleep(2.5)  # longer than the back-off, in which nothing may happen
     now = stack.api.vm(vm)
     assert now["status"] == "shutdown" and now["incarnation"] == 1 and now["restart_count"] == 0
     node.stop()

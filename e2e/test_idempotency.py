@@ -1,5 +1,5 @@
-"""Idempotency-Key: however often and whenever a request is made again, also over a kill -9 of the server, it is carried out
-once and answered the same."""
+"""Idempotency-Key: a request that is repeated, however often and whenever, also across a kill -9 of the server, is carried out
+once and gets the same answer."""
 
 import sqlite3
 import threading
@@ -23,11 +23,11 @@ def post(stack, path: str, key: str, json=None, **headers) -> requests.Response:
 
 
 def until_answered(stack, path: str, key: str, json=None, **headers) -> requests.Response:
-    """As a client that was told to come back does it."""
+    """Repeats the request, like a client that was told to retry."""
     def probe():
         response = post(stack, path, key, json, **headers)
         again = response.status_code == 503 or (response.status_code == 409 and response.json()["type"].endswith("/idempotency-in-progress"))
-        return None if again else [response]  # an error's Response is false
+        return None if again else [response]  # a Response with an error status is false
     return wait_for(f"an answer to {path}", probe, 60)[0]
 
 
@@ -52,7 +52,7 @@ def test_fifty_at_once_make_one_vm(simulated):
 
 
 def test_creates_over_a_killed_server(stack):
-    """Killed in the midst of creates: each is made once, and whoever had an answer has the same one again."""
+    """The server is killed during creates: each VM is made once, and a client that had an answer gets the same one again."""
     names = [f"vm{i}" for i in range(400)]
     answered: dict = {}
     lock = threading.Lock()
@@ -96,14 +96,14 @@ def test_a_start_over_a_killed_server(simulated):
     first = threading.Thread(target=lost)
     first.start()
     job = wait_for("the job is recorded", lambda: next(iter(api.ok("GET", f"/jobs?vm_id={vm_id}&state=running").json()), None))
-    # The first one still runs, here and after the kill.
+    # The first request is still in progress, now and after the kill.
     busy = post(simulated, path, "start-1")
     assert busy.status_code == 409 and busy.json()["job_id"] == job["id"]
     assert busy.json()["type"].endswith("/idempotency-in-progress")
     restart(simulated)
     first.join()
     answer = until_answered(simulated, path, "start-1")
-    # Its call ended with the server, which is no cancel (decision 0006): the node carries it through.
+    # The call to the node ended with the server, which doesn't cancel it (decision 0006): the node carries it through.
     assert answer.headers["Idempotent-Replayed"] == "true"
     assert answer.json().get("status") == "running", answer.text
     starts = [j for j in api.ok("GET", f"/jobs?vm_id={vm_id}").json() if j["action"] == "start"]
@@ -126,7 +126,7 @@ def test_202_again(simulated):
 
 
 def shoot(stack, at: int, method: str, path: str, key: str) -> bool:
-    """One request, and the server killed at its at-th call with an effect. Whether it came to that."""
+    """Makes one request and kills the server at its at-th call with an effect. Returns whether that happened."""
     shot = Killpoint(stack.server.pid, at)
     try:
         requests.request(method, stack.server.base + path, headers={"Idempotency-Key": key}, timeout=90)
@@ -143,7 +143,7 @@ def shoot(stack, at: int, method: str, path: str, key: str) -> bool:
 
 @pytest.mark.parametrize("action", ["init", "leftovers/collect"])
 def test_host_actions_over_a_killed_server(stack, action):
-    """Killed at their steps, one after the other: the request that is made again is answered as if nothing had been."""
+    """The server is killed at each step in turn. The repeated request is answered as if nothing had happened."""
     api = stack.api
     host = api.hosts()[0]["id"]
     path = f"/hosts/{host}/{action}"

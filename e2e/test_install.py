@@ -1,4 +1,4 @@
-"""What `cmake --install` puts where: from the build's files alone, nothing is compiled."""
+"""What `cmake --install` installs where. It uses the build's files and compiles nothing."""
 
 import os
 import pathlib
@@ -11,7 +11,7 @@ from framework import paths
 
 
 def installed() -> list[pathlib.Path]:
-    """Every file and folder that an install() of the tree names, but what the build makes."""
+    """Every file and folder of the source tree that an install() names."""
     found = []
     for lists in (paths.ROOT / "CMakeLists.txt", *paths.ROOT.glob("[a-z]*/**/CMakeLists.txt")):
         if lists.is_relative_to(paths.ROOT / "build"):
@@ -22,7 +22,7 @@ def installed() -> list[pathlib.Path]:
 
 
 def left_out(path: pathlib.PurePath, patterns: list[str]) -> bool:
-    """As docker reads .dockerignore: of the lines that match the path or a folder above it the last one counts."""
+    """Reads .dockerignore like docker: of the lines that match the path or a folder above it, the last one counts."""
     ignored = False
     for pattern in patterns:
         parts = re.split(r"(\*\*/|\*\*|\*|\?)", pattern.removeprefix("!").strip("/"))
@@ -33,7 +33,7 @@ def left_out(path: pathlib.PurePath, patterns: list[str]) -> bool:
 
 
 def test_an_image_is_built_from_all_that_is_installed():
-    """Its build has what .dockerignore leaves of the tree, and what is missing there fails at its very end."""
+    """The image's build sees only what .dockerignore leaves, and a missing file would fail it only at its end."""
     lines = (paths.ROOT / ".dockerignore").read_text().splitlines()
     patterns = [line for line in lines if line and not line.startswith("#")]
     for name, expected in {"e2e/test_install.py": True, "build/dev/bin/qarax": True, "build/image/bin/qarax": False}.items():
@@ -51,7 +51,7 @@ def cmake(destdir: str, *arguments) -> None:
 
 @pytest.mark.parametrize(("prefix", "destdir"), [("/usr", "stage"), ("/opt/qarax", "stage"), ("", "")])
 def test_units_name_the_programs_of_their_own_installation(tmp_path, prefix, destdir):
-    """The prefix is the installation's, whatever the configuration said."""
+    """The prefix given to the installation counts, whatever the configuration said."""
     project = tmp_path / "project"
     project.mkdir()
     lists = f"cmake_minimum_required(VERSION 3.25)\nproject(config NONE)\nadd_subdirectory({paths.ROOT}/config config)\n"

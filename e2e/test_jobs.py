@@ -1,4 +1,4 @@
-"""Jobs as a client sees them: every change is one, its end can be awaited, a start can be cancelled, none hangs."""
+"""Jobs as a client sees them: every change is a job, its end can be awaited, a start can be cancelled, no job hangs."""
 
 import time
 
@@ -30,7 +30,7 @@ def test_every_change_is_a_job_with_steps_and_times(simulated):
 
 
 def test_a_request_id_leads_through_both_logs():
-    """As they are by default: at info."""
+    """With the logs at their default level, info."""
     stack = Stack(server_settings={"log": {"level": "info"}})
     try:
         node = stack.add_node(plugins=[stack.simulator_plugin()], boot={}, settings={"log": {"level": "info"}})
@@ -81,7 +81,7 @@ def test_a_delete_is_answered_with_its_job_where_that_is_preferred(simulated):
     assert api.ok("GET", f"/jobs/{job_id}?wait=30s").json()["state"] == "completed"
     assert api.call("GET", f"/vms/{slow}").status_code == 404
     assert api.call("DELETE", f"/vms/{slow}", headers=prefer).status_code == 404
-    # No node has it: its job is over when it is answered.
+    # No node has this VM, so its job has ended when the request is answered.
     fresh = api.create("never-started", hypervisor="simulator")
     job = api.ok("GET", f"/jobs/{job_of(api.call('DELETE', f'/vms/{fresh}', headers=prefer))}").json()
     assert (job["action"], job["state"], job["vm_id"]) == ("delete", "completed", fresh)
@@ -105,7 +105,7 @@ def test_what_is_done_at_a_host_is_a_job_of_it(simulated):
 
 
 def test_a_stop_that_only_says_what_is_meant_is_a_job(simulated):
-    """A guest that powered itself off is shutdown because it meant so; the stop makes it the user's wish."""
+    """A guest that powered itself off is shutdown by its own wish; the stop records it as the user's."""
     api = simulated.api
     vm = api.create("crashes", hypervisor="simulator", config={"exit_after_ms": 200})
     api.act(vm, "start")
@@ -148,7 +148,7 @@ def test_a_start_is_cancelled_down_to_the_plugin(simulated):
 
 
 def begin_slowly(stack, name: str, delay_ms: int) -> tuple:
-    """A start that is under way at its node, and takes that long: the VM and the job."""
+    """Begins a start that takes `delay_ms` on its node; returns the VM and the job."""
     vm_id = stack.api.create(name, hypervisor="simulator", config={"start_delay_ms": delay_ms})
     job_id = job_of(stack.api.call("POST", f"/vms/{vm_id}/start", headers={"Prefer": "respond-async"}))
     wait_for("its plugin is at it", lambda: (stack.nodes[0].vm_dir(vm_id) / "handle.json").exists())

@@ -1,5 +1,5 @@
-"""What needs a shell on the VM host, in the lab that has KVM (kvm-lab/run.sh): kill -9 of agent and VMM under real guests,
-and what such a guest sees of a resize, a pause, a snapshot; with whichever hypervisor the lab's node has as its default."""
+"""Tests that need a shell on the VM host, in the lab with KVM (kvm-lab/run.sh): kill -9 of agent and VMM under real guests, and
+what such a guest sees of a resize, a pause, a snapshot. They use the default hypervisor of the lab's node."""
 
 import os
 
@@ -53,14 +53,14 @@ def test_agent_killed_guests_run_on(qarax, lab):
         assert qarax.act(pause_vm, vm_id).status == VmStatus.PAUSED
         assert qarax.act(resume_vm, vm_id).status == VmStatus.RUNNING
         wait_for("the guest counts on", lambda v=vm_id: len(uptimes(qarax.console(v))) > before[v] + 1, 30)
-        # Also what it wrote while nobody listened.
+        # Lines that the guest wrote while no agent ran are there, too.
         no_line_missing(qarax.console(vm_id))
         assert qarax.act(stop_vm, vm_id).status == VmStatus.SHUTDOWN
         assert str(vm_id) not in lab.vmm_pids(), "shutdown is a promise that no VMM runs"
 
 
 def test_rebooted_guest_has_its_console(qarax, lab):
-    """A VMM may make its console anew with the guest: both of the guest's lives have to be in the log."""
+    """A VMM may create its console socket again at a reboot: the log must have the output from before and after it."""
     vm_id = running(qarax, "again")
     assert qarax.act(reboot_vm, vm_id).status == VmStatus.RUNNING
     wait_for("the second banner", lambda: qarax.console(vm_id).count("qarax guest:") == 2, 60, every=0.2)
@@ -69,7 +69,7 @@ def test_rebooted_guest_has_its_console(qarax, lab):
 
 
 def test_the_guest_sees_its_new_size(qarax, lab):
-    """vCPUs and memory that come while it runs, and stay for its next start."""
+    """vCPUs and memory that are added while it runs, and are kept for its next start."""
     vm_id = running(qarax, "grows", max_vcpus=2, memory_size=256 * MIB, memory_hotplug_size=256 * MIB)
     with lab.guest(vm_id) as guest:
         assert guest.ask("cat /sys/devices/system/cpu/online") == ["0"]
@@ -89,7 +89,7 @@ def test_the_guest_sees_its_new_size(qarax, lab):
 def test_a_paused_guest_stands_still(qarax, lab):
     vm_id = running(qarax, "still")
     assert qarax.act(pause_vm, vm_id).status == VmStatus.PAUSED
-    # The guest's clock is what is measured; what was on its way has to arrive before silence means anything.
+    # This measures the guest's clock. Output that is on its way must arrive first, before silence means anything.
     lab.run("sleep 0.5")
     last = uptimes(qarax.console(vm_id))[-1]
     lab.run("sleep 4")
@@ -114,7 +114,7 @@ def test_a_guest_goes_on_where_its_snapshot_left_it(qarax, lab):
     assert "qarax guest:" not in console, "it wasn't booted"
     went_on_at = uptimes(console)[0]
     assert went_on_at >= before
-    # Cloud Hypervisor v53 sets the guest's clock to the wall's; QEMU, and older ones, let it stand meanwhile.
+    # Cloud Hypervisor v53 sets the guest's clock to the wall clock; QEMU and older versions let it stand meanwhile.
     if again.hypervisor == "qemu":
         assert went_on_at <= after + 2, "the time in between isn't the guest's"
     with lab.guest(vm_id, 2) as guest:
@@ -144,7 +144,7 @@ def test_vmm_killed_while_the_agent_is_away(qarax, lab):
 
 
 def test_the_plugins_own_test_on_the_real_program(lab):
-    """What cloud_hv's client expects of a VMM, and the fake in the other tests answers, is what the real one does."""
+    """The real program behaves as cloud_hv's client expects, and as the fake in the other tests answers."""
     there = lab.run("ls /usr/local/bin/cloud-hypervisor /opt/qarax/cloud_hv_test 2>/dev/null || true").split()
     if len(there) < 2:
         pytest.skip(f"of CLOUD_HYPERVISOR and a built qarax_plugin_cloud_hv_test the lab has {there or 'nothing'}")

@@ -1,4 +1,4 @@
-"""What is left on a host when somebody removes a VM's folder by hand, or an agent is killed: what no VM owns is listed, and
+"""Leftovers on a host after somebody removed a VM's folder by hand, or an agent was killed. What no VM owns is listed and can be
 removed by one call; what belongs to a VM ends with it."""
 
 import os
@@ -31,7 +31,7 @@ def collect(stack) -> list:
 
 @pytest.mark.guest
 def test_a_vmm_whose_folder_is_gone_is_its_vms_still(stack):
-    """Nobody but the server knows of it any more: it isn't collected, and a force-stop finds and ends it."""
+    """Only the server still knows of the VM: its VMM isn't collected, and a force-stop finds and ends it."""
     node = stack.nodes[0]
     kept, lost = stack.api.create("kept"), stack.api.create("lost")
     for vm in (kept, lost):
@@ -58,7 +58,7 @@ def test_a_vmm_whose_folder_is_gone_is_its_vms_still(stack):
 
 @pytest.mark.guest
 def test_a_delete_ends_a_vmm_that_nothing_else_tells_of(stack):
-    """Neither folder nor supervisor is left, and the node has no cgroups or doesn't need them for it."""
+    """Neither folder nor supervisor is left, and the VMM is found with or without cgroups."""
     node = stack.nodes[0]
     lost = stack.api.create("lost")
     stack.api.act(lost, "start")
@@ -80,7 +80,7 @@ def test_a_delete_ends_a_vmm_that_nothing_else_tells_of(stack):
 
 
 def test_what_runs_for_a_vm_that_nobody_has_is_a_leftover(simulated):
-    """By its mark: what an agent starts for a VM has the VM's folder in its environment."""
+    """It is recognized by its mark: every process that an agent starts for a VM has the VM's folder in its environment."""
     node = simulated.nodes[0]
     vm = str(uuid.uuid4())
     with subprocess.Popen(["sleep", "1000"], env={"QARAX_VM": str(node.vm_dir(vm))}) as stray:

@@ -1,5 +1,5 @@
-"""uv.lock is what pyproject.toml asks for. `uv lock --check` says the same only where it reaches the index under the name that
-the lock has, so not behind a mirror; this needs no network."""
+"""uv.lock matches pyproject.toml. `uv lock --check` tells that only if it reaches the index under the name in the lock, so not
+behind a mirror; this test needs no network."""
 
 import re
 import tomllib
@@ -33,7 +33,7 @@ def test_it_names_nobodys_mirror():
 
 
 def test_uv_is_of_the_version_that_the_client_is_built_with():
-    """Else each sync warns of it."""
+    """Otherwise each sync prints a warning."""
     [listed] = re.findall(r"^(uv\b\S*)", (paths.ROOT / "third_party" / "packages" / "python.txt").read_text(), re.M)
     built = tomllib.loads((paths.ROOT / "python-sdk" / "qarax-api-client" / "pyproject.toml").read_text())["build-system"]["requires"]
     [wanted] = [one.specifier for one in map(Requirement, built) if one.name == "uv_build"]

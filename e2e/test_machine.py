@@ -1,5 +1,5 @@
-"""What the machine under the programs can do to them: a full disk, a broken one, a database that others hold, a clock that
-jumps. Each time the answer says what is wrong, nothing that was answered is lost, and all of it goes on afterwards."""
+"""Faults of the machine below the programs: a full disk, a broken one, a database locked by others, a clock that jumps. Each time
+the answer says what is wrong, no acknowledged change is lost, and everything works afterwards."""
 
 import contextlib
 import datetime
@@ -35,7 +35,7 @@ def disk():
 
 @pytest.fixture
 def server_on_disk(disk, request):
-    """A server whose data is on `disk`, and a node that isn't, with the simulator."""
+    """A server with its data on `disk`, and a node elsewhere, with the simulator."""
     stack = Stack({"data_dir": str(disk.folder / "server")})
     stack.add_node(plugins=[stack.simulator_plugin()], boot={})
     yield stack
@@ -75,12 +75,12 @@ def test_a_full_disk_of_the_node(disk, bare_stack):
     assert api.act(stopped, "force-stop")["status"] == "shutdown"
     api.delete(deleted)
     wait_for("their VMMs are gone", lambda: list(node.vmm_pids()) == [last])
-    # What was done there is known to the next agent as well.
+    # The next agent knows what was done on the full disk.
     node.kill()
     restart(node, stack)
     assert stack.wait_state(stopped, "shutdown")
     assert not node.vm_dir(deleted).exists()
-    # A server that is started now has a higher term, which its nodes have to take.
+    # A server that starts now has a higher term, which its nodes must accept.
     disk.fill()
     stack.server.kill()
     restart(stack.server, stack)
@@ -125,7 +125,7 @@ def test_a_full_disk_of_the_server(disk, server_on_disk):
         refused(api.call(method, path, json=body), 507, "disk-full", str(disk.folder / "server"))
     assert {vm["id"]: vm["status"] for vm in api.vms()} == {
         running: "running", **dict.fromkeys(stopped + deleted[::2], "running"), **dict.fromkeys(deleted[1::2], "created")}
-    # What ends and what deletes is done all the same, and kept.
+    # Stops and deletes work nevertheless, and are kept.
     for vm in stopped:
         assert api.act(vm, "stop")["status"] == "shutdown"
     for vm in deleted:
@@ -160,7 +160,7 @@ def test_a_broken_disk_of_the_server(disk, server_on_disk):
 
 @contextlib.contextmanager
 def held_sqlite(stack):
-    """The database's one write lock, taken by somebody else."""
+    """Another process holds the database's write lock."""
     other = sqlite3.connect(stack.server.data / "qarax.db", isolation_level=None)
     try:
         other.execute("BEGIN EXCLUSIVE")
@@ -171,7 +171,7 @@ def held_sqlite(stack):
 
 @contextlib.contextmanager
 def held_postgres(url):
-    """All tables, taken by somebody else's transaction."""
+    """Another transaction has locked all tables."""
     other = subprocess.Popen(["psql", "-XAtq", url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         tables = "SELECT string_agg(quote_ident(tablename), ', ') AS all_of_them FROM pg_tables WHERE schemaname = 'public' \\gset\n"
@@ -184,7 +184,7 @@ def held_postgres(url):
 
 
 def goes_on_around_a_held_database(stack, held) -> None:
-    """Nothing is answered that isn't kept, what is known is shown meanwhile, and what waited is done afterwards."""
+    """No change is acknowledged that isn't stored, reads work meanwhile, and waiting changes are done afterwards."""
     api = stack.api
     running = api.create("running")
     api.act(running, "start")
@@ -202,7 +202,7 @@ def goes_on_around_a_held_database(stack, held) -> None:
 
 
 def stays_true_while_held(stack, held, *words: str) -> None:
-    """By one that doesn't let go: who waits is told which it is, and VMs aren't lost sight of."""
+    """The lock isn't released: waiting clients are told what holds it, and the VMs' states stay correct."""
     api = stack.api
     running = api.create("still-running")
     api.act(running, "start")
@@ -248,10 +248,10 @@ def test_a_clock_that_jumps(clock):
         api = stack.api
         vm = api.create("web")
         api.act(vm, "start")
-        # The server may have asked for the node before there was one: only what follows counts.
+        # The server may have tried to reach the node before it had started, so count from here on.
         downs = stack.server.log().count("the node is down")
         for number, jump in enumerate((DAY, -DAY, 365 * DAY, 0)):
-            # Somebody waits across the jump, for longer than it takes and for much less than it leaps.
+            # A client waits across the jump, for longer than the start takes and much shorter than the clock jumps.
             waited, seen = api.create(f"waited-{number}"), []
             waiting = threading.Thread(target=lambda: seen.append(Api(stack.server.base).call("GET", f"/vms/{waited}?wait_for=running&timeout=60s").status_code))
             waiting.start()
@@ -272,7 +272,7 @@ def test_a_clock_that_jumps(clock):
 
 
 def test_a_clock_that_jumps_makes_nothing_old(clock):
-    """Jobs, events and Idempotency-Keys are kept for as long as servers have run, not for what the clock says."""
+    """The age of jobs, events and Idempotency-Keys is the time for which servers have run, not a difference of clock times."""
     stack = Stack(server_env=clock.env)
     try:
         api = stack.api
@@ -282,7 +282,7 @@ def test_a_clock_that_jumps_makes_nothing_old(clock):
 
         def kept() -> tuple:
             text = api.ok("GET", "/events?after=oldest&follow=false").text
-            # Their numbers: each server has an epoch of its own.
+            # Only their numbers, because each server has its own epoch.
             events = [line.rsplit("-", 1)[1] for line in text.splitlines() if line.startswith("id:")]
             return [job["id"] for job in api.ok("GET", "/jobs").json()], events[:2]
 
@@ -290,7 +290,7 @@ def test_a_clock_that_jumps_makes_nothing_old(clock):
         assert len(jobs) == 2 and len(events) == 2
         for jump in (400 * DAY, -400 * DAY, 0):
             clock.set(jump)
-            # A server tidies up as soon as it runs, and every minute.
+            # A server tidies up when it starts, and every minute.
             tidied = stack.server.log().count("tidied up")
             stack.server.kill()
             stack.server.start()

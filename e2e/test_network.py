@@ -1,5 +1,5 @@
-"""The network between server and node is slow, silent, deaf on one side, or resets: guests run on, nothing is taken for
-ended, what was asked for meanwhile comes to an end, and nothing is done twice."""
+"""The network between server and node is slow, silent, silent in one direction, or resets connections. Guests run on, no VM is taken
+for ended, requests that were made meanwhile come to an end, and nothing is done twice."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -11,11 +11,11 @@ from framework.stack import Stack, no_line_missing, wait_for
 
 pytestmark = pytest.mark.guest
 
-HEARD_OF_MS = 5_000  # how long the server takes a node that says nothing, or hears nothing, for one that is there
+HEARD_OF_MS = 5_000  # for so long a node that says nothing, or hears nothing, still counts as up
 
 
 class Cut(Stack):
-    """A server whose only way to its node is the line: the unix socket isn't offered."""
+    """A server that can reach its node only through the line, because the node offers no unix socket."""
 
     def __init__(self):
         super().__init__()
@@ -71,7 +71,7 @@ def ended(stack, job: str) -> dict:
 
 
 def runs_on(stack, vm: str, pids: dict) -> None:
-    """The VMM is the same one, and the guest has missed nothing."""
+    """Checks that the VMM is the same one and that the guest's output is complete."""
     assert stack.node.vmm_pids() == pids
     no_line_missing(stack.api.console(vm))
 
@@ -83,7 +83,7 @@ def was_started_once(stack, vm: str) -> None:
 
 
 def is_unknown(stack, vm: str, busy: bool = True) -> dict:
-    """`busy`: with a job whose end only its node knows."""
+    """Waits until the VM is unknown. `busy`: with a job whose end only its node knows."""
     found = stack.wait_state(vm, "unknown", 30)
     assert found["unknown_since"] and found["status_reason"] and found["observed_source"] == "server", found
     refused = stack.api.call("POST", f"/vms/{vm}/start")
@@ -97,7 +97,7 @@ def test_a_slow_line_only_takes_longer(cut):
     vm = running_guest(cut)
     pids = cut.node.vmm_pids()
     cut.line.delay(0.2)
-    # For longer than a node is waited for that is silent.
+    # For longer than a silent node counts as up.
     until = time.monotonic() + 2 * HEARD_OF_MS / 1000
     while time.monotonic() < until:
         begun = time.monotonic()
@@ -114,7 +114,7 @@ def test_a_silent_line_makes_vms_unknown_and_nothing_else(cut):
     pids = cut.node.vmm_pids()
     slow, start = begin_slow_start(cut, 8_000)
     cut.line.silence()
-    # Before the server knows: nobody is kept waiting for longer than it takes to find out.
+    # The server doesn't know yet: a client waits no longer than the server takes to find out.
     begun = time.monotonic()
     lost = cut.api.call("POST", f"/vms/{vm}/pause")
     assert lost.status_code == 503 and lost.json()["type"].endswith("/node-unreachable"), lost.text
@@ -148,7 +148,7 @@ def test_a_node_that_is_not_heard_obeys_and_its_word_comes_later(cut):
 
 
 def test_a_node_that_does_not_hear_is_not_taken_for_one_that_is_there(cut):
-    """It goes on with its heartbeats: they prove one direction only."""
+    """Its heartbeats go on, but they prove only that one direction works."""
     vm = running_guest(cut)
     pids = cut.node.vmm_pids()
     cut.line.silence(TO_NODE)

@@ -1,4 +1,4 @@
-"""The server on PostgreSQL: what SQLite promises holds there too, and a database that comes and goes loses nothing."""
+"""The server on PostgreSQL: the guarantees are those with SQLite, and a database that comes and goes loses nothing."""
 
 import json
 import threading
@@ -58,7 +58,7 @@ def restart(stack):
 
 
 class Creators:
-    """Clients that create VMs until they are told to end; what they were answered."""
+    """Clients that create VMs until they are told to end. Records their answers."""
 
     def __init__(self, base: str, count: int = 4):
         self.created = {}
@@ -200,7 +200,7 @@ def test_a_database_that_doesnt_answer(cluster, make_stack):
         assert new.status_code == 503 and "doesn't answer" in new.json()["detail"], new.text
         assert api.vm(running)["status"] == "running" and api.hosts()[0]["status"] == "up"
         assert requests.get(stack.server.base + "/livez", timeout=5).status_code == 200
-        # What nodes do is seen and shown as ever.
+        # Changes of nodes are still seen and shown.
         stack.nodes[0].kill()
         wait_for("the host's loss is seen", lambda: api.hosts()[0]["status"] == "down")
         assert api.vm(running)["status"] == "unknown"
@@ -222,8 +222,8 @@ def events_of(api) -> list:
     return [json.loads(line[5:]) for line in text.splitlines() if line.startswith("data:")]
 
 
-# A second late, each is waited for. Near the five seconds for which one is, what takes several of them is given up: which
-# is a refusal, and no more than that.
+# Answers that are a second late are waited for. The limit is five seconds: with answers almost that late, a request that needs
+# several of them is given up, which is a refusal and has no other effect.
 @pytest.mark.parametrize("late", [1.0, 4.2])
 def test_answers_that_are_late_lose_nothing(link, make_stack, late):
     stack = make_stack(link.url, node=True)

@@ -1,7 +1,7 @@
-"""scripts/quickstart.sh: what --keep leaves, --stop ends, and nothing else.
+"""scripts/quickstart.sh: --stop ends what --keep left running, and nothing else.
 
-The script is run in a tree of its own: this one's scripts, the build and guest under test. What installs and compiles does
-nothing there. Its ports are free ones, so that a quickstart of the machine's user isn't in the way."""
+The script runs in a separate tree with the scripts of this one and the build and guest under test. Stand-ins for installing
+and compiling do nothing. It uses free ports, because a quickstart of the machine's user may be running."""
 
 import os
 import pathlib
@@ -25,7 +25,7 @@ class Quickstart:
         self.dir = root / "kept"
         shutil.copytree(paths.ROOT / "scripts", root / "scripts")
         (root / "build" / "release").mkdir(parents=True)
-        # Programs of its own, so that a test can build them anew.
+        # A copy of the programs, so that a test can replace them.
         shutil.copytree(paths.BUILD / "bin", root / "build" / "release" / "bin")
         (root / "build" / "release" / "plugins").symlink_to((paths.BUILD / "plugins").resolve())
         (root / "build" / "guest").symlink_to(paths.guest_dir().resolve())
@@ -40,7 +40,7 @@ class Quickstart:
                     "QARAX_NODE_PORT": str(free_port()), "QARAX_QUICKSTART": str(self.dir)}
 
     def run(self, *arguments: str, expected: int = 0, **env: str | None) -> str:
-        """What it prints; `env` is added, or taken away by None."""
+        """Returns the output. `env` is added to the environment; None removes a variable."""
         env = {k: v for k, v in (self.env | env).items() if v is not None}
         done = subprocess.run([str(self.script), *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
                               timeout=180, env=env)
@@ -48,7 +48,7 @@ class Quickstart:
         return done.stdout + done.stderr
 
     def processes(self) -> dict[int, str]:
-        """pid → program of all that names our folder: server, node, supervisors, VMMs."""
+        """pid → program of all processes that name this folder: server, node, supervisors, VMMs."""
         found = {}
         for entry in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
             try:
@@ -66,13 +66,13 @@ class Quickstart:
         wait_for(f"{names} killed", lambda: not set(names) & set(self.processes().values()))
 
     def stub(self, name: str, lines: str) -> None:
-        """A program before all others of that name."""
+        """Makes a program that is found before all others of that name."""
         path = self.script.parents[1] / "bin" / name
         path.write_text(f"#!/bin/sh\n{lines}\n")
         path.chmod(0o755)
 
     def disturb_cli(self, lines: str) -> None:
-        """Shell lines before each call of the command `qarax`, whose arguments are "$*"."""
+        """Runs these shell lines before each call of the command `qarax`, whose arguments are "$*"."""
         cli = self.script.parents[1] / "build" / "release" / "bin" / "qarax"
         cli.rename(cli.with_name("real-qarax"))
         cli.write_text(f'#!/bin/sh\n{lines}\nexec {cli.with_name("real-qarax")} "$@"\n')
@@ -94,7 +94,7 @@ def quickstart(tmp_path):
 
 
 def test_a_whole_life(quickstart):
-    """What a new user sees first: each command's state, the guest's own words, and nothing left."""
+    """What a new user sees first: the state after each command and the guest's output; at the end nothing is left."""
     said = quickstart.run()
     states = [rf"hello-\d+ is {state}" for state in ("created", "running", "paused", "running", "shutdown", "deleted")]
     assert re.search("(?s)" + ".*".join(states), said), said
@@ -144,14 +144,14 @@ def test_a_step_that_fails_says_which_why_and_where_its_log_is(quickstart, tool,
 
 
 def test_stop_ends_what_keep_left(quickstart, stack):
-    """`stack` is somebody else's: the same programs, in another folder, with a VM."""
+    """`stack` belongs to somebody else: the same programs, in another folder, with a VM."""
     other = stack.api.create("other")
     stack.api.act(other, "start")
     assert "nothing of it runs" in quickstart.run("--stop")
     said = quickstart.run("--keep")
     vm = quickstart.vm()
     assert vm["status"] == "running"
-    # What to do next, by the command and by curl, and how long it took.
+    # It prints what to do next, by the command and by curl, and how long it took.
     base = f"http://127.0.0.1:{quickstart.port}"
     url = f"{base}/vms/{vm['id']}"
     for command, curl in (("list", f"{base}/vms"), (f"why {vm['name']}", url), (f"console {vm['name']} --follow", f"{url}/console"),
@@ -159,7 +159,7 @@ def test_stop_ends_what_keep_left(quickstart, stack):
                           ("hosts", f"{base}/hosts")):
         assert re.search(rf"(?m)^  qarax {re.escape(command)} +curl {re.escape(curl)}$", said), f"{command} isn't in:\n{said}"
     assert re.search(r"(?m)^\[ *\d+\.\d s\] done; data and logs are in ", said), said
-    # And those that it has asked itself by then.
+    # It also prints the requests that it has made itself so far.
     assert f"= curl {base}/vms -H 'Content-Type: application/json' -d '{{\"name\":\"{vm['name']}\"" in said
     assert f"= curl -X POST {url}/start\n" in said
     assert {"qarax-server", "qarax-node", "qarax-supervisor"} < set(quickstart.processes().values()), "and the VMM"
@@ -197,7 +197,7 @@ def test_the_environment_of_other_programs_is_not_ours(quickstart, tmp_path):
 
 
 def test_stop_needs_no_ports(quickstart, stack):
-    """Here they'd be those of somebody else, whose VM has nothing to fear."""
+    """Here the ports belong to somebody else, whose VM must not be affected."""
     other = stack.api.create("other", hypervisor="simulator")
     assert f"QARAX_QUICKSTART={quickstart.dir} scripts/quickstart.sh --stop\n" in quickstart.run("--keep")
     assert "ended" in quickstart.run("--stop", QARAX_PORT=str(stack.server.port), QARAX_NODE_PORT=None)
@@ -246,7 +246,7 @@ def test_another_system_is_refused_at_once(quickstart):
 
 
 def test_a_shell_that_is_too_old_is_refused_at_once(quickstart):
-    """bash 3 can't be had here: dash knows as little of what it is asked for."""
+    """bash 3 isn't available here; dash lacks the required features as well."""
     done = subprocess.run(["dash", "-c", f". {quickstart.script.parent}/lib/common.sh"], capture_output=True, text=True, check=False)
     assert done.returncode == 1 and "the scripts need bash 5" in done.stderr and "way out: in a container" in done.stderr
 
@@ -258,7 +258,7 @@ def test_another_machine_is_told_the_way_out(quickstart):
     assert "way out: in a container, from this tree: docker run" in done.stderr and "quickstart.sh --keep; exec bash" in done.stderr
 
 
-# Not root, one package is missing, and apt-get, which only sudo may start, brings it.
+# The user isn't root, and one package is missing, which apt-get installs when started by sudo.
 NOT_ROOT = {
     "id": '[ "$1" = -u ] && echo 1000',
     "dpkg-query": 'shift 3; for p; do [ "$p" = ccache ] && [ ! -e "$HERE/brought" ] && echo "un  $p" || echo "ii  $p"; done',

@@ -1,5 +1,5 @@
-"""What is started again by itself, what isn't, and what a VM's document says of it. The guest's end is a real one: its VMM
-killed, or its own power-off."""
+"""Which VMs are restarted automatically, which aren't, and what a VM's document says about it. The guests really end: the VMM is
+killed, or the guest powers off."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ from framework.stack import Stack, wait_for
 
 @pytest.fixture
 def quick(request):
-    """Restarts without waiting for people."""
+    """A stack that restarts VMs almost at once."""
     made = Stack(server_settings={"vm": {"restart": {"backoff": "10ms", "backoff_max": "50ms"}}})
     try:
         yield made
@@ -103,7 +103,7 @@ def test_a_policy_that_is_given_later_holds_from_then_on(quick):
 
 
 def test_a_restart_waits_for_the_truth(quick):
-    """The VM ended while its node could not be reached: unknown first, and started again only when the node has said so."""
+    """The VM ended while its node could not be reached: it is unknown first, and is restarted only when the node has reported the end."""
     node = quick.add_node(plugins=[quick.simulator_plugin()], boot={})
     vm = quick.api.create("web", restart_policy="always", config={"exit_after_ms": 1500})
     quick.api.act(vm, "start")

@@ -1,5 +1,5 @@
-"""run_e2e_tests.sh itself: what it asks of docker, what it keeps and what it says; and how kvm-lab/run.sh begins. Docker, the
-stack and pytest are stand-ins here; `scripts/test.sh compose` has the real ones."""
+"""run_e2e_tests.sh itself: how it calls docker, what it keeps and what it prints; and how kvm-lab/run.sh begins. Docker, the stack
+and pytest are stand-ins here; `scripts/test.sh compose` uses the real ones."""
 
 import os
 import pathlib
@@ -13,7 +13,7 @@ import yaml
 from framework import paths
 
 STAND_INS = {
-    # No registry, every image there; version 2 of compose, a plugin of docker's, where COMPOSE_2 says so.
+    # No registry, but all images exist. Version 2 of compose, a plugin of docker, only if COMPOSE_2 is set.
     "docker": 'echo "docker $*" >>"$CALLS"\ncase "$1:$COMPOSE_2" in pull: | pull:1 | compose:) exit 1;; inspect:*) echo true;; esac',
     "docker-compose": 'echo "compose $*" >>"$CALLS"',
     "curl": '''for url; do :; done
@@ -101,7 +101,7 @@ def test_version_2_of_compose_is_taken_where_it_is(script):
     assert not script.called("compose ")
     did = [line.removeprefix("docker compose ") for line in script.called("docker compose ")]
     assert did[0] == "version" and "up -d --no-build" in did and "down --volumes --remove-orphans" in did
-    # It builds with BuildKit, by which the server's image isn't in the node's cache: anew twice.
+    # It builds with BuildKit, which doesn't share the node image's cache with the server's image: both are built without cache.
     assert [line for line in did if line.startswith("build")] == ["build --no-cache postgres qarax-node", "build --no-cache qarax"]
     assert "docker compose logs qarax-node" in said and "docker-compose" not in said
     assert script.called("for docker compose"), "the tests are told which to stop containers with"
@@ -111,7 +111,7 @@ def test_version_2_of_compose_is_taken_where_it_is(script):
 
 def test_without_any_compose_it_says_what_to_install(script):
     (script.e2e.parent / "bin" / "docker-compose").unlink()
-    # Of this machine's programs, all but its compose.
+    # All of this machine's programs except its compose.
     others = script.e2e.parent / "others"
     others.mkdir()
     for folder in os.environ["PATH"].split(":"):
@@ -124,7 +124,7 @@ def test_without_any_compose_it_says_what_to_install(script):
 
 
 def test_a_base_image_that_failed_leaves_its_log(script, tmp_path):
-    """And nothing else, where it would take half a gigabyte."""
+    """It leaves nothing else, because that would take half a gigabyte."""
     shutil.copy(paths.ROOT / "scripts" / "make-base-image.sh", tmp_path / "scripts")
     for name, lines in {"id": "echo 0",
                         "debootstrap": 'mkdir -p "$3"; touch "$3/file"; echo "from $4: no such suite"; exit $BROKEN',

@@ -1,4 +1,4 @@
-"""A short run of soak.py: what VMs took is given back to the last descriptor."""
+"""A short run of soak.py: everything that VMs took is given back, down to the last descriptor."""
 
 import time
 
@@ -20,7 +20,7 @@ def test_many_lifecycles_leave_nothing(hypervisor):
             return soak.things(), {name: one.fds for name, one in soak.programs().items()}
 
         def rested():
-            """What is taken, once it has been so for a while: connections that were kept go a moment after their clients."""
+            """What is taken, once it no longer changes: kept connections are closed a moment after their clients."""
             one = taken()
             for _ in range(8):
                 time.sleep(0.25)

@@ -1,4 +1,4 @@
-"""kill -9 of each part, and what must survive it. The guests' own uptime lines are the witness."""
+"""kill -9 of each part, and what must survive it. The guests' uptime lines prove it."""
 
 import os
 import pathlib
@@ -25,7 +25,7 @@ def start_guests(stack, count: int) -> list:
 
 
 def supervised(node, vm_id: str):
-    """The process under the VM's supervisor; None: there is none."""
+    """Returns the process under the VM's supervisor; None: there is none."""
     pid = node.supervisor_pid(vm_id)
     try:
         return int(pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
@@ -34,7 +34,7 @@ def supervised(node, vm_id: str):
 
 
 def printed(node, vm_id: str) -> int:
-    """How many uptime lines its supervisor has logged: no agent is asked."""
+    """The number of uptime lines that the supervisor has logged, read without an agent."""
     return len(uptimes((node.data / "vms" / vm_id / "run" / "1" / "console.log").read_text(errors="replace")))
 
 
@@ -72,7 +72,7 @@ def test_vmm_killed_is_seen_within_a_second(stack):
 
 
 def test_a_vmm_that_somebody_ends_is_no_power_off_of_the_guest(stack):
-    """QEMU leaves with code 0 on SIGTERM, as it does after a guest's power-off."""
+    """On SIGTERM QEMU exits with code 0, as after a guest's power-off."""
     vm_id = start_guests(stack, 1)[0]
     os.kill(stack.nodes[0].vmm_pids()[vm_id], signal.SIGTERM)
     vm = stack.wait_state(vm_id, "shutdown", 5)
@@ -137,7 +137,7 @@ def test_server_killed_and_restarted_finds_its_vms(stack):
 
 
 def test_server_killed_in_the_middle_of_a_start(bare_stack, tmp_path):
-    """QEMU's own program is held up, so that "in the middle" is no matter of luck."""
+    """The QEMU program is held back, so that the kill certainly comes in the middle."""
     stack = bare_stack
     hold = tmp_path / "hold"
     slow = tmp_path / "qemu-system-x86_64"
@@ -171,7 +171,7 @@ def test_server_killed_in_the_middle_of_a_start(bare_stack, tmp_path):
 def test_server_killed_during_a_hundred_creates(bare_stack):
     stack = bare_stack
     promised = []
-    # Once it was in the middle: a machine that is slow to wake us may have answered all of them by then.
+    # At least one kill must come in the middle: if this thread is woken late, all requests may have been answered by then.
     for attempt, enough in enumerate((10, 5, 2, 1, 1, 1)):
         acknowledged = []
         lock = threading.Lock()
@@ -180,7 +180,7 @@ def test_server_killed_during_a_hundred_creates(bare_stack):
         def create(i: int) -> None:
             try:
                 vm_id = stack.api.__class__(stack.server.base).create(f"flood-{attempt}-{i}")
-            except Exception:  # noqa: BLE001 - not acknowledged: no promise
+            except Exception:  # noqa: BLE001 - not acknowledged, so not promised
                 return
             with lock:
                 acknowledged.append(vm_id)
@@ -221,14 +221,14 @@ def test_sigterm_ends_server_and_node_in_time_and_vms_run_on(stack):
 def test_two_nodes(stack):
     stack.add_node("node2")
     ids = [stack.api.create(f"guest-{i}") for i in range(2)]
-    # One behind the other: which host is the emptier one is a preference where both fit, and no promise.
+    # Started one after the other: choosing the emptier host is only a preference if both fit.
     for vm_id in ids:
         assert stack.api.act(vm_id, "start")["status"] == "running"
     hosts = {stack.api.vm(i)["host_id"] for i in ids}
     assert len(hosts) == 2, "two empty nodes of one size get one VM each"
     first, second = stack.nodes
     assert len(first.vmm_pids()) == 1 and len(second.vmm_pids()) == 1
-    # One node's death touches the other's VMs in no way.
+    # The death of one node doesn't affect the other's VMs.
     on_first = next(iter(first.vmm_pids()))
     on_second = next(iter(second.vmm_pids()))
     first.kill()
@@ -239,7 +239,7 @@ def test_two_nodes(stack):
 
 
 def test_a_vmm_that_is_slow_to_answer_is_not_given_up(stack):
-    """A host under load: the monitor is silent while the agent recovers, and answers later."""
+    """Like on a host under load: the monitor is silent while the agent recovers, and answers later."""
     node = stack.nodes[0]
     vm = start_guests(stack, 1)[0]
     pid = node.vmm_pids()[vm]

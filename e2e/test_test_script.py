@@ -1,5 +1,5 @@
-"""scripts/test.sh itself: a test that passed only at its second try doesn't go unseen. The tree around it is a stand-in; CMake,
-ctest and pytest are real."""
+"""scripts/test.sh itself: a test that passes only at its second try is reported. The tree around it is a stand-in; CMake, ctest
+and pytest are real."""
 
 import os
 import shutil
@@ -50,7 +50,7 @@ def test_alone():
 @pytest.fixture
 def tree(tmp_path):
     shutil.copytree(paths.ROOT / "scripts", tmp_path / "scripts")
-    # Neither a database nor a network is asked for here.
+    # No database and no network are needed here.
     (tmp_path / "scripts/lib/postgres.sh").write_text("postgres_for_tests() { :; }\n")
     (tmp_path / "scripts/lib/python.sh").write_text("python_env() { :; }\n")
     python = tmp_path / "build/venv/bin/python"

@@ -1,5 +1,5 @@
-"""Server to node over TLS with a token, with certificates made as config/README.md says; and what a host says of it where one
-of both sides is set up wrong."""
+"""Server to node over TLS with a token, with certificates made as config/README.md says; and what the host reports if one of the
+two sides is set up wrong."""
 
 import hashlib
 import pathlib
@@ -14,11 +14,11 @@ import pytest
 from framework import paths
 from framework.stack import Stack, wait_for
 
-ADDRESS = "10.0.0.7"  # of the README's host
+ADDRESS = "10.0.0.7"  # the host's address in the README
 
 
 def run_the_readme(folder: pathlib.Path, address: str, which: str = "") -> str:
-    """Its commands with `which` in them, for the node at that address; what they print."""
+    """Runs the README's commands that contain `which`, for the node at `address`; returns their output."""
     text = (paths.ROOT / "config" / "README.md").read_text().split("## TLS and token", 1)[1].split("\n## ", 1)[0]
     blocks = re.findall(r"```console\n(.*?)```", text, re.S)
     commands = [line[2:].replace(ADDRESS, address) for block in blocks for line in block.splitlines() if line.startswith("$ ") and which in line]
@@ -28,7 +28,7 @@ def run_the_readme(folder: pathlib.Path, address: str, which: str = "") -> str:
 
 
 class Certificates:
-    """A CA, and the certificate that it signed for the node at `address`, with a token."""
+    """A CA, the certificate that it signed for the node at `address`, and a token."""
 
     def __init__(self, folder: pathlib.Path, address: str = "127.0.0.1"):
         folder.mkdir()
@@ -47,7 +47,7 @@ def ours(tmp_path_factory):
 
 @pytest.fixture
 def secured(request, ours, tmp_path):
-    """A server that knows the CA, among others, and the token."""
+    """A server that trusts the CA, among others, and has the token."""
     both = tmp_path / "cas.crt"
     both.write_text(Certificates(tmp_path / "one of before").ca.read_text() + ours.ca.read_text())
     made = Stack(server_settings={"node": {"ca": str(both), "token_file": str(ours.token_file)}})
@@ -56,7 +56,7 @@ def secured(request, ours, tmp_path):
 
 @pytest.fixture
 def in_clear(request, ours):
-    """One that knows the token only."""
+    """A server that has only the token."""
     made = Stack(server_settings={"node": {"token_file": str(ours.token_file)}})
     yield from ended(made, request)
 
@@ -74,7 +74,7 @@ def add(stack: Stack, name: str, settings: dict, register: bool = True):
 
 
 def is_down_because(stack: Stack, name: str, port: int, words: str, address: str = "127.0.0.1") -> str:
-    """Registered, it says so once it has been tried and the node listens."""
+    """Registers the host and waits until it is down with a reason that contains `words`."""
     host_id = stack.api.ok("POST", "/hosts", json={"name": name, "address": address, "port": port}).text
 
     def said():
@@ -98,7 +98,7 @@ def test_a_vm_runs_on_a_node_with_tls_and_token(secured, ours):
     vm = secured.api.create("web", hypervisor="qemu")
     assert secured.api.act(vm, "start")["status"] == "running"
     secured.wait_console(vm, "qarax guest:")
-    # What it shows is the certificate, to whoever comes; what it does is for who has the token.
+    # The node shows its certificate to every client, but serves only those with the token.
     with socket.create_connection(("127.0.0.1", node.port), timeout=5) as plain:
         plain.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
         assert plain.recv(4096)[:1] in (b"", b"\x15"), "nothing in plain text but TLS's alert"
@@ -114,7 +114,7 @@ def test_what_is_set_up_wrong_is_said_with_the_way_out(secured, ours, tmp_path):
     add(secured, "token", ours.listen(token_sha256=other.token_sha256), register=False)
     add(secured, "ca", other.listen(token_sha256=ours.token_sha256), register=False)
     add(secured, "plain", {"listen": {"unix_socket": "none"}}, register=False)
-    # A certificate of the right CA for another address.
+    # A certificate by the right CA, but for another address.
     for part in ("ca.crt", "ca.key"):
         shutil.copy(ours.ca.with_name(part), elsewhere.ca.with_name(part))
     run_the_readme(elsewhere.ca.parent, ADDRESS, which=" x509 ")
@@ -144,7 +144,7 @@ def test_a_server_without_tls_is_told_to_use_it(in_clear, ours):
 
 def test_a_token_goes_in_plain_text_to_this_machine_only(in_clear, ours):
     add(in_clear, "near", {"listen": {"unix_socket": "none", "token_sha256": ours.token_sha256}})
-    # This machine by another address: who listens there gets to see nothing.
+    # This machine by another address: a listener there must not even see a connection.
     own = own_address()
     heard = []
     with socket.create_server(("0.0.0.0", 0)) as listener:
@@ -166,10 +166,10 @@ def test_a_token_goes_in_plain_text_to_this_machine_only(in_clear, ours):
 
 
 def own_address() -> str:
-    """Of this machine, and not its loopback's."""
+    """An address of this machine that isn't a loopback address."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         try:
-            s.connect(("192.0.2.1", 9))  # sends nothing
+            s.connect(("192.0.2.1", 9))  # only selects a source address, sends nothing
         except OSError:
             pytest.skip("this machine has no address but its loopback's")
         return s.getsockname()[0]

@@ -1,5 +1,5 @@
-"""What is true when somebody's memory isn't: a database that was set back, copied or lost, a node's folder that was emptied
-or cloned, VMs that only one side knows. Guests run on through all of it, and nothing is `shutdown` because it is absent."""
+"""When stored state is wrong: a database that was set back, copied or lost, a node's folder that was emptied or cloned, VMs that
+only one side knows. Guests run on through all of this, and no VM is reported as `shutdown` because it is absent."""
 
 import json
 import os
@@ -25,7 +25,7 @@ def restart(server) -> None:
 
 
 def copy_database(server, to) -> None:
-    """As `sqlite3 qarax.db .backup` does it: whole, also while the server runs."""
+    """Like `sqlite3 qarax.db .backup`: a consistent copy, also while the server runs."""
     with sqlite3.connect(server.data / "qarax.db") as source, sqlite3.connect(to) as target:
         source.backup(target)
     source.close()
@@ -99,12 +99,12 @@ def test_a_restored_backup_is_noticed_and_the_guests_do_not_notice(stack):
     wait_for("the guest goes on", lambda: len(uptimes(api.console(old))) > restart_count)
     server.stop()
     restart(server)
-    # Not "new": until the server noticed, a change was one like any other.
+    # Not named "new": before the server noticed the old backup it may have accepted a create of that name.
     assert api.create("newer", hypervisor="simulator"), "after the adopt it is a server like any other"
 
 
 def event_id(server) -> tuple[int, int]:
-    """Epoch and number of the last event."""
+    """Returns epoch and number of the last event."""
     with sqlite3.connect(server.data / "qarax.db") as database:
         last = database.execute("SELECT epoch, seq FROM event_counter").fetchone()
     database.close()
@@ -112,13 +112,13 @@ def event_id(server) -> tuple[int, int]:
 
 
 def told_everything(stack, node) -> None:
-    """The node has heard of all that was acknowledged so far."""
+    """Waits until the node knows the position of everything acknowledged so far."""
     position = event_id(stack.server)[1]
     wait_for("the node was told", lambda: json.loads((node.data / "position.json").read_text())["position"] >= position, 10)
 
 
 def test_an_old_backup_is_noticed_whatever_was_changed_since(bare_stack):
-    """The backup is of the very server that is lost later, and nothing that was done since was a command to a node."""
+    """The backup was made by the same server that is lost later, and no change since then was a command to a node."""
     stack = bare_stack
     node = stack.add_node(plugins=[stack.simulator_plugin()], boot={})
     server, api = stack.server, stack.api
@@ -152,7 +152,7 @@ def test_an_old_backup_is_noticed_whatever_was_changed_since(bare_stack):
     assert (node.vm_dir(web) / "vm.json").read_text() == kept, "nobody wrote older words over them"
     assert api.call("GET", f"/vms/{never}").status_code == 404, "what no node was given is lost, and the server said so"
     assert event_id(server)[0] > epoch, "ids that come again are another epoch's"
-    # A server whose database is the latest one is never suspected.
+    # A server with the latest database is never suspected.
     assert api.create("newer")
     told_everything(stack, node)
     server.kill()
@@ -173,7 +173,7 @@ def test_an_event_id_of_a_lost_database_is_a_gap_however_far_the_next_one_has_co
     after = lambda position: api.call("GET", f"/events?follow=false&after={position}").text  # noqa: E731
     assert "event: gap" not in after(of_lost), "an ordinary restart misses nothing"
     assert after(seen).count("event: vm.created") == 1
-    # The backup, and then none at all: each counts past what was seen.
+    # With the backup, and then without a database: the ids continue after those that clients have seen.
     for backup in (bare_stack.folder / "backup.db", None):
         server.kill()
         remove_database(server)
@@ -248,7 +248,7 @@ def test_a_lost_database_comes_back_from_the_node(stack):
     api.act(off, "start")
     api.act(off, "force-stop")
     stack.wait_console(web, "qarax uptime", 120)
-    # What was changed since the starts is kept too.
+    # Changes after the starts are stored on the node, too.
     for vm, change in ((web, {"description": "other words", "tags": ["prod"]}), (off, {"name": "renamed", "restart_policy": "on-failure"})):
         api.ok("PATCH", f"/vms/{vm}", json=change)
         word = next(iter(change.values()))
@@ -278,7 +278,7 @@ def test_a_lost_database_comes_back_from_the_node(stack):
 
 
 def test_of_two_servers_only_one_commands(bare_stack):
-    """A copy of the database is started elsewhere while the first server still runs."""
+    """A second server starts on a copy of the database while the first one still runs."""
     stack = bare_stack
     node = stack.add_node(plugins=[stack.simulator_plugin()], boot={})
     vm = stack.api.create("web")
@@ -292,7 +292,7 @@ def test_of_two_servers_only_one_commands(bare_stack):
         other = Api(second.base)
         wait_for("the second commands", lambda: other.vm(vm)["status"] == "running")
         assert other.act(vm, "pause")["status"] == "paused"
-        # The first one hears of it, believes nothing that it knew, and changes nothing.
+        # The first server notices it, trusts nothing that it knew, and changes nothing.
         wait_for("the first gives up", lambda: host(stack.api, name="node1")["status"] == "down" and stack.api.call("GET", "/readyz").status_code == 503)
         refused = stack.api.call("DELETE", f"/vms/{vm}?forget=true")
         assert refused.status_code == 503 and refused.json()["type"].endswith("/read-only")
@@ -348,7 +348,7 @@ def test_an_emptied_node_folder_shows_nothing_as_shutdown(bare_stack):
     node = stack.add_node(plugins=[stack.simulator_plugin()], boot={})
     vm = stack.api.create("web")
     stack.api.act(vm, "start")
-    # All of it: the node is another one by its own word.
+    # The whole folder is gone: the node then reports another id.
     node.stop()
     node.data.rename(stack.folder / "aside")
     node.start()
@@ -358,7 +358,7 @@ def test_an_emptied_node_folder_shows_nothing_as_shutdown(bare_stack):
     node.stop()
     shutil.rmtree(node.data)
     (stack.folder / "aside").rename(node.data)
-    # Only the VM's folder: the node is who it was, and doesn't know the VM.
+    # Only the VM's folder is gone: the node has the same id, and doesn't know the VM.
     (node.data / "vms" / vm).rename(stack.folder / "vm-aside")
     node.start()
     stack.wait_host(down["id"], "up")
@@ -366,7 +366,7 @@ def test_an_emptied_node_folder_shows_nothing_as_shutdown(bare_stack):
     assert missing["status_reason"].startswith("missing")
     refused = stack.api.call("POST", f"/vms/{vm}/start")
     assert refused.status_code == 409, "it may still run"
-    # Its content: damage proves nothing.
+    # Only the folder's content is gone: damage proves nothing.
     node.stop()
     (node.data / "vms" / vm).mkdir()
     node.start()

@@ -1,4 +1,4 @@
-"""The systemd units: what of them keeps guests alive, and that systemd understands them."""
+"""The systemd units: the settings that keep guests alive, and that systemd understands them."""
 
 import configparser
 import shutil
@@ -21,11 +21,11 @@ def unit(name: str) -> configparser.ConfigParser:
 
 def test_the_agents_end_is_no_guests_end():
     service = unit("qarax-node.service")["Service"]
-    # Each stop and restart would end all VMs: systemd's default kills the whole cgroup.
+    # With systemd's default each stop and restart would kill the whole cgroup, and so all VMs.
     assert service["KillMode"] == "process"
-    # Else systemd sees no reason to leave the cgroups below alone.
+    # Otherwise systemd may change the cgroups below the unit's.
     assert service["Delegate"] == "yes"
-    # One VMM that the kernel ends for its memory would stop the agent.
+    # Otherwise a VMM that the kernel's OOM killer ends would stop the agent.
     assert service["OOMPolicy"] == "continue"
     # Supervisors and VMMs live in this unit's cgroup, see core/decisions/0010.
     limits = ("Memory", "CPUQuota", "CPUWeight", "AllowedCPUs", "IO", "RuntimeMaxSec", "PrivateTmp", "PrivateDevices", "ProtectSystem", "SystemCallFilter",
@@ -38,7 +38,7 @@ def test_guests_are_stopped_by_the_hosts_shutdown_only():
     guests = unit("qarax-guests.service")
     assert guests["Unit"]["After"] == "qarax-node.service" and "stop-guests" in guests["Service"]["ExecStop"]
     assert not {"Requires", "BindsTo", "PartOf", "Wants"} & set(guests["Unit"])
-    # `systemctl stop` or `restart` of it would power off every guest of a host that goes on.
+    # `systemctl stop` or `restart` of it would power off every guest although the host stays up.
     assert guests["Unit"]["RefuseManualStop"] == "yes"
 
 
@@ -67,11 +67,11 @@ def test_trouble_of_a_moment_ends_none_for_good(name):
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze")
 def test_systemd_understands_them(tmp_path):
-    """Also what it only warns of, as a word that it doesn't know is passed over: KillMode=proces is KillMode=control-group."""
+    """Warnings count, too, because systemd ignores values that it doesn't know: KillMode=proces means KillMode=control-group."""
     for name in NAMES:
         text = (UNITS / name).read_text()
         assert "/usr/bin/qarax-" in text
-        # Not installed here.
+        # The programs aren't installed here.
         (tmp_path / name).write_text(text.replace("/usr/bin/qarax-", "/bin/true qarax-"))
     done = subprocess.run(["systemd-analyze", "verify", "--man=no", *(str(tmp_path / name) for name in NAMES)], capture_output=True, text=True, timeout=60, check=False)
     ours = [line for line in (done.stdout + done.stderr).splitlines() if "qarax" in line]

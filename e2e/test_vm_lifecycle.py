@@ -1,6 +1,6 @@
 """A VM's life over REST, on real guests: what a client of the API relies on.
 
-Those marked `anywhere` see it through the Python client, and also run against a server that is up already (QARAX_URL).
+Tests marked `anywhere` use the Python client, and also run against a server that is up already (QARAX_URL).
 """
 
 import asyncio
@@ -61,7 +61,7 @@ def test_vm_full_lifecycle(qarax):
     assert qarax.act(pause_vm, vm_id).status == VmStatus.PAUSED
     assert qarax.vm(vm_id).status == VmStatus.PAUSED
     seen = len(uptimes(qarax.console(vm_id)))
-    time.sleep(2.5)  # the guest's clock is what's measured here
+    time.sleep(2.5)  # this measures the guest's clock
     assert len(uptimes(qarax.console(vm_id))) <= seen + 1, "a paused guest must not print"
     assert qarax.act(resume_vm, vm_id).status == VmStatus.RUNNING
     assert qarax.vm(vm_id).status == VmStatus.RUNNING
@@ -102,7 +102,7 @@ def test_multiple_vms(qarax):
     assert [expect(Vm, vm).status for vm in asyncio.run(start_all())] == [VmStatus.RUNNING] * 3
     assert {vm.id for vm in qarax.vms() if vm.status == VmStatus.RUNNING} >= set(ids)
     qarax.assert_vmms(*ids)
-    # Each is its own: what happens to one leaves the others as they are.
+    # VMs are independent: an action on one doesn't change the others.
     assert qarax.act(force_stop_vm, ids[0]).status == VmStatus.SHUTDOWN
     assert [qarax.vm(vm_id).status for vm_id in ids] == [VmStatus.SHUTDOWN, VmStatus.RUNNING, VmStatus.RUNNING]
     for vm_id in ids[1:]:
@@ -123,8 +123,8 @@ def test_vm_start_stop_cycle(qarax):
 
 @pytest.mark.anywhere
 def test_who_asks_for_cloud_hv_is_told_what_it_got(qarax):
-    """A client of the API's first version always asks for it: it gets it, a refusal with the reason, or, where the node's
-    config says so, another one that says so."""
+    """A client of the API's first version always asks for cloud_hv. It gets it, or a refusal with the reason, or, if the node's
+    config says so, another hypervisor, which the VM's document names."""
     body = NewVm(name=qarax.name("asks"), hypervisor="cloud_hv", boot_vcpus=1, max_vcpus=1, memory_size=134217728)
     made = create_vm.sync(client=qarax.client, body=body)
     if isinstance(made, Problem):
@@ -155,7 +155,7 @@ def test_reboot_starts_the_guest_again(stack):
 def test_guest_powers_off_by_itself(stack):
     node = stack.add_node("short", boot=stack.boot("console=ttyS0 reboot=k panic=1 qarax.poweroff_after=1"))
     del node
-    # Only the new node's guests end by themselves; which node a VM gets is the scheduler's, so start until one lands there.
+    # Only the new node's guests end by themselves. The scheduler chooses the node, so start VMs until one runs there.
     short = next(h["id"] for h in stack.api.hosts() if h["name"] == "short")
     told = Reader(stack.api)
     try:
@@ -171,7 +171,7 @@ def test_guest_powers_off_by_itself(stack):
     vm = stack.api.vm(vm_id)
     assert vm["exit"]["kind"] == "exited" and vm["exit"]["code"] == 0
     assert "power" in vm["status_reason"].lower()
-    # One clock, and no way to a client in it: from QEMU's end, which its supervisor wrote down, to the event that tells of it.
+    # Both times are from one clock, without the way to a client: from QEMU's end, as its supervisor recorded it, to the event.
     took = (datetime.fromisoformat(seen["timestamp"]) - datetime.fromisoformat(vm["exit"]["at"])).total_seconds()
     assert -0.01 <= took < 1.0, f"{vm['exit']['at']} to {seen['timestamp']}"
     assert stack.api.act(vm_id, "stop")["status"] == "shutdown"

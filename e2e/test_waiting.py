@@ -1,4 +1,4 @@
-"""?wait_for= on start and GET: a state, a text on the console, and what a wait in vain says."""
+"""?wait_for= on start and GET: a state, a text on the console, and the answer when the wait fails."""
 
 import threading
 import time
@@ -23,7 +23,7 @@ def test_start_answers_when_the_guest_speaks(stack):
     late = api.call("GET", f"/vms/{vm}?wait_for=console:no guest says this&timeout=500ms")
     assert late.status_code == 504 and late.json()["type"].endswith("/wait-timeout"), late.text
     assert "qarax guest:" in late.json()["console_tail"]
-    # Followed without a tail, it is told from its begin.
+    # Following without a tail begins at the start of the log.
     with api.session.get(f"{api.base}/vms/{vm}/console?follow=true", stream=True, timeout=30) as followed:
         told = b""
         for piece in followed.iter_content(None):
@@ -34,7 +34,7 @@ def test_start_answers_when_the_guest_speaks(stack):
     threading.Timer(0.3, lambda: api.session.post(f"{api.base}/vms/{vm}/force-stop", timeout=30)).start()
     ended = api.call("GET", f"/vms/{vm}?wait_for=console:no guest says this&timeout=60s")
     assert ended.status_code == 409 and ended.json()["type"].endswith("/wait-ended"), ended.text
-    # The console of a VM that has ended is its log, and over; nothing of the host's is in it.
+    # The console of a VM that has ended is its complete log; it contains no paths of the host.
     over = api.ok("GET", f"/vms/{vm}/console?follow=true")
     assert "qarax guest:" in over.text
     api.delete(vm)

@@ -21,7 +21,7 @@ env=$root/build/venv-client
 python_tools "$env" "$root/third_party/packages/python-client.txt"
 work=$(mktemp -d "${TMPDIR:-/tmp}/qarax-client.XXXXXX")
 trap 'rm -rf "$work"' EXIT
-# The generator finds ruff by PATH.
+# The generator looks for ruff in PATH.
 PATH=$env/bin:$PATH must "$root/build/logs/python-client.log" "$env/bin/openapi-python-client" generate \
   --path "$root/server/api/openapi.yaml" --config "$root/python-sdk/generator.yaml" --meta uv --fail-on-warning --output-path "$work/client"
 rm -rf "$work/client/.ruff_cache"

@@ -43,11 +43,11 @@ supported() {
     "$qarax_in_a_container; or, on a relative of Debian with the same packages: QARAX_ANY_DEBIAN=1 $0"
 }
 
-# Sets `missing`: those of the packages given that aren't installed.
+# Sets `missing` to the given packages that aren't installed.
 find_missing() {
   local status name pkg
   local -A have=()
-  # dpkg-query answers 1 for a name that it has never seen, which is just what's asked.
+  # dpkg-query returns 1 for unknown names, which is no error here: they are missing.
   while read -r status name; do
     case $status in ii | hi) have[$name]=1 ;; esac
   done < <(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' "$@" 2>/dev/null || true)
@@ -57,7 +57,8 @@ find_missing() {
   done
 }
 
-# Its password was asked for before: what `logged` runs has no terminal to ask on, and would be stopped for trying.
+# sudo -n: the password was asked for before, because commands run by `logged` have no terminal and would be stopped if they
+# tried to ask.
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n -- "$@"; fi; }
 apt() { as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C apt-get -q -y -o DPkg::Lock::Timeout=120 -o Acquire::Retries=3 "$@"; }
 
@@ -68,12 +69,12 @@ update() {
     say "apt-get update had errors (one broken source is enough; log: $logs/apt-update.log): going on with what it got"
 }
 
-# Each version of a package that the sources have, the newest first.
+# All versions of a package in the package sources, newest first.
 versions_of() { apt-cache madison "$1" | awk '{ print $3 }'; }
 
-# A newer qemu-utils, from backports, breaks the distribution's qemu-system-common: apt then refuses, or removes the
-# tool that somebody uses. Either QEMU comes in the version that the tool has (with firmware as new as there is), or the
-# tool in the version that QEMU has. Sets `pinned`.
+# A newer qemu-utils from backports conflicts with the distribution's qemu-system-common: apt then refuses, or removes the
+# tool although somebody uses it. So install QEMU in the version of the tool (with the newest firmware there is), or the tool
+# in the version of QEMU. Sets `pinned`.
 qemu_family() {
   local have candidate pkg version
   have=$(dpkg-query -W -f '${db:Status-Abbrev} ${Version}' qemu-utils 2>/dev/null | sed -n 's/^ii  *//p') || true
@@ -112,7 +113,7 @@ say "missing: ${missing[*]}"
 if [ "$(id -u)" != 0 ]; then
   command -v sudo >/dev/null ||
     fail "not root, and there is no sudo" -- "as root: apt-get install --no-install-recommends ${missing[*]}"
-  # `sudo -v` alone wants a password where only some of the user's rights need none, as on Debian's cloud images.
+  # Try sudo -n first: `sudo -v` asks for a password if any of the user's rights needs one, as on Debian's cloud images.
   if ! sudo -n true 2>/dev/null; then
     [ -t 0 ] ||
       fail "sudo wants a password and there is no terminal to ask on" -- "as root: apt-get install --no-install-recommends ${missing[*]}"
@@ -120,7 +121,7 @@ if [ "$(id -u)" != 0 ]; then
   fi
 fi
 logs=$(mktemp -d "${TMPDIR:-/tmp}/qarax-install.XXXXXX")
-# A dpkg that is broken off leaves packages unconfigured; root's processes wouldn't hear an ordinary user's signal anyway.
+# An interrupted dpkg leaves packages unconfigured. Processes of root wouldn't get an ordinary user's signal anyway.
 QARAX_UNBROKEN=1
 update
 pinned=()

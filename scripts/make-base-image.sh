@@ -14,7 +14,7 @@ step "make the image qarax-base:$suite"
 [ "$(id -u)" = 0 ] || fail "debootstrap needs root" -- "sudo $0 $suite, or name an image you have: QARAX_BASE_IMAGE=…"
 command -v debootstrap >/dev/null || fail "debootstrap is missing" -- "apt-get install debootstrap"
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/qarax-base.XXXXXX")
-# What failed leaves its log.
+# The log is kept for a failure.
 trap 'rm -rf "$work/root"' EXIT
 must "$work/log" debootstrap --variant=minbase "$suite" "$work/root" "$mirror"
 rm -rf "$work"/root/var/cache/apt/archives/*.deb "$work"/root/var/lib/apt/lists/* "$work"/root/etc/machine-id "$work"/root/etc/hostname "$work"/root/etc/resolv.conf

@@ -14,16 +14,17 @@ node_port=${QARAX_NODE_PORT:-50051}
 dir=$(readlink -m "${QARAX_QUICKSTART:-$root/build/quickstart}")
 build=$root/build/release
 keep=
-# What a server or node of the user's own is configured by would win over the files that are written here.
+# Variables that configure the user's own server or node would override the files written here.
 unset DATABASE_URL "${!QARAX_SERVER_@}" "${!QARAX_NODE_@}"
-# How --stop is called for what is left in this folder.
+# The command that stops what is running from this folder.
 stop_it="${QARAX_QUICKSTART:+QARAX_QUICKSTART=$(printf %q "$dir") }scripts/quickstart.sh --stop"
 
 case ${1:-} in
   "") ;;
   --keep) keep=1 ;;
   --stop)
-    # As the programs of that folder were started, whatever this environment says: on another port another server answers.
+    # Use the ports with which the programs of this folder were started, whatever this environment says: on another port
+    # another server may answer.
     port=$(sed -n 's/^listen: {port: \([0-9]*\)}$/\1/p' "$dir/server.yaml" 2>/dev/null) || true
     node_port=$(sed -n 's/^listen: {port: \([0-9]*\)}$/\1/p' "$dir/node.yaml" 2>/dev/null) || true
     ;;
@@ -32,8 +33,8 @@ case ${1:-} in
 esac
 base=http://127.0.0.1:$port
 
-# The processes of one of our programs in our folder, whoever started them; also those that were built before the program
-# that is there now, whose files the kernel calls deleted.
+# Prints the pids of PROGRAM in this folder, whoever started it. Includes processes of an earlier build, whose file the
+# kernel calls deleted.
 pids_of() { # PROGRAM
   local entry exe program
   program=$(readlink -m "$build/bin/$1")
@@ -57,7 +58,7 @@ end_program() {
   ! kill -0 "$pid" 2>/dev/null || { say "$1 did not end within 10 s, killing it"; kill -KILL "$pid"; }
 }
 
-# What answers on our port may be anybody's: VMs are deleted only where it is our server's.
+# Whether the process PID listens on the port. Anything may answer there; VMs are only deleted if it is this folder's server.
 serves() { # PID
   local inode
   for inode in $(awk -v port="$(printf ':%04X' "$port")" '$4 == "0A" && substr($2, length($2) - 4) == port { print $10 }' /proc/net/tcp); do
@@ -70,7 +71,7 @@ host_up_or_ended() { host_up || ended qarax-server || ended qarax-node; }
 host_up() { ours_answers && qarax hosts -o json 2>/dev/null | grep -q '"status":"up"'; }
 
 qarax() { "$build/bin/qarax" --server "$base" "$@"; }
-field() { grep -o "\"$1\":\"[^\"]*\"" | head -n 1 | cut -d '"' -f 4; } # the first of that name
+field() { grep -o "\"$1\":\"[^\"]*\"" | head -n 1 | cut -d '"' -f 4; } # the value of the first member with that name
 
 delete_vms() {
   local names name
@@ -78,19 +79,19 @@ delete_vms() {
   for name in $names; do qarax delete "$name" >/dev/null || say "VM $name could not be deleted"; done
 }
 
-start_program() { # NAME LOG ENV…
+start_program() { # NAME ENV…
   local name=$1
   shift
   env "$@" setsid "$build/bin/$name" --config "$dir/${name#qarax-}.yaml" >>"$dir/$name.log" 2>&1 </dev/null &
   printf '%s\n' $! >"$dir/$name.pid"
 }
-ended() { ! kill -0 "$(cat "$dir/$1.pid")" 2>/dev/null; } # PROGRAM that was started here
+ended() { ! kill -0 "$(cat "$dir/$1.pid")" 2>/dev/null; } # PROGRAM, which was started here
 start_both() {
   start_program qarax-node
   start_program qarax-server QARAX_NODE_HOST=127.0.0.1 "QARAX_NODE_PORT=$node_port"
 }
 
-# Tries COMMAND until it answers 0, at most for SECONDS; says now and then for what it waits.
+# Repeats COMMAND until it returns 0, for at most SECONDS; now and then prints WHAT it waits for.
 wait_for() { # SECONDS WHAT COMMAND…
   local begun=$SECONDS said=5 seconds=$1 what=$2
   shift 2
@@ -101,7 +102,7 @@ wait_for() { # SECONDS WHAT COMMAND…
   done
 }
 
-# VMs outlive server and node. Where one of the two isn't there any more, they are started for the VMs' end.
+# VMs outlive server and node. If one of the two has ended, both are started again in order to end the VMs.
 stop_all() {
   if [ -n "$(pids_of qarax-supervisor)" ] && [ ! -x "$build/bin/qarax" ]; then
     fail "$build/bin/qarax is gone, and VMs are deleted by it" -- "cmake --preset release && cmake --build build/release, then $stop_it"
@@ -127,9 +128,10 @@ if [ "${1:-}" = --stop ]; then
   exit 0
 fi
 
-# Before the minutes that a build takes.
+# Check this before the build, which takes minutes.
 step "look for what is in the way"
-# Of such a folder the node loads no plugins (core/src/plugin_host/path_check.cpp): a bind mount in a container, sudo.
+# The node loads no plugins from a folder that another user owns (core/src/plugin_host/path_check.cpp). That happens with a
+# bind mount in a container, or with sudo.
 above=$(readlink -f "$root")
 while :; do
   owner=$(stat -c %u "$above")
@@ -174,7 +176,7 @@ boot: {kernel: $root/build/guest/vmlinuz, initramfs: $initramfs}
 plugins:
   - path: $build/plugins
 Y
-# Also with --keep: what failed leaves nothing behind.
+# Also with --keep: a failed run leaves nothing running.
 failed() { say "ending server and node; logs stay in $dir"; stop_all; }
 trap failed EXIT
 rm -f "$dir/qarax-server.log" "$dir/qarax-node.log"
@@ -183,14 +185,14 @@ wait_for 30 "the host to be up" host_up_or_ended || fail "the host was not up wi
 for program in qarax-node qarax-server; do
   ! ended "$program" || { QARAX_LOG=$dir/$program.log; tail -n 5 "$QARAX_LOG" >&2; fail "$program ended" -- "read its log"; }
 done
-# Which accelerator is settled by a trial guest; nothing is started before that is known.
+# A trial guest decides on the accelerator; wait for that before starting a VM.
 settled() { ! qarax hosts -o json | grep -q '"accelerator":"probing"'; }
 wait_for 15 "the trial guest that says whether KVM is of use" settled || true
 say "host up, accelerator $(qarax hosts -o json | field accelerator): $(qarax hosts -o json | field accelerator_evidence)"
 
 QARAX_STEP="a VM's life"
 name=hello-$$
-# The command, the curl that does the same, and what the command says.
+# Shows a qarax command, the equivalent curl command, and the output of the former.
 try() { # CURL'S-ARGUMENTS QARAX'S-ARGUMENTS…
   local curl=$1
   shift

@@ -14,7 +14,7 @@ missing=$(sed -n 's/^[[:space:]]*\(.*\) => not found$/\1/p' <<<"$loads" | sort -
 [ -z "$missing" ] || fail "libraries are missing here: ${missing//$'\n'/, }" -- "scripts/install-deps.sh"
 
 sed -n 's/^.* => \(\/[^ ]*\) .*/\1/p' <<<"$loads" | sort -u | while read -r library; do
-  # Where /lib is a link to /usr/lib, dpkg knows a file by the one name or the other.
+  # If /lib is a link to /usr/lib, dpkg may know the file by either name.
   owner=$(dpkg-query -S "$library" 2>/dev/null || dpkg-query -S "/usr$library" 2>/dev/null || dpkg-query -S "${library#/usr}" 2>/dev/null) ||
     fail "no package has $library: it was built by hand"
   printf '%s\n' "${owner%%:*}"

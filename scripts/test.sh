@@ -16,7 +16,7 @@ logs=$root/build/logs
 env=$root/build/venv
 jobs=$(nproc)
 mkdir -p "$logs"
-# Clones in other folders share what was compiled.
+# Lets clones in other folders share compiled objects.
 export CCACHE_MAXSIZE=${CCACHE_MAXSIZE:-5G} CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=true
 
 build() { # PRESET [TARGET…]
@@ -31,24 +31,24 @@ run_ctest() { # PRESET [ARGUMENTS…]
   local preset=$1
   shift
   step "unit tests, $preset"
-  # Some boot a real guest, and skip without one.
+  # Some tests boot a real guest and are skipped without it.
   [ ! -f "$root/build/guest/vmlinuz" ] || export QARAX_GUEST_DIR=$root/build/guest
-  # What a busy machine made too late gets one more try; what is wrong fails both.
+  # A test that failed because the machine was busy gets a second try; a real error fails both.
   ctest --test-dir "build/$preset" --output-on-failure -j "$jobs" --repeat until-pass:2 "$@" | tee "$logs/ctest-$preset.log" ||
     fail "unit tests failed ($preset)" -- "ctest --test-dir build/$preset --rerun-failed --output-on-failure"
   skipped "$preset" < <(sed -nE 's/^\[  SKIPPED \] ([^ ]+\.[^ ,]+)( \(.*)?$/\1/p' "build/$preset/Testing/Temporary/LastTest.log")
   at_second_try "$preset" < <(grep -oP 'Test +#\d+: \K\S+(?= *\.*\*\*\*(?!Skipped|Not Run|Disabled))' "$logs/ctest-$preset.log")
 }
 
-# What a test skips passes as well: a machine without what it takes would look as if all had been tried.
+# Skipped tests count as passed, so a machine that lacks something would look as if everything had been tested. List them.
 skipped() { # WHERE, names on stdin
   local names
   names=$(sort -u)
   [ -z "$names" ] || say "skipped ($1), each says why in its log: $(paste -sd ' ' <<<"$names")"
 }
 
-# A second try hides what is rare: a race of ours looks like a machine that was busy. So each is named where nobody overlooks
-# it, behind all that passed.
+# A second try can hide a rare error: a race in the code looks like a busy machine. So list each of them at the end, where
+# nobody overlooks it.
 second_tries=()
 at_second_try() { # WHERE, names on stdin
   local name
@@ -60,8 +60,8 @@ tell_second_tries() {
   printf '!!!   %s\n' "${second_tries[@]}"
 }
 
-# Of those that ran beside others: what failed is tried once more, alone, as on two processors the others' guests take what
-# a limit of time needs. What runs alone, the crash harness with it, has one try: what it finds is rare and true.
+# Tests that ran in parallel get a second try, alone, because on two processors the guests of other tests may make them miss
+# a time limit. Tests that run alone, e.g. the crash harness, get one try: their failures are rare and real.
 run_pytest() { # NAME ARGUMENTS…
   local name=$1 status=0 run=("$env/bin/python" -m pytest -q -o "cache_dir=$root/build/pytest-cache") log
   shift
@@ -73,7 +73,7 @@ run_pytest() { # NAME ARGUMENTS…
     (cd e2e && timeout 600 "${run[@]}" --last-failed -p no:xdist "${@/#-n*/-q}") || status=$?
     [ "$status" != 0 ] || at_second_try "$name" < <(sed -nE 's/^(FAILED|ERROR) //p' "$log" | sed 's/ - .*//')
   fi
-  # 5: these arguments left nothing to run.
+  # 5: no tests were selected by these arguments.
   [ "$status" = 0 ] || [ "$status" = 5 ]
 }
 
@@ -92,7 +92,7 @@ sources() { git ls-files '*.cpp' '*.hpp' '*.c' '*.h'; }
 step_deps() { step "install what is missing"; "$root/scripts/install-deps.sh" --test; }
 step_format() {
   step "clang-format"
-  # Each version has its own taste: the tree follows Debian 12's.
+  # Each version formats differently; the tree uses that of Debian 12.
   if ! clang-format --version | grep -q 'version 14\.'; then
     say "skipped: $(clang-format --version); the tree is formatted with version 14"
     return
@@ -105,13 +105,13 @@ step_guest() { step "make the guest"; must "$logs/guest.log" "$root/e2e/guest/bu
 step_e2e() { postgres_for_tests; run_e2e dev; }
 step_asan() {
   build asan
-  # Plugins are never unloaded by design, and the agent leaves by _exit: leaks are looked for in the unit tests.
+  # Look for leaks only in the unit tests: by design the agent never unloads plugins and ends with _exit.
   ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 run_ctest asan
   ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 run_e2e asan
 }
 step_tsan() {
   build tsan qarax_tsan_tests
-  # gRPC isn't built with ThreadSanitizer: what it hands from thread to thread would look like races of ours.
+  # gRPC isn't built with ThreadSanitizer, so data that it passes between threads would be reported as races.
   GTEST_FILTER='-Grpc/*' TSAN_OPTIONS="suppressions=$root/scripts/tsan.supp second_deadlock_stack=1" run_ctest tsan -L tsan
 }
 step_fuzz() {
@@ -121,7 +121,7 @@ step_fuzz() {
 }
 step_tidy() {
   step "clang-tidy"
-  # Each version finds other things: the tree is clean by Debian 12's.
+  # Each version finds different things; the tree is clean with that of Debian 12.
   if ! clang-tidy --version | grep -q 'version 14\.'; then
     say "skipped: $(clang-tidy --version | grep -m1 version); the tree is clean by version 14"
     return
@@ -130,9 +130,9 @@ step_tidy() {
   must "$logs/tidy.log" python3 scripts/lib/tidy.py ${1:+--minutes "$1"} build/dev
   say "$(grep -E 'known to be clean|looked at' "$logs/tidy.log" | paste -sd ';')"
 }
-# What was changed last: the whole tree takes as long as all the rest, where nothing is known of it yet.
+# Checks the latest changes only: without a cache the whole tree takes as long as all other steps together.
 step_lint() { step_tidy 4; }
-# As a user begins: nothing is there but what debootstrap --variant=minbase makes, and HEAD.
+# Tests a user's first start: on a system as debootstrap --variant=minbase makes it, with HEAD.
 step_bare() {
   local image clone=$root/build/bare ports
   rm -rf "$clone"
@@ -141,7 +141,7 @@ step_bare() {
   for image in ${QARAX_BARE_IMAGES:-qarax-base:bookworm qarax-base:trixie}; do
     case $image in qarax-base:*) "$root/scripts/make-base-image.sh" "${image#*:}" ;; esac
     step "quickstart.sh in $image (log: $logs/bare-${image//[:\/]/-}.log)"
-    # The machine's network, for the mirror that it reaches; so the ports are free ones.
+    # Use the machine's network, because of its package mirror, and therefore free ports.
     ports=$(pg_free_port):$(pg_free_port)
     must "$logs/bare-${image//[:\/]/-}.log" docker run --rm --init --network host -e http_proxy -e https_proxy -e no_proxy \
       -e QARAX_PORT="${ports%:*}" -e QARAX_NODE_PORT="${ports#*:}" -v "$clone":/src:ro "$image" bash -c "$qarax_in_a_copy"

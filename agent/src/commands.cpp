@@ -18,7 +18,7 @@ Result<std::string> rehome_node(const NodeConfig& config, bool moved) {
 }
 
 Result<std::string> stop_guests(const NodeConfig& config, std::int64_t timeout_ms) {
-  constexpr std::int64_t kBeyondMs = 30'000;  // for the killing, and a busy host
+  constexpr std::int64_t kBeyondMs = 30'000;  // for the kills after the timeout, and a busy host
   if (config.unix_socket == "none")
     return make_error(Code::failed_precondition,
                       "listen.unix_socket is none: without it the agent can't be told that the host is going down");

@@ -1,4 +1,4 @@
-// What qarax-node does beside being the agent: commands that do one thing, say it and end.
+// What qarax-node does besides being the agent: commands that do one thing, report it and end.
 #pragma once
 
 #include <string>
@@ -8,11 +8,12 @@
 
 namespace qarax::agent {
 
-// identity.hpp's rehome() on the config's data folder, while no agent runs on it; what was done, for people.
+// Calls rehome() (identity.hpp) on the config's data folder, while no agent runs on it. Returns what was done, as text
+// for people.
 Result<std::string> rehome_node(const NodeConfig& config, bool moved);
 
-// Tells the agent, over its unix socket, that the host is going down; returns when no guest runs any more. What became
-// of them, for people. UNAVAILABLE: no agent answers there. INTERNAL: a VM is still there.
+// Tells the agent, over its unix socket, that the host is going down; returns when no guest runs any more, with a text
+// for people. UNAVAILABLE: no agent answers there. INTERNAL: a VM still runs.
 Result<std::string> stop_guests(const NodeConfig& config, std::int64_t timeout_ms);
 
 }  // namespace qarax::agent

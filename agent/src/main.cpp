@@ -1,4 +1,5 @@
-// qarax-node: reads its config, runs a Node until SIGTERM or SIGINT, leaves by _exit as plugins' threads demand.
+// qarax-node: reads its config, runs a Node until SIGTERM or SIGINT, and ends by _exit, because plugins' threads may
+// still run.
 #include <malloc.h>
 #include <pthread.h>
 #include <sys/resource.h>
@@ -20,12 +21,12 @@
 namespace {
 
 constexpr const char* kDefaultConfig = "/etc/qarax/node.yaml";
-// The command line or the configuration is wrong and stays so: systemd doesn't start it again
+// The command line or the configuration is wrong, and a restart would not help: systemd doesn't restart on this code
 // (RestartPreventExitStatus=).
 constexpr int kExitConfig = 2;
 
-// A library once loaded is never unloaded and a plugin's thread may outlive it all: no static destructor may run under
-// one.
+// A plugin's library is never unloaded, and a thread of it may outlive everything else. No static destructor may run
+// while it does.
 [[noreturn]] void leave(int code) {
   qarax::core::flush_logs();
   std::fflush(nullptr);
@@ -87,7 +88,8 @@ int run(int argc, char** argv) {
   sigaddset(&ends, SIGINT);
   pthread_sigmask(SIG_BLOCK, &ends, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
-  std::signal(SIGALRM, [](int) { _exit(0); });  // before plugins are loaded, whose changes of handlers are put back
+  // Set before plugins are loaded: handlers that a plugin changes are put back.
+  std::signal(SIGALRM, [](int) { _exit(0); });
   qarax::core::tell_of_crashes();
   // Each running VM takes a few descriptors.
   rlimit files{};
@@ -109,7 +111,7 @@ int run(int argc, char** argv) {
   int signal = 0;
   sigwait(&ends, &signal);
   log->info("ending, VMs run on signal={}", signal);
-  // Whatever hangs, the end comes: VMs run on, and what is acknowledged is on disk.
+  // The process ends even if something hangs: VMs run on, and everything acknowledged is on disk.
   ::alarm(static_cast<unsigned>(config->shutdown_grace_ms / 1000 + 3));
   const auto stopped = (*node)->stop();
   if (!stopped) log->warn("a plugin did not end in time reason={}", qarax::core::log_value(stopped.error().message));
@@ -119,11 +121,11 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  // Two arenas instead of eight a core: threads wait most of the time here, and each arena keeps its pages. A kernel
-  // image is unpacked in a big buffer once: it goes back to the system, and doesn't raise what counts as big.
+  // Two arenas instead of eight for each core: threads wait most of the time here, and each arena keeps its pages. The
+  // threshold is fixed, so that the one large buffer for unpacking a kernel returns to the system and doesn't raise it.
   ::mallopt(M_ARENA_MAX, 2);
   ::mallopt(M_MMAP_THRESHOLD, 256 * 1024);
-  // What the agent makes, its socket above all, is its user's only. Here, while there are no other threads.
+  // Files and sockets that the agent makes are accessible to its user only. Set here, while there are no other threads.
   ::umask(077);
   try {
     return run(argc, argv);

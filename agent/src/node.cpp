@@ -55,10 +55,10 @@ Result<std::string> find_supervisor(const std::string& configured, const std::st
 
 std::string version() { return QARAX_VERSION; }
 
-constexpr std::size_t kMostMemory = std::size_t{256} << 20;  // of all connections
-constexpr int kMostStreams = 16'384;                         // of one; those beyond wait at its client
-constexpr int kIdleMs =
-    600'000;  // without a call; a server always has its watch, and a channel connects anew by itself
+constexpr std::size_t kMostMemory = std::size_t{256} << 20;  // of all connections together, in bytes
+constexpr int kMostStreams = 16'384;                         // of one connection; a client queues more
+// How long a connection may be without a call. A server always has its watch, and a channel reconnects by itself.
+constexpr int kIdleMs = 600'000;
 
 class RunningNode final : public Node {
  public:
@@ -131,13 +131,13 @@ class RunningNode final : public Node {
     service_ = std::make_unique<NodeService>(
         *manager_, *authority_, [this] { return describe(); }, service_options);
     service_ptr_.store(service_.get());
-    // What a plugin had to say of itself before anybody could hear it.
+    // Plugins may have asked to be described again before the service existed.
     for (const auto& plugin : drivers_->infos())
       if (plugin.state == core::PluginState::loaded) notified(plugin.name, "");
     return listen();
   }
 
-  // Its begin failed, and nobody waits for what was begun: nothing of the agent's own stays behind.
+  // After a failed begin(): removes what is the agent's own. Nobody waits for what was begun.
   void give_up() {
     if (processes_) processes_->leave();
   }
@@ -162,14 +162,14 @@ class RunningNode final : public Node {
     info.plugins = drivers_->infos();
     info.default_hypervisor = drivers_->default_hypervisor(config_);
     if (const NodeService* service = service_ptr_.load()) info.stopping = service->host_stops();
-    // A server of an older version takes the fallback also while the plugin only is still being loaded, and a VM keeps
-    // the hypervisor that it began with.
+    // An older server would use the fallback even while the plugin is only being loaded; and a VM keeps the hypervisor
+    // that it began with.
     for (const auto& [asked, instead] : config_.fallback)
       if (!plugins_->may_be_loading(asked)) info.fallback.emplace(asked, instead);
     return info;
   }
 
-  // Those that were the node's default once, and no VM or snapshot refers to any more.
+  // Images that were the node's default once and that no VM or snapshot refers to any more.
   void remove_unused_images() {
     if (!images_->has_others()) return;
     const auto used = boot_files_in_use(config_.data_dir);
@@ -180,7 +180,7 @@ class RunningNode final : public Node {
       core::logger("node")->info("boot files that no VM uses are removed count={}", removed);
   }
 
-  // From any thread of any plugin: only enqueues.
+  // Called on any thread of any plugin: only enqueues.
   void notified(const std::string& plugin, const std::string& vm) {
     if (!vm.empty()) {
       if (Manager* manager = manager_ptr_.load()) manager->look_again(vm);
@@ -190,7 +190,7 @@ class RunningNode final : public Node {
   }
 
   void redescribe(const std::string& plugin) {
-    // One that is refused has nothing to say, and one that is still being loaded is heard of when it's done.
+    // A refused plugin describes nothing, and one that is being loaded is reported when that is done.
     const bool loaded = plugins_->hypervisor(plugin) != nullptr;
     if (const Status described = loaded ? plugins_->refresh_description(plugin) : Status(Ok{}); !described)
       core::logger("plugins")->warn("a plugin doesn't describe itself anew plugin={} reason={}", plugin,
@@ -209,7 +209,8 @@ class RunningNode final : public Node {
     // Without this two agents could share the port and each get half of the calls.
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     builder.SetMaxReceiveMessageSize(4 << 20);
-    // What strangers may cost before they are turned away; a server needs one connection and a fraction of this.
+    // Limits what unauthenticated clients may cost before they are rejected. A server needs one connection and a
+    // fraction of this.
     builder.SetResourceQuota(grpc::ResourceQuota("agent").Resize(kMostMemory));
     builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMostStreams);
     builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, kIdleMs);
@@ -261,8 +262,8 @@ Result<std::unique_ptr<Node>> Node::start(const NodeConfig& config, const std::s
   Status begun = node->begin(program_folder);
   if (begun) return std::unique_ptr<Node>(std::move(node));
   node->give_up();
-  // Recoveries are under way already, in plugins that may not return: nobody waits for them. Whoever hears of this ends
-  // the process, and reachable it is no leak.
+  // Recoveries are running in plugins that may not return, so the object can't be destroyed. The caller ends the
+  // process; keeping it reachable avoids a leak report.
   static std::vector<std::unique_ptr<RunningNode>>& failed = *new std::vector<std::unique_ptr<RunningNode>>;
   failed.push_back(std::move(node));
   return std::move(begun).error();

@@ -1,4 +1,4 @@
-// cgroup v2 by its files (contract: cgroup.h).
+// cgroup v2 through its files (contract: cgroup.h).
 #include "cgroup.h"
 
 #include <errno.h>
@@ -38,7 +38,7 @@ static int make_folders(Cgroup* cgroup, const char* dir, Failure* failure) {
   if (make_folder(path, failure) != 0) return -1;
   cgroup->vmm_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (cgroup->vmm_fd < 0) return fail(failure, errno, "open cgroup %.300s", path);
-  // An ordinary folder has no such file, so a path that isn't on a cgroup file system ends here.
+  // An ordinary folder has no such file, so a path outside a cgroup file system is refused here.
   if (faccessat(cgroup->vmm_fd, "cgroup.procs", W_OK, AT_EACCESS) != 0)
     return fail(failure, errno, "use cgroup %.300s", path);
   return 0;
@@ -61,7 +61,7 @@ void cgroup_forgo(Cgroup* cgroup) {
 
 pid_t cgroup_fork(const Cgroup* cgroup, bool* inside) {
   *inside = cgroup->vmm_fd < 0;
-  // Linux 6.18 kills whatever is cloned into a group that was ever told to kill what is in it.
+  // Linux 6.18 kills a process that is cloned into a group whose cgroup.kill was ever written.
   if (*inside || cgroup->is_used) return fork();
   struct clone_args args;
   memset(&args, 0, sizeof args);
@@ -84,7 +84,8 @@ int cgroup_enter_sup(const Cgroup* cgroup) {
 
 void cgroup_kill(const Cgroup* cgroup) {
   if (cgroup->vmm_fd < 0 || write_text(cgroup->vmm_fd, "cgroup.kill", "1") == 0) return;
-  // Before Linux 5.14: one by one. The caller repeats until the group is empty, so a fork in between is met again.
+  // Before Linux 5.14: kill one by one. The caller repeats this until the group is empty, which covers forks in
+  // between.
   int fd = openat(cgroup->vmm_fd, "cgroup.procs", O_RDONLY | O_CLOEXEC);
   if (fd < 0) return;
   char text[4096];
@@ -95,7 +96,7 @@ void cgroup_kill(const Cgroup* cgroup) {
   for (char* at = text; *at != '\0';) {
     char* end = NULL;
     long pid = strtol(at, &end, 10);
-    if (end == at || *end != '\n') break;  // the last number may be cut
+    if (end == at || *end != '\n') break;  // the last number may be incomplete
     if (pid > 1) (void)kill((pid_t)pid, SIGKILL);
     at = end + 1;
   }

@@ -12,7 +12,7 @@
 
 #include "room.h"
 
-// The second bound only keeps a drain finite; what a socket can hold is far below it.
+// kChunksAtEnd only keeps a drain finite; a socket can hold far less.
 enum { kChunk = 16384, kChunksATurn = 4, kChunksAtEnd = 1024 };
 
 static const char kGap[] = "\n[qarax: console reconnected, output may be missing here]\n";
@@ -42,7 +42,8 @@ int console_prepare(Console* console, const char* socket_path, Failure* failure)
   return 0;
 }
 
-// By which a socket that was made anew under the same name is told from the one before; the number may be used again.
+// Distinguishes a socket that was created again under the same name from the one before. The inode number may be
+// reused, so the time counts too.
 static bool look(const Console* console, SocketFile* file) {
   struct stat there;
   if (fstatat(console->dir_fd, console->name, &there, AT_SYMLINK_NOFOLLOW) != 0) return false;
@@ -51,14 +52,14 @@ static bool look(const Console* console, SocketFile* file) {
 }
 
 static int open_connection(Console* console) {
-  // Before the connection: one that is made anew in between is seen as another.
+  // Looked at before connecting: a socket that is created again in between is then recognized as another one.
   console->file = (SocketFile){0};
   (void)look(console, &console->file);
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   (void)snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%.80s", console->dir_fd, console->name);
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return -errno;
-  // A name of the kernel's choice, by which the other end is found again (room.h).
+  // A name chosen by the kernel, by which make_room() finds the other end.
   (void)bind(fd, (const struct sockaddr*)&(struct sockaddr_un){.sun_family = AF_UNIX}, sizeof(sa_family_t));
   if (connect(fd, (const struct sockaddr*)&address, sizeof address) != 0) {
     int error = errno;
@@ -76,7 +77,8 @@ int console_start(Console* console, int64_t log_max, Failure* failure) {
   console->fd = fd < 0 ? -1 : fd;
   console->connected_once = fd >= 0;
   console->eager_until = monotonic_ms() + kFirstTriesMs;
-  // SIGIO for each file that is made in the folder. Not by inotify, of which a host's users have a hundred or so.
+  // SIGIO for each file that is created in the folder. Not inotify, because a user has only about a hundred inotify
+  // instances.
   if (fcntl(console->dir_fd, F_NOTIFY, DN_CREATE | DN_MULTISHOT) != 0)
     complain("qarax-supervisor: a console socket that is made anew won't be noticed: %s", strerror(errno));
   log_open(&console->log, log_max);
@@ -101,7 +103,7 @@ static void lose(Console* console, int64_t now) {
 
 // Returns false at the end of the stream.
 static bool read_output(Console* console, int chunks) {
-  // What there is to read was written by a VMM that has accepted.
+  // Output to read means that the VMM has accepted the connection.
   if (!console->room_sought && console->vmm > 0) {
     console->roomy = make_room(console->vmm, console->fd);
     console->room_sought = true;
@@ -134,7 +136,8 @@ void console_handle(Console* console, short events, int64_t now) {
   if ((events & (POLLIN | POLLHUP | POLLERR)) != 0) {
     uint64_t before = console->counters.bytes;
     connected = read_output(console, kChunksATurn);
-    bool little = console->counters.bytes - before < kChunk;  // a VMM that writes much at a time is read at once
+    // When a VMM writes much at a time, its output doesn't gather but is read at once.
+    bool little = console->counters.bytes - before < kChunk;
     if (connected && console->roomy && little) console->gather_until = now + kGatherMs;
   }
   if (connected && (events & POLLOUT) != 0) connected = write_input(console);

@@ -1,4 +1,4 @@
-// The console: what reaches the log and the clients, and what happens where it can't.
+// The console: which output reaches the log and the clients, and what happens if it can't.
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -35,7 +35,7 @@ TEST_F(SupervisorTest, OutputStillInTheSocketWhenTheVmmIsGoneIsInTheLog) {
   int client = attach("attach tail 100");
   read_until(client, "ready\n");
   close(client);
-  // The supervisor gets no turn before all of it has happened; more than one turn's worth is waiting then.
+  // The supervisor doesn't run until all of this has happened; then more output is waiting than it reads in one turn.
   kill(launched.supervisor, SIGSTOP);
   kill(launched.vmm, SIGUSR1);
   EXPECT_TRUE(wait_gone(launched.vmm));
@@ -68,7 +68,7 @@ TEST_F(SupervisorTest, WhatAGuestSaysByteByByteHasRoomWhileTheSupervisorWaits) {
   read_until(client, "ready\n");
   kill(launched.supervisor, SIGSTOP);
   kill(launched.vmm, SIGUSR1);
-  // Clients that come meanwhile are no business of the guest's.
+  // Clients that connect meanwhile don't affect the guest.
   for (int i = 0; i < 8; ++i) close(connect_control());
   EXPECT_TRUE(wait_gone(launched.vmm));
   kill(launched.supervisor, SIGCONT);
@@ -87,7 +87,7 @@ TEST_F(SupervisorTest, WhatAGuestSaysByteByByteGathersBeforeItIsRead) {
   const long before = wakes_of(launched.supervisor);
   write_all(client, "\n");
   for (std::string got; got.size() < kBytes;) got += read_some(client);
-  // One for each byte is what a poll without a pause comes to.
+  // Polling without a pause would mean one wake-up for each byte.
   EXPECT_LT(wakes_of(launched.supervisor) - before, kBytes / 10);
   write_all(client, "\n");
   EXPECT_EQ(wait_exit(launched.supervisor), 0);
@@ -131,7 +131,7 @@ TEST_F(SupervisorTest, LotsOfInputAllArrives) {
   std::string text(100000, 'a');
   for (size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>('A' + i % 10);
   std::string got;
-  // In pieces, so that neither side of this one thread waits for the other.
+  // Written in pieces, so that this single thread never has to write and read at once.
   for (size_t i = 0; i < text.size(); i += 1000) {
     write_all(writer, text.substr(i, 999) + "\n");
     got += read_until(reader, "\n");
@@ -162,7 +162,7 @@ TEST_F(SupervisorTest, SlowClientLosesMarkedBytesAndHoldsNobodyUp) {
   int slow = attach();
   int control = attach();
   write_all(control, "\n");
-  // While `slow` reads nothing at all, the guest writes everything.
+  // `slow` reads nothing while the guest writes everything.
   for (std::string status; number_in(status, "bytes") != 4000003;) {
     status = ask("status");
     ASSERT_FALSE(status.empty());
@@ -170,7 +170,7 @@ TEST_F(SupervisorTest, SlowClientLosesMarkedBytesAndHoldsNobodyUp) {
   EXPECT_EQ(follow_pattern(read_file("console.log").substr(0, 4000000), 0), 4000000);
   std::string got = read_until(slow, " bytes dropped]\n");
   long dropped = 0;
-  // The three bytes of END were dropped with the rest.
+  // The three bytes of END were dropped with the others.
   EXPECT_EQ(follow_pattern(got, 0, &dropped), 4000003);
   EXPECT_GT(dropped, 1000000);
   write_all(control, "\n");
@@ -197,7 +197,7 @@ TEST_F(SupervisorTest, ClientThatReadsNowAndThenGetsItsMarkersInTheRightPlaces) 
     }
     got += read_some(slow, 30000);
   }
-  // A block may end within a marker, which can't be followed until the rest is there.
+  // A block may end within a marker, which can't be parsed before the rest has come.
   while (follow_pattern(got, 0) != kRounds * kRound) {
     std::string block = read_some(slow);
     ASSERT_FALSE(block.empty()) << "stuck at " << follow_pattern(got, 0);
@@ -220,8 +220,8 @@ TEST_F(SupervisorTest, TailJoinsTheLiveOutputWithoutGapOrRepetition) {
   int tail = attach("attach tail 750000");
   write_all(trigger, "\n");
   std::array<int, 3> late = {attach("attach tail 1000000"), attach("attach tail 77"), attach("attach tail 1")};
-  // This thread may be too slow for the guest: what was dropped is then marked, and nothing else is missing. All of it
-  // ends with the guest's last line, or with the mark of what includes that.
+  // This thread may be slower than the guest. Then dropped output is marked, and nothing else is missing. The output
+  // ends with the guest's last line, or with the marker of the bytes that include it.
   std::string got = read_until(tail, "\n");
   EXPECT_EQ(got, "0006250\n");
   const auto whole = [&] {
@@ -232,7 +232,7 @@ TEST_F(SupervisorTest, TailJoinsTheLiveOutputWithoutGapOrRepetition) {
     ASSERT_FALSE(block.empty()) << "stuck at " << follow_pattern(got, 50000);
     got += block;
   }
-  // Only now: the end of a VM waits a moment, and no longer, for who hasn't read it all.
+  // Only now: when a VM ends, its supervisor waits a moment, and no longer, for clients that haven't read everything.
   write_all(trigger, "\n");
   for (int fd : late) close(fd);
   close(trigger);
@@ -256,7 +256,7 @@ TEST_F(SupervisorTest, LogRotatesWithinItsLimitAndSaysWhatIsGone) {
   EXPECT_EQ(follow_pattern(older + current, 0, &dropped), 100000);
   EXPECT_GT(dropped, 90000);
   write_all(client, "\n");
-  // What a client is told is what the file says.
+  // A client gets exactly what the files hold.
   EXPECT_EQ(read_all(client), older + current);
   close(client);
   EXPECT_EQ(wait_exit(launched.supervisor), 0);
@@ -266,7 +266,7 @@ TEST_F(SupervisorTest, LogRotatesWithinItsLimitAndSaysWhatIsGone) {
 TEST_F(SupervisorTest, UnwritableLogIsMarkedOnceItCanBeWrittenAgain) {
   Launched launched = launch_with_console({"line", "flood", "5000", "line", "flood", "100", "exit", "0"});
   int client = attach();
-  // A full disk as the supervisor sees it: no file may grow beyond 1000 bytes.
+  // Simulates a full disk for the supervisor: no file may grow beyond 1000 bytes.
   rlimit before{};
   rlimit full{1000, RLIM_INFINITY};
   ASSERT_EQ(prlimit(launched.supervisor, RLIMIT_FSIZE, &full, &before), 0);
@@ -303,7 +303,7 @@ TEST_F(SupervisorTest, LostConnectionIsMadeAgainAndTheGapMarked) {
 }
 
 TEST_F(SupervisorTest, ASocketThatIsMadeAnewIsTheConsole) {
-  // The old connection stays open, and nothing comes over it any more. The VMM's working folder is the run folder.
+  // The old connection stays open without any more output. The VMM's working folder is the run folder.
   Launched launched =
       launch_with_console({"say", "one\n", "line", "remake", "serial.sock", "say", "two\n", "line", "say", "three\n",
                            "remake", "serial.sock", "say", "four\n", "line", "exit", "0"});

@@ -20,7 +20,8 @@ int control_open(Control* control, Console* console, ControlHost host, Failure* 
   control->host = host;
   control->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (control->fd < 0) return fail(failure, errno, "make a socket");
-  // Relative, so that the length of the run folder's path doesn't matter. The mode is set before there is a name.
+  // A relative name, so that the length of the run folder's path doesn't matter. The mode is set before the name
+  // exists.
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   memcpy(address.sun_path, kSocketName, sizeof kSocketName);
   if (unlink(kSocketName) != 0 && errno != ENOENT) return fail(failure, errno, "remove the old %s", kSocketName);
@@ -42,7 +43,7 @@ int control_attached(const Control* control) {
   return count;
 }
 
-// Puts what fits behind what is waiting; returns how much that was.
+// Appends to the waiting output what fits; returns how much that was.
 static size_t put(Client* client, const void* data, size_t length) {
   if (client->start > 0 && client->start + client->length + length > kClientBuffer) {
     memmove(client->buffer, client->buffer + client->start, client->length);
@@ -55,7 +56,8 @@ static size_t put(Client* client, const void* data, size_t length) {
   return length;
 }
 
-// The next piece of the log; at its end the client goes live. One thread, so nothing can come in between.
+// Loads the next piece of the log. At its end the client goes live; there is one thread, so no output can come in
+// between.
 static void fill_from_log(const Control* control, Client* client) {
   const ConsoleLog* log = &control->console->log;
   if (client->position < log->oldest) {
@@ -71,7 +73,7 @@ static void fill_from_log(const Control* control, Client* client) {
   client->position = -1;
 }
 
-// Sends what the client takes now. Returns false when it is gone.
+// Sends what the client accepts now. Returns false if it is gone.
 static bool flush(const Control* control, Client* client) {
   for (;;) {
     if (client->length == 0) {
@@ -100,15 +102,15 @@ void control_broadcast(void* context, const void* data, size_t length) {
   Control* control = context;
   for (int i = 0; i < kMaxClients; ++i) {
     Client* client = &control->clients[i];
-    if (client->state != kAttached || client->position >= 0) continue;  // the tail comes from the log, this included
-    // Behind bytes that were dropped nothing may follow before their marker, which comes when the buffer is empty.
+    if (client->state != kAttached || client->position >= 0) continue;  // it gets this output from the log
+    // After dropped bytes nothing may follow before their marker, which is sent once the buffer is empty.
     size_t done = client->dropped > 0 ? 0 : put(client, data, length);
     client->dropped += length - done;
     if (!flush(control, client)) close_client(client);
   }
 }
 
-// Replies fit into an empty socket's buffer; a client for which they don't gets none.
+// Replies fit into an empty socket's buffer. A client whose buffer isn't empty may get none.
 static void reply_and_close(Client* client, const char* text) {
   (void)send(client->fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
   close_client(client);
@@ -135,7 +137,7 @@ static void attach(Control* control, Client* client, int64_t tail) {
   (void)put(client, "ok\n", 3);
 }
 
-// The number that is all of `text`, or -1.
+// The number that makes up all of `text`, or -1.
 static int64_t number_of(const char* text) {
   char* end = NULL;
   errno = 0;
@@ -185,10 +187,10 @@ static void run_command(Control* control, Client* client) {
   }
 }
 
-// Returns false when the client is gone.
+// Returns false if the client is gone.
 static bool read_command(Control* control, Client* client) {
   char* line = client->line;
-  // Byte by byte would be simpler; peeking leaves what follows the line to the console.
+  // Peeks first, so that what follows the line stays in the socket as console input.
   ssize_t n = recv(client->fd, line + client->line_length, sizeof client->line - client->line_length, MSG_PEEK);
   if (n < 0) return errno == EAGAIN || errno == EINTR;
   if (n == 0) return false;
@@ -251,7 +253,7 @@ size_t control_poll(const Control* control, struct pollfd* out) {
 void control_handle(Control* control, const struct pollfd* polled, size_t count, int64_t now) {
   for (size_t i = 1; i < count; ++i) {
     Client* client = &control->clients[i - 1];
-    // A broadcast in between may have closed it.
+    // A broadcast in between may have closed the client.
     if (polled[i].revents == 0 || client->state == kFree || client->fd != polled[i].fd) continue;
     short events = polled[i].revents;
     bool alive = true;
@@ -260,7 +262,7 @@ void control_handle(Control* control, const struct pollfd* polled, size_t count,
     } else {
       if ((events & POLLIN) != 0) alive = read_input(control, client);
       if (alive && (events & POLLOUT) != 0) alive = flush(control, client);
-      // It has closed, not only ended its input; what it sent before is read first.
+      // The client has closed the connection and not only its input. What it sent before is read first.
       if (alive && (events & (POLLHUP | POLLERR)) != 0 && (events & POLLIN) == 0) alive = false;
     }
     if (!alive) close_client(client);

@@ -1,5 +1,5 @@
-// The supervisor killed at every system call of its life: whatever then runs has its identity on disk, whatever is on
-// disk is whole, and the folder takes a new supervisor.
+// Kills the supervisor at every system call of its life. Afterwards a VMM that runs has its identity on disk, every
+// file on disk is complete, and the folder accepts a new supervisor.
 #include <fcntl.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
@@ -13,7 +13,7 @@
 namespace {
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int kStep = 13;  // the sanitizers' own start is hundreds of calls, each of them slow
+constexpr int kStep = 13;  // the sanitizers' start-up makes hundreds of calls, each of them slow
 #else
 constexpr int kStep = 1;
 #endif
@@ -53,7 +53,7 @@ TEST_F(SupervisorTest, KilledAtAnyInstructionItLeavesNoUnknownVmmAndNoHalfRecord
     Outcome outcome = kill_after(launched.supervisor, stops);
     std::erase(supervisors_, launched.supervisor);
     if (outcome == Outcome::kUntraceable) GTEST_SKIP() << "processes can't be traced here";
-    // Ends when neither a VMM nor a child on the way to one is left.
+    // Reads to the end of the stream: neither a VMM nor a child that would become one is left then.
     std::string vmm = read_all(mark[0]);
     close(mark[0]);
     while (waitpid(-1, nullptr, WNOHANG) > 0) {
@@ -69,7 +69,7 @@ TEST_F(SupervisorTest, KilledAtAnyInstructionItLeavesNoUnknownVmmAndNoHalfRecord
       std::string record = read_file("exit.json");
       ASSERT_EQ(number_in(record, "code"), 3) << record;
       ASSERT_TRUE(record.ends_with("\"}\n")) << record;
-      // A record of the run before is gone before this run has an identity.
+      // The record of the previous run is removed before this run has an identity.
       if (!vmm.empty()) {
         ASSERT_EQ(number_in(record, "vmm_pid"), std::stol(vmm)) << record;
       }

@@ -1,4 +1,4 @@
-// Two files, written at known offsets (contract: log.h), so that a half-written marker is simply written again.
+// Two files, written at known offsets (contract: log.h), so that a half-written marker can be written again.
 #include "log.h"
 
 #include <errno.h>
@@ -35,7 +35,7 @@ static bool write_at(int fd, const char* data, size_t length, int64_t offset) {
   return n == (ssize_t)length;
 }
 
-// What is before `log->current` is about to go: its first bytes give way to the marker that says so.
+// Everything before console.log is about to be dropped: a marker that says so replaces the first bytes of console.log.
 static void mark_front(ConsoleLog* log) {
   char marker[64];
   size_t length = 0;
@@ -65,7 +65,7 @@ static int make_room(ConsoleLog* log, int64_t wanted) {
   return log->half - log->current_size < wanted ? rotate(log) : 0;
 }
 
-// A marker is whole and in one file, or not there.
+// A marker is written as a whole and into one file, or not at all.
 static bool write_marker(ConsoleLog* log) {
   char marker[64];
   size_t length = format_dropped(marker, log->pending);

@@ -1,10 +1,10 @@
-// qarax-supervisor: start the VMM, keep its console and its exit status, end when none of its processes is left.
+// qarax-supervisor: starts the VMM, keeps its console and its exit status, ends when none of its processes is left.
 //
-// This file is the order of things. At start: lock, cgroup, files, fork, identity written, exec, report, and only then
-// its own move to its cgroup and the wait for the folders, for which nobody else has to wait. At the end:
-// the last child is gone, console drained, exit record on disk, clients served, exit. Whoever started the supervisor
-// may die at any instruction in between; SIGTERM and its like are ignored, because a VM isn't ended by ending its
-// supervisor.
+// This file has the order of the steps. At the start: lock, cgroup, files, fork, identity written, exec, report. Only
+// then it moves itself to its cgroup and syncs the folders, so that nobody else has to wait for that. At the end: the
+// last child is gone, console drained, exit record on disk, clients served, exit. The process that started the
+// supervisor may die at any point in between. SIGTERM and similar signals are ignored, because ending a supervisor must
+// not be a way to end a VM.
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -47,10 +47,10 @@ typedef struct Supervisor {
   Control control;
   int signal_fd;
   int exit_record_fd;
-  bool vmm_ended;   // reaped: its pid means nothing any more
-  bool childless;   // and so has every descendant ended
-  bool killing;     // until nothing is left
-  int64_t kill_at;  // when stragglers are killed (again)
+  bool vmm_ended;   // and reaped: its pid means nothing any more
+  bool childless;   // no child and no other descendant is left
+  bool killing;     // kills are repeated until nothing is left
+  int64_t kill_at;  // when stragglers are killed, or killed again
   int kill_again_ms;
   ExitStatus status;  // valid once vmm_ended
 } Supervisor;
@@ -59,7 +59,7 @@ static void kill_everything(void* context) {
   Supervisor* self = context;
   cgroup_kill(&self->cgroup);
   kill_children();
-  // A process in an uninterruptible wait can stay for long, and then nothing is to spin.
+  // A process in an uninterruptible wait may stay for long, so the interval grows instead of spinning.
   self->kill_again_ms = self->killing ? self->kill_again_ms * 2 : kKillAgainMs;
   if (self->kill_again_ms > kKillAgainMaxMs) self->kill_again_ms = kKillAgainMaxMs;
   self->killing = true;
@@ -111,11 +111,12 @@ static void reap(Supervisor* self) {
 
 static bool all_gone(Supervisor* self) {
   if (!self->vmm_ended || !self->childless) return false;
-  // Somebody else may have put a process into the group: it isn't our child, and holds the VM's resources all the same.
+  // Somebody else may have put a process into the group. It isn't a child of this process, but holds the VM's resources
+  // nevertheless.
   return !cgroup_populated(&self->cgroup);
 }
 
-// The earliest of two times, -1 meaning none.
+// The earlier of two times; -1 means none.
 static int64_t sooner(int64_t a, int64_t b) { return a < 0 || (b >= 0 && b < a) ? b : a; }
 
 static void run(Supervisor* self) {
@@ -125,7 +126,7 @@ static void run(Supervisor* self) {
     int64_t now = monotonic_ms();
     if ((self->vmm_ended || self->killing) && now >= self->kill_at) kill_everything(self);
     int64_t next = self->vmm_ended || self->killing ? self->kill_at : -1;
-    // The group is empty a moment after its last process was reaped, and nothing tells when.
+    // The group becomes empty a moment after its last process was reaped, without an event.
     if (self->childless && !self->killing) next = sooner(next, now + kGroupEmptyMs);
     next = sooner(next, control_tick(&self->control, now));
     next = sooner(next, vmm_log_tick(&self->vmm_log, now));
@@ -160,8 +161,8 @@ static void finish(Supervisor* self) {
   control_close(&self->control, kClientFlushMs);
 }
 
-// Nothing sent to the supervisor may end it but SIGKILL and its own faults: all else stays blocked, which is one call
-// where ignoring them is one each. What the starter ignored is put back here, once for the VMM too, which inherits it.
+// Only SIGKILL and its own faults may end the supervisor. All other signals stay blocked, which takes one call, while
+// ignoring takes one for each. Signals that the starter ignored are reset here, also for the VMM, which inherits that.
 static int set_up_signals(Supervisor* self, Failure* failure) {
   static const int kFaults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
   for (int number = 1; number < NSIG; ++number) {
@@ -174,13 +175,13 @@ static int set_up_signals(Supervisor* self, Failure* failure) {
   (void)sigprocmask(SIG_SETMASK, &set, NULL);
   (void)sigemptyset(&set);
   (void)sigaddset(&set, SIGCHLD);
-  (void)sigaddset(&set, SIGIO);  // console.c's
+  (void)sigaddset(&set, SIGIO);  // for console.c
   self->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   return self->signal_fd < 0 ? fail(failure, errno, "make a signalfd") : 0;
 }
 
 static int set_up_fds(const Options* options, Failure* failure) {
-  int null = open("/dev/null", O_RDWR);  // lands on the lowest free number, so a missing 0, 1 or 2 is filled
+  int null = open("/dev/null", O_RDWR);  // gets the lowest free number, so it fills a missing 0, 1 or 2
   while (null >= 0 && null <= STDERR_FILENO) null = dup(null);
   if (null < 0) return fail(failure, errno, "open /dev/null");
   (void)dup2(null, STDIN_FILENO);
@@ -203,7 +204,7 @@ static int open_cgroup(Supervisor* self, Failure* failure) {
 }
 
 static int launch(Supervisor* self, Failure* failure) {
-  // An agent that found neither lock nor record has promised that nothing runs here.
+  // An agent that found neither lock nor record has promised its caller that nothing runs here.
   if (access("cancelled", F_OK) == 0) return fail(failure, ECANCELED, "start: the start was taken back");
   Identity* identity = &self->identity;
   if (vmm_fork(&self->vmm, &self->options, &self->cgroup, self->vmm_log.fd, failure) != 0) return -1;
@@ -225,17 +226,17 @@ static int start(Supervisor* self, Failure* failure) {
   self->console.sink_context = &self->control;
   if (chdir(options->dir) != 0) return fail(failure, errno, "enter the run folder %.300s", options->dir);
   (void)umask(077);
-  (void)setsid();  // fails only where the starter has made this a session leader already
+  (void)setsid();  // fails only if the starter has made this process a session leader already
   if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) return fail(failure, errno, "become a subreaper");
   identity->supervisor_pid = getpid();
   identity->supervisor_start_time = start_time(identity->supervisor_pid);
   if (take_lock(identity, failure) != 0) return -1;
   if (read_boot_id(identity->boot_id, failure) != 0 || vmm_log_open(&self->vmm_log, failure) != 0) return -1;
-  // From here on what goes wrong is told in vmm.log: whoever started this may not be there any more.
+  // From here on errors go to vmm.log, because the starter may be gone.
   (void)dup2(self->vmm_log.fd, STDERR_FILENO);
-  (void)write_text(AT_FDCWD, "/proc/self/oom_score_adj", "-999");  // needs a right that a test may not have
-  // A VMM that writes its console byte by byte has room for a few hundred, and drops the rest: who empties it mustn't
-  // wait for a CPU that guests are busy with.
+  (void)write_text(AT_FDCWD, "/proc/self/oom_score_adj", "-999");  // needs a privilege that a test may not have
+  // A VMM that writes its console byte by byte has room for a few hundred bytes and drops the rest. The reader must not
+  // wait for a CPU that guests keep busy.
   (void)setpriority(PRIO_PROCESS, 0, kOwnPriority);
   if (open_cgroup(self, failure) != 0) return -1;
   ControlHost host = {.context = self, .status = write_status, .kill_all = kill_everything, .send_signal = send_signal};
@@ -250,7 +251,7 @@ static int start(Supervisor* self, Failure* failure) {
   return 0;
 }
 
-// The reader may be gone; the VM runs on all the same.
+// The reader may be gone; the VM runs on nevertheless.
 static void report(const char* line) {
   ssize_t ignored = write(kReadyFd, line, strlen(line));
   (void)ignored;

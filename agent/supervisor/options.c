@@ -1,4 +1,4 @@
-// The command line. Contract: everything is checked before anything is touched; the message names the option.
+// The command line. Contract: everything is checked before anything is changed; the message names the option.
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

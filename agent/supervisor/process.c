@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-// The supervisor has them all at their defaults, and blocks them.
+// The supervisor has all signals blocked, with their default actions.
 static void unblock_signals(void) {
   sigset_t none;
   (void)sigemptyset(&none);
@@ -27,7 +27,7 @@ static bool is_target(const Options* options, int fd) {
   return false;
 }
 
-// A target number may be the number of a descriptor not yet moved, so all of them go above every number in play first.
+// A target number may be in use by a descriptor that isn't moved yet, so all are moved above every such number first.
 static int place_fds(const Options* options, int* go_fd, int* status_fd, Failure* failure) {
   int top = kFirstPassedFd + (int)options->fd_count;
   for (size_t i = 0; i < options->fd_count; ++i)
@@ -47,12 +47,12 @@ static int place_fds(const Options* options, int* go_fd, int* status_fd, Failure
       return fail(failure, errno, "place passed descriptor %zu at %d", i, options->fd_targets[i]);
   for (int fd = 3; fd < top; ++fd)
     if (!is_target(options, fd)) (void)close(fd);
-  // All that is above closes itself already; this is for a descriptor that was forgotten. Linux 5.11 and later have it.
+  // All descriptors above are close-on-exec already; this covers a forgotten one. Needs Linux 5.11.
   (void)close_range((unsigned)top, ~0U, CLOSE_RANGE_CLOEXEC);
   return 0;
 }
 
-// `cgroup`: NULL when the child was born where it belongs.
+// `cgroup`: NULL if the child is in its cgroup already.
 static int prepare(const Options* options, const Cgroup* cgroup, int log_fd, int* go_fd, int* status_fd,
                    Failure* failure) {
   if (setsid() < 0) return fail(failure, errno, "make a session for the VMM");
@@ -74,10 +74,10 @@ static _Noreturn void run_child(const Options* options, const Cgroup* cgroup, in
     ssize_t n = 0;
     while ((n = read(go_fd, &byte, 1)) < 0 && errno == EINTR) {
     }
-    // The supervisor died before the identity was on disk: nobody would ever know of this VMM.
+    // The supervisor died before the identity was on disk, so nobody would ever know of this VMM.
     if (n != 1) _exit(kExitStartFailed);
     static char* empty_environment[] = {NULL};
-    // Last, so that a signal in between can't end the child with the defaults while it still is half a supervisor.
+    // Done last, because the child must not be ended by a signal before exec.
     unblock_signals();
     if (options->env_clear)
       (void)execvpe(options->argv[0], options->argv, empty_environment);
@@ -117,7 +117,7 @@ int vmm_fork(Vmm* vmm, const Options* options, const Cgroup* cgroup, int log_fd,
     (void)close(status[0]);
     return fail(failure, error, "fork");
   }
-  // A listening socket kept here would look alive after the VMM's death.
+  // If the supervisor kept a listening socket of the VMM, it would look alive after the VMM's death.
   for (size_t i = 0; i < options->fd_count; ++i) (void)close(kFirstPassedFd + (int)i);
   return 0;
 }
@@ -129,7 +129,7 @@ static void reap(pid_t pid) {
 
 int vmm_release(Vmm* vmm, Failure* failure) {
   ssize_t ignored = write(vmm->go_fd, "", 1);
-  (void)ignored;  // a child that failed before has closed it; what it says is read below
+  (void)ignored;  // a child that failed before has closed the pipe; its Failure is read below
   (void)close(vmm->go_fd);
   Failure told;
   ssize_t n = 0;

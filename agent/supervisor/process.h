@@ -20,6 +20,6 @@ int vmm_release(Vmm* vmm, Failure* failure);
 // Ends the waiting child and reaps it.
 void vmm_abandon(Vmm* vmm);
 
-// SIGKILL to each direct child of this process. With a subreaper above them, orphans become direct children, so
-// repeating it until no child is left reaches every descendant.
+// Sends SIGKILL to each direct child of this process. Because this process is a subreaper, orphans become direct
+// children, so repeating it until no child is left reaches every descendant.
 void kill_children(void);

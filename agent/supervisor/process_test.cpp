@@ -28,7 +28,7 @@ bool lock_is_held(const std::string& path) {
   return lock.l_type != F_UNLCK;
 }
 
-// A cgroup v2 folder that we may make groups in, or empty.
+// A cgroup v2 folder in which this process may make groups; empty: none.
 std::string cgroup_root() {
   for (const char* root : {"/sys/fs/cgroup/unified", "/sys/fs/cgroup"}) {
     struct statfs info {};
@@ -55,7 +55,7 @@ TEST_F(SupervisorTest, ReportsWhoRunsAndRecordsTheExitCode) {
   std::string boot_id = read_file("/proc/sys/kernel/random/boot_id");
   EXPECT_TRUE(has(identity, boot_id.substr(0, 36))) << identity;
   EXPECT_EQ(read_file("supervisor.lock"), std::to_string(supervisor) + " " + std::to_string(supervisor_start) + "\n");
-  // Field 22, here found by another way than the supervisor's.
+  // Field 22, found in another way than the supervisor does.
   std::string stat = read_file("/proc/" + std::to_string(vmm) + "/stat");
   EXPECT_TRUE(has(stat, " " + std::to_string(vmm_start) + " ")) << stat;
   EXPECT_TRUE(lock_is_held(path("supervisor.lock")));
@@ -218,7 +218,8 @@ TEST_F(SupervisorTest, PassedDescriptorsLandOnTheirNumbersEvenWhereTheyOverlap) 
   std::vector<int> fds;
   for (const char* name : {"a", "b", "c", "d"})
     fds.push_back(open(path(name).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  // They come as 4, 5, 6, 7: two change places, one stays, one goes far away, and 3, once the ready pipe, is free.
+  // The descriptors come as 4, 5, 6, 7: two swap places, one stays, one gets a high number. 3 is free once the ready
+  // pipe is closed.
   Launched launched =
       launch({.vmm = {"report", path("report")}, .extra = {"--fds", "4", "--fd-targets", "5,4,6,1023"}, .fds = fds});
   for (int fd : fds) close(fd);
@@ -235,7 +236,7 @@ TEST_F(SupervisorTest, SupervisorKeepsNoCopyOfWhatItPassesOn) {
   Launched launched =
       launch({.vmm = {"mark", "10", "wait"}, .extra = {"--fds", "1", "--fd-targets", "10"}, .fds = {mark[1]}});
   close(mark[1]);
-  // The VMM closes its end after writing, so the stream ends while both live.
+  // The VMM closes its end after writing, so the stream ends while VMM and supervisor live.
   EXPECT_EQ(read_all(mark[0]), std::to_string(launched.vmm) + "\n");
   close(mark[0]);
   EXPECT_TRUE(alive(launched.vmm));
@@ -291,7 +292,16 @@ TEST_F(SupervisorTest, VmmLogIsBounded) {
   EXPECT_LE(older.size(), 1U << 20);
   EXPECT_LE(current.size(), 1U << 20);
   EXPECT_TRUE(has(older + current, "the last word\n"));
-  EXPECT_TRUE(has(current, "[qarax: the log was cut"));
+  EXPECT_TRUE(has(current, "[qarax: the log was cut; the 1048576 bytes before this are in vmm.log.1]"));
+}
+
+TEST_F(SupervisorTest, ACutVmmLogSaysWhatCouldNotBeKept) {
+  ASSERT_TRUE(std::filesystem::create_directory(path("vmm.log.1")));  // so no file can be opened there
+  Launched launched = launch({.vmm = {"spam", "4000000", "log", "the last word"}});
+  EXPECT_EQ(wait_exit(launched.supervisor), 0);
+  std::string current = read_file("vmm.log");
+  EXPECT_LE(current.size(), 1U << 20);
+  EXPECT_TRUE(has(current, "vmm.log.1 has the first 0, the rest is lost: Is a directory]")) << current;
 }
 
 TEST_F(SupervisorTest, CgroupHoldsTheVmmAndIsKilledAsAWhole) {
@@ -301,7 +311,7 @@ TEST_F(SupervisorTest, CgroupHoldsTheVmmAndIsKilledAsAWhole) {
   Launched launched =
       launch({.vmm = {"child", path("child"), "report", path("report"), "exit", "2"}, .extra = {"--cgroup", group}});
   EXPECT_TRUE(launched.line.starts_with("ok ")) << launched.line;
-  // Its own move comes after the report: the end of its life is when it must have happened.
+  // The supervisor moves itself after the report, so look only when it has ended.
   EXPECT_FALSE(has(read_file("vmm.log"), "stays in its starter's cgroup")) << read_file("vmm.log");
   EXPECT_EQ(wait_exit(launched.supervisor), 0);
   EXPECT_TRUE(has(read_file("report"), "/qarax-test-" + std::to_string(getpid()) + "/vmm\n"));
@@ -316,7 +326,7 @@ TEST_F(SupervisorTest, CgroupHoldsTheVmmAndIsKilledAsAWhole) {
 TEST_F(SupervisorTest, ACgroupInWhichThingsWereKilledIsUsedAgain) {
   std::string root = cgroup_root();
   if (root.empty()) GTEST_SKIP() << "no writable cgroup v2 here";
-  // As a run whose supervisor was lost leaves it.
+  // The state that a run with a lost supervisor leaves.
   std::string group = root + "/qarax-test-" + std::to_string(getpid());
   std::filesystem::create_directories(group + "/vmm");
   std::ofstream(group + "/vmm/cgroup.kill") << 1 << std::flush;
@@ -334,7 +344,7 @@ TEST_F(SupervisorTest, ForeignProcessInTheCgroupIsWaitedForAndKilledToo) {
   if (root.empty()) GTEST_SKIP() << "no writable cgroup v2 here";
   std::string group = root + "/qarax-test-" + std::to_string(getpid());
   Launched launched = launch({.vmm = {"wait"}, .extra = {"--cgroup", group}});
-  ask("status");  // it answers once it has moved
+  ask("status");  // it answers only after it has moved
   std::string own = read_file("/proc/" + std::to_string(launched.supervisor) + "/cgroup");
   EXPECT_TRUE(has(own, "/qarax-test-" + std::to_string(getpid()) + "/sup\n")) << own;
   pid_t foreign = fork();

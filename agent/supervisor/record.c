@@ -1,5 +1,6 @@
-// Records and the lock (contract: record.h). Each record is a temporary file, synced, renamed, and the folder synced:
-// for the exit record before anybody hears of it, for the identity after the start was reported (settle_records).
+// Records and the lock (contract: record.h). Each record is written to a temporary file, synced and renamed, and then
+// the folder is synced: for the exit record before anybody hears of it, for the identity after the start was reported
+// (settle_records).
 #include "record.h"
 
 #include <errno.h>
@@ -29,8 +30,8 @@ int read_boot_id(char out[40], Failure* failure) {
 }
 
 int take_lock(const Identity* identity, Failure* failure) {
-  // Never closed: it would give the lock up. A POSIX lock belongs to this pid alone, so the VMM can't inherit it, and
-  // F_GETLK tells everybody whose it is.
+  // The descriptor is never closed, because that would release the lock. A POSIX lock belongs to this pid alone, so the
+  // VMM can't inherit it, and F_GETLK tells everybody who holds it.
   int fd = open("supervisor.lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd < 0) return fail(failure, errno, "open supervisor.lock");
   struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
@@ -57,7 +58,7 @@ static int sync_folder(const char* path) {
   return result;
 }
 
-// Returns 0 or -errno. The descriptor stays open, for another try.
+// Returns 0 or -errno. The descriptor stays open for another try.
 static int publish(int fd, const char* temporary, const char* name, const char* text, size_t length) {
   ssize_t n = pwrite(fd, text, length, 0);
   if (n < 0) return -errno;
@@ -67,7 +68,7 @@ static int publish(int fd, const char* temporary, const char* name, const char* 
 }
 
 void settle_records(void) {
-  // The run folder, those of all runs, and the VM's: the agent that made them didn't wait.
+  // The run folder, the folder of all runs, and the VM's: the agent that made them did not sync them.
   static const char* const kFolders[] = {".", "..", "../.."};
   for (size_t i = 0; i < sizeof kFolders / sizeof kFolders[0]; ++i) {
     int error = sync_folder(kFolders[i]);

@@ -1,4 +1,4 @@
-// Room in the VMM's end of the console (contract: room.h).
+// Enlarges the VMM's end of the console connection (contract: room.h).
 #include "room.h"
 
 #include <string.h>
@@ -33,10 +33,10 @@ bool make_room(pid_t vmm, int fd) {
       found = true;
       int size = kConsoleRoom;
       roomy = setsockopt(copy, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) == 0;
-      // What anyone may have; the kernel cuts it down.
+      // This call needs no privilege; the kernel limits the size.
       if (!roomy) (void)setsockopt(copy, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
     }
-    (void)close(copy);  // a copy that stays would hide the VMM's hang-up
+    (void)close(copy);  // a copy that stays open would hide the VMM's hang-up
   }
   if (process >= 0) (void)close(process);
   return roomy;

@@ -1,8 +1,8 @@
-// What the files of qarax-supervisor share: the options, the state of one supervised VMM, and the small tools.
+// What the files of qarax-supervisor share: the options, the state of one supervised VMM, and small helpers.
 //
-// The supervisor is one single-threaded process per VM. It starts the VMM, keeps its console and its exit status while
-// nobody else is there to do so, and ends when no process of the VM is left. README.md has the protocol and the files.
-// Nothing here allocates but the clients' output buffers and the C library's directory reader.
+// The supervisor is one single-threaded process for each VM. It starts the VMM, keeps its console and its exit status
+// while nobody else is there to do so, and ends when no process of the VM is left. README.md has the protocol and the
+// files. Nothing here allocates, except the clients' output buffers and the C library's directory reader.
 #pragma once
 
 #include <stdbool.h>
@@ -11,9 +11,9 @@
 #include <sys/types.h>
 
 enum {
-  kFormat = 1,              // of every file and reply; raised with any change that an older reader must know of
+  kFormat = 1,              // of every file and reply; raised with any change that older readers must know about
   kMinReader = 1,           // the oldest reader that still understands them
-  kMaxFds = 64,             // descriptors handed to the VMM
+  kMaxFds = 64,             // descriptors passed to the VMM
   kFirstPassedFd = 4,       // 3 is the ready pipe
   kReadyFd = 3,             //
   kMaxTargetFd = 1023,      //
@@ -23,7 +23,7 @@ enum {
 // Exit status of the supervisor itself.
 enum { kExitDone = 0, kExitUsage = 2, kExitLocked = 3, kExitStartFailed = 4 };
 
-// Why a step failed: an errno value and one sentence that names the object.
+// Why a step failed: an errno value and a sentence that names the object.
 typedef struct Failure {
   int error;
   char what[400];
@@ -47,8 +47,8 @@ typedef struct Options {
 
 int parse_options(int argc, char** argv, Options* options, Failure* failure);
 
-// Who is who. A pid alone proves nothing: it is always told with its start time (field 22 of /proc/PID/stat) and the
-// boot.
+// Identifies VMM and supervisor. A pid alone proves nothing, so it always comes with the start time (field 22 of
+// /proc/PID/stat) and the boot id.
 typedef struct Identity {
   pid_t vmm_pid;
   uint64_t vmm_start_time;

@@ -27,7 +27,7 @@ bool wait_readable(int fd) {
   return poll(&polled, 1, kPatienceMs) == 1;
 }
 
-// The long name form, because run folders of tests may have paths beyond an address.
+// Through /proc/self/fd, because the tests' run folders may have paths that are too long for a socket address.
 sockaddr_un address_in(int dir_fd, const char* name) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -38,7 +38,7 @@ sockaddr_un address_in(int dir_fd, const char* name) {
 }  // namespace
 
 void SupervisorTest::SetUp() {
-  // VMMs that lost their supervisor come to us, so that they can be ended.
+  // VMMs that lose their supervisor become children of this process, so that it can end them.
   prctl(PR_SET_CHILD_SUBREAPER, 1);
 }
 

@@ -1,15 +1,15 @@
 // A VMM for the tests: runs the commands of its argv in turn. Uses descriptors as a real one does, and no shell.
 //
 //   listen FD     accept a console connection        again FD     close it, accept the next
-//   remake PATH   make its socket anew, forget the connection without closing it, accept the next
+//   remake PATH   make the socket again, forget the connection without closing it, accept the next
 //   say TEXT      write to the console               flood BYTES  write that much of the numbered pattern
-//   drip BYTES    write that much of it byte by byte, as a serial port is: what finds no room is lost; logs how much
-//   pour BYTES    the same at a port's pace, and nothing is lost
+//   drip BYTES    write that much of it byte by byte, like a serial port; bytes without room are lost; logs how many
+//   pour BYTES    the same at the pace of a serial port, and nothing is lost
 //   line          wait for a line of console input   echo         echo input until a 'q'
 //   log TEXT      write to stderr                    spam BYTES   write that much to stderr
 //   report PATH   write what this process was given
-//   child PATH    fork a child that outlives us, and write its pid
-//   mark FD       write our pid to it, close it
+//   child PATH    fork a child that outlives this process, and write its pid
+//   mark FD       write this process's pid to it, close it
 //   usr1          wait for SIGUSR1 (blocked from the start where it is used)
 //   raise N       exit N       wait
 #include <dirent.h>
@@ -74,7 +74,7 @@ static void drip(long bytes) {
   (void)fprintf(stderr, "lost %ld\n", lost);
 }
 
-// Byte by byte, each in its own time, and none is lost.
+// Writes byte by byte at the pace of a serial port; nothing is lost.
 static void pour(long bytes) {
   for (; bytes > 0; --bytes) {
     char line[24];
@@ -130,7 +130,7 @@ static void report(const char* path) {
 static void make_child(const char* path) {
   pid_t pid = fork();
   if (pid == 0) {
-    // Twice, with a session of its own: what a helper that means to stay does.
+    // Forks twice, in its own session, like a helper that means to stay.
     (void)setsid();
     (void)signal(SIGTERM, SIG_IGN);
     if (fork() != 0) _exit(0);

@@ -1,4 +1,4 @@
-// Small tools. Contract: no state, no allocation, EINTR never reaches the caller, and none of them ends the process.
+// Small helpers. Contract: no state, no allocation, EINTR never reaches the caller, and none of them ends the process.
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -37,7 +37,8 @@ int64_t monotonic_ms(void) {
   return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-// By hand because the library's gmtime_r reads the time zone files, which is memory and start-up time for nothing.
+// Computed here because the library's gmtime_r reads the time zone files, which costs memory and start-up time for
+// nothing.
 void format_now(char out[48]) {
   struct timespec now;
   (void)clock_gettime(CLOCK_REALTIME, &now);

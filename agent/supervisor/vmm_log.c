@@ -1,9 +1,10 @@
-// vmm.log and its bound (contract: vmm_log.h). The VMM has the file open for appending, so it can't be renamed away
-// from under it: the content is copied, and the file cut.
+// vmm.log and its limit (contract: vmm_log.h). The VMM has the file open for appending, so renaming would not help: the
+// content is copied and the file is emptied.
 #include "vmm_log.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -24,18 +25,28 @@ void vmm_log_check(VmmLog* log) {
   if (log->interval_ms > kVmmLogLastMs) log->interval_ms = kVmmLogLastMs;
   log->size = info.st_size;
   if (info.st_size <= kVmmLogMax) return;
-  off_t from = info.st_size - kVmmLogMax;
+  const off_t begin = info.st_size - kVmmLogMax;
+  off_t from = begin;
+  int error = 0;
   int out = open("vmm.log.1", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (out >= 0) {
     while (from < info.st_size) {
       ssize_t n = sendfile(out, log->fd, &from, (size_t)(info.st_size - from));
       if (n < 0 && errno == EINTR) continue;
+      if (n < 0) error = errno;
       if (n <= 0) break;
     }
     (void)close(out);
+  } else {
+    error = errno;
   }
+  // The log is cut even if not everything could be kept: a VMM's output must not fill the disk.
   (void)ftruncate(log->fd, 0);
-  complain("[qarax: the log was cut; the %d bytes before this are in vmm.log.1]", kVmmLogMax);
+  if (from == info.st_size)
+    complain("[qarax: the log was cut; the %d bytes before this are in vmm.log.1]", kVmmLogMax);
+  else
+    complain("[qarax: the log was cut; of the %d bytes before this vmm.log.1 has the first %lld, the rest is lost: %s]",
+             kVmmLogMax, (long long)(from - begin), error != 0 ? strerror(error) : "the log became shorter");
 }
 
 int64_t vmm_log_tick(VmmLog* log, int64_t now) {

@@ -1,13 +1,13 @@
-// vmm.log: what the VMM (and, prefixed, the supervisor) writes to stdout and stderr. A file, because a pipe whose
-// reader is gone or slow would hold the VMM up. Begun anew with each run.
+// vmm.log: what the VMM (and, prefixed, the supervisor) writes to stdout and stderr. It is a file, because a pipe whose
+// reader is gone or slow would block the VMM. Each run begins it anew.
 #pragma once
 
 #include "supervisor.h"
 
 enum {
-  kVmmLogMax = 1 << 20,  // beyond it the file is copied to vmm.log.1 and begun again
-  // How often its size is looked at: often while it grows. A watch by inotify would spare this, but giving it up waits
-  // for a grace period of the kernel, which made every VM end some 20 ms later.
+  kVmmLogMax = 1 << 20,  // a longer file is copied to vmm.log.1 and emptied
+  // Interval of looking at the file's size, short while it grows. An inotify watch would spare this, but its removal
+  // waits for a grace period of the kernel, which made every VM end about 20 ms later.
   kVmmLogFirstMs = 250,
   kVmmLogLastMs = 5000
 };
@@ -24,5 +24,5 @@ int vmm_log_open(VmmLog* log, Failure* failure);
 // Cuts the file if it is too long.
 void vmm_log_check(VmmLog* log);
 
-// Checks when it is time. Returns when to be called again.
+// Checks if it is time. Returns the time of the next call.
 int64_t vmm_log_tick(VmmLog* log, int64_t now);

@@ -1,5 +1,5 @@
-// Actions and their end. The server answers when an action is done; past its own limit it says 504 and goes on, and so
-// do we, as long as --wait allows.
+// Carries out actions and waits for their end. The server answers when an action is done. After its own time limit it
+// answers 504 while the job goes on; the CLI then follows the job for as long as --wait allows.
 #include "commands.hpp"
 #include "problem.hpp"
 #include "table.hpp"
@@ -8,13 +8,13 @@ namespace qarax::cli {
 
 namespace {
 
-// What the job made or changed; nothing where that is gone.
+// The object that the job created or changed; an empty document if it no longer exists.
 Result<Document> result_of(ApiClient& api, const json::Value& job) {
   const std::string path = text_of(job, "result");
   return path.empty() ? Document{} : api.get(path);
 }
 
-// The job goes on, whoever can be asked about it.
+// Marks a lost connection during a job: the job may go on although the server can't be asked about it.
 Error out_of_sight(const std::string& job, Error error) {
   if (error.reason != kUnreachable) return error;
   error.reason = kBroken;
@@ -23,8 +23,8 @@ Error out_of_sight(const std::string& job, Error error) {
   return error;
 }
 
-// After the server's 504: until the job has ended, and its own word on how. `late` is that answer, and ours when time
-// runs out too.
+// Called after the server's 504, which is `late`: waits until the job has ended and returns its own result or error.
+// Returns `late` if the time runs out here too.
 Result<Document> wait_for_job(ApiClient& api, const std::string& id, Error late, Clock::time_point until) {
   for (;;) {
     const auto job = look_at_job(api, id, until);
@@ -49,7 +49,7 @@ Result<Document> carry_out(const Context& context, const json::Value& vm, Reques
   request.until = until;
   auto reply = api.call(request);
   if (!reply) {
-    // Only the server's word that its job goes on; a silent server is no reason to poll.
+    // Follow the job only if the server said that it goes on; a server that doesn't answer isn't polled.
     const std::string job = job_of(reply.error());
     if (reply.error().reason != kTimeout || job.empty()) return std::move(reply).error();
     return wait_for_job(api, job, std::move(reply).error(), until);

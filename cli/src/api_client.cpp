@@ -18,12 +18,12 @@ namespace qarax::cli {
 namespace {
 
 constexpr std::chrono::milliseconds kConnect{5000};
-// What --wait 0 leaves for a call: that is about jobs, an answer is still waited for.
+// Time limit of a call with a shorter --wait: --wait 0 means not to wait for jobs, but the answer is still needed.
 constexpr std::chrono::milliseconds kLeastWait{10'000};
 
 std::chrono::milliseconds left_until(Clock::time_point until) {
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());
-  return std::max(left, std::chrono::milliseconds(1));  // 0 would mean: no limit
+  return std::max(left, std::chrono::milliseconds(1));  // 0 would mean no limit
 }
 
 }  // namespace
@@ -47,7 +47,7 @@ Result<Endpoint> parse_endpoint(const std::string& url) {
   }
 }
 
-// By what is written, not by what a name is resolved to: that answer may come from whoever wants the token.
+// Judges the name as written, not what it resolves to: the resolver's answer may come from whoever wants the token.
 Status check_token_way(const Endpoint& endpoint, const std::string& token) {
   Poco::Net::IPAddress address;
   if (token.empty() || endpoint.tls || Poco::icompare(endpoint.host, "localhost") == 0 ||
@@ -67,12 +67,12 @@ std::string percent_encoded(std::string_view text) {
   return out;
 }
 
-// One request and its reply, from connecting to the last byte. The stages differ in what a failure means.
+// One request and its reply, from connecting to the last byte. What a failure means depends on the stage it occurs in.
 class ApiClient::Exchange {
  public:
   Exchange(const ApiClient& client, const Request& request) : client_(client), request_(request) {}
 
-  // Runs `read` on the body of a 2xx reply; Poco's exceptions end here.
+  // Runs `read` on the body of a 2xx reply; turns Poco's exceptions into errors.
   template <class Read>
   auto run(Clock::time_point until, Read read) -> decltype(read(*this)) {
     QARAX_CHECK(check_token_way(client_.endpoint_, client_.token_));
@@ -106,7 +106,7 @@ class ApiClient::Exchange {
     const auto end = link.find(">; rel=\"next\"");
     return link.starts_with('<') && end != std::string::npos ? link.substr(1, end - 1) : std::string();
   }
-  // Of the socket; nullopt: none.
+  // Sets the receive timeout of the socket; nullopt: none.
   void limit_read(std::optional<Clock::time_point> until) {
     session_->socket().setReceiveTimeout(until ? timespan(left_until(*until)) : Poco::Timespan(0));
   }
@@ -174,7 +174,7 @@ Result<Document> ApiClient::get_all(const std::string& path) {
     QARAX_TRY(const Document rows, parse_document(more.body));
     const auto end = page.body.rfind(']');
     const auto begin = more.body.find('[');
-    if (end == std::string::npos || begin == std::string::npos) break;  // no list, which parse_document says
+    if (end == std::string::npos || begin == std::string::npos) break;  // not a list: parse_document reports it
     page.body.resize(end);
     if (element_count(rows) != 0) page.body.append(",").append(more.body, begin + 1);
     if (element_count(rows) == 0) page.body.append("]");
@@ -192,7 +192,7 @@ Result<StreamEnd> ApiClient::follow(const std::string& path, std::optional<Clock
                                     const std::function<bool(std::string_view)>& take) {
   const Request request{.path = path};
   bool begun = false;
-  // The head comes with the server's own pace; `until` is about the guest.
+  // The head must come within the normal deadline; `until` only limits the wait for the guest.
   auto end = Exchange(*this, request).run(deadline(), [&](Exchange& exchange) -> Result<StreamEnd> {
     begun = true;
     for (;;) {
@@ -203,7 +203,7 @@ Result<StreamEnd> ApiClient::follow(const std::string& path, std::optional<Clock
       if (until && Clock::now() >= *until) return StreamEnd::timed_out;
     }
   });
-  // The head was here: what is late is the guest, not the server.
+  // The head had arrived, so the guest was too slow, not the server.
   if (!end && begun && end.error().reason == kTimeout) return StreamEnd::timed_out;
   return end;
 }

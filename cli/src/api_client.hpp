@@ -1,4 +1,4 @@
-// HTTP and HTTPS to one server: requests, their time limits, and what each failure means for the caller.
+// HTTP(S) client for one server: requests, their time limits, and what each failure means for the caller.
 #pragma once
 
 #include <chrono>
@@ -16,64 +16,63 @@ namespace qarax::cli {
 using Clock = std::chrono::steady_clock;
 
 struct Endpoint {
-  std::string url;  // as given, without a trailing slash: for messages
+  std::string url;  // as given, without a trailing slash; used in messages
   bool tls = false;
   std::string host;
   std::uint16_t port = 0;
-  std::string prefix;  // of every path, for a server behind a proxy: "" or "/qarax"
+  std::string prefix;  // prepended to every path, for a server behind a proxy: "" or "/qarax"
 };
 
-// "http://host:port", "https://host/prefix". Errors have the reason kUsage.
+// Parses "http://host:port" or "https://host/prefix". Errors have the reason kUsage.
 Result<Endpoint> parse_endpoint(const std::string& url);
 
-// Whether `token` may be sent to `endpoint`: over TLS, or where only this machine sees it. The error has the reason
-// kUsage.
+// Whether `token` may be sent to `endpoint`: only over TLS or to this machine itself. The error has the reason kUsage.
 Status check_token_way(const Endpoint& endpoint, const std::string& token);
 
-// One segment of a path or one value of a query, percent-encoded.
+// Percent-encodes one segment of a path or one value of a query.
 std::string percent_encoded(std::string_view text);
 
 struct Request {
   std::string method = "GET";
-  std::string path;                          // with its query
-  std::string body{};                        // JSON; none when empty
-  bool respond_async = false;                // Prefer: respond-async
-  std::optional<Clock::time_point> until{};  // the client's own limit when absent
+  std::string path;                          // includes the query
+  std::string body{};                        // JSON; empty: no body
+  bool respond_async = false;                // sends Prefer: respond-async
+  std::optional<Clock::time_point> until{};  // deadline; absent: the client's own limit
 };
 
 struct Reply {
   int status = 0;
   std::string body;
-  std::string next{};  // where the list goes on, a path; empty: it doesn't
+  std::string next{};  // path of the list's next page; empty: none
 };
 
-// How a followed console came to its end.
+// How following a reply ended.
 enum class StreamEnd { stopped, ended, timed_out };
 
-// Not for several threads at once. Each call makes a connection of its own: a process lives for a few of them.
-// Errors: a problem of the server as problem_error makes it; kUnreachable where nobody answers or the connection
-// breaks; kTimeout where the answer doesn't come in time, which leaves the request's fate to the server.
+// Not thread-safe. Each call makes a connection of its own, as a process makes only a few calls.
+// Errors: a problem of the server as made by problem_error; kUnreachable if nobody answers or the connection breaks;
+// kTimeout if the answer doesn't come in time, in which case the server may still carry out the request.
 class ApiClient {
  public:
   // `wait` is the time limit of a call. `token` and `ca_file` may be empty.
   ApiClient(Endpoint endpoint, std::string token, std::string ca_file, std::chrono::milliseconds wait);
 
-  // The reply where its status is 2xx.
+  // Returns the reply if its status is 2xx.
   Result<Reply> call(const Request& request);
-  // The same for GET, read as JSON.
+  // Sends a GET and parses the reply as JSON.
   Result<Document> get(const std::string& path);
-  // A list with all its pages, as one array.
+  // Reads all pages of a list into one array.
   Result<Document> get_all(const std::string& path);
 
-  // Hands over the reply's bytes as they come, until `take` answers false (stopped), the server ends the reply or,
-  // where one is given, the time is over.
+  // Passes the reply's bytes to `take` as they arrive, until it returns false (stopped), the server ends the reply
+  // (ended) or `until`, if given, has passed (timed_out).
   Result<StreamEnd> follow(const std::string& path, std::optional<Clock::time_point> until,
                            const std::function<bool(std::string_view)>& take);
 
   const Endpoint& endpoint() const { return endpoint_; }
   const std::string& token() const { return token_; }
   const std::string& ca_file() const { return ca_file_; }
-  Clock::time_point deadline() const;  // of a call that would begin now
+  Clock::time_point deadline() const;  // deadline of a call that begins now
 
  private:
   class Exchange;

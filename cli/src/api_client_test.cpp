@@ -48,7 +48,7 @@ TEST(TokenWay, AnOpenWayIsTakenOnThisMachineOnly) {
   }
 }
 
-// Nothing is asked of the network: an address that would time out is refused at once.
+// The token is refused before any network access: this address would time out, but the error comes at once.
 TEST(TokenWay, EveryWayOutIsGuarded) {
   ApiClient api(*parse_endpoint("http://192.0.2.1:8000"), "secret", "", std::chrono::milliseconds(20'000));
   const auto called = api.call({.path = "/vms"});

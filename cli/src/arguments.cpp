@@ -56,7 +56,7 @@ void add_size(CLI::App& command, RawArguments& in) {
   command.add_option("--vcpus", in.vcpus, "Number of vCPUs")->check(CLI::Range(1, 1024));
 }
 
-// What `create` and `set` both take.
+// Options of both `create` and `set`.
 void add_changeable(CLI::App& command, RawArguments& in) {
   Arguments& a = in.arguments;
   add_size(command, in);
@@ -185,7 +185,8 @@ void add_others(CLI::App& app, RawArguments& in) {
       ->check(CLI::IsMember({"bash"}));
 }
 
-// An empty value is an unset variable of a script's: the default, or everything, isn't what was asked for.
+// Refuses empty values: they mostly come from an unset variable in a script, which meant neither the default nor
+// everything.
 void refuse_empty_values(CLI::App& app) {
   std::vector<CLI::App*> all = app.get_subcommands([](const CLI::App*) { return true; });
   all.push_back(&app);
@@ -201,7 +202,8 @@ std::chrono::milliseconds milliseconds(double seconds) {
   return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
 }
 
-// It becomes a header's value: its file's last line end isn't the token's, and another one would be a header more.
+// The token becomes the value of a header field. Drops the final line end of the file it came from and refuses any
+// other control character: a line end inside would begin another field.
 Status clean_token(std::string& token) {
   if (token.ends_with('\n')) token.pop_back();
   if (token.ends_with('\r')) token.pop_back();
@@ -252,7 +254,7 @@ Status finish(RawArguments& in, const CLI::App& command) {
   return Ok{};
 }
 
-// CLI11 sorts words from the last to the first.
+// CLI11's parse() takes the words in reverse order.
 std::vector<std::string> reversed(std::vector<std::string> words) {
   std::reverse(words.begin(), words.end());
   return words;
@@ -265,7 +267,7 @@ void add_grammar(CLI::App& app, RawArguments& into) {
   app.footer(kFooter);
   app.set_version_flag("--version", "qarax " + version_with(QARAX_VERSION, build_revision()));
   app.require_subcommand(1);
-  app.fallthrough();  // global options may stand behind the command
+  app.fallthrough();  // global options may follow the command
   add_global(app, into);
   add_vms(app, into);
   add_jobs(app, into);
@@ -295,7 +297,7 @@ Parsed parse_arguments(std::vector<std::string> words) {
     parsed.out = out.str();
     return parsed;
   } catch (const CLI::ParseError& error) {
-    // CLI11 says "a subcommand is required" of a word that is none.
+    // CLI11 reports an unknown command as "a subcommand is required".
     const auto unknown = app.get_subcommands().empty() ? app.remaining() : std::vector<std::string>();
     return refuse(unknown.empty() ? error.what() : "there is no command " + unknown.front());
   }

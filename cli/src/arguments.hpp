@@ -26,51 +26,52 @@ struct Arguments {
   std::string output = "table";
   std::chrono::milliseconds wait{90'000};
 
-  std::string target;    // the VM or host, or for launch and create the new name
-  std::string snapshot;  // of the VM: a name or id, or the new one's name
+  std::string target;    // the VM or host; for launch and create the new VM's name
+  std::string snapshot;  // name or id of a snapshot of the VM, or the name of a new one
   std::string hypervisor;
   std::optional<std::string> description;
-  std::optional<std::string> name;               // set --name
+  std::optional<std::string> name;               // set: --name
   std::optional<std::vector<std::string>> tags;  // --tag, --no-tags
   std::optional<std::int64_t> memory;            // bytes
   std::optional<std::int64_t> vcpus;
   std::optional<std::int64_t> max_vcpus;
-  std::optional<json::Value> memory_hotplug;  // bytes; null: none
+  std::optional<json::Value> memory_hotplug;  // bytes; JSON null: none
   std::optional<json::Value> config;
   std::chrono::milliseconds first_output{60'000};  // launch --timeout
-  std::string until;                               // launch: on the console; empty: any line
+  std::string until;                               // launch: text to wait for on the console; empty: any line
   HostAddress address;                             // add-host
   std::string status;
-  std::string host;  // jobs --host
+  std::string host;  // jobs: --host
   bool names = false;
   bool forget = false;
   bool follow = false;
-  bool until_end = false;  // job --wait
-  std::string after;       // events: the last one that was seen
+  bool until_end = false;  // job: --wait
+  std::string after;       // events: id of the last event seen
   bool collect = false;
-  std::string adopt;                 // of unmanaged: the VM's id
-  std::string remove;                // likewise
-  std::string plan;                  // of adopt: the one to carry out
+  std::string adopt;                 // unmanaged: id of the VM to adopt
+  std::string remove;                // unmanaged: id of the VM to remove
+  std::string plan;                  // adopt: the plan to carry out
   std::optional<std::int64_t> tail;  // lines
   bool read_only = false;
   char detach_key = '\x1d';                 // Ctrl-]
-  std::chrono::milliseconds linger{1'000};  // console: behind the end of stdin
+  std::chrono::milliseconds linger{1'000};  // console: time to go on after the end of stdin
 
   bool json() const { return output == "json"; }
 };
 
-// What parsing came to: arguments to carry out, or a text to print and an exit code.
+// The result of parsing: arguments to carry out, or texts to print and an exit code.
 struct Parsed {
   std::optional<Arguments> arguments;
   std::string out;  // for stdout: help and version
-  std::string err;  // for stderr: what is wrong, and which help to read
+  std::string err;  // for stderr: the mistake, and which help to read
   int exit_code = 0;
 };
 
-// `words` without the program's name. Reads QARAX_URL, QARAX_TOKEN and QARAX_CA_FILE where the option isn't given.
+// `words` doesn't include the program's name. QARAX_URL, QARAX_TOKEN and QARAX_CA_FILE apply if their option isn't
+// given.
 Parsed parse_arguments(std::vector<std::string> words);
 
-// Options that stand between their flags and what they mean: strings that are checked after the parse.
+// Target of the parser: options whose strings are checked and converted after the parse.
 struct RawArguments {
   Arguments arguments;
   std::string address;
@@ -88,8 +89,8 @@ struct RawArguments {
   std::int64_t tail = 0;
 };
 
-// Adds every command and option to `app`; the values land in `into`, which has to outlive the parse. Also what the
-// completion script is made from, so that it knows every option.
+// Adds every command and option to `app`; the values are written to `into`, which must outlive the parse. The
+// completion script is made from this too, so that it knows every option.
 void add_grammar(CLI::App& app, RawArguments& into);
 
 }  // namespace qarax::cli

@@ -6,7 +6,7 @@
 namespace qarax::cli {
 namespace {
 
-// The environment is part of the grammar: each test begins without it.
+// The environment is part of the grammar: each test begins with these variables unset.
 class ArgumentsTest : public ::testing::Test {
  protected:
   void SetUp() override {

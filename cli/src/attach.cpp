@@ -1,4 +1,4 @@
-// `qarax console` with a keyboard: what the guest writes is shown, what is typed or piped in goes to the guest.
+// `qarax console`, attached: what the guest writes is shown, what is typed or piped in goes to the guest.
 #include "attach.hpp"
 
 #include <poll.h>
@@ -18,11 +18,11 @@ namespace qarax::cli {
 
 namespace {
 
-constexpr std::int64_t kContext = 4096;          // bytes of what the guest has said before, on a terminal
-constexpr std::size_t kPiece = 4096;             // typed at once: fits wherever a socket says that it is writable
-constexpr std::size_t kMostWaiting = 64 * 1024;  // of input, which is then not read on
+constexpr std::int64_t kContext = 4096;          // bytes of earlier output shown first on a terminal
+constexpr std::size_t kPiece = 4096;             // bytes sent at once: a socket that reports writable has room for them
+constexpr std::size_t kMostWaiting = 64 * 1024;  // bytes of unsent input; beyond that no more is read
 
-// What one round came to.
+// The result of one round of the loop.
 struct Outcome {
   bool detached = false;
   int signal = 0;
@@ -53,7 +53,7 @@ class Attachment {
       }
       if (until_ && input_.empty() && Clock::now() >= *until_) out.detached = true;
     }
-    // What was typed before the detach key is the guest's.
+    // Still send what was typed before the detach key.
     while (out.detached && !out.end && !input_.empty()) type(out);
     return out;
   }
@@ -72,7 +72,7 @@ class Attachment {
       ::raise(SIGSTOP);
       if (terminal_ != nullptr) terminal_->enter_again();
     } else if (signal == SIGCONT) {
-      if (terminal_ != nullptr) terminal_->enter_again();  // a shell has had it meanwhile
+      if (terminal_ != nullptr) terminal_->enter_again();  // meanwhile the shell used the terminal
     } else {
       out.signal = signal;
     }
@@ -82,7 +82,7 @@ class Attachment {
     std::string bytes;
     out.end = socket_.receive(bytes);
     context_.out << bytes << std::flush;
-    // A reader that is gone wants no more.
+    // Detach if standard output can't be written any more, e.g. its reader is gone.
     if (!context_.out) out.detached = true;
   }
 
@@ -93,7 +93,7 @@ class Attachment {
     if (got <= 0) {
       input_over_ = true;
       if (terminal_ != nullptr)
-        out.detached = true;  // it was hung up
+        out.detached = true;  // the terminal was hung up
       else
         until_ = Clock::now() + context_.arguments.linger;
       return;
@@ -117,9 +117,9 @@ class Attachment {
   ConsoleSocket& socket_;
   const Signals& signals_;
   RawTerminal* const terminal_;
-  std::string input_;  // to be typed
+  std::string input_;  // still to be sent to the guest
   bool input_over_ = false;
-  std::optional<Clock::time_point> until_;  // where the input has ended
+  std::optional<Clock::time_point> until_;  // set once the input has ended: when to detach
 };
 
 Error broke_off(const Context& context, const ConsoleSocket::End& end) {
@@ -137,7 +137,7 @@ Error broke_off(const Context& context, const ConsoleSocket::End& end) {
 std::optional<std::string> piped_input() {
   pollfd wait{STDIN_FILENO, POLLIN, 0};
   if (::poll(&wait, 1, 0) < 0 || (wait.revents & POLLNVAL) != 0) return std::nullopt;
-  if (wait.revents == 0) return std::string();  // still to come
+  if (wait.revents == 0) return std::string();  // input is still to come
   std::array<char, kPiece> bytes{};
   const ssize_t got = ::read(STDIN_FILENO, bytes.data(), bytes.size());
   if (got <= 0) return std::nullopt;
@@ -162,7 +162,7 @@ Result<Attached> attach(const Context& context, const json::Value& vm, std::opti
     outcome = Attachment(context, *socket, signals, terminal ? &*terminal : nullptr, piped.value_or("")).run();
   }
   if (!outcome.end) socket->close();
-  if (!piped) context.note << '\n';  // the guest's line isn't ours
+  if (!piped) context.note << '\n';  // end the guest's line before any message
   if (outcome.signal != 0) obey(outcome.signal);
   if (outcome.end && outcome.end->code != ConsoleSocket::End::kGuest) return broke_off(context, *outcome.end);
   if (outcome.end) return Attached::guest_ended;

@@ -1,4 +1,4 @@
-// A console with a keyboard.
+// An attached console: output is shown, input goes to the guest.
 #pragma once
 
 #include <optional>
@@ -10,12 +10,12 @@ namespace qarax::cli {
 
 enum class Attached { detached, guest_ended };
 
-// Whether standard input, which is no terminal, has something for the guest: what it has so far, empty where it is
-// still to come. nullopt: it is at its end, or there is none.
+// Reads what standard input, which is no terminal, already has for the guest; empty if its input is still to come.
+// nullopt: standard input is at its end or closed.
 std::optional<std::string> piped_input();
 
-// Until the detach key, the end of the input or the guest's. Without `piped` standard input and output are a terminal,
-// which is as it was afterwards. A signal that ends the program does so from here.
+// Attaches until the detach key, the end of the input or the end of the guest. Without `piped`, standard input and
+// output are a terminal, whose settings are restored afterwards. On a signal that ends the program this doesn't return.
 Result<Attached> attach(const Context& context, const json::Value& vm, std::optional<std::string> piped);
 
 }  // namespace qarax::cli

@@ -1,4 +1,4 @@
-// A VM's size and its snapshots.
+// Commands for a VM's size and snapshots.
 #include <algorithm>
 
 #include "commands.hpp"
@@ -11,7 +11,7 @@ namespace {
 
 std::string text_of_body(json::Object body) { return json::to_text(json::Value(std::move(body))); }
 
-// By name or id, among those of a VM.
+// Finds a snapshot of the VM by id or name.
 Result<Document> find_snapshot(const Context& context, const json::Value& vm) {
   const std::string& wanted = context.arguments.snapshot;
   QARAX_TRY(const Document all, context.api.get(vm_path(vm, "/snapshots")));
@@ -27,7 +27,7 @@ std::string snapshot_path(const json::Value& vm, const json::Value& snapshot) {
   return vm_path(vm, "/snapshots/" + percent_encoded(text_of(snapshot, "id")));
 }
 
-// What only a stopped VM can be given says `set`.
+// Adds a hint to use `set` for sizes that only a stopped VM can get.
 Error resize_refused(const Context& context, const json::Value& vm, Error error) {
   const bool is_about_size = std::any_of(error.details.begin(), error.details.end(), [](const ErrorDetail& detail) {
     return detail.pointer == "/desired_vcpus" || detail.pointer == "/desired_ram";
@@ -86,7 +86,7 @@ Status snapshot(const Context& context) {
       Document taken,
       carry_out(context, vm.value,
                 {.method = "POST", .path = vm_path(vm.value, "/snapshots"), .body = text_of_body(std::move(body))}));
-  // With --wait 0 the answer is the VM: the snapshot that was begun is its newest.
+  // With --wait 0 the answer is the VM, and the snapshot just begun is its newest.
   if (taken.value.find("vm_id") == nullptr) {
     QARAX_TRY(const Document all, context.api.get(vm_path(vm.value, "/snapshots")));
     if (element_count(all) == 0)

@@ -1,12 +1,12 @@
-// The commands. Each prints what was asked for to `out`, what it does meanwhile to `note`, and answers with what went
-// wrong; main renders that and makes the exit code of it.
+// The commands. Each prints the requested result to context.out and its progress to context.note, and returns what went
+// wrong; main prints that error and derives the exit code from it.
 #pragma once
 
 #include "context.hpp"
 
 namespace qarax::cli {
 
-// Finds the command that the arguments name and runs it.
+// Runs the command that the arguments name.
 Status run_command(const Context& context);
 
 // vm_commands.cpp
@@ -54,28 +54,28 @@ Status completion(const Context& context);
 // The script that `completion bash` prints.
 std::string completion_script();
 
-// Defines the VM that the arguments describe.
+// Creates the VM that the arguments describe.
 Result<Document> create_vm(const Context& context);
 
-// Carries out an action and waits for its end, past the server's own limit as far as --wait goes. The VM as it then is;
-// with --wait 0 it may still be under way (`activity`), and with -o json too it is the job, which a script goes on
-// with.
+// Carries out an action and waits for its end, beyond the server's own limit as far as --wait allows. Returns the VM as
+// it is then. With --wait 0 the action may still be under way (`activity`); with --wait 0 and -o json the result is the
+// job, so that a script can follow it.
 Result<Document> act_on(const Context& context, const json::Value& vm, const std::string& action);
 
-// The same for any request that the server makes a job of. The server's document; the VM or the job where it wasn't
-// waited for; none of a 204.
+// The same for any request that becomes a job. Returns the server's document, the VM or the job (as above) if it wasn't
+// waited for, and an empty document for a 204.
 Result<Document> carry_out(const Context& context, const json::Value& vm, Request request);
 
-// The job at its end, or as it is after a while, at `until` at the latest.
+// Waits for the job's end, but only for a while and until `until` at the latest; returns the job as it is then.
 Result<Document> look_at_job(ApiClient& api, const std::string& id, Clock::time_point until);
-// Why one that has ended isn't completed: what its caller was or would have been answered.
+// The error of a job that ended without success, as the caller of its request was or would have been answered.
 Error failure_of_job(const json::Value& job);
 
-// "web is running"; with what a job still does.
+// E.g. "web is running", with what a job is still doing to it.
 std::string state_line(const json::Value& vm, bool colour);
-// A member that is a number, or bytes; empty where there is none.
-// A new VM or host: its document, or that it is `made` ("created") and the command that comes next.
+// Prints a new VM or host: its document, or that it is `made` (e.g. "created") with the suggested next command.
 void say_made(const Context& context, const Document& document, std::string_view made, std::string_view next);
+// A member of `object` as a number or as a size in bytes; empty if it is absent.
 std::string number_text(const json::Value& object, std::string_view key);
 std::string size_text(const json::Value& object, std::string_view key);
 

@@ -7,8 +7,8 @@ namespace qarax::cli {
 
 namespace {
 
-// Names come from a server: they are compared and never expanded (compgen -W would run what stands in them), and only
-// well-formed ones are offered.
+// The names come from a server, so the script only compares them and never expands them (compgen -W would execute
+// substitutions in them), and it only offers well-formed names.
 constexpr const char* kScript = R"script(# bash completion for qarax: source <(qarax completion bash)
 _qarax_ask() { # COLUMN's names, from the server that the command line or the environment names
   local word previous= asked=("$1" --wait 2)
@@ -86,7 +86,7 @@ void join(std::string& list, const std::string& word, const char* between) {
   list += word;
 }
 
-// The spellings of an app's options; those that take a value go to `values` as patterns too.
+// All spellings of an app's options. Options that take a value are also added to `values`, as patterns.
 std::string options_of(const CLI::App& app, std::string& values) {
   std::string words;
   for (const CLI::Option* option : app.get_options()) {

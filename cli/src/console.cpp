@@ -12,13 +12,13 @@ namespace qarax::cli {
 
 namespace {
 
-// The console ends some milliseconds before the server hears of the VM's end.
+// The console ends some milliseconds before the server learns of the VM's end; how long to wait for that.
 constexpr std::chrono::milliseconds kSettles{3000};
 constexpr std::chrono::milliseconds kPoll{50};
 
-constexpr std::int64_t kLine = 160;  // bytes of a console line, as a first guess
+constexpr std::int64_t kLine = 160;  // bytes of a console line, a first guess
 
-// The console's last `lines` lines. REST counts bytes, so it is asked for more until there are enough.
+// The console's last `lines` lines. REST counts bytes, so ask for more until there are enough lines.
 Result<std::string> last_lines(ApiClient& api, const std::string& path, std::int64_t lines) {
   for (std::int64_t bytes = lines * kLine;; bytes *= 8) {
     QARAX_TRY(Reply reply, api.call({.path = path + "?tail=" + std::to_string(bytes)}));
@@ -41,7 +41,7 @@ bool has_ended(const json::Value& vm) {
   return status == "created" || status == "shutdown";
 }
 
-// Why a followed console came to its end: the guest's, or something that isn't the guest's.
+// Tells why a followed console ended: the guest has ended, or something else.
 Status say_end(const Context& context, const json::Value& followed) {
   const std::string name = context.arguments.target;
   const auto until = Clock::now() + kSettles;
@@ -73,7 +73,7 @@ Status say_end(const Context& context, const json::Value& followed) {
   return Ok{};
 }
 
-// The node knows only that nobody answers there.
+// The node only knows that nothing answers on the console. Explains it if the VM's hypervisor has no console at all.
 Error attach_failed(const Context& context, const json::Value& vm, Error error) {
   if (exit_code(error) != kRefused || has_ended(vm) || has_console(context.api, vm)) return error;
   Error none = make_error(
@@ -93,7 +93,7 @@ Status console(const Context& context) {
     std::optional<std::string> piped;
     if (!keyboard && !context.arguments.read_only) piped = piped_input();
     if (piped && piped->empty() && has_ended(vm.value)) piped.reset();
-    // A VM that has ended has its log, where nobody wants to type into it.
+    // Attach only to a VM that hasn't ended, unless input is piped in; otherwise print the log below.
     if (piped || (keyboard && ::isatty(STDOUT_FILENO) == 1 && !has_ended(vm.value))) {
       auto end = attach(context, vm.value, std::move(piped));
       if (!end) return attach_failed(context, vm.value, std::move(end).error());
@@ -101,7 +101,7 @@ Status console(const Context& context) {
     }
   }
   const std::string path = vm_path(vm.value, "/console");
-  // Of a VM that has ended there is the log, and nothing to follow.
+  // A VM that has ended only has its log and nothing to follow.
   if (context.arguments.follow && !has_ended(vm.value)) {
     QARAX_TRY(const StreamEnd end, context.api.follow(path + "?follow=true", std::nullopt, [&](std::string_view piece) {
       return static_cast<bool>(context.out << piece << std::flush);
@@ -115,7 +115,7 @@ Status console(const Context& context) {
     QARAX_TRY(Reply reply, context.api.call({.path = path}));
     text = std::move(reply.body);
   }
-  // The guest's bytes as they are: -o json has no other form for them.
+  // The guest's bytes as they are, with -o json too.
   context.out << text << std::flush;
   if (context.arguments.follow) return say_end(context, vm.value);
   if (text.empty())

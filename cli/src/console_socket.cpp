@@ -12,11 +12,11 @@ namespace qarax::cli {
 
 namespace {
 
-constexpr std::chrono::milliseconds kFrame{10'000};  // for the rest of a frame that has begun
+constexpr std::chrono::milliseconds kFrame{10'000};  // time limit for the rest of a frame that has begun
 constexpr std::chrono::milliseconds kClosing{4'000};
 constexpr int kLargest = 1 << 20;
 
-// Keeps the reply's body, which Poco's WebSocket throws away where the server refuses it.
+// Keeps the body of a refusal, which Poco's WebSocket would discard.
 class Answer {
  public:
   virtual ~Answer() = default;
@@ -36,7 +36,7 @@ class Listening final : public Session, public Answer {
 void answer_close(Poco::Net::WebSocket& socket, int code) {
   try {
     if (code != 1005) socket.shutdown(static_cast<Poco::UInt16>(code));
-  } catch (const Poco::Exception&) {  // NOLINT(bugprone-empty-catch): the server is gone, and has said how it ended
+  } catch (const Poco::Exception&) {  // NOLINT(bugprone-empty-catch): the server is gone and had said how it ended
   }
 }
 
@@ -137,7 +137,7 @@ void ConsoleSocket::close() {
          left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now())) {
       if (!socket_->poll(timespan(left), Poco::Net::Socket::SELECT_READ) || receive(rest)) return;
     }
-  } catch (const Poco::Exception&) {  // NOLINT(bugprone-empty-catch): it is over either way
+  } catch (const Poco::Exception&) {  // NOLINT(bugprone-empty-catch): the connection is over either way
   }
 }
 

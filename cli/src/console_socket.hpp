@@ -14,7 +14,7 @@ namespace qarax::cli {
 
 class ConsoleSocket {
  public:
-  // How it ended: the server's close frame, or kBroken and why.
+  // How the connection ended: the server's close frame, or kBroken with the reason.
   struct End {
     static constexpr int kGuest = 1000;
     static constexpr int kBroken = 1006;
@@ -22,15 +22,16 @@ class ConsoleSocket {
     std::string reason;
   };
 
-  // Errors as ApiClient::call's.
+  // Errors as those of ApiClient::call.
   static Result<std::unique_ptr<ConsoleSocket>> open(const ApiClient& api, const std::string& path);
 
   int fd() const;
-  // Appends what has come; to be called when the descriptor is readable. A value: nothing more comes.
+  // Appends what has arrived; to be called when the descriptor is readable. A value means that nothing more comes.
   std::optional<End> receive(std::string& out);
-  // One message of some kilobytes; waits only where the descriptor isn't writable. A value: the connection broke.
+  // Sends one message of some kilobytes; waits only if the descriptor isn't writable. A value means that the connection
+  // broke.
   std::optional<End> send(std::string_view bytes);
-  // Waits a moment for the server to say that what was sent has arrived.
+  // Closes the connection; waits a moment for the server to confirm that what was sent has arrived.
   void close();
 
  private:

@@ -12,12 +12,12 @@ namespace qarax::cli {
 struct Context {
   const Arguments& arguments;
   ApiClient& api;
-  std::ostream& out;   // what was asked for
-  std::ostream& note;  // stderr: what happens meanwhile and what can be done next
+  std::ostream& out;   // stdout: the requested result
+  std::ostream& note;  // stderr: progress, and what can be done next
   bool colour = false;
 };
 
-// The VM or host that a name or an id stands for; what is one's id and another's name is refused.
+// The VM or host with this name or id; refused if it is the id of one and the name of another.
 Result<Document> find_vm(ApiClient& api, const std::string& name_or_id);
 Result<Document> find_host(ApiClient& api, const std::string& name_or_id);
 
@@ -25,8 +25,8 @@ inline std::string host_path(const json::Value& host, const std::string& rest = 
   return "/hosts/" + percent_encoded(text_of(host, "id")) + rest;
 }
 
-// False where the hypervisor of a VM that runs says that it has none: simulators and their like run no guest. True
-// where that can't be had.
+// False if the hypervisor of a running VM reports that it has no console, e.g. a simulator, which runs no guest. True
+// if that can't be determined.
 bool has_console(ApiClient& api, const json::Value& vm);
 
 inline std::string vm_path(const json::Value& vm, const std::string& rest = "") {

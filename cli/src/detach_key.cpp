@@ -10,7 +10,7 @@ Result<char> parse_detach_key(std::string_view text) {
     if (!name.starts_with(prefix)) continue;
     name.remove_prefix(prefix.size());
     const char upper = name.size() == 1 ? static_cast<char>(std::toupper(static_cast<unsigned char>(name[0]))) : '\0';
-    // Ctrl-M and Ctrl-J are the Enter key, Ctrl-[ begins the arrow keys.
+    // Not allowed: Ctrl-M and Ctrl-J are the Enter key, Ctrl-[ (escape) begins the codes of the arrow keys.
     if (upper >= 'A' && upper <= '_' && upper != 'M' && upper != 'J' && upper != '[')
       return static_cast<char>(upper & 0x1F);
     break;

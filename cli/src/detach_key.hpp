@@ -8,10 +8,10 @@
 
 namespace qarax::cli {
 
-// "^]", "^a" or "ctrl-a": a key that is pressed with Ctrl.
+// Parses "^]", "^a" or "ctrl-a", a key pressed with Ctrl.
 Result<char> parse_detach_key(std::string_view text);
 
-// "Ctrl-]", for people.
+// The key's name for people, e.g. "Ctrl-]".
 std::string key_name(char key);
 
 }  // namespace qarax::cli

@@ -1,4 +1,4 @@
-// What happens, a line an event. A stream that breaks off is taken up where it was: nothing is missed.
+// `qarax events`: one line per event. A stream that breaks off is resumed at the last event, so that none is missed.
 #include <thread>
 
 #include "commands.hpp"
@@ -18,7 +18,7 @@ struct Frame {
   std::string data;
 };
 
-// Takes bytes as they come, gives frames.
+// Splits the bytes of a stream into frames as they arrive.
 class Frames {
  public:
   template <class Take>

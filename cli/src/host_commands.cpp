@@ -27,7 +27,7 @@ void add_plugin_row(Table& table, const std::string& host, const json::Value& pl
              reason.empty() ? text_of(about, "accelerator_evidence") : reason});
 }
 
-// The hosts to ask, as documents of their own.
+// The host that was named, or all hosts, each as a document of its own.
 Result<std::vector<Document>> chosen_hosts(const Context& context) {
   std::vector<Document> chosen;
   if (!context.arguments.target.empty()) {
@@ -145,7 +145,7 @@ Status plugins(const Context& context) {
 
 Status version(const Context& context) {
   const bool json = context.arguments.json();
-  // Our own comes first: it is known whatever the server does.
+  // Print the CLI's own version first: it doesn't need the server.
   if (!json) context.out << "qarax " << version_with(QARAX_VERSION, build_revision()) << '\n' << std::flush;
   QARAX_TRY(const Document server, context.api.get("/version"));
   if (json)

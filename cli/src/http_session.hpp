@@ -1,4 +1,4 @@
-// A connection to the server, by Poco, and what is said where there is none.
+// Makes Poco's connection to the server, and the error messages for when that fails.
 #pragma once
 
 #include <Poco/Net/Context.h>
@@ -22,13 +22,14 @@ inline Poco::Timespan timespan(std::chrono::milliseconds time) {
   return Poco::Timespan(static_cast<Poco::Timespan::TimeDiff>(time.count()) * 1000);
 }
 
-// Plain or TLS are HTTPClientSession and HTTPSClientSession, or made of them.
+// `Plain` and `Tls` are HTTPClientSession and HTTPSClientSession or classes derived from them.
 template <class Plain, class Tls>
 std::unique_ptr<Poco::Net::HTTPClientSession> make_session(const Endpoint& endpoint, const std::string& ca_file) {
   using Poco::Net::Context;
   if (!endpoint.tls) return std::make_unique<Plain>(endpoint.host, endpoint.port);
-  // Strict: Poco's relaxed mode looks the name up a second time, and compares it with no certificate where the answer
-  // is one of this machine's own addresses. A file of the user's own pins: no other authority vouches for that server.
+  // VERIFY_STRICT: Poco's relaxed mode resolves the name a second time and skips the comparison with the certificate if
+  // the result is an address of this machine. With `ca_file` the system's authorities aren't loaded: only those in the
+  // file can vouch for the server.
   Context::Ptr context =
       new Context(Context::TLS_CLIENT_USE, "", "", ca_file, Context::VERIFY_STRICT, 9, ca_file.empty());
   context->requireMinimumProtocol(Context::PROTO_TLSV1_2);
@@ -48,8 +49,8 @@ inline Error tls_failed(const Endpoint& endpoint, const std::string& why) {
   return error;
 }
 
-// What has arrived, at least a byte; "" at the end. Straight from the buffer: a stream would swallow the exceptions
-// that tell a timeout from an end.
+// Returns what has arrived, waiting for at least one byte; "" at the end. Reads from the buffer itself, because the
+// stream would swallow the exceptions that distinguish a timeout from the end.
 inline std::string read_piece(std::istream& in) {
   std::streambuf& buffer = *in.rdbuf();
   if (buffer.sgetc() == std::streambuf::traits_type::eof()) return {};

@@ -1,4 +1,4 @@
-// Jobs: what the server did and is doing, one of them until its end, and the end of one that isn't wanted any more.
+// `qarax jobs`, `job` and `cancel`: lists jobs, shows one or waits for its end, cancels one.
 #include <algorithm>
 
 #include "commands.hpp"
@@ -9,9 +9,9 @@ namespace qarax::cli {
 
 namespace {
 
-// The server answers at the latest after this, and is asked again.
+// How long the server may wait for a job's end in one request; after that it is asked again.
 constexpr std::chrono::seconds kOneLook{30};
-constexpr std::chrono::seconds kAnswer{10};  // beyond that, for the answer itself
+constexpr std::chrono::seconds kAnswer{10};  // additional time for the answer itself
 
 std::string path_of(const std::string& id) { return "/jobs/" + percent_encoded(id); }
 
@@ -87,7 +87,7 @@ Status jobs(const Context& context) {
     path += "&host_id=" + percent_encoded(text_of(host.value, "id"));
   }
   if (!context.arguments.target.empty()) {
-    // Of a VM that is gone only its id is left.
+    // A deleted VM can only be named by its id.
     std::string id = context.arguments.target;
     auto vm = find_vm(context.api, id);
     if (!vm && !is_uuid(id)) return std::move(vm).error();

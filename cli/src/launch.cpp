@@ -1,4 +1,4 @@
-// create, start, and the console until the guest says something.
+// `qarax launch`: create, start, and the console until the guest's first output.
 #include <algorithm>
 #include <cctype>
 #include <cstdio>
@@ -18,7 +18,7 @@ std::string seconds(Clock::duration time) {
   return buffer;
 }
 
-// Firmware clears screens before anybody speaks.
+// Whether the line has visible characters: firmware clears the screen before there is any real output.
 bool says_something(std::string_view line) {
   return std::any_of(line.begin(), line.end(), [](unsigned char c) { return std::isgraph(c) != 0; });
 }
@@ -33,23 +33,23 @@ void say_started(const Context& context, const json::Value& vm) {
   context.note << printable(line) << '\n';
 }
 
-// What the guest writes, shown in whole lines as they come: a piece ends wherever the network cut it.
+// Shows the guest's output in whole lines as they arrive; pieces may end anywhere.
 class Words {
  public:
   Words(std::ostream& out, bool shown, const std::string& until) : out_(out), is_shown_(shown), until_(until) {}
 
-  // True where the guest has written what is waited for: `until`, or any line.
+  // True once the guest has written what is waited for: `until`, or any line if that is empty.
   bool add(std::string_view piece) {
     rest_ += piece;
     recent_ += piece;
     if (const std::size_t end = rest_.rfind('\n') + 1; end > 0) show(end);
     if (rest_.size() > kLongestLine) show(rest_.size());
     const bool found = until_.empty() ? has_spoken_ : recent_.find(until_) != std::string::npos;
-    // The rest of `until` may be in the next piece.
+    // Keep the end of the output: the rest of `until` may come with the next piece.
     recent_.erase(0, recent_.size() - std::min(recent_.size(), until_.size()));
     return found;
   }
-  // Also what has no end of line, as a prompt.
+  // Also shows what has no end of line, e.g. a prompt.
   void show_rest() {
     if (rest_.empty()) return;
     show(rest_.size());
@@ -57,7 +57,7 @@ class Words {
   }
 
  private:
-  static constexpr std::size_t kLongestLine = 64u << 10;  // bytes that are kept for an end of line
+  static constexpr std::size_t kLongestLine = 64u << 10;  // bytes kept while waiting for an end of line
 
   void show(std::size_t end) {
     has_spoken_ = has_spoken_ || says_something(std::string_view(rest_).substr(0, end));
@@ -73,7 +73,7 @@ class Words {
   bool has_spoken_ = false;
 };
 
-// The guest's words go to stdout; with -o json nothing but the VM does.
+// Prints the guest's output to stdout; with -o json only the VM's document goes there.
 Status first_output(const Context& context, const json::Value& vm) {
   const std::string& name = context.arguments.target;
   const auto limit = context.arguments.first_output;
@@ -107,7 +107,7 @@ Status launch(const Context& context) {
   context.note << "created VM " << printable(name) << " (" << printable(text_of(vm.value, "id")) << ")\n";
   auto started = act_on(context, vm.value, "start");
   if (!started) {
-    // The VM stays: it may be what the user wants to look at, and a second launch would find its name taken.
+    // The VM isn't deleted, as the user may want to look at it. Say so: a second launch would find its name taken.
     Error error = std::move(started).error();
     error.message += " (VM " + name + " stays defined: qarax start " + name + ", or qarax delete " + name + ")";
     return error;

@@ -1,4 +1,4 @@
-// Names and ids to documents.
+// Finds VMs and hosts by name or id.
 #include <algorithm>
 
 #include "context.hpp"
@@ -8,7 +8,7 @@ namespace qarax::cli {
 
 namespace {
 
-// A name may look like an id, so an id that isn't known is tried as a name too.
+// nullopt if there is none: a name may look like an id, so the caller tries the name too.
 Result<std::optional<Document>> by_id(ApiClient& api, const std::string& collection, const std::string& id) {
   if (!is_uuid(id)) return std::optional<Document>();
   auto found = api.get(collection + "/" + id);
@@ -24,7 +24,8 @@ Result<std::optional<Document>> by_name(ApiClient& api, const std::string& colle
   return std::optional<Document>();
 }
 
-// One's id may be another's name: whichever was meant, the wrong one would be stopped or deleted.
+// Refuses a word that is the id of one object and the name of another: otherwise the wrong one might be stopped or
+// deleted.
 Result<Document> find(ApiClient& api, const std::string& collection, const std::string& name_or_id, Error missing) {
   QARAX_TRY(auto with_id, by_id(api, collection, name_or_id));
   QARAX_TRY(auto with_name, by_name(api, collection, name_or_id));
@@ -57,7 +58,7 @@ bool has_console(ApiClient& api, const json::Value& vm) {
     if (text_of(plugin.value, "name") != hypervisor_of(vm)) continue;
     const json::Value* about = plugin.value.find("description");
     const json::Value* features = about == nullptr ? nullptr : about->find("features");
-    // A plugin that lists none hasn't said what it lacks.
+    // A plugin without a list of features doesn't tell what it lacks.
     if (features == nullptr || features->as_array() == nullptr || features->as_array()->empty()) return true;
     return std::any_of(features->as_array()->begin(), features->as_array()->end(), [](const json::Value& feature) {
       return feature.as_string() != nullptr && *feature.as_string() == "console";

@@ -1,4 +1,4 @@
-// qarax: the command line over the REST API. Parses, wires, runs one command, says what went wrong.
+// qarax: the command line over the REST API. Parses the arguments, runs one command, prints what went wrong.
 #include <signal.h>
 #include <unistd.h>
 
@@ -11,7 +11,7 @@
 namespace qarax::cli {
 namespace {
 
-// https://no-color.org, and terminals that can't.
+// Not if NO_COLOR is set (https://no-color.org) or the terminal has no colours.
 bool wants_colour() {
   const char* no_colour = std::getenv("NO_COLOR");
   const char* term = std::getenv("TERM");
@@ -19,7 +19,7 @@ bool wants_colour() {
          (term == nullptr || std::string_view(term) != "dumb");
 }
 
-// What the command names, for the commands that an error suggests.
+// The VM or host that the command names, for the commands that an error message suggests.
 Subject subject_of(const Arguments& arguments) {
   for (const char* of_host : {"plugins", "add-host", "init-host", "delete-host", "leftovers", "unmanaged", "adopt"})
     if (arguments.command == of_host) return {.host = arguments.target};
@@ -51,7 +51,7 @@ int run(std::vector<std::string> words) {
 }  // namespace qarax::cli
 
 int main(int argc, char** argv) {
-  // A reader that goes away (`qarax console web --follow | head`) ends us by the failing write.
+  // If the reader of stdout goes away (`qarax console web --follow | head`), the failing write ends the command.
   ::signal(SIGPIPE, SIG_IGN);
   return qarax::cli::run({argv + 1, argv + argc});
 }

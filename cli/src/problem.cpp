@@ -33,11 +33,11 @@ Code code_of(int status) {
   }
 }
 
-// A row says what helps after that failure; "%" stands for the VM or, in what helps of a host, for that.
+// The command to suggest after a failure with this reason. "%" is replaced by the VM; in `of_host` by the host.
 struct Next {
   std::string_view reason;
   std::string_view command;
-  std::string_view of_host = "qarax jobs --host %";  // where the command needs a VM
+  std::string_view of_host = "qarax jobs --host %";  // used if the failed command was about a host
 };
 constexpr Next kNext[] = {
     {kVmNotFound, "qarax list"},
@@ -123,7 +123,7 @@ std::string render_error(const Error& error, const Subject& subject) {
   std::string out = "qarax: " + printable(error.message) + "\n";
   for (const ErrorDetail& detail : error.details) {
     if (detail.pointer == kJobPointer) continue;
-    // With one detail the message often is that detail in full.
+    // Skip details that the message already contains; with a single detail it often does.
     const std::string line = (detail.pointer.empty() ? "" : detail.pointer + ": ") + detail.detail;
     if (error.message.find(line) == std::string::npos) out += "  " + printable(line) + "\n";
   }

@@ -1,6 +1,6 @@
-// What goes wrong, how it is said, and with which exit code the program ends. Every failure is a qarax::Error; its
-// reason is the server's problem slug or one of the constants here, its details are errors[], and a detail with the
-// pointer /job_id carries job_id, as in the server.
+// Errors, their messages and the program's exit codes. Every failure is a qarax::Error; its reason is the server's
+// problem slug or one of the constants here, its details are the problem's errors[], and a detail with the pointer
+// /job_id carries the job_id, as in the server.
 #pragma once
 
 #include <string>
@@ -15,9 +15,10 @@ namespace qarax::cli {
 enum ExitCode { kDone = 0, kRefused = 1, kWrongUsage = 2, kNotReachable = 3, kTimedOut = 4 };
 
 constexpr std::string_view kUsage = "usage";
-constexpr std::string_view kUnreachable = "server-unreachable";  // nobody answers, or somebody else
-constexpr std::string_view kBroken = "connection-broken";        // with a change under way, which may be done or not
-constexpr std::string_view kTimeout = "deadline-exceeded";       // the server's own slug for the same thing
+constexpr std::string_view kUnreachable =
+    "server-unreachable";                                   // nothing answers, or something that is no qarax server
+constexpr std::string_view kBroken = "connection-broken";   // during a change, which may be done or not
+constexpr std::string_view kTimeout = "deadline-exceeded";  // the server's own slug for a timeout
 constexpr std::string_view kVmNotFound = "vm-not-found";
 constexpr std::string_view kHostNotFound = "host-not-found";
 constexpr std::string_view kSnapshotNotFound = "snapshot-not-found";
@@ -26,22 +27,22 @@ constexpr std::string_view kJobPointer = "/job_id";
 
 ExitCode exit_code(const Error& error);
 
-// The Error of a reply that isn't 2xx. A body that is no problem document makes it kUnreachable: a proxy, or another
-// program, answered in the server's place.
+// The Error of a reply that isn't 2xx. If the body is no problem document the reason is kUnreachable: a proxy or
+// another program answered in the server's place.
 Error problem_error(int status, std::string_view content_type, std::string_view body);
-// The same of the document alone, as a job has it too.
+// The same for a problem document alone, which jobs have too.
 Error error_of_problem(const json::Value& problem);
 
 // Id of the job that the error is about; empty: none.
 std::string job_of(const Error& error);
 
-// What a command line is about, as the user named it; for the command to go on with. Both empty: neither.
+// The VM or host that a command is about, as the user named it; used to suggest the next command. Both may be empty.
 struct Subject {
   std::string vm{};
   std::string host{};
 };
 
-// The error for people, several lines: what happened, each detail, hint, job and the command to go on with.
+// The error as several lines for people: what happened, each detail, hint, job and the suggested next command.
 std::string render_error(const Error& error, const Subject& subject);
 
 }  // namespace qarax::cli

@@ -55,7 +55,7 @@ Result<HostAddress> parse_host_address(std::string_view text) {
     out.address = text.substr(0, colon);
     port = text.substr(colon);
   } else {
-    out.address = text;  // without a port; several colons are IPv6
+    out.address = text;  // no port: no colon, or several colons, i.e. an IPv6 address
   }
   if (out.address.empty()) return bad;
   if (port.empty()) return out;
@@ -67,7 +67,7 @@ Result<HostAddress> parse_host_address(std::string_view text) {
 
 std::string format_size(std::int64_t bytes) {
   std::int64_t exact = bytes;
-  std::size_t unit = 0;  // of the exact form; 0: bytes
+  std::size_t unit = 0;  // unit of the exact form; 0: bytes
   while (unit < kUnits.size() && exact != 0 && exact % kStep == 0) {
     exact /= kStep;
     ++unit;

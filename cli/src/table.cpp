@@ -8,7 +8,7 @@ namespace qarax::cli {
 
 namespace {
 
-// Code points, which is columns for all but wide scripts; names are ASCII by the server's rule.
+// The number of code points, which equals columns except for wide scripts; names are ASCII by the server's rules.
 std::size_t width(std::string_view text) {
   return static_cast<std::size_t>(
       std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
@@ -30,7 +30,7 @@ std::string printable(std::string_view text) {
     if (n == 0) {
       out.append("\xEF\xBF\xBD");
     } else if (c < 0x20 || c == 0x7F || (n == 2 && c == 0xC2 && static_cast<unsigned char>(text[1]) < 0xA0)) {
-      out.push_back(' ');  // C0, DEL and C1: what terminals obey
+      out.push_back(' ');  // C0, DEL and C1: control characters that terminals obey
     } else {
       out.append(text.substr(0, n));
     }

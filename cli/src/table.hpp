@@ -1,5 +1,5 @@
-// Text for people: aligned columns, aligned "name: value" lists. What comes from a server or a guest is made harmless
-// for a terminal first.
+// Text for people: aligned columns and "name: value" lists. Text from a server or a guest is first made harmless for a
+// terminal.
 #pragma once
 
 #include <string>
@@ -12,7 +12,7 @@ namespace qarax::cli {
 // `text` on one line that can't command a terminal: control characters become spaces, invalid UTF-8 U+FFFD.
 std::string printable(std::string_view text);
 
-// A state with its colour (green up or running, yellow paused or unknown, red down); as it is where `colour` is false.
+// The state in its colour (green: up, running; yellow: paused, unknown; red: down), unchanged if `colour` is false.
 std::string coloured_state(const std::string& state, bool colour);
 
 class Table {
@@ -24,10 +24,10 @@ class Table {
   std::string text(bool colour) const;
 
  private:
-  std::vector<std::vector<std::string>> rows_;  // the first is the headers
+  std::vector<std::vector<std::string>> rows_;  // the first row is the headers
 };
 
-// One line a pair, the values below each other; pairs with an empty value are left out.
+// One line per pair, with the values aligned; pairs with an empty value are left out.
 std::string field_list(const std::vector<std::pair<std::string, std::string>>& fields);
 
 }  // namespace qarax::cli

@@ -14,7 +14,7 @@ namespace {
 constexpr std::array kWatched = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT};
 constexpr std::array kCrashes = {SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL};
 
-// What a crash puts back. A handler can ask nobody else.
+// The settings that a crash restores. Global, because a signal handler can reach nothing else.
 termios crash_restores;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
 
 void on_crash(int signal) {
@@ -45,7 +45,7 @@ RawTerminal::~RawTerminal() {
   for (const int signal : kCrashes) ::signal(signal, SIG_DFL);
 }
 
-// TCSADRAIN: what was written for the raw terminal is shown by it.
+// TCSADRAIN: output written for raw mode is shown before the mode changes.
 void RawTerminal::leave() noexcept { ::tcsetattr(STDIN_FILENO, TCSADRAIN, &before_); }
 
 void RawTerminal::enter_again() noexcept {

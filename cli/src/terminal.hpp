@@ -1,4 +1,4 @@
-// The terminal that a console is attached to, and the signals that would leave it as a console needs it.
+// The terminal that a console is attached to, and the signals that would otherwise leave it in raw mode.
 #pragma once
 
 #include <signal.h>
@@ -8,11 +8,11 @@
 
 namespace qarax::cli {
 
-// Every key reaches the program, nothing is echoed or changed. One at a time; put back by the destructor, and where
-// the process crashes.
+// Puts the terminal into raw mode: every key reaches the program, nothing is echoed or changed. Only one object at a
+// time. The destructor restores the settings, and so does a crash of the process.
 class RawTerminal {
  public:
-  // Of standard input, which is a terminal.
+  // Fails if standard input is no terminal.
   static Result<RawTerminal> enter();
   RawTerminal(RawTerminal&& other) noexcept;
   ~RawTerminal();
@@ -30,7 +30,7 @@ class RawTerminal {
   bool owns_ = true;
 };
 
-// Signals that end or stop a program, as a descriptor for poll() for as long as this lives.
+// Turns the signals that end or stop a program into a descriptor for poll(), for the lifetime of the object.
 class Signals {
  public:
   Signals();
@@ -39,7 +39,7 @@ class Signals {
   Signals& operator=(const Signals&) = delete;
 
   int fd() const noexcept { return fd_; }
-  // The next one; 0: there is none.
+  // The next signal, or 0 if there is none.
   int take() const noexcept;
 
  private:
@@ -47,7 +47,7 @@ class Signals {
   int fd_ = -1;
 };
 
-// Ends or stops this process as the signal would have done by itself.
+// Ends or stops this process as the signal would have done without Signals.
 void obey(int signal) noexcept;
 
 }  // namespace qarax::cli

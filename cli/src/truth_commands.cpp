@@ -1,4 +1,5 @@
-// What a host's node has and the server hasn't, and what nobody has: leftovers, unmanaged, adopt.
+// `qarax unmanaged` and `adopt`: VMs that a host's node has but the server doesn't know. `qarax leftovers`: things on
+// the host that belong to no VM.
 #include <algorithm>
 
 #include "commands.hpp"
@@ -19,7 +20,7 @@ std::string vm_table(const Document& vms, bool colour) {
   return table.text(colour);
 }
 
-// Whether a plan would change anything of a VM.
+// The number of VMs that the plan would change.
 std::size_t count_changed(const json::Value* vms) {
   if (vms == nullptr || vms->as_array() == nullptr) return 0;
   return static_cast<std::size_t>(
@@ -87,7 +88,7 @@ Status unmanaged(const Context& context) {
   }
   if (element_count(vms) == 0) {
     if (const std::string status = text_of(host.value, "status"); status != "up") {
-      // The node that answers there may be another's: what it has says nothing of this host.
+      // The node that answers may belong to another host, so its VMs say nothing about this host.
       const std::string reason = printable(text_of(host.value, "status_reason"));
       context.note << name << " is " << printable(status) << (reason.empty() ? "" : ": " + reason)
                    << "\n  what answers there has no VM that the server doesn't know; the host's own may be elsewhere\n"

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::int64_t kKill = 9;
 
-// Jobs that end well also where what failed before them would fail again.
+// Jobs that can succeed although an earlier failure would happen again, so they don't supersede it.
 constexpr std::string_view kSideJobs[] = {"edit", "resize", "delete-snapshot"};
 
 const json::Value& member(const json::Value& object, std::string_view key) {
@@ -62,7 +62,7 @@ std::string failure_line(const json::Value& job) {
   return with_reason(line, text_of(member(job, "error"), "detail"));
 }
 
-// Each line indented, nothing in it that a terminal would obey.
+// Indents each line and makes it harmless for a terminal.
 std::string in_quotes(std::string_view text) {
   std::string out;
   while (!text.empty()) {
@@ -85,7 +85,7 @@ void after_shutdown(const WhyInput& in, std::vector<std::string>& steps) {
   if (!asked && !text_of(exit, "log_tail").empty()) steps.push_back("read the VMM's last words above");
 }
 
-// What failed last, before anything that would only fail again.
+// Suggests looking at the last failure, before any command that would only fail again.
 void after_failure(const json::Value& job, std::vector<std::string>& steps) {
   if (job.is_null()) return;
   if (const std::string hint = text_of(member(job, "error"), "hint"); !hint.empty()) steps.push_back(hint);
@@ -157,7 +157,7 @@ std::string why_text(const WhyInput& in, bool colour) {
   const json::Value& exit = member(in.vm, "exit");
   const std::string desired = line("desired_status");
   const json::Value& failure = last_failure(in);
-  // What stands below in full needn't stand here in short.
+  // Leave out a reason that the failure shows in full below.
   std::string reason = line("status_reason");
   if (const auto words = reason.find(": ");
       words != std::string::npos && failure_line(failure).find(reason.substr(words + 2)) != std::string::npos)

@@ -1,4 +1,4 @@
-// What can be said about a VM's state, and what to do next. Pure: everything asked for before is given.
+// Explains a VM's state and suggests what to do next. Pure functions: all information is passed in.
 #pragma once
 
 #include <string>
@@ -9,21 +9,21 @@
 namespace qarax::cli {
 
 struct WhyInput {
-  std::string target;  // the VM as the user named it: for the commands to go on with
+  std::string target;  // the VM as the user named it, for the suggested commands
   json::Value vm;
   json::Value host;                // null: none
-  json::Value jobs;                // its last ones, the newest first
-  std::string source;              // whose word its state is
-  std::string vmm_log;             // the last of it
-  std::string console;             // the last of it
-  bool has_console = true;         // one to follow while it runs
-  std::vector<std::string> notes;  // what couldn't be had, and why
+  json::Value jobs;                // the VM's last jobs, newest first
+  std::string source;              // who reported the state
+  std::string vmm_log;             // its last lines
+  std::string console;             // its last lines
+  bool has_console = true;         // the running VM has a console to follow
+  std::vector<std::string> notes;  // what couldn't be read, and why
 };
 
-// The newest job that failed, where nothing has succeeded since that makes it old; null: none.
+// The newest failed job that is still relevant, i.e. no later job has succeeded that supersedes it; JSON null if none.
 const json::Value& last_failure(const WhyInput& input);
 
-// Commands and what they are for, the likeliest first.
+// Suggested commands with their purpose, the most likely first.
 std::vector<std::string> next_steps(const WhyInput& input);
 
 // The whole answer for people.

@@ -1,4 +1,4 @@
-// Gathers what `why` is made of.
+// `qarax why`: gathers the information for why_text().
 #include "commands.hpp"
 #include "why.hpp"
 
@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::size_t kLines = 10;
 
-// The last lines of it, the first whole.
+// The last kLines lines of `text`, without a partial first line.
 std::string last_of(const std::string& text) {
   std::size_t at = text.size();
   for (std::size_t lines = 0; at != std::string::npos && at > 0 && lines <= kLines; ++lines)

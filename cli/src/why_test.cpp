@@ -99,7 +99,8 @@ TEST(Why, AStartThatFailedIsToldBeforeItIsOfferedAgain) {
   EXPECT_EQ(next_steps(in),
             (std::vector<std::string>{"Put the file there.", "qarax job j1: the start that failed, step by step",
                                       "qarax start web: start it again, once that cause is gone"}));
-  // Of a new size or name nobody knows yet whether it helps; what runs or was never done makes nothing old.
+  // An edit or resize may not have removed the cause, and jobs that still run or were superseded have proved nothing:
+  // the failure stays relevant.
   for (const char* newer : {R"("edit","state":"completed")", R"("resize","state":"completed")",
                             R"("stop","state":"superseded")", R"("start","state":"running")"})
     EXPECT_EQ(text_of(last_failure(

@@ -1,5 +1,5 @@
-# Units name files by absolute paths. They are written for /usr; installed they have the prefix of that installation, which
-# `cmake --install --prefix` may say otherwise than the configuration did.
+# Units name files by absolute paths and are written for /usr. Installed units get the prefix of the installation, which
+# `cmake --install --prefix` may change after the configuration.
 get_filename_component(prefix "${CMAKE_INSTALL_PREFIX}" ABSOLUTE)
 file(GLOB units ${CMAKE_CURRENT_LIST_DIR}/*.service)
 foreach(unit IN LISTS units)

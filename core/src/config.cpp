@@ -19,11 +19,11 @@ namespace {
 
 struct Entry {
   YAML::Node node;
-  int line = 0;  // from 1
+  int line = 0;  // counted from 1
 };
 
-// YAML scalars have no type of their own until somebody asks: what a person would call a number or a boolean becomes
-// one, a quoted scalar stays text.
+// yaml-cpp's scalars are untyped: true, false and valid JSON numbers become boolean and number, a quoted scalar stays
+// text.
 json::Value to_json(const YAML::Node& node) {
   if (node.IsSequence()) {
     json::Array out;
@@ -66,7 +66,7 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
-// "; did you mean …?" where one of them is near.
+// "; did you mean …?" with the name at the smallest edit distance, if that is 3 or less; otherwise empty.
 template <class Names>
 std::string nearest(std::string_view name, const Names& names) {
   const std::string* near = nullptr;
@@ -85,16 +85,16 @@ std::string nearest(std::string_view name, const Names& names) {
 struct ConfigReader::Impl {
   std::string path;
   std::string prefix;
-  std::map<std::string, Entry, std::less<>> entries;  // dotted key of every leaf in the file
+  std::map<std::string, Entry, std::less<>> entries;  // by dotted key, every leaf and section of the file
   std::set<std::string, std::less<>> known;
-  std::set<std::string, std::less<>> foreign;        // variables
+  std::set<std::string, std::less<>> foreign;        // names of environment variables
   std::set<std::string, std::less<>> map_variables;  // prefixes of the variables that give one entry of a map
   std::vector<ErrorDetail> problems;
 
   void flatten(const YAML::Node& node, const std::string& base) {
     for (const auto& item : node) {
       const std::string key = base.empty() ? item.first.Scalar() : base + "." + item.first.Scalar();
-      // The first one stays: an assignment to a YAML::Node changes the document, and this loop is in the middle of it.
+      // Keep the first one: assigning to a YAML::Node changes the document that this loop iterates over.
       if (!entries.try_emplace(key, Entry{item.second, item.first.Mark().line + 1}).second) {
         problems.push_back({where(item.first.Mark().line + 1) + key, "given twice"});
         continue;
@@ -112,7 +112,8 @@ struct ConfigReader::Impl {
       if (!name.starts_with(prefix + "_") || foreign.contains(name) || names.contains(std::string(name))) continue;
       const auto in_map = [&](const std::string& base) { return name.size() > base.size() && name.starts_with(base); };
       if (std::any_of(map_variables.begin(), map_variables.end(), in_map)) continue;
-      // Others may begin so too: Kubernetes makes QARAX_SERVER_SERVICE_HOST of a service of that name.
+      // Refuse only near misses: other programs set variables with this prefix too. Kubernetes sets
+      // QARAX_SERVER_SERVICE_HOST for a service named qarax-server.
       if (std::string meant = nearest(name, names); !meant.empty())
         problems.push_back({std::string(name), "unknown variable" + std::move(meant)});
       else
@@ -120,7 +121,7 @@ struct ConfigReader::Impl {
     }
   }
 
-  // The entry's name behind the prefix may be anything, so only the prefix can be misspelt.
+  // The name of an entry may be anything, so only the part before it can be misspelled.
   void check_map_variable(std::string_view name) {
     for (const std::string& base : map_variables)
       if (const std::string meant = nearest(name.substr(0, base.size()), std::set<std::string>{base}); !meant.empty())
@@ -129,7 +130,7 @@ struct ConfigReader::Impl {
 
   std::string where(int line) const { return path + ":" + std::to_string(line) + ": "; }
 
-  // The value as text, its source for messages; false where neither file nor environment has it.
+  // Reads the value as text, and its source for messages; false if neither environment nor file has a single value.
   bool scalar(std::string_view key, std::string& text, std::string& source) {
     known.emplace(key);
     const std::string name = environment_name(prefix, key);
@@ -149,7 +150,7 @@ struct ConfigReader::Impl {
     return true;
   }
 
-  // What isn't a single value: in the environment it is YAML in one line. Nothing where neither has it.
+  // Reads a list or map; in the environment it is YAML in one line. nullopt if neither environment nor file has it.
   std::optional<YAML::Node> tree(std::string_view key) {
     known.emplace(key);
     const std::string name = environment_name(prefix, key);
@@ -230,7 +231,7 @@ void ConfigReader::duration_ms(std::string_view key, std::int64_t& value) {
                               : unit == "m" ? 60'000
                               : unit == "h" ? 3'600'000
                                             : 0;
-  // Ten years; so that a duration in nanoseconds, added to any date, is one still.
+  // Ten years, so that adding a duration in nanoseconds to any date can't overflow.
   constexpr std::int64_t kMost = std::int64_t{87'600} * 3'600'000;
   if (parsed.ec != std::errc{} || factor == 0 || number < 0 || number > kMost / factor)
     impl_->problems.push_back(
@@ -361,7 +362,7 @@ void ConfigReader::problem(std::string_view key, std::string text) {
 Status ConfigReader::finish() {
   for (const auto& [key, entry] : impl_->entries) {
     if (impl_->known.contains(key)) continue;
-    // A section that has known keys below it is fine; so is what stands below a known key (lists of maps).
+    // A section with known keys below it is fine; so is anything below a known key (free-form maps).
     const auto below = [&](std::string_view one, std::string_view base) {
       return one.size() > base.size() && one.starts_with(base) && one[base.size()] == '.';
     };
@@ -370,7 +371,7 @@ Status ConfigReader::finish() {
     const bool inside = std::any_of(impl_->known.begin(), impl_->known.end(),
                                     [&below, &key = key](const auto& k) { return below(key, k); });
     if ((section && (entry.node.IsMap() || entry.node.IsNull())) || inside) continue;
-    // Below an unknown section only the section itself is reported.
+    // Of an unknown section only the section itself is reported, not its keys.
     const std::string parent = key.substr(0, key.rfind('.') == std::string::npos ? 0 : key.rfind('.'));
     if (!parent.empty() && std::none_of(impl_->known.begin(), impl_->known.end(),
                                         [&](const auto& k) { return k == parent || below(k, parent); }))

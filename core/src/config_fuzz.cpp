@@ -1,4 +1,4 @@
-// A configuration file, whatever stands in it: values within their bounds, or problems that say where.
+// Any configuration file gives values within their bounds, or problems that say where they are.
 #include <unistd.h>
 
 #include <cstdint>

@@ -203,7 +203,7 @@ TEST_F(Config, BrokenYamlNamesTheLine) {
   EXPECT_NE(status.error().message.find(path_ + ":2"), std::string::npos) << status.error().message;
 }
 
-// Found by the fuzzer: an empty key within the value of an empty key is that key again.
+// Found by the fuzzer: an empty key below an empty key has the same dotted key.
 TEST_F(Config, AKeyWithinItselfIsGivenTwiceAndNothingWorse) {
   for (const char* text : {": {a: 1, : 2, b: 3}\n", ": {a, ,,,, b}\n", "listen: {port: 1}\nlisten: {port: 2}\n"}) {
     file(text);

@@ -61,7 +61,7 @@ Result<std::string> read_file(const std::string& path, std::size_t limit) {
 }
 
 std::string read_tail(const std::string& path, std::size_t limit) {
-  // A VMM's own may have put anything in its log's place: no pipe is waited for, no link followed.
+  // A compromised VMM may have replaced its log by anything: don't wait for a pipe, don't follow a link.
   const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   struct stat info {};
   if (!fd || ::fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode)) return {};
@@ -103,7 +103,7 @@ Status write_file_durably(const std::string& path, std::string_view content, uns
 }
 
 namespace {
-// As write_file_durably() names them: NAME.tmpPID.N
+// True for a name that write_file_durably() gives its temp files: NAME.tmpPID.N
 bool is_half_written(std::string_view name) {
   const auto digits = [&] {
     const std::size_t rest = name.find_last_not_of("0123456789") + 1;
@@ -130,7 +130,8 @@ std::int64_t min_reader(std::string_view document) {
 }
 
 namespace {
-// The last part alone. NOT_FOUND: there is no parent, or so says a file system that takes no folders, as /proc does.
+// Makes the last folder of the path only. NOT_FOUND: there is no parent, or a file system such as /proc, which takes no
+// folders, says so.
 Status make_one(const std::string& path, const std::string& parent, unsigned mode, bool sync) {
   if (::mkdir(path.c_str(), static_cast<mode_t>(mode)) == 0) return sync ? sync_folder(parent) : Status(Ok{});
   const int error = errno;

@@ -76,7 +76,7 @@ TEST_F(Files, AFolderThatOthersCanWriteOrOwnIsNotOurs) {
     EXPECT_EQ(refused.error().message.find(folder + " belongs to user "), 0u) << refused.error().message;
   }
   ASSERT_EQ(::chmod(folder.c_str(), 0700), 0);
-  if (::geteuid() != 0) return;  // who may give a folder away
+  if (::geteuid() != 0) return;  // only root may give a folder away
   ASSERT_EQ(::chown(folder.c_str(), 12345, 0), 0);
   const auto other = check_own_folder(folder);
   ASSERT_FALSE(other);

@@ -46,7 +46,7 @@ std::string uuid_of(Bytes bytes, std::uint8_t version) {
 std::string new_uuid() { return uuid_of(random_bytes(), 4); }
 
 std::string new_ordered_uuid() {
-  // Milliseconds and, in the twelve bits behind them, a count: one higher than the last where the clock isn't.
+  // Milliseconds, followed by a counter of twelve bits: the last value plus one whenever the clock isn't ahead of it.
   static std::atomic<std::uint64_t> last{0};
   const auto now = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(
                                                   std::chrono::system_clock::now().time_since_epoch())

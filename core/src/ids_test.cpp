@@ -20,7 +20,7 @@ TEST(Uuid, IsVersion4AndUnique) {
 
 TEST(Uuid, OrderedOnesAreInTheOrderOfTheirMakingAlsoWithinAMillisecond) {
   std::string before;
-  for (int i = 0; i < 10'000; ++i) {  // twice as many as a millisecond's count holds
+  for (int i = 0; i < 10'000; ++i) {  // more than twice what the counter within a millisecond holds
     const std::string id = new_ordered_uuid();
     ASSERT_TRUE(is_uuid(id)) << id;
     EXPECT_EQ(id[14], '7');

@@ -12,7 +12,7 @@ std::optional<Action> action_named(std::string_view name) {
 
 Verdict judge(Action action, VmState state) {
   using enum Verdict;
-  // Of a VM whose state nobody knows, only what ends it for certain may be asked.
+  // In an unknown state only the actions that certainly end the VM are allowed.
   if (state == VmState::unknown) return overtakes(action) ? proceed : refuse;
   const bool idle = state == VmState::created || state == VmState::shutdown;
   switch (action) {
@@ -31,7 +31,7 @@ Verdict judge(Action action, VmState state) {
     case Action::drop_snapshot:
       return proceed;
     case Action::resize:
-      // Of an idle VM it changes the next start.
+      // The resize of an idle VM takes effect at its next start.
       return state == VmState::paused ? refuse : proceed;
     case Action::snapshot:
       return idle ? refuse : proceed;

@@ -8,7 +8,7 @@ namespace {
 constexpr VmState kStates[] = {VmState::unknown, VmState::created, VmState::running, VmState::paused,
                                VmState::shutdown};
 
-// p: proceed, n: no change, r: refuse. Rows as kActions, columns as kStates; architecture.md's table written out.
+// p: proceed, n: no change, r: refuse. Rows in the order of kActions, columns in that of kStates.
 constexpr const char* kTable[] = {
     "rpnrp",  // start
     "rnppn",  // stop

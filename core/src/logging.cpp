@@ -32,7 +32,7 @@ spdlog::level::level_enum level_of(LogLevel level) {
                                                    spdlog::level::err};
   return kLevels[static_cast<std::size_t>(level)];
 }
-// Is stderr what systemd connected to its journal? systemd.exec(5), JOURNAL_STREAM.
+// True if systemd has connected stderr to its journal; JOURNAL_STREAM in systemd.exec(5).
 bool journal_reads() {
   const char* told = std::getenv("JOURNAL_STREAM");
   struct stat file {};
@@ -40,7 +40,7 @@ bool journal_reads() {
          told == std::to_string(file.st_dev) + ":" + std::to_string(file.st_ino);
 }
 
-// The level as the journal takes it from a line's begin, sd-daemon(3): `journalctl -p warning` then finds ours.
+// The syslog priority that the journal reads from the beginning of a line, sd-daemon(3), for `journalctl -p warning`.
 class JournalPriority final : public spdlog::custom_flag_formatter {
  public:
   void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& to) override {
@@ -56,7 +56,7 @@ class JournalPriority final : public spdlog::custom_flag_formatter {
 void Logger::write(LogLevel level, fmt::string_view text, fmt::format_args args) const {
   const auto as = level_of(level);
   if (!to_->should_log(as)) return;
-  // What can't be said is no reason to break off what was being done.
+  // A line that can't be formatted must not stop the work that logs it.
   try {
     fmt::memory_buffer out;
     fmt::vformat_to(fmt::appender(out), text, args);

@@ -1,5 +1,5 @@
-// A plugin's config is checked by these rules too, with the texts that config_check_test.cpp lists; here is what only
-// the options of a VM have.
+// A plugin's config is checked by the same rules; config_check_test.cpp lists their texts. Here are the cases that only
+// a VM's options have.
 #include "qarax/core/options_check.hpp"
 
 #include <gtest/gtest.h>

@@ -1,13 +1,29 @@
 #include "qarax/core/worker_pool.hpp"
 
 #include <algorithm>
-#include <exception>
 #include <system_error>
 
 #include "qarax/core/logging.hpp"
 #include "qarax/core/threads.hpp"
 
 namespace qarax::core {
+
+WorkerPool::WorkerPool(std::string name, std::size_t base, std::size_t most, std::chrono::milliseconds idle_for)
+    : name_(std::move(name)), base_(base), most_(most), idle_for_(idle_for) {
+  const std::lock_guard lock(mutex_);
+  if (base_ > 0) add_thread();
+}
+
+void WorkerPool::add_thread() {
+  threads_.emplace_front();
+  const auto self = threads_.begin();
+  try {
+    *self = std::thread([this, self] { run(self); });
+  } catch (const std::system_error&) {
+    threads_.pop_front();
+    throw;
+  }
+}
 
 void WorkerPool::post(std::function<void()> work) {
   std::list<std::thread> finished;
@@ -16,29 +32,30 @@ void WorkerPool::post(std::function<void()> work) {
     const std::lock_guard lock(mutex_);
     if (stopping_) return;
     queue_.push_back(std::move(work));
-    finished.swap(ended_);
     if (!idle_.empty()) {
       called = std::move(idle_.back());
       idle_.pop_back();
       called->called = true;
     } else if (threads_.size() < most_) {
-      threads_.emplace_front();
-      const auto self = threads_.begin();
       try {
-        *self = std::thread([this, self] { run(self); });
+        add_thread();
       } catch (const std::system_error& e) {
-        threads_.pop_front();
-        // Another one will get to it; without any there is nobody to do it.
-        if (threads_.empty()) throw;
+        // Another thread will do the work. If there is none, the caller gets the exception, and the work must never
+        // run.
+        if (threads_.empty()) {
+          queue_.pop_back();
+          throw;
+        }
         logger("core")->error("no thread could be made threads={} reason={}", threads_.size(), e.what());
       }
     }
+    finished.swap(ended_);  // last, because the code above may throw and they must be joined
   }
   if (called) called->ready.notify_one();
   for (auto& thread : finished) thread.join();
 }
 
-// False once nothing came for as long as an idle thread stays.
+// False: no work came within idle_for_.
 bool WorkerPool::wait_for_work(std::unique_lock<std::mutex>& lock, const std::shared_ptr<Idler>& self) {
   self->called = false;
   idle_.push_back(self);
@@ -56,12 +73,7 @@ void WorkerPool::run(std::list<std::thread>::iterator self) {
       auto work = std::move(queue_.front());
       queue_.pop_front();
       lock.unlock();
-      try {
-        work();
-      } catch (const std::exception& e) {
-        // A border: whatever escapes here would end the process.
-        logger("core")->error("work in the background failed reason={}", log_value(e.what()));
-      }
+      guarded(name_, work);
       work = nullptr;
       lock.lock();
     } else if (stopping_) {

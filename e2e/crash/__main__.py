@@ -1,4 +1,4 @@
-"""python -m crash [--kills N] [--seed N] [--parallel N] [--seconds N] [--database URL]: the long run, by hand."""
+"""python -m crash [--kills N] [--seed N] [--parallel N] [--seconds N] [--database URL]: the long run, started by hand."""
 
 import argparse
 import json

@@ -1,4 +1,4 @@
-"""Kills agent, server and VMM at every step of a VM's life; judge.py looks whether anything was lost or left. See README.md."""
+"""Kills agent, server and VMM at every step of a VM's life; judge.py checks whether anything was lost or left. See README.md."""
 
 import collections
 import random
@@ -15,10 +15,10 @@ from .killpoint import Killpoint, helper, start_under
 from .model import ACTIONS, GONE, HOST_ACTIONS, Asked, Vm
 
 POPULATION = 6
-# What dies while the agent works on it, and the process that is looked for: killpoint.c.
+# Victims that belong to a VM the agent works on, and the beginning of their process name for killpoint.c.
 OF_A_VM = {"vmm": "qemu-", "supervisor": "qarax-superv"}
-QUIET = 0.4  # of the rounds kill nothing: else few VMs would come as far as running
-RELAPSE = 0.5  # of the killed servers and agents are killed again while they start, up to MOST_RELAPSES times in a row
+QUIET = 0.4  # part of the rounds that kill nothing, because otherwise few VMs would get as far as running
+RELAPSE = 0.5  # part of the killed servers and agents that are killed again while they start, at most MOST_RELAPSES times in a row
 MOST_RELAPSES = 3
 
 
@@ -39,7 +39,7 @@ class Harness:
         self.judge = Judge(self.stack, self.node, say)
         self.made = 0
         self.keys = 0
-        # How many calls with an effect each (victim, action) makes, learned: the moment is drawn below it.
+        # Number of calls with an effect that each (victim, action) makes, learned from the runs. The kill's moment is drawn up to it.
         self.reach = collections.defaultdict(lambda: 24)
         self.kills = collections.Counter()
         self.calls = collections.Counter()
@@ -47,7 +47,7 @@ class Harness:
 
     # -- one round --
     def round(self) -> bool:
-        """One attempt at a kill; whether it came to one."""
+        """Attempts one kill; returns whether it happened."""
         if self.random.random() < QUIET:
             self.quiet_round()
             return False
@@ -74,7 +74,7 @@ class Harness:
         while any(t.is_alive() for t in threads) and not shot.wait(0.005):
             pass
         verdict, count, call = shot.end()
-        # Learned from what was counted; drifts up where the moment is always reached.
+        # Learned from what was counted; grows while the moment is always reached.
         self.reach[key] = max(4, count + 1 if verdict == "counted" else self.reach[key] + (1 if at > self.reach[key] * 0.9 else 0))
         killed = verdict == "killed"
         if killed:
@@ -98,7 +98,7 @@ class Harness:
         return killed
 
     def revive(self, victim: str, program) -> None:
-        """Starts it again; now and then it is killed in the midst of that, at any call of its own start."""
+        """Starts the program again. Sometimes it is killed during that, at any call of its start."""
         key = (victim, "recovery")
         for _ in range(MOST_RELAPSES):
             if self.random.random() >= RELAPSE:
@@ -113,7 +113,7 @@ class Harness:
                     break
             verdict, count, call = shot.end()
             if verdict != "killed":
-                # It is up, and stays so.
+                # It came up without being killed.
                 self.reach[key] = max(4, count + 1)
                 self.misses += 1
                 return
@@ -129,7 +129,7 @@ class Harness:
         asks = self.choose("nobody")
         for asked in asks:
             self.ask(asked)
-            # QEMU writes a stopped guest once: the next snapshot is refused until it has run again.
+            # QEMU can save a stopped guest only once: another snapshot is refused until the guest has run again.
             is_held = asked.action == "snapshot" and asked.before == "paused" and asked.status == 409
             if not asked.acknowledged and not is_held:
                 self.judge.fault("wrong", asked, f"nothing was killed, and it failed: {asked.text[:300]}")
@@ -178,7 +178,7 @@ class Harness:
             return None
 
     def settle_host(self, action: str, key: str) -> None:
-        """What a client does that was told to come back, or nothing: in the end it is told that it is done, once."""
+        """Repeats the request like a client that was told to retry, or got no answer: in the end it must be answered as done."""
         answers = []
 
         def answered():
@@ -232,7 +232,8 @@ class Harness:
 
 
 class Recovered:
-    """Whether what was just started serves again. A host that is still called up is so until the agent's end is seen."""
+    """Tells whether the restarted program serves again. A host that is reported as up counts only after it was seen down,
+    because the server may not have noticed the agent's end yet."""
 
     def __init__(self, harness: Harness, victim: str):
         self.harness = harness

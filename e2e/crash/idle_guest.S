@@ -1,5 +1,5 @@
-// The smallest guest that QEMU boots by PVH: says one line on its serial port and halts for ever. What the crash harness
-// kills thousands of times has to cost no processor time. It hears no power button, so a stop takes its timeout.
+// The smallest guest that QEMU boots by PVH: it writes one line to its serial port and halts forever. The crash harness
+// kills it thousands of times, so it must cost no CPU time. It ignores the power button, so a stop takes its timeout.
         .section .note.Xen, "a", @note
         .align 4
         .long 4                 // length of the name

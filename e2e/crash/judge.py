@@ -1,4 +1,4 @@
-"""What is looked at once everything is up again after a kill: that nothing was lost, leaked or left undecided. See README.md."""
+"""Checks, once everything is up again after a kill, that nothing was lost, leaked or left undecided. See README.md."""
 
 import collections
 import json
@@ -11,7 +11,7 @@ SETTLE = 30.0
 
 
 class Judge:
-    """Knows the VMs as they were last seen, and keeps count of what should not have been."""
+    """Knows the VMs as they were last seen, and counts the faults."""
 
     def __init__(self, stack: Stack, node: Node, say):
         self.stack = stack
@@ -42,7 +42,7 @@ class Judge:
                 asked.vm.state = seen
                 if seen != GONE:
                     self._judge_snapshots(asked)
-                # 422: no host fits, as the only one is down just now.
+                # 422: no host fits, because the only one is down at that moment.
                 if not asked.acknowledged and 400 <= asked.status < 500 and asked.status not in (404, 409, 422):
                     self.fault("wrong", asked, f"refused with {asked.status}: {asked.text[:300]}")
         asked_of = {id(a.vm) for a in asks}
@@ -57,7 +57,7 @@ class Judge:
         self.vms = [vm for vm in self.vms if vm.state != GONE]
 
     def _judge_snapshots(self, asked: Asked) -> None:
-        """Each is there whole or not at all, on the server and on the disk, and none goes by itself."""
+        """Each snapshot must exist completely or not at all, both on the server and on disk, and none may disappear by itself."""
         listed = {s["id"]: s["status"] for s in self.stack.api.ok("GET", f"/vms/{asked.vm.id}/snapshots").json()}
         if set(listed.values()) - {"ready"}:
             self.fault("wrong", asked, f"snapshots that are neither ready nor gone: {listed}")
@@ -71,7 +71,7 @@ class Judge:
         asked.vm.snapshots = set(listed)
 
     def saw_the_end(self, vm: Vm) -> None:
-        """A VMM that was killed is seen within a second, whatever was asked of its VM meanwhile."""
+        """The end of a killed VMM must be reported within a second, whatever was asked of its VM meanwhile."""
         seen = lambda: self.stack.api.call("GET", f"/vms/{vm.id}")  # noqa: E731
         try:
             wait_for("the end is seen", lambda: seen().json()["status"] in ("shutdown", 404), 1, 0.01)
@@ -90,7 +90,7 @@ class Judge:
         self.vms.append(asked.vm)
 
     def _settled(self, vm: Vm) -> str:
-        """The state once no job is at work on it; a job that never ends or a state that stays unknown is a fault."""
+        """Returns the state once no job works on the VM. A job that never ends, or a state that stays unknown, is a fault."""
         seen = {}
 
         def rest():
@@ -107,13 +107,13 @@ class Judge:
         except AssertionError:
             kind = "job not final" if seen.get("activity") else "vm lost"
             self.fault(kind, None, f"{vm.name} stays {seen.get('status')} ({seen.get('status_reason')}), activity {seen.get('activity')}; {vm.history}")
-            # Counted once; the run goes on without it.
+            # The fault is counted once, and the run goes on without this VM.
             self.stack.api.call("DELETE", f"/vms/{vm.id}")
             return GONE
         return seen["status"]
 
     def _judge_processes(self) -> None:
-        """A VMM for each VM that runs, none for any other, and the same one as before where nothing ended it."""
+        """Each running VM must have a VMM, any other VM none, and a VMM that nothing has ended must be the same as before."""
         want = {vm.id for vm in self.vms if vm.state in ("running", "paused")}
         try:
             wait_for("VMMs as the VMs say", lambda: set(self.node.vmm_pids()) == want, 5, 0.02)
@@ -146,7 +146,7 @@ class Judge:
                 self.fault("wrong", None, f"GET /jobs is {response.status_code}: {response.text[:300]}")
                 return True
             unfinished[:] = [j for j in response.json() if j["state"] not in ("completed", "failed", "superseded", "cancelled")]
-            # Those of VMs are judged when their VMs are at rest; a host's may be carried on by a server that has just begun.
+            # Jobs of VMs are judged when their VMs are at rest. A host's job may still be continued by a server that has just started.
             return all(j["vm_id"] for j in unfinished)
 
         try:

@@ -1,17 +1,18 @@
-// Kills a program at one of its system calls, counted over all its threads: the outside's way to be at every step.
+// Kills a program at one of its system calls, counted over all its threads, so that a test can reach every step.
 //
 //   killpoint PID N            SIGKILL to PID when it is about to make its N-th system call with an effect
-//   killpoint PID N TEXT NAME  the same moment, but of the process whose name (comm) begins with NAME and whose
-//                              command line contains TEXT; is there none yet, then at the first such call after it is
+//   killpoint PID N TEXT NAME  at the same moment, but to the process whose name (comm) begins with NAME and whose
+//                              command line contains TEXT; if there is none yet, at the first such call when it is
+//                              there
 //   killpoint PID list FILE    kills nobody: writes to FILE each such call as it begins, "TID CALL PATH", where PATH is
-//                              what it is about ("process" or "thread" where one is made), and of a sync, as "TID CALL
-//                              PATH done", that it is over
+//                              its subject ("process" or "thread" for a call that makes one), and at the end of a
+//                              successful sync "TID CALL PATH done"
 //
 // An effect is what another process, the disk or a peer could see: files made, written, synced, renamed, removed;
-// messages sent; processes made and signalled. Reads, waits, memory and wake-ups aren't.
+// messages sent; processes made and signalled. Reads, waits, memory and wake-ups have no effect.
 //
-// Writes "ready" once it counts, then one line: "killed N CALL" or, when its standard input ends first, "counted M".
-// The traced program is let go in either case; nothing of it is changed.
+// Writes "ready" once it counts, then one line: "killed N CALL" or, if its standard input ends first, "counted M".
+// In either case it detaches from the traced program, and nothing in that program has changed.
 #define _GNU_SOURCE
 #include <ctype.h>
 #include <dirent.h>
@@ -61,7 +62,8 @@ static const char* effect_of(const struct __ptrace_syscall_info* info) {
       case SYS_open:
         return second & (O_CREAT | O_TRUNC) ? kEffects[i].name : NULL;
       case SYS_write:
-        // Logs aren't effects, nor are eight bytes: an eventfd's wake-up.
+        // Writes to logs (stdout, stderr) don't count, nor do writes of eight bytes, which are wake-ups through an
+        // eventfd.
         return first > 2 && third != 8 ? kEffects[i].name : NULL;
       case SYS_clone:
         return first & CLONE_THREAD ? NULL : kEffects[i].name;
@@ -72,7 +74,8 @@ static const char* effect_of(const struct __ptrace_syscall_info* info) {
   return NULL;
 }
 
-// Threads that appear while we attach come by PTRACE_O_TRACECLONE, unless their parent wasn't ours yet: look twice.
+// Threads that appear meanwhile are traced by PTRACE_O_TRACECLONE, unless their parent wasn't traced yet: so look
+// again.
 static int attach_all(pid_t pid) {
   char path[64];
   snprintf(path, sizeof path, "/proc/%d/task", pid);
@@ -119,7 +122,7 @@ static pid_t find_victim(const char* text, const char* name) {
   return found;
 }
 
-// What a call is about: the path that it names, of a rename the new one, or what its descriptor is open on.
+// The subject of a call: the path that it names (of a rename the new one), or the file that its descriptor is open on.
 static void subject_of(pid_t tid, const struct __ptrace_syscall_info* info, char* out, size_t room) {
   const unsigned long* args = (const unsigned long*)info->entry.args;
   unsigned long name = 0;
@@ -166,7 +169,7 @@ static void subject_of(pid_t tid, const struct __ptrace_syscall_info* info, char
       return;
     }
   }
-  // Up to the end of its page, behind which may be nothing.
+  // Read only up to the end of the page, because the next page may not be mapped.
   for (size_t at = 0, size = 4096 - name % 4096; at + 1 < room; size = 4096) {
     struct iovec here = {out + at, size < room - 1 - at ? size : room - 1 - at},
                  there = {(void*)(name + at), here.iov_len};
@@ -177,7 +180,7 @@ static void subject_of(pid_t tid, const struct __ptrace_syscall_info* info, char
   }
 }
 
-// Of each thread that is in a sync, the line that tells of its begin.
+// For each thread that is in a sync, the line that reported its beginning.
 static struct {
   pid_t tid;
   char line[PATH_MAX];
@@ -207,9 +210,10 @@ static void list(FILE* to, pid_t tid, const struct __ptrace_syscall_info* info) 
 
 static FILE* listing;
 static atomic_long count;
-static pthread_mutex_t verdict = PTHREAD_MUTEX_INITIALIZER;  // who holds it has the last word, and ends us
+// Held by the thread that writes the last line and ends this process.
+static pthread_mutex_t verdict = PTHREAD_MUTEX_INITIALIZER;
 
-// The caller has what it wanted: what is traced goes on when we end.
+// The caller needs no more: when this process ends, the traced program goes on.
 static void* until_input_ends(void* unused) {
   char byte;
   while (read(STDIN_FILENO, &byte, 1) > 0) {
@@ -244,7 +248,7 @@ int main(int argc, char** argv) {
   for (;;) {
     int status = 0;
     const pid_t tid = waitpid(-1, &status, __WALL);
-    if (tid < 0) break;  // all of it has ended
+    if (tid < 0) break;  // the traced program has ended
     if (!WIFSTOPPED(status)) continue;
     long pass = 0;
     if (WSTOPSIG(status) == (SIGTRAP | 0x80)) {
@@ -262,11 +266,11 @@ int main(int argc, char** argv) {
             fflush(stdout);
             _exit(0);
           }
-          if (victim != 0) pthread_mutex_unlock(&verdict);  // it has ended by itself
+          if (victim != 0) pthread_mutex_unlock(&verdict);  // the victim has ended by itself
         }
       }
     } else if (status >> 16 == 0 && WSTOPSIG(status) != SIGTRAP) {
-      pass = WSTOPSIG(status);  // a signal of its own
+      pass = WSTOPSIG(status);  // a signal for the traced program itself
     }
     ptrace(PTRACE_SYSCALL, tid, 0, pass);
   }

@@ -1,4 +1,4 @@
-"""One shot at a program: killpoint.c attached to it, until it has killed or is called off; or a list of its calls."""
+"""Attaches killpoint.c to a program, either for one kill, which can be called off, or to list its calls."""
 
 import pathlib
 import select
@@ -8,7 +8,7 @@ import subprocess
 from framework import paths
 from framework.stack import wait_for
 
-# A shell that stops itself before it becomes the program: its tracer is there before the program's first call.
+# A shell that stops itself before it becomes the program, so that its tracer is attached before the program's first call.
 STOPPED = ["/bin/sh", "-c", 'kill -STOP $$; exec "$@"', "sh"]
 
 
@@ -21,7 +21,7 @@ def helper(name: str) -> str:
 
 class Killpoint:
     def __init__(self, pid: int, at: int, victim: tuple | None = None):
-        """SIGKILL to pid (or to the process (text, name) that killpoint.c looks for) at its at-th call with an effect."""
+        """Sends SIGKILL to pid (or to the process (text, name) that killpoint.c looks for) at pid's at-th call with an effect."""
         self.process = subprocess.Popen(
             [helper("killpoint"), str(pid), str(at), *(victim or ())],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -30,11 +30,11 @@ class Killpoint:
         assert line == "ready", f"killpoint can't attach to {pid}: {line!r}"
 
     def wait(self, timeout: float) -> bool:
-        """Whether it has killed, or its program has ended, within the time."""
+        """Returns whether, within the time, it has killed or the program has ended."""
         return bool(select.select([self.process.stdout], [], [], timeout)[0])
 
     def end(self) -> tuple:
-        """("killed", n, call), or ("counted", n, "") where the moment never came."""
+        """Returns ("killed", n, call), or ("counted", n, "") if the moment never came."""
         self.process.stdin.close()
         words = self.process.stdout.readline().split()
         self.process.wait(10)
@@ -43,8 +43,8 @@ class Killpoint:
 
 
 class Listing:
-    """What a program does that others could see, in order, while the block runs: a tuple (thread, call, path) as each such
-    call begins, and (thread, call + " done", path) as a sync has succeeded."""
+    """Lists, in order, a program's calls with an effect that others could see while the block runs: (thread, call, path) when
+    such a call begins, and (thread, call + " done", path) when a sync has succeeded."""
 
     def __init__(self, pid: int, file: pathlib.Path):
         self.pid = pid
@@ -72,7 +72,7 @@ class Listing:
 
 
 def start_under(program, at: int) -> Killpoint:
-    """Starts the program (framework.stack.Program) with the shot aimed at its at-th call since its very first."""
+    """Starts the program (framework.stack.Program) and aims the kill at its at-th call with an effect, counted from its start."""
     before, program.under = program.under, STOPPED
     try:
         program.start()
@@ -81,6 +81,6 @@ def start_under(program, at: int) -> Killpoint:
     stat = pathlib.Path(f"/proc/{program.pid}/stat")
     wait_for("it has stopped itself", lambda: stat.read_text().rsplit(")", 1)[1].split()[0] == "T", 10, 0.002)
     shot = Killpoint(program.pid, at)
-    # Or it would stop once more when its tracer lets it go.
+    # Otherwise it would stop again when its tracer detaches.
     program.process.send_signal(signal.SIGCONT)
     return shot

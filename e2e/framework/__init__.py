@@ -1,1 +1,1 @@
-"""What the end-to-end tests stand on: programs, API client, guests. No test of qarax is in here."""
+"""What the end-to-end tests are built on: programs, API client, guests. This package holds no tests."""

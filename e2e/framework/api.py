@@ -8,8 +8,13 @@ import requests
 from . import ran_on
 
 
+class ContractViolation(Exception):
+    """A response that the OpenAPI document doesn't allow. It isn't an AssertionError, because wait_for() retries on
+    those and the next response might hide the violation."""
+
+
 class Contract:
-    """The server's OpenAPI document, asked whether a response may look as it does."""
+    """The server's OpenAPI document; checks responses against it."""
 
     def __init__(self, document: dict):
         self.document = document
@@ -25,19 +30,22 @@ class Contract:
                 operation = item[method.lower()]
                 break
         else:
-            assert response.status_code in (404, 405), f"{method} {path} isn't in the OpenAPI document"
+            if response.status_code not in (404, 405):
+                raise ContractViolation(f"{method} {path} isn't in the OpenAPI document")
             return
         responses = operation["responses"]
         status = str(response.status_code)
         declared = responses.get(status, responses.get("default"))
-        assert declared is not None, f"{method} {template} answered {status}, which the OpenAPI document doesn't know"
+        if declared is None:
+            raise ContractViolation(f"{method} {template} answered {status}, which the OpenAPI document doesn't know")
         while "$ref" in declared:
             declared = self._resolve(declared["$ref"])
         content = declared.get("content")
         if not content or response.status_code == 204:
             return
         kind = response.headers.get("Content-Type", "").split(";")[0].strip()
-        assert kind in content, f"{method} {template} answered {kind!r}; the document has {sorted(content)}"
+        if kind not in content:
+            raise ContractViolation(f"{method} {template} answered {kind!r}; the document has {sorted(content)}")
         schema = content[kind].get("schema")
         if schema and "json" in kind:
             jsonschema.Draft202012Validator({**schema, "components": self.document["components"]}).validate(response.json())
@@ -75,10 +83,11 @@ class Api:
         self.session.trust_env = False
 
     def call(self, method: str, path: str, **kwargs) -> requests.Response:
-        """The response, whatever its status."""
+        """Returns the response, whatever its status."""
         kwargs.setdefault("timeout", self.timeout)
         response = self.session.request(method, self.base + path, **kwargs)
-        assert response.headers.get("X-Request-Id"), f"{method} {path}: no X-Request-Id"
+        if not response.headers.get("X-Request-Id"):
+            raise ContractViolation(f"{method} {path}: no X-Request-Id")
         if self.contract is not None:
             self.contract.check(method, path.split("?")[0], response)
         ran_on.see(path.split("?")[0], response)
@@ -107,7 +116,7 @@ class Api:
         return self.ok("GET", "/vms").json()
 
     def all_vms(self) -> list:
-        """Also those behind the thousandth, where a list without a limit ends."""
+        """Follows the pages: a list without a limit ends after a thousand VMs."""
         answer = self.ok("GET", "/vms")
         found = answer.json()
         while "next" in answer.links:

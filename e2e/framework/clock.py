@@ -1,4 +1,4 @@
-"""A wall clock that programs have to themselves and that can jump, by libfaketime; what is monotonic stays as it is."""
+"""A wall clock of its own for a program, made by libfaketime. It can jump; monotonic clocks are not affected."""
 
 import pathlib
 import subprocess
@@ -13,7 +13,7 @@ def library() -> str | None:
 
 
 def why_not() -> str:
-    """Why no program can have a clock of its own here; empty: they can."""
+    """Why programs can't have a clock of their own here; empty: they can."""
     if library() is None:
         return "the package libfaketime is missing"
     linked = subprocess.run(["ldd", str(paths.program("qarax-server"))], capture_output=True, text=True).stdout
@@ -29,7 +29,7 @@ class Clock:
         self.set(0)
 
     def set(self, seconds: int) -> None:
-        """That much from the machine's own."""
+        """Sets the clock this many seconds ahead of the machine's."""
         new = self.file.with_suffix(".new")
         new.write_text(f"{seconds:+d}\n")
         new.rename(self.file)

@@ -1,4 +1,4 @@
-"""What networks do to the connection between a server and its node: a TCP proxy on a thread of the test's own."""
+"""Network faults between a server and its node: a TCP proxy on its own thread in the test."""
 
 import asyncio
 import socket
@@ -9,14 +9,14 @@ TO_NODE, FROM_NODE = "to the node", "from the node"
 
 
 class Line:
-    """The server connects to `port`, the proxy to `node_port`. Nothing that was sent is lost while the line is only
-    silent: it arrives late, as it does from a network that retransmits."""
+    """The server connects to `port`, the proxy to `node_port`. While the line is only silent nothing that was sent is
+    lost: it arrives late, like over a network that retransmits."""
 
     def __init__(self, node_port: int):
         self._node_port = node_port
         self._loop = asyncio.new_event_loop()
         self._delay = 0.0
-        self._open = {}  # direction → whether it carries anything
+        self._open = {}  # direction → event that is set while data passes
         self._pairs = set()
         started = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(started,), name="line")
@@ -77,25 +77,25 @@ class Line:
         await asyncio.gather(receive(), deliver())
 
     def _do(self, work):
-        """On the loop's thread, where nothing of the proxy changes meanwhile; what `work` returns."""
+        """Runs `work` on the loop's thread, so that the proxy doesn't change meanwhile; returns its result."""
         async def run():
             return work()
 
         return asyncio.run_coroutine_threadsafe(run(), self._loop).result(10)
 
     def delay(self, seconds: float) -> None:
-        """Each way."""
+        """Delays data by this time in each direction."""
         self._do(lambda: setattr(self, "_delay", seconds))
 
     def silence(self, *directions: str) -> None:
-        """Nothing gets through, and nothing is closed; of no direction named: of both."""
+        """Holds all data back in these directions (none named: in both) without closing connections."""
         self._do(lambda: [self._open[d].clear() for d in directions or self._open])
 
     def heal(self) -> None:
         self._do(lambda: [gate.set() for gate in self._open.values()])
 
     def reset(self) -> int:
-        """RST to both ends of every connection; how many there were."""
+        """Sends RST to both ends of every connection; returns the number of connections."""
         def rst():
             pairs, self._pairs = self._pairs, set()
             ends = [end.transport for pair in pairs for end in pair if not end.transport.is_closing()]

@@ -1,4 +1,4 @@
-"""A disk of a test's own, which can fill up and break: ext4 in a file, on a loop device."""
+"""A disk for one test, which can fill up and break: ext4 in a file, on a loop device."""
 
 import os
 import pathlib
@@ -11,7 +11,7 @@ PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 
 
 def missing() -> str:
-    """What keeps this machine from having such a disk; empty: nothing."""
+    """Why this machine can't have such a disk; empty: it can."""
     if os.geteuid() != 0:
         return "needs root, to mount"
     if not pathlib.Path("/dev/loop-control").exists():
@@ -44,7 +44,7 @@ class Disk:
         return self.folder / "filler"
 
     def fill(self) -> None:
-        """Until not one more block can be written."""
+        """Fills the disk until not one more block can be written."""
         with open(self.filler, "ab", buffering=0) as filler:
             for size in (1 << 20, 1 << 16, 1 << 12, 1 << 10):
                 try:
@@ -58,14 +58,14 @@ class Disk:
         self.filler.unlink()
 
     def fail(self) -> None:
-        """As after an error of the hardware: the kernel lets nobody write any more, nor who has files open."""
+        """Simulates a hardware error: the kernel remounts the disk read-only, also for files that are open."""
         device = pathlib.Path(f"/sys/dev/block/{os.major(self.folder.stat().st_dev)}:{os.minor(self.folder.stat().st_dev)}").resolve().name
         pathlib.Path(f"/sys/fs/ext4/{device}/trigger_fs_error").write_text("1\n")
 
     def repair(self) -> None:
-        """Whoever has files open there has to have ended."""
+        """Checks and mounts the disk again. No process may have files open there."""
         run("umount", str(self.folder))
-        run("e2fsck", "-f", "-y", str(self.image), may_fail=True)  # 1: it found something, which is what it's for
+        run("e2fsck", "-f", "-y", str(self.image), may_fail=True)  # 1: it has repaired something
         self._mount()
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from .stack import wait_for
 
 
 class Reader:
-    """Follows /events on a thread of its own, as a browser does: with Last-Event-ID wherever the connection ends."""
+    """Follows /events on its own thread, like a browser: reconnects with Last-Event-ID whenever the connection ends."""
 
     def __init__(self, api, query: str = "", after: str | None = None):
         self.url = api.base + "/events" + query

@@ -1,4 +1,4 @@
-"""The host of kvm-lab/run.sh from inside: a shell in it, with which a test kills what runs there and asks its kernel."""
+"""Access to the host of kvm-lab/run.sh: a shell in it, by which a test kills processes and asks the kernel."""
 
 import os
 import re
@@ -7,7 +7,7 @@ import socket
 from .stack import wait_for
 
 
-NODE = "/var/lib/qarax/node"  # its data_dir, in kvm-lab/node.yaml
+NODE = "/var/lib/qarax/node"  # the node's data_dir, in kvm-lab/node.yaml
 
 
 def address() -> str | None:
@@ -16,7 +16,7 @@ def address() -> str | None:
 
 
 class Shell:
-    """One in the lab that stays open, a line at a time."""
+    """A shell in the lab that stays open, used line by line."""
 
     def __init__(self, where):
         self.socket = socket.create_connection(where, timeout=120)
@@ -38,14 +38,14 @@ class Shell:
         self.socket.close()
 
 
-# From its stdin to a supervisor's socket and back; perl is in every Debian, and busybox's nc knows no such sockets. It asks
-# for the console itself: the shell before it reads what comes with its line.
+# Connects its stdin and stdout to a supervisor's socket. In perl, which every Debian has, because busybox's nc knows no unix
+# sockets. It sends `attach` itself, because the shell that starts it would read input that follows the command line.
 BRIDGE = ("use IO::Socket::UNIX; my $s = IO::Socket::UNIX->new($ARGV[0]) or die; my $b; syswrite $s, \"attach\\n\"; if (fork) { "
           "while (sysread STDIN, $b, 4096) { syswrite $s, $b } shutdown $s, 1 } else { while (sysread $s, $b, 4096) { syswrite STDOUT, $b } }")
 
 
 class GuestShell:
-    """The shell on a guest's console, both ways, by the socket of its supervisor in the lab."""
+    """The shell on a guest's console, for input and output, through the socket of its supervisor in the lab."""
 
     def __init__(self, shell: Shell, socket_path: str):
         self.shell = shell
@@ -53,7 +53,7 @@ class GuestShell:
         assert (said := shell.line()) == "ok", said
 
     def ask(self, command: str) -> list[str]:
-        """The lines of its answer. The guest's own lines come in between, and the echo of what is typed isn't its answer."""
+        """Returns the lines of the answer, without the guest's own lines in between and without the echo of the command."""
         self.shell.send(f"{command}; echo done=$((6 * 7))")
         lines = []
         while "done=42" not in (line := self.shell.line().strip("\r")):
@@ -76,7 +76,7 @@ class Lab:
         return Shell(self.where)
 
     def run(self, script: str, timeout: float = 60) -> str:
-        """What the script says there; it has to end with 0. What it leaves in the background must not hold its output."""
+        """Returns the script's output; its status must be 0. Processes it leaves in the background must not keep its output open."""
         with socket.create_connection(self.where, timeout=timeout) as shell:
             shell.sendall(f"{{\n{script}\n}} 2>&1 </dev/null\necho \"lab-status $?\"\n".encode())
             shell.shutdown(socket.SHUT_WR)
@@ -91,7 +91,7 @@ class Lab:
         return GuestShell(self.shell(), f"{NODE}/vms/{vm_id}/run/{incarnation}/control.sock")
 
     def argvs(self) -> dict[int, list[str]]:
-        """pid → command line of every process; one program there, which a TCG host needs long enough to start."""
+        """pid → command line of every process, read by a single program, because starting one takes long in a lab under TCG."""
         out = {}
         for line in self.run("grep -a '' /proc/[0-9]*/cmdline || true").splitlines():
             match = re.match(r"/proc/(\d+)/cmdline:(.*)", line)
@@ -100,7 +100,7 @@ class Lab:
         return out
 
     def vmm_pids(self) -> dict[str, int]:
-        """VM id → pid of its VMM, by the supervisor that is its parent; nothing of the agent's is asked."""
+        """VM id → pid of its VMM, found by the supervisor that is its parent, without asking the agent."""
         argvs = self.argvs()
         parents = {int(pid): int(parent) for pid, parent in
                    re.findall(r"/stat:(\d+) \(.*\) \S (\d+) ", self.run("grep -a '' /proc/[0-9]*/stat || true"))}
@@ -112,8 +112,8 @@ class Lab:
         return out
 
     def vcpus(self) -> str:
-        """Why a guest says nothing, in the words of the lab's kernel, twice a second apart: a vCPU that computes (R, its guest
-        time grows), one that waits for an interrupt (S in kvm_vcpu_block), none at all; and the last line of its console."""
+        """For guests that print nothing: what the lab's kernel says of their vCPU threads, twice, a second apart. A vCPU that
+        computes is R and its guest time grows; one that waits for an interrupt is S in kvm_vcpu_block. Also each console's last line."""
         said = []
         for vm_id, pid in self.vmm_pids().items():
             look = f"for t in /proc/{pid}/task/*; do echo $(sed 's/.*) //' $t/stat | cut -d' ' -f1,12,13,41) $(cat $t/wchan) $(cat $t/comm); done"
@@ -128,7 +128,7 @@ class Lab:
         return next((pid for pid, argv in self.argvs().items() if argv[0].endswith("/qarax-node")), None)
 
     def kill_agent(self) -> None:
-        """kill -9; it stays away until release_agent()."""
+        """Kills the agent with -9; it isn't started again before release_agent()."""
         pid = self.agent()
         assert pid is not None, "no agent runs in the lab"
         self.run(f": >/run/hold; kill -9 {pid}")

@@ -1,4 +1,4 @@
-"""Where the programs under test and the guest's files are; each can be named by environment."""
+"""Paths of the programs under test and the guest's files; environment variables can name others."""
 
 import os
 import pathlib
@@ -23,7 +23,7 @@ def plugin(name: str) -> pathlib.Path:
 
 
 def guest_dir() -> pathlib.Path:
-    """The guest's kernel and initramfs, made by e2e/guest/build.sh once and reused."""
+    """Folder of the guest's kernel and initramfs, which e2e/guest/build.sh makes once."""
     given = os.environ.get("QARAX_GUEST_DIR")
     if given:
         return pathlib.Path(given)

@@ -1,4 +1,4 @@
-"""A PostgreSQL of the tests' own, which they may stop and kill, and a link to it that can be cut at the worst moment."""
+"""A PostgreSQL for the tests, which they may stop and kill, and a link to it that can be cut at the worst moment."""
 
 import contextlib
 import os
@@ -24,7 +24,7 @@ def installed() -> bool:
 class Postgres:
     def __init__(self):
         self.parent = pathlib.Path(tempfile.mkdtemp(prefix="qarax-e2e-postgres-"))
-        self.parent.chmod(0o755)  # its user isn't ours where we are root
+        self.parent.chmod(0o755)  # when the tests run as root, PostgreSQL runs as another user
         self.folder = self.parent / "cluster"
         self.url = self._script("start")
         self.databases = 0
@@ -46,9 +46,9 @@ class Postgres:
 
     @contextlib.contextmanager
     def paused(self):
-        """None of its processes does anything: connections are taken by the kernel, and nothing is answered."""
+        """Stops all of its processes: the kernel still accepts connections, but nothing is answered."""
         main = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
-        os.kill(main, signal.SIGSTOP)  # first: it begins no other one
+        os.kill(main, signal.SIGSTOP)  # first, so that it starts no other process
         children = pathlib.Path(f"/proc/{main}/task/{main}/children").read_text().split()
         pids = [*map(int, children), main]
         try:
@@ -65,7 +65,7 @@ class Postgres:
         return done.stdout.strip()
 
     def database(self) -> str:
-        """The URL of a new database."""
+        """Creates a database and returns its URL."""
         self.databases += 1
         name = f"test{self.databases}"
         self.sql(f"CREATE DATABASE {name}")
@@ -77,9 +77,9 @@ class Postgres:
 
 
 class Link:
-    """Forwards to PostgreSQL. `at_commit`, once: "lost" cuts before a COMMIT gets there, "unanswered" before its answer gets
-    back; "swallowed" and "unheard" say no more from there on instead, to neither side, not even of the other one's end.
-    While `closed`, new connections are cut at once. `late`: seconds that each answer of the database takes longer."""
+    """Forwards to PostgreSQL. `at_commit` takes effect once: "lost" cuts the connection before a COMMIT arrives, "unanswered"
+    before its answer is back. "swallowed" and "unheard" don't cut at these points but forward nothing more, in either direction,
+    not even the end of the other side. While `closed`, new connections are cut at once. `late`: delay of each answer in seconds."""
 
     AT_COMMIT = {"lost": (True, True), "unanswered": (False, True), "swallowed": (True, False), "unheard": (False, False)}  # up, cuts
 

@@ -1,10 +1,10 @@
-"""On what the VMs of a test ran, in the server's own words: for the reports, in which no fallback may hide."""
+"""Records what the VMs of a test ran on, as the server reports it, so that test reports show every fallback."""
 
 _seen: list[str] = []
 
 
 def see(path: str, response) -> None:
-    """A reply of requests or httpx; those to a start that was done say it."""
+    """Looks at a reply of requests or httpx. Only replies to a successful start have the information."""
     if not path.endswith("/start") or response.status_code != 200:
         return
     vm = response.json()
@@ -15,7 +15,7 @@ def see(path: str, response) -> None:
 
 
 def take() -> list[str]:
-    """What was seen since the last call."""
+    """Returns what was recorded since the last call."""
     taken = _seen[:]
     _seen.clear()
     return taken

@@ -1,4 +1,4 @@
-"""A qarax seen through its generated Python client: one that the test started itself, or one that is up already."""
+"""A qarax, used through its generated Python client: one that the test started itself, or one that is up already."""
 
 import functools
 import os
@@ -27,10 +27,10 @@ def _answers(url: str) -> bool:
 
 @functools.cache
 def running_url() -> str | None:
-    """Where a server is that the tests are to use; None: each test starts its own, from a build of this tree.
+    """URL of a running server that the tests shall use; None: each test starts its own, from a build of this tree.
 
-    QARAX_URL says it (empty: none), and QARAX_BUILD says that there is a build to test. Without either it is what
-    `KEEP=1 run_e2e_tests.sh` left, else what answers on port 8000 where nothing is built.
+    QARAX_URL names it (empty: none). QARAX_BUILD means that a build is to be tested. Without either it is the server that
+    `KEEP=1 run_e2e_tests.sh` left running, else one that answers on port 8000, provided that nothing is built.
     """
     given = os.environ.get("QARAX_URL")
     if given is not None:
@@ -46,7 +46,7 @@ def running_url() -> str | None:
 
 
 def expect(kind: type, got):
-    """What the client parsed, if it is that; a problem document becomes a readable failure."""
+    """Returns what the client parsed, which must be of this type. A problem document becomes a readable failure."""
     assert not isinstance(got, Problem), f"{got.instance}: {got.status} {got.detail}"
     assert isinstance(got, kind), f"expected {kind.__name__}, got {got!r}"
     return got
@@ -55,7 +55,7 @@ def expect(kind: type, got):
 class Qarax:
     def __init__(self, base: str, stack: Stack | None = None):
         self.base = base
-        self.stack = stack  # None: its programs run elsewhere, and only what REST says can be looked at
+        self.stack = stack  # None: its programs run elsewhere, and only REST can be used to look at it
         self.owned: list[uuid.UUID] = []
         self._settings = {"timeout": httpx.Timeout(150), "httpx_args": {"trust_env": False}}
         with self._client() as client:
@@ -81,7 +81,7 @@ class Qarax:
         ran_on.see(response.request.url.path, response)
 
     def wait_ready(self) -> None:
-        """A host is up and knows what its VMs will run on."""
+        """Waits until a host is up and knows what its VMs will run on."""
         wait_for("a host that can start VMs", lambda: any(h.status == HostStatus.UP and h.accelerator != "probing" for h in self.hosts()), 60)
 
     def close(self) -> None:
@@ -90,7 +90,7 @@ class Qarax:
 
     # -- VMs --
     def name(self, what: str) -> str:
-        """Nobody else's, on a server that others use as well."""
+        """Returns a unique name, because others may use the server as well."""
         return f"{what}-{uuid.uuid4().hex[:8]}"
 
     def create(self, what: str, **spec) -> uuid.UUID:
@@ -106,7 +106,7 @@ class Qarax:
         return expect(list, list_vms.sync(client=self.client))
 
     def act(self, action, vm_id: uuid.UUID) -> Vm:
-        """`action` is the client's module, as start_vm."""
+        """`action` is a module of the client, such as start_vm."""
         return expect(Vm, action.sync(vm_id, client=self.client))
 
     def delete(self, vm_id: uuid.UUID) -> None:
@@ -125,6 +125,6 @@ class Qarax:
         return next(h for h in self.hosts() if h.id == vm.host_id)
 
     def assert_vmms(self, *vm_ids: uuid.UUID) -> None:
-        """Of these VMs, and of no other, a VMM runs: the kernel's word, where it can be had."""
+        """Checks that exactly these VMs have a running VMM. Asks the kernel, if the programs run on this machine."""
         if self.stack is not None:
             assert {vm for node in self.stack.nodes for vm in node.vmm_pids()} == {str(vm_id) for vm_id in vm_ids}

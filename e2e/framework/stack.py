@@ -1,4 +1,4 @@
-"""One server and its nodes as a user runs them: own ports, own folders, everything ended and looked after at the end."""
+"""One server and its nodes as a user runs them: own ports, own folders. At the end everything is stopped and checked."""
 
 import contextlib
 import itertools
@@ -21,8 +21,8 @@ from .api import Api, Problem
 
 
 def _ports():
-    """Below those the kernel gives to clients, one of which could take a port between its choice and its listener; each
-    worker of pytest-xdist has its own. 0, any, where there are none below."""
+    """Ports below the range that the kernel gives to clients, because a client could take a port after it was chosen here. Each
+    worker of pytest-xdist has its own. 0 (any port) if there are none below."""
     lowest_of_clients = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
@@ -42,7 +42,7 @@ def free_port() -> int:
 
 
 def wait_for(what: str, probe, timeout: float = 30, every: float = 0.02):
-    """The probe's first true answer; its last exception or answer is in the failure."""
+    """Returns the probe's first true answer. A failure shows its last answer or exception."""
     deadline = time.monotonic() + timeout
     last = None
     while time.monotonic() < deadline:
@@ -57,7 +57,7 @@ def wait_for(what: str, probe, timeout: float = 30, every: float = 0.02):
 
 
 def is_alive(pid: int) -> bool:
-    """A process that nobody has buried yet has ended all the same."""
+    """False also for a zombie."""
     try:
         return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:
@@ -65,7 +65,7 @@ def is_alive(pid: int) -> bool:
 
 
 class Program:
-    """A qarax program that can be started, killed and started again; its log is one file over all of that."""
+    """A qarax program that can be started, killed and started again. One log file covers all its runs."""
 
     def __init__(self, name: str, folder: pathlib.Path, env: dict | None = None):
         self.name = name
@@ -127,7 +127,7 @@ class Node(Program):
         self.config_path.write_text(yaml.safe_dump(self.config))
 
     def kill(self, sig: int = signal.SIGKILL) -> int:
-        # A test may empty the folder afterwards: the next one is another node then, and what this one made is still ours.
+        # A test may empty the folder afterwards. The next run is another node then, and this one's cgroups must still be found.
         self.note_identity()
         return super().kill(sig)
 
@@ -137,7 +137,7 @@ class Node(Program):
             self.identities.add(identity.read_text().strip()[:8])
 
     def cgroups(self) -> list:
-        """Of all nodes that it was, the innermost first."""
+        """The cgroups of all node identities that this program has had, the innermost first."""
         self.note_identity()
         return [path for name in self.identities for root in pathlib.Path("/sys/fs/cgroup").glob(f"**/qarax-{name}")
                 for path in sorted([root, *(p for p in root.rglob("*") if p.is_dir())], reverse=True)]
@@ -146,8 +146,8 @@ class Node(Program):
         return self.data / "vms" / vm_id
 
     def vmm_pids(self) -> dict:
-        """VM id → pid of its VMM, by QEMU's own -uuid argument, or for other VMMs by the supervisor above it; nothing of
-        the agent's is asked."""
+        """VM id → pid of its VMM, found by QEMU's -uuid argument, or for other VMMs by the supervisor above it, without
+        asking the agent."""
         found = {}
         for entry in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
             try:
@@ -169,7 +169,7 @@ class Node(Program):
         return found
 
     def supervisor_pid(self, vm_id: str) -> int | None:
-        """Of the VM's newest incarnation, by its own command line."""
+        """The pid of the VM's supervisor, found by its command line."""
         for entry in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
             try:
                 argv = entry.read_bytes().split(b"\0")
@@ -180,10 +180,10 @@ class Node(Program):
         return None
 
     def reboot_host(self) -> None:
-        """What a host that went down at once leaves: no process, and folders that were written in another boot."""
+        """Simulates a host that crashed and came back: no process is left, and the folders are from another boot."""
         self.kill()
         for vm_id, vmm in self.vmm_pids().items():
-            # It first: on a host that is gone nobody writes down how the VMM ended.
+            # The supervisor first: on a crashed host nobody records how the VMM ended.
             for pid in (self.supervisor_pid(vm_id), vmm):
                 os.kill(pid, signal.SIGKILL)
                 wait_for(f"{pid} has ended", lambda p=pid: not is_alive(p), 10, 0.005)
@@ -223,7 +223,7 @@ class Stack:
         try:
             wait_for("server ready", lambda: self.server_alive() and self.api.session.get(self.server.base + "/livez", timeout=5).status_code == 200)
             self.api.load_contract()
-        except BaseException:  # nobody has it yet who would end it
+        except BaseException:  # the caller doesn't have it yet and so can't end it
             if self.server.process.poll() is None:
                 self.server.kill()
             raise
@@ -273,7 +273,7 @@ class Stack:
         return wait_for(f"{text!r} on the console of {vm_id}", lambda: (lambda c: c if text in c else None)(self.api.console(vm_id)), timeout, every=0.1)
 
     def close(self, keep: bool = False) -> list:
-        """Ends everything; answers what was left behind (a test fails on it)."""
+        """Ends everything; returns what was left behind (which makes a test fail)."""
         left = []
         if self.server.process is None:
             self.server.start()
@@ -309,7 +309,7 @@ class Stack:
             os.kill(pid, signal.SIGKILL)
         for group in (group for node in self.nodes for group in node.cgroups()):
             left.append(f"cgroup {group}")
-            with contextlib.suppress(OSError):  # of a process that was killed just now: a moment too early
+            with contextlib.suppress(OSError):  # still busy for a moment after its last process was killed
                 group.rmdir()
         if keep or left:
             print(f"kept for inspection: {self.folder}")
@@ -319,11 +319,11 @@ class Stack:
 
 
 def uptimes(console: str) -> list:
-    """The guest's own once-a-second uptime lines, in order."""
+    """The values of the uptime lines that the guest prints once a second, in order."""
     return [float(m) for m in re.findall(r"qarax uptime (\d+\.\d+)", console)]
 
 
 def no_line_missing(console: str) -> None:
-    """From its first uptime line on, which the guest numbers, each is there once: none was lost, and it wasn't started anew."""
+    """Checks that each of the guest's numbered uptime lines is there exactly once: none was lost, and the guest wasn't restarted."""
     numbers = [int(m) for m in re.findall(r"qarax uptime \d+\.\d+ line (\d+)\r?\n", console)]
     assert numbers and numbers == list(range(1, len(numbers) + 1)), f"the guest's uptime lines on the console: {numbers}"

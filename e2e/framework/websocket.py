@@ -1,4 +1,4 @@
-"""A WebSocket client (RFC 6455) of the standard library alone: strict about what the server sends, free in what it sends itself."""
+"""A WebSocket client (RFC 6455) that needs only the standard library. Strict about what the server sends; a test may send anything."""
 
 import base64
 import hashlib
@@ -14,7 +14,7 @@ CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
 
 class Refused(Exception):
-    """The server answered something else than 101."""
+    """The server answered with a status other than 101."""
 
     def __init__(self, status: int, headers: dict, body: bytes):
         self.status, self.headers, self.body = status, headers, body
@@ -30,7 +30,7 @@ class Refused(Exception):
 
 
 class Closed(Exception):
-    """The server's close frame; code 1006 where the connection ended without one."""
+    """The server's close frame; code 1006 if the connection ended without one."""
 
     def __init__(self, code: int, reason: str = ""):
         self.code, self.reason = code, reason
@@ -42,7 +42,7 @@ class WebSocket:
         url = urllib.parse.urlsplit(base)
         self.timeout = timeout
         self.pending = b""
-        self.pings = 0  # that came and were answered
+        self.pings = 0  # number of pings received
         self.answers_pings = True
         self.socket = socket.create_connection((url.hostname, url.port), timeout=timeout)
         if url.scheme == "https":
@@ -97,7 +97,7 @@ class WebSocket:
         return out
 
     def _frame(self, deadline: float) -> tuple:
-        # Nothing is taken before all of it is here, so that a timeout leaves the stream whole.
+        # Nothing is consumed before the whole frame is here, so that a timeout leaves the stream intact.
         def held(size: int) -> bytes:
             while len(self.pending) < size:
                 self._more(deadline)
@@ -115,7 +115,7 @@ class WebSocket:
         return first & 0x80 != 0, first & 0x0F, payload
 
     def receive(self, timeout: float | None = None) -> bytes:
-        """The next binary message. TimeoutError where there is none in time, Closed at the end."""
+        """Returns the next binary message. TimeoutError: none came in time. Closed: the connection has ended."""
         deadline = time.monotonic() + (self.timeout if timeout is None else timeout)
         while True:
             final, opcode, payload = self._frame(deadline)
@@ -137,7 +137,7 @@ class WebSocket:
                 assert opcode == PONG, opcode
 
     def read_until(self, what: bytes, timeout: float | None = None) -> bytes:
-        """All bytes from here on up to the message that brings `what`."""
+        """Returns all bytes from here on, up to the message that completes `what`."""
         deadline = time.monotonic() + (self.timeout if timeout is None else timeout)
         seen = b""
         while what not in seen:
@@ -148,7 +148,7 @@ class WebSocket:
         return seen
 
     def read_to_end(self, timeout: float | None = None) -> tuple:
-        """The rest of the bytes, and the close frame."""
+        """Returns the rest of the bytes, and the close frame."""
         deadline = time.monotonic() + (self.timeout if timeout is None else timeout)
         seen = b""
         while True:
@@ -175,7 +175,7 @@ class WebSocket:
         self.socket.sendall(head + mask + masked)
 
     def close(self, code: int = 1000, reason: str = "") -> Closed:
-        """Ends it in order: what the server's close frame says."""
+        """Closes the connection properly; returns the server's close frame."""
         self.send(struct.pack("!H", code) + reason.encode(), CLOSE)
         deadline = time.monotonic() + self.timeout
         while True:

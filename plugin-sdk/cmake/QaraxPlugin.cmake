@@ -5,12 +5,12 @@
 #                               (EXAMPLE: stays in its own binary folder, isn't installed)
 #   qarax_plugin_<name>_test    GoogleTest binary of TESTS, one CTest entry
 #   qarax_plugin_<name>_load    CTest entry: the file passes the host's handshake
-#   qarax_plugin_<name>_conformance   CTest entry: qarax-plugin-check with conformance.yaml of the plugin's folder, where
-#                               there is one, and the arguments CHECK: so a plugin can't be added untested. Its report
-#                               is ${CMAKE_BINARY_DIR}/conformance/<name>.json
+#   qarax_plugin_<name>_conformance   CTest entry: qarax-plugin-check with the arguments CHECK and, if the plugin's folder
+#                               has one, its conformance.yaml: so no plugin is added untested. The report is
+#                               ${CMAKE_BINARY_DIR}/conformance/<name>.json
 #
-# LIBS must be static or header-only: whatever a plugin needs goes into its file. A plugin links the SDK and nothing else
-# of qarax; anything else of qarax, gRPC, Protobuf or Poco in its link line stops the configure.
+# LIBS must be static or header-only: the plugin's file contains all that it needs. A plugin links the SDK and nothing
+# else of qarax; anything else of qarax, gRPC, Protobuf or Poco in its link line stops the configure.
 include_guard(GLOBAL)
 
 function(qarax_add_plugin NAME)
@@ -33,7 +33,7 @@ function(qarax_add_plugin NAME)
     message(FATAL_ERROR "qarax_add_plugin(${NAME}): SOURCES needs plugin.cpp (or plugin.c) with the export line")
   endif()
 
-  # Warnings are the tree's where there are any; a stranger's build keeps its own.
+  # Within qarax's tree its warning flags apply; a build outside the tree keeps its own.
   set(flags)
   if(TARGET qarax_flags)
     set(flags qarax_flags)
@@ -65,7 +65,7 @@ function(qarax_add_plugin NAME)
   target_link_libraries(qarax_plugin_${NAME} PRIVATE qarax::plugin_sdk ${libs} ${flags})
   target_compile_features(qarax_plugin_${NAME} PRIVATE cxx_std_20)
 
-  # At the end of the configure, when every target exists and nothing can be linked behind our back any more.
+  # Deferred to the end of the configure, when every target exists and no link can be added any more.
   cmake_language(EVAL CODE
     "cmake_language(DEFER DIRECTORY [[${CMAKE_SOURCE_DIR}]] CALL qarax_check_plugin_links ${NAME})")
 
@@ -73,7 +73,7 @@ function(qarax_add_plugin NAME)
   qarax_plugin_conformance(${NAME} "${A_EXAMPLE}" ${A_CHECK})
 endfunction()
 
-# What makes a module safe to load beside others: one exported symbol, every other one resolved, never unloaded.
+# Makes a module safe to load beside others: it exports one symbol, has every symbol resolved, and is never unloaded.
 function(qarax_plugin_link_options TARGET)
   set(map ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/plugin.map)
   set_target_properties(${TARGET} PROPERTIES PREFIX "" SUFFIX .so POSITION_INDEPENDENT_CODE ON
@@ -81,7 +81,7 @@ function(qarax_plugin_link_options TARGET)
     LINK_DEPENDS ${map})
   target_link_options(${TARGET} PRIVATE -Wl,--version-script=${map} -Wl,-z,nodelete -Wl,-z,now
     -Wl,--exclude-libs,ALL)
-  # A sanitizer's runtime lives in the program, so a module built with one has symbols that only the program resolves.
+  # No -z defs with a sanitizer: its runtime is in the program, which alone resolves those symbols of the module.
   if(NOT QARAX_SANITIZE AND NOT "${CMAKE_CXX_FLAGS} ${CMAKE_MODULE_LINKER_FLAGS}" MATCHES "-fsanitize")
     target_link_options(${TARGET} PRIVATE -Wl,-z,defs)
   endif()
@@ -136,7 +136,7 @@ function(qarax_plugin_conformance NAME EXAMPLE)
   endif()
   add_test(NAME qarax_plugin_${NAME}_conformance
     COMMAND ${kit} $<TARGET_FILE:qarax_plugin_${NAME}> ${config} ${ARGN} --patience 5 --report ${report})
-  # Alone on a small machine: what comes "at once" is part of the rules. 77: nothing with a VM can be tried here.
+  # Some rules demand an answer at once, so the test has a small machine to itself. 77: no VM can be tried here.
   set_tests_properties(qarax_plugin_${NAME}_conformance PROPERTIES TIMEOUT 300 PROCESSORS 2 SKIP_RETURN_CODE 77)
   if(NOT EXAMPLE)
     set_tests_properties(qarax_plugin_${NAME}_conformance PROPERTIES FIXTURES_SETUP qarax_conformance_reports)
@@ -144,7 +144,7 @@ function(qarax_plugin_conformance NAME EXAMPLE)
   endif()
 endfunction()
 
-# ---- the rule that a plugin links the SDK and nothing else of ours ----
+# ---- the rule that a plugin links the SDK and nothing else of qarax ----
 
 function(qarax_check_plugin_links NAME)
   set(seen)
@@ -155,7 +155,7 @@ function(qarax_check_plugin_links NAME)
   endforeach()
 endfunction()
 
-# Reads and writes `seen` of the caller.
+# Reads and extends the caller's `seen`.
 function(qarax_walk_links NAME node)
   if(node IN_LIST seen)
     return()
@@ -174,7 +174,7 @@ function(qarax_walk_links NAME node)
     endif()
   endforeach()
   foreach(library IN LISTS all)
-    # "$<LINK_ONLY:x>" and directory ids of target_link_libraries from elsewhere
+    # Strip "$<LINK_ONLY:x>" and the directory ids that CMake adds for a target_link_libraries from another folder.
     string(REGEX REPLACE "^\\$<LINK_ONLY:(.*)>$" "\\1" library "${library}")
     string(REGEX REPLACE "::@.*$" "" library "${library}")
     if(TARGET "${library}")

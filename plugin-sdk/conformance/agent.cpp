@@ -111,7 +111,7 @@ Status Agent::load(const RawJson& config) {
 
 Status Agent::unload() { return host_->shutdown(settings_.patience * std::int64_t{5000}); }
 
-// Only rules whose plugin was loaded come here.
+// Only called by rules whose plugin was loaded.
 Hypervisor& Agent::plugin() { return *host_->hypervisor(record_.name); }
 
 Result<Vm> Agent::started(int number) {

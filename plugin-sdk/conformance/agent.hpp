@@ -1,5 +1,5 @@
-// One life of a node agent around the plugin: its host services are qarax-node's own. Lives in a process of its own
-// (Bench::agent) and ends with it; the VMs that it started run on, as they do under an agent that is killed.
+// One life of a node agent around the plugin, with the host services of qarax-node. It lives in a process of its own
+// (Bench::agent) and ends with it; the VMs that it started run on, as under an agent that is killed.
 #pragma once
 
 #include <cstdint>
@@ -21,16 +21,16 @@ using Hypervisor = core::LoadedHypervisor;
 
 constexpr std::int64_t kCallMs = 60'000;
 
-// What one call carries beside its arguments.
+// What one call carries besides its arguments.
 struct Ask {
   std::int64_t within_ms = kCallMs;
   int cancel_fd = -1;
   std::vector<int> fds{};
-  std::function<void(int nth)> before_keep{};  // nth handle of this call, from 1; not on disk yet
-  std::function<void(int nth)> after_keep{};   // on disk, the plugin doesn't know yet
+  std::function<void(int nth)> before_keep{};  // `nth` handle of this call, from 1; not on disk yet
+  std::function<void(int nth)> after_keep{};   // the handle is on disk, the plugin doesn't know yet
 };
 
-// One VM as an agent has it: a folder, an incarnation, the handle that was kept last.
+// One VM from the agent's view: a folder, an incarnation and the last handle that was kept.
 class Vm {
  public:
   Vm(Agent& agent, int number, std::int64_t incarnation);
@@ -38,19 +38,19 @@ class Vm {
   const std::string& id() const { return id_; }
   std::int64_t incarnation() const { return incarnation_; }
   const std::string& run_dir() const { return run_dir_; }
-  // With the spec resolved, as the agent does before a first start; makes the run folder.
+  // Arguments with the resolved spec, as the agent makes them before a first start; also creates the run folder.
   Result<StartArgs> start_args();
-  VmArgs args() const;  // with the handle as it is on disk
+  VmArgs args() const;  // with the handle that is on disk
   std::string kept() const;
-  void keep_instead(const std::string& handle);  // as if the plugin had kept that; "null": none
-  // What the host's process service says; nothing where none was spawned for it.
+  void keep_instead(const std::string& handle);  // as if the plugin had kept this handle; "null": none
+  // The VM's process as the host's process service reports it; nullopt if none was spawned.
   std::optional<Process> process() const;
 
   Result<VmStatus> start(const Ask& ask = {});
   Result<VmStatus> stop(StopMode mode, std::int64_t timeout_ms = 0, const Ask& ask = {});
   Result<VmStatus> inspect(const Ask& ask = {}) { return call(&Hypervisor::inspect, args(), ask); }
   Result<VmStatus> recover(const Ask& ask = {}) { return call(&Hypervisor::recover, args(), ask); }
-  // Any other: vm.call(&Hypervisor::pause), vm.call(&Hypervisor::resize, {.vm = vm.args(), …}).
+  // Any other method: vm.call(&Hypervisor::pause), vm.call(&Hypervisor::resize, {.vm = vm.args(), …}).
   template <class R, class Args>
   Result<R> call(Result<R> (Hypervisor::*slot)(const core::CallContext&, const Args&), const Args& args,
                  const Ask& ask = {}) {
@@ -64,7 +64,7 @@ class Vm {
 
  private:
   Hypervisor& plugin();
-  // Offered and not there is a failure of its own kind.
+  // An offered interface that answers UNIMPLEMENTED gets an error text of its own.
   template <class R>
   static Result<R> checked(Result<R> result) {
     if (!result && result.error().code == Code::unimplemented)
@@ -86,18 +86,18 @@ class Agent {
   Agent(const Agent&) = delete;
   Agent& operator=(const Agent&) = delete;
 
-  // Through the node's handshake; once. A refusal is an error with the step.
+  // Loads the plugin through the node's handshake; may be called once. A refusal is an error that names the step.
   Status load(const RawJson& config);
-  Status unload();  // destroys the instance; DEADLINE_EXCEEDED where that hangs
+  Status unload();  // destroys the instance; DEADLINE_EXCEEDED if that hangs
   const core::PluginRecord& record() const { return record_; }
   Hypervisor& plugin();
 
-  // Number 1 to kVms, the same VM in every agent of the rule.
+  // `number` is 1 to kVms and means the same VM in every agent of the rule.
   Vm vm(int number = 1, std::int64_t incarnation = 1) { return Vm(*this, number, incarnation); }
   Result<Vm> started(int number = 1);
-  // The end of this agent, as kill -9 does it.
+  // Ends this agent like kill -9.
   [[noreturn]] static void die();
-  // What an agent does when a VM has ended.
+  // Cleans up as an agent does when a VM has ended.
   void clean_up(const Vm& vm) { processes_->clean_up(vm.id(), vm.incarnation()); }
 
   const Settings& settings() const { return settings_; }

@@ -18,7 +18,7 @@ namespace qarax::conformance {
 
 namespace {
 
-// One agent's life. A rule that waits for something does so for a few seconds; only a call that hangs takes this long.
+// Time limit of an agent's life. Rules wait for a few seconds at most; only a call that hangs takes this long.
 constexpr std::int64_t kLifeMs = 90'000;
 
 sigset_t ending() {
@@ -33,7 +33,7 @@ void reap_orphans() {
   }
 }
 
-// In the agent's process, which it never leaves by return.
+// Runs in the agent's process and ends it.
 [[noreturn]] void run_agent(const Settings& settings, const Place& place, const Bench::Body& body, Load load, int out) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   const sigset_t signals = ending();
@@ -41,7 +41,7 @@ void reap_orphans() {
   ::setenv("TMPDIR", place.tmp().c_str(), 1);
   Status status = Ok{};
   if (::chdir(place.cwd().c_str()) != 0) status = core::errno_error("can't go to " + place.cwd(), errno);
-  // Never destroyed: a plugin's threads may use it to the end of the process.
+  // Never destroyed: the plugin's threads may use it until the process ends.
   auto& agent = *new Agent(settings, place);
   if (status && load == Load::yes) status = agent.load(settings.config);
   try {
@@ -90,7 +90,7 @@ Bench::Ended Bench::live(const Body& body, Load load) {
   to.reset();
   const sigset_t signals = ending();
   const core::Fd asked_to_end(::signalfd(-1, &signals, SFD_CLOEXEC));
-  // Its end, not that of the pipe: a process that the plugin forked may hold the pipe open.
+  // Wait for the end of the process, not of the pipe: a process that the plugin forked may hold the pipe open.
   const core::Fd end(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   const std::int64_t until = plugin::monotonic_ns() + kLifeMs * 1'000'000;
   char chunk[4096];
@@ -140,7 +140,7 @@ Result<bool> Bench::dying_agent(const Body& body) {
 
 std::vector<std::string> Bench::left() const {
   std::vector<std::string> out;
-  // The supervisor of what was just killed is still writing how it ended.
+  // The supervisor of a process that was just killed may still be recording its end.
   const std::int64_t until = plugin::monotonic_ns() + settings_.patience * std::int64_t{2'000'000'000};
   do {
     reap_orphans();

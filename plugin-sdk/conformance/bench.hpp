@@ -1,5 +1,6 @@
-// What a rule is tried on: a place, and node agents that come and go on it, each in a process of its own. Is itself in
-// a process of the rule's own, with one thread, and adopts whatever the agents leave: so nothing escapes its count.
+// The test bench of one rule: a place, and node agents that come and go on it, each in a process of its own. The bench
+// runs in a single-threaded process per rule and is the subreaper of everything the agents leave, so that it can count
+// all of it.
 #pragma once
 
 #include <functional>
@@ -18,13 +19,13 @@ class Bench {
   Bench& operator=(const Bench&) = delete;
 
   using Body = std::function<Status(Agent&)>;
-  // A new agent loads the plugin (unless later) and runs `body`; what that returned, or how the process ended instead.
-  // The agent ends as if killed: VMs run on.
+  // Starts a new agent, which loads the plugin (unless Load::later) and runs `body`. Returns the result of `body`, or
+  // how the process ended instead. The agent ends as if killed: VMs run on.
   Status agent(const Body& body, Load load = Load::yes);
-  // For a body that may call Agent::die: true where it did.
+  // For a body that may call Agent::die(): returns whether it did.
   Result<bool> dying_agent(const Body& body);
 
-  // Once no agent is there. What has just been killed gets a moment to be gone.
+  // What the VMs have left; to be called once no agent runs. Waits a moment for processes that were just killed.
   std::vector<std::string> left() const;
 
   const Settings& settings() const { return settings_; }

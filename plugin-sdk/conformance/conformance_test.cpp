@@ -1,5 +1,5 @@
-// Each rule can fail: on a plugin that breaks it and nothing else. And each passes: on the same plugin unbroken, on the
-// template, on the one in plain C.
+// Each rule fails on a plugin that breaks only this rule, and passes on the same plugin unbroken, on the template and
+// on the template in plain C.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -17,8 +17,8 @@ namespace {
 
 using ::testing::IsEmpty;
 
-constexpr int kPatience = 5;  // of what has to pass on a busy machine
-constexpr int kJobs = 8;      // they mostly wait
+constexpr int kPatience = 5;  // for rules that must pass on a busy machine
+constexpr int kJobs = 8;      // the jobs mostly wait
 
 Settings settings_for(const std::string& plugin, const std::string& breaks = {}) {
   static const bool quiet = core::init_logging("error").ok();
@@ -86,7 +86,7 @@ TEST(Conformance, WhatIsntOfferedIsSaid) {
   }
 }
 
-// As a server takes them: where `features` names none of the interfaces, the plugin can do what it offers.
+// As in the server: if `features` names none of the interfaces, the plugin can do everything that it offers.
 TEST(Conformance, NoFeaturesDenyNothing) {
   auto settings = settings_for(BREAKABLE);
   settings.config.text = R"({"breaks":"PAUSE-02","silent":true})";

@@ -1,4 +1,5 @@
-// qarax-plugin-check: does a plugin file keep what plugin-sdk/README.md says of it? README.md has the usage in prose.
+// qarax-plugin-check: checks a plugin file against the rules of plugin-sdk/README.md. README.md here describes the
+// usage.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
@@ -20,7 +21,7 @@ using namespace qarax::conformance;
 
 constexpr int kFailed = 1;
 constexpr int kUsage = 2;
-constexpr int kUntried = 77;  // as CTest and automake take it: skipped
+constexpr int kUntried = 77;  // CTest and automake count this as skipped
 
 int fail(const Error& error) {
   std::cerr << "qarax-plugin-check: " << error.message << '\n';
@@ -57,7 +58,7 @@ Result<std::vector<std::pair<std::string, std::string>>> overrides(const std::ve
   return out;
 }
 
-// By id, or by what ids begin with: HV-STOP.
+// Selects rules by id or by a prefix of ids, e.g. HV-STOP.
 Result<Rules> chosen(const std::vector<std::string>& wanted) {
   const Rules all = all_rules();
   if (wanted.empty()) return all;
@@ -169,7 +170,7 @@ int main(int argc, char** argv) {
   app.add_flag("--lab", options.lab, "The real VMM or nothing: no stand-in, and unhealthy is a failure");
   CLI11_PARSE(app, argc, argv);
   if (const auto logging = core::init_logging("error"); !logging) return fail(logging.error());
-  // What its loader complains of is in the verdicts.
+  // The verdicts already contain what the plugin loader would log.
   core::logger("plugins")->mute();
   if (options.list) return list_rules();
   if (!options.matrix.empty()) return matrix(options);

@@ -24,9 +24,9 @@ constexpr const char* kIntro =
 
 constexpr const char* kLab = "lab, ";
 
-using Cells = std::vector<std::string>;  // plugin, VMM, run on, then a cell an interface
+using Cells = std::vector<std::string>;  // plugin, VMM, run on, then one cell per interface
 
-// Those without a rule, by the feature that says that this version of the VMM has it.
+// Interfaces without rules, with the feature that tells whether this version of the VMM has them.
 constexpr std::pair<const char*, const char*> kNotInKit[] = {{QARAX_HYPERVISOR_DISKS_1, "disks"},
                                                              {QARAX_HYPERVISOR_NICS_1, "nics"}};
 
@@ -80,12 +80,12 @@ std::string cell(const Report& report, const std::string& interface) {
 Cells row_of(const Report& report) {
   const Description& said = report.plugin.description;
   std::string where = said.accelerator;
-  // Nobody compares these rows at each change, so they say how old they are.
+  // Lab rows aren't checked at each change, so they show their date.
   if (report.lab) where = kLab + where + (report.date.empty() ? "" : ", " + report.date);
   std::string version = short_version(said.vmm_version);
   if (!report.stand_in.empty()) {
     where = report.stand_in;
-    version = "–";  // whatever the stand-in calls itself
+    version = "–";  // the stand-in's own version means nothing
   }
   Cells out{report.plugin.name, version, where};
   for (const auto& interface : interfaces()) out.push_back(cell(report, interface));
@@ -102,7 +102,7 @@ Cells split(const std::string& line) {
   return out;
 }
 
-// Below the header by name, so that a new column leaves old rows readable.
+// Reads the rows by the names in the header, so that old rows stay readable when a column is added.
 std::vector<Cells> rows_in(const std::string& page) {
   std::vector<Cells> out;
   std::istringstream in(page);
@@ -127,7 +127,7 @@ std::vector<Cells> rows_in(const std::string& page) {
   return out;
 }
 
-// Where a run was, without its day: a newer run in the lab takes the older one's row.
+// Where a run was, without its date: a newer run in the lab replaces the older row.
 std::string place(const std::string& run_on) {
   return run_on.starts_with(kLab) ? run_on.substr(0, run_on.find(", ", std::string_view(kLab).size())) : run_on;
 }

@@ -55,7 +55,7 @@ void in_folder(const std::string& folder, const char* what, std::vector<std::str
 bool exists(const agent::LedgerEntry& entry) {
   if (entry.kind == "socket" || entry.kind == "file") return fs::exists(entry.name);
   if (entry.kind == "tap") return fs::exists("/sys/class/net/" + entry.name);
-  return false;  // processes and cgroups are counted as they are
+  return false;  // processes and cgroups are counted directly
 }
 
 }  // namespace
@@ -77,7 +77,7 @@ Result<Place> make_place() {
 void remove_place(const Place& place) {
   constexpr int kTries = 500;
   for (const std::string& vm : place.vm_ids)
-    // A process is a zombie a little before its cgroup knows that it has ended.
+    // A process becomes a zombie slightly before its cgroup counts it as ended.
     for (int i = 0; i < kTries && !place.cgroups.remove(vm); ++i) ::poll(nullptr, 0, 10);
   place.cgroups.leave();
   std::error_code ec;

@@ -1,4 +1,4 @@
-// What came of a check: a document (the form that --matrix reads), and how people and CI systems read it.
+// The result of a check as a document, which --matrix reads, and as text for people and CI systems.
 #pragma once
 
 #include <cstdint>
@@ -17,11 +17,11 @@ struct Outcome {
   std::string interface {};
   std::string what{};
   Verdict verdict = Verdict::passed;
-  std::string why{};  // of all but passed
+  std::string why{};  // reason; empty only for passed
   std::int64_t ms = 0;
 };
 
-// The plugin as it said itself what it is.
+// The plugin, as it describes itself.
 struct Subject {
   std::string path{};
   std::string id{};
@@ -35,15 +35,15 @@ struct Subject {
 
 struct Report {
   Subject plugin{};
-  std::string stand_in{};  // what ran in the place of the VMM
+  std::string stand_in{};  // what ran in place of the VMM
   bool lab = false;
   std::string date{};     // the day of the run, UTC
-  std::string untried{};  // why nothing that needs a VM could be tried here
+  std::string untried{};  // why rules that need a VM couldn't be tried here
   std::vector<Outcome> outcomes{};
 };
 
 int count(const Report& report, Verdict verdict);
-// One line each; a failure with what happened.
+// One line for the outcome; for a failure with what happened.
 std::string to_line(const Outcome& outcome);
 std::string headline(const Report& report);
 std::string summary(const Report& report);

@@ -1,4 +1,4 @@
-// One rule of the kit: what a plugin has to do, and how that is tried.
+// One rule of the kit: what a plugin must do, and how that is tried.
 #pragma once
 
 #include <string>
@@ -15,17 +15,17 @@ class Agent;
 class Bench;
 
 struct Rule {
-  std::string_view id;              // HV-START-01: stable, what reports and reviews cite
-  std::string_view interface;       // that it belongs to; kHandshake: the file itself
+  std::string_view id;              // e.g. HV-START-01; stable, reports and reviews cite it
+  std::string_view interface;       // the interface it belongs to; kHandshake: the file itself
   std::string_view what;            // one sentence, true of a plugin that passes
   Status (*in_agent)(Agent&) = {};  // tried within one agent's life; an error says what the plugin did instead
-  Status (*on_bench)(Bench&) = {};  // or with agents that come and go
+  Status (*on_bench)(Bench&) = {};  // tried with agents that come and go, instead of in_agent
 };
 using Rules = std::vector<Rule>;
 
 constexpr std::string_view kHandshake = "handshake";
 
-// What a rule returns where it can't be tried on this plugin or this host.
+// What a rule returns if it can't be tried on this plugin or host.
 inline Error skipped(std::string why) { return make_error(Code::unknown, std::move(why), "skipped"); }
 inline bool is_skip(const Error& error) { return error.reason == "skipped"; }
 

@@ -20,7 +20,7 @@ namespace qarax::conformance {
 
 namespace {
 
-// A process that does one thing and says one text.
+// A child process that does one thing and reports one text.
 struct Child {
   pid_t pid = -1;
   core::Fd from;
@@ -50,7 +50,7 @@ Result<Child> begin(const std::function<std::string()>& body) {
   return out;
 }
 
-// True at its end.
+// Reads from the child; true at the end of its text.
 bool listen(Child& child) {
   char chunk[4096];
   const ssize_t n = ::read(child.from.get(), chunk, sizeof chunk);
@@ -70,7 +70,7 @@ Outcome unsettled(const Rule& rule) {
   return out;
 }
 
-// In a child: what the plugin says of itself.
+// Runs in a child: how the plugin describes itself.
 std::string look_at(const Settings& settings) {
   Subject out;
   out.path = settings.plugin;
@@ -97,7 +97,7 @@ std::string look_at(const Settings& settings) {
   return encode(out, Defaults::write);
 }
 
-// In a child: one rule.
+// Runs in a child: tries one rule.
 std::string try_rule(const Settings& settings, const Rule& rule) {
   Outcome out = unsettled(rule);
   const std::int64_t from = plugin::monotonic_ns();
@@ -116,8 +116,8 @@ std::string try_rule(const Settings& settings, const Rule& rule) {
   return encode(out, Defaults::write);
 }
 
-// As a server takes `features`: they count where they name one of the optional interfaces at all. One that names none
-// says nothing of them, and can do what it offers.
+// Interprets `features` like the server: they only count if they name at least one optional interface. A plugin that
+// names none can do everything that it offers.
 bool is_denied(const std::vector<std::string>& features, std::string_view name) {
   constexpr std::string_view kNames[] = {"pause", "reboot", "resize",  "snapshot",
                                          "disks", "nics",   "console", "counters"};
@@ -127,7 +127,7 @@ bool is_denied(const std::vector<std::string>& features, std::string_view name) 
   return !has(name) && std::any_of(std::begin(kNames), std::end(kNames), has);
 }
 
-// What need not be tried: the verdict, or nothing where it has to be.
+// The verdict of a rule that needn't be tried; nullopt if it must be tried.
 std::optional<Outcome> settled(const Report& report, const Rule& rule) {
   Outcome out = unsettled(rule);
   const Subject& plugin = report.plugin;

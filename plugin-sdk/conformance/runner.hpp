@@ -1,5 +1,5 @@
-// Runs rules on a plugin: each in a process of its own, some at a time, so that a plugin that crashes or hangs fails a
-// rule and no more.
+// Runs rules on a plugin, each in a process of its own and several at a time. A plugin that crashes or hangs so fails
+// only the one rule.
 #pragma once
 
 #include <functional>
@@ -16,10 +16,11 @@ struct Trial {
 };
 using Told = std::function<void(const Outcome&)>;
 
-// From a process with one thread, as check. `told`: each outcome as it comes; the answer has them in the trials' order.
+// Must be called from a single-threaded process, like check(). `told` gets each outcome as it comes; the result has
+// them in the order of the trials.
 Result<std::vector<Outcome>> try_rules(const std::vector<Trial>& trials, int jobs, const Told& told);
 
-// What the plugin says of itself, and the rules that this leaves to be tried. `told` as above.
+// Asks the plugin to describe itself and tries the rules that apply to it. `told` as above.
 Result<Report> check(const Settings& settings, const Rules& rules, int jobs, const Told& told);
 
 }  // namespace qarax::conformance

@@ -13,7 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// What is small enough for any host, and leaves something to resize.
+// Small enough for any host, with room for a resize of vCPUs.
 VmSpec default_spec() {
   VmSpec spec;
   spec.max_vcpus = 2;
@@ -80,7 +80,7 @@ Result<Settings> read_settings(const std::string& plugin, const std::string& con
     out.boot.kernel = guest + "/vmlinuz";
     out.boot.initramfs = guest + "/initramfs.cpio";
   }
-  // Each agent has a working folder of its own.
+  // Make paths absolute, because each agent has a working folder of its own.
   for (std::string* path : {&out.boot.kernel, &out.boot.initramfs})
     if (!path->empty()) *path = fs::absolute(*path).string();
   return out;

@@ -1,4 +1,4 @@
-// The agent's own host services with somebody who watches: in which order a plugin asked, and a hook after a spawn.
+// Wraps the agent's host services: records in which order the plugin used them, and has a hook after a spawn.
 #pragma once
 
 #include <functional>
@@ -14,10 +14,10 @@ class TrialServices final : public core::HostServices {
  public:
   explicit TrialServices(agent::PluginServices& real) : real_(real) {}
 
-  // Before the calls that it shall see: runs when the process exists and the plugin doesn't know yet.
+  // Runs when the process exists and the plugin doesn't know yet. To be set before the calls.
   std::function<void()> after_spawn;
 
-  // "keep", "claim socket", "spawn" as each begins, "spawned" where that succeeded.
+  // "keep", "claim socket" and "spawn" when each begins, "spawned" when the spawn succeeded.
   std::vector<std::string> asked() const {
     const std::lock_guard lock(mutex_);
     return asked_;

@@ -1,12 +1,12 @@
 /*
  * DRAFT: qarax.network/1. Same rules as qarax/plugin/abi.h; see draft/storage_1.h for what a draft is.
  *
- * Objects. A network and a port are named by their UUIDs; a port belongs to one network interface of one VM. Handles as
- * everywhere. All calls are idempotent.
+ * Objects. A network and a port are named by their UUIDs; a port belongs to one network interface of one VM. Handles
+ * work as in abi.h. All calls are idempotent.
  *
- * Who may touch what. Interfaces, bridges and rules that the plugin makes carry a name of its own prefix and are
- * claimed first (kind "tap"), so that a restart can tell ours from the host's. What the administrator made is used,
- * never changed or removed.
+ * Ownership. Interfaces, bridges and rules that the plugin makes have names with a prefix of its own and are claimed
+ * first (kind "tap"), so that after a restart they can be told from the host's own. The plugin uses what the
+ * administrator made and never changes or removes it.
  */
 #ifndef QARAX_PLUGIN_DRAFT_NETWORK_1_H
 #define QARAX_PLUGIN_DRAFT_NETWORK_1_H
@@ -23,26 +23,26 @@ extern "C" {
  * [object] the network, or for ports the port; list is [any]. All required.
  *
  *   ensure_network  args {network, name, kind, options, handle} → {handle, mtu}
- *                   Makes it or brings it into the asked state; what is right already isn't touched, so that running
- *                   ports lose no packet.
+ *                   Makes the network or brings it into the requested state. What is already right isn't touched, so
+ *                   that running ports lose no packet.
  *
  *   remove_network  args {network, handle} → nothing
- *                   Gone is success; FAILED_PRECONDITION with the ports that are left.
+ *                   A network that doesn't exist is success. FAILED_PRECONDITION while it has ports, naming them.
  *
  *   attach_port     args {port, network, network_handle, vm, incarnation, mac, mtu, queues, rate_limits}
  *                   → exactly one of
- *                     {tap: name, mtu}         the device exists, is up, and is the VM's alone
- *                     {fds: [index…], mtu}     one tap descriptor a queue (put_fd)
+ *                     {tap: name, mtu}         the device exists, is up, and is used by this VM only
+ *                     {fds: [index…], mtu}     one tap descriptor per queue (put_fd)
  *                     {vhost_user: path, mtu}  a listening socket
- *                   with {handle, addresses: [{address, prefix, gateway}]} where the plugin assigns them.
- *                   The given MAC is the only one that the port lets out, where features has "mac-filter".
- *                   RESOURCE_EXHAUSTED: no address or device left, saying which.
+ *                   plus {handle} and, if the plugin assigns addresses, {addresses: [{address, prefix, gateway}]}.
+ *                   With "mac-filter" in features, the port only lets out packets from the given MAC.
+ *                   RESOURCE_EXHAUSTED: no address or device is left; the message says which.
  *
  *   detach_port     args {port, handle, vm, incarnation} → nothing
- *                   Gone is success. Frees device, rules and address.
+ *                   A port that doesn't exist is success. Frees device, rules and address.
  *
  *   list            args {after, limit} → {networks: [{network, handle}], ports: [{port, network, vm, device}], next}
- *                   What is there in truth, not what was asked: the host finds leftovers with it.
+ *                   What really exists, not what was requested: the host finds leftovers with it.
  */
 /* clang-format on */
 typedef struct qarax_network_1 {

@@ -8,8 +8,8 @@
  * the host byte for byte. Every call is idempotent: a repeated one with the same arguments is success with the same
  * answer, so that a caller who lost the answer may ask again.
  *
- * Who may touch what. The plugin touches the pool that its config names and the folder that the host gave it. It never
- * mounts or maps anything without `claim` (kinds "mount", "file", "volume"), so that nothing is ever unowned.
+ * Ownership. The plugin touches only the pool that its config names and the folder that the host gave it. It never
+ * mounts or maps anything without `claim` (kinds "mount", "file", "volume"), so that everything has an owner.
  */
 #ifndef QARAX_PLUGIN_DRAFT_STORAGE_1_H
 #define QARAX_PLUGIN_DRAFT_STORAGE_1_H
@@ -26,31 +26,31 @@ extern "C" {
  * [object] the volume; list and stat are [any]. All required.
  *
  *   create_volume  args {volume, name, size, labels, options} → {size, format, handle}
- *                  `size` in bytes; the answer's is at least that. keep before anything is made.
- *                  RESOURCE_EXHAUSTED: the pool is full, with what is free in the message. ALREADY_EXISTS: the UUID has
- *                  another size or options.
+ *                  `size` in bytes; the answer's size is at least that. Call keep before making anything.
+ *                  RESOURCE_EXHAUSTED: the pool is full; the message says how much is free. ALREADY_EXISTS: the UUID
+ *                  has another size or options.
  *
  *   delete_volume  args {volume, handle} → nothing
- *                  A volume that isn't there is success. FAILED_PRECONDITION while it is attached anywhere that the
- *                  plugin knows of. Never deletes what it didn't make.
+ *                  A volume that doesn't exist is success. FAILED_PRECONDITION while it is attached anywhere that the
+ *                  plugin knows of. Never deletes what the plugin didn't make.
  *
  *   attach         args {volume, handle, vm, incarnation, readonly} → exactly one of
  *                    {path, format}       a file or block device on this host
  *                    {uri, format}        for VMMs that speak the protocol themselves
  *                    {fd: index, format}  put_fd; for VMMs that take descriptors
- *                  `describe.features` says which kinds the plugin gives. `readonly` must be honoured by what is handed
- *                  over, not by good will. FAILED_PRECONDITION: attached read-write elsewhere and not shareable, naming
+ *                  `describe.features` says which kinds the plugin gives. What is handed over must enforce `readonly`
+ *                  itself. FAILED_PRECONDITION: attached read-write elsewhere and not shareable; the message names
  *                  the VM.
  *
  *   detach         args {volume, handle, vm, incarnation} → nothing
- *                  Not attached is success. Data is on stable storage when it returns.
+ *                  A volume that isn't attached is success. Its data is on stable storage when this returns.
  *
  *   stat           args {volume, handle} → {size, allocated, format, attached: [{vm, incarnation, readonly}], health,
  *                  health_reason}
- *                  NOT_FOUND only when the volume is surely gone; a pool that can't be reached is UNAVAILABLE.
+ *                  NOT_FOUND only if the volume certainly doesn't exist; UNAVAILABLE if the pool can't be reached.
  *
  *   list           args {after, limit} → {volumes: [{volume, handle, size}], next, capacity: {total, free}}
- *                  What the pool holds, whoever made it; foreign things carry no `volume`.
+ *                  Everything in the pool, whoever made it; entries that aren't the plugin's have no `volume`.
  */
 /* clang-format on */
 typedef struct qarax_storage_1 {
@@ -66,16 +66,16 @@ typedef struct qarax_storage_1 {
 #define QARAX_STORAGE_RESIZE_1 "qarax.storage.resize/1"
 typedef struct qarax_storage_resize_1 { /* [object] */
   size_t size;
-  /* args {volume, handle, size} → {size, online}. Growing only: smaller than now is INVALID_ARGUMENT. `online`: an
-   * attached VM sees it without a detach; the hypervisor plugin's disk resize comes after. */
+  /* args {volume, handle, size} → {size, online}. Only grows: a smaller size is INVALID_ARGUMENT. `online`: an attached
+   * VM can see the new size without a detach; the host calls the hypervisor plugin's disk resize afterwards. */
   qarax_slot resize;
 } qarax_storage_resize_1;
 
 #define QARAX_STORAGE_CLONE_1 "qarax.storage.clone/1"
 typedef struct qarax_storage_clone_1 { /* [object] the new volume */
   size_t size;
-  /* args {volume, name, source, source_handle, snapshot} → as create_volume. Independent of the source afterwards as
-   * far as a caller can see: deleting the source never breaks the clone. */
+  /* args {volume, name, source, source_handle, snapshot} → as create_volume. To a caller the clone is independent of
+   * its source: deleting the source never breaks the clone. */
   qarax_slot clone;
 } qarax_storage_clone_1;
 
@@ -83,7 +83,7 @@ typedef struct qarax_storage_clone_1 { /* [object] the new volume */
 typedef struct qarax_storage_snapshot_1 { /* [object] the volume */
   size_t size;
   qarax_slot create_snapshot; /* args {volume, handle, snapshot} → {handle}; a point in time, crash-consistent */
-  qarax_slot delete_snapshot; /* args {volume, handle, snapshot} → nothing; gone is success */
+  qarax_slot delete_snapshot; /* args {volume, handle, snapshot} → nothing; one that doesn't exist is success */
   qarax_slot revert;          /* args {volume, handle, snapshot} → nothing; FAILED_PRECONDITION while attached */
   qarax_slot list_snapshots;  /* args {volume, handle} → {snapshots: [{snapshot, size, at}]} */
 } qarax_storage_snapshot_1;
@@ -92,8 +92,8 @@ typedef struct qarax_storage_snapshot_1 { /* [object] the volume */
 typedef struct qarax_storage_import_1 { /* [object] the volume */
   size_t size;
   /* args {volume, handle, format, size}, fds[0] the source, read from its current offset to its end → {size, digest}.
-   * The plugin opens no path or URL of its own accord. progress in bytes. A broken-off import leaves the volume
-   * unusable until a repeated one ends, never half-written and attachable. */
+   * The plugin opens no path or URL of its own accord. Reports progress in bytes. After an interrupted import the
+   * volume can't be attached until a repeated import has ended: it is never attachable half-written. */
   qarax_slot import;
   /* args {volume, handle, format}, fds[0] the target → {size, digest} */
   qarax_slot export_to;

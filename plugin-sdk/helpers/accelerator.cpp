@@ -23,7 +23,7 @@ namespace qarax::plugin {
 
 namespace {
 
-constexpr int kApiVersion = 12;  // linux/kvm.h: the only one that was ever stable
+constexpr int kApiVersion = 12;  // KVM_API_VERSION of linux/kvm.h: the only stable one there has ever been
 constexpr std::int64_t kLongestPauseMs = 4 * 3600 * 1000;
 
 std::string own_name() {
@@ -31,7 +31,7 @@ std::string own_name() {
   return entry != nullptr ? entry->pw_name : std::to_string(::geteuid());
 }
 
-// Who may open the device, as `usermod -aG` takes it; "kvm" where it can't be told.
+// The group that may open the device, for `usermod -aG`; "kvm" if it is unknown or root.
 std::string group_of(const char* device) {
   struct stat info {};
   if (::stat(device, &info) != 0 || info.st_gid == 0) return "kvm";
@@ -151,7 +151,7 @@ void Accelerator::probe(const KvmFacts& facts) {
 }
 
 Accelerator::Outcome Accelerator::try_once(const KvmFacts& facts) {
-  // Cancelled by the destructor: a node that ends doesn't wait for the trial.
+  // The destructor cancels this call, so that a node that ends doesn't wait for the trial.
   qarax_call raw{};
   raw.size = sizeof raw;
   raw.cancel_fd = cancel_fd_;

@@ -1,5 +1,5 @@
-// Which accelerator new VMs get, by evidence: KVM only where a trial guest really ran. A /dev/kvm that merely opens
-// isn't evidence: on para-virtual nested KVM every ioctl succeeds and no kernel boots.
+// Decides by evidence which accelerator new VMs get: KVM only if a trial guest really ran. That /dev/kvm opens isn't
+// evidence: on para-virtual nested KVM every ioctl succeeds and no kernel boots.
 #pragma once
 
 #include <condition_variable>
@@ -21,50 +21,49 @@ struct Verdict {
   std::string evidence;
 };
 
-// What can be seen without running anything. `reason`: why KVM is out already; empty: a trial must decide.
+// What can be found out about KVM without running a guest.
 struct KvmFacts {
-  std::string reason;
-  std::string seen;  // for the evidence: what did work
+  std::string reason;  // why KVM can't be used; empty: a trial must decide
+  std::string seen;    // for the evidence: the checks that succeeded
 };
 KvmFacts look_at_kvm(const char* device = "/dev/kvm");
 
-// Pure: from the facts and the trial (absent: there was none, and why; `waived`: its owner's word stands for it) to the
-// verdict.
 struct Trial {
-  bool ran = false;  // the guest's kernel printed
+  bool ran = false;  // the guest's kernel printed its first line
   bool timed_out = false;
-  std::string last_words;  // of QEMU or the guest
+  std::string last_words;  // last line that QEMU or the guest printed
   std::int64_t limit_ms = 0;
 };
+// Pure. `trial` is null if none was run, for `no_trial_reason`; `waived`: the config says that KVM works without one.
 Verdict decide(AcceleratorChoice choice, const KvmFacts& facts, const Trial* trial, const std::string& no_trial_reason,
                bool waived = false);
 
 // How to run a guest that proves KVM.
 struct TrialPlan {
-  RunArgs run{};  // until its kernel's first line; no argv: there can be no trial, and `why_not` says why
+  RunArgs run{};  // runs until the kernel's first line; empty argv: no trial is possible, and `why_not` says why
   std::string why_not{};
-  bool waived = false;     // there is none because the config says so: then a KVM that opens is believed
-  std::string no_guest{};  // tests only: why no VMM of this plugin runs a guest. Nothing is looked at; KVM, as it says
+  bool waived = false;     // the config waives the trial: /dev/kvm that opens is taken as proof
+  std::string no_guest{};  // tests only, where the VMM runs no guest: verdict KVM without any check, this as evidence
   std::int64_t limit_ms = 5000;
   std::int64_t retry_ms =
-      std::int64_t{5} * 60'000;      // until a trial that showed nothing is run again; then twice as long each time
-  std::vector<std::string> files{};  // VMM, kernel, …: the result holds for as long as they are the same
+      std::int64_t{5} * 60'000;      // pause before an inconclusive trial is repeated; doubled each time, up to 4 h
+  std::vector<std::string> files{};  // VMM, kernel, …: the result is valid as long as these don't change
 };
 
 class Accelerator {
  public:
-  // The trial runs on a thread of its own; its result is kept in state_dir for as long as the host's boot and the
-  // plan's files are the same. One that timed out counts until it is run again, and isn't kept: the host may have been
-  // busy just then.
+  // The trial runs on a thread of its own. Its result is stored in state_dir and valid until the host reboots or one of
+  // the plan's files changes. The result of a trial that timed out counts until the next trial and isn't stored: the
+  // host may have been busy just then.
   Accelerator(
       Host& host, AcceleratorChoice choice, TrialPlan plan, const std::string& state_dir,
       const std::function<KvmFacts()>& look = [] { return look_at_kvm(); });
-  ~Accelerator();  // ends a trial and joins
+  ~Accelerator();  // cancels a running trial and joins its thread
   Accelerator(const Accelerator&) = delete;
   Accelerator& operator=(const Accelerator&) = delete;
 
   Verdict now() const;                        // "probing" while the trial runs
-  Result<Verdict> settled(const Call& call);  // waits for it within the call's limits
+  Result<Verdict> settled(const Call& call);  // waits for the trial, within the call's deadline and cancel
 
  private:
   void begin(const std::function<KvmFacts()>& look);

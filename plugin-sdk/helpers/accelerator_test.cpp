@@ -72,7 +72,7 @@ TEST(LookAtKvm, WhatIsNoKvmDeviceIsRefused) {
   EXPECT_NE(look_at_kvm("/dev/null").reason.find("API version"), std::string::npos);
 }
 
-// What it says to a user of that id, asked in a child, as nobody can become root again.
+// What look_at_kvm() says to the user of that id; asked in a child process, which can't become root again.
 std::string reason_for(uid_t user, const std::string& device) {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) return "no pipe";
@@ -104,13 +104,13 @@ TEST(LookAtKvm, WithoutRightsItSaysTheCommandThatGivesThem) {
   const std::string reason = reason_for(user, device);
   EXPECT_NE(reason.find("no right to open " + device + ": run `sudo usermod -aG "), std::string::npos) << reason;
   EXPECT_NE(reason.find(" " + name + "`, log in again and restart the node"), std::string::npos) << reason;
-  // What is in root's group is never given by that one.
+  // Never advises to join root's group.
   if (::geteuid() == 0) {
     EXPECT_NE(reason.find("usermod -aG kvm "), std::string::npos) << reason;
   }
 }
 
-// Trials that the host really runs; their "guest" is a script that says its word as soon as a file is there.
+// Trials that the host really runs; their "guest" is a script that prints the awaited text once a file exists.
 class Trials : public ::testing::Test {
  protected:
   Verdict verdict(std::int64_t retry_ms = 60'000) {
@@ -125,7 +125,7 @@ class Trials : public ::testing::Test {
     plan.run.until = "Linux version";
     plan.limit_ms = 500;
     plan.retry_ms = retry_ms;
-    accelerator_.reset();  // as the agent that ends before the next one starts
+    accelerator_.reset();  // as an agent does, which ends before the next one starts
     accelerator_ =
         std::make_unique<Accelerator>(host_, AcceleratorChoice::automatic, plan, folder_.path(), [] { return kOpens; });
   }

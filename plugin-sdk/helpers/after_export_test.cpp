@@ -1,6 +1,6 @@
-// A plugin in one file has export.hpp before the helpers: each compiles behind it, too.
+// A plugin in a single file includes export.hpp before the helpers: each helper must compile after it, too.
 #include "qarax/plugin/export.hpp"
-// What follows isn't sorted in: the order is what is tried.
+// The include order is the test: the headers below must not be sorted in above.
 #include <gtest/gtest.h>
 
 #include "accelerator.hpp"

@@ -1,4 +1,4 @@
-// What every plugin says of devices that come and go: which is which in the handle, what is wrong with a request.
+// Shared by plugins with hotplug: finding and comparing devices in the handle, and checking a request.
 #pragma once
 
 #include <algorithm>
@@ -9,7 +9,7 @@
 
 namespace qarax::plugin {
 
-// INVALID_ARGUMENT with the problems' pointers under `prefix`. `problems` isn't empty.
+// INVALID_ARGUMENT; the problems' pointers get `prefix` in front. `problems` must not be empty.
 inline Error invalid(const std::string& what, std::vector<ErrorDetail> problems, const std::string& prefix = {}) {
   for (ErrorDetail& problem : problems) problem.pointer.insert(0, prefix);
   Error error = make_error(Code::invalid_argument,
@@ -23,7 +23,7 @@ auto find_device(std::vector<Device>& devices, const std::string& id) {
   return std::find_if(devices.begin(), devices.end(), [&](const Device& device) { return device.id == id; });
 }
 
-// Which of a call's descriptors it was says nothing of the device.
+// Compare devices without their descriptor indices, which differ from call to call.
 inline bool same_device(DiskSpec a, const DiskSpec& b) {
   if (a.fd && b.fd) a.fd = b.fd;
   return encode(a) == encode(b);
@@ -40,7 +40,7 @@ void add_ids(json::Object& to, const char* name, const std::vector<Device>& devi
   if (!ids.empty()) to.emplace_back(name, json::Value(std::move(ids)));
 }
 
-// The name of the first member in which they differ; empty: none.
+// The name of the first member in which the two differ; empty: none.
 inline std::string first_difference(const VmSpec& a, const VmSpec& b) {
   std::string out;
   ::qarax::detail::for_each_field<VmSpec>([&](const auto& field) {
@@ -49,15 +49,16 @@ inline std::string first_difference(const VmSpec& a, const VmSpec& b) {
   return out;
 }
 
-// A snapshot holds a machine that was started with `started` and resized to `vcpus` and `memory` since. What of
-// `asked`, in which those may stand as the sizes at boot, isn't that machine; empty: nothing.
+// A snapshot holds a machine that was started with `started` and has since been resized to `vcpus` and `memory`
+// (bytes). Returns the first member in which `asked` differs from that machine; empty: none. `asked` may have the
+// resized values as its sizes at boot.
 inline std::string frozen_difference(const VmSpec& started, std::int32_t vcpus, std::int64_t memory, VmSpec asked) {
   if (asked.boot_vcpus == vcpus) asked.boot_vcpus = started.boot_vcpus;
   if (asked.memory_size == memory) asked.memory_size = started.memory_size;
   return first_difference(started, asked);
 }
 
-// What a resize may ask of a VM that was started with `spec`; empty: it fits.
+// What is wrong with a resize of a VM that was started with `spec`; empty: nothing.
 inline std::vector<ErrorDetail> resize_problems(const VmSpec& spec, const ResizeArgs& args) {
   std::vector<ErrorDetail> out;
   if (args.vcpus && (*args.vcpus < 1 || *args.vcpus > spec.max_vcpus))

@@ -17,8 +17,8 @@ namespace qarax::plugin {
 namespace {
 
 constexpr std::uint64_t kQcow2Magic = 0x514649fb;  // "QFI\xfb"
-constexpr std::size_t kBackingOffset = 8;          // where the header says where the backing file's name is
-constexpr std::size_t kIncompatible = 72;          // version 3: features that a reader must know
+constexpr std::size_t kBackingOffset = 8;          // position of backing_file_offset; 0 there: no backing file
+constexpr std::size_t kIncompatible = 72;          // position of incompatible_features, from version 3 on
 constexpr std::uint64_t kExternalData = 1 << 2;
 
 std::uint64_t big_endian(const unsigned char* at, int bytes) {

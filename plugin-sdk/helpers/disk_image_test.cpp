@@ -21,7 +21,7 @@ class DiskImage : public testing::Test {
     raw_.size = sizeof raw_;
     raw_.cancel_fd = -1;
   }
-  // As qemu-img writes it; `backing` and `features` are what a hostile one changes.
+  // A header as qemu-img writes it; a hostile image has other values in `backing` and `features`.
   void qcow2(std::uint8_t backing = 0, std::uint8_t features = 0, std::uint8_t version = 3) const {
     std::string header(104, '\0');
     header.replace(0, 4, "QFI\xfb");

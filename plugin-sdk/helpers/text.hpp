@@ -1,4 +1,4 @@
-// Small things that every plugin says of files, logs and processes.
+// Small helpers for files, logs and processes.
 #pragma once
 
 #include <cstdint>
@@ -8,15 +8,16 @@
 
 namespace qarax::plugin {
 
-// What an answer about a file is good for: its path, size and time.
+// Path, size and modification time of a file, to tell whether it has changed.
 std::string fingerprint(const std::string& path);
 
-// The last line of a log with something in it, control characters taken out, at most 200 bytes.
+// The last line of a log that isn't blank, with control characters as spaces, at most 200 bytes.
 std::string last_line(const std::string& text);
 
-// From the text of /proc/<pid>/stat; UNAVAILABLE where the process has just ended.
+// CPU time and resident memory from the text of /proc/<pid>/stat; UNAVAILABLE: the process has just ended. `vm`: for
+// the message.
 Result<Counters> process_counters(const std::string& stat, const std::string& vm);
-// The same of the VM's VMM that has this pid.
+// The same for the process with that pid, the VM's VMM.
 Result<Counters> counters_of(std::int32_t pid, const std::string& vm);
 
 }  // namespace qarax::plugin

@@ -23,7 +23,7 @@ std::string lower(std::string_view text) {
 
 Error garbage(const std::string& what) { return make_error(Code::internal, what); }
 
-// The value of a header field, trimmed; nothing where it isn't there.
+// The trimmed value of a header field; nullopt: the head has no such field. `name`: in lower case.
 std::optional<std::string> field(std::string_view head, std::string_view name) {
   std::size_t at = 0;
   while ((at = head.find("\r\n", at)) != std::string_view::npos) {
@@ -38,7 +38,7 @@ std::optional<std::string> field(std::string_view head, std::string_view name) {
   return std::nullopt;
 }
 
-// Waits until the socket is ready for `events`; what ends the call ends this.
+// Waits until the socket is ready for `events`, until `until_ns`, or until the call's deadline or cancel.
 Status await(const Socket& socket, short events, const Call& call, std::int64_t until_ns, const std::string& peer) {
   for (;;) {
     const std::int64_t left = (until_ns - monotonic_ns() + 999'999) / 1'000'000;
@@ -103,7 +103,7 @@ Status UnixHttpConnection::send(const Call& call, const std::string& request, st
     } else if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
       QARAX_CHECK(await(socket_, POLLOUT, call, until_ns, what));
     } else {
-      break;  // it may have answered before it closed: that answer says why
+      break;  // the peer may have answered before it closed: read that answer, it says why
     }
   }
   return Ok{};
@@ -113,7 +113,7 @@ Result<HttpReply> UnixHttpConnection::request(const Call& call, std::string_view
                                               std::string_view body, int most_ms, const std::vector<int>& fds) {
   const std::string what = peer_ + " (" + std::string(method) + " " + std::string(path) + ")";
   char chunk[16384];
-  // Before its first request, a peer that has no room for more says so.
+  // Not checked before the first request: a peer that refuses a further connection says so at once, as a reply.
   if (used_ && (!received_.empty() || ::recv(socket_.get(), chunk, 1, MSG_DONTWAIT | MSG_PEEK) > 0))
     return garbage(what + ": a reply before its request");
   used_ = true;

@@ -1,6 +1,6 @@
-// HTTP/1.1 over a unix socket, one connection a request or one that is kept, for VMMs that are driven that way. A peer
-// that hangs, talks garbage or hangs up is an error within the call's limits. The client is thread-safe, a connection
-// isn't.
+// HTTP/1.1 over a unix socket, for VMMs that are driven that way; with a connection per request, or one that is reused.
+// A peer that hangs, sends garbage or closes the connection gives an error within the call's limits. The client is
+// thread-safe, a connection isn't.
 #pragma once
 
 #include <optional>
@@ -16,16 +16,16 @@ namespace qarax::plugin {
 struct HttpReply {
   int status = 0;
   std::string body{};
-  std::size_t size = 0;  // of all of it, as it was received
+  std::size_t size = 0;  // bytes of the whole reply, head and body
 };
 
-// One request after the other. After an error it is good for nothing any more.
+// One request at a time. Unusable after an error.
 class UnixHttpConnection {
  public:
   UnixHttpConnection(Socket socket, std::string peer) : socket_(std::move(socket)), peer_(std::move(peer)) {}
 
-  // As UnixHttpClient's. INTERNAL also where the peer has said something that it wasn't asked for: it would be taken
-  // for this request's reply.
+  // As UnixHttpClient::request. Also INTERNAL if the peer has sent something unasked: it would be taken for the reply
+  // to this request.
   Result<HttpReply> request(const Call& call, std::string_view method, std::string_view path, std::string_view body,
                             int most_ms, const std::vector<int>& fds = {});
 
@@ -44,11 +44,12 @@ class UnixHttpClient {
   UnixHttpClient(std::string folder, std::string name, std::string peer)
       : folder_(std::move(folder)), name_(std::move(name)), peer_(std::move(peer)) {}
 
-  // Any status is a reply. NOT_FOUND: no socket. UNAVAILABLE: nobody there, or hung up. DEADLINE_EXCEEDED, CANCELLED:
-  // the call's, or `most_ms` from now. INTERNAL: what came isn't HTTP. `fds` go along with the first byte.
+  // Any HTTP status is a reply. NOT_FOUND: no socket. UNAVAILABLE: nobody listens, or the peer hung up. CANCELLED: the
+  // call was. DEADLINE_EXCEEDED: no reply within the call's deadline or `most_ms` milliseconds. INTERNAL: the reply
+  // isn't HTTP. `fds` are sent with the first byte.
   Result<HttpReply> request(const Call& call, std::string_view method, std::string_view path, std::string_view body,
                             int most_ms, const std::vector<int>& fds = {}) const;
-  // NOT_FOUND: no socket. UNAVAILABLE: nobody there.
+  // NOT_FOUND: no socket. UNAVAILABLE: nobody listens.
   Result<UnixHttpConnection> connect() const;
 
  private:
@@ -57,8 +58,8 @@ class UnixHttpClient {
   const std::string peer_;
 };
 
-// What came so far: a whole reply; nothing where more must come; INTERNAL where it can't become one. Pure. `ended`: the
-// peer has closed its side.
+// Parses the bytes received so far. nullopt: the reply isn't complete yet. INTERNAL: it can't become a reply.
+// UNAVAILABLE: `ended`, which means that the peer has closed its side, and the reply isn't complete. Pure.
 Result<std::optional<HttpReply>> parse_http_reply(std::string_view received, bool ended);
 
 }  // namespace qarax::plugin

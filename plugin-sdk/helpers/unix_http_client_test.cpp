@@ -58,7 +58,7 @@ class UnixHttpClientTest : public testing::Test {
   void TearDown() override {
     if (peer_.joinable()) peer_.join();
   }
-  // Takes one connection, reads the head, and does as told.
+  // Accepts one connection, reads the head of the request, and runs the test's function.
   void serve(std::function<void(int)> act) {
     auto listening = listen_unix(dir_, "api.sock");
     ASSERT_TRUE(listening);

@@ -13,7 +13,7 @@ namespace qarax::plugin {
 
 namespace {
 
-// Who gave up waiting for a VMM that is busy for long stays in its queue, and mustn't fill it.
+// Connections of clients that gave up stay in the queue of a busy VMM; large enough that they don't fill it.
 constexpr int kBacklog = 128;
 
 Error failed(const std::string& what, int error) {
@@ -23,7 +23,7 @@ Error failed(const std::string& what, int error) {
   return make_error(code, what + ": " + std::generic_category().message(error));
 }
 
-// Through the folder's descriptor an address fits into sockaddr_un however long the path is.
+// An address through the folder's descriptor fits into sockaddr_un, however long the folder's path is.
 Result<sockaddr_un> address_of(const Socket& folder, const std::string& name) {
   sockaddr_un out{};
   out.sun_family = AF_UNIX;
@@ -33,13 +33,13 @@ Result<sockaddr_un> address_of(const Socket& folder, const std::string& name) {
   return out;
 }
 
-// `error`: errno of what failed.
+// `error` is set to the errno of what failed.
 Result<Socket> try_connect(const std::string& folder, const std::string& name, int& error) {
   const Socket dir(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   error = errno;
   if (dir.get() < 0) return failed("can't open " + folder, error);
   QARAX_TRY(const sockaddr_un address, address_of(dir, name));
-  // A peer that accepts nobody, with a full queue, is an error at once and not a wait without an end.
+  // Non-blocking: with the peer's queue full, connect fails at once instead of waiting forever.
   Socket socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (socket.get() >= 0 && ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0)
     return socket;
@@ -94,7 +94,7 @@ ssize_t send_some(int socket, std::string_view data, const std::vector<int>& fds
   message.msg_iov = &part;
   message.msg_iovlen = 1;
   const std::size_t bytes = fds.size() * sizeof(int);
-  std::vector<cmsghdr> control(bytes == 0 ? 0 : CMSG_SPACE(bytes) / sizeof(cmsghdr) + 1);  // aligned as it has to be
+  std::vector<cmsghdr> control(bytes == 0 ? 0 : CMSG_SPACE(bytes) / sizeof(cmsghdr) + 1);  // cmsghdr for its alignment
   if (bytes > 0) {
     message.msg_control = control.data();
     message.msg_controllen = CMSG_SPACE(bytes);

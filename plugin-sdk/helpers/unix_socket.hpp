@@ -1,4 +1,4 @@
-// A listening unix socket that is handed to the VMM as an open descriptor, so that a client can connect before the VMM
+// Unix sockets. A listening one is handed to the VMM as an open descriptor, so that a client can connect before the VMM
 // runs, and again after the agent was restarted.
 #pragma once
 
@@ -28,14 +28,14 @@ class Socket {
   int fd_ = -1;
 };
 
-// Whatever stood at the path is removed first: it is this incarnation's own folder. Close-on-exec.
+// First removes whatever is at the path: the folder is this incarnation's own. Close-on-exec.
 Result<Socket> listen_unix(const std::string& folder, const std::string& name);
 // NOT_FOUND: no such socket. UNAVAILABLE: nobody listens.
 Result<Socket> connect_unix(const std::string& folder, const std::string& name);
-// Whether somebody would answer there, also one who is too busy just now.
+// True if a process listens there, even if its queue of connections is full just now.
 bool is_listened_on(const std::string& folder, const std::string& name);
 
-// As ::send without a wait or a signal; `fds` go along with the first byte.
+// As ::send, but never blocks and raises no SIGPIPE; `fds` are sent with the first byte.
 ssize_t send_some(int socket, std::string_view data, const std::vector<int>& fds);
 
 }  // namespace qarax::plugin

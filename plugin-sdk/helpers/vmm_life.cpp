@@ -16,7 +16,7 @@ constexpr std::int64_t kPressAgainMs = 1'000;
 constexpr std::int64_t kHangUpMs = 1'000;
 constexpr std::int64_t kCleanUpMs = 10'000;
 
-// The last line that says so; empty: none does.
+// The last log line with a text of VmmKind::failures, for a VMM that exited with code 0; empty: there is none.
 std::string hidden_failure(const VmmKind& kind, const ExitInfo& exit) {
   if (exit.kind != ExitKind::exited || exit.code != 0) return {};
   std::size_t last = std::string::npos;
@@ -67,7 +67,7 @@ Status needs_boot_source(const StartArgs& args) {
 }
 
 Status needs_free_run_dir(const VmmKind& kind, const StartArgs& args) {
-  // A console may take one connection alone, so that one isn't tried.
+  // Only the control socket is tried: a console may accept just one connection.
   const std::string& name = kind.sockets.front();
   if (!is_listened_on(args.run_dir, name)) return Ok{};
   return make_error(Code::failed_precondition,
@@ -89,9 +89,9 @@ void remove_sockets(Host& host, const VmmKind& kind, const std::string& vm, cons
 Error undo_start(Host& host, const VmmKind& kind, const StartArgs& args, Error why) {
   OwnCall own(kCleanUpMs);
   const ProcessArgs id{args.vm, args.incarnation};
-  // A hang-up is seen a little before the end of the process that causes it.
+  // The hang-up of a dying VMM's socket is seen a little before its process has ended.
   const auto before = why.code == Code::unavailable ? host.wait(own.get(), id, kHangUpMs) : host.find(own.get(), id);
-  // Who gave up the start ended its process, too: that isn't why it failed.
+  // A cancelled or expired start may have had its process ended by the caller: that isn't why it failed.
   const bool given_up = why.code == Code::cancelled || why.code == Code::deadline_exceeded;
   const bool died = before && !before->alive && !given_up;
   if (auto killed = host.kill(own.get(), id); !killed)
@@ -99,7 +99,7 @@ Error undo_start(Host& host, const VmmKind& kind, const StartArgs& args, Error w
   if (const auto process = host.find(own.get(), id); process && process->exit && why.log_tail.empty())
     why.log_tail = process->exit->log_tail;
   if (died) {
-    // The hang-up is only how it was noticed.
+    // Report how the process ended; the error of the hang-up only says how that was noticed.
     why.code = Code::internal;
     why.message = kind.name + " ended during the start of VM " + args.vm + ": " + ended(kind, *before).status_reason;
     why.reason = "vmm-failed";
@@ -112,13 +112,13 @@ Error undo_start(Host& host, const VmmKind& kind, const StartArgs& args, Error w
 
 namespace {
 
-// Of a guest that was asked to power off: its VMM's end, or why it has to be killed.
+// How the power button worked out: the VMM that has ended, or why it has to be killed.
 struct Pressed {
   std::optional<Process> ended{};
   std::string why{};
 };
 
-// The button was pressed: waits for as long as the guest was given.
+// After the first press: waits until the VMM has ended or the guest's time is over.
 Result<Pressed> wait_for_power_off(Host& host, Call& call, const StopArgs& args, const PowerButton& button) {
   Pressed out;
   const std::int64_t until = monotonic_ns() + args.timeout_ms * 1'000'000;
@@ -131,7 +131,7 @@ Result<Pressed> wait_for_power_off(Host& host, Call& call, const StopArgs& args,
     }
     if (!gone && gone.error().code != Code::deadline_exceeded) return gone.error();
     if (monotonic_ns() >= until) break;
-    // The guest was promised its whole time: a caller that has less leaves it running.
+    // The guest was promised its whole time: if the call expires before that, it is left running.
     if (call.expired())
       return make_error(Code::deadline_exceeded, "the guest has been asked to power off and hasn't yet");
     static_cast<void>(button.press());
@@ -187,7 +187,7 @@ Result<VmStatus> stop_vmm(Host& host, const VmmKind& kind, Call& call, const Sto
   QARAX_CHECK(host.kill(&call, process));
   QARAX_TRY(const Process last, host.find(&call, process));
   VmStatus status = ended(kind, last);
-  // It may have gone by itself before the kill came.
+  // `why` only if the kill ended it: the VMM may have exited by itself before.
   if (last.exit && last.exit->kind == ExitKind::signaled) status.status_reason = why;
   return status;
 }

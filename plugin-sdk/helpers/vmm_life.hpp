@@ -1,5 +1,5 @@
-// What is the same for every VMM that is a process with sockets in its run folder: how its handle is read and its end
-// told, how a start that failed is undone, how a VM is stopped.
+// For VMMs that are a process with sockets in the run folder: reads the handle, explains how the VMM ended, undoes a
+// failed start, stops a VM.
 #pragma once
 
 #include <functional>
@@ -14,7 +14,7 @@
 
 namespace qarax::plugin {
 
-// A call of one's own, for what has to be done although the caller's time is up or it has cancelled.
+// A call context of the plugin's own, for work that must be done even if the host's call has expired or was cancelled.
 class OwnCall {
  public:
   explicit OwnCall(std::int64_t ms) {
@@ -29,7 +29,8 @@ class OwnCall {
   Call call_{&raw_};
 };
 
-// The node's config for a plugin, for its constructor: what it throws refuses the instance. No config: the defaults.
+// Decodes the plugin's config; for its constructor, which may throw: the plugin is then refused. No config: the
+// defaults.
 template <class Settings>
 Settings settings_or_throw(const CreateArgs& args) {
   if (args.config.text == "null") return {};
@@ -38,46 +39,47 @@ Settings settings_or_throw(const CreateArgs& args) {
   return std::move(*settings);
 }
 
-// The VM that a start is about, before it has a handle.
+// The arguments that name the VM of a start; without a handle, which it doesn't have yet.
 inline VmArgs vm_of(const StartArgs& start) { return {start.vm, start.incarnation, start.run_dir, {}}; }
 
-// FAILED_PRECONDITION "boot-files-missing" for a start that boots from nothing.
+// FAILED_PRECONDITION "boot-files-missing" for a start without a kernel.
 Status needs_boot_source(const StartArgs& args);
 
 // The VMM and its sockets, as a plugin names them.
 struct VmmKind {
   std::string name;                  // for people: QEMU
-  std::vector<std::string> sockets;  // in the run folder; first the one that it is asked through
-  // What its log says where it failed and exited with code 0 all the same, as after a guest's power-off.
+  std::vector<std::string> sockets;  // names in the run folder; the first is the control socket
+  // Texts in its log that tell a failure, although the VMM exits with code 0 as after the guest's power-off.
   std::vector<std::string> failures{};
 };
 
-// Of a process that has ended: shutdown, with the reason. A failure that the VMM hid behind code 0 is told as code 1:
-// code 0 means that the guest has powered off.
+// The status of a process that has ended: shutdown, with the reason. A failure despite exit code 0 (see
+// VmmKind::failures) is reported as code 1: code 0 means that the guest has powered off.
 VmStatus ended(const VmmKind& kind, const Process& process);
 
-// Before the first socket of a start is made. FAILED_PRECONDITION "host-path-taken" where a VMM listens in that run
-// folder: a second one would take its sockets' names, and nobody could ask or end the first any more.
+// Call it before making the first socket of a start. FAILED_PRECONDITION "host-path-taken": a VMM already listens in
+// that run folder. A second one would take over its sockets' names, and the first could no longer be controlled.
 Status needs_free_run_dir(const VmmKind& kind, const StartArgs& args);
 void remove_sockets(Host& host, const VmmKind& kind, const std::string& vm, const std::string& run_dir);
 
-// Says why, with the VMM's last words where it died, and leaves nothing behind.
+// Kills the process of a failed start and removes its sockets. Returns `why`, with the VMM's log tail if it died.
 Error undo_start(Host& host, const VmmKind& kind, const StartArgs& args, Error why);
-// The same of a start whose agent died before the guest ran a single instruction: shutdown, and why.
+// The same for a start whose agent died before the guest ran a single instruction; returns shutdown with a reason.
 Result<VmStatus> undo_interrupted_start(Host& host, const VmmKind& kind, Call& call, const VmArgs& args);
 
-// How a guest is asked to power off, where its VMM runs.
+// How to ask a guest to power off.
 struct PowerButton {
-  std::function<Result<std::string>()> state;  // the VMM's word for what the guest does
-  std::string running;                         // which word means that it runs
+  std::function<Result<std::string>()> state;  // the VMM's word for the guest's state
+  std::string running;                         // the word that means that the guest runs
   std::function<Status()> press;
 };
-// graceful: the button, pressed again each second (a guest that still boots doesn't hear it), then a kill after the
-// guest's time, at once where it can't hear it. force: a kill. Success where nothing runs. What is left is shutdown.
+// graceful: presses the button, again each second since a guest that still boots misses it, and kills the VMM after
+// args.timeout_ms; at once if the guest isn't running or can't be asked. force: kills. Success if nothing runs. Returns
+// shutdown with the reason.
 Result<VmStatus> stop_vmm(Host& host, const VmmKind& kind, Call& call, const StopArgs& args, const PowerButton& button);
 
-// Asks until it is so, for what a VMM tells nobody by itself; in growing steps up to 100 ms, with nothing held in
-// between. False: not within `most_ms`. CANCELLED and DEADLINE_EXCEEDED as the call says.
+// Polls `so` until it returns true, for changes that a VMM doesn't announce; the pauses grow up to 100 ms. Returns
+// false after `most_ms` milliseconds, CANCELLED or DEADLINE_EXCEEDED as the call says, and any error of `so`.
 Result<bool> ask_until(Call& call, int most_ms, const std::function<Result<bool>()>& so);
 
 // Reads a handle that is a document with an integer `format` and, as `vmm`, the plugin's short name. The errors are

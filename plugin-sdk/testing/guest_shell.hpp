@@ -1,5 +1,5 @@
-// The test guest's shell (e2e/guest), typed at through the host that reads its console; and what a guest has to do
-// itself when something is plugged into it. A command without an answer is a failure of the test.
+// The shell of the test guest (e2e/guest), used through the host that reads its console; also what a guest must do
+// itself when something is plugged in. A command without an answer fails the test.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -14,9 +14,9 @@ class GuestShell {
  public:
   GuestShell(RealHost& host, std::int64_t patience_ms) : host_(host), patience_ms_(patience_ms) {}
 
-  // No uptime lines in between from now on.
+  // Stops the guest's periodic uptime lines.
   void quiet() { host_.type("echo 1 >/run/quiet"); }
-  // What the guest's shell says; its console echoes nothing but the answer.
+  // Runs `command` in the guest's shell and returns its output. The console doesn't echo the command.
   static std::string ask(RealHost& where, const std::string& command, std::int64_t patience_ms) {
     const std::size_t from = where.console_size();
     where.type(command + "; echo an''swered");
@@ -30,12 +30,12 @@ class GuestShell {
     EXPECT_NE(said.find(expected), std::string::npos) << command << ": " << said;
     return said.find(expected) != std::string::npos;
   }
-  // The loop that udev is in a distribution.
+  // Sets plugged vCPUs online, which udev does in a distribution.
   void online(int cpus) {
     for (int i = 1; i < cpus; ++i)
       ask("until echo 1 >/sys/devices/system/cpu/cpu" + std::to_string(i) + "/online; do sleep 0.1; done 2>/dev/null");
   }
-  // Blocks of 128 MiB, the last of which the guest may still be taking in or giving back.
+  // Waits until `blocks` memory blocks of 128 MiB are online; the guest may still be adding or removing the last one.
   void wait_for_memory(int blocks) {
     ask("until [ $(grep -l online /sys/devices/system/memory/memory*/state | wc -l) = " + std::to_string(blocks) +
         " ]; do sleep 0.1; done");

@@ -1,5 +1,4 @@
-// Which keys a commented configuration file tells of: those that are set in it, and those that stand there as a
-// comment.
+// Finds the keys that a commented configuration file mentions: those that are set, and those that are commented out.
 #pragma once
 
 #include <fstream>
@@ -11,13 +10,13 @@
 
 namespace qarax {
 
-// Dotted. A key in a comment belongs where its # stands; prose isn't taken for one, since it begins with a capital or
-// has no colon behind its first word.
+// Returns dotted keys. The column of the # gives the level of a commented key. Prose isn't taken for a key, because it
+// begins with a capital or has no colon after its first word.
 inline std::set<std::string> keys_told_of(const std::string& path) {
   static const std::regex kKey(R"(^( *)(?:# )?([a-z_0-9]+):(?: (.*))?$)");
   static const std::regex kInner(R"(^\{([a-z_0-9]+):)");
   std::set<std::string> out;
-  std::vector<std::pair<std::size_t, std::string>> above;  // with its indentation
+  std::vector<std::pair<std::size_t, std::string>> above;  // the enclosing keys, with their indentation
   std::ifstream file(path);
   for (std::string line; std::getline(file, line);) {
     std::smatch found;

@@ -20,7 +20,7 @@ namespace qarax::plugin::testing {
 
 namespace {
 
-using SocketFile = std::tuple<ino_t, std::int64_t, std::int64_t>;  // its number may be used again
+using SocketFile = std::tuple<ino_t, std::int64_t, std::int64_t>;  // inode and mtime: an inode number may be reused
 
 SocketFile socket_file(const std::string& path) {
   struct stat there {};
@@ -28,7 +28,7 @@ SocketFile socket_file(const std::string& path) {
   return {there.st_ino, there.st_mtim.tv_sec, there.st_mtim.tv_nsec};
 }
 
-// What the agent keeps of a VMM's log.
+// The end of a VMM's log, as the agent keeps it.
 std::string tail_of(const Socket& log) {
   char text[4096];
   const off_t size = ::lseek(log.get(), 0, SEEK_END);
@@ -36,7 +36,7 @@ std::string tail_of(const Socket& log) {
   return n > 0 ? std::string(text, static_cast<std::size_t>(n)) : std::string();
 }
 
-constexpr int kLookMs = 20;  // at the socket's file, where nothing comes
+constexpr int kLookMs = 20;  // interval for checking the socket's file while no output comes
 
 }  // namespace
 
@@ -110,7 +110,7 @@ Result<Process> RealHost::spawn(const Call*, const SpawnArgs& args, const std::v
   env.reserve(pairs.size() + 1);
   for (auto& pair : pairs) env.push_back(pair.data());
   env.push_back(nullptr);
-  // Out of the way of the targets, so that one dup2 doesn't overwrite the source of the next.
+  // Duplicate to high numbers first, so that one dup2 doesn't overwrite the source of the next.
   std::vector<Socket> high;
   high.reserve(fds.size());
   for (const int fd : fds) high.emplace_back(::fcntl(fd, F_DUPFD_CLOEXEC, 100));
@@ -139,14 +139,15 @@ Result<Process> RealHost::spawn(const Call*, const SpawnArgs& args, const std::v
   return find(nullptr, {});
 }
 
-// As the supervisor: connects as soon as the VMM listens, which may be before or after it was spawned, and anew where
-// the VMM makes its console anew, as at a reboot of the guest: it may forget the connection there without closing it.
+// Like the supervisor: connects as soon as the VMM listens, which may be before or after the spawn, and again when the
+// VMM creates its console socket anew, e.g. at a reboot of the guest, where it may drop the connection without closing
+// it.
 void RealHost::read_console(const std::string& path) {
   const std::filesystem::path serial = path;
   for (;;) {
     const SocketFile file = socket_file(path);
-    // Not before it is there: one that was made in between would look like another file later on, and a connection that
-    // is thrown away again may be the only one that the VMM takes.
+    // Connect only if the file existed before: a file created in between would later look like another one, and the
+    // connection that is then dropped may be the only one that the VMM accepts.
     auto connected = file != SocketFile() ? connect_unix(serial.parent_path(), serial.filename())
                                           : Result<Socket>(make_error(Code::not_found, path + " isn't there yet"));
     if (connected) {
@@ -156,13 +157,13 @@ void RealHost::read_console(const std::string& path) {
         serial_ = std::move(*connected);
       }
       while (read_more(fd, kLookMs) && socket_file(path) == file) continue;
-      while (read_more(fd, 0)) continue;  // what it had written before
+      while (read_more(fd, 0)) continue;  // read what it had written before
     }
     if (pollfd gone{pid_fd_.get(), POLLIN, 0}; ::poll(&gone, 1, 1) > 0) return;
   }
 }
 
-// False: the connection has ended, or nothing came and nothing is waited for.
+// False if the connection has ended, or if nothing came and `wait_ms` is 0.
 bool RealHost::read_more(int fd, int wait_ms) {
   if (pollfd readable{fd, POLLIN, 0}; ::poll(&readable, 1, wait_ms) == 0) return wait_ms > 0;
   char chunk[4096];
@@ -176,7 +177,7 @@ bool RealHost::read_more(int fd, int wait_ms) {
   return true;
 }
 
-// Only when the process has ended.
+// To be called only when the process has ended.
 void RealHost::end_reader() {
   {
     const std::lock_guard lock(mutex_);

@@ -1,4 +1,4 @@
-// Hosts for plugins' own tests: what the node agent does for a plugin, with a process that is forked here.
+// Hosts for the tests of plugins: they do what the node agent does for a plugin, with processes forked by the test.
 #pragma once
 
 #include <condition_variable>
@@ -15,7 +15,7 @@
 
 namespace qarax::plugin::testing {
 
-// A call with sinks; `kept` is what keep() got last.
+// A call with sinks; `kept` is the last handle given to keep().
 class TestCall {
  public:
   TestCall();
@@ -38,7 +38,7 @@ class TestCall {
   Call call_{&raw_};
 };
 
-// What a fake or real VMM is to a host: one process.
+// Base of hosts with one process, the fake or real VMM; records the calls.
 class FakeHost : public Host {
  public:
   void log(LogLevel, std::string_view message) override { note("log " + std::string(message)); }
@@ -54,11 +54,11 @@ class FakeHost : public Host {
   Status signal(const Call*, const SignalArgs&) override { return Ok{}; }
   Result<RunResult> run(const Call*, const RunArgs& args, std::int64_t) override;
 
-  // One word per call, in order.
+  // The calls in order, one text each.
   std::vector<std::string> calls() const;
   int count(const std::string& call) const;
   bool wait_for(const std::string& call, int times = 1);
-  std::function<Result<RunResult>(const RunArgs&)> on_run;  // none: UNIMPLEMENTED
+  std::function<Result<RunResult>(const RunArgs&)> on_run;  // unset: UNIMPLEMENTED
 
  protected:
   void note(std::string call);
@@ -69,8 +69,8 @@ class FakeHost : public Host {
   std::vector<std::string> calls_;
 };
 
-// Forks what it is asked to, in its run folder as the supervisor does, and reads at its serial socket what a supervisor
-// would keep.
+// Forks the VMM in its run folder, as the supervisor does, and reads its serial socket, whose output a supervisor would
+// keep.
 class RealHost final : public FakeHost {
  public:
   ~RealHost() override;
@@ -80,9 +80,9 @@ class RealHost final : public FakeHost {
   Result<Process> wait(const Call*, const ProcessArgs&, std::int64_t timeout_ms) override;
   Result<RunResult> run(const Call*, const RunArgs& args, std::int64_t timeout_ms) override;
 
-  std::map<std::string, std::string> more_env{};  // for the VMM, beside what the plugin gives it
-  void type(const std::string& line);             // at the guest's console, without its line end
-  // The guest's output from `from` on, as soon as it holds `text`; empty after `ms`.
+  std::map<std::string, std::string> more_env{};  // environment for the VMM, besides what the plugin sets
+  void type(const std::string& line);             // types at the guest's console; `line` has no line end
+  // Waits until the guest's output from offset `from` on contains `text` and returns it; empty after `ms`.
   std::string console(const std::string& text, std::int64_t ms, std::size_t from = 0);
   std::size_t console_size() const;
 
@@ -97,8 +97,8 @@ class RealHost final : public FakeHost {
   std::string output_;
   std::optional<Process> process_;
   Socket serial_;
-  Socket log_;     // what the VMM says beside its console
-  Socket pid_fd_;  // readable when the process has ended
+  Socket log_;     // output of the VMM itself, not its console
+  Socket pid_fd_;  // readable once the process has ended
   std::thread reader_;
 };
 

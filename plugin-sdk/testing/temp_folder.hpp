@@ -1,4 +1,5 @@
-// A folder of a test's own, removed with what is in it at the end: a fixture declares it before what lives in it.
+// A temporary folder of one test; the destructor removes it with its contents. A fixture declares it before the members
+// that use it.
 #pragma once
 
 #include <cerrno>
@@ -12,7 +13,7 @@ namespace qarax {
 
 class TempFolder {
  public:
-  // Throws where none can be made.
+  // Throws if the folder can't be created.
   TempFolder() {
     if (::mkdtemp(path_.data()) == nullptr) throw std::system_error(errno, std::generic_category(), path_);
   }
@@ -24,11 +25,11 @@ class TempFolder {
   TempFolder& operator=(const TempFolder&) = delete;
 
   const std::string& path() const { return path_; }
-  // The path of what is called so in it.
+  // The path of the entry `name` in the folder.
   std::string operator/(std::string_view name) const { return path_ + "/" + std::string(name); }
 
  private:
-  std::string path_ = "/tmp/qarax-test-XXXXXX";  // short, since sockets in it have addresses of at most 107 bytes
+  std::string path_ = "/tmp/qarax-test-XXXXXX";  // short: paths of sockets may have at most 107 bytes
 };
 
 }  // namespace qarax

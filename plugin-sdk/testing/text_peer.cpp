@@ -15,7 +15,7 @@ TextPeer::TextPeer(const std::string& name) {
 }
 
 TextPeer::~TextPeer() {
-  ::shutdown(listener_.get(), SHUT_RDWR);  // which ends the accept
+  ::shutdown(listener_.get(), SHUT_RDWR);  // makes accept() return
   thread_.join();
 }
 

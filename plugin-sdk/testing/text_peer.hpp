@@ -1,4 +1,4 @@
-// A VMM's socket for fuzzers: says one text to each caller, then hangs up. One thread and one socket for all inputs.
+// A VMM's socket for fuzzers: sends one text to each client, then hangs up. One thread and one socket for all inputs.
 #pragma once
 
 #include <mutex>
@@ -12,14 +12,14 @@ namespace qarax::plugin::testing {
 
 class TextPeer {
  public:
-  // Listens under `name` in a folder of its own; aborts where that can't be.
+  // Listens on the socket `name` in a folder of its own; aborts if that fails.
   explicit TextPeer(const std::string& name);
   ~TextPeer();
   TextPeer(const TextPeer&) = delete;
   TextPeer& operator=(const TextPeer&) = delete;
 
   const std::string& folder() const { return folder_.path(); }
-  // To whoever connects from now on; at most what a socket's buffer takes.
+  // Sets the text for clients that connect from now on; at most what a socket's buffer holds.
   void say(std::string text);
 
  private:

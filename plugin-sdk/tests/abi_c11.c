@@ -1,4 +1,4 @@
-/* abi.h is plain C11: this file is compiled with -std=c11 -pedantic-errors, and uses one of everything. */
+/* abi.h is plain C11: this file is compiled with -std=c11 -pedantic-errors and uses one of each declaration. */
 #include <stdio.h>
 
 #include "network_1.h"
@@ -27,7 +27,7 @@ int main(void) {
   bad += sizeof(qarax_hypervisor_disks_1) != 4 * sizeof(void*) || sizeof(qarax_hypervisor_nics_1) != 3 * sizeof(void*);
   bad += sizeof(qarax_host_process_1) != 9 * sizeof(void*) || sizeof(qarax_host) != 3 * sizeof(void*);
   bad += sizeof(qarax_storage_1) != 7 * sizeof(void*) || sizeof(qarax_network_1) != 6 * sizeof(void*);
-  /* the name of the mark, as a hex dump of the file shows it */
+  /* the text of the magic number, as a hex dump of the file shows it */
   const uint64_t magic = QARAX_ABI_MAGIC;
   const unsigned char* bytes = (const unsigned char*)&magic;
   const char expected[] = "QARAXPLG";

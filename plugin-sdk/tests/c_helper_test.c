@@ -1,4 +1,4 @@
-/* c_helper.h: what it reads, what it refuses, what it asks the host. Plain C11, as a plugin that uses it. */
+/* Tests c_helper.h: what it reads, what it refuses, what it asks the host. Plain C11, like a plugin that uses it. */
 #include "qarax/plugin/c_helper.h"
 
 static int failures;
@@ -65,7 +65,7 @@ static void strings_are_unescaped(void) {
   EXPECT(!qarax_json_string(of("{\"s\":\"ab\\u00e9\"}", "s"), small, sizeof small));
 }
 
-/* Every beginning of a document, in just as many bytes: a sanitizer sees who reads on. */
+/* Every prefix of a document, in a buffer of exactly its size, so that a sanitizer sees a read beyond the end. */
 static void nothing_is_read_beyond_the_end(void) {
   const char* const whole = "{\"s\":\"\\ud83d\\ude00\\n\",\"o\":{\"a\":[1,{\"b\":2}]},\"n\":-12,\"t\":true}";
   for (size_t size = 0; size <= strlen(whole); ++size) {
@@ -87,7 +87,7 @@ static void nothing_is_read_beyond_the_end(void) {
   }
 }
 
-/* The last error of a call, and what the host was told. */
+/* The last error of a call, and what the host received. */
 static char error[1024];
 static int32_t take_error(const qarax_call* call, qarax_text document) {
   (void)call;
@@ -117,7 +117,7 @@ static void handles_are_this_plugins_and_not_newer(void) {
          QARAX_NOT_FOUND);
   EXPECT(qarax_check_handle(&call, "foo", qarax_text_of("{\"handle\":{\"of\":1},\"format\":1}"), 2) == QARAX_NOT_FOUND);
   EXPECT(qarax_check_handle(&call, "foo", qarax_text_of("{\"handle\":null}"), 2) == QARAX_NOT_FOUND);
-  /* Somebody else's, whatever its format. */
+  /* A handle of another plugin, whatever its format. */
   EXPECT(qarax_check_handle(&call, "foo", qarax_text_of("{\"handle\":{\"format\":1}}"), 2) == QARAX_NOT_FOUND);
   EXPECT(qarax_check_handle(&call, "foo", qarax_text_of("{\"handle\":{\"format\":1,\"plugin\":\"food\"}}"), 2) ==
          QARAX_NOT_FOUND);
@@ -160,7 +160,7 @@ static void the_host_is_asked_and_its_words_passed_on(void) {
   EXPECT(strcmp(error, "{\"vm\":\"v\",\"incarnation\":4,\"signal\":15}") == 0);
 }
 
-/* The largest answer that a host gives to it, every byte a control character. */
+/* The largest answer that a host may give it, with every byte a control character. */
 static int32_t runs(void* self, const qarax_call* call, qarax_text args) {
   static char document[QARAX_ANSWER_ROOM];
   static const char begin[] = "{\"exit\":{\"kind\":\"exited\",\"log_tail\":\"\"},\"output\":\"\",\"matched\":false}";

@@ -1,4 +1,4 @@
-// Documents: what decoding takes, what it refuses and where, and what encoding leaves out.
+// Documents: what decoding accepts, what it refuses and at which pointer, and what encoding leaves out.
 #include <gtest/gtest.h>
 
 #include "qarax/plugin/call_args.hpp"

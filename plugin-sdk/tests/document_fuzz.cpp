@@ -1,5 +1,5 @@
-// The reader and the codec of every document that crosses the plugin border. Whatever goes in, nothing may crash, and
-// what is accepted must survive being written and read again.
+// Fuzzes the JSON reader and the codec of every document that crosses the plugin boundary. No input may cause a crash,
+// and an accepted one must survive being written and read again.
 #include <cstdint>
 #include <cstdlib>
 

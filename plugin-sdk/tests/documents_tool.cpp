@@ -1,5 +1,5 @@
-// plugin-sdk/documents.json from the field tables: `documents_tool write FILE`, and `check FILE`, which says whether it
-// is what they make. One definition a line.
+// Generates plugin-sdk/documents.json from the field tables: `documents_tool write FILE`. `check FILE` tells whether
+// the file is up to date. One definition per line.
 #include <algorithm>
 #include <cstdio>
 #include <fstream>
@@ -17,7 +17,7 @@ namespace {
 using json::Object;
 using json::Value;
 
-// The schema, with what an absent member means: the encoder leaves out what is as it says there.
+// The schema with the default of each optional member: the encoder leaves out members that have this value.
 template <class T>
 Value definition() {
   const auto schema = json::parse(json_schema<T>("#/$defs/"));
@@ -35,7 +35,8 @@ Value definition() {
     for (const auto& [name, property] : *value.as_object()) {
       Object members = *property.as_object();
       const Value* absent = defaults->find(name);
-      const bool is_part = property.find("$ref") != nullptr;  // its members have defaults of their own
+      const bool is_part =
+          property.find("$ref") != nullptr;  // a nested document: its members have defaults of their own
       const bool may_be_absent = std::find(required.begin(), required.end(), name) == required.end();
       if (may_be_absent && absent != nullptr && !absent->is_null() && !is_part)
         members.emplace_back("default", *absent);
@@ -67,7 +68,7 @@ std::string documents() {
          "\n}}\n";
 }
 
-// What a $ref names has to be there.
+// Whether every $ref names an existing definition.
 bool has_its_references(const std::string& text) {
   const auto parsed = json::parse(text);
   const Value* all = parsed ? parsed->find("$defs") : nullptr;

@@ -1,4 +1,4 @@
-// QARAX_PLUGIN: the C tables as a host of any age sees them.
+// QARAX_PLUGIN: the C tables as older and newer hosts see them.
 #include "qarax/plugin/export.hpp"
 
 #include <fcntl.h>
@@ -95,7 +95,7 @@ struct MinimalTraits {
   static constexpr std::string_view kVersion = "1";
 };
 
-// The host's side, by hand.
+// The host's side of a call, written by hand.
 struct Sink {
   Sink() {
     call.size = sizeof call;
@@ -338,7 +338,7 @@ TEST_F(Export, ANewerHostsStructsAreLonger) {
 }
 
 TEST_F(Export, AnOlderHostLacksServices) {
-  // A process table from before `claim`: the slot is beyond its size, and poisoned.
+  // A process table from before `claim` was added: the slot is beyond its size, and has an invalid pointer.
   the_process.size = offsetof(qarax_host_process_1, claim);
   the_process.claim = reinterpret_cast<qarax_slot>(1);
   const auto* basic = table<qarax_hypervisor_1>(QARAX_HYPERVISOR_1);

@@ -1,4 +1,4 @@
-// The strictness of the reader, case by case.
+// How strict the reader is, case by case.
 #include "qarax/plugin/json.hpp"
 
 #include <gtest/gtest.h>

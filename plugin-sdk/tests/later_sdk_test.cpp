@@ -1,5 +1,5 @@
-// A plugin built with a later SDK on a host of 0.9. The abi.h of this file isn't the SDK's: the build puts a field at
-// the end of each basic struct, as a later minor may, and the plugin must not ask an older host for it.
+// A plugin built with a later SDK on a 0.9 host. This file isn't built with the SDK's abi.h: the build appends a field
+// to each basic struct, as a later minor version may, and the plugin must not require it of an older host.
 #include <gtest/gtest.h>
 
 #include "qarax/plugin/export.hpp"

@@ -1,5 +1,5 @@
-# What a stranger does: install the SDK by itself, build the template against it, load what came out; and the rule that a
-# plugin links nothing else of ours. cmake -DSDK=… -DWORK=… -DBIN=… -DCXX=… -DCC=… -P out_of_tree.cmake
+# Does what a plugin author does: installs the SDK alone, builds the template against it and loads the result. Also checks
+# that a plugin can't link other libraries of qarax. cmake -DSDK=… -DWORK=… -DBIN=… -DCXX=… -DCC=… -P out_of_tree.cmake
 function(run)
   execute_process(COMMAND ${ARGN} RESULT_VARIABLE code OUTPUT_VARIABLE out ERROR_VARIABLE out)
   if(NOT code EQUAL 0)
@@ -21,13 +21,13 @@ foreach(template "" /c)
   run(${CMAKE_CTEST_COMMAND} --test-dir ${WORK}/build${template} --output-on-failure --no-tests=error)
 endforeach()
 
-# What the installed pages link to is installed.
+# Everything that the installed pages link to must be installed.
 file(GLOB_RECURSE pages ${WORK}/prefix/share/qarax/plugin-sdk/*.md)
 foreach(page IN LISTS pages)
   file(READ ${page} text)
   get_filename_component(folder ${page} DIRECTORY)
   string(REPLACE "](" "@" text "${text}")
-  string(REGEX REPLACE "[][;]" "" text "${text}")  # which mean something in a list
+  string(REGEX REPLACE "[][;]" "" text "${text}")  # characters with a meaning in lists
   string(REGEX MATCHALL "@[^):#]+\\)" links "${text}")
   foreach(link IN LISTS links)
     string(REGEX REPLACE "^@(.*).$" "\\1" link "${link}")
@@ -37,7 +37,7 @@ foreach(page IN LISTS pages)
   endforeach()
 endforeach()
 
-# A plugin that links the rest of qarax, or Poco, fails to configure with the reason.
+# A plugin that links other libraries of qarax, or Poco, must fail to configure, with the reason.
 foreach(library "qarax::core" "Poco::Net")
   file(WRITE ${WORK}/wrong/plugin.cpp "\n")
   file(WRITE ${WORK}/wrong/CMakeLists.txt

@@ -100,7 +100,7 @@ TEST(Schema, FlatMembersAndText) {
   EXPECT_EQ(json::to_text(*stop.find("required")), R"(["vm","incarnation","mode"])");
 }
 
-// The members that the codec leaves out where they have no value, though it knows them.
+// Adds the members that the codec knows but leaves out if they have no value.
 template <class T>
 void add_absent_ones(std::set<std::string>& names) {
   detail::for_each_field<T>([&](const auto& f) {
@@ -112,7 +112,7 @@ void add_absent_ones(std::set<std::string>& names) {
   });
 }
 
-// Each member that the codec writes is in the schema, and nothing else is.
+// The schema has exactly the members that the codec writes.
 template <class T>
 void expect_same_members() {
   const auto document = schema_of(encode(T{}, Defaults::write));

@@ -1,20 +1,21 @@
-# Shell helpers of our scripts: what runs, for how long, and when it fails which step, why and where the log is.
+# Helpers of the project's shell scripts: show what runs and for how long, and on failure the step, the reason and the log.
 # Source it: . "$(dirname "$0")/lib/common.sh". Needs bash 5.
 #
-#   step NAME…            from here on a failure is named as NAME's
+#   step NAME…            from here on a failure is reported as one of the step NAME
 #   say TEXT…             one line with the elapsed time
-#   fail TEXT… [-- WAY…]  the step, TEXT, the last log's place, the way out; ends the script with 1
-#   logged LOG CMD…       runs CMD with its output in LOG, a line of progress now and then; answers CMD's exit code
+#   fail TEXT… [-- WAY…]  prints the step, TEXT, the path of the last log and the way out; ends the script with 1
+#   logged LOG CMD…       runs CMD with its output in LOG and prints progress now and then; returns CMD's exit code
 #   must LOG CMD…         the same, and a failure ends the script with the tail of LOG
 #
-# A signal that ends the script ends CMD first, with all that it has started; with QARAX_UNBROKEN=1 CMD's end is waited for.
-# QARAX_STARTED, exported, keeps one clock over scripts that call each other.
+# A signal that ends the script first ends CMD and everything it has started; with QARAX_UNBROKEN=1 it waits for CMD to end.
+# QARAX_STARTED is exported, so that scripts that call each other share one clock.
 
-# The way out for another system: a copy of the tree, since the node loads no plugins from a folder of somebody else's, and
-# a shell in the end, as with it goes what was installed.
+# The suggestion for other systems: run in a container. It works on a copy of the tree, because the node loads no plugins
+# from a folder that somebody else owns, and ends in a shell, because everything installed is lost with the container.
 qarax_in_a_copy='mkdir /qarax && tar -C /src --exclude=./build -c . | tar -C /qarax --no-same-owner -x && /qarax/scripts/quickstart.sh'
 qarax_in_a_container="in a container, from this tree: docker run -it --platform linux/amd64 -v \"\$PWD\":/src:ro debian:13 bash -c '$qarax_in_a_copy --keep; exec bash'"
-# Said at once, in words that any shell understands: elsewhere (macOS has bash 3) the next lines end in riddles.
+# Check this first, with syntax that any shell understands: on other systems (macOS has bash 3) the next lines would fail
+# with confusing errors.
 if [ "$(uname -s)" != Linux ]; then
   printf '\nFAILED: this is %s; qarax runs on Linux: Debian 12 and 13, x86_64\n  way out: %s\n' "$(uname -s)" "$qarax_in_a_container" >&2
   exit 1
@@ -59,7 +60,7 @@ fail() {
   exit 1
 }
 
-# The last line worth showing of a log: ninja's "[3/90] …", apt's "Unpacking …".
+# The last non-empty line of a log, e.g. ninja's "[3/90] …" or apt's "Unpacking …".
 last_line() { tail -c 2000 "$1" 2>/dev/null | tr '\r' '\n' | grep -v '^[[:space:]]*$' | tail -n 1 | cut -c 1-100; }
 
 interrupted() { # PID
@@ -79,7 +80,8 @@ logged() {
   QARAX_LOG=$log
   mkdir -p "$(dirname "$log")"
   [ -t 1 ] && every=5
-  # In a process group of its own: a function's shell, which a signal would end, doesn't hand it on to what runs in it.
+  # Run CMD in a process group of its own: if CMD is a function, a signal would end only its shell, which doesn't pass it on
+  # to the programs that it runs.
   set -m
   "$@" >"$log" 2>&1 </dev/null &
   pid=$!
@@ -108,5 +110,5 @@ must() {
   fail "\"$*\" ended with $code"
 }
 
-# The names in a package list, without its comments.
+# The names in package lists, without comments.
 listed() { sed -e 's/#.*//' -e 's/[[:space:]]*$//' -e '/^$/d' "$@" | sort -u; }

@@ -1,8 +1,8 @@
-# Fuzzers by the minute. Source it after common.sh.
+# Runs fuzzers for a limited time. Source it after common.sh.
 #
-#   fuzz_all FOLDER SECONDS   runs each FOLDER/*_fuzz for SECONDS, as many at once as there are processors, each from its
-#                             seeds and what earlier runs found (FOLDER/NAME_found); what ends one is kept in
-#                             FOLDER/NAME_crash-… and fails
+#   fuzz_all FOLDER SECONDS   runs each FOLDER/*_fuzz for SECONDS, as many at once as there are processors. Each starts from
+#                             its seeds and from what earlier runs found (FOLDER/NAME_found). An input that ends a fuzzer
+#                             is kept in FOLDER/NAME_crash-… and makes fuzz_all fail
 fuzz_one() { # FOLDER NAME SECONDS
   local folder=$1 name=$2 seconds=$3
   mkdir -p "$folder/${name}_found"

@@ -13,13 +13,13 @@ pg_as() {
   if [ "$(id -u)" = 0 ]; then (cd / && runuser -u postgres -- "$@"); else "$@"; fi
 }
 
-# Asked of the kernel; taken by then only if somebody is quicker, and then the start fails loudly.
+# Asks the kernel for a free port. Another process may take it before PostgreSQL does; then the start fails with an error.
 pg_free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
 pg_ctl() { # FOLDER ARGUMENTS…
   local folder=$1
   shift
-  # Its descriptors aren't ours: a pipe that it held would keep our caller waiting.
+  # Redirect all descriptors: if PostgreSQL held a pipe of the caller's, the caller would wait for its end.
   pg_as "$(pg_bin)/pg_ctl" -D "$folder/data" -l "$folder/log" -w -t 60 "$@" >>"$folder/ctl.log" 2>&1 </dev/null
 }
 
@@ -51,7 +51,7 @@ postgres_for_tests() {
   [ -z "${QARAX_TEST_POSTGRES:-}" ] || return 0
   [ -n "$(pg_bin)" ] || { echo "the tests on PostgreSQL are skipped: the package postgresql is missing" >&2; return 0; }
   QARAX_TEST_POSTGRES_FOLDER=$(mktemp -u "${TMPDIR:-/tmp}/qarax-postgres-XXXXXX")
-  # Before the start, so that one that fails halfway is cleaned up as well.
+  # Set the trap before the start, so that a start that fails halfway is cleaned up too.
   trap 'pg_end "$QARAX_TEST_POSTGRES_FOLDER"' EXIT
   QARAX_TEST_POSTGRES=$(pg_start "$QARAX_TEST_POSTGRES_FOLDER") || return 1
   export QARAX_TEST_POSTGRES

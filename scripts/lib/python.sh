@@ -1,12 +1,12 @@
-# Python environments of our own. Source it after common.sh.
+# Makes the Python environments of the scripts. Source it after common.sh.
 #
 #   python_env FOLDER PROJECT   makes or refreshes FOLDER (a venv) with what PROJECT/pyproject.toml asks for;
 #                               afterwards FOLDER/bin/pytest runs
-#   python_tools FOLDER LIST    the same with the packages of a list, as third_party/packages/python.txt
+#   python_tools FOLDER LIST    the same with the packages of a list such as third_party/packages/python.txt
 #
-# Both are quick when nothing has changed, and then need no network.
+# Both are quick if nothing has changed, and then need no network.
 
-# Sets `wanted`, what FOLDER is to be made from (further files in $2…); answers whether it was.
+# Sets `wanted` to what FOLDER is to be made from (further files in $2…) and returns whether it was made from that.
 python_made() {
   local env=$1 had=
   shift
@@ -31,10 +31,10 @@ python_env() {
   local env=$1 project=$2 list wanted
   list=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../third_party/packages" && pwd)/python.txt
   python_made "$env" "$list" "$project/pyproject.toml" && return
-  # Its stamp is another one: what the list makes is only the first half.
+  # Remove the stamp of python_tools: the packages of the list are only the first half of this environment.
   python_tools "$env" "$list"
   rm -f "$env/.qarax-made-from"
-  # Not "uv sync": uv.lock names PyPI's own addresses, and this machine may reach only a mirror.
+  # "uv sync" can't be used: uv.lock names PyPI's own addresses, and this machine may only reach a mirror.
   must "$env.log" "$env/bin/uv" pip install --quiet --python "$env/bin/python" -r "$project/pyproject.toml"
   printf '%s\n' "$wanted" >"$env/.qarax-made-from"
 }

@@ -22,7 +22,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CACHE = pathlib.Path(os.environ.get("QARAX_TIDY_CACHE") or pathlib.Path.home() / ".cache" / "qarax-tidy")
 KEPT_DAYS = 30
-# Tests read like tables, fixtures are broken on purpose, and fuzzing has a preset of its own.
+# Not checked: tests, which read like tables; fixtures, which are broken on purpose; fuzzers, which have their own preset.
 LEFT_OUT = re.compile(r"_(test|fuzz)\.cpp$|/fixtures/|^e2e/|^plugin-sdk/(template|tests)/|testing/")
 
 
@@ -31,8 +31,8 @@ def output_of(*command):
 
 
 def includes_by_object(build):
-    """What ninja noted at each object's compilation: its headers, by the object's path in the build folder; nothing of
-    one that is out of date."""
+    """The headers that ninja recorded when it compiled each object, by the object's path in the build folder. Objects
+    that are out of date are left out."""
     out, current = {}, []
     for line in output_of("ninja", "-C", str(build), "-t", "deps").splitlines():
         if line.startswith("    "):
@@ -45,7 +45,8 @@ def includes_by_object(build):
 
 
 class Digests:
-    """Of files, each read once; a file of the system counts by its path, as its package's version is in every key."""
+    """Digests of files, each read once. A file of the system is represented by its path, as every key contains the
+    versions of the packages."""
 
     def __init__(self, build):
         self.build = build
@@ -64,7 +65,8 @@ class Digests:
 
 
 def key_of(entry, includes, digests, common):
-    """None where ninja knows nothing of it, or it includes what is no more: then it is looked at each time."""
+    """The cache key of a source; None if ninja has no record of it or it includes a file that no longer exists. Such a
+    source is checked each time."""
     built = re.search(r" -o (\S+)", entry["command"])
     headers = includes.get(built[1]) if built else None
     if headers is None:
@@ -80,7 +82,7 @@ def key_of(entry, includes, digests, common):
 
 
 def without_precompiled(build):
-    """The compile commands without GCC's precompiled headers, which clang can't read; written to build/tidy for clang-tidy."""
+    """Writes compile commands for clang-tidy to build/tidy, without GCC's precompiled headers, which clang can't read."""
     entries = json.loads((build / "compile_commands.json").read_text())
     for entry in entries:
         entry["command"] = re.sub(r" -Winvalid-pch| -fpch-preprocess| -include \S+/cmake_pch\.h\S*", "", entry["command"])
@@ -104,7 +106,7 @@ def forget_old():
 
 
 def newest_first(sources):
-    """By their last commits; what isn't committed yet comes before."""
+    """Sorts sources by their last commit, the latest first; uncommitted changes come before all."""
     order = {}
     log = output_of("git", "log", "--format=", "--name-only", "-n", "300")
     for name in output_of("git", "diff", "--name-only", "HEAD").splitlines() + log.splitlines():

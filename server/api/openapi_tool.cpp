@@ -1,8 +1,8 @@
-// Keeps server/api/openapi.yaml and the field tables the same, and turns the file into what the server serves.
+// Keeps server/api/openapi.yaml in step with the field tables, and turns the file into the document that is served.
 //
-//   openapi_tool check FILE          fails where components/schemas or x-problems differ from the tables
-//   openapi_tool write FILE          rewrites those two, between their markers, in place
-//   openapi_tool embed FILE OUT.cpp  the document as JSON, as a source file
+//   openapi_tool check FILE          fails if components/schemas or x-problems differ from the tables
+//   openapi_tool write FILE          rewrites those two in place, between their markers
+//   openapi_tool embed FILE OUT.cpp  writes the document as JSON into a source file
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -46,7 +46,7 @@ Value to_json(const YAML::Node& node) {
   return Value(text);
 }
 
-// The first place where two documents differ, whatever the order of members; empty: nowhere.
+// The first place where two documents differ, ignoring the order of members; empty if they are equal.
 std::string difference(const Value& ours, const Value& file, const std::string& at) {
   if (const Object* a = ours.as_object(); a != nullptr && file.as_object() != nullptr) {
     for (const auto& [key, value] : *a) {
@@ -79,7 +79,7 @@ Value schemas_document() {
 
 // ---- YAML writing ----
 
-// Plain text stays bare where YAML can't take it for anything else.
+// Whether YAML can read `text` unquoted as nothing but this string.
 bool is_plain(const std::string& text) {
   static constexpr std::string_view kInner = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_ ./$-";
   static constexpr std::string_view kWords[] = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"};
@@ -183,7 +183,7 @@ bool is_of_the_server_itself(const Value& operation) {
   return false;
 }
 
-// The names of the query parameters that `holder`, a path or an operation, has, each as C++ and with a comma.
+// The names of the query parameters of `holder`, which is a path or an operation; each as a C++ literal with a comma.
 std::string query_names(const Value& file, const Value& holder) {
   std::string out;
   const Value* list = holder.find("parameters");
@@ -200,7 +200,7 @@ std::string query_names(const Value& file, const Value& holder) {
   return out;
 }
 
-// api::route_queries().
+// The source text of api::route_queries().
 std::string queries_source(const Value& file) {
   std::string arrays;
   std::string table;

@@ -35,8 +35,8 @@ namespace qarax::server {
 namespace {
 
 constexpr const char* kDefaultConfig = "/etc/qarax/server.yaml";
-// The command line or the configuration is wrong and stays so: systemd doesn't start it again
-// (RestartPreventExitStatus=).
+// Exit status for a wrong command line or configuration, which a restart doesn't cure: systemd doesn't restart the
+// server (RestartPreventExitStatus=).
 constexpr int kExitConfig = 2;
 constexpr std::size_t kShortestToken = 16;
 constexpr std::size_t kThreadStack = 262'144;
@@ -102,7 +102,7 @@ std::string url_of(const ServerConfig& config, std::uint16_t port) {
   return (config.tls_cert.empty() ? "http://" : "https://") + core::host_port(config.listen_address, port);
 }
 
-// For whoever looks, whatever our umask: it is readable by all from the moment that it is there.
+// The file is readable by everybody, whatever the umask, from the moment it appears under its name.
 Status write_port_file(const std::string& path, std::uint16_t port) {
   const std::string unready = path + ".unready";
   core::Fd file;
@@ -113,7 +113,7 @@ Status write_port_file(const std::string& path, std::uint16_t port) {
   return core::errno_error("can't write " + path, error);
 }
 
-// Blocked before any thread is made, so that only wait() sees them.
+// Blocks SIGTERM and SIGINT. Made before any thread, so that only wait() and wait_for() receive them.
 class Signals {
  public:
   Signals() {
@@ -129,7 +129,7 @@ class Signals {
     }
     return number;
   }
-  // 0: none came within that time.
+  // The signal, or 0 if none came within `time`.
   int wait_for(std::chrono::milliseconds time) const {
     const timespec limit{time.count() / 1000, (time.count() % 1000) * 1'000'000};
     return std::max(0, ::sigtimedwait(&set_, nullptr, &limit));
@@ -139,10 +139,10 @@ class Signals {
   sigset_t set_{};
 };
 
-// One server at a time: a second one stands by until the first has ended. A database that is down is waited for. Null:
-// a signal came first.
+// Opens the store. Only one server uses a database: a second one stands by until the first has ended. Also waits for a
+// database that is down. Returns null if a signal came first.
 Result<std::unique_ptr<Store>> wait_for_store(const DatabaseUrl& url, const Signals& signals) {
-  // An attempt at PostgreSQL is a process there; at SQLite it is a lock of a file.
+  // Each attempt costs a process on the PostgreSQL server, but only a file lock with SQLite.
   const std::chrono::milliseconds every(url.is_postgres() ? 500 : 100);
   std::string said;
   for (;;) {
@@ -198,7 +198,7 @@ int serve(const ServerConfig& config, const CommandLine& line) {
   add_event_routes(router, **store);
   add_job_routes(router, **store, operations);
   add_system_routes(router, **store, operations, metrics, version);
-  guard_changes(router, **store);  // behind them: it stands in front of all of them
+  guard_changes(router, **store);  // after the routes were added: it wraps all of them
   guard_queries(router);
   std::optional<http::TokenAuthenticator> authenticator;
   if (!config.token_sha256.empty()) authenticator.emplace(std::vector<std::string>{config.token_sha256});
@@ -217,17 +217,18 @@ int serve(const ServerConfig& config, const CommandLine& line) {
 
   const int number = signals.wait();
   log->info("ending: VMs run on signal={}", number);
-  // What is left to do when the time is up takes a moment too.
+  // Keep a tenth of the grace period for the work after the deadline.
   const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(config.shutdown_grace_ms * 9 / 10);
   server.begin_drain();
-  // Callers that wait for a job hear of its end, or at last where to look for it; the rest is for their replies.
+  // Callers that wait for a job learn of its end or, when this time is up, where to look for it. The remaining time is
+  // for sending their replies.
   orchestrator.shutdown(config.shutdown_grace_ms * 3 / 5);
   const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
   const bool quiet = server.stop(std::max(left, std::chrono::milliseconds(0))) && host_jobs.stop();
   (*store)->flush();
   log->info("ended");
   core::flush_logs();
-  // A handler that still runs must not keep the process: all that was acknowledged is on disk.
+  // A handler that still runs must not keep the process alive: everything acknowledged is on disk.
   if (!quiet) std::_Exit(EXIT_SUCCESS);
   return EXIT_SUCCESS;
 }
@@ -267,12 +268,12 @@ int run(int argc, char** argv) {
 }  // namespace qarax::server
 
 int main(int argc, char** argv) {
-  // What the server makes, its database above all, is its user's only, whatever folder it is in. Here, while there are
-  // no other threads.
+  // Only the server's user may read what it creates, above all its database, whatever folder that is in. Set here while
+  // there are no other threads.
   ::umask(077);
-  // Two arenas instead of eight a core: threads wait most of the time here, and each arena keeps its pages.
-  // What a change needs for a moment isn't given back to the system after each: that took half of a create's time. What
-  // is bigger, is.
+  // Two malloc arenas instead of eight per core: the threads mostly wait, and each arena keeps its pages. The
+  // thresholds keep memory that a change needs for a moment from being returned to the system each time, which took
+  // half of a create's time. Larger blocks are still returned.
   ::mallopt(M_ARENA_MAX, 2);
   ::mallopt(M_TRIM_THRESHOLD, 4 * 1024 * 1024);
   ::mallopt(M_MMAP_THRESHOLD, 2 * 1024 * 1024);

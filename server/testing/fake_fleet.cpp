@@ -107,7 +107,7 @@ std::shared_ptr<NodeAccess> FakeFleet::link(const std::string& host_id) const {
   return link_ && link_->id == host_id ? link_ : nullptr;
 }
 
-// As NodeLink does it: facts, snapshot, changes, and the loss of it all.
+// Does what NodeLink does: facts, snapshot, changes, and the loss of the node.
 void FakeFleet::follow(const std::string& host_id) {
   std::shared_ptr<Link> link;
   {

@@ -1,5 +1,4 @@
-// One fake node without gRPC in between: for ThreadSanitizer, which can't see through a library that wasn't built with
-// it.
+// A fleet of one fake node without gRPC in between: ThreadSanitizer can't follow a library that wasn't built with it.
 #pragma once
 
 #include <atomic>

@@ -22,45 +22,47 @@ class FakeNode {
  public:
   FakeNode();
 
-  // The agent is gone, as by kill -9; its VMs stay. start(): back, with a new session.
+  // stop(): the agent is gone, as if by kill -9; its VMs stay. start(): it is back, with a new session.
   void stop();
   void start();
 
   // -- what it shall do next --
-  void lose_replies(int count);  // carried out, and the caller hears UNAVAILABLE
-  void hang(bool hangs);         // commands don't return until they are cancelled (and undone) or this is false. One
-                                 // whose call broke off goes on meanwhile, as node.proto says
-  void fail(Error error);        // the next command fails with it; empty code: none
-  void forget_features();        // as a node that is older than all of them says it
-  void pretend_to_delete();      // the next delete is answered with success, and the VM is there
-  void hold_adopts();            // no answer, until their call is left
+  void lose_replies(int count);  // these commands are carried out, but the caller gets UNAVAILABLE
+  // Commands don't return until they are cancelled (and undone) or hang(false) is called. One whose call broke off goes
+  // on meanwhile, as node.proto says.
+  void hang(bool hangs);
+  void fail(Error error);    // the next command fails with it; code ok: none does
+  void forget_features();    // announces no features, as a node older than all of them
+  void pretend_to_delete();  // the next delete is answered with success, but the VM stays
+  void hold_adopts();        // adopts aren't answered until their call ends
 
-  void fail_reads(Error error);  // questions about a VM fail with it; without a reason: as if the node said nothing
+  // Queries about a VM fail with it; without a reason: as if the node itself said nothing.
+  void fail_reads(Error error);
 
-  void refuse(Error error);  // what its plugin says of the next resolve; empty code: nothing
+  void refuse(Error error);  // the plugin's error for every resolve; code ok: none
 
   // -- what it has seen --
   std::map<std::string, VmState> vms() const;
   int carried_out(core::Action action) const;
   bool was_cancelled(const std::string& vm, std::int64_t revision) const;
-  int told_to_keep() const;                          // how often
-  std::int64_t position() const;                     // of whom it obeys
-  void wait_for_command(core::Action action) const;  // until one such has arrived
-  void wait_for_adopt() const;                       // as well, of those that are held
-  // A change that no command made.
+  int told_to_keep() const;                          // number of keep() calls
+  std::int64_t position() const;                     // of the server that it obeys
+  void wait_for_command(core::Action action) const;  // blocks until such a command has arrived
+  void wait_for_adopt() const;                       // blocks until an adopt is held
+  // Changes the VM's state without a command.
   void set_state(const std::string& vm, VmState state);
-  // As if another server had commanded it since.
+  // As if another server had given commands since.
   void obey(const Activation& other, std::int64_t position = 0);
   void raise_revision(const std::string& vm, std::int64_t revision);
-  // As if it had been told so since.
+  // As if the node had been told that edition since.
   void raise_edition(const std::string& vm, std::int64_t edition);
-  // What no VM owns; gone with the next collect.
+  // Adds a leftover that no VM owns; the next collect removes it.
   void leave(core::Leftover leftover);
   std::vector<core::Leftover> leftovers(bool collect, const std::vector<std::string>& owned = {});
-  int collected() const;  // how often it was asked to
-  // Its data folder is another one now.
+  int collected() const;  // number of collects
+  // As if the node had another data folder now.
   void change_identity();
-  // Where it can be reached by who is on the machine of that boot.
+  // Announces a unix socket for servers on the machine with that boot id.
   void tell_of_socket(std::string path, std::string boot_id);
 
   // -- the protocol --
@@ -68,26 +70,26 @@ class FakeNode {
   NodeSurvey survey(const std::vector<std::string>& deleted_of) const;
   std::optional<Error> greet(const Activation& server);
   std::optional<Error> adopt(const Activation& server, const Activation& seen);
-  void await_adopt(const std::function<bool()>& is_left);  // before it
+  void await_adopt(const std::function<bool()>& is_left);  // call before adopt()
   bool knows(std::string_view feature) const;
   struct Answer {
     bool connection_broke = false;
-    std::optional<Error> refused;            // the call as a whole
-    std::optional<core::VmReport> report{};  // what came of the command otherwise
+    std::optional<Error> refused;            // the whole call was refused
+    std::optional<core::VmReport> report{};  // else the command's result
     std::optional<Error> error{};
   };
   struct Call {
     NodeCommand command;
-    std::string session;       // of the node, which it is meant for
-    bool outlives_it = false;  // the command, as CommandRequest.outlives_call
+    std::string session;       // the node's session that the call is meant for
+    bool outlives_it = false;  // the command goes on without its call, as CommandRequest.outlives_call
   };
-  // `is_left`: the caller listens no more.
+  // `is_left` returns true once the caller has gone.
   Answer execute(const Call& call, const std::function<bool()>& is_left);
   void cancel(const std::string& vm, std::int64_t revision);
   void keep(const std::string& vm, const std::string& name, const RawJson& words, std::int64_t edition);
   void reached(const Activation& server, std::int64_t position);
-  // The snapshot, then every change, each handed to `sink` under the node's lock, until that says false, the agent is
-  // gone or `is_cancelled`. Null: a heartbeat. An empty `vm`: the snapshot's end.
+  // Passes the snapshot and then every change to `sink`, under the node's lock, until that returns false, the agent is
+  // gone or `is_cancelled` returns true. A null report is a heartbeat; one with an empty `vm` ends the snapshot.
   void watch(const std::function<bool(const core::VmReport*)>& sink, const std::function<bool()>& is_cancelled);
   bool is_gone() const;
   Result<VmSpec> resolve(const core::StartCommand& command) const;
@@ -97,7 +99,7 @@ class FakeNode {
   struct Vm {
     core::VmReport report;
     std::int64_t revision = 0;
-    std::optional<Answer> result;  // of the command of that revision
+    std::optional<Answer> result;  // of the command with that revision
     core::StartCommand given;
     std::vector<core::KeptSnapshot> snapshots;
   };
@@ -119,8 +121,8 @@ class FakeNode {
   std::map<std::string, Vm> vms_;
   std::map<std::string, std::int64_t> tombstones_;
   std::set<std::pair<std::string, std::int64_t>> cancelled_;  // VM and revision
-  std::vector<NodeCommand> left_;                             // under way, and nobody listens
-  std::deque<core::VmReport> log_;                            // of this session
+  std::vector<NodeCommand> left_;                             // commands that go on without their call
+  std::deque<core::VmReport> log_;                            // reports of this session
   std::multiset<core::Action> arrived_;
   std::multiset<core::Action> done_;
   int lost_replies_ = 0;

@@ -1,4 +1,4 @@
-// What the fake node does with commands.
+// How the fake node handles commands.
 #include <utility>
 
 #include "fake_node.hpp"
@@ -56,7 +56,7 @@ void FakeNode::cancel(const std::string& vm, std::int64_t revision) {
   });
 }
 
-// What is true for a command that isn't held up any more.
+// The answer to a command that is no longer held up.
 FakeNode::Answer FakeNode::settle(const NodeCommand& command) {
   Answer answer;
   const auto found = vms_.find(command.vm);
@@ -79,7 +79,7 @@ FakeNode::Answer FakeNode::settle(const NodeCommand& command) {
     answer = *found->second.result;
   } else {
     if (found != vms_.end()) found->second.result.reset();
-    // Undone, and that is what the node says of it from then on.
+    // A cancelled command is undone, and keeps that result.
     if (cancelled_.contains({command.vm, command.revision})) failure_ = make_error(Code::cancelled, "it was cancelled");
     answer = carry_out(command);
   }

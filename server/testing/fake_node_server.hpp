@@ -1,4 +1,4 @@
-// A fake node behind gRPC, as the server meets a real one.
+// A gRPC server for a fake node, so that the server under test meets it like a real one.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
@@ -18,13 +18,13 @@ class FakeNodeServer final : public node::v1::Node::Service {
   explicit FakeNodeServer(FakeNode& node);
   ~FakeNodeServer() override;
   int port() const { return port_; }
-  void stop();   // the node's too
+  void stop();   // also stops the node
   void start();  // on the same port
-  // On a unix socket too, which the node tells of; as one on this machine, or on another one.
+  // Also listens on a unix socket, which the node announces; `here`: as a node on this machine, else as one on another.
   void offer_unix_socket(const std::string& path, bool here);
-  void skip_one();                                 // the next report gets lost on its way, and its number with it
-  int watches() const { return watches_.load(); }  // how many event streams were begun
-  // Where the last command came from, as gRPC says it: "unix:…", "ipv4:…".
+  void skip_one();                                 // the next report is lost on its way, and its number is skipped
+  int watches() const { return watches_.load(); }  // number of event streams that were begun
+  // Peer of the last command, in gRPC's form: "unix:…", "ipv4:…".
   std::string commanded_from() const;
 
   grpc::Status Hello(grpc::ServerContext*, const node::v1::HelloRequest*, node::v1::HelloReply*) override;

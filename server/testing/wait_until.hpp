@@ -1,4 +1,5 @@
-// Waits in tests for what other threads bring about: not for ever, and the test fails with what it waited for.
+// Waits in tests until other threads have done something. The wait is limited; if it fails, so does the test, with the
+// text of what it waited for.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -11,11 +12,11 @@
 
 namespace qarax::server {
 
-// Far more than a busy machine takes, under ThreadSanitizer too.
+// Far more than a busy machine needs, even under ThreadSanitizer.
 inline constexpr std::chrono::seconds kWaitLimit{120};
 
-// False, and a failure of the test: `holds` didn't hold within the limit. Looks every millisecond; what the store tells
-// of is better waited for with the one below.
+// Returns false, and fails the test, if `holds` isn't true within the limit. Checks every millisecond; for what
+// Store::changes() counts use the overload below.
 template <class Predicate>
 bool wait_until(std::string_view what, Predicate holds, std::chrono::steady_clock::duration limit = kWaitLimit) {
   const auto until = std::chrono::steady_clock::now() + limit;
@@ -29,7 +30,7 @@ bool wait_until(std::string_view what, Predicate holds, std::chrono::steady_cloc
   return true;
 }
 
-// The same of VMs and hosts: looks whenever one of them has changed.
+// The same for VMs and hosts: checks whenever one of them has changed.
 template <class Predicate>
 bool wait_until(const Store& store, std::string_view what, Predicate holds) {
   const auto until = std::chrono::steady_clock::now() + kWaitLimit;

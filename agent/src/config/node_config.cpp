@@ -58,7 +58,7 @@ Result<NodeConfig> read_node_config(const std::string& path, std::vector<std::st
   NodeConfig config;
   config.data_dir = default_data_dir();
   core::ConfigReader reader(path, "QARAX_NODE");
-  // By these a server is told of this node, and they may stand in an environment that both were given.
+  // These tell a server about this node. They may be set in an environment that both programs share.
   reader.foreign_variable("QARAX_NODE_HOST");
   reader.foreign_variable("QARAX_NODE_PORT");
   reader.text("listen.address", config.listen_address);
@@ -71,7 +71,7 @@ Result<NodeConfig> read_node_config(const std::string& path, std::vector<std::st
   reader.text("listen.token_sha256", config.token_sha256);
   reader.boolean("insecure", config.insecure);
   reader.text("data_dir", config.data_dir);
-  // VMs' processes are found by their paths below it.
+  // The processes of VMs are found by their paths below it.
   while (config.data_dir.size() > 1 && config.data_dir.back() == '/') config.data_dir.pop_back();
   reader.text("supervisor", config.supervisor);
   reader.text("boot.kernel", config.boot_kernel);

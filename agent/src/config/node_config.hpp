@@ -13,8 +13,8 @@
 namespace qarax::agent {
 
 struct PluginEntry {
-  std::string path;  // a file, or a folder of which every *.so that isn't named by another entry is loaded
-  RawJson config;    // files only
+  std::string path;  // a file, or a folder: all its *.so files that no other entry names
+  RawJson config;    // for files only
   bool required = false;
   bool operator==(const PluginEntry&) const = default;
 };
@@ -23,7 +23,7 @@ struct NodeConfig {
   std::string listen_address = "127.0.0.1";
   std::int64_t listen_port = 50051;
   std::string unix_socket;        // empty: <data_dir>/node.sock; "none": not offered
-  std::string unix_socket_group;  // who else may connect to it; empty: nobody but the agent's own user
+  std::string unix_socket_group;  // the group that may connect to it, too; empty: the agent's own user only
   std::string tls_cert;
   std::string tls_key;
   std::string token_sha256;  // hex SHA-256 of the bearer token that every call must carry; empty: no token
@@ -51,8 +51,8 @@ struct NodeConfig {
   bool operator==(const NodeConfig&) const = default;
 };
 
-// Every problem is reported, with file and line. `path` empty: defaults and environment. `keys`: where asked for, all
-// that there are.
+// Reports every problem with file and line. Empty `path`: defaults and environment only. `keys`, if given, gets the
+// names of all keys.
 Result<NodeConfig> read_node_config(const std::string& path, std::vector<std::string>* keys = nullptr);
 
 }  // namespace qarax::agent

@@ -33,7 +33,7 @@ TEST(NodeConfigFile, TheShippedFileHoldsEveryKeyWithItsDefault) {
   const auto shipped = read_node_config(QARAX_NODE_YAML, &keys);
   ASSERT_TRUE(shipped) << shipped.error().message;
   NodeConfig defaults;
-  defaults.data_dir = shipped->data_dir;  // by user and environment
+  defaults.data_dir = shipped->data_dir;  // depends on user and environment
   defaults.unix_socket = shipped->data_dir + "/node.sock";
   EXPECT_TRUE(*shipped == defaults);
   EXPECT_TRUE(*shipped == *read_node_config(""));
@@ -53,7 +53,7 @@ TEST_F(NodeConfigTest, AnotherAddressWithoutCredentialsIsRefused) {
                    std::string(64, 'a') + "\n"));
 }
 
-// What was started under one spelling of the folder is looked for under the same.
+// Processes are looked for under the same spelling of the folder under which they were started.
 TEST_F(NodeConfigTest, TheDataFolderHasNoSlashBehindIt) {
   auto config = read("data_dir: /var/lib/qarax//\n");
   ASSERT_TRUE(config) << config.error().message;

@@ -67,7 +67,7 @@ std::string name_of(const core::PluginRecord& record) {
   return record.name.empty() ? std::filesystem::path(record.path).stem().string() : record.name;
 }
 
-// The node's own boot files, for a plugin that tries a guest and whose config names no others.
+// The node's own boot files, for plugins that boot a probe guest and whose config names no other files.
 RawJson probe_files(const BootFiles& boot) {
   if (boot.kernel.empty()) return {};
   json::Object object{{"probe_kernel", json::Value(boot.kernel)}};

@@ -1,4 +1,4 @@
-// The loaded plugins as the VM manager's drivers, and what the node says of them.
+// Makes the loaded plugins available to the VM manager as drivers, and reports them as the node's plugins.
 #pragma once
 
 #include <cstdint>
@@ -21,16 +21,16 @@ class PluginDrivers final : public Drivers {
   explicit PluginDrivers(core::PluginHost& host) : host_(host) {}
   ~PluginDrivers() override;
 
-  // Of a file, by its plugin's name or its own, that was loaded or refused: any thread, only enqueues.
+  // Called when a file was loaded or refused, with its plugin's name (or the file's). On any thread; must only enqueue.
   using News = std::function<void(const std::string& plugin)>;
 
-  // What the config names: files with their config first, then the rest of each folder. `boot` is passed to plugins
-  // that ask for a kernel to try an accelerator with. Files that are still being loaded after `patience_ms` go on in
-  // the background, but for `required` ones, which are waited for. The error is about one of those that was refused.
+  // Loads what the config names: files with their config first, then the rest of each folder. `boot` is passed to
+  // plugins that ask for a kernel to try an accelerator with. Files that still load after `patience_ms` go on in the
+  // background, except `required` ones, which are waited for. Fails if a required plugin was refused.
   Status load(const NodeConfig& config, const BootFiles& boot, const News& news = {},
               std::int64_t patience_ms = kPatienceMs);
 
-  // "plugin-loading" where a file that is still being loaded may be the one.
+  // UNAVAILABLE "plugin-loading": a file that is still being loaded may be the one.
   Result<Driver*> find(const std::string& name) override;
   std::vector<core::PluginInfo> infos() const;
   // `default_hypervisor` of the config if it is set, else what choose_default_hypervisor() says.

@@ -88,7 +88,8 @@ TEST_F(PluginDriversTest, WhileOneFileHangsTheOthersServe) {
   EXPECT_EQ(early.error().reason, kPluginLoading);
   EXPECT_EQ(drivers_.find("another").error().reason, "hypervisor-unavailable");
 
-  const int fd = ::open(fifo.c_str(), O_WRONLY | O_CLOEXEC);  // returns when the plugin has it open: lets it go
+  // Returns when the plugin has opened it, and lets the plugin go on.
+  const int fd = ::open(fifo.c_str(), O_WRONLY | O_CLOEXEC);
   EXPECT_GE(fd, 0);
   ::close(fd);
   done.get_future().wait();

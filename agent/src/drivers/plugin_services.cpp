@@ -10,7 +10,7 @@ namespace {
 
 CallLimits limits_of(const core::CallView& call) { return {call.deadline_ns, call.cancel_fd}; }
 
-// The id becomes a folder's name: a plugin's word isn't good enough for that.
+// The id becomes a folder's name, so it is checked and not taken from a plugin as it is.
 Status check_vm(const core::CallView& call, const std::string& vm) {
   if (core::is_uuid(vm)) return Ok{};
   return make_error(Code::invalid_argument, "plugin " + std::string(call.plugin) +

@@ -1,4 +1,4 @@
-// What plugins ask of their host, answered by the agent's process service, log and VM manager.
+// The services that the host offers to plugins, provided by the agent's process service, log and VM manager.
 #pragma once
 
 #include <functional>
@@ -11,7 +11,7 @@ namespace qarax::agent {
 
 class PluginServices final : public core::HostServices {
  public:
-  // `notified(plugin, vm)`: must only enqueue; vm is empty for "describe me again".
+  // `notified(plugin, vm)`: must only enqueue; an empty vm means "describe me again".
   using Notified = std::function<void(const std::string& plugin, const std::string& vm)>;
   PluginServices(ProcessService& processes, Notified notified)
       : processes_(processes), notified_(std::move(notified)) {}

@@ -1,5 +1,5 @@
-// A plugin's "describe me again": asked in the background, one call at a time for each plugin, so that one that hangs
-// holds up neither the node's other news nor the other plugins.
+// Handles a plugin's "describe me again" in the background, with one call at a time for each plugin. A plugin that
+// hangs delays neither the node's other news nor other plugins.
 #pragma once
 
 #include <functional>
@@ -13,11 +13,11 @@ namespace qarax::agent {
 
 class Redescriber {
  public:
-  // `describe`: asks the plugin and keeps what it says; may hang. On a thread of this.
+  // `describe` asks the plugin and stores the answer; it may hang. It runs on a thread of this object.
   explicit Redescriber(std::function<void(const std::string& plugin)> describe) : describe_(std::move(describe)) {}
 
-  // Any thread; only enqueues. What is asked for while the plugin is being asked is one more call after that one: an
-  // older description never comes in over a newer one.
+  // Any thread; only enqueues. Requests that come while the plugin is being asked lead to one more call afterwards, so
+  // that an older description never replaces a newer one.
   void ask(const std::string& plugin);
 
  private:
@@ -25,8 +25,8 @@ class Redescriber {
 
   const std::function<void(const std::string& plugin)> describe_;
   std::mutex mutex_;
-  std::map<std::string, bool> asking_;        // the plugins that are being asked; true: once more
-  core::WorkerPool pool_{"describe", 0, 64};  // last: its threads use all of the above
+  std::map<std::string, bool> asking_;        // the plugins that are being asked; true: ask once more
+  core::WorkerPool pool_{"describe", 0, 64};  // last member, because its threads use all of the above
 };
 
 }  // namespace qarax::agent

@@ -40,7 +40,7 @@ Error unusable(const std::string& path, int error) {
                     "boot-files-missing");
 }
 
-// What a stored digest is good for: any change of the file changes this.
+// Identifies a version of the file: any change of the file changes it, and a stored digest is valid for one value.
 Result<std::string> fingerprint(const std::string& path) {
   struct stat info {};
   if (::stat(path.c_str(), &info) != 0) return unusable(path, errno);
@@ -78,7 +78,7 @@ Result<std::string> ImageStore::import_file(const std::string& path) {
   return folder_ + "/" + digest;
 }
 
-// A file of its own beside the image; an empty one records that there is none to be had.
+// The PVH form is a separate file beside the image. An empty one records that the image has none.
 std::string ImageStore::pvh_for(const std::string& kernel) {
   const std::lock_guard lock(mutex_);
   const std::string path = kernel + ".pvh";
@@ -86,7 +86,7 @@ std::string ImageStore::pvh_for(const std::string& kernel) {
   if (::stat(path.c_str(), &info) == 0) return info.st_size > 0 ? path : std::string();
   const auto image = core::read_file(kernel, kMaxImage);
   if (!image) {
-    // It says nothing of the kernel: the next start looks again.
+    // A failed read says nothing about the kernel, so the next start tries again.
     core::logger("images")->warn("the kernel could not be read for its PVH form reason={}",
                                  core::log_value(image.error().message));
     return {};
@@ -117,10 +117,10 @@ Result<BootFiles> ImageStore::prepare(const BootSource& source) {
 }
 
 namespace {
-// Of an image, or of what was unpacked of one.
+// The digest in the name of an image, or of a file that was unpacked from one.
 std::string digest_in(const std::string& file) { return file.substr(0, file.find('.')); }
 
-// By their digests; whatever else lies there isn't ours to count, or to remove.
+// Images are named by their digests. Other files in the folder are neither counted nor removed.
 bool is_image(const std::string& file) {
   constexpr std::size_t kDigest = 64;
   return file.size() >= kDigest && file.find_first_not_of("0123456789abcdef") >= kDigest &&
@@ -147,7 +147,7 @@ bool ImageStore::has_others() const {
 
 std::size_t ImageStore::remove_unused(const std::set<std::string>& used) {
   const std::lock_guard lock(mutex_);
-  // What was unpacked goes with its image: whoever uses the one may come to use the other.
+  // An unpacked file is kept or removed together with its image, because a VM that uses one may come to use the other.
   std::set<std::string> digests;
   for (const std::string& file : used) digests.insert(digest_in(file));
   std::size_t removed = 0;

@@ -1,5 +1,5 @@
-// Boot files, immutable by digest: <data_dir>/images/<sha256>. A VM refers to what it first booted, so replacing
-// the node's default kernel changes nothing for VMs that exist. Thread-safe.
+// Boot files, immutable by digest: <data_dir>/images/<sha256>. A VM keeps referring to the files that it first booted,
+// so replacing the node's default kernel changes nothing for existing VMs. Thread-safe.
 #pragma once
 
 #include <mutex>
@@ -21,19 +21,19 @@ class ImageStore {
  public:
   explicit ImageStore(std::string folder);
 
-  // Copies the file in (or finds it there) and answers its path. What was read before and has the same size, inode and
-  // time is not read again, so an agent's restart costs a stat. FAILED_PRECONDITION "boot-files-missing" names the
-  // file.
+  // Copies the file in unless it is there, and returns the copy's path. A file with the device, inode, size and times
+  // of an earlier read is not read again, so an agent's restart costs a stat. FAILED_PRECONDITION "boot-files-missing"
+  // names the file.
   Result<std::string> import_file(const std::string& path);
 
-  // The host's paths for a start. `kernel_pvh`: an ELF with a PVH note that was taken out of the bzImage, made once;
-  // empty where the image holds none (the reason is logged once).
+  // Returns the host's paths for a start. `kernel_pvh`: an ELF with a PVH note, extracted from the bzImage once; empty
+  // if the image holds none (the reason is logged once).
   Result<BootFiles> prepare(const BootSource& source);
 
-  // Removes what neither `used` names, by the files' names, nor was imported by this object; called before anything
-  // else may start a VM. Answers how many images went.
+  // Removes the images that neither `used` names (file names without folder) nor this object has imported. Call it
+  // before anything may start a VM. Returns the number of images removed.
   std::size_t remove_unused(const std::set<std::string>& used);
-  // Is there anything that this object didn't import: only then is it worth asking who uses what.
+  // True if there are images that this object didn't import; only then is it worth finding out who uses which.
   bool has_others() const;
 
  private:

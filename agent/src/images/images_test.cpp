@@ -18,7 +18,7 @@ void put(std::string& out, std::size_t at, T value) {
   std::memcpy(out.data() + at, &value, sizeof value);
 }
 
-// An ELF that is nothing but a header and one note.
+// An ELF with nothing but a header and one note.
 std::string small_elf(std::uint32_t note_type) {
   Elf64_Ehdr header{};
   std::memcpy(header.e_ident, ELFMAG, SELFMAG);
@@ -126,7 +126,7 @@ TEST_F(Images, WhatNobodyUsesIsRemoved) {
     EXPECT_TRUE(core::read_file(kept)) << kept;
   EXPECT_FALSE(core::read_file(second.kernel));
   EXPECT_EQ(store.remove_unused({name(first.kernel_pvh)}), 0U) << "what was unpacked stands for its image";
-  // As if it had never been there.
+  // A removed image can be imported again.
   ASSERT_TRUE(core::write_file_durably(kernel_, "another kernel"));
   EXPECT_EQ(store.prepare({kernel_, "", ""})->kernel, second.kernel);
 }

@@ -12,8 +12,8 @@ namespace qarax::agent {
 
 namespace {
 
-constexpr std::size_t kMaxKernel = 512u << 20;  // refuse what claims to be larger than any kernel
-constexpr std::size_t kLz4Block = 8u << 20;     // of the legacy frame format, fixed
+constexpr std::size_t kMaxKernel = 512u << 20;  // larger claims are refused
+constexpr std::size_t kLz4Block = 8u << 20;     // fixed by the legacy frame format
 constexpr std::uint32_t kXenPhys32Entry = 18;   // xen/include/public/elfnote.h
 
 template <class T>

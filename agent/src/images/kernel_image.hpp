@@ -1,5 +1,6 @@
-// The ELF kernel inside an x86 bzImage (Documentation/arch/x86/boot.rst: setup_sects, payload_offset, payload_length).
-// QEMU boots that ELF by PVH without running the decompressor in the guest, which under TCG saves a third of the boot.
+// Extracts the ELF kernel from an x86 bzImage (Documentation/arch/x86/boot.rst: setup_sects, payload_offset,
+// payload_length). QEMU boots that ELF by PVH without running the decompressor in the guest, which under TCG saves a
+// third of the boot.
 #pragma once
 
 #include <string>
@@ -9,8 +10,8 @@
 
 namespace qarax::agent {
 
-// The decompressed ELF. FAILED_PRECONDITION where `image` is no bzImage, its compression isn't lz4 or zstd, or the ELF
-// has no PVH entry note (XEN_ELFNOTE_PHYS32_ENTRY, type 18, name "Xen").
+// Returns the decompressed ELF. FAILED_PRECONDITION if `image` is no bzImage, its compression isn't lz4 or zstd, or the
+// ELF has no PVH entry note (XEN_ELFNOTE_PHYS32_ENTRY, type 18, name "Xen").
 Result<std::string> extract_pvh_kernel(std::string_view image);
 
 }  // namespace qarax::agent

@@ -17,8 +17,8 @@ struct Home {
   std::int64_t format = 1;
   std::int64_t min_reader = 1;
   std::string node_id{};
-  std::string machine_id{};  // empty where the machine has none, as most containers
-  std::int64_t inode = 0;    // of node_id: a copy has another one, a renamed folder the same
+  std::string machine_id{};  // empty if the machine has none, like most containers
+  std::int64_t inode = 0;    // inode of the file node_id: it differs in a copy, and stays when the folder is renamed
   bool operator==(const Home&) const = default;
 };
 }  // namespace agent
@@ -42,8 +42,8 @@ constexpr std::int64_t kReader = 1;
 std::string id_file(const std::string& data_dir) { return data_dir + "/node_id"; }
 std::string home_file(const std::string& data_dir) { return data_dir + "/home.json"; }
 
-// A container's machine-id, if it has one, is its image's: any number of containers have the same, or a new one after
-// each upgrade. It has a PID namespace of its own; the host's has a number of its own.
+// A container's machine-id, if it has one, comes from its image: many containers share it, or it changes at each
+// upgrade. A container is recognized by its PID namespace, because the host's has a fixed inode number.
 std::string machine_here() {
   constexpr ino_t kFirstPidNamespace = 0xEFFFFFFC;
   struct stat ns {};
@@ -80,7 +80,7 @@ Status settle(const std::string& data_dir, const std::string& id) {
 
 Status check_home(const std::string& data_dir, const std::string& id) {
   auto text = core::read_file(home_file(data_dir), 4096);
-  // A folder of an agent that knew nothing of homes, or one whose making was broken off.
+  // Either an agent that knew no home.json made the folder, or the making was interrupted.
   if (!text && text.error().code == Code::not_found) return settle(data_dir, id);
   if (!text) return std::move(text).error();
   if (core::min_reader(*text) > kReader)
@@ -142,7 +142,7 @@ Result<Rehomed> rehome(const std::string& data_dir, bool moved) {
     QARAX_CHECK(settle(data_dir, before));
     return out;
   }
-  // The VMs first: broken off here, the folder is still refused.
+  // The VMs first: if this is interrupted here, the folder is still refused.
   const std::string vms = data_dir + "/vms";
   const std::string aside = data_dir + "/vms-of-" + before;
   if (::rename(vms.c_str(), aside.c_str()) == 0)

@@ -5,7 +5,8 @@
 
 namespace qarax::agent {
 
-// hostname, kernel, architecture, CPUs (those this process may use), CPU model, memory, machine and boot identity.
+// Host name, kernel, architecture, CPUs (those this process may use), CPU model, memory in bytes, machine and boot
+// identity.
 core::NodeInfo host_facts();
 
 }  // namespace qarax::agent

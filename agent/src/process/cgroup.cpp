@@ -1,12 +1,15 @@
 #include "cgroup.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <sstream>
+#include <string_view>
 
 #include "qarax/core/files.hpp"
 
@@ -14,11 +17,22 @@ namespace qarax::agent {
 
 namespace {
 
+constexpr std::int64_t kEmptyMs = 60'000;  // from SIGKILL until all have ended; with much memory that takes a while
+constexpr std::int64_t kAgainMs = 100;     // time after which the remaining ones are killed again
+
+std::string events_file(const Cgroups& cgroups, const std::string& vm) {
+  return cgroups.folder(vm) + "/vmm/cgroup.events";
+}
+bool says_populated(const core::Fd& events) {
+  char text[4096];
+  const ssize_t n = ::pread(events.get(), text, sizeof text, 0);
+  return n > 0 && std::string_view(text, static_cast<std::size_t>(n)).find("populated 1") != std::string_view::npos;
+}
+
 bool make(const std::string& path) { return ::mkdir(path.c_str(), 0755) == 0 || errno == EEXIST; }
 bool gone(const std::string& path) { return ::rmdir(path.c_str()) == 0 || errno == ENOENT; }
 
-// Mount point and own place of the version 2 hierarchy: works hybrid, unified and in a cgroup
-// namespace.
+// Mount point plus own path of the version 2 hierarchy; works hybrid, unified and in a cgroup namespace.
 std::string own_folder(const std::string& proc) {
   const auto mounts = core::read_file(proc + "/mounts", 1u << 20);
   const auto groups = core::read_file(proc + "/cgroup", 1u << 16);
@@ -65,8 +79,7 @@ void Cgroups::leave() const {
 
 bool Cgroups::populated(const std::string& vm) const {
   if (root_.empty()) return false;
-  const auto events = core::read_file(folder(vm) + "/vmm/cgroup.events", 4096);
-  return events && events->find("populated 1") != std::string::npos;
+  return says_populated(core::Fd(::open(events_file(*this, vm).c_str(), O_RDONLY | O_CLOEXEC)));
 }
 
 std::vector<std::string> Cgroups::folders() const {
@@ -79,11 +92,20 @@ std::vector<std::string> Cgroups::folders() const {
 }
 
 Status empty_cgroup(const Cgroups& cgroups, const std::string& vm, const CallLimits& limits) {
-  while (cgroups.populated(vm)) {
+  if (!cgroups.available()) return Ok{};
+  const core::Fd events(::open(events_file(cgroups, vm).c_str(), O_RDONLY | O_CLOEXEC));
+  if (!events && errno != ENOENT && errno != ENOTDIR)
+    return core::errno_error("can't look into the control group of VM " + vm, errno);
+  const std::int64_t until = limits.within_ms(kEmptyMs).deadline_ns;
+  while (says_populated(events)) {
     cgroups.kill_all(vm);
-    if (limits.deadline_ns != 0 && plugin::monotonic_ns() >= limits.deadline_ns)
+    if (limits.is_cancelled()) return make_error(Code::cancelled, "ending VM " + vm + " was cancelled");
+    const std::int64_t left_ms = (until - plugin::monotonic_ns()) / 1'000'000;
+    if (left_ms <= 0)
       return make_error(Code::deadline_exceeded, "a process of VM " + vm + " can't be killed", "unkillable");
-    ::usleep(1000);
+    // POLLPRI: cgroup.events has changed since it was last read.
+    pollfd changed[] = {{events.get(), POLLPRI, 0}, {limits.cancel_fd, POLLIN, 0}};
+    ::poll(changed, 2, static_cast<int>(std::min(left_ms, kAgainMs)));
   }
   return Ok{};
 }

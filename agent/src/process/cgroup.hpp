@@ -1,4 +1,4 @@
-// Where VMMs are put: a version 2 hierarchy, alone or as the unified part of a hybrid, or nowhere.
+// The cgroups that VMMs are put into: in a version 2 hierarchy, alone or as the unified part of a hybrid, or nowhere.
 #pragma once
 
 #include <string>
@@ -10,22 +10,23 @@ namespace qarax::agent {
 
 class Cgroups {
  public:
-  // Chosen by evidence: a folder is made and removed in the hierarchy. `subtree`: the agent's own name there.
-  // `proc`: where the kernel tells of this process.
+  // Tries the hierarchy by making and removing a folder in it. `subtree`: the name of the agent's part of the
+  // hierarchy. `proc`: the /proc folder of this process.
   static Cgroups detect(const std::string& subtree, const std::string& proc = "/proc/self");
   static Cgroups none() { return Cgroups({}); }
 
   bool available() const { return !root_.empty(); }
-  // The VM's folder; the supervisor makes it with the leaves vmm and sup. Empty where there are no cgroups.
+  // The VM's folder, in which the supervisor makes the leaves vmm and sup. Empty if there are no cgroups.
   std::string folder(const std::string& vm) const;
-  // SIGKILL to all in the VMM's leaf, also what it forked. False where that can't be said (no cgroup, an old kernel).
+  // Sends SIGKILL to every process in the VMM's leaf, including what it forked. False: not possible (no cgroup, an old
+  // kernel).
   bool kill_all(const std::string& vm) const;
-  // At the agent's end: the subtree goes where no VM is left in it.
+  // At the agent's end: removes the subtree if no VM is left in it.
   void leave() const;
-  bool populated(const std::string& vm) const;  // a process is left in DIR/vmm
-  // The names of all folders in the subtree: VMs', and those that an agent tried the hierarchy with.
+  bool populated(const std::string& vm) const;  // a process is left in the VMM's leaf
+  // The names of all folders in the subtree: those of VMs, and those left by detect().
   std::vector<std::string> folders() const;
-  // Removes what is empty; true when nothing is left.
+  // Removes the VM's leaves and folder where they are empty; true if nothing is left.
   bool remove(const std::string& vm) const;
 
  private:
@@ -33,7 +34,8 @@ class Cgroups {
   std::string root_;
 };
 
-// Kills what is in the VMM's leaf until nothing is. DEADLINE_EXCEEDED: something can't be killed.
+// Kills the processes in the VMM's leaf until none is left, for a minute at most. DEADLINE_EXCEEDED: one can't be
+// killed. CANCELLED. RESOURCE_EXHAUSTED: no descriptor is free, so it isn't known whether a process is left.
 Status empty_cgroup(const Cgroups& cgroups, const std::string& vm, const CallLimits& limits);
 
 }  // namespace qarax::agent

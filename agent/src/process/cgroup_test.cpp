@@ -1,6 +1,7 @@
 #include "cgroup.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/eventfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -8,12 +9,13 @@
 #include <filesystem>
 #include <fstream>
 
+#include "no_descriptors.hpp"
 #include "temp_folder.hpp"
 
 namespace qarax::agent {
 namespace {
 
-// What the kernel would tell of a process, and a folder where a hierarchy would be mounted.
+// Fake /proc files of a process, and a folder in place of a mounted hierarchy.
 class CgroupsTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -56,7 +58,7 @@ TEST_F(CgroupsTest, AMountWithoutAPlaceInItIsNone) {
 }
 
 TEST_F(CgroupsTest, AFolderThatIsNoHierarchyIsNoneAndNothingIsLeftInIt) {
-  // Folders can be made in it, as in any, and they have no cgroup.procs.
+  // Folders can be made in it as in any folder, but they have no cgroup.procs.
   tell("cgroup " + dir_ + " cgroup rw 0 0\ncgroup2 " + mount() + " cgroup2 rw 0 0\n", "4:cpu:/\n0::/\n");
   EXPECT_FALSE(detect().available());
   EXPECT_TRUE(std::filesystem::is_empty(mount()));
@@ -65,6 +67,36 @@ TEST_F(CgroupsTest, AFolderThatIsNoHierarchyIsNoneAndNothingIsLeftInIt) {
 TEST_F(CgroupsTest, APlaceThatIsntThereIsNone) {
   tell("cgroup2 " + mount() + " cgroup2 rw 0 0\n", "0::/of/another/namespace\n");
   EXPECT_FALSE(detect().available());
+}
+
+TEST_F(CgroupsTest, WhatCantBeKilledIsGivenUp) {
+  tell("cgroup2 " + mount() + " cgroup2 rw 0 0\n", "0::/\n");
+  // A plain folder that passes for a hierarchy; no kernel kills the processes in it.
+  const std::string probe = mount() + "/qarax-test/probe-" + std::to_string(::getpid());
+  std::filesystem::create_directories(probe);
+  std::ofstream(probe + "/cgroup.procs") << "";
+  const Cgroups groups = detect();
+  ASSERT_TRUE(groups.available());
+  EXPECT_TRUE(empty_cgroup(groups, "vm", {})) << "it was never made";
+  const std::string leaf = groups.folder("vm") + "/vmm";
+  std::filesystem::create_directories(leaf);
+  std::ofstream(leaf + "/cgroup.events") << "populated 1\nfrozen 0\n";
+  const auto in_vain = empty_cgroup(groups, "vm", CallLimits{}.within_ms(20));
+  ASSERT_FALSE(in_vain);
+  EXPECT_EQ(in_vain.error().code, Code::deadline_exceeded);
+  EXPECT_EQ(in_vain.error().reason, "unkillable");
+  const core::Fd cancel(::eventfd(1, EFD_CLOEXEC));
+  const auto cancelled = empty_cgroup(groups, "vm", {0, cancel.get()});
+  ASSERT_FALSE(cancelled);
+  EXPECT_EQ(cancelled.error().code, Code::cancelled);
+  const auto unknown = [&] {
+    const NoDescriptors none;
+    return empty_cgroup(groups, "vm", {});
+  }();
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.error().code, Code::resource_exhausted);
+  std::ofstream(leaf + "/cgroup.events") << "populated 0\nfrozen 0\n";
+  EXPECT_TRUE(empty_cgroup(groups, "vm", {}));
 }
 
 TEST_F(CgroupsTest, ARealOneIsKilledEmptiedAndLeft) {

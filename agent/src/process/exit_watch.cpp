@@ -50,12 +50,12 @@ void ExitWatch::watch(const ProcessId& id, std::function<void()> on_exit) {
   if (std::any_of(entries_.begin(), entries_.end(), [&](const auto& entry) { return entry.second.id == id; })) return;
   const std::uint64_t key = next_++;
   Entry& entry = entries_.emplace(key, Entry{id, {}, std::move(on_exit)}).first->second;
-  // Gone already, or no room to watch: the thread's next round sees to it, so that the callback always comes from
-  // there.
+  // Gone already, or no descriptor to watch it: the thread's next round handles it, so that the callback always comes
+  // from that thread.
   if (try_to_watch(key, entry) != Watched::yes) ::eventfd_write(wake_.get(), 1);
 }
 
-// Of those that nothing watches yet; false: some have to wait.
+// Moves entries without a pidfd whose process is gone to `ended`. False: some still can't be watched.
 bool ExitWatch::take_ended(std::vector<Entry>& ended) {
   bool all = true;
   for (auto it = entries_.begin(); it != entries_.end();) {
@@ -91,7 +91,8 @@ void ExitWatch::run() {
         }
         const auto found = entries_.find(events[i].data.u64);
         if (found == entries_.end()) continue;
-        // A child between fork and exec has a copy of the descriptor: closing ours alone wouldn't end the events.
+        // A child between fork and exec holds a copy of the descriptor, so closing ours alone would not stop the
+        // events.
         ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, found->second.pidfd.get(), nullptr);
         ended.push_back(std::move(found->second));
         entries_.erase(found);
@@ -100,7 +101,12 @@ void ExitWatch::run() {
     }
     for (Entry& entry : ended) {
       if (entry.pidfd) reap(entry.pidfd);
-      entry.on_exit();
+      if (core::guarded("exit-watch", entry.on_exit)) continue;
+      // The callback is repeated: if nobody learnt of this end, the VM would count as running for ever.
+      entry.pidfd.reset();
+      all_watched = false;
+      const std::lock_guard lock(mutex_);
+      entries_.emplace(next_++, std::move(entry));
     }
   }
 }

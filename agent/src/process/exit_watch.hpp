@@ -1,4 +1,4 @@
-// One thread that waits for processes to end: pidfds in an epoll set, no polling.
+// Waits on one thread for processes to end: pidfds in an epoll set, no polling.
 #pragma once
 
 #include <functional>
@@ -19,15 +19,16 @@ class ExitWatch {
   ExitWatch(const ExitWatch&) = delete;
   ExitWatch& operator=(const ExitWatch&) = delete;
 
-  // `on_exit` is called once on the watch's thread when the process has ended (and, if it is a child, was reaped); at
-  // once when it is gone already, and later where there is no descriptor left to watch it by. It must be quick. What is
-  // watched already stays as it is.
+  // `on_exit` is called once, on the watch's thread, when the process has ended (a child is reaped first). If the
+  // process is gone already the call comes at once. If no descriptor is free to watch it, the watch tries again every
+  // second. `on_exit` must be quick. If it throws, it is called again a second later. A process that is watched already
+  // keeps its first `on_exit`.
   void watch(const ProcessId& id, std::function<void()> on_exit);
 
  private:
   struct Entry {
     ProcessId id;
-    core::Fd pidfd;  // empty: to be looked at in the next round
+    core::Fd pidfd;  // empty: the next round tries to open it
     std::function<void()> on_exit;
   };
   enum class Watched { yes, gone, later };
@@ -39,7 +40,7 @@ class ExitWatch {
   core::Fd wake_;
   std::mutex mutex_;
   std::map<std::uint64_t, Entry> entries_;
-  std::uint64_t next_ = 1;  // 0 is the wake-up
+  std::uint64_t next_ = 1;  // 0 is the key of wake_
   bool stopping_ = false;
   std::thread thread_;
 };

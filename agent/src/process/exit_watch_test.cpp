@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <future>
 #include <memory>
+#include <stdexcept>
 #include <thread>
 
 #include "no_descriptors.hpp"
@@ -30,7 +31,8 @@ void kill_and_reap(pid_t pid) {
   ::waitpid(pid, nullptr, 0);
 }
 
-// A process that isn't ours to wait for: its parent has ended. Its pid, and an end that keeps it alive while open.
+// A process that isn't this process's child, because its parent has ended. It lives while leash[1] is open. Returns its
+// pid.
 pid_t stranger(int (&leash)[2]) {
   int told[2];
   EXPECT_EQ(::pipe(told), 0);
@@ -91,6 +93,19 @@ TEST(ExitWatchTest, AChildsEndIsToldOnceAndTheChildIsReaped) {
   ASSERT_EQ(ended.get_future().wait_for(kPatience), std::future_status::ready);
   EXPECT_EQ(::waitpid(pid, nullptr, WNOHANG), -1) << "nobody else has to reap it";
   EXPECT_EQ(calls, 1);
+}
+
+TEST(ExitWatchTest, AnEndThatCouldNotBeToldIsToldAgain) {
+  ExitWatch watch;
+  const pid_t pid = child();
+  std::promise<void> told;
+  int calls = 0;
+  watch.watch(id_of(pid), [&] {
+    if (++calls == 1) throw std::runtime_error("of the test");
+    told.set_value();
+  });
+  ::kill(pid, SIGKILL);
+  EXPECT_EQ(told.get_future().wait_for(kPatience), std::future_status::ready);
 }
 
 TEST(ExitWatchTest, AProcessOfSomebodyElsesIsWatchedToo) {
@@ -157,7 +172,8 @@ TEST(ExitWatchTest, ItsEndDropsWhatIsStillToBeTold) {
   EXPECT_FALSE(told);
 }
 
-// Another's look at what is gone comes back: by then a false alarm would have been raised.
+// The callback for a process that is gone shows that the watch has looked: by then a false alarm would have been
+// raised.
 TEST(ExitWatchTest, WithoutAFreeDescriptorNothingIsTakenForGone) {
   ExitWatch watch;
   const pid_t pid = child();
@@ -181,7 +197,7 @@ TEST(ExitWatchTest, WithoutAFreeDescriptorNothingIsTakenForGone) {
   EXPECT_EQ(ended.get_future().wait_for(kPatience), std::future_status::ready);
 }
 
-// As a child is for a moment in every spawn: it has a copy of each descriptor of ours, the watched pidfds too.
+// In every spawn a child holds, for a moment, a copy of each of our descriptors, including the watched pidfds.
 TEST(ExitWatchTest, AChildThatHoldsCopiesOfItsDescriptorsChangesNothing) {
   ExitWatch watch;
   const auto end_of = [&](pid_t pid) {

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <spawn.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <memory>
@@ -10,16 +11,17 @@
 namespace qarax::agent {
 
 Result<int> launch(const Launch& what) {
-  constexpr int kAboveTargets = 64;
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   const std::unique_ptr<posix_spawn_file_actions_t, int (*)(posix_spawn_file_actions_t*)> free_actions(
       &actions, posix_spawn_file_actions_destroy);
   for (int fd = 0; fd < 3; ++fd) posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", O_RDWR, 0);
   // Copies above every target first, so that no dup2 overwrites a descriptor that a later one needs.
+  int above_targets = 3;
+  for (const auto& [ours, target] : what.fds) above_targets = std::max(above_targets, target + 1);
   std::vector<core::Fd> copies;
   for (const auto& [ours, target] : what.fds) {
-    core::Fd copy(::fcntl(ours, F_DUPFD_CLOEXEC, kAboveTargets));
+    core::Fd copy(::fcntl(ours, F_DUPFD_CLOEXEC, above_targets));
     if (!copy)
       return core::errno_error("can't pass descriptor " + std::to_string(ours) + " to " + what.argv.at(0), errno);
     posix_spawn_file_actions_adddup2(&actions, copy.get(), target);

@@ -27,7 +27,7 @@ Status Ledger::append(char sign, const std::vector<LedgerEntry>& entries) {
       return make_error(Code::invalid_argument, "a claim's kind and name must have no tabs or line breaks");
     lines.append(line(sign, {kind, name}));
   }
-  // What a loss of power ends anyway needs no record of it afterwards.
+  // What a loss of power ends anyway needs no record that survives it.
   const bool outlives_host = std::any_of(entries.begin(), entries.end(), [](const LedgerEntry& entry) {
     return entry.kind != "process" && entry.kind != "cgroup" && entry.kind != "socket" && entry.kind != "tap" &&
            entry.kind != "mount";
@@ -35,7 +35,7 @@ Status Ledger::append(char sign, const std::vector<LedgerEntry>& entries) {
   const auto failed = [&] { return core::errno_error("can't record what the VM owns in " + path_, errno); };
   QARAX_TRY(core::Fd fd, locked());
   QARAX_TRY(std::int64_t whole, whole_lines(fd.get()));
-  // Once each so many bytes: where most of it is in use, it stays as long as it is.
+  // Try it each time another kCompactFrom bytes are full. If most of the file is in use it keeps its length.
   const auto lines_end = whole + static_cast<std::int64_t>(lines.size());
   if (whole / kCompactFrom != lines_end / kCompactFrom) {
     if (const Status shorter = compact(whole); !shorter)
@@ -46,8 +46,8 @@ Status Ledger::append(char sign, const std::vector<LedgerEntry>& entries) {
     QARAX_TRY(whole, whole_lines(fd.get()));
   }
   if (const ssize_t n = ::write(fd.get(), lines.data(), lines.size()); n != static_cast<ssize_t>(lines.size())) {
-    const int why = n < 0 ? errno : ENOSPC;           // a part of it fits: no error is told for the rest
-    static_cast<void>(::ftruncate(fd.get(), whole));  // if that fails too, the next one does it
+    const int why = n < 0 ? errno : ENOSPC;           // a partial write sets no errno, so the disk is full
+    static_cast<void>(::ftruncate(fd.get(), whole));  // if that fails too, the next append cuts it off
     errno = why;
     return failed();
   }
@@ -56,8 +56,8 @@ Status Ledger::append(char sign, const std::vector<LedgerEntry>& entries) {
   return whole > 0 ? Status(Ok{}) : core::sync_folder(std::filesystem::path(path_).parent_path().string());
 }
 
-// What is cut off must be nobody else's: deletes of different VMs append to one file. Whoever waited for one that was
-// replaced meanwhile takes the new one.
+// The lock keeps whole_lines() from cutting off another thread's half-written line: deletes of different VMs append to
+// one file. A thread that waited for a file that was replaced meanwhile opens the new one.
 Result<core::Fd> Ledger::locked() const {
   for (;;) {
     core::Fd fd(::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
@@ -82,15 +82,15 @@ Status Ledger::compact(std::int64_t size) const {
   return core::write_file_durably(path_, text);
 }
 
-// What a crash or a full disk left of a line was acknowledged to nobody: without it the next one begins where it
-// should.
+// A partial line left by a crash or a full disk was never acknowledged. Cutting it off lets the next line begin at a
+// line start.
 Result<std::int64_t> Ledger::whole_lines(int fd) const {
   const off_t size = ::lseek(fd, 0, SEEK_END);
   char last = '\n';
   if (size > 0 && ::pread(fd, &last, 1, size - 1) != 1) return core::errno_error("can't read " + path_, errno);
   if (last == '\n') return std::int64_t{size};
   QARAX_TRY(const std::string text, core::read_file(path_));
-  const auto whole = static_cast<std::int64_t>(text.rfind('\n') + 1);  // none: 0
+  const auto whole = static_cast<std::int64_t>(text.rfind('\n') + 1);  // no line break: 0
   if (::ftruncate(fd, whole) != 0) return core::errno_error("can't mend " + path_, errno);
   return whole;
 }

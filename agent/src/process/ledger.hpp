@@ -1,5 +1,6 @@
-// What a VM owns beside its folder: one line a claim or release in <vm>/ledger before the thing is made, on disk where
-// the thing outlives a loss of power. It is written anew, shorter, once most of it is of earlier runs.
+// What a VM owns besides its folder. <vm>/ledger gets one line for each claim or release, written before the thing is
+// made, and synced if the thing outlives a loss of power. The file is rewritten shorter once most of it is about
+// earlier runs.
 #pragma once
 
 #include <string>
@@ -28,14 +29,15 @@ class Ledger {
 
   Status claim(const std::vector<LedgerEntry>& entries) { return append('+', entries); }
   Status release(const std::vector<LedgerEntry>& entries) { return append('-', entries); }
-  // What is claimed and not released. A line that was cut off by a crash was never acknowledged and counts as absent.
+  // What is claimed and not released. A line that a crash cut off was never acknowledged and is ignored.
   Result<std::vector<LedgerEntry>> owned() const;
 
  private:
   Status append(char sign, const std::vector<LedgerEntry>& entries);
   Result<core::Fd> locked() const;
-  Result<std::int64_t> whole_lines(int fd) const;  // the file's size, after what was left of a line is cut off
-  // Without what was released, and what went with a run's folder; nothing changes where that isn't the larger part.
+  Result<std::int64_t> whole_lines(int fd) const;  // cuts off an incomplete last line; the file's size then
+  // Rewrites the file without released claims and without those inside a run folder that is gone, but only if that
+  // removes at least half of it.
   Status compact(std::int64_t size) const;
   std::string path_;
 };

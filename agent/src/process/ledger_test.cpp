@@ -52,7 +52,7 @@ TEST_F(LedgerTest, OfEarlierRunsItKeepsNothing) {
   EXPECT_FALSE(has({"tap", "qt0"}));
 }
 
-// One of them is always about to write it anew.
+// At any time one of the threads is about to rewrite the file.
 TEST_F(LedgerTest, WhoWaitsForOneThatIsReplacedLosesNothing) {
   std::vector<std::thread> threads;
   for (int who = 0; who < 4; ++who)
@@ -88,7 +88,7 @@ TEST_F(LedgerTest, WhatIsLeftOfALineDoesntSpoilTheNext) {
   append("+\tdisk\t/srv/a");
   ASSERT_TRUE(Ledger(dir_).claim({{"disk", "/srv/b"}}));
   EXPECT_EQ(owned(), (Entries{{"tap", "qt0"}, {"disk", "/srv/b"}}));
-  std::ofstream(dir_ + "/ledger") << "+\tdis";  // and nothing else
+  std::ofstream(dir_ + "/ledger") << "+\tdis";  // a line that was cut off
   ASSERT_TRUE(Ledger(dir_).claim({{"disk", "/srv/c"}}));
   EXPECT_EQ(owned(), (Entries{{"disk", "/srv/c"}}));
 }

@@ -42,7 +42,7 @@ std::vector<int> all_pids() {
   return out;
 }
 
-// The VM that a supervisor under `vms_dir` works for; empty: it isn't one of this agent's.
+// The VM that a supervisor under `vms_dir` works for; empty: the process isn't a supervisor of this agent's VMs.
 std::string vm_of(int pid, const std::string& vms_dir) {
   const auto text = core::read_file("/proc/" + std::to_string(pid) + "/cmdline", 1u << 16);
   if (!text) return {};
@@ -53,7 +53,7 @@ std::string vm_of(int pid, const std::string& vms_dir) {
   return core::is_uuid(vm) ? vm : std::string();
 }
 
-// The VM that a process was started for by an agent of `vms_dir`, by its mark; empty: none, or it can't be looked at.
+// The VM that an agent of `vms_dir` started the process for, by its mark; empty: it has none, or can't be read.
 std::string marked_vm_of(int pid, const std::string& vms_dir) {
   const auto text = core::read_file("/proc/" + std::to_string(pid) + "/environ", 1u << 20);
   if (!text) return {};
@@ -65,18 +65,20 @@ std::string marked_vm_of(int pid, const std::string& vms_dir) {
   return core::is_uuid(vm) ? vm : std::string();
 }
 
+// Returns 0 if the process has ended or its /proc entry can't be read.
+int parent_of(int pid) { return core::process_parent(pid).value_or(0); }
+
 std::vector<int> children_of(int parent) {
   std::vector<int> out;
   for (const int pid : all_pids())
-    if (core::process_parent(pid) == parent) out.push_back(pid);
+    if (parent_of(pid) == parent) out.push_back(pid);
   return out;
 }
 
-Status end_process(int pid, const CallLimits& limits) {
-  const core::Fd pidfd = open_pidfd({pid, core::process_start_time(pid).value_or(0)});
-  if (!pidfd) return Ok{};
-  send_signal(pidfd, SIGKILL);
-  return limits.await(pidfd.get(), "ending process " + std::to_string(pid));
+// `held` is the process's pidfd, so the signal can't hit the next process with that pid.
+Status end_process(const core::Fd& held, int pid, const CallLimits& limits) {
+  send_signal(held, SIGKILL);
+  return limits.await(held.get(), "ending process " + std::to_string(pid));
 }
 
 bool is_there(const LedgerEntry& entry) {
@@ -87,7 +89,7 @@ bool is_there(const LedgerEntry& entry) {
     const auto mounts = core::read_file("/proc/self/mounts", 1u << 20);
     return mounts && mounts->find(" " + entry.name + " ") != std::string::npos;
   }
-  return true;  // nothing here can tell
+  return true;  // of other kinds nothing tells
 }
 
 core::Leftover leftover(std::string kind, std::string name, std::string vm, std::string why) {
@@ -106,7 +108,7 @@ Status Leftovers::disown(const std::string& vm) const {
   QARAX_TRY(const auto owned, Ledger(folder).owned());
   std::vector<LedgerEntry> left;
   for (const LedgerEntry& entry : owned) {
-    // Processes and cgroups are found by looking; what lies in the folder goes with it.
+    // Processes and cgroups are found by searching, and what lies in the folder is removed with it.
     if (entry.kind == "process" || entry.kind == "cgroup" || entry.name.starts_with(folder + "/")) continue;
     if (is_there(entry)) left.push_back({entry.kind, vm + " " + entry.name});
   }
@@ -124,7 +126,7 @@ void Leftovers::find_processes(std::vector<core::Leftover>& out) const {
     supervised.insert(vm);
     out.push_back(leftover("process", std::to_string(pid), vm, "a supervisor of a VM that this node doesn't have"));
   }
-  // What is under a supervisor ends with it.
+  // Processes under a supervisor end with it.
   for (const int pid : pids) {
     const std::string vm = marked_vm_of(pid, vms_dir());
     if (!vm.empty() && !supervised.contains(vm))
@@ -195,22 +197,27 @@ Status Leftovers::can_look() {
   return Ok{};
 }
 
-// By its program, whatever its arguments pretend; of an upgraded one "(deleted)" is behind the name.
+// Judged by its program file, whatever its arguments claim. After an upgrade " (deleted)" follows the name.
 bool Leftovers::is_supervisor(int pid) {
   std::error_code ignored;
   const std::string exe = fs::read_symlink("/proc/" + std::to_string(pid) + "/exe", ignored).filename().string();
   return exe == kSupervisor || exe.starts_with(std::string(kSupervisor) + " ");
 }
 
-Status Leftovers::end_supervisor(int pid) {
+Status Leftovers::end_supervisor(const core::Fd& held, int pid) {
   const CallLimits limits = CallLimits{}.within_ms(kEndMs);
-  // What a child has left behind comes under it in turn.
+  // The supervisor is a subreaper: what a killed child leaves behind becomes its child in the next round.
   for (int round = 0; round < kRounds; ++round) {
     const std::vector<int> children = children_of(pid);
     if (children.empty()) break;
-    for (const int child : children) QARAX_CHECK(end_process(child, limits));
+    for (const int child : children) {
+      const core::Fd held_child = open_pidfd_of(child);
+      // The supervisor hasn't ended, so `pid` is still its own, and a process with that parent is its child.
+      if (held_child && parent_of(child) == pid && !has_ended(held))
+        QARAX_CHECK(end_process(held_child, child, limits));
+    }
   }
-  return end_process(pid, limits);
+  return end_process(held, pid, limits);
 }
 
 Status Leftovers::remove(const core::Leftover& what) const {
@@ -218,11 +225,15 @@ Status Leftovers::remove(const core::Leftover& what) const {
   std::error_code error;
   if (what.kind == "process") {
     const int pid = std::atoi(what.name.c_str());
-    // Somebody else may have that number by now.
-    if (!is_supervisor(pid)) return marked_vm_of(pid, vms_dir()) == what.vm ? end_process(pid, limits) : Status(Ok{});
+    // Another process may have that pid by now. The pidfd comes first, so that the checks below are about its process.
+    const core::Fd held = open_pidfd_of(pid);
+    if (!held && is_shortage(errno)) return core::errno_error("can't end process " + what.name, errno);
+    if (!held) return Ok{};
+    if (!is_supervisor(pid))
+      return marked_vm_of(pid, vms_dir()) == what.vm ? end_process(held, pid, limits) : Status(Ok{});
     if (vm_of(pid, vms_dir()) != what.vm) return Ok{};
     cgroups_.kill_all(what.vm);
-    return end_supervisor(pid);
+    return end_supervisor(held, pid);
   }
   if (what.kind == "cgroup") {
     const std::string name = fs::path(what.name).filename().string();
@@ -249,7 +260,7 @@ Status Leftovers::remove(const core::Leftover& what) const {
 
 Status Leftovers::end_all_of(const std::string& vm) const {
   QARAX_CHECK(can_look());
-  // What was under a supervisor shows once that is gone.
+  // Processes that were under a supervisor appear once it is gone.
   for (int round = 0; round < kRounds; ++round) {
     std::vector<core::Leftover> found;
     find_processes(found);

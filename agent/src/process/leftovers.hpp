@@ -1,5 +1,5 @@
-// What this agent, or one before it, has made on the host and no VM owns any more: found by looking, never by memory
-// alone. It is removed only when somebody asks for it.
+// Things on the host that this agent, or an earlier one, has made and that no VM owns any more. They are found by
+// searching the host, not by records alone, and removed only on request.
 #pragma once
 
 #include <functional>
@@ -8,34 +8,39 @@
 
 #include "cgroup.hpp"
 #include "qarax/core/documents.hpp"
+#include "qarax/core/files.hpp"
 
 namespace qarax::agent {
 
-// In the environment of every process that is started for a VM: the VM's folder. Tells whose it is when all else is
-// gone.
+// Environment variable of every process that is started for a VM. It holds the VM's folder, which tells whose the
+// process is when all records are gone.
 inline constexpr const char* kVmMark = "QARAX_VM";
 
 class Leftovers {
  public:
-  // `data_dir`: the agent's; borrows `cgroups`. Thread-safe where collect() isn't called twice at once.
+  // `data_dir`: the agent's; `cgroups` is borrowed. Thread-safe, except that only one collect() may run at a time.
   Leftovers(std::string data_dir, const Cgroups& cgroups) : data_dir_(std::move(data_dir)), cgroups_(cgroups) {}
 
-  // At a VM's delete, before its folder and ledger go: what of it is still there and lies elsewhere is remembered.
+  // Call this when a VM is deleted, before its folder and ledger are removed: records what it owns outside the folder
+  // and is still there.
   Status disown(const std::string& vm) const;
 
-  // `is_owned` is asked of each thing's VM after all of them were found: a VM that is made meanwhile is known by then.
+  // `is_owned` is asked for the VM of each thing after all were found, so a VM that was made meanwhile is known by
+  // then.
   using IsOwned = std::function<bool(const std::string& vm)>;
   std::vector<core::Leftover> find(const IsOwned& is_owned) const;
-  // The same, and removes them; each says whether it is gone, or why it isn't.
+  // Like find(), but removes what it finds; each entry says whether it is gone, or why it isn't.
   std::vector<core::Leftover> collect(const IsOwned& is_owned) const;
-  // Ends the processes of one VM and removes its cgroup: of one that is to be ended, and of which no record is left.
+  // Ends the processes of one VM and removes its cgroup. For a VM that is to be ended and has no record of its
+  // processes.
   Status end_all_of(const std::string& vm) const;
   bool has_processes(const std::string& vm) const;
   static bool is_supervisor(int pid);
-  // RESOURCE_EXHAUSTED: without free descriptors nothing would be found, and that believed.
+  // RESOURCE_EXHAUSTED: no descriptors are free, so a search would wrongly find nothing.
   static Status can_look();
-  // And all that is under it: else that would run on.
-  static Status end_supervisor(int pid);
+  // Ends the supervisor and everything under it, which would run on otherwise. `held`: its pidfd, which must have been
+  // opened before the caller checked what that process is.
+  static Status end_supervisor(const core::Fd& held, int pid);
 
  private:
   std::string vms_dir() const { return data_dir_ + "/vms"; }

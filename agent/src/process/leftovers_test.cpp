@@ -1,10 +1,16 @@
 #include "leftovers.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
+#include "launch.hpp"
 #include "ledger.hpp"
 #include "no_descriptors.hpp"
 #include "qarax/core/ids.hpp"
@@ -39,6 +45,30 @@ TEST_F(LeftoversTest, WithoutFreeDescriptorsNothingIsCalledEnded) {
   ASSERT_FALSE(in_vain);
   EXPECT_EQ(in_vain.error().code, Code::resource_exhausted) << in_vain.error().message;
   EXPECT_TRUE(leftovers.end_all_of(vm_)) << "there is nothing";
+}
+
+TEST_F(LeftoversTest, WhoHasTheNumberOfAnEndedSupervisorIsLeftAlone) {
+  const pid_t ended = ::fork();
+  if (ended == 0) ::_exit(0);
+  const core::Fd held = open_pidfd_of(ended);
+  ASSERT_TRUE(held);
+  ASSERT_EQ(::waitpid(ended, nullptr, 0), ended);
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  const core::Fd output(ends[0]);
+  core::Fd write_end(ends[1]);
+  const auto other =
+      launch({{"/bin/sh", "-c", "sleep 1000 & echo $!; wait"}, {{"PATH", "/usr/bin:/bin"}}, {{write_end.get(), 1}}});
+  ASSERT_TRUE(other) << other.error().message;
+  write_end.reset();
+  char said[32] = {};
+  ASSERT_GT(::read(output.get(), said, sizeof said - 1), 0);
+  const ProcessId child{std::atoi(said), core::process_start_time(std::atoi(said)).value_or(0)};
+  EXPECT_TRUE(Leftovers::end_supervisor(held, *other));
+  EXPECT_TRUE(is_alive(child));
+  EXPECT_TRUE(is_alive({*other, core::process_start_time(*other).value_or(0)}));
+  ::kill(-*other, SIGKILL);
+  EXPECT_EQ(::waitpid(*other, nullptr, 0), *other);
 }
 
 TEST_F(LeftoversTest, WhatADeletedVmCouldNotTakeAlongIsRememberedUntilItIsGone) {

@@ -1,5 +1,5 @@
-// This process without a free file descriptor, for as long as the object lives. For tests only, which assert nothing
-// meanwhile: what they print may want one.
+// Leaves this process without a free file descriptor for as long as the object lives. For tests only. They must not
+// assert anything meanwhile, because printing a failure may need a descriptor.
 #pragma once
 
 #include <gtest/gtest.h>

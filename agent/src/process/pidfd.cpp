@@ -11,14 +11,18 @@
 namespace qarax::agent {
 
 namespace {
-constexpr idtype_t kPidfd = static_cast<idtype_t>(3);  // P_PIDFD, which glibc's header names since 2.36 only
+constexpr idtype_t kPidfd = static_cast<idtype_t>(3);  // P_PIDFD, which glibc's header defines only since 2.36
+}
+
+core::Fd open_pidfd_of(std::int32_t pid) {
+  errno = 0;
+  if (pid <= 0) return {};
+  return core::Fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
 }
 
 core::Fd open_pidfd(const ProcessId& id) {
-  errno = 0;
-  if (id.pid <= 0) return {};
-  core::Fd fd(static_cast<int>(::syscall(SYS_pidfd_open, id.pid, 0)));
-  // Opened first, compared second: if the start time matches now, the descriptor names that process.
+  core::Fd fd = open_pidfd_of(id.pid);
+  // Open first, compare second: if the start time matches now, the descriptor refers to that process.
   if (!fd) return {};
   errno = 0;
   if (core::process_start_time(id.pid) != id.start_time) return {};
@@ -27,14 +31,17 @@ core::Fd open_pidfd(const ProcessId& id) {
 
 bool is_shortage(int error) { return error == EMFILE || error == ENFILE || error == ENOMEM; }
 
+bool has_ended(const core::Fd& pidfd) {
+  pollfd wait{pidfd.get(), POLLIN, 0};
+  return ::poll(&wait, 1, 0) != 0;
+}
+
 bool is_alive(const ProcessId& id) {
   const core::Fd fd = open_pidfd(id);
-  // Without a free descriptor nothing can be compared: a process of that number counts, so that a VM isn't taken for
-  // dead.
+  // Without a free descriptor the start time can't be compared. Any process with that pid counts then, so that a
+  // running VM isn't taken for dead.
   if (!fd && is_shortage(errno)) return id.pid > 0 && (::kill(id.pid, 0) == 0 || errno == EPERM);
-  if (!fd) return false;
-  pollfd wait{fd.get(), POLLIN, 0};
-  return ::poll(&wait, 1, 0) == 0;
+  return fd && !has_ended(fd);
 }
 
 void send_signal(const core::Fd& pidfd, int signal) {

@@ -1,4 +1,4 @@
-// How a VM's processes end by command, and what is seen to where no supervisor does.
+// How a VM's processes are ended by command, and what the agent does for VMMs without a supervisor.
 #include <fcntl.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
@@ -11,7 +11,6 @@
 #include <filesystem>
 
 #include "process_service.hpp"
-#include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
 #include "records.hpp"
 
@@ -19,9 +18,9 @@ namespace qarax::agent {
 
 namespace {
 
-constexpr off_t kVmmLogMax = 1 << 20;  // the supervisor's own bound
+constexpr off_t kVmmLogMax = 1 << 20;  // the same limit as the supervisor's
 
-// The incarnations that have left a run folder.
+// The incarnations that have a run folder.
 Result<std::vector<std::int64_t>> incarnations_in(const std::string& vm_dir) {
   std::vector<std::int64_t> out;
   std::error_code error;
@@ -35,7 +34,7 @@ Result<std::vector<std::int64_t>> incarnations_in(const std::string& vm_dir) {
 
 }  // namespace
 
-// The lock shows in every PID namespace, the processes only in theirs and those above it.
+// A lock is visible in every PID namespace, a process only in its own and those above it.
 Error ProcessService::seen_nowhere(const std::string& vm, const std::string& run_dir) {
   if (auto holder = supervisor_lock_holder(run_dir); !holder) return std::move(holder).error().context("VM " + vm);
   return make_error(Code::failed_precondition, "VM " + vm +
@@ -72,7 +71,7 @@ Status ProcessService::no_other_incarnation(const ProcessArgs& args) const {
   for (const std::int64_t other : incarnations) {
     if (other == args.incarnation) continue;
     const auto record = read_supervisor_record(run_dir(args.vm, other));
-    if (record && record->boot_id == core::boot_id() && is_alive(record->vmm))
+    if (record && is_of_this_boot(*record) && is_alive(record->vmm))
       return make_error(Code::failed_precondition, "VM " + args.vm + " still has the process of incarnation " +
                                                        std::to_string(other) + ", pid " +
                                                        std::to_string(record->vmm.pid) + "; end that first");
@@ -80,10 +79,9 @@ Status ProcessService::no_other_incarnation(const ProcessArgs& args) const {
   return Ok{};
 }
 
-// A VMM that was taken over by its guest may write to its records, and remove them: its control group says who is
-// there, whatever they say.
+// A VMM that its guest has taken over may forge or remove its records. The VM's cgroup shows which processes are there.
 Status ProcessService::check_cgroup(const std::string& vm) const {
-  // It is empty a moment after its last process was reaped.
+  // A cgroup becomes empty a moment after its last process was reaped.
   constexpr int kLooks = 100;
   for (int look = 0; look < kLooks; ++look, ::usleep(1000))
     if (!cgroups_.populated(vm)) return Ok{};
@@ -91,25 +89,25 @@ Status ProcessService::check_cgroup(const std::string& vm) const {
                     "VM " + vm + "'s records name no process, and there are some in its control group; force-stop it");
 }
 
-// A supervisor that was killed leaves its VMM running and no word of it, also where it lived in a PID namespace of its
-// own: then the record's numbers mean nobody here.
+// True if the record has no end although nothing says that the VMM still runs: a killed supervisor leaves its VMM
+// running without a word. If it lived in another PID namespace, the record's pids mean nothing here.
 bool ProcessService::is_unexplained(const ProcessArgs& args) const {
   const std::string dir = run_dir(args.vm, args.incarnation);
   const auto record = read_supervisor_record(dir);
-  return record && record->boot_id == core::boot_id() && !read_exit_record(dir);
+  return record && is_of_this_boot(*record) && !read_exit_record(dir);
 }
 
 Status ProcessService::kill(const ProcessArgs& args, const CallLimits& limits) {
   const std::string dir = run_dir(args.vm, args.incarnation);
   auto record = read_supervisor_record(dir);
-  // A supervisor that hasn't got its lock yet finds this and ends; one that has it is waited for.
+  // A supervisor that doesn't have its lock yet finds this file and ends. One that has it is waited for below.
   if (!record && record.error().code == Code::not_found && std::filesystem::exists(dir))
     core::Fd(::open((dir + "/cancelled").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600)).reset();
   if (!record && record.error().code == Code::not_found)
     record = settled_supervisor_record(dir, limits.within_ms(options_.record_ms));
   if (!record && record.error().code == Code::not_found) return empty_cgroup(cgroups_, args.vm, limits);
   if (!record) return std::move(record).error();
-  if (record->boot_id != core::boot_id()) return empty_cgroup_and_wait(args.vm, limits);
+  if (!is_of_this_boot(*record)) return empty_cgroup_and_wait(args.vm, limits);
   const core::Fd vmm = open_pidfd(record->vmm);
   const core::Fd supervisor = open_pidfd(record->supervisor);
   if (!vmm && is_alive(record->vmm))
@@ -117,12 +115,12 @@ Status ProcessService::kill(const ProcessArgs& args, const CallLimits& limits) {
                       "host-limit");
   cgroups_.kill_all(args.vm);
   send_signal(vmm, SIGKILL);
-  // Its record names nobody who is there; its control group may.
+  // The record names no process that is there, but the VM's cgroup may hold some.
   if (!vmm && !supervisor) {
     QARAX_CHECK(empty_cgroup_and_wait(args.vm, limits));
     return supervisor_holds_lock(dir) ? Status(seen_nowhere(args.vm, dir)) : Status(Ok{});
   }
-  // The supervisor ends when nothing of the VMM is left and the exit is on disk.
+  // The supervisor ends once nothing of the VMM is left and the exit is on disk.
   if (supervisor)
     QARAX_CHECK(limits.await(supervisor.get(), "ending VM " + args.vm));
   else if (vmm)
@@ -136,7 +134,7 @@ Status ProcessService::kill_all(const std::string& vm, const CallLimits& limits)
     Status killed = kill({vm, incarnation}, limits);
     if (killed && !is_unexplained({vm, incarnation})) continue;
     if (!killed) {
-      // It is on its way out.
+      // The processes are about to end, or the agent is out of descriptors: a search would not help.
       const Code code = killed.error().code;
       if (code == Code::deadline_exceeded || code == Code::cancelled || code == Code::resource_exhausted) return killed;
       core::logger("process")->warn(
@@ -151,27 +149,30 @@ Status ProcessService::kill_all(const std::string& vm, const CallLimits& limits)
 Status ProcessService::empty_cgroup_and_wait(const std::string& vm, const CallLimits& limits) const {
   QARAX_CHECK(empty_cgroup(cgroups_, vm, limits));
   if (!cgroups_.available()) return Ok{};
-  // Nothing is left under a supervisor: it writes that down and ends, wherever it lives.
+  // Nothing is left under the supervisor, which records that and ends, in whatever PID namespace it lives.
   const std::int64_t until = limits.within_ms(options_.record_ms).deadline_ns;
   while (is_supervised(vm) && plugin::monotonic_ns() < until) ::usleep(1000);
   return Ok{};
 }
 
-// No record names them: their cgroup holds them, their marks tell whose they are, and a supervisor has its lock. What
-// has none of these isn't there.
+// Ends a VM's processes that no record names. They are in its cgroup, or bear its mark, or hold a supervisor's lock; a
+// process with none of these isn't the VM's.
 Status ProcessService::end_unnamed(const std::string& vm, const CallLimits& limits) const {
   QARAX_CHECK(Leftovers::can_look());
   QARAX_CHECK(empty_cgroup_and_wait(vm, limits));
   QARAX_CHECK(leftovers_.end_all_of(vm));
-  // One whose data folder had another name, as in another mount namespace.
+  // A supervisor that knew the data folder under another name, as in another mount namespace.
   QARAX_TRY(const auto incarnations, incarnations_in(vm_dir(vm)));
   for (const std::int64_t incarnation : incarnations) {
     const std::string dir = run_dir(vm, incarnation);
     QARAX_TRY(const auto holder, supervisor_lock_holder(dir));
     if (!holder) continue;
-    // Its number is its own for as long as it has the lock; it may have ended since it was asked for.
-    if (const int pid = *holder; pid > 0 && Leftovers::is_supervisor(pid) && supervisor_holds_lock(dir))
-      QARAX_CHECK(Leftovers::end_supervisor(pid));
+    // The pid is the supervisor's for as long as it holds the lock, but it may have ended since the lock was asked for.
+    // The pidfd is opened first; if the lock still has the same holder after that, the pidfd is the holder's.
+    const int pid = *holder;
+    const core::Fd held = open_pidfd_of(pid);
+    QARAX_TRY(const auto still, supervisor_lock_holder(dir));
+    if (held && still == holder && Leftovers::is_supervisor(pid)) QARAX_CHECK(Leftovers::end_supervisor(held, pid));
     if (supervisor_holds_lock(dir)) return seen_nowhere(vm, dir);
   }
   return Ok{};
@@ -183,7 +184,7 @@ bool ProcessService::has_lost_any() const {
 }
 
 void ProcessService::bound_lost_logs() {
-  // On a disk that hangs one thread waits, not one each time.
+  // If the disk hangs, only one thread waits for it, not one more at each call.
   const std::unique_lock alone(bounding_, std::try_to_lock);
   if (!alone) return;
   const auto lost = [&] {
@@ -199,7 +200,7 @@ void ProcessService::bound_lost_logs() {
         ::open((path + ".1").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
     for (off_t at = info.st_size - kVmmLogMax; older && at < info.st_size;)
       if (::sendfile(older.get(), log.get(), &at, static_cast<std::size_t>(info.st_size - at)) <= 0) break;
-    // The VMM appends to it: it goes on at the new end.
+    // The VMM has it open for appending, so it goes on at the new end.
     static_cast<void>(::ftruncate(log.get(), 0));
   }
 }

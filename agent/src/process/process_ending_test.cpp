@@ -1,4 +1,4 @@
-// How what the service has started ends, and what is left of it.
+// How processes that the service has started end, and what is left of them.
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -69,7 +69,7 @@ TEST_F(ProcessServiceTest, ALockThatCantBeAskedForIsNoEnd) {
   EXPECT_TRUE(service_->kill_all(vm_, kLimits)) << "nobody has it";
 }
 
-// Its folder is where it runs.
+// The VMM can write to its run folder.
 TEST_F(ProcessServiceTest, AVmmThatForgesItsEndIsStillThere) {
   Cgroups groups = Cgroups::detect("qarax-unit-" + std::to_string(::getpid()));
   if (!groups.available()) GTEST_SKIP() << "no control groups here";
@@ -97,7 +97,7 @@ TEST_F(ProcessServiceTest, AVmmThatForgesItsEndIsStillThere) {
     EXPECT_FALSE(service_->spawn(vmm({"wait"}), {}, kLimits)) << how << ": it would have the same disks";
     EXPECT_TRUE(service_->kill(process(), kLimits)) << how;
     EXPECT_FALSE(is_alive({started.pid, started.start_time})) << how;
-    EXPECT_EQ(exited(), 1) << how;  // its supervisor is through with the folder
+    EXPECT_EQ(exited(), 1) << how;  // the supervisor is done with the folder
     std::filesystem::remove_all(dir_ + "/vms/" + vm_ + "/run");
   }
 }
@@ -121,7 +121,7 @@ TEST_F(ProcessServiceTest, WhatNoRecordNamesIsEndedAllTheSame) {
   }
 }
 
-// As in another PID namespace: the record's numbers are nobody's here, and the lock is held all the same.
+// As in another PID namespace: the pids in the record belong to no process here, and the lock is held nevertheless.
 TEST_F(ProcessServiceTest, WhoseProcessesArentSeenIsntCalledEnded) {
   const Process started = spawn({"wait"});
   std::ofstream(run_dir() + "/supervisor.json")
@@ -131,7 +131,7 @@ TEST_F(ProcessServiceTest, WhoseProcessesArentSeenIsntCalledEnded) {
   EXPECT_EQ(found ? Code::ok : found.error().code, Code::failed_precondition);
   EXPECT_FALSE(service_->kill(process(), kLimits));
   EXPECT_TRUE(is_alive({started.pid, started.start_time}));
-  // Seen from above they are there, under other numbers.
+  // Here the processes can be seen, under other pids than those in the record, as from an outer PID namespace.
   EXPECT_TRUE(service_->kill_all(vm_, kLimits));
   EXPECT_FALSE(is_alive({started.pid, started.start_time}));
   ::kill(started.pid, SIGKILL);

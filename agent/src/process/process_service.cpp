@@ -13,7 +13,6 @@
 #include "launch.hpp"
 #include "ledger.hpp"
 #include "qarax/core/cut.hpp"
-#include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
 #include "qarax/core/unix_socket.hpp"
 #include "records.hpp"
@@ -23,13 +22,13 @@ namespace qarax::agent {
 namespace {
 
 constexpr std::int64_t kReadyMs = 10'000;      // from posix_spawn to the supervisor's report
-constexpr std::int64_t kExitRecordMs = 5'000;  // from the VMM's end to its supervisor's
-constexpr int kReadyTarget = 3;                // the supervisor's contract
+constexpr std::int64_t kExitRecordMs = 5'000;  // from the VMM's end to the end of its supervisor
+constexpr int kReadyTarget = 3;                // number in the supervisor, by its contract
 constexpr int kFirstVmmTarget = 4;
-constexpr int kFirstTarget = 3;  // of the VMM's: below are stdin, stdout and stderr
+constexpr int kFirstTarget = 3;  // of the VMM; below are stdin, stdout and stderr
 constexpr int kLastTarget = 1023;
 
-// What the supervisor refuses, before anything is made of the run.
+// Refuses what the supervisor would refuse, before the run folder is made.
 Status check_targets(const SpawnArgs& args, std::size_t fds) {
   const auto& targets = args.fd_targets;
   if (targets.size() != fds)
@@ -71,7 +70,7 @@ Result<Process> ProcessService::spawn(const SpawnArgs& args, const std::vector<i
   if (args.argv.empty() || args.argv.front().empty() || args.argv.front().front() != '/')
     return make_error(Code::invalid_argument, "spawn needs an absolute program path in argv[0]");
   QARAX_CHECK(check_targets(args, fds.size()));
-  // Whoever gave this call up may have deleted the VM since.
+  // The VM may have been deleted since the caller gave this call up.
   if (limits.is_cancelled()) return make_error(Code::cancelled, "the call was cancelled before it started anything");
   const std::string dir = run_dir(args.vm, args.incarnation);
   if (auto existing = find({args.vm, args.incarnation}); existing && existing->alive)
@@ -117,7 +116,7 @@ Result<Process> ProcessService::spawn(const SpawnArgs& args, const std::vector<i
   const ProcessId supervisor{supervisor_pid, core::process_start_time(supervisor_pid).value_or(0)};
   auto line = read_report(report, limits.within_ms(kReadyMs));
   if (!line || !line->starts_with("ok ")) {
-    // It ends by itself after an error; when it hangs, what it has started goes with it.
+    // The supervisor ends by itself after it reported an error. If it hangs it is killed, with what it has started.
     if (!line) {
       cgroups_.kill_all(args.vm);
       send_signal(open_pidfd(supervisor), SIGKILL);
@@ -144,9 +143,10 @@ Result<Process> ProcessService::spawn(const SpawnArgs& args, const std::vector<i
 
 void ProcessService::watch(const std::string& vm, std::int64_t incarnation, const ProcessId& supervisor) {
   exits_.watch(supervisor, [this, vm, incarnation, supervisor] {
-    // A supervisor that was killed leaves its VMM running: then the VMM itself is what to wait for.
+    // A supervisor that was killed leaves its VMM running. Then the VMM itself is watched.
     if (!read_exit_record(run_dir(vm, incarnation))) {
-      if (auto record = read_supervisor_record(run_dir(vm, incarnation)); record && is_alive(record->vmm)) {
+      if (auto record = read_supervisor_record(run_dir(vm, incarnation));
+          record && is_of_this_boot(*record) && is_alive(record->vmm)) {
         core::logger("process")->warn("the supervisor was lost, the VMM runs on vm={} pid={}", vm, record->vmm.pid);
         watch_alone(vm, incarnation, record->vmm);
       }
@@ -170,7 +170,7 @@ bool ProcessService::has_lost_supervisor(const std::string& vm, std::int64_t inc
 
 bool ProcessService::adopt(const std::string& vm, std::int64_t incarnation) {
   const auto record = read_supervisor_record(run_dir(vm, incarnation));
-  if (!record || record->boot_id != core::boot_id()) return false;
+  if (!record || !is_of_this_boot(*record)) return false;
   if (open_pidfd(record->supervisor) || is_shortage(errno)) {
     watch(vm, incarnation, record->supervisor);
     return true;
@@ -182,7 +182,7 @@ bool ProcessService::adopt(const std::string& vm, std::int64_t incarnation) {
 
 Result<Process> ProcessService::find(const ProcessArgs& args) {
   const std::string dir = run_dir(args.vm, args.incarnation);
-  // A supervisor that is just up was started by an agent that died at once.
+  // A supervisor without a record was started by an agent that died right afterwards.
   auto record = settled_supervisor_record(dir, CallLimits{}.within_ms(options_.record_ms));
   if (!record && record.error().code == Code::not_found) {
     QARAX_CHECK(check_cgroup(args.vm));
@@ -193,16 +193,16 @@ Result<Process> ProcessService::find(const ProcessArgs& args) {
   Process process;
   process.pid = record->vmm.pid;
   process.start_time = record->vmm.start_time;
-  const bool this_boot = record->boot_id == core::boot_id();
+  const bool this_boot = is_of_this_boot(*record);
   process.alive = this_boot && is_alive(record->vmm);
   if (process.alive) return process;
   process.exit = read_exit_record(dir);
   if (!process.exit && this_boot) {
-    // The VMM has ended and its supervisor is writing how.
+    // The VMM has ended, and its supervisor may still be writing the exit record.
     const core::Fd supervisor = open_pidfd(record->supervisor);
     if (supervisor)
       static_cast<void>(CallLimits{}.within_ms(kExitRecordMs).await(supervisor.get(), "the VMM's exit record"));
-    // In this order: one that is seen nowhere and has gone by now has written it.
+    // Ask for the lock before reading the record: a supervisor that has ended in between has written it.
     const bool is_elsewhere = !supervisor && supervisor_holds_lock(dir);
     process.exit = read_exit_record(dir);
     if (!process.exit && is_elsewhere) return seen_nowhere(args.vm, dir);
@@ -218,7 +218,7 @@ Result<Process> ProcessService::find(const ProcessArgs& args) {
 Status ProcessService::signal(const SignalArgs& args) {
   const auto record = read_supervisor_record(run_dir(args.process.vm, args.process.incarnation));
   if (!record) return make_error(Code::not_found, "VM " + args.process.vm + " has no process");
-  const core::Fd vmm = open_pidfd(record->vmm);
+  const core::Fd vmm = is_of_this_boot(*record) ? open_pidfd(record->vmm) : core::Fd();
   if (!vmm) return make_error(Code::not_found, "VM " + args.process.vm + "'s process has ended");
   send_signal(vmm, args.signal);
   return Ok{};
@@ -227,8 +227,11 @@ Status ProcessService::signal(const SignalArgs& args) {
 Result<Process> ProcessService::wait(const ProcessArgs& args, const CallLimits& limits) {
   const std::string dir = run_dir(args.vm, args.incarnation);
   QARAX_TRY(const SupervisorRecord record, read_supervisor_record(dir));
-  core::Fd end = open_pidfd(record.supervisor);
-  if (!end) end = open_pidfd(record.vmm);
+  core::Fd end;
+  if (is_of_this_boot(record)) {
+    end = open_pidfd(record.supervisor);
+    if (!end) end = open_pidfd(record.vmm);
+  }
   if (end && !read_exit_record(dir)) QARAX_CHECK(limits.await(end.get(), "waiting for VM " + args.vm + " to end"));
   return find(args);
 }

@@ -1,5 +1,5 @@
-// qarax.host.process/1: every process that outlives a call is started here, under its VM's supervisor, in a cgroup and
-// session of its own, recorded before it exists. Thread-safe; blocking calls end at their limits.
+// Implements qarax.host.process/1. Every process that outlives a call is started here, under its VM's supervisor, in
+// its own cgroup and session, and is recorded before it exists. Thread-safe; blocking calls end at their limits.
 #pragma once
 
 #include <functional>
@@ -21,13 +21,13 @@ namespace qarax::agent {
 class ProcessService {
  public:
   struct Options {
-    std::string supervisor;  // the program
+    std::string supervisor;  // path of the qarax-supervisor program
     std::string vms_dir;     // <data>/vms
     std::int64_t console_log_max = 16LL << 20;
-    std::int64_t record_ms = 5'000;  // from a supervisor's lock to its record, at the most
+    std::int64_t record_ms = 5'000;  // limit from a supervisor's lock to its record
   };
-  // Called from the exit watch's thread when a VM's supervisor has ended, and again at the end of a VMM that outlived
-  // it; find() tells which. Must be quick.
+  // Called on the exit watch's thread when a VM's supervisor has ended, and again at the end of a VMM that outlived its
+  // supervisor; find() tells which. Must be quick.
   using ExitListener = std::function<void(const std::string& vm, std::int64_t incarnation)>;
 
   ProcessService(Options options, Cgroups cgroups, ExitListener on_exit);
@@ -38,48 +38,50 @@ class ProcessService {
   }
 
   Result<Process> spawn(const SpawnArgs& args, const std::vector<int>& fds, const CallLimits& limits);
-  // NOT_FOUND: none was started for that incarnation. Waits for a supervisor that is just up to say what it started.
-  // UNAVAILABLE: it hasn't said so yet. FAILED_PRECONDITION: it lives in another PID namespace, where nothing of it is
-  // seen, or what is recorded isn't true of the VM's control group.
+  // NOT_FOUND: no process was started for that incarnation. A supervisor that has just started is given `record_ms` to
+  // record its VMM; UNAVAILABLE: it hasn't by then. FAILED_PRECONDITION: the supervisor lives in another PID namespace,
+  // where its processes can't be seen, or the VM's cgroup contradicts the record.
   Result<Process> find(const ProcessArgs& args);
-  // A supervisor of any incarnation has its lock, wherever it lives: its VMM may run. What can't be asked may be so.
+  // True if a supervisor of any incarnation holds its lock, in whatever PID namespace, so that its VMM may run. True
+  // also if that can't be found out.
   bool is_supervised(const std::string& vm) const;
-  Result<bool> supervised(const std::string& vm) const;  // or why that isn't known
-  // Its cgroup has processes, or some bear its mark, whatever its records say.
+  Result<bool> supervised(const std::string& vm) const;  // the same, or why it can't be found out
+  // True if the VM's cgroup has processes, or a process bears the VM's mark, whatever the records say.
   bool is_seen(const std::string& vm) const;
   Status signal(const SignalArgs& args);
-  // FAILED_PRECONDITION: a process of another incarnation, or one that no record names, is there. Before a start
-  // touches anything: it would undo itself by what ends the VM. Success for a process of that incarnation: a start
-  // repeated.
+  // Call this before a start changes anything. FAILED_PRECONDITION: a process of another incarnation, or one that no
+  // record names, is there; a start that failed on it later would undo itself and end that VM. OK if the process is of
+  // the same incarnation, because the start is then a repetition.
   Status check_alone(const ProcessArgs& args);
   Status kill(const ProcessArgs& args, const CallLimits& limits);
-  // Every incarnation that has left a run folder, with a record that names its processes or without: nothing of the VM
-  // runs when it returns Ok.
+  // Ends the processes of every incarnation that has a run folder, whether a record names them or not: nothing of the
+  // VM runs when it returns OK.
   Status kill_all(const std::string& vm, const CallLimits& limits);
   Result<Process> wait(const ProcessArgs& args, const CallLimits& limits);
   Status claim(const ClaimArgs& args);
   Status release(const ClaimArgs& args);
 
-  // After the agent's restart: reports the exit of a supervisor that an earlier agent started. False: it is gone
-  // already.
+  // After the agent's restart: watches a supervisor (or a VMM without one) that an earlier agent started, so that its
+  // exit is reported. False: it is gone already.
   bool adopt(const std::string& vm, std::int64_t incarnation);
-  // Its VMM runs on without one: nothing serves its console, and nobody will see its exit code.
+  // True if the VMM runs on without its supervisor: nothing serves its console, and nobody will see its exit code.
   bool has_lost_supervisor(const std::string& vm, std::int64_t incarnation) const;
   bool has_lost_any() const;
-  // Cuts the logs of those VMMs, as their supervisors did.
+  // Limits the size of those VMMs' logs, which their supervisors would do otherwise.
   void bound_lost_logs();
-  // Files, sockets and cgroup of an incarnation that has ended; the console log and the records stay.
+  // Removes the sockets and the cgroup of an incarnation that has ended; the console log and the records stay.
   void clean_up(const std::string& vm, std::int64_t incarnation);
-  // At the agent's end: nothing of this agent's own stays; what VMs run on with does.
+  // At the agent's end: removes what is the agent's own and leaves what running VMs need.
   void leave() const { cgroups_.leave(); }
   const Leftovers& leftovers() const { return leftovers_; }
 
  private:
   void watch(const std::string& vm, std::int64_t incarnation, const ProcessId& supervisor);
   static Error seen_nowhere(const std::string& vm, const std::string& run_dir);
-  // FAILED_PRECONDITION: the VMM of another run lives. Not ALREADY_EXISTS, which plugins take for the one they want.
+  // FAILED_PRECONDITION: the VMM of another incarnation lives. Not ALREADY_EXISTS, which a plugin takes for its own
+  // process.
   Status no_other_incarnation(const ProcessArgs& args) const;
-  Status check_cgroup(const std::string& vm) const;  // that nothing is left in it, where the records name nothing
+  Status check_cgroup(const std::string& vm) const;  // fails if the VM's cgroup still has processes
   bool is_unexplained(const ProcessArgs& args) const;
   Status empty_cgroup_and_wait(const std::string& vm, const CallLimits& limits) const;
   Status end_unnamed(const std::string& vm, const CallLimits& limits) const;
@@ -87,7 +89,7 @@ class ProcessService {
 
   Options options_;
   mutable std::mutex mutex_;
-  std::mutex bounding_;                                  // one at a time cuts the lost ones' logs
+  std::mutex bounding_;                                  // held by the one thread that cuts the logs of lost_
   std::set<std::pair<std::string, std::int64_t>> lost_;  // VMs and incarnations without their supervisor
   Cgroups cgroups_;
   const Leftovers leftovers_;

@@ -40,7 +40,7 @@ class ProcessServiceTest : public testing::Test {
                                                   told_.notify_all();
                                                 });
   }
-  // As an agent that was restarted: it knows nothing but what is on disk.
+  // Like an agent that was restarted, which knows only what is on disk.
   void reopen() {
     service_.reset();
     const std::lock_guard lock(mutex_);
@@ -76,7 +76,7 @@ class ProcessServiceTest : public testing::Test {
   std::int64_t record_ms_ = 5'000;
   std::mutex mutex_;
   std::condition_variable told_;
-  std::deque<std::int64_t> exits_;  // as they were told
+  std::deque<std::int64_t> exits_;  // incarnations, in the order in which their exits were reported
   std::unique_ptr<ProcessService> service_;
 };
 

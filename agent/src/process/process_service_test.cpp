@@ -61,9 +61,26 @@ TEST_F(ProcessServiceTest, AnEndIsToldAndItsRecordFound) {
 
 TEST_F(ProcessServiceTest, ASignalReachesTheVmm) {
   spawn({"report", dir_ + "/report", "usr1", "exit", "7"});
-  while (!std::filesystem::exists(dir_ + "/report")) std::this_thread::yield();  // it is ready for one
+  while (!std::filesystem::exists(dir_ + "/report")) std::this_thread::yield();  // the VMM is ready for the signal
   ASSERT_TRUE(service_->signal({process(), SIGUSR1}));
   EXPECT_EQ(service_->wait(process(), kLimits)->exit->code, 7);
+}
+
+// After a reboot the record's pids, even with their start times, may belong to other processes.
+TEST_F(ProcessServiceTest, WhatAnotherBootRecordedIsNeitherSignalledNorWaitedFor) {
+  const Process started = spawn({"wait"});
+  const std::string file = run_dir() + "/supervisor.json";
+  const std::string record = *core::read_file(file);
+  std::string of_another_boot = record;
+  const std::size_t at = record.find(core::boot_id());
+  ASSERT_NE(at, std::string::npos) << record;
+  of_another_boot.replace(at, core::boot_id().size(), "another");
+  ASSERT_TRUE(core::write_file_durably(file, of_another_boot));
+  EXPECT_EQ(service_->signal({process(), SIGKILL}).error().code, Code::not_found);
+  const auto waited = service_->wait(process(), CallLimits{}.within_ms(20));
+  EXPECT_TRUE(waited) << waited.error().message;
+  EXPECT_TRUE(is_alive({started.pid, started.start_time}));
+  ASSERT_TRUE(core::write_file_durably(file, record));
 }
 
 TEST_F(ProcessServiceTest, AWaitEndsAtItsLimits) {
@@ -90,7 +107,7 @@ TEST_F(ProcessServiceTest, ALostSupervisorLeavesTheVmmWatched) {
   const auto record = read_supervisor_record(run_dir());
   ASSERT_TRUE(record);
   ::kill(record->supervisor.pid, SIGKILL);
-  // The watch has gone over to the VMM once the supervisor is reaped.
+  // Once the supervisor is reaped, the watch waits for the VMM.
   while (is_alive(record->supervisor) || core::process_start_time(record->supervisor.pid)) std::this_thread::yield();
   EXPECT_EQ(exited(), 1) << "it is told of as well";
   EXPECT_TRUE(service_->find(process())->alive);
@@ -142,7 +159,7 @@ TEST_F(ProcessServiceTest, DescriptorsArriveUnderTheirNumbersAndNothingElseDoes)
   int ends[2];
   ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
   const core::Fd ours(ends[0]);
-  const core::Fd theirs(ends[1]);  // not close-on-exec: still no business of the VMM's
+  const core::Fd theirs(ends[1]);  // not close-on-exec: still only its copy under number 20 may reach the VMM
   ASSERT_TRUE(service_->spawn(args, {theirs.get()}, kLimits));
   while (!std::filesystem::exists(dir_ + "/report")) std::this_thread::yield();
   const auto report = core::read_file(dir_ + "/report");

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "qarax/core/ids.hpp"
 #include "qarax/plugin/json.hpp"
 
 namespace qarax::agent {
@@ -38,6 +39,8 @@ Result<json::Value> read_record(const std::string& path) {
 }
 
 }  // namespace
+
+bool is_of_this_boot(const SupervisorRecord& record) { return record.boot_id == core::boot_id(); }
 
 Result<SupervisorRecord> read_supervisor_record(const std::string& run_dir) {
   QARAX_TRY(const json::Value document, read_record(run_dir + "/supervisor.json"));
@@ -80,7 +83,7 @@ std::optional<ExitInfo> read_exit_record(const std::string& run_dir) {
 Result<std::optional<std::int32_t>> supervisor_lock_holder(const std::string& run_dir) {
   using Holder = std::optional<std::int32_t>;
   const core::Fd fd(::open((run_dir + "/supervisor.lock").c_str(), O_RDONLY | O_CLOEXEC));
-  // Only what isn't there is held by nobody: without a free descriptor nothing is known.
+  // Only a missing file means that nobody holds the lock. Without a free descriptor nothing is known.
   if (!fd && (errno == ENOENT || errno == ENOTDIR)) return Holder();
   const auto unknown = [&] { return core::errno_error("can't ask who has " + run_dir + "/supervisor.lock", errno); };
   if (!fd) return unknown();

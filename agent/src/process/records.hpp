@@ -1,4 +1,4 @@
-// The files that a VM's supervisor writes into its run folder (agent/supervisor/README.md), as the agent reads them.
+// Reads the files that a VM's supervisor writes into its run folder (agent/supervisor/README.md).
 #pragma once
 
 #include <optional>
@@ -18,22 +18,25 @@ struct SupervisorRecord {
   std::string started_at;
 };
 
-// NOT_FOUND: never written. DATA_LOSS: unreadable or of a format that this agent is too old for.
+// The record's pids name processes of the boot that it was written in. In another boot they may be other processes'.
+bool is_of_this_boot(const SupervisorRecord& record);
+
+// NOT_FOUND: never written. DATA_LOSS: unreadable, or in a newer format than this agent knows.
 Result<SupervisorRecord> read_supervisor_record(const std::string& run_dir);
-// Between a supervisor's start and its record lie milliseconds, or it dies and lets go of its lock: until then nobody
-// knows. What is still unknown at the deadline is UNAVAILABLE.
+// Waits while a supervisor holds its lock without a record, which takes milliseconds unless it dies. UNAVAILABLE: it
+// still has no record at the deadline.
 Result<SupervisorRecord> settled_supervisor_record(const std::string& run_dir, const CallLimits& limits);
-// Nothing: not written (the VMM runs, or its supervisor was lost).
+// nullopt: not written (the VMM runs, or its supervisor was lost).
 std::optional<ExitInfo> read_exit_record(const std::string& run_dir);
-// The pid of the supervisor that holds the folder's lock, also of one that has written nothing yet; 0 where it has no
-// number in this PID namespace. Nothing: nobody holds it. An error: it can't be asked for, as without free descriptors.
+// The pid of the supervisor that holds the folder's lock, even if it has written nothing yet; 0 if it has no pid in
+// this PID namespace. nullopt: nobody holds the lock. An error: it can't be found out, e.g. without free descriptors.
 Result<std::optional<std::int32_t>> supervisor_lock_holder(const std::string& run_dir);
-// True also where it can't be asked for: its VMM may run.
+// True also if that can't be found out, because its VMM may run.
 bool supervisor_holds_lock(const std::string& run_dir);
-// The last lines of the VMM's own log.
+// The end of the VMM's own log, up to 4096 bytes.
 std::string vmm_log_tail(const std::string& run_dir);
 
-// Texts that leave the host don't name its paths: `folder` becomes "<data_dir>".
+// For texts that leave the host, which must not name its paths: replaces `folder` by "<data_dir>".
 void hide_folder(std::string& text, std::string_view folder);
 
 }  // namespace qarax::agent

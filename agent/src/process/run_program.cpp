@@ -1,6 +1,7 @@
 #include "run_program.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,7 +16,23 @@ namespace qarax::agent {
 
 namespace {
 constexpr const char* kSetpriv = "/usr/bin/setpriv";  // util-linux, which every Debian has
+constexpr std::int64_t kReapMs = 5'000;               // the longest wait for the end after SIGKILL
+
+// Waits for a child after SIGKILL and reaps it. False: it hasn't ended in time, because it is in an uninterruptible
+// system call. `pidfd` may be empty.
+bool reap_killed(int pid, const core::Fd& pidfd, siginfo_t& info) {
+  const std::int64_t until = CallLimits{}.within_ms(kReapMs).deadline_ns;
+  for (;;) {
+    info = {};
+    if (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG) == 0 && info.si_pid == pid) return true;
+    const std::int64_t left_ms = (until - plugin::monotonic_ns()) / 1'000'000;
+    if (left_ms <= 0) return false;
+    pollfd ended{pidfd.get(), POLLIN, 0};  // if `pidfd` is empty, poll() only waits before the next waitid()
+    ::poll(&ended, 1, pidfd ? static_cast<int>(left_ms) : 1);
+  }
 }
+
+}  // namespace
 
 Result<RunResult> run_program(const RunArgs& args, const CallLimits& limits) {
   if (args.argv.empty() || args.argv.front().empty() || args.argv.front().front() != '/')
@@ -25,17 +42,18 @@ Result<RunResult> run_program(const RunArgs& args, const CallLimits& limits) {
   const core::Fd output(ends[0]);
   core::Fd write_end(ends[1]);
   Launch what{args.argv, args.env, {{write_end.get(), 1}, {write_end.get(), 2}}};
-  // No supervisor and no record stand for it: it ends with the thread that waits for it, an agent's kill -9 included.
+  // It has no supervisor and no record, so it must end with the thread that waits for it, also at the agent's kill -9.
   if (::access(kSetpriv, X_OK) == 0) what.argv.insert(what.argv.begin(), {kSetpriv, "--pdeathsig", "KILL"});
   QARAX_TRY(const int pid, launch(what));
   write_end.reset();
-  const ProcessId id{pid, core::process_start_time(pid).value_or(0)};
-  const core::Fd pidfd = open_pidfd(id);
+  // Until the program is reaped, no other process can get its pid.
+  const core::Fd pidfd = open_pidfd_of(pid);
+  Status waited = Ok{};
+  if (!pidfd) waited = core::errno_error(args.argv.front() + " can't be waited for", errno);
 
   RunResult result;
-  Status waited = Ok{};
   char buffer[4096];
-  for (;;) {
+  while (waited) {
     waited = limits.await(output.get(), args.argv.front());
     if (!waited) break;
     const ssize_t n = ::read(output.get(), buffer, sizeof buffer);
@@ -50,12 +68,12 @@ Result<RunResult> run_program(const RunArgs& args, const CallLimits& limits) {
     }
   }
   if (waited && !result.matched) waited = limits.await(pidfd.get(), args.argv.front());
-  // Its whole session goes, also behind one that ended by itself: it may have forked. Until it is waited for, the
-  // number is nobody else's.
+  // Kill its whole session, even if it ended by itself, because it may have forked.
   ::kill(-pid, SIGKILL);
   siginfo_t info{};
-  while (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED) != 0 && errno == EINTR) {
-  }
+  if (!reap_killed(pid, pidfd, info))
+    return make_error(Code::deadline_exceeded, args.argv.front() + " can't be killed");
+  if (!pidfd) return std::move(waited).error();
   result.exit.kind = info.si_code == CLD_EXITED ? ExitKind::exited : ExitKind::signaled;
   (info.si_code == CLD_EXITED ? result.exit.code : result.exit.signal) = info.si_status;
   result.output = json::repair_utf8(result.output);

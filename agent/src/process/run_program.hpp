@@ -1,4 +1,4 @@
-// A program that is run to its end within a call: nothing of it is left when the call returns.
+// Runs a program to its end within a call: nothing of it is left when the call returns.
 #pragma once
 
 #include "call_limits.hpp"
@@ -6,8 +6,10 @@
 
 namespace qarax::agent {
 
-// Output and errors together, up to max_output bytes; ended early by `until` in them, or by the limits (`timed_out`).
-// INVALID_ARGUMENT: no absolute path. CANCELLED. Whatever launch() says.
+// The result holds output and errors together, up to max_output bytes. The program is ended early when its output
+// contains `until`, or at the limits (`timed_out`). INVALID_ARGUMENT: argv[0] is no absolute path. CANCELLED.
+// RESOURCE_EXHAUSTED: there was no descriptor to wait for the program's end, so it was killed. DEADLINE_EXCEEDED: the
+// program doesn't end on SIGKILL. Errors of launch().
 Result<RunResult> run_program(const RunArgs& args, const CallLimits& limits);
 
 }  // namespace qarax::agent

@@ -58,19 +58,19 @@ TEST(RunProgram, EndsAtTheWordsThatAreWaitedFor) {
 
 TEST(RunProgram, IsKilledAtTheDeadlineWithWhatItStarted) {
   int left = 0;
-  // Until it came so far as to have started something within its time.
+  // Doubles the time until the program gets far enough to start its child.
   for (std::int64_t ms = 300; left == 0; ms *= 2) {
     const auto said = run_program(program({"/bin/sh", "-c", "sleep 1000 & echo $!; wait"}), CallLimits{}.within_ms(ms));
     ASSERT_TRUE(said) << said.error().message;
     EXPECT_TRUE(said->timed_out);
     left = std::atoi(said->output.c_str());
   }
-  // Killed; whoever reaps orphans here may not have got to it yet.
+  // The child was killed, but may not have been reaped yet.
   const auto runs = [&] {
     const auto stat = core::read_file("/proc/" + std::to_string(left) + "/stat");
     return stat && stat->find(") Z ") == std::string::npos;
   };
-  while (runs()) std::this_thread::yield();  // the test's own time limit is CTest's
+  while (runs()) std::this_thread::yield();  // CTest limits the time
 }
 
 TEST(RunProgram, ACancelEndsIt) {
@@ -82,7 +82,7 @@ TEST(RunProgram, WhatCantBeStartedIsNamed) {
   EXPECT_EQ(run_program(program({"sleep"}), kNone).error().code, Code::invalid_argument);
   EXPECT_EQ(run_program(program({}), kNone).error().code, Code::invalid_argument);
   const auto missing = run_program(program({"/nonexistent/program"}), kNone);
-  // Under setpriv it is that program's word, and an exit.
+  // With setpriv the error comes from setpriv, as its exit and output.
   if (missing)
     EXPECT_NE(missing->output.find("/nonexistent/program"), std::string::npos);
   else

@@ -13,15 +13,15 @@ namespace qarax {
 
 namespace agent {
 namespace {
-// position.json: always of one length, so that writing it anew in its place leaves the old one or the new one.
+// position.json has a fixed length, so that overwriting it in place leaves either the old content or the new one.
 struct Position {
   std::string activation{};
   std::int64_t position = 0;
 };
 constexpr std::size_t kPositionBytes = 256;
-constexpr std::chrono::seconds kBetweenTries{5};  // of a disk that has failed
+constexpr std::chrono::seconds kBetweenTries{5};  // after a write that failed
 
-// A term that is obeyed is never left for a lower one: after the highest of all no server could be obeyed any more.
+// An obeyed term is never given up for a lower one: after the highest possible term no server could be obeyed.
 Status check_claim(const AuthorityClaim& claim, const std::string& what) {
   if (claim.cluster_id.empty() || claim.term <= 0)
     return make_error(Code::invalid_argument, what + " needs cluster_id and a term above 0");
@@ -48,13 +48,13 @@ Result<std::unique_ptr<AuthorityStore>> AuthorityStore::open(std::string path) {
   QARAX_TRY(store->current_, store->file_.read());
   if (store->current_.cluster_id.empty()) return store;
   store->load_position();
-  // An older agent's file becomes one of fixed length now, and not when the disk is full.
+  // Convert an older agent's file to the fixed length now, not when the disk is full.
   if (const Status kept = store->file_.write(store->current_); !kept)
     core::logger("node")->warn("cluster.json can't be written reason={}", core::log_value(kept.error().message));
   return store;
 }
 
-// Whatever can't be read is nothing known: the next word of whom it obeys is written over it.
+// A file that can't be read counts as no position. The obeyed server's next position overwrites it.
 void AuthorityStore::load_position() {
   if (const auto text = core::read_file(position_path(), kPositionBytes))
     if (const auto kept = decode<Position>(std::string_view(*text), Unknown::ignore);
@@ -93,7 +93,7 @@ Result<AuthorityStore::Obeyed> AuthorityStore::greet(const AuthorityClaim& claim
                       "this node belongs to cluster " + current_.cluster_id + ", the server to cluster " +
                           claim.cluster_id + "; if that server shall have the node, adopt its host there",
                       "other-cluster");
-  // Two copies of one database reach the same term: the second one is as stale as a lower term.
+  // Two copies of one database reach the same term, so another activation of the same term is as stale as a lower term.
   if (claim.term < current_.term || (claim.term == current_.term && claim.activation != current_.activation))
     return make_error(Code::aborted,
                       "the server has term " + std::to_string(claim.term) + ", the node obeyed term " +
@@ -103,8 +103,8 @@ Result<AuthorityStore::Obeyed> AuthorityStore::greet(const AuthorityClaim& claim
   Obeyed before{current_.activation, current_.term};
   const Status kept = obey(claim);
   if (kept) return before;
-  // A disk that nothing can be written to must not lock out the server that could end and delete what fills it. Not so
-  // for a first cluster: what forgets it again could obey two.
+  // A full disk must not lock out the server that could delete what fills it. A first cluster is refused, however: a
+  // node that forgets it after a restart could obey two.
   if (!kept.error().reason.starts_with("disk-") || current_.cluster_id != claim.cluster_id) return kept.error();
   core::logger("node")->warn(
       "the server's term is obeyed and can't be kept: an agent started now would obey an older one term={} reason={}",

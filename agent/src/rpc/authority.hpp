@@ -1,5 +1,6 @@
-// Whom this node obeys: one cluster, and never a term lower than the highest it has seen. Durable, thread-safe. And how
-// far that one's database had come by its own word, which proves later that it was set back.
+// Records which server this node obeys: one cluster, and never a term lower than the highest seen. Durable,
+// thread-safe. It also records how far that server's database had come by its own account, which proves later that the
+// database was set back.
 #pragma once
 
 #include <chrono>
@@ -16,26 +17,27 @@ namespace qarax::agent {
 
 class AuthorityStore {
  public:
-  // `path`: the file that keeps it (ClaimFile); position.json is beside it. An unreadable file is an error: forgetting
-  // the cluster could obey two servers.
+  // `path`: the ClaimFile; position.json is kept beside it. An unreadable file is an error, because a node that has
+  // forgotten its cluster could obey two servers.
   static Result<std::unique_ptr<AuthorityStore>> open(std::string path);
 
   struct Obeyed {
     std::string last_activation;  // before this claim
     std::int64_t highest_term = 0;
   };
-  // Hello: takes a first cluster, raises the term. FAILED_PRECONDITION "other-cluster", ABORTED "stale-term": also for
-  // the term that is obeyed already where another activation of a server has it. A disk that can't be written to keeps
-  // no server of the node's own cluster out: its term is obeyed, and written as soon as that works.
+  // For Hello: takes the first cluster, or raises the term. FAILED_PRECONDITION "other-cluster". ABORTED "stale-term":
+  // the term is lower than the obeyed one, or equal to it but held by another activation of a server. If the disk can't
+  // be written, a server of the node's own cluster is obeyed nevertheless, and its term is written as soon as possible.
   Result<Obeyed> greet(const AuthorityClaim& claim);
-  // By an operator's word: obeys `claim` from now on, whatever its cluster and term. ABORTED "plan-changed" where the
-  // node doesn't obey `seen` any more.
+  // On an operator's request: obeys `claim` from now on, whatever its cluster and term. ABORTED "plan-changed": the
+  // node no longer obeys `seen`.
   Status adopt(const AuthorityClaim& claim, const AuthorityClaim& seen);
-  // Every command after it: must be what the last greeting said.
+  // For every later command: `claim` must equal that of the last greeting.
   Status check(const AuthorityClaim& claim) const;
 
-  // `claim` says how far its database has come, 0: it doesn't. The highest is kept of whom the node obeys, for as long
-  // as it obeys that one. Written, and not waited for: less of it proves less, and nothing wrong.
+  // Called with the position of the database of the server that made `claim`; 0: it names none. The highest position of
+  // the obeyed server is kept for as long as that server is obeyed. Written without a sync: a lost position weakens a
+  // later proof but never makes it wrong.
   void reached(const AuthorityClaim& claim, std::int64_t position);
   struct Standing {
     AuthorityClaim obeyed;
@@ -45,7 +47,7 @@ class AuthorityStore {
 
  private:
   explicit AuthorityStore(std::string path) : file_(std::move(path)) {}
-  // All with mutex_ held.
+  // The caller holds mutex_.
   Status obey(const AuthorityClaim& claim);
   void take(const AuthorityClaim& claim);
   void keep_again();
@@ -55,7 +57,7 @@ class AuthorityStore {
   const ClaimFile file_;
   mutable std::mutex mutex_;
   AuthorityClaim current_;
-  bool is_unkept_ = false;  // the disk doesn't have current_
+  bool is_unkept_ = false;  // current_ isn't on disk
   std::chrono::steady_clock::time_point next_try_{};
   std::int64_t position_ = 0;
   core::Fd position_file_;

@@ -1,4 +1,4 @@
-// Two servers, an old one that comes back, one whose database was set back: whom the node obeys, and whom not.
+// Two servers, an old one that comes back, one whose database was set back: which one the node obeys.
 #include "authority.hpp"
 
 #include <gtest/gtest.h>
@@ -106,7 +106,7 @@ TEST_F(AuthorityTest, HowFarItsServerHasComeIsRememberedForAsLongAsItIsObeyed) {
   store_->reached(first, 7);
   store_->reached(first, 5);
   store_->reached({"c", 1, "b"}, 99);
-  store_->reached(first, 0);  // an older server, which doesn't say
+  store_->reached(first, 0);  // an older server, which names no position
   for (int i = 0; i < 2; ++i) {
     EXPECT_EQ(store_->standing().position, 7) << "the highest, and of nobody else";
     ASSERT_TRUE(store_->greet(first)) << "the same one again";
@@ -168,7 +168,7 @@ TEST_F(AuthorityTest, AnOlderAgentsFileIsReadAndHasRoomForWhatFollows) {
   EXPECT_TRUE(store_->check({"c", 3, "a"}));
 }
 
-// Whoever fills a disk has to be deletable by a server that was started since.
+// On a full disk, a server that was started since must still be able to delete what fills it.
 TEST_F(AuthorityTest, ADiskThatTakesNothingKeepsNoServerOut) {
   const std::string disk = folder_ / "disk";
   std::filesystem::create_directory(disk);

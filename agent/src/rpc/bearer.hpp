@@ -1,4 +1,4 @@
-// The static token that a server shows a node.
+// The static token by which a server authenticates to a node.
 #pragma once
 
 #include <string_view>
@@ -7,8 +7,8 @@
 
 namespace qarax::agent {
 
-// `header`: what authorization says. UNAUTHENTICATED "unauthorized" unless it is "Bearer " and the token of which
-// `sha256` is the digest, in lower-case hex; compared in constant time.
+// `header`: the value of the authorization header. UNAUTHENTICATED "unauthorized" unless it is "Bearer " followed by
+// the token whose SHA-256 is `sha256`, in lower-case hex. Compared in constant time.
 Status check_bearer(std::string_view header, std::string_view sha256);
 
 }  // namespace qarax::agent

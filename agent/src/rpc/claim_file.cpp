@@ -17,9 +17,11 @@ namespace agent {
 namespace {
 struct Record {
   AuthorityClaim claim{};
-  std::string check{};  // of the rest: two writes' halves can be a document, too; empty: an older agent's
+  // Fingerprint of the claim, because halves of two writes can form a valid document. Empty: an older agent wrote the
+  // file.
+  std::string check{};
 };
-constexpr std::size_t kRecordBytes = 512;  // what a disk writes whole, mostly
+constexpr std::size_t kRecordBytes = 512;  // one sector, which most disks write as a whole
 }  // namespace
 }  // namespace agent
 
@@ -50,7 +52,7 @@ std::string check_of(const AuthorityClaim& claim) { return core::fingerprint(enc
 std::optional<AuthorityClaim> claim_in(const std::string& text) {
   auto record = decode<Record>(std::string_view(text), Unknown::ignore);
   if (!record) return std::nullopt;
-  // An older agent made a file anew each time, so that one can't be torn.
+  // An older agent wrote a new file each time, so its file can't be torn.
   const bool is_older = record->check.empty() && text.size() != kRecordBytes;
   if (!is_older && record->check != check_of(record->claim)) return std::nullopt;
   return std::move(record->claim);
@@ -77,7 +79,7 @@ Result<AuthorityClaim> ClaimFile::read() const {
   if (!text && text.error().code == Code::not_found) return AuthorityClaim{};
   if (!text) return text.error();
   if (auto claim = claim_in(*text)) return std::move(*claim);
-  // Torn, so the copy was whole before that.
+  // The write was torn, so the copy, which is written first, is whole.
   if (const auto copy = core::read_file(copy_of(path_), 65536))
     if (auto claim = claim_in(*copy)) return std::move(*claim);
   return make_error(Code::data_loss, path_ +

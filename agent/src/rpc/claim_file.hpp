@@ -1,6 +1,6 @@
-// cluster.json: whom this node obeys. Always of one length and written in its place, which no full disk can refuse; a
-// write that a loss of power tore is made good by cluster.copy beside it, which is written first. Not thread-safe: the
-// AuthorityStore calls it under its lock.
+// cluster.json: which server this node obeys. The file has a fixed length and is overwritten in place, so a full disk
+// can't prevent a write. If a loss of power tears the write, cluster.copy beside it, which is written first, replaces
+// it. Not thread-safe: the AuthorityStore calls it under its lock.
 #pragma once
 
 #include <cstdint>
@@ -20,9 +20,9 @@ struct AuthorityClaim {
 class ClaimFile {
  public:
   explicit ClaimFile(std::string path) : path_(std::move(path)) {}
-  // A claim without a cluster: there is none yet. DATA_LOSS: neither copy can be read.
+  // A claim without a cluster: the file doesn't exist yet. DATA_LOSS: neither copy can be read.
   Result<AuthorityClaim> read() const;
-  // Durable when it returns. Takes room only where a file isn't there yet, or is an older agent's.
+  // Durable when it returns. Needs disk space only if a file doesn't exist yet, or an older agent wrote it.
   Status write(const AuthorityClaim& claim) const;
   const std::string& path() const { return path_; }
 

@@ -15,8 +15,8 @@
 namespace qarax::agent {
 
 namespace {
-constexpr std::size_t kMaxLog = 64u << 20;  // above what the supervisor keeps
-constexpr int kAnswerMs = 2000;             // the supervisor answers a command line at once or not at all
+constexpr std::size_t kMaxLog = 64u << 20;  // more than the supervisor keeps
+constexpr int kAnswerMs = 2000;             // a supervisor answers a command line at once or not at all
 
 bool send_all(int fd, std::string_view data) {
   while (!data.empty()) {
@@ -28,10 +28,10 @@ bool send_all(int fd, std::string_view data) {
   return true;
 }
 
-// The answer's first line; what follows it in the stream stays unread.
+// Reads the first line of the answer and leaves what follows it in the stream.
 Result<std::string> answer_line(int fd) {
   std::string line;
-  // For all of it: one byte each time would hold the caller's thread for hours.
+  // The limit is for the whole line: with one for each byte a slow peer could hold the thread for hours.
   const std::int64_t until = plugin::monotonic_ns() + std::int64_t{kAnswerMs} * 1'000'000;
   for (;;) {
     pollfd wait{fd, POLLIN, 0};
@@ -63,7 +63,7 @@ bool is_console_open(const std::string& run_dir) { return ::access((run_dir + "/
 Result<std::unique_ptr<ConsoleLink>> ConsoleLink::open(const std::string& run_dir, std::int64_t tail_bytes,
                                                        Sink on_data) {
   auto connected = core::connect_unix(run_dir + "/control.sock");
-  // Why is a matter of paths, which are the host's own.
+  // The reason would name paths, which don't leave the host.
   if (!connected)
     return make_error(Code::unavailable, "the VM's supervisor doesn't answer: its console can't be followed",
                       "console-closed");

@@ -37,7 +37,8 @@ void AttachReactor::look_at_clock() {
 
 void AttachReactor::take_input() {
   if (input_.data().empty()) return read_more(&input_);
-  // The next message is read when the guest has taken this one: the client feels it, no thread of gRPC's does.
+  // The next message is read once the guest has taken this one, so a slow guest holds up its client but no thread of
+  // gRPC's.
   to_guest(input_.data(), [this](const Status& sent) {
     if (!sent) return end(to_status(sent.error()));
     read_more(&input_);

@@ -1,5 +1,5 @@
-// The two console calls. Output is written one chunk at a time; the link's thread waits for the client, the guest never
-// does.
+// The two console calls. Output is written one chunk at a time. The link's thread waits for a slow client; the guest
+// never does.
 #pragma once
 
 #include <atomic>
@@ -31,22 +31,23 @@ class ReadConsoleReactor final : public grpc::ServerWriteReactor<node::v1::Conso
   node::v1::ConsoleChunk chunk_;
 };
 
-// Follows (ReadConsole with follow) or attaches (AttachConsole): Base is the reactor type of the call.
+// A console that goes on: follows it (ReadConsole with follow) or attaches to it (AttachConsole). Base is the reactor
+// type of the call.
 template <class Base>
 class LiveConsole : public Base, public LiveCall {
  public:
   explicit LiveConsole(NodeService& service) : service_(service) {}
 
-  // Opens the link, on a thread of its own: a supervisor that hangs keeps nobody else waiting. The call doesn't end
-  // before that is over, and by itself when the console does.
+  // Opens the link on another thread, so that a supervisor that hangs makes nobody else wait. The call isn't finished
+  // before that is done, and ends by itself when the console does.
   void open(const node::v1::ConsoleRequest& request) {
     {
       const std::lock_guard lock(mutex_);
-      if (finished_) return;  // ended while its first message was read
+      if (finished_) return;  // the call was ended while its first message was read
       opening_ = true;
     }
     service_.ask([this, copy = request] {
-      // A thread for the link may be one too many for the host.
+      // Starting the link's threads fails if the host has no more threads.
       try {
         connect(copy);
         opened();
@@ -75,7 +76,7 @@ class LiveConsole : public Base, public LiveCall {
     finish_if_idle();
   }
 
-  // For calls with input: the next message, unless the call is ending (nothing may be started after Finish).
+  // For calls with input: reads the next message, unless the call is ending (nothing may be started after Finish).
   template <class Message>
   void read_more(Message* message) {
     const std::lock_guard lock(mutex_);
@@ -95,20 +96,21 @@ class LiveConsole : public Base, public LiveCall {
   }
   void OnCancel() override { end(grpc::Status::CANCELLED); }
   void OnDone() override {
-    // The link joins its thread, which may be what called us: hand it to the service's own.
+    // The link's destructor joins its thread, which may be the caller of this, so the service's thread deletes the
+    // object.
     service_.forget(this);
     service_.later([this] {
-      { const std::lock_guard last(mutex_); }  // whoever has finished the call has let go of it
+      { const std::lock_guard last(mutex_); }  // waits until the thread that finished the call has released it
       delete this;
     });
   }
 
  protected:
-  // The call's initial metadata: what is said in it, and that it goes out now. Under the lock; not after the first
-  // chunk.
+  // mark_open() adds to the call's initial metadata, announce() also sends it. Both are called under mutex_, before the
+  // first chunk.
   virtual void mark_open() {}
   virtual void announce() {}
-  // The link is there, or the call is ending; on open()'s thread.
+  // The link is open, or the call is ending. Called on open()'s thread.
   virtual void opened() {}
 
  private:
@@ -162,7 +164,7 @@ class LiveConsole : public Base, public LiveCall {
   std::condition_variable room_;
   std::unique_ptr<ConsoleLink> link_;
   std::deque<node::v1::ConsoleChunk> pending_;
-  bool begun_ = false;  // the initial metadata is on its way
+  bool begun_ = false;  // the initial metadata is sent or about to be
   bool opening_ = false;
   bool writing_ = false;
   bool ending_ = false;
@@ -203,7 +205,7 @@ class AttachReactor final
   grpc::CallbackServerContext* context_;
   node::v1::ConsoleInput input_;
   const std::chrono::steady_clock::time_point asks_until_;
-  std::atomic<bool> asked_{false};  // the first message, which says what for, was read
+  std::atomic<bool> asked_{false};  // the first message, which names the VM and the caller, was read
 };
 
 }  // namespace qarax::agent

@@ -1,4 +1,4 @@
-// The console link against a supervisor that plays a script.
+// The console link, against a supervisor that follows a script.
 #include "console.hpp"
 
 #include <gtest/gtest.h>
@@ -24,7 +24,7 @@ class ConsoleLinkTest : public testing::Test {
     ASSERT_EQ(::bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
     ASSERT_EQ(::listen(listener_.get(), 4), 0);
   }
-  // A client comes, sends its command line, and is answered; then it is connected to `peer_`.
+  // Opens a link: the client connects, sends its command line and gets `answer`; `peer_` is then the supervisor's side.
   Status open(std::int64_t tail, const std::string& answer) {
     auto supervisor = std::async(std::launch::async, [&] {
       peer_ = core::Fd(::accept(listener_.get(), nullptr, nullptr));

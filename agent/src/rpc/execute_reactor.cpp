@@ -27,7 +27,7 @@ bool ExecuteReactor::is_first_to_finish() {
 }
 
 void ExecuteReactor::command_ended(const CommandResult& result) {
-  if (!is_first_to_finish()) return;  // nobody listens any more; who asks again gets the stored result
+  if (!is_first_to_finish()) return;  // the caller is gone; a repeated call gets the stored result
   reply_->set_report(encode(result.report));
   if (!result.outcome) reply_->set_error(encode(result.outcome.error()));
   Finish(grpc::Status::OK);
@@ -35,8 +35,8 @@ void ExecuteReactor::command_ended(const CommandResult& result) {
 
 void ExecuteReactor::OnCancel() {
   if (end_ == CallEnd::leaves_alone) {
-    // Now, and not with the command: a connection that comes and goes must not pile up calls, nor they delay the
-    // agent's end.
+    // Finish the call now, not with the command: a connection that keeps breaking must not pile up calls, and they must
+    // not delay the agent's end.
     if (is_first_to_finish()) Finish(grpc::Status::CANCELLED);
     return;
   }

@@ -1,5 +1,5 @@
-// One Execute call: the command goes to the VMs and its end is the reply. A call that ends before that cancels its
-// command only where its server knows no other way (core/decisions/0006-a-lost-call-is-no-cancel.md).
+// One Execute call: passes the command to the VM manager and replies when it has ended. A call that ends earlier
+// cancels its command only if its server knows no Cancel call (core/decisions/0006-a-lost-call-is-no-cancel.md).
 #pragma once
 
 #include <grpcpp/grpcpp.h>
@@ -19,7 +19,7 @@ class ExecuteReactor final : public grpc::ServerUnaryReactor {
   enum class CallEnd { cancels, leaves_alone };  // what the call's early end means for the command
 
   ExecuteReactor(CallEnd end, node::v1::CommandReply* reply) : end_(end), reply_(reply) {}
-  void begin(VmManager& vms, Command command);  // once
+  void begin(VmManager& vms, Command command);  // call it once
   void OnCancel() override;
   void OnDone() override { release(); }
 
@@ -32,7 +32,7 @@ class ExecuteReactor final : public grpc::ServerUnaryReactor {
   }
 
   const CallEnd end_;
-  node::v1::CommandReply* const reply_;  // gRPC's, until Finish
+  node::v1::CommandReply* const reply_;  // owned by gRPC, valid until Finish
   std::atomic<int> holders_{3};
   std::mutex mutex_;
   std::shared_ptr<CommandTicket> ticket_;

@@ -1,5 +1,5 @@
-// The service over real gRPC, before a manager that only counts: who is let in, who is cut off, what only the host may
-// say.
+// The service over real gRPC, with a manager that only counts calls: who is let in, who is cut off, and what only the
+// host itself may say.
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
@@ -266,7 +266,8 @@ TEST_F(NodeAccessTest, OnlyTheHostItselfSaysThatItGoesDown) {
 TEST_F(NodeAccessTest, TheHostGoesDownThoughPluginsHang) {
   ASSERT_EQ(greet(as(1, "a")), "ok");
   manager_.hangs = true;
-  constexpr int kCalls = 64;  // more at a time aren't made
+  // The service makes no more calls than this at the same time.
+  constexpr int kCalls = 64;
   struct Call {
     grpc::ClientContext context;
     node::v1::CountersReply reply;

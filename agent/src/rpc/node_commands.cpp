@@ -1,4 +1,4 @@
-// What changes VMs: a job's step, its cancel, and what the server wants kept of one.
+// The calls that change VMs: a job's step, its cancel, and what the server stores about a VM.
 #include "execute_reactor.hpp"
 #include "node_service.hpp"
 #include "qarax/core/ids.hpp"

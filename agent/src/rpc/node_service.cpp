@@ -61,7 +61,7 @@ void NodeService::work() {
       auto task = std::move(queue_.front());
       queue_.pop_front();
       lock.unlock();
-      task();
+      core::guarded("events", task);
       lock.lock();
     }
   }
@@ -72,10 +72,12 @@ void NodeService::beat() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     changed_.wait_for(lock, std::chrono::milliseconds(options_.heartbeat_ms), [&] { return stopping_; });
-    node::v1::Event event;
-    event.mutable_heartbeat();
-    for (WatchReactor* watcher : watchers_) watcher->enqueue(event);
-    for (LiveCall* console : consoles_) console->look_at_clock();
+    core::guarded("heartbeat", [&] {
+      node::v1::Event event;
+      event.mutable_heartbeat();
+      for (WatchReactor* watcher : watchers_) watcher->enqueue(event);
+      for (LiveCall* console : consoles_) console->look_at_clock();
+    });
   }
 }
 
@@ -123,7 +125,7 @@ void NodeService::forget(LiveCall* console) {
   consoles_.erase(console);
 }
 
-// Who isn't obeyed any more must not go on believing that it sees and commands this node.
+// A server that is no longer obeyed must not go on believing that it sees and commands this node.
 void NodeService::end_other_watchers(const AuthorityClaim& obeyed) {
   const Error replaced = make_error(Code::aborted,
                                     "another server was greeted meanwhile: the node obeys term " +
@@ -140,7 +142,7 @@ void NodeService::forget(WatchReactor* watcher) {
 }
 
 Status NodeService::authenticate(const grpc::CallbackServerContext& context) const {
-  // The unix socket is the agent's own user's, by its mode, and the group's that the config names.
+  // By its mode, only the agent's own user and the configured group can connect to the unix socket.
   if (options_.token_sha256.empty() || context.peer().starts_with("unix:")) return Ok{};
   const auto found = context.client_metadata().find("authorization");
   const bool none = found == context.client_metadata().end();
@@ -258,9 +260,9 @@ grpc::ServerWriteReactor<node::v1::Event>* NodeService::Watch(grpc::CallbackServ
     reactor->end(shutting_down());
   else
     reactor->begin();
-  // A greeting that came in between has ended the others' streams without this one among them.
+  // A greeting that came in between has ended the streams of other servers, but this one wasn't among them yet.
   if (const Status still = authority_.check(reactor->claim()); !still) reactor->end(to_status(still.error()));
-  // What has changed since the greeting, which came before there was a stream to tell it on.
+  // Tell what has changed since the greeting, when there was no stream yet to tell it on.
   if (!stopping) node_changed();
   return reactor;
 }
@@ -272,11 +274,11 @@ grpc::ServerWriteReactor<node::v1::ConsoleChunk>* NodeService::ReadConsole(grpc:
   if (!core::is_uuid(request->vm())) return new Refuse(make_error(Code::invalid_argument, "vm must be a UUID"));
   const auto dir = vms_.run_dir(request->vm());
   if (!dir) return new Refuse(dir.error());
-  // The log of a VM that has ended goes on no more: it is read like any other.
+  // If the VM has ended, its log gets no more output and is read like any other.
   if (request->follow() && is_console_open(*dir)) {
     auto* reactor = new FollowReactor(*this);
     reactor->open(*request);
-    remember(reactor);  // nothing of it is called back before this returns
+    remember(reactor);  // gRPC calls the reactor back only after this function has returned
     return reactor;
   }
   auto* reactor = new ReadConsoleReactor(read_console_log(*dir, request->tail_bytes()));
@@ -287,7 +289,7 @@ grpc::ServerWriteReactor<node::v1::ConsoleChunk>* NodeService::ReadConsole(grpc:
 grpc::ServerBidiReactor<node::v1::ConsoleInput, node::v1::ConsoleChunk>* NodeService::AttachConsole(
     grpc::CallbackServerContext* context) {
   auto* reactor = new AttachReactor(*this, context);
-  // The first message says what for, and needn't be waited for to know that the caller isn't let in.
+  // The first message names the VM and the caller. A caller without the token is refused before it is read.
   if (const Status known = authenticate(*context); !known)
     reactor->end(to_status(known.error()));
   else

@@ -1,4 +1,4 @@
-// qarax.node.v1 over gRPC's callback API: code mapping, authority and deadlines only; what is done is VmManager's.
+// qarax.node.v1 over gRPC's callback API: only code mapping, authority and deadlines. VmManager does the work.
 #pragma once
 
 #include <atomic>
@@ -22,33 +22,34 @@ namespace qarax::agent {
 
 class WatchReactor;
 
-// A call that goes on until somebody ends it.
+// A call that goes on until it is ended.
 class LiveCall {
  public:
   virtual ~LiveCall() = default;
   virtual void end(const grpc::Status& status) = 0;  // any thread
-  virtual void look_at_clock() {}                    // now and then, on the heartbeat's thread; quick
+  virtual void look_at_clock() {}                    // regularly, on the heartbeat's thread; must be quick
 };
 
 class NodeService final : public node::v1::Node::CallbackService {
  public:
   struct Options {
     std::string session;
-    std::string token_sha256;  // empty: none asked for
-    // Below gRPC's idle second, after which its callback threads would sleep 100 ms whatever arrives: so one is awake.
+    std::string token_sha256;  // empty: no token is required
+    // Less than one second: after an idle second gRPC's callback threads would sleep for 100 ms before they see a call.
+    // The heartbeat keeps one awake.
     std::int64_t heartbeat_ms = 400;
-    std::int64_t first_message_ms = 10'000;  // that a stream has to say what it is for
+    std::int64_t first_message_ms = 10'000;  // a stream must send its first message by then
   };
   using DescribeNode = std::function<core::NodeInfo()>;  // any thread, quick
 
   NodeService(VmManager& vms, AuthorityStore& authority, DescribeNode describe, Options options);
   ~NodeService() override;
 
-  // A plugin described itself anew: every watcher is told. Any thread; only enqueues.
+  // A plugin has described itself anew: tells every watcher. Any thread; only enqueues.
   void node_changed();
-  // For what may block on a VMM. Any thread; only enqueues.
+  // For work that may block on a VMM. Any thread; only enqueues.
   void ask(std::function<void()> work) { asking_.post(std::move(work)); }
-  // Ends every stream; before grpc::Server::Shutdown, which would wait for them.
+  // Ends every stream. Call it before grpc::Server::Shutdown, which would wait for them.
   void end_streams();
 
   grpc::ServerUnaryReactor* Hello(grpc::CallbackServerContext* context, const node::v1::HelloRequest* request,
@@ -93,10 +94,10 @@ class NodeService final : public node::v1::Node::CallbackService {
   const std::string& session() const { return options_.session; }
   std::int64_t first_message_ms() const { return options_.first_message_ms; }
   void forget(WatchReactor* watcher);
-  // From here until forget() it is ended with the others; at once where they have been.
+  // end_streams() ends the call as long as it is remembered; at once if the streams were ended before.
   void remember(LiveCall* console);
   void forget(LiveCall* console);
-  // On the service's own thread, in order, until the service's destruction.
+  // Runs `work` on the service's own thread, in order, until the service is destroyed.
   void later(std::function<void()> work);
 
  private:
@@ -109,7 +110,7 @@ class NodeService final : public node::v1::Node::CallbackService {
   DescribeNode describe_;
   Options options_;
 
-  mutable core::OnceASecond refused_;  // credentials, in the log
+  mutable core::OnceASecond refused_;  // limits the log of refused credentials
   std::atomic<bool> host_stops_{false};
   std::mutex mutex_;
   std::condition_variable changed_;
@@ -120,9 +121,9 @@ class NodeService final : public node::v1::Node::CallbackService {
   bool ended_ = false;       // nobody queues any more
   bool describing_ = false;  // a node_changed is queued already
   std::thread worker_;
-  std::thread heart_;        // alone, so that nothing that is slow makes the node look dead
+  std::thread heart_;        // does nothing else, so that slow work doesn't make the node look dead
   core::WorkerPool asking_;  // calls that wait for a VMM or a plugin
-  core::WorkerPool guests_;  // the host's end, which may wait for no plugin that hangs
+  core::WorkerPool guests_;  // for the host's shutdown, which must not wait behind hung plugin calls
 };
 
 }  // namespace qarax::agent

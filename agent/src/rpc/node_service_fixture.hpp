@@ -1,4 +1,4 @@
-// The service behind a real gRPC server, with VMs that are a record. For tests only.
+// The service behind a real gRPC server, with fake VMs that record the calls. For tests only.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
@@ -72,7 +72,7 @@ class FakeVms final : public VmManager {
     std::vector<core::VmReport> snapshot(2);
     snapshot[0].vm = "first";
     snapshot[1].vm = "second";
-    // A change while the snapshot is being made: it belongs behind its end.
+    // A report that comes while the snapshot is being made: it must follow the snapshot's end.
     core::VmReport early;
     early.vm = "early";
     listener(early);
@@ -111,7 +111,7 @@ class FakeVms final : public VmManager {
     changed_.wait(lock, [&] { return listeners_.empty(); });
   }
 
-  // The command that hangs comes to its end; false: there is none.
+  // Ends the command that hangs; false: none does.
   bool end() {
     std::function<void()> ending;
     {
@@ -128,7 +128,7 @@ class FakeVms final : public VmManager {
   }
 
   bool fails = false;
-  bool hangs = false;  // until it is cancelled, or end()
+  bool hangs = false;  // commands hang until they are cancelled, or until end()
   std::string dir;
   std::vector<Command> commands;
   std::vector<std::pair<std::string, std::int64_t>> cancels;

@@ -1,4 +1,4 @@
-// What the service's calls carry to the VMs and back, and whom it lets in.
+// What the service's calls carry to the VMs and back, and which callers it lets in.
 #include "node_service_fixture.hpp"
 
 namespace qarax::agent {
@@ -71,7 +71,7 @@ TEST_F(NodeServiceTest, ACallerThatGoesAwayCancelsItsCommand) {
   context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(50));
   node::v1::CommandReply reply;
   EXPECT_EQ(node().Execute(&context, pause(), &reply).error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
-  // The command's end frees its call: without the cancel the server's own end would wait for it.
+  // The command's end frees its call. Without the cancel, the server's shutdown would wait for it.
 }
 
 TEST_F(NodeServiceTest, ACallThatOnlyBreaksOffCancelsNothing) {
@@ -85,7 +85,7 @@ TEST_F(NodeServiceTest, ACallThatOnlyBreaksOffCancelsNothing) {
   vms_.wait_for_command();
   context.TryCancel();
   EXPECT_EQ(called.get().error_code(), grpc::StatusCode::CANCELLED);
-  // The agent's end waits for no call that nobody listens to, and finds the command where it was.
+  // The agent's end doesn't wait for a call that nobody listens to, and the command is still in progress then.
   server_->Shutdown(std::chrono::system_clock::now() + std::chrono::hours(1));
   EXPECT_TRUE(vms_.cancels.empty());
   EXPECT_TRUE(vms_.end()) << "it was still under way, and its late end meets no call";

@@ -4,7 +4,7 @@
 namespace qarax::agent {
 namespace {
 
-// What a stream says, without its heartbeats; its numbers count up by one.
+// The events of a stream without its heartbeats. Checks that their numbers count up by one.
 class WatchedStream {
  public:
   WatchedStream(Node::Stub& node, const node::v1::WatchRequest& request) : reader_(node.Watch(&context_, request)) {}
@@ -80,7 +80,7 @@ TEST_F(WatchTest, EachWatcherHasItsOwnNumbers) {
   for (WatchedStream* stream : {&first, &second})
     for (const char* expected : {"begin 2", "first", "second", "end", "early"}) EXPECT_EQ(stream->next(), expected);
   vms_.tell("later");
-  // A second watcher's node_info reaches the first one too, once or together with its own.
+  // The node_info that a second watcher causes reaches the first one too, once, or merged with its own.
   for (WatchedStream* stream : {&first, &second}) {
     std::string said = stream->next();
     while (said == "node 4") said = stream->next();
@@ -145,12 +145,12 @@ TEST_F(ReadConsoleTest, AVmWithoutOneSaysWhy) {
   std::string text;
   EXPECT_EQ(reason(read(0, false, text)), "no-console");
   EXPECT_EQ(reason(read(0, true, text)), "no-console");
-  // Its supervisor is gone: the log is all there will be.
+  // The VM's supervisor is gone, so the log is all there will be.
   vms_.dir = dir_;
   std::ofstream(dir_ + "/console.log") << "the end\n";
   EXPECT_TRUE(read(0, true, text).ok());
   EXPECT_EQ(text, "the end\n");
-  // Somebody listens no more: which socket that was is the host's own matter.
+  // Nobody listens on the socket any more. Its path is not the caller's business.
   std::ofstream(dir_ + "/control.sock") << "";
   const auto refused = read(0, true, text);
   EXPECT_EQ(reason(refused), "console-closed");

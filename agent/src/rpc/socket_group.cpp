@@ -27,7 +27,7 @@ Result<gid_t> find_group(const std::string& name) {
 }
 
 Status share_socket(const std::string& path, gid_t group) {
-  // The group first: the one before must not be let in.
+  // Set the group first, so that the former group gets no access.
   if (::chown(path.c_str(), static_cast<uid_t>(-1), group) != 0 || ::chmod(path.c_str(), 0660) != 0)
     return core::errno_error("can't give " + path + " to the group " + std::to_string(group), errno);
   return Ok{};

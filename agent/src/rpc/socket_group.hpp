@@ -1,4 +1,4 @@
-// Who beside the agent's own user may connect to its unix socket, and so command it.
+// Lets a group, besides the agent's own user, connect to its unix socket and so command the agent.
 #pragma once
 
 #include <sys/types.h>
@@ -9,9 +9,9 @@
 
 namespace qarax::agent {
 
-// NOT_FOUND, with what to do, when the host has no such group.
+// NOT_FOUND, with what to do: the host has no such group.
 Result<gid_t> find_group(const std::string& name);
-// The socket's group and mode 0660; before, by the umask, it is its user's only.
+// Sets the socket's group and mode 0660. Before that, by the umask, only its user has access.
 Status share_socket(const std::string& path, gid_t group);
 
 }  // namespace qarax::agent

@@ -1,4 +1,4 @@
-// Who the node obeys, what it keeps, and how that changes by an operator's word.
+// Which server the node obeys, what it stores, and how an operator changes that.
 #include "node_service.hpp"
 #include "qarax/core/logging.hpp"
 #include "qarax/plugin/call_args.hpp"
@@ -21,7 +21,7 @@ grpc::ServerUnaryReactor* NodeService::Survey(grpc::CallbackServerContext* conte
   auto* reactor = context->DefaultReactor();
   std::vector<std::string> deleted_of(request->deleted_of().begin(), request->deleted_of().end());
   ask([this, context, reactor, reply, deleted_of = std::move(deleted_of)] {
-    // Who asks again meanwhile isn't kept waiting for what nobody listens to.
+    // The caller has gone: don't let a repeated survey wait behind this one.
     if (context->IsCancelled()) return reactor->Finish(grpc::Status::CANCELLED);
     for (const core::KeptVm& vm : vms_.kept(deleted_of)) reply->add_vms(encode(vm));
     reactor->Finish(grpc::Status::OK);
@@ -64,7 +64,7 @@ grpc::ServerUnaryReactor* NodeService::StopGuests(grpc::CallbackServerContext* c
     return finish(context, make_error(Code::permission_denied, "only the host itself may say that it is going down"));
   core::logger("node")->warn("the host is going down: guests get the power button timeout_ms={}",
                              request->timeout_ms());
-  // First, so that no server starts again what is about to end.
+  // Set this first, so that no server restarts the guests that are about to end.
   host_stops_ = true;
   node_changed();
   auto* reactor = context->DefaultReactor();

@@ -18,7 +18,7 @@ using Key = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY, EVP_PKEY_free>>;
 
 template <class Read>
 auto from_pem(const std::string& text, Read read) {
-  // Nobody is there to type a password.
+  // A key with a password is refused, because nobody is there to type it.
   static constexpr auto kNoPassword = [](char*, int, int, void*) { return -1; };
   BIO* bio = BIO_new_mem_buf(text.data(), static_cast<int>(text.size()));
   auto* found = read(bio, nullptr, kNoPassword, nullptr);

@@ -1,4 +1,4 @@
-// The node's certificate and key, looked at before gRPC gets them, which says of a bad pair only that it can't listen.
+// Checks the node's certificate and key before gRPC gets them: of a bad pair gRPC only says that it can't listen.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
@@ -10,7 +10,7 @@
 
 namespace qarax::agent {
 
-// From PEM files. INVALID_ARGUMENT: one is none, or they don't belong together; the file is named.
+// Reads PEM files. INVALID_ARGUMENT: a file isn't PEM, or the two don't belong together; names the file.
 Result<std::shared_ptr<grpc::ServerCredentials>> tls_credentials(const std::string& cert_file,
                                                                  const std::string& key_file);
 

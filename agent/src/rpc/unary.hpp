@@ -1,4 +1,4 @@
-// What the service's unary calls have in common.
+// Helpers that the service's unary calls share.
 #pragma once
 
 #include <grpcpp/grpcpp.h>

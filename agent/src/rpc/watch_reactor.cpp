@@ -13,8 +13,8 @@ node::v1::Event event_of(const core::VmReport& report) {
 }  // namespace
 
 void WatchReactor::begin() {
-  // Reports that arrive while the snapshot is being queued are held, so that they come after its end. The lock isn't
-  // kept across subscribe(): the listener takes it under VmManager's own.
+  // Reports that arrive while the snapshot is being queued are held back, so that they follow its end. mutex_ isn't
+  // held across subscribe(), because the listener takes it while VmManager holds its own lock.
   const auto snapshot =
       service_.vms().subscribe([this](const core::VmReport& report) { enqueue(event_of(report)); }, subscription_);
   const std::lock_guard lock(mutex_);

@@ -1,5 +1,4 @@
-// One server's event stream: a snapshot (begin, reports, end), then every change. Slow readers are cut off, not waited
-// for.
+// One server's event stream: a snapshot (begin, reports, end), then every change. A reader that is too slow is cut off.
 #pragma once
 
 #include <deque>
@@ -13,19 +12,20 @@ class WatchReactor final : public grpc::ServerWriteReactor<node::v1::Event> {
  public:
   WatchReactor(NodeService& service, AuthorityClaim claim) : service_(service), claim_(std::move(claim)) {}
   const AuthorityClaim& claim() const { return claim_; }
-  void begin();                          // snapshot and subscription; once
+  void begin();                          // makes snapshot and subscription; call it once
   void enqueue(node::v1::Event event);   // any thread; only enqueues
-  void end(const grpc::Status& status);  // any thread; once is enough
+  void end(const grpc::Status& status);  // any thread; may be called again
 
   void OnWriteDone(bool ok) override;
   void OnCancel() override;
   void OnDone() override;
 
  private:
-  void write_next();  // with mutex_ held
+  void write_next();  // the caller holds mutex_
   void finish_if_idle();
 
-  // What a reader may lag behind; the server then asks for a fresh snapshot, which is smaller than the backlog.
+  // Events that a reader may lag behind. When it is cut off it asks for a new snapshot, which is smaller than the
+  // backlog.
   static constexpr std::size_t kMaxBacklog = 65536;
 
   NodeService& service_;

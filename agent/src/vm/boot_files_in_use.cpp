@@ -16,7 +16,7 @@ void add(const BootFiles& boot, std::set<std::string>& names) {
     if (!file.empty()) names.insert(std::filesystem::path(file).filename().string());
 }
 
-// By their ids; a folder that isn't there holds none.
+// The UUIDs that entries of `folder` are named by; none if the folder doesn't exist.
 Result<std::vector<std::string>> ids_in(const std::string& folder) {
   std::vector<std::string> out;
   std::error_code error;

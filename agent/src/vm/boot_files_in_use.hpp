@@ -8,9 +8,9 @@
 
 namespace qarax::agent {
 
-// The files' names, without their folder, which may have been moved since; also of VMs that `rehome` has set aside. One
-// document that can't be read makes all of it an error: what isn't known to be unused may be in use. For the agent's
-// start: no VM may be made meanwhile.
+// Returns the files' names without their folder, because the data folder may have been moved. VMs that `rehome` has set
+// aside count too. A single document that can't be read fails the whole call: a file that isn't known to be unused may
+// be in use. Call it at the agent's start only, while no VM can be made.
 Result<std::set<std::string>> boot_files_in_use(const std::string& data_dir);
 
 }  // namespace qarax::agent

@@ -16,17 +16,20 @@ namespace qarax::agent {
 
 namespace {
 
-// Short, as a slot that nobody uses is time that the next boot loses; long enough for a guest that waits for a timer.
+// Short, because a slot that nobody uses delays the next boot; long enough that a guest that waits for a timer isn't
+// taken for calm.
 constexpr std::int64_t kLookNs = 25'000'000;
 constexpr int kCalmLooks = 3;
 
-// The CPU time that a process has used or waited for: one that is kept from its CPU by others isn't calm. Without the
-// kernel's word on waiting, what it has used.
+// CPU time that a process has used plus the time for which its threads waited for a CPU: a process that others keep
+// from the CPU isn't calm. Without the kernel's count of waiting, the CPU time used. In nanoseconds.
 std::optional<std::int64_t> wanted_ns(std::int32_t pid) {
   std::int64_t wanted = 0;
   std::error_code error;
-  for (const auto& thread : std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task", error)) {
-    const auto text = core::read_file(thread.path().string() + "/schedstat", 256);
+  // The process may end while its threads are listed; a range-based loop would throw then.
+  for (std::filesystem::directory_iterator it("/proc/" + std::to_string(pid) + "/task", error), end;
+       !error && it != end; it.increment(error)) {
+    const auto text = core::read_file(it->path().string() + "/schedstat", 256);
     long long ran = 0;
     long long waited = 0;
     if (text && std::sscanf(text->c_str(), "%lld %lld", &ran, &waited) == 2) wanted += ran + waited;
@@ -93,7 +96,7 @@ void BootGate::enter(const CallLimits& limits, Then then) {
 void BootGate::leave(std::uint64_t turn) {
   {
     const std::lock_guard lock(mutex_);
-    if (out_.erase(turn) == 0) return;  // its time was up
+    if (out_.erase(turn) == 0) return;  // the gate took the slot back after at_most_ns_
     ++free_;
     if (waiting_.empty()) return;
   }
@@ -129,7 +132,7 @@ void BootGate::look(std::int64_t now) {
   free_ += std::erase_if(out_, [&](const auto& turn) { return now - turn.second > at_most_ns_; });
 }
 
-// Those who get a slot now, in the order in which they came, and those whose time is up.
+// The callbacks of the starts that get a slot now, in order of arrival, and of those whose limits are exceeded.
 std::vector<std::function<void()>> BootGate::next_turns(std::int64_t now) {
   std::vector<std::function<void()>> calls;
   std::erase_if(waiting_, [&](Waiting& one) {
@@ -165,7 +168,7 @@ void BootGate::watch() {
       if (one.limits.cancel_fd >= 0) fds.push_back({one.limits.cancel_fd, POLLIN, 0});
       if (one.limits.deadline_ns != 0) until = std::min(until, one.limits.deadline_ns);
     }
-    // As they are numbered they were taken.
+    // Turns are numbered in the order in which they were taken, so the first is the oldest.
     if (!waiting_.empty() && !out_.empty()) until = std::min(until, out_.begin()->second + at_most_ns_ + 1);
     lock.unlock();
     int wait_ms = -1;
@@ -177,10 +180,13 @@ void BootGate::watch() {
     ::eventfd_read(wake_.get(), &ignored);
     lock.lock();
     const std::int64_t now = plugin::monotonic_ns();
-    look(now);
-    auto calls = next_turns(now);
+    std::vector<std::function<void()>> calls;
+    core::guarded("boot-gate", [&] {
+      look(now);
+      calls = next_turns(now);
+    });
     lock.unlock();
-    for (const auto& call : calls) call();
+    for (const auto& call : calls) core::guarded("boot-gate", call);
     calls.clear();
     lock.lock();
   }

@@ -1,6 +1,7 @@
-// Cold boots at the same time are limited: more than the host has CPUs lowers what all of them get done (measured, by a
-// sixth under TCG). A slot is held until the guest has calmed down: its VMM wanted less than half a CPU for a moment.
-// Nobody keeps one for longer than `at_most`: a plugin whose start never returns doesn't stop the others' starts.
+// Limits how many cold boots run at the same time: more boots than the host has CPUs lower the total throughput
+// (measured under TCG: by a sixth). A slot is held until the guest calms down, which means that its VMM wanted less
+// than half a CPU for a moment. No slot is held for longer than `at_most_ms`, so a plugin whose start never returns
+// doesn't block other starts.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +27,7 @@ class BootGate {
   BootGate(const BootGate&) = delete;
   BootGate& operator=(const BootGate&) = delete;
 
-  // A slot, given back with it: a start that failed, or needs no CPU of ours, frees it at once.
+  // Holds a slot and frees it when destroyed: at once where the start failed, or runs under KVM and needs no limit.
   class Turn {
    public:
     Turn(Turn&& other) noexcept : gate_(std::exchange(other.gate_, nullptr)), number_(other.number_) {}
@@ -34,7 +35,7 @@ class BootGate {
     ~Turn() {
       if (gate_ != nullptr) gate_->leave(number_);
     }
-    // The VMM runs: the slot is free when it calms down, ends, or has had it for long enough.
+    // The VMM runs: the slot becomes free when the VMM calms down, when it ends, or after `at_most_ms`.
     void until_calm(const ProcessId& vmm) && { std::exchange(gate_, nullptr)->leave_when_calm(number_, vmm); }
 
    private:
@@ -44,29 +45,30 @@ class BootGate {
     std::uint64_t number_;
   };
 
-  // Nothing where all slots are taken, or others wait for one.
+  // nullopt: all slots are taken, or other starts wait for one.
   std::optional<Turn> try_enter();
-  // `then` gets a slot, or why there is none within the limits; once, on the gate's thread or stop()'s, so it only
-  // enqueues.
+  // `then` is called exactly once, with a slot or with the reason why none came within `limits`. It must only enqueue:
+  // it runs on the gate's thread, or on the thread that calls stop(), or enter() after stop().
   using Then = std::function<void(Result<Turn>)>;
   void enter(const CallLimits& limits, Then then);
-  // Whoever waits, or comes later, is told UNAVAILABLE. Before what `then` uses ends.
+  // Starts that wait, and those that come later, get UNAVAILABLE. Call it before anything that a `then` uses is
+  // destroyed.
   void stop();
 
  private:
   struct Booting {
     std::int32_t pid;
-    core::Fd end;            // its pidfd: an ended VMM's slot is free at once
-    std::int64_t wanted_ns;  // of CPU time, at the last look
+    core::Fd end;            // its pidfd: the slot of a VMM that has ended is free at once
+    std::int64_t wanted_ns;  // CPU time wanted up to the last look
     std::int64_t since_ns;
     std::int64_t looked_ns;
-    int calm = 0;  // looks in a row
+    int calm = 0;  // calm looks in a row
   };
   struct Waiting {
     CallLimits limits;
     Then then;
   };
-  Turn take();  // with mutex_ held, and a slot free
+  Turn take();  // the caller holds mutex_, and a slot is free
   void leave(std::uint64_t turn);
   void leave_when_calm(std::uint64_t turn, const ProcessId& vmm);
   void watch();
@@ -76,7 +78,7 @@ class BootGate {
   const std::int64_t at_most_ns_;
   std::mutex mutex_;
   std::size_t free_;
-  std::map<std::uint64_t, std::int64_t> out_;  // turns, and since when
+  std::map<std::uint64_t, std::int64_t> out_;  // turns by number, each with the time when it was taken
   std::uint64_t turns_ = 0;
   std::vector<Booting> booting_;
   std::deque<Waiting> waiting_;

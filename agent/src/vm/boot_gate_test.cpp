@@ -7,13 +7,14 @@
 
 #include <csignal>
 #include <future>
+#include <stdexcept>
 
 namespace qarax::agent {
 namespace {
 
 using Got = std::promise<Result<BootGate::Turn>>;
 
-// A process that waits, as a guest that has booted does, or one that works.
+// A process that only waits, like a booted guest, or one that keeps its CPU busy.
 class Child {
  public:
   explicit Child(bool works) : pid_(::fork()) {
@@ -102,18 +103,26 @@ TEST_F(BootGateTest, ASlotIsFreeWhenItsVmmIsCalmOrGone) {
 
 TEST_F(BootGateTest, ATurnThatNobodyGivesBackLapses) {
   BootGate gate(1, 50);
-  std::optional<BootGate::Turn> kept(take(gate));  // by a plugin whose start doesn't return
+  std::optional<BootGate::Turn> kept(take(gate));  // held by a plugin whose start doesn't return
   auto next = wait(gate, CallLimits{}.within_ms(10'000)).get();
   ASSERT_TRUE(next) << next.error().message;
   kept.reset();
   EXPECT_FALSE(gate.try_enter()) << "what has lapsed isn't given back once more";
   const Child calm(false);
   std::optional<BootGate::Turn> late(std::move(*next));
-  std::this_thread::sleep_for(std::chrono::milliseconds(100));
   auto third = wait(gate, CallLimits{}.within_ms(10'000)).get();
   ASSERT_TRUE(third) << third.error().message;
   std::move(*late).until_calm(calm.id());
   EXPECT_FALSE(gate.try_enter());
+}
+
+TEST_F(BootGateTest, WhoThrowsAtItsTurnGivesItToTheNext) {
+  BootGate gate(1);
+  std::optional<BootGate::Turn> held(take(gate));
+  gate.enter({}, [](const Result<BootGate::Turn>&) { throw std::runtime_error("of the test"); });
+  auto next = wait(gate);
+  held.reset();
+  EXPECT_TRUE(next.get());
 }
 
 TEST_F(BootGateTest, ItsEndIsToldToWhoWaits) {

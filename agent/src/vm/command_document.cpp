@@ -7,7 +7,8 @@ namespace qarax::agent {
 
 namespace {
 
-// `error`: of decoding with Unknown::refuse what could be decoded without. `where`: in the command's document.
+// `error`: from Unknown::refuse, for a document that decodes with Unknown::ignore. `where`: JSON pointer to the decoded
+// part.
 Error outdated(Error error, const std::string& where) {
   std::string unknown;
   for (ErrorDetail& problem : error.details) {

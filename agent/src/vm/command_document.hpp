@@ -1,6 +1,6 @@
-// What the server's words about a command say, on the node. A later server may add to the envelope what this agent
-// ignores; a machine is another one without the member that it doesn't know, so that one is refused: UNIMPLEMENTED
-// "node-outdated", with the member's name.
+// Decodes the server's command documents on the node. Members of the envelope that only a later server knows are
+// ignored. An unknown member of the machine (spec, resize) is refused, because the machine would be a different one
+// without it: UNIMPLEMENTED "node-outdated", with the member's name.
 #pragma once
 
 #include <string_view>

@@ -1,4 +1,4 @@
-// A later server's words to this node: what may be ignored, and what would be another machine without.
+// Documents of a later server: which unknown members may be ignored, and which would make the machine a different one.
 #include "command_document.hpp"
 
 #include "manager_fixture.hpp"

@@ -15,15 +15,16 @@ struct DriverCall {
   std::int64_t deadline_ns = 0;
   int cancel_fd = -1;
   std::string request_id;
-  std::function<Status(std::string_view)> keep;  // the handle; durable when it returns
-  std::vector<int> fds{};                        // borrowed; of snapshot and restore: [0] is the folder
+  std::function<Status(std::string_view)> keep;  // stores the plugin's handle; durable when it returns
+  std::vector<int> fds{};                        // borrowed; snapshot and restore: [0] is the snapshot's folder
 };
 
-// One loaded hypervisor. Calls about one VM come one after the other; different VMs in parallel.
+// One loaded hypervisor. Calls about one VM come one after the other, except inspect() and counters(), which may come
+// at any time; calls about different VMs run in parallel.
 class Driver {
  public:
   virtual ~Driver() = default;
-  virtual std::string version() const = 0;  // the plugin's own
+  virtual std::string version() const = 0;  // the plugin's own version
   virtual Result<VmSpec> resolve(const DriverCall& call, const ResolveArgs& args) = 0;
   virtual Result<VmStatus> start(const DriverCall& call, const StartArgs& args) = 0;
   virtual Result<VmStatus> stop(const DriverCall& call, const StopArgs& args) = 0;
@@ -35,21 +36,20 @@ class Driver {
   virtual Result<VmStatus> resize(const DriverCall& call, const ResizeArgs& args) = 0;
   virtual Result<VmStatus> snapshot(const DriverCall& call, const SnapshotArgs& args) = 0;
   virtual Result<VmStatus> restore(const DriverCall& call, const StartArgs& args) = 0;
-  // At any time, like inspect.
   virtual Result<Counters> counters(const DriverCall& call, const VmArgs& args) = 0;
 };
 
-// The reason of an UNAVAILABLE that passes by itself: the plugin is still being loaded.
+// The reason of an UNAVAILABLE that resolves itself: the plugin is still being loaded.
 inline constexpr std::string_view kPluginLoading = "plugin-loading";
 
 class Drivers {
  public:
   virtual ~Drivers() = default;
-  // UNAVAILABLE, with the reason, when it isn't loaded. The driver lives as long as this.
+  // UNAVAILABLE, with the reason, if it isn't loaded. The driver lives as long as this object.
   virtual Result<Driver*> find(const std::string& name) = 0;
 };
 
-// Where a start boots from; absent id: the node's default.
+// Finds the files that a start boots from. No id: the node's default.
 class BootFilesProvider {
  public:
   virtual ~BootFilesProvider() = default;

@@ -11,7 +11,7 @@ namespace qarax::agent {
 
 namespace {
 
-constexpr std::int64_t kLastMomentMs = 1'000;  // from the plugin's word to the end of the process
+constexpr std::int64_t kLastMomentMs = 1'000;  // how long a VMM may still run after its plugin reported the end
 
 void explain_end(VmStatus& status) {
   if (!status.status_reason.empty() || !status.exit) return;
@@ -33,7 +33,7 @@ VmStatus Manager::ended_without_plugin(const Result<Process>& process) {
   return status;
 }
 
-// The truth about a VMM that is gone, in the plugin's words where the plugin can be asked.
+// The status of a VMM that is gone, in the plugin's words if the plugin can be asked.
 VmStatus Manager::ended_status(const VmPtr& vm) {
   VmStatus status = ended_without_plugin(processes_.find({vm->id, vm->document.incarnation}));
   const auto driver = drivers_.find(vm->document.hypervisor);
@@ -54,7 +54,8 @@ Result<VmStatus> Manager::stop(const VmPtr& vm, const Command& command, int canc
     return status_with(VmState::shutdown, std::string(kNoFolder) + "; what still ran of it was ended");
   }
   if (vm->document.incarnation == 0) {
-    // Its document can't be read: nothing tells which plugin to ask, and its processes are the agent's own.
+    // Its document can't be read, so nothing tells which plugin to ask. The agent itself started its processes and
+    // kills them.
     QARAX_CHECK(processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs)));
     return status_with(VmState::shutdown, "killed on request; its folder's document can't be read, delete it");
   }
@@ -73,8 +74,8 @@ Result<VmStatus> Manager::stop(const VmPtr& vm, const Command& command, int canc
     }
     stopped = (*driver)->stop(call, stop_args);
   }
-  // Without its plugin a VM still has to be endable, and with one that says it goes on: the processes are the agent's
-  // own.
+  // A force-stop must work without the plugin, and also where the plugin says that the VM runs on. The agent itself
+  // started the processes and kills them.
   if (force && !(stopped && stopped->state == VmState::shutdown)) {
     QARAX_CHECK(processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs)));
     stopped = ended_status(vm);
@@ -86,24 +87,25 @@ Result<VmStatus> Manager::stop(const VmPtr& vm, const Command& command, int canc
   return stopped;
 }
 
-// The plugin says that the VM has stopped, and the next start will believe it: two VMMs on one disk destroy it.
+// The plugin says that the VM has stopped, and the next start will rely on that: two VMMs on one disk destroy it. So
+// what still lives is ended here.
 Status Manager::end_what_lives(const VmPtr& vm, VmStatus& stopped) {
   const ProcessArgs which{vm->id, vm->document.incarnation};
-  // A supervisor records an exit when nothing of its VMM is left.
+  // A supervisor records an exit only when nothing of its VMM is left.
   const auto has_ended = [](const Result<Process>& process) {
     return process ? !process->alive && process->exit && process->exit->kind != ExitKind::unknown
                    : process.error().code == Code::not_found;
   };
   auto process = processes_.find(which);
   if (has_ended(process)) return Ok{};
-  // One that is on its way out gets there, and its exit code with it.
+  // A VMM that is about to end gets a moment to do so by itself, because a kill would hide its exit code.
   if (process && process->alive) process = processes_.wait(which, CallLimits{}.within_ms(kLastMomentMs));
   if (has_ended(process)) return Ok{};
   QARAX_CHECK(processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs)));
   if (process || process.error().code != Code::deadline_exceeded) return Ok{};
   process = processes_.find(which);
   stopped.exit = process ? process->exit : std::nullopt;
-  // It may have got there by itself at last, its supervisor still writing that down.
+  // The VMM may have ended by itself after all, while its supervisor was still recording that.
   if (!stopped.exit || stopped.exit->kind != ExitKind::signaled || stopped.exit->signal != SIGKILL) return Ok{};
   core::logger("vm")->error("its plugin called it stopped while its VMM ran, which was killed vm={} hypervisor={}",
                             vm->id, vm->document.hypervisor);
@@ -114,8 +116,8 @@ Status Manager::end_what_lives(const VmPtr& vm, VmStatus& stopped) {
 bool Manager::lives(const std::string& vm, std::int64_t incarnation) {
   const auto process = processes_.find({vm, incarnation});
   if (process) return process->alive;
-  // A supervisor is up and has not said yet what it started, or what is said isn't true of what there is. What it has
-  // said may be unreadable, too.
+  // UNAVAILABLE: a supervisor is up and hasn't recorded yet what it started. FAILED_PRECONDITION: the record
+  // contradicts what is there. The record may be unreadable, too.
   const Code code = process.error().code;
   return code == Code::unavailable || code == Code::failed_precondition ||
          (code != Code::not_found && processes_.is_supervised(vm));
@@ -130,7 +132,7 @@ VmStatus Manager::believed(const std::string& vm, std::int64_t incarnation, VmSt
                                            " while its VMM runs; force-stop or delete it");
 }
 
-// Without a folder nothing names its processes: the host is searched for them.
+// Without a folder nothing names the VM's processes, so the host is searched for them.
 Status Manager::end_strays(const VmPtr& vm) {
   return vm->folder.exists() ? Status(Ok{}) : processes_.leftovers().end_all_of(vm->id);
 }
@@ -142,24 +144,24 @@ Status Manager::remove(const VmPtr& vm, const Command& command) {
     if (auto stopped = stop(vm, command, -1, StopMode::force); !stopped && state != VmState::unknown)
       return std::move(stopped).error();
   }
-  // Nothing of it may run when its folder goes, whatever the plugin said and whatever the document says.
+  // Nothing of the VM may run when its folder is removed, whatever the plugin and the document say.
   QARAX_CHECK(processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs)));
   QARAX_CHECK(end_strays(vm));
   processes_.clean_up(vm->id, vm->document.incarnation);
   log_unless(processes_.leftovers().disown(vm->id), kNotDisowned, vm->id);
   vm->folder.remove_runs();
   SnapshotFolder(vm->folder.path()).remove_all();
-  // A later delete may have lost its patience with this one, and buried the VM.
+  // A later delete may have given up waiting for this one and buried the VM.
   if (vm->is_dead()) return make_error(Code::aborted, "VM " + vm->id + " was deleted meanwhile", "superseded");
   QARAX_CHECK(tombstones_.write({vm->id, command.revision, command.step}));
   tombstones_.one_more(vm->id);
-  // One that fails here has failed, and its journal says so.
+  // If this fails the delete has failed, and the journal, which is then still there, will say so.
   QARAX_CHECK(vm->folder.remove());
   vm->journal.reset();
   return Ok{};
 }
 
-// A call that was deleted from under itself has come back: nothing that it made since may stay.
+// Cleans up after a call that came back when its VM was deleted already: nothing that it has made since may stay.
 void Manager::end_late(const VmPtr& vm) {
   Status ended = processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs));
   if (ended) processes_.clean_up(vm->id, reports_.last(vm->known).incarnation);

@@ -10,7 +10,7 @@ namespace qarax::agent {
 
 namespace {
 
-// What is still to be ended, and what came of the rest. Kept by whoever still works on it, not by who asked.
+// The VMs that are still to be ended, and the sum of the results. Shared by the tasks, which may outlive stop_guests().
 struct Tally {
   std::mutex mutex;
   std::condition_variable changed;
@@ -18,7 +18,8 @@ struct Tally {
   HostShutdown sum;
 };
 
-// One VM's part, which also a task that is dropped counts as done: its VM was deleted meanwhile.
+// One VM's entry in the tally, ended by the destructor. A task that is dropped because its VM was deleted counts as
+// done.
 class Part {
  public:
   Part(std::shared_ptr<Tally> tally, std::string vm) : tally_(std::move(tally)), vm_(std::move(vm)) {}
@@ -43,7 +44,7 @@ class Part {
 
 }  // namespace
 
-// A VM that can't be asked, or that hasn't been taken up again yet, runs like any other.
+// A VM that can't be asked, or isn't recovered yet, is judged by its process.
 bool Manager::may_run(const VmPtr& vm) {
   const VmState state = reports_.status_of(vm->known).state;
   if (state != VmState::unknown) return core::has_vmm(state);
@@ -51,7 +52,7 @@ bool Manager::may_run(const VmPtr& vm) {
   return process ? process->alive : process.error().code != Code::not_found;
 }
 
-// On the strand. It isn't a job of the server's, which goes on wanting what it wanted: no revision is taken by it.
+// On the strand. This stop isn't a job of the server, which still wants the same of the VM, so it takes no revision.
 HostShutdown Manager::stop_for_host(const VmPtr& vm, std::int64_t timeout_ms) {
   HostShutdown out;
   if (!may_run(vm)) return out;
@@ -78,7 +79,7 @@ HostShutdown Manager::stop_for_host(const VmPtr& vm, std::int64_t timeout_ms) {
   VmStatus status = *stopped;
   status.status_reason = in_time ? "the host was shut down; the guest powered off in time"
                                  : "the host was shut down; the guest didn't power off in time and was killed";
-  // How it ended was the host's doing and says nothing of what anybody wants of the VM.
+  // The host caused this end, so it says nothing about what anybody wants of the VM.
   status.exit.reset();
   record_exit(vm, status, Outlives::host);
   reports_.publish(vm->known, vm->facts(status));
@@ -101,7 +102,7 @@ HostShutdown Manager::stop_guests(std::int64_t timeout_ms) {
   std::unique_lock lock(tally->mutex);
   const auto patience = std::chrono::milliseconds(timeout_ms + 2 * kKillMs);
   if (tally->changed.wait_for(lock, patience, [&] { return tally->left.empty(); })) return tally->sum;
-  // Their strands are held up by other calls. Their time is over, as the others' was.
+  // The strands of these VMs are blocked by other calls. Their time is over like that of the others.
   HostShutdown sum = tally->sum;
   const auto held_up = tally->left;
   lock.unlock();

@@ -28,11 +28,48 @@ constexpr std::array<std::uint32_t, 256> make_crc_table() {
 }
 constexpr auto kCrcTable = make_crc_table();
 
-// What may use the room that is kept: else a handful of pauses on a full disk would have used it up.
+// Records that may use the reserved room. If all could, a handful of pauses on a full disk would use it up.
 bool ends_the_vm(const JournalRecord& record) {
   const auto action = core::action_named(record.action);
   return record.kind == RecordKind::exit || action == core::Action::stop || action == core::Action::force_stop ||
          action == core::Action::remove;
+}
+
+struct Framed {
+  std::size_t end;
+  std::string_view body;
+};
+
+// The record whose header is at `at`; nullopt if there is no complete record with the right checksum.
+std::optional<Framed> framed_at(std::string_view content, std::size_t at) {
+  if (content.size() - at < kHeader) return std::nullopt;
+  std::uint32_t header[2];
+  std::memcpy(header, content.data() + at, kHeader);
+  if (header[0] == 0 || header[0] > kMaxRecord || header[0] > content.size() - at - kHeader) return std::nullopt;
+  const std::string_view body = content.substr(at + kHeader, header[0]);
+  if (crc32(body) != header[1]) return std::nullopt;
+  return Framed{at + kHeader + header[0], body};
+}
+
+// A complete record can't lie inside a torn one: its length has a zero byte (see kMaxRecord), and JSON has none.
+bool has_a_record(std::string_view content, std::size_t from) {
+  // A record is a JSON object. The check for its brace comes first because random bytes that look like a length would
+  // cost a checksum over megabytes.
+  for (std::size_t at = from; at + kHeader < content.size(); ++at)
+    if (content[at + kHeader] == '{' && framed_at(content, at)) return true;
+  return false;
+}
+
+// To be called if there is no complete record at `at`. Only the last record can be torn. True: bytes follow after the
+// record's stated length, or a complete record comes later, so this one is damaged, not torn.
+bool has_more_behind(std::string_view content, std::size_t at) {
+  std::uint32_t length = 0;
+  std::memcpy(&length, content.data() + at, sizeof length);
+  const std::size_t end = at + kHeader + length;
+  if (length != 0 && length <= kMaxRecord && end < content.size() &&
+      content.find_first_not_of('\0', end) != std::string_view::npos)
+    return true;
+  return has_a_record(content, at + 1);
 }
 
 std::string frame(const JournalRecord& record) {
@@ -57,40 +94,34 @@ Result<Journal> Journal::open(const std::string& path, After after) {
   journal.fd_ = core::Fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!journal.fd_) return core::errno_error("can't open the journal " + path, errno);
   auto read = core::read_file(path, 64u << 20);
-  if (!read && read.error().code == Code::out_of_range) read.error().code = Code::data_loss;  // nobody wrote so much
+  if (!read && read.error().code == Code::out_of_range) read.error().code = Code::data_loss;  // no agent writes so much
   QARAX_TRY(const std::string content, std::move(read));
   std::size_t at = 0;
   while (content.size() - at >= kHeader) {
-    std::uint32_t header[2];
-    std::memcpy(header, content.data() + at, kHeader);
-    const std::size_t end = at + kHeader + header[0];
-    const bool fits = header[0] <= kMaxRecord && end <= content.size();
-    const std::string_view body = fits ? std::string_view(content).substr(at + kHeader, header[0]) : std::string_view();
-    if (header[0] == 0 || !fits || crc32(body) != header[1]) {
-      // Only the last record can be torn. What lies behind a damaged one would be silently forgotten: refuse instead.
-      const bool more_behind =
-          after == After::agent && fits && header[0] != 0 && content.find_first_not_of('\0', end) != std::string::npos;
-      if (more_behind)
+    const auto framed = framed_at(content, at);
+    if (!framed) {
+      // What lies behind a damaged record would be silently forgotten: refuse instead.
+      if (after == After::agent && has_more_behind(content, at))
         return make_error(
             Code::data_loss,
             "the journal " + path + " is damaged at byte " + std::to_string(at) + "; later records would be lost",
             "vm-folder-damaged");
       break;
     }
-    auto record = decode<JournalRecord>(body, Unknown::ignore);
-    // It was written so, by whom can't be told: as damaged as one that is torn.
+    auto record = decode<JournalRecord>(framed->body, Unknown::ignore);
+    // The checksum is right, so the record was written like this, by whatever program. It is refused like other damage.
     if (!record)
       return make_error(
           Code::data_loss,
           "the journal " + path + " is damaged at byte " + std::to_string(at) + ": " + record.error().message,
           "vm-folder-damaged");
     journal.records_.push_back(std::move(*record));
-    at = end;
+    at = framed->end;
   }
   journal.size_ = static_cast<std::int64_t>(at);
   if (content.size() != at && ::ftruncate(journal.fd_.get(), static_cast<off_t>(at)) != 0)
     return core::errno_error("can't mend the journal " + path, errno);
-  static_cast<void>(journal.reserve());  // on a full disk what is there has to be readable still
+  static_cast<void>(journal.reserve());  // on a full disk the existing records must stay readable
   return journal;
 }
 
@@ -100,18 +131,18 @@ Status Journal::reserve(std::int64_t more) {
     reserved_ = size_ + more + kReserve;
   else if (errno == ENOSPC || errno == EDQUOT)
     return core::errno_error("can't extend the journal " + path_, errno);
-  // Not every file system can: then a full disk is seen at the append instead.
+  // Not every file system supports fallocate. There, a full disk shows at the append instead.
   return Ok{};
 }
 
 Status Journal::append(const JournalRecord& record, Outlives outlives) {
   const std::string bytes = frame(record);
-  // As it would be read: taken for torn, and gone without a word.
+  // open() would take a record of this size for a torn one and drop it silently.
   if (bytes.size() - kHeader > kMaxRecord)
     return make_error(Code::resource_exhausted, "a record of " + std::to_string(bytes.size() - kHeader) +
                                                     " bytes doesn't go into the journal " + path_ + "; at most " +
                                                     std::to_string(kMaxRecord) + " do");
-  // So may the result of what was admitted: there is one for each intent.
+  // The result of an admitted command may use the reserved room, too: there is only one for each intent.
   const bool concludes = record.kind == RecordKind::result && !records_.empty() &&
                          records_.back().kind == RecordKind::intent && records_.back().revision == record.revision &&
                          records_.back().step == record.step;
@@ -149,7 +180,7 @@ Status Journal::compact() {
   for (const auto& record : kept) bytes += frame(record);
   core::Fd written;
   Status done = core::write_file_durably(path_, bytes, 0600, &written);
-  if (!written) return done;  // the old one is still there, and open
+  if (!written) return done;  // the old file is still in place, and open
   fd_ = std::move(written);
   size_ = static_cast<std::int64_t>(bytes.size());
   reserved_ = 0;

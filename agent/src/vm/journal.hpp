@@ -1,7 +1,7 @@
-// A VM's journal: what was about to be done and what came of it, each record in the file before the next step.
-// Append-only; a record is its length, its CRC-32 and its bytes. A torn tail is dropped, a damaged record before it is
-// an error. Space is reserved ahead, so that a stop and a delete fit on a full disk. Which records wait for the disk:
-// core/decisions/0004-what-waits-for-the-disk.md.
+// A VM's journal: what was about to be done and what came of it. Each record is written before the next step begins.
+// The file is append-only; a record is its length, its CRC-32 and its bytes. A torn record at the end is dropped; a
+// damaged record before the end is an error. Space is reserved ahead, so that a stop and a delete fit on a full disk.
+// Which records wait for the disk: core/decisions/0004-what-waits-for-the-disk.md.
 #pragma once
 
 #include <cstdint>
@@ -17,11 +17,11 @@ namespace qarax::agent {
 
 enum class RecordKind { unknown, intent, result, exit };
 
-// What a record outlives once append() has returned: this process, or the host's loss of power too.
+// What a record survives once append() has returned: the agent's end, or the host's loss of power as well.
 enum class Outlives { agent, host };
 
-// Whose end came before this opening. After the host's, whatever lies behind the last record that waited for the disk
-// may be torn, and none of it speaks of anything that still runs.
+// What has ended since the journal was last written: the agent alone, or the host with it. After the host's end every
+// record behind the last synced one may be torn, and none of them is about anything that still runs.
 enum class After { agent, host };
 
 struct JournalRecord {
@@ -30,23 +30,23 @@ struct JournalRecord {
   std::int32_t step = 0;
   std::string action{};
   std::int64_t incarnation = 0;
-  RawJson status{};  // VmStatus after it: result, exit
-  RawJson error{};   // Error of a result that failed
-  // Of an intent that a restart has to know more of than its name: the command's document, and the VM's state then.
+  RawJson status{};  // for result and exit: the VmStatus after it
+  RawJson error{};   // for a result that failed: its Error
+  // For an intent that a restart needs in detail: the command's document, and the VM's state at that time.
   RawJson document{};
   VmState before = VmState::unknown;
 };
 
 class Journal {
  public:
-  // Reads what is there. DATA_LOSS: a record that isn't the last is damaged.
+  // Reads the existing records. DATA_LOSS: a record before the last one is damaged, or one can't be decoded.
   static Result<Journal> open(const std::string& path, After after);
 
   const std::vector<JournalRecord>& records() const { return records_; }
-  // RESOURCE_EXHAUSTED "disk-full": the room that is left is kept for what ends the VM. RESOURCE_EXHAUSTED without
-  // that reason: the record is larger than an open() would take.
+  // RESOURCE_EXHAUSTED "disk-full": the remaining room is reserved for records that end the VM. RESOURCE_EXHAUSTED
+  // without that reason: the record is larger than open() would accept.
   Status append(const JournalRecord& record, Outlives outlives);
-  // Only what a restart needs is kept once the file has grown: the latest intent, result and exit.
+  // Shrinks the file to what a restart needs: the latest intent, result and exit.
   Status compact();
   std::int64_t size() const { return size_; }
 

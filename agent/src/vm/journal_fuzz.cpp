@@ -1,6 +1,6 @@
-// A journal's file, as it may lie on a disk. Even first byte: the file as it is. Odd: each line as a record whose
-// length and checksum are right, which chance would hardly make. What can be opened can be written to, and is read
-// again as it was.
+// Fuzzes Journal::open() with a journal file. First byte even: the input is the file. Odd: each line becomes a record
+// with the right length and checksum, which random input would hardly ever have. A journal that opens can be appended
+// to and is read back unchanged.
 #include <unistd.h>
 
 #include <cstdint>

@@ -24,7 +24,7 @@ class JournalTest : public testing::Test {
     out.incarnation = revision;
     return out;
   }
-  // Three records, and where each ends.
+  // Writes three records. `ends` gets the offset at which each ends.
   std::string three(std::vector<std::int64_t>& ends) {
     auto journal = Journal::open(path_, After::agent);
     EXPECT_TRUE(journal);
@@ -58,7 +58,7 @@ TEST_F(JournalTest, ATornTailIsDroppedWhereverItWasCut) {
     std::size_t complete = 0;
     for (const std::int64_t end : ends) complete += end <= cut ? 1 : 0;
     EXPECT_EQ(journal->records().size(), complete) << cut;
-    // And it goes on from there.
+    // A journal with a dropped tail can be appended to.
     ASSERT_TRUE(journal->append(record(RecordKind::exit, 9), Outlives::host));
     EXPECT_EQ(Journal::open(path_, After::agent)->records().back().revision, 9) << cut;
   }
@@ -78,15 +78,31 @@ TEST_F(JournalTest, ARecordThatCouldNotBeReadBackIsRefused) {
 TEST_F(JournalTest, ADamagedRecordBeforeOthersIsAnErrorAndNothingIsForgotten) {
   std::vector<std::int64_t> ends;
   const std::string whole = three(ends);
-  for (std::int64_t at = ends[0] + 8; at < ends[1]; ++at) {
-    std::string damaged = whole;
-    damaged[static_cast<std::size_t>(at)] ^= 0x20;
-    ASSERT_TRUE(core::write_file_durably(path_, damaged));
-    const auto journal = Journal::open(path_, After::agent);
-    ASSERT_FALSE(journal) << at;
-    EXPECT_EQ(journal.error().code, Code::data_loss);
-    EXPECT_EQ(*core::read_file(path_), damaged) << "an unreadable journal is left as it is";
+  // Damages every byte of the first two records, headers included. A wrong length points beyond the file's end, exactly
+  // to it, into a later record, or is invalid.
+  for (std::size_t at = 0; at < static_cast<std::size_t>(ends[1]); ++at) {
+    for (const int flipped : {0x01, 0x20, 0x80, 0xFF, static_cast<int>(static_cast<unsigned char>(whole[at]))}) {
+      if (flipped == 0) continue;
+      std::string damaged = whole;
+      damaged[at] = static_cast<char>(damaged[at] ^ flipped);
+      std::ofstream(path_, std::ios::binary) << damaged;
+      const auto journal = Journal::open(path_, After::agent);
+      ASSERT_FALSE(journal) << at << " ^ " << flipped;
+      EXPECT_EQ(journal.error().code, Code::data_loss);
+      EXPECT_EQ(*core::read_file(path_), damaged) << "an unreadable journal is left as it is";
+    }
   }
+}
+
+TEST_F(JournalTest, ALengthThatLeadsToTheEndHidesNoRecord) {
+  std::vector<std::int64_t> ends;
+  std::string damaged = three(ends);
+  const auto all = static_cast<std::uint32_t>(ends[2] - ends[0] - 8);
+  std::memcpy(damaged.data() + ends[0], &all, sizeof all);
+  ASSERT_TRUE(core::write_file_durably(path_, damaged));
+  const auto journal = Journal::open(path_, After::agent);
+  ASSERT_FALSE(journal);
+  EXPECT_EQ(journal.error().code, Code::data_loss);
 }
 
 TEST_F(JournalTest, AfterALossOfPowerWhatIsTornEndsTheJournal) {
@@ -120,7 +136,7 @@ TEST_F(JournalTest, CompactionKeepsWhatARestartNeeds) {
   EXPECT_EQ(again->records()[2].revision, 51);
 }
 
-// The room that is kept is for what ends the VM: however often it is paused on a full disk, a stop still fits.
+// The reserved room is for records that end the VM: after any number of pauses on a full disk a stop still fits.
 TEST_F(JournalTest, PausesLeaveTheRoomThatAStopNeedsOnAFullDisk) {
   const std::string disk = folder_ / "disk";
   std::filesystem::create_directory(disk);

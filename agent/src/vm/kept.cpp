@@ -1,4 +1,4 @@
-// What a node knows of its VMs for a server that has lost them, and what a server wants to find there then.
+// What a node tells a server that has lost its database about its VMs, and what a server stores here for that case.
 #include <set>
 #include <string_view>
 
@@ -11,7 +11,7 @@ namespace qarax::agent {
 
 namespace {
 
-// Those that a restore could read.
+// Only the snapshots that a restore could read.
 void add_snapshots(const VmFolder& folder, core::KeptVm& vm) {
   const SnapshotFolder snapshots(folder.path());
   for (const std::string& id : snapshots.list()) {
@@ -40,9 +40,9 @@ std::vector<core::KeptVm> Manager::kept(const std::vector<std::string>& deleted_
     core::KeptVm one;
     const std::int64_t revision = vm->highest_revision();
     one.report = reports_.last(vm->known);
-    // What is on its way counts: a number that was taken is never given again.
+    // Commands in progress count: a revision that was taken is never given out again.
     one.report.revision = std::max(one.report.revision, revision);
-    // The file, not what the strand works on: it is replaced as a whole.
+    // Read the file, because vm->document belongs to the strand. The file is always replaced as a whole.
     if (auto document = vm->folder.read_document()) {
       one.report.name = document->name;
       one.report.hypervisor = document->hypervisor;
@@ -84,9 +84,9 @@ void Manager::keep_words(const VmPtr& vm, Words words) {
     const std::lock_guard lock(vm->admission_mutex);
     if (vm->recovering) return;
   }
-  // Without a document nothing would come back by these words alone; the next start brings them along.
+  // Without a document these words alone would bring nothing back. The next start brings them along.
   if (vm->document.incarnation == 0 || !vm->folder.has_document()) return;
-  // What an older copy of the server's database says: the later words may be the last that are left of them.
+  // These words come from an older copy of the server's database. The later words may exist nowhere else by now.
   if (words.edition > 0 && words.edition < vm->document.keep_edition) {
     core::logger("vm")->warn("words that are older than what is kept are left aside vm={} edition={} kept={}", vm->id,
                              words.edition, vm->document.keep_edition);

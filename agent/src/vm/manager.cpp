@@ -104,7 +104,7 @@ Result<Counters> Manager::counters(const std::string& id, std::int64_t deadline_
 }
 
 std::vector<core::VmReport> Manager::subscribe(Listener listener, std::uint64_t& id) {
-  // Held throughout: a VM that comes or goes is in the snapshot, or heard of after it.
+  // Held throughout, so that a VM that comes or goes meanwhile is in the snapshot or announced after it.
   const std::lock_guard lock(vms_mutex_);
   std::vector<Known*> all;
   for (const auto& [name, vm] : vms_) all.push_back(&vm->known);
@@ -130,7 +130,8 @@ Result<std::string> Manager::run_dir(const std::string& id) {
 void Manager::vm_ended(const std::string& id, std::int64_t incarnation) {
   const VmPtr vm = find(id);
   if (!vm) return;
-  // Whatever hangs on its strand by then: that a VMM has ended is no plugin's to say.
+  // Reports the end even if a plugin call still hangs on the strand by then: whether a VMM has ended is not the
+  // plugin's to decide.
   const auto late = tell_exit_later(vm, incarnation);
   enqueue(vm, [this, vm, incarnation, late] {
     saw_exit(vm, incarnation);
@@ -160,7 +161,7 @@ void Manager::enqueue_task(const VmPtr& vm, Strand::Task task) {
   vm->strand->enqueue([this, vm, task = std::move(task)] { return guarded(vm, task); });
 }
 
-// A border: what a task throws ends it and its command, never the strand.
+// An exception border: whatever a task throws ends that task and its command, never the strand.
 Strand::Went Manager::guarded(const VmPtr& vm, const Strand::Task& task) {
   std::string reason;
   try {

@@ -1,8 +1,9 @@
-// VmManager on disk and processes. The commands of a VM run one after the other, on its strand; force-stop and delete
-// overtake a hung plugin call by killing the VMM's cgroup. No lock is held across a driver's call.
+// The VmManager of the node: VMs are folders on disk, VMMs are processes. The commands of a VM run one at a time on its
+// strand. A force-stop or a delete doesn't wait for a hung plugin call: it kills the VMM's processes under it. No lock
+// is held across a call of a driver.
 //
-// The manager decides what is done and in which order. What it is made of is in classes of their own: Strand (a VM's
-// tasks), Reports (what is known and told of a VM), BootGate (who may boot), Journal and VmFolder (what is on disk).
+// The manager decides what is done and in which order. Other classes do the rest: Strand runs a VM's tasks, Reports
+// holds and publishes what is known of a VM, BootGate limits concurrent boots, Journal and VmFolder store a VM on disk.
 #pragma once
 
 #include <atomic>
@@ -31,17 +32,19 @@ class Manager final : public VmManager {
     std::string data_dir;
     std::string session;
     std::size_t cold_boots = 1;
-    std::size_t most_threads = 512;         // so many calls may hang in plugins before another VM has to wait
-    std::int64_t grace_ms = 2000;           // after a deadline, before the caller is answered without the plugin
-    std::int64_t stop_timeout_ms = 30'000;  // where a stop names none
-    std::int64_t call_ms = 5'000;           // for what the agent itself asks a plugin: how is it?
-    std::int64_t look_ms = 10'000;          // between looks at VMs that run, for what no event tells; 0: never
+    std::size_t most_threads = 512;         // this many plugin calls may hang before other VMs have to wait
+    std::int64_t grace_ms = 2000;           // from a deadline until the caller is answered although the plugin hangs
+    std::int64_t stop_timeout_ms = 30'000;  // for a stop that names no timeout
+    std::int64_t call_ms = 5'000;           // limit of a plugin call that the agent makes for no command
+    std::int64_t look_ms = 10'000;          // interval of looks at running VMs, for changes without an event; 0: never
   };
-  // The manager makes and lists its folders, and fails only where it can't. All that it is given outlives it.
+  // Makes the data folders and reads the list of VMs; fails only if that fails. Everything passed must outlive the
+  // manager.
   static Result<std::unique_ptr<Manager>> open(Options options, Drivers& drivers, ProcessService& processes,
                                                BootFilesProvider& boot_files, const core::Clock& clock);
   ~Manager() override;
-  // The node calls this once, when exits and notifications reach this manager. The VMs recover in the background.
+  // The node calls this once, after it has connected exits and notifications to this manager. The VMs recover in the
+  // background.
   void begin_recovery();
 
   std::shared_ptr<CommandTicket> execute(Command command, std::function<void(CommandResult)> done) override;
@@ -57,11 +60,11 @@ class Manager final : public VmManager {
   Result<VmSpec> resolve(const std::string& document, std::int64_t deadline_ns) override;
   Result<std::string> run_dir(const std::string& vm) override;
 
-  // The process service's exit listener and the plugins' notify call these, on any thread. The manager only enqueues
-  // that the VM is looked at.
+  // Called by the process service's exit listener and by the plugins' notify, on any thread. Both only enqueue a task
+  // that looks at the VM.
   void vm_ended(const std::string& vm, std::int64_t incarnation);
   void look_again(const std::string& vm);
-  // The manager takes no more commands. Those in flight get `grace_ms`, and are then cancelled. The VMs run on.
+  // Refuses new commands from here on. Commands in flight get `grace_ms` to end and are then cancelled. The VMs run on.
   void shutdown(std::int64_t grace_ms);
 
  private:
@@ -73,20 +76,20 @@ class Manager final : public VmManager {
           const core::Clock& clock);
   Status load();
 
-  // admission.cpp, on any thread. The caller holds vms_mutex_ at the two for a VM without a folder.
+  // admission.cpp, on any thread. The caller of judge_absent() and make_absent() holds vms_mutex_.
   std::optional<CommandResult> judge_absent(const Command& asked);
   VmPtr make_absent(const Command& asked);
   CommandResult judge_deleted(const Command& asked);
   void missed_deadline(const VmPtr& vm, const OperationPtr& operation);
   void finish(const VmPtr& vm, const OperationPtr& operation, const CommandResult& result);
 
-  // manager.cpp, on any thread. A task that throws ends itself and its command, never the strand: guarded() sees to it.
+  // manager.cpp, on any thread. guarded() catches what a task throws: the task and its command end, the strand goes on.
   VmPtr find(const std::string& id);  // null: the node has no such VM
   void enqueue(const VmPtr& vm, std::function<void()> task);
   void enqueue_task(const VmPtr& vm, Strand::Task task);
   Strand::Went guarded(const VmPtr& vm, const Strand::Task& task);
 
-  // overtaking.cpp, on any thread: the strand of the VM may hang.
+  // overtaking.cpp, on any thread, because the VM's strand may hang
   void overtake(const VmPtr& vm, const OperationPtr& operation);
   void abandon(const VmPtr& vm, const OperationPtr& operation);
   core::VmReport bury(const VmPtr& vm, const OperationPtr& by);
@@ -95,7 +98,8 @@ class Manager final : public VmManager {
   Strand::Went take_turn(const VmPtr& vm, const OperationPtr& operation);
   void run(const VmPtr& vm, const OperationPtr& operation);
   Result<VmStatus> perform(const VmPtr& vm, Operation& operation);
-  static Status check_arrival(const Command& command, const VmStatus& said);  // it is what was asked for
+  // Fails unless the plugin reports the state that the command leads to.
+  static Status check_arrival(const Command& command, const VmStatus& said);
   Status note_intent(const VmPtr& vm, const Command& command);
   VmStatus truth_after_failure(const VmPtr& vm, const Command& command, const VmStatus& before);
   static DriverCall call_for(const VmPtr& vm, const Operation& operation) {
@@ -106,7 +110,7 @@ class Manager final : public VmManager {
 
   // starting.cpp, on the VM's strand (resolve(), which is public, on its caller's thread)
   BootFiles found(BootFiles boot) const;
-  static std::string missing_of(const BootFiles& boot);  // the first file that isn't there; empty: all are
+  static std::string missing_of(const BootFiles& boot);  // the first file that doesn't exist; empty: all exist
   Result<BootFiles> boot_files_of(const VmPtr& vm, const core::StartCommand& wanted);
   Status check_incarnation(const VmPtr& vm, const Command& command);
   Result<VmStatus> start(const VmPtr& vm, Operation& operation);
@@ -124,7 +128,7 @@ class Manager final : public VmManager {
   Status end_what_lives(const VmPtr& vm, VmStatus& stopped);
   // Any thread: whether the incarnation has a VMM, or may have one in a moment.
   bool lives(const std::string& vm, std::int64_t incarnation);
-  // Any thread: what is believed when the plugin says `said` of the incarnation. A VMM that lives is never shutdown.
+  // Any thread: corrects what the plugin says of the incarnation. A VM whose VMM lives is never reported as shutdown.
   VmStatus believed(const std::string& vm, std::int64_t incarnation, VmStatus said);
   void end_late(const VmPtr& vm);
   Status remove(const VmPtr& vm, const Command& command);
@@ -153,8 +157,9 @@ class Manager final : public VmManager {
   std::optional<Error> broken_off(const VmPtr& vm, const JournalRecord& intent, const VmStatus& status,
                                   const std::optional<Error>& broken);
 
-  // watching.cpp, on the VM's strand; doubt, tell_exit and look_at_all on any thread
-  // A call that the strand makes for no command. A command that overtakes cancels it; when it hangs the VM is doubted.
+  // watching.cpp, on the VM's strand; doubt, tell_exit and look_at_all on other threads
+  // A plugin call that the strand makes for no command. A force-stop or a delete cancels it. If it hangs, the VM is
+  // reported as unknown.
   class OwnCall {
    public:
     OwnCall(Manager& manager, const VmPtr& vm, std::int64_t limit_ms);
@@ -198,7 +203,7 @@ class Manager final : public VmManager {
   bool closed_ = false;
   bool host_stops_ = false;
 
-  std::mutex collecting_;  // held by leftovers(), which runs once at a time
+  std::mutex collecting_;  // held by leftovers(), so that only one runs at a time
 
   std::mutex idle_mutex_;  // guards in_flight_; nothing else is locked under it
   int in_flight_ = 0;

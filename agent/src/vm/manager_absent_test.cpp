@@ -1,4 +1,4 @@
-// Commands for VMs that this node hasn't, or has no more: deleted, being deleted, or their folder is gone.
+// Commands for VMs that this node doesn't have or no longer has: deleted, being deleted, or without their folder.
 #include <spawn.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
@@ -13,7 +13,7 @@
 namespace qarax::agent {
 namespace {
 
-// A process with a VM's mark, as its VMM is.
+// A process that carries a VM's mark in its environment, like its VMM.
 class Stray {
  public:
   explicit Stray(const std::string& folder) {
@@ -23,7 +23,7 @@ class Stray {
     char* argv[] = {program.data(), seconds.data(), nullptr};
     char* env[] = {mark.data(), nullptr};
     EXPECT_EQ(::posix_spawn(&pid_, program.c_str(), nullptr, nullptr, argv, env), 0);
-    // The spawn returns a moment before the new program's environment is to be seen.
+    // posix_spawn returns a moment before the new program's environment is visible.
     const std::string shown = "/proc/" + std::to_string(pid_) + "/environ";
     for (auto text = core::read_file(shown); !text || text->find(mark) == std::string::npos;
          text = core::read_file(shown))
@@ -36,7 +36,7 @@ class Stray {
   }
   Stray(const Stray&) = delete;
   Stray& operator=(const Stray&) = delete;
-  // Once: it is reaped.
+  // True only once, because it reaps the process.
   bool was_killed() {
     int status = 0;
     if (::waitpid(pid_, &status, WNOHANG) != pid_) return false;
@@ -60,7 +60,7 @@ TEST_F(ManagerTest, AStartBehindADeleteDoesNotBringTheVmBack) {
   EXPECT_EQ(late.get().outcome.error().reason, "stale-revision");
   EXPECT_TRUE(later.get().report.deleted);
   EXPECT_EQ(run(command(Action::start, 5)).outcome.error().reason, "stale-revision");
-  manager_.reset();  // and with it whatever the strand still had to do
+  manager_.reset();  // waits for the rest of the strand's work
   EXPECT_EQ(driver_.starts, 1);
   EXPECT_TRUE(std::filesystem::is_empty(dir_ + "/vms"));
 }
@@ -73,13 +73,13 @@ TEST_F(ManagerTest, WhatADeletedVmsCallStillMakesGoesTheSameWay) {
   while (driver_.starts == 0) std::this_thread::yield();
   EXPECT_TRUE(run(command(Action::remove, 2)).report.deleted);
   driver_.release();
-  manager_.reset();  // and with it whatever the strand still had to do
+  manager_.reset();  // waits for the rest of the strand's work
   ASSERT_TRUE(vmm);
   EXPECT_TRUE(vmm->was_killed());
   EXPECT_TRUE(std::filesystem::is_empty(dir_ + "/vms"));
 }
 
-// Its last step fails: whoever asked is told, and neither this agent nor the next one takes it for done.
+// The last step of the delete fails: its caller is told, and neither this agent nor the next one takes it for done.
 TEST_F(ManagerTest, ADeleteWhoseFolderCantBeMovedHasFailedAndTheNextAgentKnows) {
   run(command(Action::start, 1));
   run(command(Action::force_stop, 2));
@@ -103,7 +103,7 @@ TEST_F(ManagerTest, ADeleteThatTheNextAgentCantFinishEitherIsNoSuccess) {
   const std::string folder = dir_ + "/vms/" + vm_;
   if (::mount(folder.c_str(), folder.c_str(), nullptr, MS_BIND, nullptr) != 0)
     GTEST_SKIP() << "a mount point, whose rename fails, wants root: " << std::strerror(errno);
-  driver_.recovered = VmState::shutdown;  // which is what a delete wants of it, and not enough
+  driver_.recovered = VmState::shutdown;  // the state that a delete leads to, which isn't enough to call it deleted
   open();
   EXPECT_FALSE(settled().deleted);
   EXPECT_EQ(run(command(Action::remove, 3)).outcome.error().reason, "interrupted");
@@ -142,7 +142,7 @@ TEST_F(ManagerTest, WhatTheServerHasIsNoLeftover) {
   EXPECT_TRUE(vmm.was_killed());
 }
 
-// Whoever asked for it was told that it failed, and may have done other things with the VM since.
+// The caller of the delete was told that it failed, and may have done other things with the VM since.
 TEST_F(ManagerTest, ADeleteThatFailedIsNotFinishedByTheNextAgent) {
   run(command(Action::start, 1));
   run(command(Action::force_stop, 2));
@@ -162,7 +162,7 @@ TEST_F(ManagerTest, ADeleteThatFailedIsNotFinishedByTheNextAgent) {
     record.status.text = encode(idle);
     record.error.text = encode(make_error(Code::internal, "no luck"));
     ASSERT_TRUE(journal->append(record, Outlives::agent));
-    record.revision = 4;  // refused or nothing to do: a result without an intent
+    record.revision = 4;  // as for a refused command or one without effect: a result without an intent
     record.action = core::to_string(Action::stop);
     record.error.text = "null";
     ASSERT_TRUE(journal->append(record, Outlives::agent));

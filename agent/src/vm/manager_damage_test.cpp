@@ -1,4 +1,5 @@
-// What an agent makes of a VM whose files or processes it can't read, see or ask as it should.
+// What an agent does with a VM whose files can't be read, whose processes can't be seen, or whose plugin can't be
+// asked.
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -19,8 +20,8 @@ class DamagedVmTest : public ManagerTest {
     change(*document);
     ASSERT_TRUE(folder.write_document(*document));
   }
-  // Its record names numbers that no process here has, as in another PID namespace of this kernel. Returns what it said
-  // before.
+  // Makes the supervisor's record name PIDs that no process here has, as seen from another PID namespace of the same
+  // kernel. Returns the record's former content.
   std::string hide_processes() const {
     const auto kept = core::read_file(record_file());
     EXPECT_TRUE(kept);
@@ -31,12 +32,13 @@ class DamagedVmTest : public ManagerTest {
     rewrite_document([](VmDocument& document) { document.boot_identity = core::boot_id() + "/another/namespace"; });
     return kept ? *kept : std::string();
   }
-  // An agent that finds a VM elsewhere watches none of its processes; the fixture's service, which made them, does.
+  // An agent doesn't watch the processes of a VM in another PID namespace. The fixture's service does, because it
+  // started them.
   void hear_no_exits() {
     const std::lock_guard lock(exits_mutex_);
     hears_exits_ = false;
   }
-  // Behind a look, as one task of the strand comes after the other: a pause that is refused tells how the VM is.
+  // The strand runs tasks in order, so the report of a refused pause shows the VM after the look.
   VmState seen_now() {
     manager_->look_again(vm_);
     return run(command(Action::pause, ++revision_)).report.status.state;
@@ -85,7 +87,7 @@ TEST_F(DamagedVmTest, WhatRunsInAnotherPidNamespaceIsUnknownAndLeftAlone) {
   EXPECT_EQ(state_now(), VmState::shutdown) << "its supervisor has recorded it";
 }
 
-// Its supervisor was killed there, which leaves the VMM running and the lock free.
+// The supervisor in the other PID namespace is killed, which leaves the VMM running and the lock free.
 TEST_F(DamagedVmTest, AFreeLockIsNoEndOfWhatRunsInAnotherPidNamespace) {
   starts_spawn({"wait"});
   ASSERT_TRUE(run(command(Action::start, 1)).outcome);
@@ -101,7 +103,8 @@ TEST_F(DamagedVmTest, AFreeLockIsNoEndOfWhatRunsInAnotherPidNamespace) {
   while (supervisor_holds_lock(run_dir)) std::this_thread::yield();
   EXPECT_EQ(seen_now(), VmState::unknown) << "nobody watches it, and it runs";
   EXPECT_TRUE(is_alive(record->vmm));
-  // Nor for the next agent, which sees the VMM's mark; and a force-stop ends it by that.
+  // The next agent doesn't take the free lock for an end either, because it sees the VMM's mark. A force-stop finds the
+  // VMM by that mark.
   close();
   open();
   EXPECT_EQ(settled().status.state, VmState::unknown) << settled().status.status_reason;

@@ -1,4 +1,5 @@
-// A manager on a real folder and real supervisors' records, with a driver that does as its test says. For tests only.
+// A manager on a real folder, with real supervisors' records and a driver that does what the test tells it. For tests
+// only.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -22,7 +23,7 @@ inline constexpr int kThreads = 8;
 class FakeDriver final : public Driver, public Drivers, public BootFilesProvider {
  public:
   std::string version() const override { return "1"; }
-  // Freezes what isn't said, as a machine type would be.
+  // Freezes what the spec leaves open, as a plugin freezes the machine type.
   Result<VmSpec> resolve(const DriverCall&, const ResolveArgs& args) override {
     VmSpec out = args.spec;
     if (!out.memory_hugepage_size) out.memory_hugepage_size = frozen_as.load();
@@ -30,7 +31,7 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   }
   Result<VmStatus> start(const DriverCall& call, const StartArgs& args) override {
     booted = args.boot.kernel;
-    // As it was told before anybody could see the start, and tell it something else.
+    // Read the flags before the test can see that a start has begun and change them.
     const bool deaf = deaf_start;
     const bool hangs = hang_start;
     ++starts;
@@ -126,21 +127,22 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   }
 
   std::atomic<std::int64_t> frozen_as{4096};
-  std::string kernel;          // the node's default; changed while nothing starts
-  std::string booted;          // by the last start
+  std::string kernel;          // the node's default; changed only while nothing starts
+  std::string booted;          // the kernel of the last start
   std::function<void()> late;  // what a deaf start still does once it is released
   std::function<void()> on_stop;
-  std::string snapshot_words = "no luck";                 // of one that fails
-  std::function<Status(std::int64_t incarnation)> spawn;  // a start's VMM; unset: none. A stop only says that it ended
-  std::atomic<bool> slow_is_loading{false};               // the plugin of that name
+  std::string snapshot_words = "no luck";  // error message of a snapshot that fails
+  std::function<Status(std::int64_t incarnation)>
+      spawn;                                 // starts a VMM; unset: none. stop() never ends it, only says so
+  std::atomic<bool> slow_is_loading{false};  // the plugin named "slow" is being loaded
   std::atomic<int> starts{0};
   std::atomic<bool> hang_start{false};
   std::atomic<bool> fail_start{false};
-  std::atomic<bool> deaf_start{false};    // hangs, whatever is cancelled, until release()
-  std::atomic<bool> deaf_inspect{false};  // so too
+  std::atomic<bool> deaf_start{false};    // hangs until release(), and ignores a cancel
+  std::atomic<bool> deaf_inspect{false};  // hangs until release(), and ignores a cancel
   std::atomic<int> inspects{0};
   std::atomic<bool> deaf_recover{false};
-  std::atomic<bool> hang_recover{false};  // until it is cancelled
+  std::atomic<bool> hang_recover{false};  // hangs until it is cancelled
   std::atomic<bool> recover_cancelled{false};
   std::atomic<bool> fail_recover{false};
   std::atomic<int> recoveries{0};
@@ -153,7 +155,7 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   std::atomic<VmState> snapshot_leaves{VmState::running};
   std::atomic<int> resumes{0};
   std::atomic<int> vcpus{1};
-  std::string restored;  // what the last restore found
+  std::string restored;  // content that the last restore found
   std::atomic<VmState> recovered{VmState::running};
   std::atomic<VmState> inspected{VmState::shutdown};
 
@@ -212,7 +214,7 @@ class ManagerTest : public testing::Test {
     }
     manager_->begin_recovery();
   }
-  // Starts have a VMM of their own from here on, under a supervisor: the test VMM with these commands.
+  // From here on every start spawns a VMM under a supervisor: the test VMM with these commands.
   void starts_spawn(std::vector<std::string> commands) {
     driver_.spawn = [this, commands = std::move(commands)](std::int64_t incarnation) -> Status {
       return spawn(incarnation, commands);
@@ -227,7 +229,7 @@ class ManagerTest : public testing::Test {
     QARAX_CHECK(processes_->spawn(args, {}, CallLimits{}.within_ms(60'000)));
     return Ok{};
   }
-  // A VM whose VMM waits for end_vmm(), and then exits with code 7.
+  // Starts a VM whose VMM waits for end_vmm() and then exits with code 7.
   void start_with_an_end() {
     const std::string ready = dir_ + "/ready";
     starts_spawn({"report", ready, "usr1", "exit", "7"});
@@ -239,7 +241,7 @@ class ManagerTest : public testing::Test {
     const auto process = processes_->find({vm_, incarnation});
     return process && process->alive;
   }
-  // The next report for which `is_it` holds, also one that is told already.
+  // The first report for which `is_it` holds, including the current ones.
   core::VmReport told(const std::function<bool(const core::VmReport&)>& is_it) {
     const auto promise = std::make_shared<std::promise<core::VmReport>>();
     const auto first = std::make_shared<std::atomic<bool>>(true);
@@ -293,7 +295,7 @@ class ManagerTest : public testing::Test {
     out.document = encode(document);
     return out;
   }
-  // As kill -9 leaves it: the intent, and nothing after it.
+  // The state that a kill -9 leaves: an intent without a result.
   void interrupt(const Command& what, VmState before) {
     manager_.reset();
     auto journal = Journal::open(dir_ + "/vms/" + vm_ + "/journal", After::agent);
@@ -309,7 +311,7 @@ class ManagerTest : public testing::Test {
     ASSERT_TRUE(journal->append(intent, Outlives::agent));
   }
   std::string snapshots() const { return dir_ + "/vms/" + vm_ + "/snapshots"; }
-  // Recovery runs in the background; its end is a report that is no longer "recovering".
+  // Waits for the end of the recovery, which runs in the background: a report that is no longer "recovering".
   core::VmReport settled() {
     std::promise<void> done;
     std::atomic<bool> told{false};
@@ -332,7 +334,7 @@ class ManagerTest : public testing::Test {
   FakeDriver driver_;
   core::SystemClock clock_;
   std::int64_t grace_ms_ = 50;
-  std::int64_t look_ms_ = 0;  // no looks but those that a test asks for
+  std::int64_t look_ms_ = 0;  // no regular looks, only those that a test asks for
   std::mutex exits_mutex_;
   bool hears_exits_ = false;
   std::unique_ptr<ProcessService> processes_;

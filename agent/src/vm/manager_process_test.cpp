@@ -1,4 +1,4 @@
-// A plugin's word and the process's, where they differ: a VMM that lives is never called ended.
+// Where the plugin's word and the process differ: a VMM that lives is never reported as ended.
 #include "manager_fixture.hpp"
 
 namespace qarax::agent {
@@ -66,7 +66,7 @@ TEST_F(ManagerTest, WhatACommandLeavesIsBelievedNoMoreThanTheProcessAllows) {
 TEST_F(ManagerTest, AStartBesideALiveProcessIsRefusedAndLeavesItAlone) {
   starts_spawn({"wait"});
   ASSERT_TRUE(run(command(Action::start, 1)).outcome);
-  // As after an end that somebody was told of wrongly.
+  // As after an end that was reported wrongly.
   driver_.inspected = VmState::shutdown;
   close();
   driver_.recovered = VmState::shutdown;
@@ -115,7 +115,7 @@ TEST_F(ManagerTest, AnEndIsToldThoughThePluginHangs) {
   const core::VmReport report = told(ended);
   EXPECT_EQ(report.status.exit->code, 7);
   manager_->subscribe([&](const core::VmReport& r) { heard.push_back(r.status.state); }, id);
-  driver_.release();  // which says that it runs, as it was when it was asked
+  driver_.release();  // it now answers "running", which was true when it was asked
   EXPECT_EQ(run(command(Action::force_stop, 2)).report.status.state, VmState::shutdown);
   close();
   for (const VmState state : heard) EXPECT_EQ(state, VmState::shutdown);

@@ -1,4 +1,4 @@
-// What a manager that starts anew makes of the folders that it finds, and what is kept in them for that.
+// What a new manager makes of the folders that it finds, and what earlier ones keep in them for it.
 #include <sys/stat.h>
 
 #include "manager_fixture.hpp"
@@ -6,7 +6,7 @@
 namespace qarax::agent {
 namespace {
 
-// Of a command whose agent was killed before it had a result.
+// The intent of a command whose agent was killed before there was a result.
 JournalRecord intent(const std::string& action, std::int64_t revision, std::int64_t incarnation) {
   JournalRecord record;
   record.kind = RecordKind::intent;
@@ -77,10 +77,10 @@ TEST_F(ManagerTest, AFirstStartThatGotNowhereIsUndone) {
   EXPECT_EQ(settled().status.state, VmState::shutdown);
   const auto asked_again = run(command(Action::start, 1));
   EXPECT_EQ(asked_again.outcome.error().code, Code::aborted) << asked_again.outcome.error().message;
-  // The server takes no report without this session for news: the VM would stay unknown.
+  // The server ignores a report without the current session, so the VM would stay unknown there.
   EXPECT_EQ(asked_again.report.session, session_);
   EXPECT_EQ(asked_again.report.revision, 1);
-  // What came of it is on record by now, which the next restart mustn't take for damage.
+  // The outcome is recorded by now. The next restart must not take that for damage.
   open();
   EXPECT_EQ(settled().status.state, VmState::shutdown);
   EXPECT_TRUE(run(command(Action::start, 2)).outcome);
@@ -121,7 +121,7 @@ TEST_F(ManagerTest, ARestartTakesTheVmUpAgain) {
   EXPECT_EQ(run(command(Action::start, 1)).outcome.error().reason, "stale-revision");
 }
 
-// What it still says is of a time before the force-stop, whose caller has been told that nothing runs.
+// What a hung recovery still says is older than the force-stop, whose caller has been told that nothing runs.
 TEST_F(ManagerTest, ARecoveryThatHangsSaysNothingMoreOnceItIsOvertaken) {
   for (const bool fails : {false, true}) {
     for (const Action action : {Action::force_stop, Action::remove}) {
@@ -256,7 +256,7 @@ TEST_F(ManagerTest, LaterWordsAreNeverReplacedByEarlierOnes) {
   std::int64_t revision = 1;
   const auto told = [&](const std::string& words, std::int64_t edition) {
     EXPECT_TRUE(manager_->keep(vm_, {"web", RawJson{words}, edition}));
-    run(command(Action::pause, ++revision));  // what was asked for before it is done
+    run(command(Action::pause, ++revision));  // returns once the tasks before it are done
     return manager_->kept({}).at(0);
   };
   EXPECT_EQ(told(R"({"description":"old"})", 3).keep.text, R"({"description":"one"})");

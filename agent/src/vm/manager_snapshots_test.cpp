@@ -1,4 +1,4 @@
-// Resize, snapshot, restore and counters, also where the agent's end came between.
+// Resize, snapshot, restore and counters, also where the agent ends in the middle.
 #include "manager_fixture.hpp"
 
 namespace qarax::agent {

@@ -65,7 +65,8 @@ TEST_F(ManagerTest, AVmBootsWhatItBootedFirstUntilItsMachineIsChanged) {
   EXPECT_EQ(driver_.booted, old_kernel) << "what it booted isn't there any more";
 }
 
-// By `mv` of the folder and a changed config, or `rehome --moved`: its images are the same files under another path.
+// The data folder moves by `mv` and a changed config, or by `rehome --moved`: its images are the same files under
+// another path.
 TEST_F(ManagerTest, AVmBootsWhatItBootedFirstAlsoWhereTheDataFolderWasMoved) {
   const std::string before = dir_ + "/before/images";
   for (const std::string& folder : {before, dir_ + "/images"}) std::filesystem::create_directories(folder);
@@ -148,8 +149,8 @@ TEST_F(ManagerTest, ForceStopOvertakesAHungStart) {
   EXPECT_EQ(hung.get().outcome.error().code, Code::cancelled);
 }
 
-// It hangs where it looks at what became of a failed pause: the force-stop that loses its patience is no later
-// command's.
+// The pause fails and hangs in the inspect() that follows. The force-stop that overtakes it must not affect later
+// commands.
 TEST_F(ManagerTest, WhatWasOvertakenDoesNotFailTheNextStart) {
   run(command(Action::start, 1));
   driver_.fail_pause = true;
@@ -262,7 +263,7 @@ TEST_F(ManagerTest, AStartThatWaitsForItsTurnKeepsNoThreadAndCanBeEnded) {
   driver_.deaf_start = true;
   auto booting = begin(command(Action::start, 1));
   while (driver_.starts == 0) std::this_thread::yield();
-  // More than there are threads: each waits for the one slot.
+  // More starts than there are threads: all of them wait for the one slot.
   constexpr int kStarts = 3 * kThreads;
   std::vector<std::future<CommandResult>> waiting;
   std::vector<std::string> vms;
@@ -324,7 +325,7 @@ TEST_F(ManagerTest, AHostThatGoesDownEndsAVmThatIsUnknownToo) {
   driver_.fail_pause = true;
   driver_.inspected = VmState::unknown;
   EXPECT_EQ(run(command(Action::pause, 2)).report.status.state, VmState::unknown);
-  // Something is there that can't be read: as long as that is so it may run.
+  // A record that can't be read is there: as long as that is so, the VM may run.
   const std::string run_dir = dir_ + "/vms/" + vm_ + "/run/1";
   std::filesystem::create_directories(run_dir);
   std::ofstream(run_dir + "/supervisor.json") << "damaged";
@@ -334,7 +335,7 @@ TEST_F(ManagerTest, AHostThatGoesDownEndsAVmThatIsUnknownToo) {
 
 TEST_F(ManagerTest, ReportsCountUpWithoutGapOrDuplicate) {
   std::vector<std::int64_t> seen;
-  std::promise<void> all;  // a caller hears of its command's end before the listeners do
+  std::promise<void> all;  // listeners hear of a command's end after its caller does
   std::uint64_t id = 0;
   auto snapshot = manager_->subscribe(
       [&](const core::VmReport& report) {
@@ -356,7 +357,7 @@ TEST_F(ManagerTest, WhoSubscribesBetweenAnAnswerAndItsReportHearsItOnce) {
   run(command(Action::start, 1));
   std::vector<std::int64_t> heard;
   std::uint64_t id = 0;
-  // On the strand's own thread: after the answer, before the listeners are told.
+  // On the strand's own thread: after the answer, and before the listeners are told.
   std::promise<void> subscribed;
   manager_->execute(command(Action::pause, 2), [&](const CommandResult& result) {
     for (const auto& report : manager_->subscribe([&](const core::VmReport& r) { heard.push_back(r.seq); }, id))
@@ -367,7 +368,7 @@ TEST_F(ManagerTest, WhoSubscribesBetweenAnAnswerAndItsReportHearsItOnce) {
   subscribed.get_future().wait();
   const auto next = run(command(Action::resume, 3));
   manager_->shutdown(10'000);
-  manager_.reset();  // whatever was still to be told has been
+  manager_.reset();  // waits until everything has been announced
   EXPECT_EQ(heard, (std::vector<std::int64_t>{next.report.seq - 1, next.report.seq}));
 }
 

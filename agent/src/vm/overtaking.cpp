@@ -1,5 +1,4 @@
-// A force-stop or a delete that loses its patience with the call that its VM's strand is at, and what goes with a VM
-// that is deleted.
+// How a force-stop or a delete overtakes a call that hangs on its VM's strand, and what is removed with a deleted VM.
 #include <algorithm>
 #include <utility>
 
@@ -11,12 +10,12 @@
 namespace qarax::agent {
 
 namespace {
-// What a hung call gets to notice its cancel before the VMM is killed under it.
+// How long a hung call may take to notice its cancel before the VMM is killed under it.
 constexpr std::int64_t kOvertakeMs = 2000;
 }  // namespace
 
 void Manager::overtake(const VmPtr& vm, const OperationPtr& operation) {
-  // The strand's call was cancelled. If it doesn't come back, what it works on is taken away from under it.
+  // The strand's call was cancelled. If it doesn't come back in time, the VMM that it works on is killed.
   OperationPtr hung;
   {
     std::unique_lock admission(vm->admission_mutex);
@@ -36,9 +35,10 @@ void Manager::overtake(const VmPtr& vm, const OperationPtr& operation) {
   if (operation->command.action == core::Action::remove) return abandon(vm, operation);
   {
     const std::lock_guard admission(vm->admission_mutex);
-    // Not whatever runs by now: the kill may have freed the strand, and a start has come since.
+    // Mark the command that hung, not the one that runs now: the kill may have freed the strand, and a start may have
+    // come since.
     if (hung) hung->killed = true;
-    vm->recovering = false;  // as when the command's turn comes, which it has no need of any more
+    vm->recovering = false;  // as run() does, but this command no longer needs its turn on the strand
   }
   VmStatus status = status_with(VmState::shutdown, "killed while a plugin call hung");
   if (const auto report =
@@ -46,14 +46,14 @@ void Manager::overtake(const VmPtr& vm, const OperationPtr& operation) {
     finish(vm, operation, {*report, Ok{}});
 }
 
-// A delete whose VM's strand is closed by a call that doesn't return. Nothing of the VM runs any more: its folder goes,
-// and whatever the call still says is said of nobody.
+// Completes a delete although the VM's strand is blocked by a call that doesn't return. The VM's processes have ended,
+// its folder is removed, and whatever the call still says is ignored.
 void Manager::abandon(const VmPtr& vm, const OperationPtr& operation) {
   const Command& command = operation->command;
   if (auto written = tombstones_.write({vm->id, command.revision, command.step}); !written)
     return finish(vm, operation, {reports_.last(vm->known), std::move(written).error()});
   tombstones_.one_more(vm->id);
-  // Before the call can come back and find the VM dead: it then removes the folder, too.
+  // Must come before `dead` is set: once the call comes back and finds the VM dead, it removes the folder as well.
   log_unless(processes_.leftovers().disown(vm->id), kNotDisowned, vm->id);
   std::deque<Strand::Task> dropped;
   {
@@ -66,10 +66,11 @@ void Manager::abandon(const VmPtr& vm, const OperationPtr& operation) {
   finish(vm, operation, {bury(vm, operation), Ok{}});
 }
 
-// Its tombstone stands: nothing is done for it any more, and whose command waits hears what anybody hears from now on.
+// For a VM whose tombstone is written: nothing more is done for it, and the commands that still wait are answered.
 core::VmReport Manager::bury(const VmPtr& vm, const OperationPtr& by) {
   std::vector<OperationPtr> others;
-  std::deque<Strand::Task> dropped;  // whoever waits for one of these hears it now, not when a hung call returns
+  std::deque<Strand::Task> dropped;  // destroyed on return, so that whoever waits for one of these hears it now and not
+                                     // when a hung call returns
   {
     const std::lock_guard admission(vm->admission_mutex);
     vm->dead = true;

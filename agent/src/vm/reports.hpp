@@ -4,8 +4,8 @@
 //   record    A report becomes the VM's last one and takes the next sequence number. No listener hears it yet.
 //   announce  The listeners hear a report that was recorded.
 //   publish   Record, then announce.
-//   decision  What is true of a VM was determined while its strand was at something else. A decision voids whatever the
-//             strand had seen before it.
+//   decision  What is true of a VM was determined outside its strand, e.g. by a force-stop that killed the VMM.
+//             A decision voids whatever the strand had seen before it.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,7 @@ inline constexpr const char* kNoFolder = "this node has no folder for it";
 // What is known of one VM. The VM owns it and outlives every call that gets it; Reports alone reads and changes it.
 class Known {
  public:
-  // The first report is recorded without a number: the first record or the first snapshot with it gives it one.
+  // The first report has no sequence number yet: the first record, or the first snapshot that holds it, assigns one.
   Known(std::string vm, std::int64_t incarnation, VmStatus status);
 
  private:
@@ -60,7 +60,7 @@ class Reports {
  public:
   using Listener = std::function<void(const core::VmReport&)>;
 
-  // `clock` outlives the reports. `session` names this run of the agent, in which the sequence numbers count up.
+  // `clock` outlives the reports. `session` names this run of the agent; sequence numbers count up within it.
   Reports(std::string session, const core::Clock& clock) : session_(std::move(session)), clock_(clock) {}
 
   core::VmReport last(const Known& vm) const;
@@ -71,8 +71,8 @@ class Reports {
 
   // From the strand of the VM.
 
-  // The caller of a command hears its outcome first: it gets this report, and then announce() tells everybody else.
-  // Nothing that somebody else has seen of the command is published after this.
+  // The caller of a command must hear its outcome before the listeners: it gets the report that this returns, and then
+  // announce() tells the listeners. From here on publish_unless_settled() publishes nothing for the command.
   core::VmReport record_outcome(Known& vm, Settled& command, const Facts& facts);
   // nullopt: a decision was made after `epoch`, and nothing is recorded.
   std::optional<core::VmReport> record_if_current(Known& vm, const Facts& facts, std::int64_t epoch);
@@ -81,14 +81,14 @@ class Reports {
   void publish(Known& vm, const Facts& facts);
   // False: a decision was made after `epoch`, and nothing is published.
   bool publish_if_current(Known& vm, const Facts& facts, std::int64_t epoch);
-  // The VM has this incarnation from here on, so that whoever has to kill its VMM under a hung call knows which one it
-  // is. The listeners hear it with the next report.
+  // Sets the VM's incarnation before its VMM is made, so that a thread that has to kill the VMM under a hung call knows
+  // which one it is. The listeners hear it with the next report.
   void set_incarnation(Known& vm, std::int64_t incarnation);
 
-  // From elsewhere, while the strand may be at anything. `revision` is the highest that the VM has taken.
+  // From other threads, while the strand may be in any call. `revision` is the highest that the VM has taken.
 
-  // What was seen of a command that has not come to its end. A status other than unknown is a decision. nullopt: the
-  // outcome of the command is recorded already, and nothing is published.
+  // Reports what another thread has found out about a command that hasn't ended. A status other than unknown is a
+  // decision. nullopt: the command's outcome is recorded already, and nothing is published.
   std::optional<core::VmReport> publish_unless_settled(Known& vm, const Settled& command, std::int64_t revision,
                                                        const VmStatus& status);
   // The VM can't be asked. This is no decision: what the strand says when it comes back holds. nullopt: a VM without a
@@ -112,10 +112,10 @@ class Reports {
   // A numbered report of a VM that this node has no folder for. The report is recorded nowhere.
   core::VmReport report_missing(const std::string& vm);
 
-  // The snapshot holds the last report of each of `vms`; the listener then hears each report that is announced after
-  // it, once. An announcement that is made after the snapshot, of a report that is in it, passes this listener by.
+  // The snapshot holds the last report of each of `vms`; the listener then hears, once, each report that is announced
+  // later. If a report in the snapshot is announced after the snapshot, this listener doesn't hear it again.
   std::vector<core::VmReport> subscribe(const std::vector<Known*>& vms, Listener listener, std::uint64_t& id);
-  // The listener is not running any more, and will not be called again, when this returns.
+  // When this returns, the listener doesn't run and won't be called again.
   void unsubscribe(std::uint64_t id);
 
  private:

@@ -1,4 +1,4 @@
-// What is told of the VMs: in which order, to whom, and what is not told any more.
+// What is reported of the VMs: in which order, to whom, and what is no longer reported.
 #include "reports.hpp"
 
 #include <gtest/gtest.h>
@@ -26,7 +26,7 @@ Facts facts(VmState state, std::int64_t incarnation = 1) {
 
 class ReportsTest : public testing::Test {
  protected:
-  // Hears every report, from here on.
+  // Subscribes to every report from here on.
   std::vector<core::VmReport> listen(const std::vector<Known*>& vms) {
     return reports_.subscribe(
         vms, [this](const core::VmReport& report) { heard_.push_back(report); }, id_);

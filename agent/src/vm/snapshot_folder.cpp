@@ -24,7 +24,7 @@ Result<core::Fd> open_folder(const std::string& path) {
   return fd;
 }
 
-// Every file of the folder on disk; how many bytes they are.
+// Syncs every file and folder below `folder`. Returns the size of all files in bytes.
 Result<std::int64_t> sync_files(const std::string& folder) {
   std::int64_t size = 0;
   std::error_code error;
@@ -59,7 +59,7 @@ Result<SnapshotManifest> SnapshotFolder::finish(SnapshotManifest manifest) const
     if (::rename(unfinished.c_str(), place(manifest.id).c_str()) != 0)
       return core::errno_error("can't name the snapshot " + place(manifest.id), errno);
     auto named = core::sync_folder(path_);
-    // Told as failed, it mustn't be there.
+    // The caller is told that the snapshot failed, so it must not be there under its name.
     if (!named) ::rename(place(manifest.id).c_str(), unfinished.c_str());
     return named;
   };

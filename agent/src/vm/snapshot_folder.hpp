@@ -1,5 +1,5 @@
-// A VM's snapshots: <data>/vms/<uuid>/snapshots/<id>/{manifest.json, what the plugin wrote}. One that has its name is
-// whole and on disk; until then it has another, and nothing of it stays behind.
+// A VM's snapshots: <data>/vms/<uuid>/snapshots/<id>/{manifest.json, what the plugin wrote}. A folder under its final
+// name is complete and on disk. An unfinished one has a temporary name and is removed after a failure.
 #pragma once
 
 #include <string>
@@ -11,15 +11,15 @@
 
 namespace qarax::agent {
 
-// What a restore needs beside the plugin's files.
+// What a restore needs besides the plugin's files.
 struct SnapshotManifest {
   std::int64_t format = 1;
   std::int64_t min_reader = 1;
   std::string id{};
   std::string name{};
-  std::string created_at{};  // RFC 3339, for people
+  std::string created_at{};  // RFC 3339, for display only
   std::string vm{};
-  std::int64_t incarnation = 0;  // that it was taken of
+  std::int64_t incarnation = 0;  // the incarnation that it was taken of
   std::string hypervisor{};
   std::string plugin_version{};
   VmSpec spec{};
@@ -28,26 +28,27 @@ struct SnapshotManifest {
   std::int64_t size = 0;  // bytes of the plugin's files
 };
 
-// On the VM's strand.
+// Used on the VM's strand; list() and read() on any thread.
 class SnapshotFolder {
  public:
   explicit SnapshotFolder(const std::string& vm_folder) : path_(vm_folder + "/snapshots") {}
 
-  // An empty folder for the plugin to write to. ALREADY_EXISTS: that snapshot is there.
+  // Makes an empty folder for the plugin to write to. ALREADY_EXISTS: the snapshot exists.
   Result<core::Fd> begin(const std::string& id) const;
-  // Every byte on disk, then the name; `size` is found here. What fails leaves nothing.
+  // Syncs every file, then gives the folder its final name; sets `size`. After a failure nothing of it is left.
   Result<SnapshotManifest> finish(SnapshotManifest manifest) const;
   void undo(const std::string& id) const;
   bool holds(const std::string& id) const;
-  std::vector<std::string> list() const;  // whole ones, by id; any thread
-  // NOT_FOUND "snapshot-not-found"; DATA_LOSS for one that can't be read.
+  std::vector<std::string> list() const;  // ids of the complete ones, sorted
+  // NOT_FOUND "snapshot-not-found"; DATA_LOSS: it can't be read; FAILED_PRECONDITION "node-outdated": a newer agent
+  // wrote it.
   Result<SnapshotManifest> read(const std::string& id) const;
   Result<core::Fd> open(const std::string& id) const;
-  Status remove(const std::string& id) const;  // success where there is none
+  Status remove(const std::string& id) const;  // success if it doesn't exist
   void remove_all() const;
-  // What an agent's end has interrupted.
+  // Removes what an interrupted begin(), finish() or remove() left behind.
   void sweep() const;
-  // No more than a crumb of room is left: why a write may have failed, whatever the plugin says.
+  // Almost no room is left: the likely cause of a write that failed, whatever the plugin says.
   bool disk_is_full() const;
 
  private:

@@ -1,4 +1,5 @@
-// Snapshot, restore and resize, on the VM's strand, and what becomes of those that the agent's end interrupted.
+// Snapshot, restore and resize, on the VM's strand, and what recovery does about those that the agent's end
+// interrupted.
 #include <unistd.h>
 
 #include "command_document.hpp"
@@ -21,8 +22,8 @@ Status check_id(const std::string& id) {
   return make_error(Code::invalid_argument, "a snapshot's id must be a UUID, got \"" + id + "\"");
 }
 
-// Whatever the plugin says of a write that failed for lack of room. By now the half of it that filled the disk may be
-// gone: then only the VMM's own words tell.
+// Reports a write that failed for lack of room as such, whatever code the plugin chose. The half-written file that
+// filled the disk may be gone by now: then only the VMM's message tells.
 Error snapshot_error(Error error, const SnapshotFolder& snapshots) {
   const bool is_full = snapshots.disk_is_full() || error.message.find("No space left on device") != std::string::npos;
   if (error.code != Code::resource_exhausted && !is_full) return error;
@@ -52,7 +53,7 @@ Result<VmStatus> Manager::resize_to(const VmPtr& vm, const core::ResizeCommand& 
   core::apply(wanted, document.spec, document.resolved);
   document.live = status.live;
   if (auto written = vm->folder.write_document(document); !written) {
-    // A size that nothing remembers would be gone after the next start, and nobody would know why.
+    // A size that is recorded nowhere would be gone after the next start, without an explanation.
     const VmSpec& before = vm->document.resolved ? *vm->document.resolved : vm->document.spec;
     if (args.vcpus) args.vcpus = before.boot_vcpus;
     if (args.memory) args.memory = before.memory_size;
@@ -63,7 +64,7 @@ Result<VmStatus> Manager::resize_to(const VmPtr& vm, const core::ResizeCommand& 
   return status;
 }
 
-// As it was before, or at least the truth: a plugin may leave the VM paused.
+// Resumes a VM that ran before and that the plugin has left paused. Otherwise returns the status as it is now.
 Result<VmStatus> Manager::go_on(const VmPtr& vm, Driver& driver, VmState before, const VmStatus& now) {
   if (before != VmState::running || now.state != VmState::paused) return now;
   QARAX_TRY(const VmArgs args, args_for(vm));
@@ -157,8 +158,8 @@ Result<VmStatus> Manager::restore(const VmPtr& vm, const Operation& operation) {
   return restored;
 }
 
-// At recovery: a VM that was paused for a snapshot goes on, what was half restored ends, and a resize is carried
-// through, since nobody else knows how far it came.
+// At recovery: a VM that was paused for a snapshot is resumed, a half-done restore is ended, and a resize is carried
+// through, because nothing records how far it came.
 Result<VmStatus> Manager::carry_through(const VmPtr& vm, const JournalRecord& intent, const VmStatus& now) {
   const auto action = core::action_named(intent.action);
   if (!core::has_vmm(now.state)) return now;
@@ -175,7 +176,8 @@ Result<VmStatus> Manager::carry_through(const VmPtr& vm, const JournalRecord& in
     return stopped;
   }
   if (action == core::Action::resize && now.state == VmState::running) {
-    // It was begun, by a later agent perhaps: as much of it as this one knows is better than half.
+    // The resize has begun, perhaps by a newer agent. Applying the members that this agent knows is better than leaving
+    // it half done.
     QARAX_TRY(const auto wanted, decode<core::ResizeCommand>(std::string_view(intent.document.text), Unknown::ignore));
     return resize_to(vm, wanted, *driver, call_to_undo(vm));
   }

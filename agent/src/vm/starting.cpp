@@ -1,4 +1,4 @@
-// From a start's document to a running VMM, on the VM's strand: resolved, recorded, and only then made.
+// From a start's document to a running VMM, on the VM's strand: resolve it, record it, and only then launch.
 #include <unistd.h>
 
 #include <utility>
@@ -13,7 +13,7 @@ namespace qarax::agent {
 
 Status Manager::check_incarnation(const VmPtr& vm, const Command& command) {
   if (command.incarnation > vm->document.incarnation) {
-    // Its run folder is about to go, and with it all that names its process.
+    // A start removes the run folders of earlier incarnations, and with them everything that names their processes.
     if (!lives(vm->id, vm->document.incarnation)) return Ok{};
     return make_error(Code::failed_precondition,
                       "VM " + vm->id + " still has the VMM of incarnation " + std::to_string(vm->document.incarnation) +
@@ -37,7 +37,8 @@ Result<VmSpec> Manager::resolve(const std::string& document, std::int64_t deadli
   return in_step("resolve", driver->resolve(call, {wanted.resolved.value_or(wanted.spec)}));
 }
 
-// Files by digest are the same under another path, which they have where the data folder was moved.
+// Boot files are named by their digest, so a file of the same name in this data folder is the same file. Its path
+// differs where the data folder was moved.
 BootFiles Manager::found(BootFiles boot) const {
   for (std::string* file : {&boot.kernel, &boot.kernel_pvh, &boot.initramfs}) {
     if (file->empty() || ::access(file->c_str(), R_OK) == 0) continue;
@@ -53,8 +54,8 @@ std::string Manager::missing_of(const BootFiles& boot) {
   return {};
 }
 
-// What it booted first, unless its machine was changed since: the node's default kernel may be another one by now, or
-// gone.
+// The files that the VM has booted before, unless its machine was changed since: the node's default kernel may be
+// another one by now, or gone.
 Result<BootFiles> Manager::boot_files_of(const VmPtr& vm, const core::StartCommand& wanted) {
   BootFiles before = found(vm->document.boot);
   const bool is_the_same = !wanted.resolve && wanted.boot_source_id == vm->document.boot_source_id;
@@ -73,13 +74,13 @@ Result<VmStatus> Manager::start(const VmPtr& vm, Operation& operation) {
 
   VmDocument document = document_of(command, wanted);
   auto boot = boot_files_of(vm, wanted);
-  // Not every hypervisor boots a kernel: whether the lack of a default one matters is the plugin's to say.
+  // Not every hypervisor boots a kernel, so the plugin decides whether a missing default kernel matters.
   if (boot)
     document.boot = std::move(*boot);
   else if (boot.error().reason != "no-boot-source")
     return std::move(boot).error().at_step("boot-files");
   document.resolved = wanted.resolved;
-  // What is frozen already stays: a plugin resolves only what isn't said.
+  // Values that were frozen before stay: a plugin resolves only what the spec leaves open.
   if (!document.resolved || wanted.resolve) {
     QARAX_TRY(document.resolved,
               in_step("resolve", driver->resolve(call, {document.resolved ? *document.resolved : wanted.spec})));
@@ -91,7 +92,7 @@ Result<VmStatus> Manager::start(const VmPtr& vm, Operation& operation) {
       vm, operation, [&](const DriverCall& with, const StartArgs& args) { return driver->start(with, args); },
       std::move(turn));
   if (!started && is_first && !vm->is_dead()) {
-    // Nothing has booted these: the next start takes what the node has by then.
+    // Nothing has ever booted from these files, so the next start takes those that the node has by then.
     vm->document.boot = {};
     log_unless(vm->folder.write_document(vm->document),
                "the next start boots the same files, as they can't be forgotten", vm->id);
@@ -99,7 +100,7 @@ Result<VmStatus> Manager::start(const VmPtr& vm, Operation& operation) {
   return started;
 }
 
-// The intent and what the incarnation is made of, before anything is made.
+// Records the intent and the incarnation's document before anything else is made.
 Status Manager::note_start(const VmPtr& vm, const Command& command, const VmDocument& document) {
   const JournalRecord intent = record_of(RecordKind::intent, command);
   if (!vm->folder.exists()) {
@@ -108,7 +109,7 @@ Status Manager::note_start(const VmPtr& vm, const Command& command, const VmDocu
   } else {
     if (!vm->journal) {
       auto journal = vm->folder.open_journal(After::agent);
-      // Nothing runs, and this is another incarnation: what became of those before is of no matter to it.
+      // Nothing runs and a new incarnation begins, which doesn't depend on what became of earlier ones.
       if (!journal && journal.error().code == Code::data_loss) {
         core::logger("vm")->warn("a damaged journal is set aside, another one begins vm={} reason={}", vm->id,
                                  core::log_value(journal.error().message));
@@ -139,7 +140,7 @@ Result<VmStatus> Manager::launch(const VmPtr& vm, const Operation& operation, co
   args.spec = document.resolved.value_or(document.spec);
   args.boot = document.boot;
   args.run_dir = processes_.run_dir(vm->id, document.incarnation);
-  QARAX_CHECK(in_step("record", core::make_folder_unsynced(args.run_dir)));  // its supervisor sees to the rest
+  QARAX_CHECK(in_step("record", core::make_folder_unsynced(args.run_dir)));  // its supervisor syncs it
   auto started = how(call, args);
   if (started && core::has_vmm(started->state)) {
     const auto process = processes_.find({vm->id, document.incarnation});
@@ -156,9 +157,9 @@ Result<VmStatus> Manager::launch(const VmPtr& vm, const Operation& operation, co
                         : std::move(started).error();
   if (error.step.empty()) error.step = std::string(core::to_string(command.action)) + "-vmm";
   if (error.log_tail.empty()) error.log_tail = vmm_log_tail(args.run_dir);
-  // Whatever the plugin left: its processes go, so that "not started" is a promise.
+  // Kill the processes that the plugin may have left, so that a failed start means that nothing runs.
   if (auto killed = processes_.kill({vm->id, document.incarnation}, CallLimits{}.within_ms(kUndoMs)); !killed) {
-    // Handle and sockets stay: it is still there to be asked and ended.
+    // Handle and sockets stay, because the VMM still runs and must be reachable to be asked and ended.
     error.message += "; and its process could not be ended: " + killed.error().message;
     return error;
   }

@@ -1,4 +1,4 @@
-// What the steps of a command share, whichever it is.
+// Helpers that the steps of all commands share.
 #pragma once
 
 #include <string_view>
@@ -12,7 +12,7 @@
 
 namespace qarax::agent {
 
-// The result, whose error says in which step it came about.
+// Adds to a failed result the step in which it failed.
 template <class T>
 Result<T> in_step(std::string_view step, Result<T> result) {
   if (!result) return std::move(result).error().at_step(step);
@@ -21,7 +21,7 @@ Result<T> in_step(std::string_view step, Result<T> result) {
 
 inline constexpr std::string_view kNotDisowned = "what the VM leaves behind can't be noted";
 
-// What failed and keeps nothing from going on: whoever looks for the reason of what comes of it finds it in the log.
+// Logs a failure that doesn't stop the caller, so that the reason for its consequences can be found.
 template <class T>
 void log_unless(const Result<T>& done, std::string_view what, const std::string& vm) {
   if (!done) core::logger("vm")->error("{} vm={} reason={}", what, vm, core::log_value(done.error().message));
@@ -44,7 +44,7 @@ inline JournalRecord record_of(RecordKind kind, const Command& command) {
   return record;
 }
 
-// What an incarnation begins as. A restore puts what its snapshot holds in place of hypervisor and machine.
+// The document that an incarnation begins with. A restore replaces hypervisor and machine by those of its snapshot.
 inline VmDocument document_of(const Command& command, const core::StartCommand& wanted) {
   VmDocument document;
   document.vm = command.vm;

@@ -25,10 +25,11 @@ class Strand : public std::enable_shared_from_this<Strand> {
 
   // The task runs when all tasks that were enqueued before it are through. After close() the task is dropped.
   void enqueue(Task task);
-  // What a task steps aside for calls this exactly once: `rest` runs as the rest of the task, and then the others run.
+  // Whatever a task stepped aside for calls this exactly once: the pool runs `rest` as the remainder of the task, and
+  // then the other tasks.
   void resume(std::function<void()> rest);
-  // A task that has begun ends as it would have, and no other begins. The caller gets the others and destroys them
-  // where it holds no lock, because somebody may wait for the end of one.
+  // A task that has begun runs to its end, and no other begins. The caller gets the other tasks and must destroy them
+  // while it holds no lock, because their destructors may wake somebody who waits for a task's end.
   std::deque<Task> close();
   // A task has begun and isn't through, or is about to begin.
   bool is_busy() const;

@@ -1,4 +1,4 @@
-// One task at a time, in their order, and none after the end.
+// One task at a time, in order, and none after close().
 #include "strand.hpp"
 
 #include <gtest/gtest.h>
@@ -20,7 +20,7 @@ class StrandTest : public testing::Test {
       return Went::through;
     });
   }
-  // Waits for all that is enqueued.
+  // Waits for all tasks enqueued so far.
   void drain() {
     std::promise<void> done;
     enqueue([&] { done.set_value(); });
@@ -35,7 +35,7 @@ TEST_F(StrandTest, TasksOfManyThreadsRunOneAtATimeEachThreadsInItsOrder) {
   constexpr int kThreads = 4;
   constexpr int kTasks = 500;
   std::atomic<int> inside{0};
-  std::vector<std::pair<int, int>> ran;  // no lock: a second task at a time would be a race
+  std::vector<std::pair<int, int>> ran;  // no lock: two tasks at a time would be a data race
   std::vector<std::future<void>> threads;
   threads.reserve(kThreads);
   for (int thread = 0; thread < kThreads; ++thread)

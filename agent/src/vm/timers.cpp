@@ -13,7 +13,7 @@ Timers::Handle Timers::at(std::int64_t monotonic_ns, std::function<void()> work)
     const std::lock_guard lock(mutex_);
     handle = {monotonic_ns, ++made_};
     if (stopping_) return handle;
-    // Only what comes before all others changes until when the thread sleeps.
+    // Only a new earliest entry changes how long the thread sleeps.
     const auto added = due_.emplace(handle, std::move(work)).first;
     if (added != due_.begin()) return handle;
   }
@@ -22,7 +22,7 @@ Timers::Handle Timers::at(std::int64_t monotonic_ns, std::function<void()> work)
 }
 
 void Timers::forget(const Handle& handle) {
-  std::function<void()> work;  // ends without the lock: what it holds may be the last of its kind
+  std::function<void()> work;  // destroyed after the lock is released, because destructors of what it holds may run
   const std::lock_guard lock(mutex_);
   const auto found = due_.find(handle);
   if (found == due_.end()) return;
@@ -59,7 +59,7 @@ void Timers::run() {
     auto work = std::move(due_.begin()->second);
     due_.erase(due_.begin());
     lock.unlock();
-    work();
+    core::guarded("timers", work);
     work = nullptr;
     lock.lock();
   }

@@ -1,4 +1,4 @@
-// Work at a time: one thread that sleeps until the next is due. What is due must only enqueue or be quick.
+// Runs work at given times, on one thread that sleeps until the next is due. The work must only enqueue or be quick.
 #pragma once
 
 #include <condition_variable>
@@ -20,11 +20,11 @@ class Timers {
 
   using Handle = std::pair<std::int64_t, std::uint64_t>;
 
-  Handle at(std::int64_t monotonic_ns, std::function<void()> work);  // any thread; forgotten after stop
-  // What needn't be done any more, with all that it holds; nothing where it was done, or is being done.
+  Handle at(std::int64_t monotonic_ns, std::function<void()> work);  // any thread; after stop() the work is dropped
+  // Drops the work and all that it holds. No effect if the work is done or being done.
   void forget(const Handle& handle);
   void in_ms(std::int64_t ms, std::function<void()> work);
-  void stop();  // what isn't due yet is forgotten
+  void stop();  // work that isn't due yet is dropped
 
  private:
   void run();

@@ -4,8 +4,10 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <future>
 #include <memory>
 #include <mutex>
+#include <stdexcept>
 #include <string>
 
 #include "qarax/plugin/call.hpp"
@@ -22,7 +24,7 @@ TEST(Timers, WhatIsForgottenIsNotDoneAndHoldsNothing) {
   EXPECT_EQ(held.use_count(), 2);
   timers.forget(handle);
   EXPECT_EQ(held.use_count(), 1);
-  timers.forget(handle);  // a second time is none
+  timers.forget(handle);  // has no effect a second time
 }
 
 TEST(Timers, TwoOfOneInstantAreTwo) {
@@ -35,6 +37,14 @@ TEST(Timers, TwoOfOneInstantAreTwo) {
   EXPECT_EQ(held.use_count(), 2);
 }
 
+TEST(Timers, WorkThatThrowsKeepsNothingElseFromBeingDone) {
+  std::promise<void> done;
+  Timers timers;
+  timers.at(0, [] { throw std::runtime_error("of the test"); });
+  timers.at(1, [&] { done.set_value(); });
+  EXPECT_EQ(done.get_future().wait_for(std::chrono::seconds(30)), std::future_status::ready);
+}
+
 TEST(Timers, DoesInOrderOfTime) {
   std::mutex mutex;
   std::condition_variable changed;
@@ -45,7 +55,7 @@ TEST(Timers, DoesInOrderOfTime) {
     done.push_back(what);
     changed.notify_all();
   };
-  // The only thread is busy until both are there.
+  // The only thread is busy until both entries exist.
   timers.at(0, [&] {
     const std::int64_t now = plugin::monotonic_ns();
     timers.at(now + 2, [&] { append('b'); });

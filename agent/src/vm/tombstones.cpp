@@ -48,7 +48,7 @@ void Tombstones::remove_oldest() {
   std::error_code error;
   for (std::filesystem::directory_iterator at(folder_, error), end; !error && at != end; at.increment(error)) {
     struct stat info {};
-    // Half-written ones are another's to remove.
+    // Half-written files are removed at the agent's start.
     if (at->path().extension() == ".json" && !own.contains(at->path().string()) &&
         ::stat(at->path().c_str(), &info) == 0)
       others.push_back({{info.st_mtim.tv_sec, info.st_mtim.tv_nsec}, at->path().string()});

@@ -1,7 +1,8 @@
-// <data>/tombstones/<uuid>.json: the VMs that were deleted by command, each with the revision that did it, so that a
-// command which comes late brings none of them back. The latest ones only, by the order in which they were written (of
-// those of earlier agents, by their files' times): a command overtaken by thousands of deletes would be of another
-// server or of its database's old copy, and those are refused by their term (core/decisions/0005-whose-node-it-is.md).
+// <data>/tombstones/<uuid>.json: one for each VM that was deleted by command, with the revision of the delete, so that
+// a late command doesn't bring the VM back. Only the latest are kept, by the order in which they were written (those of
+// earlier agents by their files' times). A command that arrives after thousands of later deletes can only come from
+// another server or an old copy of its database, and those are refused by their term
+// (core/decisions/0005-whose-node-it-is.md).
 #pragma once
 
 #include <cstdint>
@@ -20,18 +21,19 @@ struct Tombstone {
   std::int32_t step = 0;
 };
 
-// Any thread; a VM's own by one thread at a time.
+// Any thread; for one VM, one thread at a time.
 class Tombstones {
  public:
-  static constexpr std::size_t kMost = 10'000;  // some 40 MB of a disk's blocks
+  static constexpr std::size_t kMost = 10'000;  // about 40 MB in disk blocks
   explicit Tombstones(std::string folder, std::size_t most = kMost) : folder_(std::move(folder)), most_(most) {}
 
   Status write(const Tombstone& stone) const;
-  // NOT_FOUND: there is none. DATA_LOSS: there is, and it can't be understood. Else what keeps it from being read.
+  // NOT_FOUND: there is none. DATA_LOSS: it exists but can't be decoded. Other errors say why it can't be read.
   Result<Tombstone> read(const std::string& vm) const;
-  // A VM was deleted: once a tenth more than `most` may be there, the oldest go. What can't be removed stays.
+  // Call this after a VM was deleted. Once a tenth more than `most` may exist, the oldest are removed, as far as
+  // possible.
   void one_more(const std::string& vm);
-  // The same at once: at the agent's start, when nothing is known of how many there are.
+  // Removes the oldest beyond `most` at once. For the agent's start, when the number of tombstones is unknown.
   void remove_oldest();
 
  private:
@@ -39,8 +41,8 @@ class Tombstones {
   const std::string folder_;
   const std::size_t most_;
   std::mutex mutex_;
-  std::size_t added_ = 0;          // since the last look
-  std::deque<std::string> own_{};  // written by this object, the latest last: no clock says in which order
+  std::size_t added_ = 0;          // since the last remove_oldest()
+  std::deque<std::string> own_{};  // written by this object, the latest last: their order depends on no clock
 };
 
 }  // namespace qarax::agent

@@ -23,10 +23,11 @@ class TombstonesTest : public testing::Test {
 TEST_F(TombstonesTest, TheOldestGoAndTheLatestStay) {
   {
     Tombstones stones(folder_.path(), 20);
-    for (int i = 0; i < 20; ++i) bury(stones, "vm-" + std::to_string(i), 1'000'000 - i);  // the later, the older
+    for (int i = 0; i < 20; ++i)
+      bury(stones, "vm-" + std::to_string(i), 1'000'000 - i);  // the later written, the older its time
   }
   Tombstones stones(folder_.path(), 20);
-  // The clock was set back since.
+  // From here on the clock is far behind those times.
   for (const char* late : {"late-1", "late-2", "late-3"}) {
     EXPECT_TRUE(stones.read("vm-19")) << "a tenth too many may be there";
     bury(stones, late, 5);

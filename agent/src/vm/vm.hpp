@@ -18,7 +18,7 @@
 
 namespace qarax::agent {
 
-// What ends a call before its time. Thread-safe.
+// Cancels a call: fd() is readable after now(). Thread-safe.
 class Cancel {
  public:
   Cancel();
@@ -29,23 +29,23 @@ class Cancel {
   core::Fd fd_;
 };
 
-// A command on its way. It is answered exactly once; more callers may join it until then. Thread-safe where no member
-// says otherwise.
+// A command in progress. It is answered exactly once, and until then more callers may join it. Thread-safe where no
+// member's comment says otherwise.
 class Operation final : public CommandTicket {
  public:
   Operation(Command command, std::function<void(CommandResult)> done);
   void cancel() override { cancel_.now(); }
-  // All callers hear `result`. False: they were answered already, because a deadline was quicker.
+  // All callers get `result`. False: they were answered before, at a missed deadline or at the agent's end.
   bool answer(const CommandResult& result);
-  // `done` hears the answer, too. False: it was given already, and the stored result is the answer.
+  // `done` gets the answer, too. False: the callers were answered before, and `done` is never called.
   bool join(std::function<void(CommandResult)> done);
 
   const Command command;
   Settled settled;
   bool killed = false;  // the VMM was killed under its call; guarded by the VM's admission_mutex
-  // The start's turn to boot, or why that didn't come. Only the strand uses it.
+  // The start's turn to boot, or the error why none came. Only the strand uses it.
   std::optional<Result<BootGate::Turn>> turn;
-  // The timer of its deadline, which is set before anybody else has the operation.
+  // The timer of the command's deadline. Set before any other thread can see the operation.
   std::optional<Timers::Handle> deadline;
   int cancel_fd() const { return cancel_.fd(); }
 
@@ -57,7 +57,7 @@ class Operation final : public CommandTicket {
 };
 
 struct Vm {
-  // `incarnation` is the one that a VMM of it may be of, `first` what is known of it before anything is looked at.
+  // `incarnation` is the one that a running VMM may belong to; `first` is the status before anything was looked at.
   Vm(core::WorkerPool& pool, std::string vm_id, std::string path, std::int64_t incarnation, VmStatus first)
       : id(std::move(vm_id)),
         folder(std::move(path)),
@@ -69,21 +69,21 @@ struct Vm {
   const std::string id;
   const VmFolder folder;
 
-  // What is done for the VM is a task of its strand, except where a function says that it comes from elsewhere.
+  // Everything done for the VM is a task of its strand, except where a function's comment names other threads.
   const std::shared_ptr<Strand> strand;
 
-  // Guards all from here to `dead`: what the strand is at, and which commands are taken.
+  // Guards everything from here to `dead`: what the strand is doing, and which commands are accepted.
   std::mutex admission_mutex;
-  std::shared_ptr<Operation> running;      // the command that the strand is at
-  std::shared_ptr<const Cancel> own_call;  // the call that the strand makes for no command: a recovery, a look
-  std::condition_variable moved;           // `running` is another one, or one of `pending` has ended
+  std::shared_ptr<Operation> running;      // the command that the strand carries out
+  std::shared_ptr<const Cancel> own_call;  // the plugin call that the strand makes for no command: a recovery, a look
+  std::condition_variable moved;           // `running` has changed, or a command has left `pending`
 
-  std::int64_t revision = 0;                                    // the highest that was taken; its results are next
+  std::int64_t revision = 0;  // the highest that was taken; `results` are those of this revision
   std::vector<std::pair<std::int32_t, CommandResult>> results;  // (step, result)
-  std::vector<std::shared_ptr<Operation>> pending;              // taken and not finished
+  std::vector<std::shared_ptr<Operation>> pending;              // accepted and not finished
   bool recovering = false;
-  bool looking = false;  // a look at it is queued already
-  bool dead = false;     // deleted under that call: nothing is done or said for it any more
+  bool looking = false;  // a task that looks at it is queued already
+  bool dead = false;     // deleted: nothing is done or reported for it any more
   bool is_dead();
   std::int64_t highest_revision();
 

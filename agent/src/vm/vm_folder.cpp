@@ -19,7 +19,7 @@ Result<VmDocument> VmFolder::read_document() const {
   auto text = core::read_file(path_ + "/vm.json");
   if (!text && text.error().code == Code::not_found && !exists())
     return make_error(Code::not_found, "there is no folder " + path_);
-  // What can't be read now may be later; a document that isn't there, or is too long to be one, stays so.
+  // A read error may pass later. A document that is missing, or too long to be one, stays so.
   if (!text && (text.error().code == Code::not_found || text.error().code == Code::out_of_range))
     return make_error(Code::data_loss, "the VM's folder is damaged: " + text.error().message, "vm-folder-damaged");
   if (!text) return std::move(text).error().context("the VM's folder can't be read");
@@ -93,7 +93,7 @@ Result<Journal> VmFolder::make(const JournalRecord& first, const VmDocument& doc
     QARAX_TRY(Journal journal, Journal::open(unfinished + "/journal", After::agent));
     QARAX_CHECK(journal.append(first, Outlives::host));
   }
-  QARAX_CHECK(VmFolder(unfinished).write_document(document));  // and with it both names
+  QARAX_CHECK(VmFolder(unfinished).write_document(document));  // also syncs the folder, and with it both names
   if (::rename(unfinished.c_str(), path_.c_str()) != 0) return core::errno_error("can't make " + path_, errno);
   QARAX_CHECK(core::sync_folder(parent));
   return open_journal(After::agent);

@@ -11,8 +11,7 @@
 
 namespace qarax::agent {
 
-// vm.json: who the VM is and what its current incarnation was started with. format and min_reader as in every file
-// here.
+// vm.json: who the VM is and what its current incarnation was started with.
 struct VmDocument {
   std::int64_t format = 1;
   std::int64_t min_reader = 1;
@@ -20,14 +19,14 @@ struct VmDocument {
   std::string name{};
   std::string hypervisor{};
   std::int64_t incarnation = 0;
-  std::string boot_identity{};  // core::boot_identity() of that start
-  VmSpec spec{};                // as it now is: a resize changes it, and `resolved` and `live` with it
+  std::string boot_identity{};  // core::boot_identity() when it was started
+  VmSpec spec{};                // the current one: a resize changes it, and `resolved` and `live` with it
   std::optional<VmSpec> resolved{};
-  RawJson live{};                               // what the plugin said of the running incarnation after its last resize
-  BootFiles boot{};                             // immutable by digest, so this freezes what the VM boots
-  std::optional<std::string> boot_source_id{};  // as it was asked for
-  RawJson keep{};                               // the server's own words, for an adopt
-  std::int64_t keep_edition = 0;                // of name and keep
+  RawJson live{};                               // what the plugin said of the running incarnation after the last resize
+  BootFiles boot{};                             // the files are immutable by digest, so this freezes what the VM boots
+  std::optional<std::string> boot_source_id{};  // as the start asked for it
+  RawJson keep{};                               // the server's own words, given back at an adopt
+  std::int64_t keep_edition = 0;                // edition of `name` and `keep`
 };
 
 class VmFolder {
@@ -35,28 +34,29 @@ class VmFolder {
   explicit VmFolder(std::string path) : path_(std::move(path)) {}
 
   const std::string& path() const { return path_; }
-  // NOT_FOUND only for a folder that isn't there; an empty or damaged one is DATA_LOSS with the reason. Anything else
-  // is what kept it from being read, and may pass.
+  // NOT_FOUND only if the folder doesn't exist. An empty or damaged folder is DATA_LOSS with the reason. Other errors
+  // say why it can't be read now; they may pass.
   Result<VmDocument> read_document() const;
   Status write_document(const VmDocument& document) const;
-  Result<RawJson> read_handle() const;  // "null" where none was kept
+  Result<RawJson> read_handle() const;  // "null" if none was stored
   Status write_handle(std::string_view handle) const;
-  Status remove_handle() const;  // not waited for: after a loss of power no handle is looked at
+  Status remove_handle() const;  // not synced: after a loss of power no handle is read
   Result<Journal> open_journal(After after) const { return Journal::open(path_ + "/journal", after); }
-  // An empty one in place of one that is damaged, which is kept beside it; named for good with the next document.
+  // Begins an empty journal in place of a damaged one, which is kept beside it. The renaming is on disk for certain
+  // once the next document is written.
   Result<Journal> begin_journal_anew(std::int64_t revision) const;
-  // Run folders of incarnations before `keep`; their console logs go with them.
+  // Removes the run folders of incarnations before `keep`, with their console logs.
   void remove_old_runs(std::int64_t keep) const;
-  // Frees what is large, so that the rest of a delete fits on a full disk.
+  // Frees the large files first, so that the rest of a delete fits on a full disk.
   void remove_runs() const { remove_old_runs(INT64_MAX); }
-  // Gone under its name when it returns, and with its content then or after the agent's next start.
+  // When it returns the folder has lost its name. Its content is deleted now, or at the agent's next start.
   Status remove() const;
-  // A new folder, there only together with its journal, that first record, and its document.
+  // Makes a new folder that appears with its journal, the first record and the document, or not at all.
   Result<Journal> make(const JournalRecord& first, const VmDocument& document) const;
   bool exists() const;
   bool has_document() const;
   bool has_runs() const;
-  // What a folder that was being made or removed leaves behind.
+  // The name of a folder that an interrupted make() or remove() left behind.
   static bool is_debris(std::string_view name);
 
  private:

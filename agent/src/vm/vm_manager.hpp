@@ -1,4 +1,4 @@
-// The VMs of this host: what gRPC asks of them, in order per VM, and what is true of them.
+// The VMs of this host: carries out what gRPC asks of them, in order per VM, and reports their state.
 #pragma once
 
 #include <cstdint>
@@ -22,23 +22,23 @@ struct Command {
   core::Action action = core::Action::start;
   std::string request_id;
   std::int64_t deadline_ns = 0;  // CLOCK_MONOTONIC; 0: none
-  std::string document;          // as node.proto says for the action
+  std::string document;          // format by action, as in node.proto
 };
 
-// `report` is what is true after the command, also after one that failed (unless the VM isn't known at all).
+// `report` is the VM's state after the command, also after a command that failed (except where the VM is unknown here).
 struct CommandResult {
   core::VmReport report;
   Status outcome = Ok{};
 };
 
-// What became of the guests when their host was about to go down.
+// What stop_guests() achieved, in numbers of VMs.
 struct HostShutdown {
   int powered_off = 0;
-  int killed = 0;  // after their time was up
-  int failed = 0;  // still there
+  int killed = 0;  // after the timeout
+  int failed = 0;  // still running
 };
 
-// A handle on a command that runs, also one that was asked for again, for cancelling it when its caller goes away.
+// Cancels a command in progress when its caller goes away. A repeated command gets the ticket of the one in progress.
 // Thread-safe.
 class CommandTicket {
  public:
@@ -46,53 +46,54 @@ class CommandTicket {
   virtual void cancel() = 0;
 };
 
-// What a server wants back of a VM, in its own words.
+// Data of a VM that the server stores on the node in its own format, to get it back if its database is lost.
 struct Words {
   std::string name{};
   RawJson keep{};
-  std::int64_t edition = 0;  // earlier ones never replace later ones; 0: an older server's, which have no order
+  std::int64_t edition = 0;  // a lower one never replaces a higher one; 0: from an older server, without an order
 };
 
 class VmManager {
  public:
   virtual ~VmManager() = default;
 
-  // Any thread; returns at once. `done` is called exactly once, from a worker thread, when the command has ended (with
-  // its stored result for a repeated (revision, step), refused for a lower revision or for a VM that is still
-  // recovering).
+  // Any thread; returns at once. `done` is called exactly once, from a worker thread, when the command has ended. A
+  // repeated (revision, step) gets its stored result. A lower revision, and a VM that is still recovering, are refused.
   virtual std::shared_ptr<CommandTicket> execute(Command command, std::function<void(CommandResult)> done) = 0;
-  // Any thread; returns at once. What is under way for this VM with this revision is broken off; its callers hear of it
-  // as its end. Whether there was anything.
+  // Any thread; returns at once. Cancels the commands of this revision that are in progress for this VM; their callers
+  // get the result as usual. Returns whether there were any.
   virtual bool cancel(const std::string& vm, std::int64_t revision) = 0;
 
-  // Any thread; only enqueues. The server's words about a VM are others now; its report shows when they are kept.
-  // NOT_FOUND: there is no such VM here.
+  // Any thread; only enqueues. Replaces the words that the server stores for a VM; its report shows when they are on
+  // disk. NOT_FOUND: this node has no such VM.
   virtual Status keep(const std::string& vm, Words words) = 0;
 
-  // Any thread; asks the VMM within `deadline_ns`. A VM without a folder: a report with `missing`.
+  // Any thread; asks the VMM within `deadline_ns`. For a VM without a folder: a report with `missing`.
   virtual core::VmReport inspect(const std::string& vm, std::int64_t deadline_ns) = 0;
-  // The same for what it has counted. FAILED_PRECONDITION "wrong-state" where no VMM runs.
+  // Any thread; asks the VMM for its counters. FAILED_PRECONDITION "wrong-state" if no VMM runs.
   virtual Result<Counters> counters(const std::string& vm, std::int64_t deadline_ns) = 0;
 
-  // All VMs (and tombstones, with `deleted`) as last seen, and every report from then on: the listener is called under
-  // the lock that orders reports, so it must only enqueue. Snapshot and subscription are atomic: no gap, no duplicate.
+  // Returns the last report of every VM; the listener gets every report from then on, also that of a VM's deletion. It
+  // is called under the lock that orders reports, so it must only enqueue. Snapshot and subscription are atomic: no
+  // gap, no duplicate.
   using Listener = std::function<void(const core::VmReport&)>;
   virtual std::vector<core::VmReport> subscribe(Listener listener, std::uint64_t& id) = 0;
   virtual void unsubscribe(std::uint64_t id) = 0;
 
-  // What is kept of every VM, and of those of `deleted_of` that were deleted here by command. Any thread; reads files.
+  // What is stored of every VM, and the tombstones of those of `deleted_of` that were deleted here by command. Any
+  // thread; reads files.
   virtual std::vector<core::KeptVm> kept(const std::vector<std::string>& deleted_of) = 0;
 
-  // What agents have made here and no VM owns, neither one of this node's nor one of `owned`, the server's; with
+  // What agents made on this host and no VM owns: neither a VM of this node nor one of `owned`, the server's list. With
   // `collect` it is removed. Any thread; may take seconds.
   virtual std::vector<core::Leftover> leftovers(bool collect, const std::vector<std::string>& owned) = 0;
 
-  // The power button to every guest, `timeout_ms` for all of them at once, then the VMMs are killed. No start is taken
-  // from then on until the agent's end. Any thread; returns when all are done.
+  // Presses the power button of every guest, waits `timeout_ms` for all of them together, then kills the VMMs that are
+  // left. No start is accepted from then on until the agent ends. Any thread; returns when all are done.
   virtual HostShutdown stop_guests(std::int64_t timeout_ms) = 0;
 
-  // What a start with this StartCommand would give its plugin; blocks, changes nothing. The errors that the start would
-  // have, up to the plugin's own judgement.
+  // Returns the spec that a start with this StartCommand would give its plugin. Blocks; changes nothing. Fails as the
+  // start would at the document, the plugin, the boot files or the plugin's resolve.
   virtual Result<VmSpec> resolve(const std::string& document, std::int64_t deadline_ns) = 0;
 
   // Folder of the running (or last) incarnation, where the supervisor keeps console.log and control.sock; NOT_FOUND

@@ -1,5 +1,5 @@
-// What becomes of a VM without a command: its VMM's end, what the agent asks its plugin now and then, and what is true
-// when the plugin doesn't answer.
+// What changes a VM without a command: its VMM's end, what the agent's regular looks find, and a plugin that doesn't
+// answer.
 #include <utility>
 
 #include "manager.hpp"
@@ -31,7 +31,7 @@ Manager::OwnCall::~OwnCall() {
 
 DriverCall Manager::OwnCall::call() const { return manager_.call_for(vm_, {deadline_ns_, cancel_->fd()}); }
 
-// The strand's own call is past its deadline and grace. What it still says is told when it comes.
+// Runs once the strand's own plugin call is past its deadline and grace. An answer that comes later is still reported.
 void Manager::doubt(const VmPtr& vm, const CancelPtr& call) {
   const std::lock_guard admission(vm->admission_mutex);
   if (vm->own_call != call || vm->running || vm->dead) return;  // a command has a deadline of its own
@@ -56,16 +56,17 @@ void Manager::record_exit(const VmPtr& vm, const VmStatus& status, Outlives outl
 void Manager::saw_exit(const VmPtr& vm, std::int64_t incarnation) {
   if (incarnation != vm->document.incarnation) return;
   const auto [is_shutdown, is_published] = reports_.exit_news(vm->known, incarnation);
-  // A start that failed has told its caller already; a process that runs on after a false alarm is left alone.
+  // A failed start has reported the shutdown itself.
   if (is_shutdown && !is_published) return;
   const auto process = processes_.find({vm->id, incarnation});
   if (process && process->alive) {
-    // Its supervisor's end, which is news of a VM that runs on.
+    // Only the supervisor has ended and the VM runs on, which the next look reports. After a false alarm nothing is
+    // done.
     if (processes_.has_lost_supervisor(vm->id, incarnation)) look_again(vm->id);
     return;
   }
   if (!process && (process.error().code == Code::data_loss || process.error().code == Code::failed_precondition)) {
-    // Nobody else will find out either; a force-stop or a delete ends whatever there is.
+    // No later attempt would find out more. A force-stop or a delete ends whatever is left.
     const VmStatus status =
         status_with(VmState::unknown, "it is unclear whether its VMM has ended: " + process.error().message);
     reports_.publish(vm->known, vm->facts(status));
@@ -80,9 +81,9 @@ void Manager::saw_exit(const VmPtr& vm, std::int64_t incarnation) {
   }
   const std::int64_t epoch = reports_.decision_epoch(vm->known);
   VmStatus status = is_published ? reports_.status_of(vm->known) : ended_status(vm);
-  // The report must not wait for the disk: a restart finds the same in the supervisor's record.
+  // The report must not wait for the disk: after a restart the supervisor's record says the same.
   if (!is_published && !reports_.publish_if_current(vm->known, vm->facts(status), epoch))
-    status = reports_.status_of(vm->known);  // told while the plugin hung
+    status = reports_.status_of(vm->known);  // tell_exit() reported it while the plugin hung
   if (vm->is_dead()) return;
   record_exit(vm, status);
   processes_.clean_up(vm->id, incarnation);
@@ -94,13 +95,14 @@ Timers::Handle Manager::tell_exit_later(const VmPtr& vm, std::int64_t incarnatio
                     [this, vm, incarnation] { pool_.post([this, vm, incarnation] { tell_exit(vm, incarnation); }); });
 }
 
-// Not on the strand, which a plugin's answer to the agent's own question holds up.
+// Runs off the strand, which may be blocked by a plugin that doesn't answer the agent's own call.
 void Manager::tell_exit(const VmPtr& vm, std::int64_t incarnation) {
   const auto process = processes_.find({vm->id, incarnation});
   if (!process || process->alive) return;
   const std::lock_guard admission(vm->admission_mutex);
   if (vm->dead) return;
-  // What a command or a recovery leaves is its own to say; if it says something else, or hangs after it, this is.
+  // A command, a recovery or a free strand reports the end itself. Check again later, in case it reports something else
+  // or hangs afterwards.
   if (vm->own_call == nullptr || vm->running || vm->recovering) {
     if (reports_.is_exit_untold(vm->known, incarnation)) tell_exit_later(vm, incarnation);
     return;
@@ -117,8 +119,8 @@ void Manager::look(const VmPtr& vm) {
   const std::int64_t epoch = reports_.decision_epoch(vm->known);
   const VmState state = reports_.status_of(vm->known).state;
   if (!core::may_have_vmm(state) || vm->document.incarnation == 0) return;
-  // Of a VM in another PID namespace nothing is seen here but the end that its supervisor has recorded. What its plugin
-  // says of it is no more than a guess, and a lock that is free says that nobody watches it.
+  // The VM runs in another PID namespace, where this agent can see nothing but the exit that its supervisor recorded.
+  // What the plugin says of it would be a guess, and a free supervisor lock only says that nobody watches the VM.
   const bool is_elsewhere = vm->document.boot_identity != core::boot_identity();
   if (is_elsewhere) {
     const auto process = processes_.find({vm->id, vm->document.incarnation});
@@ -133,7 +135,7 @@ void Manager::look(const VmPtr& vm) {
     return believed(vm->id, vm->document.incarnation, std::move(said));
   }();
   if (!seen) return;
-  // As it is by now: while the plugin hung the VM was called unknown.
+  // Read again, because the VM may have been reported as unknown while the plugin hung.
   const VmStatus last = reports_.status_of(vm->known);
   if (seen->state == last.state && seen->status_reason == last.status_reason) return;
   if (!reports_.publish_if_current(vm->known, vm->facts(*seen), epoch) || seen->state != VmState::shutdown) return;
@@ -141,7 +143,7 @@ void Manager::look(const VmPtr& vm) {
   processes_.clean_up(vm->id, vm->document.incarnation);
 }
 
-// What no event tells of: a VMM that paused itself at an I/O error, a guest that panicked.
+// For changes without an event: a VMM that paused itself at an I/O error, a guest that panicked.
 void Manager::look_at_all() {
   std::vector<std::string> ids;
   {
@@ -150,7 +152,7 @@ void Manager::look_at_all() {
     for (const auto& [id, vm] : vms_) ids.push_back(id);
   }
   for (const std::string& id : ids) look_again(id);
-  // Not for nothing: work each time would keep the pool's idle threads from ending.
+  // Only if there is something to do: a task at every look would keep the pool's idle threads from ending.
   if (processes_.has_lost_any()) pool_.post([this] { processes_.bound_lost_logs(); });
   timers_.in_ms(options_.look_ms, [this] { look_at_all(); });
 }

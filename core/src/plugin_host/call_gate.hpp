@@ -1,4 +1,4 @@
-// Counts the calls that are inside, and closes: nobody enters any more, and the closer waits for the rest.
+// Counts the calls in flight. Once it is closed no call enters any more, and the closer waits for those in flight.
 #pragma once
 
 #include <chrono>
@@ -9,7 +9,7 @@ namespace qarax::core {
 
 class CallGate {
  public:
-  // While it lives, close() waits. False where the gate was closed already.
+  // A call in flight, for as long as it lives. False if the gate was already closed.
   class Pass {
    public:
     explicit Pass(CallGate& gate) : gate_(gate.enter() ? &gate : nullptr) {}
@@ -24,7 +24,7 @@ class CallGate {
     CallGate* gate_;
   };
 
-  // True when nobody is left inside; false at `until`. May be called again.
+  // Closes the gate. True: no call is in flight; false: some still are at `until`. May be called again.
   bool close(std::chrono::steady_clock::time_point until) {
     std::unique_lock lock(mutex_);
     closed_ = true;

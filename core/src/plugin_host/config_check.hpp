@@ -1,4 +1,4 @@
-// A plugin's config against its config_schema, before any of its code runs.
+// Checks a plugin's config against its config_schema, before its create runs.
 #pragma once
 
 #include <string_view>
@@ -11,13 +11,13 @@ namespace qarax::core {
 // `schema`: JSON Schema of an object of scalar properties. Known keywords: type, properties, required,
 // additionalProperties (true or false), title, description, $schema and, of a property: type (string, integer, number,
 // boolean, or an array of those and null), enum, minimum, maximum, minLength, maxLength, default, title, description,
-// examples, format. Any other one is an error: a rule that isn't checked would be a promise broken in silence.
-// `config`: JSON; "null" counts as {}. INVALID_ARGUMENT with every problem and its pointer; FAILED_PRECONDITION when
-// the schema itself is at fault.
+// examples, format. Any other keyword is an error, since a rule that isn't checked would be silently broken.
+// `config`: JSON; "null" counts as {}. INVALID_ARGUMENT with every problem and its pointer; FAILED_PRECONDITION if the
+// schema itself is at fault.
 Status check_plugin_config(std::string_view schema, std::string_view config);
 
-// `config` with those members of `offers` that it lacks and that the schema's properties have. A schema or config that
-// can't be read is left to check_plugin_config.
+// Returns `config` plus those members of `offers` that it lacks and that are among the schema's properties. If the
+// schema or the config can't be read, returns `config` as it is; check_plugin_config reports that.
 RawJson with_offers(std::string_view schema, const RawJson& config, const RawJson& offers);
 
 }  // namespace qarax::core

@@ -19,12 +19,12 @@ constexpr std::size_t kStack = 64u << 10;
 std::atomic<bool> installed{false};
 thread_local const CrashWord* innermost = nullptr;
 
-// A stack that has overflowed has no room for the handler: each thread that calls plugins gets another.
+// An overflowed stack has no room for the handler: each thread that calls plugins gets an alternate signal stack.
 class OtherStack {
  public:
   OtherStack() {
     stack_t now{};
-    if (::sigaltstack(nullptr, &now) != 0 || (now.ss_flags & SS_DISABLE) == 0) return;  // a sanitizer's
+    if (::sigaltstack(nullptr, &now) != 0 || (now.ss_flags & SS_DISABLE) == 0) return;  // has one, e.g. a sanitizer's
     memory_.reset(new (std::nothrow) char[kStack]);
     if (memory_ == nullptr) return;
     stack_t own{};
@@ -61,13 +61,13 @@ const char* name_of(int signal) {
 }
 
 void say(const char* text, std::size_t length) {
-  if (::write(STDERR_FILENO, text, length) < 0) return;  // nobody is left to be told
+  if (::write(STDERR_FILENO, text, length) < 0) return;  // there is nowhere to report that
 }
 
 }  // namespace
 
 struct CrashWriter {
-  // Only what is async-signal-safe.
+  // Calls only async-signal-safe functions.
   static void on_crash(int signal) {
     const int before = errno;
     const char* const name = name_of(signal);
@@ -80,7 +80,8 @@ struct CrashWriter {
     }
     say("\n", 1);
     errno = before;
-    // Blocked until the handler returns, and the default by then (SA_RESETHAND): the dump shows where it was.
+    // The signal stays blocked until the handler returns. SA_RESETHAND has restored the default action by then, so the
+    // core dump shows where the crash was.
     ::raise(signal);
   }
 };

@@ -54,7 +54,8 @@ class Reader {
     return Ok{};
   }
 
-  // Where a loaded address stands in the file: the loader's own view, so that missing section headers don't matter.
+  // The file offset of a loaded address, from the program headers as the loader reads them: section headers may be
+  // missing.
   std::optional<std::uint64_t> offset_of(std::uint64_t address) const {
     for (const auto& segment : segments_)
       if (segment.p_type == PT_LOAD && address >= segment.p_vaddr && address - segment.p_vaddr < segment.p_filesz)
@@ -105,7 +106,7 @@ class Reader {
       if (count) return static_cast<std::uint64_t>(*count);
     }
     if (!gnu_hash_) return broken("it has no dynamic symbol table");
-    // GNU's table says nothing about the count: it is one past the last entry of the longest chain.
+    // DT_GNU_HASH doesn't store the count: it is one more than the index of the last symbol in the last chain.
     struct Header {
       std::uint32_t buckets, first, bloom, shift;
     };

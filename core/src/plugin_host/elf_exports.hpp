@@ -1,4 +1,4 @@
-// What a shared library would export, read from its dynamic symbol table without loading it.
+// Reads what a shared library would export from its dynamic symbol table, without loading it.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +16,8 @@ struct ElfExport {
   std::uint64_t size = 0;  // bytes, as the symbol says
 };
 
-// `file`: the whole content. Every defined symbol that another file could bind to. INVALID_ARGUMENT: not a shared
-// library of this machine's kind, or cut off.
+// `file`: the file's whole content. Returns every defined symbol that another file could bind to. INVALID_ARGUMENT: it
+// isn't a shared library for this machine, or it is truncated.
 Result<std::vector<ElfExport>> elf_exports(std::string_view file);
 
 }  // namespace qarax::core

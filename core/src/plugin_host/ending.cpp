@@ -13,7 +13,7 @@ struct Ending::Shared {
   std::mutex mutex;
   std::condition_variable changed;
   Phase phase = Phase::waiting;
-  bool given_up = false;  // nobody waits any more: what hasn't begun doesn't begin
+  bool given_up = false;  // wait() has returned: destroy isn't called any more if it hasn't begun
 
   bool enter(Phase next) {
     const std::lock_guard lock(mutex);

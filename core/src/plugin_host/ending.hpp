@@ -1,5 +1,4 @@
-// The end of one instance, in a thread of its own, so that one that hangs can be left behind without holding up the
-// others.
+// Ends one plugin instance in a thread of its own, so that an instance that hangs doesn't hold up the others.
 #pragma once
 
 #include <chrono>
@@ -10,7 +9,7 @@
 
 namespace qarax::core {
 
-// Keeps what a plugin that hangs may still use, until the process ends.
+// Keeps the client of a plugin that hangs until the process ends: the plugin's threads may still use it.
 void abandon(std::unique_ptr<TableHypervisor> hypervisor);
 
 class Ending {
@@ -18,7 +17,7 @@ class Ending {
   enum class Phase { waiting, destroying, done };
   using Clock = std::chrono::steady_clock;
 
-  // Waits until `until` for the calls in flight, then destroys. `hypervisor` outlives the thread.
+  // Waits until `until` for the calls in flight, then destroys the instance. `hypervisor` must outlive the thread.
   Ending(TableHypervisor& hypervisor, Clock::time_point until);
   Ending(Ending&&) = default;
   Ending& operator=(Ending&&) = delete;
@@ -26,8 +25,8 @@ class Ending {
   Ending& operator=(const Ending&) = delete;
   ~Ending();
 
-  // How far it came by `until`. Not done: the thread can't be joined without hanging with it; it is left running, and
-  // the caller abandons the hypervisor.
+  // Returns the phase reached by `until`. If that isn't `done`, joining the thread could hang: it is left running, and
+  // the caller must abandon() the hypervisor.
   Phase wait(Clock::time_point until);
 
  private:

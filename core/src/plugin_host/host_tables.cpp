@@ -34,7 +34,7 @@ std::string one_line(qarax_text text) {
   return line;
 }
 
-// The plugin's way back, used only as far as its size goes.
+// Reports an error through the plugin's qarax_call, if its size covers `error`.
 std::int32_t fail(const qarax_call* call, const Error& error) {
   if (const auto sink = plugin::slot_of(call, &qarax_call::error)) sink(call, plugin::text(encode(error)));
   return error.code == Code::ok ? QARAX_INTERNAL : static_cast<std::int32_t>(error.code);
@@ -71,7 +71,7 @@ Result<CallView> view_of(const qarax_call* call, std::string_view plugin) {
 
 }  // namespace
 
-// Names no members beyond 0.9: a newer plugin sees by `size` that its newer slots aren't here.
+// The table ends with the slots that this host has: a newer plugin sees by `size` that later ones are missing.
 const qarax_host_process_1 HostTables::kProcess = {
     sizeof(qarax_host_process_1),
     &HostTables::slot<SpawnArgs, Process, &HostServices::spawn>,
@@ -85,7 +85,7 @@ const qarax_host_process_1 HostTables::kProcess = {
 };
 
 HostTables& HostTables::make(HostServices& services, std::string plugin) {
-  // Kept reachable, for the leak checker, and never freed, for the plugin's threads.
+  // Never freed, since the plugin's threads may use it; kept reachable for the leak checker.
   static std::mutex mutex;
   static auto& all = *new std::vector<std::unique_ptr<HostTables>>;
   const std::lock_guard lock(mutex);
@@ -130,7 +130,7 @@ void HostTables::notify(void* self, qarax_text object) noexcept {
 
 template <class Args, class R, Result<R> (HostServices::*Method)(const CallView&, const Args&)>
 std::int32_t HostTables::slot(void* self, const qarax_call* call, qarax_text args) noexcept {
-  constexpr std::size_t kNeeded = offsetof(qarax_call, put);  // what is read of a call without asking again
+  constexpr std::size_t kNeeded = offsetof(qarax_call, put);  // these fields are read without a further check of size
   if (call == nullptr || call->size < kNeeded || (args.len > 0 && args.ptr == nullptr)) return QARAX_INVALID_ARGUMENT;
   auto& me = *static_cast<HostTables*>(self);
   try {

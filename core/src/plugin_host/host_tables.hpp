@@ -1,5 +1,5 @@
-// The host's side of qarax_host for one plugin instance: C tables → HostServices. Fences exceptions, checks what the
-// plugin hands in, and outlives the instance: a thread that the plugin failed to join may call until the process ends.
+// The host's side of qarax_host for one plugin instance: C tables → HostServices. Catches exceptions, checks what the
+// plugin passes in, and is never destroyed: a thread that the plugin failed to join may call until the process ends.
 #pragma once
 
 #include <chrono>
@@ -19,7 +19,7 @@ class HostTables {
   HostTables& operator=(const HostTables&) = delete;
 
   const qarax_host* raw() const { return &raw_; }
-  // After destroy: services aren't called any more. False: a call was still inside at `until`.
+  // Call it after destroy: from then on services aren't called. False: a call was still in flight at `until`.
   bool close(std::chrono::steady_clock::time_point until) { return gate_.close(until); }
 
  private:

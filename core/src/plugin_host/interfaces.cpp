@@ -49,7 +49,7 @@ Result<HypervisorTables> query_interfaces(const qarax_plugin_table& plugin, void
   using Disks = qarax_hypervisor_disks_1;
   using Nics = qarax_hypervisor_nics_1;
   HypervisorTables out;
-  // `resolve` may be null: the spec is then taken as it is.
+  // `resolve` may be null: the spec is then used as it is.
   QARAX_CHECK(take<Basic>(
       plugin, instance, QARAX_HYPERVISOR_1,
       {{"start", &Basic::start}, {"stop", &Basic::stop}, {"inspect", &Basic::inspect}, {"recover", &Basic::recover}},

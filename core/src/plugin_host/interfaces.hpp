@@ -1,4 +1,4 @@
-// The interfaces that this host knows, and what each must have to be taken.
+// The interfaces that this host knows, and the slots that each must have to be accepted.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@
 namespace qarax::core {
 
 struct HypervisorTables {
-  const qarax_hypervisor_1* basic = nullptr;  // never null once taken
+  const qarax_hypervisor_1* basic = nullptr;  // never null after query_interfaces()
   const qarax_hypervisor_pause_1* pause = nullptr;
   const qarax_hypervisor_reboot_1* reboot = nullptr;
   const qarax_hypervisor_resize_1* resize = nullptr;
@@ -23,8 +23,8 @@ struct HypervisorTables {
   std::vector<std::string> ids() const;
 };
 
-// Asks the instance for each; a table that is too small, or lacks a slot that its id promises, is an error: it says
-// that it can do what it can't. Newer, larger tables are taken. May throw what the plugin throws.
+// Queries the instance for each interface. A table that is too small, or lacks a slot that its id promises, is an
+// error. Newer, larger tables are accepted. May throw whatever the plugin throws.
 Result<HypervisorTables> query_interfaces(const qarax_plugin_table& table, void* instance);
 
 }  // namespace qarax::core

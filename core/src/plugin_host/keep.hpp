@@ -1,4 +1,4 @@
-// What a plugin that hangs may still use: kept until the process ends, reachable for the leak checker.
+// Keeps objects that a hanging plugin may still use until the process ends, reachable for the leak checker.
 #pragma once
 
 #include <mutex>

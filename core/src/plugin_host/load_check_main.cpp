@@ -1,4 +1,4 @@
-// qarax-plugin-load-check: takes plugin files through the node's own handshake and says what came of it. Offers log and
+// qarax-plugin-load-check: takes plugin files through the node's own handshake and prints the outcome. Offers log and
 // notify, but starts no processes.
 #include <unistd.h>
 

@@ -63,7 +63,7 @@ std::unique_ptr<Plugin> Loading::take(const std::shared_ptr<Loading>& loading) {
   refused->record = loading->seen_;
   refused->record.reason = loading->why_given_up();
   refused->record.hangs = true;
-  // What it still asks of its host is asked by nobody.
+  // Refuse further calls of the abandoned plugin to the host's services.
   if (loading->host_ != nullptr) loading->host_->close(Clock::now());
   refused->record.warnings = loading->put_back_;
   lock.unlock();
@@ -136,10 +136,12 @@ void Loading::work() {
     status = handshake();
   } catch (const std::exception& e) {
     status = make_error(Code::internal, std::string("the host failed: ") + e.what());
+  } catch (...) {
+    status = make_error(Code::internal, "the host failed: it threw what is no std::exception");
   }
   auto changes = guard_->restore();
   const std::lock_guard lock(mutex_);
-  if (given_up_) return;  // nobody waits any more: what it has made stays, and is nobody's
+  if (given_up_) return;  // the loading was abandoned: whatever it made is kept and not used
   plugin_->record.warnings = std::move(put_back_);
   plugin_->record.warnings.insert(plugin_->record.warnings.end(), changes.begin(), changes.end());
   if (!status) plugin_->record.reason = "plugin " + config_.path + ": " + status.error().message;
@@ -196,7 +198,7 @@ Result<void*> Loading::create(const qarax_plugin_table& table, const RawJson& co
   return instance;
 }
 
-// From an instance to a plugin that is registered, or to none.
+// Steps interfaces and describe. If one fails, the instance is destroyed; otherwise the plugin is registered.
 Status Loading::finish_instance(const qarax_plugin_table& table, void* instance) {
   PluginRecord& record = plugin_->record;
   std::unique_ptr<TableHypervisor> hypervisor;

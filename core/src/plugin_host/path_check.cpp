@@ -16,10 +16,10 @@ namespace {
 
 Error refuse(std::string why) { return make_error(Code::failed_precondition, std::move(why), "plugin-path"); }
 
-// A group that is one user's alone, as Debian makes one for each user: with umask 002 everything of theirs is writable
-// by it.
+// True for a user's private group, such as Debian makes for each user: with umask 002 all of the user's files are
+// writable by it.
 bool private_group(gid_t group, uid_t owner) {
-  constexpr std::size_t kRoom = 64u << 10;  // a group of more members than fit is nobody's private one
+  constexpr std::size_t kRoom = 64u << 10;  // bytes; a group with too many members for it isn't a private one
   passwd user{};
   ::group entry{};
   passwd* user_found = nullptr;
@@ -36,14 +36,14 @@ bool private_group(gid_t group, uid_t owner) {
   return true;
 }
 
-// One component; `what` is it or a folder above it.
+// `what`: the path itself or a folder above it.
 Status check_component(const std::filesystem::path& what) {
   struct stat info {};
   if (::lstat(what.c_str(), &info) != 0) return refuse(what.string() + ": " + std::strerror(errno));
   if (info.st_uid != 0 && info.st_uid != ::geteuid())
     return refuse(what.string() + " belongs to user " + std::to_string(info.st_uid) +
                   ", not to root or to the node's user " + std::to_string(::geteuid()) + "; chown it");
-  if (S_ISLNK(info.st_mode)) return Ok{};  // a link has no rights of its own; where it leads is checked too
+  if (S_ISLNK(info.st_mode)) return Ok{};  // a link has no permissions of its own; its target is checked too
   const bool sticky = S_ISDIR(info.st_mode) && (info.st_mode & S_ISVTX) != 0;
   const bool group = (info.st_mode & S_IWGRP) != 0 && !private_group(info.st_gid, info.st_uid);
   if ((group || (info.st_mode & S_IWOTH) != 0) && !sticky)

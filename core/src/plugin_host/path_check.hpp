@@ -1,4 +1,4 @@
-// Who could have put a file there: loading a plugin is running its author's code as the agent.
+// Checks who can write to a plugin's path: loading a plugin runs its author's code with the agent's rights.
 #pragma once
 
 #include <string>
@@ -7,10 +7,10 @@
 
 namespace qarax::core {
 
-// Ok: `path` is absolute and names a regular file (or a folder), and it and every folder above it, through symbolic
-// links too, belongs to root or to our user and can be written by nobody else. A sticky folder such as /tmp is fine:
-// what stands in it can be replaced by its owner only; so is write permission of the owner's private group.
-// FAILED_PRECONDITION otherwise, with the command that helps.
+// Ok: `path` is absolute and names a regular file (with `folder`: a folder), and it and every folder above it, also
+// behind symbolic links, belong to root or to the agent's user and nobody else can write there. Two exceptions: a
+// sticky folder such as /tmp, whose entries only their owner can replace, and write permission of the owner's private
+// group. Otherwise FAILED_PRECONDITION, with the command that helps.
 Status check_plugin_path(const std::string& path, bool folder);
 
 }  // namespace qarax::core

@@ -52,7 +52,7 @@ TEST(PluginPath, BothEndsOfALink) {
   std::ofstream(folder / "shut/a.so") << "x";
   std::filesystem::create_symlink(folder / "shut/a.so", folder / "open/a.so");
   EXPECT_TRUE(check_plugin_path(folder / "open/a.so", false));
-  ::chmod((folder / "open").c_str(), 0777);  // the link could be turned elsewhere
+  ::chmod((folder / "open").c_str(), 0777);  // anybody could replace the link
   EXPECT_FALSE(check_plugin_path(folder / "open/a.so", false));
 }
 

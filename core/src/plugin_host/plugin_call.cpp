@@ -15,7 +15,7 @@ namespace {
 
 bool sane(qarax_text text) { return text.len == 0 || text.ptr != nullptr; }
 
-// What one sink does, with nothing let out: the plugin may not be able to unwind.
+// Runs the body of put, keep etc. and lets no exception out, since the plugin may not be able to unwind.
 template <class F>
 std::int32_t fenced(F&& body) noexcept {
   try {
@@ -27,7 +27,7 @@ std::int32_t fenced(F&& body) noexcept {
   }
 }
 
-// What a plugin put, as it stands in a message: one line's begin.
+// The beginning of a document, on one line, for a message.
 std::string begin_of(std::string_view document) {
   constexpr std::size_t kShown = 200;
   std::string out = json::repair_utf8(document.substr(0, kShown));
@@ -36,7 +36,7 @@ std::string begin_of(std::string_view document) {
   return document.size() > kShown ? out + "…" : out;
 }
 
-// The error that `document` is, or `why` it is none.
+// Decodes an error document; `why` is set if that fails.
 Error read_error(std::string_view document, std::string& why) {
   Error out;
   const auto parsed = json::parse(document);
@@ -101,7 +101,7 @@ std::int32_t PluginCall::put(const qarax_call* call, qarax_text document) noexce
     if (document.len > kMaxDocument) return QARAX_RESOURCE_EXHAUSTED;
     auto& me = *self(call);
     std::string text = repaired(document);
-    if (text.size() > kMaxDocument) return QARAX_RESOURCE_EXHAUSTED;  // what isn't UTF-8 grows
+    if (text.size() > kMaxDocument) return QARAX_RESOURCE_EXHAUSTED;  // repairing invalid UTF-8 makes a text longer
     const std::lock_guard lock(me.mutex_);
     me.document_ = std::move(text);
     me.has_document_ = true;
@@ -112,7 +112,7 @@ std::int32_t PluginCall::put(const qarax_call* call, qarax_text document) noexce
 std::int32_t PluginCall::put_error(const qarax_call* call, qarax_text document) noexcept {
   return fenced([&]() -> std::int32_t {
     auto& me = *self(call);
-    // What is refused is told still: else nobody would learn that there was a word at all.
+    // A refused document is still mentioned in the error: otherwise nobody would know that the plugin gave one.
     const auto take = [&me](std::string text, std::string problem, std::int32_t code) {
       const std::lock_guard lock(me.mutex_);
       me.error_ = std::move(text);
@@ -136,7 +136,7 @@ std::int32_t PluginCall::put_fd(const qarax_call* call, std::intptr_t fd, std::s
   return fenced([&]() -> std::int32_t {
     const int number = static_cast<int>(fd);
     if (fd < 0 || fd != number || ::fcntl(number, F_GETFD) < 0) return QARAX_INVALID_ARGUMENT;
-    Fd owned(number);  // ours from here on, also when it is refused
+    Fd owned(number);  // the host owns it from here on, even if it is refused
     auto& me = *self(call);
     if (!me.takes_fds_) return QARAX_FAILED_PRECONDITION;
     ::fcntl(number, F_SETFD, FD_CLOEXEC);
@@ -160,7 +160,7 @@ std::int32_t PluginCall::keep(const qarax_call* call, qarax_text handle) noexcep
       return refuse(Code::resource_exhausted, "the handle has " + std::to_string(handle.len) + " bytes; at most " +
                                                   std::to_string(kMaxHandle) + " are kept");
     const std::string_view bytes(handle.ptr, handle.len);
-    // It comes back inside a document, so it must be one, to the letter.
+    // The handle comes back as a member of a document, so it must be valid JSON.
     if (const auto parsed = json::parse(bytes); !parsed)
       return refuse(Code::invalid_argument, "the handle is " + parsed.error().message);
     if (!json::parse(std::string("{\"handle\":").append(bytes).append("}")))

@@ -13,9 +13,9 @@
 
 namespace qarax::core {
 
-inline constexpr std::size_t kMaxHandle = 1u << 20;  // bytes that a plugin may keep
-// Bytes that it may put. The largest answers, a description with its options' schema and the counters of a VM full of
-// devices, have tens of KiB; read, a document costs some forty times its bytes.
+inline constexpr std::size_t kMaxHandle = 1u << 20;  // bytes of a handle that a plugin keeps
+// Bytes of a document that a plugin puts. The largest answers, a description with an options schema and the counters of
+// a VM with many devices, have tens of KiB. A parsed document takes some forty times its bytes of memory.
 inline constexpr std::size_t kMaxDocument = 1u << 20;
 
 // `text` as valid UTF-8; empty where the plugin gave a null pointer with a length.
@@ -23,16 +23,17 @@ std::string repaired(qarax_text text);
 
 class PluginCall {
  public:
-  // `takes_fds`: descriptors that the plugin puts are wanted; otherwise they are closed and refused.
-  // `vm`: whom it is about, for the word of a crash; empty: nobody.
+  // `takes_fds`: the call accepts descriptors that the plugin puts; otherwise they are closed and refused.
+  // `vm`: the VM that the call is about, for CrashWord; empty: none.
   PluginCall(const CallContext& context, bool takes_fds, std::string vm = {});
   PluginCall(const PluginCall&) = delete;
   PluginCall& operator=(const PluginCall&) = delete;
 
   const qarax_call* raw() const { return &raw_; }
 
-  // Runs `body`, which returns a qarax_code. Ok: the document, repaired, empty where none was put. Otherwise the
-  // plugin's error with `what` ("plugin foo: start") where it gave none. An exception becomes INTERNAL.
+  // Runs `body`, which returns a qarax_code. OK gives the document, repaired; empty if none was put. Another code gives
+  // the plugin's error, or one that says that there was none, with `what` ("plugin foo: start") as context. An
+  // exception becomes INTERNAL.
   template <class F>
   Result<std::string> run(const std::string& what, F&& body) {
     std::int32_t code = QARAX_INTERNAL;
@@ -65,11 +66,11 @@ class PluginCall {
   const bool takes_fds_;
   const std::string vm_;
   qarax_call raw_{};
-  std::mutex mutex_;  // the sinks may be used by threads that the plugin joins before it returns
+  std::mutex mutex_;  // put, keep etc. may be called by threads that the plugin joins before it returns
   std::string document_;
   bool has_document_ = false;
   std::string error_;
-  std::string error_problem_;  // why it can't be read
+  std::string error_problem_;  // why error_ can't be read
   std::string keep_problem_;
   std::vector<Fd> put_fds_;
 };

@@ -20,6 +20,7 @@
 #include "path_check.hpp"
 #include "plugin_call.hpp"
 #include "qarax/core/files.hpp"
+#include "qarax/core/plugin_host/crash_word.hpp"
 #include "qarax/plugin/call.hpp"
 
 namespace qarax::core {
@@ -29,8 +30,8 @@ constexpr std::size_t kMaxFile = 512u << 20;
 
 Error refuse(std::string why) { return make_error(Code::failed_precondition, std::move(why), "plugin-refused"); }
 
-// A file's content without a copy of it: of a library with its debug information a thousandth is looked at. Who cuts
-// the file off meanwhile ends this process (SIGBUS), as it would once the loader has mapped it.
+// A file's content without a copy: of a library with debug information only a thousandth is read. Truncating the file
+// meanwhile ends this process (SIGBUS), just as it would once the loader has mapped the file.
 class MappedFile {
  public:
   static Result<MappedFile> of(const std::string& path) {
@@ -84,8 +85,8 @@ Status check_exports(const std::string& path) {
   return Ok{};
 }
 
-// Whether the file that `address` was mapped from has been removed or replaced since: the loader goes by name and gives
-// the old library again.
+// True if the file that `address` was mapped from has since been removed or replaced: the loader goes by name and
+// returns the old library again.
 bool mapped_from_a_removed_file(const void* address) {
   std::ifstream maps("/proc/self/maps");
   const auto wanted = reinterpret_cast<std::uintptr_t>(address);
@@ -99,7 +100,7 @@ bool mapped_from_a_removed_file(const void* address) {
   return false;
 }
 
-// What the loader itself said, without the wrapping of Boost.DLL and without the errno that nobody set.
+// The loader's own message, without the wrapping of Boost.DLL and without the text of a meaningless errno.
 std::string loader_message(const std::system_error& error) {
   std::string text = error.what();
   const std::string tail = ": " + error.code().message();
@@ -110,19 +111,20 @@ std::string loader_message(const std::system_error& error) {
   return text;
 }
 
-// Loads for good and gives the table that stands in this very file.
+// Loads the file for good and returns the table, after checking that it is in this very file.
 Result<const void*> open(const std::string& path) {
   boost::dll::shared_library library;
   try {
+    // An exception from a static initialiser can't be caught here, because dlopen is noexcept; if it passed, the
+    // loader's lock would stay taken. It ends the node like any crash of a plugin, so the last word must name the file.
+    const CrashWord word("plugin " + path + ": loading it, which runs its static initialisers", {});
     library.load(path, boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local);
   } catch (const std::system_error& e) {
     return refuse("the loader refuses it: " + loader_message(e));
-  } catch (const std::exception& e) {  // a static initialiser of the plugin
-    return refuse(std::string("it threw while it was loaded: ") + e.what());
   }
-  // A plugin's thread may still run its code whatever becomes of it, so nothing may ever unmap it: not the end of
-  // `library`, and not a plugin that was linked without -z nodelete.
-  ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD | RTLD_NODELETE);  // NOLINT: the mark is what is wanted
+  // A plugin's thread may run its code even after a refusal, so the library must never be unmapped, neither by the end
+  // of `library` nor because the plugin was linked without -z nodelete.
+  ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD | RTLD_NODELETE);  // NOLINT: only for the NODELETE mark
   const void* symbol = ::dlsym(library.native(), QARAX_PLUGIN_SYMBOL);
   if (symbol != nullptr && mapped_from_a_removed_file(symbol))
     return refuse(

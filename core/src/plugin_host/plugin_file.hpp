@@ -1,5 +1,5 @@
-// Steps 1 to 6 of the handshake: from a path to a table whose every field has been looked at, before any code of the
-// plugin was called (other than its static initialisers).
+// Steps 1 to 6 of the handshake: from a path to a table whose every field has been checked. No code of the plugin runs
+// except its static initialisers.
 #pragma once
 
 #include <functional>
@@ -10,8 +10,8 @@
 
 namespace qarax::core {
 
-// What the file says about itself fills `record`, also when it is refused. `at` is told of each step before it is
-// taken; its error ends them. The file, once open, is never closed.
+// Fills `record` with what the file says about itself, even if it is refused. `at` is called before each step; its
+// error ends the handshake. A file that was opened is never closed.
 Result<const qarax_plugin_table*> open_plugin_file(PluginRecord& record, const std::function<Status(LoadStep)>& at);
 
 }  // namespace qarax::core

@@ -81,7 +81,7 @@ Status PluginHost::shutdown(std::int64_t timeout_ms) {
   }
   using Clock = Loading::Clock;
   const auto until = Clock::now() + std::chrono::milliseconds(timeout_ms);
-  for (auto* plugin : live) plugin->hypervisor->close(Clock::now());  // every door before the first destroy
+  for (auto* plugin : live) plugin->hypervisor->close(Clock::now());  // refuse calls to all before the first destroy
   std::vector<Ending> endings;
   endings.reserve(live.size());
   for (auto* plugin : live) endings.emplace_back(*plugin->hypervisor, until);
@@ -90,7 +90,7 @@ Status PluginHost::shutdown(std::int64_t timeout_ms) {
     const auto phase = endings[i].wait(until);
     const bool done = phase == Ending::Phase::done;
     if (done && live[i]->host->close(until)) continue;
-    // Its code still runs in our memory: what it uses stays, and the caller leaves by _exit.
+    // The plugin's code still runs in this process: what it uses is kept, and the caller ends with _exit.
     late.append(late.empty() ? "" : ", ").append(live[i]->record.name);
     late.append(done                                 ? " (it calls the host)"
                 : phase == Ending::Phase::destroying ? " (destroy hasn't returned)"

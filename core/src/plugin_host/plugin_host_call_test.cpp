@@ -97,7 +97,7 @@ TEST_F(Calls, WhatAPluginInPlainCDoesNotKnowItRefuses) {
 
 TEST_F(Calls, TheLogOfAVmThatEndedFitsIntoAPluginInPlainC) {
   auto& c = load(fixture("c_plugin"));
-  services_.log_tail = std::string(4096, '\x01');  // six bytes each, as JSON has it
+  services_.log_tail = std::string(4096, '\x01');  // JSON spells each with six bytes
   const auto ended = c.inspect({}, {.vm = "vm-1", .incarnation = 3, .handle = {R"({"format":1,"plugin":"c_plugin"})"}});
   ASSERT_TRUE(ended) << ended.error().message;
   EXPECT_EQ(ended->state, VmState::shutdown);
@@ -113,7 +113,7 @@ TEST_F(Calls, LifeOfAVmInCpp) {
   const VmArgs vm{.vm = "vm-2", .incarnation = 3, .handle = {R"({"format":1,"plugin":"sleeper"})"}};
   EXPECT_EQ(sleeper.stop({}, {.vm = vm})->state, VmState::shutdown);
   EXPECT_EQ(sleeper.inspect({}, vm)->state, VmState::shutdown);
-  // Without a resolve of its own the spec comes back as it went.
+  // The plugin has no `resolve`: the spec comes back unchanged.
   const auto resolved = sleeper.resolve({}, {.spec = {.boot_vcpus = 3, .max_vcpus = 4}});
   ASSERT_TRUE(resolved) << resolved.error().message;
   EXPECT_EQ(resolved->boot_vcpus, 3);

@@ -62,7 +62,7 @@ TEST(PluginLife, AWaitedChildKeepsItsStatusAfterAPluginIgnoredSigchld) {
 TEST(PluginLife, NoLockIsHeldAcrossCreateAndDestroy) {
   RecordingServices services;
   PluginHost host(services);
-  // notify comes from inside create and destroy; whoever held the host's lock there would stand still here.
+  // The plugin calls notify inside create and destroy; if the host held its lock then, this would deadlock.
   services.on_notify = [&](std::string_view, std::string_view) {
     std::thread([&] { static_cast<void>(host.records()); }).join();
   };
@@ -100,7 +100,7 @@ TEST(PluginLife, ADestroyThatHangsIsLeftBehindAndNamed) {
     EXPECT_EQ(ended.error().message, "plugins that didn't end in time: slow_destroy (destroy hasn't returned)");
   }
   EXPECT_THAT(services.events(), Contains("notify c_plugin going")) << "the others end all the same";
-  const int fd = ::open(fifo.c_str(), O_WRONLY | O_CLOEXEC);  // returns when destroy has it open: lets it go
+  const int fd = ::open(fifo.c_str(), O_WRONLY | O_CLOEXEC);  // blocks until destroy has it open, then frees it
   EXPECT_GE(fd, 0);
   ::close(fd);
 }
@@ -139,8 +139,8 @@ TEST(LoadCheck, AFileThatIsntThereIsSaidToBe) {
   EXPECT_EQ(WEXITSTATUS(::pclose(said)), 1);
 }
 
-// As a process: a thread that the plugin never joins must not be able to take the host down, whether the plugin was
-// taken or refused, though the file was linked without -z nodelete.
+// Run as a process: a thread that the plugin never joins must not crash the host, whether the plugin was loaded or
+// refused, even if its file was linked without -z nodelete.
 class RogueThread : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(RogueThread, TheProcessEndsWell) {

@@ -64,7 +64,7 @@ TEST_F(Refusal, Path) {
   EXPECT_EQ(refused(file, LoadStep::path), folder_.path() + " can be written by others; chmod go-w it");
   ASSERT_EQ(::chmod(folder_.path().c_str(), 0700), 0);
 
-  // A link is followed: where it leads counts too.
+  // Symbolic links are followed: the target's folder counts, too.
   fs::create_directory(folder_ / "open");
   const auto target = take(folder_, fixture("c_plugin"), "open/p.so");
   ASSERT_EQ(::chmod((folder_ / "open").c_str(), 0777), 0);
@@ -191,12 +191,12 @@ TEST_F(Refusal, RefusedOnesStayVisible) {
   EXPECT_EQ(host_.explain_missing("xen"), "no hypervisor \"xen\" on this node; loaded: c_plugin");
 }
 
-// A file that hangs in one of the plugin's own functions: its thread is left behind, the next file has its turn.
+// A file hangs in one of the plugin's own functions: its thread is left behind, and the next file is loaded.
 class Hanging : public Refusal {
  protected:
   Hanging() { EXPECT_EQ(::mkfifo(fifo_.c_str(), 0600), 0); }
   void release() const {
-    const int fd = ::open(fifo_.c_str(), O_WRONLY | O_CLOEXEC);  // returns when the plugin has it open: lets it go
+    const int fd = ::open(fifo_.c_str(), O_WRONLY | O_CLOEXEC);  // blocks until the plugin has it open, then frees it
     EXPECT_GE(fd, 0);
     ::close(fd);
   }
@@ -293,7 +293,7 @@ TEST(PluginFilesTest, AFolderThatIsntToBeTrustedOrReadIsSaid) {
   EXPECT_EQ(host.add_refused(found.refused[0]).reason, found.refused[0].reason);
   EXPECT_EQ(host.records().at(0).path, folder / "open");
 
-  if (::geteuid() == 0) return;  // who may read everything
+  if (::geteuid() == 0) return;  // root may read everything
   fs::create_directory(folder / "shut");
   ASSERT_EQ(::chmod((folder / "shut").c_str(), 0), 0);
   EXPECT_EQ(find_plugin_files({{.path = folder / "shut"}}).refused.at(0).reason,

@@ -1,7 +1,8 @@
-// What a plugin says of itself and of its failures, bounded; and the last word on one that crashes.
+// Texts of a plugin about itself and its failures are bounded; a crash prints the plugin's name.
 #include <gmock/gmock.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <stdexcept>
 
 #include "qarax/core/plugin_host/crash_word.hpp"
@@ -65,6 +66,19 @@ TEST_F(CrashDeathTest, TheLastWordNamesPluginCallAndVm) {
         static_cast<void>(start("crash"));
       },
       ::testing::KilledBySignal(SIGABRT), "SIGABRT in plugin bad_answers: start vm=crash");
+}
+
+// dlopen is noexcept, so no exception of an initialiser, whatever its type, reaches a handler of the host.
+TEST_F(CrashDeathTest, TheLastWordNamesTheFileWhoseStaticInitialiserThrows) {
+  ::testing::GTEST_FLAG(death_test_style) = "threadsafe";
+  for (const bool is_int : {false, true})
+    EXPECT_EXIT(
+        {
+          tell_of_crashes();
+          if (is_int) ::setenv("QARAX_FIXTURE_INT", "1", 1);
+          host_.load({.path = fixture("throws_on_load")});
+        },
+        ::testing::KilledBySignal(SIGABRT), "SIGABRT in plugin .*throws_on_load.so: loading it");
 }
 
 TEST_F(CrashDeathTest, ACallThatIsOverIsntNamed) {

@@ -1,4 +1,4 @@
-// What PluginHost keeps: the list of all files, and the threads that load some of them.
+// PluginHost's implementation: the list of all plugin files, and the threads that load them.
 #pragma once
 
 #include <condition_variable>
@@ -15,15 +15,15 @@
 
 namespace qarax::core {
 
-// A plugin file in the list of all.
+// A plugin file in that list.
 struct Listed : Plugin {
   PluginFileConfig config;
-  std::shared_ptr<Loading> loading;  // null: it waits for its turn, or there is an outcome
-  bool claims = false;               // its id and its name are its own
-  std::string no_thread{};           // why none could be made to load it
+  std::shared_ptr<Loading> loading;  // null: it waits for its turn, or is loaded or refused
+  bool claims = false;               // it has reserved its id and name
+  std::string no_thread{};           // why no thread could be made to load it; empty: none failed
 };
 
-// What is said of it now.
+// The record as of now.
 inline PluginRecord now_of(const Listed& listed) { return listed.loading ? listed.loading->seen() : listed.record; }
 
 struct PluginHost::Impl : std::enable_shared_from_this<Impl> {
@@ -34,11 +34,11 @@ struct PluginHost::Impl : std::enable_shared_from_this<Impl> {
   std::shared_ptr<const Logger> log = logger("plugins");
   mutable std::mutex mutex;                     // guards all below; never held across a plugin call
   std::condition_variable settled;              // another file is loaded or refused
-  std::deque<std::unique_ptr<Listed>> plugins;  // in order of the config; nothing leaves before the end
+  std::deque<std::unique_ptr<Listed>> plugins;  // in order of the config; nothing is ever removed
   bool shut_down = false;
-  std::string held_by;                  // the file whose loading hangs, and with it the system's loader
-  std::weak_ptr<ProcessGuard> guarded;  // the process before the files that are being loaded
-  std::vector<std::thread> threads;     // that load files in the background
+  std::string held_by;                  // path of a file that hangs while it holds the system's loader; empty: none
+  std::weak_ptr<ProcessGuard> guarded;  // shared by the files that are being loaded at the same time
+  std::vector<std::thread> threads;     // load files in the background
 
   Listed& list(const PluginFileConfig& config);
   std::shared_ptr<Loading> begin(Listed& listed);  // null: not_begun() says why
@@ -48,7 +48,7 @@ struct PluginHost::Impl : std::enable_shared_from_this<Impl> {
   void load_in_turn(const std::vector<Listed*>& files, const LoadListener& told);
   bool run_beside(const std::function<void()>& work);  // false: no thread could be made
   Status claim(Listed& listed, const PluginRecord& record);
-  std::vector<ErrorDetail> unchecked_of(const PluginRecord& record) const;  // says them in the log
+  std::vector<ErrorDetail> unchecked_of(const PluginRecord& record) const;  // also logs them
   const Listed* find(std::string_view name) const {
     for (const auto& plugin : plugins)
       if (plugin->hypervisor && plugin->record.name == name) return plugin.get();

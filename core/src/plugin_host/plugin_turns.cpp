@@ -1,4 +1,4 @@
-// The files' turns: one after the other, and past one that is slow.
+// The order in which files are loaded: one after the other, overtaking those that are slow.
 #include <algorithm>
 #include <chrono>
 #include <functional>
@@ -13,7 +13,7 @@ namespace qarax::core {
 namespace {
 
 using Clock = Loading::Clock;
-// A file that takes longer is overtaken by those behind it.
+// A file that takes longer than this is overtaken by those behind it.
 constexpr std::chrono::milliseconds kPatience{250};
 
 }  // namespace
@@ -72,7 +72,7 @@ std::shared_ptr<Loading> PluginHost::Impl::begin(Listed& listed) {
   return listed.loading;
 }
 
-// Why a file isn't even begun with.
+// The record of a file whose loading wasn't even begun, with the reason.
 std::unique_ptr<Plugin> PluginHost::Impl::not_begun(const Listed& listed) {
   auto refused = std::make_unique<Plugin>();
   PluginRecord& record = refused->record;
@@ -124,8 +124,8 @@ bool PluginHost::Impl::run_beside(const std::function<void()>& work) {
   }
 }
 
-// The loads overlap only where one is slow: what a file changes of the process is then its own, and the order is that
-// of the config.
+// Loads overlap only if one is slow. Otherwise a change in the process is certainly of the file that is being loaded,
+// and the order is that of the config.
 void PluginHost::Impl::load_in_turn(const std::vector<Listed*>& files, const LoadListener& told) {
   const auto finish = [this, told](Listed& listed, const std::shared_ptr<Loading>& loading) {
     const PluginRecord record = settle(listed, loading ? Loading::take(loading) : not_begun(listed));
@@ -139,8 +139,9 @@ void PluginHost::Impl::load_in_turn(const std::vector<Listed*>& files, const Loa
     }
     log->warn("a plugin is slow to load, the node goes on meanwhile path={}", log_value(listed->config.path));
     loading->put_back();
-    loading->wait_opened();  // no other file can be loaded before
-    // One that was given up there is settled before the next one is begun, which would be blamed for the loader.
+    loading->wait_opened();  // until then the system's loader can't load another file
+    // A file that was given up in that step is settled before the next one begins: held_by must be set by then, or the
+    // next one would be blamed for the loader.
     if (loading->wait(Clock::now())) {
       finish(*listed, loading);
       continue;
@@ -149,7 +150,7 @@ void PluginHost::Impl::load_in_turn(const std::vector<Listed*>& files, const Loa
       while (!loading->wait(Clock::now() + std::chrono::hours(1))) continue;
       finish(*listed, loading);
     };
-    if (!run_beside(rest)) rest();  // the others wait for it, and none is lost
+    if (!run_beside(rest)) rest();  // without a thread the other files wait for this one
   }
 }
 
@@ -195,7 +196,7 @@ PluginRecord PluginHost::Impl::settle(Listed& listed, std::unique_ptr<Plugin> pl
   return listed.record;
 }
 
-// What is still being loaded is left behind. False: it has been done already.
+// Gives up the files that are still being loaded and joins the threads. False: that was done before.
 bool PluginHost::Impl::end_loading() {
   {
     const std::lock_guard lock(mutex);

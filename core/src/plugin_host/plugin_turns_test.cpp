@@ -1,4 +1,4 @@
-// Files that are loaded in the background, past one that hangs.
+// Files are loaded in the background and overtake one that hangs.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <sys/stat.h>
@@ -25,7 +25,7 @@ class Turns : public ::testing::Test {
     services_.on_notify = [](std::string_view, std::string_view) {};
   }
   void release() const {
-    const int fd = ::open(fifo_.c_str(), O_WRONLY | O_CLOEXEC);  // returns when the plugin has it open: lets it go
+    const int fd = ::open(fifo_.c_str(), O_WRONLY | O_CLOEXEC);  // blocks until the plugin has it open, then frees it
     EXPECT_GE(fd, 0);
     ::close(fd);
   }
@@ -52,7 +52,7 @@ class Turns : public ::testing::Test {
 
   const TempFolder folder_;
   const std::string fifo_ = folder_ / "fifo";
-  // Of its own: a library that an earlier test has loaded is loaded already, with what that has set in it.
+  // A copy for each test: a library that an earlier test has loaded stays loaded, with the values of its variables.
   const std::string slow_ = take(folder_, fixture("slow_create"), "slow.so");
   RecordingServices services_;
   std::mutex mutex_;
@@ -118,7 +118,7 @@ TEST_F(Turns, ARequiredOneIsWaitedForAndOneThatIsRefusedIsNot) {
   other.await_loading(kNotAtAll);
   EXPECT_EQ(other.records()[0].state, PluginState::refused);
   EXPECT_TRUE(other.records()[0].hangs);
-  release();  // both, which wait for the same writer
+  release();  // both plugins: they wait for the same writer
 }
 
 TEST_F(Turns, TheEndOfTheNodeWaitsForNoFile) {

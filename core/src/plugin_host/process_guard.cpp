@@ -14,7 +14,7 @@
 namespace qarax::core {
 namespace {
 
-// Read from the kernel: umask() can only be asked by changing it, which other threads would see.
+// Reads /proc: umask() can only be queried by changing it, which other threads would see.
 std::string current_umask() {
   const auto status = read_file("/proc/self/status", 1 << 16);
   if (!status) return {};
@@ -37,7 +37,7 @@ std::string signal_name(int signal) {
 }
 
 bool same_action(const struct sigaction& a, const struct sigaction& b) {
-  constexpr int kRestorer = 0x04000000;  // the C library's own mark on what was set through it
+  constexpr int kRestorer = 0x04000000;  // SA_RESTORER, which the C library adds to every action that it sets
   return a.sa_handler == b.sa_handler && (a.sa_flags & ~kRestorer) == (b.sa_flags & ~kRestorer);
 }
 
@@ -54,7 +54,7 @@ ProcessGuard::ProcessGuard()
 }
 
 std::vector<std::string> ProcessGuard::restore() {
-  static std::mutex one_at_a_time;  // files that are slow to load end at any time
+  static std::mutex one_at_a_time;  // slow files may finish loading at the same time
   const std::lock_guard lock(one_at_a_time);
   std::vector<std::string> changes;
   for (int signal = 1; signal < kSignals; ++signal) {

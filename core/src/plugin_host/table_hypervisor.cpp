@@ -11,7 +11,7 @@ namespace qarax::core {
 
 namespace {
 
-// The VM that a call's arguments are about; empty: none.
+// The id of the VM that a call's arguments name; empty: none.
 template <class Args>
 std::string vm_of(const Args& args) {
   if constexpr (requires { args.vm.vm; })
@@ -22,7 +22,7 @@ std::string vm_of(const Args& args) {
     return {};
 }
 
-// What goes into records and answers is bounded here, once.
+// Cuts the texts of an answer; this is the one place for all calls.
 template <class R>
 void bound(R& answer) {
   if constexpr (requires { cut(answer); }) cut(answer);
@@ -40,7 +40,7 @@ TableHypervisor::TableHypervisor(const qarax_plugin_table& table, void* instance
 void TableHypervisor::destroy() {
   try {
     table_.destroy(instance_);
-  } catch (...) {  // NOLINT(bugprone-empty-catch): it promised not to; what it held is lost, the others go on
+  } catch (...) {  // NOLINT(bugprone-empty-catch): destroy must not throw; its resources are lost, others go on
   }
 }
 
@@ -66,7 +66,7 @@ Error TableHypervisor::unimplemented(std::string_view action, std::string_view i
                     "capability-missing");
 }
 
-// The slot with its arguments; the document as the plugin put it.
+// Calls the slot with encoded arguments; returns the document as the plugin put it.
 template <class Args>
 Result<std::string> TableHypervisor::raw(qarax_slot slot, const std::string& what, PluginCall& call, const Args& args) {
   const CallGate::Pass pass(gate_);
@@ -172,7 +172,7 @@ Result<Counters> TableHypervisor::counters(const CallContext& context, const VmA
                         "counters", context, args);
 }
 
-// Its answer is a descriptor, not a document.
+// The answer is a descriptor, not a document.
 Result<Fd> TableHypervisor::open_console(const CallContext& context, const VmArgs& args) {
   constexpr std::string_view kAction = "open the console";
   const auto slot = plugin::slot_of(interfaces_.console, &qarax_hypervisor_console_1::open);

@@ -1,4 +1,4 @@
-// LoadedHypervisor over the C tables of one plugin instance.
+// Implements LoadedHypervisor with the C tables of one plugin instance.
 #pragma once
 
 #include <chrono>
@@ -17,9 +17,9 @@ class TableHypervisor final : public LoadedHypervisor {
   // `table`, `instance` and what `interfaces` points to live as long as the process.
   TableHypervisor(const qarax_plugin_table& table, void* instance, const HypervisorTables& interfaces);
 
-  // No new calls; true when none is left inside at `until`.
+  // Refuses new calls. True: no call is in flight; false: some still are at `until`.
   bool close(std::chrono::steady_clock::time_point until) { return gate_.close(until); }
-  // After close: at most once.
+  // Call it after close(), at most once.
   void destroy();
 
   const std::string& name() const override { return name_; }

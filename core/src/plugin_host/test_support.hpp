@@ -17,10 +17,10 @@ namespace qarax::core::testing {
 
 class RecordingServices final : public HostServices {
  public:
-  // What the next calls answer; unset: a live process with pid 4242.
+  // Answers the next spawns; unset: a live process with pid 4242.
   std::function<Result<Process>(const CallView&)> on_spawn;
   std::function<void(std::string_view plugin, std::string_view vm)> on_notify;
-  std::string log_tail{};  // of a process that has ended
+  std::string log_tail{};  // not empty: processes have an exit with this log tail
 
   std::vector<std::string> events() const {
     const std::lock_guard lock(mutex_);
@@ -28,7 +28,7 @@ class RecordingServices final : public HostServices {
   }
   void event(std::string text) {
     const std::lock_guard lock(mutex_);
-    if (events_.size() < 1000) events_.push_back(std::move(text));  // a rogue thread has more to say than fits
+    if (events_.size() < 1000) events_.push_back(std::move(text));  // bounded, as a rogue thread never stops
   }
 
   void log(std::string_view plugin, plugin::LogLevel level, std::string_view message) override {
@@ -80,7 +80,7 @@ class RecordingServices final : public HostServices {
   std::atomic<bool> alive_{false};
 };
 
-// A copy of a fixture in the folder, so that a test can spoil it.
+// Copies a fixture into the folder, so that a test can modify it.
 inline std::string take(const TempFolder& folder, const std::string& file, const std::string& as) {
   std::filesystem::copy_file(file, folder / as, std::filesystem::copy_options::overwrite_existing);
   return folder / as;

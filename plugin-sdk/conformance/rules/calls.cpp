@@ -1,4 +1,4 @@
-// HV-CANCEL, HV-DEADLINE, HV-CALL: what holds for a call beside its result.
+// HV-CANCEL, HV-DEADLINE, HV-CALL: what holds for every call, whatever its result.
 #include <sys/eventfd.h>
 
 #include <condition_variable>
@@ -10,14 +10,14 @@
 namespace qarax::conformance {
 namespace {
 
-constexpr std::int64_t kLongMs = 20'000;  // a graceful stop that nobody waits for to its end
+constexpr std::int64_t kLongMs = 20'000;  // time limit of a graceful stop that the rules don't wait out
 
 std::int64_t ms_since(std::int64_t from_ns) { return (plugin::monotonic_ns() - from_ns) / 1'000'000; }
 std::string took(const char* what, std::int64_t ms) {
   return std::string(what) + " took " + std::to_string(ms) + " ms";
 }
 
-// What was given up is undone or owned: the VM can be asked and ended.
+// After a call was given up, its effect must be undone or owned: the VM can be inspected and ended.
 Status still_endable(Agent& agent, Vm& vm) {
   const auto now = vm.inspect();
   if (!now) return broken("inspect after it failed: " + now.error().message);
@@ -107,7 +107,7 @@ Status start_keeps_its_deadline(Bench& bench) {
   return expect(left.empty(), "a start past its deadline leaves " + listed(left));
 }
 
-// While start is held in keep (the host's disk is slow) `meanwhile` has to come back.
+// Holds a start in keep, as a slow disk of the host would; `meanwhile` must return during that.
 Status during_a_start(Agent& agent, const char* what, const std::function<Status()>& meanwhile) {
   Vm held = agent.vm(1);
   std::mutex mutex;
@@ -156,7 +156,7 @@ Status describes_meanwhile(Agent& agent) {
 
 Status inspects_meanwhile(Agent& agent) {
   return during_a_start(agent, "inspect", [&]() -> Status {
-    static_cast<void>(agent.vm(1).inspect());  // whatever it says of a VM that half exists
+    static_cast<void>(agent.vm(1).inspect());  // any answer will do, as the VM only half exists
     return Ok{};
   });
 }

@@ -1,4 +1,4 @@
-// CONSOLE: qarax.hypervisor.console/1, for VMMs whose console isn't the host's.
+// CONSOLE: qarax.hypervisor.console/1, for VMMs whose console the host doesn't serve itself.
 #include <fcntl.h>
 #include <sys/socket.h>
 

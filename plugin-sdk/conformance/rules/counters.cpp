@@ -18,7 +18,7 @@ Result<std::map<std::string, std::int64_t>> read(Vm& vm) {
   return out;
 }
 
-// How much memory is in use now is no count.
+// memory.* are current amounts, not counts, so they may fall.
 bool may_fall(const std::string& name) { return name.starts_with("memory."); }
 
 Status never_fall(Agent& agent) {
@@ -42,7 +42,7 @@ Status refuses_what_has_ended(Agent& agent) {
   QARAX_TRY(Vm vm, agent.started());
   QARAX_CHECK(expect_state(vm.stop(StopMode::force), VmState::shutdown, "stop"));
   const auto said = vm.call(&Hypervisor::counters);
-  if (said) return Ok{};  // the last ones are fine
+  if (said) return Ok{};  // the last counters are fine
   return expect(said.error().code == Code::failed_precondition,
                 "counters of a VM that has ended are " + std::string(to_string(said.error().code)) +
                     ", not failed_precondition: " + said.error().message);

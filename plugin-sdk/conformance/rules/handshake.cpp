@@ -1,4 +1,4 @@
-// HS: what holds for the file and its instance before and after any VM.
+// HS: what holds for the plugin's file and instance, before and after any VM.
 #include <algorithm>
 #include <filesystem>
 
@@ -8,7 +8,7 @@
 namespace qarax::conformance {
 namespace {
 
-// Not one of anybody's.
+// A key that no plugin has.
 constexpr const char* kUnknownConfig = "{\"qarax_check_unknown\":1}";
 
 Status loads(Agent& agent) { return expect(agent.record().state == core::PluginState::loaded, agent.record().reason); }
@@ -50,7 +50,7 @@ Status describes_itself(Agent& agent) {
                 "the accelerator is " + said.accelerator + " and describe gives no evidence for it");
 }
 
-// The console is the host's own where the VMM serves a serial socket: then it is a feature without an interface.
+// "console" may be a feature without an interface: if the VMM serves a serial socket, the host provides the console.
 Status offers_its_features(Agent& agent) {
   for (const std::string& feature : agent.record().description.features) {
     const auto same = [&](const Rule& rule) { return short_name(rule.interface) == feature; };
@@ -77,7 +77,7 @@ Status ends_with_its_threads(Bench& bench) {
         QARAX_TRY(Vm vm, agent.started());
         QARAX_CHECK(vm.stop(StopMode::force));
         if (const auto ended = agent.unload(); !ended) return broken(ended.error().message);
-        // A joined thread stands in /proc for a moment longer.
+        // A joined thread stays in /proc for a moment.
         const std::int64_t until = plugin::monotonic_ns() + agent.at_once_ms() * 1'000'000;
         auto after = threads();
         while (after > before && plugin::monotonic_ns() < until) after = threads();

@@ -1,4 +1,4 @@
-// HV-INSPECT, HV-HANDLE: the truth about a VM, and by which handle it is named.
+// HV-INSPECT, HV-HANDLE: the true state of a VM, and the handle that identifies it.
 #include <signal.h>
 
 #include "pidfd.hpp"
@@ -10,7 +10,7 @@ namespace {
 Status refuses_strange_handle(Agent& agent) {
   Vm vm = agent.vm();
   QARAX_CHECK(vm.start_args());
-  // Another plugin's may be as well formed as its own.
+  // A handle of another plugin may be as well formed as the plugin's own.
   for (const char* handle : {"{\"qarax_check\":\"nobody's handle\"}",
                              "{\"format\":1,\"plugin\":\"qarax_check\",\"qarax_check\":\"nobody's handle\"}"}) {
     vm.keep_instead(handle);
@@ -45,7 +45,7 @@ Status inspect_changes_nothing(Agent& agent) {
                 "inspect kept a handle, or spawned or claimed something");
 }
 
-// The kept bytes and nothing else lead a new agent back; here even before recover.
+// A new agent finds a VM by the kept bytes alone; here even before recover.
 Status comes_back_by_its_handle(Bench& bench) {
   const Bench::Body life = [](Agent& agent) -> Status {
     QARAX_CHECK(agent.started());
@@ -58,7 +58,7 @@ Status comes_back_by_its_handle(Bench& bench) {
     QARAX_CHECK(expect(kept != "null", "no handle was kept"));
     QARAX_CHECK(expect_state(vm.recover(), VmState::running, "recover with the bytes that were kept"));
     QARAX_CHECK(expect_state(vm.inspect(), VmState::running, "inspect with the bytes that were kept"));
-    // As another program would write the same document.
+    // The same document, as another program might write it.
     const auto parsed = json::parse(kept);
     if (!parsed) return broken("the handle isn't JSON");
     vm.keep_instead(json::to_text(*parsed));

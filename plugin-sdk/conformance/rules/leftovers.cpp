@@ -1,4 +1,4 @@
-// HV-LEFT: what is there after a VM that wasn't there before it.
+// HV-LEFT: nothing is left after a VM that wasn't there before it.
 #include <filesystem>
 
 #include "rules.hpp"
@@ -36,11 +36,11 @@ Status leaves_nothing(Bench& bench) {
 }
 
 Status leaves_no_descriptors(Agent& agent) {
-  QARAX_CHECK(lives_once(agent, 1));  // what is opened once and kept
+  QARAX_CHECK(lives_once(agent, 1));  // so that everything that is opened once and kept is open
   const auto before = entries("/proc/self/fd");
   QARAX_CHECK(lives_once(agent, 2));
   QARAX_CHECK(lives_once(agent, 3));
-  // The host's watch lets go of a supervisor when that has ended, which may be a moment later.
+  // The host stops watching a supervisor when that has ended, which may be a moment later.
   const std::int64_t until = plugin::monotonic_ns() + agent.at_once_ms() * 2'000'000;
   auto after = entries("/proc/self/fd");
   while (after > before && plugin::monotonic_ns() < until) after = entries("/proc/self/fd");

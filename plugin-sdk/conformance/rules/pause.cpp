@@ -24,7 +24,7 @@ Status twice_is_success(Agent& agent) {
   return expect_state(vm.call(&Hypervisor::resume), VmState::running, "a second resume");
 }
 
-// It can't hear the power button.
+// A paused guest can't react to the power button, so the stop must not wait for it.
 Status stops_while_paused(Agent& agent) {
   QARAX_TRY(Vm vm, paused(agent));
   const std::int64_t from = plugin::monotonic_ns();

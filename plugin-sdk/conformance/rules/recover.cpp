@@ -1,4 +1,4 @@
-// HV-RECOVER: an agent is killed, another comes.
+// HV-RECOVER: an agent is killed and another takes over.
 #include <poll.h>
 #include <signal.h>
 
@@ -14,7 +14,7 @@ Status starts_and_dies(Agent& agent) {
   Agent::die();
 }
 
-// Of the VM's first incarnation, without an agent.
+// The VMM of the first VM's first incarnation, read without an agent.
 Result<agent::SupervisorRecord> vmm_of(const Bench& bench) {
   auto record = agent::read_supervisor_record(bench.place().vms() + "/" + bench.place().vm_ids[0] + "/run/1");
   if (!record) return skipped("its VMs have no process of their own");
@@ -54,7 +54,8 @@ Status finds_nothing(Agent& agent) {
   return expect_state(vm.recover(), VmState::shutdown, "recover without a handle, of a VM of which nothing was made,");
 }
 
-// What a new agent does about a start that was broken off: adopted or undone, it is endable, startable, and gone.
+// A new agent recovers an interrupted start. Adopted or undone, the VM can then be stopped and started, and leaves
+// nothing.
 Status settles(Bench& bench, const std::string& broken_off) {
   const Bench::Body life = [&](Agent& agent) -> Status {
     Vm vm = agent.vm();
@@ -100,7 +101,7 @@ Status survives_each_keep(Bench& bench) {
         return broken("start kept no handle");
       };
       QARAX_TRY(const bool died, bench.dying_agent(cut_short));
-      if (!died) return Ok{};  // it keeps no more than nth - 1
+      if (!died) return Ok{};  // the start keeps no more than nth - 1 handles
       QARAX_CHECK(settles(
           bench, std::string(on_disk ? "just after" : "just before") + " handle " + std::to_string(nth) + " was kept"));
     }

@@ -1,4 +1,4 @@
-// RESIZE: qarax.hypervisor.resize/1, within what the spec leaves room for.
+// RESIZE: qarax.hypervisor.resize/1, within the limits that the spec sets.
 #include "rules.hpp"
 
 namespace qarax::conformance {

@@ -1,4 +1,4 @@
-// Every rule of the kit. An interface's rules are one file and one line here.
+// Every rule of the kit. The rules of an interface are one file, and one line here.
 #pragma once
 
 #include "../agent.hpp"
@@ -30,7 +30,8 @@ inline Rules all_rules() {
   return out;
 }
 
-// qarax.hypervisor.pause/1 → pause: as features and columns name it. hypervisor/1 and the handshake keep their names.
+// qarax.hypervisor.pause/1 → pause, the name in features and columns. The basic hypervisor interface is "hypervisor";
+// the handshake keeps its name.
 inline std::string short_name(std::string_view interface_id) {
   constexpr std::string_view kPrefix = "qarax.hypervisor.";
   if (interface_id == QARAX_HYPERVISOR_1) return "hypervisor";

@@ -21,7 +21,7 @@ std::string problem(const Result<VmStatus>& said) {
   return said ? "it is " + std::string(to_string(said->state)) : said.error().message;
 }
 
-// Written, and the VM goes on as it was told to.
+// Takes a snapshot: it must be written, and the VM must go on in the state that the plugin reports.
 Status written(Agent& agent, Vm& vm, const core::Fd& folder) {
   const auto said = vm.call(&Hypervisor::snapshot, SnapshotArgs{vm.args()}, {.fds = {folder.get()}});
   QARAX_CHECK(expect(alive(said), "snapshot of a running VM: " + problem(said)));

@@ -1,4 +1,4 @@
-// HV-START, HV-RESOLVE, HV-SPEC, HV-KEEP, HV-FORK: how a VM comes to run.
+// HV-START, HV-RESOLVE, HV-SPEC, HV-KEEP, HV-FORK: how a VM is started.
 #include <unistd.h>
 
 #include <algorithm>
@@ -46,7 +46,7 @@ Status keeps_first(Agent& agent) {
   return expect(asked.front() == "keep", "start asked the host for \"" + asked.front() + "\" before it kept a handle");
 }
 
-// What the host starts for it is under a supervisor; anything else below the agent it made itself.
+// Processes that the host spawns are below a supervisor; the plugin made any other descendant of the agent itself.
 Status forks_nothing(Agent& agent) {
   QARAX_TRY(Vm vm, agent.started());
   std::set<int> hosts;
@@ -76,7 +76,7 @@ bool points_at(const Error& error, std::string_view member) {
                      [&](const ErrorDetail& detail) { return detail.pointer.find(member) != std::string::npos; });
 }
 
-// A newer host knows a member that this plugin doesn't: it can't honour what it doesn't know.
+// A newer host may send a member that this plugin doesn't know and so can't honour: it must refuse it.
 Status refuses_unknown_member(Agent& agent) {
   Vm vm = agent.vm();
   QARAX_TRY(const StartArgs args, vm.start_args());

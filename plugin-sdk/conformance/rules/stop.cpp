@@ -22,11 +22,11 @@ Status stops_ten_times(Agent& agent) {
 
 Status stops_what_never_ran(Agent& agent) {
   Vm vm = agent.vm();
-  QARAX_CHECK(vm.start_args());  // the folder is there, as for a start that failed
+  QARAX_CHECK(vm.start_args());  // creates the run folder, as a failed start leaves it
   return expect_state(vm.stop(StopMode::force), VmState::shutdown, "stop of a VM that never ran, without a handle,");
 }
 
-// The guest may never have heard the button: it boots, or there is none.
+// The guest may not react to the power button, as it is still booting or there is no guest.
 Status kills_in_the_end(Agent& agent) {
   QARAX_TRY(Vm vm, agent.started());
   const std::int64_t from = plugin::monotonic_ns();

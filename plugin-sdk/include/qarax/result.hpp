@@ -33,7 +33,7 @@ enum class Code : std::int32_t {
   unauthenticated = 16,
 };
 
-// A code from outside: what we don't know becomes `unknown`.
+// Converts a code from outside; an unknown number becomes `unknown`.
 constexpr Code code_from_int(std::int32_t value) {
   return value >= 0 && value <= 16 ? static_cast<Code>(value) : Code::unknown;
 }
@@ -60,20 +60,20 @@ struct Error {
   std::string message;
   std::vector<ErrorDetail> details;
   std::string reason;
-  bool retryable = false;
-  std::int64_t retry_after_ms = 0;
-  std::string hint;
-  std::string log_tail;
-  std::string step{};                 // of what was asked for: the one that failed, such as "start-vmm"
-  std::vector<std::string> causes{};  // what each layer said before the next added its context, the innermost last
+  bool retryable = false;             // the same request, unchanged, may succeed later
+  std::int64_t retry_after_ms = 0;    // how long to wait before that, in milliseconds; 0: not known
+  std::string hint;                   // for people: what to do next, a sentence
+  std::string log_tail;               // last lines of the log of the VMM that failed; empty: none
+  std::string step{};                 // the step of the request that failed, such as "start-vmm"
+  std::vector<std::string> causes{};  // the message of each layer before the next added its context, innermost last
 
-  // Adds what the layer knows in front of the message; once per layer.
+  // Puts a layer's context in front of the message; call it once per layer.
   Error&& context(std::string_view prefix) && {
     causes.insert(causes.begin(), message);
     message.insert(0, ": ").insert(0, prefix);
     return std::move(*this);
   }
-  // Names the step, unless a deeper layer knew it better.
+  // Sets the step, unless a deeper layer has set it.
   Error&& at_step(std::string_view name) && {
     if (step.empty()) step = name;
     return std::move(*this);
@@ -88,7 +88,7 @@ inline Error make_error(Code code, std::string message, std::string reason = {})
   return error;
 }
 
-struct Ok {};  // the value of a call that has none
+struct Ok {};  // the value of a call that returns nothing
 
 template <class T = Ok>
 class [[nodiscard]] Result {
@@ -100,7 +100,7 @@ class [[nodiscard]] Result {
   explicit operator bool() const { return state_.index() == 0; }
   bool ok() const { return state_.index() == 0; }
 
-  // Only after the check; std::bad_variant_access otherwise.
+  // Check first: value() of an error and error() of a value throw std::bad_variant_access.
   T& value() & { return std::get<0>(state_); }
   const T& value() const& { return std::get<0>(state_); }
   T&& value() && { return std::get<0>(std::move(state_)); }
@@ -119,7 +119,9 @@ class [[nodiscard]] Result {
 
 using Status = Result<Ok>;
 
-// `QARAX_TRY(auto x, call())`: x is the value, or the function returns the error.
+// `QARAX_TRY(auto x, call())`: x is the value, or the enclosing function returns the error. It expands to several
+// statements: below an `if` or a loop it must stand in braces. QARAX_CHECK is the same without a value, and is a
+// single statement.
 #define QARAX_CONCAT_(a, b) a##b
 #define QARAX_CONCAT(a, b) QARAX_CONCAT_(a, b)
 #define QARAX_TRY(declaration, ...)                                                                      \

@@ -27,7 +27,7 @@ static int is_alive(const struct qarax_answer* answer) {
   return qarax_text_is(qarax_json_member(qarax_answer_text(answer), "alive"), "true");
 }
 
-/* That it is paused stands in a file of the VM's run folder, which goes with the VM. */
+/* A paused VM has a file in its run folder, which is removed with the VM. */
 static int paused_file(qarax_text args, char* out, size_t room) {
   char run_dir[PATH_MAX];
   return qarax_json_string(qarax_json_member(args, "run_dir"), run_dir, sizeof run_dir) && run_dir[0] == '/' &&
@@ -73,7 +73,7 @@ static int32_t start(void* instance, const qarax_call* call, qarax_text args) {
   call->progress(call, qarax_text_of("spawn"), 1, 2);
   code = about_process(self, self->process->spawn, call, args, ",\"argv\":[\"/bin/sleep\",\"1d\"]", &answer);
   if (code == QARAX_OK || code == QARAX_ALREADY_EXISTS) return put_state(call, "running");
-  /* Nothing of it may stay, whatever time the call has left. */
+  /* Nothing of a failed start may remain: no parent, so that the kill isn't bound to this call's deadline. */
   about_process(self, self->process->kill, 0, args, "", &ignored);
   return qarax_pass_on(call, code, &answer);
 }
@@ -91,7 +91,7 @@ static int32_t recover(void* instance, const qarax_call* call, qarax_text args) 
   struct instance* self = instance;
   struct qarax_answer answer;
   const qarax_text handle = qarax_json_member(args, "handle");
-  /* A start that was broken off before its process was there: nothing stays of it. */
+  /* Without a handle the start was interrupted before its process existed: remove whatever it left. */
   if (handle.len == 0 || qarax_text_is(handle, "null")) return kill_it(self, call, args);
   const int32_t code = qarax_check_handle(call, "c_plugin", args, 1);
   if (code != QARAX_OK) return code;
@@ -118,7 +118,7 @@ static int32_t resume_vm(void* instance, const qarax_call* call, qarax_text args
   return signal_it(instance, call, args, 0);
 }
 
-/* What it was told of a device comes back as the live document. */
+/* Answers with a live document that repeats what the call said about the device. */
 static int32_t device(const qarax_call* call, qarax_text args, qarax_text id) {
   char text[512];
   snprintf(text, sizeof text, "{\"state\":\"running\",\"live\":{\"id\":%.*s,\"size\":%lld,\"fds\":%zu}}", (int)id.len,

@@ -8,7 +8,7 @@ namespace qarax::qemu {
 
 namespace {
 
-// A comma ends a suboption in QEMU's syntax; doubled it stands for itself.
+// A comma ends a suboption in QEMU's syntax; a doubled comma is a literal one.
 std::string escaped(const std::string& value) {
   std::string out;
   for (const char c : value) {
@@ -44,7 +44,7 @@ bool is_machine(const std::string& name) {
   return name.find_first_not_of(std::string(kLetters) + "-_.") == std::string::npos;
 }
 
-// "/memory_hugepages" and its size, against what the host has.
+// Checks memory_hugepages and memory_hugepage_size against what the host has.
 void check_huge_pages(const VmSpec& spec, const HugePages& host, std::vector<ErrorDetail>& out) {
   if (!spec.memory_hugepages) {
     if (spec.memory_hugepage_size) out.push_back({"/memory_hugepage_size", "means nothing without memory_hugepages"});
@@ -54,7 +54,7 @@ void check_huge_pages(const VmSpec& spec, const HugePages& host, std::vector<Err
     out.push_back({"/memory_hugepages", "this host's kernel has no huge pages"});
     return;
   }
-  // Without a size QEMU takes the kernel's default, which is the smallest there is on x86.
+  // Without a size QEMU uses the kernel's default, which is the smallest size on x86.
   const std::int64_t size = spec.memory_hugepage_size.value_or(host.begin()->first);
   const auto found = host.find(size);
   if (found == host.end()) {
@@ -75,7 +75,7 @@ void check_huge_pages(const VmSpec& spec, const HugePages& host, std::vector<Err
 
 bool is_q35(const std::string& machine) { return machine.starts_with("q35") || machine.starts_with("pc-q35"); }
 
-// An object of object-add as -object takes it. Numbers are sizes here.
+// Converts arguments of object-add into the form of -object. All numbers here are sizes.
 std::string as_option(const json::Object& object) {
   std::string out;
   for (const auto& [key, value] : object) {
@@ -93,7 +93,7 @@ std::string as_option(const json::Object& object) {
 }  // namespace
 
 json::Object memory_backend(const VmSpec& spec, const std::string& id, std::int64_t size) {
-  // memfd carries shared and huge pages alike, without a mounted hugetlbfs.
+  // memfd supports both shared memory and huge pages, without a mounted hugetlbfs.
   const bool memfd = spec.memory_shared || spec.memory_hugepages;
   json::Object out{{"qom-type", json::Value(memfd ? "memory-backend-memfd" : "memory-backend-ram")},
                    {"id", json::Value(id)},
@@ -119,7 +119,7 @@ HugePages look_at_huge_pages(const std::string& folder) {
   HugePages out;
   std::error_code ignored;
   for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
-    const std::string name = entry.path().filename().string();  // hugepages-2048kB
+    const std::string name = entry.path().filename().string();  // e.g. hugepages-2048kB
     constexpr std::string_view kPrefix = "hugepages-";
     if (!name.starts_with(kPrefix)) continue;
     const std::int64_t kib = std::strtoll(name.c_str() + kPrefix.size(), nullptr, 10);
@@ -141,7 +141,7 @@ Result<VmOptions> vm_options(const VmSpec& spec) {
     for (auto& detail : options.error().details) detail.pointer.insert(0, "/config");
     return std::move(options).error();
   }
-  // Letters, digits and the marks of QEMU's model names and flags: nothing that could be an option of its own.
+  // Only letters, digits and the punctuation of QEMU's model names and flags, so that it can't become another option.
   if (options->cpu.find_first_not_of(std::string(kLetters) + "-_.+=,") != std::string::npos ||
       options->cpu.starts_with("-") || options->cpu.starts_with(","))
     return not_an_option("/config/cpu", "isn't a CPU model: " + options->cpu);

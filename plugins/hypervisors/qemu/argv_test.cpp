@@ -13,7 +13,7 @@
 namespace qarax::qemu {
 namespace {
 
-// QARAX_REGENERATE=1 writes the golden files instead of comparing; look at the diff before you commit it.
+// QARAX_REGENERATE=1 writes the golden files instead of comparing them; review the diff before committing it.
 void golden(const std::string& name, const std::vector<std::string>& argv) {
   const std::string path = std::string(QEMU_TESTDATA) + "/" + name + ".argv";
   std::string text;

@@ -12,7 +12,7 @@ namespace {
 using json::Object;
 using json::Value;
 
-// QEMU's names of block nodes have room for 31 characters, ids of ours may be longer.
+// QEMU limits names of block nodes to 31 characters, but a disk's id may be longer: use an FNV-1a hash of it.
 std::string node_of(const DiskSpec& disk) {
   std::uint64_t hash = 0xcbf29ce484222325u;
   for (const char c : disk.id) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
@@ -33,11 +33,11 @@ void add_limit(Object& to, const std::string& name, const std::optional<std::int
                const std::optional<std::int64_t>& burst) {
   if (!limit) return;
   to.emplace_back(name + "-total", Value(*limit));
-  // QEMU's is a rate for a second: the limit and what may pass on top of it.
+  // QEMU's maximum is a rate per second: the limit plus the burst on top of it.
   if (burst) to.emplace_back(name + "-total-max", Value(*limit + *burst));
 }
 
-// The set that holds a disk's descriptor, by the mark that it was added with; nothing: none.
+// The set that holds a disk's descriptor, found by the mark it was added with; nullopt if there is none.
 Result<std::optional<std::int64_t>> descriptors_of(const plugin::Call& call, QmpClient& qmp, const std::string& mark) {
   QARAX_TRY(const Value sets, qmp.execute(call, "query-fdsets"));
   if (sets.as_array() != nullptr)
@@ -78,7 +78,7 @@ json::Object disk_backend(const DiskSpec& disk, const plugin::OpenedDisk& opened
                 {"cache", Value(cache)},
                 {"discard", Value("unmap")},
                 {"read-only", Value(disk.readonly)}};
-  // What the image itself names is never opened.
+  // Never open a backing file that the image itself names.
   if (disk.format == DiskFormat::qcow2) format.emplace_back("backing", Value());
   if (!is_limited(disk)) {
     format.emplace_back("node-name", Value(node_of(disk)));
@@ -129,7 +129,7 @@ json::Object nic_device(const NicSpec& nic, const std::string& bus) {
              {"bus", Value(bus)},
              {"netdev", Value(net_of(nic))},
              {"mac", Value(nic.mac)}};
-  // A vector for each queue both ways, one for the configuration, one for control.
+  // Two vectors per queue (receive and send), one for the configuration and one for the control queue.
   if (nic.queues > 1) {
     out.emplace_back("mq", Value(true));
     out.emplace_back("vectors", Value(std::int64_t{2} * nic.queues + 2));
@@ -140,7 +140,7 @@ json::Object nic_device(const NicSpec& nic, const std::string& bus) {
 
 Status plug(const plugin::Call& call, QmpClient& qmp, const DiskSpec& disk, const plugin::OpenedDisk& opened,
             const std::string& bus) {
-  // What a broken-off call left would be in the way.
+  // Remove what an interrupted call may have left.
   QARAX_CHECK(remove_backend(call, qmp, disk));
   QARAX_TRY(const std::string file, file_of(call, qmp, disk));
   if (const Object limits = disk_limits(disk); !limits.empty()) QARAX_CHECK(qmp.execute(call, "object-add", limits));

@@ -1,4 +1,4 @@
-// What changes while a real guest runs: vCPUs, memory, disks, NICs; and a guest that goes on where it was frozen.
+// Changes of a real, running guest: vCPUs, memory, disks, NICs; and a guest that continues from a snapshot.
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
@@ -25,7 +25,7 @@ class GuestHotplug : public testing::GuestTest, protected plugin::testing::Guest
     ASSERT_NE(host.console("qarax uptime", kBootMs), "") << "the guest didn't boot";
     quiet();
   }
-  // Linux keeps 64 MiB for devices that can't reach memory beyond 4 GiB as soon as some could come there.
+  // As soon as memory could be added beyond 4 GiB, Linux reserves 64 MiB for devices that can't reach it.
   void grow_room() {
     args.spec.memory_size = 256 << 20;
     args.spec.memory_hotplug_size = 256 << 20;
@@ -63,7 +63,7 @@ TEST_F(GuestHotplug, VcpusAndMemoryComeAndGo) {
   EXPECT_EQ(plugin_->pause(call.get(), vm())->state, VmState::paused);
   EXPECT_TRUE(has(plugin_->inspect(call.get(), vm()), R"("vcpus":3)"));
   EXPECT_TRUE(has(plugin_->resume(call.get(), vm()), R"("vcpus":3)"));
-  // A machine that was built anew would have one; this one keeps what it was given.
+  // A newly built machine would have one vCPU; a reboot keeps those that were plugged in.
   const std::size_t from = host.console_size();
   ASSERT_TRUE(plugin_->reboot(call.get(), vm()));
   EXPECT_NE(host.console("qarax guest: 3 vCPU, 256 MiB", kBootMs, from), "");
@@ -98,7 +98,7 @@ TEST_F(GuestHotplug, AGuestGoesOnWhereItWasFrozen) {
 
   testing::RealHost other;
   Qemu again(other, create_);
-  // The host's record of the VM follows its size.
+  // The spec in the host's record follows the VM's size.
   args.spec.boot_vcpus = 2;
   args.spec.memory_size = 384 << 20;
   args.incarnation = 2;
@@ -115,12 +115,12 @@ TEST_F(GuestHotplug, AGuestGoesOnWhereItWasFrozen) {
   const auto seconds = [](const std::string& text, std::size_t line) {
     return std::strtod(text.c_str() + line + std::strlen("qarax uptime"), nullptr);
   };
-  // The line, whole: its number comes a moment after its words.
+  // Wait for the end of the line: its number arrives a moment after its first words.
   const std::string line = other.console("\n", kBootMs, said.find("qarax uptime"));
   EXPECT_GT(seconds(line, 0), seconds(last, last.rfind("qarax uptime"))) << line;
   EXPECT_NE(ask(other, "cat /run/word /sys/devices/system/cpu/online", kBootMs).find("kept\r\n0-1"), std::string::npos);
 
-  // Another machine than the frozen one isn't tried.
+  // A spec that differs from the snapshot's machine is refused without an attempt.
   ASSERT_TRUE(other.kill(nullptr, {}));
   args.spec.memory_size *= 2;
   args.incarnation = 3;
@@ -165,7 +165,7 @@ TEST_F(GuestHotplug, ADiskByDescriptorIsWrittenGrownAndTakenOut) {
   EXPECT_TRUE(says("ls /sys/block | grep -c vda", "0"));
   EXPECT_TRUE(plugin_->detach_disk(call.get(), {vm(), disk.id})) << "gone is success";
 
-  // A path this time, and read-only for the guest; twice, so that nothing of the first was left in the way.
+  // Attach again, by path this time and read-only: this fails if anything of the first disk was left behind.
   disk.fd.reset();
   disk.path = image;
   disk.readonly = true;

@@ -1,4 +1,4 @@
-// The plugin with the machine's own QEMU and a real guest under TCG.
+// The plugin with this machine's QEMU and a real guest under TCG.
 #include <filesystem>
 #include <iostream>
 
@@ -22,7 +22,7 @@ TEST_F(Guest, FromStartToPowerButton) {
 
   EXPECT_EQ(plugin_->pause(call.get(), vm())->state, VmState::paused);
   EXPECT_EQ(inspect(), VmState::paused);
-  // What was on its way has to arrive before silence means anything.
+  // Output on its way must arrive first, before silence proves anything.
   host.console("never", 200);
   const std::size_t quiet_from = host.console_size();
   EXPECT_EQ(host.console("qarax uptime", 2500, quiet_from), "") << "a paused guest talks";
@@ -47,7 +47,7 @@ TEST_F(Guest, FromStartToPowerButton) {
   EXPECT_EQ(inspect(), VmState::shutdown);
 }
 
-// Whatever this host's /dev/kvm is worth, `auto` has to find it out, say why, and start what really runs.
+// Whatever state this host's /dev/kvm is in, `auto` must choose an accelerator that really runs a guest, and say why.
 TEST_F(Guest, TheAcceleratorIsChosenByATrial) {
   create_.config.text = "{\"probe_kernel\":" + json::to_text(json::Value(args.boot.kernel)) + "}";
   plugin_.emplace(host, create_);
@@ -58,9 +58,9 @@ TEST_F(Guest, TheAcceleratorIsChosenByATrial) {
   RecordProperty("accelerator", started->accelerator + ": " + started->accelerator_evidence);
   std::cout << started->accelerator << ": " << started->accelerator_evidence << '\n';
   EXPECT_NE(host.console("qarax guest: 2 vCPU, 128 MiB", kBootMs), "") << "chosen, but it runs no guest";
-  // One that timed out isn't kept: the host may have been busy just then.
+  // The verdict of a trial that timed out isn't kept: the host may just have been busy.
   if (started->accelerator_evidence.find("printed nothing within") != std::string::npos) return;
-  // Any other answer is: an agent's restart doesn't try again.
+  // Any other verdict is kept: there is no new trial after a restart of the agent.
   const int trials = host.count("trial");
   plugin_.emplace(host, create_);
   EXPECT_EQ(plugin_->describe(call.get())->accelerator, started->accelerator);

@@ -16,7 +16,7 @@ std::string text(const json::Value& object, std::string_view name) {
   return value != nullptr && value->as_string() != nullptr ? *value->as_string() : std::string();
 }
 
-// QEMU lists them from the last to the first, and promises no order.
+// Sort key of a slot: QEMU lists slots from the last to the first and promises no order.
 std::vector<std::int64_t> place(const VcpuSlot& slot) {
   const json::Value where(slot.where);
   return {number(where, "socket-id"), number(where, "die-id"), number(where, "cluster-id"), number(where, "core-id"),
@@ -90,8 +90,8 @@ Status ask_out(const plugin::Call& call, QmpClient& qmp, const std::string& path
   auto asked = qmp.execute(call, "device_del", {{"id", json::Value(path)}});
   if (asked) return Ok{};
   const auto says = [&](std::string_view words) { return asked.error().message.find(words) != std::string::npos; };
-  // Asked before, and the guest hasn't answered yet; or of a vCPU, for which nobody listens until the guest has read
-  // its ACPI tables: seen with QEMU 7.2 under KVM.
+  // First error: the guest was asked before and hasn't answered yet. Second: a vCPU can't be unplugged until the guest
+  // has read its ACPI tables (seen with QEMU 7.2 under KVM).
   if (says("in the process of unplug") || says("unplug request for not supported device type")) return Ok{};
   return std::move(asked).error();
 }

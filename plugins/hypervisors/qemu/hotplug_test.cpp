@@ -1,4 +1,4 @@
-// Resize, disks and NICs against a scripted QEMU: what is said in which order, and what is left after each failure.
+// Resize, disks and NICs against a scripted QEMU: which commands are sent in which order, and what each failure leaves.
 #include <algorithm>
 #include <fstream>
 
@@ -16,7 +16,7 @@ std::string text_of(const Value& object, const char* name) {
   return value != nullptr && value->as_string() != nullptr ? *value->as_string() : "";
 }
 
-// As much of QEMU as hotplug asks for: two sockets of two cores, a list of what is plugged.
+// The part of QEMU that hotplug uses: two sockets of two cores, and a list of what is plugged in.
 class Hotplug : public testing::PluginTest {
  protected:
   Hotplug() {
@@ -82,14 +82,14 @@ class Hotplug : public testing::PluginTest {
   Words since() const { return said_since(said); }
   Handle kept() const { return *read_handle(vm()); }
 
-  std::size_t said = 0;  // commands until the VM ran
-  // Of the thread that is QEMU, while a call waits for its answer.
+  std::size_t said = 0;  // number of commands sent until the VM ran
+  // The members below are used by the thread that plays QEMU while a call waits for its answer.
   std::vector<std::string> there{"unattached-0"};  // vCPU 0
   std::vector<std::pair<std::string, std::int64_t>> dimms{};
   std::int64_t backend = 0;
   std::function<void()> when_added = [] {};
   bool lets_go = true;
-  int too_early = 0;  // so many device_dels are refused
+  int too_early = 0;  // number of device_dels still to be refused
   std::string nodes = "[]";
 
  private:

@@ -22,8 +22,8 @@ std::optional<QmpClient> Monitors::take(const std::string& run_dir) {
   return std::exchange(monitor.idle, std::nullopt);
 }
 
-// Kept only where nobody else has come meanwhile: whoever has waits for QEMU's greeting, which comes when this one
-// hangs up.
+// Keeps the connection only if no other call wants the monitor: another call has its own connection and waits for
+// QEMU's greeting, which comes only after this one is closed.
 void Monitors::give_back(const std::string& run_dir, std::optional<QmpClient> client) {
   const std::lock_guard lock(mutex_);
   const auto found = monitors_.find(run_dir);

@@ -1,5 +1,5 @@
-// The conversations with the VMs' monitors, kept from one call to the next: QEMU greets every client anew and talks to
-// one at a time, and that costs more than a pause. Thread-safe; a lease belongs to one call.
+// Keeps the connections to the VMs' monitors from one call to the next: QEMU serves one client at a time and greets
+// each new one, which costs more than a pause. Thread-safe; a lease belongs to one call.
 #pragma once
 
 #include <map>
@@ -14,7 +14,8 @@ namespace qarax::qemu {
 
 class Monitors {
  public:
-  // A call's turn with a monitor. It goes back with the lease, unless it broke or another call waits to be greeted.
+  // A call's exclusive use of a monitor. The destructor gives the connection back; it is kept unless it broke or
+  // another call waits for a greeting.
   class Lease {
    public:
     Lease(Lease&& other) noexcept
@@ -38,9 +39,9 @@ class Monitors {
     QmpClient client_;
   };
 
-  // Limits and errors as QmpClient::connect.
+  // Limits and errors as those of QmpClient::connect.
   Result<Lease> ask(const plugin::Call& call, const std::string& run_dir, int most_ms);
-  // Its VMM has ended.
+  // To be called when the VMM has ended.
   void forget(const std::string& run_dir);
   int users(const std::string& run_dir);  // calls that have a lease, or wait for one
 
@@ -53,7 +54,7 @@ class Monitors {
   void give_back(const std::string& run_dir, std::optional<QmpClient> client);
 
   std::mutex mutex_;
-  std::map<std::string, Monitor> monitors_;  // by run folder, which is one incarnation's
+  std::map<std::string, Monitor> monitors_;  // by run folder, which belongs to one incarnation
 };
 
 }  // namespace qarax::qemu

@@ -68,7 +68,8 @@ TEST_F(KeptMonitors, WhoComesMeanwhileIsGreetedWhenTheFirstHasFinished) {
     auto first = ask();
     ASSERT_TRUE(first);
     second = std::async(std::launch::async, [this] { return status(); });
-    // It has come: only then does the first one's end matter to it. Its own greeting can't be heard before.
+    // Wait until the second call has registered: only then must the first lease hang up for it. Its greeting can't come
+    // before that.
     while (monitors.users(dir_) < 2) std::this_thread::yield();
   }
   EXPECT_EQ(second.get(), "prelaunch");
@@ -81,7 +82,7 @@ TEST_F(KeptMonitors, AConversationWithoutAnAnswerIsNotGoneOnWith) {
     ASSERT_TRUE(lease);
     TestCall impatient;
     impatient.cancel();
-    // Were the answer to come later, the next call must not take it for its own.
+    // The next call must not take a late answer for its own.
     host.ignore("query-status");
     EXPECT_EQ((*lease)->query_status(impatient.get()).error().code, Code::cancelled);
     host.ignore("");
@@ -94,7 +95,7 @@ TEST_F(KeptMonitors, AVmmThatHungUpIsNotTakenForThere) {
   EXPECT_EQ(status(), "prelaunch");
   std::filesystem::remove(dir_ + "/monitor.sock");
   host.end(ExitKind::signaled, 9);
-  while (ask()) std::this_thread::yield();  // until its end shows
+  while (ask()) std::this_thread::yield();  // until the end of QEMU shows
   EXPECT_EQ(ask().error().code, Code::not_found);
 }
 

@@ -1,4 +1,4 @@
-// The plugin's policy against a scripted QEMU: what it does, in which order, and what is left after each failure.
+// The plugin's policy against a scripted QEMU: what it does, in which order, and what each failure leaves.
 #include "qemu.hpp"
 
 #include <algorithm>
@@ -125,7 +125,7 @@ TEST_F(QemuPlugin, AQemuThatDiesInItsStartIsQuotedAndLeavesNothing) {
 TEST_F(QemuPlugin, AQemuThatHangsIsGivenUpAtTheDeadlineAndKilled) {
   host.hangs = true;
   plugin();
-  call.on_keep = [this] { call.set_deadline_ms(50); };  // just before it is spawned
+  call.on_keep = [this] { call.set_deadline_ms(50); };  // just before QEMU is spawned
   const auto status = plugin().start(call.get(), start_args());
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().code, Code::deadline_exceeded);
@@ -179,7 +179,7 @@ TEST_F(QemuPlugin, WithoutAQemuItLoadsAndSaysWhatToInstall) {
 }
 
 TEST_F(QemuPlugin, KvmThatRunsNoGuestIsUnhealthyAndNeverTcg) {
-  // Here the device may be absent, closed to us or useless: all three have to end the same way.
+  // On the test machine /dev/kvm may be absent, not permitted or useless: all three must give the same result.
   host.on_run = [](const RunArgs& args) -> Result<RunResult> {
     RunResult out;
     out.exit.kind = ExitKind::exited;

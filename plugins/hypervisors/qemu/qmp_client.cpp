@@ -41,7 +41,8 @@ Result<json::Value> QmpClient::read_message(const plugin::Call& call, std::int64
     }
     if (buffer_.size() > kMaxMessage)
       return make_error(Code::internal, "QEMU's monitor sent more than a MiB without a line end");
-    // Deadline and cancel come before what there is to read: of a peer that talks without a pause there always is.
+    // Check the deadline and cancellation before reading: a peer that sends without a pause always has something to
+    // read.
     if (call.expired() || plugin::monotonic_ns() >= until_ns) return make_error(Code::deadline_exceeded, kNoAnswer);
     const std::int64_t left = (until_ns - plugin::monotonic_ns() + 999'999) / 1'000'000;
     const int wait = call.remaining_ms(static_cast<int>(std::max<std::int64_t>(left, 0)));
@@ -61,14 +62,14 @@ Result<json::Value> QmpClient::read_message(const plugin::Call& call, std::int64
 
 bool QmpClient::is_there() {
   char chunk[4096];
-  // What is left after that is read, within its limits, by the next command.
+  // The next command reads the rest, within its limits.
   for (std::size_t taken = 0; sound_ && taken < kMaxMessage; taken += sizeof chunk) {
     const ssize_t n = ::recv(socket_.get(), chunk, sizeof chunk, MSG_DONTWAIT);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0 && errno == EAGAIN) break;
     sound_ = n > 0 && buffer_.size() <= kMaxMessage;
     if (n > 0) buffer_.append(chunk, static_cast<std::size_t>(n));
-    // Events, as no command is under way: what they told of is asked for when it matters.
+    // No command is under way, so these are events. Drop them: the plugin queries the state when it needs it.
     if (const std::size_t end = buffer_.rfind('\n'); end != std::string::npos) buffer_.erase(0, end + 1);
   }
   return sound_;
@@ -117,7 +118,7 @@ Result<json::Value> QmpClient::converse(const plugin::Call& call, std::string_vi
               (text != nullptr && text->as_string() != nullptr ? *text->as_string() : json::to_text(*error)),
           "vmm-failed");
     }
-    // Events come in between; what they say is asked for when it matters.
+    // Events may come in between. Ignore them: the plugin queries the state when it needs it.
     if (message.find("event") == nullptr)
       return make_error(Code::internal, "QEMU's monitor answered " + json::to_text(message).substr(0, 200));
   }

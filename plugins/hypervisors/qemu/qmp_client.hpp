@@ -1,5 +1,5 @@
-// One conversation with QEMU's monitor (QMP): connect, greeting, capabilities, commands. Not thread-safe. A peer that
-// hangs, talks garbage or hangs up is an error within the call's limits.
+// One connection to QEMU's monitor (QMP): connect, greeting, capabilities, commands. Not thread-safe. A peer that
+// hangs, sends garbage or hangs up causes an error within the call's limits.
 #pragma once
 
 #include <string>
@@ -17,8 +17,8 @@ using plugin::Socket;
 
 class QmpClient {
  public:
-  // Returns after qmp_capabilities. `most_ms`: a limit for the greeting and for each command, however much the peer
-  // says meanwhile, below the call's deadline. NOT_FOUND: no socket. UNAVAILABLE: nobody there.
+  // Returns after qmp_capabilities. `most_ms` limits the greeting and each command, however much the peer sends
+  // meanwhile; the call's deadline applies too. NOT_FOUND: no socket. UNAVAILABLE: nobody listens.
   static Result<QmpClient> connect(const plugin::Call& call, const std::string& run_dir, int most_ms);
 
   Result<std::string> query_status(const plugin::Call& call);  // running, paused, prelaunch, shutdown, io-error, …
@@ -27,14 +27,16 @@ class QmpClient {
   Status system_powerdown(const plugin::Call& call) { return simple(call, "system_powerdown"); }
   Status system_reset(const plugin::Call& call) { return simple(call, "system_reset"); }
 
-  // Any command. `fd`, if not -1, goes along (add-fd, getfd). What QEMU refuses is INTERNAL "vmm-failed" with its
-  // words. UNAVAILABLE, and nothing is said, where it isn't sound.
+  // Runs any command. `fd`, if not -1, is passed along (add-fd, getfd). A refusal by QEMU is INTERNAL "vmm-failed" with
+  // its message. If the connection isn't sound, returns UNAVAILABLE without sending anything.
   Result<json::Value> execute(const plugin::Call& call, std::string_view command, const json::Object& arguments = {},
                               int fd = -1);
 
-  // Could it take another command? Not where one got no answer: a late one would pass for the next one's.
+  // Whether another command may be sent. Not after one without an answer: a late answer would pass for that of the
+  // next.
   bool is_sound() const { return sound_; }
-  // As is_sound(), and QEMU hasn't hung up; takes in what it has said meanwhile, up to a MiB. Doesn't wait.
+  // Whether the connection is sound and QEMU hasn't hung up; reads what QEMU has sent meanwhile, up to a MiB. Never
+  // waits.
   bool is_there();
   void limit(int most_ms) { most_ms_ = most_ms; }
 

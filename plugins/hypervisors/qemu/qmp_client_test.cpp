@@ -16,8 +16,8 @@ namespace {
 
 constexpr const char* kGreeting = "{\"QMP\": {\"version\": {}, \"capabilities\": []}}\r\n";
 
-// A monitor that plays a script: sends the first piece on connect, the next after each line that it gets. "<close>" in
-// one hangs up there, "<flood>" sends events from there on without a pause.
+// A monitor that plays a script: it sends the first piece on connect, and the next one after each line it receives.
+// "<close>" in a piece hangs up there, "<flood>" sends events without a pause from there on.
 class ScriptedMonitor {
  public:
   explicit ScriptedMonitor(std::vector<std::string> script) : script_(std::move(script)) {
@@ -116,7 +116,7 @@ TEST_F(Qmp, GarbageHangAndHangUpAreErrors) {
 }
 
 TEST_F(Qmp, AChattyPeerThatNeverAnswersIsGivenUp) {
-  // Each event alone would start the wait anew.
+  // A timeout that restarted with each event would never expire.
   std::string events;
   for (int i = 0; i < 1000; ++i) events += "{\"event\": \"RTC_CHANGE\", \"data\": {}}\r\n";
   ScriptedMonitor monitor({kGreeting, "{\"return\": {}}\r\n", events});
@@ -136,7 +136,7 @@ TEST_F(Qmp, APeerThatTalksWithoutAPauseIsGivenUp) {
 }
 
 TEST_F(Qmp, WhatIsThereToReadComesAfterDeadlineAndCancel) {
-  // All of it is there before the command, and more than is read at once.
+  // Everything, including the answer, arrives before the command, and it is more than one read takes.
   std::string said = "{\"return\": {}}\r\n";
   for (int i = 0; i < 200; ++i) said += "{\"event\": \"RTC_CHANGE\", \"data\": {}}\r\n";
   said += "{\"return\": {\"status\": \"running\"}}\r\n";
@@ -164,7 +164,7 @@ TEST_F(Qmp, WhetherAPeerThatTalksWithoutAPauseIsThereTakesNoTime) {
 }
 
 TEST_F(Qmp, NothingIsSaidToAPeerThatOwesAnAnswer) {
-  // Its late answer would pass for the next command's.
+  // The late answer would pass for that of the next command.
   ScriptedMonitor monitor({kGreeting, "{\"return\": {}}\r\n", "", "{\"return\": {}}\r\n{\"return\": {}}\r\n"});
   auto client = QmpClient::connect(call_, monitor.dir(), 2000);
   ASSERT_TRUE(client) << client.error().message;

@@ -1,4 +1,4 @@
-// What a monitor may answer: the client ends with a value or an error, in time, whatever comes.
+// Fuzzes the monitor's answers: whatever comes, the client must return a value or an error in time.
 #include <cstdint>
 #include <cstdlib>
 
@@ -9,7 +9,7 @@ using namespace qarax;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static plugin::testing::TextPeer monitor("monitor.sock");
-  // With the greeting and the answer to qmp_capabilities before it, unless the first byte says otherwise.
+  // Put the greeting and the answer to qmp_capabilities before the input, unless its first byte is '!'.
   std::string text(reinterpret_cast<const char*>(data), size);
   if (size > 0 && data[0] != '!') text.insert(0, "{\"QMP\": {}}\r\n{\"return\": {}}\r\n");
   monitor.say(text);

@@ -1,4 +1,4 @@
-// The plugin's part of the node's config, and what a VM may ask of it in `config`.
+// The plugin's part of the node's config, and the options that a VM may set in `config`.
 #pragma once
 
 #include <cstdint>
@@ -20,20 +20,19 @@ struct Settings {
   AcceleratorChoice accelerator = AcceleratorChoice::automatic;
   std::string machine = "q35";
   std::optional<std::int64_t> tcg_tb_size_mib{};  // TCG's cache of translated code; QEMU's own default when absent
-  TrialChoice trial = TrialChoice::run;           // skip: whatever opens as /dev/kvm is taken for usable
-  std::string probe_kernel{};                     // what the KVM trial boots; the node gives its default kernel
+  TrialChoice trial = TrialChoice::run;           // skip: /dev/kvm counts as usable if it opens
+  std::string probe_kernel{};                     // booted by the KVM trial; the node passes its default kernel
   std::string probe_initramfs{};
   std::int64_t probe_timeout_ms = 5000;
   bool sandbox = true;  // QEMU's own seccomp filter
-  bool hotplug = true;  // new VMs get the bridge that disks and NICs are plugged into
+  bool hotplug = true;  // new VMs get a bridge for hot-plugging disks and NICs
 };
 
 // VmSpec.config for this plugin.
 struct VmOptions {
-  std::string cpu{};  // -cpu; empty: host under KVM, max under TCG
-  std::string
-      machine{};  // -machine; resolve puts a versioned type here, so that an upgrade changes no guest's hardware
-  std::optional<bool> hotplug{};  // a bridge for disks and NICs; resolve puts the node's choice here
+  std::string cpu{};      // -cpu; empty: host under KVM, max under TCG
+  std::string machine{};  // -machine; resolve sets a versioned type, so that an upgrade changes no guest's hardware
+  std::optional<bool> hotplug{};  // a bridge for disks and NICs; resolve sets the node's choice
 };
 
 constexpr std::string_view kConfigSchema = R"({"type":"object","additionalProperties":false,"properties":{)"

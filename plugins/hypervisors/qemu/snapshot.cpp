@@ -1,5 +1,5 @@
-// Qemu's part that writes a VM to a folder and goes on from one. QEMU writes and reads its own stream through a
-// descriptor that it is handed: it never opens a file of the host for it.
+// The part of class Qemu that writes snapshots and restores them. QEMU writes and reads its migration stream through a
+// descriptor passed to it and never opens a file of the host for that.
 #include "hotplug.hpp"
 #include "qemu.hpp"
 #include "snapshot_files.hpp"
@@ -9,10 +9,10 @@ namespace qarax::qemu {
 
 namespace {
 
-constexpr int kStreamMs = 24 * 3600 * 1000;  // the call's deadline is what counts
-constexpr const char* kStream = "snapshot";  // name of the descriptor in QEMU
+constexpr int kStreamMs = 24 * 3600 * 1000;  // a formality: the call's deadline comes first
+constexpr const char* kStream = "snapshot";  // the descriptor's name in QEMU
 
-// What no stream of a machine can carry: the other end has no such device.
+// Refuses hot-plugged devices: the machine that a restore builds doesn't have them, so it couldn't load the stream.
 Status nothing_plugged(const VmArgs& vm, const Handle& handle) {
   const auto refuse = [&](const std::string& what) {
     return make_error(Code::failed_precondition,
@@ -31,7 +31,7 @@ std::string stream_status(const json::Value& said) {
   return status != nullptr && status->as_string() != nullptr ? *status->as_string() : std::string();
 }
 
-// How the stream stands: true when it is through.
+// Whether the stream is complete; an error if it failed.
 Result<bool> is_through(const plugin::Call& call, QmpClient& qmp) {
   QARAX_TRY(const json::Value said, qmp.execute(call, "query-migrate"));
   const std::string status = stream_status(said);
@@ -49,7 +49,7 @@ Result<bool> is_through(const plugin::Call& call, QmpClient& qmp) {
 
 Status Qemu::write_memory(plugin::Call& call, const VmArgs& vm, int file) {
   const Status begun = with_monitor(call, vm, [&](QmpClient& qmp) -> Status {
-    // It goes to a file, not over a network that others need too.
+    // No bandwidth limit: the stream goes to a file, not over a shared network.
     QARAX_CHECK(qmp.execute(call, "migrate-set-parameters", {{"max-bandwidth", json::Value(std::int64_t{1} << 40)}}));
     QARAX_CHECK(qmp.execute(call, "getfd", {{"fdname", json::Value(kStream)}}, file));
     QARAX_CHECK(qmp.execute(call, "migrate", {{"uri", json::Value(std::string("fd:") + kStream)}}));
@@ -91,14 +91,14 @@ Result<VmStatus> Qemu::snapshot(plugin::Call& call, const SnapshotArgs& args) {
   if (said == "running") QARAX_CHECK(with_monitor(call, vm, [&](QmpClient& qmp) { return qmp.stop(call); }));
   call.progress("memory", 1, 2);
   Status written = write_memory(call, vm, file.get());
-  // Whatever it failed by, its stream may run on, and the stream's end would stop the guest that is resumed now.
+  // After any failure the stream may still run, and its end would stop the guest that is resumed below: cancel it.
   if (!written)
     static_cast<void>(insist(vm, [](plugin::Call& own, QmpClient& qmp) -> Result<bool> {
       QARAX_CHECK(qmp.execute(own, "migrate_cancel"));
       return true;
     }));
   if (said == "running") {
-    // While a cancelled stream ends QEMU takes no cont.
+    // QEMU refuses cont until a cancelled stream has ended, so repeat it.
     auto resumed = insist(vm, [](plugin::Call& own, QmpClient& qmp) -> Result<bool> {
       static_cast<void>(qmp.cont(own));
       QARAX_TRY(const std::string now, qmp.query_status(own));
@@ -120,7 +120,8 @@ Status Qemu::insist(const VmArgs& vm, const std::function<Result<bool>(plugin::C
   Error last = make_error(Code::deadline_exceeded, "QEMU doesn't do it within " + std::to_string(undo_ms_) + " ms");
   QARAX_TRY(const bool done, plugin::ask_until(*own.get(), undo_ms_, [&]() -> Result<bool> {
               auto said = with_monitor(*own.get(), vm, [&](QmpClient& qmp) { return so(*own.get(), qmp); });
-              // The VM has ended. Anything else, as of a process that is out of descriptors, may be over in a moment.
+              // failed_precondition means that the VM has ended. Any other error, e.g. that this process is out of
+              // descriptors, may pass in a moment.
               if (said || said.error().code == Code::failed_precondition) return said;
               last = std::move(said).error();
               return false;
@@ -137,7 +138,7 @@ Result<VmStatus> Qemu::restore(plugin::Call& call, const StartArgs& args) {
 }
 
 Status Qemu::drop_stream(plugin::Call& call, const VmArgs& vm) {
-  // True when none is under way.
+  // True if no stream is under way.
   const auto ended = [&](QmpClient& qmp) -> Result<bool> {
     QARAX_TRY(const json::Value said, qmp.execute(call, "query-migrate"));
     const std::string status = stream_status(said);

@@ -54,7 +54,7 @@ Status finish_snapshot(int folder, const Socket& memory, const Machine& machine)
 }
 
 void drop_snapshot(int folder) {
-  // The machine first: without it the rest is no snapshot.
+  // Remove the machine first: without it the rest doesn't count as a snapshot.
   for (const char* name : {kMachine, kMachinePart, kMemory, kMemoryPart}) ::unlinkat(folder, name, 0);
 }
 

@@ -1,5 +1,5 @@
-// A snapshot's folder: `memory`, as QEMU wrote it, and `machine.json`, what it belongs to. The second is there only
-// when the first is whole and on the disk.
+// A snapshot's folder holds `memory`, as QEMU wrote it, and `machine.json`, the machine it belongs to. `machine.json`
+// exists only once `memory` is complete and on disk.
 #pragma once
 
 #include "argv.hpp"
@@ -7,7 +7,7 @@
 
 namespace qarax::qemu {
 
-// The machine that the memory belongs to; nothing else can go on with it.
+// The machine that the memory belongs to; only the same machine can continue from it.
 struct Machine {
   std::int64_t format = 1;
   std::string vmm{};  // "qemu"
@@ -20,16 +20,16 @@ struct Machine {
 };
 constexpr std::int64_t kSnapshotFormat = 1;
 
-// `folder`: a descriptor. A new, empty file for the memory; whatever an earlier snapshot left is gone.
+// `folder` is a descriptor. Removes what an earlier snapshot left and returns a new, empty file for the memory.
 Result<plugin::Socket> begin_snapshot(int folder);
-// The file is on the disk and has its name; then the machine.
+// Syncs the memory file and gives it its name, then writes the machine.
 Status finish_snapshot(int folder, const plugin::Socket& memory, const Machine& machine);
 void drop_snapshot(int folder);
 
-// NOT_FOUND: no whole snapshot. FAILED_PRECONDITION: another plugin's, or a newer one's.
+// NOT_FOUND: no complete snapshot. FAILED_PRECONDITION: written by another plugin or a newer version of this one.
 Result<Machine> read_machine(int folder);
 Result<plugin::Socket> open_memory(int folder);
-// Why this start can't go on where that machine stood; empty: it can.
+// Why a VM with this spec and accelerator can't continue from that machine; empty if it can.
 std::string difference(const Machine& machine, const VmSpec& spec, const std::string& accelerator);
 
 }  // namespace qarax::qemu

@@ -1,4 +1,5 @@
-// Snapshots against a scripted QEMU: the guest goes on whatever happens, and a folder holds a whole one or none.
+// Snapshots against a scripted QEMU: the guest continues whatever happens, and a folder holds a complete snapshot or
+// none.
 #include <fcntl.h>
 
 #include <algorithm>
@@ -30,8 +31,8 @@ class Snapshots : public testing::PluginTest {
   Result<VmStatus> snapshot() { return plugin().snapshot(call.get(), {vm()}); }
   bool empty() const { return std::filesystem::is_empty(folder()); }
   std::string stream = "completed";
-  bool ends = true;                          // when it is cancelled
-  std::function<void()> when_asked = [] {};  // for the stream's progress; on QEMU's thread
+  bool ends = true;                          // the stream ends when it is cancelled
+  std::function<void()> when_asked = [] {};  // called on each query of the stream's progress, on QEMU's thread
 
  private:
   Socket at_;

@@ -1,4 +1,4 @@
-// Qemu's part that starts a VM: anew, from a snapshot, or where an earlier start was broken off.
+// The part of class Qemu that starts a VM: from scratch, from a snapshot, or by finishing an interrupted start.
 #include "qemu.hpp"
 #include "vmm_life.hpp"
 
@@ -6,7 +6,7 @@ namespace qarax::qemu {
 
 namespace {
 
-constexpr int kMonitorFd = 10;  // their numbers inside QEMU
+constexpr int kMonitorFd = 10;  // descriptor numbers inside QEMU
 constexpr int kSerialFd = 11;
 constexpr int kGreetingMs = 30'000;
 
@@ -26,7 +26,7 @@ Result<VmStatus> Qemu::start_or_restore(plugin::Call& call, StartArgs args, cons
   if (from) {
     if (const std::string why = difference(from->machine, args.spec, verdict.accelerator); !why.empty())
       return make_error(Code::failed_precondition, "VM " + args.vm + " can't go on from the snapshot: " + why);
-    // As it was started; what it was resized to since is in the snapshot.
+    // Use the spec that the VM was started with; the snapshot holds the sizes since then.
     args.spec = from->machine.spec;
   }
   QARAX_TRY(const VmOptions options, vm_options(args.spec));
@@ -40,12 +40,12 @@ Result<VmStatus> Qemu::start_or_restore(plugin::Call& call, StartArgs args, cons
     QARAX_TRY(VmStatus status, look(call, plugin::vm_of(args), handle));
     if (!is_prelaunch(status)) return status;
     if (!from && !awaits_snapshot(status)) {
-      // Spawned by a start that was broken off before its guest ran: this one finishes it.
+      // An interrupted start spawned it, but its guest never ran: finish that start.
       QARAX_TRY(Monitors::Lease qmp, monitors_.ask(call, args.run_dir, kQmpMs));
       QARAX_CHECK(qmp->cont(call));
       return alive("running", handle, boot_sizes(args.spec));
     }
-    // One that waits for another kind of beginning.
+    // It waits to boot where a restore is wanted, or the other way round: replace it.
     monitors_.forget(args.run_dir);
     QARAX_CHECK(host_.kill(&call, {args.vm, args.incarnation}));
   }
@@ -90,7 +90,7 @@ Result<VmStatus> Qemu::launch(plugin::Call& call, const StartArgs& args, const H
   spawn.console_connect = args.run_dir + "/" + kSerial;
   call.progress("spawn", 1, 3);
   QARAX_CHECK(host_.spawn(&call, spawn, fds));
-  // Ours are closed now: a QEMU that dies must show as a hang-up, not as a socket that nobody answers.
+  // Close the plugin's copies, so that a dying QEMU shows as a hang-up and not as a socket that nobody answers.
   monitor.close();
   serial.close();
   call.progress("monitor", 2, 3);

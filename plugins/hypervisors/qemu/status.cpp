@@ -62,11 +62,11 @@ VmStatus alive(const std::string& said, const Handle& handle, const std::optiona
     if (handle.spec && handle.disks.empty() && handle.nics.empty()) status.can.emplace_back("snapshot");
     return status;
   }
-  // Whatever else QEMU is in, the guest's vCPUs stand still.
+  // In all other states of QEMU the guest's vCPUs are stopped.
   status.state = VmState::paused;
   status.can = {"resume", "stop"};
   if (said == "paused") return status;
-  // Written to a snapshot as it stood.
+  // The state after a snapshot was written.
   if (said == "postmigrate") return status;
   if (said == "io-error") {
     status.status_reason = "QEMU paused the VM after an I/O error; resume tries again";

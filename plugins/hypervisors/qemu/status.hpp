@@ -1,4 +1,4 @@
-// What is said about a VM, from its process, its monitor's word and its handle. Pure.
+// Derives a VM's status from its process, the monitor's answer and its handle. Pure functions.
 #pragma once
 
 #include <optional>
@@ -9,16 +9,16 @@
 
 namespace qarax::qemu {
 
-// The handle. All else follows from the run folder; the accelerator stands here because a later agent may choose
-// another one for new VMs.
+// The handle that the plugin keeps for a VM; everything else follows from the run folder. It records the accelerator
+// because a later agent may choose another one for new VMs.
 struct Handle {
   std::int64_t format = 1;
-  std::string vmm{};  // "qemu": a handle of another plugin isn't ours
+  std::string vmm{};  // "qemu"; handles of other plugins are refused
   std::string accelerator{};
   std::string evidence{};
   std::string machine{};
-  std::optional<VmSpec> spec{};   // as it was started; none in the handles of plugin 0.1.0's first builds
-  std::vector<DiskSpec> disks{};  // what was plugged since, or was about to be
+  std::optional<VmSpec> spec{};   // as started; absent in handles of the first builds of plugin 0.1.0
+  std::vector<DiskSpec> disks{};  // plugged in since the start, or about to be
   std::vector<NicSpec> nics{};
 };
 constexpr std::int64_t kHandleFormat = 1;
@@ -27,28 +27,28 @@ constexpr const char* kMonitor = "monitor.sock";
 constexpr const char* kSerial = "serial.sock";
 const plugin::VmmKind& kind();
 
-// NOT_FOUND: not a handle of this plugin. FAILED_PRECONDITION: of a newer one.
+// NOT_FOUND: not a handle of this plugin. FAILED_PRECONDITION: written by a newer version.
 Result<Handle> read_handle(const VmArgs& args);
-// The spec in it; FAILED_PRECONDITION where an older plugin kept none.
+// The spec in the handle; FAILED_PRECONDITION if an older plugin kept none.
 Result<VmSpec> spec_of(const VmArgs& args, const Handle& handle);
 
-// What the guest has at the moment.
+// The guest's current vCPUs and bytes of memory.
 struct Sizes {
   std::int32_t vcpus = 0;
   std::int64_t memory = 0;
 };
-// Whether they can differ from what it was started with.
+// Whether the sizes can differ from those at the start.
 bool is_resizable(const VmSpec& spec);
 Sizes boot_sizes(const VmSpec& spec);
 
-// Of a process that has ended. A handle may be absent (null).
+// The status of a process that has ended. `handle` may be null.
 VmStatus ended(const Process& process, const Handle* handle);
-// Of one that lives. `said`: what query-status answers. `now`: where it is known.
+// The status of a live process. `said` is the answer to query-status; `now` are the current sizes, if known.
 VmStatus alive(const std::string& said, const Handle& handle, const std::optional<Sizes>& now = std::nullopt);
 
-// Whether that VM was spawned and its guest hasn't run an instruction.
+// Whether the VM was spawned but its guest hasn't executed an instruction yet.
 bool is_prelaunch(const VmStatus& status);
-bool awaits_snapshot(const VmStatus& status);  // … because a restore was broken off
+bool awaits_snapshot(const VmStatus& status);  // … because a restore was interrupted
 
 }  // namespace qarax::qemu
 

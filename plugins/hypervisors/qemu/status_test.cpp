@@ -35,7 +35,7 @@ TEST(Ended, SaysHow) {
   EXPECT_NE(ended(process, nullptr).status_reason.find("nothing recorded"), std::string::npos);
   process.exit->kind = ExitKind::exited;
   EXPECT_EQ(ended(process, nullptr).status_reason, "the guest powered off");
-  // It ends as after a power-off where somebody ends it; a guest can't write to its log.
+  // A terminated QEMU exits with code 0 as after a power-off; only its log, which no guest can write to, shows it.
   process.exit->log_tail = "qemu-system-x86_64: terminating on signal 15 from pid 7 (init)\n";
   const VmStatus terminated = ended(process, nullptr);
   EXPECT_EQ(terminated.status_reason, "QEMU failed: qemu-system-x86_64: terminating on signal 15 from pid 7 (init)");

@@ -1,5 +1,5 @@
-// A real guest under TCG for the tests. QARAX_GUEST_DIR names the folder that e2e/guest/build.sh made; without it there
-// is no guest to boot and the test says so.
+// A real guest under TCG for the tests. QARAX_GUEST_DIR names the folder that e2e/guest/build.sh made; without it the
+// tests report that there is no guest to boot.
 #pragma once
 
 #include <gtest/gtest.h>

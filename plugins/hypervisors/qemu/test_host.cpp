@@ -111,7 +111,7 @@ void ScriptedHost::end(ExitKind kind, int value, std::string log_tail) {
   {
     const std::lock_guard lock(state_);
     if (!process_ || !process_->alive) return;
-    // A process that has ended listens no more, and its thread may need a moment to that.
+    // An ended process doesn't listen any more: shut the listener down here, as the thread may take a moment.
     if (listener_.get() >= 0) ::shutdown(listener_.get(), SHUT_RDWR);
     listener_.close();
     process_->alive = false;

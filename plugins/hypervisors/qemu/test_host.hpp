@@ -1,4 +1,4 @@
-// The hosts that the tests use: one with a QEMU that is a script, and one that forks the machine's own.
+// Fake hosts for the tests: FakeHost answers questions about QEMU, ScriptedHost plays a QEMU on a thread.
 #pragma once
 
 #include <condition_variable>
@@ -19,13 +19,13 @@ using plugin::Socket;
 using plugin::testing::RealHost;
 using plugin::testing::TestCall;
 
-// Without an on_run it answers as an ordinary QEMU that is asked for its version and machines.
+// Without an on_run it answers like an ordinary QEMU that is asked for its version and machines.
 class FakeHost : public plugin::testing::FakeHost {
  public:
   Result<RunResult> run(const plugin::Call* parent, const RunArgs& args, std::int64_t timeout_ms) override;
 };
 
-// A QEMU that is a thread: answers its monitor, one connection at a time, and ends as told.
+// Plays QEMU on a thread: serves the monitor, one connection at a time, and ends when told.
 class ScriptedHost final : public FakeHost {
  public:
   ~ScriptedHost() override;
@@ -34,20 +34,20 @@ class ScriptedHost final : public FakeHost {
   Status kill(const plugin::Call*, const ProcessArgs&) override;
   Result<Process> wait(const plugin::Call*, const ProcessArgs&, std::int64_t timeout_ms) override;
 
-  // Set before the spawn.
-  bool dies_at_once = false;     // with code 1 and a last line
-  bool hangs = false;            // accepts nobody
+  // To be set before the spawn.
+  bool dies_at_once = false;     // exits with code 1 and a last log line
+  bool hangs = false;            // accepts no connection
   bool hears_the_button = true;  // system_powerdown ends it with code 0
-  std::string refuses{};         // this command is answered by an error, with these words
+  std::string refuses{};         // this command is answered with the error `refusal`
   std::string refusal = "not today";
-  std::optional<Error> find_fails{};  // what find answers instead
-  // What a command returns, as JSON; nothing: as an ordinary QEMU answers. Runs on the thread that is QEMU.
+  std::optional<Error> find_fails{};  // the answer of find, if set
+  // The JSON that a command returns; nullopt: what an ordinary QEMU answers. Runs on QEMU's thread.
   std::function<std::optional<std::string>(const std::string& command, const json::Value& arguments)> on_command{};
 
   void end(ExitKind kind, int value, std::string log_tail = {});
-  void ignore(std::string command);     // it gets no answer from now on; empty: all do
-  void delay(std::string command);      // carried out, and answered when the next one is; empty: none is
-  void set_status(std::string status);  // what query-status says
+  void ignore(std::string command);     // no answer to it from now on; empty: answers all commands
+  void delay(std::string command);      // executed, but answered together with the next one; empty: delays none
+  void set_status(std::string status);  // the answer to query-status
   std::vector<std::string> commands() const;
   SpawnArgs spawned;
 
@@ -61,7 +61,7 @@ class ScriptedHost final : public FakeHost {
   std::string status_ = "prelaunch";
   std::string ignored_;
   std::string delayed_;
-  std::string late_;  // the answer to it
+  std::string late_;  // the delayed answer
   std::vector<std::string> commands_;
   int stop_fd_ = -1;
   Socket listener_;

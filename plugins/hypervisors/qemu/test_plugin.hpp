@@ -1,4 +1,4 @@
-// The plugin against a scripted QEMU, as its tests start from.
+// Fixture: the plugin against a scripted QEMU.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -24,7 +24,7 @@ class PluginTest : public ::testing::Test {
     std::filesystem::create_directories(folder_ / "state");
   }
 
-  // Longer than a socket's address may be.
+  // Longer than the limit of a socket's address.
   std::string run_dir() const { return folder_ / std::string(120, 'x'); }
   const std::string& dir() const { return folder_.path(); }
   CreateArgs create(const std::string& config = R"({"binary":"/bin/true","accelerator":"tcg"})") const {
@@ -37,7 +37,7 @@ class PluginTest : public ::testing::Test {
     if (!plugin_) plugin_.emplace(host, create(), undo_ms);
     return *plugin_;
   }
-  // As after the agent's restart: a plugin that knows nothing.
+  // A new plugin object that knows nothing, as after a restart of the agent.
   Qemu& restarted(int undo_ms = kUndoMs) { return plugin_.emplace(host, create(), undo_ms); }
   StartArgs start_args() const {
     StartArgs args;
@@ -56,7 +56,7 @@ class PluginTest : public ::testing::Test {
     ASSERT_TRUE(status) << status.error().message;
   }
   bool sockets_gone() const { return std::filesystem::is_empty(run_dir()); }
-  // What was said to QEMU since `from` commands.
+  // The commands sent to QEMU after the first `from` ones.
   Words said_since(std::size_t from) const {
     const Words all = host.commands();
     return {all.begin() + static_cast<std::ptrdiff_t>(from), all.end()};

@@ -1,4 +1,4 @@
-// Tells somebody when a VM's time has come, on a thread of its own.
+// Calls back when a VM's time has come, on a thread of its own.
 #pragma once
 
 #include <condition_variable>
@@ -14,13 +14,13 @@ namespace qarax::simulator {
 
 class Alarms {
  public:
-  // `clock` outlives this; `on_due` is called without a lock held, from the thread.
+  // `clock` must outlive this object; `on_due` is called on the alarm thread without a lock held.
   Alarms(Clock& clock, std::function<void(const std::string& vm)> on_due);
   ~Alarms();  // joins
   Alarms(const Alarms&) = delete;
   Alarms& operator=(const Alarms&) = delete;
 
-  // One alarm per VM; a later one replaces it. 0: none any more.
+  // Sets the VM's only alarm, replacing an earlier one. 0 removes it.
   void set(const std::string& vm, std::int64_t at_ns);
 
  private:
@@ -32,7 +32,7 @@ class Alarms {
   std::condition_variable changed_;
   std::map<std::string, std::int64_t> at_;
   bool stopping_ = false;
-  std::thread thread_;  // last: it uses all of the above
+  std::thread thread_;  // declared last: it uses all members above
 };
 
 }  // namespace qarax::simulator

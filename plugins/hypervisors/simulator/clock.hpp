@@ -1,4 +1,4 @@
-// Time as the simulator sees it, so that its tests need none.
+// The simulator's source of time, replaceable so that tests don't wait.
 #pragma once
 
 #include <condition_variable>
@@ -13,9 +13,9 @@ class Clock {
  public:
   virtual ~Clock() = default;
   virtual std::int64_t now_ns() const = 0;  // CLOCK_MONOTONIC; any thread
-  // A delay that a real VMM would have. DEADLINE_EXCEEDED or CANCELLED as soon as the call says so.
+  // Waits as long as a real VMM would take. DEADLINE_EXCEEDED or CANCELLED as soon as the call ends.
   virtual Status delay(const plugin::Call& call, std::int64_t ms) = 0;
-  // Until then, or until `changed` is notified; `lock` is held on entry and exit.
+  // Sleeps until `ns`, or until `changed` is notified; `lock` is held on entry and exit.
   virtual void sleep_until(std::unique_lock<std::mutex>& lock, std::condition_variable& changed, std::int64_t ns) = 0;
 };
 

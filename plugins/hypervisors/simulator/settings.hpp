@@ -1,4 +1,4 @@
-// How simulated VMs behave: the plugin's config, and the same per VM in VmSpec.config.
+// How simulated VMs behave: set in the plugin's config, and per VM in VmSpec.config.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@ struct Behaviour {
   std::int64_t stop_delay_ms = 0;
   std::int64_t action_delay_ms = 0;         // pause, resume, reboot, resize, snapshot
   std::int32_t failure_percent = 0;         // of starts
-  std::int32_t action_failure_percent = 0;  // of what else is asked of a VM; a forced stop never fails
+  std::int32_t action_failure_percent = 0;  // of all other actions; a forced stop never fails
   std::int64_t exit_after_ms = 0;           // the VM ends by itself; 0: never
   std::int64_t seed = 0;
 };

@@ -82,7 +82,7 @@ Result<VmStatus> Simulator::start(plugin::Call& call, const StartArgs& args) {
 Result<VmStatus> Simulator::become(const Life& life, const std::string& vm, const std::string& run_dir,
                                    const char* what) {
   QARAX_CHECK(write_life(run_dir, life));
-  // So that whoever reads the console sees what it is.
+  // The console shows that the VM is simulated.
   std::ofstream(run_dir + "/console.log", std::ios::app) << "simulated VM " << vm << ": " << what << '\n';
   alarms_.set(vm, life.state == VmState::running ? life.ends_ns : 0);
   return status_of(life);
@@ -135,7 +135,7 @@ Result<VmStatus> Simulator::resize(plugin::Call& call, const ResizeArgs& args) {
 
 Result<VmStatus> Simulator::snapshot(plugin::Call& call, const SnapshotArgs& args) {
   QARAX_TRY(Life life, act_on(call, args.vm, "snapshot"));
-  // Frozen, as a real one's memory is: the time that passes until a restore isn't the VM's.
+  // Freeze the VM's time like a real VM's memory: the time until a restore doesn't count.
   simulator::pause(life, clock_->now_ns());
   life.started_ns = -uptime_ns(life, clock_->now_ns());
   QARAX_CHECK(write_life(folder_of(call), life));
@@ -157,11 +157,11 @@ Result<VmStatus> Simulator::restore(plugin::Call& call, const StartArgs& args) {
 }
 
 Result<VmStatus> Simulator::stop(plugin::Call& call, const StopArgs& args) {
-  // A start that failed left no handle, and nothing runs.
+  // After a failed start there is no handle, and nothing runs.
   if (args.vm.handle.text != "null") QARAX_CHECK(check_handle(args.vm));
   auto life = read_life(args.vm.run_dir);
   if (!life && life.error().code == Code::not_found) return never_ran("simulated: stopped");
-  // A record that can't be read is no reason to leave the VM there for ever.
+  // An unreadable record must not keep the VM forever: a forced stop works without it.
   if (!life && args.mode != StopMode::force) return std::move(life).error();
   Life last = life ? std::move(*life) : Life{};
   if (life) {

@@ -1,5 +1,5 @@
-// VMs that are nothing but a record: for tests of everything around a hypervisor, on hosts that can't run one. Nobody
-// gets one without asking by name, and everything that it says of itself says "simulated".
+// VMs that are only a record, for tests of everything around a hypervisor on hosts that can't run one. A VM gets this
+// hypervisor only if it is asked for by name, and everything it reports says "simulated".
 #pragma once
 
 #include <memory>
@@ -38,19 +38,19 @@ class Simulator final : public plugin::Hypervisor,
 
  private:
   VmStatus status_of(const Life& life) const { return status_at(life, boot_id_, clock_->now_ns()); }
-  // The VM of a later call, after its action delay: FAILED_PRECONDITION where it has ended, "vmm-failed" where its seed
-  // says so.
+  // Reads the VM for an action on it, after the action delay: FAILED_PRECONDITION if it has ended, "vmm-failed" if the
+  // seed lets the action fail.
   Result<Life> act_on(plugin::Call& call, const VmArgs& args, const char* action);
-  // Draws whether the action fails, and keeps that it has drawn.
+  // Draws whether the action fails, and records the draw in `life`.
   Status draw(Life& life, const VmArgs& args, const char* action) const;
-  // The record on disk, a line on its console, its alarm.
+  // Makes `life` the VM's new state: writes the record and a console line, sets the alarm.
   Result<VmStatus> become(const Life& life, const std::string& vm, const std::string& run_dir, const char* what);
 
   plugin::Host& host_;
   const Behaviour behaviour_;
   const std::string boot_id_;
   std::unique_ptr<Clock> clock_;
-  Alarms alarms_;  // last: its thread uses the host
+  Alarms alarms_;  // declared last: its thread uses the host
 };
 
 }  // namespace qarax::simulator

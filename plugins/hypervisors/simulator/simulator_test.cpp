@@ -24,7 +24,7 @@ class SimulatorPlugin : public ::testing::Test {
     plugin.reset();
     EXPECT_FALSE(host.process_service_used);
   }
-  // Also: the agent was restarted.
+  // Loads the plugin anew; a second call acts like a restart of the agent.
   void load(const std::string& config) {
     auto made = std::make_unique<FakeClock>();
     if (clock != nullptr) made->advance(clock->now_ns());
@@ -67,7 +67,7 @@ class SimulatorPlugin : public ::testing::Test {
   const std::string dir_ = folder_.path();
   FakeHost host;
   TestCall call;
-  FakeClock* clock = nullptr;  // the plugin's
+  FakeClock* clock = nullptr;  // owned by the plugin
   std::optional<Simulator> plugin;
 };
 
@@ -196,7 +196,7 @@ TEST_F(SimulatorPlugin, AStoppedOrPausedVmDoesNotEndByItself) {
   EXPECT_EQ(state(), VmState::running);
   ASSERT_TRUE(plugin->stop(call.get(), {vm(), StopMode::force, 0}));
   clock->advance(10'000'000'000);
-  plugin.reset();  // joins the thread that would tell
+  plugin.reset();  // joins the thread that would notify
   EXPECT_TRUE(host.notified().empty());
 }
 

@@ -1,4 +1,4 @@
-// A clock that stands still until it is told to go on, a host that remembers, and a call with sinks.
+// For the tests: a clock that only moves when told to, a host that records calls, and a call with sinks.
 #pragma once
 
 #include <fcntl.h>
@@ -20,7 +20,7 @@ class FakeClock final : public Clock {
     const std::lock_guard lock(mutex_);
     return now_;
   }
-  // Passes at once, unless the call ends first.
+  // Returns at once after advancing the clock, unless the call has ended.
   Status delay(const plugin::Call& call, std::int64_t ms) override {
     if (call.cancelled()) return make_error(Code::cancelled, "cancelled");
     delays.push_back(ms);
@@ -44,7 +44,7 @@ class FakeClock final : public Clock {
       sleeper = sleeper_;
     }
     if (sleeper.first == nullptr) return;
-    const std::lock_guard lock(*sleeper.first);  // it sleeps, or hasn't looked at the time yet
+    const std::lock_guard lock(*sleeper.first);  // the sleeper is asleep, or hasn't looked at the time yet
     sleeper.second->notify_all();
   }
 
@@ -115,7 +115,7 @@ class TestCall {
   TestCall(const TestCall&) = delete;
   TestCall& operator=(const TestCall&) = delete;
   plugin::Call& get() { return call_; }
-  // As fds[0] of the call.
+  // Passes the folder as fds[0] of the call.
   void lend_folder(const std::string& path) {
     if (folder_ >= 0) ::close(folder_);
     folder_ = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);

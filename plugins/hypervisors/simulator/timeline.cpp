@@ -6,7 +6,7 @@ namespace qarax::simulator {
 
 namespace {
 
-// FNV-1a over what names the draw, then a finaliser: std::hash may differ between libraries.
+// FNV-1a over the draw's parameters, then a finaliser. Not std::hash, which may differ between libraries.
 std::uint64_t draw(const Behaviour& behaviour, const std::string& vm, std::int64_t incarnation, const char* what) {
   std::uint64_t h = 0xcbf29ce484222325u;
   const std::string text = std::to_string(behaviour.seed) + "/" + vm + "/" + std::to_string(incarnation) + "/" + what;
@@ -31,7 +31,7 @@ bool action_fails(const Behaviour& behaviour, const std::string& vm, std::int64_
 
 std::int64_t exit_delay_ns(const Behaviour& behaviour, const std::string& vm, std::int64_t incarnation) {
   if (behaviour.exit_after_ms == 0) return 0;
-  const auto spread = static_cast<std::int64_t>(draw(behaviour, vm, incarnation, "exit") % 501);  // 0 … 500 thousandths
+  const auto spread = static_cast<std::int64_t>(draw(behaviour, vm, incarnation, "exit") % 501);  // 0 … 500 per mille
   return behaviour.exit_after_ms * (750 + spread) * 1000;
 }
 

@@ -1,4 +1,5 @@
-// What happens to a simulated VM, decided by seed, id and incarnation alone: the same every time, on every host. Pure.
+// What happens to a simulated VM, determined only by seed, id and incarnation: the same every time on every host. Pure
+// functions.
 #pragma once
 
 #include <cstdint>
@@ -9,44 +10,44 @@
 
 namespace qarax::simulator {
 
-// A simulated VM: what a process is to a real one. Its file in the run folder lives on while the agent doesn't.
+// The state of a simulated VM, in place of a real one's process. Its file in the run folder outlives the agent.
 struct Life {
   std::int64_t format = 1;
-  std::string boot_id{};  // of the host: a reboot ends it, as it ends a real one
+  std::string boot_id{};  // boot id of the host: its reboot ends the VM like a real one
   VmState state = VmState::running;
   std::int64_t started_ns = 0;  // CLOCK_MONOTONIC
-  std::int64_t ends_ns = 0;     // by itself; 0: never, or not while it is paused
-  std::int64_t left_ns = 0;     // of its time, while it is paused
+  std::int64_t ends_ns = 0;     // when it ends by itself; 0: never, or paused
+  std::int64_t left_ns = 0;     // remaining time until ends_ns, while paused
   std::int64_t ended_ns = 0;
   std::int64_t reboots = 0;
-  std::int64_t asked = 0;  // actions that drew whether they fail: each draws anew
+  std::int64_t asked = 0;  // number of actions that drew whether they fail; each draws anew
   std::int32_t vcpus = 1;
   std::int32_t max_vcpus = 1;
   std::int64_t memory = 0;
   std::int64_t max_memory = 0;
-  Behaviour behaviour{};  // the plugin's config with the VM's own on top
+  Behaviour behaviour{};  // the plugin's config overridden by the VM's own
 };
 
-// Percent of `failure_percent` that this start draws: true means that it fails.
+// Whether this start fails, drawn with the probability `failure_percent`.
 bool start_fails(const Behaviour& behaviour, const std::string& vm, std::int64_t incarnation);
-// The same of `action_failure_percent` and the turn-th action, from 1.
+// The same for an action, with `action_failure_percent`; `turn` counts the VM's draws from 1.
 bool action_fails(const Behaviour& behaviour, const std::string& vm, std::int64_t incarnation, const char* action,
                   std::int64_t turn);
-// exit_after_ms, spread by a quarter either way; 0 where it never ends.
+// exit_after_ms varied by up to a quarter either way, in ns; 0 if the VM never ends by itself.
 std::int64_t exit_delay_ns(const Behaviour& behaviour, const std::string& vm, std::int64_t incarnation);
 // The plugin's config overridden by the VM's own; INVALID_ARGUMENT with pointers under /config.
 Result<Behaviour> behaviour_of(const Behaviour& base, const VmSpec& spec);
 
 Life begin(const StartArgs& args, const Behaviour& behaviour, const std::string& boot_id, std::int64_t now_ns);
-// Whether it has ended by then, by itself or not.
+// Whether the VM has ended by `now_ns`, by itself or otherwise.
 bool has_ended(const Life& life, std::int64_t now_ns);
-// The clock of its end stands still while it is paused.
+// While the VM is paused, its remaining time stands still.
 void pause(Life& life, std::int64_t now_ns);
 void resume(Life& life, std::int64_t now_ns);
-// INVALID_ARGUMENT with pointers for what it has no room for.
+// INVALID_ARGUMENT with pointers for sizes beyond the VM's maximum.
 Status resize(Life& life, const ResizeArgs& args);
 std::int64_t uptime_ns(const Life& life, std::int64_t now_ns);
-// The truth at `now_ns` on a host that was booted as `boot_id` says.
+// The VM's status at `now_ns` on a host with the boot id `boot_id`.
 VmStatus status_at(const Life& life, const std::string& boot_id, std::int64_t now_ns);
 
 }  // namespace qarax::simulator

@@ -1,4 +1,4 @@
-// What a node has and the server hasn't, and the plan to change that.
+// Differences between the VMs that a node has and those that the server has, and the plan that removes them.
 #pragma once
 
 #include <cstdint>

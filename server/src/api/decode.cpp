@@ -11,8 +11,8 @@ namespace qarax::api {
 
 namespace {
 
-// Generated clients of the first API write null for an optional member that wasn't set; for those without a null of
-// their own that means absent. What a VM can't do without stays strict.
+// Generated clients of the first API write null for optional members that aren't set; for members that can't be null
+// this means absent. Members that a VM needs stay strict.
 void drop_unset(json::Value& document) {
   static constexpr std::string_view kMayBeUnset[] = {
       "max_vcpus",        "kvm_hyperv",      "memory_mergeable", "memory_shared",
@@ -34,13 +34,13 @@ Result<NewVm> decode_new_vm(std::string_view body) {
 }
 
 Result<NewVm> decode_vm_body(std::string_view document, const json::Value& value, std::string_view source) {
-  // Both kinds of problems are reported together where the second can be judged.
+  // Report the problems of the codec and those of the rules together, as far as the rules can be checked.
   auto vm = decode<NewVm>(value, Unknown::refuse, source);
   Problems problems = vm ? Problems() : std::move(vm.error().details);
   const auto add_name = [&](const json::Value* name) {
     if (name == nullptr || name->as_string() == nullptr || name->as_string()->empty() ||
         name->as_string()->size() > 253)
-      return;  // the codec has said it
+      return;  // the codec has reported it
     check_name(problems, "/name", *name->as_string());
   };
   add_name(value.find("name"));

@@ -1,5 +1,5 @@
-// What a new object and a changed one have in common: the same document, decoded and checked under the name that the
-// caller's request has. Of decode.cpp and patch.cpp alone.
+// Decoding and checks shared by new and patched objects. `document` is the name of the request's document, used in
+// error messages. Only for decode.cpp and patch.cpp.
 #pragma once
 
 #include <string_view>
@@ -9,7 +9,7 @@
 
 namespace qarax::api {
 
-// `source`: the text that `value` was parsed from, empty where it wasn't.
+// `source`: the text that `value` was parsed from, empty if it wasn't parsed.
 Result<NewVm> decode_vm_body(std::string_view document, const json::Value& value, std::string_view source);
 Result<NewHost> decode_host_body(std::string_view document, const json::Value& value);
 

@@ -15,7 +15,7 @@ std::string pointers(const Error& error) {
   return out;
 }
 
-// The document refused, and the pointers of its problems.
+// Expects that the document is refused; returns the pointers of its problems.
 std::string refused(const std::string& body) {
   const auto vm = decode_new_vm(body);
   EXPECT_FALSE(vm) << body;

@@ -1,4 +1,4 @@
-// Everything that tells why a VM is as it is, in one document.
+// One document with everything that explains the state of a VM.
 #pragma once
 
 #include <cstdint>

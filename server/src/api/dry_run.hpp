@@ -1,4 +1,4 @@
-// What ?dry_run=true answers.
+// The answer to ?dry_run=true.
 #pragma once
 
 #include <cstdint>

@@ -19,13 +19,13 @@ struct NewHost {
   std::optional<std::string> password{};
 };
 
-// As decode_new_vm.
+// Errors as decode_new_vm.
 Result<NewHost> decode_new_host(std::string_view body);
 
-// `maintenance` joins with the route that sets it: clients of the first API have a closed enum.
+// `maintenance` is added together with the route that sets it: clients of the first API have a closed enum.
 enum class HostStatus { unknown, down, installing, installation_failed, initializing, up };
 
-// One plugin of a host in a line; GET /hosts/{id}/plugins has all of it.
+// A summary of one plugin of a host; GET /hosts/{id}/plugins shows the details.
 struct HostPlugin {
   std::string name{};
   std::string version{};

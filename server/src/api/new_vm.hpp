@@ -22,8 +22,8 @@ struct NewVm {
   std::vector<std::string> tags{};
 };
 
-// Decodes and checks all that can be known without asking anybody: INVALID_ARGUMENT with one detail a problem, reason
-// "bad-json" or "validation". An absent max_vcpus becomes boot_vcpus; a null optional member counts as absent.
+// Decodes the body and checks everything that needs no other information: INVALID_ARGUMENT with one detail per problem,
+// reason "bad-json" or "validation". An absent max_vcpus becomes boot_vcpus; a null optional member counts as absent.
 Result<NewVm> decode_new_vm(std::string_view body);
 
 }  // namespace qarax::api

@@ -1,4 +1,4 @@
-// The OpenAPI document as it is served; made at build time from server/api/openapi.yaml.
+// The OpenAPI document as served; generated at build time from server/api/openapi.yaml.
 #pragma once
 
 #include <span>
@@ -9,7 +9,8 @@ namespace qarax::api {
 std::string_view openapi_json();
 std::string_view api_version();  // its info.version
 
-// The names of the query parameters of a route; every route of the document but those of the tag `system`.
+// The names of a route's query parameters. route_queries() has every route of the document except those with the tag
+// `system`.
 struct RouteQuery {
   std::string_view method;  // "GET"
   std::string_view pattern;

@@ -42,7 +42,7 @@ bool has_member(std::string_view name) {
   return found;
 }
 
-// The members of a whole document that somebody read, changed and sent back.
+// Refuses members that only the server writes, e.g. of a whole document that a client read, changed and sent back.
 template <class Shown, class Written>
 Status check_writable(std::string_view document, const json::Value& patch) {
   Problems problems;
@@ -85,7 +85,7 @@ json::Value difference(const json::Value& before, const json::Value& after) {
   const json::Object* old = before.as_object();
   const json::Object* now = after.as_object();
   static const json::Object kNone;
-  // Nothing and an object without members are the same to whoever adds or takes away members.
+  // When members are added or removed, null counts as an object without members.
   if (old == nullptr && before.is_null() && now != nullptr) old = &kNone;
   if (now == nullptr && after.is_null() && old != nullptr) now = &kNone;
   if (old == nullptr || now == nullptr) return after;
@@ -105,7 +105,7 @@ Result<NewVm> patched(const NewVm& now, std::string_view body) {
   QARAX_TRY(const json::Value patch, parse_patch(kDocument, body));
   QARAX_CHECK((check_writable<Vm, NewVm>(kDocument, patch)));
   json::Value merged = merge_patch(value_of(now), patch);
-  // Who never told the two apart doesn't have to now.
+  // A client that never set max_vcpus apart from boot_vcpus doesn't have to start now: max_vcpus keeps following it.
   const bool follows = now.spec.max_vcpus == now.spec.boot_vcpus && patch.find("max_vcpus") == nullptr;
   if (follows) std::erase_if(*merged.as_object(), [](const json::Member& one) { return one.first == "max_vcpus"; });
   return decode_vm_body(kDocument, merged, {});

@@ -124,7 +124,7 @@ TEST(Follow, KeepsWhatIsFrozen) {
   larger.memory_size = 268435456;
   EXPECT_EQ(encode(*follow(frozen, asked, larger)),
             R"({"memory_size":268435456,"config":{"machine":"pc-q35-7.2","cpu":"v3"}})");
-  // What the change names is asked for anew.
+  // A member that the change names replaces the frozen one.
   EXPECT_EQ(follow(frozen, asked, spec(R"({"memory_size":134217728,"config":{"machine":"pc"}})"))->config.text,
             R"({"machine":"pc","cpu":"v3"})");
   EXPECT_EQ(follow(frozen, asked, spec(R"({"memory_size":134217728,"config":{}})"))->config.text, R"({"cpu":"v3"})");

@@ -1,4 +1,5 @@
-// The head of a request, its target, its body's coding and its body as REST decodes it. The first byte says which.
+// Fuzzes the head of a request, its target, the coding of its body, and the bodies that REST decodes. The first input
+// byte selects which.
 #include <cstdint>
 #include <cstdlib>
 
@@ -20,7 +21,7 @@ void require(bool condition) {
 
 void head(std::string_view text) {
   const http::HeadLimits limits;
-  // A head that comes byte by byte ends where one that comes at once does.
+  // The end of a head must be the same whether its bytes come one by one or at once.
   std::size_t at_once = 0;
   const auto whole = http::find_head_end(text, limits, at_once);
   std::size_t scanned = 0;
@@ -35,7 +36,7 @@ void head(std::string_view text) {
   require(fault || request.target.size() <= limits.max_target);
 }
 
-// A body that comes byte by byte is the one that comes at once, and what follows it is left alone.
+// A body must be the same whether its bytes come one by one or at once, and bytes after it must not be consumed.
 void chunked(std::string_view text) {
   constexpr std::size_t kLimit = 1024;
   using Status = http::ChunkedDecoder::Status;
@@ -56,7 +57,7 @@ void chunked(std::string_view text) {
   if (status == Status::done) require(out == whole && taken == text.size() - left.size());
 }
 
-// What was changed by a patch is still what could have been created.
+// A patched object must be one that could also have been created.
 void patch(std::string_view text) {
   api::NewVm now;
   now.name = "web";

@@ -17,7 +17,8 @@ bool is_alnum(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') 
 bool names_host_path(std::string_view text) {
   if (text.starts_with('/') || text.starts_with('~')) return true;
   if (core::to_lower(text).find("file:") != std::string::npos) return true;
-  // "..", "../x", "x/..", "x/../y", and an absolute path behind "key=", "key:" or ","; a URL's "//" is none.
+  // First loop: "..", "../x", "x/..", "x/../y". Second loop: an absolute path after "key=", "key:", "," or a blank; the
+  // "//" of a URL isn't one.
   for (std::size_t at = 0; (at = text.find("..", at)) != std::string_view::npos; at += 2) {
     const bool begins = at == 0 || text[at - 1] == '/';
     const bool ends = at + 2 == text.size() || text[at + 2] == '/';
@@ -114,7 +115,7 @@ void check_spec(Problems& out, const VmSpec& spec) {
 
 namespace {
 
-// `path` grows and shrinks with the way down: a pointer is made only for what is reported.
+// `path` is the JSON pointer of `value`; one buffer for the whole recursion, copied only for a reported problem.
 void find_host_paths(Problems& out, std::string& path, const json::Value& value) {
   constexpr std::string_view kWords = "looks like a path on the host, which is not allowed here; leave it out";
   constexpr std::size_t kMostReported = 16;

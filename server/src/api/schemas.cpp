@@ -18,7 +18,7 @@ namespace qarax::api {
 
 namespace {
 
-// What encode(…, Defaults::write) writes whatever the value.
+// The members that encode(…, Defaults::write) writes for every value.
 template <class T>
 void always_written(json::Array& out) {
   detail::for_each_field<T>([&](const auto& f) {
@@ -46,7 +46,7 @@ NamedSchema response() {
   return out;
 }
 
-// What PATCH takes of it: every member may be there, and null takes it back to its default.
+// The schema that PATCH accepts: every member is optional, and null resets it to its default.
 template <class T>
 NamedSchema patch(std::string name) {
   NamedSchema out = request<T>();

@@ -1,4 +1,4 @@
-// components/schemas of the OpenAPI document, made from the field tables.
+// components/schemas of the OpenAPI document, generated from the field tables.
 #pragma once
 
 #include <string>
@@ -13,8 +13,8 @@ struct NamedSchema {
   json::Value schema;
 };
 
-// Every document of the API, in the order of the file. Of a document that only the server writes, all members that it
-// always writes are `required`: clients raise when one is missing, and rely on it otherwise.
+// Every document of the API, in the order of the file. In documents that only the server writes, every member that is
+// always written is `required`: generated clients then rely on it and raise an error if it is missing.
 std::vector<NamedSchema> all_schemas();
 
 // The root's x-problems: every problem's type, status, title and hint.

@@ -1,4 +1,4 @@
-// Documents about the server itself, and the shape of its errors and pending jobs.
+// Documents about the server itself, and the form of errors and of pending jobs.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,7 @@ struct Ready {
   std::vector<Check> checks{};
 };
 
-// What 202 answers: the job that goes on.
+// The body of a 202: the job that is still running.
 struct Accepted {
   std::string job_id{};
 };
@@ -39,7 +39,7 @@ struct ProblemError {
   std::string detail{};
 };
 
-// For the schema only: http/problem.cpp writes it.
+// Used for the schema only; http/problem.cpp writes the document.
 struct Problem {
   std::string type{};
   std::string title{};

@@ -22,7 +22,7 @@ struct Vm {
   std::optional<std::string> boot_source_id{};
   std::optional<std::string> description{};
   std::vector<std::string> tags{};
-  // What follows is ours alone; clients of the first API don't look at it.
+  // The members below aren't in the first API; its clients ignore them.
   VmState desired_status = VmState::created;
   server::Origin desired_origin = server::Origin::user;
   std::optional<std::string> drift{};

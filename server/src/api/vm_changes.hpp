@@ -1,4 +1,4 @@
-// Bodies and documents of a VM's size, snapshots and counters.
+// Request bodies and documents for a VM's size, snapshots and counters.
 #pragma once
 
 #include <cstdint>
@@ -43,9 +43,9 @@ struct VmMetrics {
   std::vector<Counter> counters{};
 };
 
-// As decode_new_vm.
+// Errors as decode_new_vm.
 Result<VmResize> decode_resize(std::string_view body);
-Result<NewSnapshot> decode_new_snapshot(std::string_view body);  // empty: all defaults
+Result<NewSnapshot> decode_new_snapshot(std::string_view body);  // an empty body means all defaults
 Result<Restore> decode_restore(std::string_view body);
 
 }  // namespace qarax::api

@@ -10,7 +10,7 @@ namespace qarax::server {
 
 bool names_etag(std::string_view field, std::string_view etag, bool weak) {
   if (http::trim_blanks(field) == "*") return true;
-  // Our tags hold no comma, so one can't stand inside a tag that matches.
+  // The server's tags contain no comma, so splitting at commas can't break a matching tag.
   while (!field.empty()) {
     const std::size_t end = std::min(field.find(','), field.size());
     std::string_view one = http::trim_blanks(field.substr(0, end));
@@ -45,7 +45,7 @@ http::Response show(const http::Request& request, std::string document) {
 
 namespace {
 
-// Whether the field names a tag with this beginning.
+// Whether the field names a tag whose first part is `asked`.
 bool names_asked(std::string_view field, const std::string& asked) {
   const std::string begin = "\"" + asked + "-";
   while (!field.empty()) {

@@ -10,29 +10,29 @@
 
 namespace qarax::server {
 
-// What names one state of an object, over restarts of the server too: made of what is shown and of nothing else.
+// Identifies one state of an object, also across restarts of the server: derived only from what is shown.
 struct EntityTag {
-  std::string asked;     // of what users and their jobs have made of it, as it is stored
-  std::string seen;      // of all that is shown
-  bool is_known = true;  // false: nobody has said since the server's start what there is to be seen
+  std::string asked;     // fingerprint of the stored part, which users and their jobs change
+  std::string seen;      // fingerprint of everything that is shown
+  bool is_known = true;  // false: `seen` isn't reliable, e.g. no node has reported since the server's start
 
   std::string text() const { return "\"" + asked + "-" + seen + "\""; }
 };
 
-// Of what has no part that only a look at a host would tell: everything that is shown counts.
+// The tag of an object without observed state, i.e. everything shown is stored: both parts cover the whole document.
 EntityTag tag_of_document(const std::string& document);
 
-// The reply of a GET: 304 without a body where the client has this very version.
+// The reply to a GET: 304 without a body if If-None-Match names this version.
 http::Response show(const http::Request& request, const std::string& etag, std::string document);
-// Of what tag_of_document() is the tag of.
+// The same for a document whose tag is that of tag_of_document().
 http::Response show(const http::Request& request, std::string document);
 
-// 412 where the request names versions and `tag` isn't among them. Of an object that isn't known yet only what users
-// have made of it counts: a client that has seen it before the server's restart isn't refused because its host hasn't
-// been heard.
+// 412 if the request has If-Match and `tag` isn't in it. While !tag.is_known only the part `asked` is compared, so that
+// a client that saw the object before the server's restart isn't refused just because its host hasn't reported yet.
 std::optional<http::Response> refuse_unmatched(const http::Request& request, const EntityTag& tag);
 
-// Once more where a report came in between the look and the change: it is a change, or none, by the tag alone.
+// Repeats `attempt` after a 412 to a request with If-Match: a report may have arrived between the check of the tag and
+// the change, and only the tag decides whether the object has changed for the client.
 template <class Attempt>
 http::Response while_matched(const http::Request& request, Attempt attempt) {
   constexpr int kAttempts = 8;
@@ -41,13 +41,13 @@ http::Response while_matched(const http::Request& request, Attempt attempt) {
   return response;
 }
 
-// `version` where the request holds the object to what its client has seen: to be checked again with the change.
+// Returns `version` if the request has an If-Match other than "*", so that the change itself can check it again.
 template <class Version>
 std::optional<Version> expected(const http::Request& request, Version version) {
   return request.header("If-Match").value_or("*") == "*" ? std::nullopt : std::optional<Version>(version);
 }
 
-// Whether the field's list names the tag; a weak one counts only where `weak` says so.
+// Whether the list in `field` names the tag; weak tags (W/…) match only if `weak` is true.
 bool names_etag(std::string_view field, std::string_view etag, bool weak);
 
 }  // namespace qarax::server

@@ -7,7 +7,8 @@
 
 namespace qarax::server {
 
-// 404, 409 and what the node says before the upgrade; afterwards the close frame tells how it ended.
+// Errors before the upgrade are problem documents (404, 409, those of the node); after it the close frame tells how the
+// connection ended.
 http::Response attach_console(const http::Request& request, Store& store, Operations& operations);
 
 }  // namespace qarax::server

@@ -6,12 +6,12 @@ namespace qarax::server {
 
 namespace {
 
-constexpr std::chrono::seconds kWholeLog{20};          // for a log that ends
-constexpr std::chrono::milliseconds kFirstPiece{200};  // then the head goes out without one
-constexpr std::chrono::milliseconds kPiece{250};       // how soon a stream sees that its client is gone
-constexpr std::size_t kLargest = 64u << 20;            // the node keeps far less
+constexpr std::chrono::seconds kWholeLog{20};          // time limit for reading a log that isn't followed
+constexpr std::chrono::milliseconds kFirstPiece{200};  // after that the head is sent without a first piece
+constexpr std::chrono::milliseconds kPiece{250};       // how soon a stream notices that its client is gone
+constexpr std::size_t kLargest = 64u << 20;            // bytes; the node keeps far less
 
-// The guest's bytes as they are: no charset is claimed.
+// The guest's bytes are sent as they are, so no charset is claimed.
 constexpr std::string_view kType = "text/plain";
 
 }  // namespace
@@ -38,13 +38,13 @@ http::Response console_stream(const http::Request& request, std::unique_ptr<Cons
   auto first = reader->next(kFirstPiece);
   if (!first) return refuse(request, std::move(first).error());
   if (!*first) return http::Response::make(200, kType, "");
-  // std::function must be copyable.
+  // shared_ptr, because std::function must be copyable.
   const std::shared_ptr<ConsoleReader> shared = std::move(reader);
   return http::Response::streaming(kType, [shared, begin = std::move(**first)](http::StreamSink& sink) {
     if (!begin.empty() && !sink.write(begin)) return;
     while (sink.wait(std::chrono::milliseconds(0))) {
       auto piece = shared->next(kPiece);
-      // Half a log can't become a problem document any more: the connection ends without its last chunk.
+      // Too late for a problem document: throwing ends the connection without the last chunk.
       if (!piece) throw std::runtime_error(piece.error().message);
       if (!*piece) return;
       if (!(*piece)->empty() && !sink.write(**piece)) return;

@@ -1,4 +1,4 @@
-// The serial log as a reply: whole, or going on as the guest writes.
+// The serial log as a reply: as it is now, or followed as the guest writes.
 #pragma once
 
 #include <memory>
@@ -9,10 +9,10 @@
 
 namespace qarax::server {
 
-// Reads to the end; 503 or 504 where the node fails on the way. The reply keeps the reader until it is sent.
+// Reads to the end; 503 or 504 if the node fails before that. The reply keeps the reader until it is sent.
 http::Response console_text(const http::Request& request, std::unique_ptr<ConsoleReader> reader);
 
-// Waits for the first piece before it decides, so that a failure still has its problem document.
+// Waits briefly for the first piece before the reply begins, so that an early failure still gets a problem document.
 http::Response console_stream(const http::Request& request, std::unique_ptr<ConsoleReader> reader);
 
 }  // namespace qarax::server

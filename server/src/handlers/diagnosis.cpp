@@ -39,7 +39,7 @@ void add_console(api::Diagnosis& out, const VmRecord& vm, Operations& operations
 }
 
 void add_vmm_log(api::Diagnosis& out, const VmRecord& vm, Operations& operations) {
-  // Of a VMM that has ended the node has told it with the exit.
+  // The node reported the log of an ended VMM together with its exit.
   if (const auto& exit = vm.observed.status.exit; exit && !exit->log_tail.empty()) {
     out.vmm_log = exit->log_tail;
     return;

@@ -7,7 +7,7 @@
 
 namespace qarax::server {
 
-// From what the store knows and the node still tells; what can't be had is a note, never an error.
+// Collects what the store knows and what the node can still tell. Missing information becomes a note, never an error.
 api::Diagnosis diagnose(const VmPtr& vm, Store& store, Operations& operations, const VmRenderer& renderer,
                         const std::string& request_id);
 

@@ -1,4 +1,4 @@
-// What the handlers ask for ?dry_run=true: the same as Operations, and nothing is changed.
+// Replies to ?dry_run=true.
 #pragma once
 
 #include <string_view>
@@ -10,10 +10,10 @@
 
 namespace qarax::server {
 
-// Of its own, so that nobody takes it for the object.
+// A media type of its own, so that no client takes the document for the object.
 inline constexpr std::string_view kDryRunType = "application/vnd.qarax.dry-run+json";
 
-// The reply of a dry run: 200 with what would come of it, or the problem that the change itself would have met.
+// The reply to a dry run: 200 with the foreseen result, or the problem that the change itself would have met.
 http::Response dry_run_reply(const http::Request& request, Result<api::DryRun> foreseen);
 
 }  // namespace qarax::server

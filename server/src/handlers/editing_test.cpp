@@ -20,7 +20,7 @@ class EditingTest : public HandlersTest {
       for (const auto& vm : *array) out += text(vm, "name");
     return out;
   }
-  // Where Link leads, as a target.
+  // The target that the Link field names, empty without Link.
   static std::string next(const http::Response& list) {
     const std::string link(list.headers.find("Link").value_or(""));
     return link.empty() ? link : link.substr(1, link.find('>') - 1);
@@ -37,7 +37,7 @@ TEST_F(EditingTest, NameDescriptionAndTagsChangeAtAnyTime) {
   EXPECT_EQ(text(parsed(changed), "status"), "running");
   EXPECT_EQ(call("GET", "/vms/" + id).body, changed.body);
   EXPECT_EQ(names(call("GET", "/vms?tags=prod")), "front");
-  create("web");  // the old name is free again
+  create("web");  // possible because the old name is free again
   EXPECT_EQ(problem(call("PATCH", "/vms/" + id, R"({"name":"web"})")), "409 name-taken");
 }
 
@@ -238,7 +238,7 @@ TEST_F(EditingTest, PagesLeadToEveryVmOnce) {
     const auto page = call("GET", target);
     ASSERT_EQ(page.status, 200) << page.body;
     seen += names(page) + "|";
-    // What is made or deleted behind the cursor moves nobody.
+    // VMs created or deleted behind the cursor don't shift the pages.
     if (pages == 0) {
       ASSERT_TRUE(store->remove_vm(store->vms()[0]->id, Removal::by_job));
     }

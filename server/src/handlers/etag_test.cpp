@@ -1,4 +1,4 @@
-// Entity tags over reports and restarts.
+// Entity tags across reports and restarts.
 #include <gtest/gtest.h>
 
 #include <map>
@@ -77,7 +77,7 @@ TEST_F(HandlersTest, AJobIsCancelledAsItWasSeen) {
   EXPECT_EQ(tag_of(cancelled), tag_of(call("GET", path)));
 }
 
-// A server on a database that another one may have left.
+// A server on a database that a previous one may have left.
 struct Served {
   explicit Served(const std::string& file) : store(open_sqlite(file).value()) {
     add_vm_routes(router, *store, operations, renderer);
@@ -141,7 +141,7 @@ TEST_F(EtagTest, NamesTheSameVersionAfterARestart) {
   report.session = info.session;
   report.status = before->observed.status;
   ASSERT_TRUE(served_->store->apply_report(*before->host_id, report));
-  // An empty patch has made them newer.
+  // The empty patches above changed updated_at and so the tags.
   ASSERT_EQ(served_->call("PATCH", runs, R"({"description":"mine"})").status, 200);
   const std::string mine = served_->etag(runs);
   open();

@@ -30,7 +30,8 @@ Result<EventFilter> filter_of(const http::Request& request) {
   return filter;
 }
 
-// ?after= wins over Last-Event-ID, which a browser sends by itself. Position 0 of this epoch is before everything.
+// ?after= wins over Last-Event-ID, which browsers send by themselves. Position 0 of the current epoch comes before all
+// events.
 Result<std::optional<EventPosition>> position_of(const http::Request& request, const EventFeed& feed) {
   const auto after = request.query_value("after");
   const auto text = after ? after : request.header("Last-Event-ID");
@@ -61,14 +62,14 @@ http::Response events(const http::Request& request, Store& store) {
   http::Response response;
   if (!goes_on) {
     response = http::Response::streaming(kType, [stream, log = &store](http::StreamSink& sink) {
-      log->flush();  // what GET shows already belongs to what there is
+      log->flush();  // the reply must include every change that a GET already shows
       stream->catch_up(sink, log->events().last().seq);
     });
   } else {
     response = http::Response::going_on(kType, stream);
     if (stream->is_behind()) response.stream = [stream](http::StreamSink& sink) { stream->catch_up(sink); };
   }
-  // A proxy that buffers would hold events back.
+  // Keep proxies from buffering, which would delay events.
   return std::move(response).with("Cache-Control", "no-store").with("X-Accel-Buffering", "no");
 }
 

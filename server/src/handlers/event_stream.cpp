@@ -67,7 +67,7 @@ EventStream::EventStream(Store& store, EventFilter filter, std::optional<EventPo
 
 bool EventStream::is_behind() const { return !store_.events().recent_after(seq_, 1).complete; }
 
-// The first words: where the reader is now, so that it can come back even if nothing happens.
+// Sends the reader's position first, so that it can resume even if no event follows.
 void EventStream::greet(std::string& out) {
   if (std::exchange(greeted_, true)) return;
   if (misplaced_) {
@@ -78,7 +78,8 @@ void EventStream::greet(std::string& out) {
   told_ = seq_;
 }
 
-// The database was set back and adopted anew: what this reader has seen may not have been.
+// A new epoch means that the database was restored and hosts were adopted: events that this reader has seen may be
+// missing from the log.
 void EventStream::follow_epoch(std::string& out) {
   const std::int64_t now = store_.events().last().epoch;
   if (now == epoch_) return;
@@ -97,7 +98,8 @@ void EventStream::append(std::string& out, const std::vector<LoggedEventPtr>& ev
   }
 }
 
-// Between what the reader has seen and `next` something is gone. The id is that of the last event that is missing.
+// Tells the reader that events between its position and `next` are missing. The frame has the id of the last missing
+// event.
 void EventStream::append_gap(std::string& out, std::string_view reason, std::int64_t next) {
   std::string data = "{\"reason\":";
   http::append_json_text(data, reason);
@@ -113,12 +115,12 @@ void EventStream::append_gap(std::string& out, std::string_view reason, std::int
 
 bool EventStream::send(http::StreamSink& sink, std::int64_t last) {
   auto page = store_.stored_events(seq_, kInOneQuery);
-  // Half a stream can't become a problem document any more: the connection ends without its last chunk.
+  // Too late for a problem document: throwing ends the connection without the last chunk.
   if (!page) throw std::runtime_error(page.error().message);
   std::erase_if(page->events, [&](const LoggedEventPtr& one) { return one->seq > last; });
   std::string out;
   if (page->events.empty()) {
-    // Everything up to where memory begins has been removed meanwhile.
+    // Retention has meanwhile removed everything before the oldest event in memory.
     const std::int64_t next = std::min(std::max(store_.events().oldest(), seq_ + 1), last + 1);
     if (next > seq_ + 1) append_gap(out, "retention", next);
     seq_ = std::max(seq_, next - 1);
@@ -163,7 +165,7 @@ bool EventStream::pull(std::string& out) {
 
 void EventStream::heartbeat(std::string& out) {
   out.append(": heartbeat\n");
-  // What was left out has passed as well: who comes back later isn't told of a gap that isn't one.
+  // Send the position also past filtered events, so that a reader that resumes later isn't told of a gap.
   if (told_ != seq_) out.append("id: ").append(id_now()).append("\n");
   told_ = seq_;
   out.append("\n");

@@ -1,4 +1,4 @@
-// One reader of GET /events: from where it stands through the database's past into the present, as server-sent events.
+// The server-sent events of one reader of GET /events: first the past from the database, then the present from memory.
 #pragma once
 
 #include <memory>
@@ -13,7 +13,7 @@
 
 namespace qarax::server {
 
-// What a reader wants to hear of; empty: everything.
+// The events that a reader wants; an empty member matches everything.
 struct EventFilter {
   std::vector<std::string> types;
   std::vector<std::string> statuses;
@@ -23,23 +23,24 @@ struct EventFilter {
   bool takes(const Event& event) const;
 };
 
-// "<epoch>-<seq>", as in `id:`; nullopt where it is something else.
+// Parses "<epoch>-<seq>", the form of `id:`; nullopt for anything else.
 std::optional<EventPosition> parse_event_id(std::string_view text);
 std::string event_id(EventPosition position);
 
 class EventStream final : public http::LiveBody {
  public:
-  // `after`: the last event that the reader has seen; nullopt: it wants what comes from now on. Borrows the store.
-  // `end`: of the epoch of `after`, where that isn't the present one; none: it never was this database's.
+  // `after`: the last event that the reader has seen; nullopt: it wants only new events. Borrows the store.
+  // `end`: the last seq of the epoch of `after` if that isn't the current epoch; nullopt if this database never had
+  // that epoch.
   EventStream(Store& store, EventFilter filter, std::optional<EventPosition> after,
               std::optional<std::int64_t> end = std::nullopt);
 
-  // Where memory doesn't reach back to, so that catch_up() has to come first.
+  // Whether the reader's position is older than the events in memory, so that catch_up() has to run first.
   bool is_behind() const;
-  // Sends what the database has, until memory goes on from there. False: the reader is gone. Throws
-  // std::runtime_error where the database doesn't answer.
+  // Sends events from the database until those in memory continue from there. False: the reader is gone. Throws
+  // std::runtime_error if the database doesn't answer.
   bool catch_up(http::StreamSink& sink);
-  // Everything up to `last`, as catch_up().
+  // Sends all events up to `last`; otherwise as catch_up().
   bool catch_up(http::StreamSink& sink, std::int64_t last);
 
   bool pull(std::string& out) override;
@@ -58,9 +59,9 @@ class EventStream final : public http::LiveBody {
   const EventFilter filter_;
   const std::shared_ptr<void> joined_;
   std::int64_t epoch_ = 0;
-  std::int64_t seq_ = 0;                    // everything up to it has been dealt with
-  std::int64_t told_ = 0;                   // the reader knows that it is there
-  std::optional<EventPosition> misplaced_;  // it came from where this log has never been
+  std::int64_t seq_ = 0;                    // all events up to this one are sent or filtered out
+  std::int64_t told_ = 0;                   // the last seq whose id was sent to the reader
+  std::optional<EventPosition> misplaced_;  // the reader's position, if it isn't one of this log
   bool greeted_ = false;
 };
 

@@ -36,11 +36,11 @@ class EventStreamTest : public ::testing::Test {
                           last_event_id.starts_with("1-") ? epoch() + last_event_id.substr(1) : last_event_id);
     return router.find(request).route->handler(request);
   }
-  // What a reader gets until it has caught up.
+  // Everything that a reader gets until it has caught up.
   std::string read(const http::Response& response) {
     StringSink sink;
     if (response.stream) response.stream(sink);
-    // A pull gives some kilobytes; a reader that has everything gets nothing.
+    // One pull gives some kilobytes; an empty one means that the reader has everything.
     for (std::string more; response.live; more.clear()) {
       response.live->pull(more);
       if (more.empty()) break;
@@ -48,7 +48,7 @@ class EventStreamTest : public ::testing::Test {
     }
     return plain(sink.text);
   }
-  // In these tests the epoch is written as 1.
+  // Replaces the epoch by 1, which these tests expect.
   std::string plain(const std::string& text) { return replaced(text, epoch() + "-", "1-"); }
   std::string epoch() { return std::to_string(store->events().last().epoch); }
   static std::string replaced(std::string text, const std::string& what, const std::string& by) {
@@ -93,7 +93,7 @@ TEST_F(EventStreamTest, ResumesAfterWhatWasSeen) {
 }
 
 TEST_F(EventStreamTest, TheDatabasesPastIsReadOnAThreadAndThePresentFollows) {
-  // More than memory keeps.
+  // More events than are kept in memory.
   for (int i = 0; i < 4'200; ++i) vm("vm" + std::to_string(i));
   const auto response = call("/events", "1-0");
   ASSERT_TRUE(response.stream);

@@ -1,4 +1,4 @@
-// HostTruth that answers what the test put there.
+// A HostTruth that answers with what the test has set.
 #pragma once
 
 #include "handlers/host_truth.hpp"

@@ -1,4 +1,4 @@
-// Operations without nodes: an action succeeds at once in the store, or fails as the test says. The store is real.
+// Operations without nodes: an action succeeds at once in the store, or fails as the test has set. The store is real.
 #pragma once
 
 #include <deque>
@@ -41,7 +41,7 @@ class FakeReader final : public ConsoleReader {
   std::deque<Result<std::optional<std::string>>> pieces_;
 };
 
-// Says what it was asked, in the same words for everything.
+// Answers every dry run with a description of the call.
 class FakeDryRuns final : public DryRuns {
  public:
   Result<api::DryRun> create_vm(const NewVmInput& input) override { return answer("create " + input.name); }
@@ -75,7 +75,7 @@ class FakeOperations final : public Operations {
   }
 
   FakeDryRuns dry;
-  std::optional<Error> failure;  // of the next calls
+  std::optional<Error> failure;  // result of all calls while set
   std::vector<ActionCall> calls;
   std::vector<WaitCall> waits;
   std::optional<Error> wait_failure;
@@ -83,7 +83,7 @@ class FakeOperations final : public Operations {
   std::int64_t console_tail = -1;
   std::string typed;
   std::vector<api::Check> extra_checks;
-  std::function<void()> before_edit;  // between the handler's look and the change
+  std::function<void()> before_edit;  // runs between the handler's check and the change
 
   Result<VmPtr> create_vm(const NewVmInput& input, const std::string&) override {
     if (failure) return *failure;
@@ -142,13 +142,13 @@ class FakeOperations final : public Operations {
     return std::unique_ptr<ConsoleReader>(std::make_unique<FakeReader>(console_pieces));
   }
 
-  // Takes what it is given and ends with its client.
+  // Keeps the bytes it is given; never ends by itself.
   struct Keyboard final : http::SocketPeer {
     explicit Keyboard(std::string& keys) : typed(keys) {}
     void on_change(std::function<void()>) override {}
     void take(std::string&) override {}
     std::optional<http::SocketClose> ended() override { return std::nullopt; }
-    bool has_room() const override { return true; }
+    bool has_room() const noexcept override { return true; }
     void give(std::string_view bytes) override { typed.append(bytes); }
     void end_input() override {}
     std::string& typed;

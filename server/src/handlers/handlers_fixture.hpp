@@ -1,4 +1,4 @@
-// The routes on a real store, with operations that succeed at once or fail as the test says.
+// The routes on a real store, with operations that succeed at once or fail as the test has set.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -279,7 +279,7 @@ TEST_F(HandlersTest, PluginsAreShownWholeAndInALine) {
   const auto plugins = parsed(call("GET", "/hosts/" + id + "/plugins"));
   EXPECT_EQ(text(plugins.as_array()->at(1), "reason"), "not an ELF file");
   EXPECT_EQ(text(*plugins.as_array()->at(0).find("description"), "accelerator"), "tcg");
-  // A VM that names no hypervisor is shown with what it would get.
+  // A VM that names no hypervisor is shown with the one that it would get.
   EXPECT_EQ(text(parsed(call("GET", "/vms/" + create("web"))), "hypervisor"), "qemu");
 }
 

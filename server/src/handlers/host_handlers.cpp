@@ -18,7 +18,7 @@ namespace {
 
 std::string text_of(const HostRecord& host) { return encode(host_document(host), Defaults::write); }
 
-// As a VM's: all that is shown but when it was seen last.
+// Like that of a VM: covers everything shown except last_seen_at.
 EntityTag tag_of(const HostRecord& host) {
   EntityTag out;
   api::Host shown = host_document(host);
@@ -40,7 +40,7 @@ http::Response document(const HostRecord& host) {
   return http::Response::json(text_of(host)).with("ETag", tag_of(host).text());
 }
 
-// By name, which is also the cursor.
+// Ordered by name, which is also the cursor.
 http::Response list(const http::Request& request, const Store& store) {
   auto page = page_of(request);
   if (!page) return refuse(request, std::move(page).error());

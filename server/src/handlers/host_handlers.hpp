@@ -6,7 +6,7 @@
 
 namespace qarax::server {
 
-// Borrows all for as long as the router is used.
+// Borrows all references for as long as the router is used.
 void add_host_routes(http::Router& router, const Store& store, Operations& operations);
 
 }  // namespace qarax::server

@@ -15,7 +15,7 @@ http::Response reply(const http::Request& request, Result<Document> document) {
   return http::Response::json(encode(*document, Defaults::write));
 }
 
-// Without ?plan= nothing is changed: that is how the plan is had.
+// Without ?plan= nothing is changed and the reply is the plan.
 http::Response adopt(const http::Request& request, const std::string& host, HostTruth& truth) {
   auto dry_run = flag_of(request, "dry_run");
   if (!dry_run) return refuse(request, std::move(dry_run).error());

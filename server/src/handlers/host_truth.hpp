@@ -1,4 +1,4 @@
-// What a host's node has and the server hasn't: asked, taken over or removed by explicit calls only.
+// VMs and files that a host's node has but the server doesn't know: shown, adopted or removed only by explicit calls.
 #pragma once
 
 #include <string>
@@ -13,18 +13,19 @@ namespace qarax::server {
 
 class VmRenderer;
 
-// As Operations: thread-safe, may block, errors carry the reasons of the problem catalogue.
+// Like Operations: thread-safe, may block, errors carry the reasons of the problem catalogue.
 class HostTruth {
  public:
   virtual ~HostTruth() = default;
   virtual Result<api::AdoptPlan> plan(const std::string& host_id) = 0;
   virtual Result<api::AdoptPlan> adopt(const std::string& host_id, const std::string& plan) = 0;
   virtual Result<std::vector<api::AdoptVm>> unmanaged(const std::string& host_id) = 0;
-  // `only_check`: nothing is changed; what it would be is answered.
+  // `only_check`: answers what would come of it and changes nothing.
   virtual Result<VmPtr> adopt_vm(const std::string& host_id, const std::string& vm_id, bool only_check) = 0;
   virtual Status remove_vm(const std::string& host_id, const std::string& vm_id, bool only_check) = 0;
   virtual Result<std::vector<core::Leftover>> leftovers(const std::string& host_id, bool collect) = 0;
-  // Not waited for: an adopt; and remove_vm or a collect, which are kRemoveUnmanaged and kCollectLeftovers.
+  // These return the recorded job without waiting for it. `action` of begin() is kRemoveUnmanaged for remove_vm and
+  // kCollectLeftovers for leftovers with `collect`.
   virtual Result<JobPtr> begin_adopt(const std::string& host_id, const std::string& plan) = 0;
   virtual Result<JobPtr> begin(std::string_view action, const std::string& host_id, const std::string& vm_id) = 0;
 };

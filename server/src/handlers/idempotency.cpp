@@ -18,7 +18,7 @@ bool is_usable(std::string_view key) {
          std::all_of(key.begin(), key.end(), [](char c) { return c > ' ' && c < '\x7f'; });
 }
 
-// What must be the same for a request to be the same: where it goes and what it says.
+// Two requests are the same if key, method, target and body are equal.
 std::string fingerprint_of(const std::string& key, const http::Request& request) {
   return http::TokenAuthenticator::hash(key + "\n" + request.method + "\n" + request.target + "\n" + request.body);
 }
@@ -43,19 +43,19 @@ http::Response replay(const KeptAnswer& answer) {
   return response;
 }
 
-// What the answer to its request would have been, or was, says so.
+// Whether the answer to the job's request asks the client to repeat it (Retry-After), whether or not it was sent.
 bool asks_to_be_repeated(const Job& job) {
   return job.state == JobState::failed && job.error && http::retry_after_s(http::Problem(*job.error)) > 0;
 }
 
-// Also of a job that came to its end since.
+// Whether the response says that its job is still running; true even if the job has ended since.
 bool says_it_goes_on(const http::Response& response) {
   return response.status == 504 && response.body.find("/problems/deadline-exceeded\"") != std::string::npos;
 }
 
 }  // namespace
 
-// The key belongs to one request while it is served.
+// While a request is served, its key belongs to that request.
 class IdempotencyGuard::Held {
  public:
   Held(IdempotencyGuard& guard, std::shared_ptr<Claim> claim) : guard_(guard) {
@@ -89,7 +89,7 @@ http::Response IdempotencyGuard::serve(const http::Request& request, const http:
                              "a request has one Idempotency-Key, of 1 to 255 visible ASCII characters, such as a UUID",
                              "bad-idempotency-key"));
   auto claim = std::make_shared<Claim>(key, fingerprint_of(key, request));
-  // Held while the database is asked, so that nobody comes in between.
+  // Hold the key while querying the database, so that no other request with it gets in between.
   const Held held(*this, claim);
   if (!held.is_ours())
     return refuse(request, held.holder().fingerprint() == claim->fingerprint() ? still_running(held.holder().job_id())
@@ -100,13 +100,14 @@ http::Response IdempotencyGuard::serve(const http::Request& request, const http:
   const KeptKey& known = **kept;
   if (known.fingerprint != claim->fingerprint()) return refuse(request, other_request());
   if (known.answer) return replay(*known.answer);
-  // Its change is there and its answer isn't: the server was killed in between, or the client was told to come back.
+  // The change was recorded but no answer was kept: the server was killed in between, or the client was told to repeat
+  // the request.
   if (!known.job_id.empty()) {
     auto job = store_.job(known.job_id);
     if (!job) return refuse(request, std::move(job).error());
     if (*job && (*job)->state == JobState::running && !prefers_async(request))
       return refuse(request, still_running(known.job_id));
-    // That answer was to ask again: now it is another job's turn, which the key is bound to instead.
+    // The client was told to repeat the request: run it again, and bind the key to the new job.
     if (*job && asks_to_be_repeated(**job)) return first_time(request, inner, claim);
   }
   claim->resume(known.job_id);
@@ -121,7 +122,8 @@ http::Response IdempotencyGuard::first_time(const http::Request& request, const 
   return response;
 }
 
-// Not what asks to be repeated, and not what is about a job that goes on, or did when that was said.
+// Keeps the answer unless it asks for a repetition, says that its job is still running (a 202 is kept), or is an
+// error that the next attempt may not meet.
 void IdempotencyGuard::keep(const Claim& claim, const http::Response& response) {
   if (response.stream || response.live || response.body.size() > kLargestAnswer) return;
   if (response.headers.find("Retry-After")) return;

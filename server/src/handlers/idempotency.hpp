@@ -1,5 +1,5 @@
-// Idempotency-Key on every POST: the same request again has the first answer again, whatever became of the server in
-// between, and is never carried out twice.
+// Idempotency-Key on every POST: a repeated request gets the answer to the first one, even if the server was restarted
+// in between, and is never carried out twice.
 #pragma once
 
 #include <map>
@@ -17,7 +17,8 @@ class IdempotencyGuard {
  public:
   explicit IdempotencyGuard(Store& store) : store_(store) {}
 
-  // Any thread. `inner` runs once for all requests of one key at once, and not at all where an answer is kept.
+  // Any thread. Of concurrent requests with one key, only the first runs `inner`; it doesn't run at all if an answer is
+  // kept.
   http::Response serve(const http::Request& request, const http::Handler& inner);
 
  private:
@@ -31,8 +32,8 @@ class IdempotencyGuard {
   std::map<std::string, std::shared_ptr<Claim>> being_served_;
 };
 
-// Puts the guard, and the scope that tells the store of the request, in front of every route that the router has by
-// now. Borrows the store for as long as the router is used.
+// Wraps every route that the router has so far and that isn't a GET in the guard (POST only) and in a RequestScope,
+// which tells the store about the request. Borrows the store for as long as the router is used.
 void guard_changes(http::Router& router, Store& store);
 
 }  // namespace qarax::server

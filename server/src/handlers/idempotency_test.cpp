@@ -113,7 +113,7 @@ TEST_F(IdempotencyTest, WhatIsRefusedForGoodIsRefusedAgainAndWhatIsntIsTriedAgai
 TEST_F(IdempotencyTest, AJobThatFailedForNowIsTriedAgainAndOneThatFailedForGoodIsNot) {
   ASSERT_TRUE(store->add_host({"somewhere", "127.0.0.1", 1, ""}));
   const std::string id = post("/vms", "", kBody).body;
-  // As the orchestrator: the job's own error where the request is made again.
+  // Like the orchestrator: a repeated request gets the job's own error.
   Error failure = make_error(Code::resource_exhausted, "no memory left", "host-memory");
   refuse_with = [&](const http::Request& request) {
     const auto known = store->claimed_job();
@@ -145,7 +145,7 @@ TEST_F(IdempotencyTest, ThatAJobGoesOnIsNoAnswerForGood) {
     if (known && *known) return http::Response::text("done", 201);
     const auto begun = store->begin_host_job({std::string(kInitHost), host->id});
     EXPECT_TRUE(begun);
-    store->finish_host_job((*begun)->id, std::nullopt);  // right before its waiter has given up
+    store->finish_host_job((*begun)->id, std::nullopt);  // the job ends just before its waiter gives up
     return http::problem_response(request, http::Problem("deadline-exceeded", "it goes on"));
   };
   EXPECT_EQ(post("/fails", "k1").status, 504);
@@ -183,7 +183,7 @@ TEST_F(IdempotencyTest, KeysAreVisibleAscii) {
 }
 
 TEST_F(IdempotencyTest, AChangeIsNeverMadeTwiceForOneKey) {
-  // As after a kill between the commit and the answer: the key is bound to a job, and no answer is kept.
+  // The state after a kill between the commit and the answer: the key is bound to a job and no answer is kept.
   const auto claim = std::make_shared<Claim>("k1", "f");
   {
     const RequestScope scope("req", claim);

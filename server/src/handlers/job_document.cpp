@@ -23,7 +23,7 @@ std::optional<std::string> path_of_result(const Job& job) {
 
 std::int32_t progress_of(const Job& job) {
   if (job.state == JobState::completed) return 100;
-  // What isn't done at once has two steps: it is recorded, and its node carries it out.
+  // A job that isn't done at once has two steps: it is recorded, and its node carries it out.
   std::int32_t done = 0;
   for (const JobStep& step : job.steps) done += step.state == StepState::completed ? 1 : 0;
   return std::min(done * 50, 99);

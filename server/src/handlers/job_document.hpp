@@ -1,4 +1,4 @@
-// Jobs as documents.
+// Job records as REST shows them.
 #pragma once
 
 #include <string>

@@ -23,7 +23,7 @@ Result<std::string> uuid_of(const http::Request& request, std::string_view name)
                     "bad-uuid");
 }
 
-// As core::to_rfc3339 writes it.
+// Whether `text` has the form that core::to_rfc3339 writes.
 bool is_time(std::string_view text) {
   constexpr std::string_view kShape = "0000-00-00T00:00:00.000Z";
   return text.size() == kShape.size() && std::equal(text.begin(), text.end(), kShape.begin(), [](char c, char shape) {
@@ -67,7 +67,7 @@ class JobHandlers {
   http::Response list(const http::Request& request) {
     auto query = query_of(request);
     if (!query) return refuse(request, std::move(query).error());
-    const std::size_t limit = query->limit++;  // one more tells whether there is a next page
+    const std::size_t limit = query->limit++;  // one more row tells whether there is a next page
     auto jobs = store_.jobs(*query);
     if (!jobs) return refuse(request, std::move(jobs).error());
     const bool more = jobs->size() > limit;
@@ -131,7 +131,7 @@ void add_job_routes(http::Router& router, Store& store, Operations& operations) 
   const auto handlers = std::make_shared<JobHandlers>(store, operations);
   using http::Request;
   constexpr auto kAccess = http::Access::authenticated;
-  // They may wait: for a job's end, or for the database where memory doesn't reach back to.
+  // These may wait for the end of a job, or for the database if a job is no longer in memory.
   constexpr auto kPace = http::Pace::may_wait;
   router.add(
       "GET", "/jobs", [handlers](const Request& r) { return handlers->list(r); }, kAccess, kPace);

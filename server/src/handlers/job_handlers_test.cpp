@@ -39,7 +39,7 @@ class JobHandlersTest : public ::testing::Test {
     const RequestScope scope("req-" + name);
     return store->create_vm({name, std::nullopt, "", std::nullopt, {}}).value()->id;
   }
-  // The id of a start that its node hasn't decided.
+  // The id of the job of a start whose outcome its node hasn't reported.
   std::string starting(const std::string& name) {
     const auto accepted = call("POST", "/vms/" + vm(name) + "/start", "respond-async");
     EXPECT_EQ(accepted.status, 202);

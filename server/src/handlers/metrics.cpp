@@ -40,7 +40,7 @@ double open_descriptors() {
     while (::readdir(folder) != nullptr) ++count;
     ::closedir(folder);
   }
-  return count - 3;  // ".", ".." and the folder's own
+  return count - 3;  // not counted: ".", ".." and the descriptor of the folder itself
 }
 
 prometheus::Gauge& gauge(prometheus::Registry& registry, const char* name, const char* help) {
@@ -101,8 +101,8 @@ void Metrics::answered(std::string_view method, std::string_view route, int stat
 }
 
 std::string Metrics::text() {
-  // Before the lock: it may wait for a commit whose fate isn't known, and the others are to say that the store isn't
-  // ready.
+  // Before the lock: check() may wait for a commit whose outcome isn't known, and must not keep other callers from
+  // reporting that the store isn't ready.
   const bool ready = store_.check().ok();
   const std::lock_guard one_at_a_time(telling_);
   std::array<int, std::size(EnumNames<VmState>::kNames)> vms{};

@@ -1,4 +1,4 @@
-// Prometheus metrics: requests as they are answered, the rest counted when it is asked for.
+// Prometheus metrics: requests are counted when answered, everything else when the metrics are read.
 #pragma once
 
 #include <prometheus/counter.h>
@@ -32,7 +32,7 @@ class Metrics final : public http::RequestObserver {
   // Any thread. Labels are bounded: routes are patterns, unknown methods are "other".
   void answered(std::string_view method, std::string_view route, int status, double seconds) override;
 
-  // The text format.
+  // The metrics in Prometheus' text format.
   std::string text();
 
  private:
@@ -41,8 +41,8 @@ class Metrics final : public http::RequestObserver {
     prometheus::Histogram* seconds;
   };
   struct Key {
-    std::string_view method;  // a literal
-    std::string_view route;   // the router's
+    std::string_view method;  // a string literal
+    std::string_view route;   // owned by the router
     int status;
     bool operator<(const Key& other) const {
       return std::tie(route, status, method) < std::tie(other.route, other.status, other.method);
@@ -63,7 +63,7 @@ class Metrics final : public http::RequestObserver {
   prometheus::Gauge& read_only_;
   prometheus::Gauge& resident_;
   prometheus::Gauge& descriptors_;
-  std::mutex telling_;  // what text() counts
+  std::mutex telling_;  // held by text(): one reader at a time
   std::shared_mutex mutex_;
   std::map<Key, Series> known_;
 };

@@ -18,7 +18,7 @@ Error no_such_parameter(const std::string& name, std::span<const std::string_vie
       "bad-query");
 }
 
-// Lists, of which elements_of() reads all that is given.
+// Whether the parameter is a list, which may be repeated and is read with elements_of().
 bool is_list(std::string_view pattern, std::string_view name) {
   return name == "tags" || (pattern == "/events" && (name == "tag" || name == "type" || name == "status"));
 }

@@ -28,7 +28,7 @@ Status Readiness::check() {
     try {
       return look_();
     } catch (const std::exception& e) {
-      // Else everybody would wait for this look for ever.
+      // Without this catch all others would wait for this check forever.
       return make_error(Code::unavailable, std::string("the database couldn't be asked: ") + e.what());
     }
   }();

@@ -1,5 +1,6 @@
-// Whether the store takes a write, for callers who have shown no credentials: however many ask, one look is under way,
-// and a good answer holds for a second. A bad one doesn't, so that what heals is ready at once: it costs no write.
+// Whether the store accepts writes, for unauthenticated callers: however many ask, only one check runs at a time, and a
+// good result is kept for a second. A bad result isn't kept, so that a store that recovers is ready at once; a failed
+// check costs no write.
 #pragma once
 
 #include <condition_variable>
@@ -13,12 +14,12 @@ namespace qarax::server {
 
 class Readiness {
  public:
-  // `look` writes; a null clock is the system's.
+  // `look` is the check and writes to the store; a null clock means the system clock.
   explicit Readiness(std::function<Status()> look, ClockPtr clock = nullptr);
 
-  // Any thread; waits for the look that is under way.
+  // Any thread; waits for the check in progress, if there is one.
   Status check();
-  int waiting() const;  // how many do
+  int waiting() const;  // callers that wait for the check in progress
 
  private:
   const std::function<Status()> look_;
@@ -27,7 +28,7 @@ class Readiness {
   std::condition_variable changed_;
   bool looking_ = false;
   int waiting_ = 0;
-  std::uint64_t looks_ = 0;  // that are done
+  std::uint64_t looks_ = 0;  // finished checks
   Status last_ = Ok{};
   std::int64_t good_until_ns_ = 0;
 };

@@ -54,7 +54,7 @@ TEST(Readiness, WhoeverAsksMeanwhileGetsTheAnswerOfTheLookThatIsUnderWay) {
   std::promise<void> go_on;
   Readiness readiness([&]() -> Status {
     if (++looks == 1) begun.set_value();
-    go_on.get_future().wait();  // a second one would throw
+    go_on.get_future().wait();  // a second look would throw here
     return make_error(Code::unavailable, "away", "store-unavailable");
   });
   std::vector<std::future<Status>> answers;

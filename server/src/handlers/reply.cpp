@@ -19,7 +19,7 @@ Error bad_query(std::string_view name, std::string_view takes, std::string_view 
       "bad-query");
 }
 
-// Calls `visit` with each element of a comma-separated field, blanks removed.
+// Calls `visit` with each element of a field split at `separator`, blanks trimmed.
 template <class Visit>
 void for_each_element(std::string_view field, char separator, Visit visit) {
   while (!field.empty()) {
@@ -29,7 +29,7 @@ void for_each_element(std::string_view field, char separator, Visit visit) {
   }
 }
 
-// Quality that `accept` gives to a media type, by its most specific range; 0 where none matches.
+// The quality that `accept` gives to a media type, by the most specific matching range; 0 if none matches.
 double quality_of(std::string_view accept, std::string_view type) {
   const std::string_view family = type.substr(0, type.find('/'));
   double quality = 0;

@@ -1,4 +1,4 @@
-// What the handlers have in common: reading a request's small parts, turning an Error into its problem document.
+// Helpers of all handlers: reading small parts of a request, turning an Error into its problem document.
 #pragma once
 
 #include <chrono>
@@ -14,34 +14,35 @@
 
 namespace qarax::server {
 
-// The {id} of the route, lower case; INVALID_ARGUMENT "bad-uuid".
+// The {id} of the route in lower case; INVALID_ARGUMENT "bad-uuid" if it isn't a UUID.
 Result<std::string> id_of(const http::Request& request);
 
-// ?name=true|false|1|0 or bare ?name; INVALID_ARGUMENT "bad-query".
+// The flag ?name=true|false|1|0 or bare ?name; INVALID_ARGUMENT "bad-query" for anything else.
 Result<bool> flag_of(const http::Request& request, std::string_view name);
-// ?name=N, at least 1; nullopt where it is absent.
+// ?name=N, at least 1; nullopt if absent.
 Result<std::optional<std::int64_t>> count_of(const http::Request& request, std::string_view name);
 
-// ?name=N, at least 0; nullopt where it is absent.
+// ?name=N, at least 0; nullopt if absent.
 Result<std::optional<std::int64_t>> size_of(const http::Request& request, std::string_view name);
 
-// ?name=30s, 500ms, 2m or bare seconds, at most `most`; `otherwise` where it is absent.
+// ?name=30s, 500ms, 2m or bare seconds, at most `most`; `otherwise` if absent.
 Result<std::chrono::milliseconds> duration_of(const http::Request& request, std::string_view name,
                                               std::chrono::milliseconds otherwise, std::chrono::minutes most);
 
-// Accept ranks application/json strictly above text/plain: "*/*" and axios' "application/json, text/plain, */*" don't.
+// Whether Accept ranks application/json strictly above text/plain. "*/*" and axios' "application/json, text/plain, */*"
+// don't.
 bool prefers_json(const http::Request& request);
-// "Prefer: respond-async" (RFC 7240).
+// Whether the request has "Prefer: respond-async" (RFC 7240).
 bool prefers_async(const http::Request& request);
 
 // The problem of an Error; details with the pointers "/job_id" and "/console_tail" become the document's members.
 http::Response refuse(const http::Request& request, Error error);
 
-// 201 with Location: the bare id, or the document where the client prefers JSON.
+// 201 with Location. The body is the bare id, or the document if the client prefers JSON.
 http::Response created(const http::Request& request, const std::string& location, const std::string& id,
                        std::string document);
 
-// 202: the job that goes on.
+// 202 with the job that is still running.
 http::Response accepted(const std::string& job_id);
 http::Response accepted(const http::Request& request, Result<JobPtr> begun);
 

@@ -12,7 +12,7 @@ constexpr std::int32_t kNodeProtocol = 1;
 
 http::Response ready(Store& store, Readiness& readiness, Operations& operations) {
   api::Ready document;
-  // While changes are refused nothing is written, and the refusal is news.
+  // While the store is read-only the check must not write; check() reports why changes are refused.
   const Status stored = store.read_only().empty() ? readiness.check() : store.check();
   document.checks.push_back({"store", stored.ok(), stored ? "writes are durable" : stored.error().message});
   for (api::Check& check : operations.checks()) document.checks.push_back(std::move(check));

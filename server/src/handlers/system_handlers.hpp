@@ -1,4 +1,4 @@
-// The server about itself: /, /livez, /readyz, /metrics, /version and the API's description.
+// Routes about the server itself: /, /livez, /readyz, /metrics, /version and the API's description.
 #pragma once
 
 #include <string>
@@ -9,7 +9,7 @@
 
 namespace qarax::server {
 
-// Borrows all for as long as the router is used. A null clock is the system's.
+// Borrows all references for as long as the router is used. A null clock means the system clock.
 void add_system_routes(http::Router& router, Store& store, Operations& operations, Metrics& metrics,
                        const ProgramVersion& version, ClockPtr clock = nullptr);
 

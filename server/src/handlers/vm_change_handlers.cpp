@@ -96,7 +96,7 @@ class VmChangeHandlers {
       return with_snapshot(request, [&](const VmPtr& vm, const SnapshotPtr& snapshot) {
         if (auto refusal = refuse_unmatched(request, tag_of_document(text_of(*snapshot)))) return std::move(*refusal);
         ActionCall call = call_of(*vm, core::Action::drop_snapshot);
-        // Whatever changes a snapshot is a job of its VM.
+        // Every change of a snapshot is a job of its VM, so the VM's version covers it.
         call.expected_version = expected(request, vm->version);
         call.arguments.snapshot = snapshot->id;
         return carry_out(request, operations_, call, [](const ActionResult&) { return http::Response::empty(); });

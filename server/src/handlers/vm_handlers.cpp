@@ -136,7 +136,7 @@ class VmHandlers {
   }
 
  private:
-  // What ?wait_for= asks for; nullopt where it is absent.
+  // What ?wait_for= asks for; nullopt if absent.
   static Result<std::optional<WaitCall>> wait_of(const http::Request& request) {
     const auto what = request.query_value("wait_for");
     if (!what) return std::optional<WaitCall>();

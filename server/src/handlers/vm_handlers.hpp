@@ -7,7 +7,7 @@
 
 namespace qarax::server {
 
-// Borrows all for as long as the router is used.
+// Borrows all references for as long as the router is used.
 void add_vm_routes(http::Router& router, Store& store, Operations& operations, VmRenderer& renderer);
 
 }  // namespace qarax::server

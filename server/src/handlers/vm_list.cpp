@@ -16,7 +16,7 @@ struct Filter {
   std::optional<std::string_view> status;
   std::optional<std::string> host_id;
   std::vector<std::string> tags;
-  std::int64_t after = 0;  // order of creation
+  std::int64_t after = 0;  // VmRecord::order of the last row that the client has
 
   bool shows(const VmRecord& vm) const {
     if (vm.order <= after) return false;

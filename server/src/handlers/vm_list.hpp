@@ -8,7 +8,8 @@
 
 namespace qarax::server {
 
-// ?name= &status= &host_id= &tags= (all of them) &limit= &cursor=. Up to a thousand rows, in the order of creation.
+// Takes ?name= &status= &host_id= &tags= (a VM must have all of them) &limit= &cursor=. Up to a thousand rows, in the
+// order of creation.
 http::Response list_vms(const http::Request& request, const Store& store, VmRenderer& renderer);
 
 }  // namespace qarax::server

@@ -10,7 +10,7 @@ namespace qarax::server {
 
 namespace {
 
-constexpr std::size_t kSpareEntries = 256;  // of VMs that are gone, before the cache is swept
+constexpr std::size_t kSpareEntries = 256;  // entries of deleted VMs allowed before the cache is swept
 
 std::optional<std::string> unless_empty(const std::string& text) {
   return text.empty() ? std::nullopt : std::optional<std::string>(text);
@@ -32,7 +32,7 @@ EntityTag tag_of(const VmRecord& vm, api::Vm shown) {
   EntityTag out;
   shown.observed_at.reset();
   out.seen = core::fingerprint(encode(shown, Defaults::write));
-  // What its node says of it, and what follows from that.
+  // Reset what its node reports and what follows from that.
   shown.status = VmState::unknown;
   shown.status_reason.reset();
   shown.exit.reset();
@@ -41,7 +41,7 @@ EntityTag tag_of(const VmRecord& vm, api::Vm shown) {
   shown.observed_source = Source::server;
   shown.unknown_since.reset();
   shown.drift.reset();
-  // Nobody asked for the default, which is that of a host that is up.
+  // The default hypervisor wasn't asked for; it depends on which host is up.
   if (vm.hypervisor.empty()) {
     shown.hypervisor.clear();
     shown.effective_hypervisor.reset();
@@ -94,7 +94,7 @@ api::Vm VmRenderer::document(const VmRecord& vm, const std::string& default_hype
   }
   if (!known_.empty() && std::find(known_.begin(), known_.end(), out.hypervisor) == known_.end()) {
     const std::string asked = std::exchange(out.hypervisor, known_.front());
-    // What runs it is the truth, and stays so.
+    // effective_hypervisor still names what really runs the VM.
     if (!out.effective_hypervisor) out.effective_hypervisor = asked;
     out.fallback_reason = (out.fallback_reason ? *out.fallback_reason + "; " : "") +
                           "the server's compat.hypervisor_names leaves " + asked +
@@ -117,7 +117,7 @@ VmRenderer::RenderedPtr VmRenderer::rendered(const VmPtr& vm, const std::string&
   auto made = std::make_shared<const Rendered>(Rendered{std::move(text), tag_of(*vm, std::move(shown))});
   const std::unique_lock lock(mutex_);
   Entry& entry = entries_[vm->id];
-  // A slower thread with an older record must not put it back.
+  // A slower thread with an older record must not overwrite a newer entry.
   if (entry.rendered == nullptr || entry.version <= vm->version)
     entry = {vm->version, assumed ? default_hypervisor : std::string(), made};
   return made;

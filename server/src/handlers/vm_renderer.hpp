@@ -1,5 +1,5 @@
-// VM records as JSON. Each is made once a version of its record and kept, so that a list of a thousand is a thousand
-// appends.
+// Renders VM records as JSON. The text is made once per version of a record and cached, so that a list of a thousand
+// VMs costs a thousand appends.
 #pragma once
 
 #include <memory>
@@ -16,15 +16,15 @@ namespace qarax::server {
 
 class VmRenderer {
  public:
-  // `known_hypervisors`: compat.hypervisor_names; other names are shown as its first one, with the true one beside.
+  // `known_hypervisors` is compat.hypervisor_names: another name is shown as the first of them, next to the true one.
   // Borrows the store: a VM that names no hypervisor is shown with the default of a host that is up.
   VmRenderer(const Store& store, std::vector<std::string> known_hypervisors);
 
   // Any thread.
   std::string one(const VmPtr& vm);
-  // `all`: how many VMs there are, of which these are some.
+  // `all`: the total number of VMs, of which `vms` are some.
   std::string list(const std::vector<VmPtr>& vms, std::size_t all);
-  // Names what one() shows but for observed_at, which says no more than when that was seen last.
+  // The tag of what one() shows, except observed_at, which only tells when the state was last seen.
   EntityTag tag(const VmPtr& vm);
   std::string etag(const VmPtr& vm) { return tag(vm).text(); }
 
@@ -37,11 +37,11 @@ class VmRenderer {
     std::string text;
     EntityTag tag;
   };
-  // Shared, so that a list of a thousand copies no text but its own.
+  // Shared, so that rendering a list copies each text only into the list.
   using RenderedPtr = std::shared_ptr<const Rendered>;
   struct Entry {
     std::uint64_t version = 0;
-    std::string assumed_hypervisor;  // where the record names none
+    std::string assumed_hypervisor;  // used because the record names none
     RenderedPtr rendered;
   };
   RenderedPtr rendered(const VmPtr& vm, const std::string& default_hypervisor);

@@ -1,4 +1,4 @@
-// What the handlers of /vms have in common: finding the VM, answering with what an action made of it.
+// Helpers of the handlers of /vms: finding the VM, answering with the result of an action.
 #pragma once
 
 #include "handlers/conditional.hpp"
@@ -9,7 +9,7 @@
 
 namespace qarax::server {
 
-// 400 for an id that is no UUID, 404 for one that is no VM's.
+// Answers 400 for an id that is no UUID and 404 for an unknown VM.
 template <class Use>
 http::Response with_vm(const http::Request& request, const Store& store, Use use) {
   auto id = id_of(request);
@@ -19,7 +19,7 @@ http::Response with_vm(const http::Request& request, const Store& store, Use use
   return use(vm);
 }
 
-// As with_vm, 412 where If-Match names other versions of it.
+// Like with_vm, but answers 412 if If-Match doesn't name the VM's version.
 template <class Use>
 http::Response with_matched_vm(const http::Request& request, const Store& store, VmRenderer& renderer, Use use) {
   return while_matched(request, [&] {
@@ -30,8 +30,8 @@ http::Response with_matched_vm(const http::Request& request, const Store& store,
   });
 }
 
-// Carries the action out, in the background where the client prefers that: 202 with the job, or what `render` makes of
-// the result.
+// Carries the action out, in the background if the client prefers that. Answers 202 with the job, or with what `render`
+// makes of the result.
 template <class Render>
 http::Response carry_out(const http::Request& request, Operations& operations, ActionCall call, Render render) {
   auto dry = flag_of(request, "dry_run");

@@ -1,4 +1,5 @@
-// Who may call. Injected into the server; without one every route is open (a loopback install).
+// Decides who may call the API. Injected into the server; without an authenticator every route is open (a loopback
+// install).
 #pragma once
 
 #include <string>
@@ -10,27 +11,27 @@ namespace qarax::http {
 class Authenticator {
  public:
   virtual ~Authenticator() = default;
-  // Called on worker threads, many at once, for every request to a route that isn't open. `token` is what stands after
-  // "Bearer " in the Authorization field, empty where there is none.
+  // Called on worker threads, concurrently, for every request to a route that isn't open. `token` is the part of the
+  // Authorization field after "Bearer ", empty if there is none.
   virtual bool accepts(std::string_view token) const = 0;
 };
 
-// Tokens from the config, stored as lower-case hex SHA-256 of the token. Compares in constant time.
+// Accepts the tokens of the config, which holds each as its SHA-256 in lower-case hex. Compares in constant time.
 class TokenAuthenticator : public Authenticator {
  public:
   explicit TokenAuthenticator(std::vector<std::string> sha256_hex);
   bool accepts(std::string_view token) const override;
 
-  // What belongs into the config for a token; also `qarax-server --hash-token`.
+  // The config entry for a token, which is also what `qarax-server --hash-token` prints.
   static std::string hash(std::string_view token);
-  // 64 hex digits?
+  // Whether `text` is 64 hex digits.
   static bool is_hash(std::string_view text) noexcept;
 
  private:
   std::vector<std::string> hashes_;
 };
 
-// The token of an Authorization field, empty where the scheme isn't Bearer.
+// The token of an Authorization field, empty if the scheme isn't Bearer.
 std::string_view bearer_token(std::string_view authorization) noexcept;
 
 }  // namespace qarax::http

@@ -7,9 +7,9 @@
 namespace qarax::http {
 namespace {
 
-constexpr std::size_t kMaxOverhead = 4096;  // of all extensions and trailers of one body
+constexpr std::size_t kMaxOverhead = 4096;  // bytes of all extensions and trailer fields of one body
 constexpr std::size_t kMaxDigits = 16;
-constexpr std::uint64_t kMaxChunk = 1ULL << 40U;  // far below where the arithmetic could wrap
+constexpr std::uint64_t kMaxChunk = 1ULL << 40U;  // far below the point where the arithmetic could overflow
 
 bool is_text(char c) noexcept { return static_cast<unsigned char>(c) >= 0x20U ? c != 0x7F : c == '\t'; }
 
@@ -35,7 +35,7 @@ ChunkedDecoder::Status ChunkedDecoder::feed(std::string_view& in, std::string& o
   return Status::more;
 }
 
-// One byte outside the data; false where the coding is broken.
+// Consumes one byte outside chunk data; false if the coding is broken.
 bool ChunkedDecoder::step(char c) noexcept {
   switch (state_) {
     case State::size_first:

@@ -49,7 +49,7 @@ TEST(Chunked, RefusesWhatCouldBeReadInTwoWays) {
 }
 
 TEST(Chunked, TheLimitHoldsBeforeTheBytesCome) {
-  EXPECT_EQ(decode("3e9\r\n").status, Status::too_large);  // 1001
+  EXPECT_EQ(decode("3e9\r\n").status, Status::too_large);  // 1001 bytes
   EXPECT_EQ(decode("3e8\r\n").status, Status::more);
   EXPECT_EQ(decode("5\r\nabcde\r\n6\r\n", 10).status, Status::too_large);
   EXPECT_EQ(decode("1;" + std::string(5000, 'x')).status, Status::bad);

@@ -12,11 +12,27 @@
 namespace qarax::http {
 namespace {
 
-constexpr std::size_t kInlineBody = std::size_t{8} * 1024;     // copied behind the head: cheaper than a gathered write
-constexpr std::size_t kKeptCapacity = std::size_t{64} * 1024;  // buffers beyond are given back after a reply
+constexpr std::size_t kInlineBody = std::size_t{8} * 1024;     // copied after the head: cheaper than a gathered write
+constexpr std::size_t kKeptCapacity = std::size_t{64} * 1024;  // larger buffers are freed after a reply
 constexpr std::size_t kMaxDiscard = std::size_t{4} * 1024 * 1024;
 constexpr std::chrono::milliseconds kDiscardTime{2000};
 constexpr std::chrono::milliseconds kDiscardTimeAtStop{300};
+
+// While it lives, the thread counts as one that may block. Does nothing if `gate` is null.
+class Blocking {
+ public:
+  explicit Blocking(BlockingGate* gate) : gate_(gate) {
+    if (gate_ != nullptr) gate_->begin_blocking();
+  }
+  ~Blocking() {
+    if (gate_ != nullptr) gate_->end_blocking();
+  }
+  Blocking(const Blocking&) = delete;
+  Blocking& operator=(const Blocking&) = delete;
+
+ private:
+  BlockingGate* const gate_;
+};
 
 void reset(Request& request) {
   request.method.clear();
@@ -74,7 +90,8 @@ Connection::Next Connection::run() {
 
 bool Connection::begin_linger() noexcept {
   if (services_.draining.load(std::memory_order_relaxed)) return false;
-  // A job queued before this shows in `queued`; one queued after sees this thread as free to be replaced.
+  // Increment first, then look at `queued`: a job queued earlier is seen here; whoever queues a job later sees that
+  // this thread lingers and may be replaced.
   if (services_.lingering.fetch_add(1) < services_.config.lingering_threads &&
       (services_.queued.load() == 0 || services_.gate->relieve())) {
     return true;
@@ -91,7 +108,7 @@ Connection::Step Connection::fill(std::size_t limit, bool may_linger) {
     got = transport_->read_waiting(room.data, room.size);
     services_.lingering.fetch_sub(1);
   } else if (may_linger && just_answered && !transport_->holds_data()) {
-    return park_for_request(false);  // the poller sees what has come; a read would mostly find nothing
+    return park_for_request(false);  // a read here would mostly find nothing; the poller sees what arrives
   } else {
     got = transport_->read(room.data, room.size);
   }
@@ -104,7 +121,7 @@ Connection::Step Connection::fill(std::size_t limit, bool may_linger) {
 Connection::Step Connection::park_for_request(bool begun) {
   if (!begun) {
     if (services_.draining.load(std::memory_order_relaxed)) return Next::close;
-    // What an idle connection keeps is what a thousand of them keep.
+    // Free the buffers of an idle connection: there may be thousands of them.
     buffer_.release();
     request_ = Request{};
     head_out_ = std::string();
@@ -118,7 +135,8 @@ Connection::Step Connection::park_for_request(bool begun) {
 }
 
 Connection::Step Connection::on_head() {
-  if (scanned_ == 0 && buffer_.view().starts_with("\r\n")) buffer_.consume(2);  // RFC 9112 2.2: some clients send one
+  if (scanned_ == 0 && buffer_.view().starts_with("\r\n"))
+    buffer_.consume(2);  // RFC 9112 2.2: some clients send an extra CRLF
   const bool only_cr = buffer_.view() == "\r";
   if (buffer_.empty() || only_cr) return fill(services_.config.head.max_bytes, buffer_.empty());
   const HeadEnd end = find_head_end(buffer_.view(), services_.config.head, scanned_);
@@ -163,7 +181,7 @@ Connection::Step Connection::begin_request(std::size_t head_size) {
                   false);
   }
   if (admission.refusal) {
-    // A body that is here already is skipped; for one still to come it's not worth waiting.
+    // Skip a body that has arrived already; one that is still to come isn't worth waiting for.
     const bool here = framing_.body == Framing::Body::length && buffer_.view().size() >= framing_.length;
     if (here) buffer_.consume(static_cast<std::size_t>(framing_.length));
     discard_ = !here;
@@ -177,9 +195,10 @@ Connection::Step Connection::dispatch() {
   request_begun_ = false;
   const bool may_wait =
       route_->pace == Pace::may_wait || (route_->pace == Pace::quick_without_query && !request_.query.empty());
-  if (may_wait) services_.gate->begin_blocking();
-  Response response = services_.pipeline.call(*route_, request_);
-  if (may_wait) services_.gate->end_blocking();
+  Response response = [&] {
+    const Blocking blocking(may_wait ? services_.gate : nullptr);
+    return services_.pipeline.call(*route_, request_);
+  }();
   release_body();
   return reply(std::move(response), framing_.keep_alive);
 }
@@ -269,7 +288,7 @@ Connection::Step Connection::start_discard() {
 Connection::Step Connection::on_discard() {
   std::array<char, 8192> waste;  // NOLINT(cppcoreguidelines-pro-type-member-init): written before it is read
   while (discarded_ < kMaxDiscard) {
-    // Past TLS, if there is any: nobody reads these bytes.
+    // Read the socket itself even under TLS: the bytes are only discarded.
     const ssize_t got = ::recv(transport_->fd(), waste.data(), waste.size(), MSG_DONTWAIT);
     if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) return Next::close;
     if (got < 0 && errno == EAGAIN) return Next::park_for_read;

@@ -1,4 +1,4 @@
-// The body of a request on its way in, and the room that all of them share.
+// Receives the body of a request, within the memory limit that all pending bodies share.
 #include "http/connection.hpp"
 #include "http/problem.hpp"
 
@@ -11,14 +11,15 @@ Connection::Step Connection::accept_body() {
   if (framing_.expect_continue && buffer_.empty()) {
     constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
     if (transport_->write(kContinue, {}).size != kContinue.size())
-      return Next::close;  // nothing unread can fill 25 bytes
+      return Next::close;  // an idle socket buffer always has room for 25 bytes, so a short write means that the peer
+                           // is gone
   }
   chunked_.reset();
   phase_ = Phase::body;
   return std::nullopt;
 }
 
-// What has come counts, not what was announced: a client that sends nothing takes no room from those that do.
+// Counts the bytes received, not those announced: a client that sends nothing takes no room from the others.
 bool Connection::reserve_body() {
   const auto more = static_cast<std::int64_t>(request_.body.size()) - reserved_;
   const std::int64_t all = services_.pending_bodies.fetch_add(more, std::memory_order_relaxed) + more;

@@ -1,4 +1,4 @@
-// All open connections, so that a stop can wait for their end and cut those that don't come to one. Any thread.
+// All open connections, so that a stop can wait until they end and cut those that don't. Any thread.
 #pragma once
 
 #include <sys/socket.h>
@@ -12,7 +12,7 @@ namespace qarax::http {
 
 class ConnectionRegistry {
  public:
-  // An entry, held by a connection and given up before its descriptor is closed.
+  // Held by a connection and destroyed before its descriptor is closed.
   class Entry {
    public:
     Entry(ConnectionRegistry& registry, int fd) : registry_(registry), fd_(fd) {
@@ -40,7 +40,7 @@ class ConnectionRegistry {
     std::unique_lock lock(mutex_);
     return empty_.wait_until(lock, until, [this] { return fds_.empty(); });
   }
-  // Every read then sees the end and every write fails.
+  // Shuts every connection down: reads then return end of file and writes fail.
   void cut_all() {
     const std::lock_guard lock(mutex_);
     for (const int fd : fds_) ::shutdown(fd, SHUT_RDWR);

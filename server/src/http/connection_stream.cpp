@@ -1,4 +1,4 @@
-// The streamed reply of a connection: the one part that may wait for its client.
+// The streamed reply of a connection: the only part that may wait for the client.
 #include <poll.h>
 
 #include <array>
@@ -28,12 +28,12 @@ class Sink : public StreamSink {
 
   bool wait(std::chrono::milliseconds span) override {
     if (!open_) return false;
-    std::array<pollfd, 2> fds = {pollfd{transport_.fd(), POLLRDHUP, 0}, pollfd{services_.stop_fd, POLLIN, 0}};
+    std::array<pollfd, 2> fds = {pollfd{transport_.fd(), POLLRDHUP, 0}, pollfd{services_.stop_fd.get(), POLLIN, 0}};
     if (::poll(fds.data(), fds.size(), static_cast<int>(span.count())) > 0) open_ = false;
     return open_;
   }
 
-  // The head, or the end of the chunks.
+  // Sends bytes as they are, without chunk framing: also the head and the last chunk.
   bool send_all(std::string_view first, std::string_view second) {
     const auto until = Clock::now() + services_.config.write_timeout;
     while (open_ && !(first.empty() && second.empty())) {
@@ -61,7 +61,7 @@ class Sink : public StreamSink {
     if (left <= 0 || stopping()) return false;
     const bool for_read = transport_.is_tls() && !transport_.wants_write();
     std::array<pollfd, 2> fds = {pollfd{transport_.fd(), static_cast<short>(for_read ? POLLIN : POLLOUT), 0},
-                                 pollfd{services_.stop_fd, POLLIN, 0}};
+                                 pollfd{services_.stop_fd.get(), POLLIN, 0}};
     return ::poll(fds.data(), fds.size(), static_cast<int>(left)) > 0 && (fds[1].revents & POLLIN) == 0;
   }
 
@@ -81,7 +81,7 @@ Connection::Next Connection::run_stream() {
                               std::chrono::duration<double>(Clock::now() - complete_at_).count());
   const BodyStream stream = std::exchange(stream_, nullptr);
   if (!begun) return Next::close;
-  // An exception leaves the chunks without their end, which tells the client that the body is not whole.
+  // After an exception the last chunk isn't sent, which tells the client that the body is incomplete.
   if (!services_.pipeline.run_stream(stream, sink, request_) || !sink.is_open()) return Next::close;
   if (live_) {
     head_out_.clear();
@@ -96,7 +96,7 @@ LiveReply Connection::take_live() {
   if (!head_out_.empty())
     services_.pipeline.answered(request_, stream_status_,
                                 std::chrono::duration<double>(Clock::now() - complete_at_).count());
-  // What a request needs is not needed again: readers stay long.
+  // Free the request's memory: a live reply may stay open for a long time.
   request_ = Request{};
   const bool upgraded = stream_status_ == 101;
   LiveReply out{std::move(live_), std::exchange(head_out_, {}), framing_.minor_version == 1 && !upgraded, {}};

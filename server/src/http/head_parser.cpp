@@ -10,7 +10,7 @@ namespace {
 
 constexpr Fault bad(std::string_view detail) { return {"bad-request", detail}; }
 
-// Takes the line up to CRLF off `head`; find_head_end has made sure that every LF has its CR.
+// Removes the line up to CRLF from `head`; find_head_end has made sure that every LF follows a CR.
 std::string_view take_line(std::string_view& head) {
   const std::size_t end = head.find('\n');
   const std::string_view line = head.substr(0, end - 1);
@@ -20,7 +20,7 @@ std::string_view take_line(std::string_view& head) {
 
 bool is_visible(std::string_view text) noexcept {
   for (const char c : text) {
-    if (c <= 0x20 || c == 0x7F) return false;  // bytes over 0x7F are negative here
+    if (c <= 0x20 || c == 0x7F) return false;  // bytes above 0x7F are negative chars and so refused too
   }
   return true;
 }
@@ -57,7 +57,7 @@ std::optional<Fault> parse_request_line(std::string_view line, const HeadLimits&
   }
   if (target.size() > limits.max_target) return Fault{"uri-too-long", "the request target is over the limit"};
   if (!is_visible(target)) return bad("the request target has a blank, a control character or an unencoded byte");
-  // Absolute form, as a proxy sends it: the authority stands for the Host field.
+  // Absolute form, as clients send it to a proxy: the authority replaces the Host field.
   for (const std::string_view scheme : {"http://", "https://"}) {
     if (target.size() > scheme.size() && equals_ignoring_case(target.substr(0, scheme.size()), scheme)) {
       target.remove_prefix(scheme.size());
@@ -128,7 +128,7 @@ Seen look_at_fields(const Headers& headers, Framing& framing) {
   Seen seen;
   for (std::size_t i = 0; i < headers.size(); ++i) {
     const auto [name, value] = headers[i];
-    switch (name.size()) {  // most names are told apart by their length alone
+    switch (name.size()) {  // the length alone distinguishes most names
       case 4:
         seen.host += equals_ignoring_case(name, "Host") ? 1 : 0;
         break;
@@ -201,7 +201,7 @@ HeadEnd find_head_end(std::string_view buffer, const HeadLimits& limits, std::si
     if (end == std::string_view::npos) break;
     if (end == 0 || buffer[end - 1] != '\r') return {0, bad("a line ends in LF without CR")};
     scanned = end + 1;
-    // The line before ended at end - 2: "\r\n\r\n".
+    // The previous line ended at end - 2: "\r\n\r\n".
     if (end >= 3 && buffer[end - 2] == '\n') {
       if (scanned > limits.max_bytes) break;
       return {scanned, std::nullopt};
@@ -212,7 +212,8 @@ HeadEnd find_head_end(std::string_view buffer, const HeadLimits& limits, std::si
       return {0, Fault{"uri-too-long", "the request line is over the limit"}};
     return {0, Fault{"header-too-large", "the request line and header fields are over the limit"}};
   }
-  // The tail has no LF: the next scan may skip it. At least one byte counts as scanned, for the check above.
+  // The tail has no LF, so the next scan may skip it. A non-empty buffer also makes `scanned` non-zero, so that the
+  // check of the first byte above runs only once.
   scanned = buffer.size();
   return {};
 }
@@ -220,7 +221,7 @@ HeadEnd find_head_end(std::string_view buffer, const HeadLimits& limits, std::si
 std::optional<Fault> parse_head(std::string_view head, const HeadLimits& limits, Request& request, Framing& framing) {
   std::string_view authority;
   const std::string_view line = take_line(head);
-  // The fields are read even when the line is refused: the answer echoes X-Request-Id.
+  // Parse the fields even if the line is refused, because the answer echoes X-Request-Id.
   const std::optional<Fault> line_fault = parse_request_line(line, limits, request, framing, authority);
   const std::optional<Fault> field_fault = parse_fields(head, limits, request.headers);
   if (line_fault) return line_fault;

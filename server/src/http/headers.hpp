@@ -1,5 +1,5 @@
-// Header fields in the order they came, in one flat buffer: a request costs two allocations at most, none when reused.
-// A value type; views handed out are valid until the next change.
+// Header fields in the order received, in one flat buffer: few allocations per request, none when reused.
+// A value type; returned views are valid until the next change.
 #pragma once
 
 #include <cstddef>
@@ -24,7 +24,7 @@ class Headers {
   // Keeps the memory for the next request.
   void clear() noexcept;
 
-  // The first field of that name, whatever its case.
+  // The value of the first field of that name; names compare case-insensitively.
   std::optional<std::string_view> find(std::string_view name) const noexcept;
   std::size_t count(std::string_view name) const noexcept;
 

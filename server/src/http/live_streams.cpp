@@ -16,19 +16,15 @@
 namespace qarax::http {
 namespace {
 
-constexpr std::uint64_t kWake = 1;  // connections have ids from 2 on
+constexpr std::uint64_t kWake = 1;  // ids of connections start at 2
 
 }  // namespace
 
 LiveWaker::LiveWaker() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
-LiveWaker::~LiveWaker() {
-  if (fd_ >= 0) ::close(fd_);
-}
-
 void LiveWaker::write() const noexcept {
   const std::uint64_t one = 1;
-  [[maybe_unused]] const ssize_t done = ::write(fd_, &one, sizeof one);
+  [[maybe_unused]] const ssize_t done = ::write(fd_.get(), &one, sizeof one);
 }
 
 void LiveWaker::wake_all() noexcept {
@@ -46,7 +42,7 @@ void LiveWaker::wake(std::uint64_t id) {
 
 bool LiveWaker::take(std::unordered_set<std::uint64_t>& ids) {
   std::uint64_t value = 0;
-  [[maybe_unused]] const ssize_t done = ::read(fd_, &value, sizeof value);
+  [[maybe_unused]] const ssize_t done = ::read(fd_.get(), &value, sizeof value);
   const std::lock_guard lock(mutex_);
   ids.swap(ids_);
   return all_.exchange(false);
@@ -57,24 +53,20 @@ LiveStreams::LiveStreams(ConnectionServices& services, spdlog::logger& logger)
       logger_(logger),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
       waker_(std::make_shared<LiveWaker>()) {
-  if (epoll_ < 0 || waker_->fd() < 0) {
-    if (epoll_ >= 0) ::close(epoll_);
-    throw Poco::SystemException("no epoll instance or eventfd", errno);
-  }
+  if (!epoll_ || waker_->fd() < 0) throw Poco::SystemException("no epoll instance or eventfd", errno);
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.u64 = kWake;
-  ::epoll_ctl(epoll_, EPOLL_CTL_ADD, waker_->fd(), &event);
+  // Without this watch the thread could never be woken.
+  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, waker_->fd(), &event) != 0)
+    throw Poco::SystemException("a descriptor can't be watched", errno);
 }
 
-LiveStreams::~LiveStreams() {
-  stop();
-  ::close(epoll_);
-}
+LiveStreams::~LiveStreams() { stop(); }
 
 void LiveStreams::start() {
   thread_.setStackSize(static_cast<int>(services_.config.thread_stack));
-  thread_.startFunc([this] { loop(); });
+  thread_.startFunc([this] { run_thread("http-live", [this] { loop(); }); });
   started_ = true;
 }
 
@@ -102,10 +94,9 @@ bool LiveStreams::adopt(std::unique_ptr<Connection>& connection) {
 }
 
 void LiveStreams::loop() {
-  begin_thread("http-live");
   std::array<epoll_event, 64> events{};
   while (!stopping_) {
-    const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), timeout_ms());
+    const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), timeout_ms());
     bool woken = false;
     for (int i = 0; i < count; ++i) {
       const epoll_event& one = events[static_cast<std::size_t>(i)];

@@ -1,6 +1,6 @@
-// Replies that go on (LiveBody), all on one thread: a reader that has nothing to read costs a descriptor and some
-// hundred bytes, and one that reads slowly keeps nobody waiting. Who takes nothing for the write timeout is cut.
-// A body that listens (LiveDuplex) is told what comes back.
+// Serves all live replies (LiveBody) on one thread: an idle reader costs a descriptor and some hundred bytes, and a
+// slow one delays nobody. A client that takes nothing for the write timeout is cut. What a client sends is passed to a
+// body that receives (LiveDuplex).
 #pragma once
 
 #include <Poco/Thread.h>
@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "http/connection.hpp"
+#include "qarax/core/files.hpp"
 
 namespace spdlog {
 class logger;
@@ -24,24 +25,23 @@ class logger;
 
 namespace qarax::http {
 
-// Wakes the thread of LiveStreams, which it may outlive. Any thread.
+// Wakes the thread of LiveStreams and may outlive it. Any thread.
 class LiveWaker {
  public:
   LiveWaker();
-  ~LiveWaker();
   LiveWaker(const LiveWaker&) = delete;
   LiveWaker& operator=(const LiveWaker&) = delete;
 
-  int fd() const noexcept { return fd_; }  // an eventfd; negative: there was none to be had
+  int fd() const noexcept { return fd_.get(); }  // an eventfd; negative if it couldn't be created
   void wake_all() noexcept;
-  void wake(std::uint64_t id);  // of a connection
-  // For the thread: who was woken since. True: all.
+  void wake(std::uint64_t id);  // id of a connection
+  // For the LiveStreams thread: moves the ids woken since the last call to `ids`. True: all were woken.
   bool take(std::unordered_set<std::uint64_t>& ids);
 
  private:
   void write() const noexcept;
 
-  const int fd_;
+  const core::Fd fd_;
   std::atomic<bool> all_{false};
   std::mutex mutex_;
   std::unordered_set<std::uint64_t> ids_;
@@ -49,19 +49,19 @@ class LiveWaker {
 
 class LiveStreams {
  public:
-  // Throws Poco::SystemException where the kernel gives no epoll instance. Starts nothing.
+  // Throws Poco::SystemException if the kernel gives no epoll instance or eventfd, or can't watch it. Starts no thread.
   LiveStreams(ConnectionServices& services, spdlog::logger& logger);
   ~LiveStreams();  // stop()
   LiveStreams(const LiveStreams&) = delete;
   LiveStreams& operator=(const LiveStreams&) = delete;
 
   void start();
-  // Any thread; `connection` said Next::live. False: there are as many as may be, and it stays the caller's. Bodies
-  // that listen are not counted: who makes them bounds them.
+  // Takes over a connection that returned Next::live. Any thread. False if max_live_streams is reached; the connection
+  // then stays the caller's. Bodies that receive aren't counted here: their creator limits them.
   bool adopt(std::unique_ptr<Connection>& connection);
-  // Any thread: there may be something to pull. With services.draining set: says farewell to all.
+  // Any thread: there may be something to pull. Once services.draining is set, this ends all bodies (farewell()).
   void wake() const noexcept { waker_->wake_all(); }
-  // Ends the thread, closes what is left.
+  // Ends the thread and closes the remaining connections.
   void stop();
 
  private:
@@ -70,14 +70,14 @@ class LiveStreams {
   struct Stream {
     std::unique_ptr<Connection> connection;
     LiveReply reply;
-    LiveDuplex* duplex = nullptr;  // the reply's body, where it listens
-    bool listening = true;         // what epoll was told
+    LiveDuplex* duplex = nullptr;  // the reply's body if it receives, else null
+    bool listening = true;         // whether epoll currently watches for input
     std::string out;
     std::size_t sent = 0;
     State state = State::open;
-    bool blocked = false;         // until the socket takes more
-    Clock::time_point since;      // when it took something last
-    Clock::time_point spoken_at;  // when something was said last
+    bool blocked = false;         // waits for the socket to become writable
+    Clock::time_point since;      // when the socket last took something
+    Clock::time_point spoken_at;  // when something was last queued for sending
   };
 
   void loop();
@@ -100,16 +100,16 @@ class LiveStreams {
 
   ConnectionServices& services_;
   spdlog::logger& logger_;
-  int epoll_ = -1;
+  const core::Fd epoll_;
   const std::shared_ptr<LiveWaker> waker_;
   Poco::Thread thread_;
   bool started_ = false;
   std::atomic<bool> stopping_{false};
-  std::atomic<std::size_t> count_{0};  // of those that only speak
+  std::atomic<std::size_t> count_{0};  // streams with a send-only body
 
   std::mutex mutex_;
   std::vector<std::unique_ptr<Connection>> incoming_;
-  // The thread's only.
+  // Used by the LiveStreams thread only.
   std::unordered_map<std::uint64_t, Stream> streams_;
 };
 

@@ -1,4 +1,4 @@
-// What LiveStreams' thread does with one stream.
+// What the LiveStreams thread does with one stream.
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <spdlog/logger.h>
@@ -14,9 +14,9 @@
 namespace qarax::http {
 namespace {
 
-constexpr int kPullsInARow = 4;                             // then it is the next stream's turn
-constexpr int kReadsInARow = 8;                             // likewise
-constexpr std::size_t kKeptOutput = std::size_t{4} * 1024;  // of a buffer, by a reader that has read everything
+constexpr int kPullsInARow = 4;                             // after that it is the next stream's turn
+constexpr int kReadsInARow = 8;                             // the same limit for reads
+constexpr std::size_t kKeptOutput = std::size_t{4} * 1024;  // capacity of an emptied buffer above which it is freed
 constexpr int kKeepAliveSeconds = 15;
 
 }  // namespace
@@ -27,7 +27,7 @@ bool LiveStreams::watch(Stream& stream, std::uint64_t id, int operation) const {
   event.events = static_cast<unsigned>(EPOLLRDHUP) | (stream.listening ? static_cast<unsigned>(EPOLLIN) : 0U) |
                  (stream.blocked ? static_cast<unsigned>(EPOLLOUT) : 0U);
   event.data.u64 = id;
-  return ::epoll_ctl(epoll_, operation, stream.connection->fd(), &event) == 0;
+  return ::epoll_ctl(epoll_.get(), operation, stream.connection->fd(), &event) == 0;
 }
 
 void LiveStreams::handle(std::uint64_t id, std::uint32_t events) {
@@ -39,13 +39,13 @@ void LiveStreams::handle(std::uint64_t id, std::uint32_t events) {
     if ((events & EPOLLOUT) != 0 && stream.blocked) {
       stream.blocked = false;
       ask(stream, [&](LiveBody&) {
-        stream.duplex->receive({}, Clock::now());  // who takes is there, however late its pong will be
+        stream.duplex->receive({}, Clock::now());  // a client that takes data is alive, however late its pong
         return true;
       });
       if (stream.state != State::over && !watch(stream, id, EPOLL_CTL_MOD)) stream.state = State::over;
     }
     attend(stream, id);
-    if (gone) stream.state = State::over;  // what it had said before was heard
+    if (gone) stream.state = State::over;  // only now: what it sent before it left has been received
     return;
   }
   if (gone) {
@@ -53,7 +53,7 @@ void LiveStreams::handle(std::uint64_t id, std::uint32_t events) {
     return;
   }
   if ((events & EPOLLIN) != 0) {
-    // Nothing is expected from this side any more; what comes is read away, or it would be told for ever.
+    // Nothing is expected from this client. Discard what it sends, or level-triggered epoll reports it forever.
     std::array<char, 1024> waste;  // NOLINT(cppcoreguidelines-pro-type-member-init): written before it is read
     if (stream.connection->transport().read(waste.data(), waste.size()).state == IoResult::State::closed)
       stream.state = State::over;
@@ -66,7 +66,7 @@ void LiveStreams::handle(std::uint64_t id, std::uint32_t events) {
 }
 
 void LiveStreams::begin_duplex(Stream& stream, std::uint64_t id) {
-  // A peer that is not listened to can't answer a ping: its host still has to.
+  // While nothing is read from a peer, its pong can't arrive; TCP keep-alive still notices a dead host.
   const int fd = stream.connection->fd();
   const auto set = [&](int level, int option, int value) { ::setsockopt(fd, level, option, &value, sizeof value); };
   set(SOL_SOCKET, SO_KEEPALIVE, 1);
@@ -82,14 +82,14 @@ void LiveStreams::begin_duplex(Stream& stream, std::uint64_t id) {
   attend(stream, id);
 }
 
-// Hears and says what there is.
+// Receives and sends what there is.
 void LiveStreams::attend(Stream& stream, std::uint64_t id) {
   if (stream.duplex != nullptr) hear(stream, id);
   serve(stream, id);
   if (stream.duplex == nullptr || stream.state == State::over || stream.duplex->is_listening() == stream.listening)
     return;
   if (!watch(stream, id, EPOLL_CTL_MOD)) stream.state = State::over;
-  // What TLS has taken from the socket already would not be told by it.
+  // epoll doesn't report bytes that TLS has already read from the socket.
   if (stream.listening) waker_->wake(id);
 }
 
@@ -120,7 +120,7 @@ void LiveStreams::say(Stream& stream, std::string_view words) {
   stream.spoken_at = Clock::now();
 }
 
-// False: no more can be sent now.
+// False if no more can be sent now.
 bool LiveStreams::flush(Stream& stream, std::uint64_t id) {
   while (stream.sent < stream.out.size()) {
     const IoResult sent = stream.connection->transport().write(std::string_view(stream.out).substr(stream.sent), {});
@@ -143,12 +143,15 @@ bool LiveStreams::flush(Stream& stream, std::uint64_t id) {
   return stream.state == State::open;
 }
 
-// The border where a body's exceptions end: it alone is cut, without the last chunk that would call it whole.
+// Catches the exceptions of a body: only its own connection is cut, without the last chunk, so that the client sees an
+// incomplete body.
 std::optional<bool> LiveStreams::ask(Stream& stream, const std::function<bool(LiveBody&)>& question) {
   try {
     return question(*stream.reply.body);
   } catch (const std::exception& error) {
     logger_.error("a live reply failed: {} peer={}", error.what(), stream.connection->peer());
+  } catch (...) {
+    logger_.error("a live reply failed: something that is no std::exception peer={}", stream.connection->peer());
   }
   stream.state = State::over;
   return std::nullopt;
@@ -214,12 +217,13 @@ void LiveStreams::dismiss() {
     say(stream, words);
     end(stream);
     if (!stream.blocked) flush(stream, id);
-    // Nobody waits for who reads slowly; at its next connection it goes on where it was.
+    // Don't wait for a slow reader; it resumes where it was with its next connection.
     stream.state = State::over;
   }
 }
 
-// Closing a socket with something unread in it resets the connection, and the last words are lost with that.
+// Closing a socket with unread input resets the connection, and the client loses the last words. So shut down sending
+// and read what there is first.
 void LiveStreams::part(Stream& stream) {
   Transport& transport = stream.connection->transport();
   transport.end_writing();

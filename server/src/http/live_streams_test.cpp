@@ -1,4 +1,4 @@
-// Replies that go on: many readers, slow ones, and the end of the server.
+// Live replies: many readers, slow readers, and the end of the server.
 #include <gtest/gtest.h>
 
 #include <deque>
@@ -16,7 +16,7 @@ using testing::eventually;
 using testing::RawClient;
 using testing::TestServer;
 
-// One text for all readers, from its first byte on.
+// A growing text that every reader gets from the first byte.
 class Board {
  public:
   void write(std::string_view text) {
@@ -54,9 +54,16 @@ class BoardReader final : public LiveBody {
 
 class ThrowingBody final : public LiveBody {
  public:
-  bool pull(std::string&) override { throw std::runtime_error("no more"); }
+  explicit ThrowingBody(bool an_int = false) : an_int_(an_int) {}
+  bool pull(std::string&) override {
+    if (an_int_) throw 7;
+    throw std::runtime_error("no more");
+  }
   void heartbeat(std::string&) override {}
   void farewell(std::string_view, std::string&) override {}
+
+ private:
+  const bool an_int_;
 };
 
 class LiveStreamsTest : public ::testing::Test {
@@ -72,6 +79,8 @@ class LiveStreamsTest : public ::testing::Test {
     });
     router_.add("GET", "/throws",
                 [](const Request&) { return Response::going_on("text/plain", std::make_shared<ThrowingBody>()); });
+    router_.add("GET", "/throws-an-int",
+                [](const Request&) { return Response::going_on("text/plain", std::make_shared<ThrowingBody>(true)); });
     router_.add("GET", "/late", [this](const Request&) {
       Response response = Response::going_on("text/plain", std::make_shared<BoardReader>(board_, 2));
       response.stream = [this](StreamSink& sink) { sink.write(board_.from(0).substr(0, 2)); };
@@ -105,7 +114,7 @@ TEST_F(LiveStreamsTest, EveryReaderGetsEverythingAndTheEnd) {
   TestServer& server = serve();
   RawClient one = follow(server);
   say("hello ");
-  RawClient late = follow(server, "/late");  // the beginning by a thread, the rest live
+  RawClient late = follow(server, "/late");  // its beginning is sent by a stream thread, the rest live
   RawClient two = follow(server);
   say("world END");
   for (RawClient* client : {&one, &late, &two}) {
@@ -123,7 +132,7 @@ TEST_F(LiveStreamsTest, TwoHundredReadersCostNoThreadAndKeepNobodyWaiting) {
   std::vector<RawClient> readers;
   for (int i = 0; i < 200; ++i) readers.push_back(follow(server));
   EXPECT_LE(threads(), before + 4);
-  // Two hundred of them don't stand in the way of a request.
+  // Two hundred live replies don't delay a request.
   EXPECT_EQ(server.client().exchange("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")->body, "qarax");
   say("news END");
   for (RawClient& one : readers) EXPECT_EQ(one.chunked_body(), "news END");
@@ -134,7 +143,7 @@ TEST_F(LiveStreamsTest, WhoTakesNothingIsCutAndTheOthersDontWait) {
   config.write_timeout = 300ms;
   TestServer& server = serve(config);
   RawClient slow = follow(server);
-  // Gets so little that it can't be late, however busy the machine is.
+  // This reader gets so little that it can't hit the write timeout, however busy the machine is.
   RawClient quick = follow(server, "/after-much");
   say(std::string(kMuch, 'x') + "news");
   EXPECT_EQ(quick.chunk(), "news");
@@ -167,8 +176,10 @@ TEST_F(LiveStreamsTest, AReaderThatGoesAwayIsForgotten) {
 TEST_F(LiveStreamsTest, ABodyThatThrowsEndsAloneAndWithoutItsLastChunk) {
   TestServer& server = serve();
   RawClient good = follow(server);
-  RawClient bad = follow(server, "/throws");
-  EXPECT_FALSE(bad.chunked_body());
+  for (const char* path : {"/throws", "/throws-an-int"}) {
+    RawClient bad = follow(server, path);
+    EXPECT_FALSE(bad.chunked_body());
+  }
   say("END");
   EXPECT_EQ(good.chunked_body(), "END");
 }
@@ -188,7 +199,7 @@ TEST_F(LiveStreamsTest, BeyondTheLimitIs503AndTheConnectionStaysGood) {
 TEST_F(LiveStreamsTest, ADrainSaysFarewell) {
   TestServer& server = serve();
   RawClient client = follow(server);
-  server->begin_drain();  // and nothing is cut
+  server->begin_drain();  // only drains, cuts no connection
   EXPECT_EQ(client.chunked_body(), "bye:shutting-down");
   EXPECT_TRUE(client.at_end());
 }

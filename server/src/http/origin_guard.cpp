@@ -60,7 +60,7 @@ bool is_loopback(std::string_view host) noexcept {
   return host.starts_with("127.") && is_literal(host, AF_INET);
 }
 
-// 127.0.0.1 and localhost are, on one port.
+// Two loopback names with the same port, e.g. 127.0.0.1 and localhost, are the same server.
 bool is_same_server(std::string_view page, std::string_view host) noexcept {
   if (equals_ignoring_case(page, host)) return true;
   const auto one = parse_authority(page);
@@ -104,13 +104,13 @@ bool OriginGuard::is_named(std::string_view text) const noexcept {
 }
 
 std::optional<Problem> OriginGuard::check(const Request& request) const {
-  // HTTP/1.0 may come without Host; nothing but a tool sends that, and a browser never does.
+  // HTTP/1.0 allows a request without Host; only tools send that, never a browser.
   if (const auto host = request.header("Host"); host && !allows(*host)) {
     return Problem("forbidden-host", "the Host '" + std::string(*host) + "' is not a name of this server");
   }
   if (const auto origin = request.header("Origin")) {
-    // Of this server's own pages, or of those that its config names: another port of this machine, or another address
-    // literal, is somebody else's page.
+    // Only pages of this server, or of the hosts that its config names. Another port of this machine or another address
+    // literal is somebody else's page.
     const std::size_t scheme = origin->find("://");
     const bool web = origin->starts_with("http://") || origin->starts_with("https://");
     const std::string_view page = web ? origin->substr(scheme + 3) : std::string_view();

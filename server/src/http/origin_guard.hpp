@@ -1,6 +1,6 @@
 // Refuses requests that a foreign web page could have made a browser send: the Host must be a name of this server (a
-// rebound DNS name isn't), and an Origin, where there is one, must be that Host's, or one of the config's names.
-// Immutable, any thread.
+// rebound DNS name isn't), and the Origin, if present, must match that Host or a name in the config. Immutable, any
+// thread.
 #pragma once
 
 #include <cstdint>
@@ -17,13 +17,13 @@ namespace qarax::http {
 class OriginGuard {
  public:
   // Allowed besides loopback names and addresses: `listen_host` unless it is a wildcard, and `allowed_hosts`, each
-  // "name" (any port) or "name:port"; IPv6 literals in brackets or bare. On a wildcard address an IP literal as Host is
-  // allowed too: a page can rebind a name, never a literal.
+  // "name" (any port) or "name:port"; IPv6 literals in brackets or bare. If the server listens on a wildcard address,
+  // any IP literal is allowed as Host too: a page can rebind a name but never a literal.
   OriginGuard(std::string_view listen_host, const std::vector<std::string>& allowed_hosts);
 
   std::optional<Problem> check(const Request& request) const;
 
-  // For tests and for the config's check: "name[:port]" → allowed?
+  // Whether the Host "name[:port]" is allowed. Also for tests and the check of the config.
   bool allows(std::string_view authority) const noexcept;
 
  private:

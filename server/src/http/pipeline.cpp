@@ -23,7 +23,8 @@ std::optional<Problem> Pipeline::authenticate(const Request& request) const {
                                      : "the bearer token is wrong, or the Authorization header isn't 'Bearer TOKEN'");
 }
 
-// Nothing of the request itself: that is the caller's to write.
+// Logs neither target nor fields: a caller without credentials could write anything into the log with them. (Request
+// ids are at most 128 visible ASCII characters.)
 void Pipeline::tell_of_refused(const Request& request, std::string_view why) const {
   if (const auto left_out = refused_.pass(plugin::monotonic_ns()))
     logger_.warn("a request's credentials are refused peer={} credentials={} left_out={} request={}", request.peer, why,

@@ -1,5 +1,5 @@
-// What happens to every request whatever its route: the guards in front of the handler, the border where exceptions
-// stop, the log and the metrics behind it. Any thread.
+// What happens to every request on any route: the guards before the handler, the place where exceptions are caught, the
+// log and the metrics after it. Any thread.
 #pragma once
 
 #include <memory>
@@ -21,7 +21,7 @@ namespace qarax::http {
 
 class Pipeline {
  public:
-  // Borrows all; `authenticator` and `observer` may be null.
+  // Borrows all references and pointers; `authenticator` and `observer` may be null.
   Pipeline(const Router& router, OriginGuard guard, const Authenticator* authenticator, RequestObserver* observer,
            spdlog::logger& logger);
 
@@ -35,10 +35,10 @@ class Pipeline {
   // Runs the handler; an exception becomes a logged 500.
   Response call(const Route& route, const Request& request) const;
 
-  // Runs a streamed body; false where it ended in an exception, which is logged.
+  // Runs a streamed body; false if it threw, which is logged.
   bool run_stream(const BodyStream& stream, StreamSink& sink, const Request& request) const;
 
-  // After the reply. `seconds` as RequestObserver says.
+  // To be called after the reply. `seconds` is defined at RequestObserver.
   void answered(const Request& request, int status, double seconds) const noexcept;
 
  private:

@@ -16,7 +16,7 @@ namespace qarax::http {
 namespace {
 
 constexpr int kStallMs = 10;
-constexpr std::chrono::milliseconds kDrainPatience{1500};  // for peers that are slow to send or to read
+constexpr std::chrono::milliseconds kDrainPatience{1500};  // granted to peers that are slow to send or to read
 
 }  // namespace
 
@@ -29,33 +29,29 @@ Poller::Poller(const Poco::Net::ServerSocket& listener, Poco::Net::Context::Ptr 
       logger_(logger),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  if (epoll_ < 0 || wake_ < 0) {
-    if (epoll_ >= 0) ::close(epoll_);
-    if (wake_ >= 0) ::close(wake_);
-    throw Poco::SystemException("no epoll instance or eventfd", errno);
-  }
-  epoll_event event{};
-  event.events = EPOLLIN;
-  event.data.u64 = kWake;
-  ::epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event);
-  event.data.u64 = kListener;
-  ::epoll_ctl(epoll_, EPOLL_CTL_ADD, listener_.impl()->sockfd(), &event);
+  if (!epoll_ || !wake_) throw Poco::SystemException("no epoll instance or eventfd", errno);
+  const auto watch = [&](int fd, std::uint64_t id) {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.u64 = id;
+    // Without this watch the thread could never be woken, or would never learn of a new connection.
+    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0)
+      throw Poco::SystemException("a descriptor can't be watched", errno);
+  };
+  watch(wake_.get(), kWake);
+  watch(listener_.impl()->sockfd(), kListener);
 }
 
-Poller::~Poller() {
-  stop();
-  ::close(epoll_);
-  ::close(wake_);
-}
+Poller::~Poller() { stop(); }
 
 void Poller::start() {
-  thread_.startFunc([this] { loop(); });
+  thread_.startFunc([this] { run_thread("http-poll", [this] { loop(); }); });
   started_ = true;
 }
 
 void Poller::wake() const noexcept {
   const std::uint64_t one = 1;
-  [[maybe_unused]] const ssize_t done = ::write(wake_, &one, sizeof one);
+  [[maybe_unused]] const ssize_t done = ::write(wake_.get(), &one, sizeof one);
 }
 
 void Poller::drain() { wake(); }
@@ -88,8 +84,9 @@ void Poller::park(std::unique_ptr<Connection> connection, Connection::Next wish)
   }
   parked_.emplace(id, Parked{std::move(connection), deadline});
   deadlines_.emplace(deadline, id);
-  // Under the lock, so that the event finds the connection.
-  if (::epoll_ctl(epoll_, EPOLL_CTL_MOD, fd, &event) != 0 && ::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) != 0) {
+  // Arm epoll under the lock, so that the event finds the connection in the map.
+  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event) != 0 &&
+      ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
     deadlines_.erase({deadline, id});
     parked_.erase(id);
     return;
@@ -120,16 +117,15 @@ int Poller::timeout_ms() {
 }
 
 void Poller::loop() {
-  begin_thread("http-poll");
   std::array<epoll_event, 128> events{};
   auto stall_look = Clock::now();
   while (!stopping_) {
-    const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), timeout_ms());
+    const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), timeout_ms());
     for (int i = 0; i < count; ++i) {
       const std::uint64_t id = events[static_cast<std::size_t>(i)].data.u64;
       if (id == kWake) {
         std::uint64_t value = 0;
-        [[maybe_unused]] const ssize_t done = ::read(wake_, &value, sizeof value);
+        [[maybe_unused]] const ssize_t done = ::read(wake_.get(), &value, sizeof value);
       } else if (id == kListener) {
         accept_some();
       } else {
@@ -177,7 +173,7 @@ void Poller::expire() {
 
 void Poller::close_idle() {
   drained_ = true;
-  ::epoll_ctl(epoll_, EPOLL_CTL_DEL, listener_.impl()->sockfd(), nullptr);
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, listener_.impl()->sockfd(), nullptr);
   listener_.close();
   const auto latest = Clock::now() + kDrainPatience;
   std::vector<std::unique_ptr<Connection>> idle;

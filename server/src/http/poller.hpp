@@ -1,4 +1,4 @@
-// The one thread that waits: for new connections, for parked ones to become ready, for their deadlines.
+// The one thread that waits for new connections, for parked connections to become ready and for their deadlines.
 #pragma once
 
 #include <Poco/Net/Context.h>
@@ -17,6 +17,7 @@
 
 #include "http/connection.hpp"
 #include "http/worker_pool.hpp"
+#include "qarax/core/files.hpp"
 
 namespace spdlog {
 class logger;
@@ -26,8 +27,8 @@ namespace qarax::http {
 
 class Poller {
  public:
-  // `listener` is bound and listening; `tls` may be null. Starts nothing. Throws Poco::SystemException where the kernel
-  // gives no epoll instance.
+  // `listener` is bound and listening; `tls` may be null. Starts no thread. Throws Poco::SystemException if the kernel
+  // gives no epoll instance or eventfd, or can't watch a descriptor.
   Poller(const Poco::Net::ServerSocket& listener, Poco::Net::Context::Ptr tls, ConnectionServices& services,
          WorkerPool& workers, spdlog::logger& logger);
   ~Poller();
@@ -35,16 +36,16 @@ class Poller {
   Poller& operator=(const Poller&) = delete;
 
   void start();
-  // Any thread: takes the connection until it is ready or its deadline passes.
+  // Any thread: keeps the connection until it is ready or its deadline passes.
   void park(std::unique_ptr<Connection> connection, Connection::Next wish);
-  // services.draining has been set: stop listening, close idle connections.
+  // To be called once services.draining is set: stops listening, closes idle connections.
   void drain();
-  // Ends the thread, closes all parked connections.
+  // Ends the thread and closes all parked connections.
   void stop();
 
  private:
   using Clock = Connection::Clock;
-  // What epoll tells of; connections count up from behind.
+  // Ids in epoll's events; the ids of connections follow.
   static constexpr std::uint64_t kListener = 0;
   static constexpr std::uint64_t kWake = 1;
   struct Parked {
@@ -62,7 +63,7 @@ class Poller {
   void expire();
   void close_idle();
   void settle(std::unique_ptr<Connection> connection, Connection::Next wish);
-  std::unique_ptr<Connection> take(std::uint64_t id);  // under the lock
+  std::unique_ptr<Connection> take(std::uint64_t id);  // the caller holds mutex_
   void wake() const noexcept;
   void listen(bool on) noexcept;
 
@@ -71,19 +72,19 @@ class Poller {
   ConnectionServices& services_;
   WorkerPool& workers_;
   spdlog::logger& logger_;
-  int epoll_ = -1;
-  int wake_ = -1;
+  const core::Fd epoll_;
+  const core::Fd wake_;
   Poco::Thread thread_;
   bool started_ = false;
   std::atomic<bool> stopping_{false};
   bool drained_ = false;                           // the poller's thread only
-  std::optional<Clock::time_point> listen_again_;  // out of descriptors until then; the poller's thread only
+  std::optional<Clock::time_point> listen_again_;  // set while out of descriptors; the poller's thread only
   std::uint64_t next_id_ = kWake + 1;
 
   std::mutex mutex_;
   std::unordered_map<std::uint64_t, Parked> parked_;
   std::set<std::pair<Clock::time_point, std::uint64_t>> deadlines_;
-  Clock::time_point wakes_at_;  // when the thread looks at deadlines next
+  Clock::time_point wakes_at_;  // when the thread next looks at the deadlines
 };
 
 }  // namespace qarax::http

@@ -1,4 +1,4 @@
-// New connections: taken, or told that there is no room for them.
+// Accepts new connections, or answers that there is no room for them.
 #include <Poco/Net/StreamSocketImpl.h>
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -32,7 +32,7 @@ std::string peer_text(const sockaddr_storage& address) {
   return "[" + std::string(text.data()) + "]:" + std::to_string(ntohs(v6.sin6_port));
 }
 
-// What a client gets for which there is no room: best effort, nothing is read and nothing waited for.
+// Answers 503 to a client for which there is no room. Best effort: reads nothing and doesn't wait.
 void send_overloaded(int fd) {
   Request request;
   request.path = "/";
@@ -52,7 +52,7 @@ void Poller::listen(bool on) noexcept {
   epoll_event event{};
   event.events = on ? static_cast<unsigned>(EPOLLIN) : 0U;
   event.data.u64 = kListener;
-  ::epoll_ctl(epoll_, EPOLL_CTL_MOD, listener_.impl()->sockfd(), &event);
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, listener_.impl()->sockfd(), &event);
   if (on) {
     listen_again_.reset();
   } else {
@@ -70,7 +70,7 @@ void Poller::accept_some() {
 bool Poller::accept_one() {
   sockaddr_storage address{};
   socklen_t size = sizeof address;
-  // Not Poco's acceptConnection: the descriptor must be close-on-exec from its first moment.
+  // Poco's acceptConnection can't be used: the descriptor must be close-on-exec from the start.
   const int fd = ::accept4(listener_.impl()->sockfd(), reinterpret_cast<sockaddr*>(&address), &size, SOCK_CLOEXEC);
   if (fd < 0) {
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {

@@ -6,7 +6,7 @@ namespace qarax::http {
 namespace {
 
 constexpr ProblemKind kKinds[] = {
-    // What the HTTP layer itself refuses.
+    // Refusals by the HTTP layer itself.
     {"bad-request", 400, "Malformed request", "Send a well-formed HTTP/1.1 request."},
     {"bad-path", 400, "Malformed path",
      "Percent-encode the path once, as UTF-8, without control characters or dot segments."},

@@ -1,4 +1,4 @@
-// Received bytes that nothing has used yet. Holds no memory while it is empty and released.
+// Received bytes that aren't consumed yet. Holds no memory after release() on an empty buffer.
 #pragma once
 
 #include <algorithm>
@@ -22,7 +22,8 @@ class ReadBuffer {
     char* data;
     std::size_t size;
   };
-  // Room for at least one more byte; grows by doubling up to `limit` bytes in all, which must exceed what is held.
+  // Returns room for at least one more byte; the buffer doubles up to `limit` bytes in all, which must exceed the size
+  // of the bytes held.
   Room room(std::size_t limit) {
     if (end_ == capacity_ && begin_ > 0) {
       std::memmove(data_.get(), data_.get() + begin_, end_ - begin_);

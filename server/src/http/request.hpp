@@ -1,5 +1,5 @@
-// One request as a handler sees it: decoded, bounded, owning its bytes. Built by the HTTP layer, filled by hand in
-// tests. A handler gets it by const reference for the length of the call; copy what must live longer.
+// One request as a handler sees it: decoded, bounded, owning its bytes. Built by the HTTP layer, by hand in tests.
+// A handler gets it by const reference for the duration of the call and copies what must live longer.
 #pragma once
 
 #include <optional>
@@ -22,7 +22,7 @@ struct Request {
   NamedValues query;   // decoded, in order, duplicates kept
   Headers headers;
   std::string body;
-  std::string request_id;  // 1–128 visible ASCII characters; echoed by the layer itself
+  std::string request_id;  // 1–128 visible ASCII characters; the HTTP layer echoes it
   std::string peer;        // "127.0.0.1:40312"
   std::string_view route;  // the pattern that matched ("/vms/{id}"), lives as long as the router
   bool tls = false;
@@ -30,7 +30,7 @@ struct Request {
 
   // The value of {name} in the matched pattern; empty only if the pattern has no such segment.
   std::string_view param(std::string_view name) const noexcept { return first(params, name).value_or(""); }
-  // The first ?name=, nullopt where it is absent ("?name" alone is present and empty).
+  // The first value of ?name=, nullopt if absent ("?name" alone is present and empty).
   std::optional<std::string_view> query_value(std::string_view name) const noexcept { return first(query, name); }
   std::optional<std::string_view> header(std::string_view name) const noexcept { return headers.find(name); }
 

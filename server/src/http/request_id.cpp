@@ -9,8 +9,8 @@
 namespace qarax::http {
 namespace {
 
-// SplitMix64 from a random seed: ids must be unique, not secret, and a system call for each would cost as much as the
-// whole reply.
+// SplitMix64 with a random seed: ids must be unique but not secret, and a system call for each would cost as much as
+// the whole reply.
 class IdSource {
  public:
   IdSource() {

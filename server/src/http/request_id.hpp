@@ -1,4 +1,4 @@
-// X-Request-Id: the client's own where it is usable, else a new one.
+// X-Request-Id: the client's own id if it is usable, else a new one.
 #pragma once
 
 #include <string>
@@ -6,7 +6,7 @@
 
 namespace qarax::http {
 
-// 1–128 visible ASCII characters.
+// Whether `id` is 1–128 visible ASCII characters.
 bool is_usable_request_id(std::string_view id) noexcept;
 
 // Writes a fresh random id (a version 4 UUID) into `out`. Any thread; no lock.

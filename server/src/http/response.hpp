@@ -1,4 +1,4 @@
-// What a handler answers. The layer adds Date, Content-Length or chunking, Connection and X-Request-Id.
+// What a handler answers. The HTTP layer adds Date, Content-Length or chunking, Connection and X-Request-Id.
 #pragma once
 
 #include <chrono>
@@ -18,13 +18,13 @@ class StreamSink {
  public:
   virtual ~StreamSink() = default;
   // Sends one piece; waits for a slow reader up to the server's write timeout. False: the client is gone or the server
-  // stops, and the callback shall return.
+  // stops, and the callback must return.
   virtual bool write(std::string_view piece) = 0;
-  // Waits up to `span` for the end of the stream; false when it has come. Wake-ups for new data are the caller's own.
+  // Waits up to `span` for the end of the stream; false once it has ended. New data doesn't end the wait.
   virtual bool wait(std::chrono::milliseconds span) = 0;
 };
 
-// Runs on a thread of the stream pool after the head is sent, with nothing of the request left: capture copies.
+// Runs on a thread of the stream pool after the head is sent, when the request no longer exists: capture copies.
 using BodyStream = std::function<void(StreamSink&)>;
 
 struct Response {
@@ -33,10 +33,11 @@ struct Response {
   std::string body;
   Headers headers;
   BodyStream stream;  // set: `body` is ignored and the reply is chunked
-  // Set: as `stream`, without a thread of its own. Both: first the stream, and what it sends is the begin of this one.
+  // Set: like `stream` but without a thread of its own. If both are set, `stream` runs first and sends the beginning of
+  // the body, and `live` continues it.
   std::shared_ptr<LiveBody> live;
   bool close = false;  // end the connection after this reply
-  // Kept until the last byte of `body` is sent, or the connection is gone.
+  // Released when the last byte of `body` is sent or the connection is gone.
   std::shared_ptr<void> holds;
 
   static Response json(std::string body, int status = 200) { return make(status, "application/json", std::move(body)); }
@@ -69,7 +70,7 @@ struct Response {
   }
 };
 
-// The registered phrase of a status code, "Unknown" where there is none.
+// The registered phrase of a status code, "Unknown" if there is none.
 std::string_view reason_phrase(int status) noexcept;
 
 }  // namespace qarax::http

@@ -9,7 +9,7 @@
 namespace qarax::http {
 namespace {
 
-// RFC 9110 IMF-fixdate, made once a second and thread.
+// The current RFC 9110 IMF-fixdate, formatted once per second and thread.
 std::string_view date_now() {
   struct Cached {
     std::time_t second = 0;
@@ -25,7 +25,7 @@ std::string_view date_now() {
                                                             "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     std::tm utc{};
     ::gmtime_r(&now.tv_sec, &utc);
-    // Not strftime alone: day and month names must not follow the locale.
+    // strftime alone won't do: day and month names must not follow the locale.
     std::array<char, 32> format{};
     const int size =
         std::snprintf(format.data(), format.size(), "%s, %%d %s %%Y %%H:%%M:%%S GMT",
@@ -161,7 +161,7 @@ void append_head(std::string& out, const Response& response, const ReplyContext&
     append_number(out, context.body_size);
   }
   if (response.status == 101) {
-    // The handler's fields say what the connection becomes.
+    // The handler sets Connection itself.
   } else if (!context.keep_alive) {
     out.append("\r\nConnection: close");
   } else if (context.minor_version == 0) {

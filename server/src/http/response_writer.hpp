@@ -1,4 +1,4 @@
-// Turns a Response into the bytes of its head.
+// Writes the head of a Response.
 #pragma once
 
 #include <cstddef>
@@ -18,8 +18,8 @@ struct ReplyContext {
   bool chunked = false;  // a stream to an HTTP/1.1 client
 };
 
-// Appends status line and fields with the empty line. A field with a control character is left out: nothing a handler
-// quotes from a client can start a second field or reply.
+// Appends the status line, the fields and the empty line. A field with a control character is left out, so that nothing
+// a handler quotes from a client can start a second field or reply.
 void append_head(std::string& out, const Response& response, const ReplyContext& context);
 
 }  // namespace qarax::http

@@ -8,7 +8,7 @@
 namespace qarax::http {
 namespace {
 
-// "{id}" matches what a fixed segment at the same place doesn't.
+// Orders patterns so that at the first difference a fixed segment comes before a {name}.
 bool more_specific(std::string_view a, std::string_view b) {
   while (!a.empty() && !b.empty()) {
     const std::size_t end_a = std::min(a.find('/', 1), a.size());

@@ -25,7 +25,8 @@ namespace qarax::http {
 namespace {
 
 constexpr int kBacklog = 4096;
-constexpr std::chrono::milliseconds kAfterCut{200};  // for handlers that return as soon as their connection is cut
+constexpr std::chrono::milliseconds kAfterCut{
+    200};  // grace for handlers that return as soon as their connection is cut
 
 std::string address_text(const ServerConfig& config) {
   const bool v6 = config.host.find(':') != std::string::npos;
@@ -36,7 +37,7 @@ Result<Poco::Net::ServerSocket> open_listener(const ServerConfig& config) {
   try {
     const Poco::Net::SocketAddress address(config.host, config.port);
     Poco::Net::ServerSocket socket;
-    // Never SO_REUSEPORT: a second server on the port must fail instead of taking half of the connections.
+    // No SO_REUSEPORT: a second server on the port must fail instead of taking half of the connections.
     if (address.family() == Poco::Net::SocketAddress::IPv6) {
       socket.bind6(address, true, false, false);
     } else {
@@ -79,7 +80,7 @@ Result<Poco::Net::Context::Ptr> open_tls(const ServerConfig& config) {
   }
 }
 
-// More threads at work than cores only cost task switches; one more covers the moments a handler does wait.
+// More running threads than cores only cost task switches; one more covers the moments when a handler waits.
 ServerConfig with_defaults(ServerConfig config) {
   if (config.running_threads <= 0) {
     config.running_threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency())) + 1;
@@ -97,21 +98,20 @@ class HttpServer::Impl {
         pipeline_(router, OriginGuard(config_.host, config_.allowed_hosts), authenticator, observer, logger),
         services_(pipeline_, config_),
         logger_(logger) {
-    services_.stop_fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    services_.stop_fd = core::Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   }
 
   ~Impl() {
     stop(std::chrono::milliseconds(0));
-    // The order matters: the streams and workers may park connections, so the poller object goes last.
+    // The order matters: streams and workers may still park connections, so the poller is destroyed last.
     workers_.reset();
     streams_.reset();
     live_.reset();
     poller_.reset();
-    ::close(services_.stop_fd);
   }
 
   Status start() {
-    if (services_.stop_fd < 0) return make_error(Code::resource_exhausted, "no descriptor for the server's own use");
+    if (!services_.stop_fd) return make_error(Code::resource_exhausted, "no descriptor for the server's own use");
     QARAX_TRY(Poco::Net::Context::Ptr tls, open_tls(config_));
     QARAX_TRY(Poco::Net::ServerSocket listener, open_listener(config_));
     port_ = listener.address().port();
@@ -125,7 +125,8 @@ class HttpServer::Impl {
     streams_.emplace(
         streams,
         [this](WorkerPool::Job job) {
-          // Where there is no room to go on the client sees the body end without its last chunk, and comes again.
+          // If adopt() has no room, the connection is dropped: the client sees the body end without its last chunk and
+          // connects again.
           if (job->run_stream() == Connection::Next::live) live_->adopt(job);
         },
         streams_queued_, nobody_lingers_);
@@ -143,7 +144,7 @@ class HttpServer::Impl {
   void begin_drain() noexcept {
     if (services_.draining.exchange(true)) return;
     const std::uint64_t one = 1;
-    [[maybe_unused]] const ssize_t done = ::write(services_.stop_fd, &one, sizeof one);
+    [[maybe_unused]] const ssize_t done = ::write(services_.stop_fd.get(), &one, sizeof one);
     if (poller_) poller_->drain();
     if (live_) live_->wake();
   }

@@ -1,4 +1,4 @@
-// The server against hostile and unlucky clients, many at once, and while it stops.
+// The server against many hostile or unlucky clients at once, and while it stops.
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
@@ -19,7 +19,7 @@ using testing::eventually;
 using testing::RawClient;
 using testing::TestServer;
 
-// Opens once; handlers wait for it.
+// Handlers wait here until the test opens it, once.
 class Gate {
  public:
   void open() {
@@ -67,7 +67,7 @@ class ServerStressTest : public ::testing::Test {
       });
     });
   }
-  // Whatever a failed test left: handlers must get out before the server ends.
+  // Even after a failed test, the handlers must return before the server can end.
   void TearDown() override {
     gate_.open();
     server_.reset();
@@ -97,7 +97,7 @@ TEST_F(ServerStressTest, AClientThatSendsByteByByteIsCut) {
     const bool whole_head = request.size() > 1500;
     std::size_t sent = whole_head ? 100 : 0;
     ASSERT_TRUE(client.send(request.substr(0, sent)));
-    // A byte each 20 ms keeps every per-read timeout quiet; only a deadline for the whole request ends this.
+    // A byte every 20 ms defeats any timeout per read; only a deadline for the whole request ends this.
     const std::string slow = whole_head ? request : "GET /" + std::string(500, 'a');
     while (sent < slow.size() && !client.readable(20ms)) {
       if (!client.send(slow.substr(sent++, 1))) break;
@@ -136,7 +136,8 @@ TEST_F(ServerStressTest, IdleConnectionsAreClosedQuietly) {
   TestServer& server = serve(config);
   RawClient never = server.client();
   EXPECT_TRUE(never.at_end());
-  // One that this thread, late, has let idle before it asked is as quietly closed; then the next one.
+  // On a busy machine this thread may be so late with its request that the server has closed the connection as idle;
+  // then try another connection.
   EXPECT_TRUE(eventually([&] {
     RawClient once = server.client();
     const auto reply = once.exchange(get("/"));
@@ -190,7 +191,7 @@ TEST_F(ServerStressTest, AThousandConnectionsAtOnce) {
   EXPECT_EQ(server->connections(), 1000U);
 }
 
-// GET is taken for quick until it turns out to wait; POST is known to wait.
+// A GET handler counts as quick until it turns out to wait; a POST handler is known to wait.
 TEST_F(ServerStressTest, ThreeHundredBlockedHandlersDontBlockTheRest) {
   router_.add("POST", "/wait", [this](const Request&) {
     gate_.enter();
@@ -246,8 +247,7 @@ TEST_F(ServerStressTest, AtTheLimitTheOldestIdleConnectionGoes) {
   ASSERT_TRUE(third.send(get("/wait")));
   ASSERT_TRUE(gate_.wait_for_waiting(2));
   ASSERT_TRUE(eventually([&] { return server->connections() == 3; }));
-  // The first one may still linger with its worker; then it can't be evicted yet and the newcomer is told to come
-  // again.
+  // The first connection may still linger with its worker; then it can't be evicted yet and the newcomer gets a 503.
   bool served = false;
   ASSERT_TRUE(eventually([&] {
     RawClient fourth = server.client();
@@ -256,7 +256,7 @@ TEST_F(ServerStressTest, AtTheLimitTheOldestIdleConnectionGoes) {
     return served;
   }));
   EXPECT_TRUE(first.at_end());
-  // Now busy ones only.
+  // Now all connections are busy.
   ASSERT_TRUE(eventually([&] { return server->connections() == 2; }));
   RawClient fifth = server.client();
   ASSERT_TRUE(fifth.send(get("/wait")));
@@ -296,7 +296,7 @@ TEST_F(ServerStressTest, PendingBodiesAreBounded) {
   EXPECT_TRUE(held(0)) << "who hung up takes none";
 }
 
-// What bounds large replies counts on it.
+// The limit on large replies relies on this.
 TEST_F(ServerStressTest, AReplyKeepsWhatItHoldsUntilItIsSentOrItsClientIsGone) {
   std::atomic<int> held{0};
   router_.add("GET", "/large", [&](const Request&) {
@@ -351,7 +351,7 @@ TEST_F(ServerStressTest, StreamsAreBoundedAndStopWithTheServer) {
   EXPECT_EQ(third.exchange(get("/"))->body, "qarax");  // the connection is still good
   first.reset();
   EXPECT_TRUE(eventually([&] { return streams_ended_ == 1; }));
-  // Told, not cut: nothing but the drain has begun.
+  // The stream ends by itself and isn't cut: only the drain has begun.
   server->begin_drain();
   EXPECT_TRUE(eventually([&] { return streams_ended_ == 2; }));
   EXPECT_TRUE(server->stop(5s));

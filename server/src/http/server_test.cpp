@@ -1,4 +1,4 @@
-// The server over real sockets: what every client relies on.
+// The server over real sockets: behaviour that every client relies on.
 #include "http/server.hpp"
 
 #include <gtest/gtest.h>
@@ -131,7 +131,7 @@ TEST_F(ServerTest, BodiesComeInAnyPieces) {
   EXPECT_EQ(client.reply()->body, body);
   const auto chunked = client.exchange(
       "POST /echo HTTP/1.1\r\nHost: a.localhost\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
-  EXPECT_EQ(chunked->status, 403);  // a foreign host, and the connection ends with the answer
+  EXPECT_EQ(chunked->status, 403);  // a foreign Host; the connection ends after the answer
   RawClient again = server.client();
   const auto reply = again.exchange(
       "POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: Chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n" +
@@ -160,7 +160,7 @@ TEST_F(ServerTest, HeadHasTheLengthAndNoBody) {
   const auto reply = client.exchange("HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n", true);
   EXPECT_EQ(reply->status, 200);
   EXPECT_EQ(reply->header("Content-Length"), "5");
-  EXPECT_EQ(client.exchange(get("/"))->body, "qarax");  // nothing of a body in between
+  EXPECT_EQ(client.exchange(get("/"))->body, "qarax");  // the HEAD reply had no body in between
 }
 
 TEST_F(ServerTest, OptionsAndWrongMethods) {
@@ -188,7 +188,7 @@ TEST_F(ServerTest, EveryRefusalIsAProblem) {
   EXPECT_TRUE(one(post("/json", "<x/>", "Content-Type: text/xml\r\n")).is_problem("unsupported-media-type"));
   const Reply failed = one(get("/throws"));
   EXPECT_TRUE(failed.is_problem("internal"));
-  EXPECT_FALSE(failed.has("boom"));  // the cause is for the log
+  EXPECT_FALSE(failed.has("boom"));  // the cause goes to the log only
 }
 
 TEST_F(ServerTest, RequestIdsAreEchoedOrMade) {
@@ -220,7 +220,7 @@ TEST_F(ServerTest, TokensGuardAllButOpenRoutes) {
   const auto refused = client.exchange(get("/vms/1"));
   EXPECT_TRUE(refused->is_problem("unauthorized"));
   EXPECT_EQ(refused->header("WWW-Authenticate"), "Bearer realm=\"qarax\"");
-  EXPECT_EQ(client.exchange(get("/nope"))->status, 401);  // what there is, is nobody's business without a token
+  EXPECT_EQ(client.exchange(get("/nope"))->status, 401);  // without a token the answer doesn't tell which routes exist
   EXPECT_EQ(client.exchange(get("/vms/1", "Authorization: Bearer wrong\r\n"))->status, 401);
   EXPECT_EQ(client.exchange(post("/echo", "skipped"))->status, 401);
   EXPECT_EQ(client.exchange(get("/vms/1", "Authorization: Bearer secret\r\n"))->status, 200);
@@ -247,7 +247,7 @@ TEST_F(ServerTest, OversizeBodiesAreRefusedAndTheAnswerArrives) {
 TEST_F(ServerTest, BigRepliesReachSlowReaders) {
   TestServer server({}, router_);
   RawClient client = server.client();
-  // Far more than the socket buffers hold, before anything is read.
+  // The replies are far larger than the socket buffers, and nothing is read yet.
   ASSERT_TRUE(client.send(get("/big") + get("/big") + get("/")));
   for (int i = 0; i < 2; ++i) {
     const auto reply = client.reply();
@@ -266,7 +266,7 @@ TEST_F(ServerTest, StreamsAreChunkedAndEndTheConnection) {
   EXPECT_EQ(reply->body, "data: 0\n\ndata: 1\n\ndata: 2\n\n");
   EXPECT_TRUE(client.at_end());
   RawClient broken = server.client();
-  EXPECT_FALSE(broken.exchange(get("/broken-stream")));  // no last chunk: the client sees that it isn't whole
+  EXPECT_FALSE(broken.exchange(get("/broken-stream")));  // no last chunk: the client sees that the body is incomplete
 }
 
 TEST_F(ServerTest, ABadStartSaysWhy) {

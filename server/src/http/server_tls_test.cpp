@@ -1,4 +1,4 @@
-// The same server behind TLS.
+// The server behind TLS.
 #include <Poco/TemporaryFile.h>
 #include <gtest/gtest.h>
 #include <openssl/evp.h>
@@ -27,7 +27,7 @@ struct Deleter {
   }
 };
 
-// A self-signed certificate for a day, in two temporary files.
+// A self-signed certificate, valid for a day, and its key in two temporary files.
 class Certificate {
  public:
   Certificate() {
@@ -80,7 +80,7 @@ class TlsClient {
 
   bool connected() const { return connected_; }
   bool send(std::string_view bytes) { return SSL_write(ssl_.get(), bytes.data(), static_cast<int>(bytes.size())) > 0; }
-  // Everything until the server ends the connection.
+  // Reads until the server ends the connection.
   std::string read_all() {
     std::string all;
     char buffer[16384];
@@ -88,7 +88,7 @@ class TlsClient {
       all.append(buffer, static_cast<std::size_t>(got));
     return all;
   }
-  // Until `end` has come.
+  // Reads until the text read ends with `end`.
   std::string read_until(std::string_view end) {
     std::string all;
     char byte = 0;
@@ -117,7 +117,7 @@ class ServerTlsTest : public ::testing::Test {
   Router router_;
 };
 
-// Gives back what it gets, and holds little of it meanwhile.
+// Echoes what it gets; has little room.
 class Echo final : public SocketPeer {
  public:
   void on_change(std::function<void()>) override {}
@@ -125,7 +125,7 @@ class Echo final : public SocketPeer {
   std::optional<SocketClose> ended() override {
     return over_ ? std::optional<SocketClose>({SocketClose::kNormal, ""}) : std::nullopt;
   }
-  bool has_room() const override { return held_.size() < 1000; }
+  bool has_room() const noexcept override { return held_.size() < 1000; }
   void give(std::string_view bytes) override { held_.append(bytes); }
   void end_input() override { over_ = true; }
 
@@ -134,7 +134,7 @@ class Echo final : public SocketPeer {
   bool over_ = false;
 };
 
-// Of a server's whole frames, one behind the other.
+// The payloads of complete frames of a server, concatenated.
 std::string payloads(std::string_view frames) {
   std::string out;
   while (frames.size() >= 2) {

@@ -12,7 +12,7 @@ bool has_control(std::string_view text) noexcept {
   return false;
 }
 
-// False where a '%' is not followed by two hex digits.
+// False if a '%' is not followed by two hex digits.
 bool percent_decode(std::string_view text, bool plus_is_blank, std::string& out) {
   out.clear();
   for (std::size_t i = 0; i < text.size(); ++i) {

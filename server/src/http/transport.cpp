@@ -22,8 +22,8 @@ void set_no_delay(int fd) noexcept {
   ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
-// System calls on the socket itself: Poco's StreamSocket makes an epoll instance for each timed wait and asks for the
-// peer's address again each time, which halves the request rate.
+// Uses system calls on the socket itself: Poco's StreamSocket creates an epoll instance for each timed wait and asks
+// for the peer's address again each time, which halves the request rate.
 class PlainTransport : public Transport {
  public:
   PlainTransport(const Poco::Net::StreamSocket& socket, std::chrono::milliseconds linger)
@@ -87,12 +87,12 @@ class TlsTransport : public Transport {
         fd_(socket_.impl()->sockfd()),
         linger_(static_cast<int>(linger.count())) {
     set_no_delay(fd_);
-    // On the socket inside: its flag decides whether Poco's TLS calls return or wait.
+    // Set on the inner socket, whose flag decides whether Poco's TLS calls return or wait.
     plain.setBlocking(false);
   }
   ~TlsTransport() override {
     try {
-      if (!broken_) socket_.shutdown();  // close_notify, without waiting for the peer's
+      if (!broken_) socket_.shutdown();  // sends close_notify without waiting for the peer's
     } catch (const std::exception&) {    // NOLINT(bugprone-empty-catch): the peer is gone, which is what we wanted
     }
   }
@@ -111,8 +111,8 @@ class TlsTransport : public Transport {
   }
 
   IoResult write(std::string_view head, std::string_view body) override {
-    // One record at a time, and a retry offers the same bytes at the same address, as the TLS library demands: the
-    // caller's buffers don't move.
+    // One record at a time. The TLS library demands that a retry offers the same bytes at the same address, which holds
+    // because the caller's buffers don't move.
     const std::string_view piece = head.empty() ? body : head;
     return guarded([&] { return socket_.sendBytes(piece.data(), clamp(std::min(piece.size(), kRecord))); }, false);
   }
@@ -121,7 +121,7 @@ class TlsTransport : public Transport {
   bool wants_write() const override { return wants_write_; }
   void end_writing() noexcept override {
     ::shutdown(fd_, SHUT_WR);
-    broken_ = true;  // no close_notify into a closed direction
+    broken_ = true;  // so that no close_notify is written to the closed direction
   }
   int fd() const noexcept override { return fd_; }
   bool is_tls() const noexcept override { return true; }
@@ -144,12 +144,12 @@ class TlsTransport : public Transport {
         wants_write_ = done == Poco::Net::SecureStreamSocket::ERR_SSL_WANT_WRITE;
         return {State::would_block, 0};
       }
-      if (done < 0) {  // newer Poco: the socket itself would block
+      if (done < 0) {  // newer Poco versions: the socket itself would block
         wants_write_ = !reading;
         return {State::would_block, 0};
       }
     } catch (const std::exception& e) {
-      broken_ = true;  // handshake refused, garbage, reset: nothing can be said to such a peer
+      broken_ = true;  // refused handshake, garbage or reset: nothing more can be sent to such a peer
     }
     return {State::closed, 0};
   }

@@ -1,5 +1,5 @@
-// The bytes of one connection, plain or TLS. Owned and used by one thread at a time; shut_down() alone may come from
-// another.
+// The bytes of one connection, plain or TLS. Owned and used by one thread at a time; only ConnectionRegistry::cut_all()
+// may shut the descriptor down from another thread.
 #pragma once
 
 #include <Poco/Net/Context.h>
@@ -25,13 +25,13 @@ class Transport {
   virtual IoResult read(char* data, std::size_t size) = 0;
   // Waits up to the connection's linger time.
   virtual IoResult read_waiting(char* data, std::size_t size) = 0;
-  // Never waits; sends `head` and then `body`, in one call where the kernel takes it. `size` counts both.
+  // Never waits; sends `head` and then `body`, in one system call if possible. `size` counts both.
   virtual IoResult write(std::string_view head, std::string_view body) = 0;
-  // Bytes already taken from the kernel that an epoll wait would not report.
+  // Whether it holds bytes already taken from the kernel, which an epoll wait would not report.
   virtual bool holds_data() const = 0;
   // What to wait for after would_block: true for writability.
   virtual bool wants_write() const = 0;
-  // Tells the peer that nothing more comes.
+  // Tells the peer that nothing more will be sent.
   virtual void end_writing() noexcept = 0;
   virtual int fd() const noexcept = 0;
   virtual bool is_tls() const noexcept = 0;

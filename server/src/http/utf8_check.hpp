@@ -1,4 +1,4 @@
-// Whether bytes that come in pieces are UTF-8 (RFC 3629).
+// Checks whether bytes that arrive in pieces are UTF-8 (RFC 3629).
 #pragma once
 
 #include <cstdint>
@@ -8,14 +8,14 @@ namespace qarax::http {
 
 class Utf8Check {
  public:
-  // False from the first byte on that can't be right.
+  // False at the first byte that can't be part of UTF-8; reset() is needed after that.
   bool feed(std::string_view bytes) noexcept {
     for (const char c : bytes) {
       if (!feed(static_cast<unsigned char>(c))) return false;
     }
     return true;
   }
-  // No character has been begun and not ended.
+  // True if the bytes so far don't end within a character.
   bool is_whole() const noexcept { return missing_ == 0; }
   void reset() noexcept { *this = Utf8Check(); }
 
@@ -29,7 +29,7 @@ class Utf8Check {
       return fits;
     }
     if (byte < 0x80) return true;
-    // Overlong forms, surrogates and what lies above U+10FFFF show in the second byte.
+    // The allowed range of the second byte excludes overlong forms, surrogates and anything above U+10FFFF.
     if (byte >= 0xC2 && byte <= 0xDF) {
       missing_ = 1;
     } else if (byte >= 0xE0 && byte <= 0xEF) {

@@ -25,7 +25,7 @@ bool WebSocket::pull(std::string& out) {
   std::string bytes;
   peer_->take(bytes);
   if (closed_by_) {
-    // Data behind the client's close frame would be of no use to it.
+    // The client sent its close frame and ignores data from now on: discard the peer's bytes.
     while (!std::exchange(bytes, {}).empty()) peer_->take(bytes);
   } else if (!bytes.empty()) {
     append_frame(out, Opcode::binary, bytes);
@@ -33,7 +33,7 @@ bool WebSocket::pull(std::string& out) {
   const auto end = peer_->ended();
   if (!end) return true;
   close(closed_by_ ? *closed_by_ : *end, out);
-  return !closed_by_;  // the client's close frame is still to come: without it the last bytes might be lost
+  return !closed_by_;  // wait for the client's close frame: closing earlier might lose the last bytes
 }
 
 void WebSocket::close(const SocketClose& why, std::string& out) {
@@ -47,7 +47,7 @@ void WebSocket::farewell(std::string_view, std::string& out) {
   if (!close_sent_) close({SocketClose::kGoingAway, "the server is ending; connect again in a moment"}, out);
 }
 
-bool WebSocket::is_listening() const { return !peer_ || closed_by_ || peer_->has_room(); }
+bool WebSocket::is_listening() const noexcept { return !peer_ || closed_by_ || peer_->has_room(); }
 
 void WebSocket::receive(std::string_view bytes, Clock::time_point now) {
   heard_at_ = now;
@@ -63,16 +63,16 @@ void WebSocket::take_data(std::string_view bytes) {
 
 void WebSocket::take_ping(std::string_view payload) { pong_ = payload; }
 
-void WebSocket::take_pong(std::string_view) {}  // that it was heard is what counts
+void WebSocket::take_pong(std::string_view) {}  // nothing to do: receive() has noted the sign of life
 
 void WebSocket::take_close(SocketClose close) {
   closed_by_ = std::move(close);
   if (peer_) peer_->end_input();
 }
 
-WebSocket::Clock::time_point WebSocket::due() const {
+WebSocket::Clock::time_point WebSocket::due() const noexcept {
   if (closed_by_ || close_sent_) return closing_since_ + limits_.closing;
-  // Its pong would wait behind what isn't taken: TCP's own keep-alive sees to such a client.
+  // While nothing is read, a pong would wait behind unread data; TCP keep-alive watches over such a client.
   if (!is_listening()) return Clock::time_point::max();
   return heard_at_ + (pinged_ ? 2 : 1) * limits_.ping_every;
 }

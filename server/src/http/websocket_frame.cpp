@@ -18,7 +18,7 @@ SocketClose broken(std::string why) { return {SocketClose::kProtocolError, std::
 
 bool is_known(unsigned opcode) noexcept { return opcode <= 2 || (opcode >= 8 && opcode <= 10); }
 
-// RFC 6455 7.4: codes that may stand in a close frame.
+// RFC 6455 7.4: codes that are allowed in a close frame.
 bool may_be_sent(unsigned code) noexcept {
   return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999);
 }

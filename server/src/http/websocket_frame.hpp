@@ -1,5 +1,5 @@
-// The framing of WebSockets (RFC 6455), the server's side: what a client sends is taken apart strictly, what goes to it
-// is put together. No sockets in here.
+// WebSocket framing (RFC 6455), the server's side: strict parsing of a client's frames, building of the server's. No
+// sockets in here.
 #pragma once
 
 #include <array>
@@ -15,7 +15,7 @@ namespace qarax::http {
 
 enum class Opcode : std::uint8_t { continuation = 0, text = 1, binary = 2, close = 8, ping = 9, pong = 10 };
 
-// Why a WebSocket ends, as both sides tell each other.
+// Why a WebSocket ends: the content of a close frame.
 struct SocketClose {
   static constexpr std::uint16_t kNormal = 1000;
   static constexpr std::uint16_t kGoingAway = 1001;
@@ -29,27 +29,28 @@ struct SocketClose {
   std::string reason;
 };
 
-// Unmasked, as a server's frames are; whole (FIN).
+// Appends one unmasked, unfragmented (FIN) frame, as a server sends them.
 void append_frame(std::string& out, Opcode opcode, std::string_view payload);
-// The reason is cut to what a control frame holds, between two characters. kNoStatus: without a code.
+// Appends a close frame. The reason is cut at a character boundary to what a control frame holds. kNoStatus: no code.
 void append_close(std::string& out, const SocketClose& close);
 
-// What a client sent, in order. A message's bytes come as they arrive, a message's end is not told.
+// Receives what a client sent, in order. The bytes of a message are passed on as they arrive; the end of a message is
+// not reported.
 class FrameTaker {
  public:
   virtual ~FrameTaker() = default;
   virtual void take_data(std::string_view bytes) = 0;
   virtual void take_ping(std::string_view payload) = 0;
   virtual void take_pong(std::string_view payload) = 0;
-  virtual void take_close(SocketClose close) = 0;  // nothing comes after it
+  virtual void take_close(SocketClose close) = 0;  // the last call
 };
 
 class FrameReader {
  public:
   explicit FrameReader(std::size_t max_message) : max_message_(max_message) {}
 
-  // A value: the client broke the protocol, with that the connection has to end. What follows a close frame or a fault
-  // is ignored.
+  // A value means that the client broke the protocol and the connection must be closed with it. Bytes after a close
+  // frame or a fault are ignored.
   std::optional<SocketClose> feed(std::string_view bytes, FrameTaker& taker);
 
  private:
@@ -60,16 +61,16 @@ class FrameReader {
   static bool is_control(Opcode opcode) noexcept { return static_cast<unsigned>(opcode) >= 8U; }
 
   const std::size_t max_message_;
-  std::array<unsigned char, 14> head_{};  // of the frame that is being read
+  std::array<unsigned char, 14> head_{};  // head of the frame being read
   std::size_t head_read_ = 0;
   bool in_payload_ = false;
   bool over_ = false;
   bool final_ = false;
   Opcode opcode_ = Opcode::binary;
-  std::uint64_t left_ = 0;  // of the payload
+  std::uint64_t left_ = 0;  // bytes of the payload still to come
   std::size_t mask_at_ = 0;
-  std::string scratch_;            // a control frame's payload, or a piece of data without its mask
-  std::optional<Opcode> message_;  // a message has begun and hasn't ended
+  std::string scratch_;            // a control frame's payload, or an unmasked piece of data
+  std::optional<Opcode> message_;  // type of the message in progress
   std::uint64_t message_size_ = 0;
   Utf8Check text_;
 };

@@ -1,4 +1,4 @@
-// Frames as bytes: what a client may send, what it may not, and what it gets.
+// Frames as bytes: what a client may send, what it may not send, and what it gets.
 #include "http/websocket_frame.hpp"
 
 #include <gtest/gtest.h>
@@ -12,7 +12,7 @@ namespace {
 
 using testing::masked;
 
-// What was read, as words.
+// Records what the reader reports, in words.
 class Notes final : public FrameTaker {
  public:
   void take_data(std::string_view bytes) override { data.append(bytes); }
@@ -28,7 +28,7 @@ class Notes final : public FrameTaker {
 
 constexpr std::size_t kLimit = 70'000;
 
-// The code that the bytes end with, 0 where they are good: at once and byte by byte, which is the same.
+// The code of the fault in `bytes`, 0 if there is none. Feeds them at once and byte by byte; both must agree.
 int fault_of(std::string_view bytes, Notes* notes = nullptr) {
   Notes at_once;
   Notes slowly;

@@ -1,4 +1,4 @@
-// What a client sends on a WebSocket: taken apart at once and byte by byte it is the same.
+// Parses the bytes of a WebSocket client at once and byte by byte; both must give the same result.
 #include <cstdint>
 #include <cstdlib>
 
@@ -54,7 +54,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!fault) require(one.data == other.data);
   if (fault) {
     require(fault->code == late->code && fault->reason == late->reason);
-    // What is told to the client is itself a frame that may be sent.
+    // The close frame for the client must itself be valid.
     std::string out;
     append_close(out, *fault);
     require(out.size() <= 127);

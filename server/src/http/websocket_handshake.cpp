@@ -14,7 +14,7 @@ namespace {
 constexpr std::string_view kGuid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";  // RFC 6455 1.3
 constexpr std::string_view kVersion = "13";
 
-// Whether a comma-separated field has this element, in any case.
+// Whether a comma-separated field contains `wanted`, compared case-insensitively.
 bool lists(const Request& request, std::string_view field, std::string_view wanted) {
   for (std::size_t i = 0; i < request.headers.size(); ++i) {
     const auto [name, value] = request.headers[i];
@@ -28,7 +28,7 @@ bool lists(const Request& request, std::string_view field, std::string_view want
   return false;
 }
 
-// 16 bytes in base64: 22 characters and "==".
+// Whether `key` is 16 bytes in base64: 22 characters and "==".
 bool is_key(std::string_view key) {
   if (key.size() != 24 || !key.ends_with("==")) return false;
   return std::all_of(key.begin(), key.end() - 2, [](char c) {

@@ -1,4 +1,4 @@
-// The begin of a WebSocket (RFC 6455 section 4), the server's side.
+// The opening handshake of a WebSocket (RFC 6455 section 4), the server's side.
 #pragma once
 
 #include <memory>
@@ -13,14 +13,14 @@
 
 namespace qarax::http {
 
-// The refusal where the request is no handshake that this server can answer: 426 where it asks for no WebSocket or
-// for another version, 400 where its key is none.
+// Returns the refusal of a request that isn't a valid handshake: 426 if it asks for no WebSocket or for another
+// version, 400 if its key is malformed.
 std::optional<Response> refuse_handshake(const Request& request);
 
-// 101, and then `body`. The request has passed refuse_handshake().
+// The 101 response, continued by `body`. The request must have passed refuse_handshake().
 Response accept_handshake(const Request& request, std::shared_ptr<LiveBody> body);
 
-// What proves that the key was read: Sec-WebSocket-Accept.
+// The Sec-WebSocket-Accept value, which proves that the server has read the key.
 std::string handshake_proof(std::string_view key);
 
 }  // namespace qarax::http

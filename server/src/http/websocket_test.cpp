@@ -1,4 +1,4 @@
-// WebSockets over real connections: handshakes, both directions, and every way to an end.
+// WebSockets over real connections: handshakes, both directions, and every way in which one can end.
 #include "http/websocket.hpp"
 
 #include <gtest/gtest.h>
@@ -42,7 +42,7 @@ class WebSocketTest : public ::testing::Test {
     EXPECT_TRUE(head && head->status == 101) << (head ? head->head : "no answer");
     return client;
   }
-  // The close frame's code; what else comes before is skipped.
+  // The code of the close frame; skips the frames before it.
   static int code(RawClient& client) {
     while (auto frame = next_frame(client))
       if (frame->opcode == Opcode::close) return frame->code();
@@ -222,7 +222,7 @@ TEST_F(WebSocketTest, AReaderThatTakesNothingIsCutAndTheOtherGoesOn) {
   config.write_timeout = 100ms;
   serve(config);
   RawClient stuck = connect();
-  const std::string much(std::size_t{32} << 20, 'x');  // more than the sockets between hold
+  const std::string much(std::size_t{32} << 20, 'x');  // more than the socket buffers hold
   wire_.say(much);
   EXPECT_TRUE(eventually([&] { return wire_.open == 0; }));
   const std::lock_guard lock(wire_.mutex);

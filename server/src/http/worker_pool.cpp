@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "http/thread_begin.hpp"
+#include "qarax/core/threads.hpp"
 
 namespace qarax::http {
 namespace {
@@ -13,7 +14,7 @@ namespace {
 constexpr int kMinThreads = 2;
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr std::size_t kStackFactor = 8;  // instrumented frames are that much larger
+constexpr std::size_t kStackFactor = 8;  // sanitizers make stack frames larger
 #else
 constexpr std::size_t kStackFactor = 1;
 #endif
@@ -37,7 +38,7 @@ bool WorkerPool::add_worker() {
     (*self)->thread.setStackSize(static_cast<int>(limits_.stack * kStackFactor));
     (*self)->thread.startFunc([this, self] { work_loop(self); });
   } catch (const Poco::Exception&) {
-    workers_.erase(self);  // no more threads to be had: the queue waits for those there are
+    workers_.erase(self);  // no more threads available: the queue waits for the existing ones
     return false;
   }
   ++starting_;
@@ -62,7 +63,7 @@ void WorkerPool::push(Job job) {
     const std::lock_guard lock(mutex_);
     if (stopping_) return;
     queue_.push_back(std::move(job));
-    note_queue();  // before rouse() looks at who lingers: Connection::begin_linger looks in the other order
+    note_queue();  // before rouse() reads lingering_; Connection::begin_linger does it in the opposite order
     rouse();
     finished.swap(finished_);
   }
@@ -98,13 +99,14 @@ void WorkerPool::end_blocking() {
 void WorkerPool::grow_if_stalled() {
   const std::lock_guard lock(mutex_);
   if (std::exchange(taken_, false) || queue_.empty()) return;
-  // In steps: what looks like waiting handlers may be a busy machine, where more threads only cost.
+  // Grow in steps: what looks like waiting handlers may be a busy machine, on which more threads only cost.
   const int step = std::max(8, static_cast<int>(workers_.size()) / 2);
   extra_ = std::max(extra_, running() + step - limits_.running);
   for (int i = std::min(step, static_cast<int>(queue_.size())); i > 0; --i) rouse();
 }
 
-// The queue is empty: takes back what may run beyond the limit, but for what is stuck and some room beside it.
+// Called when the queue is empty: drops the allowance beyond the limit, unless at least limits_.running threads are
+// still running. They count as stuck then, and as many as limits_.running more may run beside them.
 void WorkerPool::settle_growth() { extra_ = running() < limits_.running ? 0 : running(); }
 
 void WorkerPool::stop() {
@@ -147,7 +149,7 @@ void WorkerPool::work_loop(Workers::iterator self) {
     taken_ = true;
     ++active_;
     lock.unlock();
-    work_(std::move(job));
+    core::guarded(limits_.name, [&] { work_(std::move(job)); });
     lock.lock();
     --active_;
   }

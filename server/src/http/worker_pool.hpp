@@ -1,6 +1,6 @@
-// Threads that take connections from a queue. Few run at once, because each more costs task switches; a handler that
-// says it may wait doesn't count, and where all others turn out to wait too, the pool grows. The queue is bounded by
-// the number of connections that the server admits.
+// Threads that take connections from a queue. Few run at once, because more would only cost task switches. A handler
+// that announces that it may wait doesn't count, and if the others turn out to wait too, the pool grows. The queue is
+// bounded by the number of connections that the server admits.
 #pragma once
 
 #include <Poco/Thread.h>
@@ -24,14 +24,15 @@ class WorkerPool : public BlockingGate {
   using Job = std::unique_ptr<Connection>;
   struct Limits {
     std::string name;
-    int running = 1;  // threads at work that are not known to wait for something
+    int running = 1;  // threads with a job that aren't known to wait for something
     int max = 1;      // threads in all
     std::size_t stack = std::size_t{256} * 1024;
     std::chrono::milliseconds idle{10'000};
   };
 
-  // `work` runs on the pool's threads and must not throw. The two counters are the connections': `queued` is kept here,
-  // `lingering` says how many of the threads at work only wait for their client's next request.
+  // `work` runs on the pool's threads; if it throws, that is logged and the connection is closed. Both counters are
+  // shared with the connections: the pool sets `queued`; `lingering` is the number of busy threads that only wait for
+  // their client's next request.
   WorkerPool(Limits limits, std::function<void(Job)> work, std::atomic<int>& queued, const std::atomic<int>& lingering);
   // Waits for the work in progress.
   ~WorkerPool() override;
@@ -40,13 +41,13 @@ class WorkerPool : public BlockingGate {
 
   // Any thread.
   void push(Job job);
-  // Takes the job only if a thread is free for it or can be made now.
+  // Takes the job only if a thread is free for it or can be created now.
   bool try_push(Job& job);
-  // To be called every few milliseconds while is_waiting(): where nothing has been taken from the queue since the last
-  // call, what runs is waiting without having said so, and more may run.
+  // To be called every few milliseconds while is_waiting(). If nothing was taken from the queue since the last call,
+  // the running handlers wait without having announced it, so more threads are allowed to run.
   void grow_if_stalled();
   bool is_waiting() const { return queued_.load() > 0; }
-  // No more work; drops what is queued, waits for what runs.
+  // Accepts no more work, drops queued jobs and waits for the running ones.
   void stop();
 
   void begin_blocking() override;
@@ -59,9 +60,9 @@ class WorkerPool : public BlockingGate {
   };
   using Workers = std::list<std::unique_ptr<Worker>>;
 
-  // All under the lock.
+  // The caller of these holds mutex_.
   int running() const { return active_ - lingering_.load(); }
-  bool rouse();  // one more thread for the queue; false: none may be or can be had
+  bool rouse();  // one more thread for the queue; false if none is allowed or available
   bool add_worker();
   void note_queue() { queued_.store(static_cast<int>(queue_.size())); }
   void settle_growth();
@@ -78,12 +79,12 @@ class WorkerPool : public BlockingGate {
   std::condition_variable ended_;
   std::deque<Job> queue_;
   Workers workers_;
-  Workers finished_;  // to be joined
+  Workers finished_;  // ended threads, to be joined
   int idle_ = 0;
   int starting_ = 0;
-  int active_ = 0;      // with a job and not in begin_blocking … end_blocking
-  int extra_ = 0;       // what may run beyond limits_.running
-  bool taken_ = false;  // since the last look at a stall
+  int active_ = 0;      // threads with a job and not in begin_blocking … end_blocking
+  int extra_ = 0;       // threads allowed to run beyond limits_.running
+  bool taken_ = false;  // a job was taken since the last grow_if_stalled()
   bool stopping_ = false;
 };
 

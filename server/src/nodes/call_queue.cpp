@@ -12,8 +12,10 @@ CallQueue::CallQueue()
         void* tag = nullptr;
         bool ok = false;
         while (queue_.Next(&tag, &ok)) {
-          const std::unique_ptr<Tag> call(static_cast<Tag*>(tag));
-          call->finished(ok);
+          core::guarded("node-calls", [&] {
+            const std::unique_ptr<Tag> call(static_cast<Tag*>(tag));
+            call->finished(ok);
+          });
         }
       }) {}
 

@@ -1,7 +1,6 @@
-// Where replies to commands arrive: a completion queue with a thread of its own.
-//
-// gRPC 1.51's callback API, on Linux, takes replies on threads that sleep for 100 ms after each idle second, and frees
-// their queue twice when the last channel goes: neither is what a command may meet.
+// Receives the replies to asynchronous calls: a completion queue with a thread of its own.
+// gRPC 1.51's callback API, on Linux, receives replies on threads that sleep for 100 ms after each idle second, and
+// frees their queue twice when the last channel goes. Commands can live with neither.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
@@ -12,15 +11,15 @@ namespace qarax::server {
 
 class CallQueue {
  public:
-  // Of one step of a call; deleted when it has run.
+  // Handles the end of one step of a call; the queue deletes it afterwards.
   class Tag {
    public:
     virtual ~Tag() = default;
-    virtual void finished(bool ok) = 0;  // on the queue's thread: quick
+    virtual void finished(bool ok) = 0;  // runs on the queue's thread: must be quick
   };
 
   CallQueue();
-  ~CallQueue();  // every call has finished
+  ~CallQueue();  // every call must have finished
   CallQueue(const CallQueue&) = delete;
   CallQueue& operator=(const CallQueue&) = delete;
 

@@ -1,4 +1,4 @@
-// What every call to a node needs.
+// Helpers for calls to nodes.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
@@ -18,15 +18,15 @@ inline std::chrono::system_clock::time_point in_ms(std::int64_t ms) {
   return std::chrono::system_clock::now() + std::chrono::milliseconds(ms);
 }
 
-// The node's own Error where it sent one, else what gRPC says.
+// The node's own Error if it sent one, else gRPC's.
 inline Error to_error(const grpc::Status& status) {
   if (auto error = read_error(status.error_details()); error && error->code != Code::unknown) return std::move(*error);
-  // Percent-decoded by gRPC, from whoever answers there: what is written down has to be text.
+  // gRPC percent-decodes this text from whoever answers there; what is stored must be valid UTF-8.
   return make_error(code_from_int(status.error_code()), core::cut_text(json::repair_utf8(status.error_message())));
 }
 
-// The same for what only asks, which has no job whose end could still be awaited: where the node itself said nothing,
-// UNAVAILABLE "node-unreachable". As is what else gRPC tells for sure.
+// The same for queries, which have no job whose end could still be awaited. If the node itself sent no Error:
+// UNAVAILABLE "node-unreachable", except for the codes that gRPC can't mistake (unimplemented, unauthenticated).
 inline Error to_read_error(const grpc::Status& status) {
   Error error = to_error(status);
   if (decode_error(status.error_details()) || error.code == Code::unimplemented || error.code == Code::unauthenticated)

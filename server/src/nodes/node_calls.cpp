@@ -1,7 +1,8 @@
-// Asynchronous calls to a node that was greeted: commands and their cancels, words to keep, probes.
+// Asynchronous calls to a greeted node: commands and their cancels, what it must keep, probes.
 #include "calls.hpp"
 #include "node_link.hpp"
 #include "qarax/core/logging.hpp"
+#include "qarax/core/threads.hpp"
 #include "qarax/node/v1/actions.hpp"
 #include "qarax/plugin/call.hpp"
 #include "qarax/plugin/call_args.hpp"
@@ -14,14 +15,15 @@ constexpr std::int64_t kCancelMs = 5'000;
 constexpr std::int64_t kKeepMs = 5'000;
 constexpr std::int64_t kProbeMs = 5'000;
 
-// A refusal of the call as a whole, or a connection that broke: neither says what became of the VM.
+// Whether the error is the command's result. A refusal of the whole call, or a broken connection, doesn't say what
+// became of the VM.
 bool is_decision(const Error& error) {
   return error.reason != "stale-session" && error.code != Code::unavailable && error.code != Code::deadline_exceeded &&
          error.code != Code::cancelled && error.code != Code::unknown && error.reason != "other-cluster" &&
          error.reason != "stale-term" && error.code != Code::unauthenticated;
 }
 
-// Every job has one step.
+// A job has one step, so its number is always 1.
 node::v1::CommandRequest request_of(NodeCommand command) {
   node::v1::CommandRequest out;
   out.set_vm(std::move(command.vm));
@@ -48,7 +50,7 @@ CommandOutcome outcome_of(const grpc::Status& status, const node::v1::CommandRep
   CommandOutcome out;
   if (!status.ok()) {
     out.error = to_error(status);
-    // What gRPC itself says of a call, without the node's own words, is no answer of the node's.
+    // An error of gRPC itself, without the node's Error in its details, isn't the node's answer.
     out.decided = decode_error(status.error_details()).has_value() && is_decision(*out.error);
     return out;
   }
@@ -58,7 +60,7 @@ CommandOutcome outcome_of(const grpc::Status& status, const node::v1::CommandRep
   if (reply.error().empty()) return out;
   out.error =
       read_error(reply.error()).value_or(make_error(Code::unknown, "the node's error can't be read", "node-protocol"));
-  // It goes on there, or hasn't begun: the node will say later what became of it.
+  // The command is still going on there, or hasn't begun; the node will report its end later.
   out.decided = out.error->reason != "still-running" && out.error->reason != "recovering" &&
                 out.error->reason != "node-unreachable";
   return out;
@@ -76,11 +78,12 @@ class NodeLink::InFlight final : public CallQueue::Tag {
 
   void wait_on(std::unique_ptr<grpc::ClientAsyncResponseReader<Reply>> reader) {
     reader_ = std::move(reader);
-    reader_->Finish(&reply_, &status_, static_cast<CallQueue::Tag*>(this));  // may be gone from here on
+    reader_->Finish(&reply_, &status_, static_cast<CallQueue::Tag*>(this));  // `this` may be deleted from here on
   }
   void finished(bool) override {
-    done_(status_, reply_);
-    // The last thing: after it the link may be gone.
+    // Whatever `done_` throws must end here, because the link's end waits for this call.
+    core::guarded("node-calls", [&] { done_(status_, reply_); });
+    // Must come last: the link may be destroyed after this.
     const std::lock_guard lock(link_.mutex_);
     link_.calls_.erase(context_);
     link_.changed_.notify_all();
@@ -88,7 +91,7 @@ class NodeLink::InFlight final : public CallQueue::Tag {
 
  private:
   NodeLink& link_;
-  const ConnectionPtr connection_;  // outlives the call
+  const ConnectionPtr connection_;  // kept until the call is over
   const ContextPtr context_;
   const std::function<void(const grpc::Status&, const Reply&)> done_;
   std::unique_ptr<grpc::ClientAsyncResponseReader<Reply>> reader_;
@@ -99,7 +102,8 @@ class NodeLink::InFlight final : public CallQueue::Tag {
 template <class Request, class Reply>
 void NodeLink::call(AsyncMethod<Request, Reply> method, const ConnectionPtr& over, const ContextPtr& context,
                     const Request& request, std::function<void(const grpc::Status&, const Reply&)> done) {
-  auto* const call = new InFlight<Reply>(*this, over, context, std::move(done));  // the queue's: it deletes it
+  // Owned by the queue, which deletes it.
+  auto* const call = new InFlight<Reply>(*this, over, context, std::move(done));
   call->wait_on((over->stub.get()->*method)(context.get(), request, &calls_queue_.queue()));
 }
 
@@ -147,7 +151,7 @@ void NodeLink::cancel(const std::string& vm_id, std::int64_t revision, const std
   if (now) cancel_at_node(now, cancel_of(authority_over(*now), vm_id, revision, request_id));
 }
 
-// What comes of it is the command's end. One that is lost on the way is the caller's to repeat.
+// The result shows as the command's end. If the cancel is lost, the caller must repeat it.
 void NodeLink::cancel_at_node(const ConnectionPtr& over, const node::v1::CancelRequest& request) {
   auto context = std::make_shared<grpc::ClientContext>();
   {
@@ -192,7 +196,8 @@ void NodeLink::keep(const VmRecord& vm, const RawJson& words) {
       });
 }
 
-// With how far this server has come, as long as it is the one that the node was greeted by.
+// The connection's authority. It carries this server's position while the server still has the activation that greeted
+// the node.
 node::v1::Authority NodeLink::authority_over(const Connection& connection) {
   node::v1::Authority out = connection.authority;
   const Progress progress = store_.progress();
@@ -202,8 +207,8 @@ node::v1::Authority NodeLink::authority_over(const Connection& connection) {
   return out;
 }
 
-// Whether the node hears us, and what it is to remember of us: any answer of its own is one, also that it doesn't know
-// the question.
+// Checks that the node receives calls, and tells it this server's position. Any answer of the node counts, even
+// UNIMPLEMENTED.
 void NodeLink::probe(const ConnectionPtr& over, const ContextPtr& context) {
   prepare(*context);
   context->set_deadline(in_ms(kProbeMs));

@@ -9,7 +9,7 @@ namespace {
 std::shared_ptr<grpc::Channel> make(const std::string& target, const std::shared_ptr<grpc::ChannelCredentials>& how,
                                     int largest) {
   grpc::ChannelArguments arguments;
-  // A channel of its own: with the global pool a new attempt would inherit the old one's back-off.
+  // Not from the global pool, where a new attempt would inherit the old one's back-off.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   arguments.SetMaxReceiveMessageSize(largest);
@@ -39,7 +39,7 @@ std::shared_ptr<grpc::Channel> node_socket_channel(const std::string& path) {
   return make("unix:" + path, grpc::InsecureChannelCredentials(), kLargestMessage);
 }
 
-// gRPC has one code for all of it, and only its words tell them apart.
+// gRPC has one code for all these failures; only its message tells them apart.
 std::string with_advice(std::string message, const std::string& address, const NodeCredentials& credentials) {
   const auto says = [&](const char* words) { return message.find(words) != std::string::npos; };
   if (!says("failed to connect")) return message;

@@ -1,4 +1,4 @@
-// The way to a node: over TLS or in clear, what may be shown on it, and what to do where it can't be gone.
+// Channels to nodes: over TLS or in clear text, when the token may be sent, and advice when a connection fails.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
@@ -12,26 +12,26 @@
 namespace qarax::server {
 
 struct NodeCredentials {
-  std::string token;      // bearer token of the nodes; empty: none
+  std::string token;      // the nodes' bearer token; empty: none
   std::string ca_cert;    // PEM; empty: plain text
-  bool insecure = false;  // the token is shown in plain text also to nodes elsewhere
+  bool insecure = false;  // send the token in plain text to other machines too
 };
 
-// Bytes of one message of a node's: a report has at most two documents of a plugin, of 1 MiB each, and an error beside
-// them; consoles come in pieces of 256 KiB.
+// Largest message that is accepted from a node, in bytes. A report has at most two documents of a plugin, of 1 MiB
+// each, and an error beside them; consoles come in pieces of 256 KiB.
 inline constexpr int kLargestMessage = 4 << 20;
 // A survey with all VMs and their snapshots is one message.
 inline constexpr int kLargestSurvey = 256 << 20;
 
-// A channel of its own, on which no message is larger than `largest`. Where there is one the token may be sent on it.
-// FAILED_PRECONDITION: whoever is on the way to `address` could read it.
+// Makes a channel of its own that accepts messages of up to `largest` bytes, on which the token may be sent.
+// FAILED_PRECONDITION: somebody on the way to `address` could read the token.
 Result<std::shared_ptr<grpc::Channel>> node_channel(const std::string& address, std::int64_t port,
                                                     const NodeCredentials& credentials, int largest = kLargestMessage);
 
-// To the same agent by its unix socket: nobody is on that way, so it has no TLS.
+// Channel to an agent on this machine by its unix socket. It needs no TLS, since nobody can listen in.
 std::shared_ptr<grpc::Channel> node_socket_channel(const std::string& path);
 
-// What gRPC says of a connection that isn't made, and what to set where TLS, on either side, is the reason.
+// Adds to gRPC's message about a failed connection what to configure if TLS, on either side, is the reason.
 std::string with_advice(std::string message, const std::string& address, const NodeCredentials& credentials);
 
 }  // namespace qarax::server

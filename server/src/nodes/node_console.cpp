@@ -9,14 +9,15 @@ namespace qarax::server {
 
 namespace {
 
-constexpr std::size_t kMostOutput = std::size_t{256} * 1024;  // then the node's side waits
-constexpr std::size_t kPiece = std::size_t{32} * 1024;        // that is taken at once
+// Buffered output at which reading stops, so that the node's side waits.
+constexpr std::size_t kMostOutput = std::size_t{256} * 1024;
+constexpr std::size_t kPiece = std::size_t{32} * 1024;  // largest output of one take()
 constexpr std::size_t kMostInput = std::size_t{64} * 1024;
 constexpr std::size_t kInputPiece = std::size_t{16} * 1024;
 
 }  // namespace
 
-// One operation of the call; keeps the call for its time.
+// One operation of the call; keeps the call alive until it is done.
 class ConsoleCall::Step final : public CallQueue::Tag {
  public:
   Step(std::shared_ptr<ConsoleCall> call, Handler handler) : call_(std::move(call)), handler_(handler) {}
@@ -51,7 +52,7 @@ void ConsoleCall::greeted(bool ok) {
   const std::lock_guard lock(mutex_);
   reading_ = false;
   if (!ok) return finish();
-  // Where the node refuses there is none, and the read ends with its reason.
+  // If the node refuses, it sends no such metadata, and the read ends with its reason.
   open_ = context_->GetServerInitialMetadata().contains(core::kConsoleOpen);
   changed_.notify_all();
   read_more();
@@ -95,7 +96,7 @@ void ConsoleCall::have_written(bool ok) {
   {
     const std::lock_guard lock(mutex_);
     writing_ = false;
-    // The call is broken: the read says so.
+    // The call is broken; the read reports that.
     if (!ok) return;
     write_more();
     wake = wake_;
@@ -186,11 +187,11 @@ void ConsoleCall::hang_up() {
   const std::lock_guard lock(mutex_);
   wake_ = nullptr;
   let_go();
-  // The end of the call comes by a read, and where nothing more was wanted none is under way.
+  // Only a read learns of the call's end, and while the buffer was full none was under way.
   read_more();
 }
 
-// Nobody takes what still comes: it must not keep the next read from being asked for.
+// Drops the output: nobody takes it any more, and a full buffer would keep the next read from being started.
 void ConsoleCall::let_go() {
   context_->TryCancel();
   hung_up_ = true;

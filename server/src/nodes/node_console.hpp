@@ -1,4 +1,4 @@
-// A console that is open at a node: one call in both directions, on the queue of commands, without a thread of its own.
+// A console that is open at a node: one bidirectional call on the queue of commands, without a thread of its own.
 #pragma once
 
 #include <condition_variable>
@@ -14,17 +14,18 @@
 
 namespace qarax::server {
 
-// The call, kept by its own steps until the last of them is done. Thread-safe.
+// The call. Its pending steps keep it alive until the last of them is done. Thread-safe.
 class ConsoleCall final : public std::enable_shared_from_this<ConsoleCall> {
  public:
-  // `done` once, on the queue's thread, when the call is over.
+  // `done` is called once, on the queue's thread, when the call is over.
   ConsoleCall(std::shared_ptr<grpc::ClientContext> context, std::function<void()> done)
       : context_(std::move(context)), done_(std::move(done)) {}
 
-  // Once. `connection` outlives the call.
+  // Call this once. `connection` is kept until the call is over.
   void start(node::v1::Node::Stub& stub, std::shared_ptr<void> connection, grpc::CompletionQueue& queue,
              const node::v1::ConsoleRequest& request);
-  // Until the node says that the console is open; what it says instead, or DEADLINE_EXCEEDED, and the call ends.
+  // Blocks until the node says that the console is open. Otherwise the call ends: the node's error, or UNAVAILABLE
+  // "node-unreachable" after `limit`.
   Status wait_open(std::chrono::milliseconds limit);
 
   void on_change(std::function<void()> wake);
@@ -46,7 +47,7 @@ class ConsoleCall final : public std::enable_shared_from_this<ConsoleCall> {
   void have_written(bool ok);
   void input_ended(bool ok);
   void finished(bool ok);
-  // Under the lock.
+  // Call these with mutex_ held.
   void read_more();
   void write_more();
   void finish();
@@ -69,7 +70,7 @@ class ConsoleCall final : public std::enable_shared_from_this<ConsoleCall> {
   bool reading_ = false;
   bool writing_ = false;
   bool input_over_ = false;  // end_input() was called
-  bool input_told_ = false;  // and the node knows
+  bool input_told_ = false;  // WritesDone was begun
   bool hung_up_ = false;
   bool finishing_ = false;
   bool over_ = false;

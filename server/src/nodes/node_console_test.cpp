@@ -64,7 +64,7 @@ class NodeConsoleTest : public testing::Test {
     }
     return false;
   }
-  // What `written` no longer grows beyond; 0: it never stood still.
+  // The value at which `written` stopped growing; 0: it never stopped.
   static std::size_t standstill(const std::atomic<std::size_t>& written) {
     std::size_t before = 0;
     const bool stands = eventually([&] {
@@ -87,7 +87,7 @@ class NodeConsoleTest : public testing::Test {
     line_->on_change([this] { ++wakes_; });
     return Ok{};
   }
-  // All that has come so far.
+  // All output so far.
   const std::string& taken() {
     line_->take(taken_);
     return taken_;
@@ -113,7 +113,7 @@ TEST_F(NodeConsoleTest, BytesGoBothWaysInOrderAndTheEndIsTheGuests) {
     bool first = true;
     for (node::v1::ConsoleInput input; stream.Read(&input);) {
       say(stream, "<" + input.data() + ">");
-      // Until then the rest is held on the way.
+      // Stops reading, so that further input piles up on the way, until the test has seen the line full.
       if (std::exchange(first, false)) seen_full.get_future().wait();
     }
     say(stream, "end");
@@ -122,7 +122,7 @@ TEST_F(NodeConsoleTest, BytesGoBothWaysInOrderAndTheEndIsTheGuests) {
   EXPECT_FALSE(line_->ended());
   line_->give("a");
   EXPECT_TRUE(eventually([&] { return taken() == "<a>"; }));
-  // How much is held on the way is gRPC's affair and grows with the machine's speed: typed until it is full.
+  // How much gRPC buffers on the way differs from machine to machine, so the test types until the line is full.
   std::string typed;
   bool full = false;
   for (int i = 0; !full && i < 10'000; ++i) {

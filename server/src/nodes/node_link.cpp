@@ -1,6 +1,7 @@
 #include "node_link.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "calls.hpp"
 #include "qarax/core/ids.hpp"
@@ -13,16 +14,16 @@ namespace qarax::server {
 namespace {
 
 constexpr std::int64_t kGreetMs = 5'000;
-// An agent that was killed or upgraded is back within a moment: until then it is asked often, later seldom.
+// A killed or upgraded agent is back within moments: retries are frequent at first and rare later.
 constexpr std::int64_t kFirstBackoffMs = 20;
 constexpr int kQuickAttempts = 100;
 constexpr std::int64_t kLastBackoffMs = 1'000;
 
-// What kept a greeting from succeeding, as the problem catalogue names it.
+// Why the greeting failed, as a reason of the problem catalogue.
 std::string refusal_of(const Error& error) {
   if (error.code == Code::unauthenticated) return "node-unauthorized";
   if (error.reason == "protocol") return "node-protocol";
-  // What that proved is why nothing can be changed, and an adopt is the way out.
+  // The node's proof made the database read-only, which only an adopt ends.
   if (error.reason == "set-back") return "read-only";
   for (const std::string_view known :
        {"other-node", "other-cluster", "stale-term", "node-taken", "node-unauthorized", "node-protocol"})
@@ -135,6 +136,49 @@ Result<NodeLink::ConnectionPtr> NodeLink::connect(core::NodeInfo& info) {
   return made;
 }
 
+// Greets the node and follows it until the event stream ends.
+NodeLink::Ended NodeLink::reach() {
+  Ended ended;
+  core::NodeInfo info;
+  auto made = connect(info);
+  if (!made) {
+    ended.reason = made.error().message;
+    // Another server may have greeted the node meanwhile.
+    if (made.error().code == Code::aborted || made.error().code == Code::failed_precondition) recognised_ = false;
+    ended.slug = refusal_of(made.error());
+    return ended;
+  }
+  store_.update_host(host_->id, HostStatus::initializing, "", info);
+  {
+    const std::lock_guard lock(mutex_);
+    connection_ = *made;
+    if (stopping_) return ended;
+  }
+  ended.reason = follow(*made);
+  return ended;
+}
+
+// Records that the connection was lost or couldn't be made. False: the link is stopping.
+bool NodeLink::leave(const Ended& ended) {
+  ConnectionPtr left;  // the last reference may go here, after the lock is released
+  {
+    const std::lock_guard lock(mutex_);
+    if (stream_) stream_->TryCancel();  // still there only if an exception ended reach()
+    stream_ = nullptr;
+    left = std::exchange(connection_, nullptr);
+    // Ends the calls on the lost connection, so that their commands are sent again over the next one and not only
+    // after their deadlines.
+    if (left && left->features.contains(core::kFeatureCancel)) cancel_calls();
+    last_error_ = make_error(Code::unavailable, ended.reason, ended.slug);
+    ++attempts_;
+    if (stopping_) return false;
+  }
+  changed_.notify_all();
+  store_.update_host(host_->id, HostStatus::down, ended.reason, std::nullopt);
+  store_.lose_host(host_->id, "its node " + name() + " can't be reached: " + ended.reason);
+  return true;
+}
+
 void NodeLink::run() {
   core::name_this_thread("node-link");
   const auto log = core::logger("nodes");
@@ -142,44 +186,17 @@ void NodeLink::run() {
   int attempts_since_up = 0;
   std::string logged;
   for (;;) {
-    core::NodeInfo info;
-    auto made = connect(info);
-    std::string reason;
-    std::string slug = "node-unreachable";
-    if (made) {
-      store_.update_host(host_->id, HostStatus::initializing, "", info);
-      {
-        const std::lock_guard lock(mutex_);
-        connection_ = *made;
-        if (stopping_) return;
-      }
-      reason = follow(*made);
-      const bool was_up = up_.exchange(false);
-      if (was_up) {
-        backoff = kFirstBackoffMs;
-        attempts_since_up = 0;
-      }
-    } else {
-      reason = made.error().message;
-      // Somebody else may have come in between.
-      if (made.error().code == Code::aborted || made.error().code == Code::failed_precondition) recognised_ = false;
-      slug = refusal_of(made.error());
+    Ended ended;
+    core::guarded("node-link", [&] { ended = reach(); });
+    if (up_.exchange(false)) {
+      backoff = kFirstBackoffMs;
+      attempts_since_up = 0;
     }
-    {
-      const std::lock_guard lock(mutex_);
-      connection_ = nullptr;
-      // What is still under way over it is asked for again over the next one, and not after its own deadline.
-      if (made && (*made)->features.contains(core::kFeatureCancel)) cancel_calls();
-      last_error_ = make_error(Code::unavailable, reason, slug);
-      ++attempts_;
-      if (stopping_) return;
-    }
-    changed_.notify_all();
-    store_.update_host(host_->id, HostStatus::down, reason, std::nullopt);
-    store_.lose_host(host_->id, "its node " + name() + " can't be reached: " + reason);
-    if (reason != logged)
-      log->warn("the node is down host={} name={} reason={}", host_->id, name(), core::log_value(reason));
-    logged = reason;
+    core::guarded("node-link", [&] {
+      if (leave(ended) && ended.reason != logged)
+        log->warn("the node is down host={} name={} reason={}", host_->id, name(), core::log_value(ended.reason));
+      logged = ended.reason;
+    });
     std::unique_lock lock(mutex_);
     changed_.wait_for(lock, std::chrono::milliseconds(backoff), [&] { return stopping_ || hurry_; });
     if (stopping_) return;

@@ -1,5 +1,5 @@
-// One node, as the server talks to it: greets it, follows its events, sends it commands. One thread a link keeps the
-// connection; commands are asynchronous.
+// The server's connection to one node: greets it, follows its events, sends it commands. Each link has one thread,
+// which keeps the connection; commands are asynchronous.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
@@ -21,16 +21,16 @@
 
 namespace qarax::server {
 
-// Held by a shared_ptr: a cancel of a command may come when its link is on its way out.
+// Held by a shared_ptr, because a command may be cancelled while its link is being destroyed.
 class NodeLink final : public NodeAccess, public std::enable_shared_from_this<NodeLink> {
  public:
   using Events = Fleet::Events;
 
   NodeLink(HostPtr host, Store& store, CallQueue& calls, NodeCredentials credentials, Events events);
   ~NodeLink() override;
-  // Everything that waits for the node ends, commands in flight as not decided; nothing new begins.
+  // Ends everything that waits for the node (commands in flight end undecided) and keeps anything new from beginning.
   void interrupt();
-  // interrupt(), and returns when no callback of this link's is to come.
+  // interrupt(), then waits until no callback of this link can come any more.
   void stop();
   NodeLink(const NodeLink&) = delete;
   NodeLink& operator=(const NodeLink&) = delete;
@@ -39,7 +39,7 @@ class NodeLink final : public NodeAccess, public std::enable_shared_from_this<No
   bool is_greeted_as(const std::string& activation) const override;
   Status connect_now(std::int64_t timeout_ms) override;
   // node_events.cpp
-  // The stream was silent for too long, or the node answers nothing: stream and commands in flight are cut. Called
+  // Cuts the stream and the commands in flight if the stream was silent for too long or the node doesn't answer. Called
   // regularly.
   void check_heartbeat();
 
@@ -80,12 +80,20 @@ class NodeLink final : public NodeAccess, public std::enable_shared_from_this<No
   using AsyncMethod = std::unique_ptr<grpc::ClientAsyncResponseReader<Reply>> (node::v1::Node::Stub::*)(
       grpc::ClientContext*, const Request&, grpc::CompletionQueue*);
 
+  // Why there is no connection, or no longer one. The initial values apply if an exception ended the attempt.
+  struct Ended {
+    std::string reason = "the server failed at it; its log has the reason";
+    std::string slug = "node-unreachable";  // slug of the problem catalogue
+  };
+
   void run();
+  Ended reach();
+  bool leave(const Ended& ended);
   Result<ConnectionPtr> greet(const std::shared_ptr<grpc::Channel>& channel, bool unix_socket, core::NodeInfo& info);
   Result<ConnectionPtr> connect(core::NodeInfo& info);
   std::string target() const;
   Error unreached(const grpc::Status& status) const;
-  // A call on its caller's thread that stop() ends and waits for.
+  // A call on its caller's thread; stop() ends it and waits for it.
   template <class Call>
   grpc::Status stoppable(const ContextPtr& context, Call call);
   Result<NodeSurvey> survey_over(node::v1::Node::Stub& stub, const node::v1::SurveyRequest& request);
@@ -93,9 +101,9 @@ class NodeLink final : public NodeAccess, public std::enable_shared_from_this<No
   Result<std::string> proof_of_set_back(const NodeSurvey& seen, const Activation& own);
   Status check_identity(const core::NodeInfo& info) const;
   void look_for_set_back(const core::VmReport& report);
-  std::string follow(const ConnectionPtr& connection);  // until the stream ends: why
+  std::string follow(const ConnectionPtr& connection);  // returns when the stream ends, with the reason
   void prepare(grpc::ClientContext& context) const;
-  std::string name() const;          // the host's, which may change
+  std::string name() const;          // the host's present name
   void cancel_calls();               // with mutex_ held
   void cut(const std::string& why);  // with mutex_ held
   ConnectionPtr connection() const;
@@ -104,7 +112,7 @@ class NodeLink final : public NodeAccess, public std::enable_shared_from_this<No
   void call(AsyncMethod<Request, Reply> method, const ConnectionPtr& over, const ContextPtr& context,
             const Request& request, std::function<void(const grpc::Status&, const Reply&)> done);
   Error not_connected() const;
-  Error unusable() const;  // why; with mutex_ held
+  Error unusable() const;  // the reason; call with mutex_ held
   void cancel_at_node(const ConnectionPtr& over, const node::v1::CancelRequest& request);
   void probe(const ConnectionPtr& over, const ContextPtr& context);
   node::v1::Authority authority_over(const Connection& connection);
@@ -119,23 +127,24 @@ class NodeLink final : public NodeAccess, public std::enable_shared_from_this<No
   const NodeCredentials credentials_;
   const Events events_;
 
-  // What the node proves of the database is looked at and written down under it, and so is an adopt: before mutex_.
+  // Held while what the node says is checked, and recorded, as proof that the database was set back, and during an
+  // adopt. Locked before mutex_.
   std::mutex judging_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   ConnectionPtr connection_;
   ContextPtr greeting_;
   ContextPtr stream_;
-  std::set<ContextPtr> calls_;    // what is in flight of node_calls.cpp, and open consoles
-  std::set<ContextPtr> surveys_;  // and surveys and adopts, on their callers' threads
+  std::set<ContextPtr> calls_;    // calls of node_calls.cpp in flight, and open consoles
+  std::set<ContextPtr> surveys_;  // surveys and adopts in flight, on their callers' threads
   Error last_error_ = make_error(Code::unavailable, "it hasn't been reached yet", "node-unreachable");
-  std::string cut_because_;  // of the stream that is about to end; else empty
+  std::string cut_because_;  // why the stream is about to end; empty: it isn't
   bool probing_ = false;
   std::int64_t probed_ns_ = 0;         // when the last probe was answered
   std::atomic<std::int64_t> told_{0};  // the position that the node was told last
   bool stopping_ = false;
   bool hurry_ = false;
-  bool recognised_ = false;  // only the link's thread: it has greeted this node, which obeyed nobody else
+  bool recognised_ = false;  // link's thread only: this node was greeted, and obeyed no other server
   std::uint64_t attempts_ = 0;
   std::atomic<bool> up_{false};
   std::atomic<std::int64_t> last_event_ns_{0};  // far in the future while one is being handled

@@ -6,7 +6,7 @@
 
 namespace qarax::server {
 
-// A question that is answered on its caller's thread; no part of what stop() ends, so it must be a short one.
+// A query on the caller's thread. stop() neither ends it nor waits for it, so it must be short.
 template <class Request, class Reply>
 Result<Reply> NodeLink::ask(grpc::Status (node::v1::Node::Stub::*method)(grpc::ClientContext*, const Request&, Reply*),
                             Request request, std::int64_t timeout_ms) const {
@@ -85,7 +85,7 @@ Result<std::unique_ptr<ConsoleLine>> NodeLink::attach_console(const std::string&
   request.set_vm(vm_id);
   request.set_tail_bytes(tail_bytes);
   const auto call = std::make_shared<ConsoleCall>(context, [this, context] {
-    // The last thing: after it the link may be gone.
+    // Must come last: the link may be destroyed after this.
     const std::lock_guard lock(mutex_);
     calls_.erase(context);
     changed_.notify_all();

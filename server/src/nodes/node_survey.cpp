@@ -1,5 +1,5 @@
-// Before a node is greeted: whose it is. A greeting makes it this server's, and a server whose database was set back
-// must not take it.
+// Finds out, before a node is greeted, which server it obeys. A greeting makes the node obey this server, which must
+// not happen if this server's database was set back.
 #include "calls.hpp"
 #include "node_link.hpp"
 #include "qarax/core/addresses.hpp"
@@ -10,7 +10,7 @@ namespace qarax::server {
 namespace {
 
 constexpr std::int64_t kGreetMs = 5'000;
-constexpr std::int64_t kSurveyMs = 30'000;  // with all VMs
+constexpr std::int64_t kSurveyMs = 30'000;  // for a survey with all VMs
 
 Error not_ours(const std::string& host_id, const std::string& host, const std::string& why, const std::string& reason) {
   return make_error(Code::failed_precondition,
@@ -71,7 +71,7 @@ Status NodeLink::check_identity(const core::NodeInfo& info) const {
                     "other-node");
 }
 
-// Empty: what a node of this cluster says is nothing new.
+// The proof that this database was set back, by what a node of this cluster says; empty: there is none.
 Result<std::string> NodeLink::proof_of_set_back(const NodeSurvey& seen, const Activation& own) {
   const Activation& obeyed = seen.obeyed;
   const std::string whose = "the node of host " + host_->name;
@@ -94,7 +94,7 @@ Status NodeLink::recognise(node::v1::Node::Stub& stub) {
   if (recognised_) return Ok{};
   const std::lock_guard judging(judging_);
   const auto seen = survey_over(stub, {});
-  // An older node says at the greeting what it doesn't like.
+  // An older node has no Survey; it checks at the greeting itself.
   if (!seen && seen.error().code == Code::unimplemented) return Ok{};
   if (!seen) return seen.error();
   QARAX_CHECK(check_identity(seen->info));
@@ -113,8 +113,8 @@ Status NodeLink::recognise(node::v1::Node::Stub& stub) {
   return not_ours(host_->id, host_->name, proof, "set-back");
 }
 
-// Each revision was on disk here before its command was sent, and so was what the node keeps in the server's words: one
-// that isn't was lost.
+// Each revision, and each edition of what the node keeps, was on disk here before it was sent. So a higher one at the
+// node proves that this database has lost it.
 void NodeLink::look_for_set_back(const core::VmReport& report) {
   const auto proof = [&]() -> std::string {
     const VmPtr vm = store_.vm(report.vm);
@@ -204,7 +204,7 @@ bool NodeLink::is_greeted_as(const std::string& activation) const {
 void NodeLink::reconnect() {
   const std::lock_guard lock(mutex_);
   hurry_ = true;
-  up_ = false;  // who waits for it from here on waits for the new greeting
+  up_ = false;  // from here on connect_now() waits for the new greeting
   last_error_ = make_error(Code::unavailable, "it is being greeted anew", "node-unreachable");
   if (stream_) stream_->TryCancel();
   if (greeting_) greeting_->TryCancel();

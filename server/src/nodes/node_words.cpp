@@ -48,7 +48,7 @@ Result<core::NodeInfo> read_node_info(std::string_view document) {
     plugin.reason = core::cut_text(std::move(plugin.reason));
     if (!plugin.description) continue;
     core::cut(*plugin.description);
-    // Summed up with others.
+    // Bounded because it is added to other numbers.
     auto& overhead = plugin.description->limits.vmm_overhead;
     overhead = std::min(overhead, core::kLargestNumber);
   }

@@ -1,5 +1,5 @@
-// What a node says, decoded: all of it is another machine's word, so its numbers are held to their bounds and its texts
-// cut here, before anything else of the server takes them. Pure, any thread.
+// Decodes what nodes send. It comes from another machine, so its numbers are checked against bounds and its texts are
+// cut here, before the rest of the server uses them. Pure functions, any thread.
 #pragma once
 
 #include <cstdint>
@@ -14,20 +14,20 @@
 
 namespace qarax::server {
 
-// Reason of the error where a number is one that no node comes to: the node isn't taken at its word.
+// Reason of the error for a number that no real node reaches: such a node isn't believed.
 inline constexpr std::string_view kUnbelievable = "node-protocol";
-// What an adopt takes over at most. It counts on from there, and every node must be able to follow.
+// Largest number that an adopt takes over. The server counts on from there, and every node must accept the results.
 inline constexpr std::int64_t kLargestAdopted = core::kLargestNumber / 2;
 
 Result<core::VmReport> read_report(std::string_view document);
 Result<core::NodeInfo> read_node_info(std::string_view document);
-// One whose numbers are too large for an adopt has its `problem`.
+// Sets `problem` of a VM whose numbers are too large for an adopt.
 Result<core::KeptVm> read_kept_vm(std::string_view document);
 // Sets obeyed and position of `out`.
 Status read_obeyed(const node::v1::Authority& said, NodeSurvey& out);
-// The next term is above that one.
+// Whether the node's term leaves room for the adopt's term, which is above it.
 Status check_adoptable(const NodeSurvey& seen, std::int64_t own_term);
-// None: it isn't an Error's document.
+// nullopt: the document isn't an Error.
 std::optional<Error> read_error(std::string_view document);
 
 }  // namespace qarax::server

@@ -51,7 +51,7 @@ TEST(NodeWords, WhomItObeysIsHeldToTheSame) {
   }
 }
 
-// The term after it is obeyed by every node, and so are those of many servers more.
+// Every node must accept the term after the adopted one, and those of many further servers.
 TEST(NodeWords, AnAdoptLeavesRoomAboveWhatItTakesOver) {
   const auto can = [](std::int64_t term, std::int64_t own) {
     NodeSurvey seen;

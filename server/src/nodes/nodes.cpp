@@ -6,8 +6,8 @@ namespace qarax::server {
 
 void Nodes::start(const HostPtr& host) {
   const std::unique_lock lock(mutex_);
-  // Who removes or moves a host drops its link after that: a link that is made here is of what the host is now, or is
-  // dropped still.
+  // Removing or moving a host drops its link afterwards. So a link that is made here has the host's present address, or
+  // will still be dropped.
   const HostPtr now = store_.host(host->id);
   if (!stopped_ && now && !links_.contains(now->id))
     links_.emplace(now->id, std::make_shared<NodeLink>(now, store_, calls_, credentials_, events_));
@@ -32,7 +32,7 @@ void Nodes::stop() {
     stopped_ = true;
     ending.swap(links_);
   }
-  // All at once, so that hosts that don't answer don't add up.
+  // Interrupts all of them first, so that the waits for hosts that don't answer don't add up.
   for (const auto& [id, link] : ending) link->interrupt();
   for (const auto& [id, link] : ending) link->stop();
 }

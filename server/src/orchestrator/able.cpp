@@ -69,12 +69,12 @@ Status check_size(const VmRecord& vm, const core::ResizeCommand& size, const Sto
     return bad_size("/desired_ram", "is not a multiple of memory_hugepage_size, which is " + std::to_string(page));
   VmSpec wanted = vm.spec;
   wanted.memory_size = *size.memory;
-  wanted.config = {};  // only the size is asked about
+  wanted.config = {};  // this checks the size only
   std::vector<HostPtr> hosts;
   for (const HostPtr& host : store.hosts())
     if (!vm.host_id || host->id == *vm.host_id) hosts.push_back(host);
   Status fits = could_fit({vm.name, vm.hypervisor, wanted}, hosts);
-  // In the words of this request; what it doesn't have is nobody's place to look.
+  // Point to the members of this request; a pointer to a member that it doesn't have helps nobody.
   if (!fits)
     for (ErrorDetail& detail : fits.error().details)
       detail.pointer = detail.pointer == "/memory_size" ? "/desired_ram" : "";

@@ -1,5 +1,5 @@
-// Whether what is asked of a VM is possible, as far as that is known without its node's doing it: asked before anything
-// is recorded, and by whoever only wants to know.
+// Whether an action on a VM is possible, as far as that is known without asking its node to do it. Checked before a job
+// is recorded, and by dry runs.
 #pragma once
 
 #include <optional>
@@ -11,29 +11,30 @@
 
 namespace qarax::server {
 
-// FAILED_PRECONDITION "unsupported-by-hypervisor", UNIMPLEMENTED "node-outdated". No statement where the host or its
-// plugins aren't known: its node will say.
+// FAILED_PRECONDITION "unsupported-by-hypervisor", UNIMPLEMENTED "node-outdated". Ok if the host or its plugins aren't
+// known: then its node decides.
 Status check_able(const VmRecord& vm, core::Action action, const Store& store, const Fleet& nodes);
-// The same for what is no action. `feature`: of the node. Empty: none is needed.
+// The same for requests that aren't actions. `feature` is one of the node. An empty name: none is needed.
 Status check_able(const VmRecord& vm, std::string_view capability, std::string_view feature, const Store& store,
                   const Fleet& nodes);
 
 // UNAVAILABLE "read-only": the store refuses every change.
 Status check_writable(const Store& store);
-// Why a VM that is as it is can't do that; of a start of one that may still run, where. UNAVAILABLE "node-unreachable"
-// where only its host could say how it is: nothing else that could be asked for would get further.
+// Why the action isn't possible in the VM's present state; for a start of a VM that may still run, also where it may
+// run. UNAVAILABLE "node-unreachable" if the state is unknown and the host can't be reached: no other action would get
+// further.
 Error refusal_of(const VmRecord& vm, core::Action action, const Store& store, const Fleet& nodes);
 
-// Whether a job can be cancelled; the job as it is. NOT_FOUND "job-not-found", FAILED_PRECONDITION "job-finished",
+// Checks that a job can be cancelled and returns it. NOT_FOUND "job-not-found", FAILED_PRECONDITION "job-finished",
 // "not-cancellable", UNAVAILABLE "node-unreachable".
 Result<JobPtr> check_cancel(const std::string& job_id, Store& store, const Fleet& nodes);
-// A cancel that came too late.
+// The error for a cancel that came too late.
 Error has_ended(const Job& job);
 
-// INVALID_ARGUMENT "validation", FAILED_PRECONDITION "no-host-fits": no VM of that size could ever be.
+// INVALID_ARGUMENT "validation", FAILED_PRECONDITION "no-host-fits": no host could ever take a VM of that size.
 Status check_size(const VmRecord& vm, const core::ResizeCommand& size, const Store& store);
 
-// What a start or restore begins with: the VM's own, or the snapshot's. NOT_FOUND "snapshot-not-found".
+// The spec that a start or restore begins with: the VM's own, or the snapshot's. NOT_FOUND "snapshot-not-found".
 Result<VmSpec> spec_to_begin(const VmRecord& vm, core::Action action, const JobArguments& arguments,
                              const Store& store);
 

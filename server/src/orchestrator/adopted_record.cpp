@@ -30,14 +30,14 @@ void take_words(const core::KeptVm& kept, VmRecord& vm) {
   vm.boot_source_id = keep->boot_source_id;
 }
 
-// The machine of its last start, with what was asked for since.
+// Takes the machine of the VM's last start; what was requested since becomes a draft.
 void settle_machine(const core::KeptVm& kept, VmRecord& vm) {
-  // What a VMM was started with, or resized to, is what was asked for last: nothing else changes while it runs.
+  // While a VMM runs, only a resize changes the spec: what it was started with or resized to is the latest request.
   if (core::has_vmm(kept.report.status.state)) vm.spec = kept.spec;
   vm.observed.hypervisor = kept.report.hypervisor;
   if (!kept.report.resolved) return;
   vm.resolved = kept.report.resolved;
-  if (kept.report.incarnation > vm.incarnation) vm.unread.resolved.clear();  // it was of another machine
+  if (kept.report.incarnation > vm.incarnation) vm.unread.resolved.clear();  // it belonged to the previous machine
   vm.draft_since = 0;
   if (same(vm.spec, kept.spec)) return;
   vm.draft_since = kept.report.incarnation;
@@ -71,14 +71,15 @@ VmRecord adopted_record(const std::string& host_id, const core::KeptVm& kept, co
   vm.incarnation = std::max(vm.incarnation, report.incarnation);
   vm.revision = std::max(vm.revision, report.revision);
   vm.edition = std::max({vm.edition, report.keep_edition, std::int64_t{1}});
-  // Of one that is new here nobody knows what was asked for until its node has looked.
+  // A VM that is new here takes the reported state as its desired state. If that is `unknown`, the desired state stays
+  // unknown until the node has looked (learn_wish()).
   if (report.status.state != VmState::unknown || !here)
     vm.desired = {report.status.state, Origin::user, vm.revision};
   else
     vm.desired.revision = vm.revision;
   vm.activity.clear();
   vm.job_id.clear();
-  // Until the node, which then obeys this server, says so again.
+  // Holds until the node's first report to this server, which counts as newer because no session is set.
   vm.observed.status = report.status;
   vm.observed.source = Source::node;
   vm.observed.session.clear();

@@ -1,4 +1,5 @@
-// What an adopt makes of a VM that a node keeps: whose words count, the node's or this database's. Pure.
+// Makes the record that an adopt writes for a VM that a node keeps, and decides whose version counts: the node's or
+// this database's. Pure functions.
 #pragma once
 
 #include <string>
@@ -9,18 +10,18 @@
 
 namespace qarax::server {
 
-// The node has been told of the VM later than this record was written: by the words' edition, or by the later start
-// where one of both has none.
+// Whether the node was told of the VM after this record was written. Compares the editions, or, if one of them has
+// none, the incarnations.
 bool is_later(const core::KeptVm& kept, const VmRecord& here);
 
-// As it shall be on that host. `here`: what there is of it, null: nothing. Its name is what it was called last, whoever
-// else has it by now.
+// The VM's record after the adopt. `here`: its present record; null: there is none. The name is the VM's latest, even
+// if another VM has it by now.
 VmRecord adopted_record(const std::string& host_id, const core::KeptVm& kept, const VmPtr& here);
 
-// The members that a client sees change, named; empty: none.
+// Names of the members that change for clients; empty: none.
 std::string changes_of(const VmRecord& here, const VmRecord& adopted);
 
-// Records of the node's snapshots that aren't known to be ready, with names of their own among `known`.
+// Records for those of the node's snapshots that aren't known to be ready, with names that are unique among `known`.
 std::vector<SnapshotRecord> adopted_snapshots(const core::KeptVm& kept, const std::vector<SnapshotPtr>& known);
 
 }  // namespace qarax::server

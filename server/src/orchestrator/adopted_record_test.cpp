@@ -1,4 +1,5 @@
-// Whose words count at an adopt, and what becomes of a machine whose sizes were changed since its last start.
+// Whose version of a record counts at an adopt, and what becomes of a machine whose sizes were changed since its last
+// start.
 #include "adopted_record.hpp"
 
 #include <gtest/gtest.h>
@@ -92,7 +93,7 @@ TEST(AdoptedRecord, SizesThatWereAskedForSinceTheLastStartAreKeptForTheNext) {
 }
 
 TEST(AdoptedRecord, WhatRunsIsAsItRuns) {
-  // A resize that its node has carried out, and was told no words of yet.
+  // The node has carried out a resize, but was told nothing new to keep.
   const VmRecord vm = adopted_record("h",
                                      kept(VmState::running,
                                           [] {

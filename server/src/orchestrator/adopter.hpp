@@ -1,5 +1,5 @@
-// Taking VMs over from a node that knows them better than this server: the whole host after a lost or restored
-// database, single VMs that only the node knows. Nothing of it happens by itself.
+// Takes VMs over from a node that knows them better than this server does: all VMs of a host after the database was
+// lost or restored, or single VMs that only the node knows. Only on request, never by itself.
 #pragma once
 
 #include <string>
@@ -18,26 +18,26 @@ class Adopter {
 
   // What adopting the host would do; changes nothing. UNAVAILABLE "node-unreachable".
   Result<api::AdoptPlan> plan(const std::string& host_id);
-  // Carries out the plan of that token, and waits `wait_ms` for the host to be up. ABORTED "plan-changed": the plan is
-  // another one by now, and nothing was done. `job`: the id of its job, once it is recorded.
+  // Carries out the plan with that token, then waits up to `wait_ms` for the host to be up. ABORTED "plan-changed": the
+  // plan is another one by now, and nothing was done. `job`: receives the id of the adopt's job once it is recorded.
   Result<api::AdoptPlan> adopt(const std::string& host_id, const std::string& token, std::int64_t wait_ms,
                                std::string& job);
 
   // VMs that the host's node has and the server doesn't know.
   Result<std::vector<api::AdoptVm>> unmanaged(const std::string& host_id);
-  // One of them becomes the server's, as it is. NOT_FOUND "vm-not-found", FAILED_PRECONDITION "wrong-state" where it
-  // can't be defined from what the node keeps. `only_check`: nothing is changed, and what it would be is answered.
+  // Adopts one of them as it is. NOT_FOUND "vm-not-found", FAILED_PRECONDITION "wrong-state": what the node keeps isn't
+  // enough to define the VM. `only_check`: changes nothing and returns what the record would be.
   Result<VmPtr> adopt_vm(const std::string& host_id, const std::string& vm_id, bool only_check = false);
-  // Whether one of them can be removed: the revision with which its node is to be told.
+  // Checks that one of them can be removed; returns the revision for the node's command.
   Result<std::int64_t> revision_to_remove(const std::string& host_id, const std::string& vm_id);
-  // One of them is ended and deleted on its node. Asked for again with the same revision, it is the same command.
+  // Ends one of them and deletes it on its node. A repeated call with the same revision is the same command.
   Status remove_vm(const std::string& host_id, const std::string& vm_id, std::int64_t revision,
                    std::int64_t timeout_ms);
 
-  // The host's node has greeted this server as the one it obeys, and nothing proves another one.
+  // Whether the host's node obeys this server by its last greeting, and nothing proves that it obeys another one.
   bool is_obeyed(const std::string& host_id) const;
 
-  // What no VM of the host's node owns; with `collect` the node removes it.
+  // Lists what no VM of the host's node owns; with `collect` the node removes it.
   Result<std::vector<core::Leftover>> leftovers(const std::string& host_id, bool collect);
 
  private:

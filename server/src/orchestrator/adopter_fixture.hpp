@@ -1,4 +1,4 @@
-// A server whose database is lost, or is set back to what it was at a backup.
+// A server whose database is lost, or set back to a backup.
 #pragma once
 
 #include <Poco/Data/Session.h>
@@ -20,19 +20,19 @@ class AdopterTest : public OverAFakeNode {
     std::string job;
     return adopter_->adopt(host_, plan, 20'000, job);
   }
-  // The server ends, its database is what it was at `keep()`, and it starts again.
+  // Stops the server, copies its database as the backup, and starts the server again.
   void keep() {
     close();
     std::filesystem::copy(file(), dir_ + "/kept", std::filesystem::copy_options::overwrite_existing);
     open();
     up();
   }
-  // A backup under the running server.
+  // Backs up the database while the server runs.
   void back_up() const {
     Poco::Data::Session session("SQLite", file());
     session << "VACUUM INTO '" + dir_ + "/kept'", Poco::Data::Keywords::now;
   }
-  // Until the node was told of everything that was acknowledged so far.
+  // Waits until the node was told of everything that was acknowledged so far.
   void wait_until_told() const {
     const std::int64_t position = store_->progress().position;
     wait_until("the node was told of it all", [&] { return node_.position() >= position; });
@@ -79,7 +79,7 @@ class AdopterTest : public OverAFakeNode {
       const VmPtr now = store_->vm(id);
       return now && now->job_id.empty() && now->observed.status.state == wanted && !now->observed.session.empty();
     });
-    // A job shows its end a moment after its VM does, under the same lock, which this takes.
+    // A job's end becomes visible a moment after its VM's, under the same lock, which this call takes.
     static_cast<void>(store_->unfinished_jobs());
   }
   void wait_until_read_only() const {

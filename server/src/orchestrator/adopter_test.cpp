@@ -1,4 +1,4 @@
-// A database that was lost, a node that isn't the one it was, VMs that only a node knows.
+// Adopts after a lost database, another node at a host's address, and VMs that only a node knows.
 #include <future>
 
 #include "adopter_fixture.hpp"
@@ -105,7 +105,7 @@ TEST_F(AdopterTest, ANodeWithAnotherIdentityIsDownAndItsVmsAreNotShutdown) {
   wait_until(*store_, "the host isn't up any more", [&] { return store_->host(host_)->status != HostStatus::up; });
   server_.start();
   EXPECT_FALSE(try_connect());
-  // It may have been asked before it listened again.
+  // That attempt may have come before the node listened again.
   wait_until(*store_, "the host says which node is there instead", [&] {
     const HostPtr host = store_->host(host_);
     return host->status_reason.find("not node " + host->node_id) != std::string::npos;

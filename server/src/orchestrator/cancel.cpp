@@ -1,5 +1,5 @@
-// The end of a job that isn't wanted any more: job → the node's Cancel → the plugin's cancel_fd, and back as the node's
-// decision. What the node never heard of is asked for and cancelled again, so that the answer is always its own.
+// Cancels a job: job → the node's Cancel → the plugin's cancel_fd, and back as the node's decision. A job that never
+// reached the node is sent and cancelled again, so that the outcome is always the node's.
 #include "able.hpp"
 #include "orchestrator.hpp"
 #include "qarax/core/clock.hpp"

@@ -1,5 +1,5 @@
-// What is done without being asked for: what a node that comes back has missed, restarts by policy, jobs that nobody
-// decided, and what is removed in time.
+// Work that nobody requested: what a returning node has missed, restarts by policy, jobs without a result, and the
+// removal of old data.
 #include <chrono>
 
 #include "orchestrator.hpp"
@@ -29,7 +29,9 @@ void Orchestrator::enforce_tombstones(const std::string& host_id) {
     link->execute(std::move(command), options_.action_timeout_ms, [this, vm = vm_id](const CommandOutcome& outcome) {
       const bool gone = outcome.decided && !outcome.error;
       pool_.post([this, vm, gone] {
-        if (gone) static_cast<void>(store_.drop_tombstone(vm));
+        core::guarded("orchestrator", [&] {
+          if (gone) static_cast<void>(store_.drop_tombstone(vm));
+        });
         const std::lock_guard lock(mutex_);
         burying_.erase(vm);
       });
@@ -61,7 +63,8 @@ void Orchestrator::restart_what_ended() {
   }
 }
 
-// What a lost reply or a node's refusal left open is asked for again, and nobody waits for a node that is gone.
+// Sends again the jobs that a lost reply or a node's refusal left open, and answers callers that wait for an
+// unreachable node.
 void Orchestrator::tick() {
   nodes_.check_heartbeats();
   for (const JobRecord& job : store_.unfinished_jobs()) {
@@ -83,14 +86,15 @@ void Orchestrator::tick() {
   if (store_.read_only().empty()) keeper_.look();
 }
 
-// A database that doesn't answer now is tidied up a minute later.
+// If the database doesn't answer now, the next attempt comes a minute later.
 void Orchestrator::tidy() {
   const Status done = store_.prune(options_.retention);
   core::logger("store")->debug("tidied up reason={}", core::log_value(done ? "" : done.error().message));
 }
 
-// What waits for the database, and with a commit whose fate isn't known for as long as that is away: no work of the
-// thread that sees whether nodes are heard. Whoever is late is waited for; the next tick asks again.
+// Runs on the pool, because it waits for the database, and while a commit's outcome is unknown for as long as the
+// database is away. The thread of tick(), which checks heartbeats, must not wait that long. If the previous run hasn't
+// ended, this one is skipped until the next tick.
 void Orchestrator::do_chores() {
   if (doing_chores_.exchange(true)) return;
   pool_.post([this] {
@@ -110,9 +114,9 @@ void Orchestrator::ticks() {
     tick_.wait_for(lock, kTick, [&] { return stopping_; });
     if (stopping_) return;
     lock.unlock();
-    tick();
-    if (count % kTicksToTidy == 1) to_tidy_ = true;  // also of a server that never runs for long
-    do_chores();
+    core::guarded("chores", [&] { tick(); });
+    if (count % kTicksToTidy == 1) to_tidy_ = true;  // at the first tick too, for servers that never run for long
+    core::guarded("chores", [&] { do_chores(); });
     lock.lock();
   }
 }

@@ -1,5 +1,5 @@
-// A request that is made again, with its Idempotency-Key, because the first answer was lost: it isn't carried out once
-// more; the job that it made then says what the answer was.
+// Answers a request that is repeated with its Idempotency-Key because the first answer was lost: it isn't carried out
+// again, and the answer comes from the job that it made the first time.
 #include "job_waiters.hpp"
 #include "orchestrator.hpp"
 

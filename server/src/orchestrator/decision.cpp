@@ -11,11 +11,12 @@ Result<Decision> decide(const VmRecord& vm, core::Action action, const ActOption
   const bool is_busy = !vm.job_id.empty();
   const VmState state = vm.observed.status.state;
   const auto verdict = core::judge(action, state);
-  // What a policy saw is over: nobody asked for anything else.
+  // The situation that the policy reacted to is over, and nobody asked for this action.
   if (options.origin == Origin::policy && (is_busy || verdict != core::Verdict::proceed))
     return changed_meanwhile(vm.name);
   Decision out;
-  // While a job is under way its VM's state is about to change: whether this one may overtake it is the store's to say.
+  // While a job is under way the VM's state is about to change; the store decides whether this action may supersede
+  // that job.
   if (!is_busy) {
     out.kind = Decision::Kind::no_change;
     if (verdict == core::Verdict::no_change) return out;

@@ -13,7 +13,7 @@ core::StartCommand start_command(const VmRecord& vm) {
   return server::start_command(vm, vm.observed.hypervisor.empty() ? vm.hypervisor : vm.observed.hypervisor);
 }
 
-// What its node has to know of a job beside the action.
+// What the node must know of a job beside the action.
 std::string document_of(const JobRecord& job, const VmRecord& vm) {
   switch (job.action) {
     case core::Action::start:
@@ -32,7 +32,7 @@ std::string document_of(const JobRecord& job, const VmRecord& vm) {
     case core::Action::resume:
     case core::Action::reboot:
     case core::Action::remove:
-      break;  // the action says it all
+      break;  // the action alone is enough
   }
   return {};
 }
@@ -41,7 +41,7 @@ NodeCommand command_of(const JobRecord& job, const VmRecord& vm) {
   return {job.action, job.vm_id, job.incarnation, job.revision, job.request_id, document_of(job, vm)};
 }
 
-// A failure of the node's in the words of the REST API.
+// Translates a node's error into the terms of the REST API.
 void translate(Error& error, core::Action action) {
   if (error.reason == "capability-missing") error.reason = "unsupported-by-hypervisor";
   if (error.reason.empty() && (error.code == Code::invalid_argument || error.code == Code::out_of_range))
@@ -53,8 +53,8 @@ void translate(Error& error, core::Action action) {
   }
 }
 
-// Whether the node has done it: of a delete only its own word that the VM is gone lets the record go, which is the last
-// that anybody has of a VMM that may run.
+// The error of the job, if it failed. A delete has succeeded only if the node says that the VM is gone: the record that
+// is then removed is the last trace of a VMM that may run.
 std::optional<Error> fault_of(const JobRecord& job, const CommandOutcome& outcome) {
   if (outcome.error || job.action != core::Action::remove || (outcome.report && outcome.report->deleted))
     return outcome.error;
@@ -79,16 +79,16 @@ std::int64_t Orchestrator::timeout_of(const JobRecord& job) const {
 }
 
 void Orchestrator::send(const JobRecord& job) {
-  // A job of a database that was set back may have been carried out long ago, and more after it.
+  // A job in a database that was set back may have been carried out long ago, followed by others.
   if (!store_.read_only().empty()) return;
   const VmPtr vm = store_.vm(job.vm_id);
-  // Deleted meanwhile, which a delete's caller is glad to hear.
+  // The VM was deleted meanwhile. For the caller of a delete that is success.
   if (!vm) return waiters_.finish(job.id, {nullptr, std::nullopt});
   const auto link = vm->host_id ? nodes_.link(*vm->host_id) : nullptr;
   if (!link) return;
   {
     const std::lock_guard lock(mutex_);
-    // Taken before the call, so that a tick meanwhile doesn't send it twice.
+    // Inserted before the call, so that a tick in between doesn't send the job twice.
     if (closed_ || !in_flight_.emplace(job.id, nullptr).second) return;
   }
   note_sent(job, *vm);
@@ -100,8 +100,9 @@ void Orchestrator::send(const JobRecord& job) {
       }
       decided(job, outcome);
     };
-    // Where replies arrive nothing is written; what is decided waits for a commit that is under way, as all of memory
-    // does. Another thread would cost a pause a tenth of its time.
+    // The thread that receives replies decides: it doesn't write to the database, but it does wait for a commit under
+    // way, as every change of the store's memory does. Handing over to another thread would cost a pause a tenth of its
+    // time. A delete is written in a transaction, so the pool takes it.
     if (job.action == core::Action::remove) return pool_.post(std::move(decide));
     decide();
   });
@@ -109,31 +110,31 @@ void Orchestrator::send(const JobRecord& job) {
     const std::lock_guard lock(mutex_);
     if (const auto found = in_flight_.find(job.id); found != in_flight_.end()) found->second = cancel;
   }
-  // Put aside while the call was being made, by who couldn't cancel it yet.
+  // The job was superseded while the call was being made, when it couldn't be cancelled yet.
   if (const JobPtr told = store_.job_book().find(job.id); told && told->state == JobState::superseded) cancel();
 }
 
 void Orchestrator::put_aside(const std::string& job_id, core::Action by) {
-  // First, so that nobody takes the node's answer to the cancel for the reason.
+  // Answers the caller first, so that it doesn't get the node's answer to the cancel as the reason.
   waiters_.finish(job_id, {nullptr, with_job(make_error(Code::aborted,
                                                         "the " + std::string(core::to_string(by)) +
                                                             " that was asked for meanwhile took its place",
                                                         "superseded"),
                                              job_id)});
   if (cancel_at_node(job_id)) return;
-  // Its node has it in hand, and no call of this server's waits for it: it was past its deadline, or brought there by
-  // the server before.
+  // The node may be at work on it while no call of this server waits for it: the call exceeded its deadline, or an
+  // earlier server made it.
   const JobPtr job = store_.job_book().find(job_id);
   const auto link = job ? nodes_.link(job->host_id) : nullptr;
   if (link && link->knows(core::kFeatureCancel)) link->cancel(job->vm_id, job->revision, job->request_id);
 }
 
-// The node's error in the words of this side.
+// The node's error in the terms of the REST API.
 Error Orchestrator::explained(Error said, const JobRecord& job, const std::string& vm_name) const {
   Error error = std::move(said).context("VM " + vm_name + " could not " + std::string(core::to_string(job.action)));
   if (error.reason == "vm-not-found") error = not_at_its_node(std::move(error));
   translate(error, job.action);
-  // What neither node nor plugin has named is the VMM's doing.
+  // An error to which neither node nor plugin gave a reason comes from the VMM.
   if (error.reason.empty())
     error.reason = error.code == Code::cancelled           ? "cancelled"
                    : error.code == Code::deadline_exceeded ? "vmm-silent"
@@ -144,17 +145,19 @@ Error Orchestrator::explained(Error said, const JobRecord& job, const std::strin
 
 void Orchestrator::decided(const JobRecord& job, const CommandOutcome& outcome) {
   const JobPtr told = store_.job_book().find(job.id);
-  // Its late result is nobody's. A caller that began to wait when it had been put aside hears of that here.
+  // The late result of a superseded job is ignored. A caller that began to wait after the job was superseded is told
+  // here.
   if (told && told->state == JobState::superseded)
     return waiters_.finish(
         job.id,
         {nullptr, with_job(make_error(Code::aborted, "this job was replaced by a later one", "superseded"), job.id)});
   const bool cancelling = told && told->cancelling;
   if (!outcome.decided) {
-    // The job stays open; the next tick, or the node's return, asks again. A caller isn't kept for a node that is gone.
+    // The job stays open; the next tick, or the node's return, sends it again. Callers don't wait for a node that can't
+    // be reached.
     const VmPtr vm = store_.vm(job.vm_id);
     if (vm && !is_reachable(*vm, nodes_)) return waiters_.finish(job.id, {vm, with_job(unreachable(*vm), job.id)});
-    // An older node's call, which had to be let go of for it: what became of the command is the node's to say.
+    // An older node has no Cancel, so the call itself was ended. Asks the node what became of the command.
     if (cancelling && outcome.error && outcome.error->code == Code::cancelled) send(job);
     return;
   }
@@ -171,12 +174,13 @@ void Orchestrator::decided(const JobRecord& job, const CommandOutcome& outcome) 
     state = cancelling && error->code == Code::cancelled ? JobState::cancelled : JobState::failed;
   }
   VmPtr vm = store_.finish_job(job.id, state, outcome.report, error);
-  // A report of the node's ended the job first, and the VM isn't busy any more.
+  // A report of the node has ended the job already.
   if (!vm) vm = store_.vm(job.vm_id);
   waiters_.finish(job.id, {vm, std::move(error)});
 }
 
-// A job whose reply was lost or is late is decided by what the node says is true now, after that very revision.
+// Ends a job whose reply was lost or is late if the node reports the job's target state at the job's revision or a
+// later one.
 void Orchestrator::saw_report(const VmPtr& vm, const core::VmReport& report) {
   if (vm->job_id.empty() || report.revision < vm->revision) return;
   {

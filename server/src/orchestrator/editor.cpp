@@ -29,7 +29,7 @@ Error with_members(Error error, const std::vector<std::string>& members, const s
   return error;
 }
 
-// Whether what a VMM reads at its start may change now.
+// Whether `members`, which a VMM reads at its start, may be edited now.
 Status check_still(const VmRecord& vm, const std::vector<std::string>& members) {
   if (!vm.job_id.empty())
     return busy(vm.name, vm.activity, vm.job_id, "change its " + joined(members) + " when that has finished");
@@ -79,13 +79,13 @@ Status change_vm(VmRecord& vm, const std::string& patch, const std::vector<HostP
   vm.spec = after.spec;
   vm.boot_source_id = after.boot_source_id;
   if (vm.boot_source_id) vm.boot_source_id = core::to_lower(*vm.boot_source_id);
-  // A start that was decided on what the VM was decides again.
+  // Makes a start that was decided on the old record decide again.
   ++vm.revision;
   std::vector<HostPtr> where = hosts;
   if (vm.host_id) std::erase_if(where, [&](const HostPtr& host) { return host->id != *vm.host_id; });
   const std::string& hypervisor = vm.resolved ? vm.observed.hypervisor : vm.hypervisor;
   VmSpec asked = vm.spec;
-  // What its plugin took once isn't judged anew because of something else.
+  // A config that the plugin accepted once isn't judged again because another member changes.
   if (vm.resolved && after.spec.config == before.spec.config) asked.config = {};
   return could_fit({vm.name, hypervisor, std::move(asked)}, where);
 }
@@ -142,8 +142,8 @@ Result<HostPtr> Editor::edit_host(const Edit& edit) {
   return now ? now : host;
 }
 
-// One at a time, whichever was committed first: the last one connects to where the host is then, and nothing says
-// `unknown` of a host that is connected there.
+// One call at a time, in whatever order the edits were committed. The last call connects to the address that the host
+// has then, and no earlier call can mark the host `unknown` after that.
 void Editor::reconnect(const HostRecord& host) {
   const std::lock_guard lock(moving_);
   nodes_.drop(host.id);

@@ -1,5 +1,5 @@
-// What users change of VMs and hosts that exist. Nothing of it reaches a VMM before the next start, so there is nothing
-// to wait for: each is recorded as a job that is done at once (`edit`, `edit-host`).
+// Users' edits of existing VMs and hosts. No edit reaches a VMM before the next start, so there is nothing to wait for:
+// each is recorded as a job that completes at once (`edit`, `edit-host`).
 #pragma once
 
 #include <cstdint>
@@ -12,12 +12,12 @@
 
 namespace qarax::server {
 
-// A JSON merge patch, and the version of the object that it was made for where the client named one.
+// A JSON merge patch; `expected_version` is the version of the object that it was made for, if the client named one.
 struct Edit {
   std::string id;
   std::string patch;
   std::optional<std::uint64_t> expected_version;
-  bool only_check = false;  // change nothing, answer what it would be
+  bool only_check = false;  // changes nothing; returns what the record would be
 };
 
 // Thread-safe.
@@ -26,14 +26,15 @@ class Editor {
   // Borrows both.
   Editor(Store& store, Fleet& nodes) : store_(store), nodes_(nodes) {}
 
-  // Name, description, restart policy and tags at any time; everything else while no VMM runs and no job is under way,
-  // else FAILED_PRECONDITION "wrong-state" or ABORTED "job-in-progress" with a detail a member. The hypervisor only
-  // before the first start. Also the errors of a body, of create and of Store::edit_vm.
+  // Name, description, restart policy and tags can change at any time. Everything else only while no VMM runs and no
+  // job is under way, else FAILED_PRECONDITION "wrong-state" or ABORTED "job-in-progress", with one detail for each
+  // member. The hypervisor only before the first start. Further errors: those of the request's body, of create and of
+  // Store::edit_vm.
   Result<VmPtr> edit_vm(const Edit& edit);
-  // Another address or port: the node there has to be the one that the host is pinned to; until it has answered its
-  // VMs are unknown.
+  // With another address or port, the node there must be the one that the host is pinned to; the host's VMs are unknown
+  // until that node has answered.
   Result<HostPtr> edit_host(const Edit& edit);
-  // As Store::remove_host; every node is greeted again where that made another activation.
+  // As Store::remove_host. If that began another activation, every node is greeted again.
   Status remove_host(const RemoveHost& asked);
 
  private:

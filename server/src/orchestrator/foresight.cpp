@@ -31,7 +31,7 @@ Status Foresight::ask_plugin(const VmRecord& vm, Foreseen& foreseen) const {
   return Ok{};
 }
 
-// What will come next, and may have to wait for room.
+// Adds what a start would do now. That no host fits is only a note: the start comes later.
 Result<Foreseen> Foresight::start_of(const VmRecord& vm, Foreseen foreseen) const {
   auto placement = place_vm(vm, vm.spec, store_, nodes_);
   if (!placement) {
@@ -65,7 +65,7 @@ Result<Foreseen> Foresight::edit_vm(const Edit& edit) const {
   return start_of(*after, std::move(foreseen));
 }
 
-// The size that its next start would have.
+// For a VM without a VMM, the size that its next start would have.
 Result<Foreseen> Foresight::resize_of(const VmRecord& vm, const core::ResizeCommand& size, Foreseen foreseen) const {
   VmRecord after = vm;
   core::apply(size, after.spec, after.resolved);
@@ -75,7 +75,7 @@ Result<Foreseen> Foresight::resize_of(const VmRecord& vm, const core::ResizeComm
   return start_of(after, std::move(foreseen));
 }
 
-// The job would be begun. What isn't known before its node carries it out is said.
+// For a job that would be begun. Notes what is known only when its node carries it out.
 Result<Foreseen> Foresight::job_of(const VmRecord& vm, const BeginJob& job, Foreseen foreseen) const {
   for (const JobRecord& other : store_.unfinished_jobs())
     if (other.id == vm.job_id)
@@ -130,7 +130,7 @@ Result<Foreseen> Foresight::act(const std::string& vm_id, core::Action action, b
     }
     if (decision.kind == Decision::Kind::resize_idle)
       return resize_of(*vm, options.arguments.resize, std::move(foreseen));
-    // Room, names, other jobs: what the store would say if it were recorded now.
+    // The store's checks (room, names, other jobs), without recording the job.
     decision.job.only_check = true;
     const auto checked = store_.begin_job(decision.job);
     if (!checked && lost_race(checked.error()) && attempt < kAttempts) continue;

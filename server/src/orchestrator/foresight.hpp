@@ -1,5 +1,5 @@
-// What a change would come to: the rules, the placement and the plugin's checks, and nothing is changed. What couldn't
-// be asked is said in `notes`, never assumed.
+// Dry runs: what a change would come to, by the rules, the placement and the plugin's checks, without changing
+// anything. `notes` lists what couldn't be checked; nothing is assumed.
 #pragma once
 
 #include <string>
@@ -14,14 +14,14 @@ namespace qarax::server {
 
 struct Foreseen {
   std::string action;   // create, edit, start, …
-  bool changes = true;  // false: it is so already
+  bool changes = true;  // false: the object is in that state already
   std::optional<Placement> placement;
   std::optional<VmSpec> resolved;
   std::vector<std::string> notes;
 };
 
-// Thread-safe. The errors are those of the change itself (decision.hpp, the store's checks); and a plugin's refusal of
-// what it would have to start, which a create or an edit alone wouldn't meet yet.
+// Thread-safe. The errors are those of the change itself (decision.hpp, the store's checks), and in addition a plugin's
+// refusal to start the VM, which a create or an edit alone wouldn't meet yet.
 class Foresight {
  public:
   // Borrows all.

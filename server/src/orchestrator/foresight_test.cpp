@@ -1,4 +1,4 @@
-// Dry runs on a real store and a fake node: the answers, and that nothing is changed by them.
+// Dry runs on a real store and a fake node: their answers, and that they change nothing.
 #include "foresight.hpp"
 
 #include <gtest/gtest.h>
@@ -36,7 +36,7 @@ class ForesightTest : public testing::Test {
     input.name = name;
     return (*orchestrator_->create(input))->id;
   }
-  // What would show that something was changed.
+  // Grows if anything is changed.
   std::uint64_t changes() const { return store_->changes(); }
 
   TempFolder folder_;
@@ -227,7 +227,7 @@ TEST_F(ForesightTest, SnapshotsAreTriedAndNeitherTakenNorRestored) {
   EXPECT_EQ(store_->vm(id)->observed.status.state, VmState::shutdown);
 }
 
-// Whatever a change is refused with, its dry run is refused with, word for word.
+// A dry run is refused with the same error as the change itself, word for word.
 TEST_F(ForesightTest, ARefusalIsTheChangesOwn) {
   const auto same = [](const auto& foreseen, const auto& done, std::string_view reason) {
     ASSERT_FALSE(foreseen) << reason;

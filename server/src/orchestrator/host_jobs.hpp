@@ -1,6 +1,6 @@
-// What is asked of a host's node and is no VM's action, as jobs: recorded before it begins, with the Idempotency-Key of
-// its request, and ended with what came of it. Each may be carried out twice, so that what a server left unfinished is
-// taken up by the next one, what the node was too slow with is asked for again, and nothing stays open for good.
+// Requests to a host's node that aren't actions of a VM, as jobs: recorded before they begin, with the Idempotency-Key
+// of their request, and ended with their result. Each may be carried out twice. So the next server takes up what this
+// one left unfinished, a command that the node was too slow with is repeated, and no job stays open for good.
 #pragma once
 
 #include <string>
@@ -12,41 +12,44 @@
 
 namespace qarax::server {
 
-// Thread-safe. A request that is made again with its key has the answer of its job. UNAVAILABLE "shutting-down" where
-// the server ends meanwhile: the job goes on under the next one. DEADLINE_EXCEEDED where the node was told and
-// gave no answer, for want of time or of a connection: whether it did it isn't known, and the job goes on.
+// Thread-safe. A repeated request with the same key gets the result of its job. UNAVAILABLE "shutting-down": the server
+// ends, and the next one goes on with the job. DEADLINE_EXCEEDED: the node was told but didn't answer, in time or
+// because the connection was lost; whether it did the job isn't known, and the job goes on.
 class HostJobs {
  public:
-  // Borrows all. `options`: of what goes on without its request; what isn't done by then has failed.
+  // Borrows all. `options`: how long a job is retried that goes on without its request; after that it has failed.
   HostJobs(Store& store, Adopter& adopter, Orchestrator& orchestrator, OpenJobs::Options options);
   HostJobs(Store& store, Adopter& adopter, Orchestrator& orchestrator);
 
-  // Takes up what an earlier server left and what this one's nodes are too slow with, in the background.
+  // Starts the background work: takes up the jobs that an earlier server left and those that this server's nodes were
+  // too slow with.
   void start() { open_.start(); }
-  // Ends that. False: a node is still being waited for, and its end would have to be.
+  // Ends the background work. False: a call to a node is still under way, whose end must be awaited.
   bool stop() { return open_.stop(); }
 
-  // As Orchestrator's and Adopter's calls of these names.
+  // As the corresponding functions of Orchestrator and Adopter.
   Result<HostPtr> init(const std::string& host_id, std::int64_t wait_ms);
   Result<api::AdoptPlan> adopt(const std::string& host_id, const std::string& plan, std::int64_t wait_ms);
   Result<VmPtr> adopt_vm(const std::string& host_id, const std::string& vm_id);
   Status remove_vm(const std::string& host_id, const std::string& vm_id, std::int64_t timeout_ms);
   Result<std::vector<core::Leftover>> collect(const std::string& host_id);
-  // adopt() that waits for nothing but its record and the node's word; its job goes on until the host is up.
+  // Like adopt(), but waits only until the job is recorded and the node has answered; the job goes on until the host is
+  // up.
   Result<JobPtr> adopt_in_background(const std::string& host_id, const std::string& plan);
-  // init, remove_vm or collect as a job that goes on in the background; as it then is, where its request is made again.
+  // Runs init, remove_vm or collect as a job in the background. For a repeated request, returns the job as it is then.
   Result<JobPtr> in_background(std::string_view action, const std::string& host_id, const std::string& vm_id);
 
  private:
-  // What is plain to see stands in its way first; then it is recorded.
+  // Checks what can be checked at once, then records the job.
   Result<JobPtr> begin(std::string_view action, const std::string& host_id, const std::string& vm_id = {});
   Result<JobPtr> claimed();
   Error not_ended(const std::string& job_id) const;
   void note_asked(const JobPtr& job, const std::string& detail);
-  // The end of a job that has begun, with what its work came to, or how it goes on.
+  // Ends the job with the result of its work, or lets it go on in the background if it isn't decided yet.
   Status end(const std::string& job_id, const Status& done, const std::string& outcome = {});
-  Error fail(const std::string& job_id, Error error);  // that error, as its job keeps it
-  // `why` it goes on without its request; empty: as that wanted.
+  Error fail(const std::string& job_id, Error error);  // returns the error as it is stored with the job
+  // Goes on with the job in the background. `why`: the reason for doing so without its request; empty: the request
+  // wanted it.
   void take_up(const JobPtr& job, std::string why);
   bool resume(const Job& job, const std::string& why, bool last);
   Status carry_on(const Job& job, std::string& outcome);
@@ -54,7 +57,7 @@ class HostJobs {
   Store& store_;
   Adopter& adopter_;
   Orchestrator& orchestrator_;
-  OpenJobs open_;  // the last: its attempts use the others
+  OpenJobs open_;  // declared last: its attempts use the other members
 };
 
 }  // namespace qarax::server

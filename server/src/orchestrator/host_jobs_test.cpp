@@ -1,5 +1,4 @@
-// Jobs at a host over a server that is killed at their worst moment: on a real store, a fake node and gRPC between
-// them.
+// Host jobs of a server that is killed at the worst moments: on a real store, and a fake node over gRPC.
 #include "host_jobs.hpp"
 
 #include <thread>
@@ -29,7 +28,7 @@ class HostJobsTest : public OverAFakeNode {
     close();
     open();
   }
-  // A request with the key, for the first time or once more.
+  // Makes a request with the key, the first one or a repeated one.
   template <class Use>
   auto request(Use use) {
     const auto kept = store_->kept_key(kKey);
@@ -39,7 +38,7 @@ class HostJobsTest : public OverAFakeNode {
     const RequestScope scope("r", claim);
     return use();
   }
-  // The job as the server that is killed leaves it: recorded with its key, and no more.
+  // Leaves a job as a killed server does: recorded with its key, and nothing more.
   std::string leave(std::string_view action, const std::string& vm = {}) {
     return request([&] { return (*store_->begin_host_job({std::string(action), host_, vm}))->id; });
   }
@@ -121,7 +120,7 @@ TEST_F(HostJobsTest, TheNextServerGoesOnWithWhatWasLeft) {
   EXPECT_EQ(node_.collected(), 1);
 }
 
-// It was begun before the proof came, by another host.
+// The job began before another host proved that the database was set back.
 TEST_F(HostJobsTest, WhileNothingMayBeChangedNothingIsCollected) {
   options_.try_for_ms = 0;
   node_.leave({"tap", "qx1", "", "no VM has it"});
@@ -310,7 +309,7 @@ TEST_F(HostJobsTest, TheServersOwnEndIsNoFailure) {
 
 class AdoptedAgain : public HostJobsTest {
  protected:
-  // Its node has come to obey another server since.
+  // The host's node obeys another server by now.
   std::string plan_of_anothers_node() {
     node_.obey({store_->activation().cluster_id, store_->activation().term + 5, core::new_uuid()});
     close();
@@ -319,7 +318,8 @@ class AdoptedAgain : public HostJobsTest {
     EXPECT_TRUE(plan) << plan.error().message;
     return plan ? plan->plan : std::string();
   }
-  // Killed right after the commit: the node hasn't heard of it and obeys another server still.
+  // Leaves an adopt whose server was killed right after the commit: the node hasn't heard of it and still obeys the
+  // other server.
   std::string adopt_here(const std::string& plan) {
     return request([&] {
       std::string job;
@@ -358,7 +358,7 @@ TEST_F(AdoptedAgain, AnAdoptThatWasKilledAfterItsNodeWasToldIsAtItsEnd) {
   EXPECT_EQ(again->plan, plan);
 }
 
-// Whom the node obeys may be another one by then: nobody has said that this one may take it.
+// The node may obey a third server by then, from which nobody has asked to take it over.
 TEST_F(AdoptedAgain, AnAdoptWhoseNodeWasNotToldIsAskedForAgain) {
   const std::string plan = plan_of_anothers_node();
   const std::string id = adopt_here(plan);

@@ -25,7 +25,7 @@ std::optional<JobWaiters::Outcome> JobWaiters::wait(const std::string& job_id, c
     waiters_.erase(job_id);
   }
   none_.notify_all();
-  // It may have come in between.
+  // The outcome may have come between the timeout and the removal.
   const std::lock_guard lock(waiter->mutex_);
   return waiter->outcome_;
 }

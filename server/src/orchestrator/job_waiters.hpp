@@ -17,7 +17,7 @@ namespace qarax::server {
 
 class JobWaiters {
  public:
-  // What became of a job: its VM as it is then (null: the VM is gone), or why it didn't happen.
+  // The end of a job: its VM as it is then (null: the VM is gone), or the error.
   struct Outcome {
     VmPtr vm;
     std::optional<Error> error;
@@ -25,22 +25,22 @@ class JobWaiters {
   class Waiter;
   using WaiterPtr = std::shared_ptr<Waiter>;
 
-  // Before the job is sent, so that its end can't come too early.
+  // Call this before the job is sent, or its end might come first.
   WaiterPtr add(const std::string& job_id, const std::string& vm_id);
-  // Nothing: the time is up, and nobody waits for that job any more.
+  // nullopt: the time is up, and the waiter is removed.
   std::optional<Outcome> wait(const std::string& job_id, const WaiterPtr& waiter, std::int64_t wait_ms);
-  // Whoever waits, if anybody does.
+  // Gives the outcome to the caller that waits for the job, if there is one.
   void finish(const std::string& job_id, Outcome outcome);
   void finish_all_of(const std::string& vm_id, const Outcome& outcome);
   void finish_all(const std::function<Outcome(const std::string& job_id)>& outcome_of);
   bool waits(const std::string& job_id) const;
-  // Until nobody waits, or the time is up.
+  // Blocks until nobody waits any more, or until the given time.
   void wait_until_none(std::chrono::steady_clock::time_point until);
 
  private:
   mutable std::mutex mutex_;
   std::condition_variable none_;
-  std::map<std::string, WaiterPtr> waiters_;  // by job
+  std::map<std::string, WaiterPtr> waiters_;  // by job id
 };
 
 class JobWaiters::Waiter {

@@ -1,5 +1,5 @@
-// What the server wants back of a VM when its database is lost, beside what the node needs to run it: goes along with
-// every start, is told anew when it changes (keeper.hpp), and comes back by a survey.
+// The part of a VM's record that its node keeps in case the server's database is lost, beside what the node needs to
+// run the VM. It is sent with every start and again when it changes (keeper.hpp), and a survey reads it back.
 #pragma once
 
 #include <optional>
@@ -11,13 +11,13 @@
 namespace qarax::server {
 
 struct Keep {
-  std::string hypervisor{};  // as it was asked for
+  std::string hypervisor{};  // as requested
   std::string fallback_reason{};
   std::optional<std::string> description{};
   std::string created_at{};
   Restart restart{};
   std::vector<std::string> tags{};
-  std::optional<VmSpec> spec{};  // as it was asked for, for the next start; none: an older server's words
+  std::optional<VmSpec> spec{};  // as requested, for the next start; nullopt: sent by an older server
   std::optional<std::string> boot_source_id{};
 };
 

@@ -13,9 +13,10 @@ void Keeper::look() {
     const auto before = looked_at_.find(vm->id);
     const bool is_new = before == looked_at_.end() || before->second != vm->version;
     const auto done = looked_at.emplace(vm->id, vm->version).first;
-    // A node that doesn't say what it keeps can't be asked to; a start that is under way brings it along.
+    // Skips nodes that don't report what they keep, because those are too old to be told, and VMs with a job under way:
+    // a start sends it anyway.
     if (!is_new || vm->observed.keep.empty() || !vm->job_id.empty() || !vm->host_id) continue;
-    // What was written later than anything here is the node's to tell, by an adopt.
+    // The node has a later edition than this database: only an adopt may settle that.
     if (vm->edition > 0 && vm->observed.keep_edition > vm->edition) continue;
     const RawJson words{encode(keep_of(*vm))};
     if (core::fingerprint_of_keep(vm->name, words) == vm->observed.keep) continue;

@@ -1,5 +1,5 @@
-// Sees to it that nodes keep what the server would want back of their VMs, also when it changes between two starts: a
-// name, a description, tags. Best effort, and again when a node comes back.
+// Sends nodes what they keep of their VMs for the server (keep.hpp) when it changes between two starts: a name, a
+// description, tags. Best effort; repeated when a node comes back.
 #pragma once
 
 #include <cstdint>
@@ -11,20 +11,20 @@
 
 namespace qarax::server {
 
-// One thread.
+// Used by one thread only.
 class Keeper {
  public:
   // Borrows both.
   Keeper(const Store& store, const Fleet& nodes) : store_(store), nodes_(nodes) {}
 
-  // Tells the nodes what is other than they say; called regularly.
+  // Sends what differs from what the nodes report that they keep; called regularly.
   void look();
 
  private:
   const Store& store_;
   const Fleet& nodes_;
-  std::uint64_t seen_ = 0;                          // of the store's changes
-  std::map<std::string, std::uint64_t> looked_at_;  // version of the record, by VM
+  std::uint64_t seen_ = 0;                          // Store::changes() of the last complete look
+  std::map<std::string, std::uint64_t> looked_at_;  // version of the record, by VM id
 };
 
 }  // namespace qarax::server

@@ -1,4 +1,4 @@
-// What the server makes of a node's connection: a real one to a fake node, with losses on the way.
+// NodeLink over a real connection to a fake node, with losses on the way.
 #include <limits>
 
 #include "over_a_fake_node.hpp"
@@ -11,7 +11,7 @@ namespace {
 
 class NodeLinkTest : public OverAFakeNode {
  protected:
-  // As long as the link hasn't noticed, it is up, and up() waits for nothing.
+  // Stops the server and waits until the link has noticed: until then the host is up, and up() would return at once.
   void go_away() {
     server_.stop();
     wait_until(*store_, "the host isn't up any more", [&] { return store_->host(host_)->status != HostStatus::up; });
@@ -48,13 +48,13 @@ TEST_F(NodeLinkTest, ASocketOnAnotherMachineIsNotLookedFor) {
   EXPECT_TRUE(server_.commanded_from().starts_with("ipv4:")) << server_.commanded_from();
 }
 
-// Whatever it says, the database and the other nodes go on with numbers that can still be counted up.
+// Whatever numbers a node reports, the database and the other nodes keep numbers that can still be incremented.
 TEST_F(NodeLinkTest, ANodeWhoseNumbersAreNoneIsDownAndIsNotAdopted) {
   constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
   const std::string id = started("web");
   const std::int64_t term = store_->activation().term;
   node_.raise_revision(id, kMax);
-  node_.set_state(id, VmState::paused);  // which is reported
+  node_.set_state(id, VmState::paused);  // makes the node send a report
   const auto says = [&](const std::string& words) {
     const HostPtr host = store_->host(host_);
     return host->status == HostStatus::down && host->status_reason.find(words) != std::string::npos;
@@ -72,7 +72,7 @@ TEST_F(NodeLinkTest, ANodeWhoseNumbersAreNoneIsDownAndIsNotAdopted) {
   EXPECT_EQ(store_->activation().term, term);
 }
 
-// One that its server could believe, and not count on from.
+// A term that is valid but leaves none above it for an adopt.
 TEST_F(NodeLinkTest, AnAdoptLeavesTermsForTheOtherNodes) {
   node_.obey({"another cluster", core::kLargestNumber, "a"});
   const auto refused = adopter_->plan(host_);

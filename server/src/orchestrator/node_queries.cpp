@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::int64_t kAskMs = 5'000;
 
-// `only`: what the refusal says of those that do.
+// `only`: the part of the message that says what a running VM has.
 Status check_runs(const VmRecord& vm, const std::string& only) {
   const VmState state = vm.observed.status.state;
   if (state != VmState::created && state != VmState::shutdown) return Ok{};

@@ -1,5 +1,5 @@
-// What is asked of a VM's node and is no job: its console, its VMM's log, what it counts. Nothing of it is recorded,
-// and nothing goes on once the caller is gone.
+// Queries to a VM's node that aren't jobs: its console, its VMM's log, its counters. They aren't recorded, and nothing
+// goes on once the caller is gone.
 #pragma once
 
 #include <functional>
@@ -34,7 +34,7 @@ class NodeQueries {
   Result<std::string> read_vmm_log(const VmRecord& vm) const;
 
  private:
-  Result<std::shared_ptr<NodeAccess>> link_of(const VmRecord& vm) const;  // one that is up
+  Result<std::shared_ptr<NodeAccess>> link_of(const VmRecord& vm) const;  // the link must be up
 
   const Store& store_;
   const Fleet& nodes_;

@@ -40,13 +40,13 @@ void OpenJobs::add(JobPtr job, std::string why) {
 
 void OpenJobs::work(Lane& lane) {
   if (!started_ || stopping_ || lane.works || lane.open.empty()) return;
-  // The one before has let go of the lock for good.
+  // The lane's previous thread has released the lock for the last time: joining it here can't deadlock.
   if (lane.thread.joinable()) lane.thread.join();
   try {
     lane.thread = std::thread([this, &lane] { run(lane); });
-    lane.works = true;  // before that thread has the lock
+    lane.works = true;  // set before that thread can get the lock
   } catch (const std::system_error& e) {
-    // They stay, for the next that is added or the next server.
+    // The jobs stay in the lane until the next add(), or until the next server takes them up.
     core::logger("jobs")->error("no thread for a host's jobs reason={}", core::log_value(e.what()));
   }
 }

@@ -28,10 +28,10 @@ void Orchestrator::start() {
 
 void Orchestrator::shutdown(std::int64_t grace_ms) {
   if (closed_.exchange(true)) return;
-  // Callers get the grace to hear of their job's end; then they hear where to look for it.
+  // Callers have `grace_ms` to get their job's result; after that they are told which job to look up.
   waiters_.wait_until_none(std::chrono::steady_clock::now() + std::chrono::milliseconds(grace_ms));
   store_.job_book().stop_waiting();
-  // Nor does anybody wait for a database that is away: what follows ends every thread that may.
+  // From here on nobody waits for a lost database either, because the threads that might are joined below.
   store_.stop_waiting();
   waiters_.finish_all([](const std::string& job_id) {
     return JobWaiters::Outcome{
@@ -45,7 +45,7 @@ void Orchestrator::shutdown(std::int64_t grace_ms) {
   }
   tick_.notify_all();
   if (thread_.joinable()) thread_.join();
-  nodes_.stop();  // commands in flight end here, as not decided
+  nodes_.stop();  // commands in flight end here, undecided
   pool_.stop();
   store_.flush();
 }
@@ -59,7 +59,7 @@ Result<VmPtr> Orchestrator::create(const NewVmInput& input) {
 
 Error Orchestrator::unreachable(const VmRecord& vm) const { return server::unreachable(vm, store_); }
 
-// `unchanged` is set where the VM is as asked for already and no job is needed.
+// Sets `unchanged` if the VM is as requested already and no job is needed.
 Result<BegunJob> Orchestrator::begin(const std::string& vm_id, core::Action action, const ActOptions& options,
                                      VmPtr& unchanged) {
   for (int attempt = 0;; ++attempt) {
@@ -72,7 +72,7 @@ Result<BegunJob> Orchestrator::begin(const std::string& vm_id, core::Action acti
       if (!begun && lost_race(begun.error()) && attempt < kAttempts) continue;
       return begun;
     }
-    // The state is there already; that it is meant to be is news after a crash or a guest's own power-off.
+    // No node is needed, but the desired state may have to change, e.g. after a crash or a guest's power-off.
     auto meant = decision.kind == Decision::Kind::no_change
                      ? store_.set_desired(vm_id, action)
                      : store_.resize_idle(vm_id, options.arguments.resize, vm->revision, options.expected_version);
@@ -116,7 +116,7 @@ Result<std::string> Orchestrator::remove(const std::string& vm_id, bool forget, 
       QARAX_TRY(const VmPtr begun, act(vm_id, core::Action::remove, options));
       return begun ? begun->job_id : std::string();
     }
-    // A start may come in between: then there is a node to tell, and this looks again.
+    // A start may have come in between; then there is a node to tell, so decide again.
     auto removed = store_.remove_vm(vm_id, *alone, options.expected_version);
     if (!removed && lost_race(removed.error()) && attempt < kAttempts) continue;
     if (!removed) return removed;

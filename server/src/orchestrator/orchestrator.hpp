@@ -1,5 +1,6 @@
-// What users ask of VMs, made into jobs: recorded with the desired state, sent to the node, awaited. One job at a time
-// per VM (the store's rule); a job that nobody decided stays open and is asked for again when its node is there.
+// Turns users' requests on VMs into jobs: recorded together with the desired state, sent to the node, awaited. One job
+// at a time per VM (the store enforces that). A job without a result stays open and is sent again when its node is
+// there.
 #pragma once
 
 #include <atomic>
@@ -25,11 +26,11 @@
 namespace qarax::server {
 
 struct OrchestratorOptions {
-  std::int64_t stop_timeout_ms = 30'000;  // what a guest gets after the power button
+  std::int64_t stop_timeout_ms = 30'000;  // time for the guest to shut down after the power button
   std::int64_t start_timeout_ms = 120'000;
-  std::int64_t snapshot_timeout_ms = 600'000;  // of taking or restoring one: as much as the VM's memory is written
+  std::int64_t snapshot_timeout_ms = 600'000;  // for taking or restoring one: the VM's memory is written or read
   std::int64_t action_timeout_ms = 30'000;     // every other action at the node
-  Retention retention{};                       // of what is removed in time
+  Retention retention{};                       // how long old data is kept
   Restarts::Options restarts{};
 };
 
@@ -37,33 +38,34 @@ class Orchestrator {
  public:
   using Options = OrchestratorOptions;
   Orchestrator(Store& store, Fleet& nodes, Options options = {});
-  ~Orchestrator();  // shutdown(0) where nobody called it
+  ~Orchestrator();  // calls shutdown(0) if nobody did
 
-  // Links to all known hosts; jobs that an earlier server left are taken up as their nodes come.
+  // Connects to all known hosts; jobs that an earlier server left are taken up as their nodes come.
   void start();
-  // New work is refused, waiting callers are answered UNAVAILABLE with their job; VMs and jobs go on.
+  // Refuses new work, and answers waiting callers UNAVAILABLE with their job after at most `grace_ms`. VMs and jobs go
+  // on.
   void shutdown(std::int64_t grace_ms);
   bool is_closed() const { return closed_.load(); }
 
-  // ALREADY_EXISTS "name-taken"; FAILED_PRECONDITION "no-host-fits", "hypervisor-unavailable" where no known host ever
-  // could.
+  // ALREADY_EXISTS "name-taken"; FAILED_PRECONDITION "no-host-fits" or "hypervisor-unavailable": no known host could
+  // ever run it.
   Result<VmPtr> create(const NewVmInput& input);
-  // Blocks the caller until the job is final: the VM then is what GET shows. Not for `remove`. FAILED_PRECONDITION
-  // "unsupported-by-hypervisor", UNIMPLEMENTED "node-outdated" before anything is recorded.
+  // Blocks the caller until the job is final; returns the VM as GET then shows it. Not for `remove`.
+  // FAILED_PRECONDITION "unsupported-by-hypervisor" and UNIMPLEMENTED "node-outdated" come before anything is recorded.
   Result<VmPtr> act(const std::string& vm_id, core::Action action, const ActOptions& options);
-  // UNAVAILABLE "node-unreachable" where a VM may run on a node that doesn't answer, unless `forget`: then a tombstone
-  // stays, which the node is held to when it returns. The id of the job: with `respond_async` it goes on where its node
-  // has to carry it out; empty where its end was waited for.
+  // UNAVAILABLE "node-unreachable": the VM may run on a node that doesn't answer. With `forget` the record is removed
+  // all the same, and a tombstone makes the node delete the VM when it returns. Returns the job's id if the job goes on
+  // (`respond_async`, and its node must carry it out) or completed at once; empty: the job's end was awaited.
   Result<std::string> remove(const std::string& vm_id, bool forget, const ActOptions& options);
 
-  // Ends a start or a stop: what it did is undone at the node, and the desired state is what it was before. Blocks
-  // until the node has decided; the job as it then is, with `respond_async` as it is now. NOT_FOUND "job-not-found";
-  // FAILED_PRECONDITION "job-finished" (also where it came to its end first), "not-cancellable"; UNAVAILABLE
-  // "node-unreachable".
+  // Cancels a job (can_be_cancelled()): what it did is undone at the node, and the desired state becomes what it was
+  // before. Blocks until the node has decided and returns the job as it then is; with `respond_async` returns it as it
+  // is now. NOT_FOUND "job-not-found"; FAILED_PRECONDITION "job-finished" (also if the job ended before the cancel took
+  // effect), "not-cancellable"; UNAVAILABLE "node-unreachable".
   Result<JobPtr> cancel(const std::string& job_id, const ActOptions& options);
 
   Result<HostPtr> add_host(const NewHostInput& input);
-  // Connects now and answers the host once it is up, or why it isn't.
+  // Connects now. Returns the host once it is up, or the error that keeps it from being up.
   Result<HostPtr> init_host(const std::string& host_id, std::int64_t timeout_ms);
 
  private:
@@ -72,7 +74,7 @@ class Orchestrator {
 
   void send(const JobRecord& job);
   void note_sent(const JobRecord& job, const VmRecord& vm);
-  bool cancel_at_node(const std::string& job_id);  // false: no call for it is in flight
+  bool cancel_at_node(const std::string& job_id);  // false: no call for this job is in flight
   Error explained(Error said, const JobRecord& job, const std::string& vm_name) const;
   void put_aside(const std::string& job_id, core::Action by);
   void decided(const JobRecord& job, const CommandOutcome& outcome);
@@ -95,13 +97,13 @@ class Orchestrator {
   JobWaiters waiters_;
 
   std::mutex mutex_;
-  std::map<std::string, std::function<void()>> in_flight_;  // how to cancel it, by job
-  std::set<std::string> burying_;                           // VMs whose tombstone's delete is in flight
+  std::map<std::string, std::function<void()>> in_flight_;  // functions that cancel calls in flight, by job id
+  std::set<std::string> burying_;                           // VMs whose delete by a tombstone is in flight
 
   Promises promises_;
 
-  Restarts restarts_;  // only do_chores()
-  Keeper keeper_;      // only tick()
+  Restarts restarts_;  // used by do_chores() only
+  Keeper keeper_;      // used by tick() only
   std::atomic<bool> doing_chores_{false};
   std::atomic<bool> to_tidy_{false};
 

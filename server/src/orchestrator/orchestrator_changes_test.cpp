@@ -1,4 +1,4 @@
-// What changes a VM that is there: sizes, snapshots, words, and restarts that nobody asked for.
+// Changes of existing VMs: sizes, snapshots, edits, and restarts that nobody asked for.
 #include "orchestrator_fixture.hpp"
 
 namespace qarax::server {
@@ -128,7 +128,7 @@ TEST_P(OrchestratorTest, ANodeKeepsWhatTheServerWouldWantBackAlsoWhenThatChanges
   ASSERT_TRUE(editor.edit_vm({id, R"({"description":"first words","name":"front"})", std::nullopt}));
   wait_for("first words");
   EXPECT_EQ(node_.survey({}).vms[0].report.name, "front");
-  // While its node is away, and told when that is back.
+  // An edit while the node is away, which it is told when it comes back.
   stop_node();
   wait_for_state(id, VmState::unknown);
   ASSERT_TRUE(editor.edit_vm({id, R"({"tags":["prod"]})", std::nullopt}));
@@ -142,13 +142,13 @@ TEST_P(OrchestratorTest, WordsThatANodeWasToldLaterAreNotReplacedByWhatIsWritten
   ASSERT_TRUE(act(id, Action::start));
   const std::int64_t edition = store_->vm(id)->edition;
   EXPECT_EQ(node_.survey({}).vms[0].report.keep_edition, edition);
-  // As a copy of this database that went on has told it.
+  // As if a later state of this database had sent it.
   node_.keep(id, "later", RawJson{R"({"description":"later"})"}, edition + 3);
   wait_until(*store_, "the edition of what was told",
              [&] { return store_->vm(id)->observed.keep_edition == edition + 3; });
   Keeper keeper(*store_, *nodes_);
   keeper.look();
-  orchestrator_.reset();  // with what it would have told by now
+  orchestrator_.reset();  // returns once what it would have sent by now was sent
   EXPECT_EQ(node_.survey({}).vms[0].report.name, "later");
   EXPECT_EQ(node_.told_to_keep(), 1);
 }

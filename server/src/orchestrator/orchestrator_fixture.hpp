@@ -50,7 +50,7 @@ class OrchestratorTest : public testing::TestWithParam<Way> {
     node_.hang(false);
     close_alone();
   }
-  // The server only: what hangs at the node goes on hanging.
+  // Ends only the server; commands that hang at the node stay there.
   void close_alone() {
     orchestrator_.reset();
     nodes_.reset();
@@ -71,20 +71,20 @@ class OrchestratorTest : public testing::TestWithParam<Way> {
     return std::async(std::launch::async, [this, id, action] { return act(id, action); });
   }
   VmState state(const std::string& id) const { return store_->vm(id)->observed.status.state; }
-  // Until the VM has no job and is in that state.
+  // Waits until the VM has no job and is in that state.
   void settle(const std::string& id, VmState wanted) const {
     wait_until(*store_, "a VM without a job that is " + std::string(to_string(wanted)), [&] {
       const VmPtr now = store_->vm(id);
       return now && now->job_id.empty() && now->observed.status.state == wanted;
     });
-    // A job shows its end a moment after its VM does, under the same lock, which this takes.
+    // A job's end becomes visible a moment after its VM's, under the same lock, which this call takes.
     static_cast<void>(store_->unfinished_jobs());
   }
   void wait_for_state(const std::string& id, VmState wanted) const {
     wait_until(*store_, "a VM that is " + std::string(to_string(wanted)), [&] { return state(id) == wanted; });
   }
 
-  // A start that hangs at its node: its job.
+  // Begins a start that hangs at its node; returns its job's id.
   std::string hanging_start(const std::string& id, std::future<Result<VmPtr>>& start) {
     node_.hang(true);
     start = begin(id, Action::start);

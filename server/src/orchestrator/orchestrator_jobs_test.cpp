@@ -1,4 +1,4 @@
-// What a job says of itself, who may cancel it, and what becomes of it when its server or its connection ends.
+// What a job shows, which jobs can be cancelled, and what becomes of a job when its server or connection ends.
 #include "orchestrator_fixture.hpp"
 
 namespace qarax::server {
@@ -150,7 +150,7 @@ TEST_P(OrchestratorTest, ACancelOutlivesTheServerThatHeardOfIt) {
   const std::string id = vm("web");
   std::future<Result<VmPtr>> start;
   const std::string job = hanging_start(id, start);
-  // As far as the server comes that is killed before it has told the node.
+  // As a server leaves it that is killed before it has told the node.
   ASSERT_TRUE(store_->cancel_job(job));
   orchestrator_->shutdown(0);
   static_cast<void>(start.get());

@@ -1,4 +1,4 @@
-// What is asked of a node, and of a VM whose node can't be asked.
+// Queries to nodes, and VMs whose node can't be reached.
 #include "orchestrator_fixture.hpp"
 
 namespace qarax::server {

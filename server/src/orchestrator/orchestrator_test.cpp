@@ -1,4 +1,4 @@
-// Jobs from REST's side to a node and back: what is lost, late, repeated or overtaken on the way.
+// Jobs from the request to the node and back: replies that are lost, late, repeated or overtaken.
 #include "orchestrator_fixture.hpp"
 
 namespace qarax::server {
@@ -48,7 +48,8 @@ TEST_P(OrchestratorTest, AJobThatIsPutAsideIsCancelledAtItsNodeAlsoWhereNoCallWa
   node_.wait_for_command(Action::start);
   const std::int64_t revision = store_->vm(id)->revision;
   std::this_thread::sleep_for(
-      std::chrono::milliseconds(100));  // until its answer has come; no tick before half a second
+      // Long enough for the call's answer; the next tick is half a second away.
+      std::chrono::milliseconds(100));
   static_cast<void>(act(id, Action::stop));
   EXPECT_EQ(start.get().error().reason, "superseded");
   wait_until(*store_, "the node was asked to cancel the start", [&] { return node_.was_cancelled(id, revision); });
@@ -149,7 +150,7 @@ TEST_P(OrchestratorTest, TheEndOfTheServerIsBoundedAndTellsWhoWaits) {
   orchestrator_->shutdown(20);
   const auto told = start.get();
   ASSERT_FALSE(told);
-  // On a busy machine the node's heartbeat may be missed before the grace is over, which is told first.
+  // On a busy machine a heartbeat may be missed before the grace is over; then the caller gets that error first.
   EXPECT_TRUE(told.error().reason == "shutting-down" || told.error().reason == "node-unreachable")
       << told.error().reason;
   const auto refused = act(id, Action::force_stop);

@@ -1,5 +1,5 @@
-// A server's parts on a real store in a folder, and a fake node on a real gRPC port that they reach: ended and begun
-// anew as the program is.
+// The parts of a server on a real store in a folder, and a fake node that they reach over a real gRPC port. Tests can
+// stop and restart the server's parts as if it were the program.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -35,12 +35,12 @@ Error answer_of_node(Error said, const VmRecord& vm, const Store& store) {
   Error error = std::move(said).context("VM " + vm.name + " on host " + (host ? host->name : "?"));
   if (error.reason == "vm-not-found") return not_at_its_node(std::move(error));
   if (error.reason == "stale-session") {
-    // It was restarted a moment ago and hasn't been greeted yet.
+    // The node has just restarted and this server hasn't greeted it yet.
     error.code = Code::unavailable;
     error.reason = "node-unreachable";
   }
   if (error.code == Code::unauthenticated) error.reason = "node-unauthorized";
-  // The node answered: who didn't is the VMM. There is no job to follow.
+  // The node answered, so it was the VMM that didn't. There is no job to follow.
   if (error.code == Code::deadline_exceeded && error.reason.empty()) error.reason = "vmm-silent";
   return error;
 }
@@ -72,11 +72,11 @@ Result<Choice> choice_for(const VmRecord& vm, const VmSpec& spec, const Store& s
   }
   if (vm.host_id && vm.incarnation > 0 && !candidates.empty() && !candidates.front().reachable)
     return unreachable(vm, store);
-  // What it was frozen for at its first start runs it ever after.
+  // The hypervisor for which the machine was frozen at the first start runs the VM ever after.
   const std::string& hypervisor =
       vm.resolved && !vm.observed.hypervisor.empty() ? vm.observed.hypervisor : vm.hypervisor;
   VmSpec asked = spec;
-  if (vm.resolved) asked.config = {};  // frozen as its plugin took it, also where that has another schema by now
+  if (vm.resolved) asked.config = {};  // frozen as its plugin accepted it, even if the plugin has another schema by now
   return Choice{{vm.name, hypervisor, std::move(asked)}, std::move(candidates)};
 }
 

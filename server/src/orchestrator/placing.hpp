@@ -1,4 +1,4 @@
-// Where a VM would start now. Asked by a start, and by whoever only wants to know.
+// Where a VM would start now; for starts and for dry runs.
 #pragma once
 
 #include <map>
@@ -12,45 +12,46 @@
 
 namespace qarax::server {
 
-// Starts that have chosen their host and aren't recorded yet: the next one doesn't take the host with the most room for
-// empty that all of them have taken. Whether there is room is the store's to say. Thread-safe.
+// Starts that have chosen their host but aren't recorded yet. They count when the next start looks for the host with
+// the most room, so that not all of them choose the same one. Whether there is room is for the store to decide.
+// Thread-safe.
 class Promises {
  public:
-  using Kept = std::shared_ptr<const void>;  // for as long as the choice counts; not longer than this
+  using Kept = std::shared_ptr<const void>;  // the promise counts while this lives; must not outlive the Promises
   struct Promised {
     Placement placement;
     Kept kept;
   };
-  // place()'s choice and errors, with what is promised counted.
+  // As place(), with the promised memory counted.
   Result<Promised> place(const PlacementRequest& request, std::vector<Candidate> candidates);
 
  private:
   std::mutex mutex_;
-  std::map<std::string, std::int64_t> bytes_;  // by host
+  std::map<std::string, std::int64_t> bytes_;  // by host id
 };
 
-// What a choice is made of.
+// The input of place().
 struct Choice {
   PlacementRequest request;
   std::vector<Candidate> candidates;
 };
-// With `spec`, its own or a snapshot's. UNAVAILABLE "node-unreachable" for a VM that was started before, on a host that
+// `spec`: the VM's own or a snapshot's. UNAVAILABLE "node-unreachable": the VM was started before, on a host that
 // doesn't answer.
 Result<Choice> choice_for(const VmRecord& vm, const VmSpec& spec, const Store& store, const Fleet& nodes);
-// The choice itself, where nothing comes of it; else place()'s errors.
+// The choice for a dry run, which promises nothing; else place()'s errors.
 Result<Placement> place_vm(const VmRecord& vm, const VmSpec& spec, const Store& store, const Fleet& nodes);
 
-// Its host can be asked now.
+// Whether the VM's host can be reached now.
 bool is_reachable(const VmRecord& vm, const Fleet& nodes);
-// It can't, and why.
+// The error for a VM whose host can't be reached, with the reason.
 Error unreachable(const VmRecord& vm, const Store& store);
 
-// It isn't at its node; here it is, and GET shows it: FAILED_PRECONDITION "wrong-state".
+// Turns a node's "there is no such VM" into FAILED_PRECONDITION "wrong-state": the server has the VM, and GET shows it.
 Error not_at_its_node(Error said);
-// What its node said, or didn't, to a question about it, in the words of the REST API.
+// Turns the error of a query to a VM's node into the terms of the REST API.
 Error answer_of_node(Error said, const VmRecord& vm, const Store& store);
 
-// What its node gets for a start under that placement.
+// The node's command for a start of the VM under that hypervisor.
 core::StartCommand start_command(const VmRecord& vm, const std::string& hypervisor);
 
 }  // namespace qarax::server

@@ -1,4 +1,4 @@
-// Which host a start takes while others are on their way to theirs.
+// Which host a start chooses while other starts are about to be recorded.
 #include "placing.hpp"
 
 #include <gtest/gtest.h>
@@ -80,7 +80,7 @@ TEST_F(PlacingTest, StartsThatArentRecordedYetDontAllTakeTheSameHost) {
   const Decision third = start("c");
   const Decision fourth = start("d");
   EXPECT_NE(host_of(third), host_of(fourth));
-  // What came to nothing counts no longer.
+  // A promise that is dropped no longer counts.
   const std::string free = host_of(second);
   second = {};
   EXPECT_EQ(host_of(start("e")), free);

@@ -22,7 +22,7 @@ std::vector<Restarts::Due> Restarts::due(const std::vector<VmPtr>& vms, std::int
     const bool runs = core::has_vmm(vm->observed.status.state);
     if (runs && seen.running_ns == 0) seen.running_ns = now_ns;
     if (runs) seen.calm = now_ns - seen.running_ns >= options_.calm_ms * 1'000'000;
-    // Its limit doesn't hold for one that has come to rest in between.
+    // The limit doesn't apply to a VM that ran for `calm_ms` in between.
     if (!wants_restart(*vm, seen.calm)) {
       seen.ended_ns = 0;
       seen.in_vain = 0;

@@ -18,7 +18,7 @@ class RestartsTest : public testing::Test {
   }
   void ended() { vm.observed.status.state = VmState::shutdown; }
   void runs() { vm.observed.status.state = VmState::running; }
-  // As the store does it when a restart is recorded, and its start then ends at once.
+  // Changes the record as the store does when a restart is recorded; its start then ends at once.
   void restarted() {
     ++vm.incarnation;
     ++vm.restart.count;

@@ -58,7 +58,7 @@ TEST_F(AdopterTest, ABackupOfTheSameActivationIsNoticedByHowFarItsNodeWasTold) {
   const std::string gone = started("gone");
   back_up();
   const std::int64_t epoch = store_->events().last().epoch;
-  // Nothing of this is a command with a higher revision.
+  // None of these changes is a command with a higher revision.
   edit(web, R"({"tags":["prod"],"description":"later words"})");
   wait_until_kept(web);
   ASSERT_TRUE(orchestrator_->create({"never started", std::nullopt, "", std::nullopt, {}}));
@@ -113,7 +113,7 @@ TEST_F(AdopterTest, ABackupWhoseServerWentOnWithoutItsNodeIsNoticedWhenThatIsBac
   const std::int64_t told = node_.position();
   server_.stop();
   set_back();
-  // It counts on, and past what was lost, while nobody can say anything against it.
+  // The server counts on, past the lost position, while no node is there to contradict it.
   for (int i = 0; store_->progress().position <= told + 3; ++i)
     ASSERT_TRUE(orchestrator_->create({"vm" + std::to_string(i), std::nullopt, "", std::nullopt, {}}));
   server_.start();
@@ -223,7 +223,7 @@ TEST_F(AdopterTest, ANodeThatIsBeingAdoptedProvesNothingMeanwhile) {
     all.host_id = host_;
     all.above_term = before.term;
     QARAX_CHECK(store_->adopt(all));
-    std::this_thread::sleep_for(std::chrono::milliseconds(200));  // ten times the chance to prove something
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));  // long enough for ten attempts of the link
     return Ok{};
   }));
   nodes_->reconnect_all();

@@ -1,4 +1,4 @@
-// What goes on beside the requests, while the database keeps somebody waiting.
+// The background work while the database keeps a thread waiting.
 #include <Poco/Data/Session.h>
 #include <Poco/Data/Statement.h>
 #include <gtest/gtest.h>
@@ -32,7 +32,7 @@ TEST(Ticks, ADatabaseThatKeepsTheTidyingWaitingKeepsNoHeartbeatFromBeingMissed) 
   const std::string file = folder / "qarax.db";
   auto store = open_sqlite(file);
   ASSERT_TRUE(store) << store.error().message;
-  // For as long as SQLite's patience, three seconds, in which there are half a dozen ticks. The first one tidies up.
+  // Locks the database for SQLite's busy timeout of three seconds, which is half a dozen ticks. The first tick prunes.
   Poco::Data::Session other("SQLite", file);
   other << "BEGIN IMMEDIATE", Poco::Data::Keywords::now;
   CountingFleet fleet;

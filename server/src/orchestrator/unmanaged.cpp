@@ -1,4 +1,4 @@
-// VMs that only a node knows, and what is left there that no VM owns.
+// VMs that only a node knows, and things on the node that no VM owns.
 #include <future>
 
 #include "able.hpp"
@@ -61,7 +61,7 @@ Result<core::KeptVm> Adopter::find_removable(const Draft& draft, const std::stri
 Result<std::int64_t> Adopter::revision_to_remove(const std::string& host_id, const std::string& vm_id) {
   QARAX_TRY(const Draft made, draft(host_id));
   QARAX_TRY(const core::KeptVm kept, find_removable(made, vm_id));
-  // Whoever has a folder was commanded once: the node hasn't read of it how often.
+  // A VM with a folder has had at least one command: with revision 0 the node just hasn't read the folder yet.
   if (kept.report.revision == 0)
     return make_error(Code::unavailable, "its node is still taking VM " + vm_id + " over", "node-recovering");
   return kept.report.revision + 1;
@@ -72,7 +72,7 @@ Status Adopter::remove_vm(const std::string& host_id, const std::string& vm_id, 
   QARAX_TRY(const Draft made, draft(host_id));
   QARAX_TRY(const core::KeptVm kept, find_removable(made, vm_id));
   NodeCommand command{.action = core::Action::remove, .vm = vm_id, .incarnation = kept.report.incarnation};
-  // Above what the node has heard from elsewhere since.
+  // Must be above the revisions that the node got from elsewhere since.
   command.revision = kept.report.revision > revision ? kept.report.revision + 1 : revision;
   auto promise = std::make_shared<std::promise<CommandOutcome>>();
   auto future = promise->get_future();
@@ -81,7 +81,8 @@ Status Adopter::remove_vm(const std::string& host_id, const std::string& vm_id, 
   const CommandOutcome outcome = future.get();
   if (outcome.error) {
     Error error = *outcome.error;
-    // The node's last word, which it repeats for that revision, looks otherwise like one that wasn't heard.
+    // The node has decided, and repeats this error for that revision. Without a reason it would look like a missing
+    // answer.
     if (outcome.decided && error.reason.empty())
       error.reason = error.code == Code::deadline_exceeded ? "vmm-silent" : "vmm-failed";
     return error;

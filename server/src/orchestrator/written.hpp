@@ -1,4 +1,4 @@
-// A record in the words of who asked for it.
+// A VM's record as a request of the REST API.
 #pragma once
 
 #include "api/new_vm.hpp"
@@ -6,7 +6,7 @@
 
 namespace qarax::server {
 
-// What a client could have written to get this VM.
+// The request that would create this VM.
 api::NewVm written(const VmRecord& vm);
 
 }  // namespace qarax::server

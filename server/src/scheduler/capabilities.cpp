@@ -17,7 +17,7 @@ std::string interface_of(std::string_view capability) {
   return std::string("qarax.hypervisor.").append(capability).append("/1");
 }
 
-// Why not; empty: it can.
+// Why the plugin lacks the capability; empty: it has it.
 std::string missing(const core::PluginInfo& plugin, std::string_view capability) {
   if (!holds(plugin.interfaces, interface_of(capability))) return "it doesn't offer " + interface_of(capability);
   if (!plugin.description) return {};

@@ -1,4 +1,4 @@
-// What a hypervisor can do on a host, by what its plugin says of itself: asked before anything is recorded.
+// What a hypervisor can do on a host, according to its plugin. Checked before a job is recorded.
 #pragma once
 
 #include <string>
@@ -9,12 +9,13 @@
 
 namespace qarax::server {
 
-// pause, reboot, resize, snapshot, disks, nics, console, counters: those that the plugin's code offers (interfaces) and
-// its VMM on that host has (describe.features; a plugin that names none of them there leaves it to its interfaces).
+// Some of pause, reboot, resize, snapshot, disks, nics, console, counters: those that the plugin's code offers
+// (interfaces) and that its VMM on that host has (describe.features; if these name none of them, the interfaces alone
+// decide).
 std::vector<std::string> capabilities_of(const core::PluginInfo& plugin);
 
-// FAILED_PRECONDITION "unsupported-by-hypervisor", naming plugin, capability and host. A plugin that the node doesn't
-// tell of is left to the node.
+// FAILED_PRECONDITION "unsupported-by-hypervisor", naming plugin, capability and host. Ok for a plugin that the node
+// doesn't report as loaded: then the node decides.
 Status check_capability(const core::NodeInfo& node, const std::string& host_name, const std::string& hypervisor,
                         std::string_view capability);
 

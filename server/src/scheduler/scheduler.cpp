@@ -11,14 +11,14 @@ namespace {
 
 using core::PluginState;
 
-// What stands in the way: the hypervisor or the config that is asked for, or what the host has and is.
+// What prevents the placement: the requested hypervisor, the requested config, or the host's own size and state.
 enum class About { host, hypervisor, config };
 
 struct Refusal {
   About about = About::host;
   std::string text;
-  std::string pointer{};  // of the member that is to blame
-  bool passes = false;    // by itself, in a moment
+  std::string pointer{};  // JSON pointer to the member that is the cause
+  bool passes = false;    // passes by itself soon
 };
 
 std::string mebibytes(std::int64_t bytes) { return std::to_string(bytes / (std::int64_t{1} << 20)) + " MiB"; }
@@ -29,7 +29,7 @@ const core::PluginInfo* find_plugin(const core::NodeInfo& node, const std::strin
   return nullptr;
 }
 
-// What there is, and why some of it is of no use.
+// Lists the host's plugins, with the reasons why some can't be used.
 std::string told_of(const core::NodeInfo& node) {
   std::string out;
   for (const auto& plugin : node.plugins) {
@@ -53,7 +53,8 @@ std::string unusable(const core::NodeInfo& node, const std::string& name) {
   return {};
 }
 
-// Its plugin has the last word at the start; what its schema says needs no start.
+// Checks the config against the plugin's schema. The plugin itself decides at the start, but objections of its schema
+// are known now.
 std::optional<Refusal> judge_config(const VmSpec& spec, const core::PluginInfo& plugin) {
   if (spec.config.text == "null" || !plugin.description) return std::nullopt;
   auto problems = core::find_problems(plugin.description->options_schema.text, spec.config.text, "/config");
@@ -63,7 +64,7 @@ std::optional<Refusal> judge_config(const VmSpec& spec, const core::PluginInfo& 
                  std::move(first.pointer)};
 }
 
-// The plugin that it is about may be one that its node is still loading.
+// Whether the plugin may be one that its node is still loading.
 bool may_come(const core::NodeInfo& node, const std::string& name) {
   const core::PluginInfo* plugin = find_plugin(node, name);
   if (plugin != nullptr) return plugin->state == PluginState::loading;
@@ -71,7 +72,8 @@ bool may_come(const core::NodeInfo& node, const std::string& name) {
                      [](const auto& one) { return one.state == PluginState::loading; });
 }
 
-// What no waiting would change: hypervisor, size and config, or `passes`. Sets `placement` where the host passes.
+// Checks what doesn't change with the load: hypervisor, size and config. A Refusal has `passes` set if a plugin is
+// still being loaded. Sets `placement` if the host fits.
 std::optional<Refusal> judge_host(const PlacementRequest& request, const HostRecord& host, Placement& placement) {
   const core::NodeInfo& node = *host.info;
   std::string name = request.hypervisor.empty() ? node.default_hypervisor : request.hypervisor;
@@ -82,7 +84,7 @@ std::optional<Refusal> judge_host(const PlacementRequest& request, const HostRec
   }
   if (std::string why = unusable(node, name); !why.empty()) {
     if (may_come(node, name)) return Refusal{About::host, why, {}, true};
-    // Only where the node's operator said so, and the VM says it for as long as it lives.
+    // Only if the node's operator configured it; the VM shows the reason for as long as it exists.
     const auto other = node.fallback.find(name);
     if (other == node.fallback.end()) return Refusal{About::hypervisor, why};
     if (std::string why_other = unusable(node, other->second); !why_other.empty())
@@ -123,7 +125,7 @@ Error no_host(const PlacementRequest& request, const std::vector<std::pair<std::
   };
   const bool hypervisor = all_about(About::hypervisor);
   const bool config = all_about(About::config);
-  // Whoever asks again in a moment may be lucky.
+  // A refusal that passes by itself makes a later retry worthwhile.
   const bool passes = std::any_of(refusals.begin(), refusals.end(), [](const auto& r) { return r.second.passes; });
   const Code code = passes ? Code::unavailable : config ? Code::invalid_argument : Code::failed_precondition;
   Error error = make_error(code, "no host can take VM " + request.vm_name + (passes ? " yet" : ""),

@@ -1,5 +1,4 @@
-// Where a VM goes: a pure function of what it asks for and what the hosts are. It decides nothing else and keeps
-// nothing.
+// Chooses the host for a VM: a pure function of the VM's needs and the hosts' state, without side effects.
 #pragma once
 
 #include <string>
@@ -11,9 +10,10 @@ namespace qarax::server {
 
 struct Candidate {
   HostPtr host;
-  std::int64_t reserved = 0;  // bytes of its memory that are taken
-  bool reachable = true;      // a command would get there now
-  std::int64_t promised = 0;  // bytes that others are about to take: another host is preferred, none is refused for it
+  std::int64_t reserved = 0;  // bytes of the host's memory that are reserved
+  bool reachable = true;      // whether a command would get there now
+  // Bytes that starts under way will reserve: other hosts are preferred, but none is refused for it.
+  std::int64_t promised = 0;
 };
 
 struct PlacementRequest {
@@ -22,14 +22,14 @@ struct PlacementRequest {
   VmSpec spec;
 };
 
-// The host with the most free memory among those that fit, what is promised counted as taken. FAILED_PRECONDITION
-// "no-host-fits" (or "hypervisor-unavailable", where the hypervisor is all that's missing; INVALID_ARGUMENT
-// "validation", where no plugin takes the VM's config; UNAVAILABLE "plugin-loading", where a host still loads what the
-// VM asks for), with one detail a host: why not.
+// The host with the most free memory among those that fit; promised memory counts as taken. FAILED_PRECONDITION
+// "no-host-fits" (or "hypervisor-unavailable", if only the hypervisor is missing; INVALID_ARGUMENT "validation", if no
+// plugin takes the VM's config; UNAVAILABLE "plugin-loading", if a host is still loading what the VM needs), with one
+// detail for each host that says why not.
 Result<Placement> place(const PlacementRequest& request, const std::vector<Candidate>& candidates);
 
-// Before a VM is created: could any host ever take it? Hosts that were never heard of may; what is taken or down now
-// doesn't count. The same errors as place().
+// Checked before a VM is created: could any host ever take it? A host that was never heard of counts as one that could;
+// what is reserved or down at present doesn't matter. The same errors as place().
 Status could_fit(const PlacementRequest& request, const std::vector<HostPtr>& hosts);
 
 // What a VM that names no hypervisor and was never placed would get: the default of the first host that is up and has

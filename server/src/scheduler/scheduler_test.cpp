@@ -70,7 +70,7 @@ TEST(Place, AConfigThatThePluginsSchemaRefusesNeedsNoStart) {
   EXPECT_EQ(error.details[0].pointer, "/config/cpo");
   EXPECT_EQ(error.details[0].detail,
             "host strict: hypervisor qemu doesn't take /config/cpo: unknown option; it knows cpu");
-  // Another version of it elsewhere may take it.
+  // Another version of the plugin, on another host, may accept it.
   EXPECT_EQ(place(request, {candidate(strict), candidate(host("other", 4 * kGiB))})->host_id, "id-other");
 }
 

@@ -1,4 +1,4 @@
-// What the server has to know of an action that no node needs: beside core's traits, in one place.
+// Facts about actions that only the server needs, in one table. Core's traits hold those that nodes need too.
 #pragma once
 
 #include <optional>
@@ -9,23 +9,23 @@
 
 namespace qarax::server {
 
-// How long its node gets for it: OrchestratorOptions.
+// Which timeout of OrchestratorOptions applies to the node's answer.
 enum class Patience {
   any,
   start,
-  snapshot,  // as much as a VM's memory is written or read
-  guests,    // what its guest got to end, and `any`
+  snapshot,  // time to write or read the VM's memory
+  guests,    // the timeout given to the guest, plus `any`
 };
 
 struct ActionFacts {
   core::Action action;
-  // Ends or removes something: done also where the database's disk has no room for more.
+  // Ends or removes something, so it is allowed even when the database's disk is nearly full.
   bool frees = false;
-  // Takes its time and can be undone; the rest is done in a moment, or what it has removed is gone.
+  // A user may cancel it: it takes long and can be undone. The others end at once, or what they removed is gone.
   bool cancellable = false;
   Patience patience = Patience::any;
-  // What it needs of its hypervisor beyond what every hypervisor can, and of its node beyond protocol 1; empty:
-  // nothing.
+  // Capability that the hypervisor must have and feature that the node must have. Empty: every hypervisor, or every
+  // node of protocol 1, will do.
   std::string_view capability = "";
   std::string_view feature = "";
 };

@@ -40,7 +40,8 @@ bool AnswerWatch::has_cut() const {
   return cut_;
 }
 
-// Looks are counted, not time: a process that was stopped itself finds its answers first.
+// Counts checks instead of measuring time: after the process itself was stopped for a while, it gets to read the
+// answers that came meanwhile.
 void AnswerWatch::watch() {
   std::unique_lock lock(mutex_);
   std::uint64_t seen = 0;

@@ -22,7 +22,7 @@ struct Pair {
   core::Fd there;
 };
 
-// Waits for it.
+// Blocks until the other end is closed (true) or sends something.
 bool ends(const core::Fd& fd) {
   char byte = 0;
   return ::read(fd.get(), &byte, 1) == 0;

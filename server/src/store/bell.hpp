@@ -1,5 +1,5 @@
-// What one thread sleeps on until another has something for it: of all that wait for one lock only who is meant wakes.
-// Thread-safe; shared, so that it may be rung after its thread has gone on, or ended.
+// What one thread sleeps on until another has something for it: only the thread that is meant wakes, not all that wait
+// for a common lock. Thread-safe. Shared, so that it may be rung after its thread has gone on or ended.
 #pragma once
 
 #include <condition_variable>
@@ -10,7 +10,7 @@ namespace qarax::server {
 
 class Bell {
  public:
-  // This thread's own, for as long as it lives.
+  // The calling thread's own bell.
   static const std::shared_ptr<Bell>& of_this_thread() {
     thread_local const auto bell = std::make_shared<Bell>();
     return bell;
@@ -23,7 +23,8 @@ class Bell {
     }
     heard_.notify_one();
   }
-  // Returns at once for a ring that nobody has heard yet; that may be one of before, so the caller looks why.
+  // Returns at once if the bell was rung since the last wait(). That ring may be an old one, so the caller checks its
+  // condition again.
   void wait() {
     std::unique_lock lock(mutex_);
     heard_.wait(lock, [&] { return rung_; });

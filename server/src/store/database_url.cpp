@@ -12,7 +12,7 @@ constexpr std::string_view kExpected =
     "expected sqlite:///absolute/path or postgres://user:password@host:port/database";
 constexpr std::string_view kEncode = "; in user, password and database write / @ : ? # % as %2F %40 %3A %3F %23 %25";
 
-// What is safe to hand on to libpq; the rest of its options is this program's business.
+// The libpq options that a URL may set; the others are for this program to decide.
 constexpr std::string_view kOptions[] = {"sslmode", "sslrootcert", "sslcert", "sslkey", "connect_timeout"};
 constexpr std::string_view kSslModes[] = {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"};
 
@@ -25,7 +25,7 @@ int hex(char c) {
   return -1;
 }
 
-// `part` names it in messages, which never show it.
+// `part` is the name of the text in messages, which never show its content.
 Result<std::string> decoded(std::string_view text, const std::string& part) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -156,7 +156,7 @@ std::string DatabaseUrl::conninfo() const {
   if (!password.empty()) add(out, "password", password);
   add(out, "dbname", database);
   add(out, "client_encoding", "UTF8");
-  // A dead link is noticed within seconds, not after the kernel's hours.
+  // Detects a dead link within seconds; the kernel's defaults take hours.
   add(out, "keepalives_idle", "5");
   add(out, "keepalives_interval", "5");
   add(out, "keepalives_count", "3");
@@ -180,7 +180,7 @@ Result<DatabaseUrl> parse_database_url(std::string_view url) {
   constexpr std::string_view kSqlite = "sqlite://";
   for (const std::string_view scheme : {"postgres://", "postgresql://"})
     if (url.starts_with(scheme)) return parse_postgres(url.substr(scheme.size()));
-  // What else it is may hold a password: it isn't repeated.
+  // The message doesn't repeat the URL, which may hold a password.
   if (!url.starts_with(kSqlite) || url.size() <= kSqlite.size() + 1 || url[kSqlite.size()] != '/')
     return wrong(std::string(kExpected));
   return sqlite_file(std::string(url.substr(kSqlite.size())));

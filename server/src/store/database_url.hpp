@@ -1,5 +1,5 @@
 // Where the database is: sqlite:///absolute/path, or postgres://user:password@host:port/database (postgresql:// too).
-// Strictly parsed. No message of it, nor shown(), ever holds the password. Any thread.
+// Parsed strictly. Neither error messages nor shown() ever contain the password. Thread-safe.
 #pragma once
 
 #include <string>
@@ -22,13 +22,13 @@ struct DatabaseUrl {
 
   bool is_postgres() const { return path.empty(); }
   std::string shown() const;  // for logs and messages
-  // What libpq takes, through Poco, which splits it at blanks: that is why no part may hold one.
+  // libpq's connection string, which Poco splits at blanks: no part may contain a blank.
   std::string conninfo() const;
   bool operator==(const DatabaseUrl&) const = default;
 };
 
 DatabaseUrl sqlite_file(std::string path);
-// INVALID_ARGUMENT: what is wrong and what is expected.
+// Errors: INVALID_ARGUMENT with what is wrong and what is expected.
 Result<DatabaseUrl> parse_database_url(std::string_view url);
 
 }  // namespace qarax::server

@@ -1,5 +1,5 @@
-// What happened to a VM, a host or a job, as the log keeps it and REST shows it. Of SDK types only, so that the API's
-// schemas are made from it as well.
+// What happened to a VM, a host or a job, as the log stores it and REST shows it. Uses SDK types only, so that the API
+// schemas are generated from it too.
 #pragma once
 
 #include <optional>

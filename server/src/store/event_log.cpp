@@ -16,8 +16,8 @@ using namespace Poco::Data::Keywords;
 using Poco::Data::RecordSet;
 using Poco::Data::Statement;
 
-constexpr std::size_t kRowsInOne = 64;           // of an INSERT
-constexpr std::int64_t kPrunedAtOnce = 200'000;  // a minute; more could take longer than a statement may
+constexpr std::size_t kRowsInOne = 64;           // rows in one INSERT
+constexpr std::int64_t kPrunedAtOnce = 200'000;  // each minute; more could exceed a statement's time limit
 
 }  // namespace
 
@@ -43,7 +43,7 @@ void EventLog::write(Session& session) {
     seqs.push_back(last - count + 1 + static_cast<std::int64_t>(seqs.size()));
     documents.push_back(encode(event, Defaults::write));
   }
-  // Most often one; that statement is known already.
+  // Usually there is one event; its statement is compiled once.
   if (seqs.size() == 1)
     session.post("INSERT INTO events (seq, epoch, document, ran) VALUES ($1, $2, $3, $4)", seqs.front(), epoch,
                  documents.front(), ran);
@@ -60,7 +60,7 @@ void EventLog::write(Session& session) {
     Statement insert = session.statement();
     insert << sql;
     for (std::size_t i = from; i < end; ++i) insert, use(seqs[i]), use(epoch), use(documents[i]), use(ran);
-    session.asked();  // each has the whole time that an answer may take
+    session.asked();  // each statement gets the full time limit for its answer
     insert.execute();
   }
   for (std::size_t i = 0; i < seqs.size(); ++i)
@@ -100,7 +100,7 @@ EventPage EventLog::stored_after(Session& session, std::int64_t seq, std::size_t
 }
 
 std::int64_t EventLog::prune(Session& session, std::int64_t keep, std::int64_t keep_s) const {
-  // Times grow as the numbers do, so that this looks at what is too old and no further.
+  // Times grow with the numbers, so this reads only rows that are too old and the first that isn't.
   std::int64_t young = 0;
   std::int64_t oldest = ran_.seconds() - keep_s;
   session << "SELECT COALESCE((SELECT seq FROM events WHERE ran >= $1 ORDER BY seq LIMIT 1), (SELECT seq + 1 FROM "

@@ -1,6 +1,6 @@
-// The durable log of what happened. Events are added by the changes that cause them, written in their transaction, and
-// fed to readers once it is committed. The counter's row is locked last and held until then, so that the order of ids
-// is that of commits. One thread at a time, under the database's state().
+// The durable log of events. Changes add the events that they cause, which are written in the same transaction and
+// shown to readers after its commit. The counter's row is locked last and held until the commit, so that the order of
+// event numbers is the order of commits. One thread at a time, under the database's state().
 #pragma once
 
 #include <string>
@@ -19,7 +19,7 @@ class EventLog final : public Database::Trailer {
 
   void load(Session& session);
 
-  // In a change's work.
+  // Called from the work of a Database::Change.
   void add(Event event) { added_.push_back(std::move(event)); }
   std::size_t size() const override { return added_.size(); }
   void shrink(std::size_t size) override { added_.resize(size); }
@@ -28,8 +28,8 @@ class EventLog final : public Database::Trailer {
 
   std::int64_t stored_epoch(Session& session) const;
   EventPage stored_after(Session& session, std::int64_t seq, std::size_t most) const;
-  // Removes all but the newest `keep`, and of these what is older than `keep_s` seconds of running; answers the first
-  // that stays.
+  // Removes all but the newest `keep` events, and of these the ones older than `keep_s` seconds of running time.
+  // Returns the number of the first event that stays.
   std::int64_t prune(Session& session, std::int64_t keep, std::int64_t keep_s) const;
 
  private:

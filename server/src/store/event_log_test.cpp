@@ -49,7 +49,7 @@ class EventLogTest : public testing::TestWithParam<Backend> {
     out.status.state = state;
     return out;
   }
-  // All that the database has, as "type previous>new".
+  // All events in the database, as "type previous>new".
   std::vector<std::string> stored(std::int64_t after = 0) {
     store_->flush();
     const auto page = store_->stored_events(after, 1000);
@@ -103,7 +103,7 @@ TEST_P(EventLogTest, WhateverIsToldOfAVmCarriesItsTags) {
     told.push_back(one->event.type);
     EXPECT_EQ(one->event.tags, std::vector<std::string>{"prod"}) << one->event.type;
   }
-  // Whatever the document calls required is there, also where it is empty.
+  // Required members are written even if they are empty.
   const auto first = store_->stored_events(0, 1);
   ASSERT_TRUE(first && !first->events.empty());
   EXPECT_NE(first->events[0]->document.find("\"tags\":[]"), std::string::npos) << first->events[0]->document;

@@ -1,4 +1,4 @@
-// Jobs of hosts, and changes that are jobs which are done at once, on both databases.
+// Jobs of hosts, and changes that are recorded as completed jobs, on both databases.
 #include "request_scope.hpp"
 #include "store_fixture.hpp"
 
@@ -118,7 +118,7 @@ TEST_P(HostJobsStoreTest, AnAdoptIsAJobOfItsTransaction) {
   EXPECT_EQ((*store_->job(id))->outcome, "{}");
 }
 
-// The end may be found out a second time, by a server that comes after a kill: the record is the same then.
+// After a kill the next server may learn of the job's end again; the record must come out the same.
 TEST_P(HostJobsStoreTest, TheEndOfAJobIsNotWhenSomethingWasAsked) {
   const HostPtr on = host();
   const VmPtr made = vm("web");
@@ -130,7 +130,7 @@ TEST_P(HostJobsStoreTest, TheEndOfAJobIsNotWhenSomethingWasAsked) {
 TEST_P(HostJobsStoreTest, AStopThatIsOnlyMeantIsAJobThatIsDone) {
   const HostPtr on = host();
   const VmPtr web = running("web", on);
-  store_->apply_report(on->id, report(web, VmState::shutdown, 2));  // a crash: it is still to run
+  store_->apply_report(on->id, report(web, VmState::shutdown, 2));  // a crash: the desired state stays running
   ASSERT_EQ(store_->vm(web->id)->desired.state, VmState::running);
   const auto before = store_->jobs({})->size();
   const auto claim = std::make_shared<Claim>("k1", "print");

@@ -1,4 +1,4 @@
-// Jobs as they are told of: everything that changes a VM or a host is one, also what was done at once.
+// Jobs as clients see them. Every change of a VM or a host is a job, also one that completes at once.
 #pragma once
 
 #include <memory>
@@ -13,7 +13,7 @@ namespace qarax::server {
 
 enum class StepState { running, completed, failed };
 
-// A job's own account of what it did, in order.
+// One step of what a job did; a job lists its steps in order.
 struct JobStep {
   std::string name{};
   StepState state = StepState::running;
@@ -26,30 +26,30 @@ struct Job {
   std::string id;
   std::string action;  // create, start, …, delete, add-host, init-host
   JobState state = JobState::running;
-  std::string vm_id;    // of a VM's job
-  std::string vm_name;  // then
-  std::string host_id;  // where it is carried out; of add-host: what it made
+  std::string vm_id;    // empty: not a VM's job
+  std::string vm_name;  // at the time of the job
+  std::string host_id;  // where it is carried out; for add-host the new host
   std::int64_t revision = 0;
   std::int64_t incarnation = 0;
   std::vector<JobStep> steps;
-  std::optional<Error> error;  // of a failed one
-  bool cancelling = false;     // somebody asked for its end
-  std::int64_t asked = 0;      // how often its node was; in memory only
-  std::string owner;           // the activation that carries it out, or did
+  std::optional<Error> error;  // if it failed
+  bool cancelling = false;     // a user asked to cancel it
+  std::int64_t asked = 0;      // how often the node was asked; in memory only
+  std::string owner;           // id of the activation that carries it out or did so last
   std::int64_t term = 0;
   std::string request_id;
   std::string created_at;
   std::string finished_at;
-  std::string snapshot;  // id of the one that it takes, restores or deletes
-  std::string outcome;   // of a host's: the document that its request is answered with; empty: none
+  std::string snapshot;  // id of the snapshot that it takes, restores or deletes
+  std::string outcome;   // for a host's job: the JSON document that its request is answered with; empty: none
 };
-struct JobSteps {  // as they are stored
+struct JobSteps {  // the stored document
   std::vector<JobStep> steps{};
 };
 using JobPtr = std::shared_ptr<const Job>;
 
-// What is done at a host's node beside its VMs' jobs. Each can be done twice and comes to the same, which is how a
-// server goes on with what the one before has left.
+// Jobs at a host's node other than those of VMs. Each is idempotent, so that a server can go on with the ones that its
+// predecessor left unfinished.
 inline constexpr std::string_view kAdoptHost = "adopt-host";
 inline constexpr std::string_view kAdoptVm = "adopt-vm";
 inline constexpr std::string_view kRemoveUnmanaged = "remove-unmanaged";
@@ -61,21 +61,21 @@ inline bool is_host_action(std::string_view action) {
   return false;
 }
 
-// It was over when it was recorded.
+// Whether the job was already complete when it was recorded.
 inline bool was_done_at_once(const Job& job) { return job.state == JobState::completed && job.steps.size() < 2; }
 
 inline bool can_be_cancelled(const Job& job) {
-  const auto action = core::action_named(job.action);  // none: a host's
+  const auto action = core::action_named(job.action);  // nullopt for a host's job
   return job.state == JobState::running && action && facts_of(*action).cancellable;
 }
 
-// Which jobs, newest first.
+// Selects jobs; the newest come first.
 struct JobQuery {
   std::string vm_id{};            // empty: any
-  std::string host_id{};          // as well
+  std::string host_id{};          // empty: any
   std::optional<JobState> state;  // nullopt: any
   std::size_t limit = 1000;
-  // Those behind this one, as it stands in the list; empty: from the newest on.
+  // Only jobs that come after this one in the list, by creation time and id; empty: from the newest on.
   std::string before_at;
   std::string before_id;
 };

@@ -9,7 +9,7 @@ namespace qarax::server {
 namespace {
 constexpr std::size_t kFinishedInMemory = 1024;
 
-// Where a request id leads to what became of it, whoever ended the job: its node's answer, a report, another job.
+// Logs how the job ended, with its request's id, whatever ended it: its node's answer, a report, another job.
 void tell_end(const Job& job) {
   const auto log = core::logger("jobs");
   const auto state = EnumNames<JobState>::kNames[static_cast<std::size_t>(job.state)];
@@ -49,12 +49,13 @@ void JobBook::put(Job job) {
     went_on = before != jobs_.end() && before->second->state == JobState::running;
     kept = keep(std::move(job));
   }
-  // One that was done at once is told of where it was asked for.
+  // A job that completed at once is logged by the code that requested it.
   if (!went_on || kept->state == JobState::running) return;
   try {
     told_.post([kept] { tell_end(*kept); });
   } catch (const std::system_error&) {
-    tell_end(*kept);  // no thread to be had: later, rather than a store that is half told of a commit
+    // No thread could be started: logging here is slow, but failing would leave a commit half published.
+    tell_end(*kept);
   }
 }
 
@@ -70,7 +71,7 @@ JobPtr JobBook::wait(const std::string& id, std::chrono::milliseconds time) cons
   JobPtr last;
   const auto is_over = [&] {
     const auto found = jobs_.find(id);
-    // Gone from memory while it was waited for: a thousand others have ended since, so it has too.
+    // Evicted from memory while waiting: more than kFinishedInMemory jobs have ended since, so this one has too.
     if (found == jobs_.end()) return true;
     last = found->second;
     return last->state != JobState::running || closed_;

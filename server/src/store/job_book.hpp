@@ -1,4 +1,5 @@
-// Jobs in memory: the unfinished ones and the last that came to their end, and those who wait for one. Thread-safe.
+// Jobs in memory: all unfinished ones and the most recently finished ones. Callers can wait here for a job's end.
+// Thread-safe.
 #pragma once
 
 #include <chrono>
@@ -18,9 +19,9 @@ namespace qarax::server {
 
 class JobBook {
  public:
-  void put(Job job);  // new, or in place of what was known of it; one that ends is told in the log
+  void put(Job job);  // inserts or replaces; a job that ends is also written to the server's log
   JobPtr find(const std::string& id) const;
-  // A change of one job under the lock; null where it isn't here.
+  // Changes one job under the lock; null: the job isn't here.
   template <class Change>
   JobPtr update(const std::string& id, Change change) {
     const std::lock_guard lock(mutex_);
@@ -30,12 +31,13 @@ class JobBook {
     change(copy);
     return keep(std::move(copy));
   }
-  // Until it has come to its end, the time is up or stop_waiting(): as it is then.
+  // Blocks until the job has ended, the time is up or stop_waiting() is called. Returns the job as it is then; null: it
+  // isn't in memory.
   JobPtr wait(const std::string& id, std::chrono::milliseconds time) const;
-  // From now on nobody waits: the server ends.
+  // Called when the server ends: every wait() returns at once from now on.
   void stop_waiting();
 
-  // How many came to which end since this server began, by action.
+  // How many jobs ended since this server began, by action and final state.
   using Ends = std::map<std::pair<std::string, JobState>, std::uint64_t>;
   Ends ends() const;
 
@@ -48,7 +50,7 @@ class JobBook {
   std::deque<std::string> finished_;  // the oldest first
   Ends ends_;
   bool closed_ = false;
-  // Those who put a job hold the store's lock: they don't wait for whoever reads the log.
+  // Writes the log lines. Callers of put() hold the store's lock, so they must not block on the log's output.
   core::WorkerPool told_{"job-log", 0, 1};
 };
 

@@ -1,4 +1,4 @@
-// What is kept of a request that came with an Idempotency-Key.
+// What is stored for a request that came with an Idempotency-Key.
 #pragma once
 
 #include <optional>
@@ -24,8 +24,8 @@ struct KeptAnswer {
 struct KeptKey {
   std::string key;
   std::string fingerprint;           // of the request
-  std::string job_id;                // of its change; empty: it made none, or one without a job
-  std::optional<KeptAnswer> answer;  // nullopt: it wasn't answered, or not for good
+  std::string job_id;                // of the request's change; empty: no change yet, or one without a job
+  std::optional<KeptAnswer> answer;  // nullopt: no final answer yet
 };
 
 }  // namespace qarax::server

@@ -1,5 +1,5 @@
-// A line to a PostgreSQL that loses, when told to, what a COMMIT is answered, and itself: the commit takes effect, and
-// nobody hears of it. For tests only.
+// A TCP relay to a PostgreSQL server that, when told to, drops the reply to a COMMIT together with the connection: the
+// commit takes effect, but the client never learns of it. For tests only.
 #pragma once
 
 #include <arpa/inet.h>
@@ -43,7 +43,7 @@ class LossyLine {
   LossyLine& operator=(const LossyLine&) = delete;
 
   const DatabaseUrl& url() const { return url_; }
-  // Of the next COMMIT; from then on nobody is let through until open().
+  // Drops the reply to the next COMMIT; from then on refuses connections until open().
   void lose_next_answer() { armed_ = true; }
   bool is_lost() const { return closed_; }
   void open() { closed_ = false; }
@@ -114,7 +114,7 @@ class LossyLine {
   std::atomic<bool> closed_{false};
   std::atomic<bool> ending_{false};
   std::atomic<int> let_through_{0};
-  std::list<std::thread> pairs_;  // only the accepting thread's, and its end's
+  std::list<std::thread> pairs_;  // used by the accepting thread, and by the destructor after it has ended
   std::thread accepting_;
 };
 

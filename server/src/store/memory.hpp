@@ -1,4 +1,5 @@
-// The store's memory: what readers see. Written only after the database agreed (or, where the store says so, before).
+// The records in memory, which is what readers see. Updated only after the commit, except where the store documents
+// otherwise. Thread-safe.
 #pragma once
 
 #include <chrono>
@@ -24,11 +25,12 @@ class Memory {
   std::uint64_t changes() const;
   void wait_for_change(std::uint64_t seen, std::chrono::steady_clock::time_point until) const;
 
-  VmPtr put(VmRecord record);  // gives it its version
+  VmPtr put(VmRecord record);  // assigns the record's version
   void erase(const VmRecord& record);
   HostPtr put(HostRecord record);
   void erase_host(const std::string& id);
-  // A change of one record under the lock, so that none is lost; null when it isn't there or `change` says false.
+  // Changes one record under the lock, so that no update is lost. Null: there is no such record, or `change` returned
+  // false.
   template <class Change>
   VmPtr update(const std::string& id, Change change) {
     const std::unique_lock lock(mutex_);

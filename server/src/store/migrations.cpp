@@ -87,15 +87,17 @@ CREATE TABLE event_counter (
 );
 INSERT INTO event_counter (one, epoch, seq) VALUES (1, 1, 0)
 )sql"},
-    // Counts the transactions of PostgreSQL's writer, which finds out by it what became of a commit without an answer.
+    // `commits` counts the writer's transactions. On PostgreSQL the server finds out by it whether a commit whose
+    // answer was lost took effect.
     {2, 1, R"sql(
 ALTER TABLE cluster ADD COLUMN commits INTEGER NOT NULL DEFAULT 0
 )sql"},
-    // A host's proof that this database was set back: until it is adopted the server changes nothing.
+    // `needs_adopt`: a host's proof that this database was set back. Until the host is adopted the server changes
+    // nothing.
     {3, 1, R"sql(
 ALTER TABLE hosts ADD COLUMN needs_adopt TEXT NOT NULL DEFAULT ''
 )sql"},
-    // `at`: the database's own clock, in seconds.
+    // `at`: seconds by the database's own clock.
     {4, 1, R"sql(
 CREATE TABLE events (
   seq INTEGER PRIMARY KEY,
@@ -104,7 +106,7 @@ CREATE TABLE events (
   at INTEGER NOT NULL
 )
 )sql"},
-    // Jobs are kept beyond their end, also those of VMs that are gone. `finished_s`: as events.at.
+    // Jobs are kept after their end, also those of deleted VMs. `finished_s`: as events.at.
     {5, 1, R"sql(
 ALTER TABLE jobs ADD COLUMN vm_name TEXT NOT NULL DEFAULT '';
 ALTER TABLE jobs ADD COLUMN host_id TEXT NOT NULL DEFAULT '';
@@ -131,7 +133,7 @@ CREATE TABLE snapshots (
     {7, 1, R"sql(
 ALTER TABLE vms ADD COLUMN restart TEXT NOT NULL DEFAULT '{}'
 )sql"},
-    // `at`: as events.at. `answer`: empty until the request was answered for good.
+    // `at`: as events.at. `answer`: empty until the request has its final answer.
     {8, 1, R"sql(
 CREATE TABLE idempotency_keys (
   key TEXT PRIMARY KEY,
@@ -149,14 +151,14 @@ ALTER TABLE vms ADD COLUMN draft_since INTEGER NOT NULL DEFAULT 0
     {10, 1, R"sql(
 ALTER TABLE jobs ADD COLUMN cancelling INTEGER NOT NULL DEFAULT 0
 )sql"},
-    // `began_at`: the number of the last event before that activation; none: an older server's. `edition`: see
+    // `began_at`: number of the last event before that activation; NULL: an older server began it. `edition`: see
     // VmRecord.
     {11, 1, R"sql(
 ALTER TABLE activations ADD COLUMN began_at INTEGER;
 ALTER TABLE vms ADD COLUMN edition INTEGER NOT NULL DEFAULT 0
 )sql"},
-    // `ran`: seconds that servers of this database had run when it was written (of a job: when it ended), which nothing
-    // but a server changes. Of a host's unfinished jobs there may be several, which an older server takes for a VM's.
+    // `ran`: seconds that servers of this database had run when the row was written (for a job: when it ended); only
+    // servers change it. A host may have several unfinished jobs, which an older server would take for those of a VM.
     {12, 12, R"sql(
 ALTER TABLE cluster ADD COLUMN ran INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE events ADD COLUMN ran INTEGER;
@@ -167,7 +169,7 @@ CREATE INDEX jobs_by_age ON jobs (ran, created_at, id);
 DROP INDEX jobs_one_unfinished;
 CREATE UNIQUE INDEX jobs_one_unfinished ON jobs (vm_id) WHERE state = 'running' AND vm_id <> ''
 )sql"},
-    // `ran` stands for them, and no server before 12 reads this any more.
+    // `ran` replaces these columns. Servers before schema 12, which used them, can't read this database any more.
     {13, 13, R"sql(
 DROP INDEX idempotency_keys_by_time;
 ALTER TABLE idempotency_keys DROP COLUMN at;
@@ -175,7 +177,7 @@ CREATE INDEX idempotency_keys_by_age ON idempotency_keys (ran);
 ALTER TABLE events DROP COLUMN at;
 ALTER TABLE jobs DROP COLUMN finished_s
 )sql"},
-    // Each activation counts its events in an epoch of its own. Those before had the one that there was.
+    // Each activation numbers its events in an epoch of its own. The earlier ones shared the present epoch.
     {14, 13, R"sql(
 ALTER TABLE activations ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
 UPDATE activations SET epoch = (SELECT epoch FROM event_counter)

@@ -1,5 +1,6 @@
-// The schema's history, one text for SQLite and PostgreSQL, where INTEGER is read as BIGINT: SQLite's has 64 bits. Each
-// migration is one transaction; expand first, contract later. Never change one that shipped.
+// The schema's history. SQLite and PostgreSQL share one text, in which INTEGER becomes BIGINT on PostgreSQL, because
+// SQLite's has 64 bits. Each migration is one transaction; expand first, contract later. Never change one that was
+// released.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,6 @@
-// The database in PostgreSQL, on one connection whose session holds the store's lock: with the connection the lock is
-// lost, and it is taken again before anything else is done. Who finds another server's term ends the process.
+// The database in PostgreSQL, on one connection whose session holds the store's lock. Losing the connection loses the
+// lock; it is taken again before anything else is done. A server that then finds another server's term in the database
+// ends its process.
 #pragma once
 
 #include <Poco/Data/PostgreSQL/SessionHandle.h>
@@ -15,9 +16,10 @@ namespace qarax::server {
 
 class PostgresDb final : public Database {
  public:
-  // Takes the store's lock, migrates, starts a new term. UNAVAILABLE "store-down": nobody answers there, ask again.
+  // Takes the store's lock, migrates, starts a new term. UNAVAILABLE "store-down": no PostgreSQL answers there; try
+  // again.
   static Result<std::unique_ptr<PostgresDb>> open(const DatabaseUrl& url);
-  ~PostgresDb() override;  // writes what waits, if the database is there
+  ~PostgresDb() override;  // writes what is queued, if the database is there
   void stop_waiting() override;
 
  private:
@@ -40,21 +42,22 @@ class PostgresDb final : public Database {
   void check_where_it_stands();
   void keep();
 
-  // This server's session as the database lists it; the activation that it began with, whatever an adopt makes of it.
+  // Name of this server's session in pg_stat_activity. It contains the id of the activation that the server began with,
+  // and stays the same when an adopt begins another one.
   std::string session_name_ = "qarax-server";
   Poco::Data::PostgreSQL::SessionHandle& handle_;
-  const std::unique_ptr<AnswerWatch> watch_;  // what is asked and not answered in time loses its connection
-  // Of the cluster's row: in the last transaction that is known to have been committed, and in the one under way.
+  const std::unique_ptr<AnswerWatch> watch_;  // ends the connection if an answer takes too long
+  // Values of cluster.commits: after the last transaction known to be committed, and in the one under way.
   std::int64_t commits_ = 0;
   std::int64_t attempted_ = 0;
-  std::string said_;  // why it can't connect, the last time that was logged
+  std::string said_;  // the reason for the failed connect that was logged last
 
-  // While down_, the keeper has the connection to itself; otherwise whoever runs a group has it.
+  // While down_ is set, only the keeper thread uses the connection; otherwise only the thread that runs a group.
   std::mutex link_mutex_;
   std::condition_variable link_changed_;
   bool down_ = false;
-  bool patient_ = true;    // a commit's fate is waited for
-  bool forsaken_ = false;  // one wasn't: what memory knows may not be what the database has
+  bool patient_ = true;    // false after stop_waiting(): nobody waits to learn whether a commit took effect
+  bool forsaken_ = false;  // a commit's outcome was never learned, so memory and database may differ
   bool closing_ = false;
   std::thread keeper_;
 };

@@ -5,7 +5,9 @@
 #include <libpq-fe.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
@@ -24,13 +26,10 @@ class PostgresStatements final : public Statements {
 
   std::size_t run(const std::string& sql, const std::vector<SqlValue>& values,
                   std::vector<std::int64_t>* row) override {
-    const std::string& name = prepared(sql);
+    prepare(sql);
     const Texts texts(values);
     asked();
-    const Answer answer =
-        posted_ == 0
-            ? Answer(PQexecPrepared(connection_, name.c_str(), texts.count(), texts.data(), nullptr, nullptr, 0))
-            : answer_behind_posted(name, texts);
+    const Answer answer = posted_ == 0 ? answer_alone(sql, texts) : answer_behind_posted(sql, texts);
     check(answer);
     // A transaction that had failed is rolled back by COMMIT, without an error.
     if (sql == "COMMIT" && std::string_view(PQcmdStatus(answer.get())) != "COMMIT")
@@ -46,9 +45,9 @@ class PostgresStatements final : public Statements {
   }
 
   void post(const std::string& sql, const std::vector<SqlValue>& values) override {
-    const std::string& name = prepared(sql);
+    prepare(sql);
     if (posted_ == 0 && PQenterPipelineMode(connection_) != 1) fail();
-    send(name, Texts(values));
+    send(sql, Texts(values));
   }
 
   void settle() override {
@@ -108,13 +107,28 @@ class PostgresStatements final : public Statements {
     if (!good(answer)) fail();
   }
 
-  void send(const std::string& name, const Texts& texts) {
-    ++posted_;
-    if (PQsendQueryPrepared(connection_, name.c_str(), texts.count(), texts.data(), nullptr, nullptr, 0) != 1) fail();
+  // BEGIN, COMMIT and their like have no plan that is worth keeping.
+  static bool is_control(std::string_view sql) {
+    constexpr std::string_view kWords[] = {"BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE"};
+    return std::any_of(std::begin(kWords), std::end(kWords), [&](auto word) { return sql.starts_with(word); });
   }
 
-  Answer answer_behind_posted(const std::string& name, const Texts& texts) {
-    send(name, texts);
+  void send(const std::string& sql, const Texts& texts) {
+    ++posted_;
+    const int sent = is_control(sql)
+                         ? PQsendQueryParams(connection_, sql.c_str(), 0, nullptr, nullptr, nullptr, nullptr, 0)
+                         : PQsendQueryPrepared(connection_, names_.at(sql).c_str(), texts.count(), texts.data(),
+                                               nullptr, nullptr, 0);
+    if (sent != 1) fail();
+  }
+
+  Answer answer_alone(const std::string& sql, const Texts& texts) {
+    if (is_control(sql)) return Answer(PQexec(connection_, sql.c_str()));
+    return Answer(
+        PQexecPrepared(connection_, names_.at(sql).c_str(), texts.count(), texts.data(), nullptr, nullptr, 0));
+  }
+  Answer answer_behind_posted(const std::string& sql, const Texts& texts) {
+    send(sql, texts);
     return collect();
   }
 
@@ -140,13 +154,13 @@ class PostgresStatements final : public Statements {
     return last;
   }
 
-  const std::string& prepared(const std::string& sql) {
-    if (const auto found = names_.find(sql); found != names_.end()) return found->second;
+  void prepare(const std::string& sql) {
+    if (is_control(sql) || names_.contains(sql)) return;
     settle();
     std::string name = "qarax_" + std::to_string(++last_);
     asked();
     check(Answer(PQprepare(connection_, name.c_str(), sql.c_str(), 0, nullptr)));
-    return names_.emplace(sql, std::move(name)).first->second;
+    names_.emplace(sql, std::move(name));
   }
 
   PGconn* const connection_;

@@ -1,5 +1,5 @@
-// What only PostgreSQL can do to the store: the connection, and with it the lock, may be lost, or not answer. Broken
-// commits and a restarted database are in e2e/test_postgres.py.
+// Failures that only PostgreSQL has: the connection, and with it the lock, is lost or doesn't answer. Broken commits
+// and a restarted database are tested in e2e/test_postgres.py.
 #include <gtest/gtest.h>
 #include <signal.h>
 
@@ -30,13 +30,13 @@ class PostgresTest : public testing::Test {
     if (!TestDatabase::there(Backend::postgres)) GTEST_SKIP() << "QARAX_TEST_POSTGRES names no server";
     database_.emplace(Backend::postgres);
   }
-  // How many connections of stores were cut.
+  // Cuts the connections of all stores; returns their number.
   std::string cut() const {
     return database_->ask(
         "SELECT CAST(count(pg_terminate_backend(pid)) AS TEXT) FROM pg_stat_activity WHERE application_name LIKE "
         "'qarax-server%' AND datname = current_database()");
   }
-  // Of the store's session here on this machine; 0: it isn't here.
+  // Process id of the store's PostgreSQL backend; 0: it isn't on this machine.
   pid_t backend() const {
     const std::string pid = database_->ask(
         "SELECT CAST(pid AS TEXT) FROM pg_stat_activity WHERE application_name LIKE 'qarax-server %' AND datname = "
@@ -99,7 +99,7 @@ TEST_F(PostgresTest, ADatabaseThatDoesntAnswerKeepsNobodyWaiting) {
     EXPECT_EQ(made.error().reason, "store-unavailable");
     EXPECT_NE(made.error().message.find("doesn't answer"), std::string::npos) << made.error().message;
   });
-  // Meanwhile nodes are heard at once, and what is known is shown.
+  // Meanwhile reports of nodes are applied at once, and reads work.
   std::chrono::steady_clock::duration longest{};
   while (!refused) {
     const auto begin = std::chrono::steady_clock::now();
@@ -154,7 +154,7 @@ TEST_F(PostgresTest, WhoAsksForAChangeOfWhichNobodyKnowsIsToldSoAtTheServersEnd)
   const auto made = making.get();
   ASSERT_FALSE(made);
   EXPECT_EQ(made.error().reason, "outcome-unknown") << made.error().message;
-  // Memory doesn't know what the database has: nothing is added to that, also when it is back.
+  // Memory may differ from the database, so nothing more is written, even once the database is back.
   const int before = line.let_through();
   line.open();
   while (line.let_through() == before) std::this_thread::yield();

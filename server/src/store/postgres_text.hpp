@@ -1,4 +1,4 @@
-// libpq's messages end in a newline and may have several lines.
+// libpq's messages end in a newline and may span several lines.
 #pragma once
 
 #include <string>

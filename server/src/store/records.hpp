@@ -1,4 +1,4 @@
-// What the server keeps: immutable snapshots of rows, shared between the store's memory and its readers.
+// The server's records: immutable snapshots of rows, shared between the store's memory and its readers.
 #pragma once
 
 #include <algorithm>
@@ -23,22 +23,22 @@ struct Desired {
   std::int64_t revision = 0;
 };
 
-// Whose word the observed state is: the node's own, or what the server concludes from hearing nothing.
+// Where the observed state comes from: the node's report, or the server's conclusion because it heard nothing.
 enum class Source { server, node };
 
-// What the node saw last; never overwrites the desired state, nor is it overwritten by it.
+// What the node saw last. Observed and desired state never overwrite each other.
 struct Observed {
   VmStatus status{};
   Source source = Source::server;
-  std::string observed_at{};    // by the node
-  std::string unknown_since{};  // of a state that is unknown
+  std::string observed_at{};    // the node's clock
+  std::string unknown_since{};  // set while the state is unknown
   std::string session{};
   std::int64_t seq = 0;
   std::int64_t incarnation = 0;
-  std::string hypervisor{};       // what runs it, from its first start on
-  std::string fallback_reason{};  // why that isn't what was asked for
-  std::string keep{};             // VmReport.keep: what its node would give back to a server that has lost it
-  std::int64_t keep_edition = 0;  // of that
+  std::string hypervisor{};       // the one that runs it, set by the first start
+  std::string fallback_reason{};  // why `hypervisor` isn't the requested one
+  std::string keep{};  // VmReport.keep: fingerprint of the words that the node keeps for a server that has lost the VM
+  std::int64_t keep_edition = 0;  // edition of what the node keeps
 };
 
 struct VmRecord {
@@ -46,31 +46,35 @@ struct VmRecord {
   std::string name;
   std::optional<std::string> description;
   std::vector<std::string> tags;
-  std::string hypervisor;  // as asked for, or the node's default once it is placed
+  std::string hypervisor;  // as requested, or the node's default once the VM is placed
   VmSpec spec;
   std::optional<VmSpec> resolved;  // frozen at the first start
-  std::int64_t draft_since = 0;    // the incarnation after which `spec`, and with it `resolved`, was changed: the next
-                                   // start settles it; 0: settled
+  // Incarnation after which `spec`, and with it `resolved`, was edited; the next start freezes the machine anew. 0: no
+  // edit is pending.
+  std::int64_t draft_since = 0;
   std::optional<std::string> boot_source_id;
-  std::optional<std::string> host_id;  // of the first start
+  std::optional<std::string> host_id;  // chosen by the first start
   std::int64_t incarnation = 0;
-  std::int64_t revision = 0;  // of the latest job, or change of the spec
-  std::int64_t edition = 0;   // counts what its node is to keep of it (keep.hpp), and is on disk before a node hears of
-                              // it; 0: an older server's
+  std::int64_t revision = 0;  // of the latest job or edit of the spec
+  // Number of the version that the node is to keep (keep.hpp). It is on disk before a node hears of it. 0: written by
+  // an older server.
+  std::int64_t edition = 0;
   Desired desired;
   Observed observed;
   Restart restart;
-  std::string activity;  // what an unfinished job does: start, stop, …; empty
+  std::string activity;  // what the unfinished job does: start, stop, …; empty: there is none
   std::string job_id;    // of that job
   std::string created_at;
   std::string updated_at;
   Unread unread;
-  std::int64_t order = 0;     // of creation
-  std::uint64_t version = 0;  // changes with every change of the record, while this server runs
+  std::int64_t order = 0;  // order of creation
+  // Changes with every change of the record. Not stored, so only valid while this server runs.
+  std::uint64_t version = 0;
 };
 using VmPtr = std::shared_ptr<const VmRecord>;
 
-// Also above what its node may have from a server that counted on.
+// The edition of the record's next version. It is also above the edition that the node holds, which may come from a
+// server with a later state of this database.
 inline std::int64_t next_edition(const VmRecord& vm) { return std::max(vm.edition, vm.observed.keep_edition) + 1; }
 
 enum class HostStatus { unknown, down, installing, installation_failed, initializing, up };
@@ -82,22 +86,22 @@ struct HostRecord {
   std::int64_t port = 0;
   std::string host_user;
   std::string node_id;      // pinned at the first contact
-  std::string needs_adopt;  // what its node proves: this database was set back; empty: nothing of the kind
+  std::string needs_adopt;  // the node's proof that this database was set back; empty: none
   HostStatus status = HostStatus::unknown;
   std::string status_reason;
-  std::optional<core::NodeInfo> info;  // of the last contact
+  std::optional<core::NodeInfo> info;  // from the last contact
   std::string last_seen;
-  std::uint64_t version = 0;  // as a VM's
+  std::uint64_t version = 0;  // as VmRecord::version
 };
 using HostPtr = std::shared_ptr<const HostRecord>;
 
 enum class JobState { running, completed, failed, superseded, cancelled };
 
-// What an action is about beside its VM.
+// Further arguments of an action.
 struct JobArguments {
   core::ResizeCommand resize{};
   std::string snapshot{};  // id of the snapshot that is taken, restored or deleted
-  std::string name{};      // of one that is taken; empty: the store finds one
+  std::string name{};      // of the snapshot that is taken; empty: the store chooses one
 };
 
 struct JobRecord {
@@ -107,20 +111,20 @@ struct JobRecord {
   core::Action action = core::Action::start;
   JobState state = JobState::running;
   std::int64_t incarnation = 0;
-  std::int64_t timeout_ms = 0;  // of a stop
+  std::int64_t timeout_ms = 0;  // of a stop: time that the guest gets
   std::string request_id;
-  Desired before;  // what a definite failure restores
+  Desired before;  // restored if the job fails or is cancelled
   JobArguments arguments{};
 };
 
-enum class SnapshotStatus { creating, ready, failed };  // failed: another job took its place; there may be leftovers
+enum class SnapshotStatus { creating, ready, failed };  // failed: its job was superseded; there may be leftovers
 
 struct SnapshotRecord {
   std::string id;
   std::string vm_id;
   std::string name;  // unique among the VM's
   SnapshotStatus status = SnapshotStatus::creating;
-  std::string hypervisor;  // that took it, and alone can restore it
+  std::string hypervisor;  // took the snapshot; no other can restore it
   VmSpec spec;             // the VM's at that time, which a restore brings back
   VmSpec resolved;
   std::int64_t size = 0;  // bytes on its host, once it is ready
@@ -129,7 +133,7 @@ struct SnapshotRecord {
 };
 using SnapshotPtr = std::shared_ptr<const SnapshotRecord>;
 
-// Memory that a VM of a host has taken, from the start's transaction until its confirmed end.
+// Host memory that a VM has reserved, from the transaction of its start until its end is confirmed.
 struct Reservation {
   std::string vm_id;
   std::string host_id;

@@ -29,7 +29,7 @@ std::string RequestScope::new_id() {
   if (!claim) return core::new_uuid();
   const std::string bound = claim->job_id();
   std::string id = bound.empty() ? claim->first_job_id() : bound;
-  id[14] = '8';  // RFC 9562: bits of our own choice
+  id[14] = '8';  // RFC 9562: version 8, whose bits the application chooses
   return id;
 }
 

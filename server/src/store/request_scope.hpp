@@ -1,5 +1,5 @@
-// The request that a thread serves, for what the store writes beside the changes that are made for it. Made around a
-// handler; the store looks at it where a change is asked for, on the same thread.
+// The request that a thread serves. The store reads it, on the same thread, when a change is requested, and records it
+// with the change. A RequestScope is created around the call of a handler.
 #pragma once
 
 #include <memory>
@@ -10,8 +10,8 @@
 
 namespace qarax::server {
 
-// An Idempotency-Key while its request is served, or once more where the first answer was lost. The first change that
-// is made under it is bound to it, in one transaction.
+// An Idempotency-Key while its request is served, or served again because the first answer was lost. The first change
+// that is made under it is bound to it, in the same transaction.
 class Claim {
  public:
   Claim(std::string key, std::string fingerprint, std::string job_id = {}, bool bound = false)
@@ -22,11 +22,11 @@ class Claim {
         from_before_(bound) {}
 
   const std::string& key() const { return key_; }
-  // Of the key and all of the request, in hexadecimal digits.
+  // Fingerprint of the key and the whole request, in hexadecimal.
   const std::string& fingerprint() const { return fingerprint_; }
-  // That the first job gets which is begun under it.
+  // Id for the first job that is begun under this claim.
   const std::string& first_job_id() const { return first_job_id_; }
-  // Of that change; empty: none yet, or one without a job. Any thread.
+  // Job of the bound change; empty: no change is bound yet, or it has no job. Thread-safe.
   std::string job_id() const {
     const std::lock_guard lock(mutex_);
     return job_id_;
@@ -35,7 +35,7 @@ class Claim {
     const std::lock_guard lock(mutex_);
     return bound_;
   }
-  // The request was carried out before, as that job: it isn't to be once more.
+  // The request was carried out earlier as that job and must not be carried out again.
   void resume(const std::string& job_id) {
     bind(job_id);
     const std::lock_guard lock(mutex_);
@@ -69,13 +69,13 @@ class RequestScope {
   RequestScope(const RequestScope&) = delete;
   RequestScope& operator=(const RequestScope&) = delete;
 
-  // Null: this thread serves none, as when the server does something by itself.
+  // Null: this thread serves no request, e.g. when the server acts by itself.
   static RequestScope* current();
   static std::shared_ptr<Claim> current_claim();
-  // Of the next job of a VM that the request begins.
+  // Id for the next job of a VM that the request begins.
   static std::string new_job_id();
-  // An id for something that the request makes beside that job: made of the job's id, so that it is the same one when
-  // the request is made again with its key, and another one once that key is forgotten.
+  // An id for another object that the request creates beside that job. It is derived from the job's id: it is the same
+  // one when the request is repeated with its key, and another one once that key is forgotten.
   static std::string new_id();
 
   const std::string& id() const { return id_; }

@@ -10,7 +10,8 @@ bool wants_restart(const VmRecord& vm, bool was_calm) {
   if (vm.observed.status.state != VmState::shutdown) return false;
   if (!was_calm && restart.limit > 0 && restart.count >= restart.limit) return false;
   if (vm.desired.state == VmState::running) return true;
-  // A guest that powered itself off meant it, which `always` overrules; a user's stop holds against every policy.
+  // A guest that powers itself off changes the desired state, which `always` overrules; a user's stop overrules every
+  // policy.
   return restart.policy == RestartPolicy::always && vm.desired.state == VmState::shutdown &&
          vm.desired.origin == Origin::guest;
 }

@@ -1,4 +1,4 @@
-// A VM's restart policy, and what came of it. Only the server starts anything: whatever ended stays ended on its node.
+// A VM's restart policy and its counter. Only the server restarts VMs: a node leaves an ended VM as it is.
 #pragma once
 
 #include <cstdint>
@@ -14,16 +14,16 @@ enum class RestartPolicy { never, on_failure, always };
 struct Restart {
   RestartPolicy policy = RestartPolicy::never;
   std::int64_t limit = 5;  // restarts in a row; 0: no limit
-  std::int64_t count = 0;  // restarts since a user's start, or since it ran for long
+  std::int64_t count = 0;  // restarts since a user's start, or since the VM last ran for long
 };
 
-// Whether its policy wants this VM to be started again: it ended (for certain) without having been meant to, nothing is
-// being done with it, and its limit isn't reached. Each start takes a new incarnation, so one end leads to one of them.
-// `was_calm`: it ran for long, what was counted before doesn't count.
+// Whether its policy wants this VM to be started again: it certainly ended, unintentionally, no job is under way, and
+// its limit isn't reached. Each start takes a new incarnation, so one end leads to one restart. `was_calm`: the VM ran
+// for long, so that earlier restarts don't count.
 bool wants_restart(const VmRecord& vm, bool was_calm = false);
 
-// Whether it is for certain something else than what was asked for, and nothing is being done about it. A VM that never
-// started and one that is shut down are the same to who wants it not to run.
+// Whether the VM certainly isn't in its desired state and no job is under way to change that. A VM that never started
+// and one that is shut down count as the same state.
 bool drifts(const VmRecord& vm);
 
 }  // namespace qarax::server

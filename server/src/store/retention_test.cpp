@@ -1,5 +1,5 @@
-// What is kept for how long: by the time for which servers have run, whatever clocks say. On a real SQLite file and a
-// real PostgreSQL.
+// How long data is kept: by the time that servers have run, whatever clocks say. On a real SQLite file and a real
+// PostgreSQL.
 #include <atomic>
 
 #include "store_fixture.hpp"
@@ -38,7 +38,7 @@ class RetentionTest : public StoreTest {
     store_->flush();
   }
   void run(std::int64_t seconds) { clock_->run(seconds); }
-  // The wall clock, and what was written by it.
+  // Moves the wall clock, and the times that were written by it.
   void jump(std::int64_t seconds) {
     clock_->jump(seconds);
     const std::string year = seconds > 0 ? "1999" : "2999";
@@ -126,7 +126,7 @@ TEST_P(RetentionTest, TheNewestJobsAreThoseThatEndedLast) {
     vm(name);
     run(1);
   }
-  // As by a clock that is set back before the last one.
+  // As if the clock had been set back before the last job.
   database_->execute("UPDATE jobs SET created_at = '1999-01-01T00:00:00.000Z' WHERE vm_name = 'c'");
   Retention few;
   few.jobs = 2;

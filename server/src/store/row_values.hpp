@@ -1,4 +1,4 @@
-// Values as columns take them. Of the rows_*.cpp alone.
+// Converts values to what columns store. Private to rows_*.cpp.
 #pragma once
 
 #include <Poco/Nullable.h>
@@ -15,7 +15,7 @@ inline Poco::Nullable<std::string> nullable(const std::optional<std::string>& va
   return *value;
 }
 
-// With what a newer server wrote into them.
+// Includes the members that a newer server wrote and this one doesn't know.
 inline std::string spec_text(const VmRecord& vm) {
   return unread::with(encode(vm.spec, Defaults::write), vm.unread.spec);
 }

@@ -27,7 +27,7 @@ std::int64_t number(const RecordSet& set, std::size_t column, std::size_t row) {
   return set.value(column, row).convert<std::int64_t>();
 }
 
-// `unread`, where it is asked for, gets what T doesn't know of it.
+// `unread`, if not null, receives the members that T doesn't know.
 template <class T>
 T document(const std::string& text, const std::string& where, std::string* unread = nullptr) {
   const auto parsed = json::parse(text);
@@ -107,7 +107,7 @@ std::vector<HostRecord> read_hosts(Session& session) {
     HostRecord host;
     host.id = text(set, 0, row);
     host.name = text(set, 1, row);
-    host.address = core::bare_address(text(set, 2, row));  // an older server kept the brackets
+    host.address = core::bare_address(text(set, 2, row));  // older servers stored IPv6 addresses with brackets
     host.port = number(set, 3, row);
     host.host_user = text(set, 4, row);
     host.node_id = text(set, 5, row);

@@ -1,5 +1,5 @@
-// SQL statements, one function each, between rows and records. They throw Poco::Exception (the database) or BadRow.
-// One text for SQLite and PostgreSQL: $1, $2… in order, which both take; only what both know.
+// SQL statements, one function each, between rows and records. They throw Poco::Exception (from the database) or
+// BadRow. One text for SQLite and PostgreSQL: parameters are $1, $2, … in order, and only SQL that both know is used.
 #pragma once
 
 #include <map>
@@ -30,7 +30,7 @@ void delete_snapshot(Session& session, const std::string& id);
 bool insert_vm(Session& session, const VmRecord& vm);  // false: the name is taken
 void update_vm(Session& session, const VmRecord& vm);
 bool is_name_taken(Session& session, const VmRecord& vm);  // by another VM
-// What edit_vm takes over; update_vm writes the rest.
+// Writes the columns of what Store::edit_vm changes; update_vm writes those that jobs and reports change.
 void edit_vm(Session& session, const VmRecord& vm);
 void delete_vm(Session& session, const std::string& id);
 bool insert_host(Session& session, const HostRecord& host,
@@ -40,7 +40,7 @@ void edit_host(Session& session, const HostRecord& host);
 void delete_host(Session& session, const std::string& id);
 void pin_node(Session& session, const std::string& host_id, const std::string& node_id);
 
-// `ran`: RunningTime, which alone makes old what is written.
+// `ran`: RunningTime::seconds() now; the age of rows is measured by it alone.
 
 // rows_jobs.cpp
 std::optional<Job> read_job(Session& session, const std::string& id);
@@ -53,7 +53,7 @@ void take_over_jobs(Session& session, const Activation& activation);
 void prune_jobs(Session& session, std::int64_t keep, std::int64_t keep_s, std::int64_t ran);
 
 // rows_keys.cpp
-// The request that made that job may be made again, unless it was answered for good.
+// Deletes the key that is bound to this job, so that the request can be made again, unless it has a final answer.
 void release_key(Session& session, const std::string& job_id);
 std::optional<KeptKey> read_key(Session& session, const std::string& key, std::int64_t keep_s, std::int64_t ran);
 void put_key(Session& session, const KeptKey& kept, std::int64_t ran);
@@ -67,11 +67,11 @@ void insert_tombstone(Session& session, const std::string& vm_id, const std::str
 bool has_activation(Session& session, const std::string& id);
 std::optional<std::int64_t> end_of_activation(Session& session, const std::string& id);
 void set_needs_adopt(Session& session, const std::string& host_id, const std::string& proof);
-// What insert_vm writes of a VM, of one that is there.
+// Updates, for an existing VM, those columns that otherwise only insert_vm and edit_vm write.
 void redefine_vm(Session& session, const VmRecord& vm);
-// Term and id of `next` are the server's from here on; events are numbered anew.
-// Its row, and an epoch of events of its own.
+// Inserts the activation's row and begins an epoch of events for it.
 void begin_activation(Session& session, const Activation& next);
+// Writes the term of `next` and begins its activation.
 void begin_term(Session& session, const Activation& next);
 std::optional<std::int64_t> end_of_epoch(Session& session, std::int64_t epoch);
 

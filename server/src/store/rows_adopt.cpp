@@ -55,8 +55,9 @@ std::optional<std::int64_t> end_of_epoch(Session& session, std::int64_t epoch) {
 }
 
 void begin_activation(Session& session, const Activation& next) {
-  // What was lost with a database may have counted epochs too: one that is made of the time is nobody's. In
-  // milliseconds: a server that was killed and its backup's may start within one second.
+  // A database that was lost or set back may have used later epochs than this one knows, so a new epoch is made from
+  // the wall clock. In milliseconds, because a killed server and the one started from its backup may begin within one
+  // second.
   std::int64_t ms =
       std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
           .count();

@@ -1,4 +1,4 @@
-// What users change of objects that exist.
+// Statements for users' edits of VMs and hosts.
 #include <Poco/Data/Statement.h>
 
 #include "row_values.hpp"

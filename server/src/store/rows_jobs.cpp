@@ -1,4 +1,4 @@
-// Jobs between rows and records.
+// Statements for jobs.
 #include <Poco/Data/RecordSet.h>
 #include <Poco/Data/Statement.h>
 #include <Poco/Nullable.h>
@@ -144,7 +144,7 @@ void prune_jobs(Session& session, std::int64_t keep, std::int64_t keep_s, std::i
   std::int64_t oldest = ran - keep_s;
   session << "DELETE FROM jobs WHERE ran < $1 AND state <> 'running'", use(oldest), now;
   std::int64_t offset = keep;
-  // Their order within a second is the wall clock's, which is nobody's loss.
+  // `ran` has seconds only; within one second the wall clock decides, whose jumps do no harm here.
   session << "DELETE FROM jobs WHERE state <> 'running' AND (ran, created_at, id) <= (SELECT ran, created_at, id FROM "
              "jobs WHERE state <> 'running' ORDER BY ran DESC, created_at DESC, id DESC LIMIT 1 OFFSET $1)",
       use(offset), now;

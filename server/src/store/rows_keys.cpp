@@ -1,4 +1,4 @@
-// Idempotency keys between rows and records.
+// Statements for idempotency keys.
 #include <Poco/Data/RecordSet.h>
 #include <Poco/Data/Statement.h>
 

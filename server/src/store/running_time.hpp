@@ -1,5 +1,5 @@
-// How long servers of a database have run, all together: what the age of stored things is told by. It doesn't jump with
-// the wall clock, and stands still while no server runs, so that nothing is ever kept for shorter than was promised.
+// Total time that servers have run on this database; the age of stored data is measured by it. It doesn't jump with the
+// wall clock and stands still while no server runs, so that nothing is kept for a shorter time than promised.
 #pragma once
 
 #include <cstdint>
@@ -11,15 +11,16 @@ namespace qarax::server {
 
 class RunningTime {
  public:
-  // Null: the system's clock.
+  // `clock` null: the system's clock.
   explicit RunningTime(ClockPtr clock);
 
-  // In the initial load: goes on from what was saved last. What was written without it, by an earlier version, is as
-  // old as this moment.
+  // Called in the initial load: continues from the saved value. Rows of earlier versions, which have no running time,
+  // get the present one.
   void load(Session& session);
-  // Of a killed server up to the last save is known; what it wrote after that is somewhat younger than it could be.
+  // A killed server loses the time since its last save; rows that it wrote after that appear somewhat younger than they
+  // are.
   void save(Session& session) const;
-  std::int64_t seconds() const;  // any thread
+  std::int64_t seconds() const;  // thread-safe
 
  private:
   const ClockPtr clock_;

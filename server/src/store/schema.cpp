@@ -54,7 +54,8 @@ Status migrate(Session& session, const Dialect& dialect, std::span<const Migrati
                           ", which needs a server that knows schema " + std::to_string(min_reader) +
                           "; this one knows " + std::to_string(ours) +
                           ": upgrade it, or give it a backup that is old enough");
-  // By the first number and not the last: where a later one fails, the next attempt doesn't overwrite what was secured.
+  // The copy is named by the first pending migration and not the last: if a later one fails, the next attempt begins at
+  // another number and doesn't overwrite the copy.
   if (have > 0 && have < ours && dialect.secure) QARAX_CHECK(dialect.secure(have + 1));
   for (const Migration& migration : all) {
     if (migration.number <= have) continue;

@@ -1,5 +1,5 @@
-// The schema brought up to date and a term begun, the same way on every database. For the opening thread, which holds
-// the store's lock. They throw Poco::Exception.
+// Brings the schema up to date and begins a term, in the same way on every database. Called by the thread that opens
+// the database, which holds the store's lock. The functions throw Poco::Exception.
 #pragma once
 
 #include <functional>
@@ -14,14 +14,16 @@ namespace qarax::server::schema {
 
 struct Dialect {
   std::string database;  // as messages name it, without a password
-  const char* begin;     // a transaction that may write
-  const char* integer;   // what stands for the migrations' INTEGER: 64 bits
-  // Before a database that has something to lose gets the migration of that number.
+  const char* begin;     // statement that begins a transaction that may write
+  const char* integer;   // type that replaces the migrations' INTEGER; has 64 bits
+  // Called before the first pending migration, of that number, if the database has a schema already: keeps a copy, for
+  // example.
   std::function<Status(std::int64_t before)> secure;
 };
 
-// `all`: those that this server knows, in order; a test's server may be an older one. FAILED_PRECONDITION: a newer
-// server's database. INTERNAL: a migration failed and was undone; those before it stay.
+// `all`: the migrations that this server knows, in order; a test passes fewer to act as an older server.
+// FAILED_PRECONDITION: the database needs a newer server. INTERNAL: a migration failed and was rolled back; earlier
+// ones stay.
 Status migrate(Session& session, const Dialect& dialect, std::span<const Migration> all = migrations());
 Activation activate(Session& session, const Dialect& dialect);
 

@@ -1,5 +1,5 @@
-// What an upgrade meets: a database that an older server has left, with rows in it, on a real SQLite file and a real
-// PostgreSQL; and what an older server meets afterwards.
+// Upgrades of a database with rows that an older server left, on a real SQLite file and a real PostgreSQL, and the
+// attempt of an older server to use an upgraded one.
 #include "schema.hpp"
 
 #include <Poco/Exception.h>
@@ -12,7 +12,7 @@
 namespace qarax::server {
 namespace {
 
-// A migration compiles nothing in advance.
+// Migrations use no compiled statements.
 class NoStatements final : public Statements {
  public:
   std::size_t run(const std::string& sql, const std::vector<SqlValue>&, std::vector<std::int64_t>*) override {
@@ -25,7 +25,7 @@ constexpr const char* kShut = "11111111-1111-4111-8111-111111111111";
 constexpr const char* kRuns = "22222222-2222-4222-8222-222222222222";
 constexpr const char* kHost = "33333333-3333-4333-8333-333333333333";
 
-// As a server of schema 1 has left it.
+// Rows as a server of schema 1 left them.
 constexpr const char* kFirstRows[] = {
     "INSERT INTO cluster (one, cluster_id, term) VALUES (1, 'cluster-1', 3)",
     "INSERT INTO activations (term, id, at) VALUES (3, 'activation-3', '2026-01-01T00:00:00.000Z')",
@@ -41,7 +41,7 @@ constexpr const char* kFirstRows[] = {
       'activation-3', 3, '2026-01-02T00:00:00.000Z', '2026-01-02T00:00:01.000Z'))",
 };
 
-// What is there more of at 11.
+// Further rows, of schema 11.
 constexpr const char* kLaterRows[] = {
     R"(INSERT INTO vms (id, ordinal, project_id, name, spec, host_id, incarnation, revision, desired, observed,
       created_at, updated_at, restart, tags, edition) VALUES ('22222222-2222-4222-8222-222222222222', 2, 'default',
@@ -72,7 +72,7 @@ class SchemaTest : public StoreTest {
     if (!TestDatabase::there(GetParam())) GTEST_SKIP() << "QARAX_TEST_POSTGRES names no server";
     database_.emplace(GetParam());
   }
-  // As a server that knows only these opens it.
+  // Migrates as a server does that knows only these migrations.
   Status migrate(std::span<const Migration> known) { return migrate(database_->connection(), known); }
   Status migrate(Poco::Data::Session connection, std::span<const Migration> known) {
     Session session(std::move(connection), std::make_unique<NoStatements>());
@@ -105,7 +105,7 @@ class SchemaTest : public StoreTest {
       return false;
     }
   }
-  std::vector<std::int64_t> secured_;  // before which migrations
+  std::vector<std::int64_t> secured_;  // numbers of the migrations before which `secure` was called
 };
 
 TEST_P(SchemaTest, AnOlderServersDatabaseIsTakenOverWithAllThatItHolds) {
@@ -168,14 +168,14 @@ TEST_P(SchemaTest, JobsKeysAndEventsOfAnOlderServerGoOn) {
   EXPECT_EQ(page->events[1]->event.vm_name, "runs");
   EXPECT_EQ(page->events[2]->seq, 3) << "the numbers go on";
 
-  // What has lost its time by its column is as old as the upgrade.
+  // Rows whose old time column is gone count from the upgrade on.
   ASSERT_TRUE(store_->prune({}));
   EXPECT_TRUE(*store_->job("job-1"));
   EXPECT_TRUE(*store_->kept_key("k1"));
   EXPECT_EQ(store_->stored_events(0, 100)->events.front()->seq, 1);
 }
 
-// The index was dropped and made anew: still one unfinished job of a VM, and now any number of hosts' jobs.
+// The index was replaced: still one unfinished job for each VM, but any number of host jobs.
 TEST_P(SchemaTest, TheDatabaseItselfRefusesASecondJobOfAVm) {
   leave_schema_11();
   const Status done = migrate(migrations());
@@ -271,7 +271,7 @@ TEST_P(SchemaTest, ANewerDatabaseThatThisServerMayNotUseIsRefused) {
                                         std::to_string(migrations().back().number) + ": upgrade it"),
             std::string::npos)
       << opened.error().message;
-  // Nor does a server of 11 touch what was upgraded.
+  // A server of schema 11 refuses the upgraded database too.
   database_->execute("DELETE FROM schema_version WHERE number = 99");
   const Status older = migrate(up_to(11));
   ASSERT_FALSE(older);

@@ -1,4 +1,4 @@
-// Loading and VMs.
+// Loading the store, and VMs.
 #include <algorithm>
 
 #include "event_makers.hpp"
@@ -36,14 +36,14 @@ void SqlStore::load() {
   for (auto& vm : rows::read_vms(session)) {
     next_order_ = std::max(next_order_, vm.order + 1);
     const VmState stored = vm.observed.status.state;
-    // What ran when this server's predecessor ended may do anything by now: its node will say.
+    // A VM that ran when the previous server ended may be in any state by now: its node will report it.
     if (core::has_vmm(vm.observed.status.state))
       lose_sight(vm, "not heard of since the server's start", clock_->wall());
     for (const auto& [id, job] : jobs_) {
       if (job.vm_id != vm.id) continue;
       vm.activity = core::to_string(job.action);
       vm.job_id = id;
-      // It may have got to the node, and may run: nothing else is known until the node says so.
+      // The start may have reached the node, and the VM may run: its state is unknown until the node reports it.
       if (core::begins(job.action)) lose_sight(vm, "its start was under way when the server ended", clock_->wall());
     }
     if (vm.observed.status.state == VmState::unknown) vm.observed.session.clear();
@@ -69,7 +69,7 @@ void SqlStore::flush() {
 }
 
 Result<VmPtr> SqlStore::create_vm(const NewVmInput& input) {
-  // PostgreSQL's text ends there, and what was acknowledged must be what is kept.
+  // PostgreSQL's text can't hold a NUL, and what was acknowledged must be what is stored.
   if (input.description && input.description->find('\0') != std::string::npos)
     return make_error(Code::invalid_argument, "the description holds a NUL character; leave it out", "validation");
   VmRecord vm;
@@ -123,7 +123,7 @@ Status SqlStore::plan_removal(Session& session, const std::string& id, Removal h
   plan.tombstone = how == Removal::with_tombstone && vm.host_id;
   rows::delete_vm(session, id);
   if (plan.tombstone) rows::insert_tombstone(session, id, *vm.host_id, vm.revision + 1, now_text());
-  // A delete that its node has carried out is completed by this; what else was under way has lost its VM.
+  // A delete job that the node has carried out is completed by this; other unfinished jobs have lost their VM.
   std::string& by = plan.by;
   for (const auto& [job_id, job] : jobs_) {
     if (job.vm_id != id) continue;
@@ -164,7 +164,7 @@ void SqlStore::publish(Removed& plan) {
   reservations_.erase(id);
   std::erase_if(snapshots_, [&](const auto& item) { return item.second->vm_id == id; });
   memory_.erase(*plan.vm);
-  // Who waits for the job finds its VM gone.
+  // Jobs end after the VM is erased, so that callers who wait for them find it gone.
   for (Job& job : plan.ended) book_.put(std::move(job));
 }
 
@@ -172,7 +172,7 @@ Result<VmPtr> SqlStore::set_desired(const std::string& id, core::Action action) 
   VmPtr now = memory_.vm(id);
   if (!now) return no_such_vm(id);
   const VmState state = core::target(action).value_or(now->desired.state);
-  // What was never started needs no stop to stay so.
+  // A VM that was never started is off already; a stop doesn't change its desired state.
   const bool stays = now->desired.state == VmState::created && state == VmState::shutdown;
   if (stays || (now->desired.state == state && now->desired.origin == Origin::user)) return now;
   Job job = job_done_at_once(std::string(core::to_string(action)));

@@ -1,5 +1,5 @@
-// Store over a Database and Memory: each change is part of a transaction; once that is committed the same change is
-// made in memory, where readers see it.
+// Store on top of a Database and Memory: each change is part of a transaction, and once that is committed the same
+// change is made in memory, where readers see it.
 #pragma once
 
 #include <map>
@@ -20,7 +20,7 @@ namespace qarax::server {
 
 class SqlStore final : public Store {
  public:
-  // DATA_LOSS: what can't be read. `name` as messages call the database.
+  // DATA_LOSS: the database or a row can't be read. `name` is the database's name in messages.
   static Result<std::unique_ptr<Store>> load_from(std::unique_ptr<Database> db, const std::string& name,
                                                   ClockPtr clock);
 
@@ -106,7 +106,8 @@ class SqlStore final : public Store {
         db_(std::move(db)) {
     load();
   }
-  // What was asked for by a request: bound to its claim, if it has one. `job_id`: of the change; empty: it has none.
+  // Runs a change; if a request asked for it with an Idempotency-Key, the change is bound to its claim. `job_id`: job
+  // of the change; empty: it has none.
   Status transact(Database::Change change, const std::string& job_id);
   void prune_keys(Session& session);
   void load();
@@ -122,12 +123,12 @@ class SqlStore final : public Store {
   void publish_adopted(const Adoption& adoption, VmRecord vm);
   void load_jobs(Session& session);
   void end_orphaned_jobs();
-  Status check_no_host_job(const std::string& vm_id) const;  // under state()
+  Status check_no_host_job(const std::string& vm_id) const;  // call under state()
   void fail_jobs_of(Session& session, const std::string& vm_id, std::vector<Job>& ended);
   Job new_job(std::string action) const;
   Job job_done_at_once(std::string action) const;
   Job told_of(const JobRecord& job, const VmRecord& vm) const;
-  // What is known of an unfinished job, with that end.
+  // The unfinished job as it is known, ended with that state and error.
   Job ended_job(const std::string& id, JobState state, const std::optional<Error>& error) const;
   void save_later(const std::string& id, std::vector<Event> events);
   void log_later(std::vector<Event> events);
@@ -137,7 +138,7 @@ class SqlStore final : public Store {
   void settle_reservation(const VmPtr& vm);
   void note_unknown(const VmRecord& before, const VmPtr& now);
 
-  // sql_store_snapshots.cpp: what a job is about beside its VM's state.
+  // sql_store_snapshots.cpp: the part of a job that isn't its VM's state (resize, snapshot, restore).
   struct Begin;
   Status plan_subject(const BeginJob& asked, const JobRecord* unfinished, Begin& plan) const;
   void publish_subject(const Begin& plan);
@@ -158,19 +159,20 @@ class SqlStore final : public Store {
 
   const ClockPtr clock_;
   Memory memory_;
-  // Guarded by db_->state(), under which all changes are made, so that database and memory agree on their order.
-  // Readers of memory_ don't need it.
-  std::map<std::string, JobRecord> jobs_;                                   // unfinished, by id; not the hosts'
-  std::set<std::string> host_jobs_;                                         // unfinished; more of them is in book_
-  std::map<std::string, Reservation> reservations_;                         // by VM
-  std::map<std::string, std::pair<std::string, std::int64_t>> tombstones_;  // by VM: host, revision
+  // The members from here on are guarded by db_->state(), under which all changes are made, so that database and memory
+  // agree on the order. Readers of memory_ don't need it.
+  std::map<std::string, JobRecord> jobs_;            // unfinished jobs of VMs, by id
+  std::set<std::string> host_jobs_;                  // ids of unfinished host jobs; the jobs are in book_
+  std::map<std::string, Reservation> reservations_;  // by VM id
+  std::map<std::string, std::pair<std::string, std::int64_t>> tombstones_;  // by VM id: host, revision
   std::map<std::string, SnapshotPtr> snapshots_;                            // by id
   std::int64_t next_order_ = 1;
   JobBook book_;
   EventFeed feed_;
   RunningTime ran_;
   EventLog events_;
-  const std::unique_ptr<Database> db_;  // ends first: it writes what waits, from the members above
+  // Destroyed first: its destructor writes what is queued, which uses the members above.
+  const std::unique_ptr<Database> db_;
 };
 
 }  // namespace qarax::server

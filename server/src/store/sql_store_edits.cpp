@@ -1,4 +1,4 @@
-// Changes of what users wrote of VMs and hosts.
+// Users' edits of VMs and hosts, and the removal of hosts.
 #include <algorithm>
 
 #include "event_makers.hpp"
@@ -139,8 +139,8 @@ Status SqlStore::remove_host(const RemoveHost& asked) {
   plan.job = job_done_at_once("remove-host");
   plan.job.host_id = id;
   const HostPtr host = memory_.host(id);
-  // What happens to its VMs meanwhile happens before or after this as a whole: a start of another one there takes the
-  // host's key too.
+  // Holding the keys of the host and of its VMs, this comes as a whole before or after any change of those VMs. A start
+  // of another VM there takes the host's key too.
   std::vector<std::string> keys{id};
   for (const VmPtr& vm : memory_.vms())
     if (vm->host_id == id) keys.push_back(vm->id);

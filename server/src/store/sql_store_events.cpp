@@ -1,4 +1,4 @@
-// The log of events, and what is removed in time.
+// The log of events, and the removal of old data.
 #include "rows.hpp"
 #include "sql_store.hpp"
 
@@ -34,7 +34,7 @@ void SqlStore::log_later(std::vector<Event> events) {
       feed_.has_readers());
 }
 
-// The VM as it is at the time of writing: a change that was committed in between isn't overwritten.
+// Writes the VM as it is when the queue is written, so that a change committed in between isn't overwritten.
 void SqlStore::save_later(const std::string& id, std::vector<Event> events) {
   const bool at_once = !events.empty() && feed_.has_readers();
   db_->later(

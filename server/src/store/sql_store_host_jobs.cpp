@@ -1,4 +1,4 @@
-// Jobs at hosts that are no VM's: recorded before they begin, ended with what came of them.
+// Jobs at hosts that aren't a VM's job: recorded before they begin, ended with their result.
 #include "event_makers.hpp"
 #include "rows.hpp"
 #include "sql_store.hpp"
@@ -30,15 +30,16 @@ Result<JobPtr> SqlStore::begin_host_job(const BeginHostJob& asked) {
     host_jobs_.insert(id);
     book_.put(std::move(job));
   };
-  // A host has to be connected to before anything else can be changed. What ends processes there waits: what this
-  // server doesn't know may be what the database has lost.
+  // Connecting to a host must be possible while changes are refused. Jobs that end processes there must wait: a VM that
+  // this server doesn't know may be one that the database has lost.
   change.while_read_only = asked.action == kInitHost;
   change.frees = true;
   QARAX_CHECK(transact(std::move(change), id));
   return book_.find(id);
 }
 
-// Of a VM that the server doesn't know: one that is being removed isn't adopted, nor removed twice.
+// Checks that no job is under way for a VM that the server doesn't know: a VM that is being removed must not be
+// adopted, or removed twice.
 Status SqlStore::check_no_host_job(const std::string& vm_id) const {
   for (const std::string& other : host_jobs_) {
     const JobPtr known = vm_id.empty() ? nullptr : book_.find(other);

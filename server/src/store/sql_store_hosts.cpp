@@ -1,4 +1,4 @@
-// Hosts. Their status and facts live in memory only: a restarted server asks anew.
+// Hosts. Their status and facts are in memory only: a restarted server asks the nodes again.
 #include "event_makers.hpp"
 #include "qarax/core/clock.hpp"
 #include "qarax/core/ids.hpp"

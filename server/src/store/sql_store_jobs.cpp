@@ -1,4 +1,4 @@
-// Jobs: loaded, told of, ended with what the node says. Their begin is in sql_store_begin.cpp.
+// Jobs: loading, what clients see of them, and their end. Their begin is in sql_store_begin.cpp.
 #include <algorithm>
 #include <limits>
 
@@ -32,7 +32,7 @@ void SqlStore::load_jobs(Session& session) {
   }
 }
 
-// For the end of the load: what follows runs on another thread.
+// Called at the end of the load: the queued work runs on another thread.
 void SqlStore::end_orphaned_jobs() {
   if (jobs_.empty() && host_jobs_.empty()) return;
   std::vector<Job> ended;
@@ -122,7 +122,7 @@ Result<std::vector<JobPtr>> SqlStore::jobs(const JobQuery& query) {
   }));
   std::vector<JobPtr> out;
   for (Job& one : stored) {
-    // The steps of what is under way are in memory only.
+    // The steps of a running job are in memory only.
     JobPtr known = one.state == JobState::running ? book_.find(one.id) : nullptr;
     out.push_back(known ? std::move(known) : std::make_shared<const Job>(std::move(one)));
   }
@@ -148,12 +148,12 @@ VmPtr SqlStore::finish_job(const std::string& job_id, JobState state, const std:
     if (current && state != JobState::completed && job.action != core::Action::resize)
       settle_put_aside(job, *report, changed);
     learn_wish(changed);
-    // Of a start that failed the plugin may have ended the VMM in good order: no guest's wish.
+    // When a start fails, the plugin may have ended the VMM in good order; that is no power-off by the guest.
     if (!core::begins(job.action)) heed_power_off(changed);
-    // Without a word from the node a start that failed before it got there has changed nothing.
+    // A start that failed before it reached the node comes without a report and has changed nothing.
     return true;
   });
-  // Who waits for the job finds its VM as the job has left it.
+  // The job ends after the VM is updated, so that callers who wait for it find the VM as the job left it.
   book_.put(ended);
   if (!vm) return nullptr;
   std::vector<Event> happened;

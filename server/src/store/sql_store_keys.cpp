@@ -1,4 +1,4 @@
-// Idempotency keys: bound to the first change that is made for their request, in its transaction.
+// Idempotency keys: each is bound to the first change that is made for its request, in the same transaction.
 #include "rows.hpp"
 #include "sql_store.hpp"
 
@@ -23,10 +23,10 @@ Status SqlStore::transact(Database::Change change, const std::string& job_id) {
   const auto claim = RequestScope::current_claim();
   if (!claim) return db_->transact(std::move(change));
   const std::string first = claim->job_id();
-  // Once is enough. Who knows how to go on from the job didn't come here.
+  // The change was made already. Callers that can go on from its job (claimed_job()) don't get here.
   if (claim->is_from_before() && !first.empty() && !job_id.empty()) return answer_lost(first);
   if (claim->is_bound() && job_id.empty()) return db_->transact(std::move(change));
-  // Two of one key in a group would both be the first.
+  // Keeps two changes with the same Idempotency-Key out of one group, where each would take itself for the first.
   change.keys.push_back("key " + claim->key());
   change.work = [&, work = std::move(change.work)](Session& session) -> Status {
     QARAX_CHECK(work(session));

@@ -1,4 +1,4 @@
-// What nodes report.
+// Reports of nodes.
 #include <algorithm>
 
 #include "event_makers.hpp"
@@ -13,7 +13,7 @@ bool SqlStore::starts(const VmRecord& vm) const {
   return job != jobs_.end() && core::begins(job->second.action);
 }
 
-// A reply that was under way when its node was lost, or restarted, tells of a time before what is known by now.
+// A reply that was in flight when its node was lost or restarted is older than what is known by now.
 bool SqlStore::is_current(const core::VmReport& report) const {
   const VmPtr vm = memory_.vm(report.vm);
   const HostPtr host = vm && vm->host_id ? memory_.host(*vm->host_id) : nullptr;
@@ -25,7 +25,7 @@ void SqlStore::settle_reservation(const VmPtr& vm) {
   const auto found = reservations_.find(vm->id);
   if (found == reservations_.end() || core::may_have_vmm(vm->observed.status.state) || !vm->job_id.empty()) return;
   reservations_.erase(found);
-  // Unless a start has taken it anew by the time of writing.
+  // Unless a new start has reserved again by the time this is written.
   db_->later([this, id = vm->id](Session& session) {
     if (!reservations_.contains(id)) rows::delete_reservation(session, id);
   });
@@ -50,7 +50,7 @@ VmPtr SqlStore::apply_report(const std::string& host_id, const core::VmReport& r
   return vm;
 }
 
-// Written too, so that a restarted server doesn't tell of the change a second time.
+// Also saved to the database, so that a restarted server doesn't report the change a second time.
 void SqlStore::note_unknown(const VmRecord& before, const VmPtr& now) {
   if (now && before.observed.status.state != VmState::unknown)
     save_later(now->id, {events::vm_status_changed(*now, before.observed.status.state)});

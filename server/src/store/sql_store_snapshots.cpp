@@ -1,4 +1,4 @@
-// Sizes and snapshots: what some jobs are about beside their VM's state.
+// Resizes, snapshots and restores: the part of a job that isn't its VM's state.
 #include <algorithm>
 #include <tuple>
 
@@ -64,7 +64,7 @@ Result<VmPtr> SqlStore::resize_idle(const std::string& id, const core::ResizeCom
                                if (vm->revision != expected_revision) return changed_meanwhile(vm->name);
                                changed = *vm;
                                core::apply(size, changed.spec, changed.resolved);
-                               // A start that has reserved what it was decides again.
+                               // Makes a start that was decided with the old size decide again.
                                ++changed.revision;
                                changed.edition = next_edition(changed);
                                changed.updated_at = now_text();
@@ -95,7 +95,7 @@ Result<VmPtr> SqlStore::resize_idle(const std::string& id, const core::ResizeCom
 Status SqlStore::plan_subject(const BeginJob& asked, const JobRecord* unfinished, Begin& plan) const {
   VmRecord& vm = plan.vm;
   if (unfinished != nullptr && unfinished->action == core::Action::snapshot) {
-    // Its node may have finished it by now: it is listed until it is deleted.
+    // The node may have finished it by now, so it stays listed, as failed, until it is deleted.
     if (const auto found = snapshots_.find(unfinished->arguments.snapshot); found != snapshots_.end()) {
       plan.abandoned = *found->second;
       plan.abandoned->status = SnapshotStatus::failed;
@@ -152,8 +152,8 @@ void SqlStore::publish_subject(const Begin& plan) {
   if (plan.abandoned) keep_snapshot(*plan.abandoned);
 }
 
-// A resize that was put aside by a job that has come to nothing: the VM has the size that its node says. Without its
-// word what was reserved stays so until the VM ends, as more of it may be used than is known.
+// A resize was superseded by a job that then came to nothing: the VM has the size that its node reports. Without such a
+// report the reservation stays as it is until the VM ends, because the VM may use more memory than is known.
 void SqlStore::settle_put_aside(const JobRecord& job, const core::VmReport& report, VmRecord& vm) {
   core::ResizeCommand size = job.arguments.resize;
   if ((!size.vcpus && !size.memory) || !report.resolved || report.incarnation != vm.incarnation) return;
@@ -164,7 +164,7 @@ void SqlStore::settle_put_aside(const JobRecord& job, const core::VmReport& repo
   free_reserved(vm.id, accounted - vm.spec.memory_size);
 }
 
-// Under state(); a negative number takes more. On disk soon.
+// Under state(). A negative `memory` reserves more. On disk soon.
 void SqlStore::free_reserved(const std::string& vm_id, std::int64_t memory) {
   const auto reserved = reservations_.find(vm_id);
   if (reserved == reservations_.end() || memory == 0) return;
@@ -175,14 +175,15 @@ void SqlStore::free_reserved(const std::string& vm_id, std::int64_t memory) {
   });
 }
 
-// Under state(), with the job's end: in memory at once, on disk soon, like the job itself.
+// Under state(), together with the job's end: in memory at once, on disk soon, like the job itself.
 void SqlStore::finish_subject(const JobRecord& job, JobState state, const std::optional<core::VmReport>& report,
                               VmRecord& vm) {
   const bool done = state == JobState::completed;
   const auto found = snapshots_.find(job.arguments.snapshot);
   if (job.action == core::Action::resize) {
     const std::int64_t more = job.arguments.resize.memory.value_or(vm.spec.memory_size) - vm.spec.memory_size;
-    // What grew was reserved before it did, what shrank is free once it has.
+    // Added memory was reserved before the resize, so a failed one frees it; removed memory is free once the resize is
+    // done.
     free_reserved(vm.id, done ? -std::min<std::int64_t>(more, 0) : std::max<std::int64_t>(more, 0));
     if (done) core::apply(job.arguments.resize, vm.spec, vm.resolved);
   }

@@ -39,21 +39,21 @@ Status copy(Session& session, const std::string& path, std::int64_t migration) {
   if (error)
     return make_error(Code::internal,
                       "the database can't be copied to " + copied + " before its migration: " + error.message());
-  // The migration is on disk when it is done; so is what it started from.
+  // A migration is on disk when its transaction ends, so the copy of the state before it must be too.
   const core::Fd file(::open(copied.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file || ::fsync(file.get()) != 0)
     return core::errno_error("the copy " + copied + " of the database can't be written", errno);
   return core::sync_folder(std::filesystem::path(copied).parent_path().string());
 }
 
-constexpr std::int64_t kKeptFree = 16LL << 20;  // of the disk: below it only what frees something is taken
-constexpr std::int64_t kFreePages = 256;        // of the file: the jobs of some hundred deletes fit into them
+constexpr std::int64_t kKeptFree = 16LL << 20;  // of the disk: with less, only changes that free something are accepted
+constexpr std::int64_t kFreePages = 256;        // of the file: room for the jobs of some hundred deletes
 
-// Frames that overwrite what was there reach the disk in fewer writes than those that make the log longer, and a log
-// longer than the thousand pages at which it is taken in is written from its begin again. A transaction that is taken
-// back leaves its room.
+// Makes the write-ahead log longer than the 1000 pages at which SQLite checkpoints it, so that it is then reused from
+// its start: overwriting existing frames takes fewer disk writes than extending the file. A transaction that is rolled
+// back leaves its room in the log.
 void make_room_in_log(Session& session) {
-  run(session, "PRAGMA cache_size = 16");  // so that it is written before its end
+  run(session, "PRAGMA cache_size = 16");  // so that pages reach the log before the transaction ends
   run(session, "BEGIN IMMEDIATE");
   run(session, "CREATE TABLE room (bytes BLOB)");
   run(session, "INSERT INTO room VALUES (zeroblob(4600000))");
@@ -61,9 +61,10 @@ void make_room_in_log(Session& session) {
   run(session, "PRAGMA cache_size = -2000");
 }
 
-// A log is only written from its begin again once the file has taken it in: on a full disk into the pages that it has.
+// The log is only reused from its start after a checkpoint. On a full disk a checkpoint needs free pages in the file
+// itself.
 void make_room_in_file(Session& session) {
-  // Of a server that was killed in here.
+  // Left by a server that was killed in this function.
   run(session, "DROP TABLE IF EXISTS room");
   std::int64_t pages = 0;
   session << "PRAGMA freelist_count", into(pages), now;
@@ -74,7 +75,7 @@ void make_room_in_file(Session& session) {
   run(session, "PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
-// A disk that is full already is no reason not to serve what is known.
+// A full disk must not keep the server from serving what it knows.
 void make_room(Session& session, const std::string& path) {
   try {
     make_room_in_file(session);
@@ -90,13 +91,13 @@ SqliteDb::SqliteDb(const std::string& path) : Database(connect(path), path) {}
 
 std::int64_t SqliteDb::read_term() { return session_.numbers<1>("SELECT term FROM cluster")[0]; }
 
-// A row that is set to what it is changes no page, and then the commit writes nothing. PostgreSQL counts there in every
-// transaction.
+// The mark has to change a value: setting a row to what it holds changes no page, and then the commit writes nothing.
+// On PostgreSQL every transaction counts there.
 void SqliteDb::leave_mark(Session& session) { server::run(session, "UPDATE cluster SET commits = commits + 1"); }
 
 Status SqliteDb::room() const {
   struct statvfs disk {};
-  if (::statvfs(name_.c_str(), &disk) != 0) return Ok{};  // what is wrong shows at the change itself
+  if (::statvfs(name_.c_str(), &disk) != 0) return Ok{};  // the change itself will fail and say why
   const auto free = static_cast<std::int64_t>(disk.f_bavail) * static_cast<std::int64_t>(disk.f_frsize);
   if (free >= kKeptFree) return Ok{};
   Error error = make_error(Code::resource_exhausted,
@@ -122,7 +123,8 @@ Result<std::unique_ptr<SqliteDb>> SqliteDb::open(const std::string& path) {
     Poco::Data::SQLite::Connector::registerConnector();
     std::unique_ptr<SqliteDb> db(new SqliteDb(path));
     db->lock_ = std::move(lock);
-    // Whoever else holds the file, a backup or a shell, is waited for; but nodes aren't kept from being heard for long.
+    // How long to wait for a backup or a shell that locks the file; not longer, because reports of nodes wait
+    // meanwhile.
     db->run("PRAGMA busy_timeout = 3000");
     db->run("PRAGMA journal_mode = WAL");
     db->run("PRAGMA synchronous = FULL");

@@ -11,9 +11,9 @@ namespace qarax::server {
 
 class SqliteDb final : public Database {
  public:
-  // Takes the file's lock, copies before a migration, migrates, starts a new term.
+  // Takes the file's lock, copies the file before a migration, migrates, starts a new term.
   static Result<std::unique_ptr<SqliteDb>> open(const std::string& path);
-  ~SqliteDb() override;  // writes what waits
+  ~SqliteDb() override;  // writes what is queued
   void leave_mark(Session& session) override;
 
  private:

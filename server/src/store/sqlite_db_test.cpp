@@ -10,8 +10,8 @@ namespace {
 
 using namespace Poco::Data::Keywords;
 
-// What an acknowledgement is worth in a power cut: of the connection that everything is written through, since neither
-// is the library's default.
+// What makes an acknowledged change survive a power cut. Checked on the connection that all writes use, since neither
+// setting is the library's default.
 TEST(SqliteDb, ACommitIsOnDiskWhenItIsAnswered) {
   const TempFolder folder;
   const auto db = SqliteDb::open(folder / "qarax.db");

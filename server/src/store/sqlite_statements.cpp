@@ -36,7 +36,7 @@ class SqliteStatements final : public Statements {
   struct Finalize {
     void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
   };
-  // What is left bound or stepped would hold the transaction, and texts that are gone.
+  // A statement that isn't reset keeps the transaction open, and its bindings point to texts that are gone.
   struct Reset {
     sqlite3_stmt* statement;
     ~Reset() {
@@ -73,7 +73,7 @@ class SqliteStatements final : public Statements {
 
   [[noreturn]] void fail(int rc) {
     Poco::Data::SQLite::Utility::throwException(database_, rc);
-    throw Poco::Data::DataException("SQLite", rc);  // a code that Poco takes for none
+    throw Poco::Data::DataException("SQLite", rc);  // Poco doesn't treat this code as an error
   }
 
   sqlite3* const database_;

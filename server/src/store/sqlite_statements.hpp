@@ -1,4 +1,4 @@
-// Compiled statements of a SQLite connection, through SQLite's own interface on the connection that Poco opened.
+// Compiled statements of a SQLite connection, made with SQLite's own API on the connection that Poco opened.
 #pragma once
 
 #include <memory>

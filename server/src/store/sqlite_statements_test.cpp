@@ -32,7 +32,7 @@ TEST(SqliteStatements, TellsHowManyRowsItChanged) {
   EXPECT_EQ(session.numbers<1>("SELECT size FROM things WHERE id = $1", "c")[0], 0);
 }
 
-// What fails in a savepoint takes neither the statement nor the transaction around it along.
+// A failure inside a savepoint must spoil neither the statement nor the enclosing transaction.
 TEST(SqliteStatements, AFailureLeavesTheTransactionToGoOn) {
   Session session = memory();
   session.run("BEGIN IMMEDIATE");

@@ -5,29 +5,29 @@
 
 namespace qarax::server {
 
-// What a job's transaction will have changed once it is committed.
+// The changes of a job's transaction, published once it is committed.
 struct SqlStore::Begin {
   VmRecord vm{};
   JobRecord job{};
   std::optional<Reservation> reservation{};
-  Job told{};  // the job as it is told of
+  Job told{};  // the job as clients see it
   std::optional<Job> superseded{};
-  std::optional<SnapshotRecord> snapshot{};   // that the job takes
-  std::optional<SnapshotRecord> abandoned{};  // whose job it puts aside
+  std::optional<SnapshotRecord> snapshot{};   // taken by the job
+  std::optional<SnapshotRecord> abandoned{};  // its job is superseded by this one
 };
 
-// What a removal's transaction will have changed.
+// The changes of a removal's transaction.
 struct SqlStore::Removed {
   VmPtr vm{};
   bool tombstone = false;
-  std::string by{};  // the job that it was
+  std::string by{};  // id of the job that the removal is
   std::vector<Job> ended{};
 };
 
 struct SqlStore::RemovedHost {
   Job job{};
   std::vector<Removed> vms{};
-  std::optional<NextTerm> next{};  // of a host whose proof kept the database read-only
+  std::optional<NextTerm> next{};  // if this host's proof kept the database read-only
 };
 
 }  // namespace qarax::server

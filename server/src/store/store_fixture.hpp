@@ -1,4 +1,4 @@
-// A store on a database of the test's own, and VMs in it.
+// A store on a database of the test's own, and helpers to create VMs in it.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -22,7 +22,7 @@ class StoreTest : public testing::TestWithParam<Backend> {
     open();
   }
   virtual Result<std::unique_ptr<Store>> open_another() const { return open_store(database_->url()); }
-  // A server that was killed holds its lock until PostgreSQL sees its connection's end.
+  // A killed server holds its lock until PostgreSQL notices that its connection has ended.
   void open() {
     store_.reset();
     const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
@@ -72,7 +72,7 @@ class StoreTest : public testing::TestWithParam<Backend> {
     const auto begun = start(made, on);
     return store_->finish_job(begun.job.id, JobState::completed, report(made, VmState::running, 1));
   }
-  // One that came from a node which hadn't looked at it yet.
+  // A VM that was adopted from a node which hadn't looked at it yet.
   VmPtr adopted_unseen(const std::string& name, const HostPtr& on) {
     VmRecord unseen = *running(name, on);
     EXPECT_TRUE(store_->remove_vm(unseen.id, Removal::by_job));

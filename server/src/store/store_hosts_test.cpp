@@ -1,4 +1,4 @@
-// What the store makes of hosts: of what they report, of those that are lost, and of what one proves.
+// Hosts in the store: their reports, their loss, and their proofs that the database was set back.
 #include <gtest/gtest.h>
 
 #include "qarax/core/ids.hpp"
@@ -21,7 +21,7 @@ TEST_P(StoreTest, AHostGoesWhenItHasNoVm) {
   ASSERT_TRUE(store_->remove_host({on->id}));
   EXPECT_FALSE(store_->host(on->id));
   EXPECT_TRUE(store_->tombstones(on->id).empty());
-  // A start that was decided on before it went doesn't find it.
+  // A start that was decided before the host's removal finds no host.
   const VmPtr late = vm("late");
   BeginJob asked = job(late, Action::start);
   asked.placement = Placement{on->id, "qemu", 100, 1000};
@@ -131,7 +131,7 @@ TEST_P(StoreTest, ALostHostMakesUnknownAndItsNextWordCounts) {
   store_->lose_host(on->id, "cut");
   EXPECT_EQ(store_->vm(made->id)->observed.status.state, VmState::unknown);
   EXPECT_EQ(store_->vm(idle->id)->observed.status.state, VmState::created);
-  reserved(100);  // it may run on there
+  reserved(100);  // the VM may still run there
   EXPECT_TRUE(store_->apply_report(on->id, report(made, VmState::running, 1)))
       << "the same report again, from the snapshot";
   EXPECT_EQ(store_->vm(made->id)->observed.status.state, VmState::running);
@@ -139,7 +139,7 @@ TEST_P(StoreTest, ALostHostMakesUnknownAndItsNextWordCounts) {
   EXPECT_EQ(store_->vm(made->id)->observed.status.state, VmState::unknown) << "absence proves nothing";
   reserved(100);
   open();
-  reserved(100);  // nor does a restart
+  reserved(100);  // a restart of the server doesn't free it either
   store_->apply_report(on->id, report(made, VmState::shutdown, 2));
   reserved(0);
   open();
@@ -249,7 +249,7 @@ TEST_P(StoreTest, EachActivationTellsWhereItsChangesEnded) {
   vm("web");
   const Progress made = store_->progress();
   EXPECT_EQ(made.position, begun.position + 2) << "each acknowledged change counts";
-  // In the middle of a server's life, and with events of its own.
+  // An adopt while the server runs, with events of its own.
   Adoption adoption;
   adoption.host_id = on->id;
   adoption.above_term = 5;
@@ -266,7 +266,7 @@ TEST_P(StoreTest, EachActivationTellsWhereItsChangesEnded) {
   open();
   EXPECT_EQ(**store_->end_of_activation(begun.activation.id), made.position) << "and not that of any later one";
   EXPECT_GE(**store_->end_of_activation(adopted.activation.id), adopted.position);
-  // An older server notes no such thing; whoever came after it does.
+  // An older server doesn't record its position; the end of its predecessor is known by the server after it.
   const std::string mine = store_->activation().id;
   vm("other");
   const std::int64_t last = store_->progress().position;
@@ -299,7 +299,7 @@ TEST_P(StoreTest, WhatANodeIsToKeepIsCountedAndTheCountIsDurable) {
   open();
   EXPECT_EQ(store_->vm(web->id)->edition, 4) << "a pause changes no word";
   EXPECT_EQ(store_->vm(web->id)->observed.keep_edition, 4);
-  // A server that was older for a while doesn't count on.
+  // An older server that ran in between doesn't increment the edition.
   store_.reset();
   database_->execute("UPDATE vms SET edition = 0");
   open();

@@ -140,7 +140,7 @@ TEST_P(StoreTest, OneUnfinishedJobAVmIsARuleOfTheDatabase) {
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().reason, "job-in-progress");
   EXPECT_EQ(second.error().details.at(0).detail, begun.job.id);
-  // Not only of our code: the index itself refuses.
+  // Not only the code refuses it: the index does too.
   store_.reset();
   EXPECT_ANY_THROW(database_->execute(
       "INSERT INTO jobs (id, vm_id, revision, action, state, incarnation, before, owner, term, created_at) SELECT "
@@ -185,7 +185,7 @@ TEST_P(StoreTest, WhyItIsAFallbackHoldsForTheMachineThatIsFrozen) {
   asked.placement->fallback_reason.clear();
   begun = *store_->begin_job(asked);
   EXPECT_EQ(begun.vm->observed.fallback_reason, "") << "nothing was frozen, and now it is what was asked for";
-  // The first that runs freezes it.
+  // The first start that succeeds freezes the machine.
   store_->finish_job(begun.job.id, JobState::failed, std::nullopt);
   asked.expected_revision = store_->vm(web->id)->revision;
   asked.placement->hypervisor = "qemu";
@@ -195,7 +195,7 @@ TEST_P(StoreTest, WhyItIsAFallbackHoldsForTheMachineThatIsFrozen) {
   ran.resolved = web->spec;
   ASSERT_TRUE(store_->finish_job(begun.job.id, JobState::completed, ran)->resolved);
   asked.expected_revision = store_->vm(web->id)->revision;
-  asked.placement->fallback_reason.clear();  // qemu is what it is frozen for
+  asked.placement->fallback_reason.clear();  // the machine is frozen for qemu
   EXPECT_EQ(store_->begin_job(asked)->vm->observed.fallback_reason, "cloud_hv can't be used");
 }
 
@@ -216,7 +216,7 @@ TEST_P(StoreTest, CommitsAreSharedAndEachChangeStandsForItself) {
   for (int thread = 0; thread < kThreads; ++thread)
     threads.emplace_back([&, thread] {
       for (int i = 0; i < kEach; ++i) {
-        // Every name twice, from two threads: one of them loses, and none of its neighbours in the group with it.
+        // Two threads create each name. One of them must fail, without failing others in the same group.
         const std::string name = "vm-" + std::to_string(thread / 2) + "-" + std::to_string(i);
         const auto result = store_->create_vm({name, std::nullopt, "", std::nullopt, {}});
         if (result) {
@@ -256,7 +256,7 @@ TEST_P(StoreTest, StartsAtOnceNeverReserveMoreThanTheHostHas) {
   EXPECT_EQ(store_->reservations().size(), 5u);
 }
 
-// A row that is set to what it is costs SQLite no write, and shows nothing of the disk.
+// On SQLite an update that changes nothing writes nothing, and so wouldn't show whether the disk can be written.
 TEST_P(StoreTest, ACheckWritesWhatWasNotThere) {
   const auto commits = [&] { return std::stoll(database_->ask("SELECT CAST(commits AS TEXT) FROM cluster")); };
   for (int round = 0; round < 3; ++round) {

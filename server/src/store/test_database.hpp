@@ -1,4 +1,5 @@
-// A database of a test's own: a SQLite file in a temp folder, or one on the server that QARAX_TEST_POSTGRES names.
+// A database of a test's own: a SQLite file in a temporary folder, or a new database on the server that
+// QARAX_TEST_POSTGRES names.
 #pragma once
 
 #include <Poco/Data/PostgreSQL/Connector.h>
@@ -40,7 +41,7 @@ class TestDatabase {
   TestDatabase& operator=(const TestDatabase&) = delete;
 
   const DatabaseUrl& url() const { return url_; }
-  // Behind the store's back.
+  // A connection that bypasses the store.
   Poco::Data::Session connection() const { return connect(url_); }
   void execute(const std::string& sql) const { execute(url_, sql); }
   std::string ask(const std::string& sql) const {
@@ -61,7 +62,7 @@ class TestDatabase {
     connect(url) << sql, Poco::Data::Keywords::now;
   }
 
-  std::optional<TempFolder> folder_;  // with SQLite
+  std::optional<TempFolder> folder_;  // for SQLite only
   DatabaseUrl url_;
   DatabaseUrl admin_;
 };

@@ -1,8 +1,8 @@
-// What a newer server wrote into a document and this one doesn't know: members of objects, at any depth but not inside
-// arrays. Kept beside the record and written with it again, so that an older server in between loses nothing. Of
-// documents that are changed in part: what was asked for, the frozen machine, the restart policy. What is desired and
-// what was observed is said anew as a whole each time, and an old word beside a new one would be wrong. They are stored
-// only: what isn't understood isn't acted on, nor sent to nodes.
+// Members of JSON objects that a newer server wrote and this one doesn't know, at any depth but not inside arrays. They
+// are kept beside the record and written back with it, so that running an older server in between loses nothing. This
+// covers documents that are changed in part: the requested spec, the frozen machine, the restart policy. Desired and
+// observed states are rewritten as a whole each time, where an old member beside a new one would be wrong. Unknown
+// members are only stored: the server doesn't act on them or send them to nodes.
 #pragma once
 
 #include <string>
@@ -13,7 +13,7 @@
 
 namespace qarax::server {
 
-// JSON objects of those members alone; empty: there are none, which is nearly always so.
+// JSON objects that hold only the unknown members; empty: there are none, which is nearly always so.
 struct Unread {
   std::string spec;
   std::string resolved;
@@ -67,7 +67,7 @@ void collect(const json::Object& in, std::string_view source, std::string& out) 
 
 }  // namespace detail
 
-// Of a document of type T; `source` is what it was parsed from.
+// The unknown members of a document of type T; `source` is the text that it was parsed from.
 template <class T>
 std::string of(const json::Value& document, std::string_view source) {
   std::string out;
@@ -75,8 +75,8 @@ std::string of(const json::Value& document, std::string_view source) {
   return out;
 }
 
-// `document`, which is written with all its members, with those again. Where an object that held some is null by now,
-// they are gone with it.
+// Adds the unknown members to `document`, which must have been written with all its known members. Those of an object
+// that is null by now are dropped.
 std::string with(std::string document, const std::string& members);
 
 }  // namespace unread

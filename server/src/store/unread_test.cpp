@@ -1,4 +1,5 @@
-// A newer server was here, and a newer one comes again: what it wrote and this one doesn't know is still there then.
+// This server runs between two newer ones: members that the first wrote and this one doesn't know are still there for
+// the second.
 #include "unread.hpp"
 
 #include "store_fixture.hpp"
@@ -35,7 +36,7 @@ TEST(Unread, ComesBackBesideWhatIsWritten) {
 
 class UnreadTest : public StoreTest {
  protected:
-  // A newer server adds a member to each of the VM's documents and is followed by this one.
+  // Adds a member to each of the VM's documents, as a newer server would, and opens the store again.
   void visit_of_a_newer_server() {
     store_.reset();
     for (const char* column : {"spec", "resolved", "restart"})

@@ -6,7 +6,7 @@ namespace qarax::server {
 
 namespace {
 
-// The time of the first word that it is unknown, whoever said it and why.
+// Keeps the time at which the VM first became unknown, whoever concluded that and why.
 void date_unknown(Observed& observed, WallTime now) {
   if (observed.status.state != VmState::unknown)
     observed.unknown_since.clear();
@@ -14,7 +14,7 @@ void date_unknown(Observed& observed, WallTime now) {
     observed.unknown_since = core::to_rfc3339(now);
 }
 
-// A start that failed early has left the incarnation before it, shut down, or none at all: the VM is as it was then.
+// A start that failed early leaves the VM as it was before: the previous incarnation, shut down, or none at all.
 bool is_of_before_the_start(const VmRecord& vm, const core::VmReport& report, ReportOf of) {
   if (report.incarnation >= vm.incarnation || report.status.state != VmState::shutdown) return false;
   return of == ReportOf::job || (vm.job_id.empty() && vm.observed.status.state == VmState::unknown);
@@ -24,7 +24,7 @@ void freeze_machine(VmRecord& vm, const core::VmReport& report) {
   const bool settles = vm.draft_since > 0 && report.incarnation > vm.draft_since;
   if (!report.resolved || (vm.resolved && !settles)) return;
   vm.resolved = report.resolved;
-  vm.unread.resolved.clear();  // it was of another machine
+  vm.unread.resolved.clear();  // it belonged to the previous machine
   vm.draft_since = 0;
 }
 

@@ -1,6 +1,6 @@
-// How a VM's record follows what becomes known of it: what its node reports, that nothing is heard, how its job ended.
-// The store calls these on the copy of a record that it is about to publish, under its state lock. They know neither
-// the database nor a clock: `now` is the wall clock's time, which the record keeps for people.
+// How a VM's record changes with what becomes known: a node's report, silence, the end of a job. The store calls these
+// functions on the copy of a record that it is about to publish, under its state lock. They use neither the database
+// nor a clock: `now` is the wall clock's time, which the record keeps for people.
 #pragma once
 
 #include <chrono>
@@ -14,34 +14,34 @@ namespace qarax::server {
 using WallTime = std::chrono::system_clock::time_point;
 
 enum class ReportOf {
-  vm,   // the node tells how the VM is, unasked or in a snapshot
-  job,  // the node answers the VM's job with it, which ends by that
+  vm,   // the node reports the VM's state, by itself or in a snapshot
+  job,  // the node's answer to the VM's job, which ends with it
 };
 
-// The record takes over what the report says, and the function returns true. It returns false and leaves the record as
-// it is where the report says nothing of this VM: the node has no such VM, another incarnation is meant, or something
-// as new is known already. That an earlier incarnation is shut down does count where the start after it came to
-// nothing: in the job's own report, or for a VM that is unknown and has no job. The machine of the first report that
-// names one stays frozen, until a start settles a draft.
+// Applies the report to the record and returns true. Returns false and leaves the record unchanged if the report
+// doesn't apply to this VM: the node has no such VM, another incarnation is meant, or the record is at least as new. A
+// report that an earlier incarnation is shut down does count if the start after it came to nothing: in the job's own
+// report, or for a VM that is unknown and has no job. The machine of the first report that names one stays frozen until
+// a start settles a draft.
 bool observe(VmRecord& vm, const core::VmReport& report, ReportOf of, WallTime now);
 
-// The VM becomes unknown, by the server's own conclusion from hearing nothing. Any report that follows counts as newer,
-// also one that was made before. `unknown_since` names the first such conclusion, or report, in a row.
+// Makes the VM unknown because the server heard nothing of it. Any report that follows counts as newer, even one that
+// was made before. `unknown_since` keeps the time of the first such call, or report, in a row.
 void lose_sight(VmRecord& vm, const std::string& reason, WallTime now);
 
-// A guest that powered itself off meant it: shutdown becomes the desired state, on the guest's behalf. A VMM that
-// crashed or was killed changes no wish.
+// If the guest powered itself off, shutdown becomes the desired state, with the guest as its origin. A VMM that crashed
+// or was killed doesn't change the desired state.
 void heed_power_off(VmRecord& vm);
 
-// A VM that was adopted before its node had looked at it has no desired state yet. It gets the observed one, as every
-// other adopted VM has.
+// A VM that was adopted before its node had looked at it has no desired state yet: it gets the observed one, as every
+// other adopted VM does.
 void learn_wish(VmRecord& vm);
 
-// The job that the VM was busy with has come to that end. Where the job failed or was cancelled, the VM is meant to be
-// again what it was meant to be before; the desired state's revision stays the job's.
+// Ends the VM's job with that state. If it failed or was cancelled, the desired state becomes what it was before the
+// job, except for its revision, which stays the job's.
 void end_job(VmRecord& vm, const JobRecord& job, JobState state);
 
-// A restore was carried out: the VM's spec and its machine are the snapshot's, and no draft is left to settle.
+// A restore completed: the VM takes the snapshot's spec and machine, and no draft is left to settle.
 void take_machine(VmRecord& vm, const SnapshotRecord& snapshot);
 
 }  // namespace qarax::server

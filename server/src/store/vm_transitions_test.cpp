@@ -1,4 +1,4 @@
-// What a record becomes by reports and by silence, without a database.
+// How reports and silence change a record, without a database.
 #include "vm_transitions.hpp"
 
 #include <gtest/gtest.h>
@@ -11,7 +11,7 @@ using std::chrono::hours;
 constexpr WallTime kNoon{hours(12)};
 constexpr const char* kNoonText = "1970-01-01T12:00:00.000Z";
 
-// In its third incarnation, which runs; nothing is being done with it.
+// A VM whose third incarnation runs, without a job.
 VmRecord running_vm() {
   VmRecord vm;
   vm.id = "web";

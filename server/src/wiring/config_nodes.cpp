@@ -14,8 +14,8 @@ bool is_at(const HostRecord& host, const NodeEntry& node) {
   return host.address == node.address && host.port == node.port;
 }
 
-// One at a port of another entry only shares its name, and one that answers was moved by somebody who didn't tell the
-// config.
+// Finds the host of `node` under its former port; null if there is none. A host at the address of another config entry
+// only shares the name. A host that still answers was moved by somebody who didn't update the config.
 HostPtr moved_host(const NodeEntry& node, const std::vector<NodeEntry>& nodes, const std::vector<HostPtr>& hosts,
                    const std::function<bool(const HostRecord&)>& answers) {
   for (const HostPtr& host : hosts)

@@ -1,4 +1,4 @@
-// The nodes that the config names, as hosts.
+// Registers the nodes that the config names as hosts.
 #pragma once
 
 #include <functional>
@@ -9,13 +9,13 @@
 
 namespace qarax::server {
 
-// Whether anybody takes a TCP connection there within a second.
+// Whether the host's address and port accept a TCP connection within a second.
 bool answers_tcp(const HostRecord& host);
 
-// At the server's start, before it is told that it is ready. Adds a host for each that no host stands for yet. A host
-// of that name on the same machine, at a port that the config no longer has and where nobody answers, is the node,
-// moved: it gets the new port and stays pinned to its node, so that another one which answers there is refused. What
-// isn't possible is logged.
+// Called at the server's start, before it reports ready. Adds a host for each node without one at its address and port.
+// If a host with the node's name has the same address and a port that the config no longer names and that nobody
+// answers on, the node has moved: that host gets the new port and stays pinned to its node's identity, so that another
+// node which answers there is refused. Failures are logged.
 void register_nodes(const std::vector<NodeEntry>& nodes, const Store& store, Operations& operations,
                     const std::function<bool(const HostRecord&)>& answers = answers_tcp);
 

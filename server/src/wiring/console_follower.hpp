@@ -1,5 +1,5 @@
-// A serial log that goes on: a thread reads it from the node, the stream's thread takes the pieces. The node is read no
-// faster than the client takes them.
+// Follows a serial log: a thread of its own reads it from the node, the stream's thread takes the pieces with next().
+// The node is read no faster than the client takes them.
 #pragma once
 
 #include <grpcpp/client_context.h>
@@ -19,7 +19,7 @@ namespace qarax::server {
 class ConsoleFollower final : public ConsoleReader {
  public:
   using Sink = std::function<bool(std::string_view)>;
-  // Blocks until the log ends, `sink` says false or the context is cancelled.
+  // Blocks until the log ends, `sink` returns false or the context is cancelled.
   using Source = std::function<Status(const Sink& sink, std::shared_ptr<grpc::ClientContext> context)>;
 
   explicit ConsoleFollower(Source source);
@@ -36,10 +36,10 @@ class ConsoleFollower final : public ConsoleReader {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::string waiting_;
-  bool closed_ = false;    // by the reader of this object
-  bool finished_ = false;  // by the source
+  bool closed_ = false;    // the destructor runs
+  bool finished_ = false;  // the source has returned
   Status end_ = Ok{};
-  std::thread thread_;  // last: it uses all of the above
+  std::thread thread_;  // declared last: it uses all members above
 };
 
 }  // namespace qarax::server

@@ -60,7 +60,7 @@ TEST(ConsoleFollower, ASourceWhoseClientIsGoneIsToldSo) {
   bool refused = false;
   {
     ConsoleFollower follower([&](const ConsoleFollower::Sink& sink, const auto&) -> Status {
-      // More than is kept: the sink waits for a reader that never comes.
+      // More than the follower buffers: the sink waits for a reader that never comes.
       while (sink(std::string(64 * 1024, 'x'))) {
       }
       refused = true;

@@ -16,7 +16,7 @@ std::optional<http::SocketClose> ConsolePeer::ended() {
   const auto end = line_->ended();
   if (!end) return std::nullopt;
   if (*end) return http::SocketClose{http::SocketClose::kNormal, "the guest's console has ended"};
-  // A call that this server gave up with its connection says nothing more.
+  // `cancelled` means that this server gave up the call together with the node's connection; its message adds nothing.
   const Error& lost = end->error();
   const std::string why = lost.code == Code::cancelled ? "" : ": " + lost.message;
   return http::SocketClose{http::SocketClose::kFailed, "the VM's node was lost" + why};

@@ -1,4 +1,4 @@
-// A console line behind a WebSocket; one of so many places as the server has for them.
+// Connects a console line to a WebSocket. The number of such connections is limited by places.
 #pragma once
 
 #include <atomic>
@@ -9,10 +9,10 @@
 
 namespace qarax::server {
 
-// A place that is held, given back with the object.
+// A place for one connection; the destructor gives it back.
 class ConsolePlace {
  public:
-  // RESOURCE_EXHAUSTED "quota-exceeded" where all `most` are taken. Borrows `taken`.
+  // RESOURCE_EXHAUSTED "quota-exceeded" if all `most` places are taken. Borrows `taken`.
   static Result<ConsolePlace> take(std::atomic<std::int64_t>& taken, std::int64_t most);
 
   ConsolePlace(ConsolePlace&& other) noexcept : taken_(std::exchange(other.taken_, nullptr)) {}
@@ -37,7 +37,7 @@ class ConsolePeer final : public http::SocketPeer {
   void on_change(std::function<void()> wake) override { line_->on_change(std::move(wake)); }
   void take(std::string& out) override { line_->take(out); }
   std::optional<http::SocketClose> ended() override;
-  bool has_room() const override { return line_->has_room(); }
+  bool has_room() const noexcept override { return line_->has_room(); }
   void give(std::string_view bytes) override { line_->give(bytes); }
   void end_input() override { line_->end_input(); }
 

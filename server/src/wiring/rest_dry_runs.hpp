@@ -1,4 +1,4 @@
-// DryRuns over Foresight.
+// Implements DryRuns with Foresight.
 #pragma once
 
 #include "foresight.hpp"
@@ -8,7 +8,7 @@ namespace qarax::server {
 
 class RestDryRuns final : public DryRuns {
  public:
-  // Borrows all.
+  // Borrows all references.
   RestDryRuns(Store& store, Fleet& nodes, Editor& editor) : store_(store), foresight_(store, nodes, editor) {}
 
   Result<api::DryRun> create_vm(const NewVmInput& input) override { return shown(foresight_.create(input)); }

@@ -1,4 +1,4 @@
-// HostTruth over the adopter, and over the jobs where something is changed: what the handlers ask, in their words.
+// Implements HostTruth for the handlers: reads go to the Adopter, changes to HostJobs.
 #pragma once
 
 #include "adopter.hpp"

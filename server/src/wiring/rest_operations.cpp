@@ -11,7 +11,7 @@ namespace qarax::server {
 namespace {
 
 constexpr std::int64_t kTail = 4096;
-constexpr std::int64_t kWholeLog = 64 << 20;  // without a tail only what the guest writes from now on would come
+constexpr std::int64_t kWholeLog = 64 << 20;  // bytes, as tail: following without a tail would give only new output
 
 }  // namespace
 
@@ -28,7 +28,7 @@ RestOperations::RestOperations(Store& store, Orchestrator& orchestrator, const N
              {[this](const VmRecord& vm) { return console(vm, kWholeLog, true, ""); },
               [this](const VmRecord& vm) { return console_tail(vm); }, [this] { return orchestrator_.is_closed(); }}) {}
 
-// Empty where it can't be had: it is told beside what matters.
+// Empty if it can't be read: it only accompanies another result.
 std::string RestOperations::console_tail(const VmRecord& vm) {
   std::string text;
   const Status read = queries_.read_console(vm.id, kTail, false, [&](std::string_view piece) {
@@ -65,13 +65,13 @@ Result<ActionResult> RestOperations::act(const ActionCall& call) {
                               call.request_id);
     return removal;
   }
-  // Made again: what was answered at once then is answered at once now.
+  // For a repeated request: answer 202 again unless the first one was done at once.
   if (call.respond_async) {
     QARAX_TRY(const JobPtr claimed, store_.claimed_job());
     if (claimed && !was_done_at_once(*claimed)) return ActionResult{store_.vm(call.vm_id), claimed->id, true};
   }
   QARAX_TRY(VmPtr vm, orchestrator_.act(call.vm_id, call.action, options));
-  // Deleted by somebody else while this action was under way.
+  // Another request deleted the VM during this action.
   if (vm == nullptr) return no_such_vm(call.vm_id);
   ActionResult result;
   result.job_id = vm->job_id;
@@ -139,7 +139,8 @@ std::vector<api::Check> RestOperations::checks() {
   std::size_t up = 0;
   const auto hosts = store_.hosts();
   for (const HostPtr& host : hosts) up += host->status == HostStatus::up ? 1 : 0;
-  // A host that is down is no reason to send clients away: the others go on, and this server tells about it.
+  // Always ok: a host that is down is no reason to send clients elsewhere. The other hosts work, and this server
+  // reports the outage.
   return {{"hosts", true, std::to_string(up) + " of " + std::to_string(hosts.size()) + " up"}};
 }
 

@@ -1,4 +1,4 @@
-// Operations over the orchestrator: what the handlers ask, in its words.
+// Implements Operations for the handlers with the orchestrator and its neighbours.
 #pragma once
 
 #include "editor.hpp"
@@ -15,11 +15,11 @@ class RestOperations final : public Operations {
  public:
   struct Options {
     std::int64_t action_wait_ms = 60'000;
-    std::int64_t connect_wait_ms = 10'000;  // of POST /hosts/{id}/init
-    std::int64_t max_attachments = 64;      // of consoles, at once
-    std::int64_t max_logs = 64LL << 20;     // bytes of whole serial logs that are being sent
+    std::int64_t connect_wait_ms = 10'000;  // for POST /hosts/{id}/init
+    std::int64_t max_attachments = 64;      // attached consoles at once
+    std::int64_t max_logs = 64LL << 20;     // bytes of whole serial logs being read or sent
   };
-  // Borrows all.
+  // Borrows all references.
   RestOperations(Store& store, Orchestrator& orchestrator, const NodeQueries& queries, HostJobs& host_jobs,
                  Editor& editor, DryRuns& dry_runs, Options options);
 

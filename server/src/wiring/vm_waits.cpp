@@ -12,13 +12,13 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr int kMostWaiting = 64;
-constexpr std::chrono::milliseconds kLook{500};  // how soon a wait sees that the server ends
-constexpr std::size_t kKept = 4096;              // of a console, for the answer of a wait in vain
+constexpr std::chrono::milliseconds kLook{500};  // how soon a wait notices that the server ends
+constexpr std::size_t kKept = 4096;              // bytes of a console kept for the error of a failed wait
 
-// What a console has said, as far as a text that may stand across two pieces needs it.
+// The last output of a console: enough to find a text that is split across pieces.
 class Heard {
  public:
-  // True once `text` has stood in it.
+  // Appends `piece`; true if `text` now occurs in the output.
   bool add(std::string_view piece, std::string_view text) {
     const std::size_t from = kept_.size() < text.size() ? 0 : kept_.size() - text.size() + 1;
     kept_.append(piece);
@@ -52,7 +52,7 @@ std::string seconds(std::chrono::milliseconds time) {
 
 }  // namespace
 
-// One wait.
+// One wait, on the caller's thread.
 class VmWaits::Watch {
  public:
   Watch(VmWaits& waits, const WaitCall& call)
@@ -84,7 +84,7 @@ class VmWaits::Watch {
   }
 
  private:
-  // True: it has said it. False: its log has come to its end, or the time to its own.
+  // True: the console has shown the text. False: the log or the time has ended, or the server ends.
   Result<bool> listen(const VmRecord& vm) {
     QARAX_TRY(const std::unique_ptr<ConsoleReader> console, sources_.follow(vm));
     heard_ = Heard();
@@ -129,7 +129,7 @@ class VmWaits::Watch {
   const Sources& sources_;
   const WaitCall& call_;
   const Clock::time_point until_;
-  std::int64_t first_ = 0;         // the incarnation whose end ends the wait, or any after it
+  std::int64_t first_ = 0;         // the wait ends with the end of this incarnation or a later one
   std::int64_t listened_to_ = -1;  // the incarnation whose log has been read to its end
   Heard heard_;
 };

@@ -1,4 +1,4 @@
-// Callers that wait until a VM runs or its console shows a text. Each holds a thread, so there are only so many.
+// Lets callers wait until a VM runs or its console shows a text. Each wait blocks a thread, so their number is limited.
 #pragma once
 
 #include <atomic>
@@ -13,15 +13,15 @@ namespace qarax::server {
 class VmWaits {
  public:
   struct Sources {
-    // The serial log from its first byte on, going on while the VM runs.
+    // Reads the serial log from its first byte and follows it while the VM runs.
     std::function<Result<std::unique_ptr<ConsoleReader>>(const VmRecord&)> follow;
-    // Its end as it is now.
+    // The current end of the serial log.
     std::function<std::string(const VmRecord&)> tail;
-    std::function<bool()> ending;  // the server's: nobody waits any longer
+    std::function<bool()> ending;  // true once the server is ending: all waits return
   };
   VmWaits(const Store& store, Sources sources) : store_(store), sources_(std::move(sources)) {}
 
-  // As Operations::wait_for says.
+  // See Operations::wait_for.
   Result<VmPtr> wait(const WaitCall& call);
 
  private:

@@ -95,13 +95,13 @@ TEST_F(VmWaitsTest, AGuestThatEndsEndsTheWait) {
   EXPECT_EQ(vm.error().details.at(0).detail, "boot\npanic\n");
 }
 
-// It had ended by the time of the first look: its log is there, and tells.
+// The VM has ended before the wait first looks: its log still shows the text.
 TEST_F(VmWaitsTest, AGuestThatWasQuickerIsHeardToo) {
   act(core::Action::start);
   act(core::Action::force_stop);
   console = {piece("login: bye\n")};
   WaitCall call = wait_for("login:");
-  call.incarnation = 1;  // of the start that was just asked for
+  call.incarnation = 1;  // the start that was just asked for
   EXPECT_TRUE(waits.wait(call));
   call.text = "never";
   EXPECT_EQ(waits.wait(call).error().reason, "wait-ended");

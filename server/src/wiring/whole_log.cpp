@@ -8,13 +8,13 @@ namespace qarax::server {
 
 namespace {
 
-constexpr std::size_t kLargestLog = 64u << 20;  // the node keeps far less
+constexpr std::size_t kLargestLog = 64u << 20;  // bytes; the node keeps far less
 
 class WholeLog final : public ConsoleReader {
  public:
   explicit WholeLog(ReplyRoom& room) : part_(room) {}
 
-  // False: there is no room.
+  // False if there is no room.
   bool add(std::string_view piece) {
     if (!part_.grow(piece.size())) return false;
     text_->append(piece);

@@ -1,5 +1,5 @@
-// A serial log that is read to its end before it is sent. What all of them hold together is bounded, from the first
-// byte until the reply that has it is sent: a slow client keeps its log for as long as that takes.
+// A serial log that is read to its end before it is sent. The memory of all such logs together is bounded. A log counts
+// from its first byte until its reply is sent, which takes as long as the client is slow.
 #pragma once
 
 #include <atomic>
@@ -12,20 +12,20 @@
 
 namespace qarax::server {
 
-// Bytes that replies hold, all together. Outlives them. Any thread.
+// The bytes that all replies together may hold. Outlives the replies. Any thread.
 class ReplyRoom {
  public:
   explicit ReplyRoom(std::int64_t most) : most_(most) {}
   std::int64_t held() const { return held_.load(); }
 
-  // A part of it, given back with the object.
+  // One reply's share; the destructor gives it back.
   class Part {
    public:
     explicit Part(ReplyRoom& room) : room_(room) {}
     ~Part() { room_.held_ -= held_; }
     Part(const Part&) = delete;
     Part& operator=(const Part&) = delete;
-    // False: they would hold too much. One that is alone may have all that it needs.
+    // False if the limit is exceeded. A reply that is the only one may exceed it.
     bool grow(std::size_t bytes) {
       held_ += static_cast<std::int64_t>(bytes);
       const std::int64_t all = room_.held_ += static_cast<std::int64_t>(bytes);
@@ -42,8 +42,8 @@ class ReplyRoom {
   std::atomic<std::int64_t> held_{0};
 };
 
-// `read` hands over the log's pieces until it ends or is told false. Its room is held for as long as the reader is
-// there. RESOURCE_EXHAUSTED "overloaded": others hold it.
+// `read` passes the log's pieces to the sink until the log ends or the sink returns false. The returned reader holds
+// its share of `room` until it is destroyed. RESOURCE_EXHAUSTED "overloaded" if other replies hold the room.
 using ReadLog = std::function<Status(const std::function<bool(std::string_view)>& sink)>;
 Result<std::unique_ptr<ConsoleReader>> read_whole_log(ReplyRoom& room, const ReadLog& read);
 

@@ -1,4 +1,5 @@
-// Time. Deadlines and ages are monotonic; the wall clock is for people only.
+// Time, injected so that tests can make it pass. Deadlines and ages use the monotonic clock; the wall clock is for
+// people only.
 #pragma once
 
 #include <chrono>
@@ -7,13 +8,15 @@
 
 namespace qarax::core {
 
+// Any thread.
 class Clock {
  public:
   virtual ~Clock() = default;
-  virtual std::int64_t monotonic_ns() const = 0;
-  virtual std::chrono::system_clock::time_point wall() const = 0;
+  virtual std::int64_t monotonic_ns() const = 0;                   // nanoseconds since an arbitrary start
+  virtual std::chrono::system_clock::time_point wall() const = 0;  // may jump, also backwards
 };
 
+// CLOCK_MONOTONIC and CLOCK_REALTIME.
 class SystemClock final : public Clock {
  public:
   std::int64_t monotonic_ns() const override;

@@ -1,5 +1,5 @@
-// Strict configuration: a YAML file, each value overridable by environment, unknown keys refused with file and
-// line, and variables that are nearly one.
+// Strict configuration: a YAML file whose values the environment can override. Refuses unknown keys, with file and
+// line, and environment variables that look like a misspelled key.
 //
 // A program describes its keys once; the file, the environment and `--check-config` follow from that:
 //   ConfigReader reader("/etc/qarax/server.yaml", "QARAX_SERVER");   // listen.port ← QARAX_SERVER_LISTEN_PORT
@@ -22,7 +22,7 @@ namespace qarax::core {
 
 class ConfigReader {
  public:
-  // An empty path: defaults and environment only. A file that is named must exist.
+  // An empty path: defaults and environment only. Otherwise the file must exist.
   ConfigReader(std::string path, std::string environment_prefix);
   ~ConfigReader();
   ConfigReader(const ConfigReader&) = delete;
@@ -34,27 +34,29 @@ class ConfigReader {
   void duration_ms(std::string_view key, std::int64_t& value);        // 500ms, 30s, 2m, 1h; a bare number is refused
   void texts(std::string_view key, std::vector<std::string>& value);  // environment: comma-separated
   void choice(std::string_view key, std::string& value, const std::vector<std::string>& of);
-  // A list of free-form maps (plugins); each entry as JSON with "line" of its first row. Environment: YAML in one line,
-  // [{path: /opt/foo.so, config: {depth: 3}}]; an empty one is an empty list, as with texts.
+  // A list of free-form maps (plugins); each entry as JSON, plus "line", the line that it begins in. Environment: YAML
+  // in one line, [{path: /opt/foo.so, config: {depth: 3}}]; if it is empty, the file's list is ignored and the default
+  // stays.
   void objects(std::string_view key, std::vector<json::Value>& value);
 
-  // One free-form map, as JSON; likewise.
+  // One free-form map, as JSON. Environment: as for objects().
   void object(std::string_view key, json::Value& value);
 
   // A map of texts, such as fallback: {cloud_hv: qemu}. Environment: the whole map as YAML in one line (…_FALLBACK), or
   // one entry by a variable of its own (…_FALLBACK_CLOUD_HV), whose name in lower case is the entry's.
   void text_map(std::string_view key, std::map<std::string, std::string>& value);
 
-  // A variable that begins with this program's prefix and is another one's. finish() refuses those that are nearly a
-  // key's.
+  // Declares a variable that begins with this program's prefix but isn't a key's, so that finish() doesn't take it for
+  // a misspelled key.
   void foreign_variable(std::string_view name);
 
-  // All that were asked for so far, dotted and in the order of the alphabet.
+  // All keys that were read so far, dotted, in alphabetical order.
   std::vector<std::string> keys() const;
 
   // A problem that the caller found, reported with the key's file and line.
   void problem(std::string_view key, std::string text);
-  // INVALID_ARGUMENT with one detail a problem ("/etc/qarax/server.yaml:12: listen.prot: unknown key; did you mean …").
+  // INVALID_ARGUMENT with one detail per problem ("/etc/qarax/server.yaml:12: listen.prot: unknown key; did you mean
+  // …").
   Status finish();
 
  private:

@@ -1,22 +1,24 @@
-// Texts from outside, cut to what people read, before they are kept, sent and shown. Pure, any thread.
+// Cuts texts from outside to a length that people read, before they are kept, sent and shown. Pure, any thread.
 #pragma once
 
 #include <cstddef>
 #include <string>
 
+#include "qarax/plugin/fields.hpp"
 #include "qarax/plugin/vm_status.hpp"
 #include "qarax/result.hpp"
 
 namespace qarax::core {
 
-inline constexpr std::size_t kLongestText = 4096;  // bytes of a reason, a message, a log's end
-inline constexpr std::size_t kMostDetails = 65;    // 64, and that there are more, as of a document that can't be read
+inline constexpr std::size_t kLongestText = 4096;  // bytes of a reason, a message, a log tail
+// As many as decoding reports: its problems, and an entry that there are more.
+inline constexpr std::size_t kMostDetails = qarax::detail::Decoder::kMostProblems + 1;
 
-// At most kLongestText, with whole characters: its begin, or of a log its end.
+// At most kLongestText bytes, in whole characters: cut_text keeps the beginning, cut_log the end.
 std::string cut_text(std::string text);
 std::string cut_log(std::string text);
 
-// Every text of it.
+// Cut every text of the document in place.
 void cut(Error& error);
 void cut(VmStatus& status);
 void cut(Description& description);

@@ -1,5 +1,6 @@
 // The documents that server and node exchange inside the protobuf envelope (core/proto): JSON by the SDK's field
-// tables. N±1 understand each other: members that aren't known are ignored, but those of a machine (VmSpec, a resize).
+// tables. Versions N±1 understand each other: unknown members are ignored, except in what describes a machine (VmSpec,
+// a resize).
 #pragma once
 
 #include <cstdint>
@@ -17,24 +18,24 @@
 
 namespace qarax::core {
 
-// What a start needs beside its ids. `hypervisor`: the plugin's short name.
+// What a start needs besides the ids in CommandRequest. `hypervisor`: the plugin's short name.
 struct StartCommand {
   std::string name{};
   std::string hypervisor{};
   VmSpec spec{};
   std::optional<VmSpec> resolved{};             // frozen at the first start; absent before
   std::optional<std::string> boot_source_id{};  // absent: the node's default boot source
-  RawJson keep{};        // the server's own words about the VM: kept as they are, given back by Survey
-  bool resolve = false;  // `resolved` was changed since: what is new in it is to be frozen too
+  RawJson keep{};        // the server's own data about the VM: the node keeps it unread and returns it in Survey
+  bool resolve = false;  // `resolved` was edited since the last start: the plugin resolves it again
   std::int64_t keep_edition =
-      0;  // of name and keep: later ones have higher numbers; 0: an older server, which has none
+      0;  // edition of name and keep, higher with each change; 0: from an older server, which has none
 };
 
 struct StopCommand {
   std::int64_t timeout_ms = 0;
 };
 
-// What stays absent stays as it is.
+// An absent member leaves that size as it is.
 struct ResizeCommand {
   std::optional<std::int32_t> vcpus{};
   std::optional<std::int64_t> memory{};  // bytes
@@ -45,13 +46,13 @@ struct SnapshotCommand {
   std::string name{};
 };
 
-// A start that goes on where the snapshot left off: spec, hardware and boot files are the snapshot's.
+// A start that continues from a snapshot, with the snapshot's spec, hardware and boot files.
 struct RestoreCommand {
   StartCommand start{};
   std::string snapshot{};
 };
 
-// Names in Hello's `features`: what an older node or server doesn't know isn't asked of it.
+// Names in Hello's `features`: a peer is only asked for features that it has listed.
 inline constexpr std::string_view kFeatureResize = "resize";
 inline constexpr std::string_view kFeatureSnapshot = "snapshot";
 inline constexpr std::string_view kFeatureCounters = "counters";
@@ -65,7 +66,7 @@ inline constexpr std::string_view kFeaturePosition = "position";
 inline constexpr std::string_view kFeatures[] = {kFeatureResize,  kFeatureSnapshot, kFeatureCounters, kFeatureSurvey,
                                                  kFeatureResolve, kFeatureVmmLog,   kFeatureCancel,   kFeatureKeep,
                                                  kFeatureConsole, kFeaturePosition};
-// Of AttachConsole's initial metadata.
+// Metadata key that the node sends once an AttachConsole stream is open.
 inline constexpr const char* kConsoleOpen = "qarax-console-open";
 
 // A snapshot as its node keeps it.
@@ -74,31 +75,32 @@ struct SnapshotFacts {
   std::int64_t size = 0;  // bytes
 };
 
-// What the node says of one VM. (session, seq) order reports: an older one never overwrites a newer one.
+// A node's report about one VM. Within a session `seq` orders the reports: an older one never overwrites a newer one.
 struct VmReport {
   std::string vm{};
   std::string name{};
   std::string hypervisor{};
   std::int64_t incarnation = 0;
-  std::int64_t revision = 0;  // highest that the node has seen for it
+  std::int64_t revision = 0;  // highest that the node has seen for this VM
   std::string session{};
   std::int64_t seq = 0;
   std::string observed_at{};  // RFC 3339, for people
   VmStatus status{};
   std::optional<VmSpec> resolved{};
-  bool missing = false;                     // the node has no folder for it: proves nothing, the VM is unknown
-  bool deleted = false;                     // a tombstone: the node deleted it by command
-  std::optional<SnapshotFacts> snapshot{};  // that this very command has taken
-  std::string keep{};                       // fingerprint_of_keep() of what the node has; empty: it doesn't say
-  std::int64_t keep_edition = 0;            // of that; 0: it has none
+  bool missing = false;                     // the node has no folder for the VM: proves nothing, the VM is unknown
+  bool deleted = false;                     // a tombstone: the node deleted the VM by command
+  std::optional<SnapshotFacts> snapshot{};  // taken by the command that this report answers
+  std::string keep{};                       // fingerprint_of_keep() of what the node has; empty: not reported
+  std::int64_t keep_edition = 0;            // edition of what the node has; 0: none
 };
 
-// Tells whether a node keeps what the server wants back of a VM: its name and the words that go along with a start.
+// Fingerprint of a VM's name and StartCommand::keep. The server compares it to tell whether a node has the current
+// ones.
 inline std::string fingerprint_of_keep(std::string_view name, const RawJson& keep) {
   return fingerprint(std::string(name).append("\n").append(keep.text));
 }
 
-// A whole snapshot that a node has the files of: enough to list it anew.
+// A complete snapshot whose files a node has; enough for the server to list the snapshot again.
 struct KeptSnapshot {
   std::string id{};
   std::string name{};
@@ -109,17 +111,17 @@ struct KeptSnapshot {
   std::int64_t size = 0;  // bytes
 };
 
-// What a node keeps of a VM that it was given: enough to define it anew.
+// What a node keeps of a VM that it was given; enough for the server to define the VM again.
 struct KeptVm {
   VmReport report{};
-  VmSpec spec{};  // of its last start, with what was resized since
+  VmSpec spec{};  // of the last start, with later resizes applied
   std::optional<std::string> boot_source_id{};
-  RawJson keep{};         // StartCommand's, or what Keep has told since
-  std::string problem{};  // why the rest can't be read; empty: it can
+  RawJson keep{};         // from StartCommand, or from a later Keep
+  std::string problem{};  // why the other members couldn't be read; empty: they could
   std::vector<KeptSnapshot> snapshots{};
 };
 
-// Something that an agent made on its host and no VM owns.
+// Something that an agent made on its host and that no VM owns any more.
 struct Leftover {
   std::string kind{};
   std::string name{};
@@ -136,17 +138,17 @@ struct PluginInfo {
   std::string path{};
   std::string kind{};  // hypervisor
   PluginState state = PluginState::unknown;
-  std::string reason{};  // of a refusal, or what its loading waits for
-  std::string step{};    // of the handshake that refused it, or that it is at
+  std::string reason{};  // why the plugin was refused, or what its loading waits for
+  std::string step{};    // the step of the handshake that refused the plugin, or that it has reached
   std::vector<std::string> interfaces{};
   std::optional<Description> description{};
 };
 
-// The host's facts. Bytes; counts.
+// Facts about the host. `memory` in bytes.
 struct NodeInfo {
   std::string node_id{};
   std::string machine_id{};
-  std::string boot_id{};  // boot_id, PID namespace and start time of its pid 1: one string, compared whole
+  std::string boot_id{};  // boot_identity(); only compared as a whole
   std::string session{};
   std::string version{};
   std::string hostname{};
@@ -157,9 +159,9 @@ struct NodeInfo {
   std::int64_t memory = 0;
   std::string unix_socket{};  // the node's gRPC socket, for a server on the same machine
   std::string default_hypervisor{};
-  std::map<std::string, std::string> fallback{};  // hypervisor asked for → what runs the VM where that can't
+  std::map<std::string, std::string> fallback{};  // requested hypervisor → the one that runs the VM if that can't
   std::vector<PluginInfo> plugins{};
-  bool stopping = false;  // the host is being shut down: nothing is started here any more
+  bool stopping = false;  // the host is being shut down: no VM is started here any more
 };
 
 }  // namespace qarax::core

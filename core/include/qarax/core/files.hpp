@@ -1,4 +1,4 @@
-// Files that must survive a kill -9 or a power cut, and a process's identity.
+// Files that must survive a kill -9 or a power cut, and a process's start time. All functions: any thread.
 #pragma once
 
 #include <cstdint>
@@ -36,30 +36,31 @@ class Fd {
   int fd_ = -1;
 };
 
-// At most `limit` bytes; NOT_FOUND, PERMISSION_DENIED or INTERNAL with the path and errno's text.
+// The whole file; OUT_OF_RANGE if it has more than `limit` bytes, otherwise the errors of errno_error() with the path.
 Result<std::string> read_file(const std::string& path, std::size_t limit = 16u << 20);
-// The last `limit` bytes; empty for a file that isn't there.
+// The last `limit` bytes of a regular file; empty if there is none. Follows no symbolic link.
 std::string read_tail(const std::string& path, std::size_t limit);
 
-// Temp file in the same folder, fsync, rename, fsync of the folder: the old or the new content, whole, whenever power
-// goes. `written`: the new file, open for reading and writing, as soon as it stands under its name: also where only the
-// sync of its folder failed.
+// Writes a temp file in the same folder, fsyncs, renames, and fsyncs the folder: after a power cut the file has its old
+// or its new content, whole. `written` receives the new file, open for reading and writing, once it has its name; so
+// also if only the fsync of the folder failed.
 Status write_file_durably(const std::string& path, std::string_view content, unsigned mode = 0600,
                           Fd* written = nullptr);
-// What writers that were killed in the middle of it have left in this folder (not below it). Only for who is its sole
-// writer.
+// Removes the temp files that a killed write_file_durably() left in this folder (not in folders below). The caller must
+// be the only process that writes there.
 void remove_half_written(const std::string& folder);
-// `min_reader` of a document that an agent keeps, before anything else in it is looked at: a newer one's may have a
-// shape that no older one knows. 0: it says none.
+// The member `min_reader` of a document that an agent keeps: the lowest reader version that understands it. Check it
+// before decoding, as an older agent may not know the shape of a newer document. 0: the document has no such member.
 std::int64_t min_reader(std::string_view document);
 Status sync_folder(const std::string& path);
-// mkdir -p with `mode` for what it makes; the parents' entries are synced.
+// mkdir -p with `mode` for the folders that it makes; their entries in the parent folders are synced.
 Status make_folder(const std::string& path, unsigned mode = 0700);
-// The same for what needn't outlive the host: nothing is waited for.
+// The same without the sync, for folders that needn't survive a crash of the host.
 Status make_folder_unsynced(const std::string& path, unsigned mode = 0700);
-// FAILED_PRECONDITION unless the folder is this process's user's and nobody else can write into it: whoever can puts
-// there what this process believes. Where a symbolic link leads counts. Names the command that helps.
+// FAILED_PRECONDITION unless the folder belongs to this process's user and nobody else can write into it: another
+// writer could plant files that this process trusts. Follows symbolic links. The message names the command that helps.
 Status check_own_folder(const std::string& path);
+// `what` with the text of the errno value `error`; its code and reason follow from that value.
 Error errno_error(std::string_view what, int error);
 
 // Field 22 of /proc/<pid>/stat, in clock ticks since boot; empty when there is no such process.

@@ -13,7 +13,7 @@ namespace qarax::core {
 
 // A process runs for a VM in this state.
 constexpr bool has_vmm(VmState state) { return state == VmState::running || state == VmState::paused; }
-// And where nobody knows its state: what would be wrong beside a VMM mustn't be done.
+// True if a process may run for it: also if its state is unknown. Nothing that a running VMM forbids may be done then.
 constexpr bool may_have_vmm(VmState state) { return has_vmm(state) || state == VmState::unknown; }
 
 enum class Action { start, stop, force_stop, pause, resume, reboot, remove, resize, snapshot, restore, drop_snapshot };
@@ -56,7 +56,7 @@ inline constexpr ActionTraits kActionTraits[] = {
     {.action = Action::drop_snapshot, .name = "delete-snapshot"},
 };
 
-// For tables with a row for each action, in their order.
+// For static_assert: true if the table has a row for each action, in the order of kActions.
 template <class Row, std::size_t N>
 constexpr bool has_a_row_for_each_action(const Row (&table)[N]) {
   if (N != std::size(kActions)) return false;
@@ -85,7 +85,7 @@ enum class Verdict {
 // Exhaustive over both enums.
 Verdict judge(Action action, VmState state);
 
-// The refusal, worded: "VM web is paused; start needs created or shutdown. Resume it, or stop it first."
+// The text of a refusal: "VM web is paused; start needs created or shutdown. Resume it, or stop it first."
 Error refusal(Action action, VmState state, std::string_view vm_name);
 
 }  // namespace qarax::core

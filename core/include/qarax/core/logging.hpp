@@ -1,4 +1,4 @@
-// One logger a component, to stderr; spdlog writes. Messages end in key=value pairs with the fixed keys vm= job= host=
+// One logger per component; spdlog writes to stderr. Messages end in key=value pairs with the fixed keys vm= job= host=
 // plugin= request=.
 #pragma once
 
@@ -19,8 +19,8 @@ namespace qarax::core {
 
 enum class LogLevel { debug, info, warn, error };
 
-// A component's log. Any thread. Arguments leave here without their types: a source that logs doesn't compile
-// spdlog and the formatting of numbers anew.
+// A component's log. Any thread. Arguments are type-erased here, so that a source file that logs needn't compile spdlog
+// and the formatting of numbers.
 class Logger {
  public:
   explicit Logger(std::shared_ptr<spdlog::logger> to) : to_(std::move(to)) {}
@@ -45,9 +45,9 @@ class Logger {
   void log(LogLevel level, fmt::format_string<A...> text, A&&... args) const {
     write(level, text, fmt::make_format_args(args...));
   }
-  void mute() const;  // nothing more of this component is written
+  void mute() const;  // writes nothing more of this component
 
-  // For what knows spdlog and nothing of core.
+  // For code that takes an spdlog logger.
   const std::shared_ptr<spdlog::logger>& backend() const { return to_; }
 
  private:
@@ -56,13 +56,13 @@ class Logger {
   std::shared_ptr<spdlog::logger> to_;
 };
 
-// Once, in main, before any logger is asked for. level: debug, info, warn, error.
+// Call it once, in main, before the first logger(). level: debug, info, warn, error, or off.
 Status init_logging(const std::string& level);
-// The component's logger; made at the first call. Any thread.
+// The component's logger, made at the first call. Any thread.
 std::shared_ptr<const Logger> logger(const std::string& component);
 void flush_logs();
-// A value for a key=value tail: quoted when it has spaces; control characters become '?', so that one record stays one
-// line.
+// A value for a key=value pair: quoted if it is empty or has a space, '=' or '"'; control characters become '?', so
+// that a record stays one line.
 std::string log_value(std::string_view value);
 
 }  // namespace qarax::core

@@ -1,4 +1,4 @@
-// For lines of a log that whoever is outside can cause: one a second is let through, the others are counted.
+// Rate limit for log lines that someone outside can cause: lets one per second through and counts the others.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +10,8 @@ namespace qarax::core {
 
 class OnceASecond {
  public:
-  // How many were left out since the last one that was let through; none: this one is left out. `now_ns`: monotonic.
-  // Any thread.
+  // Returns the number of lines suppressed since the last printed one, or nullopt if this line must be suppressed too.
+  // `now_ns`: monotonic nanoseconds. Any thread.
   std::optional<std::uint64_t> pass(std::int64_t now_ns) {
     const std::lock_guard lock(mutex_);
     if (last_ns_ && now_ns - *last_ns_ < 1'000'000'000) {

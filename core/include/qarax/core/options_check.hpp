@@ -1,4 +1,4 @@
-// A document against a JSON Schema that a plugin gave: what is wrong with it, member by member.
+// Checks a document against a plugin's JSON Schema. Pure, any thread.
 #pragma once
 
 #include <string>
@@ -10,23 +10,23 @@
 
 namespace qarax::core {
 
-// Every problem with its pointer, which begins with `pointer`; none: the document is as the schema says. Known
-// keywords: type, enum, minimum, maximum, minLength, maxLength, properties, required, additionalProperties (true or
-// false), items. What else a schema says is left to whoever gave it, and so is a schema that makes no sense. null, as a
-// document that isn't there, counts as {}. Pure.
+// Returns every problem, with a pointer that begins with `pointer`; empty: the document is valid. Checked keywords:
+// type, enum, minimum, maximum, minLength, maxLength, properties, required, additionalProperties (true or false),
+// items. Any other keyword, and a malformed one, is ignored: the plugin must check that itself. A null document counts
+// as {}.
 std::vector<ErrorDetail> find_problems(const json::Value& schema, const json::Value& document,
                                        const std::string& pointer);
 
-// What is said of a keyword that nobody checks.
+// The message for a keyword that isn't checked.
 inline constexpr std::string_view kUncheckedKeyword = "a keyword that qarax doesn't check";
-// A keyword that says no rule: title, description, default, examples, format, $schema.
+// True for keywords that express no rule: title, description, default, examples, format, $schema.
 bool is_annotation(std::string_view keyword);
 
-// What a schema demands beyond that, with the pointers to the keywords; the first 64. Whoever reads the schema relies
-// on it, and only the plugin itself can hold to it. A schema that can't be read demands nothing.
+// The keywords of a schema that find_problems() doesn't check, with pointers to them; the first 64. Readers of the
+// schema rely on these rules, and only the plugin can enforce them. Empty for a schema that isn't JSON.
 std::vector<ErrorDetail> unchecked_rules(std::string_view schema);
 
-// The same of texts. A schema that can't be read says nothing.
+// find_problems() for JSON texts. A schema that isn't JSON, or is null, finds no problems.
 std::vector<ErrorDetail> find_problems(std::string_view schema, std::string_view document, std::string pointer);
 
 }  // namespace qarax::core

@@ -4,8 +4,8 @@
  * nothing allocated on one side is freed on the other; nothing throws or unwinds across.
  *
  * Reading aid. Every entry has a thread tag:
- *   [main]    one call at a time for the plugin file, before or after everything else; on any thread, which may end
- *             after it: create and destroy come on different ones
+ *   [main]    one call at a time per plugin file, before or after all other calls; from any thread, which may end
+ *             afterwards: create and destroy are called on different threads
  *   [object]  serialised per object (VM, volume, port); different objects run in parallel on different threads
  *   [any]     from any thread, at any time between create's first and destroy's last instruction
  * Every field is pointer-sized, so that a table has no padding that a later field could hide in; static asserts below
@@ -24,7 +24,7 @@ extern "C" {
 #define QARAX_NOEXCEPT
 #endif
 
-/* What the one exported constant of a plugin file carries; everything else stays hidden. */
+/* Marks the one exported constant of a plugin file; every other symbol stays hidden. */
 #define QARAX_EXPORT __attribute__((visibility("default")))
 
 /* "QARAXPLG" read as a little-endian number; never changes, in any major. */
@@ -68,25 +68,29 @@ typedef struct qarax_call qarax_call;
 struct qarax_call {
   size_t size;
   int64_t deadline_ns; /* CLOCK_MONOTONIC in nanoseconds; 0: none. The callee gives up by itself at that time. */
-  /* Becomes readable when the caller wants the call ended early; -1: can't be cancelled (0, as in a struct of zeros, is
-     stdin). Never read from. */
+  /* Becomes readable when the caller wants the call to end early; poll it, never read from it. -1: the call can't be
+     cancelled; it must be set, since the 0 of a zeroed struct is stdin. */
   intptr_t cancel_fd;
   qarax_text request_id; /* for logs; may be empty */
-  const int* fds;        /* borrowed for the call; dup (CLOEXEC) to keep. JSON names one by its index here. */
+  const int* fds;        /* borrowed for the call; dup (CLOEXEC) to keep. Documents name one by its index here. */
   size_t fd_count;
-  void* context; /* the caller's own; pass `call` back, don't touch */
-  /* The way back. Each copies what it is given before it returns; each returns a qarax_code: RESOURCE_EXHAUSTED for
-     more than a MiB. */
+  void* context; /* private to the caller; the callee only passes `call` to the functions below */
+  /* The callee's way to answer. Each function copies its argument before it returns, and returns a qarax_code:
+     RESOURCE_EXHAUSTED for a document of more than 1 MiB. */
   int32_t (*put)(const qarax_call* call, qarax_text document) QARAX_NOEXCEPT; /* the result; the last one counts */
-  /* Only where a slot says so; the host closes it elsewhere. Takes ownership, also on failure. */
+  /* Gives an open descriptor to the host, which owns it even if it refuses it; *index: its position among those put.
+     Only in slots that say so: elsewhere the host closes the descriptor and refuses it. */
   int32_t (*put_fd)(const qarax_call* call, intptr_t fd, size_t* index) QARAX_NOEXCEPT;
   /*
-   * The object's handle: versioned JSON of the plugin's own, kept byte for byte; durable on disk when it returns OK. It
-   * comes back as a member of the arguments, so it nests at most 63 levels deep. Refused where there is no VM: in
-   * create, describe and the resolve of a dry run.
+   * Stores the object's handle: JSON in a versioned format of the plugin's own, kept byte for byte and durable on disk
+   * when this returns OK. Later calls carry it as a member of their arguments, so it may nest at most 63 levels deep.
+   * Refused in calls that have no VM: create, describe and the resolve of a dry run.
    */
   int32_t (*keep)(const qarax_call* call, qarax_text handle) QARAX_NOEXCEPT;
-  /* For people; this version's host shows it to nobody. */
+  /*
+   * Reports how far a step is, for people. `step` is a short name, cut after 256 bytes. `done` and `total` have the
+   * unit of that step, by convention bytes; a total of 0 is unknown. This version's host accepts and ignores it.
+   */
   int32_t (*progress)(const qarax_call* call, qarax_text step, uint64_t done, uint64_t total) QARAX_NOEXCEPT;
   /* The error document (type Error of the SDK) to go with a code other than QARAX_OK; the last one counts. */
   int32_t (*error)(const qarax_call* call, qarax_text document) QARAX_NOEXCEPT;
@@ -99,7 +103,8 @@ typedef int32_t (*qarax_slot)(void* self, const qarax_call* call, qarax_text arg
 typedef struct qarax_host {
   size_t size;
   void* self; /* the first argument of every host slot */
-  /* A table by interface id, or null: an older host lacks it. Same pointer for the same id, for the instance's life. */
+  /* The table of that interface id; null: this host is too old to have it. The pointer never changes for an instance.
+   */
   const void* (*query)(void* self, qarax_text interface_id)QARAX_NOEXCEPT;
 } qarax_host;
 
@@ -110,16 +115,16 @@ typedef struct qarax_host {
 typedef struct qarax_plugin_table {
   uint64_t magic;     /* QARAX_ABI_MAGIC */
   uint64_t abi_major; /* must equal the host's */
-  uint64_t abi_minor; /* what it was built against; for messages only, never compared */
+  uint64_t abi_minor; /* of the SDK that the plugin was built against; for messages only, never compared */
   uint64_t size;      /* sizeof this struct as the plugin knows it */
   qarax_text id;      /* reverse-DNS, e.g. "org.example.hypervisor.foo"; static */
   qarax_text name;    /* short name that people and REST use, [a-z][a-z0-9_]{0,31}; static */
   qarax_text version; /* the plugin's own; static */
   /*
-   * JSON Schema (an object of scalar properties) that the host checks config against; static. "additionalProperties" is
-   * false: what nobody knows is refused before create. Keywords: type, properties, required, additionalProperties, and
-   * of a property type, enum, minimum, maximum, minLength, maxLength, beside title, description, default, examples,
-   * format, $schema; another one refuses the file.
+   * JSON Schema (an object of scalar properties) against which the host checks the config before create; static. Set
+   * "additionalProperties" to false, so that unknown options are refused. Allowed keywords: type, properties, required,
+   * additionalProperties; in a property type, enum, minimum, maximum, minLength, maxLength; anywhere title,
+   * description, default, examples, format, $schema. The host refuses a file whose schema has any other keyword.
    */
   qarax_text config_schema;
   /* [main] args: CreateArgs. On OK *instance is set (may be any non-null value); on failure it isn't touched. */
@@ -129,10 +134,11 @@ typedef struct qarax_plugin_table {
   /* [any] a table by interface id or null; the answer never changes for an instance. */
   const void* (*query)(void* instance, qarax_text interface_id);
   /*
-   * [any] no args; puts a Description. May run during any other call. `features`: of the interfaces that query has
-   * those that this VMM on this host can, as "pause", "reboot", "resize", "snapshot", "disks", "nics", "console",
-   * "counters"; one that names none of these can do all that it offers. Other words are for people. Healthy, it names
-   * its accelerator, with evidence where that is "kvm" or "tcg"; unhealthy, it says why.
+   * [any] no args; puts a Description. May run during any other call. Of the optional interfaces that query returns,
+   * `features` lists those that this VMM supports on this host, by the names "pause", "reboot", "resize", "snapshot",
+   * "disks", "nics", "console", "counters". If none of these names is listed, all of the interfaces are supported.
+   * Other words in `features` are for people. A healthy plugin names its accelerator, with evidence if that is "kvm" or
+   * "tcg"; an unhealthy one gives the reason.
    */
   qarax_slot describe;
 } qarax_plugin_table;
@@ -140,34 +146,34 @@ typedef struct qarax_plugin_table {
 #define QARAX_PLUGIN_SYMBOL "qarax_plugin"
 
 /*
- * The three structs as 0.9 has them, in bytes: what either side may demand of the other, whatever it was built against
- * itself. A field behind these is used only where the other side's `size` covers it.
+ * Sizes in bytes of the three structs in version 0.9: the most that either side may demand of the other, whatever
+ * version it was built against itself. A later field is used only if the other side's `size` covers it.
  */
 #define QARAX_CALL_SIZE_0_9 104
 #define QARAX_HOST_SIZE_0_9 24
 #define QARAX_PLUGIN_TABLE_SIZE_0_9 128
 
 /* ---- interfaces of plugins: looked up with query; args and result are documents of the SDK's types ---- */
-/* A member that has its default is left out of a document: share/qarax/plugin-sdk/documents.json says which that is. */
+/* Documents omit members that have their default value; share/qarax/plugin-sdk/documents.json lists the defaults. */
 
 #define QARAX_HYPERVISOR_1 "qarax.hypervisor/1"
 /*
- * All idempotent. [object], but inspect may run during any other call. What is asked of a VM that has ended and needs
- * it alive (pause, resume, reboot, resize, snapshot, a console) is FAILED_PRECONDITION. A handle of a newer plugin is
- * FAILED_PRECONDITION, too. VmStatus.can is for people: what the VM can take now, by the names "pause", "resume",
- * "reboot", "resize", "snapshot", "stop"; no host goes by it.
+ * All slots are idempotent. [object], but inspect may run during any other call. An action that needs a live VM (pause,
+ * resume, reboot, resize, snapshot, opening a console) is FAILED_PRECONDITION once the VM has ended. So is any call
+ * with a handle that a newer version of the plugin kept. VmStatus.can is for people, no host acts on it: the actions
+ * that the VM accepts now, by the names "pause", "resume", "reboot", "resize", "snapshot", "stop".
  */
 typedef struct qarax_hypervisor_1 {
   size_t size;
   qarax_slot resolve; /* optional. args ResolveArgs → VmSpec with every default made explicit; pure */
-  qarax_slot start;   /* args StartArgs → VmStatus; keep before anything is spawned */
-  qarax_slot stop;    /* args StopArgs → VmStatus; stopping what is stopped is success */
-  qarax_slot inspect; /* args VmArgs → VmStatus; NOT_FOUND for a handle it never made */
-  qarax_slot recover; /* args VmArgs → VmStatus; empty handle: adopt or remove what a broken-off start left */
+  qarax_slot start;   /* args StartArgs → VmStatus; call keep before anything is spawned */
+  qarax_slot stop;    /* args StopArgs → VmStatus; stopping a stopped VM is success */
+  qarax_slot inspect; /* args VmArgs → VmStatus; NOT_FOUND for a handle that this plugin never made */
+  qarax_slot recover; /* args VmArgs → VmStatus; null handle: adopt or remove what an interrupted start left */
 } qarax_hypervisor_1;
 
 #define QARAX_HYPERVISOR_PAUSE_1 "qarax.hypervisor.pause/1"
-typedef struct qarax_hypervisor_pause_1 { /* [object] args VmArgs → VmStatus; pausing what is paused is success */
+typedef struct qarax_hypervisor_pause_1 { /* [object] args VmArgs → VmStatus; pausing a paused VM is success */
   size_t size;
   qarax_slot pause;
   qarax_slot resume;
@@ -180,7 +186,7 @@ typedef struct qarax_hypervisor_reboot_1 { /* [object] args VmArgs → VmStatus 
 } qarax_hypervisor_reboot_1;
 
 #define QARAX_HYPERVISOR_RESIZE_1 "qarax.hypervisor.resize/1"
-typedef struct qarax_hypervisor_resize_1 { /* [object] args ResizeArgs → VmStatus, a new live document in it */
+typedef struct qarax_hypervisor_resize_1 { /* [object] args ResizeArgs → VmStatus with an updated live document */
   size_t size;
   qarax_slot resize;
 } qarax_hypervisor_resize_1;
@@ -188,14 +194,15 @@ typedef struct qarax_hypervisor_resize_1 { /* [object] args ResizeArgs → VmSta
 #define QARAX_HYPERVISOR_SNAPSHOT_1 "qarax.hypervisor.snapshot/1"
 typedef struct qarax_hypervisor_snapshot_1 { /* [object] fds[0] is the folder to write to or read from */
   size_t size;
-  qarax_slot snapshot; /* args SnapshotArgs → VmStatus, the VM is paused while it is written */
+  qarax_slot snapshot; /* args SnapshotArgs → VmStatus; the VM is paused while the snapshot is written */
   qarax_slot restore;  /* args StartArgs → VmStatus */
 } qarax_hypervisor_snapshot_1;
 
 #define QARAX_HYPERVISOR_CONSOLE_1 "qarax.hypervisor.console/1"
-typedef struct qarax_hypervisor_console_1 { /* [any]; this version's host asks it nowhere but in the conformance kit */
+typedef struct qarax_hypervisor_console_1 { /* [any]; in this version only the conformance kit calls it */
   size_t size;
-  qarax_slot open; /* args VmArgs → put_fd: a stream socket, both directions; for VMMs whose console isn't the host's */
+  /* args VmArgs → put_fd: a stream socket, both directions; for VMMs without SpawnArgs.console_connect */
+  qarax_slot open;
 } qarax_hypervisor_console_1;
 
 #define QARAX_HYPERVISOR_COUNTERS_1 "qarax.hypervisor.counters/1"
@@ -206,20 +213,20 @@ typedef struct qarax_hypervisor_counters_1 { /* [any] args VmArgs → Counters *
 
 #define QARAX_HYPERVISOR_DISKS_1 "qarax.hypervisor.disks/1"
 /*
- * [object] → VmStatus, a new live document in it; keep the handle before the device is there. The paths and descriptors
- * are the host's own, from its storage plugins; fds as DiskSpec.fd says. Attached is what the VM has now: an attach of
- * an id that is there with the same spec, and a detach of one that isn't, are success. A detach is done when the guest
- * has let go: DEADLINE_EXCEEDED where it doesn't, and the disk then still counts as attached.
+ * [object] → VmStatus with an updated live document. Keep the handle before the device exists. Paths and descriptors
+ * come from the host's storage plugins, never from a user; DiskSpec.fd is an index into fds. Attaching an id that is
+ * attached with the same spec is success, and so is detaching an id that isn't attached. A detach is done when the
+ * guest has released the disk; if it doesn't: DEADLINE_EXCEEDED, and the disk still counts as attached.
  */
 typedef struct qarax_hypervisor_disks_1 {
   size_t size;
   qarax_slot attach; /* args DiskArgs */
   qarax_slot detach; /* args DetachArgs */
-  qarax_slot resize; /* args DiskResizeArgs: the guest is told the size that the volume has been given */
+  qarax_slot resize; /* args DiskResizeArgs: tells the guest the new size of the volume */
 } qarax_hypervisor_disks_1;
 
 #define QARAX_HYPERVISOR_NICS_1 "qarax.hypervisor.nics/1"
-/* [object] as disks/1; taps and fds are the host's, from its network plugins */
+/* [object] rules as for disks/1; taps and fds come from the host's network plugins */
 typedef struct qarax_hypervisor_nics_1 {
   size_t size;
   qarax_slot attach; /* args NicArgs */
@@ -230,33 +237,34 @@ typedef struct qarax_hypervisor_nics_1 {
 
 #define QARAX_HOST_LOG_1 "qarax.host.log/1"
 enum qarax_log_level { QARAX_LOG_DEBUG = 0, QARAX_LOG_INFO = 1, QARAX_LOG_WARN = 2, QARAX_LOG_ERROR = 3 };
-typedef struct qarax_host_log_1 { /* [any] only enqueues; message ends in key=value pairs; 8 KiB of it are kept */
+typedef struct qarax_host_log_1 { /* [any] only enqueues; a message ends in key=value pairs and is cut after 8 KiB */
   size_t size;
   void (*log)(void* self, intptr_t level, qarax_text message) QARAX_NOEXCEPT;
 } qarax_host_log_1;
 
 #define QARAX_HOST_NOTIFY_1 "qarax.host.notify/1"
-typedef struct qarax_host_notify_1 { /* [any] only enqueues; "inspect this VM"; an empty id: "describe me again" */
+/* [any] only enqueues. Asks the host to inspect the VM `object`; an empty id asks it to call describe again. */
+typedef struct qarax_host_notify_1 {
   size_t size;
   void (*notify)(void* self, qarax_text object) QARAX_NOEXCEPT;
 } qarax_host_notify_1;
 
 #define QARAX_HOST_PROCESS_1 "qarax.host.process/1"
 /*
- * Plugins never fork: these do. [any]. The plugin makes the qarax_call (its own sinks); the same shape as everywhere.
- * It carries at most 64 descriptors.
- *   spawn   args SpawnArgs, fds as SpawnArgs.fd_targets says → Process. Under the per-VM supervisor, in an agent-owned
- *           session and cgroup, signal mask and dispositions reset, its working folder the run folder. Recorded before
- *           the process exists. One live process per VM: a second spawn is ALREADY_EXISTS,
- *           and FAILED_PRECONDITION while that of another incarnation lives.
+ * Plugins never fork; the host starts processes for them. [any]. The plugin fills in the qarax_call itself, with put
+ * and error of its own to receive the answer. A call carries at most 64 descriptors.
+ *   spawn   args SpawnArgs, fds as SpawnArgs.fd_targets says → Process. Runs under the per-VM supervisor, in an
+ *           agent-owned session and cgroup, with signal mask and dispositions reset, in the run folder. Recorded before
+ *           the process exists. One live process per VM: a second spawn is ALREADY_EXISTS, or FAILED_PRECONDITION if
+ *           the live process is of another incarnation.
  *   find    args ProcessArgs → Process of that VM; NOT_FOUND when none was ever spawned for the incarnation
  *   signal  args SignalArgs to the VMM itself
- *   kill    args ProcessArgs: SIGKILL to the whole cgroup; OK when nothing is left; waits until reaped
+ *   kill    args ProcessArgs: SIGKILL to the whole cgroup; waits until reaped; OK once no process is left
  *   wait    args ProcessArgs: until the VMM has ended or the call's deadline → Process with `exit` set
- *   claim   args ClaimArgs: record that this VM owns (kind, name) before it is made, so that nothing is ever unowned;
- *           INVALID_ARGUMENT where the kind is none of ClaimArgs'
- *   release args ClaimArgs: it is gone
- *   run     args RunArgs → RunResult: a short helper (`--version`) with its output, killed at the deadline
+ *   claim   args ClaimArgs: records that this VM owns (kind, name); call it before making the object, so that
+ * everything has an owner. INVALID_ARGUMENT for a kind that ClaimArgs doesn't list release args ClaimArgs: records that
+ * the object is gone run     args RunArgs → RunResult: a short helper (`--version`) with its output, killed at the
+ * deadline
  */
 typedef struct qarax_host_process_1 {
   size_t size;
@@ -277,7 +285,7 @@ typedef struct qarax_host_process_1 {
 #define QARAX_STATIC_ASSERT _Static_assert
 #endif
 
-/* What is there is frozen, and may only be added to at the end; a change of any of these is a new major. LP64 only. */
+/* This layout is frozen: fields are only added at the end. Changing a line below requires a new major. LP64 only. */
 QARAX_STATIC_ASSERT(sizeof(void*) == 8, "qarax plugins are 64-bit");
 QARAX_STATIC_ASSERT(sizeof(qarax_text) == 16, "layout");
 QARAX_STATIC_ASSERT(sizeof(qarax_call) >= QARAX_CALL_SIZE_0_9, "layout");

@@ -1,5 +1,5 @@
-// What a VM's process alone tells, for plugins that ask their VMM nothing: inspect and recover of one whose handle is
-// make_handle()'s. A plugin that can ask its VMM does, and takes from here what suits it.
+// inspect and recover that rely on the VM's process alone, for plugins that can't query their VMM and whose handles
+// come from make_handle(). A plugin that can query its VMM should do so, and may use parts of this.
 #pragma once
 
 #include <string>
@@ -11,21 +11,21 @@
 
 namespace qarax::plugin {
 
-// running, or shutdown with its exit. NOT_FOUND: that incarnation never had a process.
+// Reports running, or shutdown with its exit. NOT_FOUND: that incarnation never had a process.
 inline Result<VmStatus> process_status(Host& host, const Call& call, const std::string& vm, std::int64_t incarnation) {
   QARAX_TRY(Process process, host.find(&call, {vm, incarnation}));
   return VmStatus{.state = process.alive ? VmState::running : VmState::shutdown, .exit = std::move(process.exit)};
 }
 
-// The errors of check_handle(), then as above.
+// Returns check_handle()'s error if there is one, otherwise process_status().
 inline Result<VmStatus> inspect_process(Host& host, const Call& call, const VmArgs& vm, std::string_view plugin,
                                         std::int64_t format) {
   QARAX_CHECK(check_handle(vm, plugin, format));
   return process_status(host, call, vm.vm, vm.incarnation);
 }
 
-// After the agent's restart: the truth about what was started; of a start that was broken off, before its handle was
-// kept or before there was a process, nothing stays.
+// For recover, after the agent's restart: reports the state of a VM that was started. Of a start that was interrupted
+// before its handle was kept or its process existed, everything is removed.
 inline Result<VmStatus> recover_process(Host& host, const Call& call, const VmArgs& vm, std::string_view plugin,
                                         std::int64_t format) {
   if (vm.handle.text != "null") {

@@ -1,6 +1,7 @@
 /*
- * For plugins in C: what each of them needs beside abi.h. C11, standard headers only, nothing to link, nothing on the
- * heap, no state: every function is thread-safe and may be called wherever the plugin is.
+ * Helpers for plugins in C, on top of abi.h. C11, standard headers only, nothing to link, no heap, no state: every
+ * function is thread-safe and may be called on any thread of the plugin's. Those that ask the host need stack: 64 KiB
+ * for a struct qarax_answer, and 64 KiB more in qarax_ask_process and qarax_ask_run.
  */
 #ifndef QARAX_PLUGIN_C_HELPER_H
 #define QARAX_PLUGIN_C_HELPER_H
@@ -11,26 +12,26 @@
 #include "qarax/plugin/abi.h"
 #include "qarax/plugin/c_json.h"
 
-/* Of a string literal, as a constant. */
+/* Initialiser of a qarax_text from a string literal; may be used in constants. */
 #define QARAX_TEXT(literal) \
   { literal, sizeof(literal) - 1 }
-/* Whether the other side's table has that slot: it may be older than this SDK. */
+/* True if the other side's table has that slot; a side that is older than this SDK may lack it. */
 #define QARAX_HAS(type, table, slot) \
   ((table) != 0 && (table)->size >= offsetof(type, slot) + sizeof(void*) && (table)->slot != 0)
 
 /* ---- answering ---- */
 
-/* An error document goes with the code, which is returned. */
+/* Gives the caller an error document (JSON) and returns `code`. */
 static inline int32_t qarax_fail(const qarax_call* call, int32_t code, const char* document) {
   call->error(call, qarax_text_of(document));
   return code;
 }
 
 /*
- * What a plugin doesn't know it can't honour, and must refuse: a new member of the host's has a meaning that the plugin
- * would ignore. OK where each member of `object`, if it is there at all, is one of `known`, which a null ends;
- * otherwise INVALID_ARGUMENT, told with the member's pointer under `pointer` ("/spec", "" for the arguments
- * themselves).
+ * A plugin must refuse members that it doesn't know: a newer host's member has a meaning that the plugin would
+ * otherwise ignore. Returns OK if every member of `object` is in the null-terminated list `known`; an absent object is
+ * OK too. Otherwise reports INVALID_ARGUMENT with the member's JSON pointer below `pointer` ("/spec"; "" for the
+ * arguments themselves).
  */
 static inline int32_t qarax_refuse_unknown(const qarax_call* call, const char* plugin, qarax_text object,
                                            const char* pointer, const char* const* known) {
@@ -41,7 +42,7 @@ static inline int32_t qarax_refuse_unknown(const qarax_call* call, const char* p
     size_t n = 0;
     while (known[n] != 0 && !qarax_text_is(name, known[n])) ++n;
     if (known[n] != 0) continue;
-    if (name.len > 128) name.len = 0; /* nobody's */
+    if (name.len > 128) name.len = 0; /* too long for the message */
     snprintf(document, sizeof document,
              "{\"message\":\"plugin %.64s doesn't know %.256s/%.*s\",\"details\":[{\"pointer\":\"%.256s/%.*s\","
              "\"detail\":\"unknown member\"}]}",
@@ -52,8 +53,8 @@ static inline int32_t qarax_refuse_unknown(const qarax_call* call, const char* p
   return QARAX_OK;
 }
 
-/* The shortest handle, to be kept. `more`: further members, each with a comma before it (",\"vm\":\"…\""); "" for none.
- * 0: it has no room. */
+/* Writes a minimal handle, for keep. `more`: further members, each with a comma before it (",\"vm\":\"…\""); "" for
+ * none. Returns 0 if it doesn't fit into `room` bytes, else 1. */
 static inline int qarax_make_handle(char* out, size_t room, const char* plugin, int64_t format, const char* more) {
   const int size = snprintf(0, 0, "{\"format\":%lld,\"plugin\":\"%s\"%s}", (long long)format, plugin, more);
   if (size < 0 || (size_t)size >= room) return 0;
@@ -61,9 +62,9 @@ static inline int qarax_make_handle(char* out, size_t room, const char* plugin, 
 }
 
 /*
- * Of a call about a VM that was started: OK where the handle in `args` is this plugin's, an object with its name as
- * `plugin` and an integer `format` from 1 to `newest`, as qarax_make_handle writes it; NOT_FOUND where it isn't,
- * FAILED_PRECONDITION where a newer plugin kept it.
+ * For calls about a VM that was started. OK if the handle in `args` is this plugin's: an object with the plugin's name
+ * as `plugin` and an integer `format` from 1 to `newest`, as qarax_make_handle writes it. Otherwise reports NOT_FOUND,
+ * or FAILED_PRECONDITION if a newer version of the plugin kept it.
  */
 static inline int32_t qarax_check_handle(const qarax_call* call, const char* plugin, qarax_text args, int64_t newest) {
   const qarax_text handle = qarax_json_member(args, "handle");
@@ -81,12 +82,12 @@ static inline int32_t qarax_check_handle(const qarax_call* call, const char* plu
 
 /* ---- asking the host ---- */
 
-/* A process with 4 KiB of its log has up to 26 KiB: control characters take six. `run`'s answer has as much and its
-   output besides, of which its default keeps 64 KiB: that may not fit and is then RESOURCE_EXHAUSTED. qarax_ask_run
-   asks for what does. */
+/* Bytes of an answer. A Process with a log tail of 4 KiB takes up to 26 KiB, as JSON spells a control character with
+   six bytes. A RunResult takes that and its output besides, 64 KiB by default: an answer that doesn't fit makes the
+   call RESOURCE_EXHAUSTED. qarax_ask_run limits the output to QARAX_RUN_OUTPUT bytes, which always fit. */
 #define QARAX_ANSWER_ROOM 65536
 #define QARAX_RUN_OUTPUT 6144
-/* The host's document where it said QARAX_OK, its error otherwise; terminated. */
+/* The host's document if the call returned QARAX_OK, otherwise its error document; null-terminated. */
 struct qarax_answer {
   size_t len;
   char text[QARAX_ANSWER_ROOM];
@@ -106,9 +107,9 @@ static inline qarax_text qarax_answer_text(const struct qarax_answer* answer) {
 }
 
 /*
- * Calls a slot of the host's with the deadline, the cancel and the request id of `parent`; null: with none, for what
- * has to be done whatever became of the call. `args`: a document; `fds`: borrowed, what it names by index. Returns the
- * host's code; UNIMPLEMENTED where it has no such slot.
+ * Calls a slot of the host's with the deadline, cancel_fd and request id of `parent`. A null parent means none of
+ * these, for work that must be done whatever became of the plugin's own call. `args`: a document; `fds`: borrowed, the
+ * descriptors that it names by index. Returns the host's code; UNIMPLEMENTED if `slot` is null.
  */
 static inline int32_t qarax_ask(const qarax_host* host, qarax_slot slot, const qarax_call* parent, const char* args,
                                 const int* fds, size_t fd_count, struct qarax_answer* answer) {
@@ -133,8 +134,9 @@ static inline int32_t qarax_ask(const qarax_host* host, qarax_slot slot, const q
 }
 
 /*
- * One of qarax.host.process/1's slots about the VM that `args` of a call names. `more`: further members, each with a
- * comma before it (",\"signal\":15"); "" for none.
+ * Calls a slot of qarax.host.process/1 for the VM and incarnation that `args`, the arguments of the plugin's own call,
+ * name. `more`: further members, each with a comma before it (",\"signal\":15"); "" for none. Uses 64 KiB of stack,
+ * besides those of `answer`.
  */
 static inline int32_t qarax_ask_process(const qarax_host* host, qarax_slot slot, const qarax_call* parent,
                                         qarax_text args, const char* more, const int* fds, size_t fd_count,
@@ -148,8 +150,8 @@ static inline int32_t qarax_ask_process(const qarax_host* host, qarax_slot slot,
   return qarax_ask(host, slot, parent, text, fds, fd_count, answer);
 }
 
-/* qarax.host.process/1's `run`: `argv` is an array's text, "[\"/usr/bin/foo\",\"--version\"]". The answer is a
-   RunResult with the first QARAX_RUN_OUTPUT bytes of the output at most. */
+/* Calls `run` of qarax.host.process/1. `argv` is the text of a JSON array, "[\"/usr/bin/foo\",\"--version\"]". The
+   answer is a RunResult with at most the first QARAX_RUN_OUTPUT bytes of the output. Uses 64 KiB of stack. */
 static inline int32_t qarax_ask_run(const qarax_host* host, qarax_slot slot, const qarax_call* parent, const char* argv,
                                     struct qarax_answer* answer) {
   char text[QARAX_ANSWER_ROOM];
@@ -158,7 +160,7 @@ static inline int32_t qarax_ask_run(const qarax_host* host, qarax_slot slot, con
   return qarax_ask(host, slot, parent, text, 0, 0, answer);
 }
 
-/* The host's error, as the call's own. */
+/* Reports the host's error document as this call's own and returns `code`. */
 static inline int32_t qarax_pass_on(const qarax_call* call, int32_t code, const struct qarax_answer* answer) {
   if (answer->len > 0) call->error(call, qarax_answer_text(answer));
   return code;

@@ -1,7 +1,7 @@
 /*
- * Documents are read where they stand. They are valid JSON, the host has seen to that; of what isn't, a reader says
- * that it isn't there. A value is the text between its first and last byte, quotes and braces included, so it can be
- * put into another document as it is; one of length 0 isn't there.
+ * Reads JSON documents in place, without a copy. The host only passes valid JSON; anything invalid is treated as
+ * absent. A value is its text from the first to the last byte, quotes and braces included, so it can be put into
+ * another document as it is. A value of length 0 is absent.
  * C11, standard headers only, nothing to link; thread-safe.
  */
 #ifndef QARAX_PLUGIN_C_JSON_H
@@ -26,7 +26,7 @@ static inline size_t qarax_json_skip(qarax_text from, size_t at) {
   return at;
 }
 
-/* Behind the value that begins at `at`; 0: it has no end. */
+/* The position just behind the value that begins at `at`; 0: the value has no end. */
 static inline size_t qarax_json_end(qarax_text from, size_t at) {
   size_t depth = 0;
   int in_string = 0;
@@ -42,7 +42,7 @@ static inline size_t qarax_json_end(qarax_text from, size_t at) {
     } else if (c == '{' || c == '[') {
       ++depth;
     } else if (c == '}' || c == ']') {
-      if (depth <= 1) return depth == 0 ? at : at + 1; /* 0: the end of what a number or word stands in */
+      if (depth <= 1) return depth == 0 ? at : at + 1; /* 0: closes the parent of a number or word, which ends here */
       --depth;
     } else if (depth == 0 && (c == ',' || c == ' ' || c == '\t' || c == '\r' || c == '\n')) {
       return at;
@@ -51,7 +51,8 @@ static inline size_t qarax_json_end(qarax_text from, size_t at) {
   return depth == 0 && !in_string ? at : 0;
 }
 
-/* The next member of an object, or element of an array (its name is empty). `*at` is 0 before the first. 0: no more. */
+/* Reads the next member of an object, or element of an array (`name` is then empty). Set `*at` to 0 for the first one.
+   Returns 0 when there are no more. */
 static inline int qarax_json_next(qarax_text from, size_t* at, qarax_text* name, qarax_text* value) {
   const size_t begin = qarax_json_skip(from, 0);
   size_t i = qarax_json_skip(from, *at == 0 ? begin : *at);
@@ -73,7 +74,7 @@ static inline int qarax_json_next(qarax_text from, size_t* at, qarax_text* name,
   return 1;
 }
 
-/* The value of an object's own member of that name. */
+/* The value of the object's direct member of that name. */
 static inline qarax_text qarax_json_member(qarax_text object, const char* name) {
   qarax_text key, value, none = {0, 0};
   size_t at = 0;
@@ -82,7 +83,7 @@ static inline qarax_text qarax_json_member(qarax_text object, const char* name) 
   return none;
 }
 
-/* `otherwise` where the value isn't there, or is no integer of 64 bits. */
+/* Returns `otherwise` if the value is absent or isn't a 64-bit integer. */
 static inline int64_t qarax_json_int(qarax_text value, int64_t otherwise) {
   char digits[24];
   char* end = 0;
@@ -95,7 +96,7 @@ static inline int64_t qarax_json_int(qarax_text value, int64_t otherwise) {
   return *end != 0 || end == digits || errno != 0 ? otherwise : (int64_t)out;
 }
 
-/* The four hexadecimal digits at `at`, behind a \u; -1: they aren't there. */
+/* The value of the four hexadecimal digits at `at`, behind a \u; -1: there are no four digits. */
 static inline long qarax_json_hex4(qarax_text from, size_t at) {
   char digits[5];
   char* end = 0;
@@ -107,7 +108,7 @@ static inline long qarax_json_hex4(qarax_text from, size_t at) {
   return end == digits + 4 && digits[0] != '-' && digits[0] != '+' && digits[0] != ' ' ? out : -1;
 }
 
-/* The character that the escape at `*at`, a backslash, stands for; `*at` is then its last byte. 0: none of text's. */
+/* The character of the escape sequence whose backslash is at `*at`; moves `*at` to its last byte. 0: invalid or NUL. */
 static inline unsigned long qarax_json_escape(qarax_text from, size_t* at) {
   static const char kNames[] = "\"\\/bfnrt", kMeanings[] = "\"\\/\b\f\n\r\t";
   const char name = *at + 1 < from.len ? from.ptr[*at + 1] : 0;
@@ -119,14 +120,15 @@ static inline unsigned long qarax_json_escape(qarax_text from, size_t* at) {
   c = qarax_json_hex4(from, *at + 1);
   *at += 4;
   if (c < 0xD800 || c > 0xDFFF) return c > 0 ? (unsigned long)c : 0;
-  low = qarax_json_hex4(from, *at + 3); /* the other half, behind a \u of its own */
+  low = qarax_json_hex4(from, *at + 3); /* the low surrogate, in a \u escape of its own */
   *at += 6;
   return c < 0xDC00 && low >= 0xDC00 && low <= 0xDFFF
              ? 0x10000ul + ((unsigned long)(c - 0xD800) << 10) + (unsigned long)(low - 0xDC00)
              : 0;
 }
 
-/* The text of a string, terminated. 0, and "", where the value isn't one, holds a NUL or has no room. */
+/* Copies a string's text to `out`, unescaped and terminated. Returns 0, and "" in `out`, if the value isn't a string,
+   contains NUL or doesn't fit. */
 static inline int qarax_json_string(qarax_text value, char* out, size_t room) {
   static const unsigned char kFirst[] = {0, 0, 0xC0, 0xE0, 0xF0};
   size_t n = 0;
@@ -135,7 +137,7 @@ static inline int qarax_json_string(qarax_text value, char* out, size_t room) {
   value.len -= 1; /* without the closing quote */
   for (size_t i = 1; i < value.len; ++i) {
     unsigned long c = (unsigned char)value.ptr[i];
-    size_t more = 0; /* bytes behind the first: what isn't escaped stands there as UTF-8 */
+    size_t more = 0; /* UTF-8 bytes after the first, of an escape; unescaped text is UTF-8 already */
     if (c == '\\') {
       c = qarax_json_escape(value, &i);
       more = c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;

@@ -1,5 +1,4 @@
-// The context of one call, as a plugin's C++ code sees it, and the typed services of the host.
-// A view: copy freely, never keep beyond the call.
+// The context of one call, as a plugin's C++ code sees it. A view: copy freely, never keep beyond the call.
 #pragma once
 
 #include <poll.h>
@@ -48,16 +47,17 @@ class Call {
     return ::poll(&p, 1, 0) > 0;
   }
 
-  // Durable when it returns OK; call it before anything is spawned.
+  // The handle is durable when this returns OK; call it before anything is spawned.
   Status keep(std::string_view handle) const {
     const auto code = raw_->keep != nullptr ? raw_->keep(raw_, text(handle)) : QARAX_UNIMPLEMENTED;
     if (code != QARAX_OK) return make_error(code_from_int(code), "the host could not keep the handle");
     return Ok{};
   }
+  // `done` and `total` have the unit of the step, by convention bytes; a total of 0 is unknown.
   void progress(std::string_view step, std::uint64_t done = 0, std::uint64_t total = 0) const {
     if (raw_->progress != nullptr) raw_->progress(raw_, text(step), done, total);
   }
-  // Ownership of `fd` moves to the host; the index that documents name it by.
+  // Ownership of `fd` moves to the host. Returns the index by which a document names it.
   Result<std::size_t> put_fd(int fd) const {
     std::size_t index = 0;
     if (raw_->put_fd == nullptr) return make_error(Code::unimplemented, "this call takes no file descriptors back");

@@ -42,7 +42,7 @@ struct Fields<Error> {
 };
 QARAX_FIELDS_COMPLETE(Error);
 
-// The error document from across the border, read leniently; empty when it isn't one.
+// Decodes an error document from the other side, ignoring unknown members; nullopt if it isn't one.
 inline std::optional<Error> decode_error(std::string_view document) {
   const auto parsed = json::parse(document);
   if (!parsed) return std::nullopt;
@@ -117,8 +117,8 @@ struct Fields<StartArgs> {
 };
 QARAX_FIELDS_COMPLETE(StartArgs);
 
-// One VM as every later call names it. `handle`: what the plugin kept last, in its own spelling, though without the
-// white space between its tokens (a plugin in C sees that, too); null: it never kept one.
+// Names a VM in every call after its start. `handle`: what the plugin kept last, as it spelled it; the C++ layer drops
+// white space between tokens, a plugin in C gets the same bytes. null: it never kept one.
 struct VmArgs {
   std::string vm{};
   std::int64_t incarnation = 0;
@@ -191,7 +191,7 @@ struct SpawnArgs {
   std::vector<std::string> argv{};           // argv[0] is an absolute path
   std::map<std::string, std::string> env{};  // the whole environment; the host adds QARAX_VM, by which it finds its own
   std::vector<std::int32_t> fd_targets{};
-  std::string console_connect{};  // listening already, or made by the VMM as it starts
+  std::string console_connect{};  // socket that listens already, or that the VMM makes as it starts
 };
 template <>
 struct Fields<SpawnArgs> {
@@ -265,7 +265,7 @@ QARAX_FIELDS_COMPLETE(ClaimArgs);
 struct RunArgs {
   std::vector<std::string> argv{};
   std::map<std::string, std::string> env{};
-  std::string until{};              // end it successfully as soon as its output contains this; empty: wait for the exit
+  std::string until{};              // success once the output contains this, the process is then killed; empty: wait
   std::int64_t max_output = 65536;  // bytes kept of stdout and stderr together
 };
 template <>

@@ -12,7 +12,8 @@
 
 namespace qarax {
 
-// Each an upper limit for the device as a whole; absent: none. A burst is what may pass at once on top of it.
+// Upper limits for the device as a whole; absent: none. A burst is what may pass at once on top of its limit, in bytes,
+// or in requests or packets.
 struct RateLimits {
   std::optional<std::int64_t> bandwidth{};  // bytes a second, both directions together
   std::optional<std::int64_t> bandwidth_burst{};
@@ -40,12 +41,12 @@ struct EnumNames<DiskFormat> {
 
 struct DiskSpec {
   std::string id{};                  // unique among the VM's devices
-  std::string path{};                // absolute: a file or block device of this host; or
-  std::optional<std::int32_t> fd{};  // an index into the call's descriptors, open as `readonly` says
+  std::string path{};                // absolute: a file or block device of this host; or else `fd` is set
+  std::optional<std::int32_t> fd{};  // an index into the call's descriptors; opened as `readonly` says
   DiskFormat format = DiskFormat::unknown;
   bool readonly = false;
-  bool direct = false;   // past the host's page cache
-  std::string serial{};  // what the guest sees; empty: the id
+  bool direct = false;   // bypasses the host's page cache
+  std::string serial{};  // serial number that the guest sees; empty: made from the id
   std::int32_t queues = 1;
   std::optional<RateLimits> rate_limits{};
 };
@@ -68,9 +69,9 @@ QARAX_FIELDS_COMPLETE(DiskSpec);
 struct NicSpec {
   std::string id{};                 // unique among the VM's devices
   std::string mac{};                // aa:bb:cc:dd:ee:ff
-  std::string tap{};                // name of a tap device that is up and this VM's alone; or
+  std::string tap{};                // name of a tap device that is up and used by this VM only; or else `fds` is set
   std::vector<std::int32_t> fds{};  // indices into the call's descriptors, one open tap queue each
-  std::int32_t queues = 1;          // pairs of queues; with `fds` as many as there are
+  std::int32_t queues = 1;          // pairs of queues; with `fds`, their number
   std::int32_t mtu = 0;             // 0: the tap's own
   std::optional<RateLimits> rate_limits{};
 };
@@ -139,7 +140,8 @@ struct Fields<DiskResizeArgs> {
 QARAX_FIELDS_COMPLETE(DiskResizeArgs);
 
 namespace detail {
-// A name that every VMM takes as one: nothing in it that ends an option or leaves a folder.
+// True if every VMM takes this as one name: no character in it ends an option, and as a file name it stays in its
+// folder.
 inline bool plain_name(std::string_view name) {
   constexpr std::string_view kPlain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.";
   return !name.empty() && name.find_first_not_of(kPlain) == std::string_view::npos && name.front() != '-' &&
@@ -150,7 +152,7 @@ inline bool mac_address(std::string_view mac) {
   for (std::size_t i = 0; i < mac.size(); ++i)
     if (i % 3 == 2 ? mac[i] != ':' : std::string_view("0123456789abcdefABCDEF").find(mac[i]) == std::string_view::npos)
       return false;
-  // The lowest bit of the first byte makes a group address.
+  // The lowest bit of the first byte marks a group (multicast) address.
   return std::string_view("13579bdfBDF").find(mac[1]) == std::string_view::npos;
 }
 inline void check_burst(std::vector<ErrorDetail>& out, const std::optional<RateLimits>& limits) {
@@ -161,8 +163,8 @@ inline void check_burst(std::vector<ErrorDetail>& out, const std::optional<RateL
 }
 }  // namespace detail
 
-// What no field alone can say, with pointers into the disk or NIC: a plugin asks before it attaches. `fds`: how many
-// descriptors the call has.
+// Checks what the rules of single fields can't express; pointers are relative to the disk or NIC. For plugins, before
+// they attach. `fds`: how many descriptors the call has.
 inline std::vector<ErrorDetail> problems_of(const DiskSpec& disk, std::size_t fds) {
   std::vector<ErrorDetail> out;
   if (!detail::plain_name(disk.id)) out.push_back({"/id", "takes letters, digits and -_. only: " + disk.id});

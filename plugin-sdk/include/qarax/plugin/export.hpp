@@ -1,6 +1,6 @@
 // QARAX_PLUGIN(Class, "org.example.hypervisor.foo", "foo", "0.1.0"), once, in plugin.cpp: defines the one exported
-// symbol of the file. Class derives from Hypervisor and from the Can… of what its VMM can do, and is constructed as
-// Class(Host&, const CreateArgs&); what the constructor throws refuses the instance. Optional:
+// symbol of the file. Class derives from Hypervisor and from the Can… classes of what its VMM can do. It is constructed
+// as Class(Host&, const CreateArgs&); if the constructor throws, the plugin is refused. Optional:
 //   static constexpr std::string_view kConfigSchema = R"({"type":"object",...})";   // default: no options at all
 // Nothing that the class throws crosses the border: it becomes an INTERNAL error that names the plugin.
 #pragma once
@@ -26,7 +26,7 @@ inline std::int32_t fail(const qarax_call* call, const Error& error) noexcept {
   try {
     call->error(call, text(encode(error)));
   } catch (const std::exception&) {
-    // out of memory while telling why: the code alone must do
+    // out of memory while encoding the error: the code alone is returned
   }
   return error.code == Code::ok ? QARAX_INTERNAL : static_cast<std::int32_t>(error.code);
 }
@@ -43,7 +43,7 @@ class Entry {
     std::unique_ptr<T> object;
   };
 
-  // The caller's context has at least what SDK 0.9 knows, and the ways back that every call needs.
+  // True if the caller's context has all fields of 0.9, and the two functions that every answer needs.
   static bool usable(const qarax_call* call) noexcept {
     return call != nullptr && call->size >= QARAX_CALL_SIZE_0_9 && call->put != nullptr && call->error != nullptr;
   }
@@ -75,7 +75,7 @@ class Entry {
         .append(kSdkVersion);
   }
 
-  // Towards the plugin an unknown member is refused: what it doesn't know it can't honour.
+  // Arguments with an unknown member are refused: the plugin can't honour what it doesn't know.
   static std::int32_t refuse(const qarax_call* call, Error error) {
     if (!error.details.empty() && error.details.front().detail == "unknown member")
       error.message = named() + " doesn't know " + error.details.front().pointer;

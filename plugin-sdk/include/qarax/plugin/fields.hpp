@@ -1,5 +1,5 @@
-// One field table per document type, and what is made from it: strict decoding with JSON-pointer errors, encoding that
-// appends to a string, JSON Schema. A type is an aggregate struct whose member initialisers are the defaults:
+// Each document type has one field table. From it come strict decoding with JSON-pointer errors, encoding that appends
+// to a string, and JSON Schema. A type is an aggregate struct whose member initialisers are the defaults:
 //
 //   struct Disk { std::string id; std::int64_t size = 0; };
 //   template <> struct qarax::Fields<Disk> {

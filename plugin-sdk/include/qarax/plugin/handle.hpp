@@ -1,6 +1,5 @@
-// The shortest handle that keeps what the host relies on: whose it is, and in which format. For plugins that find
-// everything else in the VM's run folder; one with more to remember writes a document of its own, with an integer
-// `format` in it.
+// A minimal handle: it names the plugin that made it and its format. For plugins that find everything else in the VM's
+// run folder. A plugin with more to remember writes a document of its own, with an integer `format` in it.
 #pragma once
 
 #include <string>

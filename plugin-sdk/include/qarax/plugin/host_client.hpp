@@ -1,5 +1,6 @@
-// The Host that a plugin's C++ code gets: builds a qarax_call with sinks of its own for every service call and hands on
-// the parent call's deadline, cancel fd and request id. Any thread. Never throws for what the host does.
+// The Host that a plugin's C++ code gets. For every service call it builds a qarax_call that collects the answer and
+// passes on the parent call's deadline, cancel fd and request id. Any thread. Never throws because of what the host
+// does.
 #pragma once
 
 #include <algorithm>
@@ -15,7 +16,7 @@ namespace qarax::plugin {
 
 namespace detail {
 
-// One call into the host: the qarax_call and where its answers go.
+// One call into the host: the qarax_call, and the buffers that its answers are copied to.
 class HostCall {
  public:
   HostCall(const Call* parent, const std::vector<int>* fds, std::int64_t timeout_ms) {
@@ -42,7 +43,7 @@ class HostCall {
   HostCall(const HostCall&) = delete;
   HostCall& operator=(const HostCall&) = delete;
 
-  // Encoded arguments in, the host's document out.
+  // Calls the slot with encoded arguments and returns the host's document.
   Result<std::string> invoke(qarax_slot slot, void* self, std::string_view service, const std::string& args) {
     if (slot == nullptr)
       return make_error(Code::unimplemented,
@@ -82,7 +83,7 @@ class HostCall {
 
 class HostClient final : public Host {
  public:
-  // `host` outlives this. A host without a service, or with an older table, is fine: the calls say so.
+  // `host` outlives this. A host that lacks a service, or has an older table, is fine: its calls return UNIMPLEMENTED.
   explicit HostClient(const qarax_host* host) : self_(host->self) {
     const auto query = slot_of(host, &qarax_host::query);
     if (query == nullptr) return;

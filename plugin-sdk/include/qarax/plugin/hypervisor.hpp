@@ -4,8 +4,8 @@
 //
 //   class Foo : public qarax::plugin::Hypervisor, public qarax::plugin::CanPause {
 //    public:
-//     Foo(qarax::plugin::Host& host, const qarax::CreateArgs& args);  // may throw: refused, with what()
-//     …                                                               // what is virtual below
+//     Foo(qarax::plugin::Host& host, const qarax::CreateArgs& args);  // may throw: the plugin is refused with what()
+//     …                                                               // the virtual functions below
 //   };
 //   QARAX_PLUGIN(Foo, "org.example.hypervisor.foo", "foo", "0.1.0");
 //
@@ -29,21 +29,25 @@ class Hypervisor {
  public:
   virtual ~Hypervisor() = default;
 
-  // Health, VMM version, accelerator with its evidence, features, limits. Quick: called at load and after notify("").
+  // Health, VMM version, accelerator with evidence, features, limits. Must be quick: called at load and after
+  // notify("").
   virtual Result<Description> describe(Call& call) = 0;
-  // Every default made explicit, frozen at the first start; INVALID_ARGUMENT for what this VMM can't do. Pure.
+  // Returns the spec with every default made explicit; the host freezes it at the VM's first start. INVALID_ARGUMENT
+  // for what this VMM can't do. Pure.
   virtual Result<VmSpec> resolve(Call& call, const ResolveArgs& args) {
     static_cast<void>(call);
     return args.spec;
   }
-  // Returns when the guest's vCPUs run. Keep a handle before spawning. Started already with this incarnation: its
+  // Returns when the guest's vCPUs run. Keep a handle before spawning. If this incarnation runs already, returns its
   // status.
   virtual Result<VmStatus> start(Call& call, const StartArgs& args) = 0;
-  // graceful: power button, then kill after timeout_ms (a paused VM at once); force: kill. Returns when no VMM is left.
+  // graceful: power button, then kill after timeout_ms; a paused VM is killed at once. force: kill. Returns when no VMM
+  // is left.
   virtual Result<VmStatus> stop(Call& call, const StopArgs& args) = 0;
-  // The truth now; never changes anything. NOT_FOUND for a handle that isn't this plugin's.
+  // Reports the VM's state now and never changes anything. NOT_FOUND for a handle that isn't this plugin's.
   virtual Result<VmStatus> inspect(Call& call, const VmArgs& args) = 0;
-  // After the agent's restart. With a handle: adopt. Without: remove (or adopt) what a broken-off start left.
+  // Called after the agent's restart. With a handle: adopt the VM. Without: remove (or adopt) what an interrupted start
+  // left.
   virtual Result<VmStatus> recover(Call& call, const VmArgs& args) = 0;
 };
 
@@ -73,14 +77,14 @@ class CanSnapshot {
   virtual Result<VmStatus> restore(Call& call, const StartArgs& args) = 0;      // call.fd(0): folder to read from
 };
 
-// Idempotent by the device's id. `keep` the handle before the device is there, and again when it is gone.
+// Idempotent by the device's id. `keep` the handle before the device exists and again when it is gone.
 class CanDisks {
  public:
   virtual ~CanDisks() = default;
-  // call.fd(*args.disk.fd): the open file, where it is given by descriptor. ALREADY_EXISTS: the id is another disk's.
+  // With args.disk.fd, call.fd(*args.disk.fd) is the open file. ALREADY_EXISTS: a different disk has that id.
   virtual Result<VmStatus> attach_disk(Call& call, const DiskArgs& args) = 0;
   virtual Result<VmStatus> detach_disk(Call& call, const DetachArgs& args) = 0;
-  // The volume has that size already, or is made it by the VMM; NOT_FOUND: no such disk.
+  // The volume has the new size already, or the VMM gives it that size. NOT_FOUND: no such disk.
   virtual Result<VmStatus> resize_disk(Call& call, const DiskResizeArgs& args) = 0;
 };
 
@@ -94,7 +98,7 @@ class CanNics {
 class CanConsole {
  public:
   virtual ~CanConsole() = default;
-  virtual Result<int> open_console(Call& call, const VmArgs& args) = 0;  // a stream socket, now the host's
+  virtual Result<int> open_console(Call& call, const VmArgs& args) = 0;  // a stream socket; the host then owns it
 };
 
 class CanCounters {
@@ -105,19 +109,19 @@ class CanCounters {
 
 enum class LogLevel { debug = QARAX_LOG_DEBUG, info = QARAX_LOG_INFO, warn = QARAX_LOG_WARN, error = QARAX_LOG_ERROR };
 
-// The host's services, typed. Outlives the plugin's instance; any thread; log and notify only enqueue.
-// A service that an older host lacks answers UNIMPLEMENTED (log and notify: nothing).
+// The host's services, typed. Outlives the plugin's instance; may be called from any thread; log and notify only
+// enqueue. If an older host lacks a service, the call returns UNIMPLEMENTED (log and notify do nothing).
 class Host {
  public:
   virtual ~Host() = default;
   virtual void log(LogLevel level, std::string_view message) = 0;
   virtual void notify(std::string_view vm) = 0;
-  // qarax.host.process/1, see abi.h. `parent` gives deadline, cancel and request id; null: none.
+  // qarax.host.process/1, see abi.h. `parent` gives deadline, cancel fd and request id; null: none of them.
   virtual Result<Process> spawn(const Call* parent, const SpawnArgs& args, const std::vector<int>& fds) = 0;
   virtual Result<Process> find(const Call* parent, const ProcessArgs& args) = 0;
   virtual Status signal(const Call* parent, const SignalArgs& args) = 0;
   virtual Status kill(const Call* parent, const ProcessArgs& args) = 0;
-  // `timeout_ms` from now, and never past the parent's deadline; DEADLINE_EXCEEDED when it still runs.
+  // Waits for `timeout_ms`, and never past the parent's deadline. DEADLINE_EXCEEDED: the process still runs.
   virtual Result<Process> wait(const Call* parent, const ProcessArgs& args, std::int64_t timeout_ms) = 0;
   virtual Status claim(const Call* parent, const ClaimArgs& args) = 0;
   virtual Status release(const Call* parent, const ClaimArgs& args) = 0;

@@ -9,8 +9,7 @@
 
 namespace qarax {
 
-// `ref_prefix` + name is what a nested document becomes ("#/components/schemas/"); every such type needs its own
-// schema.
+// A nested document becomes a reference, `ref_prefix` + its name; every such type needs a schema of its own.
 template <class T>
 std::string json_schema(std::string_view ref_prefix = "#/components/schemas/");
 
@@ -67,7 +66,8 @@ void append_properties(std::string& out, std::string& required, std::string_view
     first = false;
     json::append_string(out, f.name);
     out.append(":{");
-    // Bounds and format stand beside the type that they belong to: generators of clients read each branch alone.
+    // Bounds and format stand beside their type, within the branch of a oneOf: client generators read each branch
+    // alone.
     std::string body;
     append_type<B>(body, ref_prefix);
     constexpr bool kText = std::is_same_v<B, std::string>;
@@ -96,7 +96,7 @@ void append_properties(std::string& out, std::string& required, std::string_view
       out.append("\"description\":");
       json::append_string(out, f.doc_text);
     }
-    if (f.since_version != "0.9") {  // the first; what came later says so
+    if (f.since_version != "0.9") {  // 0.9 is the first version: only later members say theirs
       out.append(out.back() != '{' ? ",\"x-since\":" : "\"x-since\":");
       json::append_string(out, f.since_version);
     }

@@ -1,5 +1,5 @@
-// What a plugin says about a VM and about itself. From the plugin: unknown members are ignored, unknown enum values
-// become `unknown`.
+// What a plugin says about a VM and about itself. When the host reads these, it ignores unknown members, and unknown
+// enum values become `unknown`.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +33,7 @@ struct ExitInfo {
   ExitKind kind = ExitKind::unknown;
   std::int32_t code = 0;
   std::int32_t signal = 0;
-  std::optional<std::string> at{};  // RFC 3339, milliseconds, UTC; for people. Nothing: nobody saw when
+  std::optional<std::string> at{};  // RFC 3339, milliseconds, UTC; for people. Absent: nobody saw when
   std::string log_tail{};           // the VMM's last log lines
 };
 template <>
@@ -86,7 +86,7 @@ struct Fields<PluginLimits> {
 };
 QARAX_FIELDS_COMPLETE(PluginLimits);
 
-// What this VMM on this host can do. Health is apart and never removes a feature.
+// What this VMM can do on this host. Health is separate: an unhealthy plugin still lists its features.
 struct Description {
   bool healthy = true;
   std::string health_reason{};

@@ -1,4 +1,4 @@
-// A client for tests that sends exactly the bytes it is given, and a server on a free port to send them to.
+// For tests: a client that sends exactly the bytes it is given, and a server on a free port.
 #pragma once
 
 #include <arpa/inet.h>
@@ -62,7 +62,7 @@ class RawClient {
   void close() {
     if (fd_ >= 0) ::close(std::exchange(fd_, -1));
   }
-  // Ends with a reset instead of a FIN.
+  // Closes the connection with a reset instead of a FIN.
   void reset() {
     const linger hard{1, 0};
     ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
@@ -78,13 +78,13 @@ class RawClient {
     return true;
   }
 
-  // Something to read (the end included) within `span`?
+  // Whether there is something to read, end of file included, within `span`.
   bool readable(std::chrono::milliseconds span) const {
     pollfd wait{fd_, POLLIN, 0};
     return ::poll(&wait, 1, static_cast<int>(span.count())) == 1;
   }
 
-  // One reply with its Content-Length or chunked body; nullopt where the connection ends or stalls before.
+  // One reply with its Content-Length or chunked body; nullopt if the connection ends or stalls before.
   std::optional<Reply> reply(bool head_only = false) {
     std::size_t end = 0;
     while ((end = pending_.find("\r\n\r\n")) == std::string::npos) {
@@ -110,7 +110,7 @@ class RawClient {
     return reply(head_only);
   }
 
-  // Of a chunked body whose head was read before: the next chunk (empty: the last one), and all of them.
+  // The next chunk (empty: the last one) of a chunked body whose head was read before; chunked_body() reads them all.
   std::optional<std::string> chunk() {
     std::size_t line = 0;
     while ((line = pending_.find("\r\n")) == std::string::npos) {
@@ -134,7 +134,7 @@ class RawClient {
       body.append(*piece);
     }
   }
-  // Exactly so many; nullopt where the connection ends before.
+  // Exactly `size` bytes; nullopt if the connection ends before.
   std::optional<std::string> bytes(std::size_t size) {
     while (pending_.size() < size) {
       if (!more()) return std::nullopt;
@@ -143,14 +143,14 @@ class RawClient {
     pending_.erase(0, size);
     return out;
   }
-  // Everything until the connection's end.
+  // Reads everything until the end of the connection.
   std::string rest() {
     while (more()) {
     }
     return std::exchange(pending_, {});
   }
 
-  // Nothing more comes and the connection has ended (in whichever way).
+  // Whether nothing more comes and the connection has ended, by FIN or reset.
   bool at_end() {
     if (!pending_.empty()) return false;
     char byte = 0;
@@ -181,7 +181,8 @@ class RawClient {
   std::string pending_;
 };
 
-// Waits on what the server itself reports: the condition decides, and the time only where it never comes true.
+// Waits until `condition` is true, e.g. about a state that the server reports. The time limit matters only for a
+// condition that never becomes true.
 template <class Condition>
 bool eventually(Condition condition) {
   for (const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
@@ -192,7 +193,7 @@ bool eventually(Condition condition) {
   return false;
 }
 
-// A started server on a port of the kernel's choice; ends with the object.
+// A started server on a port chosen by the kernel; the destructor ends it.
 class TestServer {
  public:
   TestServer(ServerConfig config, const Router& router, const Authenticator* authenticator = nullptr,

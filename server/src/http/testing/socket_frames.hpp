@@ -1,4 +1,4 @@
-// A client's side of WebSockets for tests: frames as it sends them, and those it gets.
+// The client's side of WebSockets for tests: builds the frames of a client and reads those of the server.
 #pragma once
 
 #include <array>
@@ -27,14 +27,14 @@ inline std::string masked(Opcode opcode, std::string_view payload, bool final = 
 struct Frame {
   Opcode opcode;
   std::string payload;
-  // Of a close frame.
+  // The code of a close frame, 0 if it has none.
   int code() const {
     return payload.size() < 2 ? 0
                               : static_cast<unsigned char>(payload[0]) * 256 + static_cast<unsigned char>(payload[1]);
   }
 };
 
-// The next frame of the server's; nullopt at the connection's end.
+// The next frame from the server; nullopt at the end of the connection.
 inline std::optional<Frame> next_frame(RawClient& client) {
   const auto head = client.bytes(2);
   if (!head) return std::nullopt;

@@ -1,4 +1,4 @@
-// What is behind the WebSockets of a test: it says what the test says and keeps what it hears.
+// The SocketPeer behind the WebSockets of a test: sends what the test tells it and keeps what it receives.
 #pragma once
 
 #include <atomic>
@@ -12,7 +12,7 @@
 
 namespace qarax::http::testing {
 
-// Outlives the sockets.
+// State shared by a test and its peers; outlives the sockets.
 struct Wire {
   std::mutex mutex;
   std::function<void()> wake;
@@ -66,7 +66,7 @@ class WirePeer final : public SocketPeer {
     const std::lock_guard lock(wire_.mutex);
     return wire_.to_client.empty() ? wire_.end : std::nullopt;
   }
-  bool has_room() const override {
+  bool has_room() const noexcept override {
     const std::lock_guard lock(wire_.mutex);
     return wire_.has_room;
   }

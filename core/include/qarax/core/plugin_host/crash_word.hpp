@@ -1,16 +1,17 @@
-// A plugin that crashes takes its node down with it: which one, in which call, about which VM is then the last line on
-// stderr. For the node alone; a program that has handlers of its own keeps them.
+// A plugin that crashes takes its node down with it. The last line on stderr then names the plugin, the call and the
+// VM. For the node only.
 #pragma once
 
 #include <string_view>
 
 namespace qarax::core {
 
-// For SIGSEGV, SIGBUS, SIGABRT, SIGILL and SIGFPE, as far as nobody handles them: a line of what the thread was in,
-// then the default action, core dump included. Before any thread that calls a plugin.
+// Installs handlers for those of SIGSEGV, SIGBUS, SIGABRT, SIGILL and SIGFPE that have none yet. A handler prints what
+// the crashing thread was doing, then the default action follows, core dump included. Call it before any thread calls a
+// plugin.
 void tell_of_crashes();
 
-// While it lives, its thread is in that call; the inner one of two counts.
+// Says that its thread is in that call, for as long as it lives. If they are nested, the innermost one is printed.
 class CrashWord {
  public:
   CrashWord(std::string_view what, std::string_view vm) noexcept;

@@ -21,16 +21,18 @@ struct CallView {
   std::vector<int> fds;          // borrowed; already checked to be open descriptors
 };
 
-// Any thread, several at once, from a plugin's create to the end of its destroy. What throws becomes INTERNAL at the
-// border. The args are decoded and within their bounds; names and paths in them are still the plugin's word.
+// Called on any thread, several at once, from a plugin's create to the end of its destroy. An exception becomes
+// INTERNAL at the border. The args are decoded and within their bounds; names and paths in them come unchecked from the
+// plugin.
 class HostServices {
  public:
   virtual ~HostServices() = default;
 
-  // These two only enqueue; the host's locks may not be taken. `message` is one line of valid UTF-8 without control
+  // These two must only enqueue and take none of the host's locks. `message` is one line of valid UTF-8 without control
   // characters.
   virtual void log(std::string_view plugin, plugin::LogLevel level, std::string_view message) = 0;
-  // "Inspect this VM"; empty: "describe me again" (PluginHost::refresh_description, from another thread).
+  // Asks the host to inspect that VM; empty: to describe the plugin again (PluginHost::refresh_description, on another
+  // thread).
   virtual void notify(std::string_view plugin, std::string_view vm) = 0;
 
   // qarax.host.process/1; the contract of each is in abi.h.

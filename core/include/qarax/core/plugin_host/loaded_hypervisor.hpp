@@ -21,17 +21,17 @@ namespace qarax::core {
 // that end before the call returns; what they throw becomes an error that the plugin sees.
 struct CallContext {
   std::int64_t deadline_ns = 0;  // CLOCK_MONOTONIC; 0: none. The plugin gives up by itself; a hung call isn't cut off.
-  int cancel_fd = -1;            // made readable by the caller to end the call early
+  int cancel_fd = -1;            // the caller makes it readable to end the call early
   std::string request_id{};
   std::vector<int> fds{};  // borrowed; snapshot and restore: [0] is the folder; attach: as the document says
-  // The handle is durable when this returns ok. Unset: the plugin's keep is refused with FAILED_PRECONDITION.
+  // Stores the handle, durably when this returns ok. Unset: the plugin's keep is refused with FAILED_PRECONDITION.
   std::function<Status(std::string_view handle)> keep{};
   std::function<void(std::string_view step, std::uint64_t done, std::uint64_t total)> progress{};
 };
 
-// Threads as abi.h says: the caller serialises calls about one VM; inspect, describe, counters and open_console may
-// come at any time. Every call blocks until the plugin returns. Errors name the plugin; UNIMPLEMENTED where the plugin
-// lacks the capability, UNAVAILABLE after PluginHost::shutdown began.
+// Threads as in abi.h: the caller serialises calls about one VM; inspect, describe, counters and open_console may come
+// at any time. Every call blocks until the plugin returns. Errors name the plugin; UNIMPLEMENTED: the plugin lacks the
+// capability, UNAVAILABLE: PluginHost::shutdown has begun.
 class LoadedHypervisor {
  public:
   virtual ~LoadedHypervisor() = default;
@@ -42,7 +42,7 @@ class LoadedHypervisor {
   virtual bool supports(std::string_view interface_id) const = 0;
 
   virtual Result<Description> describe(const CallContext& context) = 0;
-  // A plugin without `resolve` takes the spec as it is.
+  // For a plugin without `resolve`, returns the spec as it is.
   virtual Result<VmSpec> resolve(const CallContext& context, const ResolveArgs& args) = 0;
   virtual Result<VmStatus> start(const CallContext& context, const StartArgs& args) = 0;
   virtual Result<VmStatus> stop(const CallContext& context, const StopArgs& args) = 0;
@@ -63,8 +63,8 @@ class LoadedHypervisor {
   virtual Result<Counters> counters(const CallContext& context, const VmArgs& args) = 0;
   virtual Result<Fd> open_console(const CallContext& context, const VmArgs& args) = 0;
 
-  // For the conformance kit: a slot of hypervisor/1 by its name, with arguments that no type of ours would encode; the
-  // document as the plugin put it.
+  // For the conformance kit: calls a slot of hypervisor/1 by name, with arguments that no document type can express.
+  // Returns the document as the plugin put it.
   virtual Result<std::string> call_raw(const CallContext& context, std::string_view slot, const std::string& args) = 0;
 };
 

@@ -1,4 +1,4 @@
-// Which files the entries of a node's config mean.
+// Finds the plugin files that a node's config names.
 #pragma once
 
 #include <vector>
@@ -9,12 +9,12 @@ namespace qarax::core {
 
 struct PluginFiles {
   std::vector<PluginFileConfig> files;  // in the order in which they are loaded
-  std::vector<PluginRecord> refused;    // folders that can't be read, or that others could write: a reason each
+  std::vector<PluginRecord> refused;    // folders that can't be read or that others can write to, each with the reason
 };
 
-// `path` of an entry is a file or a folder. Files first, in order of the entries; then each folder's *.so in order of
-// name, with all else of its entry, that no other entry names or has brought along. What isn't there is a file, which
-// its loading refuses. Reads folders and changes nothing; any thread.
+// `path` of an entry is a file or a folder. Files come first, in the order of the entries; then the *.so files of each
+// folder, sorted by name, with the other settings of the folder's entry. A file that is in the list already isn't added
+// again. A path that doesn't exist counts as a file, which loading then refuses. Changes nothing; any thread.
 PluginFiles find_plugin_files(const std::vector<PluginFileConfig>& entries);
 
 }  // namespace qarax::core

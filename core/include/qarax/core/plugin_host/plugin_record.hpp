@@ -15,11 +15,11 @@ struct PluginFileConfig {
   std::string path{};        // absolute
   RawJson config{};          // an object, or null where the node's config has none
   bool required = false;     // the node refuses to start without it
-  std::string state_root{};  // absolute; the plugin's own folder is the one of its name in it, made 0700 if missing
-  RawJson offers{};          // an object: members for a config that lacks them, where the plugin's schema has them
+  std::string state_root{};  // absolute; the plugin's folder is the one of its short name in it, made with mode 0700
+  RawJson offers{};          // an object: its members are added to a config that lacks them, if the schema has them
 };
 
-// The step of the handshake that refused a file; they run in this order, each has its own text.
+// The steps of the handshake, in the order in which they run. Each refuses with texts of its own.
 enum class LoadStep {
   path,
   exports,
@@ -40,22 +40,23 @@ constexpr std::string_view to_string(LoadStep step) {
   return kNames[static_cast<std::size_t>(step)];
 }
 
-// Stays for the life of the process, refused or not. Strings that the plugin's file gave are repaired UTF-8.
+// Kept for the life of the process, refused or not. Strings from the plugin's file are repaired to valid UTF-8.
 struct PluginRecord {
   std::string path{};
-  std::string id{};       // empty where the file couldn't say
+  std::string id{};       // empty if the file was refused before it could be read
   std::string name{};     // short name
   std::string version{};  // the plugin's own
   std::string abi{};      // "0.9": what it was built against
   PluginState state = PluginState::refused;
-  LoadStep step = LoadStep::path;         // registered when loaded
-  std::string reason{};                   // why refused, and what to do, or what it still waits for; names the file
-  std::vector<std::string> warnings{};    // what the host put right behind the plugin ("ignored SIGCHLD")
-  std::vector<ErrorDetail> unchecked{};   // rules of its options_schema that only the plugin itself can hold to
+  LoadStep step = LoadStep::path;  // registered when loaded
+  std::string reason{};            // why refused, and what to do, or what it still waits for; names the file
+  std::vector<std::string>
+      warnings{};  // what the plugin changed in the process and the host restored, see ProcessGuard
+  std::vector<ErrorDetail> unchecked{};   // rules of its options_schema that only the plugin itself can enforce
   std::vector<std::string> interfaces{};  // ids that it offers and this host knows
   Description description{};              // as of the last describe
   bool required = false;
-  bool hangs = false;  // refused as a step didn't return: its thread and its library stay
+  bool hangs = false;  // refused because a step didn't return: its thread and its library stay
 };
 
 }  // namespace qarax::core

@@ -1,5 +1,5 @@
-// What belongs to the process and not to a plugin: signal dispositions and mask, working folder, umask, locale,
-// environment. Looked at before a plugin's first code runs and after, and put back.
+// Guards what belongs to the process and not to a plugin: signal dispositions and mask, working folder, umask, locale,
+// environment. Records these before a plugin's first code runs and restores them afterwards.
 #pragma once
 
 #include <array>
@@ -13,10 +13,10 @@ namespace qarax::core {
 
 class ProcessGuard {
  public:
-  // The process must not change these things itself from here on.
+  // Records the settings of now. The process must not change them itself from here on.
   ProcessGuard();
-  // Any thread that has the signal mask of the one that made this. Puts back what differs and says what it was, one
-  // phrase each ("ignored SIGCHLD").
+  // Restores what differs and returns a phrase for each change ("ignored SIGCHLD"). Any thread whose signal mask was
+  // that of the thread that made this: it is compared and restored, too.
   std::vector<std::string> restore();
 
  private:

@@ -1,5 +1,4 @@
-// Strict decoding by field tables: all problems are reported up to a number that nobody reads to its end, each with the
-// JSON pointer to its place.
+// Strict decoding by field tables: reports up to kMostProblems problems, each with the JSON pointer to its place.
 #pragma once
 
 #include <cstddef>
@@ -27,7 +26,9 @@ class Decoder {
  public:
   // `source`: the text that the values were parsed from, empty when it isn't at hand.
   explicit Decoder(Unknown unknown, std::string_view source = {}) : unknown_(unknown), source_(source) {}
-  std::vector<ErrorDetail> problems;  // at most kMostProblems, and one that says that there are more
+  // A document of a MiB can have half a million problems, and each costs a hundred bytes.
+  static constexpr std::size_t kMostProblems = 64;
+  std::vector<ErrorDetail> problems;  // at most kMostProblems, then one that says that there are more
   bool is_full() const { return problems.size() > kMostProblems; }
 
   void problem(const std::string& pointer, std::string text) {
@@ -97,9 +98,6 @@ class Decoder {
   }
 
  private:
-  // A document of a MiB can have half a million problems, and each costs a hundred bytes.
-  static constexpr std::size_t kMostProblems = 64;
-
   void expected(const std::string& pointer, std::string_view what, const json::Value& in) {
     std::string text = "expected ";
     text.append(what).append(", got ").append(in.as_double() != nullptr && what == "an integer"
@@ -139,14 +137,14 @@ class Decoder {
     return found;
   }
 
-  // What doesn't depend on a field's type stands in functions of its own: the rest is made once a field, in every
-  // source that decodes.
+  // Code that doesn't depend on a field's type is kept in functions that aren't templates: a template is compiled once
+  // per field, in every source file that decodes.
   [[gnu::noinline]] void check_number(std::int64_t value, std::int64_t min, std::int64_t max,
                                       const std::string& pointer) {
     if (value < min) problem(pointer, std::to_string(value) + " is below the minimum of " + std::to_string(min));
     if (value > max) problem(pointer, std::to_string(value) + " is above the maximum of " + std::to_string(max));
   }
-  // As JSON Schema counts: characters of UTF-8, not its bytes.
+  // Counts as JSON Schema does: characters, not bytes of UTF-8.
   [[gnu::noinline]] static std::size_t length_of(std::string_view text) {
     std::size_t length = 0;
     for (const char c : text) length += (static_cast<unsigned char>(c) & 0xC0) != 0x80 ? 1 : 0;
@@ -180,7 +178,7 @@ class Decoder {
     }
   }
 
-  // Null where the member isn't there, which is a problem of one that is required.
+  // Null if the member is absent; adds a problem if it is required.
   [[gnu::noinline]] const json::Value* find_member(const json::Value& in, std::string_view name, bool is_required,
                                                    const std::string& pointer) {
     const json::Value* value = in.find(name);
@@ -218,8 +216,8 @@ class Decoder {
 
 }  // namespace detail
 
-// The first 64 problems are reported, and whether there are more. INVALID_ARGUMENT; reason "bad-json" (no JSON) or
-// "validation". `source`: the text that `in` was parsed from, where RawJson members should keep its spelling.
+// INVALID_ARGUMENT with the first 64 problems, and whether there are more; reason "bad-json" (not JSON) or
+// "validation". `source`: the text that `in` was parsed from, if RawJson members are to keep its spelling.
 template <class T>
 Result<T> decode(const json::Value& in, Unknown unknown = Unknown::refuse, std::string_view source = {}) {
   T out{};

@@ -1,4 +1,4 @@
-// The row of a field table, and what the compiler is asked about the types in it.
+// The rows of a field table, and the compile-time questions about the types in it.
 #pragma once
 
 #include <cstddef>
@@ -17,13 +17,13 @@ namespace qarax {
 template <class T>
 struct Fields;  // specialised per document type
 
-// An enum on the wire: its names in order of value from 0. Specialise as `static constexpr std::string_view kNames[]`
-// and kUnknown, the value that a name from a newer plugin becomes. With a kOpen beside them the schema lists no names,
-// so that clients whose enums are closed can read a name that is added later.
+// Names of an enum on the wire. Specialise with `static constexpr std::string_view kNames[]`, in order of value from 0,
+// and kUnknown, the value for a name that isn't known, as of a newer plugin. With `static constexpr bool kOpen = true`
+// the schema lists no names: generated clients refuse names that they don't list, so they couldn't read later ones.
 template <class E>
 struct EnumNames;
 
-// The value of that name; nullopt: none has it.
+// The value of that name; nullopt: there is none.
 template <class E>
 constexpr std::optional<E> enum_named(std::string_view name) {
   for (std::size_t i = 0; i < std::size(EnumNames<E>::kNames); ++i)
@@ -31,8 +31,8 @@ constexpr std::optional<E> enum_named(std::string_view name) {
   return std::nullopt;
 }
 
-// Any JSON value, kept as text; "null" when absent. Decoded from a text it keeps the spelling of numbers and strings;
-// white space between tokens goes, so that it stays one line.
+// Any JSON value, kept as text; "null" when absent. Decoding a text keeps the spelling of numbers and strings, and
+// drops white space between tokens, so that the value stays on one line.
 struct RawJson {
   std::string text = "null";
   bool operator==(const RawJson&) const = default;
@@ -60,12 +60,12 @@ struct Field {
   std::string_view name;
   std::string_view doc_text{};
   std::string_view since_version = "0.9";
-  std::string_view pattern_text{};  // for the schema's reader, e.g. "uuid"
+  std::string_view pattern_text{};  // "format" of the JSON Schema, e.g. "uuid"; decoding doesn't check it
   std::int64_t min_value = std::numeric_limits<std::int64_t>::min();
   std::int64_t max_value = std::numeric_limits<std::int64_t>::max();
   bool is_required = false;  // decoding fails without it
-  bool is_nullable = false;  // an optional that is always written, as null when empty
-  bool is_flat = false;      // a document struct whose members stand in the parent
+  bool is_nullable = false;  // an empty optional is written as null, where defaults are written
+  bool is_flat = false;      // a document struct whose members become members of the parent document
 
   constexpr Field doc(std::string_view text) const {
     auto f = *this;
@@ -86,7 +86,7 @@ struct Field {
     auto f = *this;
     f.min_value = value;
     return f;
-  }  // of a string: its length; of an array: how many
+  }  // min and max bound a number, the characters of a string, or the elements of an array
   constexpr Field max(std::int64_t value) const {
     auto f = *this;
     f.max_value = value;
@@ -133,7 +133,8 @@ struct Rows<std::index_sequence<I...>, F...> : Row<I, F>... {
 };
 }  // namespace detail
 
-// The rows of a table, in the order of the document. A std::tuple would do, and cost every build half again.
+// The rows of a table, in the order of the document. A std::tuple would do too, but makes every build half as long
+// again.
 template <class... F>
 constexpr auto field_table(const F&... fields) {
   return detail::Rows<std::index_sequence_for<F...>, F...>(fields...);
@@ -155,7 +156,7 @@ template <class T, std::size_t... I>
 constexpr bool takes(std::index_sequence<I...>) {
   return BraceInitialisable<T, AnyMemberAt<I>...>;
 }
-// Two questions and not one for each member: what the compiler is asked here is a large part of what it does at all.
+// Two checks in all, not one per member: they are a large part of the compiler's work.
 template <class T, std::size_t N>
 constexpr bool has_members() {
   return takes<T>(std::make_index_sequence<N>{}) && !takes<T>(std::make_index_sequence<N + 1>{});
@@ -169,7 +170,7 @@ template <class T>
 struct IsOptional : std::false_type {};
 template <class T>
 struct IsOptional<std::optional<T>> : std::true_type {};
-// What is in an optional; anything else is itself.
+// The type inside an optional; any other type as it is.
 template <class T>
 struct Bare {
   using Type = T;

@@ -36,8 +36,8 @@ class Parser {
   // Duplicates are found by a scan, so the number of members is bounded to keep that cheap for any input.
   static constexpr std::size_t kMaxMembers = 1024;
 
-  // One step deeper in the path, for as long as it lives. The path is one string that grows and shrinks: making a
-  // pointer for each element would let a long key in front of many elements cost minutes.
+  // Appends a step to the path for as long as it lives. The path is one string that grows and shrinks: with a pointer
+  // built for each element, a long key above many elements would cost minutes.
   class Step {
    public:
     Step(std::string& path, std::string_view key) : path_(path), size_(path.size()) { append_pointer(path, key); }

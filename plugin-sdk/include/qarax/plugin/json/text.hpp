@@ -1,4 +1,4 @@
-// What a JSON text is made of: UTF-8, and the pointers (RFC 6901) that name a place in a document.
+// UTF-8 helpers, and JSON pointers (RFC 6901), which name a place in a document.
 #pragma once
 
 #include <cstddef>
@@ -50,7 +50,7 @@ inline void append_utf8(std::string& out, unsigned cp) {
   }
 }
 
-// Every byte that isn't valid UTF-8 becomes U+FFFD: for text from plugins and guests that goes into a document.
+// Replaces every byte that isn't valid UTF-8 with U+FFFD, for text from plugins and guests that goes into a document.
 inline std::string repair_utf8(std::string_view text) {
   std::string out;
   out.reserve(text.size());
@@ -67,7 +67,7 @@ inline std::string repair_utf8(std::string_view text) {
   return out;
 }
 
-// "/disks/2": one more step of a JSON pointer, escaped (RFC 6901).
+// Appends a step, escaped, to a JSON pointer such as "/disks/2" (RFC 6901).
 inline void append_pointer(std::string& pointer, std::string_view key) {
   pointer.push_back('/');
   for (const char c : key) {

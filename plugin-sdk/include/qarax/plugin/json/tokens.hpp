@@ -1,5 +1,5 @@
-// The tokens of a JSON text, where a reader stands in it. What can't be read is answered by what is wrong with it, in
-// words for the document's author; the place is then at the fault.
+// Tokenizer of a JSON text, with a current position. If a token can't be read, it returns what is wrong, in words for
+// the document's author, and the position is at the fault.
 #pragma once
 
 #include <charconv>
@@ -21,7 +21,7 @@ class Tokens {
 
   std::size_t at() const { return at_; }
   bool at_end() const { return at_ == text_.size(); }
-  // The byte that comes next, NUL at the end: no token begins with one.
+  // The next byte; at the end NUL, with which no token begins.
   char next() const { return at_end() ? '\0' : text_[at_]; }
 
   void skip_space() {
@@ -40,7 +40,7 @@ class Tokens {
     return true;
   }
 
-  // Stands at the opening quote.
+  // Call it at the opening quote.
   Fault string(std::string& out) {
     ++at_;
     while (!at_end()) {
@@ -134,7 +134,7 @@ class Tokens {
     }
   }
 
-  // Stands behind "\u".
+  // Call it behind "\u".
   Fault code_point(std::string& out) {
     unsigned cp = 0;
     if (!hex4(cp)) return "bad \\u escape";

@@ -25,7 +25,7 @@ class Value {
 
   bool is_null() const { return data_.index() == 0; }
   const bool* as_bool() const { return std::get_if<bool>(&data_); }
-  const std::int64_t* as_int() const { return std::get_if<std::int64_t>(&data_); }  // written without '.', 'e'; fits
+  const std::int64_t* as_int() const { return std::get_if<std::int64_t>(&data_); }  // 64 bits, without '.' and 'e'
   const double* as_double() const { return std::get_if<double>(&data_); }           // every other number
   const std::string* as_string() const { return std::get_if<std::string>(&data_); }
   const Array* as_array() const { return std::get_if<Array>(&data_); }
@@ -41,7 +41,7 @@ class Value {
     return nullptr;
   }
 
-  // Where a parsed value stands in its document; both 0 for one that was made otherwise.
+  // First byte of a parsed value in its document, and the one behind its last; both 0 if the value wasn't parsed.
   std::size_t from() const { return from_; }
   std::size_t to() const { return to_; }
 

@@ -1,4 +1,4 @@
-// JSON by appending to a string, which is what the field tables encode with.
+// Writes JSON by appending to a string; the field tables encode with this.
 #pragma once
 
 #include <charconv>

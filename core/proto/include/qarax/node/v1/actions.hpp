@@ -1,4 +1,4 @@
-// An action as the node's protocol spells it, and back.
+// Converts actions to and from the enum of the node protocol.
 #pragma once
 
 #include <optional>
@@ -29,7 +29,7 @@ static_assert(core::has_a_row_for_each_action(kActionCodes));
 
 constexpr Action to_proto(core::Action action) { return kActionCodes[static_cast<std::size_t>(action)].code; }
 
-// nullopt: of a newer server.
+// nullopt: an action of a newer server.
 constexpr std::optional<core::Action> from_proto(Action code) {
   for (const ActionCode& one : kActionCodes)
     if (one.code == code) return one.action;
