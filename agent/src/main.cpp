@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <iostream>
 
+#include "build_revision.hpp"
 #include "commands.hpp"
 #include "node.hpp"
 #include "qarax/core/files.hpp"
@@ -43,7 +44,7 @@ int run(int argc, char** argv) {
   bool check = false;
   app.add_option("--config", config_path, std::string("Configuration file; ") + kDefaultConfig + " where there is one");
   app.add_flag("--check-config", check, "read the configuration, say what is wrong with it, and end");
-  app.set_version_flag("--version", "qarax-node " QARAX_VERSION);
+  app.set_version_flag("--version", "qarax-node " + qarax::version_with(QARAX_VERSION, qarax::build_revision()));
   app.fallthrough();  // --config may stand behind the command
   bool moved = false;
   CLI::App& rehome = *app.add_subcommand(
@@ -100,7 +101,8 @@ int run(int argc, char** argv) {
     std::cerr << "qarax-node can't start: " << node.error().message << '\n';
     leave(1);
   }
-  log->info("qarax-node {} listening on {}:{}", QARAX_VERSION, config->listen_address, (*node)->port());
+  log->info("qarax-node {} listening on {}:{}", qarax::version_with(QARAX_VERSION, qarax::build_revision()),
+            config->listen_address, (*node)->port());
   int signal = 0;
   sigwait(&ends, &signal);
   log->info("ending, VMs run on signal={}", signal);

@@ -141,7 +141,7 @@ class RunningNode final : public Node {
     service_ptr_.store(service_.get());
     // Plugins may have asked to be described again before the service existed.
     for (const auto& plugin : drivers_->infos())
-      if (plugin.state == "loaded") notified(plugin.name, "");
+      if (plugin.state == core::PluginState::loaded) notified(plugin.name, "");
     return listen();
   }
 
@@ -168,12 +168,12 @@ class RunningNode final : public Node {
   core::NodeInfo describe() const {
     core::NodeInfo info = facts_;
     info.plugins = drivers_->infos();
-    info.default_hypervisor = drivers_->default_hypervisor(config_.default_hypervisor);
+    info.default_hypervisor = drivers_->default_hypervisor(config_);
     if (const NodeService* service = service_ptr_.load()) info.stopping = service->host_stops();
-    // An older server would take the name for a plugin that is still being loaded; and a VM keeps the hypervisor that
-    // it began with.
-    if (!config_.fallback_cloud_hv.empty() && !plugins_->may_be_loading("cloud_hv"))
-      info.fallback["cloud_hv"] = config_.fallback_cloud_hv;
+    // An older server would use the fallback even while the plugin is only being loaded; and a VM keeps the hypervisor
+    // that it began with.
+    for (const auto& [asked, instead] : config_.fallback)
+      if (!plugins_->may_be_loading(asked)) info.fallback.emplace(asked, instead);
     return info;
   }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "build_revision.hpp"
 #include "detach_key.hpp"
 #include "problem.hpp"
 #include "sizes.hpp"
@@ -264,7 +265,7 @@ std::vector<std::string> reversed(std::vector<std::string> words) {
 void add_grammar(CLI::App& app, RawArguments& into) {
   app.description("Virtual machines through a qarax server.");
   app.footer(kFooter);
-  app.set_version_flag("--version", "qarax " QARAX_VERSION);
+  app.set_version_flag("--version", "qarax " + version_with(QARAX_VERSION, build_revision()));
   app.require_subcommand(1);
   app.fallthrough();  // global options may follow the command
   add_global(app, into);

@@ -1,3 +1,4 @@
+#include "build_revision.hpp"
 #include "commands.hpp"
 #include "problem.hpp"
 #include "sizes.hpp"
@@ -50,6 +51,13 @@ void say_host(const Context& context, const Document& host) {
   const std::string reason = text_of(host.value, "status_reason");
   context.out << printable(text_of(host.value, "name")) << " is " << printable(text_of(host.value, "status"))
               << (reason.empty() ? "" : ": " + printable(reason)) << '\n';
+}
+
+// The first members of an object, which the caller goes on with.
+std::string own_version() {
+  std::string out = R"({"version":")" QARAX_VERSION "\"";
+  if (!build_revision().empty()) out.append(R"(,"revision":")").append(build_revision()).append("\"");
+  return out;
 }
 
 }  // namespace
@@ -138,13 +146,14 @@ Status plugins(const Context& context) {
 Status version(const Context& context) {
   const bool json = context.arguments.json();
   // Print the CLI's own version first: it doesn't need the server.
-  if (!json) context.out << "qarax " QARAX_VERSION << '\n' << std::flush;
+  if (!json) context.out << "qarax " << version_with(QARAX_VERSION, build_revision()) << '\n' << std::flush;
   QARAX_TRY(const Document server, context.api.get("/version"));
   if (json)
-    context.out << R"({"version":")" QARAX_VERSION R"(","server":)" << server.text << "}\n";
+    context.out << own_version() << ",\"server\":" << server.text << "}\n";
   else
-    context.out << printable(text_of(server.value, "name") + " " + text_of(server.value, "version") + " at " +
-                             context.api.endpoint().url + ", API " + text_of(server.value, "api_version"))
+    context.out << printable(text_of(server.value, "name") + " " +
+                             version_with(text_of(server.value, "version"), text_of(server.value, "revision")) +
+                             " at " + context.api.endpoint().url + ", API " + text_of(server.value, "api_version"))
                 << '\n';
   return Ok{};
 }

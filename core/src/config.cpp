@@ -4,6 +4,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cstdlib>
 #include <map>
@@ -88,7 +89,8 @@ struct ConfigReader::Impl {
   std::string prefix;
   std::map<std::string, Entry, std::less<>> entries;  // by dotted key, every leaf and section of the file
   std::set<std::string, std::less<>> known;
-  std::set<std::string, std::less<>> foreign;  // names of environment variables
+  std::set<std::string, std::less<>> foreign;        // names of environment variables
+  std::set<std::string, std::less<>> map_variables;  // prefixes of the variables that give one entry of a map
   std::vector<ErrorDetail> problems;
 
   void flatten(const YAML::Node& node, const std::string& base) {
@@ -110,11 +112,22 @@ struct ConfigReader::Impl {
       const std::string_view entry(*one);
       const std::string_view name = entry.substr(0, entry.find('='));
       if (!name.starts_with(prefix + "_") || foreign.contains(name) || names.contains(std::string(name))) continue;
+      const auto in_map = [&](const std::string& base) { return name.size() > base.size() && name.starts_with(base); };
+      if (std::any_of(map_variables.begin(), map_variables.end(), in_map)) continue;
       // Refuse only near misses: other programs set variables with this prefix too. Kubernetes sets
       // QARAX_SERVER_SERVICE_HOST for a service named qarax-server.
       if (std::string meant = nearest(name, names); !meant.empty())
         problems.push_back({std::string(name), "unknown variable" + std::move(meant)});
+      else
+        check_map_variable(name);
     }
+  }
+
+  // The name of an entry may be anything, so only the part before it can be misspelled.
+  void check_map_variable(std::string_view name) {
+    for (const std::string& base : map_variables)
+      if (const std::string meant = nearest(name.substr(0, base.size()), std::set<std::string>{base}); !meant.empty())
+        problems.push_back({std::string(name), "unknown variable; did you mean " + base + "…?"});
   }
 
   std::string where(int line) const { return path + ":" + std::to_string(line) + ": "; }
@@ -292,6 +305,47 @@ void ConfigReader::object(std::string_view key, json::Value& value) {
   if (!node) return;
   if (!node->IsMap()) return problem(key, "expected `key: value` lines");
   value = to_json(*node);
+}
+
+void ConfigReader::text_map(std::string_view key, std::map<std::string, std::string>& value) {
+  impl_->known.emplace(key);
+  const std::string whole = environment_name(impl_->prefix, key);
+  const auto put = [&](const std::string& name, const std::string& at, const YAML::Node& node) {
+    if (node.IsScalar())
+      value.insert_or_assign(name, node.Scalar());
+    else if (!node.IsNull())
+      problem(at, "expected a single value");
+  };
+  if (std::getenv(whole.c_str()) != nullptr) {
+    value.clear();
+    const auto node = impl_->tree(key);
+    if (node && !node->IsMap()) return problem(key, "expected a map of single values");
+    if (node)
+      for (const auto& item : *node) put(item.first.Scalar(), std::string(key), item.second);
+  } else {
+    const auto section = impl_->entries.find(key);
+    if (section != impl_->entries.end() && !section->second.node.IsNull()) {
+      if (!section->second.node.IsMap()) return problem(key, "expected a map of single values");
+      value.clear();
+    }
+    const std::string below = std::string(key) + ".";
+    for (const auto& [name, entry] : impl_->entries)
+      if (name.starts_with(below)) put(name.substr(below.size()), name, entry.node);
+  }
+  const std::string base = *impl_->map_variables.insert(whole + "_").first;
+  for (char** one = environ; *one != nullptr; ++one) {
+    const std::string_view given(*one);
+    const std::size_t equals = given.find('=');
+    if (equals == std::string_view::npos || equals <= base.size() || !given.starts_with(base)) continue;
+    const std::string_view variable = given.substr(0, equals);
+    // An entry of the file may be spelt with a hyphen, where its variable has an underscore.
+    const auto same = std::find_if(value.begin(), value.end(),
+                                   [&](const auto& entry) { return environment_name(whole, entry.first) == variable; });
+    std::string name(same != value.end() ? std::string_view(same->first) : variable.substr(base.size()));
+    if (same == value.end())
+      for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    value.insert_or_assign(std::move(name), std::string(given.substr(equals + 1)));
+  }
 }
 
 void ConfigReader::foreign_variable(std::string_view name) { impl_->foreign.emplace(name); }

@@ -33,6 +33,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::string level = "info";
   std::vector<std::string> names;
   std::vector<json::Value> plugins;
+  std::map<std::string, std::string> fallback;
   reader.text("listen.address", address);
   reader.integer("listen.port", port, 0, 65535);
   reader.duration_ms("shutdown.grace", grace);
@@ -40,6 +41,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   reader.choice("log.level", level, {"debug", "info"});
   reader.texts("names", names);
   reader.objects("plugins", plugins);
+  reader.text_map("fallback", fallback);
   const Status status = reader.finish();
   require(status.ok() || !status.error().message.empty());
   if (status) require(port >= 0 && port <= 65535 && grace >= 0);

@@ -112,6 +112,73 @@ TEST_F(Config, AListOfMapsComesFromTheEnvironmentToo) {
   EXPECT_NE(read(v).error().message.find("QARAX_T_PLUGINS: expected a list"), std::string::npos);
 }
 
+class ConfigMap : public Config {
+ protected:
+  void SetUp() override {
+    Config::SetUp();
+    clear();
+  }
+  void TearDown() override {
+    clear();
+    Config::TearDown();
+  }
+  static void clear() {
+    for (const char* name : {"QARAX_T_FALLBACK", "QARAX_T_FALLBACK_CLOUD_HV", "QARAX_T_FALBACK_CLOUD_HV"})
+      unsetenv(name);
+  }
+  using Map = std::map<std::string, std::string>;
+  Status read_map(Map& map) {
+    ConfigReader reader(path_, "QARAX_T");
+    reader.text_map("fallback", map);
+    return reader.finish();
+  }
+  Map map_of(const std::string& text) {
+    file(text);
+    Map map{{"a", "the default"}};
+    const Status status = read_map(map);
+    EXPECT_TRUE(status) << text << ": " << status.error().message;
+    return map;
+  }
+};
+
+TEST_F(ConfigMap, IsReadInEveryFormThatYamlHas) {
+  EXPECT_EQ(map_of("fallback: {cloud_hv: qemu, third: \"\"}\n"), (Map{{"cloud_hv", "qemu"}, {"third", ""}}));
+  EXPECT_EQ(map_of("fallback:\n  cloud_hv: qemu\n  other-one: 5\n"), (Map{{"cloud_hv", "qemu"}, {"other-one", "5"}}));
+  EXPECT_EQ(map_of("fallback: {}\n"), Map{});
+  for (const char* absent : {"# nothing\n", "fallback:\n"}) EXPECT_EQ(map_of(absent), (Map{{"a", "the default"}}));
+  EXPECT_EQ(map_of("fallback.cloud_hv: qemu\n").at("cloud_hv"), "qemu");
+}
+
+TEST_F(ConfigMap, TheEnvironmentGivesTheWholeOrOneEntry) {
+  const std::string text = "fallback: {cloud-hv: qemu, other: qemu}\n";
+  setenv("QARAX_T_FALLBACK_CLOUD_HV", "third", 1);
+  EXPECT_EQ(map_of(text), (Map{{"cloud-hv", "third"}, {"other", "qemu"}}));
+  EXPECT_EQ(map_of("fallback: {other: qemu}\n"), (Map{{"cloud_hv", "third"}, {"other", "qemu"}}));
+  setenv("QARAX_T_FALLBACK", "{x: y}", 1);
+  EXPECT_EQ(map_of(text), (Map{{"cloud_hv", "third"}, {"x", "y"}}));
+  unsetenv("QARAX_T_FALLBACK_CLOUD_HV");
+  setenv("QARAX_T_FALLBACK", "", 1);
+  EXPECT_EQ(map_of(text), Map{});
+}
+
+TEST_F(ConfigMap, WhatIsNoMapOfTextsIsRefused) {
+  for (const char* text : {"fallback: qemu\n", "fallback: [a]\n", "fallback: {a: [b]}\n", "fallback: {a: {b: c}}\n"}) {
+    file(text);
+    Map map;
+    const Status refused = read_map(map);
+    ASSERT_FALSE(refused) << text;
+    EXPECT_NE(refused.error().message.find(path_ + ":1: fallback"), std::string::npos) << refused.error().message;
+  }
+  file("");
+  Map map;
+  setenv("QARAX_T_FALLBACK", "qemu", 1);
+  EXPECT_EQ(read_map(map).error().message, "QARAX_T_FALLBACK: expected a map of single values");
+  unsetenv("QARAX_T_FALLBACK");
+  setenv("QARAX_T_FALBACK_CLOUD_HV", "qemu", 1);
+  EXPECT_EQ(read_map(map).error().message,
+            "QARAX_T_FALBACK_CLOUD_HV: unknown variable; did you mean QARAX_T_FALLBACK_…?");
+}
+
 TEST_F(Config, EveryProblemWithFileAndLine) {
   file("listen:\n  prot: 1\n  port: 70000\ngrace: 5\nnope:\n  deeper: 1\ninsecure: yes\n");
   Values v;

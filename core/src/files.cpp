@@ -13,6 +13,7 @@
 #include <sstream>
 
 #include "qarax/plugin/json.hpp"
+#include "qarax/plugin/process_stat.hpp"
 
 namespace qarax::core {
 
@@ -178,20 +179,18 @@ void raise_descriptor_limit() noexcept {
   }
 }
 
-std::optional<std::int64_t> process_start_time(int pid) {
+namespace {
+std::optional<std::int64_t> stat_number(int pid, int field) {
   const auto text = read_file("/proc/" + std::to_string(pid) + "/stat", 4096);
-  if (!text) return std::nullopt;
-  // The command's name may hold spaces and parentheses: count fields after the last ')'.
-  const std::size_t close = text->rfind(')');
-  if (close == std::string::npos) return std::nullopt;
-  std::size_t at = close + 1;
-  for (int skipped = 3; skipped <= 21; ++skipped) {
-    at = text->find_first_not_of(' ', at);
-    if (at == std::string::npos) return std::nullopt;
-    at = text->find(' ', at);
-    if (at == std::string::npos) return std::nullopt;
-  }
-  return std::strtoll(text->c_str() + at, nullptr, 10);
+  return text ? plugin::process_stat_number(*text, field) : std::nullopt;
+}
+}  // namespace
+
+std::optional<std::int64_t> process_start_time(int pid) { return stat_number(pid, 22); }
+
+std::optional<int> process_parent(int pid) {
+  const auto parent = stat_number(pid, 4);
+  return parent ? std::optional<int>(static_cast<int>(*parent)) : std::nullopt;
 }
 
 }  // namespace qarax::core

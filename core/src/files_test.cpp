@@ -106,6 +106,8 @@ TEST_F(Files, MakeFolderEndsWhereNothingCanBeMade) {
 TEST(ProcessStartTime, OfThisProcessAndOfNone) {
   EXPECT_GT(process_start_time(getpid()).value_or(0), 0);
   EXPECT_FALSE(process_start_time(0x3fffffff).has_value());
+  EXPECT_EQ(process_parent(getpid()), getppid());
+  EXPECT_FALSE(process_parent(0x3fffffff).has_value());
 }
 
 }  // namespace

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cctype>
-#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <map>
@@ -14,6 +13,7 @@
 #include "ledger.hpp"
 #include "qarax/core/files.hpp"
 #include "qarax/core/ids.hpp"
+#include "qarax/plugin/process_stat.hpp"
 
 namespace qarax::conformance {
 
@@ -32,11 +32,10 @@ std::map<int, Stat> all_processes() {
     const std::string name = entry.path().filename().string();
     if (std::isdigit(static_cast<unsigned char>(name.front())) == 0) continue;
     const auto text = core::read_file(entry.path().string() + "/stat", 4096);
-    const std::size_t end = text ? text->rfind(')') : std::string::npos;
-    Stat stat;
-    if (end == std::string::npos || std::sscanf(text->c_str() + end, ") %c %d", &stat.state, &stat.parent) != 2)
-      continue;
-    out[std::atoi(name.c_str())] = stat;
+    if (!text) continue;
+    const std::string_view state = plugin::process_stat_field(*text, 3);
+    const auto parent = plugin::process_stat_number(*text, 4);
+    if (!state.empty() && parent) out[std::atoi(name.c_str())] = {static_cast<int>(*parent), state.front()};
   }
   return out;
 }

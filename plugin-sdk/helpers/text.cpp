@@ -4,10 +4,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <fstream>
 #include <iterator>
-#include <vector>
+
+#include "qarax/plugin/process_stat.hpp"
 
 namespace qarax::plugin {
 
@@ -30,23 +30,14 @@ std::string last_line(const std::string& text) {
 }
 
 Result<Counters> process_counters(const std::string& stat, const std::string& vm) {
-  // The process's name may contain anything, even ')'. Behind the last ')' come the state (field 3) and numbers.
-  const std::size_t name_end = stat.rfind(')');
-  std::vector<std::int64_t> fields;  // from field 4 on
-  if (name_end != std::string::npos && name_end + 3 < stat.size()) {
-    const char* cursor = stat.c_str() + name_end + 3;
-    char* end = nullptr;
-    for (std::int64_t value = std::strtoll(cursor, &end, 10); end != cursor; value = std::strtoll(cursor, &end, 10)) {
-      fields.push_back(value);
-      cursor = end;
-    }
-  }
-  constexpr std::size_t kFirst = 4;
-  if (fields.size() <= 24 - kFirst) return make_error(Code::unavailable, "VM " + vm + " has just ended");
+  const auto user = process_stat_number(stat, 14);
+  const auto system = process_stat_number(stat, 15);
+  const auto resident_pages = process_stat_number(stat, 24);
+  if (!user || !system || !resident_pages) return make_error(Code::unavailable, "VM " + vm + " has just ended");
   const std::int64_t tick_ns = 1'000'000'000 / ::sysconf(_SC_CLK_TCK);
   Counters out;
-  out.counters.push_back({"cpu.time", (fields[14 - kFirst] + fields[15 - kFirst]) * tick_ns, "ns"});
-  out.counters.push_back({"memory.resident", fields[24 - kFirst] * ::sysconf(_SC_PAGESIZE), "bytes"});
+  out.counters.push_back({"cpu.time", (*user + *system) * tick_ns, "ns"});
+  out.counters.push_back({"memory.resident", *resident_pages * ::sysconf(_SC_PAGESIZE), "bytes"});
   return out;
 }
 

@@ -205,20 +205,4 @@ Result<bool> ask_until(Call& call, int most_ms, const std::function<Result<bool>
   }
 }
 
-Status check_vmm_handle(const VmArgs& args, std::string_view vmm, std::int64_t newest) {
-  const std::string plugin(vmm);
-  const auto parsed = json::parse(args.handle.text);
-  const auto* format = parsed ? parsed->find("format") : nullptr;
-  const auto* whose = parsed ? parsed->find("vmm") : nullptr;
-  if (format == nullptr || format->as_int() == nullptr || whose == nullptr || whose->as_string() == nullptr ||
-      *whose->as_string() != vmm)
-    return make_error(Code::not_found, "VM " + args.vm + " has no handle of the " + plugin + " plugin");
-  if (*format->as_int() > newest)
-    return make_error(Code::failed_precondition, "VM " + args.vm + " was started by a newer " + plugin +
-                                                     " plugin (handle format " + std::to_string(*format->as_int()) +
-                                                     ", this one knows " + std::to_string(newest) +
-                                                     "); upgrade this node's plugin");
-  return Ok{};
-}
-
 }  // namespace qarax::plugin

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "qarax/plugin/handle.hpp"
 #include "qarax/plugin/hypervisor.hpp"
 
 namespace qarax::plugin {
@@ -81,12 +82,11 @@ Result<VmStatus> stop_vmm(Host& host, const VmmKind& kind, Call& call, const Sto
 // false after `most_ms` milliseconds, CANCELLED or DEADLINE_EXCEEDED as the call says, and any error of `so`.
 Result<bool> ask_until(Call& call, int most_ms, const std::function<Result<bool>()>& so);
 
-// Checks a handle that is an object with an integer `format` and, as `vmm`, the plugin's short name. NOT_FOUND: it
-// isn't this plugin's. FAILED_PRECONDITION: its format is newer than `newest`.
-Status check_vmm_handle(const VmArgs& args, std::string_view vmm, std::int64_t newest);
+// Reads a handle that is a document with an integer `format` and, as `vmm`, the plugin's short name. The errors are
+// those of check_handle(); NOT_FOUND, too: the rest of the document can't be read.
 template <class Handle>
 Result<Handle> read_handle_as(const VmArgs& args, std::string_view vmm, std::int64_t newest) {
-  QARAX_CHECK(check_vmm_handle(args, vmm, newest));
+  QARAX_CHECK(check_handle(args, "vmm", vmm, newest));
   auto handle = decode<Handle>(std::string_view(args.handle.text), Unknown::ignore);
   if (!handle) return make_error(Code::not_found, "VM " + args.vm + "'s handle: " + handle.error().message);
   return handle;

@@ -113,6 +113,8 @@ static void handles_are_this_plugins_and_not_newer(void) {
          QARAX_OK);
   EXPECT(qarax_check_handle(&call, "foo", qarax_text_of("{\"handle\":{\"format\":3,\"plugin\":\"foo\"}}"), 2) ==
          QARAX_FAILED_PRECONDITION);
+  EXPECT(qarax_check_handle(&call, "foo", qarax_text_of("{\"handle\":{\"format\":0,\"plugin\":\"foo\"}}"), 2) ==
+         QARAX_NOT_FOUND);
   EXPECT(qarax_check_handle(&call, "foo", qarax_text_of("{\"handle\":{\"of\":1},\"format\":1}"), 2) == QARAX_NOT_FOUND);
   EXPECT(qarax_check_handle(&call, "foo", qarax_text_of("{\"handle\":null}"), 2) == QARAX_NOT_FOUND);
   /* A handle of another plugin, whatever its format. */

@@ -52,6 +52,29 @@ TEST(Schema, NestedNullableAndEnums) {
             R"(["unknown","created","running","paused","shutdown"])");
 }
 
+enum class Mood { unknown, calm };
+struct OfMoods {
+  Mood mood = Mood::unknown;
+};
+}  // namespace
+template <>
+struct EnumNames<Mood> {
+  static constexpr std::string_view kNames[] = {"unknown", "calm"};
+  static constexpr Mood kUnknown = Mood::unknown;
+  static constexpr bool kOpen = true;
+};
+template <>
+struct Fields<OfMoods> {
+  static constexpr std::string_view kName = "OfMoods";
+  static constexpr auto kTable = field_table(field<&OfMoods::mood>("mood"));
+};
+namespace {
+
+TEST(Schema, AnEnumThatMayGrowIsAText) {
+  EXPECT_EQ(json_schema<OfMoods>(), R"({"type":"object","properties":{"mood":{"type":"string"}}})");
+  EXPECT_EQ(encode(OfMoods{Mood::calm}), R"({"mood":"calm"})");
+}
+
 struct Grown {
   std::string first{};
   RawJson second{};

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <iostream>
 
+#include "build_revision.hpp"
 #include "config/server_config.hpp"
 #include "handlers/event_handlers.hpp"
 #include "handlers/host_handlers.hpp"
@@ -186,7 +187,8 @@ int serve(const ServerConfig& config, const CommandLine& line) {
       **store, orchestrator, queries, host_jobs, editor, dry_runs,
       {.action_wait_ms = config.action_wait_ms, .max_attachments = config.max_console_attachments});
   VmRenderer renderer(**store, config.known_hypervisors);
-  Metrics metrics(**store, QARAX_VERSION);
+  const ProgramVersion version{QARAX_VERSION, std::string(build_revision())};
+  Metrics metrics(**store, version);
   http::Router router;
   add_vm_routes(router, **store, operations, renderer);
   add_vm_change_routes(router, **store, operations, renderer);
@@ -195,7 +197,7 @@ int serve(const ServerConfig& config, const CommandLine& line) {
   add_host_truth_routes(router, truth, renderer);
   add_event_routes(router, **store);
   add_job_routes(router, **store, operations);
-  add_system_routes(router, **store, operations, metrics, QARAX_VERSION);
+  add_system_routes(router, **store, operations, metrics, version);
   guard_changes(router, **store);  // after the routes were added: it wraps all of them
   guard_queries(router);
   std::optional<http::TokenAuthenticator> authenticator;
@@ -210,8 +212,8 @@ int serve(const ServerConfig& config, const CommandLine& line) {
     const Status written = write_port_file(std::filesystem::absolute(line.port_file), server.port());
     if (!written) return fail(written.error());
   }
-  log->info("qarax-server listening on {} version={} database={}", url_of(config, server.port()), QARAX_VERSION,
-            core::log_value(config.database_url.shown()));
+  log->info("qarax-server listening on {} version={} database={}", url_of(config, server.port()),
+            version_with(QARAX_VERSION, build_revision()), core::log_value(config.database_url.shown()));
 
   const int number = signals.wait();
   log->info("ending: VMs run on signal={}", number);
@@ -236,7 +238,7 @@ int serve(const ServerConfig& config, const CommandLine& line) {
 int run(int argc, char** argv) {
   CommandLine line;
   CLI::App app{"qarax-server: the REST API and control plane of qarax"};
-  app.set_version_flag("--version", std::string("qarax-server ") + QARAX_VERSION);
+  app.set_version_flag("--version", "qarax-server " + version_with(QARAX_VERSION, build_revision()));
   app.add_option("--config", line.config, std::string("Configuration file; ") + kDefaultConfig + " where there is one");
   app.add_option("--port", line.port, "Instead of listen.port; 0: the kernel chooses")->check(CLI::Range(0, 65535));
   app.add_option("--port-file", line.port_file, "Write the port to this file once requests are answered");

@@ -292,7 +292,7 @@ core::NodeInfo FakeNode::info() const {
   core::PluginInfo plugin;
   plugin.name = "fake";
   plugin.kind = "hypervisor";
-  plugin.state = "loaded";
+  plugin.state = core::PluginState::loaded;
   plugin.interfaces = {"qarax.hypervisor/1",        "qarax.hypervisor.counters/1", "qarax.hypervisor.pause/1",
                        "qarax.hypervisor.reboot/1", "qarax.hypervisor.resize/1",   "qarax.hypervisor.snapshot/1"};
   plugin.description.emplace();

@@ -61,13 +61,17 @@ Result<NodeConfig> read_node_config(const std::string& path, std::vector<std::st
   reader.text("boot.initramfs", config.boot_initramfs);
   reader.text("boot.cmdline", config.boot_cmdline);
   reader.text("default_hypervisor", config.default_hypervisor);
-  reader.text("fallback.cloud_hv", config.fallback_cloud_hv);
+  reader.texts("default_hypervisors", config.default_hypervisors);
+  reader.text_map("fallback", config.fallback);
+  std::erase_if(config.fallback, [](const auto& entry) { return entry.second.empty(); });
   reader.integer("cold_boots", config.cold_boots, 0, 10000);
   reader.duration_ms("shutdown.grace", config.shutdown_grace_ms);
   reader.choice("log.level", config.log_level, {"debug", "info", "warn", "error"});
   read_plugins(reader, config.plugins);
   if (keys != nullptr) *keys = reader.keys();
 
+  for (const std::string& name : config.default_hypervisors)
+    if (name.empty()) reader.problem("default_hypervisors", "has an empty name; a plugin's short name is expected");
   reader.check_data_dir(config.data_dir);
   reader.check_absolute("supervisor", config.supervisor);
   reader.check_absolute("boot.kernel", config.boot_kernel);

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
+#include "qarax/core/default_hypervisor.hpp"
 #include "qarax/plugin/fields.hpp"
 #include "qarax/result.hpp"
 
@@ -35,9 +37,13 @@ struct NodeConfig {
   std::string boot_cmdline = "console=ttyS0 reboot=k panic=1";
 
   std::vector<PluginEntry> plugins;
-  std::string default_hypervisor;  // empty: cloud_hv where healthy, else the first loaded
+  // The hypervisor of VMs that name none. `default_hypervisor` is taken whatever its health; if it's empty, the first
+  // of `default_hypervisors` that is loaded and healthy, else the first healthy plugin.
+  std::string default_hypervisor;
+  std::vector<std::string> default_hypervisors{std::string(core::kDefaultHypervisor)};
 
-  std::string fallback_cloud_hv;  // runs VMs that ask for cloud_hv where that can't run; empty: they are refused
+  // Hypervisor that a VM asks for → hypervisor that runs it where the former can't; without an entry it is refused.
+  std::map<std::string, std::string> fallback;
 
   std::int64_t cold_boots = 0;  // VMs that boot at the same time; 0: as many as the host has CPUs
   std::int64_t shutdown_grace_ms = 5000;

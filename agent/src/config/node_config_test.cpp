@@ -80,6 +80,29 @@ TEST_F(NodeConfigTest, PluginsAreFilesOrFoldersWithTheirConfig) {
   EXPECT_EQ(config->plugins[1].path, "/p");
 }
 
+TEST_F(NodeConfigTest, AnyHypervisorCanBePreferred) {
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(read("{}\n")->default_hypervisors, Names{"cloud_hv"});
+  EXPECT_EQ(read("default_hypervisors: [firecracker, qemu]\n")->default_hypervisors, (Names{"firecracker", "qemu"}));
+  EXPECT_EQ(read("default_hypervisors: []\n")->default_hypervisors, Names{});
+  EXPECT_FALSE(read("default_hypervisors: [qemu, \"\"]\n"));
+  EXPECT_FALSE(read("default_hypervisors: qemu\n"));
+}
+
+TEST_F(NodeConfigTest, AnyHypervisorCanHaveAFallback) {
+  using Map = std::map<std::string, std::string>;
+  EXPECT_EQ(read("fallback: {cloud_hv: qemu}\n")->fallback, (Map{{"cloud_hv", "qemu"}}));
+  EXPECT_EQ(read("fallback: {cloud_hv: \"\"}\n")->fallback, Map{}) << "the default of an earlier node.yaml";
+  EXPECT_EQ(read("fallback:\n  firecracker: cloud_hv\n  cloud_hv: qemu\n")->fallback,
+            (Map{{"cloud_hv", "qemu"}, {"firecracker", "cloud_hv"}}));
+  EXPECT_FALSE(read("fallback: qemu\n"));
+  setenv("QARAX_NODE_FALLBACK_CLOUD_HV", "qemu", 1);
+  const auto by_variable = read("{}\n");
+  unsetenv("QARAX_NODE_FALLBACK_CLOUD_HV");
+  ASSERT_TRUE(by_variable) << by_variable.error().message;
+  EXPECT_EQ(by_variable->fallback, (Map{{"cloud_hv", "qemu"}}));
+}
+
 TEST_F(NodeConfigTest, BadEntriesNameLineAndReason) {
   const auto config = read("plugins:\n  - path: relative.so\n  - path: /p/x.so\n    confg: {}\ntls_cert: /x\n");
   ASSERT_FALSE(config);

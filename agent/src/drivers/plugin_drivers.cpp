@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "default_hypervisor.hpp"
 #include "qarax/core/plugin_host/plugin_files.hpp"
 
 namespace qarax::agent {
@@ -124,7 +125,7 @@ std::vector<core::PluginInfo> PluginDrivers::infos() const {
     info.version = record.version;
     info.path = record.path;
     info.kind = "hypervisor";
-    info.state = loaded ? "loaded" : record.state == core::PluginState::loading ? "loading" : "refused";
+    info.state = record.state;
     info.reason = record.reason;
     if (!loaded) info.step = core::to_string(record.step);
     info.interfaces = record.interfaces;
@@ -134,25 +135,9 @@ std::vector<core::PluginInfo> PluginDrivers::infos() const {
   return out;
 }
 
-std::string PluginDrivers::default_hypervisor(const std::string& configured) const {
-  if (!configured.empty()) return configured;
-  std::string first;
-  std::string healthy;
-  bool may_come = false;
-  for (const auto& record : host_.records()) {
-    if (record.state == core::PluginState::loading && (record.name.empty() || record.name == "cloud_hv"))
-      may_come = true;
-    if (record.state != core::PluginState::loaded) continue;
-    if (first.empty()) first = record.name;
-    if (!record.description.healthy) continue;
-    if (record.name == "cloud_hv") return record.name;
-    // The simulator must be named; it is never chosen as the default.
-    const bool simulated = record.description.accelerator == "simulated";
-    if (healthy.empty() && !simulated) healthy = record.name;
-  }
-  // cloud_hv, which has precedence, may still be among the plugins being loaded, and a VM keeps what it began with.
-  if (may_come) return {};
-  return healthy.empty() ? first : healthy;
+std::string PluginDrivers::default_hypervisor(const NodeConfig& config) const {
+  if (!config.default_hypervisor.empty()) return config.default_hypervisor;
+  return choose_default_hypervisor(host_.records(), config.default_hypervisors);
 }
 
 }  // namespace qarax::agent

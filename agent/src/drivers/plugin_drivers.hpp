@@ -33,9 +33,8 @@ class PluginDrivers final : public Drivers {
   // UNAVAILABLE "plugin-loading": a file that is still being loaded may be the one.
   Result<Driver*> find(const std::string& name) override;
   std::vector<core::PluginInfo> infos() const;
-  // The config's choice, else cloud_hv if healthy, else the first healthy one, else the first loaded. Empty: it isn't
-  // decided while cloud_hv may still be loading.
-  std::string default_hypervisor(const std::string& configured) const;
+  // `default_hypervisor` of the config if it is set, else what choose_default_hypervisor() says.
+  std::string default_hypervisor(const NodeConfig& config) const;
 
  private:
   static constexpr std::int64_t kPatienceMs = 1'000;

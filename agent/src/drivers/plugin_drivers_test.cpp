@@ -43,8 +43,8 @@ TEST_F(PluginDriversTest, AFolderIsLoadedFileByFile) {
   const auto infos = drivers_.infos();
   ASSERT_EQ(infos.size(), 2u);
   EXPECT_EQ(infos[0].name, "broken");
-  EXPECT_EQ(infos[0].state, "refused");
-  EXPECT_EQ(infos[1].state, "loaded");
+  EXPECT_EQ(infos[0].state, core::PluginState::refused);
+  EXPECT_EQ(infos[1].state, core::PluginState::loaded);
   EXPECT_TRUE(std::filesystem::is_directory(config_.data_dir + "/plugins/" + infos[1].name));
   EXPECT_TRUE(drivers_.find(infos[1].name));
 }
@@ -74,12 +74,14 @@ TEST_F(PluginDriversTest, WhileOneFileHangsTheOthersServe) {
   other_done.get_future().wait();
   const auto infos = drivers_.infos();
   ASSERT_EQ(infos.size(), 2u);
-  EXPECT_EQ(infos[0].state, "loading");
+  EXPECT_EQ(infos[0].state, core::PluginState::loading);
   EXPECT_EQ(infos[0].step, "create");
   EXPECT_NE(infos[0].reason.find("create hasn't returned yet"), std::string::npos) << infos[0].reason;
-  EXPECT_EQ(infos[1].state, "loaded");
+  EXPECT_EQ(infos[1].state, core::PluginState::loaded);
   EXPECT_TRUE(drivers_.find(infos[1].name));
-  EXPECT_EQ(drivers_.default_hypervisor(""), infos[1].name);
+  EXPECT_EQ(drivers_.default_hypervisor(config_), infos[1].name);
+  config_.default_hypervisor = "slow_create";
+  EXPECT_EQ(drivers_.default_hypervisor(config_), "slow_create") << "somebody wants it in any case";
   const auto early = drivers_.find("slow_create");
   ASSERT_FALSE(early);
   EXPECT_EQ(early.error().code, Code::unavailable);
@@ -92,7 +94,7 @@ TEST_F(PluginDriversTest, WhileOneFileHangsTheOthersServe) {
   ::close(fd);
   done.get_future().wait();
   EXPECT_TRUE(drivers_.find("slow_create"));
-  EXPECT_EQ(drivers_.infos()[0].state, "loaded");
+  EXPECT_EQ(drivers_.infos()[0].state, core::PluginState::loaded);
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include <set>
 
 #include "call_limits.hpp"
+#include "folder_names.hpp"
 #include "ledger.hpp"
 #include "pidfd.hpp"
 #include "qarax/core/ids.hpp"
@@ -65,12 +66,7 @@ std::string marked_vm_of(int pid, const std::string& vms_dir) {
 }
 
 // Returns 0 if the process has ended or its /proc entry can't be read.
-int parent_of(int pid) {
-  const auto stat = core::read_file("/proc/" + std::to_string(pid) + "/stat", 4096);
-  const std::size_t name_end = stat ? stat->rfind(')') : std::string::npos;
-  if (name_end == std::string::npos || stat->size() < name_end + 5) return 0;
-  return std::atoi(stat->c_str() + name_end + 4);
-}
+int parent_of(int pid) { return core::process_parent(pid).value_or(0); }
 
 std::vector<int> children_of(int parent) {
   std::vector<int> out;
@@ -158,7 +154,7 @@ void Leftovers::find_folders(std::vector<core::Leftover>& out) const {
     const std::string name = entry.path().filename().string();
     const std::size_t dash = name.find('-');
     const std::string vm = dash == std::string::npos ? "" : name.substr(dash + 1);
-    if ((name.starts_with(".new-") || name.starts_with(".removed-")) && core::is_uuid(vm))
+    if (is_broken_off(name) && core::is_uuid(vm))
       out.push_back(
           leftover("folder", entry.path().string(), vm, "a VM's folder whose making or removal was broken off"));
   }

@@ -2,6 +2,7 @@
 #include <csignal>
 
 #include "manager.hpp"
+#include "patience.hpp"
 #include "qarax/core/logging.hpp"
 #include "snapshot_folder.hpp"
 #include "steps.hpp"
@@ -10,7 +11,6 @@ namespace qarax::agent {
 
 namespace {
 
-constexpr std::int64_t kKillMs = 10'000;
 constexpr std::int64_t kLastMomentMs = 1'000;  // how long a VMM may still run after its plugin reported the end
 
 void explain_end(VmStatus& status) {

@@ -3,13 +3,12 @@
 #include <set>
 
 #include "manager.hpp"
+#include "patience.hpp"
 #include "qarax/core/logging.hpp"
 
 namespace qarax::agent {
 
 namespace {
-
-constexpr std::int64_t kKillMs = 10'000;
 
 // The VMs that are still to be ended, and the sum of the results. Shared by the tasks, which may outlive stop_guests().
 struct Tally {

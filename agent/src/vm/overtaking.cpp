@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "manager.hpp"
+#include "patience.hpp"
 #include "qarax/core/logging.hpp"
 #include "steps.hpp"
 
@@ -11,7 +12,6 @@ namespace qarax::agent {
 namespace {
 // How long a hung call may take to notice its cancel before the VMM is killed under it.
 constexpr std::int64_t kOvertakeMs = 2000;
-constexpr std::int64_t kKillMs = 10'000;
 }  // namespace
 
 void Manager::overtake(const VmPtr& vm, const OperationPtr& operation) {

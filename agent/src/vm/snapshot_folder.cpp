@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <filesystem>
 
+#include "folder_names.hpp"
 #include "qarax/core/ids.hpp"
 
 namespace qarax::agent {
@@ -15,8 +16,6 @@ namespace qarax::agent {
 namespace {
 
 constexpr std::int64_t kReader = 1;
-constexpr const char* kUnfinished = ".new-";
-constexpr const char* kRemoved = ".removed-";
 constexpr std::uint64_t kCrumb = 256u << 10;  // bytes
 
 Result<core::Fd> open_folder(const std::string& path) {
@@ -126,7 +125,7 @@ void SnapshotFolder::sweep() const {
   std::error_code ignored;
   for (const auto& entry : std::filesystem::directory_iterator(path_, ignored)) {
     const std::string name = entry.path().filename().string();
-    if (name.starts_with(kUnfinished) || name.starts_with(kRemoved)) std::filesystem::remove_all(entry.path(), ignored);
+    if (is_broken_off(name)) std::filesystem::remove_all(entry.path(), ignored);
   }
 }
 

@@ -6,14 +6,13 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "folder_names.hpp"
 #include "qarax/core/files.hpp"
 
 namespace qarax::agent {
 
 namespace {
 constexpr std::int64_t kReader = 1;
-constexpr const char* kUnfinished = ".new-";
-constexpr const char* kRemoved = ".removed-";
 }  // namespace
 
 Result<VmDocument> VmFolder::read_document() const {
@@ -103,6 +102,6 @@ Result<Journal> VmFolder::make(const JournalRecord& first, const VmDocument& doc
 bool VmFolder::exists() const { return ::access(path_.c_str(), F_OK) == 0; }
 bool VmFolder::has_document() const { return ::access((path_ + "/vm.json").c_str(), F_OK) == 0; }
 bool VmFolder::has_runs() const { return ::access((path_ + "/run").c_str(), F_OK) == 0; }
-bool VmFolder::is_debris(std::string_view name) { return name.starts_with(kUnfinished) || name.starts_with(kRemoved); }
+bool VmFolder::is_debris(std::string_view name) { return is_broken_off(name); }
 
 }  // namespace qarax::agent

@@ -13,6 +13,7 @@ namespace qarax::api {
 struct Version {
   std::string name = "qarax-server";
   std::string version{};
+  std::optional<std::string> revision{};
   std::string api_version{};
   std::int32_t node_protocol = 0;
 };
@@ -62,11 +63,12 @@ template <>
 struct qarax::Fields<qarax::api::Version> {
   using T = api::Version;
   static constexpr std::string_view kName = "Version";
-  static constexpr auto kTable =
-      field_table(field<&T::name>("name").required().doc("qarax-server."),
-                  field<&T::version>("version").required().doc("Of the program."),
-                  field<&T::api_version>("api_version").required().doc("Of this document, as info.version."),
-                  field<&T::node_protocol>("node_protocol").required().doc("Protocol spoken with the nodes."));
+  static constexpr auto kTable = field_table(
+      field<&T::name>("name").required().doc("qarax-server."),
+      field<&T::version>("version").required().doc("Of the program."),
+      field<&T::revision>("revision").doc("The commit that the program was built from; absent where it isn't known."),
+      field<&T::api_version>("api_version").required().doc("Of this document, as info.version."),
+      field<&T::node_protocol>("node_protocol").required().doc("Protocol spoken with the nodes."));
 };
 QARAX_FIELDS_COMPLETE(qarax::api::Version);
 

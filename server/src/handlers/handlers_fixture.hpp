@@ -32,7 +32,7 @@ class HandlersTest : public ::testing::Test {
     add_host_truth_routes(router, truth, renderer);
     add_event_routes(router, *store);
     add_job_routes(router, *store, operations);
-    add_system_routes(router, *store, operations, metrics, "1.2.3");
+    add_system_routes(router, *store, operations, metrics, {"1.2.3", "g70a0376"});
     guard_queries(router);
   }
 
@@ -74,7 +74,7 @@ class HandlersTest : public ::testing::Test {
   testing::FakeOperations operations{*store};
   testing::FakeHostTruth truth;
   VmRenderer renderer{*store, {}};
-  Metrics metrics{*store, "1.2.3"};
+  Metrics metrics{*store, {"1.2.3", "g70a0376"}};
   http::Router router;
 };
 

@@ -263,12 +263,12 @@ TEST_F(HandlersTest, PluginsAreShownWholeAndInALine) {
   info.memory = 1 << 30;
   core::PluginInfo qemu;
   qemu.name = "qemu";
-  qemu.state = "loaded";
+  qemu.state = core::PluginState::loaded;
   qemu.description.emplace().accelerator = "tcg";
   qemu.description->accelerator_evidence = "the trial guest didn't run";
   core::PluginInfo broken;
   broken.name = "broken.so";
-  broken.state = "refused";
+  broken.state = core::PluginState::refused;
   broken.reason = "not an ELF file";
   info.plugins = {qemu, broken};
   store->update_host(id, HostStatus::up, "", info);
@@ -365,6 +365,7 @@ TEST_F(HandlersTest, TheServerTellsAboutItself) {
   EXPECT_EQ(call("GET", "/").status, 200);
   EXPECT_EQ(call("GET", "/livez").body, "ok\n");
   EXPECT_EQ(text(parsed(call("GET", "/version")), "version"), "1.2.3");
+  EXPECT_EQ(text(parsed(call("GET", "/version")), "revision"), "g70a0376");
   EXPECT_EQ(text(parsed(call("GET", "/api-docs/openapi.json")), "openapi"), "3.1.0");
 }
 
@@ -379,7 +380,7 @@ TEST_F(HandlersTest, MetricsCountRequestsAndStates) {
   EXPECT_TRUE(has(R"(qarax_http_requests_total{code="404",method="other",route="none"} 1)")) << text;
   EXPECT_TRUE(has(R"(qarax_vms{status="created"} 1)")) << text;
   EXPECT_TRUE(has(R"(qarax_vms{status="running"} 0)")) << text;
-  EXPECT_TRUE(has(R"(qarax_build_info{version="1.2.3"} 1)")) << text;
+  EXPECT_TRUE(has(R"(qarax_build_info{revision="g70a0376",version="1.2.3"} 1)")) << text;
   EXPECT_TRUE(has(R"(qarax_jobs_ended_total{action="create",state="completed"} 1)")) << text;
   EXPECT_TRUE(has("qarax_vms_drift 0")) << text;
   EXPECT_TRUE(has("qarax_store_ready 1")) << text;
@@ -387,6 +388,17 @@ TEST_F(HandlersTest, MetricsCountRequestsAndStates) {
   create("second");
   EXPECT_NE(call("GET", "/metrics").body.find(R"(qarax_jobs_ended_total{action="create",state="completed"} 2)"),
             std::string::npos);
+}
+
+TEST_F(HandlersTest, ABuildWithoutARevisionTellsNone) {
+  Metrics built_outside_of_git{*store, {"1.2.3", ""}};
+  EXPECT_NE(built_outside_of_git.text().find("qarax_build_info{version=\"1.2.3\"} 1\n"), std::string::npos);
+  http::Router other;
+  add_system_routes(other, *store, operations, built_outside_of_git, {"1.2.3", ""});
+  http::Request request;
+  request.method = "GET";
+  ASSERT_FALSE(http::parse_target("/version", request));
+  EXPECT_EQ(other.find(request).route->handler(request).body.find("revision"), std::string::npos);
 }
 
 TEST_F(HandlersTest, TheDocumentHasTheRoutesOfTheRouterAndNoOthers) {

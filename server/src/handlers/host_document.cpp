@@ -14,11 +14,12 @@ api::HostPlugin summary(const core::PluginInfo& plugin) {
   api::HostPlugin out;
   out.name = plugin.name;
   out.version = plugin.version;
-  out.state = plugin.state;
+  const bool loaded = plugin.state == core::PluginState::loaded;
+  out.state = to_string(plugin.state);
   out.reason = plugin.reason;
-  if (plugin.state == "loaded") out.capabilities = capabilities_of(plugin);
+  if (loaded) out.capabilities = capabilities_of(plugin);
   if (plugin.description) {
-    out.healthy = plugin.state == "loaded" && plugin.description->healthy;
+    out.healthy = loaded && plugin.description->healthy;
     if (out.reason.empty()) out.reason = plugin.description->health_reason;
     out.accelerator = plugin.description->accelerator;
     out.accelerator_evidence = plugin.description->accelerator_evidence;

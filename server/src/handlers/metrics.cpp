@@ -49,7 +49,7 @@ prometheus::Gauge& gauge(prometheus::Registry& registry, const char* name, const
 
 }  // namespace
 
-Metrics::Metrics(Store& store, const std::string& version)
+Metrics::Metrics(Store& store, const ProgramVersion& version)
     : store_(store),
       requests_(prometheus::BuildCounter()
                     .Name("qarax_http_requests_total")
@@ -71,11 +71,13 @@ Metrics::Metrics(Store& store, const std::string& version)
       read_only_(gauge(registry_, "qarax_read_only", "1: changes are refused until a host is adopted.")),
       resident_(gauge(registry_, "process_resident_memory_bytes", "Resident memory.")),
       descriptors_(gauge(registry_, "process_open_fds", "Open descriptors.")) {
+  prometheus::Labels labels{{"version", version.version}};
+  if (!version.revision.empty()) labels.emplace("revision", version.revision);
   prometheus::BuildGauge()
       .Name("qarax_build_info")
-      .Help("1, with the version.")
+      .Help("1, with the version and the commit that it was built from.")
       .Register(registry_)
-      .Add({{"version", version}})
+      .Add(labels)
       .Set(1);
 }
 

@@ -18,10 +18,16 @@
 
 namespace qarax::server {
 
+// Of this program. `revision`: the commit that it was built from, empty where that isn't known.
+struct ProgramVersion {
+  std::string version;
+  std::string revision;
+};
+
 class Metrics final : public http::RequestObserver {
  public:
   // Borrows the store.
-  Metrics(Store& store, const std::string& version);
+  Metrics(Store& store, const ProgramVersion& version);
 
   // Any thread. Labels are bounded: routes are patterns, unknown methods are "other".
   void answered(std::string_view method, std::string_view route, int status, double seconds) override;

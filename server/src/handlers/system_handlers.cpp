@@ -24,11 +24,11 @@ http::Response ready(Store& store, Readiness& readiness, Operations& operations)
 }  // namespace
 
 void add_system_routes(http::Router& router, Store& store, Operations& operations, Metrics& metrics,
-                       const std::string& version, ClockPtr clock) {
+                       const ProgramVersion& version, ClockPtr clock) {
   using http::Request;
   using http::Response;
   router.add("GET", "/", [version](const Request&) {
-    return Response::text("qarax-server " + version + "\nGET /api-docs/openapi.json describes the API.\n");
+    return Response::text("qarax-server " + version.version + "\nGET /api-docs/openapi.json describes the API.\n");
   });
   router.add(
       "GET", "/livez", [](const Request&) { return Response::text("ok\n"); }, http::Access::open);
@@ -42,7 +42,8 @@ void add_system_routes(http::Router& router, Store& store, Operations& operation
       http::Access::authenticated, http::Pace::may_wait);
   router.add("GET", "/version", [version](const Request&) {
     api::Version document;
-    document.version = version;
+    document.version = version.version;
+    if (!version.revision.empty()) document.revision = version.revision;
     document.api_version = api::api_version();
     document.node_protocol = kNodeProtocol;
     return Response::json(encode(document, Defaults::write));

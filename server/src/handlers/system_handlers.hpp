@@ -11,6 +11,6 @@ namespace qarax::server {
 
 // Borrows all references for as long as the router is used. A null clock means the system clock.
 void add_system_routes(http::Router& router, Store& store, Operations& operations, Metrics& metrics,
-                       const std::string& version, ClockPtr clock = nullptr);
+                       const ProgramVersion& version, ClockPtr clock = nullptr);
 
 }  // namespace qarax::server

@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include "qarax/core/ids.hpp"
+#include "scheduler.hpp"
 
 namespace qarax::server {
 
@@ -57,12 +58,7 @@ EntityTag tag_of(const VmRecord& vm, api::Vm shown) {
 VmRenderer::VmRenderer(const Store& store, std::vector<std::string> known_hypervisors)
     : store_(store), known_(std::move(known_hypervisors)) {}
 
-std::string VmRenderer::default_hypervisor() const {
-  for (const HostPtr& host : store_.hosts())
-    if (host->status == HostStatus::up && host->info && !host->info->default_hypervisor.empty())
-      return host->info->default_hypervisor;
-  return "cloud_hv";
-}
+std::string VmRenderer::default_hypervisor() const { return assumed_hypervisor(store_.hosts()); }
 
 api::Vm VmRenderer::document(const VmRecord& vm, const std::string& default_hypervisor) const {
   api::Vm out;

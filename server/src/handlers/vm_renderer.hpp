@@ -29,7 +29,7 @@ class VmRenderer {
   std::string etag(const VmPtr& vm) { return tag(vm).text(); }
 
   api::Vm document(const VmRecord& vm, const std::string& default_hypervisor) const;
-  // What an unplaced VM would get now: the default of the first host that is up, else cloud_hv.
+  // What an unplaced VM would get now, by the scheduler's rule.
   std::string default_hypervisor() const;
 
  private:

@@ -86,6 +86,18 @@ TEST(NodeWords, WhatIsAddedUpDoesNotOverflow) {
   EXPECT_EQ(read_node_info(encode(said, Defaults::write)).error().reason, kUnbelievable);
 }
 
+TEST(NodeWords, AStateOfAPluginThatOnlyANewerNodeHasIsUnknown) {
+  const auto state_of = [](const std::string& word) {
+    const auto info = read_node_info(R"({"node_id":"n","plugins":[{"name":"foo","state":")" + word + R"("}]})");
+    EXPECT_TRUE(info) << word << ": " << info.error().message;
+    return info->plugins.at(0).state;
+  };
+  EXPECT_EQ(state_of("loaded"), core::PluginState::loaded);
+  EXPECT_EQ(state_of("loading"), core::PluginState::loading);
+  EXPECT_EQ(state_of("refused"), core::PluginState::refused);
+  for (const char* newer : {"draining", ""}) EXPECT_EQ(state_of(newer), core::PluginState::unknown) << newer;
+}
+
 TEST(NodeWords, ReasonsLogsAndErrorsAreCut) {
   const std::string text(2 * core::kLongestText, 'x');
   const auto report = read_report(R"({"vm":"v","status":{"state":"shutdown","status_reason":")" + text +

@@ -112,7 +112,7 @@ Choice choice_of(const std::vector<std::string>& hosts) {
     host.info->default_hypervisor = "qemu";
     core::PluginInfo plugin;
     plugin.name = "qemu";
-    plugin.state = "loaded";
+    plugin.state = core::PluginState::loaded;
     host.info->plugins.push_back(plugin);
     out.candidates.push_back({std::make_shared<const HostRecord>(host), 0, true});
   }

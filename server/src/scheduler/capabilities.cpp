@@ -47,7 +47,7 @@ std::vector<std::string> capabilities_of(const core::PluginInfo& plugin) {
 Status check_capability(const core::NodeInfo& node, const std::string& host_name, const std::string& hypervisor,
                         std::string_view capability) {
   for (const core::PluginInfo& plugin : node.plugins) {
-    if (plugin.name != hypervisor || plugin.state != "loaded") continue;
+    if (plugin.name != hypervisor || plugin.state != core::PluginState::loaded) continue;
     const std::string why = missing(plugin, capability);
     if (why.empty()) return Ok{};
     Error error =

@@ -11,7 +11,7 @@ core::NodeInfo node_with(std::vector<std::string> interfaces, std::vector<std::s
   core::PluginInfo plugin;
   plugin.name = "foo";
   plugin.version = "0.3.0";
-  plugin.state = "loaded";
+  plugin.state = core::PluginState::loaded;
   plugin.interfaces = std::move(interfaces);
   plugin.description.emplace();
   plugin.description->vmm_version = "9.1";

@@ -2,11 +2,14 @@
 
 #include <algorithm>
 
+#include "qarax/core/default_hypervisor.hpp"
 #include "qarax/core/options_check.hpp"
 
 namespace qarax::server {
 
 namespace {
+
+using core::PluginState;
 
 // What prevents the placement: the requested hypervisor, the requested config, or the host's own size and state.
 enum class About { host, hypervisor, config };
@@ -37,8 +40,8 @@ std::string told_of(const core::NodeInfo& node) {
   std::string out;
   for (const auto& plugin : node.plugins) {
     out.append(out.empty() ? "" : ", ").append(plugin.name);
-    if (plugin.state != "loaded")
-      out.append(" (" + plugin.state + ": " + plugin.reason + ")");
+    if (plugin.state != PluginState::loaded)
+      out.append(" (").append(to_string(plugin.state)).append(": " + plugin.reason + ")");
     else if (plugin.description && !plugin.description->healthy)
       out.append(" (can't be used: " + plugin.description->health_reason + ")");
   }
@@ -49,8 +52,8 @@ std::string told_of(const core::NodeInfo& node) {
 std::string unusable(const core::NodeInfo& node, const std::string& name) {
   const core::PluginInfo* plugin = find_plugin(node, name);
   if (plugin == nullptr) return "it has no hypervisor " + name + "; it has: " + told_of(node);
-  if (plugin->state == "loading") return "hypervisor " + name + " can't be used yet: " + plugin->reason;
-  if (plugin->state != "loaded") return "hypervisor " + name + " was refused: " + plugin->reason;
+  if (plugin->state == PluginState::loading) return "hypervisor " + name + " can't be used yet: " + plugin->reason;
+  if (plugin->state != PluginState::loaded) return "hypervisor " + name + " was refused: " + plugin->reason;
   if (is_on_trial(*plugin)) return "hypervisor " + name + " can't be used yet: " + plugin->description->health_reason;
   if (plugin->description && !plugin->description->healthy)
     return "hypervisor " + name + " can't be used: " + plugin->description->health_reason;
@@ -71,8 +74,9 @@ std::optional<Refusal> judge_config(const VmSpec& spec, const core::PluginInfo& 
 // Whether the plugin may be one that its node is still loading or trying.
 bool may_come(const core::NodeInfo& node, const std::string& name) {
   const core::PluginInfo* plugin = find_plugin(node, name);
-  if (plugin != nullptr) return plugin->state == "loading" || is_on_trial(*plugin);
-  return std::any_of(node.plugins.begin(), node.plugins.end(), [](const auto& one) { return one.state == "loading"; });
+  if (plugin != nullptr) return plugin->state == PluginState::loading || is_on_trial(*plugin);
+  return std::any_of(node.plugins.begin(), node.plugins.end(),
+                     [](const auto& one) { return one.state == PluginState::loading; });
 }
 
 PluginLimits limits_of(const core::NodeInfo& node, const std::string& name) {
@@ -221,6 +225,13 @@ Status could_have_size(const PlacementRequest& request, const std::vector<HostPt
   }
   if (refusals.empty()) return Ok{};
   return no_host(request, refusals);
+}
+
+std::string assumed_hypervisor(const std::vector<HostPtr>& hosts) {
+  for (const HostPtr& host : hosts)
+    if (host->status == HostStatus::up && host->info && !host->info->default_hypervisor.empty())
+      return host->info->default_hypervisor;
+  return std::string(core::kDefaultHypervisor);
 }
 
 }  // namespace qarax::server

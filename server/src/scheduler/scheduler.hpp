@@ -36,4 +36,8 @@ Status could_fit(const PlacementRequest& request, const std::vector<HostPtr>& ho
 // Checks the size only: for a VM that exists, whose hypervisor may be one that could not start it now.
 Status could_have_size(const PlacementRequest& request, const std::vector<HostPtr>& hosts);
 
+// What a VM that names no hypervisor and was never placed would get: the default of the first host that is up and has
+// one, else core::kDefaultHypervisor. Never empty: REST shows a hypervisor of every VM.
+std::string assumed_hypervisor(const std::vector<HostPtr>& hosts);
+
 }  // namespace qarax::server

@@ -14,7 +14,7 @@ HostRecord host(const std::string& name, std::int64_t memory) {
   h.status = HostStatus::up;
   core::PluginInfo qemu;
   qemu.name = "qemu";
-  qemu.state = "loaded";
+  qemu.state = core::PluginState::loaded;
   qemu.description.emplace();
   qemu.description->limits.vmm_overhead = 0;
   core::NodeInfo info;
@@ -82,7 +82,7 @@ TEST(Place, SaysOfEveryHostWhyNot) {
   sick.info->plugins[0].description->healthy = false;
   sick.info->plugins[0].description->health_reason = "qemu isn't installed";
   auto refused = host("refused", kGiB);
-  refused.info->plugins[0].state = "refused";
+  refused.info->plugins[0].state = core::PluginState::refused;
   refused.info->plugins[0].reason = "wrong ABI";
   auto few = host("few", 8 * kGiB);
   few.info->plugins[0].description->limits.max_vcpus = 1;
@@ -105,7 +105,7 @@ TEST(Place, AnUnknownHypervisorListsThoseThatExist) {
   auto h = host("a", 8 * kGiB);
   core::PluginInfo refused;
   refused.name = "cloud_hv";
-  refused.state = "refused";
+  refused.state = core::PluginState::refused;
   refused.reason = "it exports no symbol qarax_plugin";
   core::PluginInfo ill = h.info->plugins[0];
   ill.name = "firecracker";
@@ -125,7 +125,7 @@ TEST(Place, APluginThatIsStillBeingLoadedIsWaitedForAndNoReasonForAFallback) {
   auto h = host("a", 8 * kGiB);
   core::PluginInfo loading = h.info->plugins[0];
   loading.name = "cloud_hv";
-  loading.state = "loading";
+  loading.state = core::PluginState::loading;
   loading.reason = "create hasn't returned yet";
   h.info->plugins.push_back(loading);
   h.info->fallback["cloud_hv"] = "qemu";
@@ -165,6 +165,16 @@ TEST(Place, WhatNeedsKvmWaitsForItsTrialAndNothingElseDoes) {
   h.info->plugins[1].description->accelerator = "kvm";
   h.info->plugins[1].description->health_reason = "";
   EXPECT_EQ(place(ask(kGiB), {candidate(h)})->hypervisor, "cloud_hv");
+}
+
+TEST(Place, APluginWhoseStateOnlyANewerNodeKnowsTakesNoVm) {
+  auto h = host("a", 8 * kGiB);
+  h.info->plugins[0].state = core::PluginState::unknown;
+  h.info->plugins[0].reason = "draining";
+  const auto placed = place(ask(kGiB), {candidate(h)});
+  ASSERT_FALSE(placed);
+  EXPECT_EQ(placed.error().reason, "hypervisor-unavailable");
+  EXPECT_NE(placed.error().message.find("draining"), std::string::npos) << placed.error().message;
 }
 
 TEST(Place, WithoutHostsItSaysHowToAddOne) {
@@ -211,8 +221,31 @@ TEST(Place, AFallbackIsTakenOnlyWhereTheNodeSaysSoAndIsTold) {
   ASSERT_TRUE(placed) << placed.error().message;
   EXPECT_EQ(placed->hypervisor, "qemu");
   EXPECT_NE(placed->fallback_reason.find("there is no KVM"), std::string::npos);
-  h.info->plugins[0].state = "refused";
+  h.info->plugins[0].state = core::PluginState::refused;
   EXPECT_FALSE(place(ask(kGiB, "cloud_hv"), {candidate(h)}));
+}
+
+TEST(AssumedHypervisor, IsTheDefaultOfTheFirstHostThatIsUp) {
+  const auto up = [](const char* name, const char* hypervisor) {
+    HostRecord h = host(name, kGiB);
+    h.info->default_hypervisor = hypervisor;
+    return h;
+  };
+  const auto assumed = [](const std::vector<HostRecord>& hosts) {
+    std::vector<HostPtr> all;
+    for (const HostRecord& one : hosts) all.push_back(std::make_shared<const HostRecord>(one));
+    return assumed_hypervisor(all);
+  };
+  EXPECT_EQ(assumed({}), "cloud_hv");
+  EXPECT_EQ(assumed({up("a", "third"), up("b", "qemu")}), "third");
+  EXPECT_EQ(assumed({up("loading", ""), up("b", "qemu")}), "qemu");
+  HostRecord down = up("down", "third");
+  down.status = HostStatus::down;
+  EXPECT_EQ(assumed({down, up("b", "qemu")}), "qemu");
+  EXPECT_EQ(assumed({down}), "cloud_hv");
+  HostRecord unheard = up("unheard", "");
+  unheard.info.reset();
+  EXPECT_EQ(assumed({unheard}), "cloud_hv");
 }
 
 }  // namespace

@@ -20,28 +20,36 @@ enum class Patience {
 struct ActionFacts {
   core::Action action;
   // Ends or removes something, so it is allowed even when the database's disk is nearly full.
-  bool frees;
+  bool frees = false;
   // A user may cancel it: it takes long and can be undone. The others end at once, or what they removed is gone.
-  bool cancellable;
-  Patience patience;
+  bool cancellable = false;
+  Patience patience = Patience::any;
   // Capability that the hypervisor must have and feature that the node must have. Empty: every hypervisor, or every
   // node of protocol 1, will do.
-  std::string_view capability;
-  std::string_view feature;
+  std::string_view capability = "";
+  std::string_view feature = "";
 };
 
 inline constexpr ActionFacts kActionFacts[] = {
-    {core::Action::start, false, true, Patience::start, "", ""},
-    {core::Action::stop, true, true, Patience::guests, "", ""},
-    {core::Action::force_stop, true, false, Patience::any, "", ""},
-    {core::Action::pause, false, false, Patience::any, "pause", ""},
-    {core::Action::resume, false, false, Patience::any, "pause", ""},
-    {core::Action::reboot, false, false, Patience::any, "reboot", ""},
-    {core::Action::remove, true, false, Patience::any, "", ""},
-    {core::Action::resize, false, false, Patience::any, "resize", core::kFeatureResize},
-    {core::Action::snapshot, false, true, Patience::snapshot, "snapshot", core::kFeatureSnapshot},
-    {core::Action::restore, false, true, Patience::snapshot, "snapshot", core::kFeatureSnapshot},
-    {core::Action::drop_snapshot, true, false, Patience::any, "", core::kFeatureSnapshot},
+    {.action = core::Action::start, .cancellable = true, .patience = Patience::start},
+    {.action = core::Action::stop, .frees = true, .cancellable = true, .patience = Patience::guests},
+    {.action = core::Action::force_stop, .frees = true},
+    {.action = core::Action::pause, .capability = "pause"},
+    {.action = core::Action::resume, .capability = "pause"},
+    {.action = core::Action::reboot, .capability = "reboot"},
+    {.action = core::Action::remove, .frees = true},
+    {.action = core::Action::resize, .capability = "resize", .feature = core::kFeatureResize},
+    {.action = core::Action::snapshot,
+     .cancellable = true,
+     .patience = Patience::snapshot,
+     .capability = "snapshot",
+     .feature = core::kFeatureSnapshot},
+    {.action = core::Action::restore,
+     .cancellable = true,
+     .patience = Patience::snapshot,
+     .capability = "snapshot",
+     .feature = core::kFeatureSnapshot},
+    {.action = core::Action::drop_snapshot, .frees = true, .feature = core::kFeatureSnapshot},
 };
 static_assert(core::has_a_row_for_each_action(kActionFacts));
 

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -40,6 +41,10 @@ class ConfigReader {
 
   // One free-form map, as JSON. Environment: as for objects().
   void object(std::string_view key, json::Value& value);
+
+  // A map of texts, such as fallback: {cloud_hv: qemu}. Environment: the whole map as YAML in one line (…_FALLBACK), or
+  // one entry by a variable of its own (…_FALLBACK_CLOUD_HV), whose name in lower case is the entry's.
+  void text_map(std::string_view key, std::map<std::string, std::string>& value);
 
   // Declares a variable that begins with this program's prefix but isn't a key's, so that finish() doesn't take it for
   // a misspelled key.

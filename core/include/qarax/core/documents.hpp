@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "qarax/core/ids.hpp"
+#include "qarax/core/plugin_state.hpp"
 #include "qarax/plugin/call_args.hpp"
 #include "qarax/plugin/vm_spec.hpp"
 #include "qarax/plugin/vm_status.hpp"
@@ -135,8 +136,8 @@ struct PluginInfo {
   std::string id{};
   std::string version{};
   std::string path{};
-  std::string kind{};    // hypervisor
-  std::string state{};   // loaded, loading, refused
+  std::string kind{};  // hypervisor
+  PluginState state = PluginState::unknown;
   std::string reason{};  // why the plugin was refused, or what its loading waits for
   std::string step{};    // the step of the handshake that refused the plugin, or that it has reached
   std::vector<std::string> interfaces{};

@@ -69,5 +69,7 @@ void raise_descriptor_limit() noexcept;
 
 // Field 22 of /proc/<pid>/stat, in clock ticks since boot; empty when there is no such process.
 std::optional<std::int64_t> process_start_time(int pid);
+// Empty when there is no such process.
+std::optional<int> process_parent(int pid);
 
 }  // namespace qarax::core

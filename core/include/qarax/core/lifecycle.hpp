@@ -27,26 +27,33 @@ struct ActionTraits {
   Action action;
   std::string_view name;  // at REST, in job rows, logs and journals
   // The VM's state after success; nullopt: as before. remove: shutdown (no VMM), then the record is deleted.
-  std::optional<VmState> target;
-  int precedence;    // a job of higher precedence supersedes an unfinished lower one: delete > force-stop > stop > rest
-  bool begins;       // begins an incarnation: the VM gets a place on a host, a number and a run folder
-  bool state_tells;  // a VM in `target` proves that the action was carried out. Not so for a reboot, which leaves the
-                     // state as it was, nor for a restore, which needs the VMM's own answer
-  bool overtakes;    // is carried out whatever else is under way, even if the VM's state is unknown
+  std::optional<VmState> target = std::nullopt;
+  // A job of higher precedence supersedes an unfinished lower one: delete > force-stop > stop > rest.
+  int precedence = 0;
+  bool begins = false;  // begins an incarnation: the VM gets a place on a host, a number and a run folder
+  // A VM in `target` proves that the action was carried out. Not so for a reboot, which leaves the state as it was, nor
+  // for a restore, which needs the VMM's own answer.
+  bool state_tells = false;
+  bool overtakes = false;  // is carried out whatever else is under way, even if the VM's state is unknown
 };
 
 inline constexpr ActionTraits kActionTraits[] = {
-    {Action::start, "start", VmState::running, 0, true, true, false},
-    {Action::stop, "stop", VmState::shutdown, 1, false, true, false},
-    {Action::force_stop, "force-stop", VmState::shutdown, 2, false, true, true},
-    {Action::pause, "pause", VmState::paused, 0, false, true, false},
-    {Action::resume, "resume", VmState::running, 0, false, true, false},
-    {Action::reboot, "reboot", VmState::running, 0, false, false, false},
-    {Action::remove, "delete", VmState::shutdown, 3, false, false, true},
-    {Action::resize, "resize", std::nullopt, 0, false, false, false},
-    {Action::snapshot, "snapshot", std::nullopt, 0, false, false, false},
-    {Action::restore, "restore", VmState::running, 0, true, false, false},
-    {Action::drop_snapshot, "delete-snapshot", std::nullopt, 0, false, false, false},
+    {.action = Action::start, .name = "start", .target = VmState::running, .begins = true, .state_tells = true},
+    {.action = Action::stop, .name = "stop", .target = VmState::shutdown, .precedence = 1, .state_tells = true},
+    {.action = Action::force_stop,
+     .name = "force-stop",
+     .target = VmState::shutdown,
+     .precedence = 2,
+     .state_tells = true,
+     .overtakes = true},
+    {.action = Action::pause, .name = "pause", .target = VmState::paused, .state_tells = true},
+    {.action = Action::resume, .name = "resume", .target = VmState::running, .state_tells = true},
+    {.action = Action::reboot, .name = "reboot", .target = VmState::running},
+    {.action = Action::remove, .name = "delete", .target = VmState::shutdown, .precedence = 3, .overtakes = true},
+    {.action = Action::resize, .name = "resize"},
+    {.action = Action::snapshot, .name = "snapshot"},
+    {.action = Action::restore, .name = "restore", .target = VmState::running, .begins = true},
+    {.action = Action::drop_snapshot, .name = "delete-snapshot"},
 };
 
 // For static_assert: true if the table has a row for each action, in the order of kActions.

@@ -14,20 +14,26 @@ inline std::string make_handle(std::string_view plugin, std::int64_t format) {
       json::Value(json::Object{{"format", json::Value(format)}, {"plugin", json::Value(std::string(plugin))}}));
 }
 
-// NOT_FOUND: `plugin` never made this handle. FAILED_PRECONDITION: its format is newer than `format`.
-inline Status check_handle(const VmArgs& args, std::string_view plugin, std::int64_t format) {
+// Checks a handle that is an object with an integer `format` from 1 to `newest` and `name`, the plugin's short name, as
+// its `member`. NOT_FOUND: this plugin never made it. FAILED_PRECONDITION: a newer version of this plugin made it.
+inline Status check_handle(const VmArgs& args, std::string_view member, std::string_view name, std::int64_t newest) {
   const auto handle = json::parse(args.handle.text);
-  const auto* its_format = handle ? handle->find("format") : nullptr;
-  const auto* its_plugin = handle ? handle->find("plugin") : nullptr;
-  if (its_format == nullptr || its_format->as_int() == nullptr || its_plugin == nullptr ||
-      its_plugin->as_string() == nullptr || *its_plugin->as_string() != plugin)
-    return make_error(Code::not_found, "VM " + args.vm + " has no handle of the plugin " + std::string(plugin));
-  if (*its_format->as_int() > format)
-    return make_error(Code::failed_precondition, "VM " + args.vm + " was started by a newer " + std::string(plugin) +
-                                                     " (handle format " + std::to_string(*its_format->as_int()) +
-                                                     ", this one knows " + std::to_string(format) +
-                                                     "); upgrade this node's plugin");
+  const auto* format = handle ? handle->find("format") : nullptr;
+  const auto* whose = handle ? handle->find(member) : nullptr;
+  if (format == nullptr || format->as_int() == nullptr || *format->as_int() < 1 || whose == nullptr ||
+      whose->as_string() == nullptr || *whose->as_string() != name)
+    return make_error(Code::not_found, "VM " + args.vm + " has no handle of the plugin " + std::string(name));
+  if (*format->as_int() > newest)
+    return make_error(Code::failed_precondition, "VM " + args.vm + " was started by a newer plugin " +
+                                                     std::string(name) + " (handle format " +
+                                                     std::to_string(*format->as_int()) + ", this one knows " +
+                                                     std::to_string(newest) + "); upgrade this node's plugin");
   return Ok{};
+}
+
+// The same for a handle of make_handle().
+inline Status check_handle(const VmArgs& args, std::string_view plugin, std::int64_t newest) {
+  return check_handle(args, "plugin", plugin, newest);
 }
 
 }  // namespace qarax::plugin

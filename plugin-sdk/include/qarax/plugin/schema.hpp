@@ -16,9 +16,16 @@ std::string json_schema(std::string_view ref_prefix = "#/components/schemas/");
 namespace detail {
 
 template <class M>
+concept IsOpenEnum = std::is_enum_v<M> && requires {
+  EnumNames<M>::kOpen;
+};
+
+template <class M>
 void append_type(std::string& out, std::string_view ref_prefix) {
   if constexpr (std::is_same_v<M, bool>) {
     out.append("\"type\":\"boolean\"");
+  } else if constexpr (IsOpenEnum<M>) {
+    out.append("\"type\":\"string\"");
   } else if constexpr (std::is_enum_v<M>) {
     out.append("\"type\":\"string\",\"enum\":[");
     for (std::size_t i = 0; i < std::size(EnumNames<M>::kNames); ++i) {

@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
+from ..types import UNSET, Unset
+
 T = TypeVar("T", bound="Version")
 
 
@@ -17,12 +19,14 @@ class Version:
         version (str): Of the program.
         api_version (str): Of this document, as info.version.
         node_protocol (int): Protocol spoken with the nodes.
+        revision (str | Unset): The commit that the program was built from; absent where it isn't known.
     """
 
     name: str
     version: str
     api_version: str
     node_protocol: int
+    revision: str | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -34,6 +38,8 @@ class Version:
 
         node_protocol = self.node_protocol
 
+        revision = self.revision
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -44,6 +50,8 @@ class Version:
                 "node_protocol": node_protocol,
             }
         )
+        if revision is not UNSET:
+            field_dict["revision"] = revision
 
         return field_dict
 
@@ -58,11 +66,14 @@ class Version:
 
         node_protocol = d.pop("node_protocol")
 
+        revision = d.pop("revision", UNSET)
+
         version = cls(
             name=name,
             version=version,
             api_version=api_version,
             node_protocol=node_protocol,
+            revision=revision,
         )
 
         version.additional_properties = d

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "qarax/core/plugin_state.hpp"
 #include "qarax/plugin/fields.hpp"
 #include "qarax/plugin/vm_status.hpp"
 
@@ -17,8 +18,6 @@ struct PluginFileConfig {
   std::string state_root{};  // absolute; the plugin's folder is the one of its short name in it, made with mode 0700
   RawJson offers{};          // an object: its members are added to a config that lacks them, if the schema has them
 };
-
-enum class PluginState { loading, loaded, refused };
 
 // The steps of the handshake, in the order in which they run. Each refuses with texts of its own.
 enum class LoadStep {

@@ -18,7 +18,8 @@ template <class T>
 struct Fields;  // specialised per document type
 
 // Names of an enum on the wire. Specialise with `static constexpr std::string_view kNames[]`, in order of value from 0,
-// and kUnknown, the value for a name that isn't known, as of a newer plugin.
+// and kUnknown, the value for a name that isn't known, as of a newer plugin. With `static constexpr bool kOpen = true`
+// the schema lists no names: generated clients refuse names that they don't list, so they couldn't read later ones.
 template <class E>
 struct EnumNames;
 
