@@ -11,7 +11,7 @@ inline constexpr std::int64_t kKillMs = 10'000;
 
 // The same for the VMM of a start that failed. Its guest has hardly run and has little to free, and the start's caller,
 // whose deadline may have passed, still waits for the reason.
-inline constexpr std::int64_t kUndoMs = 5'000;
+inline constexpr std::int64_t kFailedStartMs = 5'000;
 
 // At the agent's end, what calls get to come back once they are cancelled. Beyond that their callers are answered; the
 // next agent's recovery finds out what the calls did.

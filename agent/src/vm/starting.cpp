@@ -189,7 +189,7 @@ Result<VmStatus> Manager::launch(const VmPtr& vm, const Operation& operation, co
   if (error.step.empty()) error.step = std::string(core::to_string(command.action)) + "-vmm";
   if (error.log_tail.empty()) error.log_tail = vmm_log_tail(args.run_dir);
   // Kill the processes that the plugin may have left, so that a failed start means that nothing runs.
-  if (auto killed = processes_.kill({vm->id, document.incarnation}, CallLimits{}.within_ms(kUndoMs)); !killed) {
+  if (auto killed = processes_.kill({vm->id, document.incarnation}, CallLimits{}.within_ms(kFailedStartMs)); !killed) {
     // Handle and sockets stay, because the VMM still runs and must be reachable to be asked and ended.
     error.message += "; and its process could not be ended: " + killed.error().message;
     return error;
