@@ -136,7 +136,7 @@ TEST(Promises, AreNotTakenBackWhileAnotherStartReadsWhatIsReserved) {
   const auto second = promises.place([&]() -> Result<Choice> {
     auto read = both();
     // The first start is recorded just after the reservations were read, and its promise ends.
-    recorded = std::async(std::launch::async, [&] { first->kept.reset(); });
+    recorded = std::async(std::launch::async, [&] { first->kept = Promises::Kept(); });
     EXPECT_EQ(recorded.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout);
     return read;
   });
