@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "manager.hpp"
+#include "patience.hpp"
 #include "qarax/core/logging.hpp"
 #include "steps.hpp"
 
@@ -225,7 +226,7 @@ void Manager::shutdown(std::int64_t grace_ms) {
     const std::lock_guard admission(vm->admission_mutex);
     for (const auto& operation : vm->pending) operation->cancel();
   }
-  if (in_flight_.are_none_within(500)) return;
+  if (in_flight_.are_none_within(kCancelledMs)) return;
   // A plugin call that hangs delays neither its caller nor the agent's end. The next recovery finds what it did.
   for (const VmPtr& vm : all) {
     std::vector<OperationPtr> left;
