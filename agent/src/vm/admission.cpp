@@ -175,6 +175,21 @@ bool Manager::admit(const VmPtr& vm, const OperationPtr& operation) {
   return overtakes_something;
 }
 
+bool Manager::take_up_again(const VmPtr& vm, Command command) {
+  // Nobody waits for it yet. The server asks for the command again, and joins it.
+  const auto operation = std::make_shared<Operation>(std::move(command), [](const CommandResult&) {});
+  // Held so that shutdown() finds the command among the pending ones if it comes later.
+  const std::lock_guard node(vms_mutex_);
+  if (closed_) return false;
+  const std::lock_guard lock(vm->admission_mutex);
+  if (!vm->recovering || vm->dead || vm->revision != operation->command.revision) return false;
+  vm->recovering = false;
+  admit(vm, operation);
+  // Enqueued before the lock is released, so that no other command comes first.
+  enqueue_task(vm, [this, vm, operation] { return take_turn(vm, operation); });
+  return true;
+}
+
 bool Manager::cancel(const std::string& id, std::int64_t revision) {
   const VmPtr vm = find(id);
   if (!vm) return false;

@@ -47,6 +47,12 @@ VmStatus Manager::ended_status(const VmPtr& vm) {
   return std::move(*seen);
 }
 
+Result<std::int64_t> Manager::timeout_of_stop(const Command& command) const {
+  if (command.document.empty()) return options_.stop_timeout_ms;
+  QARAX_TRY(const auto wanted, decode<core::StopCommand>(std::string_view(command.document), Unknown::ignore));
+  return wanted.timeout_ms > 0 ? wanted.timeout_ms : options_.stop_timeout_ms;
+}
+
 Result<VmStatus> Manager::stop(const VmPtr& vm, const Command& command, int cancel_fd, StopMode mode) {
   const bool force = mode == StopMode::force;
   if (!vm->folder.exists()) {
@@ -67,9 +73,8 @@ Result<VmStatus> Manager::stop(const VmPtr& vm, const Command& command, int canc
     stop_args.vm = *args;
     stop_args.mode = mode;
     stop_args.timeout_ms = options_.stop_timeout_ms;
-    if (!force && !command.document.empty()) {
-      QARAX_TRY(const auto wanted, decode<core::StopCommand>(std::string_view(command.document), Unknown::ignore));
-      if (wanted.timeout_ms > 0) stop_args.timeout_ms = wanted.timeout_ms;
+    if (!force) {
+      QARAX_TRY(stop_args.timeout_ms, timeout_of_stop(command));
     }
     stopped = (*driver)->stop(call, stop_args);
   }

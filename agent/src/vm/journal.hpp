@@ -32,7 +32,8 @@ struct JournalRecord {
   std::int64_t incarnation = 0;
   RawJson status{};  // VmStatus after it: result, exit
   RawJson error{};   // Error of a result that failed
-  // Of an intent that a restart has to know more of than its name: the command's document, and the VM's state then.
+  // Of the intent of a resize, a snapshot or a stop, which a restart has to know more of than its name: the command's
+  // document (earlier agents left it out of a stop's), and the VM's state then.
   RawJson document{};
   VmState before = VmState::unknown;
 };

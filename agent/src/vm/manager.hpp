@@ -83,6 +83,9 @@ class Manager final : public VmManager {
   CommandResult judge_deleted(const Command& asked);
   // The caller holds the VM's admission_mutex. True: something is under way that the command has to overtake.
   bool admit(const VmPtr& vm, const OperationPtr& operation);
+  // A recovery takes the command again that the agent's end has interrupted: it ends the VM, and was acknowledged. The
+  // command is the next task of the strand. False: the agent is ending, or a command has overtaken the recovery.
+  bool take_up_again(const VmPtr& vm, Command command);
   void missed_deadline(const VmPtr& vm, const OperationPtr& operation);
   void finish(const VmPtr& vm, const OperationPtr& operation, const CommandResult& result);
 
@@ -132,6 +135,7 @@ class Manager final : public VmManager {
   VmStatus ended_status(const VmPtr& vm);
   static VmStatus ended_without_plugin(const Result<Process>& process);
   Result<VmStatus> stop(const VmPtr& vm, const Command& command, int cancel_fd, StopMode mode);
+  Result<std::int64_t> timeout_of_stop(const Command& command) const;  // ms; the error is of its document
   bool may_run(const VmPtr& vm);
   Status end_strays(const VmPtr& vm);
   Status end_what_lives(const VmPtr& vm, VmStatus& stopped);

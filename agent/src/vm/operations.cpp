@@ -237,7 +237,10 @@ Status Manager::note_intent(const VmPtr& vm, const Command& command) {
   }
   if (vm->journal) {
     JournalRecord record = record_of(RecordKind::intent, command);
-    if (command.action == core::Action::resize || command.action == core::Action::snapshot) {
+    const bool is_taken_up_again = command.action == core::Action::resize || command.action == core::Action::snapshot ||
+                                   command.action == core::Action::stop;
+    // The command fails by a document that isn't JSON, which in the journal would make the record unreadable.
+    if (is_taken_up_again && json::parse(command.document)) {
       record.document.text = command.document;
       record.before = reports_.status_of(vm->known).state;
     }

@@ -144,11 +144,29 @@ Result<VmStatus> Manager::Recovery::undo_restore(Driver& driver) {
 }
 
 auto Manager::Recovery::settle() -> Step {
+  if (const Step carried_on = carry_on_stop()) return carried_on;
   settle_interrupted();
   if (status_.state == VmState::shutdown && !was_shutdown()) manager_.record_exit(vm_, status_);
   // Commands are admitted before the report: whoever reads it may send one at once.
   if (admit_commands() && publish(status_))
     core::logger("vm")->info("recovered vm={} state={}", vm_->id, to_string(status_.state));
+  return Outcome{Next::done};
+}
+
+// A stop was acknowledged, and the guest may still be shutting down by it: it is neither undone nor finished. It goes
+// on as a command with its whole time, since nobody has measured what was left of that. nullopt: there is none to carry
+// on.
+auto Manager::Recovery::carry_on_stop() -> Step {
+  auto stop = interrupted_stop(*vm_->journal, vm_->id);
+  if (!stop || core::judge(stop->action, status_.state) != core::Verdict::proceed) return std::nullopt;
+  if (vm_->highest_revision() != stop->revision) return std::nullopt;
+  core::logger("vm")->warn("an interrupted {} is carried on vm={} revision={}", core::to_string(stop->action), vm_->id,
+                           stop->revision);
+  std::int64_t ms = kUndoMs;
+  if (const auto timeout = manager_.timeout_of_stop(*stop); timeout && stop->action == core::Action::stop)
+    ms += *timeout;
+  stop->deadline_ns = CallLimits{}.within_ms(ms).deadline_ns;
+  if (manager_.take_up_again(vm_, std::move(*stop))) publish(status_);
   return Outcome{Next::done};
 }
 

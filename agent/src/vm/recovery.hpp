@@ -57,6 +57,9 @@ class Manager::Recovery {
   Result<VmStatus> carry_through(const JournalRecord& intent);
   Result<VmStatus> undo_restore(Driver& driver);
 
+  // settle()
+  std::optional<Outcome> carry_on_stop();
+
   // settle(), undo_first_start()
   void settle_interrupted();
 
