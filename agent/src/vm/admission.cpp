@@ -34,7 +34,7 @@ Error still_recovering(const Command& command) {
       "recovering");
 }
 
-// The caller of these three holds the VM's admission_mutex.
+// The caller of these four holds the VM's admission_mutex.
 
 // A command that comes too late, or one that was answered already. nullopt: it is neither.
 std::optional<CommandResult> answer_from_memory(const Vm& vm, const Command& asked, const core::VmReport& last) {
@@ -50,6 +50,13 @@ std::shared_ptr<Operation> same_under_way(const Vm& vm, const Command& asked) {
   for (const auto& other : vm.pending)
     if (other->command.revision == asked.revision && other->command.step == asked.step) return other;
   return nullptr;
+}
+
+// The VM takes only commands that overtake. After a recovery that gave up this holds of the interrupted command alone,
+// until the VM's state is known: a refusal would tell its caller that it failed, and nobody knows.
+bool must_wait(const Vm& vm, const Command& asked, const core::VmReport& last) {
+  if (overtakes(asked.action)) return false;
+  return vm.recovering || (vm.interrupted == asked.revision && last.status.state == VmState::unknown);
 }
 
 // A command that overtakes makes all else pointless: it is told to end at once. False: nothing is under way.
@@ -149,7 +156,7 @@ std::shared_ptr<CommandTicket> Manager::execute(Command command, std::function<v
       if (same->join([operation](const CommandResult& result) { operation->answer(result); })) return same;
       return answer({last, still_running(asked)});
     }
-    if (vm->recovering && !overtakes(asked.action)) return answer({last, still_recovering(asked)});
+    if (must_wait(*vm, asked, last)) return answer({last, still_recovering(asked)});
     overtakes_something = admit(vm, operation);
   }
   enqueue_task(vm, [this, vm, operation] { return take_turn(vm, operation); });
@@ -163,6 +170,7 @@ bool Manager::admit(const VmPtr& vm, const OperationPtr& operation) {
     vm->revision = command.revision;
     vm->results.clear();
   }
+  vm->interrupted.reset();  // by a later command, or by the same one, which is carried out after all
   const bool overtakes_something = overtakes(command.action) && cancel_all(*vm);
   // The operation is complete before another thread can see it: a delete that abandons the VM may finish it at once.
   if (command.deadline_ns != 0)

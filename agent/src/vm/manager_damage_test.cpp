@@ -144,6 +144,50 @@ TEST_F(DamagedVmTest, AForceStopEndsWhatNoRecordNames) {
   }
 }
 
+// The agent was killed between the end of the start and its answer, and the next one can't ask the plugin.
+TEST_F(DamagedVmTest, WhatWasFinishedIsToldThoughNobodyKnowsHowTheVmIs) {
+  starts_spawn({"wait"});
+  ASSERT_TRUE(run(command(Action::start, 1)).outcome);
+  driver_.fail_recover = true;
+  open();
+  ASSERT_EQ(settled().status.state, VmState::unknown);
+  const auto started = run(command(Action::start, 1));
+  EXPECT_TRUE(started.outcome) << started.outcome.error().message;
+  EXPECT_EQ(started.report.status.state, VmState::unknown);
+  EXPECT_EQ(started.report.session, session_);
+  // Nor is a command refused that was interrupted: it may have been carried out.
+  interrupt(command(Action::pause, 2), VmState::running);
+  open();
+  ASSERT_EQ(settled().status.state, VmState::unknown);
+  EXPECT_EQ(run(command(Action::pause, 2)).outcome.error().reason, "recovering");
+  driver_.inspected = VmState::running;
+  manager_->look_again(vm_);
+  told([](const core::VmReport& report) { return report.status.state == VmState::running; });
+  EXPECT_TRUE(run(command(Action::pause, 2)).outcome) << "carried out as soon as the state is known";
+}
+
+TEST_F(DamagedVmTest, AnInterruptedForceStopIsCarriedOutThoughNobodyKnowsHowTheVmIs) {
+  starts_spawn({"wait"});
+  ASSERT_TRUE(run(command(Action::start, 1)).outcome);
+  interrupt(command(Action::force_stop, 2), VmState::running);
+  driver_.fail_recover = true;
+  open();
+  told([](const core::VmReport& report) { return report.status.state == VmState::shutdown; });
+  EXPECT_FALSE(lives(1));
+}
+
+// It is asked again and again as long as its VMM lives and its plugin isn't there.
+TEST_F(DamagedVmTest, WhatWasFinishedIsToldWhileTheRecoveryGoesOn) {
+  starts_spawn({"wait"});
+  ASSERT_TRUE(run(command(Action::start, 1)).outcome);
+  close();
+  rewrite_document([](VmDocument& document) { document.hypervisor = "removed"; });
+  open();
+  told([](const core::VmReport& report) { return report.status.status_reason.find("tried ") != std::string::npos; });
+  EXPECT_TRUE(run(command(Action::start, 1)).outcome);
+  EXPECT_EQ(run(command(Action::pause, 2)).outcome.error().reason, "recovering");
+}
+
 TEST_F(DamagedVmTest, AnEndWhileTheAgentWasAwayIsToldThoughNoPluginCanBeAsked) {
   start_with_an_end();
   close();

@@ -57,7 +57,7 @@ bool Manager::Recovery::was_never_started() {
 }
 
 auto Manager::Recovery::undo_first_start() -> Outcome {
-  raise_revision();
+  read_numbers();
   status_ = status_with(VmState::shutdown, "its start was interrupted and undone");
   settle_interrupted();
   admit_commands();
@@ -78,7 +78,7 @@ auto Manager::Recovery::open_journal() -> Step {
     if (!journal) return unreadable(journal.error());
     vm_->journal.emplace(std::move(*journal));
   }
-  raise_revision();
+  read_numbers();
   if (has_been_ended()) return Outcome{Next::done};
   return std::nullopt;
 }
@@ -172,37 +172,47 @@ auto Manager::Recovery::carry_on_stop() -> Step {
 
 // The caller of a command that the agent's end interrupted can ask for its result again and hears what became of it.
 void Manager::Recovery::settle_interrupted() {
-  CommandResult settled;
-  JournalRecord result;
-  if (const JournalRecord* intent = interrupted_command(*vm_->journal)) {
-    result = *intent;
-    result.kind = RecordKind::result;
-    result.status.text = encode(status_);
-    result.document = {};
-    if (auto why = why_unfinished(*intent, status_, broken_, vm_->folder.path())) {
-      result.error.text = encode(*why);
-      settled.outcome = std::move(*why);
-    }
-    core::logger("vm")->warn("a command was interrupted vm={} action={} revision={} finished={}", vm_->id,
-                             result.action, result.revision, settled.outcome.ok());
-    log_unless(vm_->journal->append(result, Outlives::agent), "what became of it could not be kept", vm_->id);
-  } else if (const JournalRecord* last = latest(*vm_->journal, RecordKind::result)) {
-    result = *last;
-    if (result.error.text != "null")
-      settled.outcome = decode_error(result.error.text).value_or(make_error(Code::unknown, "the command failed"));
-  } else {
-    return;
+  const JournalRecord* intent = interrupted_command(*vm_->journal);
+  if (intent == nullptr) return load_last_result();
+  JournalRecord result = *intent;
+  result.kind = RecordKind::result;
+  result.status.text = encode(status_);
+  result.document = {};
+  Status outcome = Ok{};
+  if (auto why = why_unfinished(*intent, status_, broken_, vm_->folder.path())) {
+    result.error.text = encode(*why);
+    outcome = std::move(*why);
   }
+  core::logger("vm")->warn("a command was interrupted vm={} action={} revision={} finished={}", vm_->id, result.action,
+                           result.revision, outcome.ok());
+  log_unless(vm_->journal->append(result, Outlives::agent), "what became of it could not be kept", vm_->id);
+  remember(result, std::move(outcome));
+}
+
+void Manager::Recovery::load_last_result() {
+  const JournalRecord* last = latest(*vm_->journal, RecordKind::result);
+  if (last == nullptr) return;
+  Status outcome = Ok{};
+  if (last->error.text != "null")
+    outcome = decode_error(last->error.text).value_or(make_error(Code::unknown, "the command failed"));
+  remember(*last, std::move(outcome));
+}
+
+void Manager::Recovery::remember(const JournalRecord& result, Status outcome) {
   // Recorded like a published report: who asks again may be quicker than the report that everybody gets.
   const auto report = manager_.reports_.record_if_current(vm_->known, vm_->facts(status_), epoch_);
   if (!report) return;
-  settled.report = *report;
+  CommandResult settled{*report, std::move(outcome)};
   const JournalRecord* intent = latest(*vm_->journal, RecordKind::intent);
   if (settled.outcome.ok() && result.action == core::to_string(core::Action::snapshot) && intent != nullptr &&
       intent->revision == result.revision)
     Snapshots::add_facts(*vm_, intent->document.text, settled.report);
   const std::lock_guard lock(vm_->admission_mutex);
-  if (result.revision == vm_->revision) vm_->results.emplace_back(result.step, settled);
+  if (result.revision != vm_->revision) return;
+  // An attempt that failed may have told of it already, with the report of then.
+  std::erase_if(vm_->results, [&](const auto& known) { return known.first == result.step; });
+  vm_->results.emplace_back(result.step, settled);
+  vm_->interrupted.reset();
 }
 
 void Manager::Recovery::conclude(const Outcome& outcome) {
@@ -221,7 +231,9 @@ void Manager::Recovery::conclude(const Outcome& outcome) {
 void Manager::Recovery::try_again(const std::string& reason) {
   core::logger("vm")->warn("a recovery is tried again vm={} attempt={} reason={}", vm_->id, attempt_,
                            core::log_value(reason));
-  publish(status_with(VmState::unknown, "recovering, tried " + std::to_string(attempt_) + " times: " + reason));
+  status_ = status_with(VmState::unknown, "recovering, tried " + std::to_string(attempt_) + " times: " + reason);
+  load_result_of_finished();
+  publish(status_);
   repeat_in(std::min<std::int64_t>(std::int64_t{kRetryMs} * attempt_, kLastRetryMs), attempt_ + 1);
 }
 
@@ -236,9 +248,19 @@ void Manager::Recovery::wait_for_plugin(const std::string& reason) {
 }
 
 void Manager::Recovery::give_up(const std::string& reason) {
-  admit_commands();
   core::logger("vm")->error("the VM could not be recovered vm={} reason={}", vm_->id, core::log_value(reason));
-  publish(status_with(VmState::unknown, reason));
+  status_ = status_with(VmState::unknown, reason);
+  // A force-stop is carried out whatever is known of the VM.
+  if (vm_->journal && carry_on_stop()) return;
+  load_result_of_finished();
+  admit_commands();
+  publish(status_);
+}
+
+// A command that had come to its end before the agent did isn't judged anew where the VM is unknown now: whoever asks
+// for it again hears its end.
+void Manager::Recovery::load_result_of_finished() {
+  if (vm_->journal && interrupted_command(*vm_->journal) == nullptr) load_last_result();
 }
 
 void Manager::Recovery::repeat_in(std::int64_t ms, int attempt) {
@@ -267,9 +289,11 @@ bool Manager::Recovery::admit_commands() {
   return std::exchange(vm_->recovering, false);
 }
 
-void Manager::Recovery::raise_revision() {
+void Manager::Recovery::read_numbers() {
+  const JournalRecord* intent = interrupted_command(*vm_->journal);
   const std::lock_guard lock(vm_->admission_mutex);
   for (const auto& record : vm_->journal->records()) vm_->revision = std::max(vm_->revision, record.revision);
+  if (intent != nullptr && intent->revision == vm_->revision) vm_->interrupted = intent->revision;
 }
 
 bool Manager::Recovery::publish(const VmStatus& status) {

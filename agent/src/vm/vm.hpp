@@ -82,6 +82,9 @@ struct Vm {
   std::vector<std::pair<std::int32_t, CommandResult>> results;  // (step, result)
   std::vector<std::shared_ptr<Operation>> pending;              // taken and not finished
   bool recovering = false;
+  // The revision of the command that the agent's end has interrupted, as the journal says, until it is settled what
+  // became of it. It stays when the recovery gives up.
+  std::optional<std::int64_t> interrupted;
   bool looking = false;  // a look at it is queued already
   bool dead = false;     // deleted under that call: nothing is done or said for it any more
   bool is_dead();
