@@ -61,6 +61,10 @@ class Journal {
   std::vector<JournalRecord> records_;
 };
 
+// The highest revision in a journal that open() refuses, of the records that are whole, also behind the damage; 0: none
+// can be read.
+std::int64_t highest_revision_in(const std::string& path);
+
 std::uint32_t crc32(std::string_view data);  // IEEE 802.3
 
 }  // namespace qarax::agent

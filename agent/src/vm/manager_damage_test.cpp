@@ -228,6 +228,51 @@ TEST_F(DamagedVmTest, ANewerAgentsDocumentAsksForAnUpgrade) {
   EXPECT_EQ(document.error().reason, "node-outdated") << document.error().message;
 }
 
+// A server that doesn't know the VM takes revision 0 for a recovery that goes on, and neither adopts nor removes it.
+TEST_F(DamagedVmTest, WhatCantBeReadHasARevisionAllTheSame) {
+  const auto kept = [&] {
+    for (core::KeptVm& one : manager_->kept({}))
+      if (one.report.vm == vm_) return one;
+    return core::KeptVm{};
+  };
+  const auto is_removed = [&] { return run(command(Action::remove, kept().report.revision + 1)).report.deleted; };
+  const auto make = [&] {
+    vm_ = core::new_uuid();
+    run(command(Action::start, 7));
+    run(command(Action::force_stop, 8));
+    close();
+    return *core::read_file(vm_folder() + "/journal");
+  };
+  std::string journal = make();
+  journal[8] = '!';  // the first record's first byte
+  ASSERT_TRUE(core::write_file_durably(vm_folder() + "/journal", journal));
+  open();
+  EXPECT_EQ(settled().revision, 8) << "what is whole is read";
+  EXPECT_EQ(kept().problem, "") << "its document tells all that an adopt needs";
+  EXPECT_TRUE(is_removed());
+  make();
+  ASSERT_TRUE(core::write_file_durably(vm_folder() + "/vm.json", "{"));
+  open();
+  EXPECT_EQ(settled().revision, 8) << "the journal is none the worse for it";
+  EXPECT_NE(kept().problem, "");
+  EXPECT_TRUE(is_removed());
+  make();
+  ASSERT_TRUE(core::write_file_durably(vm_folder() + "/vm.json", "{"));
+  ASSERT_TRUE(core::write_file_durably(vm_folder() + "/journal", std::string(100, '!')));
+  open();
+  EXPECT_GT(settled().revision, 0);
+  EXPECT_TRUE(is_removed());
+  // One that may be readable later is removed when somebody asks for it, and adopted only with its real revision.
+  make();
+  std::filesystem::remove(vm_folder() + "/journal");
+  std::filesystem::create_directory(vm_folder() + "/journal");
+  open();
+  told([](const core::VmReport& report) { return report.status.status_reason.find("tried ") != std::string::npos; });
+  EXPECT_GT(kept().report.revision, 0);
+  EXPECT_NE(kept().problem, "");
+  EXPECT_TRUE(is_removed());
+}
+
 TEST_F(DamagedVmTest, AStartBeginsAnotherJournalWhereOneIsDamaged) {
   driver_.inspected = VmState::running;
   run(command(Action::start, 1));

@@ -232,6 +232,10 @@ void Manager::Recovery::try_again(const std::string& reason) {
   core::logger("vm")->warn("a recovery is tried again vm={} attempt={} reason={}", vm_->id, attempt_,
                            core::log_value(reason));
   status_ = status_with(VmState::unknown, "recovering, tried " + std::to_string(attempt_) + " times: " + reason);
+  if (!vm_->journal) {
+    const std::lock_guard lock(vm_->admission_mutex);
+    vm_->unread = reason;
+  }
   load_result_of_finished();
   publish(status_);
   repeat_in(std::min<std::int64_t>(std::int64_t{kRetryMs} * attempt_, kLastRetryMs), attempt_ + 1);
@@ -250,6 +254,7 @@ void Manager::Recovery::wait_for_plugin(const std::string& reason) {
 void Manager::Recovery::give_up(const std::string& reason) {
   core::logger("vm")->error("the VM could not be recovered vm={} reason={}", vm_->id, core::log_value(reason));
   status_ = status_with(VmState::unknown, reason);
+  salvage_revision();
   // A force-stop is carried out whatever is known of the VM.
   if (vm_->journal && carry_on_stop()) return;
   load_result_of_finished();
@@ -294,6 +299,24 @@ void Manager::Recovery::read_numbers() {
   const std::lock_guard lock(vm_->admission_mutex);
   for (const auto& record : vm_->journal->records()) vm_->revision = std::max(vm_->revision, record.revision);
   if (intent != nullptr && intent->revision == vm_->revision) vm_->interrupted = intent->revision;
+  vm_->unread.clear();
+}
+
+// The server takes revision 0 for a VM that is still being recovered, and waits. Each VM with a folder was commanded
+// once at least, and what can still be read of a damaged journal keeps the next revision above the last.
+void Manager::Recovery::salvage_revision() {
+  std::int64_t highest = 1;
+  if (!vm_->journal) {
+    if (auto journal = vm_->folder.open_journal(After::agent)) {
+      vm_->journal.emplace(std::move(*journal));
+      read_numbers();
+    } else {
+      highest = std::max(highest, vm_->folder.highest_revision_in_journal());
+    }
+  }
+  const std::lock_guard lock(vm_->admission_mutex);
+  vm_->revision = std::max(vm_->revision, highest);
+  vm_->unread.clear();
 }
 
 bool Manager::Recovery::publish(const VmStatus& status) {

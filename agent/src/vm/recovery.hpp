@@ -77,6 +77,7 @@ class Manager::Recovery {
   bool is_overtaken();
   bool admit_commands();
   void read_numbers();  // the highest revision of the journal, and which command was interrupted
+  void salvage_revision();
   bool publish(const VmStatus& status);
 
   Manager& manager_;

@@ -85,6 +85,8 @@ struct Vm {
   // The revision of the command that the agent's end has interrupted, as the journal says, until it is settled what
   // became of it. It stays when the recovery gives up.
   std::optional<std::int64_t> interrupted;
+  // Why the recovery, which goes on, hasn't read `revision` from the journal yet; empty: it has, or hasn't tried.
+  std::string unread;
   bool looking = false;  // a look at it is queued already
   bool dead = false;     // deleted under that call: nothing is done or said for it any more
   bool is_dead();

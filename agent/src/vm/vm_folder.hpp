@@ -43,6 +43,7 @@ class VmFolder {
   Status write_handle(std::string_view handle) const;
   Status remove_handle() const;  // not waited for: after a loss of power no handle is looked at
   Result<Journal> open_journal(After after) const { return Journal::open(path_ + "/journal", after); }
+  std::int64_t highest_revision_in_journal() const { return highest_revision_in(path_ + "/journal"); }
   // An empty one in place of one that is damaged, which is kept beside it; named for good with the next document.
   Result<Journal> begin_journal_anew(std::int64_t revision) const;
   // Run folders of incarnations before `keep`; their console logs go with them.
