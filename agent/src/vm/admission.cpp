@@ -34,7 +34,7 @@ Error still_recovering(const Command& command) {
       "recovering");
 }
 
-// The caller of these four holds the VM's admission_mutex.
+// The caller of these five holds the VM's admission_mutex.
 
 // A command that comes too late, or one that was answered already. nullopt: it is neither.
 std::optional<CommandResult> answer_from_memory(const Vm& vm, const Command& asked, const core::VmReport& last) {
@@ -50,6 +50,28 @@ std::shared_ptr<Operation> same_under_way(const Vm& vm, const Command& asked) {
   for (const auto& other : vm.pending)
     if (other->command.revision == asked.revision && other->command.step == asked.step) return other;
   return nullptr;
+}
+
+// The command was cancelled before the VM was recovered, and that recovery may never come to its end: its job would
+// wait for ever. nullopt: it wasn't, or the journal may still say what became of it.
+std::optional<CommandResult> answer_cancelled(Vm& vm, const Command& asked, const core::VmReport& last) {
+  if (vm.cancelled != asked.revision || overtakes(asked.action) || !vm.is_journal_read) return std::nullopt;
+  const bool was_begun = vm.interrupted == asked.revision;
+  if (was_begun && !(vm.is_stuck && last.status.state == VmState::unknown)) return std::nullopt;
+  const std::string which = "the " + std::string(core::to_string(asked.action)) + " of VM " + asked.vm;
+  CommandResult result{last, was_begun
+                                 ? make_error(Code::aborted,
+                                              "the node agent ended during " + which +
+                                                  ", and what became of it can't be told: " + last.status.status_reason,
+                                              "interrupted")
+                                 : make_error(Code::cancelled, which + " was cancelled before it was begun")};
+  // Who asks again hears the same, and a late copy of the command isn't carried out.
+  if (asked.revision > vm.revision) {
+    vm.revision = asked.revision;
+    vm.results.clear();
+  }
+  vm.results.emplace_back(asked.step, result);
+  return result;
 }
 
 // The VM takes only commands that overtake. After a recovery that gave up this holds of the interrupted command alone,
@@ -156,6 +178,7 @@ std::shared_ptr<CommandTicket> Manager::execute(Command command, std::function<v
       if (same->join([operation](const CommandResult& result) { operation->answer(result); })) return same;
       return answer({last, still_running(asked)});
     }
+    if (auto cancelled = answer_cancelled(*vm, asked, last)) return answer(std::move(*cancelled));
     if (must_wait(*vm, asked, last)) return answer({last, still_recovering(asked)});
     overtakes_something = admit(vm, operation);
   }
@@ -208,6 +231,8 @@ bool Manager::cancel(const std::string& id, std::int64_t revision) {
     operation->cancel();
     found = true;
   }
+  // The command that it is for is refused, and asked for again, until the VM is recovered.
+  if (!found && (vm->recovering || vm->interrupted)) vm->cancelled = std::max(vm->cancelled, revision);
   return found;
 }
 

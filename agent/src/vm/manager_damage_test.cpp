@@ -176,6 +176,61 @@ TEST_F(DamagedVmTest, AnInterruptedForceStopIsCarriedOutThoughNobodyKnowsHowTheV
   EXPECT_FALSE(lives(1));
 }
 
+// Its plugin is refused by now: the recovery goes on until it is there, and a job mustn't wait for that.
+TEST_F(DamagedVmTest, ACancelEndsACommandOfAVmThatIsNeverRecovered) {
+  starts_spawn({"wait"});
+  ASSERT_TRUE(run(command(Action::start, 1)).outcome);
+  close();
+  rewrite_document([](VmDocument& document) { document.hypervisor = "removed"; });
+  open();
+  const auto fails = [](const core::VmReport& report) {
+    return report.status.status_reason.find("tried ") != std::string::npos;
+  };
+  told(fails);
+  EXPECT_EQ(run(command(Action::pause, 2)).outcome.error().reason, "recovering");
+  EXPECT_FALSE(manager_->cancel(vm_, 2)) << "there is nothing to break off";
+  EXPECT_EQ(run(command(Action::pause, 2)).outcome.error().code, Code::cancelled);
+  EXPECT_EQ(run(command(Action::pause, 2)).outcome.error().code, Code::cancelled);
+  EXPECT_EQ(run(command(Action::pause, 1)).outcome.error().reason, "stale-revision");
+  EXPECT_EQ(run(command(Action::pause, 3)).outcome.error().reason, "recovering");
+  // Of one that was begun nobody knows what became of it.
+  interrupt(command(Action::pause, 4), VmState::running);
+  open();
+  told(fails);
+  EXPECT_EQ(run(command(Action::pause, 4)).outcome.error().reason, "recovering");
+  manager_->cancel(vm_, 4);
+  EXPECT_EQ(run(command(Action::pause, 4)).outcome.error().reason, "interrupted");
+  EXPECT_TRUE(run(command(Action::force_stop, 5)).outcome);
+}
+
+TEST_F(DamagedVmTest, ACancelEndsTheInterruptedCommandOfAVmThatWasGivenUp) {
+  starts_spawn({"wait"});
+  ASSERT_TRUE(run(command(Action::start, 1)).outcome);
+  interrupt(command(Action::pause, 2), VmState::running);
+  driver_.fail_recover = true;
+  open();
+  settled();
+  manager_->cancel(vm_, 2);
+  EXPECT_EQ(run(command(Action::pause, 2)).outcome.error().reason, "interrupted");
+}
+
+// A recovery that does come to its end says what became of the command.
+TEST_F(ManagerTest, ACancelWhileARecoveryGoesOnWaitsForWhatItFinds) {
+  driver_.inspected = VmState::running;
+  run(command(Action::start, 1));
+  interrupt(command(Action::stop, 2), VmState::running);
+  driver_.deaf_recover = true;
+  driver_.recoveries = 0;
+  open();
+  while (driver_.recoveries == 0) std::this_thread::yield();
+  manager_->cancel(vm_, 2);
+  EXPECT_EQ(run(command(Action::stop, 2)).outcome.error().reason, "recovering");
+  driver_.release();
+  EXPECT_EQ(settled().status.state, VmState::running);
+  EXPECT_EQ(run(command(Action::stop, 2)).outcome.error().reason, "interrupted");
+  EXPECT_EQ(driver_.stops, 0) << "nobody wants it any more";
+}
+
 // It is asked again and again as long as its VMM lives and its plugin isn't there.
 TEST_F(DamagedVmTest, WhatWasFinishedIsToldWhileTheRecoveryGoesOn) {
   starts_spawn({"wait"});

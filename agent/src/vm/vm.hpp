@@ -85,6 +85,10 @@ struct Vm {
   // The revision of the command that the agent's end has interrupted, as the journal says, until it is settled what
   // became of it. It stays when the recovery gives up.
   std::optional<std::int64_t> interrupted;
+  bool is_journal_read = false;  // by a recovery: `revision` and `interrupted` are what the journal says
+  bool is_stuck = false;         // an attempt to recover it has failed
+  // The revision of a Cancel that came before the VM was recovered, and found no command under way; 0: none did.
+  std::int64_t cancelled = 0;
   // Why the recovery, which goes on, hasn't read `revision` from the journal yet; empty: it has, or hasn't tried.
   std::string unread;
   bool looking = false;  // a look at it is queued already

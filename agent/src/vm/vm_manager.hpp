@@ -62,7 +62,9 @@ class VmManager {
   // recovering).
   virtual std::shared_ptr<CommandTicket> execute(Command command, std::function<void(CommandResult)> done) = 0;
   // Any thread; returns at once. What is under way for this VM with this revision is broken off; its callers hear of it
-  // as its end. Whether there was anything.
+  // as its end. Whether there was anything. While a VM is being recovered this is remembered: that command, asked for
+  // later, is answered CANCELLED where it never began, and ABORTED "interrupted" where the agent's end interrupted it
+  // and the recovery doesn't come to an end.
   virtual bool cancel(const std::string& vm, std::int64_t revision) = 0;
 
   // Any thread; only enqueues. The server's words about a VM are others now; its report shows when they are kept.
