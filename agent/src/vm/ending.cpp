@@ -64,7 +64,8 @@ Result<VmStatus> Manager::stop(const VmPtr& vm, const Command& command, int canc
     QARAX_CHECK(processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs)));
     return status_with(VmState::shutdown, "killed on request; its folder's document can't be read, delete it");
   }
-  const DriverCall call = call_for(vm, {command.deadline_ns, cancel_fd}, command.request_id);
+  DriverCall call = call_for(vm, {command.deadline_ns, cancel_fd}, command.request_id);
+  call.progress = progress_.of(vm->id, command.revision);
   auto driver = drivers_.find(vm->document.hypervisor);
   auto args = args_for(*vm, processes_);
   Result<VmStatus> stopped = make_error(Code::unavailable, "its plugin can't be asked", "hypervisor-unavailable");

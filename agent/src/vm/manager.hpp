@@ -17,6 +17,7 @@
 #include "driver_calls.hpp"
 #include "in_flight.hpp"
 #include "process_service.hpp"
+#include "progress_feed.hpp"
 #include "qarax/core/clock.hpp"
 #include "qarax/core/worker_pool.hpp"
 #include "reports.hpp"
@@ -54,6 +55,8 @@ class Manager final : public VmManager {
   Result<Counters> counters(const std::string& vm, std::int64_t deadline_ns) override;
   std::vector<core::VmReport> subscribe(Listener listener, std::uint64_t& id) override;
   void unsubscribe(std::uint64_t id) override;
+  void on_progress(ProgressListener listener) override { progress_.listen(std::move(listener)); }
+  std::vector<core::CommandProgress> progress() override { return progress_.latest(); }
   std::vector<core::KeptVm> kept(const std::vector<std::string>& deleted_of) override;
   std::vector<core::Leftover> leftovers(bool collect, const std::vector<std::string>& owned) override;
   HostShutdown stop_guests(std::int64_t timeout_ms) override;
@@ -115,6 +118,8 @@ class Manager final : public VmManager {
   void tell_failure(const Command& command, Error& error) const;
   static void keep_result(const VmPtr& vm, const Command& command, const VmStatus& after, const Status& outcome);
   Result<VmStatus> perform(const VmPtr& vm, Operation& operation);
+  // The call of a command, which tells how far it is.
+  DriverCall call_of(const VmPtr& vm, const Operation& operation);
   static Status check_arrival(const Command& command, const VmStatus& said);  // it is what was asked for
   Status note_intent(const VmPtr& vm, const Command& command);
   VmStatus truth_after_failure(const VmPtr& vm, const Command& command, const VmStatus& before);
@@ -188,6 +193,7 @@ class Manager final : public VmManager {
   const core::Clock& clock_;
   Reports reports_;
   const Snapshots snapshots_;
+  ProgressFeed progress_;
   const std::string vms_dir_;
   Tombstones tombstones_;
 

@@ -104,6 +104,7 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   }
   Result<VmStatus> snapshot(const DriverCall& call, const SnapshotArgs&) override {
     std::ofstream(in_folder(call)) << "memory";
+    if (call.progress) call.progress("memory", 3, 4);
     if (fail_snapshot) return make_error(full_disk ? Code::resource_exhausted : Code::internal, snapshot_words);
     return state(snapshot_leaves.load());
   }

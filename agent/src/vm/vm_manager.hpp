@@ -82,6 +82,13 @@ class VmManager {
   virtual std::vector<core::VmReport> subscribe(Listener listener, std::uint64_t& id) = 0;
   virtual void unsubscribe(std::uint64_t id) = 0;
 
+  // How far commands are, as their plugins tell it; one listener, null: none. It isn't running any more when the next
+  // one is set. It must only enqueue.
+  using ProgressListener = std::function<void(const core::CommandProgress&)>;
+  virtual void on_progress(ProgressListener listener) = 0;
+  // Of the commands under way; any thread.
+  virtual std::vector<core::CommandProgress> progress() = 0;
+
   // What is kept of every VM, and of those of `deleted_of` that were deleted here by command. Any thread; reads files.
   virtual std::vector<core::KeptVm> kept(const std::vector<std::string>& deleted_of) = 0;
 
