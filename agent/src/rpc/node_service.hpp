@@ -46,6 +46,8 @@ class NodeService final : public node::v1::Node::CallbackService {
 
   // A plugin described itself anew: every watcher is told. Any thread; only enqueues.
   void node_changed();
+  // A command has come further: every watcher is told. Any thread; only enqueues.
+  void command_progressed(const core::CommandProgress& progress);
   // For what may block on a VMM. Any thread; only enqueues.
   void ask(std::function<void()> work) { asking_.post(std::move(work)); }
   // Ends every stream; before grpc::Server::Shutdown, which would wait for them.
