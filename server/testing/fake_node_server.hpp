@@ -7,6 +7,8 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "fake_node.hpp"
 #include "qarax/node/v1/node.grpc.pb.h"
@@ -22,8 +24,9 @@ class FakeNodeServer final : public node::v1::Node::Service {
   void start();  // on the same port
   // On a unix socket too, which the node tells of; as one on this machine, or on another one.
   void offer_unix_socket(const std::string& path, bool here);
-  void skip_one();                                 // the next report gets lost on its way, and its number with it
-  int watches() const { return watches_.load(); }  // how many event streams were begun
+  void skip_one();                                    // the next report gets lost on its way, and its number with it
+  void come_further(core::CommandProgress progress);  // told with the next event
+  int watches() const { return watches_.load(); }     // how many event streams were begun
   // Where the last command came from, as gRPC says it: "unix:…", "ipv4:…".
   std::string commanded_from() const;
 
@@ -49,6 +52,7 @@ class FakeNodeServer final : public node::v1::Node::Service {
   std::atomic<int> watches_{0};
   mutable std::mutex mutex_;
   std::string commanded_from_;
+  std::vector<core::CommandProgress> progress_;
   std::unique_ptr<grpc::Server> server_;
 };
 

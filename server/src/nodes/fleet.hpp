@@ -121,6 +121,8 @@ class Fleet {
   struct Events {
     std::function<void(const std::string& host_id)> up;                         // greeted, and its snapshot is applied
     std::function<void(const VmPtr& vm, const core::VmReport& report)> report;  // applied
+    // How far a command is. Unset: nobody wants to know.
+    std::function<void(const std::string& host_id, const core::CommandProgress& progress)> progress{};
   };
   virtual ~Fleet() = default;
 

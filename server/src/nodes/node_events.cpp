@@ -89,6 +89,9 @@ std::string NodeLink::follow(const ConnectionPtr& connection) {
       auto info = read_node_info(event.node_info());
       const HostPtr now = store_.host(host_->id);
       if (info && now) store_.update_host(host_->id, now->status, now->status_reason, *info);
+    } else if (event.what_case() == node::v1::Event::kProgress) {
+      const auto progress = read_progress(event.progress());
+      if (progress && events_.progress) events_.progress(host_->id, *progress);
     }
   }
   const grpc::Status status = reader->Finish();
