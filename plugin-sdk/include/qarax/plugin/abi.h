@@ -86,7 +86,10 @@ struct qarax_call {
    * create, describe and the resolve of a dry run.
    */
   int32_t (*keep)(const qarax_call* call, qarax_text handle) QARAX_NOEXCEPT;
-  /* For people; this version's host shows it to nobody. */
+  /*
+   * For people: the job of this call shows it while it runs. `done` of `total` in a unit of the plugin's own; total 0:
+   * not known. At most 256 bytes of `step` are kept. It may be called often: the host passes four a second on.
+   */
   int32_t (*progress)(const qarax_call* call, qarax_text step, uint64_t done, uint64_t total) QARAX_NOEXCEPT;
   /* The error document (type Error of the SDK) to go with a code other than QARAX_OK; the last one counts. */
   int32_t (*error)(const qarax_call* call, qarax_text document) QARAX_NOEXCEPT;
