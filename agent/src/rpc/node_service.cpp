@@ -267,7 +267,7 @@ grpc::ServerWriteReactor<node::v1::Event>* NodeService::Watch(grpc::CallbackServ
     reactor->end(shutting_down());
   else
     reactor->begin();
-  // What is under way and may not change for a while.
+  // The new watcher hears of the commands under way now: their progress may not change for a while.
   if (!stopping)
     for (const core::CommandProgress& progress : vms_.progress()) reactor->enqueue(event_of(progress));
   // A greeting that came in between has ended the others' streams without this one among them.

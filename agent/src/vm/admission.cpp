@@ -231,7 +231,7 @@ bool Manager::cancel(const std::string& id, std::int64_t revision) {
     operation->cancel();
     found = true;
   }
-  // The command that it is for is refused, and asked for again, until the VM is recovered.
+  // The server asks for the command again until the VM is recovered, so the Cancel has to be remembered until then.
   if (!found && (vm->recovering || vm->interrupted)) vm->cancelled = std::max(vm->cancelled, revision);
   return found;
 }

@@ -29,9 +29,9 @@ class ProgressFeed {
 
   // What a call into a plugin tells for that command. The progress is forgotten when the last copy is destroyed.
   Report of(const std::string& vm, std::int64_t revision);
-  // In place of the listener before, which isn't running any more when this returns; null: nobody listens.
+  // Replaces the listener; null removes it. The previous one isn't running any more when this returns.
   void listen(Listener listener);
-  // Of each command under way that has told any.
+  // The latest progress of each command under way that has told any.
   std::vector<core::CommandProgress> latest() const;
 
  private:

@@ -82,11 +82,11 @@ class VmManager {
   virtual std::vector<core::VmReport> subscribe(Listener listener, std::uint64_t& id) = 0;
   virtual void unsubscribe(std::uint64_t id) = 0;
 
-  // How far commands are, as their plugins tell it; one listener, null: none. It isn't running any more when the next
-  // one is set. It must only enqueue.
+  // Sets the one listener that hears how far commands are, as their plugins tell it; null removes it. The previous
+  // listener isn't running any more when this returns. A listener must only enqueue. Any thread.
   using ProgressListener = std::function<void(const core::CommandProgress&)>;
   virtual void on_progress(ProgressListener listener) = 0;
-  // Of the commands under way; any thread.
+  // The latest progress of each command under way whose plugin has told any. Any thread.
   virtual std::vector<core::CommandProgress> progress() = 0;
 
   // What is kept of every VM, and of those of `deleted_of` that were deleted here by command. Any thread; reads files.
