@@ -397,7 +397,7 @@ def test_somebody_else_at_that_address_is_not_our_server():
         thread.start()
         result = Cli(f"http://127.0.0.1:{listener.getsockname()[1]}").run("list", expect=UNREACHABLE)
         thread.join()
-    assert "no qarax server" in result.stderr
+    assert "not in the form of a qarax server" in result.stderr
 
 
 def test_a_line_that_breaks_leaves_it_open_whether_it_was_done(simulated):

@@ -155,6 +155,25 @@ def begin_slowly(stack, name: str, delay_ms: int) -> tuple:
     return vm_id, job_id
 
 
+def test_a_running_job_tells_how_far_its_node_is(simulated):
+    api = simulated.api
+    vm_id, job_id = begin_slowly(simulated, "measured", 60_000)
+
+    def moved():
+        job = api.ok("GET", f"/jobs/{job_id}").json()
+        detail = job["progress_detail"]
+        return job if detail and detail["done"] > 0 else None
+
+    job = wait_for("how far it is", moved)
+    assert job["progress_detail"]["step"] == "delay" and job["progress_detail"]["total"] == 60_000
+    assert 50 <= job["progress"] < 100
+    kill_server(simulated)
+    wait_for("the next server hears it too", moved)
+    ended = api.ok("DELETE", f"/jobs/{job_id}").json()
+    assert ended["state"] == "cancelled" and ended["progress_detail"] is None
+    api.delete(vm_id)
+
+
 def kill_server(stack) -> None:
     stack.server.kill()
     stack.server.start()

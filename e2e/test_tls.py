@@ -122,7 +122,7 @@ def test_what_is_set_up_wrong_is_said_with_the_way_out(secured, ours, tmp_path):
     ports = {node.folder.name: node.port for node in secured.nodes}
 
     for name, words in {
-        "token": "in the server's config set node.token to the one that listen.token_sha256 of the node's is of",
+        "token": "set node.token in the server's config to the token that this node's listen.token_sha256 was made from",
         "ca": "isn't signed by node.ca of the server's config",
         "plain": "The node doesn't speak TLS: set listen.tls in its config",
         "address": "Make the node's certificate anew with 127.0.0.1 among its names",

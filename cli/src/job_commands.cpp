@@ -38,17 +38,30 @@ std::string steps_of(const json::Value& job) {
   return out;
 }
 
+// "75 % (memory 3 of 4)", and without what isn't known.
+std::string progress_of(const json::Value& job) {
+  const auto percent = integer_of(job, "progress");
+  if (!percent) return {};
+  std::string out = std::to_string(*percent) + " %";
+  const json::Value* detail = job.find("progress_detail");
+  if (detail == nullptr || detail->as_object() == nullptr) return out;
+  out += " (" + text_of(*detail, "step");
+  const auto done = integer_of(*detail, "done");
+  const auto total = integer_of(*detail, "total");
+  if (done && total && *total > 0) out += " " + std::to_string(*done) + " of " + std::to_string(*total);
+  return out + ")";
+}
+
 void print(const Context& context, const Document& job) {
   if (context.arguments.json()) {
     context.out << job.text << '\n';
     return;
   }
-  const auto progress = integer_of(job.value, "progress");
   context.out << field_list({{"id", text_of(job.value, "id")},
                              {"action", text_of(job.value, "action")},
                              {"of", about(job.value)},
                              {"state", text_of(job.value, "state")},
-                             {"progress", progress ? std::to_string(*progress) + " %" : ""},
+                             {"progress", progress_of(job.value)},
                              {"began", text_of(job.value, "created_at")},
                              {"ended", text_of(job.value, "finished_at")},
                              {"steps", steps_of(job.value)},

@@ -51,6 +51,12 @@ TestCall::TestCall() : cancel_fd_(::eventfd(0, EFD_CLOEXEC)) {
     self->on_keep();
     return QARAX_OK;
   };
+  raw_.progress = [](const qarax_call* raw, qarax_text step, std::uint64_t done,
+                     std::uint64_t total) noexcept -> std::int32_t {
+    static_cast<TestCall*>(raw->context)
+        ->progress.push_back(std::string(view(step)) + " " + std::to_string(done) + "/" + std::to_string(total));
+    return QARAX_OK;
+  };
 }
 TestCall::~TestCall() { ::close(cancel_fd_); }
 void TestCall::set_deadline_ms(std::int64_t ms) { raw_.deadline_ns = monotonic_ns() + ms * 1'000'000; }

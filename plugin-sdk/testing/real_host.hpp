@@ -28,6 +28,7 @@ class TestCall {
   void set_fds(std::vector<int> fds);  // borrowed
 
   std::string kept = "null";
+  std::vector<std::string> progress;  // each that was told: "memory 3/4"
   bool keep_fails = false;
   std::function<void()> on_keep = [] {};
 

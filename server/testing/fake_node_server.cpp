@@ -164,6 +164,11 @@ grpc::Status FakeNodeServer::Keep(grpc::ServerContext*, const node::v1::KeepRequ
   return grpc::Status::OK;
 }
 
+void FakeNodeServer::come_further(core::CommandProgress progress) {
+  const std::lock_guard lock(mutex_);
+  progress_.push_back(std::move(progress));
+}
+
 grpc::Status FakeNodeServer::Watch(grpc::ServerContext* context, const node::v1::WatchRequest*,
                                    grpc::ServerWriter<node::v1::Event>* writer) {
   ++watches_;
@@ -180,6 +185,16 @@ grpc::Status FakeNodeServer::Watch(grpc::ServerContext* context, const node::v1:
         if (report != nullptr && !report->vm.empty() && skips_.exchange(false)) {
           ++seq;
           return true;
+        }
+        std::vector<core::CommandProgress> progress;
+        {
+          const std::lock_guard lock(mutex_);
+          progress.swap(progress_);
+        }
+        for (const core::CommandProgress& one : progress) {
+          node::v1::Event further;
+          further.set_progress(encode(one));
+          if (!write(further)) return false;
         }
         node::v1::Event event;
         if (report == nullptr)

@@ -8,6 +8,8 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "fake_node.hpp"
 #include "qarax/node/v1/node.grpc.pb.h"
@@ -23,7 +25,8 @@ class FakeNodeServer final : public node::v1::Node::Service {
   void start();  // on the same port
   // Also listens on a unix socket, which the node announces; `here`: as a node on this machine, else as one on another.
   void offer_unix_socket(const std::string& path, bool here);
-  void skip_one();  // the next report is lost on its way, and its number is skipped
+  void skip_one();                                    // the next report is lost on its way, and its number is skipped
+  void come_further(core::CommandProgress progress);  // sent with the next event
   // Runs `then` once, after the next survey of all VMs is answered and before the answer is sent.
   void after_survey(std::function<void()> then);
   int watches() const { return watches_.load(); }  // number of event streams that were begun
@@ -53,6 +56,7 @@ class FakeNodeServer final : public node::v1::Node::Service {
   mutable std::mutex mutex_;
   std::string commanded_from_;
   std::function<void()> after_survey_;
+  std::vector<core::CommandProgress> progress_;
   std::unique_ptr<grpc::Server> server_;
 };
 

@@ -58,6 +58,7 @@ class PluginDriver final : public Driver {
     out.request_id = call.request_id;
     out.keep = call.keep;
     out.fds = call.fds;
+    out.progress = call.progress;
     return out;
   }
   core::LoadedHypervisor& plugin_;

@@ -40,6 +40,8 @@ class CountingManager final : public VmManager {
     return {};
   }
   void unsubscribe(std::uint64_t) override {}
+  void on_progress(ProgressListener) override {}
+  std::vector<core::CommandProgress> progress() override { return {}; }
   std::vector<core::KeptVm> kept(const std::vector<std::string>&) override {
     core::KeptVm vm;
     vm.report.vm = "kept";

@@ -37,9 +37,12 @@ NodeService::NodeService(VmManager& vms, AuthorityStore& authority, DescribeNode
       worker_([this] { work(); }),
       heart_([this] { beat(); }),
       asking_("ask", 1, kMostAsking),
-      guests_("guests", 0, 1) {}
+      guests_("guests", 0, 1) {
+  vms_.on_progress([this](const core::CommandProgress& progress) { command_progressed(progress); });
+}
 
 NodeService::~NodeService() {
+  vms_.on_progress(nullptr);
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
@@ -104,6 +107,12 @@ void NodeService::node_changed() {
     const std::lock_guard lock(mutex_);
     for (WatchReactor* watcher : watchers_) watcher->enqueue(event);
   });
+}
+
+void NodeService::command_progressed(const core::CommandProgress& progress) {
+  const node::v1::Event event = event_of(progress);
+  const std::lock_guard lock(mutex_);
+  for (WatchReactor* watcher : watchers_) watcher->enqueue(event);
 }
 
 void NodeService::end_streams() {
@@ -260,6 +269,9 @@ grpc::ServerWriteReactor<node::v1::Event>* NodeService::Watch(grpc::CallbackServ
     reactor->end(shutting_down());
   else
     reactor->begin();
+  // The new watcher hears of the commands under way now: their progress may not change for a while.
+  if (!stopping)
+    for (const core::CommandProgress& progress : vms_.progress()) reactor->enqueue(event_of(progress));
   // A greeting that came in between has ended the streams of other servers, but this one wasn't among them yet.
   if (const Status still = authority_.check(reactor->claim()); !still) reactor->end(to_status(still.error()));
   // Tell what has changed since the greeting, when there was no stream yet to tell it on.

@@ -47,6 +47,8 @@ class NodeService final : public node::v1::Node::CallbackService {
 
   // A plugin has described itself anew: tells every watcher. Any thread; only enqueues.
   void node_changed();
+  // A command has come further: tells every watcher. Any thread; only enqueues.
+  void command_progressed(const core::CommandProgress& progress);
   // For work that may block on a VMM. Any thread; only enqueues.
   void ask(std::function<void()> work) { asking_.post(std::move(work)); }
   // Ends every stream. Call it before grpc::Server::Shutdown, which would wait for them.

@@ -86,6 +86,14 @@ class FakeVms final : public VmManager {
     listeners_.erase(id);
     changed_.notify_all();
   }
+  void on_progress(ProgressListener listener) override {
+    const std::lock_guard lock(mutex_);
+    progress_listener_ = std::move(listener);
+  }
+  std::vector<core::CommandProgress> progress() override {
+    const std::lock_guard lock(mutex_);
+    return under_way;
+  }
   std::vector<core::KeptVm> kept(const std::vector<std::string>&) override { return {}; }
   std::vector<core::Leftover> leftovers(bool, const std::vector<std::string>&) override { return {}; }
   HostShutdown stop_guests(std::int64_t) override { return {}; }
@@ -105,6 +113,10 @@ class FakeVms final : public VmManager {
     report.vm = vm;
     const std::lock_guard lock(mutex_);
     for (const auto& [id, listener] : listeners_) listener(report);
+  }
+  void come_further(const core::CommandProgress& progress) {
+    const std::lock_guard lock(mutex_);
+    if (progress_listener_) progress_listener_(progress);
   }
   void wait_for_nobody() {
     std::unique_lock lock(mutex_);
@@ -133,11 +145,13 @@ class FakeVms final : public VmManager {
   std::vector<Command> commands;
   std::vector<std::pair<std::string, std::int64_t>> cancels;
   std::string kept_words;
+  std::vector<core::CommandProgress> under_way;
 
  private:
   std::mutex mutex_;
   std::condition_variable changed_;
   std::function<void()> under_way_;
+  ProgressListener progress_listener_;
   std::uint64_t last_ = 0;
   std::map<std::uint64_t, Listener> listeners_;
 };

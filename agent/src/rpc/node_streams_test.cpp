@@ -26,6 +26,11 @@ class WatchedStream {
       if (event.what_case() == node::v1::Event::kNodeInfo)
         return "node " +
                std::to_string(decode<core::NodeInfo>(std::string_view(event.node_info()), Unknown::ignore)->cpus);
+      if (event.what_case() == node::v1::Event::kProgress) {
+        const auto progress = decode<core::CommandProgress>(std::string_view(event.progress()), Unknown::ignore);
+        return progress->vm + " " + std::to_string(progress->revision) + " " + progress->step + " " +
+               std::to_string(progress->done) + "/" + std::to_string(progress->total);
+      }
       return decode<core::VmReport>(std::string_view(event.report()), Unknown::ignore)->vm;
     }
     return "over";
@@ -71,6 +76,24 @@ TEST_F(WatchTest, ASnapshotComesWholeAndWhatChangedMeanwhileBehindIt) {
     stream.wait_for_heartbeat();
   }
   vms_.wait_for_nobody();
+}
+
+TEST_F(WatchTest, HowFarACommandIsComesBetweenTheReports) {
+  greet();
+  vms_.under_way = {{"first", 7, "memory", 1, 4}};
+  WatchedStream stream(node(), request());
+  for (const char* expected : {"begin 2", "first", "second", "end", "early"}) EXPECT_EQ(stream.next(), expected);
+  std::string said = stream.next();
+  while (said == "node 4") said = stream.next();
+  EXPECT_EQ(said, "first 7 memory 1/4") << "what was told before somebody watched";
+  vms_.come_further({"first", 7, "memory", 3, 4});
+  vms_.tell("later");
+  said = stream.next();
+  while (said == "node 4") said = stream.next();
+  EXPECT_EQ(said, "first 7 memory 3/4");
+  said = stream.next();
+  while (said == "node 4") said = stream.next();
+  EXPECT_EQ(said, "later");
 }
 
 TEST_F(WatchTest, EachWatcherHasItsOwnNumbers) {

@@ -4,13 +4,17 @@
 
 namespace qarax::agent {
 
-namespace {
 node::v1::Event event_of(const core::VmReport& report) {
   node::v1::Event event;
   event.set_report(encode(report));
   return event;
 }
-}  // namespace
+
+node::v1::Event event_of(const core::CommandProgress& progress) {
+  node::v1::Event event;
+  event.set_progress(encode(progress));
+  return event;
+}
 
 void WatchReactor::begin() {
   // Reports that arrive while the snapshot is being queued are held back, so that they follow its end. mutex_ isn't

@@ -8,6 +8,9 @@
 
 namespace qarax::agent {
 
+node::v1::Event event_of(const core::VmReport& report);
+node::v1::Event event_of(const core::CommandProgress& progress);
+
 class WatchReactor final : public grpc::ServerWriteReactor<node::v1::Event> {
  public:
   WatchReactor(NodeService& service, AuthorityClaim claim) : service_(service), claim_(std::move(claim)) {}

@@ -35,7 +35,7 @@ Error still_recovering(const Command& command) {
       "recovering");
 }
 
-// The caller of these three holds the VM's admission_mutex.
+// The caller of these five holds the VM's admission_mutex.
 
 // Answers a command that comes too late or was answered before. nullopt: it is neither.
 std::optional<CommandResult> answer_from_memory(const Vm& vm, const Command& asked, const core::VmReport& last) {
@@ -51,6 +51,35 @@ std::shared_ptr<Operation> same_under_way(const Vm& vm, const Command& asked) {
   for (const auto& other : vm.pending)
     if (other->command.revision == asked.revision && other->command.step == asked.step) return other;
   return nullptr;
+}
+
+// The command was cancelled before the VM was recovered, and that recovery may never come to its end: its job would
+// wait for ever. nullopt: it wasn't, or the journal may still say what became of it.
+std::optional<CommandResult> answer_cancelled(Vm& vm, const Command& asked, const core::VmReport& last) {
+  if (vm.cancelled != asked.revision || overtakes(asked.action) || !vm.is_journal_read) return std::nullopt;
+  const bool was_begun = vm.interrupted == asked.revision;
+  if (was_begun && !(vm.is_stuck && last.status.state == VmState::unknown)) return std::nullopt;
+  const std::string which = "the " + std::string(core::to_string(asked.action)) + " of VM " + asked.vm;
+  CommandResult result{last, was_begun
+                                 ? make_error(Code::aborted,
+                                              "the node agent ended during " + which +
+                                                  ", and what became of it can't be told: " + last.status.status_reason,
+                                              "interrupted")
+                                 : make_error(Code::cancelled, which + " was cancelled before it was begun")};
+  // Who asks again hears the same, and a late copy of the command isn't carried out.
+  if (asked.revision > vm.revision) {
+    vm.revision = asked.revision;
+    vm.results.clear();
+  }
+  vm.results.emplace_back(asked.step, result);
+  return result;
+}
+
+// The VM takes only commands that overtake. After a recovery that gave up this holds of the interrupted command alone,
+// until the VM's state is known: a refusal would tell its caller that it failed, and nobody knows.
+bool must_wait(const Vm& vm, const Command& asked, const core::VmReport& last) {
+  if (overtakes(asked.action)) return false;
+  return vm.recovering || (vm.interrupted == asked.revision && last.status.state == VmState::unknown);
 }
 
 // Cancels everything that is under way, because the command that overtakes makes it pointless. False: nothing was.
@@ -150,7 +179,8 @@ std::shared_ptr<CommandTicket> Manager::execute(Command command, std::function<v
       if (same->join([operation](const CommandResult& result) { operation->answer(result); })) return same;
       return answer({last, still_running(asked)});
     }
-    if (vm->recovering && !overtakes(asked.action)) return answer({last, still_recovering(asked)});
+    if (auto cancelled = answer_cancelled(*vm, asked, last)) return answer(std::move(*cancelled));
+    if (must_wait(*vm, asked, last)) return answer({last, still_recovering(asked)});
     overtakes_something = admit(vm, operation);
   }
   enqueue_task(vm, [this, vm, operation] { return take_turn(vm, operation); });
@@ -164,6 +194,7 @@ bool Manager::admit(const VmPtr& vm, const OperationPtr& operation) {
     vm->revision = command.revision;
     vm->results.clear();
   }
+  vm->interrupted.reset();  // by a later command, or by the same one, which is carried out after all
   const bool overtakes_something = overtakes(command.action) && cancel_all(*vm);
   // The operation is complete before another thread can see it: a delete that abandons the VM may finish it at once.
   if (command.deadline_ns != 0)
@@ -176,6 +207,21 @@ bool Manager::admit(const VmPtr& vm, const OperationPtr& operation) {
   return overtakes_something;
 }
 
+bool Manager::take_up_again(const VmPtr& vm, Command command) {
+  // Nobody waits for it yet. The server asks for the command again, and joins it.
+  const auto operation = std::make_shared<Operation>(std::move(command), [](const CommandResult&) {});
+  // Held so that shutdown() finds the command among the pending ones if it comes later.
+  const std::lock_guard node(vms_mutex_);
+  if (closed_) return false;
+  const std::lock_guard lock(vm->admission_mutex);
+  if (!vm->recovering || vm->dead || vm->revision != operation->command.revision) return false;
+  vm->recovering = false;
+  admit(vm, operation);
+  // Enqueued before the lock is released, so that no other command comes first.
+  enqueue_task(vm, [this, vm, operation] { return take_turn(vm, operation); });
+  return true;
+}
+
 bool Manager::cancel(const std::string& id, std::int64_t revision) {
   const VmPtr vm = find(id);
   if (!vm) return false;
@@ -186,6 +232,8 @@ bool Manager::cancel(const std::string& id, std::int64_t revision) {
     operation->cancel();
     found = true;
   }
+  // The server asks for the command again until the VM is recovered, so the Cancel has to be remembered until then.
+  if (!found && (vm->recovering || vm->interrupted)) vm->cancelled = std::max(vm->cancelled, revision);
   return found;
 }
 

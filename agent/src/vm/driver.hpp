@@ -1,6 +1,7 @@
 // The hypervisors as the VM manager sees them: plugins in the agent, fakes in tests.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -17,6 +18,8 @@ struct DriverCall {
   std::string request_id;
   std::function<Status(std::string_view)> keep;  // stores the plugin's handle; durable when it returns
   std::vector<int> fds{};                        // borrowed; snapshot and restore: [0] is the snapshot's folder
+  // Hears how far the call is; unset: nobody listens. The plugin's threads call it.
+  std::function<void(std::string_view step, std::uint64_t done, std::uint64_t total)> progress{};
 };
 
 // One loaded hypervisor. Calls about one VM come one after the other, except inspect() and counters(), which may come

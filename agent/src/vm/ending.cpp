@@ -47,6 +47,12 @@ VmStatus Manager::ended_status(const VmPtr& vm) {
   return std::move(*seen);
 }
 
+Result<std::int64_t> Manager::timeout_of_stop(const Command& command) const {
+  if (command.document.empty()) return options_.stop_timeout_ms;
+  QARAX_TRY(const auto wanted, decode<core::StopCommand>(std::string_view(command.document), Unknown::ignore));
+  return wanted.timeout_ms > 0 ? wanted.timeout_ms : options_.stop_timeout_ms;
+}
+
 Result<VmStatus> Manager::stop(const VmPtr& vm, const Command& command, int cancel_fd, StopMode mode) {
   const bool force = mode == StopMode::force;
   if (!vm->folder.exists()) {
@@ -59,7 +65,8 @@ Result<VmStatus> Manager::stop(const VmPtr& vm, const Command& command, int canc
     QARAX_CHECK(processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs)));
     return status_with(VmState::shutdown, "killed on request; its folder's document can't be read, delete it");
   }
-  const DriverCall call = call_for(vm, {command.deadline_ns, cancel_fd}, command.request_id);
+  DriverCall call = call_for(vm, {command.deadline_ns, cancel_fd}, command.request_id);
+  call.progress = progress_.of(vm->id, command.revision);
   auto driver = drivers_.find(vm->document.hypervisor);
   auto args = args_for(*vm, processes_);
   Result<VmStatus> stopped = make_error(Code::unavailable, "its plugin can't be asked", "hypervisor-unavailable");
@@ -68,9 +75,8 @@ Result<VmStatus> Manager::stop(const VmPtr& vm, const Command& command, int canc
     stop_args.vm = *args;
     stop_args.mode = mode;
     stop_args.timeout_ms = options_.stop_timeout_ms;
-    if (!force && !command.document.empty()) {
-      QARAX_TRY(const auto wanted, decode<core::StopCommand>(std::string_view(command.document), Unknown::ignore));
-      if (wanted.timeout_ms > 0) stop_args.timeout_ms = wanted.timeout_ms;
+    if (!force) {
+      QARAX_TRY(stop_args.timeout_ms, timeout_of_stop(command));
     }
     stopped = (*driver)->stop(call, stop_args);
   }

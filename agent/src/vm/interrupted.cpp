@@ -21,6 +21,21 @@ const JournalRecord* interrupted_command(const Journal& journal) {
   return open ? intent : nullptr;
 }
 
+std::optional<Command> interrupted_stop(const Journal& journal, const std::string& vm) {
+  const JournalRecord* intent = interrupted_command(journal);
+  const auto action = intent == nullptr ? std::nullopt : core::action_named(intent->action);
+  if (action != core::Action::stop && action != core::Action::force_stop) return std::nullopt;
+  Command command;
+  command.vm = vm;
+  command.action = *action;
+  command.revision = intent->revision;
+  command.step = intent->step;
+  command.incarnation = intent->incarnation;
+  command.request_id = "recovery";
+  if (intent->document.text != "null") command.document = intent->document.text;
+  return command;
+}
+
 std::optional<VmStatus> last_certain_status(const Journal& journal) {
   for (auto it = journal.records().rbegin(); it != journal.records().rend(); ++it) {
     if (it->kind == RecordKind::intent) return std::nullopt;

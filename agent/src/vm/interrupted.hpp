@@ -5,6 +5,7 @@
 
 #include "journal.hpp"
 #include "qarax/result.hpp"
+#include "vm_manager.hpp"
 
 namespace qarax::agent {
 
@@ -14,6 +15,10 @@ const JournalRecord* latest(const Journal& journal, RecordKind kind);
 // The intent of the command that was under way when the agent ended; null: none was. The next append() invalidates the
 // pointer.
 const JournalRecord* interrupted_command(const Journal& journal);
+
+// The interrupted command if it was a stop or a force-stop of `vm`, to be carried on; nullopt: it was none. It has no
+// deadline.
+std::optional<Command> interrupted_stop(const Journal& journal, const std::string& vm);
 
 // The last status that was certain before the agent ended: that of the latest result or exit. nullopt: a command began
 // after it, or it can't be read.

@@ -69,6 +69,29 @@ TEST_F(InterruptedTest, AnIntentWithoutItsResultWasInterrupted) {
   EXPECT_EQ(interrupted_command(*journal_), nullptr) << "a later command's result";
 }
 
+TEST_F(InterruptedTest, OnlyAStopIsACommandAgain) {
+  const std::string vm = "6f1d1f3e-2f4b-4f58-9a45-0c6a3f4f9b11";
+  JournalRecord intent;
+  intent.kind = RecordKind::intent;
+  for (const core::Action action : core::kActions) {
+    ++intent.revision;
+    intent.step = 2;
+    intent.action = core::to_string(action);
+    intent.document.text = action == core::Action::stop ? R"({"timeout_ms":7})" : "null";
+    ASSERT_TRUE(journal_->append(intent, Outlives::agent));
+    const auto stop = interrupted_stop(*journal_, vm);
+    ASSERT_EQ(stop.has_value(), action == core::Action::stop || action == core::Action::force_stop);
+    if (!stop) continue;
+    EXPECT_EQ(stop->vm, vm);
+    EXPECT_EQ(stop->action, action);
+    EXPECT_EQ(stop->revision, intent.revision);
+    EXPECT_EQ(stop->step, 2);
+    EXPECT_EQ(stop->document, action == core::Action::stop ? R"({"timeout_ms":7})" : "");
+  }
+  append(RecordKind::result, intent.revision, 2, VmState::shutdown);
+  EXPECT_FALSE(interrupted_stop(*journal_, vm));
+}
+
 TEST_F(InterruptedTest, TheLatestResultOrExitIsCertain) {
   append(RecordKind::intent, 1, 1);
   append(RecordKind::result, 1, 1, VmState::running);

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -15,6 +16,7 @@ namespace {
 
 constexpr std::int64_t kReserve = std::int64_t{16} * 1024;  // room for a stop and a delete, several times over
 constexpr std::uint32_t kMaxRecord = 4u << 20;
+constexpr std::size_t kMaxFile = 64u << 20;
 constexpr std::size_t kHeader = 8;
 
 constexpr std::array<std::uint32_t, 256> make_crc_table() {
@@ -93,7 +95,7 @@ Result<Journal> Journal::open(const std::string& path, After after) {
   journal.path_ = path;
   journal.fd_ = core::Fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!journal.fd_) return core::errno_error("can't open the journal " + path, errno);
-  auto read = core::read_file(path, 64u << 20);
+  auto read = core::read_file(path, kMaxFile);
   if (!read && read.error().code == Code::out_of_range) read.error().code = Code::data_loss;  // no agent writes so much
   QARAX_TRY(const std::string content, std::move(read));
   std::size_t at = 0;
@@ -123,6 +125,25 @@ Result<Journal> Journal::open(const std::string& path, After after) {
     return core::errno_error("can't mend the journal " + path, errno);
   static_cast<void>(journal.reserve());  // on a full disk the existing records must stay readable
   return journal;
+}
+
+std::int64_t highest_revision_in(const std::string& path) {
+  const auto content = core::read_file(path, kMaxFile);
+  if (!content) return 0;
+  std::int64_t highest = 0;
+  std::size_t at = 0;
+  while (content->size() - at >= kHeader) {
+    std::uint32_t header[2];
+    std::memcpy(header, content->data() + at, kHeader);
+    const std::size_t end = at + kHeader + header[0];
+    if (header[0] == 0 || header[0] > kMaxRecord || end > content->size()) break;
+    const std::string_view body = std::string_view(*content).substr(at + kHeader, header[0]);
+    if (crc32(body) == header[1])
+      if (const auto record = decode<JournalRecord>(body, Unknown::ignore))
+        highest = std::max(highest, record->revision);
+    at = end;
+  }
+  return highest;
 }
 
 Status Journal::reserve(std::int64_t more) {

@@ -32,7 +32,8 @@ struct JournalRecord {
   std::int64_t incarnation = 0;
   RawJson status{};  // for result and exit: the VmStatus after it
   RawJson error{};   // for a result that failed: its Error
-  // For an intent that a restart needs in detail: the command's document, and the VM's state at that time.
+  // For the intent of a resize, a snapshot or a stop, which a restart needs in detail: the command's document (earlier
+  // agents left it out of a stop's), and the VM's state at that time.
   RawJson document{};
   VmState before = VmState::unknown;
 };
@@ -59,6 +60,10 @@ class Journal {
   std::int64_t reserved_ = 0;
   std::vector<JournalRecord> records_;
 };
+
+// The highest revision in a journal that open() refuses, of the records that are whole, also behind the damage; 0: none
+// can be read.
+std::int64_t highest_revision_in(const std::string& path);
 
 std::uint32_t crc32(std::string_view data);  // IEEE 802.3
 

@@ -48,6 +48,26 @@ TEST_F(JournalTest, WhatWasAppendedIsThereAfterAnOpen) {
   EXPECT_EQ(again->records()[1].kind, RecordKind::result);
 }
 
+TEST_F(JournalTest, TheHighestRevisionIsReadAroundTheDamage) {
+  std::vector<std::int64_t> ends;
+  const std::string whole = three(ends);
+  EXPECT_EQ(highest_revision_in(path_), 3);
+  std::string damaged = whole;
+  damaged[static_cast<std::size_t>(ends[0]) + 8] = '!';
+  ASSERT_TRUE(core::write_file_durably(path_, damaged));
+  EXPECT_FALSE(Journal::open(path_, After::agent));
+  EXPECT_EQ(highest_revision_in(path_), 3) << "behind it, too";
+  damaged[static_cast<std::size_t>(ends[1]) + 3] = '!';  // a length that leads nowhere
+  ASSERT_TRUE(core::write_file_durably(path_, damaged));
+  EXPECT_EQ(highest_revision_in(path_), 1);
+  for (std::size_t cut = 0; cut < whole.size(); ++cut) {
+    ASSERT_TRUE(core::write_file_durably(path_, std::string_view(whole).substr(0, cut)));
+    EXPECT_LE(highest_revision_in(path_), 3);
+  }
+  EXPECT_EQ(highest_revision_in(path_ + "-none"), 0);
+  EXPECT_EQ(highest_revision_in(folder_.path()), 0);
+}
+
 TEST_F(JournalTest, ATornTailIsDroppedWhereverItWasCut) {
   std::vector<std::int64_t> ends;
   const std::string whole = three(ends);

@@ -38,7 +38,13 @@ std::vector<core::KeptVm> Manager::kept(const std::vector<std::string>& deleted_
   std::vector<core::KeptVm> out;
   for (const VmPtr& vm : all) {
     core::KeptVm one;
-    const std::int64_t revision = vm->highest_revision();
+    std::int64_t revision = 0;
+    std::string unread;
+    {
+      const std::lock_guard lock(vm->admission_mutex);
+      revision = vm->revision;
+      unread = vm->unread;
+    }
     one.report = reports_.last(vm->known);
     // Commands in progress count: a revision that was taken is never given out again.
     one.report.revision = std::max(one.report.revision, revision);
@@ -55,6 +61,11 @@ std::vector<core::KeptVm> Manager::kept(const std::vector<std::string>& deleted_
       add_snapshots(vm->folder, one);
     } else {
       one.problem = document.error().message;
+    }
+    // It can be removed, which takes any revision above this. An adopt needs the real one.
+    if (one.report.revision == 0 && !unread.empty()) {
+      one.report.revision = 1;
+      if (one.problem.empty()) one.problem = std::move(unread);
     }
     out.push_back(std::move(one));
   }

@@ -19,6 +19,7 @@ Manager::Manager(Options options, Drivers& drivers, ProcessService& processes, B
       clock_(clock),
       reports_(options_.session, clock),
       snapshots_(processes_, reports_, clock_, options_.data_dir),
+      progress_(clock_, [this](std::int64_t ms, std::function<void()> work) { timers_.in_ms(ms, std::move(work)); }),
       vms_dir_(options_.data_dir + "/vms"),
       tombstones_(options_.data_dir + "/tombstones"),
       gate_(options_.cold_boots),

@@ -17,6 +17,7 @@
 #include "driver_calls.hpp"
 #include "in_flight.hpp"
 #include "process_service.hpp"
+#include "progress_feed.hpp"
 #include "qarax/core/clock.hpp"
 #include "qarax/core/worker_pool.hpp"
 #include "reports.hpp"
@@ -56,6 +57,8 @@ class Manager final : public VmManager {
   Result<Counters> counters(const std::string& vm, std::int64_t deadline_ns) override;
   std::vector<core::VmReport> subscribe(Listener listener, std::uint64_t& id) override;
   void unsubscribe(std::uint64_t id) override;
+  void on_progress(ProgressListener listener) override { progress_.listen(std::move(listener)); }
+  std::vector<core::CommandProgress> progress() override { return progress_.latest(); }
   std::vector<core::KeptVm> kept(const std::vector<std::string>& deleted_of) override;
   std::vector<core::Leftover> leftovers(bool collect, const std::vector<std::string>& owned) override;
   HostShutdown stop_guests(std::int64_t timeout_ms) override;
@@ -85,6 +88,9 @@ class Manager final : public VmManager {
   CommandResult judge_deleted(const Command& asked);
   // The caller holds the VM's admission_mutex. True: something is under way that the command has to overtake.
   bool admit(const VmPtr& vm, const OperationPtr& operation);
+  // A recovery takes the command again that the agent's end has interrupted: it ends the VM, and was acknowledged. The
+  // command is the next task of the strand. False: the agent is ending, or a command has overtaken the recovery.
+  bool take_up_again(const VmPtr& vm, Command command);
   void missed_deadline(const VmPtr& vm, const OperationPtr& operation);
   void finish(const VmPtr& vm, const OperationPtr& operation, const CommandResult& result);
 
@@ -114,6 +120,8 @@ class Manager final : public VmManager {
   void tell_failure(const Command& command, Error& error) const;
   static void keep_result(const VmPtr& vm, const Command& command, const VmStatus& after, const Status& outcome);
   Result<VmStatus> perform(const VmPtr& vm, Operation& operation);
+  // The plugin call of a command; it reports how far the command is.
+  DriverCall call_of(const VmPtr& vm, const Operation& operation);
   // Fails unless the plugin reports the state that the command leads to.
   static Status check_arrival(const Command& command, const VmStatus& said);
   Status note_intent(const VmPtr& vm, const Command& command);
@@ -135,6 +143,7 @@ class Manager final : public VmManager {
   VmStatus ended_status(const VmPtr& vm);
   static VmStatus ended_without_plugin(const Result<Process>& process);
   Result<VmStatus> stop(const VmPtr& vm, const Command& command, int cancel_fd, StopMode mode);
+  Result<std::int64_t> timeout_of_stop(const Command& command) const;  // ms; the error is of its document
   bool may_run(const VmPtr& vm);
   Status end_strays(const VmPtr& vm);
   Status end_what_lives(const VmPtr& vm, VmStatus& stopped);
@@ -189,6 +198,7 @@ class Manager final : public VmManager {
   const core::Clock& clock_;
   Reports reports_;
   const Snapshots snapshots_;
+  ProgressFeed progress_;
   const std::string vms_dir_;
   Tombstones tombstones_;
 

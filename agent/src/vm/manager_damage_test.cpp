@@ -163,6 +163,105 @@ TEST_F(DamagedVmTest, AForceStopEndsWhatNoRecordNames) {
   }
 }
 
+// The agent was killed between the end of the start and its answer, and the next one can't ask the plugin.
+TEST_F(DamagedVmTest, WhatWasFinishedIsToldThoughNobodyKnowsHowTheVmIs) {
+  starts_spawn({"wait"});
+  ASSERT_TRUE(run(command(Action::start, 1)).outcome);
+  driver_.fail_recover = true;
+  open();
+  ASSERT_EQ(settled().status.state, VmState::unknown);
+  const auto started = run(command(Action::start, 1));
+  EXPECT_TRUE(started.outcome) << started.outcome.error().message;
+  EXPECT_EQ(started.report.status.state, VmState::unknown);
+  EXPECT_EQ(started.report.session, session_);
+  // Nor is a command refused that was interrupted: it may have been carried out.
+  interrupt(command(Action::pause, 2), VmState::running);
+  open();
+  ASSERT_EQ(settled().status.state, VmState::unknown);
+  EXPECT_EQ(run(command(Action::pause, 2)).outcome.error().reason, "recovering");
+  driver_.inspected = VmState::running;
+  manager_->look_again(vm_);
+  told([](const core::VmReport& report) { return report.status.state == VmState::running; });
+  EXPECT_TRUE(run(command(Action::pause, 2)).outcome) << "carried out as soon as the state is known";
+}
+
+TEST_F(DamagedVmTest, AnInterruptedForceStopIsCarriedOutThoughNobodyKnowsHowTheVmIs) {
+  starts_spawn({"wait"});
+  ASSERT_TRUE(run(command(Action::start, 1)).outcome);
+  interrupt(command(Action::force_stop, 2), VmState::running);
+  driver_.fail_recover = true;
+  open();
+  told([](const core::VmReport& report) { return report.status.state == VmState::shutdown; });
+  EXPECT_FALSE(lives(1));
+}
+
+// Its plugin is refused by now: the recovery goes on until it is there, and a job mustn't wait for that.
+TEST_F(DamagedVmTest, ACancelEndsACommandOfAVmThatIsNeverRecovered) {
+  starts_spawn({"wait"});
+  ASSERT_TRUE(run(command(Action::start, 1)).outcome);
+  close();
+  rewrite_document([](VmDocument& document) { document.hypervisor = "removed"; });
+  open();
+  const auto fails = [](const core::VmReport& report) {
+    return report.status.status_reason.find("tried ") != std::string::npos;
+  };
+  told(fails);
+  EXPECT_EQ(run(command(Action::pause, 2)).outcome.error().reason, "recovering");
+  EXPECT_FALSE(manager_->cancel(vm_, 2)) << "there is nothing to break off";
+  EXPECT_EQ(run(command(Action::pause, 2)).outcome.error().code, Code::cancelled);
+  EXPECT_EQ(run(command(Action::pause, 2)).outcome.error().code, Code::cancelled);
+  EXPECT_EQ(run(command(Action::pause, 1)).outcome.error().reason, "stale-revision");
+  EXPECT_EQ(run(command(Action::pause, 3)).outcome.error().reason, "recovering");
+  // Of one that was begun nobody knows what became of it.
+  interrupt(command(Action::pause, 4), VmState::running);
+  open();
+  told(fails);
+  EXPECT_EQ(run(command(Action::pause, 4)).outcome.error().reason, "recovering");
+  manager_->cancel(vm_, 4);
+  EXPECT_EQ(run(command(Action::pause, 4)).outcome.error().reason, "interrupted");
+  EXPECT_TRUE(run(command(Action::force_stop, 5)).outcome);
+}
+
+TEST_F(DamagedVmTest, ACancelEndsTheInterruptedCommandOfAVmThatWasGivenUp) {
+  starts_spawn({"wait"});
+  ASSERT_TRUE(run(command(Action::start, 1)).outcome);
+  interrupt(command(Action::pause, 2), VmState::running);
+  driver_.fail_recover = true;
+  open();
+  settled();
+  manager_->cancel(vm_, 2);
+  EXPECT_EQ(run(command(Action::pause, 2)).outcome.error().reason, "interrupted");
+}
+
+// A recovery that does come to its end says what became of the command.
+TEST_F(ManagerTest, ACancelWhileARecoveryGoesOnWaitsForWhatItFinds) {
+  driver_.inspected = VmState::running;
+  run(command(Action::start, 1));
+  interrupt(command(Action::stop, 2), VmState::running);
+  driver_.deaf_recover = true;
+  driver_.recoveries = 0;
+  open();
+  while (driver_.recoveries == 0) std::this_thread::yield();
+  manager_->cancel(vm_, 2);
+  EXPECT_EQ(run(command(Action::stop, 2)).outcome.error().reason, "recovering");
+  driver_.release();
+  EXPECT_EQ(settled().status.state, VmState::running);
+  EXPECT_EQ(run(command(Action::stop, 2)).outcome.error().reason, "interrupted");
+  EXPECT_EQ(driver_.stops, 0) << "nobody wants it any more";
+}
+
+// It is asked again and again as long as its VMM lives and its plugin isn't there.
+TEST_F(DamagedVmTest, WhatWasFinishedIsToldWhileTheRecoveryGoesOn) {
+  starts_spawn({"wait"});
+  ASSERT_TRUE(run(command(Action::start, 1)).outcome);
+  close();
+  rewrite_document([](VmDocument& document) { document.hypervisor = "removed"; });
+  open();
+  told([](const core::VmReport& report) { return report.status.status_reason.find("tried ") != std::string::npos; });
+  EXPECT_TRUE(run(command(Action::start, 1)).outcome);
+  EXPECT_EQ(run(command(Action::pause, 2)).outcome.error().reason, "recovering");
+}
+
 TEST_F(DamagedVmTest, AnEndWhileTheAgentWasAwayIsToldThoughNoPluginCanBeAsked) {
   start_with_an_end();
   close();
@@ -201,6 +300,51 @@ TEST_F(DamagedVmTest, ANewerAgentsDocumentAsksForAnUpgrade) {
   const auto document = VmFolder(vm_folder()).read_document();
   ASSERT_FALSE(document);
   EXPECT_EQ(document.error().reason, "node-outdated") << document.error().message;
+}
+
+// A server that doesn't know the VM takes revision 0 for a recovery that goes on, and neither adopts nor removes it.
+TEST_F(DamagedVmTest, WhatCantBeReadHasARevisionAllTheSame) {
+  const auto kept = [&] {
+    for (core::KeptVm& one : manager_->kept({}))
+      if (one.report.vm == vm_) return one;
+    return core::KeptVm{};
+  };
+  const auto is_removed = [&] { return run(command(Action::remove, kept().report.revision + 1)).report.deleted; };
+  const auto make = [&] {
+    vm_ = core::new_uuid();
+    run(command(Action::start, 7));
+    run(command(Action::force_stop, 8));
+    close();
+    return *core::read_file(vm_folder() + "/journal");
+  };
+  std::string journal = make();
+  journal[8] = '!';  // the first record's first byte
+  ASSERT_TRUE(core::write_file_durably(vm_folder() + "/journal", journal));
+  open();
+  EXPECT_EQ(settled().revision, 8) << "what is whole is read";
+  EXPECT_EQ(kept().problem, "") << "its document tells all that an adopt needs";
+  EXPECT_TRUE(is_removed());
+  make();
+  ASSERT_TRUE(core::write_file_durably(vm_folder() + "/vm.json", "{"));
+  open();
+  EXPECT_EQ(settled().revision, 8) << "the journal is none the worse for it";
+  EXPECT_NE(kept().problem, "");
+  EXPECT_TRUE(is_removed());
+  make();
+  ASSERT_TRUE(core::write_file_durably(vm_folder() + "/vm.json", "{"));
+  ASSERT_TRUE(core::write_file_durably(vm_folder() + "/journal", std::string(100, '!')));
+  open();
+  EXPECT_GT(settled().revision, 0);
+  EXPECT_TRUE(is_removed());
+  // One that may be readable later is removed when somebody asks for it, and adopted only with its real revision.
+  make();
+  std::filesystem::remove(vm_folder() + "/journal");
+  std::filesystem::create_directory(vm_folder() + "/journal");
+  open();
+  told([](const core::VmReport& report) { return report.status.status_reason.find("tried ") != std::string::npos; });
+  EXPECT_GT(kept().report.revision, 0);
+  EXPECT_NE(kept().problem, "");
+  EXPECT_TRUE(is_removed());
 }
 
 TEST_F(DamagedVmTest, AStartBeginsAnotherJournalWhereOneIsDamaged) {

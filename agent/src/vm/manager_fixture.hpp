@@ -51,7 +51,9 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
     if (spawn) QARAX_CHECK(spawn(args.incarnation));
     return state(VmState::running);
   }
-  Result<VmStatus> stop(const DriverCall&, const StopArgs&) override {
+  Result<VmStatus> stop(const DriverCall&, const StopArgs& args) override {
+    ++stops;
+    stop_timeout_ms = args.timeout_ms;
     if (on_stop) on_stop();
     return state(stopped_as.load());
   }
@@ -104,6 +106,7 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   }
   Result<VmStatus> snapshot(const DriverCall& call, const SnapshotArgs&) override {
     std::ofstream(in_folder(call)) << "memory";
+    if (call.progress) call.progress("memory", 3, 4);
     if (fail_snapshot) return make_error(full_disk ? Code::resource_exhausted : Code::internal, snapshot_words);
     return state(snapshot_leaves.load());
   }
@@ -155,6 +158,8 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   std::atomic<VmState> paused_as{VmState::paused};
   std::atomic<VmState> stopped_as{VmState::shutdown};
   std::atomic<bool> fail_resume{false};
+  std::atomic<int> stops{0};
+  std::atomic<std::int64_t> stop_timeout_ms{0};  // of the last stop
   std::atomic<bool> fail_snapshot{false};
   std::atomic<bool> full_disk{false};
   std::atomic<VmState> snapshot_leaves{VmState::running};

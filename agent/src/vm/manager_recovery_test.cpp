@@ -205,6 +205,59 @@ TEST_F(ManagerTest, AnInterruptedStartIsSettledAndItsCallerCanSeeWhich) {
   EXPECT_NE(asked_again.outcome.error().message.find("undone"), std::string::npos);
 }
 
+// The guest may be shutting down by it: "undone" would be wrong, and a restart policy would start the VM again.
+TEST_F(ManagerTest, AnInterruptedStopIsCarriedOn) {
+  const auto is_shutdown = [&](const core::VmReport& report) {
+    return report.vm == vm_ && report.status.state == VmState::shutdown;
+  };
+  run(command(Action::start, 1));
+  Command stop = command(Action::stop, 2);
+  stop.document = encode(core::StopCommand{4321});
+  interrupt(stop, VmState::running);
+  open();
+  EXPECT_EQ(told(is_shutdown).revision, 2);
+  EXPECT_EQ(driver_.stop_timeout_ms, 4321) << "its whole time, as it was asked for";
+  EXPECT_TRUE(run(stop).outcome);
+  EXPECT_EQ(driver_.stops, 1);
+  open();
+  EXPECT_EQ(settled().status.state, VmState::shutdown);
+  EXPECT_EQ(driver_.stops, 1) << "it came to its end";
+  EXPECT_TRUE(run(stop).outcome);
+  // Earlier agents didn't keep the document.
+  run(command(Action::start, 3));
+  interrupt(command(Action::stop, 4), VmState::running);
+  open();
+  told(is_shutdown);
+  EXPECT_EQ(driver_.stop_timeout_ms, 30'000);
+  EXPECT_TRUE(run(command(Action::stop, 4)).outcome);
+}
+
+TEST_F(ManagerTest, AnInterruptedForceStopIsCarriedOut) {
+  run(command(Action::start, 1));
+  interrupt(command(Action::force_stop, 2), VmState::running);
+  open();
+  told([&](const core::VmReport& report) { return report.status.state == VmState::shutdown; });
+  EXPECT_TRUE(run(command(Action::force_stop, 2)).outcome);
+  EXPECT_EQ(driver_.stops, 1);
+}
+
+TEST_F(ManagerTest, TheJournalKeepsTheDocumentOfAStopUnlessItWouldBeUnreadableByIt) {
+  driver_.inspected = VmState::running;
+  run(command(Action::start, 1));
+  Command stop = command(Action::stop, 2);
+  stop.document = "{";
+  EXPECT_FALSE(run(stop).outcome);
+  open();
+  EXPECT_EQ(settled().status.state, VmState::running) << settled().status.status_reason;
+  std::string kept;
+  driver_.on_stop = [&] { kept = *core::read_file(dir_ + "/vms/" + vm_ + "/journal"); };
+  stop = command(Action::stop, 3);
+  stop.document = encode(core::StopCommand{4321});
+  EXPECT_TRUE(run(stop).outcome);
+  EXPECT_NE(kept.find("4321"), std::string::npos);
+  driver_.on_stop = nullptr;
+}
+
 TEST_F(ManagerTest, ARepeatedStepGetsItsStoredResultAlsoAfterARestart) {
   run(command(Action::start, 1));
   driver_.fail_pause = true;

@@ -148,6 +148,21 @@ TEST_F(ManagerTest, AHalfRestoredVmIsEnded) {
   EXPECT_TRUE(run(restore(5)).outcome);
 }
 
+TEST_F(ManagerTest, ThePluginsProgressIsToldWhileItsCallLasts) {
+  std::vector<core::CommandProgress> told;
+  manager_->on_progress([&](const core::CommandProgress& progress) { told.push_back(progress); });
+  run(command(Action::start, 1));
+  run(snapshot(2));
+  manager_->on_progress(nullptr);
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(told[0].vm, vm_);
+  EXPECT_EQ(told[0].revision, 2);
+  EXPECT_EQ(told[0].step, "memory");
+  EXPECT_EQ(told[0].done, 3);
+  EXPECT_EQ(told[0].total, 4);
+  EXPECT_TRUE(manager_->progress().empty()) << "the call has ended";
+}
+
 TEST_F(ManagerTest, CountersAreOfWhatRuns) {
   EXPECT_EQ(manager_->counters(vm_, 0).error().reason, "vm-not-found");
   run(command(Action::start, 1));

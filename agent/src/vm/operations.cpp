@@ -174,6 +174,12 @@ VmStatus Manager::truth_after_failure(const VmPtr& vm, const Command& command, c
                          "and a VM that stays so can be force-stopped or deleted");
 }
 
+DriverCall Manager::call_of(const VmPtr& vm, const Operation& operation) {
+  DriverCall call = call_for(vm, operation);
+  call.progress = progress_.of(vm->id, operation.command.revision);
+  return call;
+}
+
 Result<VmStatus> Manager::perform(const VmPtr& vm, Operation& operation) {
   const Command& command = operation.command;
   if (command.action == core::Action::start) return start(vm, operation);
@@ -192,7 +198,7 @@ Result<VmStatus> Manager::perform(const VmPtr& vm, Operation& operation) {
   if (command.action == core::Action::force_stop) return stop(vm, command, operation.cancel_fd(), StopMode::force);
   QARAX_TRY(Driver * driver, drivers_.find(vm->document.hypervisor));
   QARAX_TRY(const VmArgs args, args_for(*vm, processes_));
-  const DriverCall call = call_for(vm, operation);
+  const DriverCall call = call_of(vm, operation);
   switch (command.action) {
     case core::Action::pause:
     case core::Action::resume: {
@@ -237,7 +243,10 @@ Status Manager::note_intent(const VmPtr& vm, const Command& command) {
   }
   if (vm->journal) {
     JournalRecord record = record_of(RecordKind::intent, command);
-    if (command.action == core::Action::resize || command.action == core::Action::snapshot) {
+    const bool is_taken_up_again = command.action == core::Action::resize || command.action == core::Action::snapshot ||
+                                   command.action == core::Action::stop;
+    // The command fails by a document that isn't JSON, which in the journal would make the record unreadable.
+    if (is_taken_up_again && json::parse(command.document)) {
       record.document.text = command.document;
       record.before = reports_.status_of(vm->known).state;
     }

@@ -57,7 +57,7 @@ bool Manager::Recovery::was_never_started() {
 }
 
 auto Manager::Recovery::undo_first_start() -> Outcome {
-  raise_revision();
+  read_numbers();
   status_ = status_with(VmState::shutdown, "its start was interrupted and undone");
   settle_interrupted();
   admit_commands();
@@ -78,7 +78,7 @@ auto Manager::Recovery::open_journal() -> Step {
     if (!journal) return unreadable(journal.error());
     vm_->journal.emplace(std::move(*journal));
   }
-  raise_revision();
+  read_numbers();
   if (has_been_ended()) return Outcome{Next::done};
   return std::nullopt;
 }
@@ -144,47 +144,13 @@ Result<VmStatus> Manager::Recovery::undo_restore(Driver& driver) {
 }
 
 auto Manager::Recovery::settle() -> Step {
+  if (const Step carried_on = carry_on_stop()) return carried_on;
   settle_interrupted();
   if (status_.state == VmState::shutdown && !was_shutdown()) manager_.record_exit(vm_, status_);
   // Commands are admitted before the report: whoever reads it may send one at once.
   if (admit_commands() && publish(status_))
     core::logger("vm")->info("recovered vm={} state={}", vm_->id, to_string(status_.state));
   return Outcome{Next::done};
-}
-
-// The caller of a command that the agent's end interrupted can ask for its result again and hears what became of it.
-void Manager::Recovery::settle_interrupted() {
-  CommandResult settled;
-  JournalRecord result;
-  if (const JournalRecord* intent = interrupted_command(*vm_->journal)) {
-    result = *intent;
-    result.kind = RecordKind::result;
-    result.status.text = encode(status_);
-    result.document = {};
-    if (auto why = why_unfinished(*intent, status_, broken_, vm_->folder.path())) {
-      result.error.text = encode(*why);
-      settled.outcome = std::move(*why);
-    }
-    core::logger("vm")->warn("a command was interrupted vm={} action={} revision={} finished={}", vm_->id,
-                             result.action, result.revision, settled.outcome.ok());
-    log_unless(vm_->journal->append(result, Outlives::agent), "what became of it could not be kept", vm_->id);
-  } else if (const JournalRecord* last = latest(*vm_->journal, RecordKind::result)) {
-    result = *last;
-    if (result.error.text != "null")
-      settled.outcome = decode_error(result.error.text).value_or(make_error(Code::unknown, "the command failed"));
-  } else {
-    return;
-  }
-  // Recorded like a published report, because a caller that asks again may be quicker than the published one.
-  const auto report = manager_.reports_.record_if_current(vm_->known, vm_->facts(status_), epoch_);
-  if (!report) return;
-  settled.report = *report;
-  const JournalRecord* intent = latest(*vm_->journal, RecordKind::intent);
-  if (settled.outcome.ok() && result.action == core::to_string(core::Action::snapshot) && intent != nullptr &&
-      intent->revision == result.revision)
-    Snapshots::add_facts(*vm_, intent->document.text, settled.report);
-  const std::lock_guard lock(vm_->admission_mutex);
-  if (result.revision == vm_->revision) vm_->results.emplace_back(result.step, settled);
 }
 
 void Manager::Recovery::conclude(const Outcome& outcome) {
@@ -203,7 +169,14 @@ void Manager::Recovery::conclude(const Outcome& outcome) {
 void Manager::Recovery::try_again(const std::string& reason) {
   core::logger("vm")->warn("a recovery is tried again vm={} attempt={} reason={}", vm_->id, attempt_,
                            core::log_value(reason));
-  publish(status_with(VmState::unknown, "recovering, tried " + std::to_string(attempt_) + " times: " + reason));
+  status_ = status_with(VmState::unknown, "recovering, tried " + std::to_string(attempt_) + " times: " + reason);
+  {
+    const std::lock_guard lock(vm_->admission_mutex);
+    vm_->is_stuck = true;
+    if (!vm_->is_journal_read) vm_->unread = reason;
+  }
+  load_result_of_finished();
+  publish(status_);
   repeat_in(std::min<std::int64_t>(std::int64_t{kRetryMs} * attempt_, kLastRetryMs), attempt_ + 1);
 }
 
@@ -218,9 +191,14 @@ void Manager::Recovery::wait_for_plugin(const std::string& reason) {
 }
 
 void Manager::Recovery::give_up(const std::string& reason) {
-  admit_commands();
   core::logger("vm")->error("the VM could not be recovered vm={} reason={}", vm_->id, core::log_value(reason));
-  publish(status_with(VmState::unknown, reason));
+  status_ = status_with(VmState::unknown, reason);
+  salvage_revision();
+  // A force-stop is carried out whatever is known of the VM.
+  if (vm_->journal && carry_on_stop()) return;
+  load_result_of_finished();
+  admit_commands();
+  publish(status_);
 }
 
 void Manager::Recovery::repeat_in(std::int64_t ms, int attempt) {
@@ -247,11 +225,6 @@ bool Manager::Recovery::is_overtaken() {
 bool Manager::Recovery::admit_commands() {
   const std::lock_guard lock(vm_->admission_mutex);
   return std::exchange(vm_->recovering, false);
-}
-
-void Manager::Recovery::raise_revision() {
-  const std::lock_guard lock(vm_->admission_mutex);
-  for (const auto& record : vm_->journal->records()) vm_->revision = std::max(vm_->revision, record.revision);
 }
 
 bool Manager::Recovery::publish(const VmStatus& status) {

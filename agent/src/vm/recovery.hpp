@@ -57,20 +57,27 @@ class Manager::Recovery {
   Result<VmStatus> carry_through(const JournalRecord& intent);
   Result<VmStatus> undo_restore(Driver& driver);
 
+  // settle(), give_up()
+  Step carry_on_stop();
+
   // settle(), undo_first_start()
   void settle_interrupted();
+  void load_last_result();
+  void remember(const JournalRecord& result, Status outcome);
 
   // run()
   void conclude(const Outcome& outcome);
   void try_again(const std::string& reason);
   void wait_for_plugin(const std::string& reason);
   void give_up(const std::string& reason);
+  void load_result_of_finished();
   void repeat_in(std::int64_t ms, int attempt);
 
   bool has_been_ended();
   bool is_overtaken();
   bool admit_commands();
-  void raise_revision();
+  void read_numbers();  // the highest revision of the journal, and which command was interrupted
+  void salvage_revision();
   bool publish(const VmStatus& status);
 
   Manager& manager_;

@@ -72,7 +72,7 @@ Result<VmStatus> Manager::start(const VmPtr& vm, Operation& operation) {
   QARAX_TRY(const auto wanted, start_command_in(command.document));
   QARAX_CHECK(check_incarnation(vm, command));
   QARAX_TRY(Driver * driver, in_step("find-plugin", drivers_.find(wanted.hypervisor)));
-  const DriverCall call = call_for(vm, operation);
+  const DriverCall call = call_of(vm, operation);
 
   VmDocument document = document_of(command, wanted);
   auto boot = boot_files_of(vm, wanted);
@@ -163,7 +163,7 @@ Result<VmStatus> Manager::launch(const VmPtr& vm, const Operation& operation, co
                                  std::optional<Result<BootGate::Turn>> turn) {
   const Command& command = operation.command;
   const VmDocument& document = vm->document;
-  DriverCall call = call_for(vm, operation);
+  DriverCall call = call_of(vm, operation);
   StartArgs args;
   args.vm = vm->id;
   args.name = document.name;

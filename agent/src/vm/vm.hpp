@@ -82,6 +82,15 @@ struct Vm {
   std::vector<std::pair<std::int32_t, CommandResult>> results;  // (step, result)
   std::vector<std::shared_ptr<Operation>> pending;              // accepted and not finished
   bool recovering = false;
+  // The revision of the command that the agent's end has interrupted, as the journal says, until it is settled what
+  // became of it. It stays when the recovery gives up.
+  std::optional<std::int64_t> interrupted;
+  bool is_journal_read = false;  // by a recovery: `revision` and `interrupted` are what the journal says
+  bool is_stuck = false;         // an attempt to recover it has failed
+  // The revision of a Cancel that came before the VM was recovered, and found no command under way; 0: none did.
+  std::int64_t cancelled = 0;
+  // Why the recovery, which goes on, hasn't read `revision` from the journal yet; empty: it has, or hasn't tried.
+  std::string unread;
   bool looking = false;  // a task that looks at it is queued already
   bool dead = false;     // deleted: nothing is done or reported for it any more
   bool is_dead();

@@ -42,6 +42,7 @@ class VmFolder {
   Status write_handle(std::string_view handle) const;
   Status remove_handle() const;  // not synced: after a loss of power no handle is read
   Result<Journal> open_journal(After after) const { return Journal::open(path_ + "/journal", after); }
+  std::int64_t highest_revision_in_journal() const { return highest_revision_in(path_ + "/journal"); }
   // Begins an empty journal in place of a damaged one, which is kept beside it. The renaming is on disk for certain
   // once the next document is written.
   Result<Journal> begin_journal_anew(std::int64_t revision) const;

@@ -61,7 +61,9 @@ class VmManager {
   // repeated (revision, step) gets its stored result. A lower revision, and a VM that is still recovering, are refused.
   virtual std::shared_ptr<CommandTicket> execute(Command command, std::function<void(CommandResult)> done) = 0;
   // Any thread; returns at once. Cancels the commands of this revision that are in progress for this VM; their callers
-  // get the result as usual. Returns whether there were any.
+  // get the result as usual. Returns whether there were any. While a VM is being recovered the cancel is remembered:
+  // that command, asked for later, is answered CANCELLED if it never began, and ABORTED "interrupted" if the agent's
+  // end interrupted it and the recovery doesn't come to an end.
   virtual bool cancel(const std::string& vm, std::int64_t revision) = 0;
 
   // Any thread; only enqueues. Replaces the words that the server stores for a VM; its report shows when they are on
@@ -79,6 +81,13 @@ class VmManager {
   using Listener = std::function<void(const core::VmReport&)>;
   virtual std::vector<core::VmReport> subscribe(Listener listener, std::uint64_t& id) = 0;
   virtual void unsubscribe(std::uint64_t id) = 0;
+
+  // Sets the one listener that hears how far commands are, as their plugins tell it; null removes it. The previous
+  // listener isn't running any more when this returns. A listener must only enqueue. Any thread.
+  using ProgressListener = std::function<void(const core::CommandProgress&)>;
+  virtual void on_progress(ProgressListener listener) = 0;
+  // The latest progress of each command under way whose plugin has told any. Any thread.
+  virtual std::vector<core::CommandProgress> progress() = 0;
 
   // What is stored of every VM, and the tombstones of those of `deleted_of` that were deleted here by command. Any
   // thread; reads files.

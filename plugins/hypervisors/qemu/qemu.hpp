@@ -105,7 +105,7 @@ class Qemu final : public plugin::Hypervisor,
   // What was being written when the agent ended is nobody's any more, and its end would stop a guest that was resumed.
   // DEADLINE_EXCEEDED: it still is.
   Status drop_stream(plugin::Call& call, const VmArgs& vm);
-  Status thaw(plugin::Call& call, const StartArgs& args);
+  Status thaw(plugin::Call& call, const StartArgs& args, const Thaw& from);
   Status check(const VmSpec& spec, const Verdict& verdict) const;
   static Error demands_kvm(const Verdict& verdict);  // where the node's config does and none runs a guest
   // The program, and what a trial said of KVM with it.

@@ -1,5 +1,10 @@
 // The part of class Qemu that writes snapshots and restores them. QEMU writes and reads its migration stream through a
 // descriptor passed to it and never opens a file of the host for that.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdint>
+
 #include "hotplug.hpp"
 #include "qemu.hpp"
 #include "snapshot_files.hpp"
@@ -31,9 +36,29 @@ std::string stream_status(const json::Value& said) {
   return status != nullptr && status->as_string() != nullptr ? *status->as_string() : std::string();
 }
 
+// Reports QEMU's own count of the memory that it has written.
+void tell_written(const plugin::Call& call, const json::Value& said) {
+  const auto* ram = said.find("ram");
+  const auto* total = ram != nullptr ? ram->find("total") : nullptr;
+  const auto* left = ram != nullptr ? ram->find("remaining") : nullptr;
+  if (total == nullptr || left == nullptr || !total->as_int() || !left->as_int()) return;
+  if (*left->as_int() < 0 || *left->as_int() > *total->as_int()) return;
+  call.progress("memory", static_cast<std::uint64_t>(*total->as_int() - *left->as_int()),
+                static_cast<std::uint64_t>(*total->as_int()));
+}
+
+// Reports how far QEMU has read: its descriptor is a duplicate of this one, and both share one file offset.
+void tell_read(const plugin::Call& call, int memory) {
+  struct stat file {};
+  const off_t read = ::lseek(memory, 0, SEEK_CUR);
+  if (read >= 0 && ::fstat(memory, &file) == 0)
+    call.progress("memory", static_cast<std::uint64_t>(read), static_cast<std::uint64_t>(file.st_size));
+}
+
 // Whether the stream is complete; an error if it failed.
 Result<bool> is_through(const plugin::Call& call, QmpClient& qmp) {
   QARAX_TRY(const json::Value said, qmp.execute(call, "query-migrate"));
+  tell_written(call, said);
   const std::string status = stream_status(said);
   if (status == "completed") return true;
   if (status != "failed" && status != "cancelled") return false;
@@ -89,7 +114,7 @@ Result<VmStatus> Qemu::snapshot(plugin::Call& call, const SnapshotArgs& args) {
                       "wrong-state");
   QARAX_TRY(const plugin::Socket file, begin_snapshot(folder));
   if (said == "running") QARAX_CHECK(with_monitor(call, vm, [&](QmpClient& qmp) { return qmp.stop(call); }));
-  call.progress("memory", 1, 2);
+  call.progress("memory");
   Status written = write_memory(call, vm, file.get());
   // After any failure the stream may still run, and its end would stop the guest that is resumed below: cancel it.
   if (!written)
@@ -111,7 +136,7 @@ Result<VmStatus> Qemu::snapshot(plugin::Call& call, const SnapshotArgs& args) {
     drop_snapshot(folder);
     return std::move(written).error();
   }
-  call.progress("written", 2, 2);
+  call.progress("written", 1, 1);
   return look(call, vm, handle);
 }
 
@@ -154,12 +179,13 @@ Status Qemu::drop_stream(plugin::Call& call, const VmArgs& vm) {
                                                                   " ms; resumed, its guest would be stopped again"));
 }
 
-Status Qemu::thaw(plugin::Call& call, const StartArgs& args) {
+Status Qemu::thaw(plugin::Call& call, const StartArgs& args, const Thaw& from) {
   const VmArgs vm{args.vm, args.incarnation, args.run_dir, {}};
   QARAX_CHECK(with_monitor(call, vm, [&](QmpClient& qmp) {
     return qmp.execute(call, "migrate-incoming", {{"uri", json::Value("fd:" + std::to_string(kStateFd))}});
   }));
   QARAX_TRY(const bool there, plugin::ask_until(call, kStreamMs, [&]() -> Result<bool> {
+              tell_read(call, from.memory);
               return with_monitor(call, vm, [&](QmpClient& qmp) -> Result<bool> {
                 QARAX_TRY(const std::string said, qmp.query_status(call));
                 return said != "inmigrate";

@@ -23,7 +23,7 @@ class Snapshots : public testing::PluginTest {
       if (command == "migrate_cancel") stream = ends ? "cancelled" : "cancelling";
       if (command != "query-migrate") return std::nullopt;
       when_asked();
-      return R"({"status":")" + stream + R"(","error-desc":"No space left"})";
+      return R"({"status":")" + stream + R"(","ram":)" + ram + R"(,"error-desc":"No space left"})";
     };
   }
   std::string folder() const { return dir() + "/snapshot"; }
@@ -31,8 +31,10 @@ class Snapshots : public testing::PluginTest {
   Result<VmStatus> snapshot() { return plugin().snapshot(call.get(), {vm()}); }
   bool empty() const { return std::filesystem::is_empty(folder()); }
   std::string stream = "completed";
+  std::string ram = "null";
   bool ends = true;                          // the stream ends when it is cancelled
   std::function<void()> when_asked = [] {};  // called on each query of the stream's progress, on QEMU's thread
+  bool is_asked_ = false;
 
  private:
   Socket at_;
@@ -164,6 +166,27 @@ TEST_F(Snapshots, ARestoreFeedsTheMemoryBeforeTheGuestRuns) {
   const auto& argv = host.spawned.argv;
   EXPECT_EQ(argv.at(argv.size() - 2), "-incoming");
   EXPECT_EQ(host.spawned.fd_targets.back(), kStateFd);
+}
+
+TEST_F(Snapshots, HowMuchIsWrittenAndReadIsTold) {
+  start();
+  stream = "active";
+  ram = R"({"total":400,"remaining":300,"transferred":17})";
+  when_asked = [this] {
+    if (std::exchange(is_asked_, true)) {
+      stream = "completed";
+      ram = R"({"total":400,"remaining":0})";
+    }
+  };
+  call.progress.clear();
+  ASSERT_TRUE(snapshot());
+  EXPECT_EQ(call.progress, (Words{"memory 0/0", "memory 100/400", "memory 400/400", "written 1/1"}));
+  std::ofstream(folder() + "/memory") << "12345";
+  ASSERT_TRUE(plugin().stop(call.get(), {vm(), StopMode::force, 0}));
+  call.progress.clear();
+  ASSERT_TRUE(plugin().restore(call.get(), start_args()));
+  EXPECT_EQ(call.progress, (Words{"spawn 0/0", "monitor 0/0", "memory 0/5", "running 1/1"}))
+      << "the scripted QEMU reads nothing";
 }
 
 TEST_F(Snapshots, ARestoreThatQemuRefusesIsUndone) {

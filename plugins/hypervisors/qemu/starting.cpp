@@ -88,16 +88,16 @@ Result<VmStatus> Qemu::launch(plugin::Call& call, const StartArgs& args, const H
     fds.push_back(from->memory);
   }
   spawn.console_connect = args.run_dir + "/" + kSerial;
-  call.progress("spawn", 1, 3);
+  call.progress("spawn");
   QARAX_CHECK(host_.spawn(&call, spawn, fds));
   // Close the plugin's copies, so that a dying QEMU shows as a hang-up and not as a socket that nobody answers.
   monitor.close();
   serial.close();
-  call.progress("monitor", 2, 3);
-  if (from) QARAX_CHECK(thaw(call, args));
+  call.progress("monitor");
+  if (from) QARAX_CHECK(thaw(call, args, *from));
   QARAX_TRY(Monitors::Lease qmp, monitors_.ask(call, args.run_dir, kGreetingMs));
   QARAX_CHECK(qmp->cont(call));
-  call.progress("running", 3, 3);
+  call.progress("running", 1, 1);
   if (from) return seen(call, *qmp, handle);
   return alive("running", handle, boot_sizes(args.spec));
 }

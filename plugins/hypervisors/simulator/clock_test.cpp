@@ -26,6 +26,15 @@ TEST(SystemClock, ADelayTakesItsTime) {
   EXPECT_TRUE(clock.delay(call.get(), 0));
 }
 
+TEST(SystemClock, ADelayTellsHowFarItIs) {
+  SystemClock clock;
+  testing::TestCall call;
+  ASSERT_TRUE(clock.delay(call.get(), 260));
+  ASSERT_GE(call.progress.size(), 2u) << "it is longer than what is waited for at once";
+  EXPECT_EQ(call.progress[0], "delay 0/260");
+  EXPECT_TRUE(call.progress.back().ends_with("/260"));
+}
+
 TEST(SystemClock, SleepEndsByItself) {
   SystemClock clock;
   std::mutex mutex;

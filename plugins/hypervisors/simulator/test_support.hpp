@@ -107,6 +107,13 @@ class TestCall {
       static_cast<TestCall*>(raw->context)->kept = std::string(plugin::view(handle));
       return QARAX_OK;
     };
+    raw_.progress = [](const qarax_call* raw, qarax_text step, std::uint64_t done,
+                       std::uint64_t total) noexcept -> std::int32_t {
+      static_cast<TestCall*>(raw->context)
+          ->progress.push_back(std::string(plugin::view(step)) + " " + std::to_string(done) + "/" +
+                               std::to_string(total));
+      return QARAX_OK;
+    };
   }
   ~TestCall() {
     ::close(cancel_fd_);
@@ -125,6 +132,7 @@ class TestCall {
   void cancel() { ::eventfd_write(cancel_fd_, 1); }
   void set_deadline_ms(std::int64_t ms) { raw_.deadline_ns = plugin::monotonic_ns() + ms * 1'000'000; }
   std::string kept = "null";
+  std::vector<std::string> progress;  // each that was told: "delay 3/4"
 
  private:
   qarax_call raw_{};

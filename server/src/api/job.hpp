@@ -16,6 +16,7 @@ struct Job {
   std::string action{};
   server::JobState state = server::JobState::running;
   std::int32_t progress = 0;
+  std::optional<server::JobProgress> progress_detail{};
   bool cancellable = false;
   std::optional<std::string> vm_id{};
   std::optional<std::string> vm_name{};
@@ -45,7 +46,13 @@ struct qarax::Fields<qarax::api::Job> {
           "create, start, stop, …, delete, add-host, edit-host, remove-host, init-host, adopt-host, adopt-vm, "
           "remove-unmanaged, collect-leftovers."),
       field<&T::state>("state").required().doc("superseded: a job of higher precedence took its place."),
-      field<&T::progress>("progress").required().doc("Percent of its steps that are done."),
+      field<&T::progress>("progress")
+          .required()
+          .doc("Percent of its steps that are done, and of the one under way "
+               "as far as that is known."),
+      field<&T::progress_detail>("progress_detail")
+          .nullable()
+          .doc("How far its node is with the step under way; null where it doesn't tell."),
       field<&T::cancellable>("cancellable").required().doc("Whether DELETE could still end it."),
       field<&T::vm_id>("vm_id").nullable().format("uuid").doc("The VM it is about; it may be gone by now."),
       field<&T::vm_name>("vm_name").nullable().doc("Its name then."),

@@ -98,6 +98,7 @@ std::vector<NamedSchema> all_schemas() {
   out.push_back(response<AdoptVm>());
   out.push_back(response<Job>());
   out.push_back(response<server::JobStep>());
+  out.push_back(response<server::JobProgress>());
   out.push_back(response<server::Event>());
   out.push_back(response<core::Leftover>());
   out.push_back(response<Accepted>());

@@ -1,5 +1,7 @@
 #include "handlers/job_document.hpp"
 
+#include <algorithm>
+
 #include "http/problem.hpp"
 
 namespace qarax::server {
@@ -26,7 +28,11 @@ std::int32_t progress_of(const Job& job) {
   // A job that isn't done at once has two steps: it is recorded, and its node carries it out.
   std::int32_t done = 0;
   for (const JobStep& step : job.steps) done += step.state == StepState::completed ? 1 : 0;
-  return std::min(done * 50, 99);
+  std::int32_t percent = done * 50;
+  if (job.progress && job.progress->total > 0)
+    percent += static_cast<std::int32_t>(
+        50.0 * std::min(1.0, static_cast<double>(job.progress->done) / static_cast<double>(job.progress->total)));
+  return std::min(percent, 99);
 }
 
 }  // namespace
@@ -37,6 +43,7 @@ api::Job job_document(const Job& job) {
   out.action = job.action;
   out.state = job.state;
   out.progress = progress_of(job);
+  out.progress_detail = job.progress;
   out.cancellable = can_be_cancelled(job);
   out.vm_id = unless_empty(job.vm_id);
   out.vm_name = unless_empty(job.vm_name);

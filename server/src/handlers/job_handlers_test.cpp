@@ -71,6 +71,28 @@ TEST_F(JobHandlersTest, TheLocationOf202Answers) {
   EXPECT_EQ(*ended.find("cancellable")->as_bool(), false);
 }
 
+TEST_F(JobHandlersTest, HowFarItsNodeIsRefinesTheProgressUntilItsEnd) {
+  const std::string id = starting("web");
+  const auto shown = [&](std::int64_t done, std::int64_t total) {
+    store->job_book().update(id, [&](Job& job) { job.progress = JobProgress{"memory", done, total}; });
+    return parsed(call("GET", "/jobs/" + id));
+  };
+  EXPECT_TRUE(parsed(call("GET", "/jobs/" + id)).find("progress_detail")->is_null());
+  const auto half = shown(2, 4);
+  EXPECT_EQ(*half.find("progress")->as_int(), 75);
+  const json::Value* detail = half.find("progress_detail");
+  ASSERT_NE(detail, nullptr);
+  EXPECT_EQ(text(*detail, "step"), "memory");
+  EXPECT_EQ(*detail->find("done")->as_int(), 2);
+  EXPECT_EQ(*detail->find("total")->as_int(), 4);
+  EXPECT_EQ(*shown(3, 0).find("progress")->as_int(), 50) << "of how much isn't known";
+  EXPECT_EQ(*shown(9, 4).find("progress")->as_int(), 99) << "it is done when its node says so";
+  (void)store->finish_job(id, JobState::completed, std::nullopt, std::nullopt);
+  const auto ended = parsed(call("GET", "/jobs/" + id));
+  EXPECT_EQ(*ended.find("progress")->as_int(), 100);
+  EXPECT_TRUE(ended.find("progress_detail")->is_null());
+}
+
 TEST_F(JobHandlersTest, ACreateIsAJobThatIsDone) {
   const std::string made = vm("web");
   const auto jobs = parsed(call("GET", "/jobs?vm_id=" + made));

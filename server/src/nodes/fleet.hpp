@@ -130,6 +130,8 @@ class Fleet {
   struct Events {
     std::function<void(const std::string& host_id)> up;                         // greeted, and its snapshot is applied
     std::function<void(const VmPtr& vm, const core::VmReport& report)> report;  // the report is applied
+    // How far a command is; unset: nobody listens.
+    std::function<void(const std::string& host_id, const core::CommandProgress& progress)> progress{};
   };
   virtual ~Fleet() = default;
 

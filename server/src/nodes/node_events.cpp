@@ -83,6 +83,10 @@ std::string NodeLink::take_in(const node::v1::Event& event, Stream& stream) {
     case node::v1::Event::kNodeInfo:
       on_node_info(event.node_info());
       break;
+    case node::v1::Event::kProgress:
+      if (const auto progress = read_progress(event.progress()); progress && events_.progress)
+        events_.progress(host_->id, *progress);
+      break;
     case node::v1::Event::kHeartbeat:
     case node::v1::Event::WHAT_NOT_SET:  // of a newer protocol
       break;

@@ -55,6 +55,14 @@ Result<core::NodeInfo> read_node_info(std::string_view document) {
   return info;
 }
 
+Result<core::CommandProgress> read_progress(std::string_view document) {
+  QARAX_TRY(core::CommandProgress progress, decode<core::CommandProgress>(document, Unknown::ignore));
+  progress.step = core::cut_text(std::move(progress.step));
+  progress.total = std::min(progress.total, core::kLargestNumber);
+  progress.done = std::min(progress.done, core::kLargestNumber);
+  return progress;
+}
+
 Result<core::KeptVm> read_kept_vm(std::string_view document) {
   QARAX_TRY(core::KeptVm vm, decode<core::KeptVm>(document, Unknown::ignore));
   QARAX_TRY(vm.report, taken(std::move(vm.report)));

@@ -21,6 +21,7 @@ inline constexpr std::int64_t kLargestAdopted = core::kLargestNumber / 2;
 
 Result<core::VmReport> read_report(std::string_view document);
 Result<core::NodeInfo> read_node_info(std::string_view document);
+Result<core::CommandProgress> read_progress(std::string_view document);
 // Sets `problem` of a VM whose numbers are too large for an adopt.
 Result<core::KeptVm> read_kept_vm(std::string_view document);
 // Sets obeyed and position of `out`.

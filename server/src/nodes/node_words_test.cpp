@@ -10,6 +10,20 @@
 namespace qarax::server {
 namespace {
 
+TEST(NodeWordsTest, HowFarACommandIsHasItsBounds) {
+  const auto progress = read_progress(R"({"vm":"v","revision":7,"step":"memory","done":3,"total":4,"later":1})");
+  ASSERT_TRUE(progress) << progress.error().message;
+  EXPECT_EQ(progress->step, "memory");
+  EXPECT_EQ(progress->done, 3);
+  EXPECT_FALSE(read_progress(R"({"vm":"v","done":-1})"));
+  EXPECT_FALSE(read_progress("{"));
+  core::CommandProgress large{"v", 7, std::string(100'000, 'x'), INT64_MAX, INT64_MAX};
+  const auto cut = read_progress(encode(large));
+  ASSERT_TRUE(cut);
+  EXPECT_LE(cut->step.size(), core::kLongestText);
+  EXPECT_EQ(cut->total, core::kLargestNumber);
+}
+
 constexpr std::int64_t kMost = core::kLargestNumber;
 constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
 

@@ -194,4 +194,14 @@ void Orchestrator::saw_report(const VmPtr& vm, const core::VmReport& report) {
   }
 }
 
+// It stays in memory: what is written down of a job is what was decided.
+void Orchestrator::saw_progress(const std::string& host_id, const core::CommandProgress& progress) {
+  const VmPtr vm = store_.vm(progress.vm);
+  if (!vm || vm->host_id != host_id || vm->job_id.empty()) return;
+  store_.job_book().update(vm->job_id, [&](Job& told) {
+    if (told.state == JobState::running && told.revision == progress.revision)
+      told.progress = JobProgress{progress.step, progress.done, progress.total};
+  });
+}
+
 }  // namespace qarax::server

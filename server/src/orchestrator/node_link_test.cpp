@@ -30,6 +30,29 @@ TEST_F(NodeLinkTest, AGapInTheEventsIsFilledByASnapshot) {
   EXPECT_TRUE(orchestrator_->act(id, core::Action::resume, {}));
 }
 
+TEST_F(NodeLinkTest, HowFarACommandIsIsToldOfItsJobWhileItRuns) {
+  const std::string id = started("web");
+  node_.hang(true);
+  ActOptions async;
+  async.respond_async = true;
+  ASSERT_TRUE(orchestrator_->act(id, core::Action::pause, async));
+  node_.wait_for_command(core::Action::pause);
+  const VmPtr vm = store_->vm(id);
+  const std::string job = vm->job_id;
+  const auto told = [&] { return store_->job_book().find(job)->progress; };
+  server_.come_further({id, vm->revision - 1, "late", 9, 9});
+  server_.come_further({core::new_uuid(), vm->revision, "another's", 9, 9});
+  server_.come_further({id, vm->revision, "memory", 1, 4});
+  wait_until("how far it is", [&] { return told().has_value(); });
+  EXPECT_EQ(told()->step, "memory");
+  EXPECT_EQ(told()->done, 1);
+  EXPECT_EQ(told()->total, 4);
+  node_.hang(false);
+  store_->job_book().wait(job, std::chrono::seconds(20));
+  EXPECT_EQ(store_->job_book().find(job)->state, JobState::completed);
+  EXPECT_FALSE(told()) << "it has ended";
+}
+
 TEST_F(NodeLinkTest, ANodeOnThisMachineIsReachedOverItsUnixSocket) {
   static_cast<void>(started("before"));
   EXPECT_TRUE(server_.commanded_from().starts_with("ipv4:")) << server_.commanded_from();

@@ -16,8 +16,10 @@ Orchestrator::Orchestrator(Store& store, Fleet& nodes, Options options)
       restarts_(options.restarts),
       keeper_(store, nodes),
       pool_("orchestrator", 2, 64) {
-  nodes_.on({[this](const std::string& host_id) { pool_.post([this, host_id] { host_up(host_id); }); },
-             [this](const VmPtr& vm, const core::VmReport& report) { saw_report(vm, report); }});
+  nodes_.on(
+      {[this](const std::string& host_id) { pool_.post([this, host_id] { host_up(host_id); }); },
+       [this](const VmPtr& vm, const core::VmReport& report) { saw_report(vm, report); },
+       [this](const std::string& host_id, const core::CommandProgress& progress) { saw_progress(host_id, progress); }});
   thread_ = std::thread([this] { ticks(); });
 }
 

@@ -80,6 +80,7 @@ class Orchestrator {
   void put_aside(const std::string& job_id, core::Action by);
   void decided(const JobRecord& job, const CommandOutcome& outcome);
   void saw_report(const VmPtr& vm, const core::VmReport& report);
+  void saw_progress(const std::string& host_id, const core::CommandProgress& progress);
   void host_up(const std::string& host_id);
   struct Tombstone {
     std::string host_id;

@@ -22,6 +22,13 @@ struct JobStep {
   std::optional<std::string> detail{};
 };
 
+// How far its node is with the step under way, as the hypervisor's plugin tells it.
+struct JobProgress {
+  std::string step{};
+  std::int64_t done = 0;
+  std::int64_t total = 0;
+};
+
 struct Job {
   std::string id;
   std::string action;  // create, start, …, delete, add-host, init-host
@@ -32,10 +39,11 @@ struct Job {
   std::int64_t revision = 0;
   std::int64_t incarnation = 0;
   std::vector<JobStep> steps;
-  std::optional<Error> error;  // if it failed
-  bool cancelling = false;     // a user asked to cancel it
-  std::int64_t asked = 0;      // how often the node was asked; in memory only
-  std::string owner;           // id of the activation that carries it out or did so last
+  std::optional<Error> error;           // if it failed
+  bool cancelling = false;              // a user asked to cancel it
+  std::int64_t asked = 0;               // how often the node was asked; in memory only
+  std::optional<JobProgress> progress;  // while it runs; in memory only
+  std::string owner;                    // id of the activation that carries it out or did so last
   std::int64_t term = 0;
   std::string request_id;
   std::string created_at;
@@ -118,6 +126,16 @@ struct Fields<server::JobStep> {
       field<&T::detail>("detail").doc("What more there is to say: the host, how often it was asked."));
 };
 QARAX_FIELDS_COMPLETE(server::JobStep);
+template <>
+struct Fields<server::JobProgress> {
+  using T = server::JobProgress;
+  static constexpr std::string_view kName = "JobProgress";
+  static constexpr auto kTable = field_table(
+      field<&T::step>("step").required().doc("The plugin's own name for what it does: memory, delay."),
+      field<&T::done>("done").required().doc("Of total, in the plugin's own unit: bytes of memory, milliseconds."),
+      field<&T::total>("total").required().doc("0: it isn't known."));
+};
+QARAX_FIELDS_COMPLETE(server::JobProgress);
 template <>
 struct Fields<server::JobSteps> {
   static constexpr std::string_view kName = "JobSteps";

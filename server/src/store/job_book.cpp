@@ -24,6 +24,7 @@ void tell_end(const Job& job) {
 
 JobPtr JobBook::keep(Job job) {
   const bool ends = job.state != JobState::running;
+  if (ends) job.progress.reset();
   JobPtr& place = jobs_[job.id];
   const bool new_end = ends && (!place || place->state == JobState::running);
   place = std::make_shared<const Job>(std::move(job));

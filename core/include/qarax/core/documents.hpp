@@ -94,6 +94,15 @@ struct VmReport {
   std::int64_t keep_edition = 0;            // edition of what the node has; 0: none
 };
 
+// How far the command under way is, as its plugin tells it. It is never kept on disk and proves nothing.
+struct CommandProgress {
+  std::string vm{};
+  std::int64_t revision = 0;  // of the command
+  std::string step{};         // the plugin's own name for what it does
+  std::int64_t done = 0;      // of `total`, in the plugin's own unit
+  std::int64_t total = 0;     // 0: the plugin doesn't know it
+};
+
 // Fingerprint of a VM's name and StartCommand::keep. The server compares it to tell whether a node has the current
 // ones.
 inline std::string fingerprint_of_keep(std::string_view name, const RawJson& keep) {
@@ -231,6 +240,16 @@ struct Fields<core::VmReport> {
                   field<&T::snapshot>("snapshot"), field<&T::keep>("keep"), field<&T::keep_edition>("keep_edition"));
 };
 QARAX_FIELDS_COMPLETE(core::VmReport);
+
+template <>
+struct Fields<core::CommandProgress> {
+  using T = core::CommandProgress;
+  static constexpr std::string_view kName = "CommandProgress";
+  static constexpr auto kTable =
+      field_table(field<&T::vm>("vm").required(), field<&T::revision>("revision"), field<&T::step>("step"),
+                  field<&T::done>("done").min(0), field<&T::total>("total").min(0));
+};
+QARAX_FIELDS_COMPLETE(core::CommandProgress);
 
 template <>
 struct Fields<core::KeptSnapshot> {

@@ -88,8 +88,9 @@ struct qarax_call {
    */
   int32_t (*keep)(const qarax_call* call, qarax_text handle) QARAX_NOEXCEPT;
   /*
-   * Reports how far a step is, for people. `step` is a short name, cut after 256 bytes. `done` and `total` have the
-   * unit of that step, by convention bytes; a total of 0 is unknown. This version's host accepts and ignores it.
+   * Reports how far a step is, for people: the call's job shows it while it runs. `step` is a short name, cut after 256
+   * bytes. `done` and `total` have the unit of that step, by convention bytes; a total of 0 is unknown. It may be
+   * called often: the host passes on four a second.
    */
   int32_t (*progress)(const qarax_call* call, qarax_text step, uint64_t done, uint64_t total) QARAX_NOEXCEPT;
   /* The error document (type Error of the SDK) to go with a code other than QARAX_OK; the last one counts. */
