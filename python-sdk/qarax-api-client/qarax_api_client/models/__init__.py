@@ -21,6 +21,7 @@ from .host_patch import HostPatch
 from .host_plugin import HostPlugin
 from .host_status import HostStatus
 from .job import Job
+from .job_progress import JobProgress
 from .job_state import JobState
 from .job_step import JobStep
 from .job_step_state import JobStepState
@@ -78,6 +79,7 @@ __all__ = (
     "HostPlugin",
     "HostStatus",
     "Job",
+    "JobProgress",
     "JobState",
     "JobStep",
     "JobStepState",

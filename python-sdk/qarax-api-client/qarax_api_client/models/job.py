@@ -10,6 +10,7 @@ from attrs import field as _attrs_field
 from ..models.job_state import JobState
 
 if TYPE_CHECKING:
+    from ..models.job_progress import JobProgress
     from ..models.job_step import JobStep
     from ..models.problem import Problem
 
@@ -25,7 +26,8 @@ class Job:
         action (str): create, start, stop, …, delete, add-host, edit-host, remove-host, init-host, adopt-host, adopt-vm,
             remove-unmanaged, collect-leftovers.
         state (JobState): superseded: a job of higher precedence took its place.
-        progress (int): Percent of its steps that are done.
+        progress (int): Percent of its steps that are done, and of the one under way as far as that is known.
+        progress_detail (JobProgress | None): How far its node is with the step under way; null where it doesn't tell.
         cancellable (bool): Whether DELETE could still end it.
         vm_id (None | UUID): The VM it is about; it may be gone by now.
         vm_name (None | str): Its name then.
@@ -48,6 +50,7 @@ class Job:
     action: str
     state: JobState
     progress: int
+    progress_detail: JobProgress | None
     cancellable: bool
     vm_id: None | UUID
     vm_name: None | str
@@ -66,6 +69,7 @@ class Job:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
+        from ..models.job_progress import JobProgress  # noqa: PLC0415
         from ..models.problem import Problem  # noqa: PLC0415
 
         id = str(self.id)
@@ -75,6 +79,12 @@ class Job:
         state = self.state.value
 
         progress = self.progress
+
+        progress_detail: dict[str, Any] | None
+        if isinstance(self.progress_detail, JobProgress):
+            progress_detail = self.progress_detail.to_dict()
+        else:
+            progress_detail = self.progress_detail
 
         cancellable = self.cancellable
 
@@ -132,6 +142,7 @@ class Job:
                 "action": action,
                 "state": state,
                 "progress": progress,
+                "progress_detail": progress_detail,
                 "cancellable": cancellable,
                 "vm_id": vm_id,
                 "vm_name": vm_name,
@@ -154,6 +165,7 @@ class Job:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.job_progress import JobProgress  # noqa: PLC0415
         from ..models.job_step import JobStep  # noqa: PLC0415
         from ..models.problem import Problem  # noqa: PLC0415
 
@@ -165,6 +177,21 @@ class Job:
         state = JobState(d.pop("state"))
 
         progress = d.pop("progress")
+
+        def _parse_progress_detail(data: object) -> JobProgress | None:
+            if data is None:
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                progress_detail_type_0 = JobProgress.from_dict(data)
+
+                return progress_detail_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(JobProgress | None, data)
+
+        progress_detail = _parse_progress_detail(d.pop("progress_detail"))
 
         cancellable = d.pop("cancellable")
 
@@ -260,6 +287,7 @@ class Job:
             action=action,
             state=state,
             progress=progress,
+            progress_detail=progress_detail,
             cancellable=cancellable,
             vm_id=vm_id,
             vm_name=vm_name,
