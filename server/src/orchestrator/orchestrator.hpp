@@ -75,6 +75,8 @@ class Orchestrator {
 
   void send(const JobRecord& job);
   void note_sent(const JobRecord& job, const VmRecord& vm);
+  void answered(const JobRecord& job, const CommandOutcome& outcome);
+  void call_ended(const std::string& job_id);      // from now on the job may be sent again
   bool cancel_at_node(const std::string& job_id);  // false: no call for this job is in flight
   Error explained(Error said, const JobRecord& job, const std::string& vm_name) const;
   void put_aside(const std::string& job_id, core::Action by);
