@@ -11,7 +11,9 @@ bool Burials::begin(const std::string& vm, std::int64_t now_ns) {
   return true;
 }
 
-void Burials::lost(const std::string& vm) { all_[vm].under_way = false; }
+void Burials::lost(const std::string& vm) noexcept {
+  if (const auto found = all_.find(vm); found != all_.end()) found->second.under_way = false;
+}
 
 bool Burials::failed(const std::string& vm, const std::string& reason, std::int64_t now_ns) {
   Burial& burial = all_[vm];

@@ -22,7 +22,7 @@ class Burials {
   // The node no longer has the VM.
   void done(const std::string& vm) { all_.erase(vm); }
   // The outcome is unknown, so the same delete may be sent again at once.
-  void lost(const std::string& vm);
+  void lost(const std::string& vm) noexcept;
   // Returns whether the reason differs from that of the last failure.
   bool failed(const std::string& vm, const std::string& reason, std::int64_t now_ns);
 

@@ -6,6 +6,7 @@
 #include "orchestrator.hpp"
 #include "placing.hpp"
 #include "qarax/core/logging.hpp"
+#include "qarax/core/scope.hpp"
 #include "qarax/core/threads.hpp"
 #include "qarax/plugin/call.hpp"
 
@@ -29,20 +30,40 @@ bool is_gone(const CommandOutcome& outcome) {
 void Orchestrator::enforce_tombstones(const std::string& host_id) {
   const auto link = nodes_.link(host_id);
   if (!link || !link->is_up() || !store_.read_only().empty()) return;
-  for (const auto& [vm_id, revision] : store_.tombstones(host_id)) {
-    {
-      const std::lock_guard lock(mutex_);
-      if (closed_ || !burials_.begin(vm_id, plugin::monotonic_ns())) continue;
-    }
-    NodeCommand command{.action = core::Action::remove, .vm = vm_id, .revision = revision};
-    link->execute(std::move(command), options_.action_timeout_ms,
-                  [this, stone = Tombstone{host_id, vm_id, revision}](CommandOutcome outcome) {
-                    pool_.post([this, stone, outcome = std::move(outcome)] { heard_of(stone, outcome); });
-                  });
+  for (const auto& [vm_id, revision] : store_.tombstones(host_id))
+    core::guarded("orchestrator", [&, vm = vm_id, at = revision] { bury(*link, {host_id, vm, at}); });
+}
+
+void Orchestrator::bury(NodeAccess& node, const Tombstone& stone) {
+  // An exception before the call is made must not leave the burial under way: the delete would never be sent again.
+  bool is_claimed = false;
+  const core::Scope unclaim([&] {
+    if (is_claimed) burial_lost(stone.vm);
+  });
+  {
+    const std::lock_guard lock(mutex_);
+    if (closed_ || !burials_.begin(stone.vm, plugin::monotonic_ns())) return;
+    is_claimed = true;
   }
+  NodeCommand command{.action = core::Action::remove, .vm = stone.vm, .revision = stone.revision};
+  node.execute(std::move(command), options_.action_timeout_ms, [this, stone](CommandOutcome outcome) {
+    const bool posted = core::guarded(
+        "orchestrator", [&] { pool_.post([this, stone, outcome = std::move(outcome)] { heard_of(stone, outcome); }); });
+    if (!posted) burial_lost(stone.vm);
+  });
+  is_claimed = false;
+}
+
+void Orchestrator::burial_lost(const std::string& vm_id) {
+  const std::lock_guard lock(mutex_);
+  burials_.lost(vm_id);
 }
 
 void Orchestrator::heard_of(const Tombstone& stone, const CommandOutcome& outcome) {
+  bool is_told = false;
+  const core::Scope untold([&] {
+    if (!is_told) burial_lost(stone.vm);
+  });
   const bool gone = outcome.decided && is_gone(outcome);
   const std::string reason =
       outcome.error ? outcome.error->message : "its node reports success, and not that it has deleted the VM";
@@ -56,8 +77,9 @@ void Orchestrator::heard_of(const Tombstone& stone, const CommandOutcome& outcom
   });
   {
     const std::lock_guard lock(mutex_);
-    if (gone) return burials_.done(stone.vm);
-    if (!outcome.decided) return burials_.lost(stone.vm);
+    if (gone) burials_.done(stone.vm);
+    if (gone || !outcome.decided) return;
+    is_told = true;
     if (!burials_.failed(stone.vm, reason, plugin::monotonic_ns())) return;
   }
   core::logger("jobs")->error(

@@ -90,7 +90,9 @@ class Orchestrator {
     std::int64_t revision = 0;
   };
   void enforce_tombstones(const std::string& host_id);
+  void bury(NodeAccess& node, const Tombstone& stone);
   void heard_of(const Tombstone& stone, const CommandOutcome& outcome);
+  void burial_lost(const std::string& vm_id);
   void restart_what_ended();
   void tick();
   void ticks();

@@ -123,5 +123,18 @@ TEST_F(ThrowingNode, AJobIsSentAgainByTheNextTick) {
   EXPECT_EQ(asked, 2);
 }
 
+TEST_F(ThrowingNode, AForgottenVmIsDeletedByALaterTick) {
+  ASSERT_TRUE(store_->remove_vm(running("web"), Removal::with_tombstone));
+  std::atomic<int> asked{0};
+  AnsweringFleet fleet([&](const NodeCommand& command) {
+    if (++asked == 1) throw std::bad_alloc();
+    return done(command);
+  });
+  Orchestrator orchestrator(*store_, fleet);
+  wait_until(
+      "no tombstone", [&] { return store_->tombstones(host_).empty(); }, std::chrono::seconds(20));
+  EXPECT_EQ(asked, 2);
+}
+
 }  // namespace
 }  // namespace qarax::server
