@@ -91,7 +91,7 @@ void Orchestrator::host_up(const std::string& host_id) {
   enforce_tombstones(host_id);
   for (const JobRecord& job : store_.unfinished_jobs()) {
     const VmPtr vm = store_.vm(job.vm_id);
-    if (vm && vm->host_id == host_id) send(job);
+    if (vm && vm->host_id == host_id) core::guarded("orchestrator", [&] { send(job); });
   }
 }
 
@@ -111,27 +111,32 @@ void Orchestrator::restart_what_ended() {
   }
 }
 
-// Sends again the jobs that a lost reply or a node's refusal left open, and answers callers that wait for an
-// unreachable node.
-void Orchestrator::tick() {
-  nodes_.check_heartbeats();
-  for (const JobRecord& job : store_.unfinished_jobs()) {
-    const VmPtr vm = store_.vm(job.vm_id);
-    if (!vm) continue;
-    if (is_reachable(*vm, nodes_)) {
-      send(job);
-      if (const JobPtr told = store_.job_book().find(job.id); told && told->cancelling) cancel_at_node(job.id);
-      continue;
-    }
-    bool in_flight = false;
-    {
-      const std::lock_guard lock(mutex_);
-      in_flight = in_flight_.contains(job.id);
-    }
-    if (!in_flight && waiters_.waits(job.id)) waiters_.finish(job.id, {vm, with_job(unreachable(*vm), job.id)});
+// Sends a job again that a lost reply or a node's refusal left open, or answers callers that wait for an unreachable
+// node.
+void Orchestrator::look_after(const JobRecord& job) {
+  const VmPtr vm = store_.vm(job.vm_id);
+  if (!vm) return;
+  if (is_reachable(*vm, nodes_)) {
+    send(job);
+    if (const JobPtr told = store_.job_book().find(job.id); told && told->cancelling) cancel_at_node(job.id);
+    return;
   }
-  for (const HostPtr& host : store_.hosts()) enforce_tombstones(host->id);
-  if (store_.read_only().empty()) keeper_.look();
+  bool in_flight = false;
+  {
+    const std::lock_guard lock(mutex_);
+    in_flight = in_flight_.contains(job.id);
+  }
+  if (!in_flight && waiters_.waits(job.id)) waiters_.finish(job.id, {vm, with_job(unreachable(*vm), job.id)});
+}
+
+// Each piece has a guard of its own: where one throws at every tick, the others are still done.
+void Orchestrator::tick() {
+  core::guarded("chores", [&] { nodes_.check_heartbeats(); });
+  for (const JobRecord& job : store_.unfinished_jobs()) core::guarded("chores", [&] { look_after(job); });
+  for (const HostPtr& host : store_.hosts()) core::guarded("chores", [&] { enforce_tombstones(host->id); });
+  core::guarded("chores", [&] {
+    if (store_.read_only().empty()) keeper_.look();
+  });
 }
 
 // If the database doesn't answer now, the next attempt comes a minute later.
@@ -145,14 +150,17 @@ void Orchestrator::tidy() {
 // ended, this one is skipped until the next tick.
 void Orchestrator::do_chores() {
   if (doing_chores_.exchange(true)) return;
-  pool_.post([this] {
-    struct Done {
-      ~Done() { doing = false; }
-      std::atomic<bool>& doing;
-    } const done{doing_chores_};
-    restart_what_ended();
-    if (to_tidy_.exchange(false)) tidy();
+  const bool posted = core::guarded("chores", [&] {
+    pool_.post([this] {
+      struct Done {
+        ~Done() { doing = false; }
+        std::atomic<bool>& doing;
+      } const done{doing_chores_};
+      restart_what_ended();
+      if (to_tidy_.exchange(false)) tidy();
+    });
   });
+  if (!posted) doing_chores_ = false;
 }
 
 void Orchestrator::ticks() {

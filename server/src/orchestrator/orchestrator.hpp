@@ -95,6 +95,7 @@ class Orchestrator {
   void burial_lost(const std::string& vm_id);
   void restart_what_ended();
   void tick();
+  void look_after(const JobRecord& job);
   void ticks();
   void tidy();
   void do_chores();

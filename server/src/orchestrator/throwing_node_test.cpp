@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <map>
+#include <mutex>
 #include <new>
 
 #include "orchestrator.hpp"
@@ -121,6 +123,24 @@ TEST_F(ThrowingNode, AJobIsSentAgainByTheNextTick) {
   EXPECT_EQ(store_->vm(web)->observed.status.state, VmState::shutdown);
   EXPECT_EQ(store_->job_book().find(job)->state, JobState::completed);
   EXPECT_EQ(asked, 2);
+}
+
+TEST_F(ThrowingNode, OneThatAlwaysThrowsKeepsNoOtherFromItsTurn) {
+  for (const std::string name : {"a", "b", "c"}) begin(running(name), Action::stop);
+  for (const std::string name : {"d", "e", "f"}) ASSERT_TRUE(store_->remove_vm(running(name), Removal::with_tombstone));
+  // The first job and the first delete that are sent.
+  std::map<Action, std::string> bad;
+  std::mutex mutex;
+  AnsweringFleet fleet([&](const NodeCommand& command) {
+    const std::lock_guard lock(mutex);
+    if (bad.emplace(command.action, command.vm).first->second == command.vm) throw std::bad_alloc();
+    return done(command);
+  });
+  Orchestrator orchestrator(*store_, fleet);
+  wait_until(
+      "the others' ends",
+      [&] { return store_->unfinished_jobs().size() == 1 && store_->tombstones(host_).size() == 1; },
+      std::chrono::seconds(20));
 }
 
 TEST_F(ThrowingNode, AForgottenVmIsDeletedByALaterTick) {
