@@ -1,4 +1,5 @@
 // Changes of existing VMs: sizes, snapshots, edits, and restarts that nobody asked for.
+#include "able.hpp"
 #include "orchestrator_fixture.hpp"
 
 namespace qarax::server {
@@ -55,6 +56,20 @@ TEST_P(OrchestratorTest, ASizeThatCannotBeIsRefusedBeforeAnythingIsRecorded) {
   EXPECT_EQ(no_room.error().details.at(0).pointer, "/desired_ram");
   EXPECT_EQ(store_->vm(id)->revision, revision + 1) << "only what was sent";
   EXPECT_EQ(store_->vm(id)->spec.memory_size, VmSpec{}.memory_size);
+}
+
+// The host's info or its plugin's limits may be others than when the VM was started.
+TEST_P(OrchestratorTest, OnlyWhatGrowsIsJudgedByTheHostsSize) {
+  const std::string id = vm("web");
+  ASSERT_TRUE(act(id, Action::start));
+  VmRecord large = *store_->vm(id);
+  large.spec.max_vcpus = 100'000;
+  const std::int64_t now = large.spec.memory_size;
+  const Status grows = check_size(large, {std::nullopt, 2 * now}, *store_);
+  EXPECT_TRUE(grows) << grows.error().message;
+  large.spec.memory_size = 1LL << 51;
+  EXPECT_TRUE(check_size(large, {std::nullopt, 1LL << 50}, *store_));
+  EXPECT_FALSE(check_size(large, {std::nullopt, 1LL << 52}, *store_));
 }
 
 TEST_P(OrchestratorTest, ASnapshotIsTakenAndRestored) {
