@@ -56,7 +56,7 @@ void Orchestrator::bury(NodeAccess& node, const Tombstone& stone) {
 
 void Orchestrator::burial_lost(const std::string& vm_id) {
   const std::lock_guard lock(mutex_);
-  burials_.lost(vm_id);
+  burials_.lost(vm_id, plugin::monotonic_ns());
 }
 
 void Orchestrator::heard_of(const Tombstone& stone, const CommandOutcome& outcome) {
@@ -69,11 +69,11 @@ void Orchestrator::heard_of(const Tombstone& stone, const CommandOutcome& outcom
       outcome.error ? outcome.error->message : "its node reports success, and not that it has deleted the VM";
   core::guarded("orchestrator", [&] {
     if (gone) static_cast<void>(store_.drop_tombstone(stone.vm));
-    if (gone || !outcome.decided) return;
+    // Without a report the node refused the call and has judged no revision.
+    if (gone || !outcome.decided || !outcome.report) return;
     // The node repeats its answer to a revision, so the next attempt needs a higher one. If that can't be stored now,
     // the repeated answer leads here again.
-    const std::int64_t seen = outcome.report ? outcome.report->revision : 0;
-    static_cast<void>(store_.raise_tombstone(stone.vm, std::max(stone.revision, seen) + 1));
+    static_cast<void>(store_.raise_tombstone(stone.vm, std::max(stone.revision, outcome.report->revision) + 1));
   });
   {
     const std::lock_guard lock(mutex_);

@@ -125,6 +125,23 @@ TEST_F(ThrowingNode, AJobIsSentAgainByTheNextTick) {
   EXPECT_EQ(asked, 2);
 }
 
+TEST_F(ThrowingNode, ARefusedCallRaisesNoTombstone) {
+  const std::string web = running("web");
+  ASSERT_TRUE(store_->remove_vm(web, Removal::with_tombstone));
+  const auto before = store_->tombstones(host_);
+  std::atomic<int> asked{0};
+  AnsweringFleet fleet([&](const NodeCommand&) {
+    ++asked;
+    return CommandOutcome{true, std::nullopt, make_error(Code::permission_denied, "not from you", "")};
+  });
+  OrchestratorOptions options;
+  options.burials = {1, 2};
+  Orchestrator orchestrator(*store_, fleet, options);
+  wait_until(
+      "three attempts", [&] { return asked >= 3; }, std::chrono::seconds(20));
+  EXPECT_EQ(store_->tombstones(host_), before) << "the node has judged no revision";
+}
+
 TEST_F(ThrowingNode, OneThatAlwaysThrowsKeepsNoOtherFromItsTurn) {
   for (const std::string name : {"a", "b", "c"}) begin(running(name), Action::stop);
   for (const std::string name : {"d", "e", "f"}) ASSERT_TRUE(store_->remove_vm(running(name), Removal::with_tombstone));
