@@ -96,7 +96,8 @@ class VmWaits::Watch {
     while (Clock::now() < until_ && !sources_.ending()) {
       const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until_ - Clock::now());
       QARAX_TRY(const std::optional<std::string> piece, console->next(std::min(left, kLook)));
-      heard_of_ = vm.incarnation;
+      // An empty piece says nothing: the reader may not have reached the node yet.
+      if (!piece || !piece->empty()) heard_of_ = vm.incarnation;
       if (!piece) {
         listened_to_ = vm.incarnation;
         return false;
