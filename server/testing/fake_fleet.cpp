@@ -63,7 +63,9 @@ class FakeFleet::Link final : public NodeAccess {
   Result<std::unique_ptr<ConsoleLine>> attach_console(const std::string&, std::int64_t, std::int64_t) override {
     return make_error(Code::failed_precondition, "a fake node's VMs have no console", "console-closed");
   }
-  Result<NodeSurvey> survey(const std::vector<std::string>& deleted_of) override { return node_.survey(deleted_of); }
+  Result<NodeSurvey> survey(const std::vector<std::string>& deleted_of, std::int64_t) override {
+    return node_.survey(deleted_of);
+  }
   Status adopt(const Activation&, const std::function<Status()>& first) override { return first(); }
   Result<std::vector<core::Leftover>> leftovers(bool collect, const std::vector<std::string>& owned) override {
     return node_.leftovers(collect, owned);

@@ -53,7 +53,7 @@ class AnsweringFleet final : public Fleet {
     Result<std::unique_ptr<ConsoleLine>> attach_console(const std::string&, std::int64_t, std::int64_t) override {
       return nothing();
     }
-    Result<NodeSurvey> survey(const std::vector<std::string>&) override { return nothing(); }
+    Result<NodeSurvey> survey(const std::vector<std::string>&, std::int64_t) override { return nothing(); }
     Status adopt(const Activation&, const std::function<Status()>&) override { return nothing(); }
     Result<std::vector<core::Leftover>> leftovers(bool, const std::vector<std::string>&) override { return nothing(); }
     void reconnect() override {}
