@@ -148,7 +148,7 @@ TEST_F(PostgresTest, WhoAsksForAChangeOfWhichNobodyKnowsIsToldSoAtTheServersEnd)
   ASSERT_TRUE(store) << store.error().message;
   line.lose_next_answer();
   auto making = std::async(std::launch::async, [&] { return create(**store, "in question"); });
-  while (!line.is_lost()) std::this_thread::yield();
+  ASSERT_TRUE(line.loses_answer_of(making));
   EXPECT_EQ(making.wait_for(std::chrono::milliseconds(100)), std::future_status::timeout);
   (*store)->stop_waiting();
   const auto made = making.get();
@@ -179,7 +179,7 @@ TEST_F(PostgresTest, AnAdoptWhoseCommitIsNotAnsweredIsNoOtherServers) {
   adoption.above_term = before.term + 5;
   line.lose_next_answer();
   auto adopting = std::async(std::launch::async, [&] { return (*store)->adopt(adoption); });
-  while (!line.is_lost()) std::this_thread::yield();
+  ASSERT_TRUE(line.loses_answer_of(adopting));
   line.open();
   const auto adopted = adopting.get();
   ASSERT_TRUE(adopted) << adopted.error().message;
