@@ -1,5 +1,6 @@
 // Changes of existing VMs: sizes, snapshots, edits, and restarts that nobody asked for.
 #include "able.hpp"
+#include "adopter.hpp"
 #include "orchestrator_fixture.hpp"
 
 namespace qarax::server {
@@ -126,6 +127,19 @@ TEST_P(OrchestratorTest, WhatEndsByItselfIsStartedAgainAsItsPolicySays) {
   ASSERT_TRUE(act(id, Action::force_stop));
   EXPECT_FALSE(wants_restart(*store_->vm(id)));
   EXPECT_EQ(node_.carried_out(Action::start), 4);
+}
+
+TEST_P(OrchestratorTest, AnAdoptsSecondSurveyHasOnlyTheTimeThatIsLeft) {
+  const std::string id = vm("web");
+  ASSERT_TRUE(act(id, Action::start));
+  ASSERT_TRUE(store_->remove_vm(id, Removal::by_job));
+  Adopter adopter(*store_, *nodes_);
+  const auto adopted = adopter.adopt_vm(host_, id);
+  ASSERT_TRUE(adopted) << adopted.error().message;
+  EXPECT_EQ((*adopted)->observed.status.state, VmState::running);
+  if (const auto* fleet = dynamic_cast<const FakeFleet*>(nodes_.get())) {
+    EXPECT_LT(fleet->last_survey_ms(), kSurveyMs);
+  }
 }
 
 TEST_P(OrchestratorTest, ANodeKeepsWhatTheServerWouldWantBackAlsoWhenThatChanges) {
