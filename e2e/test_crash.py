@@ -2,12 +2,13 @@
 
 import os
 import shutil
+from types import SimpleNamespace
 
 import pytest
 
 from crash.harness import Harness
 from crash.judge import Judge
-from crash.model import Vm
+from crash.model import Asked, Vm
 from framework.stack import Stack
 
 
@@ -43,6 +44,17 @@ def test_what_changes_by_itself_is_counted(simulated):
     assert len(judge.faults["events"]) == 4
     for vm in judge.vms:
         api.delete(vm.id)
+
+
+def test_a_failed_job_is_an_answer_even_without_an_error():
+    job = {"state": "failed", "error": None}
+    api = SimpleNamespace(ok=lambda *_: SimpleNamespace(json=lambda: job))
+    judge = Judge(SimpleNamespace(api=api), None, print)
+    for error, status, faults in (({"status": 409}, 409, 0), (None, 500, 1)):
+        job["error"] = error
+        asked = Asked(Vm("1", "web", "created"), "start", "created", 202, '{"job_id": "2"}')
+        judge.await_job(asked)
+        assert (asked.status, judge.count()) == (status, faults)
 
 
 def test_a_harness_that_cant_begin_leaves_nothing(monkeypatch):

@@ -55,8 +55,13 @@ class Judge:
             wait_for(f"the end of job {job_id}", ended, SETTLE, 0.01)
         except AssertionError as e:
             self.fault("job not final" if job else "lost", asked, f"it was promised, and: {e}")
-        asked.text = json.dumps(job.get("error") or job)
-        asked.status = 200 if job.get("state") == "completed" else (job.get("error") or {}).get("status", 0)
+        error = job.get("error") or {}
+        if job.get("state") == "failed" and not error:
+            self.fault("wrong", asked, f"job {job_id} failed without an error")
+        asked.text = json.dumps(error or job)
+        # Status 0 means that nobody knows what became of it, so a job that has failed mustn't get it.
+        unsaid = 500 if job.get("state") == "failed" else 0
+        asked.status = 200 if job.get("state") == "completed" else error.get("status", unsaid)
 
     def _judge_asked(self, asked: Asked, vmm_killed: Vm | None) -> None:
         document = self._settled(asked.vm)

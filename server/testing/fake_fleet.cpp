@@ -63,7 +63,10 @@ class FakeFleet::Link final : public NodeAccess {
   Result<std::unique_ptr<ConsoleLine>> attach_console(const std::string&, std::int64_t, std::int64_t) override {
     return make_error(Code::failed_precondition, "a fake node's VMs have no console", "console-closed");
   }
-  Result<NodeSurvey> survey(const std::vector<std::string>& deleted_of) override { return node_.survey(deleted_of); }
+  Result<NodeSurvey> survey(const std::vector<std::string>& deleted_of, std::int64_t timeout_ms) override {
+    survey_ms = timeout_ms;
+    return node_.survey(deleted_of);
+  }
   Status adopt(const Activation&, const std::function<Status()>& first) override { return first(); }
   Result<std::vector<core::Leftover>> leftovers(bool collect, const std::vector<std::string>& owned) override {
     return node_.leftovers(collect, owned);
@@ -72,6 +75,7 @@ class FakeFleet::Link final : public NodeAccess {
 
   const std::string id;
   std::atomic<bool> up{false};
+  std::atomic<std::int64_t> survey_ms{0};
 
  private:
   FakeNode& node_;
@@ -105,6 +109,11 @@ void FakeFleet::stop() {
 std::shared_ptr<NodeAccess> FakeFleet::link(const std::string& host_id) const {
   const std::lock_guard lock(mutex_);
   return link_ && link_->id == host_id ? link_ : nullptr;
+}
+
+std::int64_t FakeFleet::last_survey_ms() const {
+  const std::lock_guard lock(mutex_);
+  return link_ ? link_->survey_ms.load() : 0;
 }
 
 // Does what NodeLink does: facts, snapshot, changes, and the loss of the node.

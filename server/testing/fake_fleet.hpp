@@ -22,6 +22,7 @@ class FakeFleet final : public Fleet {
   std::shared_ptr<NodeAccess> link(const std::string& host_id) const override;
   void check_heartbeats() override {}
   void reconnect_all() override {}
+  std::int64_t last_survey_ms() const;  // time that the last survey was given
 
  private:
   class Link;

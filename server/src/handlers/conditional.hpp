@@ -14,7 +14,7 @@ namespace qarax::server {
 struct EntityTag {
   std::string asked;     // fingerprint of the stored part, which users and their jobs change
   std::string seen;      // fingerprint of everything that is shown
-  bool is_known = true;  // false: `seen` isn't reliable, e.g. no node has reported since the server's start
+  bool is_known = true;  // false: `seen` doesn't count, e.g. no node has reported since the server's start
 
   std::string text() const { return "\"" + asked + "-" + seen + "\""; }
 };

@@ -60,6 +60,17 @@ std::string cursor_of(const Job& job) { return job.created_at + "_" + job.id; }
 
 std::string text_of(const Job& job) { return encode(job_document(job), Defaults::write); }
 
+// Progress changes the tag, so that a client which polls with If-None-Match sees it. But it doesn't count for If-Match:
+// it moves all the time, and is gone after a restart of the server.
+EntityTag tag_of(const Job& job, const std::string& text) {
+  EntityTag tag = tag_of_document(text);
+  if (!job.progress) return tag;
+  Job recorded = job;
+  recorded.progress.reset();
+  tag.asked = tag_of_document(text_of(recorded)).asked;
+  return tag;
+}
+
 class JobHandlers {
  public:
   JobHandlers(Store& store, Operations& operations) : store_(store), operations_(operations) {}
@@ -88,7 +99,9 @@ class JobHandlers {
     return with_job(request, [&](JobPtr job) {
       if (wait->count() > 0 && job->state == JobState::running)
         if (const JobPtr later = store_.job_book().wait(job->id, *wait)) job = later;
-      return show(request, text_of(*job));
+      std::string text = text_of(*job);
+      const std::string etag = tag_of(*job, text).text();
+      return show(request, etag, std::move(text));
     });
   }
 
@@ -96,14 +109,16 @@ class JobHandlers {
     auto dry = flag_of(request, "dry_run");
     if (!dry) return refuse(request, std::move(dry).error());
     return with_job(request, [&](const JobPtr& job) {
-      if (auto refusal = refuse_unmatched(request, tag_of_document(text_of(*job)))) return std::move(*refusal);
+      EntityTag tag = tag_of(*job, text_of(*job));
+      tag.is_known = false;  // compares only what is recorded of the job
+      if (auto refusal = refuse_unmatched(request, tag)) return std::move(*refusal);
       if (*dry) return dry_run_reply(request, operations_.dry_runs().cancel_job(job->id));
       const bool async = prefers_async(request);
       auto done = operations_.cancel_job(job->id, async);
       if (!done) return refuse(request, std::move(done).error());
       const bool goes_on = (*done)->state == JobState::running;
       std::string text = text_of(**done);
-      const std::string etag = tag_of_document(text).text();
+      const std::string etag = tag_of(**done, text).text();
       auto response = http::Response::json(std::move(text), goes_on ? 202 : 200).with("ETag", etag);
       if (async && goes_on) response.headers.set("Preference-Applied", "respond-async");
       return response;

@@ -170,6 +170,31 @@ TEST_F(JobHandlersTest, DeleteCancels) {
   EXPECT_EQ(call("GET", "/jobs/x").status, 400);
 }
 
+TEST_F(JobHandlersTest, ProgressIsShownAndDoesntKeepACancelFromItsJob) {
+  const std::string id = starting("web");
+  const auto tell = [&](std::int64_t done) {
+    store->job_book().update(id, [&](Job& job) { job.progress = JobProgress{"memory", done, 4}; });
+  };
+  const auto ask = [&](const std::string& method, std::string_view condition, const std::string& tag) {
+    http::Request request;
+    request.method = method;
+    EXPECT_FALSE(http::parse_target("/jobs/" + id, request));
+    request.headers.set(condition, tag);
+    request.headers.set("Prefer", "respond-async");  // so that the job still runs after a DELETE
+    return router.find(request).route->handler(request);
+  };
+  const auto tag = [&] { return std::string(call("GET", "/jobs/" + id).headers.find("ETag").value_or("")); };
+  const std::string untold = tag();
+  tell(1);
+  const std::string told = tag();
+  EXPECT_EQ(ask("GET", "If-None-Match", told).status, 304);
+  tell(2);
+  EXPECT_EQ(ask("GET", "If-None-Match", told).status, 200) << "there is something new to show";
+  for (const std::string& known : {untold, told}) EXPECT_EQ(ask("DELETE", "If-Match", known).status, 202) << known;
+  (void)store->finish_job(id, JobState::failed, std::nullopt, make_error(Code::internal, "QEMU ended", "vmm-failed"));
+  EXPECT_EQ(ask("DELETE", "If-Match", told).status, 412) << "the job has ended";
+}
+
 TEST_F(JobHandlersTest, WhatIsNoLongerInMemoryIsReadFromTheDatabase) {
   const std::string first = vm("first");
   const std::string job = text(parsed(call("GET", "/jobs?vm_id=" + first)).as_array()->front(), "id");

@@ -70,6 +70,8 @@ class ConsoleLine {
 // doesn't help.
 inline bool is_anothers(const Error& error) { return error.reason == "other-cluster" || error.reason == "other-node"; }
 
+constexpr std::int64_t kSurveyMs = 30'000;  // time for a survey with all VMs
+
 class NodeAccess {
  public:
   virtual ~NodeAccess() = default;
@@ -112,9 +114,9 @@ class NodeAccess {
   // kFeatureConsole.
   virtual Result<std::unique_ptr<ConsoleLine>> attach_console(const std::string& vm_id, std::int64_t tail_bytes,
                                                               std::int64_t timeout_ms) = 0;
-  // Works even if the node obeys another server. `deleted_of`: ids whose tombstones are wanted too. UNIMPLEMENTED: an
-  // older node.
-  virtual Result<NodeSurvey> survey(const std::vector<std::string>& deleted_of) = 0;
+  // Works even if the node obeys another server; blocks the caller for up to `timeout_ms`. `deleted_of`: ids whose
+  // tombstones are wanted too. UNIMPLEMENTED: an older node.
+  virtual Result<NodeSurvey> survey(const std::vector<std::string>& deleted_of, std::int64_t timeout_ms) = 0;
   // Runs `first`, in which the store takes the adopt's activation, and then makes the node obey it if it still obeys
   // `seen`; else ABORTED "plan-changed". Until then nothing that the node says counts as proof that the database was
   // set back, because it still obeys the other server.

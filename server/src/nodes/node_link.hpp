@@ -59,7 +59,7 @@ class NodeLink final : public NodeAccess, public std::enable_shared_from_this<No
   Result<std::unique_ptr<ConsoleLine>> attach_console(const std::string& vm_id, std::int64_t tail_bytes,
                                                       std::int64_t timeout_ms) override;
   // node_survey.cpp
-  Result<NodeSurvey> survey(const std::vector<std::string>& deleted_of) override;
+  Result<NodeSurvey> survey(const std::vector<std::string>& deleted_of, std::int64_t timeout_ms) override;
   Status adopt(const Activation& seen, const std::function<Status()>& first) override;
   Result<std::vector<core::Leftover>> leftovers(bool collect, const std::vector<std::string>& owned) override;
   void reconnect() override;
@@ -96,7 +96,8 @@ class NodeLink final : public NodeAccess, public std::enable_shared_from_this<No
   // A call on its caller's thread; stop() ends it and waits for it.
   template <class Call>
   grpc::Status stoppable(const ContextPtr& context, Call call);
-  Result<NodeSurvey> survey_over(node::v1::Node::Stub& stub, const node::v1::SurveyRequest& request);
+  Result<NodeSurvey> survey_over(node::v1::Node::Stub& stub, const node::v1::SurveyRequest& request,
+                                 std::int64_t timeout_ms);
   Status recognise(node::v1::Node::Stub& stub);
   Result<std::string> proof_of_set_back(const NodeSurvey& seen, const Activation& own);
   Status check_identity(const core::NodeInfo& info) const;

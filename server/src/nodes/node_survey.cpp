@@ -10,7 +10,6 @@ namespace qarax::server {
 namespace {
 
 constexpr std::int64_t kGreetMs = 5'000;
-constexpr std::int64_t kSurveyMs = 30'000;  // for a survey with all VMs
 
 Error not_ours(const std::string& host_id, const std::string& host, const std::string& why, const std::string& reason) {
   return make_error(Code::failed_precondition,
@@ -43,9 +42,10 @@ grpc::Status NodeLink::stoppable(const ContextPtr& context, Call call) {
   return status;
 }
 
-Result<NodeSurvey> NodeLink::survey_over(node::v1::Node::Stub& stub, const node::v1::SurveyRequest& request) {
+Result<NodeSurvey> NodeLink::survey_over(node::v1::Node::Stub& stub, const node::v1::SurveyRequest& request,
+                                         std::int64_t timeout_ms) {
   auto context = std::make_shared<grpc::ClientContext>();
-  context->set_deadline(in_ms(request.vms() ? kSurveyMs : kGreetMs));
+  context->set_deadline(in_ms(timeout_ms));
   prepare(*context);
   node::v1::SurveyReply reply;
   const grpc::Status status = stoppable(context, [&] { return stub.Survey(context.get(), request, &reply); });
@@ -93,7 +93,7 @@ Result<std::string> NodeLink::proof_of_set_back(const NodeSurvey& seen, const Ac
 Status NodeLink::recognise(node::v1::Node::Stub& stub) {
   if (recognised_) return Ok{};
   const std::lock_guard judging(judging_);
-  const auto seen = survey_over(stub, {});
+  const auto seen = survey_over(stub, {}, kGreetMs);
   // An older node has no Survey; it checks at the greeting itself.
   if (!seen && seen.error().code == Code::unimplemented) return Ok{};
   if (!seen) return seen.error();
@@ -133,13 +133,13 @@ void NodeLink::look_for_set_back(const core::VmReport& report) {
   if (const std::string still = proof(); !still.empty()) static_cast<void>(store_.mark_set_back(host_->id, still));
 }
 
-Result<NodeSurvey> NodeLink::survey(const std::vector<std::string>& deleted_of) {
+Result<NodeSurvey> NodeLink::survey(const std::vector<std::string>& deleted_of, std::int64_t timeout_ms) {
   node::v1::SurveyRequest request;
   request.set_vms(true);
   for (const std::string& id : deleted_of) request.add_deleted_of(id);
   QARAX_TRY(const auto channel, node_channel(host_->address, host_->port, credentials_, kLargestSurvey));
   const auto stub = node::v1::Node::NewStub(channel);
-  auto seen = survey_over(*stub, request);
+  auto seen = survey_over(*stub, request, timeout_ms);
   if (!seen && (seen.error().code == Code::unavailable || seen.error().code == Code::deadline_exceeded)) {
     seen.error().code = Code::unavailable;
     seen.error().message = "host " + host_->name + " at " + target() + " can't be reached: " + seen.error().message;

@@ -67,8 +67,10 @@ Status check_size(const VmRecord& vm, const core::ResizeCommand& size, const Sto
   const std::int64_t page = vm.spec.memory_hugepage_size.value_or(0);
   if (page > 0 && *size.memory % page != 0)
     return bad_size("/desired_ram", "is not a multiple of memory_hugepage_size, which is " + std::to_string(page));
+  if (*size.memory <= vm.spec.memory_size) return Ok{};  // what shrinks fits where it was
   VmSpec wanted = vm.spec;
   wanted.memory_size = *size.memory;
+  wanted.max_vcpus = 0;  // isn't resized, so it isn't judged
   std::vector<HostPtr> hosts;
   for (const HostPtr& host : store.hosts())
     if (!vm.host_id || host->id == *vm.host_id) hosts.push_back(host);

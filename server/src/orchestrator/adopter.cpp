@@ -119,7 +119,7 @@ Result<Adopter::Draft> Adopter::draft(const std::string& host_id) {
     out.names.insert(vm->name);
     if (vm->host_id == host_id) here.push_back(vm->id);
   }
-  auto seen = out.link->survey(here);
+  auto seen = out.link->survey(here, kSurveyMs);
   if (!seen) return outdated(std::move(seen).error(), out.host->name);
   out.seen = std::move(*seen);
   if (!out.host->node_id.empty() && out.host->node_id != out.seen.info.node_id)

@@ -49,7 +49,7 @@ class Adopter {
   std::string free_name(const Draft& draft, const std::string& name, const std::string& id) const;
   Result<core::KeptVm> find_unmanaged(const Draft& draft, const std::string& vm_id) const;
   Result<core::KeptVm> find_removable(const Draft& draft, const std::string& vm_id) const;
-  void catch_up(const Draft& draft, const std::string& vm_id);
+  void catch_up(const Draft& draft, const std::string& vm_id, std::int64_t timeout_ms);
   Result<std::shared_ptr<NodeAccess>> link_of(const std::string& host_id) const;
 
   Store& store_;

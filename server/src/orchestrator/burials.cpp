@@ -11,7 +11,12 @@ bool Burials::begin(const std::string& vm, std::int64_t now_ns) {
   return true;
 }
 
-void Burials::lost(const std::string& vm) { all_[vm].under_way = false; }
+void Burials::lost(const std::string& vm, std::int64_t now_ns) noexcept {
+  const auto found = all_.find(vm);
+  if (found == all_.end()) return;
+  found->second.under_way = false;
+  found->second.not_before_ns = now_ns + options_.first_ms * 1'000'000;
+}
 
 bool Burials::failed(const std::string& vm, const std::string& reason, std::int64_t now_ns) {
   Burial& burial = all_[vm];

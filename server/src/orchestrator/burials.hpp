@@ -21,8 +21,8 @@ class Burials {
   bool begin(const std::string& vm, std::int64_t now_ns);
   // The node no longer has the VM.
   void done(const std::string& vm) { all_.erase(vm); }
-  // The outcome is unknown, so the same delete may be sent again at once.
-  void lost(const std::string& vm);
+  // The outcome is unknown, so the same delete is sent again after the first wait.
+  void lost(const std::string& vm, std::int64_t now_ns) noexcept;
   // Returns whether the reason differs from that of the last failure.
   bool failed(const std::string& vm, const std::string& reason, std::int64_t now_ns);
 

@@ -12,8 +12,9 @@ TEST(BurialsTest, OneDeleteIsUnderWayAtATime) {
   EXPECT_TRUE(burials.begin("a", 0));
   EXPECT_FALSE(burials.begin("a", 0));
   EXPECT_TRUE(burials.begin("b", 0));
-  burials.lost("a");
-  EXPECT_TRUE(burials.begin("a", 0)) << "the same delete may be sent again at once: the node knows it";
+  burials.lost("a", 50 * kMs);
+  EXPECT_FALSE(burials.begin("a", 150 * kMs - 1)) << "a node that doesn't answer isn't asked at every tick";
+  EXPECT_TRUE(burials.begin("a", 150 * kMs));
 }
 
 TEST(BurialsTest, EachFailureInARowWaitsTwiceAsLong) {

@@ -6,6 +6,7 @@
 #include "orchestrator.hpp"
 #include "placing.hpp"
 #include "qarax/core/logging.hpp"
+#include "qarax/core/scope.hpp"
 #include "qarax/core/threads.hpp"
 #include "qarax/plugin/call.hpp"
 
@@ -29,35 +30,56 @@ bool is_gone(const CommandOutcome& outcome) {
 void Orchestrator::enforce_tombstones(const std::string& host_id) {
   const auto link = nodes_.link(host_id);
   if (!link || !link->is_up() || !store_.read_only().empty()) return;
-  for (const auto& [vm_id, revision] : store_.tombstones(host_id)) {
-    {
-      const std::lock_guard lock(mutex_);
-      if (closed_ || !burials_.begin(vm_id, plugin::monotonic_ns())) continue;
-    }
-    NodeCommand command{.action = core::Action::remove, .vm = vm_id, .revision = revision};
-    link->execute(std::move(command), options_.action_timeout_ms,
-                  [this, stone = Tombstone{host_id, vm_id, revision}](CommandOutcome outcome) {
-                    pool_.post([this, stone, outcome = std::move(outcome)] { heard_of(stone, outcome); });
-                  });
+  for (const auto& [vm_id, revision] : store_.tombstones(host_id))
+    core::guarded("orchestrator", [&, vm = vm_id, at = revision] { bury(*link, {host_id, vm, at}); });
+}
+
+void Orchestrator::bury(NodeAccess& node, const Tombstone& stone) {
+  // An exception before the call is made must not leave the burial under way: the delete would never be sent again.
+  bool is_claimed = false;
+  const core::Scope unclaim([&] {
+    if (is_claimed) burial_lost(stone.vm);
+  });
+  {
+    const std::lock_guard lock(mutex_);
+    if (closed_ || !burials_.begin(stone.vm, plugin::monotonic_ns())) return;
+    is_claimed = true;
   }
+  NodeCommand command{.action = core::Action::remove, .vm = stone.vm, .revision = stone.revision};
+  node.execute(std::move(command), options_.action_timeout_ms, [this, stone](CommandOutcome outcome) {
+    const bool posted = core::guarded(
+        "orchestrator", [&] { pool_.post([this, stone, outcome = std::move(outcome)] { heard_of(stone, outcome); }); });
+    if (!posted) burial_lost(stone.vm);
+  });
+  is_claimed = false;
+}
+
+void Orchestrator::burial_lost(const std::string& vm_id) {
+  const std::lock_guard lock(mutex_);
+  burials_.lost(vm_id, plugin::monotonic_ns());
 }
 
 void Orchestrator::heard_of(const Tombstone& stone, const CommandOutcome& outcome) {
+  bool is_told = false;
+  const core::Scope untold([&] {
+    if (!is_told) burial_lost(stone.vm);
+  });
   const bool gone = outcome.decided && is_gone(outcome);
   const std::string reason =
       outcome.error ? outcome.error->message : "its node reports success, and not that it has deleted the VM";
   core::guarded("orchestrator", [&] {
     if (gone) static_cast<void>(store_.drop_tombstone(stone.vm));
-    if (gone || !outcome.decided) return;
+    // Without a report the node refused the call and has judged no revision.
+    if (gone || !outcome.decided || !outcome.report) return;
     // The node repeats its answer to a revision, so the next attempt needs a higher one. If that can't be stored now,
     // the repeated answer leads here again.
-    const std::int64_t seen = outcome.report ? outcome.report->revision : 0;
-    static_cast<void>(store_.raise_tombstone(stone.vm, std::max(stone.revision, seen) + 1));
+    static_cast<void>(store_.raise_tombstone(stone.vm, std::max(stone.revision, outcome.report->revision) + 1));
   });
   {
     const std::lock_guard lock(mutex_);
-    if (gone) return burials_.done(stone.vm);
-    if (!outcome.decided) return burials_.lost(stone.vm);
+    if (gone) burials_.done(stone.vm);
+    if (gone || !outcome.decided) return;
+    is_told = true;
     if (!burials_.failed(stone.vm, reason, plugin::monotonic_ns())) return;
   }
   core::logger("jobs")->error(
@@ -69,7 +91,7 @@ void Orchestrator::host_up(const std::string& host_id) {
   enforce_tombstones(host_id);
   for (const JobRecord& job : store_.unfinished_jobs()) {
     const VmPtr vm = store_.vm(job.vm_id);
-    if (vm && vm->host_id == host_id) send(job);
+    if (vm && vm->host_id == host_id) core::guarded("orchestrator", [&] { send(job); });
   }
 }
 
@@ -89,27 +111,32 @@ void Orchestrator::restart_what_ended() {
   }
 }
 
-// Sends again the jobs that a lost reply or a node's refusal left open, and answers callers that wait for an
-// unreachable node.
-void Orchestrator::tick() {
-  nodes_.check_heartbeats();
-  for (const JobRecord& job : store_.unfinished_jobs()) {
-    const VmPtr vm = store_.vm(job.vm_id);
-    if (!vm) continue;
-    if (is_reachable(*vm, nodes_)) {
-      send(job);
-      if (const JobPtr told = store_.job_book().find(job.id); told && told->cancelling) cancel_at_node(job.id);
-      continue;
-    }
-    bool in_flight = false;
-    {
-      const std::lock_guard lock(mutex_);
-      in_flight = in_flight_.contains(job.id);
-    }
-    if (!in_flight && waiters_.waits(job.id)) waiters_.finish(job.id, {vm, with_job(unreachable(*vm), job.id)});
+// Sends a job again that a lost reply or a node's refusal left open, or answers callers that wait for an unreachable
+// node.
+void Orchestrator::look_after(const JobRecord& job) {
+  const VmPtr vm = store_.vm(job.vm_id);
+  if (!vm) return;
+  if (is_reachable(*vm, nodes_)) {
+    send(job);
+    if (const JobPtr told = store_.job_book().find(job.id); told && told->cancelling) cancel_at_node(job.id);
+    return;
   }
-  for (const HostPtr& host : store_.hosts()) enforce_tombstones(host->id);
-  if (store_.read_only().empty()) keeper_.look();
+  bool in_flight = false;
+  {
+    const std::lock_guard lock(mutex_);
+    in_flight = in_flight_.contains(job.id);
+  }
+  if (!in_flight && waiters_.waits(job.id)) waiters_.finish(job.id, {vm, with_job(unreachable(*vm), job.id)});
+}
+
+// Each piece has a guard of its own: where one throws at every tick, the others are still done.
+void Orchestrator::tick() {
+  core::guarded("chores", [&] { nodes_.check_heartbeats(); });
+  for (const JobRecord& job : store_.unfinished_jobs()) core::guarded("chores", [&] { look_after(job); });
+  for (const HostPtr& host : store_.hosts()) core::guarded("chores", [&] { enforce_tombstones(host->id); });
+  core::guarded("chores", [&] {
+    if (store_.read_only().empty()) keeper_.look();
+  });
 }
 
 // If the database doesn't answer now, the next attempt comes a minute later.
@@ -123,14 +150,17 @@ void Orchestrator::tidy() {
 // ended, this one is skipped until the next tick.
 void Orchestrator::do_chores() {
   if (doing_chores_.exchange(true)) return;
-  pool_.post([this] {
-    struct Done {
-      ~Done() { doing = false; }
-      std::atomic<bool>& doing;
-    } const done{doing_chores_};
-    restart_what_ended();
-    if (to_tidy_.exchange(false)) tidy();
+  const bool posted = core::guarded("chores", [&] {
+    pool_.post([this] {
+      struct Done {
+        ~Done() { doing = false; }
+        std::atomic<bool>& doing;
+      } const done{doing_chores_};
+      restart_what_ended();
+      if (to_tidy_.exchange(false)) tidy();
+    });
   });
+  if (!posted) doing_chores_ = false;
 }
 
 void Orchestrator::ticks() {

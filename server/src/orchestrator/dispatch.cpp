@@ -4,6 +4,8 @@
 #include "action_facts.hpp"
 #include "orchestrator.hpp"
 #include "placing.hpp"
+#include "qarax/core/scope.hpp"
+#include "qarax/core/threads.hpp"
 
 namespace qarax::server {
 
@@ -86,32 +88,44 @@ void Orchestrator::send(const JobRecord& job) {
   if (!vm) return waiters_.finish(job.id, {nullptr, std::nullopt});
   const auto link = vm->host_id ? nodes_.link(*vm->host_id) : nullptr;
   if (!link) return;
+  // An exception before the call is made must not leave the job in flight: no tick would send it again.
+  bool is_claimed = false;
+  const core::Scope unclaim([&] {
+    if (is_claimed) call_ended(job.id);
+  });
   {
     const std::lock_guard lock(mutex_);
     // Inserted before the call, so that a tick in between doesn't send the job twice.
     if (closed_ || !in_flight_.emplace(job.id, nullptr).second) return;
+    is_claimed = true;
   }
   note_sent(job, *vm);
   auto cancel = link->execute(command_of(job, *vm), timeout_of(job), [this, job](CommandOutcome outcome) {
-    auto decide = [this, job, outcome = std::move(outcome)] {
-      {
-        const std::lock_guard lock(mutex_);
-        in_flight_.erase(job.id);
-      }
-      decided(job, outcome);
-    };
     // The thread that receives replies decides: it doesn't write to the database, but it does wait for a commit under
     // way, as every change of the store's memory does. Handing over to another thread would cost a pause a tenth of its
     // time. A delete is written in a transaction, so the pool takes it.
-    if (job.action == core::Action::remove) return pool_.post(std::move(decide));
-    decide();
+    if (job.action != core::Action::remove) return answered(job, outcome);
+    const bool posted = core::guarded(
+        "orchestrator", [&] { pool_.post([this, job, outcome = std::move(outcome)] { answered(job, outcome); }); });
+    if (!posted) call_ended(job.id);  // the next tick sends the delete again, and the node repeats its answer
   });
+  is_claimed = false;
   {
     const std::lock_guard lock(mutex_);
     if (const auto found = in_flight_.find(job.id); found != in_flight_.end()) found->second = cancel;
   }
   // The job was superseded while the call was being made, when it couldn't be cancelled yet.
   if (const JobPtr told = store_.job_book().find(job.id); told && told->state == JobState::superseded) cancel();
+}
+
+void Orchestrator::answered(const JobRecord& job, const CommandOutcome& outcome) {
+  call_ended(job.id);
+  decided(job, outcome);
+}
+
+void Orchestrator::call_ended(const std::string& job_id) {
+  const std::lock_guard lock(mutex_);
+  in_flight_.erase(job_id);
 }
 
 void Orchestrator::put_aside(const std::string& job_id, core::Action by) {

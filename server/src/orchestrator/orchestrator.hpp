@@ -75,6 +75,8 @@ class Orchestrator {
 
   void send(const JobRecord& job);
   void note_sent(const JobRecord& job, const VmRecord& vm);
+  void answered(const JobRecord& job, const CommandOutcome& outcome);
+  void call_ended(const std::string& job_id);      // from now on the job may be sent again
   bool cancel_at_node(const std::string& job_id);  // false: no call for this job is in flight
   Error explained(Error said, const JobRecord& job, const std::string& vm_name) const;
   void put_aside(const std::string& job_id, core::Action by);
@@ -88,9 +90,12 @@ class Orchestrator {
     std::int64_t revision = 0;
   };
   void enforce_tombstones(const std::string& host_id);
+  void bury(NodeAccess& node, const Tombstone& stone);
   void heard_of(const Tombstone& stone, const CommandOutcome& outcome);
+  void burial_lost(const std::string& vm_id);
   void restart_what_ended();
   void tick();
+  void look_after(const JobRecord& job);
   void ticks();
   void tidy();
   void do_chores();

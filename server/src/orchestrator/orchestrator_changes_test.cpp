@@ -1,4 +1,6 @@
 // Changes of existing VMs: sizes, snapshots, edits, and restarts that nobody asked for.
+#include "able.hpp"
+#include "adopter.hpp"
 #include "orchestrator_fixture.hpp"
 
 namespace qarax::server {
@@ -57,6 +59,20 @@ TEST_P(OrchestratorTest, ASizeThatCannotBeIsRefusedBeforeAnythingIsRecorded) {
   EXPECT_EQ(store_->vm(id)->spec.memory_size, VmSpec{}.memory_size);
 }
 
+// The host's info or its plugin's limits may be others than when the VM was started.
+TEST_P(OrchestratorTest, OnlyWhatGrowsIsJudgedByTheHostsSize) {
+  const std::string id = vm("web");
+  ASSERT_TRUE(act(id, Action::start));
+  VmRecord large = *store_->vm(id);
+  large.spec.max_vcpus = 100'000;
+  const std::int64_t now = large.spec.memory_size;
+  const Status grows = check_size(large, {std::nullopt, 2 * now}, *store_);
+  EXPECT_TRUE(grows) << grows.error().message;
+  large.spec.memory_size = 1LL << 51;
+  EXPECT_TRUE(check_size(large, {std::nullopt, 1LL << 50}, *store_));
+  EXPECT_FALSE(check_size(large, {std::nullopt, 1LL << 52}, *store_));
+}
+
 TEST_P(OrchestratorTest, ASnapshotIsTakenAndRestored) {
   const std::string id = vm("web");
   ASSERT_TRUE(act(id, Action::start));
@@ -111,6 +127,19 @@ TEST_P(OrchestratorTest, WhatEndsByItselfIsStartedAgainAsItsPolicySays) {
   ASSERT_TRUE(act(id, Action::force_stop));
   EXPECT_FALSE(wants_restart(*store_->vm(id)));
   EXPECT_EQ(node_.carried_out(Action::start), 4);
+}
+
+TEST_P(OrchestratorTest, AnAdoptsSecondSurveyHasOnlyTheTimeThatIsLeft) {
+  const std::string id = vm("web");
+  ASSERT_TRUE(act(id, Action::start));
+  ASSERT_TRUE(store_->remove_vm(id, Removal::by_job));
+  Adopter adopter(*store_, *nodes_);
+  const auto adopted = adopter.adopt_vm(host_, id);
+  ASSERT_TRUE(adopted) << adopted.error().message;
+  EXPECT_EQ((*adopted)->observed.status.state, VmState::running);
+  if (const auto* fleet = dynamic_cast<const FakeFleet*>(nodes_.get())) {
+    EXPECT_LT(fleet->last_survey_ms(), kSurveyMs);
+  }
 }
 
 TEST_P(OrchestratorTest, ANodeKeepsWhatTheServerWouldWantBackAlsoWhenThatChanges) {

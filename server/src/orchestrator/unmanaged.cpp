@@ -1,4 +1,5 @@
 // VMs that only a node knows, and things on the node that no VM owns.
+#include <chrono>
 #include <future>
 
 #include "able.hpp"
@@ -30,6 +31,7 @@ Result<core::KeptVm> Adopter::find_unmanaged(const Draft& draft, const std::stri
 }
 
 Result<VmPtr> Adopter::adopt_vm(const std::string& host_id, const std::string& vm_id, bool only_check) {
+  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(kSurveyMs);
   QARAX_TRY(Draft made, draft(host_id));
   QARAX_TRY(const core::KeptVm kept, find_unmanaged(made, vm_id));
   Adoption one;
@@ -48,15 +50,17 @@ Result<VmPtr> Adopter::adopt_vm(const std::string& host_id, const std::string& v
     if (snapshot.vm_id == vm_id) one.snapshots.push_back(std::move(snapshot));
   if (only_check) return std::make_shared<const VmRecord>(std::move(one.vms.front()));
   QARAX_CHECK(store_.adopt(one));
-  catch_up(made, vm_id);
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+  catch_up(made, vm_id, left.count());
   core::logger("vms")->info("adopted name={} vm={} host={}", one.vms.front().name, vm_id, made.host->id);
   return store_.vm(vm_id);
 }
 
 // A report that came between the survey and the commit found no record and was dropped. So the node is asked again; if
-// it doesn't answer, the snapshot of a new connection brings the state.
-void Adopter::catch_up(const Draft& draft, const std::string& vm_id) {
-  if (const auto seen = draft.link->survey({}))
+// it doesn't answer in the time that the request has left, the snapshot of a new connection brings the state.
+void Adopter::catch_up(const Draft& draft, const std::string& vm_id, std::int64_t timeout_ms) {
+  if (timeout_ms <= 0) return draft.link->reconnect();
+  if (const auto seen = draft.link->survey({}, timeout_ms))
     for (const core::KeptVm& kept : seen->vms)
       if (kept.report.vm == vm_id) {
         static_cast<void>(store_.apply_report(draft.host->id, kept.report));

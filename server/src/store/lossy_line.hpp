@@ -10,7 +10,9 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
+#include <future>
 #include <list>
 #include <stdexcept>
 #include <string>
@@ -46,6 +48,15 @@ class LossyLine {
   // Drops the reply to the next COMMIT; from then on refuses connections until open().
   void lose_next_answer() { armed_ = true; }
   bool is_lost() const { return closed_; }
+  // Waits for the loss that lose_next_answer() has asked for. False: the change has ended without one.
+  template <class T>
+  bool loses_answer_of(const std::future<T>& change) const {
+    while (!is_lost()) {
+      if (change.wait_for(std::chrono::seconds(0)) == std::future_status::ready) return false;
+      std::this_thread::yield();
+    }
+    return true;
+  }
   void open() { closed_ = false; }
   int let_through() const { return let_through_; }
 

@@ -33,7 +33,7 @@ TEST_P(LostAnswerTest, AResizeThatEndsMeanwhileIsntUndoneByAnEditOfTheWords) {
                               return Ok{};
                             }});
   });
-  while (!line_->is_lost()) std::this_thread::yield();
+  ASSERT_TRUE(line_->loses_answer_of(editing));
   ASSERT_TRUE(store_->finish_job(resize->job.id, JobState::completed, report(web, VmState::running, 2)));
   line_->open();
   const auto edited = editing.get();

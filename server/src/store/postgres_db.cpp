@@ -7,6 +7,7 @@
 
 #include <cstdlib>
 
+#include "postgres_link.hpp"
 #include "postgres_statements.hpp"
 #include "postgres_text.hpp"
 #include "qarax/core/logging.hpp"
@@ -134,7 +135,13 @@ void PostgresDb::run(const char* statement) {
       session_.settle();
     } catch (const Poco::Exception&) {  // the rollback undoes the statement that was refused
     }
-    ask(statement);
+    try {
+      ask(statement);
+    } catch (const Poco::Exception&) {
+      // The next group must not begin inside this transaction. A connection that is made anew has none.
+      if (text == "ROLLBACK") cut(handle_);
+      throw;
+    }
   } else {
     session_.post(statement);
   }
@@ -159,7 +166,7 @@ std::int64_t PostgresDb::read_term() {
   return term;
 }
 
-bool PostgresDb::connected() { return PQstatus(handle_) == CONNECTION_OK; }
+bool PostgresDb::connected() { return is_connected(handle_); }
 
 // Notices a connection that was closed while nobody used it. It reads twice, because the first read may only bring the
 // server's last message, and not yet the end of the stream.

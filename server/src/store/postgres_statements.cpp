@@ -3,7 +3,6 @@
 #include <Poco/Data/PostgreSQL/PostgreSQLException.h>
 #include <Poco/Data/PostgreSQL/SessionHandle.h>
 #include <libpq-fe.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <charconv>
@@ -12,6 +11,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "postgres_link.hpp"
 #include "postgres_text.hpp"
 
 namespace qarax::server {
@@ -46,7 +46,7 @@ class PostgresStatements final : public Statements {
 
   void post(const std::string& sql, const std::vector<SqlValue>& values) override {
     prepare(sql);
-    if (posted_ == 0 && PQenterPipelineMode(connection_) != 1) fail();
+    if (posted_ == 0 && PQenterPipelineMode(connection_) != 1) give_up();
     send(sql, Texts(values));
   }
 
@@ -99,6 +99,14 @@ class PostgresStatements final : public Statements {
 
   [[noreturn]] void fail() const { throw StatementException(one_line(PQerrorMessage(connection_))); }
 
+  // For a connection that may be out of step with this code, still in pipeline mode or with a transaction open: it
+  // would give one statement's answer to another. So it is cut, and made anew before it is used again.
+  [[noreturn]] void give_up(const std::string& why = {}) const {
+    StatementException said(why.empty() ? one_line(PQerrorMessage(connection_)) : why);
+    cut(connection_);
+    throw said;
+  }
+
   static bool good(const Answer& answer) {
     const ExecStatusType status = PQresultStatus(answer.get());
     return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
@@ -119,7 +127,7 @@ class PostgresStatements final : public Statements {
                          ? PQsendQueryParams(connection_, sql.c_str(), 0, nullptr, nullptr, nullptr, nullptr, 0)
                          : PQsendQueryPrepared(connection_, names_.at(sql).c_str(), texts.count(), texts.data(),
                                                nullptr, nullptr, 0);
-    if (sent != 1) fail();
+    if (sent != 1) give_up();
   }
 
   Answer answer_alone(const std::string& sql, const Texts& texts) {
@@ -135,7 +143,7 @@ class PostgresStatements final : public Statements {
   // Ends the pipeline and returns the answer to the last posted statement. Throws the first refusal: the database has
   // skipped all statements after it.
   Answer collect() {
-    if (PQpipelineSync(connection_) != 1) fail();
+    if (PQpipelineSync(connection_) != 1) give_up();
     Answer last;
     std::string refused;
     for (std::size_t waiting = std::exchange(posted_, 0); waiting > 0; --waiting) {
@@ -146,11 +154,8 @@ class PostgresStatements final : public Statements {
       asked();
     }
     const Answer synced(PQgetResult(connection_));
-    // A connection that is out of step with this code would give one statement's answer to another. So it is cut.
-    if (PQresultStatus(synced.get()) != PGRES_PIPELINE_SYNC || PQexitPipelineMode(connection_) != 1) {
-      ::shutdown(PQsocket(connection_), SHUT_RDWR);
-      throw StatementException("the database's answers are not those to what was asked");
-    }
+    if (PQresultStatus(synced.get()) != PGRES_PIPELINE_SYNC || PQexitPipelineMode(connection_) != 1)
+      give_up("the database's answers are not those to what was asked");
     if (!refused.empty()) throw StatementException(refused);
     return last;
   }

@@ -4,9 +4,11 @@
 #include <Poco/Data/PostgreSQL/SessionHandle.h>
 #include <Poco/Data/Statement.h>
 #include <gtest/gtest.h>
+#include <libpq-fe.h>
 
 #include <optional>
 
+#include "postgres_link.hpp"
 #include "test_database.hpp"
 
 namespace qarax::server {
@@ -107,6 +109,20 @@ TEST_F(PostgresStatements, ACommitBehindARefusalIsNotCarriedOut) {
   EXPECT_NE(told.find("duplicate key"), std::string::npos) << told;
   session_->run("ROLLBACK");
   EXPECT_EQ(seen_by_others(), "0");
+}
+
+TEST_F(PostgresStatements, AConnectionThatIsOutOfStepIsNotUsedAgain) {
+  session_->run("BEGIN");
+  session_->run(kInsert, "a", 1);
+  auto& handle = *Poco::AnyCast<Poco::Data::PostgreSQL::SessionHandle*>(session_->getProperty("handle"));
+  EXPECT_TRUE(is_connected(handle));
+  ASSERT_EQ(PQsendQuery(handle, "SELECT 1"), 1);  // leaves the connection busy, so that it can't begin a pipeline
+  EXPECT_THROW(session_->post("SAVEPOINT change"), Poco::Exception);
+  EXPECT_FALSE(is_connected(handle));
+  ASSERT_TRUE(handle.reset());
+  session_->forget_statements();
+  EXPECT_TRUE(is_connected(handle));
+  EXPECT_EQ(session_->numbers<1>(kCount)[0], 0) << "the transaction ended with its connection";
 }
 
 TEST_F(PostgresStatements, ALostConnectionIsToldAndANewOneKnowsNothingOfWhatWasPosted) {

@@ -148,7 +148,7 @@ TEST_F(PostgresTest, WhoAsksForAChangeOfWhichNobodyKnowsIsToldSoAtTheServersEnd)
   ASSERT_TRUE(store) << store.error().message;
   line.lose_next_answer();
   auto making = std::async(std::launch::async, [&] { return create(**store, "in question"); });
-  while (!line.is_lost()) std::this_thread::yield();
+  ASSERT_TRUE(line.loses_answer_of(making));
   EXPECT_EQ(making.wait_for(std::chrono::milliseconds(100)), std::future_status::timeout);
   (*store)->stop_waiting();
   const auto made = making.get();
@@ -179,7 +179,7 @@ TEST_F(PostgresTest, AnAdoptWhoseCommitIsNotAnsweredIsNoOtherServers) {
   adoption.above_term = before.term + 5;
   line.lose_next_answer();
   auto adopting = std::async(std::launch::async, [&] { return (*store)->adopt(adoption); });
-  while (!line.is_lost()) std::this_thread::yield();
+  ASSERT_TRUE(line.loses_answer_of(adopting));
   line.open();
   const auto adopted = adopting.get();
   ASSERT_TRUE(adopted) << adopted.error().message;
@@ -257,6 +257,42 @@ TEST_F(PostgresTest, ARefusedChangeTakesNobodyAlong) {
   EXPECT_EQ((*store)->vms().size(), static_cast<std::size_t>(made + 1));
   EXPECT_EQ(database_->ask("SELECT CAST(count(*) AS TEXT) FROM vms"), std::to_string(made + 1));
   EXPECT_EQ(database_->ask("SELECT CAST(count(*) AS TEXT) FROM vms WHERE name LIKE 'bad%'"), "0");
+}
+
+// The same where it is certain that there are groups: the first change waits for a lock while the others queue.
+TEST_F(PostgresTest, ARefusedChangeTakesNobodyOfItsGroupAlong) {
+  auto store = open_postgres(database_->url());
+  ASSERT_TRUE(store) << store.error().message;
+  database_->execute("ALTER TABLE jobs ADD CONSTRAINT refused CHECK (vm_name NOT LIKE 'bad%')");
+  const auto commits = [&] { return std::stoi(database_->ask("SELECT CAST(commits AS TEXT) FROM cluster")); };
+  const int before = commits();
+  Poco::Data::Session other(Poco::Data::PostgreSQL::Connector::KEY, database_->url().conninfo());
+  other << "BEGIN", Poco::Data::Keywords::now;
+  other << "UPDATE cluster SET commits = commits", Poco::Data::Keywords::now;
+  constexpr int kClients = 24;
+  std::atomic<int> asking{0};
+  std::atomic<int> made{0};
+  std::vector<std::thread> clients;
+  for (int client = 0; client < kClients; ++client)
+    clients.emplace_back([&, client] {
+      const bool bad = client % 3 == 0;
+      ++asking;
+      const auto out = create(**store, (bad ? "bad-" : "good-") + std::to_string(client));
+      EXPECT_EQ(static_cast<bool>(out), !bad);
+      made += out ? 1 : 0;
+    });
+  while (asking < kClients) std::this_thread::yield();
+  const auto waiting = [&] {
+    return database_->ask(
+        "SELECT CAST(count(*) AS TEXT) FROM pg_stat_activity WHERE application_name LIKE 'qarax-server %' AND "
+        "wait_event_type = 'Lock' AND datname = current_database()");
+  };
+  for (int i = 0; i < 1'000 && waiting() != "1"; ++i) std::this_thread::yield();
+  other << "ROLLBACK", Poco::Data::Keywords::now;
+  for (auto& client : clients) client.join();
+  EXPECT_EQ(made, kClients - kClients / 3);
+  EXPECT_EQ(database_->ask("SELECT CAST(count(*) AS TEXT) FROM vms"), std::to_string(kClients - kClients / 3));
+  EXPECT_LT(commits() - before, made) << "some shared a commit";
 }
 
 }  // namespace

@@ -29,8 +29,7 @@ void SqlStore::load() {
   std::vector<std::pair<VmPtr, VmState>> changed;
   for (auto& host : rows::read_hosts(session)) memory_.put(std::move(host));
   load_jobs(session);
-  for (auto& reservation : rows::read_reservations(session))
-    reservations_.emplace(reservation.vm_id, std::move(reservation));
+  for (auto& reservation : rows::read_reservations(session)) reservations_.put(std::move(reservation));
   tombstones_ = rows::read_tombstones(session);
   for (auto& snapshot : rows::read_snapshots(session)) keep_snapshot(std::move(snapshot));
   for (auto& vm : rows::read_vms(session)) {

@@ -12,6 +12,7 @@
 #include "memory.hpp"
 #include "refusals.hpp"
 #include "request_scope.hpp"
+#include "reservations.hpp"
 #include "rows.hpp"
 #include "running_time.hpp"
 #include "store.hpp"
@@ -39,12 +40,7 @@ class SqlStore final : public Store {
   HostPtr host(const std::string& id) const override { return memory_.host(id); }
   std::vector<HostPtr> hosts() const override { return memory_.hosts(); }
 
-  std::vector<Reservation> reservations() const override {
-    const std::lock_guard lock(db_->state());
-    std::vector<Reservation> out;
-    for (const auto& [vm, reservation] : reservations_) out.push_back(reservation);
-    return out;
-  }
+  std::vector<Reservation> reservations() const override { return reservations_.all(); }
   std::vector<JobRecord> unfinished_jobs() const override {
     const std::lock_guard lock(db_->state());
     std::vector<JobRecord> out;
@@ -137,7 +133,7 @@ class SqlStore final : public Store {
   std::string now_text() const { return core::to_rfc3339(clock_->wall()); }
   bool starts(const VmRecord& vm) const;
   bool is_current(const core::VmReport& report) const;
-  void settle_reservation(const VmPtr& vm);
+  void settle_reservation(const VmRecord& vm);
   void note_unknown(const VmRecord& before, const VmPtr& now);
 
   // sql_store_snapshots.cpp: the part of a job that isn't its VM's state (resize, snapshot, restore).
@@ -160,18 +156,19 @@ class SqlStore final : public Store {
   Status check_begin(const BeginJob& asked, const VmRecord& vm, const JobRecord* unfinished) const;
   void plan_records(const BeginJob& asked, const VmRecord& before, const JobRecord* unfinished, Begin& plan) const;
   Status plan_placement(const BeginJob& asked, const Placement& place, Begin& plan) const;
-  std::int64_t reserved_on(const std::string& host_id, const std::string& except = {}) const;
   void write_begun(Session& session, const JobRecord* unfinished, Begin& plan);
   Status plan_job(Session& session, const BeginJob& asked, Begin& plan);
   VmPtr publish(const Begin& plan);
 
   const ClockPtr clock_;
   Memory memory_;
+  // Changed only under db_->state(), like all that follows, but read without it: every start reads it to choose a host,
+  // and must not wait for the commit under way.
+  Reservations reservations_;
   // The members from here on are guarded by db_->state(), under which all changes are made, so that database and memory
   // agree on the order. Readers of memory_ don't need it.
-  std::map<std::string, JobRecord> jobs_;            // unfinished jobs of VMs, by id
-  std::set<std::string> host_jobs_;                  // ids of unfinished host jobs; the jobs are in book_
-  std::map<std::string, Reservation> reservations_;  // by VM id
+  std::map<std::string, JobRecord> jobs_;  // unfinished jobs of VMs, by id
+  std::set<std::string> host_jobs_;        // ids of unfinished host jobs; the jobs are in book_
   std::map<std::string, std::pair<std::string, std::int64_t>> tombstones_;  // by VM id: host, revision
   std::map<std::string, SnapshotPtr> snapshots_;                            // by id
   std::int64_t next_order_ = 1;

@@ -124,7 +124,7 @@ void SqlStore::publish_adopted(const Adoption& adoption, VmRecord vm) {
   for (const SnapshotRecord& snapshot : adoption.snapshots)
     if (snapshot.vm_id == vm.id) keep_snapshot(snapshot);
   if (const auto memory = adoption.memory.find(vm.id); memory != adoption.memory.end())
-    reservations_[vm.id] = {vm.id, adoption.host_id, vm.incarnation, memory->second};
+    reservations_.put({vm.id, adoption.host_id, vm.incarnation, memory->second});
   memory_.put(std::move(vm));
 }
 

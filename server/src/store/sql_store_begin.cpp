@@ -9,14 +9,6 @@
 
 namespace qarax::server {
 
-// Memory that is promised to the VMs of a host, in bytes, without that of VM `except`.
-std::int64_t SqlStore::reserved_on(const std::string& host_id, const std::string& except) const {
-  std::int64_t sum = 0;
-  for (const auto& [vm_id, reservation] : reservations_)
-    if (reservation.host_id == host_id && vm_id != except) sum += reservation.memory;
-  return sum;
-}
-
 // Whether the VM is still as the caller saw it when it decided on the job.
 Status SqlStore::check_begin(const BeginJob& asked, const VmRecord& vm, const JobRecord* unfinished) const {
   QARAX_CHECK(check_free(vm, unfinished, asked.action));
@@ -66,7 +58,7 @@ Status SqlStore::plan_placement(const BeginJob& asked, const Placement& place, B
   // A VM whose resolved spec was frozen for a fallback keeps that reason. Otherwise only this start counts.
   if (!vm.resolved || !place.fallback_reason.empty()) vm.observed.fallback_reason = place.fallback_reason;
   plan.reservation = Reservation{vm.id, *vm.host_id, vm.incarnation, place.memory};
-  if (reserved_on(*vm.host_id, vm.id) + place.memory > place.capacity) return memory_taken();
+  if (reservations_.sum_on(*vm.host_id, vm.id) + place.memory > place.capacity) return memory_taken();
   return Ok{};
 }
 
@@ -147,7 +139,7 @@ Result<BegunJob> SqlStore::begin_job(const BeginJob& asked) {
                               if (plan.superseded) book_.put(std::move(*plan.superseded));
                               jobs_.emplace(plan.job.id, plan.job);
                               book_.put(plan.told);
-                              if (plan.reservation) reservations_[plan.vm.id] = *plan.reservation;
+                              if (plan.reservation) reservations_.put(*plan.reservation);
                               publish_subject(plan);
                               begun = {plan.job, publish(plan), superseded};
                             },

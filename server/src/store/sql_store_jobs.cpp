@@ -150,6 +150,7 @@ VmPtr SqlStore::finish_job(const std::string& job_id, JobState state, const std:
     learn_wish(changed);
     // When a start fails, the plugin may have ended the VMM in good order; that is no power-off by the guest.
     if (!core::begins(job.action)) heed_power_off(changed);
+    settle_reservation(changed);
     // A start that failed before it reached the node comes without a report and has changed nothing.
     return true;
   });
@@ -160,7 +161,6 @@ VmPtr SqlStore::finish_job(const std::string& job_id, JobState state, const std:
   if (vm->observed.status.state != before) happened.push_back(events::vm_status_changed(*vm, before));
   happened.push_back(events::job_finished(ended, vm.get()));
   save_later(vm->id, std::move(happened));
-  settle_reservation(vm);
   return vm;
 }
 

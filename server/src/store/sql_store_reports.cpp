@@ -21,13 +21,13 @@ bool SqlStore::is_current(const core::VmReport& report) const {
   return host->status != HostStatus::down && report.session == host->info->session;
 }
 
-void SqlStore::settle_reservation(const VmPtr& vm) {
-  const auto found = reservations_.find(vm->id);
-  if (found == reservations_.end() || core::may_have_vmm(vm->observed.status.state) || !vm->job_id.empty()) return;
-  reservations_.erase(found);
+// Called under state(), before readers can see `vm`: whoever has seen that a VM ended finds its memory free.
+void SqlStore::settle_reservation(const VmRecord& vm) {
+  if (core::may_have_vmm(vm.observed.status.state) || !vm.job_id.empty() || !reservations_.of(vm.id)) return;
+  reservations_.erase(vm.id);
   // Unless a new start has reserved again by the time this is written.
-  db_->later([this, id = vm->id](Session& session) {
-    if (!reservations_.contains(id)) rows::delete_reservation(session, id);
+  db_->later([this, id = vm.id](Session& session) {
+    if (!reservations_.of(id)) rows::delete_reservation(session, id);
   });
 }
 
@@ -42,11 +42,11 @@ VmPtr SqlStore::apply_report(const std::string& host_id, const core::VmReport& r
     if (!changed.job_id.empty()) return true;
     learn_wish(changed);
     heed_power_off(changed);
+    settle_reservation(changed);
     return true;
   });
   if (!vm) return nullptr;
   if (before != vm->observed.status.state) save_later(vm->id, {events::vm_status_changed(*vm, before)});
-  settle_reservation(vm);
   return vm;
 }
 

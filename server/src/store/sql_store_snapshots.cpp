@@ -97,14 +97,14 @@ Status SqlStore::plan_subject(const BeginJob& asked, const JobRecord* unfinished
   }
   if (asked.action == core::Action::resize && asked.arguments.resize.memory) {
     const std::int64_t more = *asked.arguments.resize.memory - vm.spec.memory_size;
-    const auto found = reservations_.find(vm.id);
-    if (more <= 0 || found == reservations_.end()) return Ok{};
-    const std::int64_t left = asked.capacity - reserved_on(found->second.host_id);
+    const auto found = reservations_.of(vm.id);
+    if (more <= 0 || !found) return Ok{};
+    const std::int64_t left = asked.capacity - reservations_.sum_on(found->host_id);
     if (more > left) {
-      const HostPtr host = memory_.host(found->second.host_id);
-      return no_room_to_grow(vm.name, host ? host->name : found->second.host_id, left, more);
+      const HostPtr host = memory_.host(found->host_id);
+      return no_room_to_grow(vm.name, host ? host->name : found->host_id, left, more);
     }
-    plan.reservation = found->second;
+    plan.reservation = found;
     plan.reservation->memory += more;
   }
   if (asked.action == core::Action::restore || asked.action == core::Action::drop_snapshot) {
@@ -153,12 +153,12 @@ void SqlStore::settle_put_aside(const JobRecord& job, const core::VmReport& repo
 
 // Under state(). A negative `memory` reserves more. On disk soon.
 void SqlStore::free_reserved(const std::string& vm_id, std::int64_t memory) {
-  const auto reserved = reservations_.find(vm_id);
-  if (reserved == reservations_.end() || memory == 0) return;
-  reserved->second.memory -= memory;
+  auto reserved = reservations_.of(vm_id);
+  if (!reserved || memory == 0) return;
+  reserved->memory -= memory;
+  reservations_.put(std::move(*reserved));
   db_->later([this, vm_id](Session& session) {
-    if (const auto now = reservations_.find(vm_id); now != reservations_.end())
-      rows::put_reservation(session, now->second);
+    if (const auto now = reservations_.of(vm_id)) rows::put_reservation(session, *now);
   });
 }
 

@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <future>
 #include <thread>
 
 #include "qarax/core/ids.hpp"
@@ -350,6 +351,20 @@ TEST_P(StoreTest, AnAmountBeyond32BitsIsKept) {
   ASSERT_TRUE(store_->begin_job(asked));
   open();
   EXPECT_EQ(store_->reservations().at(0).memory, 1LL << 40);
+}
+
+// A start reads the reservations while it holds the lock under which all starts choose their hosts.
+TEST_P(StoreTest, ReservationsAreReadWhileAChangeIsCommitted) {
+  const VmPtr web = running("web", host());
+  std::future<std::vector<Reservation>> reading;
+  const auto edited =
+      store_->edit_vm({web->id, std::nullopt, [&](VmRecord&) -> Status {
+                         reading = std::async(std::launch::async, [&] { return store_->reservations(); });
+                         EXPECT_EQ(reading.wait_for(std::chrono::seconds(20)), std::future_status::ready);
+                         return Ok{};
+                       }});
+  EXPECT_TRUE(edited);
+  EXPECT_EQ(reading.get().size(), 1u);
 }
 
 INSTANTIATE_TEST_SUITE_P(, StoreTest, testing::Values(Backend::sqlite, Backend::postgres),

@@ -77,6 +77,7 @@ class VmWaits::Watch {
         if (found) continue;
         // The agent may be restarting while the guest runs on, so its log is read again from the beginning.
         if (found.error().code != Code::unavailable) return found.error();
+        unheard_.emplace(vm->incarnation, found.error());
       } else if (ended) {
         return in_vain(*vm, true);
       }
@@ -95,6 +96,8 @@ class VmWaits::Watch {
     while (Clock::now() < until_ && !sources_.ending()) {
       const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until_ - Clock::now());
       QARAX_TRY(const std::optional<std::string> piece, console->next(std::min(left, kLook)));
+      // An empty piece says nothing: the reader may not have reached the node yet.
+      if (!piece || !piece->empty()) heard_of_ = vm.incarnation;
       if (!piece) {
         listened_to_ = vm.incarnation;
         return false;
@@ -113,6 +116,8 @@ class VmWaits::Watch {
   }
 
   Error in_vain(const VmRecord& vm, bool ended) const {
+    // Nobody knows what a console has shown that was never reached.
+    if (unheard_ && unheard_->first == vm.incarnation && heard_of_ != vm.incarnation) return unheard_->second;
     const std::string state(to_string(vm.observed.status.state));
     const std::string& reason = vm.observed.status.status_reason;
     const std::string wanted = call_.text.empty() ? "ran" : "its console showed \"" + call_.text + "\"";
@@ -137,6 +142,8 @@ class VmWaits::Watch {
   const Clock::time_point until_;
   std::int64_t first_ = 0;         // the wait ends with the end of this incarnation or a later one
   std::int64_t listened_to_ = -1;  // the incarnation whose log has been read to its end
+  std::int64_t heard_of_ = -1;     // the incarnation whose log was read last
+  std::optional<std::pair<std::int64_t, Error>> unheard_;  // why the log of that incarnation couldn't be read last
   Heard heard_;
 };
 

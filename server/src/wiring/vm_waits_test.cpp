@@ -130,6 +130,25 @@ TEST_F(VmWaitsTest, ANodeThatIsAwayForAMomentEndsNoWait) {
   EXPECT_EQ(in_vain.error().details.at(0).detail, "boot\n");
 }
 
+TEST_F(VmWaitsTest, AConsoleThatIsNeverReachedIsNoGuestThatDidntSayIt) {
+  act(core::Action::start);
+  VmWaits away{*store,
+               {[](const VmRecord&) -> Result<std::unique_ptr<ConsoleReader>> {
+                  Error error = make_error(Code::unavailable, "its node can't be reached", "node-unreachable");
+                  error.retry_after_ms = 2000;
+                  return error;
+                },
+                [](const VmRecord&) { return std::string(); }, [] { return false; }}};
+  WaitCall call = wait_for("login:", 50);
+  call.incarnation = 1;
+  EXPECT_EQ(away.wait(call).error().reason, "node-unreachable");
+  act(core::Action::force_stop);
+  const auto ended = away.wait(call);
+  ASSERT_FALSE(ended);
+  EXPECT_EQ(ended.error().reason, "node-unreachable") << "it may have shown the text before its end";
+  EXPECT_EQ(ended.error().retry_after_ms, 2000);
+}
+
 TEST_F(VmWaitsTest, ADeletedVmIsWaitedForNoLonger) {
   auto waiting = std::async(std::launch::async, [&] { return waits.wait(wait_for("")); });
   ASSERT_TRUE(store->remove_vm(id, Removal::by_job));
