@@ -220,7 +220,7 @@ class ManagerTest : public testing::Test {
     manager_ = std::move(*opened);
     {
       const std::lock_guard lock(exits_mutex_);
-      hears_exits_ = true;
+      hears_exits_ = !stays_deaf_;
     }
     manager_->begin_recovery();
   }
@@ -347,6 +347,7 @@ class ManagerTest : public testing::Test {
   std::int64_t look_ms_ = 0;  // no regular looks, only those that a test asks for
   std::mutex exits_mutex_;
   bool hears_exits_ = false;
+  bool stays_deaf_ = false;  // the managers that are opened later hear of no exit either
   std::unique_ptr<ProcessService> processes_;
   std::unique_ptr<Manager> manager_;
 };
