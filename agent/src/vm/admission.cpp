@@ -66,6 +66,9 @@ std::optional<CommandResult> answer_cancelled(Vm& vm, const Command& asked, cons
                                                   ", and what became of it can't be told: " + last.status.status_reason,
                                               "interrupted")
                                  : make_error(Code::cancelled, which + " was cancelled before it was begun")};
+  // The recovery, which may be repeated, recognises the interrupted command by the VM's revision. Until that command is
+  // settled, `cancelled` alone answers whoever asks for this one again.
+  if (vm.interrupted && !was_begun) return result;
   // Who asks again hears the same, and a late copy of the command isn't carried out.
   if (asked.revision > vm.revision) {
     vm.revision = asked.revision;

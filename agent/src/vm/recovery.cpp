@@ -145,6 +145,11 @@ Result<VmStatus> Manager::Recovery::undo_restore(Driver& driver) {
 
 auto Manager::Recovery::settle() -> Step {
   if (const Step carried_on = carry_on_stop()) return carried_on;
+  // Nobody knows what became of an interrupted stop while the VM is unknown. The journal leaves the stop open, and its
+  // caller waits until the state is known.
+  if (status_.state == VmState::unknown && interrupted_stop(*vm_->journal, vm_->id))
+    return Outcome{Next::give_up,
+                   status_.status_reason.empty() ? "its plugin can't tell its state" : status_.status_reason};
   settle_interrupted();
   if (status_.state == VmState::shutdown && !was_shutdown()) manager_.record_exit(vm_, status_);
   // Commands are admitted before the report: whoever reads it may send one at once.
