@@ -66,6 +66,7 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   Result<VmStatus> recover(const DriverCall& call, const VmArgs&) override {
     const bool deaf = deaf_recover;
     ++recoveries;
+    if (throw_recover.exchange(false)) throw std::runtime_error("out of luck");
     if (hang_recover) {
       pollfd cancel{call.cancel_fd, POLLIN, 0};
       recover_cancelled = ::poll(&cancel, 1, 30'000) == 1;
@@ -152,6 +153,7 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   std::atomic<bool> hang_recover{false};  // hangs until it is cancelled
   std::atomic<bool> recover_cancelled{false};
   std::atomic<bool> fail_recover{false};
+  std::atomic<bool> throw_recover{false};  // once
   std::atomic<int> recoveries{0};
   std::atomic<bool> fail_pause{false};
   std::atomic<bool> throw_pause{false};

@@ -149,6 +149,18 @@ TEST_F(ManagerTest, ARecoveryThatHangsSaysNothingMoreOnceItIsOvertaken) {
   }
 }
 
+TEST_F(ManagerTest, ARecoveryThatThrowsIsTriedAgain) {
+  driver_.inspected = VmState::running;
+  run(command(Action::start, 1));
+  driver_.throw_recover = true;
+  open();
+  told([](const core::VmReport& report) {
+    return report.status.status_reason == "recovering, tried 1 times: out of luck";
+  });
+  told([](const core::VmReport& report) { return report.status.state == VmState::running; });
+  EXPECT_TRUE(run(command(Action::pause, 2)).outcome);
+}
+
 TEST_F(ManagerTest, ARecoveryIsCancelledByWhatOvertakesIt) {
   run(command(Action::start, 1));
   driver_.hang_recover = true;
