@@ -186,7 +186,7 @@ std::shared_ptr<CommandTicket> Manager::execute(Command command, std::function<v
     if (must_wait(*vm, asked, last)) return answer({last, still_recovering(asked)});
     overtakes_something = admit(vm, operation);
   }
-  enqueue_task(vm, [this, vm, operation] { return take_turn(vm, operation); });
+  enqueue_turn(vm, operation);
   if (overtakes_something) pool_.post([this, vm, operation] { overtake(vm, operation); });
   return operation;
 }
@@ -221,7 +221,7 @@ bool Manager::take_up_again(const VmPtr& vm, Command command) {
   vm->recovering = false;
   admit(vm, operation);
   // Enqueued before the lock is released, so that no other command comes first.
-  enqueue_task(vm, [this, vm, operation] { return take_turn(vm, operation); });
+  enqueue_turn(vm, operation);
   return true;
 }
 

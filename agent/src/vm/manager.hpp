@@ -95,10 +95,11 @@ class Manager final : public VmManager {
   void finish(const VmPtr& vm, const OperationPtr& operation, const CommandResult& result);
 
   // manager.cpp, on any thread. guarded() catches what a task throws: the task and its command end, the strand goes on.
+  // `turn` is the command whose turn the task is; null: the task is of no command.
   VmPtr find(const std::string& id);  // null: the node has no such VM
   void enqueue(const VmPtr& vm, std::function<void()> task);
-  void enqueue_task(const VmPtr& vm, Strand::Task task);
-  Strand::Went guarded(const VmPtr& vm, const Strand::Task& task);
+  void enqueue_turn(const VmPtr& vm, const OperationPtr& operation);
+  Strand::Went guarded(const VmPtr& vm, const Strand::Task& task, const OperationPtr& turn = nullptr);
 
   // overtaking.cpp, on any thread, because the VM's strand may hang
   void overtake(const VmPtr& vm, const OperationPtr& operation);

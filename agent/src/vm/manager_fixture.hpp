@@ -81,6 +81,7 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   }
   Result<VmStatus> pause(const DriverCall&, const VmArgs&) override {
     if (throw_pause.exchange(false)) throw std::runtime_error("out of luck");
+    if (throw_number.exchange(false)) throw 7;  // NOLINT: what a foreign library may throw
     if (fail_pause) return make_error(Code::internal, "no luck");
     return state(paused_as.load());
   }
@@ -156,7 +157,8 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   std::atomic<bool> throw_recover{false};  // once
   std::atomic<int> recoveries{0};
   std::atomic<bool> fail_pause{false};
-  std::atomic<bool> throw_pause{false};
+  std::atomic<bool> throw_pause{false};   // once
+  std::atomic<bool> throw_number{false};  // once, in a pause
   std::atomic<VmState> paused_as{VmState::paused};
   std::atomic<VmState> stopped_as{VmState::shutdown};
   std::atomic<bool> fail_resume{false};

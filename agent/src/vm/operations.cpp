@@ -35,10 +35,13 @@ Strand::Went Manager::take_turn(const VmPtr& vm, const OperationPtr& operation) 
   gate_.enter({command.deadline_ns, operation->cancel_fd()}, [this, vm, operation](Result<BootGate::Turn> turn) {
     operation->turn.emplace(std::move(turn));
     vm->strand->resume([this, vm, operation] {
-      guarded(vm, [&] {
-        run(vm, operation);
-        return Strand::Went::through;
-      });
+      guarded(
+          vm,
+          [&] {
+            run(vm, operation);
+            return Strand::Went::through;
+          },
+          operation);
     });
   });
   return Strand::Went::aside;
