@@ -168,12 +168,13 @@ void Manager::look_at_all() {
   {
     const std::lock_guard lock(vms_mutex_);
     if (closed_) return;
+    // First of all, so that nothing that throws below ends the regular looks.
+    timers_.in_ms(options_.look_ms, [this] { look_at_all(); });
     for (const auto& [id, vm] : vms_) ids.push_back(id);
   }
   for (const std::string& id : ids) look_again(id);
   // Only if there is something to do: a task at every look would keep the pool's idle threads from ending.
   if (processes_.has_lost_any()) pool_.post([this] { processes_.bound_lost_logs(); });
-  timers_.in_ms(options_.look_ms, [this] { look_at_all(); });
 }
 
 }  // namespace qarax::agent
