@@ -115,6 +115,7 @@ class Manager final : public VmManager {
   std::optional<CommandResult> carry_out_delete(const VmPtr& vm, const OperationPtr& operation, const VmStatus& before);
   std::optional<CommandResult> carry_out(const VmPtr& vm, Operation& operation, const VmStatus& before);
   CommandResult conclude_failure(const VmPtr& vm, Operation& operation, const VmStatus& before, Error error);
+  void note_end_meanwhile(const VmPtr& vm, const VmStatus& before, const VmStatus& after);
   // Keeps the result in the journal, then records the report. `after` is the VM's status after the command.
   CommandResult conclude(const VmPtr& vm, Operation& operation, const VmStatus& after, Status outcome);
   // Logs the error, then removes the host's paths from it.
