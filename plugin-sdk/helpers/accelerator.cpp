@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/kvm.h>
-#include <poll.h>
 #include <pwd.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -13,6 +12,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <fstream>
 #include <sstream>
@@ -145,7 +145,7 @@ void Accelerator::work(KvmFacts facts) {
   ::prctl(PR_SET_NAME, "kvm-probe");
   const bool came = facts.may_come;
   while (facts.may_come) {
-    if (is_cancelled_within(plan_.look_again_ms)) return;
+    if (is_ending_within(plan_.look_again_ms)) return;
     facts = look_();
   }
   if (came)
@@ -153,12 +153,17 @@ void Accelerator::work(KvmFacts facts) {
   probe(facts);
 }
 
-bool Accelerator::is_cancelled_within(std::int64_t ms) const {
-  pollfd cancel{cancel_fd_, POLLIN, 0};
-  return ::poll(&cancel, 1, static_cast<int>(ms)) != 0;
+bool Accelerator::is_ending_within(std::int64_t ms) {
+  std::unique_lock lock(mutex_);
+  return ends_.wait_for(lock, std::chrono::milliseconds(ms), [this] { return is_ending_; });
 }
 
 Accelerator::~Accelerator() {
+  {
+    const std::lock_guard lock(mutex_);
+    is_ending_ = true;
+  }
+  ends_.notify_all();
   if (cancel_fd_ >= 0) ::eventfd_write(cancel_fd_, 1);
   if (thread_.joinable()) thread_.join();
   if (cancel_fd_ >= 0) ::close(cancel_fd_);
@@ -176,7 +181,7 @@ std::string Accelerator::cache_key() const {
 void Accelerator::probe(const KvmFacts& facts) {
   for (std::int64_t pause_ms = plan_.retry_ms;; pause_ms = std::min(pause_ms * 2, kLongestPauseMs)) {
     if (try_once(facts) != Outcome::undecided) return;
-    if (is_cancelled_within(pause_ms)) return;
+    if (is_ending_within(pause_ms)) return;
   }
 }
 

@@ -81,7 +81,7 @@ class Accelerator {
   enum class Outcome { decided, undecided, broken_off };
   Outcome try_once(const KvmFacts& facts);
   void keep(const Verdict& verdict) const;
-  bool is_cancelled_within(std::int64_t ms) const;
+  bool is_ending_within(std::int64_t ms);  // waits for the destructor
   void settle(Verdict verdict);
   void tell(Verdict verdict);  // settles it, and tells the host where VMs get another accelerator by it
   std::string cache_key() const;
@@ -94,7 +94,9 @@ class Accelerator {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   Verdict verdict_{"probing", "a trial guest is being run under KVM"};
-  int cancel_fd_ = -1;
+  std::condition_variable ends_;
+  bool is_ending_ = false;
+  int cancel_fd_ = -1;  // cancels the host's run of a trial; -1: there was no descriptor, and the trial has its limit
   std::thread thread_;
 };
 

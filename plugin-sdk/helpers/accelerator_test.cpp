@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <pwd.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -175,6 +176,24 @@ TEST_F(Trials, AKvmThatComesLaterIsTriedThen) {
   has_kvm_ = true;
   ASSERT_TRUE(host_.wait_for("notify ", 2));
   EXPECT_EQ(host_.count("trial"), 1) << "it is known from before";
+}
+
+TEST(Accelerator, EndsAtOnceAlsoWhereItGotNoDescriptor) {
+  testing::RealHost host;
+  TrialPlan plan;
+  plan.look_again_ms = 3'600'000;
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit none = before;
+  none.rlim_cur = 1;  // stdin has it
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  {
+    const Accelerator accelerator(host, AcceleratorChoice::automatic, plan, "", [] {
+      return KvmFacts{"there is no /dev/kvm", "", true};
+    });
+    EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+    EXPECT_EQ(accelerator.now().accelerator, "tcg");
+  }
 }
 
 TEST_F(Trials, WhatWasDecidedIsKept) {

@@ -1,7 +1,5 @@
 #include "vmm_program.hpp"
 
-#include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -34,16 +32,21 @@ std::string why_unanswered(const Result<RunResult>& result, std::int64_t limit_m
 }
 
 Reminder::Reminder(Host& host, int after_ms)
-    : cancel_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), thread_([this, &host, after_ms] {
+    : thread_([this, &host, after_ms] {
         ::prctl(PR_SET_NAME, "vmm-reminder");
-        pollfd cancel{cancel_fd_, POLLIN, 0};
-        if (::poll(&cancel, 1, after_ms) == 0) host.notify("");
+        std::unique_lock lock(mutex_);
+        if (ends_.wait_for(lock, std::chrono::milliseconds(after_ms), [this] { return is_ending_; })) return;
+        lock.unlock();
+        host.notify("");
       }) {}
 
 Reminder::~Reminder() {
-  ::eventfd_write(cancel_fd_, 1);
+  {
+    const std::lock_guard lock(mutex_);
+    is_ending_ = true;
+  }
+  ends_.notify_all();
   thread_.join();
-  ::close(cancel_fd_);
 }
 
 }  // namespace qarax::plugin

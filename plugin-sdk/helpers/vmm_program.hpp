@@ -84,7 +84,9 @@ class Reminder {
   Reminder& operator=(const Reminder&) = delete;
 
  private:
-  int cancel_fd_;
+  std::mutex mutex_;
+  std::condition_variable ends_;
+  bool is_ending_ = false;
   std::thread thread_;
 };
 

@@ -61,7 +61,7 @@ Status PluginServices::release(const core::CallView& call, const ClaimArgs& args
 }
 
 Result<RunResult> PluginServices::run(const core::CallView& call, const RunArgs& args) {
-  return run_program(args, limits_of(call));
+  return run_program(args, limits_of(call), [this](const ProcessId& child) { processes_.reap_later(child); });
 }
 
 }  // namespace qarax::agent

@@ -1,5 +1,7 @@
 #include "redescriber.hpp"
 
+#include "qarax/core/threads.hpp"
+
 namespace qarax::agent {
 
 void Redescriber::ask(const std::string& plugin) {
@@ -11,12 +13,19 @@ void Redescriber::ask(const std::string& plugin) {
       return;
     }
   }
-  pool_.post([this, plugin] { work(plugin); });
+  try {
+    pool_.post([this, plugin] { work(plugin); });
+  } catch (...) {
+    // Nobody asks the plugin now: the next request has to start anew.
+    const std::lock_guard lock(mutex_);
+    asking_.erase(plugin);
+    throw;
+  }
 }
 
 void Redescriber::work(const std::string& plugin) {
   for (;;) {
-    describe_(plugin);
+    core::guarded("describe", [&] { describe_(plugin); });
     const std::lock_guard lock(mutex_);
     const auto found = asking_.find(plugin);
     if (!found->second) {

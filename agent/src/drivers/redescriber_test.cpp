@@ -4,6 +4,8 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <stdexcept>
+#include <thread>
 #include <vector>
 
 namespace qarax::agent {
@@ -55,6 +57,19 @@ TEST(RedescriberTest, OneThatHangsHoldsUpNoOtherAndIsAskedOnceMore) {
     plugins.wait_for(3);
   }
   EXPECT_EQ(plugins.calls(), (std::vector<std::string>{"a", "b", "a"}));
+}
+
+TEST(RedescriberTest, OneThatThrewIsAskedAgain) {
+  std::atomic<int> calls{0};
+  {
+    Redescriber redescriber([&](const std::string&) {
+      if (++calls == 1) throw std::runtime_error("out of luck");
+    });
+    redescriber.ask("a");
+    while (calls == 0) std::this_thread::yield();
+    redescriber.ask("a");
+  }
+  EXPECT_EQ(calls, 2);
 }
 
 }  // namespace

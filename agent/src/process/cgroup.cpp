@@ -85,9 +85,10 @@ bool Cgroups::populated(const std::string& vm) const {
 std::vector<std::string> Cgroups::folders() const {
   std::vector<std::string> out;
   std::error_code ignored;
+  std::error_code error;
   if (root_.empty()) return out;
-  for (const auto& entry : std::filesystem::directory_iterator(root_, ignored))
-    if (entry.is_directory(ignored)) out.push_back(entry.path().filename().string());
+  for (std::filesystem::directory_iterator it(root_, error), end; !error && it != end; it.increment(error))
+    if (it->is_directory(ignored)) out.push_back(it->path().filename().string());
   return out;
 }
 

@@ -32,9 +32,9 @@ constexpr const char* kSupervisor = "qarax-supervisor";
 
 std::vector<int> all_pids() {
   std::vector<int> out;
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator("/proc", ignored)) {
-    const std::string name = entry.path().filename().string();
+  std::error_code error;
+  for (fs::directory_iterator it("/proc", error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename().string();
     int pid = 0;
     const auto parsed = std::from_chars(name.data(), name.data() + name.size(), pid);
     if (parsed.ec == std::errc{} && parsed.ptr == name.data() + name.size()) out.push_back(pid);
@@ -149,19 +149,19 @@ void Leftovers::find_cgroups(std::vector<core::Leftover>& out) const {
 }
 
 void Leftovers::find_folders(std::vector<core::Leftover>& out) const {
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(vms_dir(), ignored)) {
-    const std::string name = entry.path().filename().string();
+  std::error_code error;
+  for (fs::directory_iterator it(vms_dir(), error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename().string();
     const std::size_t dash = name.find('-');
     const std::string vm = dash == std::string::npos ? "" : name.substr(dash + 1);
     if (is_broken_off(name) && core::is_uuid(vm))
       out.push_back(
-          leftover("folder", entry.path().string(), vm, "a VM's folder whose making or removal was broken off"));
+          leftover("folder", it->path().string(), vm, "a VM's folder whose making or removal was broken off"));
   }
-  for (const auto& entry : fs::directory_iterator(data_dir_, ignored)) {
-    const std::string name = entry.path().filename().string();
+  for (fs::directory_iterator it(data_dir_, error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename().string();
     if (name.starts_with("vms-of-"))
-      out.push_back(leftover("folder", entry.path().string(), "",
+      out.push_back(leftover("folder", it->path().string(), "",
                              "VMs' folders of another node, set aside by `qarax-node rehome`"));
   }
 }

@@ -212,8 +212,9 @@ void ProcessService::clean_up(const std::string& vm, std::int64_t incarnation) {
   }
   const std::string dir = run_dir(vm, incarnation);
   std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(dir, ignored))
-    if (entry.is_socket(ignored)) std::filesystem::remove(entry.path(), ignored);
+  std::error_code error;
+  for (std::filesystem::directory_iterator it(dir, error), end; !error && it != end; it.increment(error))
+    if (it->is_socket(ignored)) std::filesystem::remove(it->path(), ignored);
   if (!cgroups_.remove(vm)) core::logger("process")->debug("a cgroup isn't empty yet vm={}", vm);
 }
 

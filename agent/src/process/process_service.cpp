@@ -121,7 +121,7 @@ Result<Process> ProcessService::spawn(const SpawnArgs& args, const std::vector<i
       cgroups_.kill_all(args.vm);
       send_signal(open_pidfd(supervisor), SIGKILL);
     }
-    exits_.watch(supervisor, [] {});
+    reap_later(supervisor);
     if (!line) return std::move(line).error();
     const std::string what_failed = line->starts_with("error ") ? line->substr(line->find(' ', 6) + 1) : *line;
     const int error = line->starts_with("error ") ? std::atoi(line->c_str() + 6) : 0;

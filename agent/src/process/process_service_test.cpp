@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <thread>
 
@@ -36,6 +37,19 @@ TEST_F(ProcessServiceTest, AVmHasOneLiveProcessWhateverItsIncarnation) {
   const auto started = service_->spawn(next, {}, kLimits);
   EXPECT_TRUE(started) << started.error().message;
   service_->clean_up(vm_, 2);
+}
+
+TEST_F(ProcessServiceTest, AChildThatEndsLateIsReapedThen) {
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    ::pause();
+    ::_exit(0);
+  }
+  service_->reap_later({child, core::process_start_time(child).value_or(0)});
+  ::kill(child, SIGKILL);
+  while (::kill(child, 0) == 0) std::this_thread::yield();
+  EXPECT_EQ(errno, ESRCH);
 }
 
 TEST_F(ProcessServiceTest, AClaimOfWhatNobodyLooksForIsRefused) {

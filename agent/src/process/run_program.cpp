@@ -10,6 +10,7 @@
 #include <csignal>
 
 #include "launch.hpp"
+#include "qarax/core/files.hpp"
 #include "qarax/plugin/json.hpp"
 
 namespace qarax::agent {
@@ -34,7 +35,8 @@ bool reap_killed(int pid, const core::Fd& pidfd, siginfo_t& info) {
 
 }  // namespace
 
-Result<RunResult> run_program(const RunArgs& args, const CallLimits& limits) {
+Result<RunResult> run_program(const RunArgs& args, const CallLimits& limits,
+                              const std::function<void(const ProcessId&)>& reap_later) {
   if (args.argv.empty() || args.argv.front().empty() || args.argv.front().front() != '/')
     return make_error(Code::invalid_argument, "run needs an absolute program path in argv[0]");
   int ends[2];
@@ -71,8 +73,10 @@ Result<RunResult> run_program(const RunArgs& args, const CallLimits& limits) {
   // Kill its whole session, even if it ended by itself, because it may have forked.
   ::kill(-pid, SIGKILL);
   siginfo_t info{};
-  if (!reap_killed(pid, pidfd, info))
+  if (!reap_killed(pid, pidfd, info)) {
+    if (reap_later) reap_later({pid, core::process_start_time(pid).value_or(0)});
     return make_error(Code::deadline_exceeded, args.argv.front() + " can't be killed");
+  }
   if (!pidfd) return std::move(waited).error();
   result.exit.kind = info.si_code == CLD_EXITED ? ExitKind::exited : ExitKind::signaled;
   (info.si_code == CLD_EXITED ? result.exit.code : result.exit.signal) = info.si_status;

@@ -112,7 +112,7 @@ void NodeService::node_changed() {
 void NodeService::command_progressed(const core::CommandProgress& progress) {
   const node::v1::Event event = event_of(progress);
   const std::lock_guard lock(mutex_);
-  for (WatchReactor* watcher : watchers_) watcher->enqueue(event);
+  for (WatchReactor* watcher : watchers_) watcher->enqueue_progress(progress.vm, event);
 }
 
 void NodeService::end_streams() {
@@ -269,9 +269,9 @@ grpc::ServerWriteReactor<node::v1::Event>* NodeService::Watch(grpc::CallbackServ
     reactor->end(shutting_down());
   else
     reactor->begin();
-  // The new watcher hears of the commands under way now: their progress may not change for a while.
-  if (!stopping)
-    for (const core::CommandProgress& progress : vms_.progress()) reactor->enqueue(event_of(progress));
+  // The new watcher hears of the commands under way now: their progress may not change for a while. No lock is held
+  // while the progress is asked for, because its listener takes ours under its own.
+  if (!stopping) reactor->begin_progress(vms_.progress());
   // A greeting that came in between has ended the streams of other servers, but this one wasn't among them yet.
   if (const Status still = authority_.check(reactor->claim()); !still) reactor->end(to_status(still.error()));
   // Tell what has changed since the greeting, when there was no stream yet to tell it on.

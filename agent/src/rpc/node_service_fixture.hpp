@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <fstream>
 #include <future>
+#include <optional>
 
 #include "node_service.hpp"
 #include "qarax/core/ids.hpp"
@@ -92,6 +93,7 @@ class FakeVms final : public VmManager {
   }
   std::vector<core::CommandProgress> progress() override {
     const std::lock_guard lock(mutex_);
+    if (meanwhile && progress_listener_) progress_listener_(*meanwhile);
     return under_way;
   }
   std::vector<core::KeptVm> kept(const std::vector<std::string>&) override { return {}; }
@@ -146,6 +148,7 @@ class FakeVms final : public VmManager {
   std::vector<std::pair<std::string, std::int64_t>> cancels;
   std::string kept_words;
   std::vector<core::CommandProgress> under_way;
+  std::optional<core::CommandProgress> meanwhile;  // the listener hears it before progress() returns `under_way`
 
  private:
   std::mutex mutex_;

@@ -96,6 +96,31 @@ TEST_F(WatchTest, HowFarACommandIsComesBetweenTheReports) {
   EXPECT_EQ(said, "later");
 }
 
+TEST_F(WatchTest, ANewWatcherHearsNoProgressThatIsOlderThanWhatItHasHeard) {
+  greet();
+  vms_.under_way = {{"first", 7, "memory", 1, 4}, {"second", 8, "memory", 1, 4}};
+  vms_.meanwhile = core::CommandProgress{"first", 7, "memory", 2, 4};
+  WatchedStream stream(node(), request());
+  for (const char* expected : {"begin 2", "first", "second", "end", "early"}) EXPECT_EQ(stream.next(), expected);
+  std::vector<std::string> said;
+  while (said.size() < 2) {
+    said.push_back(stream.next());
+    std::erase(said, "node 4");
+  }
+  EXPECT_EQ(said, (std::vector<std::string>{"first 7 memory 2/4", "second 8 memory 1/4"}));
+}
+
+TEST_F(WatchTest, ProgressCutsNoSlowReaderOff) {
+  greet();
+  WatchedStream stream(node(), request());
+  EXPECT_EQ(stream.next(), "begin 2");
+  for (std::int64_t i = 0; i < 100'000; ++i) vms_.come_further({"first", 7, "memory", i, 100'000});
+  vms_.tell("later");
+  std::string said;
+  while (said != "later" && said != "over") said = stream.next();
+  EXPECT_EQ(said, "later");
+}
+
 TEST_F(WatchTest, EachWatcherHasItsOwnNumbers) {
   greet();
   WatchedStream first(node(), request());

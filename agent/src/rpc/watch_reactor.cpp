@@ -1,5 +1,7 @@
 #include "watch_reactor.hpp"
 
+#include <utility>
+
 #include "status.hpp"
 
 namespace qarax::agent {
@@ -40,7 +42,8 @@ void WatchReactor::begin() {
 void WatchReactor::enqueue(node::v1::Event event) {
   const std::lock_guard lock(mutex_);
   if (ending_) return;
-  if (backlog_.size() >= kMaxBacklog) {
+  // Progress, of which the backlog holds no more than kMaxBeforeProgress, doesn't cut the reader off.
+  if (backlog_.size() >= kMaxBacklog + kMaxBeforeProgress) {
     ending_ = true;
     status_ = grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED,
                            "the event stream's reader is too slow; watch again for a snapshot");
@@ -48,6 +51,24 @@ void WatchReactor::enqueue(node::v1::Event event) {
     return;
   }
   backlog_.push_back(std::move(event));
+  write_next();
+}
+
+void WatchReactor::enqueue_progress(const std::string& vm, const node::v1::Event& event) {
+  const std::lock_guard lock(mutex_);
+  if (ending_ || backlog_.size() >= kMaxBeforeProgress) return;
+  if (!has_progress_) heard_of_.insert(vm);
+  backlog_.push_back(event);
+  write_next();
+}
+
+void WatchReactor::begin_progress(const std::vector<core::CommandProgress>& known) {
+  const std::lock_guard lock(mutex_);
+  has_progress_ = true;
+  const std::set<std::string> newer = std::exchange(heard_of_, {});
+  if (ending_) return;
+  for (const core::CommandProgress& progress : known)
+    if (!newer.contains(progress.vm)) backlog_.push_back(event_of(progress));
   write_next();
 }
 

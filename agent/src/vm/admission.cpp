@@ -66,6 +66,9 @@ std::optional<CommandResult> answer_cancelled(Vm& vm, const Command& asked, cons
                                                   ", and what became of it can't be told: " + last.status.status_reason,
                                               "interrupted")
                                  : make_error(Code::cancelled, which + " was cancelled before it was begun")};
+  // The recovery, which may be repeated, recognises the interrupted command by the VM's revision. Until that command is
+  // settled, `cancelled` alone answers whoever asks for this one again.
+  if (vm.interrupted && !was_begun) return result;
   // Who asks again hears the same, and a late copy of the command isn't carried out.
   if (asked.revision > vm.revision) {
     vm.revision = asked.revision;
@@ -183,7 +186,7 @@ std::shared_ptr<CommandTicket> Manager::execute(Command command, std::function<v
     if (must_wait(*vm, asked, last)) return answer({last, still_recovering(asked)});
     overtakes_something = admit(vm, operation);
   }
-  enqueue_task(vm, [this, vm, operation] { return take_turn(vm, operation); });
+  enqueue_turn(vm, operation);
   if (overtakes_something) pool_.post([this, vm, operation] { overtake(vm, operation); });
   return operation;
 }
@@ -218,7 +221,7 @@ bool Manager::take_up_again(const VmPtr& vm, Command command) {
   vm->recovering = false;
   admit(vm, operation);
   // Enqueued before the lock is released, so that no other command comes first.
-  enqueue_task(vm, [this, vm, operation] { return take_turn(vm, operation); });
+  enqueue_turn(vm, operation);
   return true;
 }
 

@@ -54,12 +54,12 @@ std::optional<Framed> framed_at(std::string_view content, std::size_t at) {
 }
 
 // A complete record can't lie inside a torn one: its length has a zero byte (see kMaxRecord), and JSON has none.
-bool has_a_record(std::string_view content, std::size_t from) {
+std::optional<std::size_t> next_record(std::string_view content, std::size_t from) {
   // A record is a JSON object. The check for its brace comes first because random bytes that look like a length would
   // cost a checksum over megabytes.
   for (std::size_t at = from; at + kHeader < content.size(); ++at)
-    if (content[at + kHeader] == '{' && framed_at(content, at)) return true;
-  return false;
+    if (content[at + kHeader] == '{' && framed_at(content, at)) return at;
+  return std::nullopt;
 }
 
 // To be called if there is no complete record at `at`. Only the last record can be torn. True: bytes follow after the
@@ -71,7 +71,7 @@ bool has_more_behind(std::string_view content, std::size_t at) {
   if (length != 0 && length <= kMaxRecord && end < content.size() &&
       content.find_first_not_of('\0', end) != std::string_view::npos)
     return true;
-  return has_a_record(content, at + 1);
+  return next_record(content, at + 1).has_value();
 }
 
 std::string frame(const JournalRecord& record) {
@@ -131,17 +131,11 @@ std::int64_t highest_revision_in(const std::string& path) {
   const auto content = core::read_file(path, kMaxFile);
   if (!content) return 0;
   std::int64_t highest = 0;
-  std::size_t at = 0;
-  while (content->size() - at >= kHeader) {
-    std::uint32_t header[2];
-    std::memcpy(header, content->data() + at, kHeader);
-    const std::size_t end = at + kHeader + header[0];
-    if (header[0] == 0 || header[0] > kMaxRecord || end > content->size()) break;
-    const std::string_view body = std::string_view(*content).substr(at + kHeader, header[0]);
-    if (crc32(body) == header[1])
-      if (const auto record = decode<JournalRecord>(body, Unknown::ignore))
-        highest = std::max(highest, record->revision);
-    at = end;
+  for (auto at = next_record(*content, 0); at;) {
+    const auto framed = framed_at(*content, *at);
+    if (const auto record = decode<JournalRecord>(framed->body, Unknown::ignore))
+      highest = std::max(highest, record->revision);
+    at = next_record(*content, framed->end);
   }
   return highest;
 }
@@ -169,15 +163,21 @@ Status Journal::append(const JournalRecord& record, Outlives outlives) {
                          records_.back().step == record.step;
   if (!concludes && !ends_the_vm(record)) QARAX_CHECK(reserve(static_cast<std::int64_t>(bytes.size())));
   std::size_t done = 0;
+  // A restart must not find the record that failed. Zeros end a journal like the end of its file, and unlike
+  // ftruncate() they keep the reserved room.
+  const auto fail = [&] {
+    Error error = core::errno_error("can't write the journal " + path_, errno);
+    static_cast<void>(::pwrite(fd_.get(), std::string(done, '\0').data(), done, static_cast<off_t>(size_)));
+    return error;
+  };
   while (done < bytes.size()) {
     const ssize_t n = ::pwrite(fd_.get(), bytes.data() + done, bytes.size() - done,
                                static_cast<off_t>(size_) + static_cast<off_t>(done));
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return core::errno_error("can't write the journal " + path_, errno);
+    if (n <= 0) return fail();
     done += static_cast<std::size_t>(n);
   }
-  if (outlives == Outlives::host && ::fdatasync(fd_.get()) != 0)
-    return core::errno_error("can't write the journal " + path_, errno);
+  if (outlives == Outlives::host && ::fdatasync(fd_.get()) != 0) return fail();
   size_ += static_cast<std::int64_t>(bytes.size());
   records_.push_back(record);
   static_cast<void>(reserve());

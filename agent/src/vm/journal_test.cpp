@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -59,7 +61,11 @@ TEST_F(JournalTest, TheHighestRevisionIsReadAroundTheDamage) {
   EXPECT_EQ(highest_revision_in(path_), 3) << "behind it, too";
   damaged[static_cast<std::size_t>(ends[1]) + 3] = '!';  // a length that leads nowhere
   ASSERT_TRUE(core::write_file_durably(path_, damaged));
-  EXPECT_EQ(highest_revision_in(path_), 1);
+  EXPECT_EQ(highest_revision_in(path_), 3) << "behind such a length, too";
+  damaged = whole;
+  damaged[3] = '!';
+  ASSERT_TRUE(core::write_file_durably(path_, damaged));
+  EXPECT_EQ(highest_revision_in(path_), 3) << "the first record's length says nothing of the others";
   for (std::size_t cut = 0; cut < whole.size(); ++cut) {
     ASSERT_TRUE(core::write_file_durably(path_, std::string_view(whole).substr(0, cut)));
     EXPECT_LE(highest_revision_in(path_), 3);
@@ -82,6 +88,27 @@ TEST_F(JournalTest, ATornTailIsDroppedWhereverItWasCut) {
     ASSERT_TRUE(journal->append(record(RecordKind::exit, 9), Outlives::host));
     EXPECT_EQ(Journal::open(path_, After::agent)->records().back().revision, 9) << cut;
   }
+}
+
+TEST_F(JournalTest, ARecordThatCouldNotBeWrittenLeavesNothing) {
+  std::vector<std::int64_t> ends;
+  const std::string whole = three(ends);
+  auto journal = Journal::open(path_, After::agent);
+  ASSERT_TRUE(journal);
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto ignored = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit full = before;
+  full.rlim_cur = whole.size() + 20;
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &full), 0);
+  const Status written = journal->append(record(RecordKind::exit, 4), Outlives::agent);
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  std::signal(SIGXFSZ, ignored);
+  EXPECT_FALSE(written);
+  EXPECT_EQ(*core::read_file(path_), whole + std::string(20, '\0'));
+  EXPECT_EQ(Journal::open(path_, After::agent)->records().size(), 3u);
+  EXPECT_TRUE(journal->append(record(RecordKind::exit, 5), Outlives::agent));
+  EXPECT_EQ(Journal::open(path_, After::agent)->records().back().revision, 5);
 }
 
 TEST_F(JournalTest, ARecordThatCouldNotBeReadBackIsRefused) {

@@ -5,6 +5,7 @@
 
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
+#include "qarax/core/threads.hpp"
 #include "records.hpp"
 #include "steps.hpp"
 
@@ -153,29 +154,43 @@ void Manager::look_again(const std::string& id) {
 }
 
 void Manager::enqueue(const VmPtr& vm, std::function<void()> task) {
-  enqueue_task(vm, [task = std::move(task)] {
-    task();
-    return Strand::Went::through;
+  vm->strand->enqueue([this, vm, task = std::move(task)] {
+    return guarded(vm, [&] {
+      task();
+      return Strand::Went::through;
+    });
   });
 }
 
-void Manager::enqueue_task(const VmPtr& vm, Strand::Task task) {
-  vm->strand->enqueue([this, vm, task = std::move(task)] { return guarded(vm, task); });
+void Manager::enqueue_turn(const VmPtr& vm, const OperationPtr& operation) {
+  vm->strand->enqueue([this, vm, operation] {
+    return guarded(
+        vm, [&] { return take_turn(vm, operation); }, operation);
+  });
 }
 
 // An exception border: whatever a task throws ends that task and its command, never the strand.
-Strand::Went Manager::guarded(const VmPtr& vm, const Strand::Task& task) {
+Strand::Went Manager::guarded(const VmPtr& vm, const Strand::Task& task, const OperationPtr& turn) {
   std::string reason;
   try {
     return task();
   } catch (const std::exception& e) {
     reason = e.what();
+  } catch (...) {
+    reason = "something that is no std::exception was thrown";
   }
   core::logger("vm")->error("a task of the VM was broken off vm={} reason={}", vm->id, core::log_value(reason));
   OperationPtr running;
   {
     const std::lock_guard lock(vm->admission_mutex);
     running = std::exchange(vm->running, nullptr);
+  }
+  if (!running) running = turn;  // broken off before it had begun
+  if (vm->is_dead()) {
+    // The VM was deleted under this task. What the task has made since is removed, as when it returns.
+    core::guarded("vm", [&] { end_late(vm); });
+    if (running) finish(vm, running, judge_deleted(running->command));
+    return Strand::Went::through;
   }
   if (!running) return Strand::Went::through;
   hide_folder(reason, options_.data_dir);

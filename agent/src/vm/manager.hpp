@@ -95,10 +95,11 @@ class Manager final : public VmManager {
   void finish(const VmPtr& vm, const OperationPtr& operation, const CommandResult& result);
 
   // manager.cpp, on any thread. guarded() catches what a task throws: the task and its command end, the strand goes on.
+  // `turn` is the command whose turn the task is; null: the task is of no command.
   VmPtr find(const std::string& id);  // null: the node has no such VM
   void enqueue(const VmPtr& vm, std::function<void()> task);
-  void enqueue_task(const VmPtr& vm, Strand::Task task);
-  Strand::Went guarded(const VmPtr& vm, const Strand::Task& task);
+  void enqueue_turn(const VmPtr& vm, const OperationPtr& operation);
+  Strand::Went guarded(const VmPtr& vm, const Strand::Task& task, const OperationPtr& turn = nullptr);
 
   // overtaking.cpp, on any thread, because the VM's strand may hang
   void overtake(const VmPtr& vm, const OperationPtr& operation);
@@ -114,6 +115,7 @@ class Manager final : public VmManager {
   std::optional<CommandResult> carry_out_delete(const VmPtr& vm, const OperationPtr& operation, const VmStatus& before);
   std::optional<CommandResult> carry_out(const VmPtr& vm, Operation& operation, const VmStatus& before);
   CommandResult conclude_failure(const VmPtr& vm, Operation& operation, const VmStatus& before, Error error);
+  void note_end_meanwhile(const VmPtr& vm, const VmStatus& before, const VmStatus& after);
   // Keeps the result in the journal, then records the report. `after` is the VM's status after the command.
   CommandResult conclude(const VmPtr& vm, Operation& operation, const VmStatus& after, Status outcome);
   // Logs the error, then removes the host's paths from it.

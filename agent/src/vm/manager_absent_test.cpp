@@ -67,16 +67,24 @@ TEST_F(ManagerTest, AStartBehindADeleteDoesNotBringTheVmBack) {
 
 TEST_F(ManagerTest, WhatADeletedVmsCallStillMakesGoesTheSameWay) {
   std::unique_ptr<Stray> vmm;
-  driver_.late = [&] { vmm = std::make_unique<Stray>(dir_ + "/vms/" + vm_); };
-  driver_.deaf_start = true;
-  auto hung = begin(command(Action::start, 1));
-  while (driver_.starts == 0) std::this_thread::yield();
-  EXPECT_TRUE(run(command(Action::remove, 2)).report.deleted);
-  driver_.release();
-  manager_.reset();  // waits for the rest of the strand's work
-  ASSERT_TRUE(vmm);
-  EXPECT_TRUE(vmm->was_killed());
-  EXPECT_TRUE(std::filesystem::is_empty(dir_ + "/vms"));
+  for (const bool throws : {false, true}) {
+    vm_ = core::new_uuid();
+    driver_.late = [&] {
+      vmm = std::make_unique<Stray>(dir_ + "/vms/" + vm_);
+      if (throws) throw std::runtime_error("out of luck");
+    };
+    driver_.deaf_start = true;
+    driver_.starts = 0;
+    auto hung = begin(command(Action::start, 1));
+    while (driver_.starts == 0) std::this_thread::yield();
+    EXPECT_TRUE(run(command(Action::remove, 2)).report.deleted);
+    driver_.release();
+    close();  // waits for the rest of the strand's work
+    ASSERT_TRUE(vmm);
+    EXPECT_TRUE(vmm->was_killed());
+    EXPECT_TRUE(std::filesystem::is_empty(dir_ + "/vms"));
+    open();
+  }
 }
 
 // The last step of the delete fails: its caller is told, and neither this agent nor the next one takes it for done.

@@ -33,10 +33,11 @@ class DamagedVmTest : public ManagerTest {
     return kept ? *kept : std::string();
   }
   // An agent doesn't watch the processes of a VM in another PID namespace. The fixture's service does, because it
-  // started them.
+  // started them. This holds for the managers that are opened later, too.
   void hear_no_exits() {
     const std::lock_guard lock(exits_mutex_);
     hears_exits_ = false;
+    stays_deaf_ = true;
   }
   // The strand runs tasks in order, so the report of a refused pause shows the VM after the look.
   VmState seen_now() {
@@ -94,6 +95,12 @@ TEST_F(DamagedVmTest, AFreeLockIsNoEndOfWhatRunsInAnotherPidNamespace) {
   const std::string run_dir = processes_->run_dir(vm_, 1);
   const auto record = read_supervisor_record(run_dir);
   ASSERT_TRUE(record);
+  struct LastResort {
+    const ProcessId vmm;
+    ~LastResort() {
+      if (is_alive(vmm)) ::kill(vmm.pid, SIGKILL);
+    }
+  } const last_resort{record->vmm};
   close();
   hide_processes();
   open();
@@ -101,6 +108,7 @@ TEST_F(DamagedVmTest, AFreeLockIsNoEndOfWhatRunsInAnotherPidNamespace) {
   hear_no_exits();
   ::kill(record->supervisor.pid, SIGKILL);
   while (supervisor_holds_lock(run_dir)) std::this_thread::yield();
+  manager_->vm_ended(vm_, 1);
   EXPECT_EQ(seen_now(), VmState::unknown) << "nobody watches it, and it runs";
   EXPECT_TRUE(is_alive(record->vmm));
   // The next agent doesn't take the free lock for an end either, because it sees the VMM's mark. A force-stop finds the

@@ -66,6 +66,7 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   Result<VmStatus> recover(const DriverCall& call, const VmArgs&) override {
     const bool deaf = deaf_recover;
     ++recoveries;
+    if (throw_recover.exchange(false)) throw std::runtime_error("out of luck");
     if (hang_recover) {
       pollfd cancel{call.cancel_fd, POLLIN, 0};
       recover_cancelled = ::poll(&cancel, 1, 30'000) == 1;
@@ -80,6 +81,7 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   }
   Result<VmStatus> pause(const DriverCall&, const VmArgs&) override {
     if (throw_pause.exchange(false)) throw std::runtime_error("out of luck");
+    if (throw_number.exchange(false)) throw 7;  // NOLINT: what a foreign library may throw
     if (fail_pause) return make_error(Code::internal, "no luck");
     return state(paused_as.load());
   }
@@ -152,9 +154,11 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   std::atomic<bool> hang_recover{false};  // hangs until it is cancelled
   std::atomic<bool> recover_cancelled{false};
   std::atomic<bool> fail_recover{false};
+  std::atomic<bool> throw_recover{false};  // once
   std::atomic<int> recoveries{0};
   std::atomic<bool> fail_pause{false};
-  std::atomic<bool> throw_pause{false};
+  std::atomic<bool> throw_pause{false};   // once
+  std::atomic<bool> throw_number{false};  // once, in a pause
   std::atomic<VmState> paused_as{VmState::paused};
   std::atomic<VmState> stopped_as{VmState::shutdown};
   std::atomic<bool> fail_resume{false};
@@ -220,7 +224,7 @@ class ManagerTest : public testing::Test {
     manager_ = std::move(*opened);
     {
       const std::lock_guard lock(exits_mutex_);
-      hears_exits_ = true;
+      hears_exits_ = !stays_deaf_;
     }
     manager_->begin_recovery();
   }
@@ -347,6 +351,7 @@ class ManagerTest : public testing::Test {
   std::int64_t look_ms_ = 0;  // no regular looks, only those that a test asks for
   std::mutex exits_mutex_;
   bool hears_exits_ = false;
+  bool stays_deaf_ = false;  // the managers that are opened later hear of no exit either
   std::unique_ptr<ProcessService> processes_;
   std::unique_ptr<Manager> manager_;
 };

@@ -149,6 +149,18 @@ TEST_F(ManagerTest, ARecoveryThatHangsSaysNothingMoreOnceItIsOvertaken) {
   }
 }
 
+TEST_F(ManagerTest, ARecoveryThatThrowsIsTriedAgain) {
+  driver_.inspected = VmState::running;
+  run(command(Action::start, 1));
+  driver_.throw_recover = true;
+  open();
+  told([](const core::VmReport& report) {
+    return report.status.status_reason == "recovering, tried 1 times: out of luck";
+  });
+  told([](const core::VmReport& report) { return report.status.state == VmState::running; });
+  EXPECT_TRUE(run(command(Action::pause, 2)).outcome);
+}
+
 TEST_F(ManagerTest, ARecoveryIsCancelledByWhatOvertakesIt) {
   run(command(Action::start, 1));
   driver_.hang_recover = true;
@@ -230,6 +242,37 @@ TEST_F(ManagerTest, AnInterruptedStopIsCarriedOn) {
   told(is_shutdown);
   EXPECT_EQ(driver_.stop_timeout_ms, 30'000);
   EXPECT_TRUE(run(command(Action::stop, 4)).outcome);
+}
+
+// The stop was acknowledged: a later command that is cancelled meanwhile doesn't undo it.
+TEST_F(ManagerTest, AnInterruptedStopIsCarriedOnThoughALaterCommandWasCancelled) {
+  run(command(Action::start, 1));
+  interrupt(command(Action::stop, 2), VmState::running);
+  driver_.deaf_recover = true;
+  driver_.recoveries = 0;
+  open();
+  while (driver_.recoveries == 0) std::this_thread::yield();
+  manager_->cancel(vm_, 3);
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(run(command(Action::pause, 3)).outcome.error().code, Code::cancelled);
+  driver_.release();
+  told([&](const core::VmReport& report) { return report.status.state == VmState::shutdown; });
+  EXPECT_TRUE(run(command(Action::stop, 2)).outcome);
+  EXPECT_EQ(driver_.stops, 1);
+  EXPECT_EQ(run(command(Action::pause, 3)).outcome.error().code, Code::cancelled);
+}
+
+TEST_F(ManagerTest, AnInterruptedStopOfAnUnknownVmIsNotCalledUndone) {
+  run(command(Action::start, 1));
+  interrupt(command(Action::stop, 2), VmState::running);
+  driver_.recovered = VmState::unknown;
+  open();
+  EXPECT_EQ(settled().status.state, VmState::unknown);
+  EXPECT_EQ(run(command(Action::stop, 2)).outcome.error().reason, "recovering");
+  driver_.inspected = VmState::running;
+  manager_->look_again(vm_);
+  told([&](const core::VmReport& report) { return report.status.state == VmState::running; });
+  EXPECT_TRUE(run(command(Action::stop, 2)).outcome) << "carried out as soon as the state is known";
+  EXPECT_EQ(driver_.stops, 1);
 }
 
 TEST_F(ManagerTest, AnInterruptedForceStopIsCarriedOut) {

@@ -1,4 +1,6 @@
 // Resize, snapshot, restore and counters, also where the agent ends in the middle.
+#include <sys/stat.h>
+
 #include "manager_fixture.hpp"
 
 namespace qarax::agent {
@@ -110,6 +112,24 @@ TEST_F(ManagerTest, AWholeSnapshotAfterWhichTheVmCantGoOnIsThereAndTheVmPaused) 
       << taken.report.status.status_reason;
   run(command(Action::stop, 3));
   EXPECT_TRUE(run(restore(4)).outcome);
+}
+
+TEST_F(ManagerTest, AVmThatEndsAfterItsSnapshotIsCleanedUpAndItsEndKept) {
+  run(command(Action::start, 1));
+  const std::string run_dir = processes_->run_dir(vm_, 1);
+  std::filesystem::create_directories(run_dir);
+  ASSERT_EQ(::mknod((run_dir + "/qmp").c_str(), S_IFSOCK | 0600, 0), 0);
+  driver_.snapshot_leaves = VmState::paused;
+  driver_.fail_resume = true;
+  driver_.inspected = VmState::shutdown;
+  const auto taken = run(snapshot(2));
+  ASSERT_TRUE(taken.outcome) << taken.outcome.error().message;
+  EXPECT_EQ(taken.report.status.state, VmState::shutdown);
+  EXPECT_FALSE(std::filesystem::exists(run_dir + "/qmp"));
+  close();
+  const auto journal = Journal::open(dir_ + "/vms/" + vm_ + "/journal", After::agent);
+  ASSERT_TRUE(journal) << journal.error().message;
+  EXPECT_EQ(journal->records().back().kind, RecordKind::exit);
 }
 
 TEST_F(ManagerTest, AnInterruptedSnapshotIsUndoneAndTheVmGoesOn) {

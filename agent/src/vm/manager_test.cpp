@@ -181,6 +181,9 @@ TEST_F(ManagerTest, ATaskThatThrowsEndsItsCommandAndNotTheStrand) {
   EXPECT_EQ(broken.report.status.state, VmState::unknown);
   EXPECT_TRUE(run(command(Action::force_stop, 3)).outcome);
   EXPECT_TRUE(run(command(Action::start, 4)).outcome);
+  driver_.throw_number = true;
+  EXPECT_EQ(run(command(Action::pause, 5)).outcome.error().code, Code::internal);
+  EXPECT_TRUE(run(command(Action::force_stop, 6)).outcome);
 }
 
 TEST_F(ManagerTest, PastDeadlineAndGraceTheCallerIsAnsweredAndTheVmUnknown) {

@@ -35,10 +35,13 @@ Strand::Went Manager::take_turn(const VmPtr& vm, const OperationPtr& operation) 
   gate_.enter({command.deadline_ns, operation->cancel_fd()}, [this, vm, operation](Result<BootGate::Turn> turn) {
     operation->turn.emplace(std::move(turn));
     vm->strand->resume([this, vm, operation] {
-      guarded(vm, [&] {
-        run(vm, operation);
-        return Strand::Went::through;
-      });
+      guarded(
+          vm,
+          [&] {
+            run(vm, operation);
+            return Strand::Went::through;
+          },
+          operation);
     });
   });
   return Strand::Went::aside;
@@ -113,8 +116,18 @@ std::optional<CommandResult> Manager::carry_out(const VmPtr& vm, Operation& oper
                             std::move(said).error().at_step(std::string(core::to_string(command.action)) + "-vmm"));
   const VmStatus after = believed(vm->id, vm->document.incarnation, std::move(*said));
   CommandResult result = conclude(vm, operation, after, Ok{});
+  const bool ends = command.action == core::Action::stop || command.action == core::Action::force_stop;
+  if (!ends) note_end_meanwhile(vm, before, after);
   if (command.action == core::Action::snapshot) Snapshots::add_facts(*vm, command.document, result.report);
   return result;
+}
+
+// The VM ended during a command that doesn't end it, or that failed. What tells of its VMM's end does nothing for a VM
+// that is reported as shut down already.
+void Manager::note_end_meanwhile(const VmPtr& vm, const VmStatus& before, const VmStatus& after) {
+  if (after.state != VmState::shutdown || !core::may_have_vmm(before.state)) return;
+  record_exit(vm, after);
+  processes_.clean_up(vm->id, vm->document.incarnation);
 }
 
 CommandResult Manager::conclude_failure(const VmPtr& vm, Operation& operation, const VmStatus& before, Error error) {
@@ -123,7 +136,9 @@ CommandResult Manager::conclude_failure(const VmPtr& vm, Operation& operation, c
   VmStatus after = truth_after_failure(vm, command, before);
   if (core::begins(command.action) && !core::may_have_vmm(after.state))
     after.status_reason = "its last " + std::string(core::to_string(command.action)) + " failed: " + error.message;
-  return conclude(vm, operation, after, std::move(error));
+  CommandResult result = conclude(vm, operation, after, std::move(error));
+  note_end_meanwhile(vm, before, after);
+  return result;
 }
 
 CommandResult Manager::conclude(const VmPtr& vm, Operation& operation, const VmStatus& after, Status outcome) {

@@ -19,7 +19,15 @@ std::int64_t bounded(std::uint64_t value) {
 }  // namespace
 
 ProgressFeed::Report ProgressFeed::of(const std::string& vm, std::int64_t revision) {
-  const std::shared_ptr<const std::string> under_way(new std::string(vm), [this, revision](const std::string* id) {
+  if (revision == 0) return nullptr;
+  auto id_of_vm = std::make_unique<const std::string>(vm);
+  {
+    const std::lock_guard lock(mutex_);
+    Entry& entry = under_way_[vm];
+    ++entry.calls;
+    entry.newest = std::max(entry.newest, revision);
+  }
+  const std::shared_ptr<const std::string> under_way(id_of_vm.release(), [this, revision](const std::string* id) {
     forget(*id, revision);
     delete id;
   });
@@ -35,12 +43,12 @@ void ProgressFeed::take(core::CommandProgress progress) {
     const std::lock_guard lock(mutex_);
     Entry& entry = under_way_[vm];
     // A call that hangs may still tell of a command that another one has overtaken.
-    if (entry.latest.revision > progress.revision) return;
-    const core::CommandProgress& last = entry.latest;
-    if (last.revision == progress.revision && last.step == progress.step && last.done == progress.done &&
-        last.total == progress.total)
+    if (entry.newest > progress.revision) return;
+    const auto& last = entry.latest;
+    const bool is_first = !last || last->revision != progress.revision;
+    if (!is_first && last->step == progress.step && last->done == progress.done && last->total == progress.total)
       return;
-    if (last.revision != progress.revision) entry.told_ns = 0;
+    if (is_first) entry.told_ns = 0;
     entry.latest = std::move(progress);
     entry.is_told = false;
     if (entry.waits) return;
@@ -57,19 +65,21 @@ void ProgressFeed::tell_late(const std::string& vm) {
   const auto found = under_way_.find(vm);
   if (found == under_way_.end()) return;
   found->second.waits = false;
-  if (!found->second.is_told) tell(found->second);
+  if (found->second.latest && !found->second.is_told) tell(found->second);
 }
 
 void ProgressFeed::tell(Entry& entry) {
   entry.told_ns = clock_.monotonic_ns();
   entry.is_told = true;
-  if (listener_) listener_(entry.latest);
+  if (listener_) listener_(*entry.latest);
 }
 
 void ProgressFeed::forget(const std::string& vm, std::int64_t revision) {
   const std::lock_guard lock(mutex_);
-  if (const auto found = under_way_.find(vm); found != under_way_.end() && found->second.latest.revision == revision)
-    under_way_.erase(found);
+  const auto found = under_way_.find(vm);
+  Entry& entry = found->second;
+  if (entry.latest && entry.latest->revision == revision) entry.latest.reset();
+  if (--entry.calls == 0) under_way_.erase(found);
 }
 
 void ProgressFeed::listen(Listener listener) {
@@ -80,7 +90,8 @@ void ProgressFeed::listen(Listener listener) {
 std::vector<core::CommandProgress> ProgressFeed::latest() const {
   const std::lock_guard lock(mutex_);
   std::vector<core::CommandProgress> out;
-  for (const auto& [vm, entry] : under_way_) out.push_back(entry.latest);
+  for (const auto& [vm, entry] : under_way_)
+    if (entry.latest) out.push_back(*entry.latest);
   return out;
 }
 

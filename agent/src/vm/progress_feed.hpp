@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,7 +28,8 @@ class ProgressFeed {
   // `clock` outlives the feed, which outlives each Report and what `later` runs.
   ProgressFeed(const core::Clock& clock, Later later) : clock_(clock), later_(std::move(later)) {}
 
-  // What a call into a plugin tells for that command. The progress is forgotten when the last copy is destroyed.
+  // What a call into a plugin tells for that command. The progress is forgotten when the last copy is destroyed. A call
+  // of a lower revision that still lives tells nothing more. Null for revision 0, which is no server's command.
   Report of(const std::string& vm, std::int64_t revision);
   // Replaces the listener; null removes it. The previous one isn't running any more when this returns.
   void listen(Listener listener);
@@ -36,21 +38,23 @@ class ProgressFeed {
 
  private:
   struct Entry {
-    core::CommandProgress latest;
+    int calls = 0;            // those that have a Report
+    std::int64_t newest = 0;  // the highest revision of these
+    std::optional<core::CommandProgress> latest;
     std::int64_t told_ns = 0;
     bool is_told = false;  // the listener knows `latest`
     bool waits = false;    // for its time, in `later_`
   };
   void take(core::CommandProgress progress);
   void tell_late(const std::string& vm);
-  void tell(Entry& entry);  // with mutex_ held
+  void tell(Entry& entry);  // with mutex_ held; `latest` is set
   void forget(const std::string& vm, std::int64_t revision);
 
   const core::Clock& clock_;
   const Later later_;
   mutable std::mutex mutex_;
   Listener listener_;
-  std::map<std::string, Entry> under_way_;  // by VM: it has one command at a time
+  std::map<std::string, Entry> under_way_;  // by VM: it has one command at a time, beside calls that hang
 };
 
 }  // namespace qarax::agent

@@ -81,6 +81,23 @@ TEST_F(ProgressFeedTest, AHungCallTellsNothingOfTheCommandThatOvertookIt) {
   EXPECT_EQ(feed_.latest()[0].step, "stop");
 }
 
+TEST_F(ProgressFeedTest, AHungCallTellsNothingEitherOnceTheNewerOneIsForgotten) {
+  const auto hung = feed_.of("vm", 1);
+  auto report = std::make_optional(feed_.of("vm", 2));
+  (*report)("stop", 0, 0);
+  report.reset();
+  EXPECT_TRUE(feed_.latest().empty());
+  told();
+  hung("memory", 2, 2);
+  EXPECT_EQ(told(), Told{});
+  EXPECT_TRUE(feed_.latest().empty());
+}
+
+TEST_F(ProgressFeedTest, WhatTheHostsShutdownDoesIsNoCommandOfAServer) {
+  EXPECT_FALSE(feed_.of("vm", 0));
+  EXPECT_TRUE(feed_.latest().empty());
+}
+
 TEST_F(ProgressFeedTest, NobodyHasToListen) {
   feed_.listen(nullptr);
   const auto report = feed_.of("vm", 1);

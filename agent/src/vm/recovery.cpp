@@ -6,6 +6,7 @@
 #include "interrupted.hpp"
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
+#include "records.hpp"
 #include "resizing.hpp"
 #include "snapshot_folder.hpp"
 #include "steps.hpp"
@@ -22,7 +23,20 @@ void Manager::recover(const VmPtr& vm, int attempt) { Recovery(*this, vm, attemp
 Manager::Recovery::Recovery(Manager& manager, VmPtr vm, int attempt)
     : manager_(manager), vm_(std::move(vm)), attempt_(attempt), epoch_(manager_.reports_.decision_epoch(vm_->known)) {}
 
+// An attempt that throws is repeated like any other that failed: nobody else would take the VM up again.
 void Manager::Recovery::run() {
+  std::string reason;
+  try {
+    return take_steps();
+  } catch (const std::exception& e) {
+    if (has_been_ended()) throw;
+    reason = e.what();
+  }
+  hide_folder(reason, manager_.options_.data_dir);
+  try_again(reason);
+}
+
+void Manager::Recovery::take_steps() {
   for (const auto step : {&Recovery::read_document, &Recovery::decide_where_it_lives, &Recovery::open_journal,
                           &Recovery::finish_interrupted_delete, &Recovery::determine_status,
                           &Recovery::carry_interrupted_through, &Recovery::settle})
@@ -145,6 +159,11 @@ Result<VmStatus> Manager::Recovery::undo_restore(Driver& driver) {
 
 auto Manager::Recovery::settle() -> Step {
   if (const Step carried_on = carry_on_stop()) return carried_on;
+  // Nobody knows what became of an interrupted stop while the VM is unknown. The journal leaves the stop open, and its
+  // caller waits until the state is known.
+  if (status_.state == VmState::unknown && interrupted_stop(*vm_->journal, vm_->id))
+    return Outcome{Next::give_up,
+                   status_.status_reason.empty() ? "its plugin can't tell its state" : status_.status_reason};
   settle_interrupted();
   if (status_.state == VmState::shutdown && !was_shutdown()) manager_.record_exit(vm_, status_);
   // Commands are admitted before the report: whoever reads it may send one at once.

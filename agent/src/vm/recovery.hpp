@@ -32,6 +32,7 @@ class Manager::Recovery {
   using Step = std::optional<Outcome>;  // nullopt: the next step follows
 
   // The steps, in their order.
+  void take_steps();
   Step read_document();
   Step decide_where_it_lives();
   Step open_journal();

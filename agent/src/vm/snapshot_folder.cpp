@@ -123,10 +123,9 @@ void SnapshotFolder::remove_all() const {
 
 void SnapshotFolder::sweep() const {
   std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(path_, ignored)) {
-    const std::string name = entry.path().filename().string();
-    if (is_broken_off(name)) std::filesystem::remove_all(entry.path(), ignored);
-  }
+  std::error_code error;
+  for (std::filesystem::directory_iterator it(path_, error), end; !error && it != end; it.increment(error))
+    if (is_broken_off(it->path().filename().string())) std::filesystem::remove_all(it->path(), ignored);
 }
 
 bool SnapshotFolder::disk_is_full() const {

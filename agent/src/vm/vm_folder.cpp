@@ -66,8 +66,9 @@ Result<Journal> VmFolder::begin_journal_anew(std::int64_t revision) const {
 
 void VmFolder::remove_old_runs(std::int64_t keep) const {
   std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(path_ + "/run", ignored))
-    if (std::atoll(entry.path().filename().c_str()) < keep) std::filesystem::remove_all(entry.path(), ignored);
+  std::error_code error;
+  for (std::filesystem::directory_iterator it(path_ + "/run", error), end; !error && it != end; it.increment(error))
+    if (std::atoll(it->path().filename().c_str()) < keep) std::filesystem::remove_all(it->path(), ignored);
 }
 
 Status VmFolder::remove() const {

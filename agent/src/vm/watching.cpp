@@ -11,7 +11,17 @@ namespace qarax::agent {
 
 namespace {
 constexpr int kRetryMs = 1'000;
+
+// A VM that was started under another boot identity may run in another PID namespace, where this agent can see nothing
+// but the exit that its supervisor recorded. Without that record a free supervisor lock only says that nobody watches
+// the VM.
+bool is_elsewhere(const Vm& vm) { return vm.document.boot_identity != core::boot_identity(); }
+
+bool has_recorded_end(const Result<Process>& process) {
+  return process && !process->alive && process->exit && process->exit->kind != ExitKind::unknown;
 }
+
+}  // namespace
 
 Manager::OwnCall::OwnCall(Manager& manager, const VmPtr& vm, std::int64_t limit_ms)
     : manager_(manager), vm_(vm), deadline_ns_(plugin::monotonic_ns() + limit_ms * 1'000'000) {
@@ -67,6 +77,8 @@ void Manager::saw_exit(const VmPtr& vm, std::int64_t incarnation) {
   // A failed start has reported the shutdown itself.
   if (is_shutdown && !is_published) return;
   const auto process = processes_.find({vm->id, incarnation});
+  // The VM stays unknown until a look finds the record.
+  if (is_elsewhere(*vm) && !has_recorded_end(process)) return;
   if (process && process->alive) {
     // Only the supervisor has ended and the VM runs on, or the VM runs although its end was in doubt: the next look
     // reports that. After a false alarm nothing is done.
@@ -115,6 +127,9 @@ void Manager::tell_exit(const VmPtr& vm, std::int64_t incarnation) {
     if (reports_.is_exit_untold(vm->known, incarnation)) tell_exit_later(vm, incarnation);
     return;
   }
+  // Reading the document here is safe: the strand changes it neither during a call of its own nor before it has taken
+  // the lock again after that call.
+  if (is_elsewhere(*vm) && !has_recorded_end(process)) return;
   reports_.publish_exit(vm->known, incarnation, vm->revision, ended_without_plugin(process));
 }
 
@@ -127,15 +142,11 @@ void Manager::look(const VmPtr& vm) {
   const std::int64_t epoch = reports_.decision_epoch(vm->known);
   const VmState state = reports_.status_of(vm->known).state;
   if (!core::may_have_vmm(state) || vm->document.incarnation == 0) return;
-  // The VM runs in another PID namespace, where this agent can see nothing but the exit that its supervisor recorded.
-  // What the plugin says of it would be a guess, and a free supervisor lock only says that nobody watches the VM.
-  const bool is_elsewhere = vm->document.boot_identity != core::boot_identity();
-  if (is_elsewhere) {
-    const auto process = processes_.find({vm->id, vm->document.incarnation});
-    if (!process || process->alive || !process->exit || process->exit->kind == ExitKind::unknown) return;
-  }
+  // What the plugin says of a VM in another PID namespace would be a guess.
+  const bool elsewhere = is_elsewhere(*vm);
+  if (elsewhere && !has_recorded_end(processes_.find({vm->id, vm->document.incarnation}))) return;
   const auto seen = [&]() -> Result<VmStatus> {
-    if (is_elsewhere) return ended_status(vm);
+    if (elsewhere) return ended_status(vm);
     QARAX_TRY(Driver * driver, drivers_.find(vm->document.hypervisor));
     QARAX_TRY(const VmArgs args, args_for(*vm, processes_));
     const OwnCall asked(*this, vm, options_.call_ms);
@@ -157,12 +168,13 @@ void Manager::look_at_all() {
   {
     const std::lock_guard lock(vms_mutex_);
     if (closed_) return;
+    // First of all, so that nothing that throws below ends the regular looks.
+    timers_.in_ms(options_.look_ms, [this] { look_at_all(); });
     for (const auto& [id, vm] : vms_) ids.push_back(id);
   }
   for (const std::string& id : ids) look_again(id);
   // Only if there is something to do: a task at every look would keep the pool's idle threads from ending.
   if (processes_.has_lost_any()) pool_.post([this] { processes_.bound_lost_logs(); });
-  timers_.in_ms(options_.look_ms, [this] { look_at_all(); });
 }
 
 }  // namespace qarax::agent

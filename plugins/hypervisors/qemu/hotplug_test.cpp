@@ -29,6 +29,8 @@ class Hotplug : public testing::PluginTest {
       if (command == "query-fdsets") return "[]";
       if (command == "add-fd") return R"({"fdset-id":7,"fd":12})";
       if (command == "qom-list") return children();
+      if (command == "device_add" && refuses_vcpus)
+        host.refuses = text_of(arguments, "driver") == "pc-dimm" ? "" : command;
       if (command == "device_add" && command != host.refuses) {
         add(arguments);
         when_added();
@@ -38,7 +40,8 @@ class Hotplug : public testing::PluginTest {
         return std::nullopt;
       }
       if (command == "device_del" && host.refuses == command) host.refuses.clear();
-      if (command == "device_del" && lets_go) remove(text_of(arguments, "id"));
+      if (command == "device_del" && lets_go && !text_of(arguments, "id").ends_with(holds))
+        remove(text_of(arguments, "id"));
       if (command == "query-named-block-nodes") return nodes;
       return std::nullopt;
     };
@@ -89,6 +92,8 @@ class Hotplug : public testing::PluginTest {
   std::int64_t backend = 0;
   std::function<void()> when_added = [] {};
   bool lets_go = true;
+  std::string holds = "nothing";  // the device that the guest never lets go of
+  bool refuses_vcpus = false;
   int too_early = 0;  // number of device_dels still to be refused
   std::string nodes = "[]";
 
@@ -239,6 +244,44 @@ TEST_F(Hotplug, MemoryThatTheHostDoesNotHaveLeavesTheVcpusAsTheyWere) {
     EXPECT_FALSE(resize(vcpus, 256 << 20)) << vcpus;
     EXPECT_EQ(there, before) << vcpus;
   }
+}
+
+TEST_F(Hotplug, PiecesThatWentBeforeOneThatTheGuestHoldsComeBack) {
+  start_growable();
+  constexpr std::int64_t kMib = 1 << 20;
+  backend = 256 * kMib;
+  ASSERT_TRUE(resize(std::nullopt, 384 * kMib));
+  backend = 128 * kMib;
+  ASSERT_TRUE(resize(std::nullopt, 512 * kMib));
+  holds = dimms.at(0).first;
+  call.set_deadline_ms(1'000);
+  const auto held = resize(std::nullopt, 128 * kMib);
+  ASSERT_FALSE(held);
+  EXPECT_EQ(held.error().code, Code::deadline_exceeded) << held.error().message;
+  EXPECT_EQ(held.error().message.find("undone"), std::string::npos) << held.error().message;
+  ASSERT_EQ(dimms.size(), 2u);
+  EXPECT_EQ(dimms.at(1).second, 128 * kMib);
+  const auto words = since();
+  EXPECT_EQ(std::count(words.begin(), words.end(), "device_add"), 3) << "it went, and came back";
+}
+
+TEST_F(Hotplug, MemoryThatCameBeforeVcpusThatCantComeGoesAgain) {
+  plugin(2'000);
+  start_growable();
+  const Words before = there;
+  refuses_vcpus = true;
+  backend = 256 << 20;
+  const auto refused = resize(2, 384 << 20);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message.find("undone"), std::string::npos) << refused.error().message;
+  EXPECT_EQ(there, before);
+  EXPECT_TRUE(dimms.empty());
+  host.refuses.clear();
+  holds = "dimm-0";
+  const auto left = resize(2, 384 << 20);
+  ASSERT_FALSE(left);
+  EXPECT_NE(left.error().message.find("memory were added, which could not be undone"), std::string::npos)
+      << left.error().message;
 }
 
 TEST_F(Hotplug, WhatTheMachineHasNoRoomForIsRefusedBeforeItIsTried) {

@@ -86,7 +86,9 @@ class Qemu final : public plugin::Hypervisor,
   Result<VmStatus> seen(plugin::Call& call, QmpClient& qmp, const Handle& handle);
 
   Status resize_vcpus(plugin::Call& call, const VmArgs& vm, std::int32_t wanted);
-  Status change_memory(plugin::Call& call, const VmArgs& vm, const VmSpec& spec, const Changes& changes);
+  Status change_memory(plugin::Call& call, const VmArgs& vm, const VmSpec& spec, Changes& changes);
+  Status change(plugin::Call& call, const ResizeArgs& args, const VmSpec& spec, Changes& changes);
+  Error undo_resize(const VmArgs& vm, const VmSpec& spec, const Changes& changes, Error error);
   // DEADLINE_EXCEEDED: the guest doesn't let go. `what`: for people.
   Status unplug(plugin::Call& call, const VmArgs& vm, const std::string& path, const std::string& what);
   template <class Device, class Plug>

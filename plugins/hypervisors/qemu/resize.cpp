@@ -79,13 +79,15 @@ Error must_run(const VmArgs& vm, const std::string& state, const std::string& wh
 
 }  // namespace
 
-// What a resize does, decided before the first of it is done.
+// What a resize does, decided before the first of it is done, and what of it has been done.
 struct Changes {
   std::int32_t vcpus_before = 0;
   bool takes_vcpus = false;
   std::int64_t memory_in = 0;  // bytes of the DIMM that comes
   std::string new_dimm{};
   std::vector<Dimm> dimms_out{};
+  std::vector<Dimm> gone{};  // of dimms_out
+  bool has_come = false;     // new_dimm
 };
 
 namespace {
@@ -192,37 +194,63 @@ Status Qemu::resize_vcpus(plugin::Call& call, const VmArgs& vm, std::int32_t wan
   }
 }
 
-Status Qemu::change_memory(plugin::Call& call, const VmArgs& vm, const VmSpec& spec, const Changes& changes) {
+Status Qemu::change_memory(plugin::Call& call, const VmArgs& vm, const VmSpec& spec, Changes& changes) {
   for (const Dimm& dimm : changes.dimms_out) {
     QARAX_CHECK(unplug(call, vm, device_path(dimm.id), bytes(dimm.size) + " of memory"));
+    changes.gone.push_back(dimm);
     static_cast<void>(with_monitor(call, vm, [&](QmpClient& qmp) { return remove_memory(call, qmp, dimm.id); }));
   }
   if (changes.memory_in == 0) return Ok{};
   const std::string& id = changes.new_dimm;
   auto added =
       with_monitor(call, vm, [&](QmpClient& qmp) { return plug_memory(call, qmp, spec, id, changes.memory_in); });
+  changes.has_come = added.ok();
   if (added) return added;
   plugin::OwnCall own(undo_ms_);
   static_cast<void>(with_monitor(*own.get(), vm, [&](QmpClient& qmp) { return remove_memory(*own.get(), qmp, id); }));
   return added;
 }
 
+// What the guest may refuse to let go of goes first, and memory comes before vCPUs, which can't be taken back where the
+// host has no memory for it.
+Status Qemu::change(plugin::Call& call, const ResizeArgs& args, const VmSpec& spec, Changes& changes) {
+  const bool vcpus_first = changes.takes_vcpus && changes.dimms_out.empty();
+  if (vcpus_first) QARAX_CHECK(resize_vcpus(call, args.vm, *args.vcpus));
+  QARAX_CHECK(change_memory(call, args.vm, spec, changes));
+  return args.vcpus && !vcpus_first ? resize_vcpus(call, args.vm, *args.vcpus) : Status(Ok{});
+}
+
+// Returns the resize's error, which names what could not be undone. vCPUs that were added stay: without KVM QEMU
+// doesn't survive that they go.
+Error Qemu::undo_resize(const VmArgs& vm, const VmSpec& spec, const Changes& changes, Error error) {
+  plugin::OwnCall own(undo_ms_);
+  plugin::Call& call = *own.get();
+  const auto unless = [&](const Status& undone, const std::string& what) {
+    if (!undone) error.message += "; " + what + ", which could not be undone: " + undone.error().message;
+  };
+  for (auto dimm = changes.gone.rbegin(); dimm != changes.gone.rend(); ++dimm)
+    unless(with_monitor(call, vm, [&](QmpClient& qmp) { return plug_memory(call, qmp, spec, dimm->id, dimm->size); }),
+           bytes(dimm->size) + " of memory were taken out");
+  if (changes.has_come) {
+    const std::string what = bytes(changes.memory_in) + " of memory";
+    const Status out = unplug(call, vm, device_path(changes.new_dimm), what);
+    if (out)
+      static_cast<void>(
+          with_monitor(call, vm, [&](QmpClient& qmp) { return remove_memory(call, qmp, changes.new_dimm); }));
+    unless(out, what + " were added");
+  }
+  if (changes.takes_vcpus) unless(resize_vcpus(call, vm, changes.vcpus_before), "vCPUs were taken out");
+  return error;
+}
+
 Result<VmStatus> Qemu::resize(plugin::Call& call, const ResizeArgs& args) {
   QARAX_TRY(const Handle handle, read_handle(args.vm));
   QARAX_TRY(const VmSpec spec, spec_of(args.vm, handle));
   QARAX_CHECK(has_room(spec, args));
-  QARAX_TRY(const Changes changes,
+  QARAX_TRY(Changes changes,
             with_monitor(call, args.vm, [&](QmpClient& qmp) { return plan(call, qmp, args, handle, spec); }));
-  // What the guest may refuse to let go of goes first, and memory comes before vCPUs, which can't be taken back where
-  // the host has no memory for it.
-  const bool vcpus_first = changes.takes_vcpus && changes.dimms_out.empty();
-  if (vcpus_first) QARAX_CHECK(resize_vcpus(call, args.vm, *args.vcpus));
-  if (Status changed = change_memory(call, args.vm, spec, changes); !changed) {
-    plugin::OwnCall own(undo_ms_);
-    if (vcpus_first) static_cast<void>(resize_vcpus(*own.get(), args.vm, changes.vcpus_before));
-    return std::move(changed).error();
-  }
-  if (args.vcpus && !vcpus_first) QARAX_CHECK(resize_vcpus(call, args.vm, *args.vcpus));
+  if (Status changed = change(call, args, spec, changes); !changed)
+    return undo_resize(args.vm, spec, changes, std::move(changed).error());
   return look(call, args.vm, handle);
 }
 

@@ -262,10 +262,10 @@ typedef struct qarax_host_notify_1 {
  *   signal  args SignalArgs to the VMM itself
  *   kill    args ProcessArgs: SIGKILL to the whole cgroup; waits until reaped; OK once no process is left
  *   wait    args ProcessArgs: until the VMM has ended or the call's deadline → Process with `exit` set
- *   claim   args ClaimArgs: records that this VM owns (kind, name); call it before making the object, so that
- * everything has an owner. INVALID_ARGUMENT for a kind that ClaimArgs doesn't list release args ClaimArgs: records that
- * the object is gone run     args RunArgs → RunResult: a short helper (`--version`) with its output, killed at the
- * deadline
+ *   claim   args ClaimArgs: records that this VM owns (kind, name); call it before making the object, so that nothing
+ *           is without an owner. INVALID_ARGUMENT for a kind that ClaimArgs doesn't list
+ *   release args ClaimArgs: records that the object is gone
+ *   run     args RunArgs → RunResult: a short helper (`--version`) with its output, killed at the deadline
  */
 typedef struct qarax_host_process_1 {
   size_t size;
