@@ -59,7 +59,7 @@ TEST_F(JournalTest, TheHighestRevisionIsReadAroundTheDamage) {
   ASSERT_TRUE(core::write_file_durably(path_, damaged));
   EXPECT_FALSE(Journal::open(path_, After::agent));
   EXPECT_EQ(highest_revision_in(path_), 3) << "behind it, too";
-  damaged[static_cast<std::size_t>(ends[1]) + 3] = '!';  // a length that leads nowhere
+  damaged[static_cast<std::size_t>(ends[0]) + 3] = '!';  // a length that leads nowhere
   ASSERT_TRUE(core::write_file_durably(path_, damaged));
   EXPECT_EQ(highest_revision_in(path_), 3) << "behind such a length, too";
   damaged = whole;
