@@ -66,7 +66,8 @@ TEST_P(OrchestratorTest, ADeleteIsDoneWhereItsNodeSaysThatTheVmIsGone) {
   node_.pretend_to_delete();
   const auto refused = orchestrator_->remove(id, false, {});
   ASSERT_FALSE(refused);
-  EXPECT_NE(refused.error().message.find("did not confirm that the VM is deleted"), std::string::npos) << refused.error().message;
+  EXPECT_NE(refused.error().message.find("did not confirm that the VM is deleted"), std::string::npos)
+      << refused.error().message;
   ASSERT_TRUE(store_->vm(id));
   EXPECT_EQ(state(id), VmState::running);
   EXPECT_EQ(store_->jobs({}).value().front()->state, JobState::failed);
