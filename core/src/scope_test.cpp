@@ -42,5 +42,14 @@ TEST(Scope, EndsWhatItHeldWhenItIsAssigned) {
   EXPECT_EQ(own, 1);
 }
 
+TEST(Scope, DismissedItRunsNothing) {
+  int runs = 0;
+  {
+    Scope scope([&] { ++runs; });
+    scope.dismiss();
+  }
+  EXPECT_EQ(runs, 0);
+}
+
 }  // namespace
 }  // namespace qarax::core

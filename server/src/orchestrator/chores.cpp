@@ -35,23 +35,19 @@ void Orchestrator::enforce_tombstones(const std::string& host_id) {
 }
 
 void Orchestrator::bury(NodeAccess& node, const Tombstone& stone) {
-  // An exception before the call is made must not leave the burial under way: the delete would never be sent again.
-  bool is_claimed = false;
-  const core::Scope unclaim([&] {
-    if (is_claimed) burial_lost(stone.vm);
-  });
   {
     const std::lock_guard lock(mutex_);
     if (closed_ || !burials_.begin(stone.vm, plugin::monotonic_ns())) return;
-    is_claimed = true;
   }
+  // An exception before the call is made must not leave the burial under way: the delete would never be sent again.
+  core::Scope unclaim([&] { burial_lost(stone.vm); });
   NodeCommand command{.action = core::Action::remove, .vm = stone.vm, .revision = stone.revision};
   node.execute(std::move(command), options_.action_timeout_ms, [this, stone](CommandOutcome outcome) {
     const bool posted = core::guarded(
         "orchestrator", [&] { pool_.post([this, stone, outcome = std::move(outcome)] { heard_of(stone, outcome); }); });
     if (!posted) burial_lost(stone.vm);
   });
-  is_claimed = false;
+  unclaim.dismiss();
 }
 
 void Orchestrator::burial_lost(const std::string& vm_id) {
@@ -60,13 +56,9 @@ void Orchestrator::burial_lost(const std::string& vm_id) {
 }
 
 void Orchestrator::heard_of(const Tombstone& stone, const CommandOutcome& outcome) {
-  bool is_told = false;
-  const core::Scope untold([&] {
-    if (!is_told) burial_lost(stone.vm);
-  });
+  core::Scope untold([&] { burial_lost(stone.vm); });
   const bool gone = outcome.decided && is_gone(outcome);
-  const std::string reason =
-      outcome.error ? outcome.error->message : "its node reports success, and not that it has deleted the VM";
+  const std::string reason = outcome.error.value_or(delete_not_confirmed()).message;
   core::guarded("orchestrator", [&] {
     if (gone) static_cast<void>(store_.drop_tombstone(stone.vm));
     // Without a report the node refused the call and has judged no revision.
@@ -79,7 +71,7 @@ void Orchestrator::heard_of(const Tombstone& stone, const CommandOutcome& outcom
     const std::lock_guard lock(mutex_);
     if (gone) burials_.done(stone.vm);
     if (gone || !outcome.decided) return;
-    is_told = true;
+    untold.dismiss();
     if (!burials_.failed(stone.vm, reason, plugin::monotonic_ns())) return;
   }
   core::logger("jobs")->error(

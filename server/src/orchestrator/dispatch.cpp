@@ -60,8 +60,7 @@ void translate(Error& error, core::Action action) {
 std::optional<Error> fault_of(const JobRecord& job, const CommandOutcome& outcome) {
   if (outcome.error || job.action != core::Action::remove || (outcome.report && outcome.report->deleted))
     return outcome.error;
-  return make_error(Code::internal, "its node reported success but did not confirm that the VM is deleted",
-                    "node-protocol");
+  return delete_not_confirmed();
 }
 
 }  // namespace
@@ -88,17 +87,13 @@ void Orchestrator::send(const JobRecord& job) {
   if (!vm) return waiters_.finish(job.id, {nullptr, std::nullopt});
   const auto link = vm->host_id ? nodes_.link(*vm->host_id) : nullptr;
   if (!link) return;
-  // An exception before the call is made must not leave the job in flight: no tick would send it again.
-  bool is_claimed = false;
-  const core::Scope unclaim([&] {
-    if (is_claimed) call_ended(job.id);
-  });
   {
     const std::lock_guard lock(mutex_);
     // Inserted before the call, so that a tick in between doesn't send the job twice.
     if (closed_ || !in_flight_.emplace(job.id, nullptr).second) return;
-    is_claimed = true;
   }
+  // An exception before the call is made must not leave the job in flight: no tick would send it again.
+  core::Scope unclaim([&] { call_ended(job.id); });
   note_sent(job, *vm);
   auto cancel = link->execute(command_of(job, *vm), timeout_of(job), [this, job](CommandOutcome outcome) {
     // The thread that receives replies decides: it doesn't write to the database, but it does wait for a commit under
@@ -109,7 +104,7 @@ void Orchestrator::send(const JobRecord& job) {
         "orchestrator", [&] { pool_.post([this, job, outcome = std::move(outcome)] { answered(job, outcome); }); });
     if (!posted) call_ended(job.id);  // the next tick sends the delete again, and the node repeats its answer
   });
-  is_claimed = false;
+  unclaim.dismiss();
   {
     const std::lock_guard lock(mutex_);
     if (const auto found = in_flight_.find(job.id); found != in_flight_.end()) found->second = cancel;

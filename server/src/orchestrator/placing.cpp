@@ -30,6 +30,11 @@ Error not_at_its_node(Error said) {
   return said;
 }
 
+Error delete_not_confirmed() {
+  return make_error(Code::internal, "its node reported success but did not confirm that the VM is deleted",
+                    "node-protocol");
+}
+
 Error answer_of_node(Error said, const VmRecord& vm, const Store& store) {
   const HostPtr host = vm.host_id ? store.host(*vm.host_id) : nullptr;
   Error error = std::move(said).context("VM " + vm.name + " on host " + (host ? host->name : "?"));

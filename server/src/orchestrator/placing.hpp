@@ -52,6 +52,8 @@ Error unreachable(const VmRecord& vm, const Store& store);
 
 // Turns a node's "there is no such VM" into FAILED_PRECONDITION "wrong-state": the server has the VM, and GET shows it.
 Error not_at_its_node(Error said);
+// The error of a delete that its node reported as done without saying that the VM is gone.
+Error delete_not_confirmed();
 // Turns the error of a query to a VM's node into the terms of the REST API.
 Error answer_of_node(Error said, const VmRecord& vm, const Store& store);
 

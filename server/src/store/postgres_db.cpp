@@ -171,7 +171,8 @@ bool PostgresDb::connected() { return is_connected(handle_); }
 // Notices a connection that was closed while nobody used it. It reads twice, because the first read may only bring the
 // server's last message, and not yet the end of the stream.
 bool PostgresDb::alive() {
-  return connected() && PQconsumeInput(handle_) == 1 && PQconsumeInput(handle_) == 1 && connected();
+  const auto good = [this] { return PQstatus(handle_) == CONNECTION_OK; };
+  return good() && PQconsumeInput(handle_) == 1 && PQconsumeInput(handle_) == 1 && good();
 }
 
 Status PostgresDb::ready() {

@@ -24,6 +24,8 @@ class [[nodiscard]] Scope {
   ~Scope() {
     if (at_end_) at_end_();
   }
+  // The function is not run any more.
+  void dismiss() noexcept { at_end_ = nullptr; }
 
  private:
   std::function<void()> at_end_;
