@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "api/rules.hpp"
+#include "http/origin_guard.hpp"
 #include "qarax/core/addresses.hpp"
 #include "qarax/core/config.hpp"
 #include "qarax/core/files.hpp"
@@ -149,6 +150,10 @@ Result<ServerConfig> read_server_config(const std::string& path, std::vector<std
   if (!config.node_token.empty() && !config.node_token_file.empty())
     reader.problem("node.token", "node.token and node.token_file are both set; choose one");
   check_token_in_clear(reader, config);
+  for (const std::string& host : config.allowed_hosts)
+    if (!http::OriginGuard::is_host(host))
+      reader.problem("listen.allowed_hosts",
+                     "expected name or name:port, such as app.example or localhost:3000, got \"" + host + "\"");
   for (const std::string& name : config.known_hypervisors)
     if (!api::is_safe_name(name))
       reader.problem("compat.hypervisor_names", "\"" + name + "\" is no plugin's short name");

@@ -74,6 +74,18 @@ TEST_F(ServerConfigTest, AnOpenAddressNeedsCredentials) {
   EXPECT_NE(refusal("listen:\n  token_sha256: secret\n").find("--hash-token"), std::string::npos);
 }
 
+TEST_F(ServerConfigTest, AnAllowedHostIsANameWithOrWithoutAPort) {
+  EXPECT_TRUE(
+      read("listen:\n  allowed_hosts: [app.example, localhost:3000, qarax_ui, 192.0.2.7:80, \"2001:db8::1\", "
+           "\"[::1]:80\"]\n"));
+  for (const std::string host : {":::bad host/", "http://app.example", "app.example/ui", "bad host", "*.example",
+                                 "app.example:", "app.example:99999", "[::1", ""}) {
+    const std::string refused = refusal("listen:\n  port: 1\n  allowed_hosts: [good.example, \"" + host + "\"]\n");
+    EXPECT_EQ(refused, path_ + ":3: listen.allowed_hosts: expected name or name:port, such as app.example or " +
+                           "localhost:3000, got \"" + host + "\"");
+  }
+}
+
 TEST_F(ServerConfigTest, TheNodesTokenDoesntGoInPlainTextToOtherMachines) {
   const std::string far = "nodes:\n  - {name: n1, address: 10.0.0.7}\n";
   const std::string near = "nodes:\n  - {name: n1, address: 127.0.0.1}\n";
