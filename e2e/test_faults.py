@@ -28,7 +28,16 @@ def test_version_help_and_check_config(name, tmp_path):
     assert "--config" in run(name, "--help").stdout
     good = tmp_path / "good.yaml"
     good.write_text("log:\n  level: info\n")
-    assert run(name, "--config", str(good), "--check-config").returncode == 0
+    checked = run(name, "--config", str(good), "--check-config")
+    assert (checked.returncode, checked.stdout) == (0, f"{good}: valid\n")
+    missing = tmp_path / "missing.yaml"
+    missing.write_text("listen:\n  tls:\n    cert: /nonexistent/c.crt\n    key: /nonexistent/c.key\n")
+    result = run(name, "--config", str(missing), "--check-config")
+    assert result.returncode == 2
+    for key, line in (("cert", 3), ("key", 4)):
+        assert f"{missing}:{line}: listen.tls.{key}: /nonexistent/c." in result.stderr, result.stderr
+    result = run(name, "--config", "/nonexistent.yaml")
+    assert result.returncode == 2 and result.stderr.count("/nonexistent.yaml") == 1 and "--config" in result.stderr, result.stderr
     bad = tmp_path / "bad.yaml"
     bad.write_text("log:\n  level: info\nlisten:\n  prot: 1\n")
     result = run(name, "--config", str(bad), "--check-config")

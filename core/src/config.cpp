@@ -1,15 +1,18 @@
 #include "qarax/core/config.hpp"
 
+#include <sys/stat.h>
 #include <unistd.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
 #include <charconv>
 #include <cstdlib>
 #include <map>
 #include <optional>
 #include <set>
+#include <system_error>
 
 #include "qarax/core/addresses.hpp"
 #include "qarax/core/files.hpp"
@@ -389,6 +392,23 @@ void ConfigReader::check_data_dir(const std::string& path) {
 
 void ConfigReader::check_absolute(std::string_view key, const std::string& path) {
   if (!path.empty() && path.front() != '/') problem(key, "must be an absolute path, got \"" + path + "\"");
+}
+
+void ConfigReader::check_access(std::string_view key, const std::string& path, int how, std::string_view way_out) {
+  if (path.empty() || path.front() != '/') return;
+  struct stat info {};
+  const int error = ::access(path.c_str(), how) != 0 || ::stat(path.c_str(), &info) != 0 ? errno
+                    : S_ISDIR(info.st_mode)                                              ? EISDIR
+                                                                                         : 0;
+  if (error != 0) problem(key, path + ": " + std::generic_category().message(error) + std::string(way_out));
+}
+
+void ConfigReader::check_readable(std::string_view key, const std::string& path) {
+  check_access(key, path, R_OK, "; name a file that this user can read");
+}
+
+void ConfigReader::check_runnable(std::string_view key, const std::string& path) {
+  check_access(key, path, X_OK, "; name a program that this user can run");
 }
 
 void ConfigReader::check_listener(const Listener& listener) {

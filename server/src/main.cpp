@@ -242,7 +242,8 @@ int run(int argc, char** argv) {
   app.add_option("--config", line.config, std::string("Configuration file; ") + kDefaultConfig + " where there is one");
   app.add_option("--port", line.port, "Instead of listen.port; 0: the kernel chooses")->check(CLI::Range(0, 65535));
   app.add_option("--port-file", line.port_file, "Write the port to this file once requests are answered");
-  app.add_flag("--check-config", line.check_config, "Check the configuration and end");
+  app.add_flag("--check-config", line.check_config,
+               "Check the configuration, and that the files which it names can be read, and end");
   app.add_flag("--hash-token", line.hash_token,
                "Read a token from standard input, print what listen.token_sha256 takes");
   try {
@@ -252,13 +253,13 @@ int run(int argc, char** argv) {
   }
   if (line.hash_token) return hash_token();
   if (line.config.empty() && ::access(kDefaultConfig, F_OK) == 0) line.config = kDefaultConfig;
-  auto config = read_server_config(line.config);
+  auto config = read_server_config(line.config, nullptr, line.check_config);
   if (!config) {
     std::cerr << config.error().message << '\n';
     return kExitConfig;
   }
   if (line.check_config) {
-    std::cout << (line.config.empty() ? "the defaults and the environment" : line.config) << ": good\n";
+    std::cout << (line.config.empty() ? "the defaults and the environment" : line.config) << ": valid\n";
     return EXIT_SUCCESS;
   }
   if (line.port) config->listen_port = *line.port;

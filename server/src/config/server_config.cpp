@@ -103,7 +103,7 @@ void resolve_database(core::ConfigReader& reader, ServerConfig& config) {
 
 }  // namespace
 
-Result<ServerConfig> read_server_config(const std::string& path, std::vector<std::string>* keys) {
+Result<ServerConfig> read_server_config(const std::string& path, std::vector<std::string>* keys, bool look_at_files) {
   ServerConfig config;
   config.data_dir = core::default_data_dir("qarax-server");
   core::ConfigReader reader(path, "QARAX_SERVER");
@@ -143,10 +143,13 @@ Result<ServerConfig> read_server_config(const std::string& path, std::vector<std
   if (keys != nullptr) *keys = reader.keys();
 
   reader.check_data_dir(config.data_dir);
-  reader.check_absolute("listen.tls.cert", config.tls_cert);
-  reader.check_absolute("listen.tls.key", config.tls_key);
-  reader.check_absolute("node.token_file", config.node_token_file);
-  reader.check_absolute("node.ca", config.node_ca);
+  for (const auto& [key, file] : {std::pair{"listen.tls.cert", &config.tls_cert},
+                                  {"listen.tls.key", &config.tls_key},
+                                  {"node.token_file", &config.node_token_file},
+                                  {"node.ca", &config.node_ca}}) {
+    reader.check_absolute(key, *file);
+    if (look_at_files) reader.check_readable(key, *file);
+  }
   if (!config.node_token.empty() && !config.node_token_file.empty())
     reader.problem("node.token", "node.token and node.token_file are both set; choose one");
   check_token_in_clear(reader, config);

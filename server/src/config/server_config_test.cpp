@@ -86,6 +86,19 @@ TEST_F(ServerConfigTest, AnAllowedHostIsANameWithOrWithoutAPort) {
   }
 }
 
+TEST_F(ServerConfigTest, FilesThatTheConfigNamesAreLookedAtWhereAskedFor) {
+  const std::string text = "listen:\n  tls:\n    cert: /nonexistent/c\n    key: " + path_ +
+                           "\nnode:\n  token_file: /nonexistent/t\n  ca: /tmp\n";
+  EXPECT_TRUE(read(text));
+  const auto config = read_server_config(path_, nullptr, true);
+  ASSERT_FALSE(config);
+  const std::string way_out = "; name a file that this user can read";
+  EXPECT_EQ(config.error().message, path_ + ":3: listen.tls.cert: /nonexistent/c: No such file or directory" + way_out +
+                                        "\n" + path_ +
+                                        ":6: node.token_file: /nonexistent/t: No such file or directory" + way_out +
+                                        "\n" + path_ + ":7: node.ca: /tmp: Is a directory" + way_out);
+}
+
 TEST_F(ServerConfigTest, TheNodesTokenDoesntGoInPlainTextToOtherMachines) {
   const std::string far = "nodes:\n  - {name: n1, address: 10.0.0.7}\n";
   const std::string near = "nodes:\n  - {name: n1, address: 127.0.0.1}\n";
