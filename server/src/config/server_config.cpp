@@ -86,6 +86,17 @@ void check_token_in_clear(core::ConfigReader& reader, const ServerConfig& config
               ") in plain text: set node.ca, or say node.insecure: true where the way there is safe by itself");
 }
 
+// A request for a stop waits for the stop's end, which for a guest that ignores the power button is the kill.
+void check_stop_timeout(core::ConfigReader& reader, const ServerConfig& config) {
+  if (config.stop_timeout_ms < config.action_wait_ms) return;
+  const bool given = config.stop_timeout_ms != ServerConfig{}.stop_timeout_ms;
+  reader.problem(given ? "vm.stop_timeout" : "limits.action_wait",
+                 "vm.stop_timeout (" + std::to_string(config.stop_timeout_ms) +
+                     "ms) must be below limits.action_wait (" + std::to_string(config.action_wait_ms) +
+                     "ms), otherwise a stop of a guest that ignores the power button is answered 504 before its end; "
+                     "lower the one or raise the other");
+}
+
 void resolve_database(core::ConfigReader& reader, ServerConfig& config) {
   std::string source = "database";
   if (std::string url = environment("DATABASE_URL"); !url.empty()) {
@@ -150,6 +161,7 @@ Result<ServerConfig> read_server_config(const std::string& path, std::vector<std
     reader.check_absolute(key, *file);
     if (look_at_files) reader.check_readable(key, *file);
   }
+  check_stop_timeout(reader, config);
   if (!config.node_token.empty() && !config.node_token_file.empty())
     reader.problem("node.token", "node.token and node.token_file are both set; choose one");
   check_token_in_clear(reader, config);

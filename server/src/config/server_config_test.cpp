@@ -86,6 +86,18 @@ TEST_F(ServerConfigTest, AnAllowedHostIsANameWithOrWithoutAPort) {
   }
 }
 
+TEST_F(ServerConfigTest, AStopsTimeIsBelowTheTimeThatARequestWaits) {
+  const std::string words = " must be below limits.action_wait (";
+  const std::string late = refusal("vm:\n  stop_timeout: 120s\n");
+  EXPECT_NE(late.find(path_ + ":2: vm.stop_timeout: vm.stop_timeout (120000ms)" + words + "60000ms)"),
+            std::string::npos)
+      << late;
+  const std::string short_wait = refusal("limits:\n  action_wait: 20s\n");
+  EXPECT_NE(short_wait.find(path_ + ":2: limits.action_wait: vm.stop_timeout (20000ms)" + words), std::string::npos)
+      << short_wait;
+  EXPECT_TRUE(read("vm:\n  stop_timeout: 120s\nlimits:\n  action_wait: 150s\n"));
+}
+
 TEST_F(ServerConfigTest, FilesThatTheConfigNamesAreLookedAtWhereAskedFor) {
   const std::string text = "listen:\n  tls:\n    cert: /nonexistent/c\n    key: " + path_ +
                            "\nnode:\n  token_file: /nonexistent/t\n  ca: /tmp\n";
