@@ -86,7 +86,7 @@ def test_port_in_use(name, tmp_path):
         config.write_text(yaml.safe_dump({"listen": {"port": port}, "data_dir": str(tmp_path / "data")}))
         result = run(name, "--config", str(config))
     assert result.returncode != 0
-    assert str(port) in result.stderr
+    assert str(port) in result.stderr and "listen.port" in result.stderr, result.stderr
 
 
 @pytest.mark.parametrize("name", ["qarax-server", "qarax-node"])
@@ -97,6 +97,7 @@ def test_data_folder_not_usable(name, tmp_path):
     result = run(name, "--config", str(config))
     assert result.returncode != 0
     assert str(tmp_path / "file") in result.stderr
+    assert "data_dir: " in result.stderr and "or set another data_dir" in result.stderr, result.stderr
 
 
 @pytest.mark.parametrize("name", ["qarax-server", "qarax-node"])
@@ -107,6 +108,7 @@ def test_data_folder_where_nothing_can_be_made(name, tmp_path):
     result = run(name, "--config", str(config))
     assert result.returncode > 0, "a refusal, no signal"
     assert "/proc/qarax" in result.stderr
+    assert "data_dir: " in result.stderr and "or set another data_dir" in result.stderr, result.stderr
 
 
 @pytest.mark.parametrize("name", ["qarax-server", "qarax-node"])
@@ -126,6 +128,7 @@ def test_data_folder_that_is_there_and_not_writable(name, why, tmp_path):
     result = subprocess.run([*under, str(paths.program(name)), "--config", str(config)], capture_output=True, text=True, timeout=30)
     assert result.returncode == 1, result.stderr
     assert str(data) in result.stderr and why in result.stderr, result.stderr
+    assert "make it writable for this user" in result.stderr and "data_dir" in result.stderr, result.stderr
     assert list(data.iterdir()) == []
 
 

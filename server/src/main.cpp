@@ -24,6 +24,7 @@
 #include "http/server.hpp"
 #include "nodes.hpp"
 #include "qarax/core/addresses.hpp"
+#include "qarax/core/data_dir.hpp"
 #include "qarax/core/files.hpp"
 #include "qarax/core/logging.hpp"
 #include "wiring/config_nodes.hpp"
@@ -161,8 +162,7 @@ int serve(const ServerConfig& config, const CommandLine& line) {
   core::raise_descriptor_limit();
   auto log = core::logger("server");
   const auto http_log = core::logger("http")->backend();
-  if (const Status made = core::make_folder(config.data_dir); !made) return fail(made.error());
-  if (const Status ours = core::check_own_folder(config.data_dir); !ours) return fail(ours.error());
+  if (const Status ready = core::prepare_data_dir(config.data_dir); !ready) return fail(ready.error());
   auto store = wait_for_store(config.database_url, signals);
   if (!store) return fail(store.error());
   if (*store == nullptr) return EXIT_SUCCESS;
