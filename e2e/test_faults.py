@@ -28,7 +28,16 @@ def test_version_help_and_check_config(name, tmp_path):
     assert "--config" in run(name, "--help").stdout
     good = tmp_path / "good.yaml"
     good.write_text("log:\n  level: info\n")
-    assert run(name, "--config", str(good), "--check-config").returncode == 0
+    checked = run(name, "--config", str(good), "--check-config")
+    assert (checked.returncode, checked.stdout) == (0, f"{good}: valid\n")
+    missing = tmp_path / "missing.yaml"
+    missing.write_text("listen:\n  tls:\n    cert: /nonexistent/c.crt\n    key: /nonexistent/c.key\n")
+    result = run(name, "--config", str(missing), "--check-config")
+    assert result.returncode == 2
+    for key, line in (("cert", 3), ("key", 4)):
+        assert f"{missing}:{line}: listen.tls.{key}: /nonexistent/c." in result.stderr, result.stderr
+    result = run(name, "--config", "/nonexistent.yaml")
+    assert result.returncode == 2 and result.stderr.count("/nonexistent.yaml") == 1 and "--config" in result.stderr, result.stderr
     bad = tmp_path / "bad.yaml"
     bad.write_text("log:\n  level: info\nlisten:\n  prot: 1\n")
     result = run(name, "--config", str(bad), "--check-config")
@@ -77,7 +86,7 @@ def test_port_in_use(name, tmp_path):
         config.write_text(yaml.safe_dump({"listen": {"port": port}, "data_dir": str(tmp_path / "data")}))
         result = run(name, "--config", str(config))
     assert result.returncode != 0
-    assert str(port) in result.stderr
+    assert str(port) in result.stderr and "listen.port" in result.stderr, result.stderr
 
 
 @pytest.mark.parametrize("name", ["qarax-server", "qarax-node"])
@@ -88,6 +97,7 @@ def test_data_folder_not_usable(name, tmp_path):
     result = run(name, "--config", str(config))
     assert result.returncode != 0
     assert str(tmp_path / "file") in result.stderr
+    assert "data_dir: " in result.stderr and "or set another data_dir" in result.stderr, result.stderr
 
 
 @pytest.mark.parametrize("name", ["qarax-server", "qarax-node"])
@@ -98,6 +108,7 @@ def test_data_folder_where_nothing_can_be_made(name, tmp_path):
     result = run(name, "--config", str(config))
     assert result.returncode > 0, "a refusal, no signal"
     assert "/proc/qarax" in result.stderr
+    assert "data_dir: " in result.stderr and "or set another data_dir" in result.stderr, result.stderr
 
 
 @pytest.mark.parametrize("name", ["qarax-server", "qarax-node"])
@@ -117,6 +128,7 @@ def test_data_folder_that_is_there_and_not_writable(name, why, tmp_path):
     result = subprocess.run([*under, str(paths.program(name)), "--config", str(config)], capture_output=True, text=True, timeout=30)
     assert result.returncode == 1, result.stderr
     assert str(data) in result.stderr and why in result.stderr, result.stderr
+    assert "make it writable for this user" in result.stderr and "data_dir" in result.stderr, result.stderr
     assert list(data.iterdir()) == []
 
 

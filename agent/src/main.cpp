@@ -43,19 +43,20 @@ int run(int argc, char** argv) {
   std::string config_path;
   bool check = false;
   app.add_option("--config", config_path, std::string("Configuration file; ") + kDefaultConfig + " where there is one");
-  app.add_flag("--check-config", check, "read the configuration, say what is wrong with it, and end");
+  app.add_flag("--check-config", check,
+               "Check the configuration, and that the files which it names can be read, and end");
   app.set_version_flag("--version", "qarax-node " + qarax::version_with(QARAX_VERSION, qarax::build_revision()));
   app.fallthrough();  // --config may stand behind the command
   bool moved = false;
   CLI::App& rehome = *app.add_subcommand(
-      "rehome", "make a copied data folder a node of its own; what it knew of the original's VMs is set aside");
+      "rehome", "Make a copied data folder a node of its own; what it knew of the original's VMs is set aside");
   rehome.add_flag("--moved", moved,
-                  "the folder was moved here and the original is gone: node and VMs stay what they are");
+                  "The folder was moved here and the original is gone: node and VMs stay what they are");
   double timeout = 30;
   CLI::App& stop_guests = *app.add_subcommand("stop-guests",
-                                              "the host is going down: press every guest's power button, kill a guest "
+                                              "The host is going down: press every guest's power button, kill a guest "
                                               "that doesn't power off in time, then return");
-  stop_guests.add_option("--timeout", timeout, "seconds that the guests get, all at once")
+  stop_guests.add_option("--timeout", timeout, "Seconds that the guests get, all at once")
       ->check(CLI::Range(0.0, 86'400.0))
       ->capture_default_str();
   try {
@@ -65,13 +66,13 @@ int run(int argc, char** argv) {
   }
 
   if (config_path.empty() && ::access(kDefaultConfig, F_OK) == 0) config_path = kDefaultConfig;
-  const auto config = qarax::agent::read_node_config(config_path);
+  const auto config = qarax::agent::read_node_config(config_path, nullptr, check);
   if (!config) {
     std::cerr << config.error().message << '\n';
     return kExitConfig;
   }
   if (check) {
-    std::cout << (config_path.empty() ? "the configuration" : config_path) << " is valid\n";
+    std::cout << (config_path.empty() ? "the defaults and the environment" : config_path) << ": valid\n";
     return 0;
   }
   if (stop_guests.parsed()) return print(qarax::agent::stop_guests(*config, static_cast<std::int64_t>(timeout * 1000)));

@@ -14,6 +14,7 @@
 #include "plugin_drivers.hpp"
 #include "plugin_services.hpp"
 #include "qarax/core/addresses.hpp"
+#include "qarax/core/data_dir.hpp"
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
 #include "redescriber.hpp"
@@ -77,8 +78,7 @@ class RunningNode final : public Node {
   }
 
   Status begin(const std::string& program_folder) {
-    QARAX_CHECK(core::make_folder(config_.data_dir));
-    QARAX_CHECK(core::check_own_folder(config_.data_dir));
+    QARAX_CHECK(core::prepare_data_dir(config_.data_dir));
     QARAX_TRY(lock_, lock_data_dir(config_.data_dir));
     for (const char* folder : {"", "/images", "/tombstones"}) core::remove_half_written(config_.data_dir + folder);
     if (core::boot_id().empty())

@@ -1,15 +1,18 @@
 #include "qarax/core/config.hpp"
 
+#include <sys/stat.h>
 #include <unistd.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
 #include <charconv>
 #include <cstdlib>
 #include <map>
 #include <optional>
 #include <set>
+#include <system_error>
 
 #include "qarax/core/addresses.hpp"
 #include "qarax/core/files.hpp"
@@ -18,6 +21,8 @@
 namespace qarax::core {
 
 namespace {
+
+constexpr int kDeepest = 64;
 
 struct Entry {
   YAML::Node node;
@@ -92,8 +97,35 @@ struct ConfigReader::Impl {
   std::set<std::string, std::less<>> foreign;        // names of environment variables
   std::set<std::string, std::less<>> map_variables;  // prefixes of the variables that give one entry of a map
   std::vector<ErrorDetail> problems;
+  bool broken = false;  // nested too deeply: no list or map is read then
 
-  void flatten(const YAML::Node& node, const std::string& base) {
+  // No configuration is nested as deeply as that. An alias may stand within what it names, which has no end at all.
+  bool too_deep(const std::string& source, int depth) {
+    if (!broken && depth > kDeepest)
+      problems.push_back({source, "nested too deeply, or an alias within what it names; write it out"});
+    broken = broken || depth > kDeepest;
+    return broken;
+  }
+
+  // A list is read whole, so the keys of its entries aren't in `entries`. `variable` is empty for the file's lists.
+  void check_within(const YAML::Node& node, const std::string& base, const std::string& variable, int depth) {
+    const std::string source = variable.empty() ? where(node.Mark().line + 1) + base : variable + ": " + base;
+    if (too_deep(source, depth)) return;
+    if (node.IsSequence())
+      for (const auto& item : node) check_within(item, base, variable, depth + 1);
+    if (!node.IsMap()) return;
+    std::set<std::string> seen;
+    for (const auto& item : node) {
+      const std::string key = base + "." + item.first.Scalar();
+      if (!seen.insert(key).second)
+        problems.push_back(
+            {variable.empty() ? where(item.first.Mark().line + 1) + key : variable + ": " + key, "given twice"});
+      check_within(item.second, key, variable, depth + 1);
+    }
+  }
+
+  void flatten(const YAML::Node& node, const std::string& base, int depth = 0) {
+    if (too_deep(where(node.Mark().line + 1) + base, depth)) return;
     for (const auto& item : node) {
       const std::string key = base.empty() ? item.first.Scalar() : base + "." + item.first.Scalar();
       // Keep the first one: assigning to a YAML::Node changes the document that this loop iterates over.
@@ -101,7 +133,8 @@ struct ConfigReader::Impl {
         problems.push_back({where(item.first.Mark().line + 1) + key, "given twice"});
         continue;
       }
-      if (item.second.IsMap()) flatten(item.second, key);
+      if (item.second.IsMap()) flatten(item.second, key, depth + 1);
+      if (item.second.IsSequence()) check_within(item.second, key, "", depth + 1);
     }
   }
 
@@ -159,14 +192,15 @@ struct ConfigReader::Impl {
     if (const char* value = std::getenv(name.c_str()); value != nullptr) {
       try {
         const YAML::Node node = YAML::Load(value);
-        if (!node.IsNull()) return node;
+        check_within(node, std::string(key), name, 0);
+        if (!node.IsNull() && !broken) return node;
       } catch (const YAML::Exception& e) {
         problems.push_back({name, "not valid YAML: " + e.msg});
       }
       return std::nullopt;
     }
     const auto found = entries.find(key);
-    if (found == entries.end() || found->second.node.IsNull()) return std::nullopt;
+    if (found == entries.end() || found->second.node.IsNull() || broken) return std::nullopt;
     return found->second.node;
   }
 };
@@ -177,7 +211,7 @@ ConfigReader::ConfigReader(std::string path, std::string environment_prefix) : i
   if (impl_->path.empty()) return;
   const auto text = read_file(impl_->path);
   if (!text) {
-    impl_->problems.push_back({impl_->path, text.error().message});
+    impl_->problems.push_back({"--config", text.error().message + "; name a file that this user can read"});
     return;
   }
   try {
@@ -310,18 +344,18 @@ void ConfigReader::object(std::string_view key, json::Value& value) {
 void ConfigReader::text_map(std::string_view key, std::map<std::string, std::string>& value) {
   impl_->known.emplace(key);
   const std::string whole = environment_name(impl_->prefix, key);
-  const auto put = [&](const std::string& name, const std::string& at, const YAML::Node& node) {
-    if (node.IsScalar())
-      value.insert_or_assign(name, node.Scalar());
-    else if (!node.IsNull())
-      problem(at, "expected a single value");
+  const auto put = [&](const std::string& name, const YAML::Node& node) {
+    if (node.IsScalar()) value.insert_or_assign(name, node.Scalar());
+    return node.IsScalar() || node.IsNull();
   };
   if (std::getenv(whole.c_str()) != nullptr) {
     value.clear();
     const auto node = impl_->tree(key);
     if (node && !node->IsMap()) return problem(key, "expected a map of single values");
     if (node)
-      for (const auto& item : *node) put(item.first.Scalar(), std::string(key), item.second);
+      for (const auto& item : *node)
+        if (const std::string& name = item.first.Scalar(); !put(name, item.second))
+          problem(key, name + ": expected a single value, as in {a: b, c: d}");
   } else {
     const auto section = impl_->entries.find(key);
     if (section != impl_->entries.end() && !section->second.node.IsNull()) {
@@ -330,7 +364,8 @@ void ConfigReader::text_map(std::string_view key, std::map<std::string, std::str
     }
     const std::string below = std::string(key) + ".";
     for (const auto& [name, entry] : impl_->entries)
-      if (name.starts_with(below)) put(name.substr(below.size()), name, entry.node);
+      if (name.starts_with(below) && !put(name.substr(below.size()), entry.node))
+        problem(name, "expected a single value");
   }
   const std::string base = *impl_->map_variables.insert(whole + "_").first;
   for (char** one = environ; *one != nullptr; ++one) {
@@ -357,6 +392,23 @@ void ConfigReader::check_data_dir(const std::string& path) {
 
 void ConfigReader::check_absolute(std::string_view key, const std::string& path) {
   if (!path.empty() && path.front() != '/') problem(key, "must be an absolute path, got \"" + path + "\"");
+}
+
+void ConfigReader::check_access(std::string_view key, const std::string& path, int how, std::string_view way_out) {
+  if (path.empty() || path.front() != '/') return;
+  struct stat info {};
+  const int error = ::access(path.c_str(), how) != 0 || ::stat(path.c_str(), &info) != 0 ? errno
+                    : S_ISDIR(info.st_mode)                                              ? EISDIR
+                                                                                         : 0;
+  if (error != 0) problem(key, path + ": " + std::generic_category().message(error) + std::string(way_out));
+}
+
+void ConfigReader::check_readable(std::string_view key, const std::string& path) {
+  check_access(key, path, R_OK, "; name a file that this user can read");
+}
+
+void ConfigReader::check_runnable(std::string_view key, const std::string& path) {
+  check_access(key, path, X_OK, "; name a program that this user can run");
 }
 
 void ConfigReader::check_listener(const Listener& listener) {

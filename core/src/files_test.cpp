@@ -6,6 +6,7 @@
 
 #include <filesystem>
 
+#include "qarax/core/data_dir.hpp"
 #include "temp_folder.hpp"
 
 namespace qarax::core {
@@ -101,6 +102,19 @@ TEST_F(Files, MakeFolderEndsWhereNothingCanBeMade) {
   const auto made = make_folder("/proc/qarax/data");  // ENOENT, although there is a /proc
   ASSERT_FALSE(made);
   EXPECT_NE(made.error().message.find("/proc/qarax"), std::string::npos) << made.error().message;
+}
+
+TEST_F(Files, ADataFolderThatCantBeUsedNamesTheKeyAndAWayOut) {
+  EXPECT_TRUE(prepare_data_dir(dir_ + "/data"));
+  const auto none = prepare_data_dir("/proc/qarax");
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().message,
+            "data_dir: can't make folder /proc/qarax: No such file or directory; make the folder for this user, or set "
+            "another data_dir");
+  ASSERT_EQ(::chmod((dir_ + "/data").c_str(), 0777), 0);
+  const auto open = prepare_data_dir(dir_ + "/data");
+  ASSERT_FALSE(open);
+  EXPECT_EQ(open.error().message.find("data_dir: " + dir_ + "/data belongs to user "), 0U) << open.error().message;
 }
 
 TEST(ProcessStartTime, OfThisProcessAndOfNone) {

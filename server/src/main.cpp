@@ -24,6 +24,7 @@
 #include "http/server.hpp"
 #include "nodes.hpp"
 #include "qarax/core/addresses.hpp"
+#include "qarax/core/data_dir.hpp"
 #include "qarax/core/files.hpp"
 #include "qarax/core/logging.hpp"
 #include "wiring/config_nodes.hpp"
@@ -161,8 +162,7 @@ int serve(const ServerConfig& config, const CommandLine& line) {
   core::raise_descriptor_limit();
   auto log = core::logger("server");
   const auto http_log = core::logger("http")->backend();
-  if (const Status made = core::make_folder(config.data_dir); !made) return fail(made.error());
-  if (const Status ours = core::check_own_folder(config.data_dir); !ours) return fail(ours.error());
+  if (const Status ready = core::prepare_data_dir(config.data_dir); !ready) return fail(ready.error());
   auto store = wait_for_store(config.database_url, signals);
   if (!store) return fail(store.error());
   if (*store == nullptr) return EXIT_SUCCESS;
@@ -242,7 +242,8 @@ int run(int argc, char** argv) {
   app.add_option("--config", line.config, std::string("Configuration file; ") + kDefaultConfig + " where there is one");
   app.add_option("--port", line.port, "Instead of listen.port; 0: the kernel chooses")->check(CLI::Range(0, 65535));
   app.add_option("--port-file", line.port_file, "Write the port to this file once requests are answered");
-  app.add_flag("--check-config", line.check_config, "Check the configuration and end");
+  app.add_flag("--check-config", line.check_config,
+               "Check the configuration, and that the files which it names can be read, and end");
   app.add_flag("--hash-token", line.hash_token,
                "Read a token from standard input, print what listen.token_sha256 takes");
   try {
@@ -252,13 +253,13 @@ int run(int argc, char** argv) {
   }
   if (line.hash_token) return hash_token();
   if (line.config.empty() && ::access(kDefaultConfig, F_OK) == 0) line.config = kDefaultConfig;
-  auto config = read_server_config(line.config);
+  auto config = read_server_config(line.config, nullptr, line.check_config);
   if (!config) {
     std::cerr << config.error().message << '\n';
     return kExitConfig;
   }
   if (line.check_config) {
-    std::cout << (line.config.empty() ? "the defaults and the environment" : line.config) << ": good\n";
+    std::cout << (line.config.empty() ? "the defaults and the environment" : line.config) << ": valid\n";
     return EXIT_SUCCESS;
   }
   if (line.port) config->listen_port = *line.port;

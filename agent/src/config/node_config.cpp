@@ -37,7 +37,7 @@ void read_plugins(core::ConfigReader& reader, std::vector<PluginEntry>& out) {
 
 }  // namespace
 
-Result<NodeConfig> read_node_config(const std::string& path, std::vector<std::string>* keys) {
+Result<NodeConfig> read_node_config(const std::string& path, std::vector<std::string>* keys, bool look_at_files) {
   NodeConfig config;
   config.data_dir = core::default_data_dir("qarax");
   core::ConfigReader reader(path, "QARAX_NODE");
@@ -74,8 +74,14 @@ Result<NodeConfig> read_node_config(const std::string& path, std::vector<std::st
     if (name.empty()) reader.problem("default_hypervisors", "has an empty name; a plugin's short name is expected");
   reader.check_data_dir(config.data_dir);
   reader.check_absolute("supervisor", config.supervisor);
-  reader.check_absolute("boot.kernel", config.boot_kernel);
-  reader.check_absolute("boot.initramfs", config.boot_initramfs);
+  if (look_at_files) reader.check_runnable("supervisor", config.supervisor);
+  for (const auto& [key, file] : {std::pair{"listen.tls.cert", &config.tls_cert},
+                                  {"listen.tls.key", &config.tls_key},
+                                  {"boot.kernel", &config.boot_kernel},
+                                  {"boot.initramfs", &config.boot_initramfs}}) {
+    reader.check_absolute(key, *file);
+    if (look_at_files) reader.check_readable(key, *file);
+  }
   if (config.unix_socket == "none" && !config.unix_socket_group.empty())
     reader.problem("listen.unix_socket_group", "is of no use with listen.unix_socket: none");
   if (config.unix_socket != "none") reader.check_absolute("listen.unix_socket", config.unix_socket);

@@ -53,6 +53,26 @@ TEST_F(NodeConfigTest, AnotherAddressWithoutCredentialsIsRefused) {
                    std::string(64, 'a') + "\n"));
 }
 
+TEST_F(NodeConfigTest, ACertificateHasAnAbsolutePath) {
+  const auto config = read("listen:\n  tls:\n    cert: c.pem\n    key: k.pem\n");
+  ASSERT_FALSE(config);
+  EXPECT_EQ(config.error().message, path_ + ":3: listen.tls.cert: must be an absolute path, got \"c.pem\"\n" + path_ +
+                                        ":4: listen.tls.key: must be an absolute path, got \"k.pem\"");
+}
+
+TEST_F(NodeConfigTest, FilesThatTheConfigNamesAreLookedAtWhereAskedFor) {
+  const std::string text = "supervisor: " + path_ + "\nboot:\n  kernel: /nonexistent/k\n  initramfs: " + path_ +
+                           "\nlisten:\n  tls:\n    cert: /nonexistent/c\n    key: " + path_ + "\n";
+  EXPECT_TRUE(read(text));
+  const auto config = read_node_config(path_, nullptr, true);
+  ASSERT_FALSE(config);
+  const std::string way_out = ": No such file or directory; name a file that this user can read";
+  EXPECT_EQ(config.error().message, path_ + ":1: supervisor: " + path_ +
+                                        ": Permission denied; name a program that this user can run\n" + path_ +
+                                        ":7: listen.tls.cert: /nonexistent/c" + way_out + "\n" + path_ +
+                                        ":3: boot.kernel: /nonexistent/k" + way_out);
+}
+
 // Processes are looked for under the same spelling of the folder under which they were started.
 TEST_F(NodeConfigTest, TheDataFolderHasNoSlashBehindIt) {
   auto config = read("data_dir: /var/lib/qarax//\n");

@@ -119,7 +119,11 @@ Result<std::string> new_identity(const std::string& data_dir) {
 
 Result<core::Fd> lock_data_dir(const std::string& data_dir) {
   core::Fd lock(::open((data_dir + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (!lock) return core::errno_error("can't use data_dir " + data_dir, errno);
+  if (!lock) {
+    Error error = core::errno_error("can't use data_dir " + data_dir, errno);
+    error.message += "; make it writable for this user, or set another data_dir";
+    return error;
+  }
   if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0)
     return make_error(Code::failed_precondition, "another qarax-node runs on " + data_dir +
                                                      "; end it first, or give this one a data_dir of its own");

@@ -9,6 +9,7 @@
 #include "qarax/core/ids.hpp"
 #include "qarax/plugin/call_args.hpp"
 #include "temp_folder.hpp"
+#include "tls.hpp"
 
 namespace qarax::agent {
 namespace {
@@ -296,6 +297,17 @@ TEST_F(NodeAccessTest, TheHostGoesDownThoughPluginsHang) {
   void* tag = nullptr;
   for (bool ok = false; queue.Next(&tag, &ok);) EXPECT_TRUE(ok);
   for (const Call& call : calls) EXPECT_TRUE(call.status.ok());
+}
+
+TEST(TlsCredentials, AFileThatCantBeReadIsNamedWithItsKey) {
+  const auto no_cert = tls_credentials("/nonexistent/c", "/nonexistent/k");
+  ASSERT_FALSE(no_cert);
+  EXPECT_EQ(
+      no_cert.error().message,
+      "listen.tls.cert: can't read /nonexistent/c: No such file or directory; name a file that this user can read");
+  const auto no_key = tls_credentials("/dev/null", "/nonexistent/k");
+  ASSERT_FALSE(no_key);
+  EXPECT_EQ(no_key.error().message.find("listen.tls.key: can't read /nonexistent/k: "), 0U) << no_key.error().message;
 }
 
 }  // namespace

@@ -26,12 +26,19 @@ auto from_pem(const std::string& text, Read read) {
   return found;
 }
 
+Result<std::string> read_named(const char* key, const std::string& path) {
+  auto text = core::read_file(path);
+  if (text) return text;
+  text.error().message += "; name a file that this user can read";
+  return std::move(text).error().context(key);
+}
+
 }  // namespace
 
 Result<std::shared_ptr<grpc::ServerCredentials>> tls_credentials(const std::string& cert_file,
                                                                  const std::string& key_file) {
-  QARAX_TRY(const std::string cert_text, core::read_file(cert_file));
-  QARAX_TRY(const std::string key_text, core::read_file(key_file));
+  QARAX_TRY(const std::string cert_text, read_named("listen.tls.cert", cert_file));
+  QARAX_TRY(const std::string key_text, read_named("listen.tls.key", key_file));
   const Certificate cert(from_pem(cert_text, PEM_read_bio_X509));
   if (!cert) return make_error(Code::invalid_argument, "listen.tls.cert: " + cert_file + " has no certificate in PEM");
   const Key key(from_pem(key_text, PEM_read_bio_PrivateKey));

@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "api/rules.hpp"
+#include "http/origin_guard.hpp"
 #include "qarax/core/addresses.hpp"
 #include "qarax/core/config.hpp"
 #include "qarax/core/files.hpp"
@@ -85,6 +86,17 @@ void check_token_in_clear(core::ConfigReader& reader, const ServerConfig& config
               ") in plain text: set node.ca, or say node.insecure: true where the way there is safe by itself");
 }
 
+// A request for a stop waits for the stop's end, which for a guest that ignores the power button is the kill.
+void check_stop_timeout(core::ConfigReader& reader, const ServerConfig& config) {
+  if (config.stop_timeout_ms < config.action_wait_ms) return;
+  const bool given = config.stop_timeout_ms != ServerConfig{}.stop_timeout_ms;
+  reader.problem(given ? "vm.stop_timeout" : "limits.action_wait",
+                 "vm.stop_timeout (" + std::to_string(config.stop_timeout_ms) +
+                     "ms) must be below limits.action_wait (" + std::to_string(config.action_wait_ms) +
+                     "ms), otherwise a stop of a guest that ignores the power button is answered 504 before its end; "
+                     "lower the one or raise the other");
+}
+
 void resolve_database(core::ConfigReader& reader, ServerConfig& config) {
   std::string source = "database";
   if (std::string url = environment("DATABASE_URL"); !url.empty()) {
@@ -102,7 +114,7 @@ void resolve_database(core::ConfigReader& reader, ServerConfig& config) {
 
 }  // namespace
 
-Result<ServerConfig> read_server_config(const std::string& path, std::vector<std::string>* keys) {
+Result<ServerConfig> read_server_config(const std::string& path, std::vector<std::string>* keys, bool look_at_files) {
   ServerConfig config;
   config.data_dir = core::default_data_dir("qarax-server");
   core::ConfigReader reader(path, "QARAX_SERVER");
@@ -142,13 +154,21 @@ Result<ServerConfig> read_server_config(const std::string& path, std::vector<std
   if (keys != nullptr) *keys = reader.keys();
 
   reader.check_data_dir(config.data_dir);
-  reader.check_absolute("listen.tls.cert", config.tls_cert);
-  reader.check_absolute("listen.tls.key", config.tls_key);
-  reader.check_absolute("node.token_file", config.node_token_file);
-  reader.check_absolute("node.ca", config.node_ca);
+  for (const auto& [key, file] : {std::pair{"listen.tls.cert", &config.tls_cert},
+                                  {"listen.tls.key", &config.tls_key},
+                                  {"node.token_file", &config.node_token_file},
+                                  {"node.ca", &config.node_ca}}) {
+    reader.check_absolute(key, *file);
+    if (look_at_files) reader.check_readable(key, *file);
+  }
+  check_stop_timeout(reader, config);
   if (!config.node_token.empty() && !config.node_token_file.empty())
     reader.problem("node.token", "node.token and node.token_file are both set; choose one");
   check_token_in_clear(reader, config);
+  for (const std::string& host : config.allowed_hosts)
+    if (!http::OriginGuard::is_host(host))
+      reader.problem("listen.allowed_hosts",
+                     "expected name or name:port, such as app.example or localhost:3000, got \"" + host + "\"");
   for (const std::string& name : config.known_hypervisors)
     if (!api::is_safe_name(name))
       reader.problem("compat.hypervisor_names", "\"" + name + "\" is no plugin's short name");

@@ -59,8 +59,9 @@ struct ServerConfig {
 };
 
 // Every problem is reported, with file and line. `path` empty: defaults and environment. `keys`: where asked for, all
-// that there are.
-Result<ServerConfig> read_server_config(const std::string& path, std::vector<std::string>* keys = nullptr);
+// that there are. `look_at_files`: a file that the config names and that this process can't read is a problem, too.
+Result<ServerConfig> read_server_config(const std::string& path, std::vector<std::string>* keys = nullptr,
+                                        bool look_at_files = false);
 
 // The token of node_token or node_token_file, empty where neither is set.
 Result<std::string> read_node_token(const ServerConfig& config);

@@ -74,6 +74,43 @@ TEST_F(ServerConfigTest, AnOpenAddressNeedsCredentials) {
   EXPECT_NE(refusal("listen:\n  token_sha256: secret\n").find("--hash-token"), std::string::npos);
 }
 
+TEST_F(ServerConfigTest, AnAllowedHostIsANameWithOrWithoutAPort) {
+  EXPECT_TRUE(
+      read("listen:\n  allowed_hosts: [app.example, localhost:3000, qarax_ui, 192.0.2.7:80, \"2001:db8::1\", "
+           "\"[::1]:80\"]\n"));
+  for (const std::string host : {":::bad host/", "http://app.example", "app.example/ui", "bad host", "*.example",
+                                 "app.example:", "app.example:99999", "[::1", ""}) {
+    const std::string refused = refusal("listen:\n  port: 1\n  allowed_hosts: [good.example, \"" + host + "\"]\n");
+    EXPECT_EQ(refused, path_ + ":3: listen.allowed_hosts: expected name or name:port, such as app.example or " +
+                           "localhost:3000, got \"" + host + "\"");
+  }
+}
+
+TEST_F(ServerConfigTest, AStopsTimeIsBelowTheTimeThatARequestWaits) {
+  const std::string words = " must be below limits.action_wait (";
+  const std::string late = refusal("vm:\n  stop_timeout: 120s\n");
+  EXPECT_NE(late.find(path_ + ":2: vm.stop_timeout: vm.stop_timeout (120000ms)" + words + "60000ms)"),
+            std::string::npos)
+      << late;
+  const std::string short_wait = refusal("limits:\n  action_wait: 20s\n");
+  EXPECT_NE(short_wait.find(path_ + ":2: limits.action_wait: vm.stop_timeout (20000ms)" + words), std::string::npos)
+      << short_wait;
+  EXPECT_TRUE(read("vm:\n  stop_timeout: 120s\nlimits:\n  action_wait: 150s\n"));
+}
+
+TEST_F(ServerConfigTest, FilesThatTheConfigNamesAreLookedAtWhereAskedFor) {
+  const std::string text = "listen:\n  tls:\n    cert: /nonexistent/c\n    key: " + path_ +
+                           "\nnode:\n  token_file: /nonexistent/t\n  ca: /tmp\n";
+  EXPECT_TRUE(read(text));
+  const auto config = read_server_config(path_, nullptr, true);
+  ASSERT_FALSE(config);
+  const std::string way_out = "; name a file that this user can read";
+  EXPECT_EQ(config.error().message, path_ + ":3: listen.tls.cert: /nonexistent/c: No such file or directory" + way_out +
+                                        "\n" + path_ +
+                                        ":6: node.token_file: /nonexistent/t: No such file or directory" + way_out +
+                                        "\n" + path_ + ":7: node.ca: /tmp: Is a directory" + way_out);
+}
+
 TEST_F(ServerConfigTest, TheNodesTokenDoesntGoInPlainTextToOtherMachines) {
   const std::string far = "nodes:\n  - {name: n1, address: 10.0.0.7}\n";
   const std::string near = "nodes:\n  - {name: n1, address: 127.0.0.1}\n";

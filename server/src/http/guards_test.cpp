@@ -31,6 +31,15 @@ TEST(OriginGuard, KnowsItsNames) {
   }
 }
 
+TEST(OriginGuard, TellsAHostFromWhatNoHostCanBe) {
+  for (const std::string_view host :
+       {"ui.example", "ui_1", "UI.example:8443", "192.0.2.7:80", "2001:db8::1", "[::1]:80"})
+    EXPECT_TRUE(OriginGuard::is_host(host)) << host;
+  for (const std::string_view other :
+       {"", ":80", ":::bad host/", "http://ui.example", "ui.example/", "a b", "*", "ui:x"})
+    EXPECT_FALSE(OriginGuard::is_host(other)) << other;
+}
+
 TEST(OriginGuard, OnAWildcardAddressLiteralsAreAllowedAndNamesAreNot) {
   const OriginGuard guard("0.0.0.0", {});
   EXPECT_TRUE(guard.allows("203.0.113.5:8000"));

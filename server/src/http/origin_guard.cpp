@@ -55,6 +55,22 @@ std::optional<Authority> parse_authority(std::string_view text) noexcept {
   return authority;
 }
 
+// Of DNS names, and of the names that Docker's networks give. A page's URL has only these, so any other can't be meant.
+bool is_name(std::string_view host) noexcept {
+  return std::all_of(host.begin(), host.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' ||
+           c == '_';
+  });
+}
+
+// One of `allowed_hosts`; nullopt where no Host could ever be equal to that.
+std::optional<Authority> parse_entry(std::string_view entry) noexcept {
+  if (is_literal(entry, AF_INET6)) return Authority{entry, std::nullopt};
+  auto authority = parse_authority(entry);
+  if (authority && !is_name(authority->host) && !is_literal(authority->host, AF_INET6)) return std::nullopt;
+  return authority;
+}
+
 bool is_loopback(std::string_view host) noexcept {
   if (equals_ignoring_case(host, "localhost") || host == "::1" || host == "127.0.0.1") return true;
   return host.starts_with("127.") && is_literal(host, AF_INET);
@@ -77,13 +93,11 @@ OriginGuard::OriginGuard(std::string_view listen_host, const std::vector<std::st
     listen_host_ = listen_host;
   }
   for (const std::string& entry : allowed_hosts) {
-    if (is_literal(entry, AF_INET6)) {
-      allowed_.push_back({entry, std::nullopt});
-    } else if (const auto authority = parse_authority(entry)) {
-      allowed_.push_back({std::string(authority->host), authority->port});
-    }
+    if (const auto authority = parse_entry(entry)) allowed_.push_back({std::string(authority->host), authority->port});
   }
 }
+
+bool OriginGuard::is_host(std::string_view entry) noexcept { return parse_entry(entry).has_value(); }
 
 bool OriginGuard::allows(std::string_view text) const noexcept {
   const auto authority = parse_authority(text);

@@ -18,12 +18,16 @@ class OriginGuard {
  public:
   // Allowed besides loopback names and addresses: `listen_host` unless it is a wildcard, and `allowed_hosts`, each
   // "name" (any port) or "name:port"; IPv6 literals in brackets or bare. If the server listens on a wildcard address,
-  // any IP literal is allowed as Host too: a page can rebind a name but never a literal.
+  // any IP literal is allowed as Host too: a page can rebind a name but never a literal. An entry that isn't a host
+  // allows nothing; the config refuses such an entry by is_host().
   OriginGuard(std::string_view listen_host, const std::vector<std::string>& allowed_hosts);
+
+  // Whether `entry` is of the form that `allowed_hosts` takes.
+  static bool is_host(std::string_view entry) noexcept;
 
   std::optional<Problem> check(const Request& request) const;
 
-  // Whether the Host "name[:port]" is allowed. Also for tests and the check of the config.
+  // Whether the Host "name[:port]" is allowed. Also for tests.
   bool allows(std::string_view authority) const noexcept;
 
  private:

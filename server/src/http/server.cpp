@@ -45,10 +45,12 @@ Result<Poco::Net::ServerSocket> open_listener(const ServerConfig& config) {
   } catch (const Poco::Net::NetException& error) {
     return make_error(Code::failed_precondition, "can't listen on " + core::host_port(config.host, config.port) + ": " +
                                                      error.displayText() +
-                                                     "; end the program that holds the address or set another one");
+                                                     "; end the program that holds the address, or set another "
+                                                     "listen.port or listen.address");
   } catch (const Poco::Exception& error) {
-    return make_error(Code::invalid_argument,
-                      "can't listen on " + core::host_port(config.host, config.port) + ": " + error.displayText());
+    return make_error(Code::invalid_argument, "can't listen on " + core::host_port(config.host, config.port) + ": " +
+                                                  error.displayText() +
+                                                  "; set listen.address to an address of this machine");
   }
 }
 
@@ -56,12 +58,16 @@ Result<Poco::Net::Context::Ptr> open_tls(const ServerConfig& config) {
   using Poco::Net::Context;
   if (config.tls_certificate.empty() && config.tls_key.empty()) return Context::Ptr();
   if (config.tls_certificate.empty() || config.tls_key.empty()) {
-    return make_error(Code::invalid_argument, "TLS needs a certificate and a key; only one of them is set");
+    return make_error(Code::invalid_argument,
+                      "TLS needs a certificate and a key, and only one of them is set; set listen.tls.cert and "
+                      "listen.tls.key");
   }
-  for (const std::string* path : {&config.tls_certificate, &config.tls_key}) {
+  for (const auto& [key, path] :
+       {std::pair{"listen.tls.cert", &config.tls_certificate}, {"listen.tls.key", &config.tls_key}}) {
     if (::access(path->c_str(), R_OK) != 0) {
-      return make_error(Code::invalid_argument,
-                        "can't read the TLS file '" + *path + "': " + std::generic_category().message(errno));
+      return make_error(Code::invalid_argument, std::string(key) + ": can't read " + *path + ": " +
+                                                    std::generic_category().message(errno) +
+                                                    "; name a file that this user can read");
     }
   }
   try {
@@ -71,8 +77,10 @@ Result<Poco::Net::Context::Ptr> open_tls(const ServerConfig& config) {
     context->requireMinimumProtocol(Context::PROTO_TLSV1_2);
     return context;
   } catch (const Poco::Exception& error) {
-    return make_error(Code::invalid_argument, "can't use the TLS certificate '" + config.tls_certificate +
-                                                  "' with the key '" + config.tls_key + "': " + error.displayText());
+    return make_error(Code::invalid_argument, "listen.tls.cert, listen.tls.key: can't use the certificate " +
+                                                  config.tls_certificate + " with the key " + config.tls_key + ": " +
+                                                  error.displayText() +
+                                                  "; give a certificate in PEM and the key that it was made with");
   }
 }
 

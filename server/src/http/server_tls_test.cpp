@@ -5,8 +5,11 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <spdlog/logger.h>
+#include <spdlog/sinks/ostream_sink.h>
 
 #include <memory>
+#include <sstream>
 #include <thread>
 
 #include "http/testing/socket_frames.hpp"
@@ -199,6 +202,24 @@ TEST_F(ServerTlsTest, WebSocketsMissNothingThatTlsHasTakenFromTheSocket) {
   EXPECT_EQ(payloads(client.read_until("end.")), sent + sent + sent + sent + sent + "end.");
   ASSERT_TRUE(client.send(testing::masked(Opcode::close, "")));
   EXPECT_EQ(client.read_all(), std::string("\x88\x00", 2));
+}
+
+TEST_F(ServerTlsTest, FilesThatCantBeUsedAreNamedWithTheirKeys) {
+  const auto refusal = [&](const std::string& certificate, const std::string& key) {
+    ServerConfig config = certificate_.config();
+    if (!certificate.empty()) config.tls_certificate = certificate;
+    if (!key.empty()) config.tls_key = key;
+    std::ostringstream out;
+    spdlog::logger logger("http", std::make_shared<spdlog::sinks::ostream_sink_st>(out));
+    HttpServer server(config, router_, nullptr, nullptr, logger);
+    const Status started = server.start();
+    return started ? std::string("started") : started.error().message;
+  };
+  const std::string way_out = ": No such file or directory; name a file that this user can read";
+  EXPECT_EQ(refusal("/nonexistent/c", ""), "listen.tls.cert: can't read /nonexistent/c" + way_out);
+  EXPECT_EQ(refusal("", "/nonexistent/k"), "listen.tls.key: can't read /nonexistent/k" + way_out);
+  const std::string unfit = refusal("/dev/null", "");
+  EXPECT_EQ(unfit.find("listen.tls.cert, listen.tls.key: can't use the certificate /dev/null with "), 0U) << unfit;
 }
 
 TEST_F(ServerTlsTest, PlainTextAndHalfHandshakesHurtNobody) {

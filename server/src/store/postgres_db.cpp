@@ -56,7 +56,8 @@ Status reachable(const DatabaseUrl& url) {
     error.retryable = true;
     return error;
   }
-  return make_error(Code::internal, "the database " + url.shown() + " can't be opened" + why);
+  return make_error(Code::internal, "the database " + url.shown() + " can't be opened" + why +
+                                        "; correct database (or DATABASE_URL), or let this user in there");
 }
 
 void log_notice(void*, const char* text) {
@@ -103,7 +104,9 @@ Result<std::unique_ptr<PostgresDb>> PostgresDb::open(const DatabaseUrl& url) {
     return db;
   } catch (const Poco::Exception& e) {
     QARAX_CHECK(reachable(url));
-    return make_error(Code::internal, "the database " + url.shown() + " can't be opened: " + one_line(e.displayText()));
+    return make_error(Code::internal, "the database " + url.shown() + " can't be opened: " + one_line(e.displayText()) +
+                                          "; its user must own it and nothing else use it: correct that, or "
+                                          "database (or DATABASE_URL)");
   }
 }
 

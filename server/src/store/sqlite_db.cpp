@@ -46,6 +46,7 @@ Status copy(Session& session, const std::string& path, std::int64_t migration) {
   return core::sync_folder(std::filesystem::path(copied).parent_path().string());
 }
 
+constexpr std::string_view kKeys = " with database (or DATABASE_URL, or the folder with data_dir)";
 constexpr std::int64_t kKeptFree = 16LL << 20;  // of the disk: with less, only changes that free something are accepted
 constexpr std::int64_t kFreePages = 256;        // of the file: room for the jobs of some hundred deletes
 
@@ -111,9 +112,16 @@ Status SqliteDb::room() const {
 
 Result<std::unique_ptr<SqliteDb>> SqliteDb::open(const std::string& path) {
   const std::string folder = std::filesystem::path(path).parent_path().string();
-  QARAX_CHECK(core::make_folder(folder));
+  if (Status made = core::make_folder(folder); !made) {
+    made.error().message += "; make the folder for this user, or name another file" + std::string(kKeys);
+    return std::move(made).error().context("the database's folder");
+  }
   core::Fd lock(::open((path + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (!lock) return core::errno_error("the database's folder " + folder + " can't be written", errno);
+  if (!lock) {
+    Error error = core::errno_error("the database's folder " + folder + " can't be written", errno);
+    error.message += "; make it writable for this user, or name another file" + std::string(kKeys);
+    return error;
+  }
   if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0)
     return make_error(
         Code::failed_precondition,
@@ -136,7 +144,10 @@ Result<std::unique_ptr<SqliteDb>> SqliteDb::open(const std::string& path) {
     db->become(schema::activate(db->session_, dialect));
     return db;
   } catch (const Poco::Exception& e) {
-    return make_error(Code::internal, "the database " + path + " can't be opened: " + e.displayText());
+    return make_error(Code::internal, "the database " + path + " can't be opened: " + e.displayText() +
+                                          "; make it readable and writable for this user, restore a backup of it, or "
+                                          "name another file" +
+                                          std::string(kKeys));
   }
 }
 

@@ -55,6 +55,10 @@ class ConfigReader {
   void check_data_dir(const std::string& path);
   // The path is absolute or empty.
   void check_absolute(std::string_view key, const std::string& path);
+  // The file can be read by this process, or run where it is a program; an empty or relative path passes. For
+  // --check-config only: a program that starts says by itself what it can't open, and some of it may come later.
+  void check_readable(std::string_view key, const std::string& path);
+  void check_runnable(std::string_view key, const std::string& path);
   struct Listener {
     const std::string& address;
     const std::string& tls_cert;
@@ -78,6 +82,7 @@ class ConfigReader {
 
  private:
   struct Impl;
+  void check_access(std::string_view key, const std::string& path, int how, std::string_view way_out);
   std::unique_ptr<Impl> impl_;
 };
 

@@ -1,0 +1,14 @@
+// The folder that server and node keep their data in (key data_dir).
+#pragma once
+
+#include <string>
+
+#include "qarax/result.hpp"
+
+namespace qarax::core {
+
+// Makes the folder where there is none and checks that only this program's user may write there. Errors name the key
+// and what to do: those of make_folder() and check_own_folder().
+Status prepare_data_dir(const std::string& path);
+
+}  // namespace qarax::core
