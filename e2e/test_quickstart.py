@@ -305,3 +305,21 @@ def test_a_sudo_that_wants_a_password_and_has_no_terminal_says_what_to_do(quicks
     assert done.returncode == 1 and "sudo wants a password and there is no terminal to ask on" in done.stderr
     assert "as root: apt-get install --no-install-recommends ccache" in done.stderr
     assert not (quickstart.dir / "apt").exists()
+
+
+def test_the_versions_of_qemu_are_read_in_any_language(quickstart):
+    """apt-cache speaks German here. qemu-utils has the version that QEMU will have, so neither is asked for by version."""
+    for name, lines in {
+        "id": "echo 0",
+        "dpkg-query": """case "$3" in *Version*) echo "ii  1:7.2+dfsg-7"; exit;; esac
+shift 3; for p; do [ "$p" = qemu-system-x86 ] && [ ! -e "$HERE/apt" ] && echo "un  $p" || echo "ii  $p"; done""",
+        "apt-cache": """[ "$LC_ALL" = C ] && echo "  Candidate: 1:7.2+dfsg-7" || echo "  Installationskandidat: 1:7.2+dfsg-7" """,
+        "apt-get": 'case "$*" in *install*) echo "$*" >>"$HERE/apt";; esac',
+    }.items():
+        quickstart.stub(name, lines)
+    quickstart.dir.mkdir()
+    env = {**quickstart.env, "HERE": str(quickstart.dir), "LANG": "de_DE.UTF-8", "LC_ALL": "de_DE.UTF-8", "LANGUAGE": "de"}
+    done = subprocess.run([str(paths.ROOT / "scripts" / "install-deps.sh")], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, env=env, check=False)
+    assert done.returncode == 0 and "installed 1 packages" in done.stdout, done.stdout + done.stderr
+    [install] = (quickstart.dir / "apt").read_text().splitlines()
+    assert install.endswith(" install --no-install-recommends qemu-system-x86"), install

@@ -6,6 +6,8 @@
 # The names stand in third_party/packages. A second run sees that nothing is missing, in well under a second, without
 # network and without root.
 set -euo pipefail
+# apt-cache answers in the user's language, and qemu_family looks for an English word in that.
+export LC_ALL=C
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/lib/common.sh"
 lists=$here/../third_party/packages
