@@ -1,10 +1,13 @@
 """Bad input: each is answered by a problem document that names the field or object and the way out, and changes nothing."""
 
+import select
 import socket
 import time
 import uuid
 
 import pytest
+
+from framework.stack import Stack
 
 MIB = 1024 * 1024
 
@@ -189,18 +192,42 @@ def test_paths_that_are_none(simulated, path):
     assert head.split()[1] in (b"400", b"404"), head
 
 
-def test_a_thousand_connections_and_one_that_dribbles(simulated):
-    held = [raw(simulated) for _ in range(1000)]
+@pytest.fixture
+def impatient(request):
+    """A server that waits two seconds for a request to arrive."""
+    made = Stack({"limits": {"request_timeout": "2s"}})
+    yield made
+    left = made.close(keep=getattr(getattr(request.node, "report_call", None), "failed", False))
+    assert not left, "left behind: " + "; ".join(left)
+
+
+def test_a_thousand_connections_and_one_that_dribbles(impatient):
+    held = [raw(impatient) for _ in range(1000)]
     try:
         slow = held[0]
-        slow.sendall(b"GET /vms HT")
+        request = b"GET /" + b"a" * 500
         begun = time.monotonic()
-        assert simulated.api.call("GET", "/vms").status_code == 200, "others are served meanwhile"
-        assert time.monotonic() - begun < 5
-        for s in held[1:50]:
-            s.sendall(b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
-        for s in held[1:50]:
-            assert b"200" in s.recv(64)
+        sent = 0
+        # A byte every 50 ms is quick enough for any limit of a single read, and would take 25 s for all.
+        while sent < len(request) and not select.select([slow], [], [], 0.05)[0]:
+            slow.sendall(request[sent:sent + 1])
+            sent += 1
+            if sent == 5:
+                asked = time.monotonic()
+                assert impatient.api.call("GET", "/vms").status_code == 200, "others are served meanwhile"
+                assert time.monotonic() - asked < 5
+                for s in held[1:50]:
+                    s.sendall(b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+                for s in held[1:50]:
+                    assert b"200" in s.recv(64)
+        assert sent < len(request), "it is cut in the middle"
+        assert time.monotonic() - begun > 1.5, "and not before its time"
+        reply = b""
+        while piece := slow.recv(4096):
+            reply += piece
+        assert reply.startswith(b"HTTP/1.1 408 ") and b"request-timeout" in reply, reply
+        held[999].sendall(b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert b"200" in held[999].recv(64), "who hasn't begun may wait longer"
     finally:
         for s in held:
             s.close()

@@ -1,7 +1,8 @@
-"""scripts/test.sh itself: a test that passes only at its second try is reported. The tree around it is a stand-in; CMake, ctest
-and pytest are real."""
+"""scripts/test.sh itself: what it says of skipped tests and second tries, and what its steps give the tests. The tree
+around it is a stand-in; CMake, ctest and pytest are real."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,14 +20,16 @@ add_test(NAME guests COMMAND sh -c "echo '[  SKIPPED ] Guest.Boots (1 ms)'; echo
 add_test(NAME skipped COMMAND sh -c "exit 77")
 set_tests_properties(skipped PROPERTIES SKIP_RETURN_CODE 77)
 add_custom_target(qarax_tsan_tests)
+add_test(NAME database COMMAND sh -c "printenv QARAX_TEST_POSTGRES > database; true")
 add_test(NAME filter COMMAND sh -c "printenv GTEST_FILTER > filter; true")
-set_tests_properties(filter PROPERTIES LABELS tsan)
+set_tests_properties(filter database PROPERTIES LABELS tsan)
 if(EXISTS ${CMAKE_SOURCE_DIR}/shaky)
   add_test(NAME shaky COMMAND sh -c "test -e seen || { touch seen; exit 1; }")
 endif()
 """
 PRESETS = """{"version": 4, "configurePresets": [
   {"name": "dev", "generator": "Unix Makefiles", "binaryDir": "${sourceDir}/build/dev"},
+  {"name": "asan", "generator": "Unix Makefiles", "binaryDir": "${sourceDir}/build/asan"},
   {"name": "tsan", "generator": "Unix Makefiles", "binaryDir": "${sourceDir}/build/tsan"}]}"""
 TESTS = """
 import os, pathlib, pytest
@@ -51,7 +54,7 @@ def test_alone():
 def tree(tmp_path):
     shutil.copytree(paths.ROOT / "scripts", tmp_path / "scripts")
     # No database and no network are needed here.
-    (tmp_path / "scripts/lib/postgres.sh").write_text("postgres_for_tests() { :; }\n")
+    (tmp_path / "scripts/lib/postgres.sh").write_text("postgres_for_tests() { export QARAX_TEST_POSTGRES=here; }\n")
     (tmp_path / "scripts/lib/python.sh").write_text("python_env() { :; }\n")
     python = tmp_path / "build/venv/bin/python"
     python.parent.mkdir(parents=True)
@@ -94,3 +97,21 @@ def test_what_tsan_leaves_out_the_steps_behind_it_dont(tree):
     run(tree, "tsan", "unit")
     assert (tree / "build/tsan/filter").read_text() == "-Grpc/*\n"
     assert (tree / "build/dev/filter").read_text() == ""
+
+
+@pytest.mark.parametrize("step", ["unit", "asan", "tsan"])
+def test_the_tests_on_postgresql_arent_skipped(tree, step):
+    run(tree, step)
+    preset = {"unit": "dev"}.get(step, step)
+    assert (tree / f"build/{preset}/database").read_text() == "here\n"
+
+
+def test_help_names_each_step(tree):
+    script = (tree / "scripts/test.sh").read_text()
+    steps = set(re.findall(r"^step_(\w+)\(\)", script, re.M))
+    default = re.search(r"^all=\((.*)\)$", script, re.M)[1].split()
+    said = run(tree, "--help")
+    named = re.findall(r"^  ([a-z0-9]+)  +\S", said, re.M)
+    assert set(named) == steps and len(named) == len(steps) and named[:len(default)] == default
+    assert said.splitlines()[0].startswith("Every test of qarax") and "set -euo" not in said
+    assert not (tree / "build/logs").exists(), "and does nothing"

@@ -6,6 +6,8 @@
 # The names stand in third_party/packages. A second run sees that nothing is missing, in well under a second, without
 # network and without root.
 set -euo pipefail
+# apt-cache answers in the user's language, and qemu_family looks for an English word in that.
+export LC_ALL=C
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/lib/common.sh"
 lists=$here/../third_party/packages
@@ -27,21 +29,6 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-
-supported() {
-  local id= version= arch
-  if [ -r /etc/os-release ]; then
-    id=$(. /etc/os-release && printf %s "${ID:-}")
-    version=$(. /etc/os-release && printf %s "${VERSION_ID:-}")
-  fi
-  arch=$(uname -m)
-  if [ "$arch" = x86_64 ] && command -v dpkg-query >/dev/null; then
-    case $id-$version in debian-12 | debian-13) return ;; esac
-    [ -n "${QARAX_ANY_DEBIAN:-}" ] && return
-  fi
-  fail "this is ${id:-an unknown system} ${version:-of unknown version} on $arch; qarax builds on Debian 12 and 13, x86_64" -- \
-    "$qarax_in_a_container; or, on a relative of Debian with the same packages: QARAX_ANY_DEBIAN=1 $0"
-}
 
 # Sets `missing` to the given packages that aren't installed.
 find_missing() {

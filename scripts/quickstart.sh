@@ -8,6 +8,7 @@
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/scripts/lib/common.sh"
+supported
 
 port=${QARAX_PORT:-8000}
 node_port=${QARAX_NODE_PORT:-50051}

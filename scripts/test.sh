@@ -1,16 +1,32 @@
 #!/usr/bin/env bash
-# Every test of qarax, from a bare machine on: test.sh [STEP…]
-#   steps: deps format client guest unit e2e tsan fuzz, which run without arguments, and asan lint tidy compose bare, which
-#   are asked for by name. asan compiles the tree again; tidy takes half an hour on two CPUs where nothing is known to be
-#   clean yet, lint is four minutes of it, what was committed last first; compose needs docker, and makes images of the
-#   tree (with SKIP_BUILD=1 out of build/release); bare runs quickstart.sh in a bare Debian 12 and a bare 13, which takes
-#   docker and two builds (QARAX_BARE_IMAGES="IMAGE…" names other images). A step needs those before it to have run once.
+# Every test of qarax, from a bare machine on, as CI runs them: test.sh [STEP…]
+# Without arguments it runs these steps, in some 26 minutes on two CPUs; each needs those before it to have run once:
+#   deps     installs the missing packages
+#   format   clang-format changes nothing
+#   client   the Python client is what the OpenAPI document makes
+#   guest    makes the guest that tests boot
+#   unit     builds build/dev; the unit tests, also on PostgreSQL
+#   e2e      the end-to-end tests on the programs of build/dev
+#   tsan     the unit tests with the label tsan under ThreadSanitizer
+#   fuzz     each fuzzer for a minute
+# These are too slow for that, or need docker, and run only when named (core/decisions/0090-asan-by-hand.md):
+#   asan     unit and end-to-end tests under AddressSanitizer and UndefinedBehaviorSanitizer, after a build of their own
+#   tidy     clang-tidy, half an hour where nothing is known to be clean yet
+#   lint     four minutes of tidy, on what was committed last
+#   compose  end-to-end tests in containers, in images made of the tree
+#   bare     quickstart.sh in a bare Debian 12 and a bare 13
+# Variables:
+#   QARAX_TEST_POSTGRES=URL   a PostgreSQL for the unit tests; without it one is started and ended
+#   QARAX_FUZZ_SECONDS=N      how long each fuzzer runs (60)
+#   QARAX_BARE_IMAGES="…"     images for bare, other than Debian's two
+#   SKIP_BUILD=1              compose makes its images out of build/release
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/scripts/lib/common.sh"
 . "$root/scripts/lib/python.sh"
 . "$root/scripts/lib/postgres.sh"
 . "$root/scripts/lib/fuzz.sh"
+case ${1:-} in -h | --help) sed -n '2,/^set /{s/^# \{0,1\}//p}' "$0"; exit ;; esac
 cd "$root"
 logs=$root/build/logs
 env=$root/build/venv
@@ -105,12 +121,14 @@ step_guest() { step "make the guest"; must "$logs/guest.log" "$root/e2e/guest/bu
 step_e2e() { postgres_for_tests; run_e2e dev; }
 step_asan() {
   build asan
+  postgres_for_tests
   # Look for leaks only in the unit tests: by design the agent never unloads plugins and ends with _exit.
   ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 run_ctest asan
   ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 run_e2e asan
 }
 step_tsan() {
   build tsan qarax_tsan_tests
+  postgres_for_tests
   # gRPC isn't built with ThreadSanitizer, so data that it passes between threads would be reported as races.
   GTEST_FILTER='-Grpc/*' TSAN_OPTIONS="suppressions=$root/scripts/tsan.supp second_deadlock_stack=1" run_ctest tsan -L tsan
 }

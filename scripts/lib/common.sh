@@ -6,6 +6,7 @@
 #   fail TEXT… [-- WAY…]  prints the step, TEXT, the path of the last log and the way out; ends the script with 1
 #   logged LOG CMD…       runs CMD with its output in LOG and prints progress now and then; returns CMD's exit code
 #   must LOG CMD…         the same, and a failure ends the script with the tail of LOG
+#   supported             ends the script where qarax can't be built: another distribution, another processor
 #
 # A signal that ends the script first ends CMD and everything it has started; with QARAX_UNBROKEN=1 it waits for CMD to end.
 # QARAX_STARTED is exported, so that scripts that call each other share one clock.
@@ -58,6 +59,22 @@ fail() {
     [ -n "$way" ] && printf '  way out: %s\n' "$way"
   } >&2
   exit 1
+}
+
+# A script calls this before the first command that only Debian has in this form, and before it complains of anything else.
+supported() {
+  local id= version= arch
+  if [ -r /etc/os-release ]; then
+    id=$(. /etc/os-release && printf %s "${ID:-}")
+    version=$(. /etc/os-release && printf %s "${VERSION_ID:-}")
+  fi
+  arch=$(uname -m)
+  if [ "$arch" = x86_64 ] && command -v dpkg-query >/dev/null; then
+    case $id-$version in debian-12 | debian-13) return ;; esac
+    [ -n "${QARAX_ANY_DEBIAN:-}" ] && return
+  fi
+  fail "this is ${id:-an unknown system} ${version:-of unknown version} on $arch; qarax builds on Debian 12 and 13, x86_64" -- \
+    "$qarax_in_a_container; or, on a relative of Debian with the same packages: QARAX_ANY_DEBIAN=1 $0"
 }
 
 # The last non-empty line of a log, e.g. ninja's "[3/90] …" or apt's "Unpacking …".

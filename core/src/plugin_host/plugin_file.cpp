@@ -39,7 +39,7 @@ class MappedFile {
     struct stat info {};
     if (!fd || ::fstat(fd.get(), &info) != 0) return errno_error("can't read " + path, errno);
     const auto size = static_cast<std::size_t>(info.st_size);
-    if (size == 0) return refuse("it is empty");
+    if (size == 0) return refuse("it is empty; build or copy it anew");
     if (size > kMaxFile)
       return make_error(Code::out_of_range, path + " is larger than " + std::to_string(kMaxFile) + " bytes");
     void* at = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.get(), 0);
@@ -136,7 +136,7 @@ Result<const void*> open(const std::string& path) {
       !std::filesystem::equivalent(info.dli_fname, path, ec))
     return refuse("the loader took another file for it" +
                   (info.dli_fname != nullptr ? std::string(" (") + info.dli_fname + ")" : std::string()) +
-                  "; a changed plugin takes effect with a restart of qarax-node");
+                  "; link each plugin without a SONAME, as qarax_add_plugin() does, and restart qarax-node");
   return symbol;
 }
 
@@ -158,9 +158,15 @@ Status check_table(const qarax_plugin_table& table, PluginRecord& record) {
   if (table.size < QARAX_PLUGIN_TABLE_SIZE_0_9)
     return refuse("its table has " + std::to_string(table.size) + " bytes, ABI 0.9 needs " +
                   std::to_string(QARAX_PLUGIN_TABLE_SIZE_0_9) + "; rebuild it with the SDK's own abi.h");
-  for (const auto& text : {table.id, table.name, table.version, table.config_schema})
-    if (text.ptr == nullptr || text.len == 0 || text.len > kMaxHandle)
-      return refuse("its table lacks an id, name, version or config_schema");
+  const std::pair<const char*, qarax_text> texts[] = {
+      {"id", table.id}, {"name", table.name}, {"version", table.version}, {"config_schema", table.config_schema}};
+  for (const auto& [name, text] : texts) {
+    if (text.ptr == nullptr || text.len == 0)
+      return refuse(std::string("its table lacks `") + name + "`, which every plugin has");
+    if (text.len > kMaxHandle)
+      return refuse(std::string("its table's `") + name + "` has " + std::to_string(text.len) + " bytes; at most " +
+                    std::to_string(kMaxHandle) + " are read");
+  }
   record.id = repaired(table.id);
   record.name = repaired(table.name);
   record.version = repaired(table.version);

@@ -5,6 +5,7 @@
 
 #include <stdexcept>
 
+#include "qarax/core/files.hpp"
 #include "qarax/plugin/call.hpp"
 #include "test_support.hpp"
 
@@ -117,6 +118,39 @@ TEST_F(Calls, LifeOfAVmInCpp) {
   const auto resolved = sleeper.resolve({}, {.spec = {.boot_vcpus = 3, .max_vcpus = 4}});
   ASSERT_TRUE(resolved) << resolved.error().message;
   EXPECT_EQ(resolved->boot_vcpus, 3);
+}
+
+// A border of C++ classes would corrupt memory here without a word.
+TEST_F(Calls, APluginMayBeBuiltWithOtherSettingsOfTheStandardLibrary) {
+  // Each is a name in the C++ library that only a plugin with this setting needs, and a proof that the fixture has it.
+  const auto has = [](const std::string& path, const char* proof) {
+    return read_file(path, 64u << 20)->find(proof) != std::string::npos;
+  };
+  for (const auto& [name, proof] : {std::pair("debug_library", "_ZN11__gnu_debug"), std::pair("old_string", "_ZNSs")}) {
+    EXPECT_TRUE(has(fixture(name), proof) && !has(QARAX_SLEEPER, proof)) << name;
+    RecordingServices services;
+    PluginHost host(services);
+    const auto record = host.load({.path = fixture(name)});
+    ASSERT_EQ(record.state, PluginState::loaded) << record.reason;
+    EXPECT_EQ(record.description.vmm_path, "/bin/sleep");
+    auto& plugin = *host.hypervisor("sleeper");
+    std::string handle;
+    CallContext context;
+    context.keep = [&](std::string_view kept) -> Status {
+      handle = kept;
+      return Ok{};
+    };
+    const auto started = plugin.start(context, start_args("vm-2"));
+    ASSERT_TRUE(started) << started.error().message;
+    EXPECT_EQ(started->state, VmState::running);
+    EXPECT_EQ(handle, R"({"format":1,"plugin":"sleeper"})");
+    const VmArgs vm{.vm = "vm-2", .incarnation = 3, .handle = {handle}};
+    EXPECT_EQ(plugin.stop({}, {.vm = vm})->state, VmState::shutdown);
+    services.on_spawn = [](const CallView&) { return make_error(Code::resource_exhausted, "no memory is left"); };
+    const auto failed = plugin.start(context, start_args("vm-3"));
+    ASSERT_FALSE(failed);
+    EXPECT_THAT(failed.error().message, HasSubstr("no memory is left"));
+  }
 }
 
 TEST_F(Calls, HostErrorsComeBackThroughThePlugin) {

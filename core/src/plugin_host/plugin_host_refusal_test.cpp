@@ -92,6 +92,8 @@ TEST_F(Refusal, Exports) {
   EXPECT_EQ(refused(fixture("depends"), LoadStep::exports),
             "it doesn't export `qarax_plugin`; a plugin's plugin.cpp has one QARAX_PLUGIN(…) line");
 
+  std::ofstream(folder_ / "empty.so") << "";
+  EXPECT_EQ(refused(folder_ / "empty.so", LoadStep::exports), "it is empty; build or copy it anew");
   std::ofstream(folder_ / "text.so") << "#!/bin/sh\n";
   EXPECT_EQ(refused(folder_ / "text.so", LoadStep::exports),
             "it isn't an ELF file; a plugin is a shared library built for this machine");
@@ -104,6 +106,13 @@ TEST_F(Refusal, Exports) {
 TEST_F(Refusal, Open) {
   const auto path = fixture("unresolved");
   EXPECT_EQ(refused(path, LoadStep::open), "the loader refuses it: " + path + ": undefined symbol: defined_nowhere");
+}
+
+TEST_F(Refusal, OpenWhereTheLoaderTakesAnotherFile) {
+  ASSERT_EQ(host_.load({.path = fixture("misnamed")}).reason, "");
+  EXPECT_EQ(refused(fixture("namesake"), LoadStep::open),
+            "the loader took another file for it (" + fixture("misnamed") +
+                "); link each plugin without a SONAME, as qarax_add_plugin() does, and restart qarax-node");
 }
 
 TEST_F(Refusal, OpenAfterAReplacement) {
@@ -129,7 +138,13 @@ TEST_F(Refusal, Major) {
 TEST_F(Refusal, Size) {
   EXPECT_EQ(refused(fixture("small_table"), LoadStep::size),
             "its table has 96 bytes, ABI 0.9 needs 128; rebuild it with the SDK's own abi.h");
-  EXPECT_EQ(refused(fixture("no_describe"), LoadStep::size), "its table lacks `describe`, which every plugin has");
+  for (const std::string member : {"id", "name", "version", "config_schema", "create", "destroy", "query", "describe"})
+    EXPECT_EQ(refused(fixture("lacks_" + member), LoadStep::size),
+              "its table lacks `" + member + "`, which every plugin has");
+  const std::string ids[] = {"nodots", "Org.Example", "org/example", ".org.example", "org.example.", "org..example"};
+  for (std::size_t i = 0; i < std::size(ids); ++i)
+    EXPECT_EQ(refused(fixture("bad_id_" + std::to_string(i + 1)), LoadStep::size),
+              "its id \"" + ids[i] + "\" isn't of the kind org.example.hypervisor.foo");
   EXPECT_EQ(refused(fixture("bad_name"), LoadStep::size), "its name \"../Bad\" isn't [a-z][a-z0-9_]{0,31}");
 }
 
@@ -169,6 +184,13 @@ TEST_F(Refusal, Interfaces) {
   EXPECT_EQ(refused(fixture("small_interface"), LoadStep::interfaces),
             "it offers qarax.hypervisor.pause/1, but its table of 16 bytes has no `resume`; offer all of an interface "
             "or none of it");
+}
+
+TEST_F(Refusal, InterfacesOfAPluginWhoseQueryThrows) {
+  EXPECT_EQ(refused(fixture("throws"), LoadStep::interfaces, R"({"throw":"query std"})"),
+            "query threw across the border: no table");
+  EXPECT_EQ(refused(fixture("throws"), LoadStep::interfaces, R"({"throw":"query int"})"),
+            "query threw across the border");
 }
 
 TEST_F(Refusal, Describe) {
