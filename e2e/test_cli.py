@@ -539,6 +539,19 @@ def test_size_and_snapshots(simulated):
         cli.run("delete", "sized")
 
 
+def test_a_vm_that_is_started_again(simulated):
+    cli = Cli(simulated.server.base)
+    try:
+        cli.run("create", "lasting", "--restart", "on-failure", "--restart-limit", "2")
+        shown = cli.json("show", "lasting")
+        assert shown["restart_policy"] == "on-failure" and shown["restart_limit"] == 2
+        cli.run("start", "lasting")
+        cli.run("set", "lasting", "--restart", "never")
+        assert re.search(r"^restart +never$", cli.run("show", "lasting").stdout, re.M)
+    finally:
+        cli.run("delete", "lasting")
+
+
 def test_what_a_vm_can_grow_to(simulated):
     cli = Cli(simulated.server.base)
     try:

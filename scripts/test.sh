@@ -9,7 +9,7 @@
 #   e2e      the end-to-end tests on the programs of build/dev
 #   tsan     the unit tests with the label tsan under ThreadSanitizer
 #   fuzz     each fuzzer for a minute
-# These are too slow for that, or need docker, and run only when named (core/decisions/0090-asan-by-hand.md):
+# These are too slow for that, or need docker, and run only when named (core/decisions/0013-asan-by-hand.md):
 #   asan     unit and end-to-end tests under AddressSanitizer and UndefinedBehaviorSanitizer, after a build of their own
 #   tidy     clang-tidy, half an hour where nothing is known to be clean yet
 #   lint     four minutes of tidy, on what was committed last

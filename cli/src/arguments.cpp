@@ -49,7 +49,7 @@ void add_global(CLI::App& app, RawArguments& in) {
 }
 
 constexpr const char* kSetHelp =
-    "Change what is named. Name, description and tags at any time; everything else while the VM doesn't run.";
+    "Change what is named. Name, description, tags and restarts at any time; everything else while the VM doesn't run.";
 
 void add_size(CLI::App& command, RawArguments& in) {
   command.add_option("--memory", in.memory, "Memory, such as 512M or 2G");
@@ -66,6 +66,13 @@ void add_changeable(CLI::App& command, RawArguments& in) {
                      "Memory that `qarax resize` can add while it runs, such as 1G; none: nothing");
   command.add_option("--description", a.description, "A line for people");
   command.add_option("--config", in.config, "The hypervisor plugin's own options, a JSON object");
+  command
+      .add_option(
+          "--restart", a.restart,
+          "When the server starts it again after it ended by itself; on-failure: not where the guest powered off")
+      ->check(CLI::IsMember({"never", "on-failure", "always"}));
+  command.add_option("--restart-limit", in.restart_limit, "Most restarts in a row; 0: no limit")
+      ->check(CLI::Range(0, 1'000'000));
 }
 
 CLI::Option* add_tags(CLI::App& command, RawArguments& in, const char* help) {
@@ -226,6 +233,7 @@ Status finish(RawArguments& in, const CLI::App& command) {
   a.detach_key = *key;
   if (in.vcpus != 0) a.vcpus = in.vcpus;
   if (in.max_vcpus != 0) a.max_vcpus = in.max_vcpus;
+  if (in.restart_limit >= 0) a.restart_limit = in.restart_limit;
   if (in.tail != 0) a.tail = in.tail;
   if (!in.tags.empty() || in.no_tags) a.tags = in.tags;
   if (!in.memory.empty()) {

@@ -37,6 +37,8 @@ struct Arguments {
   std::optional<std::int64_t> max_vcpus;
   std::optional<json::Value> memory_hotplug;  // bytes; JSON null: none
   std::optional<json::Value> config;
+  std::string restart;  // --restart: never, on-failure, always; empty: not given
+  std::optional<std::int64_t> restart_limit;
   std::chrono::milliseconds first_output{60'000};  // launch --timeout
   std::string until;                               // launch: text to wait for on the console; empty: any line
   HostAddress address;                             // add-host
@@ -86,6 +88,7 @@ struct RawArguments {
   std::string detach_key = "^]";
   std::int64_t vcpus = 0;
   std::int64_t max_vcpus = 0;
+  std::int64_t restart_limit = -1;  // not given
   std::int64_t tail = 0;
 };
 

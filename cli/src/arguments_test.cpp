@@ -60,6 +60,15 @@ TEST_F(ArgumentsTest, AVmCanBeMadeToGrow) {
   EXPECT_NE(bad({"set", "web", "--max-vcpus", "0"}), "");
 }
 
+TEST_F(ArgumentsTest, RestartsAreAPolicyAndALimit) {
+  const Arguments a = good({"launch", "web", "--restart", "on-failure", "--restart-limit", "0"});
+  EXPECT_EQ(a.restart, "on-failure");
+  EXPECT_EQ(a.restart_limit, 0);
+  EXPECT_EQ(good({"set", "web", "--restart", "always"}).restart_limit, std::nullopt);
+  EXPECT_NE(bad({"create", "web", "--restart", "sometimes"}).find("--restart"), std::string::npos);
+  EXPECT_NE(bad({"set", "web", "--restart-limit", "-1"}), "");
+}
+
 TEST_F(ArgumentsTest, ASnapshotIsNamedAfterItsVm) {
   EXPECT_EQ(good({"snapshot", "web", "--name", "before"}).snapshot, "before");
   const Arguments a = good({"restore", "web", "before"});

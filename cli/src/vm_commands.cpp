@@ -32,6 +32,8 @@ json::Object wanted(const Arguments& arguments) {
   if (arguments.vcpus) add("boot_vcpus", *arguments.vcpus);
   if (arguments.max_vcpus) add("max_vcpus", *arguments.max_vcpus);
   if (arguments.memory_hotplug) body.emplace_back("memory_hotplug_size", *arguments.memory_hotplug);
+  if (!arguments.restart.empty()) add("restart_policy", arguments.restart);
+  if (arguments.restart_limit) add("restart_limit", *arguments.restart_limit);
   if (arguments.description) add("description", *arguments.description);
   if (arguments.config) body.emplace_back("config", *arguments.config);
   if (arguments.tags) {
@@ -163,6 +165,7 @@ Status show(const Context& context) {
                              {"max vcpus", number_text(vm, "max_vcpus")},
                              {"memory", size_text(vm, "memory_size")},
                              {"hotplug", size_text(vm, "memory_hotplug_size")},
+                             {"restart", line("restart_policy")},
                              {"config", config == nullptr || config->is_null() ? "" : json::to_text(*config)},
                              {"starts", number_text(vm, "incarnation")},
                              {"created", line("created_at")},

@@ -84,9 +84,9 @@ Result<std::unique_ptr<ConsoleLink>> ConsoleLink::open(const std::string& run_di
       const ssize_t n = ::recv(fd, buffer.data(), buffer.size(), 0);
       if (n < 0 && errno == EINTR) continue;
       if (n <= 0) break;
-      sink(buffer.substr(0, static_cast<std::size_t>(n)));
+      core::guarded("console-out", [&] { sink(buffer.substr(0, static_cast<std::size_t>(n))); });
     }
-    sink({});
+    core::guarded("console-out", [&] { sink({}); });
   });
   return link;
 }
@@ -123,8 +123,11 @@ void ConsoleLink::write_all() {
     const std::string data = std::move(output_);
     const auto done = std::exchange(done_, nullptr);
     lock.unlock();
-    done(send_all(socket_.get(), data) ? Status(Ok{})
-                                       : make_error(Code::unavailable, "the VM's console is closed", "console-closed"));
+    core::guarded("console-in", [&] {
+      done(send_all(socket_.get(), data)
+               ? Status(Ok{})
+               : make_error(Code::unavailable, "the VM's console is closed", "console-closed"));
+    });
     lock.lock();
   }
 }

@@ -61,7 +61,9 @@ void OpenJobs::run(Lane& lane) {
     std::vector<Open> left;
     for (Open& open : now) {
       if (!open.until) open.until = Clock::now() + std::chrono::milliseconds(options_.try_for_ms);
-      if (!attempt_(*open.job, open.why, Clock::now() >= *open.until)) left.push_back(std::move(open));
+      bool ended = false;  // also where the attempt threw: then the job stays and is tried again
+      core::guarded("open-jobs", [&] { ended = attempt_(*open.job, open.why, Clock::now() >= *open.until); });
+      if (!ended) left.push_back(std::move(open));
     }
     lock.lock();
     --attempts_;

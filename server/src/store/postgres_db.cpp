@@ -292,9 +292,11 @@ void PostgresDb::keep() {
       link_changed_.wait_for(lock, kLookEvery, [&] { return closing_ || down_; });
       if (closing_ || down_) continue;
       lock.unlock();
-      between_groups([&] {
-        const std::lock_guard look(link_mutex_);
-        down_ = down_ || !alive();
+      core::guarded("db-lock", [&] {
+        between_groups([&] {
+          const std::lock_guard look(link_mutex_);
+          down_ = down_ || !alive();
+        });
       });
       lock.lock();
       continue;
@@ -302,7 +304,8 @@ void PostgresDb::keep() {
     if (!said) log->error("the connection to the database is lost; changes are refused until it is back");
     said = true;
     lock.unlock();
-    const bool back = reconnect();
+    bool back = false;
+    core::guarded("db-lock", [&] { back = reconnect(); });
     watch_->rest();
     lock.lock();
     if (back) {

@@ -11,7 +11,9 @@ constexpr std::size_t kMostWaiting = 262'144;
 ConsoleFollower::ConsoleFollower(Source source)
     : thread_([this, source = std::move(source)] {
         core::name_this_thread("console");
-        Status end = source([this](std::string_view piece) { return take(piece); }, context_);
+        Status end = make_error(Code::internal, "the console can't be read; the server's log says why");
+        core::guarded("console",
+                      [&] { end = source([this](std::string_view piece) { return take(piece); }, context_); });
         {
           const std::lock_guard lock(mutex_);
           end_ = std::move(end);

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <new>
+
 namespace qarax::server {
 namespace {
 
@@ -34,6 +36,11 @@ TEST(ConsoleFollower, GivesTheErrorAfterWhatCameBefore) {
   auto second = follower.next(kPatience);
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().reason, "node-unreachable");
+}
+
+TEST(ConsoleFollower, ASourceThatThrowsIsAnError) {
+  ConsoleFollower follower([](const ConsoleFollower::Sink&, const auto&) -> Status { throw std::bad_alloc(); });
+  EXPECT_FALSE(follower.next(kPatience));
 }
 
 TEST(ConsoleFollower, AQuietLogIsAnEmptyPiece) {
