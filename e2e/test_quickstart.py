@@ -276,6 +276,14 @@ def test_another_machine_is_told_the_way_out(quickstart, tmp_path, system, scrip
     assert f"QARAX_ANY_DEBIAN=1 {paths.ROOT}/scripts/{script}\n" in done.stderr
 
 
+def test_help_and_stop_are_for_every_machine(quickstart):
+    quickstart.stub("uname", 'case "$1" in -s) echo Linux;; *) echo aarch64;; esac')
+    env = {name: value for name, value in quickstart.env.items() if name != "QARAX_ANY_DEBIAN"}
+    for option, said in (("--help", "--keep"), ("--stop", "nothing")):
+        done = subprocess.run([paths.ROOT / "scripts/quickstart.sh", option], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, env=env, check=False)
+        assert "aarch64" not in done.stderr and said in done.stdout + done.stderr, done
+
+
 # The user isn't root, and one package is missing, which apt-get installs when started by sudo.
 NOT_ROOT = {
     "id": '[ "$1" = -u ] && echo 1000',

@@ -8,7 +8,11 @@
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/scripts/lib/common.sh"
-supported
+case ${1:-} in
+  -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit ;;
+  --stop) ;; # what runs was started, whatever this system is
+  *) supported ;;
+esac
 
 port=${QARAX_PORT:-8000}
 node_port=${QARAX_NODE_PORT:-50051}
@@ -29,7 +33,6 @@ case ${1:-} in
     port=$(sed -n 's/^listen: {port: \([0-9]*\)}$/\1/p' "$dir/server.yaml" 2>/dev/null) || true
     node_port=$(sed -n 's/^listen: {port: \([0-9]*\)}$/\1/p' "$dir/node.yaml" 2>/dev/null) || true
     ;;
-  -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit ;;
   *) fail "unknown argument $1" -- "$0 --help" ;;
 esac
 base=http://127.0.0.1:$port

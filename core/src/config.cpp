@@ -23,6 +23,7 @@ namespace qarax::core {
 namespace {
 
 constexpr int kDeepest = 64;
+constexpr int kMostNodes = 100'000;
 
 struct Entry {
   YAML::Node node;
@@ -97,13 +98,16 @@ struct ConfigReader::Impl {
   std::set<std::string, std::less<>> foreign;        // names of environment variables
   std::set<std::string, std::less<>> map_variables;  // prefixes of the variables that give one entry of a map
   std::vector<ErrorDetail> problems;
-  bool broken = false;  // nested too deeply: no list or map is read then
+  int visited = 0;
+  bool broken = false;  // nested too deeply, or too large: no list or map is read then
 
-  // No configuration is nested as deeply as that. An alias may stand within what it names, which has no end at all.
+  // No configuration is nested as deeply as that, or has so many values. An alias may stand within what it names, which
+  // has no end at all, and aliases of aliases double what a file says with each line.
   bool too_deep(const std::string& source, int depth) {
-    if (!broken && depth > kDeepest)
-      problems.push_back({source, "nested too deeply, or an alias within what it names; write it out"});
-    broken = broken || depth > kDeepest;
+    const bool too_much = depth > kDeepest || ++visited > kMostNodes;
+    if (!broken && too_much)
+      problems.push_back({source, "nested too deeply, or aliases that name each other; write it out"});
+    broken = broken || too_much;
     return broken;
   }
 

@@ -240,9 +240,16 @@ TEST_F(Config, AnAliasWithinWhatItNamesIsRefused) {
     Values v;
     const auto status = read(v);
     ASSERT_FALSE(status) << text;
-    EXPECT_NE(status.error().message.find("an alias within what it names"), std::string::npos)
-        << status.error().message;
+    EXPECT_NE(status.error().message.find("aliases that name each other"), std::string::npos) << status.error().message;
   }
+  std::string doubled = "hosts:\n  - &a0 [x]\n";
+  for (int i = 1; i < 40; ++i) {
+    const std::string before = "*a" + std::to_string(i - 1);
+    doubled += "  - &a" + std::to_string(i) + " [" + before + ", " + before + "]\n";
+  }
+  file(doubled);
+  Values many;
+  EXPECT_FALSE(read(many)) << "that would be 2^40 values";
   file("");
   setenv("QARAX_T_PLUGINS", "&x [*x]", 1);
   Values v;

@@ -84,7 +84,8 @@ Result<std::unique_ptr<ConsoleLink>> ConsoleLink::open(const std::string& run_di
       const ssize_t n = ::recv(fd, buffer.data(), buffer.size(), 0);
       if (n < 0 && errno == EINTR) continue;
       if (n <= 0) break;
-      core::guarded("console-out", [&] { sink(buffer.substr(0, static_cast<std::size_t>(n))); });
+      // A stream that ends is better than one with a gap that nobody sees.
+      if (!core::guarded("console-out", [&] { sink(buffer.substr(0, static_cast<std::size_t>(n))); })) break;
     }
     core::guarded("console-out", [&] { sink({}); });
   });

@@ -24,7 +24,7 @@ class OpenJobs {
     std::int64_t try_every_ms = 250;
   };
   // Tries the job once; returns true if the job has ended. `why`: as in add(). `last`: the time is up, so the job must
-  // end now.
+  // end now. An attempt that throws, also the last one, is made again.
   using Attempt = std::function<bool(const Job& job, const std::string& why, bool last)>;
 
   OpenJobs(Options options, Attempt attempt);

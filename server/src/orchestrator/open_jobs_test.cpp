@@ -5,6 +5,8 @@
 #include <atomic>
 #include <stdexcept>
 
+#include "wait_until.hpp"
+
 namespace qarax::server {
 namespace {
 
@@ -18,10 +20,7 @@ TEST(OpenJobs, AnAttemptThatThrowsIsMadeAgain) {
   auto job = std::make_shared<Job>();
   job->host_id = "a-host";
   jobs.add(job, "its request has gone");
-  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-  while (attempts < 2 && std::chrono::steady_clock::now() < until)
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  EXPECT_EQ(attempts, 2);
+  EXPECT_TRUE(wait_until("the second attempt", [&] { return attempts == 2; }));
 }
 
 }  // namespace
