@@ -3,7 +3,6 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
@@ -105,9 +104,7 @@ CrashWord::CrashWord(std::string_view what, std::string_view vm) noexcept : oute
     static_cast<void>(stack);
   }
   const auto add = [this](std::string_view part) {
-    const std::size_t n = std::min(part.size(), sizeof text_ - length_);
-    std::memcpy(text_ + length_, part.data(), n);
-    length_ += static_cast<unsigned>(n);
+    length_ += static_cast<unsigned>(part.copy(text_ + length_, sizeof text_ - length_));
   };
   add(what);
   if (!vm.empty()) add(" vm=");
