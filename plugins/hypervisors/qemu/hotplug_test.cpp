@@ -46,6 +46,8 @@ class Hotplug : public testing::PluginTest {
       return std::nullopt;
     };
   }
+  // on_command uses members of this fixture, which go before the host.
+  ~Hotplug() override { host.end_and_wait(); }
   void start_growable() {
     auto args = start_args();
     args.spec.max_vcpus = 4;

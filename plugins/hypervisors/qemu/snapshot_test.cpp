@@ -26,6 +26,8 @@ class Snapshots : public testing::PluginTest {
       return R"({"status":")" + stream + R"(","ram":)" + ram + R"(,"error-desc":"No space left"})";
     };
   }
+  // on_command uses members of this fixture, which go before the host.
+  ~Snapshots() override { host.end_and_wait(); }
   std::string folder() const { return dir() + "/snapshot"; }
   int at() const { return at_.get(); }
   Result<VmStatus> snapshot() { return plugin().snapshot(call.get(), {vm()}); }

@@ -23,9 +23,13 @@ Result<RunResult> FakeHost::run(const plugin::Call* parent, const RunArgs& args,
   return out;
 }
 
-ScriptedHost::~ScriptedHost() {
+void ScriptedHost::end_and_wait() {
   end(ExitKind::signaled, SIGKILL);
   if (thread_.joinable()) thread_.join();
+}
+
+ScriptedHost::~ScriptedHost() {
+  end_and_wait();
   if (stop_fd_ >= 0) ::close(stop_fd_);
 }
 

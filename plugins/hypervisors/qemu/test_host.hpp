@@ -29,6 +29,8 @@ class FakeHost : public plugin::testing::FakeHost {
 class ScriptedHost final : public FakeHost {
  public:
   ~ScriptedHost() override;
+  // Ends what was spawned and waits for it: on_command isn't called any more.
+  void end_and_wait();
   Result<Process> spawn(const plugin::Call*, const SpawnArgs& args, const std::vector<int>& fds) override;
   Result<Process> find(const plugin::Call*, const ProcessArgs&) override;
   Status kill(const plugin::Call*, const ProcessArgs&) override;
