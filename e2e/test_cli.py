@@ -547,7 +547,7 @@ def test_a_vm_that_is_started_again(simulated):
         assert shown["restart_policy"] == "on-failure" and shown["restart_limit"] == 2
         cli.run("start", "lasting")
         cli.run("set", "lasting", "--restart", "never")
-        assert re.search(r"^restart +never$", cli.run("show", "lasting").stdout, re.M)
+        assert re.search(r"^restart: +never$", cli.run("show", "lasting").stdout, re.M)
     finally:
         cli.run("delete", "lasting")
 

@@ -102,6 +102,7 @@ Error undo_start(Host& host, const VmmKind& kind, const StartArgs& args, Error w
     // Report how the process ended; the error of the hang-up only says how that was noticed.
     why.code = Code::internal;
     why.message = kind.name + " ended during the start of VM " + args.vm + ": " + ended(kind, *before).status_reason;
+    why.causes.clear();
     why.reason = "vmm-failed";
   } else if ((why.reason.empty() || why.reason == "vmm-refused") && !given_up) {
     why.reason = "vmm-failed";

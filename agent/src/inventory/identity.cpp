@@ -121,7 +121,7 @@ Result<core::Fd> lock_data_dir(const std::string& data_dir) {
   core::Fd lock(::open((data_dir + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!lock) {
     Error error = core::errno_error("can't use data_dir " + data_dir, errno);
-    error.message += "; name a folder that exists and that this user can write";
+    error.message += "; make it writable for this user, or set another data_dir";
     return error;
   }
   if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0)

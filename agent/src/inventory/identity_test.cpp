@@ -104,8 +104,8 @@ TEST_F(IdentityTest, OneAgentAFolder) {
   ASSERT_TRUE(first);
   EXPECT_EQ(lock_data_dir(dir_).error().code, Code::failed_precondition);
   EXPECT_EQ(lock_data_dir("/proc").error().message,
-            "can't use data_dir /proc: No such file or directory; name a folder that exists and that this user can "
-            "write");
+            "can't use data_dir /proc: No such file or directory; make it writable for this user, or set another "
+            "data_dir");
 }
 
 }  // namespace

@@ -117,6 +117,7 @@ TEST_F(QemuPlugin, AQemuThatDiesInItsStartIsQuotedAndLeavesNothing) {
   EXPECT_EQ(status.error().code, Code::internal);
   EXPECT_EQ(status.error().reason, "vmm-failed");
   EXPECT_NE(status.error().message.find("unsupported machine type"), std::string::npos) << status.error().message;
+  EXPECT_TRUE(status.error().causes.empty()) << "how its end was noticed is no cause of it";
   EXPECT_NE(status.error().log_tail.find("unsupported machine type"), std::string::npos);
   EXPECT_TRUE(sockets_gone());
   EXPECT_EQ(host.count("release socket"), 2);
