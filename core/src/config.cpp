@@ -113,17 +113,17 @@ struct ConfigReader::Impl {
 
   // A list is read whole, so the keys of its entries aren't in `entries`. `variable` is empty for the file's lists.
   void check_within(const YAML::Node& node, const std::string& base, const std::string& variable, int depth) {
-    const std::string source = variable.empty() ? where(node.Mark().line + 1) + base : variable + ": " + base;
-    if (too_deep(source, depth)) return;
+    const auto place = [&](const YAML::Node& at, const std::string& key) {
+      return (variable.empty() ? where(at.Mark().line + 1) : variable + ": ") + key;
+    };
+    if (too_deep(place(node, base), depth)) return;
     if (node.IsSequence())
       for (const auto& item : node) check_within(item, base, variable, depth + 1);
     if (!node.IsMap()) return;
     std::set<std::string> seen;
     for (const auto& item : node) {
       const std::string key = base + "." + item.first.Scalar();
-      if (!seen.insert(key).second)
-        problems.push_back(
-            {variable.empty() ? where(item.first.Mark().line + 1) + key : variable + ": " + key, "given twice"});
+      if (!seen.insert(key).second) problems.push_back({place(item.first, key), "given twice"});
       check_within(item.second, key, variable, depth + 1);
     }
   }

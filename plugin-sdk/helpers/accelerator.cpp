@@ -24,7 +24,7 @@ namespace qarax::plugin {
 namespace {
 
 constexpr int kApiVersion = 12;  // KVM_API_VERSION of linux/kvm.h: the only stable one there has ever been
-constexpr std::int64_t kLongestPauseMs = 4 * 3600 * 1000;
+constexpr std::int64_t kLongestPauseMs = std::int64_t{4} * 3600 * 1000;
 
 std::string own_name() {
   const passwd* entry = ::getpwuid(::geteuid());

@@ -121,7 +121,7 @@ void ConsoleLink::write_all() {
   for (;;) {
     changed_.wait(lock, [&] { return closed_ || done_; });
     if (!done_) return;
-    const std::string data = std::move(output_);
+    const std::string data = std::exchange(output_, {});
     const auto done = std::exchange(done_, nullptr);
     lock.unlock();
     core::guarded("console-in", [&] {

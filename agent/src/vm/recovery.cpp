@@ -158,7 +158,7 @@ Result<VmStatus> Manager::Recovery::undo_restore(Driver& driver) {
 }
 
 auto Manager::Recovery::settle() -> Step {
-  if (const Step carried_on = carry_on_stop()) return carried_on;
+  if (Step carried_on = carry_on_stop()) return carried_on;
   // Nobody knows what became of an interrupted stop while the VM is unknown. The journal leaves the stop open, and its
   // caller waits until the state is known.
   if (status_.state == VmState::unknown && interrupted_stop(*vm_->journal, vm_->id))

@@ -111,7 +111,7 @@ Status SnapshotFolder::remove(const std::string& id) const {
     if (errno == ENOENT) return Ok{};
     return core::errno_error("can't remove the snapshot " + place(id), errno);
   }
-  const Status synced = core::sync_folder(path_);
+  Status synced = core::sync_folder(path_);
   sweep();
   return synced;
 }

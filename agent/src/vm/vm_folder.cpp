@@ -78,7 +78,7 @@ Status VmFolder::remove() const {
   std::filesystem::remove_all(aside, error);
   if (::rename(path_.c_str(), aside.c_str()) != 0 && errno != ENOENT)
     return core::errno_error("can't remove " + path_, errno);
-  const Status synced = core::sync_folder(path.parent_path().string());
+  Status synced = core::sync_folder(path.parent_path().string());
   std::filesystem::remove_all(aside, error);
   return synced;
 }

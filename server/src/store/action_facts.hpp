@@ -26,8 +26,8 @@ struct ActionFacts {
   Patience patience = Patience::any;
   // Capability that the hypervisor must have and feature that the node must have. Empty: every hypervisor, or every
   // node of protocol 1, will do.
-  std::string_view capability = "";
-  std::string_view feature = "";
+  std::string_view capability{};
+  std::string_view feature{};
 };
 
 inline constexpr ActionFacts kActionFacts[] = {
