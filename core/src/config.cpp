@@ -407,12 +407,14 @@ void ConfigReader::check_access(std::string_view key, const std::string& path, i
   if (error != 0) problem(key, path + ": " + std::generic_category().message(error) + std::string(way_out));
 }
 
-void ConfigReader::check_readable(std::string_view key, const std::string& path) {
-  check_access(key, path, R_OK, "; name a file that this user can read");
+void ConfigReader::check_file(std::string_view key, const std::string& path, bool look) {
+  check_absolute(key, path);
+  if (look) check_access(key, path, R_OK, "; name a file that this user can read");
 }
 
-void ConfigReader::check_runnable(std::string_view key, const std::string& path) {
-  check_access(key, path, X_OK, "; name a program that this user can run");
+void ConfigReader::check_program(std::string_view key, const std::string& path, bool look) {
+  check_absolute(key, path);
+  if (look) check_access(key, path, X_OK, "; name a program that this user can run");
 }
 
 void ConfigReader::check_listener(const Listener& listener) {

@@ -73,15 +73,11 @@ Result<NodeConfig> read_node_config(const std::string& path, std::vector<std::st
   for (const std::string& name : config.default_hypervisors)
     if (name.empty()) reader.problem("default_hypervisors", "has an empty name; a plugin's short name is expected");
   reader.check_data_dir(config.data_dir);
-  reader.check_absolute("supervisor", config.supervisor);
-  if (look_at_files) reader.check_runnable("supervisor", config.supervisor);
-  for (const auto& [key, file] : {std::pair{"listen.tls.cert", &config.tls_cert},
-                                  {"listen.tls.key", &config.tls_key},
-                                  {"boot.kernel", &config.boot_kernel},
-                                  {"boot.initramfs", &config.boot_initramfs}}) {
-    reader.check_absolute(key, *file);
-    if (look_at_files) reader.check_readable(key, *file);
-  }
+  reader.check_program("supervisor", config.supervisor, look_at_files);
+  reader.check_file("listen.tls.cert", config.tls_cert, look_at_files);
+  reader.check_file("listen.tls.key", config.tls_key, look_at_files);
+  reader.check_file("boot.kernel", config.boot_kernel, look_at_files);
+  reader.check_file("boot.initramfs", config.boot_initramfs, look_at_files);
   if (config.unix_socket == "none" && !config.unix_socket_group.empty())
     reader.problem("listen.unix_socket_group", "is of no use with listen.unix_socket: none");
   if (config.unix_socket != "none") reader.check_absolute("listen.unix_socket", config.unix_socket);

@@ -155,13 +155,10 @@ Result<ServerConfig> read_server_config(const std::string& path, std::vector<std
   if (keys != nullptr) *keys = reader.keys();
 
   reader.check_data_dir(config.data_dir);
-  for (const auto& [key, file] : {std::pair{"listen.tls.cert", &config.tls_cert},
-                                  {"listen.tls.key", &config.tls_key},
-                                  {"node.token_file", &config.node_token_file},
-                                  {"node.ca", &config.node_ca}}) {
-    reader.check_absolute(key, *file);
-    if (look_at_files) reader.check_readable(key, *file);
-  }
+  reader.check_file("listen.tls.cert", config.tls_cert, look_at_files);
+  reader.check_file("listen.tls.key", config.tls_key, look_at_files);
+  reader.check_file("node.token_file", config.node_token_file, look_at_files);
+  reader.check_file("node.ca", config.node_ca, look_at_files);
   check_stop_timeout(reader, config);
   if (!config.node_token.empty() && !config.node_token_file.empty())
     reader.problem("node.token", "node.token and node.token_file are both set; choose one");

@@ -55,10 +55,10 @@ class ConfigReader {
   void check_data_dir(const std::string& path);
   // The path is absolute or empty.
   void check_absolute(std::string_view key, const std::string& path);
-  // The file can be read by this process, or run where it is a program; an empty or relative path passes. For
+  // As check_absolute(), and with `look` this process can read the file, or run the program. `look` is for
   // --check-config only: a program that starts says by itself what it can't open, and some of it may come later.
-  void check_readable(std::string_view key, const std::string& path);
-  void check_runnable(std::string_view key, const std::string& path);
+  void check_file(std::string_view key, const std::string& path, bool look);
+  void check_program(std::string_view key, const std::string& path, bool look);
   struct Listener {
     const std::string& address;
     const std::string& tls_cert;
