@@ -24,7 +24,7 @@ template <class M>
 void append_type(std::string& out, std::string_view ref_prefix) {
   if constexpr (std::is_same_v<M, bool>) {
     out.append("\"type\":\"boolean\"");
-  } else if constexpr (IsOpenEnum<M>) {
+  } else if constexpr (std::is_same_v<M, std::string> || IsOpenEnum<M>) {
     out.append("\"type\":\"string\"");
   } else if constexpr (std::is_enum_v<M>) {
     out.append("\"type\":\"string\",\"enum\":[");
@@ -38,8 +38,6 @@ void append_type(std::string& out, std::string_view ref_prefix) {
                               : "\"type\":\"integer\",\"format\":\"int64\"");
   } else if constexpr (std::is_floating_point_v<M>) {
     out.append("\"type\":\"number\"");
-  } else if constexpr (std::is_same_v<M, std::string>) {
-    out.append("\"type\":\"string\"");
   } else if constexpr (std::is_same_v<M, RawJson>) {
     // any JSON value: no keyword
   } else if constexpr (IsVector<M>::value) {
