@@ -62,7 +62,8 @@ StartArgs everything() {
   spec.memory_hugepage_size = 2 << 20;
   spec.memory_hotplug_size = 1LL << 30;
   spec.config.text = R"({"cpus":{"max_phys_bits":40,"nested":false,"affinity":[{"vcpu":0,"host_cpus":[1]}]},)"
-                     R"("memory":{"hotplug_method":"VirtioMem"},"platform":{"oem_strings":["a"]},"watchdog":true})";
+                     R"("memory":{"hotplug_method":"VirtioMem"},"platform":{"oem_strings":["a"]},)"
+                     R"("rng":{"iommu":true},"console":{"mode":"Null"},"watchdog":true})";
   return args;
 }
 
@@ -120,6 +121,9 @@ TEST(VmConfig, WhatIsNotAllowedIsRefusedWithItsPointer) {
   };
   EXPECT_EQ(pointer(R"({"disks":[{"path":"/etc/shadow"}]})"), "/config/disks");
   EXPECT_EQ(pointer(R"({"serial":{"mode":"File"}})"), "/config/serial");
+  EXPECT_EQ(pointer(R"({"console":{"mode":"File"}})"), "/config/console/mode");
+  EXPECT_EQ(pointer(R"({"console":{"mode":"Off","file":"/etc/passwd"}})"), "/config/console/file");
+  EXPECT_EQ(pointer(R"({"rng":{"src":"/etc/shadow"}})"), "/config/rng/src");
   EXPECT_EQ(pointer(R"({"cpus":{"boot_vcpus":9}})"), "/config/cpus/boot_vcpus");
   EXPECT_EQ(pointer(R"({"cpus":{"nested":1}})"), "/config/cpus/nested");
   EXPECT_EQ(pointer(R"({"memory":{"hotplug_method":"acpi"}})"), "/config/memory/hotplug_method");
