@@ -32,7 +32,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   bool insecure = false;
   std::string level = "info";
   std::vector<std::string> names;
-  std::vector<json::Value> plugins;
+  std::vector<qarax::core::ConfigReader::Entry> plugins;
   std::map<std::string, std::string> fallback;
   reader.text("listen.address", address);
   reader.integer("listen.port", port, 0, 65535);

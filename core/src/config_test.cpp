@@ -32,7 +32,7 @@ class Config : public testing::Test {
     bool insecure = false;
     std::int64_t grace = 5000;
     std::vector<std::string> hosts;
-    std::vector<json::Value> plugins;
+    std::vector<ConfigReader::Entry> plugins;
   };
   Status read(Values& v) {
     ConfigReader reader(path_, "QARAX_T");
@@ -67,7 +67,8 @@ TEST_F(Config, ReadsEveryKind) {
   EXPECT_EQ(v.grace, 120000);
   EXPECT_EQ(v.hosts, (std::vector<std::string>{"a", "b"}));
   ASSERT_EQ(v.plugins.size(), 1u);
-  EXPECT_EQ(json::to_text(v.plugins[0]), R"({"path":"/x.so","config":{"n":3,"s":"3"},"line":8})");
+  EXPECT_EQ(json::to_text(v.plugins[0].value), R"({"path":"/x.so","config":{"n":3,"s":"3"}})");
+  EXPECT_EQ(v.plugins[0].at, path_ + ":8");
 }
 
 TEST_F(Config, EnvironmentWins) {
@@ -105,11 +106,15 @@ TEST_F(Config, AListOfMapsComesFromTheEnvironmentToo) {
   const auto status = read(v);
   ASSERT_TRUE(status) << status.error().message;
   ASSERT_EQ(v.plugins.size(), 2u);
-  EXPECT_EQ(json::to_text(v.plugins[0]), R"({"path":"/x.so","config":{"n":3},"line":1})");
+  EXPECT_EQ(json::to_text(v.plugins[0].value), R"({"path":"/x.so","config":{"n":3}})");
+  EXPECT_EQ(v.plugins[0].at, "QARAX_T_PLUGINS");
   setenv("QARAX_T_PLUGINS", "[{path: /x.so", 1);
   EXPECT_NE(read(v).error().message.find("QARAX_T_PLUGINS: not valid YAML"), std::string::npos);
   setenv("QARAX_T_PLUGINS", "/x.so", 1);
   EXPECT_NE(read(v).error().message.find("QARAX_T_PLUGINS: expected a list"), std::string::npos);
+  unsetenv("QARAX_T_PLUGINS");
+  file("plugins:\n  - path: /x.so\n  - /y.so\n");
+  EXPECT_EQ(read(v).error().message, path_ + ":3: expected each entry of plugins to be `key: value` lines");
 }
 
 class ConfigMap : public Config {

@@ -2,21 +2,19 @@
 
 #include "qarax/core/addresses.hpp"
 #include "qarax/core/config.hpp"
+#include "qarax/core/data_dir.hpp"
 
 namespace qarax::agent {
 
 namespace {
 
 void read_plugins(core::ConfigReader& reader, std::vector<PluginEntry>& out) {
-  std::vector<json::Value> entries;
+  std::vector<core::ConfigReader::Entry> entries;
   reader.objects("plugins", entries);
   for (const auto& entry : entries) {
-    const auto* line = entry.find("line");
-    const std::string at =
-        "plugins (line " + std::to_string(line != nullptr && line->as_int() != nullptr ? *line->as_int() : 0) + ")";
     PluginEntry plugin;
-    for (const auto& [key, value] : *entry.as_object()) {
-      if (key == "line") continue;
+    plugin.at = entry.at;
+    for (const auto& [key, value] : *entry.value.as_object()) {
       if (key == "path" && value.as_string() != nullptr)
         plugin.path = *value.as_string();
       else if (key == "required" && value.as_bool() != nullptr)
@@ -24,12 +22,12 @@ void read_plugins(core::ConfigReader& reader, std::vector<PluginEntry>& out) {
       else if (key == "config" && (value.as_object() != nullptr || value.is_null()))
         plugin.config.text = json::to_text(value);
       else
-        reader.problem("plugins", std::string(at).append(": \"").append(key).append(
-                                      "\" is unknown or of the wrong type; a plugin has path (text), config (map), "
-                                      "required (true or false)"));
+        reader.problem_at(entry.at, "plugins: \"" + std::string(key) +
+                                        "\" is unknown or of the wrong type; a plugin has path (text), config (map), "
+                                        "required (true or false)");
     }
     if (plugin.path.empty() || plugin.path.front() != '/')
-      reader.problem("plugins", at + ": path must be absolute, got \"" + plugin.path + "\"");
+      reader.problem_at(entry.at, "plugins: path must be absolute, got \"" + plugin.path + "\"");
     else
       out.push_back(std::move(plugin));
   }

@@ -16,6 +16,7 @@ struct PluginEntry {
   std::string path;  // a file, or a folder: all its *.so files that no other entry names
   RawJson config;    // for files only
   bool required = false;
+  std::string at{};  // where the config has it: "/etc/qarax/node.yaml:12", or the name of a variable
   bool operator==(const PluginEntry&) const = default;
 };
 

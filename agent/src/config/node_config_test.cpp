@@ -98,6 +98,7 @@ TEST_F(NodeConfigTest, PluginsAreFilesOrFoldersWithTheirConfig) {
   EXPECT_EQ(config->plugins[0].config.text, R"({"accelerator":"tcg"})");
   EXPECT_TRUE(config->plugins[0].required);
   EXPECT_EQ(config->plugins[1].path, "/p");
+  EXPECT_EQ(config->plugins[1].at, path_ + ":6");
 }
 
 TEST_F(NodeConfigTest, AnyHypervisorCanBePreferred) {
@@ -127,8 +128,8 @@ TEST_F(NodeConfigTest, BadEntriesNameLineAndReason) {
   const auto config = read("plugins:\n  - path: relative.so\n  - path: /p/x.so\n    confg: {}\ntls_cert: /x\n");
   ASSERT_FALSE(config);
   const std::string& m = config.error().message;
-  EXPECT_NE(m.find("path must be absolute, got \"relative.so\""), std::string::npos) << m;
-  EXPECT_NE(m.find("\"confg\" is unknown"), std::string::npos) << m;
+  EXPECT_NE(m.find(path_ + ":2: plugins: path must be absolute, got \"relative.so\""), std::string::npos) << m;
+  EXPECT_NE(m.find(path_ + ":3: plugins: \"confg\" is unknown"), std::string::npos) << m;
   EXPECT_NE(m.find(path_ + ":5: tls_cert: unknown key"), std::string::npos) << m;
 }
 

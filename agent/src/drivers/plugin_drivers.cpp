@@ -84,7 +84,8 @@ Status PluginDrivers::load(const NodeConfig& config, const BootFiles& boot, cons
                            std::int64_t patience_ms) {
   std::vector<core::PluginFileConfig> entries;
   for (const auto& entry : config.plugins)
-    entries.push_back({entry.path, entry.config, entry.required, config.data_dir + "/plugins", probe_files(boot)});
+    entries.push_back(
+        {entry.path, entry.config, entry.required, config.data_dir + "/plugins", probe_files(boot), entry.at});
   const auto check = [](const core::PluginRecord& record) -> Status {
     if (record.state != core::PluginState::refused || !record.required) return Ok{};
     return make_error(Code::failed_precondition, "a required plugin was refused: " + record.reason);

@@ -74,7 +74,7 @@ std::unique_ptr<Plugin> Loading::take(const std::shared_ptr<Loading>& loading) {
 }
 
 std::string Loading::why_given_up() const {
-  const std::string what = "plugin " + config_.path + ": " + doing(seen_.step) + " hasn't returned ";
+  const std::string what = config_.title() + ": " + doing(seen_.step) + " hasn't returned ";
   if (node_ends_) return what + "by the end of the node";
   return what + "within " + std::to_string(limit_of(seen_.step).count()) +
          " ms; the node goes on without it. Mend what it waits for, or take it out of the node's config, and restart "
@@ -85,7 +85,7 @@ PluginRecord Loading::seen() const {
   const std::lock_guard lock(mutex_);
   PluginRecord record = seen_;
   record.state = PluginState::loading;
-  record.reason = "plugin " + config_.path + " is still being loaded: " + doing(record.step) +
+  record.reason = config_.title() + " is still being loaded: " + doing(record.step) +
                   " hasn't returned yet; VMs that need it wait for it";
   return record;
 }
@@ -144,7 +144,7 @@ void Loading::work() {
   if (given_up_) return;  // the loading was abandoned: whatever it made is kept and not used
   plugin_->record.warnings = std::move(put_back_);
   plugin_->record.warnings.insert(plugin_->record.warnings.end(), changes.begin(), changes.end());
-  if (!status) plugin_->record.reason = "plugin " + config_.path + ": " + status.error().message;
+  if (!status) plugin_->record.reason = config_.title() + ": " + status.error().message;
   done_ = true;
   changed_.notify_all();
 }

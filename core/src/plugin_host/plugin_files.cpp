@@ -42,7 +42,7 @@ PluginFiles find_plugin_files(const std::vector<PluginFileConfig>& entries) {
       PluginRecord refused;
       refused.path = folder->path;
       refused.required = folder->required;
-      refused.reason = "plugin folder " + folder->path + ": " + found.error().message;
+      refused.reason = folder->title("plugin folder") + ": " + found.error().message;
       out.refused.push_back(std::move(refused));
       continue;
     }

@@ -154,6 +154,9 @@ TEST_F(Refusal, Config) {
   EXPECT_EQ(refused(fixture("c_plugin"), LoadStep::config, R"({"mode":"warp","count":9,"colour":1})"),
             "config /mode: \"warp\" is not one of \"fast\", \"slow\"; /count: 9 is above the maximum of 8; /colour: "
             "unknown option; it knows mode, count, label, on");
+  const std::string path = fixture("c_plugin");
+  EXPECT_EQ(host_.load({.path = path, .config = {R"({"count":9})"}, .at = "/etc/qarax/node.yaml:12"}).reason,
+            "plugin " + path + " (/etc/qarax/node.yaml:12): config /count: 9 is above the maximum of 8");
 }
 
 TEST_F(Refusal, Clash) {
@@ -304,12 +307,12 @@ TEST(PluginFilesTest, AFolderThatIsntToBeTrustedOrReadIsSaid) {
   fs::create_directory(folder / "open");
   ASSERT_EQ(::chmod((folder / "open").c_str(), 0777), 0);
   std::ofstream(folder / "open/10.so") << "";
-  const auto found = find_plugin_files({{.path = folder / "open", .required = true}});
+  const auto found = find_plugin_files({{.path = folder / "open", .required = true, .at = "/n.yaml:3"}});
   EXPECT_THAT(found.files, ::testing::IsEmpty());
   ASSERT_EQ(found.refused.size(), 1u);
   EXPECT_TRUE(found.refused[0].required);
-  EXPECT_EQ(found.refused[0].reason,
-            "plugin folder " + folder / "open" + ": " + folder / "open" + " can be written by others; chmod go-w it");
+  EXPECT_EQ(found.refused[0].reason, "plugin folder " + folder / "open" + " (/n.yaml:3): " + folder / "open" +
+                                         " can be written by others; chmod go-w it");
   RecordingServices services;
   PluginHost host(services);
   EXPECT_EQ(host.add_refused(found.refused[0]).reason, found.refused[0].reason);

@@ -34,7 +34,7 @@ Listed& PluginHost::Impl::list(const PluginFileConfig& config) {
   record.path = config.path;
   record.required = config.required;
   record.state = PluginState::loading;
-  record.reason = "plugin " + config.path + " waits to be loaded, behind a file that is still being loaded";
+  record.reason = config.title() + " waits to be loaded, behind a file that is still being loaded";
   const std::lock_guard lock(mutex);
   return *plugins.emplace_back(std::move(listed));
 }
@@ -79,7 +79,7 @@ std::unique_ptr<Plugin> PluginHost::Impl::not_begun(const Listed& listed) {
   record = listed.record;
   record.step = LoadStep::open;
   const std::lock_guard lock(mutex);
-  record.reason = "plugin " + record.path;
+  record.reason = listed.config.title();
   if (!listed.no_thread.empty())
     record.reason += ": no thread could be made to load it: " + listed.no_thread;
   else

@@ -8,6 +8,7 @@
 #include "http/origin_guard.hpp"
 #include "qarax/core/addresses.hpp"
 #include "qarax/core/config.hpp"
+#include "qarax/core/data_dir.hpp"
 #include "qarax/core/files.hpp"
 
 namespace qarax::server {
@@ -19,25 +20,22 @@ std::string environment(const char* name) {
   return value == nullptr ? std::string() : std::string(value);
 }
 
-void add_node(core::ConfigReader& reader, const std::string& source, NodeEntry node, std::vector<NodeEntry>& out) {
+void add_node(core::ConfigReader& reader, const std::string& at, NodeEntry node, std::vector<NodeEntry>& out) {
   api::Problems problems;
   api::check_name(problems, "name", node.name);
   api::check_address(problems, "address", node.address);
-  for (const auto& one : problems) reader.problem("nodes", source + ": " + one.pointer + " " + one.detail);
-  if (node.port < 1 || node.port > 65535) reader.problem("nodes", source + ": port must be from 1 to 65535");
+  for (const auto& one : problems) reader.problem_at(at, "nodes: " + one.pointer + " " + one.detail);
+  if (node.port < 1 || node.port > 65535) reader.problem_at(at, "nodes: port must be from 1 to 65535");
   node.address = core::bare_address(std::move(node.address));
   out.push_back(std::move(node));
 }
 
 void read_nodes(core::ConfigReader& reader, std::vector<NodeEntry>& out) {
-  std::vector<json::Value> entries;
+  std::vector<core::ConfigReader::Entry> entries;
   reader.objects("nodes", entries);
   for (const auto& entry : entries) {
-    const json::Value* line = entry.find("line");
-    const std::string at = "line " + std::to_string(line != nullptr && line->as_int() != nullptr ? *line->as_int() : 0);
     NodeEntry node;
-    for (const auto& [key, value] : *entry.as_object()) {
-      if (key == "line") continue;
+    for (const auto& [key, value] : *entry.value.as_object()) {
       if (key == "name" && value.as_string() != nullptr)
         node.name = *value.as_string();
       else if (key == "address" && value.as_string() != nullptr)
@@ -45,13 +43,12 @@ void read_nodes(core::ConfigReader& reader, std::vector<NodeEntry>& out) {
       else if (key == "port" && value.as_int() != nullptr)
         node.port = static_cast<std::int32_t>(std::clamp<std::int64_t>(*value.as_int(), 0, 65536));
       else
-        reader.problem("nodes",
-                       std::string(at).append(": \"").append(key).append(
-                           "\" is unknown or of the wrong type; a node has name and address (text) and port (a "
-                           "number)"));
+        reader.problem_at(entry.at, "nodes: \"" + std::string(key) +
+                                        "\" is unknown or of the wrong type; a node has name and address (text) and "
+                                        "port (a number)");
     }
     if (node.name.empty()) node.name = node.address;
-    add_node(reader, at, std::move(node), out);
+    add_node(reader, entry.at, std::move(node), out);
   }
 }
 

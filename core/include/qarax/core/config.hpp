@@ -20,6 +20,8 @@
 
 namespace qarax::core {
 
+class ConfigSource;
+
 class ConfigReader {
  public:
   // An empty path: defaults and environment only. Otherwise the file must exist.
@@ -34,10 +36,13 @@ class ConfigReader {
   void duration_ms(std::string_view key, std::int64_t& value);        // 500ms, 30s, 2m, 1h; a bare number is refused
   void texts(std::string_view key, std::vector<std::string>& value);  // environment: comma-separated
   void choice(std::string_view key, std::string& value, const std::vector<std::string>& of);
-  // A list of free-form maps (plugins); each entry as JSON, plus "line", the line that it begins in. Environment: YAML
-  // in one line, [{path: /opt/foo.so, config: {depth: 3}}]; if it is empty, the file's list is ignored and the default
-  // stays.
-  void objects(std::string_view key, std::vector<json::Value>& value);
+  struct Entry {
+    json::Value value;  // an object
+    std::string at;     // where it stands: "/etc/qarax/node.yaml:12", or the variable's name
+  };
+  // A list of free-form maps (plugins). Environment: YAML in one line, [{path: /opt/foo.so, config: {depth: 3}}]; if it
+  // is empty, the file's list is ignored and the default stays.
+  void objects(std::string_view key, std::vector<Entry>& value);
 
   // One free-form map, as JSON. Environment: as for objects().
   void object(std::string_view key, json::Value& value);
@@ -76,18 +81,15 @@ class ConfigReader {
 
   // A problem that the caller found, reported with the key's file and line.
   void problem(std::string_view key, std::string text);
+  // The same for what has no key of its own: an entry of a list, by its `at`.
+  void problem_at(std::string_view at, std::string text);
   // INVALID_ARGUMENT with one detail per problem ("/etc/qarax/server.yaml:12: listen.prot: unknown key; did you mean
   // …").
   Status finish();
 
  private:
-  struct Impl;
   void check_access(std::string_view key, const std::string& path, int how, std::string_view way_out);
-  std::unique_ptr<Impl> impl_;
+  std::unique_ptr<ConfigSource> source_;
 };
-
-// Where a program keeps its data by default: below /var/lib for root, else in the user's state folder. Empty where the
-// environment names neither that (XDG_STATE_HOME) nor a home.
-std::string default_data_dir(std::string_view program);
 
 }  // namespace qarax::core

@@ -17,6 +17,12 @@ struct PluginFileConfig {
   bool required = false;     // the node refuses to start without it
   std::string state_root{};  // absolute; the plugin's folder is the one of its short name in it, made with mode 0700
   RawJson offers{};          // an object: its members are added to a config that lacks them, if the schema has them
+  std::string at{};          // where the node's config has it: "/etc/qarax/node.yaml:12"; may be empty
+
+  // How reasons name it: "plugin /opt/x.so (/etc/qarax/node.yaml:12)".
+  std::string title(const std::string& what = "plugin") const {
+    return what + " " + path + (at.empty() ? "" : " (" + at + ")");
+  }
 };
 
 // The steps of the handshake, in the order in which they run. Each refuses with texts of its own.
