@@ -92,6 +92,12 @@ bool is_there(const LedgerEntry& entry) {
   return true;  // of other kinds nothing tells
 }
 
+// The node whose VMs' folders this is; empty: it is something else.
+std::string node_set_aside(const core::Leftover& what) {
+  const std::string name = fs::path(what.name).filename().string();
+  return what.kind == "folder" && name.starts_with(kSetAside) ? name.substr(kSetAside.size()) : std::string();
+}
+
 core::Leftover leftover(std::string kind, std::string name, std::string vm, std::string why) {
   core::Leftover out;
   out.kind = std::move(kind);
@@ -160,7 +166,7 @@ void Leftovers::find_folders(std::vector<core::Leftover>& out) const {
   }
   for (fs::directory_iterator it(data_dir_, error), end; !error && it != end; it.increment(error)) {
     const std::string name = it->path().filename().string();
-    if (name.starts_with("vms-of-"))
+    if (name.starts_with(kSetAside))
       out.push_back(leftover("folder", it->path().string(), "",
                              "VMs' folders of another node, set aside by `qarax-node rehome`"));
   }
@@ -174,10 +180,22 @@ void Leftovers::find_disowned(std::vector<core::Leftover>& out) const {
   }
   for (const LedgerEntry& entry : *entries) {
     const std::string vm = entry.name.substr(0, 36);
-    const std::string name = entry.name.size() > 37 ? entry.name.substr(37) : "";
-    if (core::is_uuid(vm) && is_there({entry.kind, name}))
-      out.push_back(leftover(entry.kind, name, vm, "of a VM that was deleted; it could not be removed then"));
+    const LedgerEntry thing{entry.kind, entry.name.size() > 37 ? entry.name.substr(37) : ""};
+    if (core::is_uuid(vm) && is_there(thing) && !is_claimed(thing))
+      out.push_back(leftover(thing.kind, thing.name, vm, "of a VM that was deleted; it could not be removed then"));
   }
+}
+
+// Whether a VM of this node has it: another one may have made it anew, under the same name. What a ledger that can't be
+// read claims isn't known, so anything may be.
+bool Leftovers::is_claimed(const LedgerEntry& thing) const {
+  std::error_code error;
+  for (fs::directory_iterator it(vms_dir(), error), end; !error && it != end; it.increment(error)) {
+    if (!core::is_uuid(it->path().filename().string())) continue;
+    const auto owned = Ledger(it->path().string()).owned();
+    if (!owned || std::find(owned->begin(), owned->end(), thing) != owned->end()) return true;
+  }
+  return static_cast<bool>(error);
 }
 
 std::vector<core::Leftover> Leftovers::find(const IsOwned& is_owned) const {
@@ -186,7 +204,10 @@ std::vector<core::Leftover> Leftovers::find(const IsOwned& is_owned) const {
   find_cgroups(out);
   find_folders(out);
   find_disowned(out);
-  std::erase_if(out, [&](const core::Leftover& one) { return !one.vm.empty() && is_owned(one.vm); });
+  std::erase_if(out, [&](const core::Leftover& one) {
+    const std::string owner = one.vm.empty() ? node_set_aside(one) : one.vm;
+    return !owner.empty() && is_owned(owner);
+  });
   return out;
 }
 

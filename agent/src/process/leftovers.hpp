@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cgroup.hpp"
+#include "ledger.hpp"
 #include "qarax/core/documents.hpp"
 #include "qarax/core/files.hpp"
 
@@ -25,9 +26,9 @@ class Leftovers {
   // and is still there.
   Status disown(const std::string& vm) const;
 
-  // `is_owned` is asked for the VM of each thing after all were found, so a VM that was made meanwhile is known by
-  // then.
-  using IsOwned = std::function<bool(const std::string& vm)>;
+  // `is_owned` is asked for the VM of each thing, or for the node whose VMs' folders it is, after all were found, so a
+  // VM that was made meanwhile is known by then.
+  using IsOwned = std::function<bool(const std::string& id)>;
   std::vector<core::Leftover> find(const IsOwned& is_owned) const;
   // Like find(), but removes what it finds; each entry says whether it is gone, or why it isn't.
   std::vector<core::Leftover> collect(const IsOwned& is_owned) const;
@@ -49,6 +50,7 @@ class Leftovers {
   void find_cgroups(std::vector<core::Leftover>& out) const;
   void find_folders(std::vector<core::Leftover>& out) const;
   void find_disowned(std::vector<core::Leftover>& out) const;
+  bool is_claimed(const LedgerEntry& thing) const;
   Status remove(const core::Leftover& what) const;
 
   const std::string data_dir_;

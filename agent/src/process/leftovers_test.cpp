@@ -101,6 +101,23 @@ TEST_F(LeftoversTest, WhatADeletedVmCouldNotTakeAlongIsRememberedUntilItIsGone) 
   EXPECT_TRUE(leftovers.find(nobody).empty());
 }
 
+TEST_F(LeftoversTest, WhatAnotherVmHasMadeAnewSinceIsItsOwn) {
+  const Leftovers leftovers(dir_, none_);
+  const std::string shared = file("shared");
+  ASSERT_TRUE(Ledger(dir_ + "/vms/" + vm_).claim({{"file", shared}}));
+  ASSERT_TRUE(leftovers.disown(vm_));
+  fs::remove_all(dir_ + "/vms/" + vm_);
+  ASSERT_EQ(leftovers.find(nobody).size(), 1u);
+  const std::string other = dir_ + "/vms/" + core::new_uuid();
+  fs::create_directory(other);
+  ASSERT_TRUE(Ledger(other).claim({{"file", shared}}));
+  EXPECT_TRUE(leftovers.collect(nobody).empty());
+  EXPECT_TRUE(fs::exists(shared));
+  ASSERT_TRUE(Ledger(other).release({{"file", shared}}));
+  EXPECT_EQ(leftovers.collect(nobody).size(), 1u);
+  EXPECT_FALSE(fs::exists(shared));
+}
+
 TEST_F(LeftoversTest, WhatIsOfAKindThatTheNodeCannotRemoveStaysListed) {
   const Leftovers leftovers(dir_, none_);
   ASSERT_TRUE(Ledger(dir_ + "/vms/" + vm_).claim({{"volume", "pool/disk"}}));
@@ -118,9 +135,12 @@ TEST_F(LeftoversTest, BrokenOffFoldersAreLeftoversAndVmsAndStrangersAreNot) {
   fs::create_directories(dir_ + "/vms/.new-" + begun);
   fs::create_directories(dir_ + "/vms/.removed-" + core::new_uuid());
   fs::create_directories(dir_ + "/vms/notes");
+  const std::string node = core::new_uuid();
+  fs::create_directories(dir_ + "/vms-of-" + node);
   fs::create_directories(dir_ + "/vms-of-" + core::new_uuid());
-  const auto found = leftovers.collect([&](const std::string& vm) { return vm == vm_ || vm == begun; });
+  const auto found = leftovers.collect([&](const std::string& id) { return id == vm_ || id == begun || id == node; });
   EXPECT_EQ(found.size(), 2u);
+  EXPECT_TRUE(fs::exists(dir_ + "/vms-of-" + node)) << "the server has that node's VMs";
   EXPECT_TRUE(fs::exists(dir_ + "/vms/.new-" + begun)) << "a start is at it";
   EXPECT_TRUE(fs::exists(dir_ + "/vms/" + vm_));
   EXPECT_TRUE(fs::exists(dir_ + "/vms/notes"));

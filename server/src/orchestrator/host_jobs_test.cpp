@@ -171,6 +171,20 @@ TEST_F(HostJobsTest, ACollectThatIsCarriedOutTwiceTellsWhatBothHaveRemoved) {
   EXPECT_EQ(told->back().name, "qx2");
 }
 
+TEST_F(HostJobsTest, WhatAVmOfAnotherHostsRecordOwnsIsNoLeftover) {
+  const auto other = store_->add_host({"before", "127.0.0.1", 2, ""});
+  ASSERT_TRUE(store_->pin_node((*other)->id, "node-before"));
+  const auto elsewhere = store_->create_vm({"elsewhere", std::nullopt, "", std::nullopt, {}});
+  ASSERT_TRUE(elsewhere);
+  node_.leave({"process", "4711", (*elsewhere)->id, "a supervisor of a VM that this node doesn't have"});
+  node_.leave({"folder", "/d/vms-of-node-before", "node-before", "set aside"});
+  node_.leave({"tap", "qx1", "", "no VM has it"});
+  const auto found = adopter_->leftovers(host_, true);
+  ASSERT_TRUE(found) << found.error().message;
+  ASSERT_EQ(found->size(), 1u);
+  EXPECT_EQ(found->front().name, "qx1");
+}
+
 TEST_F(HostJobsTest, WhatANodeIsTooSlowWithGoesOn) {
   const std::string stray = started("stray");
   ASSERT_TRUE(store_->remove_vm(stray, Removal::by_job));

@@ -114,9 +114,13 @@ Result<std::vector<core::Leftover>> Adopter::leftovers(const std::string& host_i
   const HostPtr host = store_.host(host_id);
   if (!host) return no_such_host(host_id);
   QARAX_TRY(const auto link, link_of(host_id));
+  // Also what other hosts' records have: a node whose folder was lost and that was registered anew runs the VMs of the
+  // host that it was, until they are deleted or forgotten there. A folder that it set aside is a mere copy while the
+  // node that it is of is up.
   std::vector<std::string> owned;
-  for (const VmPtr& vm : store_.vms())
-    if (vm->host_id == host_id) owned.push_back(vm->id);
+  for (const VmPtr& vm : store_.vms()) owned.push_back(vm->id);
+  for (const HostPtr& known : store_.hosts())
+    if (!known->node_id.empty() && known->status != HostStatus::up) owned.push_back(known->node_id);
   auto found = link->leftovers(collect, owned);
   if (!found) return outdated(std::move(found).error().context("leftovers of host " + host->name), host->name);
   return found;
