@@ -148,8 +148,9 @@ VmPtr SqlStore::finish_job(const std::string& job_id, JobState state, const std:
     if (current && state != JobState::completed && job.action != core::Action::resize)
       settle_put_aside(job, *report, changed);
     learn_wish(changed);
-    // When a start fails, the plugin may have ended the VMM in good order; that is no power-off by the guest.
-    if (!core::begins(job.action)) heed_power_off(changed);
+    // When a start fails, the plugin may have ended the VMM in good order; that is no power-off by the guest. After one
+    // that succeeded the guest may have powered off already: what was reported of it then found the job still open.
+    if (!core::begins(job.action) || state == JobState::completed) heed_power_off(changed);
     settle_reservation(changed);
     // A start that failed before it reached the node comes without a report and has changed nothing.
     return true;

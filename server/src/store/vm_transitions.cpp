@@ -14,10 +14,13 @@ void date_unknown(Observed& observed, WallTime now) {
     observed.unknown_since = core::to_rfc3339(now);
 }
 
-// A start that failed early leaves the VM as it was before: the previous incarnation, shut down, or none at all.
+// A start that failed early leaves the VM as it was before: the previous incarnation, shut down, or none at all. A node
+// that hasn't heard of the latest revision tells nothing of that start: its folder may be a copy of before, and what it
+// has forgotten may still run.
 bool is_of_before_the_start(const VmRecord& vm, const core::VmReport& report, ReportOf of) {
   if (report.incarnation >= vm.incarnation || report.status.state != VmState::shutdown) return false;
-  return of == ReportOf::job || (vm.job_id.empty() && vm.observed.status.state == VmState::unknown);
+  return of == ReportOf::job ||
+         (vm.job_id.empty() && vm.observed.status.state == VmState::unknown && report.revision >= vm.revision);
 }
 
 void freeze_machine(VmRecord& vm, const core::VmReport& report) {
@@ -60,6 +63,7 @@ void lose_sight(VmRecord& vm, const std::string& reason, WallTime now) {
 
 void heed_power_off(VmRecord& vm) {
   const VmStatus& status = vm.observed.status;
+  if (vm.observed.incarnation != vm.incarnation) return;  // the end of an earlier one says nothing of this one
   if (status.state == VmState::shutdown && vm.desired.state != VmState::shutdown && status.exit &&
       status.exit->kind == ExitKind::exited && status.exit->code == 0)
     vm.desired = {VmState::shutdown, Origin::guest, vm.desired.revision};

@@ -16,6 +16,7 @@ VmRecord running_vm() {
   VmRecord vm;
   vm.id = "web";
   vm.incarnation = 3;
+  vm.revision = 7;
   vm.desired = {VmState::running, Origin::user, 7};
   vm.observed.status.state = VmState::running;
   vm.observed.session = "s1";
@@ -110,13 +111,17 @@ TEST(VmTransitions, AStartThatFailedEarlyLeavesTheVmAsItWas) {
   EXPECT_EQ(first.observed.status.state, VmState::created) << "it has never run";
 }
 
-TEST(VmTransitions, AnUnknownVmWithoutAJobBelievesThatItsStartNeverCame) {
+TEST(VmTransitions, AnUnknownVmWithoutAJobBelievesThatItsStartCameToNothing) {
   VmRecord vm = running_vm();
   lose_sight(vm, "gone", kNoon);
+  core::VmReport told = report(VmState::shutdown, 1, 2);
+  told.revision = 6;
+  EXPECT_FALSE(observe(vm, told)) << "a node with an older copy of its folder has never heard of that start";
+  told.revision = 7;
   VmRecord busy = vm;
   busy.job_id = "start";
-  EXPECT_FALSE(observe(busy, report(VmState::shutdown, 1, 2))) << "the start may still get there";
-  ASSERT_TRUE(observe(vm, report(VmState::shutdown, 1, 2)));
+  EXPECT_FALSE(observe(busy, told)) << "the start may still get there";
+  ASSERT_TRUE(observe(vm, told));
   EXPECT_EQ(vm.observed.status.state, VmState::shutdown);
 }
 
@@ -216,6 +221,13 @@ TEST(VmTransitions, WhatEndsOtherwiseIsNoWish) {
   again.observed.status.exit = ExitInfo{ExitKind::exited, 0, 0, std::nullopt, ""};
   heed_power_off(again);
   EXPECT_EQ(again.desired.state, VmState::running) << "it runs";
+
+  VmRecord earlier = running_vm();
+  earlier.observed.incarnation = 2;
+  earlier.observed.status.state = VmState::shutdown;
+  earlier.observed.status.exit = ExitInfo{ExitKind::exited, 0, 0, std::nullopt, ""};
+  heed_power_off(earlier);
+  EXPECT_EQ(earlier.desired.state, VmState::running) << "it was started again since";
 }
 
 TEST(VmTransitions, OnlyWhoHasNoWishLearnsOne) {
