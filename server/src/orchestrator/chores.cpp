@@ -89,12 +89,13 @@ void Orchestrator::host_up(const std::string& host_id) {
 
 void Orchestrator::restart_what_ended() {
   if (closed_ || !store_.read_only().empty()) return;
-  for (const auto& [vm, was_calm] : restarts_.due(store_.vms(), plugin::monotonic_ns())) {
+  const Restarts::Turn turn = restarts_.turn(store_.vms(), plugin::monotonic_ns());
+  for (const VmPtr& vm : turn.calm) store_.forget_restarts(vm->id, vm->incarnation);
+  for (const VmPtr& vm : turn.due) {
     if (!is_reachable(*vm, nodes_)) continue;
     ActOptions options;
     options.respond_async = true;
     options.origin = Origin::policy;
-    options.was_calm = was_calm;
     core::logger("jobs")->info("restarted by its policy vm={} reason={}", vm->id,
                                core::log_value(vm->observed.status.status_reason));
     if (const auto begun = act(vm->id, core::Action::start, options); !begun)

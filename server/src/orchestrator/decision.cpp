@@ -35,7 +35,6 @@ Result<Decision> decide(const VmRecord& vm, core::Action action, const ActOption
   job.request_id = options.request_id;
   job.arguments = options.arguments;
   job.origin = options.origin;
-  job.was_calm = options.was_calm;
   job.expected_version = options.expected_version;
   if (core::begins(action)) {
     QARAX_TRY(const VmSpec spec, spec_to_begin(vm, action, options.arguments, store));

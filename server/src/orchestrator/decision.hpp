@@ -19,7 +19,6 @@ struct ActOptions {
   bool respond_async = false;     // don't wait at all
   JobArguments arguments{};       // for resize, snapshot, restore, drop_snapshot
   Origin origin = Origin::user;
-  bool was_calm = false;                            // as in BeginJob
   std::optional<std::uint64_t> expected_version{};  // of the VM; if another by now: ABORTED "precondition-failed"
 };
 

@@ -11,28 +11,28 @@ std::int64_t Restarts::wait_ns(std::int64_t count) const {
   return (is_most ? options_.most_ms : options_.first_ms << doublings) * 1'000'000;
 }
 
-std::vector<Restarts::Due> Restarts::due(const std::vector<VmPtr>& vms, std::int64_t now_ns) {
-  std::vector<Due> out;
+Restarts::Turn Restarts::turn(const std::vector<VmPtr>& vms, std::int64_t now_ns) {
+  Turn out;
   std::map<std::string, Seen> still;
   for (const VmPtr& vm : vms) {
     if (vm->restart.policy == RestartPolicy::never) continue;
     const auto found = seen_.find(vm->id);
     Seen seen = found != seen_.end() ? found->second : Seen{};
-    if (seen.incarnation != vm->incarnation) seen = {vm->incarnation, 0, 0, false, 0};
+    if (seen.incarnation != vm->incarnation) seen = {vm->incarnation, 0, 0, 0};
     const bool runs = core::has_vmm(vm->observed.status.state);
     if (runs && seen.running_ns == 0) seen.running_ns = now_ns;
-    if (runs) seen.calm = now_ns - seen.running_ns >= options_.calm_ms * 1'000'000;
-    // The limit doesn't apply to a VM that ran for `calm_ms` in between.
-    if (!wants_restart(*vm, seen.calm)) {
+    if (runs && vm->restart.count > 0 && now_ns - seen.running_ns >= options_.calm_ms * 1'000'000)
+      out.calm.push_back(vm);
+    if (!wants_restart(*vm)) {
       seen.ended_ns = 0;
       seen.in_vain = 0;
     } else if (seen.ended_ns == 0) {
       seen.ended_ns = now_ns;
     }
-    if (seen.ended_ns != 0 && now_ns - seen.ended_ns >= wait_ns((seen.calm ? 0 : vm->restart.count) + seen.in_vain)) {
+    if (seen.ended_ns != 0 && now_ns - seen.ended_ns >= wait_ns(vm->restart.count + seen.in_vain)) {
       seen.ended_ns = now_ns;
       ++seen.in_vain;
-      out.push_back({vm, seen.calm});
+      out.due.push_back(vm);
     }
     still.emplace(vm->id, seen);
   }

@@ -4,11 +4,11 @@
 
 namespace qarax::server {
 
-bool wants_restart(const VmRecord& vm, bool was_calm) {
+bool wants_restart(const VmRecord& vm) {
   const Restart& restart = vm.restart;
   if (restart.policy == RestartPolicy::never || !vm.job_id.empty()) return false;
   if (vm.observed.status.state != VmState::shutdown) return false;
-  if (!was_calm && restart.limit > 0 && restart.count >= restart.limit) return false;
+  if (restart.limit > 0 && restart.count >= restart.limit) return false;
   if (vm.desired.state == VmState::running) return true;
   // A guest that powers itself off changes the desired state, which `always` overrules; a user's stop overrules every
   // policy.

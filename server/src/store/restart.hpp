@@ -18,9 +18,8 @@ struct Restart {
 };
 
 // Whether its policy wants this VM to be started again: it certainly ended, unintentionally, no job is under way, and
-// its limit isn't reached. Each start takes a new incarnation, so one end leads to one restart. `was_calm`: the VM ran
-// for long, so that earlier restarts don't count.
-bool wants_restart(const VmRecord& vm, bool was_calm = false);
+// its limit isn't reached. Each start takes a new incarnation, so one end leads to one restart.
+bool wants_restart(const VmRecord& vm);
 
 // Whether the VM certainly isn't in its desired state and no job is under way to change that. A VM that never started
 // and one that is shut down count as the same state.

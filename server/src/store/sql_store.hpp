@@ -75,6 +75,7 @@ class SqlStore final : public Store {
   Result<JobPtr> claimed_job() override;
   VmPtr apply_report(const std::string& host_id, const core::VmReport& report) override;
   void lose_host(const std::string& host_id, const std::string& reason) override;
+  void forget_restarts(const std::string& vm_id, std::int64_t incarnation) override;
   void missing_from_snapshot(const std::string& host_id, const std::vector<std::string>& seen) override;
   Result<HostPtr> add_host(const NewHostInput& input) override;
   Result<HostPtr> edit_host(const EditHost& edit) override;

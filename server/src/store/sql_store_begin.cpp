@@ -14,7 +14,7 @@ Status SqlStore::check_begin(const BeginJob& asked, const VmRecord& vm, const Jo
   QARAX_CHECK(check_free(vm, unfinished, asked.action));
   if (asked.expected_version && vm.version != *asked.expected_version) return overtaken("VM", vm.name);
   // A stop changes the desired state even where it needed no job, and then the restart policy has nothing to restart.
-  const bool unwanted = asked.origin == Origin::policy && !wants_restart(vm, asked.was_calm);
+  const bool unwanted = asked.origin == Origin::policy && !wants_restart(vm);
   if (vm.revision != asked.expected_revision || unwanted) return changed_meanwhile(vm.name);
   // The caller saw a job under way, which has ended since, and so it chose no host. It has to decide again.
   if (core::begins(asked.action) && !asked.placement) return changed_meanwhile(vm.name);
@@ -50,8 +50,7 @@ Status SqlStore::plan_placement(const BeginJob& asked, const Placement& place, B
   if (!memory_.host(place.host_id))
     return make_error(Code::aborted, "the host of VM " + vm.name + " was removed meanwhile", "changed");
   ++vm.incarnation;
-  if (asked.origin != Origin::policy || asked.was_calm) vm.restart.count = 0;
-  if (asked.origin == Origin::policy) ++vm.restart.count;
+  vm.restart.count = asked.origin == Origin::policy ? vm.restart.count + 1 : 0;
   vm.host_id = place.host_id;
   if (vm.hypervisor.empty()) vm.hypervisor = place.hypervisor;
   vm.observed.hypervisor = place.hypervisor;

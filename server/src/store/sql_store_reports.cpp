@@ -50,6 +50,16 @@ VmPtr SqlStore::apply_report(const std::string& host_id, const core::VmReport& r
   return vm;
 }
 
+void SqlStore::forget_restarts(const std::string& vm_id, std::int64_t incarnation) {
+  const std::lock_guard lock(db_->state());
+  const VmPtr changed = memory_.update(vm_id, [&](VmRecord& vm) {
+    if (vm.incarnation != incarnation || vm.restart.count == 0) return false;
+    vm.restart.count = 0;
+    return true;
+  });
+  if (changed) save_later(vm_id, {});
+}
+
 // Also saved to the database, so that a restarted server doesn't report the change a second time.
 void SqlStore::note_unknown(const VmRecord& before, const VmPtr& now) {
   if (now && before.observed.status.state != VmState::unknown)

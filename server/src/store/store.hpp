@@ -95,7 +95,6 @@ struct BeginJob {
   std::string request_id;
   JobArguments arguments{};
   Origin origin = Origin::user;  // policy: ABORTED "changed" unless the VM's restart policy still wants it
-  bool was_calm = false;         // with Origin::policy: the VM had run for long, so its restart counter begins anew
   std::int64_t capacity = 0;     // for a resize: bytes that its host has for all VMs
   std::optional<std::uint64_t> expected_version{};  // of the VM; if another by now: ABORTED "precondition-failed"
   bool only_check = false;  // checks and records nothing; begin_job() then returns an empty BegunJob
@@ -218,6 +217,8 @@ class Store {
   // All VMs of the host that may run become unknown. The status is written soon, so that a restarted server doesn't
   // report the change again.
   virtual void lose_host(const std::string& host_id, const std::string& reason) = 0;
+  // The restarts of this incarnation's VM count no more. Written soon.
+  virtual void forget_restarts(const std::string& vm_id, std::int64_t incarnation) = 0;
   // Called after a snapshot of the node's VMs: VMs of the host that may run and aren't in it become unknown, never
   // shutdown.
   virtual void missing_from_snapshot(const std::string& host_id, const std::vector<std::string>& seen) = 0;

@@ -119,6 +119,45 @@ TEST_P(StoreTest, APowerOffDuringAnotherJobIsTheGuestsWishToo) {
   EXPECT_EQ(after->desired.origin, Origin::guest);
 }
 
+TEST_P(StoreTest, APowerOffThatIsSeenBeforeItsStartHasEndedIsTheGuestsWishToo) {
+  const HostPtr on = host();
+  for (const JobState state : {JobState::completed, JobState::failed}) {
+    const VmPtr made = vm(state == JobState::completed ? "started" : "failed");
+    const auto begun = start(made, on);
+    auto off = report(made, VmState::shutdown, 2);
+    off.status.exit = ExitInfo{ExitKind::exited, 0, 0, "", ""};
+    ASSERT_TRUE(store_->apply_report(on->id, off)) << "the reply to the start comes later";
+    std::optional<Error> error;
+    if (state == JobState::failed) error = make_error(Code::unavailable, "it is gone", "vmm-failed");
+    const VmPtr after = store_->finish_job(begun.job.id, state, report(made, VmState::running, 1), error);
+    EXPECT_EQ(after->observed.status.state, VmState::shutdown);
+    EXPECT_EQ(after->desired.origin, state == JobState::completed ? Origin::guest : Origin::user);
+    EXPECT_FALSE(drifts(*after));
+  }
+}
+
+TEST_P(StoreTest, RestartsThatCountNoMoreAreForgottenForGood) {
+  const HostPtr on = host();
+  const VmPtr web = *store_->create_vm({"web", std::nullopt, "", std::nullopt, {}, {RestartPolicy::always, 2, 0}});
+  const auto begun = start(web, on);
+  ASSERT_TRUE(store_->finish_job(begun.job.id, JobState::completed, report(web, VmState::shutdown, 1)));
+  BeginJob again = job(web, core::Action::start);
+  again.placement = Placement{on->id, "qemu", 100, 1000};
+  again.origin = Origin::policy;
+  const auto restart = store_->begin_job(again);
+  ASSERT_TRUE(restart) << restart.error().message;
+  ASSERT_TRUE(store_->finish_job(restart->job.id, JobState::completed, report(web, VmState::running, 2)));
+  EXPECT_EQ(store_->vm(web->id)->restart.count, 1);
+  store_->forget_restarts(web->id, 1);
+  EXPECT_EQ(store_->vm(web->id)->restart.count, 1) << "it was another incarnation that ran for long";
+  store_->forget_restarts(web->id, 2);
+  EXPECT_EQ(store_->vm(web->id)->restart.count, 0);
+  store_->flush();
+  open();
+  EXPECT_EQ(store_->vm(web->id)->restart.count, 0);
+  EXPECT_EQ(store_->vm(web->id)->restart.policy, RestartPolicy::always);
+}
+
 TEST_P(StoreTest, ALostHostMakesUnknownAndItsNextWordCounts) {
   const HostPtr on = host();
   const VmPtr made = running("web", on);
