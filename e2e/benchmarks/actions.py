@@ -96,42 +96,46 @@ def recovery(b):
 
 
 def hundred(b):
-    """Paused ones: a hundred guests that boot would be what is measured."""
+    """Guests that are up and idle, but for the line that each writes a second: a hundred that boot would be what is measured."""
     vms = []
     for i in range(100):
-        vms.append(b.api.create(f"hundred-{i}", memory_size=32 << 20))
+        vms.append(b.api.create(f"hundred-{i}", memory_size=96 << 20))
         b.post(f"/vms/{vms[-1]}/start")
-        b.post(f"/vms/{vms[-1]}/pause")
+        if i % 4 == 3:
+            for vm in vms[-4:]:
+                wait_text(b.console(vm), BANNER)
     time.sleep(1)
     return vms
 
 
 def of_each(b, vms, action):
-    """The action of all VMs at once, each request on a connection of its own."""
-    def ask(vm):
+    """The action of all VMs, by eight clients."""
+    def ask(some):
         connection = http.client.HTTPConnection("127.0.0.1", b.stack.server.port)
         try:
-            connection.request("POST", f"/vms/{vm}/{action}")
-            response = connection.getresponse()
-            body = response.read()
-            assert response.status < 300, body
+            for vm in some:
+                connection.request("POST", f"/vms/{vm}/{action}")
+                response = connection.getresponse()
+                body = response.read()
+                assert response.status < 300, body
         finally:
             connection.close()
 
-    with ThreadPoolExecutor(len(vms)) as pool:
-        list(pool.map(ask, vms))
+    clients = 8
+    with ThreadPoolExecutor(clients) as pool:
+        list(pool.map(ask, (vms[i::clients] for i in range(clients))))
 
 
-@row(10.5, "agent killed → 100 VMs, guests paused, seen at REST and each resumed", "≤ 1000 ms")
+@row(10.5, "agent killed → 100 VMs controllable again, each paused at REST", "≤ 1000 ms")
 def recovery_of_hundred(b):
     vms = hundred(b)
     taken = []
     for _ in range(5):
-        begun = restarted_until_seen(b, vms, "paused")
-        of_each(b, vms, "resume")
-        taken.append(time.monotonic() - begun)
+        begun = restarted_until_seen(b, vms, "running")
         of_each(b, vms, "pause")
-        time.sleep(0.5)
+        taken.append(time.monotonic() - begun)
+        of_each(b, vms, "resume")
+        time.sleep(2)
     for vm in vms:
         b.api.delete(vm)
     return None, median_ms(taken), "ms"
