@@ -10,6 +10,7 @@
 #include <csignal>
 
 #include "console_socket.hpp"
+#include "dead_host.hpp"
 #include "detach_key.hpp"
 #include "problem.hpp"
 #include "terminal.hpp"
@@ -147,6 +148,9 @@ std::optional<std::string> piped_input() {
 Result<Attached> attach(const Context& context, const json::Value& vm, std::optional<std::string> piped) {
   const std::string tail = piped ? "?tail=0" : "?tail=" + std::to_string(kContext);
   QARAX_TRY(const auto socket, ConsoleSocket::open(context.api, vm_path(vm, "/console/attach" + tail)));
+  notice_dead_host(socket->fd());
+  // A guest that doesn't read, e.g. a paused one, closes the window to a file that is piped in for as long as it likes.
+  if (!piped) notice_dead_receiver(socket->fd());
   Outcome outcome;
   {
     const Signals signals;
