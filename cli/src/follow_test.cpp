@@ -52,7 +52,7 @@ std::string frame(const std::string& id, const std::string& vm) {
 TEST(Follow, AServerThatFallsSilentHasBrokenOff) {
   const ScriptedServer server([](const auto&, auto) { return ScriptedServer::stream(": heartbeat\n\n"); });
   std::string seen;
-  const auto end = client_of(server).follow("/events", {.silence = 20ms}, [&](std::string_view piece) {
+  const auto end = client_of(server).follow("/events", {.silence = 300ms}, [&](std::string_view piece) {
     seen += piece;
     return true;
   });
@@ -102,7 +102,7 @@ TEST(Events, AStreamThatFallsSilentIsTakenUpWhereItWas) {
   OneLine line;
   std::ostream out(&line);
   std::ostringstream note;
-  const Status done = tell_events({arguments, api, out, note}, 20ms);
+  const Status done = tell_events({arguments, api, out, note}, 300ms);
   EXPECT_TRUE(done) << done.error().message;
   EXPECT_EQ(line.str(), "now  vm.created  web\n");
   const auto asked = server.asked();
