@@ -580,7 +580,26 @@ def test_a_reader_that_leaves_ends_it_quietly(simulated):
     process = cli.popen("hosts")
     process.stdout.close()
     assert process.wait(timeout=15) in (DONE, REFUSED), "not by a signal"
+    assert process.stderr.read() == b""
     process.stderr.close()
+
+
+def test_output_that_is_lost_is_a_failure(simulated):
+    cli = Cli(simulated.server.base)
+
+    def into_a_full_disk(*args: str) -> subprocess.CompletedProcess:
+        with open("/dev/full", "wb") as full:
+            return subprocess.run([str(paths.program("qarax")), *args], stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE,
+                                  text=True, timeout=60, env=cli.env)
+
+    cli.run("create", "seen", "--hypervisor", "simulator")
+    for words in (("list", "-o", "json"), ("hosts",), ("version",), ("events", "--follow", "--after", "oldest"), ("--help",)):
+        lost = into_a_full_disk(*words)
+        assert lost.returncode == REFUSED and "No space left on device" in lost.stderr, (words, lost)
+    # What was wrong before that has the word.
+    gone = f"http://127.0.0.1:{free_port()}"
+    assert into_a_full_disk("--server", gone, "version").returncode == UNREACHABLE
+    cli.run("delete", "seen")
 
 
 def test_set_and_tags(simulated):

@@ -8,8 +8,10 @@
 #include <Poco/URI.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <memory>
 
+#include "dead_host.hpp"
 #include "http_session.hpp"
 #include "problem.hpp"
 
@@ -88,7 +90,9 @@ class ApiClient::Exchange {
       if (response_.getStatus() >= 300)
         return problem_error(response_.getStatus(), response_.getContentType(), whole_body());
       return read(*this);
-    } catch (const Poco::TimeoutException&) {
+    } catch (const Poco::TimeoutException& e) {
+      // The kernel's word, see notice_dead_host(). Where a limit of ours has passed, the code is another.
+      if (answering_ && e.code() == ETIMEDOUT) return broken("its host doesn't answer any more");
       return answering_ ? timed_out() : unreachable(client_.endpoint_, "it doesn't answer");
     } catch (const Poco::Net::SSLException& e) {
       if (answering_) return broken(e.displayText());
@@ -109,6 +113,12 @@ class ApiClient::Exchange {
   // Sets the receive timeout of the socket; nullopt: none.
   void limit_read(std::optional<Clock::time_point> until) {
     session_->socket().setReceiveTimeout(until ? timespan(left_until(*until)) : Poco::Timespan(0));
+  }
+  // For a reply whose pieces may be hours apart.
+  void notice_dead_server() {
+    const int fd = session_->socket().impl()->sockfd();
+    notice_dead_host(fd);
+    notice_dead_receiver(fd);
   }
   std::string piece() { return read_piece(*body_); }
   std::string whole_body() {
@@ -188,24 +198,34 @@ Result<Document> ApiClient::get(const std::string& path) {
   return parse_document(std::move(reply.body));
 }
 
-Result<StreamEnd> ApiClient::follow(const std::string& path, std::optional<Clock::time_point> until,
+Result<StreamEnd> ApiClient::follow(const std::string& path, const FollowLimits& limits,
                                     const std::function<bool(std::string_view)>& take) {
   const Request request{.path = path};
   bool begun = false;
-  // The head must come within the normal deadline; `until` only limits the wait for the guest.
+  bool until_is_next = false;  // of the two limits
+  // The head must come within the normal deadline; the limits begin behind it.
   auto end = Exchange(*this, request).run(deadline(), [&](Exchange& exchange) -> Result<StreamEnd> {
     begun = true;
+    exchange.notice_dead_server();
     for (;;) {
-      exchange.limit_read(until);
+      auto next = limits.until;
+      if (limits.silence) next = std::min(next.value_or(Clock::time_point::max()), Clock::now() + *limits.silence);
+      until_is_next = limits.until && next == limits.until;
+      exchange.limit_read(next);
       const std::string piece = exchange.piece();
       if (piece.empty()) return StreamEnd::ended;
       if (!take(piece)) return StreamEnd::stopped;
-      if (until && Clock::now() >= *until) return StreamEnd::timed_out;
+      if (limits.until && Clock::now() >= *limits.until) return StreamEnd::timed_out;
     }
   });
-  // The head had arrived, so the guest was too slow, not the server.
-  if (!end && begun && end.error().reason == kTimeout) return StreamEnd::timed_out;
-  return end;
+  if (end || !begun || end.error().reason != kTimeout) return end;
+  // The head had arrived. If the guest was too slow, the server needn't be.
+  if (until_is_next) return StreamEnd::timed_out;
+  const auto silence = std::chrono::ceil<std::chrono::seconds>(limits.silence.value_or(std::chrono::milliseconds(0)));
+  return make_error(Code::unavailable,
+                    endpoint_.url + " broke off: nothing has come from it for " + std::to_string(silence.count()) +
+                        " s, no heartbeat either",
+                    std::string(kUnreachable));
 }
 
 }  // namespace qarax::cli

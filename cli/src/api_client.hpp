@@ -49,6 +49,14 @@ struct Reply {
 // How following a reply ended.
 enum class StreamEnd { stopped, ended, timed_out };
 
+// How long a reply is followed; absent: no limit.
+struct FollowLimits {
+  std::optional<Clock::time_point> until{};  // only limits the wait for the guest: the end is StreamEnd::timed_out
+  // Without a byte for so long the connection has broken: kUnreachable. For replies with a heartbeat only. Poco 1.11
+  // takes up to twice as long over TLS.
+  std::optional<std::chrono::milliseconds> silence{};
+};
+
 // Not thread-safe. Each call makes a connection of its own, as a process makes only a few calls.
 // Errors: a problem of the server as made by problem_error; kUnreachable if nobody answers or the connection breaks;
 // kTimeout if the answer doesn't come in time, in which case the server may still carry out the request.
@@ -65,8 +73,8 @@ class ApiClient {
   Result<Document> get_all(const std::string& path);
 
   // Passes the reply's bytes to `take` as they arrive, until it returns false (stopped), the server ends the reply
-  // (ended) or `until`, if given, has passed (timed_out).
-  Result<StreamEnd> follow(const std::string& path, std::optional<Clock::time_point> until,
+  // (ended) or limits.until has passed (timed_out). A server whose host is gone is kUnreachable after kHostGone.
+  Result<StreamEnd> follow(const std::string& path, const FollowLimits& limits,
                            const std::function<bool(std::string_view)>& take);
 
   const Endpoint& endpoint() const { return endpoint_; }

@@ -54,7 +54,7 @@ TEST(TokenWay, EveryWayOutIsGuarded) {
   const auto called = api.call({.path = "/vms"});
   ASSERT_FALSE(called);
   EXPECT_EQ(called.error().reason, kUsage);
-  const auto followed = api.follow("/events", std::nullopt, [](std::string_view) { return true; });
+  const auto followed = api.follow("/events", {}, [](std::string_view) { return true; });
   ASSERT_FALSE(followed);
   EXPECT_EQ(followed.error().reason, kUsage);
   const auto attached = ConsoleSocket::open(api, "/vms/x/console/attach");

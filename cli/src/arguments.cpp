@@ -137,7 +137,7 @@ void add_vms(CLI::App& app, RawArguments& in) {
   console.add_flag("--read-only", a.read_only, "Nothing is typed; the detach key still ends it");
   console.add_option("--detach-key", in.detach_key, "The key that ends it and leaves the guest alone: ^] is Ctrl-]")
       ->capture_default_str();
-  console.add_option("--linger", in.linger, "Seconds to go on showing the console after standard input has ended")
+  console.add_option("--linger", in.linger, "Seconds to go on showing the console after all of standard input is sent")
       ->check(CLI::Range(0.0, kLongestWait))
       ->capture_default_str();
 }

@@ -56,7 +56,7 @@ struct Arguments {
   std::optional<std::int64_t> tail;  // lines
   bool read_only = false;
   char detach_key = '\x1d';                 // Ctrl-]
-  std::chrono::milliseconds linger{1'000};  // console: time to go on after the end of stdin
+  std::chrono::milliseconds linger{1'000};  // console: time to go on after all of stdin is sent
 
   bool json() const { return output == "json"; }
 };

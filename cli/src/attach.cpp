@@ -10,7 +10,9 @@
 #include <csignal>
 
 #include "console_socket.hpp"
+#include "dead_host.hpp"
 #include "detach_key.hpp"
+#include "linger.hpp"
 #include "problem.hpp"
 #include "terminal.hpp"
 
@@ -34,7 +36,12 @@ class Attachment {
  public:
   Attachment(const Context& context, ConsoleSocket& socket, const Signals& signals, RawTerminal* terminal,
              std::string input)
-      : context_(context), socket_(socket), signals_(signals), terminal_(terminal), input_(std::move(input)) {}
+      : context_(context),
+        socket_(socket),
+        signals_(signals),
+        terminal_(terminal),
+        input_(std::move(input)),
+        linger_(context.arguments.linger) {}
 
   Outcome run() {
     Outcome out;
@@ -43,7 +50,7 @@ class Attachment {
       std::array<pollfd, 3> fds = {pollfd{listens ? STDIN_FILENO : -1, POLLIN, 0},
                                    pollfd{socket_.fd(), static_cast<short>(POLLIN | (input_.empty() ? 0 : POLLOUT)), 0},
                                    pollfd{signals_.fd(), POLLIN, 0}};
-      const int ready = ::poll(fds.data(), fds.size(), timeout_ms());
+      const int ready = ::poll(fds.data(), fds.size(), linger_.poll_timeout(Clock::now()));
       if (ready < 0 && errno != EINTR) break;
       if (ready > 0) {
         if (fds[2].revents != 0) handle_signal(out);
@@ -51,7 +58,8 @@ class Attachment {
         if (!out.is_over() && fds[0].revents != 0) read_input(out);
         if (!out.end && (fds[1].revents & POLLOUT) != 0) type(out);
       }
-      if (until_ && input_.empty() && Clock::now() >= *until_) out.detached = true;
+      linger_.note(input_over_, input_.empty(), Clock::now());
+      if (linger_.is_over(Clock::now())) out.detached = true;
     }
     // Still send what was typed before the detach key.
     while (out.detached && !out.end && !input_.empty()) type(out);
@@ -59,12 +67,6 @@ class Attachment {
   }
 
  private:
-  int timeout_ms() const {
-    if (!until_) return -1;
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(*until_ - Clock::now()).count();
-    return static_cast<int>(std::max<std::int64_t>(left, 0));
-  }
-
   void handle_signal(Outcome& out) {
     const int signal = signals_.take();
     if (signal == SIGTSTP) {
@@ -92,10 +94,7 @@ class Attachment {
     if (got < 0 && (errno == EINTR || errno == EAGAIN)) return;
     if (got <= 0) {
       input_over_ = true;
-      if (terminal_ != nullptr)
-        out.detached = true;  // the terminal was hung up
-      else
-        until_ = Clock::now() + context_.arguments.linger;
+      if (terminal_ != nullptr) out.detached = true;  // the terminal was hung up
       return;
     }
     std::string_view typed(bytes.data(), static_cast<std::size_t>(got));
@@ -119,7 +118,7 @@ class Attachment {
   RawTerminal* const terminal_;
   std::string input_;  // still to be sent to the guest
   bool input_over_ = false;
-  std::optional<Clock::time_point> until_;  // set once the input has ended: when to detach
+  Linger linger_;
 };
 
 Error broke_off(const Context& context, const ConsoleSocket::End& end) {
@@ -147,6 +146,9 @@ std::optional<std::string> piped_input() {
 Result<Attached> attach(const Context& context, const json::Value& vm, std::optional<std::string> piped) {
   const std::string tail = piped ? "?tail=0" : "?tail=" + std::to_string(kContext);
   QARAX_TRY(const auto socket, ConsoleSocket::open(context.api, vm_path(vm, "/console/attach" + tail)));
+  notice_dead_host(socket->fd());
+  // A guest that doesn't read, e.g. a paused one, closes the window to a file that is piped in for as long as it likes.
+  if (!piped) notice_dead_receiver(socket->fd());
   Outcome outcome;
   {
     const Signals signals;

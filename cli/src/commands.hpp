@@ -51,6 +51,9 @@ Status completion(const Context& context);
 
 // ---- shared between commands ----
 
+// What `events` does. A followed stream of which nothing comes for `silence` is taken up again like one that broke off.
+Status tell_events(const Context& context, std::chrono::milliseconds silence);
+
 // The script that `completion bash` prints.
 std::string completion_script();
 

@@ -103,7 +103,7 @@ Status console(const Context& context) {
   const std::string path = vm_path(vm.value, "/console");
   // A VM that has ended only has its log and nothing to follow.
   if (context.arguments.follow && !has_ended(vm.value)) {
-    QARAX_TRY(const StreamEnd end, context.api.follow(path + "?follow=true", std::nullopt, [&](std::string_view piece) {
+    QARAX_TRY(const StreamEnd end, context.api.follow(path + "?follow=true", {}, [&](std::string_view piece) {
       return static_cast<bool>(context.out << piece << std::flush);
     }));
     return end == StreamEnd::ended ? say_end(context, vm.value) : Ok{};

@@ -10,6 +10,9 @@ namespace qarax::cli {
 namespace {
 
 constexpr std::chrono::milliseconds kAgain{500};
+// The server's own interval (`heartbeat` in server/src/http/server_config.hpp), which openapi.yaml promises.
+constexpr std::chrono::seconds kHeartbeat{15};
+constexpr auto kSilence = 3 * kHeartbeat;
 
 // One frame of server-sent events.
 struct Frame {
@@ -64,15 +67,22 @@ std::string line_of(const Frame& frame) {
   return printable(out);
 }
 
+// Whether a stream that ended so is taken up again. While its server restarts nobody answers, or not in time.
+bool is_passing(const Error& error) { return error.reason == kUnreachable || error.reason == kTimeout; }
+
 }  // namespace
 
-Status events(const Context& context) {
+Status events(const Context& context) { return tell_events(context, kSilence); }
+
+Status tell_events(const Context& context, std::chrono::milliseconds silence) {
   const bool follow = context.arguments.follow;
   std::string query = follow ? "?follow=true" : "?follow=false";
   if (!context.arguments.target.empty()) {
     QARAX_TRY(const Document vm, find_vm(context.api, context.arguments.target));
     query += "&vm_id=" + percent_encoded(text_of(vm.value, "id"));
   }
+  FollowLimits limits;
+  if (follow) limits.silence = silence;  // only a stream that goes on has heartbeats
   std::string seen = context.arguments.after;
   const auto take = [&](const Frame& frame) {
     if (!frame.id.empty()) seen = frame.id;
@@ -83,9 +93,9 @@ Status events(const Context& context) {
   for (;;) {
     Frames frames;
     const std::string after = seen.empty() ? "" : "&after=" + percent_encoded(seen);
-    auto end = context.api.follow("/events" + query + after, std::nullopt,
+    auto end = context.api.follow("/events" + query + after, limits,
                                   [&](std::string_view piece) { return frames.feed(piece, take); });
-    if (!end && (!follow || seen.empty() || end.error().reason != kUnreachable)) return std::move(end).error();
+    if (!end && (!follow || seen.empty() || !is_passing(end.error()))) return std::move(end).error();
     if (!follow || (end && *end == StreamEnd::stopped)) return Ok{};
     std::this_thread::sleep_for(kAgain);
   }

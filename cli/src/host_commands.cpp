@@ -35,7 +35,7 @@ Result<std::vector<Document>> chosen_hosts(const Context& context) {
     chosen.push_back(std::move(one));
     return chosen;
   }
-  QARAX_TRY(const Document all, context.api.get("/hosts"));
+  QARAX_TRY(const Document all, context.api.get_all("/hosts"));
   for (std::size_t i = 0; i < element_count(all); ++i) chosen.push_back(element(all, i));
   return chosen;
 }
@@ -63,7 +63,7 @@ std::string own_version() {
 }  // namespace
 
 Status hosts(const Context& context) {
-  QARAX_TRY(const Document all, context.api.get("/hosts"));
+  QARAX_TRY(const Document all, context.api.get_all("/hosts"));
   if (context.arguments.json()) {
     context.out << all.text << '\n';
     return Ok{};

@@ -80,7 +80,7 @@ Status first_output(const Context& context, const json::Value& vm) {
   const auto begun = Clock::now();
   const std::string& until = context.arguments.until;
   Words words(context.out, !context.arguments.json(), until);
-  QARAX_TRY(const StreamEnd end, context.api.follow(vm_path(vm, "/console?follow=true"), begun + limit,
+  QARAX_TRY(const StreamEnd end, context.api.follow(vm_path(vm, "/console?follow=true"), {.until = begun + limit},
                                                     [&](std::string_view piece) { return !words.add(piece); }));
   if (end == StreamEnd::stopped) {
     if (!until.empty()) words.show_rest();

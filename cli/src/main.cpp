@@ -2,10 +2,12 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <iostream>
 
 #include "commands.hpp"
+#include "output.hpp"
 #include "problem.hpp"
 
 namespace qarax::cli {
@@ -47,11 +49,24 @@ int run(std::vector<std::string> words) {
   return done ? kDone : fail(done.error(), subject_of(arguments));
 }
 
+// The exit code, once all output is written: a script must not take a cut list for a whole one.
+int finish(int code, const OutputBuffer& output) {
+  std::cout << std::flush;
+  if (code != kDone || output.failure() == 0) return code;
+  const Error lost = output_lost(output.failure());
+  if (output.failure() == EPIPE) return exit_code(lost);  // `qarax list | head -1`: nobody misses it
+  return fail(lost, {});
+}
+
 }  // namespace
 }  // namespace qarax::cli
 
 int main(int argc, char** argv) {
   // If the reader of stdout goes away (`qarax console web --follow | head`), the failing write ends the command.
   ::signal(SIGPIPE, SIG_IGN);
-  return qarax::cli::run({argv + 1, argv + argc});
+  qarax::cli::OutputBuffer output(STDOUT_FILENO);
+  std::streambuf* const before = std::cout.rdbuf(&output);
+  const int code = qarax::cli::finish(qarax::cli::run({argv + 1, argv + argc}), output);
+  std::cout.rdbuf(before);  // it outlives `output`
+  return code;
 }

@@ -9,7 +9,7 @@ namespace {
 
 // Hosts by id, for tables; a host that went away meanwhile shows as its id.
 Result<std::vector<std::pair<std::string, std::string>>> host_names(ApiClient& api) {
-  QARAX_TRY(const Document hosts, api.get("/hosts"));
+  QARAX_TRY(const Document hosts, api.get_all("/hosts"));
   std::vector<std::pair<std::string, std::string>> names;
   for (std::size_t i = 0; i < element_count(hosts); ++i) {
     const json::Value host = element(hosts, i).value;
