@@ -35,6 +35,9 @@ class ConsoleCall final : public std::enable_shared_from_this<ConsoleCall> {
   void give(std::string_view bytes);
   void end_input();
   void hang_up();
+  // Ends the call for the link's sake, whoever holds it and however much of the output isn't taken: that can still be
+  // taken afterwards, and ended() follows it. Any thread, also before start().
+  void interrupt();
 
  private:
   class Step;
@@ -51,7 +54,7 @@ class ConsoleCall final : public std::enable_shared_from_this<ConsoleCall> {
   void read_more();
   void write_more();
   void finish();
-  void let_go();
+  void give_up();
 
   const std::shared_ptr<grpc::ClientContext> context_;
   std::function<void()> done_;
@@ -67,11 +70,11 @@ class ConsoleCall final : public std::enable_shared_from_this<ConsoleCall> {
   std::string input_;
   grpc::Status status_;
   bool open_ = false;
-  bool reading_ = false;
+  bool reading_ = true;  // a step is under way after which reading goes on; at first the call's begin
   bool writing_ = false;
   bool input_over_ = false;  // end_input() was called
   bool input_told_ = false;  // WritesDone was begun
-  bool hung_up_ = false;
+  bool cancelled_ = false;   // what still comes is dropped
   bool finishing_ = false;
   bool over_ = false;
 };
