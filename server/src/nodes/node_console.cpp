@@ -81,7 +81,6 @@ void ConsoleCall::write_more() {
   if (writing_ || finishing_) return;
   if (!input_.empty()) {
     writing_ = true;
-    sending_.Clear();
     sending_.set_data(input_.substr(0, kInputPiece));
     input_.erase(0, sending_.data().size());
     return stream_->Write(sending_, step(&ConsoleCall::have_written));
@@ -98,6 +97,7 @@ void ConsoleCall::have_written(bool ok) {
     writing_ = false;
     // The call is broken; the read reports that.
     if (!ok) return;
+    sending_.Clear();
     write_more();
     wake = wake_;
   }
@@ -175,6 +175,11 @@ void ConsoleCall::give(std::string_view bytes) {
   if (input_over_) return;
   input_.append(bytes);
   write_more();
+}
+
+std::size_t ConsoleCall::unsent() const {
+  const std::lock_guard lock(mutex_);
+  return input_.size() + sending_.data().size();
 }
 
 void ConsoleCall::end_input() {

@@ -33,6 +33,7 @@ class ConsoleCall final : public std::enable_shared_from_this<ConsoleCall> {
   std::optional<Status> ended();
   bool has_room() const;
   void give(std::string_view bytes);
+  std::size_t unsent() const;
   void end_input();
   void hang_up();
   // Ends the call for the link's sake, whoever holds it and however much of the output isn't taken: that can still be
@@ -91,6 +92,7 @@ class NodeConsole final : public ConsoleLine {
   std::optional<Status> ended() override { return call_->ended(); }
   bool has_room() const override { return call_->has_room(); }
   void give(std::string_view bytes) override { call_->give(bytes); }
+  std::size_t unsent() const override { return call_->unsent(); }
   void end_input() override { call_->end_input(); }
 
  private:

@@ -133,6 +133,7 @@ TEST_F(NodeConsoleTest, BytesGoBothWaysInOrderAndTheEndIsTheGuests) {
     full = !line_->has_room();
   }
   EXPECT_TRUE(full) << "no end of what is held for a guest: " << typed.size() << " bytes";
+  EXPECT_GE(line_->unsent(), 65'536U);
   seen_full.set_value();
   line_->end_input();
   EXPECT_TRUE(eventually([&] { return taken().ends_with("end") && line_->ended(); }));
@@ -142,6 +143,7 @@ TEST_F(NodeConsoleTest, BytesGoBothWaysInOrderAndTheEndIsTheGuests) {
     if (c != '<' && c != '>') echoed += c;
   EXPECT_EQ(echoed, "a" + typed + "end");
   EXPECT_TRUE(line_->has_room());
+  EXPECT_EQ(line_->unsent(), 0U);
   EXPECT_GT(wakes_, 0);
 }
 
