@@ -54,7 +54,7 @@ http::Response remove_vm(const http::Request& request, const std::string& host, 
                          HostTruth& truth) {
   auto dry_run = flag_of(request, "dry_run");
   if (!dry_run) return refuse(request, std::move(dry_run).error());
-  if (request.header("If-Match").value_or("*") != "*")
+  if (request.header_list("If-Match").value_or("*") != "*")
     return refuse(request, make_error(Code::aborted,
                                       "VM " + vm +
                                           " is known only to its node and has no ETag; repeat the request "
