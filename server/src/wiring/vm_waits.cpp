@@ -117,7 +117,9 @@ class VmWaits::Watch {
                          "wait-timeout");
     if (ended && !reason.empty()) error.message += ": " + reason;
     const std::string& kept = heard_.kept();
-    std::string tail = call_.text.empty() ? sources_.tail(vm) : kept.substr(kept.size() - std::min(kept.size(), kKept));
+    std::string tail = kept.substr(kept.size() - std::min(kept.size(), kKept));
+    // A wait for a state hears nothing, and a short one for a text may not have got to it.
+    if (tail.empty()) tail = sources_.tail(vm);
     if (!tail.empty()) error.details.push_back({"/console_tail", std::move(tail)});
     return error;
   }
