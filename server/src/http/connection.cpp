@@ -318,7 +318,8 @@ Connection::Next Connection::refuse_stream() {
                                           : static_cast<std::size_t>(services_.config.max_streams);
   stream_ = nullptr;
   live_ = nullptr;
-  const Step step = refuse(Problem("overloaded", "all " + std::to_string(most) + " streams are in use"), true);
+  const Problem problem("overloaded", "all " + std::to_string(most) + " streams are in use");
+  const Step step = reply(problem_response(request_, problem), framing_.keep_alive);
   return step ? *step : run();
 }
 
