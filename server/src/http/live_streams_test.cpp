@@ -242,7 +242,11 @@ TEST_F(LiveStreamsTest, ADrainSaysFarewell) {
 TEST_F(LiveStreamsTest, HeadAndHttp10) {
   TestServer& server = serve();
   RawClient head = server.client();
-  EXPECT_EQ(head.exchange("HEAD /board HTTP/1.1\r\nHost: localhost\r\n\r\n", true)->status, 200);
+  const auto only = head.exchange("HEAD /board HTTP/1.1\r\nHost: localhost\r\n\r\n", true);
+  ASSERT_TRUE(only);
+  EXPECT_EQ(only->status, 200);
+  EXPECT_EQ(only->header("Content-Length"), "") << "GET has none either";
+  EXPECT_EQ(only->header("Transfer-Encoding"), "chunked");
   EXPECT_EQ(head.exchange("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")->body, "qarax");
   RawClient old = server.client();
   const auto reply = old.exchange("GET /board HTTP/1.0\r\nHost: localhost\r\n\r\n", true);
