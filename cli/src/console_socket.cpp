@@ -13,7 +13,9 @@ namespace qarax::cli {
 namespace {
 
 constexpr std::chrono::milliseconds kFrame{10'000};  // time limit for the rest of a frame that has begun
-constexpr std::chrono::milliseconds kClosing{4'000};
+// Longer than the server waits for a guest that takes its input slowly, but takes it.
+constexpr std::chrono::milliseconds kClosing{10'000};
+constexpr int kClosed = 1000;  // the code of this side's close frame, which the server repeats if all has arrived
 constexpr int kLargest = 1 << 20;
 
 // Keeps the body of a refusal, which Poco's WebSocket would discard.
@@ -120,6 +122,7 @@ std::optional<ConsoleSocket::End> ConsoleSocket::receive(std::string& out) {
 }
 
 std::optional<ConsoleSocket::End> ConsoleSocket::send(std::string_view bytes) {
+  has_sent_ = has_sent_ || !bytes.empty();
   try {
     socket_->sendFrame(bytes.data(), static_cast<int>(bytes.size()), Poco::Net::WebSocket::FRAME_BINARY);
     return std::nullopt;
@@ -128,17 +131,27 @@ std::optional<ConsoleSocket::End> ConsoleSocket::send(std::string_view bytes) {
   }
 }
 
-void ConsoleSocket::close() {
+std::optional<ConsoleSocket::End> ConsoleSocket::close() {
+  End end{End::kBroken, "the server didn't answer in time"};
   try {
-    socket_->shutdown();
+    socket_->shutdown(kClosed);
     std::string rest;
     const auto until = Clock::now() + kClosing;
     for (auto left = kClosing; left.count() > 0;
          left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now())) {
-      if (!socket_->poll(timespan(left), Poco::Net::Socket::SELECT_READ) || receive(rest)) return;
+      if (!socket_->poll(timespan(left), Poco::Net::Socket::SELECT_READ)) break;
+      const auto answer = receive(rest);
+      if (!answer) continue;
+      end = *answer;
+      break;
     }
-  } catch (const Poco::Exception&) {  // NOLINT(bugprone-empty-catch): the connection is over either way
+  } catch (const Poco::Exception& e) {
+    end.reason = e.displayText();
   }
+  if (!has_sent_ || end.code == kClosed) return std::nullopt;
+  end.reason = "what was typed may not have reached the guest: " +
+               (end.reason.empty() ? "the server closed it with code " + std::to_string(end.code) : end.reason);
+  return end;
 }
 
 }  // namespace qarax::cli

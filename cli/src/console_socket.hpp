@@ -31,13 +31,15 @@ class ConsoleSocket {
   // Sends one message of some kilobytes; waits only if the descriptor isn't writable. A value means that the connection
   // broke.
   std::optional<End> send(std::string_view bytes);
-  // Closes the connection; waits a moment for the server to confirm that what was sent has arrived.
-  void close();
+  // Closes the connection; waits a moment for the server to confirm that what was sent has arrived. A value, whose code
+  // isn't kGuest, means that something was sent and wasn't confirmed.
+  std::optional<End> close();
 
  private:
   explicit ConsoleSocket(std::unique_ptr<Poco::Net::WebSocket> socket) : socket_(std::move(socket)) {}
 
   const std::unique_ptr<Poco::Net::WebSocket> socket_;
+  bool has_sent_ = false;
 };
 
 }  // namespace qarax::cli

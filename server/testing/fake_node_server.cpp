@@ -1,5 +1,8 @@
 #include "fake_node_server.hpp"
 
+#include <chrono>
+#include <thread>
+
 #include "qarax/core/ids.hpp"
 #include "qarax/node/v1/actions.hpp"
 
@@ -162,6 +165,18 @@ grpc::Status FakeNodeServer::Keep(grpc::ServerContext*, const node::v1::KeepRequ
   node_.reached(activation_of(request->authority()), request->authority().position());
   node_.keep(request->vm(), request->name(), RawJson{request->keep()}, request->edition());
   return grpc::Status::OK;
+}
+
+grpc::Status FakeNodeServer::AttachConsole(
+    grpc::ServerContext* context, grpc::ServerReaderWriter<node::v1::ConsoleChunk, node::v1::ConsoleInput>* stream) {
+  node::v1::ConsoleInput opening;
+  stream->Read(&opening);
+  context->AddInitialMetadata(core::kConsoleOpen, "1");
+  node::v1::ConsoleChunk chunk;
+  chunk.set_data(std::string(std::size_t{1} << 20, 'x'));
+  stream->Write(chunk);
+  while (!context->IsCancelled()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  return grpc::Status::CANCELLED;
 }
 
 void FakeNodeServer::come_further(core::CommandProgress progress) {

@@ -39,6 +39,9 @@ class FakeNodeServer final : public node::v1::Node::Service {
   grpc::Status Keep(grpc::ServerContext*, const node::v1::KeepRequest*, node::v1::KeepReply*) override;
   grpc::Status Counters(grpc::ServerContext*, const node::v1::VmRequest*, node::v1::CountersReply*) override;
   grpc::Status Resolve(grpc::ServerContext*, const node::v1::ResolveRequest*, node::v1::ResolveReply*) override;
+  // Prints a megabyte at once, much more than a client holds, and then nothing until it hangs up.
+  grpc::Status AttachConsole(grpc::ServerContext*,
+                             grpc::ServerReaderWriter<node::v1::ConsoleChunk, node::v1::ConsoleInput>*) override;
   grpc::Status Watch(grpc::ServerContext*, const node::v1::WatchRequest*,
                      grpc::ServerWriter<node::v1::Event>*) override;
   grpc::Status Survey(grpc::ServerContext*, const node::v1::SurveyRequest*, node::v1::SurveyReply*) override;

@@ -31,7 +31,7 @@ EntityTag tag_of_document(const std::string& document) {
 }
 
 http::Response show(const http::Request& request, const std::string& etag, std::string document) {
-  const auto known = request.header("If-None-Match");
+  const auto known = request.header_list("If-None-Match");
   auto response =
       known && names_etag(*known, etag, true) ? http::Response::empty(304) : http::Response::json(std::move(document));
   response.headers.set("ETag", etag);
@@ -59,13 +59,13 @@ bool names_asked(std::string_view field, const std::string& asked) {
 }  // namespace
 
 std::optional<http::Response> refuse_unmatched(const http::Request& request, const EntityTag& tag) {
-  const auto wanted = request.header("If-Match");
+  const auto wanted = request.header_list("If-Match");
   const std::string etag = tag.text();
   if (!wanted || names_etag(*wanted, etag, false)) return std::nullopt;
   if (!tag.is_known && names_asked(*wanted, tag.asked)) return std::nullopt;
   auto response = refuse(request, make_error(Code::aborted,
                                              request.path + " is version " + etag + " by now, If-Match names " +
-                                                 std::string(*wanted) + "; nothing was changed",
+                                                 *wanted + "; nothing was changed",
                                              "precondition-failed"));
   response.headers.set("ETag", etag);
   return response;

@@ -44,7 +44,7 @@ http::Response while_matched(const http::Request& request, Attempt attempt) {
 // Returns `version` if the request has an If-Match other than "*", so that the change itself can check it again.
 template <class Version>
 std::optional<Version> expected(const http::Request& request, Version version) {
-  return request.header("If-Match").value_or("*") == "*" ? std::nullopt : std::optional<Version>(version);
+  return request.header_list("If-Match").value_or("*") == "*" ? std::nullopt : std::optional<Version>(version);
 }
 
 // Whether the list in `field` names the tag; weak tags (W/…) match only if `weak` is true.

@@ -77,6 +77,30 @@ TEST_F(HandlersTest, AJobIsCancelledAsItWasSeen) {
   EXPECT_EQ(tag_of(cancelled), tag_of(call("GET", path)));
 }
 
+TEST_F(HandlersTest, LinesOfOneNameAreOneList) {
+  const std::string id = create("web");
+  const auto ask = [&](const std::string& method, const std::string& path, const HeaderList& lines,
+                       const std::string& body = "") {
+    http::Request request;
+    request.method = method;
+    request.request_id = "req-1";
+    EXPECT_FALSE(http::parse_target(path, request));
+    request.body = body;
+    if (!body.empty()) request.headers.add("Content-Type", "application/json");
+    for (const auto& [name, value] : lines) request.headers.add(name, value);
+    return router.find(request).route->handler(request);
+  };
+  const std::string vm = "/vms/" + id;
+  const std::string tag = tag_of(call("GET", vm));
+  EXPECT_EQ(ask("GET", vm, {{"If-None-Match", "\"old\""}, {"if-none-match", tag}}).status, 304);
+  EXPECT_EQ(ask("PATCH", vm, {{"If-Match", "\"old\""}, {"If-Match", tag}}, R"({"description":"new"})").status, 200);
+  EXPECT_EQ(ask("PATCH", vm, {{"If-Match", "\"old\""}, {"If-Match", tag}}, R"({"description":"newer"})").status, 412);
+  EXPECT_EQ(ask("POST", vm + "/start", {{"Prefer", "wait=5"}, {"Prefer", "respond-async"}}).status, 202);
+  const auto created =
+      ask("POST", "/vms", {{"Accept", "text/plain;q=0.5"}, {"Accept", "application/json"}}, R"({"name":"db"})");
+  EXPECT_EQ(created.content_type, "application/json");
+}
+
 // A server on a database that a previous one may have left.
 struct Served {
   explicit Served(const std::string& file) : store(open_sqlite(file).value()) {

@@ -150,6 +150,7 @@ class FakeOperations final : public Operations {
     std::optional<http::SocketClose> ended() override { return std::nullopt; }
     bool has_room() const noexcept override { return true; }
     void give(std::string_view bytes) override { typed.append(bytes); }
+    std::size_t unsent() const noexcept override { return 0; }
     void end_input() override {}
     std::string& typed;
   };

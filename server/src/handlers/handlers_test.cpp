@@ -428,6 +428,16 @@ TEST_F(HandlersTest, OpenRoutesAreThoseTheDocumentSaysAreOpen) {
   }
 }
 
+TEST_F(HandlersTest, WhatAsksANodeIsAnnouncedAsAWait) {
+  const std::set<std::string> asking{"/vms/{id}/console", "/vms/{id}/console/attach", "/vms/{id}/diagnosis",
+                                     "/vms/{id}/metrics", "/hosts/{id}/unmanaged",    "/hosts/{id}/leftovers"};
+  std::set<std::string> announced;
+  for (const http::Route* route : router.routes())
+    if (route->method == "GET" && route->pace == http::Pace::may_wait && asking.contains(route->pattern))
+      announced.insert(route->pattern);
+  EXPECT_EQ(announced, asking);
+}
+
 TEST_F(HandlersTest, AThousandVmsAreAppends) {
   NewVmInput input;
   for (int i = 0; i < 1000; ++i) {

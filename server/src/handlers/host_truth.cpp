@@ -54,7 +54,7 @@ http::Response remove_vm(const http::Request& request, const std::string& host, 
                          HostTruth& truth) {
   auto dry_run = flag_of(request, "dry_run");
   if (!dry_run) return refuse(request, std::move(dry_run).error());
-  if (request.header("If-Match").value_or("*") != "*")
+  if (request.header_list("If-Match").value_or("*") != "*")
     return refuse(request, make_error(Code::aborted,
                                       "VM " + vm +
                                           " is known only to its node and has no ETag; repeat the request "
@@ -90,12 +90,19 @@ void add_host_truth_routes(http::Router& router, HostTruth& truth, VmRenderer& r
   router.add("POST", "/hosts/{id}/adopt", [&truth](const Request& r) {
     return with_host(r, [&](const std::string& host) { return adopt(r, host, truth); });
   });
-  router.add("GET", "/hosts/{id}/unmanaged", [&truth](const Request& r) {
-    return with_host(r, [&](const std::string& host) { return reply(r, truth.unmanaged(host)); });
-  });
-  router.add("GET", "/hosts/{id}/leftovers", [&truth](const Request& r) {
-    return with_host(r, [&](const std::string& host) { return reply(r, truth.leftovers(host, false)); });
-  });
+  // These two ask the node.
+  router.add(
+      "GET", "/hosts/{id}/unmanaged",
+      [&truth](const Request& r) {
+        return with_host(r, [&](const std::string& host) { return reply(r, truth.unmanaged(host)); });
+      },
+      http::Access::authenticated, http::Pace::may_wait);
+  router.add(
+      "GET", "/hosts/{id}/leftovers",
+      [&truth](const Request& r) {
+        return with_host(r, [&](const std::string& host) { return reply(r, truth.leftovers(host, false)); });
+      },
+      http::Access::authenticated, http::Pace::may_wait);
   router.add("POST", "/hosts/{id}/leftovers/collect", [&truth](const Request& r) {
     return with_host(r, [&](const std::string& host) { return collect(r, host, truth); });
   });

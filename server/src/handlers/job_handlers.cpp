@@ -7,6 +7,7 @@
 #include "handlers/job_document.hpp"
 #include "handlers/listing.hpp"
 #include "handlers/reply.hpp"
+#include "handlers/wait_limit.hpp"
 #include "qarax/core/ids.hpp"
 
 namespace qarax::server {
@@ -73,7 +74,8 @@ EntityTag tag_of(const Job& job, const std::string& text) {
 
 class JobHandlers {
  public:
-  JobHandlers(Store& store, Operations& operations) : store_(store), operations_(operations) {}
+  JobHandlers(Store& store, Operations& operations, int most_waits)
+      : store_(store), operations_(operations), waits_(most_waits, "jobs") {}
 
   http::Response list(const http::Request& request) {
     auto query = query_of(request);
@@ -97,8 +99,11 @@ class JobHandlers {
     auto wait = duration_of(request, "wait", {}, kLongestWait);
     if (!wait) return refuse(request, std::move(wait).error());
     return with_job(request, [&](JobPtr job) {
-      if (wait->count() > 0 && job->state == JobState::running)
+      if (wait->count() > 0 && job->state == JobState::running) {
+        const auto place = waits_.take();
+        if (!place) return refuse(request, place.error());
         if (const JobPtr later = store_.job_book().wait(job->id, *wait)) job = later;
+      }
       std::string text = text_of(*job);
       const std::string etag = tag_of(*job, text).text();
       return show(request, etag, std::move(text));
@@ -138,12 +143,13 @@ class JobHandlers {
 
   Store& store_;
   Operations& operations_;
+  WaitLimit waits_;
 };
 
 }  // namespace
 
-void add_job_routes(http::Router& router, Store& store, Operations& operations) {
-  const auto handlers = std::make_shared<JobHandlers>(store, operations);
+void add_job_routes(http::Router& router, Store& store, Operations& operations, int most_waits) {
+  const auto handlers = std::make_shared<JobHandlers>(store, operations, most_waits);
   using http::Request;
   constexpr auto kAccess = http::Access::authenticated;
   // These may wait for the end of a job, or for the database if a job is no longer in memory.

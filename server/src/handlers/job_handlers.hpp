@@ -6,7 +6,10 @@
 
 namespace qarax::server {
 
+// Requests that wait for a job at once; a quarter of the HTTP server's threads.
+inline constexpr int kMostJobWaits = 256;
+
 // Borrows both for as long as the router is used.
-void add_job_routes(http::Router& router, Store& store, Operations& operations);
+void add_job_routes(http::Router& router, Store& store, Operations& operations, int most_waits = kMostJobWaits);
 
 }  // namespace qarax::server

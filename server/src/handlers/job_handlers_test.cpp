@@ -133,6 +133,34 @@ TEST_F(JobHandlersTest, AnEndingServerKeepsNobodyWaiting) {
   EXPECT_EQ(text(parsed(waiting.get()), "state"), "running");
 }
 
+TEST_F(JobHandlersTest, OnlySoManyWait) {
+  router = http::Router();
+  add_vm_routes(router, *store, operations, renderer);
+  add_job_routes(router, *store, operations, 1);
+  const std::string id = starting("web");
+  std::promise<void> told;
+  const auto wait = [&] {
+    auto response = call("GET", "/jobs/" + id + "?wait=2m");
+    if (response.status == 503) told.set_value();
+    return response;
+  };
+  std::future<http::Response> both[] = {std::async(std::launch::async, wait), std::async(std::launch::async, wait)};
+  ASSERT_EQ(told.get_future().wait_for(std::chrono::seconds(60)), std::future_status::ready);
+  EXPECT_EQ(call("GET", "/jobs/" + id).status, 200) << "who doesn't wait needs no place";
+  (void)store->finish_job(id, JobState::completed, std::nullopt);
+  int refused = 0;
+  for (auto& one : both) {
+    const auto response = one.get();
+    if (response.status == 200) continue;
+    ++refused;
+    EXPECT_EQ(text(parsed(response), "type"), "https://qarax.dev/problems/overloaded");
+    EXPECT_EQ(response.headers.find("Retry-After"), "1");
+  }
+  EXPECT_EQ(refused, 1);
+  EXPECT_EQ(call("GET", "/jobs/" + id + "?wait=2m").status, 200) << "it has ended";
+  EXPECT_EQ(call("GET", "/jobs/" + starting("db") + "?wait=1ms").status, 200) << "and room again afterwards";
+}
+
 TEST_F(JobHandlersTest, ListsArePagedNewestFirst) {
   for (int i = 0; i < 5; ++i) vm("vm" + std::to_string(i));
   std::vector<std::string> seen;

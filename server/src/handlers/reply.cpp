@@ -106,13 +106,13 @@ Result<std::chrono::milliseconds> duration_of(const http::Request& request, std:
 }
 
 bool prefers_json(const http::Request& request) {
-  const auto accept = request.header("Accept");
+  const auto accept = request.header_list("Accept");
   return accept && quality_of(*accept, "application/json") > quality_of(*accept, "text/plain");
 }
 
 bool prefers_async(const http::Request& request) {
   bool found = false;
-  for_each_element(request.header("Prefer").value_or(""), ',', [&](std::string_view element) {
+  for_each_element(request.header_list("Prefer").value_or(""), ',', [&](std::string_view element) {
     found = found ||
             http::equals_ignoring_case(
                 http::trim_blanks(element.substr(0, std::min(element.find(';'), element.size()))), "respond-async");

@@ -184,7 +184,9 @@ void add_vm_routes(http::Router& router, Store& store, Operations& operations, V
   router.add(
       "GET", "/vms/{id}/diagnosis", [handlers](const Request& r) { return handlers->diagnosis(r); },
       http::Access::authenticated, http::Pace::may_wait);
-  router.add("GET", "/vms/{id}/console", [handlers](const Request& r) { return handlers->console(r); });
+  router.add(
+      "GET", "/vms/{id}/console", [handlers](const Request& r) { return handlers->console(r); },
+      http::Access::authenticated, http::Pace::may_wait);
   router.add(
       "GET", "/vms/{id}/console/attach", [handlers](const Request& r) { return handlers->attach(r); },
       http::Access::authenticated, http::Pace::may_wait);

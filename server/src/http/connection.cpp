@@ -211,18 +211,15 @@ Connection::Step Connection::refuse(const Problem& problem, bool keep) {
 Connection::Step Connection::reply(Response response, bool keep) {
   request_begun_ = false;
   const bool head_only = request_.method == "HEAD";
-  if (head_only) {
-    response.stream = nullptr;
-    response.live = nullptr;
-  }
-  const bool goes_on = response.stream || response.live;
+  const bool is_stream = response.stream || response.live;
+  const bool goes_on = is_stream && !head_only;
   keep_ = keep && !response.close && !goes_on && !services_.draining.load(std::memory_order_relaxed);
   ReplyContext context;
   context.request_id = request_.request_id;
   context.minor_version = framing_.minor_version;
   context.keep_alive = keep_;
   context.body_size = response.body.size();
-  context.chunked = goes_on && framing_.minor_version == 1 && response.status != 101;
+  context.chunked = is_stream && framing_.minor_version == 1 && response.status != 101;
   head_out_.clear();
   body_out_.clear();
   written_ = 0;
@@ -318,7 +315,8 @@ Connection::Next Connection::refuse_stream() {
                                           : static_cast<std::size_t>(services_.config.max_streams);
   stream_ = nullptr;
   live_ = nullptr;
-  const Step step = refuse(Problem("overloaded", "all " + std::to_string(most) + " streams are in use"), true);
+  const Problem problem("overloaded", "all " + std::to_string(most) + " streams are in use");
+  const Step step = reply(problem_response(request_, problem), framing_.keep_alive);
   return step ? *step : run();
 }
 

@@ -30,6 +30,19 @@ std::optional<std::string_view> Headers::find(std::string_view name) const noexc
   return std::nullopt;
 }
 
+std::optional<std::string> Headers::joined(std::string_view name) const {
+  std::optional<std::string> out;
+  for (std::size_t i = 0; i < entries_.size(); ++i) {
+    const Field field = (*this)[i];
+    if (!equals_ignoring_case(field.name, name)) continue;
+    if (out)
+      out->append(", ").append(field.value);
+    else
+      out.emplace(field.value);
+  }
+  return out;
+}
+
 std::size_t Headers::count(std::string_view name) const noexcept {
   std::size_t found = 0;
   for (std::size_t i = 0; i < entries_.size(); ++i) found += equals_ignoring_case((*this)[i].name, name) ? 1U : 0U;

@@ -26,6 +26,8 @@ class Headers {
 
   // The value of the first field of that name; names compare case-insensitively.
   std::optional<std::string_view> find(std::string_view name) const noexcept;
+  // The values of all fields of that name as one list (RFC 9110 5.3): for fields that are lists.
+  std::optional<std::string> joined(std::string_view name) const;
   std::size_t count(std::string_view name) const noexcept;
 
   std::size_t size() const noexcept { return entries_.size(); }

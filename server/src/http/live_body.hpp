@@ -38,6 +38,8 @@ class LiveDuplex : public LiveBody {
   // Takes what the peer has sent, some tens of kilobytes at most. Empty `bytes` only say that the peer is alive. Never
   // waits; the reaction to it is fetched with pull().
   virtual void receive(std::string_view bytes, Clock::time_point now) = 0;
+  // The peer sends nothing more. Called once, after everything that it sent was received.
+  virtual void receive_end(Clock::time_point now) = 0;
   // due() is the time at which the server calls pass_time(), which appends what is to be sent then and returns false if
   // the connection is to be dropped.
   virtual Clock::time_point due() const noexcept = 0;

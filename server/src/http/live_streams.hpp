@@ -72,6 +72,8 @@ class LiveStreams {
     LiveReply reply;
     LiveDuplex* duplex = nullptr;  // the reply's body if it receives, else null
     bool listening = true;         // whether epoll currently watches for input
+    bool left = false;             // the client has closed its side; what it sent before that may be unread
+    bool deaf = false;             // all of it was read
     std::string out;
     std::size_t sent = 0;
     State state = State::open;
@@ -83,6 +85,7 @@ class LiveStreams {
   void loop();
   int timeout_ms() const;
   void take_in();
+  static bool listens(const Stream& stream);
   bool watch(Stream& stream, std::uint64_t id, int operation) const;
   void handle(std::uint64_t id, std::uint32_t events);
   void begin_duplex(Stream& stream, std::uint64_t id);

@@ -21,10 +21,15 @@ constexpr int kKeepAliveSeconds = 15;
 
 }  // namespace
 
+bool LiveStreams::listens(const Stream& stream) {
+  return !stream.deaf && (stream.duplex == nullptr || stream.duplex->is_listening());
+}
+
 bool LiveStreams::watch(Stream& stream, std::uint64_t id, int operation) const {
   epoll_event event{};
-  stream.listening = stream.duplex == nullptr || stream.duplex->is_listening();
-  event.events = static_cast<unsigned>(EPOLLRDHUP) | (stream.listening ? static_cast<unsigned>(EPOLLIN) : 0U) |
+  stream.listening = listens(stream);
+  event.events = (stream.left ? 0U : static_cast<unsigned>(EPOLLRDHUP)) |
+                 (stream.listening ? static_cast<unsigned>(EPOLLIN) : 0U) |
                  (stream.blocked ? static_cast<unsigned>(EPOLLOUT) : 0U);
   event.data.u64 = id;
   return ::epoll_ctl(epoll_.get(), operation, stream.connection->fd(), &event) == 0;
@@ -34,8 +39,14 @@ void LiveStreams::handle(std::uint64_t id, std::uint32_t events) {
   const auto found = streams_.find(id);
   if (found == streams_.end()) return;
   Stream& stream = found->second;
-  const bool gone = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+  const bool broken = (events & (EPOLLHUP | EPOLLERR)) != 0;
+  const bool leaves = (events & EPOLLRDHUP) != 0;
   if (stream.duplex != nullptr) {
+    if (leaves && !stream.left) {
+      // It is watched for no longer, because epoll would report it for as long as what the client sent waits for room.
+      stream.left = true;
+      if (!watch(stream, id, EPOLL_CTL_MOD)) stream.state = State::over;
+    }
     if ((events & EPOLLOUT) != 0 && stream.blocked) {
       stream.blocked = false;
       ask(stream, [&](LiveBody&) {
@@ -45,10 +56,10 @@ void LiveStreams::handle(std::uint64_t id, std::uint32_t events) {
       if (stream.state != State::over && !watch(stream, id, EPOLL_CTL_MOD)) stream.state = State::over;
     }
     attend(stream, id);
-    if (gone) stream.state = State::over;  // only now: what it sent before it left has been received
+    if (broken) stream.state = State::over;  // only now: what it sent before that has been received
     return;
   }
-  if (gone) {
+  if (broken || leaves) {
     stream.state = State::over;
     return;
   }
@@ -86,8 +97,7 @@ void LiveStreams::begin_duplex(Stream& stream, std::uint64_t id) {
 void LiveStreams::attend(Stream& stream, std::uint64_t id) {
   if (stream.duplex != nullptr) hear(stream, id);
   serve(stream, id);
-  if (stream.duplex == nullptr || stream.state == State::over || stream.duplex->is_listening() == stream.listening)
-    return;
+  if (stream.duplex == nullptr || stream.state == State::over || listens(stream) == stream.listening) return;
   if (!watch(stream, id, EPOLL_CTL_MOD)) stream.state = State::over;
   // epoll doesn't report bytes that TLS has already read from the socket.
   if (stream.listening) waker_->wake(id);
@@ -96,10 +106,18 @@ void LiveStreams::attend(Stream& stream, std::uint64_t id) {
 void LiveStreams::hear(Stream& stream, std::uint64_t id) {
   std::array<char, 16'384> bytes;  // NOLINT(cppcoreguidelines-pro-type-member-init): written before it is read
   for (int i = 0; i < kReadsInARow; ++i) {
-    if (stream.state == State::over || !stream.duplex->is_listening()) return;
+    if (stream.state == State::over || !listens(stream)) return;
     const IoResult got = stream.connection->transport().read(bytes.data(), bytes.size());
-    if (got.state == IoResult::State::closed) stream.state = State::over;
-    if (got.state != IoResult::State::ok) return;
+    if (got.state == IoResult::State::would_block) return;
+    if (got.state == IoResult::State::closed) {
+      // The stream goes on without the client until its input has arrived.
+      stream.deaf = true;
+      ask(stream, [&](LiveBody&) {
+        stream.duplex->receive_end(Clock::now());
+        return true;
+      });
+      return;
+    }
     ask(stream, [&](LiveBody&) {
       stream.duplex->receive({bytes.data(), got.size}, Clock::now());
       return true;

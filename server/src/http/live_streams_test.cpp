@@ -197,6 +197,40 @@ TEST_F(LiveStreamsTest, BeyondTheLimitIs503AndTheConnectionStaysGood) {
   EXPECT_EQ(second.exchange("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")->body, "qarax");
 }
 
+TEST_F(LiveStreamsTest, ARefusalEndsTheConnectionIfTheClientWantsThat) {
+  ServerConfig config;
+  config.max_live_streams = 1;
+  TestServer& server = serve(config);
+  const RawClient first = follow(server);
+  for (const char* request : {"GET /board HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+                              "GET /board HTTP/1.0\r\nHost: localhost\r\n\r\n"}) {
+    RawClient client = server.client();
+    const auto refused = client.exchange(request);
+    ASSERT_TRUE(refused);
+    EXPECT_TRUE(refused->is_problem("overloaded"));
+    EXPECT_EQ(refused->header("Connection"), "close");
+    EXPECT_TRUE(client.at_end());
+  }
+}
+
+TEST_F(LiveStreamsTest, EachOfSeveralRequestsSentAtOnceIsRefused) {
+  ServerConfig config;
+  config.max_live_streams = 1;
+  TestServer& server = serve(config);
+  const RawClient first = follow(server);
+  const std::string request = "GET /board HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  RawClient client = server.client();
+  client.send(request + request + request + "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  for (int i = 0; i < 3; ++i) {
+    const auto refused = client.reply();
+    ASSERT_TRUE(refused) << i;
+    EXPECT_TRUE(refused->is_problem("overloaded")) << i;
+  }
+  const auto last = client.reply();
+  ASSERT_TRUE(last);
+  EXPECT_EQ(last->body, "qarax");
+}
+
 TEST_F(LiveStreamsTest, ADrainSaysFarewell) {
   TestServer& server = serve();
   RawClient client = follow(server);
@@ -208,7 +242,11 @@ TEST_F(LiveStreamsTest, ADrainSaysFarewell) {
 TEST_F(LiveStreamsTest, HeadAndHttp10) {
   TestServer& server = serve();
   RawClient head = server.client();
-  EXPECT_EQ(head.exchange("HEAD /board HTTP/1.1\r\nHost: localhost\r\n\r\n", true)->status, 200);
+  const auto only = head.exchange("HEAD /board HTTP/1.1\r\nHost: localhost\r\n\r\n", true);
+  ASSERT_TRUE(only);
+  EXPECT_EQ(only->status, 200);
+  EXPECT_EQ(only->header("Content-Length"), "") << "GET has none either";
+  EXPECT_EQ(only->header("Transfer-Encoding"), "chunked");
   EXPECT_EQ(head.exchange("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")->body, "qarax");
   RawClient old = server.client();
   const auto reply = old.exchange("GET /board HTTP/1.0\r\nHost: localhost\r\n\r\n", true);

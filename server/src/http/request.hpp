@@ -32,7 +32,9 @@ struct Request {
   std::string_view param(std::string_view name) const noexcept { return first(params, name).value_or(""); }
   // The first value of ?name=, nullopt if absent ("?name" alone is present and empty).
   std::optional<std::string_view> query_value(std::string_view name) const noexcept { return first(query, name); }
+  // Only the first line of that name; for a field that is a list use header_list().
   std::optional<std::string_view> header(std::string_view name) const noexcept { return headers.find(name); }
+  std::optional<std::string> header_list(std::string_view name) const { return headers.joined(name); }
 
  private:
   static std::optional<std::string_view> first(const NamedValues& values, std::string_view name) noexcept {

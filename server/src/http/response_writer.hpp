@@ -15,7 +15,7 @@ struct ReplyContext {
   int minor_version = 1;
   bool keep_alive = true;
   std::size_t body_size = 0;
-  bool chunked = false;  // a stream to an HTTP/1.1 client
+  bool chunked = false;  // a stream to an HTTP/1.1 client, also where HEAD asks for its head alone
 };
 
 // Appends the status line, the fields and the empty line. A field with a control character is left out, so that nothing

@@ -175,12 +175,9 @@ class HttpServer::Impl {
  private:
   void serve(WorkerPool::Job connection) {
     Connection::Next next = connection->run();
-    if (next == Connection::Next::stream) {
-      if (streams_->try_push(connection)) return;
-      next = connection->refuse_stream();
-    }
-    if (next == Connection::Next::live) {
-      if (live_->adopt(connection)) return;
+    // The client may have sent its next request already, which may be another one for a stream.
+    while (next == Connection::Next::stream || next == Connection::Next::live) {
+      if (next == Connection::Next::stream ? streams_->try_push(connection) : live_->adopt(connection)) return;
       next = connection->refuse_stream();
     }
     if (next == Connection::Next::park_for_read || next == Connection::Next::park_for_write) {

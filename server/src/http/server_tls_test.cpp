@@ -130,6 +130,7 @@ class Echo final : public SocketPeer {
   }
   bool has_room() const noexcept override { return held_.size() < 1000; }
   void give(std::string_view bytes) override { held_.append(bytes); }
+  std::size_t unsent() const noexcept override { return 0; }
   void end_input() override { over_ = true; }
 
  private:

@@ -31,8 +31,11 @@ bool WebSocket::pull(std::string& out) {
     append_frame(out, Opcode::binary, bytes);
   }
   const auto end = peer_->ended();
-  if (!end) return true;
-  close(closed_by_ ? *closed_by_ : *end, out);
+  if (!end) {
+    if (closed_by_) note_progress();
+    return true;
+  }
+  close(closed_by_ ? answer(*end) : *end, out);
   return !closed_by_;  // wait for the client's close frame: closing earlier might lose the last bytes
 }
 
@@ -41,6 +44,17 @@ void WebSocket::close(const SocketClose& why, std::string& out) {
   if (!closed_by_) closing_since_ = Clock::now();
   close_sent_ = true;
   peer_.reset();
+}
+
+// The client's own code says that its input has arrived; so it isn't given where that is not known.
+SocketClose WebSocket::answer(const SocketClose& end) const {
+  return has_input_ && end.code != SocketClose::kNormal ? end : *closed_by_;
+}
+
+void WebSocket::note_progress() {
+  const std::size_t now = peer_->unsent();
+  if (now < unsent_) closing_since_ = Clock::now();
+  unsent_ = now;
 }
 
 void WebSocket::farewell(std::string_view, std::string& out) {
@@ -52,13 +66,18 @@ bool WebSocket::is_listening() const noexcept { return !peer_ || closed_by_ || p
 void WebSocket::receive(std::string_view bytes, Clock::time_point now) {
   heard_at_ = now;
   pinged_ = false;
-  const bool was_closed = closed_by_.has_value();
   if (!fault_) fault_ = reader_.feed(bytes, *this);
-  if (closed_by_ && !was_closed) closing_since_ = now;
+}
+
+void WebSocket::receive_end(Clock::time_point now) {
+  heard_at_ = now;
+  if (!closed_by_) take_close({SocketClose::kNoStatus, ""});
 }
 
 void WebSocket::take_data(std::string_view bytes) {
-  if (peer_) peer_->give(bytes);
+  if (!peer_) return;
+  has_input_ = true;
+  peer_->give(bytes);
 }
 
 void WebSocket::take_ping(std::string_view payload) { pong_ = payload; }
@@ -67,7 +86,10 @@ void WebSocket::take_pong(std::string_view) {}  // nothing to do: receive() has 
 
 void WebSocket::take_close(SocketClose close) {
   closed_by_ = std::move(close);
-  if (peer_) peer_->end_input();
+  closing_since_ = heard_at_;
+  if (!peer_) return;
+  peer_->end_input();
+  unsent_ = peer_->unsent();
 }
 
 WebSocket::Clock::time_point WebSocket::due() const noexcept {
@@ -81,7 +103,9 @@ bool WebSocket::pass_time(Clock::time_point now, std::string& out) {
   if (now < due()) return true;
   if (close_sent_) return false;
   if (closed_by_) {
-    close(*closed_by_, out);
+    note_progress();
+    if (now < due()) return true;
+    close(answer({SocketClose::kFailed, "it wasn't confirmed in time that all of the input has arrived"}), out);
     return false;
   }
   if (pinged_) return false;

@@ -28,15 +28,19 @@ class SocketPeer {
   // Whether there is room for some tens of kilobytes from the client.
   virtual bool has_room() const noexcept = 0;
   virtual void give(std::string_view bytes) = 0;
-  // The client sends nothing more. The bytes given so far must still be delivered; after that ended() returns a value.
+  // How many of the bytes given still wait here. A change of it calls for `wake`, too.
+  virtual std::size_t unsent() const noexcept = 0;
+  // The client sends nothing more. The bytes given so far must still be delivered; after that ended() returns a value,
+  // whose code is kNormal if they were.
   virtual void end_input() = 0;
 };
 
 struct SocketLimits {
   std::size_t max_message = std::size_t{1} << 20;
   std::chrono::milliseconds ping_every{15'000};  // on silence; the connection ends if the next interval is silent too
-  std::chrono::milliseconds closing{
-      2'000};  // time limit for the client's close frame, and for end_input() to take effect
+  // Time limit for the client's close frame; and for end_input() to take effect, counted from the last progress of the
+  // input.
+  std::chrono::milliseconds closing{2'000};
 };
 
 class WebSocket final : public LiveDuplex, private FrameTaker {
@@ -48,6 +52,7 @@ class WebSocket final : public LiveDuplex, private FrameTaker {
   void farewell(std::string_view reason, std::string& out) override;
   bool is_listening() const noexcept override;
   void receive(std::string_view bytes, Clock::time_point now) override;
+  void receive_end(Clock::time_point now) override;
   Clock::time_point due() const noexcept override;
   bool pass_time(Clock::time_point now, std::string& out) override;
 
@@ -57,6 +62,8 @@ class WebSocket final : public LiveDuplex, private FrameTaker {
   void take_pong(std::string_view payload) override;
   void take_close(SocketClose close) override;
   void close(const SocketClose& why, std::string& out);
+  SocketClose answer(const SocketClose& end) const;
+  void note_progress();
 
   const SocketLimits limits_;
   std::unique_ptr<SocketPeer> peer_;  // null once the close frame has been sent
@@ -65,7 +72,9 @@ class WebSocket final : public LiveDuplex, private FrameTaker {
   bool pinged_ = false;                   // a ping was sent since heard_at_
   std::optional<std::string> pong_;       // answer to the last ping; earlier pings need none (RFC 6455 5.5.3)
   std::optional<SocketClose> fault_;      // a protocol violation by the client
-  std::optional<SocketClose> closed_by_;  // the client's close frame
+  std::optional<SocketClose> closed_by_;  // the client's close frame; without a code if it left without one
+  bool has_input_ = false;                // the client has sent data
+  std::size_t unsent_ = 0;                // the peer's, since closed_by_
   Clock::time_point closing_since_;
   bool close_sent_ = false;
 };

@@ -2,6 +2,7 @@
 #include "http/websocket.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 
 #include "http/testing/socket_frames.hpp"
 #include "http/testing/wire_peer.hpp"
@@ -34,6 +35,9 @@ class WebSocketTest : public ::testing::Test {
       if (auto refusal = refuse_handshake(request)) return std::move(*refusal);
       return accept_handshake(request, std::make_shared<WebSocket>(std::make_unique<WirePeer>(wire_), limits_));
     });
+    router_.add("GET", "/other", [this](const Request& request) {
+      return accept_handshake(request, std::make_shared<WebSocket>(std::make_unique<WirePeer>(other_), limits_));
+    });
   }
   void serve(ServerConfig config = {}) { server_.emplace(std::move(config), router_); }
   RawClient connect(const std::string& behind = "") {
@@ -41,6 +45,16 @@ class WebSocketTest : public ::testing::Test {
     const auto head = client.exchange(handshake() + behind, true);
     EXPECT_TRUE(head && head->status == 101) << (head ? head->head : "no answer");
     return client;
+  }
+  // Returns when the thread of the streams has seen whatever happened before this call.
+  void let_it_be_seen() {
+    RawClient client = server_->client();
+    std::string request = handshake();
+    request.replace(request.find("/socket"), 7, "/other");
+    const auto head = client.exchange(request, true);
+    EXPECT_TRUE(head && head->status == 101);
+    client.send(masked(Opcode::ping, ""));
+    EXPECT_TRUE(next_frame(client));
   }
   // The code of the close frame; skips the frames before it.
   static int code(RawClient& client) {
@@ -50,6 +64,7 @@ class WebSocketTest : public ::testing::Test {
   }
 
   Wire wire_;
+  Wire other_;
   SocketLimits limits_;
   Router router_;
   std::optional<TestServer> server_;
@@ -138,7 +153,7 @@ TEST_F(WebSocketTest, TheClientsCloseIsAnsweredWhenItsInputHasArrived) {
                                                         "bye"));
   EXPECT_TRUE(wire_.has_heard("halt\n"));
   EXPECT_FALSE(client.readable(50ms));
-  wire_.change([&] { wire_.end = SocketClose{1011, "all of it"}; });
+  wire_.change([&] { wire_.end = SocketClose{1000, "all of it"}; });
   const auto close = next_frame(client);
   ASSERT_TRUE(close);
   EXPECT_EQ(close->payload,
@@ -160,6 +175,81 @@ TEST_F(WebSocketTest, AClosingIsNotWaitedForForever) {
   wire_.change([&] { wire_.end = SocketClose{1000, ""}; });
   EXPECT_EQ(code(deaf), 1000);
   EXPECT_TRUE(deaf.at_end());
+}
+
+TEST_F(WebSocketTest, InputOfWhichNobodyKnowsWhetherItArrivedIsNoCleanClose) {
+  wire_.ends_with_input = false;
+  limits_.closing = 20ms;
+  serve();
+  const std::string typed_and_closed = masked(Opcode::binary, "halt\n") + masked(Opcode::close, "\x03\xe8");
+  RawClient client = connect(typed_and_closed);
+  const auto late = next_frame(client);
+  ASSERT_TRUE(late);
+  EXPECT_EQ(late->code(), 1011);
+  EXPECT_NE(late->payload.find("input"), std::string::npos) << late->payload;
+  EXPECT_TRUE(client.at_end());
+  wire_.end = SocketClose{1011, "the node was lost"};
+  RawClient unlucky = connect(typed_and_closed);
+  const auto lost = next_frame(unlucky);
+  ASSERT_TRUE(lost);
+  EXPECT_EQ(lost->code(), 1011);
+  EXPECT_EQ(lost->payload.substr(2), "the node was lost");
+  RawClient reader = connect(masked(Opcode::close, "\x03\xe8"));
+  EXPECT_EQ(code(reader), 1000) << "it had typed nothing";
+}
+
+// Without a server: the clock is the test's.
+TEST_F(WebSocketTest, TheDeadlineOfAClosingMovesWithItsInput) {
+  wire_.ends_with_input = false;
+  wire_.unsent = 100;
+  WebSocket socket(std::make_unique<WirePeer>(wire_), limits_);
+  const auto past = WebSocket::Clock::now() - 1h;
+  socket.begin([] {}, past);
+  socket.receive(masked(Opcode::binary, "halt\n") + masked(Opcode::close, "\x03\xe8"), past);
+  const auto first = past + limits_.closing;
+  EXPECT_EQ(socket.due(), first);
+  std::string out;
+  EXPECT_TRUE(socket.pull(out));
+  EXPECT_EQ(socket.due(), first) << "nothing has moved";
+  wire_.unsent = 60;
+  EXPECT_TRUE(socket.pull(out));
+  EXPECT_GT(socket.due(), first);
+  const auto second = socket.due();
+  wire_.unsent = 20;
+  EXPECT_TRUE(socket.pass_time(second, out)) << "it moved since the last look";
+  EXPECT_GE(socket.due(), second);
+  EXPECT_EQ(out, "");
+  EXPECT_FALSE(socket.pass_time(socket.due() + limits_.closing, out));
+  EXPECT_EQ(out.substr(2, 2), "\x03\xf3");
+}
+
+TEST_F(WebSocketTest, WhatWasSentBeforeTheClientClosedItsSideIsReadWhenThereIsRoom) {
+  wire_.has_room = false;
+  limits_.closing = 1h;
+  serve();
+  RawClient client = connect();
+  client.send(masked(Opcode::binary, "held back") + masked(Opcode::close, "\x03\xe8"));
+  ::shutdown(client.fd(), SHUT_WR);
+  let_it_be_seen();
+  EXPECT_EQ(wire_.open, 1);
+  wire_.change([&] { wire_.has_room = true; });
+  EXPECT_EQ(code(client), 1000);
+  EXPECT_TRUE(wire_.has_heard("held back"));
+}
+
+TEST_F(WebSocketTest, AClientThatLeavesIsNotWaitedForButItsInputIs) {
+  wire_.ends_with_input = false;
+  limits_.closing = 1h;
+  serve();
+  {
+    RawClient client = connect();
+    client.send(masked(Opcode::binary, "halt\n"));
+  }
+  EXPECT_TRUE(wire_.has_heard("halt\n"));
+  let_it_be_seen();
+  EXPECT_EQ(wire_.open, 1) << "the node may not have it yet";
+  wire_.change([&] { wire_.end = SocketClose{1000, ""}; });
+  EXPECT_TRUE(eventually([&] { return wire_.open == 0; }));
 }
 
 TEST_F(WebSocketTest, AClientThatBreaksTheProtocolIsToldAndEnded) {
@@ -195,6 +285,7 @@ TEST_F(WebSocketTest, AVanishedClientIsNoticedAtOnceWhereTcpTells) {
   RawClient polite = connect();
   polite.close();
   EXPECT_TRUE(eventually([&] { return wire_.open == 0; }));
+  wire_.change([&] { wire_.end.reset(); });
   RawClient rude = connect();
   rude.reset();
   EXPECT_TRUE(eventually([&] { return wire_.open == 0; }));

@@ -46,10 +46,13 @@ bool WorkerPool::add_worker() {
 }
 
 bool WorkerPool::rouse() {
-  if (queue_.empty() || running() + starting_ >= limits_.running + extra_) return false;
-  if (idle_ == 0) return add_worker();
-  wake_.notify_one();
-  return true;
+  const int waiting = static_cast<int>(queue_.size());
+  // How many threads could take a job now. Those that were roused before and don't run yet come for some of these jobs.
+  const int wanted = std::min(waiting, limits_.running + extra_ - running());
+  if (wanted <= starting_) return wanted > 0 && wanted == waiting;
+  const bool too_few = wanted > starting_ + idle_;  // a thread is idle until it runs again, although it was roused
+  if (idle_ > 0) wake_.notify_one();
+  return !too_few || add_worker();
 }
 
 bool WorkerPool::relieve() {

@@ -62,7 +62,7 @@ class WorkerPool : public BlockingGate {
 
   // The caller of these holds mutex_.
   int running() const { return active_ - lingering_.load(); }
-  bool rouse();  // one more thread for the queue; false if none is allowed or available
+  bool rouse();  // one more thread if the queue needs it; false if none is allowed or available
   bool add_worker();
   void note_queue() { queued_.store(static_cast<int>(queue_.size())); }
   void settle_growth();

@@ -62,6 +62,8 @@ class ConsoleLine {
   // Input for the guest. Don't call give() while has_room() is false.
   virtual bool has_room() const = 0;
   virtual void give(std::string_view bytes) = 0;
+  // How much of it still waits here.
+  virtual std::size_t unsent() const = 0;
   // Closes the input once all that was given has been sent.
   virtual void end_input() = 0;
 };

@@ -59,7 +59,7 @@ void ConsoleCall::greeted(bool ok) {
 }
 
 void ConsoleCall::read_more() {
-  if (reading_ || finishing_ || output_.size() >= kMostOutput) return;
+  if (reading_ || finishing_ || (!cancelled_ && output_.size() >= kMostOutput)) return;
   reading_ = true;
   stream_->Read(&chunk_, step(&ConsoleCall::have_read));
 }
@@ -70,7 +70,7 @@ void ConsoleCall::have_read(bool ok) {
     const std::lock_guard lock(mutex_);
     reading_ = false;
     if (!ok) return finish();
-    if (!hung_up_) output_.append(chunk_.data());
+    if (!cancelled_) output_.append(chunk_.data());
     read_more();
     wake = wake_;
   }
@@ -81,7 +81,6 @@ void ConsoleCall::write_more() {
   if (writing_ || finishing_) return;
   if (!input_.empty()) {
     writing_ = true;
-    sending_.Clear();
     sending_.set_data(input_.substr(0, kInputPiece));
     input_.erase(0, sending_.data().size());
     return stream_->Write(sending_, step(&ConsoleCall::have_written));
@@ -98,6 +97,7 @@ void ConsoleCall::have_written(bool ok) {
     writing_ = false;
     // The call is broken; the read reports that.
     if (!ok) return;
+    sending_.Clear();
     write_more();
     wake = wake_;
   }
@@ -132,7 +132,7 @@ Status ConsoleCall::wait_open(std::chrono::milliseconds limit) {
   std::unique_lock lock(mutex_);
   changed_.wait_for(lock, limit, [&] { return open_ || over_; });
   if (open_) return Ok{};
-  let_go();
+  give_up();
   if (!over_)
     return make_error(Code::unavailable, "its node didn't open it within " + std::to_string(limit.count()) + " ms",
                       "node-unreachable");
@@ -177,6 +177,11 @@ void ConsoleCall::give(std::string_view bytes) {
   write_more();
 }
 
+std::size_t ConsoleCall::unsent() const {
+  const std::lock_guard lock(mutex_);
+  return input_.size() + sending_.data().size();
+}
+
 void ConsoleCall::end_input() {
   const std::lock_guard lock(mutex_);
   input_over_ = true;
@@ -186,16 +191,20 @@ void ConsoleCall::end_input() {
 void ConsoleCall::hang_up() {
   const std::lock_guard lock(mutex_);
   wake_ = nullptr;
-  let_go();
-  // Only a read learns of the call's end, and while the buffer was full none was under way.
-  read_more();
+  give_up();
+  output_.clear();  // nobody takes it any more
 }
 
-// Drops the output: nobody takes it any more, and a full buffer would keep the next read from being started.
-void ConsoleCall::let_go() {
+void ConsoleCall::interrupt() {
+  const std::lock_guard lock(mutex_);
+  give_up();
+}
+
+void ConsoleCall::give_up() {
   context_->TryCancel();
-  hung_up_ = true;
-  output_.clear();
+  cancelled_ = true;
+  // Only a read learns of the call's end, and while the buffer was full none was under way.
+  read_more();
 }
 
 }  // namespace qarax::server

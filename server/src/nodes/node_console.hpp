@@ -33,8 +33,12 @@ class ConsoleCall final : public std::enable_shared_from_this<ConsoleCall> {
   std::optional<Status> ended();
   bool has_room() const;
   void give(std::string_view bytes);
+  std::size_t unsent() const;
   void end_input();
   void hang_up();
+  // Ends the call for the link's sake, whoever holds it and however much of the output isn't taken: that can still be
+  // taken afterwards, and ended() follows it. Any thread, also before start().
+  void interrupt();
 
  private:
   class Step;
@@ -51,7 +55,7 @@ class ConsoleCall final : public std::enable_shared_from_this<ConsoleCall> {
   void read_more();
   void write_more();
   void finish();
-  void let_go();
+  void give_up();
 
   const std::shared_ptr<grpc::ClientContext> context_;
   std::function<void()> done_;
@@ -67,11 +71,11 @@ class ConsoleCall final : public std::enable_shared_from_this<ConsoleCall> {
   std::string input_;
   grpc::Status status_;
   bool open_ = false;
-  bool reading_ = false;
+  bool reading_ = true;  // a step is under way after which reading goes on; at first the call's begin
   bool writing_ = false;
   bool input_over_ = false;  // end_input() was called
   bool input_told_ = false;  // WritesDone was begun
-  bool hung_up_ = false;
+  bool cancelled_ = false;   // what still comes is dropped
   bool finishing_ = false;
   bool over_ = false;
 };
@@ -88,6 +92,7 @@ class NodeConsole final : public ConsoleLine {
   std::optional<Status> ended() override { return call_->ended(); }
   bool has_room() const override { return call_->has_room(); }
   void give(std::string_view bytes) override { call_->give(bytes); }
+  std::size_t unsent() const override { return call_->unsent(); }
   void end_input() override { call_->end_input(); }
 
  private:

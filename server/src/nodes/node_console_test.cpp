@@ -77,13 +77,13 @@ class NodeConsoleTest : public testing::Test {
   Status attach(ScriptedNode::Script script, std::chrono::milliseconds limit = 60s) {
     node_.script = std::move(script);
     ++calls_;
-    const auto call = std::make_shared<ConsoleCall>(std::make_shared<grpc::ClientContext>(), [this] { --calls_; });
+    call_ = std::make_shared<ConsoleCall>(std::make_shared<grpc::ClientContext>(), [this] { --calls_; });
     node::v1::ConsoleRequest request;
     request.set_vm("vm");
     request.set_tail_bytes(17);
-    call->start(*stub_, channel_, queue_.queue(), request);
-    QARAX_CHECK(call->wait_open(limit));
-    line_ = std::make_unique<NodeConsole>(call);
+    call_->start(*stub_, channel_, queue_.queue(), request);
+    QARAX_CHECK(call_->wait_open(limit));
+    line_ = std::make_unique<NodeConsole>(call_);
     line_->on_change([this] { ++wakes_; });
     return Ok{};
   }
@@ -98,6 +98,7 @@ class NodeConsoleTest : public testing::Test {
   std::unique_ptr<grpc::Server> server_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<node::v1::Node::Stub> stub_;
+  std::shared_ptr<ConsoleCall> call_;
   std::unique_ptr<ConsoleLine> line_;
   std::string taken_;
   std::atomic<int> calls_{0};
@@ -132,6 +133,7 @@ TEST_F(NodeConsoleTest, BytesGoBothWaysInOrderAndTheEndIsTheGuests) {
     full = !line_->has_room();
   }
   EXPECT_TRUE(full) << "no end of what is held for a guest: " << typed.size() << " bytes";
+  EXPECT_GE(line_->unsent(), 65'536U);
   seen_full.set_value();
   line_->end_input();
   EXPECT_TRUE(eventually([&] { return taken().ends_with("end") && line_->ended(); }));
@@ -141,6 +143,7 @@ TEST_F(NodeConsoleTest, BytesGoBothWaysInOrderAndTheEndIsTheGuests) {
     if (c != '<' && c != '>') echoed += c;
   EXPECT_EQ(echoed, "a" + typed + "end");
   EXPECT_TRUE(line_->has_room());
+  EXPECT_EQ(line_->unsent(), 0U);
   EXPECT_GT(wakes_, 0);
 }
 
@@ -213,6 +216,26 @@ TEST_F(NodeConsoleTest, WhoHangsUpWithoutHavingTakenWhatCameEndsTheCall) {
   ASSERT_GT(standstill(written), 0U) << "this side reads no more";
   line_.reset();
   EXPECT_TRUE(eventually([&] { return ended && calls_ == 0; }));
+}
+
+TEST_F(NodeConsoleTest, AnInterruptedCallEndsAlthoughNobodyTakesWhatCame) {
+  const std::string much(std::size_t{1} << 20, 'x');  // in one message, after which this side reads no more
+  ASSERT_TRUE(attach([&](grpc::ServerContext& context, Stream& stream, const node::v1::ConsoleRequest&) {
+    say_open(context, stream);
+    say(stream, much);
+    eventually([&] { return context.IsCancelled(); });
+    return grpc::Status::CANCELLED;
+  }));
+  EXPECT_TRUE(eventually([&] { return !taken().empty(); }));
+  call_->interrupt();
+  EXPECT_TRUE(eventually([&] { return calls_ == 0; })) << "the link's end waits for it";
+  EXPECT_FALSE(line_->ended()) << "what had come can still be taken";
+  EXPECT_TRUE(eventually([&] {
+    taken();
+    return line_->ended().has_value();
+  }));
+  EXPECT_EQ(taken_, much);
+  EXPECT_FALSE(*line_->ended());
 }
 
 TEST_F(NodeConsoleTest, ALostNodeIsNoEndOfTheGuests) {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "calls.hpp"
+#include "node_console.hpp"
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
 #include "qarax/core/threads.hpp"
@@ -45,6 +46,7 @@ NodeLink::~NodeLink() { stop(); }
 
 void NodeLink::cancel_calls() {
   for (const auto& call : calls_) call->TryCancel();
+  for (const auto& [context, console] : consoles_) console->interrupt();
 }
 
 void NodeLink::interrupt() {
@@ -63,7 +65,7 @@ void NodeLink::stop() {
   interrupt();
   if (thread_.joinable()) thread_.join();
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return calls_.empty() && surveys_.empty(); });
+  changed_.wait(lock, [&] { return calls_.empty() && consoles_.empty() && surveys_.empty(); });
 }
 
 void NodeLink::prepare(grpc::ClientContext& context) const {

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -20,6 +21,8 @@
 #include "store.hpp"
 
 namespace qarax::server {
+
+class ConsoleCall;
 
 // Held by a shared_ptr, because a command may be cancelled while its link is being destroyed.
 class NodeLink final : public NodeAccess, public std::enable_shared_from_this<NodeLink> {
@@ -145,7 +148,8 @@ class NodeLink final : public NodeAccess, public std::enable_shared_from_this<No
   ConnectionPtr connection_;
   ContextPtr greeting_;
   ContextPtr stream_;
-  std::set<ContextPtr> calls_;    // calls of node_calls.cpp in flight, and open consoles
+  std::set<ContextPtr> calls_;                                   // calls of node_calls.cpp in flight
+  std::map<ContextPtr, std::shared_ptr<ConsoleCall>> consoles_;  // open ones, and those being opened
   std::set<ContextPtr> surveys_;  // surveys and adopts in flight, on their callers' threads
   Error last_error_ = make_error(Code::unavailable, "it hasn't been reached yet", "node-unreachable");
   std::string cut_because_;  // why the stream is about to end; empty: it isn't

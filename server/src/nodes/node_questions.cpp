@@ -72,11 +72,17 @@ Status NodeLink::read_console(const std::string& vm_id, std::int64_t tail_bytes,
 Result<std::unique_ptr<ConsoleLine>> NodeLink::attach_console(const std::string& vm_id, std::int64_t tail_bytes,
                                                               std::int64_t timeout_ms) {
   auto context = std::make_shared<grpc::ClientContext>();
+  const auto call = std::make_shared<ConsoleCall>(context, [this, context] {
+    // Must come last: the link may be destroyed after this.
+    const std::lock_guard lock(mutex_);
+    consoles_.erase(context);
+    changed_.notify_all();
+  });
   ConnectionPtr now;
   {
     const std::lock_guard lock(mutex_);
     if (!stopping_ && up_) now = connection_;
-    if (now) calls_.insert(context);
+    if (now) consoles_.emplace(context, call);
   }
   if (!now) return not_connected();
   prepare(*context);
@@ -84,12 +90,6 @@ Result<std::unique_ptr<ConsoleLine>> NodeLink::attach_console(const std::string&
   *request.mutable_authority() = now->authority;
   request.set_vm(vm_id);
   request.set_tail_bytes(tail_bytes);
-  const auto call = std::make_shared<ConsoleCall>(context, [this, context] {
-    // Must come last: the link may be destroyed after this.
-    const std::lock_guard lock(mutex_);
-    calls_.erase(context);
-    changed_.notify_all();
-  });
   call->start(*now->stub, now, calls_queue_.queue(), request);
   QARAX_CHECK(call->wait_open(std::chrono::milliseconds(timeout_ms)));
   return std::unique_ptr<ConsoleLine>(std::make_unique<NodeConsole>(call));

@@ -1,4 +1,5 @@
 // NodeLink over a real connection to a fake node, with losses on the way.
+#include <future>
 #include <limits>
 
 #include "over_a_fake_node.hpp"
@@ -104,6 +105,20 @@ TEST_F(NodeLinkTest, AnAdoptLeavesTermsForTheOtherNodes) {
   EXPECT_NE(refused.error().message.find("h1"), std::string::npos) << refused.error().message;
   node_.obey({"another cluster", 7, "a"});
   EXPECT_TRUE(adopter_->plan(host_));
+}
+
+TEST_F(NodeLinkTest, ALinkEndsWhateverAConsolesClientLeavesUntaken) {
+  const std::string id = started("web");
+  auto line = nodes_->link(host_)->attach_console(id, 0, 20'000);
+  ASSERT_TRUE(line) << line.error().message;
+  std::string taken;
+  wait_until("the first output", [&] {
+    (*line)->take(taken);
+    return !taken.empty();
+  });
+  auto dropped = std::async(std::launch::async, [&] { nodes_->drop(host_); });
+  EXPECT_EQ(dropped.wait_for(kWaitLimit), std::future_status::ready);
+  line->reset();
 }
 
 TEST_F(NodeLinkTest, ASocketThatLeadsToAnotherAgentIsNotTaken) {

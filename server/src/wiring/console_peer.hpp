@@ -39,6 +39,7 @@ class ConsolePeer final : public http::SocketPeer {
   std::optional<http::SocketClose> ended() override;
   bool has_room() const noexcept override { return line_->has_room(); }
   void give(std::string_view bytes) override { line_->give(bytes); }
+  std::size_t unsent() const noexcept override { return line_->unsent(); }
   void end_input() override { line_->end_input(); }
 
  private:

@@ -13,6 +13,7 @@ class Line final : public ConsoleLine {
   std::optional<Status> ended() override { return end_; }
   bool has_room() const override { return true; }
   void give(std::string_view) override {}
+  std::size_t unsent() const override { return 7; }
   void end_input() override {}
 
  private:
@@ -45,6 +46,13 @@ std::optional<http::SocketClose> end_of(std::optional<Status> end) {
   auto place = ConsolePlace::take(taken, 1);
   ConsolePeer peer(std::make_unique<Line>(std::move(end)), std::move(*place));
   return peer.ended();
+}
+
+TEST(ConsolePeer, WhatTheLineHasNotSentIsTold) {
+  std::atomic<std::int64_t> taken{0};
+  auto place = ConsolePlace::take(taken, 1);
+  const ConsolePeer peer(std::make_unique<Line>(std::nullopt), std::move(*place));
+  EXPECT_EQ(peer.unsent(), 7u);
 }
 
 TEST(ConsolePeer, TheGuestsEndIsNoFailureAndTheNodesIs) {

@@ -12,7 +12,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int kMostWaiting = 64;
 constexpr std::chrono::milliseconds kLook{500};  // how soon a wait notices that the server ends
 constexpr std::size_t kKept = 4096;              // bytes of a console kept for the error of a failed wait
 
@@ -32,19 +31,6 @@ class Heard {
 
  private:
   std::string kept_;
-};
-
-class Slot {
- public:
-  explicit Slot(std::atomic<int>& count) : count_(count), granted_(++count <= kMostWaiting) {}
-  ~Slot() { --count_; }
-  Slot(const Slot&) = delete;
-  Slot& operator=(const Slot&) = delete;
-  explicit operator bool() const { return granted_; }
-
- private:
-  std::atomic<int>& count_;
-  const bool granted_;
 };
 
 std::string seconds(std::chrono::milliseconds time) {
@@ -131,7 +117,9 @@ class VmWaits::Watch {
                          "wait-timeout");
     if (ended && !reason.empty()) error.message += ": " + reason;
     const std::string& kept = heard_.kept();
-    std::string tail = call_.text.empty() ? sources_.tail(vm) : kept.substr(kept.size() - std::min(kept.size(), kKept));
+    std::string tail = kept.substr(kept.size() - std::min(kept.size(), kKept));
+    // A wait for a state hears nothing, and a short one for a text may not have got to it.
+    if (tail.empty()) tail = sources_.tail(vm);
     if (!tail.empty()) error.details.push_back({"/console_tail", std::move(tail)});
     return error;
   }
@@ -148,10 +136,7 @@ class VmWaits::Watch {
 };
 
 Result<VmPtr> VmWaits::wait(const WaitCall& call) {
-  const Slot slot(waiting_);
-  if (!slot)
-    return make_error(Code::resource_exhausted,
-                      std::to_string(kMostWaiting) + " requests wait for VMs already, which is the most", "overloaded");
+  QARAX_TRY(const WaitLimit::Place place, limit_.take());
   return Watch(*this, call).run();
 }
 

@@ -1,11 +1,11 @@
-// Lets callers wait until a VM runs or its console shows a text. Each wait blocks a thread, so their number is limited.
+// Lets callers wait until a VM runs or its console shows a text. Their number is limited.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <memory>
 
 #include "handlers/operations.hpp"
+#include "handlers/wait_limit.hpp"
 
 namespace qarax::server {
 
@@ -29,7 +29,7 @@ class VmWaits {
 
   const Store& store_;
   const Sources sources_;
-  std::atomic<int> waiting_{0};
+  WaitLimit limit_{64, "VMs"};
 };
 
 }  // namespace qarax::server

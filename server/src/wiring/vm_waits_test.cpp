@@ -74,6 +74,16 @@ TEST_F(VmWaitsTest, ATimeoutSaysWhatTheConsoleSaidLast) {
   EXPECT_EQ(vm.error().details[0].detail, "last words");
 }
 
+TEST_F(VmWaitsTest, AWaitForATextThatHeardNothingSaysWhatTheConsoleSaidLast) {
+  act(core::Action::start);
+  const auto vm = waits.wait(wait_for("login:", 0));
+  ASSERT_FALSE(vm);
+  EXPECT_EQ(vm.error().reason, "wait-timeout");
+  ASSERT_EQ(vm.error().details.size(), 1u);
+  EXPECT_EQ(vm.error().details[0].pointer, "/console_tail");
+  EXPECT_EQ(vm.error().details[0].detail, "last words");
+}
+
 TEST_F(VmWaitsTest, ATextMayComeInPieces) {
   act(core::Action::start);
   console = {piece("boot\nlog"), piece(""), piece("i"), piece("n: "), piece("more")};

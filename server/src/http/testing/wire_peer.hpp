@@ -20,6 +20,7 @@ struct Wire {
   std::string from_client;
   std::optional<SocketClose> end;
   bool has_room = true;
+  std::size_t unsent = 0;
   bool ends_with_input = true;
   std::atomic<int> open{0};
 
@@ -73,6 +74,10 @@ class WirePeer final : public SocketPeer {
   void give(std::string_view bytes) override {
     const std::lock_guard lock(wire_.mutex);
     wire_.from_client.append(bytes);
+  }
+  std::size_t unsent() const noexcept override {
+    const std::lock_guard lock(wire_.mutex);
+    return wire_.unsent;
   }
   void end_input() override {
     const std::lock_guard lock(wire_.mutex);
