@@ -163,7 +163,7 @@ Result<Attached> attach(const Context& context, const json::Value& vm, std::opti
     }
     outcome = Attachment(context, *socket, signals, terminal ? &*terminal : nullptr, piped.value_or("")).run();
   }
-  if (!outcome.end) socket->close();
+  if (!outcome.end) outcome.end = socket->close();
   if (!piped) context.note << '\n';  // end the guest's line before any message
   if (outcome.signal != 0) obey(outcome.signal);
   if (outcome.end && outcome.end->code != ConsoleSocket::End::kGuest) return broke_off(context, *outcome.end);
