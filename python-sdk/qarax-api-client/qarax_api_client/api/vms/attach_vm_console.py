@@ -121,7 +121,9 @@ def sync_detailed(
     ending; 1011
     the VM's node was lost, attach again when it is back; 1002, 1007, 1009 the client broke the
     protocol.
-    The client's own close frame is answered when what it had sent before has reached the guest.
+    The client's own close frame is answered when what it had sent before has reached the guest; with
+    1011 where that
+    isn't known.
 
     Args:
         id (UUID):
@@ -171,7 +173,9 @@ def sync(
     ending; 1011
     the VM's node was lost, attach again when it is back; 1002, 1007, 1009 the client broke the
     protocol.
-    The client's own close frame is answered when what it had sent before has reached the guest.
+    The client's own close frame is answered when what it had sent before has reached the guest; with
+    1011 where that
+    isn't known.
 
     Args:
         id (UUID):
@@ -216,7 +220,9 @@ async def asyncio_detailed(
     ending; 1011
     the VM's node was lost, attach again when it is back; 1002, 1007, 1009 the client broke the
     protocol.
-    The client's own close frame is answered when what it had sent before has reached the guest.
+    The client's own close frame is answered when what it had sent before has reached the guest; with
+    1011 where that
+    isn't known.
 
     Args:
         id (UUID):
@@ -264,7 +270,9 @@ async def asyncio(
     ending; 1011
     the VM's node was lost, attach again when it is back; 1002, 1007, 1009 the client broke the
     protocol.
-    The client's own close frame is answered when what it had sent before has reached the guest.
+    The client's own close frame is answered when what it had sent before has reached the guest; with
+    1011 where that
+    isn't known.
 
     Args:
         id (UUID):
