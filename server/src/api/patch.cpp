@@ -1,8 +1,9 @@
 #include "api/patch.hpp"
 
-#include <algorithm>
+#include <utility>
 
 #include "api/decode_body.hpp"
+#include "api/merge.hpp"
 #include "api/rules.hpp"
 #include "api/vm.hpp"
 
@@ -10,16 +11,30 @@ namespace qarax::api {
 
 namespace {
 
-json::Value* find_member(json::Object& object, std::string_view key) {
-  const auto found =
-      std::find_if(object.begin(), object.end(), [&](const json::Member& member) { return member.first == key; });
-  return found == object.end() ? nullptr : &found->second;
+// A document with its text.
+struct Parsed {
+  std::string text;
+  json::Value value;
+  Spelled spelled() const { return {value, text}; }
+};
+
+Result<Parsed> parsed(std::string text) {
+  QARAX_TRY(json::Value value, json::parse(text));
+  return Parsed{std::move(text), std::move(value)};
 }
 
 template <class T>
-json::Value value_of(const T& document) {
-  auto parsed = json::parse(encode(document, Defaults::write));
-  return parsed ? std::move(*parsed) : json::Value();
+Result<Parsed> parsed_document(const T& document) {
+  return parsed(encode(document, Defaults::write));
+}
+
+// What `now` would be with `patch`, not yet decoded.
+template <class T>
+Result<Parsed> merged(std::string_view document, const T& now, const Spelled& patch) {
+  QARAX_TRY(const Parsed before, parsed_document(now));
+  auto after = parsed(merge_patch(before.spelled(), patch));
+  if (!after) return std::move(after).error().context(document);
+  return after;
 }
 
 template <class T>
@@ -64,58 +79,24 @@ Result<json::Value> parse_patch(std::string_view document, std::string_view body
 
 }  // namespace
 
-json::Value merge_patch(json::Value target, const json::Value& patch) {
-  const json::Object* changes = patch.as_object();
-  if (changes == nullptr) return patch;
-  if (target.as_object() == nullptr) target = json::Value(json::Object());
-  json::Object& members = *target.as_object();
-  for (const auto& [name, value] : *changes) {
-    json::Value* member = find_member(members, name);
-    if (value.is_null())
-      std::erase_if(members, [&key = name](const json::Member& one) { return one.first == key; });
-    else if (member != nullptr)
-      *member = merge_patch(std::move(*member), value);
-    else
-      members.emplace_back(name, merge_patch(json::Value(), value));
-  }
-  return target;
-}
-
-json::Value difference(const json::Value& before, const json::Value& after) {
-  const json::Object* old = before.as_object();
-  const json::Object* now = after.as_object();
-  static const json::Object kNone;
-  // When members are added or removed, null counts as an object without members.
-  if (old == nullptr && before.is_null() && now != nullptr) old = &kNone;
-  if (now == nullptr && after.is_null() && old != nullptr) now = &kNone;
-  if (old == nullptr || now == nullptr) return after;
-  json::Object out;
-  for (const auto& [name, value] : *now) {
-    const json::Value* was = before.find(name);
-    if (was != nullptr && json::to_text(*was) == json::to_text(value)) continue;
-    out.emplace_back(name, was == nullptr ? value : difference(*was, value));
-  }
-  for (const auto& [name, value] : *old)
-    if (after.find(name) == nullptr) out.emplace_back(name, json::Value());
-  return json::Value(std::move(out));
-}
-
 Result<NewVm> patched(const NewVm& now, std::string_view body) {
   constexpr std::string_view kDocument = "VmPatch";
   QARAX_TRY(const json::Value patch, parse_patch(kDocument, body));
   QARAX_CHECK((check_writable<Vm, NewVm>(kDocument, patch)));
-  json::Value merged = merge_patch(value_of(now), patch);
+  QARAX_TRY(Parsed after, merged(kDocument, now, {patch, body}));
   // A client that never set max_vcpus apart from boot_vcpus doesn't have to start now: max_vcpus keeps following it.
   const bool follows = now.spec.max_vcpus == now.spec.boot_vcpus && patch.find("max_vcpus") == nullptr;
-  if (follows) std::erase_if(*merged.as_object(), [](const json::Member& one) { return one.first == "max_vcpus"; });
-  return decode_vm_body(kDocument, merged, {});
+  if (follows)
+    std::erase_if(*after.value.as_object(), [](const json::Member& one) { return one.first == "max_vcpus"; });
+  return decode_vm_body(kDocument, after.value, after.text);
 }
 
 Result<NewHost> patched(const NewHost& now, std::string_view body) {
   constexpr std::string_view kDocument = "HostPatch";
   QARAX_TRY(const json::Value patch, parse_patch(kDocument, body));
   QARAX_CHECK((check_writable<Host, NewHost>(kDocument, patch)));
-  return decode_host_body(kDocument, merge_patch(value_of(now), patch));
+  QARAX_TRY(const Parsed after, merged(kDocument, now, {patch, body}));
+  return decode_host_body(kDocument, after.value);
 }
 
 std::vector<std::string> changed_members(const NewVm& before, const NewVm& after) {
@@ -125,7 +106,11 @@ std::vector<std::string> changed_members(const NewVm& before, const NewVm& after
 }
 
 Result<VmSpec> follow(const VmSpec& frozen, const VmSpec& before, const VmSpec& after) {
-  return decode<VmSpec>(merge_patch(value_of(frozen), difference(value_of(before), value_of(after))), Unknown::ignore);
+  QARAX_TRY(const Parsed was, parsed_document(before));
+  QARAX_TRY(const Parsed now, parsed_document(after));
+  const json::Value change = difference(was.spelled(), now.spelled());
+  QARAX_TRY(const Parsed followed, merged(Fields<VmSpec>::kName, frozen, {change, now.text}));
+  return decode<VmSpec>(followed.value, Unknown::ignore, followed.text);
 }
 
 }  // namespace qarax::api

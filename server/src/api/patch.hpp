@@ -1,4 +1,5 @@
-// JSON merge patches (RFC 7396) of the members that clients may write. Pure functions.
+// JSON merge patches (RFC 7396) of the members that clients may write. Pure functions. What a patch leaves alone keeps
+// its spelling (api/merge.hpp).
 #pragma once
 
 #include <string>
@@ -9,10 +10,6 @@
 #include "api/new_vm.hpp"
 
 namespace qarax::api {
-
-json::Value merge_patch(json::Value target, const json::Value& patch);
-// The patch that turns `before` into `after`.
-json::Value difference(const json::Value& before, const json::Value& after);
 
 // Applies the patch `body` to `now` and checks the result like a new object; null resets a member to its default.
 // Errors as decode_new_vm; a member that only the server writes is refused with its pointer.

@@ -70,6 +70,22 @@ TEST_F(EditingTest, SizesChangeOnlyWithoutAVmm) {
   EXPECT_EQ(store->vm(id)->spec.memory_size, 1048576);
 }
 
+// A parser spells these anew: an escape, an exponent, a trailing zero, a number beyond 64 bits.
+TEST_F(EditingTest, AConfigIsNotChangedByAPatchThatDoesNotNameIt) {
+  const std::string config = R"({"note":"\u00fc","rate":1e3,"share":0.10,"seed":12345678901234567890})";
+  const auto created = call("POST", "/vms", R"({"name":"web","config":)" + config + "}");
+  ASSERT_EQ(created.status, 201) << created.body;
+  const std::string id = created.body;
+  EXPECT_EQ(call("PATCH", "/vms/" + id, R"({"memory_size":268435456})").status, 200);
+  EXPECT_EQ(store->vm(id)->spec.config.text, config);
+  EXPECT_EQ(call("POST", "/vms/" + id + "/start").status, 200);
+  const auto changed = call("PATCH", "/vms/" + id, R"({"description":"x"})");
+  EXPECT_EQ(changed.status, 200) << changed.body;
+  EXPECT_NE(changed.body.find(config), std::string::npos) << changed.body;
+  EXPECT_EQ(call("PATCH", "/vms/" + id, R"({"config":{"note":"ü"}})").status, 200) << "the same, spelled otherwise";
+  EXPECT_EQ(problem(call("PATCH", "/vms/" + id, R"({"config":{"rate":2e3}})")), "409 wrong-state");
+}
+
 TEST_F(EditingTest, AJobUnderWayIsNamed) {
   const std::string id = create("web");
   const auto accepted = call("POST", "/vms/" + id + "/start", "", {{"Prefer", "respond-async"}});

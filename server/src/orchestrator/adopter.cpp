@@ -7,6 +7,7 @@
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
 #include "refusals.hpp"
+#include "written.hpp"
 
 namespace qarax::server {
 
@@ -160,12 +161,14 @@ Result<Adopter::Draft> Adopter::draft(const std::string& host_id) {
     out.plan.vms.push_back({id, vm->name, AdoptAction::leave, vm->observed.status.state, vm->observed.hypervisor,
                             vm->incarnation, vm->revision, "its node has no folder for it, which proves nothing"});
   }
-  // What a guest does meanwhile makes no other plan.
+  // What a guest does meanwhile makes another plan only where its state would become what is asked of it.
   const Activation& obeyed = out.seen.obeyed;
   std::string text = host_id + obeyed.cluster_id + std::to_string(obeyed.term) + obeyed.id + out.plan.node_id;
   for (const api::AdoptVm& vm : out.plan.vms)
     text += "|" + vm.id + vm.name + std::to_string(static_cast<int>(vm.action)) + " " + std::to_string(vm.incarnation) +
             " " + std::to_string(vm.revision) + vm.note;
+  for (const VmRecord& vm : out.adoption.vms)
+    text += "|" + std::string(to_string(vm.desired.state)) + " " + std::to_string(vm.edition) + encode(written(vm));
   out.plan.plan = core::fingerprint(text);
   return out;
 }

@@ -60,6 +60,47 @@ TEST_F(AdopterTest, AnEmptyDatabaseGetsItsVmsBack) {
   EXPECT_EQ(store_->vm(off)->incarnation, 2) << "counted on, not anew";
 }
 
+TEST_F(AdopterTest, ACrashAfterThePlanIsNotTakenForAWish) {
+  const std::string web = started("web");
+  const std::string off = started("off");
+  ASSERT_TRUE(orchestrator_->act(off, Action::force_stop, {}));
+  lose();
+  const auto plan = adopter_->plan(host_);
+  ASSERT_TRUE(plan) << plan.error().message;
+  EXPECT_EQ(line(*plan, web)->status, VmState::running);
+  EXPECT_EQ(adopter_->plan(host_)->plan, plan->plan) << "while nothing happens it is the same";
+  node_.set_state(web, VmState::shutdown);
+  EXPECT_EQ(adopt(plan->plan).error().reason, "plan-changed");
+  EXPECT_FALSE(store_->vm(web)) << "nothing was done";
+  node_.set_state(web, VmState::running);
+  ASSERT_TRUE(adopt(plan->plan));
+  EXPECT_EQ(store_->vm(web)->desired.state, VmState::running);
+  EXPECT_EQ(store_->vm(off)->desired.state, VmState::shutdown);
+}
+
+TEST_F(AdopterTest, WordsThatTheNodeIsToldAfterThePlanAreNotAdoptedUnseen) {
+  const std::string web = started("web", "first");
+  keep();
+  edit(web, R"({"description":"second"})");
+  wait_until_kept(web);
+  const std::int64_t edition = store_->vm(web)->edition;
+  wait_until_told();
+  set_back();
+  EXPECT_FALSE(try_connect());
+  wait_until_read_only();
+  const auto plan = adopter_->plan(host_);
+  ASSERT_TRUE(plan) << plan.error().message;
+  // As another server does whose database wasn't set back.
+  node_.keep(web, "web", RawJson{R"({"description":"third"})"}, edition + 1);
+  const auto other = adopter_->plan(host_);
+  ASSERT_TRUE(other) << other.error().message;
+  EXPECT_EQ(line(*other, web)->note, line(*plan, web)->note) << "it says which members, not what they are";
+  EXPECT_EQ(adopt(plan->plan).error().reason, "plan-changed");
+  EXPECT_EQ(store_->vm(web)->description, "first");
+  ASSERT_TRUE(adopt(other->plan));
+  EXPECT_EQ(store_->vm(web)->description, "third");
+}
+
 TEST_F(AdopterTest, WhatTheNodeHasDeletedIsForgotten) {
   const std::string id = started("web");
   keep();

@@ -182,6 +182,31 @@ TEST_P(OrchestratorTest, WordsThatANodeWasToldLaterAreNotReplacedByWhatIsWritten
   EXPECT_EQ(node_.told_to_keep(), 1);
 }
 
+TEST_P(OrchestratorTest, AConfigIsSpelledAsItWasAskedForWhateverElseIsEdited) {
+  NewVmInput input;
+  input.name = "web";
+  input.spec.config.text = R"({"note":"\u00fc","rate":1e3,"share":0.10,"seed":12345678901234567890})";
+  const auto made = orchestrator_->create(input);
+  ASSERT_TRUE(made) << made.error().message;
+  const std::string id = (*made)->id;
+  ASSERT_TRUE(act(id, Action::start));
+  Editor editor(*store_, *nodes_);
+  const auto edited = editor.edit_vm({id, R"({"description":"x"})", std::nullopt});
+  ASSERT_TRUE(edited) << "nothing of it is read at a start: " << edited.error().message;
+  ASSERT_TRUE(act(id, Action::force_stop));
+  core::VmReport frozen = node_.survey({}).vms.at(0).report;
+  frozen.resolved = input.spec;
+  frozen.seq += 100;
+  ASSERT_TRUE(store_->apply_report(host_, frozen));
+  ASSERT_TRUE(editor.edit_vm({id, R"({"description":"y"})", std::nullopt}));
+  EXPECT_EQ(store_->vm(id)->draft_since, 0) << "so nothing is resolved anew";
+  ASSERT_TRUE(editor.edit_vm({id, R"({"memory_size":268435456})", std::nullopt}));
+  EXPECT_EQ(store_->vm(id)->spec.config.text, input.spec.config.text);
+  ASSERT_TRUE(store_->vm(id)->resolved);
+  EXPECT_EQ(store_->vm(id)->resolved->memory_size, 268435456);
+  EXPECT_EQ(store_->vm(id)->resolved->config.text, input.spec.config.text);
+}
+
 TEST_P(OrchestratorTest, APolicyTakesNoPartInWhatSomebodyElseDecided) {
   const auto made = orchestrator_->create({"web", std::nullopt, "", std::nullopt, {}, {RestartPolicy::always, 5, 0}});
   ASSERT_TRUE(made);

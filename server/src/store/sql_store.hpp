@@ -90,6 +90,7 @@ class SqlStore final : public Store {
   Result<bool> knows_activation(const std::string& id) override;
   Result<std::optional<std::int64_t>> end_of_activation(const std::string& id) override;
   Status mark_set_back(const std::string& host_id, const std::string& proof) override;
+  Status hear(const std::string& host_id) override;
   Result<std::string> adopt(const Adoption& adoption) override;
   EventFeed& events() override { return feed_; }
   Result<std::optional<std::int64_t>> end_of_epoch(std::int64_t epoch) override;
@@ -111,6 +112,8 @@ class SqlStore final : public Store {
   void load();
   void save_later(const std::string& id);
   void judge_read_only();
+  // Key of the changes that begin a term, mark hosts as awaited or end that. Each has to see the others whole.
+  static constexpr std::string_view kSetBackKey = "set back";
   struct NextTerm {
     Activation activation{};
     std::int64_t epoch = 0;
@@ -136,6 +139,9 @@ class SqlStore final : public Store {
   bool is_current(const core::VmReport& report) const;
   void settle_reservation(const VmRecord& vm);
   void note_unknown(const VmRecord& before, const VmPtr& now);
+  // VmRecord::order of a VM that is new in this transaction, for a work that adds its event next. It follows from that
+  // event's number, which never comes again: a page of a list that was read before a restart goes on where it ended.
+  std::int64_t next_order() const { return order_lead_ + events_.next(); }
 
   // sql_store_snapshots.cpp: the part of a job that isn't its VM's state (resize, snapshot, restore).
   struct Begin;
@@ -172,7 +178,8 @@ class SqlStore final : public Store {
   std::set<std::string> host_jobs_;        // ids of unfinished host jobs; the jobs are in book_
   std::map<std::string, std::pair<std::string, std::int64_t>> tombstones_;  // by VM id: host, revision
   std::map<std::string, SnapshotPtr> snapshots_;                            // by id
-  std::int64_t next_order_ = 1;
+  // By how much orders are ahead of the numbers of events: an older server counted them by themselves.
+  std::int64_t order_lead_ = 0;
   JobBook book_;
   EventFeed feed_;
   RunningTime ran_;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <filesystem>
 
 #include "qarax/core/logging.hpp"
@@ -31,18 +32,26 @@ Session connect(const std::string& path) {
   return {std::move(connection), std::move(statements)};
 }
 
+// Copies what was committed, also what only the write-ahead log has: a process that reads can keep a checkpoint from
+// moving that into the file. The copy gets its name when it is whole.
 Status copy(Session& session, const std::string& path, std::int64_t migration) {
   const std::string copied = path + ".before-" + std::to_string(migration);
-  run(session, "PRAGMA wal_checkpoint(TRUNCATE)");
-  std::error_code error;
-  std::filesystem::copy_file(path, copied, std::filesystem::copy_options::overwrite_existing, error);
-  if (error)
-    return make_error(Code::internal,
-                      "the database can't be copied to " + copied + " before its migration: " + error.message());
+  std::string part = copied + ".part";
+  const auto refuse = [&](Error why) {
+    ::unlink(part.c_str());
+    return std::move(why).context("the copy " + copied + " of the database, which is made before its migration");
+  };
+  ::unlink(part.c_str());  // left by a server that was killed in this function
+  const core::Fd file(::open(part.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!file) return refuse(core::errno_error("can't write " + part, errno));
+  try {
+    session << "VACUUM INTO $1", use(part), now;
+  } catch (const Poco::Exception& e) {
+    return refuse(make_error(Code::internal, "can't write " + part + ": " + e.displayText()));
+  }
   // A migration is on disk when its transaction ends, so the copy of the state before it must be too.
-  const core::Fd file(::open(copied.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file || ::fsync(file.get()) != 0)
-    return core::errno_error("the copy " + copied + " of the database can't be written", errno);
+  if (::fsync(file.get()) != 0) return refuse(core::errno_error("can't write " + part, errno));
+  if (::rename(part.c_str(), copied.c_str()) != 0) return refuse(core::errno_error("can't write " + copied, errno));
   return core::sync_folder(std::filesystem::path(copied).parent_path().string());
 }
 
