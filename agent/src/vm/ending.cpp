@@ -53,7 +53,8 @@ Result<std::int64_t> Manager::timeout_of_stop(const Command& command) const {
   return wanted.timeout_ms > 0 ? wanted.timeout_ms : options_.stop_timeout_ms;
 }
 
-Result<VmStatus> Manager::stop(const VmPtr& vm, const Command& command, int cancel_fd, StopMode mode) {
+Result<VmStatus> Manager::stop(const VmPtr& vm, const Command& command, int cancel_fd, StopMode mode,
+                               std::optional<std::int64_t> timeout_ms) {
   const bool force = mode == StopMode::force;
   if (!vm->folder.exists()) {
     QARAX_CHECK(end_strays(vm));
@@ -74,8 +75,8 @@ Result<VmStatus> Manager::stop(const VmPtr& vm, const Command& command, int canc
     StopArgs stop_args;
     stop_args.vm = *args;
     stop_args.mode = mode;
-    stop_args.timeout_ms = options_.stop_timeout_ms;
-    if (!force) {
+    stop_args.timeout_ms = timeout_ms.value_or(options_.stop_timeout_ms);
+    if (!force && !timeout_ms) {
       QARAX_TRY(stop_args.timeout_ms, timeout_of_stop(command));
     }
     stopped = (*driver)->stop(call, stop_args);
@@ -105,10 +106,11 @@ Status Manager::end_what_lives(const VmPtr& vm, VmStatus& stopped) {
   auto process = processes_.find(which);
   if (has_ended(process)) return Ok{};
   // A VMM that is about to end gets a moment to do so by itself, because a kill would hide its exit code.
-  if (process && process->alive) process = processes_.wait(which, CallLimits{}.within_ms(kLastMomentMs));
+  const bool has_lived = process && process->alive;
+  if (has_lived) process = processes_.wait(which, CallLimits{}.within_ms(kLastMomentMs));
   if (has_ended(process)) return Ok{};
   QARAX_CHECK(processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs)));
-  if (process || process.error().code != Code::deadline_exceeded) return Ok{};
+  if (!has_lived || process || process.error().code != Code::deadline_exceeded) return Ok{};
   process = processes_.find(which);
   stopped.exit = process ? process->exit : std::nullopt;
   // The VMM may have ended by itself after all, while its supervisor was still recording that.
@@ -123,7 +125,7 @@ bool Manager::lives(const std::string& vm, std::int64_t incarnation) {
   const auto process = processes_.find({vm, incarnation});
   if (process) return process->alive;
   // UNAVAILABLE: a supervisor is up and hasn't recorded yet what it started. FAILED_PRECONDITION: the record
-  // contradicts what is there. The record may be unreadable, too.
+  // contradicts what is there. The record may be unreadable, too, or the end not be recorded yet.
   const Code code = process.error().code;
   return code == Code::unavailable || code == Code::failed_precondition ||
          (code != Code::not_found && processes_.is_supervised(vm));

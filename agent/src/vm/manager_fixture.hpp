@@ -42,18 +42,16 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
       if (late) late();
       return make_error(Code::internal, "too late");
     }
-    if (hangs) {
-      pollfd cancel{call.cancel_fd, POLLIN, 0};
-      ::poll(&cancel, 1, 30'000);
-      return make_error(Code::cancelled, "cancelled");
-    }
+    if (hangs) return cancelled(call);
     if (fail_start) return make_error(Code::internal, "no luck");
     if (spawn) QARAX_CHECK(spawn(args.incarnation));
     return state(VmState::running);
   }
-  Result<VmStatus> stop(const DriverCall&, const StopArgs& args) override {
-    ++stops;
+  Result<VmStatus> stop(const DriverCall& call, const StopArgs& args) override {
+    const bool hangs = hang_stop;
     stop_timeout_ms = args.timeout_ms;
+    ++stops;
+    if (hangs) return cancelled(call);
     if (on_stop) on_stop();
     return state(stopped_as.load());
   }
@@ -96,6 +94,10 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   }
   Result<VmStatus> resume(const DriverCall&, const VmArgs&) override {
     ++resumes;
+    if (busy_resumes > 0) {
+      --busy_resumes;
+      return make_error(Code::unavailable, "busy");
+    }
     if (fail_resume) return make_error(Code::internal, "no luck");
     return state(VmState::running);
   }
@@ -108,6 +110,9 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   }
   Result<VmStatus> snapshot(const DriverCall& call, const SnapshotArgs&) override {
     std::ofstream(in_folder(call)) << "memory";
+    const bool hangs = hang_snapshot;
+    ++snapshots;
+    if (hangs) return cancelled(call);
     if (call.progress) call.progress("memory", 3, 4);
     if (fail_snapshot) return make_error(full_disk ? Code::resource_exhausted : Code::internal, snapshot_words);
     return state(snapshot_leaves.load());
@@ -121,8 +126,10 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   Result<Counters> counters(const DriverCall&, const VmArgs&) override { return Counters{{{"exits", 7, "count"}}}; }
 
   Result<Driver*> find(const std::string& name) override {
-    if (name == "slow" && slow_is_loading)
+    if (name == "slow" && slow_is_loading) {
+      ++early_finds;
       return make_error(Code::unavailable, "it is still being loaded", std::string(kPluginLoading));
+    }
     if (name == "fake" || name == "slow") return this;
     return make_error(Code::unavailable, "there is no hypervisor " + name);
   }
@@ -144,6 +151,7 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   std::function<Status(std::int64_t incarnation)>
       spawn;                                 // starts a VMM; unset: none. stop() never ends it, only says so
   std::atomic<bool> slow_is_loading{false};  // the plugin named "slow" is being loaded
+  std::atomic<int> early_finds{0};           // how often it was looked for meanwhile
   std::atomic<int> starts{0};
   std::atomic<bool> hang_start{false};
   std::atomic<bool> fail_start{false};
@@ -164,10 +172,14 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   std::atomic<bool> fail_resume{false};
   std::atomic<int> stops{0};
   std::atomic<std::int64_t> stop_timeout_ms{0};  // of the last stop
+  std::atomic<bool> hang_stop{false};            // until it is cancelled
+  std::atomic<int> snapshots{0};
+  std::atomic<bool> hang_snapshot{false};  // until it is cancelled
   std::atomic<bool> fail_snapshot{false};
   std::atomic<bool> full_disk{false};
   std::atomic<VmState> snapshot_leaves{VmState::running};
   std::atomic<int> resumes{0};
+  std::atomic<int> busy_resumes{0};  // so many of them are UNAVAILABLE
   std::atomic<int> vcpus{1};
   std::string restored;  // content that the last restore found
   std::atomic<VmState> recovered{VmState::running};
@@ -179,6 +191,11 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   static std::string in_folder(const DriverCall& call) {
     return "/proc/self/fd/" + std::to_string(call.fds.at(0)) + "/memory";
   }
+  static Error cancelled(const DriverCall& call) {
+    pollfd cancel{call.cancel_fd, POLLIN, 0};
+    ::poll(&cancel, 1, 30'000);
+    return make_error(Code::cancelled, "cancelled");
+  }
   static VmStatus state(VmState value) {
     VmStatus status;
     status.state = value;
@@ -189,13 +206,18 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
 class ManagerTest : public testing::Test {
  protected:
   void SetUp() override {
-    processes_ =
-        std::make_unique<ProcessService>(ProcessService::Options{QARAX_SUPERVISOR, dir_ + "/vms"}, Cgroups::none(),
-                                         [this](const std::string& vm, std::int64_t incarnation) {
-                                           const std::lock_guard lock(exits_mutex_);
-                                           if (hears_exits_ && manager_) manager_->vm_ended(vm, incarnation);
-                                         });
+    make_processes();
     open();
+  }
+  // Like the service of an agent that has just started: it watches only what a recovery adopts. No manager is open.
+  void make_processes() {
+    ProcessService::Options options{QARAX_SUPERVISOR, dir_ + "/vms"};
+    options.exit_record_ms = exit_record_ms_;
+    processes_ = std::make_unique<ProcessService>(std::move(options), Cgroups::none(),
+                                                  [this](const std::string& vm, std::int64_t incarnation) {
+                                                    const std::lock_guard lock(exits_mutex_);
+                                                    if (hears_exits_ && manager_) manager_->vm_ended(vm, incarnation);
+                                                  });
   }
   void TearDown() override {
     driver_.release();
@@ -348,6 +370,7 @@ class ManagerTest : public testing::Test {
   FakeDriver driver_;
   core::SystemClock clock_;
   std::int64_t grace_ms_ = 50;
+  std::int64_t exit_record_ms_ = 5'000;
   std::int64_t look_ms_ = 0;  // no regular looks, only those that a test asks for
   std::mutex exits_mutex_;
   bool hears_exits_ = false;
