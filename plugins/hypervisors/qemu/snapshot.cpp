@@ -72,6 +72,17 @@ Result<bool> is_through(const plugin::Call& call, QmpClient& qmp) {
 
 }  // namespace
 
+// QEMU's main loop reads a restore's file by itself, and writes the end of a snapshot under its lock: on a slow disk
+// the monitor is silent meanwhile, for as long as that takes. A QEMU that has ended is FAILED_PRECONDITION.
+Result<bool> Qemu::poll_monitor(plugin::Call& call, const VmArgs& vm,
+                                const std::function<Result<bool>(QmpClient&)>& so) {
+  auto said = with_monitor(call, vm, so, poll_ms_);
+  if (said || call.expired()) return said;
+  const Code code = said.error().code;
+  if (code == Code::deadline_exceeded || code == Code::unavailable) return false;
+  return said;
+}
+
 Status Qemu::write_memory(plugin::Call& call, const VmArgs& vm, int file) {
   const Status begun = with_monitor(call, vm, [&](QmpClient& qmp) -> Status {
     // No bandwidth limit: the stream goes to a file, not over a shared network.
@@ -82,7 +93,7 @@ Status Qemu::write_memory(plugin::Call& call, const VmArgs& vm, int file) {
   });
   QARAX_CHECK(begun);
   QARAX_TRY(const bool through, plugin::ask_until(call, kStreamMs, [&] {
-              return with_monitor(call, vm, [&](QmpClient& qmp) { return is_through(call, qmp); });
+              return poll_monitor(call, vm, [&](QmpClient& qmp) { return is_through(call, qmp); });
             }));
   return through ? Status(Ok{}) : Status(make_error(Code::deadline_exceeded, "the snapshot takes longer than a day"));
 }
@@ -181,12 +192,13 @@ Status Qemu::drop_stream(plugin::Call& call, const VmArgs& vm) {
 
 Status Qemu::thaw(plugin::Call& call, const StartArgs& args, const Thaw& from) {
   const VmArgs vm{args.vm, args.incarnation, args.run_dir, {}};
-  QARAX_CHECK(with_monitor(call, vm, [&](QmpClient& qmp) {
-    return qmp.execute(call, "migrate-incoming", {{"uri", json::Value("fd:" + std::to_string(kStateFd))}});
-  }));
+  {
+    QARAX_TRY(Monitors::Lease qmp, monitors_.ask(call, vm.run_dir, kGreetingMs));
+    QARAX_CHECK(qmp->execute(call, "migrate-incoming", {{"uri", json::Value("fd:" + std::to_string(kStateFd))}}));
+  }
   QARAX_TRY(const bool there, plugin::ask_until(call, kStreamMs, [&]() -> Result<bool> {
               tell_read(call, from.memory);
-              return with_monitor(call, vm, [&](QmpClient& qmp) -> Result<bool> {
+              return poll_monitor(call, vm, [&](QmpClient& qmp) -> Result<bool> {
                 QARAX_TRY(const std::string said, qmp.query_status(call));
                 return said != "inmigrate";
               });
