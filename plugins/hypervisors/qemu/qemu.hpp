@@ -106,9 +106,12 @@ class Qemu final : public plugin::Hypervisor,
   Status write_memory(plugin::Call& call, const VmArgs& vm, int file);
   // with_monitor() for a loop: false, too, where the monitor doesn't answer just now.
   Result<bool> poll_monitor(plugin::Call& call, const VmArgs& vm, const std::function<Result<bool>(QmpClient&)>& so);
-  // Asks until it is so, with a call of its own and whatever gets in the way meanwhile. FAILED_PRECONDITION: the VM has
-  // ended.
-  Status insist(const VmArgs& vm, const std::function<Result<bool>(plugin::Call&, QmpClient&)>& so);
+  // Resumes the guest after its snapshot.
+  Status go_on(const plugin::Call& call, const VmArgs& vm, const Handle& handle);
+  // Asks until it is so, whatever gets in the way meanwhile: until the call's deadline although it was cancelled, and
+  // for undo_ms at least. FAILED_PRECONDITION: the VM has ended.
+  Status insist(const plugin::Call& call, const VmArgs& vm,
+                const std::function<Result<bool>(plugin::Call&, QmpClient&)>& so);
   // What was being written when the agent ended is nobody's any more, and its end would stop a guest that was resumed.
   // DEADLINE_EXCEEDED: it still is.
   Status drop_stream(plugin::Call& call, const VmArgs& vm);

@@ -154,13 +154,75 @@ TEST_F(Snapshots, AStreamThatCanNotBeAskedAboutIsCancelledToo) {
 }
 
 TEST_F(Snapshots, AGuestThatDoesNotGoOnIsToldAndLeavesNoSnapshot) {
-  plugin(60);
+  plugin(300);
   start();
   host.refuses = "cont";
   const auto status = snapshot();
   ASSERT_FALSE(status);
   EXPECT_NE(status.error().message.find("didn't go on"), std::string::npos) << status.error().message;
+  EXPECT_NE(status.error().message.find("not today"), std::string::npos) << status.error().message;
+  EXPECT_NE(status.error().message.find("POST /vms/" + vm().vm + "/resume"), std::string::npos);
   EXPECT_TRUE(empty());
+}
+
+TEST_F(Snapshots, AGuestThatDoesNotGoOnAfterAFailureIsToldToo) {
+  plugin(300);
+  start();
+  stream = "failed";
+  host.refuses = "cont";
+  const auto status = snapshot();
+  ASSERT_FALSE(status);
+  EXPECT_NE(status.error().message.find("No space left"), std::string::npos) << status.error().message;
+  EXPECT_NE(status.error().message.find("POST /vms/" + vm().vm + "/resume"), std::string::npos);
+}
+
+TEST_F(Snapshots, AGuestIsResumedHoweverLongTheMonitorIsSilent) {
+  plugin(1, kPollMs);  // the call has more time than what its clean-up has at least
+  start();
+  stream = "failed";
+  host.ignore("cont", 5);
+  call.set_deadline_ms(60'000);
+  const auto status = snapshot();
+  ASSERT_FALSE(status);
+  EXPECT_NE(status.error().message.find("No space left"), std::string::npos) << status.error().message;
+  EXPECT_EQ(plugin().inspect(call.get(), vm())->state, VmState::running);
+}
+
+TEST_F(Snapshots, AGuestIsResumedAlthoughItsCallWasCancelled) {
+  plugin(1, kPollMs);
+  start();
+  stream = "active";
+  when_asked = [this] { call.cancel(); };
+  host.ignore("cont", 5);
+  call.set_deadline_ms(60'000);
+  EXPECT_EQ(snapshot().error().code, Code::cancelled);
+  testing::TestCall next;
+  EXPECT_EQ(plugin().inspect(next.get(), vm())->state, VmState::running);
+}
+
+TEST_F(Snapshots, AGuestWhoseStopWasNotAnsweredGoesOn) {
+  start();
+  host.delay("stop");
+  call.set_deadline_ms(200);
+  EXPECT_EQ(snapshot().error().code, Code::deadline_exceeded);
+  host.delay("");
+  EXPECT_EQ(said("migrate"), 0);
+  testing::TestCall next;
+  EXPECT_EQ(plugin().inspect(next.get(), vm())->state, VmState::running);
+}
+
+TEST_F(Snapshots, AGuestThatPanicsWhenItGoesOnIsNotWaitedFor) {
+  start();
+  host.on_command = [before = host.on_command, is_written = false](
+                        const std::string& command,
+                        const json::Value& arguments) mutable -> std::optional<std::string> {
+    is_written = is_written || command == "query-migrate";
+    if (is_written && command == "query-status") return R"({"status":"guest-panicked"})";
+    return before(command, arguments);
+  };
+  const auto status = snapshot();
+  ASSERT_TRUE(status) << status.error().message;
+  EXPECT_EQ(status->status_reason, "the guest panicked");
 }
 
 TEST_F(Snapshots, AStreamThatDoesNotEndIsNotTakenForDropped) {
