@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <csignal>
 #include <fstream>
 #include <string_view>
@@ -349,6 +350,86 @@ TEST_F(SupervisorTest, ClientThatEndsItsInputStillListens) {
   EXPECT_EQ(read_all(listener), "heard");
   close(listener);
   close(writer);
+  EXPECT_EQ(wait_exit(launched.supervisor), 0);
+}
+
+// Input that the guest's socket and the supervisor's buffer can't hold together: some of it stays in its sender's.
+std::string more_than_a_guest_takes() {
+  const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+  int size = 0;
+  socklen_t length = sizeof size;
+  EXPECT_EQ(getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, &length), 0);
+  close(fd);
+  std::string text(static_cast<size_t>(size) + 32768, '\0');
+  for (size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>('A' + i % 10);
+  return text;
+}
+
+// Whether the process sleeps at last. One that polls without a pause never does.
+bool comes_to_rest(pid_t process) {
+  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(kPatienceMs);
+  while (std::chrono::steady_clock::now() < until) {
+    std::ifstream in("/proc/" + std::to_string(process) + "/stat");
+    std::string text;
+    std::getline(in, text);
+    const size_t name_end = text.rfind(") ");
+    if (name_end == std::string::npos) return false;
+    if (text[name_end + 2] == 'S') return true;
+  }
+  return false;
+}
+
+TEST_F(SupervisorTest, InputOfAClientThatIsGoneWaitsForTheGuest) {
+  Launched launched = launch_with_console({"say", "ready\n", "usr1", "echo", "exit", "0"});
+  const std::string text = more_than_a_guest_takes();
+  int client = attach();
+  write_all(client, text + "q");
+  close(client);
+  for (std::string status; number_in(status, "attached") != 0;) {
+    status = ask("status");
+    ASSERT_FALSE(status.empty());
+  }
+  EXPECT_TRUE(comes_to_rest(launched.supervisor)) << "it polls for a hang-up that it knows of";
+  kill(launched.vmm, SIGUSR1);
+  EXPECT_EQ(wait_exit(launched.supervisor), 0);
+  EXPECT_EQ(read_file("console.log"), "ready\n" + text);
+}
+
+TEST_F(SupervisorTest, InputOfAClientThatIsGoneOutlivesOutputForIt) {
+  Launched launched =
+      launch_with_console({"say", "ready\n", "usr1", "say", "more\n", "log", "said", "line", "say", "heard\n"});
+  int client = attach("attach tail 100");
+  read_until(client, "ready\n");
+  // When the supervisor goes on, it finds the output before the hang-up.
+  kill(launched.supervisor, SIGSTOP);
+  write_all(client, "typed\n");
+  close(client);
+  kill(launched.vmm, SIGUSR1);
+  while (read_file("vmm.log").find("said\n") == std::string::npos) ASSERT_TRUE(alive(launched.vmm));
+  kill(launched.supervisor, SIGCONT);
+  EXPECT_EQ(wait_exit(launched.supervisor), 0);
+  EXPECT_EQ(read_file("console.log"), "ready\nmore\nheard\n");
+}
+
+TEST_F(SupervisorTest, ClientsThatAreGoneGiveTheirPlacesUp) {
+  Launched launched = launch_with_console({"wait"});
+  int client = attach();
+  write_all(client, more_than_a_guest_takes());
+  close(client);
+  for (std::string status; number_in(status, "attached") != 0;) {
+    status = ask("status");
+    ASSERT_FALSE(status.empty());
+  }
+  ASSERT_TRUE(comes_to_rest(launched.supervisor));  // and there is no room for input any more
+  for (int i = 0; i < 20; ++i) close(attach());
+  EXPECT_EQ(read_file("vmm.log"), "") << "nobody's input was in their way";
+  for (int i = 0; i < 20; ++i) {
+    client = attach();
+    write_all(client, "x");
+    close(client);
+  }
+  EXPECT_NE(read_file("vmm.log").find("console input was dropped"), std::string::npos);
+  EXPECT_EQ(ask("kill"), "ok\n");
   EXPECT_EQ(wait_exit(launched.supervisor), 0);
 }
 

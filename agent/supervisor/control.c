@@ -31,89 +31,32 @@ int control_open(Control* control, Console* console, ControlHost host, Failure* 
   return 0;
 }
 
-static void close_client(Client* client) {
-  (void)close(client->fd);
-  if (client->buffer != NULL) (void)munmap(client->buffer, kClientBuffer);
-  memset(client, 0, sizeof *client);
-}
-
 int control_attached(const Control* control) {
   int count = 0;
-  for (int i = 0; i < kMaxClients; ++i) count += control->clients[i].state == kAttached ? 1 : 0;
+  for (int i = 0; i < kMaxClients; ++i) {
+    const Client* client = &control->clients[i];
+    if (client->state == kAttached && !client->hung_up) ++count;
+  }
   return count;
-}
-
-// Appends to the waiting output what fits; returns how much that was.
-static size_t put(Client* client, const void* data, size_t length) {
-  if (client->start > 0 && client->start + client->length + length > kClientBuffer) {
-    memmove(client->buffer, client->buffer + client->start, client->length);
-    client->start = 0;
-  }
-  size_t room = kClientBuffer - client->start - client->length;
-  if (length > room) length = room;
-  memcpy(client->buffer + client->start + client->length, data, length);
-  client->length += length;
-  return length;
-}
-
-// Loads the next piece of the log. At its end the client goes live; there is one thread, so no output can come in
-// between.
-static void fill_from_log(const Control* control, Client* client) {
-  const ConsoleLog* log = &control->console->log;
-  if (client->position < log->oldest) {
-    client->dropped += (uint64_t)(log->oldest - client->position);
-    client->position = log->oldest;
-    return;
-  }
-  client->start = 0;
-  client->length = log_read(log, client->position, client->buffer, kClientBuffer);
-  client->position += (int64_t)client->length;
-  if (client->length > 0) return;
-  client->dropped += (uint64_t)(log_end(log) - client->position) + log->pending;
-  client->position = -1;
-}
-
-// Sends what the client accepts now. Returns false if it is gone.
-static bool flush(const Control* control, Client* client) {
-  for (;;) {
-    if (client->length == 0) {
-      if (client->dropped > 0) {
-        char marker[64];
-        client->start = 0;
-        (void)put(client, marker, format_dropped(marker, client->dropped));
-        client->dropped = 0;
-      } else if (client->position >= 0) {
-        fill_from_log(control, client);
-        continue;
-      } else {
-        client->start = 0;
-        return true;
-      }
-    }
-    ssize_t n = send(client->fd, client->buffer + client->start, client->length, MSG_NOSIGNAL);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return errno == EAGAIN;
-    client->start += (size_t)n;
-    client->length -= (size_t)n;
-  }
 }
 
 void control_broadcast(void* context, const void* data, size_t length) {
   Control* control = context;
   for (int i = 0; i < kMaxClients; ++i) {
     Client* client = &control->clients[i];
-    if (client->state != kAttached || client->position >= 0) continue;  // it gets this output from the log
+    if (client->state != kAttached || client->hung_up) continue;
+    if (client->position >= 0) continue;  // it gets this output from the log
     // After dropped bytes nothing may follow before their marker, which is sent once the buffer is empty.
-    size_t done = client->dropped > 0 ? 0 : put(client, data, length);
+    size_t done = client->dropped > 0 ? 0 : client_put(client, data, length);
     client->dropped += length - done;
-    if (!flush(control, client)) close_client(client);
+    if (!client_flush(&control->console->log, client) && !client_hang_up(client)) client_close(client);
   }
 }
 
 // Replies fit into an empty socket's buffer. A client whose buffer isn't empty may get none.
 static void reply_and_close(Client* client, const char* text) {
   (void)send(client->fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
-  close_client(client);
+  client_close(client);
 }
 
 static void attach(Control* control, Client* client, int64_t tail) {
@@ -134,7 +77,7 @@ static void attach(Control* control, Client* client, int64_t tail) {
   client->state = kAttached;
   int64_t end = log_end(&control->console->log);
   client->position = tail > 0 ? (end > tail ? end - tail : 0) : -1;
-  (void)put(client, "ok\n", 3);
+  (void)client_put(client, "ok\n", 3);
 }
 
 // The number that makes up all of `text`, or -1.
@@ -215,15 +158,28 @@ static bool read_input(Control* control, Client* client) {
   if (n < 0) return errno == EAGAIN || errno == EINTR;
   if (n == 0) client->input_ended = true;
   console_input(control->console, data, (size_t)n);
-  return true;
+  return !client->input_ended || !client->hung_up;
+}
+
+// A free place, or that of a client that has hung up: a guest that takes no input must not keep newcomers out.
+static Client* find_place(Control* control) {
+  Client* hung_up = NULL;
+  for (int i = 0; i < kMaxClients; ++i) {
+    Client* client = &control->clients[i];
+    if (client->state == kFree) return client;
+    if (client->hung_up) hung_up = client;
+  }
+  if (hung_up == NULL) return NULL;
+  complain("qarax-supervisor: console input was dropped: the guest takes none, and its sender's place was needed");
+  client_close(hung_up);
+  return hung_up;
 }
 
 static void accept_client(Control* control, int64_t now) {
   int fd = accept4(control->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
   if (fd < 0) return;
-  for (int i = 0; i < kMaxClients; ++i) {
-    Client* client = &control->clients[i];
-    if (client->state != kFree) continue;
+  Client* client = find_place(control);
+  if (client != NULL) {
     *client = (Client){.state = kCommand, .fd = fd, .deadline = now + kCommandTimeoutMs, .position = -1};
     return;
   }
@@ -233,19 +189,26 @@ static void accept_client(Control* control, int64_t now) {
 }
 
 static short wanted(const Control* control, const Client* client) {
+  if (client->state == kFree) return 0;
   if (client->state == kCommand) return POLLIN;
   short events = 0;
   if (!client->input_ended && console_input_room(control->console) > 0) events |= POLLIN;
-  if (client->length > 0 || client->dropped > 0 || client->position >= 0) events |= POLLOUT;
+  if (client_has_output(client)) events |= POLLOUT;
   return events;
+}
+
+// poll() reports a hang-up whatever it is asked for. So a client that has hung up is left out until there is room for
+// its input, or the supervisor would never sleep.
+static bool is_polled(const Client* client, short events) {
+  return client->state != kFree && (!client->hung_up || events != 0);
 }
 
 size_t control_poll(const Control* control, struct pollfd* out) {
   out[0] = (struct pollfd){.fd = control->fd, .events = POLLIN};
   for (int i = 0; i < kMaxClients; ++i) {
     const Client* client = &control->clients[i];
-    bool used = client->state != kFree;
-    out[i + 1] = (struct pollfd){.fd = used ? client->fd : -1, .events = used ? wanted(control, client) : 0};
+    short events = wanted(control, client);
+    out[i + 1] = (struct pollfd){.fd = is_polled(client, events) ? client->fd : -1, .events = events};
   }
   return 1 + kMaxClients;
 }
@@ -261,11 +224,12 @@ void control_handle(Control* control, const struct pollfd* polled, size_t count,
       alive = read_command(control, client);
     } else {
       if ((events & POLLIN) != 0) alive = read_input(control, client);
-      if (alive && (events & POLLOUT) != 0) alive = flush(control, client);
-      // The client has closed the connection and not only its input. What it sent before is read first.
-      if (alive && (events & (POLLHUP | POLLERR)) != 0 && (events & POLLIN) == 0) alive = false;
+      // Closed by the client, and not only its input. What it sent before is still in the socket.
+      bool hung_up = (events & (POLLHUP | POLLERR)) != 0;
+      if (alive && !hung_up && (events & POLLOUT) != 0) hung_up = !client_flush(&control->console->log, client);
+      if (alive && hung_up) alive = client_hang_up(client);
     }
-    if (!alive) close_client(client);
+    if (!alive) client_close(client);
   }
   if ((polled[0].revents & POLLIN) != 0) accept_client(control, now);
 }
@@ -287,12 +251,12 @@ void control_close(Control* control, int limit_ms) {
   int64_t deadline = monotonic_ms() + limit_ms;
   for (int i = 0; i < kMaxClients; ++i) {
     Client* client = &control->clients[i];
-    while (client->state == kAttached && flush(control, client) && wanted(control, client) & POLLOUT) {
+    while (client->state == kAttached && client_flush(&control->console->log, client) && client_has_output(client)) {
       int64_t left = deadline - monotonic_ms();
       struct pollfd polled = {.fd = client->fd, .events = POLLOUT};
       if (left <= 0 || poll(&polled, 1, (int)left) == 0) break;
     }
-    if (client->state != kFree) close_client(client);
+    if (client->state != kFree) client_close(client);
   }
   (void)close(control->fd);
   (void)unlink(kSocketName);

@@ -5,13 +5,13 @@
 
 #include <poll.h>
 
+#include "client.h"
 #include "console.h"
 #include "supervisor.h"
 
 enum {
-  kMaxAttached = 8,       // clients attached to the console at once
-  kMaxClients = 12,       // including those that only send a command: status and kill work when all places are attached
-  kClientBuffer = 65536,  // output kept for a slow client
+  kMaxAttached = 8,  // clients attached to the console at once
+  kMaxClients = 12,  // including those that only send a command: status and kill work when all places are attached
   kCommandTimeoutMs = 5000
 };
 
@@ -22,22 +22,6 @@ typedef struct ControlHost {
   void (*kill_all)(void* context);
   int (*send_signal)(void* context, int number);  // 0 or -errno
 } ControlHost;
-
-typedef enum ClientState { kFree = 0, kCommand, kAttached } ClientState;
-
-typedef struct Client {
-  ClientState state;
-  int fd;
-  bool input_ended;  // it sends no more input, but still receives output
-  int64_t deadline;  // for its command
-  size_t line_length;
-  char line[128];
-  char* buffer;  // kClientBuffer bytes, mapped while attached
-  size_t start;
-  size_t length;
-  uint64_t dropped;  // bytes that were dropped and not marked yet
-  int64_t position;  // in the log, while the tail is being sent; -1: live output
-} Client;
 
 typedef struct Control {
   int fd;
@@ -62,4 +46,5 @@ void control_broadcast(void* context, const void* data, size_t length);
 // Gives attached clients up to `limit_ms` to receive their output, then closes all of them and removes the socket.
 void control_close(Control* control, int limit_ms);
 
+// The clients that are attached and haven't hung up.
 int control_attached(const Control* control);

@@ -284,26 +284,6 @@ TEST_F(SupervisorTest, LongPathOfTheRunFolder) {
   EXPECT_EQ(read_file("console.log"), "far away\n");
 }
 
-TEST_F(SupervisorTest, VmmLogIsBounded) {
-  Launched launched = launch({.vmm = {"spam", "4000000", "log", "the last word"}});
-  EXPECT_EQ(wait_exit(launched.supervisor), 0);
-  std::string older = read_file("vmm.log.1");
-  std::string current = read_file("vmm.log");
-  EXPECT_LE(older.size(), 1U << 20);
-  EXPECT_LE(current.size(), 1U << 20);
-  EXPECT_TRUE(has(older + current, "the last word\n"));
-  EXPECT_TRUE(has(current, "[qarax: the log was cut; the 1048576 bytes before this are in vmm.log.1]"));
-}
-
-TEST_F(SupervisorTest, ACutVmmLogSaysWhatCouldNotBeKept) {
-  ASSERT_TRUE(std::filesystem::create_directory(path("vmm.log.1")));  // so no file can be opened there
-  Launched launched = launch({.vmm = {"spam", "4000000", "log", "the last word"}});
-  EXPECT_EQ(wait_exit(launched.supervisor), 0);
-  std::string current = read_file("vmm.log");
-  EXPECT_LE(current.size(), 1U << 20);
-  EXPECT_TRUE(has(current, "vmm.log.1 has the first 0, the rest is lost: Is a directory]")) << current;
-}
-
 TEST_F(SupervisorTest, CgroupHoldsTheVmmAndIsKilledAsAWhole) {
   std::string root = cgroup_root();
   if (root.empty()) GTEST_SKIP() << "no writable cgroup v2 here";

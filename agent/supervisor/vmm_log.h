@@ -5,7 +5,9 @@
 #include "supervisor.h"
 
 enum {
-  kVmmLogMax = 1 << 20,  // a longer file is copied to vmm.log.1 and emptied
+  kVmmLogMax = 1 << 20,   // of a longer file this much is copied to vmm.log.1, and it is emptied
+  kVmmLogMore = 1 << 16,  // what comes while it is copied and is kept, too
+  kVmmLogRounds = 8,      // of copying what came during the one before
   // Interval of looking at the file's size, short while it grows. An inotify watch would spare this, but its removal
   // waits for a grace period of the kernel, which made every VM end about 20 ms later.
   kVmmLogFirstMs = 250,

@@ -26,8 +26,9 @@ using plugin::Verdict;
 
 struct Changes;  // resize.cpp
 
-constexpr int kQmpMs = 10'000;     // QEMU answers in under a millisecond; under heavy load its main loop may starve
-constexpr int kUnplugMs = 15'000;  // a guest lets go within a second, one that boots or is swapped out takes longer
+constexpr int kQmpMs = 10'000;       // QEMU answers in under a millisecond; under heavy load its main loop may starve
+constexpr int kGreetingMs = 30'000;  // of a QEMU that has just been spawned
+constexpr int kUnplugMs = 15'000;    // a guest lets go within a second, one that boots or is swapped out takes longer
 constexpr int kUndoMs = 10'000;
 constexpr int kStateFd = 12;  // a snapshot's memory, as numbered inside QEMU
 
@@ -41,8 +42,9 @@ class Qemu final : public plugin::Hypervisor,
                    public plugin::CanCounters {
  public:
   static constexpr std::string_view kConfigSchema = qemu::kConfigSchema;
-  // `undo_ms`: for what has to be put right although a call's own time is up.
-  Qemu(plugin::Host& host, const CreateArgs& args, int undo_ms = kUndoMs);
+  // `undo_ms`: for what has to be put right although a call's own time is up. `poll_ms`: how long a snapshot or restore
+  // that is under way waits for one answer before it asks anew.
+  Qemu(plugin::Host& host, const CreateArgs& args, int undo_ms = kUndoMs, int poll_ms = kQmpMs);
 
   Result<Description> describe(plugin::Call& call) override;
   Result<VmSpec> resolve(plugin::Call& call, const ResolveArgs& args) override;
@@ -78,7 +80,8 @@ class Qemu final : public plugin::Hypervisor,
                           const std::optional<Thaw>& from);
   // What `ask` says of a VM's monitor; FAILED_PRECONDITION with its end where the VM has ended meanwhile.
   template <class Ask>
-  auto with_monitor(plugin::Call& call, const VmArgs& args, Ask ask) -> decltype(ask(std::declval<QmpClient&>()));
+  auto with_monitor(plugin::Call& call, const VmArgs& args, Ask ask, int most_ms = kQmpMs)
+      -> decltype(ask(std::declval<QmpClient&>()));
   Error why_not(plugin::Call& call, const VmArgs& args, Error error);
   Result<VmStatus> look(plugin::Call& call, const VmArgs& args, const Handle& handle);
   VmStatus gone(const VmArgs& args, const Process& process, const Handle* handle);
@@ -101,9 +104,14 @@ class Qemu final : public plugin::Hypervisor,
   Result<VmStatus> detach(plugin::Call& call, const DetachArgs& args, std::vector<Device> Handle::*devices,
                           const char* what);
   Status write_memory(plugin::Call& call, const VmArgs& vm, int file);
-  // Asks until it is so, with a call of its own and whatever gets in the way meanwhile. FAILED_PRECONDITION: the VM has
-  // ended.
-  Status insist(const VmArgs& vm, const std::function<Result<bool>(plugin::Call&, QmpClient&)>& so);
+  // with_monitor() for a loop: false, too, where the monitor doesn't answer just now.
+  Result<bool> poll_monitor(plugin::Call& call, const VmArgs& vm, const std::function<Result<bool>(QmpClient&)>& so);
+  // Resumes the guest after its snapshot.
+  Status go_on(const plugin::Call& call, const VmArgs& vm, const Handle& handle);
+  // Asks until it is so, whatever gets in the way meanwhile: until the call's deadline although it was cancelled, and
+  // for undo_ms at least. FAILED_PRECONDITION: the VM has ended.
+  Status insist(const plugin::Call& call, const VmArgs& vm,
+                const std::function<Result<bool>(plugin::Call&, QmpClient&)>& so);
   // What was being written when the agent ended is nobody's any more, and its end would stop a guest that was resumed.
   // DEADLINE_EXCEEDED: it still is.
   Status drop_stream(plugin::Call& call, const VmArgs& vm);
@@ -126,6 +134,7 @@ class Qemu final : public plugin::Hypervisor,
   plugin::Host& host_;
   const Settings settings_;
   const int undo_ms_;
+  const int poll_ms_;
   const std::string state_dir_;
   mutable std::mutex program_mutex_;
   plugin::Watched<Vmm> vmm_;
@@ -133,8 +142,9 @@ class Qemu final : public plugin::Hypervisor,
 };
 
 template <class Ask>
-auto Qemu::with_monitor(plugin::Call& call, const VmArgs& args, Ask ask) -> decltype(ask(std::declval<QmpClient&>())) {
-  auto qmp = monitors_.ask(call, args.run_dir, kQmpMs);
+auto Qemu::with_monitor(plugin::Call& call, const VmArgs& args, Ask ask, int most_ms)
+    -> decltype(ask(std::declval<QmpClient&>())) {
+  auto qmp = monitors_.ask(call, args.run_dir, most_ms);
   if (!qmp) return why_not(call, args, std::move(qmp).error());
   auto said = ask(**qmp);
   if (!said) return why_not(call, args, std::move(said).error());

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
 
 #include "hotplug.hpp"
@@ -70,7 +71,35 @@ Result<bool> is_through(const plugin::Call& call, QmpClient& qmp) {
       "vmm-failed");
 }
 
+// No answer to what was asked. It may come later.
+bool is_silence(const Error& error) { return error.code == Code::deadline_exceeded || error.code == Code::unavailable; }
+
+// A guest that runs can't, nor one that no resume would help, as after its panic.
+bool can_resume(const VmStatus& status) {
+  return std::find(status.can.begin(), status.can.end(), "resume") != status.can.end();
+}
+
+// The error of a snapshot whose guest couldn't be resumed. `written`: how the snapshot went before that.
+Error did_not_go_on(const VmArgs& vm, const Status& written, Error why) {
+  const bool has_ended = why.code == Code::failed_precondition;
+  if (has_ended && !written) return written.error();
+  if (!has_ended) why.message += "; it is left paused, and POST /vms/" + vm.vm + "/resume tries that again";
+  if (written) return std::move(why).context("the guest didn't go on after its snapshot");
+  Error error = written.error();
+  error.message += "; and the guest didn't go on after that: " + why.message;
+  return error;
+}
+
 }  // namespace
+
+// QEMU's main loop reads a restore's file by itself, and writes the end of a snapshot under its lock: on a slow disk
+// the monitor is silent meanwhile, for as long as that takes. A QEMU that has ended is FAILED_PRECONDITION.
+Result<bool> Qemu::poll_monitor(plugin::Call& call, const VmArgs& vm,
+                                const std::function<Result<bool>(QmpClient&)>& so) {
+  auto said = with_monitor(call, vm, so, poll_ms_);
+  if (said || call.expired() || !is_silence(said.error())) return said;
+  return false;
+}
 
 Status Qemu::write_memory(plugin::Call& call, const VmArgs& vm, int file) {
   const Status begun = with_monitor(call, vm, [&](QmpClient& qmp) -> Status {
@@ -82,7 +111,7 @@ Status Qemu::write_memory(plugin::Call& call, const VmArgs& vm, int file) {
   });
   QARAX_CHECK(begun);
   QARAX_TRY(const bool through, plugin::ask_until(call, kStreamMs, [&] {
-              return with_monitor(call, vm, [&](QmpClient& qmp) { return is_through(call, qmp); });
+              return poll_monitor(call, vm, [&](QmpClient& qmp) { return is_through(call, qmp); });
             }));
   return through ? Status(Ok{}) : Status(make_error(Code::deadline_exceeded, "the snapshot takes longer than a day"));
 }
@@ -113,24 +142,22 @@ Result<VmStatus> Qemu::snapshot(plugin::Call& call, const SnapshotArgs& args) {
     return make_error(Code::failed_precondition, "VM " + vm.vm + " is " + said + " and can't be snapshotted",
                       "wrong-state");
   QARAX_TRY(const plugin::Socket file, begin_snapshot(folder));
-  if (said == "running") QARAX_CHECK(with_monitor(call, vm, [&](QmpClient& qmp) { return qmp.stop(call); }));
-  call.progress("memory");
-  Status written = write_memory(call, vm, file.get());
+  const bool runs = said == "running";
+  // A stop that isn't answered may have been carried out, so its failure is cleaned up after like any other.
+  Status written = runs ? with_monitor(call, vm, [&](QmpClient& qmp) { return qmp.stop(call); }) : Status(Ok{});
+  if (written) {
+    call.progress("memory");
+    written = write_memory(call, vm, file.get());
+  }
   // After any failure the stream may still run, and its end would stop the guest that is resumed below: cancel it.
   if (!written)
-    static_cast<void>(insist(vm, [](plugin::Call& own, QmpClient& qmp) -> Result<bool> {
-      QARAX_CHECK(qmp.execute(own, "migrate_cancel"));
-      return true;
+    static_cast<void>(insist(call, vm, [](plugin::Call& own, QmpClient& qmp) -> Result<bool> {
+      auto cancelled = qmp.execute(own, "migrate_cancel");
+      if (cancelled || qmp.is_sound()) return true;  // a refusal is an answer, too
+      return std::move(cancelled).error();
     }));
-  if (said == "running") {
-    // QEMU refuses cont until a cancelled stream has ended, so repeat it.
-    auto resumed = insist(vm, [](plugin::Call& own, QmpClient& qmp) -> Result<bool> {
-      static_cast<void>(qmp.cont(own));
-      QARAX_TRY(const std::string now, qmp.query_status(own));
-      return now == "running";
-    });
-    if (!resumed && written) written = std::move(resumed).error().context("the guest didn't go on after its snapshot");
-  }
+  if (Status resumed = runs ? go_on(call, vm, handle) : Status(Ok{}); !resumed)
+    written = did_not_go_on(vm, written, std::move(resumed).error());
   if (written) written = finish_snapshot(folder, file, machine);
   if (!written) {
     drop_snapshot(folder);
@@ -140,18 +167,36 @@ Result<VmStatus> Qemu::snapshot(plugin::Call& call, const SnapshotArgs& args) {
   return look(call, vm, handle);
 }
 
-Status Qemu::insist(const VmArgs& vm, const std::function<Result<bool>(plugin::Call&, QmpClient&)>& so) {
-  plugin::OwnCall own(undo_ms_);
-  Error last = make_error(Code::deadline_exceeded, "QEMU doesn't do it within " + std::to_string(undo_ms_) + " ms");
-  QARAX_TRY(const bool done, plugin::ask_until(*own.get(), undo_ms_, [&]() -> Result<bool> {
-              auto said = with_monitor(*own.get(), vm, [&](QmpClient& qmp) { return so(*own.get(), qmp); });
-              // failed_precondition means that the VM has ended. Any other error, e.g. that this process is out of
-              // descriptors, may pass in a moment.
-              if (said || said.error().code == Code::failed_precondition) return said;
-              last = std::move(said).error();
-              return false;
-            }));
-  return done ? Status(Ok{}) : Status(std::move(last));
+Status Qemu::go_on(const plugin::Call& call, const VmArgs& vm, const Handle& handle) {
+  // QEMU refuses cont until a cancelled stream has ended, so repeat it.
+  return insist(call, vm, [&](plugin::Call& own, QmpClient& qmp) -> Result<bool> {
+    const Status went_on = qmp.cont(own);
+    if (!went_on && !qmp.is_sound()) return went_on.error();
+    QARAX_TRY(const std::string now, qmp.query_status(own));
+    if (!can_resume(alive(now, handle, std::nullopt))) return true;
+    if (!went_on) return went_on.error();
+    return false;
+  });
+}
+
+Status Qemu::insist(const plugin::Call& call, const VmArgs& vm,
+                    const std::function<Result<bool>(plugin::Call&, QmpClient&)>& so) {
+  const int left_ms = call.deadline_ns() == 0 ? 0 : call.remaining_ms(kStreamMs);
+  const int most_ms = std::max(undo_ms_, left_ms);
+  plugin::OwnCall own(most_ms);
+  Error last = make_error(Code::deadline_exceeded, "QEMU doesn't do it within " + std::to_string(most_ms) + " ms");
+  auto done = plugin::ask_until(*own.get(), most_ms, [&]() -> Result<bool> {
+    auto said = with_monitor(
+        *own.get(), vm, [&](QmpClient& qmp) { return so(*own.get(), qmp); }, poll_ms_);
+    // failed_precondition means that the VM has ended. Any other error, e.g. that this process is out of descriptors,
+    // may pass in a moment.
+    if (said || said.error().code == Code::failed_precondition) return said;
+    if (!is_silence(said.error())) last = std::move(said).error();
+    return false;
+  });
+  if (done && *done) return Ok{};
+  if (!done && done.error().code == Code::failed_precondition) return std::move(done).error();
+  return last;
 }
 
 Result<VmStatus> Qemu::restore(plugin::Call& call, const StartArgs& args) {
@@ -181,12 +226,13 @@ Status Qemu::drop_stream(plugin::Call& call, const VmArgs& vm) {
 
 Status Qemu::thaw(plugin::Call& call, const StartArgs& args, const Thaw& from) {
   const VmArgs vm{args.vm, args.incarnation, args.run_dir, {}};
-  QARAX_CHECK(with_monitor(call, vm, [&](QmpClient& qmp) {
-    return qmp.execute(call, "migrate-incoming", {{"uri", json::Value("fd:" + std::to_string(kStateFd))}});
-  }));
+  {
+    QARAX_TRY(Monitors::Lease qmp, monitors_.ask(call, vm.run_dir, kGreetingMs));
+    QARAX_CHECK(qmp->execute(call, "migrate-incoming", {{"uri", json::Value("fd:" + std::to_string(kStateFd))}}));
+  }
   QARAX_TRY(const bool there, plugin::ask_until(call, kStreamMs, [&]() -> Result<bool> {
               tell_read(call, from.memory);
-              return with_monitor(call, vm, [&](QmpClient& qmp) -> Result<bool> {
+              return poll_monitor(call, vm, [&](QmpClient& qmp) -> Result<bool> {
                 QARAX_TRY(const std::string said, qmp.query_status(call));
                 return said != "inmigrate";
               });

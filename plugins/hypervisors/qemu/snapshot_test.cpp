@@ -3,7 +3,9 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <atomic>
 #include <fstream>
+#include <thread>
 
 #include "snapshot_files.hpp"
 #include "test_plugin.hpp"
@@ -28,6 +30,26 @@ class Snapshots : public testing::PluginTest {
   }
   // on_command uses members of this fixture, which go before the host.
   ~Snapshots() override { host.end_and_wait(); }
+  // A poll without an answer takes no longer than this.
+  static constexpr int kPollMs = 20;
+  std::ptrdiff_t said(const std::string& command, std::size_t from = 0) const {
+    const auto words = said_since(from);
+    return std::count(words.begin(), words.end(), command);
+  }
+  // Ends QEMU once `call_it` has asked it `command`.
+  template <class CallIt>
+  Result<VmStatus> end_when_asked(const std::string& command, const std::string& log_tail, CallIt call_it) {
+    const std::size_t from = host.commands().size();
+    std::atomic<bool> is_over = false;
+    std::thread killer([&] {
+      while (said(command, from) == 0 && !is_over) std::this_thread::yield();
+      host.end(ExitKind::exited, 1, log_tail);
+    });
+    auto status = call_it();
+    is_over = true;
+    killer.join();
+    return status;
+  }
   std::string folder() const { return dir() + "/snapshot"; }
   int at() const { return at_.get(); }
   Result<VmStatus> snapshot() { return plugin().snapshot(call.get(), {vm()}); }
@@ -98,6 +120,27 @@ TEST_F(Snapshots, OneThatIsCancelledLeavesNothingAndTheGuestRunning) {
   EXPECT_NE(std::find(cancel, words.end(), "cont"), words.end());
 }
 
+TEST_F(Snapshots, OneIsWaitedForWhileTheMonitorIsSilent) {
+  plugin(kUndoMs, kPollMs);
+  start();
+  host.ignore("query-migrate", 3);
+  const auto status = snapshot();
+  ASSERT_TRUE(status) << status.error().message;
+  EXPECT_EQ(status->state, VmState::running);
+  EXPECT_EQ(said("migrate_cancel"), 0);
+  EXPECT_GT(said("query-migrate"), 3);
+}
+
+TEST_F(Snapshots, OneWhoseQemuEndsInSilenceIsGivenUpAtOnce) {
+  start();
+  host.ignore("query-migrate");
+  const auto status = end_when_asked("query-migrate", "", [this] { return snapshot(); });
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().code, Code::failed_precondition);
+  EXPECT_NE(status.error().message.find("has ended"), std::string::npos) << status.error().message;
+  EXPECT_TRUE(empty());
+}
+
 TEST_F(Snapshots, AStreamThatCanNotBeAskedAboutIsCancelledToo) {
   start();
   stream = "active";
@@ -111,13 +154,75 @@ TEST_F(Snapshots, AStreamThatCanNotBeAskedAboutIsCancelledToo) {
 }
 
 TEST_F(Snapshots, AGuestThatDoesNotGoOnIsToldAndLeavesNoSnapshot) {
-  plugin(60);
+  plugin(300);
   start();
   host.refuses = "cont";
   const auto status = snapshot();
   ASSERT_FALSE(status);
   EXPECT_NE(status.error().message.find("didn't go on"), std::string::npos) << status.error().message;
+  EXPECT_NE(status.error().message.find("not today"), std::string::npos) << status.error().message;
+  EXPECT_NE(status.error().message.find("POST /vms/" + vm().vm + "/resume"), std::string::npos);
   EXPECT_TRUE(empty());
+}
+
+TEST_F(Snapshots, AGuestThatDoesNotGoOnAfterAFailureIsToldToo) {
+  plugin(300);
+  start();
+  stream = "failed";
+  host.refuses = "cont";
+  const auto status = snapshot();
+  ASSERT_FALSE(status);
+  EXPECT_NE(status.error().message.find("No space left"), std::string::npos) << status.error().message;
+  EXPECT_NE(status.error().message.find("POST /vms/" + vm().vm + "/resume"), std::string::npos);
+}
+
+TEST_F(Snapshots, AGuestIsResumedHoweverLongTheMonitorIsSilent) {
+  plugin(1, kPollMs);  // the call has more time than what its clean-up has at least
+  start();
+  stream = "failed";
+  host.ignore("cont", 5);
+  call.set_deadline_ms(60'000);
+  const auto status = snapshot();
+  ASSERT_FALSE(status);
+  EXPECT_NE(status.error().message.find("No space left"), std::string::npos) << status.error().message;
+  EXPECT_EQ(plugin().inspect(call.get(), vm())->state, VmState::running);
+}
+
+TEST_F(Snapshots, AGuestIsResumedAlthoughItsCallWasCancelled) {
+  plugin(1, kPollMs);
+  start();
+  stream = "active";
+  when_asked = [this] { call.cancel(); };
+  host.ignore("cont", 5);
+  call.set_deadline_ms(60'000);
+  EXPECT_EQ(snapshot().error().code, Code::cancelled);
+  testing::TestCall next;
+  EXPECT_EQ(plugin().inspect(next.get(), vm())->state, VmState::running);
+}
+
+TEST_F(Snapshots, AGuestWhoseStopWasNotAnsweredGoesOn) {
+  start();
+  host.delay("stop");
+  call.set_deadline_ms(200);
+  EXPECT_EQ(snapshot().error().code, Code::deadline_exceeded);
+  host.delay("");
+  EXPECT_EQ(said("migrate"), 0);
+  testing::TestCall next;
+  EXPECT_EQ(plugin().inspect(next.get(), vm())->state, VmState::running);
+}
+
+TEST_F(Snapshots, AGuestThatPanicsWhenItGoesOnIsNotWaitedFor) {
+  start();
+  host.on_command = [before = host.on_command, is_written = false](
+                        const std::string& command,
+                        const json::Value& arguments) mutable -> std::optional<std::string> {
+    is_written = is_written || command == "query-migrate";
+    if (is_written && command == "query-status") return R"({"status":"guest-panicked"})";
+    return before(command, arguments);
+  };
+  const auto status = snapshot();
+  ASSERT_TRUE(status) << status.error().message;
+  EXPECT_EQ(status->status_reason, "the guest panicked");
 }
 
 TEST_F(Snapshots, AStreamThatDoesNotEndIsNotTakenForDropped) {
@@ -200,6 +305,47 @@ TEST_F(Snapshots, ARestoreThatQemuRefusesIsUndone) {
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().reason, "vmm-failed");
   EXPECT_FALSE(host.find(nullptr, {})->alive);
+  EXPECT_TRUE(sockets_gone());
+}
+
+TEST_F(Snapshots, ARestoreIsWaitedForWhileTheMonitorIsSilent) {
+  plugin(kUndoMs, kPollMs);
+  start();
+  ASSERT_TRUE(snapshot());
+  ASSERT_TRUE(plugin().stop(call.get(), {vm(), StopMode::force, 0}));
+  const std::size_t from = host.commands().size();
+  host.ignore("query-status", 3);
+  const auto status = plugin().restore(call.get(), start_args());
+  ASSERT_TRUE(status) << status.error().message;
+  EXPECT_EQ(status->state, VmState::running);
+  EXPECT_EQ(said("migrate-incoming", from), 1);
+  EXPECT_GT(said("query-status", from), 3);
+}
+
+TEST_F(Snapshots, ASilentRestoreEndsAtTheCallsDeadlineAndIsUndone) {
+  plugin(kUndoMs, kPollMs);
+  start();
+  ASSERT_TRUE(snapshot());
+  ASSERT_TRUE(plugin().stop(call.get(), {vm(), StopMode::force, 0}));
+  host.ignore("query-status");
+  call.set_deadline_ms(200);
+  const auto status = plugin().restore(call.get(), start_args());
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().code, Code::deadline_exceeded);
+  EXPECT_FALSE(host.find(nullptr, {})->alive);
+  EXPECT_TRUE(sockets_gone());
+}
+
+TEST_F(Snapshots, ARestoreWhoseQemuEndsInSilenceIsGivenUpAtOnce) {
+  start();
+  ASSERT_TRUE(snapshot());
+  ASSERT_TRUE(plugin().stop(call.get(), {vm(), StopMode::force, 0}));
+  host.ignore("query-status");
+  const auto status = end_when_asked("query-status", "load of migration failed",
+                                     [this] { return plugin().restore(call.get(), start_args()); });
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().reason, "vmm-failed");
+  EXPECT_NE(status.error().message.find("load of migration failed"), std::string::npos) << status.error().message;
   EXPECT_TRUE(sockets_gone());
 }
 

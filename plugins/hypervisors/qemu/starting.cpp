@@ -8,7 +8,6 @@ namespace {
 
 constexpr int kMonitorFd = 10;  // descriptor numbers inside QEMU
 constexpr int kSerialFd = 11;
-constexpr int kGreetingMs = 30'000;
 
 }  // namespace
 

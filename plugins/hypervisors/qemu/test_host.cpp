@@ -95,7 +95,10 @@ bool ScriptedHost::answer(int peer, const std::string& command, const json::Valu
   {
     const std::lock_guard lock(state_);
     commands_.push_back(command);
-    if (command == ignored_) return true;
+    if (command == ignored_ && ignored_times_ != 0) {
+      if (ignored_times_ > 0) --ignored_times_;
+      return true;
+    }
     if (command == "cont" && command != refuses) status_ = "running";
     if (command == "stop") status_ = "paused";
     if (command == "query-status") reply = "{\"return\": {\"status\": \"" + status_ + "\"}}\r\n";
@@ -149,9 +152,10 @@ Result<Process> ScriptedHost::wait(const plugin::Call* parent, const ProcessArgs
   return *process_;
 }
 
-void ScriptedHost::ignore(std::string command) {
+void ScriptedHost::ignore(std::string command, int times) {
   const std::lock_guard lock(state_);
   ignored_ = std::move(command);
+  ignored_times_ = times;
 }
 
 void ScriptedHost::delay(std::string command) {

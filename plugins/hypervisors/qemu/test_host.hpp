@@ -47,7 +47,8 @@ class ScriptedHost final : public FakeHost {
   std::function<std::optional<std::string>(const std::string& command, const json::Value& arguments)> on_command{};
 
   void end(ExitKind kind, int value, std::string log_tail = {});
-  void ignore(std::string command);     // no answer to it from now on; empty: answers all commands
+  // No answer to it from now on, or to the next `times` of it; empty: answers all commands.
+  void ignore(std::string command, int times = -1);
   void delay(std::string command);      // executed, but answered together with the next one; empty: delays none
   void set_status(std::string status);  // the answer to query-status
   std::vector<std::string> commands() const;
@@ -62,6 +63,7 @@ class ScriptedHost final : public FakeHost {
   std::optional<Process> process_;
   std::string status_ = "prelaunch";
   std::string ignored_;
+  int ignored_times_ = -1;  // below 0: always
   std::string delayed_;
   std::string late_;  // the delayed answer
   std::vector<std::string> commands_;
