@@ -78,8 +78,7 @@ std::string NodeLink::take_in(const node::v1::Event& event, Stream& stream) {
     case node::v1::Event::kReport:
       return on_report(event.report(), stream);
     case node::v1::Event::kEnd:
-      on_snapshot_end(stream);
-      break;
+      return on_snapshot_end(stream);
     case node::v1::Event::kNodeInfo:
       on_node_info(event.node_info());
       break;
@@ -108,9 +107,13 @@ std::string NodeLink::on_report(std::string_view document, Stream& stream) {
   return {};
 }
 
-void NodeLink::on_snapshot_end(Stream& stream) {
+std::string NodeLink::on_snapshot_end(Stream& stream) {
   stream.in_snapshot = false;
   store_.missing_from_snapshot(host_->id, stream.seen);
+  // Each of the reports was looked at for a proof that the database was set back. A database that takes no changes now
+  // keeps only a host away that changes wait for.
+  const Status heard = store_.hear(host_->id);
+  if (const HostPtr now = store_.host(host_->id); !heard && now && is_awaited(*now)) return heard.error().message;
   store_.update_host(host_->id, HostStatus::up, "", std::nullopt);
   up_ = true;
   core::logger("nodes")->info("the node is up host={} name={} vms={} over={}", host_->id, name(), stream.seen.size(),
@@ -121,6 +124,7 @@ void NodeLink::on_snapshot_end(Stream& stream) {
   }
   changed_.notify_all();
   events_.up(host_->id);
+  return {};
 }
 
 void NodeLink::on_node_info(std::string_view document) {

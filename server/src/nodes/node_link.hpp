@@ -106,10 +106,10 @@ class NodeLink final : public NodeAccess, public std::enable_shared_from_this<No
   struct Stream;
   // Takes in events until the stream ends; returns why it ended.
   std::string follow(const ConnectionPtr& connection);
-  // These two return why the stream must end, or an empty text.
+  // These three return why the stream must end, or an empty text.
   std::string take_in(const node::v1::Event& event, Stream& stream);
   std::string on_report(std::string_view document, Stream& stream);
-  void on_snapshot_end(Stream& stream);
+  std::string on_snapshot_end(Stream& stream);
   void on_node_info(std::string_view document);
   // node_link.cpp
   void prepare(grpc::ClientContext& context) const;

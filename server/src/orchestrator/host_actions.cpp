@@ -86,7 +86,7 @@ Status HostJobs::carry_on_adopt(const HostRecord& host, const Job& job, std::str
   // operator's confirmation again.
   const HostPtr now = store_.host(job.host_id);
   const std::string reason = connected ? "" : connected.error().reason;
-  if ((now && !now->needs_adopt.empty()) || reason == "other-cluster" || reason == "stale-term")
+  if ((now && !now->needs_adopt.empty() && !is_awaited(*now)) || reason == "other-cluster" || reason == "stale-term")
     return make_error(
         Code::aborted,
         "the node of host " + host.name + " wasn't told of it, and obeys another server; make a new plan and adopt it",

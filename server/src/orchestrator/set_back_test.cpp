@@ -175,6 +175,66 @@ TEST_F(AdopterTest, EachHostThatProvesItIsAdoptedForItself) {
   close();
 }
 
+// A VM that was placed after the backup may run on a host that can't be asked.
+TEST_F(AdopterTest, NothingIsStartedElsewhereWhileAHostWasNotHeard) {
+  FakeNode other;
+  FakeNodeServer second(other);
+  const auto added = orchestrator_->add_host({"h2", "127.0.0.1", second.port(), ""});
+  ASSERT_TRUE(added);
+  const std::string h2 = (*added)->id;
+  ASSERT_TRUE(orchestrator_->init_host(h2, 20'000));
+  const auto made = orchestrator_->create({"web", std::nullopt, "", std::nullopt, {}});
+  ASSERT_TRUE(made);
+  back_up();
+  ASSERT_TRUE(orchestrator_->create({"lost", std::nullopt, "", std::nullopt, {}}));
+  wait_until_told();
+  const std::int64_t position = store_->progress().position;
+  wait_until("the other node was told too", [&] { return other.position() >= position; });
+  second.stop();
+  set_back();
+  EXPECT_FALSE(try_connect());
+  wait_until_read_only();
+  static_cast<void>(adopted(host_));
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_NE(store_->read_only().find("host h2 (" + h2 + ")"), std::string::npos) << store_->read_only();
+    EXPECT_EQ(orchestrator_->act((*made)->id, Action::start, {}).error().reason, "read-only");
+    close();
+    open();
+    up();
+  }
+  second.start();
+  wait_until("the other node proves it too",
+             [&] { return store_->read_only().find("/hosts/" + h2 + "/adopt") != std::string::npos; });
+  static_cast<void>(adopted(h2));
+  EXPECT_TRUE(store_->read_only().empty()) << store_->read_only();
+  EXPECT_TRUE(orchestrator_->act((*made)->id, Action::start, {}));
+  close();
+}
+
+TEST_F(AdopterTest, AHostThatIsHeardAndProvesNothingIsAwaitedNoLonger) {
+  FakeNode other;
+  FakeNodeServer second(other);
+  const auto added = orchestrator_->add_host({"h2", "127.0.0.1", second.port(), ""});
+  ASSERT_TRUE(added);
+  const std::string h2 = (*added)->id;
+  ASSERT_TRUE(orchestrator_->init_host(h2, 20'000));
+  second.stop();
+  wait_until(*store_, "h2 isn't up any more", [&] { return store_->host(h2)->status != HostStatus::up; });
+  back_up();
+  ASSERT_TRUE(orchestrator_->create({"lost", std::nullopt, "", std::nullopt, {}}));
+  wait_until_told();
+  set_back();
+  EXPECT_FALSE(try_connect());
+  wait_until_read_only();
+  static_cast<void>(adopted(host_));
+  EXPECT_FALSE(store_->read_only().empty());
+  second.start();
+  wait_until("it is heard", [&] { return store_->read_only().empty(); });
+  EXPECT_TRUE(store_->host(h2)->needs_adopt.empty());
+  EXPECT_TRUE(orchestrator_->create({"after", std::nullopt, "", std::nullopt, {}}));
+  close();
+}
+
 TEST_F(AdopterTest, WordsThatAreNotKnownHereProveItToo) {
   const std::string id = started("web");
   node_.raise_edition(id, store_->vm(id)->edition + 1);

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "qarax/core/documents.hpp"
@@ -86,7 +87,8 @@ struct HostRecord {
   std::int64_t port = 0;
   std::string host_user;
   std::string node_id;      // pinned at the first contact
-  std::string needs_adopt;  // the node's proof that this database was set back; empty: none
+  std::string needs_adopt;  // the node's proof that this database was set back, or kAwaited; empty: none
+  bool heard = false;       // its node has told this server all that it knows; in memory only
   HostStatus status = HostStatus::unknown;
   std::string status_reason;
   std::optional<core::NodeInfo> info;  // from the last contact
@@ -94,6 +96,11 @@ struct HostRecord {
   std::uint64_t version = 0;  // as VmRecord::version
 };
 using HostPtr = std::shared_ptr<const HostRecord>;
+
+// In HostRecord::needs_adopt of a host that wasn't heard yet when another one proved that the database was set back: it
+// may prove the same. Stored, so that a restart forgets nothing of it.
+inline constexpr std::string_view kAwaited = "its node wasn't heard yet since this database was found to be set back";
+inline bool is_awaited(const HostRecord& host) { return host.needs_adopt == kAwaited; }
 
 enum class JobState { running, completed, failed, superseded, cancelled };
 

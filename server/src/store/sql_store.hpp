@@ -89,6 +89,7 @@ class SqlStore final : public Store {
   Result<bool> knows_activation(const std::string& id) override;
   Result<std::optional<std::int64_t>> end_of_activation(const std::string& id) override;
   Status mark_set_back(const std::string& host_id, const std::string& proof) override;
+  Status hear(const std::string& host_id) override;
   Result<std::string> adopt(const Adoption& adoption) override;
   EventFeed& events() override { return feed_; }
   Result<std::optional<std::int64_t>> end_of_epoch(std::int64_t epoch) override;

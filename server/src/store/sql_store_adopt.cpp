@@ -1,4 +1,5 @@
 // A database that was set back, or lost, and how it catches up with what its nodes know.
+#include <algorithm>
 #include <chrono>
 
 #include "event_makers.hpp"
@@ -16,16 +17,34 @@ Error changed(const std::string& vm) {
   return make_error(Code::aborted, "VM " + vm + " was changed since the plan was made; make it anew", "plan-changed");
 }
 
+// Changes that share it see each other whole: whether a host is awaited depends on whether it was heard.
+constexpr std::string_view kSetBackKey = "set back";
+
+std::string listed(const std::vector<HostPtr>& hosts) {
+  constexpr std::size_t kNamed = 8;
+  std::string out = hosts.size() == 1 ? "host " : "hosts ";
+  for (std::size_t i = 0; i < std::min(hosts.size(), kNamed); ++i)
+    out.append(i == 0 ? "" : ", ").append(hosts[i]->name + " (" + hosts[i]->id + ")");
+  if (hosts.size() > kNamed) out.append(" and ").append(std::to_string(hosts.size() - kNamed)).append(" more");
+  return out;
+}
+
 }  // namespace
 
 void SqlStore::judge_read_only() {
   std::string why;
+  std::vector<HostPtr> awaited;
   for (const HostPtr& host : memory_.hosts()) {
-    if (host->needs_adopt.empty()) continue;
-    why = "this database was set back: " + host->needs_adopt + ". Look at the plan that POST /hosts/" + host->id +
-          "/adopt makes, and confirm it; or forget that host if it never comes back (DELETE /hosts/" + host->id + ")";
-    break;
+    if (is_awaited(*host))
+      awaited.push_back(host);
+    else if (why.empty() && !host->needs_adopt.empty())
+      why = "this database was set back: " + host->needs_adopt + ". Look at the plan that POST /hosts/" + host->id +
+            "/adopt makes, and confirm it; or forget that host if it never comes back (DELETE /hosts/" + host->id + ")";
   }
+  if (!awaited.empty())
+    why = (why.empty() ? "this database was set back" : why) + "; what was done since on " + listed(awaited) +
+          " isn't known yet. Bring each of them back, or forget one that never comes back (DELETE "
+          "/hosts/{id}?forget=true)";
   db_->set_read_only(std::move(why));
 }
 
@@ -82,16 +101,46 @@ Result<std::optional<std::int64_t>> SqlStore::end_of_epoch(std::int64_t epoch) {
 
 Status SqlStore::mark_set_back(const std::string& host_id, const std::string& proof) {
   const HostPtr host = memory_.host(host_id);
-  if (!host || !host->needs_adopt.empty()) return Ok{};
+  if (!host || (!host->needs_adopt.empty() && !is_awaited(*host))) return Ok{};
   core::logger("store")->error("the database was set back; nothing is changed until an adopt host={} name={} proof={}",
                                host_id, host->name, core::log_value(proof));
-  return db_->transact({.work = [&](Session& session) -> Status {
+  std::vector<std::string> awaited;
+  return db_->transact({.keys = {std::string(kSetBackKey)},
+                        .work = [&](Session& session) -> Status {
                           rows::set_needs_adopt(session, host_id, proof);
+                          awaited.clear();
+                          for (const HostPtr& other : memory_.hosts()) {
+                            if (other->id == host_id || other->heard || !other->needs_adopt.empty()) continue;
+                            rows::set_needs_adopt(session, other->id, std::string(kAwaited));
+                            awaited.push_back(other->id);
+                          }
                           return Ok{};
                         },
                         .publish =
                             [&] {
                               memory_.update_host(host_id, [&](HostRecord& one) { one.needs_adopt = proof; });
+                              for (const std::string& id : awaited)
+                                memory_.update_host(id, [](HostRecord& one) { one.needs_adopt = kAwaited; });
+                              judge_read_only();
+                            },
+                        .while_read_only = true});
+}
+
+Status SqlStore::hear(const std::string& host_id) {
+  const HostPtr host = memory_.host(host_id);
+  if (!host || (host->heard && !is_awaited(*host))) return Ok{};
+  return db_->transact({.keys = {std::string(kSetBackKey)},
+                        .work = [&](Session& session) -> Status {
+                          const HostPtr now = memory_.host(host_id);
+                          if (now && is_awaited(*now)) rows::set_needs_adopt(session, host_id, "");
+                          return Ok{};
+                        },
+                        .publish =
+                            [&] {
+                              memory_.update_host(host_id, [](HostRecord& one) {
+                                one.heard = true;
+                                if (is_awaited(one)) one.needs_adopt.clear();
+                              });
                               judge_read_only();
                             },
                         .while_read_only = true});

@@ -227,9 +227,9 @@ class Store {
   // Takes name, address, port and host_user from the changed record. Errors as for edit_vm().
   virtual Result<HostPtr> edit_host(const EditHost& edit) = 0;
   // Removes the host and its tombstones. FAILED_PRECONDITION "host-in-use" while it has VMs in whatever state, unless
-  // `with_vms` is set and the host isn't up. A host whose node proved that the database was set back can be removed
-  // even while changes are refused: its proof goes with it, and if it was the last one, changes are possible again,
-  // under a new activation and a new epoch of events.
+  // `with_vms` is set and the host isn't up. A host whose node proved that the database was set back, or is still
+  // awaited, can be removed even while changes are refused: its proof goes with it, and if it was the last one, changes
+  // are possible again, under a new activation and a new epoch of events.
   virtual Status remove_host(const RemoveHost& asked) = 0;
   // Status and facts are in memory only; the pinned node_id is durable.
   virtual Status pin_node(const std::string& host_id, const std::string& node_id) = 0;
@@ -244,8 +244,11 @@ class Store {
   // which recorded no position, followed it.
   virtual Result<std::optional<std::int64_t>> end_of_activation(const std::string& id) = 0;
   // Records the proof that this host's node has obeyed a later state of this database. Durable; changes are refused
-  // from here on. A second call for the same host has no effect.
+  // from here on, until this host is adopted or removed, and each host that this server hasn't heard yet is heard,
+  // adopted or removed. A second call for the same host has no effect.
   virtual Status mark_set_back(const std::string& host_id, const std::string& proof) = 0;
+  // Called when the host's node has told all that it knows, after mark_set_back() if that proved something.
+  virtual Status hear(const std::string& host_id) = 0;
   // Adopts in one transaction, also while changes are refused; returns the id of its job. ABORTED "plan-changed".
   virtual Result<std::string> adopt(const Adoption& adoption) = 0;
 

@@ -74,8 +74,48 @@ TEST_P(StoreTest, TheLastProofOfASetBackGoesWithItsHost) {
 TEST_P(StoreTest, AHostWithoutProofStaysWhileChangesAreRefused) {
   const HostPtr on = host();
   const auto other = store_->add_host({"other", "127.0.0.1", 2, ""});
+  ASSERT_TRUE(store_->hear(on->id));
   ASSERT_TRUE(store_->mark_set_back((*other)->id, "it knows more"));
   EXPECT_EQ(store_->remove_host({on->id}).error().reason, "read-only");
+}
+
+TEST_P(StoreTest, AfterAProofEachHostIsAwaitedThatWasNotHeardYet) {
+  const HostPtr on = host();
+  const auto add = [&](const char* name) { return (*store_->add_host({name, "127.0.0.1", 2, ""}))->id; };
+  const std::string heard = add("heard");
+  const std::string back = add("back");
+  const std::string gone = add("gone");
+  const VmPtr made = running("web", *store_->hosts().begin());
+  ASSERT_TRUE(store_->hear(heard));
+  ASSERT_TRUE(store_->mark_set_back(on->id, "it knows more"));
+  Adoption adoption;
+  adoption.host_id = on->id;
+  adoption.above_term = store_->activation().term;
+  ASSERT_TRUE(store_->adopt(adoption));
+  for (int round = 0; round < 2; ++round) {
+    const std::string why = store_->read_only();
+    EXPECT_NE(why.find("hosts back (" + back + "), gone (" + gone + ")"), std::string::npos) << why;
+    EXPECT_NE(why.find("DELETE /hosts/{id}?forget=true"), std::string::npos) << why;
+    EXPECT_EQ(store_->begin_job(job(made, Action::pause)).error().reason, "read-only");
+    open();  // which forgets nothing of it, and awaits no other
+  }
+  ASSERT_TRUE(store_->hear(back));
+  EXPECT_EQ(store_->read_only().find(back), std::string::npos) << store_->read_only();
+  ASSERT_TRUE(store_->remove_host({gone, std::nullopt, true}));
+  EXPECT_EQ(store_->read_only(), "");
+  open();
+  EXPECT_EQ(store_->read_only(), "");
+}
+
+TEST_P(StoreTest, AnAwaitedHostMayProveTheSame) {
+  const HostPtr on = host();
+  const std::string late = (*store_->add_host({"late", "127.0.0.1", 2, ""}))->id;
+  ASSERT_TRUE(store_->mark_set_back(on->id, "it knows more"));
+  ASSERT_TRUE(store_->mark_set_back(late, "so does it"));
+  ASSERT_TRUE(store_->hear(late));
+  ASSERT_TRUE(store_->remove_host({on->id}));
+  open();
+  EXPECT_NE(store_->read_only().find("so does it"), std::string::npos) << store_->read_only();
 }
 
 TEST_P(StoreTest, OnlyNewerReportsOfTheRightHostAndIncarnationCount) {
