@@ -3,6 +3,7 @@
 // event numbers is the order of commits. One thread at a time, under the database's state().
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,8 @@ class EventLog final : public Database::Trailer {
 
   // Called from the work of a Database::Change.
   void add(Event event) { added_.push_back(std::move(event)); }
+  // The number that the next event of the transaction gets, if the transaction is committed.
+  std::int64_t next() const { return feed_.last().seq + static_cast<std::int64_t>(added_.size()) + 1; }
   std::size_t size() const override { return added_.size(); }
   void shrink(std::size_t size) override { added_.resize(size); }
   void write(Session& session) override;

@@ -68,7 +68,7 @@ struct VmRecord {
   std::string created_at;
   std::string updated_at;
   Unread unread;
-  std::int64_t order = 0;  // order of creation
+  std::int64_t order = 0;  // order of creation; no other VM of this database ever has it
   // Changes with every change of the record. Not stored, so only valid while this server runs.
   std::uint64_t version = 0;
 };

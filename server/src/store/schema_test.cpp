@@ -110,6 +110,8 @@ class SchemaTest : public StoreTest {
 
 TEST_P(SchemaTest, AnOlderServersDatabaseIsTakenOverWithAllThatItHolds) {
   leave_schema_11();
+  // An older server counted ordinals by themselves, also for creates that were refused.
+  database_->execute("UPDATE vms SET ordinal = 40 WHERE ordinal = 2");
   open();
   ASSERT_TRUE(store_);
   EXPECT_EQ(store_->activation().cluster_id, "cluster-1");
@@ -136,6 +138,8 @@ TEST_P(SchemaTest, AnOlderServersDatabaseIsTakenOverWithAllThatItHolds) {
   EXPECT_EQ(runs->edition, 4);
   EXPECT_EQ(runs->job_id, "job-2");
 
+  EXPECT_EQ(runs->order, 40);
+  EXPECT_GT(vm("next")->order, 40);
   ASSERT_EQ(store_->hosts().size(), 1u);
   EXPECT_EQ(store_->host(kHost)->node_id, "node-1");
   ASSERT_EQ(store_->reservations().size(), 1u);

@@ -33,7 +33,7 @@ void SqlStore::load() {
   tombstones_ = rows::read_tombstones(session);
   for (auto& snapshot : rows::read_snapshots(session)) keep_snapshot(std::move(snapshot));
   for (auto& vm : rows::read_vms(session)) {
-    next_order_ = std::max(next_order_, vm.order + 1);
+    order_lead_ = std::max(order_lead_, vm.order - feed_.last().seq);
     const VmState stored = vm.observed.status.state;
     // A VM that ran when the previous server ended may be in any state by now: its node will report it.
     if (core::has_vmm(vm.observed.status.state))
@@ -96,7 +96,7 @@ Result<VmPtr> SqlStore::create_vm(const NewVmInput& input) {
   const std::string job_id = job.id;
   VmPtr made;
   QARAX_CHECK(transact({.work = [&](Session& session) -> Status {
-                          vm.order = next_order_++;
+                          vm.order = next_order();
                           if (!rows::insert_vm(session, vm)) return name_taken("VM", vm.name);
                           rows::insert_job(session, job, vm.desired, 0, ran_.seconds());
                           events_.add(events::vm_created(vm, job_id));

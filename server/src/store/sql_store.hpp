@@ -136,6 +136,9 @@ class SqlStore final : public Store {
   bool is_current(const core::VmReport& report) const;
   void settle_reservation(const VmRecord& vm);
   void note_unknown(const VmRecord& before, const VmPtr& now);
+  // VmRecord::order of a VM that is new in this transaction, for a work that adds its event next. It follows from that
+  // event's number, which never comes again: a page of a list that was read before a restart goes on where it ended.
+  std::int64_t next_order() const { return order_lead_ + events_.next(); }
 
   // sql_store_snapshots.cpp: the part of a job that isn't its VM's state (resize, snapshot, restore).
   struct Begin;
@@ -172,7 +175,8 @@ class SqlStore final : public Store {
   std::set<std::string> host_jobs_;        // ids of unfinished host jobs; the jobs are in book_
   std::map<std::string, std::pair<std::string, std::int64_t>> tombstones_;  // by VM id: host, revision
   std::map<std::string, SnapshotPtr> snapshots_;                            // by id
-  std::int64_t next_order_ = 1;
+  // By how much orders are ahead of the numbers of events: an older server counted them by themselves.
+  std::int64_t order_lead_ = 0;
   JobBook book_;
   EventFeed feed_;
   RunningTime ran_;

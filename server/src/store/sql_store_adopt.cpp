@@ -157,7 +157,7 @@ Status SqlStore::write_adopted(Session& session, const Adoption& adoption, VmRec
     rows::redefine_vm(session, vm);
     fail_jobs_of(session, vm.id, ended);
   } else {
-    vm.order = next_order_++;
+    vm.order = next_order();
     if (!rows::insert_vm(session, vm)) return name_taken("VM", vm.name);
     events_.add(events::vm_created(vm, ""));
   }

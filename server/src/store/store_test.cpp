@@ -30,6 +30,32 @@ TEST_P(StoreTest, NamesAreUniqueAndTheRefusalChangesNothing) {
   EXPECT_TRUE(store_->create_vm({"web", std::nullopt, "", std::nullopt, {}}));
 }
 
+// A client may have the order of a VM that is gone by now as the end of a page.
+TEST_P(StoreTest, APlaceInTheOrderIsNeverGivenTwice) {
+  const VmPtr first = vm("first");
+  for (int i = 0; i < 5; ++i) EXPECT_FALSE(store_->create_vm({"first", std::nullopt, "", std::nullopt, {}}));
+  const VmPtr last = vm("last");
+  EXPECT_GT(last->order, first->order);
+  ASSERT_TRUE(store_->remove_vm(last->id, Removal::never_placed));
+  ASSERT_TRUE(store_->remove_vm(first->id, Removal::never_placed));
+  open();
+  const VmPtr next = vm("next");
+  EXPECT_GT(next->order, last->order);
+  open();
+  EXPECT_EQ(store_->vm(next->id)->order, next->order);
+}
+
+TEST_P(StoreTest, CreatesAtOneMomentHaveOrdersOfTheirOwn) {
+  std::vector<std::future<VmPtr>> made;
+  made.reserve(16);
+  for (int i = 0; i < 16; ++i)
+    made.push_back(std::async(std::launch::async, [&, name = "vm" + std::to_string(i)] { return vm(name); }));
+  for (auto& one : made) one.wait();
+  const std::vector<VmPtr> all = store_->vms();
+  ASSERT_EQ(all.size(), 16u);
+  for (std::size_t i = 1; i < all.size(); ++i) EXPECT_GT(all[i]->order, all[i - 1]->order);
+}
+
 TEST_P(StoreTest, WhatWasAcknowledgedIsThereAfterAnOpen) {
   VmSpec spec;
   spec.boot_vcpus = spec.max_vcpus = 3;
