@@ -17,9 +17,6 @@ Error changed(const std::string& vm) {
   return make_error(Code::aborted, "VM " + vm + " was changed since the plan was made; make it anew", "plan-changed");
 }
 
-// Changes that share it see each other whole: whether a host is awaited depends on whether it was heard.
-constexpr std::string_view kSetBackKey = "set back";
-
 std::string listed(const std::vector<HostPtr>& hosts) {
   constexpr std::size_t kNamed = 8;
   std::string out = hosts.size() == 1 ? "host " : "hosts ";
@@ -193,6 +190,8 @@ Result<std::string> SqlStore::adopt(const Adoption& adoption) {
   std::vector<std::string> keys = adoption.forgotten;
   for (const VmRecord& vm : vms) keys.push_back(vm.id);
   for (const auto& [id, revision] : adoption.buried) keys.push_back(id);
+  keys.push_back(adoption.host_id);
+  if (adoption.above_term) keys.emplace_back(kSetBackKey);
   std::optional<NextTerm> next;
   const std::string at = now_text();
   // Of a whole host the node has to be told as well; a single VM is done with this.

@@ -164,6 +164,7 @@ Status SqlStore::remove_host(const RemoveHost& asked) {
   std::vector<std::string> keys{id};
   for (const VmPtr& vm : memory_.vms())
     if (vm->host_id == id) keys.push_back(vm->id);
+  if (host && !host->needs_adopt.empty()) keys.emplace_back(kSetBackKey);
   return db_->transact({.keys = std::move(keys),
                         .work = [&](Session& session) { return plan_host_removal(session, asked, plan); },
                         .publish =

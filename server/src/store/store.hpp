@@ -249,7 +249,8 @@ class Store {
   virtual Status mark_set_back(const std::string& host_id, const std::string& proof) = 0;
   // Called when the host's node has told all that it knows, after mark_set_back() if that proved something.
   virtual Status hear(const std::string& host_id) = 0;
-  // Adopts in one transaction, also while changes are refused; returns the id of its job. ABORTED "plan-changed".
+  // Adopts in one transaction, also while changes are refused; returns the id of its job. ABORTED "plan-changed";
+  // NOT_FOUND "host-not-found": the host was removed meanwhile.
   virtual Result<std::string> adopt(const Adoption& adoption) = 0;
 
   // -- requests that are made again --

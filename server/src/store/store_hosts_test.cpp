@@ -1,6 +1,10 @@
 // Hosts in the store: their reports, their loss, and their proofs that the database was set back.
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <future>
+#include <thread>
+
 #include "qarax/core/ids.hpp"
 #include "store.hpp"
 #include "store_fixture.hpp"
@@ -116,6 +120,83 @@ TEST_P(StoreTest, AnAwaitedHostMayProveTheSame) {
   ASSERT_TRUE(store_->remove_host({on->id}));
   open();
   EXPECT_NE(store_->read_only().find("so does it"), std::string::npos) << store_->read_only();
+}
+
+// The edit keeps the database busy until both have been asked for, so that they would share a transaction.
+TEST_P(StoreTest, AnAdoptAndTheRemovalOfItsHostComeOneAfterTheOther) {
+  const VmPtr busy = vm("busy");
+  for (int round = 0; round < 20; ++round) {
+    const auto on = store_->add_host({"h" + std::to_string(round), "127.0.0.1", 2, ""});
+    ASSERT_TRUE(on);
+    VmRecord found;
+    found.id = core::new_uuid();
+    found.name = "found" + std::to_string(round);
+    found.host_id = (*on)->id;
+    Adoption adoption;
+    adoption.host_id = (*on)->id;
+    adoption.vms = {found};
+    std::atomic<int> asked{0};
+    auto edit = std::async(std::launch::async, [&] {
+      return store_->edit_vm({busy->id, std::nullopt, [&](VmRecord&) -> Status {
+                                while (asked < 2) std::this_thread::yield();
+                                return Ok{};
+                              }});
+    });
+    auto removal = std::async(std::launch::async, [&] {
+      ++asked;
+      return store_->remove_host({(*on)->id});
+    });
+    auto adopt = std::async(std::launch::async, [&] {
+      while (asked < 1) std::this_thread::yield();
+      ++asked;
+      return store_->adopt(adoption);
+    });
+    const auto adopted = adopt.get();
+    const Status removed = removal.get();
+    EXPECT_TRUE(edit.get());
+    EXPECT_NE(adopted.ok(), removed.ok());
+    if (!adopted) {
+      EXPECT_EQ(adopted.error().reason, "host-not-found") << adopted.error().message;
+    }
+    if (!removed) {
+      EXPECT_EQ(removed.error().reason, "host-in-use") << removed.error().message;
+    }
+  }
+}
+
+TEST_P(StoreTest, TwoAdoptsAtOneMomentBeginATermEach) {
+  const VmPtr busy = vm("busy");
+  const std::int64_t before = store_->activation().term;
+  for (int round = 0; round < 10; ++round) {
+    std::vector<std::string> hosts;
+    for (const char* name : {"a", "b"}) {
+      const auto on = store_->add_host({name + std::to_string(round), "127.0.0.1", 2, ""});
+      ASSERT_TRUE(on);
+      hosts.push_back((*on)->id);
+    }
+    std::atomic<int> asked{0};
+    auto edit = std::async(std::launch::async, [&] {
+      return store_->edit_vm({busy->id, std::nullopt, [&](VmRecord&) -> Status {
+                                while (asked < 2) std::this_thread::yield();
+                                return Ok{};
+                              }});
+    });
+    const auto adopt = [&](const std::string& id) {
+      Adoption adoption;
+      adoption.host_id = id;
+      adoption.above_term = 0;
+      ++asked;
+      return store_->adopt(adoption);
+    };
+    auto one = std::async(std::launch::async, adopt, hosts[0]);
+    auto other = std::async(std::launch::async, adopt, hosts[1]);
+    const auto first = one.get();
+    const auto second = other.get();
+    EXPECT_TRUE(edit.get());
+    EXPECT_TRUE(first) << first.error().message;
+    EXPECT_TRUE(second) << second.error().message;
+  }
+  EXPECT_EQ(store_->activation().term, before + 20);
 }
 
 TEST_P(StoreTest, OnlyNewerReportsOfTheRightHostAndIncarnationCount) {
