@@ -2,7 +2,6 @@
 #include <algorithm>
 
 #include "manager.hpp"
-#include "patience.hpp"
 #include "qarax/core/logging.hpp"
 #include "steps.hpp"
 
@@ -263,32 +262,6 @@ void Manager::finish(const VmPtr& vm, const OperationPtr& operation, const Comma
   if (operation->deadline) timers_.forget(*operation->deadline);
   operation->answer(result);
   in_flight_.one_less();
-}
-
-void Manager::shutdown(std::int64_t grace_ms) {
-  std::vector<VmPtr> all;
-  {
-    const std::lock_guard lock(vms_mutex_);
-    closed_ = true;
-    for (const auto& [id, vm] : vms_) all.push_back(vm);
-  }
-  if (in_flight_.are_none_within(grace_ms)) return;
-  for (const VmPtr& vm : all) {
-    const std::lock_guard admission(vm->admission_mutex);
-    for (const auto& operation : vm->pending) operation->cancel();
-  }
-  if (in_flight_.are_none_within(kCancelledMs)) return;
-  // A plugin call that hangs delays neither its caller nor the agent's end. The next recovery finds what it did.
-  for (const VmPtr& vm : all) {
-    std::vector<OperationPtr> left;
-    {
-      const std::lock_guard admission(vm->admission_mutex);
-      left = vm->pending;
-    }
-    for (const auto& operation : left)
-      operation->answer({reports_.last(vm->known),
-                         make_error(Code::unavailable, "the node agent is shutting down", "node-unreachable")});
-  }
 }
 
 }  // namespace qarax::agent

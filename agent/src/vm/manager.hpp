@@ -69,7 +69,9 @@ class Manager final : public VmManager {
   // that looks at the VM.
   void vm_ended(const std::string& vm, std::int64_t incarnation);
   void look_again(const std::string& vm);
-  // Refuses new commands from here on. Commands in flight get `grace_ms` to end and are then cancelled. The VMs run on.
+  // Refuses new commands from here on. Commands in flight get `grace_ms` to end. What hasn't ended by then is cancelled
+  // and left to the next agent: its callers get UNAVAILABLE "node-unreachable", and no result is stored. The VMs run
+  // on.
   void shutdown(std::int64_t grace_ms);
 
  private:
@@ -94,6 +96,9 @@ class Manager final : public VmManager {
   void missed_deadline(const VmPtr& vm, const OperationPtr& operation);
   void finish(const VmPtr& vm, const OperationPtr& operation, const CommandResult& result);
 
+  // agents_end.cpp, on the VM's strand: the agent's end has cancelled the command, which has no result
+  void put_off(const VmPtr& vm, const OperationPtr& operation);
+
   // manager.cpp, on any thread. guarded() catches what a task throws: the task and its command end, the strand goes on.
   // `turn` is the command whose turn the task is; null: the task is of no command.
   VmPtr find(const std::string& id);  // null: the node has no such VM
@@ -111,9 +116,9 @@ class Manager final : public VmManager {
   void run(const VmPtr& vm, const OperationPtr& operation);
   void begin(const VmPtr& vm, const OperationPtr& operation);
   CommandResult refuse(const VmPtr& vm, Operation& operation, const VmStatus& now);
-  // The next two return nullopt if the VM was deleted meanwhile; the command has been answered then.
+  // The next two return nullopt if the command has been answered: the VM was deleted meanwhile, or the agent ends.
   std::optional<CommandResult> carry_out_delete(const VmPtr& vm, const OperationPtr& operation, const VmStatus& before);
-  std::optional<CommandResult> carry_out(const VmPtr& vm, Operation& operation, const VmStatus& before);
+  std::optional<CommandResult> carry_out(const VmPtr& vm, const OperationPtr& operation, const VmStatus& before);
   CommandResult conclude_failure(const VmPtr& vm, Operation& operation, const VmStatus& before, Error error);
   void note_end_meanwhile(const VmPtr& vm, const VmStatus& before, const VmStatus& after);
   // Keeps the result in the journal, then records the report. `after` is the VM's status after the command.

@@ -42,18 +42,16 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
       if (late) late();
       return make_error(Code::internal, "too late");
     }
-    if (hangs) {
-      pollfd cancel{call.cancel_fd, POLLIN, 0};
-      ::poll(&cancel, 1, 30'000);
-      return make_error(Code::cancelled, "cancelled");
-    }
+    if (hangs) return cancelled(call);
     if (fail_start) return make_error(Code::internal, "no luck");
     if (spawn) QARAX_CHECK(spawn(args.incarnation));
     return state(VmState::running);
   }
-  Result<VmStatus> stop(const DriverCall&, const StopArgs& args) override {
-    ++stops;
+  Result<VmStatus> stop(const DriverCall& call, const StopArgs& args) override {
+    const bool hangs = hang_stop;
     stop_timeout_ms = args.timeout_ms;
+    ++stops;
+    if (hangs) return cancelled(call);
     if (on_stop) on_stop();
     return state(stopped_as.load());
   }
@@ -108,6 +106,9 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   }
   Result<VmStatus> snapshot(const DriverCall& call, const SnapshotArgs&) override {
     std::ofstream(in_folder(call)) << "memory";
+    const bool hangs = hang_snapshot;
+    ++snapshots;
+    if (hangs) return cancelled(call);
     if (call.progress) call.progress("memory", 3, 4);
     if (fail_snapshot) return make_error(full_disk ? Code::resource_exhausted : Code::internal, snapshot_words);
     return state(snapshot_leaves.load());
@@ -164,6 +165,9 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   std::atomic<bool> fail_resume{false};
   std::atomic<int> stops{0};
   std::atomic<std::int64_t> stop_timeout_ms{0};  // of the last stop
+  std::atomic<bool> hang_stop{false};            // until it is cancelled
+  std::atomic<int> snapshots{0};
+  std::atomic<bool> hang_snapshot{false};  // until it is cancelled
   std::atomic<bool> fail_snapshot{false};
   std::atomic<bool> full_disk{false};
   std::atomic<VmState> snapshot_leaves{VmState::running};
@@ -178,6 +182,11 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   std::condition_variable released_;
   static std::string in_folder(const DriverCall& call) {
     return "/proc/self/fd/" + std::to_string(call.fds.at(0)) + "/memory";
+  }
+  static Error cancelled(const DriverCall& call) {
+    pollfd cancel{call.cancel_fd, POLLIN, 0};
+    ::poll(&cancel, 1, 30'000);
+    return make_error(Code::cancelled, "cancelled");
   }
   static VmStatus state(VmState value) {
     VmStatus status;

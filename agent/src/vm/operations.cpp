@@ -48,6 +48,7 @@ Strand::Went Manager::take_turn(const VmPtr& vm, const OperationPtr& operation) 
 }
 
 void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
+  if (operation->is_given_up()) return put_off(vm, operation);  // not begun, and nothing of it is on disk
   const Command& command = operation->command;
   begin(vm, operation);
   const VmStatus before = reports_.status_of(vm->known);
@@ -63,7 +64,7 @@ void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
       break;
     case core::Verdict::proceed:
       result = command.action == core::Action::remove ? carry_out_delete(vm, operation, before)
-                                                      : carry_out(vm, *operation, before);
+                                                      : carry_out(vm, operation, before);
       break;
   }
   if (!result) return;
@@ -101,21 +102,26 @@ std::optional<CommandResult> Manager::carry_out_delete(const VmPtr& vm, const Op
   return CommandResult{bury(vm, operation), Ok{}};
 }
 
-std::optional<CommandResult> Manager::carry_out(const VmPtr& vm, Operation& operation, const VmStatus& before) {
-  const Command& command = operation.command;
-  auto said = perform(vm, operation);
+std::optional<CommandResult> Manager::carry_out(const VmPtr& vm, const OperationPtr& operation,
+                                                const VmStatus& before) {
+  const Command& command = operation->command;
+  auto said = perform(vm, *operation);
   // The VM was deleted under this call, and all callers are answered. What the call has made since is removed, too.
   if (vm->is_dead()) {
     end_late(vm);
     return std::nullopt;
   }
-  if (was_killed(*vm, operation) && said && said->state != VmState::shutdown)
+  if (was_killed(*vm, *operation) && said && said->state != VmState::shutdown)
     said = make_error(Code::aborted, "VM " + vm->id + " was killed by a force-stop meanwhile", "superseded");
+  if (!said && operation->is_given_up()) {
+    put_off(vm, operation);
+    return std::nullopt;
+  }
   if (!said)
-    return conclude_failure(vm, operation, before,
+    return conclude_failure(vm, *operation, before,
                             std::move(said).error().at_step(std::string(core::to_string(command.action)) + "-vmm"));
   const VmStatus after = believed(vm->id, vm->document.incarnation, std::move(*said));
-  CommandResult result = conclude(vm, operation, after, Ok{});
+  CommandResult result = conclude(vm, *operation, after, Ok{});
   const bool ends = command.action == core::Action::stop || command.action == core::Action::force_stop;
   if (!ends) note_end_meanwhile(vm, before, after);
   if (command.action == core::Action::snapshot) Snapshots::add_facts(*vm, command.document, result.report);

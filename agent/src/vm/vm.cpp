@@ -12,6 +12,16 @@ Operation::Operation(Command the_command, std::function<void(CommandResult)> don
   waiting_.push_back(std::move(done));
 }
 
+void Operation::cancel() { cancel_by(By::caller); }
+
+void Operation::give_up() { cancel_by(By::agents_end); }
+
+void Operation::cancel_by(By whom) {
+  By nobody = By::nobody;
+  ended_by_.compare_exchange_strong(nobody, whom);
+  cancel_.now();
+}
+
 bool Operation::join(std::function<void(CommandResult)> done) {
   const std::lock_guard lock(mutex_);
   if (answered_) return false;

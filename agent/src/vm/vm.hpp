@@ -1,6 +1,7 @@
 // One VM in memory: its folder, its strand, its commands, what is known of it. Private to the manager.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -34,7 +35,11 @@ class Cancel {
 class Operation final : public CommandTicket {
  public:
   Operation(Command command, std::function<void(CommandResult)> done);
-  void cancel() override { cancel_.now(); }
+  void cancel() override;
+  // The agent ends, and cancels the command unless somebody has before. If the call then fails, that says nothing about
+  // the command, which the next agent takes up.
+  void give_up();
+  bool is_given_up() const { return ended_by_ == By::agents_end; }
   // All callers get `result`. False: they were answered before, at a missed deadline or at the agent's end.
   bool answer(const CommandResult& result);
   // `done` gets the answer, too. False: the callers were answered before, and `done` is never called.
@@ -50,7 +55,11 @@ class Operation final : public CommandTicket {
   int cancel_fd() const { return cancel_.fd(); }
 
  private:
+  enum class By { nobody, caller, agents_end };
+  void cancel_by(By whom);
+
   const Cancel cancel_;
+  std::atomic<By> ended_by_{By::nobody};  // who has cancelled it first
   std::mutex mutex_;
   std::vector<std::function<void(CommandResult)>> waiting_;
   bool answered_ = false;
