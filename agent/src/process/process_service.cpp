@@ -21,9 +21,8 @@ namespace qarax::agent {
 
 namespace {
 
-constexpr std::int64_t kReadyMs = 10'000;      // from posix_spawn to the supervisor's report
-constexpr std::int64_t kExitRecordMs = 5'000;  // from the VMM's end to the end of its supervisor
-constexpr int kReadyTarget = 3;                // number in the supervisor, by its contract
+constexpr std::int64_t kReadyMs = 10'000;  // from posix_spawn to the supervisor's report
+constexpr int kReadyTarget = 3;            // number in the supervisor, by its contract
 constexpr int kFirstVmmTarget = 4;
 constexpr int kFirstTarget = 3;  // of the VMM; below are stdin, stdout and stderr
 constexpr int kLastTarget = 1023;
@@ -73,9 +72,12 @@ Result<Process> ProcessService::spawn(const SpawnArgs& args, const std::vector<i
   // The VM may have been deleted since the caller gave this call up.
   if (limits.is_cancelled()) return make_error(Code::cancelled, "the call was cancelled before it started anything");
   const std::string dir = run_dir(args.vm, args.incarnation);
-  if (auto existing = find({args.vm, args.incarnation}); existing && existing->alive)
+  auto existing = find({args.vm, args.incarnation});
+  if (existing && existing->alive)
     return make_error(Code::already_exists,
                       "VM " + args.vm + " has a process already, pid " + std::to_string(existing->pid));
+  // What is about to be recorded in the run folder must not be removed below.
+  if (!existing && existing.error().code == Code::deadline_exceeded) return std::move(existing).error();
   QARAX_CHECK(no_other_incarnation({args.vm, args.incarnation}));
   QARAX_CHECK(check_cgroup(args.vm));
   QARAX_CHECK(core::make_folder_unsynced(dir));
@@ -200,12 +202,17 @@ Result<Process> ProcessService::find(const ProcessArgs& args) {
   if (!process.exit && this_boot) {
     // The VMM has ended, and its supervisor may still be writing the exit record.
     const core::Fd supervisor = open_pidfd(record->supervisor);
-    if (supervisor)
-      static_cast<void>(CallLimits{}.within_ms(kExitRecordMs).await(supervisor.get(), "the VMM's exit record"));
+    const bool is_recording =
+        supervisor && !CallLimits{}.within_ms(options_.exit_record_ms).await(supervisor.get(), "the VMM's exit record");
     // Ask for the lock before reading the record: a supervisor that has ended in between has written it.
     const bool is_elsewhere = !supervisor && supervisor_holds_lock(dir);
     process.exit = read_exit_record(dir);
     if (!process.exit && is_elsewhere) return seen_nowhere(args.vm, dir);
+    // Not UNAVAILABLE, which a plugin takes for a supervisor that hasn't started its VMM yet.
+    if (!process.exit && is_recording)
+      return make_error(Code::deadline_exceeded, "VM " + args.vm + "'s VMM has ended, and its supervisor, pid " +
+                                                     std::to_string(record->supervisor.pid) +
+                                                     ", hasn't recorded how yet; ask again");
   }
   QARAX_CHECK(check_cgroup(args.vm));
   if (!process.exit) {

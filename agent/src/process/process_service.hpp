@@ -24,7 +24,8 @@ class ProcessService {
     std::string supervisor;  // path of the qarax-supervisor program
     std::string vms_dir;     // <data>/vms
     std::int64_t console_log_max = 16LL << 20;
-    std::int64_t record_ms = 5'000;  // limit from a supervisor's lock to its record
+    std::int64_t record_ms = 5'000;       // limit from a supervisor's lock to its record
+    std::int64_t exit_record_ms = 5'000;  // from a VMM's end to that of its supervisor, which records it first
   };
   // Called on the exit watch's thread when a VM's supervisor has ended, and again at the end of a VMM that outlived its
   // supervisor; find() tells which. Must be quick.
@@ -39,8 +40,10 @@ class ProcessService {
 
   Result<Process> spawn(const SpawnArgs& args, const std::vector<int>& fds, const CallLimits& limits);
   // NOT_FOUND: no process was started for that incarnation. A supervisor that has just started is given `record_ms` to
-  // record its VMM; UNAVAILABLE: it hasn't by then. FAILED_PRECONDITION: the supervisor lives in another PID namespace,
-  // where its processes can't be seen, or the VM's cgroup contradicts the record.
+  // record its VMM; UNAVAILABLE: it hasn't by then. DEADLINE_EXCEEDED: the VMM has ended, and its supervisor, which
+  // lives, hasn't recorded how within `exit_record_ms`, as on a slow disk: ask again. FAILED_PRECONDITION: the
+  // supervisor lives in another PID namespace, where its processes can't be seen, or the VM's cgroup contradicts the
+  // record.
   Result<Process> find(const ProcessArgs& args);
   // True if a supervisor of any incarnation holds its lock, in whatever PID namespace, so that its VMM may run. True
   // also if that can't be found out.

@@ -32,6 +32,7 @@ class ProcessServiceTest : public testing::Test {
   void open(Cgroups cgroups, const std::string& supervisor = QARAX_SUPERVISOR) {
     ProcessService::Options options{supervisor, dir_ + "/vms"};
     options.record_ms = record_ms_;
+    options.exit_record_ms = exit_record_ms_;
     service_ = std::make_unique<ProcessService>(std::move(options), std::move(cgroups),
                                                 [this](const std::string& vm, std::int64_t incarnation) {
                                                   EXPECT_EQ(vm, vm_);
@@ -74,6 +75,7 @@ class ProcessServiceTest : public testing::Test {
   const std::string dir_ = folder_.path();
   std::string vm_ = core::new_uuid();
   std::int64_t record_ms_ = 5'000;
+  std::int64_t exit_record_ms_ = 5'000;
   std::mutex mutex_;
   std::condition_variable told_;
   std::deque<std::int64_t> exits_;  // incarnations, in the order in which their exits were reported

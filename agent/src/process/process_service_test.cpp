@@ -2,6 +2,7 @@
 
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -71,6 +72,31 @@ TEST_F(ProcessServiceTest, AnEndIsToldAndItsRecordFound) {
   EXPECT_EQ(ended->exit->code, 3);
   EXPECT_EQ(ended->exit->log_tail, "last words\n");
   EXPECT_EQ(service_->wait(process(), kLimits)->exit->code, 3) << "waiting for what has ended doesn't wait";
+}
+
+// The disk is slow, say, and the supervisor waits for it. Nobody may take that for a lost supervisor.
+TEST_F(ProcessServiceTest, AnEndThatIsntRecordedYetIsNoneAndIsToldWhenItIs) {
+  exit_record_ms_ = 20;
+  reopen();
+  const Process started = spawn({"report", dir_ + "/report", "usr1", "exit", "0"});
+  while (!std::filesystem::exists(dir_ + "/report")) std::this_thread::yield();
+  const auto record = read_supervisor_record(run_dir());
+  ASSERT_TRUE(record);
+  ::kill(record->supervisor.pid, SIGSTOP);
+  siginfo_t stopped{};
+  EXPECT_EQ(::waitid(P_PID, static_cast<id_t>(record->supervisor.pid), &stopped, WSTOPPED), 0);
+  EXPECT_TRUE(service_->signal({process(), SIGUSR1}));
+  while (is_alive({started.pid, started.start_time})) std::this_thread::yield();
+  const auto found = service_->find(process());
+  EXPECT_EQ(found ? Code::ok : found.error().code, Code::deadline_exceeded);
+  const auto again = service_->spawn(vmm({"wait"}), {}, kLimits);
+  EXPECT_EQ(again ? Code::ok : again.error().code, Code::deadline_exceeded) << "it would have the same folder";
+  ::kill(record->supervisor.pid, SIGCONT);
+  EXPECT_EQ(exited(), 1);
+  const auto ended = service_->find(process());
+  ASSERT_TRUE(ended) << ended.error().message;
+  EXPECT_EQ(ended->exit->kind, ExitKind::exited) << "the guest's power-off";
+  EXPECT_EQ(ended->exit->code, 0);
 }
 
 TEST_F(ProcessServiceTest, ASignalReachesTheVmm) {

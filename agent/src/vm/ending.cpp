@@ -105,10 +105,11 @@ Status Manager::end_what_lives(const VmPtr& vm, VmStatus& stopped) {
   auto process = processes_.find(which);
   if (has_ended(process)) return Ok{};
   // A VMM that is about to end gets a moment to do so by itself, because a kill would hide its exit code.
-  if (process && process->alive) process = processes_.wait(which, CallLimits{}.within_ms(kLastMomentMs));
+  const bool has_lived = process && process->alive;
+  if (has_lived) process = processes_.wait(which, CallLimits{}.within_ms(kLastMomentMs));
   if (has_ended(process)) return Ok{};
   QARAX_CHECK(processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs)));
-  if (process || process.error().code != Code::deadline_exceeded) return Ok{};
+  if (!has_lived || process || process.error().code != Code::deadline_exceeded) return Ok{};
   process = processes_.find(which);
   stopped.exit = process ? process->exit : std::nullopt;
   // The VMM may have ended by itself after all, while its supervisor was still recording that.
@@ -123,7 +124,7 @@ bool Manager::lives(const std::string& vm, std::int64_t incarnation) {
   const auto process = processes_.find({vm, incarnation});
   if (process) return process->alive;
   // UNAVAILABLE: a supervisor is up and hasn't recorded yet what it started. FAILED_PRECONDITION: the record
-  // contradicts what is there. The record may be unreadable, too.
+  // contradicts what is there. The record may be unreadable, too, or the end not be recorded yet.
   const Code code = process.error().code;
   return code == Code::unavailable || code == Code::failed_precondition ||
          (code != Code::not_found && processes_.is_supervised(vm));

@@ -2,6 +2,7 @@
 // asked.
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 #include "manager_fixture.hpp"
 #include "records.hpp"
@@ -268,6 +269,31 @@ TEST_F(DamagedVmTest, WhatWasFinishedIsToldWhileTheRecoveryGoesOn) {
   told([](const core::VmReport& report) { return report.status.status_reason.find("tried ") != std::string::npos; });
   EXPECT_TRUE(run(command(Action::start, 1)).outcome);
   EXPECT_EQ(run(command(Action::pause, 2)).outcome.error().reason, "recovering");
+}
+
+TEST_F(DamagedVmTest, ARecoveryWaitsForAnEndToBeRecorded) {
+  start_with_an_end();
+  close();
+  exit_record_ms_ = 20;
+  make_processes();
+  const auto record = read_supervisor_record(processes_->run_dir(vm_, 1));
+  ASSERT_TRUE(record);
+  ::kill(record->supervisor.pid, SIGSTOP);
+  siginfo_t stopped{};
+  EXPECT_EQ(::waitid(P_PID, static_cast<id_t>(record->supervisor.pid), &stopped, WSTOPPED), 0);
+  end_vmm();
+  while (is_alive(record->vmm)) std::this_thread::yield();
+  driver_.fail_recover = true;
+  open();
+  const auto first = told([](const core::VmReport& report) {
+    return report.status.status_reason.find("recovering after") == std::string::npos;
+  });
+  EXPECT_EQ(first.status.state, VmState::unknown);
+  EXPECT_NE(first.status.status_reason.find("tried "), std::string::npos) << first.status.status_reason;
+  ::kill(record->supervisor.pid, SIGCONT);
+  const auto ended = told([](const core::VmReport& report) { return report.status.state == VmState::shutdown; });
+  ASSERT_TRUE(ended.status.exit);
+  EXPECT_EQ(ended.status.exit->code, 7);
 }
 
 TEST_F(DamagedVmTest, AnEndWhileTheAgentWasAwayIsToldThoughNoPluginCanBeAsked) {

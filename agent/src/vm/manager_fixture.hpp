@@ -198,13 +198,18 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
 class ManagerTest : public testing::Test {
  protected:
   void SetUp() override {
-    processes_ =
-        std::make_unique<ProcessService>(ProcessService::Options{QARAX_SUPERVISOR, dir_ + "/vms"}, Cgroups::none(),
-                                         [this](const std::string& vm, std::int64_t incarnation) {
-                                           const std::lock_guard lock(exits_mutex_);
-                                           if (hears_exits_ && manager_) manager_->vm_ended(vm, incarnation);
-                                         });
+    make_processes();
     open();
+  }
+  // Like the service of an agent that has just started: it watches only what a recovery adopts. No manager is open.
+  void make_processes() {
+    ProcessService::Options options{QARAX_SUPERVISOR, dir_ + "/vms"};
+    options.exit_record_ms = exit_record_ms_;
+    processes_ = std::make_unique<ProcessService>(std::move(options), Cgroups::none(),
+                                                  [this](const std::string& vm, std::int64_t incarnation) {
+                                                    const std::lock_guard lock(exits_mutex_);
+                                                    if (hears_exits_ && manager_) manager_->vm_ended(vm, incarnation);
+                                                  });
   }
   void TearDown() override {
     driver_.release();
@@ -357,6 +362,7 @@ class ManagerTest : public testing::Test {
   FakeDriver driver_;
   core::SystemClock clock_;
   std::int64_t grace_ms_ = 50;
+  std::int64_t exit_record_ms_ = 5'000;
   std::int64_t look_ms_ = 0;  // no regular looks, only those that a test asks for
   std::mutex exits_mutex_;
   bool hears_exits_ = false;

@@ -88,13 +88,15 @@ Result<VmStatus> Manager::Recovery::told_by_plugin() {
   return manager_.ended_status(vm_);
 }
 
-// A VM isn't given up while its VMM lives and answers too late or not yet: an overloaded host recovers.
+// A VM isn't given up while its VMM lives and answers too late or not yet, nor while the VMM's end waits to be
+// recorded: an overloaded host recovers.
 auto Manager::Recovery::unanswered(const Error& error) -> Outcome {
   if (error.reason == kPluginLoading) return {Next::wait_for_plugin, error.message};
   const auto process = manager_.processes_.find({vm_->id, vm_->document.incarnation});
   const bool may_pass =
       (error.code == Code::unavailable || error.code == Code::deadline_exceeded) && process && process->alive;
-  return {may_pass ? Next::try_again : Next::give_up, error.message};
+  const bool is_recorded_soon = !process && process.error().code == Code::deadline_exceeded;
+  return {may_pass || is_recorded_soon ? Next::try_again : Next::give_up, error.message};
 }
 
 }  // namespace qarax::agent

@@ -258,7 +258,8 @@ typedef struct qarax_host_notify_1 {
  *           agent-owned session and cgroup, with signal mask and dispositions reset, in the run folder. Recorded before
  *           the process exists. One live process per VM: a second spawn is ALREADY_EXISTS, or FAILED_PRECONDITION if
  *           the live process is of another incarnation.
- *   find    args ProcessArgs → Process of that VM; NOT_FOUND when none was ever spawned for the incarnation
+ *   find    args ProcessArgs → Process of that VM; NOT_FOUND when none was ever spawned for the incarnation;
+ *           DEADLINE_EXCEEDED when it has ended and how isn't on record yet: ask again
  *   signal  args SignalArgs to the VMM itself
  *   kill    args ProcessArgs: SIGKILL to the whole cgroup; waits until reaped; OK once no process is left
  *   wait    args ProcessArgs: until the VMM has ended or the call's deadline → Process with `exit` set
