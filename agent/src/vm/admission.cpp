@@ -96,10 +96,12 @@ bool cancel_all(const Vm& vm) {
 std::optional<CommandResult> Manager::judge_node(const Command& asked) {
   if (closed_)
     return CommandResult{{}, make_error(Code::unavailable, "the node agent is shutting down", "node-unreachable")};
-  if (host_stops_ && asked.action == core::Action::start)
+  if (host_stops_ && core::begins(asked.action))
     return CommandResult{reports_.report_missing(asked.vm),
                          make_error(Code::failed_precondition,
-                                    "its host is being shut down; start the VM when it is back", "host-stopping")};
+                                    "its host is being shut down; " + std::string(core::to_string(asked.action)) +
+                                        " the VM when it is back",
+                                    "host-stopping")};
   return std::nullopt;
 }
 

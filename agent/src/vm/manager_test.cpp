@@ -316,6 +316,7 @@ TEST_F(ManagerTest, AHostThatGoesDownEndsItsGuestsAndTakesNoStartAnyMore) {
   EXPECT_EQ(report.revision, 1) << "no job of the server's";
   EXPECT_FALSE(report.status.exit) << "it says nothing of what is wanted of the VM";
   EXPECT_EQ(run(command(Action::start, 2)).outcome.error().reason, "host-stopping");
+  EXPECT_EQ(run(restore(2)).outcome.error().reason, "host-stopping") << "it would run as well";
   open();
   EXPECT_EQ(settled().status.status_reason.find("the host was shut down"), 0u);
   EXPECT_TRUE(run(command(Action::start, 2)).outcome) << "the host is back";

@@ -98,7 +98,8 @@ class VmManager {
   virtual std::vector<core::Leftover> leftovers(bool collect, const std::vector<std::string>& owned) = 0;
 
   // Presses the power button of every guest, waits `timeout_ms` for all of them together, then kills the VMMs that are
-  // left. No start is accepted from then on until the agent ends. Any thread; returns when all are done.
+  // left. Neither start nor restore is accepted from then on until the agent ends. Any thread; returns when all are
+  // done.
   virtual HostShutdown stop_guests(std::int64_t timeout_ms) = 0;
 
   // Returns the spec that a start with this StartCommand would give its plugin. Blocks; changes nothing. Fails as the
