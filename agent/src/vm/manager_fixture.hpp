@@ -94,6 +94,10 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   }
   Result<VmStatus> resume(const DriverCall&, const VmArgs&) override {
     ++resumes;
+    if (busy_resumes > 0) {
+      --busy_resumes;
+      return make_error(Code::unavailable, "busy");
+    }
     if (fail_resume) return make_error(Code::internal, "no luck");
     return state(VmState::running);
   }
@@ -172,6 +176,7 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   std::atomic<bool> full_disk{false};
   std::atomic<VmState> snapshot_leaves{VmState::running};
   std::atomic<int> resumes{0};
+  std::atomic<int> busy_resumes{0};  // so many of them are UNAVAILABLE
   std::atomic<int> vcpus{1};
   std::string restored;  // content that the last restore found
   std::atomic<VmState> recovered{VmState::running};

@@ -144,6 +144,20 @@ TEST_F(ManagerTest, AnInterruptedSnapshotIsUndoneAndTheVmGoesOn) {
   EXPECT_EQ(run(snapshot(2)).outcome.error().code, Code::aborted);
 }
 
+TEST_F(ManagerTest, AGuestThatCantBeResumedYetAfterAnInterruptedSnapshotIsResumedLater) {
+  starts_spawn({"wait"});
+  ASSERT_TRUE(run(command(Action::start, 1)).outcome);
+  interrupt(snapshot(2), VmState::running);
+  driver_.recovered = VmState::paused;
+  driver_.busy_resumes = 1;
+  open();
+  const auto report =
+      told([](const core::VmReport& one) { return one.status.status_reason.find("recovering") == std::string::npos; });
+  EXPECT_EQ(report.status.state, VmState::running);
+  EXPECT_EQ(driver_.resumes, 2);
+  EXPECT_EQ(run(snapshot(2)).outcome.error().reason, "interrupted");
+}
+
 TEST_F(ManagerTest, ASnapshotThatWasWholeWhenTheAgentEndedIsThere) {
   run(command(Action::start, 1));
   run(snapshot(2));

@@ -122,10 +122,16 @@ auto Manager::Recovery::carry_interrupted_through() -> Step {
   SnapshotFolder(vm_->folder.path()).sweep();
   const JournalRecord* intent = interrupted_command(*vm_->journal);
   if (intent == nullptr) return std::nullopt;
-  if (auto carried = carry_through(*intent))
+  auto carried = carry_through(*intent);
+  if (carried) {
     status_ = manager_.believed(vm_->id, vm_->document.incarnation, std::move(*carried));
-  else
-    broken_ = std::move(carried).error();
+    return std::nullopt;
+  }
+  // Once it is settled nobody resumes a guest that was paused for its snapshot, or ends one that is half restored. A
+  // resize is settled at once: a guest that lets go of nothing answers each try like this.
+  if (intent->action != core::to_string(core::Action::resize) && may_pass(carried.error()))
+    return Outcome{Next::try_again, carried.error().message};
+  broken_ = std::move(carried).error();
   return std::nullopt;
 }
 

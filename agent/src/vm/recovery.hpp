@@ -53,6 +53,7 @@ class Manager::Recovery {
   Result<VmStatus> status_in_this_boot();
   Result<VmStatus> told_by_plugin();
   Outcome unanswered(const Error& error);
+  bool may_pass(const Error& error) const;
 
   // carry_interrupted_through()
   Result<VmStatus> carry_through(const JournalRecord& intent);

@@ -88,15 +88,17 @@ Result<VmStatus> Manager::Recovery::told_by_plugin() {
   return manager_.ended_status(vm_);
 }
 
-// A VM isn't given up while its VMM lives and answers too late or not yet, nor while the VMM's end waits to be
-// recorded: an overloaded host recovers.
 auto Manager::Recovery::unanswered(const Error& error) -> Outcome {
   if (error.reason == kPluginLoading) return {Next::wait_for_plugin, error.message};
+  return {may_pass(error) ? Next::try_again : Next::give_up, error.message};
+}
+
+// A VM isn't given up while its VMM lives and answers too late or not yet, nor while the VMM's end waits to be
+// recorded: an overloaded host recovers.
+bool Manager::Recovery::may_pass(const Error& error) const {
   const auto process = manager_.processes_.find({vm_->id, vm_->document.incarnation});
-  const bool may_pass =
-      (error.code == Code::unavailable || error.code == Code::deadline_exceeded) && process && process->alive;
-  const bool is_recorded_soon = !process && process.error().code == Code::deadline_exceeded;
-  return {may_pass || is_recorded_soon ? Next::try_again : Next::give_up, error.message};
+  if (!process) return process.error().code == Code::deadline_exceeded;
+  return process->alive && (error.code == Code::unavailable || error.code == Code::deadline_exceeded);
 }
 
 }  // namespace qarax::agent
