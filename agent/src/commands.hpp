@@ -13,7 +13,8 @@ namespace qarax::agent {
 Result<std::string> rehome_node(const NodeConfig& config, bool moved);
 
 // Tells the agent, over its unix socket, that the host is going down; returns when no guest runs any more, with a text
-// for people. UNAVAILABLE: no agent answers there. INTERNAL: a VM still runs.
+// for people. An agent that doesn't listen yet is waited for, for as long as the guests get, 1 s at least and 20 s at
+// most. UNAVAILABLE: no agent answers there. INTERNAL: a VM still runs.
 Result<std::string> stop_guests(const NodeConfig& config, std::int64_t timeout_ms);
 
 }  // namespace qarax::agent

@@ -53,7 +53,8 @@ Result<std::int64_t> Manager::timeout_of_stop(const Command& command) const {
   return wanted.timeout_ms > 0 ? wanted.timeout_ms : options_.stop_timeout_ms;
 }
 
-Result<VmStatus> Manager::stop(const VmPtr& vm, const Command& command, int cancel_fd, StopMode mode) {
+Result<VmStatus> Manager::stop(const VmPtr& vm, const Command& command, int cancel_fd, StopMode mode,
+                               std::optional<std::int64_t> timeout_ms) {
   const bool force = mode == StopMode::force;
   if (!vm->folder.exists()) {
     QARAX_CHECK(end_strays(vm));
@@ -74,8 +75,8 @@ Result<VmStatus> Manager::stop(const VmPtr& vm, const Command& command, int canc
     StopArgs stop_args;
     stop_args.vm = *args;
     stop_args.mode = mode;
-    stop_args.timeout_ms = options_.stop_timeout_ms;
-    if (!force) {
+    stop_args.timeout_ms = timeout_ms.value_or(options_.stop_timeout_ms);
+    if (!force && !timeout_ms) {
       QARAX_TRY(stop_args.timeout_ms, timeout_of_stop(command));
     }
     stopped = (*driver)->stop(call, stop_args);

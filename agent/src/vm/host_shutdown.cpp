@@ -1,4 +1,5 @@
 // The host is about to go down: its guests get the power button first.
+#include <algorithm>
 #include <condition_variable>
 #include <set>
 
@@ -9,6 +10,8 @@
 namespace qarax::agent {
 
 namespace {
+
+constexpr std::int64_t kLookAgainMs = 100;  // at a VM that is still being recovered
 
 // The VMs that are still to be ended, and the sum of the results. Shared by the tasks, which may outlive stop_guests().
 struct Tally {
@@ -61,8 +64,7 @@ HostShutdown Manager::stop_for_host(const VmPtr& vm, std::int64_t timeout_ms) {
   command.action = core::Action::stop;
   command.request_id = "host-shutdown";
   command.deadline_ns = plugin::monotonic_ns() + (timeout_ms + kKillMs) * 1'000'000;
-  command.document = encode(core::StopCommand{timeout_ms});
-  auto stopped = stop(vm, command, -1, StopMode::graceful);
+  auto stopped = stop(vm, command, -1, StopMode::graceful, timeout_ms);
   if (!stopped) {
     core::logger("vm")->warn("the guest could not be asked to power off, its VMM is killed vm={} reason={}", vm->id,
                              core::log_value(stopped.error().message));
@@ -86,7 +88,22 @@ HostShutdown Manager::stop_for_host(const VmPtr& vm, std::int64_t timeout_ms) {
   return out;
 }
 
+// The host may go down right after the agent's start. A VM whose plugin is still being loaded, or whose VMM is too slow
+// to answer yet, can't be asked to power off, and would be killed for that.
+void Manager::once_recovered(const VmPtr& vm, std::int64_t until_ns, std::function<void()> then) {
+  enqueue(vm, [this, vm, until_ns, then = std::move(then)] {
+    bool waits = plugin::monotonic_ns() < until_ns;
+    {
+      const std::lock_guard lock(vm->admission_mutex);
+      waits = waits && vm->recovering;
+    }
+    if (!waits || !(processes_.is_supervised(vm->id) || may_run(vm))) return then();
+    timers_.in_ms(kLookAgainMs, [this, vm, until_ns, then] { once_recovered(vm, until_ns, then); });
+  });
+}
+
 HostShutdown Manager::stop_guests(std::int64_t timeout_ms) {
+  const std::int64_t until_ns = CallLimits{}.within_ms(timeout_ms).deadline_ns;
   const auto tally = std::make_shared<Tally>();
   std::vector<VmPtr> all;
   {
@@ -97,7 +114,10 @@ HostShutdown Manager::stop_guests(std::int64_t timeout_ms) {
   for (const VmPtr& vm : all) tally->left.insert(vm->id);
   for (const VmPtr& vm : all) {
     auto part = std::make_shared<Part>(tally, vm->id);
-    enqueue(vm, [this, vm, timeout_ms, part = std::move(part)] { part->add(stop_for_host(vm, timeout_ms)); });
+    once_recovered(vm, until_ns, [this, vm, until_ns, part = std::move(part)] {
+      const std::int64_t left_ns = until_ns - plugin::monotonic_ns();
+      part->add(stop_for_host(vm, std::max<std::int64_t>(left_ns / 1'000'000, 0)));
+    });
   }
   std::unique_lock lock(tally->mutex);
   const auto patience = std::chrono::milliseconds(timeout_ms + 2 * kKillMs);

@@ -149,7 +149,9 @@ class Manager final : public VmManager {
   // ending.cpp, on the VM's strand
   VmStatus ended_status(const VmPtr& vm);
   static VmStatus ended_without_plugin(const Result<Process>& process);
-  Result<VmStatus> stop(const VmPtr& vm, const Command& command, int cancel_fd, StopMode mode);
+  // `timeout_ms`: instead of what the command's document says.
+  Result<VmStatus> stop(const VmPtr& vm, const Command& command, int cancel_fd, StopMode mode,
+                        std::optional<std::int64_t> timeout_ms = std::nullopt);
   Result<std::int64_t> timeout_of_stop(const Command& command) const;  // ms; the error is of its document
   bool may_run(const VmPtr& vm);
   Status end_strays(const VmPtr& vm);
@@ -195,8 +197,10 @@ class Manager final : public VmManager {
   // kept.cpp, on the VM's strand
   void keep_words(const VmPtr& vm, Words words);
 
-  // host_shutdown.cpp, on the VM's strand
+  // host_shutdown.cpp, the first on the VM's strand; the second only enqueues: `then` runs on the strand when the VM is
+  // recovered, or at `until_ns`
   HostShutdown stop_for_host(const VmPtr& vm, std::int64_t timeout_ms);
+  void once_recovered(const VmPtr& vm, std::int64_t until_ns, std::function<void()> then);
 
   Options options_;
   Drivers& drivers_;

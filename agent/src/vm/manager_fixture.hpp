@@ -126,8 +126,10 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   Result<Counters> counters(const DriverCall&, const VmArgs&) override { return Counters{{{"exits", 7, "count"}}}; }
 
   Result<Driver*> find(const std::string& name) override {
-    if (name == "slow" && slow_is_loading)
+    if (name == "slow" && slow_is_loading) {
+      ++early_finds;
       return make_error(Code::unavailable, "it is still being loaded", std::string(kPluginLoading));
+    }
     if (name == "fake" || name == "slow") return this;
     return make_error(Code::unavailable, "there is no hypervisor " + name);
   }
@@ -149,6 +151,7 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   std::function<Status(std::int64_t incarnation)>
       spawn;                                 // starts a VMM; unset: none. stop() never ends it, only says so
   std::atomic<bool> slow_is_loading{false};  // the plugin named "slow" is being loaded
+  std::atomic<int> early_finds{0};           // how often it was looked for meanwhile
   std::atomic<int> starts{0};
   std::atomic<bool> hang_start{false};
   std::atomic<bool> fail_start{false};

@@ -306,44 +306,6 @@ TEST_F(ManagerTest, AStartThatWaitedInVainForItsTurnSaysSo) {
   booting.get();
 }
 
-TEST_F(ManagerTest, AHostThatGoesDownEndsItsGuestsAndTakesNoStartAnyMore) {
-  run(command(Action::start, 1));
-  const HostShutdown done = manager_->stop_guests(1000);
-  EXPECT_EQ(done.powered_off + done.killed, 1);
-  EXPECT_EQ(done.failed, 0);
-  const auto report = manager_->inspect(vm_, 0);
-  EXPECT_EQ(report.status.state, VmState::shutdown);
-  EXPECT_EQ(report.revision, 1) << "no job of the server's";
-  EXPECT_FALSE(report.status.exit) << "it says nothing of what is wanted of the VM";
-  EXPECT_EQ(run(command(Action::start, 2)).outcome.error().reason, "host-stopping");
-  EXPECT_EQ(run(restore(2)).outcome.error().reason, "host-stopping") << "it would run as well";
-  open();
-  EXPECT_EQ(settled().status.status_reason.find("the host was shut down"), 0u);
-  EXPECT_TRUE(run(command(Action::start, 2)).outcome) << "the host is back";
-}
-
-TEST_F(ManagerTest, AHostThatGoesDownWaitsForNoVmThatIsBeingDeleted) {
-  driver_.deaf_start = true;
-  auto hung = begin(command(Action::start, 1));
-  while (driver_.starts == 0) std::this_thread::yield();
-  auto all = std::async(std::launch::async, [&] { return manager_->stop_guests(600'000); });
-  EXPECT_TRUE(run(command(Action::remove, 2)).report.deleted);
-  EXPECT_EQ(all.get().failed, 0);
-}
-
-TEST_F(ManagerTest, AHostThatGoesDownEndsAVmThatIsUnknownToo) {
-  run(command(Action::start, 1));
-  driver_.fail_pause = true;
-  driver_.inspected = VmState::unknown;
-  EXPECT_EQ(run(command(Action::pause, 2)).report.status.state, VmState::unknown);
-  // A record that can't be read is there: as long as that is so, the VM may run.
-  const std::string run_dir = dir_ + "/vms/" + vm_ + "/run/1";
-  std::filesystem::create_directories(run_dir);
-  std::ofstream(run_dir + "/supervisor.json") << "damaged";
-  const HostShutdown done = manager_->stop_guests(1000);
-  EXPECT_EQ(done.powered_off + done.killed, 1);
-}
-
 TEST_F(ManagerTest, ReportsCountUpWithoutGapOrDuplicate) {
   std::vector<std::int64_t> seen;
   std::promise<void> all;  // listeners hear of a command's end after its caller does

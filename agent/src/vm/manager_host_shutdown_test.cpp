@@ -1,0 +1,77 @@
+// The host goes down: which guests get the power button, and what the node refuses from then on.
+#include "manager_fixture.hpp"
+
+namespace qarax::agent {
+namespace {
+
+TEST_F(ManagerTest, AHostThatGoesDownEndsItsGuestsAndTakesNoStartAnyMore) {
+  run(command(Action::start, 1));
+  const HostShutdown done = manager_->stop_guests(1000);
+  EXPECT_EQ(done.powered_off + done.killed, 1);
+  EXPECT_EQ(done.failed, 0);
+  const auto report = manager_->inspect(vm_, 0);
+  EXPECT_EQ(report.status.state, VmState::shutdown);
+  EXPECT_EQ(report.revision, 1) << "no job of the server's";
+  EXPECT_FALSE(report.status.exit) << "it says nothing of what is wanted of the VM";
+  EXPECT_EQ(run(command(Action::start, 2)).outcome.error().reason, "host-stopping");
+  EXPECT_EQ(run(restore(2)).outcome.error().reason, "host-stopping") << "it would run as well";
+  open();
+  EXPECT_EQ(settled().status.status_reason.find("the host was shut down"), 0u);
+  EXPECT_TRUE(run(command(Action::start, 2)).outcome) << "the host is back";
+}
+
+TEST_F(ManagerTest, AHostThatGoesDownWaitsForNoVmThatIsBeingDeleted) {
+  driver_.deaf_start = true;
+  auto hung = begin(command(Action::start, 1));
+  while (driver_.starts == 0) std::this_thread::yield();
+  auto all = std::async(std::launch::async, [&] { return manager_->stop_guests(600'000); });
+  EXPECT_TRUE(run(command(Action::remove, 2)).report.deleted);
+  EXPECT_EQ(all.get().failed, 0);
+}
+
+TEST_F(ManagerTest, AHostThatGoesDownEndsAVmThatIsUnknownToo) {
+  run(command(Action::start, 1));
+  driver_.fail_pause = true;
+  driver_.inspected = VmState::unknown;
+  EXPECT_EQ(run(command(Action::pause, 2)).report.status.state, VmState::unknown);
+  // A record that can't be read is there: as long as that is so, the VM may run.
+  const std::string run_dir = dir_ + "/vms/" + vm_ + "/run/1";
+  std::filesystem::create_directories(run_dir);
+  std::ofstream(run_dir + "/supervisor.json") << "damaged";
+  const HostShutdown done = manager_->stop_guests(1000);
+  EXPECT_EQ(done.powered_off + done.killed, 1);
+}
+
+TEST_F(ManagerTest, AHostThatGoesDownAtOnceKillsWhoeverDoesntPowerOffAtOnce) {
+  run(command(Action::start, 1));
+  driver_.stop_timeout_ms = -1;
+  manager_->stop_guests(0);
+  EXPECT_EQ(driver_.stop_timeout_ms, 0) << "none, and not the usual one";
+}
+
+// The host goes down right after the agent's start: the plugin that can press the guest's power button isn't there yet.
+TEST_F(ManagerTest, AHostThatGoesDownWaitsForThePluginOfARecoveringVm) {
+  const std::string ready = dir_ + "/ready";
+  starts_spawn({"report", ready, "usr1", "exit", "7"});
+  ASSERT_TRUE(start(1, R"({"name":"db","hypervisor":"slow","spec":{}})").outcome);
+  while (!std::filesystem::exists(ready)) std::this_thread::yield();
+  driver_.on_stop = [&] { end_vmm(); };
+  driver_.slow_is_loading = true;
+  open();
+  constexpr std::int64_t kPatienceMs = 600'000;
+  auto all = std::async(std::launch::async, [&] { return manager_->stop_guests(kPatienceMs); });
+  while (run(restore(2)).outcome.error().reason != "host-stopping") std::this_thread::yield();
+  const int before = driver_.early_finds;
+  while (driver_.early_finds < before + 2) std::this_thread::yield();  // its turn on the strand has come meanwhile
+  driver_.slow_is_loading = false;
+  EXPECT_EQ(all.get().failed, 0);
+  EXPECT_EQ(driver_.stops, 1);
+  EXPECT_GT(driver_.stop_timeout_ms, 0);
+  EXPECT_LT(driver_.stop_timeout_ms, kPatienceMs) << "what was left";
+  const auto ended = processes_->find({vm_, 1});
+  ASSERT_TRUE(ended && ended->exit);
+  EXPECT_EQ(ended->exit->kind, ExitKind::exited) << "it wasn't killed";
+}
+
+}  // namespace
+}  // namespace qarax::agent
