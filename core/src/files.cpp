@@ -61,18 +61,26 @@ Result<std::string> read_file(const std::string& path, std::size_t limit) {
   }
 }
 
-std::string read_tail(const std::string& path, std::size_t limit) {
+Fd open_regular(const std::string& path) {
   // A compromised VMM may have replaced its log by anything: don't wait for a pipe, don't follow a link.
-  const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   struct stat info {};
   if (!fd || ::fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode)) return {};
+  return fd;
+}
+
+std::string read_tail(const Fd& file, std::size_t limit) {
+  struct stat info {};
+  if (!file || ::fstat(file.get(), &info) != 0) return {};
   const auto size = static_cast<std::size_t>(info.st_size);
   const std::size_t want = size < limit ? size : limit;
   std::string out(want, '\0');
-  const ssize_t n = ::pread(fd.get(), out.data(), want, static_cast<off_t>(size - want));
+  const ssize_t n = ::pread(file.get(), out.data(), want, static_cast<off_t>(size - want));
   out.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
   return out;
 }
+
+std::string read_tail(const std::string& path, std::size_t limit) { return read_tail(open_regular(path), limit); }
 
 Status sync_folder(const std::string& path) {
   const std::string folder = path.empty() ? "." : path;  // the parent of a bare file name

@@ -52,6 +52,8 @@ TEST_F(Files, ReadRefusesWhatIsTooLarge) {
   EXPECT_EQ(*read_file(dir_ + "/f", 5), "12345");
   EXPECT_EQ(read_tail(dir_ + "/f", 2), "45");
   EXPECT_EQ(read_tail(dir_ + "/none", 2), "");
+  EXPECT_EQ(read_tail(open_regular(dir_ + "/f"), 2), "45");
+  EXPECT_FALSE(open_regular(dir_)) << "a folder";
 }
 
 TEST_F(Files, MakeFolderMakesParentsAndRefusesAFileInTheWay) {

@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -48,14 +49,33 @@ Result<std::string> answer_line(int fd) {
       return make_error(Code::internal, "the VM's supervisor answered no line", "supervisor-failed");
   }
 }
+
+// The path still names the file that was opened by it, or still none.
+bool is_at(const core::Fd& file, const std::string& path) {
+  struct stat named {};
+  struct stat opened {};
+  if (::lstat(path.c_str(), &named) != 0 || !S_ISREG(named.st_mode)) return !file;
+  return file && ::fstat(file.get(), &opened) == 0 && opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
+}
 }  // namespace
 
-std::string read_console_log(const std::string& run_dir, std::int64_t tail_bytes) {
+std::string read_console_log(const std::string& run_dir, std::int64_t tail_bytes,
+                             const std::function<void()>& between) {
+  constexpr int kMostTries = 10;  // a guest would have to write 8 MiB during each
   const std::size_t want =
       tail_bytes > 0 && static_cast<std::size_t>(tail_bytes) < kMaxLog ? static_cast<std::size_t>(tail_bytes) : kMaxLog;
-  std::string out = core::read_tail(run_dir + "/console.log", want);
-  if (out.size() < want) out.insert(0, core::read_tail(run_dir + "/console.log.1", want - out.size()));
-  return out;
+  const std::string newer = run_dir + "/console.log";
+  const std::string older = newer + ".1";
+  for (int tries = 1;; ++tries) {
+    const core::Fd current = core::open_regular(newer);
+    if (between) between();
+    const core::Fd before = core::open_regular(older);
+    std::string out = core::read_tail(current, want);
+    if (out.size() < want) out.insert(0, core::read_tail(before, want - out.size()));
+    // The supervisor makes console.log the older file and begins another. What was opened by one name may be what is
+    // opened by the other next, and the first bytes of the older file become a note of what is dropped.
+    if (tries == kMostTries || (is_at(current, newer) && is_at(before, older))) return out;
+  }
 }
 
 bool is_console_open(const std::string& run_dir) { return ::access((run_dir + "/control.sock").c_str(), F_OK) == 0; }

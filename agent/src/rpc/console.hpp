@@ -13,8 +13,10 @@
 
 namespace qarax::agent {
 
-// The last `tail_bytes` of the stored serial log (console.log.1, then console.log); 0: all of it.
-std::string read_console_log(const std::string& run_dir, std::int64_t tail_bytes);
+// The last `tail_bytes` of the stored serial log (console.log.1, then console.log); 0: all of it. The log may be
+// rotated meanwhile. `between` is for tests: it runs when one of the two files is open and the other isn't.
+std::string read_console_log(const std::string& run_dir, std::int64_t tail_bytes,
+                             const std::function<void()>& between = {});
 
 // True if the supervisor's control socket exists, so that output may still be added.
 bool is_console_open(const std::string& run_dir);

@@ -6,6 +6,15 @@
 
 namespace qarax::agent {
 
+void ReadConsoleReactor::begin(const std::string& run_dir, std::int64_t tail_bytes) {
+  try {
+    log_ = read_console_log(run_dir, tail_bytes);
+  } catch (const std::exception& e) {
+    return Finish(grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, e.what()));
+  }
+  next();
+}
+
 void ReadConsoleReactor::next() {
   constexpr std::size_t kChunk = std::size_t{256} * 1024;
   if (at_ >= log_.size()) return Finish(grpc::Status::OK);

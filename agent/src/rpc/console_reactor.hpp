@@ -18,8 +18,8 @@ namespace qarax::agent {
 
 class ReadConsoleReactor final : public grpc::ServerWriteReactor<node::v1::ConsoleChunk> {
  public:
-  explicit ReadConsoleReactor(std::string log) : log_(std::move(log)) {}
-  void begin() { next(); }
+  // Reads the log, and sends it. To be called on a thread that may wait for the disk.
+  void begin(const std::string& run_dir, std::int64_t tail_bytes);
   void OnWriteDone(bool ok) override;
   void OnDone() override { delete this; }
 

@@ -6,6 +6,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <fstream>
 #include <future>
 
@@ -109,6 +110,25 @@ TEST_F(ConsoleLinkTest, TheKeptLogIsTheOlderPartAndTheNewer) {
   EXPECT_EQ(read_console_log(dir_, 0), "older newer");
   EXPECT_EQ(read_console_log(dir_, 7), "r newer");
   EXPECT_EQ(read_console_log(dir_, 3), "wer");
+}
+
+TEST_F(ConsoleLinkTest, ALogThatIsRotatedWhileItIsReadIsReadOnceAndWhole) {
+  std::ofstream(dir_ + "/console.log.1") << "one ";
+  std::ofstream(dir_ + "/console.log") << "two ";
+  int reads = 0;
+  const auto rotate = [&] {
+    if (++reads > 1) return;
+    std::filesystem::rename(dir_ + "/console.log", dir_ + "/console.log.1");
+    std::ofstream(dir_ + "/console.log") << "three";
+  };
+  EXPECT_EQ(read_console_log(dir_, 0, rotate), "two three");
+  EXPECT_EQ(reads, 2);
+  // As between the two steps of a rotation.
+  reads = 0;
+  const auto move = [&] {
+    if (++reads == 1) std::filesystem::rename(dir_ + "/console.log", dir_ + "/console.log.1");
+  };
+  EXPECT_EQ(read_console_log(dir_, 0, move), "three");
 }
 
 }  // namespace

@@ -293,8 +293,8 @@ grpc::ServerWriteReactor<node::v1::ConsoleChunk>* NodeService::ReadConsole(grpc:
     remember(reactor);  // gRPC calls the reactor back only after this function has returned
     return reactor;
   }
-  auto* reactor = new ReadConsoleReactor(read_console_log(*dir, request->tail_bytes()));
-  reactor->begin();
+  auto* reactor = new ReadConsoleReactor;
+  ask([reactor, dir = *dir, tail_bytes = request->tail_bytes()] { reactor->begin(dir, tail_bytes); });
   return reactor;
 }
 

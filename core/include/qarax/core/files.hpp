@@ -38,7 +38,10 @@ class Fd {
 
 // The whole file; OUT_OF_RANGE if it has more than `limit` bytes, otherwise the errors of errno_error() with the path.
 Result<std::string> read_file(const std::string& path, std::size_t limit = 16u << 20);
-// The last `limit` bytes of a regular file; empty if there is none. Follows no symbolic link.
+// Opens a regular file for reading; empty if there is none. Follows no symbolic link, and waits for nobody.
+Fd open_regular(const std::string& path);
+// The last `limit` bytes of a file that open_regular() has opened, or would open; empty if there is none.
+std::string read_tail(const Fd& file, std::size_t limit);
 std::string read_tail(const std::string& path, std::size_t limit);
 
 // Writes a temp file in the same folder, fsyncs, renames, and fsyncs the folder: after a power cut the file has its old
