@@ -24,8 +24,8 @@ void add_node(core::ConfigReader& reader, const std::string& at, NodeEntry node,
   api::Problems problems;
   api::check_name(problems, "name", node.name);
   api::check_address(problems, "address", node.address);
-  for (const auto& one : problems) reader.problem_at(at, "nodes: " + one.pointer + " " + one.detail);
-  if (node.port < 1 || node.port > 65535) reader.problem_at(at, "nodes: port must be from 1 to 65535");
+  for (const auto& one : problems) reader.problem_at(at, one.pointer + " " + one.detail);
+  if (node.port < 1 || node.port > 65535) reader.problem_at(at, "port must be from 1 to 65535");
   node.address = core::bare_address(std::move(node.address));
   out.push_back(std::move(node));
 }
@@ -48,7 +48,7 @@ void read_nodes(core::ConfigReader& reader, std::vector<NodeEntry>& out) {
                                         "port (a number)");
     }
     if (node.name.empty()) node.name = node.address;
-    add_node(reader, entry.at, std::move(node), out);
+    add_node(reader, entry.at + ": nodes", std::move(node), out);
   }
 }
 

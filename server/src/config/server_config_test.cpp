@@ -161,7 +161,9 @@ TEST_F(ServerConfigTest, NodesComeFromFileAndEnvironment) {
   setenv("QARAX_NODE_PORT", "many", 1);
   EXPECT_NE(refusal("").find("QARAX_NODE_PORT: port must be"), std::string::npos);
   clear_environment();
-  EXPECT_NE(refusal("nodes:\n  - adress: x\n").find("\"adress\" is unknown"), std::string::npos);
+  EXPECT_NE(refusal("nodes:\n  - adress: x\n").find(path_ + ":2: nodes: \"adress\" is unknown"), std::string::npos);
+  EXPECT_NE(refusal("nodes:\n  - address: h\n    port: 0\n").find(path_ + ":2: nodes: port must be"),
+            std::string::npos);
 }
 
 TEST_F(ServerConfigTest, TheEnvironmentWins) {
