@@ -200,6 +200,23 @@ TEST_F(Snapshots, AGuestIsResumedAlthoughItsCallWasCancelled) {
   EXPECT_EQ(plugin().inspect(next.get(), vm())->state, VmState::running);
 }
 
+TEST_F(Snapshots, ACancelledOneIsntHeldUpUntilItsDeadlineByASilentMonitor) {
+  plugin(kUndoMs, kPollMs, 100);
+  start();
+  stream = "active";
+  when_asked = [this] {  // runs on QEMU's thread
+    host.hangs = true;
+    call.cancel();
+  };
+  call.set_deadline_ms(60'000);
+  const auto status = snapshot();
+  EXPECT_FALSE(call.get().expired()) << "what cancelled it waits for it";
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().code, Code::cancelled);
+  EXPECT_NE(status.error().message.find("didn't go on"), std::string::npos) << status.error().message;
+  EXPECT_TRUE(empty());
+}
+
 TEST_F(Snapshots, AGuestWhoseStopWasNotAnsweredGoesOn) {
   start();
   host.delay("stop");
