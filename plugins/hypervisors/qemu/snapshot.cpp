@@ -87,10 +87,9 @@ bool can_resume(const VmStatus& status) {
 }
 
 // The error of a snapshot whose guest couldn't be resumed. `written`: how the snapshot went before that.
-Error did_not_go_on(const VmArgs& vm, const Status& written, Error why) {
+Error did_not_go_on(const Status& written, Error why) {
   const bool has_ended = why.code == Code::failed_precondition;
   if (has_ended && !written) return written.error();
-  if (!has_ended) why.message += "; it is left paused, and POST /vms/" + vm.vm + "/resume tries that again";
   if (written) return std::move(why).context("the guest didn't go on after its snapshot");
   Error error = written.error();
   error.message += "; and the guest didn't go on after that: " + why.message;
@@ -165,7 +164,7 @@ Result<VmStatus> Qemu::snapshot(plugin::Call& call, const SnapshotArgs& args) {
       return std::move(cancelled).error();
     }));
   if (Status resumed = runs ? go_on(after, vm, handle) : Status(Ok{}); !resumed)
-    written = did_not_go_on(vm, written, std::move(resumed).error());
+    written = did_not_go_on(written, std::move(resumed).error());
   if (written) written = finish_snapshot(folder, file, machine);
   if (!written) {
     drop_snapshot(folder);
@@ -177,7 +176,8 @@ Result<VmStatus> Qemu::snapshot(plugin::Call& call, const SnapshotArgs& args) {
 
 Status Qemu::go_on(AfterStream& after, const VmArgs& vm, const Handle& handle) {
   // QEMU refuses cont until a cancelled stream has ended, so repeat it.
-  return insist(after, vm, [&](plugin::Call& own, QmpClient& qmp) -> Result<bool> {
+  const std::int64_t begun_ns = plugin::monotonic_ns();
+  auto resumed = insist(after, vm, [&](plugin::Call& own, QmpClient& qmp) -> Result<bool> {
     const Status went_on = qmp.cont(own);
     if (!went_on && !qmp.is_sound()) return went_on.error();
     QARAX_TRY(const std::string now, qmp.query_status(own));
@@ -185,6 +185,9 @@ Status Qemu::go_on(AfterStream& after, const VmArgs& vm, const Handle& handle) {
     if (!went_on) return went_on.error();
     return false;
   });
+  if (resumed || resumed.error().code == Code::failed_precondition) return resumed;
+  const std::int64_t tried_ms = (plugin::monotonic_ns() - begun_ns) / 1'000'000;
+  return std::move(resumed).error().context("QEMU didn't resume the guest within " + std::to_string(tried_ms) + " ms");
 }
 
 Status Qemu::insist(AfterStream& after, const VmArgs& vm,
@@ -199,7 +202,7 @@ Status Qemu::insist(AfterStream& after, const VmArgs& vm,
     const std::int64_t left_ns = *after.cancelled_until_ns - plugin::monotonic_ns();
     return static_cast<int>(std::clamp<std::int64_t>(left_ns / 1'000'000, 0, most_ms));
   };
-  Error last = make_error(Code::deadline_exceeded, "QEMU doesn't do it within " + std::to_string(left_ms()) + " ms");
+  Error last = make_error(Code::deadline_exceeded, "its monitor doesn't answer");
   auto done = plugin::ask_until(*own.get(), most_ms, [&]() -> Result<bool> {
     auto said = with_monitor(
         *own.get(), vm, [&](QmpClient& qmp) { return so(*own.get(), qmp); },
