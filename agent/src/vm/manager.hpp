@@ -187,7 +187,7 @@ class Manager final : public VmManager {
   };
   void doubt(const VmPtr& vm, const CancelPtr& call);
   void record_exit(const VmPtr& vm, const VmStatus& status, Outlives outlives = Outlives::agent);
-  void doubt_end(const VmPtr& vm, const std::string& why);
+  void doubt_end(const VmPtr& vm, const std::string& why, std::int64_t epoch);
   void saw_exit(const VmPtr& vm, std::int64_t incarnation);
   void tell_exit(const VmPtr& vm, std::int64_t incarnation);
   Timers::Handle tell_exit_later(const VmPtr& vm, std::int64_t incarnation);
