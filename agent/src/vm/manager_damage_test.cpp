@@ -322,6 +322,25 @@ TEST_F(DamagedVmTest, AVmWhoseEndIsntRecordedYetIsUnknownUntilItIs) {
   EXPECT_EQ(ended.status.exit->code, 7);
 }
 
+TEST_F(DamagedVmTest, AForceStopAndADeleteEndASupervisorThatHangs) {
+  wait_briefly_for_records();
+  open();
+  for (const Action action : {Action::force_stop, Action::remove}) {
+    vm_ = core::new_uuid();
+    start_with_an_end();
+    const ProcessId supervisor = end_vmm_unrecorded();
+    const auto ended = run(command(action, 2));
+    EXPECT_TRUE(ended.outcome) << ended.outcome.error().message;
+    EXPECT_FALSE(is_alive(supervisor)) << "no start would get past it";
+    EXPECT_EQ(driver_.stops, 0) << "its plugin would wait for that supervisor";
+    if (action == Action::force_stop) {
+      EXPECT_TRUE(run(command(Action::start, 3)).outcome);
+    }
+    EXPECT_TRUE(processes_->kill_all(vm_, CallLimits{}.within_ms(60'000)));
+    std::filesystem::remove(dir_ + "/ready");
+  }
+}
+
 TEST_F(DamagedVmTest, AnEndWhileTheAgentWasAwayIsToldThoughNoPluginCanBeAsked) {
   start_with_an_end();
   close();
