@@ -198,9 +198,9 @@ class Manager final : public VmManager {
   void keep_words(const VmPtr& vm, Words words);
 
   // host_shutdown.cpp, the first on the VM's strand; the second only enqueues: `then` runs on the strand when the VM is
-  // recovered, or at `until_ns`
+  // recovered, or at `until_ns`, or at `stuck_until_ns` where an attempt to recover it has failed
   HostShutdown stop_for_host(const VmPtr& vm, std::int64_t timeout_ms);
-  void once_recovered(const VmPtr& vm, std::int64_t until_ns, std::function<void()> then);
+  void once_recovered(const VmPtr& vm, std::int64_t stuck_until_ns, std::int64_t until_ns, std::function<void()> then);
 
   Options options_;
   Drivers& drivers_;

@@ -75,6 +75,7 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
       std::unique_lock lock(mutex_);
       released_.wait(lock, [&] { return !deaf_recover; });
     }
+    if (busy_recover) return make_error(Code::unavailable, "busy");
     if (fail_recover) return make_error(Code::internal, "no luck");
     return state(recovered.load());
   }
@@ -164,6 +165,7 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   std::atomic<bool> hang_recover{false};  // hangs until it is cancelled
   std::atomic<bool> recover_cancelled{false};
   std::atomic<bool> fail_recover{false};
+  std::atomic<bool> busy_recover{false};
   std::atomic<bool> throw_recover{false};  // once
   std::atomic<int> recoveries{0};
   std::atomic<bool> fail_pause{false};
