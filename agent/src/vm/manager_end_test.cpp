@@ -92,6 +92,23 @@ TEST_F(ManagerTest, WhatSucceedsAfterTheAgentsEndHasCancelledItHasItsResult) {
   EXPECT_EQ(driver_.stops, 1);
 }
 
+TEST_F(ManagerTest, AForceStopThatHasOvertakenAHungCallIsOnRecordThoughTheAgentEnds) {
+  driver_.deaf_start = true;
+  auto hung = begin(command(Action::start, 1));
+  while (driver_.starts == 0) std::this_thread::yield();
+  auto forced = begin(command(Action::force_stop, 2));
+  manager_->shutdown(0);
+  while (manager_->cancel(vm_, 2)) std::this_thread::yield();  // until it has come to its end
+  EXPECT_EQ(manager_->inspect(vm_, 0).status.status_reason, "killed while a plugin call hung");
+  driver_.release();
+  close();
+  open();
+  const auto report = settled();
+  EXPECT_EQ(report.status.state, VmState::shutdown);
+  EXPECT_EQ(report.revision, 2);
+  EXPECT_TRUE(run(command(Action::force_stop, 2)).outcome);
+}
+
 TEST(Operation, WhoeverCancelsItFirstDecidesWhetherItHasAResult) {
   Operation by_caller({}, [](const CommandResult&) {});
   EXPECT_FALSE(by_caller.is_given_up());
