@@ -33,8 +33,9 @@ void Manager::shutdown(std::int64_t grace_ms) {
   }
 }
 
-// The server keeps a job open that is answered so, and asks for it again. The next agent carries it out as if it came
-// for the first time, or, if it was begun, settles it by its intent, which has no result: as after kill -9.
+// The server keeps a job open that is answered so, and asks for it again. What hadn't begun is then carried out as if
+// it came for the first time. What had has an intent without a result, as after kill -9: a stop is carried on by the
+// next agent, and of anything else its caller hears that it was interrupted.
 void Manager::put_off(const VmPtr& vm, const OperationPtr& operation) {
   core::logger("vm")->warn("{} is left to the next agent vm={} request={}", core::to_string(operation->command.action),
                            vm->id, operation->command.request_id);

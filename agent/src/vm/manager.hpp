@@ -69,9 +69,10 @@ class Manager final : public VmManager {
   // that looks at the VM.
   void vm_ended(const std::string& vm, std::int64_t incarnation);
   void look_again(const std::string& vm);
-  // Refuses new commands from here on. Commands in flight get `grace_ms` to end. What hasn't ended by then is cancelled
-  // and left to the next agent: its callers get UNAVAILABLE "node-unreachable", and no result is stored. The VMs run
-  // on.
+  // Refuses new commands from here on. Commands in flight get `grace_ms` to end. What hasn't ended by then is
+  // cancelled, and its callers get UNAVAILABLE "node-unreachable". What fails by that has no result: the next agent
+  // carries a stop on, and tells a start, restore or snapshot that was under way as interrupted. What succeeds all the
+  // same has its result. The VMs run on.
   void shutdown(std::int64_t grace_ms);
 
  private:

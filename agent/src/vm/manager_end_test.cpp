@@ -56,6 +56,31 @@ TEST_F(ManagerTest, AStartThatTheAgentsEndBreaksOffIsToldAsInterrupted) {
   EXPECT_TRUE(run(command(Action::start, 2)).outcome);
 }
 
+TEST_F(ManagerTest, AStartThatTheAgentsEndBreaksOffIsNoEndOfItsVm) {
+  std::promise<void> begun;
+  std::promise<void> go_on;
+  driver_.spawn = [&](std::int64_t incarnation) -> Status {
+    QARAX_CHECK(spawn(incarnation, {"wait"}));
+    begun.set_value();
+    go_on.get_future().wait();
+    return make_error(Code::cancelled, "cancelled");
+  };
+  auto asked = begin(command(Action::start, 1));
+  begun.get_future().wait();
+  manager_->shutdown(0);
+  EXPECT_EQ(asked.get().outcome.error().reason, "node-unreachable");
+  go_on.set_value();
+  close();  // its VMM is killed
+  driver_.spawn = nullptr;
+  ASSERT_EQ(processes_->find({vm_, 1})->exit->signal, SIGKILL);
+  driver_.recovered = VmState::shutdown;
+  open();
+  const auto report = settled();
+  EXPECT_EQ(report.status.state, VmState::shutdown);
+  EXPECT_FALSE(report.status.exit) << "it had never run";
+  EXPECT_EQ(report.status.status_reason, "its start was interrupted and undone");
+}
+
 TEST_F(ManagerTest, ASnapshotThatTheAgentsEndBreaksOffIsUndoneAndToldAsThat) {
   run(command(Action::start, 1));
   driver_.hang_snapshot = true;
