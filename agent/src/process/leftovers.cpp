@@ -19,6 +19,7 @@
 #include "pidfd.hpp"
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
+#include "qarax/core/set_aside.hpp"
 
 namespace qarax::agent {
 
@@ -95,7 +96,8 @@ bool is_there(const LedgerEntry& entry) {
 // The node whose VMs' folders this is; empty: it is something else.
 std::string node_set_aside(const core::Leftover& what) {
   const std::string name = fs::path(what.name).filename().string();
-  return what.kind == "folder" && name.starts_with(kSetAside) ? name.substr(kSetAside.size()) : std::string();
+  return what.kind == "folder" && name.starts_with(core::kSetAside) ? name.substr(core::kSetAside.size())
+                                                                    : std::string();
 }
 
 core::Leftover leftover(std::string kind, std::string name, std::string vm, std::string why) {
@@ -166,7 +168,7 @@ void Leftovers::find_folders(std::vector<core::Leftover>& out) const {
   }
   for (fs::directory_iterator it(data_dir_, error), end; !error && it != end; it.increment(error)) {
     const std::string name = it->path().filename().string();
-    if (name.starts_with(kSetAside))
+    if (name.starts_with(core::kSetAside))
       out.push_back(leftover("folder", it->path().string(), "",
                              "VMs' folders of another node, set aside by `qarax-node rehome`"));
   }
