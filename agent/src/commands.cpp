@@ -25,8 +25,8 @@ namespace {
 
 using Clock = std::chrono::system_clock;
 
-// The agent may just have been started, and listens only when its plugins are loaded. Where none comes, the host's
-// shutdown isn't held up for long: whoever gives the guests no time doesn't wait for the agent either.
+// The agent may just have been started, and not listen yet. Where none comes, the host's shutdown isn't held up for
+// long: whoever gives the guests no time doesn't wait for the agent either.
 Clock::time_point agent_comes_by(std::int64_t timeout_ms) {
   return Clock::now() + std::chrono::milliseconds(std::clamp<std::int64_t>(timeout_ms, 1'000, 20'000));
 }
@@ -41,11 +41,10 @@ std::shared_ptr<grpc::Channel> channel_to(const std::string& unix_socket) {
 }  // namespace
 
 Result<std::string> stop_guests(const NodeConfig& config, std::int64_t timeout_ms) {
-  constexpr std::int64_t kBeyondMs = 30'000;  // for an agent that is yet to come, the kills, and a busy host
+  constexpr std::int64_t kBeyondMs = 30'000;  // for the kills, and a busy host
   if (config.unix_socket == "none")
     return make_error(Code::failed_precondition,
                       "listen.unix_socket is none: without it the agent can't be told that the host is going down");
-  const auto deadline = Clock::now() + std::chrono::milliseconds(timeout_ms + kBeyondMs);
   const auto comes_by = agent_comes_by(timeout_ms);
   const auto channel = channel_to(config.unix_socket);
   const auto stub = node::v1::Node::NewStub(channel);
@@ -56,7 +55,8 @@ Result<std::string> stop_guests(const NodeConfig& config, std::int64_t timeout_m
   do {
     channel->WaitForConnected(comes_by);
     grpc::ClientContext context;
-    context.set_deadline(deadline);
+    // From here on, because the wait for the agent takes nothing of the guests' time, nor of that for the kills.
+    context.set_deadline(Clock::now() + std::chrono::milliseconds(timeout_ms + kBeyondMs));
     status = stub->StopGuests(&context, request, &reply);
     // Nobody has answered, or an agent that was about to end; the next one may come.
   } while (status.error_code() == grpc::StatusCode::UNAVAILABLE && Clock::now() < comes_by);

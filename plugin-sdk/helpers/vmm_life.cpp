@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <optional>
 
 #include "text.hpp"
@@ -26,6 +27,11 @@ std::string hidden_failure(const VmmKind& kind, const ExitInfo& exit) {
       last = at;
   if (last == std::string::npos) return {};
   return last_line(exit.log_tail.substr(0, exit.log_tail.find('\n', last)));
+}
+
+// False for the SIGKILL that undoes a start, whoever has sent it.
+bool ended_by_itself(const ExitInfo& exit) {
+  return exit.kind == ExitKind::exited || (exit.kind == ExitKind::signaled && exit.signal != SIGKILL);
 }
 
 }  // namespace
@@ -93,15 +99,19 @@ Error undo_start(Host& host, const VmmKind& kind, const StartArgs& args, Error w
   const auto before = why.code == Code::unavailable ? host.wait(own.get(), id, kHangUpMs) : host.find(own.get(), id);
   // A cancelled or expired start may have had its process ended by the caller: that isn't why it failed.
   const bool given_up = why.code == Code::cancelled || why.code == Code::deadline_exceeded;
-  const bool died = before && !before->alive && !given_up;
+  std::optional<Process> died;
+  if (before && !before->alive) died = *before;
   if (auto killed = host.kill(own.get(), id); !killed)
     why.message += "; and its process could not be ended: " + killed.error().message;
-  if (const auto process = host.find(own.get(), id); process && process->exit && why.log_tail.empty())
-    why.log_tail = process->exit->log_tail;
-  if (died) {
+  if (const auto process = host.find(own.get(), id); process && process->exit) {
+    if (why.log_tail.empty()) why.log_tail = process->exit->log_tail;
+    // It may have ended by itself, and that not be recorded before, as on a slow disk.
+    if (!before && before.error().code == Code::deadline_exceeded && ended_by_itself(*process->exit)) died = *process;
+  }
+  if (died && !given_up) {
     // Report how the process ended; the error of the hang-up only says how that was noticed.
     why.code = Code::internal;
-    why.message = kind.name + " ended during the start of VM " + args.vm + ": " + ended(kind, *before).status_reason;
+    why.message = kind.name + " ended during the start of VM " + args.vm + ": " + ended(kind, *died).status_reason;
     why.causes.clear();
     why.reason = "vmm-failed";
   } else if ((why.reason.empty() || why.reason == "vmm-refused") && !given_up) {

@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "qarax/core/ids.hpp"
+#include "qarax/core/set_aside.hpp"
 #include "qarax/plugin/fields.hpp"
 
 namespace qarax {
@@ -148,7 +149,7 @@ Result<Rehomed> rehome(const std::string& data_dir, bool moved) {
   }
   // The VMs first: if this is interrupted here, the folder is still refused.
   const std::string vms = data_dir + "/vms";
-  const std::string aside = data_dir + "/vms-of-" + before;
+  const std::string aside = data_dir + "/" + std::string(core::kSetAside) + before;
   if (::rename(vms.c_str(), aside.c_str()) == 0)
     out.set_aside = aside;
   else if (errno != ENOENT)

@@ -10,9 +10,6 @@ namespace qarax::agent {
 inline constexpr const char* kUnfinished = ".new-";   // being made; a rename gives the whole folder its name
 inline constexpr const char* kRemoved = ".removed-";  // being removed; it was renamed so that nobody takes it for whole
 
-// In the data folder, with a node's id behind it: that node's VMs, which `qarax-node rehome` set aside.
-inline constexpr std::string_view kSetAside = "vms-of-";
-
 // Left by an agent that ended in the middle.
 inline bool is_broken_off(std::string_view name) { return name.starts_with(kUnfinished) || name.starts_with(kRemoved); }
 

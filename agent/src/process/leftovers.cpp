@@ -19,6 +19,7 @@
 #include "pidfd.hpp"
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
+#include "qarax/core/set_aside.hpp"
 
 namespace qarax::agent {
 
@@ -95,7 +96,8 @@ bool is_there(const LedgerEntry& entry) {
 // The node whose VMs' folders this is; empty: it is something else.
 std::string node_set_aside(const core::Leftover& what) {
   const std::string name = fs::path(what.name).filename().string();
-  return what.kind == "folder" && name.starts_with(kSetAside) ? name.substr(kSetAside.size()) : std::string();
+  return what.kind == "folder" && name.starts_with(core::kSetAside) ? name.substr(core::kSetAside.size())
+                                                                    : std::string();
 }
 
 core::Leftover leftover(std::string kind, std::string name, std::string vm, std::string why) {
@@ -166,7 +168,7 @@ void Leftovers::find_folders(std::vector<core::Leftover>& out) const {
   }
   for (fs::directory_iterator it(data_dir_, error), end; !error && it != end; it.increment(error)) {
     const std::string name = it->path().filename().string();
-    if (name.starts_with(kSetAside))
+    if (name.starts_with(core::kSetAside))
       out.push_back(leftover("folder", it->path().string(), "",
                              "VMs' folders of another node, set aside by `qarax-node rehome`"));
   }
@@ -178,24 +180,42 @@ void Leftovers::find_disowned(std::vector<core::Leftover>& out) const {
     core::logger("process")->error("{}", entries.error().message);
     return;
   }
+  std::vector<core::Leftover> there;
   for (const LedgerEntry& entry : *entries) {
     const std::string vm = entry.name.substr(0, 36);
     const LedgerEntry thing{entry.kind, entry.name.size() > 37 ? entry.name.substr(37) : ""};
-    if (core::is_uuid(vm) && is_there(thing) && !is_claimed(thing))
-      out.push_back(leftover(thing.kind, thing.name, vm, "of a VM that was deleted; it could not be removed then"));
+    if (core::is_uuid(vm) && is_there(thing))
+      there.push_back(leftover(thing.kind, thing.name, vm, "of a VM that was deleted; it could not be removed then"));
   }
+  if (there.empty()) return;
+  const auto claimed = claims();
+  if (!claimed) {
+    core::logger("process")->warn("what deleted VMs have left isn't looked for, as a VM may have it by now reason={}",
+                                  core::log_value(claimed.error().message));
+    return;
+  }
+  for (core::Leftover& one : there)
+    if (!claimed->contains({one.kind, one.name})) out.push_back(std::move(one));
 }
 
-// Whether a VM of this node has it: another one may have made it anew, under the same name. What a ledger that can't be
-// read claims isn't known, so anything may be.
-bool Leftovers::is_claimed(const LedgerEntry& thing) const {
+// What VMs of this node have: one of them may have made anew, under the same name, what another has left. An error:
+// what a ledger that can't be read claims isn't known, so it may be anything.
+Result<std::set<std::pair<std::string, std::string>>> Leftovers::claims() const {
+  std::set<std::pair<std::string, std::string>> out;
   std::error_code error;
   for (fs::directory_iterator it(vms_dir(), error), end; !error && it != end; it.increment(error)) {
     if (!core::is_uuid(it->path().filename().string())) continue;
-    const auto owned = Ledger(it->path().string()).owned();
-    if (!owned || std::find(owned->begin(), owned->end(), thing) != owned->end()) return true;
+    QARAX_TRY(const auto owned, Ledger(it->path().string()).owned());
+    for (const LedgerEntry& entry : owned) out.emplace(entry.kind, entry.name);
   }
-  return static_cast<bool>(error);
+  if (error) return core::errno_error("can't list " + vms_dir(), error.value());
+  return out;
+}
+
+Status Leftovers::check_unclaimed(const core::Leftover& what) const {
+  QARAX_TRY(const auto claimed, claims());
+  if (!claimed.contains({what.kind, what.name})) return Ok{};
+  return make_error(Code::failed_precondition, "another VM has made " + what.name + " anew meanwhile");
 }
 
 std::vector<core::Leftover> Leftovers::find(const IsOwned& is_owned) const {
@@ -272,6 +292,8 @@ Status Leftovers::remove(const core::Leftover& what) const {
     return Ok{};
   }
   if (what.kind == "file" || what.kind == "socket") {
+    // Asked again, because the removals before this one may have taken seconds.
+    QARAX_CHECK(check_unclaimed(what));
     if (::unlink(what.name.c_str()) != 0 && errno != ENOENT)
       return core::errno_error("can't remove " + what.name, errno);
     return Ledger::at(disowned_file()).release({{what.kind, what.vm + " " + what.name}});

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <functional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cgroup.hpp"
@@ -50,7 +52,8 @@ class Leftovers {
   void find_cgroups(std::vector<core::Leftover>& out) const;
   void find_folders(std::vector<core::Leftover>& out) const;
   void find_disowned(std::vector<core::Leftover>& out) const;
-  bool is_claimed(const LedgerEntry& thing) const;
+  Result<std::set<std::pair<std::string, std::string>>> claims() const;  // (kind, name)
+  Status check_unclaimed(const core::Leftover& what) const;
   Status remove(const core::Leftover& what) const;
 
   const std::string data_dir_;

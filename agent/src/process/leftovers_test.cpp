@@ -118,6 +118,43 @@ TEST_F(LeftoversTest, WhatAnotherVmHasMadeAnewSinceIsItsOwn) {
   EXPECT_FALSE(fs::exists(shared));
 }
 
+TEST_F(LeftoversTest, WhatAnotherVmMakesAnewBeforeTheRemovalIsItsOwn) {
+  const Leftovers leftovers(dir_, none_);
+  const std::string shared = file("shared");
+  ASSERT_TRUE(Ledger(dir_ + "/vms/" + vm_).claim({{"file", shared}}));
+  ASSERT_TRUE(leftovers.disown(vm_));
+  fs::remove_all(dir_ + "/vms/" + vm_);
+  const std::string other = dir_ + "/vms/" + core::new_uuid();
+  fs::create_directory(other);
+  // Asked once all is found, before anything is removed.
+  const auto found = leftovers.collect([&](const std::string&) {
+    EXPECT_TRUE(Ledger(other).claim({{"file", shared}}));
+    return false;
+  });
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_FALSE(found[0].removed);
+  EXPECT_NE(found[0].problem.find("anew"), std::string::npos) << found[0].problem;
+  EXPECT_TRUE(fs::exists(shared));
+}
+
+TEST_F(LeftoversTest, WhatMayBeAnotherVmsIsLeftAloneAndTheLogNamesTheLedger) {
+  const Leftovers leftovers(dir_, none_);
+  const std::string outside = file("outside");
+  ASSERT_TRUE(Ledger(dir_ + "/vms/" + vm_).claim({{"file", outside}}));
+  ASSERT_TRUE(leftovers.disown(vm_));
+  fs::remove_all(dir_ + "/vms/" + vm_);
+  const std::string unreadable = dir_ + "/vms/" + core::new_uuid() + "/ledger";
+  fs::create_directories(unreadable);
+  testing::internal::CaptureStderr();
+  EXPECT_TRUE(leftovers.collect(nobody).empty());
+  const std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_NE(log.find(unreadable), std::string::npos) << log;
+  EXPECT_TRUE(fs::exists(outside));
+  fs::remove_all(unreadable);
+  EXPECT_EQ(leftovers.collect(nobody).size(), 1u);
+  EXPECT_FALSE(fs::exists(outside));
+}
+
 TEST_F(LeftoversTest, WhatIsOfAKindThatTheNodeCannotRemoveStaysListed) {
   const Leftovers leftovers(dir_, none_);
   ASSERT_TRUE(Ledger(dir_ + "/vms/" + vm_).claim({{"volume", "pool/disk"}}));

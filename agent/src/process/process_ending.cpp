@@ -24,6 +24,8 @@ constexpr off_t kVmmLogMax = 1 << 20;
 constexpr off_t kVmmLogMore = 1 << 16;
 constexpr int kVmmLogRounds = 8;
 
+constexpr std::int64_t kSearchMs = 1'000;  // in addition, for the processes of a VM whose supervisor hangs
+
 // The incarnations that have a run folder.
 Result<std::vector<std::int64_t>> incarnations_in(const std::string& vm_dir) {
   std::vector<std::int64_t> out;
@@ -140,7 +142,17 @@ bool ProcessService::is_unexplained(const ProcessArgs& args) const {
   return record && is_of_this_boot(*record) && !read_exit_record(dir);
 }
 
+bool ProcessService::is_supervisor_left(const ProcessArgs& args) const {
+  const auto record = read_supervisor_record(run_dir(args.vm, args.incarnation));
+  return record && is_of_this_boot(*record) && !is_alive(record->vmm) && is_alive(record->supervisor);
+}
+
 Status ProcessService::kill(const ProcessArgs& args, const CallLimits& limits) {
+  return kill_within(args, limits, std::nullopt);
+}
+
+Status ProcessService::kill_within(const ProcessArgs& args, const CallLimits& limits,
+                                   std::optional<std::int64_t> record_ms) {
   const std::string dir = run_dir(args.vm, args.incarnation);
   auto record = read_supervisor_record(dir);
   // A supervisor that doesn't have its lock yet finds this file and ends. One that has it is waited for below.
@@ -164,27 +176,31 @@ Status ProcessService::kill(const ProcessArgs& args, const CallLimits& limits) {
     return supervisor_holds_lock(dir) ? Status(seen_nowhere(args.vm, dir)) : Status(Ok{});
   }
   // The supervisor ends once nothing of the VMM is left and the exit is on disk.
+  if (vmm) QARAX_CHECK(limits.await(vmm.get(), "ending VM " + args.vm));
   if (supervisor)
-    QARAX_CHECK(limits.await(supervisor.get(), "ending VM " + args.vm));
-  else if (vmm)
-    QARAX_CHECK(limits.await(vmm.get(), "ending VM " + args.vm));
+    QARAX_CHECK((record_ms ? limits.within_ms(*record_ms) : limits).await(supervisor.get(), "ending VM " + args.vm));
   return empty_cgroup(cgroups_, args.vm, limits);
 }
 
 Status ProcessService::kill_all(const std::string& vm, const CallLimits& limits) {
   QARAX_TRY(const auto incarnations, incarnations_in(vm_dir(vm)));
   for (const std::int64_t incarnation : incarnations) {
-    Status killed = kill({vm, incarnation}, limits);
+    Status killed = kill_within({vm, incarnation}, limits, options_.exit_record_ms);
     if (killed && !is_unexplained({vm, incarnation})) continue;
+    CallLimits search = limits;
     if (!killed) {
-      // The processes are about to end, or the agent is out of descriptors: a search would not help.
+      // The processes are about to end, or the agent is out of descriptors: a search would not help. It does where only
+      // a supervisor is left that hangs: nothing else would ever end it, and with it there the VM can't be started.
       const Code code = killed.error().code;
-      if (code == Code::deadline_exceeded || code == Code::cancelled || code == Code::resource_exhausted) return killed;
+      const bool hangs = code == Code::deadline_exceeded && is_supervisor_left({vm, incarnation});
+      if (hangs) search = CallLimits{}.within_ms(kSearchMs);
+      if (!hangs && (code == Code::deadline_exceeded || code == Code::cancelled || code == Code::resource_exhausted))
+        return killed;
       core::logger("process")->warn(
           "a VM's processes are looked for, as they can't be ended by their record vm={} reason={}", vm,
           core::log_value(killed.error().message));
     }
-    QARAX_CHECK(end_unnamed(vm, limits));
+    QARAX_CHECK(end_unnamed(vm, search));
   }
   return empty_cgroup(cgroups_, vm, limits);
 }

@@ -1,6 +1,7 @@
 // How processes that the service has started end, and what is left of them.
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -119,6 +120,29 @@ TEST_F(ProcessServiceTest, WhatNoRecordNamesIsEndedAllTheSame) {
     ::kill(started.pid, SIGKILL);
     std::filesystem::remove_all(run_dir());
   }
+}
+
+// Nothing else would ever end it, and no start, force-stop or delete gets past it.
+TEST_F(ProcessServiceTest, ASupervisorThatHangsIsEndedWithItsVm) {
+  exit_record_ms_ = 20;
+  reopen();
+  const Process started = spawn({"wait"});
+  const auto record = read_supervisor_record(run_dir());
+  ASSERT_TRUE(record);
+  ::kill(record->supervisor.pid, SIGSTOP);
+  siginfo_t stopped{};
+  EXPECT_EQ(::waitid(P_PID, static_cast<id_t>(record->supervisor.pid), &stopped, WSTOPPED), 0);
+  EXPECT_EQ(service_->kill(process(), CallLimits{}.within_ms(20)).error().code, Code::deadline_exceeded)
+      << "a plugin's kill waits for the record";
+  EXPECT_TRUE(is_alive(record->supervisor));
+  const auto killed = service_->kill_all(vm_, kLimits);
+  EXPECT_TRUE(killed) << killed.error().message;
+  EXPECT_FALSE(is_alive({started.pid, started.start_time}));
+  EXPECT_FALSE(is_alive(record->supervisor));
+  EXPECT_EQ(exited(), 1);
+  const auto found = service_->find(process());
+  ASSERT_TRUE(found) << found.error().message;
+  EXPECT_EQ(found->exit->kind, ExitKind::unknown) << "nobody has recorded it";
 }
 
 // As in another PID namespace: the pids in the record belong to no process here, and the lock is held nevertheless.

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -58,7 +59,7 @@ class ProcessService {
   Status check_alone(const ProcessArgs& args);
   Status kill(const ProcessArgs& args, const CallLimits& limits);
   // Ends the processes of every incarnation that has a run folder, whether a record names them or not: nothing of the
-  // VM runs when it returns OK.
+  // VM runs when it returns OK. A supervisor that hasn't recorded the end within `exit_record_ms` is ended as well.
   Status kill_all(const std::string& vm, const CallLimits& limits);
   Result<Process> wait(const ProcessArgs& args, const CallLimits& limits);
   // Reaps a child of the agent whenever it ends, and tells nobody.
@@ -88,7 +89,10 @@ class ProcessService {
   // FAILED_PRECONDITION: the VMM of another incarnation lives. Not ALREADY_EXISTS, which a plugin takes for its own
   // process.
   Status no_other_incarnation(const ProcessArgs& args) const;
-  Status check_cgroup(const std::string& vm) const;  // fails if the VM's cgroup still has processes
+  // `record_ms`: limit from the VMM's end to that of its supervisor, in addition to `limits`.
+  Status kill_within(const ProcessArgs& args, const CallLimits& limits, std::optional<std::int64_t> record_ms);
+  bool is_supervisor_left(const ProcessArgs& args) const;  // and its VMM is gone
+  Status check_cgroup(const std::string& vm) const;        // fails if the VM's cgroup still has processes
   bool is_unexplained(const ProcessArgs& args) const;
   Status empty_cgroup_and_wait(const std::string& vm, const CallLimits& limits) const;
   Status end_unnamed(const std::string& vm, const CallLimits& limits) const;

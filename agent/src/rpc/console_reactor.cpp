@@ -1,5 +1,6 @@
 #include "console_reactor.hpp"
 
+#include <algorithm>
 #include <string>
 
 #include "status.hpp"
@@ -7,25 +8,27 @@
 namespace qarax::agent {
 
 void ReadConsoleReactor::begin(const std::string& run_dir, std::int64_t tail_bytes) {
-  try {
-    log_ = read_console_log(run_dir, tail_bytes);
-  } catch (const std::exception& e) {
-    return Finish(grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, e.what()));
-  }
-  next();
+  go_on([&] { log_ = read_console_log(run_dir, tail_bytes); });
 }
 
-void ReadConsoleReactor::next() {
+// A call that nobody finishes stays open for its client.
+void ReadConsoleReactor::go_on(const std::function<void()>& first) {
   constexpr std::size_t kChunk = std::size_t{256} * 1024;
-  if (at_ >= log_.size()) return Finish(grpc::Status::OK);
-  chunk_.set_data(log_.substr(at_, kChunk));
+  try {
+    first();
+    chunk_.set_data(log_.data() + at_, std::min(kChunk, log_.size() - at_));
+  } catch (const std::exception& e) {
+    return Finish(grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED,
+                               std::string("the VM's console log can't be read and sent: ") + e.what()));
+  }
+  if (chunk_.data().empty()) return Finish(grpc::Status::OK);
   at_ += chunk_.data().size();
   StartWrite(&chunk_);
 }
 
 void ReadConsoleReactor::OnWriteDone(bool ok) {
   if (ok)
-    next();
+    go_on();
   else
     Finish(grpc::Status::CANCELLED);
 }

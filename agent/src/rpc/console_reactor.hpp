@@ -6,6 +6,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -24,7 +25,8 @@ class ReadConsoleReactor final : public grpc::ServerWriteReactor<node::v1::Conso
   void OnDone() override { delete this; }
 
  private:
-  void next();
+  // Does what is to be done `first`, which may throw, and sends the next chunk.
+  void go_on(const std::function<void()>& first = [] {});
 
   std::string log_;
   std::size_t at_ = 0;

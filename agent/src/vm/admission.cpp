@@ -1,6 +1,7 @@
 // Which commands are taken, and when their callers are answered.
 #include <algorithm>
 
+#include "agents_end.hpp"
 #include "manager.hpp"
 #include "qarax/core/logging.hpp"
 #include "steps.hpp"
@@ -94,8 +95,7 @@ bool cancel_all(const Vm& vm) {
 }  // namespace
 
 std::optional<CommandResult> Manager::judge_node(const Command& asked) {
-  if (closed_)
-    return CommandResult{{}, make_error(Code::unavailable, "the node agent is shutting down", "node-unreachable")};
+  if (closed_) return CommandResult{{}, agent_is_ending()};
   if (host_stops_ && core::begins(asked.action))
     return CommandResult{reports_.report_missing(asked.vm),
                          make_error(Code::failed_precondition,

@@ -1,13 +1,13 @@
 // The agent's end: what is under way gets a moment, and what hasn't ended by then is left to the next agent.
+#include "agents_end.hpp"
+
 #include "manager.hpp"
 #include "patience.hpp"
 #include "qarax/core/logging.hpp"
 
 namespace qarax::agent {
 
-namespace {
-Error ending() { return make_error(Code::unavailable, "the node agent is shutting down", "node-unreachable"); }
-}  // namespace
+Error agent_is_ending() { return make_error(Code::unavailable, "the node agent is shutting down", "node-unreachable"); }
 
 void Manager::shutdown(std::int64_t grace_ms) {
   std::vector<VmPtr> all;
@@ -29,12 +29,13 @@ void Manager::shutdown(std::int64_t grace_ms) {
       const std::lock_guard admission(vm->admission_mutex);
       left = vm->pending;
     }
-    for (const auto& operation : left) operation->answer({reports_.last(vm->known), ending()});
+    for (const auto& operation : left) operation->answer({reports_.last(vm->known), agent_is_ending()});
   }
 }
 
-// The server keeps a job open that is answered so, and asks for it again. The next agent carries it out as if it came
-// for the first time, or, if it was begun, settles it by its intent, which has no result: as after kill -9.
+// The server keeps a job open that is answered so, and asks for it again. What hadn't begun is then carried out as if
+// it came for the first time. What had has an intent without a result, as after kill -9: a stop is carried on by the
+// next agent, and of anything else its caller hears that it was interrupted.
 void Manager::put_off(const VmPtr& vm, const OperationPtr& operation) {
   core::logger("vm")->warn("{} is left to the next agent vm={} request={}", core::to_string(operation->command.action),
                            vm->id, operation->command.request_id);
@@ -43,7 +44,7 @@ void Manager::put_off(const VmPtr& vm, const OperationPtr& operation) {
     const std::lock_guard lock(vm->admission_mutex);
     if (vm->running == operation) vm->running = nullptr;
   }
-  finish(vm, operation, {reports_.last(vm->known), ending()});
+  finish(vm, operation, {reports_.last(vm->known), agent_is_ending()});
 }
 
 }  // namespace qarax::agent

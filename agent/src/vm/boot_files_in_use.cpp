@@ -3,8 +3,8 @@
 #include <filesystem>
 #include <vector>
 
-#include "folder_names.hpp"
 #include "qarax/core/ids.hpp"
+#include "qarax/core/set_aside.hpp"
 #include "snapshot_folder.hpp"
 #include "vm_folder.hpp"
 
@@ -51,7 +51,8 @@ Result<std::set<std::string>> boot_files_in_use(const std::string& data_dir) {
   QARAX_CHECK(add_all_of(data_dir + "/vms", names));
   std::error_code error;
   for (std::filesystem::directory_iterator at(data_dir, error), end; !error && at != end; at.increment(error))
-    if (at->path().filename().string().starts_with(kSetAside)) QARAX_CHECK(add_all_of(at->path().string(), names));
+    if (at->path().filename().string().starts_with(core::kSetAside))
+      QARAX_CHECK(add_all_of(at->path().string(), names));
   if (error) return make_error(Code::unavailable, "can't list " + data_dir + ": " + error.message());
   return names;
 }

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "agents_end.hpp"
 #include "qarax/core/files.hpp"
 #include "qarax/core/threads.hpp"
 
@@ -41,8 +42,6 @@ std::optional<std::int64_t> wanted_ns(std::int32_t pid) {
   return std::int64_t{used.tv_sec} * 1'000'000'000 + used.tv_nsec;
 }
 
-Error ending() { return make_error(Code::unavailable, "the node agent is shutting down", "node-unreachable"); }
-
 bool is_readable(int fd) {
   pollfd wait{fd, POLLIN, 0};
   return fd >= 0 && ::poll(&wait, 1, 0) > 0;
@@ -67,7 +66,7 @@ void BootGate::stop() {
   }
   ::eventfd_write(wake_.get(), 1);
   if (thread_.joinable()) thread_.join();
-  for (const Waiting& one : left) one.then(ending());
+  for (const Waiting& one : left) one.then(agent_is_ending());
 }
 
 BootGate::Turn BootGate::take() {
@@ -86,7 +85,7 @@ void BootGate::enter(const CallLimits& limits, Then then) {
   std::unique_lock lock(mutex_);
   if (stopping_) {
     lock.unlock();
-    return then(ending());
+    return then(agent_is_ending());
   }
   waiting_.push_back({limits, std::move(then)});
   lock.unlock();

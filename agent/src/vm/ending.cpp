@@ -71,7 +71,12 @@ Result<VmStatus> Manager::stop(const VmPtr& vm, const Command& command, int canc
   auto driver = drivers_.find(vm->document.hypervisor);
   auto args = args_for(*vm, processes_);
   Result<VmStatus> stopped = make_error(Code::unavailable, "its plugin can't be asked", "hypervisor-unavailable");
-  if (driver && args) {
+  // For a VMM that has ended unrecorded its plugin would wait for the supervisor, and that may hang.
+  const auto waits_for_record = [&] {
+    const auto process = processes_.find({vm->id, vm->document.incarnation});
+    return !process && process.error().code == Code::deadline_exceeded;
+  };
+  if (driver && args && !(force && waits_for_record())) {
     StopArgs stop_args;
     stop_args.vm = *args;
     stop_args.mode = mode;

@@ -89,20 +89,25 @@ HostShutdown Manager::stop_for_host(const VmPtr& vm, std::int64_t timeout_ms) {
 }
 
 // The host may go down right after the agent's start. A VM whose plugin is still being loaded, or whose VMM is too slow
-// to answer yet, can't be asked to power off, and would be killed for that.
-void Manager::once_recovered(const VmPtr& vm, std::int64_t until_ns, std::function<void()> then) {
-  enqueue(vm, [this, vm, until_ns, then = std::move(then)] {
-    bool waits = plugin::monotonic_ns() < until_ns;
+// to answer yet, can't be asked to power off, and would be killed for that. One whose recovery has failed before may
+// fail again, or be asked again too late, and its guest needs time to power off, too.
+void Manager::once_recovered(const VmPtr& vm, std::int64_t stuck_until_ns, std::int64_t until_ns,
+                             std::function<void()> then) {
+  enqueue(vm, [this, vm, stuck_until_ns, until_ns, then = std::move(then)] {
+    const std::int64_t now = plugin::monotonic_ns();
+    bool waits = false;
     {
       const std::lock_guard lock(vm->admission_mutex);
-      waits = waits && vm->recovering;
+      waits = vm->recovering && now < (vm->is_stuck ? stuck_until_ns : until_ns);
     }
     if (!waits || !(processes_.is_supervised(vm->id) || may_run(vm))) return then();
-    timers_.in_ms(kLookAgainMs, [this, vm, until_ns, then] { once_recovered(vm, until_ns, then); });
+    timers_.in_ms(kLookAgainMs,
+                  [this, vm, stuck_until_ns, until_ns, then] { once_recovered(vm, stuck_until_ns, until_ns, then); });
   });
 }
 
 HostShutdown Manager::stop_guests(std::int64_t timeout_ms) {
+  const std::int64_t half_ns = CallLimits{}.within_ms(timeout_ms / 2).deadline_ns;
   const std::int64_t until_ns = CallLimits{}.within_ms(timeout_ms).deadline_ns;
   const auto tally = std::make_shared<Tally>();
   std::vector<VmPtr> all;
@@ -114,7 +119,7 @@ HostShutdown Manager::stop_guests(std::int64_t timeout_ms) {
   for (const VmPtr& vm : all) tally->left.insert(vm->id);
   for (const VmPtr& vm : all) {
     auto part = std::make_shared<Part>(tally, vm->id);
-    once_recovered(vm, until_ns, [this, vm, until_ns, part = std::move(part)] {
+    once_recovered(vm, half_ns, until_ns, [this, vm, until_ns, part = std::move(part)] {
       const std::int64_t left_ns = until_ns - plugin::monotonic_ns();
       part->add(stop_for_host(vm, std::max<std::int64_t>(left_ns / 1'000'000, 0)));
     });

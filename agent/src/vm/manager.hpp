@@ -69,9 +69,10 @@ class Manager final : public VmManager {
   // that looks at the VM.
   void vm_ended(const std::string& vm, std::int64_t incarnation);
   void look_again(const std::string& vm);
-  // Refuses new commands from here on. Commands in flight get `grace_ms` to end. What hasn't ended by then is cancelled
-  // and left to the next agent: its callers get UNAVAILABLE "node-unreachable", and no result is stored. The VMs run
-  // on.
+  // Refuses new commands from here on. Commands in flight get `grace_ms` to end. What hasn't ended by then is
+  // cancelled, and its callers get UNAVAILABLE "node-unreachable". What fails by that has no result: the next agent
+  // carries a stop on, and tells a start, restore or snapshot that was under way as interrupted. What succeeds all the
+  // same has its result. The VMs run on.
   void shutdown(std::int64_t grace_ms);
 
  private:
@@ -187,7 +188,7 @@ class Manager final : public VmManager {
   };
   void doubt(const VmPtr& vm, const CancelPtr& call);
   void record_exit(const VmPtr& vm, const VmStatus& status, Outlives outlives = Outlives::agent);
-  void doubt_end(const VmPtr& vm, const std::string& why);
+  void doubt_end(const VmPtr& vm, const std::string& why, std::int64_t epoch);
   void saw_exit(const VmPtr& vm, std::int64_t incarnation);
   void tell_exit(const VmPtr& vm, std::int64_t incarnation);
   Timers::Handle tell_exit_later(const VmPtr& vm, std::int64_t incarnation);
@@ -198,9 +199,9 @@ class Manager final : public VmManager {
   void keep_words(const VmPtr& vm, Words words);
 
   // host_shutdown.cpp, the first on the VM's strand; the second only enqueues: `then` runs on the strand when the VM is
-  // recovered, or at `until_ns`
+  // recovered, or at `until_ns`, or at `stuck_until_ns` where an attempt to recover it has failed
   HostShutdown stop_for_host(const VmPtr& vm, std::int64_t timeout_ms);
-  void once_recovered(const VmPtr& vm, std::int64_t until_ns, std::function<void()> then);
+  void once_recovered(const VmPtr& vm, std::int64_t stuck_until_ns, std::int64_t until_ns, std::function<void()> then);
 
   Options options_;
   Drivers& drivers_;

@@ -45,6 +45,24 @@ class DamagedVmTest : public ManagerTest {
     manager_->look_again(vm_);
     return run(command(Action::pause, ++revision_)).report.status.state;
   }
+  // From the next open() on the supervisors get no time to speak of for a VMM's end.
+  void wait_briefly_for_records() {
+    close();
+    exit_record_ms_ = 20;
+    make_processes();
+  }
+  // Ends the VMM that start_with_an_end() has started while its supervisor, which is returned, stands still.
+  ProcessId end_vmm_unrecorded() {
+    const auto record = read_supervisor_record(processes_->run_dir(vm_, 1));
+    EXPECT_TRUE(record) << record.error().message;
+    if (!record) return {};
+    ::kill(record->supervisor.pid, SIGSTOP);
+    siginfo_t stopped{};
+    EXPECT_EQ(::waitid(P_PID, static_cast<id_t>(record->supervisor.pid), &stopped, WSTOPPED), 0);
+    end_vmm();
+    while (is_alive(record->vmm)) std::this_thread::yield();
+    return record->supervisor;
+  }
   std::int64_t revision_ = 100;
   ProcessId vmm() const {
     const auto record = read_supervisor_record(processes_->run_dir(vm_, 1));
@@ -273,16 +291,8 @@ TEST_F(DamagedVmTest, WhatWasFinishedIsToldWhileTheRecoveryGoesOn) {
 
 TEST_F(DamagedVmTest, ARecoveryWaitsForAnEndToBeRecorded) {
   start_with_an_end();
-  close();
-  exit_record_ms_ = 20;
-  make_processes();
-  const auto record = read_supervisor_record(processes_->run_dir(vm_, 1));
-  ASSERT_TRUE(record);
-  ::kill(record->supervisor.pid, SIGSTOP);
-  siginfo_t stopped{};
-  EXPECT_EQ(::waitid(P_PID, static_cast<id_t>(record->supervisor.pid), &stopped, WSTOPPED), 0);
-  end_vmm();
-  while (is_alive(record->vmm)) std::this_thread::yield();
+  wait_briefly_for_records();
+  const ProcessId supervisor = end_vmm_unrecorded();
   driver_.fail_recover = true;
   open();
   const auto first = told([](const core::VmReport& report) {
@@ -290,10 +300,45 @@ TEST_F(DamagedVmTest, ARecoveryWaitsForAnEndToBeRecorded) {
   });
   EXPECT_EQ(first.status.state, VmState::unknown);
   EXPECT_NE(first.status.status_reason.find("tried "), std::string::npos) << first.status.status_reason;
-  ::kill(record->supervisor.pid, SIGCONT);
+  ::kill(supervisor.pid, SIGCONT);
   const auto ended = told([](const core::VmReport& report) { return report.status.state == VmState::shutdown; });
   ASSERT_TRUE(ended.status.exit);
   EXPECT_EQ(ended.status.exit->code, 7);
+}
+
+TEST_F(DamagedVmTest, AVmWhoseEndIsntRecordedYetIsUnknownUntilItIs) {
+  wait_briefly_for_records();
+  open();
+  start_with_an_end();
+  const ProcessId supervisor = end_vmm_unrecorded();
+  driver_.fail_inspect = true;
+  manager_->look_again(vm_);
+  const auto doubted = told([](const core::VmReport& report) { return report.status.state == VmState::unknown; });
+  EXPECT_NE(doubted.status.status_reason.find("hasn't recorded how yet"), std::string::npos)
+      << doubted.status.status_reason;
+  ::kill(supervisor.pid, SIGCONT);
+  const auto ended = told([](const core::VmReport& report) { return report.status.state == VmState::shutdown; });
+  ASSERT_TRUE(ended.status.exit);
+  EXPECT_EQ(ended.status.exit->code, 7);
+}
+
+TEST_F(DamagedVmTest, AForceStopAndADeleteEndASupervisorThatHangs) {
+  wait_briefly_for_records();
+  open();
+  for (const Action action : {Action::force_stop, Action::remove}) {
+    vm_ = core::new_uuid();
+    start_with_an_end();
+    const ProcessId supervisor = end_vmm_unrecorded();
+    const auto ended = run(command(action, 2));
+    EXPECT_TRUE(ended.outcome) << ended.outcome.error().message;
+    EXPECT_FALSE(is_alive(supervisor)) << "no start would get past it";
+    EXPECT_EQ(driver_.stops, 0) << "its plugin would wait for that supervisor";
+    if (action == Action::force_stop) {
+      EXPECT_TRUE(run(command(Action::start, 3)).outcome);
+    }
+    EXPECT_TRUE(processes_->kill_all(vm_, CallLimits{}.within_ms(60'000)));
+    std::filesystem::remove(dir_ + "/ready");
+  }
 }
 
 TEST_F(DamagedVmTest, AnEndWhileTheAgentWasAwayIsToldThoughNoPluginCanBeAsked) {

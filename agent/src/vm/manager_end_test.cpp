@@ -56,6 +56,31 @@ TEST_F(ManagerTest, AStartThatTheAgentsEndBreaksOffIsToldAsInterrupted) {
   EXPECT_TRUE(run(command(Action::start, 2)).outcome);
 }
 
+TEST_F(ManagerTest, AStartThatTheAgentsEndBreaksOffIsNoEndOfItsVm) {
+  std::promise<void> begun;
+  std::promise<void> go_on;
+  driver_.spawn = [&](std::int64_t incarnation) -> Status {
+    QARAX_CHECK(spawn(incarnation, {"wait"}));
+    begun.set_value();
+    go_on.get_future().wait();
+    return make_error(Code::cancelled, "cancelled");
+  };
+  auto asked = begin(command(Action::start, 1));
+  begun.get_future().wait();
+  manager_->shutdown(0);
+  EXPECT_EQ(asked.get().outcome.error().reason, "node-unreachable");
+  go_on.set_value();
+  close();  // its VMM is killed
+  driver_.spawn = nullptr;
+  ASSERT_EQ(processes_->find({vm_, 1})->exit->signal, SIGKILL);
+  driver_.recovered = VmState::shutdown;
+  open();
+  const auto report = settled();
+  EXPECT_EQ(report.status.state, VmState::shutdown);
+  EXPECT_FALSE(report.status.exit) << "it had never run";
+  EXPECT_EQ(report.status.status_reason, "its start was interrupted and undone");
+}
+
 TEST_F(ManagerTest, ASnapshotThatTheAgentsEndBreaksOffIsUndoneAndToldAsThat) {
   run(command(Action::start, 1));
   driver_.hang_snapshot = true;
@@ -90,6 +115,23 @@ TEST_F(ManagerTest, WhatSucceedsAfterTheAgentsEndHasCancelledItHasItsResult) {
   EXPECT_EQ(settled().status.state, VmState::shutdown);
   EXPECT_TRUE(run(command(Action::stop, 2)).outcome);
   EXPECT_EQ(driver_.stops, 1);
+}
+
+TEST_F(ManagerTest, AForceStopThatHasOvertakenAHungCallIsOnRecordThoughTheAgentEnds) {
+  driver_.deaf_start = true;
+  auto hung = begin(command(Action::start, 1));
+  while (driver_.starts == 0) std::this_thread::yield();
+  auto forced = begin(command(Action::force_stop, 2));
+  manager_->shutdown(0);
+  while (manager_->cancel(vm_, 2)) std::this_thread::yield();  // until it has come to its end
+  EXPECT_EQ(manager_->inspect(vm_, 0).status.status_reason, "killed while a plugin call hung");
+  driver_.release();
+  close();
+  open();
+  const auto report = settled();
+  EXPECT_EQ(report.status.state, VmState::shutdown);
+  EXPECT_EQ(report.revision, 2);
+  EXPECT_TRUE(run(command(Action::force_stop, 2)).outcome);
 }
 
 TEST(Operation, WhoeverCancelsItFirstDecidesWhetherItHasAResult) {

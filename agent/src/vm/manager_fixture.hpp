@@ -59,6 +59,7 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
     ++inspects;
     std::unique_lock lock(mutex_);
     released_.wait(lock, [&] { return !deaf_inspect; });
+    if (fail_inspect) return make_error(Code::deadline_exceeded, "no luck");
     return state(inspected.load());
   }
   Result<VmStatus> recover(const DriverCall& call, const VmArgs&) override {
@@ -74,6 +75,7 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
       std::unique_lock lock(mutex_);
       released_.wait(lock, [&] { return !deaf_recover; });
     }
+    if (busy_recover) return make_error(Code::unavailable, "busy");
     if (fail_recover) return make_error(Code::internal, "no luck");
     return state(recovered.load());
   }
@@ -157,11 +159,13 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   std::atomic<bool> fail_start{false};
   std::atomic<bool> deaf_start{false};    // hangs until release(), and ignores a cancel
   std::atomic<bool> deaf_inspect{false};  // hangs until release(), and ignores a cancel
+  std::atomic<bool> fail_inspect{false};
   std::atomic<int> inspects{0};
   std::atomic<bool> deaf_recover{false};
   std::atomic<bool> hang_recover{false};  // hangs until it is cancelled
   std::atomic<bool> recover_cancelled{false};
   std::atomic<bool> fail_recover{false};
+  std::atomic<bool> busy_recover{false};
   std::atomic<bool> throw_recover{false};  // once
   std::atomic<int> recoveries{0};
   std::atomic<bool> fail_pause{false};

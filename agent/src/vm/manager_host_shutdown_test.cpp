@@ -73,5 +73,20 @@ TEST_F(ManagerTest, AHostThatGoesDownWaitsForThePluginOfARecoveringVm) {
   EXPECT_EQ(ended->exit->kind, ExitKind::exited) << "it wasn't killed";
 }
 
+TEST_F(ManagerTest, AHostThatGoesDownLeavesAGuestWhoseRecoveryFailsHalfOfTheTime) {
+  start_with_an_end();
+  driver_.on_stop = [&] { end_vmm(); };
+  driver_.busy_recover = true;
+  open();
+  told([](const core::VmReport& report) { return report.status.status_reason.find("tried ") != std::string::npos; });
+  constexpr std::int64_t kPatienceMs = 3'000;
+  EXPECT_EQ(manager_->stop_guests(kPatienceMs).failed, 0);
+  EXPECT_GT(driver_.stop_timeout_ms, 0) << "it can't power off in no time";
+  EXPECT_LE(driver_.stop_timeout_ms, kPatienceMs / 2);
+  const auto ended = processes_->find({vm_, 1});
+  ASSERT_TRUE(ended && ended->exit);
+  EXPECT_EQ(ended->exit->kind, ExitKind::exited) << "it wasn't killed";
+}
+
 }  // namespace
 }  // namespace qarax::agent

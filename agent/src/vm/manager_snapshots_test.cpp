@@ -99,6 +99,18 @@ TEST_F(ManagerTest, ASnapshotThatFailsLeavesNothingAndTheVmAsItWas) {
   EXPECT_TRUE(run(snapshot(5)).outcome);
 }
 
+TEST_F(ManagerTest, AVmThatStaysPausedAfterASnapshotThatFailedIsToldToBeResumed) {
+  run(command(Action::start, 1));
+  driver_.fail_snapshot = true;
+  driver_.inspected = VmState::paused;
+  std::string said = run(snapshot(2)).outcome.error().message;
+  EXPECT_EQ(said.find("left paused"), std::string::npos) << "it was resumed: " << said;
+  ASSERT_TRUE(run(command(Action::resume, 3)).outcome);
+  driver_.fail_resume = true;
+  said = run(snapshot(4)).outcome.error().message;
+  EXPECT_NE(said.find("left paused, as it could not be resumed: no luck; resume it"), std::string::npos) << said;
+}
+
 TEST_F(ManagerTest, AWholeSnapshotAfterWhichTheVmCantGoOnIsThereAndTheVmPaused) {
   run(command(Action::start, 1));
   driver_.snapshot_leaves = driver_.inspected = VmState::paused;

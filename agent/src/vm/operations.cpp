@@ -1,4 +1,5 @@
 // How a command runs on its VM's strand: intent on disk, the driver's call, result on disk, answer.
+#include <algorithm>
 #include <utility>
 
 #include "command_document.hpp"
@@ -16,6 +17,12 @@ constexpr std::int64_t kCompactAt = std::int64_t{64} * 1024;  // bytes; a longer
 bool was_killed(Vm& vm, const Operation& operation) {
   const std::lock_guard lock(vm.admission_mutex);
   return operation.killed;
+}
+
+// One that overtook a hung call has its answer before its turn comes, and only its record is still to be made.
+bool is_unfinished(Vm& vm, const std::shared_ptr<Operation>& operation) {
+  const std::lock_guard lock(vm.admission_mutex);
+  return std::find(vm.pending.begin(), vm.pending.end(), operation) != vm.pending.end();
 }
 }  // namespace
 
@@ -48,7 +55,8 @@ Strand::Went Manager::take_turn(const VmPtr& vm, const OperationPtr& operation) 
 }
 
 void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
-  if (operation->is_given_up()) return put_off(vm, operation);  // not begun, and nothing of it is on disk
+  // It isn't begun, and nothing of it is on disk, or only the intent of a stop that a recovery has taken up again.
+  if (operation->is_given_up() && is_unfinished(*vm, operation)) return put_off(vm, operation);
   const Command& command = operation->command;
   begin(vm, operation);
   const VmStatus before = reports_.status_of(vm->known);

@@ -52,6 +52,7 @@ class Manager::Recovery {
   VmStatus status_after_reboot();  // another PID namespace counts as a reboot
   Result<VmStatus> status_in_this_boot();
   Result<VmStatus> told_by_plugin();
+  void forget_exit_of_broken_off();
   Outcome unanswered(const Error& error);
   bool may_pass(const Error& error) const;
 

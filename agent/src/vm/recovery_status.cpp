@@ -1,5 +1,6 @@
 // How a recovery determines where its VM lives and what is true of it: from the journal, the VM's process and the
 // plugin.
+#include <csignal>
 #include <utility>
 
 #include "interrupted.hpp"
@@ -39,7 +40,19 @@ auto Manager::Recovery::determine_status() -> Step {
   if (is_overtaken()) return Outcome{Next::done};
   if (!status) return unanswered(status.error());
   status_ = std::move(*status);
+  if (status_.state == VmState::shutdown) forget_exit_of_broken_off();
   return std::nullopt;
+}
+
+// The VMM of a start or restore that was broken off was ended for that, most often, and the VM was shut down before:
+// how the VMM ended says nothing about how the VM did.
+void Manager::Recovery::forget_exit_of_broken_off() {
+  const JournalRecord* intent = interrupted_command(*vm_->journal);
+  const auto action = intent == nullptr ? std::nullopt : core::action_named(intent->action);
+  if (!status_.exit || !action || !core::begins(*action) || intent->incarnation != vm_->document.incarnation) return;
+  if (status_.exit->kind == ExitKind::signaled && status_.exit->signal == SIGKILL)
+    status_.status_reason = "its " + intent->action + " was interrupted and undone";
+  status_.exit.reset();
 }
 
 VmStatus Manager::Recovery::status_after_reboot() {

@@ -51,8 +51,13 @@ Result<VmStatus> Snapshots::take(const std::shared_ptr<Vm>& vm, const Command& c
   const auto fail = [&](Error error) {
     error = snapshot_error(std::move(error), snapshots);
     snapshots.undo(wanted.id);
-    if (auto seen = driver.inspect(call_to_undo(vm), args.vm))
-      log_unless(go_on(vm, driver, before, *seen), "the VM is left paused after a snapshot that failed", vm->id);
+    const auto seen = driver.inspect(call_to_undo(vm), args.vm);
+    const Result<VmStatus> now = seen ? go_on(vm, driver, before, *seen) : seen;
+    if (seen && !now) {
+      log_unless(now, "the VM is left paused after a snapshot that failed", vm->id);
+      error.message += "; the VM is left paused, as it could not be resumed: " + now.error().message +
+                       "; resume it to try that again";
+    }
     return error;
   };
   auto taken = driver.snapshot(call, args);

@@ -64,11 +64,11 @@ void Manager::record_exit(const VmPtr& vm, const VmStatus& status, Outlives outl
 }
 
 // Reports the VM as unknown, once. A force-stop or a delete ends whatever is left of it.
-void Manager::doubt_end(const VmPtr& vm, const std::string& why) {
-  const VmStatus status = status_with(VmState::unknown, "it is unclear whether its VMM has ended: " + why);
+void Manager::doubt_end(const VmPtr& vm, const std::string& why, std::int64_t epoch) {
+  const VmStatus status = status_with(VmState::unknown, why);
   const VmStatus last = reports_.status_of(vm->known);
   if (last.state != status.state || last.status_reason != status.status_reason)
-    reports_.publish(vm->known, vm->facts(status));
+    reports_.publish_if_current(vm->known, vm->facts(status), epoch);
 }
 
 void Manager::saw_exit(const VmPtr& vm, std::int64_t incarnation) {
@@ -76,6 +76,7 @@ void Manager::saw_exit(const VmPtr& vm, std::int64_t incarnation) {
   const auto [is_shutdown, is_published] = reports_.exit_news(vm->known, incarnation);
   // A failed start has reported the shutdown itself.
   if (is_shutdown && !is_published) return;
+  const std::int64_t before = reports_.decision_epoch(vm->known);
   const auto process = processes_.find({vm->id, incarnation});
   // The VM stays unknown until a look finds the record.
   if (is_elsewhere(*vm) && !has_recorded_end(process)) return;
@@ -89,7 +90,7 @@ void Manager::saw_exit(const VmPtr& vm, std::int64_t incarnation) {
   if (!process && process.error().code != Code::not_found) {
     const Error& error = process.error();
     if (error.code == Code::data_loss || error.code == Code::failed_precondition)
-      doubt_end(vm, error.message);
+      doubt_end(vm, "it is unclear whether its VMM has ended: " + error.message, before);
     else
       core::logger("vm")->warn("the VMM's end can't be looked into yet vm={} reason={}", vm->id,
                                core::log_value(error.message));
@@ -153,7 +154,14 @@ void Manager::look(const VmPtr& vm) {
     QARAX_TRY(VmStatus said, driver->inspect(asked.call(), args));
     return believed(vm->id, vm->document.incarnation, std::move(said));
   }();
-  if (!seen) return;
+  if (!seen) {
+    if (state == VmState::unknown) return;
+    // Its VMM has ended, and its supervisor, as on a slow disk, hasn't recorded how. saw_exit() will tell that.
+    if (const auto process = processes_.find({vm->id, vm->document.incarnation});
+        !process && process.error().code == Code::deadline_exceeded)
+      doubt_end(vm, process.error().message, epoch);
+    return;
+  }
   // Read again, because the VM may have been reported as unknown while the plugin hung.
   const VmStatus last = reports_.status_of(vm->known);
   if (seen->state == last.state && seen->status_reason == last.status_reason) return;

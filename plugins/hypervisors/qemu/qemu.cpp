@@ -15,11 +15,12 @@ constexpr std::string_view kDemandsKvm = "the node's config demands KVM";
 
 }  // namespace
 
-Qemu::Qemu(plugin::Host& host, const CreateArgs& args, int undo_ms, int poll_ms)
+Qemu::Qemu(plugin::Host& host, const CreateArgs& args, int undo_ms, int poll_ms, int cancelled_ms)
     : host_(host),
       settings_(plugin::settings_or_throw<Settings>(args)),
       undo_ms_(undo_ms),
       poll_ms_(poll_ms),
+      cancelled_ms_(cancelled_ms),
       state_dir_(args.state_dir),
       vmm_(std::make_shared<Vmm>(host, settings_, state_dir_, nullptr)) {}
 

@@ -24,12 +24,14 @@ namespace qarax::qemu {
 using plugin::Accelerator;
 using plugin::Verdict;
 
-struct Changes;  // resize.cpp
+struct Changes;      // resize.cpp
+struct AfterStream;  // snapshot.cpp
 
 constexpr int kQmpMs = 10'000;       // QEMU answers in under a millisecond; under heavy load its main loop may starve
 constexpr int kGreetingMs = 30'000;  // of a QEMU that has just been spawned
 constexpr int kUnplugMs = 15'000;    // a guest lets go within a second, one that boots or is swapped out takes longer
 constexpr int kUndoMs = 10'000;
+constexpr int kCancelledMs = 30'000;
 constexpr int kStateFd = 12;  // a snapshot's memory, as numbered inside QEMU
 
 class Qemu final : public plugin::Hypervisor,
@@ -43,8 +45,10 @@ class Qemu final : public plugin::Hypervisor,
  public:
   static constexpr std::string_view kConfigSchema = qemu::kConfigSchema;
   // `undo_ms`: for what has to be put right although a call's own time is up. `poll_ms`: how long a snapshot or restore
-  // that is under way waits for one answer before it asks anew.
-  Qemu(plugin::Host& host, const CreateArgs& args, int undo_ms = kUndoMs, int poll_ms = kQmpMs);
+  // that is under way waits for one answer before it asks anew. `cancelled_ms`: for all that a snapshot has to put
+  // right once it was cancelled, because what cancelled it waits for its end.
+  Qemu(plugin::Host& host, const CreateArgs& args, int undo_ms = kUndoMs, int poll_ms = kQmpMs,
+       int cancelled_ms = kCancelledMs);
 
   Result<Description> describe(plugin::Call& call) override;
   Result<VmSpec> resolve(plugin::Call& call, const ResolveArgs& args) override;
@@ -107,11 +111,10 @@ class Qemu final : public plugin::Hypervisor,
   // with_monitor() for a loop: false, too, where the monitor doesn't answer just now.
   Result<bool> poll_monitor(plugin::Call& call, const VmArgs& vm, const std::function<Result<bool>(QmpClient&)>& so);
   // Resumes the guest after its snapshot.
-  Status go_on(const plugin::Call& call, const VmArgs& vm, const Handle& handle);
-  // Asks until it is so, whatever gets in the way meanwhile: until the call's deadline although it was cancelled, and
-  // for undo_ms at least. FAILED_PRECONDITION: the VM has ended.
-  Status insist(const plugin::Call& call, const VmArgs& vm,
-                const std::function<Result<bool>(plugin::Call&, QmpClient&)>& so);
+  Status go_on(AfterStream& after, const VmArgs& vm, const Handle& handle);
+  // Asks until it is so, whatever gets in the way meanwhile: until the call's deadline, and for undo_ms at least, but
+  // once the call was cancelled no longer than cancelled_ms. FAILED_PRECONDITION: the VM has ended.
+  Status insist(AfterStream& after, const VmArgs& vm, const std::function<Result<bool>(plugin::Call&, QmpClient&)>& so);
   // What was being written when the agent ended is nobody's any more, and its end would stop a guest that was resumed.
   // DEADLINE_EXCEEDED: it still is.
   Status drop_stream(plugin::Call& call, const VmArgs& vm);
@@ -135,6 +138,7 @@ class Qemu final : public plugin::Hypervisor,
   const Settings settings_;
   const int undo_ms_;
   const int poll_ms_;
+  const int cancelled_ms_;
   const std::string state_dir_;
   mutable std::mutex program_mutex_;
   plugin::Watched<Vmm> vmm_;

@@ -123,6 +123,16 @@ TEST_F(QemuPlugin, AQemuThatDiesInItsStartIsQuotedAndLeavesNothing) {
   EXPECT_EQ(host.count("release socket"), 2);
 }
 
+TEST_F(QemuPlugin, AQemuThatDiesInItsStartIsQuotedThoughItsEndIsRecordedLate) {
+  host.dies_at_once = true;
+  host.records_late = true;
+  const auto status = plugin().start(call.get(), start_args());
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().code, Code::internal);
+  EXPECT_EQ(status.error().reason, "vmm-failed");
+  EXPECT_NE(status.error().message.find("unsupported machine type"), std::string::npos) << status.error().message;
+}
+
 TEST_F(QemuPlugin, AQemuThatHangsIsGivenUpAtTheDeadlineAndKilled) {
   host.hangs = true;
   plugin();

@@ -13,10 +13,17 @@
 
 namespace qarax::qemu {
 
+// What is done for the guest once its stream has ended or failed.
+struct AfterStream {
+  const plugin::Call& call;
+  std::optional<std::int64_t> cancelled_until_ns{};  // for all steps together; unset: the call wasn't cancelled yet
+};
+
 namespace {
 
 constexpr int kStreamMs = 24 * 3600 * 1000;  // a formality: the call's deadline comes first
 constexpr const char* kStream = "snapshot";  // the descriptor's name in QEMU
+constexpr int kLastTryMs = 1'000;            // what each step of the putting right gets, though its time is up
 
 // Refuses hot-plugged devices: the machine that a restore builds doesn't have them, so it couldn't load the stream.
 Status nothing_plugged(const VmArgs& vm, const Handle& handle) {
@@ -80,10 +87,9 @@ bool can_resume(const VmStatus& status) {
 }
 
 // The error of a snapshot whose guest couldn't be resumed. `written`: how the snapshot went before that.
-Error did_not_go_on(const VmArgs& vm, const Status& written, Error why) {
+Error did_not_go_on(const Status& written, Error why) {
   const bool has_ended = why.code == Code::failed_precondition;
   if (has_ended && !written) return written.error();
-  if (!has_ended) why.message += "; it is left paused, and POST /vms/" + vm.vm + "/resume tries that again";
   if (written) return std::move(why).context("the guest didn't go on after its snapshot");
   Error error = written.error();
   error.message += "; and the guest didn't go on after that: " + why.message;
@@ -150,14 +156,15 @@ Result<VmStatus> Qemu::snapshot(plugin::Call& call, const SnapshotArgs& args) {
     written = write_memory(call, vm, file.get());
   }
   // After any failure the stream may still run, and its end would stop the guest that is resumed below: cancel it.
+  AfterStream after{call};
   if (!written)
-    static_cast<void>(insist(call, vm, [](plugin::Call& own, QmpClient& qmp) -> Result<bool> {
+    static_cast<void>(insist(after, vm, [](plugin::Call& own, QmpClient& qmp) -> Result<bool> {
       auto cancelled = qmp.execute(own, "migrate_cancel");
       if (cancelled || qmp.is_sound()) return true;  // a refusal is an answer, too
       return std::move(cancelled).error();
     }));
-  if (Status resumed = runs ? go_on(call, vm, handle) : Status(Ok{}); !resumed)
-    written = did_not_go_on(vm, written, std::move(resumed).error());
+  if (Status resumed = runs ? go_on(after, vm, handle) : Status(Ok{}); !resumed)
+    written = did_not_go_on(written, std::move(resumed).error());
   if (written) written = finish_snapshot(folder, file, machine);
   if (!written) {
     drop_snapshot(folder);
@@ -167,9 +174,10 @@ Result<VmStatus> Qemu::snapshot(plugin::Call& call, const SnapshotArgs& args) {
   return look(call, vm, handle);
 }
 
-Status Qemu::go_on(const plugin::Call& call, const VmArgs& vm, const Handle& handle) {
+Status Qemu::go_on(AfterStream& after, const VmArgs& vm, const Handle& handle) {
   // QEMU refuses cont until a cancelled stream has ended, so repeat it.
-  return insist(call, vm, [&](plugin::Call& own, QmpClient& qmp) -> Result<bool> {
+  const std::int64_t begun_ns = plugin::monotonic_ns();
+  auto resumed = insist(after, vm, [&](plugin::Call& own, QmpClient& qmp) -> Result<bool> {
     const Status went_on = qmp.cont(own);
     if (!went_on && !qmp.is_sound()) return went_on.error();
     QARAX_TRY(const std::string now, qmp.query_status(own));
@@ -177,21 +185,33 @@ Status Qemu::go_on(const plugin::Call& call, const VmArgs& vm, const Handle& han
     if (!went_on) return went_on.error();
     return false;
   });
+  if (resumed || resumed.error().code == Code::failed_precondition) return resumed;
+  const std::int64_t tried_ms = (plugin::monotonic_ns() - begun_ns) / 1'000'000;
+  return std::move(resumed).error().context("QEMU didn't resume the guest within " + std::to_string(tried_ms) + " ms");
 }
 
-Status Qemu::insist(const plugin::Call& call, const VmArgs& vm,
+Status Qemu::insist(AfterStream& after, const VmArgs& vm,
                     const std::function<Result<bool>(plugin::Call&, QmpClient&)>& so) {
-  const int left_ms = call.deadline_ns() == 0 ? 0 : call.remaining_ms(kStreamMs);
-  const int most_ms = std::max(undo_ms_, left_ms);
+  const plugin::Call& call = after.call;
+  const int most_ms = std::max(undo_ms_, call.deadline_ns() == 0 ? 0 : call.remaining_ms(kStreamMs));
   plugin::OwnCall own(most_ms);
-  Error last = make_error(Code::deadline_exceeded, "QEMU doesn't do it within " + std::to_string(most_ms) + " ms");
+  const auto left_ms = [&] {
+    if (!after.cancelled_until_ns && call.cancelled())
+      after.cancelled_until_ns = plugin::monotonic_ns() + std::int64_t{cancelled_ms_} * 1'000'000;
+    if (!after.cancelled_until_ns) return most_ms;
+    const std::int64_t left_ns = *after.cancelled_until_ns - plugin::monotonic_ns();
+    return static_cast<int>(std::clamp<std::int64_t>(left_ns / 1'000'000, 0, most_ms));
+  };
+  Error last = make_error(Code::deadline_exceeded, "its monitor doesn't answer");
   auto done = plugin::ask_until(*own.get(), most_ms, [&]() -> Result<bool> {
     auto said = with_monitor(
-        *own.get(), vm, [&](QmpClient& qmp) { return so(*own.get(), qmp); }, poll_ms_);
+        *own.get(), vm, [&](QmpClient& qmp) { return so(*own.get(), qmp); },
+        std::min(poll_ms_, std::max(left_ms(), kLastTryMs)));
     // failed_precondition means that the VM has ended. Any other error, e.g. that this process is out of descriptors,
     // may pass in a moment.
-    if (said || said.error().code == Code::failed_precondition) return said;
-    if (!is_silence(said.error())) last = std::move(said).error();
+    if (said ? *said : said.error().code == Code::failed_precondition) return said;
+    if (!said && !is_silence(said.error())) last = std::move(said).error();
+    if (left_ms() == 0) return make_error(Code::cancelled, "the call was cancelled");
     return false;
   });
   if (done && *done) return Ok{};

@@ -46,7 +46,8 @@ Result<Process> ScriptedHost::spawn(const plugin::Call*, const SpawnArgs& args, 
   }
   if (dies_at_once) {
     end(ExitKind::exited, 1, "qemu-system-x86_64: unsupported machine type\n");
-    return find(nullptr, {});
+    const std::lock_guard lock(state_);
+    return *process_;
   }
   if (stop_fd_ >= 0) ::close(stop_fd_);
   stop_fd_ = ::eventfd(0, EFD_CLOEXEC);
@@ -135,6 +136,12 @@ Result<Process> ScriptedHost::find(const plugin::Call*, const ProcessArgs&) {
   if (find_fails) return *find_fails;
   const std::lock_guard lock(state_);
   if (!process_) return make_error(Code::not_found, "nothing was spawned");
+  return process_now();
+}
+
+Result<Process> ScriptedHost::process_now() const {
+  if (records_late && !process_->alive && count("kill") == 0)
+    return make_error(Code::deadline_exceeded, "its supervisor hasn't recorded its end yet");
   return *process_;
 }
 
@@ -149,7 +156,7 @@ Result<Process> ScriptedHost::wait(const plugin::Call* parent, const ProcessArgs
   std::unique_lock lock(state_);
   if (!ended_.wait_for(lock, std::chrono::milliseconds(most), [&] { return process_ && !process_->alive; }))
     return make_error(Code::deadline_exceeded, "it still runs");
-  return *process_;
+  return process_now();
 }
 
 void ScriptedHost::ignore(std::string command, int times) {

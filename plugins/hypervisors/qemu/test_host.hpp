@@ -38,6 +38,7 @@ class ScriptedHost final : public FakeHost {
 
   // To be set before the spawn.
   bool dies_at_once = false;     // exits with code 1 and a last log line
+  bool records_late = false;     // find and wait don't tell its end before it is killed: DEADLINE_EXCEEDED
   bool hangs = false;            // accepts no connection
   bool hears_the_button = true;  // system_powerdown ends it with code 0
   std::string refuses{};         // this command is answered with the error `refusal`
@@ -56,6 +57,7 @@ class ScriptedHost final : public FakeHost {
 
  private:
   void serve(const Socket& listener);
+  Result<Process> process_now() const;  // under state_
   bool answer(int peer, const std::string& command, const json::Value& arguments);
 
   mutable std::mutex state_;

@@ -33,8 +33,8 @@ class PluginTest : public ::testing::Test {
     args.state_dir = folder_ / "state";
     return args;
   }
-  Qemu& plugin(int undo_ms = kUndoMs, int poll_ms = kQmpMs) {
-    if (!plugin_) plugin_.emplace(host, create(), undo_ms, poll_ms);
+  Qemu& plugin(int undo_ms = kUndoMs, int poll_ms = kQmpMs, int cancelled_ms = kCancelledMs) {
+    if (!plugin_) plugin_.emplace(host, create(), undo_ms, poll_ms, cancelled_ms);
     return *plugin_;
   }
   // A new plugin object that knows nothing, as after a restart of the agent.
