@@ -102,7 +102,8 @@ std::string NodeLink::on_report(std::string_view document, Stream& stream) {
     return {};
   }
   if (stream.in_snapshot) stream.seen.push_back(report->vm);
-  look_for_set_back(*report);
+  // A node whose proof isn't on record mustn't count as heard: it is asked anew.
+  if (const Status looked = look_for_set_back(*report); !looked) return looked.error().message;
   if (const VmPtr vm = store_.apply_report(host_->id, *report)) events_.report(vm, *report);
   return {};
 }

@@ -235,6 +235,29 @@ TEST_F(AdopterTest, AHostThatIsHeardAndProvesNothingIsAwaitedNoLonger) {
   close();
 }
 
+TEST_F(AdopterTest, AProofThatCantBeRecordedKeepsItsHostAway) {
+  const std::string id = started("web");
+  close();
+  const auto change_the_database = [&](const std::string& sql) {
+    Poco::Data::Session session("SQLite", file());
+    session << sql, Poco::Data::Keywords::now;
+  };
+  change_the_database(
+      "CREATE TRIGGER refuses BEFORE UPDATE OF needs_adopt ON hosts BEGIN SELECT RAISE(ABORT, 'no luck'); END");
+  node_.raise_revision(id, 9);
+  open();
+  wait_until(*store_, "the host is down", [&] {
+    const HostPtr host = store_->host(host_);
+    return host->status == HostStatus::down && host->status_reason.find(" refused: ") != std::string::npos;
+  });
+  EXPECT_FALSE(store_->host(host_)->heard);
+  EXPECT_TRUE(store_->read_only().empty()) << store_->read_only();
+  close();
+  change_the_database("DROP TRIGGER refuses");
+  open();
+  wait_until_read_only();
+}
+
 TEST_F(AdopterTest, WordsThatAreNotKnownHereProveItToo) {
   const std::string id = started("web");
   node_.raise_edition(id, store_->vm(id)->edition + 1);
