@@ -113,8 +113,7 @@ std::string NodeLink::on_snapshot_end(Stream& stream) {
   store_.missing_from_snapshot(host_->id, stream.seen);
   // Each of the reports was looked at for a proof that the database was set back. A database that takes no changes now
   // keeps only a host away that changes wait for.
-  const Status heard = store_.hear(host_->id);
-  if (const HostPtr now = store_.host(host_->id); !heard && now && is_awaited(*now)) return heard.error().message;
+  if (const Status heard = store_.hear(host_->id); !heard) return heard.error().message;
   store_.update_host(host_->id, HostStatus::up, "", std::nullopt);
   up_ = true;
   core::logger("nodes")->info("the node is up host={} name={} vms={} over={}", host_->id, name(), stream.seen.size(),

@@ -112,6 +112,7 @@ class SqlStore final : public Store {
   void load();
   void save_later(const std::string& id);
   void judge_read_only();
+  void await_unheard(const std::string& host_id);
   // Key of the changes that begin a term, mark hosts as awaited or end that. Each has to see the others whole.
   static constexpr std::string_view kSetBackKey = "set back";
   struct NextTerm {

@@ -116,16 +116,37 @@ Status SqlStore::mark_set_back(const std::string& host_id, const std::string& pr
                         .publish =
                             [&] {
                               memory_.update_host(host_id, [&](HostRecord& one) { one.needs_adopt = proof; });
-                              for (const std::string& id : awaited)
-                                memory_.update_host(id, [](HostRecord& one) { one.needs_adopt = kAwaited; });
+                              for (const std::string& id : awaited) await_unheard(id);
                               judge_read_only();
                             },
                         .while_read_only = true});
 }
 
-Status SqlStore::hear(const std::string& host_id) {
+// A host that was heard while it was found out whether the proof's commit took effect is marked in the database alone.
+void SqlStore::await_unheard(const std::string& host_id) {
+  memory_.update_host(host_id, [&](HostRecord& host) {
+    if (!host.heard) host.needs_adopt = kAwaited;
+  });
   const HostPtr host = memory_.host(host_id);
-  if (!host || (host->heard && !is_awaited(*host))) return Ok{};
+  if (!host || !host->heard) return;
+  db_->later([this, host_id](Session& session) {
+    // Unless it has proved something by then.
+    if (const HostPtr now = memory_.host(host_id); now && now->needs_adopt.empty())
+      rows::set_needs_adopt(session, host_id, "");
+  });
+}
+
+Status SqlStore::hear(const std::string& host_id) {
+  {
+    // Nothing to write: it can't fail, and costs no transaction. A mark_set_back() sees it, or marks the host first.
+    const std::lock_guard lock(db_->state());
+    const HostPtr host = memory_.host(host_id);
+    if (!host) return Ok{};
+    if (!is_awaited(*host)) {
+      if (!host->heard) memory_.update_host(host_id, [](HostRecord& one) { one.heard = true; });
+      return Ok{};
+    }
+  }
   return db_->transact({.keys = {std::string(kSetBackKey)},
                         .work = [&](Session& session) -> Status {
                           const HostPtr now = memory_.host(host_id);
