@@ -101,6 +101,7 @@ TEST_P(StoreTest, AfterAProofEachHostIsAwaitedThatWasNotHeardYet) {
     EXPECT_NE(why.find("hosts back (" + back + "), gone (" + gone + ")"), std::string::npos) << why;
     EXPECT_NE(why.find("DELETE /hosts/{id}?forget=true"), std::string::npos) << why;
     EXPECT_EQ(store_->begin_job(job(made, Action::pause)).error().reason, "read-only");
+    EXPECT_EQ(store_->host(back)->needs_adopt, "awaited") << "a mark, which later servers read, and no prose";
     open();  // which forgets nothing of it, and awaits no other
   }
   ASSERT_TRUE(store_->hear(back));
