@@ -42,6 +42,7 @@ void SqlStore::judge_read_only() {
     why = (why.empty() ? "this database was set back" : why) + "; what was done since on " + listed(awaited) +
           " isn't known yet. Bring each of them back, or forget one that never comes back (DELETE "
           "/hosts/{id}?forget=true)";
+  if (!why.empty()) why += ". One that is at another address now is told so first (PATCH /hosts/{id})";
   db_->set_read_only(std::move(why));
 }
 
