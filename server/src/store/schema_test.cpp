@@ -139,13 +139,19 @@ TEST_P(SchemaTest, AnOlderServersDatabaseIsTakenOverWithAllThatItHolds) {
   EXPECT_EQ(runs->job_id, "job-2");
 
   EXPECT_EQ(runs->order, 40);
-  EXPECT_GT(vm("next")->order, 40);
+  const VmPtr next = vm("next");
+  EXPECT_GT(next->order, 40);
   ASSERT_EQ(store_->hosts().size(), 1u);
   EXPECT_EQ(store_->host(kHost)->node_id, "node-1");
   ASSERT_EQ(store_->reservations().size(), 1u);
   EXPECT_EQ(store_->reservations().front().memory, 1000);
   ASSERT_EQ(store_->snapshots(kShut).size(), 1u);
   EXPECT_EQ(store_->snapshots(kShut).front()->size, 4096);
+
+  ASSERT_TRUE(store_->remove_vm(kRuns, Removal::with_tombstone));
+  ASSERT_TRUE(store_->remove_vm(next->id, Removal::never_placed));
+  open();
+  EXPECT_GT(vm("newest")->order, next->order) << "though those that were ahead are gone";
 }
 
 TEST_P(SchemaTest, JobsKeysAndEventsOfAnOlderServerGoOn) {
