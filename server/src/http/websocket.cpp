@@ -48,7 +48,10 @@ void WebSocket::close(const SocketClose& why, std::string& out) {
 
 // The client's own code says that its input has arrived; so it isn't given where that is not known.
 SocketClose WebSocket::answer(const SocketClose& end) const {
-  return has_input_ && end.code != SocketClose::kNormal ? end : *closed_by_;
+  if (!has_input_) return *closed_by_;
+  if (end.code != SocketClose::kNormal) return end;
+  if (peer_->unsent() == 0) return *closed_by_;
+  return {SocketClose::kFailed, "the other side ended before all of the input has arrived"};
 }
 
 void WebSocket::note_progress() {

@@ -198,6 +198,22 @@ TEST_F(WebSocketTest, InputOfWhichNobodyKnowsWhetherItArrivedIsNoCleanClose) {
   EXPECT_EQ(code(reader), 1000) << "it had typed nothing";
 }
 
+TEST_F(WebSocketTest, InputThatIsLeftAtTheEndBehindIsNoCleanClose) {
+  wire_.ends_with_input = false;
+  for (const std::size_t left : {std::size_t{3}, std::size_t{0}}) {
+    wire_.end.reset();
+    wire_.unsent = left;
+    WebSocket socket(std::make_unique<WirePeer>(wire_), limits_);
+    const auto now = WebSocket::Clock::now();
+    socket.begin([] {}, now);
+    socket.receive(masked(Opcode::binary, "halt\n") + masked(Opcode::close, "\x03\xe8"), now);
+    wire_.end = SocketClose{1000, "the guest's console has ended"};
+    std::string out;
+    EXPECT_FALSE(socket.pull(out));
+    EXPECT_EQ(out.substr(2, 2), left == 0 ? "\x03\xe8" : "\x03\xf3") << left;
+  }
+}
+
 // Without a server: the clock is the test's.
 TEST_F(WebSocketTest, TheDeadlineOfAClosingMovesWithItsInput) {
   wire_.ends_with_input = false;
