@@ -233,10 +233,22 @@ TEST_F(WebSocketTest, TheDeadlineOfAClosingMovesWithItsInput) {
   const auto second = socket.due();
   wire_.unsent = 20;
   EXPECT_TRUE(socket.pass_time(second, out)) << "it moved since the last look";
-  EXPECT_GE(socket.due(), second);
+  EXPECT_EQ(socket.due(), second + limits_.closing) << "from then on, not from some other clock's time";
   EXPECT_EQ(out, "");
   EXPECT_FALSE(socket.pass_time(socket.due() + limits_.closing, out));
   EXPECT_EQ(out.substr(2, 2), "\x03\xf3");
+}
+
+// A guest that reads slowly takes a while for what isn't seen here any more.
+TEST_F(WebSocketTest, MoreThanAPersonTypesIsWaitedForLonger) {
+  wire_.ends_with_input = false;
+  for (const std::size_t size : {std::size_t{4096}, std::size_t{4097}}) {
+    WebSocket socket(std::make_unique<WirePeer>(wire_), limits_);
+    const auto now = WebSocket::Clock::now();
+    socket.begin([] {}, now);
+    socket.receive(masked(Opcode::binary, std::string(size, 'x')) + masked(Opcode::close, "\x03\xe8"), now);
+    EXPECT_EQ(socket.due(), now + (size > 4096 ? limits_.closing_bulk : limits_.closing));
+  }
 }
 
 TEST_F(WebSocketTest, WhatWasSentBeforeTheClientClosedItsSideIsReadWhenThereIsRoom) {
