@@ -255,6 +255,19 @@ TEST_P(SchemaTest, TheCopyOfBeforeIsWhatAnOlderServerReads) {
   EXPECT_EQ(at, 1769904000);
 }
 
+TEST_P(SchemaTest, WithoutTheCopyOfBeforeNothingIsUpgradedAndTheWayOutIsTold) {
+  if (GetParam() != Backend::sqlite) GTEST_SKIP() << "PostgreSQL's copies are its administrator's";
+  leave_schema_11();
+  // A folder of that name can't be replaced by a file.
+  std::filesystem::create_directories(database_->url().path + ".before-12/in the way");
+  const auto refused = open_another();
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("; make room there for a second database"), std::string::npos)
+      << refused.error().message;
+  EXPECT_FALSE(std::filesystem::exists(database_->url().path + ".before-12.part"));
+  EXPECT_EQ(number(), "11");
+}
+
 TEST_P(SchemaTest, TheCopyOfBeforeHasWhatOnlyTheLogHas) {
   if (GetParam() != Backend::sqlite) GTEST_SKIP() << "PostgreSQL's copies are its administrator's";
   leave_schema_11();
