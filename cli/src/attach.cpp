@@ -163,7 +163,11 @@ Result<Attached> attach(const Context& context, const json::Value& vm, std::opti
     }
     outcome = Attachment(context, *socket, signals, terminal ? &*terminal : nullptr, piped.value_or("")).run();
   }
-  if (!outcome.end) outcome.end = socket->close();
+  // Whoever interrupts it doesn't want to wait.
+  if (outcome.signal != 0)
+    socket->leave();
+  else if (!outcome.end)
+    outcome.end = socket->close();
   if (!piped) context.note << '\n';  // end the guest's line before any message
   if (outcome.signal != 0) obey(outcome.signal);
   if (outcome.end && outcome.end->code != ConsoleSocket::End::kGuest) return broke_off(context, *outcome.end);

@@ -5,7 +5,10 @@
 #include <Poco/Net/HTTPResponse.h>
 #include <Poco/Net/NetException.h>
 #include <Poco/Net/SSLException.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 
+#include "closing_patience.hpp"
 #include "http_session.hpp"
 
 namespace qarax::cli {
@@ -13,8 +16,7 @@ namespace qarax::cli {
 namespace {
 
 constexpr std::chrono::milliseconds kFrame{10'000};  // time limit for the rest of a frame that has begun
-// Longer than the server waits for a guest that takes its input slowly, but takes it.
-constexpr std::chrono::milliseconds kClosing{10'000};
+constexpr std::chrono::milliseconds kLook{500};      // interval of looks at what the kernel has sent
 constexpr int kClosed = 1000;  // the code of this side's close frame, which the server repeats if all has arrived
 constexpr int kLargest = 1 << 20;
 
@@ -40,6 +42,11 @@ void answer_close(Poco::Net::WebSocket& socket, int code) {
     if (code != 1005) socket.shutdown(static_cast<Poco::UInt16>(code));
   } catch (const Poco::Exception&) {  // NOLINT(bugprone-empty-catch): the server is gone and had said how it ended
   }
+}
+
+std::size_t queued(int fd) {
+  int bytes = 0;
+  return ::ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes > 0 ? static_cast<std::size_t>(bytes) : 0;
 }
 
 std::string whole(std::istream& in) {
@@ -135,15 +142,16 @@ std::optional<ConsoleSocket::End> ConsoleSocket::close() {
   End end{End::kBroken, "the server didn't answer in time"};
   try {
     socket_->shutdown(kClosed);
-    std::string rest;
-    const auto until = Clock::now() + kClosing;
-    for (auto left = kClosing; left.count() > 0;
-         left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now())) {
-      if (!socket_->poll(timespan(left), Poco::Net::Socket::SELECT_READ)) break;
-      const auto answer = receive(rest);
-      if (!answer) continue;
-      end = *answer;
-      break;
+    ClosingPatience patience(queued(fd()), Clock::now());
+    while (!patience.is_over(Clock::now())) {
+      // What the guest says meanwhile is read: unread, it would make this side's end a reset, and the input be lost.
+      std::string rest;
+      if (socket_->poll(timespan(kLook), Poco::Net::Socket::SELECT_READ))
+        if (const auto answer = receive(rest)) {
+          end = *answer;
+          break;
+        }
+      patience.note(queued(fd()), !rest.empty(), Clock::now());
     }
   } catch (const Poco::Exception& e) {
     end.reason = e.displayText();
@@ -152,6 +160,14 @@ std::optional<ConsoleSocket::End> ConsoleSocket::close() {
   end.reason = "what was typed may not have reached the guest: " +
                (end.reason.empty() ? "the server closed it with code " + std::to_string(end.code) : end.reason);
   return end;
+}
+
+void ConsoleSocket::leave() {
+  try {
+    // Where there is no room for it, because the guest takes nothing, the frame would have to be waited for.
+    if (socket_->poll(Poco::Timespan(), Poco::Net::Socket::SELECT_WRITE)) socket_->shutdown(kClosed);
+  } catch (const Poco::Exception&) {  // NOLINT(bugprone-empty-catch): the server is gone
+  }
 }
 
 }  // namespace qarax::cli

@@ -31,9 +31,11 @@ class ConsoleSocket {
   // Sends one message of some kilobytes; waits only if the descriptor isn't writable. A value means that the connection
   // broke.
   std::optional<End> send(std::string_view bytes);
-  // Closes the connection; waits a moment for the server to confirm that what was sent has arrived. A value, whose code
-  // isn't kGuest, means that something was sent and wasn't confirmed.
+  // Closes the connection; waits for the server to confirm that what was sent has arrived, as long as that moves
+  // (ClosingPatience). A value, whose code isn't kGuest, means that something was sent and wasn't confirmed.
   std::optional<End> close();
+  // Closes the connection and waits for nothing.
+  void leave();
 
  private:
   explicit ConsoleSocket(std::unique_ptr<Poco::Net::WebSocket> socket) : socket_(std::move(socket)) {}

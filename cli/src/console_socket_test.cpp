@@ -10,6 +10,9 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <future>
+
+#include "closing_patience.hpp"
 
 namespace qarax::cli {
 namespace {
@@ -94,6 +97,55 @@ TEST(ConsoleSocketClose, AServerThatHangsUpHasConfirmedNothing) {
   const auto end = end_of("halt\n", [](WebSocket& socket) { closed_with(socket); });
   ASSERT_TRUE(end);
   EXPECT_EQ(end->code, ConsoleSocket::End::kBroken);
+}
+
+TEST(ConsoleSocketClose, WhatTheGuestSaysMeanwhileIsRead) {
+  EXPECT_FALSE(end_of("halt\n", [](WebSocket& socket) {
+    closed_with(socket);
+    const std::string much(std::size_t{1} << 20, 'x');
+    for (int i = 0; i < 8; ++i) socket.sendFrame(much.data(), static_cast<int>(much.size()), WebSocket::FRAME_BINARY);
+    socket.shutdown(1000);
+  }));
+}
+
+TEST(ConsoleSocketClose, WhoIsInterruptedLeavesWithoutAnAnswer) {
+  std::promise<void> left;
+  const Script script = [&](WebSocket& socket) {
+    EXPECT_EQ(closed_with(socket), 1000);
+    left.get_future().wait();
+  };
+  const Poco::Net::ServerSocket listener(Poco::Net::SocketAddress("127.0.0.1", 0));
+  Poco::Net::HTTPServer server(new Factory(script), listener, new Poco::Net::HTTPServerParams);
+  server.start();
+  const auto endpoint = parse_endpoint("http://127.0.0.1:" + std::to_string(listener.address().port()));
+  const ApiClient api(*endpoint, "", "", std::chrono::milliseconds(20'000));
+  {
+    const auto socket = ConsoleSocket::open(api, "/vms/x/console/attach");
+    ASSERT_TRUE(socket) << socket.error().message;
+    EXPECT_FALSE((*socket)->send("halt\n"));
+    (*socket)->leave();
+    left.set_value();
+  }
+  server.stopAll();
+}
+
+TEST(ClosingPatience, LastsAsLongAsAnythingMoves) {
+  using std::chrono::seconds;
+  constexpr auto kStill = ClosingPatience::kStill;
+  const ClosingPatience::Clock::time_point noon{};
+  ClosingPatience patience(1000, noon);
+  EXPECT_FALSE(patience.is_over(noon + kStill - seconds(1)));
+  EXPECT_TRUE(patience.is_over(noon + kStill));
+  auto now = noon;
+  for (std::size_t left = 900; left > 0; left -= 100) {
+    now += kStill - seconds(1);
+    patience.note(left, false, now);
+    EXPECT_FALSE(patience.is_over(now + kStill - seconds(1))) << left;
+  }
+  patience.note(100, false, now + seconds(5));
+  EXPECT_TRUE(patience.is_over(now + kStill)) << "nothing has moved";
+  patience.note(100, true, now + kStill);
+  EXPECT_FALSE(patience.is_over(now + kStill)) << "the guest still speaks";
 }
 
 TEST(ConsoleSocketClose, WhoTypedNothingHasLostNothing) {

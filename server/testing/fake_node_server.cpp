@@ -1,7 +1,6 @@
 #include "fake_node_server.hpp"
 
 #include <chrono>
-#include <thread>
 
 #include "qarax/core/ids.hpp"
 #include "qarax/node/v1/actions.hpp"
@@ -175,7 +174,8 @@ grpc::Status FakeNodeServer::AttachConsole(
   node::v1::ConsoleChunk chunk;
   chunk.set_data(std::string(std::size_t{1} << 20, 'x'));
   stream->Write(chunk);
-  while (!context->IsCancelled()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  for (node::v1::ConsoleInput typed; stream->Read(&typed);) {
+  }
   return grpc::Status::CANCELLED;
 }
 

@@ -39,7 +39,7 @@ class FakeNodeServer final : public node::v1::Node::Service {
   grpc::Status Keep(grpc::ServerContext*, const node::v1::KeepRequest*, node::v1::KeepReply*) override;
   grpc::Status Counters(grpc::ServerContext*, const node::v1::VmRequest*, node::v1::CountersReply*) override;
   grpc::Status Resolve(grpc::ServerContext*, const node::v1::ResolveRequest*, node::v1::ResolveReply*) override;
-  // Prints a megabyte at once, much more than a client holds, and then nothing until it hangs up.
+  // Prints a megabyte at once, much more than a client holds, and then nothing until it hangs up or ends its input.
   grpc::Status AttachConsole(grpc::ServerContext*,
                              grpc::ServerReaderWriter<node::v1::ConsoleChunk, node::v1::ConsoleInput>*) override;
   grpc::Status Watch(grpc::ServerContext*, const node::v1::WatchRequest*,

@@ -159,6 +159,7 @@ TEST_F(LeftoversTest, WhatIsOfAKindThatTheNodeCannotRemoveStaysListed) {
   const Leftovers leftovers(dir_, none_);
   ASSERT_TRUE(Ledger(dir_ + "/vms/" + vm_).claim({{"volume", "pool/disk"}}));
   ASSERT_TRUE(leftovers.disown(vm_));
+  fs::remove_all(dir_ + "/vms/" + vm_);
   const auto found = leftovers.collect(nobody);
   ASSERT_EQ(found.size(), 1u);
   EXPECT_FALSE(found[0].removed);

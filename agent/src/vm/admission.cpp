@@ -28,6 +28,13 @@ Error comes_too_late(const Command& command, const std::string& what_happened, s
                             std::to_string(command.revision) + " comes too late");
 }
 
+Error host_stopping(const Command& command) {
+  return make_error(
+      Code::failed_precondition,
+      "its host is being shut down; " + std::string(core::to_string(command.action)) + " the VM when it is back",
+      "host-stopping");
+}
+
 Error still_recovering(const Command& command) {
   return make_error(
       Code::unavailable,
@@ -96,12 +103,9 @@ bool cancel_all(const Vm& vm) {
 
 std::optional<CommandResult> Manager::judge_node(const Command& asked) {
   if (closed_) return CommandResult{{}, agent_is_ending()};
-  if (host_stops_ && core::begins(asked.action))
-    return CommandResult{reports_.report_missing(asked.vm),
-                         make_error(Code::failed_precondition,
-                                    "its host is being shut down; " + std::string(core::to_string(asked.action)) +
-                                        " the VM when it is back",
-                                    "host-stopping")};
+  // A VM that the node has is judged later: what became of its command before may be known.
+  if (host_stops_ && core::begins(asked.action) && !vms_.contains(asked.vm))
+    return CommandResult{reports_.report_missing(asked.vm), host_stopping(asked)};
   return std::nullopt;
 }
 
@@ -159,8 +163,10 @@ std::shared_ptr<CommandTicket> Manager::execute(Command command, std::function<v
   };
 
   VmPtr vm;
+  bool begins_too_late = false;
   {
     const std::lock_guard lock(vms_mutex_);
+    begins_too_late = host_stops_ && core::begins(asked.action);
     if (auto judged = judge_node(asked)) return answer(std::move(*judged));
     if (const auto found = vms_.find(asked.vm); found != vms_.end()) {
       vm = found->second;
@@ -185,6 +191,9 @@ std::shared_ptr<CommandTicket> Manager::execute(Command command, std::function<v
     }
     if (auto cancelled = answer_cancelled(*vm, asked, last)) return answer(std::move(*cancelled));
     if (must_wait(*vm, asked, last)) return answer({last, still_recovering(asked)});
+    // With the report: the server, which has lost sight of the VM since it sent this, takes no other from a node that
+    // never took this revision.
+    if (begins_too_late) return answer({last, host_stopping(asked)});
     overtakes_something = admit(vm, operation);
   }
   enqueue_turn(vm, operation);

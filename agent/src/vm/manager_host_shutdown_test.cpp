@@ -20,6 +20,23 @@ TEST_F(ManagerTest, AHostThatGoesDownEndsItsGuestsAndTakesNoStartAnyMore) {
   EXPECT_TRUE(run(command(Action::start, 2)).outcome) << "the host is back";
 }
 
+TEST_F(ManagerTest, AHostThatGoesDownSaysOfAVmThatItHasHowItIs) {
+  run(command(Action::start, 1));
+  manager_->stop_guests(1000);
+  const auto refused = run(command(Action::start, 2));
+  EXPECT_EQ(refused.outcome.error().reason, "host-stopping");
+  EXPECT_FALSE(refused.report.missing);
+  EXPECT_EQ(refused.report.status.state, VmState::shutdown);
+  EXPECT_EQ(refused.report.revision, 1) << "it has taken no other";
+  EXPECT_GT(refused.report.seq, 0);
+  EXPECT_TRUE(run(command(Action::start, 1)).outcome) << "what was carried out before isn't refused now";
+  Command absent = command(Action::start, 1);
+  absent.vm = core::new_uuid();
+  const auto unknown = run(absent);
+  EXPECT_EQ(unknown.outcome.error().reason, "host-stopping");
+  EXPECT_TRUE(unknown.report.missing);
+}
+
 TEST_F(ManagerTest, AHostThatGoesDownWaitsForNoVmThatIsBeingDeleted) {
   driver_.deaf_start = true;
   auto hung = begin(command(Action::start, 1));
@@ -60,7 +77,10 @@ TEST_F(ManagerTest, AHostThatGoesDownWaitsForThePluginOfARecoveringVm) {
   open();
   constexpr std::int64_t kPatienceMs = 600'000;
   auto all = std::async(std::launch::async, [&] { return manager_->stop_guests(kPatienceMs); });
-  while (run(restore(2)).outcome.error().reason != "host-stopping") std::this_thread::yield();
+  Command other = restore(2);
+  other.vm = core::new_uuid();
+  while (run(other).outcome.error().reason != "host-stopping") std::this_thread::yield();
+  EXPECT_EQ(run(restore(2)).outcome.error().reason, "recovering") << "how the VM is can't be said yet";
   const int before = driver_.early_finds;
   while (driver_.early_finds < before + 2) std::this_thread::yield();  // its turn on the strand has come meanwhile
   driver_.slow_is_loading = false;

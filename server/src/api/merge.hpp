@@ -16,7 +16,9 @@ struct Spelled {
 };
 
 // Whether both are the same value, however they are spelled. Members in another order count as another value, and so do
-// whole numbers beyond 64 bits in other digits.
+// whole numbers beyond 64 bits in other digits. A number with a fraction or an exponent is compared as a double, also
+// with a whole number beyond 64 bits, which it needn't equal then: a client that passes numbers through doubles sends
+// back the nearest one as 1.8446744073709552e+19, and has changed nothing.
 bool is_same(const Spelled& a, const Spelled& b);
 
 // The text of `target` after `patch`. What the patch doesn't name, or names with the value that is there already, is

@@ -68,7 +68,8 @@ Metrics::Metrics(Store& store, const ProgramVersion& version)
                  .Help("Jobs that came to their end since the server's start, by action and state.")
                  .Register(registry_)),
       ready_(gauge(registry_, "qarax_store_ready", "1: the database takes changes.")),
-      read_only_(gauge(registry_, "qarax_read_only", "1: changes are refused until a host is adopted.")),
+      read_only_(
+          gauge(registry_, "qarax_read_only", "1: changes are refused until hosts are adopted, heard or forgotten.")),
       resident_(gauge(registry_, "process_resident_memory_bytes", "Resident memory.")),
       descriptors_(gauge(registry_, "process_open_fds", "Open descriptors.")) {
   prometheus::Labels labels{{"version", version.version}};

@@ -130,7 +130,9 @@ constexpr ProblemKind kKinds[] = {
      "Try again after the time in Retry-After; GET /hosts/{id}/plugins says what it waits for.", 2},
     {"store-unavailable", 503, "Database unavailable", "Check the database that DATABASE_URL names.", 5},
     {"read-only", 503, "Server is read-only",
-     "Adopt the host that the detail names: POST /hosts/{id}/adopt shows the plan first.", 30},
+     "Adopt each host of the detail that has a proof (POST /hosts/{id}/adopt shows the plan first), and bring back or "
+     "forget those that weren't heard yet.",
+     30},
     {"unavailable", 503, "Temporarily unavailable", "Try again after the time in Retry-After.", 1},
     {"wait-timeout", 504, "The wait timed out", "console_tail has the guest's last words; wait longer with ?timeout=."},
     {"wait-ended", 409, "The VM ended while it was waited for",

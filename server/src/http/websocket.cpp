@@ -4,6 +4,10 @@
 
 namespace qarax::http {
 
+namespace {
+constexpr std::size_t kTyped = 4096;  // more than this nobody has typed that a guest which reads didn't take at once
+}
+
 WebSocket::WebSocket(std::unique_ptr<SocketPeer> peer, SocketLimits limits)
     : limits_(limits), peer_(std::move(peer)), reader_(limits.max_message) {}
 
@@ -32,7 +36,7 @@ bool WebSocket::pull(std::string& out) {
   }
   const auto end = peer_->ended();
   if (!end) {
-    if (closed_by_) note_progress();
+    if (closed_by_) note_progress(Clock::now());
     return true;
   }
   close(closed_by_ ? answer(*end) : *end, out);
@@ -48,13 +52,16 @@ void WebSocket::close(const SocketClose& why, std::string& out) {
 
 // The client's own code says that its input has arrived; so it isn't given where that is not known.
 SocketClose WebSocket::answer(const SocketClose& end) const {
-  return has_input_ && end.code != SocketClose::kNormal ? end : *closed_by_;
+  if (input_ == 0) return *closed_by_;
+  if (end.code != SocketClose::kNormal) return end;
+  if (peer_->unsent() == 0) return *closed_by_;
+  return {SocketClose::kFailed, "the other side ended before all of the input has arrived"};
 }
 
-void WebSocket::note_progress() {
-  const std::size_t now = peer_->unsent();
-  if (now < unsent_) closing_since_ = Clock::now();
-  unsent_ = now;
+void WebSocket::note_progress(Clock::time_point now) {
+  const std::size_t left = peer_->unsent();
+  if (left < unsent_) closing_since_ = now;
+  unsent_ = left;
 }
 
 void WebSocket::farewell(std::string_view, std::string& out) {
@@ -76,7 +83,7 @@ void WebSocket::receive_end(Clock::time_point now) {
 
 void WebSocket::take_data(std::string_view bytes) {
   if (!peer_) return;
-  has_input_ = true;
+  input_ += bytes.size();
   peer_->give(bytes);
 }
 
@@ -93,7 +100,8 @@ void WebSocket::take_close(SocketClose close) {
 }
 
 WebSocket::Clock::time_point WebSocket::due() const noexcept {
-  if (closed_by_ || close_sent_) return closing_since_ + limits_.closing;
+  if (close_sent_) return closing_since_ + limits_.closing;
+  if (closed_by_) return closing_since_ + (input_ > kTyped ? limits_.closing_bulk : limits_.closing);
   // While nothing is read, a pong would wait behind unread data; TCP keep-alive watches over such a client.
   if (!is_listening()) return Clock::time_point::max();
   return heard_at_ + (pinged_ ? 2 : 1) * limits_.ping_every;
@@ -103,7 +111,7 @@ bool WebSocket::pass_time(Clock::time_point now, std::string& out) {
   if (now < due()) return true;
   if (close_sent_) return false;
   if (closed_by_) {
-    note_progress();
+    note_progress(now);
     if (now < due()) return true;
     close(answer({SocketClose::kFailed, "it wasn't confirmed in time that all of the input has arrived"}), out);
     return false;

@@ -41,6 +41,9 @@ struct SocketLimits {
   // Time limit for the client's close frame; and for end_input() to take effect, counted from the last progress of the
   // input.
   std::chrono::milliseconds closing{2'000};
+  // The latter where the client has sent more than a person types: of what a slow guest takes, only steps of some tens
+  // of kilobytes are seen here.
+  std::chrono::milliseconds closing_bulk{10'000};
 };
 
 class WebSocket final : public LiveDuplex, private FrameTaker {
@@ -63,7 +66,7 @@ class WebSocket final : public LiveDuplex, private FrameTaker {
   void take_close(SocketClose close) override;
   void close(const SocketClose& why, std::string& out);
   SocketClose answer(const SocketClose& end) const;
-  void note_progress();
+  void note_progress(Clock::time_point now);
 
   const SocketLimits limits_;
   std::unique_ptr<SocketPeer> peer_;  // null once the close frame has been sent
@@ -73,7 +76,7 @@ class WebSocket final : public LiveDuplex, private FrameTaker {
   std::optional<std::string> pong_;       // answer to the last ping; earlier pings need none (RFC 6455 5.5.3)
   std::optional<SocketClose> fault_;      // a protocol violation by the client
   std::optional<SocketClose> closed_by_;  // the client's close frame; without a code if it left without one
-  bool has_input_ = false;                // the client has sent data
+  std::size_t input_ = 0;                 // bytes of data that the client has sent
   std::size_t unsent_ = 0;                // the peer's, since closed_by_
   Clock::time_point closing_since_;
   bool close_sent_ = false;

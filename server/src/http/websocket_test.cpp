@@ -198,6 +198,22 @@ TEST_F(WebSocketTest, InputOfWhichNobodyKnowsWhetherItArrivedIsNoCleanClose) {
   EXPECT_EQ(code(reader), 1000) << "it had typed nothing";
 }
 
+TEST_F(WebSocketTest, InputThatIsLeftAtTheEndBehindIsNoCleanClose) {
+  wire_.ends_with_input = false;
+  for (const std::size_t left : {std::size_t{3}, std::size_t{0}}) {
+    wire_.end.reset();
+    wire_.unsent = left;
+    WebSocket socket(std::make_unique<WirePeer>(wire_), limits_);
+    const auto now = WebSocket::Clock::now();
+    socket.begin([] {}, now);
+    socket.receive(masked(Opcode::binary, "halt\n") + masked(Opcode::close, "\x03\xe8"), now);
+    wire_.end = SocketClose{1000, "the guest's console has ended"};
+    std::string out;
+    EXPECT_FALSE(socket.pull(out));
+    EXPECT_EQ(out.substr(2, 2), left == 0 ? "\x03\xe8" : "\x03\xf3") << left;
+  }
+}
+
 // Without a server: the clock is the test's.
 TEST_F(WebSocketTest, TheDeadlineOfAClosingMovesWithItsInput) {
   wire_.ends_with_input = false;
@@ -217,10 +233,22 @@ TEST_F(WebSocketTest, TheDeadlineOfAClosingMovesWithItsInput) {
   const auto second = socket.due();
   wire_.unsent = 20;
   EXPECT_TRUE(socket.pass_time(second, out)) << "it moved since the last look";
-  EXPECT_GE(socket.due(), second);
+  EXPECT_EQ(socket.due(), second + limits_.closing) << "from then on, not from some other clock's time";
   EXPECT_EQ(out, "");
   EXPECT_FALSE(socket.pass_time(socket.due() + limits_.closing, out));
   EXPECT_EQ(out.substr(2, 2), "\x03\xf3");
+}
+
+// A guest that reads slowly takes a while for what isn't seen here any more.
+TEST_F(WebSocketTest, MoreThanAPersonTypesIsWaitedForLonger) {
+  wire_.ends_with_input = false;
+  for (const std::size_t size : {std::size_t{4096}, std::size_t{4097}}) {
+    WebSocket socket(std::make_unique<WirePeer>(wire_), limits_);
+    const auto now = WebSocket::Clock::now();
+    socket.begin([] {}, now);
+    socket.receive(masked(Opcode::binary, std::string(size, 'x')) + masked(Opcode::close, "\x03\xe8"), now);
+    EXPECT_EQ(socket.due(), now + (size > 4096 ? limits_.closing_bulk : limits_.closing));
+  }
 }
 
 TEST_F(WebSocketTest, WhatWasSentBeforeTheClientClosedItsSideIsReadWhenThereIsRoom) {

@@ -102,7 +102,8 @@ std::string NodeLink::on_report(std::string_view document, Stream& stream) {
     return {};
   }
   if (stream.in_snapshot) stream.seen.push_back(report->vm);
-  look_for_set_back(*report);
+  // A node whose proof isn't on record mustn't count as heard: it is asked anew.
+  if (const Status looked = look_for_set_back(*report); !looked) return looked.error().message;
   if (const VmPtr vm = store_.apply_report(host_->id, *report)) events_.report(vm, *report);
   return {};
 }
@@ -112,8 +113,7 @@ std::string NodeLink::on_snapshot_end(Stream& stream) {
   store_.missing_from_snapshot(host_->id, stream.seen);
   // Each of the reports was looked at for a proof that the database was set back. A database that takes no changes now
   // keeps only a host away that changes wait for.
-  const Status heard = store_.hear(host_->id);
-  if (const HostPtr now = store_.host(host_->id); !heard && now && is_awaited(*now)) return heard.error().message;
+  if (const Status heard = store_.hear(host_->id); !heard) return heard.error().message;
   store_.update_host(host_->id, HostStatus::up, "", std::nullopt);
   up_ = true;
   core::logger("nodes")->info("the node is up host={} name={} vms={} over={}", host_->id, name(), stream.seen.size(),

@@ -104,7 +104,7 @@ class NodeLink final : public NodeAccess, public std::enable_shared_from_this<No
   Status recognise(node::v1::Node::Stub& stub);
   Result<std::string> proof_of_set_back(const NodeSurvey& seen, const Activation& own);
   Status check_identity(const core::NodeInfo& info) const;
-  void look_for_set_back(const core::VmReport& report);
+  Status look_for_set_back(const core::VmReport& report);
   // node_events.cpp
   struct Stream;
   // Takes in events until the stream ends; returns why it ended.

@@ -114,8 +114,8 @@ Status NodeLink::recognise(node::v1::Node::Stub& stub) {
 }
 
 // Each revision, and each edition of what the node keeps, was on disk here before it was sent. So a higher one at the
-// node proves that this database has lost it.
-void NodeLink::look_for_set_back(const core::VmReport& report) {
+// node proves that this database has lost it. An error: it does, and that couldn't be recorded.
+Status NodeLink::look_for_set_back(const core::VmReport& report) {
   const auto proof = [&]() -> std::string {
     const VmPtr vm = store_.vm(report.vm);
     if (!vm || vm->host_id != host_->id) return "";
@@ -128,9 +128,10 @@ void NodeLink::look_for_set_back(const core::VmReport& report) {
       return words("been told edition", report.keep_edition, vm->edition);
     return "";
   };
-  if (proof().empty()) return;
+  if (proof().empty()) return Ok{};
   const std::lock_guard judging(judging_);
-  if (const std::string still = proof(); !still.empty()) static_cast<void>(store_.mark_set_back(host_->id, still));
+  const std::string still = proof();
+  return still.empty() ? Status(Ok{}) : store_.mark_set_back(host_->id, still);
 }
 
 Result<NodeSurvey> NodeLink::survey(const std::vector<std::string>& deleted_of, std::int64_t timeout_ms) {

@@ -139,7 +139,8 @@ Result<Adopter::Draft> Adopter::draft(const std::string& host_id) {
   out.plan.host_id = host_id;
   out.plan.host = out.host->name;
   out.plan.node_id = out.seen.info.node_id;
-  out.plan.reason = !out.host->needs_adopt.empty()            ? out.host->needs_adopt
+  out.plan.reason = is_awaited(*out.host) ? "its node wasn't heard yet since this database was found to be set back"
+                    : !out.host->needs_adopt.empty()          ? out.host->needs_adopt
                     : out.host->status == HostStatus::up      ? ""
                     : out.host->status == HostStatus::unknown ? "not connected yet"
                                                               : out.host->status_reason;

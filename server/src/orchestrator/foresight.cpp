@@ -184,7 +184,9 @@ Result<Foreseen> Foresight::remove_host(RemoveHost asked) const {
       foreseen.notes.push_back("VM " + vm->name + " would be forgotten, which is " +
                                std::string(to_string(vm->observed.status.state)));
   if (const HostPtr host = store_.host(asked.host_id); host && !host->needs_adopt.empty())
-    foreseen.notes.emplace_back("what it knows of later states of this database would be lost with it");
+    foreseen.notes.emplace_back(is_awaited(*host)
+                                    ? "what it may know of later states of this database would never be heard"
+                                    : "what it knows of later states of this database would be lost with it");
   if (const std::size_t left = store_.tombstones(asked.host_id).size(); left > 0)
     foreseen.notes.push_back("the tombstones of " + std::to_string(left) + " forgotten VMs would go with it");
   return foreseen;

@@ -123,12 +123,18 @@ TEST_F(ForesightTest, WhatItsPluginCantDoIsRefusedAsTheActionItselfWouldBe) {
 
 TEST_F(ForesightTest, OnAReadOnlyServerNothingIsPromised) {
   const std::string web = vm("web");
+  const auto awaited = store_->add_host({"awaited", "127.0.0.1", 3, ""});
+  ASSERT_TRUE(awaited);
   ASSERT_TRUE(store_->mark_set_back(host_, "a later change"));
   NewVmInput input;
   input.name = "db";
   EXPECT_EQ(foresight_->create(input).error().reason, "read-only");
   EXPECT_EQ(foresight_->act(web, Action::start, false, {}).error().reason, "read-only");
   EXPECT_EQ(foresight_->add_host({"h2", "127.0.0.1", 2, ""}).error().reason, "read-only");
+  const auto forgotten = foresight_->remove_host({(*awaited)->id});
+  ASSERT_TRUE(forgotten) << forgotten.error().message;
+  ASSERT_EQ(forgotten->notes.size(), 1U);
+  EXPECT_NE(forgotten->notes[0].find("what it may know"), std::string::npos) << forgotten->notes[0];
 }
 
 TEST_F(ForesightTest, AnOlderNodeIsntAsked) {

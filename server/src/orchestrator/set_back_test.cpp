@@ -235,6 +235,55 @@ TEST_F(AdopterTest, AHostThatIsHeardAndProvesNothingIsAwaitedNoLonger) {
   close();
 }
 
+TEST_F(AdopterTest, AHostThatMovedAfterTheBackupIsHeardWhereItIsNow) {
+  FakeNode other;
+  FakeNodeServer second(other);
+  const auto added = orchestrator_->add_host({"h2", "127.0.0.1", second.port(), ""});
+  ASSERT_TRUE(added);
+  const std::string h2 = (*added)->id;
+  ASSERT_TRUE(orchestrator_->init_host(h2, 20'000));
+  second.stop();
+  wait_until(*store_, "h2 isn't up any more", [&] { return store_->host(h2)->status != HostStatus::up; });
+  back_up();
+  ASSERT_TRUE(orchestrator_->create({"lost", std::nullopt, "", std::nullopt, {}}));
+  wait_until_told();
+  set_back();
+  EXPECT_FALSE(try_connect());
+  wait_until_read_only();
+  static_cast<void>(adopted(host_));
+  EXPECT_TRUE(is_awaited(*store_->host(h2)));
+  other.start();
+  FakeNodeServer elsewhere(other);
+  const auto moved =
+      Editor(*store_, *nodes_).edit_host({h2, R"({"port":)" + std::to_string(elsewhere.port()) + "}", std::nullopt});
+  ASSERT_TRUE(moved) << moved.error().message;
+  wait_until("it is heard", [&] { return store_->read_only().empty(); });
+  close();
+}
+
+TEST_F(AdopterTest, AProofThatCantBeRecordedKeepsItsHostAway) {
+  const std::string id = started("web");
+  close();
+  const auto change_the_database = [&](const std::string& sql) {
+    Poco::Data::Session session("SQLite", file());
+    session << sql, Poco::Data::Keywords::now;
+  };
+  change_the_database(
+      "CREATE TRIGGER refuses BEFORE UPDATE OF needs_adopt ON hosts BEGIN SELECT RAISE(ABORT, 'no luck'); END");
+  node_.raise_revision(id, 9);
+  open();
+  wait_until(*store_, "the host is down", [&] {
+    const HostPtr host = store_->host(host_);
+    return host->status == HostStatus::down && host->status_reason.find(" refused: ") != std::string::npos;
+  });
+  EXPECT_FALSE(store_->host(host_)->heard);
+  EXPECT_TRUE(store_->read_only().empty()) << store_->read_only();
+  close();
+  change_the_database("DROP TRIGGER refuses");
+  open();
+  wait_until_read_only();
+}
+
 TEST_F(AdopterTest, WordsThatAreNotKnownHereProveItToo) {
   const std::string id = started("web");
   node_.raise_edition(id, store_->vm(id)->edition + 1);

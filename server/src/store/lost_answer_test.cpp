@@ -46,6 +46,38 @@ TEST_P(LostAnswerTest, AResizeThatEndsMeanwhileIsntUndoneByAnEditOfTheWords) {
   EXPECT_EQ(store_->vm(web->id)->spec.memory_size, kSize) << "on disk too";
 }
 
+TEST_P(LostAnswerTest, AHostThatIsHeardMeanwhileIsNotAwaitedAfterwards) {
+  const HostPtr proves = host();
+  const std::string heard = (*store_->add_host({"heard", "127.0.0.1", 2, ""}))->id;
+  store_->flush();  // so that the next commit is this one's
+  line_->lose_next_answer();
+  auto editing = std::async(std::launch::async, [&] { return store_->pin_node(proves->id, "n1"); });
+  ASSERT_TRUE(line_->loses_answer_of(editing));
+  EXPECT_TRUE(store_->hear(heard)) << "it needs no database";
+  line_->open();
+  ASSERT_TRUE(editing.get());
+  ASSERT_TRUE(store_->mark_set_back(proves->id, "it knows more"));
+  EXPECT_TRUE(store_->host(heard)->needs_adopt.empty());
+}
+
+TEST_P(LostAnswerTest, AHostThatIsHeardWhileTheProofIsInDoubtIsNotAwaitedEither) {
+  const HostPtr proves = host();
+  const std::string heard = (*store_->add_host({"heard", "127.0.0.1", 2, ""}))->id;
+  store_->flush();  // so that the next commit is this one's
+  line_->lose_next_answer();
+  auto proving = std::async(std::launch::async, [&] { return store_->mark_set_back(proves->id, "it knows more"); });
+  ASSERT_TRUE(line_->loses_answer_of(proving));
+  ASSERT_TRUE(store_->hear(heard));
+  line_->open();
+  ASSERT_TRUE(proving.get());
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_FALSE(store_->host(proves->id)->needs_adopt.empty());
+    EXPECT_TRUE(store_->host(heard)->needs_adopt.empty()) << store_->host(heard)->needs_adopt;
+    store_->flush();
+    open();
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Postgres, LostAnswerTest, testing::Values(Backend::postgres));
 
 }  // namespace

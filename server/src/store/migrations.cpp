@@ -182,6 +182,10 @@ ALTER TABLE jobs DROP COLUMN finished_s
 ALTER TABLE activations ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
 UPDATE activations SET epoch = (SELECT epoch FROM event_counter)
 )sql"},
+    // `order_lead`: by how much ordinals are ahead of the numbers of events. A server's start raises it.
+    {15, 13, R"sql(
+ALTER TABLE event_counter ADD COLUMN order_lead INTEGER NOT NULL DEFAULT 0
+)sql"},
 };
 
 }  // namespace

@@ -98,8 +98,8 @@ struct HostRecord {
 using HostPtr = std::shared_ptr<const HostRecord>;
 
 // In HostRecord::needs_adopt of a host that wasn't heard yet when another one proved that the database was set back: it
-// may prove the same. Stored, so that a restart forgets nothing of it.
-inline constexpr std::string_view kAwaited = "its node wasn't heard yet since this database was found to be set back";
+// may prove the same. Stored, so that a restart forgets nothing of it. No proof reads like this; it is never shown.
+inline constexpr std::string_view kAwaited = "awaited";
 inline bool is_awaited(const HostRecord& host) { return host.needs_adopt == kAwaited; }
 
 enum class JobState { running, completed, failed, superseded, cancelled };

@@ -117,6 +117,12 @@ std::vector<HostRecord> read_hosts(Session& session) {
   return out;
 }
 
+std::int64_t read_order_lead(Session& session) {
+  std::int64_t lead = 0;
+  session << "SELECT order_lead FROM event_counter", into(lead), now;
+  return lead;
+}
+
 std::vector<JobRecord> read_unfinished_jobs(Session& session) {
   Statement select = session.statement();
   select

@@ -20,6 +20,7 @@ class BadRow : public std::runtime_error {
 
 std::vector<VmRecord> read_vms(Session& session);
 std::vector<HostRecord> read_hosts(Session& session);
+std::int64_t read_order_lead(Session& session);
 std::vector<JobRecord> read_unfinished_jobs(Session& session);
 std::vector<Reservation> read_reservations(Session& session);
 std::map<std::string, std::pair<std::string, std::int64_t>> read_tombstones(Session& session);

@@ -86,6 +86,10 @@ Activation activate(Session& session, const Dialect& dialect) {
   run(session, "UPDATE cluster SET term = term + 1");
   session << "SELECT cluster_id, term FROM cluster", into(out.cluster_id), into(out.term), now;
   rows::begin_activation(session, out);
+  // It never shrinks, whatever VMs are left: an ordinal would come again.
+  run(session,
+      "UPDATE event_counter SET order_lead = (SELECT MAX(ordinal) FROM vms) - seq WHERE order_lead < (SELECT "
+      "COALESCE(MAX(ordinal), 0) FROM vms) - seq");
   run(session, "COMMIT");
   return out;
 }

@@ -139,13 +139,19 @@ TEST_P(SchemaTest, AnOlderServersDatabaseIsTakenOverWithAllThatItHolds) {
   EXPECT_EQ(runs->job_id, "job-2");
 
   EXPECT_EQ(runs->order, 40);
-  EXPECT_GT(vm("next")->order, 40);
+  const VmPtr next = vm("next");
+  EXPECT_GT(next->order, 40);
   ASSERT_EQ(store_->hosts().size(), 1u);
   EXPECT_EQ(store_->host(kHost)->node_id, "node-1");
   ASSERT_EQ(store_->reservations().size(), 1u);
   EXPECT_EQ(store_->reservations().front().memory, 1000);
   ASSERT_EQ(store_->snapshots(kShut).size(), 1u);
   EXPECT_EQ(store_->snapshots(kShut).front()->size, 4096);
+
+  ASSERT_TRUE(store_->remove_vm(kRuns, Removal::with_tombstone));
+  ASSERT_TRUE(store_->remove_vm(next->id, Removal::never_placed));
+  open();
+  EXPECT_GT(vm("newest")->order, next->order) << "though those that were ahead are gone";
 }
 
 TEST_P(SchemaTest, JobsKeysAndEventsOfAnOlderServerGoOn) {
@@ -247,6 +253,19 @@ TEST_P(SchemaTest, TheCopyOfBeforeIsWhatAnOlderServerReads) {
   EXPECT_EQ(names, (std::vector<std::string>{"shut", "runs"}));
   EXPECT_EQ(finished, 1767312001);
   EXPECT_EQ(at, 1769904000);
+}
+
+TEST_P(SchemaTest, WithoutTheCopyOfBeforeNothingIsUpgradedAndTheWayOutIsTold) {
+  if (GetParam() != Backend::sqlite) GTEST_SKIP() << "PostgreSQL's copies are its administrator's";
+  leave_schema_11();
+  // A folder of that name can't be replaced by a file.
+  std::filesystem::create_directories(database_->url().path + ".before-12/in the way");
+  const auto refused = open_another();
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("; make room there for a second database"), std::string::npos)
+      << refused.error().message;
+  EXPECT_FALSE(std::filesystem::exists(database_->url().path + ".before-12.part"));
+  EXPECT_EQ(number(), "11");
 }
 
 TEST_P(SchemaTest, TheCopyOfBeforeHasWhatOnlyTheLogHas) {

@@ -31,9 +31,9 @@ void SqlStore::load() {
   load_jobs(session);
   for (auto& reservation : rows::read_reservations(session)) reservations_.put(std::move(reservation));
   tombstones_ = rows::read_tombstones(session);
+  order_lead_ = rows::read_order_lead(session);
   for (auto& snapshot : rows::read_snapshots(session)) keep_snapshot(std::move(snapshot));
   for (auto& vm : rows::read_vms(session)) {
-    order_lead_ = std::max(order_lead_, vm.order - feed_.last().seq);
     const VmState stored = vm.observed.status.state;
     // A VM that ran when the previous server ended may be in any state by now: its node will report it.
     if (core::has_vmm(vm.observed.status.state))

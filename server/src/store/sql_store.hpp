@@ -112,6 +112,7 @@ class SqlStore final : public Store {
   void load();
   void save_later(const std::string& id);
   void judge_read_only();
+  void await_unheard(const std::string& host_id);
   // Key of the changes that begin a term, mark hosts as awaited or end that. Each has to see the others whole.
   static constexpr std::string_view kSetBackKey = "set back";
   struct NextTerm {
@@ -178,7 +179,8 @@ class SqlStore final : public Store {
   std::set<std::string> host_jobs_;        // ids of unfinished host jobs; the jobs are in book_
   std::map<std::string, std::pair<std::string, std::int64_t>> tombstones_;  // by VM id: host, revision
   std::map<std::string, SnapshotPtr> snapshots_;                            // by id
-  // By how much orders are ahead of the numbers of events: an older server counted them by themselves.
+  // By how much orders are ahead of the numbers of events: an older server counted them by themselves. On disk before
+  // the first create, as a VM that is deleted since may have been the last of them.
   std::int64_t order_lead_ = 0;
   JobBook book_;
   EventFeed feed_;

@@ -42,6 +42,7 @@ void SqlStore::judge_read_only() {
     why = (why.empty() ? "this database was set back" : why) + "; what was done since on " + listed(awaited) +
           " isn't known yet. Bring each of them back, or forget one that never comes back (DELETE "
           "/hosts/{id}?forget=true)";
+  if (!why.empty()) why += ". One that is at another address now is told so first (PATCH /hosts/{id})";
   db_->set_read_only(std::move(why));
 }
 
@@ -116,16 +117,37 @@ Status SqlStore::mark_set_back(const std::string& host_id, const std::string& pr
                         .publish =
                             [&] {
                               memory_.update_host(host_id, [&](HostRecord& one) { one.needs_adopt = proof; });
-                              for (const std::string& id : awaited)
-                                memory_.update_host(id, [](HostRecord& one) { one.needs_adopt = kAwaited; });
+                              for (const std::string& id : awaited) await_unheard(id);
                               judge_read_only();
                             },
                         .while_read_only = true});
 }
 
-Status SqlStore::hear(const std::string& host_id) {
+// A host that was heard while it was found out whether the proof's commit took effect is marked in the database alone.
+void SqlStore::await_unheard(const std::string& host_id) {
+  memory_.update_host(host_id, [&](HostRecord& host) {
+    if (!host.heard) host.needs_adopt = kAwaited;
+  });
   const HostPtr host = memory_.host(host_id);
-  if (!host || (host->heard && !is_awaited(*host))) return Ok{};
+  if (!host || !host->heard) return;
+  db_->later([this, host_id](Session& session) {
+    // Unless it has proved something by then.
+    if (const HostPtr now = memory_.host(host_id); now && now->needs_adopt.empty())
+      rows::set_needs_adopt(session, host_id, "");
+  });
+}
+
+Status SqlStore::hear(const std::string& host_id) {
+  {
+    // Nothing to write: it can't fail, and costs no transaction. A mark_set_back() sees it, or marks the host first.
+    const std::lock_guard lock(db_->state());
+    const HostPtr host = memory_.host(host_id);
+    if (!host) return Ok{};
+    if (!is_awaited(*host)) {
+      if (!host->heard) memory_.update_host(host_id, [](HostRecord& one) { one.heard = true; });
+      return Ok{};
+    }
+  }
   return db_->transact({.keys = {std::string(kSetBackKey)},
                         .work = [&](Session& session) -> Status {
                           const HostPtr now = memory_.host(host_id);

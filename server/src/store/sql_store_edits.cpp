@@ -100,6 +100,9 @@ Result<VmPtr> SqlStore::edit_vm(const EditVm& edit) {
 }
 
 Result<HostPtr> SqlStore::edit_host(const EditHost& edit) {
+  // A host that moved after the backup can be heard, or adopted, only at its new address.
+  const HostPtr before = memory_.host(edit.host_id);
+  const bool is_waited_for = before && !before->needs_adopt.empty();
   std::optional<HostRecord> changed;
   Job job = job_done_at_once("edit-host");
   job.host_id = edit.host_id;
@@ -131,7 +134,8 @@ Result<HostPtr> SqlStore::edit_host(const EditHost& edit) {
                                  host.port = changed->port;
                                  host.host_user = changed->host_user;
                                });
-                             }}));
+                             },
+                             is_waited_for}));
   return after;
 }
 

@@ -39,6 +39,7 @@ Status copy(Session& session, const std::string& path, std::int64_t migration) {
   std::string part = copied + ".part";
   const auto refuse = [&](Error why) {
     ::unlink(part.c_str());
+    why.message += "; make room there for a second database, or the folder writable, then start again";
     return std::move(why).context("the copy " + copied + " of the database, which is made before its migration");
   };
   ::unlink(part.c_str());  // left by a server that was killed in this function
@@ -52,7 +53,9 @@ Status copy(Session& session, const std::string& path, std::int64_t migration) {
   // A migration is on disk when its transaction ends, so the copy of the state before it must be too.
   if (::fsync(file.get()) != 0) return refuse(core::errno_error("can't write " + part, errno));
   if (::rename(part.c_str(), copied.c_str()) != 0) return refuse(core::errno_error("can't write " + copied, errno));
-  return core::sync_folder(std::filesystem::path(copied).parent_path().string());
+  if (Status synced = core::sync_folder(std::filesystem::path(copied).parent_path().string()); !synced)
+    return refuse(std::move(synced).error());
+  return Ok{};
 }
 
 constexpr std::string_view kKeys = " with database (or DATABASE_URL, or the folder with data_dir)";

@@ -101,6 +101,7 @@ TEST_P(StoreTest, AfterAProofEachHostIsAwaitedThatWasNotHeardYet) {
     EXPECT_NE(why.find("hosts back (" + back + "), gone (" + gone + ")"), std::string::npos) << why;
     EXPECT_NE(why.find("DELETE /hosts/{id}?forget=true"), std::string::npos) << why;
     EXPECT_EQ(store_->begin_job(job(made, Action::pause)).error().reason, "read-only");
+    EXPECT_EQ(store_->host(back)->needs_adopt, "awaited") << "a mark, which later servers read, and no prose";
     open();  // which forgets nothing of it, and awaits no other
   }
   ASSERT_TRUE(store_->hear(back));
@@ -109,6 +110,30 @@ TEST_P(StoreTest, AfterAProofEachHostIsAwaitedThatWasNotHeardYet) {
   EXPECT_EQ(store_->read_only(), "");
   open();
   EXPECT_EQ(store_->read_only(), "");
+}
+
+TEST_P(StoreTest, OnlyAHostThatIsWaitedForMovesAfterAProof) {
+  const HostPtr on = host();
+  const std::string awaited = (*store_->add_host({"awaited", "127.0.0.1", 2, ""}))->id;
+  const std::string heard = (*store_->add_host({"heard", "127.0.0.1", 3, ""}))->id;
+  ASSERT_TRUE(store_->hear(heard));
+  ASSERT_TRUE(store_->mark_set_back(on->id, "it knows more"));
+  const auto moved = [&](const std::string& id, std::int64_t port) {
+    return store_->edit_host({id, std::nullopt, [port](HostRecord& one) -> Status {
+                                one.port = port;
+                                return Ok{};
+                              }});
+  };
+  ASSERT_TRUE(moved(on->id, 11));
+  ASSERT_TRUE(moved(awaited, 12));
+  EXPECT_EQ(moved(heard, 13).error().reason, "read-only");
+  open();
+  EXPECT_EQ(store_->host(on->id)->port, 11);
+  EXPECT_EQ(store_->host(awaited)->port, 12);
+  EXPECT_EQ(store_->host(heard)->port, 3);
+  EXPECT_FALSE(store_->host(on->id)->needs_adopt.empty());
+  EXPECT_TRUE(is_awaited(*store_->host(awaited))) << "it is waited for there";
+  EXPECT_NE(store_->read_only().find("PATCH /hosts/{id}"), std::string::npos) << store_->read_only();
 }
 
 TEST_P(StoreTest, AnAwaitedHostMayProveTheSame) {

@@ -125,6 +125,24 @@ TEST(VmTransitions, AnUnknownVmWithoutAJobBelievesThatItsStartCameToNothing) {
   EXPECT_EQ(vm.observed.status.state, VmState::shutdown);
 }
 
+// The start was refused by a node that never took its revision, after the server had lost sight of the VM.
+TEST(VmTransitions, AStartThatItsNodeRefusedLeavesTheVmAsTheRefusalSays) {
+  VmRecord vm = running_vm();
+  vm.incarnation = 3;
+  vm.revision = 8;
+  vm.observed.incarnation = 2;
+  lose_sight(vm, "its node is down", kNoon);
+  core::VmReport told = report(VmState::shutdown, 10, 2);
+  told.revision = 7;
+  vm.job_id = "start";
+  EXPECT_FALSE(observe(vm, told)) << "the start may still get there";
+  vm.job_id.clear();
+  EXPECT_FALSE(observe(vm, told)) << "nor is it believed of a folder that may be an old copy";
+  ASSERT_TRUE(observe(vm, told, ReportOf::job));
+  EXPECT_EQ(vm.observed.status.state, VmState::shutdown);
+  EXPECT_EQ(vm.observed.source, Source::node);
+}
+
 TEST(VmTransitions, TheFirstReportFreezesTheMachine) {
   VmRecord vm = running_vm();
   core::VmReport told = report(VmState::running, 11);

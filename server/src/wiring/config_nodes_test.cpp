@@ -44,6 +44,13 @@ TEST_F(ConfigNodesTest, OneThatMovedToAnotherPortStaysTheSameHost) {
   EXPECT_EQ(store->hosts().front()->id, id);
 }
 
+TEST_F(ConfigNodesTest, OneThatADatabaseThatWasSetBackWaitsForMovesToo) {
+  registered({{"a", "10.0.0.1", 1}, {"b", "10.0.0.1", 2}});
+  ASSERT_TRUE(store->mark_set_back(store->hosts().front()->id, "its node has seen more"));
+  registered({{"a", "10.0.0.1", 7}, {"b", "10.0.0.1", 8}});
+  EXPECT_EQ(hosts(), (Hosts{{"a", 7}, {"b", 8}}));
+}
+
 TEST_F(ConfigNodesTest, WhatStillAnswersWasntMovedByTheConfig) {
   registered({{"a", "10.0.0.1", 1}});
   answering = {1};
