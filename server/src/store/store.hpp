@@ -225,8 +225,8 @@ class Store {
 
   // -- hosts --
   virtual Result<HostPtr> add_host(const NewHostInput& input) = 0;  // ALREADY_EXISTS "name-taken"
-  // Takes name, address, port and host_user from the changed record. Errors as for edit_vm(). A host that has a proof or
-  // is awaited can be edited even while changes are refused: it may have moved.
+  // Takes name, address, port and host_user from the changed record. Errors as for edit_vm(). A host that has a proof
+  // or is awaited can be edited even while changes are refused: it may have moved.
   virtual Result<HostPtr> edit_host(const EditHost& edit) = 0;
   // Removes the host and its tombstones. FAILED_PRECONDITION "host-in-use" while it has VMs in whatever state, unless
   // `with_vms` is set and the host isn't up. A host whose node proved that the database was set back, or is still
