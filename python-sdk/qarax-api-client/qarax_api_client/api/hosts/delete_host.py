@@ -100,9 +100,10 @@ def sync_detailed(
 
      Its qarax-node goes on and can be added again. Tombstones of VMs that were forgotten there go too. A
     host that
-    has proved that this database was set back, and never comes back, can be forgotten while changes are
-    refused as
-    `read-only`; if it was the only one, they are possible again.
+    has proved that this database was set back, or wasn't heard since that was found out, and never
+    comes back, can
+    be forgotten while changes are refused as `read-only`; if it was the last of them, they are possible
+    again.
 
     Args:
         id (UUID):
@@ -144,9 +145,10 @@ def sync(
 
      Its qarax-node goes on and can be added again. Tombstones of VMs that were forgotten there go too. A
     host that
-    has proved that this database was set back, and never comes back, can be forgotten while changes are
-    refused as
-    `read-only`; if it was the only one, they are possible again.
+    has proved that this database was set back, or wasn't heard since that was found out, and never
+    comes back, can
+    be forgotten while changes are refused as `read-only`; if it was the last of them, they are possible
+    again.
 
     Args:
         id (UUID):
@@ -183,9 +185,10 @@ async def asyncio_detailed(
 
      Its qarax-node goes on and can be added again. Tombstones of VMs that were forgotten there go too. A
     host that
-    has proved that this database was set back, and never comes back, can be forgotten while changes are
-    refused as
-    `read-only`; if it was the only one, they are possible again.
+    has proved that this database was set back, or wasn't heard since that was found out, and never
+    comes back, can
+    be forgotten while changes are refused as `read-only`; if it was the last of them, they are possible
+    again.
 
     Args:
         id (UUID):
@@ -225,9 +228,10 @@ async def asyncio(
 
      Its qarax-node goes on and can be added again. Tombstones of VMs that were forgotten there go too. A
     host that
-    has proved that this database was set back, and never comes back, can be forgotten while changes are
-    refused as
-    `read-only`; if it was the only one, they are possible again.
+    has proved that this database was set back, or wasn't heard since that was found out, and never
+    comes back, can
+    be forgotten while changes are refused as `read-only`; if it was the last of them, they are possible
+    again.
 
     Args:
         id (UUID):

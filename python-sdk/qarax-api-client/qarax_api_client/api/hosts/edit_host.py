@@ -107,6 +107,9 @@ def sync_detailed(
 
      At another address or port the node that the host is pinned to has to answer; until then its VMs are
     unknown.
+    A host that has proved that this database was set back, or wasn't heard since that was found out,
+    can be moved
+    while changes are refused as `read-only`.
     Content types: application/json, application/merge-patch+json.
 
     Args:
@@ -149,6 +152,9 @@ def sync(
 
      At another address or port the node that the host is pinned to has to answer; until then its VMs are
     unknown.
+    A host that has proved that this database was set back, or wasn't heard since that was found out,
+    can be moved
+    while changes are refused as `read-only`.
     Content types: application/json, application/merge-patch+json.
 
     Args:
@@ -186,6 +192,9 @@ async def asyncio_detailed(
 
      At another address or port the node that the host is pinned to has to answer; until then its VMs are
     unknown.
+    A host that has proved that this database was set back, or wasn't heard since that was found out,
+    can be moved
+    while changes are refused as `read-only`.
     Content types: application/json, application/merge-patch+json.
 
     Args:
@@ -226,6 +235,9 @@ async def asyncio(
 
      At another address or port the node that the host is pinned to has to answer; until then its VMs are
     unknown.
+    A host that has proved that this database was set back, or wasn't heard since that was found out,
+    can be moved
+    while changes are refused as `read-only`.
     Content types: application/json, application/merge-patch+json.
 
     Args:
