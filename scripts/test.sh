@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Every test of qarax, from a bare machine on, as CI runs them: test.sh [STEP…]
-# Without arguments it runs these steps, in some 26 minutes on two CPUs; each needs those before it to have run once:
+# Without arguments it runs these steps, in 26 to 33 minutes on two CPUs; each needs those before it to have run once:
 #   deps     installs the missing packages
 #   format   clang-format changes nothing
 #   client   the Python client is what the OpenAPI document makes
