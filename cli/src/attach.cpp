@@ -20,9 +20,9 @@ namespace qarax::cli {
 
 namespace {
 
-constexpr std::int64_t kContext = 4096;          // bytes of earlier output shown first on a terminal
-constexpr std::size_t kPiece = 4096;             // bytes sent at once: a socket that reports writable has room for them
-constexpr std::size_t kMostWaiting = 64 * 1024;  // bytes of unsent input; beyond that no more is read
+constexpr std::int64_t kContext = 4096;  // bytes of earlier output shown first on a terminal
+constexpr std::size_t kPiece = 4096;     // bytes sent at once: a socket that reports writable has room for them
+constexpr std::size_t kMostWaiting = std::size_t{64} * 1024;  // bytes of unsent input; beyond that no more is read
 
 // The result of one round of the loop.
 struct Outcome {
@@ -143,7 +143,7 @@ std::optional<std::string> piped_input() {
   return std::string(bytes.data(), static_cast<std::size_t>(got));
 }
 
-Result<Attached> attach(const Context& context, const json::Value& vm, std::optional<std::string> piped) {
+Result<Attached> attach(const Context& context, const json::Value& vm, const std::optional<std::string>& piped) {
   const std::string tail = piped ? "?tail=0" : "?tail=" + std::to_string(kContext);
   QARAX_TRY(const auto socket, ConsoleSocket::open(context.api, vm_path(vm, "/console/attach" + tail)));
   notice_dead_host(socket->fd());

@@ -16,6 +16,6 @@ std::optional<std::string> piped_input();
 
 // Attaches until the detach key, the end of the input or the end of the guest. Without `piped`, standard input and
 // output are a terminal, whose settings are restored afterwards. On a signal that ends the program this doesn't return.
-Result<Attached> attach(const Context& context, const json::Value& vm, std::optional<std::string> piped);
+Result<Attached> attach(const Context& context, const json::Value& vm, const std::optional<std::string>& piped);
 
 }  // namespace qarax::cli

@@ -95,7 +95,7 @@ Status console(const Context& context) {
     if (piped && piped->empty() && has_ended(vm.value)) piped.reset();
     // Attach only to a VM that hasn't ended, unless input is piped in; otherwise print the log below.
     if (piped || (keyboard && ::isatty(STDOUT_FILENO) == 1 && !has_ended(vm.value))) {
-      auto end = attach(context, vm.value, std::move(piped));
+      auto end = attach(context, vm.value, piped);
       if (!end) return attach_failed(context, vm.value, std::move(end).error());
       return *end == Attached::guest_ended ? say_end(context, vm.value) : Ok{};
     }
