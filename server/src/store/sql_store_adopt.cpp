@@ -7,6 +7,7 @@
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
 #include "rows.hpp"
+#include "some_of.hpp"
 #include "sql_store.hpp"
 
 namespace qarax::server {
@@ -18,12 +19,8 @@ Error changed(const std::string& vm) {
 }
 
 std::string listed(const std::vector<HostPtr>& hosts) {
-  constexpr std::size_t kNamed = 8;
-  std::string out = hosts.size() == 1 ? "host " : "hosts ";
-  for (std::size_t i = 0; i < std::min(hosts.size(), kNamed); ++i)
-    out.append(i == 0 ? "" : ", ").append(hosts[i]->name + " (" + hosts[i]->id + ")");
-  if (hosts.size() > kNamed) out.append(" and ").append(std::to_string(hosts.size() - kNamed)).append(" more");
-  return out;
+  return (hosts.size() == 1 ? "host " : "hosts ") +
+         some_of(hosts, [](const HostPtr& host) { return host->name + " (" + host->id + ")"; });
 }
 
 }  // namespace

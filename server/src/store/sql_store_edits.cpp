@@ -1,9 +1,8 @@
 // Users' edits of VMs and hosts, and the removal of hosts.
-#include <algorithm>
-
 #include "event_makers.hpp"
 #include "qarax/core/clock.hpp"
 #include "rows.hpp"
+#include "some_of.hpp"
 #include "store_begin.hpp"
 
 namespace qarax::server {
@@ -11,14 +10,10 @@ namespace qarax::server {
 namespace {
 
 Error in_use(const HostRecord& host, const std::vector<VmPtr>& there) {
-  constexpr std::size_t kNamed = 8;
-  std::string names;
-  for (std::size_t i = 0; i < std::min(there.size(), kNamed); ++i)
-    names.append(i == 0 ? "" : ", ").append(there[i]->name);
-  if (there.size() > kNamed) names.append(" and ").append(std::to_string(there.size() - kNamed)).append(" more");
   return make_error(
       Code::failed_precondition,
-      "host " + host.name + " has VMs: " + names + "; delete them first" +
+      "host " + host.name + " has VMs: " + some_of(there, [](const VmPtr& vm) { return vm->name; }) +
+          "; delete them first" +
           (host.status == HostStatus::up ? " (DELETE /vms/{id})"
                                          : ", or, where the host never comes back, forget them with it (?forget=true)"),
       "host-in-use");
