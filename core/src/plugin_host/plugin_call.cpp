@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <iterator>
 #include <new>
 
 #include "qarax/core/cut.hpp"
@@ -12,6 +13,16 @@
 
 namespace qarax::core {
 namespace {
+
+// Reasons by which server and agent decide what happens next, such as that a job goes on: they are true only where one
+// of these two says them. abi.h lists them for plugin authors.
+constexpr std::string_view kHostsReasons[] = {"still-running", "recovering",     "node-unreachable", "plugin-loading",
+                                              "stale-session", "stale-revision", "stale-term",       "other-cluster",
+                                              "vm-not-found",  "no-console"};
+
+bool is_hosts(std::string_view reason) {
+  return std::find(std::begin(kHostsReasons), std::end(kHostsReasons), reason) != std::end(kHostsReasons);
+}
 
 bool sane(qarax_text text) { return text.len == 0 || text.ptr != nullptr; }
 
@@ -84,6 +95,7 @@ Result<std::string> PluginCall::finish(const std::string& what, std::int32_t cod
   Error error;
   if (!error_.empty() && error_problem_.empty()) error = read_error(error_, error_problem_);
   error.code = code_from_int(code);
+  if (is_hosts(error.reason)) error.reason.clear();
   if (!error_problem_.empty()) error.message = "its error document can't be read: " + error_problem_;
   if (!error_problem_.empty() && !error_.empty()) error.message += ": " + begin_of(error_);
   if (error.message.empty()) {

@@ -298,6 +298,18 @@ TEST_F(Calls, BrokenAnswers) {
   EXPECT_EQ(step, "half\xEF\xBF\xBD");
 }
 
+TEST_F(Calls, TheHostsOwnReasonsAreNoPluginsToGive) {
+  auto& bad = load(fixture("bad_answers"));
+  const auto reason = [&](const std::string& given) {
+    const auto failed = bad.start({}, start_args("reason-" + given));
+    return failed ? "no error" : failed.error().reason;
+  };
+  EXPECT_EQ(reason("no-memory"), "no-memory");
+  for (const char* hosts : {"still-running", "recovering", "node-unreachable", "plugin-loading", "stale-session",
+                            "stale-revision", "stale-term", "other-cluster", "vm-not-found", "no-console"})
+    EXPECT_EQ(reason(hosts), "") << hosts;
+}
+
 TEST_F(Calls, NewerPlugin) {
   auto& newer = load(fixture("newer"));
   EXPECT_EQ(record_.abi, "0.99");

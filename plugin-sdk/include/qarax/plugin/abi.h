@@ -93,7 +93,12 @@ struct qarax_call {
    * called often: the host passes on four a second.
    */
   int32_t (*progress)(const qarax_call* call, qarax_text step, uint64_t done, uint64_t total) QARAX_NOEXCEPT;
-  /* The error document (type Error of the SDK) to go with a code other than QARAX_OK; the last one counts. */
+  /*
+   * The error document (type Error of the SDK) to go with a code other than QARAX_OK; the last one counts. `reason` is
+   * a slug of the plugin's own choice. The host drops those by which it steers itself: still-running, recovering,
+   * node-unreachable, plugin-loading, stale-session, stale-revision, stale-term, other-cluster, vm-not-found,
+   * no-console.
+   */
   int32_t (*error)(const qarax_call* call, qarax_text document) QARAX_NOEXCEPT;
 };
 
