@@ -66,6 +66,12 @@ class FakeVms final : public VmManager {
     return report;
   }
   Result<Counters> counters(const std::string& vm, std::int64_t) override {
+    if (counters_hang) {
+      std::unique_lock lock(mutex_);
+      ++counting;
+      changed_.notify_all();
+      changed_.wait(lock, [&] { return !counters_hang; });
+    }
     if (fails) return make_error(Code::failed_precondition, "VM " + vm + " is shutdown", "wrong-state");
     return Counters{{{"exits", 7, "count"}}};
   }
@@ -136,13 +142,26 @@ class FakeVms final : public VmManager {
     ending();
     return true;
   }
+  void wait_for_counting(int calls) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return counting >= calls; });
+  }
+  void let_count() {
+    {
+      const std::lock_guard lock(mutex_);
+      counters_hang = false;
+    }
+    changed_.notify_all();
+  }
   void wait_for_command() {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return under_way_ != nullptr; });
   }
 
   bool fails = false;
-  bool hangs = false;  // commands hang until they are cancelled, or until end()
+  bool hangs = false;                      // commands hang until they are cancelled, or until end()
+  std::atomic<bool> counters_hang{false};  // until let_count()
+  int counting = 0;                        // calls that have hung so
   std::string dir;
   std::vector<Command> commands;
   std::vector<std::pair<std::string, std::int64_t>> cancels;

@@ -209,5 +209,29 @@ TEST_F(NodeServiceTest, CountersAreTheVmmsOrWhyThereAreNone) {
   EXPECT_EQ(ask().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
 }
 
+TEST_F(NodeServiceTest, WhatWaitsForNoPluginDoesntWaitForOneThatHangs) {
+  options_.most_questions = 1;
+  greet();
+  vms_.counters_hang = true;
+  node::v1::VmRequest request;
+  set(request.mutable_authority());
+  request.set_vm(vm_);
+  node::v1::CountersReply counters;
+  auto counted = std::async(std::launch::async, [&] {
+    return call([&](auto& context) { return node().Counters(&context, request, &counters); });
+  });
+  vms_.wait_for_counting(1);
+  node::v1::LeftoversRequest leftovers;
+  set(leftovers.mutable_authority());
+  node::v1::LeftoversReply left;
+  EXPECT_TRUE(call([&](auto& context) { return node().Leftovers(&context, leftovers, &left); }).ok());
+  node::v1::SurveyRequest survey;
+  survey.set_vms(true);
+  node::v1::SurveyReply seen;
+  EXPECT_TRUE(call([&](auto& context) { return node().Survey(&context, survey, &seen); }).ok());
+  vms_.let_count();
+  EXPECT_TRUE(counted.get().ok());
+}
+
 }  // namespace
 }  // namespace qarax::agent

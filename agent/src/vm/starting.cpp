@@ -34,6 +34,8 @@ Result<VmSpec> Manager::resolve(const std::string& document, std::int64_t deadli
   if (auto boot = boot_files_.check_files(wanted.boot_source_id); !boot && boot.error().reason != "no-boot-source")
     return std::move(boot).error().at_step("boot-files");
   if (wanted.resolved && !wanted.resolve) return *wanted.resolved;
+  QARAX_TRY(const core::Scope asked,
+            in_step("resolve", of_resolve_.begin("what " + wanted.hypervisor + " resolves", deadline_ns)));
   DriverCall call;
   call.deadline_ns = deadline_ns;
   return in_step("resolve", driver->resolve(call, {wanted.resolved.value_or(wanted.spec)}));
