@@ -8,33 +8,33 @@
 namespace qarax::agent {
 namespace {
 
-constexpr std::int64_t kPast = 1;
-constexpr std::int64_t kNone = 0;
+constexpr std::int64_t kPastDeadline = 1;
+constexpr std::int64_t kNoDeadline = 0;
 
 TEST(Questions, APluginThatOwesTwoAnswersIsntAskedAgain) {
   Questions questions(16);
-  std::optional<Result<core::Scope>> first(questions.begin("VM a", kPast));
-  const auto second = questions.begin("VM a", kPast);
+  std::optional<Result<core::Scope>> first(questions.begin("VM a", kPastDeadline));
+  const auto second = questions.begin("VM a", kPastDeadline);
   ASSERT_TRUE(*first && second);
-  const auto refused = questions.begin("VM a", kNone);
+  const auto refused = questions.begin("VM a", kNoDeadline);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().reason, "plugin-hangs");
   EXPECT_NE(refused.error().message.find("2 earlier questions about VM a"), std::string::npos)
       << refused.error().message;
-  EXPECT_TRUE(questions.begin("VM b", kNone)) << "others are asked about";
+  EXPECT_TRUE(questions.begin("VM b", kNoDeadline)) << "others are asked about";
   first.reset();
-  EXPECT_TRUE(questions.begin("VM a", kNone)) << "the plugin has answered";
+  EXPECT_TRUE(questions.begin("VM a", kNoDeadline)) << "the plugin has answered";
 }
 
 TEST(Questions, OfThoseThatHaveTimeManyMayBeUnderWay) {
   Questions questions(3);
   const std::int64_t later = plugin::monotonic_ns() + 3'600'000'000'000;
   std::vector<Result<core::Scope>> asked;
-  for (const std::int64_t deadline : {later, later, kNone}) asked.push_back(questions.begin("VM a", deadline));
+  for (const std::int64_t deadline : {later, later, kNoDeadline}) asked.push_back(questions.begin("VM a", deadline));
   for (const auto& one : asked) EXPECT_TRUE(one);
-  EXPECT_FALSE(questions.begin("VM a", kNone));
+  EXPECT_FALSE(questions.begin("VM a", kNoDeadline));
   asked.clear();
-  EXPECT_TRUE(questions.begin("VM a", kPast));
+  EXPECT_TRUE(questions.begin("VM a", kPastDeadline));
 }
 
 }  // namespace
