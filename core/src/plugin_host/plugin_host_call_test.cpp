@@ -310,6 +310,19 @@ TEST_F(Calls, TheHostsOwnReasonsAreNoPluginsToGive) {
     EXPECT_EQ(reason(hosts), "") << hosts;
 }
 
+TEST_F(Calls, AResolveThatLosesTheVmsSizeIsRefused) {
+  auto& bad = load(fixture("bad_answers"));
+  EXPECT_TRUE(bad.resolve({}, {}));
+  const auto lost = bad.resolve({}, {.spec = {.boot_vcpus = 2, .max_vcpus = 2}});
+  ASSERT_FALSE(lost);
+  EXPECT_EQ(lost.error().code, Code::internal);
+  EXPECT_EQ(lost.error().reason, "plugin-bug");
+  EXPECT_EQ(
+      lost.error().message,
+      "plugin bad_answers: resolve changed the VM that was asked for: /boot_vcpus 2 became 1, /max_vcpus 2 became "
+      "1");
+}
+
 TEST_F(Calls, NewerPlugin) {
   auto& newer = load(fixture("newer"));
   EXPECT_EQ(record_.abi, "0.99");

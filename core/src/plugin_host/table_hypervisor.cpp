@@ -6,6 +6,7 @@
 #include "qarax/core/cut.hpp"
 #include "qarax/plugin/call.hpp"
 #include "qarax/plugin/table.hpp"
+#include "resolved_check.hpp"
 
 namespace qarax::core {
 
@@ -109,7 +110,11 @@ Result<Description> TableHypervisor::describe(const CallContext& context) {
 }
 Result<VmSpec> TableHypervisor::resolve(const CallContext& context, const ResolveArgs& args) {
   if (plugin::slot_of(interfaces_.basic, &qarax_hypervisor_1::resolve) == nullptr) return args.spec;
-  return call<VmSpec>(interfaces_.basic, QARAX_HYPERVISOR_1, &qarax_hypervisor_1::resolve, "resolve", context, args);
+  QARAX_TRY(VmSpec resolved, call<VmSpec>(interfaces_.basic, QARAX_HYPERVISOR_1, &qarax_hypervisor_1::resolve,
+                                          "resolve", context, args));
+  if (auto checked = check_resolved(args.spec, resolved); !checked)
+    return std::move(checked).error().context("plugin " + name_);
+  return resolved;
 }
 Result<VmStatus> TableHypervisor::start(const CallContext& context, const StartArgs& args) {
   return call<VmStatus>(interfaces_.basic, QARAX_HYPERVISOR_1, &qarax_hypervisor_1::start, "start", context, args);

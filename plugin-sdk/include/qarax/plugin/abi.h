@@ -171,7 +171,11 @@ typedef struct qarax_plugin_table {
  */
 typedef struct qarax_hypervisor_1 {
   size_t size;
-  qarax_slot resolve; /* optional. args ResolveArgs → VmSpec with every default made explicit; pure */
+  /*
+   * Optional. args ResolveArgs → VmSpec with every default made explicit; pure. The vCPUs, the memory and whatever else
+   * the spec asks for stay as they are: an answer that changes them is the plugin's error.
+   */
+  qarax_slot resolve;
   qarax_slot start;   /* args StartArgs → VmStatus; call keep before anything is spawned */
   qarax_slot stop;    /* args StopArgs → VmStatus; stopping a stopped VM is success */
   qarax_slot inspect; /* args VmArgs → VmStatus; NOT_FOUND for a handle that this plugin never made */
