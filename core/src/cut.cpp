@@ -3,6 +3,8 @@
 #include <string_view>
 #include <utility>
 
+#include "qarax/plugin/call_args.hpp"
+
 namespace qarax::core {
 
 namespace {
@@ -15,17 +17,17 @@ void cut_it(std::string& text) { text = cut_text(std::move(text)); }
 
 }  // namespace
 
-std::string cut_text(std::string text) {
-  if (text.size() <= kLongestText) return text;
-  std::size_t end = kLongestText - kLeftOut.size();
+std::string cut_text(std::string text, std::size_t most) {
+  if (text.size() <= most) return text;
+  std::size_t end = most - kLeftOut.size();
   while (end > 0 && !begins_a_character(text[end])) --end;
   text.resize(end);
   return text.append(kLeftOut);
 }
 
-std::string cut_log(std::string text) {
-  if (text.size() <= kLongestText) return text;
-  std::size_t begin = text.size() - (kLongestText - kLeftOut.size());
+std::string cut_log(std::string text, std::size_t most) {
+  if (text.size() <= most) return text;
+  std::size_t begin = text.size() - (most - kLeftOut.size());
   while (begin < text.size() && !begins_a_character(text[begin])) ++begin;
   return std::string(kLeftOut).append(text, begin);
 }
@@ -43,6 +45,24 @@ void cut(Error& error) {
   }
   if (error.causes.size() > kMostDetails) error.causes.resize(kMostDetails);
   for (std::string& cause : error.causes) cut_it(cause);
+}
+
+void cut_to_fit(Error& error, std::size_t most) {
+  constexpr std::size_t kShort = 64;
+  const auto is_too_long = [&] { return encode(error).size() > most; };
+  const auto halve = [&](std::string& text, auto how) {
+    while (text.size() > kShort && is_too_long()) {
+      const std::size_t half = text.size() / 2;
+      text = how(std::move(text), half);
+    }
+  };
+  halve(error.log_tail, cut_log);
+  if (is_too_long()) error.causes.clear();  // the message has their words, too
+  while (!error.details.empty() && is_too_long()) error.details.pop_back();
+  halve(error.hint, cut_text);
+  halve(error.message, cut_text);
+  halve(error.step, cut_text);
+  halve(error.reason, cut_text);
 }
 
 void cut(VmStatus& status) {

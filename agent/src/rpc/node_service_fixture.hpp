@@ -72,7 +72,11 @@ class FakeVms final : public VmManager {
       changed_.notify_all();
       changed_.wait(lock, [&] { return !counters_hang; });
     }
-    if (fails) return make_error(Code::failed_precondition, "VM " + vm + " is shutdown", "wrong-state");
+    if (fails) {
+      Error error = make_error(Code::failed_precondition, "VM " + vm + " is shutdown", "wrong-state");
+      error.log_tail = log_tail;
+      return error;
+    }
     return Counters{{{"exits", 7, "count"}}};
   }
   std::vector<core::VmReport> subscribe(Listener listener, std::uint64_t& id) override {
@@ -162,6 +166,7 @@ class FakeVms final : public VmManager {
   bool hangs = false;                      // commands hang until they are cancelled, or until end()
   std::atomic<bool> counters_hang{false};  // until let_count()
   int counting = 0;                        // calls that have hung so
+  std::string log_tail;                    // of counters that fail
   std::string dir;
   std::vector<Command> commands;
   std::vector<std::pair<std::string, std::int64_t>> cancels;

@@ -205,6 +205,8 @@ TEST_F(NodeServiceTest, CountersAreTheVmmsOrWhyThereAreNone) {
   EXPECT_EQ(decode<Counters>(std::string_view(reply.counters()), Unknown::ignore)->counters.at(0).value, 7);
   vms_.fails = true;
   EXPECT_EQ(reason(ask()), "wrong-state");
+  vms_.log_tail = std::string(4096, '\x01');  // 24 KiB as JSON, of which gRPC's metadata takes 8
+  EXPECT_EQ(reason(ask()), "wrong-state");
   request.set_vm("no uuid");
   EXPECT_EQ(ask().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
 }
