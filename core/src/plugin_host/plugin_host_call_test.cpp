@@ -323,6 +323,19 @@ TEST_F(Calls, AResolveThatLosesTheVmsSizeIsRefused) {
       "1");
 }
 
+// It is kept and sent within documents that may not be deeper themselves.
+TEST_F(Calls, AnAnswerLeavesRoomForTheDocumentsAroundIt) {
+  auto& bad = load(fixture("bad_answers"));
+  EXPECT_TRUE(bad.start({}, start_args("levels-56")));
+  for (const char* vm : {"levels-57", "levels-64"}) {
+    const auto failed = bad.start({}, start_args(vm));
+    ASSERT_FALSE(failed) << vm;
+    EXPECT_EQ(failed.error().code, Code::internal);
+    EXPECT_EQ(failed.error().reason, "plugin-bug");
+    EXPECT_THAT(failed.error().message, HasSubstr("levels deep; at most 56 are taken")) << vm;
+  }
+}
+
 TEST_F(Calls, NewerPlugin) {
   auto& newer = load(fixture("newer"));
   EXPECT_EQ(record_.abi, "0.99");

@@ -76,7 +76,8 @@ struct qarax_call {
   size_t fd_count;
   void* context; /* private to the caller; the callee only passes `call` to the functions below */
   /* The callee's way to answer. Each function copies its argument before it returns, and returns a qarax_code:
-     RESOURCE_EXHAUSTED for a document of more than 1 MiB. */
+     RESOURCE_EXHAUSTED for a document of more than 1 MiB. An answer that nests deeper than 56 levels is refused after
+     the call, as one that can't be read: the host puts it into documents of its own. */
   int32_t (*put)(const qarax_call* call, qarax_text document) QARAX_NOEXCEPT; /* the result; the last one counts */
   /* Gives an open descriptor to the host, which owns it even if it refuses it; *index: its position among those put.
      Only in slots that say so: elsewhere the host closes the descriptor and refuses it. */
