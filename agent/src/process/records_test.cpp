@@ -12,7 +12,7 @@
 namespace qarax::agent {
 namespace {
 
-class RecordsTest : public testing::Test {
+class RecordsTest : public ::testing::Test {
  protected:
   void write(const std::string& file, const std::string& text) const { std::ofstream(dir_ + "/" + file) << text; }
 

@@ -207,7 +207,7 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   }
 };
 
-class ManagerTest : public testing::Test {
+class ManagerTest : public ::testing::Test {
  protected:
   void SetUp() override {
     make_processes();

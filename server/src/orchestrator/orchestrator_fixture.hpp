@@ -22,7 +22,7 @@ using core::Action;
 
 enum class Way { grpc, direct };
 
-class OrchestratorTest : public testing::TestWithParam<Way> {
+class OrchestratorTest : public ::testing::TestWithParam<Way> {
  protected:
   void SetUp() override {
     if (GetParam() == Way::grpc) server_ = std::make_unique<FakeNodeServer>(node_);
