@@ -50,7 +50,8 @@ run_ctest() { # PRESET [ARGUMENTS…]
   # Some tests boot a real guest and are skipped without it.
   [ ! -f "$root/build/guest/vmlinuz" ] || export QARAX_GUEST_DIR=$root/build/guest
   # A test that failed because the machine was busy gets a second try; a real error fails both.
-  ctest --test-dir "build/$preset" --output-on-failure -j "$jobs" --repeat until-pass:2 "$@" | tee "$logs/ctest-$preset.log" ||
+  # Two a processor: most of the time a test waits, for the disk or for a limit to pass.
+  ctest --test-dir "build/$preset" --output-on-failure -j "$((2 * jobs))" --repeat until-pass:2 "$@" | tee "$logs/ctest-$preset.log" ||
     fail "unit tests failed ($preset)" -- "ctest --test-dir build/$preset --rerun-failed --output-on-failure"
   skipped "$preset" < <(sed -nE 's/^\[  SKIPPED \] ([^ ]+\.[^ ,]+)( \(.*)?$/\1/p' "build/$preset/Testing/Temporary/LastTest.log")
   at_second_try "$preset" < <(grep -oP 'Test +#\d+: \K\S+(?= *\.*\*\*\*(?!Skipped|Not Run|Disabled))' "$logs/ctest-$preset.log")
