@@ -77,7 +77,10 @@ static int32_t start(void* instance, const qarax_call* call, qarax_text args) {
   about_process(self, self->process->kill, 0, args, "", &ignored);
   return qarax_pass_on(call, code, &answer);
 }
-static int32_t stop(void* instance, const qarax_call* call, qarax_text args) { return kill_it(instance, call, args); }
+static int32_t stop(void* instance, const qarax_call* call, qarax_text args) {
+  const int32_t code = qarax_check_stop(call, "c_plugin", args, 1);
+  return code == QARAX_OK ? kill_it(instance, call, args) : code;
+}
 static int32_t inspect(void* instance, const qarax_call* call, qarax_text args) {
   struct instance* self = instance;
   struct qarax_answer answer;
@@ -102,7 +105,9 @@ static int32_t recover(void* instance, const qarax_call* call, qarax_text args) 
 static int32_t signal_it(struct instance* self, const qarax_call* call, qarax_text args, int paused) {
   struct qarax_answer answer;
   char more[32];
-  int32_t code = about_process(self, self->process->find, call, args, "", &answer);
+  int32_t code = qarax_check_handle(call, "c_plugin", args, 1);
+  if (code != QARAX_OK) return code;
+  code = about_process(self, self->process->find, call, args, "", &answer);
   if (code != QARAX_OK || !is_alive(&answer))
     return qarax_fail(call, QARAX_FAILED_PRECONDITION, "{\"message\":\"the VM has ended\"}");
   snprintf(more, sizeof more, ",\"signal\":%d", paused ? SIGSTOP : SIGCONT);
@@ -121,6 +126,8 @@ static int32_t resume_vm(void* instance, const qarax_call* call, qarax_text args
 /* Answers with a live document that repeats what the call said about the device. */
 static int32_t device(const qarax_call* call, qarax_text args, qarax_text id) {
   char text[512];
+  const int32_t code = qarax_check_handle(call, "c_plugin", args, 1);
+  if (code != QARAX_OK) return code;
   snprintf(text, sizeof text, "{\"state\":\"running\",\"live\":{\"id\":%.*s,\"size\":%lld,\"fds\":%zu}}", (int)id.len,
            id.ptr, (long long)qarax_json_int(qarax_json_member(args, "size"), 0), call->fd_count);
   return call->put(call, qarax_text_of(text));

@@ -167,8 +167,9 @@ typedef struct qarax_plugin_table {
 /*
  * All slots are idempotent. [object], but inspect may run during any other call. An action that needs a live VM (pause,
  * resume, reboot, resize, snapshot, opening a console) is FAILED_PRECONDITION once the VM has ended. So is any call
- * with a handle that a newer version of the plugin kept. VmStatus.can is for people, no host acts on it: the actions
- * that the VM accepts now, by the names "pause", "resume", "reboot", "resize", "snapshot", "stop".
+ * with a handle that a newer version of the plugin kept, but for a stop with force, which ends the VM by the process
+ * that the host started and needs no handle at all. VmStatus.can is for people, no host acts on it: the actions that
+ * the VM accepts now, by the names "pause", "resume", "reboot", "resize", "snapshot", "stop".
  */
 typedef struct qarax_hypervisor_1 {
   size_t size;
