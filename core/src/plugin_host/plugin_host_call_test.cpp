@@ -99,6 +99,16 @@ TEST_F(Calls, WhatAPluginInPlainCDoesNotKnowItRefuses) {
   EXPECT_EQ(start(R"({"boot_vcpus":2,"config":{"colour":"any"}})"), "");
   EXPECT_EQ(start(R"({"boot_vcpus":2,"colour":"blue"})"),
             "plugin c_plugin: start: plugin c_plugin doesn't know /spec/colour /spec/colour");
+  const auto refused = [&](const std::string& slot, const std::string& args) {
+    auto done = c.call_raw(keeping(), slot, R"({"vm":"v","incarnation":1,)" + args + "}");
+    return done ? "taken" : done.error().details.empty() ? done.error().message : done.error().details[0].pointer;
+  };
+  EXPECT_EQ(refused("start", R"("spec":{},"colour":1)"), "/colour");
+  EXPECT_EQ(refused("start", R"("spec":{},"boot":{"colour":1})"), "/boot/colour");
+  EXPECT_EQ(refused("start", R"("spec":{"cpu_topology":{"colour":1}})"), "/spec/cpu_topology/colour");
+  EXPECT_EQ(refused("stop", R"("mode":"force","colour":1)"), "/colour");
+  EXPECT_EQ(refused("inspect", R"("colour":1)"), "/colour");
+  EXPECT_EQ(refused("recover", R"("colour":1)"), "/colour");
 }
 
 TEST_F(Calls, TheLogOfAVmThatEndedFitsIntoAPluginInPlainC) {
