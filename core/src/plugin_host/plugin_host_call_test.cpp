@@ -111,6 +111,33 @@ TEST_F(Calls, WhatAPluginInPlainCDoesNotKnowItRefuses) {
   EXPECT_EQ(refused("recover", R"("colour":1)"), "/colour");
 }
 
+TEST_F(Calls, ARepeatedStartInPlainCTellsOfAVmThatWasPaused) {
+  auto& c = load(fixture("c_plugin"));
+  const TempFolder run_dir;
+  auto args = start_args("vm-1");
+  args.run_dir = run_dir.path();
+  ASSERT_TRUE(c.start(keeping(), args));
+  const VmArgs vm{"vm-1", 3, args.run_dir, {R"({"format":1,"plugin":"c_plugin"})"}};
+  ASSERT_TRUE(c.pause({}, vm));
+  services_.on_spawn = [](const CallView&) { return make_error(Code::already_exists, "it has a process already"); };
+  const auto again = c.start(keeping(), args);
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(again->state, VmState::paused);
+}
+
+TEST_F(Calls, AVmThatCantBeAskedAboutHasntEndedInPlainC) {
+  auto& c = load(fixture("c_plugin"));
+  const VmArgs vm{"vm-1", 3, "/run/x", {R"({"format":1,"plugin":"c_plugin"})"}};
+  for (const auto& [found, told] :
+       {std::pair(Code::unavailable, Code::unavailable), std::pair(Code::deadline_exceeded, Code::deadline_exceeded),
+        std::pair(Code::not_found, Code::failed_precondition)}) {
+    services_.on_find = [code = found] { return make_error(code, "no luck"); };
+    const auto paused = c.pause({}, vm);
+    ASSERT_FALSE(paused);
+    EXPECT_EQ(paused.error().code, told);
+  }
+}
+
 TEST_F(Calls, TheLogOfAVmThatEndedFitsIntoAPluginInPlainC) {
   auto& c = load(fixture("c_plugin"));
   services_.log_tail = std::string(4096, '\x01');  // JSON spells each with six bytes

@@ -92,6 +92,13 @@ static void set_paused(qarax_text args, int paused) {
   if (!paused) unlink(path);
 }
 
+/* Answers with the state of the VM's process, as the host knows it. */
+static int32_t put_now(struct instance* self, const qarax_call* call, qarax_text args) {
+  struct qarax_answer answer;
+  const int32_t code = about_process(self, self->process->find, call, args, "", &answer);
+  if (code != QARAX_OK) return qarax_pass_on(call, code, &answer);
+  return put_state(call, !is_alive(&answer) ? "shutdown" : is_paused(args) ? "paused" : "running");
+}
 static int32_t kill_it(struct instance* self, const qarax_call* call, qarax_text args) {
   struct qarax_answer answer;
   const int32_t code = about_process(self, self->process->kill, call, args, "", &answer);
@@ -111,7 +118,8 @@ static int32_t start(void* instance, const qarax_call* call, qarax_text args) {
   if (code != QARAX_OK) return qarax_fail(call, code, "{\"message\":\"no handle, no start\"}");
   call->progress(call, qarax_text_of("spawn"), 1, 2);
   code = about_process(self, self->process->spawn, call, args, ",\"argv\":[\"/bin/sleep\",\"1d\"]", &answer);
-  if (code == QARAX_OK || code == QARAX_ALREADY_EXISTS) return put_state(call, "running");
+  if (code == QARAX_OK) return put_state(call, "running");
+  if (code == QARAX_ALREADY_EXISTS) return put_now(self, call, args); /* a repeated start; it may have been paused */
   /* Nothing of a failed start may remain: no parent, so that the kill isn't bound to this call's deadline. */
   about_process(self, self->process->kill, 0, args, "", &ignored);
   return qarax_pass_on(call, code, &answer);
@@ -122,13 +130,8 @@ static int32_t stop(void* instance, const qarax_call* call, qarax_text args) {
   return code == QARAX_OK ? kill_it(instance, call, args) : code;
 }
 static int32_t inspect(void* instance, const qarax_call* call, qarax_text args) {
-  struct instance* self = instance;
-  struct qarax_answer answer;
-  int32_t code = known_vm(call, args, kVm);
-  if (code != QARAX_OK) return code;
-  code = about_process(self, self->process->find, call, args, "", &answer);
-  if (code != QARAX_OK) return qarax_pass_on(call, code, &answer);
-  return put_state(call, !is_alive(&answer) ? "shutdown" : is_paused(args) ? "paused" : "running");
+  const int32_t code = known_vm(call, args, kVm);
+  return code == QARAX_OK ? put_now(instance, call, args) : code;
 }
 static int32_t recover(void* instance, const qarax_call* call, qarax_text args) {
   struct instance* self = instance;
@@ -150,7 +153,9 @@ static int32_t signal_it(struct instance* self, const qarax_call* call, qarax_te
   int32_t code = known_vm(call, args, kVm);
   if (code != QARAX_OK) return code;
   code = about_process(self, self->process->find, call, args, "", &answer);
-  if (code != QARAX_OK || !is_alive(&answer))
+  /* Any other error says nothing about the VM, which may run well. */
+  if (code != QARAX_OK && code != QARAX_NOT_FOUND) return qarax_pass_on(call, code, &answer);
+  if (code == QARAX_NOT_FOUND || !is_alive(&answer))
     return qarax_fail(call, QARAX_FAILED_PRECONDITION, "{\"message\":\"the VM has ended\"}");
   snprintf(more, sizeof more, ",\"signal\":%d", paused ? SIGSTOP : SIGCONT);
   code = about_process(self, self->process->signal, call, args, more, &answer);
