@@ -138,6 +138,23 @@ TEST_F(Calls, AVmThatCantBeAskedAboutHasntEndedInPlainC) {
   }
 }
 
+TEST_F(Calls, ARecoverUndoesAStartThatNeverCameToItsProcess) {
+  for (const auto& path : {fixture("c_plugin"), std::string(QARAX_SLEEPER)}) {
+    auto& plugin = load(path);
+    const VmArgs vm{"vm-1", 3, "/run/x", {R"({"format":1,"plugin":")" + record_.name + "\"}"}};
+    const auto recover = [&](Code found) {
+      services_.on_find = [found] { return make_error(found, "no luck"); };
+      const auto recovered = plugin.recover({}, vm);
+      return recovered ? std::string(to_string(recovered->state)) : std::string(to_string(recovered.error().code));
+    };
+    EXPECT_EQ(recover(Code::not_found), "shutdown") << path;
+    EXPECT_EQ(recover(Code::unavailable), "shutdown") << path;
+    for (const Code code : {Code::deadline_exceeded, Code::failed_precondition, Code::data_loss, Code::cancelled})
+      EXPECT_EQ(recover(code), to_string(code)) << path;
+    services_.on_find = nullptr;
+  }
+}
+
 TEST_F(Calls, TheLogOfAVmThatEndedFitsIntoAPluginInPlainC) {
   auto& c = load(fixture("c_plugin"));
   services_.log_tail = std::string(4096, '\x01');  // JSON spells each with six bytes

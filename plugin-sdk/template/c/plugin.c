@@ -143,9 +143,10 @@ static int32_t recover(void* instance, const qarax_call* call, qarax_text args) 
   if (handle.len == 0 || qarax_text_is(handle, "null")) return kill_it(self, call, args);
   code = qarax_check_handle(call, "c_plugin", args, 1);
   if (code != QARAX_OK) return code;
-  if (about_process(self, self->process->find, call, args, "", &answer) == QARAX_NOT_FOUND)
-    return kill_it(self, call, args);
-  return inspect(instance, call, args);
+  code = about_process(self, self->process->find, call, args, "", &answer);
+  /* Nothing was spawned, or a supervisor was about to: the start was interrupted, too. */
+  if (code == QARAX_NOT_FOUND || code == QARAX_UNAVAILABLE) return kill_it(self, call, args);
+  return put_now(self, call, args);
 }
 static int32_t signal_it(struct instance* self, const qarax_call* call, qarax_text args, int paused) {
   struct qarax_answer answer;

@@ -270,7 +270,11 @@ typedef struct qarax_host_notify_1 {
  *           the process exists. One live process per VM: a second spawn is ALREADY_EXISTS, or FAILED_PRECONDITION if
  *           the live process is of another incarnation.
  *   find    args ProcessArgs → Process of that VM; NOT_FOUND when none was ever spawned for the incarnation;
- *           DEADLINE_EXCEEDED when it has ended and how isn't on record yet: ask again
+ *           UNAVAILABLE when a supervisor is up that never recorded a VMM: a start that was broken off before anything
+ *           of the guest ran, so that recover treats it like NOT_FOUND. With any other error nothing is known, and the
+ *           VM may run well: DEADLINE_EXCEEDED when it has ended and how isn't on record yet, or the call's time is up
+ *           (ask again); FAILED_PRECONDITION when what is there contradicts the record, or lives where the host can't
+ *           see it; DATA_LOSS when the record can't be read
  *   signal  args SignalArgs to the VMM itself
  *   kill    args ProcessArgs: SIGKILL to the whole cgroup; waits until reaped; OK once no process is left
  *   wait    args ProcessArgs: until the VMM has ended or the call's deadline → Process with `exit` set
