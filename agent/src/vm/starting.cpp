@@ -86,8 +86,12 @@ Result<VmStatus> Manager::start(const VmPtr& vm, Operation& operation) {
   document.resolved = wanted.resolved;
   // Values that were frozen before stay: a plugin resolves only what the spec leaves open.
   if (!document.resolved || wanted.resolve) {
+    // As in a dry run: a handle that was kept now would be removed with that of the last incarnation.
+    DriverCall pure = call;
+    pure.keep = nullptr;
+    pure.progress = nullptr;
     QARAX_TRY(document.resolved,
-              in_step("resolve", driver->resolve(call, {document.resolved ? *document.resolved : wanted.spec})));
+              in_step("resolve", driver->resolve(pure, {document.resolved ? *document.resolved : wanted.spec})));
   }
   const bool is_first = vm->document.boot.kernel.empty();
   QARAX_CHECK(in_step("record", processes_.check_alone({vm->id, document.incarnation})));

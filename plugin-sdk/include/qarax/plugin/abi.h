@@ -85,7 +85,7 @@ struct qarax_call {
   /*
    * Stores the object's handle: JSON in a versioned format of the plugin's own, kept byte for byte and durable on disk
    * when this returns OK. Later calls carry it as a member of their arguments, so it may nest at most 63 levels deep.
-   * Refused in calls that have no VM: create, describe and the resolve of a dry run.
+   * Refused in create, describe and resolve, in which nothing of a VM is made.
    */
   int32_t (*keep)(const qarax_call* call, qarax_text handle) QARAX_NOEXCEPT;
   /*
