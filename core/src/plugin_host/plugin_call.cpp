@@ -144,15 +144,23 @@ std::int32_t PluginCall::put_error(const qarax_call* call, qarax_text document) 
   });
 }
 
+// To own such a number once more would close it twice, and the second time it may be another's already.
+bool PluginCall::is_known_fd(int number) const {
+  const auto& lent = context_.fds;
+  return number == context_.cancel_fd || std::find(lent.begin(), lent.end(), number) != lent.end() ||
+         std::any_of(put_fds_.begin(), put_fds_.end(), [&](const Fd& put) { return put.get() == number; });
+}
+
 std::int32_t PluginCall::put_fd(const qarax_call* call, std::intptr_t fd, std::size_t* index) noexcept {
   return fenced([&]() -> std::int32_t {
     const int number = static_cast<int>(fd);
     if (fd < 0 || fd != number || ::fcntl(number, F_GETFD) < 0) return QARAX_INVALID_ARGUMENT;
-    Fd owned(number);  // the host owns it from here on, even if it is refused
     auto& me = *self(call);
+    const std::lock_guard lock(me.mutex_);
+    if (me.is_known_fd(number)) return QARAX_INVALID_ARGUMENT;
+    Fd owned(number);  // the host owns it from here on, even if it is refused
     if (!me.takes_fds_) return QARAX_FAILED_PRECONDITION;
     ::fcntl(number, F_SETFD, FD_CLOEXEC);
-    const std::lock_guard lock(me.mutex_);
     me.put_fds_.push_back(std::move(owned));
     if (index != nullptr) *index = me.put_fds_.size() - 1;
     return QARAX_OK;

@@ -58,6 +58,9 @@ class PluginCall {
  private:
   Result<std::string> finish(const std::string& what, std::int32_t code, const std::string& thrown);
 
+  // Whether the descriptor is one that was put before, or one of the host's that the call lends. With mutex_ held.
+  bool is_known_fd(int number) const;
+
   static std::int32_t put(const qarax_call* call, qarax_text document) noexcept;
   static std::int32_t put_fd(const qarax_call* call, std::intptr_t fd, std::size_t* index) noexcept;
   static std::int32_t keep(const qarax_call* call, qarax_text handle) noexcept;

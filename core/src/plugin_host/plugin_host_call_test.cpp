@@ -395,6 +395,21 @@ TEST_F(Calls, AnAnswerLeavesRoomForTheDocumentsAroundIt) {
   }
 }
 
+TEST_F(Calls, ADescriptorIsTakenOnce) {
+  auto& bad = load(fixture("bad_answers"));
+  int lent[2];
+  ASSERT_EQ(::pipe2(lent, O_CLOEXEC), 0);
+  CallContext context;
+  context.fds = {lent[0]};
+  {
+    const auto opened = bad.open_console(context, {.vm = "vm"});
+    ASSERT_TRUE(opened) << to_string(opened.error().code);
+    EXPECT_GE(::fcntl(opened->get(), F_GETFD), 0);
+  }
+  EXPECT_GE(::fcntl(lent[0], F_GETFD), 0) << "the host's own isn't closed";
+  for (const int fd : lent) ::close(fd);
+}
+
 TEST_F(Calls, NewerPlugin) {
   auto& newer = load(fixture("newer"));
   EXPECT_EQ(record_.abi, "0.99");

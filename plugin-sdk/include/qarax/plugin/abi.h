@@ -80,7 +80,8 @@ struct qarax_call {
      the call, as one that can't be read: the host puts it into documents of its own. */
   int32_t (*put)(const qarax_call* call, qarax_text document) QARAX_NOEXCEPT; /* the result; the last one counts */
   /* Gives an open descriptor to the host, which owns it even if it refuses it; *index: its position among those put.
-     Only in slots that say so: elsewhere the host closes the descriptor and refuses it. */
+     Only in slots that say so: elsewhere the host closes the descriptor and refuses it. INVALID_ARGUMENT, and nothing is
+     closed: it isn't open, was put before, or is one that the call lends; dup those. */
   int32_t (*put_fd)(const qarax_call* call, intptr_t fd, size_t* index) QARAX_NOEXCEPT;
   /*
    * Stores the object's handle: JSON in a versioned format of the plugin's own, kept byte for byte and durable on disk
