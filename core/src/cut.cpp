@@ -3,6 +3,7 @@
 #include <string_view>
 #include <utility>
 
+#include "qarax/core/clock.hpp"
 #include "qarax/plugin/call_args.hpp"
 
 namespace qarax::core {
@@ -14,6 +15,11 @@ constexpr std::string_view kLeftOut = "…";
 bool begins_a_character(char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }
 
 void cut_it(std::string& text) { text = cut_text(std::move(text)); }
+
+void cut_words(std::vector<std::string>& words) {
+  if (words.size() > kMostWords) words.resize(kMostWords);
+  for (std::string& word : words) word = cut_text(std::move(word), kLongestWord);
+}
 
 }  // namespace
 
@@ -69,7 +75,11 @@ void cut(VmStatus& status) {
   cut_it(status.status_reason);
   cut_it(status.accelerator);
   cut_it(status.accelerator_evidence);
-  if (status.exit) status.exit->log_tail = cut_log(std::move(status.exit->log_tail));
+  cut_words(status.can);
+  if (!status.exit) return;
+  status.exit->log_tail = cut_log(std::move(status.exit->log_tail));
+  // Clients read it as a time, and fail on anything else.
+  if (status.exit->at && !is_rfc3339(*status.exit->at)) status.exit->at.reset();
 }
 
 void cut(Description& description) {
@@ -78,6 +88,8 @@ void cut(Description& description) {
   cut_it(description.vmm_version);
   cut_it(description.accelerator);
   cut_it(description.accelerator_evidence);
+  cut_words(description.features);
+  cut_words(description.boot_modes);
 }
 
 }  // namespace qarax::core

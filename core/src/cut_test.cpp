@@ -58,5 +58,40 @@ TEST(Cut, AnErrorFitsWithWhatHelpsMost) {
   EXPECT_EQ(small.message, "no");
 }
 
+TEST(Cut, ListsOfAPluginAreCutToo) {
+  Description description;
+  description.features.assign(1000, "pause");
+  description.features.front() = std::string(5000, 'f');
+  description.boot_modes.assign(65, "kernel");
+  cut(description);
+  EXPECT_EQ(description.features.size(), kMostWords);
+  EXPECT_EQ(description.features.front().size(), kLongestWord);
+  EXPECT_EQ(description.boot_modes.size(), kMostWords);
+  VmStatus status;
+  status.can.assign(65, std::string(5000, 'c'));
+  cut(status);
+  EXPECT_EQ(status.can.size(), kMostWords);
+  EXPECT_EQ(status.can.back().size(), kLongestWord);
+}
+
+TEST(Cut, AnEndAtNoTimeHasNone) {
+  const auto at = [](const std::string& said) {
+    VmStatus status;
+    status.exit.emplace().at = said;
+    cut(status);
+    return status.exit->at.value_or("none");
+  };
+  for (const char* time : {"2026-11-23T13:45:00.123Z", "2026-11-23T13:45:00Z", "2024-02-29T23:59:59Z",
+                           "2026-11-23T13:45:00.1+05:30", "2026-11-23T13:45:00-00:00"})
+    EXPECT_EQ(at(time), time);
+  for (const char* none :
+       {"", "yesterday", "2026-11-23", "2026-11-23T13:45:00", "2026-11-23 13:45:00Z", "2026-13-01T00:00:00Z",
+        "2025-02-29T00:00:00Z", "2026-11-23T24:00:00Z", "2026-11-23T13:60:00Z", "2026-11-23T13:45:60Z",
+        "2026-11-23t13:45:00z", "0000-01-01T00:00:00Z", "2026-11-23T13:45:00.Z", "2026-11-23T13:45:00+0530",
+        "2026-11-23T13:45:00+24:00", "2026-11-23T13:45:00Z ", "+026-11-23T13:45:00Z"})
+    EXPECT_EQ(at(none), "none") << none;
+  EXPECT_EQ(at("2026-11-23T13:45:00." + std::string(5000, '1') + "Z"), "none");
+}
+
 }  // namespace
 }  // namespace qarax::core

@@ -11,6 +11,8 @@
 namespace qarax::core {
 
 inline constexpr std::size_t kLongestText = 4096;  // bytes of a reason, a message, a log tail
+inline constexpr std::size_t kMostWords = 64;      // of a list of names, such as features
+inline constexpr std::size_t kLongestWord = 256;   // bytes of each
 // As many as decoding reports: its problems, and an entry that there are more.
 inline constexpr std::size_t kMostDetails = qarax::detail::Decoder::kMostProblems + 1;
 
@@ -18,7 +20,7 @@ inline constexpr std::size_t kMostDetails = qarax::detail::Decoder::kMostProblem
 std::string cut_text(std::string text, std::size_t most = kLongestText);
 std::string cut_log(std::string text, std::size_t most = kLongestText);
 
-// Cut every text of the document in place.
+// Cut every text and list of the document in place, and leave out a time that is none.
 void cut(Error& error);
 void cut(VmStatus& status);
 void cut(Description& description);
