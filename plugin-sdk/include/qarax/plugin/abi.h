@@ -133,6 +133,9 @@ typedef struct qarax_plugin_table {
    * "additionalProperties" to false, so that unknown options are refused. Allowed keywords: type, properties, required,
    * additionalProperties; in a property type, enum, minimum, maximum, minLength, maxLength; anywhere title,
    * description, default, examples, format, $schema. The host refuses a file whose schema has any other keyword.
+   * Two properties have a meaning of the host's: `probe_kernel` and `probe_initramfs`. Where the schema has one as a
+   * string and the node's config doesn't set it, the host sets it to the path of the file that the node's VMs boot by
+   * default, if there is one, for a guest by which the plugin tries its VMM. Give options of other meanings other names.
    */
   qarax_text config_schema;
   /* [main] args: CreateArgs. On OK *instance is set (may be any non-null value); on failure it isn't touched. */
