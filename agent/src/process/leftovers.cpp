@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,6 +15,7 @@
 #include "call_limits.hpp"
 #include "folder_names.hpp"
 #include "ledger.hpp"
+#include "ledger_kind.hpp"
 #include "pidfd.hpp"
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
@@ -83,14 +83,8 @@ Status end_process(const core::Fd& held, int pid, const CallLimits& limits) {
 }
 
 bool is_there(const LedgerEntry& entry) {
-  struct stat ignored {};
-  if (entry.kind == "file" || entry.kind == "socket") return ::lstat(entry.name.c_str(), &ignored) == 0;
-  if (entry.kind == "tap") return ::lstat(("/sys/class/net/" + entry.name).c_str(), &ignored) == 0;
-  if (entry.kind == "mount") {
-    const auto mounts = core::read_file("/proc/self/mounts", 1u << 20);
-    return mounts && mounts->find(" " + entry.name + " ") != std::string::npos;
-  }
-  return true;  // of other kinds nothing tells
+  const LedgerKind* kind = ledger_kind(entry.kind);
+  return kind == nullptr || kind->is_there == nullptr || kind->is_there(entry.name);
 }
 
 // The node whose VMs' folders this is; empty: it is something else.
@@ -116,8 +110,9 @@ Status Leftovers::disown(const std::string& vm) const {
   QARAX_TRY(const auto owned, Ledger(folder).owned());
   std::vector<LedgerEntry> left;
   for (const LedgerEntry& entry : owned) {
-    // Processes and cgroups are found by searching, and what lies in the folder is removed with it.
-    if (entry.kind == "process" || entry.kind == "cgroup" || entry.name.starts_with(folder + "/")) continue;
+    const LedgerKind* kind = ledger_kind(entry.kind);
+    // What lies in the folder is removed with it.
+    if ((kind != nullptr && kind->found_by_search) || entry.name.starts_with(folder + "/")) continue;
     if (is_there(entry)) left.push_back({entry.kind, vm + " " + entry.name});
   }
   if (left.empty()) return Ok{};
@@ -291,11 +286,10 @@ Status Leftovers::remove(const core::Leftover& what) const {
     if (error) return make_error(Code::internal, "can't remove " + what.name + ": " + error.message());
     return Ok{};
   }
-  if (what.kind == "file" || what.kind == "socket") {
+  if (const LedgerKind* kind = ledger_kind(what.kind); kind != nullptr && kind->remove != nullptr) {
     // Asked again, because the removals before this one may have taken seconds.
     QARAX_CHECK(check_unclaimed(what));
-    if (::unlink(what.name.c_str()) != 0 && errno != ENOENT)
-      return core::errno_error("can't remove " + what.name, errno);
+    QARAX_CHECK(kind->remove(what.name));
     return Ledger::at(disowned_file()).release({{what.kind, what.vm + " " + what.name}});
   }
   return make_error(Code::unimplemented, "this node can't remove a " + what.kind + "; remove it by hand");
