@@ -63,7 +63,8 @@ Result<std::string> read_report(const core::Fd& pipe, const CallLimits& limits) 
 ProcessService::ProcessService(Options options, Cgroups cgroups, ExitListener on_exit)
     : options_(std::move(options)),
       cgroups_(std::move(cgroups)),
-      leftovers_(std::filesystem::path(options_.vms_dir).parent_path().string(), cgroups_),
+      vm_processes_(options_.vms_dir, cgroups_),
+      leftovers_(std::filesystem::path(options_.vms_dir).parent_path().string(), cgroups_, vm_processes_),
       on_exit_(std::move(on_exit)) {}
 
 Result<Process> ProcessService::spawn(const SpawnArgs& args, const std::vector<int>& fds, const CallLimits& limits) {
