@@ -9,7 +9,7 @@
 namespace qarax::core {
 namespace {
 
-class Config : public testing::Test {
+class Config : public ::testing::Test {
  protected:
   void SetUp() override {
     char name[] = "/tmp/qarax-config-XXXXXX";

@@ -11,7 +11,7 @@
 namespace qarax::agent {
 namespace {
 
-class NodeConfigTest : public testing::Test {
+class NodeConfigTest : public ::testing::Test {
  protected:
   void SetUp() override {
     char name[] = "/tmp/qarax-node-config-XXXXXX";

@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class LeftoversTest : public testing::Test {
+class LeftoversTest : public ::testing::Test {
  protected:
   void SetUp() override { fs::create_directories(dir_ + "/vms/" + vm_); }
   std::string file(const std::string& name) const {
@@ -104,9 +104,9 @@ TEST_F(LeftoversTest, WhatMayBeAnotherVmsIsLeftAloneAndTheLogNamesTheLedger) {
   fs::remove_all(dir_ + "/vms/" + vm_);
   const std::string unreadable = dir_ + "/vms/" + core::new_uuid() + "/ledger";
   fs::create_directories(unreadable);
-  testing::internal::CaptureStderr();
+  ::testing::internal::CaptureStderr();
   EXPECT_TRUE(leftovers.collect(nobody).empty());
-  const std::string log = testing::internal::GetCapturedStderr();
+  const std::string log = ::testing::internal::GetCapturedStderr();
   EXPECT_NE(log.find(unreadable), std::string::npos) << log;
   EXPECT_TRUE(fs::exists(outside));
   fs::remove_all(unreadable);

@@ -1,16 +1,15 @@
 // How a VM's processes are ended by command, and what the agent does for VMMs without a supervisor.
 #include <fcntl.h>
-#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <system_error>
 
+#include "log_cut.h"
 #include "process_service.hpp"
 #include "qarax/core/logging.hpp"
 #include "records.hpp"
@@ -18,11 +17,6 @@
 namespace qarax::agent {
 
 namespace {
-
-// The supervisor's limits (vmm_log.h).
-constexpr off_t kVmmLogMax = 1 << 20;
-constexpr off_t kVmmLogMore = 1 << 16;
-constexpr int kVmmLogRounds = 8;
 
 constexpr std::int64_t kSearchMs = 1'000;  // in addition, for the processes of a VM whose supervisor hangs
 
@@ -36,45 +30,6 @@ Result<std::vector<std::int64_t>> incarnations_in(const std::string& vm_dir) {
   if (error && error.value() != ENOENT && error.value() != ENOTDIR)
     return core::errno_error("can't list " + vm_dir + "/run", error.value());
   return out;
-}
-
-// Copies what the log has from `at` on, and what comes meanwhile, as the supervisor does (copy_out in vmm_log.c).
-// Returns why something is missing; empty: nothing is, as far as can be seen.
-std::string copy_out(const core::Fd& log, const core::Fd& older, off_t& at, off_t& end) {
-  const off_t most = end + kVmmLogMore;
-  for (int round = 0; round < kVmmLogRounds && at < most; ++round) {
-    const off_t until = std::min(end, most);
-    while (at < until) {
-      const ssize_t n = ::sendfile(older.get(), log.get(), &at, static_cast<std::size_t>(until - at));
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) return std::generic_category().message(errno);
-      if (n == 0) return "the log became shorter";
-    }
-    struct stat now {};
-    if (::fstat(log.get(), &now) != 0) return std::generic_category().message(errno);
-    if (now.st_size > end)
-      end = now.st_size;
-    else if (at == end)
-      return "";
-  }
-  return "the VMM writes faster than it is copied";
-}
-
-// Cuts a log that is open for appending, also by its VMM, and says in it what was kept, as the supervisor does.
-void cut(const core::Fd& log, off_t size, const std::string& older_path) {
-  const off_t begin = size - kVmmLogMax;
-  off_t at = begin;
-  off_t end = size;
-  const core::Fd older(
-      ::open(older_path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
-  const std::string lost = older ? copy_out(log, older, at, end) : std::generic_category().message(errno);
-  static_cast<void>(::ftruncate(log.get(), 0));
-  const std::string all = std::to_string(end - begin) + " bytes before this";
-  const std::string note = lost.empty() ? "the " + all + " are in vmm.log.1, but for what came at that moment"
-                                        : "vmm.log.1 has the first " + std::to_string(at - begin) + " of at least " +
-                                              all + ", no more: " + lost;
-  const std::string line = "[qarax: the log was cut; " + note + "]\n";
-  static_cast<void>(::write(log.get(), line.data(), line.size()));
 }
 
 }  // namespace
@@ -253,7 +208,7 @@ void ProcessService::bound_lost_logs() {
     const core::Fd log(::open(path.c_str(), O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
     struct stat info {};
     if (!log || ::fstat(log.get(), &info) != 0 || !S_ISREG(info.st_mode) || info.st_size <= kVmmLogMax) continue;
-    cut(log, info.st_size, path + ".1");
+    vmm_log_cut(log.get(), info.st_size, (path + ".1").c_str());
   }
 }
 

@@ -215,6 +215,7 @@ Result<Process> ProcessService::find(const ProcessArgs& args) {
       return make_error(Code::deadline_exceeded, "VM " + args.vm + "'s VMM has ended, and its supervisor, pid " +
                                                      std::to_string(record->supervisor.pid) +
                                                      ", hasn't recorded how yet; ask again");
+    if (!process.exit) process.exit = read_begun_exit_record(dir, *record);
   }
   QARAX_CHECK(check_cgroup(args.vm));
   if (!process.exit) {

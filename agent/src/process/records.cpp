@@ -26,8 +26,7 @@ std::string text(const json::Value& document, std::string_view key) {
   return value != nullptr && value->as_string() != nullptr ? *value->as_string() : std::string();
 }
 
-Result<json::Value> read_record(const std::string& path) {
-  QARAX_TRY(const std::string content, core::read_file(path, 65536));
+Result<json::Value> record_in(std::string_view content, const std::string& path) {
   auto parsed = json::parse(content);
   if (!parsed || parsed->as_object() == nullptr)
     return make_error(Code::data_loss, path + " is damaged", "vm-folder-damaged");
@@ -37,6 +36,23 @@ Result<json::Value> read_record(const std::string& path) {
                           std::to_string(integer(*parsed, "min_reader")) + "); upgrade this node",
                       "node-outdated");
   return parsed;
+}
+
+Result<json::Value> read_record(const std::string& path) {
+  QARAX_TRY(const std::string content, core::read_file(path, 65536));
+  return record_in(content, path);
+}
+
+ExitInfo exit_in(const json::Value& document, const std::string& run_dir) {
+  ExitInfo exit;
+  exit.kind = text(document, "kind") == "signaled" ? ExitKind::signaled
+              : text(document, "kind") == "exited" ? ExitKind::exited
+                                                   : ExitKind::unknown;
+  exit.code = static_cast<std::int32_t>(integer(document, "code"));
+  exit.signal = static_cast<std::int32_t>(integer(document, "signal"));
+  if (std::string at = text(document, "at"); !at.empty()) exit.at = std::move(at);
+  exit.log_tail = vmm_log_tail(run_dir);
+  return exit;
 }
 
 }  // namespace
@@ -70,15 +86,20 @@ Result<SupervisorRecord> settled_supervisor_record(const std::string& dir, const
 std::optional<ExitInfo> read_exit_record(const std::string& run_dir) {
   const auto document = read_record(run_dir + "/exit.json");
   if (!document) return std::nullopt;
-  ExitInfo exit;
-  exit.kind = text(*document, "kind") == "signaled" ? ExitKind::signaled
-              : text(*document, "kind") == "exited" ? ExitKind::exited
-                                                    : ExitKind::unknown;
-  exit.code = static_cast<std::int32_t>(integer(*document, "code"));
-  exit.signal = static_cast<std::int32_t>(integer(*document, "signal"));
-  if (std::string at = text(*document, "at"); !at.empty()) exit.at = std::move(at);
-  exit.log_tail = vmm_log_tail(run_dir);
-  return exit;
+  return exit_in(*document, run_dir);
+}
+
+std::optional<ExitInfo> read_begun_exit_record(const std::string& run_dir, const SupervisorRecord& of) {
+  const std::string path = run_dir + "/exit.json.tmp";
+  const auto content = core::read_file(path, 65536);
+  // The file has its size from the start. What the record doesn't fill yet are zeros.
+  const std::size_t end = content ? content->find('\n') : std::string::npos;
+  if (end == std::string::npos) return std::nullopt;
+  const auto document = record_in(std::string_view(*content).substr(0, end), path);
+  if (!document || integer(*document, "vmm_pid") != of.vmm.pid ||
+      integer(*document, "vmm_start_time") != of.vmm.start_time || text(*document, "boot_id") != of.boot_id)
+    return std::nullopt;
+  return exit_in(*document, run_dir);
 }
 
 Result<std::optional<std::int32_t>> supervisor_lock_holder(const std::string& run_dir) {

@@ -28,6 +28,10 @@ Result<SupervisorRecord> read_supervisor_record(const std::string& run_dir);
 Result<SupervisorRecord> settled_supervisor_record(const std::string& run_dir, const CallLimits& limits);
 // nullopt: not written (the VMM runs, or its supervisor was lost).
 std::optional<ExitInfo> read_exit_record(const std::string& run_dir);
+// The exit record of that VMM which its supervisor has written, and which wasn't put in place: on a slow disk the
+// supervisor may be killed before that. Only for a supervisor that is gone, and in the boot of both. nullopt: there is
+// none.
+std::optional<ExitInfo> read_begun_exit_record(const std::string& run_dir, const SupervisorRecord& of);
 // The pid of the supervisor that holds the folder's lock, even if it has written nothing yet; 0 if it has no pid in
 // this PID namespace. nullopt: nobody holds the lock. An error: it can't be found out, e.g. without free descriptors.
 Result<std::optional<std::int32_t>> supervisor_lock_holder(const std::string& run_dir);

@@ -46,7 +46,7 @@ class Marked {
   int pid_ = 0;
 };
 
-class VmProcessesTest : public testing::Test {
+class VmProcessesTest : public ::testing::Test {
  protected:
   TempFolder folder_;
   const std::string vms_ = folder_.path() + "/vms";

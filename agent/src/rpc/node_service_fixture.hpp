@@ -159,7 +159,7 @@ class FakeVms final : public VmManager {
   std::map<std::uint64_t, Listener> listeners_;
 };
 
-class NodeServiceTest : public testing::Test {
+class NodeServiceTest : public ::testing::Test {
  protected:
   void SetUp() override {
     auto authority = AuthorityStore::open(dir_ + "/cluster.json");

@@ -156,9 +156,9 @@ TEST_F(NodeServiceTest, WhoeverMayNotCommandReachesNoVm) {
 TEST_F(NodeServiceTest, ATokenIsAskedForOnEveryCall) {
   options_.token_sha256 = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";  // of "secret"
   node::v1::HelloReply reply;
-  testing::internal::CaptureStderr();
+  ::testing::internal::CaptureStderr();
   for (int i = 0; i < 30; ++i) EXPECT_EQ(hello(reply).error_code(), grpc::StatusCode::UNAUTHENTICATED);
-  const std::string told = testing::internal::GetCapturedStderr();
+  const std::string told = ::testing::internal::GetCapturedStderr();
   EXPECT_NE(told.find("a caller's credentials are refused peer="), std::string::npos) << told;
   EXPECT_LE(std::count(told.begin(), told.end(), '\n'), 10) << "of thirty: " << told;
   node::v1::HelloRequest request;

@@ -64,6 +64,7 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   }
   Result<VmStatus> recover(const DriverCall& call, const VmArgs&) override {
     const bool deaf = deaf_recover;
+    recover_deadline_ns = call.deadline_ns;
     ++recoveries;
     if (throw_recover.exchange(false)) throw std::runtime_error("out of luck");
     if (hang_recover) {
@@ -164,6 +165,7 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   std::atomic<bool> deaf_recover{false};
   std::atomic<bool> hang_recover{false};  // hangs until it is cancelled
   std::atomic<bool> recover_cancelled{false};
+  std::atomic<std::int64_t> recover_deadline_ns{0};  // of the last call
   std::atomic<bool> fail_recover{false};
   std::atomic<bool> busy_recover{false};
   std::atomic<bool> throw_recover{false};  // once
@@ -207,7 +209,7 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   }
 };
 
-class ManagerTest : public testing::Test {
+class ManagerTest : public ::testing::Test {
  protected:
   void SetUp() override {
     make_processes();

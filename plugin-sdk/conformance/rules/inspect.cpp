@@ -78,14 +78,8 @@ Status leaves_a_newer_handle_alone(Agent& agent) {
     return broken("its handle has no integer `format`: a newer one couldn't be told from this one: " + kept);
   *format = json::Value(std::int64_t{1'000'000});
   vm.keep_instead(json::to_text(*handle));
-  const auto refused = [](const char* what, const Result<VmStatus>& said) {
-    if (said) return Status(broken(std::string(what) + " takes a handle of format 1000000, from a newer plugin"));
-    return expect(said.error().code == Code::failed_precondition,
-                  std::string(what) + " of a newer plugin's handle is " + std::string(to_string(said.error().code)) +
-                      ", not failed_precondition: " + said.error().message);
-  };
-  QARAX_CHECK(refused("inspect", vm.inspect()));
-  QARAX_CHECK(refused("recover", vm.recover()));
+  QARAX_CHECK(expect_failed_precondition(vm.inspect(), "inspect of a handle of format 1000000, from a newer plugin,"));
+  QARAX_CHECK(expect_failed_precondition(vm.recover(), "recover of a handle of format 1000000, from a newer plugin,"));
   vm.keep_instead(kept);
   return expect_state(vm.inspect(), VmState::running, "inspect of the VM whose newer handle was refused");
 }

@@ -11,7 +11,7 @@
 namespace qarax::server {
 namespace {
 
-class ServerConfigTest : public testing::Test {
+class ServerConfigTest : public ::testing::Test {
  protected:
   void SetUp() override {
     char name[] = "/tmp/qarax-server-config-XXXXXX";

@@ -6,21 +6,11 @@
 
 #include "api/openapi.hpp"
 #include "handlers/handlers_fixture.hpp"
+#include "http/testing/string_sink.hpp"
 #include "qarax/core/ids.hpp"
 
 namespace qarax::server {
 namespace {
-
-class StringSink final : public http::StreamSink {
- public:
-  bool write(std::string_view piece) override {
-    text.append(piece);
-    return text.size() < limit;
-  }
-  bool wait(std::chrono::milliseconds) override { return text.size() < limit; }
-  std::string text;
-  std::size_t limit = 1 << 20;
-};
 
 TEST_F(HandlersTest, CreateAnswersTheBareIdAsText) {
   const auto response = call("POST", "/vms", R"({"name":"web"})");
@@ -189,11 +179,11 @@ TEST_F(HandlersTest, AFollowedConsoleGoesOnAndEndsWithItsClient) {
                                std::optional<std::string>("b"), std::optional<std::string>("c")};
   const auto reply = call("GET", "/vms/" + id + "/console?follow=true");
   ASSERT_TRUE(reply.stream);
-  StringSink sink;
+  http::testing::StringSink sink;
   reply.stream(sink);
   EXPECT_EQ(sink.text, "abc");
   const auto again = call("GET", "/vms/" + id + "/console?follow");
-  StringSink gone;
+  http::testing::StringSink gone;
   gone.limit = 2;
   again.stream(gone);
   EXPECT_EQ(gone.text, "ab");

@@ -15,7 +15,7 @@ namespace {
 
 using core::Action;
 
-class ForesightTest : public testing::Test {
+class ForesightTest : public ::testing::Test {
  protected:
   void SetUp() override {
     auto opened = open_sqlite(folder_ / "qarax.db");

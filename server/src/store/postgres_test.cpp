@@ -24,7 +24,7 @@ struct Paused {
   const pid_t pid;
 };
 
-class PostgresTest : public testing::Test {
+class PostgresTest : public ::testing::Test {
  protected:
   void SetUp() override {
     if (!TestDatabase::there(Backend::postgres)) GTEST_SKIP() << "QARAX_TEST_POSTGRES names no server";
@@ -198,8 +198,8 @@ TEST_F(PostgresTest, AnotherServersTermEndsTheProcess) {
       if (create(**store, "never")) std::_Exit(4);
     std::_Exit(5);
   };
-  EXPECT_EXIT(lose_the_term(true), testing::ExitedWithCode(EXIT_FAILURE), "");
-  EXPECT_EXIT(lose_the_term(false), testing::ExitedWithCode(EXIT_FAILURE), "");
+  EXPECT_EXIT(lose_the_term(true), ::testing::ExitedWithCode(EXIT_FAILURE), "");
+  EXPECT_EXIT(lose_the_term(false), ::testing::ExitedWithCode(EXIT_FAILURE), "");
   EXPECT_EQ(database_->ask("SELECT CAST(count(*) AS TEXT) FROM vms"), "0");
 }
 
@@ -213,7 +213,7 @@ TEST_F(PostgresTest, ADatabaseThatWasSetBackEndsTheProcess) {
       if (create(**store, "never")) std::_Exit(4);
     std::_Exit(5);
   };
-  EXPECT_EXIT(set_back(), testing::ExitedWithCode(EXIT_FAILURE), "");
+  EXPECT_EXIT(set_back(), ::testing::ExitedWithCode(EXIT_FAILURE), "");
 }
 
 TEST_F(PostgresTest, WhatCantBeOpenedIsSaidWithoutThePassword) {
