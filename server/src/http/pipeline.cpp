@@ -5,6 +5,7 @@
 #include <exception>
 
 #include "http/problem.hpp"
+#include "qarax/core/bearer.hpp"
 #include "qarax/plugin/call.hpp"
 
 namespace qarax::http {
@@ -16,7 +17,7 @@ Pipeline::Pipeline(const Router& router, OriginGuard guard, const Authenticator*
 std::optional<Problem> Pipeline::authenticate(const Request& request) const {
   if (authenticator_ == nullptr) return std::nullopt;
   const std::string_view field = request.header("Authorization").value_or("");
-  if (authenticator_->accepts(bearer_token(field))) return std::nullopt;
+  if (authenticator_->accepts(core::bearer_token(field))) return std::nullopt;
   tell_of_refused(request, field.empty() ? "none" : "not_accepted");
   return Problem("unauthorized", field.empty()
                                      ? "this server asks for a bearer token and the request has none"
