@@ -200,6 +200,11 @@ def test_refused_plugin_stays_visible_with_the_reason(bare_stack, tmp_path):
     plugins = stack.api.ok("GET", f"/hosts/{host['id']}/plugins").json()
     refused = next(p for p in plugins if p["state"] == "refused")
     assert str(broken) in refused["path"] and refused["reason"]
+    # The simulator isn't the node's only plugin, so a VM that names none isn't simulated for want of the other one.
+    unnamed = stack.api.call("POST", "/vms", json={"name": "unnamed", "memory_size": 134217728})
+    assert unnamed.status_code == 422 and unnamed.json()["type"].endswith("/hypervisor-unavailable"), unnamed.text
+    assert "simulator" in unnamed.json()["detail"] and refused["reason"] in unnamed.json()["detail"]
+    assert stack.api.create("named", hypervisor="simulator")
 
 
 def test_a_plugin_that_hangs_at_load_holds_up_no_other_vms(bare_stack, tmp_path):

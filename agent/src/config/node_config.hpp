@@ -39,7 +39,7 @@ struct NodeConfig {
 
   std::vector<PluginEntry> plugins;
   // The hypervisor of VMs that name none. `default_hypervisor` is taken whatever its health; if it's empty, the first
-  // of `default_hypervisors` that is loaded and healthy, else the first healthy plugin.
+  // of `default_hypervisors` that is loaded and healthy, else what choose_default_hypervisor() finds.
   std::string default_hypervisor;
   std::vector<std::string> default_hypervisors{std::string(core::kDefaultHypervisor)};
 
