@@ -1,5 +1,12 @@
 #include "node_config.hpp"
 
+#include <grp.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
+
 #include "qarax/core/addresses.hpp"
 #include "qarax/core/config.hpp"
 #include "qarax/core/data_dir.hpp"
@@ -31,6 +38,26 @@ void read_plugins(core::ConfigReader& reader, std::vector<PluginEntry>& out) {
     else
       out.push_back(std::move(plugin));
   }
+}
+
+// What a start would find missing, for --check-config only: some of it may come before the start.
+void look_at_what_is_named(core::ConfigReader& reader, const NodeConfig& config) {
+  for (const PluginEntry& plugin : config.plugins) {
+    if (::access(plugin.path.c_str(), R_OK) == 0) continue;
+    const std::string why = std::generic_category().message(errno);
+    reader.problem_at(plugin.at, "plugins: " + plugin.path + ": " + why +
+                                     "; name a plugin's file, or a folder of plugins, that this user can read");
+  }
+  if (const std::string& group = config.unix_socket_group; !group.empty() && ::getgrnam(group.c_str()) == nullptr)
+    reader.problem("listen.unix_socket_group", "this host has no group " + group +
+                                                   "; make it (systemd-sysusers, or groupadd --system " + group +
+                                                   "), or leave the key out");
+  // Folders below /run are made by the unit that starts the agent, and the data folder by the agent.
+  const std::string& socket = config.unix_socket;
+  if (!socket.starts_with('/') || socket.starts_with("/run/")) return;
+  const std::string folder = std::filesystem::path(socket).parent_path().string();
+  if (std::error_code ignored; folder != config.data_dir && !std::filesystem::is_directory(folder, ignored))
+    reader.problem("listen.unix_socket", "there is no folder " + folder + "; make it for this user");
 }
 
 }  // namespace
@@ -79,6 +106,7 @@ Result<NodeConfig> read_node_config(const std::string& path, std::vector<std::st
   if (config.unix_socket == "none" && !config.unix_socket_group.empty())
     reader.problem("listen.unix_socket_group", "is of no use with listen.unix_socket: none");
   if (config.unix_socket != "none") reader.check_absolute("listen.unix_socket", config.unix_socket);
+  if (look_at_files) look_at_what_is_named(reader, config);
   if (config.unix_socket.empty()) config.unix_socket = config.data_dir + "/node.sock";
   reader.check_listener({.address = config.listen_address,
                          .tls_cert = config.tls_cert,
