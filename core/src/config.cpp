@@ -34,6 +34,14 @@ json::Value to_json(const YAML::Node& node) {
   return json::Value(text);
 }
 
+// `a, b` in the environment is what [a, b] is in the file.
+std::string_view trimmed(std::string_view text) {
+  constexpr std::string_view kBlanks = " \t\r\n";
+  const std::size_t begin = text.find_first_not_of(kBlanks);
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(kBlanks) - begin + 1);
+}
+
 // Entries of a map that have variables of their own, which begin with `base`.
 void add_map_variables(const std::string& whole, std::map<std::string, std::string>& value) {
   const std::string base = whole + "_";
@@ -115,7 +123,7 @@ void ConfigReader::texts(std::string_view key, std::vector<std::string>& value) 
     std::string_view rest = given;
     while (!rest.empty()) {
       const std::size_t comma = rest.find(',');
-      if (comma != 0) value.emplace_back(rest.substr(0, comma));
+      if (const std::string_view one = trimmed(rest.substr(0, comma)); !one.empty()) value.emplace_back(one);
       rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
     }
     return;

@@ -81,6 +81,14 @@ TEST_F(Config, EnvironmentWins) {
   EXPECT_EQ(v.hosts, (std::vector<std::string>{"x", "y"}));
 }
 
+TEST_F(Config, BlanksAroundTheEntriesOfAVariableDontCount) {
+  file("hosts: [in-the-file]\n");
+  setenv("QARAX_T_HOSTS", " x, y z\t,  ,", 1);
+  Values v;
+  ASSERT_TRUE(read(v));
+  EXPECT_EQ(v.hosts, (std::vector<std::string>{"x", "y z"}));
+}
+
 TEST_F(Config, AMisspeltVariableIsNamed) {
   file("");
   setenv("QARAX_T_LISTEN_PROT", "9001", 1);

@@ -10,6 +10,7 @@
 #include "qarax/core/addresses.hpp"
 #include "qarax/core/config.hpp"
 #include "qarax/core/data_dir.hpp"
+#include "qarax/core/short_name.hpp"
 
 namespace qarax::agent {
 
@@ -38,6 +39,12 @@ void read_plugins(core::ConfigReader& reader, std::vector<PluginEntry>& out) {
     else
       out.push_back(std::move(plugin));
   }
+}
+
+// No plugin has another name, so that it would be passed over without a word.
+void check_plugin_name(core::ConfigReader& reader, std::string_view key, const std::string& name) {
+  if (!core::is_short_name(name))
+    reader.problem(key, "\"" + name + "\" is no plugin's short name; cloud_hv or qemu are such");
 }
 
 // What a start would find missing, for --check-config only: some of it may come before the start.
@@ -95,8 +102,8 @@ Result<NodeConfig> read_node_config(const std::string& path, std::vector<std::st
   read_plugins(reader, config.plugins);
   if (keys != nullptr) *keys = reader.keys();
 
-  for (const std::string& name : config.default_hypervisors)
-    if (name.empty()) reader.problem("default_hypervisors", "has an empty name; a plugin's short name is expected");
+  for (const std::string& name : config.default_hypervisors) check_plugin_name(reader, "default_hypervisors", name);
+  if (!config.default_hypervisor.empty()) check_plugin_name(reader, "default_hypervisor", config.default_hypervisor);
   reader.check_data_dir(config.data_dir);
   reader.check_program("supervisor", config.supervisor, look_at_files);
   reader.check_file("listen.tls.cert", config.tls_cert, look_at_files);

@@ -129,6 +129,10 @@ TEST_F(NodeConfigTest, AnyHypervisorCanBePreferred) {
   EXPECT_EQ(read("default_hypervisors: []\n")->default_hypervisors, Names{});
   EXPECT_FALSE(read("default_hypervisors: [qemu, \"\"]\n"));
   EXPECT_FALSE(read("default_hypervisors: qemu\n"));
+  EXPECT_EQ(read("default_hypervisors: [qemu.so]\n").error().message,
+            path_ + ":1: default_hypervisors: \"qemu.so\" is no plugin's short name; cloud_hv or qemu are such");
+  EXPECT_FALSE(read("default_hypervisor: Cloud-Hypervisor\n"));
+  EXPECT_EQ(read("default_hypervisor: qemu\n")->default_hypervisor, "qemu");
 }
 
 TEST_F(NodeConfigTest, AnyHypervisorCanHaveAFallback) {
