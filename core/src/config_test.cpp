@@ -220,6 +220,26 @@ TEST_F(Config, BrokenYamlNamesTheLine) {
   EXPECT_NE(status.error().message.find(path_ + ":2"), std::string::npos) << status.error().message;
 }
 
+TEST_F(Config, ASecondDocumentIsRefusedWithItsLine) {
+  file("listen:\n  port: 9000\n---\ninsecure: true\n");
+  Values v;
+  const auto status = read(v);
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().message,
+            path_ + ":4: a second YAML document begins here, which would be ignored; remove the line ---");
+  for (const char* one :
+       {"---\nlisten:\n  port: 9000\n", "listen:\n  port: 9000\n---\n", "listen: {port: 9000}\n...\n"}) {
+    file(one);
+    Values only;
+    const auto good = read(only);
+    ASSERT_TRUE(good) << one << ": " << good.error().message;
+    EXPECT_EQ(only.port, 9000);
+  }
+  file("");
+  setenv("QARAX_T_PLUGINS", "[{path: /x.so}]\n---\n[{path: /y.so}]", 1);
+  EXPECT_EQ(read(v).error().message.find("QARAX_T_PLUGINS: a second YAML document"), 0U) << read(v).error().message;
+}
+
 // Found by the fuzzer: an empty key below an empty key has the same dotted key.
 TEST_F(Config, AKeyWithinItselfIsGivenTwiceAndNothingWorse) {
   for (const char* text : {": {a: 1, : 2, b: 3}\n", ": {a, ,,,, b}\n", "listen: {port: 1}\nlisten: {port: 2}\n"}) {
