@@ -212,6 +212,24 @@ TEST_F(Config, EveryProblemWithFileAndLine) {
   EXPECT_NE(m.find(path_ + ":7: insecure: expected true or false"), std::string::npos) << m;
 }
 
+TEST_F(Config, ADurationMayHaveALowerBound) {
+  const auto refusal = [&](const char* text, std::int64_t least_ms) {
+    file(text);
+    ConfigReader reader(path_, "QARAX_T");
+    std::int64_t grace = 5000;
+    reader.duration_ms("grace", grace, least_ms);
+    const Status read = reader.finish();
+    return read ? std::to_string(grace) : read.error().message;
+  };
+  EXPECT_EQ(refusal("grace: 0s\n", 0), "0");
+  EXPECT_EQ(refusal("grace: 1s\n", 1000), "1000");
+  EXPECT_EQ(refusal("grace: 999ms\n", 1000),
+            path_ +
+                ":1: grace: expected a duration such as 500ms, 30s, 2m or 1h, at least 1s and at most 87600h, got "
+                "\"999ms\"");
+  EXPECT_NE(refusal("grace: 0s\n", 10).find("at least 10ms"), std::string::npos);
+}
+
 TEST_F(Config, BrokenYamlNamesTheLine) {
   file("a: b\n  c: [\n");
   Values v;
