@@ -124,6 +124,14 @@ def test_a_tree_of_somebody_else_is_said_before_it_is_built(quickstart):
     assert not quickstart.dir.exists()
 
 
+def test_a_tree_that_others_can_write_to_is_said_before_it_is_built(quickstart):
+    root = quickstart.script.parents[1]
+    root.chmod(0o777)
+    said = quickstart.run(expected=1)
+    assert f"{root} can be written by others (mode 777)" in said and f"way out: chmod go-w {root}" in said, said
+    assert not quickstart.dir.exists()
+
+
 @pytest.mark.parametrize("tool, step, log, why", [
     ("cmake", "build", "quickstart-build.log", '"configure_and_build" ended with 1'),
     ("guest", "make the guest", "quickstart-guest.log", 'build.sh {root}/build/guest" ended with 1'),

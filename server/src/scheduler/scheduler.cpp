@@ -113,7 +113,7 @@ std::optional<Refusal> judge_host(const PlacementRequest& request, const HostRec
   if (name.empty()) {
     if (may_come(node, name))
       return Refusal{About::host, "it has no default hypervisor yet: " + told_of(node), {}, true};
-    return Refusal{About::hypervisor, "it has no hypervisor loaded"};
+    return Refusal{About::hypervisor, "it has no hypervisor for VMs that name none; it has: " + told_of(node)};
   }
   if (std::string why = unusable(node, name); !why.empty()) {
     if (may_come(node, name)) return Refusal{About::host, why, {}, true};

@@ -142,6 +142,23 @@ TEST(Place, APluginThatIsStillBeingLoadedIsWaitedForAndNoReasonForAFallback) {
   EXPECT_EQ(place(ask(kGiB, ""), {candidate(h)}).error().reason, "plugin-loading");
 }
 
+TEST(Place, AHostWithoutADefaultSaysOfEachPluginWhyNot) {
+  auto h = host("a", 8 * kGiB);
+  h.info->default_hypervisor = "";
+  h.info->plugins[0].state = core::PluginState::refused;
+  h.info->plugins[0].reason = "it exports no symbol qarax_plugin";
+  core::PluginInfo simulator = host("b", kGiB).info->plugins[0];
+  simulator.name = "simulator";
+  h.info->plugins.push_back(simulator);
+  const auto placed = place(ask(kGiB), {candidate(h)});
+  ASSERT_FALSE(placed);
+  EXPECT_EQ(placed.error().reason, "hypervisor-unavailable");
+  EXPECT_EQ(
+      placed.error().message,
+      "no host can take VM web: a: it has no hypervisor for VMs that name none; it has: qemu (refused: it exports "
+      "no symbol qarax_plugin), simulator");
+}
+
 TEST(Place, WhatNeedsKvmWaitsForItsTrialAndNothingElseDoes) {
   auto h = host("a", 8 * kGiB);
   core::PluginInfo on_trial = h.info->plugins[0];
