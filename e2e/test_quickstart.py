@@ -17,7 +17,7 @@ from framework import paths
 from framework.api import Api
 from framework.stack import free_port, wait_for
 
-pytestmark = [pytest.mark.guest, pytest.mark.serial]
+pytestmark = pytest.mark.guest
 
 
 class Quickstart:
