@@ -83,11 +83,12 @@ Status change_vm(VmRecord& vm, const std::string& patch, const std::vector<HostP
   ++vm.revision;
   std::vector<HostPtr> where = hosts;
   if (vm.host_id) std::erase_if(where, [&](const HostPtr& host) { return host->id != *vm.host_id; });
-  const std::string& hypervisor = vm.resolved ? vm.observed.hypervisor : vm.hypervisor;
+  const bool frozen = vm.resolved && !vm.observed.hypervisor.empty();
+  const std::string& hypervisor = frozen ? vm.observed.hypervisor : vm.hypervisor;
   VmSpec asked = vm.spec;
   // A config that the plugin accepted once isn't judged again because another member changes.
   if (vm.resolved && after.spec.config == before.spec.config) asked.config = {};
-  return could_fit({vm.name, hypervisor, std::move(asked)}, where);
+  return could_fit({vm.name, hypervisor, std::move(asked), frozen}, where);
 }
 
 Status change_host(HostRecord& host, const std::string& patch) {

@@ -20,6 +20,8 @@ struct PlacementRequest {
   std::string vm_name;
   std::string hypervisor;  // empty: each host's default
   VmSpec spec;
+  // The VM's machine was made for `hypervisor` at its first start: a node's fallback doesn't apply.
+  bool frozen = false;
 };
 
 // The host with the most free memory among those that fit; promised memory counts as taken. FAILED_PRECONDITION
