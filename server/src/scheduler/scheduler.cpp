@@ -238,4 +238,8 @@ std::string assumed_hypervisor(const std::vector<HostPtr>& hosts) {
   return std::string(core::kDefaultHypervisor);
 }
 
+std::string shown_hypervisor(const std::string& name, const std::vector<std::string>& known) {
+  return known.empty() || std::find(known.begin(), known.end(), name) != known.end() ? name : known.front();
+}
+
 }  // namespace qarax::server

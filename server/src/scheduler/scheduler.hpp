@@ -42,4 +42,8 @@ Status could_have_size(const PlacementRequest& request, const std::vector<HostPt
 // one, else core::kDefaultHypervisor. Never empty: REST shows a hypervisor of every VM.
 std::string assumed_hypervisor(const std::vector<HostPtr>& hosts);
 
+// The name that clients are shown: `known` is compat.hypervisor_names, and where it isn't empty its first name stands
+// for every name that isn't among them.
+std::string shown_hypervisor(const std::string& name, const std::vector<std::string>& known);
+
 }  // namespace qarax::server

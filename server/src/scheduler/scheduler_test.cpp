@@ -273,5 +273,11 @@ TEST(AssumedHypervisor, IsTheDefaultOfTheFirstHostThatIsUp) {
   EXPECT_EQ(assumed({unheard}), "cloud_hv");
 }
 
+TEST(ShownHypervisor, IsTheFirstKnownOneInPlaceOfWhatIsntKnown) {
+  EXPECT_EQ(shown_hypervisor("qemu", {}), "qemu");
+  EXPECT_EQ(shown_hypervisor("qemu", {"cloud_hv", "qemu"}), "qemu");
+  EXPECT_EQ(shown_hypervisor("qemu", {"cloud_hv", "firecracker"}), "cloud_hv");
+}
+
 }  // namespace
 }  // namespace qarax::server
