@@ -184,7 +184,7 @@ int serve(const ServerConfig& config, const CommandLine& line) {
   const NodeQueries queries(**store, nodes);
   Adopter adopter(**store, nodes);
   HostJobs host_jobs(**store, adopter, orchestrator);
-  Editor editor(**store, nodes);
+  Editor editor(**store, nodes, config.known_hypervisors);
   RestDryRuns dry_runs(**store, nodes, editor);
   RestOperations operations(
       **store, orchestrator, queries, host_jobs, editor, dry_runs,

@@ -227,6 +227,21 @@ TEST_F(ServerTest, TokensGuardAllButOpenRoutes) {
   EXPECT_EQ(client.exchange(get("/vms/1", "Authorization: Bearer secret\r\n"))->status, 200);
 }
 
+TEST_F(ServerTest, AnOpenRouteKnowsWhetherItsCallerHasCredentials) {
+  router_.add(
+      "GET", "/who", [](const Request& request) { return Response::text(request.is_authenticated ? "ours" : "any"); },
+      Access::open);
+  const TokenAuthenticator authenticator({TokenAuthenticator::hash("secret")});
+  TestServer server({}, router_, &authenticator);
+  RawClient client = server.client();
+  EXPECT_EQ(client.exchange(get("/who"))->body, "any");
+  EXPECT_EQ(client.exchange(get("/who", "Authorization: Bearer secret\r\n"))->body, "ours");
+  EXPECT_EQ(client.exchange(get("/who", "Authorization: Bearer wrong\r\n"))->body, "any");
+  EXPECT_EQ(client.exchange(get("/vms/1", "Authorization: Bearer secret\r\n"))->status, 200);
+  TestServer without_token({}, router_);
+  EXPECT_EQ(without_token.client().exchange(get("/who"))->body, "ours");
+}
+
 TEST_F(ServerTest, OversizeBodiesAreRefusedAndTheAnswerArrives) {
   ServerConfig config;
   config.max_body = 1000;
