@@ -231,7 +231,7 @@ TEST_F(ServerTest, AnOpenRouteKnowsWhetherItsCallerHasCredentials) {
   router_.add(
       "GET", "/who", [](const Request& request) { return Response::text(request.is_authenticated ? "ours" : "any"); },
       Access::open);
-  const TokenAuthenticator authenticator({TokenAuthenticator::hash("secret")});
+  const TokenAuthenticator authenticator({*core::sha256_hex("secret")});
   TestServer server({}, router_, &authenticator);
   RawClient client = server.client();
   EXPECT_EQ(client.exchange(get("/who"))->body, "any");
