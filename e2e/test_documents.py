@@ -30,6 +30,12 @@ def test_a_plugins_readme_has_every_key_of_its_config(folder):
         assert defaults[key] == value, key
 
 
+def test_cores_readme_has_every_header_of_its_interface():
+    core = paths.ROOT / "core"
+    table = re.findall(r"^\| (`.*?) \|", (core / "README.md").read_text(), re.M)
+    assert {path.name for path in (core / "include" / "qarax" / "core").glob("*.hpp")} == set(re.findall(r"`(\w+\.hpp)`", " ".join(table)))
+
+
 SERVER = paths.ROOT / "server" / "src"
 # Libraries that are a part of a folder.
 PARTS = {"records": "store", "database_url": "store", "openapi": "api"}
