@@ -5,6 +5,7 @@
 #include <exception>
 
 #include "http/problem.hpp"
+#include "qarax/core/bearer.hpp"
 #include "qarax/plugin/call.hpp"
 
 namespace qarax::http {
@@ -15,7 +16,7 @@ Pipeline::Pipeline(const Router& router, OriginGuard guard, const Authenticator*
 
 bool Pipeline::accepts(const Request& request) const {
   return authenticator_ == nullptr ||
-         authenticator_->accepts(bearer_token(request.header("Authorization").value_or("")));
+         authenticator_->accepts(core::bearer_token(request.header("Authorization").value_or("")));
 }
 
 std::optional<Problem> Pipeline::authenticate(const Request& request) const {

@@ -10,6 +10,7 @@
 #include "http/json_body.hpp"
 #include "http/problem.hpp"
 #include "http/testing/raw_client.hpp"
+#include "qarax/core/sha256.hpp"
 
 namespace qarax::http {
 namespace {
@@ -213,7 +214,7 @@ TEST_F(ServerTest, ForeignHostsAndOriginsAreRefused) {
 }
 
 TEST_F(ServerTest, TokensGuardAllButOpenRoutes) {
-  const TokenAuthenticator authenticator({TokenAuthenticator::hash("secret")});
+  const TokenAuthenticator authenticator({*core::sha256_hex("secret")});
   TestServer server({}, router_, &authenticator);
   RawClient client = server.client();
   EXPECT_EQ(client.exchange(get("/livez"))->status, 200);
@@ -230,7 +231,7 @@ TEST_F(ServerTest, AnOpenRouteKnowsWhetherItsCallerHasCredentials) {
   router_.add(
       "GET", "/who", [](const Request& request) { return Response::text(request.is_authenticated ? "ours" : "any"); },
       Access::open);
-  const TokenAuthenticator authenticator({TokenAuthenticator::hash("secret")});
+  const TokenAuthenticator authenticator({*core::sha256_hex("secret")});
   TestServer server({}, router_, &authenticator);
   RawClient client = server.client();
   EXPECT_EQ(client.exchange(get("/who"))->body, "any");
