@@ -129,6 +129,20 @@ static void handles_are_this_plugins_and_not_newer(void) {
   EXPECT(!qarax_make_handle(handle, 10, "foo", 2, ""));
 }
 
+static void only_a_graceful_stop_needs_to_know_the_handle(void) {
+  const qarax_call call = {.size = sizeof call, .cancel_fd = -1, .error = take_error};
+  EXPECT(qarax_check_stop(&call, "foo",
+                          qarax_text_of("{\"mode\":\"graceful\",\"handle\":{\"format\":3,\"plugin\":\"foo\"}}"),
+                          2) == QARAX_FAILED_PRECONDITION);
+  EXPECT(qarax_check_stop(&call, "foo",
+                          qarax_text_of("{\"mode\":\"graceful\",\"handle\":{\"format\":2,\"plugin\":\"foo\"}}"),
+                          2) == QARAX_OK);
+  EXPECT(qarax_check_stop(&call, "foo",
+                          qarax_text_of("{\"mode\":\"force\",\"handle\":{\"format\":3,\"plugin\":\"foo\"}}"),
+                          2) == QARAX_OK);
+  EXPECT(qarax_check_stop(&call, "foo", qarax_text_of("{\"mode\":\"graceful\"}"), 2) == QARAX_OK);
+}
+
 static int32_t echo(void* self, const qarax_call* call, qarax_text args) {
   EXPECT(self == &failures && call->size == sizeof *call);
   if (qarax_text_is(args, "{}")) {
@@ -200,6 +214,7 @@ int main(void) {
   nothing_is_read_beyond_the_end();
   what_is_not_known_is_refused();
   handles_are_this_plugins_and_not_newer();
+  only_a_graceful_stop_needs_to_know_the_handle();
   the_host_is_asked_and_its_words_passed_on();
   what_run_answers_fits();
   an_older_table_lacks_a_slot();

@@ -111,8 +111,9 @@ Status ProcessService::kill_within(const ProcessArgs& args, const CallLimits& li
   // A supervisor that doesn't have its lock yet finds this file and ends. One that has it is waited for below.
   if (!record && record.error().code == Code::not_found && std::filesystem::exists(dir))
     core::Fd(::open((dir + "/cancelled").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600)).reset();
+  // A call that is cancelled is no reason to leave alone what is about to start.
   if (!record && record.error().code == Code::not_found)
-    record = settled_supervisor_record(dir, limits.within_ms(options_.record_ms));
+    record = settled_supervisor_record(dir, CallLimits{limits.deadline_ns}.within_ms(options_.record_ms));
   if (!record && record.error().code == Code::not_found) return empty_cgroup(cgroups_, args.vm, limits);
   if (!record) return std::move(record).error();
   if (!is_of_this_boot(*record)) return empty_cgroup_and_wait(args.vm, limits);

@@ -45,8 +45,8 @@ class ProcessService {
   // record its VMM; UNAVAILABLE: it hasn't by then. DEADLINE_EXCEEDED: the VMM has ended, and its supervisor, which
   // lives, hasn't recorded how within `exit_record_ms`, as on a slow disk: ask again. FAILED_PRECONDITION: the
   // supervisor lives in another PID namespace, where its processes can't be seen, or the VM's cgroup contradicts the
-  // record.
-  Result<Process> find(const ProcessArgs& args);
+  // record. At the limits, DEADLINE_EXCEEDED or CANCELLED: nothing is known yet.
+  Result<Process> find(const ProcessArgs& args, const CallLimits& limits = {});
   // True if a supervisor of any incarnation holds its lock, in whatever PID namespace, so that its VMM may run. True
   // also if that can't be found out.
   bool is_supervised(const std::string& vm) const;

@@ -77,8 +77,10 @@ Result<SupervisorRecord> settled_supervisor_record(const std::string& dir, const
     const bool is_starting = supervisor_holds_lock(dir);
     auto record = read_supervisor_record(dir);
     if (record || record.error().code != Code::not_found || !is_starting) return record;
-    if (plugin::monotonic_ns() >= limits.deadline_ns)
+    if (limits.is_over())
       return make_error(Code::unavailable, "a supervisor of the VM is up and has written nothing yet");
+    if (limits.is_cancelled())
+      return make_error(Code::cancelled, "waiting for a supervisor's record of its VMM was cancelled");
     ::usleep(1000);
   }
 }

@@ -24,7 +24,7 @@ bool is_of_this_boot(const SupervisorRecord& record);
 // NOT_FOUND: never written. DATA_LOSS: unreadable, or in a newer format than this agent knows.
 Result<SupervisorRecord> read_supervisor_record(const std::string& run_dir);
 // Waits while a supervisor holds its lock without a record, which takes milliseconds unless it dies. UNAVAILABLE: it
-// still has no record at the deadline.
+// still has no record at the deadline, which `limits` must have. CANCELLED.
 Result<SupervisorRecord> settled_supervisor_record(const std::string& run_dir, const CallLimits& limits);
 // nullopt: not written (the VMM runs, or its supervisor was lost).
 std::optional<ExitInfo> read_exit_record(const std::string& run_dir);

@@ -205,8 +205,34 @@ TEST_F(NodeServiceTest, CountersAreTheVmmsOrWhyThereAreNone) {
   EXPECT_EQ(decode<Counters>(std::string_view(reply.counters()), Unknown::ignore)->counters.at(0).value, 7);
   vms_.fails = true;
   EXPECT_EQ(reason(ask()), "wrong-state");
+  vms_.log_tail = std::string(4096, '\x01');  // 24 KiB as JSON, of which gRPC's metadata takes 8
+  EXPECT_EQ(reason(ask()), "wrong-state");
   request.set_vm("no uuid");
   EXPECT_EQ(ask().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(NodeServiceTest, WhatWaitsForNoPluginDoesntWaitForOneThatHangs) {
+  options_.most_questions = 1;
+  greet();
+  vms_.counters_hang = true;
+  node::v1::VmRequest request;
+  set(request.mutable_authority());
+  request.set_vm(vm_);
+  node::v1::CountersReply counters;
+  auto counted = std::async(std::launch::async, [&] {
+    return call([&](auto& context) { return node().Counters(&context, request, &counters); });
+  });
+  vms_.wait_for_counting(1);
+  node::v1::LeftoversRequest leftovers;
+  set(leftovers.mutable_authority());
+  node::v1::LeftoversReply left;
+  EXPECT_TRUE(call([&](auto& context) { return node().Leftovers(&context, leftovers, &left); }).ok());
+  node::v1::SurveyRequest survey;
+  survey.set_vms(true);
+  node::v1::SurveyReply seen;
+  EXPECT_TRUE(call([&](auto& context) { return node().Survey(&context, survey, &seen); }).ok());
+  vms_.let_count();
+  EXPECT_TRUE(counted.get().ok());
 }
 
 }  // namespace

@@ -20,6 +20,7 @@
 #include "progress_feed.hpp"
 #include "qarax/core/clock.hpp"
 #include "qarax/core/worker_pool.hpp"
+#include "questions.hpp"
 #include "reports.hpp"
 #include "snapshots.hpp"
 #include "timers.hpp"
@@ -227,6 +228,8 @@ class Manager final : public VmManager {
   std::mutex collecting_;  // held by leftovers(), so that only one runs at a time
 
   InFlight in_flight_;
+  Questions about_vms_{16};
+  Questions of_resolve_{32};  // by hypervisor, for all VMs together
 
   BootGate gate_;
   core::WorkerPool pool_;  // its threads use all of the above and timers_, so the destructor stops them first

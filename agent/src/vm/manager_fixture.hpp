@@ -24,7 +24,8 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
  public:
   std::string version() const override { return "1"; }
   // Freezes what the spec leaves open, as a plugin freezes the machine type.
-  Result<VmSpec> resolve(const DriverCall&, const ResolveArgs& args) override {
+  Result<VmSpec> resolve(const DriverCall& call, const ResolveArgs& args) override {
+    if (call.keep || call.progress) resolves_purely = false;
     VmSpec out = args.spec;
     if (!out.memory_hugepage_size) out.memory_hugepage_size = frozen_as.load();
     return out;
@@ -145,10 +146,11 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   }
 
   std::atomic<std::int64_t> frozen_as{4096};
-  std::string kernel;            // the node's default; changed only while nothing starts
-  std::string booted;            // the kernel of the last start
-  std::atomic<int> prepared{0};  // calls of files_for()
-  std::function<void()> late;    // what a deaf start still does once it is released
+  std::atomic<bool> resolves_purely{true};  // resolve() was given nothing by which it could change something
+  std::string kernel;                       // the node's default; changed only while nothing starts
+  std::string booted;                       // the kernel of the last start
+  std::atomic<int> prepared{0};             // calls of files_for()
+  std::function<void()> late;               // what a deaf start still does once it is released
   std::function<void()> on_stop;
   std::string snapshot_words = "no luck";  // error message of a snapshot that fails
   std::function<Status(std::int64_t incarnation)>

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <iterator>
 #include <new>
 
 #include "qarax/core/cut.hpp"
@@ -12,6 +13,16 @@
 
 namespace qarax::core {
 namespace {
+
+// Reasons by which server and agent decide what happens next, such as that a job goes on: they are true only where one
+// of these two says them. abi.h lists them for plugin authors.
+constexpr std::string_view kHostsReasons[] = {"still-running", "recovering",     "node-unreachable", "plugin-loading",
+                                              "stale-session", "stale-revision", "stale-term",       "other-cluster",
+                                              "vm-not-found",  "no-console"};
+
+bool is_hosts(std::string_view reason) {
+  return std::find(std::begin(kHostsReasons), std::end(kHostsReasons), reason) != std::end(kHostsReasons);
+}
 
 bool sane(qarax_text text) { return text.len == 0 || text.ptr != nullptr; }
 
@@ -84,6 +95,7 @@ Result<std::string> PluginCall::finish(const std::string& what, std::int32_t cod
   Error error;
   if (!error_.empty() && error_problem_.empty()) error = read_error(error_, error_problem_);
   error.code = code_from_int(code);
+  if (is_hosts(error.reason)) error.reason.clear();
   if (!error_problem_.empty()) error.message = "its error document can't be read: " + error_problem_;
   if (!error_problem_.empty() && !error_.empty()) error.message += ": " + begin_of(error_);
   if (error.message.empty()) {
@@ -132,15 +144,23 @@ std::int32_t PluginCall::put_error(const qarax_call* call, qarax_text document) 
   });
 }
 
+// To own such a number once more would close it twice, and the second time it may be another's already.
+bool PluginCall::is_known_fd(int number) const {
+  const auto& lent = context_.fds;
+  return number == context_.cancel_fd || std::find(lent.begin(), lent.end(), number) != lent.end() ||
+         std::any_of(put_fds_.begin(), put_fds_.end(), [&](const Fd& put) { return put.get() == number; });
+}
+
 std::int32_t PluginCall::put_fd(const qarax_call* call, std::intptr_t fd, std::size_t* index) noexcept {
   return fenced([&]() -> std::int32_t {
     const int number = static_cast<int>(fd);
     if (fd < 0 || fd != number || ::fcntl(number, F_GETFD) < 0) return QARAX_INVALID_ARGUMENT;
-    Fd owned(number);  // the host owns it from here on, even if it is refused
     auto& me = *self(call);
+    const std::lock_guard lock(me.mutex_);
+    if (me.is_known_fd(number)) return QARAX_INVALID_ARGUMENT;
+    Fd owned(number);  // the host owns it from here on, even if it is refused
     if (!me.takes_fds_) return QARAX_FAILED_PRECONDITION;
     ::fcntl(number, F_SETFD, FD_CLOEXEC);
-    const std::lock_guard lock(me.mutex_);
     me.put_fds_.push_back(std::move(owned));
     if (index != nullptr) *index = me.put_fds_.size() - 1;
     return QARAX_OK;

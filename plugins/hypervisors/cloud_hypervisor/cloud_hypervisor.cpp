@@ -196,6 +196,7 @@ Result<VmStatus> CloudHypervisor::resize(plugin::Call& call, const ResizeArgs& a
 }
 
 Result<Counters> CloudHypervisor::counters(plugin::Call& call, const VmArgs& args) {
+  QARAX_CHECK(read_handle(args));
   QARAX_TRY(const Process process, host_.find(&call, {args.vm, args.incarnation}));
   if (!process.alive) return make_error(Code::failed_precondition, "VM " + args.vm + " has ended");
   QARAX_TRY(Counters out, plugin::counters_of(process.pid, args.vm));

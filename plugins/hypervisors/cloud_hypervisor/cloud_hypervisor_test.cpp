@@ -37,6 +37,20 @@ TEST_F(CloudHv, FromStartToPowerButton) {
   EXPECT_EQ(inspect(), VmState::shutdown);
 }
 
+TEST_F(CloudHv, AVmOfANewerVersionIsForcedDownOrLeftAlone) {
+  start();
+  VmArgs newer = vm();
+  newer.handle.text = R"({"format":1000000,"vmm":"cloud_hv"})";
+  const auto refused = plugin().stop(call.get(), {newer, StopMode::graceful, 1000});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::failed_precondition);
+  const auto counters = plugin().counters(call.get(), newer);
+  ASSERT_FALSE(counters);
+  EXPECT_EQ(counters.error().code, Code::failed_precondition);
+  EXPECT_EQ(inspect(), VmState::running);
+  EXPECT_TRUE(plugin().stop(call.get(), {newer, StopMode::force, 0}));
+}
+
 TEST_F(CloudHv, AFreshVmmIsNotAskedForTheVmThatItCanNotHave) {
   host.more_env["FAKE_VMM_FAULTS"] = "vm.info=dies";
   start();
