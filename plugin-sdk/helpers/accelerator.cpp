@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <fstream>
 #include <sstream>
@@ -47,6 +48,19 @@ std::string group_of(const char* device) {
   struct stat info {};
   if (::stat(device, &info) != 0 || info.st_gid == 0) return "kvm";
   return name_of(info.st_gid, &::getgrgid_r, &group::gr_name);
+}
+
+constexpr int kCannotExec = 126;  // a shell's and setpriv's exit codes for a program that they could not execute
+constexpr int kNotFound = 127;
+
+// Whether the trial says something of KVM. The kernel may kill a VMM for lack of memory or for a system call that its
+// filter forbids, and a program that wasn't executed has tried nothing.
+bool is_certain(const RunResult& result) {
+  if (result.matched) return true;
+  if (result.timed_out) return false;
+  const ExitInfo& exit = result.exit;
+  if (exit.kind == ExitKind::signaled) return exit.signal != SIGKILL && exit.signal != SIGSYS;
+  return exit.kind == ExitKind::exited && exit.code != kCannotExec && exit.code != kNotFound;
 }
 
 bool cpu_has_virtualisation() {
@@ -182,10 +196,10 @@ Accelerator::~Accelerator() {
 std::string Accelerator::cache_key() const {
   std::string boot_id;
   std::ifstream("/proc/sys/kernel/random/boot_id") >> boot_id;
-  std::string key = "2 " + boot_id;
+  std::string key = "3 " + boot_id;
   for (const std::string& file : plan_.files) key += " " + fingerprint(file);
   return key + " " + std::string(EnumNames<AcceleratorChoice>::kNames[static_cast<std::size_t>(choice_)]) + " " +
-         std::to_string(plan_.limit_ms);
+         std::to_string(plan_.limit_ms) + " " + encode(plan_.run);
 }
 
 void Accelerator::probe(const KvmFacts& facts) {
@@ -217,7 +231,7 @@ Accelerator::Outcome Accelerator::try_once(const KvmFacts& facts) {
     trial.last_words = last_line(result.error().message);
   }
   Verdict verdict = decide(choice_, facts, &trial, "");
-  const bool decided = result && !result->timed_out;
+  const bool decided = result && is_certain(*result);
   if (decided) keep(verdict);
   tell(std::move(verdict));
   return decided ? Outcome::decided : Outcome::undecided;

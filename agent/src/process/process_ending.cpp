@@ -56,9 +56,7 @@ bool ProcessService::is_supervised(const std::string& vm) const {
   return !known || *known;
 }
 
-bool ProcessService::is_seen(const std::string& vm) const {
-  return cgroups_.populated(vm) || leftovers_.has_processes(vm);
-}
+bool ProcessService::is_seen(const std::string& vm) const { return cgroups_.populated(vm) || vm_processes_.has(vm); }
 
 Status ProcessService::check_alone(const ProcessArgs& args) {
   if (const auto own = find(args); own && own->alive) return Ok{};
@@ -173,9 +171,9 @@ Status ProcessService::empty_cgroup_and_wait(const std::string& vm, const CallLi
 // Ends a VM's processes that no record names. They are in its cgroup, or bear its mark, or hold a supervisor's lock; a
 // process with none of these isn't the VM's.
 Status ProcessService::end_unnamed(const std::string& vm, const CallLimits& limits) const {
-  QARAX_CHECK(Leftovers::can_look());
+  QARAX_CHECK(VmProcesses::can_look());
   QARAX_CHECK(empty_cgroup_and_wait(vm, limits));
-  QARAX_CHECK(leftovers_.end_all_of(vm));
+  QARAX_CHECK(vm_processes_.end_all_of(vm));
   // A supervisor that knew the data folder under another name, as in another mount namespace.
   QARAX_TRY(const auto incarnations, incarnations_in(vm_dir(vm)));
   for (const std::int64_t incarnation : incarnations) {
@@ -187,7 +185,7 @@ Status ProcessService::end_unnamed(const std::string& vm, const CallLimits& limi
     const int pid = *holder;
     const core::Fd held = open_pidfd_of(pid);
     QARAX_TRY(const auto still, supervisor_lock_holder(dir));
-    if (held && still == holder && Leftovers::is_supervisor(pid)) QARAX_CHECK(Leftovers::end_supervisor(held, pid));
+    if (held && still == holder && VmProcesses::is_supervisor(pid)) QARAX_CHECK(VmProcesses::end_supervisor(held, pid));
     if (supervisor_holds_lock(dir)) return seen_nowhere(vm, dir);
   }
   return Ok{};

@@ -12,6 +12,7 @@
 
 #include "launch.hpp"
 #include "ledger.hpp"
+#include "ledger_kind.hpp"
 #include "qarax/core/cut.hpp"
 #include "qarax/core/logging.hpp"
 #include "qarax/core/unix_socket.hpp"
@@ -62,7 +63,8 @@ Result<std::string> read_report(const core::Fd& pipe, const CallLimits& limits) 
 ProcessService::ProcessService(Options options, Cgroups cgroups, ExitListener on_exit)
     : options_(std::move(options)),
       cgroups_(std::move(cgroups)),
-      leftovers_(std::filesystem::path(options_.vms_dir).parent_path().string(), cgroups_),
+      vm_processes_(options_.vms_dir, cgroups_),
+      leftovers_(std::filesystem::path(options_.vms_dir).parent_path().string(), cgroups_, vm_processes_),
       on_exit_(std::move(on_exit)) {}
 
 Result<Process> ProcessService::spawn(const SpawnArgs& args, const std::vector<int>& fds, const CallLimits& limits) {
@@ -251,13 +253,9 @@ Result<Process> ProcessService::wait(const ProcessArgs& args, const CallLimits& 
 }
 
 Status ProcessService::claim(const ClaimArgs& args) {
-  constexpr std::string_view kKinds[] = {"process", "cgroup", "socket", "file", "tap", "mount", "volume"};
-  if (std::find(std::begin(kKinds), std::end(kKinds), args.kind) == std::end(kKinds)) {
-    std::string known;
-    for (const std::string_view kind : kKinds) known.append(known.empty() ? "" : ", ").append(kind);
+  if (ledger_kind(args.kind) == nullptr)
     return make_error(Code::invalid_argument, "a node doesn't look after a \"" + core::cut_text(args.kind) +
-                                                  "\": what can be claimed is " + known);
-  }
+                                                  "\": what can be claimed is " + known_kinds());
   return Ledger(vm_dir(args.vm)).claim({{args.kind, args.name}});
 }
 

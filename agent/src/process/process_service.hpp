@@ -16,6 +16,7 @@
 #include "exit_watch.hpp"
 #include "leftovers.hpp"
 #include "qarax/plugin/call_args.hpp"
+#include "vm_processes.hpp"
 
 namespace qarax::agent {
 
@@ -82,6 +83,7 @@ class ProcessService {
   // At the agent's end: removes what is the agent's own and leaves what running VMs need.
   void leave() const { cgroups_.leave(); }
   const Leftovers& leftovers() const { return leftovers_; }
+  const VmProcesses& vm_processes() const { return vm_processes_; }
 
  private:
   void watch(const std::string& vm, std::int64_t incarnation, const ProcessId& supervisor);
@@ -103,6 +105,7 @@ class ProcessService {
   std::mutex bounding_;                                  // held by the one thread that cuts the logs of lost_
   std::set<std::pair<std::string, std::int64_t>> lost_;  // VMs and incarnations without their supervisor
   Cgroups cgroups_;
+  const VmProcesses vm_processes_;
   const Leftovers leftovers_;
   ExitListener on_exit_;
   ExitWatch exits_;

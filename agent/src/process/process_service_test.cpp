@@ -197,7 +197,8 @@ TEST_F(ProcessServiceTest, AVmmWhoseSupervisorAndFolderAreGoneIsFoundByItsMark) 
   EXPECT_TRUE(service_->leftovers().find([](const std::string&) { return true; }).empty()) << "a VM owns it";
   EXPECT_TRUE(is_alive({started.pid, started.start_time})) << "looking changes nothing";
   const Cgroups none = Cgroups::none();
-  const Leftovers others(dir_ + "/vm", none);
+  const VmProcesses no_processes(dir_ + "/vm/vms", none);
+  const Leftovers others(dir_ + "/vm", none, no_processes);
   EXPECT_TRUE(others.find(nobody).empty()) << "another agent's are none of ours";
   found = service_->leftovers().collect(nobody);
   ASSERT_EQ(found.size(), 1u);

@@ -8,6 +8,7 @@
 
 #include "qarax/core/ids.hpp"
 #include "qarax/plugin/json.hpp"
+#include "redact.hpp"
 
 namespace qarax::agent {
 
@@ -131,13 +132,6 @@ std::string vmm_log_tail(const std::string& run_dir) {
   // A run folder is <data_dir>/vms/<id>/….
   hide_folder(tail, std::string_view(run_dir).substr(0, run_dir.rfind("/vms/")));
   return tail;
-}
-
-void hide_folder(std::string& text, std::string_view folder) {
-  constexpr std::string_view kInstead = "<data_dir>";
-  if (folder.empty()) return;
-  for (std::size_t at = 0; (at = text.find(folder, at)) != std::string::npos; at += kInstead.size())
-    text.replace(at, folder.size(), kInstead);
 }
 
 }  // namespace qarax::agent

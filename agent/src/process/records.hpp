@@ -40,7 +40,4 @@ bool supervisor_holds_lock(const std::string& run_dir);
 // The end of the VMM's own log, up to 4096 bytes.
 std::string vmm_log_tail(const std::string& run_dir);
 
-// For texts that leave the host, which must not name its paths: replaces `folder` by "<data_dir>".
-void hide_folder(std::string& text, std::string_view folder);
-
 }  // namespace qarax::agent

@@ -6,7 +6,7 @@
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
 #include "qarax/core/threads.hpp"
-#include "records.hpp"
+#include "redact.hpp"
 #include "steps.hpp"
 
 namespace qarax::agent {

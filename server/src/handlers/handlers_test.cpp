@@ -351,6 +351,20 @@ TEST_F(HandlersTest, ReadinessShowsEachCheck) {
   EXPECT_EQ(call("GET", "/readyz").status, 503);
 }
 
+TEST_F(HandlersTest, ReadinessTellsNoReasonToSomebodyWithoutCredentials) {
+  operations.extra_checks = {{"nodes", true, "1 of 1 up"}, {"store", false, "db.internal:5432 refused it"}};
+  http::Request request;
+  request.method = "GET";
+  request.path = "/readyz";
+  request.is_authenticated = false;
+  const auto response = router.find(request).route->handler(request);
+  EXPECT_EQ(response.status, 503);
+  EXPECT_EQ(response.body.find("db.internal"), std::string::npos) << response.body;
+  EXPECT_EQ(response.body.find("1 of 1"), std::string::npos) << response.body;
+  EXPECT_NE(response.body.find(R"({"name":"store","ok":false,"detail":"not ok)"), std::string::npos) << response.body;
+  EXPECT_NE(call("GET", "/readyz").body.find("db.internal"), std::string::npos);
+}
+
 TEST_F(HandlersTest, TheServerTellsAboutItself) {
   EXPECT_EQ(call("GET", "/").status, 200);
   EXPECT_EQ(call("GET", "/livez").body, "ok\n");
