@@ -17,6 +17,7 @@
 #include <cstdio>
 #include <fstream>
 #include <sstream>
+#include <vector>
 
 #include "text.hpp"
 
@@ -27,17 +28,26 @@ namespace {
 constexpr int kApiVersion = 12;  // KVM_API_VERSION of linux/kvm.h: the only stable one there has ever been
 constexpr std::int64_t kLongestPauseMs = std::int64_t{4} * 3600 * 1000;
 
-std::string own_name() {
-  const passwd* entry = ::getpwuid(::geteuid());
-  return entry != nullptr ? entry->pw_name : std::to_string(::geteuid());
+// The name of the entry that `look_up`, getpwuid_r or the like, finds for the id; the number if there is none. Other
+// plugins and the host look up users at the same time, so the functions that keep the entry themselves won't do.
+template <class Entry, class Id>
+std::string name_of(Id id, int (*look_up)(Id, Entry*, char*, std::size_t, Entry**), char* Entry::*name) {
+  constexpr std::size_t kMost = 1 << 20;  // a group's entry has all its members
+  std::vector<char> room(1024);
+  Entry entry{};
+  Entry* found = nullptr;
+  while (look_up(id, &entry, room.data(), room.size(), &found) == ERANGE && room.size() < kMost)
+    room.resize(room.size() * 4);
+  return found != nullptr ? found->*name : std::to_string(id);
 }
+
+std::string own_name() { return name_of(::geteuid(), &::getpwuid_r, &passwd::pw_name); }
 
 // The group that may open the device, for `usermod -aG`; "kvm" if it is unknown or root.
 std::string group_of(const char* device) {
   struct stat info {};
   if (::stat(device, &info) != 0 || info.st_gid == 0) return "kvm";
-  const group* entry = ::getgrgid(info.st_gid);
-  return entry != nullptr ? entry->gr_name : std::to_string(info.st_gid);
+  return name_of(info.st_gid, &::getgrgid_r, &group::gr_name);
 }
 
 constexpr int kCannotExec = 126;  // a shell's and setpriv's exit codes for a program that they could not execute

@@ -28,6 +28,15 @@ static void members_are_found_where_they_stand(void) {
   EXPECT(qarax_text_is(qarax_json_member(of("{\"a\":{\"b\":7}}", "a"), "b"), "7"));
 }
 
+static void names_are_what_they_mean(void) {
+  EXPECT(qarax_text_is(of("{\"\\u006do\\u0064e\":7}", "mode"), "7"));
+  EXPECT(qarax_text_is(of("{\"a\\/b\":7}", "a/b"), "7"));
+  EXPECT(qarax_text_is(of("{\"\\u00e9\\ud83d\\ude00\":7}", "\xC3\xA9\xF0\x9F\x98\x80"), "7"));
+  EXPECT(qarax_text_is(of("{\"\xC3\xA9\":7}", "\xC3\xA9"), "7"));
+  EXPECT(of("{\"\\u006dode\":7}", "mod").len == 0 && of("{\"\\u006dod\":7}", "mode").len == 0);
+  EXPECT(of("{\"\\u0000\":7}", "").len == 0 && of("{\"\\ud83d\":7}", "?").len == 0);
+}
+
 static void elements_come_in_turn(void) {
   qarax_text name, value;
   size_t at = 0, count = 0;
@@ -208,6 +217,7 @@ static void an_older_table_lacks_a_slot(void) {
 
 int main(void) {
   members_are_found_where_they_stand();
+  names_are_what_they_mean();
   elements_come_in_turn();
   numbers_are_whole_and_fit();
   strings_are_unescaped();

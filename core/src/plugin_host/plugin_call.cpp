@@ -62,6 +62,10 @@ Error read_error(std::string_view document, std::string& why) {
   return {};
 }
 
+std::string too_large(std::size_t size) {
+  return "has " + std::to_string(size) + " bytes; at most " + std::to_string(kMaxDocument) + " are taken";
+}
+
 PluginCall* self(const qarax_call* call) { return static_cast<PluginCall*>(call->context); }
 
 }  // namespace
@@ -90,6 +94,8 @@ PluginCall::PluginCall(const CallContext& context, bool takes_fds, std::string v
 Result<std::string> PluginCall::finish(const std::string& what, std::int32_t code, const std::string& thrown) {
   const std::lock_guard lock(mutex_);
   if (!thrown.empty()) return make_error(Code::internal, what + " " + thrown, "plugin-exception");
+  if (code == QARAX_OK && !has_document_ && !put_problem_.empty())
+    return make_error(Code::internal, what + " succeeded, but " + put_problem_, "plugin-bug");
   if (code == QARAX_OK) return std::move(document_);
 
   Error error;
@@ -102,6 +108,7 @@ Result<std::string> PluginCall::finish(const std::string& what, std::int32_t cod
     error.message = "failed without saying why";
     if (code < 0 || code > QARAX_UNAUTHENTICATED) error.message += " (code " + std::to_string(code) + ")";
   }
+  if (!put_problem_.empty()) error.message += ": " + put_problem_;
   if (!keep_problem_.empty()) error.message += ": " + keep_problem_;
   cut(error);
   return std::move(error).context(what);
@@ -109,14 +116,23 @@ Result<std::string> PluginCall::finish(const std::string& what, std::int32_t cod
 
 std::int32_t PluginCall::put(const qarax_call* call, qarax_text document) noexcept {
   return fenced([&]() -> std::int32_t {
-    if (!sane(document)) return QARAX_INVALID_ARGUMENT;
-    if (document.len > kMaxDocument) return QARAX_RESOURCE_EXHAUSTED;
     auto& me = *self(call);
+    const auto refuse = [&me](std::int32_t code, std::string why) {
+      const std::lock_guard lock(me.mutex_);
+      me.put_problem_ = std::move(why);
+      return code;
+    };
+    const auto refuse_size = [&](std::size_t size) {
+      return refuse(QARAX_RESOURCE_EXHAUSTED, "its answer " + too_large(size));
+    };
+    if (!sane(document)) return refuse(QARAX_INVALID_ARGUMENT, "its answer has a length but no bytes");
+    if (document.len > kMaxDocument) return refuse_size(document.len);
     std::string text = repaired(document);
-    if (text.size() > kMaxDocument) return QARAX_RESOURCE_EXHAUSTED;  // repairing invalid UTF-8 makes a text longer
+    if (text.size() > kMaxDocument) return refuse_size(text.size());  // repairing invalid UTF-8 makes a text longer
     const std::lock_guard lock(me.mutex_);
     me.document_ = std::move(text);
     me.has_document_ = true;
+    me.put_problem_.clear();
     return QARAX_OK;
   });
 }
@@ -133,8 +149,7 @@ std::int32_t PluginCall::put_error(const qarax_call* call, qarax_text document) 
     };
     if (!sane(document)) return take({}, "it has a length but no bytes", QARAX_INVALID_ARGUMENT);
     const auto refuse = [&](std::size_t size) {
-      return take(repaired({document.ptr, std::min<std::size_t>(document.len, 1024)}),
-                  "it has " + std::to_string(size) + " bytes; at most " + std::to_string(kMaxDocument) + " are taken",
+      return take(repaired({document.ptr, std::min<std::size_t>(document.len, 1024)}), "it " + too_large(size),
                   QARAX_RESOURCE_EXHAUSTED);
     };
     if (document.len > kMaxDocument) return refuse(document.len);

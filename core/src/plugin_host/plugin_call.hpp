@@ -77,6 +77,7 @@ class PluginCall {
   bool has_document_ = false;
   std::string error_;
   std::string error_problem_;  // why error_ can't be read
+  std::string put_problem_;    // why the last answer was refused
   std::string keep_problem_;
   std::vector<Fd> put_fds_;
 };

@@ -317,14 +317,15 @@ TEST_F(Calls, BrokenAnswers) {
        "its error document can't be read: not a valid JSON document: expected a value at byte 0: not json "
        "\xEF\xBF\xBD"},
       {"bad-utf8-error", Code::aborted, "lost \xEF\xBF\xBD\xEF\xBF\xBD"},
-      {"null-text", Code::invalid_argument, "failed without saying why"},
+      {"null-text", Code::invalid_argument, "failed without saying why: its answer has a length but no bytes"},
       {"fd", Code::invalid_argument, "failed without saying why"},
       {"bad-handle", Code::invalid_argument,
        "failed without saying why: the handle is not a valid JSON document: expected a value at byte 0"},
       {"deep-handle", Code::invalid_argument,
        "failed without saying why: the handle nests too deep: it comes back one level down in its call's arguments, "
        "which may have 64"},
-      {"large", Code::resource_exhausted, "failed without saying why"},
+      {"large", Code::resource_exhausted,
+       "failed without saying why: its answer has 1048577 bytes; at most 1048576 are taken"},
   };
   for (const auto& each : cases) {
     const auto failed = bad.start(keeping(), start_args(each.vm));
@@ -336,6 +337,9 @@ TEST_F(Calls, BrokenAnswers) {
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().code, Code::internal);
   EXPECT_EQ(failed.error().message, "plugin bad_answers: start succeeded without an answer; the plugin must `put` one");
+  failed = bad.start({}, start_args("null-and-ok"));
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().message, "plugin bad_answers: start succeeded, but its answer has a length but no bytes");
   failed = bad.start({}, start_args("wrong-type"));
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().message,

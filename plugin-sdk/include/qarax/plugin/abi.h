@@ -80,8 +80,8 @@ struct qarax_call {
      the call, as one that can't be read: the host puts it into documents of its own. */
   int32_t (*put)(const qarax_call* call, qarax_text document) QARAX_NOEXCEPT; /* the result; the last one counts */
   /* Gives an open descriptor to the host, which owns it even if it refuses it; *index: its position among those put.
-     Only in slots that say so: elsewhere the host closes the descriptor and refuses it. INVALID_ARGUMENT, and nothing is
-     closed: it isn't open, was put before, or is one that the call lends; dup those. */
+     Only in slots that say so: elsewhere the host closes the descriptor and refuses it. INVALID_ARGUMENT, and nothing
+     is closed: it isn't open, was put before, or is one that the call lends; dup those. */
   int32_t (*put_fd)(const qarax_call* call, intptr_t fd, size_t* index) QARAX_NOEXCEPT;
   /*
    * Stores the object's handle: JSON in a versioned format of the plugin's own, kept byte for byte and durable on disk
@@ -133,6 +133,10 @@ typedef struct qarax_plugin_table {
    * "additionalProperties" to false, so that unknown options are refused. Allowed keywords: type, properties, required,
    * additionalProperties; in a property type, enum, minimum, maximum, minLength, maxLength; anywhere title,
    * description, default, examples, format, $schema. The host refuses a file whose schema has any other keyword.
+   * Two properties have a meaning of the host's: `probe_kernel` and `probe_initramfs`. Where the schema has one as a
+   * string and the node's config doesn't set it, the host sets it to the path of the file that the node's VMs boot by
+   * default, if there is one, for a guest by which the plugin tries its VMM. Give options of other meanings other
+   * names.
    */
   qarax_text config_schema;
   /* [main] args: CreateArgs. On OK *instance is set (may be any non-null value); on failure it isn't touched. */

@@ -40,7 +40,7 @@ static inline int32_t qarax_refuse_unknown(const qarax_call* call, const char* p
   while (qarax_json_next(object, &at, &name, &value)) {
     char document[1024];
     size_t n = 0;
-    while (known[n] != 0 && !qarax_text_is(name, known[n])) ++n;
+    while (known[n] != 0 && !qarax_json_name_is(name, known[n])) ++n;
     if (known[n] != 0) continue;
     if (name.len > 128) name.len = 0; /* too long for the message */
     snprintf(document, sizeof document,
