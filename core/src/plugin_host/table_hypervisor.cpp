@@ -5,6 +5,7 @@
 
 #include "qarax/core/cut.hpp"
 #include "qarax/plugin/call.hpp"
+#include "qarax/plugin/json/depth.hpp"
 #include "qarax/plugin/table.hpp"
 #include "resolved_check.hpp"
 
@@ -23,23 +24,11 @@ std::string vm_of(const Args& args) {
     return {};
 }
 
-// Objects and arrays within each other.
-int depth_of(const json::Value& value) {
-  int deepest = 0;
-  if (const auto* array = value.as_array())
-    for (const json::Value& element : *array) deepest = std::max(deepest, depth_of(element));
-  else if (const auto* object = value.as_object())
-    for (const json::Member& member : *object) deepest = std::max(deepest, depth_of(member.second));
-  else
-    return 0;
-  return deepest + 1;
-}
-
 template <class R>
 Result<R> read_answer(const std::string& document) {
   auto parsed = json::parse(document);
   if (!parsed) return std::move(parsed).error().context(Fields<R>::kName);
-  if (const int depth = depth_of(*parsed); depth > kMaxAnswerDepth)
+  if (const int depth = json::depth_of(*parsed); depth > kMaxAnswerDepth)
     return make_error(Code::invalid_argument, std::string(Fields<R>::kName) + " nests " + std::to_string(depth) +
                                                   " levels deep; at most " + std::to_string(kMaxAnswerDepth) +
                                                   " are taken");
