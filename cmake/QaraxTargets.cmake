@@ -47,7 +47,7 @@ endif()
 #
 # The presets for building the whole tree (test, release, asan, tsan, fuzz) also join eight sources at a time (CMake's unity
 # build), which takes half the time; dev compiles each alone, so that a change of one is soon compiled. A source that forgets
-# an #include is found by clang-tidy, which looks at each alone and without precompiled headers.
+# an #include is found by clang-tidy, which looks at each alone and without precompiled headers, a test by dev.
 set(qarax_pch OFF)
 if(QARAX_PRECOMPILE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND NOT QARAX_FUZZ)
   set(qarax_pch ON)

@@ -5,13 +5,13 @@ import os
 
 import pytest
 
-from framework import lab, ran_on
+from framework import lab, paths, ran_on
 from framework.service import Qarax, running_url
 from framework.stack import Stack
 
 
 def pytest_report_header(config):
-    return f"qarax: {running_url() or 'started by each test'}"
+    return f"qarax: {running_url() or f'started by each test, of {paths.BUILD}'}"
 
 
 def pytest_collection_modifyitems(items):

@@ -145,7 +145,7 @@ step_tidy() {
     say "skipped: $(clang-tidy --version | grep -m1 version); the tree is clean by version 14"
     return
   fi
-  [ -f build/dev/compile_commands.json ] || build dev
+  build dev qarax_node_proto # for the commands that compile each source alone, and the generated headers
   must "$logs/tidy.log" python3 scripts/lib/tidy.py ${1:+--minutes "$1"} build/dev
   say "$(grep -E 'known to be clean|looked at' "$logs/tidy.log" | paste -sd ';')"
 }

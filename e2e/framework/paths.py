@@ -5,9 +5,17 @@ import pathlib
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-# A developer builds build/dev, scripts/test.sh build/test.
-BUILDS = [ROOT / "build" / "dev", ROOT / "build" / "test"]
-BUILD = pathlib.Path(os.environ.get("QARAX_BUILD") or next(filter(pathlib.Path.exists, BUILDS), BUILDS[0]))
+
+
+def _built_last() -> pathlib.Path:
+    """A developer builds build/dev, scripts/test.sh build/test: that of the two whose server was built last."""
+    def age(build: pathlib.Path) -> float:
+        server = build / "bin" / "qarax-server"
+        return server.stat().st_mtime if server.exists() else 0
+    return max(ROOT / "build" / "dev", ROOT / "build" / "test", key=age)
+
+
+BUILD = pathlib.Path(os.environ.get("QARAX_BUILD") or _built_last())
 
 
 def program(name: str) -> pathlib.Path:

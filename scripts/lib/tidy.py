@@ -4,7 +4,7 @@ What a source was found clean with (itself, what it includes of ours, its compil
 clang-tidy and of the packages beneath) is remembered by its digest, in $QARAX_TIDY_CACHE or ~/.cache/qarax-tidy. So a
 second run, or one in another clone, looks at what has changed. All of them take half an hour on two CPUs: with
 --minutes, what was committed last is looked at first, and what there was no time for is counted. Prints the findings;
-ends with 1 where there are any.
+ends with 1 where there are any. BUILD_FOLDER has to be configured and to hold the generated headers, no more.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import subprocess
 import sys
 import threading
@@ -26,22 +27,8 @@ KEPT_DAYS = 30
 LEFT_OUT = re.compile(r"_(test|fuzz)\.cpp$|/fixtures/|^e2e/|^plugin-sdk/(template|tests)/|testing/")
 
 
-def output_of(*command):
-    return subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout
-
-
-def includes_by_object(build):
-    """The headers that ninja recorded when it compiled each object, by the object's path in the build folder. Objects
-    that are out of date are left out."""
-    out, current = {}, []
-    for line in output_of("ninja", "-C", str(build), "-t", "deps").splitlines():
-        if line.startswith("    "):
-            current.append(line.strip())
-        elif ": #deps" in line:
-            current = []
-            if line.endswith("(VALID)"):
-                out[line.split(": #deps")[0]] = current
-    return out
+def output_of(*command, cwd=ROOT):
+    return subprocess.run(command, check=True, capture_output=True, text=True, cwd=cwd).stdout
 
 
 class Digests:
@@ -64,21 +51,50 @@ class Digests:
         return f"{shown} {self.known[path]}\n"
 
 
-def key_of(entry, includes, digests, common):
-    """The cache key of a source; None if ninja has no record of it or it includes a file that no longer exists. Such a
-    source is checked each time."""
-    built = re.search(r" -o (\S+)", entry["command"])
-    headers = includes.get(built[1]) if built else None
-    if headers is None:
-        return None
-    names = sorted([entry["file"], *headers])
-    if not all(digests.exists(name) for name in names):
-        return None
-    digest = hashlib.sha256(common)
-    digest.update(entry["command"].replace(str(ROOT), "").encode())
-    for name in names:
-        digest.update(digests.of(name).encode())
-    return digest.hexdigest()
+def included_by(entry):
+    """What a source includes, of ours and of the build folder, relative to the latter."""
+    command = shlex.split(entry["command"])
+    while os.path.basename(command[0]) in ("env", "ccache") or "=" in command[0]:
+        command.pop(0)
+    command[0] = "clang" if entry["file"].endswith(".c") else "clang++"
+    at = command.index("-o")
+    rule = output_of(*command[:at], *command[at + 2:], "-M", "-w", cwd=entry["directory"])
+    names = rule.replace("\\\n", " ").split()[1:]
+    return sorted({os.path.relpath(name, entry["directory"]) if os.path.isabs(name) else name
+                   for name in names if not name.startswith("/usr/")})
+
+
+class Known:
+    """What one source is known to be clean with: the names of what it includes, and a digest of all of it. Names alone
+    decide what is read, so whether it is still clean is told without compiling anything."""
+
+    def __init__(self, entry, digests, common):
+        digest = hashlib.sha256(common)
+        digest.update(entry["command"].replace(str(ROOT), "").encode())
+        self.entry, self.digests, self.base = entry, digests, digest
+        self.record = CACHE / digest.hexdigest()
+
+    def _digest(self, names):
+        digest = self.base.copy()
+        for name in names:
+            digest.update(self.digests.of(name).encode())
+        return digest.hexdigest()
+
+    def is_clean(self):
+        try:
+            *names, kept = self.record.read_text().splitlines()
+        except (OSError, ValueError):
+            return False
+        if not all(map(self.digests.exists, names)) or self._digest(names) != kept:
+            return False
+        os.utime(self.record)
+        return True
+
+    def keep(self):
+        names = included_by(self.entry)
+        written = self.record.with_suffix(f".{os.getpid()}")
+        written.write_text("\n".join([*names, self._digest(names)]) + "\n")
+        written.rename(self.record)
 
 
 def without_precompiled(build):
@@ -130,25 +146,23 @@ def main():
                 for e in without_precompiled(build)}
     packages = output_of("dpkg-query", "-W", "-f", "${Package} ${Version}\n", "clang-tidy*", "lib*-dev")
     common = (output_of("clang-tidy", "--version") + packages + (ROOT / ".clang-tidy").read_text()).encode()
-    includes, digests = includes_by_object(build), Digests(build)
+    digests = Digests(build)
     todo = []
     for source in newest_first(sources):
         if source not in commands:
             sys.exit(f"{source} isn't compiled in {build}: add it to its CMakeLists.txt, or remove it")
-        key = key_of(commands[source], includes, digests, common)
-        if key is None or not (CACHE / key).exists():
-            todo.append((source, key))
-        else:
-            os.utime(CACHE / key)
+        known = Known(commands[source], digests, common)
+        if not known.is_clean():
+            todo.append((source, known))
     print(f"{len(sources)} sources, {len(sources) - len(todo)} known to be clean", flush=True)
     findings, left, lock = set(), [], threading.Lock()
 
-    def one(source, key):
+    def one(source, known):
         if until and time.monotonic() > until:
             return left.append(source)
         clean, text = look_at(build, source)
-        if clean and key:
-            (CACHE / key).touch()
+        if clean:
+            known.keep()
         with lock:
             print(f"{source}{'' if clean else ': findings'}", flush=True)
             if not clean:

@@ -50,11 +50,11 @@ Status check_capability(const core::NodeInfo& node, const std::string& host_name
     if (plugin.name != hypervisor || plugin.state != core::PluginState::loaded) continue;
     const std::string why = missing(plugin, capability);
     if (why.empty()) return Ok{};
-    Error error =
-        make_error(Code::failed_precondition,
-                   "hypervisor " + plugin.name + (plugin.version.empty() ? "" : " " + plugin.version) + " on host " +
-                       host_name + " lacks the capability " + std::string(capability) + ": " + why,
-                   "unsupported-by-hypervisor");
+    std::string message = "hypervisor " + plugin.name;
+    if (!plugin.version.empty()) message.append(" ").append(plugin.version);
+    message.append(" on host ").append(host_name).append(" lacks the capability ").append(capability);
+    message.append(": ").append(why);
+    Error error = make_error(Code::failed_precondition, std::move(message), "unsupported-by-hypervisor");
     const auto has = capabilities_of(plugin);
     std::string list;
     for (const std::string& one : has) list.append(list.empty() ? "" : ", ").append(one);
