@@ -158,13 +158,13 @@ std::vector<Reservation> read_reservations(Session& session) {
   return out;
 }
 
-std::map<std::string, std::pair<std::string, std::int64_t>> read_tombstones(Session& session) {
+std::vector<Tombstone> read_tombstones(Session& session) {
   Statement select = session.statement();
   select << "SELECT vm_id, host_id, revision FROM tombstones", now;
   const RecordSet set(select);
-  std::map<std::string, std::pair<std::string, std::int64_t>> out;
+  std::vector<Tombstone> out;
   for (std::size_t row = 0; row < set.rowCount(); ++row)
-    out[text(set, 0, row)] = {text(set, 1, row), number(set, 2, row)};
+    out.push_back({text(set, 0, row), text(set, 1, row), number(set, 2, row)});
   return out;
 }
 
@@ -271,12 +271,11 @@ void delete_reservation(Session& session, const std::string& vm_id) {
   session.post("DELETE FROM reservations WHERE vm_id = $1", vm_id);
 }
 
-void insert_tombstone(Session& session, const std::string& vm_id, const std::string& host_id, std::int64_t revision,
-                      const std::string& when) {
+void insert_tombstone(Session& session, const Tombstone& stone, const std::string& at) {
   session.post(
       "INSERT INTO tombstones (vm_id, host_id, revision, at) VALUES ($1, $2, $3, $4) ON CONFLICT (vm_id) DO UPDATE SET "
       "host_id = excluded.host_id, revision = excluded.revision, at = excluded.at",
-      vm_id, host_id, revision, when);
+      stone.vm_id, stone.host_id, stone.revision, at);
 }
 
 void delete_tombstone(Session& session, const std::string& vm_id) {

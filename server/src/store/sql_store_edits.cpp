@@ -171,7 +171,7 @@ Status SqlStore::remove_host(const RemoveHost& asked) {
                               if (asked.only_check) return;
                               for (Removed& vm : plan.vms) publish(vm);
                               book_.put(std::move(plan.job));
-                              std::erase_if(tombstones_, [&](const auto& one) { return one.second.first == id; });
+                              std::erase_if(tombstones_, [&](const auto& one) { return one.second.host_id == id; });
                               memory_.erase_host(id);
                               if (plan.next) publish(*plan.next);
                             },

@@ -16,6 +16,7 @@
 #include "qarax/core/clock.hpp"
 #include "qarax/result.hpp"
 #include "records.hpp"
+#include "tombstone.hpp"
 
 namespace qarax::server {
 
@@ -173,8 +174,7 @@ class Store {
   virtual Result<VmPtr> resize_idle(const std::string& id, const core::ResizeCommand& size,
                                     std::int64_t expected_revision,
                                     std::optional<std::uint64_t> expected_version = std::nullopt) = 0;
-  virtual std::vector<std::pair<std::string, std::int64_t>> tombstones(
-      const std::string& host_id) const = 0;  // (vm, revision)
+  virtual std::vector<Tombstone> tombstones(const std::string& host_id) const = 0;
   virtual Status drop_tombstone(const std::string& vm_id) = 0;
   // The VM's tombstone gets at least that revision. Does nothing if there is none.
   virtual Status raise_tombstone(const std::string& vm_id, std::int64_t revision) = 0;
