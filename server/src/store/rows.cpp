@@ -132,7 +132,7 @@ std::vector<JobRecord> read_unfinished_jobs(Session& session) {
   const RecordSet set(select);
   std::vector<JobRecord> out;
   for (std::size_t row = 0; row < set.rowCount(); ++row) {
-    if (is_host_action(text(set, 3, row))) continue;
+    if (host_action_named(text(set, 3, row))) continue;
     JobRecord job;
     job.id = text(set, 0, row);
     job.vm_id = text(set, 1, row);

@@ -4,6 +4,7 @@
 #include "event_makers.hpp"
 #include "qarax/core/clock.hpp"
 #include "qarax/core/ids.hpp"
+#include "record_action.hpp"
 #include "rows.hpp"
 #include "store_begin.hpp"
 #include "vm_transitions.hpp"
@@ -90,7 +91,7 @@ Result<VmPtr> SqlStore::create_vm(const NewVmInput& input) {
     }}));
     return std::make_shared<const VmRecord>(std::move(vm));
   }
-  Job job = job_done_at_once("create");
+  Job job = job_done_at_once(kCreateVm);
   job.vm_id = vm.id;
   job.vm_name = vm.name;
   const std::string job_id = job.id;
@@ -133,7 +134,7 @@ Status SqlStore::plan_removal(Session& session, const std::string& id, Removal h
     events_.add(events::job_finished(plan.ended.back(), &vm));
   }
   if (by.empty()) {
-    Job job = job_done_at_once(std::string(core::to_string(core::Action::remove)));
+    Job job = job_done_at_once(core::to_string(core::Action::remove));
     job.vm_id = id;
     job.vm_name = vm.name;
     job.host_id = vm.host_id.value_or("");
@@ -175,7 +176,7 @@ Result<VmPtr> SqlStore::set_desired(const std::string& id, core::Action action) 
   // A VM that was never started is off already; a stop doesn't change its desired state.
   const bool stays = now->desired.state == VmState::created && state == VmState::shutdown;
   if (stays || (now->desired.state == state && now->desired.origin == Origin::user)) return now;
-  Job job = job_done_at_once(std::string(core::to_string(action)));
+  Job job = job_done_at_once(core::to_string(action));
   job.vm_id = id;
   const std::string job_id = job.id;
   std::optional<VmRecord> changed;

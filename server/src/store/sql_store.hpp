@@ -128,8 +128,8 @@ class SqlStore final : public Store {
   void end_orphaned_jobs();
   Status check_no_host_job(const std::string& vm_id) const;  // call under state()
   void fail_jobs_of(Session& session, const std::string& vm_id, std::vector<Job>& ended);
-  Job new_job(std::string action) const;
-  Job job_done_at_once(std::string action) const;
+  Job new_job(std::string_view action) const;
+  Job job_done_at_once(std::string_view action) const;
   Job told_of(const JobRecord& job, const VmRecord& vm) const;
   // The unfinished job as it is known, ended with that state and error.
   Job ended_job(const std::string& id, JobState state, const std::optional<Error>& error) const;

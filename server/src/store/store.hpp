@@ -101,9 +101,9 @@ struct BeginJob {
   bool only_check = false;  // checks and records nothing; begin_job() then returns an empty BegunJob
 };
 
-// A job at a host that isn't a VM's job; `action` satisfies is_host_action().
+// A job at a host that isn't a VM's job.
 struct BeginHostJob {
-  std::string action;
+  HostAction action = HostAction::init_host;
   std::string host_id;
   std::string vm_id{};        // a VM that the node has and the server doesn't, if the job is about one
   std::int64_t revision = 0;  // of the command to the node
