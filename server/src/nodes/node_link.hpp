@@ -57,8 +57,7 @@ class NodeLink final : public NodeAccess, public std::enable_shared_from_this<No
   Result<VmSpec> resolve(const core::StartCommand& command, std::int64_t timeout_ms) override;
   Result<std::string> read_vmm_log(const std::string& vm_id, std::int64_t timeout_ms) override;
   Status read_console(const std::string& vm_id, std::int64_t tail_bytes, bool follow,
-                      const std::function<bool(std::string_view)>& sink,
-                      std::shared_ptr<grpc::ClientContext> context) override;
+                      const std::function<bool(std::string_view)>& sink, const std::stop_token& stop) override;
   Result<std::unique_ptr<ConsoleLine>> attach_console(const std::string& vm_id, std::int64_t tail_bytes,
                                                       std::int64_t timeout_ms) override;
   // node_survey.cpp

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -22,11 +23,10 @@ class NodeQueries {
   // NOT_FOUND "vm-not-found"; FAILED_PRECONDITION "wrong-state" where no VMM runs, "unsupported-by-hypervisor";
   // UNIMPLEMENTED "node-outdated".
   Result<Counters> counters(const std::string& vm_id) const;
-  // `sink`, `follow` and `context` are as NodeAccess::read_console has them. A VM that has never started, or has no
+  // `sink`, `follow` and `stop` are as NodeAccess::read_console has them. A VM that has never started, or has no
   // console, has an empty log. NOT_FOUND "vm-not-found".
   Status read_console(const std::string& vm_id, std::int64_t tail_bytes, bool follow,
-                      const std::function<bool(std::string_view)>& sink,
-                      std::shared_ptr<grpc::ClientContext> context = nullptr) const;
+                      const std::function<bool(std::string_view)>& sink, const std::stop_token& stop = {}) const;
   // FAILED_PRECONDITION "wrong-state" where no VMM runs or the VM has no console; UNIMPLEMENTED "node-outdated"; else
   // as NodeAccess::attach_console.
   Result<std::unique_ptr<ConsoleLine>> attach_console(const VmRecord& vm, std::int64_t tail_bytes) const;
