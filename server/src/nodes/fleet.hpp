@@ -9,9 +9,9 @@
 #include <string>
 #include <string_view>
 
+#include "node_store.hpp"
 #include "qarax/core/documents.hpp"
 #include "qarax/core/lifecycle.hpp"
-#include "store.hpp"
 
 namespace qarax::server {
 

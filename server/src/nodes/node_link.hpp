@@ -17,8 +17,8 @@
 #include "call_queue.hpp"
 #include "fleet.hpp"
 #include "node_channel.hpp"
+#include "node_store.hpp"
 #include "qarax/node/v1/node.grpc.pb.h"
-#include "store.hpp"
 
 namespace qarax::server {
 
@@ -29,7 +29,7 @@ class NodeLink final : public NodeAccess, public std::enable_shared_from_this<No
  public:
   using Events = Fleet::Events;
 
-  NodeLink(HostPtr host, Store& store, CallQueue& calls, NodeCredentials credentials, Events events);
+  NodeLink(HostPtr host, NodeStore& store, CallQueue& calls, NodeCredentials credentials, Events events);
   ~NodeLink() override;
   // Ends everything that waits for the node (commands in flight end undecided) and keeps anything new from beginning.
   void interrupt();
@@ -134,7 +134,7 @@ class NodeLink final : public NodeAccess, public std::enable_shared_from_this<No
                     Request request, std::int64_t timeout_ms) const;
 
   const HostPtr host_;
-  Store& store_;
+  NodeStore& store_;
   CallQueue& calls_queue_;
   const NodeCredentials credentials_;
   const Events events_;

@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "fleet.hpp"
-#include "store.hpp"
+#include "reads.hpp"
 
 namespace qarax::server {
 
@@ -18,7 +18,7 @@ namespace qarax::server {
 class NodeQueries {
  public:
   // Borrows both.
-  NodeQueries(const Store& store, const Fleet& nodes) : store_(store), nodes_(nodes) {}
+  NodeQueries(const StoreReads& store, const Fleet& nodes) : store_(store), nodes_(nodes) {}
 
   // NOT_FOUND "vm-not-found"; FAILED_PRECONDITION "wrong-state" where no VMM runs, "unsupported-by-hypervisor";
   // UNIMPLEMENTED "node-outdated".
@@ -36,7 +36,7 @@ class NodeQueries {
  private:
   Result<std::shared_ptr<NodeAccess>> link_of(const VmRecord& vm) const;  // the link must be up
 
-  const Store& store_;
+  const StoreReads& store_;
   const Fleet& nodes_;
 };
 
