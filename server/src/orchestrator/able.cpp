@@ -4,6 +4,7 @@
 #include "capabilities.hpp"
 #include "job_waiters.hpp"
 #include "placing.hpp"
+#include "qarax/core/enum_name.hpp"
 #include "refusals.hpp"
 #include "scheduler.hpp"
 
@@ -93,13 +94,12 @@ Result<VmSpec> spec_to_begin(const VmRecord& vm, core::Action action, const JobA
 }
 
 Error has_ended(const Job& job) {
-  return with_job(
-      make_error(Code::failed_precondition,
-                 "job " + job.id + ", the " + job.action +
-                     (job.vm_name.empty() ? std::string() : " of VM " + job.vm_name) + ", has ended already: it is " +
-                     std::string(EnumNames<JobState>::kNames[static_cast<std::size_t>(job.state)]),
-                 "job-finished"),
-      job.id);
+  return with_job(make_error(Code::failed_precondition,
+                             "job " + job.id + ", the " + job.action +
+                                 (job.vm_name.empty() ? std::string() : " of VM " + job.vm_name) +
+                                 ", has ended already: it is " + std::string(core::enum_name(job.state)),
+                             "job-finished"),
+                  job.id);
 }
 
 Result<JobPtr> check_cancel(const std::string& job_id, Store& store, const Fleet& nodes) {
