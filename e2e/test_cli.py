@@ -8,6 +8,7 @@ import select
 import signal
 import socket
 import sqlite3
+import ssl
 import subprocess
 import threading
 
@@ -477,6 +478,34 @@ def test_token_and_tls(tmp_path):
         assert Cli(f"https://127.0.0.1:{server.port}", QARAX_TOKEN="s3cret-of-the-test", QARAX_CA_FILE=str(cert2)).json("list") == []
     finally:
         server.stop()
+
+
+def test_an_answer_over_tls_is_waited_for_once(tmp_path):
+    """Poco waits for it in recv() and then, as long again, in poll(). A descriptor that doesn't block leaves the poll() alone."""
+    key, cert = certificate(tmp_path, "server", "DNS:localhost")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(60)
+        cli = Cli(f"https://localhost:{listener.getsockname()[1]}", QARAX_CA_FILE=str(cert)).popen("--wait", "600", "list")
+
+        def blocks() -> list:
+            """Of each of its sockets."""
+            out = []
+            for fd in os.listdir(f"/proc/{cli.pid}/fd"):
+                if os.readlink(f"/proc/{cli.pid}/fd/{fd}").startswith("socket:"):
+                    with open(f"/proc/{cli.pid}/fdinfo/{fd}", encoding="ascii") as info:
+                        flags = next(line for line in info if line.startswith("flags:"))
+                    out.append(not int(flags.split()[1], 8) & os.O_NONBLOCK)
+            return out
+
+        try:
+            with context.wrap_socket(listener.accept()[0], server_side=True) as connection:
+                assert connection.recv(65536).startswith(b"GET /")
+                wait_for("it waits in poll() alone", lambda: blocks() == [False])
+        finally:
+            cli.kill()
+            cli.communicate()
 
 
 def test_bash_completes_commands_and_names(simulated, tmp_path):

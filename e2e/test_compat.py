@@ -31,6 +31,8 @@ def mixed():
 def test_a_closed_list_of_hypervisors_survives_a_mixed_fleet(mixed):
     api = mixed.api
     asked = {api.create("a", hypervisor="qemu"): "qemu", api.create("b", hypervisor="simulator"): "simulator"}
+    for vm in asked:  # as a client does that reads a document, changes it and sends it back
+        api.ok("PATCH", f"/vms/{vm}", json={"hypervisor": api.vm(vm)["hypervisor"], "description": "before its start"})
     hosts = {api.act(vm, "start")["host_id"] for vm in asked}
     assert len(hosts) == 2, "each can only run on one of the two"
     listed = {vm["id"]: vm for vm in api.vms()}
@@ -39,6 +41,8 @@ def test_a_closed_list_of_hypervisors_survives_a_mixed_fleet(mixed):
         for document in (listed[vm_id], api.vm(vm_id), api.act(vm_id, "pause"), api.act(vm_id, "force-stop"), api.act(vm_id, "start")):
             assert Known(document["hypervisor"]) is Known.CLOUD_HV
             assert document["effective_hypervisor"] == true_name and "compat.hypervisor_names" in document["fallback_reason"]
+        patched = api.ok("PATCH", f"/vms/{vm_id}", json={"hypervisor": document["hypervisor"], "description": "after it"}).json()
+        assert patched["effective_hypervisor"] == true_name and patched["description"] == "after it"
 
 
 def test_without_it_names_are_as_they_are(simulated):

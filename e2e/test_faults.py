@@ -200,6 +200,11 @@ def test_refused_plugin_stays_visible_with_the_reason(bare_stack, tmp_path):
     plugins = stack.api.ok("GET", f"/hosts/{host['id']}/plugins").json()
     refused = next(p for p in plugins if p["state"] == "refused")
     assert str(broken) in refused["path"] and refused["reason"]
+    # The simulator isn't the node's only plugin, so a VM that names none isn't simulated for want of the other one.
+    unnamed = stack.api.call("POST", "/vms", json={"name": "unnamed", "memory_size": 134217728})
+    assert unnamed.status_code == 422 and unnamed.json()["type"].endswith("/hypervisor-unavailable"), unnamed.text
+    assert "simulator" in unnamed.json()["detail"] and refused["reason"] in unnamed.json()["detail"]
+    assert stack.api.create("named", hypervisor="simulator")
 
 
 def test_a_plugin_that_hangs_at_load_holds_up_no_other_vms(bare_stack, tmp_path):
@@ -237,6 +242,25 @@ def test_a_server_on_the_same_machine_uses_the_nodes_socket(bare_stack):
     made = (node.data / "node.sock").stat()
     assert (made.st_gid, stat.S_IMODE(made.st_mode)) == (group.gr_gid, 0o660)
     wait_for("the server has it over the socket", lambda: "over=unix" in stack.server.log(), 10)
+
+
+def test_an_agent_that_cannot_have_its_socket_says_so_and_takes_nobody_elses(bare_stack, tmp_path):
+    stack = bare_stack
+    node = stack.add_node(plugins=[stack.simulator_plugin()], boot={})
+    theirs = node.data / "node.sock"
+
+    def second(**listen) -> str:
+        config = tmp_path / "c.yaml"
+        config.write_text(yaml.safe_dump({"listen": listen, "data_dir": str(tmp_path / "data")}))
+        result = run("qarax-node", "--config", str(config))
+        assert result.returncode == 1, result.stderr
+        return result.stderr
+
+    assert f"listen.unix_socket: another process listens on {theirs}" in second(port=free_port(), unix_socket=str(theirs))
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(str(theirs))  # is where it was
+    assert f"listen.unix_socket: the folder {tmp_path / 'none'}" in second(port=free_port(), unix_socket=str(tmp_path / "none" / "s"))
+    assert "set listen.port" in second(port=node.port)
 
 
 def test_required_plugin_that_is_refused_stops_the_node(tmp_path):

@@ -17,7 +17,7 @@ from framework import paths
 from framework.api import Api
 from framework.stack import free_port, wait_for
 
-pytestmark = [pytest.mark.guest, pytest.mark.serial]
+pytestmark = pytest.mark.guest
 
 
 class Quickstart:
@@ -121,6 +121,14 @@ def test_a_tree_of_somebody_else_is_said_before_it_is_built(quickstart):
     os.chown(quickstart.script.parents[1], 1000, 1000)
     said = quickstart.run(expected=1)
     assert f"{quickstart.script.parents[1]} belongs to user 1000 and this is user 0" in said and "way out: run it as user 1000" in said
+    assert not quickstart.dir.exists()
+
+
+def test_a_tree_that_others_can_write_to_is_said_before_it_is_built(quickstart):
+    root = quickstart.script.parents[1]
+    root.chmod(0o777)
+    said = quickstart.run(expected=1)
+    assert f"{root} can be written by others (mode 777)" in said and f"way out: chmod go-w {root}" in said, said
     assert not quickstart.dir.exists()
 
 

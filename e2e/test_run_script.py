@@ -168,6 +168,48 @@ def test_the_lab_that_was_to_try_cloud_hypervisor_wants_its_program(tmp_path):
         assert done.returncode == 1 and why in done.stderr, done.stdout + done.stderr
 
 
+LAB_STAND_INS = {
+    "dpkg-deb": 'mkdir -p "$3/lib/modules/$(cat "$2")" && touch "$3/lib/modules/$(cat "$2")/modules.builtin"',
+    "mke2fs": ":",
+    "fakeroot": 'while [ "$1" != -- ]; do shift; done\nshift\nexec "$@"',
+    # Its last two arguments are the archive and the mirror.
+    "mmdebstrap": 'echo "$*" >>"$CALLS"\nwhile [ $# -gt 2 ]; do shift; done\ntar -cf "$1" -T /dev/null',
+}
+
+
+def test_the_labs_root_has_the_modules_of_the_guests_kernel(tmp_path):
+    for part in ("scripts", "e2e/kvm-lab"):
+        shutil.copytree(paths.ROOT / part, tmp_path / part)
+    scripts = {tmp_path / "bin" / name: lines for name, lines in LAB_STAND_INS.items()}
+    scripts[tmp_path / "e2e/guest/build.sh"] = ":"
+    scripts[tmp_path / "e2e/kvm-lab/fill.sh"] = "echo the root is there; exit 1"  # as far as this test goes
+    for path, lines in scripts.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{lines}\n")
+        path.chmod(0o755)
+    node = tmp_path / "build/bin/qarax-node"
+    node.parent.mkdir(parents=True)
+    shutil.copy("/bin/true", node)  # a program with libraries
+    release = dict(line.split("=", 1) for line in pathlib.Path("/etc/os-release").read_text().splitlines() if "=" in line)
+    kernel = tmp_path / "guest-cache" / release["VERSION_CODENAME"].strip('"') / "kernel.deb"
+    kernel.parent.mkdir(parents=True)
+    calls = tmp_path / "calls"
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("QARAX_", "CLOUD_HYPERVISOR"))} | {
+        "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "CALLS": str(calls), "TMPDIR": str(tmp_path), "QARAX_BUILD": str(tmp_path / "build"),
+        "QARAX_GUEST_CACHE": str(tmp_path / "guest-cache"), "QARAX_LAB_CACHE": str(tmp_path / "lab-cache")}
+    for modules, made in (("6.1.1", 1), ("6.1.1", 1), ("6.1.2", 2)):
+        kernel.write_text(modules)
+        done = subprocess.run([tmp_path / "e2e/kvm-lab/run.sh", "--check"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60, env=env)
+        assert "the root is there" in done.stdout + done.stderr, done.stdout + done.stderr
+        assert len(calls.read_text().splitlines()) == made
+        assert f"/lib/modules/{modules}'" in calls.read_text().splitlines()[-1]
+
+
+def test_the_lab_is_asked_without_the_users_proxy():
+    asks = [line for line in (paths.ROOT / "e2e/kvm-lab/run.sh").read_text().splitlines() if "curl " in line]
+    assert asks and all("--noproxy '*'" in line for line in asks)
+
+
 def test_a_plugin_that_the_lab_never_tried_has_not_passed(tmp_path):
     console = tmp_path / "console"
 

@@ -28,7 +28,7 @@ if(EXISTS ${CMAKE_SOURCE_DIR}/shaky)
 endif()
 """
 PRESETS = """{"version": 4, "configurePresets": [
-  {"name": "dev", "generator": "Unix Makefiles", "binaryDir": "${sourceDir}/build/dev"},
+  {"name": "test", "generator": "Unix Makefiles", "binaryDir": "${sourceDir}/build/test"},
   {"name": "asan", "generator": "Unix Makefiles", "binaryDir": "${sourceDir}/build/asan"},
   {"name": "tsan", "generator": "Unix Makefiles", "binaryDir": "${sourceDir}/build/tsan"}]}"""
 TESTS = """
@@ -79,9 +79,9 @@ def test_what_needed_a_second_try_is_named_at_the_end(tree):
     (tree / "shaky").touch()
     said = run(tree).splitlines()
     at = next(i for i, line in enumerate(said) if line.startswith("!!! 2 passed only at a second try"))
-    assert said[at + 1:at + 3] == ["!!!   dev: shaky", "!!!   dev: test_stand_in.py::test_shaky[a b]"]
+    assert said[at + 1:at + 3] == ["!!!   test: shaky", "!!!   test: test_stand_in.py::test_shaky[a b]"]
     assert "all passed: unit e2e" in said[-1] and at == len(said) - 4
-    assert "was busy" in (tree / "build/logs/pytest-dev.log").read_text()
+    assert "was busy" in (tree / "build/logs/pytest-test.log").read_text()
 
 
 def test_where_none_did_nothing_is_said(tree):
@@ -90,19 +90,19 @@ def test_where_none_did_nothing_is_said(tree):
 
 
 def test_what_a_unit_test_skipped_is_named(tree):
-    assert "skipped (dev), each says why in its log: Guest.Boots\n" in run(tree)
+    assert "skipped (test), each says why in its log: Guest.Boots\n" in run(tree)
 
 
 def test_what_tsan_leaves_out_the_steps_behind_it_dont(tree):
     run(tree, "tsan", "unit")
     assert (tree / "build/tsan/filter").read_text() == "-Grpc/*\n"
-    assert (tree / "build/dev/filter").read_text() == ""
+    assert (tree / "build/test/filter").read_text() == ""
 
 
 @pytest.mark.parametrize("step", ["unit", "asan", "tsan"])
 def test_the_tests_on_postgresql_arent_skipped(tree, step):
     run(tree, step)
-    preset = {"unit": "dev"}.get(step, step)
+    preset = {"unit": "test"}.get(step, step)
     assert (tree / f"build/{preset}/database").read_text() == "here\n"
 
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs what qarax needs on Debian 12 and 13: install-deps.sh [--run-only|--test|--only FILE]
-#   (nothing)    build and run           --run-only   a VM host that doesn't build
+#   (nothing)    build and run           --run-only   what a VM host runs beside our programs (QEMU), and a guest's parts
 #   --test       build, run and test     --only FILE  what FILE lists, as third_party/packages do
 #   --list       print the packages and end
+# The shared libraries that our programs load aren't in --run-only: scripts/runtime-packages.sh names them, for --only.
 # The names stand in third_party/packages. A second run sees that nothing is missing, in well under a second, without
 # network and without root.
 set -euo pipefail
@@ -24,7 +25,7 @@ while [ $# -gt 0 ]; do
       shift
       ;;
     --list) list_only=1 ;;
-    -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit ;;
+    -h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit ;;
     *) fail "unknown argument $1" -- "$0 --help" ;;
   esac
   shift

@@ -134,17 +134,36 @@ fi
 
 # Check this before the build, which takes minutes.
 step "look for what is in the way"
-# The node loads no plugins from a folder that another user owns (core/src/plugin_host/path_check.cpp). That happens with a
-# bind mount in a container, or with sudo.
-above=$(readlink -f "$root")
-while :; do
-  owner=$(stat -c %u "$above")
-  [ "$owner" = 0 ] || [ "$owner" = "$(id -u)" ] ||
-    fail "$above belongs to user $owner and this is user $(id -u): the node would load no plugins from there" -- \
-      "run it as user $owner, or in a copy: mkdir ~/qarax && tar -C $root --exclude=./build -c . | tar -C ~/qarax --no-same-owner -x && ~/qarax/scripts/quickstart.sh"
-  [ "$above" != / ] || break
-  above=$(dirname "$above")
+# The node loads no plugins from a folder that another user owns or can write to (core/src/plugin_host/path_check.cpp). That
+# happens with a bind mount in a container, with sudo, or with a shared folder.
+open_to_others() { # FOLDER
+  local mode user group members
+  mode=$((8#$(stat -c %a "$1")))
+  [ $((mode & 8#1000)) = 0 ] || return 1
+  [ $((mode & 8#2)) = 0 ] || return 0
+  [ $((mode & 8#20)) != 0 ] || return 1
+  # A group that is its owner's alone, as Debian makes for each user, is nobody else.
+  user=$(stat -c %U "$1") group=$(stat -c %G "$1")
+  [ "$user" = "$group" ] && [ "$(id -g "$user" 2>/dev/null)" = "$(stat -c %g "$1")" ] || return 0
+  members=$(getent group "$group" | cut -d: -f4)
+  [ -n "$members" ] && [ "$members" != "$user" ]
+}
+for folder in "$root" "$build/plugins"; do
+  [ -d "$folder" ] || continue
+  above=$(readlink -f "$folder")
+  while :; do
+    owner=$(stat -c %u "$above")
+    [ "$owner" = 0 ] || [ "$owner" = "$(id -u)" ] ||
+      fail "$above belongs to user $owner and this is user $(id -u): the node would load no plugins from there" -- \
+        "run it as user $owner, or in a copy: mkdir ~/qarax && tar -C $root --exclude=./build -c . | tar -C ~/qarax --no-same-owner -x && ~/qarax/scripts/quickstart.sh"
+    ! open_to_others "$above" ||
+      fail "$above can be written by others (mode $(stat -c %a "$above")): the node would load no plugins from there" -- \
+        "chmod go-w $above, or use a copy below a folder that only you can write to"
+    [ "$above" != / ] || break
+    above=$(dirname "$above")
+  done
 done
+umask go-w # for what is built
 if running qarax-server >/dev/null || running qarax-node >/dev/null; then
   fail "a server or node of an earlier --keep still runs" -- "$stop_it"
 fi

@@ -5,8 +5,8 @@
 #   format   clang-format changes nothing
 #   client   the Python client is what the OpenAPI document makes
 #   guest    makes the guest that tests boot
-#   unit     builds build/dev; the unit tests, also on PostgreSQL
-#   e2e      the end-to-end tests on the programs of build/dev
+#   unit     builds build/test; the unit tests, also on PostgreSQL
+#   e2e      the end-to-end tests on the programs of build/test
 #   tsan     the unit tests with the label tsan under ThreadSanitizer
 #   fuzz     each fuzzer for a minute
 # These are too slow for that, or need docker, and run only when named (core/decisions/0013-asan-by-hand.md):
@@ -50,7 +50,8 @@ run_ctest() { # PRESET [ARGUMENTS…]
   # Some tests boot a real guest and are skipped without it.
   [ ! -f "$root/build/guest/vmlinuz" ] || export QARAX_GUEST_DIR=$root/build/guest
   # A test that failed because the machine was busy gets a second try; a real error fails both.
-  ctest --test-dir "build/$preset" --output-on-failure -j "$jobs" --repeat until-pass:2 "$@" | tee "$logs/ctest-$preset.log" ||
+  # Two a processor: most of the time a test waits, for the disk or for a limit to pass.
+  ctest --test-dir "build/$preset" --output-on-failure -j "$((2 * jobs))" --repeat until-pass:2 "$@" | tee "$logs/ctest-$preset.log" ||
     fail "unit tests failed ($preset)" -- "ctest --test-dir build/$preset --rerun-failed --output-on-failure"
   skipped "$preset" < <(sed -nE 's/^\[  SKIPPED \] ([^ ]+\.[^ ,]+)( \(.*)?$/\1/p' "build/$preset/Testing/Temporary/LastTest.log")
   at_second_try "$preset" < <(grep -oP 'Test +#\d+: \K\S+(?= *\.*\*\*\*(?!Skipped|Not Run|Disabled))' "$logs/ctest-$preset.log")
@@ -116,9 +117,9 @@ step_format() {
   sources | xargs clang-format --dry-run --Werror 2>"$logs/format.log" || { head -n 20 "$logs/format.log" >&2; fail "some files aren't formatted" -- "git ls-files '*.cpp' '*.hpp' '*.c' '*.h' | xargs clang-format -i"; }
 }
 step_client() { "$root/scripts/generate-python-client.sh" --check; }
-step_unit() { build dev; postgres_for_tests; run_ctest dev; }
+step_unit() { build test; postgres_for_tests; run_ctest test; }
 step_guest() { step "make the guest"; must "$logs/guest.log" "$root/e2e/guest/build.sh" "$root/build/guest"; }
-step_e2e() { postgres_for_tests; run_e2e dev; }
+step_e2e() { postgres_for_tests; run_e2e test; }
 step_asan() {
   build asan
   postgres_for_tests

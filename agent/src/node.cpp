@@ -19,6 +19,7 @@
 #include "qarax/core/logging.hpp"
 #include "redescriber.hpp"
 #include "socket_group.hpp"
+#include "socket_place.hpp"
 #include "tls.hpp"
 
 namespace qarax::agent {
@@ -94,6 +95,8 @@ class RunningNode final : public Node {
       core::logger("node")->warn("no unix socket: its path is too long path={}", facts_.unix_socket);
       facts_.unix_socket.clear();
     }
+    // Now, before any VM is touched, and again when it listens.
+    if (!facts_.unix_socket.empty()) QARAX_CHECK(clear_socket_place(facts_.unix_socket));
     if (!config_.unix_socket_group.empty()) {
       QARAX_TRY(socket_group_, find_group(config_.unix_socket_group));
     }
@@ -225,13 +228,18 @@ class RunningNode final : public Node {
     const std::string address = core::host_port(config_.listen_address, config_.listen_port);
     builder.AddListeningPort(address, creds, &port_);
     if (!facts_.unix_socket.empty()) {
-      ::unlink(facts_.unix_socket.c_str());
+      // gRPC removes what is there, also what another agent listens on.
+      QARAX_CHECK(clear_socket_place(facts_.unix_socket));
       builder.AddListeningPort("unix:" + facts_.unix_socket, grpc::InsecureServerCredentials());
     }
     builder.RegisterService(service_.get());
     grpc_ = builder.BuildAndStart();
     if (!grpc_ || port_ == 0) {
       service_ptr_.store(nullptr);
+      // The port comes first and has its number by then.
+      if (port_ != 0)
+        return make_error(Code::unavailable, "can't listen on the unix socket " + facts_.unix_socket +
+                                                 "; set listen.unix_socket to a path where this user can make one");
       return make_error(
           Code::unavailable,
           "can't listen on " + address +

@@ -17,8 +17,6 @@
 
 namespace {
 
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 bool lock_is_held(const std::string& path) {
   int fd = open(path.c_str(), O_RDWR | O_CLOEXEC);
   struct flock lock {};

@@ -12,6 +12,8 @@
 
 constexpr int kPatienceMs = 60000;
 
+inline bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
 // What a launch reported on its ready pipe.
 struct Launched {
   pid_t supervisor = 0;
@@ -29,7 +31,7 @@ struct LaunchOptions {
   bool traced = false;             // stops at exec for its tracer, which is the caller
 };
 
-class SupervisorTest : public testing::Test {
+class SupervisorTest : public ::testing::Test {
  protected:
   void SetUp() override;
   void TearDown() override;

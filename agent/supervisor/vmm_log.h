@@ -5,9 +5,6 @@
 #include "supervisor.h"
 
 enum {
-  kVmmLogMax = 1 << 20,   // of a longer file this much is copied to vmm.log.1, and it is emptied
-  kVmmLogMore = 1 << 16,  // what comes while it is copied and is kept, too
-  kVmmLogRounds = 8,      // of copying what came during the one before
   // Interval of looking at the file's size, short while it grows. An inotify watch would spare this, but its removal
   // waits for a grace period of the kernel, which made every VM end about 20 ms later.
   kVmmLogFirstMs = 250,
@@ -23,7 +20,7 @@ typedef struct VmmLog {
 
 int vmm_log_open(VmmLog* log, Failure* failure);
 
-// Cuts the file if it is too long.
+// Cuts the file if it is too long (log_cut.h).
 void vmm_log_check(VmmLog* log);
 
 // Checks if it is time. Returns the time of the next call.

@@ -15,8 +15,6 @@ namespace {
 constexpr std::size_t kMost = std::size_t{1} << 20;
 constexpr std::size_t kMore = std::size_t{1} << 16;  // what comes while it is copied
 
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 enum class Traced { kStopped, kEnded, kUntraceable };
 
 // Lets the traced `pid` run up to the end of its first system call `number`.

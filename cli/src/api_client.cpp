@@ -112,7 +112,7 @@ class ApiClient::Exchange {
   }
   // Sets the receive timeout of the socket; nullopt: none.
   void limit_read(std::optional<Clock::time_point> until) {
-    session_->socket().setReceiveTimeout(until ? timespan(left_until(*until)) : Poco::Timespan(0));
+    limit_receive(session_->socket(), until ? std::optional(left_until(*until)) : std::nullopt);
   }
   // For a reply whose pieces may be hours apart.
   void notice_dead_server() {

@@ -71,7 +71,7 @@ Result<std::unique_ptr<ConsoleSocket>> ConsoleSocket::open(const ApiClient& api,
     if (!api.token().empty()) request.set("Authorization", "Bearer " + api.token());
     auto socket = std::make_unique<WebSocket>(*session, request, response);
     socket->setMaxPayloadSize(kLargest);
-    socket->setReceiveTimeout(timespan(kFrame));
+    limit_receive(*socket, kFrame);
     socket->setSendTimeout(timespan(kFrame));
     return std::unique_ptr<ConsoleSocket>(new ConsoleSocket(std::move(socket)));
   } catch (const WebSocketException& e) {

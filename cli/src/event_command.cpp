@@ -92,9 +92,9 @@ Status tell_events(const Context& context, std::chrono::milliseconds silence) {
   };
   for (;;) {
     Frames frames;
-    const std::string after = seen.empty() ? "" : "&after=" + percent_encoded(seen);
-    auto end = context.api.follow("/events" + query + after, limits,
-                                  [&](std::string_view piece) { return frames.feed(piece, take); });
+    std::string target = "/events" + query;
+    if (!seen.empty()) target.append("&after=").append(percent_encoded(seen));
+    auto end = context.api.follow(target, limits, [&](std::string_view piece) { return frames.feed(piece, take); });
     if (!end && (!follow || seen.empty() || !is_passing(end.error()))) return std::move(end).error();
     if (!follow || (end && *end == StreamEnd::stopped)) return Ok{};
     std::this_thread::sleep_for(kAgain);

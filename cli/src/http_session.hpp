@@ -6,12 +6,15 @@
 #include <Poco/Net/HTTPSClientSession.h>
 #include <Poco/Net/RejectCertificateHandler.h>
 #include <Poco/Net/SSLManager.h>
+#include <fcntl.h>
 
 #include <algorithm>
 #include <array>
 #include <istream>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "api_client.hpp"
 #include "problem.hpp"
@@ -33,8 +36,23 @@ std::unique_ptr<Poco::Net::HTTPClientSession> make_session(const Endpoint& endpo
   Context::Ptr context =
       new Context(Context::TLS_CLIENT_USE, "", "", ca_file, Context::VERIFY_STRICT, 9, ca_file.empty());
   context->requireMinimumProtocol(Context::PROTO_TLSV1_2);
-  Poco::Net::SSLManager::instance().initializeClient(nullptr, new Poco::Net::RejectCertificateHandler(false), context);
-  return std::make_unique<Tls>(endpoint.host, endpoint.port, context);
+  Poco::Net::SSLManager::instance().initializeClient(nullptr, new Poco::Net::RejectCertificateHandler(false),
+                                                     std::move(context));
+  // Takes the context from the manager. It isn't passed: clang-tidy, which follows no counter of references, would take
+  // each copy for the last one.
+  return std::make_unique<Tls>(endpoint.host, endpoint.port);
+}
+
+// Sets the time for which each receive waits; nullopt: no limit. To be called once the connection is made.
+inline void limit_receive(const Poco::Net::Socket& socket, std::optional<std::chrono::milliseconds> limit) {
+  Poco::Net::SocketImpl& impl = *socket.impl();
+  impl.setReceiveTimeout(limit ? timespan(*limit) : Poco::Timespan(0));
+  if (!socket.secure()) return;
+  // Poco's TLS waits in recv() and, when that gives up, as long again in a poll() of its own. On a descriptor that
+  // doesn't block only the poll() waits. Without a limit recv() has to wait, as the poll() would return at once. Poco
+  // itself isn't told, because it would then leave all waiting to its caller.
+  const int flags = ::fcntl(impl.sockfd(), F_GETFL);
+  if (flags >= 0) ::fcntl(impl.sockfd(), F_SETFL, limit ? flags | O_NONBLOCK : flags & ~O_NONBLOCK);
 }
 
 inline Error unreachable(const Endpoint& endpoint, const std::string& why) {

@@ -34,6 +34,18 @@ json::Value to_json(const YAML::Node& node) {
   return json::Value(text);
 }
 
+std::string in_ms(std::int64_t ms) {
+  return ms % 1000 == 0 ? std::to_string(ms / 1000) + "s" : std::to_string(ms) + "ms";
+}
+
+// `a, b` in the environment is what [a, b] is in the file.
+std::string_view trimmed(std::string_view text) {
+  constexpr std::string_view kBlanks = " \t\r\n";
+  const std::size_t begin = text.find_first_not_of(kBlanks);
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(kBlanks) - begin + 1);
+}
+
 // Entries of a map that have variables of their own, which begin with `base`.
 void add_map_variables(const std::string& whole, std::map<std::string, std::string>& value) {
   const std::string base = whole + "_";
@@ -87,7 +99,7 @@ void ConfigReader::integer(std::string_view key, std::int64_t& value, std::int64
     value = number;
 }
 
-void ConfigReader::duration_ms(std::string_view key, std::int64_t& value) {
+void ConfigReader::duration_ms(std::string_view key, std::int64_t& value, std::int64_t least_ms) {
   std::string text;
   std::string at;
   if (!source_->scalar(key, text, at)) return;
@@ -101,9 +113,10 @@ void ConfigReader::duration_ms(std::string_view key, std::int64_t& value) {
                                             : 0;
   // Ten years, so that adding a duration in nanoseconds to any date can't overflow.
   constexpr std::int64_t kMost = std::int64_t{87'600} * 3'600'000;
-  if (parsed.ec != std::errc{} || factor == 0 || number < 0 || number > kMost / factor)
-    source_->problems.push_back(
-        {at, "expected a duration such as 500ms, 30s, 2m or 1h, at most 87600h, got \"" + text + "\""});
+  if (parsed.ec != std::errc{} || factor == 0 || number < 0 || number > kMost / factor || number * factor < least_ms)
+    source_->problems.push_back({at, "expected a duration such as 500ms, 30s, 2m or 1h, " +
+                                         (least_ms > 0 ? "at least " + in_ms(least_ms) + " and " : std::string()) +
+                                         "at most 87600h, got \"" + text + "\""});
   else
     value = number * factor;
 }
@@ -115,7 +128,7 @@ void ConfigReader::texts(std::string_view key, std::vector<std::string>& value) 
     std::string_view rest = given;
     while (!rest.empty()) {
       const std::size_t comma = rest.find(',');
-      if (comma != 0) value.emplace_back(rest.substr(0, comma));
+      if (const std::string_view one = trimmed(rest.substr(0, comma)); !one.empty()) value.emplace_back(one);
       rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
     }
     return;

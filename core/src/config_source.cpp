@@ -44,6 +44,18 @@ std::string nearest(std::string_view name, const Names& names) {
   return near == nullptr ? "" : "; did you mean " + *near + "?";
 }
 
+// The text's one document; null if it has none. `further`: the line of a second one, counted from 1, which would be
+// ignored; else 0. An empty one at the end holds nothing that could be missed.
+YAML::Node load(const std::string& text, int& further) {
+  further = 0;
+  const std::vector<YAML::Node> all = YAML::LoadAll(text);
+  for (std::size_t i = 1; i < all.size() && further == 0; ++i)
+    if (!all[i].IsNull()) further = all[i].Mark().line + 1;
+  return all.empty() ? YAML::Node() : all.front();
+}
+
+constexpr const char* kFurther = "a second YAML document begins here, which would be ignored; remove the line ---";
+
 }  // namespace
 
 std::string environment_name(const std::string& prefix, std::string_view key) {
@@ -61,7 +73,9 @@ ConfigSource::ConfigSource(std::string path, std::string prefix) : path_(std::mo
     return;
   }
   try {
-    const YAML::Node root = YAML::Load(*text);
+    int further = 0;
+    const YAML::Node root = load(*text, further);
+    if (further != 0) problems.push_back({line(further), kFurther});
     if (root.IsMap())
       flatten(root, "", 0);
     else if (!root.IsNull())
@@ -146,7 +160,9 @@ std::optional<YAML::Node> ConfigSource::tree(std::string_view key) {
   if (const char* value = variable(key); value != nullptr) {
     const std::string name = environment_name(prefix_, key);
     try {
-      const YAML::Node node = YAML::Load(value);
+      int further = 0;
+      const YAML::Node node = load(value, further);
+      if (further != 0) problems.push_back({name, kFurther});
       check_within(node, std::string(key), name, 0);
       if (!node.IsNull() && !broken_) return node;
     } catch (const YAML::Exception& e) {

@@ -9,7 +9,7 @@
 namespace qarax::core {
 namespace {
 
-class Config : public testing::Test {
+class Config : public ::testing::Test {
  protected:
   void SetUp() override {
     char name[] = "/tmp/qarax-config-XXXXXX";
@@ -79,6 +79,14 @@ TEST_F(Config, EnvironmentWins) {
   ASSERT_TRUE(read(v));
   EXPECT_EQ(v.port, 9001);
   EXPECT_EQ(v.hosts, (std::vector<std::string>{"x", "y"}));
+}
+
+TEST_F(Config, BlanksAroundTheEntriesOfAVariableDontCount) {
+  file("hosts: [in-the-file]\n");
+  setenv("QARAX_T_HOSTS", " x, y z\t,  ,", 1);
+  Values v;
+  ASSERT_TRUE(read(v));
+  EXPECT_EQ(v.hosts, (std::vector<std::string>{"x", "y z"}));
 }
 
 TEST_F(Config, AMisspeltVariableIsNamed) {
@@ -204,12 +212,50 @@ TEST_F(Config, EveryProblemWithFileAndLine) {
   EXPECT_NE(m.find(path_ + ":7: insecure: expected true or false"), std::string::npos) << m;
 }
 
+TEST_F(Config, ADurationMayHaveALowerBound) {
+  const auto refusal = [&](const char* text, std::int64_t least_ms) {
+    file(text);
+    ConfigReader reader(path_, "QARAX_T");
+    std::int64_t grace = 5000;
+    reader.duration_ms("grace", grace, least_ms);
+    const Status read = reader.finish();
+    return read ? std::to_string(grace) : read.error().message;
+  };
+  EXPECT_EQ(refusal("grace: 0s\n", 0), "0");
+  EXPECT_EQ(refusal("grace: 1s\n", 1000), "1000");
+  EXPECT_EQ(refusal("grace: 999ms\n", 1000),
+            path_ +
+                ":1: grace: expected a duration such as 500ms, 30s, 2m or 1h, at least 1s and at most 87600h, got "
+                "\"999ms\"");
+  EXPECT_NE(refusal("grace: 0s\n", 10).find("at least 10ms"), std::string::npos);
+}
+
 TEST_F(Config, BrokenYamlNamesTheLine) {
   file("a: b\n  c: [\n");
   Values v;
   const auto status = read(v);
   ASSERT_FALSE(status);
   EXPECT_NE(status.error().message.find(path_ + ":2"), std::string::npos) << status.error().message;
+}
+
+TEST_F(Config, ASecondDocumentIsRefusedWithItsLine) {
+  file("listen:\n  port: 9000\n---\ninsecure: true\n");
+  Values v;
+  const auto status = read(v);
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().message,
+            path_ + ":4: a second YAML document begins here, which would be ignored; remove the line ---");
+  for (const char* one :
+       {"---\nlisten:\n  port: 9000\n", "listen:\n  port: 9000\n---\n", "listen: {port: 9000}\n...\n"}) {
+    file(one);
+    Values only;
+    const auto good = read(only);
+    ASSERT_TRUE(good) << one << ": " << good.error().message;
+    EXPECT_EQ(only.port, 9000);
+  }
+  file("");
+  setenv("QARAX_T_PLUGINS", "[{path: /x.so}]\n---\n[{path: /y.so}]", 1);
+  EXPECT_EQ(read(v).error().message.find("QARAX_T_PLUGINS: a second YAML document"), 0U) << read(v).error().message;
 }
 
 // Found by the fuzzer: an empty key below an empty key has the same dotted key.

@@ -3,6 +3,9 @@
 #include <string_view>
 #include <utility>
 
+#include "qarax/core/clock.hpp"
+#include "qarax/plugin/call_args.hpp"
+
 namespace qarax::core {
 
 namespace {
@@ -13,19 +16,24 @@ bool begins_a_character(char c) { return (static_cast<unsigned char>(c) & 0xC0) 
 
 void cut_it(std::string& text) { text = cut_text(std::move(text)); }
 
+void cut_words(std::vector<std::string>& words) {
+  if (words.size() > kMostWords) words.resize(kMostWords);
+  for (std::string& word : words) word = cut_text(std::move(word), kLongestWord);
+}
+
 }  // namespace
 
-std::string cut_text(std::string text) {
-  if (text.size() <= kLongestText) return text;
-  std::size_t end = kLongestText - kLeftOut.size();
+std::string cut_text(std::string text, std::size_t most) {
+  if (text.size() <= most) return text;
+  std::size_t end = most - kLeftOut.size();
   while (end > 0 && !begins_a_character(text[end])) --end;
   text.resize(end);
   return text.append(kLeftOut);
 }
 
-std::string cut_log(std::string text) {
-  if (text.size() <= kLongestText) return text;
-  std::size_t begin = text.size() - (kLongestText - kLeftOut.size());
+std::string cut_log(std::string text, std::size_t most) {
+  if (text.size() <= most) return text;
+  std::size_t begin = text.size() - (most - kLeftOut.size());
   while (begin < text.size() && !begins_a_character(text[begin])) ++begin;
   return std::string(kLeftOut).append(text, begin);
 }
@@ -45,11 +53,33 @@ void cut(Error& error) {
   for (std::string& cause : error.causes) cut_it(cause);
 }
 
+void cut_to_fit(Error& error, std::size_t most) {
+  constexpr std::size_t kShort = 64;
+  const auto is_too_long = [&] { return encode(error).size() > most; };
+  const auto halve = [&](std::string& text, auto how) {
+    while (text.size() > kShort && is_too_long()) {
+      const std::size_t half = text.size() / 2;
+      text = how(std::move(text), half);
+    }
+  };
+  halve(error.log_tail, cut_log);
+  if (is_too_long()) error.causes.clear();  // the message has their words, too
+  while (!error.details.empty() && is_too_long()) error.details.pop_back();
+  halve(error.hint, cut_text);
+  halve(error.message, cut_text);
+  halve(error.step, cut_text);
+  halve(error.reason, cut_text);
+}
+
 void cut(VmStatus& status) {
   cut_it(status.status_reason);
   cut_it(status.accelerator);
   cut_it(status.accelerator_evidence);
-  if (status.exit) status.exit->log_tail = cut_log(std::move(status.exit->log_tail));
+  cut_words(status.can);
+  if (!status.exit) return;
+  status.exit->log_tail = cut_log(std::move(status.exit->log_tail));
+  // Clients read it as a time, and fail on anything else.
+  if (status.exit->at && !is_rfc3339(*status.exit->at)) status.exit->at.reset();
 }
 
 void cut(Description& description) {
@@ -58,6 +88,8 @@ void cut(Description& description) {
   cut_it(description.vmm_version);
   cut_it(description.accelerator);
   cut_it(description.accelerator_evidence);
+  cut_words(description.features);
+  cut_words(description.boot_modes);
 }
 
 }  // namespace qarax::core

@@ -12,7 +12,7 @@
 namespace qarax::core {
 namespace {
 
-class Files : public testing::Test {
+class Files : public ::testing::Test {
  protected:
   TempFolder folder_;
   const std::string dir_ = folder_.path();

@@ -5,7 +5,9 @@ import pathlib
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("QARAX_BUILD", ROOT / "build" / "dev"))
+# A developer builds build/dev, scripts/test.sh build/test.
+BUILDS = [ROOT / "build" / "dev", ROOT / "build" / "test"]
+BUILD = pathlib.Path(os.environ.get("QARAX_BUILD") or next(filter(pathlib.Path.exists, BUILDS), BUILDS[0]))
 
 
 def program(name: str) -> pathlib.Path:

@@ -9,8 +9,8 @@ mkdir -p "$lab_root/opt/qarax" "$lab_root/etc/qarax" "$lab_root/var/lib/qarax"
 cp -a --no-preserve=ownership "$build/bin" "$build/plugins" "$lab_root/opt/qarax/"
 chmod -R go-w "$lab_root/opt/qarax"
 cp "$guest/vmlinuz" "$guest/initramfs.cpio" "$lab_root/opt/qarax/"
-# What the plugin's own test says of the real program; tests are built with the preset dev.
-for program in "$build" "$root/build/dev"; do
+# What the plugin's own test says of the real program; release builds have no tests.
+for program in "$build" "$root/build/dev" "$root/build/test"; do
   program+=/plugins/hypervisors/cloud_hypervisor/qarax_plugin_cloud_hv_test
   [ ! -x "$program" ] || { cp "$program" "$lab_root/opt/qarax/cloud_hv_test"; break; }
 done

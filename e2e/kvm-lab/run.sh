@@ -58,10 +58,12 @@ libraries=$({ ldd "$build/bin/qarax-node" "$build"/plugins/*.so || true; } 2>/de
   xargs -n 1 readlink -f | while read -r file; do dpkg -S "$file" 2>/dev/null || dpkg -S "${file#/usr}" 2>/dev/null || true; done |
   cut -d: -f1 | sort -u | paste -sd, -)
 packages=kmod,iproute2,qemu-system-x86,seabios,$libraries
+# Its modules are in the root, and of another kernel's the lab couldn't load any.
+made_from="$packages kernel $(sha256sum <"$kernel" | cut -d ' ' -f 1)"
 lab_root=$cache/root
 # As any user: what is whose in there is written down in a file by fakeroot.
 pretend_root() { fakeroot -i "$cache/owners" -s "$cache/owners" -- "$@"; }
-if [ ! -e "$cache/owners" ] || [ "$(cat "$cache/packages" 2>/dev/null)" != "$packages" ]; then
+if [ ! -e "$cache/owners" ] || [ "$(cat "$cache/packages" 2>/dev/null)" != "$made_from" ]; then
   for program in mmdebstrap fakeroot mke2fs; do
     command -v "$program" >/dev/null || fail "$program is missing" -- "scripts/install-deps.sh --only third_party/packages/lab.debian.txt"
   done
@@ -76,7 +78,7 @@ if [ ! -e "$cache/owners" ] || [ "$(cat "$cache/packages" 2>/dev/null)" != "$pac
   mkdir "$lab_root"
   must "$cache/unpack.log" pretend_root tar -C "$lab_root" -xf "$work/root.tar"
   rm "$work/root.tar"
-  printf '%s\n' "$packages" >"$cache/packages"
+  printf '%s\n' "$made_from" >"$cache/packages"
 fi
 
 step "our programs into it"
@@ -97,10 +99,13 @@ cp "$here/initrd" "$work/initrd/init"
 chmod 755 "$work/initrd/init"
 (cd "$work/initrd" && find . -print0 | cpio -0 -o -H newc -R 0:0 --quiet) | gzip >"$work/lab.gz"
 
+# The user's proxy, where there is one, can't reach this machine's loopback.
+ask() { curl -fs --noproxy '*' "http://127.0.0.1:$1$2"; } # PORT PATH
+
 plugins() { # PORT: each plugin with its VMM's version
   local host
-  host=$(curl -fs "http://127.0.0.1:$1/hosts" | grep -o '"id":"[^"]*"' | head -n 1 | cut -d '"' -f 4)
-  curl -fs "http://127.0.0.1:$1/hosts/$host/plugins" | grep -oE '"(name|vmm_version|healthy)":("[^"]*"|true|false)' | tr '\n' ' '
+  host=$(ask "$1" /hosts | grep -o '"id":"[^"]*"' | head -n 1 | cut -d '"' -f 4)
+  ask "$1" "/hosts/$host/plugins" | grep -oE '"(name|vmm_version|healthy)":("[^"]*"|true|false)' | tr '\n' ' '
 }
 
 boot_lab() { # QEMU ARGUMENTS… -- CMDLINE; its pid is $lab
@@ -148,16 +153,16 @@ try() { # HYPERVISOR ARGUMENTS…
   env -i PATH="$PATH" HOME="$HOME" QARAX_NODE_HOST=127.0.0.1 QARAX_NODE_PORT="$node_port" QARAX_SERVER_LISTEN_PORT="$server_port" \
     QARAX_SERVER_DATA_DIR="$work/server-$hypervisor" "$build/bin/qarax-server" >"$work/server-$hypervisor.log" 2>&1 </dev/null &
   server=$!
-  until curl -fs "http://127.0.0.1:$server_port/hosts" 2>/dev/null | grep -q '"accelerator":"kvm"'; do
+  until ask "$server_port" /hosts 2>/dev/null | grep -q '"accelerator":"kvm"'; do
     kill -0 "$lab" 2>/dev/null || lab_failed "$hypervisor" "the lab ended before its node was up"
     waited=$((waited + 1))
     [ "$waited" -lt $((${QARAX_LAB_WAIT:-120} * 2)) ] || {
-      curl -s "http://127.0.0.1:$server_port/hosts" >&2
+      ask "$server_port" /hosts >&2 || true
       lab_failed "$hypervisor" "the lab's node didn't come up with KVM within ${QARAX_LAB_WAIT:-120} s"
     }
     sleep 0.5
   done
-  evidence=$(curl -fs "http://127.0.0.1:$server_port/hosts" | grep -o '"accelerator_evidence":"[^"]*"' | head -n 1)
+  evidence=$(ask "$server_port" /hosts | grep -o '"accelerator_evidence":"[^"]*"' | head -n 1)
   say "up: $evidence"
   local status=0
   (cd "$root/e2e" && QARAX_URL=http://127.0.0.1:$server_port QARAX_LAB=127.0.0.1:$shell_port exec env --default-signal=INT "${command[@]}" "$@") &
@@ -171,7 +176,7 @@ try() { # HYPERVISOR ARGUMENTS…
     lab_failed "$hypervisor" "the lab ended while it was used"
   fi
   tests=
-  say "ran on: $(curl -fs "http://127.0.0.1:$server_port/vms" | grep -o '"hypervisor":"[^"]*"' | sort | uniq -c | tr -s ' ')$(plugins "$server_port")"
+  say "ran on: $(ask "$server_port" /vms | grep -o '"hypervisor":"[^"]*"' | sort | uniq -c | tr -s ' ')$(plugins "$server_port")"
   if [ -n "${KEEP:-}" ]; then
     say "kept: http://127.0.0.1:$server_port, node 127.0.0.1:$node_port, a shell: nc 127.0.0.1 $shell_port, the lab's console: $work/lab-$hypervisor.log; press Enter to end it"
     read -r _

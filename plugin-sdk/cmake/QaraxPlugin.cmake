@@ -4,7 +4,8 @@
 #   qarax_plugin_<name>         the module <name>.so in ${CMAKE_BINARY_DIR}/plugins, installed to lib/qarax/plugins
 #                               (EXAMPLE: stays in its own binary folder, isn't installed)
 #   qarax_plugin_<name>_test    GoogleTest binary of TESTS, one CTest entry
-#   qarax_plugin_<name>_load    CTest entry: the file passes the host's handshake
+#   qarax_plugin_<name>_load    CTest entry: the file passes the host's handshake, with the `config` of the plugin's
+#                               conformance.yaml, if its folder has one, and what CHECK says of it (--set MEMBER=VALUE)
 #   qarax_plugin_<name>_conformance   CTest entry: qarax-plugin-check with the arguments CHECK and, if the plugin's folder
 #                               has one, its conformance.yaml: so no plugin is added untested. The report is
 #                               ${CMAKE_BINARY_DIR}/conformance/<name>.json
@@ -70,6 +71,7 @@ function(qarax_add_plugin NAME)
     "cmake_language(DEFER DIRECTORY [[${CMAKE_SOURCE_DIR}]] CALL qarax_check_plugin_links ${NAME})")
 
   qarax_plugin_tests(${NAME} "${A_TESTS}" "${libs}" "${A_TEST_LIBS}")
+  qarax_plugin_load(${NAME} ${A_CHECK})
   qarax_plugin_conformance(${NAME} "${A_EXAMPLE}" ${A_CHECK})
 endfunction()
 
@@ -103,13 +105,30 @@ function(qarax_plugin_tests NAME TESTS LIBS TEST_LIBS)
     add_test(NAME qarax_plugin_${NAME}_test COMMAND qarax_plugin_${NAME}_test)
     set_tests_properties(qarax_plugin_${NAME}_test PROPERTIES TIMEOUT 180)
   endif()
+endfunction()
 
+function(qarax_plugin_load NAME)
+  if(DEFINED QARAX_TESTS AND NOT QARAX_TESTS)
+    return()
+  endif()
   set(check ${QARAX_PLUGIN_LOAD_CHECK})
   if(NOT check AND QARAX_IN_TREE)
     set(check ${CMAKE_BINARY_DIR}/bin/qarax-plugin-load-check)
   endif()
+  # A plugin whose config_schema requires a member is refused without one, by a node as well as here.
+  set(config)
+  if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/conformance.yaml)
+    set(config --settings ${CMAKE_CURRENT_SOURCE_DIR}/conformance.yaml)
+  endif()
+  set(before "")
+  foreach(argument IN LISTS ARGN)
+    if("${before}" STREQUAL "--set")
+      list(APPEND config --set "${argument}")
+    endif()
+    set(before "${argument}")
+  endforeach()
   if(check)
-    add_test(NAME qarax_plugin_${NAME}_load COMMAND ${check} $<TARGET_FILE:qarax_plugin_${NAME}>)
+    add_test(NAME qarax_plugin_${NAME}_load COMMAND ${check} ${config} $<TARGET_FILE:qarax_plugin_${NAME}>)
     set_tests_properties(qarax_plugin_${NAME}_load PROPERTIES TIMEOUT 60)
   else()
     message(STATUS "qarax_add_plugin(${NAME}): qarax-plugin-load-check isn't installed, so ${NAME}.so isn't load-tested")

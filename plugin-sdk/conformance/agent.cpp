@@ -120,6 +120,12 @@ Result<Vm> Agent::started(int number) {
   return out;
 }
 
+Result<Vm> Agent::ended() {
+  QARAX_TRY(Vm out, started());
+  QARAX_CHECK(expect_state(out.stop(StopMode::force), VmState::shutdown, "stop"));
+  return out;
+}
+
 void Agent::die() {
   ::kill(::getpid(), SIGKILL);
   ::_exit(1);  // never reached

@@ -95,6 +95,7 @@ class Agent {
   // `number` is 1 to kVms and means the same VM in every agent of the rule.
   Vm vm(int number = 1, std::int64_t incarnation = 1) { return Vm(*this, number, incarnation); }
   Result<Vm> started(int number = 1);
+  Result<Vm> ended();  // started and force-stopped
   // Ends this agent like kill -9.
   [[noreturn]] static void die();
   // Cleans up as an agent does when a VM has ended.

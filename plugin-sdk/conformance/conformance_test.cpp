@@ -8,6 +8,9 @@
 #include <iostream>
 #include <set>
 
+#include "ledger.hpp"
+#include "place.hpp"
+#include "qarax/core/files.hpp"
 #include "qarax/core/logging.hpp"
 #include "rules/rules.hpp"
 #include "runner.hpp"
@@ -128,6 +131,21 @@ TEST(Conformance, APluginThatDoesntLoadFailsOneRule) {
   ASSERT_EQ(count(report, Verdict::failed), 1);
   EXPECT_EQ(report.outcomes.front().id, "HS-LOAD-01");
   EXPECT_THAT(report.outcomes.front().why, ::testing::HasSubstr("refused at create"));
+}
+
+TEST(Conformance, WhatIsClaimedAndThereIsLeft) {
+  auto place = make_place();
+  ASSERT_TRUE(place) << place.error().message;
+  const std::string vm_dir = place->vms() + "/" + place->vm_ids.front();
+  ASSERT_TRUE(core::make_folder(vm_dir));
+  ASSERT_TRUE(agent::Ledger(vm_dir).claim({{"mount", "/proc"},
+                                           {"mount", "/no such mount"},
+                                           {"file", place->empty_kernel()},
+                                           {"file", vm_dir + "/never-made"},
+                                           {"volume", "pool/disk"}}));
+  EXPECT_THAT(leftovers(*place, ::getpid()),
+              ::testing::UnorderedElementsAre("claimed mount /proc", "claimed file " + place->empty_kernel()));
+  remove_place(*place);
 }
 
 TEST(Conformance, IdsAreUnique) {

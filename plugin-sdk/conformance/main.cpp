@@ -11,6 +11,7 @@
 #include "matrix.hpp"
 #include "qarax/core/files.hpp"
 #include "qarax/core/logging.hpp"
+#include "qarax/core/plugin_host/trial_file.hpp"
 #include "rules/rules.hpp"
 #include "runner.hpp"
 
@@ -50,10 +51,8 @@ struct Options {
 Result<std::vector<std::pair<std::string, std::string>>> overrides(const std::vector<std::string>& set) {
   std::vector<std::pair<std::string, std::string>> out;
   for (const auto& one : set) {
-    const auto equals = one.find('=');
-    if (equals == std::string::npos || equals == 0)
-      return make_error(Code::invalid_argument, "--set wants MEMBER=VALUE, got " + one);
-    out.emplace_back(one.substr(0, equals), one.substr(equals + 1));
+    QARAX_TRY(auto member, core::to_member(one));
+    out.push_back(std::move(member));
   }
   return out;
 }

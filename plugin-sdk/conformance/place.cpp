@@ -11,6 +11,7 @@
 #include <map>
 
 #include "ledger.hpp"
+#include "ledger_kind.hpp"
 #include "qarax/core/files.hpp"
 #include "qarax/core/ids.hpp"
 #include "qarax/plugin/process_stat.hpp"
@@ -52,10 +53,10 @@ void in_folder(const std::string& folder, const char* what, std::vector<std::str
   for (const auto& entry : fs::directory_iterator(folder, ec)) out.push_back(what + entry.path().string());
 }
 
-bool exists(const agent::LedgerEntry& entry) {
-  if (entry.kind == "socket" || entry.kind == "file") return fs::exists(entry.name);
-  if (entry.kind == "tap") return fs::exists("/sys/class/net/" + entry.name);
-  return false;  // processes and cgroups are counted directly
+// Where nothing tells whether the thing is there, the plugin isn't blamed. Processes and cgroups are counted directly.
+bool is_left(const agent::LedgerEntry& entry) {
+  const agent::LedgerKind* kind = agent::ledger_kind(entry.kind);
+  return kind != nullptr && kind->is_there != nullptr && kind->is_there(entry.name);
 }
 
 }  // namespace
@@ -112,7 +113,7 @@ std::vector<std::string> leftovers(const Place& place, int root_pid) {
       if (it->is_socket(ec) && it->path().filename() != "control.sock") out.push_back("socket " + it->path().string());
     if (const auto owned = agent::Ledger(place.vms() + "/" + vm).owned())
       for (const auto& entry : *owned)
-        if (exists(entry)) out.push_back("claimed " + entry.kind + " " + entry.name);
+        if (is_left(entry)) out.push_back("claimed " + entry.kind + " " + entry.name);
   }
   in_folder(place.tmp(), "temporary file ", out);
   in_folder(place.cwd(), "file in the working folder ", out);

@@ -35,5 +35,13 @@ inline Status expect(bool held, std::string otherwise) {
   return broken(std::move(otherwise));
 }
 Status expect_state(const Result<VmStatus>& got, VmState wanted, std::string_view when);
+// `call`: what was asked, e.g. "reboot of a VM that has ended".
+template <class R>
+Status expect_failed_precondition(const Result<R>& got, std::string_view call) {
+  if (got) return broken(std::string(call) + " succeeded");
+  return expect(got.error().code == Code::failed_precondition, std::string(call) + " is " +
+                                                                   std::string(to_string(got.error().code)) +
+                                                                   ", not failed_precondition: " + got.error().message);
+}
 
 }  // namespace qarax::conformance

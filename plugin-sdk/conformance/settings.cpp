@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "qarax/core/config.hpp"
+#include "qarax/core/plugin_host/trial_file.hpp"
 
 namespace qarax::conformance {
 
@@ -31,22 +32,6 @@ Status read_spec(const json::Value& value, VmSpec& out) {
   return error;
 }
 
-std::string with(const json::Value& config, const std::vector<std::pair<std::string, std::string>>& overrides) {
-  json::Object object = config.as_object() != nullptr ? *config.as_object() : json::Object{};
-  for (const auto& [key, text] : overrides) {
-    auto parsed = json::parse(text);
-    json::Value value = parsed ? std::move(*parsed) : json::Value(text);
-    bool there = false;
-    for (auto& [name, old] : object)
-      if (name == key) {
-        old = value;
-        there = true;
-      }
-    if (!there) object.emplace_back(key, std::move(value));
-  }
-  return object.empty() ? "null" : json::to_text(json::Value(std::move(object)));
-}
-
 }  // namespace
 
 Result<Settings> read_settings(const std::string& plugin, const std::string& config_file,
@@ -59,23 +44,20 @@ Result<Settings> read_settings(const std::string& plugin, const std::string& con
   out.spec = default_spec();
   out.boot.cmdline = "console=ttyS0 reboot=k panic=1";
 
-  core::ConfigReader reader(config_file, "QARAX_CHECK");
-  json::Value config;
-  json::Value spec;
-  reader.object("config", config);
-  reader.object("spec", spec);
-  reader.text("boot.kernel", out.boot.kernel);
-  reader.text("boot.initramfs", out.boot.initramfs);
-  reader.text("boot.cmdline", out.boot.cmdline);
-  reader.boolean("needs_guest", out.needs_guest);
-  reader.text("stand_in", out.stand_in);
-  if (spec.as_object() != nullptr) {
-    if (const auto read = read_spec(spec, out.spec); !read) reader.problem("spec", read.error().message);
-    if (spec.find("max_vcpus") == nullptr) out.spec.max_vcpus = std::max(out.spec.max_vcpus, out.spec.boot_vcpus);
+  core::ConfigReader reader(config_file, core::kTrialVariables);
+  core::TrialFile file;
+  file.boot = out.boot;
+  core::read_trial_file(reader, file);
+  out.boot = std::move(file.boot);
+  out.needs_guest = file.needs_guest;
+  out.stand_in = std::move(file.stand_in);
+  if (file.spec.as_object() != nullptr) {
+    if (const auto read = read_spec(file.spec, out.spec); !read) reader.problem("spec", read.error().message);
+    if (file.spec.find("max_vcpus") == nullptr) out.spec.max_vcpus = std::max(out.spec.max_vcpus, out.spec.boot_vcpus);
   }
   QARAX_CHECK(reader.finish());
 
-  out.config.text = with(config, overrides);
+  out.config = core::with_members(file.config, overrides);
   if (out.boot.kernel.empty() && fs::exists(guest + "/vmlinuz", ec)) {
     out.boot.kernel = guest + "/vmlinuz";
     out.boot.initramfs = guest + "/initramfs.cpio";

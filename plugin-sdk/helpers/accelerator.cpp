@@ -13,9 +13,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <fstream>
 #include <sstream>
+#include <vector>
 
 #include "text.hpp"
 
@@ -26,17 +28,39 @@ namespace {
 constexpr int kApiVersion = 12;  // KVM_API_VERSION of linux/kvm.h: the only stable one there has ever been
 constexpr std::int64_t kLongestPauseMs = std::int64_t{4} * 3600 * 1000;
 
-std::string own_name() {
-  const passwd* entry = ::getpwuid(::geteuid());
-  return entry != nullptr ? entry->pw_name : std::to_string(::geteuid());
+// The name of the entry that `look_up`, getpwuid_r or the like, finds for the id; the number if there is none. Other
+// plugins and the host look up users at the same time, so the functions that keep the entry themselves won't do.
+template <class Entry, class Id>
+std::string name_of(Id id, int (*look_up)(Id, Entry*, char*, std::size_t, Entry**), char* Entry::*name) {
+  constexpr std::size_t kMost = 1 << 20;  // a group's entry has all its members
+  std::vector<char> room(1024);
+  Entry entry{};
+  Entry* found = nullptr;
+  while (look_up(id, &entry, room.data(), room.size(), &found) == ERANGE && room.size() < kMost)
+    room.resize(room.size() * 4);
+  return found != nullptr ? found->*name : std::to_string(id);
 }
+
+std::string own_name() { return name_of(::geteuid(), &::getpwuid_r, &passwd::pw_name); }
 
 // The group that may open the device, for `usermod -aG`; "kvm" if it is unknown or root.
 std::string group_of(const char* device) {
   struct stat info {};
   if (::stat(device, &info) != 0 || info.st_gid == 0) return "kvm";
-  const group* entry = ::getgrgid(info.st_gid);
-  return entry != nullptr ? entry->gr_name : std::to_string(info.st_gid);
+  return name_of(info.st_gid, &::getgrgid_r, &group::gr_name);
+}
+
+constexpr int kCannotExec = 126;  // a shell's and setpriv's exit codes for a program that they could not execute
+constexpr int kNotFound = 127;
+
+// Whether the trial says something of KVM. The kernel may kill a VMM for lack of memory or for a system call that its
+// filter forbids, and a program that wasn't executed has tried nothing.
+bool is_certain(const RunResult& result) {
+  if (result.matched) return true;
+  if (result.timed_out) return false;
+  const ExitInfo& exit = result.exit;
+  if (exit.kind == ExitKind::signaled) return exit.signal != SIGKILL && exit.signal != SIGSYS;
+  return exit.kind == ExitKind::exited && exit.code != kCannotExec && exit.code != kNotFound;
 }
 
 bool cpu_has_virtualisation() {
@@ -172,10 +196,10 @@ Accelerator::~Accelerator() {
 std::string Accelerator::cache_key() const {
   std::string boot_id;
   std::ifstream("/proc/sys/kernel/random/boot_id") >> boot_id;
-  std::string key = "2 " + boot_id;
+  std::string key = "3 " + boot_id;
   for (const std::string& file : plan_.files) key += " " + fingerprint(file);
   return key + " " + std::string(EnumNames<AcceleratorChoice>::kNames[static_cast<std::size_t>(choice_)]) + " " +
-         std::to_string(plan_.limit_ms);
+         std::to_string(plan_.limit_ms) + " " + encode(plan_.run);
 }
 
 void Accelerator::probe(const KvmFacts& facts) {
@@ -207,7 +231,7 @@ Accelerator::Outcome Accelerator::try_once(const KvmFacts& facts) {
     trial.last_words = last_line(result.error().message);
   }
   Verdict verdict = decide(choice_, facts, &trial, "");
-  const bool decided = result && !result->timed_out;
+  const bool decided = result && is_certain(*result);
   if (decided) keep(verdict);
   tell(std::move(verdict));
   return decided ? Outcome::decided : Outcome::undecided;

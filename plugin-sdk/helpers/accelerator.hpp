@@ -59,9 +59,10 @@ struct TrialPlan {
 
 class Accelerator {
  public:
-  // The trial runs on a thread of its own. Its result is stored in state_dir and valid until the host reboots or one of
-  // the plan's files changes. The result of a trial that timed out counts until the next trial and isn't stored: the
-  // host may have been busy just then. A KVM that may come is looked for again; its trial runs as soon as it is there.
+  // The trial runs on a thread of its own. Its result is stored in state_dir and valid until the host reboots, one of
+  // the plan's files changes or the trial would be run in another way. The result of a trial that timed out, was killed
+  // (SIGKILL, SIGSYS) or couldn't be executed counts until the next trial and isn't stored: the host may have been busy
+  // or without memory just then. A KVM that may come is looked for again; its trial runs as soon as it is there.
   Accelerator(
       Host& host, AcceleratorChoice choice, TrialPlan plan, const std::string& state_dir,
       std::function<KvmFacts()> look = [] { return look_at_kvm(); });

@@ -137,7 +137,7 @@ class Trials : public ::testing::Test {
   }
   void begin(std::int64_t retry_ms) {
     TrialPlan plan;
-    plan.run.argv = {"/bin/sh", "-c", "[ ! -e " + ready_ + " ] && exec sleep 60; echo Linux version"};
+    plan.run.argv = {"/bin/sh", "-c", script_};
     plan.run.until = "Linux version";
     plan.limit_ms = 500;
     plan.retry_ms = retry_ms;
@@ -151,6 +151,7 @@ class Trials : public ::testing::Test {
 
   TempFolder folder_;
   const std::string ready_ = folder_ / "ready";
+  std::string script_ = "[ ! -e " + ready_ + " ] && exec sleep 60; echo Linux version";
   std::atomic<bool> has_kvm_ = true;
   testing::RealHost host_;
   std::unique_ptr<Accelerator> accelerator_;
@@ -201,6 +202,26 @@ TEST_F(Trials, WhatWasDecidedIsKept) {
   EXPECT_EQ(verdict().accelerator, "kvm");
   EXPECT_EQ(verdict().accelerator, "kvm");
   EXPECT_EQ(host_.count("trial"), 1);
+}
+
+TEST_F(Trials, AnotherWayToRunItIsTriedAnew) {
+  script_ = "echo no such machine; exit 1";
+  EXPECT_EQ(verdict().accelerator, "tcg");
+  EXPECT_EQ(verdict().accelerator, "tcg");
+  EXPECT_EQ(host_.count("trial"), 1) << "the VMM's own refusal holds";
+  script_ = "echo Linux version";
+  EXPECT_EQ(verdict().accelerator, "kvm") << "the config has another machine now";
+  EXPECT_EQ(host_.count("trial"), 2);
+}
+
+TEST_F(Trials, AnEndThatSaysNothingOfKvmIsNotKept) {
+  int trials = 0;
+  for (const char* script : {"kill -KILL $$", "ulimit -c 0; kill -SYS $$", "exec /nonexistent/vmm", "exec /"}) {
+    script_ = script;
+    EXPECT_EQ(verdict().accelerator, "tcg") << script;
+    EXPECT_EQ(verdict().accelerator, "tcg") << script;
+    EXPECT_EQ(host_.count("trial"), trials += 2) << script;
+  }
 }
 
 TEST_F(Trials, OneThatTimedOutIsRunAgainLaterAndTheHostIsToldOfTheChange) {

@@ -10,6 +10,7 @@
 #include "unix_http_client.hpp"
 #include "unix_socket.hpp"
 #include "vmm_life.hpp"
+#include "vmm_path.hpp"
 #include "vmm_program.hpp"
 
 namespace qarax::plugin {

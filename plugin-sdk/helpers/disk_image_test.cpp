@@ -12,7 +12,7 @@
 namespace qarax::plugin {
 namespace {
 
-class DiskImage : public testing::Test {
+class DiskImage : public ::testing::Test {
  protected:
   DiskImage() {
     disk.id = "root";

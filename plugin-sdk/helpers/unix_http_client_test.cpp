@@ -53,7 +53,7 @@ TEST(ParseHttpReply, GarbageIsAnErrorAtOnce) {
   }
 }
 
-class UnixHttpClientTest : public testing::Test {
+class UnixHttpClientTest : public ::testing::Test {
  protected:
   void TearDown() override {
     if (peer_.joinable()) peer_.join();

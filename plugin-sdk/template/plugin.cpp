@@ -21,6 +21,7 @@ class Sleeper final : public qarax::plugin::Hypervisor {
     return qarax::plugin::process_status(host_, call, args.vm, args.incarnation);
   }
   Result<VmStatus> stop(Call& call, const qarax::StopArgs& args) override {
+    QARAX_CHECK(qarax::plugin::may_stop(args, qarax::plugin::check_handle(args.vm, "sleeper", 1)));
     QARAX_CHECK(host_.kill(&call, {args.vm.vm, args.vm.incarnation}));
     return VmStatus{.state = qarax::VmState::shutdown};
   }

@@ -270,6 +270,7 @@ Result<RunResult> RealHost::run(const Call* parent, const RunArgs& args, std::in
   if (cancelled) return make_error(Code::cancelled, "cancelled");
   out.exit.kind = WIFEXITED(status) ? ExitKind::exited : ExitKind::signaled;
   out.exit.code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+  out.exit.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
   return out;
 }
 

@@ -28,6 +28,15 @@ static void members_are_found_where_they_stand(void) {
   EXPECT(qarax_text_is(qarax_json_member(of("{\"a\":{\"b\":7}}", "a"), "b"), "7"));
 }
 
+static void names_are_what_they_mean(void) {
+  EXPECT(qarax_text_is(of("{\"\\u006do\\u0064e\":7}", "mode"), "7"));
+  EXPECT(qarax_text_is(of("{\"a\\/b\":7}", "a/b"), "7"));
+  EXPECT(qarax_text_is(of("{\"\\u00e9\\ud83d\\ude00\":7}", "\xC3\xA9\xF0\x9F\x98\x80"), "7"));
+  EXPECT(qarax_text_is(of("{\"\xC3\xA9\":7}", "\xC3\xA9"), "7"));
+  EXPECT(of("{\"\\u006dode\":7}", "mod").len == 0 && of("{\"\\u006dod\":7}", "mode").len == 0);
+  EXPECT(of("{\"\\u0000\":7}", "").len == 0 && of("{\"\\ud83d\":7}", "?").len == 0);
+}
+
 static void elements_come_in_turn(void) {
   qarax_text name, value;
   size_t at = 0, count = 0;
@@ -129,6 +138,20 @@ static void handles_are_this_plugins_and_not_newer(void) {
   EXPECT(!qarax_make_handle(handle, 10, "foo", 2, ""));
 }
 
+static void only_a_graceful_stop_needs_to_know_the_handle(void) {
+  const qarax_call call = {.size = sizeof call, .cancel_fd = -1, .error = take_error};
+  EXPECT(qarax_check_stop(&call, "foo",
+                          qarax_text_of("{\"mode\":\"graceful\",\"handle\":{\"format\":3,\"plugin\":\"foo\"}}"),
+                          2) == QARAX_FAILED_PRECONDITION);
+  EXPECT(qarax_check_stop(&call, "foo",
+                          qarax_text_of("{\"mode\":\"graceful\",\"handle\":{\"format\":2,\"plugin\":\"foo\"}}"),
+                          2) == QARAX_OK);
+  EXPECT(qarax_check_stop(&call, "foo",
+                          qarax_text_of("{\"mode\":\"force\",\"handle\":{\"format\":3,\"plugin\":\"foo\"}}"),
+                          2) == QARAX_OK);
+  EXPECT(qarax_check_stop(&call, "foo", qarax_text_of("{\"mode\":\"graceful\"}"), 2) == QARAX_OK);
+}
+
 static int32_t echo(void* self, const qarax_call* call, qarax_text args) {
   EXPECT(self == &failures && call->size == sizeof *call);
   if (qarax_text_is(args, "{}")) {
@@ -194,12 +217,14 @@ static void an_older_table_lacks_a_slot(void) {
 
 int main(void) {
   members_are_found_where_they_stand();
+  names_are_what_they_mean();
   elements_come_in_turn();
   numbers_are_whole_and_fit();
   strings_are_unescaped();
   nothing_is_read_beyond_the_end();
   what_is_not_known_is_refused();
   handles_are_this_plugins_and_not_newer();
+  only_a_graceful_stop_needs_to_know_the_handle();
   the_host_is_asked_and_its_words_passed_on();
   what_run_answers_fits();
   an_older_table_lacks_a_slot();

@@ -146,6 +146,17 @@ TEST(Codec, Nulls) {
   EXPECT_EQ(car->extra.text, "null");
 }
 
+TEST(Codec, ANullOfAPluginIsAnAbsentMember) {
+  const auto car = decode<Car>(
+      R"({"name":"x","seats":null,"weight":null,"electric":null,"length":null,"colour":null,"wheels":[{"size":null}],)"
+      R"("owner":null,"plate":null,"labels":null,"extra":null})",
+      Unknown::ignore);
+  ASSERT_TRUE(car) << car.error().message;
+  EXPECT_EQ(encode(*car), R"({"name":"x","wheels":[{}]})");
+  EXPECT_FALSE(decode<Car>(R"({"name":null})", Unknown::ignore)) << "a member that is required";
+  EXPECT_FALSE(decode<Car>(R"({"name":"x","wheels":[null]})", Unknown::ignore)) << "an element isn't a member";
+}
+
 TEST(Codec, DefaultsAreOmittedOrWritten) {
   Car car;
   car.name = "x";

@@ -40,5 +40,14 @@ TEST(Handle, OfANewerVersionNamesBothFormats) {
             "VM v1 was started by a newer plugin foo (handle format 3, this one knows 2); upgrade this node's plugin");
 }
 
+TEST(Handle, OnlyAGracefulStopNeedsToKnowIt) {
+  const Status newer = check_handle(with(make_handle("foo", 3)), "foo", 2);
+  const Status strange = check_handle(with("null"), "foo", 2);
+  EXPECT_EQ(may_stop({.mode = StopMode::graceful}, newer).error().code, Code::failed_precondition);
+  EXPECT_TRUE(may_stop({.mode = StopMode::force}, newer));
+  EXPECT_TRUE(may_stop({.mode = StopMode::graceful}, strange));
+  EXPECT_TRUE(may_stop({.mode = StopMode::graceful}, check_handle(with(make_handle("foo", 2)), "foo", 2)));
+}
+
 }  // namespace
 }  // namespace qarax::plugin

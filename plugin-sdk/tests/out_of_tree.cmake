@@ -21,6 +21,18 @@ foreach(template "" /c)
   run(${CMAKE_CTEST_COMMAND} --test-dir ${WORK}/build${template} --output-on-failure --no-tests=error)
 endforeach()
 
+# A plugin whose config has a required member passes its load test with the config of its conformance.yaml, or of CHECK.
+file(READ ${WORK}/template/plugin.cpp plugin)
+string(REPLACE " public:\n" " public:\n  static constexpr std::string_view kConfigSchema =\n      R\"({\"type\":\"object\",\"properties\":{\"place\":{\"type\":\"string\"},\"number\":{\"type\":\"integer\"}},\"required\":[\"place\",\"number\"]})\";\n"
+  plugin "${plugin}")
+file(WRITE ${WORK}/template/plugin.cpp "${plugin}")
+file(WRITE ${WORK}/template/conformance.yaml "config: {place: here}\n")
+file(READ ${WORK}/template/CMakeLists.txt lists)
+string(REPLACE "SOURCES plugin.cpp" "SOURCES plugin.cpp CHECK --set number=3" lists "${lists}")
+file(WRITE ${WORK}/template/CMakeLists.txt "${lists}")
+run(${CMAKE_COMMAND} --build ${WORK}/build)
+run(${CMAKE_CTEST_COMMAND} --test-dir ${WORK}/build --output-on-failure --no-tests=error -R _load)
+
 # Everything that the installed pages link to must be installed.
 file(GLOB_RECURSE pages ${WORK}/prefix/share/qarax/plugin-sdk/*.md)
 foreach(page IN LISTS pages)

@@ -27,6 +27,7 @@
 #include "qarax/core/data_dir.hpp"
 #include "qarax/core/files.hpp"
 #include "qarax/core/logging.hpp"
+#include "qarax/core/sha256.hpp"
 #include "wiring/config_nodes.hpp"
 #include "wiring/rest_dry_runs.hpp"
 #include "wiring/rest_host_truth.hpp"
@@ -67,7 +68,9 @@ int hash_token() {
                            "the token has " + std::to_string(token.size()) + " characters and needs at least " +
                                std::to_string(kShortestToken) +
                                ", since a short one can be guessed. Make one with: openssl rand -hex 32"));
-  std::cout << http::TokenAuthenticator::hash(token) << '\n';
+  const auto hash = core::sha256_hex(token);
+  if (!hash) return fail(hash.error());
+  std::cout << *hash << '\n';
   return EXIT_SUCCESS;
 }
 
@@ -181,7 +184,7 @@ int serve(const ServerConfig& config, const CommandLine& line) {
   const NodeQueries queries(**store, nodes);
   Adopter adopter(**store, nodes);
   HostJobs host_jobs(**store, adopter, orchestrator);
-  Editor editor(**store, nodes);
+  Editor editor(**store, nodes, config.known_hypervisors);
   RestDryRuns dry_runs(**store, nodes, editor);
   RestOperations operations(
       **store, orchestrator, queries, host_jobs, editor, dry_runs,

@@ -1,8 +1,16 @@
 #include "node_config.hpp"
 
+#include <grp.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
+
 #include "qarax/core/addresses.hpp"
 #include "qarax/core/config.hpp"
 #include "qarax/core/data_dir.hpp"
+#include "qarax/core/short_name.hpp"
 
 namespace qarax::agent {
 
@@ -31,6 +39,32 @@ void read_plugins(core::ConfigReader& reader, std::vector<PluginEntry>& out) {
     else
       out.push_back(std::move(plugin));
   }
+}
+
+// No plugin has another name, so that it would be passed over without a word.
+void check_plugin_name(core::ConfigReader& reader, std::string_view key, const std::string& name) {
+  if (!core::is_short_name(name))
+    reader.problem(key, "\"" + name + "\" is no plugin's short name; cloud_hv or qemu are such");
+}
+
+// What a start would find missing, for --check-config only: some of it may come before the start.
+void look_at_what_is_named(core::ConfigReader& reader, const NodeConfig& config) {
+  for (const PluginEntry& plugin : config.plugins) {
+    if (::access(plugin.path.c_str(), R_OK) == 0) continue;
+    const std::string why = std::generic_category().message(errno);
+    reader.problem_at(plugin.at, "plugins: " + plugin.path + ": " + why +
+                                     "; name a plugin's file, or a folder of plugins, that this user can read");
+  }
+  if (const std::string& group = config.unix_socket_group; !group.empty() && ::getgrnam(group.c_str()) == nullptr)
+    reader.problem("listen.unix_socket_group", "this host has no group " + group +
+                                                   "; make it (systemd-sysusers, or groupadd --system " + group +
+                                                   "), or leave the key out");
+  // Folders below /run are made by the unit that starts the agent, and the data folder by the agent.
+  const std::string& socket = config.unix_socket;
+  if (!socket.starts_with('/') || socket.starts_with("/run/")) return;
+  const std::string folder = std::filesystem::path(socket).parent_path().string();
+  if (std::error_code ignored; folder != config.data_dir && !std::filesystem::is_directory(folder, ignored))
+    reader.problem("listen.unix_socket", "there is no folder " + folder + "; make it for this user");
 }
 
 }  // namespace
@@ -68,8 +102,8 @@ Result<NodeConfig> read_node_config(const std::string& path, std::vector<std::st
   read_plugins(reader, config.plugins);
   if (keys != nullptr) *keys = reader.keys();
 
-  for (const std::string& name : config.default_hypervisors)
-    if (name.empty()) reader.problem("default_hypervisors", "has an empty name; a plugin's short name is expected");
+  for (const std::string& name : config.default_hypervisors) check_plugin_name(reader, "default_hypervisors", name);
+  if (!config.default_hypervisor.empty()) check_plugin_name(reader, "default_hypervisor", config.default_hypervisor);
   reader.check_data_dir(config.data_dir);
   reader.check_program("supervisor", config.supervisor, look_at_files);
   reader.check_file("listen.tls.cert", config.tls_cert, look_at_files);
@@ -79,6 +113,7 @@ Result<NodeConfig> read_node_config(const std::string& path, std::vector<std::st
   if (config.unix_socket == "none" && !config.unix_socket_group.empty())
     reader.problem("listen.unix_socket_group", "is of no use with listen.unix_socket: none");
   if (config.unix_socket != "none") reader.check_absolute("listen.unix_socket", config.unix_socket);
+  if (look_at_files) look_at_what_is_named(reader, config);
   if (config.unix_socket.empty()) config.unix_socket = config.data_dir + "/node.sock";
   reader.check_listener({.address = config.listen_address,
                          .tls_cert = config.tls_cert,

@@ -39,7 +39,7 @@ struct NodeConfig {
 
   std::vector<PluginEntry> plugins;
   // The hypervisor of VMs that name none. `default_hypervisor` is taken whatever its health; if it's empty, the first
-  // of `default_hypervisors` that is loaded and healthy, else the first healthy plugin.
+  // of `default_hypervisors` that is loaded and healthy, else what choose_default_hypervisor() finds.
   std::string default_hypervisor;
   std::vector<std::string> default_hypervisors{std::string(core::kDefaultHypervisor)};
 
@@ -53,8 +53,8 @@ struct NodeConfig {
 };
 
 // Reports every problem with file and line. Empty `path`: defaults and environment only. `keys`, if given, gets the
-// names of all keys. `look_at_files`: a file that the config names and that this process can't read, or run, is a
-// problem, too.
+// names of all keys. `look_at_files`: a file or plugin that the config names and that this process can't read, or run,
+// is a problem, too; so are a group that the host doesn't have and a folder without which there is no unix socket.
 Result<NodeConfig> read_node_config(const std::string& path, std::vector<std::string>* keys = nullptr,
                                     bool look_at_files = false);
 

@@ -11,7 +11,7 @@
 namespace qarax::agent {
 namespace {
 
-class NodeConfigTest : public testing::Test {
+class NodeConfigTest : public ::testing::Test {
  protected:
   void SetUp() override {
     char name[] = "/tmp/qarax-node-config-XXXXXX";
@@ -73,6 +73,27 @@ TEST_F(NodeConfigTest, FilesThatTheConfigNamesAreLookedAtWhereAskedFor) {
                                         ":3: boot.kernel: /nonexistent/k" + way_out);
 }
 
+TEST_F(NodeConfigTest, PluginsGroupAndTheSocketsFolderAreLookedAtWhereAskedFor) {
+  const std::string text = "plugins:\n  - path: " + path_ +
+                           "\n  - path: /nonexistent/qemu.so\n  - path: /tmp\nlisten:\n  unix_socket: "
+                           "/nonexistent/node.sock\n  unix_socket_group: no-such-group\n";
+  EXPECT_TRUE(read(text));
+  const auto config = read_node_config(path_, nullptr, true);
+  ASSERT_FALSE(config);
+  EXPECT_EQ(config.error().message,
+            path_ +
+                ":3: plugins: /nonexistent/qemu.so: No such file or directory; name a plugin's file, or a folder of "
+                "plugins, that this user can read\n" +
+                path_ +
+                ":7: listen.unix_socket_group: this host has no group no-such-group; make it (systemd-sysusers, or "
+                "groupadd --system no-such-group), or leave the key out\n" +
+                path_ + ":6: listen.unix_socket: there is no folder /nonexistent; make it for this user");
+  std::ofstream(path_) << "data_dir: /nonexistent/data\nlisten:\n  unix_socket: /run/nonexistent/node.sock\n";
+  EXPECT_TRUE(read_node_config(path_, nullptr, true)) << "the unit makes it";
+  std::ofstream(path_) << "data_dir: /nonexistent/data\nlisten:\n  unix_socket: /nonexistent/data/node.sock\n";
+  EXPECT_TRUE(read_node_config(path_, nullptr, true)) << "the agent makes it";
+}
+
 // Processes are looked for under the same spelling of the folder under which they were started.
 TEST_F(NodeConfigTest, TheDataFolderHasNoSlashBehindIt) {
   auto config = read("data_dir: /var/lib/qarax//\n");
@@ -108,6 +129,10 @@ TEST_F(NodeConfigTest, AnyHypervisorCanBePreferred) {
   EXPECT_EQ(read("default_hypervisors: []\n")->default_hypervisors, Names{});
   EXPECT_FALSE(read("default_hypervisors: [qemu, \"\"]\n"));
   EXPECT_FALSE(read("default_hypervisors: qemu\n"));
+  EXPECT_EQ(read("default_hypervisors: [qemu.so]\n").error().message,
+            path_ + ":1: default_hypervisors: \"qemu.so\" is no plugin's short name; cloud_hv or qemu are such");
+  EXPECT_FALSE(read("default_hypervisor: Cloud-Hypervisor\n"));
+  EXPECT_EQ(read("default_hypervisor: qemu\n")->default_hypervisor, "qemu");
 }
 
 TEST_F(NodeConfigTest, AnyHypervisorCanHaveAFallback) {

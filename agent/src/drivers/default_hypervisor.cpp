@@ -15,6 +15,10 @@ bool may_become(const core::PluginRecord& record, const std::string& name) {
   return record.state == core::PluginState::loading && (record.name.empty() || record.name == name);
 }
 
+bool is_simulator(const core::PluginRecord& record) {
+  return record.state == core::PluginState::loaded && record.description.accelerator == "simulated";
+}
+
 }  // namespace
 
 std::string choose_default_hypervisor(const std::vector<core::PluginRecord>& records,
@@ -26,14 +30,20 @@ std::string choose_default_hypervisor(const std::vector<core::PluginRecord>& rec
     const auto may_come = [&](const core::PluginRecord& record) { return may_become(record, name); };
     if (std::any_of(records.begin(), records.end(), may_come)) return {};
   }
-  std::string first;
+  // A simulator runs no guest: a VM gets it only where somebody names it, in the VM or in the node's config, or where
+  // the node is configured with nothing else.
+  const core::PluginRecord* first = nullptr;
+  bool simulators_only = true;
+  bool any_may_come = false;
   for (const core::PluginRecord& record : records) {
-    if (record.state != core::PluginState::loaded) continue;
-    if (first.empty()) first = record.name;
-    // A simulator runs no guest: a VM gets it only where somebody names it, in the VM or in the node's config.
-    if (record.description.healthy && record.description.accelerator != "simulated") return record.name;
+    any_may_come = any_may_come || record.state == core::PluginState::loading;
+    if (is_simulator(record)) continue;
+    simulators_only = false;
+    if (is_usable(record)) return record.name;
+    if (first == nullptr && record.state == core::PluginState::loaded) first = &record;
   }
-  return first;
+  if (simulators_only) return records.empty() ? std::string() : records.front().name;
+  return first == nullptr || any_may_come ? std::string() : first->name;
 }
 
 }  // namespace qarax::agent

@@ -9,8 +9,9 @@
 namespace qarax::agent {
 
 // The first of `preferred` that is loaded and healthy, else the first healthy plugin that is no simulator, else the
-// first that is loaded. Empty: there is none, or a preferred one may still be loading. `records`: in the order of the
-// config.
+// first that is loaded and no simulator. A simulator only where it is preferred, or where no other plugin is
+// configured, not even one that was refused. Empty: there is none, or one that would come before may still be loading.
+// `records`: in the order of the config.
 std::string choose_default_hypervisor(const std::vector<core::PluginRecord>& records,
                                       const std::vector<std::string>& preferred);
 

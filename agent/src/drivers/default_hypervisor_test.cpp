@@ -42,6 +42,19 @@ TEST(DefaultHypervisor, ElseTheFirstHealthyOneThatIsNoSimulatorElseTheFirstLoade
   EXPECT_EQ(choose_default_hypervisor({}, {"cloud_hv"}), "");
 }
 
+TEST(DefaultHypervisor, NeverASimulatorBesideWhatCouldRunGuests) {
+  EXPECT_EQ(choose_default_hypervisor({simulator(), refused("qemu")}, {"cloud_hv"}), "");
+  EXPECT_EQ(choose_default_hypervisor({simulator(), loading("qemu")}, {"cloud_hv"}), "");
+  EXPECT_EQ(choose_default_hypervisor({simulator(), loading("")}, {}), "");
+  EXPECT_EQ(choose_default_hypervisor({simulator(), ill("qemu")}, {"cloud_hv"}), "qemu") << "which says what is wrong";
+  EXPECT_EQ(choose_default_hypervisor({simulator(), refused("qemu")}, {"qemu", "simulator"}), "simulator");
+}
+
+TEST(DefaultHypervisor, AnIllOneIsTakenOnlyWhereNoOtherMayCome) {
+  EXPECT_EQ(choose_default_hypervisor({ill("a"), loading("b")}, {}), "");
+  EXPECT_EQ(choose_default_hypervisor({ill("a"), refused("b")}, {}), "a");
+}
+
 TEST(DefaultHypervisor, NoneWhileAPreferredOneMayStillBeLoading) {
   for (const char* name : {"cloud_hv", ""})
     EXPECT_EQ(choose_default_hypervisor({healthy("qemu"), loading(name)}, {"cloud_hv"}), "") << name;

@@ -15,7 +15,7 @@
 namespace qarax::agent {
 namespace {
 
-class PluginDriversTest : public testing::Test {
+class PluginDriversTest : public ::testing::Test {
  protected:
   PluginDriversTest() {
     config_.data_dir = folder_ / "data";

@@ -32,7 +32,7 @@ Result<Process> PluginServices::spawn(const core::CallView& call, const SpawnArg
 
 Result<Process> PluginServices::find(const core::CallView& call, const ProcessArgs& args) {
   QARAX_CHECK(check_vm(call, args.vm));
-  return processes_.find(args);
+  return processes_.find(args, limits_of(call));
 }
 
 Status PluginServices::signal(const core::CallView& call, const SignalArgs& args) {

@@ -80,7 +80,7 @@ TEST(KernelImage, ACutImageIsRefusedAtEveryLength) {
     EXPECT_FALSE(extract_pvh_kernel(std::string_view(image).substr(0, length))) << length;
 }
 
-class Images : public testing::Test {
+class Images : public ::testing::Test {
  protected:
   void SetUp() override { ASSERT_TRUE(core::write_file_durably(kernel_, bzimage(small_elf(18)))); }
   TempFolder folder_;

@@ -12,7 +12,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class IdentityTest : public testing::Test {
+class IdentityTest : public ::testing::Test {
  protected:
   void SetUp() override {
     fs::create_directories(dir_ + "/vms/" + vm_);

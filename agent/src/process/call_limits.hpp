@@ -26,6 +26,8 @@ struct CallLimits {
     return cancel_fd >= 0 && ::poll(&cancel, 1, 0) > 0;
   }
 
+  bool is_over() const { return deadline_ns != 0 && plugin::monotonic_ns() >= deadline_ns; }
+
   // OK once `fd` is readable; DEADLINE_EXCEEDED or CANCELLED with `what` in the message otherwise.
   Status await(int fd, std::string_view what) const {
     for (;;) {

@@ -16,7 +16,7 @@ namespace qarax::agent {
 namespace {
 
 // Fake /proc files of a process, and a folder in place of a mounted hierarchy.
-class CgroupsTest : public testing::Test {
+class CgroupsTest : public ::testing::Test {
  protected:
   void SetUp() override {
     std::filesystem::create_directories(proc());

@@ -17,7 +17,7 @@
 namespace qarax::agent {
 namespace {
 
-constexpr std::chrono::seconds kPatience{10};
+constexpr std::chrono::seconds kWatchPatience{10};
 
 pid_t child() {
   const pid_t pid = ::fork();
@@ -75,9 +75,9 @@ TEST(ExitWatchTest, WhatIsWatchedAlreadyIsToldOnceAndTakesNoSecondDescriptor) {
   std::promise<void> after;
   watch.watch(id_of(later), [&] { after.set_value(); });
   kill_and_reap(pid);
-  ASSERT_EQ(first.get_future().wait_for(kPatience), std::future_status::ready);
+  ASSERT_EQ(first.get_future().wait_for(kWatchPatience), std::future_status::ready);
   kill_and_reap(later);
-  ASSERT_EQ(after.get_future().wait_for(kPatience), std::future_status::ready);
+  ASSERT_EQ(after.get_future().wait_for(kWatchPatience), std::future_status::ready);
   EXPECT_EQ(others, 0);
 }
 
@@ -90,7 +90,7 @@ TEST(ExitWatchTest, AChildsEndIsToldOnceAndTheChildIsReaped) {
     if (++calls == 1) ended.set_value();
   });
   ::kill(pid, SIGKILL);
-  ASSERT_EQ(ended.get_future().wait_for(kPatience), std::future_status::ready);
+  ASSERT_EQ(ended.get_future().wait_for(kWatchPatience), std::future_status::ready);
   EXPECT_EQ(::waitpid(pid, nullptr, WNOHANG), -1) << "nobody else has to reap it";
   EXPECT_EQ(calls, 1);
 }
@@ -105,7 +105,7 @@ TEST(ExitWatchTest, AnEndThatCouldNotBeToldIsToldAgain) {
     told.set_value();
   });
   ::kill(pid, SIGKILL);
-  EXPECT_EQ(told.get_future().wait_for(kPatience), std::future_status::ready);
+  EXPECT_EQ(told.get_future().wait_for(kWatchPatience), std::future_status::ready);
 }
 
 TEST(ExitWatchTest, AProcessOfSomebodyElsesIsWatchedToo) {
@@ -117,7 +117,7 @@ TEST(ExitWatchTest, AProcessOfSomebodyElsesIsWatchedToo) {
   auto future = ended.get_future();
   EXPECT_NE(future.wait_for(std::chrono::milliseconds(0)), std::future_status::ready);
   ::close(leash[1]);
-  EXPECT_EQ(future.wait_for(kPatience), std::future_status::ready);
+  EXPECT_EQ(future.wait_for(kWatchPatience), std::future_status::ready);
 }
 
 TEST(ExitWatchTest, WhatIsGoneAlreadyIsToldFromTheSameThread) {
@@ -128,7 +128,7 @@ TEST(ExitWatchTest, WhatIsGoneAlreadyIsToldFromTheSameThread) {
   std::promise<std::thread::id> told;
   watch.watch(gone, [&] { told.set_value(std::this_thread::get_id()); });
   auto future = told.get_future();
-  ASSERT_EQ(future.wait_for(kPatience), std::future_status::ready);
+  ASSERT_EQ(future.wait_for(kWatchPatience), std::future_status::ready);
   EXPECT_NE(future.get(), std::this_thread::get_id());
 }
 
@@ -139,7 +139,7 @@ TEST(ExitWatchTest, APidThatSomebodyElseHasNowIsGone) {
   --earlier.start_time;
   std::promise<void> told;
   watch.watch(earlier, [&] { told.set_value(); });
-  EXPECT_EQ(told.get_future().wait_for(kPatience), std::future_status::ready);
+  EXPECT_EQ(told.get_future().wait_for(kWatchPatience), std::future_status::ready);
   EXPECT_TRUE(is_alive(id_of(pid))) << "whoever has the number is left alone";
   kill_and_reap(pid);
 }
@@ -158,7 +158,7 @@ TEST(ExitWatchTest, ManyAtOnceAreEachToldOnce) {
       if (++ended == kMany) all.set_value();
     });
   for (const pid_t pid : pids) ::kill(pid, SIGKILL);
-  ASSERT_EQ(all.get_future().wait_for(kPatience), std::future_status::ready);
+  ASSERT_EQ(all.get_future().wait_for(kWatchPatience), std::future_status::ready);
   for (const auto& count : calls) EXPECT_EQ(count, 1);
 }
 
@@ -191,10 +191,10 @@ TEST(ExitWatchTest, WithoutAFreeDescriptorNothingIsTakenForGone) {
   --earlier.start_time;
   std::promise<void> looked;
   watch.watch(earlier, [&] { looked.set_value(); });
-  ASSERT_EQ(looked.get_future().wait_for(kPatience), std::future_status::ready);
+  ASSERT_EQ(looked.get_future().wait_for(kWatchPatience), std::future_status::ready);
   EXPECT_FALSE(told) << "it runs";
   ::kill(pid, SIGKILL);
-  EXPECT_EQ(ended.get_future().wait_for(kPatience), std::future_status::ready);
+  EXPECT_EQ(ended.get_future().wait_for(kWatchPatience), std::future_status::ready);
 }
 
 // In every spawn a child holds, for a moment, a copy of each of our descriptors, including the watched pidfds.
@@ -204,7 +204,7 @@ TEST(ExitWatchTest, AChildThatHoldsCopiesOfItsDescriptorsChangesNothing) {
     auto said = std::make_shared<std::promise<void>>();
     watch.watch(id_of(pid), [said] { said->set_value(); });
     ::kill(pid, SIGKILL);
-    return said->get_future().wait_for(kPatience);
+    return said->get_future().wait_for(kWatchPatience);
   };
   const pid_t first = child();
   const pid_t holds_copies = child();

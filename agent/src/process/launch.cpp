@@ -42,11 +42,14 @@ Result<int> launch(const Launch& what) {
   posix_spawnattr_setflags(&attributes, static_cast<short>(POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | defaults));
 
   std::vector<char*> argv;
+  argv.reserve(what.argv.size() + 1);
   for (const auto& one : what.argv) argv.push_back(const_cast<char*>(one.c_str()));
   argv.push_back(nullptr);
   std::vector<std::string> pairs;
-  for (const auto& [key, value] : what.env) pairs.push_back(key + "=" + value);
+  pairs.reserve(what.env.size());
+  for (const auto& [key, value] : what.env) pairs.emplace_back(key).append("=").append(value);
   std::vector<char*> env;
+  env.reserve(pairs.size() + 1);
   for (auto& pair : pairs) env.push_back(pair.data());
   env.push_back(nullptr);
 

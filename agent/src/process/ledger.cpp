@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <filesystem>
 
+#include "ledger_kind.hpp"
 #include "qarax/core/files.hpp"
 #include "qarax/core/logging.hpp"
 
@@ -29,8 +30,8 @@ Status Ledger::append(char sign, const std::vector<LedgerEntry>& entries) {
   }
   // What a loss of power ends anyway needs no record that survives it.
   const bool outlives_host = std::any_of(entries.begin(), entries.end(), [](const LedgerEntry& entry) {
-    return entry.kind != "process" && entry.kind != "cgroup" && entry.kind != "socket" && entry.kind != "tap" &&
-           entry.kind != "mount";
+    const LedgerKind* kind = ledger_kind(entry.kind);
+    return kind == nullptr || kind->outlives_host;
   });
   const auto failed = [&] { return core::errno_error("can't record what the VM owns in " + path_, errno); };
   QARAX_TRY(core::Fd fd, locked());

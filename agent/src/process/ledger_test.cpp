@@ -12,7 +12,7 @@
 namespace qarax::agent {
 namespace {
 
-class LedgerTest : public testing::Test {
+class LedgerTest : public ::testing::Test {
  protected:
   std::vector<LedgerEntry> owned() const {
     auto all = Ledger(dir_).owned();

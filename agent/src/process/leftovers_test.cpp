@@ -1,18 +1,11 @@
 #include "leftovers.hpp"
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <csignal>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
-#include "launch.hpp"
 #include "ledger.hpp"
-#include "no_descriptors.hpp"
 #include "qarax/core/ids.hpp"
 #include "temp_folder.hpp"
 
@@ -21,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class LeftoversTest : public testing::Test {
+class LeftoversTest : public ::testing::Test {
  protected:
   void SetUp() override { fs::create_directories(dir_ + "/vms/" + vm_); }
   std::string file(const std::string& name) const {
@@ -34,45 +27,11 @@ class LeftoversTest : public testing::Test {
   const std::string dir_ = folder_.path();
   const std::string vm_ = core::new_uuid();
   const Cgroups none_ = Cgroups::none();
+  const VmProcesses processes_{dir_ + "/vms", none_};
 };
 
-TEST_F(LeftoversTest, WithoutFreeDescriptorsNothingIsCalledEnded) {
-  const Leftovers leftovers(dir_, none_);
-  const auto in_vain = [&] {
-    const NoDescriptors none;
-    return leftovers.end_all_of(vm_);
-  }();
-  ASSERT_FALSE(in_vain);
-  EXPECT_EQ(in_vain.error().code, Code::resource_exhausted) << in_vain.error().message;
-  EXPECT_TRUE(leftovers.end_all_of(vm_)) << "there is nothing";
-}
-
-TEST_F(LeftoversTest, WhoHasTheNumberOfAnEndedSupervisorIsLeftAlone) {
-  const pid_t ended = ::fork();
-  if (ended == 0) ::_exit(0);
-  const core::Fd held = open_pidfd_of(ended);
-  ASSERT_TRUE(held);
-  ASSERT_EQ(::waitpid(ended, nullptr, 0), ended);
-  int ends[2];
-  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
-  const core::Fd output(ends[0]);
-  core::Fd write_end(ends[1]);
-  const auto other =
-      launch({{"/bin/sh", "-c", "sleep 1000 & echo $!; wait"}, {{"PATH", "/usr/bin:/bin"}}, {{write_end.get(), 1}}});
-  ASSERT_TRUE(other) << other.error().message;
-  write_end.reset();
-  char said[32] = {};
-  ASSERT_GT(::read(output.get(), said, sizeof said - 1), 0);
-  const ProcessId child{std::atoi(said), core::process_start_time(std::atoi(said)).value_or(0)};
-  EXPECT_TRUE(Leftovers::end_supervisor(held, *other));
-  EXPECT_TRUE(is_alive(child));
-  EXPECT_TRUE(is_alive({*other, core::process_start_time(*other).value_or(0)}));
-  ::kill(-*other, SIGKILL);
-  EXPECT_EQ(::waitpid(*other, nullptr, 0), *other);
-}
-
 TEST_F(LeftoversTest, WhatADeletedVmCouldNotTakeAlongIsRememberedUntilItIsGone) {
-  const Leftovers leftovers(dir_, none_);
+  const Leftovers leftovers(dir_, none_, processes_);
   Ledger ledger(dir_ + "/vms/" + vm_);
   const std::string outside = file("outside");
   const std::string released = file("released");
@@ -102,7 +61,7 @@ TEST_F(LeftoversTest, WhatADeletedVmCouldNotTakeAlongIsRememberedUntilItIsGone) 
 }
 
 TEST_F(LeftoversTest, WhatAnotherVmHasMadeAnewSinceIsItsOwn) {
-  const Leftovers leftovers(dir_, none_);
+  const Leftovers leftovers(dir_, none_, processes_);
   const std::string shared = file("shared");
   ASSERT_TRUE(Ledger(dir_ + "/vms/" + vm_).claim({{"file", shared}}));
   ASSERT_TRUE(leftovers.disown(vm_));
@@ -119,7 +78,7 @@ TEST_F(LeftoversTest, WhatAnotherVmHasMadeAnewSinceIsItsOwn) {
 }
 
 TEST_F(LeftoversTest, WhatAnotherVmMakesAnewBeforeTheRemovalIsItsOwn) {
-  const Leftovers leftovers(dir_, none_);
+  const Leftovers leftovers(dir_, none_, processes_);
   const std::string shared = file("shared");
   ASSERT_TRUE(Ledger(dir_ + "/vms/" + vm_).claim({{"file", shared}}));
   ASSERT_TRUE(leftovers.disown(vm_));
@@ -138,16 +97,16 @@ TEST_F(LeftoversTest, WhatAnotherVmMakesAnewBeforeTheRemovalIsItsOwn) {
 }
 
 TEST_F(LeftoversTest, WhatMayBeAnotherVmsIsLeftAloneAndTheLogNamesTheLedger) {
-  const Leftovers leftovers(dir_, none_);
+  const Leftovers leftovers(dir_, none_, processes_);
   const std::string outside = file("outside");
   ASSERT_TRUE(Ledger(dir_ + "/vms/" + vm_).claim({{"file", outside}}));
   ASSERT_TRUE(leftovers.disown(vm_));
   fs::remove_all(dir_ + "/vms/" + vm_);
   const std::string unreadable = dir_ + "/vms/" + core::new_uuid() + "/ledger";
   fs::create_directories(unreadable);
-  testing::internal::CaptureStderr();
+  ::testing::internal::CaptureStderr();
   EXPECT_TRUE(leftovers.collect(nobody).empty());
-  const std::string log = testing::internal::GetCapturedStderr();
+  const std::string log = ::testing::internal::GetCapturedStderr();
   EXPECT_NE(log.find(unreadable), std::string::npos) << log;
   EXPECT_TRUE(fs::exists(outside));
   fs::remove_all(unreadable);
@@ -156,7 +115,7 @@ TEST_F(LeftoversTest, WhatMayBeAnotherVmsIsLeftAloneAndTheLogNamesTheLedger) {
 }
 
 TEST_F(LeftoversTest, WhatIsOfAKindThatTheNodeCannotRemoveStaysListed) {
-  const Leftovers leftovers(dir_, none_);
+  const Leftovers leftovers(dir_, none_, processes_);
   ASSERT_TRUE(Ledger(dir_ + "/vms/" + vm_).claim({{"volume", "pool/disk"}}));
   ASSERT_TRUE(leftovers.disown(vm_));
   fs::remove_all(dir_ + "/vms/" + vm_);
@@ -168,7 +127,7 @@ TEST_F(LeftoversTest, WhatIsOfAKindThatTheNodeCannotRemoveStaysListed) {
 }
 
 TEST_F(LeftoversTest, BrokenOffFoldersAreLeftoversAndVmsAndStrangersAreNot) {
-  const Leftovers leftovers(dir_, none_);
+  const Leftovers leftovers(dir_, none_, processes_);
   const std::string begun = core::new_uuid();
   fs::create_directories(dir_ + "/vms/.new-" + begun);
   fs::create_directories(dir_ + "/vms/.removed-" + core::new_uuid());

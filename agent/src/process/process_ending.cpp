@@ -1,16 +1,15 @@
 // How a VM's processes are ended by command, and what the agent does for VMMs without a supervisor.
 #include <fcntl.h>
-#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <system_error>
 
+#include "log_cut.h"
 #include "process_service.hpp"
 #include "qarax/core/logging.hpp"
 #include "records.hpp"
@@ -18,11 +17,6 @@
 namespace qarax::agent {
 
 namespace {
-
-// The supervisor's limits (vmm_log.h).
-constexpr off_t kVmmLogMax = 1 << 20;
-constexpr off_t kVmmLogMore = 1 << 16;
-constexpr int kVmmLogRounds = 8;
 
 constexpr std::int64_t kSearchMs = 1'000;  // in addition, for the processes of a VM whose supervisor hangs
 
@@ -36,45 +30,6 @@ Result<std::vector<std::int64_t>> incarnations_in(const std::string& vm_dir) {
   if (error && error.value() != ENOENT && error.value() != ENOTDIR)
     return core::errno_error("can't list " + vm_dir + "/run", error.value());
   return out;
-}
-
-// Copies what the log has from `at` on, and what comes meanwhile, as the supervisor does (copy_out in vmm_log.c).
-// Returns why something is missing; empty: nothing is, as far as can be seen.
-std::string copy_out(const core::Fd& log, const core::Fd& older, off_t& at, off_t& end) {
-  const off_t most = end + kVmmLogMore;
-  for (int round = 0; round < kVmmLogRounds && at < most; ++round) {
-    const off_t until = std::min(end, most);
-    while (at < until) {
-      const ssize_t n = ::sendfile(older.get(), log.get(), &at, static_cast<std::size_t>(until - at));
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) return std::generic_category().message(errno);
-      if (n == 0) return "the log became shorter";
-    }
-    struct stat now {};
-    if (::fstat(log.get(), &now) != 0) return std::generic_category().message(errno);
-    if (now.st_size > end)
-      end = now.st_size;
-    else if (at == end)
-      return "";
-  }
-  return "the VMM writes faster than it is copied";
-}
-
-// Cuts a log that is open for appending, also by its VMM, and says in it what was kept, as the supervisor does.
-void cut(const core::Fd& log, off_t size, const std::string& older_path) {
-  const off_t begin = size - kVmmLogMax;
-  off_t at = begin;
-  off_t end = size;
-  const core::Fd older(
-      ::open(older_path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
-  const std::string lost = older ? copy_out(log, older, at, end) : std::generic_category().message(errno);
-  static_cast<void>(::ftruncate(log.get(), 0));
-  const std::string all = std::to_string(end - begin) + " bytes before this";
-  const std::string note = lost.empty() ? "the " + all + " are in vmm.log.1, but for what came at that moment"
-                                        : "vmm.log.1 has the first " + std::to_string(at - begin) + " of at least " +
-                                              all + ", no more: " + lost;
-  const std::string line = "[qarax: the log was cut; " + note + "]\n";
-  static_cast<void>(::write(log.get(), line.data(), line.size()));
 }
 
 }  // namespace
@@ -101,9 +56,7 @@ bool ProcessService::is_supervised(const std::string& vm) const {
   return !known || *known;
 }
 
-bool ProcessService::is_seen(const std::string& vm) const {
-  return cgroups_.populated(vm) || leftovers_.has_processes(vm);
-}
+bool ProcessService::is_seen(const std::string& vm) const { return cgroups_.populated(vm) || vm_processes_.has(vm); }
 
 Status ProcessService::check_alone(const ProcessArgs& args) {
   if (const auto own = find(args); own && own->alive) return Ok{};
@@ -158,8 +111,9 @@ Status ProcessService::kill_within(const ProcessArgs& args, const CallLimits& li
   // A supervisor that doesn't have its lock yet finds this file and ends. One that has it is waited for below.
   if (!record && record.error().code == Code::not_found && std::filesystem::exists(dir))
     core::Fd(::open((dir + "/cancelled").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600)).reset();
+  // A call that is cancelled is no reason to leave alone what is about to start.
   if (!record && record.error().code == Code::not_found)
-    record = settled_supervisor_record(dir, limits.within_ms(options_.record_ms));
+    record = settled_supervisor_record(dir, CallLimits{limits.deadline_ns}.within_ms(options_.record_ms));
   if (!record && record.error().code == Code::not_found) return empty_cgroup(cgroups_, args.vm, limits);
   if (!record) return std::move(record).error();
   if (!is_of_this_boot(*record)) return empty_cgroup_and_wait(args.vm, limits);
@@ -217,9 +171,9 @@ Status ProcessService::empty_cgroup_and_wait(const std::string& vm, const CallLi
 // Ends a VM's processes that no record names. They are in its cgroup, or bear its mark, or hold a supervisor's lock; a
 // process with none of these isn't the VM's.
 Status ProcessService::end_unnamed(const std::string& vm, const CallLimits& limits) const {
-  QARAX_CHECK(Leftovers::can_look());
+  QARAX_CHECK(VmProcesses::can_look());
   QARAX_CHECK(empty_cgroup_and_wait(vm, limits));
-  QARAX_CHECK(leftovers_.end_all_of(vm));
+  QARAX_CHECK(vm_processes_.end_all_of(vm));
   // A supervisor that knew the data folder under another name, as in another mount namespace.
   QARAX_TRY(const auto incarnations, incarnations_in(vm_dir(vm)));
   for (const std::int64_t incarnation : incarnations) {
@@ -231,7 +185,7 @@ Status ProcessService::end_unnamed(const std::string& vm, const CallLimits& limi
     const int pid = *holder;
     const core::Fd held = open_pidfd_of(pid);
     QARAX_TRY(const auto still, supervisor_lock_holder(dir));
-    if (held && still == holder && Leftovers::is_supervisor(pid)) QARAX_CHECK(Leftovers::end_supervisor(held, pid));
+    if (held && still == holder && VmProcesses::is_supervisor(pid)) QARAX_CHECK(VmProcesses::end_supervisor(held, pid));
     if (supervisor_holds_lock(dir)) return seen_nowhere(vm, dir);
   }
   return Ok{};
@@ -255,7 +209,7 @@ void ProcessService::bound_lost_logs() {
     const core::Fd log(::open(path.c_str(), O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
     struct stat info {};
     if (!log || ::fstat(log.get(), &info) != 0 || !S_ISREG(info.st_mode) || info.st_size <= kVmmLogMax) continue;
-    cut(log, info.st_size, path + ".1");
+    vmm_log_cut(log.get(), info.st_size, (path + ".1").c_str());
   }
 }
 

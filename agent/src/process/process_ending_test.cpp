@@ -145,6 +145,35 @@ TEST_F(ProcessServiceTest, ASupervisorThatHangsIsEndedWithItsVm) {
   EXPECT_EQ(found->exit->kind, ExitKind::unknown) << "nobody has recorded it";
 }
 
+// The disk is slow, say: the supervisor has written the record and is killed while it waits for that to be on disk.
+TEST_F(ProcessServiceTest, WhatASupervisorHadBegunToRecordCountsOnceItIsGone) {
+  exit_record_ms_ = 20;
+  reopen();
+  const Process started = spawn({"wait"});
+  const auto record = read_supervisor_record(run_dir());
+  ASSERT_TRUE(record);
+  ::kill(record->supervisor.pid, SIGSTOP);
+  siginfo_t stopped{};
+  EXPECT_EQ(::waitid(P_PID, static_cast<id_t>(record->supervisor.pid), &stopped, WSTOPPED), 0);
+  ::kill(started.pid, SIGKILL);
+  while (is_alive({started.pid, started.start_time})) std::this_thread::yield();
+  std::string begun = R"({"format":1,"min_reader":1,"kind":"exited","code":3,"signal":0,"vmm_pid":)" +
+                      std::to_string(started.pid) + R"(,"vmm_start_time":)" + std::to_string(started.start_time) +
+                      R"(,"boot_id":")" + core::boot_id() + "\"}\n";
+  begun.resize(1024);
+  std::ofstream(run_dir() + "/exit.json.tmp") << begun;
+  const auto early = service_->find(process());
+  EXPECT_EQ(early ? Code::ok : early.error().code, Code::deadline_exceeded) << "the supervisor is at it";
+  const auto killed = service_->kill_all(vm_, kLimits);
+  EXPECT_TRUE(killed) << killed.error().message;
+  EXPECT_FALSE(is_alive(record->supervisor));
+  EXPECT_EQ(exited(), 1);
+  const auto found = service_->find(process());
+  ASSERT_TRUE(found) << found.error().message;
+  EXPECT_EQ(found->exit->kind, ExitKind::exited);
+  EXPECT_EQ(found->exit->code, 3);
+}
+
 // As in another PID namespace: the pids in the record belong to no process here, and the lock is held nevertheless.
 TEST_F(ProcessServiceTest, WhoseProcessesArentSeenIsntCalledEnded) {
   const Process started = spawn({"wait"});

@@ -12,6 +12,7 @@
 
 #include "launch.hpp"
 #include "ledger.hpp"
+#include "ledger_kind.hpp"
 #include "qarax/core/cut.hpp"
 #include "qarax/core/logging.hpp"
 #include "qarax/core/unix_socket.hpp"
@@ -62,7 +63,8 @@ Result<std::string> read_report(const core::Fd& pipe, const CallLimits& limits) 
 ProcessService::ProcessService(Options options, Cgroups cgroups, ExitListener on_exit)
     : options_(std::move(options)),
       cgroups_(std::move(cgroups)),
-      leftovers_(std::filesystem::path(options_.vms_dir).parent_path().string(), cgroups_),
+      vm_processes_(options_.vms_dir, cgroups_),
+      leftovers_(std::filesystem::path(options_.vms_dir).parent_path().string(), cgroups_, vm_processes_),
       on_exit_(std::move(on_exit)) {}
 
 Result<Process> ProcessService::spawn(const SpawnArgs& args, const std::vector<int>& fds, const CallLimits& limits) {
@@ -72,12 +74,13 @@ Result<Process> ProcessService::spawn(const SpawnArgs& args, const std::vector<i
   // The VM may have been deleted since the caller gave this call up.
   if (limits.is_cancelled()) return make_error(Code::cancelled, "the call was cancelled before it started anything");
   const std::string dir = run_dir(args.vm, args.incarnation);
-  auto existing = find({args.vm, args.incarnation});
+  auto existing = find({args.vm, args.incarnation}, limits);
   if (existing && existing->alive)
     return make_error(Code::already_exists,
                       "VM " + args.vm + " has a process already, pid " + std::to_string(existing->pid));
   // What is about to be recorded in the run folder must not be removed below.
-  if (!existing && existing.error().code == Code::deadline_exceeded) return std::move(existing).error();
+  if (!existing && (existing.error().code == Code::deadline_exceeded || existing.error().code == Code::cancelled))
+    return std::move(existing).error();
   QARAX_CHECK(no_other_incarnation({args.vm, args.incarnation}));
   QARAX_CHECK(check_cgroup(args.vm));
   QARAX_CHECK(core::make_folder_unsynced(dir));
@@ -182,10 +185,13 @@ bool ProcessService::adopt(const std::string& vm, std::int64_t incarnation) {
   return true;
 }
 
-Result<Process> ProcessService::find(const ProcessArgs& args) {
+Result<Process> ProcessService::find(const ProcessArgs& args, const CallLimits& limits) {
   const std::string dir = run_dir(args.vm, args.incarnation);
   // A supervisor without a record was started by an agent that died right afterwards.
-  auto record = settled_supervisor_record(dir, CallLimits{}.within_ms(options_.record_ms));
+  auto record = settled_supervisor_record(dir, limits.within_ms(options_.record_ms));
+  // The caller's time is up before the supervisor's: that one may still record its VMM.
+  if (!record && record.error().code == Code::unavailable && limits.is_over())
+    record.error().code = Code::deadline_exceeded;
   if (!record && record.error().code == Code::not_found) {
     QARAX_CHECK(check_cgroup(args.vm));
     return make_error(Code::not_found,
@@ -202,17 +208,20 @@ Result<Process> ProcessService::find(const ProcessArgs& args) {
   if (!process.exit && this_boot) {
     // The VMM has ended, and its supervisor may still be writing the exit record.
     const core::Fd supervisor = open_pidfd(record->supervisor);
-    const bool is_recording =
-        supervisor && !CallLimits{}.within_ms(options_.exit_record_ms).await(supervisor.get(), "the VMM's exit record");
+    Status recorded = Ok{};
+    if (supervisor)
+      recorded = limits.within_ms(options_.exit_record_ms).await(supervisor.get(), "waiting for the VMM's exit record");
     // Ask for the lock before reading the record: a supervisor that has ended in between has written it.
     const bool is_elsewhere = !supervisor && supervisor_holds_lock(dir);
     process.exit = read_exit_record(dir);
     if (!process.exit && is_elsewhere) return seen_nowhere(args.vm, dir);
+    if (!process.exit && !recorded && recorded.error().code == Code::cancelled) return std::move(recorded).error();
     // Not UNAVAILABLE, which a plugin takes for a supervisor that hasn't started its VMM yet.
-    if (!process.exit && is_recording)
+    if (!process.exit && !recorded)
       return make_error(Code::deadline_exceeded, "VM " + args.vm + "'s VMM has ended, and its supervisor, pid " +
                                                      std::to_string(record->supervisor.pid) +
                                                      ", hasn't recorded how yet; ask again");
+    if (!process.exit) process.exit = read_begun_exit_record(dir, *record);
   }
   QARAX_CHECK(check_cgroup(args.vm));
   if (!process.exit) {
@@ -240,17 +249,13 @@ Result<Process> ProcessService::wait(const ProcessArgs& args, const CallLimits& 
     if (!end) end = open_pidfd(record.vmm);
   }
   if (end && !read_exit_record(dir)) QARAX_CHECK(limits.await(end.get(), "waiting for VM " + args.vm + " to end"));
-  return find(args);
+  return find(args, limits);
 }
 
 Status ProcessService::claim(const ClaimArgs& args) {
-  constexpr std::string_view kKinds[] = {"process", "cgroup", "socket", "file", "tap", "mount", "volume"};
-  if (std::find(std::begin(kKinds), std::end(kKinds), args.kind) == std::end(kKinds)) {
-    std::string known;
-    for (const std::string_view kind : kKinds) known.append(known.empty() ? "" : ", ").append(kind);
+  if (ledger_kind(args.kind) == nullptr)
     return make_error(Code::invalid_argument, "a node doesn't look after a \"" + core::cut_text(args.kind) +
-                                                  "\": what can be claimed is " + known);
-  }
+                                                  "\": what can be claimed is " + known_kinds());
   return Ledger(vm_dir(args.vm)).claim({{args.kind, args.name}});
 }
 

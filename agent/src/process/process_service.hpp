@@ -16,6 +16,7 @@
 #include "exit_watch.hpp"
 #include "leftovers.hpp"
 #include "qarax/plugin/call_args.hpp"
+#include "vm_processes.hpp"
 
 namespace qarax::agent {
 
@@ -44,8 +45,8 @@ class ProcessService {
   // record its VMM; UNAVAILABLE: it hasn't by then. DEADLINE_EXCEEDED: the VMM has ended, and its supervisor, which
   // lives, hasn't recorded how within `exit_record_ms`, as on a slow disk: ask again. FAILED_PRECONDITION: the
   // supervisor lives in another PID namespace, where its processes can't be seen, or the VM's cgroup contradicts the
-  // record.
-  Result<Process> find(const ProcessArgs& args);
+  // record. At the limits, DEADLINE_EXCEEDED or CANCELLED: nothing is known yet.
+  Result<Process> find(const ProcessArgs& args, const CallLimits& limits = {});
   // True if a supervisor of any incarnation holds its lock, in whatever PID namespace, so that its VMM may run. True
   // also if that can't be found out.
   bool is_supervised(const std::string& vm) const;
@@ -82,6 +83,7 @@ class ProcessService {
   // At the agent's end: removes what is the agent's own and leaves what running VMs need.
   void leave() const { cgroups_.leave(); }
   const Leftovers& leftovers() const { return leftovers_; }
+  const VmProcesses& vm_processes() const { return vm_processes_; }
 
  private:
   void watch(const std::string& vm, std::int64_t incarnation, const ProcessId& supervisor);
@@ -103,6 +105,7 @@ class ProcessService {
   std::mutex bounding_;                                  // held by the one thread that cuts the logs of lost_
   std::set<std::pair<std::string, std::int64_t>> lost_;  // VMs and incarnations without their supervisor
   Cgroups cgroups_;
+  const VmProcesses vm_processes_;
   const Leftovers leftovers_;
   ExitListener on_exit_;
   ExitWatch exits_;

@@ -17,7 +17,7 @@ namespace qarax::agent {
 inline constexpr std::chrono::seconds kPatience{10};
 inline const CallLimits kLimits = CallLimits{}.within_ms(60'000);
 
-class ProcessServiceTest : public testing::Test {
+class ProcessServiceTest : public ::testing::Test {
  protected:
   void SetUp() override {
     std::filesystem::create_directories(dir_ + "/vms/" + vm_);

@@ -74,6 +74,22 @@ TEST_F(ProcessServiceTest, AnEndIsToldAndItsRecordFound) {
   EXPECT_EQ(service_->wait(process(), kLimits)->exit->code, 3) << "waiting for what has ended doesn't wait";
 }
 
+TEST_F(ProcessServiceTest, WhoLooksForAProcessWaitsNoLongerThanItsCall) {
+  record_ms_ = 60'000;
+  reopen();
+  spawn({"wait"});
+  std::filesystem::remove(run_dir() + "/supervisor.json");  // as of a supervisor that hasn't written anything yet
+  const auto late = service_->find(process(), CallLimits{}.within_ms(20));
+  EXPECT_EQ(late ? Code::ok : late.error().code, Code::deadline_exceeded);
+  const core::Fd cancelled(::eventfd(1, EFD_CLOEXEC));
+  const auto given_up = service_->find(process(), {0, cancelled.get()});
+  EXPECT_EQ(given_up ? Code::ok : given_up.error().code, Code::cancelled);
+  record_ms_ = 20;
+  reopen();
+  const auto never = service_->find(process(), kLimits);
+  EXPECT_EQ(never ? Code::ok : never.error().code, Code::unavailable) << "it has had its time";
+}
+
 // The disk is slow, say, and the supervisor waits for it. Nobody may take that for a lost supervisor.
 TEST_F(ProcessServiceTest, AnEndThatIsntRecordedYetIsNoneAndIsToldWhenItIs) {
   exit_record_ms_ = 20;
@@ -181,7 +197,8 @@ TEST_F(ProcessServiceTest, AVmmWhoseSupervisorAndFolderAreGoneIsFoundByItsMark) 
   EXPECT_TRUE(service_->leftovers().find([](const std::string&) { return true; }).empty()) << "a VM owns it";
   EXPECT_TRUE(is_alive({started.pid, started.start_time})) << "looking changes nothing";
   const Cgroups none = Cgroups::none();
-  const Leftovers others(dir_ + "/vm", none);
+  const VmProcesses no_processes(dir_ + "/vm/vms", none);
+  const Leftovers others(dir_ + "/vm", none, no_processes);
   EXPECT_TRUE(others.find(nobody).empty()) << "another agent's are none of ours";
   found = service_->leftovers().collect(nobody);
   ASSERT_EQ(found.size(), 1u);

@@ -8,6 +8,7 @@
 
 #include "qarax/core/ids.hpp"
 #include "qarax/plugin/json.hpp"
+#include "redact.hpp"
 
 namespace qarax::agent {
 
@@ -25,8 +26,7 @@ std::string text(const json::Value& document, std::string_view key) {
   return value != nullptr && value->as_string() != nullptr ? *value->as_string() : std::string();
 }
 
-Result<json::Value> read_record(const std::string& path) {
-  QARAX_TRY(const std::string content, core::read_file(path, 65536));
+Result<json::Value> record_in(std::string_view content, const std::string& path) {
   auto parsed = json::parse(content);
   if (!parsed || parsed->as_object() == nullptr)
     return make_error(Code::data_loss, path + " is damaged", "vm-folder-damaged");
@@ -36,6 +36,23 @@ Result<json::Value> read_record(const std::string& path) {
                           std::to_string(integer(*parsed, "min_reader")) + "); upgrade this node",
                       "node-outdated");
   return parsed;
+}
+
+Result<json::Value> read_record(const std::string& path) {
+  QARAX_TRY(const std::string content, core::read_file(path, 65536));
+  return record_in(content, path);
+}
+
+ExitInfo exit_in(const json::Value& document, const std::string& run_dir) {
+  ExitInfo exit;
+  exit.kind = text(document, "kind") == "signaled" ? ExitKind::signaled
+              : text(document, "kind") == "exited" ? ExitKind::exited
+                                                   : ExitKind::unknown;
+  exit.code = static_cast<std::int32_t>(integer(document, "code"));
+  exit.signal = static_cast<std::int32_t>(integer(document, "signal"));
+  if (std::string at = text(document, "at"); !at.empty()) exit.at = std::move(at);
+  exit.log_tail = vmm_log_tail(run_dir);
+  return exit;
 }
 
 }  // namespace
@@ -60,8 +77,10 @@ Result<SupervisorRecord> settled_supervisor_record(const std::string& dir, const
     const bool is_starting = supervisor_holds_lock(dir);
     auto record = read_supervisor_record(dir);
     if (record || record.error().code != Code::not_found || !is_starting) return record;
-    if (plugin::monotonic_ns() >= limits.deadline_ns)
+    if (limits.is_over())
       return make_error(Code::unavailable, "a supervisor of the VM is up and has written nothing yet");
+    if (limits.is_cancelled())
+      return make_error(Code::cancelled, "waiting for a supervisor's record of its VMM was cancelled");
     ::usleep(1000);
   }
 }
@@ -69,15 +88,20 @@ Result<SupervisorRecord> settled_supervisor_record(const std::string& dir, const
 std::optional<ExitInfo> read_exit_record(const std::string& run_dir) {
   const auto document = read_record(run_dir + "/exit.json");
   if (!document) return std::nullopt;
-  ExitInfo exit;
-  exit.kind = text(*document, "kind") == "signaled" ? ExitKind::signaled
-              : text(*document, "kind") == "exited" ? ExitKind::exited
-                                                    : ExitKind::unknown;
-  exit.code = static_cast<std::int32_t>(integer(*document, "code"));
-  exit.signal = static_cast<std::int32_t>(integer(*document, "signal"));
-  if (std::string at = text(*document, "at"); !at.empty()) exit.at = std::move(at);
-  exit.log_tail = vmm_log_tail(run_dir);
-  return exit;
+  return exit_in(*document, run_dir);
+}
+
+std::optional<ExitInfo> read_begun_exit_record(const std::string& run_dir, const SupervisorRecord& of) {
+  const std::string path = run_dir + "/exit.json.tmp";
+  const auto content = core::read_file(path, 65536);
+  // The file has its size from the start. What the record doesn't fill yet are zeros.
+  const std::size_t end = content ? content->find('\n') : std::string::npos;
+  if (end == std::string::npos) return std::nullopt;
+  const auto document = record_in(std::string_view(*content).substr(0, end), path);
+  if (!document || integer(*document, "vmm_pid") != of.vmm.pid ||
+      integer(*document, "vmm_start_time") != of.vmm.start_time || text(*document, "boot_id") != of.boot_id)
+    return std::nullopt;
+  return exit_in(*document, run_dir);
 }
 
 Result<std::optional<std::int32_t>> supervisor_lock_holder(const std::string& run_dir) {
@@ -108,13 +132,6 @@ std::string vmm_log_tail(const std::string& run_dir) {
   // A run folder is <data_dir>/vms/<id>/….
   hide_folder(tail, std::string_view(run_dir).substr(0, run_dir.rfind("/vms/")));
   return tail;
-}
-
-void hide_folder(std::string& text, std::string_view folder) {
-  constexpr std::string_view kInstead = "<data_dir>";
-  if (folder.empty()) return;
-  for (std::size_t at = 0; (at = text.find(folder, at)) != std::string::npos; at += kInstead.size())
-    text.replace(at, folder.size(), kInstead);
 }
 
 }  // namespace qarax::agent

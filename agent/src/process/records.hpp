@@ -24,10 +24,14 @@ bool is_of_this_boot(const SupervisorRecord& record);
 // NOT_FOUND: never written. DATA_LOSS: unreadable, or in a newer format than this agent knows.
 Result<SupervisorRecord> read_supervisor_record(const std::string& run_dir);
 // Waits while a supervisor holds its lock without a record, which takes milliseconds unless it dies. UNAVAILABLE: it
-// still has no record at the deadline.
+// still has no record at the deadline, which `limits` must have. CANCELLED.
 Result<SupervisorRecord> settled_supervisor_record(const std::string& run_dir, const CallLimits& limits);
 // nullopt: not written (the VMM runs, or its supervisor was lost).
 std::optional<ExitInfo> read_exit_record(const std::string& run_dir);
+// The exit record of that VMM which its supervisor has written, and which wasn't put in place: on a slow disk the
+// supervisor may be killed before that. Only for a supervisor that is gone, and in the boot of both. nullopt: there is
+// none.
+std::optional<ExitInfo> read_begun_exit_record(const std::string& run_dir, const SupervisorRecord& of);
 // The pid of the supervisor that holds the folder's lock, even if it has written nothing yet; 0 if it has no pid in
 // this PID namespace. nullopt: nobody holds the lock. An error: it can't be found out, e.g. without free descriptors.
 Result<std::optional<std::int32_t>> supervisor_lock_holder(const std::string& run_dir);
@@ -35,8 +39,5 @@ Result<std::optional<std::int32_t>> supervisor_lock_holder(const std::string& ru
 bool supervisor_holds_lock(const std::string& run_dir);
 // The end of the VMM's own log, up to 4096 bytes.
 std::string vmm_log_tail(const std::string& run_dir);
-
-// For texts that leave the host, which must not name its paths: replaces `folder` by "<data_dir>".
-void hide_folder(std::string& text, std::string_view folder);
 
 }  // namespace qarax::agent

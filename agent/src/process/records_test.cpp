@@ -12,7 +12,7 @@
 namespace qarax::agent {
 namespace {
 
-class RecordsTest : public testing::Test {
+class RecordsTest : public ::testing::Test {
  protected:
   void write(const std::string& file, const std::string& text) const { std::ofstream(dir_ + "/" + file) << text; }
 
@@ -47,6 +47,27 @@ TEST_F(RecordsTest, ANewerFormatIsLeftAloneAndSaysSo) {
   const auto record = read_supervisor_record(dir_);
   EXPECT_EQ(record.error().code, Code::data_loss);
   EXPECT_NE(record.error().message.find("upgrade this node"), std::string::npos) << record.error().message;
+}
+
+TEST_F(RecordsTest, AnExitThatWasBegunToBeRecordedIsReadWhereItIsWhole) {
+  const SupervisorRecord of{{7, 70}, {6, 60}, "b", ""};
+  std::string whole = R"({"format":1,"min_reader":1,"kind":"exited","code":3,"signal":0,"vmm_pid":7,)"
+                      R"("vmm_start_time":70,"boot_id":"b"})";
+  EXPECT_FALSE(read_begun_exit_record(dir_, of));
+  write("exit.json.tmp", std::string(1024, '\0'));
+  EXPECT_FALSE(read_begun_exit_record(dir_, of)) << "only its room was set aside";
+  write("exit.json.tmp", whole.substr(0, 60) + std::string(1024, '\0'));
+  EXPECT_FALSE(read_begun_exit_record(dir_, of));
+  whole += "\n";
+  whole.resize(1024);
+  write("exit.json.tmp", whole);
+  const auto begun = read_begun_exit_record(dir_, of);
+  ASSERT_TRUE(begun);
+  EXPECT_EQ(begun->kind, ExitKind::exited);
+  EXPECT_EQ(begun->code, 3);
+  EXPECT_FALSE(read_exit_record(dir_)) << "it isn't in place";
+  EXPECT_FALSE(read_begun_exit_record(dir_, {{7, 71}, {6, 60}, "b", ""})) << "of another VMM";
+  EXPECT_FALSE(read_begun_exit_record(dir_, {{7, 70}, {6, 60}, "c", ""})) << "of another boot";
 }
 
 TEST_F(RecordsTest, AnExitIsReadWithTheVmmsLastWords) {

@@ -33,6 +33,23 @@ bool reap_killed(int pid, const core::Fd& pidfd, siginfo_t& info) {
   }
 }
 
+// Looks for words in output that comes in pieces, also where none of it is kept.
+class WordWatch {
+ public:
+  explicit WordWatch(std::string words) : words_(std::move(words)) {}
+  bool sees(std::string_view piece) {
+    if (words_.empty()) return false;
+    seen_.append(piece);
+    if (seen_.find(words_) != std::string::npos) return true;
+    if (seen_.size() >= words_.size()) seen_.erase(0, seen_.size() - (words_.size() - 1));
+    return false;
+  }
+
+ private:
+  const std::string words_;
+  std::string seen_;  // the end of the output that a later piece may complete to the words
+};
+
 }  // namespace
 
 Result<RunResult> run_program(const RunArgs& args, const CallLimits& limits,
@@ -54,6 +71,7 @@ Result<RunResult> run_program(const RunArgs& args, const CallLimits& limits,
   if (!pidfd) waited = core::errno_error(args.argv.front() + " can't be waited for", errno);
 
   RunResult result;
+  WordWatch until(args.until);
   char buffer[4096];
   while (waited) {
     waited = limits.await(output.get(), args.argv.front());
@@ -64,7 +82,7 @@ Result<RunResult> run_program(const RunArgs& args, const CallLimits& limits,
     const auto room = static_cast<std::size_t>(args.max_output) -
                       std::min(static_cast<std::size_t>(args.max_output), result.output.size());
     result.output.append(buffer, std::min(room, static_cast<std::size_t>(n)));
-    if (!args.until.empty() && result.output.find(args.until) != std::string::npos) {
+    if (until.sees({buffer, static_cast<std::size_t>(n)})) {
       result.matched = true;
       break;
     }

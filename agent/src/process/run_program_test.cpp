@@ -56,6 +56,17 @@ TEST(RunProgram, EndsAtTheWordsThatAreWaitedFor) {
   EXPECT_FALSE(said->timed_out);
 }
 
+TEST(RunProgram, TheWordsAreSeenBehindWhatIsKept) {
+  auto args = program({"/bin/sh", "-c", "seq 10000; printf 'rea'; printf 'dy'; sleep 1000"});
+  args.max_output = 10;
+  args.until = "10000\nready";
+  const auto said = run_program(args, CallLimits{}.within_ms(60'000));
+  ASSERT_TRUE(said) << said.error().message;
+  EXPECT_TRUE(said->matched);
+  EXPECT_FALSE(said->timed_out);
+  EXPECT_EQ(said->output, "1\n2\n3\n4\n5\n");
+}
+
 TEST(RunProgram, IsKilledAtTheDeadlineWithWhatItStarted) {
   int left = 0;
   // Doubles the time until the program gets far enough to start its child.

@@ -15,7 +15,7 @@
 namespace qarax::agent {
 namespace {
 
-class AuthorityTest : public testing::Test {
+class AuthorityTest : public ::testing::Test {
  protected:
   void SetUp() override { open(); }
   void open() {

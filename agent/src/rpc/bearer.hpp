@@ -7,8 +7,8 @@
 
 namespace qarax::agent {
 
-// `header`: the value of the authorization header. UNAUTHENTICATED "unauthorized" unless it is "Bearer " followed by
-// the token whose SHA-256 is `sha256`, in lower-case hex. Compared in constant time.
+// `header`: the value of the authorization header. UNAUTHENTICATED "unauthorized" unless it has the token whose SHA-256
+// is `sha256`, in lower-case hex (core's bearer_token() and is_token_of()).
 Status check_bearer(std::string_view header, std::string_view sha256);
 
 }  // namespace qarax::agent

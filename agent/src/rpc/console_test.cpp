@@ -15,7 +15,7 @@
 namespace qarax::agent {
 namespace {
 
-class ConsoleLinkTest : public testing::Test {
+class ConsoleLinkTest : public ::testing::Test {
  protected:
   void SetUp() override {
     sockaddr_un address{};

@@ -76,7 +76,7 @@ class CountingManager final : public VmManager {
 
 using Stub = std::unique_ptr<node::v1::Node::Stub>;
 
-class NodeAccessTest : public testing::Test {
+class NodeAccessTest : public ::testing::Test {
  protected:
   void SetUp() override {
     authority_ = std::move(*AuthorityStore::open(dir_ + "/cluster.json"));

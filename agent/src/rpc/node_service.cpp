@@ -37,6 +37,7 @@ NodeService::NodeService(VmManager& vms, AuthorityStore& authority, DescribeNode
       worker_([this] { work(); }),
       heart_([this] { beat(); }),
       asking_("ask", 1, kMostAsking),
+      questions_("question", 1, options_.most_questions),
       guests_("guests", 0, 1) {
   vms_.on_progress([this](const core::CommandProgress& progress) { command_progressed(progress); });
 }
@@ -50,6 +51,7 @@ NodeService::~NodeService() {
   }
   changed_.notify_all();
   asking_.stop();
+  questions_.stop();
   guests_.stop();
   heart_.join();
   worker_.join();
@@ -212,7 +214,7 @@ grpc::ServerUnaryReactor* NodeService::Inspect(grpc::CallbackServerContext* cont
   if (const Status admitted = admit(*context, request->authority()); !admitted) return finish(context, admitted);
   if (!core::is_uuid(request->vm())) return finish(context, make_error(Code::invalid_argument, "vm must be a UUID"));
   auto* reactor = context->DefaultReactor();
-  ask([this, reactor, reply, vm = request->vm(), deadline = monotonic_deadline(context->deadline())] {
+  questions_.post([this, reactor, reply, vm = request->vm(), deadline = monotonic_deadline(context->deadline())] {
     reply->set_report(encode(vms_.inspect(vm, deadline)));
     reactor->Finish(grpc::Status::OK);
   });
@@ -224,7 +226,7 @@ grpc::ServerUnaryReactor* NodeService::Counters(grpc::CallbackServerContext* con
   if (const Status admitted = admit(*context, request->authority()); !admitted) return finish(context, admitted);
   if (!core::is_uuid(request->vm())) return finish(context, make_error(Code::invalid_argument, "vm must be a UUID"));
   auto* reactor = context->DefaultReactor();
-  ask([this, reactor, reply, vm = request->vm(), deadline = monotonic_deadline(context->deadline())] {
+  questions_.post([this, reactor, reply, vm = request->vm(), deadline = monotonic_deadline(context->deadline())] {
     const auto counters = vms_.counters(vm, deadline);
     if (counters) reply->set_counters(encode(*counters, Defaults::write));
     reactor->Finish(counters ? grpc::Status::OK : to_status(counters.error()));
@@ -236,11 +238,12 @@ grpc::ServerUnaryReactor* NodeService::Resolve(grpc::CallbackServerContext* cont
                                                const node::v1::ResolveRequest* request, node::v1::ResolveReply* reply) {
   if (const Status admitted = admit(*context, request->authority()); !admitted) return finish(context, admitted);
   auto* reactor = context->DefaultReactor();
-  ask([this, reactor, reply, document = request->document(), deadline = monotonic_deadline(context->deadline())] {
-    const auto resolved = vms_.resolve(document, deadline);
-    if (resolved) reply->set_resolved(encode(*resolved));
-    reactor->Finish(resolved ? grpc::Status::OK : to_status(resolved.error()));
-  });
+  questions_.post(
+      [this, reactor, reply, document = request->document(), deadline = monotonic_deadline(context->deadline())] {
+        const auto resolved = vms_.resolve(document, deadline);
+        if (resolved) reply->set_resolved(encode(*resolved));
+        reactor->Finish(resolved ? grpc::Status::OK : to_status(resolved.error()));
+      });
   return reactor;
 }
 

@@ -39,6 +39,7 @@ class NodeService final : public node::v1::Node::CallbackService {
     // The heartbeat keeps one awake.
     std::int64_t heartbeat_ms = 400;
     std::int64_t first_message_ms = 10'000;  // a stream must send its first message by then
+    std::size_t most_questions = 256;        // this many calls may hang in plugins before further ones wait
   };
   using DescribeNode = std::function<core::NodeInfo()>;  // any thread, quick
 
@@ -49,7 +50,7 @@ class NodeService final : public node::v1::Node::CallbackService {
   void node_changed();
   // A command has come further: tells every watcher. Any thread; only enqueues.
   void command_progressed(const core::CommandProgress& progress);
-  // For work that may block on a VMM. Any thread; only enqueues.
+  // For work that may block on a disk or a supervisor, and waits for no plugin. Any thread; only enqueues.
   void ask(std::function<void()> work) { asking_.post(std::move(work)); }
   // Ends every stream. Call it before grpc::Server::Shutdown, which would wait for them.
   void end_streams();
@@ -123,9 +124,10 @@ class NodeService final : public node::v1::Node::CallbackService {
   bool ended_ = false;       // nobody queues any more
   bool describing_ = false;  // a node_changed is queued already
   std::thread worker_;
-  std::thread heart_;        // does nothing else, so that slow work doesn't make the node look dead
-  core::WorkerPool asking_;  // calls that wait for a VMM or a plugin
-  core::WorkerPool guests_;  // for the host's shutdown, which must not wait behind hung plugin calls
+  std::thread heart_;  // does nothing else, so that slow work doesn't make the node look dead
+  core::WorkerPool asking_;
+  core::WorkerPool questions_;  // calls that wait for a plugin, which may hang
+  core::WorkerPool guests_;     // for the host's shutdown, which must not wait behind hung plugin calls
 };
 
 }  // namespace qarax::agent

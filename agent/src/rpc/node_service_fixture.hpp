@@ -66,7 +66,17 @@ class FakeVms final : public VmManager {
     return report;
   }
   Result<Counters> counters(const std::string& vm, std::int64_t) override {
-    if (fails) return make_error(Code::failed_precondition, "VM " + vm + " is shutdown", "wrong-state");
+    if (counters_hang) {
+      std::unique_lock lock(mutex_);
+      ++counting;
+      changed_.notify_all();
+      changed_.wait(lock, [&] { return !counters_hang; });
+    }
+    if (fails) {
+      Error error = make_error(Code::failed_precondition, "VM " + vm + " is shutdown", "wrong-state");
+      error.log_tail = log_tail;
+      return error;
+    }
     return Counters{{{"exits", 7, "count"}}};
   }
   std::vector<core::VmReport> subscribe(Listener listener, std::uint64_t& id) override {
@@ -136,13 +146,27 @@ class FakeVms final : public VmManager {
     ending();
     return true;
   }
+  void wait_for_counting(int calls) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return counting >= calls; });
+  }
+  void let_count() {
+    {
+      const std::lock_guard lock(mutex_);
+      counters_hang = false;
+    }
+    changed_.notify_all();
+  }
   void wait_for_command() {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return under_way_ != nullptr; });
   }
 
   bool fails = false;
-  bool hangs = false;  // commands hang until they are cancelled, or until end()
+  bool hangs = false;                      // commands hang until they are cancelled, or until end()
+  std::atomic<bool> counters_hang{false};  // until let_count()
+  int counting = 0;                        // calls that have hung so
+  std::string log_tail;                    // of counters that fail
   std::string dir;
   std::vector<Command> commands;
   std::vector<std::pair<std::string, std::int64_t>> cancels;
@@ -159,7 +183,7 @@ class FakeVms final : public VmManager {
   std::map<std::uint64_t, Listener> listeners_;
 };
 
-class NodeServiceTest : public testing::Test {
+class NodeServiceTest : public ::testing::Test {
  protected:
   void SetUp() override {
     auto authority = AuthorityStore::open(dir_ + "/cluster.json");

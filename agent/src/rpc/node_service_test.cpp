@@ -156,9 +156,9 @@ TEST_F(NodeServiceTest, WhoeverMayNotCommandReachesNoVm) {
 TEST_F(NodeServiceTest, ATokenIsAskedForOnEveryCall) {
   options_.token_sha256 = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";  // of "secret"
   node::v1::HelloReply reply;
-  testing::internal::CaptureStderr();
+  ::testing::internal::CaptureStderr();
   for (int i = 0; i < 30; ++i) EXPECT_EQ(hello(reply).error_code(), grpc::StatusCode::UNAUTHENTICATED);
-  const std::string told = testing::internal::GetCapturedStderr();
+  const std::string told = ::testing::internal::GetCapturedStderr();
   EXPECT_NE(told.find("a caller's credentials are refused peer="), std::string::npos) << told;
   EXPECT_LE(std::count(told.begin(), told.end(), '\n'), 10) << "of thirty: " << told;
   node::v1::HelloRequest request;
@@ -205,8 +205,34 @@ TEST_F(NodeServiceTest, CountersAreTheVmmsOrWhyThereAreNone) {
   EXPECT_EQ(decode<Counters>(std::string_view(reply.counters()), Unknown::ignore)->counters.at(0).value, 7);
   vms_.fails = true;
   EXPECT_EQ(reason(ask()), "wrong-state");
+  vms_.log_tail = std::string(4096, '\x01');  // 24 KiB as JSON, of which gRPC's metadata takes 8
+  EXPECT_EQ(reason(ask()), "wrong-state");
   request.set_vm("no uuid");
   EXPECT_EQ(ask().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(NodeServiceTest, WhatWaitsForNoPluginDoesntWaitForOneThatHangs) {
+  options_.most_questions = 1;
+  greet();
+  vms_.counters_hang = true;
+  node::v1::VmRequest request;
+  set(request.mutable_authority());
+  request.set_vm(vm_);
+  node::v1::CountersReply counters;
+  auto counted = std::async(std::launch::async, [&] {
+    return call([&](auto& context) { return node().Counters(&context, request, &counters); });
+  });
+  vms_.wait_for_counting(1);
+  node::v1::LeftoversRequest leftovers;
+  set(leftovers.mutable_authority());
+  node::v1::LeftoversReply left;
+  EXPECT_TRUE(call([&](auto& context) { return node().Leftovers(&context, leftovers, &left); }).ok());
+  node::v1::SurveyRequest survey;
+  survey.set_vms(true);
+  node::v1::SurveyReply seen;
+  EXPECT_TRUE(call([&](auto& context) { return node().Survey(&context, survey, &seen); }).ok());
+  vms_.let_count();
+  EXPECT_TRUE(counted.get().ok());
 }
 
 }  // namespace

@@ -1,17 +1,25 @@
-// Error ⇄ grpc::Status: the code as it is, the whole Error document in the details.
+// Error ⇄ grpc::Status: the code as it is, the Error document in the details.
 #pragma once
 
 #include <grpcpp/support/status.h>
 
 #include <chrono>
 
+#include "qarax/core/cut.hpp"
 #include "qarax/plugin/call.hpp"
 #include "qarax/plugin/call_args.hpp"
 
 namespace qarax::agent {
 
-inline grpc::Status to_status(const Error& error) {
-  return {static_cast<grpc::StatusCode>(error.code), error.message, encode(error)};
+// Message and details travel as metadata, of which gRPC takes 8 KiB on each side. What has more is told to the caller
+// as a broken connection. On the wire a byte of the message becomes three where it isn't ASCII, and three of the
+// details become four.
+inline constexpr std::size_t kLongestMessage = 512;
+inline constexpr std::size_t kLongestDetails = 4096;
+
+inline grpc::Status to_status(Error error) {
+  core::cut_to_fit(error, kLongestDetails);
+  return {static_cast<grpc::StatusCode>(error.code), core::cut_text(error.message, kLongestMessage), encode(error)};
 }
 
 // A gRPC deadline (wall clock, infinite when there is none) as CLOCK_MONOTONIC nanoseconds; 0: none.

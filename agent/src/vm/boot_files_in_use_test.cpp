@@ -13,7 +13,7 @@
 namespace qarax::agent {
 namespace {
 
-class BootFilesInUse : public testing::Test {
+class BootFilesInUse : public ::testing::Test {
  protected:
   VmFolder vm_with(const std::string& kernel) {
     const std::string id = core::new_uuid();

@@ -37,7 +37,7 @@ class Child {
   pid_t pid_;
 };
 
-class BootGateTest : public testing::Test {
+class BootGateTest : public ::testing::Test {
  protected:
   static BootGate::Turn take(BootGate& gate) {
     auto turn = gate.try_enter();

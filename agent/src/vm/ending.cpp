@@ -147,7 +147,7 @@ VmStatus Manager::believed(const std::string& vm, std::int64_t incarnation, VmSt
 
 // Without a folder nothing names the VM's processes, so the host is searched for them.
 Status Manager::end_strays(const VmPtr& vm) {
-  return vm->folder.exists() ? Status(Ok{}) : processes_.leftovers().end_all_of(vm->id);
+  return vm->folder.exists() ? Status(Ok{}) : processes_.vm_processes().end_all_of(vm->id);
 }
 
 Status Manager::remove(const VmPtr& vm, const Command& command) {

@@ -106,11 +106,25 @@ void Manager::once_recovered(const VmPtr& vm, std::int64_t stuck_until_ns, std::
   });
 }
 
+// The time that `usual_ms` may take of a recovery. As the host goes down the guest needs a part of it to power off.
+std::int64_t Manager::limit_of_recovery(std::int64_t usual_ms) const {
+  const std::int64_t until_ns = guests_until_ns_;
+  if (until_ns == 0) return usual_ms;
+  return std::clamp<std::int64_t>((until_ns - plugin::monotonic_ns()) / 2'000'000, 0, usual_ms);
+}
+
+// On any thread, because the recovery holds the VM's strand.
+void Manager::cancel_recovery(const VmPtr& vm) {
+  const std::lock_guard lock(vm->admission_mutex);
+  if (vm->recovering && vm->own_call != nullptr) vm->own_call->now();
+}
+
 HostShutdown Manager::stop_guests(std::int64_t timeout_ms) {
   const std::int64_t half_ns = CallLimits{}.within_ms(timeout_ms / 2).deadline_ns;
   const std::int64_t until_ns = CallLimits{}.within_ms(timeout_ms).deadline_ns;
   const auto tally = std::make_shared<Tally>();
   std::vector<VmPtr> all;
+  guests_until_ns_ = until_ns;
   {
     const std::lock_guard lock(vms_mutex_);
     host_stops_ = true;
@@ -124,6 +138,10 @@ HostShutdown Manager::stop_guests(std::int64_t timeout_ms) {
       part->add(stop_for_host(vm, std::max<std::int64_t>(left_ns / 1'000'000, 0)));
     });
   }
+  // A VMM may be silent for longer than the guests have time.
+  timers_.at(half_ns, [this, all] {
+    for (const VmPtr& vm : all) cancel_recovery(vm);
+  });
   std::unique_lock lock(tally->mutex);
   const auto patience = std::chrono::milliseconds(timeout_ms + 2 * kKillMs);
   if (tally->changed.wait_for(lock, patience, [&] { return tally->left.empty(); })) return tally->sum;

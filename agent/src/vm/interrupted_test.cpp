@@ -11,7 +11,7 @@
 namespace qarax::agent {
 namespace {
 
-class InterruptedTest : public testing::Test {
+class InterruptedTest : public ::testing::Test {
  protected:
   void SetUp() override {
     auto opened = Journal::open(folder_ / "journal", After::agent);

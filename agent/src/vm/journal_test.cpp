@@ -15,7 +15,7 @@
 namespace qarax::agent {
 namespace {
 
-class JournalTest : public testing::Test {
+class JournalTest : public ::testing::Test {
  protected:
   static JournalRecord record(RecordKind kind, std::int64_t revision) {
     JournalRecord out;

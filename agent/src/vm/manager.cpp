@@ -6,7 +6,7 @@
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
 #include "qarax/core/threads.hpp"
-#include "records.hpp"
+#include "redact.hpp"
 #include "steps.hpp"
 
 namespace qarax::agent {
@@ -82,6 +82,8 @@ core::VmReport Manager::inspect(const std::string& id, std::int64_t deadline_ns)
   const auto driver = drivers_.find(report.hypervisor);
   const auto handle = vm->folder.read_handle();
   if (!driver || !handle) return report;
+  const auto asked = about_vms_.begin("VM " + id, deadline_ns);
+  if (!asked) return report;
   auto status = (*driver)->inspect(call_for(vm, {deadline_ns}),
                                    {id, report.incarnation, processes_.run_dir(id, report.incarnation), *handle});
   if (!status) return report;
@@ -102,6 +104,7 @@ Result<Counters> Manager::counters(const std::string& id, std::int64_t deadline_
                       "wrong-state");
   QARAX_TRY(Driver * driver, drivers_.find(report.hypervisor));
   QARAX_TRY(const RawJson handle, vm->folder.read_handle());
+  QARAX_TRY(const core::Scope asked, about_vms_.begin("VM " + id, deadline_ns));
   return driver->counters(call_for(vm, {deadline_ns}),
                           {id, report.incarnation, processes_.run_dir(id, report.incarnation), handle});
 }

@@ -20,6 +20,7 @@
 #include "progress_feed.hpp"
 #include "qarax/core/clock.hpp"
 #include "qarax/core/worker_pool.hpp"
+#include "questions.hpp"
 #include "reports.hpp"
 #include "snapshots.hpp"
 #include "timers.hpp"
@@ -198,10 +199,13 @@ class Manager final : public VmManager {
   // kept.cpp, on the VM's strand
   void keep_words(const VmPtr& vm, Words words);
 
-  // host_shutdown.cpp, the first on the VM's strand; the second only enqueues: `then` runs on the strand when the VM is
-  // recovered, or at `until_ns`, or at `stuck_until_ns` where an attempt to recover it has failed
+  // host_shutdown.cpp, the first on the VM's strand, the others on any thread; once_recovered only enqueues: `then`
+  // runs on the strand when the VM is recovered, or at `until_ns`, or at `stuck_until_ns` where an attempt to recover
+  // it has failed
   HostShutdown stop_for_host(const VmPtr& vm, std::int64_t timeout_ms);
   void once_recovered(const VmPtr& vm, std::int64_t stuck_until_ns, std::int64_t until_ns, std::function<void()> then);
+  std::int64_t limit_of_recovery(std::int64_t usual_ms) const;
+  static void cancel_recovery(const VmPtr& vm);
 
   Options options_;
   Drivers& drivers_;
@@ -219,9 +223,13 @@ class Manager final : public VmManager {
   bool closed_ = false;
   bool host_stops_ = false;
 
+  std::atomic<std::int64_t> guests_until_ns_{0};  // when the guests' time is over as the host goes down; 0: it doesn't
+
   std::mutex collecting_;  // held by leftovers(), so that only one runs at a time
 
   InFlight in_flight_;
+  Questions about_vms_{16};
+  Questions of_resolve_{32};  // by hypervisor, for all VMs together
 
   BootGate gate_;
   core::WorkerPool pool_;  // its threads use all of the above and timers_, so the destructor stops them first

@@ -7,8 +7,8 @@
 #include <csignal>
 #include <cstring>
 
-#include "leftovers.hpp"
 #include "manager_fixture.hpp"
+#include "vm_processes.hpp"
 
 namespace qarax::agent {
 namespace {

@@ -24,7 +24,8 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
  public:
   std::string version() const override { return "1"; }
   // Freezes what the spec leaves open, as a plugin freezes the machine type.
-  Result<VmSpec> resolve(const DriverCall&, const ResolveArgs& args) override {
+  Result<VmSpec> resolve(const DriverCall& call, const ResolveArgs& args) override {
+    if (call.keep || call.progress) resolves_purely = false;
     VmSpec out = args.spec;
     if (!out.memory_hugepage_size) out.memory_hugepage_size = frozen_as.load();
     return out;
@@ -64,6 +65,7 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   }
   Result<VmStatus> recover(const DriverCall& call, const VmArgs&) override {
     const bool deaf = deaf_recover;
+    recover_deadline_ns = call.deadline_ns;
     ++recoveries;
     if (throw_recover.exchange(false)) throw std::runtime_error("out of luck");
     if (hang_recover) {
@@ -144,10 +146,11 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   }
 
   std::atomic<std::int64_t> frozen_as{4096};
-  std::string kernel;            // the node's default; changed only while nothing starts
-  std::string booted;            // the kernel of the last start
-  std::atomic<int> prepared{0};  // calls of files_for()
-  std::function<void()> late;    // what a deaf start still does once it is released
+  std::atomic<bool> resolves_purely{true};  // resolve() was given nothing by which it could change something
+  std::string kernel;                       // the node's default; changed only while nothing starts
+  std::string booted;                       // the kernel of the last start
+  std::atomic<int> prepared{0};             // calls of files_for()
+  std::function<void()> late;               // what a deaf start still does once it is released
   std::function<void()> on_stop;
   std::string snapshot_words = "no luck";  // error message of a snapshot that fails
   std::function<Status(std::int64_t incarnation)>
@@ -164,6 +167,7 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   std::atomic<bool> deaf_recover{false};
   std::atomic<bool> hang_recover{false};  // hangs until it is cancelled
   std::atomic<bool> recover_cancelled{false};
+  std::atomic<std::int64_t> recover_deadline_ns{0};  // of the last call
   std::atomic<bool> fail_recover{false};
   std::atomic<bool> busy_recover{false};
   std::atomic<bool> throw_recover{false};  // once
@@ -207,7 +211,7 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   }
 };
 
-class ManagerTest : public testing::Test {
+class ManagerTest : public ::testing::Test {
  protected:
   void SetUp() override {
     make_processes();

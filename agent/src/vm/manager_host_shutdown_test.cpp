@@ -67,19 +67,31 @@ TEST_F(ManagerTest, AHostThatGoesDownAtOnceKillsWhoeverDoesntPowerOffAtOnce) {
 }
 
 // The host goes down right after the agent's start: the plugin that can press the guest's power button isn't there yet.
-TEST_F(ManagerTest, AHostThatGoesDownWaitsForThePluginOfARecoveringVm) {
-  const std::string ready = dir_ + "/ready";
-  starts_spawn({"report", ready, "usr1", "exit", "7"});
-  ASSERT_TRUE(start(1, R"({"name":"db","hypervisor":"slow","spec":{}})").outcome);
-  while (!std::filesystem::exists(ready)) std::this_thread::yield();
-  driver_.on_stop = [&] { end_vmm(); };
-  driver_.slow_is_loading = true;
-  open();
+class SlowPluginTest : public ManagerTest {
+ protected:
+  void open_while_it_loads() {
+    const std::string ready = dir_ + "/ready";
+    starts_spawn({"report", ready, "usr1", "exit", "7"});
+    ASSERT_TRUE(start(1, R"({"name":"db","hypervisor":"slow","spec":{}})").outcome);
+    while (!std::filesystem::exists(ready)) std::this_thread::yield();
+    driver_.on_stop = [&] { end_vmm(); };
+    driver_.slow_is_loading = true;
+    open();
+  }
+  // Returns once the node refuses starts.
+  std::future<HostShutdown> begin_to_stop(std::int64_t timeout_ms) {
+    auto all = std::async(std::launch::async, [this, timeout_ms] { return manager_->stop_guests(timeout_ms); });
+    Command other = restore(2);
+    other.vm = core::new_uuid();
+    while (run(other).outcome.error().reason != "host-stopping") std::this_thread::yield();
+    return all;
+  }
+};
+
+TEST_F(SlowPluginTest, AHostThatGoesDownWaitsForThePluginOfARecoveringVm) {
+  open_while_it_loads();
   constexpr std::int64_t kPatienceMs = 600'000;
-  auto all = std::async(std::launch::async, [&] { return manager_->stop_guests(kPatienceMs); });
-  Command other = restore(2);
-  other.vm = core::new_uuid();
-  while (run(other).outcome.error().reason != "host-stopping") std::this_thread::yield();
+  auto all = begin_to_stop(kPatienceMs);
   EXPECT_EQ(run(restore(2)).outcome.error().reason, "recovering") << "how the VM is can't be said yet";
   const int before = driver_.early_finds;
   while (driver_.early_finds < before + 2) std::this_thread::yield();  // its turn on the strand has come meanwhile
@@ -88,6 +100,30 @@ TEST_F(ManagerTest, AHostThatGoesDownWaitsForThePluginOfARecoveringVm) {
   EXPECT_EQ(driver_.stops, 1);
   EXPECT_GT(driver_.stop_timeout_ms, 0);
   EXPECT_LT(driver_.stop_timeout_ms, kPatienceMs) << "what was left";
+  const auto ended = processes_->find({vm_, 1});
+  ASSERT_TRUE(ended && ended->exit);
+  EXPECT_EQ(ended->exit->kind, ExitKind::exited) << "it wasn't killed";
+}
+
+TEST_F(SlowPluginTest, ARecoveryThatBeginsAsTheHostGoesDownDoesNotTakeTheGuestsTime) {
+  open_while_it_loads();
+  constexpr std::int64_t kPatienceMs = 20'000;  // less than a recovery may take otherwise
+  const std::int64_t end_ns = plugin::monotonic_ns() + kPatienceMs * 1'000'000;
+  auto all = begin_to_stop(kPatienceMs);
+  driver_.slow_is_loading = false;
+  EXPECT_EQ(all.get().failed, 0);
+  EXPECT_LT(driver_.recover_deadline_ns, end_ns);
+}
+
+TEST_F(ManagerTest, AHostThatGoesDownCancelsARecoveryThatHangs) {
+  start_with_an_end();
+  driver_.on_stop = [&] { end_vmm(); };
+  driver_.hang_recover = true;
+  open();
+  while (driver_.recoveries == 0) std::this_thread::yield();
+  EXPECT_EQ(manager_->stop_guests(1'000).failed, 0);
+  EXPECT_TRUE(driver_.recover_cancelled);
+  EXPECT_EQ(driver_.stops, 1) << "its power button was pressed";
   const auto ended = processes_->find({vm_, 1});
   ASSERT_TRUE(ended && ended->exit);
   EXPECT_EQ(ended->exit->kind, ExitKind::exited) << "it wasn't killed";

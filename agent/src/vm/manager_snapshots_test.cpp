@@ -217,6 +217,24 @@ TEST_F(ManagerTest, CountersAreOfWhatRuns) {
   EXPECT_EQ(manager_->counters(vm_, 0).error().reason, "wrong-state");
 }
 
+TEST_F(ManagerTest, AVmWhosePluginHangsInTwoQuestionsIsntAskedAboutAgain) {
+  run(command(Action::start, 1));
+  driver_.inspected = VmState::running;
+  const int before = driver_.inspects;
+  driver_.deaf_inspect = true;
+  const auto ask = [this] { return manager_->inspect(vm_, 1).status.state; };  // the deadline has passed
+  auto first = std::async(std::launch::async, ask);
+  auto second = std::async(std::launch::async, ask);
+  while (driver_.inspects < before + 2) std::this_thread::yield();
+  EXPECT_EQ(ask(), VmState::running) << "the last report";
+  EXPECT_EQ(manager_->counters(vm_, 0).error().reason, "plugin-hangs");
+  EXPECT_EQ(driver_.inspects, before + 2);
+  driver_.release();
+  first.wait();
+  second.wait();
+  EXPECT_TRUE(manager_->counters(vm_, 0));
+}
+
 TEST_F(ManagerTest, ADeleteTakesTheSnapshotsAlong) {
   run(command(Action::start, 1));
   run(snapshot(2));

@@ -17,6 +17,7 @@ TEST_F(ManagerTest, AChangedMachineKeepsWhatIsFrozenAndFreezesWhatIsNew) {
   run(command(Action::force_stop, 4));
   const auto fresh = start(5, R"({"name":"web","hypervisor":"fake","spec":{},"resolved":{},"resolve":true})");
   EXPECT_EQ(fresh.report.resolved->memory_hugepage_size, 8192);
+  EXPECT_TRUE(driver_.resolves_purely) << "no start may keep a handle, or report progress, while it is resolved";
 }
 
 TEST_F(ManagerTest, WhatIsOnlyResolvedPreparesNoBootFiles) {

@@ -5,7 +5,7 @@
 #include "command_document.hpp"
 #include "manager.hpp"
 #include "qarax/core/logging.hpp"
-#include "records.hpp"
+#include "redact.hpp"
 #include "resizing.hpp"
 #include "steps.hpp"
 

@@ -2,19 +2,15 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <optional>
+
+#include "fake_clock.hpp"
 
 namespace qarax::agent {
 namespace {
 
-class SetClock final : public core::Clock {
- public:
-  std::int64_t monotonic_ns() const override { return ms * 1'000'000; }
-  std::chrono::system_clock::time_point wall() const override { return {}; }
-  std::int64_t ms = 1'000;
-};
-
-class ProgressFeedTest : public testing::Test {
+class ProgressFeedTest : public ::testing::Test {
  protected:
   ProgressFeedTest() {
     feed_.listen([this](const core::CommandProgress& progress) {
@@ -24,7 +20,7 @@ class ProgressFeedTest : public testing::Test {
   std::vector<std::string> told() { return std::exchange(told_, {}); }
   using Told = std::vector<std::string>;
 
-  SetClock clock_;
+  core::FakeClock clock_;
   std::vector<std::pair<std::int64_t, std::function<void()>>> later_;
   std::vector<std::string> told_;
   ProgressFeed feed_{clock_,
@@ -35,16 +31,16 @@ TEST_F(ProgressFeedTest, WhatChangesIsToldFourTimesASecondAndTheLastOneToo) {
   const auto report = feed_.of("vm", 1);
   report("memory", 1, 100);
   EXPECT_EQ(told(), Told{"memory 1/100"}) << "the first one at once";
-  clock_.ms += 100;
+  clock_.run(std::chrono::milliseconds(100));
   report("memory", 2, 100);
   report("memory", 3, 100);
   EXPECT_EQ(told(), Told{});
   ASSERT_EQ(later_.size(), 1u);
   EXPECT_EQ(later_[0].first, 150);
-  clock_.ms += 150;
+  clock_.run(std::chrono::milliseconds(150));
   later_[0].second();
   EXPECT_EQ(told(), Told{"memory 3/100"});
-  clock_.ms += 300;
+  clock_.run(std::chrono::milliseconds(300));
   report("memory", 3, 100);
   EXPECT_EQ(told(), Told{}) << "it is the same";
   report("written", 1, 1);

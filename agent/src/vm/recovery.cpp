@@ -6,7 +6,7 @@
 #include "interrupted.hpp"
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
-#include "records.hpp"
+#include "redact.hpp"
 #include "resizing.hpp"
 #include "snapshot_folder.hpp"
 #include "steps.hpp"

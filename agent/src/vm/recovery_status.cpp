@@ -89,7 +89,7 @@ Result<VmStatus> Manager::Recovery::told_by_plugin() {
   const auto asked_plugin = [&]() -> Result<VmStatus> {
     QARAX_TRY(Driver * driver, manager_.drivers_.find(vm_->document.hypervisor));
     QARAX_TRY(const VmArgs args, args_for(*vm_, manager_.processes_));
-    const OwnCall asked(manager_, vm_, kRecoverMs);
+    const OwnCall asked(manager_, vm_, manager_.limit_of_recovery(kRecoverMs));
     return driver->recover(asked.call(), args);
   };
   auto said = asked_plugin();
@@ -107,11 +107,12 @@ auto Manager::Recovery::unanswered(const Error& error) -> Outcome {
 }
 
 // A VM isn't given up while its VMM lives and answers too late or not yet, nor while the VMM's end waits to be
-// recorded: an overloaded host recovers.
+// recorded: an overloaded host recovers. A cancel comes from the host's shutdown, which goes on without the recovery.
 bool Manager::Recovery::may_pass(const Error& error) const {
   const auto process = manager_.processes_.find({vm_->id, vm_->document.incarnation});
   if (!process) return process.error().code == Code::deadline_exceeded;
-  return process->alive && (error.code == Code::unavailable || error.code == Code::deadline_exceeded);
+  return process->alive &&
+         (error.code == Code::unavailable || error.code == Code::deadline_exceeded || error.code == Code::cancelled);
 }
 
 }  // namespace qarax::agent

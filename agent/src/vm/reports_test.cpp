@@ -24,7 +24,7 @@ Facts facts(VmState state, std::int64_t incarnation = 1) {
   return out;
 }
 
-class ReportsTest : public testing::Test {
+class ReportsTest : public ::testing::Test {
  protected:
   // Subscribes to every report from here on.
   std::vector<core::VmReport> listen(const std::vector<Known*>& vms) {

@@ -4,7 +4,7 @@
 
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
-#include "records.hpp"
+#include "redact.hpp"
 #include "snapshot_folder.hpp"
 #include "steps.hpp"
 

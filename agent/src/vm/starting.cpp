@@ -34,6 +34,8 @@ Result<VmSpec> Manager::resolve(const std::string& document, std::int64_t deadli
   if (auto boot = boot_files_.check_files(wanted.boot_source_id); !boot && boot.error().reason != "no-boot-source")
     return std::move(boot).error().at_step("boot-files");
   if (wanted.resolved && !wanted.resolve) return *wanted.resolved;
+  QARAX_TRY(const core::Scope asked,
+            in_step("resolve", of_resolve_.begin("what " + wanted.hypervisor + " resolves", deadline_ns)));
   DriverCall call;
   call.deadline_ns = deadline_ns;
   return in_step("resolve", driver->resolve(call, {wanted.resolved.value_or(wanted.spec)}));
@@ -84,8 +86,12 @@ Result<VmStatus> Manager::start(const VmPtr& vm, Operation& operation) {
   document.resolved = wanted.resolved;
   // Values that were frozen before stay: a plugin resolves only what the spec leaves open.
   if (!document.resolved || wanted.resolve) {
+    // As in a dry run: a handle that was kept now would be removed with that of the last incarnation.
+    DriverCall pure = call;
+    pure.keep = nullptr;
+    pure.progress = nullptr;
     QARAX_TRY(document.resolved,
-              in_step("resolve", driver->resolve(call, {document.resolved ? *document.resolved : wanted.spec})));
+              in_step("resolve", driver->resolve(pure, {document.resolved ? *document.resolved : wanted.spec})));
   }
   const bool is_first = vm->document.boot.kernel.empty();
   QARAX_CHECK(in_step("record", processes_.check_alone({vm->id, document.incarnation})));

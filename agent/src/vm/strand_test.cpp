@@ -12,7 +12,7 @@ namespace {
 
 using Went = Strand::Went;
 
-class StrandTest : public testing::Test {
+class StrandTest : public ::testing::Test {
  protected:
   void enqueue(std::function<void()> what) {
     strand_->enqueue([what = std::move(what)] {

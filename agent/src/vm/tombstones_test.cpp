@@ -10,7 +10,7 @@
 namespace qarax::agent {
 namespace {
 
-class TombstonesTest : public testing::Test {
+class TombstonesTest : public ::testing::Test {
  protected:
   void bury(const Tombstones& stones, const std::string& vm, std::int64_t written_at) {
     ASSERT_TRUE(stones.write({vm, 7, 1}));

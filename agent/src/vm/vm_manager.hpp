@@ -70,9 +70,11 @@ class VmManager {
   // disk. NOT_FOUND: this node has no such VM.
   virtual Status keep(const std::string& vm, Words words) = 0;
 
-  // Any thread; asks the VMM within `deadline_ns`. For a VM without a folder: a report with `missing`.
+  // Any thread; asks the VMM within `deadline_ns`. For a VM without a folder: a report with `missing`. The last report
+  // where the plugin hangs in earlier questions about the VM.
   virtual core::VmReport inspect(const std::string& vm, std::int64_t deadline_ns) = 0;
   // Any thread; asks the VMM for its counters. FAILED_PRECONDITION "wrong-state" if no VMM runs.
+  // DEADLINE_EXCEEDED "plugin-hangs": the plugin hangs in earlier questions about the VM.
   virtual Result<Counters> counters(const std::string& vm, std::int64_t deadline_ns) = 0;
 
   // Returns the last report of every VM; the listener gets every report from then on, also that of a VM's deletion. It
@@ -103,7 +105,8 @@ class VmManager {
   virtual HostShutdown stop_guests(std::int64_t timeout_ms) = 0;
 
   // Returns the spec that a start with this StartCommand would give its plugin. Blocks; changes nothing. Fails as the
-  // start would at the document, the plugin, the boot files or the plugin's resolve.
+  // start would at the document, the plugin, the boot files or the plugin's resolve, or with DEADLINE_EXCEEDED
+  // "plugin-hangs", if the plugin hangs in earlier ones.
   virtual Result<VmSpec> resolve(const std::string& document, std::int64_t deadline_ns) = 0;
 
   // Folder of the running (or last) incarnation, where the supervisor keeps console.log and control.sock; NOT_FOUND

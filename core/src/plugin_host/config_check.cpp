@@ -105,9 +105,12 @@ RawJson with_offers(std::string_view schema, const RawJson& config, const RawJso
   if (properties == nullptr || !parsed || !offered || offered->as_object() == nullptr) return config;
   if (parsed->as_object() == nullptr && !parsed->is_null()) return config;
   json::Object object = parsed->is_null() ? json::Object() : *parsed->as_object();
-  for (const auto& [key, value] : *offered->as_object())
-    if (properties->find(key) != nullptr && (parsed->is_null() || parsed->find(key) == nullptr))
+  for (const auto& [key, value] : *offered->as_object()) {
+    const Value* property = properties->find(key);
+    // A property of that name that can't take the value means something else.
+    if (property != nullptr && parsed->find(key) == nullptr && find_problems(*property, value, "").empty())
       object.emplace_back(key, value);
+  }
   return object.empty() ? config : RawJson{json::to_text(json::Value(std::move(object)))};
 }
 

@@ -16,8 +16,8 @@ namespace qarax::core {
 // schema itself is at fault.
 Status check_plugin_config(std::string_view schema, std::string_view config);
 
-// Returns `config` plus those members of `offers` that it lacks and that are among the schema's properties. If the
-// schema or the config can't be read, returns `config` as it is; check_plugin_config reports that.
+// Returns `config` plus those members of `offers` that it lacks and that a property of the schema takes. If the schema
+// or the config can't be read, returns `config` as it is; check_plugin_config reports that.
 RawJson with_offers(std::string_view schema, const RawJson& config, const RawJson& offers);
 
 }  // namespace qarax::core

@@ -86,6 +86,10 @@ TEST(Offers, FillWhatTheSchemaHasAndTheConfigLacks) {
   EXPECT_EQ(with_offers(kTwo, {R"({"b":"2"})"}, offers).text, R"({"b":"2","a":"1"})");
   EXPECT_EQ(with_offers(kTwo, {R"({"a":"mine"})"}, offers).text, R"({"a":"mine"})");
   EXPECT_EQ(with_offers(R"({"type":"object"})", {}, offers).text, "null");
+  for (const char* other : {R"({"type":"integer"})", R"({"type":"string","enum":["x"]})"})
+    EXPECT_EQ(with_offers(R"({"type":"object","properties":{"a":)" + std::string(other) + "}}", {}, offers).text,
+              "null")
+        << "a property of the plugin's own by that name";
   EXPECT_EQ(with_offers(kTwo, {"[]"}, offers).text, "[]") << "left to the check";
 }
 

@@ -40,6 +40,16 @@ std::int32_t fail(const qarax_call* call, const Error& error) {
   return error.code == Code::ok ? QARAX_INTERNAL : static_cast<std::int32_t>(error.code);
 }
 
+// Strict, but for nulls: languages with optional values write one for each member that is absent.
+template <class Args>
+Result<Args> read_args(std::string_view text) {
+  auto parsed = json::parse(text);
+  if (!parsed) return std::move(parsed).error().context(Fields<Args>::kName);
+  if (auto* members = parsed->as_object())
+    std::erase_if(*members, [](const json::Member& member) { return member.second.is_null(); });
+  return decode<Args>(*parsed, Unknown::refuse, text);
+}
+
 template <class R>
 std::int32_t answer(const qarax_call* call, const Result<R>& result) {
   if (!result) return fail(call, result.error());
@@ -140,7 +150,7 @@ std::int32_t HostTables::slot(void* self, const qarax_call* call, qarax_text arg
                                    "plugin-bug"));
     const auto view = view_of(call, me.plugin_);
     if (!view) return fail(call, view.error());
-    const auto decoded = decode<Args>(plugin::view(args), Unknown::refuse);
+    const auto decoded = read_args<Args>(plugin::view(args));
     if (!decoded) return fail(call, decoded.error());
     return answer(call, (me.services_.*Method)(*view, *decoded));
   } catch (const std::exception& e) {

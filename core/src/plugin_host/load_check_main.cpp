@@ -8,10 +8,13 @@
 #include <cstring>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
+#include "qarax/core/config.hpp"
 #include "qarax/core/logging.hpp"
 #include "qarax/core/plugin_host/plugin_host.hpp"
+#include "qarax/core/plugin_host/trial_file.hpp"
 
 namespace {
 
@@ -39,14 +42,40 @@ class NoProcesses final : public core::HostServices {
 
 int usage(FILE* out, int code) {
   std::fputs(
-      "usage: qarax-plugin-load-check [--config JSON] [--state-dir DIR] FILE...\n"
+      "usage: qarax-plugin-load-check [--config JSON] [--settings YAML] [--set MEMBER=VALUE]... [--state-dir DIR] "
+      "FILE...\n"
       "Takes each plugin file through the handshake of a qarax node. Exit status 0: all were taken.\n"
+      "--settings: what qarax-plugin-check is given by --config; its `config` is the plugin's. --set: a member of it.\n"
       "--state-dir: each gets the folder of its name in DIR, as it does of a node.\n",
       out);
   return code;
 }
 
-int check(const std::vector<std::string>& files, const std::string& config, const std::string& state_dir) {
+struct Config {
+  std::string text = "null";         // JSON
+  std::string settings{};            // path of a YAML file, whose `config` then counts
+  std::vector<std::string> members;  // MEMBER=VALUE
+};
+
+Result<RawJson> read_config(const Config& given) {
+  if (given.settings.empty() && given.members.empty()) return RawJson{given.text};
+  std::vector<std::pair<std::string, std::string>> members;
+  for (const auto& one : given.members) {
+    QARAX_TRY(auto member, core::to_member(one));
+    members.push_back(std::move(member));
+  }
+  core::TrialFile file;
+  if (given.settings.empty()) {
+    QARAX_TRY(file.config, json::parse(given.text));
+  } else {
+    core::ConfigReader reader(given.settings, core::kTrialVariables);
+    core::read_trial_file(reader, file);
+    QARAX_CHECK(reader.finish());
+  }
+  return core::with_members(file.config, members);
+}
+
+int check(const std::vector<std::string>& files, const RawJson& config, const std::string& state_dir) {
   NoProcesses services;
   core::PluginHost host(services);
   bool good = true;
@@ -57,7 +86,7 @@ int check(const std::vector<std::string>& files, const std::string& config, cons
       good = false;
       continue;
     }
-    core::PluginFileConfig one{.path = real, .config = {config}, .state_root = state_dir};
+    core::PluginFileConfig one{.path = real, .config = config, .state_root = state_dir};
     std::free(real);
     const auto record = host.load(one);
     if (record.state == core::PluginState::loaded && record.warnings.empty()) {
@@ -87,13 +116,20 @@ int check(const std::vector<std::string>& files, const std::string& config, cons
 
 int main(int argc, char** argv) {
   std::vector<std::string> files;
-  std::string config = "null";
+  Config config;
   std::string state_dir;
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
     if (argument == "--help") return usage(stdout, 0);
-    if ((argument == "--config" || argument == "--state-dir") && i + 1 < argc)
-      (argument == "--config" ? config : state_dir) = argv[++i];
+    const auto is = [&](const char* option) { return argument == option && i + 1 < argc; };
+    if (is("--config"))
+      config.text = argv[++i];
+    else if (is("--settings"))
+      config.settings = argv[++i];
+    else if (is("--set"))
+      config.members.emplace_back(argv[++i]);
+    else if (is("--state-dir"))
+      state_dir = argv[++i];
     else if (argument.rfind("--", 0) == 0)
       return usage(stderr, 2);
     else
@@ -101,7 +137,12 @@ int main(int argc, char** argv) {
   }
   if (files.empty()) return usage(stderr, 2);
   if (const auto logging = core::init_logging("error"); !logging) return 2;
-  const int code = check(files, config, state_dir);
+  const auto given = read_config(config);
+  if (!given) {
+    std::fprintf(stderr, "qarax-plugin-load-check: %s\n", given.error().message.c_str());
+    return 2;
+  }
+  const int code = check(files, *given, state_dir);
   std::fflush(stdout);
   core::flush_logs();
   ::_exit(code);  // a plugin's destructors and threads aren't waited for, as in the node

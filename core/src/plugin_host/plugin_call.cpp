@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <iterator>
 #include <new>
 
 #include "qarax/core/cut.hpp"
@@ -12,6 +13,16 @@
 
 namespace qarax::core {
 namespace {
+
+// Reasons by which server and agent decide what happens next, such as that a job goes on: they are true only where one
+// of these two says them. abi.h lists them for plugin authors.
+constexpr std::string_view kHostsReasons[] = {"still-running", "recovering",     "node-unreachable", "plugin-loading",
+                                              "stale-session", "stale-revision", "stale-term",       "other-cluster",
+                                              "vm-not-found",  "no-console"};
+
+bool is_hosts(std::string_view reason) {
+  return std::find(std::begin(kHostsReasons), std::end(kHostsReasons), reason) != std::end(kHostsReasons);
+}
 
 bool sane(qarax_text text) { return text.len == 0 || text.ptr != nullptr; }
 
@@ -51,6 +62,10 @@ Error read_error(std::string_view document, std::string& why) {
   return {};
 }
 
+std::string too_large(std::size_t size) {
+  return "has " + std::to_string(size) + " bytes; at most " + std::to_string(kMaxDocument) + " are taken";
+}
+
 PluginCall* self(const qarax_call* call) { return static_cast<PluginCall*>(call->context); }
 
 }  // namespace
@@ -79,17 +94,21 @@ PluginCall::PluginCall(const CallContext& context, bool takes_fds, std::string v
 Result<std::string> PluginCall::finish(const std::string& what, std::int32_t code, const std::string& thrown) {
   const std::lock_guard lock(mutex_);
   if (!thrown.empty()) return make_error(Code::internal, what + " " + thrown, "plugin-exception");
+  if (code == QARAX_OK && !has_document_ && !put_problem_.empty())
+    return make_error(Code::internal, what + " succeeded, but " + put_problem_, "plugin-bug");
   if (code == QARAX_OK) return std::move(document_);
 
   Error error;
   if (!error_.empty() && error_problem_.empty()) error = read_error(error_, error_problem_);
   error.code = code_from_int(code);
+  if (is_hosts(error.reason)) error.reason.clear();
   if (!error_problem_.empty()) error.message = "its error document can't be read: " + error_problem_;
   if (!error_problem_.empty() && !error_.empty()) error.message += ": " + begin_of(error_);
   if (error.message.empty()) {
     error.message = "failed without saying why";
     if (code < 0 || code > QARAX_UNAUTHENTICATED) error.message += " (code " + std::to_string(code) + ")";
   }
+  if (!put_problem_.empty()) error.message += ": " + put_problem_;
   if (!keep_problem_.empty()) error.message += ": " + keep_problem_;
   cut(error);
   return std::move(error).context(what);
@@ -97,14 +116,23 @@ Result<std::string> PluginCall::finish(const std::string& what, std::int32_t cod
 
 std::int32_t PluginCall::put(const qarax_call* call, qarax_text document) noexcept {
   return fenced([&]() -> std::int32_t {
-    if (!sane(document)) return QARAX_INVALID_ARGUMENT;
-    if (document.len > kMaxDocument) return QARAX_RESOURCE_EXHAUSTED;
     auto& me = *self(call);
+    const auto refuse = [&me](std::int32_t code, std::string why) {
+      const std::lock_guard lock(me.mutex_);
+      me.put_problem_ = std::move(why);
+      return code;
+    };
+    const auto refuse_size = [&](std::size_t size) {
+      return refuse(QARAX_RESOURCE_EXHAUSTED, "its answer " + too_large(size));
+    };
+    if (!sane(document)) return refuse(QARAX_INVALID_ARGUMENT, "its answer has a length but no bytes");
+    if (document.len > kMaxDocument) return refuse_size(document.len);
     std::string text = repaired(document);
-    if (text.size() > kMaxDocument) return QARAX_RESOURCE_EXHAUSTED;  // repairing invalid UTF-8 makes a text longer
+    if (text.size() > kMaxDocument) return refuse_size(text.size());  // repairing invalid UTF-8 makes a text longer
     const std::lock_guard lock(me.mutex_);
     me.document_ = std::move(text);
     me.has_document_ = true;
+    me.put_problem_.clear();
     return QARAX_OK;
   });
 }
@@ -121,8 +149,7 @@ std::int32_t PluginCall::put_error(const qarax_call* call, qarax_text document) 
     };
     if (!sane(document)) return take({}, "it has a length but no bytes", QARAX_INVALID_ARGUMENT);
     const auto refuse = [&](std::size_t size) {
-      return take(repaired({document.ptr, std::min<std::size_t>(document.len, 1024)}),
-                  "it has " + std::to_string(size) + " bytes; at most " + std::to_string(kMaxDocument) + " are taken",
+      return take(repaired({document.ptr, std::min<std::size_t>(document.len, 1024)}), "it " + too_large(size),
                   QARAX_RESOURCE_EXHAUSTED);
     };
     if (document.len > kMaxDocument) return refuse(document.len);
@@ -132,15 +159,23 @@ std::int32_t PluginCall::put_error(const qarax_call* call, qarax_text document) 
   });
 }
 
+// To own such a number once more would close it twice, and the second time it may be another's already.
+bool PluginCall::is_known_fd(int number) const {
+  const auto& lent = context_.fds;
+  return number == context_.cancel_fd || std::find(lent.begin(), lent.end(), number) != lent.end() ||
+         std::any_of(put_fds_.begin(), put_fds_.end(), [&](const Fd& put) { return put.get() == number; });
+}
+
 std::int32_t PluginCall::put_fd(const qarax_call* call, std::intptr_t fd, std::size_t* index) noexcept {
   return fenced([&]() -> std::int32_t {
     const int number = static_cast<int>(fd);
     if (fd < 0 || fd != number || ::fcntl(number, F_GETFD) < 0) return QARAX_INVALID_ARGUMENT;
-    Fd owned(number);  // the host owns it from here on, even if it is refused
     auto& me = *self(call);
+    const std::lock_guard lock(me.mutex_);
+    if (me.is_known_fd(number)) return QARAX_INVALID_ARGUMENT;
+    Fd owned(number);  // the host owns it from here on, even if it is refused
     if (!me.takes_fds_) return QARAX_FAILED_PRECONDITION;
     ::fcntl(number, F_SETFD, FD_CLOEXEC);
-    const std::lock_guard lock(me.mutex_);
     me.put_fds_.push_back(std::move(owned));
     if (index != nullptr) *index = me.put_fds_.size() - 1;
     return QARAX_OK;

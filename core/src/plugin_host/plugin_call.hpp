@@ -17,6 +17,9 @@ inline constexpr std::size_t kMaxHandle = 1u << 20;  // bytes of a handle that a
 // Bytes of a document that a plugin puts. The largest answers, a description with an options schema and the counters of
 // a VM with many devices, have tens of KiB. A parsed document takes some forty times its bytes of memory.
 inline constexpr std::size_t kMaxDocument = 1u << 20;
+// Levels of an answer. Host and server put it into documents of their own, which may have json::kMaxDepth: a report of
+// a journal's record, the node's description of itself.
+inline constexpr int kMaxAnswerDepth = 56;
 
 // `text` as valid UTF-8; empty where the plugin gave a null pointer with a length.
 std::string repaired(qarax_text text);
@@ -55,6 +58,9 @@ class PluginCall {
  private:
   Result<std::string> finish(const std::string& what, std::int32_t code, const std::string& thrown);
 
+  // Whether the descriptor is one that was put before, or one of the host's that the call lends. With mutex_ held.
+  bool is_known_fd(int number) const;
+
   static std::int32_t put(const qarax_call* call, qarax_text document) noexcept;
   static std::int32_t put_fd(const qarax_call* call, std::intptr_t fd, std::size_t* index) noexcept;
   static std::int32_t keep(const qarax_call* call, qarax_text handle) noexcept;
@@ -71,6 +77,7 @@ class PluginCall {
   bool has_document_ = false;
   std::string error_;
   std::string error_problem_;  // why error_ can't be read
+  std::string put_problem_;    // why the last answer was refused
   std::string keep_problem_;
   std::vector<Fd> put_fds_;
 };

@@ -21,6 +21,7 @@
 #include "plugin_call.hpp"
 #include "qarax/core/files.hpp"
 #include "qarax/core/plugin_host/crash_word.hpp"
+#include "qarax/core/short_name.hpp"
 #include "qarax/plugin/call.hpp"
 
 namespace qarax::core {
@@ -140,12 +141,6 @@ Result<const void*> open(const std::string& path) {
   return symbol;
 }
 
-bool short_name(std::string_view name) {
-  if (name.empty() || name.size() > 32 || name.front() < 'a' || name.front() > 'z') return false;
-  return std::all_of(name.begin(), name.end(),
-                     [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
-}
-
 bool reverse_dns(std::string_view id) {
   const auto allowed = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
@@ -172,7 +167,7 @@ Status check_table(const qarax_plugin_table& table, PluginRecord& record) {
   record.version = repaired(table.version);
   if (!reverse_dns(record.id))
     return refuse("its id \"" + record.id + "\" isn't of the kind org.example.hypervisor.foo");
-  if (!short_name(record.name)) return refuse("its name \"" + record.name + "\" isn't [a-z][a-z0-9_]{0,31}");
+  if (!is_short_name(record.name)) return refuse("its name \"" + record.name + "\" isn't [a-z][a-z0-9_]{0,31}");
   const std::pair<const char*, bool> slots[] = {{"create", table.create != nullptr},
                                                 {"destroy", table.destroy != nullptr},
                                                 {"query", table.query != nullptr},

@@ -64,15 +64,20 @@ TEST_F(Calls, LifeOfAVmInPlainC) {
   ASSERT_FALSE(unknown);
   EXPECT_EQ(unknown.error().code, Code::not_found);
   EXPECT_EQ(unknown.error().message, "plugin c_plugin: inspect: this handle isn't c_plugin's");
-  const auto newer = c.inspect({}, {.vm = "vm-1", .handle = {R"({"format":2,"plugin":"c_plugin"})"}});
-  ASSERT_FALSE(newer);
-  EXPECT_EQ(newer.error().code, Code::failed_precondition);
+  const VmArgs newer{.vm = "vm-1", .handle = {R"({"format":2,"plugin":"c_plugin"})"}};
+  const auto code = [](const auto& said) { return said ? Code::ok : said.error().code; };
+  EXPECT_EQ(code(c.inspect({}, newer)), Code::failed_precondition);
+  EXPECT_EQ(code(c.pause({}, newer)), Code::failed_precondition);
+  EXPECT_EQ(code(c.detach_disk({}, {newer, "root"})), Code::failed_precondition);
+  EXPECT_EQ(code(c.stop({}, {.vm = newer, .mode = StopMode::graceful})), Code::failed_precondition);
+  EXPECT_EQ(code(c.stop({}, {.vm = newer, .mode = StopMode::force})), Code::ok);
+  EXPECT_EQ(code(c.stop({}, {.vm = {.vm = "vm-1"}, .mode = StopMode::graceful})), Code::ok) << "without a handle";
 }
 
 TEST_F(Calls, DevicesInPlainC) {
   auto& c = load(fixture("c_plugin"));
   ASSERT_TRUE(c.supports(QARAX_HYPERVISOR_DISKS_1) && c.supports(QARAX_HYPERVISOR_NICS_1));
-  const VmArgs vm{.vm = "vm-1", .incarnation = 3};
+  const VmArgs vm{.vm = "vm-1", .incarnation = 3, .handle = {R"({"format":1,"plugin":"c_plugin"})"}};
   CallContext context;
   context.fds = {0};
   const auto live = [](const Result<VmStatus>& status) { return status ? status->live.text : status.error().message; };
@@ -94,6 +99,60 @@ TEST_F(Calls, WhatAPluginInPlainCDoesNotKnowItRefuses) {
   EXPECT_EQ(start(R"({"boot_vcpus":2,"config":{"colour":"any"}})"), "");
   EXPECT_EQ(start(R"({"boot_vcpus":2,"colour":"blue"})"),
             "plugin c_plugin: start: plugin c_plugin doesn't know /spec/colour /spec/colour");
+  const auto refused = [&](const std::string& slot, const std::string& args) {
+    auto done = c.call_raw(keeping(), slot, R"({"vm":"v","incarnation":1,)" + args + "}");
+    return done ? "taken" : done.error().details.empty() ? done.error().message : done.error().details[0].pointer;
+  };
+  EXPECT_EQ(refused("start", R"("spec":{},"colour":1)"), "/colour");
+  EXPECT_EQ(refused("start", R"("spec":{},"boot":{"colour":1})"), "/boot/colour");
+  EXPECT_EQ(refused("start", R"("spec":{"cpu_topology":{"colour":1}})"), "/spec/cpu_topology/colour");
+  EXPECT_EQ(refused("stop", R"("mode":"force","colour":1)"), "/colour");
+  EXPECT_EQ(refused("inspect", R"("colour":1)"), "/colour");
+  EXPECT_EQ(refused("recover", R"("colour":1)"), "/colour");
+}
+
+TEST_F(Calls, ARepeatedStartInPlainCTellsOfAVmThatWasPaused) {
+  auto& c = load(fixture("c_plugin"));
+  const TempFolder run_dir;
+  auto args = start_args("vm-1");
+  args.run_dir = run_dir.path();
+  ASSERT_TRUE(c.start(keeping(), args));
+  const VmArgs vm{"vm-1", 3, args.run_dir, {R"({"format":1,"plugin":"c_plugin"})"}};
+  ASSERT_TRUE(c.pause({}, vm));
+  services_.on_spawn = [](const CallView&) { return make_error(Code::already_exists, "it has a process already"); };
+  const auto again = c.start(keeping(), args);
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(again->state, VmState::paused);
+}
+
+TEST_F(Calls, AVmThatCantBeAskedAboutHasntEndedInPlainC) {
+  auto& c = load(fixture("c_plugin"));
+  const VmArgs vm{"vm-1", 3, "/run/x", {R"({"format":1,"plugin":"c_plugin"})"}};
+  for (const auto& [found, told] :
+       {std::pair(Code::unavailable, Code::unavailable), std::pair(Code::deadline_exceeded, Code::deadline_exceeded),
+        std::pair(Code::not_found, Code::failed_precondition)}) {
+    services_.on_find = [code = found] { return make_error(code, "no luck"); };
+    const auto paused = c.pause({}, vm);
+    ASSERT_FALSE(paused);
+    EXPECT_EQ(paused.error().code, told);
+  }
+}
+
+TEST_F(Calls, ARecoverUndoesAStartThatNeverCameToItsProcess) {
+  for (const auto& path : {fixture("c_plugin"), std::string(QARAX_SLEEPER)}) {
+    auto& plugin = load(path);
+    const VmArgs vm{"vm-1", 3, "/run/x", {R"({"format":1,"plugin":")" + record_.name + "\"}"}};
+    const auto recover = [&](Code found) {
+      services_.on_find = [found] { return make_error(found, "no luck"); };
+      const auto recovered = plugin.recover({}, vm);
+      return recovered ? std::string(to_string(recovered->state)) : std::string(to_string(recovered.error().code));
+    };
+    EXPECT_EQ(recover(Code::not_found), "shutdown") << path;
+    EXPECT_EQ(recover(Code::unavailable), "shutdown") << path;
+    for (const Code code : {Code::deadline_exceeded, Code::failed_precondition, Code::data_loss, Code::cancelled})
+      EXPECT_EQ(recover(code), to_string(code)) << path;
+    services_.on_find = nullptr;
+  }
 }
 
 TEST_F(Calls, TheLogOfAVmThatEndedFitsIntoAPluginInPlainC) {
@@ -258,14 +317,15 @@ TEST_F(Calls, BrokenAnswers) {
        "its error document can't be read: not a valid JSON document: expected a value at byte 0: not json "
        "\xEF\xBF\xBD"},
       {"bad-utf8-error", Code::aborted, "lost \xEF\xBF\xBD\xEF\xBF\xBD"},
-      {"null-text", Code::invalid_argument, "failed without saying why"},
+      {"null-text", Code::invalid_argument, "failed without saying why: its answer has a length but no bytes"},
       {"fd", Code::invalid_argument, "failed without saying why"},
       {"bad-handle", Code::invalid_argument,
        "failed without saying why: the handle is not a valid JSON document: expected a value at byte 0"},
       {"deep-handle", Code::invalid_argument,
        "failed without saying why: the handle nests too deep: it comes back one level down in its call's arguments, "
        "which may have 64"},
-      {"large", Code::resource_exhausted, "failed without saying why"},
+      {"large", Code::resource_exhausted,
+       "failed without saying why: its answer has 1048577 bytes; at most 1048576 are taken"},
   };
   for (const auto& each : cases) {
     const auto failed = bad.start(keeping(), start_args(each.vm));
@@ -277,6 +337,9 @@ TEST_F(Calls, BrokenAnswers) {
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().code, Code::internal);
   EXPECT_EQ(failed.error().message, "plugin bad_answers: start succeeded without an answer; the plugin must `put` one");
+  failed = bad.start({}, start_args("null-and-ok"));
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().message, "plugin bad_answers: start succeeded, but its answer has a length but no bytes");
   failed = bad.start({}, start_args("wrong-type"));
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().message,
@@ -296,6 +359,59 @@ TEST_F(Calls, BrokenAnswers) {
   context.progress = [&](std::string_view text, std::uint64_t, std::uint64_t) { step = text; };
   EXPECT_TRUE(bad.start(context, start_args("good")));
   EXPECT_EQ(step, "half\xEF\xBF\xBD");
+}
+
+TEST_F(Calls, TheHostsOwnReasonsAreNoPluginsToGive) {
+  auto& bad = load(fixture("bad_answers"));
+  const auto reason = [&](const std::string& given) {
+    const auto failed = bad.start({}, start_args("reason-" + given));
+    return failed ? "no error" : failed.error().reason;
+  };
+  EXPECT_EQ(reason("no-memory"), "no-memory");
+  for (const char* hosts : {"still-running", "recovering", "node-unreachable", "plugin-loading", "stale-session",
+                            "stale-revision", "stale-term", "other-cluster", "vm-not-found", "no-console"})
+    EXPECT_EQ(reason(hosts), "") << hosts;
+}
+
+TEST_F(Calls, AResolveThatLosesTheVmsSizeIsRefused) {
+  auto& bad = load(fixture("bad_answers"));
+  EXPECT_TRUE(bad.resolve({}, {}));
+  const auto lost = bad.resolve({}, {.spec = {.boot_vcpus = 2, .max_vcpus = 2}});
+  ASSERT_FALSE(lost);
+  EXPECT_EQ(lost.error().code, Code::internal);
+  EXPECT_EQ(lost.error().reason, "plugin-bug");
+  EXPECT_EQ(
+      lost.error().message,
+      "plugin bad_answers: resolve changed the VM that was asked for: /boot_vcpus 2 became 1, /max_vcpus 2 became "
+      "1");
+}
+
+// It is kept and sent within documents that may not be deeper themselves.
+TEST_F(Calls, AnAnswerLeavesRoomForTheDocumentsAroundIt) {
+  auto& bad = load(fixture("bad_answers"));
+  EXPECT_TRUE(bad.start({}, start_args("levels-56")));
+  for (const char* vm : {"levels-57", "levels-64"}) {
+    const auto failed = bad.start({}, start_args(vm));
+    ASSERT_FALSE(failed) << vm;
+    EXPECT_EQ(failed.error().code, Code::internal);
+    EXPECT_EQ(failed.error().reason, "plugin-bug");
+    EXPECT_THAT(failed.error().message, HasSubstr("levels deep; at most 56 are taken")) << vm;
+  }
+}
+
+TEST_F(Calls, ADescriptorIsTakenOnce) {
+  auto& bad = load(fixture("bad_answers"));
+  int lent[2];
+  ASSERT_EQ(::pipe2(lent, O_CLOEXEC), 0);
+  CallContext context;
+  context.fds = {lent[0]};
+  {
+    const auto opened = bad.open_console(context, {.vm = "vm"});
+    ASSERT_TRUE(opened) << to_string(opened.error().code);
+    EXPECT_GE(::fcntl(opened->get(), F_GETFD), 0);
+  }
+  EXPECT_GE(::fcntl(lent[0], F_GETFD), 0) << "the host's own isn't closed";
+  for (const int fd : lent) ::close(fd);
 }
 
 TEST_F(Calls, NewerPlugin) {

@@ -8,6 +8,8 @@
 
 #include <clocale>
 #include <csignal>
+#include <cstdlib>
+#include <fstream>
 #include <future>
 #include <thread>
 
@@ -137,6 +139,24 @@ TEST(LoadCheck, AFileThatIsntThereIsSaidToBe) {
   EXPECT_NE(std::fgets(line, sizeof line, said), nullptr);
   EXPECT_STREQ(line, "/nonexistent/nosuch.so: No such file or directory\n");
   EXPECT_EQ(WEXITSTATUS(::pclose(said)), 1);
+}
+
+TEST(LoadCheck, ARequiredMemberOfTheConfigComesFromTheSettingsAndTheCommandLine) {
+  const TempFolder folder;
+  const std::string settings = folder / "conformance.yaml";
+  std::ofstream(settings) << "config: {place: here, number: word}\nspec: {boot_vcpus: 1}\nneeds_guest: true\n";
+  const auto exit_of = [&](const std::string& options) {
+    const std::string command =
+        std::string(QARAX_LOAD_CHECK) + " " + options + " " + fixture("needs_config") + " >/dev/null 2>&1";
+    return WEXITSTATUS(std::system(command.c_str()));
+  };
+  EXPECT_EQ(exit_of(""), 1);
+  EXPECT_EQ(exit_of("--config '{\"place\":\"here\",\"number\":3}'"), 0);
+  EXPECT_EQ(exit_of("--settings " + settings), 1) << "where the number is a word";
+  EXPECT_EQ(exit_of("--settings " + settings + " --set number=3"), 0);
+  EXPECT_EQ(exit_of("--set number=3 --set place=here"), 0);
+  EXPECT_EQ(exit_of("--settings " + settings + " --set number"), 2);
+  EXPECT_EQ(exit_of("--settings " + (folder / "nosuch.yaml")), 2);
 }
 
 // Run as a process: a thread that the plugin never joins must not crash the host, whether the plugin was loaded or

@@ -41,7 +41,10 @@ TEST_F(Words, ALongReasonIsCut) {
 }
 
 TEST_F(Words, WhatGrowsTooLargeAsItIsRepairedIsRefused) {
-  EXPECT_EQ(start("grows-answer").error().code, Code::resource_exhausted);
+  const auto grown = start("grows-answer");
+  ASSERT_FALSE(grown);
+  EXPECT_EQ(grown.error().code, Code::resource_exhausted);
+  EXPECT_THAT(grown.error().message, HasSubstr("its answer has 3145"));
   const auto failed = start("grows-error");
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().code, Code::aborted);

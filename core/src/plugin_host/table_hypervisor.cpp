@@ -5,7 +5,9 @@
 
 #include "qarax/core/cut.hpp"
 #include "qarax/plugin/call.hpp"
+#include "qarax/plugin/json/depth.hpp"
 #include "qarax/plugin/table.hpp"
+#include "resolved_check.hpp"
 
 namespace qarax::core {
 
@@ -20,6 +22,17 @@ std::string vm_of(const Args& args) {
     return args.vm;
   else
     return {};
+}
+
+template <class R>
+Result<R> read_answer(const std::string& document) {
+  auto parsed = json::parse(document);
+  if (!parsed) return std::move(parsed).error().context(Fields<R>::kName);
+  if (const int depth = json::depth_of(*parsed); depth > kMaxAnswerDepth)
+    return make_error(Code::invalid_argument, std::string(Fields<R>::kName) + " nests " + std::to_string(depth) +
+                                                  " levels deep; at most " + std::to_string(kMaxAnswerDepth) +
+                                                  " are taken");
+  return decode<R>(*parsed, Unknown::ignore, document);
 }
 
 // Cuts the texts of an answer; this is the one place for all calls.
@@ -84,7 +97,7 @@ Result<R> TableHypervisor::invoke(qarax_slot slot, std::string_view action, cons
   QARAX_TRY(const std::string document, raw(slot, named, call, args));
   if (!call.has_document())
     return make_error(Code::internal, named + " succeeded without an answer; the plugin must `put` one", "plugin-bug");
-  auto decoded = decode<R>(document, Unknown::ignore);
+  auto decoded = read_answer<R>(document);
   if (decoded) {
     bound(*decoded);
     return decoded;
@@ -109,7 +122,11 @@ Result<Description> TableHypervisor::describe(const CallContext& context) {
 }
 Result<VmSpec> TableHypervisor::resolve(const CallContext& context, const ResolveArgs& args) {
   if (plugin::slot_of(interfaces_.basic, &qarax_hypervisor_1::resolve) == nullptr) return args.spec;
-  return call<VmSpec>(interfaces_.basic, QARAX_HYPERVISOR_1, &qarax_hypervisor_1::resolve, "resolve", context, args);
+  QARAX_TRY(VmSpec resolved, call<VmSpec>(interfaces_.basic, QARAX_HYPERVISOR_1, &qarax_hypervisor_1::resolve,
+                                          "resolve", context, args));
+  if (auto checked = check_resolved(args.spec, resolved); !checked)
+    return std::move(checked).error().context("plugin " + name_);
+  return resolved;
 }
 Result<VmStatus> TableHypervisor::start(const CallContext& context, const StartArgs& args) {
   return call<VmStatus>(interfaces_.basic, QARAX_HYPERVISOR_1, &qarax_hypervisor_1::start, "start", context, args);

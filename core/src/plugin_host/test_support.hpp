@@ -19,6 +19,7 @@ class RecordingServices final : public HostServices {
  public:
   // Answers the next spawns; unset: a live process with pid 4242.
   std::function<Result<Process>(const CallView&)> on_spawn;
+  std::function<Result<Process>()> on_find;  // answers find; unset: whether the process of the last spawn lives
   std::function<void(std::string_view plugin, std::string_view vm)> on_notify;
   std::string log_tail{};  // not empty: processes have an exit with this log tail
 
@@ -47,7 +48,7 @@ class RecordingServices final : public HostServices {
   }
   Result<Process> find(const CallView&, const ProcessArgs& args) override {
     event("find " + args.vm);
-    return process();
+    return on_find ? on_find() : process();
   }
   Status signal(const CallView&, const SignalArgs& args) override {
     event("signal " + std::to_string(args.signal));

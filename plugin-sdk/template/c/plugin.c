@@ -14,6 +14,54 @@ struct instance {
   const qarax_host_process_1* process;
 };
 
+/* The members that each call's arguments may have: whatever else a newer host sends is refused in every call, since its
+ * meaning isn't honoured here. */
+#define VM_ARGS "vm", "incarnation", "run_dir", "handle"
+static const char* const kVm[] = {VM_ARGS, 0};
+static const char* const kStop[] = {VM_ARGS, "mode", "timeout_ms", 0};
+static const char* const kDiskArgs[] = {VM_ARGS, "disk", 0};
+static const char* const kNicArgs[] = {VM_ARGS, "nic", 0};
+static const char* const kDetach[] = {VM_ARGS, "id", 0};
+static const char* const kResize[] = {VM_ARGS, "id", "size", 0};
+static const char* const kStart[] = {"vm", "name", "incarnation", "spec", "boot", "run_dir", 0};
+static const char* const kBoot[] = {"kernel", "kernel_pvh", "initramfs", "cmdline", 0};
+static const char* const kTopology[] = {"threads_per_core", "cores_per_die", "dies_per_package", "packages", 0};
+static const char* const kSpec[] = {"boot_vcpus",
+                                    "max_vcpus",
+                                    "cpu_topology",
+                                    "kvm_hyperv",
+                                    "memory_size",
+                                    "memory_hotplug_size",
+                                    "memory_shared",
+                                    "memory_prefault",
+                                    "memory_mergeable",
+                                    "memory_hugepages",
+                                    "memory_hugepage_size",
+                                    "memory_thp",
+                                    "config",
+                                    0};
+static const char* const kDisk[] = {"id",     "path",   "fd",     "format",      "readonly",
+                                    "direct", "serial", "queues", "rate_limits", 0};
+static const char* const kNic[] = {"id", "mac", "tap", "fds", "queues", "mtu", "rate_limits", 0};
+static const char* const kRates[] = {"bandwidth", "bandwidth_burst", "ops", "ops_burst", 0};
+
+static int32_t known(const qarax_call* call, qarax_text object, const char* pointer, const char* const* names) {
+  return qarax_refuse_unknown(call, "c_plugin", object, pointer, names);
+}
+static int32_t known_start(const qarax_call* call, qarax_text args) {
+  const qarax_text spec = qarax_json_member(args, "spec");
+  int32_t code = known(call, args, "", kStart);
+  if (code == QARAX_OK) code = known(call, spec, "/spec", kSpec);
+  if (code == QARAX_OK) code = known(call, qarax_json_member(spec, "cpu_topology"), "/spec/cpu_topology", kTopology);
+  if (code == QARAX_OK) code = known(call, qarax_json_member(args, "boot"), "/boot", kBoot);
+  return code;
+}
+/* For calls about a VM that was started: its handle is this plugin's, too. */
+static int32_t known_vm(const qarax_call* call, qarax_text args, const char* const* names) {
+  const int32_t code = known(call, args, "", names);
+  return code == QARAX_OK ? qarax_check_handle(call, "c_plugin", args, 1) : code;
+}
+
 static int32_t put_state(const qarax_call* call, const char* state) {
   char document[128];
   snprintf(document, sizeof document, "{\"state\":\"%s\",\"can\":[\"pause\"]}", state);
@@ -44,6 +92,13 @@ static void set_paused(qarax_text args, int paused) {
   if (!paused) unlink(path);
 }
 
+/* Answers with the state of the VM's process, as the host knows it. */
+static int32_t put_now(struct instance* self, const qarax_call* call, qarax_text args) {
+  struct qarax_answer answer;
+  const int32_t code = about_process(self, self->process->find, call, args, "", &answer);
+  if (code != QARAX_OK) return qarax_pass_on(call, code, &answer);
+  return put_state(call, !is_alive(&answer) ? "shutdown" : is_paused(args) ? "paused" : "running");
+}
 static int32_t kill_it(struct instance* self, const qarax_call* call, qarax_text args) {
   struct qarax_answer answer;
   const int32_t code = about_process(self, self->process->kill, call, args, "", &answer);
@@ -51,20 +106,11 @@ static int32_t kill_it(struct instance* self, const qarax_call* call, qarax_text
   return code == QARAX_OK ? put_state(call, "shutdown") : qarax_pass_on(call, code, &answer);
 }
 static int32_t start(void* instance, const qarax_call* call, qarax_text args) {
-  static const char* const kArgs[] = {"vm", "name", "incarnation", "spec", "boot", "run_dir", 0};
-  static const char* const kSpec[] = {"boot_vcpus",       "max_vcpus",
-                                      "cpu_topology",     "kvm_hyperv",
-                                      "memory_size",      "memory_hotplug_size",
-                                      "memory_shared",    "memory_prefault",
-                                      "memory_mergeable", "memory_hugepage_size",
-                                      "memory_thp",       "memory_hugepages",
-                                      "config",           0};
   struct instance* self = instance;
   struct qarax_answer answer, ignored;
   char more[80], handle[128];
   const qarax_text vm = qarax_json_member(args, "vm");
-  int32_t code = qarax_refuse_unknown(call, "c_plugin", args, "", kArgs);
-  if (code == QARAX_OK) code = qarax_refuse_unknown(call, "c_plugin", qarax_json_member(args, "spec"), "/spec", kSpec);
+  int32_t code = known_start(call, args);
   if (code != QARAX_OK) return code;
   snprintf(more, sizeof more, ",\"vm\":%.*s", (int)vm.len, vm.ptr);
   if (!qarax_make_handle(handle, sizeof handle, "c_plugin", 1, more)) return QARAX_INVALID_ARGUMENT;
@@ -72,38 +118,45 @@ static int32_t start(void* instance, const qarax_call* call, qarax_text args) {
   if (code != QARAX_OK) return qarax_fail(call, code, "{\"message\":\"no handle, no start\"}");
   call->progress(call, qarax_text_of("spawn"), 1, 2);
   code = about_process(self, self->process->spawn, call, args, ",\"argv\":[\"/bin/sleep\",\"1d\"]", &answer);
-  if (code == QARAX_OK || code == QARAX_ALREADY_EXISTS) return put_state(call, "running");
+  if (code == QARAX_OK) return put_state(call, "running");
+  if (code == QARAX_ALREADY_EXISTS) return put_now(self, call, args); /* a repeated start; it may have been paused */
   /* Nothing of a failed start may remain: no parent, so that the kill isn't bound to this call's deadline. */
   about_process(self, self->process->kill, 0, args, "", &ignored);
   return qarax_pass_on(call, code, &answer);
 }
-static int32_t stop(void* instance, const qarax_call* call, qarax_text args) { return kill_it(instance, call, args); }
+static int32_t stop(void* instance, const qarax_call* call, qarax_text args) {
+  int32_t code = known(call, args, "", kStop);
+  if (code == QARAX_OK) code = qarax_check_stop(call, "c_plugin", args, 1);
+  return code == QARAX_OK ? kill_it(instance, call, args) : code;
+}
 static int32_t inspect(void* instance, const qarax_call* call, qarax_text args) {
-  struct instance* self = instance;
-  struct qarax_answer answer;
-  int32_t code = qarax_check_handle(call, "c_plugin", args, 1);
-  if (code != QARAX_OK) return code;
-  code = about_process(self, self->process->find, call, args, "", &answer);
-  if (code != QARAX_OK) return qarax_pass_on(call, code, &answer);
-  return put_state(call, !is_alive(&answer) ? "shutdown" : is_paused(args) ? "paused" : "running");
+  const int32_t code = known_vm(call, args, kVm);
+  return code == QARAX_OK ? put_now(instance, call, args) : code;
 }
 static int32_t recover(void* instance, const qarax_call* call, qarax_text args) {
   struct instance* self = instance;
   struct qarax_answer answer;
   const qarax_text handle = qarax_json_member(args, "handle");
+  int32_t code = known(call, args, "", kVm);
+  if (code != QARAX_OK) return code;
   /* Without a handle the start was interrupted before its process existed: remove whatever it left. */
   if (handle.len == 0 || qarax_text_is(handle, "null")) return kill_it(self, call, args);
-  const int32_t code = qarax_check_handle(call, "c_plugin", args, 1);
+  code = qarax_check_handle(call, "c_plugin", args, 1);
   if (code != QARAX_OK) return code;
-  if (about_process(self, self->process->find, call, args, "", &answer) == QARAX_NOT_FOUND)
-    return kill_it(self, call, args);
-  return inspect(instance, call, args);
+  code = about_process(self, self->process->find, call, args, "", &answer);
+  /* Nothing was spawned, or a supervisor was about to: the start was interrupted, too. */
+  if (code == QARAX_NOT_FOUND || code == QARAX_UNAVAILABLE) return kill_it(self, call, args);
+  return put_now(self, call, args);
 }
 static int32_t signal_it(struct instance* self, const qarax_call* call, qarax_text args, int paused) {
   struct qarax_answer answer;
   char more[32];
-  int32_t code = about_process(self, self->process->find, call, args, "", &answer);
-  if (code != QARAX_OK || !is_alive(&answer))
+  int32_t code = known_vm(call, args, kVm);
+  if (code != QARAX_OK) return code;
+  code = about_process(self, self->process->find, call, args, "", &answer);
+  /* Any other error says nothing about the VM, which may run well. */
+  if (code != QARAX_OK && code != QARAX_NOT_FOUND) return qarax_pass_on(call, code, &answer);
+  if (code == QARAX_NOT_FOUND || !is_alive(&answer))
     return qarax_fail(call, QARAX_FAILED_PRECONDITION, "{\"message\":\"the VM has ended\"}");
   snprintf(more, sizeof more, ",\"signal\":%d", paused ? SIGSTOP : SIGCONT);
   code = about_process(self, self->process->signal, call, args, more, &answer);
@@ -126,23 +179,30 @@ static int32_t device(const qarax_call* call, qarax_text args, qarax_text id) {
   return call->put(call, qarax_text_of(text));
 }
 static int32_t attach_disk(void* instance, const qarax_call* call, qarax_text args) {
-  static const char* const kDisk[] = {"id",     "path",   "fd",     "format",      "readonly",
-                                      "direct", "serial", "queues", "rate_limits", 0};
   const qarax_text disk = qarax_json_member(args, "disk");
-  const int32_t code = qarax_refuse_unknown(call, "c_plugin", disk, "/disk", kDisk);
+  int32_t code = known_vm(call, args, kDiskArgs);
+  if (code == QARAX_OK) code = known(call, disk, "/disk", kDisk);
+  if (code == QARAX_OK) code = known(call, qarax_json_member(disk, "rate_limits"), "/disk/rate_limits", kRates);
   (void)instance;
   return code == QARAX_OK ? device(call, args, qarax_json_member(disk, "id")) : code;
 }
 static int32_t attach_nic(void* instance, const qarax_call* call, qarax_text args) {
-  static const char* const kNic[] = {"id", "mac", "tap", "fds", "queues", "mtu", "rate_limits", 0};
   const qarax_text nic = qarax_json_member(args, "nic");
-  const int32_t code = qarax_refuse_unknown(call, "c_plugin", nic, "/nic", kNic);
+  int32_t code = known_vm(call, args, kNicArgs);
+  if (code == QARAX_OK) code = known(call, nic, "/nic", kNic);
+  if (code == QARAX_OK) code = known(call, qarax_json_member(nic, "rate_limits"), "/nic/rate_limits", kRates);
   (void)instance;
   return code == QARAX_OK ? device(call, args, qarax_json_member(nic, "id")) : code;
 }
-static int32_t named_device(void* instance, const qarax_call* call, qarax_text args) {
+static int32_t detach(void* instance, const qarax_call* call, qarax_text args) {
+  const int32_t code = known_vm(call, args, kDetach);
   (void)instance;
-  return device(call, args, qarax_json_member(args, "id"));
+  return code == QARAX_OK ? device(call, args, qarax_json_member(args, "id")) : code;
+}
+static int32_t resize_disk(void* instance, const qarax_call* call, qarax_text args) {
+  const int32_t code = known_vm(call, args, kResize);
+  (void)instance;
+  return code == QARAX_OK ? device(call, args, qarax_json_member(args, "id")) : code;
 }
 static int32_t describe(void* instance, const qarax_call* call, qarax_text args) {
   (void)instance, (void)args;
@@ -173,8 +233,8 @@ static void destroy(void* instance) {
 
 static const qarax_hypervisor_1 hypervisor = {sizeof hypervisor, 0, start, stop, inspect, recover};
 static const qarax_hypervisor_pause_1 pausing = {sizeof pausing, pause_vm, resume_vm};
-static const qarax_hypervisor_disks_1 disks = {sizeof disks, attach_disk, named_device, named_device};
-static const qarax_hypervisor_nics_1 nics = {sizeof nics, attach_nic, named_device};
+static const qarax_hypervisor_disks_1 disks = {sizeof disks, attach_disk, detach, resize_disk};
+static const qarax_hypervisor_nics_1 nics = {sizeof nics, attach_nic, detach};
 static const void* query(void* instance, qarax_text id) {
   (void)instance;
   if (qarax_text_is(id, QARAX_HYPERVISOR_1)) return &hypervisor;

@@ -19,7 +19,7 @@
 namespace qarax::cloud_hypervisor {
 namespace {
 
-class ApiClientTest : public testing::TestWithParam<bool> {
+class ApiClientTest : public ::testing::TestWithParam<bool> {
  protected:
   void SetUp() override {
     const char* real = std::getenv("CLOUD_HYPERVISOR");
@@ -107,8 +107,8 @@ TEST_P(ApiClientTest, WhatNeedsNoGuestIsAnsweredAlike) {
   EXPECT_EQ(nonsense.error().reason, "vmm-refused");
 }
 
-INSTANTIATE_TEST_SUITE_P(Fake, ApiClientTest, testing::Values(false));
-INSTANTIATE_TEST_SUITE_P(Real, ApiClientTest, testing::Values(true));
+INSTANTIATE_TEST_SUITE_P(Fake, ApiClientTest, ::testing::Values(false));
+INSTANTIATE_TEST_SUITE_P(Real, ApiClientTest, ::testing::Values(true));
 
 using FakeFaults = ApiClientTest;
 
@@ -206,7 +206,7 @@ TEST_P(FakeFaults, ABootThatKillsTheVmmIsAHangUp) {
   EXPECT_EQ(died.error().code, Code::unavailable);
 }
 
-INSTANTIATE_TEST_SUITE_P(Fake, FakeFaults, testing::Values(false));
+INSTANTIATE_TEST_SUITE_P(Fake, FakeFaults, ::testing::Values(false));
 
 }  // namespace
 }  // namespace qarax::cloud_hypervisor

@@ -173,19 +173,30 @@ Result<VmStatus> CloudHypervisor::resize(plugin::Call& call, const ResizeArgs& a
   const ApiClient asked = api(args.vm.run_dir);
   const auto now = asked.info(call);
   if (!now) return why_not(call, args.vm, handle, now.error());
-  // The VMM changes the vCPUs before it looks at the memory, and refuses virtio-mem the size that it has: what is so
-  // already is left out, and what it would refuse is refused here.
+  // The VMM refuses virtio-mem the size that it has: what is so already is left out, and what it is known to refuse is
+  // refused here.
   const auto vcpus = args.vcpus == now->vcpus ? std::nullopt : args.vcpus;
   const auto memory = args.memory == now->memory ? std::nullopt : args.memory;
   if (memory && now->memory)
     if (std::string why = memory_problem(spec, *now->memory, *memory); !why.empty())
       return refused_size({{"/memory", std::move(why)}});
-  const Status done = vcpus || memory ? asked.resize(call, vcpus, memory) : Status(Ok{});
+  // Told both at once, the VMM changes the vCPUs before it looks at the memory, and leaves them so where it refuses
+  // that. Memory that comes may be faulted in first, which takes as long as at a boot.
+  Status done = Ok{};
+  if (memory) {
+    const bool grows = !now->memory || *memory > *now->memory;
+    done = (grows ? patient_api(args.vm.run_dir) : asked).resize(call, std::nullopt, memory);
+  }
+  if (done && vcpus) {
+    done = asked.resize(call, vcpus, std::nullopt);
+    if (!done && memory) done = std::move(done).error().context("its memory has the new size, its vCPUs don't");
+  }
   if (done) return look(call, args.vm, handle);
   return why_not(call, args.vm, handle, done.error());
 }
 
 Result<Counters> CloudHypervisor::counters(plugin::Call& call, const VmArgs& args) {
+  QARAX_CHECK(read_handle(args));
   QARAX_TRY(const Process process, host_.find(&call, {args.vm, args.incarnation}));
   if (!process.alive) return make_error(Code::failed_precondition, "VM " + args.vm + " has ended");
   QARAX_TRY(Counters out, plugin::counters_of(process.pid, args.vm));

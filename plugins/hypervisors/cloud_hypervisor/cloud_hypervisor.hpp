@@ -69,7 +69,8 @@ class CloudHypervisor final : public plugin::Hypervisor,
     std::optional<plugin::Reminder> reminder{};  // of a program that hasn't answered
   };
   ApiClient api(const std::string& run_dir) const { return {run_dir, api_ms_}; }
-  // For what takes as long as a guest's memory does: a boot that faults it in, a reboot, a snapshot, a restore.
+  // For what takes as long as a guest's memory does: a boot that faults it in, a reboot, more memory, a snapshot, a
+  // restore.
   static ApiClient patient_api(const std::string& run_dir) { return {run_dir, kNoLimitMs}; }
   // Asked anew where the file has changed, as by an upgrade under a node that runs, or where it hasn't answered.
   std::shared_ptr<Vmm> look_for_vmm(const plugin::Call& call);

@@ -37,6 +37,20 @@ TEST_F(CloudHv, FromStartToPowerButton) {
   EXPECT_EQ(inspect(), VmState::shutdown);
 }
 
+TEST_F(CloudHv, AVmOfANewerVersionIsForcedDownOrLeftAlone) {
+  start();
+  VmArgs newer = vm();
+  newer.handle.text = R"({"format":1000000,"vmm":"cloud_hv"})";
+  const auto refused = plugin().stop(call.get(), {newer, StopMode::graceful, 1000});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::failed_precondition);
+  const auto counters = plugin().counters(call.get(), newer);
+  ASSERT_FALSE(counters);
+  EXPECT_EQ(counters.error().code, Code::failed_precondition);
+  EXPECT_EQ(inspect(), VmState::running);
+  EXPECT_TRUE(plugin().stop(call.get(), {newer, StopMode::force, 0}));
+}
+
 TEST_F(CloudHv, AFreshVmmIsNotAskedForTheVmThatItCanNotHave) {
   host.more_env["FAKE_VMM_FAULTS"] = "vm.info=dies";
   start();
@@ -96,7 +110,7 @@ TEST_F(CloudHv, MemoryByVirtioMemComesAndGoesAndIsAskedForTwiceInVain) {
   auto args = start_args();
   args.spec.config.text = R"({"memory":{"hotplug_method":"VirtioMem"}})";
   ASSERT_TRUE(plugin().start(call.get(), args));
-  // The VMM refuses the size that it has, when it has changed the vCPUs already.
+  // The VMM refuses the size that it has.
   for (const std::int64_t memory : {128 << 20, 192 << 20, 192 << 20, 130 << 20, 128 << 20}) {
     const auto resized = resize(2, memory);
     ASSERT_TRUE(resized) << memory << ": " << resized.error().message;
@@ -109,6 +123,34 @@ TEST_F(CloudHv, MemoryByVirtioMemComesAndGoesAndIsAskedForTwiceInVain) {
   EXPECT_NE(refused.error().message.find("2 MiB"), std::string::npos) << refused.error().message;
   EXPECT_NE(plugin().inspect(call.get(), vm())->live.text.find(R"("vcpus":2,)"), std::string::npos)
       << "half of it was done";
+}
+
+TEST_F(CloudHv, WhereTheMemoryIsRefusedTheVcpusStayAsTheyWere) {
+  auto args = start_args();
+  args.spec.memory_hotplug_size = 2LL << 30;
+  ASSERT_TRUE(plugin().start(call.get(), args));
+  constexpr std::int64_t kStep = 128LL << 20;
+  constexpr int kSlots = 8;
+  std::int64_t memory = args.spec.memory_size;
+  for (int i = 0; i < kSlots; ++i) ASSERT_TRUE(resize(std::nullopt, memory += kStep)) << i;
+  const auto refused = resize(2, memory + kStep);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "vmm-refused");
+  EXPECT_NE(refused.error().message.find("No ACPI slot available"), std::string::npos) << refused.error().message;
+  const std::string live = plugin().inspect(call.get(), vm())->live.text;
+  EXPECT_NE(live.find(R"("vcpus":1,"memory":)" + std::to_string(memory)), std::string::npos) << live;
+}
+
+TEST_F(CloudHv, WhereOnlyTheVcpusAreRefusedTheErrorSaysSo) {
+  host.more_env["FAKE_VMM_FAULTS"] = "vcpus=held";
+  start();
+  const auto refused = resize(2, 256 << 20);
+  ASSERT_FALSE(refused);
+  EXPECT_TRUE(refused.error().retryable);
+  EXPECT_NE(refused.error().message.find("its memory has the new size, its vCPUs don't"), std::string::npos)
+      << refused.error().message;
+  const std::string live = plugin().inspect(call.get(), vm())->live.text;
+  EXPECT_NE(live.find(R"("vcpus":1,"memory":268435456)"), std::string::npos) << live;
 }
 
 TEST_F(CloudHv, WhatIsSoAlreadyIsNotAskedFor) {
@@ -440,6 +482,14 @@ TEST_F(CloudHv, ARebootMayTakeAsLongAsItsCall) {
   start();
   const auto rebooted = during_a_long("vm.reboot", [&] { return plugin().reboot(call.get(), vm()); });
   EXPECT_TRUE(rebooted) << rebooted.error().message;
+}
+
+TEST_F(CloudHv, MemoryMayTakeAsLongToComeAsItsCall) {
+  takes_long("vm.resize");
+  start();
+  const auto grown = during_a_long("vm.resize", [&] { return resize(2, 256 << 20); });
+  ASSERT_TRUE(grown) << grown.error().message;
+  EXPECT_NE(grown->live.text.find(R"("vcpus":2,"memory":268435456)"), std::string::npos) << grown->live.text;
 }
 
 // ---- faults in a start ----

@@ -59,6 +59,7 @@ Result<VmStatus> CloudHypervisor::recover(plugin::Call& call, const VmArgs& args
 Result<VmStatus> CloudHypervisor::stop(plugin::Call& call, const StopArgs& args) {
   const ApiClient asked = api(args.vm.run_dir);
   const auto handle = read_handle(args.vm);
+  QARAX_CHECK(plugin::may_stop(args, handle));
   // No guest is left that could hear the button.
   if (args.mode == StopMode::graceful && handle && handle->booted && runs_no_guest(asked.info(call)))
     return look(call, args.vm, *handle);

@@ -211,7 +211,7 @@ struct Vmm {
   const char* fake_version;  // null: the real one
 };
 
-class Fidelity : public testing::TestWithParam<Vmm> {
+class Fidelity : public ::testing::TestWithParam<Vmm> {
  protected:
   void SetUp() override {
     is_real_ = GetParam().fake_version == nullptr;
@@ -322,9 +322,9 @@ TEST_P(Fidelity, OneLifeIsAnsweredAlike) {
   }
 }
 
-std::string name_of(const testing::TestParamInfo<Vmm>& info) { return info.param.name; }
-INSTANTIATE_TEST_SUITE_P(Fake, Fidelity, testing::Values(Vmm{"v53", "53.0"}, Vmm{"v44", "44.0"}), name_of);
-INSTANTIATE_TEST_SUITE_P(Real, Fidelity, testing::Values(Vmm{"VMM", nullptr}), name_of);
+std::string name_of(const ::testing::TestParamInfo<Vmm>& info) { return info.param.name; }
+INSTANTIATE_TEST_SUITE_P(Fake, Fidelity, ::testing::Values(Vmm{"v53", "53.0"}, Vmm{"v44", "44.0"}), name_of);
+INSTANTIATE_TEST_SUITE_P(Real, Fidelity, ::testing::Values(Vmm{"VMM", nullptr}), name_of);
 
 }  // namespace
 }  // namespace qarax::cloud_hypervisor

@@ -8,6 +8,7 @@
 
 #include "text.hpp"
 #include "vm_config.hpp"
+#include "vmm_path.hpp"
 #include "vmm_program.hpp"
 
 namespace qarax::cloud_hypervisor {
@@ -15,27 +16,8 @@ namespace qarax::cloud_hypervisor {
 namespace {
 
 constexpr std::int64_t kAskMs = 5000;
-constexpr const char* kUsualPaths[] = {"/usr/bin/cloud-hypervisor", "/usr/local/bin/cloud-hypervisor"};
 
-std::string look_at(const std::string& path) {
-  return plugin::fingerprint(path) + (::access(path.c_str(), X_OK) == 0 ? ":x " : ":- ");
-}
-
-std::string find_path(const Settings& settings, std::string& why_not) {
-  if (!settings.binary.empty()) {
-    const std::string why = plugin::why_not_runnable(settings.binary);
-    if (why.empty()) return settings.binary;
-    why_not = "the configured cloud-hypervisor " + settings.binary + " can't be run: " + why +
-              "; correct `binary` in the plugin's config and restart the node";
-    return {};
-  }
-  for (const char* path : kUsualPaths)
-    if (::access(path, X_OK) == 0) return path;
-  why_not =
-      "there is no cloud-hypervisor in /usr/bin or /usr/local/bin; install it, or set `binary` in the plugin's config, "
-      "and restart the node";
-  return {};
-}
+plugin::VmmSearch search_of(const Settings& settings) { return {"cloud-hypervisor", "", settings.binary}; }
 
 // v53.0 says more below it.
 std::string version_line(const std::string& output) {
@@ -63,12 +45,7 @@ Version version_of(const std::string& text, const Version& otherwise) {
   return version_in(" " + text).value_or(otherwise);
 }
 
-std::string program_fingerprint(const Settings& settings) {
-  if (!settings.binary.empty()) return look_at(settings.binary);
-  std::string out;
-  for (const char* path : kUsualPaths) out += look_at(path);
-  return out;
-}
+std::string program_fingerprint(const Settings& settings) { return plugin::vmm_fingerprint(search_of(settings)); }
 
 int landlock_abi() {
   constexpr unsigned kAskVersion = 1U << 0;  // LANDLOCK_CREATE_RULESET_VERSION
@@ -77,7 +54,9 @@ int landlock_abi() {
 
 Program find_program(plugin::Host& host, const Settings& settings, int landlock, const plugin::Call* call) {
   Program out;
-  const std::string path = find_path(settings, out.why_not);
+  plugin::VmmPath found = plugin::find_vmm(search_of(settings));
+  out.why_not = std::move(found.why_not);
+  const std::string path = std::move(found.path);
   if (path.empty()) return out;
   RunArgs run;
   run.argv = {path, "--version"};

@@ -1,12 +1,11 @@
 #include "program.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <fstream>
 
 #include "argv.hpp"
 #include "text.hpp"
+#include "vmm_path.hpp"
 #include "vmm_program.hpp"
 
 namespace qarax::qemu {
@@ -14,30 +13,9 @@ namespace qarax::qemu {
 namespace {
 
 constexpr std::int64_t kAskMs = 5000;
-constexpr const char* kUsualPaths[] = {"/usr/bin/qemu-system-x86_64", "/usr/local/bin/qemu-system-x86_64"};
 
-std::string look_at(const std::string& path) {
-  return plugin::fingerprint(path) + (::access(path.c_str(), X_OK) == 0 ? ":x " : ":- ");
-}
-
-void find_path(const Settings& settings, Program& out) {
-  if (!settings.binary.empty()) {
-    const std::string why = plugin::why_not_runnable(settings.binary);
-    if (why.empty())
-      out.path = settings.binary;
-    else
-      out.why_not = "the configured QEMU " + settings.binary + " can't be run: " + why +
-                    "; correct `binary` in the plugin's config";
-    return;
-  }
-  for (const char* path : kUsualPaths)
-    if (::access(path, X_OK) == 0) {
-      out.path = path;
-      return;
-    }
-  out.why_not =
-      "there is no qemu-system-x86_64 in /usr/bin or /usr/local/bin; install it (apt-get install qemu-system-x86), or "
-      "set `binary` in the plugin's config";
+plugin::VmmSearch search_of(const Settings& settings) {
+  return {"qemu-system-x86_64", "qemu-system-x86", settings.binary};
 }
 
 // Whether all of it was answered: only that is worth keeping.
@@ -66,12 +44,7 @@ bool ask(plugin::Host& host, const plugin::Call* call, Program& out) {
 
 }  // namespace
 
-std::string program_fingerprint(const Settings& settings) {
-  if (!settings.binary.empty()) return look_at(settings.binary);
-  std::string out;
-  for (const char* path : kUsualPaths) out += look_at(path);
-  return out;
-}
+std::string program_fingerprint(const Settings& settings) { return plugin::vmm_fingerprint(search_of(settings)); }
 
 std::string version_in(const std::string& output) {
   constexpr std::string_view kMark = "version ";
@@ -100,7 +73,9 @@ std::string machine_in(const std::string& output, const std::string& alias) {
 Program find_program(plugin::Host& host, const Settings& settings, const std::string& state_dir,
                      const plugin::Call* call) {
   Program out;
-  find_path(settings, out);
+  plugin::VmmPath found = plugin::find_vmm(search_of(settings));
+  out.path = std::move(found.path);
+  out.why_not = std::move(found.why_not);
   if (out.path.empty()) return out;
   const std::string cache = state_dir.empty() ? "" : state_dir + "/program";
   const std::string key = "1 " + plugin::fingerprint(out.path);

@@ -179,6 +179,8 @@ Result<VmStatus> Qemu::recover(plugin::Call& call, const VmArgs& args) {
 }
 
 Result<VmStatus> Qemu::stop(plugin::Call& call, const StopArgs& args) {
+  const auto handle = read_handle(args.vm);
+  QARAX_CHECK(plugin::may_stop(args, handle));
   plugin::PowerButton button;
   button.running = "running";
   button.state = [&]() -> Result<std::string> {
@@ -192,7 +194,7 @@ Result<VmStatus> Qemu::stop(plugin::Call& call, const StopArgs& args) {
   QARAX_TRY(VmStatus status, plugin::stop_vmm(host_, kind(), call, args, button));
   monitors_.forget(args.vm.run_dir);
   // A VM without a handle has to be endable too.
-  if (const auto handle = read_handle(args.vm); handle && status.exit) {
+  if (handle && status.exit) {
     status.accelerator = handle->accelerator;
     status.accelerator_evidence = handle->evidence;
   }

@@ -46,7 +46,8 @@ class Qemu final : public plugin::Hypervisor,
   static constexpr std::string_view kConfigSchema = qemu::kConfigSchema;
   // `undo_ms`: for what has to be put right although a call's own time is up. `poll_ms`: how long a snapshot or restore
   // that is under way waits for one answer before it asks anew. `cancelled_ms`: for all that a snapshot has to put
-  // right once it was cancelled, because what cancelled it waits for its end.
+  // right once it was cancelled, because what cancelled it waits for its end; the same for the end of one that the
+  // agent's end has interrupted, which a recovery waits for.
   Qemu(plugin::Host& host, const CreateArgs& args, int undo_ms = kUndoMs, int poll_ms = kQmpMs,
        int cancelled_ms = kCancelledMs);
 
@@ -116,7 +117,7 @@ class Qemu final : public plugin::Hypervisor,
   // once the call was cancelled no longer than cancelled_ms. FAILED_PRECONDITION: the VM has ended.
   Status insist(AfterStream& after, const VmArgs& vm, const std::function<Result<bool>(plugin::Call&, QmpClient&)>& so);
   // What was being written when the agent ended is nobody's any more, and its end would stop a guest that was resumed.
-  // DEADLINE_EXCEEDED: it still is.
+  // DEADLINE_EXCEEDED: it still is after cancelled_ms.
   Status drop_stream(plugin::Call& call, const VmArgs& vm);
   Status thaw(plugin::Call& call, const StartArgs& args, const Thaw& from);
   Status check(const VmSpec& spec, const Verdict& verdict) const;

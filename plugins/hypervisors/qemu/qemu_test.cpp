@@ -343,6 +343,16 @@ TEST_F(QemuPlugin, ForceNeedsNeitherMonitorNorHandle) {
   EXPECT_EQ(host.commands(), before);
 }
 
+TEST_F(QemuPlugin, AGuestOfANewerVersionIsntKilledByAGracefulStop) {
+  start();
+  auto args = stop_args(1000);
+  args.vm.handle.text = R"({"format":1000000,"vmm":"qemu"})";
+  const auto stopped = plugin().stop(call.get(), args);
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.error().code, Code::failed_precondition);
+  EXPECT_EQ(plugin().inspect(call.get(), vm())->state, VmState::running);
+}
+
 TEST_F(QemuPlugin, StoppingWhatWasNeverSpawnedIsSuccess) {
   EXPECT_EQ(plugin().stop(call.get(), stop_args(1000))->state, VmState::shutdown);
 }

@@ -66,7 +66,7 @@ class ScriptedMonitor {
   std::thread thread_;
 };
 
-class Qmp : public testing::Test {
+class Qmp : public ::testing::Test {
  protected:
   Qmp() {
     raw_.size = sizeof raw_;

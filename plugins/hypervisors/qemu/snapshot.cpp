@@ -237,10 +237,10 @@ Status Qemu::drop_stream(plugin::Call& call, const VmArgs& vm) {
     if (status != "cancelling") QARAX_CHECK(qmp.execute(call, "migrate_cancel"));
     return false;
   };
-  QARAX_TRY(const bool is_over, plugin::ask_until(call, undo_ms_, [&] { return with_monitor(call, vm, ended); }));
+  QARAX_TRY(const bool is_over, plugin::ask_until(call, cancelled_ms_, [&] { return poll_monitor(call, vm, ended); }));
   return is_over ? Status(Ok{})
                  : Status(make_error(Code::deadline_exceeded, "QEMU doesn't end the interrupted snapshot of VM " +
-                                                                  vm.vm + " within " + std::to_string(undo_ms_) +
+                                                                  vm.vm + " within " + std::to_string(cancelled_ms_) +
                                                                   " ms; resumed, its guest would be stopped again"));
 }
 

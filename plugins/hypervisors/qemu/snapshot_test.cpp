@@ -255,7 +255,7 @@ TEST_F(Snapshots, AStreamThatDoesNotEndIsNotTakenForDropped) {
   host.set_status("paused");
   ends = false;
   stream = "active";
-  const auto recovered = restarted(60).recover(call.get(), vm());
+  const auto recovered = restarted(kQmpMs, 60).recover(call.get(), vm());
   ASSERT_FALSE(recovered);
   EXPECT_EQ(recovered.error().code, Code::deadline_exceeded);
 }
@@ -271,6 +271,17 @@ TEST_F(Snapshots, WhatWasBeingWrittenWhenTheAgentEndedIsDropped) {
   EXPECT_EQ(restarted().recover(call.get(), vm())->state, VmState::paused);
   const auto words = said_since(from);
   EXPECT_EQ(std::count(words.begin(), words.end(), "migrate_cancel"), 0);
+}
+
+TEST_F(Snapshots, WhatWasBeingWrittenIsDroppedThoughTheMonitorIsSilentForAWhile) {
+  start();
+  host.set_status("paused");
+  stream = "active";
+  host.ignore("query-migrate", 3);
+  const auto recovered = restarted(kPollMs).recover(call.get(), vm());
+  ASSERT_TRUE(recovered) << recovered.error().message;
+  EXPECT_EQ(recovered->state, VmState::paused);
+  EXPECT_EQ(stream, "cancelled");
 }
 
 TEST_F(Snapshots, AWritableDiskIsNamedAndNothingIsTouched) {

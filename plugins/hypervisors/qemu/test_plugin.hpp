@@ -38,7 +38,9 @@ class PluginTest : public ::testing::Test {
     return *plugin_;
   }
   // A new plugin object that knows nothing, as after a restart of the agent.
-  Qemu& restarted(int undo_ms = kUndoMs) { return plugin_.emplace(host, create(), undo_ms); }
+  Qemu& restarted(int poll_ms = kQmpMs, int cancelled_ms = kCancelledMs) {
+    return plugin_.emplace(host, create(), kUndoMs, poll_ms, cancelled_ms);
+  }
   StartArgs start_args() const {
     StartArgs args;
     args.vm = "123e4567-e89b-42d3-a456-426614174000";

@@ -1,5 +1,6 @@
 // VMs that are only a record, for tests of everything around a hypervisor on hosts that can't run one. A VM gets this
-// hypervisor only if it is asked for by name, and everything it reports says "simulated".
+// hypervisor only if it is asked for by name, or on a node that has no other, and everything it reports says
+// "simulated".
 #pragma once
 
 #include <memory>

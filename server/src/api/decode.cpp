@@ -44,7 +44,10 @@ Result<NewVm> decode_vm_body(std::string_view document, const json::Value& value
     check_name(problems, "/name", *name->as_string());
   };
   add_name(value.find("name"));
-  if (const auto* config = value.find("config")) check_no_host_path(problems, "/config", *config);
+  if (const auto* config = value.find("config")) {
+    check_no_host_path(problems, "/config", *config);
+    check_depth(problems, "/config", *config);
+  }
   if (vm) {
     if (value.find("max_vcpus") == nullptr) vm->spec.max_vcpus = vm->spec.boot_vcpus;
     check_spec(problems, vm->spec);

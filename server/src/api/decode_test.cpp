@@ -97,6 +97,14 @@ TEST(NewVm, HugePagesMustBePossible) {
   EXPECT_EQ(refused(R"({"name":"a","memory_hotplug_size":9223372036854775807})"), "/memory_hotplug_size ");
 }
 
+TEST(NewVm, ConfigLeavesRoomForTheDocumentsAroundIt) {
+  const auto nested = [](std::size_t levels) {
+    return R"({"name":"a","config":)" + std::string(levels, '[') + std::string(levels, ']') + "}";
+  };
+  EXPECT_TRUE(decode_new_vm(nested(kMaxConfigDepth)));
+  EXPECT_EQ(refused(nested(kMaxConfigDepth + 1)), "/config ");
+}
+
 TEST(NewVm, ConfigNamesNoFileOfTheHost) {
   const auto config = [](const std::string& text) { return R"({"name":"a","config":)" + text + "}"; };
   for (const char* good : {R"({"delay":"10ms"})", R"({"url":"https://host/x"})", R"("a/b")", R"({"a":["1..2"]})", "[]",

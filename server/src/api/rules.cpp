@@ -7,6 +7,7 @@
 
 #include "qarax/core/addresses.hpp"
 #include "qarax/core/ids.hpp"
+#include "qarax/plugin/json/depth.hpp"
 
 namespace qarax::api {
 
@@ -144,6 +145,11 @@ void find_host_paths(Problems& out, std::string& path, const json::Value& value)
 void check_no_host_path(Problems& out, const std::string& pointer, const json::Value& value) {
   std::string path = pointer;
   find_host_paths(out, path, value);
+}
+
+void check_depth(Problems& out, const std::string& pointer, const json::Value& value) {
+  if (json::depth_of(value) > kMaxConfigDepth)
+    out.push_back({pointer, "nests deeper than " + std::to_string(kMaxConfigDepth) + " levels"});
 }
 
 Error validation_error(std::string_view document, Problems problems) {

@@ -35,6 +35,10 @@ void check_spec(Problems& out, const VmSpec& spec);
 // a file: URL, or that has a ".." segment.
 void check_no_host_path(Problems& out, const std::string& pointer, const json::Value& value);
 
+// A VM's `config` is put into the start command, the node's journal and the plugin's answers, which have their own limits.
+constexpr int kMaxConfigDepth = 48;
+void check_depth(Problems& out, const std::string& pointer, const json::Value& value);
+
 // INVALID_ARGUMENT "validation", worded like the codec's own.
 Error validation_error(std::string_view document, Problems problems);
 

@@ -15,6 +15,11 @@ namespace qarax::server {
 
 namespace {
 
+// Less, and no request or job would come to its end, or nothing of it would be kept until somebody reads it.
+constexpr std::int64_t kASecond = 1000;
+// A guest that crashes at its start would be started again without a pause, as 0 doubled is 0.
+constexpr std::int64_t kLeastBackoff = 10;
+
 std::string environment(const char* name) {
   const char* value = std::getenv(name);
   return value == nullptr ? std::string() : std::string(value);
@@ -134,17 +139,17 @@ Result<ServerConfig> read_server_config(const std::string& path, std::vector<std
   reader.integer("limits.connections", config.max_connections, 1, 1'000'000);
   reader.integer("limits.event_readers", config.max_event_readers, 1, 100'000);
   reader.integer("limits.console_attachments", config.max_console_attachments, 1, 10'000);
-  reader.duration_ms("limits.request_timeout", config.request_timeout_ms);
-  reader.duration_ms("limits.action_wait", config.action_wait_ms);
+  reader.duration_ms("limits.request_timeout", config.request_timeout_ms, kASecond);
+  reader.duration_ms("limits.action_wait", config.action_wait_ms, kASecond);
   reader.duration_ms("vm.stop_timeout", config.stop_timeout_ms);
-  reader.duration_ms("vm.restart.backoff", config.restart_backoff_ms);
-  reader.duration_ms("vm.restart.backoff_max", config.restart_backoff_max_ms);
+  reader.duration_ms("vm.restart.backoff", config.restart_backoff_ms, kLeastBackoff);
+  reader.duration_ms("vm.restart.backoff_max", config.restart_backoff_max_ms, kLeastBackoff);
   reader.duration_ms("vm.restart.calm", config.restart_calm_ms);
   reader.duration_ms("shutdown.grace", config.shutdown_grace_ms);
   reader.integer("events.keep", config.events_keep, 1, 1'000'000'000);
-  reader.duration_ms("events.keep_for", config.events_keep_ms);
+  reader.duration_ms("events.keep_for", config.events_keep_ms, kASecond);
   reader.integer("jobs.keep", config.jobs_keep, 1, 1'000'000'000);
-  reader.duration_ms("jobs.keep_for", config.jobs_keep_ms);
+  reader.duration_ms("jobs.keep_for", config.jobs_keep_ms, kASecond);
   reader.texts("compat.hypervisor_names", config.known_hypervisors);
   reader.choice("log.level", config.log_level, {"debug", "info", "warn", "error"});
   read_nodes(reader, config.nodes);

@@ -11,7 +11,7 @@
 namespace qarax::server {
 namespace {
 
-class ServerConfigTest : public testing::Test {
+class ServerConfigTest : public ::testing::Test {
  protected:
   void SetUp() override {
     char name[] = "/tmp/qarax-server-config-XXXXXX";
@@ -52,6 +52,15 @@ TEST_F(ServerConfigTest, TheShippedFileHoldsEveryKeyWithItsDefault) {
   const auto told = keys_told_of(QARAX_SERVER_YAML);
   for (const std::string& key : keys)
     EXPECT_TRUE(told.contains(key)) << key << " doesn't stand in " << QARAX_SERVER_YAML;
+}
+
+TEST_F(ServerConfigTest, ADurationThatWouldStopTheServerFromWorkingIsRefused) {
+  for (const char* text : {"limits: {request_timeout: 0s}\n", "limits: {action_wait: 999ms}\n",
+                           "events: {keep_for: 0s}\n", "jobs: {keep_for: 999ms}\n"})
+    EXPECT_NE(refusal(text).find("at least 1s"), std::string::npos) << text << refusal(text);
+  for (const char* text : {"vm: {restart: {backoff: 0s}}\n", "vm: {restart: {backoff_max: 0s}}\n"})
+    EXPECT_NE(refusal(text).find("at least 10ms"), std::string::npos) << text << refusal(text);
+  EXPECT_TRUE(read("shutdown: {grace: 0s}\nvm: {stop_timeout: 0s}\n"));
 }
 
 TEST_F(ServerConfigTest, AnUnknownKeyIsNamedWithItsLine) {

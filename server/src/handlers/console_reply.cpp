@@ -12,7 +12,7 @@ constexpr std::chrono::milliseconds kPiece{250};       // how soon a stream noti
 constexpr std::size_t kLargest = 64u << 20;            // bytes; the node keeps far less
 
 // The guest's bytes are sent as they are, so no charset is claimed.
-constexpr std::string_view kType = "text/plain";
+constexpr std::string_view kPlainText = "text/plain";
 
 }  // namespace
 
@@ -29,7 +29,7 @@ http::Response console_text(const http::Request& request, std::unique_ptr<Consol
     if (!*piece) break;
     text.empty() ? text.swap(**piece) : static_cast<void>(text.append(**piece));
   }
-  http::Response reply = http::Response::make(200, kType, std::move(text));
+  http::Response reply = http::Response::make(200, kPlainText, std::move(text));
   reply.holds = std::move(reader);
   return reply;
 }
@@ -37,10 +37,10 @@ http::Response console_text(const http::Request& request, std::unique_ptr<Consol
 http::Response console_stream(const http::Request& request, std::unique_ptr<ConsoleReader> reader) {
   auto first = reader->next(kFirstPiece);
   if (!first) return refuse(request, std::move(first).error());
-  if (!*first) return http::Response::make(200, kType, "");
+  if (!*first) return http::Response::make(200, kPlainText, "");
   // shared_ptr, because std::function must be copyable.
   const std::shared_ptr<ConsoleReader> shared = std::move(reader);
-  return http::Response::streaming(kType, [shared, begin = std::move(**first)](http::StreamSink& sink) {
+  return http::Response::streaming(kPlainText, [shared, begin = std::move(**first)](http::StreamSink& sink) {
     if (!begin.empty() && !sink.write(begin)) return;
     while (sink.wait(std::chrono::milliseconds(0))) {
       auto piece = shared->next(kPiece);

@@ -9,7 +9,7 @@ namespace qarax::server {
 
 namespace {
 
-constexpr std::string_view kType = "text/event-stream";
+constexpr std::string_view kEventStreamType = "text/event-stream";
 
 Result<EventFilter> filter_of(const http::Request& request) {
   EventFilter filter;
@@ -61,12 +61,12 @@ http::Response events(const http::Request& request, Store& store) {
   const auto stream = std::make_shared<EventStream>(store, std::move(*filter), *after, *end);
   http::Response response;
   if (!goes_on) {
-    response = http::Response::streaming(kType, [stream, log = &store](http::StreamSink& sink) {
+    response = http::Response::streaming(kEventStreamType, [stream, log = &store](http::StreamSink& sink) {
       log->flush();  // the reply must include every change that a GET already shows
       stream->catch_up(sink, log->events().last().seq);
     });
   } else {
-    response = http::Response::going_on(kType, stream);
+    response = http::Response::going_on(kEventStreamType, stream);
     if (stream->is_behind()) response.stream = [stream](http::StreamSink& sink) { stream->catch_up(sink); };
   }
   // Keep proxies from buffering, which would delay events.

@@ -6,19 +6,10 @@
 #include "handlers/fake_operations.hpp"
 #include "http/router.hpp"
 #include "http/target.hpp"
+#include "http/testing/string_sink.hpp"
 
 namespace qarax::server {
 namespace {
-
-class StringSink final : public http::StreamSink {
- public:
-  bool write(std::string_view piece) override {
-    text.append(piece);
-    return true;
-  }
-  bool wait(std::chrono::milliseconds) override { return true; }
-  std::string text;
-};
 
 class EventStreamTest : public ::testing::Test {
  protected:
@@ -38,7 +29,7 @@ class EventStreamTest : public ::testing::Test {
   }
   // Everything that a reader gets until it has caught up.
   std::string read(const http::Response& response) {
-    StringSink sink;
+    http::testing::StringSink sink;
     if (response.stream) response.stream(sink);
     // One pull gives some kilobytes; an empty one means that the reader has everything.
     for (std::string more; response.live; more.clear()) {

@@ -6,21 +6,11 @@
 
 #include "api/openapi.hpp"
 #include "handlers/handlers_fixture.hpp"
+#include "http/testing/string_sink.hpp"
 #include "qarax/core/ids.hpp"
 
 namespace qarax::server {
 namespace {
-
-class StringSink final : public http::StreamSink {
- public:
-  bool write(std::string_view piece) override {
-    text.append(piece);
-    return text.size() < limit;
-  }
-  bool wait(std::chrono::milliseconds) override { return text.size() < limit; }
-  std::string text;
-  std::size_t limit = 1 << 20;
-};
 
 TEST_F(HandlersTest, CreateAnswersTheBareIdAsText) {
   const auto response = call("POST", "/vms", R"({"name":"web"})");
@@ -189,11 +179,11 @@ TEST_F(HandlersTest, AFollowedConsoleGoesOnAndEndsWithItsClient) {
                                std::optional<std::string>("b"), std::optional<std::string>("c")};
   const auto reply = call("GET", "/vms/" + id + "/console?follow=true");
   ASSERT_TRUE(reply.stream);
-  StringSink sink;
+  http::testing::StringSink sink;
   reply.stream(sink);
   EXPECT_EQ(sink.text, "abc");
   const auto again = call("GET", "/vms/" + id + "/console?follow");
-  StringSink gone;
+  http::testing::StringSink gone;
   gone.limit = 2;
   again.stream(gone);
   EXPECT_EQ(gone.text, "ab");
@@ -359,6 +349,20 @@ TEST_F(HandlersTest, ReadinessShowsEachCheck) {
   EXPECT_EQ(parsed(ready).find("checks")->as_array()->size(), 2u);
   operations.extra_checks[0].ok = false;
   EXPECT_EQ(call("GET", "/readyz").status, 503);
+}
+
+TEST_F(HandlersTest, ReadinessTellsNoReasonToSomebodyWithoutCredentials) {
+  operations.extra_checks = {{"nodes", true, "1 of 1 up"}, {"store", false, "db.internal:5432 refused it"}};
+  http::Request request;
+  request.method = "GET";
+  request.path = "/readyz";
+  request.is_authenticated = false;
+  const auto response = router.find(request).route->handler(request);
+  EXPECT_EQ(response.status, 503);
+  EXPECT_EQ(response.body.find("db.internal"), std::string::npos) << response.body;
+  EXPECT_EQ(response.body.find("1 of 1"), std::string::npos) << response.body;
+  EXPECT_NE(response.body.find(R"({"name":"store","ok":false,"detail":"not ok)"), std::string::npos) << response.body;
+  EXPECT_NE(call("GET", "/readyz").body.find("db.internal"), std::string::npos);
 }
 
 TEST_F(HandlersTest, TheServerTellsAboutItself) {

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "handlers/reply.hpp"
-#include "http/authenticator.hpp"
+#include "qarax/core/sha256.hpp"
 
 namespace qarax::server {
 
@@ -19,8 +19,8 @@ bool is_usable(std::string_view key) {
 }
 
 // Two requests are the same if key, method, target and body are equal.
-std::string fingerprint_of(const std::string& key, const http::Request& request) {
-  return http::TokenAuthenticator::hash(key + "\n" + request.method + "\n" + request.target + "\n" + request.body);
+Result<std::string> fingerprint_of(const std::string& key, const http::Request& request) {
+  return core::sha256_hex(key + "\n" + request.method + "\n" + request.target + "\n" + request.body);
 }
 
 Error other_request() {
@@ -88,7 +88,9 @@ http::Response IdempotencyGuard::serve(const http::Request& request, const http:
                   make_error(Code::invalid_argument,
                              "a request has one Idempotency-Key, of 1 to 255 visible ASCII characters, such as a UUID",
                              "bad-idempotency-key"));
-  auto claim = std::make_shared<Claim>(key, fingerprint_of(key, request));
+  auto fingerprint = fingerprint_of(key, request);
+  if (!fingerprint) return refuse(request, std::move(fingerprint).error());
+  auto claim = std::make_shared<Claim>(key, *std::move(fingerprint));
   // Hold the key while querying the database, so that no other request with it gets in between.
   const Held held(*this, claim);
   if (!held.is_ours())

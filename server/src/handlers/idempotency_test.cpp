@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <future>
 #include <set>
 
+#include "fake_clock.hpp"
 #include "handlers/fake_operations.hpp"
 #include "handlers/vm_change_handlers.hpp"
 #include "handlers/vm_handlers.hpp"
@@ -16,16 +18,6 @@ namespace qarax::server {
 namespace {
 
 constexpr const char* kBody = R"({"name":"web","memory_size":134217728})";
-
-class FakeClock final : public core::Clock {
- public:
-  std::int64_t monotonic_ns() const override { return now_.load(); }
-  std::chrono::system_clock::time_point wall() const override { return std::chrono::system_clock::now(); }
-  void run_a_day() { now_ += 86'401LL * 1'000'000'000; }
-
- private:
-  std::atomic<std::int64_t> now_{1'000'000'000'000};
-};
 
 class IdempotencyTest : public ::testing::Test {
  protected:
@@ -62,7 +54,7 @@ class IdempotencyTest : public ::testing::Test {
     return response.body.find("/problems/" + slug + "\"") != std::string::npos;
   }
 
-  const std::shared_ptr<FakeClock> clock = std::make_shared<FakeClock>();
+  const std::shared_ptr<core::FakeClock> clock = std::make_shared<core::FakeClock>();
   testing::TempStore store{clock};
   testing::FakeOperations operations{*store};
   VmRenderer renderer{*store, {}};
@@ -220,7 +212,7 @@ TEST_F(IdempotencyTest, ASnapshotWhoseKeyIsForgottenIsAnotherOne) {
   ASSERT_EQ(first.status, 201) << first.body;
   EXPECT_EQ(post(path, "k1").body, first.body);
   EXPECT_EQ(store->snapshots(id).size(), 1u);
-  clock->run_a_day();
+  clock->run(std::chrono::hours(24) + std::chrono::seconds(1));
   const auto second = post(path, "k1");
   ASSERT_EQ(second.status, 201) << second.body;
   EXPECT_NE(header(second, "Location"), header(first, "Location"));

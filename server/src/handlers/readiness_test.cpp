@@ -2,22 +2,19 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
 #include <future>
 #include <thread>
 #include <vector>
 
+#include "fake_clock.hpp"
+
 namespace qarax::server {
 namespace {
 
-class FakeClock final : public core::Clock {
- public:
-  std::int64_t monotonic_ns() const override { return now_ns; }
-  std::chrono::system_clock::time_point wall() const override { return {}; }
-  std::atomic<std::int64_t> now_ns{5'000'000'000};
-};
-
 TEST(Readiness, AGoodAnswerHoldsForASecond) {
-  const auto clock = std::make_shared<FakeClock>();
+  const auto clock = std::make_shared<core::FakeClock>();
   int looks = 0;
   Readiness readiness(
       [&] {
@@ -27,16 +24,16 @@ TEST(Readiness, AGoodAnswerHoldsForASecond) {
       clock);
   for (int i = 0; i < 100; ++i) EXPECT_TRUE(readiness.check());
   EXPECT_EQ(looks, 1);
-  clock->now_ns += 999'999'999;
+  clock->run(std::chrono::nanoseconds(999'999'999));
   EXPECT_TRUE(readiness.check());
   EXPECT_EQ(looks, 1);
-  clock->now_ns += 1;
+  clock->run(std::chrono::nanoseconds(1));
   EXPECT_TRUE(readiness.check());
   EXPECT_EQ(looks, 2);
 }
 
 TEST(Readiness, ABadOneIsLookedAtAnew) {
-  const auto clock = std::make_shared<FakeClock>();
+  const auto clock = std::make_shared<core::FakeClock>();
   Status says = make_error(Code::unavailable, "away", "store-unavailable");
   Readiness readiness([&] { return says; }, clock);
   EXPECT_EQ(readiness.check().error().reason, "store-unavailable");
@@ -44,7 +41,7 @@ TEST(Readiness, ABadOneIsLookedAtAnew) {
   EXPECT_TRUE(readiness.check());
   says = make_error(Code::unavailable, "away", "store-unavailable");
   EXPECT_TRUE(readiness.check());
-  clock->now_ns += 1'000'000'000;
+  clock->run(std::chrono::nanoseconds(1'000'000'000));
   EXPECT_FALSE(readiness.check());
 }
 

@@ -10,14 +10,18 @@ namespace {
 
 constexpr std::int32_t kNodeProtocol = 1;
 
-http::Response ready(Store& store, Readiness& readiness, Operations& operations) {
+http::Response ready(Store& store, Readiness& readiness, Operations& operations, bool in_full) {
   api::Ready document;
   // While the store is read-only the check must not write; check() reports why changes are refused.
   const Status stored = store.read_only().empty() ? readiness.check() : store.check();
   document.checks.push_back({"store", stored.ok(), stored ? "writes are durable" : stored.error().message});
   for (api::Check& check : operations.checks()) document.checks.push_back(std::move(check));
   document.ready = true;
-  for (const api::Check& check : document.checks) document.ready = document.ready && check.ok;
+  for (api::Check& check : document.checks) {
+    document.ready = document.ready && check.ok;
+    // The route is open, and a reason names the database's address, its user or hosts.
+    if (!in_full) check.detail = check.ok ? "ok" : "not ok; asked with the server's token, this route says why";
+  }
   return http::Response::json(encode(document, Defaults::write), document.ready ? 200 : 503);
 }
 
@@ -34,7 +38,8 @@ void add_system_routes(http::Router& router, Store& store, Operations& operation
       "GET", "/livez", [](const Request&) { return Response::text("ok\n"); }, http::Access::open);
   const auto readiness = std::make_shared<Readiness>([&store] { return store.check(); }, std::move(clock));
   router.add(
-      "GET", "/readyz", [&, readiness](const Request&) { return ready(store, *readiness, operations); },
+      "GET", "/readyz",
+      [&, readiness](const Request& request) { return ready(store, *readiness, operations, request.is_authenticated); },
       http::Access::open, http::Pace::may_wait);
   router.add(
       "GET", "/metrics",

@@ -1,7 +1,7 @@
 #include "handlers/vm_renderer.hpp"
 
-#include <algorithm>
 #include <mutex>
+#include <utility>
 
 #include "qarax/core/ids.hpp"
 #include "scheduler.hpp"
@@ -92,8 +92,8 @@ api::Vm VmRenderer::document(const VmRecord& vm, const std::string& default_hype
     out.effective_hypervisor = vm.observed.hypervisor;
     out.fallback_reason = vm.observed.fallback_reason;
   }
-  if (!known_.empty() && std::find(known_.begin(), known_.end(), out.hypervisor) == known_.end()) {
-    const std::string asked = std::exchange(out.hypervisor, known_.front());
+  if (std::string shown = shown_hypervisor(out.hypervisor, known_); shown != out.hypervisor) {
+    const std::string asked = std::exchange(out.hypervisor, std::move(shown));
     // effective_hypervisor still names what really runs the VM.
     if (!out.effective_hypervisor) out.effective_hypervisor = asked;
     out.fallback_reason = (out.fallback_reason ? *out.fallback_reason + "; " : "") +

@@ -16,20 +16,14 @@ class Authenticator {
   virtual bool accepts(std::string_view token) const = 0;
 };
 
-// Accepts the tokens of the config, which holds each as its SHA-256 in lower-case hex. Compares in constant time.
+// Accepts the tokens of the config, which holds each as its SHA-256 in lower-case hex (core's is_token_of()).
 class TokenAuthenticator : public Authenticator {
  public:
   explicit TokenAuthenticator(std::vector<std::string> sha256_hex);
   bool accepts(std::string_view token) const override;
 
-  // The config entry for a token, which is also what `qarax-server --hash-token` prints.
-  static std::string hash(std::string_view token);
-
  private:
   std::vector<std::string> hashes_;
 };
-
-// The token of an Authorization field, empty if the scheme isn't Bearer.
-std::string_view bearer_token(std::string_view authorization) noexcept;
 
 }  // namespace qarax::http

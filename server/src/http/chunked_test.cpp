@@ -5,17 +5,15 @@
 namespace qarax::http {
 namespace {
 
-using Status = ChunkedDecoder::Status;
-
 struct Decoded {
-  Status status;
+  ChunkedDecoder::Status status;
   std::string body;
   std::string rest;
 };
 
 Decoded decode(std::string_view bytes, std::size_t limit = 1000) {
   ChunkedDecoder decoder;
-  Decoded decoded{Status::more, {}, {}};
+  Decoded decoded{ChunkedDecoder::Status::more, {}, {}};
   decoded.status = decoder.feed(bytes, decoded.body, limit);
   decoded.rest = bytes;
   return decoded;
@@ -23,7 +21,7 @@ Decoded decode(std::string_view bytes, std::size_t limit = 1000) {
 
 TEST(Chunked, DecodesAndLeavesTheNextRequest) {
   const Decoded decoded = decode("4\r\nabcd\r\nA;ext=\"1\"\r\n0123456789\r\n0\r\nTrailer: x\r\n\r\nGET");
-  EXPECT_EQ(decoded.status, Status::done);
+  EXPECT_EQ(decoded.status, ChunkedDecoder::Status::done);
   EXPECT_EQ(decoded.body, "abcd0123456789");
   EXPECT_EQ(decoded.rest, "GET");
 }
@@ -34,7 +32,9 @@ TEST(Chunked, ByteByByteIsTheSame) {
   std::string body;
   for (std::size_t i = 0; i < bytes.size(); ++i) {
     std::string_view one = bytes.substr(i, 1);
-    ASSERT_EQ(decoder.feed(one, body, 100), i + 1 == bytes.size() ? Status::done : Status::more) << i;
+    ASSERT_EQ(decoder.feed(one, body, 100),
+              i + 1 == bytes.size() ? ChunkedDecoder::Status::done : ChunkedDecoder::Status::more)
+        << i;
   }
   EXPECT_EQ(body, "abcd0123456789");
 }
@@ -44,16 +44,16 @@ TEST(Chunked, RefusesWhatCouldBeReadInTwoWays) {
        {"\r\n", "g\r\n", " 4\r\nabcd\r\n", "4 \r\nabcd\r\n", "0x4\r\nabcd\r\n", "-4\r\n", "+4\r\nabcd\r\n",
         "4\nabcd\r\n", "4\r\nabcdX\r\n", "4\r\nabcd\n0\r\n\r\n", "4\r\nabcd\r0", "0\r\n\n", "0\r\n X: y\r\n\r\n",
         "0\r\nX: y\n\r\n", "fffffffffffffffff\r\n", "4;a\nb\r\nabcd\r\n", ";ext\r\n"}) {
-    EXPECT_EQ(decode(bytes).status, Status::bad) << bytes;
+    EXPECT_EQ(decode(bytes).status, ChunkedDecoder::Status::bad) << bytes;
   }
 }
 
 TEST(Chunked, TheLimitHoldsBeforeTheBytesCome) {
-  EXPECT_EQ(decode("3e9\r\n").status, Status::too_large);  // 1001 bytes
-  EXPECT_EQ(decode("3e8\r\n").status, Status::more);
-  EXPECT_EQ(decode("5\r\nabcde\r\n6\r\n", 10).status, Status::too_large);
-  EXPECT_EQ(decode("1;" + std::string(5000, 'x')).status, Status::bad);
-  EXPECT_EQ(decode("0\r\nX: " + std::string(5000, 'x')).status, Status::bad);
+  EXPECT_EQ(decode("3e9\r\n").status, ChunkedDecoder::Status::too_large);  // 1001 bytes
+  EXPECT_EQ(decode("3e8\r\n").status, ChunkedDecoder::Status::more);
+  EXPECT_EQ(decode("5\r\nabcde\r\n6\r\n", 10).status, ChunkedDecoder::Status::too_large);
+  EXPECT_EQ(decode("1;" + std::string(5000, 'x')).status, ChunkedDecoder::Status::bad);
+  EXPECT_EQ(decode("0\r\nX: " + std::string(5000, 'x')).status, ChunkedDecoder::Status::bad);
 }
 
 }  // namespace

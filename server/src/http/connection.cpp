@@ -59,7 +59,8 @@ Connection::Connection(std::unique_ptr<Transport> transport, std::string peer, s
       entry_(services.registry, transport_->fd()),
       peer_(std::move(peer)),
       id_(id),
-      deadline_(Clock::now() + services.config.idle_timeout) {}
+      deadline_(Clock::now() +
+                (transport_->is_established() ? services.config.idle_timeout : services.config.read_timeout)) {}
 
 Connection::~Connection() { release_body(); }
 
@@ -126,7 +127,12 @@ Connection::Step Connection::park_for_request(bool begun) {
     request_ = Request{};
     head_out_ = std::string();
     body_out_ = std::string();
-    deadline_ = Clock::now() + services_.config.idle_timeout;
+    // Once for each wait: pieces of a TLS record or empty lines, sent now and then, would keep the connection for ever.
+    // A handshake has the deadline that the connection began with.
+    if (!idle_begun_ && transport_->is_established()) {
+      idle_begun_ = true;
+      deadline_ = Clock::now() + services_.config.idle_timeout;
+    }
   } else if (!request_begun_) {
     request_begun_ = true;
     deadline_ = Clock::now() + services_.config.read_timeout;
@@ -270,6 +276,7 @@ Connection::Step Connection::after_reply() {
   body_holds_.reset();
   if (!keep_) return start_discard();
   phase_ = Phase::head;
+  idle_begun_ = false;
   just_answered_ = true;
   return std::nullopt;
 }

@@ -121,6 +121,7 @@ class Connection {
   Phase phase_ = Phase::head;
   Clock::time_point deadline_;
   bool request_begun_ = false;  // deadline_ is that of the current request
+  bool idle_begun_ = false;     // deadline_ is that of the current wait for a request
 
   ReadBuffer buffer_;
   std::size_t scanned_ = 0;

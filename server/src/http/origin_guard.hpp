@@ -1,6 +1,7 @@
 // Refuses requests that a foreign web page could have made a browser send: the Host must be a name of this server (a
-// rebound DNS name isn't), and the Origin, if present, must match that Host or a name in the config. Immutable, any
-// thread.
+// rebound DNS name isn't), and the Origin, if present, must match that Host or a name in the config. Such a name is for
+// pages behind a proxy that changes the Host, and for WebSockets: no CORS headers are sent, so that a browser keeps
+// every other answer from a page of another origin. Immutable, any thread.
 #pragma once
 
 #include <cstdint>

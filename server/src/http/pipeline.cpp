@@ -5,6 +5,7 @@
 #include <exception>
 
 #include "http/problem.hpp"
+#include "qarax/core/bearer.hpp"
 #include "qarax/plugin/call.hpp"
 
 namespace qarax::http {
@@ -13,10 +14,14 @@ Pipeline::Pipeline(const Router& router, OriginGuard guard, const Authenticator*
                    RequestObserver* observer, spdlog::logger& logger)
     : router_(router), guard_(std::move(guard)), authenticator_(authenticator), observer_(observer), logger_(logger) {}
 
+bool Pipeline::accepts(const Request& request) const {
+  return authenticator_ == nullptr ||
+         authenticator_->accepts(core::bearer_token(request.header("Authorization").value_or("")));
+}
+
 std::optional<Problem> Pipeline::authenticate(const Request& request) const {
-  if (authenticator_ == nullptr) return std::nullopt;
+  if (accepts(request)) return std::nullopt;
   const std::string_view field = request.header("Authorization").value_or("");
-  if (authenticator_->accepts(bearer_token(field))) return std::nullopt;
   tell_of_refused(request, field.empty() ? "none" : "not_accepted");
   return Problem("unauthorized", field.empty()
                                      ? "this server asks for a bearer token and the request has none"
@@ -58,6 +63,9 @@ Pipeline::Admission Pipeline::admit(Request& request) const {
       admission.refusal = problem_response(request, *problem);
       return admission;
     }
+    request.is_authenticated = true;
+  } else {
+    request.is_authenticated = accepts(request);
   }
   admission.route = match.route;
   if (match.route == nullptr) admission.refusal = no_route(request, match.allow);

@@ -42,6 +42,7 @@ class Pipeline {
   void answered(const Request& request, int status, double seconds) const noexcept;
 
  private:
+  bool accepts(const Request& request) const;
   std::optional<Problem> authenticate(const Request& request) const;
   void tell_of_refused(const Request& request, std::string_view why) const;
   Response no_route(const Request& request, const std::string& allow) const;

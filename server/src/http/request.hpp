@@ -26,7 +26,8 @@ struct Request {
   std::string peer;        // "127.0.0.1:40312"
   std::string_view route;  // the pattern that matched ("/vms/{id}"), lives as long as the router
   bool tls = false;
-  int minor_version = 1;  // HTTP/1.<minor>
+  bool is_authenticated = true;  // false: at an open route, from somebody without the credentials that others ask for
+  int minor_version = 1;         // HTTP/1.<minor>
 
   // The value of {name} in the matched pattern; empty only if the pattern has no such segment.
   std::string_view param(std::string_view name) const noexcept { return first(params, name).value_or(""); }

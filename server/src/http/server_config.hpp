@@ -29,7 +29,7 @@ struct ServerConfig {
   std::size_t max_live_streams = 1000;  // live replies (LiveBody), all on one thread; beyond: 503
   std::size_t thread_stack = std::size_t{256} * 1024;
 
-  std::chrono::milliseconds read_timeout{10'000};   // from a request's first byte to its last
+  std::chrono::milliseconds read_timeout{10'000};   // from a request's first byte to its last; for a TLS handshake
   std::chrono::milliseconds write_timeout{30'000};  // for a whole reply; for one piece of a stream
   std::chrono::milliseconds idle_timeout{60'000};   // between requests; an idle connection holds no thread
   std::chrono::milliseconds linger{50};  // how long a worker waits for the next request before the connection is parked

@@ -10,6 +10,7 @@
 #include "http/json_body.hpp"
 #include "http/problem.hpp"
 #include "http/testing/raw_client.hpp"
+#include "qarax/core/sha256.hpp"
 
 namespace qarax::http {
 namespace {
@@ -213,7 +214,7 @@ TEST_F(ServerTest, ForeignHostsAndOriginsAreRefused) {
 }
 
 TEST_F(ServerTest, TokensGuardAllButOpenRoutes) {
-  const TokenAuthenticator authenticator({TokenAuthenticator::hash("secret")});
+  const TokenAuthenticator authenticator({*core::sha256_hex("secret")});
   TestServer server({}, router_, &authenticator);
   RawClient client = server.client();
   EXPECT_EQ(client.exchange(get("/livez"))->status, 200);
@@ -224,6 +225,21 @@ TEST_F(ServerTest, TokensGuardAllButOpenRoutes) {
   EXPECT_EQ(client.exchange(get("/vms/1", "Authorization: Bearer wrong\r\n"))->status, 401);
   EXPECT_EQ(client.exchange(post("/echo", "skipped"))->status, 401);
   EXPECT_EQ(client.exchange(get("/vms/1", "Authorization: Bearer secret\r\n"))->status, 200);
+}
+
+TEST_F(ServerTest, AnOpenRouteKnowsWhetherItsCallerHasCredentials) {
+  router_.add(
+      "GET", "/who", [](const Request& request) { return Response::text(request.is_authenticated ? "ours" : "any"); },
+      Access::open);
+  const TokenAuthenticator authenticator({*core::sha256_hex("secret")});
+  TestServer server({}, router_, &authenticator);
+  RawClient client = server.client();
+  EXPECT_EQ(client.exchange(get("/who"))->body, "any");
+  EXPECT_EQ(client.exchange(get("/who", "Authorization: Bearer secret\r\n"))->body, "ours");
+  EXPECT_EQ(client.exchange(get("/who", "Authorization: Bearer wrong\r\n"))->body, "any");
+  EXPECT_EQ(client.exchange(get("/vms/1", "Authorization: Bearer secret\r\n"))->status, 200);
+  TestServer without_token({}, router_);
+  EXPECT_EQ(without_token.client().exchange(get("/who"))->body, "ours");
 }
 
 TEST_F(ServerTest, OversizeBodiesAreRefusedAndTheAnswerArrives) {

@@ -240,5 +240,24 @@ TEST_F(ServerTlsTest, PlainTextAndHalfHandshakesHurtNobody) {
   EXPECT_TRUE(server->stop(std::chrono::seconds(5)));
 }
 
+TEST_F(ServerTlsTest, AHandshakeThatComesByteByByteIsCut) {
+  ServerConfig config = certificate_.config();
+  config.read_timeout = std::chrono::seconds(2);
+  config.idle_timeout = std::chrono::seconds(600);
+  TestServer server(config, router_);
+  TlsClient quiet(server->port());
+  ASSERT_TRUE(quiet.connected());
+  RawClient slow = server.client();
+  ASSERT_TRUE(slow.send(std::string_view("\x16\x03\x01\x3f\xff\x01\x00\x3f\xfb\x03\x03", 11)));
+  // Each byte wakes the server; what is announced would take minutes.
+  int sent = 0;
+  constexpr int kMost = 1500;
+  while (sent < kMost && !slow.readable(std::chrono::milliseconds(20)) && slow.send("x")) ++sent;
+  EXPECT_LT(sent, kMost) << "it was waited for";
+  // A client that has shaken hands in time may be idle for longer than that.
+  ASSERT_TRUE(quiet.send("GET /" + std::string(kHost) + "Connection: close\r\n\r\n"));
+  EXPECT_TRUE(quiet.read_all().ends_with("secure."));
+}
+
 }  // namespace
 }  // namespace qarax::http

@@ -61,6 +61,7 @@ class PlainTransport : public Transport {
   void end_writing() noexcept override { ::shutdown(fd_, SHUT_WR); }
   int fd() const noexcept override { return fd_; }
   bool is_tls() const noexcept override { return false; }
+  bool is_established() const noexcept override { return true; }
 
  private:
   static IoResult result(ssize_t size) noexcept {
@@ -100,6 +101,13 @@ class TlsTransport : public Transport {
   TlsTransport& operator=(const TlsTransport&) = delete;
 
   IoResult read(char* data, std::size_t size) override {
+    if (!established_) {
+      // Poco's first read would do this, too, but its answer doesn't tell a handshake that goes on from one that is
+      // over.
+      const IoResult shaken = guarded([&] { return socket_.completeHandshake(); }, true);
+      if (shaken.state != State::ok) return shaken;
+      established_ = true;
+    }
     return guarded([&] { return socket_.receiveBytes(data, clamp(size)); }, true);
   }
 
@@ -125,6 +133,7 @@ class TlsTransport : public Transport {
   }
   int fd() const noexcept override { return fd_; }
   bool is_tls() const noexcept override { return true; }
+  bool is_established() const noexcept override { return established_; }
 
  private:
   static constexpr std::size_t kRecord = std::size_t{16} * 1024;
@@ -157,6 +166,7 @@ class TlsTransport : public Transport {
   Poco::Net::SecureStreamSocket socket_;
   int fd_;
   int linger_;
+  bool established_ = false;
   bool wants_write_ = false;
   bool broken_ = false;
 };

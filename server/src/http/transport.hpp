@@ -35,6 +35,8 @@ class Transport {
   virtual void end_writing() noexcept = 0;
   virtual int fd() const noexcept = 0;
   virtual bool is_tls() const noexcept = 0;
+  // Whether bytes of a request can come: over TLS once a read has completed the handshake.
+  virtual bool is_established() const noexcept = 0;
 };
 
 // Both take a connected blocking socket and set its options.

@@ -14,6 +14,9 @@
 
 namespace qarax::server {
 
+// A node that is up answers Hello and its first survey within this; one that doesn't is asked again later.
+constexpr std::int64_t kGreetMs = 5'000;
+
 inline std::chrono::system_clock::time_point in_ms(std::int64_t ms) {
   return std::chrono::system_clock::now() + std::chrono::milliseconds(ms);
 }

@@ -40,7 +40,7 @@ void say(Stream& stream, std::string text) {
   stream.Write(chunk);
 }
 
-class NodeConsoleTest : public testing::Test {
+class NodeConsoleTest : public ::testing::Test {
  protected:
   NodeConsoleTest() {
     grpc::ServerBuilder builder;

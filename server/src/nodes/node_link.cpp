@@ -14,7 +14,6 @@ namespace qarax::server {
 
 namespace {
 
-constexpr std::int64_t kGreetMs = 5'000;
 // A killed or upgraded agent is back within moments: retries are frequent at first and rare later.
 constexpr std::int64_t kFirstBackoffMs = 20;
 constexpr int kQuickAttempts = 100;

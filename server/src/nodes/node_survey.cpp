@@ -9,8 +9,6 @@ namespace qarax::server {
 
 namespace {
 
-constexpr std::int64_t kGreetMs = 5'000;
-
 Error not_ours(const std::string& host_id, const std::string& host, const std::string& why, const std::string& reason) {
   return make_error(Code::failed_precondition,
                     "host " + host + " isn't this server's: " + why + ". POST /hosts/" + host_id +

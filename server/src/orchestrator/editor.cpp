@@ -59,9 +59,18 @@ Status change_hypervisor(VmRecord& vm, const std::string& hypervisor) {
   return Ok{};
 }
 
-Status change_vm(VmRecord& vm, const std::string& patch, const std::vector<HostPtr>& hosts) {
+// Whether `asked` is what a client with a fixed list of names, `known`, is shown in place of the VM's true hypervisor.
+bool stands_for_it(const std::string& asked, const VmRecord& vm, const std::vector<HostPtr>& hosts,
+                   const std::vector<std::string>& known) {
+  const std::string is = vm.hypervisor.empty() ? assumed_hypervisor(hosts) : vm.hypervisor;
+  return asked != is && asked == shown_hypervisor(is, known);
+}
+
+Status change_vm(VmRecord& vm, const std::string& patch, const std::vector<HostPtr>& hosts,
+                 const std::vector<std::string>& known) {
   const api::NewVm before = written(vm);
-  QARAX_TRY(const api::NewVm after, api::patched(before, patch));
+  QARAX_TRY(api::NewVm after, api::patched(before, patch));
+  if (after.hypervisor && stands_for_it(*after.hypervisor, vm, hosts, known)) after.hypervisor = before.hypervisor;
   std::vector<std::string> members = api::changed_members(before, after);
   std::erase_if(members, is_any_time);
   vm.name = after.name;
@@ -83,11 +92,12 @@ Status change_vm(VmRecord& vm, const std::string& patch, const std::vector<HostP
   ++vm.revision;
   std::vector<HostPtr> where = hosts;
   if (vm.host_id) std::erase_if(where, [&](const HostPtr& host) { return host->id != *vm.host_id; });
-  const std::string& hypervisor = vm.resolved ? vm.observed.hypervisor : vm.hypervisor;
+  const bool frozen = vm.resolved && !vm.observed.hypervisor.empty();
+  const std::string& hypervisor = frozen ? vm.observed.hypervisor : vm.hypervisor;
   VmSpec asked = vm.spec;
   // A config that the plugin accepted once isn't judged again because another member changes.
   if (vm.resolved && after.spec.config == before.spec.config) asked.config = {};
-  return could_fit({vm.name, hypervisor, std::move(asked)}, where);
+  return could_fit({vm.name, hypervisor, std::move(asked), frozen}, where);
 }
 
 Status change_host(HostRecord& host, const std::string& patch) {
@@ -121,8 +131,8 @@ api::NewVm written(const VmRecord& vm) {
 
 Result<VmPtr> Editor::edit_vm(const Edit& edit) {
   const std::vector<HostPtr> hosts = store_.hosts();
-  return store_.edit_vm({edit.id, edit.expected_version, [&](VmRecord& vm) { return change_vm(vm, edit.patch, hosts); },
-                         edit.only_check});
+  return store_.edit_vm({edit.id, edit.expected_version,
+                         [&](VmRecord& vm) { return change_vm(vm, edit.patch, hosts, known_); }, edit.only_check});
 }
 
 Result<HostPtr> Editor::edit_host(const Edit& edit) {

@@ -6,6 +6,8 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "fleet.hpp"
 #include "store.hpp"
@@ -23,13 +25,14 @@ struct Edit {
 // Thread-safe.
 class Editor {
  public:
-  // Borrows both.
-  Editor(Store& store, Fleet& nodes) : store_(store), nodes_(nodes) {}
+  // Borrows store and nodes. `known_hypervisors` is compat.hypervisor_names.
+  Editor(Store& store, Fleet& nodes, std::vector<std::string> known_hypervisors = {})
+      : store_(store), nodes_(nodes), known_(std::move(known_hypervisors)) {}
 
   // Name, description, restart policy and tags can change at any time. Everything else only while no VMM runs and no
   // job is under way, else FAILED_PRECONDITION "wrong-state" or ABORTED "job-in-progress", with one detail for each
-  // member. The hypervisor only before the first start. Further errors: those of the request's body, of create and of
-  // Store::edit_vm.
+  // member. The hypervisor only before the first start; the name that is shown in place of the true one changes
+  // nothing. Further errors: those of the request's body, of create and of Store::edit_vm.
   Result<VmPtr> edit_vm(const Edit& edit);
   // With another address or port, the node there must be the one that the host is pinned to; the host's VMs are unknown
   // until that node has answered.
@@ -42,6 +45,7 @@ class Editor {
 
   Store& store_;
   Fleet& nodes_;
+  const std::vector<std::string> known_;
   std::mutex moving_;
 };
 

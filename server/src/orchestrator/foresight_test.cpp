@@ -15,7 +15,7 @@ namespace {
 
 using core::Action;
 
-class ForesightTest : public testing::Test {
+class ForesightTest : public ::testing::Test {
  protected:
   void SetUp() override {
     auto opened = open_sqlite(folder_ / "qarax.db");
@@ -231,6 +231,41 @@ TEST_F(ForesightTest, SnapshotsAreTriedAndNeitherTakenNorRestored) {
   EXPECT_EQ(store_->snapshots(id).size(), 1u);
   EXPECT_EQ(node_.carried_out(Action::restore), 0);
   EXPECT_EQ(store_->vm(id)->observed.status.state, VmState::shutdown);
+}
+
+TEST_F(ForesightTest, AFrozenMachineIsNotMovedToAFallback) {
+  const std::string id = vm("web");
+  ActOptions options;
+  options.arguments.snapshot = core::new_uuid();
+  ASSERT_TRUE(orchestrator_->act(id, Action::start, {}));
+  ASSERT_TRUE(orchestrator_->act(id, Action::snapshot, options));
+  ASSERT_TRUE(orchestrator_->act(id, Action::force_stop, {}));
+  core::VmReport frozen = node_.survey({}).vms.at(0).report;
+  frozen.resolved = VmSpec{};
+  frozen.seq += 100;
+  ASSERT_TRUE(store_->apply_report(host_, frozen));
+  core::NodeInfo info = node_.info();
+  core::PluginInfo other = info.plugins.at(0);
+  other.name = "other";
+  info.plugins.push_back(other);
+  info.plugins[0].description->healthy = false;
+  info.plugins[0].description->health_reason = "there is no KVM";
+  info.fallback["fake"] = "other";
+  store_->update_host(host_, HostStatus::up, "", info);
+  const auto fresh = foresight_->act(vm("fresh"), Action::start, false);
+  ASSERT_TRUE(fresh) << fresh.error().message;
+  EXPECT_EQ(fresh->placement->hypervisor, "other");
+  for (const Action action : {Action::start, Action::restore}) {
+    const auto refused = orchestrator_->act(id, action, options);
+    ASSERT_FALSE(refused) << core::to_string(action);
+    EXPECT_EQ(refused.error().reason, "hypervisor-unavailable");
+    EXPECT_NE(refused.error().hint.find("made for hypervisor fake"), std::string::npos) << refused.error().hint;
+    EXPECT_EQ(foresight_->act(id, action, false, options).error().hint, refused.error().hint);
+  }
+  EXPECT_EQ(editor_->edit_vm({id, R"({"memory_size":268435456})", std::nullopt}).error().reason,
+            "hypervisor-unavailable");
+  EXPECT_EQ(store_->vm(id)->observed.hypervisor, "fake");
+  EXPECT_EQ(store_->vm(id)->observed.fallback_reason, "");
 }
 
 // A dry run is refused with the same error as the change itself, word for word.

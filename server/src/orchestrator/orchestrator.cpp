@@ -1,5 +1,6 @@
 #include "orchestrator.hpp"
 
+#include <algorithm>
 #include <chrono>
 
 #include "placing.hpp"
@@ -70,7 +71,8 @@ Result<BegunJob> Orchestrator::begin(const std::string& vm_id, core::Action acti
     if (!vm) return no_such_vm(vm_id);
     QARAX_TRY(Decision decision, decide(*vm, action, options, store_, nodes_, &promises_));
     if (decision.kind == Decision::Kind::job) {
-      if (action == core::Action::stop) decision.job.timeout_ms = options_.stop_timeout_ms;
+      // To a node 0 means its own default, of 30 s.
+      if (action == core::Action::stop) decision.job.timeout_ms = std::max<std::int64_t>(options_.stop_timeout_ms, 1);
       auto begun = store_.begin_job(decision.job);
       if (!begun && lost_race(begun.error()) && attempt < kAttempts) continue;
       return begun;

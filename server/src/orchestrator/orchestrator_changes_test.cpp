@@ -207,6 +207,33 @@ TEST_P(OrchestratorTest, AConfigIsSpelledAsItWasAskedForWhateverElseIsEdited) {
   EXPECT_EQ(store_->vm(id)->resolved->config.text, input.spec.config.text);
 }
 
+TEST_P(OrchestratorTest, AHypervisorIsNotChangedByTheNameThatIsShownInItsPlace) {
+  Editor editor(*store_, *nodes_, {"cloud_hv", "other"});
+  const auto edit = [&](const std::string& id, const std::string& patch) {
+    return editor.edit_vm({id, patch, std::nullopt});
+  };
+  const std::string sent_back = R"({"hypervisor":"cloud_hv","description":"x"})";
+  NewVmInput input;
+  input.name = "named";
+  input.hypervisor = "fake";
+  const auto made = orchestrator_->create(input);
+  ASSERT_TRUE(made) << made.error().message;
+  const std::string named = (*made)->id;
+  const std::string unnamed = vm("unnamed");
+  for (const auto& [id, hypervisor] : {std::pair(named, "fake"), std::pair(unnamed, "")}) {
+    const auto edited = edit(id, sent_back);
+    ASSERT_TRUE(edited) << edited.error().message;
+    EXPECT_EQ((*edited)->hypervisor, hypervisor);
+    EXPECT_EQ((*edited)->description, "x");
+  }
+  ASSERT_TRUE(act(named, Action::start));
+  EXPECT_TRUE(edit(named, sent_back)) << "it can stay so while it runs";
+  EXPECT_EQ(edit(named, R"({"hypervisor":"other"})").error().reason, "wrong-state");
+  // A name that is shown as it is stands for itself.
+  Editor plain(*store_, *nodes_, {"fake", "cloud_hv"});
+  EXPECT_EQ(plain.edit_vm({unnamed, sent_back, std::nullopt}).error().reason, "hypervisor-unavailable");
+}
+
 TEST_P(OrchestratorTest, APolicyTakesNoPartInWhatSomebodyElseDecided) {
   const auto made = orchestrator_->create({"web", std::nullopt, "", std::nullopt, {}, {RestartPolicy::always, 5, 0}});
   ASSERT_TRUE(made);

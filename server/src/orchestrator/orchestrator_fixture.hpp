@@ -22,7 +22,7 @@ using core::Action;
 
 enum class Way { grpc, direct };
 
-class OrchestratorTest : public testing::TestWithParam<Way> {
+class OrchestratorTest : public ::testing::TestWithParam<Way> {
  protected:
   void SetUp() override {
     if (GetParam() == Way::grpc) server_ = std::make_unique<FakeNodeServer>(node_);
@@ -44,6 +44,7 @@ class OrchestratorTest : public testing::TestWithParam<Way> {
     OrchestratorOptions options;
     options.restarts = {1, 2, 600'000};
     options.burials = {1, 2};
+    options.stop_timeout_ms = stop_timeout_ms_;
     orchestrator_ = std::make_unique<Orchestrator>(*store_, *nodes_, options);
     orchestrator_->start();
   }
@@ -104,6 +105,7 @@ class OrchestratorTest : public testing::TestWithParam<Way> {
   void start_node() { server_ ? server_->start() : node_.start(); }
 
   TempFolder folder_;
+  std::int64_t stop_timeout_ms_ = OrchestratorOptions{}.stop_timeout_ms;  // of the servers that are opened later
   FakeNode node_;
   std::unique_ptr<FakeNodeServer> server_;
   std::string host_;

@@ -210,5 +210,22 @@ TEST_P(OrchestratorTest, AnotherServerTakesUnfinishedJobsOverAndTheyComeToAnEnd)
   EXPECT_EQ(ended->state, JobState::completed);
 }
 
+TEST_P(OrchestratorTest, AStopThatLeavesTheGuestNoTimeDoesNotAskForTheNodesDefault) {
+  close();
+  stop_timeout_ms_ = 0;
+  open();
+  up();
+  const std::string id = vm("web");
+  ASSERT_TRUE(act(id, Action::start));
+  node_.hang(true);
+  auto stop = begin(id, Action::stop);
+  node_.wait_for_command(Action::stop);
+  const auto jobs = store_->unfinished_jobs();
+  ASSERT_EQ(jobs.size(), 1u);
+  EXPECT_EQ(jobs[0].timeout_ms, 1);
+  node_.hang(false);
+  EXPECT_TRUE(stop.get());
+}
+
 }  // namespace
 }  // namespace qarax::server

@@ -205,8 +205,8 @@ TEST_P(OrchestratorTest, AStartOfAVmThatMayStillRunIsRefusedAndSaysSinceWhen) {
   EXPECT_TRUE(store_->vm(id)->observed.unknown_since.empty());
 }
 
-INSTANTIATE_TEST_SUITE_P(Grpc, OrchestratorTest, testing::Values(Way::grpc));
-INSTANTIATE_TEST_SUITE_P(Direct, OrchestratorTest, testing::Values(Way::direct));
+INSTANTIATE_TEST_SUITE_P(Grpc, OrchestratorTest, ::testing::Values(Way::grpc));
+INSTANTIATE_TEST_SUITE_P(Direct, OrchestratorTest, ::testing::Values(Way::direct));
 
 }  // namespace
 }  // namespace qarax::server

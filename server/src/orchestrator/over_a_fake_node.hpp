@@ -15,7 +15,7 @@
 
 namespace qarax::server {
 
-class OverAFakeNode : public testing::Test {
+class OverAFakeNode : public ::testing::Test {
  protected:
   void SetUp() override {
     open();

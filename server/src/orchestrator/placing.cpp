@@ -79,11 +79,11 @@ Result<Choice> choice_for(const VmRecord& vm, const VmSpec& spec, const StoreRea
   if (vm.host_id && vm.incarnation > 0 && !candidates.empty() && !candidates.front().reachable)
     return unreachable(vm, store);
   // The hypervisor for which the machine was frozen at the first start runs the VM ever after.
-  const std::string& hypervisor =
-      vm.resolved && !vm.observed.hypervisor.empty() ? vm.observed.hypervisor : vm.hypervisor;
+  const bool frozen = vm.resolved && !vm.observed.hypervisor.empty();
+  const std::string& hypervisor = frozen ? vm.observed.hypervisor : vm.hypervisor;
   VmSpec asked = spec;
   if (vm.resolved) asked.config = {};  // frozen as its plugin accepted it, even if the plugin has another schema by now
-  return Choice{{vm.name, hypervisor, std::move(asked)}, std::move(candidates)};
+  return Choice{{vm.name, hypervisor, std::move(asked), frozen}, std::move(candidates)};
 }
 
 Result<Placement> place_vm(const VmRecord& vm, const VmSpec& spec, const StoreReads& store, const Fleet& nodes) {

@@ -42,7 +42,7 @@ class TwoNodes final : public Fleet {
   FakeFleet second_;
 };
 
-class PlacingTest : public testing::Test {
+class PlacingTest : public ::testing::Test {
  protected:
   void SetUp() override {
     auto opened = open_sqlite(folder_ / "qarax.db");

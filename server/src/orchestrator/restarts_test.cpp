@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::int64_t kMs = 1'000'000;
 
-class RestartsTest : public testing::Test {
+class RestartsTest : public ::testing::Test {
  protected:
   RestartsTest() {
     vm.id = "a";

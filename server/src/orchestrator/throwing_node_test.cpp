@@ -65,7 +65,7 @@ class AnsweringFleet final : public Fleet {
   const std::shared_ptr<Link> link_;
 };
 
-class ThrowingNode : public testing::Test {
+class ThrowingNode : public ::testing::Test {
  protected:
   void SetUp() override {
     auto opened = open_sqlite(folder_ / "qarax.db");

@@ -114,13 +114,13 @@ std::optional<Refusal> judge_host(const PlacementRequest& request, const HostRec
   if (name.empty()) {
     if (may_come(node, name))
       return Refusal{About::host, "it has no default hypervisor yet: " + told_of(node), {}, true};
-    return Refusal{About::hypervisor, "it has no hypervisor loaded"};
+    return Refusal{About::hypervisor, "it has no hypervisor for VMs that name none; it has: " + told_of(node)};
   }
   if (std::string why = unusable(node, name); !why.empty()) {
     if (may_come(node, name)) return Refusal{About::host, why, {}, true};
     // Only if the node's operator configured it; the VM shows the reason for as long as it exists.
     const auto other = node.fallback.find(name);
-    if (other == node.fallback.end()) return Refusal{About::hypervisor, why};
+    if (other == node.fallback.end() || request.frozen) return Refusal{About::hypervisor, why};
     if (std::string why_other = unusable(node, other->second); !why_other.empty())
       return Refusal{About::hypervisor, why + "; nor its fallback: " + why_other};
     placement.fallback_reason = "the node's config says fallback." + name + ": " + other->second + ", because " + why;
@@ -153,6 +153,10 @@ Error no_host(const PlacementRequest& request, const std::vector<std::pair<std::
                                         : "no-host-fits");
   error.step = "placement";
   if (hypervisor && !request.hypervisor.empty()) error.message += " with hypervisor " + request.hypervisor;
+  if (hypervisor && request.frozen && !passes)
+    error.hint = "The VM's machine was made for hypervisor " + request.hypervisor +
+                 " at its first start, and no fallback takes its place: make it usable on the host again, or create "
+                 "another VM.";
   if (refusals.empty())
     error.message += ": no host is registered; add one with POST /hosts (qarax add-host NAME ADDRESS)";
   for (const auto& [host, refusal] : refusals) {
@@ -233,6 +237,10 @@ std::string assumed_hypervisor(const std::vector<HostPtr>& hosts) {
     if (host->status == HostStatus::up && host->info && !host->info->default_hypervisor.empty())
       return host->info->default_hypervisor;
   return std::string(core::kDefaultHypervisor);
+}
+
+std::string shown_hypervisor(const std::string& name, const std::vector<std::string>& known) {
+  return known.empty() || std::find(known.begin(), known.end(), name) != known.end() ? name : known.front();
 }
 
 }  // namespace qarax::server

@@ -20,6 +20,8 @@ struct PlacementRequest {
   std::string vm_name;
   std::string hypervisor;  // empty: each host's default
   VmSpec spec;
+  // The VM's machine was made for `hypervisor` at its first start: a node's fallback doesn't apply.
+  bool frozen = false;
 };
 
 // The host with the most free memory among those that fit; promised memory counts as taken. FAILED_PRECONDITION
@@ -39,5 +41,9 @@ Status could_have_size(const PlacementRequest& request, const std::vector<HostPt
 // What a VM that names no hypervisor and was never placed would get: the default of the first host that is up and has
 // one, else core::kDefaultHypervisor. Never empty: REST shows a hypervisor of every VM.
 std::string assumed_hypervisor(const std::vector<HostPtr>& hosts);
+
+// The name that clients are shown: `known` is compat.hypervisor_names, and where it isn't empty its first name stands
+// for every name that isn't among them.
+std::string shown_hypervisor(const std::string& name, const std::vector<std::string>& known);
 
 }  // namespace qarax::server

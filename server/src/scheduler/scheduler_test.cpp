@@ -142,6 +142,23 @@ TEST(Place, APluginThatIsStillBeingLoadedIsWaitedForAndNoReasonForAFallback) {
   EXPECT_EQ(place(ask(kGiB, ""), {candidate(h)}).error().reason, "plugin-loading");
 }
 
+TEST(Place, AHostWithoutADefaultSaysOfEachPluginWhyNot) {
+  auto h = host("a", 8 * kGiB);
+  h.info->default_hypervisor = "";
+  h.info->plugins[0].state = core::PluginState::refused;
+  h.info->plugins[0].reason = "it exports no symbol qarax_plugin";
+  core::PluginInfo simulator = host("b", kGiB).info->plugins[0];
+  simulator.name = "simulator";
+  h.info->plugins.push_back(simulator);
+  const auto placed = place(ask(kGiB), {candidate(h)});
+  ASSERT_FALSE(placed);
+  EXPECT_EQ(placed.error().reason, "hypervisor-unavailable");
+  EXPECT_EQ(
+      placed.error().message,
+      "no host can take VM web: a: it has no hypervisor for VMs that name none; it has: qemu (refused: it exports "
+      "no symbol qarax_plugin), simulator");
+}
+
 TEST(Place, WhatNeedsKvmWaitsForItsTrialAndNothingElseDoes) {
   auto h = host("a", 8 * kGiB);
   core::PluginInfo on_trial = h.info->plugins[0];
@@ -225,6 +242,31 @@ TEST(Place, AFallbackIsTakenOnlyWhereTheNodeSaysSoAndIsTold) {
   EXPECT_FALSE(place(ask(kGiB, "cloud_hv"), {candidate(h)}));
 }
 
+TEST(Place, AMachineThatIsFrozenHasNoFallback) {
+  auto h = host("a", 8 * kGiB);
+  core::PluginInfo ill = h.info->plugins[0];
+  ill.name = "cloud_hv";
+  ill.description->healthy = false;
+  ill.description->health_reason = "there is no KVM";
+  h.info->plugins.push_back(ill);
+  h.info->fallback["cloud_hv"] = "qemu";
+  auto request = ask(kGiB, "cloud_hv");
+  request.frozen = true;
+  const auto refused = place(request, {candidate(h)});
+  ASSERT_FALSE(refused) << refused->hypervisor;
+  EXPECT_EQ(refused.error().reason, "hypervisor-unavailable");
+  EXPECT_EQ(refused.error().message,
+            "no host can take VM web with hypervisor cloud_hv: a: hypervisor cloud_hv can't be used: there is no KVM");
+  EXPECT_NE(refused.error().hint.find("made for hypervisor cloud_hv"), std::string::npos) << refused.error().hint;
+  EXPECT_EQ(could_fit(request, {std::make_shared<const HostRecord>(h)}).error().hint, refused.error().hint);
+  h.info->plugins[1].description->healthy = true;
+  EXPECT_EQ(place(request, {candidate(h)})->hypervisor, "cloud_hv");
+  // What passes by itself is waited for, as by any other VM.
+  h.info->plugins[1].state = core::PluginState::loading;
+  EXPECT_EQ(place(request, {candidate(h)}).error().reason, "plugin-loading");
+  EXPECT_EQ(place(request, {candidate(h)}).error().hint, "");
+}
+
 TEST(AssumedHypervisor, IsTheDefaultOfTheFirstHostThatIsUp) {
   const auto up = [](const char* name, const char* hypervisor) {
     HostRecord h = host(name, kGiB);
@@ -246,6 +288,12 @@ TEST(AssumedHypervisor, IsTheDefaultOfTheFirstHostThatIsUp) {
   HostRecord unheard = up("unheard", "");
   unheard.info.reset();
   EXPECT_EQ(assumed({unheard}), "cloud_hv");
+}
+
+TEST(ShownHypervisor, IsTheFirstKnownOneInPlaceOfWhatIsntKnown) {
+  EXPECT_EQ(shown_hypervisor("qemu", {}), "qemu");
+  EXPECT_EQ(shown_hypervisor("qemu", {"cloud_hv", "qemu"}), "qemu");
+  EXPECT_EQ(shown_hypervisor("qemu", {"cloud_hv", "firecracker"}), "cloud_hv");
 }
 
 }  // namespace

@@ -12,7 +12,7 @@
 namespace qarax::server {
 namespace {
 
-class EventLogTest : public testing::TestWithParam<Backend> {
+class EventLogTest : public ::testing::TestWithParam<Backend> {
  protected:
   void SetUp() override {
     if (!TestDatabase::there(GetParam())) GTEST_SKIP() << "QARAX_TEST_POSTGRES names no server";
@@ -219,8 +219,8 @@ TEST_P(EventLogTest, WhatIsRemovedIsMissedAndNothingElse) {
   EXPECT_EQ(store_->events().oldest(), 31);
 }
 
-INSTANTIATE_TEST_SUITE_P(Sqlite, EventLogTest, testing::Values(Backend::sqlite));
-INSTANTIATE_TEST_SUITE_P(Postgres, EventLogTest, testing::Values(Backend::postgres));
+INSTANTIATE_TEST_SUITE_P(Sqlite, EventLogTest, ::testing::Values(Backend::sqlite));
+INSTANTIATE_TEST_SUITE_P(Postgres, EventLogTest, ::testing::Values(Backend::postgres));
 
 }  // namespace
 }  // namespace qarax::server

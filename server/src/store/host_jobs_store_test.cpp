@@ -156,7 +156,7 @@ TEST_P(HostJobsStoreTest, AStopThatIsOnlyMeantIsAJobThatIsDone) {
   EXPECT_EQ(store_->vm(fresh->id)->desired.state, VmState::created) << "what never ran needs no stop";
 }
 
-INSTANTIATE_TEST_SUITE_P(, HostJobsStoreTest, testing::Values(Backend::sqlite, Backend::postgres),
+INSTANTIATE_TEST_SUITE_P(, HostJobsStoreTest, ::testing::Values(Backend::sqlite, Backend::postgres),
                          [](const auto& param) { return param.param == Backend::sqlite ? "Sqlite" : "Postgres"; });
 
 }  // namespace

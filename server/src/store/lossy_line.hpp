@@ -47,6 +47,12 @@ class LossyLine {
   const DatabaseUrl& url() const { return url_; }
   // Drops the reply to the next COMMIT; from then on refuses connections until open().
   void lose_next_answer() { armed_ = true; }
+  // As lose_next_answer(), but new connections are let through at once.
+  void lose_one_answer() {
+    stays_open_ = true;
+    armed_ = true;
+  }
+  void refuse_next_connection() { refuses_ = true; }
   bool is_lost() const { return closed_; }
   // Waits for the loss that lose_next_answer() has asked for. False: the change has ended without one.
   template <class T>
@@ -83,7 +89,8 @@ class LossyLine {
       const int client = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
       const int server = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
       const sockaddr_in there = loopback(port_);
-      if (closed_ || ::connect(server, reinterpret_cast<const sockaddr*>(&there), sizeof there) != 0) {
+      if (closed_ || refuses_.exchange(false) ||
+          ::connect(server, reinterpret_cast<const sockaddr*>(&there), sizeof there) != 0) {
         ::close(client);
         ::close(server);
         continue;
@@ -108,7 +115,7 @@ class LossyLine {
         if (size <= 0) return;
         const std::string_view data(buffer.data(), static_cast<std::size_t>(size));
         if (from == 1 && losing) {
-          closed_ = true;
+          closed_ = !stays_open_;
           return;
         }
         if (from == 0 && data.find(std::string_view("COMMIT\0", 7)) != std::string_view::npos)
@@ -123,6 +130,8 @@ class LossyLine {
   const int listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   std::atomic<bool> armed_{false};
   std::atomic<bool> closed_{false};
+  std::atomic<bool> stays_open_{false};
+  std::atomic<bool> refuses_{false};
   std::atomic<bool> ending_{false};
   std::atomic<int> let_through_{0};
   std::list<std::thread> pairs_;  // used by the accepting thread, and by the destructor after it has ended

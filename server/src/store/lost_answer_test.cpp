@@ -78,7 +78,7 @@ TEST_P(LostAnswerTest, AHostThatIsHeardWhileTheProofIsInDoubtIsNotAwaitedEither)
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Postgres, LostAnswerTest, testing::Values(Backend::postgres));
+INSTANTIATE_TEST_SUITE_P(Postgres, LostAnswerTest, ::testing::Values(Backend::postgres));
 
 }  // namespace
 }  // namespace qarax::server

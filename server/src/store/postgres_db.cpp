@@ -44,19 +44,36 @@ Session connect(const DatabaseUrl& url, AnswerWatch& watch) {
 
 SessionHandle& handle_of(Session& session) { return *Poco::AnyCast<SessionHandle*>(session.getProperty("handle")); }
 
+Error down(const DatabaseUrl& url, const std::string& why) {
+  Error error = make_error(Code::unavailable, "the database " + url.shown() + " isn't reachable: " + why, "store-down");
+  error.retryable = true;
+  return error;
+}
+
+// Whether a refused connection may be let in later, by the SQLSTATE: 53 is a lack of resources, e.g. too many clients,
+// and 57P a database that ends or starts.
+bool passes_by_itself(std::string_view message) {
+  return message.find(":  53") != std::string_view::npos || message.find(":  57P") != std::string_view::npos;
+}
+
 // "store-down" is only for what may pass by itself. A refused password or a missing database doesn't.
 Status reachable(const DatabaseUrl& url) {
   const std::string conninfo = url.conninfo();
   const std::unique_ptr<PGconn, decltype(&PQfinish)> probe(PQconnectdb(conninfo.c_str()), PQfinish);
   if (PQstatus(probe.get()) == CONNECTION_OK) return Ok{};
-  const std::string why = ": " + one_line(PQerrorMessage(probe.get()));
-  const PGPing ping = PQping(conninfo.c_str());
-  if (ping == PQPING_NO_RESPONSE || ping == PQPING_REJECT) {
-    Error error = make_error(Code::unavailable, "the database " + url.shown() + " isn't reachable" + why, "store-down");
-    error.retryable = true;
-    return error;
-  }
-  return make_error(Code::internal, "the database " + url.shown() + " can't be opened" + why +
+  const std::string why = one_line(PQerrorMessage(probe.get()));
+  const auto answers = [&conninfo] {
+    const PGPing ping = PQping(conninfo.c_str());
+    return ping != PQPING_NO_RESPONSE && ping != PQPING_REJECT;
+  };
+  if (!answers()) return down(url, why);
+  // It answers by now: it has come back in between, or it doesn't let this server in. Of a connection that is refused
+  // libpq has no SQLSTATE but in a message of this kind; the words are in the database's language.
+  PQsetErrorVerbosity(probe.get(), PQERRORS_SQLSTATE);
+  PQreset(probe.get());
+  if (PQstatus(probe.get()) == CONNECTION_OK) return Ok{};
+  if (passes_by_itself(PQerrorMessage(probe.get())) || !answers()) return down(url, why);
+  return make_error(Code::internal, "the database " + url.shown() + " can't be opened: " + why +
                                         "; correct database (or DATABASE_URL), or let this user in there");
 }
 
@@ -81,8 +98,9 @@ PostgresDb::PostgresDb(const DatabaseUrl& url, std::unique_ptr<AnswerWatch> watc
 Result<std::unique_ptr<PostgresDb>> PostgresDb::open(const DatabaseUrl& url) {
   // Checked with libpq first, because a connection that fails to open leaks memory in Poco's session.
   QARAX_CHECK(reachable(url));
+  std::unique_ptr<PostgresDb> db;
   try {
-    std::unique_ptr<PostgresDb> db(new PostgresDb(url, std::make_unique<AnswerWatch>(kAnswer)));
+    db.reset(new PostgresDb(url, std::make_unique<AnswerWatch>(kAnswer)));
     db->set_up_session();
     if (!db->take_lock())
       return make_error(Code::failed_precondition,
@@ -103,7 +121,11 @@ Result<std::unique_ptr<PostgresDb>> PostgresDb::open(const DatabaseUrl& url) {
     db->commits_ = db->attempted_ = std::stoll(db->ask("SELECT commits FROM cluster"));
     return db;
   } catch (const Poco::Exception& e) {
+    const bool lost = db ? !db->connected() : dynamic_cast<const Poco::Data::ConnectionFailedException*>(&e) != nullptr;
+    db.reset();
     QARAX_CHECK(reachable(url));
+    // The database was away for a moment only, or had no room for this connection beside the one that asked.
+    if (lost) return down(url, one_line(e.displayText()));
     return make_error(Code::internal, "the database " + url.shown() + " can't be opened: " + one_line(e.displayText()) +
                                           "; its user must own it and nothing else use it: correct that, or "
                                           "database (or DATABASE_URL)");

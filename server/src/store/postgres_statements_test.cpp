@@ -19,7 +19,7 @@ using namespace Poco::Data::Keywords;
 constexpr const char* kInsert = "INSERT INTO things (id, size) VALUES ($1, $2)";
 constexpr const char* kCount = "SELECT COUNT(*) FROM things";
 
-class PostgresStatements : public testing::Test {
+class PostgresStatements : public ::testing::Test {
  protected:
   void SetUp() override {
     if (!TestDatabase::there(Backend::postgres)) GTEST_SKIP() << "QARAX_TEST_POSTGRES names no server";

@@ -24,7 +24,7 @@ struct Paused {
   const pid_t pid;
 };
 
-class PostgresTest : public testing::Test {
+class PostgresTest : public ::testing::Test {
  protected:
   void SetUp() override {
     if (!TestDatabase::there(Backend::postgres)) GTEST_SKIP() << "QARAX_TEST_POSTGRES names no server";
@@ -198,8 +198,8 @@ TEST_F(PostgresTest, AnotherServersTermEndsTheProcess) {
       if (create(**store, "never")) std::_Exit(4);
     std::_Exit(5);
   };
-  EXPECT_EXIT(lose_the_term(true), testing::ExitedWithCode(EXIT_FAILURE), "");
-  EXPECT_EXIT(lose_the_term(false), testing::ExitedWithCode(EXIT_FAILURE), "");
+  EXPECT_EXIT(lose_the_term(true), ::testing::ExitedWithCode(EXIT_FAILURE), "");
+  EXPECT_EXIT(lose_the_term(false), ::testing::ExitedWithCode(EXIT_FAILURE), "");
   EXPECT_EQ(database_->ask("SELECT CAST(count(*) AS TEXT) FROM vms"), "0");
 }
 
@@ -213,7 +213,7 @@ TEST_F(PostgresTest, ADatabaseThatWasSetBackEndsTheProcess) {
       if (create(**store, "never")) std::_Exit(4);
     std::_Exit(5);
   };
-  EXPECT_EXIT(set_back(), testing::ExitedWithCode(EXIT_FAILURE), "");
+  EXPECT_EXIT(set_back(), ::testing::ExitedWithCode(EXIT_FAILURE), "");
 }
 
 TEST_F(PostgresTest, WhatCantBeOpenedIsSaidWithoutThePassword) {
@@ -229,6 +229,39 @@ TEST_F(PostgresTest, WhatCantBeOpenedIsSaidWithoutThePassword) {
   url = database_->url();
   url.database = "no_such";
   EXPECT_NE(open_postgres(url).error().message.find("no_such"), std::string::npos);
+}
+
+// The role's own limit, as this server is used by other tests, too: SQLSTATE 53300 like the server's "too many
+// clients".
+TEST_F(PostgresTest, ADatabaseThatIsFullIsWaitedFor) {
+  DatabaseUrl url = database_->url();
+  url.user = "full_" + std::to_string(::getpid());
+  url.password = "test";
+  database_->execute("CREATE ROLE " + url.user + " LOGIN PASSWORD 'test' CONNECTION LIMIT 0");
+  const auto full = open_postgres(url);
+  database_->execute("DROP ROLE " + url.user);
+  ASSERT_FALSE(full);
+  EXPECT_EQ(full.error().reason, "store-down") << full.error().message;
+  EXPECT_NE(full.error().message.find("too many connections"), std::string::npos) << full.error().message;
+}
+
+TEST_F(PostgresTest, ADatabaseThatCameBackInBetweenIsOpened) {
+  LossyLine line(database_->url());
+  line.refuse_next_connection();
+  const auto store = open_postgres(line.url());
+  EXPECT_TRUE(store) << store.error().message;
+}
+
+TEST_F(PostgresTest, AConnectionThatIsLostWhileItIsOpenedIsNoReasonToEnd) {
+  LossyLine line(database_->url());
+  line.lose_one_answer();
+  auto store = open_postgres(line.url());
+  ASSERT_FALSE(store);
+  EXPECT_EQ(store.error().reason, "store-down") << store.error().message;
+  // The database may not have noticed yet that the connection with the lock has ended.
+  store = open_postgres(line.url());
+  while (!store && store.error().reason == "store-locked") store = open_postgres(line.url());
+  EXPECT_TRUE(store) << store.error().message;
 }
 
 // What is refused of a change is known only with the group's next question, and is still that change's.

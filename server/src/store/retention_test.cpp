@@ -1,7 +1,6 @@
 // How long data is kept: by the time that servers have run, whatever clocks say. On a real SQLite file and a real
 // PostgreSQL.
-#include <atomic>
-
+#include "fake_clock.hpp"
 #include "store_fixture.hpp"
 
 namespace qarax::server {
@@ -9,20 +8,6 @@ namespace {
 
 constexpr std::int64_t kHour = 3600;
 constexpr std::int64_t kDay = 24 * kHour;
-
-class FakeClock final : public core::Clock {
- public:
-  std::int64_t monotonic_ns() const override { return now_.load(); }
-  std::chrono::system_clock::time_point wall() const override {
-    return std::chrono::system_clock::time_point(std::chrono::seconds(wall_.load()));
-  }
-  void jump(std::int64_t seconds) { wall_ += seconds; }
-  void run(std::int64_t seconds) { now_ += seconds * 1'000'000'000; }
-
- private:
-  std::atomic<std::int64_t> now_{1'000'000'000'000};
-  std::atomic<std::int64_t> wall_{2'000'000'000};
-};
 
 class RetentionTest : public StoreTest {
  protected:
@@ -37,17 +22,17 @@ class RetentionTest : public StoreTest {
     store_->keep_answer({"k1", "print", "", KeptAnswer{201, "text/plain", {}, "x"}});
     store_->flush();
   }
-  void run(std::int64_t seconds) { clock_->run(seconds); }
+  void run(std::int64_t seconds) { clock_->run(std::chrono::seconds(seconds)); }
   // Moves the wall clock, and the times that were written by it.
   void jump(std::int64_t seconds) {
-    clock_->jump(seconds);
+    clock_->jump(std::chrono::seconds(seconds));
     const std::string year = seconds > 0 ? "1999" : "2999";
     database_->execute("UPDATE jobs SET created_at = '" + year + "-01-01T00:00:00.000Z'");
     database_->execute("UPDATE jobs SET finished_at = created_at");
   }
   void prune() { ASSERT_TRUE(store_->prune({})); }
 
-  const std::shared_ptr<FakeClock> clock_ = std::make_shared<FakeClock>();
+  const std::shared_ptr<core::FakeClock> clock_ = std::make_shared<core::FakeClock>();
 };
 
 TEST_P(RetentionTest, AClockThatJumpsRemovesNothing) {
@@ -137,7 +122,7 @@ TEST_P(RetentionTest, TheNewestJobsAreThoseThatEndedLast) {
   EXPECT_EQ(left, "bc");
 }
 
-INSTANTIATE_TEST_SUITE_P(, RetentionTest, testing::Values(Backend::sqlite, Backend::postgres),
+INSTANTIATE_TEST_SUITE_P(, RetentionTest, ::testing::Values(Backend::sqlite, Backend::postgres),
                          [](const auto& param) { return param.param == Backend::sqlite ? "Sqlite" : "Postgres"; });
 
 }  // namespace

@@ -329,7 +329,7 @@ TEST_P(SchemaTest, ANewerDatabaseThatThisServerMayNotUseIsRefused) {
   EXPECT_EQ(older.error().code, Code::failed_precondition);
 }
 
-INSTANTIATE_TEST_SUITE_P(, SchemaTest, testing::Values(Backend::sqlite, Backend::postgres),
+INSTANTIATE_TEST_SUITE_P(, SchemaTest, ::testing::Values(Backend::sqlite, Backend::postgres),
                          [](const auto& param) { return param.param == Backend::sqlite ? "Sqlite" : "Postgres"; });
 
 }  // namespace

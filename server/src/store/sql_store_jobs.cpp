@@ -144,7 +144,9 @@ VmPtr SqlStore::finish_job(const std::string& job_id, JobState state, const std:
     before = changed.observed.status.state;
     end_job(changed, job, state);
     finish_subject(job, state, report, changed);
-    if (current) observe(changed, *report, ReportOf::job, clock_->wall());
+    const bool observed = current && observe(changed, *report, ReportOf::job, clock_->wall());
+    if (!observed && report && state != JobState::completed && core::begins(job.action))
+      observe_unbegun(changed, *report, clock_->wall());
     if (current && state != JobState::completed && job.action != core::Action::resize)
       settle_put_aside(job, *report, changed);
     learn_wish(changed);

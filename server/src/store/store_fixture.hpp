@@ -14,7 +14,7 @@
 
 namespace qarax::server {
 
-class StoreTest : public testing::TestWithParam<Backend> {
+class StoreTest : public ::testing::TestWithParam<Backend> {
  protected:
   void SetUp() override {
     if (!TestDatabase::there(GetParam())) GTEST_SKIP() << "QARAX_TEST_POSTGRES names no server";

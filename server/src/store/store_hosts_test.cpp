@@ -331,6 +331,38 @@ TEST_P(StoreTest, ALostHostMakesUnknownAndItsNextWordCounts) {
   reserved(0);
 }
 
+// The refusal was on its way while the link to its node broke.
+TEST_P(StoreTest, AStartThatIsRefusedWhileItsHostIsDownLeavesTheVmAsItWas) {
+  const HostPtr on = host();
+  core::NodeInfo node;
+  node.session = "s1";
+  store_->update_host(on->id, HostStatus::up, "", node);
+  const VmPtr ended = running("web", on);
+  store_->apply_report(on->id, report(ended, VmState::shutdown, 2));
+  const VmPtr fresh = vm("fresh");
+  core::VmReport refused = report(ended, VmState::shutdown, 2);
+  core::VmReport missing;
+  missing.vm = fresh->id;
+  missing.missing = true;
+  missing.session = "s1";
+  missing.seq = 3;
+  const auto again = start(ended, on);
+  const auto first = start(fresh, on);
+  store_->update_host(on->id, HostStatus::down, "cut", std::nullopt);
+  store_->lose_host(on->id, "cut");
+  ASSERT_EQ(store_->vm(ended->id)->observed.status.state, VmState::unknown);
+  ASSERT_EQ(store_->vm(fresh->id)->observed.status.state, VmState::unknown);
+  EXPECT_EQ(store_->finish_job(again.job.id, JobState::failed, refused)->observed.status.state, VmState::shutdown);
+  EXPECT_EQ(store_->finish_job(first.job.id, JobState::failed, missing)->observed.status.state, VmState::created);
+  EXPECT_TRUE(store_->reservations().empty());
+  store_->missing_from_snapshot(on->id, {ended->id});
+  EXPECT_EQ(store_->vm(fresh->id)->observed.status.state, VmState::created);
+  store_->flush();
+  open();
+  EXPECT_EQ(store_->vm(ended->id)->observed.status.state, VmState::shutdown);
+  EXPECT_EQ(store_->vm(fresh->id)->observed.status.state, VmState::created);
+}
+
 TEST_P(StoreTest, AVmThatWasAdoptedUnseenWantsToBeWhatItIsFoundToBe) {
   const HostPtr on = host();
   const std::string id = adopted_unseen("web", on)->id;

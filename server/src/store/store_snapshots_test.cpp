@@ -216,7 +216,7 @@ TEST_P(StoreChanges, SnapshotsGoWithTheirVm) {
   EXPECT_EQ(store_->snapshot(id), nullptr);
 }
 
-INSTANTIATE_TEST_SUITE_P(, StoreChanges, testing::Values(Backend::sqlite, Backend::postgres),
+INSTANTIATE_TEST_SUITE_P(, StoreChanges, ::testing::Values(Backend::sqlite, Backend::postgres),
                          [](const auto& param) { return param.param == Backend::sqlite ? "Sqlite" : "Postgres"; });
 
 }  // namespace

@@ -393,7 +393,7 @@ TEST_P(StoreTest, ReservationsAreReadWhileAChangeIsCommitted) {
   EXPECT_EQ(reading.get().size(), 1u);
 }
 
-INSTANTIATE_TEST_SUITE_P(, StoreTest, testing::Values(Backend::sqlite, Backend::postgres),
+INSTANTIATE_TEST_SUITE_P(, StoreTest, ::testing::Values(Backend::sqlite, Backend::postgres),
                          [](const auto& param) { return param.param == Backend::sqlite ? "Sqlite" : "Postgres"; });
 
 }  // namespace

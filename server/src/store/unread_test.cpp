@@ -129,7 +129,7 @@ TEST_P(UnreadTest, ANewMachineHasNothingOfTheOldOnes) {
   EXPECT_FALSE(has_newer("resolved"));
 }
 
-INSTANTIATE_TEST_SUITE_P(, UnreadTest, testing::Values(Backend::sqlite, Backend::postgres),
+INSTANTIATE_TEST_SUITE_P(, UnreadTest, ::testing::Values(Backend::sqlite, Backend::postgres),
                          [](const auto& param) { return param.param == Backend::sqlite ? "Sqlite" : "Postgres"; });
 
 }  // namespace

@@ -52,6 +52,22 @@ bool observe(VmRecord& vm, const core::VmReport& report, ReportOf of, WallTime n
   return true;
 }
 
+bool observe_unbegun(VmRecord& vm, const core::VmReport& answer, WallTime now) {
+  if (vm.observed.status.state != VmState::unknown || vm.observed.source != Source::server) return false;
+  if (is_of_before_the_start(vm, answer, ReportOf::job)) return observe(vm, answer, ReportOf::job, now);
+  // What counts is the refusal, not the missing folder. A node that has reported the VM before had its folder, and has
+  // lost with it what it knew of this start.
+  if (!answer.missing || vm.observed.incarnation > 0) return false;
+  vm.observed.session = answer.session;
+  vm.observed.seq = answer.seq;
+  vm.observed.observed_at = answer.observed_at;
+  vm.observed.status = {};
+  vm.observed.status.state = VmState::created;
+  vm.observed.source = Source::node;
+  date_unknown(vm.observed, now);
+  return true;
+}
+
 void lose_sight(VmRecord& vm, const std::string& reason, WallTime now) {
   vm.observed.status.state = VmState::unknown;
   vm.observed.status.status_reason = reason;

@@ -25,6 +25,12 @@ enum class ReportOf {
 // a start settles a draft.
 bool observe(VmRecord& vm, const core::VmReport& report, ReportOf of, WallTime now);
 
+// For the node's answer to a start or restore that failed, where observe() had no use for it: the server had lost sight
+// of the node by then, or the node has no such VM. If the answer says that the start never began, the VM becomes what
+// it was before, as only this server starts it, and true is returned. False: the answer doesn't say so, or the VM isn't
+// unknown for want of news.
+bool observe_unbegun(VmRecord& vm, const core::VmReport& answer, WallTime now);
+
 // Makes the VM unknown because the server heard nothing of it. Any report that follows counts as newer, even one that
 // was made before. `unknown_since` keeps the time of the first such call, or report, in a row.
 void lose_sight(VmRecord& vm, const std::string& reason, WallTime now);

@@ -143,6 +143,42 @@ TEST(VmTransitions, AStartThatItsNodeRefusedLeavesTheVmAsTheRefusalSays) {
   EXPECT_EQ(vm.observed.source, Source::node);
 }
 
+TEST(VmTransitions, AStartThatNeverBeganLeavesAVmOfWhichNothingWasHeardAsItWas) {
+  VmRecord vm = running_vm();
+  vm.observed.incarnation = 2;
+  vm.observed.status.state = VmState::shutdown;
+  const core::VmReport refusal = report(VmState::shutdown, 10, 2);
+  EXPECT_FALSE(observe_unbegun(vm, refusal, kNoon)) << "nothing is to be settled";
+  lose_sight(vm, "its node is down", kNoon);
+  EXPECT_FALSE(observe_unbegun(vm, report(VmState::shutdown, 11, 3), kNoon)) << "it did begin";
+  EXPECT_FALSE(observe_unbegun(vm, report(VmState::unknown, 11, 2), kNoon)) << "the node doesn't know";
+  core::VmReport missing;
+  missing.missing = true;
+  EXPECT_FALSE(observe_unbegun(vm, missing, kNoon)) << "its node had it, and has lost what it knew";
+  VmRecord doubted = vm;
+  doubted.observed.source = Source::node;
+  EXPECT_FALSE(observe_unbegun(doubted, refusal, kNoon)) << "the node has said something newer";
+  ASSERT_TRUE(observe_unbegun(vm, refusal, kNoon));
+  EXPECT_EQ(vm.observed.status.state, VmState::shutdown);
+  EXPECT_EQ(vm.observed.source, Source::node);
+  EXPECT_EQ(vm.observed.unknown_since, "");
+}
+
+TEST(VmTransitions, AFirstStartThatNeverBeganLeavesItsVmCreated) {
+  VmRecord vm = running_vm();
+  vm.observed = {};
+  vm.observed.status.state = VmState::created;
+  lose_sight(vm, "its node is down", kNoon);
+  core::VmReport missing;
+  missing.missing = true;
+  missing.status.status_reason = "it has no folder";
+  EXPECT_FALSE(observe(vm, missing, ReportOf::job)) << "absence alone proves nothing";
+  ASSERT_TRUE(observe_unbegun(vm, missing, kNoon));
+  EXPECT_EQ(vm.observed.status.state, VmState::created);
+  EXPECT_EQ(vm.observed.status.status_reason, "");
+  EXPECT_EQ(vm.observed.unknown_since, "");
+}
+
 TEST(VmTransitions, TheFirstReportFreezesTheMachine) {
   VmRecord vm = running_vm();
   core::VmReport told = report(VmState::running, 11);

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace qarax::core {
 
@@ -25,5 +26,8 @@ class SystemClock final : public Clock {
 
 // RFC 3339, UTC, milliseconds: 2026-11-23T13:45:00.123Z
 std::string to_rfc3339(std::chrono::system_clock::time_point time);
+// Whether the text is a time of RFC 3339, of any zone and with up to nine digits of a fraction, that every client can
+// read: in capitals, and without a leap second.
+bool is_rfc3339(std::string_view text);
 
 }  // namespace qarax::core

@@ -33,8 +33,10 @@ class ConfigReader {
   void text(std::string_view key, std::string& value);
   void boolean(std::string_view key, bool& value);
   void integer(std::string_view key, std::int64_t& value, std::int64_t min, std::int64_t max);
-  void duration_ms(std::string_view key, std::int64_t& value);        // 500ms, 30s, 2m, 1h; a bare number is refused
-  void texts(std::string_view key, std::vector<std::string>& value);  // environment: comma-separated
+  // 500ms, 30s, 2m, 1h; a bare number is refused, and so is less than `least_ms`.
+  void duration_ms(std::string_view key, std::int64_t& value, std::int64_t least_ms = 0);
+  // Environment: comma-separated, and blanks around an entry don't count.
+  void texts(std::string_view key, std::vector<std::string>& value);
   void choice(std::string_view key, std::string& value, const std::vector<std::string>& of);
   struct Entry {
     json::Value value;  // an object

@@ -32,7 +32,7 @@ struct StartCommand {
 };
 
 struct StopCommand {
-  std::int64_t timeout_ms = 0;
+  std::int64_t timeout_ms = 0;  // for the guest; 0: the node's default, so that "none" is 1
 };
 
 // An absent member leaves that size as it is.

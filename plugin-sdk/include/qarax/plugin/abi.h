@@ -76,15 +76,17 @@ struct qarax_call {
   size_t fd_count;
   void* context; /* private to the caller; the callee only passes `call` to the functions below */
   /* The callee's way to answer. Each function copies its argument before it returns, and returns a qarax_code:
-     RESOURCE_EXHAUSTED for a document of more than 1 MiB. */
+     RESOURCE_EXHAUSTED for a document of more than 1 MiB. An answer that nests deeper than 56 levels is refused after
+     the call, as one that can't be read: the host puts it into documents of its own. */
   int32_t (*put)(const qarax_call* call, qarax_text document) QARAX_NOEXCEPT; /* the result; the last one counts */
   /* Gives an open descriptor to the host, which owns it even if it refuses it; *index: its position among those put.
-     Only in slots that say so: elsewhere the host closes the descriptor and refuses it. */
+     Only in slots that say so: elsewhere the host closes the descriptor and refuses it. INVALID_ARGUMENT, and nothing
+     is closed: it isn't open, was put before, or is one that the call lends; dup those. */
   int32_t (*put_fd)(const qarax_call* call, intptr_t fd, size_t* index) QARAX_NOEXCEPT;
   /*
    * Stores the object's handle: JSON in a versioned format of the plugin's own, kept byte for byte and durable on disk
    * when this returns OK. Later calls carry it as a member of their arguments, so it may nest at most 63 levels deep.
-   * Refused in calls that have no VM: create, describe and the resolve of a dry run.
+   * Refused in create, describe and resolve, in which nothing of a VM is made.
    */
   int32_t (*keep)(const qarax_call* call, qarax_text handle) QARAX_NOEXCEPT;
   /*
@@ -93,7 +95,12 @@ struct qarax_call {
    * called often: the host passes on four a second.
    */
   int32_t (*progress)(const qarax_call* call, qarax_text step, uint64_t done, uint64_t total) QARAX_NOEXCEPT;
-  /* The error document (type Error of the SDK) to go with a code other than QARAX_OK; the last one counts. */
+  /*
+   * The error document (type Error of the SDK) to go with a code other than QARAX_OK; the last one counts. `reason` is
+   * a slug of the plugin's own choice. The host drops those by which it steers itself: still-running, recovering,
+   * node-unreachable, plugin-loading, stale-session, stale-revision, stale-term, other-cluster, vm-not-found,
+   * no-console.
+   */
   int32_t (*error)(const qarax_call* call, qarax_text document) QARAX_NOEXCEPT;
 };
 
@@ -126,6 +133,10 @@ typedef struct qarax_plugin_table {
    * "additionalProperties" to false, so that unknown options are refused. Allowed keywords: type, properties, required,
    * additionalProperties; in a property type, enum, minimum, maximum, minLength, maxLength; anywhere title,
    * description, default, examples, format, $schema. The host refuses a file whose schema has any other keyword.
+   * Two properties have a meaning of the host's: `probe_kernel` and `probe_initramfs`. Where the schema has one as a
+   * string and the node's config doesn't set it, the host sets it to the path of the file that the node's VMs boot by
+   * default, if there is one, for a guest by which the plugin tries its VMM. Give options of other meanings other
+   * names.
    */
   qarax_text config_schema;
   /* [main] args: CreateArgs. On OK *instance is set (may be any non-null value); on failure it isn't touched. */
@@ -161,12 +172,17 @@ typedef struct qarax_plugin_table {
 /*
  * All slots are idempotent. [object], but inspect may run during any other call. An action that needs a live VM (pause,
  * resume, reboot, resize, snapshot, opening a console) is FAILED_PRECONDITION once the VM has ended. So is any call
- * with a handle that a newer version of the plugin kept. VmStatus.can is for people, no host acts on it: the actions
- * that the VM accepts now, by the names "pause", "resume", "reboot", "resize", "snapshot", "stop".
+ * with a handle that a newer version of the plugin kept, but for a stop with force, which ends the VM by the process
+ * that the host started and needs no handle at all. VmStatus.can is for people, no host acts on it: the actions that
+ * the VM accepts now, by the names "pause", "resume", "reboot", "resize", "snapshot", "stop".
  */
 typedef struct qarax_hypervisor_1 {
   size_t size;
-  qarax_slot resolve; /* optional. args ResolveArgs → VmSpec with every default made explicit; pure */
+  /*
+   * Optional. args ResolveArgs → VmSpec with every default made explicit; pure. The vCPUs, the memory and whatever else
+   * the spec asks for stay as they are: an answer that changes them is the plugin's error.
+   */
+  qarax_slot resolve;
   qarax_slot start;   /* args StartArgs → VmStatus; call keep before anything is spawned */
   qarax_slot stop;    /* args StopArgs → VmStatus; stopping a stopped VM is success */
   qarax_slot inspect; /* args VmArgs → VmStatus; NOT_FOUND for a handle that this plugin never made */
@@ -259,7 +275,11 @@ typedef struct qarax_host_notify_1 {
  *           the process exists. One live process per VM: a second spawn is ALREADY_EXISTS, or FAILED_PRECONDITION if
  *           the live process is of another incarnation.
  *   find    args ProcessArgs → Process of that VM; NOT_FOUND when none was ever spawned for the incarnation;
- *           DEADLINE_EXCEEDED when it has ended and how isn't on record yet: ask again
+ *           UNAVAILABLE when a supervisor is up that never recorded a VMM: a start that was broken off before anything
+ *           of the guest ran, so that recover treats it like NOT_FOUND. With any other error nothing is known, and the
+ *           VM may run well: DEADLINE_EXCEEDED when it has ended and how isn't on record yet, or the call's time is up
+ *           (ask again); FAILED_PRECONDITION when what is there contradicts the record, or lives where the host can't
+ *           see it; DATA_LOSS when the record can't be read
  *   signal  args SignalArgs to the VMM itself
  *   kill    args ProcessArgs: SIGKILL to the whole cgroup; waits until reaped; OK once no process is left
  *   wait    args ProcessArgs: until the VMM has ended or the call's deadline → Process with `exit` set

@@ -25,13 +25,13 @@ inline Result<VmStatus> inspect_process(Host& host, const Call& call, const VmAr
 }
 
 // For recover, after the agent's restart: reports the state of a VM that was started. Of a start that was interrupted
-// before its handle was kept or its process existed, everything is removed.
+// before its handle was kept or its process existed, or while the process was about to exist, everything is removed.
 inline Result<VmStatus> recover_process(Host& host, const Call& call, const VmArgs& vm, std::string_view plugin,
                                         std::int64_t format) {
   if (vm.handle.text != "null") {
     QARAX_CHECK(check_handle(vm, plugin, format));
     auto found = process_status(host, call, vm.vm, vm.incarnation);
-    if (found || found.error().code != Code::not_found) return found;
+    if (found || (found.error().code != Code::not_found && found.error().code != Code::unavailable)) return found;
   }
   QARAX_CHECK(host.kill(&call, {vm.vm, vm.incarnation}));
   return VmStatus{.state = VmState::shutdown};

@@ -40,7 +40,7 @@ static inline int32_t qarax_refuse_unknown(const qarax_call* call, const char* p
   while (qarax_json_next(object, &at, &name, &value)) {
     char document[1024];
     size_t n = 0;
-    while (known[n] != 0 && !qarax_text_is(name, known[n])) ++n;
+    while (known[n] != 0 && !qarax_json_name_is(name, known[n])) ++n;
     if (known[n] != 0) continue;
     if (name.len > 128) name.len = 0; /* too long for the message */
     snprintf(document, sizeof document,
@@ -61,23 +61,42 @@ static inline int qarax_make_handle(char* out, size_t room, const char* plugin, 
   return snprintf(out, room, "{\"format\":%lld,\"plugin\":\"%s\"%s}", (long long)format, plugin, more) == size;
 }
 
+/* The `format` of the handle in `args` if it is this plugin's, see below; 0: it isn't, or there is none. */
+static inline int64_t qarax_handle_format(const char* plugin, qarax_text args) {
+  const qarax_text handle = qarax_json_member(args, "handle");
+  char whose[64];
+  const int own =
+      qarax_json_string(qarax_json_member(handle, "plugin"), whose, sizeof whose) && strcmp(whose, plugin) == 0;
+  return own ? qarax_json_int(qarax_json_member(handle, "format"), 0) : 0;
+}
+
 /*
  * For calls about a VM that was started. OK if the handle in `args` is this plugin's: an object with the plugin's name
  * as `plugin` and an integer `format` from 1 to `newest`, as qarax_make_handle writes it. Otherwise reports NOT_FOUND,
  * or FAILED_PRECONDITION if a newer version of the plugin kept it.
  */
 static inline int32_t qarax_check_handle(const qarax_call* call, const char* plugin, qarax_text args, int64_t newest) {
-  const qarax_text handle = qarax_json_member(args, "handle");
-  char document[128], whose[64];
-  const int own =
-      qarax_json_string(qarax_json_member(handle, "plugin"), whose, sizeof whose) && strcmp(whose, plugin) == 0;
-  const int64_t format = own ? qarax_json_int(qarax_json_member(handle, "format"), 0) : 0;
+  const int64_t format = qarax_handle_format(plugin, args);
+  char document[128];
   if (format >= 1 && format <= newest) return QARAX_OK;
   snprintf(document, sizeof document,
            format < 1 ? "{\"message\":\"this handle isn't %.64s's\"}"
                       : "{\"message\":\"this handle is a newer %.64s's; upgrade\"}",
            plugin);
   return qarax_fail(call, format < 1 ? QARAX_NOT_FOUND : QARAX_FAILED_PRECONDITION, document);
+}
+
+/*
+ * For stop. Reports FAILED_PRECONDITION for a graceful stop of a VM that a newer version of the plugin started: how to
+ * reach its guest may have changed, and a guest that can't be asked to power off is killed. Without a handle, or by
+ * force, any VM can be stopped: OK.
+ */
+static inline int32_t qarax_check_stop(const qarax_call* call, const char* plugin, qarax_text args, int64_t newest) {
+  char mode[16];
+  const int is_graceful =
+      qarax_json_string(qarax_json_member(args, "mode"), mode, sizeof mode) && strcmp(mode, "force") != 0;
+  if (!is_graceful || qarax_handle_format(plugin, args) <= newest) return QARAX_OK;
+  return qarax_check_handle(call, plugin, args, newest);
 }
 
 /* ---- asking the host ---- */

@@ -74,28 +74,6 @@ static inline int qarax_json_next(qarax_text from, size_t* at, qarax_text* name,
   return 1;
 }
 
-/* The value of the object's direct member of that name. */
-static inline qarax_text qarax_json_member(qarax_text object, const char* name) {
-  qarax_text key, value, none = {0, 0};
-  size_t at = 0;
-  while (qarax_json_next(object, &at, &key, &value))
-    if (qarax_text_is(key, name)) return value;
-  return none;
-}
-
-/* Returns `otherwise` if the value is absent or isn't a 64-bit integer. */
-static inline int64_t qarax_json_int(qarax_text value, int64_t otherwise) {
-  char digits[24];
-  char* end = 0;
-  long long out;
-  if (value.len == 0 || value.len >= sizeof digits || strchr("-0123456789", value.ptr[0]) == 0) return otherwise;
-  memcpy(digits, value.ptr, value.len);
-  digits[value.len] = 0;
-  errno = 0;
-  out = strtoll(digits, &end, 10);
-  return *end != 0 || end == digits || errno != 0 ? otherwise : (int64_t)out;
-}
-
 /* The value of the four hexadecimal digits at `at`, behind a \u; -1: there are no four digits. */
 static inline long qarax_json_hex4(qarax_text from, size_t at) {
   char digits[5];
@@ -127,27 +105,74 @@ static inline unsigned long qarax_json_escape(qarax_text from, size_t* at) {
              : 0;
 }
 
+/* Writes a character as UTF-8 and returns its bytes, 1 to 4. */
+static inline size_t qarax_json_utf8(unsigned long c, char* out) {
+  static const unsigned char kFirst[] = {0, 0xC0, 0xE0, 0xF0};
+  const size_t more = c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
+  out[0] = (char)(kFirst[more] | (c >> (6 * more)));
+  for (size_t i = 1; i <= more; ++i) out[i] = (char)(0x80 | ((c >> (6 * (more - i))) & 0x3F));
+  return more + 1;
+}
+
+/* Whether a member's name, as qarax_json_next gives it, is that one. What comes from users, such as a VM's config, may
+   spell it with escapes ("\u006dode"). */
+static inline int qarax_json_name_is(qarax_text name, const char* other) {
+  for (size_t i = 0; i < name.len; ++i) {
+    char utf8[4] = {name.ptr[i], 0, 0, 0};
+    size_t size = 1;
+    if (name.ptr[i] == '\\') {
+      const unsigned long c = qarax_json_escape(name, &i);
+      if (c == 0) return 0;
+      size = qarax_json_utf8(c, utf8);
+    }
+    if (utf8[0] == 0 || strncmp(other, utf8, size) != 0) return 0;
+    other += size;
+  }
+  return *other == 0;
+}
+
+/* The value of the object's direct member of that name. */
+static inline qarax_text qarax_json_member(qarax_text object, const char* name) {
+  qarax_text key, value, none = {0, 0};
+  size_t at = 0;
+  while (qarax_json_next(object, &at, &key, &value))
+    if (qarax_json_name_is(key, name)) return value;
+  return none;
+}
+
+/* Returns `otherwise` if the value is absent or isn't a 64-bit integer. */
+static inline int64_t qarax_json_int(qarax_text value, int64_t otherwise) {
+  char digits[24];
+  char* end = 0;
+  long long out;
+  if (value.len == 0 || value.len >= sizeof digits || strchr("-0123456789", value.ptr[0]) == 0) return otherwise;
+  memcpy(digits, value.ptr, value.len);
+  digits[value.len] = 0;
+  errno = 0;
+  out = strtoll(digits, &end, 10);
+  return *end != 0 || end == digits || errno != 0 ? otherwise : (int64_t)out;
+}
+
 /* Copies a string's text to `out`, unescaped and terminated. Returns 0, and "" in `out`, if the value isn't a string,
    contains NUL or doesn't fit. */
 static inline int qarax_json_string(qarax_text value, char* out, size_t room) {
-  static const unsigned char kFirst[] = {0, 0, 0xC0, 0xE0, 0xF0};
   size_t n = 0;
   out[0] = 0;
   if (value.len < 2 || value.ptr[0] != '"') return 0;
   value.len -= 1; /* without the closing quote */
   for (size_t i = 1; i < value.len; ++i) {
-    unsigned long c = (unsigned char)value.ptr[i];
-    size_t more = 0; /* UTF-8 bytes after the first, of an escape; unescaped text is UTF-8 already */
-    if (c == '\\') {
-      c = qarax_json_escape(value, &i);
-      more = c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
+    char utf8[4] = {value.ptr[i], 0, 0, 0}; /* unescaped text is UTF-8 already */
+    size_t size = 1;
+    if (value.ptr[i] == '\\') {
+      const unsigned long c = qarax_json_escape(value, &i);
+      size = c == 0 ? 0 : qarax_json_utf8(c, utf8);
     }
-    if (c == 0 || n + more + 1 >= room) {
+    if (size == 0 || utf8[0] == 0 || n + size >= room) {
       out[0] = 0;
       return 0;
     }
-    out[n++] = (char)(more == 0 ? c : kFirst[more + 1] | (c >> (6 * more)));
-    while (more-- > 0) out[n++] = (char)(0x80 | ((c >> (6 * more)) & 0x3F));
+    memcpy(out + n, utf8, size);
+    n += size;
   }
   out[n] = 0;
   return 1;

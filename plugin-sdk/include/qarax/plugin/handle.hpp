@@ -36,4 +36,14 @@ inline Status check_handle(const VmArgs& args, std::string_view plugin, std::int
   return check_handle(args, "plugin", plugin, newest);
 }
 
+// For stop, of the handle as check_handle() or the like found it. FAILED_PRECONDITION: a graceful stop of a VM that a
+// newer version of this plugin started. How to reach its guest may have changed, and a guest that can't be asked to
+// power off is killed. Without a handle, or by force, any VM can be stopped.
+template <class T>
+Status may_stop(const StopArgs& args, const Result<T>& handle) {
+  const bool is_newers = !handle && handle.error().code == Code::failed_precondition;
+  if (is_newers && args.mode == StopMode::graceful) return handle.error();
+  return Ok{};
+}
+
 }  // namespace qarax::plugin

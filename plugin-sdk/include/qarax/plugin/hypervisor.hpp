@@ -42,7 +42,8 @@ class Hypervisor {
   // status.
   virtual Result<VmStatus> start(Call& call, const StartArgs& args) = 0;
   // graceful: power button, then kill after timeout_ms; a paused VM is killed at once. force: kill. Returns when no VMM
-  // is left.
+  // is left. Works without a handle; a newer version's is FAILED_PRECONDITION only if graceful: may_stop() in
+  // handle.hpp.
   virtual Result<VmStatus> stop(Call& call, const StopArgs& args) = 0;
   // Reports the VM's state now and never changes anything. NOT_FOUND for a handle that isn't this plugin's.
   virtual Result<VmStatus> inspect(Call& call, const VmArgs& args) = 0;

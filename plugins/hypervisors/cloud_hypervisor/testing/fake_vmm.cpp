@@ -283,6 +283,7 @@ class FakeVmm {
     }
     state_ = "Running";
     ++boots_;
+    dimms_ = 0;
     return {204, ""};
   }
 
@@ -324,15 +325,18 @@ class FakeVmm {
         return refused(why);
       }
     // What virtio-mem has plugged is told beside the size that the guest was booted with.
-    if (has_guest() && virtio_mem_)
+    if (has_guest() && virtio_mem_) {
       plugged_ = std::max<std::int64_t>(0, wanted - memory_);
-    else
-      memory_ = wanted;
+      return {204, ""};
+    }
+    if (has_guest() && wanted > memory_) ++dimms_;
+    memory_ = wanted;
     return {204, ""};
   }
 
   // Causes; empty: it takes that size.
   std::vector<std::string> why_no_dimm(std::int64_t wanted) const {
+    if (wanted > memory_ && dimms_ >= kDimms) return {"No ACPI slot available"};
     if (wanted > memory_ && (wanted - memory_) % (128LL << 20) != 0)
       return {"The requested hotplug memory addition is not a valid size"};
     if (wanted > room_) return {"Not enough space in the hotplug RAM region"};
@@ -396,7 +400,7 @@ class FakeVmm {
     for (const char* name : {"/config.json", "/state.json", "/memory-ranges"})
       if (::access((folder + name).c_str(), F_OK) == 0) return refused({failure, "File exists"});
     std::ofstream(folder + "/memory-ranges") << "no guest, no memory";
-    std::ofstream(folder + "/state.json") << "{\"uptime\":" << uptime_ << "}";
+    std::ofstream(folder + "/state.json") << "{\"uptime\":" << uptime_ << ",\"dimms\":" << dimms_ << "}";
     std::ofstream config(folder + "/config.json");
     const auto said = qarax::json::parse(info());
     config << qarax::json::to_text(*said->find("config"));
@@ -424,6 +428,7 @@ class FakeVmm {
     take_sizes(*parsed);
     devices_.read_from(*parsed);
     uptime_ = static_cast<int>(*frozen->find("uptime")->as_int());
+    if (const Value* dimms = frozen->find("dimms")) dimms_ = *dimms->as_int();
     boots_ = seen_boots_ = 1;
     state_ = "Paused";
     start_guest();
@@ -466,6 +471,7 @@ class FakeVmm {
     failed_boot_ = false;
     state_ = "Running";
     ++boots_;
+    dimms_ = 0;
     if (!is_empty) start_guest();
     return {204, ""};
   }
@@ -521,6 +527,8 @@ class FakeVmm {
   std::int64_t memory_ = 0;
   std::int64_t plugged_ = 0;  // by virtio-mem, on top of it
   std::int64_t room_ = 0;     // most that it can be resized to
+  static constexpr std::int64_t kDimms = 8;
+  std::int64_t dimms_ = 0;  // plugged by ACPI since the boot
   bool virtio_mem_ = false;
   int serial_ = -1;
   std::string serial_path_;

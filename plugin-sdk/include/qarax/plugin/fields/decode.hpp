@@ -18,7 +18,9 @@
 
 namespace qarax {
 
-enum class Unknown { refuse, ignore };  // what decoding does with a member or enum value that it doesn't know
+// What decoding does with a member or enum value that it doesn't know. `ignore` is for documents of another author: it
+// also takes a null for an absent member.
+enum class Unknown { refuse, ignore };
 
 namespace detail {
 
@@ -178,11 +180,13 @@ class Decoder {
     }
   }
 
-  // Null if the member is absent; adds a problem if it is required.
+  // Null if the member is absent, as a JSON null is in a document from a plugin: languages with optional values write
+  // one for each that is empty. Adds a problem if the member is required.
   [[gnu::noinline]] const json::Value* find_member(const json::Value& in, std::string_view name, bool is_required,
                                                    const std::string& pointer) {
     const json::Value* value = in.find(name);
     if (value == nullptr && is_required) problem(pointer, "is required");
+    if (value != nullptr && value->is_null() && !is_required && unknown_ == Unknown::ignore) return nullptr;
     return value;
   }
 

@@ -50,6 +50,8 @@ def sync_detailed(
 ) -> Response[Problem | Ready]:
     """Whether the server can do its work, with each check. Asks for no credentials.
 
+     Where the server has a token, a check's `detail` says what was found only to who sends it.
+
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
@@ -73,6 +75,8 @@ def sync(
 ) -> Problem | Ready | None:
     """Whether the server can do its work, with each check. Asks for no credentials.
 
+     Where the server has a token, a check's `detail` says what was found only to who sends it.
+
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
@@ -91,6 +95,8 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
 ) -> Response[Problem | Ready]:
     """Whether the server can do its work, with each check. Asks for no credentials.
+
+     Where the server has a token, a check's `detail` says what was found only to who sends it.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -112,6 +118,8 @@ async def asyncio(
     client: AuthenticatedClient | Client,
 ) -> Problem | Ready | None:
     """Whether the server can do its work, with each check. Asks for no credentials.
+
+     Where the server has a token, a check's `detail` says what was found only to who sends it.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
