@@ -13,10 +13,12 @@ namespace qarax::server {
 
 Result<std::unique_ptr<Store>> SqlStore::load_from(std::unique_ptr<Database> db, const std::string& name,
                                                    ClockPtr clock) {
+  std::unique_ptr<SqlStore> store(new SqlStore(std::move(db), std::move(clock)));
   try {
-    return std::unique_ptr<Store>(new SqlStore(std::move(db), std::move(clock)));
+    store->load();
+    return std::unique_ptr<Store>(std::move(store));
   } catch (const Poco::Exception& e) {
-    return make_error(Code::data_loss, "the database " + name + " can't be read: " + e.displayText());
+    return store->db_->unreadable(e);
   } catch (const rows::BadRow& e) {
     return make_error(Code::data_loss, "the database " + name + " holds a damaged row: " + e.what());
   }

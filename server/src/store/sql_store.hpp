@@ -21,7 +21,8 @@ namespace qarax::server {
 
 class SqlStore final : public Store {
  public:
-  // DATA_LOSS: the database or a row can't be read. `name` is the database's name in messages.
+  // DATA_LOSS: the database or a row can't be read. Another error of Database::unreadable: it may be readable later.
+  // `name` is the database's name in messages.
   static Result<std::unique_ptr<Store>> load_from(std::unique_ptr<Database> db, const std::string& name,
                                                   ClockPtr clock);
 
@@ -102,9 +103,7 @@ class SqlStore final : public Store {
       : clock_(clock ? std::move(clock) : std::make_shared<const core::SystemClock>()),
         ran_(clock_),
         events_(ran_, feed_),
-        db_(std::move(db)) {
-    load();
-  }
+        db_(std::move(db)) {}
   // Runs a change; if a request asked for it with an Idempotency-Key, the change is bound to its claim. `job_id`: job
   // of the change; empty: it has none.
   Status transact(Database::Change change, const std::string& job_id);
