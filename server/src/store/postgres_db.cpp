@@ -50,6 +50,13 @@ Error down(const std::string& name, const std::string& why) {
   return error;
 }
 
+// Not "store-down": what takes longer than kOpening, and is rolled back then, does so at the next attempt as well.
+Error never_answered(const std::string& name) {
+  return make_error(Code::internal, "the database " + name + " left a statement unanswered for " +
+                                        std::to_string(kOpening.count()) +
+                                        " minutes while it was opened; see there what runs and what it waits for");
+}
+
 // Whether a refused connection may be let in later, by the SQLSTATE: 53 is a lack of resources, e.g. too many clients,
 // and 57P a database that ends or starts.
 bool passes_by_itself(std::string_view message) {
@@ -99,6 +106,7 @@ Result<std::unique_ptr<PostgresDb>> PostgresDb::open(const DatabaseUrl& url) {
   // Checked with libpq first, because a connection that fails to open leaks memory in Poco's session.
   QARAX_CHECK(reachable(url));
   std::unique_ptr<PostgresDb> db;
+  bool is_patient = false;
   try {
     db.reset(new PostgresDb(url, std::make_unique<AnswerWatch>(kAnswer)));
     db->set_up_session();
@@ -113,6 +121,7 @@ Result<std::unique_ptr<PostgresDb>> PostgresDb::open(const DatabaseUrl& url) {
     if (db->ask("SHOW fsync") != "on")
       core::logger("store")->warn("the database's server runs with fsync = off: a power cut loses what was answered");
     db->watch_->allow(kOpening);
+    is_patient = true;
     const schema::Dialect dialect{db->name_, db->begin_statement(), "BIGINT", {}};
     QARAX_CHECK(schema::migrate(db->session_, dialect));
     db->become(schema::activate(db->session_, dialect));
@@ -122,8 +131,10 @@ Result<std::unique_ptr<PostgresDb>> PostgresDb::open(const DatabaseUrl& url) {
     return db;
   } catch (const Poco::Exception& e) {
     const bool lost = db ? !db->connected() : dynamic_cast<const Poco::Data::ConnectionFailedException*>(&e) != nullptr;
+    const bool too_slow = is_patient && db->watch_->has_cut();
     db.reset();
     QARAX_CHECK(reachable(url));
+    if (too_slow) return never_answered(url.shown());
     // The database was away for a moment only, or had no room for this connection beside the one that asked.
     if (lost) return down(url.shown(), one_line(e.displayText()));
     return make_error(Code::internal, "the database " + url.shown() + " can't be opened: " + one_line(e.displayText()) +
@@ -215,6 +226,7 @@ Status PostgresDb::ready() {
 
 // Nobody else looks at the connection yet. What failed while it held is the database's own fault.
 Error PostgresDb::unreadable(const Poco::Exception& e) {
+  if (watch_->has_cut()) return never_answered(name_);
   return connected() ? Database::unreadable(e) : down(name_, one_line(e.displayText()));
 }
 
